@@ -1,0 +1,40 @@
+import type { Mask, Masker } from '../mask/mask.js';
+import type { Network } from '../network/network.js';
+import type { Plan } from '../plan/plan.js';
+import type { Profile } from '../profile.js';
+import type { Tensor } from '../tensor.js';
+
+export interface RunOptions {
+  readonly plan: Plan;
+  /** One masker per block, by block index. */
+  readonly maskers: readonly Masker[];
+  readonly threads: number;
+  /** Aborts the run within 50 ms; the promise then rejects with FoveaError `aborted`. */
+  readonly signal?: AbortSignal;
+  /** Called between passes, with the fraction done (0…1) and the name of the node just finished. */
+  readonly onProgress?: (fraction: number, name: string) => void;
+}
+
+export interface RunResult {
+  /** The network's output; logits as `[N, 1, 1, classes]`. */
+  readonly output: Tensor;
+  /** One mask per block that ran adaptively, in block order. */
+  readonly masks: readonly Mask[];
+  readonly profile: Profile;
+}
+
+/** A network packed for one backend and one input shape. Runs do not overlap: a second call waits. */
+export interface Session {
+  run(input: Tensor, options: RunOptions): Promise<RunResult>;
+  /** Frees packed weights and buffers; the session cannot be used afterwards. */
+  dispose(): void;
+}
+
+/** One way of executing plans. `native`, `onnx` and `reference` implement it. */
+export interface Backend {
+  readonly name: string;
+  /** Undefined when usable; otherwise one sentence saying what is missing and what that costs. */
+  readonly unavailable?: string;
+  /** Packs weights once for inputs of this shape. */
+  open(network: Network, shape: { batch: number; height: number; width: number }): Promise<Session>;
+}

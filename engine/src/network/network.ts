@@ -1,0 +1,155 @@
+/**
+ * A network as the engine holds it: dense nodes and residual blocks in execution order, batch norm already
+ * folded into the convolutions. Plain data; importers make it, backends pack it.
+ */
+
+export type Activation = 'none' | 'relu' | 'relu6' | 'silu' | 'hardswish' | 'sigmoid' | 'hardsigmoid';
+
+/** A convolution with folded batch norm and its activation. A linear layer is a 1x1 convolution on a 1x1 map. */
+export interface Convolution {
+  readonly name: string;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  /** `[height, width]` of the kernel. */
+  readonly kernel: readonly [number, number];
+  /** `[vertical, horizontal]`. */
+  readonly stride: readonly [number, number];
+  /** Zeros added outside the image: `[top, left, bottom, right]`. */
+  readonly padding: readonly [number, number, number, number];
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+  /** `(outChannels, inChannels / groups, kernelHeight, kernelWidth)`, as ONNX and PyTorch order it. */
+  readonly weight: Float32Array;
+  /** One value per output channel; zeros when the file had none. */
+  readonly bias: Float32Array;
+  readonly activation: Activation;
+}
+
+/** Squeeze-and-excitation: global pool → reduce → activation → expand → gate → scale. */
+export interface SqueezeExcitation {
+  /** Index into `Block.branch`: the convolution whose (activated) output is scaled. */
+  readonly after: number;
+  /** 1x1 convolutions on the pooled 1x1 map; `expand.activation` is the gate. */
+  readonly reduce: Convolution;
+  readonly expand: Convolution;
+}
+
+/**
+ * A learned masker: adaptive average pool of the block input to the mask's grid, then one linear map.
+ * The published two-logit form is folded to `compute − skip`; a cell is active when the result is ≥ 0.
+ */
+export interface LearnedMasker {
+  /** `inChannels` values. */
+  readonly weight: Float32Array;
+  readonly bias: number;
+}
+
+export type BlockKind = 'basic' | 'bottleneck' | 'inverted' | 'residual';
+
+/** A residual block: `activation(branch(x) · mask + shortcut(x))`. */
+export interface Block {
+  /** Position among the network's blocks, from 0. */
+  readonly index: number;
+  /** Stage from 0: increases whenever the map's resolution or channel count changes. */
+  readonly stage: number;
+  /** Name of the block in the source file (`layer1.0`), or one made from its position. */
+  readonly name: string;
+  readonly kind: BlockKind;
+  /** The residual branch in order. Bottleneck: three, basic: two, inverted: two or three. */
+  readonly branch: readonly Convolution[];
+  readonly squeezeExcitation?: SqueezeExcitation;
+  /** The shortcut's convolution; absent in an identity block. It is always computed densely. */
+  readonly projection?: Convolution;
+  /** Applied after the residual add. */
+  readonly activation: Activation;
+  readonly masker?: LearnedMasker;
+  /** Granularity that the masker was trained at, when there is one. */
+  readonly granularity?: number;
+  /**
+   * False when there is no shortcut to fall back on (an inverted block that changes shape): such a block
+   * always runs densely.
+   */
+  readonly adaptive: boolean;
+}
+
+interface NodeBase {
+  readonly name: string;
+  /** Names of the values read. */
+  readonly inputs: readonly string[];
+  /** Name of the value written. */
+  readonly output: string;
+}
+
+export interface ConvolutionNode extends NodeBase {
+  readonly kind: 'convolution';
+  readonly convolution: Convolution;
+}
+
+export interface PoolNode extends NodeBase {
+  readonly kind: 'max-pool' | 'average-pool';
+  readonly kernel: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number, number, number];
+  readonly ceilMode: boolean;
+  readonly countIncludePad: boolean;
+}
+
+/** Mean over the whole map: `[N, H, W, C]` → `[N, 1, 1, C]`. */
+export interface GlobalPoolNode extends NodeBase {
+  readonly kind: 'global-pool';
+}
+
+export interface AddNode extends NodeBase {
+  readonly kind: 'add';
+  readonly activation: Activation;
+}
+
+export interface ActivationNode extends NodeBase {
+  readonly kind: 'activation';
+  readonly activation: Activation;
+}
+
+export interface BlockNode extends NodeBase {
+  readonly kind: 'block';
+  readonly block: Block;
+}
+
+/** A piece of the source graph that the engine has no node for; it runs in onnxruntime, in NCHW. */
+export interface ForeignNode extends NodeBase {
+  readonly kind: 'foreign';
+  /** A self-contained ONNX model of the piece, with the node's inputs and output by the same names. */
+  readonly model: Uint8Array;
+  /** The ONNX operators inside, for the report. */
+  readonly operators: readonly string[];
+}
+
+export type NetworkNode =
+  | ConvolutionNode
+  | PoolNode
+  | GlobalPoolNode
+  | AddNode
+  | ActivationNode
+  | BlockNode
+  | ForeignNode;
+
+export interface Network {
+  readonly name: string;
+  readonly format: 'onnx' | 'lasnet' | 'built';
+  /** Nominal input of one image; any other height and width that the layers allow may be run. */
+  readonly inputShape: { readonly channels: number; readonly height: number; readonly width: number };
+  /** In execution order. */
+  readonly nodes: readonly NetworkNode[];
+  readonly input: string;
+  readonly output: string;
+  /** Class names when the file carries them. */
+  readonly labels?: readonly string[];
+  /** What the importer could not take over as it stood, one sentence each. */
+  readonly notes: readonly string[];
+  /** The whole source model, for the dense baseline in onnxruntime, when the source was ONNX. */
+  readonly onnxPath?: string;
+}
+
+/** The residual blocks of a network, in execution order. */
+export function blocksOf(network: Network): Block[] {
+  return network.nodes.flatMap((node) => (node.kind === 'block' ? [node.block] : []));
+}

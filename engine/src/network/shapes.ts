@@ -1,0 +1,44 @@
+import type { Block, Convolution } from './network.js';
+
+/** Height and width that a convolution produces from a map, by ONNX's rule. */
+export function convolutionOutput(
+  { kernel, stride, padding, dilation }: Pick<Convolution, 'kernel' | 'stride' | 'padding' | 'dilation'>,
+  height: number,
+  width: number,
+): { height: number; width: number } {
+  const [top, left, bottom, right] = padding;
+  const extent = (size: number, before: number, after: number, axis: 0 | 1) =>
+    Math.floor((size + before + after - dilation[axis] * (kernel[axis] - 1) - 1) / stride[axis]) + 1;
+  return { height: extent(height, top, bottom, 0), width: extent(width, left, right, 1) };
+}
+
+/** The geometry of one block at a given input resolution. */
+export interface BlockShape {
+  readonly inChannels: number;
+  readonly inHeight: number;
+  readonly inWidth: number;
+  readonly outChannels: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  /** Output height and width of each convolution of the branch, in order. */
+  readonly branch: readonly { readonly height: number; readonly width: number }[];
+}
+
+/** The geometry of `block` when its input map is `inHeight` x `inWidth`. */
+export function blockShape(block: Block, inHeight: number, inWidth: number): BlockShape {
+  const branch: { height: number; width: number }[] = [];
+  let map = { height: inHeight, width: inWidth };
+  for (const convolution of block.branch) {
+    map = convolutionOutput(convolution, map.height, map.width);
+    branch.push(map);
+  }
+  return {
+    inChannels: block.branch[0]!.inChannels,
+    inHeight,
+    inWidth,
+    outChannels: block.branch[block.branch.length - 1]!.outChannels,
+    outHeight: map.height,
+    outWidth: map.width,
+    branch,
+  };
+}

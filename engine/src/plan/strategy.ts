@@ -1,0 +1,38 @@
+import type { Block } from '../network/network.js';
+import type { BlockShape } from '../network/shapes.js';
+import type { Device } from '../predict/device.js';
+import type { BlockPlan } from './plan.js';
+
+/** What is known, or assumed, of a block's mask when a plan is made. */
+export interface MaskStatistics {
+  /** Fraction of output pixels that are active, 0…1. */
+  readonly rate: number;
+  /** Fraction of conv1's output pixels inside the dilated mask, `rate`…1. */
+  readonly dilatedRate: number;
+}
+
+export interface StrategyContext {
+  readonly block: Block;
+  readonly shape: BlockShape;
+  readonly granularity: number;
+  readonly statistics: MaskStatistics;
+  readonly batch: number;
+  readonly threads: number;
+  /** The device planned for, when one is known. */
+  readonly device?: Device;
+  /** The block that follows, when the next node is a block: for fusing its `pool`. */
+  readonly next?: Block;
+  /** False when the masker does not need the `pool` primitive. */
+  readonly needsPool: boolean;
+}
+
+/** A scheduling strategy: from block, mask statistics and device to that block's plan. */
+export interface Strategy {
+  readonly name: string;
+  /** One line for tables. */
+  readonly description: string;
+  plan(
+    context: StrategyContext,
+  ): Omit<BlockPlan, 'block' | 'granularity' | 'excitation'> &
+    Partial<Pick<BlockPlan, 'granularity' | 'excitation'>>;
+}

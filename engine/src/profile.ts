@@ -1,0 +1,67 @@
+import type { Primitive } from './plan/plan.js';
+
+/**
+ * Where the time went, or is expected to go. `predict` and `run` return this same type, so that every plot
+ * and table can put prediction and measurement side by side.
+ */
+export interface Profile {
+  readonly kind: 'predicted' | 'measured';
+  readonly network: string;
+  /** Backend that ran (`native avx2`), or cost model (`fovea`, `published`). */
+  readonly source: string;
+  /** Device name: of the machine measured, or of the device predicted for. */
+  readonly device: string;
+  readonly strategy: string;
+  readonly batch: number;
+  readonly threads: number;
+  readonly ops: readonly OpTiming[];
+  readonly blocks: readonly BlockTiming[];
+  /** Wall time of the whole network, ms. */
+  readonly totalMs: number;
+  /** Multiply-adds times two, all images of the batch. */
+  readonly flops: number;
+  /** What dense execution would have needed, minus `flops`. */
+  readonly flopsAvoided: number;
+  /** One sentence each: fallbacks taken, pooling mode of squeeze-and-excitation, foreign nodes. */
+  readonly notes: readonly string[];
+}
+
+/** One pass: a group of a block, or a dense node outside blocks. */
+export interface OpTiming {
+  readonly name: string;
+  /** Block index, or -1 for stem, head and other dense nodes. */
+  readonly block: number;
+  /** Empty for a dense node. */
+  readonly primitives: readonly Primitive[];
+  readonly totalMs: number;
+  /**
+   * The three add up to `totalMs`. Predicted: as the cost model splits them. Measured: a pass that holds a
+   * convolution counts as compute, one that only moves values as data movement, and decisions, index
+   * building and dispatch as overhead.
+   */
+  readonly computeMs: number;
+  readonly dataMs: number;
+  readonly overheadMs: number;
+  readonly flops: number;
+  readonly flopsAvoided: number;
+  /** Bytes read and written, counting each distinct byte of a pass once. */
+  readonly bytes: number;
+  readonly note?: string;
+}
+
+export interface BlockTiming {
+  readonly block: number;
+  readonly name: string;
+  readonly stage: number;
+  readonly mode: 'dense' | 'adaptive';
+  readonly granularity: number;
+  /** Fraction of active output pixels, 0…1. */
+  readonly rate: number;
+  readonly dilatedRate: number;
+  readonly totalMs: number;
+  readonly computeMs: number;
+  readonly dataMs: number;
+  readonly overheadMs: number;
+  readonly flops: number;
+  readonly flopsAvoided: number;
+}

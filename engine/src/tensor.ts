@@ -1,0 +1,88 @@
+import { FoveaError } from './errors.js';
+
+/** Shape in memory order: batch, height, width, channels. */
+export type Shape = readonly [N: number, H: number, W: number, C: number];
+
+/**
+ * A float32 map in NHWC order over memory that native threads can share.
+ * A vector per image (logits, pooled features) is a map of height and width 1.
+ */
+export class Tensor {
+  /**
+   * @param shape `[N, H, W, C]`, positive integers
+   * @param data `N·H·W·C` values, NHWC; taken over, not copied
+   * @throws FoveaError `bad-shape` when the length does not match
+   */
+  constructor(
+    readonly shape: Shape,
+    readonly data: Float32Array,
+  ) {
+    for (const extent of shape) {
+      if (!Number.isInteger(extent) || extent < 1) {
+        throw new FoveaError(
+          'bad-shape',
+          `tensor shape [${shape.join(', ')}]: extents must be integers of at least 1`,
+        );
+      }
+    }
+    const [N, H, W, C] = shape;
+    if (data.length !== N * H * W * C) {
+      throw new FoveaError(
+        'bad-shape',
+        `tensor of shape [${shape.join(', ')}] needs ${N * H * W * C} values, got ${data.length}`,
+      );
+    }
+  }
+
+  /** A zero-filled tensor over a SharedArrayBuffer. */
+  static zeros(shape: Shape): Tensor {
+    const length = shape.reduce((product, extent) => product * extent, 1);
+    if (!Number.isSafeInteger(length) || length < 1) {
+      throw new FoveaError(
+        'bad-shape',
+        `tensor shape [${shape.join(', ')}]: extents must be integers of at least 1`,
+      );
+    }
+    return new Tensor(shape, new Float32Array(new SharedArrayBuffer(length * 4)));
+  }
+
+  /**
+   * Converts from the order that PyTorch and ONNX use.
+   * @param shape `[N, C, H, W]`
+   * @param values `N·C·H·W` values; copied
+   */
+  static fromNCHW(shape: readonly [number, number, number, number], values: ArrayLike<number>): Tensor {
+    const [N, C, H, W] = shape;
+    if (values.length !== N * C * H * W) {
+      throw new FoveaError(
+        'bad-shape',
+        `NCHW shape [${shape.join(', ')}] needs ${N * C * H * W} values, got ${values.length}`,
+      );
+    }
+    const tensor = Tensor.zeros([N, H, W, C]);
+    const plane = H * W;
+    for (let n = 0; n < N; n++) {
+      for (let c = 0; c < C; c++) {
+        const source = (n * C + c) * plane;
+        const target = n * plane * C + c;
+        for (let p = 0; p < plane; p++) tensor.data[target + p * C] = values[source + p] as number;
+      }
+    }
+    return tensor;
+  }
+
+  /** The same values in `[N, C, H, W]` order, copied. */
+  toNCHW(): Float32Array<ArrayBuffer> {
+    const [N, H, W, C] = this.shape;
+    const values = new Float32Array(this.data.length);
+    const plane = H * W;
+    for (let n = 0; n < N; n++) {
+      for (let c = 0; c < C; c++) {
+        const target = (n * C + c) * plane;
+        const source = n * plane * C + c;
+        for (let p = 0; p < plane; p++) values[target + p] = this.data[source + p * C] as number;
+      }
+    }
+    return values;
+  }
+}

@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+import { FoveaError } from '@fovea/engine';
+import { Command, CommanderError } from 'commander';
+
+const version = (
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+/** Modules that each add one or more commands; a command is loaded only when it is the one asked for. */
+const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {};
+
+async function main(argv: readonly string[]): Promise<void> {
+  const program = new Command('fovea')
+    .description('Spatially adaptive inference: run it, predict it, look at it.')
+    .version(version)
+    .exitOverride()
+    .showHelpAfterError('(fovea COMMAND --help lists what is accepted)');
+  const wanted = argv[2];
+  const load = wanted !== undefined && wanted in commands ? [commands[wanted]!] : Object.values(commands);
+  for (const module of new Set(load)) (await module()).register(program);
+  await program.parseAsync(argv);
+}
+
+try {
+  await main(process.argv);
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode;
+  else {
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`fovea: ${message.split('\n')[0]}\n`);
+    if (!(error instanceof FoveaError) && process.env['FOVEA_DEBUG'] && error instanceof Error) {
+      process.stderr.write(`${error.stack}\n`);
+    }
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,70 @@
+import type { LatencyProfile, MasksDocument } from './mime.js';
+
+/** Comm target that the panel opens on the kernel of the notebook in front. */
+export const LIVE_TARGET = 'fovea.live';
+
+/** Everything that the panel's controls say. Plain data: "insert as cell" reproduces it. */
+export interface LiveState {
+  readonly network: string;
+  readonly image: string;
+  /** Device predicted for; runs always use this machine. */
+  readonly device: string;
+  readonly strategy: string;
+  /** S per stage. */
+  readonly granularity: readonly number[];
+  readonly masker: 'learned' | 'saliency' | 'random' | 'painted';
+  /** Activation rate for maskers that take one, 0…1. */
+  readonly rate: number;
+  readonly threads: number;
+  /**
+   * The region painted on the image, for masker `painted`: `rows · columns` characters over the whole image,
+   * `1` inside. A cell of a block is active when the region covers any of it.
+   */
+  readonly region?: { readonly rows: number; readonly columns: number; readonly cells: string };
+}
+
+/** What can be picked, answered to `hello`. */
+export interface LiveCatalogue {
+  readonly networks: readonly {
+    readonly name: string;
+    readonly stages: number;
+    readonly learned: boolean;
+    /** Output side of each stage's map, for offering values of S. */
+    readonly maps: readonly { readonly height: number; readonly width: number }[];
+  }[];
+  readonly images: readonly { readonly name: string; readonly png: string }[];
+  readonly devices: readonly string[];
+  readonly strategies: readonly string[];
+  readonly maxThreads: number;
+  readonly state: LiveState;
+}
+
+/** Panel → kernel. `serial` grows with every request; answers carry it, and only the latest one counts. */
+export type LiveRequest =
+  | { readonly type: 'hello' }
+  | { readonly type: 'predict'; readonly serial: number; readonly state: LiveState }
+  | { readonly type: 'run'; readonly serial: number; readonly state: LiveState }
+  | { readonly type: 'cancel' }
+  | { readonly type: 'code'; readonly serial: number; readonly state: LiveState };
+
+/** Kernel → panel. */
+export type LiveReply =
+  | { readonly type: 'catalogue'; readonly catalogue: LiveCatalogue }
+  | {
+      readonly type: 'prediction';
+      readonly serial: number;
+      readonly profile: LatencyProfile;
+      /** The same network all dense on the same device. */
+      readonly dense: LatencyProfile;
+      readonly computeMs: number;
+    }
+  | { readonly type: 'progress'; readonly serial: number; readonly fraction: number; readonly name: string }
+  | {
+      readonly type: 'result';
+      readonly serial: number;
+      readonly masks: MasksDocument;
+      readonly measured: LatencyProfile;
+      readonly predicted: LatencyProfile;
+    }
+  | { readonly type: 'code'; readonly serial: number; readonly source: string }
+  | { readonly type: 'error'; readonly serial?: number; readonly message: string };

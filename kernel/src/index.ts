@@ -1,0 +1,2 @@
+export * from './display/live.js';
+export * from './display/mime.js';
