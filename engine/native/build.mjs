@@ -1,1 +1,141 @@
-process.exit(0);
+#!/usr/bin/env node
+/**
+ * Builds the native addon with the machine's own C++ compiler and Node-API's headers from npm; nothing is
+ * downloaded. Every `.cc` below this folder is compiled; a name that ends in `_avx2`, `_avx512` or `_neon`
+ * gets that instruction set and is left out on processors of another family, where the run-time dispatch
+ * never asks for it.
+ *
+ * node engine/native/build.mjs [--optional] [--sanitize]
+ *   --optional  without a compiler: say what is lost in one line and succeed
+ *   --sanitize  address sanitizer build, into build-asan/
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { cpus } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const optional = process.argv.includes('--optional');
+const sanitize = process.argv.includes('--sanitize');
+const output = path.join(here, sanitize ? 'build-asan' : 'build');
+const addon = path.join(output, 'fovea.node');
+
+const instructionSets = {
+  avx2: { architecture: 'x64', flags: ['-mavx2', '-mfma'] },
+  avx512: { architecture: 'x64', flags: ['-mavx512f', '-mavx512vl', '-mavx512dq', '-mavx512bw', '-mfma'] },
+  neon: { architecture: 'arm64', flags: [] },
+};
+
+function findCompiler() {
+  for (const candidate of [process.env.CXX, 'c++', 'g++', 'clang++']) {
+    if (candidate && spawnSync(candidate, ['--version'], { stdio: 'ignore' }).status === 0) return candidate;
+  }
+  return undefined;
+}
+
+function giveUp(reason) {
+  process.stderr.write(
+    `fovea: ${reason}; the native backend is left out, networks run in onnxruntime (slower when sparse)\n`,
+  );
+  process.exit(optional ? 0 : 1);
+}
+
+function headers() {
+  try {
+    return createRequire(import.meta.url)('node-api-headers').include_dir;
+  } catch {
+    return giveUp('node-api-headers is not installed');
+  }
+}
+
+const listFiles = (folder, ending) =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const full = path.join(folder, entry.name);
+    if (entry.isDirectory())
+      return /^(build|build-asan|test)$/.test(entry.name) ? [] : listFiles(full, ending);
+    return entry.name.endsWith(ending) ? [full] : [];
+  });
+
+const compiler = findCompiler() ?? giveUp('no C++ compiler found (c++, g++ or clang++)');
+const common = [
+  '-std=c++17',
+  '-O3',
+  '-fPIC',
+  '-fvisibility=hidden',
+  '-pthread',
+  '-Wall',
+  '-Wextra',
+  '-DNAPI_VERSION=8',
+  `-I${headers()}`,
+  `-I${here}`,
+];
+if (sanitize) common.push('-fsanitize=address,undefined', '-fno-omit-frame-pointer', '-g');
+
+const headerDigest = createHash('sha256');
+for (const file of listFiles(here, '.h')) headerDigest.update(readFileSync(file));
+headerDigest.update(common.join(' ')).update(compiler);
+const digest = headerDigest.digest('hex').slice(0, 16);
+
+mkdirSync(output, { recursive: true });
+const units = listFiles(here, '.cc').flatMap((source) => {
+  const set = instructionSets[/_(avx2|avx512|neon)\.cc$/.exec(source)?.[1]];
+  if (set && set.architecture !== process.arch) return [];
+  const name = path.relative(here, source).replace(/[\\/]/g, '-').replace(/\.cc$/, '');
+  const key = createHash('sha256').update(digest).update(readFileSync(source)).digest('hex').slice(0, 16);
+  return [{ source, object: path.join(output, `${name}.${key}.o`), flags: set?.flags ?? [] }];
+});
+
+const stale = units.filter((unit) => !existsSync(unit.object));
+const compile = ({ source, object, flags }) =>
+  new Promise((resolve) => {
+    const partial = `${object}.${process.pid}`;
+    const child = spawn(compiler, [...common, ...flags, '-c', source, '-o', partial], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    child.on('close', (code) => {
+      if (code === 0) renameSync(partial, object);
+      resolve(code === 0);
+    });
+  });
+const queue = [...stale];
+const workers = Array.from({ length: Math.min(cpus().length, queue.length) }, async () => {
+  let good = true;
+  for (let unit = queue.shift(); unit; unit = queue.shift()) good = (await compile(unit)) && good;
+  return good;
+});
+if (!(await Promise.all(workers)).every(Boolean)) giveUp('compiling the native kernels failed');
+
+const manifest = units.map((unit) => path.basename(unit.object)).join('\n');
+const manifestFile = path.join(output, 'linked.txt');
+const linked = existsSync(manifestFile) ? readFileSync(manifestFile, 'utf8') : '';
+if (linked !== manifest || !existsSync(addon) || statSync(addon).size === 0) {
+  const shared = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
+  const partial = `${addon}.${process.pid}`;
+  const link = spawnSync(
+    compiler,
+    [
+      ...shared,
+      '-pthread',
+      ...(sanitize ? ['-fsanitize=address,undefined'] : []),
+      '-o',
+      partial,
+      ...units.map((unit) => unit.object),
+    ],
+    { stdio: 'inherit' },
+  );
+  if (link.status !== 0) giveUp('linking the native kernels failed');
+  // Renamed over the old file, so that a running process keeps the one it has mapped.
+  renameSync(partial, addon);
+  writeFileSync(manifestFile, manifest);
+}

@@ -1,0 +1,7 @@
+#include "module.h"
+
+namespace fovea {
+
+void register_train(napi_env, napi_value) {}
+
+}  // namespace fovea
