@@ -1,6 +1,7 @@
 export * from './backend/backend.js';
 export * from './errors.js';
 export * from './mask/mask.js';
+export * from './network/built/index.js';
 export * from './network/network.js';
 export * from './network/shapes.js';
 export * from './plan/plan.js';

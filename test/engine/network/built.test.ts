@@ -1,0 +1,64 @@
+import {
+  blocksOf,
+  builtMobileNetV2,
+  builtNetwork,
+  builtRegNet,
+  builtResNet,
+  type FoveaError,
+} from '@fovea/engine';
+import { describe, expect, it } from 'vitest';
+import { multiplyAdds } from '../networks.js';
+
+describe('built networks', () => {
+  it.each([
+    ['resnet18', 8, 1.81],
+    ['resnet50', 16, 4.09],
+    ['resnet101', 33, 7.8],
+    ['resnext50_32x4d', 16, 4.23],
+    ['regnet_x_400mf', 22, 0.41],
+    ['regnet_y_400mf', 16, 0.4],
+    ['regnet_y_800mf', 14, 0.83],
+    ['mobilenet_v2', 17, 0.3],
+  ])('%s has torchvision’s %i blocks and %f G multiply-adds', (name, blocks, giga) => {
+    const network = builtNetwork(name);
+    expect(blocksOf(network)).toHaveLength(blocks);
+    expect(multiplyAdds(network) / 1e9).toBeCloseTo(giga, 1);
+  });
+
+  it('gives RegNetY-800MF its published widths and depths', () => {
+    const blocks = blocksOf(builtRegNet({ variant: 'y_800mf' }));
+    const widths = blocks.map(({ branch }) => branch[2]!.outChannels);
+    expect(widths).toEqual([64, ...Array(3).fill(144), ...Array(8).fill(320), ...Array(2).fill(784)]);
+    expect(blocks.every(({ branch }) => branch[1]!.groups === branch[1]!.outChannels / 16)).toBe(true);
+    expect(blocks[1]!.squeezeExcitation!.reduce.outChannels).toBe(16);
+  });
+
+  it('makes only shape-preserving inverted blocks adaptive', () => {
+    const blocks = blocksOf(builtMobileNetV2());
+    expect(blocks.filter(({ adaptive }) => adaptive)).toHaveLength(10);
+  });
+
+  it('repeats its weights for a seed and changes them with it', () => {
+    const first = (seed: number) => blocksOf(builtResNet({ depth: 18, seed }))[0]!.branch[0]!.weight;
+    expect(first(3)).toEqual(first(3));
+    expect(first(3)).not.toEqual(first(4));
+  });
+
+  it('gives adaptive blocks maskers at one granularity a stage', () => {
+    const blocks = blocksOf(builtResNet({ depth: 18, maskers: { granularity: [8, 4, 7, 1] } }));
+    expect(blocks.map(({ granularity }) => granularity)).toEqual([8, 8, 4, 4, 7, 7, 1, 1]);
+    expect(blocks.every(({ masker, branch }) => masker?.weight.length === branch[0]!.inChannels)).toBe(true);
+  });
+
+  it('refuses what it does not know, naming it', () => {
+    expect(() => builtNetwork('vgg16')).toThrow(/vgg16.*resnet50/);
+    expect(() => builtResNet({ depth: 42 as 50 })).toThrow(/42/);
+    expect(() => builtResNet({ depth: 18, maskers: { granularity: [4] } })).toThrow(/4 stages.*got 1/);
+    try {
+      builtResNet({ depth: 50, classes: 0 });
+      expect.unreachable();
+    } catch (error) {
+      expect((error as FoveaError).code).toBe('bad-argument');
+    }
+  });
+});
