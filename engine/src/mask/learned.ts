@@ -1,0 +1,33 @@
+import { FoveaError } from '../errors.js';
+import type { Masker } from './mask.js';
+
+/**
+ * The masker that the network was trained with: pooled input · weight + bias, active where ≥ 0.
+ * Its decision throws FoveaError `unsupported` on a block that has no learned masker.
+ */
+export function learnedMasker(): Masker {
+  return {
+    kind: 'learned',
+    description: 'learned',
+    needsPool: true,
+    decide({ block, pooled, batch, rows, columns }) {
+      const { masker } = block;
+      if (!masker) {
+        throw new FoveaError(
+          'unsupported',
+          `block ${block.index} (${block.name}) has no learned masker; choose saliency, random or fixed, or fit maskers first`,
+        );
+      }
+      const C = masker.weight.length;
+      const margins = new Float32Array(batch * rows * columns);
+      const cells = new Uint8Array(margins.length);
+      for (let cell = 0; cell < cells.length; cell++) {
+        let margin = masker.bias;
+        for (let c = 0; c < C; c++) margin += masker.weight[c]! * pooled[cell * C + c]!;
+        margins[cell] = margin;
+        cells[cell] = margin >= 0 ? 1 : 0;
+      }
+      return { cells, margins };
+    },
+  };
+}

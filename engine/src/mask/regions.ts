@@ -1,0 +1,85 @@
+import type { Block, Convolution } from '../network/network.js';
+import type { BlockShape } from '../network/shapes.js';
+import { activeFraction, spreadCells } from './geometry.js';
+import type { Mask } from './mask.js';
+
+/** The output pixels at which a convolution is computed: `batch · height · width` values, or `'all'`. */
+export type Region = Uint8Array | 'all';
+
+/**
+ * Input pixels that `convolution` reads to produce the output pixels of `region`: the dilation of a mask by
+ * the kernel's reach, exact for any stride, padding and dilation.
+ */
+export function receptiveRegion(
+  region: Uint8Array,
+  batch: number,
+  output: { readonly height: number; readonly width: number },
+  convolution: Pick<Convolution, 'kernel' | 'stride' | 'padding' | 'dilation'>,
+  input: { readonly height: number; readonly width: number },
+): Uint8Array {
+  const { kernel, stride, padding, dilation } = convolution;
+  const read = new Uint8Array(batch * input.height * input.width);
+  for (let n = 0; n < batch; n++) {
+    for (let y = 0; y < output.height; y++) {
+      for (let x = 0; x < output.width; x++) {
+        if (!region[(n * output.height + y) * output.width + x]) continue;
+        for (let ky = 0; ky < kernel[0]; ky++) {
+          const sourceY = y * stride[0] - padding[0] + ky * dilation[0];
+          if (sourceY < 0 || sourceY >= input.height) continue;
+          const row = (n * input.height + sourceY) * input.width;
+          for (let kx = 0; kx < kernel[1]; kx++) {
+            const sourceX = x * stride[1] - padding[1] + kx * dilation[1];
+            if (sourceX >= 0 && sourceX < input.width) read[row + sourceX] = 1;
+          }
+        }
+      }
+    }
+  }
+  return read;
+}
+
+/**
+ * Where each convolution of a block's branch has to be computed so that the branch is right on `active`:
+ * the last one at the active pixels, each earlier one at what its successor reads.
+ *
+ * @param active `batch · outHeight · outWidth` values, 1 for active
+ * @param options `denseConv1`: conv1 runs before the mask is known (LASNet's masker + conv1 fusion);
+ *   `excitation`: with `exact`, squeeze-and-excitation needs its convolution, and so all before it, everywhere
+ */
+export function branchRegions(
+  block: Block,
+  shape: BlockShape,
+  active: Uint8Array,
+  batch: number,
+  options: { readonly denseConv1: boolean; readonly excitation: 'exact' | 'active' },
+): Region[] {
+  const regions: Region[] = new Array(block.branch.length);
+  const pooledEverywhere =
+    block.squeezeExcitation !== undefined && options.excitation === 'exact'
+      ? block.squeezeExcitation.after
+      : -1;
+  let region: Region = active;
+  for (let i = block.branch.length - 1; i >= 0; i--) {
+    if (i < block.branch.length - 1 && region !== 'all') {
+      region = receptiveRegion(region, batch, shape.branch[i + 1]!, block.branch[i + 1]!, shape.branch[i]!);
+    }
+    if (i <= pooledEverywhere) region = 'all';
+    regions[i] = region;
+  }
+  if (options.denseConv1) regions[0] = 'all';
+  return regions;
+}
+
+/** Activation rates of a mask on its block's maps, over the whole batch. */
+export function maskStatistics(
+  mask: Mask,
+  block: Block,
+  shape: BlockShape,
+): { readonly rate: number; readonly dilatedRate: number } {
+  const active = spreadCells(mask.cells, mask, mask.batch, mask.height, mask.width);
+  const [first] = branchRegions(block, shape, active, mask.batch, {
+    denseConv1: false,
+    excitation: 'active',
+  });
+  return { rate: activeFraction(active), dilatedRate: first === 'all' ? 1 : activeFraction(first!) };
+}

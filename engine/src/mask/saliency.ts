@@ -1,0 +1,47 @@
+import type { Masker } from './mask.js';
+import { checkRate } from './rate.js';
+
+/** A saliency masker, with the rate it keeps. */
+export interface SaliencyMasker extends Masker {
+  readonly kind: 'saliency';
+  readonly rate: number;
+}
+
+/**
+ * Keeps the `round(rate · cells)` cells of every image whose pooled input has most energy (sum of squares over
+ * channels); of equals, the earlier one. Needs no training: activations of a trained network are largest on
+ * what it responds to.
+ * @throws FoveaError `bad-argument` when the rate is outside 0…1
+ */
+export function saliencyMasker(rate: number): SaliencyMasker {
+  checkRate(rate);
+  return {
+    kind: 'saliency',
+    description: `saliency at ${rate}`,
+    needsPool: true,
+    rate,
+    decide({ shape, pooled, batch, rows, columns }) {
+      const C = shape.inChannels;
+      const plane = rows * columns;
+      const cells = new Uint8Array(batch * plane);
+      const energies = new Float32Array(batch * plane);
+      for (let cell = 0; cell < energies.length; cell++) {
+        let energy = 0;
+        for (let c = 0; c < C; c++) energy += pooled[cell * C + c]! ** 2;
+        energies[cell] = energy;
+      }
+      const margins = new Float32Array(batch * plane);
+      const kept = Math.round(rate * plane);
+      for (let n = 0; n < batch; n++) {
+        const image = energies.subarray(n * plane, (n + 1) * plane);
+        const order = Array.from(image.keys()).sort((a, b) => image[b]! - image[a]! || a - b);
+        for (const cell of order.slice(0, kept)) cells[n * plane + cell] = 1;
+        const threshold = kept > 0 ? image[order[kept - 1]!]! : Number.POSITIVE_INFINITY;
+        for (let cell = 0; cell < plane; cell++) {
+          margins[n * plane + cell] = kept > 0 ? image[cell]! - threshold : -image[cell]!;
+        }
+      }
+      return { cells, margins };
+    },
+  };
+}

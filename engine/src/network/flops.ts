@@ -1,0 +1,53 @@
+import type { Region } from '../mask/regions.js';
+import type { Block, Convolution, NetworkNode } from './network.js';
+import type { BlockShape } from './shapes.js';
+import { convolutionOutput } from './shapes.js';
+
+/** Multiply-adds times two of a convolution at `pixels` output pixels; biases and activations are not counted. */
+export function convolutionFlops(
+  {
+    kernel,
+    inChannels,
+    outChannels,
+    groups,
+  }: Pick<Convolution, 'kernel' | 'inChannels' | 'outChannels' | 'groups'>,
+  pixels: number,
+): number {
+  return 2 * pixels * kernel[0] * kernel[1] * (inChannels / groups) * outChannels;
+}
+
+/** Number of pixels of a region; `'all'` is the whole map. */
+export function regionPixels(region: Region, batch: number, map: { height: number; width: number }): number {
+  if (region === 'all') return batch * map.height * map.width;
+  let pixels = 0;
+  for (const pixel of region) pixels += pixel;
+  return pixels;
+}
+
+/** FLOPs of a block computed densely, projection and squeeze-and-excitation included, maskers not. */
+export function denseBlockFlops(block: Block, shape: BlockShape, batch: number): number {
+  let flops = 0;
+  block.branch.forEach((convolution, i) => {
+    const map = shape.branch[i]!;
+    flops += convolutionFlops(convolution, batch * map.height * map.width);
+  });
+  if (block.squeezeExcitation) {
+    flops +=
+      convolutionFlops(block.squeezeExcitation.reduce, batch) +
+      convolutionFlops(block.squeezeExcitation.expand, batch);
+  }
+  if (block.projection) {
+    flops += convolutionFlops(block.projection, batch * shape.outHeight * shape.outWidth);
+  }
+  return flops;
+}
+
+/** FLOPs of a dense node outside blocks; 0 for nodes without multiply-adds and for foreign ones. */
+export function nodeFlops(
+  node: NetworkNode,
+  input: readonly [number, number, number, number] | undefined,
+): number {
+  if (node.kind !== 'convolution' || !input) return 0;
+  const { height, width } = convolutionOutput(node.convolution, input[1], input[2]);
+  return convolutionFlops(node.convolution, input[0] * height * width);
+}

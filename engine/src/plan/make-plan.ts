@@ -1,0 +1,132 @@
+import { expectedDilatedRate } from '../mask/expected.js';
+import type { Mask, Masker } from '../mask/mask.js';
+import { checkRate } from '../mask/rate.js';
+import { maskStatistics } from '../mask/regions.js';
+import { type BlockNode, blocksOf, type Network } from '../network/network.js';
+import type { BlockShape } from '../network/shapes.js';
+import { networkShapes } from '../network/walk.js';
+import type { Device } from '../predict/device.js';
+import { type Granularity, resolveGranularity } from './granularity.js';
+import type { BlockPlan, Plan } from './plan.js';
+import { dense, getStrategy } from './strategies.js';
+import type { MaskStatistics, Strategy } from './strategy.js';
+import { checkBlockPlan } from './validate.js';
+
+/** What a plan is made from; everything has a sensible default. */
+export interface PlanOptions {
+  /** A strategy, or the name of one that is registered; `streamed` when left out. */
+  readonly strategy?: string | Strategy;
+  readonly granularity?: Granularity;
+  readonly batch?: number;
+  readonly threads?: number;
+  /** Input resolution; the network's nominal one when left out. */
+  readonly height?: number;
+  readonly width?: number;
+  readonly device?: Device;
+  /** Assumed activation rate, uniform or per block, 0…1; 0.5 when nothing is known. */
+  readonly rate?: number | readonly number[];
+  /** Actual masks, by block, which then take the place of `rate`. */
+  readonly masks?: readonly Mask[];
+  /** One masker per block: those that do not read the pooled input save its pass. */
+  readonly maskers?: readonly Masker[];
+  readonly excitation?: 'exact' | 'active';
+}
+
+/**
+ * Asks a strategy for the plan of every block and checks it.
+ *
+ * @throws FoveaError `bad-argument` or `unknown-name` for options out of range; `bad-argument` when the
+ *   strategy leaves out a primitive that the block needs, or orders them impossibly
+ */
+export function makePlan(network: Network, options: PlanOptions = {}): Plan {
+  const strategy =
+    typeof options.strategy === 'object' ? options.strategy : getStrategy(options.strategy ?? 'streamed');
+  const granularity = resolveGranularity(network, options.granularity);
+  const shapes = networkShapes(network, {
+    batch: options.batch ?? 1,
+    height: options.height ?? network.inputShape.height,
+    width: options.width ?? network.inputShape.width,
+  });
+  const blocks = blocksOf(network);
+  const followers = followingBlocks(network);
+  const plans: BlockPlan[] = [];
+  for (const block of blocks) {
+    const shape = shapes.blocks[block.index]!;
+    const S = granularity[block.index]!;
+    const needsPool = options.maskers?.[block.index]?.needsPool ?? true;
+    const next = followers.get(block.index);
+    const nextNeedsPool = next !== undefined && (options.maskers?.[next.index]?.needsPool ?? true);
+    const chosen = block.adaptive ? strategy : dense;
+    const wished = chosen.plan({
+      block,
+      shape,
+      granularity: S,
+      statistics: statisticsOf(block.index, shape, options, network),
+      batch: options.batch ?? 1,
+      threads: options.threads ?? 1,
+      ...(options.device ? { device: options.device } : {}),
+      ...(next?.adaptive && nextNeedsPool ? { next } : {}),
+      needsPool,
+    });
+    plans.push({ granularity: S, excitation: options.excitation ?? 'exact', ...wished, block: block.index });
+  }
+  return {
+    network: network.name,
+    strategy: strategy.name,
+    blocks: withoutRepeatedPools(plans, followers).map((plan) => checkBlockPlan(plan, blocks[plan.block]!)),
+  };
+}
+
+/** A block's immediate successor, where the next node is a block that reads exactly its output. */
+function followingBlocks(network: Network) {
+  const followers = new Map<number, BlockNode['block']>();
+  network.nodes.forEach((node, i) => {
+    const next = network.nodes[i + 1];
+    if (node.kind === 'block' && next?.kind === 'block' && next.inputs[0] === node.output) {
+      followers.set(node.block.index, next.block);
+    }
+  });
+  return followers;
+}
+
+/** A block whose pool its predecessor has taken already does not pool again; one that is dense needs none. */
+function withoutRepeatedPools(
+  plans: readonly BlockPlan[],
+  followers: ReturnType<typeof followingBlocks>,
+): BlockPlan[] {
+  const provided = new Set<number>();
+  const keeps = (plan: BlockPlan, primitive: string) =>
+    plan.groups.some((group) => group.primitives.includes(primitive as never));
+  const without = (plan: BlockPlan, primitive: string): BlockPlan => ({
+    ...plan,
+    groups: plan.groups
+      .map((group) => ({ ...group, primitives: group.primitives.filter((other) => other !== primitive) }))
+      .filter((group) => group.primitives.length > 0),
+  });
+  return plans.map((plan) => {
+    let result = provided.has(plan.block) ? without(plan, 'pool') : plan;
+    const next = followers.get(plan.block);
+    if (keeps(result, 'next-pool')) {
+      const nextPlan = next && plans[next.index];
+      if (nextPlan && nextPlan.mode === 'adaptive' && keeps(nextPlan, 'pool')) provided.add(next.index);
+      else result = without(result, 'next-pool');
+    }
+    return result;
+  });
+}
+
+function statisticsOf(
+  index: number,
+  shape: BlockShape,
+  options: PlanOptions,
+  network: Network,
+): MaskStatistics {
+  const block = blocksOf(network)[index]!;
+  const mask = options.masks?.find((candidate) => candidate.block === index);
+  if (mask) return maskStatistics(mask, block, shape);
+  const rate = checkRate(
+    typeof options.rate === 'object' ? (options.rate[index] ?? 0.5) : (options.rate ?? 0.5),
+  );
+  const granularity = resolveGranularity(network, options.granularity)[index]!;
+  return { rate, dilatedRate: expectedDilatedRate(block, shape, granularity, rate) };
+}

@@ -1,0 +1,151 @@
+import { FoveaError } from '../errors.js';
+import type { Block } from '../network/network.js';
+import type { Group, Primitive } from './plan.js';
+import type { Strategy, StrategyContext } from './strategy.js';
+
+/** The branch's primitives in order: its convolutions, with squeeze-and-excitation where the block has it. */
+export function branchPrimitives(block: Block): Primitive[] {
+  return block.branch.flatMap((_, i): Primitive[] => {
+    const convolution = `conv${i + 1}` as Primitive;
+    return block.squeezeExcitation?.after === i ? [convolution, 'excite'] : [convolution];
+  });
+}
+
+/** Index of the first convolution with a kernel larger than 1x1: the one that needs a halo gathered. */
+export function firstSpatial(block: Block): number {
+  return block.branch.findIndex(({ kernel }) => kernel[0] > 1 || kernel[1] > 1);
+}
+
+const groups = (...passes: Primitive[][]): Group[] =>
+  passes.filter((primitives) => primitives.length > 0).map((primitives) => ({ primitives }));
+
+const projection = ({ block }: StrategyContext): Primitive[] => (block.projection ? ['projection'] : []);
+const pool = ({ needsPool }: StrategyContext): Primitive[] => (needsPool ? ['pool'] : []);
+
+/** The branch with `gather` before its first spatial convolution. */
+function gatheredBranch(block: Block): Primitive[] {
+  const spatial = `conv${firstSpatial(block) + 1}`;
+  return branchPrimitives(block).flatMap((primitive): Primitive[] =>
+    primitive === spatial ? ['gather', primitive] : [primitive],
+  );
+}
+
+/** Every block computed everywhere; masks are not even asked for. */
+export const dense: Strategy = {
+  name: 'dense',
+  description: 'every pixel of every block, no masks',
+  plan: (context) => ({
+    mode: 'dense',
+    groups: groups(projection(context), ...branchPrimitives(context.block).map((primitive) => [primitive]), [
+      'add',
+    ]),
+  }),
+};
+
+/** Every primitive its own pass over memory, as the literature before LASNet ran. */
+export const unfused: Strategy = {
+  name: 'unfused',
+  description: 'every primitive its own pass over memory',
+  plan: (context) => ({
+    mode: 'adaptive',
+    groups: groups(
+      pool(context),
+      ['mask'],
+      ['index'],
+      projection(context),
+      ...gatheredBranch(context.block).map((primitive) => [primitive]),
+      ['scatter'],
+      ['add'],
+    ),
+  }),
+};
+
+/**
+ * LASNet's three fusions: masker + conv1 (which makes conv1 dense: the mask is known only afterwards),
+ * gather + first spatial convolution, scatter + add. Where conv1 is itself the spatial convolution (basic
+ * blocks) it follows the mask instead, and only the other two fusions apply.
+ */
+export const lasnet: Strategy = {
+  name: 'lasnet',
+  description: 'masker + conv1, gather + conv2, scatter + add',
+  plan: (context) => {
+    const { block } = context;
+    const [first, ...rest] = branchPrimitives(block);
+    const spatial = firstSpatial(block);
+    if (spatial === 0) {
+      return {
+        mode: 'adaptive',
+        groups: groups(
+          [...pool(context), 'mask'],
+          ['index'],
+          projection(context),
+          ['gather', first!],
+          ...rest.map((primitive) => [primitive]),
+          ['scatter', 'add'],
+        ),
+      };
+    }
+    const spatialName = `conv${spatial + 1}`;
+    return {
+      mode: 'adaptive',
+      groups: groups(
+        [...pool(context), 'mask', first!],
+        ['index'],
+        projection(context),
+        ...rest.map((primitive): Primitive[] =>
+          primitive === spatialName ? ['gather', primitive] : [primitive],
+        ),
+        ['scatter', 'add'],
+      ),
+    };
+  },
+};
+
+/**
+ * The whole branch in one pass, tile by tile, with its intermediates in cache; nothing is copied to gather,
+ * and the result is added in place.
+ */
+export const streamed: Strategy = {
+  name: 'streamed',
+  description: 'whole block tile by tile, intermediates in cache, added in place',
+  plan: (context) => {
+    const { block, next } = context;
+    const exactExcitation = block.squeezeExcitation !== undefined;
+    const nextPool: Primitive[] = next && context.needsPool ? ['next-pool'] : [];
+    const branch = gatheredBranch(block);
+    const cut = exactExcitation ? branch.indexOf('excite') : -1;
+    // Squeeze-and-excitation pools the whole map, which ends one pass and begins the next.
+    const passes: Primitive[][] =
+      cut < 0
+        ? [[...branch, 'scatter', 'add', ...nextPool]]
+        : [branch.slice(0, cut), ['excite'], [...branch.slice(cut + 1), 'scatter', 'add', ...nextPool]];
+    return {
+      mode: 'adaptive',
+      groups: groups(pool(context), ['mask'], ['index'], projection(context), ...passes),
+    };
+  },
+};
+
+const builtIn = new Map([dense, unfused, lasnet, streamed].map((strategy) => [strategy.name, strategy]));
+
+/** Makes a strategy known by its name, to `getStrategy` and so to every command and panel. */
+export function registerStrategy(strategy: Strategy): void {
+  builtIn.set(strategy.name, strategy);
+}
+
+/** Names that `getStrategy` accepts. */
+export function strategyNames(): string[] {
+  return [...builtIn.keys()];
+}
+
+/** @throws FoveaError `unknown-name` that lists the known names */
+export function getStrategy(name: string): Strategy {
+  const strategy = builtIn.get(name);
+  if (!strategy) {
+    throw new FoveaError(
+      'unknown-name',
+      `unknown strategy "${name}"; known are ${strategyNames().join(', ')}`,
+    );
+  }
+  return strategy;
+}

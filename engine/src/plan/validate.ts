@@ -1,0 +1,92 @@
+import { FoveaError } from '../errors.js';
+import type { Block } from '../network/network.js';
+import type { BlockPlan, Primitive } from './plan.js';
+import { branchPrimitives } from './strategies.js';
+
+const known: ReadonlySet<string> = new Set<Primitive>([
+  'pool',
+  'mask',
+  'index',
+  'gather',
+  'conv1',
+  'conv2',
+  'conv3',
+  'excite',
+  'projection',
+  'scatter',
+  'add',
+  'next-pool',
+]);
+
+/** Pairs that must come in this order when both are there. */
+const order: readonly (readonly [Primitive, Primitive])[] = [
+  ['pool', 'mask'],
+  ['mask', 'index'],
+  ['index', 'gather'],
+  ['index', 'conv2'],
+  ['index', 'scatter'],
+  ['projection', 'add'],
+  ['scatter', 'add'],
+  ['add', 'next-pool'],
+];
+
+/**
+ * Checks that a plan computes what its block is: every primitive known, each of the block's own there exactly
+ * once, in an order in which each has what it reads.
+ *
+ * @returns the plan as given
+ * @throws FoveaError `bad-argument` naming block, primitive and what is missing or misplaced
+ */
+export function checkBlockPlan(plan: BlockPlan, block: Block): BlockPlan {
+  const where = `plan of block ${block.index} (${block.name})`;
+  const fail = (problem: string): never => {
+    throw new FoveaError('bad-argument', `${where}: ${problem}`);
+  };
+  if (plan.mode !== 'dense' && plan.mode !== 'adaptive')
+    fail(`mode "${plan.mode}"; "dense" or "adaptive" are accepted`);
+  if (plan.mode === 'adaptive' && !block.adaptive)
+    fail('the block has no shortcut, only mode "dense" is possible');
+  if (!(plan.granularity >= 1)) fail(`granularity ${plan.granularity}; at least 1 is accepted`);
+  const sequence = plan.groups.flatMap((group) => group.primitives);
+  for (const primitive of sequence) {
+    if (!known.has(primitive)) fail(`unknown primitive "${primitive}"; known are ${[...known].join(', ')}`);
+    if (sequence.indexOf(primitive) !== sequence.lastIndexOf(primitive)) fail(`"${primitive}" appears twice`);
+  }
+  for (const { tile } of plan.groups) {
+    if (tile !== undefined && !(Number.isInteger(tile) && tile >= 1))
+      fail(`tile ${tile}; an integer of at least 1 is accepted`);
+  }
+  const branch = branchPrimitives(block);
+  const needed: Primitive[] = [...branch, ...(block.projection ? (['projection'] as const) : []), 'add'];
+  if (plan.mode === 'adaptive') needed.push('mask', 'index');
+  for (const primitive of needed) if (!sequence.includes(primitive)) fail(`"${primitive}" is missing`);
+  const allowed = new Set<Primitive>([
+    ...needed,
+    'next-pool',
+    ...(plan.mode === 'adaptive' ? adaptiveOnly : []),
+  ]);
+  for (const primitive of sequence) {
+    if (!allowed.has(primitive)) fail(`"${primitive}" has no meaning in this block in mode "${plan.mode}"`);
+  }
+  const ordered: (readonly [Primitive, Primitive])[] = [...order];
+  for (let i = 1; i < branch.length; i++) ordered.push([branch[i - 1]!, branch[i]!]);
+  const last = branch[branch.length - 1]!;
+  ordered.push([last, 'scatter'], [last, 'add']);
+  for (const [earlier, later] of ordered) {
+    const [a, b] = [sequence.indexOf(earlier), sequence.indexOf(later)];
+    if (a >= 0 && b >= 0 && a > b) fail(`"${earlier}" must come before "${later}"`);
+  }
+  return plan;
+}
+
+const adaptiveOnly: readonly Primitive[] = ['pool', 'gather', 'scatter'];
+
+/**
+ * Whether conv1 is computed everywhere because it runs before the mask's index lists exist.
+ * @returns false in mode `dense`, where nothing follows a mask
+ */
+export function conv1RunsDense(plan: BlockPlan): boolean {
+  if (plan.mode === 'dense') return false;
+  const sequence = plan.groups.flatMap((group) => group.primitives);
+  return sequence.indexOf('conv1') < sequence.indexOf('index');
+}
