@@ -22,6 +22,8 @@ export interface Device {
   readonly launchMs: number;
   /** Batch that the published figures of this device use. */
   readonly nominalBatch: number;
+  /** Where a single field comes from, when `source` does not say it all. */
+  readonly sources?: Readonly<Record<string, string>>;
   /** Measured efficiencies and overheads; present on calibrated devices only. */
   readonly calibration?: Calibration;
 }

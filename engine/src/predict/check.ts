@@ -1,0 +1,47 @@
+import { FoveaError } from '../errors.js';
+import type { Device } from './device.js';
+
+const positive = [
+  'frequencyHz',
+  'lanes',
+  'processingEngines',
+  'memoryBandwidth',
+  'cacheBandwidthRatio',
+  'cacheBytes',
+  'nominalBatch',
+] as const;
+
+/**
+ * Checks a device that somebody wrote or a file held.
+ * @returns the same object
+ * @throws FoveaError `bad-argument`, naming the field, its value and what is accepted
+ */
+export function checkDevice(device: Device): Device {
+  if (typeof device !== 'object' || device === null) {
+    throw new FoveaError('bad-argument', `device ${String(device)}: expected a name or a device object`);
+  }
+  if (typeof device.name !== 'string' || device.name === '') {
+    throw new FoveaError('bad-argument', `device name ${String(device.name)}: expected a non-empty string`);
+  }
+  if (device.kind !== 'gpu' && device.kind !== 'cpu') {
+    throw new FoveaError(
+      'bad-argument',
+      `device '${device.name}': kind is ${String(device.kind)}, expected 'gpu' or 'cpu'`,
+    );
+  }
+  for (const field of positive) {
+    if (!(Number.isFinite(device[field]) && device[field] > 0)) {
+      throw new FoveaError(
+        'bad-argument',
+        `device '${device.name}': ${field} is ${String(device[field])}, expected a number above 0`,
+      );
+    }
+  }
+  if (!(Number.isFinite(device.launchMs) && device.launchMs >= 0)) {
+    throw new FoveaError(
+      'bad-argument',
+      `device '${device.name}': launchMs is ${String(device.launchMs)}, expected a number of at least 0`,
+    );
+  }
+  return device;
+}
