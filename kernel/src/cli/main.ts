@@ -7,7 +7,9 @@ const version = (
 ).version;
 
 /** Modules that each add one or more commands; a command is loaded only when it is the one asked for. */
-const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {};
+const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
+  inspect: () => import('./inspect.js'),
+};
 
 async function main(argv: readonly string[]): Promise<void> {
   const program = new Command('fovea')

@@ -1,0 +1,36 @@
+import { readFile, stat } from 'node:fs/promises';
+import { FoveaError } from './errors.js';
+
+/** Larger files cannot be held in one Node buffer, and no protobuf message may exceed this. */
+const largestFileBytes = 2 ** 31 - 1;
+
+/**
+ * The whole content of an ordinary file.
+ * @throws FoveaError `io` when it cannot be read or is no ordinary file; `bad-file` when it is empty or
+ *   larger than 2 GiB
+ */
+export async function readFileBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  if (path.includes('\0')) {
+    throw new FoveaError('io', `cannot read ${JSON.stringify(path)}: a path holds no NUL character`);
+  }
+  try {
+    const status = await stat(path);
+    // A pipe or a device may never end, so only ordinary files are opened.
+    if (!status.isFile()) throw new FoveaError('io', `cannot read ${path}: it is not an ordinary file`);
+    if (status.size === 0) throw new FoveaError('bad-file', `${path} is empty (0 bytes)`);
+    if (status.size > largestFileBytes) {
+      throw new FoveaError(
+        'bad-file',
+        `${path} has ${status.size} bytes; at most ${largestFileBytes} are read`,
+      );
+    }
+    const content = await readFile(path);
+    return new Uint8Array(content.buffer, content.byteOffset, content.byteLength);
+  } catch (error) {
+    if (error instanceof FoveaError) throw error;
+    const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+    const said =
+      reason === 'ENOENT' ? 'there is no such file' : reason === 'EACCES' ? 'permission denied' : reason;
+    throw new FoveaError('io', `cannot read ${path}: ${said}`, { cause: error });
+  }
+}

@@ -1,0 +1,68 @@
+import { FoveaError } from '../../errors.js';
+
+/** What the JSON file beside a checkpoint says; every field may be left out. */
+export interface CheckpointConfig {
+  /** `lasnet-resnet`; plain torchvision ResNets read the same way. */
+  readonly arch?: string;
+  /** Blocks per stage, checked against the arrays in the file. */
+  readonly layers?: readonly number[];
+  /** Nominal input side, or `[height, width]`. Default 224. */
+  readonly size?: number | readonly [number, number];
+  /** Granularity S per block, or per stage. */
+  readonly granularity?: readonly number[];
+  /** Class names, one per logit. */
+  readonly labels?: readonly string[];
+  /** Name shown in tables; the file's name when left out. */
+  readonly name?: string;
+}
+
+/**
+ * Checks a checkpoint's configuration; fields it does not know are ignored, as training code adds its own.
+ * @param source where it comes from, for messages
+ * @throws FoveaError `bad-file` naming the field
+ */
+export function parseCheckpointConfig(value: unknown, source: string): CheckpointConfig {
+  const fail = (what: string): never => {
+    throw new FoveaError('bad-file', `${source}: ${what}`);
+  };
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) fail('is not a JSON object');
+  const { arch, layers, size, granularity, labels, name } = value as Record<string, unknown>;
+  if (arch !== undefined && !(typeof arch === 'string' && /^(lasnet-)?(wide-)?res(net|next)/.test(arch))) {
+    fail(`arch ${shown(arch)}; "lasnet-resnet" and "resnet" are accepted`);
+  }
+  const counts = (field: string, list: unknown): readonly number[] | undefined => {
+    if (list === undefined) return undefined;
+    if (!Array.isArray(list) || list.length > 4096 || !list.every((n) => Number.isSafeInteger(n) && n >= 1)) {
+      fail(`${field} ${shown(list)}; a list of integers of at least 1 is accepted`);
+    }
+    return list as number[];
+  };
+  const sides =
+    typeof size === 'number' && !(Number.isSafeInteger(size) && size >= 1)
+      ? fail(`size ${size}; an integer of at least 1 is accepted`)
+      : counts('size', typeof size === 'number' ? [size] : size);
+  if (sides && sides.length !== 1 && sides.length !== 2)
+    fail(`size ${shown(size)}; a side or [height, width]`);
+  if (
+    labels !== undefined &&
+    !(Array.isArray(labels) && labels.every((label) => typeof label === 'string'))
+  ) {
+    fail(`labels ${shown(labels)}; a list of strings is accepted`);
+  }
+  if (name !== undefined && typeof name !== 'string') fail(`name ${shown(name)}; a string is accepted`);
+  const blocks = counts('layers', layers);
+  const S = counts('granularity', granularity);
+  return {
+    ...(arch === undefined ? {} : { arch: arch as string }),
+    ...(blocks ? { layers: blocks } : {}),
+    ...(sides ? { size: [sides[0]!, sides[1] ?? sides[0]!] as const } : {}),
+    ...(S ? { granularity: S } : {}),
+    ...(labels === undefined ? {} : { labels: labels as string[] }),
+    ...(name === undefined ? {} : { name: name as string }),
+  };
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}

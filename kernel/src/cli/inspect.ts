@@ -1,0 +1,102 @@
+import {
+  describeNetwork,
+  FoveaError,
+  loadNetwork,
+  type NetworkDescription,
+  type NodeDescription,
+} from '@fovea/engine';
+import type { Command } from 'commander';
+
+interface InspectOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+  readonly inputSize?: string;
+}
+
+/** `fovea inspect`: what a model is made of, and where masks can save work. */
+export function register(program: Command): void {
+  program
+    .command('inspect')
+    .description(
+      'Blocks, shapes, FLOPs (multiply-adds x 2) and parameters of a model, and which blocks are adaptive.',
+    )
+    .argument('<model>', 'ONNX file or LASNet .safetensors checkpoint')
+    .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
+    .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
+    .option('--json', 'print one JSON document and nothing else')
+    .action(async (model: string, { config, json, inputSize }: InspectOptions) => {
+      const size = inputSize === undefined ? {} : parseInputSize(inputSize);
+      const network = await loadNetwork(model, config === undefined ? {} : { config });
+      const description = describeNetwork(network, size);
+      process.stdout.write(json ? `${JSON.stringify(description, undefined, 2)}\n` : asText(description));
+    });
+}
+
+/**
+ * Reads `224` or `160x224` (height first).
+ * @throws FoveaError `bad-argument` for anything else
+ */
+export function parseInputSize(text: string): { height: number; width: number } {
+  const match = /^([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?$/.exec(text);
+  if (!match) {
+    throw new FoveaError(
+      'bad-argument',
+      `--input-size ${text}: a side (224) or HEIGHTxWIDTH (160x224) is accepted`,
+    );
+  }
+  return { height: Number(match[1]), width: Number(match[2] ?? match[1]) };
+}
+
+function asText(description: NetworkDescription): string {
+  const { name, format, input, nodes, flops, adaptiveFlops, parameters } = description;
+  const share = flops > 0 ? Math.round((100 * adaptiveFlops) / flops) : 0;
+  const lines = [
+    `${name} (${format}), input ${input.channels} x ${input.height} x ${input.width}`,
+    `${scaled(parameters)} parameters, ${scaled(flops)}FLOPs an image (multiply-adds x 2)`,
+    `${description.blocks} blocks, ${description.adaptiveBlocks} of them adaptive: masks can avoid up to ${share} % of the FLOPs`,
+    '',
+    ...table([
+      ['', 'node', 'kind', 'stage', 'S', 'output', 'GFLOPs', 'parameters', 'structure'],
+      ...nodes.map(row),
+    ]),
+    ...(description.notes.length > 0 ? ['', ...description.notes.map((note) => `note: ${note}`)] : []),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function row({ name, kind, shape, flops, parameters, block, operators }: NodeDescription): string[] {
+  return [
+    block?.adaptive ? (block.masker ? 'M' : '*') : '',
+    name,
+    kind,
+    block ? String(block.stage) : '',
+    block?.granularity === undefined ? '' : String(block.granularity),
+    shape ? `${shape[2]} x ${shape[0]} x ${shape[1]}` : '?',
+    flops > 0 ? (flops / 1e9).toFixed(4) : '',
+    parameters > 0 ? String(parameters) : '',
+    block?.structure ?? operators?.join(', ') ?? '',
+  ];
+}
+
+/** `*` marks an adaptive block, `M` one with a learned masker. */
+function table(rows: readonly string[][]): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
+  const lines = rows.map((cells) =>
+    cells
+      .map((cell, i) => cell.padEnd(widths[i]!))
+      .join('  ')
+      .trimEnd(),
+  );
+  return [...lines, '', '* adaptive, M adaptive with a learned masker'];
+}
+
+function scaled(value: number): string {
+  for (const [unit, size] of [
+    ['G', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const) {
+    if (value >= size) return `${(value / size).toFixed(2)} ${unit}`;
+  }
+  return `${value} `;
+}
