@@ -1,4 +1,5 @@
 export * from './backend/backend.js';
+export * from './backend/reference/index.js';
 export * from './errors.js';
 export * from './mask/custom.js';
 export * from './mask/decide.js';
@@ -34,4 +35,7 @@ export { publishedNetworks } from './predict/published/networks.js';
 export * from './predict/published/rows.js';
 export * from './profile.js';
 export * from './random.js';
+export * from './run/backends.js';
+export * from './run/profile-builder.js';
+export * from './run/run.js';
 export * from './tensor.js';

@@ -1,0 +1,42 @@
+import type { Backend } from '../backend/backend.js';
+import { referenceBackend } from '../backend/reference/index.js';
+import { FoveaError } from '../errors.js';
+
+const backends = new Map<string, Backend>([[referenceBackend.name, referenceBackend]]);
+
+/** Makes a backend known by its name. */
+export function registerBackend(backend: Backend): void {
+  backends.set(backend.name, backend);
+}
+
+/** Order of preference when no backend is named. */
+const preference = ['native', 'onnx', 'reference'] as const;
+
+/** Names that `getBackend` accepts. */
+export function backendNames(): string[] {
+  return [...backends.keys()];
+}
+
+/**
+ * The backend of that name, or the fastest one that this machine can run.
+ * @throws FoveaError `unknown-name`, or `backend-unavailable` with the reason when the named one cannot run here
+ */
+export function getBackend(name?: string): Backend {
+  if (name !== undefined) {
+    const backend = backends.get(name);
+    if (!backend) {
+      throw new FoveaError(
+        'unknown-name',
+        `unknown backend "${name}"; known are ${backendNames().join(', ')}`,
+      );
+    }
+    if (backend.unavailable)
+      throw new FoveaError('backend-unavailable', `backend ${name}: ${backend.unavailable}`);
+    return backend;
+  }
+  for (const candidate of preference) {
+    const backend = backends.get(candidate);
+    if (backend && !backend.unavailable) return backend;
+  }
+  return referenceBackend;
+}

@@ -1,0 +1,164 @@
+import {
+  type Activation,
+  type Block,
+  type Convolution,
+  type Network,
+  type NetworkNode,
+  Random,
+  Tensor,
+} from '@fovea/engine';
+
+/** What varies between the small random networks that tests run. */
+export interface SmallNetworkOptions {
+  readonly seed?: number;
+  readonly kind?: 'bottleneck' | 'basic' | 'inverted';
+  readonly channels?: number;
+  readonly width?: number;
+  readonly groups?: number;
+  readonly height?: number;
+  readonly mapWidth?: number;
+  /** Stride of each block; a block of stride 2, or the first, gets a projection. */
+  readonly strides?: readonly number[];
+  readonly excite?: boolean;
+  readonly learned?: boolean;
+}
+
+/** A convolution with seeded weights, padded so that stride 1 keeps the map's size. */
+export function randomConvolution(
+  random: Random,
+  name: string,
+  inChannels: number,
+  outChannels: number,
+  { kernel = 1, stride = 1, groups = 1, activation = 'none' as Activation, gain = 1 } = {},
+): Convolution {
+  const pad = (kernel - 1) / 2;
+  const deviation = gain * Math.sqrt(2 / ((inChannels / groups) * kernel * kernel));
+  return {
+    name,
+    inChannels,
+    outChannels,
+    kernel: [kernel, kernel],
+    stride: [stride, stride],
+    padding: [pad, pad, pad, pad],
+    dilation: [1, 1],
+    groups,
+    weight: Float32Array.from(
+      { length: (outChannels * inChannels * kernel * kernel) / groups },
+      () => random.normal() * deviation,
+    ),
+    bias: Float32Array.from({ length: outChannels }, () => random.normal() * 0.1),
+    activation,
+  };
+}
+
+/** Stem, blocks, global pool and a linear layer: every kind of thing that the executor meets, small. */
+export function smallNetwork(options: SmallNetworkOptions = {}): Network {
+  const { seed = 1, kind = 'bottleneck', channels = 12, width = 8, groups = 1 } = options;
+  const { height = 13, mapWidth = 11, strides = [1, 1, 2, 1], excite = false, learned = true } = options;
+  const random = new Random(seed);
+  const nodes: NetworkNode[] = [
+    {
+      kind: 'convolution',
+      name: 'stem',
+      inputs: ['input'],
+      output: 'stem',
+      convolution: randomConvolution(random, 'stem', 3, channels, { kernel: 3, activation: 'relu' }),
+    },
+  ];
+  let [value, inChannels, stage] = ['stem', channels, 0];
+  strides.forEach((stride, index) => {
+    const outChannels = stride > 1 ? inChannels + 4 : inChannels;
+    const projected = kind !== 'inverted' && (stride > 1 || index === 0);
+    if (stride > 1) stage++;
+    const name = `block${index}`;
+    const relu = { activation: 'relu' as const };
+    const middle = { kernel: 3, stride, groups, ...relu };
+    const branch =
+      kind === 'basic'
+        ? [
+            randomConvolution(random, `${name}.conv1`, inChannels, width, { ...middle, groups: 1 }),
+            randomConvolution(random, `${name}.conv2`, width, outChannels, { kernel: 3, gain: 0.5 }),
+          ]
+        : [
+            randomConvolution(random, `${name}.conv1`, inChannels, width, relu),
+            randomConvolution(random, `${name}.conv2`, width, width, {
+              ...middle,
+              groups: kind === 'inverted' ? width : groups,
+            }),
+            randomConvolution(random, `${name}.conv3`, width, outChannels, { gain: 0.5 }),
+          ];
+    const block: Block = {
+      index,
+      stage,
+      name,
+      kind,
+      branch,
+      activation: kind === 'inverted' ? 'none' : 'relu',
+      adaptive: kind !== 'inverted' || (stride === 1 && outChannels === inChannels),
+      ...(excite
+        ? {
+            squeezeExcitation: {
+              after: branch.length - 2,
+              reduce: randomConvolution(random, `${name}.reduce`, width, 4, relu),
+              expand: randomConvolution(random, `${name}.expand`, 4, width, { activation: 'sigmoid' }),
+            },
+          }
+        : {}),
+      ...(projected
+        ? { projection: randomConvolution(random, `${name}.projection`, inChannels, outChannels, { stride }) }
+        : {}),
+      ...(learned
+        ? {
+            masker: {
+              weight: Float32Array.from({ length: inChannels }, () => random.normal() * 0.5),
+              bias: random.normal() * 0.1,
+            },
+            granularity: 2,
+          }
+        : {}),
+    };
+    nodes.push({ kind: 'block', name, inputs: [value], output: name, block });
+    value = name;
+    inChannels = outChannels;
+  });
+  nodes.push(
+    { kind: 'global-pool', name: 'pool', inputs: [value], output: 'pool' },
+    {
+      kind: 'convolution',
+      name: 'classifier',
+      inputs: ['pool'],
+      output: 'logits',
+      convolution: randomConvolution(random, 'classifier', inChannels, 10),
+    },
+  );
+  return {
+    name: `small-${kind}`,
+    format: 'built',
+    inputShape: { channels: 3, height, width: mapWidth },
+    nodes,
+    input: 'input',
+    output: 'logits',
+    notes: [],
+  };
+}
+
+/** A batch of seeded images in the network's nominal size. */
+export function randomImages(network: Network, batch = 1, seed = 7): Tensor {
+  const { channels, height, width } = network.inputShape;
+  const random = new Random(seed);
+  const images = Tensor.zeros([batch, height, width, channels]);
+  for (let i = 0; i < images.data.length; i++) images.data[i] = random.normal();
+  return images;
+}
+
+/** Largest absolute difference over the largest absolute value expected. */
+export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
+  let [difference, scale] = [0, 1e-30];
+  for (let i = 0; i < actual.length; i++) {
+    const gap = Math.abs(actual[i]! - expected[i]!);
+    if (!(gap <= difference)) difference = gap;
+    scale = Math.max(scale, Math.abs(expected[i]!));
+  }
+  return difference / scale;
+}
