@@ -8,6 +8,7 @@ const version = (
 
 /** Modules that each add one or more commands; a command is loaded only when it is the one asked for. */
 const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
+  infer: () => import('./infer.js'),
   inspect: () => import('./inspect.js'),
 };
 
@@ -30,7 +31,7 @@ try {
   else {
     const message = error instanceof Error ? error.message : String(error);
     process.stderr.write(`fovea: ${message.split('\n')[0]}\n`);
-    if (!(error instanceof FoveaError) && process.env['FOVEA_DEBUG'] && error instanceof Error) {
+    if (!(error instanceof FoveaError) && process.env.FOVEA_DEBUG && error instanceof Error) {
       process.stderr.write(`${error.stack}\n`);
     }
     process.exitCode = 1;

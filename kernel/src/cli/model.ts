@@ -1,0 +1,20 @@
+import { existsSync } from 'node:fs';
+import { builtNetwork, builtNetworkNames, FoveaError, loadNetwork, type Network } from '@fovea/engine';
+
+/** What `openModel` accepts, for help texts. */
+export const MODEL_HELP = `ONNX file, LASNet .safetensors checkpoint, or a built-in architecture (${builtNetworkNames.join(', ')})`;
+
+/**
+ * A network from a file, or a known architecture with seeded random weights when no file has that name.
+ * @throws FoveaError `io` or `bad-file` for files; `unknown-name` listing the architectures otherwise
+ */
+export async function openModel(model: string, config?: string): Promise<Network> {
+  if (!existsSync(model) && builtNetworkNames.includes(model)) return builtNetwork(model);
+  if (!existsSync(model) && !/[./\\]/.test(model)) {
+    throw new FoveaError(
+      'unknown-name',
+      `"${model}" is neither a file nor a built-in architecture; built in are ${builtNetworkNames.join(', ')}`,
+    );
+  }
+  return loadNetwork(model, config === undefined ? {} : { config });
+}

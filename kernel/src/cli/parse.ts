@@ -1,0 +1,53 @@
+import { checkRate, FoveaError } from '@fovea/engine';
+
+/**
+ * Reads a number from 0 to 1.
+ * @throws FoveaError `bad-argument` naming the option
+ */
+export function parseRate(option: string, text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (Number.isNaN(value)) {
+    throw new FoveaError('bad-argument', `${option} "${text}": a number from 0 to 1 is accepted`);
+  }
+  return checkRate(value);
+}
+
+/** Reads rates separated by commas. */
+export function parseRates(option: string, text: string): number[] {
+  return text.split(',').map((part) => parseRate(option, part));
+}
+
+/**
+ * Reads an integer of at least `minimum`.
+ * @throws FoveaError `bad-argument` naming the option
+ */
+export function parseInteger(option: string, text: string, minimum = 1): number {
+  const value = Number(text);
+  if (!/^\s*-?\d+\s*$/.test(text) || !Number.isSafeInteger(value) || value < minimum) {
+    throw new FoveaError('bad-argument', `${option} ${text}: an integer of at least ${minimum} is accepted`);
+  }
+  return value;
+}
+
+/** Prints one JSON document and nothing else. */
+export function printJson(value: unknown): void {
+  // Infinity is how "whole map" is held; JSON has no such number.
+  const text = JSON.stringify(value, (_, entry) => (entry === Number.POSITIVE_INFINITY ? 'whole' : entry), 2);
+  process.stdout.write(`${text}\n`);
+}
+
+/** Rows as aligned columns; numbers to the right. */
+export function asTable(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
+  const numeric = rows[0]!.map((_, column) =>
+    rows.slice(1).every((cells) => /^[-\d.,%x ]*$/.test(cells[column]!)),
+  );
+  return rows
+    .map((cells) =>
+      cells
+        .map((cell, i) => (numeric[i] ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

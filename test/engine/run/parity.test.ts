@@ -1,0 +1,112 @@
+import {
+  backendNames,
+  builtNetwork,
+  customMasker,
+  float32Of,
+  getBackend,
+  loadNetwork,
+  randomMasker,
+  readSafetensors,
+  run,
+  Tensor,
+} from '@fovea/engine';
+import { describe, expect, it } from 'vitest';
+import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
+
+const fixture = (name: string) => new URL(`../../fixtures/${name}`, import.meta.url).pathname;
+
+/** Every backend this machine can run; one that it cannot is named in the test's title. */
+const backends = backendNames().map((name) => {
+  try {
+    return { name, missing: getBackend(name).unavailable };
+  } catch (error) {
+    return { name, missing: (error as Error).message };
+  }
+});
+
+describe.each(backends)('backend $name', ({ name: backend, missing }) => {
+  const there = it.skipIf(missing !== undefined);
+
+  describe.each(['lasnet-tiny', 'lasnet-uneven'])('on the checkpoint %s', (name) => {
+    there.each(['unfused', 'lasnet', 'streamed'])(
+      'reproduces the published semantics with strategy %s: masks cell for cell, logits within 1e-4',
+      async (strategy) => {
+        const network = await loadNetwork(fixture(`${name}.safetensors`));
+        const expected = await readSafetensors(fixture(`${name}.ref.safetensors`));
+        const shape = expected.tensors.get('input')!.shape as [number, number, number, number];
+        const input = Tensor.fromNCHW(shape, float32Of(expected, 'input', shape));
+        const { output, masks } = await run(network, input, { backend, strategy, threads: 2 });
+        const logits = float32Of(expected, 'logits', [shape[0], 10]);
+        expect(relativeError(output.data, logits)).toBeLessThan(1e-4);
+        for (const mask of masks) {
+          const cells = float32Of(expected, `mask.${mask.block}`, [shape[0], mask.rows, mask.columns]);
+          expect([...mask.cells]).toEqual([...cells]);
+        }
+        expect(masks.map((mask) => mask.block)).toEqual(
+          network.nodes.flatMap((node) => (node.kind === 'block' ? [node.block.index] : [])),
+        );
+      },
+    );
+  });
+
+  if (backend === 'reference') return;
+
+  describe('agrees with the reference within 1e-4', () => {
+    const kinds = [
+      { kind: 'bottleneck' as const, groups: 1, excite: false },
+      { kind: 'bottleneck' as const, groups: 4, excite: true },
+      { kind: 'basic' as const, groups: 1, excite: false },
+      { kind: 'inverted' as const, groups: 1, excite: false },
+    ];
+    for (const kind of kinds) {
+      for (const strategy of ['dense', 'unfused', 'lasnet', 'streamed']) {
+        there(`${kind.kind}${kind.excite ? ' with excitation and groups' : ''}, ${strategy}`, async () => {
+          const network = smallNetwork({ ...kind, height: 15, mapWidth: 18, strides: [1, 1, 2, 1] });
+          const images = randomImages(network, 2);
+          for (const granularity of [1, 2, 3, 4, 7, Number.POSITIVE_INFINITY]) {
+            for (const rate of [0, 0.1, 0.5, 1]) {
+              const options = { strategy, granularity, masker: randomMasker(rate, 3), threads: 2 };
+              const expected = await run(network, images, { ...options, backend: 'reference' });
+              const actual = await run(network, images, { ...options, backend });
+              expect(
+                relativeError(actual.output.data, expected.output.data),
+                `S ${granularity}, r ${rate}`,
+              ).toBeLessThan(1e-4);
+              expect(actual.masks.map((mask) => mask.cells)).toEqual(
+                expected.masks.map((mask) => mask.cells),
+              );
+              expect(actual.profile.flops, `FLOPs at S ${granularity}, r ${rate}`).toBeCloseTo(
+                expected.profile.flops,
+                -1,
+              );
+            }
+          }
+        });
+      }
+    }
+
+    there.each(['unfused', 'streamed'])('with maskers that read the block’s input, %s', async (strategy) => {
+      const network = smallNetwork({ height: 16, mapWidth: 16 });
+      const images = randomImages(network, 2);
+      const brightest = customMasker(({ pooled, shape, batch, rows, columns }) =>
+        Array.from({ length: batch * rows * columns }, (_, cell) => pooled[cell * shape.inChannels]! - 0.3),
+      );
+      for (const masker of ['saliency' as const, 'learned' as const, brightest]) {
+        const options = { strategy, masker, rate: 0.4, granularity: 2, threads: 1 };
+        const expected = await run(network, images, { ...options, backend: 'reference' });
+        const actual = await run(network, images, { ...options, backend });
+        expect(relativeError(actual.output.data, expected.output.data)).toBeLessThan(1e-4);
+        expect(actual.masks.map((mask) => mask.cells)).toEqual(expected.masks.map((mask) => mask.cells));
+      }
+    });
+
+    there('on a whole ResNet-18 of small images', async () => {
+      const network = builtNetwork('resnet18', { inputSize: 64, classes: 10 });
+      const images = randomImages(network);
+      const options = { masker: randomMasker(0.5), granularity: [4, 2, 2, 1], strategy: 'streamed' };
+      const expected = await run(network, images, { ...options, backend: 'reference' });
+      const actual = await run(network, images, { ...options, backend });
+      expect(relativeError(actual.output.data, expected.output.data)).toBeLessThan(1e-4);
+    });
+  });
+});
