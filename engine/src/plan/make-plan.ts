@@ -52,7 +52,8 @@ export function makePlan(network: Network, options: PlanOptions = {}): Plan {
   const plans: BlockPlan[] = [];
   for (const block of blocks) {
     const shape = shapes.blocks[block.index]!;
-    const S = granularity[block.index]!;
+    // Finite, so that a plan survives JSON: one cell as large as the map is the whole map.
+    const S = Math.min(granularity[block.index]!, Math.max(shape.outHeight, shape.outWidth));
     const needsPool = options.maskers?.[block.index]?.needsPool ?? true;
     const next = followers.get(block.index);
     const nextNeedsPool = next !== undefined && (options.maskers?.[next.index]?.needsPool ?? true);

@@ -186,7 +186,7 @@ function asText(network: Network, { output, profile }: RunResult): string {
         block.name,
         String(block.stage),
         block.mode,
-        block.granularity === Number.POSITIVE_INFINITY ? 'whole' : String(block.granularity),
+        String(block.granularity),
         block.rate.toFixed(3),
         block.dilatedRate.toFixed(3),
         block.totalMs.toFixed(3),

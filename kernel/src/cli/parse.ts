@@ -31,9 +31,7 @@ export function parseInteger(option: string, text: string, minimum = 1): number 
 
 /** Prints one JSON document and nothing else. */
 export function printJson(value: unknown): void {
-  // Infinity is how "whole map" is held; JSON has no such number.
-  const text = JSON.stringify(value, (_, entry) => (entry === Number.POSITIVE_INFINITY ? 'whole' : entry), 2);
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
 }
 
 /** Rows as aligned columns; numbers to the right. */

@@ -107,6 +107,14 @@ describe('a strategy of the user’s own', () => {
   });
 });
 
+describe('a plan', () => {
+  it('is plain data: it survives JSON, also with one cell for the whole map', () => {
+    const plan = makePlan(network, { granularity: [Number.POSITIVE_INFINITY, 2] });
+    expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
+    expect(plan.blocks[0]!.granularity).toBe(13);
+  });
+});
+
 describe('granularity', () => {
   it('is given once, per stage, or per block', () => {
     expect(resolveGranularity(network, 4)).toEqual([4, 4, 4, 4]);

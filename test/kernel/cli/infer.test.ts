@@ -50,7 +50,7 @@ describe('fovea infer', () => {
     const document = JSON.parse(stdout);
     expect(document.masks.map((mask: { active: number }) => mask.active)).toEqual([4, 4, 4, 1, 1, 0]);
     expect(document.profile).toMatchObject({ kind: 'measured', network: 'lasnet-tiny' });
-    expect(document.profile.blocks[5].granularity).toBe('whole');
+    expect(document.profile.blocks[5].granularity).toBe(2);
     expect(document.top[0]).toHaveLength(5);
   });
 
