@@ -1,10 +1,7 @@
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { plotlyPlugin } from './lab/plotly';
+import { settingsPlugin } from './lab/settings';
 
-const plugin: JupyterFrontEndPlugin<void> = {
-  id: '@fovea/lab:plugin',
-  description: 'Mask overlays, latency plots and live controls.',
-  autoStart: true,
-  activate: (_app: JupyterFrontEnd) => undefined,
-};
+const plugins: JupyterFrontEndPlugin<unknown>[] = [settingsPlugin, plotlyPlugin];
 
-export default plugin;
+export default plugins;

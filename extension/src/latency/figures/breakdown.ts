@@ -1,0 +1,68 @@
+import type { LatencyView } from '../../documents/types';
+import {
+  barMarker,
+  type Figure,
+  type FigureSpace,
+  layout,
+  originLegend,
+  PARTS,
+  plain,
+  seriesColor,
+} from './figure';
+
+type BreakdownView = Extract<LatencyView, { kind: 'breakdown' }>;
+
+/** What a stack stands for: one op, or all ops of a block. */
+export type Grain = 'op' | 'block';
+
+interface Stack {
+  readonly name: string;
+  readonly place: string;
+  readonly computeMs: number;
+  readonly dataMs: number;
+  readonly overheadMs: number;
+}
+
+/** The stacks of a profile, in the order they run. */
+export function stacks({ profile }: BreakdownView, grain: Grain): Stack[] {
+  const names = new Map(profile.blocks.map((block) => [block.block, block.name]));
+  const place = (block: number) => names.get(block) ?? (block < 0 ? 'outside blocks' : `block ${block}`);
+  if (grain === 'block') return profile.blocks.map((block) => ({ ...block, place: `stage ${block.stage}` }));
+  return profile.ops.map((op) => ({ ...op, place: place(op.block) }));
+}
+
+/** Compute, data movement and overhead of every op (or block) of one profile, stacked. */
+export function breakdownFigure(view: BreakdownView, space: FigureSpace, grain: Grain = 'op'): Figure {
+  const { profile } = view;
+  const all = stacks(view, grain);
+  const positions = all.map((_, index) => index);
+  const bars = PARTS.map(({ key, label, color }) => ({
+    type: 'bar',
+    name: label,
+    x: positions,
+    y: all.map((stack) => stack[key]),
+    customdata: all.map((stack) => [plain(stack.name), plain(stack.place)]),
+    marker: barMarker(seriesColor(space.theme, color), profile.origin),
+    hovertemplate: `%{customdata[0]} · %{customdata[1]}<br>${label} <b>%{y:.3~g} ms</b><extra></extra>`,
+  }));
+  const room = Math.max(6, Math.floor(space.width / 22));
+  const step = Math.ceil(all.length / room);
+  const ticks = positions.filter((position) => position % step === 0);
+  return {
+    data: [...bars, ...originLegend(space.theme, [profile.origin])],
+    layout: layout(space, {
+      height: space.width < 480 ? 340 : 400,
+      barmode: 'stack',
+      bargap: all.length > 40 ? 0.12 : 0.25,
+      showlegend: true,
+      x: {
+        tickmode: 'array',
+        tickvals: ticks,
+        ticktext: ticks.map((position) => plain(all[position]!.name)),
+        tickangle: -45,
+        range: [-0.6, all.length - 0.4],
+      },
+      y: { title: 'Milliseconds', rangemode: 'tozero' },
+    }),
+  };
+}

@@ -1,0 +1,85 @@
+import type { LatencyView } from '../documents/types';
+import { counted, milliseconds, percent, significant } from '../format';
+
+const TITLES: Readonly<Record<LatencyView['kind'], string>> = {
+  compare: 'Time per block',
+  breakdown: 'Where the time goes',
+  ratio: 'Time against activation rate',
+  fusion: 'What fusion saves',
+  strategies: 'Strategies',
+  pareto: 'Quality against latency',
+};
+
+/** A view's own title, or one for its kind. */
+export function viewTitle(view: LatencyView): string {
+  return view.title ?? TITLES[view.kind];
+}
+
+/** Short name for a tab. */
+export const TAB_LABELS: Readonly<Record<LatencyView['kind'], string>> = {
+  compare: 'Blocks',
+  breakdown: 'Breakdown',
+  ratio: 'Ratio',
+  fusion: 'Fusion',
+  strategies: 'Strategies',
+  pareto: 'Pareto',
+};
+
+const joined = (parts: readonly string[]) => parts.join(' · ');
+
+/** One line that says what a view shows, for the caption and for a screen reader. */
+export function viewSentence(view: LatencyView): string {
+  switch (view.kind) {
+    case 'compare': {
+      const totals = view.profiles.map(
+        (profile) => `${profile.label} ${milliseconds(profile.totalMs)} (${profile.origin})`,
+      );
+      const measured = view.profiles.find((profile) => profile.origin === 'measured');
+      const predicted = view.profiles.find((profile) => profile.origin === 'predicted');
+      if (view.profiles.length === 2 && measured && predicted && measured.totalMs > 0) {
+        const off = predicted.totalMs / measured.totalMs - 1;
+        totals.push(
+          Math.abs(off) < 0.005
+            ? 'prediction exact to the percent'
+            : `prediction ${percent(Math.abs(off))} ${off > 0 ? 'above' : 'below'}`,
+        );
+      }
+      return joined(totals);
+    }
+    case 'breakdown': {
+      const { profile } = view;
+      const part = (key: 'computeMs' | 'dataMs' | 'overheadMs') =>
+        profile.ops.reduce((sum, op) => sum + op[key], 0);
+      const sum = part('computeMs') + part('dataMs') + part('overheadMs');
+      const share = (ms: number) => percent(sum > 0 ? ms / sum : 0);
+      return joined([
+        `${profile.label}, ${profile.origin}: ${milliseconds(profile.totalMs)}`,
+        `compute ${share(part('computeMs'))}`,
+        `data movement ${share(part('dataMs'))}`,
+        `overhead ${share(part('overheadMs'))}`,
+      ]);
+    }
+    case 'ratio': {
+      const points = view.series.filter((each) => each.breakEven !== undefined);
+      if (points.length === 0)
+        return `${counted(view.series.length, 'series').replace('seriess', 'series')}.`;
+      return joined(
+        points.map((each) => `${each.label} pays up to ${percent(each.breakEven!)} (${each.origin})`),
+      );
+    }
+    case 'fusion':
+    case 'strategies': {
+      const best = [...view.bars].sort((a, b) => a.totalMs - b.totalMs)[0];
+      if (!best) return 'No times.';
+      const against =
+        view.baselineMs === undefined || best.totalMs === 0
+          ? ''
+          : `, ${significant(view.baselineMs / best.totalMs)}× the speed of dense`;
+      return `Fastest: ${best.label}, ${milliseconds(best.totalMs)}${against} (${best.origin})`;
+    }
+    case 'pareto': {
+      const front = view.points.filter((point) => point.onFront).length;
+      return `${front} of ${counted(view.points.length, 'design')} on the front`;
+    }
+  }
+}

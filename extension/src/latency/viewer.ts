@@ -1,0 +1,204 @@
+import { button, choice } from '../controls';
+import type { LatencyDocument, LatencyView } from '../documents/types';
+import { download, element, fileName, uniqueId } from '../dom';
+import { significant } from '../format';
+import { ownKeys } from '../keyboard';
+import { message } from '../message';
+import { buildFigure } from './figures';
+import type { Grain } from './figures/breakdown';
+import { plain } from './figures/figure';
+import { Plot } from './plot';
+import { TAB_LABELS, viewSentence, viewTitle } from './summary';
+import { toCsv, type Value, viewTable } from './table';
+
+const shown = (value: Value) => (typeof value === 'number' ? significant(value) : (value ?? ''));
+
+function tableElement(view: LatencyView): HTMLElement {
+  const { columns, rows } = viewTable(view);
+  return element(
+    'table',
+    { class: 'fovea-table' },
+    element('caption', { class: 'fovea-hidden' }, viewTitle(view)),
+    element('thead', {}, element('tr', {}, ...columns.map((name) => element('th', { scope: 'col' }, name)))),
+    element(
+      'tbody',
+      {},
+      ...rows.map((row) =>
+        element(
+          'tr',
+          {},
+          ...row.map((value, index) =>
+            index === 0
+              ? element('th', { scope: 'row' }, String(shown(value)))
+              : element(
+                  'td',
+                  { class: typeof value === 'number' ? 'fovea-mod-number' : undefined },
+                  String(shown(value)),
+                ),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+/** Everything that is shown of one latency document: tabs, figure, caption, table, and export. */
+export class LatencyViewer {
+  readonly node: HTMLElement;
+  private readonly titles = element('div', { class: 'fovea-titles' });
+  private readonly tabs = element('div', { class: 'fovea-tabs' });
+  private readonly options = element('div', { class: 'fovea-toolbar-group' });
+  private readonly trouble = element('div', {});
+  private readonly plot: Plot;
+  private readonly tablePlace = element('div', { class: 'fovea-table-place', tabindex: 0 });
+  private readonly details: HTMLDetailsElement;
+  private readonly live = element('div', { class: 'fovea-hidden', 'aria-live': 'polite' });
+  private readonly panel: HTMLElement;
+  private readonly releaseKeys: () => void;
+  private document: LatencyDocument | undefined;
+  private index = 0;
+  private grain: Grain = 'op';
+
+  constructor() {
+    this.plot = new Plot((error) => {
+      this.trouble.replaceChildren(
+        message('The figure cannot be drawn; the table below holds its data.', error.message),
+      );
+      this.details.open = true;
+      this.fillTable();
+    });
+    this.details = element(
+      'details',
+      { class: 'fovea-details' },
+      element('summary', {}, 'Data as a table'),
+      this.tablePlace,
+    );
+    this.details.addEventListener('toggle', () => this.fillTable());
+    this.panel = element('div', { id: uniqueId('panel') }, this.trouble, this.plot.node);
+    this.node = element(
+      'section',
+      { class: 'fovea-viewer fovea-latency' },
+      element('header', { class: 'fovea-head' }, this.titles, this.tabs),
+      element(
+        'div',
+        { class: 'fovea-toolbar', role: 'group', 'aria-label': 'Figure' },
+        this.options,
+        element(
+          'div',
+          { class: 'fovea-toolbar-group fovea-mod-end' },
+          button('CSV', () => this.saveCsv(), 'Save the data as CSV'),
+          button('PNG', () => void this.savePng(), 'Save the figure as a picture'),
+        ),
+      ),
+      this.panel,
+      this.details,
+      this.live,
+    );
+    this.releaseKeys = ownKeys(this.node);
+  }
+
+  dispose(): void {
+    this.releaseKeys();
+    this.plot.dispose();
+  }
+
+  /** Shows a document; resolves when its figure is drawn. */
+  async show(document: LatencyDocument): Promise<void> {
+    this.document = document;
+    this.index = Math.min(this.index, document.views.length - 1);
+    this.tabs.replaceChildren();
+    this.panel.removeAttribute('role');
+    if (document.views.length > 1) {
+      this.panel.setAttribute('role', 'tabpanel');
+      const labels = document.views.map((view) => TAB_LABELS[view.kind]);
+      this.tabs.append(
+        choice({
+          label: 'View',
+          role: 'tabs',
+          controls: this.panel.id,
+          value: String(this.index),
+          options: document.views.map((view, index) => ({
+            value: String(index),
+            // Two views of one kind are told apart by their own titles.
+            label:
+              labels.indexOf(labels[index]!) === labels.lastIndexOf(labels[index]!)
+                ? labels[index]!
+                : viewTitle(view),
+            hint: viewTitle(view),
+          })),
+          onChange: (value) => {
+            this.index = Number(value);
+            void this.showView();
+            this.live.textContent = viewSentence(this.view);
+          },
+        }).node,
+      );
+    }
+    await this.showView();
+  }
+
+  private get view(): LatencyView {
+    return this.document!.views[this.index]!;
+  }
+
+  private async showView(): Promise<void> {
+    const { view } = this;
+    const title = this.document!.title;
+    const sentence = viewSentence(view);
+    this.node.setAttribute('aria-label', title ?? viewTitle(view));
+    this.titles.replaceChildren(
+      ...(title ? [element('div', { class: 'fovea-eyebrow' }, title)] : []),
+      element('h3', { class: 'fovea-title' }, viewTitle(view)),
+      element('p', { class: 'fovea-subtitle' }, sentence),
+    );
+    this.options.replaceChildren(
+      ...(view.kind === 'breakdown' && view.profile.blocks.length > 0 ? [this.grainChoice()] : []),
+    );
+    this.trouble.replaceChildren();
+    this.fillTable();
+    await this.plot.show(
+      (space) => buildFigure(view, space, this.grain),
+      `${viewTitle(view)}. ${sentence}. The data follow as a table.`,
+    );
+  }
+
+  private grainChoice(): HTMLElement {
+    return choice<Grain>({
+      label: 'Stack per',
+      value: this.grain,
+      options: [
+        { value: 'op', label: 'By op' },
+        { value: 'block', label: 'By block' },
+      ],
+      onChange: (grain) => {
+        this.grain = grain;
+        void this.showView();
+      },
+    }).node;
+  }
+
+  /** A long table is built only when it is opened. */
+  private fillTable(): void {
+    this.tablePlace.replaceChildren(...(this.details.open && this.document ? [tableElement(this.view)] : []));
+    this.tablePlace.setAttribute('aria-label', 'Table, scrolls');
+  }
+
+  private saveCsv(): void {
+    const csv = toCsv(viewTable(this.view));
+    download(`${this.fileStem()}.csv`, new Blob([csv], { type: 'text/csv' }));
+    this.live.textContent = 'CSV saved.';
+  }
+
+  private async savePng(): Promise<void> {
+    try {
+      download(`${this.fileStem()}.png`, await this.plot.png(plain(viewTitle(this.view))));
+      this.live.textContent = 'Picture saved.';
+    } catch (error) {
+      this.trouble.replaceChildren(message('The picture could not be saved.', (error as Error).message));
+    }
+  }
+
+  private fileStem(): string {
+    return fileName(this.document!.title, viewTitle(this.view));
+  }
+}

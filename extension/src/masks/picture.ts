@@ -1,0 +1,50 @@
+/** An input image, ready to be drawn many times. */
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly color: CanvasImageSource;
+  /** The same in shades of gray. */
+  readonly gray: CanvasImageSource;
+  /** False when the PNG could not be decoded and a plain gray area stands in for it. */
+  readonly decoded: boolean;
+}
+
+/** Luma of ITU-R BT.709. */
+const luma = (r: number, g: number, b: number) => 0.2126 * r + 0.7152 * g + 0.0722 * b;
+
+async function decode(png: string): Promise<HTMLImageElement | undefined> {
+  const image = new Image();
+  image.src = `data:image/png;base64,${png}`;
+  try {
+    await image.decode();
+    return image;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Decodes a PNG given as base64. An image that cannot be decoded becomes a plain area of the declared size, so
+ * that its masks can still be looked at.
+ */
+export async function loadPicture(png: string, width: number, height: number): Promise<Picture> {
+  const image = await decode(png);
+  const w = image?.naturalWidth || width;
+  const h = image?.naturalHeight || height;
+  const color = new OffscreenCanvas(w, h);
+  const context = color.getContext('2d', { willReadFrequently: true })!;
+  context.fillStyle = '#8a9099';
+  context.fillRect(0, 0, w, h);
+  if (image) {
+    context.clearRect(0, 0, w, h);
+    context.drawImage(image, 0, 0);
+  }
+  const pixels = context.getImageData(0, 0, w, h);
+  for (let at = 0; at < pixels.data.length; at += 4) {
+    const value = luma(pixels.data[at]!, pixels.data[at + 1]!, pixels.data[at + 2]!);
+    pixels.data.fill(value, at, at + 3);
+  }
+  const gray = new OffscreenCanvas(w, h);
+  gray.getContext('2d')!.putImageData(pixels, 0, 0);
+  return { width: w, height: h, color, gray, decoded: image !== undefined };
+}

@@ -1,0 +1,76 @@
+import type { MasksBlock, MasksDocument } from '../documents/types';
+import { counted, percent } from '../format';
+import type { Cell } from './geometry';
+import type { Heat } from './heat';
+
+type MasksImage = MasksDocument['images'][number];
+
+/** Blocks in order, gathered by stage. */
+export interface StageBlocks {
+  readonly stage: number;
+  readonly blocks: readonly { readonly block: MasksBlock; readonly position: number }[];
+}
+
+/** Gathers consecutive blocks of the same stage. */
+export function byStage(blocks: readonly MasksBlock[]): StageBlocks[] {
+  const stages: { stage: number; blocks: { block: MasksBlock; position: number }[] }[] = [];
+  blocks.forEach((block, position) => {
+    const last = stages[stages.length - 1];
+    if (last?.stage === block.stage) last.blocks.push({ block, position });
+    else stages.push({ stage: block.stage, blocks: [{ block, position }] });
+  });
+  return stages;
+}
+
+/** Mean activation rate over blocks; 0 when there are none. */
+export function meanRate(blocks: readonly MasksBlock[]): number {
+  return blocks.length === 0 ? 0 : blocks.reduce((sum, block) => sum + block.rate, 0) / blocks.length;
+}
+
+/** `Block 5 of 16, layer2.1: stage 2, granularity 4, 38% active.` */
+export function blockSentence(blocks: readonly MasksBlock[], position: number): string {
+  const block = blocks[position];
+  if (!block) return 'No blocks with masks.';
+  return (
+    `Block ${position + 1} of ${blocks.length}, ${block.name}: stage ${block.stage}, ` +
+    `granularity ${block.granularity}, ${percent(block.rate)} active.`
+  );
+}
+
+/** What a person who does not see the picture should know of it. */
+export function imageSentence(document: MasksDocument, image: MasksImage): string {
+  const best = image.top?.[0];
+  const seen = best ? `, seen as ${best.label} with ${percent(best.probability)}` : '';
+  return (
+    `Masks of ${document.network} over ${image.name}${seen}: ${counted(image.blocks.length, 'block')}, ` +
+    `${percent(meanRate(image.blocks))} active on average.`
+  );
+}
+
+/** `Row 3, column 5 runs · margin +1.24 · map y 12–15, x 20–23` */
+export function cellSentence(cell: Cell): string {
+  const span = ([first, last]: readonly [number, number]) =>
+    first === last ? `${first}` : `${first}–${last}`;
+  const margin =
+    cell.margin === undefined
+      ? ''
+      : ` · margin ${cell.margin < 0 ? '−' : '+'}${Math.abs(cell.margin).toFixed(2)}`;
+  return (
+    `Row ${cell.row + 1}, column ${cell.column + 1} ${cell.active ? 'runs' : 'is skipped'}${margin}` +
+    ` · map y ${span(cell.y)}, x ${span(cell.x)}`
+  );
+}
+
+/** `On average 6.2 of 16 blocks run at a pixel; 2 at the least, 14 at the most.` */
+export function heatSentence(heat: Heat): string {
+  let least = heat.blocks;
+  let most = 0;
+  for (const count of heat.counts) {
+    if (count < least) least = count;
+    if (count > most) most = count;
+  }
+  return (
+    `On average ${Number(heat.mean.toFixed(1))} of ${counted(heat.blocks, 'block')} run at a pixel; ` +
+    `${least} at the least, ${most} at the most.`
+  );
+}

@@ -1,0 +1,88 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { type Browser, chromium, type Page } from 'playwright-core';
+
+export const CHROMIUM = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
+  (path) => path && existsSync(path),
+);
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const require = createRequire(import.meta.url);
+const ORIGIN = 'http://harness.localhost';
+
+const variables = (theme: 'light' | 'dark') =>
+  readFileSync(require.resolve(`@jupyterlab/theme-${theme}-extension/style/variables.css`), 'utf8').replace(
+    ':root',
+    `[data-jp-theme-light='${theme === 'light'}']`,
+  );
+
+async function bundle(entry: string): Promise<{ script: string; style: string }> {
+  const result = await build({
+    entryPoints: [`${root}test/extension/support/${entry}.ts`],
+    bundle: true,
+    write: false,
+    outdir: 'out',
+    format: 'iife',
+    target: 'es2022',
+    logLevel: 'silent',
+    loader: { '.svg': 'dataurl' },
+  });
+  const text = (suffix: string) => result.outputFiles.find(({ path }) => path.endsWith(suffix))?.text ?? '';
+  return { script: text('.js'), style: text('.css') };
+}
+
+const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>harness</title>
+<link rel="stylesheet" href="/themes.css"><link rel="stylesheet" href="/style.css">
+<style>body { margin: 24px; background: var(--jp-layout-color0); }</style></head>
+<body data-jp-theme-light="true" data-jp-theme-name="light"><div id="host" class="jp-RenderedHTMLCommon"></div>
+<script src="/script.js"></script></body></html>`;
+
+/** A browser with a page that mounts renderers, themed by JupyterLab's own variables. */
+export interface Harness {
+  readonly browser: Browser;
+  readonly page: Page;
+  /** Console errors, page errors, and requests that left the page's origin. */
+  readonly complaints: string[];
+  theme(name: 'light' | 'dark'): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openHarness(entry = 'harness'): Promise<Harness> {
+  const { script, style } = await bundle(entry);
+  const browser = await chromium.launch({ executablePath: CHROMIUM!, args: ['--no-sandbox'] });
+  const page = await browser.newPage({ viewport: { width: 1200, height: 1000 } });
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().includes('favicon')) complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.route('**/*', (route) => {
+    const { origin, pathname } = new URL(route.request().url());
+    const body = {
+      '/': ['text/html', PAGE],
+      '/themes.css': ['text/css', `${variables('light')}\n${variables('dark')}`],
+      '/style.css': ['text/css', style],
+      '/script.js': ['text/javascript', script],
+      '/favicon.ico': ['image/x-icon', ''],
+    }[pathname];
+    if (origin !== ORIGIN || !body) {
+      complaints.push(`request to ${route.request().url()}`);
+      return route.abort();
+    }
+    return route.fulfill({ contentType: body[0]!, body: body[1]! });
+  });
+  await page.goto(`${ORIGIN}/`);
+  return {
+    browser,
+    page,
+    complaints,
+    theme: (name) =>
+      page.evaluate((theme) => {
+        document.body.dataset.jpThemeLight = String(theme === 'light');
+        document.body.dataset.jpThemeName = theme;
+      }, name),
+    close: () => browser.close(),
+  };
+}

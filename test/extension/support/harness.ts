@@ -1,0 +1,50 @@
+import { Widget } from '@lumino/widgets';
+import '../../../extension/style/index.css';
+import { LATENCY_MIME, MASKS_MIME, PLOTLY_MIME } from '../../../extension/src/documents/types';
+import { PlotlyRenderer } from '../../../extension/src/latency/plotlyrenderer';
+import { LatencyRenderer } from '../../../extension/src/latency/renderer';
+import { MasksRenderer } from '../../../extension/src/masks/renderer';
+import { preferences } from '../../../extension/src/preferences';
+
+const RENDERERS = {
+  [MASKS_MIME]: () => new MasksRenderer(),
+  [LATENCY_MIME]: () => new LatencyRenderer(),
+  [PLOTLY_MIME]: () => new PlotlyRenderer(),
+};
+
+let shown: Widget | undefined;
+
+const harness = {
+  preferences,
+  /** Draws a document the way an output area does; resolves when the renderer has. */
+  async mount(mime: keyof typeof RENDERERS, document: unknown, width: number): Promise<void> {
+    shown?.dispose();
+    const host = window.document.querySelector<HTMLElement>('#host')!;
+    host.style.width = `${width}px`;
+    const renderer = RENDERERS[mime]();
+    Widget.attach(renderer, host);
+    shown = renderer;
+    const frozen = JSON.stringify(document);
+    const model = {
+      trusted: false,
+      data: { [mime]: document },
+      metadata: {},
+      setData: () => {
+        throw new Error('a renderer must not write to the model');
+      },
+    };
+    await renderer.renderModel(model as never);
+    if (JSON.stringify(document) !== frozen) throw new Error('the renderer changed the document');
+  },
+  unmount(): void {
+    shown?.dispose();
+    shown = undefined;
+  },
+};
+
+declare global {
+  interface Window {
+    harness: typeof harness;
+  }
+}
+window.harness = harness;
