@@ -1,0 +1,245 @@
+import { FoveaError, type Profile } from '@fovea/engine';
+import type { LatencyBar, LatencyDocument, LatencyProfile, LatencyView, Origin } from '../mime.js';
+
+export interface ProfileLabel {
+  readonly label?: string;
+  /** Say `published` for figures taken from a paper. Default: the profile's own kind. */
+  readonly origin?: Origin;
+}
+
+/** A profile as documents hold it. */
+export function latencyProfile(profile: Profile, { label, origin }: ProfileLabel = {}): LatencyProfile {
+  return {
+    label: label ?? `${profile.strategy} on ${profile.device}`,
+    origin: origin ?? profile.kind,
+    device: profile.device,
+    strategy: profile.strategy,
+    batch: profile.batch,
+    threads: profile.threads,
+    totalMs: profile.totalMs,
+    blocks: profile.blocks.map(
+      ({ block, name, stage, granularity, rate, totalMs, computeMs, dataMs, overheadMs }) => ({
+        block,
+        name,
+        stage,
+        granularity,
+        rate,
+        totalMs,
+        computeMs,
+        dataMs,
+        overheadMs,
+      }),
+    ),
+    ops: profile.ops.map(({ name, block, primitives, totalMs, computeMs, dataMs, overheadMs }) => ({
+      name,
+      block,
+      primitives: [...primitives],
+      totalMs,
+      computeMs,
+      dataMs,
+      overheadMs,
+    })),
+  };
+}
+
+/** A whole profile as one bar, split into compute, data movement and overhead. */
+export function latencyBar(profile: Profile, { label, origin }: ProfileLabel = {}): LatencyBar {
+  const sum = (key: 'computeMs' | 'dataMs' | 'overheadMs') =>
+    profile.ops.reduce((total, op) => total + op[key], 0);
+  return {
+    label: label ?? profile.strategy,
+    origin: origin ?? profile.kind,
+    totalMs: profile.totalMs,
+    computeMs: sum('computeMs'),
+    dataMs: sum('dataMs'),
+    overheadMs: sum('overheadMs'),
+  };
+}
+
+/** Something that can be compared: a profile, with or without a label of one's own. */
+export type Labelled = Profile | (ProfileLabel & { readonly profile: Profile });
+
+const profileOf = (entry: Labelled): Profile => ('profile' in entry ? entry.profile : entry);
+const labelOf = (entry: Labelled): ProfileLabel => ('profile' in entry ? entry : {});
+
+/** Per-block times of several profiles side by side. */
+export function compareView(profiles: readonly Labelled[], title?: string): LatencyView {
+  return {
+    kind: 'compare',
+    ...titled(title),
+    profiles: profiles.map((entry) => latencyProfile(profileOf(entry), labelOf(entry))),
+  };
+}
+
+/** Compute, data movement and overhead of every pass of one profile. */
+export function breakdownView(entry: Labelled, title?: string): LatencyView {
+  return { kind: 'breakdown', ...titled(title), profile: latencyProfile(profileOf(entry), labelOf(entry)) };
+}
+
+/** One curve of a ratio view: the same blocks adaptive and dense, at several rates. */
+export interface RatioSweep {
+  readonly label?: string;
+  /** Stage whose blocks are compared. */
+  readonly stage: number;
+  readonly granularity: number;
+  readonly origin?: Origin;
+  readonly points: readonly { readonly rate: number; readonly adaptive: Profile; readonly dense: Profile }[];
+}
+
+/**
+ * Latency of a stage relative to dense against activation rate. The break-even rate is the largest at which
+ * adaptive execution takes no longer than dense, interpolated linearly between the points.
+ * @throws FoveaError `bad-argument` when a sweep has no points, or a profile no time in the stage
+ */
+export function ratioView(sweeps: readonly RatioSweep[], title?: string): LatencyView {
+  const series = sweeps.map((sweep) => {
+    const first = sweep.points[0];
+    if (first === undefined) {
+      throw new FoveaError(
+        'bad-argument',
+        `the sweep of stage ${sweep.stage} has no points; give at least one`,
+      );
+    }
+    const points = sweep.points
+      .map(({ rate, adaptive, dense }) => ({
+        rate,
+        ratio: stageMs(adaptive, sweep.stage) / stageMs(dense, sweep.stage),
+      }))
+      .sort((a, b) => a.rate - b.rate);
+    const breakEven = breakEvenRate(points);
+    return {
+      label: sweep.label ?? `stage ${sweep.stage + 1}, S=${sweep.granularity}`,
+      device: first.adaptive.device,
+      stage: sweep.stage,
+      granularity: sweep.granularity,
+      origin: sweep.origin ?? first.adaptive.kind,
+      points,
+      ...(breakEven === undefined ? {} : { breakEven }),
+    };
+  });
+  return { kind: 'ratio', ...titled(title), series };
+}
+
+/** Time of a stage's blocks in a profile. */
+function stageMs(profile: Profile, stage: number): number {
+  const total = profile.blocks.reduce((sum, block) => sum + (block.stage === stage ? block.totalMs : 0), 0);
+  if (!(total > 0)) {
+    throw new FoveaError(
+      'bad-argument',
+      `the ${profile.kind} profile of ${profile.network} has no time in stage ${stage}; its stages are ${[
+        ...new Set(profile.blocks.map((block) => block.stage)),
+      ].join(', ')}`,
+    );
+  }
+  return total;
+}
+
+/** Largest rate with ratio at most 1; undefined when even the smallest rate does not pay. */
+export function breakEvenRate(
+  points: readonly { readonly rate: number; readonly ratio: number }[],
+): number | undefined {
+  for (let i = points.length - 1; i >= 0; i--) {
+    const here = points[i]!;
+    if (here.ratio > 1) continue;
+    const next = points[i + 1];
+    if (next === undefined) return here.rate;
+    return here.rate + ((1 - here.ratio) / (next.ratio - here.ratio)) * (next.rate - here.rate);
+  }
+  return undefined;
+}
+
+/** Whole times of an ablation of fusion, the dense time drawn as a line. */
+export function fusionView(
+  entries: readonly (Labelled | LatencyBar)[],
+  options: { title?: string; dense?: Profile | number } = {},
+): LatencyView {
+  return barsView('fusion', entries, options);
+}
+
+/** Whole times of strategies beside each other, the dense time drawn as a line. */
+export function strategiesView(
+  entries: readonly (Labelled | LatencyBar)[],
+  options: { title?: string; dense?: Profile | number } = {},
+): LatencyView {
+  return barsView('strategies', entries, options);
+}
+
+function barsView(
+  kind: 'fusion' | 'strategies',
+  entries: readonly (Labelled | LatencyBar)[],
+  { title, dense }: { title?: string; dense?: Profile | number },
+): LatencyView {
+  return {
+    kind,
+    ...titled(title),
+    bars: entries.map((entry) =>
+      'ops' in entry || 'profile' in entry ? latencyBar(profileOf(entry), labelOf(entry)) : entry,
+    ),
+    ...(dense === undefined ? {} : { baselineMs: typeof dense === 'number' ? dense : dense.totalMs }),
+  };
+}
+
+/**
+ * Quality against latency. A point is on the front when no other one is at least as fast and as good, and
+ * better in one of the two.
+ */
+export function paretoView(
+  points: readonly {
+    readonly label: string;
+    readonly ms: number;
+    readonly score: number;
+    readonly origin?: Origin;
+  }[],
+  { yLabel = 'accuracy', title }: { yLabel?: string; title?: string } = {},
+): LatencyView {
+  return {
+    kind: 'pareto',
+    ...titled(title),
+    yLabel,
+    points: points.map(({ label, ms, score, origin = 'predicted' }) => ({
+      label,
+      ms,
+      score,
+      origin,
+      onFront: !points.some(
+        (other) => other.ms <= ms && other.score >= score && (other.ms < ms || other.score > score),
+      ),
+    })),
+  };
+}
+
+/**
+ * A latency document. Profiles become views by themselves: one profile its breakdown, several a comparison
+ * by block and their whole times beside each other.
+ * @throws FoveaError `bad-argument` when nothing was given
+ */
+export function latencyDocument(
+  content: Profile | readonly (Labelled | LatencyView)[],
+  { title }: { title?: string } = {},
+): LatencyDocument {
+  const given: readonly (Labelled | LatencyView)[] = Array.isArray(content)
+    ? (content as readonly (Labelled | LatencyView)[])
+    : [content as Profile];
+  const views = given.filter(isView);
+  const profiles = given.filter((entry): entry is Labelled => !isView(entry));
+  if (given.length === 0) throw new FoveaError('bad-argument', 'no profile and no view was given to show');
+  const own: LatencyView[] =
+    profiles.length === 0
+      ? []
+      : profiles.length === 1
+        ? [breakdownView(profiles[0]!)]
+        : [compareView(profiles), strategiesView(profiles.map(asComparedBar), { title: 'Whole network' })];
+  return { version: 1, ...titled(title), views: [...own, ...views] };
+}
+
+/** In a comparison, the label that tells the profile apart is the one that the blocks' bars carry. */
+function asComparedBar(entry: Labelled): LatencyBar {
+  const { label } = latencyProfile(profileOf(entry), labelOf(entry));
+  return latencyBar(profileOf(entry), { ...labelOf(entry), label });
+}
+
+function isView(entry: Labelled | LatencyView): entry is LatencyView {
+  return 'kind' in entry && entry.kind !== 'predicted' && entry.kind !== 'measured';
+}
+
+const titled = (title?: string) => (title === undefined ? {} : { title });

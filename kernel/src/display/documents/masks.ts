@@ -1,0 +1,143 @@
+import { blocksOf, FoveaError, type Mask, type Network, type Tensor } from '@fovea/engine';
+import type { MasksBlock, MasksDocument } from '../mime.js';
+import { type Picture, type PictureOptions, type PictureSource, pictures } from '../picture.js';
+
+/** The parts of a run's result that the picture of its masks needs. */
+export interface MasksSource {
+  readonly masks: readonly Mask[];
+  /** Logits or probabilities, `[N, 1, 1, classes]`, for the most probable classes. */
+  readonly output?: Tensor;
+  readonly profile?: { readonly strategy: string };
+}
+
+export interface MasksDocumentOptions extends PictureOptions {
+  readonly title?: string;
+  /** Names of the images, where the sources carry none. */
+  readonly names?: readonly string[];
+  /** Class names, where the network carries none. */
+  readonly labels?: readonly string[];
+  /** How many classes to name per image. Default 3. */
+  readonly top?: number;
+}
+
+/**
+ * The document of where a network computed on each image.
+ * @param result what `run` returned, or anything with its masks
+ * @param images the images that ran, in batch order: one source per image, or a tensor of the whole batch
+ * @throws FoveaError `bad-argument` when there are fewer pictures than images in the masks' batch
+ */
+export function masksDocument(
+  result: MasksSource,
+  images: PictureSource | readonly PictureSource[],
+  network: Network,
+  options: MasksDocumentOptions = {},
+): MasksDocument {
+  const { title, names, labels = network.labels, top = 3 } = options;
+  const sources = Array.isArray(images) ? (images as readonly PictureSource[]) : [images as PictureSource];
+  const shown = sources.flatMap((source) => pictures(source, options));
+  const batch = result.masks[0]?.batch ?? shown.length;
+  if (shown.length < batch) {
+    throw new FoveaError(
+      'bad-argument',
+      `the masks cover ${batch} images, but ${shown.length} were given to show them on`,
+    );
+  }
+  const blocks = new Map(blocksOf(network).map((block) => [block.index, block]));
+  return {
+    version: 1,
+    ...(title === undefined ? {} : { title }),
+    network: network.name,
+    ...(result.profile === undefined ? {} : { strategy: result.profile.strategy }),
+    images: shown.slice(0, batch).map((picture: Picture, image) => {
+      const classes = result.output === undefined ? [] : topClasses(result.output, image, top, labels);
+      return {
+        name: names?.[image] ?? picture.name,
+        width: picture.width,
+        height: picture.height,
+        png: Buffer.from(picture.png).toString('base64'),
+        ...(classes.length === 0 ? {} : { top: classes }),
+        blocks: result.masks.map((mask) => {
+          const block = blocks.get(mask.block);
+          return masksBlock(mask, image, block?.name ?? `block ${mask.block}`, block?.stage ?? 0);
+        }),
+      };
+    }),
+  };
+}
+
+/** One image's share of a mask, as the document writes it. */
+export function masksBlock(mask: Mask, image: number, name: string, stage: number): MasksBlock {
+  const { rows, columns, height, width, granularity } = mask;
+  const count = rows * columns;
+  const cells = mask.cells.subarray(image * count, (image + 1) * count);
+  return {
+    index: mask.block,
+    name,
+    stage,
+    granularity,
+    rate: activationRate(cells, mask),
+    rows,
+    columns,
+    height,
+    width,
+    cells: Array.from(cells, (cell) => (cell ? '1' : '0')).join(''),
+    ...(mask.margins === undefined
+      ? {}
+      : { margins: packMargins(mask.margins.subarray(image * count, (image + 1) * count)) }),
+  };
+}
+
+/** Fraction of output pixels in active cells; cells on uneven maps differ in size. */
+export function activationRate(
+  cells: Uint8Array,
+  { rows, columns, height, width }: Pick<Mask, 'rows' | 'columns' | 'height' | 'width'>,
+): number {
+  const tall = cellExtents(rows, height);
+  const wide = cellExtents(columns, width);
+  let active = 0;
+  for (let r = 0; r < rows; r++) {
+    for (let c = 0; c < columns; c++) if (cells[r * columns + c]) active += tall[r]! * wide[c]!;
+  }
+  return active / (height * width);
+}
+
+/** Pixels per cell along one axis, from the rule that pixel y belongs to cell `floor(y · cells / size)`. */
+function cellExtents(cells: number, size: number): number[] {
+  return Array.from(
+    { length: cells },
+    (_, i) => Math.ceil(((i + 1) * size) / cells) - Math.ceil((i * size) / cells),
+  );
+}
+
+/** Margins as signed bytes of one common scale. */
+function packMargins(margins: Float32Array): { scale: number; base64: string } {
+  let largest = 0;
+  for (const margin of margins) if (Number.isFinite(margin)) largest = Math.max(largest, Math.abs(margin));
+  const scale = largest === 0 ? 1 : largest / 127;
+  const bytes = Int8Array.from(margins, (margin) => {
+    if (Number.isFinite(margin)) return Math.round(margin / scale);
+    return margin > 0 ? 127 : -127;
+  });
+  return { scale, base64: Buffer.from(bytes.buffer).toString('base64') };
+}
+
+/** The most probable classes of one image; an output that is not a distribution yet goes through softmax. */
+export function topClasses(
+  output: Tensor,
+  image: number,
+  count: number,
+  labels?: readonly string[],
+): { label: string; probability: number }[] {
+  const [, H, W, C] = output.shape;
+  if (H !== 1 || W !== 1 || C < 2) return [];
+  const logits = output.data.subarray(image * C, (image + 1) * C);
+  const sum = logits.reduce((total, value) => total + value, 0);
+  const isDistribution = logits.every((value) => value >= 0) && Math.abs(sum - 1) < 1e-3;
+  const highest = logits.reduce((max, value) => Math.max(max, value), -Infinity);
+  const weights = isDistribution ? logits : logits.map((value) => Math.exp(value - highest));
+  const total = weights.reduce((all, value) => all + value, 0);
+  return Array.from(weights, (weight, index) => ({ index, probability: weight / total }))
+    .sort((a, b) => b.probability - a.probability)
+    .slice(0, count)
+    .map(({ index, probability }) => ({ label: labels?.[index] ?? `class ${index}`, probability }));
+}

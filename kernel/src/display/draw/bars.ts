@@ -1,0 +1,200 @@
+import { formatMs } from '../format-number.js';
+import type { LatencyBar, LatencyOp, LatencyProfile, Origin } from '../mime.js';
+import { card, horizontalAxis, type LegendEntry, padding, pageWidth, verticalAxis } from './frame.js';
+import { linearScale } from './scale.js';
+import { colours, fillFor, fillPatterns, parts, seriesColour } from './style.js';
+import { type Drawing, element } from './svg.js';
+import { fitText, text, textWidth } from './text.js';
+
+/** Most rows that one drawing lists; the smallest are summed up in a last row. */
+const mostRows = 48;
+
+interface Row {
+  readonly label: string;
+  readonly origin: Origin;
+  readonly totalMs: number;
+  /** Lengths and colours from the left. */
+  readonly segments: readonly { readonly ms: number; readonly colour: string }[];
+}
+
+/** Horizontal bars beneath each other, each with its time at its end. */
+function rowsDrawing(
+  title: string,
+  rows: readonly Row[],
+  legend: readonly LegendEntry[],
+  baselineMs?: number,
+): Drawing {
+  const labels = rows.map((row) => fitText(row.label, 220, 11));
+  const left = padding + Math.max(40, ...labels.map((label) => textWidth(label, 11))) + 8;
+  const right = pageWidth - padding - 62;
+  const pitch = rows.length > 24 ? 17 : 22;
+  const height = rows.length * pitch + 40;
+  const used = [
+    ...rows.flatMap((row) => row.segments.map((segment) => segment.colour)),
+    ...legend.map((l) => l.colour),
+  ];
+  return card({ title, legend, height }, (top) => {
+    const area = { left, right, top: top + 4, bottom: top + 4 + rows.length * pitch };
+    const longest = Math.max(0, baselineMs ?? 0, ...rows.map((row) => row.totalMs));
+    const scale = linearScale([0, longest], [left, right]);
+    const bars = rows.map((row, index) => {
+      const y = area.top + index * pitch + 3;
+      let x = scale(0);
+      const segments = row.segments.map(({ ms, colour }) => {
+        const width = scale(Math.max(0, ms)) - scale(0);
+        const bar = element('rect', {
+          x,
+          y,
+          width,
+          height: pitch - 6,
+          fill: fillFor(row.origin, colour),
+          stroke: colour,
+          'stroke-width': 0.75,
+        });
+        x += width;
+        return width > 0 ? bar : '';
+      });
+      return [
+        ...segments,
+        text(left - 8, y + pitch / 2 + 1, labels[index]!, { size: 11, anchor: 'end' }),
+        text(x + 5, y + pitch / 2 + 1, formatMs(row.totalMs), { size: 11, fill: colours.faint }),
+      ].join('');
+    });
+    const baseline =
+      baselineMs === undefined
+        ? ''
+        : element('line', {
+            x1: scale(baselineMs),
+            x2: scale(baselineMs),
+            y1: area.top - 3,
+            y2: area.bottom,
+            stroke: colours.accent,
+            'stroke-width': 1.5,
+            'stroke-dasharray': '5 3',
+          });
+    return fillPatterns(used) + horizontalAxis(area, scale, 'milliseconds') + bars.join('') + baseline;
+  });
+}
+
+/** Stacked compute, data movement and overhead per pass of one profile. */
+export function drawBreakdown(title: string, profile: LatencyProfile): Drawing {
+  const rows = mergeSmallest(profile.ops, mostRows).map((op) => ({
+    label: op.name,
+    origin: profile.origin,
+    totalMs: op.totalMs,
+    segments: parts.map((part) => ({ ms: op[part.key], colour: part.colour })),
+  }));
+  const legend = parts.map(({ label, colour }) => ({ label, colour, origin: profile.origin }));
+  return rowsDrawing(title, rows, [...legend, { ...originEntry(profile.origin) }], undefined);
+}
+
+/** Whole times as bars, split where the split is known, against a dense baseline. */
+export function drawBars(title: string, bars: readonly LatencyBar[], baselineMs?: number): Drawing {
+  const split = bars.some((bar) => bar.computeMs !== undefined);
+  const rows = bars.map((bar): Row => {
+    const known = bar.computeMs !== undefined;
+    return {
+      label: bar.label,
+      origin: bar.origin,
+      totalMs: bar.totalMs,
+      segments: known
+        ? parts.map((part) => ({ ms: bar[part.key] ?? 0, colour: part.colour }))
+        : [{ ms: bar.totalMs, colour: colours.compute }],
+    };
+  });
+  const legend: LegendEntry[] = split
+    ? parts.map(({ label, colour }) => ({ label, colour, origin: 'measured' }))
+    : [];
+  for (const origin of new Set(bars.map((bar) => bar.origin))) legend.push(originEntry(origin));
+  if (baselineMs !== undefined) {
+    legend.push({
+      label: `dense ${formatMs(baselineMs)}`,
+      colour: colours.accent,
+      origin: 'predicted',
+      mark: 'line',
+    });
+  }
+  return rowsDrawing(title, rows, legend, baselineMs);
+}
+
+function originEntry(origin: Origin): LegendEntry {
+  return { label: origin, colour: colours.axis, origin };
+}
+
+/** Per-block times of several profiles side by side. */
+export function drawCompare(title: string, profiles: readonly LatencyProfile[]): Drawing {
+  const blocks = profiles.reduce<LatencyProfile['blocks']>(
+    (longest, profile) => (profile.blocks.length > longest.length ? profile.blocks : longest),
+    [],
+  );
+  const legend = profiles.map((profile, index) => ({
+    label: `${profile.label}: ${formatMs(profile.totalMs)}, ${profile.origin}`,
+    colour: seriesColour(index),
+    origin: profile.origin,
+  }));
+  const plotHeight = 210;
+  const labels = blocks.map((block) => block.name);
+  const slant = Math.max(0, ...labels.map((label) => textWidth(fitText(label, 90, 10), 10)));
+  return card({ title, legend, height: plotHeight + 26 + slant * 0.72 }, (top) => {
+    const area = {
+      left: padding + 40,
+      right: pageWidth - padding,
+      top: top + 22,
+      bottom: top + 22 + plotHeight - 8,
+    };
+    const highest = Math.max(
+      0,
+      ...profiles.flatMap((profile) => profile.blocks.map((block) => block.totalMs)),
+    );
+    const scale = linearScale([0, highest], [area.bottom, area.top]);
+    const pitch = (area.right - area.left) / Math.max(1, blocks.length);
+    const thickness = Math.min(26, (pitch * 0.8) / Math.max(1, profiles.length));
+    const marks = blocks.map((block, index) => {
+      const centre = area.left + (index + 0.5) * pitch;
+      const bars = profiles.map((profile, series) => {
+        const timing = profile.blocks.find((candidate) => candidate.block === block.block);
+        if (timing === undefined) return '';
+        const x = centre + (series - profiles.length / 2) * thickness;
+        return element('rect', {
+          x,
+          y: scale(timing.totalMs),
+          width: Math.max(1, thickness - 1),
+          height: Math.max(0, scale(0) - scale(timing.totalMs)),
+          fill: fillFor(profile.origin, seriesColour(series)),
+          stroke: seriesColour(series),
+          'stroke-width': 0.75,
+        });
+      });
+      const label = text(centre + 3, area.bottom + 12, fitText(block.name, 90, 10), {
+        size: 10,
+        anchor: 'end',
+        fill: colours.faint,
+        rotate: -45,
+      });
+      return bars.join('') + label;
+    });
+    const used = profiles.map((_, index) => seriesColour(index));
+    return fillPatterns(used) + verticalAxis(area, scale, 'ms per block') + marks.join('');
+  });
+}
+
+/** The ops in order, with the shortest ones summed into a last entry when there are more than `limit`. */
+function mergeSmallest(ops: readonly LatencyOp[], limit: number): readonly LatencyOp[] {
+  if (ops.length <= limit) return ops;
+  const kept = new Set([...ops].sort((a, b) => b.totalMs - a.totalMs).slice(0, limit - 1));
+  const rest = ops.filter((op) => !kept.has(op));
+  const sum = (key: 'totalMs' | 'computeMs' | 'dataMs' | 'overheadMs') =>
+    rest.reduce((total, op) => total + op[key], 0);
+  return [
+    ...ops.filter((op) => kept.has(op)),
+    {
+      name: `${rest.length} shorter passes`,
+      block: -1,
+      primitives: [],
+      totalMs: sum('totalMs'),
+      computeMs: sum('computeMs'),
+      dataMs: sum('dataMs'),
+      overheadMs: sum('overheadMs'),
+    },
+  ];
+}

@@ -1,0 +1,46 @@
+import type { LatencyDocument, LatencyView } from '../mime.js';
+import { drawBars, drawBreakdown, drawCompare } from './bars.js';
+import { drawPareto, drawRatio } from './curves.js';
+import { type Drawing, stack } from './svg.js';
+
+/** A title for a view that came without one. */
+export function viewTitle(view: LatencyView): string {
+  if (view.title !== undefined) return view.title;
+  switch (view.kind) {
+    case 'compare':
+      return 'Time per block';
+    case 'breakdown':
+      return `${view.profile.label}: where the time goes`;
+    case 'ratio':
+      return 'Latency relative to dense';
+    case 'fusion':
+      return 'Fusion';
+    case 'strategies':
+      return 'Strategies';
+    case 'pareto':
+      return `${view.yLabel} against latency`;
+  }
+}
+
+/** One view of a latency document. */
+export function drawLatencyView(view: LatencyView): Drawing {
+  const title = viewTitle(view);
+  switch (view.kind) {
+    case 'compare':
+      return drawCompare(title, view.profiles);
+    case 'breakdown':
+      return drawBreakdown(title, view.profile);
+    case 'ratio':
+      return drawRatio(title, view.series);
+    case 'fusion':
+    case 'strategies':
+      return drawBars(title, view.bars, view.baselineMs);
+    case 'pareto':
+      return drawPareto(title, view);
+  }
+}
+
+/** All views of a latency document, beneath each other. */
+export function drawLatency(document: LatencyDocument): Drawing {
+  return stack(document.views.map(drawLatencyView));
+}

@@ -1,0 +1,37 @@
+/** `1.234 ms`, `12.3 ms`, `1 234 ms`: three significant figures, never in exponent form below a million. */
+export function formatMs(ms: number): string {
+  return `${significant(ms)} ms`;
+}
+
+/** Three significant figures; whole numbers stay whole. */
+export function significant(value: number): string {
+  if (!Number.isFinite(value)) return String(value);
+  if (value === 0) return '0';
+  const magnitude = Math.floor(Math.log10(Math.abs(value)));
+  if (magnitude >= 6 || magnitude < -4) return value.toExponential(2);
+  return value.toFixed(Math.min(6, Math.max(0, 2 - magnitude)));
+}
+
+/** `53%`, with a decimal below ten percent. */
+export function formatPercent(fraction: number): string {
+  const percent = fraction * 100;
+  return `${percent.toFixed(percent > 0 && percent < 9.95 && percent % 1 !== 0 ? 1 : 0)}%`;
+}
+
+/** `4.11 G`, `812 M`: a count with a decimal prefix. */
+export function formatCount(count: number): string {
+  const prefixes = ['', ' k', ' M', ' G', ' T', ' P'];
+  let value = count;
+  let index = 0;
+  while (Math.abs(value) >= 999.5 && index < prefixes.length - 1) {
+    value /= 1000;
+    index++;
+  }
+  return `${index === 0 ? String(value) : significant(value)}${prefixes[index]}`;
+}
+
+/** `25.5 MB`, in powers of ten. */
+export function formatBytes(bytes: number): string {
+  const counted = formatCount(bytes);
+  return counted.includes(' ') ? `${counted}B` : `${counted} B`;
+}
