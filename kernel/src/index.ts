@@ -1,2 +1,19 @@
+export * from './display/bundle.js';
+export * from './display/documents/latency.js';
+export * from './display/documents/masks.js';
+export * from './display/fovea.js';
 export * from './display/live.js';
 export * from './display/mime.js';
+export { nounBundle } from './display/nouns.js';
+export { type CellOutput, connectOutput } from './display/output.js';
+export {
+  type Picture,
+  type PictureOptions,
+  type PictureSource,
+  type Pixels,
+  pictures,
+} from './display/picture.js';
+export { PLOTLY_MIME, type PlotlyFigure, type PlotlyTrace, plotly } from './display/plotly.js';
+export { Progress, type ProgressOptions, progress } from './display/progress.js';
+export { type ShowOptions, showImage, showLatency, showMasks, showMasksDocument } from './display/show.js';
+export { type Cell, type Column, type Table, tableHtml, tableText } from './display/tables/table.js';

@@ -1,4 +1,12 @@
-import { blocksOf, FoveaError, type Mask, type Network, type Tensor } from '@fovea/engine';
+import {
+  activeFraction,
+  blocksOf,
+  FoveaError,
+  type Mask,
+  type Network,
+  spreadCells,
+  type Tensor,
+} from '@fovea/engine';
 import type { MasksBlock, MasksDocument } from '../mime.js';
 import { type Picture, type PictureOptions, type PictureSource, pictures } from '../picture.js';
 
@@ -75,7 +83,7 @@ export function masksBlock(mask: Mask, image: number, name: string, stage: numbe
     name,
     stage,
     granularity,
-    rate: activationRate(cells, mask),
+    rate: activeFraction(spreadCells(cells, mask, 1, height, width)),
     rows,
     columns,
     height,
@@ -85,28 +93,6 @@ export function masksBlock(mask: Mask, image: number, name: string, stage: numbe
       ? {}
       : { margins: packMargins(mask.margins.subarray(image * count, (image + 1) * count)) }),
   };
-}
-
-/** Fraction of output pixels in active cells; cells on uneven maps differ in size. */
-export function activationRate(
-  cells: Uint8Array,
-  { rows, columns, height, width }: Pick<Mask, 'rows' | 'columns' | 'height' | 'width'>,
-): number {
-  const tall = cellExtents(rows, height);
-  const wide = cellExtents(columns, width);
-  let active = 0;
-  for (let r = 0; r < rows; r++) {
-    for (let c = 0; c < columns; c++) if (cells[r * columns + c]) active += tall[r]! * wide[c]!;
-  }
-  return active / (height * width);
-}
-
-/** Pixels per cell along one axis, from the rule that pixel y belongs to cell `floor(y · cells / size)`. */
-function cellExtents(cells: number, size: number): number[] {
-  return Array.from(
-    { length: cells },
-    (_, i) => Math.ceil(((i + 1) * size) / cells) - Math.ceil((i * size) / cells),
-  );
 }
 
 /** Margins as signed bytes of one common scale. */

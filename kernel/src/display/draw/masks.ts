@@ -1,3 +1,4 @@
+import { cellOf, cellStart } from '@fovea/engine';
 import { encode } from 'fast-png';
 import { formatPercent } from '../format-number.js';
 import type { MasksBlock, MasksDocument } from '../mime.js';
@@ -121,8 +122,8 @@ function placed(
 /** A veil over the skipped cells, and a line between computed and skipped. */
 function cellsPath(block: MasksBlock, x: number, y: number, width: number, height: number): string {
   const { rows, columns, cells } = block;
-  const lineX = (c: number) => round(x + (Math.ceil((c * block.width) / columns) / block.width) * width);
-  const lineY = (r: number) => round(y + (Math.ceil((r * block.height) / rows) / block.height) * height);
+  const lineX = (c: number) => round(x + (cellStart(c, block.width, columns) / block.width) * width);
+  const lineY = (r: number) => round(y + (cellStart(r, block.height, rows) / block.height) * height);
   const active = (r: number, c: number) =>
     r >= 0 && c >= 0 && r < rows && c < columns && cells[r * columns + c] === '1';
   let veiled = '';
@@ -159,8 +160,8 @@ function activityPng(blocks: readonly MasksBlock[]): Uint8Array {
     for (let x = 0; x < heatSide; x++) {
       let active = 0;
       for (const { rows, columns, height, width, cells } of blocks) {
-        const row = Math.floor((Math.floor(((y + 0.5) / heatSide) * height) * rows) / height);
-        const column = Math.floor((Math.floor(((x + 0.5) / heatSide) * width) * columns) / width);
+        const row = cellOf(Math.floor(((y + 0.5) / heatSide) * height), height, rows);
+        const column = cellOf(Math.floor(((x + 0.5) / heatSide) * width), width, columns);
         if (cells[row * columns + column] === '1') active++;
       }
       data.set(heatColour(blocks.length === 0 ? 1 : active / blocks.length), (y * heatSide + x) * 4);

@@ -5,14 +5,19 @@
 
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
-/** `text` with the characters that mean something in XML and HTML replaced, control characters dropped. */
+/** `text` with the characters that mean something in XML and HTML replaced, those that XML forbids dropped. */
 export function escapeMarkup(text: string): string {
-  return text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '')
-    .replace(/&/g, '&amp;')
-    .replace(/</g, '&lt;')
-    .replace(/>/g, '&gt;')
-    .replace(/"/g, '&quot;');
+  return Array.from(text, (character) => entities[character] ?? (isAllowed(character) ? character : '')).join(
+    '',
+  );
+}
+
+const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+
+function isAllowed(character: string): boolean {
+  const code = character.codePointAt(0)!;
+  if (code < 0x20) return code === 0x9 || code === 0xa || code === 0xd;
+  return !(code >= 0xd800 && code <= 0xdfff) && code !== 0xfffe && code !== 0xffff;
 }
 
 /** An SVG element. Children are markup already; attributes are escaped here, undefined ones left out. */

@@ -1,0 +1,39 @@
+import { latencyBundle, masksBundle, tableBundle } from './bundle.js';
+import {
+  breakdownView,
+  compareView,
+  fusionView,
+  latencyDocument,
+  latencyProfile,
+  paretoView,
+  ratioView,
+  strategiesView,
+} from './documents/latency.js';
+import { masksDocument } from './documents/masks.js';
+import { plotly } from './plotly.js';
+import { progress } from './progress.js';
+import { showImage, showLatency, showMasks, showMasksDocument } from './show.js';
+
+/** What every notebook has at hand under the name `fovea`; also exported one by one from `@fovea/kernel`. */
+export const fovea = {
+  showMasks,
+  showMasksDocument,
+  showLatency,
+  showImage,
+  plotly,
+  progress,
+  masksDocument,
+  latencyDocument,
+  latencyProfile,
+  compareView,
+  breakdownView,
+  ratioView,
+  fusionView,
+  strategiesView,
+  paretoView,
+  masksBundle,
+  latencyBundle,
+  tableBundle,
+} as const;
+
+export type Fovea = typeof fovea;

@@ -1,0 +1,65 @@
+import type { Network, Profile } from '@fovea/engine';
+import { latencyBundle, masksBundle, pngBundle } from './bundle.js';
+import { type Labelled, latencyDocument } from './documents/latency.js';
+import { type MasksDocumentOptions, type MasksSource, masksDocument } from './documents/masks.js';
+import type { LatencyDocument, LatencyView, MasksDocument } from './mime.js';
+import { show } from './output.js';
+import { type PictureOptions, type PictureSource, pictures } from './picture.js';
+
+export interface ShowOptions {
+  /** Shows in the place of what was last shown under this id, in whichever cell that was. */
+  readonly id?: string;
+}
+
+/**
+ * Shows where a network computed: each image with its masks over it, block by block.
+ *
+ *     const result = await run(network, image, { granularity: [8, 4, 7, 1] });
+ *     fovea.showMasks(result, image, network);
+ *
+ * @param result what `run` returned, or `{ masks }`
+ * @param images the images that ran: tensors, PNG files' bytes or pixels, one per image of the batch
+ * @param network gives blocks and classes their names
+ */
+export function showMasks(
+  result: MasksSource,
+  images: PictureSource | readonly PictureSource[],
+  network: Network,
+  { id, ...options }: MasksDocumentOptions & ShowOptions = {},
+): void {
+  showMasksDocument(masksDocument(result, images, network, options), { id });
+}
+
+/** Shows a document made by `masksDocument`. */
+export function showMasksDocument(document: MasksDocument, { id }: ShowOptions = {}): void {
+  show(masksBundle(document), id);
+}
+
+/**
+ * Shows where the time goes. One profile is broken down by pass; several are compared block by block.
+ *
+ *     fovea.showLatency([predicted, measured]);
+ *     fovea.showLatency([ratioView(sweeps), paretoView(points, { yLabel: 'top-1 accuracy' })]);
+ *
+ * @param content profiles, `{ profile, label }` pairs and views, or a whole document
+ */
+export function showLatency(
+  content: Profile | LatencyDocument | readonly (Labelled | LatencyView)[],
+  { id, title }: ShowOptions & { readonly title?: string } = {},
+): void {
+  const document = 'views' in content ? content : latencyDocument(content, { title });
+  show(latencyBundle(document), id);
+}
+
+/** Shows pictures: a tensor's images, a PNG file's bytes, or pixels. */
+export function showImage(
+  source: PictureSource,
+  { id, ...options }: PictureOptions & ShowOptions = {},
+): void {
+  for (const [index, { name, width, height, png }] of pictures(source, options).entries()) {
+    show(
+      pngBundle({ png: Buffer.from(png), width, height }, `${name}, ${width} x ${height}`),
+      id === undefined ? undefined : `${id}${index === 0 ? '' : `-${index}`}`,
+    );
+  }
+}
