@@ -2,34 +2,103 @@ import type { Block } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
 import { cellOf, maskGrid } from './geometry.js';
 
+/** A convolution's geometry along one axis. */
+interface Axis {
+  readonly kernel: number;
+  readonly stride: number;
+  readonly padding: number;
+  readonly dilation: number;
+  /** Output extent. */
+  readonly size: number;
+}
+
+/** `[number of cells read from, share of pixels]` along one axis, for every convolution of a branch. */
+type Readers = readonly (readonly (readonly [cells: number, share: number])[])[];
+
+const readersKnown = new Map<string, Readers>();
+
 /**
- * How many cells read each row (or column) of conv1's output, along one axis.
- * Kernels are rectangles, so a pixel is read by (cells along its row) x (cells along its column).
+ * For each position along an axis of each convolution's output: how many of `cells` mask cells depend on it.
+ * Kernels are rectangles, so a pixel serves (cells along its row) x (cells along its column).
  */
-function readersAlong(block: Block, shape: BlockShape, cells: number, axis: 'height' | 'width'): number[] {
-  const side = axis === 'height' ? 0 : 1;
-  const output = shape.branch[shape.branch.length - 1]![axis];
-  let readers: Set<number>[] = Array.from({ length: output }, (_, i) => new Set([cellOf(i, output, cells)]));
-  for (let layer = block.branch.length - 1; layer >= 1; layer--) {
-    const { kernel, stride, padding, dilation } = block.branch[layer]!;
-    const size = shape.branch[layer - 1]![axis];
-    const before: Set<number>[] = Array.from({ length: size }, () => new Set<number>());
-    readers.forEach((set, i) => {
-      for (let k = 0; k < kernel[side]; k++) {
-        const source = i * stride[side] - padding[side] + k * dilation[side];
-        if (source >= 0 && source < size) for (const cell of set) before[source]!.add(cell);
+function readersAlong(axes: readonly Axis[], cells: number): Readers {
+  const key = `${cells} ${axes.map(({ kernel, stride, padding, dilation, size }) => `${kernel},${stride},${padding},${dilation},${size}`).join(' ')}`;
+  const known = readersKnown.get(key);
+  if (known) return known;
+  const last = axes[axes.length - 1]!.size;
+  let spans: [first: number, last: number][] = Array.from({ length: last }, (_, i) => {
+    const cell = cellOf(i, last, cells);
+    return [cell, cell];
+  });
+  const readers: (readonly (readonly [number, number])[])[] = new Array(axes.length);
+  readers[axes.length - 1] = histogram(spans);
+  for (let layer = axes.length - 1; layer >= 1; layer--) {
+    const { kernel, stride, padding, dilation } = axes[layer]!;
+    const size = axes[layer - 1]!.size;
+    const before: [number, number][] = Array.from({ length: size }, () => [cells, -1]);
+    spans.forEach(([low, high], i) => {
+      for (let k = 0; k < kernel; k++) {
+        const source = before[i * stride - padding + k * dilation];
+        if (!source) continue;
+        source[0] = Math.min(source[0], low);
+        source[1] = Math.max(source[1], high);
       }
     });
-    readers = before;
+    spans = before;
+    readers[layer - 1] = histogram(spans);
   }
-  return readers.map((set) => set.size);
+  readersKnown.set(key, readers);
+  return readers;
+}
+
+function histogram(spans: readonly (readonly [number, number])[]): [number, number][] {
+  const bins = new Map<number, number>();
+  for (const [low, high] of spans) {
+    const cells = Math.max(0, high - low + 1);
+    bins.set(cells, (bins.get(cells) ?? 0) + 1 / spans.length);
+  }
+  return [...bins];
+}
+
+function axesOf(block: Block, shape: BlockShape, axis: 0 | 1): Axis[] {
+  return block.branch.map(({ kernel, stride, padding, dilation }, i) => ({
+    kernel: kernel[axis],
+    stride: stride[axis],
+    padding: padding[axis]!,
+    dilation: dilation[axis],
+    size: axis === 0 ? shape.branch[i]!.height : shape.branch[i]!.width,
+  }));
 }
 
 /**
- * Expected fraction of conv1's output that lies inside the dilated mask, when every cell is active
- * independently with probability `rate`: the mean over pixels of 1 − (1 − r)^k, where k cells read the pixel.
+ * Expected fraction of each branch convolution's output that is needed when every cell is active independently
+ * with probability `rate`: the mean over pixels of 1 − (1 − r)^k, where k cells depend on the pixel.
  *
+ * @param granularity S; `Infinity` is the whole map
  * @param rate activation rate, 0…1
+ * @returns one value per convolution, 0…1, each monotone in `rate`; the last is `rate`
+ */
+export function expectedBranchRates(
+  block: Block,
+  shape: BlockShape,
+  granularity: number,
+  rate: number,
+): number[] {
+  const { rows, columns } = maskGrid(shape.outHeight, shape.outWidth, granularity);
+  const down = readersAlong(axesOf(block, shape, 0), rows);
+  const across = readersAlong(axesOf(block, shape, 1), columns);
+  return block.branch.map((_, i) => {
+    if (i === block.branch.length - 1) return rate;
+    let expected = 0;
+    for (const [a, shareOfA] of down[i]!) {
+      for (const [b, shareOfB] of across[i]!) expected += shareOfA * shareOfB * (1 - (1 - rate) ** (a * b));
+    }
+    return Math.min(1, expected);
+  });
+}
+
+/**
+ * Expected fraction of conv1's output that lies inside the dilated mask: see `expectedBranchRates`.
  * @returns 0…1; not below `rate` for stride 1, monotone in `rate`
  */
 export function expectedDilatedRate(
@@ -38,19 +107,5 @@ export function expectedDilatedRate(
   granularity: number,
   rate: number,
 ): number {
-  const { rows, columns } = maskGrid(shape.outHeight, shape.outWidth, granularity);
-  const across = histogram(readersAlong(block, shape, columns, 'width'));
-  const down = histogram(readersAlong(block, shape, rows, 'height'));
-  const first = shape.branch[0]!;
-  let expected = 0;
-  for (const [a, columnsOfA] of across) {
-    for (const [b, rowsOfB] of down) expected += columnsOfA * rowsOfB * (1 - (1 - rate) ** (a * b));
-  }
-  return expected / (first.height * first.width);
-}
-
-function histogram(counts: readonly number[]): Map<number, number> {
-  const bins = new Map<number, number>();
-  for (const count of counts) bins.set(count, (bins.get(count) ?? 0) + 1);
-  return bins;
+  return expectedBranchRates(block, shape, granularity, rate)[0]!;
 }

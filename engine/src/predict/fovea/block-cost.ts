@@ -1,0 +1,150 @@
+import { denseBlockFlops } from '../../network/flops.js';
+import type { Block } from '../../network/network.js';
+import type { BlockShape } from '../../network/shapes.js';
+import type { BlockPlan, Group, Primitive } from '../../plan/plan.js';
+import type { PredictedBlock, PredictedPass } from '../assemble.js';
+import type { Device } from '../device.js';
+import type { Setting } from '../options.js';
+import type { Coverage } from './coverage.js';
+import { rooflineCost } from './roofline.js';
+import { type BlockWork, blockPasses, computedCoverage, type PassWork } from './work.js';
+
+/** Costs one pass on the device of `setting`. */
+export function passCost(pass: PassWork, setting: Setting): PredictedPass {
+  const { primitives, parts } = pass;
+  const cost = rooflineCost(pass, setting.device, setting);
+  return {
+    primitives,
+    ...cost,
+    flops: parts.reduce((sum, part) => sum + part.flops, 0),
+    bytes: distinctBytes(pass),
+  };
+}
+
+/** Each tensor that a pass touches counted once, at the most that any primitive touches of it. */
+function distinctBytes({ parts }: PassWork): number {
+  const largest = new Map<string, number>();
+  let bytes = 0;
+  for (const { reads, writes, weightBytes } of parts) {
+    bytes += weightBytes;
+    for (const access of [...reads, ...writes]) {
+      largest.set(access.tensor, Math.max(largest.get(access.tensor) ?? 0, access.bytes));
+    }
+  }
+  for (const count of largest.values()) bytes += count;
+  return bytes;
+}
+
+/** Everything that a block's cost depends on. */
+export interface BlockQuestion {
+  readonly block: Block;
+  readonly shape: BlockShape;
+  readonly plan: Pick<BlockPlan, 'mode' | 'groups' | 'granularity' | 'excitation'>;
+  readonly coverage: Coverage;
+  /** Cells of the next block's grid, when this block pools for it. */
+  readonly nextCells?: number;
+}
+
+const costsKnown = new WeakMap<Device, Map<string, PredictedBlock>>();
+const shapeNames = new WeakMap<BlockShape, string>();
+
+function shapeName(block: Block, shape: BlockShape): string {
+  let name = shapeNames.get(shape);
+  if (name === undefined) {
+    const convolutions = [...block.branch, ...(block.projection ? [block.projection] : [])];
+    name = [
+      shape.inHeight,
+      shape.inWidth,
+      block.activation,
+      block.projection ? 'projection' : '',
+      block.squeezeExcitation
+        ? `${block.squeezeExcitation.after},${block.squeezeExcitation.reduce.outChannels}`
+        : '',
+      ...convolutions.map(
+        ({ inChannels, outChannels, kernel, stride, padding, dilation, groups }) =>
+          `${inChannels},${outChannels},${kernel},${stride},${padding},${dilation},${groups}`,
+      ),
+    ].join(';');
+    shapeNames.set(shape, name);
+  }
+  return name;
+}
+
+function questionName(
+  { block, shape, plan, coverage, nextCells }: BlockQuestion,
+  { batch, threads }: Setting,
+): string {
+  let name = `${batch},${threads},${nextCells};${plan.mode},${plan.granularity},${plan.excitation};`;
+  for (const group of plan.groups) name += `${group.primitives},${group.tile ?? ''}/`;
+  return `${name};${coverage.rate},${coverage.branch},${coverage.cells};${shapeName(block, shape)}`;
+}
+
+/** Predicts one block, or repeats what was predicted for another just like it. */
+export function blockCost(question: BlockQuestion, setting: Setting): PredictedBlock {
+  let known = costsKnown.get(setting.device);
+  if (!known || known.size > 20_000) {
+    known = new Map();
+    costsKnown.set(setting.device, known);
+  }
+  const name = questionName(question, setting);
+  let answer = known.get(name);
+  if (!answer) {
+    answer = computeCost(question, setting);
+    known.set(name, answer);
+  }
+  return answer;
+}
+
+/**
+ * Predicts one block. A dense block is costed at the fastest grouping of its primitives: what the adaptive
+ * strategies may fuse, a dense kernel may fuse too, so that dense execution is never made to look slow.
+ */
+function computeCost(question: BlockQuestion, setting: Setting): PredictedBlock {
+  const { block, shape, plan, coverage } = question;
+  const work: BlockWork = {
+    block,
+    shape,
+    plan,
+    coverage,
+    batch: setting.batch,
+    ...(question.nextCells === undefined ? {} : { next: { cells: question.nextCells } }),
+  };
+  const dense = plan.mode === 'dense';
+  return {
+    passes: dense ? bestDensePasses(work, setting) : costPasses(work, setting),
+    rate: dense ? 1 : coverage.rate,
+    dilatedRate: computedCoverage(work)[0] ?? 1,
+    denseFlops: denseBlockFlops(block, shape, setting.batch),
+  };
+}
+
+function costPasses(work: BlockWork, setting: Setting): PredictedPass[] {
+  return blockPasses(work).map((pass) => passCost(pass, setting));
+}
+
+function totalOf(passes: readonly PredictedPass[]): number {
+  return passes.reduce((sum, pass) => sum + pass.computeMs + pass.dataMs + pass.overheadMs, 0);
+}
+
+function bestDensePasses(work: BlockWork, setting: Setting): PredictedPass[] {
+  let best = costPasses(work, setting);
+  const sequence = work.plan.groups.flatMap((group) => group.primitives);
+  const branch = sequence.filter((primitive) => primitive !== 'projection');
+  const before: Group[] = sequence.includes('projection') ? [{ primitives: ['projection'] }] : [];
+  for (let cuts = 0; cuts < 2 ** (branch.length - 1); cuts++) {
+    const groups = [...before, ...cutInto(branch, cuts)];
+    const passes = costPasses({ ...work, plan: { ...work.plan, groups } }, setting);
+    if (totalOf(passes) < totalOf(best)) best = passes;
+  }
+  return best;
+}
+
+/** `sequence` cut after position i wherever bit i of `cuts` is set. */
+function cutInto(sequence: readonly Primitive[], cuts: number): Group[] {
+  const groups: Primitive[][] = [[]];
+  sequence.forEach((primitive, i) => {
+    groups[groups.length - 1]!.push(primitive);
+    if (i < sequence.length - 1 && (cuts >> i) & 1) groups.push([]);
+  });
+  return groups.map((primitives) => ({ primitives }));
+}

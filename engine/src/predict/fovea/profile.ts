@@ -1,0 +1,87 @@
+import { maskGrid } from '../../mask/geometry.js';
+import type { Mask } from '../../mask/mask.js';
+import { checkRate } from '../../mask/rate.js';
+import type { Block, Network } from '../../network/network.js';
+import type { BlockShape } from '../../network/shapes.js';
+import type { NetworkShapes } from '../../network/walk.js';
+import type { BlockPlan, Plan } from '../../plan/plan.js';
+import type { Profile } from '../../profile.js';
+import { PredictedProfile } from '../assemble.js';
+import type { Setting } from '../options.js';
+import { blockCost, passCost } from './block-cost.js';
+import { type Coverage, expectedCoverage, fullCoverage, maskCoverage } from './coverage.js';
+import { nodePass } from './nodes.js';
+
+/** What is known of the masks: rates assumed, or masks drawn. */
+export interface MaskKnowledge {
+  /** Uniform or per block; 0.5 when nothing is known. */
+  readonly rate?: number | readonly number[];
+  readonly masks?: readonly Mask[];
+}
+
+/** The rate assumed for a block. */
+export function rateOf(block: number, { rate = 0.5 }: MaskKnowledge): number {
+  return checkRate(typeof rate === 'number' ? rate : (rate[block] ?? 0.5));
+}
+
+function coverageOf(
+  block: Block,
+  shape: BlockShape,
+  plan: BlockPlan,
+  known: MaskKnowledge,
+  batch: number,
+): Coverage {
+  if (plan.mode === 'dense') return fullCoverage(block);
+  const mask = known.masks?.find((candidate) => candidate.block === block.index);
+  if (mask) return maskCoverage(mask, block, shape);
+  return expectedCoverage(block, shape, plan.granularity, rateOf(block.index, known), batch);
+}
+
+/** Predicts every pass of a plan with Fovea's cost model, stem and head included. */
+export function foveaProfile(
+  network: Network,
+  plan: Plan,
+  shapes: NetworkShapes,
+  setting: Setting,
+  known: MaskKnowledge,
+): Profile {
+  const profile = new PredictedProfile(network, plan, 'fovea', setting);
+  for (const node of network.nodes) {
+    if (node.kind === 'block') {
+      const { block } = node;
+      const blockPlan = plan.blocks[block.index]!;
+      const shape = shapes.blocks[block.index]!;
+      const coverage = coverageOf(block, shape, blockPlan, known, setting.batch);
+      const next = plan.blocks[block.index + 1];
+      const nextCells = next && cellsOf(shapes.blocks[next.block]!, next.granularity, setting.batch);
+      const question = {
+        block,
+        shape,
+        plan: blockPlan,
+        coverage,
+        ...(nextCells === undefined ? {} : { nextCells }),
+      };
+      profile.addBlock(block, blockPlan, blockCost(question, setting));
+      noteExcitation(profile, block, blockPlan);
+      continue;
+    }
+    const pass = nodePass(node, shapes.values.get(node.inputs[0]!), shapes.values.get(node.output));
+    if (pass) profile.addNode(node.name, passCost(pass, setting));
+    else profile.note(`${node.name} runs in onnxruntime; its time is not predicted`);
+  }
+  return profile.finish();
+}
+
+function cellsOf(shape: BlockShape, granularity: number, batch: number): number {
+  const { rows, columns } = maskGrid(shape.outHeight, shape.outWidth, granularity);
+  return batch * rows * columns;
+}
+
+function noteExcitation(profile: PredictedProfile, block: Block, plan: BlockPlan): void {
+  if (!block.squeezeExcitation || plan.mode === 'dense') return;
+  profile.note(
+    plan.excitation === 'exact'
+      ? 'squeeze-and-excitation pools the dense map (exact)'
+      : 'squeeze-and-excitation pools active pixels only (active)',
+  );
+}

@@ -1,0 +1,61 @@
+import { FoveaError } from '../errors.js';
+import type { PlanOptions } from '../plan/make-plan.js';
+import type { Plan } from '../plan/plan.js';
+import { checkDevice } from './check.js';
+import type { Device } from './device.js';
+import { getDevice } from './devices.js';
+import { thisMachine } from './this-machine.js';
+
+/** Cost models by name. */
+export const costModels = ['fovea', 'published'] as const;
+
+export type CostModelName = (typeof costModels)[number];
+
+/** What to predict, and for what; everything but the device has a sensible default. */
+export interface PredictOptions extends Omit<PlanOptions, 'device'> {
+  /** A device, or the name of one: see `deviceNames`; `this-machine` after a calibration. */
+  readonly device: Device | string;
+  /** A whole plan, in the place of `strategy` and `granularity`. */
+  readonly plan?: Plan;
+  /** `fovea` when left out. */
+  readonly model?: CostModelName;
+}
+
+/** A device by name or by value, checked. */
+export function resolveDevice(device: Device | string): Device {
+  if (typeof device !== 'string') return checkDevice(device);
+  return device === 'this-machine' ? thisMachine() : getDevice(device);
+}
+
+/** Where a prediction is for: device, images at once, and threads. */
+export interface Setting {
+  readonly device: Device;
+  readonly batch: number;
+  readonly threads: number;
+}
+
+/**
+ * Fills in what was left out: the device's nominal batch, and all its cores.
+ * @throws FoveaError `unknown-name`, `bad-argument`
+ */
+export function resolveSetting({
+  device: wanted,
+  batch,
+  threads,
+}: Pick<PredictOptions, 'device' | 'batch' | 'threads'>): Setting {
+  const device = resolveDevice(wanted);
+  const setting = {
+    device,
+    batch: batch ?? device.nominalBatch,
+    threads: threads ?? (device.kind === 'cpu' ? device.processingEngines : 1),
+  };
+  for (const field of ['batch', 'threads'] as const) {
+    if (!Number.isInteger(setting[field]) || setting[field] < 1) {
+      throw new FoveaError(
+        'bad-argument',
+        `${field} ${setting[field]}: an integer of at least 1 is accepted`,
+      );
+    }
+  }
+  return setting;
+}

@@ -1,0 +1,73 @@
+import { FoveaError } from '../errors.js';
+import { blocksOf, type Network } from '../network/network.js';
+import { type NetworkShapes, networkShapes } from '../network/walk.js';
+import { makePlan } from '../plan/make-plan.js';
+import type { Plan } from '../plan/plan.js';
+import { checkBlockPlan } from '../plan/validate.js';
+import type { Profile } from '../profile.js';
+import { foveaProfile } from './fovea/profile.js';
+import { costModels, type PredictOptions, resolveSetting } from './options.js';
+import { publishedProfile } from './published/profile.js';
+
+const shapesKnown = new WeakMap<Network, Map<string, NetworkShapes>>();
+
+/** Shapes of a network at an input size, remembered. */
+export function shapesOf(
+  network: Network,
+  { batch, height, width }: { readonly batch: number; readonly height?: number; readonly width?: number },
+): NetworkShapes {
+  const input = {
+    batch,
+    height: height ?? network.inputShape.height,
+    width: width ?? network.inputShape.width,
+  };
+  let known = shapesKnown.get(network);
+  if (!known) {
+    known = new Map();
+    shapesKnown.set(network, known);
+  }
+  const key = `${batch},${input.height},${input.width}`;
+  let shapes = known.get(key);
+  if (!shapes) {
+    shapes = networkShapes(network, input);
+    known.set(key, shapes);
+  }
+  return shapes;
+}
+
+/**
+ * Predicts how long a network will take on a device, before anything runs.
+ *
+ * The plan is the one given, or the one that `strategy` makes at `granularity`. Masks are those given, or
+ * random ones at `rate`. The answer has the same form as a measurement.
+ *
+ * @returns a Profile of kind `predicted`; `totalMs` is for the whole batch
+ * @throws FoveaError `unknown-name` (device, strategy, model), `bad-argument` (rate outside 0…1, S below 1, a
+ *   device without bandwidth, a plan that does not fit), `bad-shape`, `backend-unavailable` for `this-machine`
+ *   when it is not calibrated
+ */
+export function predict(network: Network, options: PredictOptions): Profile {
+  const { model = 'fovea', plan: given, ...planning } = options;
+  if (!costModels.includes(model)) {
+    throw new FoveaError('unknown-name', `cost model '${model}': choose ${costModels.join(' or ')}`);
+  }
+  const setting = resolveSetting(options);
+  const shapes = shapesOf(network, { ...options, batch: setting.batch });
+  const plan = given ? checkPlan(network, given) : makePlan(network, { ...planning, ...setting });
+  return model === 'published'
+    ? publishedProfile(network, plan, shapes, setting, options)
+    : foveaProfile(network, plan, shapes, setting, options);
+}
+
+/** A plan that somebody wrote or read, checked against the network. */
+function checkPlan(network: Network, plan: Plan): Plan {
+  const blocks = blocksOf(network);
+  if (plan.blocks.length !== blocks.length) {
+    throw new FoveaError(
+      'bad-argument',
+      `plan of ${plan.blocks.length} blocks for ${network.name}, which has ${blocks.length}`,
+    );
+  }
+  for (const blockPlan of plan.blocks) checkBlockPlan(blockPlan, blocks[blockPlan.block]!);
+  return plan;
+}

@@ -1,0 +1,148 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { FoveaError } from '../errors.js';
+import { checkDevice } from './check.js';
+import type { Device } from './device.js';
+
+/** Format of the calibration file; a file of another format is stale. */
+export const calibrationFormat = 1;
+
+/** What a calibration file was measured on; it is valid only where this still holds. */
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly isa: string;
+  readonly engine: string;
+  readonly node: string;
+}
+
+/** The file that `fovea calibrate` writes. */
+export interface CalibrationFile {
+  readonly format: number;
+  readonly measuredAt: string;
+  readonly machine: Machine;
+  readonly device: Device;
+}
+
+/** Folder of a user's Fovea files: `FOVEA_DATA_DIR`, or the platform's own place for application data. */
+export function dataFolder(): string {
+  const { FOVEA_DATA_DIR, XDG_DATA_HOME, APPDATA } = process.env;
+  if (FOVEA_DATA_DIR) return FOVEA_DATA_DIR;
+  if (process.platform === 'win32' && APPDATA) return path.join(APPDATA, 'fovea');
+  if (process.platform === 'darwin')
+    return path.join(os.homedir(), 'Library', 'Application Support', 'fovea');
+  return path.join(XDG_DATA_HOME || path.join(os.homedir(), '.local', 'share'), 'fovea');
+}
+
+/** Path of this machine's calibration. */
+export function calibrationPath(): string {
+  return path.join(dataFolder(), 'this-machine.json');
+}
+
+const engineVersion = (
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+/** The machine that this process runs on, in the terms of a calibration file. */
+export function describeMachine(isa: string): Machine {
+  return {
+    cpu: os.cpus()[0]?.model.trim() || 'unknown CPU',
+    cores: os.availableParallelism(),
+    isa,
+    engine: engineVersion,
+    node: process.version,
+  };
+}
+
+/** A stored calibration: the device, or why there is none that can be used. */
+export type StoredCalibration =
+  | { readonly device: Device; readonly measuredAt: string; readonly problem?: undefined }
+  | { readonly device?: undefined; readonly problem: string };
+
+let cached: { readonly file: string; readonly stamp: string; readonly answer: StoredCalibration } | undefined;
+
+/**
+ * Reads this machine's calibration. A file that is missing, corrupt, or from another CPU, core count or
+ * engine version is not used; `problem` says so in one sentence.
+ */
+export function readCalibration(): StoredCalibration {
+  const file = calibrationPath();
+  if (!existsSync(file))
+    return { problem: `this machine is not calibrated: run fovea calibrate (no ${file})` };
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    return { problem: `calibration ${file} cannot be read: ${(error as Error).message}` };
+  }
+  if (cached?.file === file && cached.stamp === text) return cached.answer;
+  const answer = parseCalibration(file, text);
+  cached = { file, stamp: text, answer };
+  return answer;
+}
+
+function parseCalibration(file: string, text: string): StoredCalibration {
+  let content: CalibrationFile;
+  try {
+    content = JSON.parse(text) as CalibrationFile;
+    if (content.format !== calibrationFormat) {
+      return {
+        problem: `calibration ${file} has format ${String(content.format)}, not ${calibrationFormat}: run fovea calibrate again`,
+      };
+    }
+    checkDevice(content.device);
+    if (typeof content.device.calibration !== 'object' || content.device.calibration === null) {
+      throw new FoveaError('bad-file', 'it holds no measurements');
+    }
+  } catch (error) {
+    return {
+      problem: `calibration ${file} is corrupt (${(error as Error).message}): run fovea calibrate again`,
+    };
+  }
+  const now = describeMachine(content.machine?.isa);
+  for (const field of ['cpu', 'cores', 'engine'] as const) {
+    if (content.machine?.[field] !== now[field]) {
+      return {
+        problem: `calibration ${file} is stale (${field} was ${String(content.machine?.[field])}, is ${now[field]}): run fovea calibrate again`,
+      };
+    }
+  }
+  return { device: content.device, measuredAt: content.measuredAt };
+}
+
+/**
+ * The calibrated device of this machine.
+ * @throws FoveaError `backend-unavailable` saying why there is none and what to do
+ */
+export function thisMachine(): Device {
+  const { device, problem } = readCalibration();
+  if (!device) throw new FoveaError('backend-unavailable', problem);
+  return device;
+}
+
+/**
+ * Stores a calibration, replacing the file at once so that a reader never sees half of one.
+ * @returns the path written
+ * @throws FoveaError `io` when the folder cannot be written
+ */
+export function storeCalibration(device: Device, isa: string): string {
+  const file = calibrationPath();
+  const content: CalibrationFile = {
+    format: calibrationFormat,
+    measuredAt: new Date().toISOString(),
+    machine: describeMachine(isa),
+    device,
+  };
+  try {
+    mkdirSync(path.dirname(file), { recursive: true });
+    const fresh = `${file}.${process.pid}`;
+    writeFileSync(fresh, `${JSON.stringify(content, null, 1)}\n`);
+    renameSync(fresh, file);
+  } catch (error) {
+    throw new FoveaError('io', `calibration cannot be stored at ${file}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  return file;
+}
