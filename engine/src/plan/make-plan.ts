@@ -2,7 +2,7 @@ import { expectedDilatedRate } from '../mask/expected.js';
 import type { Mask, Masker } from '../mask/mask.js';
 import { checkRate } from '../mask/rate.js';
 import { maskStatistics } from '../mask/regions.js';
-import { type BlockNode, blocksOf, type Network } from '../network/network.js';
+import { type Block, type BlockNode, blocksOf, type Network } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
 import { networkShapes } from '../network/walk.js';
 import type { Device } from '../predict/device.js';
@@ -62,7 +62,7 @@ export function makePlan(network: Network, options: PlanOptions = {}): Plan {
       block,
       shape,
       granularity: S,
-      statistics: statisticsOf(block.index, shape, options, network),
+      statistics: statisticsOf(block, shape, S, options),
       batch: options.batch ?? 1,
       threads: options.threads ?? 1,
       ...(options.device ? { device: options.device } : {}),
@@ -117,17 +117,16 @@ function withoutRepeatedPools(
 }
 
 function statisticsOf(
-  index: number,
+  block: Block,
   shape: BlockShape,
+  granularity: number,
   options: PlanOptions,
-  network: Network,
 ): MaskStatistics {
-  const block = blocksOf(network)[index]!;
+  const { index } = block;
   const mask = options.masks?.find((candidate) => candidate.block === index);
   if (mask) return maskStatistics(mask, block, shape);
   const rate = checkRate(
     typeof options.rate === 'object' ? (options.rate[index] ?? 0.5) : (options.rate ?? 0.5),
   );
-  const granularity = resolveGranularity(network, options.granularity)[index]!;
   return { rate, dilatedRate: expectedDilatedRate(block, shape, granularity, rate) };
 }

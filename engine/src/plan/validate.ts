@@ -38,6 +38,23 @@ const order: readonly (readonly [Primitive, Primitive])[] = [
  * @throws FoveaError `bad-argument` naming block, primitive and what is missing or misplaced
  */
 export function checkBlockPlan(plan: BlockPlan, block: Block): BlockPlan {
+  const name = `${plan.mode} ${plan.granularity} ${plan.groups.map(({ primitives, tile }) => `${primitives}:${tile}`).join(' ')}`;
+  let sound = foundSound.get(block);
+  if (!sound) {
+    sound = new Set();
+    foundSound.set(block, sound);
+  }
+  if (!sound.has(name)) {
+    examine(plan, block);
+    sound.add(name);
+  }
+  return plan;
+}
+
+/** Plans that passed, by what they say: a search asks about the same few again and again. */
+const foundSound = new WeakMap<Block, Set<string>>();
+
+function examine(plan: BlockPlan, block: Block): void {
   const where = `plan of block ${block.index} (${block.name})`;
   const fail = (problem: string): never => {
     throw new FoveaError('bad-argument', `${where}: ${problem}`);
@@ -76,7 +93,6 @@ export function checkBlockPlan(plan: BlockPlan, block: Block): BlockPlan {
     const [a, b] = [sequence.indexOf(earlier), sequence.indexOf(later)];
     if (a >= 0 && b >= 0 && a > b) fail(`"${earlier}" must come before "${later}"`);
   }
-  return plan;
 }
 
 const adaptiveOnly: readonly Primitive[] = ['pool', 'gather', 'scatter'];
