@@ -10,6 +10,7 @@ const version = (
 const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
   infer: () => import('./infer.js'),
   inspect: () => import('./inspect.js'),
+  kernel: () => import('./kernel.js'),
 };
 
 async function main(argv: readonly string[]): Promise<void> {

@@ -1,0 +1,13 @@
+import type { Command } from 'commander';
+
+/** Adds `fovea kernel`, which Jupyter starts. */
+export function register(program: Command): void {
+  program
+    .command('kernel')
+    .description('start the Jupyter kernel (this is what a kernelspec calls)')
+    .requiredOption('-f, --connection-file <file>', 'connection file that Jupyter writes')
+    .action(async ({ connectionFile }: { connectionFile: string }) => {
+      const { startKernel } = await import('../execution/host/main.js');
+      await startKernel(connectionFile);
+    });
+}

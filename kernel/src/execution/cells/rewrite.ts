@@ -1,0 +1,346 @@
+import type {
+  AnyNode,
+  Expression,
+  FunctionDeclaration,
+  ImportDeclaration,
+  Pattern,
+  Program,
+  VariableDeclaration,
+} from 'acorn';
+import { BRIDGE } from '../bridge.js';
+import type { CellProgram } from '../wire.js';
+import { blanked, Editor } from './edits.js';
+import { walk } from './walk.js';
+
+/** What the rewrite needs to know beside the parsed cell. */
+export interface RewriteOptions {
+  /** Number of the cell, so that its continuations can be recognised after an interrupt. */
+  readonly cell: number;
+  /** Whether the last expression is shown. */
+  readonly show: boolean;
+}
+
+export interface RewrittenCell extends CellProgram {
+  /** Finds a place of the running code in the text that was rewritten. */
+  readonly editor: Editor;
+}
+
+/** The names that a binding pattern declares. */
+export function boundNames(pattern: Pattern, names: string[] = []): string[] {
+  switch (pattern.type) {
+    case 'Identifier':
+      names.push(pattern.name);
+      break;
+    case 'ObjectPattern':
+      for (const property of pattern.properties) {
+        boundNames(property.type === 'RestElement' ? property.argument : property.value, names);
+      }
+      break;
+    case 'ArrayPattern':
+      for (const element of pattern.elements) if (element) boundNames(element, names);
+      break;
+    case 'AssignmentPattern':
+      boundNames(pattern.left, names);
+      break;
+    case 'RestElement':
+      boundNames(pattern.argument, names);
+      break;
+    default:
+  }
+  return names;
+}
+
+/**
+ * Turns a cell's module-like JavaScript into scripts whose top-level names are global variables, so that
+ * later cells see them and may declare them again as anything. Lines stay where they are; columns move only
+ * where `RewrittenCell.editor` can say by how much.
+ *
+ * Cells without top-level `await` or imports stay synchronous scripts; the others become an asynchronous
+ * arrow function, in front of which their function declarations run as a script of their own.
+ */
+export function rewrite(source: string, program: Program, options: RewriteOptions): RewrittenCell {
+  return new Rewriter(source, program, options).rewrite();
+}
+
+class Rewriter {
+  readonly #editor: Editor;
+  readonly #names = new Set<string>();
+  readonly #imports: string[] = [];
+  readonly #functions: FunctionDeclaration[] = [];
+  #async = false;
+
+  constructor(
+    private readonly source: string,
+    private readonly program: Program,
+    private readonly options: RewriteOptions,
+  ) {
+    this.#editor = new Editor(source);
+  }
+
+  rewrite(): RewrittenCell {
+    const { body } = this.program;
+    this.#async = isAsync(this.program);
+    this.#expressions();
+    for (const statement of body) this.#statement(statement);
+    const last = body.at(-1);
+    const hasResult =
+      this.options.show && last?.type === 'ExpressionStatement' && this.source[last.end - 1] !== ';';
+    if (this.#async && hasResult) {
+      this.#editor.insert(last.start, ';return (', 'open-statement');
+      this.#editor.insert(last.expression.end, ')', 'close-statement');
+    }
+    return this.#assemble(hasResult);
+  }
+
+  #assemble(hasResult: boolean): RewrittenCell {
+    const strict = '"use strict";';
+    const common = {
+      isAsync: this.#async,
+      names: [...this.#names],
+      resetNames: [],
+      hasResult,
+      editor: this.#editor,
+    };
+    if (!this.#async) {
+      return {
+        ...common,
+        main: strict + this.#editor.apply(),
+        mainColumnOffset: -strict.length,
+        functionsColumnOffset: 0,
+      };
+    }
+    const prefix = `${strict}(async()=>{${this.#imports.join('')}`;
+    let main = '';
+    let functions = '';
+    let at = 0;
+    for (const { start, end } of this.#functions) {
+      main += this.#editor.apply(at, start) + blanked(this.source.slice(start, end));
+      functions += blanked(this.source.slice(at, start)) + this.#editor.apply(start, end, false);
+      at = end;
+    }
+    main += this.#editor.apply(at);
+    return {
+      ...common,
+      ...(this.#functions.length > 0 ? { functions: strict + functions } : {}),
+      functionsColumnOffset: -strict.length,
+      main: `${prefix}${main}\n})()`,
+      mainColumnOffset: -prefix.length,
+    };
+  }
+
+  /** Whatever may stand at any depth: `import.meta`, dynamic imports, `await`, and nested `var`. */
+  #expressions(): void {
+    walk(this.program, (node, { functionDepth, parent }) => {
+      switch (node.type) {
+        case 'MetaProperty':
+          if (node.meta.name === 'import') this.#editor.replace(node.start, node.end, `${BRIDGE}.meta`);
+          break;
+        case 'ImportExpression':
+          this.#editor.replace(node.start, node.start + 'import'.length, `${BRIDGE}.import`);
+          break;
+        case 'AwaitExpression':
+          // A continuation of an interrupted cell stops here instead of going on in the background.
+          this.#editor.insert(node.start, `${BRIDGE}.resume(`, 'open');
+          this.#editor.insert(node.end, functionDepth === 0 ? `,${this.options.cell})` : ')', 'close');
+          break;
+        case 'ForOfStatement':
+          if (node.await && node.body.type === 'BlockStatement') {
+            const cell = functionDepth === 0 ? `,${this.options.cell}` : '';
+            this.#editor.insert(node.body.start + 1, `${BRIDGE}.resume(0${cell});`, 'open-statement');
+          }
+          break;
+        case 'VariableDeclaration':
+          if (node.kind === 'var' && functionDepth === 0 && parent && !isTopLevel(parent))
+            this.#nestedVar(node, parent);
+          break;
+        default:
+      }
+    });
+  }
+
+  #statement(node: AnyNode): void {
+    switch (node.type) {
+      case 'VariableDeclaration':
+        this.#variable(node);
+        break;
+      case 'ClassDeclaration': {
+        const { name } = node.id!;
+        this.#names.add(name);
+        this.#editor.insert(node.start, this.#async ? `;(${name}=` : `var ${name}=`, 'open-statement');
+        this.#editor.insert(node.end, this.#async ? ');' : ';', 'close-statement');
+        break;
+      }
+      case 'FunctionDeclaration':
+        this.#names.add(node.id!.name);
+        this.#functions.push(node as FunctionDeclaration);
+        break;
+      case 'ImportDeclaration':
+        this.#import(node);
+        this.#editor.blank(node.start, node.end);
+        break;
+      case 'ExportNamedDeclaration':
+        if (node.declaration) {
+          this.#editor.blank(node.start, node.declaration.start);
+          this.#statement(node.declaration);
+          break;
+        }
+        if (node.source) {
+          const picks = node.specifiers.map((specifier) => {
+            const name = nameOf(specifier.exported);
+            this.#names.add(name);
+            return `${name}=${BRIDGE}.pick(m,${JSON.stringify(nameOf(specifier.local))},true);`;
+          });
+          this.#imports.push(
+            `{const m=await ${this.#load(node.source.raw!, node.attributes, node.start)};${picks.join('')}}`,
+          );
+        }
+        this.#editor.blank(node.start, node.end);
+        break;
+      case 'ExportAllDeclaration': {
+        const load = `await ${this.#load(node.source.raw!, node.attributes, node.start)}`;
+        if (node.exported) {
+          const name = nameOf(node.exported);
+          this.#names.add(name);
+          this.#imports.push(`${name}=${load};`);
+        } else this.#imports.push(`${BRIDGE}.spread(${load});`);
+        this.#editor.blank(node.start, node.end);
+        break;
+      }
+      case 'ExportDefaultDeclaration':
+        this.#exportDefault(node.start, node.declaration as AnyNode);
+        break;
+      default:
+    }
+  }
+
+  #exportDefault(start: number, declaration: AnyNode): void {
+    this.#editor.blank(start, declaration.start);
+    if (
+      (declaration.type === 'FunctionDeclaration' || declaration.type === 'ClassDeclaration') &&
+      declaration.id
+    ) {
+      this.#statement(declaration);
+    } else {
+      this.#editor.insert(declaration.start, ';(', 'open-statement');
+      this.#editor.insert(declaration.end, ')', 'close-statement');
+    }
+  }
+
+  #variable(node: VariableDeclaration): void {
+    for (const { id } of node.declarations) for (const name of boundNames(id)) this.#names.add(name);
+    const using = node.kind === 'using' || node.kind === 'await using';
+    // A `var` without a value keeps the one it has, as in any script; everything else starts anew.
+    const starts = node.kind !== 'var';
+    for (const { id, init } of node.declarations) {
+      if (!init && starts) this.#editor.insert(id.end, '=void 0', 'close-statement');
+      if (init && using) {
+        const name = JSON.stringify(boundNames(id)[0]);
+        this.#editor.insert(
+          init.start,
+          `${node.kind === 'using' ? '' : 'await '}${BRIDGE}.use${node.kind === 'using' ? '' : 'Async'}(${name},(`,
+          'open-statement',
+        );
+        this.#editor.insert(init.end, '))', 'close-statement');
+      }
+    }
+    const end = node.start + node.kind.length;
+    if (!this.#async) {
+      this.#editor.replace(node.start, end, 'var'.padEnd(node.kind.length));
+      return;
+    }
+    const bare = node.declarations.length === 1 && !node.declarations[0]!.init && !starts;
+    if (bare) {
+      this.#editor.blank(node.start, node.end);
+      return;
+    }
+    this.#editor.replace(node.start, end, ';('.padStart(node.kind.length));
+    this.#editor.insert(node.declarations.at(-1)!.end, ')', 'close-statement');
+  }
+
+  /** `var` inside a block: global in a script by nature, but local to the arrow of an asynchronous cell. */
+  #nestedVar(node: VariableDeclaration, parent: AnyNode): void {
+    for (const { id } of node.declarations) for (const name of boundNames(id)) this.#names.add(name);
+    if (!this.#async) return;
+    const inHead =
+      ((parent.type === 'ForInStatement' || parent.type === 'ForOfStatement') && parent.left === node) ||
+      (parent.type === 'ForStatement' && parent.init === node);
+    const end = node.start + 'var'.length;
+    if (inHead || node.declarations.every(({ id }) => id.type === 'Identifier')) {
+      this.#editor.blank(node.start, end);
+      return;
+    }
+    const inList =
+      parent.type === 'BlockStatement' || parent.type === 'SwitchCase' || parent.type === 'StaticBlock';
+    this.#editor.replace(node.start, end, inList ? ' ;(' : '  (');
+    this.#editor.insert(node.declarations.at(-1)!.end, ')', 'close-statement');
+  }
+
+  #load(specifier: string, attributes: ImportDeclaration['attributes'] | undefined, at: number): string {
+    const pairs = (attributes ?? []).map(
+      ({ key, value }) => `${JSON.stringify(key.type === 'Identifier' ? key.name : key.value)}:${value.raw}`,
+    );
+    const options = pairs.length > 0 ? `{with:{${pairs.join(',')}}}` : 'undefined';
+    const line = this.source.slice(0, at).split('\n').length;
+    return `${BRIDGE}.import(${specifier},${options},${line})`;
+  }
+
+  #import(node: ImportDeclaration): void {
+    const load = `await ${this.#load(node.source.raw!, node.attributes, node.start)}`;
+    if (node.specifiers.length === 0) {
+      this.#imports.push(`${load};`);
+      return;
+    }
+    const parts = node.specifiers.map((specifier) => {
+      const { name } = specifier.local;
+      this.#names.add(name);
+      if (specifier.type === 'ImportNamespaceSpecifier') return `${name}=m;`;
+      const imported = specifier.type === 'ImportDefaultSpecifier' ? 'default' : nameOf(specifier.imported);
+      return `${name}=${BRIDGE}.pick(m,${JSON.stringify(imported)},${this.#isUsed(name)});`;
+    });
+    this.#imports.push(`{const m=${load};${parts.join('')}}`);
+  }
+
+  /** Whether a name occurs in the cell outside its imports: a type that is imported by name may not exist. */
+  #isUsed(name: string): boolean {
+    let used = false;
+    walk(this.program, (node, { parent }) => {
+      if (node.type === 'Identifier' && node.name === name && !parent?.type.startsWith('Import')) used = true;
+    });
+    return used || !/^[A-Z]/.test(name);
+  }
+}
+
+function nameOf(node: { type: string; name?: string; value?: unknown }): string {
+  return node.type === 'Identifier' ? node.name! : String(node.value);
+}
+
+function isTopLevel(node: AnyNode): boolean {
+  return node.type === 'Program' || node.type === 'ExportNamedDeclaration';
+}
+
+/** Whether a cell has to run as an asynchronous function. */
+function isAsync(program: Program): boolean {
+  let found = program.body.some(
+    (node) =>
+      node.type === 'ImportDeclaration' ||
+      node.type === 'ExportAllDeclaration' ||
+      (node.type === 'ExportNamedDeclaration' && Boolean(node.source)),
+  );
+  walk(program, (node, { functionDepth }) => {
+    if (functionDepth > 0) return;
+    if (
+      node.type === 'AwaitExpression' ||
+      (node.type === 'ForOfStatement' && node.await) ||
+      (node.type === 'VariableDeclaration' && node.kind === 'await using')
+    ) {
+      found = true;
+    }
+  });
+  return found;
+}
+
+/** The expression that a whole program consists of, if it is nothing else. */
+export function onlyExpression(program: Program): Expression | undefined {
+  const [only, ...rest] = program.body;
+  return rest.length === 0 && only?.type === 'ExpressionStatement' ? only.expression : undefined;
+}

@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs';
+import { readConnection } from '../../protocol/connection.js';
+import { Kernel } from './kernel.js';
+
+const DEFAULT_OUTPUT_LIMIT = 8_000_000;
+
+/**
+ * Starts a kernel and keeps it until it is shut down.
+ *
+ * @param connectionFile path that Jupyter gives
+ * @throws FoveaError when the file cannot be read or a socket cannot be bound
+ */
+export async function startKernel(connectionFile: string): Promise<void> {
+  const connection = readConnection(connectionFile);
+  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const kernel = new Kernel({
+    connection,
+    directory: process.cwd(),
+    version,
+    outputLimit: Number(process.env['FOVEA_OUTPUT_LIMIT']) || DEFAULT_OUTPUT_LIMIT,
+    colour: !process.env['NO_COLOR'],
+    log: (line) => process.stderr.write(`[fovea] ${line}\n`),
+    exit: () => process.exit(0),
+  });
+  process.on('SIGINT', () => void kernel.interrupt());
+  process.on('SIGTERM', () => void kernel.shutdown());
+  await kernel.start();
+}

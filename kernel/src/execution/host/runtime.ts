@@ -1,0 +1,172 @@
+import type { Message } from '../../protocol/message.js';
+import type { Transport } from '../../protocol/transport.js';
+import type { Done, ExecuteOrder, Packet, Report, ThrownValue } from '../wire.js';
+import { descendants } from './descendants.js';
+import type { Output } from './output.js';
+import { RuntimeProcess } from './runtimeProcess.js';
+
+export interface RuntimeContext {
+  readonly directory: string;
+  readonly transport: Transport;
+  readonly output: Output;
+  /** Says what an uncaught error looks like. */
+  describe(error: ThrownValue): string;
+}
+
+interface Running {
+  readonly request: Message;
+  readonly allowInput: boolean;
+  settle(done: Done): void;
+}
+
+/** How long after an interrupt the runtime's children are signalled, should the cell still run. */
+const SIGNAL_CHILDREN_MS = [30, 120, 1500] as const;
+
+/** The runtime as the kernel sees it: always there, started again when it dies. */
+export class Runtime {
+  #process: RuntimeProcess;
+  readonly #running = new Map<number, Running>();
+  #closing = false;
+  /** The end of what the runtime wrote to descriptor 2, where a crash says why. */
+  #lastWords = '';
+
+  constructor(private readonly context: RuntimeContext) {
+    this.#process = this.#start();
+  }
+
+  /** Whether a cell is running. */
+  get busy(): boolean {
+    return this.#running.size > 0;
+  }
+
+  get process(): RuntimeProcess {
+    return this.#process;
+  }
+
+  /** Runs a cell; resolves when it has ended, one way or another. */
+  async execute(order: ExecuteOrder, request: Message): Promise<Done> {
+    const ended = new Promise<Done>((settle) => {
+      this.#running.set(order.cell, { request, allowInput: order.allowInput, settle });
+    });
+    await this.#process.ready;
+    this.#process.send(order);
+    return ended;
+  }
+
+  /** Stops all running cells, or what ended cells have left behind when none runs. */
+  async interrupt(): Promise<void> {
+    const cells = [...this.#running.keys()];
+    this.#process.send({ type: 'interrupt', cells });
+    const signals = ['SIGINT', 'SIGTERM', 'SIGKILL'] as const;
+    let waited = 0;
+    for (const [index, at] of SIGNAL_CHILDREN_MS.entries()) {
+      await new Promise((resolve) => setTimeout(resolve, at - waited));
+      waited = at;
+      if (!cells.some((cell) => this.#running.has(cell))) return;
+      for (const pid of descendants(this.#process.pid)) {
+        try {
+          process.kill(pid, signals[index]!);
+        } catch {
+          // It has ended in the meantime.
+        }
+      }
+    }
+  }
+
+  answerInput(value: string): void {
+    this.#process.send({ type: 'input', value });
+  }
+
+  /** Ends the runtime for good. */
+  close(): void {
+    this.#closing = true;
+    this.#process.kill();
+  }
+
+  #start(): RuntimeProcess {
+    this.#lastWords = '';
+    return new RuntimeProcess(this.context.directory, {
+      onReport: (packet) => this.#report(packet),
+      onRaw: (name, text) => {
+        if (name === 'stderr') this.#lastWords = (this.#lastWords + text).slice(-8192);
+        this.context.output.stream(undefined, name, text);
+      },
+      onExit: (code, signal) => this.#died(code, signal),
+    });
+  }
+
+  #report({ message }: Packet<Report>): void {
+    const { output, transport } = this.context;
+    switch (message.type) {
+      case 'stream':
+        output.stream(message.cell, message.name, message.text, () =>
+          this.#process.send({ type: 'taken', size: message.text.length }),
+        );
+        break;
+      case 'display':
+        output.display(message.cell, message.bundle, message.id, message.update);
+        break;
+      case 'clear':
+        void output.publish(message.cell, 'clear_output', { wait: message.wait });
+        break;
+      case 'uncaught':
+        output.stream(
+          message.cell,
+          'stderr',
+          `${message.origin === 'unhandledRejection' ? 'Unhandled rejection' : 'Uncaught error'}: ${this.context.describe(message.error)}\n`,
+        );
+        break;
+      case 'input': {
+        const running = message.cell === undefined ? undefined : this.#running.get(message.cell);
+        if (!running?.allowInput) this.#process.send({ type: 'input', value: null });
+        else {
+          output.flush();
+          void transport.reply(
+            'stdin',
+            'input_request',
+            { prompt: message.prompt, password: message.password },
+            running.request,
+          );
+        }
+        break;
+      }
+      case 'done': {
+        const running = this.#running.get(message.cell);
+        this.#running.delete(message.cell);
+        running?.settle(message);
+        break;
+      }
+      case 'stuck':
+        output.stream(
+          undefined,
+          'stderr',
+          '[fovea] the cell does not react: it is inside native code. If it does not end soon, restart the kernel.\n',
+        );
+        break;
+      default:
+    }
+  }
+
+  #died(code: number | null, signal: NodeJS.Signals | null): void {
+    if (this.#closing) return;
+    const words = this.#lastWords;
+    const reason = /heap out of memory|Allocation failed|Array buffer allocation failed/.test(words)
+      ? 'ran out of memory'
+      : signal === 'SIGKILL'
+        ? 'was killed (SIGKILL), which is what the system does when memory runs out'
+        : signal
+          ? `was ended by ${signal}`
+          : `ended with exit code ${code}`;
+    const cells = [...this.#running];
+    this.#running.clear();
+    this.#process = this.#start();
+    const error = {
+      name: 'RuntimeDied',
+      message: `the runtime ${reason}; variables are lost, and a new one has started`,
+      stack: '',
+    };
+    for (const [cell, { settle }] of cells)
+      settle({ type: 'done', cell, outcome: { kind: 'error', error }, payload: [] });
+    if (cells.length === 0) this.context.output.stream(undefined, 'stderr', `[fovea] ${error.message}\n`);
+  }
+}

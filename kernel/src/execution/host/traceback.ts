@@ -1,0 +1,111 @@
+import type { Position } from '../cells/edits.js';
+import type { ThrownValue } from '../wire.js';
+
+/** What a traceback needs to know of a cell. */
+export interface CellSource {
+  readonly count: number;
+  readonly code: string;
+  /** Place in the user's code of a place in the running script (zero-based). */
+  original(position: Position): Position;
+}
+
+export interface TracebackOptions {
+  /** Cells by script file name. */
+  readonly cells: ReadonlyMap<string, CellSource>;
+  readonly colour: boolean;
+}
+
+interface Frame {
+  readonly text: string;
+  readonly cell?: CellSource;
+  readonly position?: Position;
+}
+
+const CONTEXT_LINES = 2;
+const MAX_FRAMES = 24;
+
+/** ANSI styles, or none. */
+function palette(colour: boolean) {
+  const style = (code: string) => (text: string) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text);
+  return { red: style('1;31'), dim: style('2'), bold: style('1'), cyan: style('36') };
+}
+
+const internal =
+  /\((?:node:|evalmachine|file:.*\/kernel\/(?:lib|src)\/(?:execution|protocol)\/)|at (?:node:|file:.*\/kernel\/(?:lib|src)\/(?:execution|protocol)\/|(?:async )?__fovea__)|\/kernel\/(?:lib|src)\/execution\/|at <anonymous>:1:\d+$/;
+const location = /^(.*?)(\(?)((?:file:\/\/)?[^\s()]+):(\d+):(\d+)(\)?)$/;
+
+/** Reads the frames of a stack text, leaves out the kernel's own, and names cells by their count. */
+function frames(stack: string, { cells }: TracebackOptions): Frame[] {
+  const lines = stack.split('\n').filter((line) => /^\s+at /.test(line));
+  const result: Frame[] = [];
+  for (const line of lines) {
+    if (internal.test(line) || /at (?:async )?Session\.|at new Script \(|at Script\./.test(line)) continue;
+    const match = location.exec(line.trim());
+    const cell = match && cells.get(match[3]!);
+    if (match && cell) {
+      // The call of the arrow function around an asynchronous cell stands below its last line.
+      if (Number(match[4]) > cell.code.split('\n').length) continue;
+      const position = cell.original({ line: Number(match[4]) - 1, column: Number(match[5]) - 1 });
+      const where = `In[${cell.count}]:${position.line + 1}:${position.column + 1}`;
+      const name = match[1]!.replace(/^at /, '').trim();
+      const own = name === '' || name === 'async' || /^(?:async )?(?:<anonymous>|evalmachine)/.test(name);
+      result.push({ text: own ? `at ${where}` : `at ${name} (${where})`, cell, position });
+    } else result.push({ text: line.trim() });
+  }
+  return result.slice(0, MAX_FRAMES);
+}
+
+/** The lines around a place in a cell, with a caret under it. */
+export function codeFrame(code: string, { line, column }: Position, colour: boolean): string[] {
+  const paint = palette(colour);
+  const lines = code.split('\n');
+  if (line < 0 || line >= lines.length) return [];
+  const first = Math.max(0, line - CONTEXT_LINES);
+  const last = Math.min(lines.length - 1, line + CONTEXT_LINES);
+  const width = String(last + 1).length;
+  const result: string[] = [];
+  for (let n = first; n <= last; n++) {
+    const text = lines[n]!.length > 300 ? `${lines[n]!.slice(0, 300)}…` : lines[n]!;
+    const label = String(n + 1).padStart(width);
+    if (n !== line) {
+      result.push(paint.dim(`    ${label} | ${text}`));
+      continue;
+    }
+    result.push(`${paint.red('>')}   ${label} | ${text}`);
+    if (column <= text.length) {
+      const indent = text.slice(0, column).replace(/[^\t]/g, ' ');
+      result.push(`    ${' '.repeat(width)} | ${indent}${paint.red('^')}`);
+    }
+  }
+  return result;
+}
+
+/** Title line of a thrown value. */
+function title({ name, message }: ThrownValue): string {
+  return message === '' ? name : `${name}: ${message}`;
+}
+
+/**
+ * What is shown of a thrown value: its message, the cell's own line with a caret, the frames that are not
+ * the kernel's, its details, and the chain of causes.
+ */
+export function traceback(error: ThrownValue, options: TracebackOptions, depth = 0): string[] {
+  const paint = palette(options.colour);
+  const all = frames(error.stack, options);
+  const own = all.find(({ cell }) => cell);
+  const [head, ...more] = title(error).split('\n');
+  const lines = [depth === 0 ? paint.red(head!) : `${paint.bold('Caused by:')} ${paint.red(head!)}`, ...more];
+  if (own?.cell && own.position) {
+    const { line, column } = own.position;
+    lines.push(paint.cyan(`  In[${own.cell.count}], line ${line + 1}, column ${column + 1}`));
+    lines.push(...codeFrame(own.cell.code, own.position, options.colour));
+  }
+  if (all.length > 1 || (all.length === 1 && !own))
+    lines.push(...all.map(({ text }) => paint.dim(`    ${text}`)));
+  if (error.details) lines.push(`  { ${error.details} }`);
+  error.errors?.forEach((member, index) => {
+    lines.push(`  [${index}] ${traceback(member, options, 0).join('\n  ')}`);
+  });
+  if (error.cause) lines.push(...traceback(error.cause, options, depth + 1));
+  return lines;
+}

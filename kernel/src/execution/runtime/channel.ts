@@ -1,0 +1,112 @@
+import { fstatSync, writeSync } from 'node:fs';
+import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
+import { BACKLOG_LIMIT, InputState, Word } from '../shared.js';
+import type { Order, Packet, Report } from '../wire.js';
+import type { PumpData } from './pump.js';
+
+/** The main thread's end of the way to the host, by the pump. */
+export class Channel {
+  readonly #shared = new Int32Array(new SharedArrayBuffer(4 * Word.length));
+  readonly #input = new MessageChannel();
+  readonly #worker: Worker;
+  readonly #marker: string;
+  readonly #inodes = [1, 2].map((descriptor) => [descriptor, inode(descriptor)] as const);
+  #barriers = 0;
+
+  /** @param marker text that frames a barrier's number in what is written to descriptors 1 and 2 */
+  constructor(marker: string, onOrder: (packet: Packet<Order>) => void) {
+    this.#marker = marker;
+    this.#worker = new Worker(new URL('./pump.js', import.meta.url), {
+      execArgv: [],
+      workerData: { shared: this.#shared, inputPort: this.#input.port2 } satisfies PumpData,
+      transferList: [this.#input.port2],
+    });
+    this.#worker.on('message', onOrder);
+    this.#input.port1.unref();
+  }
+
+  /** Hands a report to the pump. */
+  post(report: Report, buffers: readonly Uint8Array[] = []): void {
+    this.#worker.postMessage({ message: report, buffers } satisfies Packet<Report>);
+  }
+
+  /**
+   * Hands over output, and waits while too much of it is under way, so that an endless loop of printing
+   * neither fills memory nor outruns the reader.
+   *
+   * @param size characters, to be given back by the host
+   */
+  postOutput(report: Report, size: number): void {
+    for (;;) {
+      const backlog = Atomics.load(this.#shared, Word.backlog);
+      if (backlog < BACKLOG_LIMIT) break;
+      Atomics.wait(this.#shared, Word.backlog, backlog, 100);
+    }
+    Atomics.add(this.#shared, Word.backlog, size);
+    this.post(report);
+  }
+
+  /** Says that the main thread has seen an interrupt, so that it need not be terminated. */
+  acknowledgeInterrupt(): void {
+    Atomics.add(this.#shared, Word.interruptsSeen, 1);
+  }
+
+  /**
+   * Aligns the ways to the host: what was written to descriptors 1 and 2 until now, by children and native
+   * code too, comes before what is posted from now on, and the other way round.
+   */
+  barrier(): void {
+    const number = ++this.#barriers;
+    const marked: number[] = [];
+    for (const [descriptor, original] of this.#inodes) {
+      // A cell may have closed the descriptor, and its number may now belong to a file of the user's.
+      if (
+        original !== undefined &&
+        inode(descriptor) === original &&
+        writeMarker(descriptor, `${this.#marker}${number};`)
+      ) {
+        marked.push(descriptor);
+      }
+    }
+    this.post({ type: 'barrier', number, descriptors: marked });
+  }
+
+  /**
+   * Asks the front end for a line and blocks until it comes.
+   *
+   * @returns the line; `null` when the front end does not take questions; `undefined` when interrupted
+   */
+  ask(report: Extract<Report, { type: 'input' }>): string | null | undefined {
+    Atomics.store(this.#shared, Word.input, InputState.waiting);
+    this.post(report);
+    Atomics.wait(this.#shared, Word.input, InputState.waiting);
+    const state = Atomics.exchange(this.#shared, Word.input, InputState.refused);
+    if (state === InputState.answered) {
+      return (receiveMessageOnPort(this.#input.port1) as { message: string } | undefined)?.message ?? '';
+    }
+    return state === InputState.interrupted ? undefined : null;
+  }
+}
+
+function inode(descriptor: number): number | undefined {
+  try {
+    return fstatSync(descriptor).ino;
+  } catch {
+    return undefined;
+  }
+}
+
+function writeMarker(descriptor: number, text: string): boolean {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  for (let attempt = 0; attempt < 200; attempt++) {
+    try {
+      writeSync(descriptor, text);
+      return true;
+    } catch (error) {
+      // A child that shares the descriptor may have made it non-blocking; the host is reading, so it empties.
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return false;
+      Atomics.wait(sleeper, 0, 0, 1);
+    }
+  }
+  return false;
+}

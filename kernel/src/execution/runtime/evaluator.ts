@@ -1,0 +1,204 @@
+import { Session } from 'node:inspector';
+import vm from 'node:vm';
+import { formatValue } from '../../display/format.js';
+import { BRIDGE } from '../bridge.js';
+import type { Bundle, Done, ExecuteOrder, ExpressionResult } from '../wire.js';
+import type { Attribution } from './attribution.js';
+import { Cell, KeyboardInterrupt } from './cell.js';
+import type { Channel } from './channel.js';
+import { declare, type Results } from './globals.js';
+import { describeThrown } from './thrown.js';
+
+/** How long an interrupted cell's own clean-up may take before the cell is ended over its head. */
+const CLEANUP_MS = 60;
+/** Taken before timers are tracked: the kernel's own must not be cleared with a cell's. */
+const later = globalThis.setTimeout;
+
+/** Ended cells that are remembered, for their timers and for output that comes late. */
+const REMEMBERED = 256;
+
+/**
+ * Runs cells on the main thread. Each starts in a synchronous call through an inspector session of this very
+ * thread: only then can the pump's session terminate it, because Node delivers no inspector message while
+ * another one from the same source is being handled.
+ */
+export class Evaluator {
+  readonly #session = new Session();
+  readonly #cells = new Map<number, Cell>();
+
+  constructor(
+    private readonly channel: Channel,
+    private readonly attribution: Attribution,
+    private readonly results: Results,
+  ) {
+    this.#session.connect();
+  }
+
+  /** The cell on whose behalf code runs now, if it is remembered. */
+  current(): Cell | undefined {
+    const id = attributionOf(this.attribution);
+    return id === undefined ? undefined : this.#cells.get(id);
+  }
+
+  get(id: number): Cell | undefined {
+    return this.#cells.get(id);
+  }
+
+  /** Starts a cell; its end is posted as `done`. */
+  execute(order: ExecuteOrder): void {
+    const cell = new Cell(order);
+    this.#remember(cell);
+    this.#enter(cell, 'run', () => {
+      const { value } = cell;
+      if (!order.program.isAsync) return this.#finish(cell);
+      (value as Promise<unknown>).then(
+        (result) => {
+          cell.value = result;
+          this.#finish(cell);
+        },
+        (error: unknown) => this.#fail(cell, error),
+      );
+    });
+  }
+
+  /** Called through the bridge, inside the inspector's synchronous evaluation. */
+  run(id: number): void {
+    const cell = this.#cells.get(id)!;
+    const { program, file } = cell.order;
+    declare(program.names, program.resetNames);
+    const options = {
+      filename: file,
+      importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    } as vm.RunningScriptOptions;
+    this.attribution.start(id, () => {
+      if (program.functions !== undefined) {
+        vm.runInThisContext(program.functions, { ...options, columnOffset: program.functionsColumnOffset });
+      }
+      cell.value = vm.runInThisContext(program.main, { ...options, columnOffset: program.mainColumnOffset });
+    });
+  }
+
+  /** Called through the bridge: makes the result's bundle and the user expressions, in the cell's name. */
+  conclude(id: number): void {
+    const cell = this.#cells.get(id)!;
+    cell.value = this.attribution.run(
+      id,
+      async (): Promise<[Bundle | undefined, Record<string, ExpressionResult>]> => {
+        const { value, order } = cell;
+        const hasResult = order.program.hasResult && value !== undefined;
+        if (hasResult) this.results.record(order.count, value, order.program.names);
+        const result = hasResult && order.show ? formatValue(value) : undefined;
+        const expressions: Record<string, ExpressionResult> = {};
+        for (const [name, code] of Object.entries(order.userExpressions)) {
+          try {
+            const bundle = await formatValue(
+              vm.runInThisContext(code, { filename: `user_expression ${name}` }),
+            );
+            expressions[name] = { status: 'ok', ...bundle };
+          } catch (error) {
+            const { name: ename, message: evalue } = describeThrown(error);
+            expressions[name] = { status: 'error', ename, evalue, traceback: [`${ename}: ${evalue}`] };
+          }
+        }
+        while (cell.displays.size > 0) await Promise.all(cell.displays);
+        return [await result, expressions];
+      },
+    );
+  }
+
+  /** Handles the pump's call to stop: see `pump.ts`. */
+  interrupt(ids: readonly number[]): void {
+    this.channel.acknowledgeInterrupt();
+    for (const id of ids) {
+      const cell = this.#cells.get(id);
+      if (!cell || cell.ended) continue;
+      const first = !cell.interrupted;
+      cell.interrupt();
+      if (first) later(() => this.#end(cell, { kind: 'interrupted' }), CLEANUP_MS);
+      else this.#end(cell, { kind: 'interrupted' });
+    }
+    if (ids.length === 0) for (const cell of this.#cells.values()) cell.interrupt();
+  }
+
+  #finish(cell: Cell): void {
+    this.#enter(cell, 'conclude', () => {
+      (cell.value as Promise<[Bundle | undefined, Record<string, ExpressionResult>]>).then(
+        ([result, expressions]) =>
+          this.#end(cell, { kind: 'ok', ...(result ? { result } : {}), expressions }),
+        (error: unknown) => this.#fail(cell, error),
+      );
+    });
+  }
+
+  /** Calls a method of the bridge through the session; `then` runs when it returned normally. */
+  #enter(cell: Cell, method: 'run' | 'conclude', then: () => void): void {
+    this.#session.post(
+      'Runtime.evaluate',
+      { expression: `${BRIDGE}.${method}(${cell.id})` },
+      (error, reply) => {
+        if (error) return this.#end(cell, { kind: 'interrupted' });
+        const thrown = reply.exceptionDetails?.exception;
+        if (!reply.exceptionDetails) return then();
+        if (!thrown) return this.#end(cell, { kind: 'interrupted' });
+        this.#fail(cell, this.#materialise(thrown));
+      },
+    );
+  }
+
+  /** The JavaScript value behind an inspector's description of it. */
+  #materialise(remote: { objectId?: string; unserializableValue?: string; value?: unknown }): unknown {
+    let value: unknown = remote.value;
+    if (remote.objectId) {
+      this.#session.post(
+        'Runtime.callFunctionOn',
+        { objectId: remote.objectId, functionDeclaration: `function () { ${BRIDGE}.hold(this) }` },
+        () => undefined,
+      );
+      value = this.#held;
+      this.#held = undefined;
+      this.#session.post('Runtime.releaseObject', { objectId: remote.objectId });
+    } else if (remote.unserializableValue) {
+      value = vm.runInThisContext(remote.unserializableValue);
+    }
+    return value;
+  }
+
+  #held: unknown;
+
+  /** Called through the bridge. */
+  hold(value: unknown): void {
+    this.#held = value;
+  }
+
+  #fail(cell: Cell, error: unknown): void {
+    const stopped = cell.interrupted && (error instanceof KeyboardInterrupt || isAbort(error));
+    this.#end(cell, stopped ? { kind: 'interrupted' } : { kind: 'error', error: describeThrown(error) });
+  }
+
+  #end(cell: Cell, outcome: Done['outcome']): void {
+    if (cell.ended) return;
+    cell.ended = true;
+    cell.value = undefined;
+    this.channel.barrier();
+    this.channel.post({ type: 'done', cell: cell.id, outcome, payload: cell.payload });
+  }
+
+  #remember(cell: Cell): void {
+    this.#cells.set(cell.id, cell);
+    if (this.#cells.size <= REMEMBERED) return;
+    for (const [id, old] of this.#cells) {
+      if (old.ended && old.timers.size === 0) {
+        this.#cells.delete(id);
+        if (this.#cells.size <= REMEMBERED) break;
+      }
+    }
+  }
+}
+
+function attributionOf(attribution: Attribution): number | undefined {
+  return attribution.current();
+}
+
+function isAbort(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && (error as { name?: unknown }).name === 'AbortError';
+}

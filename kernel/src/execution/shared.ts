@@ -1,0 +1,18 @@
+/**
+ * Words of the memory that the runtime's main thread and its pump share. They let the one wait for, or be
+ * seen by, the other while no message can get through.
+ */
+export const Word = {
+  /** Counts interrupt messages that the main thread has begun to handle. */
+  interruptsSeen: 0,
+  /** Characters of output handed to the pump that the host has not taken yet. */
+  backlog: 1,
+  /** State of the input that the main thread waits for: one of `InputState`. */
+  input: 2,
+  length: 4,
+} as const;
+
+export const InputState = { waiting: 0, answered: 1, refused: 2, interrupted: 3 } as const;
+
+/** Above so many characters of output under way the main thread waits. */
+export const BACKLOG_LIMIT = 1 << 20;

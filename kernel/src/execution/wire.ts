@@ -1,0 +1,204 @@
+import type { Json } from '../protocol/message.js';
+
+/**
+ * What host and runtime say to each other over the runtime's file descriptor 3: frames of JSON with binary
+ * buffers beside it. The pump thread of the runtime is the other end; it passes on what is not meant for it.
+ */
+
+/** Data and metadata of something shown, keyed by MIME type. */
+export interface Bundle {
+  readonly data: Json;
+  readonly metadata: Json;
+}
+
+/** One thrown value, taken apart where it was thrown. */
+export interface ThrownValue {
+  readonly name: string;
+  readonly message: string;
+  /** The engine's stack text; empty when what was thrown is not an error. */
+  readonly stack: string;
+  readonly cause?: ThrownValue;
+  /** Members of an AggregateError. */
+  readonly errors?: readonly ThrownValue[];
+  /** Own enumerable properties worth reading (`code`, `errno`, …), already as text. */
+  readonly details?: string;
+}
+
+export type ExpressionResult =
+  | ({ readonly status: 'ok' } & Bundle)
+  | {
+      readonly status: 'error';
+      readonly ename: string;
+      readonly evalue: string;
+      readonly traceback: string[];
+    };
+
+/** A compiled cell, ready to run. */
+export interface CellProgram {
+  /** Function declarations of an asynchronous cell, to run first; positions as in the cell. */
+  readonly functions?: string;
+  readonly main: string;
+  /** Columns in front of the cell's own first line, as a negative number. */
+  readonly mainColumnOffset: number;
+  readonly functionsColumnOffset: number;
+  readonly isAsync: boolean;
+  /** Names that the cell declares at top level. */
+  readonly names: readonly string[];
+  /** Names that start again from nothing: enums and namespaces, which would merge with their old selves. */
+  readonly resetNames: readonly string[];
+  /** Whether the last statement's value is the cell's result. */
+  readonly hasResult: boolean;
+}
+
+export interface ExecuteOrder {
+  readonly type: 'execute';
+  readonly cell: number;
+  readonly count: number;
+  readonly code: string;
+  readonly file: string;
+  readonly program: CellProgram;
+  readonly show: boolean;
+  readonly allowInput: boolean;
+  readonly userExpressions: Readonly<Record<string, string>>;
+  /** Report how long the cell took, on stdout. */
+  readonly time: boolean;
+}
+
+export interface CommMessage {
+  readonly type: 'comm';
+  readonly kind: 'open' | 'msg' | 'close';
+  readonly id: string;
+  readonly target: string;
+  readonly data: unknown;
+  readonly metadata: Json;
+}
+
+/** Host → runtime. */
+export type Order =
+  | ExecuteOrder
+  | { readonly type: 'interrupt'; readonly cells: readonly number[] }
+  | { readonly type: 'inspector'; readonly id: number; readonly method: string; readonly params: unknown }
+  | { readonly type: 'input'; readonly value: string | null }
+  /** So many characters of output have been taken. */
+  | { readonly type: 'taken'; readonly size: number }
+  | (CommMessage & { readonly request: number })
+  /** Calls one of the runtime's services. */
+  | { readonly type: 'call'; readonly id: number; readonly service: string; readonly parameters: unknown }
+  | { readonly type: 'exit' };
+
+export interface Done {
+  readonly type: 'done';
+  readonly cell: number;
+  readonly outcome:
+    | {
+        readonly kind: 'ok';
+        readonly result?: Bundle;
+        readonly expressions: Readonly<Record<string, ExpressionResult>>;
+      }
+    | { readonly kind: 'error'; readonly error: ThrownValue }
+    | { readonly kind: 'interrupted' };
+  readonly payload: readonly Json[];
+}
+
+/** Runtime → host. */
+export type Report =
+  | { readonly type: 'ready' }
+  | {
+      readonly type: 'stream';
+      readonly cell?: number;
+      readonly name: 'stdout' | 'stderr';
+      readonly text: string;
+    }
+  | {
+      readonly type: 'display';
+      readonly cell?: number;
+      readonly bundle: Bundle;
+      readonly id?: string;
+      readonly update?: boolean;
+    }
+  | { readonly type: 'clear'; readonly cell?: number; readonly wait: boolean }
+  | { readonly type: 'input'; readonly cell?: number; readonly prompt: string; readonly password: boolean }
+  /** A throw or a rejection that no code of the user's handles. */
+  | {
+      readonly type: 'uncaught';
+      readonly cell?: number;
+      readonly origin: string;
+      readonly error: ThrownValue;
+    }
+  /** The descriptors named carry a marker with the same number: everything written before belongs before. */
+  | { readonly type: 'barrier'; readonly number: number; readonly descriptors: readonly number[] }
+  | Done
+  | (CommMessage & { readonly cell?: number })
+  /** Whether comm targets and open comms changed. */
+  | { readonly type: 'handled'; readonly request: number }
+  | { readonly type: 'targets'; readonly names: readonly string[] }
+  | { readonly type: 'answer'; readonly id: number; readonly value?: unknown; readonly error?: ThrownValue }
+  | {
+      readonly type: 'inspector-reply';
+      readonly id: number;
+      readonly error?: string;
+      readonly result?: unknown;
+    }
+  | { readonly type: 'inspector-event'; readonly method: string; readonly params: unknown }
+  /** The main thread did not answer an interrupt for a while. */
+  | { readonly type: 'stuck' };
+
+export interface Packet<M> {
+  readonly message: M;
+  readonly buffers: readonly Uint8Array[];
+}
+
+/** One frame: byte length of the JSON, count of buffers, their lengths (all 32 bits), the JSON, the buffers. */
+export function pack(message: Order | Report, buffers: readonly Uint8Array[] = []): Buffer {
+  const json = Buffer.from(JSON.stringify(message), 'utf8');
+  const head = Buffer.allocUnsafe(8 + 4 * buffers.length);
+  head.writeUInt32LE(json.length, 0);
+  head.writeUInt32LE(buffers.length, 4);
+  for (let i = 0; i < buffers.length; i++) head.writeUInt32LE(buffers[i]!.length, 8 + 4 * i);
+  return Buffer.concat([head, json, ...buffers]);
+}
+
+/** Cuts a byte stream back into packets. */
+export class Unpacker<M> {
+  #chunks: Buffer[] = [];
+  #length = 0;
+  #wanted = 8;
+
+  /** Adds bytes; returns the packets that are complete now. */
+  push(chunk: Buffer): Packet<M>[] {
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    if (this.#length < this.#wanted) return [];
+    let bytes = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+    const packets: Packet<M>[] = [];
+    this.#wanted = 8;
+    while (bytes.length >= 8) {
+      const jsonLength = bytes.readUInt32LE(0);
+      const count = bytes.readUInt32LE(4);
+      let at = 8 + 4 * count;
+      if (bytes.length < at) {
+        this.#wanted = at;
+        break;
+      }
+      let total = at + jsonLength;
+      for (let i = 0; i < count; i++) total += bytes.readUInt32LE(8 + 4 * i);
+      if (bytes.length < total) {
+        this.#wanted = total;
+        break;
+      }
+      const message = JSON.parse(bytes.toString('utf8', at, at + jsonLength)) as M;
+      at += jsonLength;
+      const buffers: Uint8Array[] = [];
+      for (let i = 0; i < count; i++) {
+        const size = bytes.readUInt32LE(8 + 4 * i);
+        buffers.push(Uint8Array.from(bytes.subarray(at, at + size)));
+        at += size;
+      }
+      packets.push({ message, buffers });
+      bytes = bytes.subarray(total);
+    }
+    this.#chunks = bytes.length > 0 ? [bytes] : [];
+    this.#length = bytes.length;
+    return packets;
+  }
+}
