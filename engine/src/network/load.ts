@@ -6,6 +6,7 @@ import { type CheckpointConfig, parseCheckpointConfig } from './checkpoint/confi
 import { networkFromStateDict } from './checkpoint/resnet.js';
 import { parseSafetensors } from './checkpoint/safetensors.js';
 import type { Network } from './network.js';
+import { importOnnx } from './onnx/import.js';
 
 export interface LoadOptions {
   /**
@@ -16,8 +17,8 @@ export interface LoadOptions {
 }
 
 /**
- * Loads a network from a file, recognised by its content: a `.safetensors` checkpoint with torchvision's
- * ResNet names, with or without LASNet's maskers.
+ * Loads a network from a file, recognised by its content: an ONNX model, or a `.safetensors` checkpoint
+ * with torchvision's ResNet names, with or without LASNet's maskers.
  *
  * @throws FoveaError `io` when a file cannot be read, `bad-file` when its content is damaged, `unsupported`
  *   when it is whole but holds nothing that can be run
@@ -28,7 +29,7 @@ export async function loadNetwork(path: string, { config }: LoadOptions = {}): P
   if (looksLikeSafetensors(bytes)) {
     return networkFromStateDict(parseSafetensors(bytes, path), await configOf(path, config), name);
   }
-  throw new FoveaError('bad-file', `${path} is not a .safetensors checkpoint`);
+  return importOnnx(bytes, name, path);
 }
 
 /** A safetensors file begins with the header's length and the header with a brace; ONNX begins with a tag. */

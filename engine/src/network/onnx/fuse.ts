@@ -1,0 +1,138 @@
+import { foldBatchNorm } from '../batch-norm.js';
+import type { Activation, Convolution } from '../network.js';
+import type { ActivationDraft, AffineDraft, ConvolutionDraft, Draft, DraftGraph, MultiplyDraft } from './draft.js';
+
+/**
+ * Joins drafts that the engine computes in one node: batch norm and constant arithmetic into the convolution
+ * before, activations into the convolution or addition before, padding into the convolution after, and the
+ * spelled-out forms of SiLU, hard sigmoid and hard swish into one activation.
+ */
+export function fuse(graph: DraftGraph): void {
+  for (const draft of graph.all()) {
+    if (draft.kind === 'convolution') absorbPadding(graph, draft);
+    else if (draft.kind === 'affine') joinAffine(graph, draft);
+    else if (draft.kind === 'multiply') joinGate(graph, draft);
+    else if (draft.kind === 'activation') joinActivation(graph, draft);
+  }
+  for (const draft of graph.all()) {
+    if (draft.kind === 'affine') graph.replace(draft, [], asConvolution(draft));
+  }
+}
+
+function absorbPadding(graph: DraftGraph, draft: ConvolutionDraft): void {
+  const pad = graph.producer(draft.inputs[0]!);
+  if (pad?.kind !== 'pad') return;
+  const padding = draft.convolution.padding.map((amount, i) => amount + pad.padding[i]!);
+  const alone = graph.onlyReadBy(pad.outputs[0]!, draft);
+  graph.replace(draft, alone ? [pad] : [], {
+    ...draft,
+    inputs: [...pad.inputs],
+    origins: [...pad.origins, ...draft.origins],
+    convolution: { ...draft.convolution, padding: padding as unknown as Convolution['padding'] },
+  });
+}
+
+function joinAffine(graph: DraftGraph, draft: AffineDraft): void {
+  const before = graph.producer(draft.inputs[0]!);
+  if (!before || !graph.onlyReadBy(draft.inputs[0]!, draft)) return;
+  const origins = [...before.origins, ...draft.origins];
+  if (before.kind === 'convolution' && before.convolution.activation === 'none') {
+    const { weight, bias } = before.convolution;
+    const folded = foldBatchNorm(weight, bias, asBatchNorm(draft));
+    graph.replace(draft, [before], {
+      ...before,
+      outputs: draft.outputs,
+      origins,
+      convolution: { ...before.convolution, ...folded },
+    });
+  } else if (before.kind === 'affine') {
+    const folded = foldBatchNorm(before.scale, before.shift, asBatchNorm(draft));
+    const joined: AffineDraft = { ...before, outputs: draft.outputs, origins, scale: folded.weight, shift: folded.bias };
+    graph.replace(draft, [before], joined);
+    joinAffine(graph, joined);
+  } else if (isConstant(draft, 1 / 6, 0)) {
+    joinHard(graph, draft, before);
+  }
+}
+
+/** `clip(x + 3, 0, 6) / 6` is hard sigmoid, `x · clip(x + 3, 0, 6) / 6` hard swish. */
+function joinHard(graph: DraftGraph, sixth: AffineDraft, before: Draft): void {
+  const clip = before.kind === 'multiply' ? before.inputs.map((value) => graph.producer(value)).find(isClip) : before;
+  if (!isClip(clip)) return;
+  const shift = graph.producer(clip.inputs[0]!);
+  if (shift?.kind !== 'affine' || !isConstant(shift, 1, 3)) return;
+  const x = shift.inputs[0]!;
+  const gate = before.kind === 'multiply';
+  if (gate && !before.inputs.includes(x)) return;
+  const inside = gate ? [before, clip, shift] : [clip, shift];
+  if (!graph.onlyReadBy(shift.outputs[0]!, clip) || (gate && !graph.onlyReadBy(clip.outputs[0]!, before))) return;
+  const origins = [...inside.flatMap((draft) => draft.origins), ...sixth.origins];
+  const joined = activation(sixth, x, gate ? 'hardswish' : 'hardsigmoid', origins);
+  graph.replace(sixth, inside, joined);
+  joinActivation(graph, joined);
+}
+
+const isClip = (draft: Draft | undefined): draft is ActivationDraft =>
+  draft?.kind === 'activation' && draft.activation === 'relu6';
+
+/** `x · sigmoid(x)` is SiLU, `x · hardsigmoid(x)` hard swish. */
+function joinGate(graph: DraftGraph, draft: MultiplyDraft): void {
+  for (const [x, gated] of [draft.inputs, [...draft.inputs].reverse()] as [string, string][]) {
+    const gate = graph.producer(gated);
+    if (gate?.kind !== 'activation' || gate.inputs[0] !== x || !graph.onlyReadBy(gated, draft)) continue;
+    const kind = gate.activation === 'sigmoid' ? 'silu' : gate.activation === 'hardsigmoid' ? 'hardswish' : undefined;
+    if (!kind) continue;
+    const joined = activation(draft, x, kind, [...gate.origins, ...draft.origins]);
+    graph.replace(draft, [gate], joined);
+    joinActivation(graph, joined);
+    return;
+  }
+}
+
+function activation(last: Draft, x: string, kind: Activation, origins: Draft['origins']): ActivationDraft {
+  return { kind: 'activation', inputs: [x], outputs: last.outputs, origins, label: last.label, activation: kind };
+}
+
+function joinActivation(graph: DraftGraph, draft: ActivationDraft): void {
+  const before = graph.producer(draft.inputs[0]!);
+  if (!before || !graph.onlyReadBy(draft.inputs[0]!, draft)) return;
+  const joined = { outputs: draft.outputs, origins: [...before.origins, ...draft.origins] };
+  if (before.kind === 'convolution' && before.convolution.activation === 'none') {
+    const convolution = { ...before.convolution, activation: draft.activation };
+    graph.replace(draft, [before], { ...before, ...joined, convolution });
+  } else if (before.kind === 'add' && before.activation === 'none') {
+    graph.replace(draft, [before], { ...before, ...joined, activation: draft.activation });
+  }
+}
+
+/** An affine map written as the batch norm that computes it. */
+function asBatchNorm({ scale, shift }: AffineDraft) {
+  const zeros = new Float32Array(scale.length);
+  return { scale, shift, mean: zeros, variance: new Float32Array(scale.length).fill(1), epsilon: 0 };
+}
+
+function isConstant({ scale, shift }: AffineDraft, factor: number, offset: number): boolean {
+  const near = (value: number, wanted: number) => Math.abs(value - wanted) < 1e-6;
+  return scale.every((value) => near(value, factor)) && shift.every((value) => near(value, offset));
+}
+
+/** An affine map that follows no convolution: a depthwise 1x1 convolution. */
+function asConvolution({ scale, shift, ...base }: AffineDraft): ConvolutionDraft {
+  return {
+    ...base,
+    kind: 'convolution',
+    convolution: {
+      name: base.label,
+      inChannels: scale.length,
+      outChannels: scale.length,
+      kernel: [1, 1],
+      stride: [1, 1],
+      padding: [0, 0, 0, 0],
+      dilation: [1, 1],
+      groups: scale.length,
+      weight: scale,
+      bias: shift,
+      activation: 'none',
+    },
+  };
+}

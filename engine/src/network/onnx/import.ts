@@ -1,0 +1,174 @@
+import { FoveaError } from '../../errors.js';
+import { blocksOf, type Network, type NetworkNode } from '../network.js';
+import { decodeModel } from './decode.js';
+import { type Draft, DraftGraph } from './draft.js';
+import { loadExternalData, tensorsOf } from './external-data.js';
+import { cutPiece } from './foreign-model.js';
+import { fuse } from './fuse.js';
+import type { ModelProto } from './generated/onnx_pb.js';
+import { type Graph, type GraphNode, imageInput, readGraph } from './graph.js';
+import { findBlocks } from './residual.js';
+import { dimsOf, ElementType } from './tensor.js';
+import { type Translation, translate } from './translate.js';
+
+/** Nominal side where the file leaves height and width open. */
+const defaultSide = 224;
+
+/**
+ * Imports an ONNX model: batch norm folded, residual blocks found by structure, whatever the engine has no
+ * node for kept as a foreign node.
+ *
+ * @param path path of the file, for external data and the dense baseline; undefined for bytes from memory
+ * @throws FoveaError `bad-file` when the file is damaged, `unsupported` when its input is no image
+ */
+export async function importOnnx(bytes: Uint8Array, name: string, path?: string): Promise<Network> {
+  const source = path ?? name;
+  const model = decodeModel(bytes, source);
+  await loadExternalData(model, source, path);
+  const graph = readGraph(model, source);
+  const image = nominalImage(graph);
+  const translation = translate(graph, image);
+  const output = translation.resolve(graph.outputs[0]!);
+  const drafts = new DraftGraph(live(translation.drafts, output), new Set([output]));
+  fuse(drafts);
+  findBlocks(drafts);
+  const nodes = assemble(graph, drafts.all(), translation, image.name, output);
+  const labels = labelsOf(model);
+  const network: Network = {
+    name,
+    format: 'onnx',
+    inputShape: { channels: image.channels, height: image.height, width: image.width },
+    nodes,
+    input: image.name,
+    output,
+    ...(labels ? { labels } : {}),
+    notes: [],
+    ...(path === undefined ? {} : { onnxPath: path }),
+  };
+  return { ...network, notes: notesOf(network, model, graph, drafts.all()) };
+}
+
+/** The image input with every open extent filled in. */
+function nominalImage(graph: Graph) {
+  const { name, channels, height, width } = imageInput(graph);
+  const firstWeight = graph.nodes.find((node) => node.op === 'Conv' && node.inputs[0] === name)?.inputs[1];
+  const weight = graph.constants.get(firstWeight ?? '');
+  const counted = channels ?? (weight && dimsOf(weight)[1]);
+  if (counted === undefined) {
+    throw new FoveaError('unsupported', `${graph.source}: input ${name} leaves its number of channels open`);
+  }
+  return { name, channels: counted, height: height ?? defaultSide, width: width ?? defaultSide };
+}
+
+/** Drafts that the output depends on: shape computations that nobody reads any more drop out. */
+function live(drafts: readonly Draft[], output: string): Draft[] {
+  const needed = new Set([output]);
+  const kept = [...drafts].reverse().filter((draft) => {
+    if (!draft.outputs.some((value) => needed.has(value))) return false;
+    for (const value of draft.inputs) needed.add(value);
+    return true;
+  });
+  return kept.reverse();
+}
+
+/** The engine's nodes, with a foreign node for every value that only unknown operators can compute. */
+function assemble(
+  graph: Graph,
+  drafts: readonly Draft[],
+  translation: Translation,
+  input: string,
+  output: string,
+): NetworkNode[] {
+  const producers = new Map<string, GraphNode>();
+  for (const node of graph.nodes) for (const value of node.outputs) producers.set(value, node);
+  const isForeign = (draft: Draft) =>
+    draft.kind === 'unknown' || draft.kind === 'multiply' || draft.kind === 'pad' || draft.kind === 'affine';
+  const computed = new Set([input]);
+  const wanted = new Set([output]);
+  for (const draft of drafts) {
+    if (isForeign(draft)) continue;
+    for (const value of draft.outputs) computed.add(value);
+    for (const value of draft.inputs) wanted.add(value);
+  }
+  const rankOf = (value: string) =>
+    computed.has(value) || wanted.has(value) ? translation.values.get(value)?.rank : undefined;
+  const nodes: NetworkNode[] = [];
+  for (const draft of drafts) {
+    if (!isForeign(draft)) {
+      nodes.push(engineNode(draft));
+      continue;
+    }
+    for (const value of draft.outputs) {
+      if (!wanted.has(value)) continue;
+      const piece = cutPiece(graph, producers, value, (name) => (name === value ? undefined : rankOf(name)));
+      nodes.push({
+        kind: 'foreign',
+        name: draft.label,
+        inputs: piece.inputs,
+        output: value,
+        model: piece.model,
+        operators: piece.operators,
+      });
+    }
+  }
+  return nodes;
+}
+
+function engineNode(draft: Draft): NetworkNode {
+  const base = { name: draft.label, inputs: draft.inputs, output: draft.outputs[0]! };
+  switch (draft.kind) {
+    case 'convolution':
+      return { ...base, kind: 'convolution', convolution: draft.convolution };
+    case 'max-pool':
+    case 'average-pool': {
+      const { kind, kernel, stride, padding, ceilMode, countIncludePad } = draft;
+      return { ...base, kind, kernel, stride, padding, ceilMode, countIncludePad };
+    }
+    case 'global-pool':
+      return { ...base, kind: 'global-pool' };
+    case 'add':
+    case 'activation':
+      return { ...base, kind: draft.kind, activation: draft.activation };
+    case 'block':
+      return { ...base, kind: 'block', block: draft.block };
+    default:
+      throw new TypeError(`a draft of kind ${draft.kind} is no node`);
+  }
+}
+
+/** Class names, where a tool has stored a list of them in the model. */
+function labelsOf(model: ModelProto): string[] | undefined {
+  for (const { key, value } of model.metadataProps) {
+    if (!['labels', 'classes', 'class_names', 'names'].includes(key)) continue;
+    try {
+      const list: unknown = JSON.parse(value);
+      if (Array.isArray(list) && list.every((label) => typeof label === 'string')) return list;
+    } catch {
+      // Another tool's own format: the model runs as well without names.
+    }
+  }
+  return undefined;
+}
+
+function notesOf(network: Network, model: ModelProto, graph: Graph, drafts: readonly Draft[]): string[] {
+  const notes: string[] = [];
+  const foreign = network.nodes.filter((node) => node.kind === 'foreign');
+  if (foreign.length > 0) {
+    const operators = [...new Set(foreign.flatMap((node) => node.operators))].sort();
+    notes.push(`${foreign.length} piece(s) of the graph run in onnxruntime, in NCHW: ${operators.join(', ')}`);
+  }
+  if (blocksOf(network).length === 0) {
+    notes.push('no residual block was found: the network runs densely, masks have nothing to skip');
+  }
+  const plain = drafts.filter((draft) => draft.kind === 'add').length;
+  if (plain > 0) notes.push(`${plain} addition(s) are not of a form that masks can skip and run densely`);
+  const types = new Set([...tensorsOf(model.graph)].map((tensor) => tensor.dataType));
+  if (types.has(ElementType.FLOAT16) || types.has(ElementType.BFLOAT16)) {
+    notes.push('half-precision weights are computed in float32');
+  }
+  if (types.has(ElementType.DOUBLE)) notes.push('double-precision weights are computed in float32');
+  if (graph.outputs.length > 1) {
+    notes.push(`only the first of ${graph.outputs.length} outputs is computed: ${graph.outputs[0]}`);
+  }
+  return notes;
+}

@@ -1,0 +1,215 @@
+import type { Block, BlockKind, Convolution, SqueezeExcitation } from '../network.js';
+import type { AddDraft, BlockDraft, ConvolutionDraft, Draft, DraftGraph, MultiplyDraft } from './draft.js';
+import { commonPath } from './labels.js';
+
+/** Primitives of a plan name a branch's convolutions `conv1` to `conv3`. */
+const longestBranch = 3;
+
+/**
+ * Finds residual blocks by structure: an addition whose one side is a chain of convolutions that nobody else
+ * reads, and whose other side is the chain's own input, bare or through one convolution. Then inverted
+ * bottlenecks without a shortcut, which MobileNets have wherever a block changes its shape.
+ */
+export function findBlocks(graph: DraftGraph): void {
+  for (const draft of graph.all()) {
+    if (draft.kind === 'add') residualBlock(graph, draft);
+  }
+  for (const draft of graph.all()) {
+    if (draft.kind === 'convolution') invertedBlock(graph, draft);
+  }
+  number(graph);
+}
+
+/** A chain of convolutions with what belongs to it, from its input to its output. */
+interface Branch {
+  readonly input: string;
+  readonly convolutions: readonly Convolution[];
+  readonly squeezeExcitation?: SqueezeExcitation;
+  readonly drafts: readonly Draft[];
+}
+
+function residualBlock(graph: DraftGraph, add: AddDraft): void {
+  const [a, b] = add.inputs as [string, string];
+  const found = [
+    [a, b],
+    [b, a],
+  ].flatMap(([end, shortcut]) => {
+    const projection = graph.producer(shortcut!);
+    const projected =
+      projection?.kind === 'convolution' && graph.onlyReadBy(shortcut!, add) ? projection : undefined;
+    // Identity first: a chain may itself contain the convolution that would pass for a projection.
+    return [
+      { branch: walk(graph, end!, add, shortcut!), projection: undefined },
+      ...(projected
+        ? [{ branch: walk(graph, end!, add, projected.inputs[0]!), projection: projected }]
+        : []),
+    ];
+  });
+  const usable = found.flatMap(({ branch, projection }) => (branch ? [{ branch, projection }] : []));
+  usable.sort((x, y) => y.branch.convolutions.length - x.branch.convolutions.length || reach(y.branch) - reach(x.branch));
+  const best = usable[0];
+  if (!best) return;
+  const { branch, projection } = best;
+  const drafts = [...branch.drafts, ...(projection ? [projection] : [])];
+  replaceByBlock(graph, add, drafts, {
+    branch,
+    ...(projection ? { projection: projection.convolution } : {}),
+    activation: add.activation,
+    adaptive: true,
+    labels: [...branch.convolutions.map(({ name }) => name), ...(add.label.includes('/') ? [] : [add.label])],
+  });
+}
+
+/** Kernel area of a branch: of two single convolutions the larger one is the branch. */
+function reach({ convolutions }: Branch): number {
+  return convolutions.reduce((area, { kernel }) => area * kernel[0] * kernel[1], 1);
+}
+
+/** Walks a branch backwards from its end to `start`; undefined when it is no chain, or too long a one. */
+function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Branch | undefined {
+  const chain: ConvolutionDraft[] = [];
+  const drafts: Draft[] = [];
+  let excitation: (ReturnType<typeof excitationOf> & { position: number }) | undefined;
+  let value = end;
+  let readers: readonly Draft[] = [reader];
+  while (value !== start || chain.length === 0) {
+    const draft = graph.producer(value);
+    if (!draft || !graph.onlyReadBy(value, ...readers)) return undefined;
+    if (draft.kind === 'multiply' && !excitation) {
+      const found = excitationOf(graph, draft);
+      if (!found) return undefined;
+      excitation = { ...found, position: chain.length };
+      drafts.push(draft, ...found.drafts);
+      value = found.input;
+      readers = [draft, ...found.drafts];
+      continue;
+    }
+    if (draft.kind !== 'convolution' || chain.length === longestBranch) return undefined;
+    chain.push(draft);
+    drafts.push(draft);
+    value = draft.inputs[0]!;
+    readers = [draft];
+  }
+  const convolutions = chain.map(({ convolution }) => convolution).reverse();
+  if (!excitation) return { input: start, convolutions, drafts };
+  const after = convolutions.length - 1 - excitation.position;
+  const { reduce, expand } = excitation;
+  return after < 0 ? undefined : { input: start, convolutions, drafts, squeezeExcitation: { after, reduce, expand } };
+}
+
+/** Squeeze-and-excitation seen from its product: value x gate(expand(reduce(mean(value)))). */
+function excitationOf(graph: DraftGraph, product: MultiplyDraft) {
+  for (const [input, gate] of [product.inputs, [...product.inputs].reverse()] as [string, string][]) {
+    const expand = pointwise(graph, gate);
+    const reduce = expand && pointwise(graph, expand.inputs[0]!);
+    const pool = reduce && graph.producer(reduce.inputs[0]!);
+    if (pool?.kind !== 'global-pool' || pool.inputs[0] !== input) continue;
+    const chain = [product, expand, reduce, pool] as const;
+    const private_ = chain.slice(1).every((draft, i) => graph.onlyReadBy(draft.outputs[0]!, chain[i]!));
+    if (!private_) continue;
+    return { input, reduce: reduce.convolution, expand: expand.convolution, drafts: [expand, reduce, pool] };
+  }
+  return undefined;
+}
+
+function pointwise(graph: DraftGraph, value: string): ConvolutionDraft | undefined {
+  const draft = graph.producer(value);
+  return draft?.kind === 'convolution' && isPointwise(draft.convolution) ? draft : undefined;
+}
+
+const isPointwise = ({ kernel, stride, groups, padding }: Convolution) =>
+  kernel[0] * kernel[1] * stride[0] * stride[1] * groups === 1 && padding.every((pad) => pad === 0);
+
+const isDepthwise = ({ groups, inChannels, outChannels }: Convolution) =>
+  groups > 1 && groups === inChannels && groups === outChannels;
+
+/** Expand → depthwise → linear projection, seen from the projection. */
+function invertedBlock(graph: DraftGraph, project: ConvolutionDraft): void {
+  if (!isPointwise(project.convolution) || project.convolution.activation !== 'none') return;
+  let value = project.inputs[0]!;
+  let readers: readonly Draft[] = [project];
+  const drafts: Draft[] = [project];
+  const product = graph.producer(value);
+  const excitation = product?.kind === 'multiply' ? excitationOf(graph, product) : undefined;
+  if (product?.kind === 'multiply' && excitation && graph.onlyReadBy(value, project)) {
+    drafts.push(product, ...excitation.drafts);
+    value = excitation.input;
+    readers = [product, ...excitation.drafts];
+  }
+  const depthwise = graph.producer(value);
+  if (depthwise?.kind !== 'convolution' || !isDepthwise(depthwise.convolution) || !graph.onlyReadBy(value, ...readers)) return;
+  if (depthwise.convolution.kernel[0] * depthwise.convolution.kernel[1] === 1) return;
+  drafts.push(depthwise);
+  const expand = pointwise(graph, depthwise.inputs[0]!);
+  const expands = expand && expand.convolution.activation !== 'none' && graph.onlyReadBy(expand.outputs[0]!, depthwise);
+  const first = expands ? expand : depthwise;
+  if (expands) drafts.push(expand);
+  const convolutions = [...(expands ? [expand.convolution] : []), depthwise.convolution, project.convolution];
+  replaceByBlock(graph, project, drafts.slice(1), {
+    branch: {
+      input: first.inputs[0]!,
+      convolutions,
+      drafts,
+      ...(excitation
+        ? { squeezeExcitation: { after: convolutions.length - 2, reduce: excitation.reduce, expand: excitation.expand } }
+        : {}),
+    },
+    activation: 'none',
+    adaptive: false,
+    labels: convolutions.map(({ name }) => name),
+  });
+}
+
+function replaceByBlock(
+  graph: DraftGraph,
+  last: Draft,
+  others: readonly Draft[],
+  found: Pick<Block, 'activation' | 'adaptive' | 'projection'> & { branch: Branch; labels: readonly string[] },
+): void {
+  const { branch, labels, ...rest } = found;
+  const draft: BlockDraft = {
+    kind: 'block',
+    inputs: [branch.input],
+    outputs: last.outputs,
+    origins: [...others, last].flatMap(({ origins }) => origins),
+    label: commonPath(labels) ?? '',
+    block: {
+      index: -1,
+      stage: -1,
+      name: '',
+      kind: kindOf(branch.convolutions),
+      branch: branch.convolutions,
+      ...(branch.squeezeExcitation ? { squeezeExcitation: branch.squeezeExcitation } : {}),
+      ...rest,
+    },
+  };
+  graph.replace(last, others, draft);
+}
+
+function kindOf(branch: readonly Convolution[]): BlockKind {
+  const area = branch.map(({ kernel }) => kernel[0] * kernel[1]);
+  if (branch.length >= 2 && branch.some((convolution, i) => area[i]! > 1 && isDepthwise(convolution))) return 'inverted';
+  if (branch.length === 2 && area[0]! > 1 && area[1]! > 1) return 'basic';
+  return branch.length === 3 && area[0] === 1 && area[1]! > 1 && area[2] === 1 ? 'bottleneck' : 'residual';
+}
+
+/** Numbers blocks and stages in order: a stage ends where the resolution or the channel count changes. */
+function number(graph: DraftGraph): void {
+  const names = new Set<string>();
+  let index = 0;
+  let stage = 0;
+  let channels: number | undefined;
+  for (const draft of graph.all()) {
+    if (draft.kind !== 'block') continue;
+    const { branch } = draft.block;
+    const written = branch[branch.length - 1]!.outChannels;
+    const strided = branch.some(({ stride }) => stride[0] > 1 || stride[1] > 1);
+    if (channels !== undefined && (strided || written !== channels)) stage++;
+    channels = written;
+    const label = draft.label;
+    const name = label !== '' && !names.has(label) ? label : `block${index}`;
+    names.add(name);
+    graph.replace(draft, [], { ...draft, label: name, block: { ...draft.block, index, stage, name } });
+    index++;
+  }
+}
