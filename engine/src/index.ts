@@ -1,4 +1,6 @@
 export * from './backend/backend.js';
+export * from './backend/onnx/dense.js';
+export * from './backend/onnx/foreign.js';
 export * from './backend/reference/index.js';
 export * from './errors.js';
 export * from './mask/custom.js';
@@ -20,6 +22,8 @@ export * from './network/describe.js';
 export * from './network/flops.js';
 export * from './network/load.js';
 export * from './network/network.js';
+export * from './network/onnx/import.js';
+export * from './network/onnx/write.js';
 export * from './network/shapes.js';
 export * from './network/walk.js';
 export * from './plan/granularity.js';

@@ -2,7 +2,12 @@ import { realpath } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { FoveaError } from '../../errors.js';
 import { readFileBytes } from '../../file.js';
-import { type GraphProto, type ModelProto, type TensorProto, TensorProto_DataLocation } from './generated/onnx_pb.js';
+import {
+  type GraphProto,
+  type ModelProto,
+  type TensorProto,
+  TensorProto_DataLocation,
+} from './generated/onnx_pb.js';
 import { isExternal } from './tensor.js';
 
 /**

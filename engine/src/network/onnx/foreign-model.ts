@@ -1,8 +1,8 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { FoveaError } from '../../errors.js';
 import {
-  type NodeProto,
   ModelProtoSchema,
+  type NodeProto,
   type TensorProto,
   type ValueInfoProto,
   ValueInfoProtoSchema,

@@ -1,6 +1,13 @@
 import { foldBatchNorm } from '../batch-norm.js';
 import type { Activation, Convolution } from '../network.js';
-import type { ActivationDraft, AffineDraft, ConvolutionDraft, Draft, DraftGraph, MultiplyDraft } from './draft.js';
+import type {
+  ActivationDraft,
+  AffineDraft,
+  ConvolutionDraft,
+  Draft,
+  DraftGraph,
+  MultiplyDraft,
+} from './draft.js';
 
 /**
  * Joins drafts that the engine computes in one node: batch norm and constant arithmetic into the convolution
@@ -47,7 +54,13 @@ function joinAffine(graph: DraftGraph, draft: AffineDraft): void {
     });
   } else if (before.kind === 'affine') {
     const folded = foldBatchNorm(before.scale, before.shift, asBatchNorm(draft));
-    const joined: AffineDraft = { ...before, outputs: draft.outputs, origins, scale: folded.weight, shift: folded.bias };
+    const joined: AffineDraft = {
+      ...before,
+      outputs: draft.outputs,
+      origins,
+      scale: folded.weight,
+      shift: folded.bias,
+    };
     graph.replace(draft, [before], joined);
     joinAffine(graph, joined);
   } else if (isConstant(draft, 1 / 6, 0)) {
@@ -57,7 +70,8 @@ function joinAffine(graph: DraftGraph, draft: AffineDraft): void {
 
 /** `clip(x + 3, 0, 6) / 6` is hard sigmoid, `x · clip(x + 3, 0, 6) / 6` hard swish. */
 function joinHard(graph: DraftGraph, sixth: AffineDraft, before: Draft): void {
-  const clip = before.kind === 'multiply' ? before.inputs.map((value) => graph.producer(value)).find(isClip) : before;
+  const clip =
+    before.kind === 'multiply' ? before.inputs.map((value) => graph.producer(value)).find(isClip) : before;
   if (!isClip(clip)) return;
   const shift = graph.producer(clip.inputs[0]!);
   if (shift?.kind !== 'affine' || !isConstant(shift, 1, 3)) return;
@@ -65,7 +79,8 @@ function joinHard(graph: DraftGraph, sixth: AffineDraft, before: Draft): void {
   const gate = before.kind === 'multiply';
   if (gate && !before.inputs.includes(x)) return;
   const inside = gate ? [before, clip, shift] : [clip, shift];
-  if (!graph.onlyReadBy(shift.outputs[0]!, clip) || (gate && !graph.onlyReadBy(clip.outputs[0]!, before))) return;
+  if (!graph.onlyReadBy(shift.outputs[0]!, clip) || (gate && !graph.onlyReadBy(clip.outputs[0]!, before)))
+    return;
   const origins = [...inside.flatMap((draft) => draft.origins), ...sixth.origins];
   const joined = activation(sixth, x, gate ? 'hardswish' : 'hardsigmoid', origins);
   graph.replace(sixth, inside, joined);
@@ -80,7 +95,8 @@ function joinGate(graph: DraftGraph, draft: MultiplyDraft): void {
   for (const [x, gated] of [draft.inputs, [...draft.inputs].reverse()] as [string, string][]) {
     const gate = graph.producer(gated);
     if (gate?.kind !== 'activation' || gate.inputs[0] !== x || !graph.onlyReadBy(gated, draft)) continue;
-    const kind = gate.activation === 'sigmoid' ? 'silu' : gate.activation === 'hardsigmoid' ? 'hardswish' : undefined;
+    const kind =
+      gate.activation === 'sigmoid' ? 'silu' : gate.activation === 'hardsigmoid' ? 'hardswish' : undefined;
     if (!kind) continue;
     const joined = activation(draft, x, kind, [...gate.origins, ...draft.origins]);
     graph.replace(draft, [gate], joined);
@@ -90,7 +106,14 @@ function joinGate(graph: DraftGraph, draft: MultiplyDraft): void {
 }
 
 function activation(last: Draft, x: string, kind: Activation, origins: Draft['origins']): ActivationDraft {
-  return { kind: 'activation', inputs: [x], outputs: last.outputs, origins, label: last.label, activation: kind };
+  return {
+    kind: 'activation',
+    inputs: [x],
+    outputs: last.outputs,
+    origins,
+    label: last.label,
+    activation: kind,
+  };
 }
 
 function joinActivation(graph: DraftGraph, draft: ActivationDraft): void {

@@ -1,13 +1,13 @@
 import { FoveaError } from '../../errors.js';
-import {
-  type AttributeProto,
-  type FunctionProto,
-  type GraphProto,
-  type ModelProto,
-  type NodeProto,
-  type OperatorSetIdProto,
-  type TensorProto,
-  type ValueInfoProto,
+import type {
+  AttributeProto,
+  FunctionProto,
+  GraphProto,
+  ModelProto,
+  NodeProto,
+  OperatorSetIdProto,
+  TensorProto,
+  ValueInfoProto,
 } from './generated/onnx_pb.js';
 import { checkTensor, ElementType, floatTensor, integerTensor, isFloatType } from './tensor.js';
 
@@ -81,7 +81,9 @@ export function readGraph(model: ModelProto, source: string): Graph {
   for (const node of nodes) {
     for (const name of [...node.inputs, ...node.captured]) {
       if (name !== '' && !defined.has(name) && !constants.has(name)) {
-        fail(`${describeNode(node)} reads ${JSON.stringify(name)}, which no input, initialiser or node defines`);
+        fail(
+          `${describeNode(node)} reads ${JSON.stringify(name)}, which no input, initialiser or node defines`,
+        );
       }
     }
   }

@@ -155,7 +155,9 @@ function notesOf(network: Network, model: ModelProto, graph: Graph, drafts: read
   const foreign = network.nodes.filter((node) => node.kind === 'foreign');
   if (foreign.length > 0) {
     const operators = [...new Set(foreign.flatMap((node) => node.operators))].sort();
-    notes.push(`${foreign.length} piece(s) of the graph run in onnxruntime, in NCHW: ${operators.join(', ')}`);
+    notes.push(
+      `${foreign.length} piece(s) of the graph run in onnxruntime, in NCHW: ${operators.join(', ')}`,
+    );
   }
   if (blocksOf(network).length === 0) {
     notes.push('no residual block was found: the network runs densely, masks have nothing to skip');

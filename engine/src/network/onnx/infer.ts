@@ -60,11 +60,23 @@ function inferNode(node: GraphNode, state: Inference): void {
   const nonFloat =
     to !== undefined
       ? !isFloatType(to)
-      : values !== undefined || alwaysInteger.has(node.op) || (followsType.has(node.op) && inherits(node, state));
+      : values !== undefined ||
+        alwaysInteger.has(node.op) ||
+        (followsType.has(node.op) && inherits(node, state));
   if (nonFloat) for (const name of node.outputs) state.nonFloat.add(name);
 }
 
-const alwaysInteger = new Set(['Shape', 'Size', 'ArgMax', 'ArgMin', 'NonZero', 'Greater', 'Less', 'Equal', 'Not']);
+const alwaysInteger = new Set([
+  'Shape',
+  'Size',
+  'ArgMax',
+  'ArgMin',
+  'NonZero',
+  'Greater',
+  'Less',
+  'Equal',
+  'Not',
+]);
 const followsType = new Set([
   ...['Gather', 'Unsqueeze', 'Squeeze', 'Concat', 'Slice', 'Reshape', 'Add', 'Mul', 'Sub', 'Div', 'Identity'],
   ...['Transpose', 'Expand', 'Split', 'Flatten', 'Tile', 'Where'],
@@ -100,7 +112,9 @@ function integersOf(
     }
     case 'Slice': {
       const [from, to, , steps] = node.inputs.slice(1).map((name) => integers.get(name)?.[0]);
-      return a && from !== undefined && to !== undefined && (steps ?? 1) === 1 ? a.slice(from, to) : undefined;
+      return a && from !== undefined && to !== undefined && (steps ?? 1) === 1
+        ? a.slice(from, to)
+        : undefined;
     }
     case 'Add':
     case 'Sub':
@@ -124,12 +138,57 @@ function combine(op: string, a: number, b: number): number {
 }
 
 const sameShape = new Set([
-  ...['Relu', 'LeakyRelu', 'Sigmoid', 'HardSigmoid', 'HardSwish', 'Tanh', 'Clip', 'Elu', 'Selu', 'Celu', 'Gelu'],
-  ...['Softplus', 'Softsign', 'Mish', 'Erf', 'Exp', 'Log', 'Sqrt', 'Abs', 'Neg', 'Floor', 'Ceil', 'Round', 'Cast'],
-  ...['Reciprocal', 'Softmax', 'LogSoftmax', 'BatchNormalization', 'InstanceNormalization', 'GroupNormalization'],
+  ...[
+    'Relu',
+    'LeakyRelu',
+    'Sigmoid',
+    'HardSigmoid',
+    'HardSwish',
+    'Tanh',
+    'Clip',
+    'Elu',
+    'Selu',
+    'Celu',
+    'Gelu',
+  ],
+  ...[
+    'Softplus',
+    'Softsign',
+    'Mish',
+    'Erf',
+    'Exp',
+    'Log',
+    'Sqrt',
+    'Abs',
+    'Neg',
+    'Floor',
+    'Ceil',
+    'Round',
+    'Cast',
+  ],
+  ...[
+    'Reciprocal',
+    'Softmax',
+    'LogSoftmax',
+    'BatchNormalization',
+    'InstanceNormalization',
+    'GroupNormalization',
+  ],
   ...['LayerNormalization', 'LpNormalization', 'LRN', 'Identity', 'Dropout', 'PRelu', 'Not', 'Sign', 'Swish'],
 ]);
-const broadcasting = new Set(['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Min', 'Max', 'Where', 'Greater', 'Less', 'Equal']);
+const broadcasting = new Set([
+  'Add',
+  'Sub',
+  'Mul',
+  'Div',
+  'Pow',
+  'Min',
+  'Max',
+  'Where',
+  'Greater',
+  'Less',
+  'Equal',
+]);
 
 function outputShapes(node: GraphNode, shapes: readonly Dims[], { integers, constants }: Inference): Dims[] {
   const [first, second] = shapes;
@@ -152,7 +211,9 @@ function outputShapes(node: GraphNode, shapes: readonly Dims[], { integers, cons
     case 'MaxPool':
     case 'AveragePool':
     case 'LpPool':
-      return [slide(node, first, first[1]!, intsOf(node, 'kernel_shape') ?? [], intOf(node, 'ceil_mode', 0) === 1)];
+      return [
+        slide(node, first, first[1]!, intsOf(node, 'kernel_shape') ?? [], intOf(node, 'ceil_mode', 0) === 1),
+      ];
     case 'GlobalAveragePool':
     case 'GlobalMaxPool':
       return [[first[0]!, first[1]!, ...first.slice(2).map(() => 1)]];
@@ -162,10 +223,7 @@ function outputShapes(node: GraphNode, shapes: readonly Dims[], { integers, cons
     }
     case 'Gemm':
       return [
-        second && [
-          first[intOf(node, 'transA', 0) ? 1 : 0]!,
-          second[intOf(node, 'transB', 0) ? 0 : 1]!,
-        ],
+        second && [first[intOf(node, 'transA', 0) ? 1 : 0]!, second[intOf(node, 'transB', 0) ? 0 : 1]!],
       ];
     case 'MatMul':
       return [second && second.length >= 2 && rank >= 2 ? matrixProduct(first, second) : undefined];
@@ -254,7 +312,13 @@ function broadcast(shapes: readonly Dims[]): Dims {
 }
 
 /** Convolution and pooling windows by ONNX's rule. */
-function slide(node: GraphNode, input: readonly number[], channels: number, kernel: readonly number[], ceil: boolean): Dims {
+function slide(
+  node: GraphNode,
+  input: readonly number[],
+  channels: number,
+  kernel: readonly number[],
+  ceil: boolean,
+): Dims {
   const spatial = input.slice(2);
   if (kernel.length !== spatial.length) return undefined;
   const strides = intsOf(node, 'strides') ?? kernel.map(() => 1);
@@ -282,7 +346,12 @@ function transposed(node: GraphNode, input: readonly number[], weight: readonly 
   const extra = intsOf(node, 'output_padding') ?? kernel.map(() => 0);
   const extents = spatial.map(
     (size, i) =>
-      strides[i]! * (size - 1) + extra[i]! + (kernel[i]! - 1) * dilations[i]! + 1 - pads[i]! - pads[i + kernel.length]!,
+      strides[i]! * (size - 1) +
+      extra[i]! +
+      (kernel[i]! - 1) * dilations[i]! +
+      1 -
+      pads[i]! -
+      pads[i + kernel.length]!,
   );
   return [input[0]!, weight[1]! * intOf(node, 'group', 1), ...extents];
 }
@@ -299,7 +368,11 @@ function reshaped(input: readonly number[], wanted: readonly number[] | undefine
   return dims.map((extent) => (extent === -1 ? countOf(input) / known : extent));
 }
 
-function sliced(node: GraphNode, input: readonly number[], integers: ReadonlyMap<string, readonly number[]>): Dims {
+function sliced(
+  node: GraphNode,
+  input: readonly number[],
+  integers: ReadonlyMap<string, readonly number[]>,
+): Dims {
   const list = (index: number) => integers.get(node.inputs[index] ?? '');
   const starts = intsOf(node, 'starts') ?? list(1);
   const ends = intsOf(node, 'ends') ?? list(2);

@@ -24,7 +24,10 @@ function pathOf(name: string): string | undefined {
   let path: string[] = [];
   let previous = '';
   for (const segment of segments) {
-    path = previous !== '' && segment.startsWith(`${previous}.`) ? [...path.slice(0, -1), segment] : [...path, segment];
+    path =
+      previous !== '' && segment.startsWith(`${previous}.`)
+        ? [...path.slice(0, -1), segment]
+        : [...path, segment];
     previous = segment;
   }
   return path.length > 0 ? path.join('.') : undefined;

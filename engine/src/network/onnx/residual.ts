@@ -40,13 +40,14 @@ function residualBlock(graph: DraftGraph, add: AddDraft): void {
     // Identity first: a chain may itself contain the convolution that would pass for a projection.
     return [
       { branch: walk(graph, end!, add, shortcut!), projection: undefined },
-      ...(projected
-        ? [{ branch: walk(graph, end!, add, projected.inputs[0]!), projection: projected }]
-        : []),
+      ...(projected ? [{ branch: walk(graph, end!, add, projected.inputs[0]!), projection: projected }] : []),
     ];
   });
   const usable = found.flatMap(({ branch, projection }) => (branch ? [{ branch, projection }] : []));
-  usable.sort((x, y) => y.branch.convolutions.length - x.branch.convolutions.length || reach(y.branch) - reach(x.branch));
+  usable.sort(
+    (x, y) =>
+      y.branch.convolutions.length - x.branch.convolutions.length || reach(y.branch) - reach(x.branch),
+  );
   const best = usable[0];
   if (!best) return;
   const { branch, projection } = best;
@@ -94,7 +95,9 @@ function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Bra
   if (!excitation) return { input: start, convolutions, drafts };
   const after = convolutions.length - 1 - excitation.position;
   const { reduce, expand } = excitation;
-  return after < 0 ? undefined : { input: start, convolutions, drafts, squeezeExcitation: { after, reduce, expand } };
+  return after < 0
+    ? undefined
+    : { input: start, convolutions, drafts, squeezeExcitation: { after, reduce, expand } };
 }
 
 /** Squeeze-and-excitation seen from its product: value x gate(expand(reduce(mean(value)))). */
@@ -104,10 +107,11 @@ function excitationOf(graph: DraftGraph, product: MultiplyDraft) {
     const reduce = expand && pointwise(graph, expand.inputs[0]!);
     const pool = reduce && graph.producer(reduce.inputs[0]!);
     if (pool?.kind !== 'global-pool' || pool.inputs[0] !== input) continue;
-    const chain = [product, expand, reduce, pool] as const;
-    const private_ = chain.slice(1).every((draft, i) => graph.onlyReadBy(draft.outputs[0]!, chain[i]!));
-    if (!private_) continue;
-    return { input, reduce: reduce.convolution, expand: expand.convolution, drafts: [expand, reduce, pool] };
+    if (!expand || !reduce) continue;
+    const drafts: Draft[] = [expand, reduce, pool];
+    const readers: Draft[] = [product, expand, reduce];
+    if (!drafts.every((draft, i) => graph.onlyReadBy(draft.outputs[0]!, readers[i]!))) continue;
+    return { input, reduce: reduce.convolution, expand: expand.convolution, drafts };
   }
   return undefined;
 }
@@ -137,11 +141,17 @@ function invertedBlock(graph: DraftGraph, project: ConvolutionDraft): void {
     readers = [product, ...excitation.drafts];
   }
   const depthwise = graph.producer(value);
-  if (depthwise?.kind !== 'convolution' || !isDepthwise(depthwise.convolution) || !graph.onlyReadBy(value, ...readers)) return;
+  if (
+    depthwise?.kind !== 'convolution' ||
+    !isDepthwise(depthwise.convolution) ||
+    !graph.onlyReadBy(value, ...readers)
+  )
+    return;
   if (depthwise.convolution.kernel[0] * depthwise.convolution.kernel[1] === 1) return;
   drafts.push(depthwise);
   const expand = pointwise(graph, depthwise.inputs[0]!);
-  const expands = expand && expand.convolution.activation !== 'none' && graph.onlyReadBy(expand.outputs[0]!, depthwise);
+  const expands =
+    expand && expand.convolution.activation !== 'none' && graph.onlyReadBy(expand.outputs[0]!, depthwise);
   const first = expands ? expand : depthwise;
   if (expands) drafts.push(expand);
   const convolutions = [...(expands ? [expand.convolution] : []), depthwise.convolution, project.convolution];
@@ -151,7 +161,13 @@ function invertedBlock(graph: DraftGraph, project: ConvolutionDraft): void {
       convolutions,
       drafts,
       ...(excitation
-        ? { squeezeExcitation: { after: convolutions.length - 2, reduce: excitation.reduce, expand: excitation.expand } }
+        ? {
+            squeezeExcitation: {
+              after: convolutions.length - 2,
+              reduce: excitation.reduce,
+              expand: excitation.expand,
+            },
+          }
         : {}),
     },
     activation: 'none',
@@ -164,7 +180,10 @@ function replaceByBlock(
   graph: DraftGraph,
   last: Draft,
   others: readonly Draft[],
-  found: Pick<Block, 'activation' | 'adaptive' | 'projection'> & { branch: Branch; labels: readonly string[] },
+  found: Pick<Block, 'activation' | 'adaptive' | 'projection'> & {
+    branch: Branch;
+    labels: readonly string[];
+  },
 ): void {
   const { branch, labels, ...rest } = found;
   const draft: BlockDraft = {
@@ -188,7 +207,8 @@ function replaceByBlock(
 
 function kindOf(branch: readonly Convolution[]): BlockKind {
   const area = branch.map(({ kernel }) => kernel[0] * kernel[1]);
-  if (branch.length >= 2 && branch.some((convolution, i) => area[i]! > 1 && isDepthwise(convolution))) return 'inverted';
+  if (branch.length >= 2 && branch.some((convolution, i) => area[i]! > 1 && isDepthwise(convolution)))
+    return 'inverted';
   if (branch.length === 2 && area[0]! > 1 && area[1]! > 1) return 'basic';
   return branch.length === 3 && area[0] === 1 && area[1]! > 1 && area[2] === 1 ? 'bottleneck' : 'residual';
 }

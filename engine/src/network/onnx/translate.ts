@@ -65,7 +65,11 @@ class Scope {
     readonly graph: Graph,
     { name, channels, height, width }: { name: string; channels: number; height: number; width: number },
   ) {
-    this.inference = inferShapes(graph.nodes, graph.constants, new Map([[name, [1, channels, height, width]]]));
+    this.inference = inferShapes(
+      graph.nodes,
+      graph.constants,
+      new Map([[name, [1, channels, height, width]]]),
+    );
     this.values.set(name, { rank: 4, channels, pooled: false });
     for (const node of graph.nodes) {
       for (const input of node.inputs) {
@@ -78,7 +82,8 @@ class Scope {
 
   resolve(name: string): string {
     let resolved = name;
-    for (let next = this.aliases.get(resolved); next !== undefined; next = this.aliases.get(resolved)) resolved = next;
+    for (let next = this.aliases.get(resolved); next !== undefined; next = this.aliases.get(resolved))
+      resolved = next;
     return resolved;
   }
 
@@ -128,7 +133,9 @@ class Scope {
   }
 
   isRead(name: string | undefined): boolean {
-    return name !== undefined && name !== '' && (this.consumers.has(name) || this.graph.outputs.includes(name));
+    return (
+      name !== undefined && name !== '' && (this.consumers.has(name) || this.graph.outputs.includes(name))
+    );
   }
 
   inputs(node: GraphNode, ...indices: number[]): string[] {
@@ -146,8 +153,16 @@ class Scope {
       this.values.set(output, { rank: dims.length, channels: dims[1], pooled: false });
     }
     const read = [...node.inputs, ...node.captured].filter((name) => name !== '');
-    const inputs = [...new Set(read.map((name) => this.resolve(name)))].filter((name) => !this.graph.constants.has(name));
-    return { kind: 'unknown', inputs, outputs: node.outputs.filter((name) => name !== ''), origins: [node], label: labelOf(node) };
+    const inputs = [...new Set(read.map((name) => this.resolve(name)))].filter(
+      (name) => !this.graph.constants.has(name),
+    );
+    return {
+      kind: 'unknown',
+      inputs,
+      outputs: node.outputs.filter((name) => name !== ''),
+      origins: [node],
+      label: labelOf(node),
+    };
   }
 
   fail(node: GraphNode, what: string): never {
@@ -158,10 +173,20 @@ class Scope {
 type Padding = readonly [number, number, number, number];
 
 /** Strides, paddings and the like: whole numbers in a range that no real layer leaves. */
-function extents(node: GraphNode, scope: Scope, name: string, count: number, otherwise: number, least: number) {
+function extents(
+  node: GraphNode,
+  scope: Scope,
+  name: string,
+  count: number,
+  otherwise: number,
+  least: number,
+) {
   const values = intsOf(node, name) ?? new Array<number>(count).fill(otherwise);
   if (values.length !== count || values.some((value) => !(value >= least && value <= 65_536))) {
-    scope.fail(node, `has ${name} [${values.slice(0, 8).join(', ')}]; ${count} values of ${least} … 65536 are accepted`);
+    scope.fail(
+      node,
+      `has ${name} [${values.slice(0, 8).join(', ')}]; ${count} values of ${least} … 65536 are accepted`,
+    );
   }
   return values;
 }
@@ -183,7 +208,9 @@ function paddingOf(
   const total = kernel.map((size, i) => dilation[i]! * (size - 1)) as [number, number];
   const small = total.map((pad) => pad >> 1) as [number, number];
   const large = total.map((pad, i) => pad - small[i]!) as [number, number];
-  return auto === 'SAME_LOWER' ? [large[0], large[1], small[0], small[1]] : [small[0], small[1], large[0], large[1]];
+  return auto === 'SAME_LOWER'
+    ? [large[0], large[1], small[0], small[1]]
+    : [small[0], small[1], large[0], large[1]];
 }
 
 const pair = (values: readonly number[]) => [values[0]!, values[1]!] as const;
@@ -191,7 +218,8 @@ const pair = (values: readonly number[]) => [values[0]!, values[1]!] as const;
 const convolution: Handler = (node, scope) => {
   const weightTensor = scope.constant(node, 1);
   const dims = weightTensor && dimsOf(weightTensor);
-  if (!dims || !isFloatType(weightTensor.dataType) || dims.length !== 4 || scope.constant(node, 0)) return undefined;
+  if (!dims || !isFloatType(weightTensor.dataType) || dims.length !== 4 || scope.constant(node, 0))
+    return undefined;
   if (dims.some((extent) => extent < 1)) scope.fail(node, `has a weight of shape [${dims.join(', ')}]`);
   const [outChannels, perGroup, height, width] = dims as [number, number, number, number];
   const groups = intOf(node, 'group', 1);
@@ -214,7 +242,8 @@ const convolution: Handler = (node, scope) => {
   const padding = paddingOf(node, scope, [height, width], stride, dilation);
   const bias = scope.hasInput(node, 2) ? scope.floats(node, 2) : new Float32Array(outChannels);
   if (!padding || !bias) return undefined;
-  if (bias.length !== outChannels) scope.fail(node, `has ${bias.length} biases for ${outChannels} output channels`);
+  if (bias.length !== outChannels)
+    scope.fail(node, `has ${bias.length} biases for ${outChannels} output channels`);
   const weightName = scope.resolve(node.inputs[1]!);
   return {
     draft: {
@@ -234,12 +263,22 @@ const convolution: Handler = (node, scope) => {
         activation: 'none',
       },
     },
-    value: { rank: 4, channels: outChannels, pooled: (input?.pooled ?? false) && height * width === 1 && padding.every((pad) => pad === 0) },
+    value: {
+      rank: 4,
+      channels: outChannels,
+      pooled: (input?.pooled ?? false) && height * width === 1 && padding.every((pad) => pad === 0),
+    },
   };
 };
 
 /** A fully connected layer: `weight` is `(outChannels, inChannels)`. */
-function linear(node: GraphNode, scope: Scope, weight: Float32Array, bias: Float32Array, inChannels: number): Outcome {
+function linear(
+  node: GraphNode,
+  scope: Scope,
+  weight: Float32Array,
+  bias: Float32Array,
+  inChannels: number,
+): Outcome {
   const weightName = scope.resolve(node.inputs[1]!);
   return {
     draft: {
@@ -266,7 +305,8 @@ function linear(node: GraphNode, scope: Scope, weight: Float32Array, bias: Float
 /** A matrix of `rows` x `columns` with its axes exchanged. */
 function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
   const result = new Float32Array(values.length);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) result[j * rows + i] = values[i * columns + j]!;
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++) result[j * rows + i] = values[i * columns + j]!;
   return result;
 }
 
@@ -275,7 +315,8 @@ const gemm: Handler = (node, scope) => {
   const input = scope.value(node, 0);
   if (!matrix || input?.rank !== 2 || intOf(node, 'transA', 0) !== 0) return undefined;
   const dims = dimsOf(matrix);
-  if (dims.length !== 2 || countOf(dims) === 0) scope.fail(node, `has a weight of shape [${dims.join(', ')}]; two extents are accepted`);
+  if (dims.length !== 2 || countOf(dims) === 0)
+    scope.fail(node, `has a weight of shape [${dims.join(', ')}]; two extents are accepted`);
   const turned = intOf(node, 'transB', 0) !== 0;
   const [outChannels, inChannels] = (turned ? dims : [dims[1], dims[0]]) as [number, number];
   if (input.channels !== undefined && input.channels !== inChannels) {
@@ -287,7 +328,10 @@ const gemm: Handler = (node, scope) => {
   const weight = turned ? values : transposed(values, inChannels, outChannels);
   const added = scope.hasInput(node, 2) ? scope.floats(node, 2) : new Float32Array(1);
   if (!added || (added.length !== 1 && added.length !== outChannels)) return undefined;
-  const bias = Float32Array.from({ length: outChannels }, (_, c) => beta * added[added.length === 1 ? 0 : c]!);
+  const bias = Float32Array.from(
+    { length: outChannels },
+    (_, c) => beta * added[added.length === 1 ? 0 : c]!,
+  );
   return linear(node, scope, alpha === 1 ? weight : weight.map((value) => alpha * value), bias, inChannels);
 };
 
@@ -295,7 +339,13 @@ const matMul: Handler = (node, scope) => {
   const matrix = scope.constant(node, 1);
   const input = scope.value(node, 0);
   const dims = matrix && dimsOf(matrix);
-  if (!dims || !isFloatType(matrix.dataType) || input?.rank !== 2 || dims.length !== 2 || countOf(dims) === 0) {
+  if (
+    !dims ||
+    !isFloatType(matrix.dataType) ||
+    input?.rank !== 2 ||
+    dims.length !== 2 ||
+    countOf(dims) === 0
+  ) {
     return undefined;
   }
   const [inChannels, outChannels] = dims as [number, number];
@@ -309,17 +359,34 @@ const matMul: Handler = (node, scope) => {
 const batchNorm: Handler = (node, scope) => {
   const input = scope.value(node, 0);
   const [scale, shift, mean, variance] = [1, 2, 3, 4].map((index) => scope.floats(node, index));
-  if (!input || !scale || !shift || !mean || !variance || intOf(node, 'training_mode', 0) !== 0) return undefined;
+  if (!input || !scale || !shift || !mean || !variance || intOf(node, 'training_mode', 0) !== 0)
+    return undefined;
   const lengths = [scale, shift, mean, variance].map(({ length }) => length);
   if (lengths.some((length) => length !== (input.channels ?? lengths[0]))) {
-    scope.fail(node, `has parameters of ${lengths.join(', ')} values for ${input.channels ?? lengths[0]} channels`);
+    scope.fail(
+      node,
+      `has parameters of ${lengths.join(', ')} values for ${input.channels ?? lengths[0]} channels`,
+    );
   }
   const epsilon = floatOf(node, 'epsilon', 1e-5);
-  const folded = foldBatchNorm(new Float32Array(scale.length).fill(1), undefined, { scale, shift, mean, variance, epsilon });
+  const folded = foldBatchNorm(new Float32Array(scale.length).fill(1), undefined, {
+    scale,
+    shift,
+    mean,
+    variance,
+    epsilon,
+  });
   return affine(node, scope, 0, { ...input, channels: scale.length }, folded.weight, folded.bias);
 };
 
-function affine(node: GraphNode, scope: Scope, index: number, value: Value, scale: Float32Array, shift: Float32Array): Outcome {
+function affine(
+  node: GraphNode,
+  scope: Scope,
+  index: number,
+  value: Value,
+  scale: Float32Array,
+  shift: Float32Array,
+): Outcome {
   return { draft: { kind: 'affine', ...scope.base(node, scope.inputs(node, index)), scale, shift }, value };
 }
 
@@ -350,10 +417,26 @@ const arithmetic: Handler = (node, scope) => {
         return affine(node, scope, at, value, operand, same(0));
       case 'Sub':
         return at === 0
-          ? affine(node, scope, at, value, same(1), operand.map((x) => -x))
+          ? affine(
+              node,
+              scope,
+              at,
+              value,
+              same(1),
+              operand.map((x) => -x),
+            )
           : affine(node, scope, at, value, same(-1), operand);
       default:
-        return at === 0 ? affine(node, scope, at, value, operand.map((x) => 1 / x), same(0)) : undefined;
+        return at === 0
+          ? affine(
+              node,
+              scope,
+              at,
+              value,
+              operand.map((x) => 1 / x),
+              same(0),
+            )
+          : undefined;
     }
   }
   if (!values[0] || !values[1]) return undefined;
@@ -376,7 +459,10 @@ const activation =
     const value = scope.value(node, 0);
     const kind = of(node, scope);
     if (!value || !kind) return undefined;
-    return { draft: { kind: 'activation', ...scope.base(node, scope.inputs(node, 0)), activation: kind }, value };
+    return {
+      draft: { kind: 'activation', ...scope.base(node, scope.inputs(node, 0)), activation: kind },
+      value,
+    };
   };
 
 const close = (a: number, b: number) => Math.abs(a - b) < 1e-6;
@@ -394,13 +480,15 @@ const clip = activation((node, scope) => {
 });
 
 const hardSigmoid = activation((node) =>
-  close(floatOf(node, 'alpha', 0.2), 1 / 6) && close(floatOf(node, 'beta', 0.5), 0.5) ? 'hardsigmoid' : undefined,
+  close(floatOf(node, 'alpha', 0.2), 1 / 6) && close(floatOf(node, 'beta', 0.5), 0.5)
+    ? 'hardsigmoid'
+    : undefined,
 );
 
 const pool: Handler = (node, scope) => {
   const value = scope.value(node, 0);
   const kernel = intsOf(node, 'kernel_shape');
-  if (!value || value.rank !== 4 || kernel?.length !== 2 || scope.isRead(node.outputs[1])) return undefined;
+  if (value?.rank !== 4 || kernel?.length !== 2 || scope.isRead(node.outputs[1])) return undefined;
   extents(node, scope, 'kernel_shape', 2, 1, 1);
   const stride = extents(node, scope, 'strides', 2, 1, 1);
   const dilation = extents(node, scope, 'dilations', 2, 1, 1);
@@ -408,7 +496,12 @@ const pool: Handler = (node, scope) => {
   const padding = paddingOf(node, scope, kernel, stride, dilation);
   if (!padding || dilation.some((step) => step !== 1)) return undefined;
   // A window that lies in the padding alone has no defined mean or maximum.
-  if (padding[0] >= kernel[0]! || padding[2] >= kernel[0]! || padding[1] >= kernel[1]! || padding[3] >= kernel[1]!) {
+  if (
+    padding[0] >= kernel[0]! ||
+    padding[2] >= kernel[0]! ||
+    padding[1] >= kernel[1]! ||
+    padding[3] >= kernel[1]!
+  ) {
     return undefined;
   }
   return {
@@ -460,7 +553,8 @@ const reshape: Handler = (node, scope) => {
   if (shape?.length === 2 && (shape[0]! <= 1 ? keeps(shape[1]) : shape[1] === value?.channels)) {
     return renamed(node, scope, 2);
   }
-  if (shape?.length === 4 && keeps(shape[1]) && shape[2] === 1 && shape[3] === 1) return renamed(node, scope, 4);
+  if (shape?.length === 4 && keeps(shape[1]) && shape[2] === 1 && shape[3] === 1)
+    return renamed(node, scope, 4);
   if (shape) return undefined;
   // A shape computed in the graph: whoever multiplies the result by a matrix of C rows must have got [N, C].
   const readers = scope.consumersOf(node.outputs[0]!);
@@ -472,7 +566,8 @@ const reshape: Handler = (node, scope) => {
   return readers.length > 0 && readers.every(needsRows) ? renamed(node, scope, 2) : undefined;
 };
 
-const flatten: Handler = (node, scope) => (intOf(node, 'axis', 1) === 1 ? renamed(node, scope, 2) : undefined);
+const flatten: Handler = (node, scope) =>
+  intOf(node, 'axis', 1) === 1 ? renamed(node, scope, 2) : undefined;
 
 const squeeze: Handler = (node, scope) => {
   const axes = (intsOf(node, 'axes') ?? scope.integers(node, 1))?.map((axis) => (axis < 0 ? axis + 4 : axis));
@@ -493,16 +588,22 @@ const same: Handler = (node, scope) => {
 /** Every float format is computed as float32, so a cast between them changes nothing. */
 const cast: Handler = (node, scope) => {
   const value = scope.value(node, 0);
-  return value && isFloatType(intOf(node, 'to', 0)) ? { alias: scope.resolve(node.inputs[0]!), value } : undefined;
+  return value && isFloatType(intOf(node, 'to', 0))
+    ? { alias: scope.resolve(node.inputs[0]!), value }
+    : undefined;
 };
 
 const pad: Handler = (node, scope) => {
   const value = scope.value(node, 0);
   const pads = intsOf(node, 'pads') ?? scope.integers(node, 1);
-  const filling = node.attributes.has('value') ? floatOf(node, 'value', 0) : (scope.floats(node, 2)?.[0] ?? 0);
-  const constant = stringOf(node, 'mode', 'constant') === 'constant' && filling === 0 && !scope.hasInput(node, 3);
+  const filling = node.attributes.has('value')
+    ? floatOf(node, 'value', 0)
+    : (scope.floats(node, 2)?.[0] ?? 0);
+  const constant =
+    stringOf(node, 'mode', 'constant') === 'constant' && filling === 0 && !scope.hasInput(node, 3);
   if (value?.rank !== 4 || pads?.length !== 8 || !constant) return undefined;
-  if (pads.some((amount) => !(amount >= 0 && amount <= 65_536)) || pads[0] || pads[1] || pads[4] || pads[5]) return undefined;
+  if (pads.some((amount) => !(amount >= 0 && amount <= 65_536)) || pads[0] || pads[1] || pads[4] || pads[5])
+    return undefined;
   return {
     draft: {
       kind: 'pad',
@@ -513,31 +614,33 @@ const pad: Handler = (node, scope) => {
   };
 };
 
-const handlers: ReadonlyMap<string, Handler> = new Map(Object.entries<Handler>({
-  Conv: convolution,
-  Gemm: gemm,
-  MatMul: matMul,
-  BatchNormalization: batchNorm,
-  Add: arithmetic,
-  Sub: arithmetic,
-  Mul: arithmetic,
-  Div: arithmetic,
-  Relu: activation(() => 'relu'),
-  Clip: clip,
-  Sigmoid: activation(() => 'sigmoid'),
-  HardSigmoid: hardSigmoid,
-  HardSwish: activation(() => 'hardswish'),
-  Swish: activation((node) => (floatOf(node, 'alpha', 1) === 1 ? 'silu' : undefined)),
-  MaxPool: pool,
-  AveragePool: pool,
-  GlobalAveragePool: globalPool,
-  ReduceMean: reduceMean,
-  Flatten: flatten,
-  Reshape: reshape,
-  Squeeze: squeeze,
-  Unsqueeze: unsqueeze,
-  Identity: same,
-  Dropout: same,
-  Cast: cast,
-  Pad: pad,
-}));
+const handlers: ReadonlyMap<string, Handler> = new Map(
+  Object.entries<Handler>({
+    Conv: convolution,
+    Gemm: gemm,
+    MatMul: matMul,
+    BatchNormalization: batchNorm,
+    Add: arithmetic,
+    Sub: arithmetic,
+    Mul: arithmetic,
+    Div: arithmetic,
+    Relu: activation(() => 'relu'),
+    Clip: clip,
+    Sigmoid: activation(() => 'sigmoid'),
+    HardSigmoid: hardSigmoid,
+    HardSwish: activation(() => 'hardswish'),
+    Swish: activation((node) => (floatOf(node, 'alpha', 1) === 1 ? 'silu' : undefined)),
+    MaxPool: pool,
+    AveragePool: pool,
+    GlobalAveragePool: globalPool,
+    ReduceMean: reduceMean,
+    Flatten: flatten,
+    Reshape: reshape,
+    Squeeze: squeeze,
+    Unsqueeze: unsqueeze,
+    Identity: same,
+    Dropout: same,
+    Cast: cast,
+    Pad: pad,
+  }),
+);

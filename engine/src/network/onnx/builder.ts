@@ -1,0 +1,258 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import type { Activation } from '../network.js';
+import { numberToHalf } from '../number-formats.js';
+import {
+  type AttributeProto,
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+  type TensorProto,
+  TensorProto_DataLocation,
+  TensorProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from './generated/onnx_pb.js';
+import { ElementType, floatTensor, integerTensor } from './tensor.js';
+
+/** Newest versions that every onnxruntime since 1.14 reads. */
+const opset = 17;
+const irVersion = 8n;
+
+/** How a model's constants are stored; the forms that exporters use. */
+export interface StorageOptions {
+  /** Raw little-endian bytes, or one protobuf number a value. Default `raw`. */
+  readonly data?: 'raw' | 'typed';
+  /** Initialisers, or `Constant` nodes. Default `initializer`. */
+  readonly constants?: 'initializer' | 'node';
+  /** Lists initialisers among the inputs too, as ONNX before IR version 4 had to. Default false. */
+  readonly listedAsInputs?: boolean;
+  /** Number format of weights and input. Default `float32`. */
+  readonly precision?: 'float32' | 'float16';
+  /** Location to record for weights that are kept outside the model; they come back from `finish`. */
+  readonly externalLocation?: string;
+}
+
+/** An extent of an input: a number, or a name where any is accepted. */
+export type Extent = number | string;
+
+/** A model's bytes, and the weights beside it when they are stored outside. */
+export interface OnnxFiles {
+  readonly model: Uint8Array<ArrayBuffer>;
+  readonly external?: Uint8Array<ArrayBuffer>;
+}
+
+/** Collects nodes and constants of an ONNX graph. */
+export class GraphBuilder {
+  private readonly nodes: NodeProto[] = [];
+  private readonly tensors: TensorProto[] = [];
+  private readonly inputs: ValueInfoProto[] = [];
+  private readonly outside: Uint8Array[] = [];
+  private outsideBytes = 0;
+  private counter = 0;
+
+  constructor(private readonly storage: StorageOptions = {}) {}
+
+  /** A name that nothing else has. */
+  fresh(stem = 'value'): string {
+    return `${stem}_${this.counter++}`;
+  }
+
+  input(name: string, dims: readonly Extent[], type: number = this.floatType()): string {
+    this.inputs.push(valueInfo(name, dims, type));
+    return name;
+  }
+
+  /** Weights, stored as the options say. */
+  floats(name: string, dims: readonly number[], values: Float32Array): string {
+    return this.constant(this.stored(floatTensor(name, dims, values), values));
+  }
+
+  /** Shapes, axes and index lists; always stored raw. */
+  integers(values: readonly number[], dims?: readonly number[]): string {
+    return this.constant(integerTensor(this.fresh('shape'), values, dims ? [...dims] : undefined));
+  }
+
+  scalar(value: number): string {
+    const values = Float32Array.of(value);
+    return this.constant(this.stored(floatTensor(this.fresh('scalar'), [], values), values));
+  }
+
+  /**
+   * Adds an operator with one output.
+   * @param attributes numbers that are whole become integers; wrap floats in `Float32Array.of`
+   * @returns the output's name
+   */
+  node(
+    op: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, number | readonly number[] | string | Float32Array>> = {},
+    { name = '', output = this.fresh(op) }: { name?: string; output?: string } = {},
+  ): string {
+    this.nodes.push(
+      create(NodeProtoSchema, {
+        opType: op,
+        name: name || output,
+        input: [...inputs],
+        output: [output],
+        attribute: Object.entries(attributes).map(([key, value]) => attributeOf(key, value)),
+      }),
+    );
+    return output;
+  }
+
+  /** Adds operators and constants of another graph as they are. */
+  append(nodes: readonly NodeProto[], tensors: readonly TensorProto[]): void {
+    this.nodes.push(...nodes);
+    this.tensors.push(...tensors);
+  }
+
+  /** @returns the name of the activated value */
+  activation(value: string, activation: Activation, name?: string): string {
+    const named = name === undefined ? {} : { name };
+    switch (activation) {
+      case 'none':
+        return value;
+      case 'relu':
+        return this.node('Relu', [value], {}, named);
+      case 'relu6':
+        return this.node('Clip', [value, this.scalar(0), this.scalar(6)], {}, named);
+      case 'sigmoid':
+        return this.node('Sigmoid', [value], {}, named);
+      case 'silu':
+        return this.node('Mul', [value, this.node('Sigmoid', [value])], {}, named);
+      case 'hardsigmoid':
+        return this.node('HardSigmoid', [value], { alpha: Float32Array.of(1 / 6) }, named);
+      case 'hardswish':
+        return this.node('HardSwish', [value], {}, named);
+    }
+  }
+
+  /** The finished model. */
+  finish(
+    name: string,
+    outputs: readonly { readonly name: string; readonly dims?: readonly Extent[]; readonly type?: number }[],
+  ): OnnxFiles {
+    const listed = this.storage.listedAsInputs
+      ? this.tensors.map((tensor) => valueInfo(tensor.name, tensor.dims.map(Number), tensor.dataType))
+      : [];
+    const model = create(ModelProtoSchema, {
+      irVersion,
+      producerName: 'fovea',
+      opsetImport: [{ domain: '', version: BigInt(opset) }],
+      graph: {
+        name,
+        node: this.nodes,
+        initializer: this.tensors,
+        input: [...this.inputs, ...listed],
+        output: outputs.map((output) => valueInfo(output.name, output.dims, output.type ?? this.floatType())),
+      },
+    });
+    const bytes = toBinary(ModelProtoSchema, model);
+    if (this.storage.externalLocation === undefined) return { model: bytes };
+    const external = new Uint8Array(this.outsideBytes);
+    let offset = 0;
+    for (const part of this.outside) {
+      external.set(part, offset);
+      offset += part.length;
+    }
+    return { model: bytes, external };
+  }
+
+  private floatType(): number {
+    return this.storage.precision === 'float16' ? ElementType.FLOAT16 : ElementType.FLOAT;
+  }
+
+  private constant(tensor: TensorProto): string {
+    if (this.storage.constants === 'node') {
+      const value = create(AttributeProtoSchema, {
+        name: 'value',
+        type: AttributeProto_AttributeType.TENSOR,
+        t: tensor,
+      });
+      this.nodes.push(
+        create(NodeProtoSchema, {
+          opType: 'Constant',
+          name: tensor.name,
+          output: [tensor.name],
+          attribute: [value],
+        }),
+      );
+    } else {
+      this.tensors.push(tensor);
+    }
+    return tensor.name;
+  }
+
+  /** A float tensor in the form that the options ask for. */
+  private stored(tensor: TensorProto, values: Float32Array): TensorProto {
+    const { precision, data, externalLocation } = this.storage;
+    const base = { name: tensor.name, dims: tensor.dims, dataType: this.floatType() };
+    if (precision === 'float16') {
+      const halves = Uint16Array.from(values, numberToHalf);
+      if (data === 'typed') return create(TensorProtoSchema, { ...base, int32Data: Array.from(halves) });
+      return this.placed(create(TensorProtoSchema, { ...base, rawData: new Uint8Array(halves.buffer) }));
+    }
+    if (data === 'typed') return create(TensorProtoSchema, { ...base, floatData: Array.from(values) });
+    return externalLocation === undefined ? tensor : this.placed(tensor);
+  }
+
+  /** Moves raw data outside the model when the options ask for it. */
+  private placed(tensor: TensorProto): TensorProto {
+    const location = this.storage.externalLocation;
+    if (location === undefined) return tensor;
+    const bytes = tensor.rawData;
+    const externalData = Object.entries({
+      location,
+      offset: `${this.outsideBytes}`,
+      length: `${bytes.length}`,
+    });
+    this.outside.push(bytes);
+    this.outsideBytes += bytes.length;
+    return create(TensorProtoSchema, {
+      name: tensor.name,
+      dims: tensor.dims,
+      dataType: tensor.dataType,
+      dataLocation: TensorProto_DataLocation.EXTERNAL,
+      externalData: externalData.map(([key, value]) => ({ key, value })),
+    });
+  }
+}
+
+/** A value's name, element type and extents; without extents only name and type are recorded. */
+export function valueInfo(
+  name: string,
+  dims: readonly Extent[] | undefined,
+  elemType: number,
+): ValueInfoProto {
+  const shape = dims && {
+    dim: dims.map((extent) => ({
+      value:
+        typeof extent === 'number'
+          ? { case: 'dimValue' as const, value: BigInt(extent) }
+          : { case: 'dimParam' as const, value: extent },
+    })),
+  };
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: { value: { case: 'tensorType', value: { elemType, ...(shape ? { shape } : {}) } } },
+  });
+}
+
+function attributeOf(
+  name: string,
+  value: number | readonly number[] | string | Float32Array,
+): AttributeProto {
+  const { FLOAT, FLOATS, INT, INTS, STRING } = AttributeProto_AttributeType;
+  if (typeof value === 'string') {
+    return create(AttributeProtoSchema, { name, type: STRING, s: new TextEncoder().encode(value) });
+  }
+  if (value instanceof Float32Array) {
+    return value.length === 1
+      ? create(AttributeProtoSchema, { name, type: FLOAT, f: value[0]! })
+      : create(AttributeProtoSchema, { name, type: FLOATS, floats: Array.from(value) });
+  }
+  if (typeof value === 'number') return create(AttributeProtoSchema, { name, type: INT, i: BigInt(value) });
+  return create(AttributeProtoSchema, { name, type: INTS, ints: value.map(BigInt) });
+}
