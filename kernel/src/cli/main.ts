@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   infer: () => import('./infer.js'),
   inspect: () => import('./inspect.js'),
   kernel: () => import('./kernel.js'),
+  predict: () => import('./predict.js'),
 };
 
 async function main(argv: readonly string[]): Promise<void> {

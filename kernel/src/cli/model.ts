@@ -1,6 +1,12 @@
 import { existsSync } from 'node:fs';
 import { builtNetwork, builtNetworkNames, FoveaError, loadNetwork, type Network } from '@fovea/engine';
 
+/** Short names that the published tables use. */
+const aliases: Readonly<Record<string, string>> = {
+  regnety400: 'regnet_y_400mf',
+  regnety800: 'regnet_y_800mf',
+};
+
 /** What `openModel` accepts, for help texts. */
 export const MODEL_HELP = `ONNX file, LASNet .safetensors checkpoint, or a built-in architecture (${builtNetworkNames.join(', ')})`;
 
@@ -9,7 +15,8 @@ export const MODEL_HELP = `ONNX file, LASNet .safetensors checkpoint, or a built
  * @throws FoveaError `io` or `bad-file` for files; `unknown-name` listing the architectures otherwise
  */
 export async function openModel(model: string, config?: string): Promise<Network> {
-  if (!existsSync(model) && builtNetworkNames.includes(model)) return builtNetwork(model);
+  const built = Object.hasOwn(aliases, model) ? aliases[model]! : model;
+  if (!existsSync(model) && builtNetworkNames.includes(built)) return builtNetwork(built);
   if (!existsSync(model) && !/[./\\]/.test(model)) {
     throw new FoveaError(
       'unknown-name',
