@@ -48,7 +48,8 @@ export interface BlockQuestion {
 const costsKnown = new WeakMap<Device, Map<string, PredictedBlock>>();
 const shapeNames = new WeakMap<BlockShape, string>();
 
-function shapeName(block: Block, shape: BlockShape): string {
+/** Says all that a block's cost depends on of its geometry: blocks of one name are alike. */
+export function shapeName(block: Block, shape: BlockShape): string {
   let name = shapeNames.get(shape);
   if (name === undefined) {
     const convolutions = [...block.branch, ...(block.projection ? [block.projection] : [])];

@@ -1,0 +1,243 @@
+import { FoveaError } from '../errors.js';
+import { checkRate } from '../mask/rate.js';
+import { blocksOf, type Network } from '../network/network.js';
+import { makePlan } from '../plan/make-plan.js';
+import type { Plan } from '../plan/plan.js';
+import { dense, getStrategy } from '../plan/strategies.js';
+import type { Strategy } from '../plan/strategy.js';
+import { advise } from './advice.js';
+import {
+  breakEvenRate,
+  type Candidate,
+  costCandidate,
+  costDense,
+  distinctGranularities,
+  type PlacedBlock,
+} from './candidate.js';
+import type { Device } from './device.js';
+import { passCost, shapeName } from './fovea/block-cost.js';
+import { nodePass } from './fovea/nodes.js';
+import { resolveSetting, type Setting } from './options.js';
+import { type ParetoPoint, paretoFront } from './pareto.js';
+import { shapesOf } from './predict.js';
+import {
+  type BlockChoice,
+  type Chooser,
+  chooseForStages,
+  chooser,
+  type StageChoice,
+  stageOptions,
+} from './search-stages.js';
+
+/** What to search, and under which assumptions. */
+export interface SearchOptions {
+  /** Activation rate assumed at every S, uniform or per block, 0…1; 0.5 when nothing is said. */
+  readonly rate?: number | readonly number[];
+  /** Rate by S, where it depends on it, in the place of `rate`; S missing here are not searched. */
+  readonly ratePerGranularity?: Readonly<Record<number, number>>;
+  /** Strategies to try, by name or by value; `unfused`, `lasnet` and `streamed` when left out. Dense is always tried. */
+  readonly strategies?: readonly (string | Strategy)[];
+  /** S to try; all that give different grids when left out. `Infinity` is the whole map. */
+  readonly granularities?: readonly number[];
+  /**
+   * `latency` takes the fastest; `finest` the smallest S whose time is within `tolerance` of the fastest, since
+   * fine masks cost least accuracy.
+   */
+  readonly objective?: 'latency' | 'finest';
+  /** For `finest`: 0.02 is two percent. */
+  readonly tolerance?: number;
+  /** Accuracy or agreement by S, any scale where more is better: adds the Pareto front. */
+  readonly scores?: Readonly<Record<number, number>>;
+  readonly batch?: number;
+  readonly threads?: number;
+  readonly height?: number;
+  readonly width?: number;
+  /** False when masks come without reading the input (fixed, random): their pool is then not charged. */
+  readonly needsPool?: boolean;
+}
+
+export interface SearchResult {
+  readonly network: string;
+  readonly device: string;
+  readonly batch: number;
+  readonly threads: number;
+  readonly objective: 'latency' | 'finest';
+  readonly blocks: readonly BlockChoice[];
+  readonly stages: readonly StageChoice[];
+  /** The whole network with the best choice for every block, ms. */
+  readonly totalMs: number;
+  /** The whole network densely, ms. */
+  readonly denseMs: number;
+  /** The best choice of every block as a plan that can be run. */
+  readonly plan: Plan;
+  /** Where `scores` were given. */
+  readonly pareto?: readonly ParetoPoint[];
+}
+
+/**
+ * Tries every S and strategy on every block by prediction, and says which is best and why.
+ *
+ * @param device name or device
+ * @throws FoveaError `unknown-name`, `bad-argument` for rates, S or an objective out of range
+ */
+export function searchGranularity(
+  network: Network,
+  device: Device | string,
+  options: SearchOptions = {},
+): SearchResult {
+  const { objective = 'latency', tolerance = 0.02, needsPool = true, strategies } = options;
+  if (objective !== 'latency' && objective !== 'finest') {
+    throw new FoveaError('bad-argument', `objective '${String(objective)}': latency or finest is accepted`);
+  }
+  if (!(tolerance >= 0)) {
+    throw new FoveaError('bad-argument', `tolerance ${tolerance}: a number of at least 0 is accepted`);
+  }
+  const setting = resolveSetting({ ...options, device });
+  const shapes = shapesOf(network, { ...options, batch: setting.batch });
+  const tried = (strategies ?? ['unfused', 'lasnet', 'streamed']).map((strategy) =>
+    typeof strategy === 'string' ? getStrategy(strategy) : strategy,
+  );
+  const pick = chooser(objective, tolerance);
+  // Most blocks of a network are alike: each kind is searched once.
+  const found = new Map<string, BlockFinding>();
+  const choices = blocksOf(network).map((block): BlockChoice => {
+    const placed = { block, shape: shapes.blocks[block.index]!, needsPool };
+    const { rate } = options;
+    const assumed = typeof rate === 'object' ? rate[block.index] : rate;
+    const kind = `${block.adaptive} ${assumed} ${shapeName(block, placed.shape)}`;
+    let finding = found.get(kind);
+    if (!finding) {
+      finding = chooseForBlock(placed, tried, options, setting, pick);
+      found.set(kind, finding);
+    }
+    const { best, dense, candidates, bestAdaptive, limit } = finding;
+    return {
+      block: block.index,
+      name: block.name,
+      stage: block.stage,
+      best,
+      dense,
+      candidates,
+      advice: advise(block.name, best, dense, bestAdaptive, limit),
+    };
+  });
+  const stages = chooseForStages(choices, pick);
+  const outsideMs = outside(network, options, setting);
+  const sum = (figures: readonly number[]) => figures.reduce((total, figure) => total + figure, outsideMs);
+  return {
+    network: network.name,
+    device: setting.device.name,
+    batch: setting.batch,
+    threads: setting.threads,
+    objective,
+    blocks: choices,
+    stages,
+    totalMs: sum(choices.map(({ best }) => best.totalMs)),
+    denseMs: sum(choices.map((choice) => choice.dense.totalMs)),
+    plan: planOf(network, choices, tried, options, setting),
+    ...(options.scores
+      ? { pareto: paretoFront(stageOptions(choices, options.scores), choices.length, outsideMs) }
+      : {}),
+  };
+}
+
+/** `[S, rate]` pairs to try on a block. */
+function settingsOf({ block, shape }: PlacedBlock, options: SearchOptions): [number, number][] {
+  const whole = Math.max(shape.outHeight, shape.outWidth);
+  const { ratePerGranularity: rates, granularities, rate = 0.5 } = options;
+  const wanted = granularities ?? (rates ? Object.keys(rates).map(Number) : distinctGranularities(shape));
+  const pairs = new Map<number, number>();
+  for (const S of wanted) {
+    if (!(S >= 1)) {
+      throw new FoveaError('bad-argument', `granularity S = ${S}: a number of at least 1 is accepted`);
+    }
+    const assumed = rates ? rates[S] : typeof rate === 'number' ? rate : (rate[block.index] ?? 0.5);
+    if (assumed === undefined) continue;
+    pairs.set(Math.min(S, whole), checkRate(assumed));
+  }
+  if (pairs.size === 0) {
+    throw new FoveaError(
+      'bad-argument',
+      'no granularity to search: ratePerGranularity has none of those asked for',
+    );
+  }
+  return [...pairs].sort((a, b) => a[0] - b[0]);
+}
+
+interface BlockFinding {
+  readonly best: Candidate;
+  readonly dense: Candidate;
+  readonly candidates: readonly Candidate[];
+  readonly bestAdaptive: Candidate | undefined;
+  /** Highest rate at which the best adaptive candidate pays. */
+  readonly limit: number;
+}
+
+function chooseForBlock(
+  placed: PlacedBlock,
+  strategies: readonly Strategy[],
+  options: SearchOptions,
+  setting: Setting,
+  pick: Chooser,
+): BlockFinding {
+  const { block } = placed;
+  const denseCandidate = costDense(placed, setting);
+  const adaptive = block.adaptive
+    ? settingsOf(placed, options).flatMap(([S, rate]) =>
+        strategies
+          .map((strategy) => costCandidate(placed, strategy, S, rate, setting))
+          .filter(({ mode }) => mode === 'adaptive'),
+      )
+    : [];
+  const bestAdaptive = adaptive.length > 0 ? pick(adaptive) : undefined;
+  const best = bestAdaptive && bestAdaptive.totalMs < denseCandidate.totalMs ? bestAdaptive : denseCandidate;
+  const strategy = strategies.find(({ name }) => name === bestAdaptive?.strategy);
+  const limit =
+    bestAdaptive && strategy
+      ? breakEvenRate(placed, strategy, bestAdaptive.granularity, denseCandidate.totalMs, setting)
+      : 0;
+  return { best, dense: denseCandidate, candidates: [denseCandidate, ...adaptive], bestAdaptive, limit };
+}
+
+/** Time of everything outside blocks. */
+function outside(network: Network, options: SearchOptions, setting: Setting): number {
+  const shapes = shapesOf(network, { ...options, batch: setting.batch });
+  let totalMs = 0;
+  for (const node of network.nodes) {
+    if (node.kind === 'block') continue;
+    const pass = nodePass(node, shapes.values.get(node.inputs[0]!), shapes.values.get(node.output));
+    if (!pass) continue;
+    const { computeMs, dataMs, overheadMs } = passCost(pass, setting);
+    totalMs += computeMs + dataMs + overheadMs;
+  }
+  return totalMs;
+}
+
+/** The chosen strategy and S of every block as one plan. */
+function planOf(
+  network: Network,
+  choices: readonly BlockChoice[],
+  strategies: readonly Strategy[],
+  options: SearchOptions,
+  setting: Setting,
+): Plan {
+  const chosen: Strategy = {
+    name: 'searched',
+    description: 'for every block what the search found best',
+    plan: (context) => {
+      const { best, advice } = choices[context.block.index]!;
+      const strategy = strategies.find(({ name }) => name === best.strategy) ?? dense;
+      return { ...strategy.plan(context), reason: advice.sentence };
+    },
+  };
+  return makePlan(network, {
+    strategy: chosen,
+    granularity: choices.map(({ best }) => best.granularity),
+    batch: setting.batch,
+    threads: setting.threads,
+    device: setting.device,
+    rate: choices.map(({ best }) => best.rate),
+    ...(options.height === undefined ? {} : { height: options.height }),
+    ...(options.width === undefined ? {} : { width: options.width }),
+  });
+}
