@@ -12,6 +12,7 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   inspect: () => import('./inspect.js'),
   kernel: () => import('./kernel.js'),
   predict: () => import('./predict.js'),
+  lab: () => import('./lab.js'),
 };
 
 async function main(argv: readonly string[]): Promise<void> {

@@ -1,0 +1,52 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { saveAtomically } from './contents/save.js';
+import { readJson } from './http/body.js';
+import { HttpError } from './http/errors.js';
+import { json } from './http/reply.js';
+import type { Router } from './http/router.js';
+
+type Section = Record<string, unknown>;
+
+const isObject = (value: unknown): value is Section =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Merges a change into a section: objects by key, null removes, everything else replaces. */
+function merge(section: Section, change: Section): Section {
+  const merged = new Map(Object.entries(section));
+  for (const [key, value] of Object.entries(change)) {
+    const old = merged.get(key);
+    if (value === null) merged.delete(key);
+    else merged.set(key, isObject(value) ? merge(isObject(old) ? old : {}, value) : value);
+  }
+  return Object.fromEntries(merged);
+}
+
+/** Small named sections of configuration that front ends keep on the server. */
+export function registerConfig(router: Router, stateFolder: string): void {
+  const fileOf = (name: string): string => {
+    if (!/^[\w-]{1,100}$/.test(name)) throw new HttpError(404, `No such section: ${name}`);
+    return join(stateFolder, 'config', `${name}.json`);
+  };
+  const read = async (name: string): Promise<Section> => {
+    try {
+      const value: unknown = JSON.parse(await readFile(fileOf(name), 'utf8'));
+      return isObject(value) ? value : {};
+    } catch (error) {
+      if (error instanceof HttpError) throw error;
+      return {};
+    }
+  };
+  const write = async (name: string, section: Section) => {
+    await mkdir(join(stateFolder, 'config'), { recursive: true, mode: 0o700 });
+    await saveAtomically(fileOf(name), JSON.stringify(section, null, 2));
+    return json(section);
+  };
+  const path = '/api/config/:section';
+  router.on('GET', path, async (call) => json(await read(call.params.section!)));
+  router.on('PUT', path, async (call) => write(call.params.section!, await readJson(call.request)));
+  router.on('PATCH', path, async (call) => {
+    const name = call.params.section!;
+    return write(name, merge(await read(name), await readJson(call.request)));
+  });
+}

@@ -1,0 +1,141 @@
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import { constants, type Stats } from 'node:fs';
+import { access, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HttpError } from '../http/errors.js';
+import { mediaType } from '../http/media-types.js';
+import { parseNotebook } from './notebook.js';
+import type { ContentsRoot, Place } from './paths.js';
+import type { NotebookTrust } from './trust.js';
+
+export type ContentsType = 'directory' | 'file' | 'notebook';
+
+/** An entry of the contents API; without content the last three fields of content are null, but present. */
+export interface ContentsModel {
+  readonly name: string;
+  readonly path: string;
+  readonly type: ContentsType;
+  readonly created: string;
+  readonly last_modified: string;
+  readonly size: number | null;
+  readonly writable: boolean;
+  readonly mimetype: string | null;
+  readonly format: 'json' | 'text' | 'base64' | null;
+  readonly content: unknown;
+  readonly hash: string | null;
+  readonly hash_algorithm: string | null;
+}
+
+/** What a reader asks for: a type and format to insist on, the content or not, its hash or not. */
+export interface ModelRequest {
+  readonly type?: string;
+  readonly format?: string;
+  readonly content?: boolean;
+  readonly hash?: boolean;
+}
+
+const canWrite = (file: string): Promise<boolean> =>
+  access(file, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+
+/** Reads files and folders as the contents API describes them. */
+export class ContentsReader {
+  constructor(
+    private readonly root: ContentsRoot,
+    private readonly trust: NotebookTrust,
+  ) {}
+
+  /**
+   * Describes what is at a place.
+   * @throws HttpError 404 when nothing is, 400 when it is not of the type or format asked for
+   */
+  async read(place: Place, request: ModelRequest = {}): Promise<ContentsModel> {
+    const { type, content = true } = request;
+    const status = await stat(place.file);
+    if (status.isDirectory()) {
+      if (type !== undefined && type !== 'directory') {
+        throw new HttpError(400, `${place.api} is a directory, not a ${type}`);
+      }
+      return this.directory(place, status, content);
+    }
+    if (type === 'directory') throw new HttpError(400, `${place.api} is not a directory`);
+    if (!status.isFile()) throw new HttpError(400, `${place.api} is not a regular file`);
+    return this.file(place, status, request);
+  }
+
+  private async base(place: Place, status: Stats, type: ContentsType): Promise<ContentsModel> {
+    const isDirectory = type === 'directory';
+    return {
+      name: place.api.split('/').at(-1)!,
+      path: place.api,
+      type,
+      created: (status.birthtimeMs > 0 ? status.birthtime : status.ctime).toISOString(),
+      last_modified: status.mtime.toISOString(),
+      size: isDirectory ? null : status.size,
+      writable: await canWrite(place.file),
+      mimetype: type === 'file' ? (mediaType(place.api) ?? null) : null,
+      format: null,
+      content: null,
+      hash: null,
+      hash_algorithm: null,
+    };
+  }
+
+  private async directory(place: Place, status: Stats, content: boolean): Promise<ContentsModel> {
+    const base = await this.base(place, status, 'directory');
+    if (!content) return base;
+    const names = (await readdir(place.file)).filter((name) => this.root.shows(name));
+    const entries = await Promise.all(
+      names.map((name) =>
+        this.entry({ api: place.api ? `${place.api}/${name}` : name, file: join(place.file, name) }),
+      ),
+    );
+    return { ...base, format: 'json', content: entries.filter((entry) => entry !== undefined) };
+  }
+
+  /** One line of a listing; what cannot be described (a broken link, a socket, a stranger's file) is left out. */
+  private async entry(place: Place): Promise<ContentsModel | undefined> {
+    try {
+      if (!(await this.root.isInside(place.file))) return undefined;
+      const status = await stat(place.file);
+      if (status.isDirectory()) return await this.base(place, status, 'directory');
+      if (!status.isFile()) return undefined;
+      return await this.base(place, status, place.api.endsWith('.ipynb') ? 'notebook' : 'file');
+    } catch {
+      return undefined;
+    }
+  }
+
+  private async file(place: Place, status: Stats, request: ModelRequest): Promise<ContentsModel> {
+    const { format, content = true, hash = false } = request;
+    const isNotebook = (request.type ?? (place.api.endsWith('.ipynb') ? 'notebook' : 'file')) === 'notebook';
+    const base = await this.base(place, status, isNotebook ? 'notebook' : 'file');
+    if (!content && !hash) return base;
+    const bytes = await readFile(place.file);
+    const hashed = hash
+      ? { ...base, hash: createHash('sha256').update(bytes).digest('hex'), hash_algorithm: 'sha256' }
+      : base;
+    if (!content) return hashed;
+    if (isNotebook) {
+      const notebook = parseNotebook(bytes.toString('utf8'), place.api);
+      return { ...hashed, format: 'json', content: this.trust.mark(notebook) };
+    }
+    if (format !== undefined && format !== 'text' && format !== 'base64') {
+      throw new HttpError(400, `Unknown format ${format}: text and base64 are accepted`);
+    }
+    const isText = isUtf8(bytes) && !bytes.includes(0);
+    if (format === 'text' && !isUtf8(bytes)) {
+      throw new HttpError(400, `${place.api} is not UTF-8 encoded`, 'bad format');
+    }
+    const asText = format === 'text' || (format === undefined && isText);
+    return {
+      ...hashed,
+      mimetype: hashed.mimetype ?? (asText ? 'text/plain' : 'application/octet-stream'),
+      format: asText ? 'text' : 'base64',
+      content: bytes.toString(asText ? 'utf8' : 'base64'),
+    };
+  }
+}

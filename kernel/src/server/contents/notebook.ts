@@ -1,0 +1,101 @@
+import { HttpError } from '../http/errors.js';
+
+/**
+ * Notebooks on disk keep text as lists of lines, so that version control shows sensible differences; the front
+ * end takes plain strings. This is nbformat's own convention, and keeping to it leaves a notebook that others
+ * saved unchanged byte for byte when it is saved here.
+ */
+type Dict = Record<string, unknown>;
+
+const isDict = (value: unknown): value is Dict =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** MIME types whose data stay whole: JSON documents are no text, and base64 has no lines. */
+function isText(mime: string): boolean {
+  if (mime === 'application/json' || mime.endsWith('+json')) return false;
+  return mime.startsWith('text/') || mime === 'application/javascript' || mime === 'image/svg+xml';
+}
+
+const join = (value: unknown): unknown => (Array.isArray(value) ? value.join('') : value);
+const split = (value: unknown): unknown =>
+  typeof value === 'string' ? (value.match(/[^\n]*\n|[^\n]+$/g) ?? []) : value;
+
+/** Applies `change` to every multi-line text of a notebook, on a copy that shares the rest. */
+function mapTexts(notebook: Dict, change: (text: unknown) => unknown): Dict {
+  const bundle = (data: unknown): unknown =>
+    isDict(data)
+      ? Object.fromEntries(
+          Object.entries(data).map(([mime, value]) => [mime, isText(mime) ? change(value) : join(value)]),
+        )
+      : data;
+  const output = (value: unknown): unknown => {
+    if (!isDict(value)) return value;
+    const changed: Dict = { ...value };
+    if ('text' in changed) changed.text = change(changed.text);
+    if ('data' in changed) changed.data = bundle(changed.data);
+    return changed;
+  };
+  const cell = (value: unknown): unknown => {
+    if (!isDict(value)) return value;
+    const changed: Dict = { ...value, source: change(value.source) };
+    if (Array.isArray(changed.outputs)) changed.outputs = changed.outputs.map(output);
+    return changed;
+  };
+  const cells = notebook.cells;
+  return { ...notebook, cells: Array.isArray(cells) ? cells.map(cell) : [] };
+}
+
+/** Keys in order, as nbformat writes them. */
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (!isDict(value)) return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sortKeys(value[key])]),
+  );
+}
+
+/**
+ * Reads a notebook file's text.
+ * @param api the path to name in errors
+ * @throws HttpError 400 when it is no notebook of format 4
+ */
+export function parseNotebook(text: string, api: string): Dict {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new HttpError(400, `Unreadable notebook: ${api}: ${(error as Error).message}`);
+  }
+  if (!isDict(value)) throw new HttpError(400, `Unreadable notebook: ${api}: not a JSON object`);
+  if (value.nbformat !== 4) {
+    throw new HttpError(400, `Unreadable notebook: ${api}: nbformat ${value.nbformat}, 4 is accepted`);
+  }
+  if (!Array.isArray(value.cells)) throw new HttpError(400, `Unreadable notebook: ${api}: it has no cells`);
+  return mapTexts(value, join);
+}
+
+/**
+ * The text to save for a notebook that the front end sent.
+ * @throws HttpError 400 when it is no notebook
+ */
+export function formatNotebook(content: unknown): string {
+  if (!isDict(content) || !Array.isArray(content.cells) || content.nbformat !== 4) {
+    throw new HttpError(400, 'The content is not a notebook of format 4');
+  }
+  return `${JSON.stringify(sortKeys(mapTexts(content, split)), null, 1)}\n`;
+}
+
+/** The code cells of a notebook. */
+export function codeCells(notebook: unknown): Dict[] {
+  const cells = isDict(notebook) ? notebook.cells : undefined;
+  return (Array.isArray(cells) ? cells : []).filter(
+    (cell): cell is Dict => isDict(cell) && cell.cell_type === 'code',
+  );
+}
+
+/** What a new notebook holds. */
+export function emptyNotebook(): Dict {
+  return { cells: [], metadata: {}, nbformat: 4, nbformat_minor: 5 };
+}

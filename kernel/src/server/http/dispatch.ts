@@ -1,0 +1,79 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import type { Guard } from '../security/guard.js';
+import { loginPage } from '../security/login.js';
+import { HttpError, toHttpError } from './errors.js';
+import { json, type Reply, redirect } from './reply.js';
+import type { Router } from './router.js';
+
+/** On every answer: no guessing of types, and no address of this server in requests to elsewhere. */
+const ALWAYS = { 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'same-origin' };
+
+async function write(reply: Reply, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { status, headers, body } = reply;
+  const bytes = typeof body === 'string' || Buffer.isBuffer(body) ? Buffer.byteLength(body) : undefined;
+  response.writeHead(status, {
+    ...ALWAYS,
+    ...(bytes === undefined ? {} : { 'Content-Length': String(bytes) }),
+    ...(headers as Record<string, string | string[]>),
+  });
+  if (body === undefined || request.method === 'HEAD') {
+    if (body !== undefined && bytes === undefined) (body as { destroy(): void }).destroy();
+    response.end();
+  } else if (typeof body === 'string' || Buffer.isBuffer(body)) {
+    response.end(body);
+  } else {
+    await pipeline(body, response);
+  }
+}
+
+/** Answers requests: checks who asks, finds the route, runs it, and turns whatever is thrown into an answer. */
+export class Dispatcher {
+  constructor(
+    private readonly router: Router,
+    private readonly guard: Guard,
+    /** Told about errors that nobody expected. */
+    private readonly log: (line: string) => void,
+  ) {}
+
+  /** Answers one request; never rejects. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let reply: Reply;
+    try {
+      reply = await this.answer(request);
+    } catch (thrown) {
+      const error = toHttpError(thrown);
+      if (error.status === 500 && !(thrown instanceof HttpError)) {
+        this.log(`${request.method} failed: ${thrown instanceof Error ? thrown.stack : String(thrown)}`);
+      }
+      reply = json({ message: error.message, reason: error.reason }, error.status, { Connection: 'close' });
+    }
+    // A client that goes away in the middle of an answer is no error of this server.
+    await write(reply, request, response).catch(() => response.destroy());
+  }
+
+  private async answer(request: IncomingMessage): Promise<Reply> {
+    this.guard.checkHost(request);
+    const method = request.method ?? 'GET';
+    if (!request.url?.startsWith('/')) throw new HttpError(400, 'The request names no path');
+    const url = new URL(`http://localhost${request.url}`);
+    const query = url.searchParams;
+    const { handler, access, params } = this.router.match(method, url.pathname);
+    const principal = this.guard.principal(request, query);
+    if (access === 'page') {
+      if (!principal) return loginPage(`${url.pathname}${url.search}`);
+      if (query.has('token')) return this.withoutToken(url, principal === 'token');
+    } else if (access === 'authenticated') {
+      if (!principal) throw new HttpError(403, 'Forbidden');
+      this.guard.checkForgery(request, principal);
+    }
+    return handler({ method, params, query, request, url, principal });
+  }
+
+  /** The token goes from the address into a cookie: addresses end up in histories, logs and screenshots. */
+  private withoutToken(url: URL, valid: boolean): Reply {
+    url.searchParams.delete('token');
+    const cookies: Reply['headers'] = valid ? { 'Set-Cookie': this.guard.issueCookies() } : {};
+    return redirect(`${url.pathname}${url.search}`, cookies);
+  }
+}

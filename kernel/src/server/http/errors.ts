@@ -1,0 +1,43 @@
+/**
+ * A refusal that becomes an HTTP answer `{message, reason}`. Messages reach the browser: they name API paths,
+ * never paths of the file system.
+ */
+export class HttpError extends Error {
+  /**
+   * @param status the HTTP status to answer with, 400…599
+   * @param message one sentence for the person in front of the browser
+   * @param reason short machine-readable kind, where a client looks for one
+   */
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly reason: string | null = null,
+  ) {
+    super(message);
+  }
+}
+
+const FILE_SYSTEM: Readonly<Record<string, readonly [status: number, message: string]>> = {
+  ENOENT: [404, 'No such file or directory'],
+  ENOTDIR: [404, 'No such file or directory'],
+  ELOOP: [404, 'No such file or directory'],
+  EACCES: [403, 'Permission denied'],
+  EPERM: [403, 'Permission denied'],
+  EROFS: [403, 'The disk is read-only'],
+  EEXIST: [409, 'Something of that name exists already'],
+  ENOTEMPTY: [400, 'The directory is not empty'],
+  EISDIR: [400, 'That is a directory'],
+  ENAMETOOLONG: [400, 'The name is too long'],
+  ENOSPC: [507, 'The disk is full; nothing was changed'],
+  EDQUOT: [507, 'The disk quota is used up; nothing was changed'],
+  EFBIG: [507, 'The file is larger than this disk takes; nothing was changed'],
+};
+
+/** Translates any thrown value into the answer that the client gets; unexpected ones become a plain 500. */
+export function toHttpError(thrown: unknown, subject?: string): HttpError {
+  if (thrown instanceof HttpError) return thrown;
+  const code = (thrown as NodeJS.ErrnoException | null)?.code;
+  const known = code === undefined ? undefined : FILE_SYSTEM[code];
+  if (known) return new HttpError(known[0], subject ? `${known[1]}: ${subject}` : known[1], code);
+  return new HttpError(500, 'Internal server error; the terminal shows the cause');
+}

@@ -1,0 +1,75 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+
+/** The connection file of the Jupyter protocol. */
+export interface ConnectionInfo {
+  readonly transport: 'tcp';
+  readonly ip: string;
+  readonly shell_port: number;
+  readonly iopub_port: number;
+  readonly stdin_port: number;
+  readonly control_port: number;
+  readonly hb_port: number;
+  readonly key: string;
+  readonly signature_scheme: 'hmac-sha256';
+  readonly kernel_name: string;
+}
+
+/** Ports given out lately: two kernels that start at once must not be told the same one. */
+const given = new Set<number>();
+const GIVEN_MS = 30_000;
+
+function listen(): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => resolve(server));
+  });
+}
+
+/** Free loopback ports. All are held open until the last one is known, so that they differ. */
+async function freePorts(count: number): Promise<number[]> {
+  const held: Server[] = [];
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const server = await listen();
+    held.push(server);
+    const address = server.address();
+    if (address === null || typeof address === 'string' || given.has(address.port)) continue;
+    given.add(address.port);
+    setTimeout(() => given.delete(address.port), GIVEN_MS).unref();
+    ports.push(address.port);
+  }
+  await Promise.all(held.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** Fresh ports and a fresh key for one start of a kernel. */
+export async function createConnection(kernelName: string): Promise<ConnectionInfo> {
+  const [shell, iopub, stdin, control, heartbeat] = await freePorts(5);
+  return {
+    transport: 'tcp',
+    ip: '127.0.0.1',
+    shell_port: shell!,
+    iopub_port: iopub!,
+    stdin_port: stdin!,
+    control_port: control!,
+    hb_port: heartbeat!,
+    key: randomUUID(),
+    signature_scheme: 'hmac-sha256',
+    kernel_name: kernelName,
+  };
+}
+
+/** Writes a connection file that only this user can read; resolves to its path. */
+export async function writeConnectionFile(
+  folder: string,
+  kernelId: string,
+  connection: ConnectionInfo,
+): Promise<string> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const file = join(folder, `kernel-${kernelId}.json`);
+  await writeFile(file, JSON.stringify(connection, null, 2), { mode: 0o600 });
+  return file;
+}

@@ -1,0 +1,306 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { HttpError } from '../http/errors.js';
+import type { InstalledSpec } from '../kernelspecs.js';
+import { KernelChannels } from './channels.js';
+import { KernelClients } from './clients.js';
+import { createConnection, writeConnectionFile } from './connection.js';
+import { type Message, MessageFactory, parseHeader } from './message.js';
+import { DEFAULT_OUTPUT_LIMITS, OutputLimiter, type OutputLimits } from './output-limits.js';
+import { KernelProcess } from './process.js';
+
+export type KernelState = 'starting' | 'idle' | 'busy' | 'restarting' | 'dead';
+
+/** How a kernel is run. */
+export interface KernelOptions {
+  /** Working folder of the process. */
+  readonly folder: string;
+  /** Private folder for connection files. */
+  readonly runtimeFolder: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly limits?: OutputLimits;
+  /** Told in one line what happens to the kernel. */
+  readonly log?: (line: string) => void;
+}
+
+const START_TIMEOUT_MS = 60_000;
+const SHUTDOWN_GRACE_MS = 5000;
+/** After this many deaths within a minute a kernel stays dead until somebody restarts it. */
+const MAX_DEATHS = 5;
+const DEATH_WINDOW_MS = 60_000;
+
+/** One process with its connection, from start to end. */
+interface Life {
+  readonly process: KernelProcess;
+  readonly channels: KernelChannels;
+  readonly connectionFile: string;
+  /** Resolves when the kernel answers and its broadcasts arrive, rejects when it ends before. */
+  readonly ready: Promise<void>;
+  isReady: boolean;
+  /** Set before an end that was asked for. */
+  ending: boolean;
+}
+
+/**
+ * A kernel as the front ends see it: one identity over restarts and deaths of the process behind it. Messages
+ * that come before the process is ready wait for it.
+ */
+export class Kernel {
+  readonly id: string = randomUUID();
+  readonly clients = new KernelClients();
+  private readonly factory = new MessageFactory();
+  private readonly limiter: OutputLimiter;
+  private life: Life | undefined;
+  private waiting: Message[] = [];
+  private deaths: number[] = [];
+  private currentState: KernelState = 'starting';
+  private activity = new Date();
+  private disposed = false;
+
+  constructor(
+    private readonly installed: InstalledSpec,
+    private readonly options: KernelOptions,
+  ) {
+    this.limiter = new OutputLimiter(options.limits ?? DEFAULT_OUTPUT_LIMITS, this.factory);
+  }
+
+  get name(): string {
+    return this.installed.name;
+  }
+
+  get state(): KernelState {
+    return this.currentState;
+  }
+
+  get lastActivity(): Date {
+    return this.activity;
+  }
+
+  /** Process number of the running process. */
+  get pid(): number | undefined {
+    return this.life?.process.pid;
+  }
+
+  /** The kernel in the form of the REST API. */
+  toModel() {
+    return {
+      id: this.id,
+      name: this.name,
+      last_activity: this.activity.toISOString(),
+      execution_state: this.currentState,
+      connections: this.clients.size,
+    };
+  }
+
+  /** Starts the process; resolves when it runs, which is before it is ready. */
+  async start(): Promise<void> {
+    this.setState('starting');
+    await this.launch();
+  }
+
+  /** Resolves when the kernel answers; rejects with HttpError 500 when it ends before or takes too long. */
+  async whenReady(): Promise<void> {
+    await this.life?.ready;
+  }
+
+  /** Passes a front end's message on to the kernel. */
+  send(message: Message): void {
+    this.activity = new Date();
+    if (this.life?.isReady) this.life.channels.send(message);
+    else if (this.currentState !== 'dead') this.waiting.push(message);
+  }
+
+  /** Asks the running cell to stop, as the kernelspec says that it wants to be asked. */
+  interrupt(): void {
+    const { life } = this;
+    if (!life) throw new HttpError(409, 'The kernel is not running');
+    if (this.installed.spec.interrupt_mode === 'message') {
+      life.channels.send(this.factory.create('control', 'interrupt_request', {}));
+    } else {
+      life.process.signal('SIGINT');
+    }
+  }
+
+  /** Ends the process and starts a new one under the same identity; resolves when that one is ready. */
+  async restart(): Promise<void> {
+    this.setState('restarting');
+    this.broadcastState();
+    this.waiting = [];
+    this.deaths = [];
+    await this.endLife(true);
+    this.clients.forgetMissed();
+    await this.launch();
+    await this.whenReady();
+  }
+
+  /** Ends the process and all connections for good. */
+  async shutdown(): Promise<void> {
+    if (this.disposed) return;
+    this.disposed = true;
+    await this.endLife(false);
+    this.setState('dead');
+    this.broadcastState();
+    this.clients.close();
+  }
+
+  /** A status message with the current state, as a front end that just connected wants it. */
+  stateMessage(): Message {
+    return this.factory.create('iopub', 'status', { execution_state: this.currentState });
+  }
+
+  private setState(state: KernelState): void {
+    this.currentState = state;
+    this.activity = new Date();
+  }
+
+  private broadcastState(): void {
+    this.clients.deliver(this.stateMessage());
+  }
+
+  private async launch(): Promise<void> {
+    const { folder, runtimeFolder, env = {} } = this.options;
+    const connection = await createConnection(this.name);
+    const connectionFile = await writeConnectionFile(runtimeFolder, this.id, connection);
+    const process = new KernelProcess(this.installed.spec, connectionFile, folder, { ...env });
+    const nudge = new Nudge();
+    const channels = new KernelChannels(connection, this.id, (message) => {
+      if (!nudge.consumes(message)) this.receive(message);
+    });
+    const ready = this.awaitReady(process, channels, nudge);
+    const life: Life = { process, channels, connectionFile, ready, isReady: false, ending: false };
+    this.life = life;
+    ready.then(
+      () => {
+        life.isReady = true;
+        for (const message of this.waiting.splice(0)) channels.send(message);
+      },
+      () => undefined,
+    );
+    void process.exited.then((how) => this.afterExit(life, how));
+  }
+
+  /** Asks for the kernel's info until the answer and a broadcast have arrived: only then no output is lost. */
+  private async awaitReady(process: KernelProcess, channels: KernelChannels, nudge: Nudge): Promise<void> {
+    let over = '';
+    void process.exited.then((how) => {
+      over = `The kernel ${how}`;
+      nudge.wake();
+    });
+    const started = performance.now();
+    while (!nudge.isDone && !over) {
+      if (performance.now() - started > START_TIMEOUT_MS) {
+        process.signal('SIGKILL');
+        throw new HttpError(500, `The kernel did not answer within ${START_TIMEOUT_MS / 1000} s`);
+      }
+      const request = this.factory.create('shell', 'kernel_info_request', {});
+      nudge.expect(parseHeader(request.header).msg_id);
+      channels.send(request);
+      await nudge.wait(250);
+    }
+    if (over) throw new HttpError(500, `${over} before it answered`);
+    if (nudge.state) this.setState(nudge.state);
+    this.broadcastState();
+  }
+
+  private receive(message: Message): void {
+    this.activity = new Date();
+    if (message.channel !== 'iopub') {
+      this.clients.deliver(message);
+      return;
+    }
+    if (parseHeader(message.header).msg_type === 'status') {
+      const { execution_state: state } = JSON.parse(message.content.toString('utf8')) as {
+        execution_state?: string;
+      };
+      if (state === 'idle' || state === 'busy' || state === 'starting') this.setState(state);
+    }
+    for (const shown of this.limiter.filter(message)) this.clients.deliver(shown);
+  }
+
+  private async endLife(restart: boolean): Promise<void> {
+    const { life } = this;
+    if (!life) return;
+    life.ending = true;
+    if (life.isReady) {
+      life.channels.send(this.factory.create('control', 'shutdown_request', { restart }));
+      await life.process.end(SHUTDOWN_GRACE_MS);
+    } else {
+      await life.process.end(0);
+    }
+    await this.forget(life);
+  }
+
+  private async forget(life: Life): Promise<void> {
+    if (this.life === life) this.life = undefined;
+    life.channels.close();
+    life.process.sweep();
+    await rm(life.connectionFile, { force: true });
+  }
+
+  /** The process ended without being asked to: the front ends are told, and a new one is started. */
+  private async afterExit(life: Life, how: string): Promise<void> {
+    if (life.ending || this.disposed || this.life !== life) return;
+    const detail = life.process.lastOutput.split('\n').slice(-5).join('\n  ');
+    this.options.log?.(`Kernel ${this.name} ${how}${detail ? `:\n  ${detail}` : ''}`);
+    const wasReady = life.isReady;
+    await this.forget(life);
+    this.waiting = [];
+    const now = Date.now();
+    this.deaths = [...this.deaths.filter((time) => now - time < DEATH_WINDOW_MS), now];
+    const allowed = wasReady ? MAX_DEATHS : 2;
+    if (this.deaths.length >= allowed) {
+      this.setState('dead');
+      this.broadcastState();
+      return;
+    }
+    this.setState('restarting');
+    this.broadcastState();
+    await this.launch().catch((error: Error) => {
+      this.options.log?.(`Kernel ${this.name} could not be restarted: ${error.message}`);
+      this.setState('dead');
+      this.broadcastState();
+    });
+  }
+}
+
+/** The server's own requests at a start; their answers are not for the front ends. */
+class Nudge {
+  private readonly ids = new Set<string>();
+  private answered = false;
+  private heard = false;
+  private resume: (() => void) | undefined;
+  /** The last state that the kernel told about itself. */
+  state: 'idle' | undefined;
+
+  get isDone(): boolean {
+    return this.answered && this.heard;
+  }
+
+  expect(id: string): void {
+    this.ids.add(id);
+  }
+
+  /** Whether a message answers one of these requests. */
+  consumes(message: Message): boolean {
+    const own = this.ids.has(parseHeader(message.parent).msg_id);
+    if (message.channel === 'iopub') this.heard = true;
+    if (own && message.channel === 'shell') this.answered = true;
+    if (own && message.channel === 'iopub' && message.content.includes('"idle"')) this.state = 'idle';
+    if (this.isDone) this.wake();
+    return own;
+  }
+
+  wake(): void {
+    this.resume?.();
+  }
+
+  wait(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.resume = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,104 @@
+import { readJson, stringField } from '../http/body.js';
+import { HttpError } from '../http/errors.js';
+import { empty, json } from '../http/reply.js';
+import type { Router } from '../http/router.js';
+import type { KernelSpecs } from '../kernelspecs.js';
+import { FOVEA_KERNEL } from '../kernelspecs.js';
+import { Kernel } from './kernel.js';
+import type { OutputLimits } from './output-limits.js';
+
+/** What all kernels of a server share. */
+export interface KernelManagerOptions {
+  /** Folder that kernels without a notebook work in. */
+  readonly folder: string;
+  readonly runtimeFolder: string;
+  readonly limits?: OutputLimits;
+  readonly log?: (line: string) => void;
+}
+
+/** All running kernels. None is ended for being idle: a person decides when a result may go. */
+export class KernelManager {
+  private readonly kernels = new Map<string, Kernel>();
+
+  constructor(
+    private readonly specs: KernelSpecs,
+    private readonly options: KernelManagerOptions,
+  ) {}
+
+  list(): Kernel[] {
+    return [...this.kernels.values()];
+  }
+
+  /** @throws HttpError 404 for a kernel that does not exist */
+  get(id: string): Kernel {
+    const kernel = this.kernels.get(id);
+    if (!kernel) throw new HttpError(404, `Kernel does not exist: ${id}`);
+    return kernel;
+  }
+
+  /**
+   * Starts a kernel.
+   * @param name kernelspec's name; Fovea's own unless given
+   * @param place `folder`: where it works; `sessionName`: path of the notebook, which the kernel is told
+   * @throws HttpError 501 for a kernelspec that is not installed
+   */
+  async start(
+    name: string = FOVEA_KERNEL,
+    place: { folder?: string; sessionName?: string } = {},
+  ): Promise<Kernel> {
+    const spec = (await this.specs.all()).get(name);
+    if (!spec) throw new HttpError(501, `No such kernel: ${name}`);
+    const { runtimeFolder, limits, log } = this.options;
+    const kernel = new Kernel(spec, {
+      folder: place.folder ?? this.options.folder,
+      runtimeFolder,
+      env: place.sessionName === undefined ? {} : { JPY_SESSION_NAME: place.sessionName },
+      ...(limits ? { limits } : {}),
+      ...(log ? { log } : {}),
+    });
+    this.kernels.set(kernel.id, kernel);
+    try {
+      await kernel.start();
+    } catch (error) {
+      this.kernels.delete(kernel.id);
+      throw error;
+    }
+    return kernel;
+  }
+
+  /** Ends a kernel and forgets it. */
+  async shutdown(id: string): Promise<void> {
+    const kernel = this.get(id);
+    this.kernels.delete(id);
+    await kernel.shutdown();
+  }
+
+  /** Ends all kernels. */
+  async dispose(): Promise<void> {
+    await Promise.all([...this.kernels.keys()].map((id) => this.shutdown(id)));
+  }
+
+  /** Adds the routes below `/api/kernels`. */
+  register(router: Router): void {
+    const one = '/api/kernels/:id';
+    router.on('GET', '/api/kernels', () => json(this.list().map((kernel) => kernel.toModel())));
+    router.on('POST', '/api/kernels', async (call) => {
+      const kernel = await this.start(stringField(await readJson(call.request), 'name'));
+      return json(kernel.toModel(), 201, { Location: `/api/kernels/${kernel.id}` });
+    });
+    router.on('GET', one, (call) => json(this.get(call.params.id!).toModel()));
+    router.on('DELETE', one, async (call) => {
+      await this.shutdown(call.params.id!);
+      return empty();
+    });
+    router.on('POST', `${one}/interrupt`, (call) => {
+      this.get(call.params.id!).interrupt();
+      return empty();
+    });
+    router.on('POST', `${one}/restart`, async (call) => {
+      const kernel = this.get(call.params.id!);
+      await kernel.restart();
+      return json(kernel.toModel());
+    });
+  }
+}

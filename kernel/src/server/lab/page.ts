@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { html } from '../http/reply.js';
+import type { Call, Router } from '../http/router.js';
+import type { Guard } from '../security/guard.js';
+import { pagePolicy } from '../security/policy.js';
+import type { LabAssets } from './assets.js';
+import type { Labextension } from './labextensions.js';
+
+/** What the page's configuration says that differs between servers. */
+export interface PageOptions {
+  readonly assets: LabAssets;
+  readonly labextensions: () => readonly Labextension[];
+  readonly version: string;
+  /** Shown to the user as the root of the file browser. */
+  readonly rootFolder: string;
+  /** Leaves the application in `window.jupyterapp`, for tests. */
+  readonly exposeApp: boolean;
+}
+
+/**
+ * Plugins of JupyterLab that have nothing to talk to here: news from the internet, and language servers, which
+ * the kernel's own completion replaces.
+ */
+const DISABLED = [
+  '@jupyterlab/apputils-extension:announcements',
+  '@jupyterlab/lsp-extension',
+  '@jupyterlab/notebook-extension:language-server',
+  '@jupyterlab/fileeditor-extension:language-server',
+];
+
+function pageConfig(options: PageOptions, call: Call) {
+  const { labextensions, version, rootFolder, exposeApp } = options;
+  const extensions = labextensions();
+  const isDocument = call.url.pathname.startsWith('/doc');
+  return {
+    appName: 'Fovea',
+    appNamespace: 'lab',
+    appVersion: version,
+    appUrl: '/lab',
+    baseUrl: '/',
+    wsUrl: '',
+    token: '',
+    docUrl: '/doc',
+    treeUrl: '/lab/tree',
+    fullAppUrl: '/lab',
+    fullTreeUrl: '/lab/tree',
+    fullStaticUrl: '/static/lab',
+    labextensionsUrl: '/lab/extensions',
+    fullLabextensionsUrl: '/lab/extensions',
+    settingsUrl: '/lab/api/settings',
+    fullSettingsUrl: '/lab/api/settings',
+    themesUrl: '/lab/api/themes',
+    fullThemesUrl: '/lab/api/themes',
+    translationsApiUrl: '/lab/api/translations',
+    fullTranslationsApiUrl: '/lab/api/translations',
+    workspacesApiUrl: '/lab/api/workspaces',
+    fullWorkspacesApiUrl: '/lab/api/workspaces',
+    licensesUrl: '/lab/api/licenses',
+    fullLicensesUrl: '/lab/api/licenses',
+    listingsUrl: '/lab/api/listings',
+    mode: isDocument ? 'single-document' : 'multiple-document',
+    workspace: call.params.workspace ?? 'default',
+    treePath: call.params.path ?? '',
+    preferredPath: '/',
+    serverRoot: rootFolder,
+    terminalsAvailable: 'false',
+    cacheFiles: 'true',
+    devMode: 'false',
+    buildAvailable: 'false',
+    buildCheck: 'false',
+    quitButton: 'true',
+    notebookStartsKernel: 'true',
+    notebookVersion: '[2, 20, 0]',
+    allow_hidden_files: 'false',
+    delete_to_trash: 'false',
+    news: { disabled: true },
+    exposeAppInBrowser: String(exposeApp),
+    ignorePlugins: [],
+    disabledExtensions: [...DISABLED, ...extensions.flatMap(({ disabledExtensions }) => disabledExtensions)],
+    deferredExtensions: [],
+    federated_extensions: extensions.map(({ federated }) => federated),
+  };
+}
+
+function pageText(options: PageOptions, call: Call): string {
+  const scripts = JSON.parse(readFileSync(join(options.assets.app, 'entry.json'), 'utf8')) as string[];
+  const config = JSON.stringify(pageConfig(options, call)).replace(/</g, '\\u003c');
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Fovea</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<script id="jupyter-config-data" type="application/json">${config}</script>
+<link rel="icon" type="image/svg+xml" href="/static/favicons/favicon.svg" class="idle favicon">
+<link rel="" type="image/svg+xml" href="/static/favicons/favicon-busy.svg" class="busy favicon">
+${scripts.map((script) => `<script defer src="/static/lab/${script}"></script>`).join('\n')}
+</head>
+<body class="jp-ThemedContainer"></body>
+</html>
+`;
+}
+
+/** Adds the routes that return the lab's page. */
+export function registerPage(router: Router, options: PageOptions, guard: Guard): void {
+  const page = (call: Call) => {
+    const origin = `http://${call.request.headers.host}`;
+    const cookies = guard.issueCookies();
+    return html(pageText(options, call), pagePolicy(origin), 200, { 'Set-Cookie': cookies });
+  };
+  for (const path of [
+    '/lab',
+    '/lab/tree/*path',
+    '/lab/workspaces/:workspace',
+    '/lab/workspaces/:workspace/tree/*path',
+    '/doc',
+    '/doc/tree/*path',
+    '/doc/workspaces/:workspace/tree/*path',
+  ]) {
+    router.on('GET', path, page, 'page');
+  }
+}

@@ -1,0 +1,127 @@
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import JSON5 from 'json5';
+import { saveAtomically } from '../contents/save.js';
+import { readJson, stringField } from '../http/body.js';
+import { HttpError } from '../http/errors.js';
+import { empty, json } from '../http/reply.js';
+import type { Router } from '../http/router.js';
+
+interface Schema {
+  readonly id: string;
+  readonly file: string;
+  readonly version: string;
+}
+
+/** Every plugin's settings: its schema as built, and what the user wrote over it, as JSON with comments. */
+export class Settings {
+  /**
+   * @param schemaFolders folders that hold `<package>/<plugin>.json` schemas
+   * @param stateFolder where the user's values are kept
+   */
+  constructor(
+    private readonly schemaFolders: () => readonly string[],
+    private readonly stateFolder: string,
+  ) {}
+
+  /** Adds the routes below `/lab/api/settings`. */
+  register(router: Router): void {
+    router.on('GET', '/lab/api/settings/*id', async (call) => {
+      const id = call.params.id!;
+      const schemas = await this.schemas();
+      if (id !== '') return json(await this.entry(this.find(schemas, id)));
+      if (call.query.get('ids_only') === 'true') {
+        return json({ settings: [...schemas.keys()].map((known) => ({ id: known })) });
+      }
+      return json({ settings: await Promise.all([...schemas.values()].map((schema) => this.entry(schema))) });
+    });
+    router.on('PUT', '/lab/api/settings/*id', async (call) => {
+      const schema = this.find(await this.schemas(), call.params.id!);
+      const raw = stringField(await readJson(call.request), 'raw');
+      if (raw === undefined) throw new HttpError(400, 'raw is missing');
+      parse(raw);
+      const file = this.userFile(schema.id);
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      await saveAtomically(file, raw);
+      return empty();
+    });
+  }
+
+  private find(schemas: ReadonlyMap<string, Schema>, id: string): Schema {
+    const schema = schemas.get(id);
+    if (!schema) throw new HttpError(404, `Schema not found: ${id}`);
+    return schema;
+  }
+
+  private userFile(id: string): string {
+    return join(this.stateFolder, 'settings', `${id.replace(':', '/')}.jupyterlab-settings`);
+  }
+
+  private async schemas(): Promise<Map<string, Schema>> {
+    const found = new Map<string, Schema>();
+    for (const folder of this.schemaFolders()) {
+      for (const name of await packagesIn(folder)) {
+        const inside = join(folder, name);
+        const version = await readFile(join(inside, 'package.json.orig'), 'utf8')
+          .then((text) => String((JSON.parse(text) as { version?: unknown }).version ?? ''))
+          .catch(() => '');
+        for (const file of await readdir(inside)) {
+          if (!file.endsWith('.json')) continue;
+          const id = `${name}:${file.slice(0, -'.json'.length)}`;
+          if (!found.has(id)) found.set(id, { id, file: join(inside, file), version });
+        }
+      }
+    }
+    return found;
+  }
+
+  private async entry({ id, file, version }: Schema) {
+    const schema: unknown = JSON.parse(await readFile(file, 'utf8'));
+    const user = this.userFile(id);
+    const raw = await readFile(user, 'utf8').catch(() => '{}');
+    const status = await stat(user).catch(() => undefined);
+    let settings: unknown = {};
+    try {
+      settings = parse(raw);
+    } catch {
+      // Edited by hand into something unreadable: the editor shows the text, the plugin runs on its defaults.
+    }
+    return {
+      id,
+      schema,
+      version,
+      raw,
+      settings,
+      last_modified: status?.mtime.toISOString() ?? null,
+      created: status?.ctime.toISOString() ?? null,
+    };
+  }
+}
+
+function parse(raw: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON5.parse(raw.trim() === '' ? '{}' : raw);
+  } catch (error) {
+    throw new HttpError(400, `The settings are not valid JSON5: ${(error as Error).message}`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new HttpError(400, 'The settings must be an object');
+  }
+  return value;
+}
+
+/** Package names below a folder, scoped ones as `@scope/name`. */
+async function packagesIn(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  const nested = await Promise.all(
+    names
+      .sort()
+      .map(async (name) =>
+        name.startsWith('@')
+          ? (await readdir(join(folder, name))).sort().map((inner) => `${name}/${inner}`)
+          : [name],
+      ),
+  );
+  return nested.flat();
+}

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { saveAtomically } from '../contents/save.js';
+import { objectField, readJson } from '../http/body.js';
+import { HttpError } from '../http/errors.js';
+import { empty, json } from '../http/reply.js';
+import type { Router } from '../http/router.js';
+
+interface Workspace {
+  readonly data: Record<string, unknown>;
+  readonly metadata: { readonly id: string; readonly last_modified?: string; readonly created?: string };
+}
+
+const EXTENSION = '.jupyterlab-workspace';
+
+/** Saved layouts: which documents are open, and where. */
+export class Workspaces {
+  /** @param folder where the layouts are kept */
+  constructor(private readonly folder: string) {}
+
+  /** Adds the routes below `/lab/api/workspaces`. */
+  register(router: Router): void {
+    const path = '/lab/api/workspaces/*id';
+    router.on('GET', path, async (call) => {
+      const id = call.params.id!;
+      if (id !== '') return json(await this.read(id));
+      const values = await this.all();
+      return json({ workspaces: { ids: values.map(({ metadata }) => metadata.id), values } });
+    });
+    router.on('PUT', path, async (call) => {
+      const id = call.params.id!;
+      const body = await readJson(call.request);
+      const data = objectField(body, 'data') ?? {};
+      const named = objectField(body, 'metadata')?.id;
+      if (id === '' || named !== id) throw new HttpError(400, `metadata.id must be ${id}`);
+      await mkdir(this.folder, { recursive: true, mode: 0o700 });
+      await saveAtomically(this.file(id), JSON.stringify({ data, metadata: { id } }));
+      return empty();
+    });
+    router.on('DELETE', path, async (call) => {
+      await rm(this.file(call.params.id!)).catch(() => {
+        throw new HttpError(404, `No such workspace: ${call.params.id}`);
+      });
+      return empty();
+    });
+  }
+
+  /** Ids may hold any character, so that files are named by their hash. */
+  private file(id: string): string {
+    const slug = id.replace(/[^\w-]+/g, '-').slice(0, 40);
+    const hash = createHash('sha256').update(id).digest('hex').slice(0, 12);
+    return join(this.folder, `${slug}-${hash}${EXTENSION}`);
+  }
+
+  private async read(id: string): Promise<Workspace> {
+    return (await this.load(this.file(id))) ?? { data: {}, metadata: { id } };
+  }
+
+  private async all(): Promise<Workspace[]> {
+    const names = (await readdir(this.folder).catch(() => [])).filter((name) => name.endsWith(EXTENSION));
+    const loaded = await Promise.all(names.sort().map((name) => this.load(join(this.folder, name))));
+    return loaded.filter((workspace) => workspace !== undefined);
+  }
+
+  private async load(file: string): Promise<Workspace | undefined> {
+    try {
+      const workspace = JSON.parse(await readFile(file, 'utf8')) as Workspace;
+      const status = await stat(file);
+      const times = { last_modified: status.mtime.toISOString(), created: status.birthtime.toISOString() };
+      return { ...workspace, metadata: { ...workspace.metadata, ...times } };
+    } catch {
+      return undefined;
+    }
+  }
+}

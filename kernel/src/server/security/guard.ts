@@ -1,0 +1,69 @@
+import type { IncomingMessage } from 'node:http';
+import { HttpError } from '../http/errors.js';
+import type { Principal } from '../http/router.js';
+import type { LoginCookies } from './cookies.js';
+import { type HostCheck, isCrossSite, isSameOrigin } from './hosts.js';
+import { sameSecret, tokenOf } from './token.js';
+
+const READING = new Set(['GET', 'HEAD']);
+
+/** Decides about each request who sent it and whether it may pass; knows nothing of what it asks for. */
+export class Guard {
+  /** @param token the secret of this start; empty where the user switched authentication off */
+  constructor(
+    private readonly token: string,
+    private readonly cookies: LoginCookies,
+    private readonly hosts: HostCheck,
+  ) {}
+
+  /** @throws HttpError 403 for a Host that is not this server's */
+  checkHost(request: IncomingMessage): void {
+    if (!this.hosts.accepts(request)) {
+      throw new HttpError(403, 'This host name is not accepted; --allow-host NAME accepts it');
+    }
+  }
+
+  /** How the request proves who sent it, or undefined when it does not. */
+  principal(request: IncomingMessage, query: URLSearchParams): Principal | undefined {
+    const token = tokenOf(request, query);
+    if (this.token !== '' && token !== undefined && sameSecret(token, this.token)) return 'token';
+    if (this.cookies.isLoggedIn(request)) return 'cookie';
+    return this.token === '' ? 'open' : undefined;
+  }
+
+  /** Whether this is the token that logs in. */
+  isToken(text: string): boolean {
+    return this.token !== '' && sameSecret(text, this.token);
+  }
+
+  /** `Set-Cookie` values for a browser that proved itself. */
+  issueCookies(): readonly string[] {
+    return this.cookies.issue();
+  }
+
+  /**
+   * Checks a request that a browser may have been tricked into sending, which is every one that does not carry
+   * the token itself.
+   * @throws HttpError 403 or 404 when another site caused it
+   */
+  checkForgery(request: IncomingMessage, principal: Principal): void {
+    if (principal === 'token') return;
+    if (!isSameOrigin(request)) throw new HttpError(404, 'Not found');
+    if (isCrossSite(request)) throw new HttpError(403, 'Requests from other sites are not accepted');
+    if (!READING.has(request.method ?? 'GET') && !this.cookies.hasXsrfHeader(request)) {
+      throw new HttpError(403, `'_xsrf' argument missing from ${request.method ?? ''}`, 'xsrf');
+    }
+  }
+
+  /**
+   * Who opens a WebSocket, to be asked before the upgrade is completed.
+   * @throws HttpError 403 without proof, for a foreign host, or when a page of another origin asks by cookie
+   */
+  checkWebSocket(request: IncomingMessage, query: URLSearchParams): Principal {
+    this.checkHost(request);
+    const principal = this.principal(request, query);
+    if (!principal) throw new HttpError(403, 'Forbidden');
+    if (principal !== 'token' && !isSameOrigin(request)) throw new HttpError(403, 'Forbidden');
+    return principal;
+  }
+}

@@ -1,0 +1,230 @@
+import { mkdir } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { FoveaError } from '@fovea/engine';
+import { registerAbsent } from './absent.js';
+import { registerConfig } from './config.js';
+import { ContentsRoot } from './contents/paths.js';
+import { ContentsService } from './contents/routes.js';
+import { NotebookTrust } from './contents/trust.js';
+import { registerFiles } from './files.js';
+import { Dispatcher } from './http/dispatch.js';
+import { redirect } from './http/reply.js';
+import { Router } from './http/router.js';
+import { FOREVER, staticFile } from './http/static.js';
+import { WebSockets } from './http/upgrade.js';
+import { registerIdentity } from './identity.js';
+import { stateFolder as defaultStateFolder } from './jupyter-paths.js';
+import { KernelManager } from './kernels/manager.js';
+import type { OutputLimits } from './kernels/output-limits.js';
+import { KernelSpecs } from './kernelspecs.js';
+import { findAssets, type LabAssets } from './lab/assets.js';
+import { findLabextensions, registerLabextensions } from './lab/labextensions.js';
+import { registerLicenses } from './lab/licenses.js';
+import { registerPage } from './lab/page.js';
+import { Settings } from './lab/settings.js';
+import { registerThemes } from './lab/themes.js';
+import { registerTranslations } from './lab/translations.js';
+import { Workspaces } from './lab/workspaces.js';
+import { LoginCookies } from './security/cookies.js';
+import { Guard } from './security/guard.js';
+import { HostCheck, isLoopback } from './security/hosts.js';
+import { registerLogin } from './security/login.js';
+import { randomSecret } from './security/token.js';
+import { SessionManager } from './sessions.js';
+import { registerStatus } from './status.js';
+
+/** How a lab server is set up; everything has a default that is safe on one's own machine. */
+export interface LabServerOptions {
+  /** Folder that the lab shows. */
+  readonly folder: string;
+  /** Address to listen on; anything but loopback lets other machines in. */
+  readonly ip?: string;
+  /** Port to listen on; 0 takes any free one. */
+  readonly port?: number;
+  /** How many further ports are tried when that one is taken. */
+  readonly portRetries?: number;
+  /** Secret that lets in; random unless given, empty for none. */
+  readonly token?: string;
+  /** Host names that are answered besides the loopback ones. */
+  readonly allowHosts?: readonly string[];
+  /** Where settings, layouts and runtime files are kept. */
+  readonly stateFolder?: string;
+  /** Shows names that start with a dot. */
+  readonly allowHidden?: boolean;
+  /** Follows symbolic links that lead out of the folder. */
+  readonly followLinks?: boolean;
+  /** Folders with further prebuilt labextensions. */
+  readonly labextensions?: readonly string[];
+  /** Built application and extension; found beside this package unless given. */
+  readonly assets?: LabAssets;
+  /** Where kernelspecs are; Jupyter's own search path unless given. */
+  readonly kernelspecs?: KernelSpecs;
+  readonly outputLimits?: OutputLimits;
+  /** Leaves the application in `window.jupyterapp`, for tests. */
+  readonly exposeApp?: boolean;
+  /** Told in lines what a person at the terminal should know. */
+  readonly log?: (line: string) => void;
+}
+
+const FAVICONS = fileURLToPath(new URL('../../resources/favicons', import.meta.url));
+const VERSION = '0.1.0';
+
+/** A running lab server. */
+export class LabServer {
+  /** Resolves when the server was shut down, from outside or from the lab's own menu. */
+  readonly closed: Promise<void>;
+  private resolveClosed: () => void = () => undefined;
+  private closing: Promise<void> | undefined;
+
+  private constructor(
+    private readonly server: Server,
+    private readonly parts: {
+      readonly kernels: KernelManager;
+      readonly contents: ContentsService;
+      readonly sockets: WebSockets;
+    },
+    /** `http://host:port`, without a trailing slash. */
+    readonly origin: string,
+    /** The secret that lets in. */
+    readonly token: string,
+  ) {
+    this.closed = new Promise((resolve) => {
+      this.resolveClosed = resolve;
+    });
+  }
+
+  /**
+   * Starts a server; resolves when it listens.
+   * @throws FoveaError `bad-argument` for a folder that does not exist, `io` when no port is free
+   */
+  static async start(options: LabServerOptions): Promise<LabServer> {
+    const { ip = '127.0.0.1', port = 8888, portRetries = 50, token = randomSecret() } = options;
+    const { stateFolder = defaultStateFolder(), log = () => undefined } = options;
+    const { allowHidden = false, followLinks = false } = options;
+    const assets = options.assets ?? findAssets();
+    const root = await ContentsRoot.open(options.folder, { allowHidden, followLinks }).catch(() => {
+      throw new FoveaError('bad-argument', `${options.folder} is not a folder`);
+    });
+    await mkdir(stateFolder, { recursive: true, mode: 0o700 });
+    const http = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 });
+    const bound = await listen(http, ip, port, portRetries);
+    const guard = new Guard(token, new LoginCookies(bound), new HostCheck(ip, options.allowHosts ?? []));
+    const specs = options.kernelspecs ?? new KernelSpecs();
+    const kernels = new KernelManager(specs, {
+      folder: root.folder,
+      runtimeFolder: join(stateFolder, 'runtime'),
+      log,
+      ...(options.outputLimits ? { limits: options.outputLimits } : {}),
+    });
+    const contents = new ContentsService(root, await NotebookTrust.open(stateFolder));
+    const sockets = new WebSockets(guard, kernels);
+    const shownHost = isLoopback(ip) || ip === '0.0.0.0' || ip === '::' ? 'localhost' : ip;
+    const parts = { kernels, contents, sockets };
+    const lab = new LabServer(http, parts, `http://${shownHost}:${bound}`, token);
+
+    const folders = [assets.labextensions, ...(options.labextensions ?? [])];
+    const extensions = () => findLabextensions(folders);
+    const inExtensions = (name: string) => extensions().map(({ folder }) => join(folder, name));
+    const router = new Router();
+    router.on('GET', '/', () => redirect('/lab'), 'page');
+    registerLogin(router, guard);
+    registerPage(
+      router,
+      {
+        assets,
+        labextensions: extensions,
+        version: VERSION,
+        rootFolder: root.folder,
+        exposeApp: options.exposeApp ?? false,
+      },
+      guard,
+    );
+    router.on(
+      'GET',
+      '/static/lab/*path',
+      (call) => staticFile(join(assets.app, 'static'), call.params.path!, { 'Cache-Control': FOREVER }),
+      'everybody',
+    );
+    router.on(
+      'GET',
+      '/static/favicons/:file',
+      (call) => staticFile(FAVICONS, call.params.file!),
+      'everybody',
+    );
+    registerLabextensions(router, extensions);
+    new Settings(
+      () => [join(assets.app, 'schemas'), ...inExtensions('schemas')],
+      join(stateFolder, 'lab'),
+    ).register(router);
+    new Workspaces(join(stateFolder, 'lab', 'workspaces')).register(router);
+    registerThemes(router, () => [join(assets.app, 'themes'), ...inExtensions('themes')]);
+    registerTranslations(router);
+    registerLicenses(router, assets.app, extensions);
+    registerStatus(router, kernels, () => void lab.close());
+    registerIdentity(router);
+    registerConfig(router, stateFolder);
+    registerAbsent(router);
+    specs.register(router);
+    kernels.register(router);
+    new SessionManager(kernels, root).register(router);
+    contents.register(router);
+    registerFiles(router, root);
+
+    const dispatcher = new Dispatcher(router, guard, log);
+    http.on('request', (request, response) => void dispatcher.handle(request, response));
+    http.on('upgrade', (request, socket, head) => sockets.handle(request, socket, head));
+    return lab;
+  }
+
+  /** Address to open in a browser; carries the token. */
+  get url(): string {
+    return this.urlOf('');
+  }
+
+  /** Address that opens a document, given by its path below the folder. */
+  urlOf(path: string): string {
+    const tree = path === '' ? '' : `/tree/${path.split('/').map(encodeURIComponent).join('/')}`;
+    return `${this.origin}/lab${tree}${this.token === '' ? '' : `?token=${this.token}`}`;
+  }
+
+  /** Ends all kernels and connections and stops listening; resolves when nothing is left. */
+  close(): Promise<void> {
+    this.closing ??= this.shutDown();
+    return this.closing;
+  }
+
+  private async shutDown(): Promise<void> {
+    const { kernels, contents, sockets } = this.parts;
+    const stopped = new Promise((resolve) => this.server.close(resolve));
+    await kernels.dispose();
+    await contents.dispose();
+    sockets.dispose();
+    this.server.closeIdleConnections();
+    setTimeout(() => this.server.closeAllConnections(), 500).unref();
+    await stopped;
+    this.resolveClosed();
+  }
+}
+
+/** Listens on the first free port from `port` on; resolves to it. */
+async function listen(server: Server, ip: string, port: number, retries: number): Promise<number> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port === 0 ? 0 : port + attempt, ip, () => {
+          server.off('error', reject);
+          resolve();
+        });
+      });
+      return (server.address() as AddressInfo).port;
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === 'EADDRINUSE' && port !== 0 && attempt < retries) continue;
+      throw new FoveaError('io', `Cannot listen on ${ip}:${port}: ${message}`, { cause: error });
+    }
+  }
+}
