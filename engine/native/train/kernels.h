@@ -1,0 +1,70 @@
+// The inner loops of training, one table of them per instruction set. Drivers (op_*.cc) know shapes and threads;
+// these know only rows of floats.
+#pragma once
+
+namespace fovea::train {
+
+// Register tile: kTileRows pixels (or input channels) by kTileColumns channels.
+constexpr long kTileRows = 6;
+constexpr long kTileColumns = 16;
+// Channels of the input that a weight gradient packs side by side.
+constexpr long kSlice = 4 * kTileRows;
+
+struct Kernels {
+  const char* name;
+
+  // c[row][0..columns) (+)= sum over taps and k < run of a[tap * kTileRows + row][k] * b[(tap * run + k) * kTileColumns + column].
+  // All kTileRows pointers of `a` must be readable; only the first `rows` of `c` are written.
+  void (*gemm)(const float* const* a, long taps, long run, const float* b, float* const* c, long rows, long columns,
+               bool accumulate);
+
+  // w[row * w_stride + column] += sum over pixels of x[pixel * kSlice + row] * dy[pixel * kTileColumns + column].
+  void (*outer)(const float* x, const float* dy, long pixels, float* w, long w_stride, long rows, long columns);
+
+  // packed[p * stride + i] = rows[p][from + i] for i < width.
+  void (*gather)(const float* const* rows, long count, long from, long width, long stride, float* packed);
+
+  // sum[c] += x, square[c] += x * x over rows of C channels.
+  void (*moments)(const float* x, long rows, long C, float* sum, float* square);
+
+  // y = x * scale + shift, clipped at zero when `relu`.
+  void (*affine)(const float* x, float* y, long rows, long C, const float* scale, const float* shift, bool relu);
+
+  // Sums that batch norm's backward pass needs: of dy and of dy * x, with dy zeroed where the ReLU clipped.
+  void (*affine_sums)(const float* dy, const float* x, long rows, long C, const float* scale, const float* shift, bool relu,
+                      float* sum, float* sum_x);
+
+  // dx = dy * a + x * b + c per channel, with dy zeroed where the ReLU clipped.
+  void (*affine_gradient)(const float* dy, const float* x, float* dx, long rows, long C, const float* scale,
+                          const float* shift, bool relu, const float* a, const float* b, const float* c);
+
+  // z = max(0, (x * scale + shift) * mask + identity) over `rows` pixels that share one mask value.
+  void (*blend)(const float* x, const float* identity, float* z, long rows, long C, const float* scale, const float* shift,
+                float mask);
+
+  // dz is zeroed where the ReLU clipped; df = dz * mask; returns the sum of dz * (x * scale + shift).
+  float (*blend_gradient)(float* dz, const float* z, const float* x, float* df, long rows, long C, const float* scale,
+                          const float* shift, float mask);
+
+  // y += a * x.
+  void (*add)(const float* x, float* y, long count, float a);
+
+  // Where x > y: y = x, index = tag.
+  void (*maximum)(const float* x, float* y, int* index, int tag, long count);
+
+  // dx += dy where index == tag.
+  void (*select)(const float* dy, const int* index, int tag, float* dx, long count);
+
+  // SGD with Nesterov momentum and weight decay: g += decay * w; v = momentum * v + g; w -= rate * (g + momentum * v).
+  void (*descend)(float* w, const float* g, float* v, long count, float rate, float momentum, float decay);
+};
+
+extern const Kernels kernels_generic;
+#if defined(__x86_64__)
+extern const Kernels kernels_avx2;
+#endif
+
+// The fastest table that this processor can run.
+const Kernels& kernels();
+
+}  // namespace fovea::train

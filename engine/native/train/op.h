@@ -1,0 +1,55 @@
+// One operation of a training program: what it is called, what it needs, what it does.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "train/kernels.h"
+#include "train/team.h"
+
+namespace fovea::train {
+
+// Memory of a typed array, in 4-byte elements; the program keeps the array alive.
+struct Span {
+  void* data = nullptr;
+  long length = 0;
+  float* floats() const { return static_cast<float*>(data); }
+  int32_t* ints() const { return static_cast<int32_t*>(data); }
+  uint32_t* bits() const { return static_cast<uint32_t*>(data); }
+};
+
+struct OpKind;
+
+struct Op {
+  const OpKind* kind = nullptr;
+  std::vector<long> dims;
+  std::vector<Span> buffers;
+  // Kept between runs, so that a step allocates nothing.
+  std::vector<float> scratch;
+  std::vector<float> packed;
+
+  float* floats(size_t i) const { return buffers[i].floats(); }
+};
+
+struct OpKind {
+  const char* name;
+  size_t dims;
+  size_t buffers;
+  // Elements that each buffer must at least have; the rest of `buffers` beyond the answer is not checked.
+  std::vector<long> (*needs)(const std::vector<long>& dims);
+  void (*run)(Op& op, Team& team);
+};
+
+// Tables of the op_*.cc files.
+extern const std::vector<OpKind> convolution_ops, normalisation_ops, pooling_ops, mask_ops, loss_ops;
+
+// Looks an operation up by name; nullptr when there is none.
+const OpKind* find_op(const std::string& name);
+
+// Rows split into parts whose number depends on the shape alone.
+inline long parts_of(long rows, long at_least) {
+  const long parts = rows / (at_least < 1 ? 1 : at_least);
+  return parts < 1 ? 1 : parts > 16 ? 16 : parts;
+}
+
+}  // namespace fovea::train

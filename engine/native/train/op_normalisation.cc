@@ -1,0 +1,136 @@
+// Batch norm, in the three pieces that fuse best: statistics → one scale and shift per channel → affine map.
+#include <algorithm>
+#include <cmath>
+
+#include "train/op.h"
+
+namespace fovea::train {
+namespace {
+
+constexpr float kEpsilon = 1e-5f;
+constexpr float kMomentum = 0.1f;
+// Rows summed in single precision before they are added up in double.
+constexpr long kRun = 256;
+
+// dims: rows, C; buffers: x, gamma, beta, scale, shift, mean, inverse deviation, running mean, running variance
+void moments(Op& op, Team& team) {
+  const long rows = op.dims[0], C = op.dims[1];
+  const float* x = op.floats(0);
+  const long parts = parts_of(rows, 2 * kRun), share = (rows + parts - 1) / parts;
+  std::vector<double> sums(parts * 2 * C);
+  team.run(parts, [&](long part) {
+    std::vector<float> run(2 * C);
+    double* total = sums.data() + part * 2 * C;
+    const long last = std::min(rows, (part + 1) * share);
+    for (long first = part * share; first < last; first += kRun) {
+      std::fill(run.begin(), run.end(), 0.0f);
+      kernels().moments(x + first * C, std::min(kRun, last - first), C, run.data(), run.data() + C);
+      for (long c = 0; c < 2 * C; c++) total[c] += run[c];
+    }
+  });
+  const float *gamma = op.floats(1), *beta = op.floats(2);
+  float *scale = op.floats(3), *shift = op.floats(4), *mean = op.floats(5), *inverse = op.floats(6);
+  float *running_mean = op.floats(7), *running_variance = op.floats(8);
+  for (long c = 0; c < C; c++) {
+    double sum = 0, square = 0;
+    for (long part = 0; part < parts; part++) {
+      sum += sums[part * 2 * C + c];
+      square += sums[part * 2 * C + C + c];
+    }
+    const double average = sum / rows, variance = std::max(0.0, square / rows - average * average);
+    mean[c] = static_cast<float>(average);
+    inverse[c] = static_cast<float>(1.0 / std::sqrt(variance + kEpsilon));
+    scale[c] = gamma[c] * inverse[c];
+    shift[c] = beta[c] - mean[c] * scale[c];
+    const double unbiased = variance * rows / std::max(1L, rows - 1);
+    running_mean[c] += kMomentum * (mean[c] - running_mean[c]);
+    running_variance[c] += kMomentum * (static_cast<float>(unbiased) - running_variance[c]);
+  }
+}
+
+// dims: C; buffers: gamma, beta, running mean, running variance, scale, shift
+void fold(Op& op, Team&) {
+  for (long c = 0; c < op.dims[0]; c++) {
+    const float scale = op.floats(0)[c] / std::sqrt(op.floats(3)[c] + kEpsilon);
+    op.floats(4)[c] = scale;
+    op.floats(5)[c] = op.floats(1)[c] - op.floats(2)[c] * scale;
+  }
+}
+
+// dims: rows, C, relu; buffers: x, scale, shift, y
+void affine(Op& op, Team& team) {
+  const long rows = op.dims[0], C = op.dims[1], parts = parts_of(rows * C, 8192), share = (rows + parts - 1) / parts;
+  team.run(parts, [&](long part) {
+    const long first = part * share, count = std::min(rows, first + share) - first;
+    if (count > 0)
+      kernels().affine(op.floats(0) + first * C, op.floats(3) + first * C, count, C, op.floats(1), op.floats(2),
+                       op.dims[2] != 0);
+  });
+}
+
+// Gradient through affine and moments together.
+// dims: rows, C, relu; buffers: dy, x, gamma, scale, shift, mean, inverse deviation, dx (may be dy), dgamma, dbeta
+void gradient(Op& op, Team& team) {
+  const long rows = op.dims[0], C = op.dims[1];
+  const bool relu = op.dims[2] != 0;
+  const float *dy = op.floats(0), *x = op.floats(1), *scale = op.floats(3), *shift = op.floats(4);
+  const long parts = parts_of(rows, 2 * kRun), share = (rows + parts - 1) / parts;
+  std::vector<double> sums(parts * 2 * C);
+  team.run(parts, [&](long part) {
+    std::vector<float> run(2 * C);
+    double* total = sums.data() + part * 2 * C;
+    const long last = std::min(rows, (part + 1) * share);
+    for (long first = part * share; first < last; first += kRun) {
+      std::fill(run.begin(), run.end(), 0.0f);
+      kernels().affine_sums(dy + first * C, x + first * C, std::min(kRun, last - first), C, scale, shift, relu, run.data(),
+                            run.data() + C);
+      for (long c = 0; c < 2 * C; c++) total[c] += run[c];
+    }
+  });
+  op.scratch.resize(3 * C);
+  float *a = op.scratch.data(), *b = a + C, *c0 = b + C;
+  for (long c = 0; c < C; c++) {
+    double sum = 0, sum_x = 0;
+    for (long part = 0; part < parts; part++) {
+      sum += sums[part * 2 * C + c];
+      sum_x += sums[part * 2 * C + C + c];
+    }
+    const double mean = op.floats(5)[c], inverse = op.floats(6)[c];
+    // Σ dy·x̂ from Σ dy·x, as x̂ = (x − mean) · inverse.
+    const double normalised = (sum_x - mean * sum) * inverse;
+    op.floats(8)[c] = static_cast<float>(normalised);
+    op.floats(9)[c] = static_cast<float>(sum);
+    const double slope = op.floats(2)[c] * inverse;
+    a[c] = static_cast<float>(slope);
+    const double linear = -slope * inverse * normalised / rows;
+    b[c] = static_cast<float>(linear);
+    c0[c] = static_cast<float>(-slope * sum / rows - linear * mean);
+  }
+  team.run(parts, [&](long part) {
+    const long first = part * share, count = std::min(rows, first + share) - first;
+    if (count > 0)
+      kernels().affine_gradient(dy + first * C, x + first * C, op.floats(7) + first * C, count, C, scale, shift, relu, a,
+                                b, c0);
+  });
+}
+
+}  // namespace
+
+const std::vector<OpKind> normalisation_ops = {
+    {"moments", 2, 9,
+     [](const std::vector<long>& d) {
+       return std::vector<long>{d[0] * d[1], d[1], d[1], d[1], d[1], d[1], d[1], d[1], d[1]};
+     },
+     moments},
+    {"fold", 1, 6, [](const std::vector<long>& d) { return std::vector<long>(6, d[0]); }, fold},
+    {"affine", 3, 4,
+     [](const std::vector<long>& d) { return std::vector<long>{d[0] * d[1], d[1], d[1], d[0] * d[1]}; }, affine},
+    {"normalisation-dx", 3, 10,
+     [](const std::vector<long>& d) {
+       const long map = d[0] * d[1];
+       return std::vector<long>{map, map, d[1], d[1], d[1], d[1], d[1], map, d[1], d[1]};
+     },
+     gradient},
+};
+
+}  // namespace fovea::train
