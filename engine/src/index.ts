@@ -52,3 +52,4 @@ export * from './run/backends.js';
 export * from './run/profile-builder.js';
 export * from './run/run.js';
 export * from './tensor.js';
+export * from './train/index.js';

@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs';
+import { FoveaError } from '../errors.js';
+import { float32Of, readSafetensors, writeSafetensors } from '../network/checkpoint/safetensors.js';
+import type { Parameters } from './parameters.js';
+import type { Recipe } from './recipe.js';
+import { replaceFile } from './save.js';
+
+/**
+ * Where a training run stands. Shuffling, augmentation and Gumbel noise follow from the seed and the step
+ * alone, so that the step is all the random state there is.
+ */
+export interface TrainingState {
+  readonly phase: 'dense' | 'adaptive';
+  /** Steps done in this phase. */
+  readonly step: number;
+  readonly parameters: Parameters;
+  /** The optimiser's momentum, laid out as `parameters.values`. */
+  readonly velocity: Float32Array;
+  /** The dense network, once it is trained. */
+  readonly teacher?: Parameters;
+}
+
+const format = 'fovea training state 1';
+
+/**
+ * Saves a run so that it can go on exactly where it was.
+ * @throws FoveaError `io`; an older file is then kept
+ */
+export async function saveTrainingState(path: string, recipe: Recipe, state: TrainingState): Promise<void> {
+  const { phase, step, parameters, velocity, teacher } = state;
+  const flat = (values: Float32Array) => ({ shape: [values.length], values });
+  const arrays = {
+    ...parameters.stateDict(),
+    'optimiser.velocity': flat(velocity),
+    ...(teacher ? { 'teacher.values': flat(teacher.values), 'teacher.running': flat(teacher.running) } : {}),
+  };
+  const metadata = { format, phase, step: String(step), recipe: JSON.stringify(recipe) };
+  await replaceFile(path, writeSafetensors(arrays, metadata));
+}
+
+/**
+ * Loads a run that `saveTrainingState` wrote.
+ * @param create makes an empty set of parameters of the recipe's architecture
+ * @returns undefined when there is no such file
+ * @throws FoveaError `bad-file` when it is damaged or belongs to another recipe, naming the first difference
+ */
+export async function loadTrainingState(
+  path: string,
+  recipe: Recipe,
+  create: () => Parameters,
+): Promise<TrainingState | undefined> {
+  if (!existsSync(path)) return undefined;
+  const file = await readSafetensors(path);
+  const { metadata } = file;
+  const step = Number(metadata['step']);
+  const phase = metadata['phase'];
+  if (metadata['format'] !== format || !Number.isSafeInteger(step) || (phase !== 'dense' && phase !== 'adaptive')) {
+    throw new FoveaError('bad-file', `${path} is not a training state that this version writes`);
+  }
+  const difference = firstDifference(JSON.parse(metadata['recipe'] ?? '{}'), recipe);
+  if (difference) {
+    throw new FoveaError('bad-file', `${path} belongs to another recipe: ${difference}; remove it to start anew`);
+  }
+  const parameters = create();
+  parameters.load(file);
+  const velocity = float32Of(file, 'optimiser.velocity', [parameters.values.length]);
+  let teacher: Parameters | undefined;
+  if (file.tensors.has('teacher.values')) {
+    teacher = create();
+    teacher.values.set(float32Of(file, 'teacher.values', [teacher.values.length]));
+    teacher.running.set(float32Of(file, 'teacher.running', [teacher.running.length]));
+  }
+  return { phase, step, parameters, velocity, ...(teacher ? { teacher } : {}) };
+}
+
+/** Where two plain values differ first, as `field: was → is`. */
+function firstDifference(was: unknown, is: unknown, at = ''): string | undefined {
+  if (typeof was === 'object' && typeof is === 'object' && was !== null && is !== null) {
+    for (const key of new Set([...Object.keys(was), ...Object.keys(is)])) {
+      const [left, right] = [(was as Record<string, unknown>)[key], (is as Record<string, unknown>)[key]];
+      const found = firstDifference(left, right, at ? `${at}.${key}` : key);
+      if (found) return found;
+    }
+    return undefined;
+  }
+  return was === is ? undefined : `${at} was ${JSON.stringify(was)}, is ${JSON.stringify(is)}`;
+}

@@ -1,0 +1,53 @@
+import { FoveaError } from '../../errors.js';
+import type { Recipe } from '../recipe.js';
+import { type Dataset, generateDataset } from './dataset.js';
+import { readImageFolder, splitDataset } from './folder.js';
+
+/** Test images are drawn under another seed than those trained on. */
+const testSeed = 1_000_003;
+
+/** The images of a recipe. */
+export interface RecipeData {
+  readonly train: Dataset;
+  readonly test: Dataset;
+  /** Files of a folder that could not be read. */
+  readonly skipped: readonly { readonly file: string; readonly reason: string }[];
+}
+
+/**
+ * Draws or reads the images that a recipe trains and tests on.
+ * @param only leave the images to train on out, for measuring
+ * @throws FoveaError `bad-file` or `io` for folders, `aborted`
+ */
+export async function loadRecipeData(
+  recipe: Pick<Recipe, 'data' | 'seed' | 'architecture'>,
+  options: {
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (done: number, count: number) => void;
+  } = {},
+): Promise<RecipeData> {
+  const { data, seed, architecture } = recipe;
+  const { size } = architecture;
+  if (data.kind === 'generated') {
+    const all = data.train + data.test;
+    const draw = (drawSeed: number, count: number, before: number) =>
+      generateDataset({
+        seed: drawSeed,
+        count,
+        size,
+        ...(options.signal ? { signal: options.signal } : {}),
+        onProgress: (done) => options.onProgress?.(before + done, all),
+      });
+    const test = await draw(seed + testSeed, data.test, 0);
+    return { train: await draw(seed, data.train, data.test), test, skipped: [] };
+  }
+  const folder = await readImageFolder(data.path, { size, ...(options.signal ? { signal: options.signal } : {}) });
+  const [train, test] = splitDataset(folder, data.testEvery ?? 5);
+  if (train.count === 0 || test.count === 0) {
+    throw new FoveaError(
+      'bad-file',
+      `${data.path} holds ${folder.count} readable images: too few to keep every ${data.testEvery ?? 5}th of a class for testing`,
+    );
+  }
+  return { train, test, skipped: folder.skipped };
+}

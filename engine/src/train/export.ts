@@ -1,0 +1,44 @@
+import { FoveaError } from '../errors.js';
+import type { CheckpointConfig } from '../network/checkpoint/config.js';
+import { networkFromStateDict } from '../network/checkpoint/resnet.js';
+import { parseSafetensors, writeSafetensors } from '../network/checkpoint/safetensors.js';
+import type { Network } from '../network/network.js';
+import type { Parameters } from './parameters.js';
+import { replaceFile } from './save.js';
+
+/** What `saveModel` writes beside the weights. */
+export interface ModelDescription {
+  readonly name: string;
+  readonly labels: readonly string[];
+  /** Anything worth keeping with the model: its recipe, how it did. Readers ignore what they do not know. */
+  readonly notes?: Readonly<Record<string, unknown>>;
+}
+
+function configOf({ layout }: Parameters, { name, labels }: ModelDescription): CheckpointConfig & { arch: string } {
+  const { layers, size, granularity } = layout.architecture;
+  return { arch: 'lasnet-resnet', name, layers, size, granularity, labels };
+}
+
+/**
+ * The network that `parameters` stand for, batch norm folded, ready to run, plan and predict.
+ * @throws FoveaError `bad-file` when there are not as many labels as classes
+ */
+export function trainedNetwork(parameters: Parameters, description: ModelDescription): Network {
+  const file = parseSafetensors(writeSafetensors(parameters.stateDict()), description.name);
+  return networkFromStateDict(file, configOf(parameters, description), description.name);
+}
+
+/**
+ * Writes `NAME.safetensors` (PyTorch's names and order) and `NAME.json` beside it.
+ * @param path ends in `.safetensors`
+ * @throws FoveaError `bad-argument` for another ending, `io`; older files are then kept
+ */
+export async function saveModel(path: string, parameters: Parameters, description: ModelDescription): Promise<void> {
+  if (!path.endsWith('.safetensors')) {
+    throw new FoveaError('bad-argument', `cannot save a model as ${path}: a name that ends in .safetensors is accepted`);
+  }
+  trainedNetwork(parameters, description);
+  await replaceFile(path, writeSafetensors(parameters.stateDict()));
+  const config = { ...configOf(parameters, description), ...description.notes };
+  await replaceFile(`${path.slice(0, -'.safetensors'.length)}.json`, `${JSON.stringify(config, null, 2)}\n`);
+}

@@ -1,0 +1,23 @@
+import type { MaskOptimisation, Optimisation } from './recipe.js';
+
+/** Learning rate at `step` of `steps`: a straight warm-up, then a cosine to zero. */
+export function learningRate({ rate, warmUp = 0 }: Optimisation, step: number, steps: number): number {
+  if (step < warmUp) return (rate * (step + 1)) / warmUp;
+  const progress = (step - warmUp) / Math.max(1, steps - warmUp);
+  return 0.5 * rate * (1 + Math.cos(Math.PI * Math.min(1, progress)));
+}
+
+/** Gumbel temperature, falling exponentially: `start · (end / start)^(step / steps)`. */
+export function gumbelTemperature({ temperature: [start, end] = [5, 0.1] }: MaskOptimisation, progress: number): number {
+  return start * (end / start) ** progress;
+}
+
+/**
+ * Bounds on each block's own FLOPs ratio: both are the target at first, and loosen to 0 and 1 over the
+ * first third, so that no block dies or saturates early (LASNet's schedule).
+ * @param progress 0…1 of the phase
+ */
+export function flopsBounds(target: number, progress: number): { readonly upper: number; readonly lower: number } {
+  const c = Math.cos((Math.min(1, Math.max(0, progress / 0.33)) * Math.PI) / 2) ** 2;
+  return { upper: 1 - c * (1 - target), lower: c * target };
+}

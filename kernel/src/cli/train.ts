@@ -1,0 +1,123 @@
+import { rm } from 'node:fs/promises';
+import {
+  defaultThreads,
+  FoveaError,
+  loadRecipeData,
+  type Measurement,
+  parseRecipe,
+  type Recipe,
+  readImageFolder,
+  readJsonFile,
+  saveModel,
+  type TrainProgress,
+  type TrainResult,
+  train,
+} from '@fovea/engine';
+import type { Command } from 'commander';
+import { asTable, parseInteger, printJson } from './parse.js';
+
+interface TrainCliOptions {
+  readonly output: string;
+  readonly data?: string;
+  readonly checkpoint?: string;
+  readonly threads?: string;
+  readonly json?: boolean;
+}
+
+/** `fovea train`: trains a network and its masks by a recipe. */
+export function register(program: Command): void {
+  program
+    .command('train')
+    .description('Train a small network and its masks by a recipe; interrupted, it goes on where it was.')
+    .argument('<recipe>', 'JSON file: architecture, data, dense and adaptive phase')
+    .requiredOption('--output <file>', 'where to write the weights (.safetensors); a .json goes beside them')
+    .option('--data <folder>', 'train on your images instead: one folder per class')
+    .option('--checkpoint <file>', "the run's state, gone on from when it exists (default: OUTPUT.state)")
+    .option('--threads <n>', 'compute threads (default: all cores)')
+    .option('--json', 'print one JSON document at the end, progress on the error stream')
+    .action(async (file: string, options: TrainCliOptions) => {
+      const recipe = await readRecipe(file, options.data);
+      const threads = options.threads === undefined ? defaultThreads() : parseInteger('--threads', options.threads);
+      const checkpoint = options.checkpoint ?? `${options.output}.state`;
+      const interruption = new AbortController();
+      const interrupt = () => interruption.abort();
+      process.on('SIGINT', interrupt);
+      process.on('SIGTERM', interrupt);
+      const { signal } = interruption;
+      try {
+        const data = await loadRecipeData(recipe, { signal, onProgress: progressLine((done, count) => `drawing images ${done} of ${count}`) });
+        for (const { file: name, reason } of data.skipped) process.stderr.write(`\nskipped ${name}: ${reason}`);
+        const begin = performance.now();
+        const result = await train(recipe, { ...data, threads, checkpoint, signal, onProgress: progressLine(describe) });
+        const seconds = (performance.now() - begin) / 1000;
+        const { dense, allActive, adaptive } = result;
+        const { labels } = data.train;
+        const notes = { recipe, measured: { dense, allActive, adaptive } };
+        await saveModel(options.output, result.parameters, { name: recipe.name, labels, notes });
+        await rm(checkpoint, { force: true });
+        process.stderr.write('\n');
+        if (options.json) printJson({ output: options.output, seconds, skipped: data.skipped, dense, allActive, adaptive });
+        else process.stdout.write(asText(options.output, seconds, result));
+      } finally {
+        process.off('SIGINT', interrupt);
+        process.off('SIGTERM', interrupt);
+      }
+    });
+}
+
+/** The recipe, with a folder of images in place of its own data when one is given. */
+async function readRecipe(file: string, folder: string | undefined): Promise<Recipe> {
+  const recipe = parseRecipe(await readJsonFile(file), file);
+  if (folder === undefined) return recipe;
+  const { labels } = await readImageFolder(folder, { size: recipe.architecture.size });
+  if (labels.length < 2) {
+    throw new FoveaError('bad-file', `${folder} holds one class, ${labels[0]}; at least two folders of images are needed`);
+  }
+  return {
+    ...recipe,
+    data: { kind: 'folder', path: folder },
+    architecture: { ...recipe.architecture, classes: labels.length },
+  };
+}
+
+/** Rewrites one line on a terminal; elsewhere a line every half minute, so that logs stay short. */
+function progressLine<Values extends unknown[]>(text: (...values: Values) => string): (...values: Values) => void {
+  let said = 0;
+  return (...values) => {
+    const now = performance.now();
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text(...values)}`);
+    else if (now - said > 30_000) {
+      said = now;
+      process.stderr.write(`${text(...values)}\n`);
+    }
+  };
+}
+
+function describe({ phase, epoch, epochs, step, steps, loss, accuracy, flops, leftMs }: TrainProgress): string {
+  const left = leftMs > 90_000 ? `${Math.round(leftMs / 60_000)} min` : `${Math.round(leftMs / 1000)} s`;
+  const rate = phase === 'adaptive' ? `, FLOPs ${(100 * flops).toFixed(0)} %` : '';
+  return (
+    `${phase} epoch ${epoch}/${epochs} step ${step}/${steps}: loss ${loss.toFixed(3)}, ` +
+    `accuracy ${(100 * accuracy).toFixed(1)} %${rate}, ${left} left`
+  );
+}
+
+const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+
+function asText(output: string, seconds: number, { dense, allActive, adaptive }: TrainResult): string {
+  const lines = [`${output}: trained in ${(seconds / 60).toFixed(1)} min`];
+  const said = (name: string, measured: Measurement) =>
+    lines.push(`${name}: accuracy ${percent(measured.accuracy)} at ${percent(measured.flops)} of the FLOPs`);
+  said('dense', dense);
+  if (allActive) said('every cell active', allActive);
+  if (adaptive) {
+    said('adaptive', adaptive);
+    const blocks = adaptive.blocks.map(({ name, rate, dilatedRate }) => [name, rate.toFixed(3), dilatedRate.toFixed(3)]);
+    lines.push('', asTable([['block', 'rate', 'dilated'], ...blocks]));
+    const stages = adaptive.stages.map(({ stage, onObject, offObject, ratio }) =>
+      [String(stage + 1), onObject.toFixed(3), offObject.toFixed(3), ratio.toFixed(1)],
+    );
+    if (stages.length > 0) lines.push('', asTable([['stage', 'on object', 'off object', 'ratio'], ...stages]));
+  }
+  return `${lines.join('\n')}\n`;
+}
