@@ -86,7 +86,13 @@ export function layoutOf(architecture: Architecture): Layout {
       const name = `layer${stage + 1}.${position}`;
       const stride = stage > 0 && position === 0 ? 2 : 1;
       const outSide = stride === 2 ? half(side) : side;
-      const shape = (i: number, from: number, to: number, kernel: number, step: number): ConvolutionShape => ({
+      const shape = (
+        i: number,
+        from: number,
+        to: number,
+        kernel: number,
+        step: number,
+      ): ConvolutionShape => ({
         name: `${name}.conv${i}`,
         norm: `${name}.bn${i}`,
         inChannels: from,
@@ -146,9 +152,12 @@ function check({ kind, layers, width, size, classes, granularity }: Architecture
   if (layers.some((depth) => depth > 64)) fail(`layers [${layers.join(', ')}]; at most 64 blocks a stage`);
   if (!positive(width) || width > 512) fail(`width ${width}; an integer from 1 to 512 is accepted`);
   if (!positive(size) || size < 32 || size > 1024) fail(`size ${size}; 32 to 1024 pixels are accepted`);
-  if (!positive(classes) || classes < 2 || classes > 10000) fail(`classes ${classes}; 2 to 10000 are accepted`);
+  if (!positive(classes) || classes < 2 || classes > 10000)
+    fail(`classes ${classes}; 2 to 10000 are accepted`);
   if (!Array.isArray(granularity) || granularity.length !== layers.length || !granularity.every(positive)) {
-    fail(`granularity ${JSON.stringify(granularity)}; one S of at least 1 per stage (${layers.length}) is accepted`);
+    fail(
+      `granularity ${JSON.stringify(granularity)}; one S of at least 1 per stage (${layers.length}) is accepted`,
+    );
   }
 }
 
@@ -165,7 +174,8 @@ export function costsOf(layout: Layout): {
   readonly blocks: readonly { readonly fixed: number; readonly dilated: number; readonly active: number }[];
   readonly rest: number;
 } {
-  const sum = (shapes: readonly ConvolutionShape[]) => shapes.reduce((total, shape) => total + macsOf(shape), 0);
+  const sum = (shapes: readonly ConvolutionShape[]) =>
+    shapes.reduce((total, shape) => total + macsOf(shape), 0);
   return {
     blocks: layout.blocks.map(({ branch, projection, cells, spatial }) => ({
       fixed: (projection ? macsOf(projection) : 0) + 2 * cells * cells * branch[0]!.inChannels,

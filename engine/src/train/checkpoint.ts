@@ -52,14 +52,21 @@ export async function loadTrainingState(
   if (!existsSync(path)) return undefined;
   const file = await readSafetensors(path);
   const { metadata } = file;
-  const step = Number(metadata['step']);
-  const phase = metadata['phase'];
-  if (metadata['format'] !== format || !Number.isSafeInteger(step) || (phase !== 'dense' && phase !== 'adaptive')) {
+  const step = Number(metadata.step);
+  const phase = metadata.phase;
+  if (
+    metadata.format !== format ||
+    !Number.isSafeInteger(step) ||
+    (phase !== 'dense' && phase !== 'adaptive')
+  ) {
     throw new FoveaError('bad-file', `${path} is not a training state that this version writes`);
   }
-  const difference = firstDifference(JSON.parse(metadata['recipe'] ?? '{}'), recipe);
+  const difference = firstDifference(JSON.parse(metadata.recipe ?? '{}'), recipe);
   if (difference) {
-    throw new FoveaError('bad-file', `${path} belongs to another recipe: ${difference}; remove it to start anew`);
+    throw new FoveaError(
+      'bad-file',
+      `${path} belongs to another recipe: ${difference}; remove it to start anew`,
+    );
   }
   const parameters = create();
   parameters.load(file);

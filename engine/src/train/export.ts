@@ -14,7 +14,10 @@ export interface ModelDescription {
   readonly notes?: Readonly<Record<string, unknown>>;
 }
 
-function configOf({ layout }: Parameters, { name, labels }: ModelDescription): CheckpointConfig & { arch: string } {
+function configOf(
+  { layout }: Parameters,
+  { name, labels }: ModelDescription,
+): CheckpointConfig & { arch: string } {
   const { layers, size, granularity } = layout.architecture;
   return { arch: 'lasnet-resnet', name, layers, size, granularity, labels };
 }
@@ -33,9 +36,16 @@ export function trainedNetwork(parameters: Parameters, description: ModelDescrip
  * @param path ends in `.safetensors`
  * @throws FoveaError `bad-argument` for another ending, `io`; older files are then kept
  */
-export async function saveModel(path: string, parameters: Parameters, description: ModelDescription): Promise<void> {
+export async function saveModel(
+  path: string,
+  parameters: Parameters,
+  description: ModelDescription,
+): Promise<void> {
   if (!path.endsWith('.safetensors')) {
-    throw new FoveaError('bad-argument', `cannot save a model as ${path}: a name that ends in .safetensors is accepted`);
+    throw new FoveaError(
+      'bad-argument',
+      `cannot save a model as ${path}: a name that ends in .safetensors is accepted`,
+    );
   }
   trainedNetwork(parameters, description);
   await replaceFile(path, writeSafetensors(parameters.stateDict()));

@@ -149,9 +149,29 @@ class Emitter {
     if (this.training) {
       const rows = raw.length / channels;
       const running = [get('running_mean'), get('running_var')] as const;
-      this.emit('moments', [rows, channels], raw, get('weight'), get('bias'), scale, shift, mean, inverse, ...running);
+      this.emit(
+        'moments',
+        [rows, channels],
+        raw,
+        get('weight'),
+        get('bias'),
+        scale,
+        shift,
+        mean,
+        inverse,
+        ...running,
+      );
     } else {
-      this.emit('fold', [channels], get('weight'), get('bias'), get('running_mean'), get('running_var'), scale, shift);
+      this.emit(
+        'fold',
+        [channels],
+        get('weight'),
+        get('bias'),
+        get('running_mean'),
+        get('running_var'),
+        scale,
+        shift,
+      );
     }
     return { raw, scale, shift, mean, inverse };
   }
@@ -228,21 +248,43 @@ export function buildGraph(parameters: Parameters, options: GraphOptions): Graph
   const stemOutput = emitter.affine(stemNorm, true);
   const pooled = new Float32Array(batch * pooledSide * pooledSide * stem.outChannels);
   const chosen = new Int32Array(pooled.length);
-  const window = [batch, stem.outSide, stem.outSide, stem.outChannels, pooledSide, pooledSide, 3, 3, 2, 2, 1, 1];
+  const window = [
+    batch,
+    stem.outSide,
+    stem.outSide,
+    stem.outChannels,
+    pooledSide,
+    pooledSide,
+    3,
+    3,
+    2,
+    2,
+    1,
+    1,
+  ];
   emitter.emit('max-pool', window, stemOutput, pooled, chosen);
 
   let map: Float32Array = pooled;
   const values = blocks.map((block, index) => {
     const made = blockForward(emitter, block, index, map, { masked, settings, alwaysActive });
     map = made.output;
-    if (made.masker) emitRates(emitter, block, made.masker.mask, rates.subarray(2 * index, 2 * index + 2), alwaysActive);
+    if (made.masker)
+      emitRates(emitter, block, made.masker.mask, rates.subarray(2 * index, 2 * index + 2), alwaysActive);
     return made;
   });
   if (masked) {
     const counts = blocks.map(({ cells }) => cells * cells);
     const slopes = values.map(({ masker }) => masker!.slope);
     const costs = costArray(layout);
-    emitter.emit('budget', [blocks.length, alwaysActive, batch, ...counts], rates, costs, settings.budget, budgetReport, ...slopes);
+    emitter.emit(
+      'budget',
+      [blocks.length, alwaysActive, batch, ...counts],
+      rates,
+      costs,
+      settings.budget,
+      budgetReport,
+      ...slopes,
+    );
   }
 
   const lastSide = blocks[blocks.length - 1]!.branch.at(-1)!.outSide;
@@ -382,7 +424,10 @@ function blockBackward(
   for (let i = branch.length - 1; i >= 0; i--) {
     const from = i === 0 ? input : values[i - 1]!.output!;
     const array = i === 0 ? inputSlope : emitter.take(from.length);
-    emitter.backward(branch[i]!, values[i]!.norm, i < branch.length - 1, inner, from, { array, accumulate: i === 0 });
+    emitter.backward(branch[i]!, values[i]!.norm, i < branch.length - 1, inner, from, {
+      array,
+      accumulate: i === 0,
+    });
     emitter.give(inner);
     inner = array;
   }
@@ -415,7 +460,19 @@ function emitRates(
 ): void {
   const { stride, kernel, padding, inSide } = branch[spatial]!;
   const { outSide } = branch[branch.length - 1]!;
-  const dims = [emitter.batch, alwaysActive, cells, cells, outSide, outSide, stride, kernel, padding, inSide, inSide];
+  const dims = [
+    emitter.batch,
+    alwaysActive,
+    cells,
+    cells,
+    outSide,
+    outSide,
+    stride,
+    kernel,
+    padding,
+    inSide,
+    inSide,
+  ];
   emitter.emit('rates', dims, mask, rates);
 }
 
@@ -426,7 +483,12 @@ function costArray(layout: Layout): Float32Array {
   return Float32Array.from(scaled, (macs) => macs / 1e6);
 }
 
-function emitUpdate(emitter: Emitter, parameters: Parameters, options: GraphOptions, settings: StepSettings): void {
+function emitUpdate(
+  emitter: Emitter,
+  parameters: Parameters,
+  options: GraphOptions,
+  settings: StepSettings,
+): void {
   const velocity = options.velocity ?? new Float32Array(parameters.values.length);
   const ranges = [
     [0, parameters.backbone, 1],

@@ -49,7 +49,11 @@ export interface MeasureOptions {
  * Runs a network over a dataset with running batch-norm statistics and decided masks.
  * @throws FoveaError `aborted`
  */
-export async function measure(parameters: Parameters, dataset: Dataset, options: MeasureOptions): Promise<Measurement> {
+export async function measure(
+  parameters: Parameters,
+  dataset: Dataset,
+  options: MeasureOptions,
+): Promise<Measurement> {
   const { masked, threads, batch = Math.min(32, dataset.count), signal } = options;
   const { blocks, architecture } = parameters.layout;
   const graph = buildGraph(parameters, { batch, mode: 'evaluate', masked, settings: newSettings() });
@@ -91,7 +95,12 @@ export async function measure(parameters: Parameters, dataset: Dataset, options:
     accuracy: correct / dataset.count,
     flops: masked ? used / full : 1,
     blocks: masked
-      ? blocks.map(({ name, stage }, b) => ({ name, stage, rate: rates[2 * b]!, dilatedRate: rates[2 * b + 1]! }))
+      ? blocks.map(({ name, stage }, b) => ({
+          name,
+          stage,
+          rate: rates[2 * b]!,
+          dilatedRate: rates[2 * b + 1]!,
+        }))
       : [],
     stages: masked && dataset.regions ? byStage(blocks, regions) : [],
   };
@@ -104,7 +113,14 @@ interface RegionCount {
   offActive: number;
 }
 
-function countRegions(dataset: Dataset, first: number, count: number, mask: Float32Array, cells: number, into: RegionCount) {
+function countRegions(
+  dataset: Dataset,
+  first: number,
+  count: number,
+  mask: Float32Array,
+  cells: number,
+  into: RegionCount,
+) {
   const { size, regions } = dataset;
   for (let n = 0; n < count; n++) {
     for (let y = 0; y < size; y++) {
@@ -124,7 +140,10 @@ function countRegions(dataset: Dataset, first: number, count: number, mask: Floa
   }
 }
 
-function byStage(blocks: readonly { readonly stage: number }[], counts: readonly RegionCount[]): StageMeasurement[] {
+function byStage(
+  blocks: readonly { readonly stage: number }[],
+  counts: readonly RegionCount[],
+): StageMeasurement[] {
   const stages = blocks[blocks.length - 1]!.stage + 1;
   return Array.from({ length: stages }, (_, stage) => {
     const sum = { on: 0, off: 0, onActive: 0, offActive: 0 };

@@ -119,7 +119,10 @@ export class Parameters {
   /** Every array by its name in the state dict. */
   stateDict(): Record<string, NamedTensor> {
     return Object.fromEntries(
-      [...this.learned, ...this.statistics].map(({ name, shape }) => [name, { shape, values: this.get(name) }]),
+      [...this.learned, ...this.statistics].map(({ name, shape }) => [
+        name,
+        { shape, values: this.get(name) },
+      ]),
     );
   }
 

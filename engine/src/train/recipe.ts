@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.js';
+import { readFileBytes } from '../file.js';
 import type { Architecture } from './architecture.js';
 
 /** One phase's optimisation: SGD with Nesterov momentum, the rate falling to zero along a cosine. */
@@ -48,6 +49,21 @@ export interface Recipe {
 }
 
 /**
+ * Reads a recipe from a JSON file.
+ * @throws FoveaError `io` when it cannot be read, `bad-file` naming the field that is wrong
+ */
+export async function readRecipe(path: string): Promise<Recipe> {
+  const text = new TextDecoder().decode(await readFileBytes(path));
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new FoveaError('bad-file', `${path} is not valid JSON: ${(cause as Error).message}`, { cause });
+  }
+  return parseRecipe(value, path);
+}
+
+/**
  * Checks a recipe read from JSON.
  * @throws FoveaError `bad-file` naming the field
  */
@@ -60,44 +76,52 @@ export function parseRecipe(value: unknown, source: string): Recipe {
       ? (given as Record<string, unknown>)
       : fail(`${name} is not an object`);
   const number = (name: string, given: unknown, low: number, high: number, whole = false) => {
-    if (typeof given !== 'number' || !(given >= low && given <= high) || (whole && !Number.isInteger(given))) {
-      fail(`${name} ${JSON.stringify(given)}; ${whole ? 'an integer' : 'a number'} from ${low} to ${high} is accepted`);
+    if (
+      typeof given !== 'number' ||
+      !(given >= low && given <= high) ||
+      (whole && !Number.isInteger(given))
+    ) {
+      fail(
+        `${name} ${JSON.stringify(given)}; ${whole ? 'an integer' : 'a number'} from ${low} to ${high} is accepted`,
+      );
     }
   };
   const recipe = object('the recipe', value);
-  if (typeof recipe['name'] !== 'string' || recipe['name'] === '') fail('name is missing');
-  number('seed', recipe['seed'], 0, 2 ** 31 - 1, true);
-  number('batch', recipe['batch'], 2, 1024, true);
-  object('architecture', recipe['architecture']);
-  const data = object('data', recipe['data']);
-  if (data['kind'] === 'generated') {
-    number('data.train', data['train'], 2, 1e6, true);
-    number('data.test', data['test'], 1, 1e6, true);
-  } else if (data['kind'] === 'folder') {
-    if (typeof data['path'] !== 'string') fail('data.path is missing');
-    if (data['testEvery'] !== undefined) number('data.testEvery', data['testEvery'], 2, 1000, true);
-  } else fail(`data.kind ${JSON.stringify(data['kind'])}; "generated" and "folder" are accepted`);
+  if (typeof recipe.name !== 'string' || recipe.name === '') fail('name is missing');
+  number('seed', recipe.seed, 0, 2 ** 31 - 1, true);
+  number('batch', recipe.batch, 2, 1024, true);
+  object('architecture', recipe.architecture);
+  const data = object('data', recipe.data);
+  if (data.kind === 'generated') {
+    number('data.train', data.train, 2, 1e6, true);
+    number('data.test', data.test, 1, 1e6, true);
+  } else if (data.kind === 'folder') {
+    if (typeof data.path !== 'string') fail('data.path is missing');
+    if (data.testEvery !== undefined) number('data.testEvery', data.testEvery, 2, 1000, true);
+  } else fail(`data.kind ${JSON.stringify(data.kind)}; "generated" and "folder" are accepted`);
   for (const phase of ['dense', 'adaptive'] as const) {
     if (phase === 'adaptive' && recipe[phase] === undefined) continue;
     const given = object(phase, recipe[phase]);
-    number(`${phase}.epochs`, given['epochs'], phase === 'dense' ? 0 : 1, 10000, true);
-    number(`${phase}.rate`, given['rate'], 0, 1e6);
-    number(`${phase}.decay`, given['decay'], 0, 1);
-    if (given['warmUp'] !== undefined) number(`${phase}.warmUp`, given['warmUp'], 0, 1e7, true);
-    if (given['smoothing'] !== undefined) number(`${phase}.smoothing`, given['smoothing'], 0, 0.9);
+    number(`${phase}.epochs`, given.epochs, phase === 'dense' ? 0 : 1, 10000, true);
+    number(`${phase}.rate`, given.rate, 0, 1e6);
+    number(`${phase}.decay`, given.decay, 0, 1);
+    if (given.warmUp !== undefined) number(`${phase}.warmUp`, given.warmUp, 0, 1e7, true);
+    if (given.smoothing !== undefined) number(`${phase}.smoothing`, given.smoothing, 0, 0.9);
     if (phase === 'dense') continue;
-    number('adaptive.target', given['target'], 0.01, 1);
-    if (given['flopsWeight'] !== undefined) number('adaptive.flopsWeight', given['flopsWeight'], 0, 1e4);
-    if (given['maskerRate'] !== undefined) number('adaptive.maskerRate', given['maskerRate'], 0, 100);
-    if (given['alwaysActive'] !== undefined) number('adaptive.alwaysActive', given['alwaysActive'], 0, 0.9);
-    if (given['distillation'] !== undefined) {
-      const distillation = object('adaptive.distillation', given['distillation']);
-      number('adaptive.distillation.weight', distillation['weight'], 0, 1000);
-      number('adaptive.distillation.temperature', distillation['temperature'], 0.1, 1000);
+    number('adaptive.target', given.target, 0.01, 1);
+    if (given.flopsWeight !== undefined) number('adaptive.flopsWeight', given.flopsWeight, 0, 1e4);
+    if (given.maskerRate !== undefined) number('adaptive.maskerRate', given.maskerRate, 0, 100);
+    if (given.alwaysActive !== undefined) number('adaptive.alwaysActive', given.alwaysActive, 0, 0.9);
+    if (given.distillation !== undefined) {
+      const distillation = object('adaptive.distillation', given.distillation);
+      number('adaptive.distillation.weight', distillation.weight, 0, 1000);
+      number('adaptive.distillation.temperature', distillation.temperature, 0.1, 1000);
     }
-    if (given['temperature'] !== undefined) {
-      if (!Array.isArray(given['temperature']) || given['temperature'].length !== 2) fail('adaptive.temperature is not [start, end]');
-      for (const [i, entry] of (given['temperature'] as unknown[]).entries()) number(`adaptive.temperature[${i}]`, entry, 1e-3, 1e3);
+    if (given.temperature !== undefined) {
+      if (!Array.isArray(given.temperature) || given.temperature.length !== 2)
+        fail('adaptive.temperature is not [start, end]');
+      for (const [i, entry] of (given.temperature as unknown[]).entries())
+        number(`adaptive.temperature[${i}]`, entry, 1e-3, 1e3);
     }
   }
   return recipe as unknown as Recipe;

@@ -8,7 +8,10 @@ export function learningRate({ rate, warmUp = 0 }: Optimisation, step: number, s
 }
 
 /** Gumbel temperature, falling exponentially: `start · (end / start)^(step / steps)`. */
-export function gumbelTemperature({ temperature: [start, end] = [5, 0.1] }: MaskOptimisation, progress: number): number {
+export function gumbelTemperature(
+  { temperature: [start, end] = [5, 0.1] }: MaskOptimisation,
+  progress: number,
+): number {
   return start * (end / start) ** progress;
 }
 
@@ -17,7 +20,10 @@ export function gumbelTemperature({ temperature: [start, end] = [5, 0.1] }: Mask
  * first third, so that no block dies or saturates early (LASNet's schedule).
  * @param progress 0…1 of the phase
  */
-export function flopsBounds(target: number, progress: number): { readonly upper: number; readonly lower: number } {
+export function flopsBounds(
+  target: number,
+  progress: number,
+): { readonly upper: number; readonly lower: number } {
   const c = Math.cos((Math.min(1, Math.max(0, progress / 0.33)) * Math.PI) / 2) ** 2;
   return { upper: 1 - c * (1 - target), lower: c * target };
 }

@@ -13,10 +13,14 @@ export const shippedModelNames: readonly string[] = ['quick-look'];
  */
 export function shippedModelPath(name: string): string {
   if (!shippedModelNames.includes(name)) {
-    throw new FoveaError('unknown-name', `no model "${name}" is shipped; there is ${shippedModelNames.join(', ')}`);
+    throw new FoveaError(
+      'unknown-name',
+      `no model "${name}" is shipped; there is ${shippedModelNames.join(', ')}`,
+    );
   }
   const path = fileURLToPath(new URL(`../../models/${name}.safetensors`, import.meta.url));
-  if (!existsSync(path)) throw new FoveaError('io', `the shipped model ${path} is missing from this installation`);
+  if (!existsSync(path))
+    throw new FoveaError('io', `the shipped model ${path} is missing from this installation`);
   return path;
 }
 

@@ -105,7 +105,8 @@ function checkData({ architecture, batch }: Recipe, { train, test, threads }: Tr
   }
   if (train.count < batch) fail(`${train.count} images to train on; at least one batch (${batch}) is needed`);
   if (test.count < 1) fail('no images to test on; at least 1 is needed');
-  if (!Number.isInteger(threads) || threads < 1 || threads > 64) fail(`threads ${threads}; 1 to 64 are accepted`);
+  if (!Number.isInteger(threads) || threads < 1 || threads > 64)
+    fail(`threads ${threads}; 1 to 64 are accepted`);
 }
 
 /** Steps through one phase from where `state` stands; weights change in place. */
@@ -164,13 +165,24 @@ async function runPhase(
   return { ...state, step: steps };
 }
 
-function graphOf(recipe: Recipe, { phase, parameters, velocity, teacher }: TrainingState, settings: StepSettings): Graph {
+function graphOf(
+  recipe: Recipe,
+  { phase, parameters, velocity, teacher }: TrainingState,
+  settings: StepSettings,
+): Graph {
   const { batch } = recipe;
-  if (phase === 'dense') return buildGraph(parameters, { batch, mode: 'train', masked: false, settings, velocity });
+  if (phase === 'dense')
+    return buildGraph(parameters, { batch, mode: 'train', masked: false, settings, velocity });
   const { maskerRate = 1, alwaysActive = 0 } = recipe.adaptive!;
   const { size } = recipe.architecture;
   const images = new Float32Array(batch * size * size * 3);
-  const imitated = buildGraph(teacher!, { batch, mode: 'evaluate', masked: false, settings: newSettings(), images });
+  const imitated = buildGraph(teacher!, {
+    batch,
+    mode: 'evaluate',
+    masked: false,
+    settings: newSettings(),
+    images,
+  });
   return buildGraph(parameters, {
     batch,
     mode: 'train',
@@ -185,7 +197,13 @@ function graphOf(recipe: Recipe, { phase, parameters, velocity, teacher }: Train
 }
 
 /** Writes what this step's schedules say into the arrays that the program reads. */
-function configure(settings: StepSettings, recipe: Recipe, plan: Optimisation, step: number, steps: number): void {
+function configure(
+  settings: StepSettings,
+  recipe: Recipe,
+  plan: Optimisation,
+  step: number,
+  steps: number,
+): void {
   settings.optimiser.set([learningRate(plan, step, steps), 0.9, plan.decay]);
   settings.random.set([recipe.seed, step]);
   const masks = 'target' in plan ? (plan as MaskOptimisation) : undefined;
@@ -216,7 +234,13 @@ class Clock {
     private readonly first: number,
   ) {}
 
-  tick(done: number, steps: number, batch: number, graph: Graph, plan: Optimisation): TrainProgress | undefined {
+  tick(
+    done: number,
+    steps: number,
+    batch: number,
+    graph: Graph,
+    plan: Optimisation,
+  ): TrainProgress | undefined {
     const now = performance.now();
     this.#loss += graph.report[0]!;
     this.#correct += graph.report[2]! / batch;
@@ -224,7 +248,8 @@ class Clock {
     this.#count++;
     if (now - this.#reported < 1000 && done < steps) return undefined;
     const pace = (now - this.#begin) / (done - this.first);
-    const later = this.phase === 'dense' ? (this.recipe.adaptive?.epochs ?? 0) * this.perEpoch * maskedStep : 0;
+    const later =
+      this.phase === 'dense' ? (this.recipe.adaptive?.epochs ?? 0) * this.perEpoch * maskedStep : 0;
     const progress: TrainProgress = {
       phase: this.phase,
       step: done,

@@ -13,6 +13,7 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   kernel: () => import('./kernel.js'),
   predict: () => import('./predict.js'),
   lab: () => import('./lab.js'),
+  train: () => import('./train.js'),
 };
 
 async function main(argv: readonly string[]): Promise<void> {

@@ -4,10 +4,9 @@ import {
   FoveaError,
   loadRecipeData,
   type Measurement,
-  parseRecipe,
   type Recipe,
   readImageFolder,
-  readJsonFile,
+  readRecipe,
   saveModel,
   type TrainProgress,
   type TrainResult,
@@ -36,8 +35,9 @@ export function register(program: Command): void {
     .option('--threads <n>', 'compute threads (default: all cores)')
     .option('--json', 'print one JSON document at the end, progress on the error stream')
     .action(async (file: string, options: TrainCliOptions) => {
-      const recipe = await readRecipe(file, options.data);
-      const threads = options.threads === undefined ? defaultThreads() : parseInteger('--threads', options.threads);
+      const recipe = await recipeFor(file, options.data);
+      const threads =
+        options.threads === undefined ? defaultThreads() : parseInteger('--threads', options.threads);
       const checkpoint = options.checkpoint ?? `${options.output}.state`;
       const interruption = new AbortController();
       const interrupt = () => interruption.abort();
@@ -45,10 +45,20 @@ export function register(program: Command): void {
       process.on('SIGTERM', interrupt);
       const { signal } = interruption;
       try {
-        const data = await loadRecipeData(recipe, { signal, onProgress: progressLine((done, count) => `drawing images ${done} of ${count}`) });
-        for (const { file: name, reason } of data.skipped) process.stderr.write(`\nskipped ${name}: ${reason}`);
+        const data = await loadRecipeData(recipe, {
+          signal,
+          onProgress: progressLine((done, count) => `drawing images ${done} of ${count}`),
+        });
+        for (const { file: name, reason } of data.skipped)
+          process.stderr.write(`\nskipped ${name}: ${reason}`);
         const begin = performance.now();
-        const result = await train(recipe, { ...data, threads, checkpoint, signal, onProgress: progressLine(describe) });
+        const result = await train(recipe, {
+          ...data,
+          threads,
+          checkpoint,
+          signal,
+          onProgress: progressLine(describe),
+        });
         const seconds = (performance.now() - begin) / 1000;
         const { dense, allActive, adaptive } = result;
         const { labels } = data.train;
@@ -56,7 +66,8 @@ export function register(program: Command): void {
         await saveModel(options.output, result.parameters, { name: recipe.name, labels, notes });
         await rm(checkpoint, { force: true });
         process.stderr.write('\n');
-        if (options.json) printJson({ output: options.output, seconds, skipped: data.skipped, dense, allActive, adaptive });
+        if (options.json)
+          printJson({ output: options.output, seconds, skipped: data.skipped, dense, allActive, adaptive });
         else process.stdout.write(asText(options.output, seconds, result));
       } finally {
         process.off('SIGINT', interrupt);
@@ -66,12 +77,15 @@ export function register(program: Command): void {
 }
 
 /** The recipe, with a folder of images in place of its own data when one is given. */
-async function readRecipe(file: string, folder: string | undefined): Promise<Recipe> {
-  const recipe = parseRecipe(await readJsonFile(file), file);
+async function recipeFor(file: string, folder: string | undefined): Promise<Recipe> {
+  const recipe = await readRecipe(file);
   if (folder === undefined) return recipe;
   const { labels } = await readImageFolder(folder, { size: recipe.architecture.size });
   if (labels.length < 2) {
-    throw new FoveaError('bad-file', `${folder} holds one class, ${labels[0]}; at least two folders of images are needed`);
+    throw new FoveaError(
+      'bad-file',
+      `${folder} holds one class, ${labels[0]}; at least two folders of images are needed`,
+    );
   }
   return {
     ...recipe,
@@ -81,7 +95,9 @@ async function readRecipe(file: string, folder: string | undefined): Promise<Rec
 }
 
 /** Rewrites one line on a terminal; elsewhere a line every half minute, so that logs stay short. */
-function progressLine<Values extends unknown[]>(text: (...values: Values) => string): (...values: Values) => void {
+function progressLine<Values extends unknown[]>(
+  text: (...values: Values) => string,
+): (...values: Values) => void {
   let said = 0;
   return (...values) => {
     const now = performance.now();
@@ -93,7 +109,17 @@ function progressLine<Values extends unknown[]>(text: (...values: Values) => str
   };
 }
 
-function describe({ phase, epoch, epochs, step, steps, loss, accuracy, flops, leftMs }: TrainProgress): string {
+function describe({
+  phase,
+  epoch,
+  epochs,
+  step,
+  steps,
+  loss,
+  accuracy,
+  flops,
+  leftMs,
+}: TrainProgress): string {
   const left = leftMs > 90_000 ? `${Math.round(leftMs / 60_000)} min` : `${Math.round(leftMs / 1000)} s`;
   const rate = phase === 'adaptive' ? `, FLOPs ${(100 * flops).toFixed(0)} %` : '';
   return (
@@ -112,12 +138,20 @@ function asText(output: string, seconds: number, { dense, allActive, adaptive }:
   if (allActive) said('every cell active', allActive);
   if (adaptive) {
     said('adaptive', adaptive);
-    const blocks = adaptive.blocks.map(({ name, rate, dilatedRate }) => [name, rate.toFixed(3), dilatedRate.toFixed(3)]);
+    const blocks = adaptive.blocks.map(({ name, rate, dilatedRate }) => [
+      name,
+      rate.toFixed(3),
+      dilatedRate.toFixed(3),
+    ]);
     lines.push('', asTable([['block', 'rate', 'dilated'], ...blocks]));
-    const stages = adaptive.stages.map(({ stage, onObject, offObject, ratio }) =>
-      [String(stage + 1), onObject.toFixed(3), offObject.toFixed(3), ratio.toFixed(1)],
-    );
-    if (stages.length > 0) lines.push('', asTable([['stage', 'on object', 'off object', 'ratio'], ...stages]));
+    const stages = adaptive.stages.map(({ stage, onObject, offObject, ratio }) => [
+      String(stage + 1),
+      onObject.toFixed(3),
+      offObject.toFixed(3),
+      ratio.toFixed(1),
+    ]);
+    if (stages.length > 0)
+      lines.push('', asTable([['stage', 'on object', 'off object', 'ratio'], ...stages]));
   }
   return `${lines.join('\n')}\n`;
 }

@@ -15,7 +15,12 @@ const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => su
  * The derivative of `value` along a random direction of `input`, by central differences, beside the one
  * that the analytic gradient gives.
  */
-async function slopes(input: Float32Array, gradient: Float32Array, value: () => Promise<number>, step = 1e-2) {
+async function slopes(
+  input: Float32Array,
+  gradient: Float32Array,
+  value: () => Promise<number>,
+  step = 1e-2,
+) {
   const direction = normal(input.length);
   const start = input.slice();
   const at = async (distance: number) => {
@@ -77,7 +82,12 @@ describe.skipIf(!canTrain())('gradients agree with finite differences (needs the
     const y = new Float32Array(N * OH * OW * K);
     await execute('convolution', [N, H, W, C, OH, OW, K, 3, 3, stride, stride, 1, 1, groups, 0], x, w, y);
     for (let i = 0; i < y.length; i++) {
-      const [o, ox, oy, n] = [i % K, Math.floor(i / K) % OW, Math.floor(i / (K * OW)) % OH, Math.floor(i / (K * OW * OH))];
+      const [o, ox, oy, n] = [
+        i % K,
+        Math.floor(i / K) % OW,
+        Math.floor(i / (K * OW)) % OH,
+        Math.floor(i / (K * OW * OH)),
+      ];
       const [inputs, group] = [C / groups, Math.floor(o / (K / groups))];
       let sum = 0;
       for (let ky = 0; ky < 3; ky++) {
@@ -85,7 +95,8 @@ describe.skipIf(!canTrain())('gradients agree with finite differences (needs the
           const [iy, ix] = [oy * stride - 1 + ky, ox * stride - 1 + kx];
           if (iy < 0 || ix < 0 || iy >= H || ix >= W) continue;
           for (let c = 0; c < inputs; c++) {
-            sum += x[((n * H + iy) * W + ix) * C + group * inputs + c]! * w[((o * inputs + c) * 3 + ky) * 3 + kx]!;
+            sum +=
+              x[((n * H + iy) * W + ix) * C + group * inputs + c]! * w[((o * inputs + c) * 3 + ky) * 3 + kx]!;
           }
         }
       }
@@ -108,7 +119,20 @@ describe.skipIf(!canTrain())('gradients agree with finite differences (needs the
     };
     await value();
     const [dx, dgamma, dbeta] = [new Float32Array(x.length), new Float32Array(C), new Float32Array(C)];
-    await execute('normalisation-dx', [rows, C, relu], weights, x, gamma, scale!, shift!, mean!, inverse!, dx, dgamma, dbeta);
+    await execute(
+      'normalisation-dx',
+      [rows, C, relu],
+      weights,
+      x,
+      gamma,
+      scale!,
+      shift!,
+      mean!,
+      inverse!,
+      dx,
+      dgamma,
+      dbeta,
+    );
     expectClose(await slopes(x, dx, value, 1e-3), 0.03);
     expectClose(await slopes(gamma, dgamma, value, 1e-3), 0.02);
     expectClose(await slopes(beta, dbeta, value, 1e-3), 0.02);

@@ -58,7 +58,13 @@ export function fillBatch(
   }
 }
 
-function writeImage({ size, pixels }: Dataset, index: number, images: Float32Array, n: number, variation: Variation): void {
+function writeImage(
+  { size, pixels }: Dataset,
+  index: number,
+  images: Float32Array,
+  n: number,
+  variation: Variation,
+): void {
   const { flip, dx, dy, tint } = variation;
   const columns = Int32Array.from({ length: size }, (_, x) => {
     const moved = Math.max(0, Math.min(size - 1, x + dx));

@@ -10,7 +10,9 @@ export type Paint = (x: number, y: number, out: Float64Array) => void;
 export function hsl(hue: number, saturation: number, lightness: number): Colour {
   const channel = (offset: number) => {
     const k = (((offset + hue * 12) % 12) + 12) % 12;
-    return lightness - saturation * Math.min(lightness, 1 - lightness) * Math.max(-1, Math.min(k - 3, 9 - k, 1));
+    return (
+      lightness - saturation * Math.min(lightness, 1 - lightness) * Math.max(-1, Math.min(k - 3, 9 - k, 1))
+    );
   };
   return [channel(0), channel(8), channel(4)];
 }
@@ -24,7 +26,12 @@ export function plain([r, g, b]: Colour): Paint {
 }
 
 /** Two colours, chosen by where `which` is positive; the border is softened over `edge`. */
-export function pattern(first: Colour, second: Colour, which: (x: number, y: number) => number, edge = 0.03): Paint {
+export function pattern(
+  first: Colour,
+  second: Colour,
+  which: (x: number, y: number) => number,
+  edge = 0.03,
+): Paint {
   return (x, y, out) => {
     const share = Math.min(1, Math.max(0, 0.5 + which(x, y) / edge));
     for (let i = 0; i < 3; i++) out[i] = first[i]! + (second[i]! - first[i]!) * share;

@@ -33,7 +33,10 @@ export interface GenerateOptions {
 export async function generateDataset(options: GenerateOptions): Promise<Dataset> {
   const { seed, count, size, signal, onProgress } = options;
   if (!Number.isInteger(count) || count < 1 || count * size * size * 4 > 2 ** 32) {
-    throw new FoveaError('bad-argument', `${count} images of side ${size}: at least 1 image and at most 4 GiB are accepted`);
+    throw new FoveaError(
+      'bad-argument',
+      `${count} images of side ${size}: at least 1 image and at most 4 GiB are accepted`,
+    );
   }
   const targets = new Int32Array(count).map((_, i) => i % objectLabels.length);
   new Random(seed, 2 ** 40).shuffle(targets);
@@ -46,7 +49,8 @@ export async function generateDataset(options: GenerateOptions): Promise<Dataset
     regions.set(scene.region, i * plane);
     if (i % 16 === 15) {
       await setImmediate();
-      if (signal?.aborted) throw new FoveaError('aborted', `drawing images was aborted after ${i + 1} of ${count}`);
+      if (signal?.aborted)
+        throw new FoveaError('aborted', `drawing images was aborted after ${i + 1} of ${count}`);
       onProgress?.(i + 1, count);
     }
   }

@@ -27,15 +27,24 @@ export async function readImageFolder(
   if (!Number.isInteger(size) || size < 32 || size > 1024) {
     throw new FoveaError('bad-argument', `image size ${size}: an integer from 32 to 1024 is accepted`);
   }
-  const labels = (await list(folder)).filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort();
+  const labels = (await list(folder))
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
   if (labels.length === 0) {
-    throw new FoveaError('bad-file', `${folder} holds no folders; one folder of images per class is accepted`);
+    throw new FoveaError(
+      'bad-file',
+      `${folder} holds no folders; one folder of images per class is accepted`,
+    );
   }
   const images: { pixels: Uint8Array; label: number }[] = [];
   const skipped: { file: string; reason: string }[] = [];
   for (const [label, name] of labels.entries()) {
     const entries = await list(path.join(folder, name));
-    for (const file of entries.map((entry) => entry.name).filter((file) => imageName.test(file)).sort()) {
+    for (const file of entries
+      .map((entry) => entry.name)
+      .filter((file) => imageName.test(file))
+      .sort()) {
       if (signal?.aborted) throw new FoveaError('aborted', `reading ${folder} was aborted`);
       try {
         images.push({ pixels: await readSquare(path.join(folder, name, file), size), label });
@@ -100,7 +109,13 @@ export function splitDataset(dataset: Dataset, every: number): readonly [Dataset
       pixels.set(dataset.pixels.subarray(from * image, (from + 1) * image), to * image);
     });
     const { size, labels } = dataset;
-    return { size, labels, count: chosen.length, pixels, targets: Int32Array.from(chosen, (i) => dataset.targets[i]!) };
+    return {
+      size,
+      labels,
+      count: chosen.length,
+      pixels,
+      targets: Int32Array.from(chosen, (i) => dataset.targets[i]!),
+    };
   };
   return [pick(parts[0]), pick(parts[1])];
 }

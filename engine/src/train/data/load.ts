@@ -41,7 +41,10 @@ export async function loadRecipeData(
     const test = await draw(seed + testSeed, data.test, 0);
     return { train: await draw(seed, data.train, data.test), test, skipped: [] };
   }
-  const folder = await readImageFolder(data.path, { size, ...(options.signal ? { signal: options.signal } : {}) });
+  const folder = await readImageFolder(data.path, {
+    size,
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
   const [train, test] = splitDataset(folder, data.testEvery ?? 5);
   if (train.count === 0 || test.count === 0) {
     throw new FoveaError(

@@ -1,6 +1,18 @@
 import type { Random } from '../../random.js';
 import { type Colour, dots, hsl, mottled, type Paint, pattern, plain, stripes } from './colour.js';
-import { around, box, capsule, circle, cut, type Distance, ellipse, polygon, ring, star, union } from './distance.js';
+import {
+  around,
+  box,
+  capsule,
+  circle,
+  cut,
+  type Distance,
+  ellipse,
+  polygon,
+  ring,
+  star,
+  union,
+} from './distance.js';
 
 /** One piece of an object, painted over those before it. The object fills about the unit disc. */
 export interface Part {
@@ -27,7 +39,12 @@ function ball(random: Random): Part[] {
   const panels = 2 + random.below(2);
   const px = between(random, -0.35, 0.35);
   const py = between(random, -0.5, -0.2);
-  const paint = pattern(first, cream, (x, y) => 0.25 * Math.sin(panels * Math.atan2(y - py, x - px) + tilt), 0.06);
+  const paint = pattern(
+    first,
+    cream,
+    (x, y) => 0.25 * Math.sin(panels * Math.atan2(y - py, x - px) + tilt),
+    0.06,
+  );
   return [{ shape: circle(0, 0, 0.9), paint, bevel: 0.9, gloss: 0.8 }];
 }
 
@@ -72,8 +89,18 @@ function fish(random: Random): Part[] {
       : pattern(first, second, (x, y) => y + 0.05 * Math.sin(9 * x), 0.1);
   const fin = vivid(random);
   return [
-    { shape: polygon([0.42, 0, 0.92, -0.42, 0.8, 0, 0.92, 0.42], 0.06), paint: plain(fin), bevel: 0.16, gloss: 0.3 },
-    { shape: polygon([-0.2, -0.3, 0.3, -0.3, 0.25, -0.68], 0.05), paint: plain(fin), bevel: 0.12, gloss: 0.3 },
+    {
+      shape: polygon([0.42, 0, 0.92, -0.42, 0.8, 0, 0.92, 0.42], 0.06),
+      paint: plain(fin),
+      bevel: 0.16,
+      gloss: 0.3,
+    },
+    {
+      shape: polygon([-0.2, -0.3, 0.3, -0.3, 0.25, -0.68], 0.05),
+      paint: plain(fin),
+      bevel: 0.12,
+      gloss: 0.3,
+    },
     { shape: polygon([-0.05, 0.3, 0.25, 0.3, 0.22, 0.6], 0.05), paint: plain(fin), bevel: 0.12, gloss: 0.3 },
     { shape: ellipse(-0.15, 0, 0.74, 0.46), paint, bevel: 0.46, gloss: 0.7 },
     { shape: circle(-0.56, -0.1, 0.13), paint: plain(cream), bevel: 0.05, gloss: 0.4 },
@@ -85,7 +112,9 @@ function starfish(random: Random): Part[] {
   const colour = vivid(random);
   const inner = between(random, 0.36, 0.46);
   const paint = random.next() < 0.5 ? plain(colour) : dots(colour, cream, 0.3, 0.05);
-  return [{ shape: star(5, 0.86, inner, 0.09), paint: mottled(paint, random, 0.1, 6), bevel: 0.36, gloss: 0.5 }];
+  return [
+    { shape: star(5, 0.86, inner, 0.09), paint: mottled(paint, random, 0.1, 6), bevel: 0.36, gloss: 0.5 },
+  ];
 }
 
 function flower(random: Random): Part[] {
@@ -123,7 +152,12 @@ function house(random: Random): Part[] {
   ];
   return [
     { shape: box(0.42 * side, -0.55, 0.1, 0.3), paint: plain(tiles), bevel: 0.05, gloss: 0 },
-    { shape: box(0, 0.32, 0.62, 0.52), paint: stripes(wall, cream, Math.PI / 2, 0.13, 0.12), bevel: 0.06, gloss: 0.05 },
+    {
+      shape: box(0, 0.32, 0.62, 0.52),
+      paint: stripes(wall, cream, Math.PI / 2, 0.13, 0.12),
+      bevel: 0.06,
+      gloss: 0.05,
+    },
     {
       shape: polygon([-0.84, -0.12, 0, -0.84, 0.84, -0.12], 0.05),
       paint: stripes(roof, tiles, Math.PI / 2, 0.15, 0.2),
@@ -148,7 +182,12 @@ function sailboat(random: Random): Part[] {
       bevel: 0.3,
       gloss: 0.15,
     },
-    { shape: polygon(mirrored([-0.09, -0.62, -0.09, 0.26, -0.58, 0.26]), 0.03), paint: plain(trim), bevel: 0.25, gloss: 0.15 },
+    {
+      shape: polygon(mirrored([-0.09, -0.62, -0.09, 0.26, -0.58, 0.26]), 0.03),
+      paint: plain(trim),
+      bevel: 0.25,
+      gloss: 0.15,
+    },
     {
       shape: polygon([-0.86, 0.42, 0.86, 0.42, 0.56, 0.8, -0.56, 0.8], 0.06),
       paint: pattern(hull, cream, (_x, y) => 0.05 - Math.abs(y - 0.5)),
@@ -178,7 +217,12 @@ function cactus(random: Random): Part[] {
       gloss: 0.2,
     },
     { shape: capsule(0, -0.62, 0, 0.5, 0.26), paint: skin, bevel: 0.26, gloss: 0.2 },
-    { shape: polygon([-0.44, 0.46, 0.44, 0.46, 0.32, 0.86, -0.32, 0.86], 0.05), paint: plain(pot), bevel: 0.22, gloss: 0.3 },
+    {
+      shape: polygon([-0.44, 0.46, 0.44, 0.46, 0.32, 0.86, -0.32, 0.86], 0.05),
+      paint: plain(pot),
+      bevel: 0.22,
+      gloss: 0.3,
+    },
     { shape: box(0, 0.46, 0.52, 0.09, 0.05), paint: plain(pot), bevel: 0.1, gloss: 0.3 },
   ];
 }
@@ -188,8 +232,18 @@ function rocket(random: Random): Part[] {
   const flame = hsl(0.1, 0.95, 0.55);
   const paint = pattern(shell, fins, (_x, y) => -0.42 - y);
   return [
-    { shape: ellipse(0, 0.66, 0.17, 0.3), paint: pattern(flame, [1, 0.95, 0.7], (x, y) => 0.12 - Math.hypot(x, y - 0.55), 0.1), bevel: 0.1, gloss: 0 },
-    { shape: polygon([-0.2, 0.15, -0.62, 0.66, -0.2, 0.55], 0.05), paint: plain(fins), bevel: 0.1, gloss: 0.4 },
+    {
+      shape: ellipse(0, 0.66, 0.17, 0.3),
+      paint: pattern(flame, [1, 0.95, 0.7], (x, y) => 0.12 - Math.hypot(x, y - 0.55), 0.1),
+      bevel: 0.1,
+      gloss: 0,
+    },
+    {
+      shape: polygon([-0.2, 0.15, -0.62, 0.66, -0.2, 0.55], 0.05),
+      paint: plain(fins),
+      bevel: 0.1,
+      gloss: 0.4,
+    },
     { shape: polygon([0.2, 0.15, 0.62, 0.66, 0.2, 0.55], 0.05), paint: plain(fins), bevel: 0.1, gloss: 0.4 },
     { shape: cut(ellipse(0, -0.02, 0.36, 0.9), (_x, y) => y - 0.58), paint, bevel: 0.36, gloss: 0.7 },
     { shape: circle(0, -0.14, 0.18), paint: plain(fins), bevel: 0.05, gloss: 0.4 },

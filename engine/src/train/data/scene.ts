@@ -51,7 +51,11 @@ function drawBackground(canvas: Float64Array, size: number, random: Random): voi
   const hue = random.next();
   const lightness = 0.25 + 0.45 * random.next();
   const first = hsl(hue, 0.1 + 0.35 * random.next(), lightness);
-  const second = hsl(hue + 0.3 * (random.next() - 0.5), 0.1 + 0.35 * random.next(), lightness + 0.3 * (random.next() - 0.5));
+  const second = hsl(
+    hue + 0.3 * (random.next() - 0.5),
+    0.1 + 0.35 * random.next(),
+    lightness + 0.3 * (random.next() - 0.5),
+  );
   const angle = 2 * Math.PI * random.next();
   const [ax, ay] = [Math.cos(angle), Math.sin(angle)];
   const wander = valueNoise(random.nextUint32());
@@ -65,7 +69,11 @@ function drawBackground(canvas: Float64Array, size: number, random: Random): voi
   }
   const count = 14 + random.below(14);
   for (let i = 0; i < count; i++) {
-    const colour = hsl(hue + 0.5 * (random.next() - 0.5), 0.5 * random.next(), lightness + 0.5 * (random.next() - 0.5));
+    const colour = hsl(
+      hue + 0.5 * (random.next() - 0.5),
+      0.5 * random.next(),
+      lightness + 0.5 * (random.next() - 0.5),
+    );
     drawClutter(canvas, size, random, colour);
   }
 }
@@ -104,7 +112,13 @@ function smooth(share: number): number {
 }
 
 /** The object with its contact shadow; `region` is set where it covers at least half a pixel. */
-function drawObject(canvas: Float64Array, region: Uint8Array, size: number, random: Random, make: ObjectClass): void {
+function drawObject(
+  canvas: Float64Array,
+  region: Uint8Array,
+  size: number,
+  random: Random,
+  make: ObjectClass,
+): void {
   const radius = size * (0.19 + 0.19 * random.next());
   const margin = 0.92 * radius;
   const cx = margin + (size - 2 * margin) * random.next();
@@ -171,9 +185,22 @@ function shade(
   for (let c = 0; c < 3; c++) out[c] = Math.min(1, out[c]! * brightness + highlight);
 }
 
-function drawShadow(canvas: Float64Array, size: number, cx: number, cy: number, rx: number, ry: number): void {
-  const [left, right] = [Math.max(0, Math.floor(cx - 1.5 * rx)), Math.min(size - 1, Math.ceil(cx + 1.5 * rx))];
-  const [top, bottom] = [Math.max(0, Math.floor(cy - 1.5 * ry)), Math.min(size - 1, Math.ceil(cy + 1.5 * ry))];
+function drawShadow(
+  canvas: Float64Array,
+  size: number,
+  cx: number,
+  cy: number,
+  rx: number,
+  ry: number,
+): void {
+  const [left, right] = [
+    Math.max(0, Math.floor(cx - 1.5 * rx)),
+    Math.min(size - 1, Math.ceil(cx + 1.5 * rx)),
+  ];
+  const [top, bottom] = [
+    Math.max(0, Math.floor(cy - 1.5 * ry)),
+    Math.min(size - 1, Math.ceil(cy + 1.5 * ry)),
+  ];
   for (let y = top; y <= bottom; y++) {
     for (let x = left; x <= right; x++) {
       const dark = 0.45 * smooth(1.4 - Math.sqrt(((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2));
