@@ -23,7 +23,13 @@ export class Plot {
   private queue: Promise<unknown> = Promise.resolve();
   private disposed = false;
 
-  constructor(private readonly onError: (error: Error) => void) {
+  constructor(
+    private readonly options: {
+      /** Called after every drawing, with what was drawn. */
+      readonly onDraw?: (figure: Figure) => void;
+      readonly onError: (error: Error) => void;
+    },
+  ) {
     this.observer = new ResizeObserver(() => {
       if (Math.abs(this.node.clientWidth - this.width) >= 1) void this.draw();
     });
@@ -53,14 +59,16 @@ export class Plot {
     const theme = readTheme(this.node);
     const space = { width: Math.max(720, this.width), theme };
     const { data, layout } = this.build!(space);
-    const height = Number(layout.height ?? 420) + 48;
+    const height = Number(layout.height ?? 420) + 112;
     const margin = { ...(layout.margin as Record<string, number>) };
-    margin.t = (margin.t ?? 0) + 48;
+    margin.t = (margin.t ?? 0) + 112;
     const url = await plotly.toImage(
       {
         data: structuredClone(data),
         layout: {
           ...structuredClone(layout),
+          // On the page the legend is the viewer's own; a picture carries it inside.
+          showlegend: true,
           height,
           margin,
           paper_bgcolor: theme.paper,
@@ -90,11 +98,13 @@ export class Plot {
       const plotly = await loadPlotly();
       if (this.disposed) return;
       this.width = width;
-      const { data, layout } = this.build({ width, theme: readTheme(this.node) });
+      const figure = this.build({ width, theme: readTheme(this.node) });
+      const { data, layout } = figure;
       // Plotly writes into what it is given; the builder's figure may share parts with the document.
       await plotly.react(this.node, structuredClone(data), structuredClone(layout), CONFIG);
+      this.options.onDraw?.(figure);
     });
-    this.queue = task.catch((error: Error) => this.onError(error));
+    this.queue = task.catch((error: Error) => this.options.onError(error));
     return this.queue as Promise<void>;
   }
 }

@@ -43,7 +43,7 @@ export class PlotlyRenderer extends Widget implements IRenderMime.IRenderer {
       const data = list(fields.data, 'data', object) as Figure['data'];
       const layout = (fields.layout === undefined ? {} : object(fields.layout, 'layout')) as Figure['layout'];
       if (!this.plot) {
-        this.plot = new Plot((error) => this.fail(error));
+        this.plot = new Plot({ onError: (error) => this.fail(error) });
         this.node.replaceChildren(this.plot.node);
       }
       const title = layout.title as string | { text?: string } | undefined;

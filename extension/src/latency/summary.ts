@@ -1,3 +1,4 @@
+import { ORIGINS } from '../documents/latency';
 import type { LatencyView } from '../documents/types';
 import { counted, milliseconds, percent, significant } from '../format';
 
@@ -60,12 +61,17 @@ export function viewSentence(view: LatencyView): string {
       ]);
     }
     case 'ratio': {
-      const points = view.series.filter((each) => each.breakEven !== undefined);
-      if (points.length === 0)
-        return `${counted(view.series.length, 'series').replace('seriess', 'series')}.`;
-      return joined(
-        points.map((each) => `${each.label} pays up to ${percent(each.breakEven!)} (${each.origin})`),
-      );
+      const ranges = ORIGINS.flatMap((origin) => {
+        const rates = view.series.flatMap((each) =>
+          each.origin === origin && each.breakEven !== undefined ? [each.breakEven] : [],
+        );
+        if (rates.length === 0) return [];
+        const [least, most] = [percent(Math.min(...rates)), percent(Math.max(...rates))];
+        return [`${least === most ? least : `${least} to ${most}`} (${origin})`];
+      });
+      return ranges.length === 0
+        ? 'No break-even within what was looked at'
+        : `Faster than dense below an activation rate of ${joined(ranges)}`;
     }
     case 'fusion':
     case 'strategies': {

@@ -7,6 +7,7 @@ import { message } from '../message';
 import { buildFigure } from './figures';
 import type { Grain } from './figures/breakdown';
 import { plain } from './figures/figure';
+import { legendItems } from './legend';
 import { Plot } from './plot';
 import { TAB_LABELS, viewSentence, viewTitle } from './summary';
 import { toCsv, type Value, viewTable } from './table';
@@ -47,7 +48,9 @@ export class LatencyViewer {
   readonly node: HTMLElement;
   private readonly titles = element('div', { class: 'fovea-titles' });
   private readonly tabs = element('div', { class: 'fovea-tabs' });
-  private readonly options = element('div', { class: 'fovea-toolbar-group' });
+  private readonly caption = element('p', { class: 'fovea-subtitle' });
+  private readonly options = element('div', { class: 'fovea-toolbar' });
+  private readonly legend = element('ul', { class: 'fovea-legend', 'aria-label': 'Legend' });
   private readonly trouble = element('div', {});
   private readonly plot: Plot;
   private readonly tablePlace = element('div', { class: 'fovea-table-place', tabindex: 0 });
@@ -60,12 +63,9 @@ export class LatencyViewer {
   private grain: Grain = 'op';
 
   constructor() {
-    this.plot = new Plot((error) => {
-      this.trouble.replaceChildren(
-        message('The figure cannot be drawn; the table below holds its data.', error.message),
-      );
-      this.details.open = true;
-      this.fillTable();
+    this.plot = new Plot({
+      onDraw: (figure) => this.legend.replaceChildren(...legendItems(figure)),
+      onError: (error) => this.fail(error),
     });
     this.details = element(
       'details',
@@ -74,24 +74,25 @@ export class LatencyViewer {
       this.tablePlace,
     );
     this.details.addEventListener('toggle', () => this.fillTable());
-    this.panel = element('div', { id: uniqueId('panel') }, this.trouble, this.plot.node);
+    this.panel = element('div', { id: uniqueId('panel') }, this.trouble, this.legend, this.plot.node);
     this.node = element(
       'section',
       { class: 'fovea-viewer fovea-latency' },
       element('header', { class: 'fovea-head' }, this.titles, this.tabs),
+      this.caption,
+      this.options,
+      this.panel,
       element(
-        'div',
-        { class: 'fovea-toolbar', role: 'group', 'aria-label': 'Figure' },
-        this.options,
+        'footer',
+        { class: 'fovea-foot' },
+        this.details,
         element(
           'div',
-          { class: 'fovea-toolbar-group fovea-mod-end' },
+          { class: 'fovea-toolbar-group fovea-exports' },
           button('CSV', () => this.saveCsv(), 'Save the data as CSV'),
           button('PNG', () => void this.savePng(), 'Save the figure as a picture'),
         ),
       ),
-      this.panel,
-      this.details,
       this.live,
     );
     this.releaseKeys = ownKeys(this.node);
@@ -149,8 +150,8 @@ export class LatencyViewer {
     this.titles.replaceChildren(
       ...(title ? [element('div', { class: 'fovea-eyebrow' }, title)] : []),
       element('h3', { class: 'fovea-title' }, viewTitle(view)),
-      element('p', { class: 'fovea-subtitle' }, sentence),
     );
+    this.caption.textContent = sentence;
     this.options.replaceChildren(
       ...(view.kind === 'breakdown' && view.profile.blocks.length > 0 ? [this.grainChoice()] : []),
     );
@@ -175,6 +176,14 @@ export class LatencyViewer {
         void this.showView();
       },
     }).node;
+  }
+
+  private fail(error: Error): void {
+    this.trouble.replaceChildren(
+      message('The figure cannot be drawn; the table below holds its data.', error.message),
+    );
+    this.details.open = true;
+    this.fillTable();
   }
 
   /** A long table is built only when it is opened. */

@@ -3,8 +3,8 @@ export type Rgb = readonly [number, number, number];
 
 /** Over inactive cells; the same in both themes, so that a saved picture does not depend on one. */
 export const VEIL: Rgb = [10, 14, 22];
-/** Over active cells when they are tinted: amber, apart from most photographs for every kind of vision. */
-export const TINT: Rgb = [255, 176, 0];
+/** Over active cells when they are tinted: a magenta, the hue that photographs hold least of. */
+export const TINT: Rgb = [255, 50, 140];
 
 export const css = ([r, g, b]: Rgb, alpha = 1) => `rgba(${r}, ${g}, ${b}, ${alpha})`;
 

@@ -70,6 +70,7 @@ export class HeatView {
 
   private rest(): void {
     this.readout.textContent = 'Point at the image to count.';
+    this.readout.classList.add('fovea-mod-rest');
   }
 
   private hover(event: PointerEvent): void {
@@ -79,8 +80,12 @@ export class HeatView {
     const x = Math.floor(((event.clientX - box.left) / box.width) * heat.width);
     const y = Math.floor(((event.clientY - box.top) / box.height) * heat.height);
     const count = x < 0 || x >= heat.width ? undefined : heat.counts[y * heat.width + x];
-    if (count === undefined) this.rest();
-    else this.readout.textContent = `${count} of ${counted(heat.blocks, 'block')} ran here.`;
+    if (count === undefined) {
+      this.rest();
+      return;
+    }
+    this.readout.textContent = `${count} of ${counted(heat.blocks, 'block')} ran here.`;
+    this.readout.classList.remove('fovea-mod-rest');
   }
 
   private draw(): void {

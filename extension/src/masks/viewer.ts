@@ -26,9 +26,10 @@ export class MasksViewer {
   private readonly sheet: Tiles;
   private readonly heat = new HeatView();
   private readonly head = element('div', { class: 'fovea-titles' });
+  private readonly caption = element('p', { class: 'fovea-subtitle' });
   private readonly imagesPlace = element('div', { class: 'fovea-images' });
   private readonly facts = element('div', { class: 'fovea-side' });
-  private readonly readout = element('p', { class: 'fovea-readout' }, HINT);
+  private readonly readout = element('p', { class: 'fovea-readout fovea-mod-rest' }, HINT);
   private readonly live = element('div', { class: 'fovea-hidden', 'aria-live': 'polite' });
   private readonly cellControls: HTMLElement;
   private readonly panels: Record<View, HTMLElement>;
@@ -68,9 +69,9 @@ export class MasksViewer {
           'div',
           { class: 'fovea-split' },
           element('div', { class: 'fovea-main' }, this.overlay.node, this.readout),
+          this.strip.node,
           this.facts,
         ),
-        this.strip.node,
       ),
       stages: panel('stages', this.sheet.node),
       heat: panel('heat', this.heat.node),
@@ -120,6 +121,7 @@ export class MasksViewer {
       'section',
       { class: 'fovea-viewer fovea-masks' },
       element('header', { class: 'fovea-head' }, this.head, this.views.node),
+      this.caption,
       this.imagesPlace,
       toolbar,
       element('div', { id }, this.panels.block, this.panels.stages, this.panels.heat),
@@ -166,10 +168,8 @@ export class MasksViewer {
       counted(document.images[0]!.blocks.length, 'block'),
       blocks.length > 0 ? `${percent(meanRate(blocks))} active on average` : undefined,
     ];
-    this.head.replaceChildren(
-      element('h3', { class: 'fovea-title' }, document.title ?? document.network),
-      element('p', { class: 'fovea-subtitle' }, facts.filter(Boolean).join(' · ')),
-    );
+    this.head.replaceChildren(element('h3', { class: 'fovea-title' }, document.title ?? document.network));
+    this.caption.textContent = facts.filter(Boolean).join(' · ');
     this.node.setAttribute('aria-label', document.title ?? `Masks of ${document.network}`);
   }
 

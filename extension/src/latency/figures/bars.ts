@@ -36,7 +36,7 @@ export function barsFigure(view: BarsView, space: FigureSpace): Figure {
   const rest = {
     ...common,
     x: bars.map((bar) => Math.max(0, bar.totalMs - PARTS.reduce((sum, { key }) => sum + (bar[key] ?? 0), 0))),
-    marker: barMarker(seriesColor(theme, split ? 3 : 0), origins),
+    marker: barMarker(seriesColor(theme, split ? 6 : 0), origins),
     hovertemplate: hover(split ? 'Not split' : 'In all'),
   };
   const legend = split
@@ -53,16 +53,17 @@ export function barsFigure(view: BarsView, space: FigureSpace): Figure {
   return {
     data: [...parts, rest, ...legend, ...originLegend(theme, origins)],
     layout: layout(space, {
-      height: 130 + bars.length * (narrow ? 40 : 44),
+      height: 90 + bars.length * (narrow ? 40 : 44),
+      margin: { l: 40, r: narrow ? 8 : 20, t: baselineMs === undefined ? 12 : 26, b: 40 },
       barmode: 'stack',
       bargap: 0.4,
-      showlegend: true,
       shapes:
         baselineMs === undefined
           ? []
           : [
               {
                 type: 'line',
+                layer: 'below',
                 x0: baselineMs,
                 x1: baselineMs,
                 yref: 'paper',
@@ -89,10 +90,8 @@ export function barsFigure(view: BarsView, space: FigureSpace): Figure {
               {
                 x: baselineMs,
                 yref: 'paper',
-                y: 0,
+                y: 1,
                 yanchor: 'bottom',
-                xanchor: 'right',
-                xshift: -4,
                 text: `dense ${milliseconds(baselineMs)}`,
                 showarrow: false,
                 bgcolor: theme.paper,
@@ -105,7 +104,7 @@ export function barsFigure(view: BarsView, space: FigureSpace): Figure {
         tickmode: 'array',
         tickvals: positions,
         ticktext: bars.map((bar) => plain(bar.label)),
-        range: [bars.length - 0.4, baselineMs === undefined ? -0.6 : -0.6],
+        range: [bars.length - 0.4, -0.6],
         showgrid: false,
         tickfont: { size: narrow ? 11 : 12, color: theme.ink },
       },

@@ -31,6 +31,17 @@ export function stacks({ profile }: BreakdownView, grain: Grain): Stack[] {
   return profile.ops.map((op) => ({ ...op, place: place(op.block) }));
 }
 
+/** Every stack's name where there is room; otherwise where each block begins, thinned out. */
+function ticksFor(all: readonly Stack[], room: number): { position: number; text: string }[] {
+  const named = all.map((stack, position) => ({ position, text: stack.name }));
+  if (named.length <= room) return named;
+  const starts = all.flatMap((stack, position) =>
+    stack.place === all[position - 1]?.place ? [] : [{ position, text: stack.place }],
+  );
+  const step = Math.ceil(starts.length / room);
+  return starts.filter((_, index) => index % step === 0);
+}
+
 /** Compute, data movement and overhead of every op (or block) of one profile, stacked. */
 export function breakdownFigure(view: BreakdownView, space: FigureSpace, grain: Grain = 'op'): Figure {
   const { profile } = view;
@@ -45,21 +56,19 @@ export function breakdownFigure(view: BreakdownView, space: FigureSpace, grain: 
     marker: barMarker(seriesColor(space.theme, color), profile.origin),
     hovertemplate: `%{customdata[0]} · %{customdata[1]}<br>${label} <b>%{y:.3~g} ms</b><extra></extra>`,
   }));
-  const room = Math.max(6, Math.floor(space.width / 22));
-  const step = Math.ceil(all.length / room);
-  const ticks = positions.filter((position) => position % step === 0);
+  const ticks = ticksFor(all, Math.max(4, Math.floor(space.width / 24)));
   return {
     data: [...bars, ...originLegend(space.theme, [profile.origin])],
     layout: layout(space, {
       height: space.width < 480 ? 340 : 400,
       barmode: 'stack',
       bargap: all.length > 40 ? 0.12 : 0.25,
-      showlegend: true,
       x: {
         tickmode: 'array',
-        tickvals: ticks,
-        ticktext: ticks.map((position) => plain(all[position]!.name)),
+        tickvals: ticks.map(({ position }) => position),
+        ticktext: ticks.map(({ text }) => plain(text)),
         tickangle: -45,
+        showgrid: false,
         range: [-0.6, all.length - 0.4],
       },
       y: { title: 'Milliseconds', rangemode: 'tozero' },

@@ -43,8 +43,13 @@ export function compareFigure(view: CompareView, space: FigureSpace): Figure {
       barmode: 'group',
       bargap: 0.3,
       bargroupgap: 0.08,
-      showlegend: true,
-      x: { showticklabels: !many, dividercolor: space.theme.line, tickangle: -90 },
+      x: {
+        title: many ? 'Blocks in order' : '',
+        showgrid: false,
+        showticklabels: !many,
+        dividercolor: space.theme.line,
+        tickangle: -90,
+      },
       y: { title: 'Milliseconds', rangemode: 'tozero' },
     }),
   };

@@ -36,7 +36,7 @@ export function seriesColor(theme: FigureTheme, index: number): string {
 export const PARTS = [
   { key: 'computeMs', label: 'Compute', color: 0 },
   { key: 'dataMs', label: 'Data movement', color: 4 },
-  { key: 'overheadMs', label: 'Overhead', color: 6 },
+  { key: 'overheadMs', label: 'Overhead', color: 3 },
 ] as const;
 
 /** How an origin looks: hatching on bars, dash and marker on lines. Colour never carries it alone. */
@@ -132,6 +132,7 @@ export function layout(
       itemdoubleclick: false,
       bgcolor: 'rgba(0,0,0,0)',
     },
+    showlegend: false,
     xaxis: axis(x),
     yaxis: axis(y),
     ...rest,

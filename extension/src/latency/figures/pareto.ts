@@ -46,7 +46,6 @@ export function paretoFigure(view: ParetoView, space: FigureSpace): Figure {
     data: [line, ...points],
     layout: layout(space, {
       height: space.width < 480 ? 340 : 420,
-      showlegend: true,
       x: { title: 'Milliseconds', rangemode: 'tozero' },
       y: { title: view.yLabel },
     }),

@@ -56,7 +56,6 @@ export function ratioFigure(view: RatioView, space: FigureSpace): Figure {
     data: [...lines, ...marks, ...(marks.length > 0 ? [key] : [])],
     layout: layout(space, {
       height: space.width < 480 ? 360 : 420,
-      showlegend: true,
       shapes: [
         { type: 'line', xref: 'paper', x0: 0, x1: 1, y0: 1, y1: 1, line: { color: theme.quiet, width: 1.5 } },
         ...drops,
