@@ -139,10 +139,15 @@ export function slider(options: SliderOptions): Control<number> & { readonly inp
 /** A button that stays pressed. */
 export function toggle(options: {
   readonly label: string;
+  readonly hint?: string;
   readonly value: boolean;
   onChange(value: boolean): void;
 }): Control<boolean> {
-  const node = element('button', { type: 'button', class: 'fovea-button fovea-toggle' }, options.label);
+  const node = element(
+    'button',
+    { type: 'button', class: 'fovea-button fovea-toggle', title: options.hint },
+    options.label,
+  );
   const set = (value: boolean) => node.setAttribute('aria-pressed', String(value));
   node.addEventListener('click', () => {
     const value = node.getAttribute('aria-pressed') !== 'true';

@@ -8,6 +8,6 @@ export const FOVEA_ICON = {
     <rect x="16" y="9" width="6" height="6" rx="1"/><rect x="2" y="16" width="6" height="6" rx="1" opacity=".45"/>
     <rect x="9" y="16" width="6" height="6" rx="1" opacity=".45"/><rect x="16" y="16" width="6" height="6" rx="1" opacity=".45"/>
   </g>
-  <rect class="jp-icon-brand0" x="9" y="9" width="6" height="6" rx="1" fill="#e69f00"/>
+  <rect x="9" y="9" width="6" height="6" rx="1" fill="#e69f00"/>
 </svg>`,
 };

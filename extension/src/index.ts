@@ -1,7 +1,9 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { launcherPlugin } from './lab/launcher';
+import { panelPlugin } from './lab/panel';
 import { plotlyPlugin } from './lab/plotly';
 import { settingsPlugin } from './lab/settings';
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [settingsPlugin, plotlyPlugin];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [settingsPlugin, panelPlugin, plotlyPlugin, launcherPlugin];
 
 export default plugins;

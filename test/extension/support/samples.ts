@@ -271,3 +271,35 @@ export function sampleViews(): LatencyView[] {
 export function sampleLatency(): LatencyDocument {
   return { version: 1, title: 'lasnet-50 on this machine', views: sampleViews() };
 }
+
+/** What a fake kernel offers to the live panel. */
+export function sampleAnswers() {
+  const masks = sampleMasks(1);
+  const maps = [56, 28, 14, 7].map((side) => ({ height: side, width: side }));
+  return {
+    catalogue: {
+      networks: [
+        { name: 'lasnet-50', stages: 4, learned: true, maps },
+        { name: 'resnet-50', stages: 4, learned: false, maps },
+        { name: 'small', stages: 2, learned: false, maps: maps.slice(2) },
+      ],
+      images: [0, 0.16, -0.2].map((shift, index) => ({ name: `ball-${index}.png`, png: scene(112, shift) })),
+      devices: ['this machine', 'v100', 'jetson-tx2'],
+      strategies: ['unfused', 'lasnet', 'streamed', 'auto'],
+      maxThreads: 2,
+      state: {
+        network: 'lasnet-50',
+        image: 'ball-0.png',
+        device: 'this machine',
+        strategy: 'streamed',
+        granularity: [8, 4, 2, 1],
+        masker: 'saliency' as const,
+        rate: 0.4,
+        threads: 1,
+      },
+    },
+    profile: sampleProfile('lasnet-50', 'predicted'),
+    dense: sampleProfile('lasnet-50, dense', 'predicted', 1.9),
+    masks,
+  };
+}

@@ -1,0 +1,65 @@
+import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette, Notification } from '@jupyterlab/apputils';
+import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
+import { LivePanel } from '../live/panel';
+import { CATEGORY, COMMANDS } from './commands';
+import { foveaIcon } from './icon';
+
+/** The live panel in the right area, and its commands. */
+export const panelPlugin: JupyterFrontEndPlugin<void> = {
+  id: '@fovea/lab:panel',
+  description: 'Live controls for the notebook in front.',
+  autoStart: true,
+  requires: [INotebookTracker],
+  optional: [ICommandPalette, ILayoutRestorer],
+  activate: (
+    app: JupyterFrontEnd,
+    tracker: INotebookTracker,
+    palette: ICommandPalette | null,
+    restorer: ILayoutRestorer | null,
+  ) => {
+    const panel = new LivePanel({
+      tracker,
+      changeKernel: () => void app.commands.execute('notebook:change-kernel'),
+      insertBelow: ({ content }, source) => {
+        NotebookActions.insertBelow(content);
+        content.activeCell?.model.sharedModel.setSource(source);
+        void NotebookActions.focusActiveCell(content);
+      },
+      notify: (message) => Notification.error(message, { autoClose: 8000 }),
+    });
+    panel.title.icon = foveaIcon;
+    panel.title.caption = 'Fovea: live controls';
+    panel.node.setAttribute('role', 'region');
+    panel.node.setAttribute('aria-label', 'Fovea live controls');
+    app.shell.add(panel, 'right', { rank: 900, type: 'Fovea' });
+    restorer?.add(panel, panel.id);
+
+    const { commands } = app;
+    commands.addCommand(COMMANDS.openPanel, {
+      label: 'Show Live Controls',
+      caption: 'Show the Fovea panel for the notebook in front',
+      icon: foveaIcon,
+      execute: () => app.shell.activateById(panel.id),
+    });
+    commands.addCommand(COMMANDS.insertCell, {
+      label: 'Insert Live Settings as Cell',
+      caption: 'Write the panel’s settings as TypeScript below the active cell',
+      isEnabled: () => panel.canInsert,
+      execute: () => panel.insertCell(),
+    });
+    commands.addCommand(COMMANDS.run, {
+      label: 'Run Live Settings Now',
+      caption: 'Measure the network with the panel’s settings',
+      isEnabled: () => panel.canInsert,
+      execute: () => panel.run(),
+    });
+    panel.changed.connect(() => {
+      commands.notifyCommandChanged(COMMANDS.insertCell);
+      commands.notifyCommandChanged(COMMANDS.run);
+    });
+    for (const command of [COMMANDS.openPanel, COMMANDS.insertCell, COMMANDS.run]) {
+      palette?.addItem({ command, category: CATEGORY });
+    }
+  },
+};

@@ -1,0 +1,188 @@
+import type { ISessionContext } from '@jupyterlab/apputils';
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import { Signal } from '@lumino/signaling';
+import { Widget } from '@lumino/widgets';
+import { button } from '../controls';
+import { element } from '../dom';
+import { type Change, LiveSession } from './session';
+import { LiveView } from './view';
+import { noticeFor } from './words';
+
+export interface LivePanelOptions {
+  readonly tracker: Pick<INotebookTracker, 'currentWidget' | 'currentChanged'>;
+  /** Lets the person choose another kernel for the notebook in front. */
+  changeKernel(): void;
+  /** Puts a code cell below the active one. */
+  insertBelow(notebook: NotebookPanel, source: string): void;
+  /** Tells of a failure that has no place of its own in the panel. */
+  notify(message: string): void;
+}
+
+/** What is kept for a notebook that has been in front. */
+interface Kept {
+  readonly session: LiveSession;
+  readonly view: LiveView | undefined;
+}
+
+/**
+ * The panel "Fovea" in the right area: live controls for the notebook in front. Each notebook keeps its own
+ * session, so that coming back to one finds it as it was.
+ */
+export class LivePanel extends Widget {
+  /** Emitted when another session comes to the front, or its connection changes. */
+  readonly changed = new Signal<this, void>(this);
+  private readonly titleNode = element('div', { class: 'fovea-live-notebook' });
+  private readonly notice = element('div', { class: 'fovea-live-notice', role: 'status' });
+  private readonly content = element('div', {});
+  private readonly kept = new Map<NotebookPanel, Kept>();
+  private notebook: NotebookPanel | null = null;
+
+  constructor(private readonly options: LivePanelOptions) {
+    super();
+    this.id = 'fovea-live-panel';
+    this.addClass('fovea-live');
+    this.node.append(this.titleNode, this.notice, this.content);
+    options.tracker.currentChanged.connect(this.follow, this);
+    this.follow();
+  }
+
+  override dispose(): void {
+    if (this.isDisposed) return;
+    this.options.tracker.currentChanged.disconnect(this.follow, this);
+    for (const notebook of [...this.kept.keys()]) this.forget(notebook);
+    super.dispose();
+  }
+
+  /** Whether settings can be inserted as a cell. */
+  get canInsert(): boolean {
+    return this.session?.connection === 'ready' && this.session.state !== undefined;
+  }
+
+  /** Writes the settings as TypeScript into a new cell below the active one. */
+  async insertCell(): Promise<void> {
+    const { notebook, session } = this;
+    if (!notebook || !session) return;
+    try {
+      const source = await session.code();
+      if (notebook.isDisposed) return;
+      this.options.insertBelow(notebook, source);
+    } catch (error) {
+      this.options.notify(`No cell was inserted. ${(error as Error).message}`);
+    }
+  }
+
+  /** Measures the network with the settings as they stand. */
+  run(): void {
+    this.session?.run();
+  }
+
+  private get session(): LiveSession | undefined {
+    return this.notebook ? this.kept.get(this.notebook)?.session : undefined;
+  }
+
+  /** Turns to the notebook that came to the front. */
+  private follow(): void {
+    const next = this.options.tracker.currentWidget;
+    if (next === this.notebook && next !== null) return;
+    this.notebook?.sessionContext.statusChanged.disconnect(this.showNotice, this);
+    this.notebook = next;
+    if (next && !this.kept.has(next)) {
+      next.disposed.connect(() => this.forget(next));
+      next.sessionContext.kernelChanged.connect(this.onKernel, this);
+      this.connect(next);
+    }
+    next?.sessionContext.statusChanged.connect(this.showNotice, this);
+    this.refresh();
+  }
+
+  private onKernel(context: ISessionContext): void {
+    for (const notebook of [...this.kept.keys(), ...(this.notebook ? [this.notebook] : [])]) {
+      if (notebook.sessionContext !== context) continue;
+      this.connect(notebook);
+      if (notebook === this.notebook) this.refresh();
+      return;
+    }
+  }
+
+  /** Begins a session with a notebook's kernel, in place of the one with the kernel before. */
+  private connect(notebook: NotebookPanel): void {
+    const before = this.kept.get(notebook);
+    const kernel = notebook.sessionContext.session?.kernel;
+    if (before && before.session.kernel === kernel) return;
+    before?.view?.dispose();
+    before?.session.dispose();
+    this.kept.delete(notebook);
+    if (!kernel) return;
+    const session = new LiveSession(kernel);
+    this.kept.set(notebook, { session, view: undefined });
+    session.onChange = (change) => this.onChange(notebook, change);
+  }
+
+  private forget(notebook: NotebookPanel): void {
+    const kept = this.kept.get(notebook);
+    this.kept.delete(notebook);
+    kept?.view?.dispose();
+    kept?.session.dispose();
+    if (!notebook.isDisposed) notebook.sessionContext.kernelChanged.disconnect(this.onKernel, this);
+    if (notebook === this.notebook) {
+      this.notebook = null;
+      this.refresh();
+    }
+  }
+
+  private onChange(notebook: NotebookPanel, change: Change): void {
+    const kept = this.kept.get(notebook);
+    if (!kept) return;
+    if (!kept.view && kept.session.catalogue) {
+      const view = new LiveView(kept.session, { insert: () => void this.insertCell() });
+      this.kept.set(notebook, { ...kept, view });
+    } else kept.view?.update(change);
+    if (notebook === this.notebook && (change === 'connection' || change === 'catalogue')) this.refresh();
+  }
+
+  private refresh(): void {
+    const { notebook } = this;
+    const kept = notebook ? this.kept.get(notebook) : undefined;
+    this.titleNode.replaceChildren(
+      element('div', { class: 'fovea-eyebrow' }, 'Live'),
+      element('h2', { class: 'fovea-title' }, notebook?.title.label ?? 'Fovea'),
+    );
+    const view = kept?.view?.node;
+    if (this.content.firstChild !== (view ?? null)) this.content.replaceChildren(...(view ? [view] : []));
+    this.content.toggleAttribute('inert', kept?.session.connection !== 'ready');
+    this.showNotice();
+    this.changed.emit();
+  }
+
+  private showNotice(): void {
+    const { notebook, session } = this;
+    const connection =
+      session?.connection ?? (notebook?.sessionContext.isReady === false ? 'starting' : 'none');
+    const notice =
+      notebook && !session && connection === 'none'
+        ? {
+            title: 'This notebook has no kernel',
+            detail: 'Choose the Fovea kernel for live controls.',
+            action: 'change-kernel' as const,
+          }
+        : noticeFor(
+            connection,
+            notebook?.sessionContext.kernelDisplayName,
+            session?.kernel.status === 'busy',
+          );
+    this.notice.hidden = !notice;
+    this.notice.replaceChildren(
+      ...(notice
+        ? [
+            element('strong', {}, notice.title),
+            element('span', {}, notice.detail),
+            ...(notice.action === 'change-kernel'
+              ? [button('Choose a kernel', () => this.options.changeKernel())]
+              : notice.action === 'reopen'
+                ? [button('Try again', () => session?.reopen())]
+                : []),
+          ]
+        : []),
+    );
+  }
+}

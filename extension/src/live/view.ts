@@ -1,0 +1,229 @@
+import { button, type Control, choice, stepFor, toggle } from '../controls';
+import { element } from '../dom';
+import { ownKeys } from '../keyboard';
+import { Overlay } from '../masks/overlay';
+import { loadPicture, type Picture } from '../masks/picture';
+import { blockSentence, cellSentence } from '../masks/summary';
+import { Tiles } from '../masks/tiles';
+import { message } from '../message';
+import { preferences } from '../preferences';
+import { BlockChart } from './chart';
+import { LiveForm } from './form';
+import { Headline } from './headline';
+import { Painter } from './painter';
+import { readRegion, writeRegion } from './region';
+import type { Change, LiveSession } from './session';
+
+type Side = 'paint' | 'masks';
+
+export interface LiveViewOptions {
+  /** Inserts code below the active cell. */
+  insert(): void;
+}
+
+/** The panel's content for one session that has a catalogue. */
+export class LiveView {
+  readonly node: HTMLElement;
+  private readonly overlay: Overlay;
+  private readonly painter: Painter;
+  private readonly strip: Tiles;
+  private readonly readout = element('p', { class: 'fovea-readout fovea-mod-rest' });
+  private readonly headline = new Headline();
+  private readonly chart = new BlockChart();
+  private readonly trouble = element('div', { role: 'status' });
+  private readonly live = element('div', { class: 'fovea-hidden', 'aria-live': 'polite' });
+  private readonly inputPlace = element('div', {});
+  private readonly settingsPlace = element('div', {});
+  private readonly sides: Control<Side>;
+  private readonly maskSide: HTMLElement;
+  private readonly runButton: HTMLButtonElement;
+  private readonly releaseKeys: () => void;
+  private form: LiveForm | undefined;
+  private formNetwork = '';
+  private side: Side = 'masks';
+  private position = 0;
+  private wasPainted: boolean | undefined;
+  private picture: { readonly png: string; readonly loaded: Promise<Picture> } | undefined;
+
+  constructor(
+    private readonly session: LiveSession,
+    options: LiveViewOptions,
+  ) {
+    this.overlay = new Overlay({
+      onCell: (cell) => {
+        this.readout.textContent = cell ? cellSentence(cell) : this.blockLine();
+      },
+    });
+    this.overlay.node.tabIndex = 0;
+    this.overlay.node.setAttribute('role', 'group');
+    this.overlay.node.setAttribute(
+      'aria-label',
+      'Masks of the measured run: arrow keys step through the blocks.',
+    );
+    this.overlay.node.addEventListener('keydown', (event) => {
+      const to = stepFor(event.key, this.position, this.blocks.length);
+      if (to === undefined) return;
+      event.preventDefault();
+      this.select(to);
+    });
+    this.strip = new Tiles('strip', (position) => this.select(position));
+    this.painter = new Painter((region) => session.change({ region: writeRegion(region) }));
+    this.maskSide = element('div', {}, this.overlay.node, this.readout, this.strip.node);
+    this.sides = choice<Side>({
+      label: 'Image shows',
+      role: 'tabs',
+      value: 'masks',
+      options: [
+        { value: 'paint', label: 'Paint' },
+        { value: 'masks', label: 'Masks' },
+      ],
+      onChange: (side) => this.setSide(side),
+    });
+    this.runButton = button('Run now', () => (session.progress ? session.stop() : session.run()));
+    this.node = element(
+      'div',
+      { class: 'fovea-live-content' },
+      this.trouble,
+      this.inputPlace,
+      element('div', { class: 'fovea-live-sides' }, this.sides.node),
+      this.painter.node,
+      this.maskSide,
+      this.headline.node,
+      this.chart.node,
+      this.settingsPlace,
+      element(
+        'div',
+        { class: 'fovea-live-foot' },
+        button('Insert as cell', options.insert, 'Write these settings as TypeScript below the active cell'),
+        this.runButton,
+        toggle({
+          label: 'Auto-run',
+          hint: 'Run when the controls rest',
+          value: session.autoRun,
+          onChange: (value) => {
+            session.autoRun = value;
+          },
+        }).node,
+      ),
+      this.live,
+    );
+    this.node.querySelector('.fovea-live-foot button')!.classList.add('fovea-primary');
+    this.releaseKeys = ownKeys(this.node);
+    this.update('catalogue');
+  }
+
+  dispose(): void {
+    this.releaseKeys();
+    this.overlay.dispose();
+    this.painter.dispose();
+    this.strip.dispose();
+  }
+
+  /** Redraws what a change touches. */
+  update(change: Change): void {
+    const { session } = this;
+    if (change === 'catalogue' || change === 'state') this.showState(change === 'catalogue');
+    if (change === 'catalogue' || change === 'result') void this.showImage(true);
+    this.headline.show(session);
+    this.chart.show(
+      session.prediction?.dense,
+      session.prediction?.profile,
+      session.isCurrent ? session.result?.measured : undefined,
+    );
+    this.runButton.textContent = session.progress ? 'Stop' : 'Run now';
+    if (change === 'result') {
+      const { measured, predicted } = session.result!;
+      this.live.textContent = `Measured ${measured.totalMs.toFixed(1)} milliseconds, predicted ${predicted.totalMs.toFixed(1)}.`;
+    }
+    this.trouble.replaceChildren(
+      ...(session.problem ? [message('The kernel could not do this.', session.problem)] : []),
+    );
+  }
+
+  private get image() {
+    const { session } = this;
+    return session.isCurrentImage ? session.result?.masks.images[0] : undefined;
+  }
+
+  private get blocks() {
+    return this.image?.blocks ?? [];
+  }
+
+  private showState(anew: boolean): void {
+    const { catalogue, state } = this.session;
+    if (!catalogue || !state) return;
+    if (anew || this.formNetwork !== state.network) {
+      this.formNetwork = state.network;
+      const hadFocus = this.node.contains(document.activeElement)
+        ? document.activeElement?.getAttribute('id')
+        : null;
+      this.form = new LiveForm(catalogue, state, (patch) => this.session.change(patch));
+      this.inputPlace.replaceChildren(this.form.input);
+      this.settingsPlace.replaceChildren(this.form.settings);
+      // The picker that was used is a new element now; the keyboard stays with it.
+      if (hadFocus) this.inputPlace.querySelector<HTMLElement>('select')?.focus();
+    } else this.form?.show(state);
+    const painted = state.masker === 'painted';
+    this.sides.node.hidden = !painted;
+    if (painted !== this.wasPainted) {
+      this.wasPainted = painted;
+      this.setSide(painted ? 'paint' : 'masks');
+    } else void this.showImage(false);
+  }
+
+  private setSide(side: Side): void {
+    this.side = side;
+    this.sides.set(side);
+    this.painter.node.hidden = side !== 'paint';
+    this.maskSide.hidden = side !== 'masks';
+    void this.showImage(true);
+  }
+
+  private async showImage(thumbnails: boolean): Promise<void> {
+    const { catalogue, state } = this.session;
+    const chosen = catalogue?.images.find(({ name }) => name === state?.image);
+    const png = this.image?.png ?? chosen?.png;
+    if (!png || !state) return;
+    if (this.picture?.png !== png) {
+      const { width = 224, height = 224 } = this.image ?? {};
+      this.picture = { png, loaded: loadPicture(png, width, height) };
+    }
+    const { picture } = this;
+    const loaded = await picture.loaded;
+    if (picture !== this.picture) return;
+    if (this.side === 'paint') {
+      if (!this.painter.isPainting)
+        this.painter.show(loaded, readRegion(state.region, loaded.width, loaded.height));
+      return;
+    }
+    const { blocks } = this;
+    this.position = Math.max(0, Math.min(this.position, blocks.length - 1));
+    this.strip.node.hidden = blocks.length === 0;
+    if (thumbnails) this.strip.show(loaded, blocks, this.style);
+    this.strip.select(this.position);
+    this.overlay.show(
+      loaded,
+      blocks[this.position],
+      this.style,
+      `${state.image}. ${blockSentence(blocks, this.position)}`,
+    );
+    this.readout.textContent = this.blockLine();
+  }
+
+  private get style() {
+    const { opacity, grid, emphasis } = preferences.get();
+    return { opacity, grid, emphasis };
+  }
+
+  private blockLine(): string {
+    return this.blocks.length === 0
+      ? 'Masks appear with the measured run.'
+      : blockSentence(this.blocks, this.position);
+  }
+
+  private select(position: number): void {
+    this.position = position;
+    void this.showImage(false);
+    this.live.textContent = blockSentence(this.blocks, position);
+  }
+}

@@ -1,0 +1,81 @@
+import type { Kernel } from '@jupyterlab/services';
+import { Signal } from '@lumino/signaling';
+import { Widget } from '@lumino/widgets';
+import '../../../extension/style/index.css';
+import { LivePanel } from '../../../extension/src/live/panel';
+import { preferences } from '../../../extension/src/preferences';
+import { type FakeAnswers, FakeKernel } from './fakekernel';
+
+/** A notebook with the parts that the panel uses. */
+class FakeNotebook {
+  readonly disposed = new Signal<this, void>(this);
+  isDisposed = false;
+  readonly title: { label: string };
+  readonly sessionContext = {
+    kernelChanged: new Signal<object, unknown>(this),
+    statusChanged: new Signal<object, Kernel.Status>(this),
+    isReady: true,
+    kernelDisplayName: 'Fovea (TypeScript)',
+    session: null as { kernel: FakeKernel } | null,
+  };
+
+  constructor(label: string, kernel: FakeKernel | null) {
+    this.title = { label };
+    this.sessionContext.session = kernel && { kernel };
+  }
+
+  setKernel(kernel: FakeKernel | null): void {
+    this.sessionContext.session = kernel && { kernel };
+    this.sessionContext.kernelChanged.emit(undefined);
+  }
+}
+
+// The signal's sender is what `onKernel` compares, as with a real session context.
+function notebook(label: string, kernel: FakeKernel | null): FakeNotebook {
+  const made = new FakeNotebook(label, kernel);
+  Object.assign(made.sessionContext, { kernelChanged: new Signal(made.sessionContext) });
+  return made;
+}
+
+class FakeTracker {
+  readonly currentChanged = new Signal<this, unknown>(this);
+  currentWidget: FakeNotebook | null = null;
+
+  bring(next: FakeNotebook | null): void {
+    this.currentWidget = next;
+    this.currentChanged.emit(next);
+  }
+}
+
+const tracker = new FakeTracker();
+const inserted: string[] = [];
+const notices: string[] = [];
+
+const live = {
+  tracker,
+  inserted,
+  notices,
+  notebook,
+  preferences,
+  kernel: (id: string, answers: FakeAnswers) => new FakeKernel(id, answers),
+  panel: undefined as LivePanel | undefined,
+  open(width: number): void {
+    live.panel?.dispose();
+    const host = document.querySelector<HTMLElement>('#host')!;
+    host.style.width = `${width}px`;
+    live.panel = new LivePanel({
+      tracker: tracker as never,
+      changeKernel: () => notices.push('change kernel'),
+      insertBelow: (_notebook, source) => inserted.push(source),
+      notify: (message) => notices.push(message),
+    });
+    Widget.attach(live.panel, host);
+  },
+};
+
+declare global {
+  interface Window {
+    live: typeof live;
+  }
+}
+window.live = live;
