@@ -1,4 +1,5 @@
 export * from './backend/backend.js';
+export * from './backend/native/index.js';
 export * from './backend/onnx/dense.js';
 export * from './backend/onnx/foreign.js';
 export * from './backend/reference/index.js';

@@ -1,0 +1,56 @@
+// Threads that share the items of a pass. One pass runs at a time; its caller takes part.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace fovea {
+
+constexpr int max_threads = 256;
+
+class ThreadPool {
+ public:
+  ~ThreadPool();
+
+  // Calls body(item, thread) for every item of 0 … items - 1, at most `threads` at a time; thread is below
+  // `threads`. Items are handed out in order, one at a time. Stops handing out once `*stop` is true.
+  template <class Body>
+  void for_each(int threads, long items, const std::atomic<bool>* stop, Body&& body) {
+    const Work work{[](void* context, long item, int thread) { (*static_cast<Body*>(context))(item, thread); },
+                    &body, items, stop};
+    run(threads, work);
+  }
+
+ private:
+  struct Work {
+    void (*call)(void* context, long item, int thread);
+    void* context;
+    long items;
+    const std::atomic<bool>* stop;
+  };
+
+  struct Worker {
+    // Counts the passes that this worker has been asked to take part in.
+    alignas(64) std::atomic<unsigned> calls{0};
+    std::thread thread;
+  };
+
+  void run(int threads, const Work& work);
+  void take_items(int thread);
+  void serve(Worker& worker, int thread);
+  void grow(int threads);
+
+  std::vector<std::unique_ptr<Worker>> workers_;
+  Work work_{};
+  alignas(64) std::atomic<long> next_{0};
+  alignas(64) std::atomic<int> running_{0};
+  std::atomic<int> sleeping_{0};
+  std::atomic<bool> quit_{false};
+  std::mutex mutex_;
+  std::condition_variable wake_;
+};
+
+}  // namespace fovea

@@ -1,0 +1,316 @@
+// What a program's tables and instructions must fulfil, so that running it stays inside its buffers whatever
+// the values in them are.
+#include <limits>
+
+#include "common/error.h"
+#include "infer/program.h"
+
+namespace fovea {
+
+namespace {
+
+// Values a buffer may hold: 16 GiB of floats.
+constexpr double most_values = 4294967296.0;
+
+void require(bool condition, const std::string& message) {
+  if (!condition) reject(message);
+}
+
+std::string at(const char* what, size_t index) { return std::string(what) + " " + std::to_string(index); }
+
+void require_rows(const std::vector<int32_t>& table, size_t width, const char* what) {
+  require(table.size() % width == 0, std::string(what) + " table of " + std::to_string(table.size()) +
+                                         " values: a multiple of " + std::to_string(width) + " is accepted");
+}
+
+bool same_plane(const Extent& map, const Region& region) {
+  return map.batch == region.batch && map.height == region.height && map.width == region.width;
+}
+
+}  // namespace
+
+void Program::check_tables(const Session& session, const ProgramTables& tables) {
+  require_rows(tables.maps, 5, "map");
+  require_rows(tables.masks, 5, "mask");
+  require_rows(tables.regions, 6, "region");
+  require_rows(tables.halos, 2, "halo");
+  require_rows(tables.instructions, instruction_words, "instruction");
+
+  for (size_t i = 0; i < tables.buffers.size(); i++) {
+    const double size = tables.buffers[i];
+    require(size >= 1 && size <= most_values && size == static_cast<double>(static_cast<int64_t>(size)),
+            at("buffer", i) + ": its size must be an integer of 1 to 2^32 values");
+  }
+  buffer_sizes_ = tables.buffers;
+
+  for (size_t i = 0; i < tables.maps.size(); i += 5) {
+    const int32_t* m = tables.maps.data() + i;
+    require(m[0] >= 0 && m[0] < static_cast<int64_t>(buffer_sizes_.size()), at("map", i / 5) + ": no such buffer");
+    double values = 1;
+    for (int k = 1; k < 5; k++) {
+      require(m[k] >= 1, at("map", i / 5) + ": extents must be at least 1");
+      values *= m[k];
+    }
+    require(values / m[4] < std::numeric_limits<int32_t>::max(), at("map", i / 5) + ": too many pixels");
+    require(values <= buffer_sizes_[m[0]], at("map", i / 5) + ": larger than its buffer");
+    maps_.push_back({m[0], {m[1], m[2], m[3], m[4]}});
+    most_channels_ = std::max(most_channels_, m[4]);
+  }
+
+  for (size_t i = 0; i < tables.masks.size(); i += 5) {
+    const int32_t* m = tables.masks.data() + i;
+    Mask mask{m[0], m[1], m[2], m[3], m[4], {}, {}};
+    require(m[0] >= 1 && m[1] >= 1 && m[2] >= 1 && m[3] >= m[1] && m[4] >= m[2],
+            at("mask", i / 5) + ": the grid must have 1 cell to one a pixel along each axis");
+    require(static_cast<double>(m[0]) * m[3] * m[4] < std::numeric_limits<int32_t>::max(),
+            at("mask", i / 5) + ": too many pixels");
+    mask.cells.assign(mask.cell_count(), 1);
+    mask.margins.assign(mask.cell_count(), 0);
+    masks_.push_back(std::move(mask));
+  }
+
+  for (size_t i = 0; i < tables.regions.size(); i += 6) {
+    const int32_t* r = tables.regions.data() + i;
+    const std::string name = at("region", i / 6);
+    require(r[0] >= 0 && r[0] < static_cast<int64_t>(masks_.size()), name + ": no such mask");
+    const Mask& mask = masks_[r[0]];
+    Region region{};
+    region.batch = mask.batch;
+    region.height = r[3];
+    region.width = r[4];
+    region.wants_others = r[5] != 0;
+    require(r[3] >= 1 && r[4] >= 1 &&
+                static_cast<double>(mask.batch) * r[3] * r[4] < std::numeric_limits<int32_t>::max(),
+            name + ": height and width must be at least 1, and its pixels fewer than 2^31");
+    if (r[1] < 0) {
+      require(r[3] == mask.height && r[4] == mask.width, name + ": must be as large as its mask's map");
+    } else {
+      require(r[1] < static_cast<int64_t>(regions_.size()), name + ": its parent must come before it");
+      require(region_sources_[r[1]].mask == r[0], name + ": its parent belongs to another mask");
+      const Geometry& g = session.convolution(r[2]).geometry;
+      require(g.output_height(r[3]) == regions_[r[1]].height && g.output_width(r[4]) == regions_[r[1]].width,
+              name + ": its convolution does not lead to its parent");
+    }
+    region.reserve();
+    regions_.push_back(std::move(region));
+    region_sources_.push_back({r[0], r[1], r[2]});
+  }
+
+  for (size_t i = 0; i < tables.halos.size(); i += 2) {
+    const int32_t* h = tables.halos.data() + i;
+    require(h[0] >= 0 && h[0] < static_cast<int64_t>(regions_.size()), at("halo", i / 2) + ": no such region");
+    require(region_sources_[h[0]].parent < 0, at("halo", i / 2) + ": its region must be a mask's own");
+    const Geometry& g = session.convolution(h[1]).geometry;
+    require(g.dilation_y == 1 && g.dilation_x == 1, at("halo", i / 2) + ": the kernel must not be dilated");
+    const Mask& mask = masks_[region_sources_[h[0]].mask];
+    require(static_cast<double>(Halo::capacity(mask, g)) < std::numeric_limits<int32_t>::max(),
+            at("halo", i / 2) + ": too many rows");
+    Halo halo{g.kernel_height, g.kernel_width, g.stride_y, g.stride_x, g.pad_top, g.pad_left, {}, {}, {}, 0};
+    halo.cells.reserve(mask.cell_count());
+    halo.first_tap.reserve(regions_[h[0]].map_pixels());
+    halo.pitch.reserve(regions_[h[0]].map_pixels());
+    halos_.push_back(std::move(halo));
+    halo_sources_.push_back({h[0], h[1]});
+  }
+}
+
+void Program::check_instruction(const Session& session, int index) const {
+  const int32_t* words = instructions_.data() + static_cast<long>(index) * instruction_words;
+  const int32_t* o = words + 1;
+  const std::string name = at("instruction", index);
+  const auto need = [&](bool condition, const char* message) { require(condition, name + ": " + message); };
+  const auto map_at = [&](int operand) -> const Extent& {
+    need(o[operand] >= 0 && o[operand] < static_cast<int64_t>(maps_.size()), "no such map");
+    return maps_[o[operand]].extent;
+  };
+  const auto region_at = [&](int operand) -> const Region& {
+    need(o[operand] >= 0 && o[operand] < static_cast<int64_t>(regions_.size()), "no such region");
+    return regions_[o[operand]];
+  };
+  const auto mask_at = [&](int operand) -> const Mask& {
+    need(o[operand] >= 0 && o[operand] < static_cast<int64_t>(masks_.size()), "no such mask");
+    return masks_[o[operand]];
+  };
+  const auto halo_at = [&](int operand) -> const Halo& {
+    need(o[operand] >= 0 && o[operand] < static_cast<int64_t>(halos_.size()), "no such halo");
+    return halos_[o[operand]];
+  };
+  const auto check_activation = [&](int operand) {
+    need(o[operand] >= 0 && o[operand] < static_cast<int32_t>(Activation::count), "no such activation");
+  };
+  const auto check_others = [&](int operand, const Region& region) {
+    need(o[operand] == 0 || (o[operand] == 1 && region.wants_others), "the region does not list its others");
+  };
+  const auto same = [](const Extent& a, const Extent& b) {
+    return a.batch == b.batch && a.height == b.height && a.width == b.width && a.channels == b.channels;
+  };
+  auto* self = const_cast<Program*>(this);
+  const auto needs_taps = [&](int64_t taps) {
+    need(taps <= 1 << 20, "kernel too large");
+    self->most_taps_ = std::max(self->most_taps_, static_cast<int>(taps));
+  };
+
+  need(words[0] >= 0 && words[0] < static_cast<int32_t>(Operation::count), "no such operation");
+  switch (static_cast<Operation>(words[0])) {
+    case Operation::convolve: {
+      const PackedConvolution& convolution = session.convolution(o[0]);
+      const Geometry& g = convolution.geometry;
+      const Extent &input = map_at(1), &output = map_at(2);
+      needs_taps(convolution.taps);
+      need(input.channels == g.in_channels && output.channels == g.out_channels, "channels do not fit");
+      check_activation(8);
+      need(o[5] >= 0 && o[5] <= 2 && o[6] >= 0 && o[6] <= 1, "no such layout");
+      need(o[4] == 0 || o[3] >= 0, "others need a region");
+      Extent plane = output;
+      if (o[3] >= 0) {
+        const Region& region = region_at(3);
+        check_others(4, region);
+        plane = {region.batch, region.height, region.width, output.channels};
+      }
+      const long rows = plane.pixels();
+      if (o[6] == 0)
+        need(same(plane, output), "the destination must be as large as the region");
+      else
+        need(output.pixels() >= rows, "the packed destination is too small");
+      if (o[7] >= 0) need(same(map_at(7), plane), "the residual must be as large as the output");
+      if (o[5] == 0) {
+        need(input.batch == plane.batch && g.output_height(input.height) == plane.height &&
+                 g.output_width(input.width) == plane.width,
+             "the source map does not lead to the destination");
+      } else if (o[5] == 1) {
+        need(g.pointwise(), "a packed source needs a 1x1 convolution of stride 1");
+        need(input.pixels() >= rows, "the packed source is too small");
+      } else {
+        halo_at(9);
+        const HaloSource& halo = halo_sources_[o[9]];
+        need(halo.region == o[3] && o[4] == 0, "the halo belongs to another region");
+        const Geometry& h = session.convolution(halo.convolution).geometry;
+        need(h.kernel_height == g.kernel_height && h.kernel_width == g.kernel_width && h.stride_y == g.stride_y &&
+                 h.stride_x == g.stride_x && h.pad_top == g.pad_top && h.pad_left == g.pad_left &&
+                 g.dilation_y == 1 && g.dilation_x == 1,
+             "the halo was made for another kernel");
+        need(input.pixels() >= Halo::capacity(masks_[region_sources_[halo.region].mask], g),
+             "the halo source is too small");
+      }
+      if (convolution.form == PackedConvolution::Form::rows) {
+        need(o[5] == 0, "a convolution of few channels reads a map");
+        const Extent& padded = map_at(10);
+        need(padded.batch == input.batch && padded.channels == input.channels &&
+                 padded.height == input.height + g.pad_top + g.pad_bottom &&
+                 padded.width == input.width + g.pad_left + g.pad_right,
+             "the padded copy has the wrong size");
+        need(maps_[o[10]].buffer != maps_[o[1]].buffer && maps_[o[10]].buffer != maps_[o[2]].buffer,
+             "the padded copy needs a buffer of its own");
+      }
+      need(maps_[o[1]].buffer != maps_[o[2]].buffer, "source and destination must not share a buffer");
+      return;
+    }
+    case Operation::max_pool:
+    case Operation::average_pool: {
+      const Extent &input = map_at(0), &output = map_at(1);
+      for (int k = 2; k < 6; k++) need(o[k] >= 1 && o[k] <= 1 << 15, "kernel and stride must be 1 to 32768");
+      for (int k = 6; k < 10; k++) need(o[k] >= 0 && o[k] <= 1 << 15, "padding must be 0 to 32768");
+      needs_taps(static_cast<int64_t>(o[2]) * o[3]);
+      need(input.batch == output.batch && input.channels == output.channels, "maps do not fit");
+      need(maps_[o[0]].buffer != maps_[o[1]].buffer, "source and destination must not share a buffer");
+      return;
+    }
+    case Operation::global_pool: {
+      const Extent &input = map_at(0), &output = map_at(1);
+      need(output.batch == input.batch && output.channels == input.channels, "maps do not fit");
+      need(maps_[o[0]].buffer != maps_[o[1]].buffer, "source and destination must not share a buffer");
+      return;
+    }
+    case Operation::add:
+      need(same(map_at(0), map_at(2)), "maps do not fit");
+      if (o[1] >= 0) need(same(map_at(1), map_at(2)), "maps do not fit");
+      check_activation(3);
+      return;
+    case Operation::grid_pool: {
+      const Extent &input = map_at(0), &pooled = map_at(1);
+      const Mask& mask = mask_at(2);
+      need(pooled.batch == mask.batch && pooled.height == mask.rows && pooled.width == mask.columns &&
+               pooled.channels == input.channels && input.batch == mask.batch,
+           "the pooled map must be as large as the grid");
+      need(maps_[o[0]].buffer != maps_[o[1]].buffer, "source and destination must not share a buffer");
+      return;
+    }
+    case Operation::decide: {
+      const Mask& mask = mask_at(0);
+      const Masker& masker = session.masker(o[1]);
+      const Extent& pooled = map_at(2);
+      need(pooled.batch == mask.batch && pooled.height == mask.rows && pooled.width == mask.columns,
+           "the pooled map must be as large as the grid");
+      need(masker.kind != Masker::Kind::learned || static_cast<int>(masker.weight.size()) == pooled.channels,
+           "the masker reads another number of channels");
+      return;
+    }
+    case Operation::index:
+      mask_at(0);
+      return;
+    case Operation::gather: {
+      const Extent &input = map_at(0), &packed = map_at(1);
+      halo_at(2);
+      const HaloSource& source = halo_sources_[o[2]];
+      const Mask& mask = masks_[region_sources_[source.region].mask];
+      const Geometry& g = session.convolution(source.convolution).geometry;
+      need(input.batch == mask.batch && input.channels == packed.channels, "maps do not fit");
+      need(packed.pixels() >= Halo::capacity(mask, g), "the packed destination is too small");
+      need(maps_[o[0]].buffer != maps_[o[1]].buffer, "source and destination must not share a buffer");
+      return;
+    }
+    case Operation::scatter:
+    case Operation::scatter_add: {
+      const Extent &packed = map_at(0), &output = map_at(1);
+      const Region& region = region_at(2);
+      need(same_plane(output, region) && packed.channels == output.channels, "maps do not fit");
+      need(packed.pixels() >= region.map_pixels(), "the packed source is too small");
+      need(maps_[o[0]].buffer != maps_[o[1]].buffer, "source and destination must not share a buffer");
+      if (static_cast<Operation>(words[0]) == Operation::scatter_add) {
+        check_activation(3);
+        need(same(map_at(4), output), "the shortcut must be as large as the destination");
+      }
+      return;
+    }
+    case Operation::activate: {
+      const Region& region = region_at(1);
+      need(same_plane(map_at(0), region), "the map must be as large as the region");
+      check_others(2, region);
+      check_activation(3);
+      return;
+    }
+    case Operation::excite: {
+      const Extent& map = map_at(0);
+      Extent whole = map;
+      need(o[2] == 0 || o[2] == 1, "no such layout");
+      if (o[1] >= 0) {
+        const Region& region = region_at(1);
+        whole = {region.batch, region.height, region.width, map.channels};
+        need(o[2] == 1 ? map.pixels() >= whole.pixels() : same(whole, map), "maps do not fit");
+      } else {
+        need(o[2] == 0, "packed rows need a region");
+      }
+      if (o[8] >= 0) need(o[8] == o[1] || (o[2] == 0 && same_plane(map, region_at(8))), "pooled region does not fit");
+      need(o[2] == 0 || o[8] == o[1], "packed rows are pooled over their own region");
+      const PackedConvolution &reduce = session.convolution(o[3]), &expand = session.convolution(o[4]);
+      const Extent &pooled = map_at(5), &hidden = map_at(6), &scale = map_at(7);
+      need(reduce.geometry.pointwise() && expand.geometry.pointwise() &&
+               reduce.form == PackedConvolution::Form::taps && expand.form == PackedConvolution::Form::taps,
+           "squeeze-and-excitation takes 1x1 convolutions");
+      need(reduce.geometry.in_channels == map.channels && expand.geometry.out_channels == map.channels &&
+               reduce.geometry.out_channels == expand.geometry.in_channels,
+           "channels do not fit");
+      need(same(pooled, {whole.batch, 1, 1, map.channels}) && same(scale, pooled) &&
+               same(hidden, {whole.batch, 1, 1, reduce.geometry.out_channels}),
+           "maps do not fit");
+      const int buffers[] = {maps_[o[0]].buffer, maps_[o[5]].buffer, maps_[o[6]].buffer, maps_[o[7]].buffer};
+      for (int a = 0; a < 4; a++)
+        for (int b = a + 1; b < 4; b++) need(buffers[a] != buffers[b], "maps must not share a buffer");
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+}  // namespace fovea

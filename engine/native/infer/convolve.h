@@ -1,0 +1,65 @@
+// The loops around the micro-kernel: a convolution at some of its output pixels.
+#pragma once
+#include <atomic>
+#include <vector>
+
+#include "common/thread_pool.h"
+#include "infer/pack.h"
+#include "infer/region.h"
+
+namespace fovea {
+
+// Where the rows of a pass lie.
+enum class Layout : int32_t {
+  map,     // at the pixel's place in a map
+  packed,  // one after the other, in the order of the pass's pixels
+  halo,    // in cells with their halo, as `gather` leaves them (input only)
+};
+
+struct ConvolutionPass {
+  const PackedConvolution* convolution;
+  Extent input;
+  const float* source;
+  Layout source_layout;
+  const Halo* halo;  // for Layout::halo
+  Extent output;
+  float* destination;
+  Layout destination_layout;
+  // Added before the activation; in the layout of the destination map. Null adds nothing.
+  const float* residual;
+  Activation activation;
+  // Output pixels, in raster order; null is all of them.
+  const int32_t* pixels;
+  long count;
+};
+
+// Memory that one thread works in; sized once for all passes of a program.
+struct Scratch {
+  std::vector<const float*> taps;
+  std::vector<float*> outputs;
+  std::vector<const float*> residuals;
+  AlignedFloats sums;
+
+  void reserve(int taps_of_a_pixel, const KernelTable& kernels);
+};
+
+struct Machine {
+  const KernelTable* kernels;
+  ThreadPool* pool;
+  int threads;
+  const std::atomic<bool>* stop;
+  Scratch* scratch;       // one a thread
+  const float* zeros;     // at least as long as any row that is read
+};
+
+// Output pixels that a thread works on at a time: their inputs stay in the second-level cache while every
+// panel of weights passes by.
+constexpr int block_pixels = 96;
+
+void convolve(const Machine& machine, const ConvolutionPass& pass);
+
+// The same on the calling thread for pixels [first, last) of the pass, and panels [first, last).
+void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch& scratch, long first_pixel,
+                    long last_pixel, int first_panel, int last_panel);
+
+}  // namespace fovea

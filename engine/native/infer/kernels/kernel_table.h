@@ -1,0 +1,77 @@
+// What one instruction set offers: the micro-kernels, and the tile shape that weights are packed for.
+#pragma once
+#include <cstdint>
+
+namespace fovea {
+
+enum class Activation : int32_t { none, relu, relu6, silu, hardswish, sigmoid, hardsigmoid, count };
+
+constexpr int max_tile_rows = 14;
+constexpr int max_tile_vectors = 4;
+
+// One tile of an indirect matrix product: `rows` outputs x `vectors` vectors of output channels.
+struct TileArguments {
+  // Row pointers, [taps][rows]; every one is read at [input_offset, input_offset + channels).
+  const float* const* input;
+  long taps;
+  long channels;
+  long input_offset;
+  // [taps][channels][vectors x lanes]
+  const float* weight;
+  // Initial sums, vectors x lanes; null continues from `sums`.
+  const float* bias;
+  // [rows][vectors x lanes]: read when `bias` is null, written when `output` is null.
+  float* sums;
+  // Output rows, written at [output_offset, output_offset + columns); null leaves the sums in `sums`.
+  float* const* output;
+  long output_offset;
+  // At most vectors x lanes, and more than (vectors - 1) x lanes.
+  int columns;
+  // Added before the activation, at the same offset; null adds nothing.
+  const float* const* residual;
+  Activation activation;
+};
+
+using TileKernel = void (*)(const TileArguments&);
+
+// One output pixel of a depthwise convolution: taps x channels, each channel by itself.
+struct DepthwiseArguments {
+  const float* const* input;  // [taps]
+  long taps;
+  const float* weight;  // [taps][channels]
+  const float* bias;
+  float* output;
+  const float* residual;  // null adds nothing
+  long channels;
+  Activation activation;
+};
+
+struct KernelTable {
+  const char* name;
+  int lanes;
+  int tile_rows;
+  int tile_vectors;
+  // [vectors - 1][rows - 1]
+  TileKernel tile[max_tile_vectors][max_tile_rows];
+  void (*depthwise)(const DepthwiseArguments&);
+  // output = activation(a + b), `length` values; b null adds nothing; output may be a.
+  void (*add)(const float* a, const float* b, float* output, long length, Activation activation);
+  // output = input * scale
+  void (*multiply)(const float* input, const float* scale, float* output, long length);
+  // sums += input
+  void (*accumulate)(const float* input, float* sums, long length);
+  // output = maximum of `count` rows; -infinity of none
+  void (*maximum)(const float* const* rows, long count, float* output, long length);
+  float (*dot)(const float* a, const float* b, long length);
+};
+
+// The best table that this processor runs, or the one that FOVEA_ISA names; null when that one cannot run here.
+const KernelTable* select_kernels(const char* forced);
+
+// Null on processors of another family.
+const KernelTable* avx2_kernels();
+const KernelTable* avx512_kernels();
+const KernelTable* neon_kernels();
+const KernelTable* portable_kernels();
+
+}  // namespace fovea

@@ -1,0 +1,120 @@
+#include "infer/pack.h"
+
+#include <algorithm>
+
+namespace fovea {
+
+namespace {
+
+// Reduction steps of a block: at 16 outputs of a panel, 16 KiB of weights.
+constexpr int block_steps = 256;
+
+// Groups narrower than a vector are computed together, with zeros where they do not meet.
+int merged_groups(const Geometry& g, int lanes) {
+  int merge = 1;
+  while ((g.out_channels / g.groups) * merge < lanes && g.groups % (merge * 2) == 0) merge *= 2;
+  return merge;
+}
+
+void make_blocks(PackedConvolution& packed) {
+  long first = 0;
+  if (packed.channels >= block_steps) {
+    // Equal parts of each tap's channels.
+    const int parts = (packed.channels + block_steps - 1) / block_steps;
+    for (int tap = 0; tap < packed.taps; tap++) {
+      for (int part = 0; part < parts; part++) {
+        const int from = static_cast<int>(static_cast<long>(packed.channels) * part / parts);
+        const int to = static_cast<int>(static_cast<long>(packed.channels) * (part + 1) / parts);
+        packed.blocks.push_back({tap, 1, from, to - from, first});
+        first += to - from;
+      }
+    }
+    return;
+  }
+  const int parts = std::max(1, (packed.taps * packed.channels + block_steps / 2) / block_steps);
+  for (int part = 0; part < parts; part++) {
+    const int from = packed.taps * part / parts;
+    const int to = packed.taps * (part + 1) / parts;
+    if (to == from) continue;
+    packed.blocks.push_back({from, to - from, 0, packed.channels, first});
+    first += static_cast<long>(to - from) * packed.channels;
+  }
+}
+
+}  // namespace
+
+PackedConvolution pack(const Geometry& g, Activation activation, const float* weight, const float* bias,
+                       const KernelTable& kernels) {
+  PackedConvolution packed{};
+  packed.geometry = g;
+  packed.activation = activation;
+  const int group_in = g.in_channels / g.groups;
+  const int group_out = g.out_channels / g.groups;
+  const long kernel = g.taps();
+
+  if (group_in == 1 && group_out == 1 && g.groups > 1) {
+    packed.form = PackedConvolution::Form::depthwise;
+    packed.taps = static_cast<int>(kernel);
+    packed.channels = g.in_channels;
+    packed.weight = AlignedFloats(kernel * g.out_channels);
+    packed.bias = AlignedFloats(g.out_channels);
+    for (long tap = 0; tap < kernel; tap++)
+      for (int c = 0; c < g.out_channels; c++)
+        packed.weight.data()[tap * g.out_channels + c] = weight[c * kernel + tap];
+    std::copy(bias, bias + g.out_channels, packed.bias.data());
+    return packed;
+  }
+
+  const bool rows = g.groups == 1 && g.in_channels <= 4 && g.kernel_width > 1 && g.dilation_x == 1;
+  packed.form = rows ? PackedConvolution::Form::rows : PackedConvolution::Form::taps;
+  const int merge = rows ? 1 : merged_groups(g, kernels.lanes);
+  packed.taps = rows ? g.kernel_height : static_cast<int>(kernel);
+  packed.channels = rows ? g.kernel_width * g.in_channels : group_in * merge;
+  make_blocks(packed);
+
+  const int lanes = kernels.lanes;
+  const int tile_columns = lanes * kernels.tile_vectors;
+  const int span = group_out * merge;  // output channels that share their input channels
+  const long steps = static_cast<long>(packed.taps) * packed.channels;
+  size_t weights = 0, biases = 0;
+  for (int group = 0; group < g.groups / merge; group++) {
+    for (int column = 0; column < span; column += tile_columns) {
+      Panel panel{};
+      panel.column = group * span + column;
+      panel.columns = std::min(tile_columns, span - column);
+      panel.vectors = (panel.columns + lanes - 1) / lanes;
+      panel.input_offset = static_cast<long>(group) * group_in * merge;
+      panel.weight = weights;
+      panel.bias = biases;
+      weights += steps * panel.vectors * lanes;
+      biases += panel.vectors * lanes;
+      packed.panels.push_back(panel);
+    }
+  }
+  packed.weight = AlignedFloats(weights);
+  packed.bias = AlignedFloats(biases);
+
+  for (const Panel& panel : packed.panels) {
+    const long width = static_cast<long>(panel.vectors) * lanes;
+    for (int j = 0; j < panel.columns; j++) {
+      const int out = panel.column + j;
+      packed.bias.data()[panel.bias + j] = bias[out];
+      const float* source = weight + static_cast<long>(out) * group_in * kernel;
+      // Where the output's own group begins among the merged ones.
+      const int skip = (out / group_out) % merge * group_in;
+      for (int c = 0; c < group_in; c++) {
+        for (int ky = 0; ky < g.kernel_height; ky++) {
+          for (int kx = 0; kx < g.kernel_width; kx++) {
+            const long step = rows ? static_cast<long>(ky * g.kernel_width + kx) * g.in_channels + c
+                                   : static_cast<long>(ky * g.kernel_width + kx) * packed.channels + skip + c;
+            packed.weight.data()[panel.weight + step * width + j] =
+                source[(static_cast<long>(c) * g.kernel_height + ky) * g.kernel_width + kx];
+          }
+        }
+      }
+    }
+  }
+  return packed;
+}
+
+}  // namespace fovea

@@ -1,0 +1,57 @@
+// Weights in the order in which the micro-kernels read them.
+#pragma once
+#include <vector>
+
+#include "common/aligned.h"
+#include "infer/geometry.h"
+#include "infer/kernels/kernel_table.h"
+
+namespace fovea {
+
+// A run of output channels that one tile computes.
+struct Panel {
+  int column;   // first output channel
+  int columns;  // how many
+  int vectors;  // tile width, in vectors
+  long input_offset;  // first input channel of the panel's group
+  size_t weight;      // where its weights begin
+  size_t bias;        // where its bias begins, padded to whole vectors
+};
+
+// A run of the reduction dimension short enough for its weights to stay in the first-level cache.
+struct ReductionBlock {
+  int tap, taps;
+  int channel, channels;
+  long first;  // reduction steps before this block
+};
+
+struct PackedConvolution {
+  // How the reduction dimension is walked.
+  enum class Form {
+    taps,       // one pointer for each kernel tap, reading the group's channels
+    rows,       // one pointer for each kernel row, reading width x channels at once (few input channels)
+    depthwise,  // each channel by itself
+  };
+
+  Geometry geometry;
+  Activation activation;
+  Form form;
+  int taps;      // pointers for one output pixel
+  int channels;  // values read behind each pointer
+  AlignedFloats weight;
+  AlignedFloats bias;
+  std::vector<Panel> panels;
+  std::vector<ReductionBlock> blocks;
+
+  // Multiply-adds of one output pixel, as the network counts them.
+  double multiply_adds() const {
+    return static_cast<double>(geometry.taps()) * (geometry.in_channels / geometry.groups) *
+           geometry.out_channels;
+  }
+};
+
+// weight: (out channels, in channels / groups, kernel height, kernel width); bias: one value a channel.
+PackedConvolution pack(const Geometry& geometry, Activation activation, const float* weight, const float* bias,
+                       const KernelTable& kernels);
+
+}  // namespace fovea

@@ -1,0 +1,270 @@
+#include "infer/passes.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
+
+namespace fovea {
+
+namespace {
+
+// Rows that one item of a row-by-row pass works on.
+constexpr long chunk_rows = 64;
+
+template <class Body>
+void for_rows(const Machine& machine, long rows, Body&& body) {
+  const long chunks = (rows + chunk_rows - 1) / chunk_rows;
+  machine.pool->for_each(machine.threads, chunks, machine.stop, [&](long chunk, int) {
+    const long end = std::min(rows, (chunk + 1) * chunk_rows);
+    for (long row = chunk * chunk_rows; row < end; row++) body(row);
+  });
+}
+
+// Pointers to the rows under one pooling window, those outside the map left out.
+int window_rows(const Window& w, Extent input, const float* source, int image, int y, int x, const float** rows) {
+  int count = 0;
+  for (int ky = 0; ky < w.kernel_height; ky++) {
+    const int sy = y * w.stride_y - w.pad_top + ky;
+    if (sy < 0 || sy >= input.height) continue;
+    for (int kx = 0; kx < w.kernel_width; kx++) {
+      const int sx = x * w.stride_x - w.pad_left + kx;
+      if (sx < 0 || sx >= input.width) continue;
+      rows[count++] =
+          source + ((static_cast<long>(image) * input.height + sy) * input.width + sx) * input.channels;
+    }
+  }
+  return count;
+}
+
+template <class Body>
+void for_windows(const Machine& machine, const Window& window, Extent input, const float* source, Extent output,
+                 float* destination, Body&& body) {
+  const long map_rows = static_cast<long>(output.batch) * output.height;
+  machine.pool->for_each(machine.threads, map_rows, machine.stop, [&](long row, int thread) {
+    const float** rows = machine.scratch[thread].taps.data();
+    const int image = static_cast<int>(row / output.height), y = static_cast<int>(row % output.height);
+    for (int x = 0; x < output.width; x++) {
+      const int count = window_rows(window, input, source, image, y, x, rows);
+      body(rows, count, y, x, destination + (row * output.width + x) * output.channels);
+    }
+  });
+}
+
+}  // namespace
+
+void max_pool(const Machine& machine, const Window& window, Extent input, const float* source, Extent output,
+              float* destination) {
+  for_windows(machine, window, input, source, output, destination,
+              [&](const float** rows, int count, int, int, float* out) {
+                machine.kernels->maximum(rows, count, out, input.channels);
+              });
+}
+
+void average_pool(const Machine& machine, const Window& window, Extent input, const float* source, Extent output,
+                  float* destination) {
+  // With padding counted, a window still ends where the padding does.
+  const auto covered = [](int start, int kernel, int size, int after) {
+    return std::min(start + kernel, size + after) - start;
+  };
+  for_windows(machine, window, input, source, output, destination,
+              [&](const float** rows, int count, int y, int x, float* out) {
+                std::fill(out, out + input.channels, 0.0f);
+                for (int i = 0; i < count; i++) machine.kernels->accumulate(rows[i], out, input.channels);
+                int divisor = count;
+                if (window.count_padding)
+                  divisor = covered(y * window.stride_y - window.pad_top, window.kernel_height, input.height,
+                                    window.pad_bottom) *
+                            covered(x * window.stride_x - window.pad_left, window.kernel_width, input.width,
+                                    window.pad_right);
+                const float scale = divisor > 0 ? 1.0f / static_cast<float>(divisor) : 0.0f;
+                for (int c = 0; c < input.channels; c++) out[c] *= scale;
+              });
+}
+
+void global_pool(const Machine& machine, Extent input, const float* source, Layout layout, const Region* region,
+                 float* destination) {
+  const long plane = static_cast<long>(input.height) * input.width;
+  const long C = input.channels;
+  const bool whole = !region || region->all;
+  machine.pool->for_each(machine.threads, input.batch, machine.stop, [&](long n, int) {
+    float* sums = destination + n * C;
+    std::fill(sums, sums + C, 0.0f);
+    long count = 0;
+    if (whole) {
+      for (long q = n * plane; q < (n + 1) * plane; q++) machine.kernels->accumulate(source + q * C, sums, C);
+      count = plane;
+    } else {
+      const auto& pixels = region->pixels;
+      const auto begin = std::lower_bound(pixels.begin(), pixels.end(), n * plane);
+      const auto end = std::lower_bound(begin, pixels.end(), (n + 1) * plane);
+      for (auto it = begin; it != end; ++it)
+        machine.kernels->accumulate(source + (layout == Layout::map ? *it : it - pixels.begin()) * C, sums, C);
+      count = end - begin;
+    }
+    const float scale = count > 0 ? 1.0f / static_cast<float>(count) : 0.0f;
+    for (long c = 0; c < C; c++) sums[c] *= scale;
+  });
+}
+
+void pool_cell(const KernelTable& kernels, Extent input, const float* source, int rows, int columns, long cell,
+               float* destination) {
+  const long C = input.channels;
+  const int column = static_cast<int>(cell % columns), row = static_cast<int>(cell / columns % rows);
+  const long image = cell / columns / rows;
+  const auto start = [](int64_t i, int64_t size, int64_t cells) { return static_cast<int>(i * size / cells); };
+  const auto end = [](int64_t i, int64_t size, int64_t cells) {
+    return static_cast<int>(((i + 1) * size + cells - 1) / cells);
+  };
+  const int top = start(row, input.height, rows), bottom = end(row, input.height, rows);
+  const int left = start(column, input.width, columns), right = end(column, input.width, columns);
+  float* sums = destination + cell * C;
+  std::fill(sums, sums + C, 0.0f);
+  for (int y = top; y < bottom; y++) {
+    const float* line = source + ((image * input.height + y) * input.width) * C;
+    for (int x = left; x < right; x++) kernels.accumulate(line + x * C, sums, C);
+  }
+  const float scale = 1.0f / static_cast<float>((bottom - top) * (right - left));
+  for (long c = 0; c < C; c++) sums[c] *= scale;
+}
+
+void grid_pool(const Machine& machine, Extent input, const float* source, int rows, int columns,
+               float* destination) {
+  const long grid_rows = static_cast<long>(input.batch) * rows;
+  machine.pool->for_each(machine.threads, grid_rows, machine.stop, [&](long row, int) {
+    for (long cell = row * columns; cell < (row + 1) * columns; cell++)
+      pool_cell(*machine.kernels, input, source, rows, columns, cell, destination);
+  });
+}
+
+void add_maps(const Machine& machine, Extent map, const float* a, const float* b, float* destination,
+              Activation activation) {
+  for_rows(machine, map.pixels(), [&](long row) {
+    const long offset = row * map.channels;
+    machine.kernels->add(a + offset, b ? b + offset : nullptr, destination + offset, map.channels, activation);
+  });
+}
+
+void gather(const Machine& machine, const Halo& halo, Extent input, const float* source, float* packed) {
+  const long C = input.channels;
+  machine.pool->for_each(machine.threads, halo.cells.size(), machine.stop, [&](long index, int) {
+    const Halo::Cell& cell = halo.cells[index];
+    float* out = packed + cell.offset * C;
+    const long row_values = cell.width * C;
+    const int left = std::max(0, cell.left), right = std::min(input.width, cell.left + cell.width);
+    for (int i = 0; i < cell.height; i++, out += row_values) {
+      const int y = cell.top + i;
+      if (y < 0 || y >= input.height || left >= right) {
+        std::fill(out, out + row_values, 0.0f);
+        continue;
+      }
+      const float* row = source + (static_cast<long>(cell.image) * input.height + y) * input.width * C;
+      std::fill(out, out + (left - cell.left) * C, 0.0f);
+      std::memcpy(out + (left - cell.left) * C, row + left * C, (right - left) * C * sizeof(float));
+      std::fill(out + (right - cell.left) * C, out + row_values, 0.0f);
+    }
+  });
+}
+
+void scatter(const Machine& machine, const Region& region, int channels, const float* packed,
+             float* destination) {
+  const long C = channels;
+  const long pixels = region.map_pixels();
+  const long chunks = (pixels + chunk_rows - 1) / chunk_rows;
+  machine.pool->for_each(machine.threads, chunks, machine.stop, [&](long chunk, int) {
+    const long first = chunk * chunk_rows, last = std::min(pixels, first + chunk_rows);
+    if (region.all) {
+      std::memcpy(destination + first * C, packed + first * C, (last - first) * C * sizeof(float));
+      return;
+    }
+    auto next = std::lower_bound(region.pixels.begin(), region.pixels.end(), first);
+    for (long q = first; q < last; q++) {
+      float* out = destination + q * C;
+      if (next != region.pixels.end() && *next == q) {
+        std::memcpy(out, packed + (next - region.pixels.begin()) * C, C * sizeof(float));
+        ++next;
+      } else {
+        std::memset(out, 0, C * sizeof(float));
+      }
+    }
+  });
+}
+
+void scatter_add(const Machine& machine, const Region& region, int channels, const float* packed,
+                 const float* shortcut, float* map, Activation activation) {
+  const long C = channels;
+  for_rows(machine, region.count(), [&](long i) {
+    const long offset = (region.all ? i : region.pixels[i]) * C;
+    machine.kernels->add(shortcut + offset, packed + i * C, map + offset, C, activation);
+  });
+}
+
+void activate_pixels(const Machine& machine, const int32_t* pixels, long count, int channels, float* map,
+                     Activation activation) {
+  for_rows(machine, count, [&](long i) {
+    float* row = map + static_cast<long>(pixels[i]) * channels;
+    machine.kernels->add(row, nullptr, row, channels, activation);
+  });
+}
+
+void scale_rows(const Machine& machine, Extent map, Layout layout, const Region* region, const float* scale,
+                float* rows) {
+  const long plane = static_cast<long>(map.height) * map.width;
+  const long C = map.channels;
+  const bool whole = !region || region->all;
+  const long count = whole ? map.pixels() : region->count();
+  for_rows(machine, count, [&](long i) {
+    const long pixel = whole ? i : region->pixels[i];
+    float* row = rows + (layout == Layout::map ? pixel : i) * C;
+    machine.kernels->multiply(row, scale + pixel / plane * C, row, C);
+  });
+}
+
+void copy_padded(const Machine& machine, Extent input, const float* source, int pad_top, int pad_left,
+                 int padded_height, int padded_width, float* destination) {
+  const long row_values = static_cast<long>(input.width) * input.channels;
+  for_rows(machine, static_cast<long>(input.batch) * input.height, [&](long row) {
+    const long image = row / input.height, y = row % input.height;
+    std::memcpy(destination + ((image * padded_height + y + pad_top) * padded_width + pad_left) * input.channels,
+                source + row * row_values, row_values * sizeof(float));
+  });
+}
+
+void decide_learned(const Machine& machine, const float* pooled, int channels, const float* weight, float bias,
+                    Mask& mask) {
+  for (long cell = 0; cell < mask.cell_count(); cell++) {
+    const float margin = machine.kernels->dot(pooled + cell * channels, weight, channels) + bias;
+    mask.margins[cell] = margin;
+    mask.cells[cell] = margin >= 0;
+  }
+}
+
+void decide_salient(const Machine& machine, const float* pooled, int channels, double rate, Mask& mask) {
+  const long plane = static_cast<long>(mask.rows) * mask.columns;
+  const long kept = std::lround(rate * static_cast<double>(plane));
+  std::vector<int32_t> order(plane);
+  for (int n = 0; n < mask.batch; n++) {
+    float* energy = mask.margins.data() + n * plane;
+    uint8_t* cells = mask.cells.data() + n * plane;
+    for (long cell = 0; cell < plane; cell++) {
+      const float* values = pooled + (n * plane + cell) * channels;
+      energy[cell] = machine.kernels->dot(values, values, channels);
+    }
+    std::iota(order.begin(), order.end(), 0);
+    // NaN counts as least energy, so that the order stays a strict one.
+    const auto key = [&](int32_t cell) {
+      return std::isnan(energy[cell]) ? -std::numeric_limits<float>::infinity() : energy[cell];
+    };
+    std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+      return key(a) != key(b) ? key(a) > key(b) : a < b;
+    });
+    std::fill(cells, cells + plane, uint8_t{0});
+    for (long i = 0; i < kept; i++) cells[order[i]] = 1;
+    const float threshold = kept > 0 ? key(order[kept - 1]) : 0;
+    for (long cell = 0; cell < plane; cell++)
+      energy[cell] = kept > 0 ? energy[cell] - threshold : -energy[cell];
+  }
+}
+
+}  // namespace fovea

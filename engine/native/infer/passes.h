@@ -1,0 +1,62 @@
+// Passes that move or combine values: pools, gather, scatter, add, decisions, squeeze-and-excitation.
+#pragma once
+#include "infer/convolve.h"
+
+namespace fovea {
+
+struct Window {
+  int kernel_height, kernel_width, stride_y, stride_x;
+  int pad_top, pad_left, pad_bottom, pad_right;
+  bool count_padding;  // average only
+};
+
+void max_pool(const Machine& machine, const Window& window, Extent input, const float* source, Extent output,
+              float* destination);
+void average_pool(const Machine& machine, const Window& window, Extent input, const float* source, Extent output,
+                  float* destination);
+
+// Mean over each image's map, or over the pixels of `region` alone when it is given.
+void global_pool(const Machine& machine, Extent input, const float* source, Layout layout, const Region* region,
+                 float* destination);
+
+// Adaptive average pool to the grid: windows floor(i * n / G) ... ceil((i + 1) * n / G).
+void grid_pool(const Machine& machine, Extent input, const float* source, int rows, int columns,
+               float* destination);
+// One cell of the same.
+void pool_cell(const KernelTable& kernels, Extent input, const float* source, int rows, int columns, long cell,
+               float* destination);
+
+// destination = activation(a + b) over whole maps; b null adds nothing.
+void add_maps(const Machine& machine, Extent map, const float* a, const float* b, float* destination,
+              Activation activation);
+
+// Copies each active cell with its halo, zeros outside the map.
+void gather(const Machine& machine, const Halo& halo, Extent input, const float* source, float* packed);
+
+// Writes packed rows to their places in a map and zeros everywhere else.
+void scatter(const Machine& machine, const Region& region, int channels, const float* packed,
+             float* destination);
+
+// map = activation(shortcut + packed) at the pixels of the region; map and shortcut may be the same.
+void scatter_add(const Machine& machine, const Region& region, int channels, const float* packed,
+                 const float* shortcut, float* map, Activation activation);
+
+// map = activation(map) at the given pixels.
+void activate_pixels(const Machine& machine, const int32_t* pixels, long count, int channels, float* map,
+                     Activation activation);
+
+// Rows times a scale for each image and channel.
+void scale_rows(const Machine& machine, Extent map, Layout layout, const Region* region, const float* scale,
+                float* rows);
+
+// Copies a map into one with borders of zeros around it; the borders are left as they are.
+void copy_padded(const Machine& machine, Extent input, const float* source, int pad_top, int pad_left,
+                 int padded_height, int padded_width, float* destination);
+
+// A cell is active when pooled . weight + bias >= 0.
+void decide_learned(const Machine& machine, const float* pooled, int channels, const float* weight, float bias,
+                    Mask& mask);
+// The round(rate * cells) cells of each image with most energy are active; of equals, the earlier one.
+void decide_salient(const Machine& machine, const float* pooled, int channels, double rate, Mask& mask);
+
+}  // namespace fovea

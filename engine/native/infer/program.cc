@@ -1,0 +1,195 @@
+#include "infer/program.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "common/error.h"
+
+namespace fovea {
+
+namespace {
+
+Layout layout_of(int32_t value) { return static_cast<Layout>(value); }
+
+}  // namespace
+
+Program::Program(const Session& session, ProgramTables tables) {
+  check_tables(session, tables);
+  instructions_ = std::move(tables.instructions);
+  for (int at = 0; at < instruction_count(); at++) check_instruction(session, at);
+  milliseconds_.assign(instruction_count(), 0);
+}
+
+const Program::MapReference& Program::map(int index) const {
+  if (index < 0 || index >= static_cast<int>(maps_.size()))
+    reject("map " + std::to_string(index) + ": the program has " + std::to_string(maps_.size()));
+  return maps_[index];
+}
+
+Mask& Program::mask(int index) {
+  if (index < 0 || index >= static_cast<int>(masks_.size()))
+    reject("mask " + std::to_string(index) + ": the program has " + std::to_string(masks_.size()));
+  return masks_[index];
+}
+
+std::vector<double> Program::region_counts() const {
+  std::vector<double> counts;
+  for (const Region& region : regions_) counts.push_back(static_cast<double>(region.count()));
+  return counts;
+}
+
+void Program::run(Session& session, const Machine& machine, int first, int last,
+                  const std::function<void(int)>& on_progress) {
+  using Clock = std::chrono::steady_clock;
+  auto before = Clock::now();
+  for (int at = first; at < last && !machine.stop->load(std::memory_order_relaxed); at++) {
+    execute(session, machine, instructions_.data() + static_cast<long>(at) * instruction_words);
+    const auto now = Clock::now();
+    milliseconds_[at] = std::chrono::duration<double, std::milli>(now - before).count();
+    before = now;
+    on_progress(at + 1);
+  }
+}
+
+void Program::execute(Session& session, const Machine& machine, const int32_t* words) {
+  const int32_t* o = words + 1;
+  const auto data = [&](int32_t index) -> float* {
+    return index < 0 ? nullptr : session.buffer(maps_[index].buffer);
+  };
+  const auto extent = [&](int32_t index) { return maps_[index].extent; };
+  switch (static_cast<Operation>(words[0])) {
+    case Operation::convolve:
+      return run_convolution(session, machine, o);
+    case Operation::max_pool:
+    case Operation::average_pool:
+      return run_window(session, machine, words);
+    case Operation::global_pool:
+      return global_pool(machine, extent(o[0]), data(o[0]), Layout::map, nullptr, data(o[1]));
+    case Operation::add:
+      return add_maps(machine, extent(o[0]), data(o[0]), data(o[1]), data(o[2]), static_cast<Activation>(o[3]));
+    case Operation::grid_pool:
+      return grid_pool(machine, extent(o[0]), data(o[0]), masks_[o[2]].rows, masks_[o[2]].columns, data(o[1]));
+    case Operation::decide: {
+      const Masker& masker = session.masker(o[1]);
+      const int channels = maps_[o[2]].extent.channels;
+      if (masker.kind == Masker::Kind::learned)
+        return decide_learned(machine, data(o[2]), channels, masker.weight.data(), masker.bias, masks_[o[0]]);
+      return decide_salient(machine, data(o[2]), channels, masker.rate, masks_[o[0]]);
+    }
+    case Operation::index:
+      return build_index(session, o[0]);
+    case Operation::gather:
+      return gather(machine, halos_[o[2]], extent(o[0]), data(o[0]), data(o[1]));
+    case Operation::scatter:
+      return scatter(machine, regions_[o[2]], extent(o[1]).channels, data(o[0]), data(o[1]));
+    case Operation::scatter_add:
+      return scatter_add(machine, regions_[o[2]], extent(o[1]).channels, data(o[0]), data(o[4]), data(o[1]),
+                         static_cast<Activation>(o[3]));
+    case Operation::activate: {
+      const Region& region = regions_[o[1]];
+      if (region.all) {
+        const Extent map = extent(o[0]);
+        if (!o[2]) add_maps(machine, map, data(o[0]), nullptr, data(o[0]), static_cast<Activation>(o[3]));
+        return;
+      }
+      const auto& pixels = o[2] ? region.others : region.pixels;
+      return activate_pixels(machine, pixels.data(), static_cast<long>(pixels.size()), extent(o[0]).channels,
+                             data(o[0]), static_cast<Activation>(o[3]));
+    }
+    case Operation::excite:
+      return run_excitation(session, machine, o);
+    default:
+      return;
+  }
+}
+
+void Program::run_convolution(Session& session, const Machine& machine, const int32_t* o) {
+  const PackedConvolution& convolution = session.convolution(o[0]);
+  ConvolutionPass pass{};
+  pass.convolution = &convolution;
+  pass.input = maps_[o[1]].extent;
+  pass.source = session.buffer(maps_[o[1]].buffer);
+  pass.source_layout = layout_of(o[5]);
+  pass.halo = o[9] < 0 ? nullptr : &halos_[o[9]];
+  pass.output = maps_[o[2]].extent;
+  pass.destination = session.buffer(maps_[o[2]].buffer);
+  pass.destination_layout = layout_of(o[6]);
+  pass.residual = o[7] < 0 ? nullptr : session.buffer(maps_[o[7]].buffer);
+  pass.activation = static_cast<Activation>(o[8]);
+  if (o[3] < 0) {
+    pass.count = pass.output.pixels();
+  } else {
+    const Region& region = regions_[o[3]];
+    pass.output = {region.batch, region.height, region.width, pass.output.channels};
+    if (region.all) {
+      pass.count = o[4] ? 0 : region.map_pixels();
+    } else {
+      const auto& pixels = o[4] ? region.others : region.pixels;
+      pass.pixels = pixels.data();
+      pass.count = static_cast<long>(pixels.size());
+    }
+  }
+  if (pass.count == 0) return;
+  if (convolution.form == PackedConvolution::Form::rows) {
+    const Geometry& g = convolution.geometry;
+    const Extent padded = maps_[o[10]].extent;
+    float* copy = session.buffer(maps_[o[10]].buffer);
+    std::fill(copy, copy + padded.values(), 0.0f);
+    copy_padded(machine, pass.input, pass.source, g.pad_top, g.pad_left, padded.height, padded.width, copy);
+    pass.input = padded;
+    pass.source = copy;
+  }
+  convolve(machine, pass);
+}
+
+void Program::run_excitation(Session& session, const Machine& machine, const int32_t* o) {
+  const Extent map = maps_[o[0]].extent;
+  float* values = session.buffer(maps_[o[0]].buffer);
+  const Region* region = o[1] < 0 ? nullptr : &regions_[o[1]];
+  const Region* pooled_region = o[8] < 0 ? nullptr : &regions_[o[8]];
+  const Layout layout = layout_of(o[2]);
+  const Extent whole = region ? Extent{region->batch, region->height, region->width, map.channels} : map;
+  float* pooled = session.buffer(maps_[o[5]].buffer);
+  float* hidden = session.buffer(maps_[o[6]].buffer);
+  float* scale = session.buffer(maps_[o[7]].buffer);
+  global_pool(machine, whole, values, layout, pooled_region, pooled);
+  const auto linear = [&](int index, const float* source, float* destination) {
+    const PackedConvolution& convolution = session.convolution(index);
+    ConvolutionPass pass{};
+    pass.convolution = &convolution;
+    pass.input = {whole.batch, 1, 1, convolution.geometry.in_channels};
+    pass.source = source;
+    pass.output = {whole.batch, 1, 1, convolution.geometry.out_channels};
+    pass.destination = destination;
+    pass.activation = convolution.activation;
+    pass.count = whole.batch;
+    convolve(machine, pass);
+  };
+  linear(o[3], pooled, hidden);
+  linear(o[4], hidden, scale);
+  scale_rows(machine, whole, layout, region, scale, values);
+}
+
+void Program::run_window(Session& session, const Machine& machine, const int32_t* words) {
+  const int32_t* o = words + 1;
+  const Window window{o[2], o[3], o[4], o[5], o[6], o[7], o[8], o[9], o[10] != 0};
+  const auto pool = static_cast<Operation>(words[0]) == Operation::max_pool ? max_pool : average_pool;
+  pool(machine, window, maps_[o[0]].extent, session.buffer(maps_[o[0]].buffer), maps_[o[1]].extent,
+       session.buffer(maps_[o[1]].buffer));
+}
+
+void Program::build_index(Session& session, int mask) {
+  for (size_t i = 0; i < regions_.size(); i++) {
+    const RegionSource& source = region_sources_[i];
+    if (source.mask != mask) continue;
+    if (source.parent < 0)
+      fill_from_mask(masks_[mask], regions_[i]);
+    else
+      fill_receptive(regions_[source.parent], session.convolution(source.convolution).geometry, regions_[i]);
+  }
+  for (size_t i = 0; i < halos_.size(); i++)
+    if (region_sources_[halo_sources_[i].region].mask == mask)
+      fill_halo(masks_[mask], regions_[halo_sources_[i].region], halos_[i]);
+}
+
+}  // namespace fovea

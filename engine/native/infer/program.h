@@ -1,0 +1,140 @@
+// A program: the flat list of instructions that a network and its plan were lowered to, for one input shape.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "infer/passes.h"
+
+namespace fovea {
+
+// Mirrored by engine/src/backend/native/instructions.ts. Every instruction is `instruction_words` integers:
+// the operation, then its operands; -1 stands for "none".
+enum class Operation : int32_t {
+  convolve,     // convolution, source, destination, region, others, source layout, destination layout,
+                // residual, activation, halo, padded
+  max_pool,     // source, destination, kernel h, w, stride y, x, pad top, left, bottom, right
+  average_pool, // the same, count padding
+  global_pool,  // source, destination
+  add,          // a, b, destination, activation
+  grid_pool,    // source, pooled, mask
+  decide,       // mask, masker, pooled
+  index,        // mask
+  gather,       // source, destination, halo
+  scatter,      // source, destination, region
+  scatter_add,  // source, destination, region, activation, shortcut
+  activate,     // map, region, others, activation
+  excite,       // map, region, layout, reduce, expand, pooled, hidden, scale, pool region
+  count
+};
+
+constexpr int instruction_words = 16;
+
+// Plain tables that TypeScript hands over; `Program` checks every entry.
+struct ProgramTables {
+  std::vector<double> buffers;         // values in each buffer
+  std::vector<int32_t> maps;           // buffer, batch, height, width, channels
+  std::vector<int32_t> masks;          // batch, rows, columns, height, width
+  std::vector<int32_t> regions;        // mask, parent region or -1, convolution or -1, height, width, wants others
+  std::vector<int32_t> halos;          // region, convolution
+  std::vector<int32_t> instructions;
+};
+
+struct Masker {
+  enum class Kind : int32_t { learned, salient } kind;
+  std::vector<float> weight;
+  float bias;
+  double rate;
+};
+
+class Session;
+
+class Program {
+ public:
+  Program(const Session& session, ProgramTables tables);
+
+  int instruction_count() const { return static_cast<int>(instructions_.size() / instruction_words); }
+  // Runs instructions [first, last), calling back after each with the number done; stops early when
+  // machine.stop becomes true.
+  void run(Session& session, const Machine& machine, int first, int last,
+           const std::function<void(int)>& on_progress);
+
+  struct MapReference {
+    int buffer;
+    Extent extent;
+  };
+  const MapReference& map(int index) const;
+  Mask& mask(int index);
+  const std::vector<double>& buffer_sizes() const { return buffer_sizes_; }
+  // Wall time of each instruction when it last ran, ms.
+  const std::vector<double>& milliseconds() const { return milliseconds_; }
+  std::vector<double> region_counts() const;
+  int most_taps() const { return most_taps_; }
+  int most_channels() const { return most_channels_; }
+
+ private:
+  struct RegionSource {
+    int mask, parent, convolution;
+  };
+  struct HaloSource {
+    int region, convolution;
+  };
+
+  void check_tables(const Session& session, const ProgramTables& tables);
+  void check_instruction(const Session& session, int at) const;
+  void execute(Session& session, const Machine& machine, const int32_t* operands);
+  void run_convolution(Session& session, const Machine& machine, const int32_t* operands);
+  void run_excitation(Session& session, const Machine& machine, const int32_t* operands);
+  void run_window(Session& session, const Machine& machine, const int32_t* operands);
+  void build_index(Session& session, int mask);
+
+  std::vector<double> buffer_sizes_;
+  std::vector<MapReference> maps_;
+  std::vector<Mask> masks_;
+  std::vector<Region> regions_;
+  std::vector<RegionSource> region_sources_;
+  std::vector<Halo> halos_;
+  std::vector<HaloSource> halo_sources_;
+  std::vector<int32_t> instructions_;
+  std::vector<double> milliseconds_;
+  int most_taps_ = 1;
+  int most_channels_ = 1;
+};
+
+// Packed weights, buffers and programs of one network at one input shape.
+class Session {
+ public:
+  explicit Session(const KernelTable& kernels) : kernels_(kernels) {}
+
+  const KernelTable& kernels() const { return kernels_; }
+  int add_convolution(const Geometry& geometry, Activation activation, const float* weight, const float* bias);
+  int add_masker(Masker masker);
+  int add_program(ProgramTables tables);
+  void drop_program(int index) { programs_[index].reset(); }
+
+  const PackedConvolution& convolution(int index) const;
+  const Masker& masker(int index) const;
+  Program& program(int index);
+  float* buffer(int index) { return buffers_[index].data(); }
+  int convolution_count() const { return static_cast<int>(convolutions_.size()); }
+
+  // Runs a program's instructions [first, last) on `threads` threads of `pool`.
+  void run(Program& program, int first, int last, int threads, ThreadPool& pool,
+           const std::function<void(int)>& on_progress);
+
+  std::atomic<bool> stop{false};
+  std::atomic<bool> busy{false};
+
+ private:
+  const KernelTable& kernels_;
+  std::vector<std::unique_ptr<PackedConvolution>> convolutions_;
+  std::vector<Masker> maskers_;
+  std::vector<std::unique_ptr<Program>> programs_;
+  std::vector<AlignedFloats> buffers_;
+  std::vector<Scratch> scratch_;
+  AlignedFloats zeros_;
+  int scratch_taps_ = 0;
+};
+
+}  // namespace fovea

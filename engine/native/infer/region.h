@@ -1,0 +1,65 @@
+// Masks, and the lists of pixels that follow from them.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "infer/geometry.h"
+
+namespace fovea {
+
+// Which cells of a block's output map are active.
+struct Mask {
+  int batch, rows, columns;
+  int height, width;  // of the map that the grid covers
+  std::vector<uint8_t> cells;
+  std::vector<float> margins;
+
+  long cell_count() const { return static_cast<long>(batch) * rows * columns; }
+  // Pixel y belongs to cell floor(y * rows / height): the first of a cell is ceil(cell * height / rows).
+  int first_row(int cell) const { return (static_cast<int64_t>(cell) * height + rows - 1) / rows; }
+  int first_column(int cell) const { return (static_cast<int64_t>(cell) * width + columns - 1) / columns; }
+};
+
+// Pixels of a map at which something is computed, in raster order.
+struct Region {
+  int batch, height, width;
+  // Every pixel is in it, and `pixels` is left empty.
+  bool all = false;
+  std::vector<int32_t> pixels;
+  // The pixels that are not in it, where a pass needs them.
+  std::vector<int32_t> others;
+  bool wants_others = false;
+  std::vector<uint8_t> inside;
+
+  long map_pixels() const { return static_cast<long>(batch) * height * width; }
+  long count() const { return all ? map_pixels() : static_cast<long>(pixels.size()); }
+  void reserve();
+};
+
+// The pixels of the mask's active cells.
+void fill_from_mask(const Mask& mask, Region& region);
+
+// The input pixels that `geometry` reads to compute `output`.
+void fill_receptive(const Region& output, const Geometry& geometry, Region& input);
+
+// Where `gather` puts each active cell with its halo, and where each active pixel then finds its taps.
+struct Halo {
+  int kernel_height, kernel_width, stride_y, stride_x, pad_top, pad_left;
+  struct Cell {
+    int image, top, left;  // first input row and column, possibly outside the map
+    int height, width;     // with halo
+    long offset;           // first row of the packed buffer
+  };
+  std::vector<Cell> cells;
+  // For each pixel of the region, in its order: packed row of its first tap, and packed rows a map row.
+  std::vector<int32_t> first_tap;
+  std::vector<int32_t> pitch;
+  long rows = 0;
+
+  // Packed rows that any mask of this grid can need.
+  static long capacity(const Mask& mask, const Geometry& geometry);
+};
+
+void fill_halo(const Mask& mask, const Region& region, Halo& halo);
+
+}  // namespace fovea

@@ -1,0 +1,63 @@
+#include "common/error.h"
+#include "infer/program.h"
+
+namespace fovea {
+
+int Session::add_convolution(const Geometry& geometry, Activation activation, const float* weight,
+                             const float* bias) {
+  convolutions_.push_back(
+      std::make_unique<PackedConvolution>(pack(geometry, activation, weight, bias, kernels_)));
+  return static_cast<int>(convolutions_.size()) - 1;
+}
+
+int Session::add_masker(Masker masker) {
+  maskers_.push_back(std::move(masker));
+  return static_cast<int>(maskers_.size()) - 1;
+}
+
+int Session::add_program(ProgramTables tables) {
+  auto program = std::make_unique<Program>(*this, std::move(tables));
+  const auto& sizes = program->buffer_sizes();
+  if (buffers_.size() < sizes.size()) buffers_.resize(sizes.size());
+  for (size_t i = 0; i < sizes.size(); i++) {
+    const size_t size = static_cast<size_t>(sizes[i]);
+    if (buffers_[i].size() < size) buffers_[i] = AlignedFloats(size);
+  }
+  if (zeros_.size() < static_cast<size_t>(program->most_channels()))
+    zeros_ = AlignedFloats(static_cast<size_t>(program->most_channels()));
+  scratch_taps_ = std::max(scratch_taps_, program->most_taps());
+  scratch_.clear();
+  programs_.push_back(std::move(program));
+  return static_cast<int>(programs_.size()) - 1;
+}
+
+const PackedConvolution& Session::convolution(int index) const {
+  if (index < 0 || index >= convolution_count())
+    reject("convolution " + std::to_string(index) + ": the session has " + std::to_string(convolution_count()));
+  return *convolutions_[index];
+}
+
+const Masker& Session::masker(int index) const {
+  if (index < 0 || index >= static_cast<int>(maskers_.size()))
+    reject("masker " + std::to_string(index) + ": the session has " + std::to_string(maskers_.size()));
+  return maskers_[index];
+}
+
+Program& Session::program(int index) {
+  if (index < 0 || index >= static_cast<int>(programs_.size()))
+    reject("program " + std::to_string(index) + ": the session has " + std::to_string(programs_.size()));
+  if (!programs_[index]) reject("program " + std::to_string(index) + " has been dropped");
+  return *programs_[index];
+}
+
+void Session::run(Program& program, int first, int last, int threads, ThreadPool& pool,
+                  const std::function<void(int)>& on_progress) {
+  while (scratch_.size() < static_cast<size_t>(threads)) {
+    scratch_.emplace_back();
+    scratch_.back().reserve(scratch_taps_, kernels_);
+  }
+  const Machine machine{&kernels_, &pool, threads, &stop, scratch_.data(), zeros_.data()};
+  program.run(*this, machine, first, last, on_progress);
+}
+
+}  // namespace fovea

@@ -1,0 +1,108 @@
+import { FoveaError, type FoveaErrorCode } from '../../errors.js';
+import { loadAddon } from '../addon.js';
+
+/** A native session; only the addon can look into it. */
+export type SessionHandle = { readonly __session: unique symbol };
+
+/** The addon's inference functions; engine/native/infer/register.cc implements and checks them. */
+export interface InferAddon {
+  /** Name of the instruction set in use. */
+  inferKernels(): string;
+  inferOpen(): SessionHandle;
+  inferClose(session: SessionHandle): void;
+  /** `geometry`: the thirteen sizes of a convolution and its activation; returns the convolution's number. */
+  inferConvolution(
+    session: SessionHandle,
+    geometry: Int32Array,
+    weight: Float32Array,
+    bias: Float32Array,
+  ): number;
+  /** `kind` 0: learned, by weight and bias; 1: salient, by rate. Returns the masker's number. */
+  inferMasker(session: SessionHandle, kind: number, weight: Float32Array, bias: number, rate: number): number;
+  /** Checks and keeps a program; returns its number. */
+  inferProgram(
+    session: SessionHandle,
+    buffers: Float64Array,
+    maps: Int32Array,
+    masks: Int32Array,
+    regions: Int32Array,
+    halos: Int32Array,
+    instructions: Int32Array,
+  ): number;
+  /** Forgets a program; its number is not used again. */
+  inferDropProgram(session: SessionHandle, program: number): void;
+  inferWrite(session: SessionHandle, program: number, map: number, values: Float32Array): void;
+  inferRead(session: SessionHandle, program: number, map: number, values: Float32Array): void;
+  inferWriteMask(session: SessionHandle, program: number, mask: number, cells: Uint8Array): void;
+  inferReadMask(
+    session: SessionHandle,
+    program: number,
+    mask: number,
+    cells: Uint8Array,
+    margins: Float32Array,
+  ): void;
+  /** Wall time of each instruction when it last ran, ms. */
+  inferTimings(session: SessionHandle, program: number): Float64Array;
+  /** Pixels in each region when its index was last built. */
+  inferRegionCounts(session: SessionHandle, program: number): Float64Array;
+  /** Runs instructions `first` … `last` − 1 on native threads; `onInstruction` is told how many are done. */
+  inferRun(
+    session: SessionHandle,
+    program: number,
+    first: number,
+    last: number,
+    threads: number,
+    onInstruction: ((done: number) => void) | undefined,
+  ): Promise<void>;
+  /** Stops the run under way, if any; its promise then rejects with `aborted`. */
+  inferAbort(session: SessionHandle): void;
+}
+
+const codes: ReadonlySet<string> = new Set<FoveaErrorCode>([
+  'bad-argument',
+  'bad-shape',
+  'unsupported',
+  'backend-unavailable',
+  'aborted',
+]);
+
+/** What the addon throws, as a FoveaError. */
+export function asFoveaError(error: unknown): unknown {
+  const { code, message } = error as { code?: unknown; message?: string };
+  return typeof code === 'string' && codes.has(code)
+    ? new FoveaError(code as FoveaErrorCode, message ?? code, { cause: error })
+    : error;
+}
+
+type Callable = (...values: unknown[]) => unknown;
+
+let wrapped: InferAddon | undefined;
+
+/**
+ * The addon with its errors turned into FoveaErrors.
+ * @throws FoveaError `backend-unavailable` when there is no addon
+ */
+export function inferAddon(): InferAddon {
+  if (wrapped) return wrapped;
+  const { addon, reason } = loadAddon();
+  if (!addon) throw new FoveaError('backend-unavailable', reason ?? 'the native addon is missing');
+  const functions = addon as unknown as Record<string, Callable>;
+  const table: Record<string, Callable> = {};
+  for (const [name, call] of Object.entries(functions)) {
+    if (!name.startsWith('infer')) continue;
+    table[name] = (...values) => {
+      try {
+        const result = call(...values);
+        return result instanceof Promise
+          ? result.catch((error: unknown) => {
+              throw asFoveaError(error);
+            })
+          : result;
+      } catch (error) {
+        throw asFoveaError(error);
+      }
+    };
+  }
+  wrapped = table as unknown as InferAddon;
+  return wrapped;
+}
