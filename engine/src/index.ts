@@ -2,6 +2,7 @@ export * from './backend/backend.js';
 export * from './backend/native/index.js';
 export * from './backend/onnx/dense.js';
 export * from './backend/onnx/foreign.js';
+export * from './backend/onnx/index.js';
 export * from './backend/reference/index.js';
 export * from './errors.js';
 export * from './mask/custom.js';

@@ -1,8 +1,9 @@
 import { FoveaError } from '../errors.js';
 import { blocksOf, type Network, type NetworkNode } from './network.js';
+import { foreignShape } from './onnx/foreign-shape.js';
 import { type BlockShape, blockShape, convolutionOutput } from './shapes.js';
 
-/** Extent of one value of a network: `[N, H, W, C]`, or undefined behind a foreign node. */
+/** Extent of one value of a network: `[N, H, W, C]`, or undefined behind a foreign node that does not tell. */
 export type ValueShape = readonly [N: number, H: number, W: number, C: number] | undefined;
 
 export interface NetworkShapes {
@@ -34,7 +35,13 @@ export function networkShapes(
   for (const node of network.nodes) {
     const input = values.get(node.inputs[0]!);
     if (node.kind === 'foreign') {
-      values.set(node.output, undefined);
+      values.set(
+        node.output,
+        foreignShape(
+          node,
+          node.inputs.map((name) => values.get(name)),
+        ),
+      );
       continue;
     }
     if (!input) {

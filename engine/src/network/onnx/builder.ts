@@ -16,8 +16,8 @@ import {
 } from './generated/onnx_pb.js';
 import { ElementType, floatTensor, integerTensor } from './tensor.js';
 
-/** Newest versions that every onnxruntime since 1.14 reads. */
-const opset = 17;
+/** Old enough for every onnxruntime of the last years, new enough for all activations. */
+const defaultOpset = 17;
 const irVersion = 8n;
 
 /** How a model's constants are stored; the forms that exporters use. */
@@ -52,7 +52,11 @@ export class GraphBuilder {
   private outsideBytes = 0;
   private counter = 0;
 
-  constructor(private readonly storage: StorageOptions = {}) {}
+  /** @param opset ONNX's operator set; 13 to 22, whose forms of the operators used here are alike */
+  constructor(
+    private readonly storage: StorageOptions = {},
+    readonly opset = defaultOpset,
+  ) {}
 
   /** A name that nothing else has. */
   fresh(stem = 'value'): string {
@@ -102,6 +106,13 @@ export class GraphBuilder {
     return output;
   }
 
+  /** Mean over axes; operator set 18 made the axes an input. */
+  mean(value: string, axes: readonly number[], { keepdims = 1, name = '' } = {}): string {
+    return this.opset >= 18
+      ? this.node('ReduceMean', [value, this.integers(axes)], { keepdims }, { name })
+      : this.node('ReduceMean', [value], { axes, keepdims }, { name });
+  }
+
   /** Adds operators and constants of another graph as they are. */
   append(nodes: readonly NodeProto[], tensors: readonly TensorProto[]): void {
     this.nodes.push(...nodes);
@@ -125,7 +136,9 @@ export class GraphBuilder {
       case 'hardsigmoid':
         return this.node('HardSigmoid', [value], { alpha: Float32Array.of(1 / 6) }, named);
       case 'hardswish':
-        return this.node('HardSwish', [value], {}, named);
+        return this.opset >= 14
+          ? this.node('HardSwish', [value], {}, named)
+          : this.node('Mul', [value, this.activation(value, 'hardsigmoid')], {}, named);
     }
   }
 
@@ -140,7 +153,7 @@ export class GraphBuilder {
     const model = create(ModelProtoSchema, {
       irVersion,
       producerName: 'fovea',
-      opsetImport: [{ domain: '', version: BigInt(opset) }],
+      opsetImport: [{ domain: '', version: BigInt(this.opset) }],
       graph: {
         name,
         node: this.nodes,
