@@ -1,10 +1,11 @@
 import type { Backend } from '../backend/backend.js';
 import { nativeBackend } from '../backend/native/index.js';
+import { onnxBackend } from '../backend/onnx/index.js';
 import { referenceBackend } from '../backend/reference/index.js';
 import { FoveaError } from '../errors.js';
 
 const backends = new Map<string, Backend>(
-  [nativeBackend, referenceBackend].map((backend) => [backend.name, backend]),
+  [nativeBackend, onnxBackend, referenceBackend].map((backend) => [backend.name, backend]),
 );
 
 /** Makes a backend known by its name. */

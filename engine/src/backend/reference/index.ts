@@ -6,6 +6,7 @@ import { type NetworkShapes, networkShapes } from '../../network/walk.js';
 import { ProfileBuilder } from '../../run/profile-builder.js';
 import { Tensor } from '../../tensor.js';
 import type { Backend, RunOptions, RunResult, Session } from '../backend.js';
+import { runForeign } from '../onnx/foreign.js';
 import { activate } from './activate.js';
 import { runBlock } from './block.js';
 import { convolve } from './convolve.js';
@@ -111,7 +112,7 @@ async function runNode(
       return mapValues(first, (value, i) => activate(value + second.data[i]!, node.activation));
     }
     case 'foreign':
-      throw new FoveaError('unsupported', `"${node.name}" (${node.operators.join(', ')}) needs onnxruntime`);
+      return runForeign(node, inputs);
   }
 }
 
