@@ -1,0 +1,53 @@
+import { type LspDocumentSymbol, SymbolKind } from './lsp-types.js';
+import { indexAt } from './text.js';
+
+/** A name that a cell declares at its top level. */
+export interface Declaration {
+  readonly name: string;
+  /** Declared with `let` or `var` and nothing else: later cells may assign to it. */
+  readonly mutable: boolean;
+  /** Declared as a constant, beyond doubt. */
+  readonly constant: boolean;
+}
+
+const identifier = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;
+
+/** Words that an export list may not hold. */
+const reserved = new Set(['default', 'export', 'import', 'this', 'await', 'yield', 'arguments', 'eval']);
+
+/**
+ * The names among a file's symbols that may be declarations of its top level. The server lists nested ones
+ * too; which those are shows when the file is checked.
+ * @param text the user's part of the file; symbols beyond it are generated
+ */
+export function declarationsOf(
+  text: string,
+  symbols: readonly LspDocumentSymbol[],
+): Map<string, Declaration> {
+  const found = new Map<string, Declaration>();
+  for (const { name, kind, selectionRange } of symbols) {
+    const start = indexAt(text, selectionRange.start);
+    if (start >= text.length || !identifier.test(name) || reserved.has(name)) continue;
+    const before = text.slice(0, start);
+    const variable = kind === SymbolKind.variable;
+    const also = found.get(name);
+    found.set(name, {
+      name,
+      mutable: variable && isMutable(before) && also?.mutable !== false,
+      constant: variable && constant.test(before) && also === undefined,
+    });
+  }
+  return found;
+}
+
+const keyword =
+  /(?<![\p{ID_Continue}$.])(let|var|const|using|import|class|function|enum|catch)(?![\p{ID_Continue}$])/gu;
+
+/** The last declaring keyword in front of a name; it may belong to something nested, so only `let` and `var` count. */
+function isMutable(before: string): boolean {
+  const last = [...before.slice(-4000).matchAll(keyword)].at(-1)?.[1];
+  return last === 'let' || last === 'var';
+}
+
+/** Declared by `const name` or `using name`: assigning to it later is an error worth reporting. */
+const constant = /(?<![\p{ID_Continue}$.])(?:const|using)\s+$/u;

@@ -1,0 +1,57 @@
+import type { LspHover, LspMarkup, LspSignatureHelp } from './lsp-types.js';
+
+/** What an `inspect_reply` says. */
+export interface Inspection {
+  readonly found: boolean;
+  readonly data: Readonly<Record<string, string>>;
+  readonly metadata: Readonly<Record<string, never>>;
+}
+
+export const notFound: Inspection = { found: false, data: {}, metadata: {} };
+
+const markupText = (markup: string | LspMarkup | undefined): string =>
+  markup === undefined ? '' : typeof markup === 'string' ? markup : markup.value;
+
+/** The answer from sections of markdown; as plain text the fences are left out. */
+export function inspection(sections: readonly string[]): Inspection {
+  const markdown = sections.filter((section) => section.trim() !== '').join('\n\n');
+  if (markdown === '') return notFound;
+  const plain = markdown
+    .replace(/^```\w*\n?/gm, '')
+    .replace(/\n{3,}/g, '\n\n')
+    .trim();
+  return { found: true, data: { 'text/markdown': markdown, 'text/plain': plain }, metadata: {} };
+}
+
+/** A hover's text, without what only tells how cells are stitched together. */
+export function hoverMarkdown(hover: LspHover | null): string {
+  return tidy(markupText(hover?.contents));
+}
+
+/** The signatures of the call that the cursor is in, the one in force first, with its documentation. */
+export function signatureMarkdown(help: LspSignatureHelp | null): string {
+  if (help === null || help.signatures.length === 0) return '';
+  const { signatures, activeSignature = 0, activeParameter = 0 } = help;
+  const active = signatures[activeSignature] ?? signatures[0]!;
+  const others = signatures.filter((signature) => signature !== active);
+  const parameter = active.parameters?.[activeParameter];
+  const parameterText = markupText(parameter?.documentation);
+  return tidy(
+    [
+      `\`\`\`typescript\n${[active, ...others].map(({ label }) => label).join('\n')}\n\`\`\``,
+      markupText(active.documentation),
+      parameterText === '' ? '' : `\`${parameter!.label}\` — ${parameterText}`,
+    ]
+      .filter((section) => section !== '')
+      .join('\n\n'),
+  );
+}
+
+/** Removes the marks that modules leave: `(alias)`, and import paths in front of type names. */
+function tidy(markdown: string): string {
+  return markdown
+    .replace(/^\(alias\) /gm, '')
+    .replace(/import\("[^"\n]*"\)\./g, '')
+    .replace(/^import .*\n/gm, '')
+    .trim();
+}

@@ -1,0 +1,286 @@
+import { readFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type Completion, completion, wordAt } from './complete.js';
+import { type Declaration, declarationsOf } from './declarations.js';
+import { type Diagnostic, undeclaredNames, userDiagnostics } from './diagnose.js';
+import { globalsText } from './globals.js';
+import { hoverMarkdown, type Inspection, inspection, notFound, signatureMarkdown } from './inspect.js';
+import { type LiveValues, liveProperties } from './live.js';
+import { LspClient } from './lsp-client.js';
+import type {
+  LspCompletionItem,
+  LspDiagnostic,
+  LspDocumentSymbol,
+  LspHover,
+  LspLocation,
+  LspSignatureHelp,
+} from './lsp-types.js';
+import { Notebook, rootText } from './notebook.js';
+import { cellFileName, globalsFile, projectFile, projectText, rootFile } from './project.js';
+import { indexAt, positionAt, utf16Offset } from './text.js';
+
+const currentFile = cellFileName('current');
+
+interface OpenFile {
+  readonly text: string;
+  readonly version: number;
+}
+
+/**
+ * TypeScript's view of a notebook: completion, inspection and type checking over all cells that have run.
+ * The language server runs as a child process, started by the first request and again after it has died.
+ * Requests that it cannot answer are answered from living values, or with nothing; they never throw.
+ */
+export class LanguageService {
+  readonly #directory: string;
+  readonly #notebook = new Notebook();
+  #client: LspClient | undefined;
+  #open = new Map<string, OpenFile>();
+  /** Requests use one file for the cell being written, and so go one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  /** Declarations of the code that was checked last, so that running it does not check it again. */
+  #checked: { readonly code: string; readonly declared: ReadonlyMap<string, Declaration> } | undefined;
+  #declared: ReadonlyMap<string, Declaration> = new Map();
+  #disposed = false;
+
+  /** @param options `directory`: the folder of the notebook, from which imports are resolved */
+  constructor({ directory }: { readonly directory: string }) {
+    this.#directory = directory;
+  }
+
+  /** Starts the server, so that the first completion finds it ready. */
+  async start(): Promise<void> {
+    await this.#use(async (client) => {
+      await this.#sync(client, '');
+      await this.#ask<LspDiagnostic[]>(client, 'textDocument/diagnostic', {});
+    }, undefined);
+  }
+
+  /** Process id of the server, while one is running. */
+  get serverPid(): number | undefined {
+    return this.#client?.ended === false ? this.#client.pid : undefined;
+  }
+
+  /**
+   * What may stand at the cursor.
+   * @param cursor in code points, as Jupyter counts
+   * @param live adds the properties of living values, which types may not know
+   */
+  async complete(code: string, cursor: number, live?: LiveValues): Promise<Completion> {
+    const at = utf16Offset(code, cursor);
+    const word = wordAt(code, at);
+    const living = liveProperties(word.inString ? undefined : live, code.slice(0, word.start));
+    const items = await this.#use<readonly LspCompletionItem[]>(async (client) => {
+      const text = await this.#sync(client, code);
+      const found = await this.#ask<{ items?: LspCompletionItem[] } | LspCompletionItem[] | null>(
+        client,
+        'textDocument/completion',
+        { position: positionAt(text, at) },
+      );
+      return Array.isArray(found) ? found : (found?.items ?? []);
+    }, []);
+    return completion(code, at, word, items, await living);
+  }
+
+  /**
+   * What is known of the name at the cursor, or of the call that the cursor is in.
+   * @param cursor in code points
+   * @param detailLevel 1 adds the source of the declaration
+   */
+  async inspect(code: string, cursor: number, detailLevel: 0 | 1 = 0): Promise<Inspection> {
+    const at = utf16Offset(code, cursor);
+    const name = at > 0 && !/[\p{ID_Continue}$]/u.test(code[at] ?? '') ? at - 1 : at;
+    return this.#use(async (client) => {
+      const text = await this.#sync(client, code);
+      const onName = { position: positionAt(text, name) };
+      const hover = hoverMarkdown(await this.#ask<LspHover | null>(client, 'textDocument/hover', onName));
+      if (hover === '') {
+        const position = positionAt(text, at);
+        const help = await this.#ask<LspSignatureHelp | null>(client, 'textDocument/signatureHelp', {
+          position,
+        });
+        return inspection([signatureMarkdown(help)]);
+      }
+      if (detailLevel === 0) return inspection([hover]);
+      const found = await this.#ask<LspLocation | LspLocation[] | null>(
+        client,
+        'textDocument/definition',
+        onName,
+      );
+      const location = Array.isArray(found) ? found[0] : found;
+      const source = location ? await this.#sourceAt(code, location) : undefined;
+      return inspection([hover, source === undefined ? '' : `\`\`\`typescript\n${source}\n\`\`\``]);
+    }, notFound);
+  }
+
+  /** Type errors and warnings of a cell, as it would run now. Empty when the server cannot tell. */
+  async diagnose(code: string): Promise<Diagnostic[]> {
+    return this.#use(async (client) => {
+      const { declared, found } = await this.#check(client, code);
+      this.#checked = { code, declared };
+      return userDiagnostics(code, found, (name) => this.#notebook.isConstant(name));
+    }, []);
+  }
+
+  /**
+   * Takes a cell that has run into account: later cells see what it declares.
+   * @param _executionCount the cell's number, for the protocol's sake: a cell that runs again is a new cell
+   */
+  async commit(code: string, _executionCount?: number): Promise<void> {
+    await this.#use(async (client) => {
+      const { declared } = this.#checked?.code === code ? this.#checked : await this.#check(client, code);
+      this.#checked = undefined;
+      this.#declared = new Map();
+      const { added, dropped } = this.#notebook.commit(code, declared);
+      this.#write(client, added.file, added.text);
+      for (const file of dropped) this.#close(client, file);
+      this.#writeRoot(client);
+    }, undefined);
+  }
+
+  /** Forgets all cells, as when the kernel's variables are gone. */
+  reset(): void {
+    this.#turn = this.#turn.then(() => {
+      const files = this.#notebook.files();
+      this.#notebook.reset();
+      this.#checked = undefined;
+      this.#declared = new Map();
+      const client = this.#client;
+      if (client === undefined || client.ended) return;
+      for (const { file } of files) this.#close(client, file);
+      this.#writeRoot(client);
+    });
+  }
+
+  /** Ends the server. Later requests are answered with nothing. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#client?.dispose();
+    this.#client = undefined;
+  }
+
+  /** Runs a request when its turn comes, once more on a new server when the old one has died under it. */
+  #use<Result>(request: (client: LspClient) => Promise<Result>, fallback: Result): Promise<Result> {
+    const attempt = async (): Promise<Result> => {
+      for (let trial = 0; trial < 2 && !this.#disposed; trial++) {
+        let client: LspClient | undefined;
+        try {
+          client = this.#running();
+          await client.ready;
+          return await request(client);
+        } catch {
+          if (client === undefined || !client.ended) return fallback;
+        }
+      }
+      return fallback;
+    };
+    const result = this.#turn.then(attempt);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  #running(): LspClient {
+    if (this.#client !== undefined && !this.#client.ended) return this.#client;
+    const client = new LspClient(this.#directory);
+    this.#client = client;
+    this.#open = new Map();
+    void client.ready.then(
+      () => {
+        this.#write(client, projectFile, projectText());
+        this.#write(client, globalsFile, globalsText());
+        for (const { file, text } of this.#notebook.files()) this.#write(client, file, text);
+        this.#writeRoot(client);
+      },
+      () => undefined,
+    );
+    return client;
+  }
+
+  /**
+   * Makes the file of the cell being written say `code`, with generated lines that fit what it declares.
+   * @returns the file's text
+   */
+  async #sync(client: LspClient, code: string): Promise<string> {
+    let text = this.#notebook.fileText(code, this.#declared, false);
+    this.#write(client, currentFile, text);
+    const symbols = await this.#ask<LspDocumentSymbol[] | null>(client, 'textDocument/documentSymbol', {});
+    const declared = declarationsOf(code, symbols ?? []);
+    if (!sameNames(declared, this.#declared)) {
+      this.#declared = declared;
+      text = this.#notebook.fileText(code, declared, false);
+      this.#write(client, currentFile, text);
+    }
+    return text;
+  }
+
+  /** Checks a cell and finds out which of the names in it are really declared at its top level. */
+  async #check(
+    client: LspClient,
+    code: string,
+  ): Promise<{ declared: ReadonlyMap<string, Declaration>; found: readonly LspDiagnostic[] }> {
+    await this.#sync(client, code);
+    let declared = this.#declared;
+    for (;;) {
+      const text = this.#notebook.fileText(code, declared, true);
+      this.#write(client, currentFile, text);
+      const report = await this.#ask<{ items?: LspDiagnostic[] }>(client, 'textDocument/diagnostic', {});
+      const found = report.items ?? [];
+      const nested = new Set(undeclaredNames(text, code, found));
+      if (nested.size === 0) return { declared, found };
+      declared = new Map([...declared].filter(([name]) => !nested.has(name)));
+    }
+  }
+
+  #ask<Result>(client: LspClient, method: string, parameters: object): Promise<Result> {
+    return client.request(method, { textDocument: { uri: this.#uri(currentFile) }, ...parameters });
+  }
+
+  #uri(file: string): string {
+    return pathToFileURL(join(this.#directory, file)).href;
+  }
+
+  #write(client: LspClient, file: string, text: string): void {
+    const before = this.#open.get(file);
+    if (before?.text === text) return;
+    const version = (before?.version ?? 0) + 1;
+    this.#open.set(file, { text, version });
+    const uri = this.#uri(file);
+    if (before === undefined) {
+      const languageId = file.endsWith('.json') ? 'json' : 'typescript';
+      client.notify('textDocument/didOpen', { textDocument: { uri, languageId, version, text } });
+    } else {
+      client.notify('textDocument/didChange', {
+        textDocument: { uri, version },
+        contentChanges: [{ text }],
+      });
+    }
+  }
+
+  #writeRoot(client: LspClient): void {
+    this.#write(client, rootFile, rootText(this.#notebook.files().map(({ file }) => file)));
+  }
+
+  #close(client: LspClient, file: string): void {
+    if (!this.#open.delete(file)) return;
+    client.notify('textDocument/didClose', { textDocument: { uri: this.#uri(file) } });
+  }
+
+  /** The text of a declaration, from a cell or from a file. */
+  async #sourceAt(code: string, location: LspLocation): Promise<string | undefined> {
+    const uri = location.targetUri ?? location.uri;
+    const range = location.targetRange ?? location.range;
+    if (uri === undefined || range === undefined || !uri.startsWith('file:')) return undefined;
+    const path = fileURLToPath(uri);
+    const own = dirname(path) === this.#directory ? basename(path) : '';
+    const text =
+      own === currentFile
+        ? code
+        : (this.#notebook.codeOf(own) ?? (await readFile(path, 'utf8').catch(() => undefined)));
+    return text?.slice(indexAt(text, range.start), indexAt(text, range.end));
+  }
+}
+
+function sameNames(a: ReadonlyMap<string, Declaration>, b: ReadonlyMap<string, Declaration>): boolean {
+  return a.size === b.size && [...a.keys()].every((name) => b.has(name));
+}
