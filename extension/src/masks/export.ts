@@ -86,7 +86,7 @@ export function sheetPng(
   for (const stage of stages) {
     context.fillStyle = '#202020';
     context.font = `600 20px ${FONT}`;
-    context.fillText(`Stage ${stage.stage}`, gap, top + 20);
+    context.fillText(`Stage ${stage.stage + 1}`, gap, top + 20);
     top += 36;
     stage.blocks.forEach(({ block }, index) => {
       const left = gap + (index % perRow) * (side + gap);

@@ -27,7 +27,7 @@ export function blockFacts(block: MasksBlock, position: number, count: number): 
     element(
       'dl',
       { class: 'fovea-fact-list' },
-      row('Stage', String(block.stage)),
+      row('Stage', String(block.stage + 1)),
       row('Granularity S', String(block.granularity)),
       row('Grid', `${block.rows} × ${block.columns} cells`),
       row('Output map', `${block.height} × ${block.width} pixels`),

@@ -11,7 +11,7 @@ export interface StageBlocks {
   readonly blocks: readonly { readonly block: MasksBlock; readonly position: number }[];
 }
 
-/** Gathers consecutive blocks of the same stage. */
+/** Gathers consecutive blocks of the same stage; stages count from 0 in documents and from 1 on the page. */
 export function byStage(blocks: readonly MasksBlock[]): StageBlocks[] {
   const stages: { stage: number; blocks: { block: MasksBlock; position: number }[] }[] = [];
   blocks.forEach((block, position) => {
@@ -32,7 +32,7 @@ export function blockSentence(blocks: readonly MasksBlock[], position: number): 
   const block = blocks[position];
   if (!block) return 'No blocks with masks.';
   return (
-    `Block ${position + 1} of ${blocks.length}, ${block.name}: stage ${block.stage}, ` +
+    `Block ${position + 1} of ${blocks.length}, ${block.name}: stage ${block.stage + 1}, ` +
     `granularity ${block.granularity}, ${percent(block.rate)} active.`
   );
 }

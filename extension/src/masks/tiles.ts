@@ -70,7 +70,7 @@ export class Tiles {
             class: 'fovea-tile',
             id: uniqueId('tile'),
             role: 'option',
-            'aria-label': `${block.name}, stage ${block.stage}, granularity ${block.granularity}, ${percent(block.rate)} active`,
+            'aria-label': `${block.name}, stage ${block.stage + 1}, granularity ${block.granularity}, ${percent(block.rate)} active`,
             title: block.name,
           },
           canvas,
@@ -96,7 +96,7 @@ export class Tiles {
         element(
           'div',
           { class: 'fovea-tile-title', id: title },
-          element('span', {}, `Stage ${group.stage}`),
+          element('span', {}, `Stage ${group.stage + 1}`),
           element('span', { class: 'fovea-quiet' }, detail),
         ),
         element('div', { class: 'fovea-tile-row' }, ...cells),

@@ -27,10 +27,10 @@ export const scene = (side: number, shift = 0) =>
   });
 
 const GRIDS = [
-  { stage: 1, map: 56, S: 8, blocks: 3 },
-  { stage: 2, map: 28, S: 4, blocks: 4 },
-  { stage: 3, map: 14, S: 2, blocks: 6 },
-  { stage: 4, map: 7, S: 1, blocks: 3 },
+  { stage: 0, map: 56, S: 8, blocks: 3 },
+  { stage: 1, map: 28, S: 4, blocks: 4 },
+  { stage: 2, map: 14, S: 2, blocks: 6 },
+  { stage: 3, map: 7, S: 1, blocks: 3 },
 ] as const;
 
 /** A mask that is active around the ball, a little differently in every block. */
@@ -50,7 +50,7 @@ export function maskBlock(index: number, stage: number, map: number, S: number, 
   }
   return {
     index,
-    name: `layer${stage}.${index}`,
+    name: `layer${stage + 1}.${index}`,
     stage,
     granularity: S,
     rate: active / (grid * grid),
@@ -96,7 +96,7 @@ export function tinyMasks(): MasksDocument {
   const block = (index: number, cells: string): MasksBlock => ({
     index,
     name: `block${index}`,
-    stage: 1,
+    stage: 0,
     granularity: 2,
     rate: 0.25,
     rows: 2,
@@ -128,7 +128,7 @@ export function sampleProfile(label: string, origin: Origin, factor = 1): Latenc
       const index = block++;
       return {
         block: index,
-        name: `layer${stage}.${index}`,
+        name: `layer${stage + 1}.${index}`,
         stage,
         granularity: S,
         rate: 0.3 + 0.1 * Math.sin(index),
@@ -182,7 +182,7 @@ export function sampleProfile(label: string, origin: Origin, factor = 1): Latenc
 export function sampleViews(): LatencyView[] {
   const rates = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
   const series = (stage: number, granularity: number, origin: Origin, slope: number, floor: number) => ({
-    label: `Stage ${stage}, S ${granularity}`,
+    label: `stage ${stage + 1}, S=${granularity}`,
     device: 'zen3-1core',
     stage,
     granularity,
@@ -199,11 +199,11 @@ export function sampleViews(): LatencyView[] {
     {
       kind: 'ratio',
       series: [
-        series(1, 8, 'predicted', 1.02, 0.08),
-        series(1, 8, 'measured', 1.05, 0.09),
-        series(3, 2, 'predicted', 1.1, 0.14),
-        series(3, 2, 'measured', 1.14, 0.17),
-        series(4, 1, 'published', 1.2, 0.3),
+        series(0, 8, 'predicted', 1.02, 0.08),
+        series(0, 8, 'measured', 1.05, 0.09),
+        series(2, 2, 'predicted', 1.1, 0.14),
+        series(2, 2, 'measured', 1.14, 0.17),
+        series(3, 1, 'published', 1.2, 0.3),
       ],
     },
     {

@@ -27,7 +27,8 @@ interface Stack {
 export function stacks({ profile }: BreakdownView, grain: Grain): Stack[] {
   const names = new Map(profile.blocks.map((block) => [block.block, block.name]));
   const place = (block: number) => names.get(block) ?? (block < 0 ? 'outside blocks' : `block ${block}`);
-  if (grain === 'block') return profile.blocks.map((block) => ({ ...block, place: `stage ${block.stage}` }));
+  if (grain === 'block')
+    return profile.blocks.map((block) => ({ ...block, place: `stage ${block.stage + 1}` }));
   return profile.ops.map((op) => ({ ...op, place: place(op.block) }));
 }
 

@@ -12,7 +12,7 @@ export function outsideMs(profile: LatencyProfile): number {
 export function compareFigure(view: CompareView, space: FigureSpace): Figure {
   const outside = view.profiles.some((profile) => outsideMs(profile) > 0);
   const data = view.profiles.map((profile, index) => {
-    const stages = profile.blocks.map((block) => `Stage ${block.stage}`);
+    const stages = profile.blocks.map((block) => `Stage ${block.stage + 1}`);
     const names = profile.blocks.map((block) => plain(block.name));
     const times = profile.blocks.map((block) => block.totalMs);
     const facts = profile.blocks.map(

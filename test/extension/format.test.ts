@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { fileName } from '../../extension/src/dom';
+import { counted, milliseconds, percent } from '../../extension/src/format';
+import { examplesAmong, exampleTitle } from '../../extension/src/lab/examples';
+
+describe('figures on the page', () => {
+  it('are rounded to what can be read', () => {
+    expect([0, 0.004, 0.0999, 0.1, 0.384, 1].map(percent)).toEqual([
+      '0%',
+      '0.4%',
+      '10%',
+      '10%',
+      '38%',
+      '100%',
+    ]);
+    expect([0, 0.0831, 1.2349, 12.349, 1240.4].map(milliseconds)).toEqual([
+      '0 ms',
+      '0.0831 ms',
+      '1.23 ms',
+      '12.3 ms',
+      '1,240 ms',
+    ]);
+    expect([counted(1, 'block'), counted(0, 'block')]).toEqual(['1 block', '0 blocks']);
+  });
+});
+
+describe('names of saved files', () => {
+  it('hold nothing that a file system refuses', () => {
+    expect(fileName('ResNet 50', 'a/b: ../c', undefined)).toBe('resnet-50-a-b-..-c');
+    expect(fileName('???')).toBe('fovea');
+    expect(fileName('x'.repeat(300))).toHaveLength(80);
+  });
+});
+
+describe('example notebooks', () => {
+  it('are the numbered ones, in order', () => {
+    const entry = (name: string, type = 'notebook') => ({ name, type, path: `notebooks/${name}` });
+    expect(
+      examplesAmong([
+        entry('02-paint_a-region.ipynb'),
+        entry('01-quick-look.ipynb'),
+        entry('mine.ipynb'),
+        entry('03-x', 'directory'),
+      ]),
+    ).toEqual([
+      { path: 'notebooks/01-quick-look.ipynb', title: 'Quick look' },
+      { path: 'notebooks/02-paint_a-region.ipynb', title: 'Paint a region' },
+    ]);
+    expect(exampleTitle('10-strategies.ipynb')).toBe('Strategies');
+  });
+});
