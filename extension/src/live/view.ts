@@ -154,9 +154,7 @@ export class LiveView {
     if (!catalogue || !state) return;
     if (anew || this.formNetwork !== state.network) {
       this.formNetwork = state.network;
-      const hadFocus = this.node.contains(document.activeElement)
-        ? document.activeElement?.getAttribute('id')
-        : null;
+      const hadFocus = this.inputPlace.contains(document.activeElement);
       this.form = new LiveForm(catalogue, state, (patch) => this.session.change(patch));
       this.inputPlace.replaceChildren(this.form.input);
       this.settingsPlace.replaceChildren(this.form.settings);

@@ -1,0 +1,90 @@
+import type { Page } from 'playwright-core';
+
+/** Colour of a canvas at a point given as fractions of its size. */
+export function pixel(page: Page, selector: string, x: number, y: number): Promise<number[]> {
+  return page
+    .locator(selector)
+    .first()
+    .evaluate(
+      (canvas: HTMLCanvasElement, [u, v]) => {
+        const context = canvas.getContext('2d')!;
+        const data = context.getImageData(
+          Math.min(canvas.width - 1, Math.floor(u! * canvas.width)),
+          Math.min(canvas.height - 1, Math.floor(v! * canvas.height)),
+          1,
+          1,
+        ).data;
+        return [data[0]!, data[1]!, data[2]!];
+      },
+      [x, y],
+    );
+}
+
+/** Elements that stick out of the host to the right, outside of areas that scroll. */
+export function checkFit(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const host = document.querySelector('#host')!.getBoundingClientRect();
+    return [...document.querySelectorAll<HTMLElement>('#host *')]
+      .filter((node) => {
+        const box = node.getBoundingClientRect();
+        if (box.width === 0 || box.right <= host.right + 0.5) return false;
+        for (let at = node.parentElement; at && at.id !== 'host'; at = at.parentElement) {
+          const { overflowX } = getComputedStyle(at);
+          if (overflowX !== 'visible' && at.getBoundingClientRect().right <= host.right + 0.5) return false;
+        }
+        return true;
+      })
+      .map((node) => `${node.tagName} ${node.getAttribute('class')}`);
+  });
+}
+
+/** Texts whose contrast with what is behind them is below `least` (WCAG's ratio). */
+export function contrasts(page: Page, least: number): Promise<string[]> {
+  return page.evaluate((bound) => {
+    const probe = document.createElement('canvas').getContext('2d', { willReadFrequently: true })!;
+    // Lets the browser mix colours, whatever notation they are in.
+    const mixed = (colors: string[]) => {
+      probe.clearRect(0, 0, 1, 1);
+      for (const color of colors) {
+        probe.fillStyle = color;
+        probe.fillRect(0, 0, 1, 1);
+      }
+      return [...probe.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    };
+    const luminance = (rgb: number[]) => {
+      const [r, g, b] = rgb.map((value) => {
+        const part = value / 255;
+        return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
+    };
+    const poor: string[] = [];
+    for (const node of document.querySelectorAll<HTMLElement>('#host *')) {
+      const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.textContent?.trim());
+      const box = node.getBoundingClientRect();
+      if (!own || box.width < 2 || node.closest('svg, .fovea-mod-disabled, [inert]')) continue;
+      const grounds: string[] = [];
+      for (let at: HTMLElement | null = node; at; at = at.parentElement) {
+        grounds.unshift(getComputedStyle(at).backgroundColor);
+      }
+      const ground = mixed(['white', ...grounds]);
+      const ink = mixed(['white', ...grounds, getComputedStyle(node).color]);
+      const [light, dark] = [luminance(ground), luminance(ink)].sort((a, b) => b - a);
+      const ratio = (light! + 0.05) / (dark! + 0.05);
+      if (ratio < bound) poor.push(`${node.textContent!.slice(0, 24)}: ${ratio.toFixed(2)}`);
+    }
+    return poor;
+  }, least);
+}
+
+/** Elements that take the focus and have no accessible name. */
+export async function unnamed(page: Page): Promise<string[]> {
+  const session = await page.context().newCDPSession(page);
+  const { nodes } = await session.send('Accessibility.getFullAXTree');
+  await session.detach();
+  return nodes
+    .filter((node) => !node.ignored)
+    .filter((node) => node.properties?.some(({ name, value }) => name === 'focusable' && value.value))
+    .filter((node) => node.role?.value !== 'RootWebArea' && !node.name?.value)
+    .map((node) => String(node.role?.value));
+}
