@@ -11,9 +11,8 @@ const output = join(here, outputDir);
 /** Beside the output, not in it: everything inside is copied to where Jupyter looks. */
 const stamp = join(here, 'dist', '.fingerprint');
 const print = fingerprint(
-  ['lib', 'style', 'schema', 'package.json', 'build.mjs', '../package-lock.json'].map((path) =>
-    join(here, path),
-  ),
+  ['lib', 'style', 'schema', 'package.json', 'build.mjs'].map((path) => join(here, path)),
+  'extension',
 );
 
 if (isUpToDate(stamp, print)) process.exit(0);

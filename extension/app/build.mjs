@@ -9,9 +9,8 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const output = join(here, 'dist');
 const stamp = join(output, '.fingerprint');
 const print = fingerprint(
-  ['lib', 'package.json', 'build.mjs', 'bundle.mjs', '../../package-lock.json'].map((path) =>
-    join(here, path),
-  ),
+  ['lib', 'package.json', 'build.mjs', 'bundle.mjs'].map((path) => join(here, path)),
+  'extension/app',
 );
 
 /** Runs the bundler; resolves to its error messages. */

@@ -2,7 +2,6 @@ import { mkdir } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { FoveaError } from '@fovea/engine';
 import { registerAbsent } from './absent.js';
 import { registerConfig } from './config.js';
@@ -11,9 +10,7 @@ import { ContentsService } from './contents/routes.js';
 import { NotebookTrust } from './contents/trust.js';
 import { registerFiles } from './files.js';
 import { Dispatcher } from './http/dispatch.js';
-import { redirect } from './http/reply.js';
 import { Router } from './http/router.js';
-import { FOREVER, staticFile } from './http/static.js';
 import { WebSockets } from './http/upgrade.js';
 import { registerIdentity } from './identity.js';
 import { stateFolder as defaultStateFolder } from './jupyter-paths.js';
@@ -21,13 +18,8 @@ import { KernelManager } from './kernels/manager.js';
 import type { OutputLimits } from './kernels/output-limits.js';
 import { KernelSpecs } from './kernelspecs.js';
 import { findAssets, type LabAssets } from './lab/assets.js';
-import { findLabextensions, registerLabextensions } from './lab/labextensions.js';
-import { registerLicenses } from './lab/licenses.js';
-import { registerPage } from './lab/page.js';
-import { Settings } from './lab/settings.js';
-import { registerThemes } from './lab/themes.js';
-import { registerTranslations } from './lab/translations.js';
-import { Workspaces } from './lab/workspaces.js';
+import { findLabextensions } from './lab/labextensions.js';
+import { registerLab } from './lab/routes.js';
 import { LoginCookies } from './security/cookies.js';
 import { Guard } from './security/guard.js';
 import { HostCheck, isLoopback } from './security/hosts.js';
@@ -69,7 +61,6 @@ export interface LabServerOptions {
   readonly log?: (line: string) => void;
 }
 
-const FAVICONS = fileURLToPath(new URL('../../resources/favicons', import.meta.url));
 const VERSION = '0.1.0';
 
 /** A running lab server. */
@@ -125,44 +116,16 @@ export class LabServer {
     const parts = { kernels, contents, sockets };
     const lab = new LabServer(http, parts, `http://${shownHost}:${bound}`, token);
 
-    const folders = [assets.labextensions, ...(options.labextensions ?? [])];
-    const extensions = () => findLabextensions(folders);
-    const inExtensions = (name: string) => extensions().map(({ folder }) => join(folder, name));
     const router = new Router();
-    router.on('GET', '/', () => redirect('/lab'), 'page');
     registerLogin(router, guard);
-    registerPage(
-      router,
-      {
-        assets,
-        labextensions: extensions,
-        version: VERSION,
-        rootFolder: root.folder,
-        exposeApp: options.exposeApp ?? false,
-      },
-      guard,
-    );
-    router.on(
-      'GET',
-      '/static/lab/*path',
-      (call) => staticFile(join(assets.app, 'static'), call.params.path!, { 'Cache-Control': FOREVER }),
-      'everybody',
-    );
-    router.on(
-      'GET',
-      '/static/favicons/:file',
-      (call) => staticFile(FAVICONS, call.params.file!),
-      'everybody',
-    );
-    registerLabextensions(router, extensions);
-    new Settings(
-      () => [join(assets.app, 'schemas'), ...inExtensions('schemas')],
-      join(stateFolder, 'lab'),
-    ).register(router);
-    new Workspaces(join(stateFolder, 'lab', 'workspaces')).register(router);
-    registerThemes(router, () => [join(assets.app, 'themes'), ...inExtensions('themes')]);
-    registerTranslations(router);
-    registerLicenses(router, assets.app, extensions);
+    registerLab(router, guard, {
+      assets,
+      labextensions: () => findLabextensions([assets.labextensions, ...(options.labextensions ?? [])]),
+      version: VERSION,
+      rootFolder: root.folder,
+      exposeApp: options.exposeApp ?? false,
+      stateFolder: join(stateFolder, 'lab'),
+    });
     registerStatus(router, kernels, () => void lab.close());
     registerIdentity(router);
     registerConfig(router, stateFolder);
@@ -177,6 +140,11 @@ export class LabServer {
     http.on('request', (request, response) => void dispatcher.handle(request, response));
     http.on('upgrade', (request, socket, head) => sockets.handle(request, socket, head));
     return lab;
+  }
+
+  /** The running kernels. */
+  get kernels(): KernelManager {
+    return this.parts.kernels;
   }
 
   /** Address to open in a browser; carries the token. */

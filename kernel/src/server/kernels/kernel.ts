@@ -124,7 +124,8 @@ export class Kernel {
   /** Ends the process and starts a new one under the same identity; resolves when that one is ready. */
   async restart(): Promise<void> {
     this.setState('restarting');
-    this.broadcastState();
+    // Front ends take an unexpected `restarting` for the report of a death.
+    this.broadcast('starting');
     this.waiting = [];
     this.deaths = [];
     await this.endLife(true);
@@ -139,13 +140,20 @@ export class Kernel {
     this.disposed = true;
     await this.endLife(false);
     this.setState('dead');
-    this.broadcastState();
+    this.broadcast(this.currentState);
     this.clients.close();
   }
 
-  /** A status message with the current state, as a front end that just connected wants it. */
-  stateMessage(): Message {
-    return this.factory.create('iopub', 'status', { execution_state: this.currentState });
+  /**
+   * A status message for a front end that just connected. It has heard of a death already, which is why it
+   * connects again: told `restarting` a second time it would do so for ever.
+   */
+  greeting(): Message {
+    return this.statusMessage(this.currentState === 'restarting' ? 'starting' : this.currentState);
+  }
+
+  private statusMessage(state: KernelState): Message {
+    return this.factory.create('iopub', 'status', { execution_state: state });
   }
 
   private setState(state: KernelState): void {
@@ -153,8 +161,8 @@ export class Kernel {
     this.activity = new Date();
   }
 
-  private broadcastState(): void {
-    this.clients.deliver(this.stateMessage());
+  private broadcast(state: KernelState): void {
+    this.clients.deliver(this.statusMessage(state));
   }
 
   private async launch(): Promise<void> {
@@ -199,7 +207,7 @@ export class Kernel {
     }
     if (over) throw new HttpError(500, `${over} before it answered`);
     if (nudge.state) this.setState(nudge.state);
-    this.broadcastState();
+    this.broadcast(this.currentState);
   }
 
   private receive(message: Message): void {
@@ -250,15 +258,15 @@ export class Kernel {
     const allowed = wasReady ? MAX_DEATHS : 2;
     if (this.deaths.length >= allowed) {
       this.setState('dead');
-      this.broadcastState();
+      this.broadcast(this.currentState);
       return;
     }
     this.setState('restarting');
-    this.broadcastState();
+    this.broadcast(this.currentState);
     await this.launch().catch((error: Error) => {
       this.options.log?.(`Kernel ${this.name} could not be restarted: ${error.message}`);
       this.setState('dead');
-      this.broadcastState();
+      this.broadcast(this.currentState);
     });
   }
 }

@@ -44,6 +44,6 @@ export function joinKernel(socket: WebSocket, kernel: Kernel, session: string): 
   });
   socket.on('close', (code) => kernel.clients.remove(client, !INTENDED.has(code)));
   socket.on('error', () => socket.terminate());
-  client.deliver(kernel.stateMessage());
+  client.deliver(kernel.greeting());
   kernel.clients.add(client);
 }

@@ -1,0 +1,46 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { redirect } from '../http/reply.js';
+import type { Router } from '../http/router.js';
+import { FOREVER, staticFile } from '../http/static.js';
+import type { Guard } from '../security/guard.js';
+import { registerLabextensions } from './labextensions.js';
+import { registerLicenses } from './licenses.js';
+import { type PageOptions, registerPage } from './page.js';
+import { Settings } from './settings.js';
+import { registerThemes } from './themes.js';
+import { registerTranslations } from './translations.js';
+import { Workspaces } from './workspaces.js';
+
+/** What the lab's part of the server needs. */
+export interface LabOptions extends PageOptions {
+  /** Where settings and layouts are kept. */
+  readonly stateFolder: string;
+}
+
+const FAVICONS = fileURLToPath(new URL('../../../resources/favicons', import.meta.url));
+
+/** Adds everything that JupyterLab asks for beyond the Jupyter Server API: its page, scripts and settings. */
+export function registerLab(router: Router, guard: Guard, options: LabOptions): void {
+  const { assets, labextensions, stateFolder } = options;
+  const besides = (name: string) => [
+    join(assets.app, name),
+    ...labextensions().map(({ folder }) => join(folder, name)),
+  ];
+  router.on('GET', '/', () => redirect('/lab'), 'page');
+  registerPage(router, options, guard);
+  const scripts = join(assets.app, 'static');
+  router.on(
+    'GET',
+    '/static/lab/*path',
+    (call) => staticFile(scripts, call.params.path!, { 'Cache-Control': FOREVER }),
+    'everybody',
+  );
+  router.on('GET', '/static/favicons/:file', (call) => staticFile(FAVICONS, call.params.file!), 'everybody');
+  registerLabextensions(router, labextensions);
+  new Settings(() => besides('schemas'), stateFolder).register(router);
+  new Workspaces(join(stateFolder, 'workspaces')).register(router);
+  registerThemes(router, () => besides('themes'));
+  registerTranslations(router);
+  registerLicenses(router, assets.app, labextensions);
+}

@@ -1,0 +1,337 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Contents, Kernel, KernelMessage, ServiceManager } from '@jupyterlab/services';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { services, startServer, type TestServer } from './support/server.js';
+
+/** What the stock client of JupyterLab does, against the real server over real sockets. */
+describe('the stock @jupyterlab/services client', () => {
+  let server: TestServer;
+  let manager: ServiceManager;
+
+  beforeAll(async () => {
+    server = await startServer();
+    manager = new services.ServiceManager({ serverSettings: server.settings, standby: 'never' });
+    await manager.ready;
+  });
+
+  afterAll(async () => {
+    manager.dispose();
+    await server.close();
+  });
+
+  const startKernel = async (name = 'echo'): Promise<Kernel.IKernelConnection> => {
+    const kernel = await manager.kernels.startNew({ name });
+    await kernel.info;
+    return kernel;
+  };
+
+  const run = async (kernel: Kernel.IKernelConnection, code: string) => {
+    const future = kernel.requestExecute({ code });
+    const outputs: KernelMessage.IIOPubMessage[] = [];
+    future.onIOPub = (message) => void outputs.push(message);
+    const reply = await future.done;
+    const text = outputs
+      .filter((message) => message.header.msg_type === 'stream')
+      .map((message) => (message.content as { text: string }).text)
+      .join('');
+    return { reply, outputs, text };
+  };
+
+  it('lists kernelspecs, Fovea first as the default', async () => {
+    await manager.kernelspecs.refreshSpecs();
+    const { specs } = manager.kernelspecs;
+    expect(specs?.default).toBe('fovea');
+    expect(specs?.kernelspecs.fovea?.language).toBe('typescript');
+    expect(specs?.kernelspecs.fovea?.metadata?.debugger).toBe(true);
+    expect(Object.keys(specs?.kernelspecs.fovea?.resources ?? {}).sort()).toEqual([
+      'logo-32x32',
+      'logo-64x64',
+      'logo-svg',
+    ]);
+    expect(specs?.kernelspecs.echo?.resources['logo-svg']).toBe('/kernelspecs/echo/logo-svg.svg');
+  });
+
+  describe('contents', () => {
+    it('creates, renames, copies and deletes', async () => {
+      const file = await manager.contents.newUntitled({ type: 'file', ext: '.md' });
+      expect(file).toMatchObject({ name: 'untitled.md', type: 'file', content: null });
+      const second = await manager.contents.newUntitled({ type: 'file', ext: '.md' });
+      expect(second.name).toBe('untitled1.md');
+      const renamed = await manager.contents.rename(second.path, 'notes.md');
+      expect(renamed.path).toBe('notes.md');
+      await expect(manager.contents.rename('untitled.md', 'notes.md')).rejects.toThrow(/409|Exists/);
+      const copy = await manager.contents.copy('notes.md', '');
+      expect(copy.name).toBe('notes-Copy1.md');
+      for (const path of ['untitled.md', 'notes.md', 'notes-Copy1.md']) await manager.contents.delete(path);
+      expect((await manager.contents.get('')).content).toEqual([]);
+    });
+
+    it('refuses to delete a folder that is not empty', async () => {
+      const folder = await manager.contents.newUntitled({ type: 'directory' });
+      await manager.contents.save(`${folder.path}/a.txt`, { type: 'file', format: 'text', content: 'a' });
+      await expect(manager.contents.delete(folder.path)).rejects.toThrow(/not empty/);
+      await manager.contents.delete(`${folder.path}/a.txt`);
+      await manager.contents.delete(folder.path);
+    });
+
+    it('saves text and binary files and gives them back unchanged', async () => {
+      const bytes = Buffer.from([0, 255, 1, 128, 10]);
+      await manager.contents.save('a.bin', {
+        type: 'file',
+        format: 'base64',
+        content: bytes.toString('base64'),
+      });
+      await manager.contents
+        .save('ä ö/x', { type: 'file', format: 'text', content: '' })
+        .catch(() => undefined);
+      await manager.contents.save('größe #1?.txt', { type: 'file', format: 'text', content: 'ñ' });
+      expect(readFileSync(join(server.folder, 'a.bin'))).toEqual(bytes);
+      const binary = await manager.contents.get('a.bin');
+      expect(binary).toMatchObject({ format: 'base64', content: bytes.toString('base64') });
+      expect(await manager.contents.get('größe #1?.txt')).toMatchObject({ format: 'text', content: 'ñ' });
+      await manager.contents.delete('a.bin');
+      await manager.contents.delete('größe #1?.txt');
+    });
+
+    it('keeps a checkpoint and goes back to it', async () => {
+      await manager.contents.save('c.txt', { type: 'file', format: 'text', content: 'first' });
+      const checkpoint = await manager.contents.createCheckpoint('c.txt');
+      await manager.contents.save('c.txt', { type: 'file', format: 'text', content: 'second' });
+      expect(await manager.contents.listCheckpoints('c.txt')).toEqual([checkpoint]);
+      await manager.contents.restoreCheckpoint('c.txt', checkpoint.id);
+      expect((await manager.contents.get('c.txt')).content).toBe('first');
+      await manager.contents.deleteCheckpoint('c.txt', checkpoint.id);
+      expect(await manager.contents.listCheckpoints('c.txt')).toEqual([]);
+      await manager.contents.delete('c.txt');
+    });
+
+    it('writes notebooks as nbformat does: lists of lines, keys in order, one space of indent', async () => {
+      const content = {
+        nbformat: 4,
+        nbformat_minor: 5,
+        metadata: {},
+        cells: [
+          {
+            id: 'a',
+            cell_type: 'code',
+            source: 'one\ntwo',
+            metadata: { trusted: true },
+            execution_count: 1,
+            outputs: [{ output_type: 'stream', name: 'stdout', text: 'x\ny\n' }],
+          },
+        ],
+      };
+      await manager.contents.save('n.ipynb', { type: 'notebook', format: 'json', content });
+      const text = readFileSync(join(server.folder, 'n.ipynb'), 'utf8');
+      expect(text.startsWith('{\n "cells": [\n  {\n   "cell_type": "code",')).toBe(true);
+      const saved = JSON.parse(text);
+      expect(saved.cells[0].source).toEqual(['one\n', 'two']);
+      expect(saved.cells[0].outputs[0].text).toEqual(['x\n', 'y\n']);
+      expect(saved.cells[0].metadata).toEqual({});
+      const read = await manager.contents.get('n.ipynb');
+      expect(read.content.cells[0].source).toBe('one\ntwo');
+      expect(read.content.cells[0].outputs[0].text).toBe('x\ny\n');
+    });
+
+    it('trusts a notebook that was saved trusted, and no longer when it was changed elsewhere', async () => {
+      const trusted = async () =>
+        (await manager.contents.get('n.ipynb')).content.cells[0].metadata.trusted as boolean;
+      expect(await trusted()).toBe(true);
+      const file = join(server.folder, 'n.ipynb');
+      writeFileSync(file, readFileSync(file, 'utf8').replace('x\\n', '<script>\\n'));
+      expect(await trusted()).toBe(false);
+      await manager.contents.delete('n.ipynb');
+    });
+
+    it('takes a file in chunks and shows it only when complete', async () => {
+      const part = (text: string) => Buffer.from(text).toString('base64');
+      const save = (chunk: number, text: string) =>
+        manager.contents.save('big.bin', {
+          type: 'file',
+          format: 'base64',
+          content: part(text),
+          chunk,
+        } as Partial<Contents.IModel>);
+      await save(1, 'one ');
+      await save(2, 'two ');
+      expect((await manager.contents.get('')).content).toEqual([]);
+      await expect(save(4, 'x')).rejects.toThrow(/does not follow/);
+      await save(-1, 'three');
+      expect(readFileSync(join(server.folder, 'big.bin'), 'utf8')).toBe('one two three');
+      await manager.contents.delete('big.bin');
+    });
+
+    it('gives the hash by which two editors of one file notice each other', async () => {
+      await manager.contents.save('h.txt', { type: 'file', format: 'text', content: 'a' });
+      const before = await manager.contents.get('h.txt', { content: false, hash: true });
+      expect(before.hash_algorithm).toBe('sha256');
+      writeFileSync(join(server.folder, 'h.txt'), 'b');
+      const after = await manager.contents.get('h.txt', { content: false, hash: true });
+      expect(after.hash).not.toBe(before.hash);
+      await manager.contents.delete('h.txt');
+    });
+
+    it('says which file is missing, and which is no notebook', async () => {
+      await expect(manager.contents.get('no.txt')).rejects.toThrow('No such file or directory: no.txt');
+      writeFileSync(join(server.folder, 'broken.ipynb'), '{"cells": [');
+      await expect(manager.contents.get('broken.ipynb')).rejects.toThrow('Unreadable notebook: broken.ipynb');
+      const listing = await manager.contents.get('');
+      expect(listing.content.map((entry: Contents.IModel) => entry.name)).toEqual(['broken.ipynb']);
+      await manager.contents.delete('broken.ipynb');
+    });
+  });
+
+  describe('kernels', () => {
+    it('runs code and delivers output before the end is told', async () => {
+      const kernel = await startKernel();
+      const { reply, text, outputs } = await run(kernel, 'print hello\nprint world');
+      expect(reply.content.status).toBe('ok');
+      expect(text).toBe('hello\nworld\n');
+      expect(outputs.at(-1)?.content).toEqual({ execution_state: 'idle' });
+      await kernel.shutdown();
+    });
+
+    it('carries binary buffers both ways', async () => {
+      const kernel = await startKernel();
+      const comm = kernel.createComm('test');
+      const received = new Promise<KernelMessage.ICommMsgMsg>((resolve) => {
+        comm.onMsg = resolve;
+      });
+      await comm.open({}).done;
+      comm.send({ a: 1 }, {}, [new Uint8Array([1, 2, 3]).buffer]);
+      const { content, buffers } = await received;
+      expect(content.data).toEqual({ a: 1 });
+      const first = buffers![0] as DataView;
+      expect([...new Uint8Array(first.buffer, first.byteOffset, first.byteLength)]).toEqual([3, 2, 1]);
+      await kernel.shutdown();
+    });
+
+    it.each(['echo', 'echo-signal'])('interrupts a running cell (%s)', async (name) => {
+      const kernel = await startKernel(name);
+      const future = kernel.requestExecute({ code: 'sleep 60000' });
+      await new Promise<void>((resolve) => {
+        future.onIOPub = (message) => {
+          if (message.header.msg_type === 'execute_input') resolve();
+        };
+      });
+      await kernel.interrupt();
+      expect((await future.done).content.status).toBe('error');
+      await kernel.shutdown();
+    });
+
+    it('passes questions to the user and answers to the kernel', async () => {
+      const kernel = await startKernel();
+      const future = kernel.requestExecute({ code: 'ask name?', allow_stdin: true });
+      let text = '';
+      future.onIOPub = (message) => {
+        if (message.header.msg_type === 'stream') text += (message.content as { text: string }).text;
+      };
+      future.onStdin = (message) => {
+        kernel.sendInputReply({ status: 'ok', value: 'Ada' }, message.parent_header as never);
+      };
+      await future.done;
+      expect(text).toBe('Ada');
+      await kernel.shutdown();
+    });
+
+    it('restarts under the same id, with a fresh state', async () => {
+      const kernel = await startKernel();
+      await run(kernel, 'print a');
+      const statuses: string[] = [];
+      kernel.statusChanged.connect((_, status) => void statuses.push(status));
+      await kernel.restart();
+      await kernel.info;
+      const { reply } = await run(kernel, 'print b');
+      expect(reply.content.execution_count).toBe(1);
+      expect(statuses).toContain('restarting');
+      await kernel.shutdown();
+    });
+  });
+
+  describe('sessions', () => {
+    it('finds the same kernel for the same notebook, and follows a rename', async () => {
+      const options = { path: 'deep/s.ipynb', name: 's.ipynb', type: 'notebook', kernel: { name: 'echo' } };
+      const [first, second] = await Promise.all([
+        manager.sessions.startNew(options),
+        manager.sessions.startNew(options),
+      ]);
+      expect(second.id).toBe(first.id);
+      expect(second.kernel?.id).toBe(first.kernel?.id);
+      await first.setPath('deep/t.ipynb');
+      expect((await manager.sessions.findByPath('deep/t.ipynb'))?.id).toBe(first.id);
+      await first.shutdown();
+      second.dispose();
+      expect(await services.SessionAPI.listRunning(server.settings)).toEqual([]);
+      expect(await services.KernelAPI.listRunning(server.settings)).toEqual([]);
+    });
+
+    it('changes the kernel and ends the one before', async () => {
+      const session = await manager.sessions.startNew({
+        path: 'u.ipynb',
+        name: 'u.ipynb',
+        type: 'notebook',
+        kernel: { name: 'echo' },
+      });
+      const before = session.kernel!.id;
+      await session.changeKernel({ name: 'echo-signal' });
+      expect(session.kernel!.name).toBe('echo-signal');
+      const running = await services.KernelAPI.listRunning(server.settings);
+      expect(running.map(({ id }) => id)).not.toContain(before);
+      await session.shutdown();
+    });
+
+    it('refuses a kernel that is not installed with 501', async () => {
+      const answer = await server.fetch('/api/sessions', {
+        method: 'POST',
+        body: JSON.stringify({ path: 'v.ipynb', type: 'notebook', kernel: { name: 'cobol' } }),
+      });
+      expect(answer.status).toBe(501);
+      expect(await answer.json()).toMatchObject({ message: 'No such kernel: cobol' });
+    });
+
+    it('starts a kernel in the folder of its notebook', async () => {
+      mkdirSync(join(server.folder, 'sub'), { recursive: true });
+      const session = await manager.sessions.startNew({
+        path: 'sub/w.ipynb',
+        name: 'w.ipynb',
+        type: 'notebook',
+        kernel: { name: 'echo' },
+      });
+      const pid = server.lab.kernels.get(session.kernel!.id).pid!;
+      expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).toContain('JPY_SESSION_NAME=');
+      await session.shutdown();
+    });
+  });
+
+  it('keeps settings with their comments, and refuses what is not JSON5', async () => {
+    const id = '@test/plugin:main';
+    await manager.settings.save(id, '// mine\n{ size: 3, }');
+    const entry = await manager.settings.fetch(id);
+    expect(entry).toMatchObject({ id, version: '1.2.3', raw: '// mine\n{ size: 3, }' });
+    const listed = await (await server.fetch('/lab/api/settings')).json();
+    expect(listed.settings).toHaveLength(1);
+    expect(listed.settings[0].settings).toEqual({ size: 3 });
+    const refused = await server.fetch(`/lab/api/settings/${id}`, {
+      method: 'PUT',
+      body: JSON.stringify({ raw: '{' }),
+    });
+    expect(refused.status).toBe(400);
+    expect((await refused.json()).message).toContain('not valid JSON5');
+  });
+
+  it('keeps workspaces', async () => {
+    const id = 'my layout/ä';
+    await manager.workspaces.save(id, { metadata: { id }, data: { a: 1 } });
+    expect(await manager.workspaces.fetch(id)).toMatchObject({ metadata: { id }, data: { a: 1 } });
+    expect((await manager.workspaces.list()).ids).toEqual([id]);
+    await manager.workspaces.remove(id);
+    expect((await manager.workspaces.list()).ids).toEqual([]);
+  });
+
+  it('says who is logged in', async () => {
+    const { identity } = await (await server.fetch('/api/me')).json();
+    expect(identity.username.length).toBeGreaterThan(0);
+    expect(identity).toMatchObject({ avatar_url: null, color: null });
+  });
+});
