@@ -63,6 +63,15 @@ function joinAffine(graph: DraftGraph, draft: AffineDraft): void {
     };
     graph.replace(draft, [before], joined);
     joinAffine(graph, joined);
+  } else if (
+    before.kind === 'convolution' &&
+    before.convolution.activation === 'relu6' &&
+    isConstant(draft, 1 / 6, 0)
+  ) {
+    // clip(y, 0, 6) / 6 is the hard sigmoid of y − 3; the 3 was folded into the bias before.
+    const bias = before.convolution.bias.map((value) => value - 3);
+    const convolution: Convolution = { ...before.convolution, bias, activation: 'hardsigmoid' };
+    graph.replace(draft, [before], { ...before, outputs: draft.outputs, origins, convolution });
   } else if (isConstant(draft, 1 / 6, 0)) {
     joinHard(graph, draft, before);
   }

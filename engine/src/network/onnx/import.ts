@@ -92,10 +92,16 @@ function assemble(
   }
   const rankOf = (value: string) =>
     computed.has(value) || wanted.has(value) ? translation.values.get(value)?.rank : undefined;
+  const names = new Map<string, number>();
+  const unique = (name: string) => {
+    const times = (names.get(name) ?? 0) + 1;
+    names.set(name, times);
+    return times === 1 ? name : `${name}:${times}`;
+  };
   const nodes: NetworkNode[] = [];
   for (const draft of drafts) {
     if (!isForeign(draft)) {
-      nodes.push(engineNode(draft));
+      nodes.push({ ...engineNode(draft), name: unique(draft.label) });
       continue;
     }
     for (const value of draft.outputs) {
@@ -103,7 +109,7 @@ function assemble(
       const piece = cutPiece(graph, producers, value, (name) => (name === value ? undefined : rankOf(name)));
       nodes.push({
         kind: 'foreign',
-        name: draft.label,
+        name: unique(draft.label),
         inputs: piece.inputs,
         output: value,
         model: piece.model,

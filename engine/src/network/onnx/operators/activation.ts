@@ -1,0 +1,35 @@
+import type { Activation } from '../../network.js';
+import { floatOf, type GraphNode } from '../graph.js';
+import type { Handler, Scope } from '../scope.js';
+
+export const activation =
+  (of: (node: GraphNode, scope: Scope) => Activation | undefined): Handler =>
+  (node, scope) => {
+    const value = scope.value(node, 0);
+    const kind = of(node, scope);
+    if (!value || !kind) return undefined;
+    return {
+      draft: { kind: 'activation', ...scope.base(node, scope.inputs(node, 0)), activation: kind },
+      value,
+    };
+  };
+
+const close = (a: number, b: number) => Math.abs(a - b) < 1e-6;
+
+export const clip = activation((node, scope) => {
+  const bound = (name: string, index: number, otherwise: number) => {
+    if (node.attributes.has(name)) return floatOf(node, name, otherwise);
+    return scope.hasInput(node, index) ? scope.floats(node, index)?.[0] : otherwise;
+  };
+  const least = bound('min', 1, Number.NEGATIVE_INFINITY);
+  const most = bound('max', 2, Number.POSITIVE_INFINITY);
+  if (least !== 0 || most === undefined) return undefined;
+  if (most === 6) return 'relu6';
+  return most >= 3e38 ? 'relu' : undefined;
+});
+
+export const hardSigmoid = activation((node) =>
+  close(floatOf(node, 'alpha', 0.2), 1 / 6) && close(floatOf(node, 'beta', 0.5), 0.5)
+    ? 'hardsigmoid'
+    : undefined,
+);

@@ -1,0 +1,102 @@
+import { foldBatchNorm } from '../../batch-norm.js';
+import type { TensorProto } from '../generated/onnx_pb.js';
+import { floatOf, type GraphNode, intOf } from '../graph.js';
+import type { Handler, Outcome, Scope, Value } from '../scope.js';
+import { dimsOf, float32Values, isFloatType } from '../tensor.js';
+
+export const batchNorm: Handler = (node, scope) => {
+  const input = scope.value(node, 0);
+  const [scale, shift, mean, variance] = [1, 2, 3, 4].map((index) => scope.floats(node, index));
+  if (!input || !scale || !shift || !mean || !variance || intOf(node, 'training_mode', 0) !== 0)
+    return undefined;
+  const lengths = [scale, shift, mean, variance].map(({ length }) => length);
+  if (lengths.some((length) => length !== (input.channels ?? lengths[0]))) {
+    scope.fail(
+      node,
+      `has parameters of ${lengths.join(', ')} values for ${input.channels ?? lengths[0]} channels`,
+    );
+  }
+  const epsilon = floatOf(node, 'epsilon', 1e-5);
+  const folded = foldBatchNorm(new Float32Array(scale.length).fill(1), undefined, {
+    scale,
+    shift,
+    mean,
+    variance,
+    epsilon,
+  });
+  return affine(node, scope, 0, { ...input, channels: scale.length }, folded.weight, folded.bias);
+};
+
+function affine(
+  node: GraphNode,
+  scope: Scope,
+  index: number,
+  value: Value,
+  scale: Float32Array,
+  shift: Float32Array,
+): Outcome {
+  return { draft: { kind: 'affine', ...scope.base(node, scope.inputs(node, index)), scale, shift }, value };
+}
+
+/** A constant that has one value per channel of `value`, or one for all; undefined when it varies otherwise. */
+function perChannel(tensor: TensorProto, value: Value): Float32Array | undefined {
+  const dims = dimsOf(tensor);
+  const { channels, rank } = value;
+  if (channels === undefined || dims.length > rank || !isFloatType(tensor.dataType)) return undefined;
+  const aligned = [...new Array<number>(rank - dims.length).fill(1), ...dims];
+  if (aligned.some((extent, axis) => extent !== 1 && !(axis === 1 && extent === channels))) return undefined;
+  const values = float32Values(tensor);
+  return values.length === channels ? values : new Float32Array(channels).fill(values[0]!);
+}
+
+export const arithmetic: Handler = (node, scope) => {
+  const values = [scope.value(node, 0), scope.value(node, 1)] as const;
+  const at = values[0] ? 0 : 1;
+  const value = values[at];
+  const constant = scope.constant(node, 1 - at);
+  if (value && constant) {
+    const operand = perChannel(constant, value);
+    if (!operand) return undefined;
+    const same = (factor: number) => new Float32Array(operand.length).fill(factor);
+    switch (node.op) {
+      case 'Add':
+        return affine(node, scope, at, value, same(1), operand);
+      case 'Mul':
+        return affine(node, scope, at, value, operand, same(0));
+      case 'Sub':
+        return at === 0
+          ? affine(
+              node,
+              scope,
+              at,
+              value,
+              same(1),
+              operand.map((x) => -x),
+            )
+          : affine(node, scope, at, value, same(-1), operand);
+      default:
+        return at === 0
+          ? affine(
+              node,
+              scope,
+              at,
+              value,
+              operand.map((x) => 1 / x),
+              same(0),
+            )
+          : undefined;
+    }
+  }
+  if (!values[0] || !values[1]) return undefined;
+  const [a, b] = [scope.dims(node.inputs[0]!), scope.dims(node.inputs[1]!)];
+  const equal = a !== undefined && a.join() === b?.join() && values[0].pooled === values[1].pooled;
+  const inputs = scope.inputs(node, 0, 1);
+  if (node.op === 'Add' && equal) {
+    return { draft: { kind: 'add', ...scope.base(node, inputs), activation: 'none' }, value: values[0] };
+  }
+  if (node.op === 'Mul' && values[0].rank === values[1].rank && values[0].channels === values[1].channels) {
+    const larger = values[0].pooled ? values[1] : values[0];
+    return { draft: { kind: 'multiply', ...scope.base(node, inputs) }, value: larger };
+  }
+  return undefined;
+};

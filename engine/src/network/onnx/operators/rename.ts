@@ -1,0 +1,57 @@
+import { type GraphNode, intOf, intsOf } from '../graph.js';
+import type { Handler, Outcome, Scope } from '../scope.js';
+import { dimsOf, isFloatType } from '../tensor.js';
+
+/** The same numbers under another rank: only between `[N, C, 1, 1]` and `[N, C]`. */
+function renamed(node: GraphNode, scope: Scope, rank: 2 | 4): Outcome {
+  const value = scope.value(node, 0);
+  if (!value || (value.rank === 4 && !value.pooled)) return undefined;
+  return { alias: scope.resolve(node.inputs[0]!), value: { ...value, rank, pooled: true } };
+}
+
+export const reshape: Handler = (node, scope) => {
+  const value = scope.value(node, 0);
+  const shape = scope.integers(node, 1);
+  const keeps = (extent: number | undefined) => extent === -1 || extent === value?.channels;
+  if (shape?.length === 2 && (shape[0]! <= 1 ? keeps(shape[1]) : shape[1] === value?.channels)) {
+    return renamed(node, scope, 2);
+  }
+  if (shape?.length === 4 && keeps(shape[1]) && shape[2] === 1 && shape[3] === 1)
+    return renamed(node, scope, 4);
+  if (shape) return undefined;
+  // A shape computed in the graph: whoever multiplies the result by a matrix of C rows must have got [N, C].
+  const readers = scope.consumersOf(node.outputs[0]!);
+  const needsRows = (reader: GraphNode) => {
+    const matrix = reader.op === 'Gemm' || reader.op === 'MatMul' ? scope.constant(reader, 1) : undefined;
+    const rows = matrix && dimsOf(matrix)[intOf(reader, 'transB', 0) !== 0 ? 1 : 0];
+    return rows !== undefined && rows === value?.channels;
+  };
+  return readers.length > 0 && readers.every(needsRows) ? renamed(node, scope, 2) : undefined;
+};
+
+export const flatten: Handler = (node, scope) =>
+  intOf(node, 'axis', 1) === 1 ? renamed(node, scope, 2) : undefined;
+
+export const squeeze: Handler = (node, scope) => {
+  const axes = (intsOf(node, 'axes') ?? scope.integers(node, 1))?.map((axis) => (axis < 0 ? axis + 4 : axis));
+  return axes?.sort((a, b) => a - b).join() === '2,3' ? renamed(node, scope, 2) : undefined;
+};
+
+export const unsqueeze: Handler = (node, scope) => {
+  const axes = (intsOf(node, 'axes') ?? scope.integers(node, 1))?.map((axis) => (axis < 0 ? axis + 4 : axis));
+  return axes?.sort((a, b) => a - b).join() === '2,3' ? renamed(node, scope, 4) : undefined;
+};
+
+export const same: Handler = (node, scope) => {
+  if (scope.isRead(node.outputs[1])) return undefined;
+  const value = scope.value(node, 0);
+  return { alias: scope.resolve(node.inputs[0]!), ...(value ? { value } : {}) };
+};
+
+/** Every float format is computed as float32, so a cast between them changes nothing. */
+export const cast: Handler = (node, scope) => {
+  const value = scope.value(node, 0);
+  return value && isFloatType(intOf(node, 'to', 0))
+    ? { alias: scope.resolve(node.inputs[0]!), value }
+    : undefined;
+};
