@@ -137,6 +137,8 @@ export class LanguageService {
       for (const file of dropped) this.#close(client, file);
       this.#writeRoot(client);
     }, undefined);
+    // A new module makes the server bind the project again; better now than under the next keystroke.
+    void this.#use((client) => this.#sync(client, ''), '');
   }
 
   /** Forgets all cells, as when the kernel's variables are gone. */
