@@ -2,7 +2,16 @@ export * from './display/bundle.js';
 export * from './display/documents/latency.js';
 export * from './display/documents/masks.js';
 export * from './display/fovea.js';
+export {
+  type ImageSize,
+  type NetworkImage,
+  readImage,
+  sampleImage,
+  sampleImageNames,
+} from './display/images.js';
 export * from './display/live.js';
+export { live } from './display/live-hub.js';
+export { type LiveChannel, serveLive } from './display/live-target.js';
 export * from './display/mime.js';
 export { nounBundle } from './display/nouns.js';
 export { type CellOutput, connectOutput } from './display/output.js';

@@ -10,6 +10,8 @@ import {
   strategiesView,
 } from './documents/latency.js';
 import { masksDocument } from './documents/masks.js';
+import { readImage, sampleImage, sampleImageNames } from './images.js';
+import { live } from './live-hub.js';
 import { plotly } from './plotly.js';
 import { progress } from './progress.js';
 import { showImage, showLatency, showMasks, showMasksDocument } from './show.js';
@@ -20,6 +22,10 @@ export const fovea = {
   showMasksDocument,
   showLatency,
   showImage,
+  readImage,
+  sampleImage,
+  sampleImageNames,
+  live,
   plotly,
   progress,
   masksDocument,

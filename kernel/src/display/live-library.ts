@@ -1,0 +1,229 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  blocksOf,
+  builtNetwork,
+  defaultThreads,
+  deviceNames,
+  FoveaError,
+  loadShippedModel,
+  type Network,
+  networkShapes,
+  readCalibration,
+  shippedModelNames,
+  shippedModelPath,
+  stageCount,
+  strategyNames,
+} from '@fovea/engine';
+import sharp from 'sharp';
+import { drawSample, type NetworkImage, readImage, sampleImage, sampleImageNames } from './images.js';
+import type { LiveCatalogue, LiveState } from './live.js';
+import { pixelsPicture } from './picture.js';
+
+type Entry = LiveCatalogue['networks'][number];
+
+/**
+ * Architectures offered beside trained networks, with the side of each stage's output map at the nominal
+ * input: told without making millions of random weights for a list.
+ */
+export const offeredArchitectures: Readonly<Record<string, readonly number[]>> = {
+  resnet18: [56, 28, 14, 7],
+  resnet50: [56, 28, 14, 7],
+  resnet101: [56, 28, 14, 7],
+  regnet_y_400mf: [56, 28, 14, 7],
+};
+
+/** Side of the small pictures in the catalogue; people paint regions on them. */
+const thumbnailSide = 192;
+const pictureFile = /\.(png|jpe?g|webp)$/i;
+const mostPictureFiles = 12;
+const largestPictureBytes = 40e6;
+
+/** The machine's own device, when it has been calibrated. */
+export const thisMachineName = 'this-machine';
+
+/** Where a network came from, so that code can be written that gets it again. */
+export type NetworkOrigin =
+  | { readonly kind: 'shipped' | 'built'; readonly network: Network }
+  /** Handed over in a cell, under the name of its variable. */
+  | { readonly kind: 'own'; readonly network: Network };
+
+export interface LibraryContents {
+  /** Networks of one's own, by the names of their variables. */
+  readonly networks?: Readonly<Record<string, Network>>;
+}
+
+/** The networks and images that the live panel can choose from; each is made when it is first used. */
+export class LiveLibrary {
+  readonly #directory: string;
+  readonly #networks = new Map<string, Promise<NetworkOrigin>>();
+  readonly #images = new Map<string, Promise<NetworkImage>>();
+  readonly #own = new Map<string, Network>();
+
+  /** @param directory where pictures are looked for, beside the notebook */
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Adds networks of one's own; a name that is there already is replaced. */
+  add({ networks = {} }: LibraryContents): void {
+    for (const [name, network] of Object.entries(networks)) {
+      if (!/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name)) {
+        throw new FoveaError('bad-argument', `network name "${name}": the name of its variable is accepted`);
+      }
+      this.#own.set(name, network);
+      this.#networks.delete(name);
+    }
+  }
+
+  /** @throws FoveaError `unknown-name` */
+  network(name: string): Promise<NetworkOrigin> {
+    let found = this.#networks.get(name);
+    if (found === undefined) {
+      found = this.#open(name);
+      this.#networks.set(name, found);
+      found.catch(() => this.#networks.delete(name));
+    }
+    return found;
+  }
+
+  async #open(name: string): Promise<NetworkOrigin> {
+    const own = this.#own.get(name);
+    if (own !== undefined) return { kind: 'own', network: own };
+    if (Object.hasOwn(offeredArchitectures, name)) return { kind: 'built', network: builtNetwork(name) };
+    return { kind: 'shipped', network: await loadShippedModel(name) };
+  }
+
+  /**
+   * An image at a network's input size.
+   * @throws FoveaError `unknown-name` when it is neither a sample nor a picture beside the notebook
+   */
+  image(name: string, network: Network): Promise<NetworkImage> {
+    const { height, width } = network.inputShape;
+    const key = `${height}x${width} ${name}`;
+    let found = this.#images.get(key);
+    if (found === undefined) {
+      found = sampleImageNames.includes(name)
+        ? sampleImage(name, network)
+        : this.#pictureFiles().then((files) => {
+            if (files.includes(name)) return readImage(join(this.#directory, name), network);
+            throw new FoveaError(
+              'unknown-name',
+              `no image "${name}" in this notebook's folder or among the samples`,
+            );
+          });
+      this.#images.set(key, found);
+      found.catch(() => this.#images.delete(key));
+    }
+    return found;
+  }
+
+  /** Everything that can be chosen, and what to begin with. */
+  async catalogue(): Promise<LiveCatalogue> {
+    const networks = await this.#entries();
+    const first = networks[0]!;
+    const devices = [...(readCalibration().device ? [thisMachineName] : []), ...deviceNames()];
+    const { granularity, ...entry } = first;
+    const state: LiveState = {
+      network: entry.name,
+      image: sampleImageNames[0]!,
+      device: devices.find((name) => name === thisMachineName || name.startsWith('cpu')) ?? devices[0]!,
+      strategy: 'streamed',
+      granularity,
+      masker: entry.learned ? 'learned' : 'saliency',
+      rate: 0.5,
+      threads: defaultThreads(),
+    };
+    return {
+      networks: networks.map(({ name, stages, learned, maps }) => ({ name, stages, learned, maps })),
+      images: [...this.#samples(), ...(await this.#pictures())],
+      devices,
+      strategies: strategyNames(),
+      maxThreads: defaultThreads(),
+      state,
+    };
+  }
+
+  async #entries(): Promise<(Entry & { granularity: readonly number[] })[]> {
+    const named = [
+      ...this.#own.keys(),
+      ...shippedModelNames.filter((name) => {
+        try {
+          return shippedModelPath(name) !== '';
+        } catch {
+          return false;
+        }
+      }),
+    ];
+    const entries = await Promise.all(
+      named.map(async (name) => describeEntry(name, (await this.network(name)).network)),
+    );
+    const built = Object.entries(offeredArchitectures).map(([name, sides]) => ({
+      name,
+      stages: sides.length,
+      learned: false,
+      maps: sides.map((side) => ({ height: side, width: side })),
+      granularity: sides.map((side) => Math.max(1, side / 7)),
+    }));
+    return [...entries, ...built.filter(({ name }) => !named.includes(name))];
+  }
+
+  #samples(): { name: string; png: string }[] {
+    return sampleImageNames.map((name) => {
+      const { pixels, size } = drawSample(name, thumbnailSide);
+      const { png } = pixelsPicture(name, { width: size, height: size, channels: 3, data: pixels });
+      return { name, png: Buffer.from(png).toString('base64') };
+    });
+  }
+
+  async #pictureFiles(): Promise<string[]> {
+    const names = (await readdir(this.#directory).catch(() => [])).filter((name) => pictureFile.test(name));
+    return names.sort().slice(0, mostPictureFiles);
+  }
+
+  /** Small versions of the pictures beside the notebook, cropped as networks see them; broken ones are left out. */
+  async #pictures(): Promise<{ name: string; png: string }[]> {
+    const shown = await Promise.all(
+      (await this.#pictureFiles()).map(async (name) => {
+        try {
+          const path = join(this.#directory, name);
+          if ((await stat(path)).size > largestPictureBytes) return [];
+          const png = await sharp(await readFile(path))
+            .rotate()
+            .resize(thumbnailSide, thumbnailSide, { fit: 'cover' })
+            .png()
+            .toBuffer();
+          return [{ name, png: png.toString('base64') }];
+        } catch {
+          return [];
+        }
+      }),
+    );
+    return shown.flat();
+  }
+}
+
+/** A network as the catalogue lists it, with the S to begin with: as trained, or a grid of about seven cells. */
+function describeEntry(name: string, network: Network): Entry & { granularity: readonly number[] } {
+  const blocks = blocksOf(network);
+  const { height, width } = network.inputShape;
+  const shapes = networkShapes(network, { batch: 1, height, width });
+  const last = Array.from({ length: stageCount(network) }, (_, stage) =>
+    blocks.findLast((block) => block.stage === stage),
+  );
+  const maps = last.map((block) => {
+    const shape = block && shapes.blocks[block.index];
+    return { height: shape?.outHeight ?? 1, width: shape?.outWidth ?? 1 };
+  });
+  return {
+    name,
+    stages: maps.length,
+    learned: blocks.some((block) => block.masker) && blocks.every((block) => !block.adaptive || block.masker),
+    maps,
+    granularity: maps.map((map, stage) => {
+      const trained = last[stage]?.granularity;
+      const side = Math.min(map.height, map.width);
+      return trained !== undefined && Number.isFinite(trained) ? trained : Math.max(1, Math.floor(side / 7));
+    }),
+  };
+}

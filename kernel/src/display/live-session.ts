@@ -1,0 +1,245 @@
+import {
+  blocksOf,
+  decideMask,
+  FoveaError,
+  type Mask,
+  type Masker,
+  type Network,
+  networkShapes,
+  type Profile,
+  predict,
+  readCalibration,
+  regionMasker,
+  resolveGranularity,
+  resolveMaskers,
+  run,
+} from '@fovea/engine';
+import { latencyProfile } from './documents/latency.js';
+import { masksDocument } from './documents/masks.js';
+import type { LiveReply, LiveRequest, LiveState } from './live.js';
+import { liveCode } from './live-code.js';
+import type { LiveLibrary } from './live-library.js';
+
+/** Shortest time between two reports of progress. */
+const progressMs = 50;
+
+/** One run under way. */
+interface Running {
+  readonly serial: number;
+  readonly controller: AbortController;
+}
+
+/**
+ * The kernel's side of one live panel: answers its requests over `send`. Predictions come at once; at most one
+ * run is under way, and a new one gives the old one up.
+ */
+export class LiveSession {
+  readonly #library: LiveLibrary;
+  readonly #send: (reply: LiveReply) => void;
+  #running: Running | undefined;
+  /** Dense predictions by network, device and threads. */
+  readonly #dense = new Map<string, Profile>();
+  /** Masks that learned maskers chose last, for predicting what they will choose again. */
+  #learned: { readonly key: string; readonly masks: readonly Mask[] } | undefined;
+  #disposed = false;
+
+  constructor(library: LiveLibrary, send: (reply: LiveReply) => void) {
+    this.#library = library;
+    this.#send = (reply) => {
+      if (!this.#disposed) send(reply);
+    };
+  }
+
+  /** Answers one request. Never throws: what goes wrong is answered as an `error`. */
+  async receive(message: unknown): Promise<void> {
+    const request = message as LiveRequest;
+    try {
+      switch (request?.type) {
+        case 'hello':
+          await this.sendCatalogue();
+          break;
+        case 'predict':
+          await this.#predict(request.serial, checkState(request.state));
+          break;
+        case 'run':
+          await this.#run(request.serial, checkState(request.state));
+          break;
+        case 'cancel':
+          this.#running?.controller.abort();
+          break;
+        case 'code':
+          await this.#code(request.serial, checkState(request.state));
+          break;
+        default:
+          throw new FoveaError(
+            'bad-argument',
+            `request "${String((request as { type?: unknown } | null)?.type)}": hello, predict, run, cancel or code is accepted`,
+          );
+      }
+    } catch (error) {
+      const serial = (request as { serial?: unknown } | null)?.serial;
+      this.#send({
+        type: 'error',
+        ...(typeof serial === 'number' ? { serial } : {}),
+        message: error instanceof Error ? error.message : String(error),
+      });
+    }
+  }
+
+  /** Tells the panel what there is to choose from; also when that has changed. */
+  async sendCatalogue(): Promise<void> {
+    this.#send({ type: 'catalogue', catalogue: await this.#library.catalogue() });
+  }
+
+  /** Gives up what is under way; nothing is sent any more. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#running?.controller.abort();
+  }
+
+  async #predict(serial: number, state: LiveState): Promise<void> {
+    const { network } = await this.#library.network(state.network);
+    const startedMs = performance.now();
+    const key = `${state.network}\n${state.device}\n${state.threads}`;
+    let dense = this.#dense.get(key);
+    if (dense === undefined) {
+      dense = predict(network, { device: state.device, threads: state.threads, strategy: 'dense' });
+      this.#dense.set(key, dense);
+    }
+    const profile = predict(network, {
+      device: state.device,
+      threads: state.threads,
+      strategy: state.strategy,
+      granularity: state.granularity,
+      maskers: maskersOf(network, state),
+      rate: state.rate,
+      ...(await this.#expectedMasks(network, state)),
+    });
+    this.#send({
+      type: 'prediction',
+      serial,
+      profile: latencyProfile(profile, { label: 'predicted' }),
+      dense: latencyProfile(dense, { label: 'dense' }),
+      computeMs: performance.now() - startedMs,
+    });
+  }
+
+  /** The masks to come, where they are known before anything has run. */
+  async #expectedMasks(network: Network, state: LiveState): Promise<{ masks?: readonly Mask[] }> {
+    if (state.masker === 'painted') return { masks: await masksWithoutInput(network, state) };
+    if (state.masker === 'learned' && this.#learned?.key === learnedKey(state)) {
+      return { masks: this.#learned.masks };
+    }
+    return {};
+  }
+
+  async #run(serial: number, state: LiveState): Promise<void> {
+    this.#running?.controller.abort();
+    const running: Running = { serial, controller: new AbortController() };
+    this.#running = running;
+    try {
+      const { network } = await this.#library.network(state.network);
+      const image = await this.#library.image(state.image, network);
+      let reportedMs = Number.NEGATIVE_INFINITY;
+      const result = await run(network, image.tensor, {
+        strategy: state.strategy,
+        granularity: state.granularity,
+        masker: maskersOf(network, state),
+        threads: state.threads,
+        signal: running.controller.signal,
+        onProgress: (fraction, name) => {
+          const nowMs = performance.now();
+          if (nowMs - reportedMs < progressMs || running.controller.signal.aborted) return;
+          reportedMs = nowMs;
+          this.#send({ type: 'progress', serial, fraction, name });
+        },
+      });
+      if (state.masker === 'learned') this.#learned = { key: learnedKey(state), masks: result.masks };
+      const predicted = predict(network, {
+        device: state.device,
+        threads: state.threads,
+        strategy: state.strategy,
+        granularity: state.granularity,
+        maskers: maskersOf(network, state),
+        masks: result.masks,
+      });
+      this.#send({
+        type: 'result',
+        serial,
+        masks: masksDocument(result, image, network),
+        measured: latencyProfile(result.profile, { label: 'measured' }),
+        predicted: latencyProfile(predicted, { label: 'predicted' }),
+      });
+    } finally {
+      if (this.#running === running) this.#running = undefined;
+    }
+  }
+
+  async #code(serial: number, state: LiveState): Promise<void> {
+    const { kind } = await this.#library.network(state.network);
+    const source = liveCode(state, kind, readCalibration().device !== undefined);
+    this.#send({ type: 'code', serial, source });
+  }
+}
+
+/** What a state's learned masks depend on. */
+const learnedKey = ({ network, image, granularity }: LiveState) =>
+  JSON.stringify([network, image, granularity]);
+
+/** One masker per block. */
+function maskersOf(network: Network, state: LiveState): Masker[] {
+  if (state.masker !== 'painted') {
+    return resolveMaskers(network, { masker: state.masker, rate: state.rate });
+  }
+  const { rows, columns, cells } = state.region!;
+  const masker = regionMasker({ rows, columns, cells: Uint8Array.from(cells, Number) });
+  return blocksOf(network).map(() => masker);
+}
+
+/** The masks of maskers that do not read their input. */
+async function masksWithoutInput(network: Network, state: LiveState): Promise<Mask[]> {
+  const { height, width } = network.inputShape;
+  const shapes = networkShapes(network, { batch: 1, height, width });
+  const granularity = resolveGranularity(network, state.granularity);
+  const maskers = maskersOf(network, state);
+  const adaptive = blocksOf(network).filter((block) => block.adaptive);
+  return Promise.all(
+    adaptive.map(({ index }) => {
+      const block = blocksOf(network)[index]!;
+      return decideMask(maskers[index]!, block, shapes.blocks[index]!, 1, granularity[index]!, () => {
+        throw new FoveaError('bad-argument', 'a painted mask does not read its input');
+      });
+    }),
+  );
+}
+
+const maskerNames = ['learned', 'saliency', 'random', 'painted'] as const;
+
+/** @throws FoveaError `bad-argument` naming the field; the engine checks names and ranges */
+function checkState(state: LiveState): LiveState {
+  const wrong = (field: keyof LiveState, accepted: string) =>
+    new FoveaError('bad-argument', `${field} ${JSON.stringify(state?.[field])}: ${accepted} is accepted`);
+  if (typeof state !== 'object' || state === null) {
+    throw new FoveaError('bad-argument', 'the request has no state');
+  }
+  for (const field of ['network', 'image', 'device', 'strategy'] as const) {
+    if (typeof state[field] !== 'string') throw wrong(field, 'a name');
+  }
+  if (!maskerNames.includes(state.masker)) throw wrong('masker', maskerNames.join(', '));
+  if (!Array.isArray(state.granularity)) throw wrong('granularity', 'a list of S, one per stage,');
+  if (typeof state.rate !== 'number') throw wrong('rate', 'a number from 0 to 1');
+  if (!Number.isInteger(state.threads) || state.threads < 1)
+    throw wrong('threads', 'an integer of at least 1');
+  if (state.masker === 'painted') checkRegion(state, wrong);
+  return state;
+}
+
+function checkRegion(
+  { region }: LiveState,
+  wrong: (field: keyof LiveState, accepted: string) => FoveaError,
+): void {
+  const plane = Number(region?.rows) * Number(region?.columns);
+  if (region === undefined || !(plane > 0) || region.cells.length !== plane || /[^01]/.test(region.cells)) {
+    throw wrong('region', 'rows, columns and as many cells of 0 or 1');
+  }
+}

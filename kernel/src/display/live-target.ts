@@ -1,0 +1,29 @@
+import type { LiveReply } from './live.js';
+
+/** What the live panel's end of a comm offers; the kernel's comms do. */
+export interface LiveChannel {
+  onMessage: ((data: unknown) => void) | undefined;
+  onClose: (() => void) | undefined;
+  send(data: unknown): void;
+}
+
+/**
+ * Serves a live panel that has opened its comm. The engine is loaded only now; what the panel says meanwhile
+ * waits. Handlers return at once, so that a run does not hold other messages up.
+ */
+export function serveLive(channel: LiveChannel): void {
+  const send = (reply: LiveReply) => channel.send(reply);
+  const opened = import('./live-hub.js').then(({ liveHub }) => {
+    const hub = liveHub();
+    return { hub, session: hub.join(send) };
+  });
+  opened.catch((error: unknown) => {
+    send({ type: 'error', message: `the live controls cannot be loaded: ${String(error)}` });
+  });
+  channel.onMessage = (data) => {
+    void opened.then(({ session }) => session.receive(data)).catch(() => undefined);
+  };
+  channel.onClose = () => {
+    void opened.then(({ hub, session }) => hub.leave(session)).catch(() => undefined);
+  };
+}

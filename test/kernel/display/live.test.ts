@@ -1,0 +1,318 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as engine from '@fovea/engine';
+import { blocksOf, builtNetwork, loadNetwork, type Network, networkShapes } from '@fovea/engine';
+import type { LiveReply, LiveState, MasksDocument } from '@fovea/kernel';
+import * as kernel from '@fovea/kernel';
+import { transformSync } from 'amaro';
+import { encode } from 'fast-png';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { LiveLibrary, offeredArchitectures } from '../../../kernel/src/display/live-library.js';
+import { LiveSession } from '../../../kernel/src/display/live-session.js';
+import { decodePng } from '../../../kernel/src/display/picture.js';
+
+const checkpoint = fileURLToPath(new URL('../../fixtures/lasnet-tiny.safetensors', import.meta.url));
+
+let directory: string;
+let tiny: Network;
+let library: LiveLibrary;
+let session: LiveSession;
+let replies: LiveReply[];
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'fovea-live-'));
+  const data = new Uint8Array(30 * 20 * 3).fill(200);
+  writeFileSync(join(directory, 'mine.png'), encode({ width: 30, height: 20, channels: 3, data }));
+  writeFileSync(join(directory, 'broken.png'), 'not a picture');
+  tiny = await loadNetwork(checkpoint);
+});
+
+afterAll(() => rmSync(directory, { recursive: true }));
+
+beforeEach(() => {
+  library = new LiveLibrary(directory);
+  library.add({ networks: { tiny } });
+  replies = [];
+  session = new LiveSession(library, (reply) => replies.push(reply));
+});
+
+/** The last reply of a kind; an error reply fails the test with its message. */
+function last<Type extends LiveReply['type']>(type: Type): Extract<LiveReply, { type: Type }> {
+  const error = replies.find((reply) => reply.type === 'error');
+  if (error !== undefined && type !== 'error') throw new Error(error.message);
+  const found = replies.findLast((reply) => reply.type === type);
+  if (found === undefined)
+    throw new Error(`no ${type} among ${replies.map((reply) => reply.type).join(', ')}`);
+  return found as Extract<LiveReply, { type: Type }>;
+}
+
+async function initialState(): Promise<LiveState> {
+  await session.receive({ type: 'hello' });
+  return { ...last('catalogue').catalogue.state, device: 'cpu-avx2', threads: 1 };
+}
+
+/** A region of 4 by 4 with its top left quarter painted. */
+const quarter = { rows: 4, columns: 4, cells: '1100110000000000' };
+
+describe('the catalogue', () => {
+  it('offers one’s own networks first, then what is shipped and known architectures', async () => {
+    await session.receive({ type: 'hello' });
+    const { networks, images, devices, strategies, state } = last('catalogue').catalogue;
+    expect(networks[0]).toMatchObject({ name: 'tiny', learned: true });
+    expect(networks[0]!.maps).toHaveLength(networks[0]!.stages);
+    expect(networks.map((network) => network.name)).toEqual(expect.arrayContaining(['resnet18', 'resnet50']));
+    expect(devices).toContain('v100');
+    expect(strategies).toEqual(expect.arrayContaining(['dense', 'lasnet', 'streamed', 'auto']));
+    expect(state).toMatchObject({ network: 'tiny', masker: 'learned', image: images[0]!.name });
+    expect(state.granularity).toHaveLength(networks[0]!.stages);
+  });
+
+  it('shows the samples and the pictures beside the notebook; broken files are left out', async () => {
+    await session.receive({ type: 'hello' });
+    const { images } = last('catalogue').catalogue;
+    expect(images.map((image) => image.name)).toEqual([...kernel.sampleImageNames, 'mine.png']);
+    for (const { png } of images) expect(decodePng(Buffer.from(png, 'base64')).width).toBeGreaterThan(100);
+  });
+
+  it('tells the maps of architectures as the networks themselves do', () => {
+    for (const [name, sides] of Object.entries(offeredArchitectures)) {
+      const network = builtNetwork(name);
+      const { height, width } = network.inputShape;
+      const shapes = networkShapes(network, { batch: 1, height, width });
+      const maps = sides.map((_, stage) => {
+        const block = blocksOf(network).findLast((candidate) => candidate.stage === stage)!;
+        return shapes.blocks[block.index]!.outHeight;
+      });
+      expect(maps, name).toEqual(sides);
+      expect(Math.max(...blocksOf(network).map((block) => block.stage)) + 1).toBe(sides.length);
+    }
+  }, 120_000);
+});
+
+describe('predicting', () => {
+  const predictedMs = async (state: LiveState) => {
+    await session.receive({ type: 'predict', serial: 1, state });
+    return last('prediction').profile.totalMs;
+  };
+
+  it('answers with the request’s serial, beside the dense network on the same device', async () => {
+    const state = await initialState();
+    await session.receive({ type: 'predict', serial: 7, state });
+    const { serial, profile, dense } = last('prediction');
+    expect(serial).toBe(7);
+    expect(profile).toMatchObject({ origin: 'predicted', device: 'cpu-avx2', strategy: 'streamed' });
+    expect(dense.strategy).toBe('dense');
+    expect(profile.blocks).toHaveLength(blocksOf(tiny).length);
+  });
+
+  it('follows the rate, and the region that was painted', async () => {
+    const state: LiveState = { ...(await initialState()), masker: 'random' };
+    expect(await predictedMs({ ...state, rate: 0.1 })).toBeLessThan(
+      await predictedMs({ ...state, rate: 0.9 }),
+    );
+    const painted: LiveState = { ...state, masker: 'painted', region: quarter };
+    const all = { ...quarter, cells: '1'.repeat(16) };
+    expect(await predictedMs(painted)).toBeLessThan(await predictedMs({ ...painted, region: all }));
+    const { profile } = last('prediction');
+    expect(profile.blocks.every((block) => block.rate === 1)).toBe(true);
+  });
+});
+
+describe('running', () => {
+  it('reports progress and ends with masks, measurement and prediction', async () => {
+    const state = await initialState();
+    await session.receive({ type: 'run', serial: 3, state });
+    const result = last('result');
+    expect(result.serial).toBe(3);
+    expect(result.measured.origin).toBe('measured');
+    expect(result.predicted).toMatchObject({ origin: 'predicted', device: 'cpu-avx2' });
+    expect(result.masks.images).toHaveLength(1);
+    expect(result.masks.images[0]!.name).toBe(state.image);
+    expect(replies.some((reply) => reply.type === 'progress' && reply.serial === 3)).toBe(true);
+  });
+
+  it('computes exactly where the region was painted', async () => {
+    const state: LiveState = { ...(await initialState()), masker: 'painted', region: quarter };
+    await session.receive({ type: 'run', serial: 1, state });
+    for (const { cells, rows, columns } of last('result').masks.images[0]!.blocks) {
+      const expected = Array.from({ length: rows * columns }, (_, i) => {
+        const [row, column] = [Math.floor(i / columns), i % columns];
+        // The painted quarter reaches to the middle: cells that begin before it are touched.
+        return row / rows < 0.5 && column / columns < 0.5 ? '1' : '0';
+      }).join('');
+      expect(cells).toBe(expected);
+    }
+  });
+
+  it('predicts with the masks that a learned masker chose, once it has run', async () => {
+    const state = await initialState();
+    await session.receive({ type: 'run', serial: 1, state });
+    await session.receive({ type: 'predict', serial: 2, state });
+    const chosen = last('result').masks.images[0]!.blocks.map((block) => block.rate);
+    expect(last('prediction').profile.blocks.map((block) => block.rate)).toEqual(chosen);
+  });
+
+  it('stops when it is cancelled', async () => {
+    const state: LiveState = {
+      ...(await initialState()),
+      network: 'resnet18',
+      masker: 'saliency',
+      granularity: [8, 4, 2, 1],
+    };
+    const running = session.receive({ type: 'run', serial: 5, state });
+    await session.receive({ type: 'cancel' });
+    await running;
+    expect(last('error')).toMatchObject({ serial: 5, message: expect.stringMatching(/abort/) });
+    expect(replies.some((reply) => reply.type === 'result')).toBe(false);
+  });
+
+  it('gives an old run up for a new one', async () => {
+    const state = await initialState();
+    await Promise.all([
+      session.receive({ type: 'run', serial: 1, state }),
+      session.receive({ type: 'run', serial: 2, state }),
+    ]);
+    const results = replies.filter((reply) => reply.type === 'result');
+    expect(results.map((reply) => reply.serial)).toEqual([2]);
+  });
+
+  it('sends nothing after the panel has gone', async () => {
+    const state = await initialState();
+    const running = session.receive({ type: 'run', serial: 1, state });
+    session.dispose();
+    const before = replies.length;
+    await running;
+    expect(replies).toHaveLength(before);
+  });
+});
+
+describe('inserting a cell', () => {
+  /** Runs a cell's source as a notebook would: imports from the packages, globals at hand. */
+  async function execute(source: string): Promise<{ masks: MasksDocument; profiles: unknown[] }> {
+    const shown: Record<string, unknown>[] = [];
+    kernel.connectOutput({ display: ({ data }) => shown.push(data) });
+    const js = transformSync(source, { mode: 'strip-only' }).code.replace(
+      /import \{(.*?)\} from '@fovea\/engine';/,
+      'const {$1} = engine;',
+    );
+    const AsyncFunction = (async () => undefined).constructor as FunctionConstructor;
+    const here = process.cwd();
+    process.chdir(directory);
+    try {
+      await (new AsyncFunction('engine', 'fovea', 'tiny', js)(
+        engine,
+        kernel.fovea,
+        tiny,
+      ) as unknown as Promise<void>);
+    } finally {
+      process.chdir(here);
+    }
+    const masks = shown.find((data) => kernel.MASKS_MIME in data)?.[kernel.MASKS_MIME] as MasksDocument;
+    const latency = shown.find((data) => kernel.LATENCY_MIME in data)?.[kernel.LATENCY_MIME] as {
+      views: { profiles: unknown[] }[];
+    };
+    return { masks, profiles: latency.views[0]!.profiles };
+  }
+
+  it.each<[string, Partial<LiveState>]>([
+    ['learned masks', {}],
+    ['a rate and another strategy', { masker: 'saliency', rate: 0.25, strategy: 'lasnet' }],
+    ['a painted region', { masker: 'painted', region: quarter }],
+    ['a picture beside the notebook', { image: 'mine.png', masker: 'random', rate: 0.75 }],
+  ])('gives code that shows the same: %s', async (_, change) => {
+    const state: LiveState = { ...(await initialState()), ...change };
+    await session.receive({ type: 'run', serial: 1, state });
+    await session.receive({ type: 'code', serial: 2, state });
+    const { masks, profiles } = await execute(last('code').source);
+    expect(masks.images).toEqual(last('result').masks.images);
+    expect(profiles).toMatchObject([
+      {
+        origin: 'predicted',
+        device: 'cpu-avx2',
+        strategy: state.strategy,
+        totalMs: last('result').predicted.totalMs,
+      },
+      { origin: 'measured', strategy: state.strategy },
+    ]);
+  });
+
+  it('names where a network comes from', async () => {
+    const state = {
+      ...(await initialState()),
+      network: 'resnet18',
+      masker: 'saliency' as const,
+      granularity: [8, 4, 2, 1],
+    };
+    await session.receive({ type: 'code', serial: 1, state });
+    expect(last('code').source).toMatch(
+      /^import \{ builtNetwork, predict, resolveMaskers, run \} from '@fovea\/engine';\n\nconst network = builtNetwork\('resnet18'\);/,
+    );
+  });
+});
+
+describe('what cannot be answered', () => {
+  it.each<[string, unknown, RegExp]>([
+    ['nothing', null, /request "undefined": hello, predict/],
+    ['an unknown request', { type: 'dance' }, /request "dance": hello/],
+    ['a request without a state', { type: 'predict', serial: 1 }, /no state/],
+    [
+      'a state with a hole',
+      { type: 'run', serial: 1, state: { network: 'tiny' } },
+      /image undefined: a name is accepted/,
+    ],
+  ])('is said: %s', async (_, request, message) => {
+    await session.receive(request);
+    expect(last('error').message).toMatch(message);
+  });
+
+  it.each<[string, Partial<LiveState>, RegExp]>([
+    ['a network', { network: 'nowhere' }, /nowhere/],
+    ['an image', { image: '../secret.png' }, /no image "\.\.\/secret\.png"/],
+    ['a device', { device: 'abacus' }, /device 'abacus' is not known/],
+    ['a strategy', { strategy: 'hope' }, /hope/],
+    ['a rate', { rate: 7, masker: 'random' }, /rate 7/],
+    ['a granularity', { granularity: [0] }, /granularity S = 0/],
+    [
+      'a region',
+      { masker: 'painted', region: { rows: 2, columns: 2, cells: '01' } },
+      /region .* as many cells/,
+    ],
+    ['threads', { threads: 0 }, /threads 0/],
+  ])('is said by the name that is wrong: %s', async (_, change, message) => {
+    const state = { ...(await initialState()), ...change } as LiveState;
+    await session.receive({ type: 'run', serial: 9, state });
+    expect(last('error')).toMatchObject({ serial: 9, message: expect.stringMatching(message) });
+  });
+
+  it('a network’s name must be one that code can say', () => {
+    expect(() => library.add({ networks: { 'a; evil()': tiny } })).toThrow(/name of its variable/);
+  });
+});
+
+describe('the panel’s channel', () => {
+  it('is served from the moment it opens, and offers networks that cells add', async () => {
+    kernel.connectOutput({ display: () => undefined });
+    const sent: LiveReply[] = [];
+    const channel: kernel.LiveChannel = {
+      onMessage: undefined,
+      onClose: undefined,
+      send: (data) => sent.push(data as LiveReply),
+    };
+    kernel.serveLive(channel);
+    channel.onMessage!({ type: 'hello' });
+    await expect.poll(() => sent.length, { timeout: 20_000 }).toBe(1);
+    await kernel.fovea.live({ networks: { tiny } });
+    expect(sent).toHaveLength(2);
+    expect(sent[1]).toMatchObject({
+      type: 'catalogue',
+      catalogue: { networks: expect.arrayContaining([expect.objectContaining({ name: 'tiny' })]) },
+    });
+    channel.onClose!();
+    await kernel.fovea.live();
+    channel.onMessage!({ type: 'hello' });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(sent).toHaveLength(2);
+  });
+});
