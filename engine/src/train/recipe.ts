@@ -19,6 +19,11 @@ export interface Optimisation {
 export interface MaskOptimisation extends Optimisation {
   /** Wanted ratio of multiply-adds to those of the dense network, t. */
   readonly target: number;
+  /**
+   * What the bounds on each block's own FLOPs ratio loosen to, lower and upper; 0 and 1 when left out, as
+   * LASNet has them. A lower bound keeps every block in use.
+   */
+  readonly bounds?: readonly [number, number];
   /** λ of the FLOPs loss; 10 when left out, as LASNet has it. */
   readonly flopsWeight?: number;
   /** α and T of the distillation; 0.5 and 4 when left out, as LASNet has them. */
@@ -116,6 +121,12 @@ export function parseRecipe(value: unknown, source: string): Recipe {
       const distillation = object('adaptive.distillation', given.distillation);
       number('adaptive.distillation.weight', distillation.weight, 0, 1000);
       number('adaptive.distillation.temperature', distillation.temperature, 0.1, 1000);
+    }
+    if (given.bounds !== undefined) {
+      const bounds = given.bounds as unknown[];
+      if (!Array.isArray(bounds) || bounds.length !== 2) fail('adaptive.bounds is not [lower, upper]');
+      number('adaptive.bounds[0]', bounds[0], 0, given.target as number);
+      number('adaptive.bounds[1]', bounds[1], given.target as number, 1);
     }
     if (given.temperature !== undefined) {
       if (!Array.isArray(given.temperature) || given.temperature.length !== 2)

@@ -16,14 +16,14 @@ export function gumbelTemperature(
 }
 
 /**
- * Bounds on each block's own FLOPs ratio: both are the target at first, and loosen to 0 and 1 over the
- * first third, so that no block dies or saturates early (LASNet's schedule).
+ * Bounds on each block's own FLOPs ratio: both are the target at first, and loosen over the first third, so
+ * that no block dies or saturates early (LASNet's schedule, which ends at 0 and 1).
  * @param progress 0…1 of the phase
  */
 export function flopsBounds(
-  target: number,
+  { target, bounds: [lowest, highest] = [0, 1] }: MaskOptimisation,
   progress: number,
 ): { readonly upper: number; readonly lower: number } {
   const c = Math.cos((Math.min(1, Math.max(0, progress / 0.33)) * Math.PI) / 2) ** 2;
-  return { upper: 1 - c * (1 - target), lower: c * target };
+  return { upper: highest - c * (highest - target), lower: lowest + c * (target - lowest) };
 }

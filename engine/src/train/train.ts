@@ -210,7 +210,7 @@ function configure(
   const { weight = 0.5, temperature = 4 } = masks?.distillation ?? {};
   settings.classify.set([masks ? weight : 0, temperature, plan.smoothing ?? 0]);
   if (!masks) return;
-  const { upper, lower } = flopsBounds(masks.target, step / steps);
+  const { upper, lower } = flopsBounds(masks, step / steps);
   settings.budget.set([masks.flopsWeight ?? 10, masks.target, upper, lower]);
   settings.temperature[0] = gumbelTemperature(masks, step / steps);
 }

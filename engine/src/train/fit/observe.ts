@@ -1,0 +1,155 @@
+import type { Backend } from '../../backend/backend.js';
+import { activate } from '../../backend/reference/activate.js';
+import { FoveaError } from '../../errors.js';
+import type { Activation, Block, Network, NetworkNode } from '../../network/network.js';
+import { blocksOf } from '../../network/network.js';
+import { release, run } from '../../run/run.js';
+import { Tensor } from '../../tensor.js';
+
+/** One block seen on the calibration images, computed densely. */
+export interface BlockObservation {
+  readonly block: Block;
+  /** The block's input, `[N, H, W, C]`. */
+  readonly input: Tensor;
+  /** Squared length of the residual branch at each output pixel, `[N, H, W, 1]`. */
+  readonly energy: Tensor;
+}
+
+export interface ObserveOptions {
+  readonly backend?: string | Backend;
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs a network piece by piece and shows each adaptive block's input and how much its residual branch adds
+ * at each pixel. One piece is held at a time, so that large networks fit into memory.
+ *
+ * @param visit called per adaptive block, in execution order; what it returns (`N · H · W` values, 1 for
+ *   active) is where the branch is added for the blocks that follow, nothing means everywhere
+ * @returns the network's output
+ * @throws FoveaError as `run` does
+ */
+export async function observeBlocks(
+  network: Network,
+  images: Tensor,
+  options: ObserveOptions,
+  visit: (observation: BlockObservation) => Uint8Array | undefined,
+): Promise<Tensor> {
+  const { signal, ...running } = options;
+  const execute = async (nodes: readonly NetworkNode[], input: string, output: string, value: Tensor) => {
+    if (signal?.aborted) throw new FoveaError('aborted', 'observing the network was aborted');
+    const piece = pieceOf(network, nodes, input, output, value);
+    try {
+      const masker = blocksOf(piece).length > 0 ? { masker: 'random' as const, rate: 1 } : {};
+      return (
+        await run(piece, value, { ...running, ...masker, strategy: 'dense', ...(signal ? { signal } : {}) })
+      ).output;
+    } finally {
+      await release(piece);
+    }
+  };
+  let begin = 0;
+  let value = images;
+  let name = network.input;
+  for (const [i, node] of network.nodes.entries()) {
+    if (node.kind !== 'block' || !isCut(network, begin, i, node.inputs[0]!, name)) continue;
+    if (i > begin) value = await execute(network.nodes.slice(begin, i), name, node.inputs[0]!, value);
+    value = await observeBlock(node.block, value, execute, visit);
+    name = node.output;
+    begin = i + 1;
+  }
+  return begin < network.nodes.length
+    ? execute(network.nodes.slice(begin), name, network.output, value)
+    : value;
+}
+
+/** Whether everything from node `at` on needs only `value`, and everything between only `input`. */
+function isCut(network: Network, begin: number, at: number, value: string, input: string): boolean {
+  const inside = new Set([input]);
+  for (const node of network.nodes.slice(begin, at)) {
+    if (!node.inputs.every((name) => inside.has(name))) return false;
+    inside.add(node.output);
+  }
+  const after = new Set([value]);
+  return network.nodes.slice(at).every((node) => {
+    const fed = node.inputs.every((name) => after.has(name));
+    after.add(node.output);
+    return fed;
+  });
+}
+
+/** A part of a network as a network of its own; blocks are numbered anew, as their positions say. */
+function pieceOf(
+  network: Network,
+  nodes: readonly NetworkNode[],
+  input: string,
+  output: string,
+  { shape: [, height, width, channels] }: Tensor,
+): Network {
+  let index = 0;
+  return {
+    name: `${network.name} (part)`,
+    format: 'built',
+    inputShape: { channels, height, width },
+    nodes: nodes.map((node) =>
+      node.kind === 'block' ? { ...node, block: { ...node.block, index: index++ } } : node,
+    ),
+    input,
+    output,
+    notes: [],
+  };
+}
+
+type Execute = (
+  nodes: readonly NetworkNode[],
+  input: string,
+  output: string,
+  value: Tensor,
+) => Promise<Tensor>;
+
+/** Computes a block densely without its last activation, so that taking the shortcut away leaves the branch. */
+async function observeBlock(
+  block: Block,
+  input: Tensor,
+  execute: Execute,
+  visit: (observation: BlockObservation) => Uint8Array | undefined,
+): Promise<Tensor> {
+  const node = { name: block.name, inputs: ['x'], output: 'sum' };
+  const sum = await execute(
+    [{ kind: 'block', ...node, block: { ...block, activation: 'none' } }],
+    'x',
+    'sum',
+    input,
+  );
+  const output = Tensor.zeros(sum.shape);
+  if (!block.adaptive) {
+    activateInto(output, block.activation, () => sum);
+    return output;
+  }
+  const shortcut = block.projection
+    ? await execute([{ kind: 'convolution', ...node, convolution: block.projection }], 'x', 'sum', input)
+    : input;
+  const active = visit({ block, input, energy: energyOf(sum, shortcut) });
+  activateInto(output, block.activation, (pixel) => (active && active[pixel] === 0 ? shortcut : sum));
+  return output;
+}
+
+function activateInto(output: Tensor, activation: Activation, source: (pixel: number) => Tensor): void {
+  const C = output.shape[3];
+  for (let pixel = 0; pixel * C < output.data.length; pixel++) {
+    const { data } = source(pixel);
+    for (let i = pixel * C; i < (pixel + 1) * C; i++) output.data[i] = activate(data[i]!, activation);
+  }
+}
+
+function energyOf(sum: Tensor, shortcut: Tensor): Tensor {
+  const [N, H, W, C] = sum.shape;
+  const energy = Tensor.zeros([N, H, W, 1]);
+  for (let pixel = 0; pixel < energy.data.length; pixel++) {
+    let total = 0;
+    for (let i = pixel * C; i < (pixel + 1) * C; i++) total += (sum.data[i]! - shortcut.data[i]!) ** 2;
+    energy.data[pixel] = total;
+  }
+  return energy;
+}

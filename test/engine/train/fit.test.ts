@@ -1,0 +1,180 @@
+import { fileURLToPath } from 'node:url';
+import {
+  agreement,
+  blocksOf,
+  compareOutputs,
+  fitMaskers,
+  loadNetwork,
+  type Network,
+  networkShapes,
+  observeBlocks,
+  Random,
+  ridgeRegression,
+  run,
+  Tensor,
+} from '@fovea/engine';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+const fixture = fileURLToPath(new URL('../../fixtures/lasnet-tiny.safetensors', import.meta.url));
+const backend = 'reference';
+
+function imagesOf(count: number, side: number): Tensor {
+  const random = new Random(4);
+  const tensor = Tensor.zeros([count, side, side, 3]);
+  // Smooth blobs: masks of pure noise would tell nothing.
+  for (let n = 0; n < count; n++) {
+    const [cx, cy] = [random.next() * side, random.next() * side];
+    for (let i = 0; i < side * side; i++) {
+      const near = Math.exp(-(((i % side) - cx) ** 2 + (Math.floor(i / side) - cy) ** 2) / 80);
+      for (let c = 0; c < 3; c++)
+        tensor.data[(n * side * side + i) * 3 + c] = 2 * near * (c + 1) + 0.2 * random.normal();
+    }
+  }
+  return tensor;
+}
+
+describe('ridge regression', () => {
+  const random = new Random(1);
+  const [rows, columns] = [40, 6];
+  const features = Float32Array.from({ length: rows * columns }, () => 3 * random.normal() + 1);
+  const truth = [0.5, -2, 0, 1, 0.25, 3];
+  const target = new Float64Array(rows).map((_, r) =>
+    truth.reduce((sum, w, c) => sum + w * features[r * columns + c]!, 7),
+  );
+
+  it('finds the linear map behind clean data', () => {
+    const { weight, bias, explained } = ridgeRegression(features, columns, target, 1e-9);
+    truth.forEach((w, c) => {
+      expect(weight[c]).toBeCloseTo(w, 4);
+    });
+    expect(bias).toBeCloseTo(7, 3);
+    expect(explained).toBeCloseTo(1, 6);
+  });
+
+  it('gives the same answer in its dual form, taken when there are fewer rows than features', () => {
+    const few = features.subarray(0, 4 * columns);
+    const { weight } = ridgeRegression(few, columns, target.subarray(0, 4), 0.3);
+    // The same four rows three times over, with the same penalty per row, go the primal way.
+    const thrice = Float32Array.from([...few, ...few, ...few]);
+    const again = ridgeRegression(
+      thrice,
+      columns,
+      Float64Array.from([0, 1, 2].flatMap(() => [...target.subarray(0, 4)])),
+      0.3,
+    );
+    weight.forEach((w, c) => {
+      expect(again.weight[c]).toBeCloseTo(w, 6);
+    });
+  });
+
+  it('shrinks towards the mean as the penalty grows', () => {
+    const { weight } = ridgeRegression(features, columns, target, 1e6);
+    expect(Math.max(...weight.map(Math.abs))).toBeLessThan(1e-3);
+  });
+});
+
+describe('fitting maskers', () => {
+  let network: Network;
+  const images = imagesOf(3, 64);
+  beforeAll(async () => {
+    const loaded = await loadNetwork(fixture);
+    // As if it had never been trained for masks.
+    const nodes = loaded.nodes.map((node) => {
+      if (node.kind !== 'block') return node;
+      const { masker: _, granularity: __, ...block } = node.block;
+      return { ...node, block };
+    });
+    network = { ...loaded, nodes };
+  });
+
+  it('observes every block and reaches the same output as a dense run', async () => {
+    const seen: number[] = [];
+    const output = await observeBlocks(network, images, { backend }, ({ block, input, energy }) => {
+      seen.push(block.index);
+      const shape = networkShapes(network, { batch: 3, height: 64, width: 64 }).blocks[block.index]!;
+      expect(input.shape).toEqual([3, shape.inHeight, shape.inWidth, shape.inChannels]);
+      expect(energy.shape).toEqual([3, shape.outHeight, shape.outWidth, 1]);
+      expect(Math.max(...energy.data)).toBeGreaterThan(0);
+      return undefined;
+    });
+    expect(seen).toEqual(blocksOf(network).map(({ index }) => index));
+    const dense = await run(network, images, { backend, masker: 'random', rate: 1, strategy: 'dense' });
+    output.data.forEach((value, i) => {
+      expect(value).toBeCloseTo(dense.output.data[i]!, 3);
+    });
+  });
+
+  it('meets the rate on the calibration images, and runs', async () => {
+    const { network: fitted, blocks } = await fitMaskers(network, images, {
+      rate: 0.25,
+      granularity: 2,
+      backend,
+    });
+    expect(blocks).toHaveLength(6);
+    const { masks } = await run(fitted, images, { backend, masker: 'learned' });
+    masks.forEach((mask, i) => {
+      const active = mask.cells.reduce((sum, cell) => sum + cell, 0);
+      expect(mask.granularity).toBe(2);
+      // One cell of slack, for a score on the threshold.
+      expect(Math.abs(active - 0.25 * mask.cells.length)).toBeLessThanOrEqual(1.01);
+      expect(blocks[i]!.rate).toBeCloseTo(active / mask.cells.length, 1);
+    });
+  });
+
+  it('meets a FLOPs target by the same rate everywhere', async () => {
+    const { network: fitted, flops } = await fitMaskers(network, images, {
+      flopsTarget: 0.6,
+      granularity: 2,
+      backend,
+    });
+    expect(flops).toBeGreaterThan(0.5);
+    expect(flops).toBeLessThanOrEqual(0.6);
+    const { profile } = await run(fitted, images, { backend, masker: 'learned' });
+    expect(profile.flops / (profile.flops + profile.flopsAvoided)).toBeCloseTo(flops, 2);
+  });
+
+  it('keeps the cells where the branch does most', async () => {
+    const rate = 0.3;
+    const { network: fitted } = await fitMaskers(network, images, { rate, backend });
+    const { masks } = await run(fitted, images, { backend, masker: 'learned', strategy: 'unfused' });
+    const first = masks[0]!;
+    let [kept, total] = [0, 0];
+    await observeBlocks(network, images, { backend }, ({ block, energy }) => {
+      if (block.index !== 0) return undefined;
+      energy.data.forEach((value, i) => {
+        total += value;
+        if (first.cells[i]) kept += value;
+      });
+      return undefined;
+    });
+    expect(kept / total).toBeGreaterThan(rate + 0.1);
+  });
+
+  it('reports full agreement at rate 1, and no more than that below', async () => {
+    const rows = await agreement(network, images, { rates: [0, 1], granularities: [1, 2], backend });
+    expect(rows).toHaveLength(4);
+    for (const { rate, top1, cosine, measuredRate, flops } of rows) {
+      if (rate === 1) expect([top1, cosine, flops, measuredRate]).toEqual([1, expect.closeTo(1, 5), expect.closeTo(1, 2), 1]);
+      else expect(cosine).toBeLessThanOrEqual(1);
+      if (rate === 0) expect(measuredRate).toBe(0);
+    }
+  });
+
+  it('says what it does not accept', async () => {
+    await expect(fitMaskers(network, images, { rate: 1.5 })).rejects.toThrow(/1.5/);
+    await expect(fitMaskers(network, images, { rate: 0.5, flopsTarget: 0.5 })).rejects.toThrow(/not both/);
+    await expect(fitMaskers(network, images, { flopsTarget: 0 })).rejects.toThrow(/FLOPs target 0/);
+    await expect(fitMaskers(network, images, { flopsTarget: 0.01, backend })).rejects.toThrow(/always runs/);
+    await expect(fitMaskers(network, images, { rate: [0.5] })).rejects.toThrow(/1 rates given/);
+    const plain = { ...network, nodes: network.nodes.filter((node) => node.kind !== 'block') };
+    await expect(fitMaskers(plain, images)).rejects.toThrow(/no residual blocks/);
+    const signal = AbortSignal.abort();
+    await expect(fitMaskers(network, images, { signal, backend })).rejects.toMatchObject({ code: 'aborted' });
+  });
+
+  it('compares outputs row by row', () => {
+    const a = new Tensor([2, 1, 1, 2], new Float32Array([1, 0, 0, 3]));
+    const b = new Tensor([2, 1, 1, 2], new Float32Array([2, 0, 3, 0]));
+    expect(compareOutputs(a, b)).toEqual({ top1: 0.5, cosine: 0.5 });
+  });
+});
