@@ -1,11 +1,13 @@
 export * from './architecture.js';
 export * from './checkpoint.js';
+export * from './coverage.js';
 export * from './data/batches.js';
 export * from './data/dataset.js';
 export * from './data/folder.js';
 export * from './data/load.js';
 export { objectLabels } from './data/objects.js';
 export * from './data/scene.js';
+export * from './evaluate.js';
 export * from './export.js';
 export * from './fit/agreement.js';
 export { type BlockFit, type FitOptions, type FitResult, fitMaskers } from './fit/fit.js';

@@ -1,5 +1,6 @@
 import { FoveaError } from '../errors.js';
 import { costsOf } from './architecture.js';
+import { CoverageCounter, type StageCoverage } from './coverage.js';
 import { fillBatch } from './data/batches.js';
 import type { Dataset } from './data/dataset.js';
 import { buildGraph, newSettings } from './graph.js';
@@ -15,7 +16,7 @@ export interface Measurement {
   /** Per block, when masked. */
   readonly blocks: readonly BlockMeasurement[];
   /** Per stage, when masked and the objects' regions are known. */
-  readonly stages: readonly StageMeasurement[];
+  readonly stages: readonly StageCoverage[];
 }
 
 export interface BlockMeasurement {
@@ -25,17 +26,6 @@ export interface BlockMeasurement {
   readonly rate: number;
   /** Active fraction of the map that the dilated mask covers. */
   readonly dilatedRate: number;
-}
-
-/** How much more a stage computes on the objects than beside them. */
-export interface StageMeasurement {
-  readonly stage: number;
-  /** Probability that a pixel on the object lies in an active cell. */
-  readonly onObject: number;
-  /** The same beside the object. */
-  readonly offObject: number;
-  /** `onObject / offObject`. */
-  readonly ratio: number;
 }
 
 export interface MeasureOptions {
@@ -59,7 +49,7 @@ export async function measure(
   const graph = buildGraph(parameters, { batch, mode: 'evaluate', masked, settings: newSettings() });
   const stop = new Int32Array(1);
   const sums = new Float64Array(graph.rates.length);
-  const regions = blocks.map(() => ({ on: 0, off: 0, onActive: 0, offActive: 0 }));
+  const coverage = new CoverageCounter();
   let correct = 0;
   let runs = 0;
   for (let first = 0; first < dataset.count; first += batch) {
@@ -78,9 +68,14 @@ export async function measure(
     });
     runs += valid;
     if (masked && dataset.regions) {
-      blocks.forEach((block, b) => {
-        countRegions(dataset, first, valid, graph.masks[b]!, block.cells, regions[b]!);
-      });
+      const plane = dataset.size ** 2;
+      for (let n = 0; n < valid; n++) {
+        const region = dataset.regions.subarray((first + n) * plane, (first + n + 1) * plane);
+        blocks.forEach(({ stage, cells }, b) => {
+          const mask = graph.masks[b]!.subarray(n * cells * cells, (n + 1) * cells * cells);
+          coverage.add(stage, mask, { rows: cells, columns: cells }, region, dataset.size);
+        });
+      }
     }
   }
   const rates = sums.map((sum) => sum / runs);
@@ -102,57 +97,6 @@ export async function measure(
           dilatedRate: rates[2 * b + 1]!,
         }))
       : [],
-    stages: masked && dataset.regions ? byStage(blocks, regions) : [],
+    stages: coverage.result(),
   };
-}
-
-interface RegionCount {
-  on: number;
-  off: number;
-  onActive: number;
-  offActive: number;
-}
-
-function countRegions(
-  dataset: Dataset,
-  first: number,
-  count: number,
-  mask: Float32Array,
-  cells: number,
-  into: RegionCount,
-) {
-  const { size, regions } = dataset;
-  for (let n = 0; n < count; n++) {
-    for (let y = 0; y < size; y++) {
-      const row = (n * cells + Math.floor((y * cells) / size)) * cells;
-      const line = ((first + n) * size + y) * size;
-      for (let x = 0; x < size; x++) {
-        const active = mask[row + Math.floor((x * cells) / size)]!;
-        if (regions![line + x]! === 1) {
-          into.on++;
-          into.onActive += active;
-        } else {
-          into.off++;
-          into.offActive += active;
-        }
-      }
-    }
-  }
-}
-
-function byStage(
-  blocks: readonly { readonly stage: number }[],
-  counts: readonly RegionCount[],
-): StageMeasurement[] {
-  const stages = blocks[blocks.length - 1]!.stage + 1;
-  return Array.from({ length: stages }, (_, stage) => {
-    const sum = { on: 0, off: 0, onActive: 0, offActive: 0 };
-    counts.forEach((count, b) => {
-      if (blocks[b]!.stage !== stage) return;
-      for (const key of ['on', 'off', 'onActive', 'offActive'] as const) sum[key] += count[key];
-    });
-    const onObject = sum.onActive / Math.max(1, sum.on);
-    const offObject = sum.offActive / Math.max(1, sum.off);
-    return { stage, onObject, offObject, ratio: onObject / Math.max(1e-9, offObject) };
-  });
 }

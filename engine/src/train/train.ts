@@ -117,7 +117,7 @@ async function runPhase(
   options: TrainOptions,
 ): Promise<TrainingState> {
   const { train, threads, checkpoint, signal, onProgress } = options;
-  const { phase, parameters, velocity } = state;
+  const { phase } = state;
   const perEpoch = Math.floor(train.count / recipe.batch);
   const steps = plan.epochs * perEpoch;
   const saveEvery = options.saveEvery ?? perEpoch;
@@ -134,6 +134,7 @@ async function runPhase(
     const order = epochOrder(train.count, seed, epoch).subarray(at, at + recipe.batch);
     fillBatch(train, order, staged, stagedLabels, { seed, step });
   };
+  let pending: TrainingState | undefined;
   stage(state.step);
   for (let step = state.step; step < steps; step++) {
     graph.images.set(staged);
@@ -151,18 +152,35 @@ async function runPhase(
           `lower its rate (${plan.rate})${checkpoint ? `; ${checkpoint} holds the last good state` : ''}`,
       );
     }
+    // What was kept before this step has now shown a sound loss.
+    if (pending && checkpoint) await saveTrainingState(checkpoint, recipe, pending);
+    pending = undefined;
     const report = clock.tick(step + 1, steps, recipe.batch, graph, plan);
     if (report) onProgress?.(report);
     const aborted = signal?.aborted ?? false;
-    if (checkpoint && ((step + 1) % saveEvery === 0 || step + 1 === steps || aborted)) {
-      await saveTrainingState(checkpoint, recipe, { ...state, step: step + 1, parameters, velocity });
-    }
-    if (aborted && step + 1 < steps) {
+    const last = step + 1 === steps;
+    if (checkpoint && (last || aborted)) await saveIfFinite(checkpoint, recipe, { ...state, step: step + 1 });
+    else if (checkpoint && (step + 1) % saveEvery === 0) pending = snapshot({ ...state, step: step + 1 });
+    if (aborted && !last) {
       const kept = checkpoint ? `; ${checkpoint} holds where it stood` : '';
       throw new FoveaError('aborted', `training was aborted after step ${step + 1} of ${steps}${kept}`);
     }
   }
   return { ...state, step: steps };
+}
+
+/** A copy that later steps do not change. */
+function snapshot(state: TrainingState): TrainingState {
+  const parameters = new Parameters(state.parameters.layout);
+  parameters.copyFrom(state.parameters);
+  return { ...state, parameters, velocity: state.velocity.slice() };
+}
+
+/** Saves a state that no further step will vouch for. */
+async function saveIfFinite(path: string, recipe: Recipe, state: TrainingState): Promise<void> {
+  const { values, running } = state.parameters;
+  if (values.every(Number.isFinite) && running.every(Number.isFinite))
+    await saveTrainingState(path, recipe, state);
 }
 
 function graphOf(

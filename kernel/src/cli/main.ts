@@ -14,6 +14,8 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   predict: () => import('./predict.js'),
   lab: () => import('./lab.js'),
   train: () => import('./train.js'),
+  fit: () => import('./fit.js'),
+  evaluate: () => import('./evaluate.js'),
 };
 
 async function main(argv: readonly string[]): Promise<void> {

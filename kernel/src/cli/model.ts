@@ -1,5 +1,13 @@
 import { existsSync } from 'node:fs';
-import { builtNetwork, builtNetworkNames, FoveaError, loadNetwork, type Network } from '@fovea/engine';
+import {
+  builtNetwork,
+  builtNetworkNames,
+  FoveaError,
+  loadNetwork,
+  loadShippedModel,
+  type Network,
+  shippedModelNames,
+} from '@fovea/engine';
 
 /** Short names that the published tables use. */
 const aliases: Readonly<Record<string, string>> = {
@@ -8,19 +16,20 @@ const aliases: Readonly<Record<string, string>> = {
 };
 
 /** What `openModel` accepts, for help texts. */
-export const MODEL_HELP = `ONNX file, LASNet .safetensors checkpoint, or a built-in architecture (${builtNetworkNames.join(', ')})`;
+export const MODEL_HELP = `ONNX file, LASNet .safetensors checkpoint, a trained network that comes along (${shippedModelNames.join(', ')}), or a built-in architecture (${builtNetworkNames.join(', ')})`;
 
 /**
  * A network from a file, or a known architecture with seeded random weights when no file has that name.
  * @throws FoveaError `io` or `bad-file` for files; `unknown-name` listing the architectures otherwise
  */
 export async function openModel(model: string, config?: string): Promise<Network> {
+  if (!existsSync(model) && shippedModelNames.includes(model)) return loadShippedModel(model);
   const built = Object.hasOwn(aliases, model) ? aliases[model]! : model;
   if (!existsSync(model) && builtNetworkNames.includes(built)) return builtNetwork(built);
   if (!existsSync(model) && !/[./\\]/.test(model)) {
     throw new FoveaError(
       'unknown-name',
-      `"${model}" is neither a file nor a built-in architecture; built in are ${builtNetworkNames.join(', ')}`,
+      `"${model}" is neither a file, a trained network that comes along (${shippedModelNames.join(', ')}) nor a built-in architecture; built in are ${builtNetworkNames.join(', ')}`,
     );
   }
   return loadNetwork(model, config === undefined ? {} : { config });

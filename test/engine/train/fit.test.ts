@@ -154,7 +154,13 @@ describe('fitting maskers', () => {
     const rows = await agreement(network, images, { rates: [0, 1], granularities: [1, 2], backend });
     expect(rows).toHaveLength(4);
     for (const { rate, top1, cosine, measuredRate, flops } of rows) {
-      if (rate === 1) expect([top1, cosine, flops, measuredRate]).toEqual([1, expect.closeTo(1, 5), expect.closeTo(1, 2), 1]);
+      if (rate === 1)
+        expect([top1, cosine, flops, measuredRate]).toEqual([
+          1,
+          expect.closeTo(1, 5),
+          expect.closeTo(1, 2),
+          1,
+        ]);
       else expect(cosine).toBeLessThanOrEqual(1);
       if (rate === 0) expect(measuredRate).toBe(0);
     }

@@ -1,4 +1,5 @@
 import { Random } from '../../random.js';
+import { Tensor } from '../../tensor.js';
 import type { Dataset } from './dataset.js';
 
 /** Mean and deviation that torchvision's models expect of red, green and blue in 0…1. */
@@ -56,6 +57,20 @@ export function fillBatch(
     writeImage(dataset, order[n]!, images, n, variation);
     labels[n] = dataset.targets[order[n]!]!;
   }
+}
+
+/**
+ * Images of a dataset as a network takes them: `[N, size, size, 3]`, normalised.
+ * @param positions which images; the first `n` when a number is given
+ */
+export function imagesOf(dataset: Dataset, positions: number | readonly number[]): Tensor {
+  const order =
+    typeof positions === 'number'
+      ? Array.from({ length: Math.min(positions, dataset.count) }, (_, i) => i)
+      : positions;
+  const tensor = Tensor.zeros([order.length, dataset.size, dataset.size, 3]);
+  fillBatch(dataset, order, tensor.data, new Int32Array(order.length));
+  return tensor;
 }
 
 function writeImage(

@@ -1,0 +1,183 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import {
+  drawScene,
+  epochOrder,
+  fillBatch,
+  generateDataset,
+  imagesOf,
+  loadRecipeData,
+  objectLabels,
+  readImageFolder,
+  splitDataset,
+} from '@fovea/engine';
+import sharp from 'sharp';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+describe('generated images', () => {
+  it('come from at least eight classes', () => {
+    expect(new Set(objectLabels).size).toBeGreaterThanOrEqual(8);
+  });
+
+  it.each([64, 128, 224])('of side %i show one object that covers a sensible part of the image', (size) => {
+    objectLabels.forEach((_, label) => {
+      const { pixels, region } = drawScene(3, label, label, size);
+      expect(pixels).toHaveLength(size * size * 3);
+      const covered = region.reduce((sum, value) => sum + value, 0) / region.length;
+      expect(covered).toBeGreaterThan(0.015);
+      expect(covered).toBeLessThan(0.5);
+    });
+  });
+
+  it('are the same for the same seed, and differ otherwise', () => {
+    const first = drawScene(1, 7, 2, 64);
+    expect(drawScene(1, 7, 2, 64)).toEqual(first);
+    expect(drawScene(2, 7, 2, 64).pixels).not.toEqual(first.pixels);
+    expect(drawScene(1, 8, 2, 64).pixels).not.toEqual(first.pixels);
+  });
+
+  it('lie all over the image and come in many sizes', async () => {
+    const size = 64;
+    const { count, regions } = await generateDataset({ seed: 4, count: 60, size });
+    const places = Array.from({ length: count }, (_, n) => {
+      const region = regions!.subarray(n * size * size, (n + 1) * size * size);
+      let [x, y, area] = [0, 0, 0];
+      region.forEach((on, i) => {
+        x += on * (i % size);
+        y += on * Math.floor(i / size);
+        area += on;
+      });
+      return { x: x / area / size, y: y / area / size, area: area / size / size };
+    });
+    for (const axis of ['x', 'y'] as const) {
+      expect(Math.min(...places.map((place) => place[axis]))).toBeLessThan(0.35);
+      expect(Math.max(...places.map((place) => place[axis]))).toBeGreaterThan(0.65);
+    }
+    const areas = places.map(({ area }) => area);
+    expect(Math.max(...areas) / Math.min(...areas)).toBeGreaterThan(3);
+  });
+
+  it('are drawn equally often of each class, in mixed order', async () => {
+    const { targets } = await generateDataset({ seed: 1, count: 40, size: 64 });
+    objectLabels.forEach((_, label) => {
+      expect(targets.filter((target) => target === label)).toHaveLength(4);
+    });
+    expect([...targets]).not.toEqual([...targets].sort());
+  });
+
+  it('say what they do not accept, and can be stopped', async () => {
+    expect(() => drawScene(1, 0, 0, 32)).toThrow(/size 32.*64 to 224/);
+    expect(() => drawScene(1, 0, 99, 64)).toThrow(/label 99/);
+    await expect(generateDataset({ seed: 1, count: 0, size: 64 })).rejects.toThrow(/0 images/);
+    const signal = AbortSignal.abort();
+    await expect(generateDataset({ seed: 1, count: 40, size: 64, signal })).rejects.toMatchObject({
+      code: 'aborted',
+    });
+  });
+});
+
+describe('batches', () => {
+  it('are normalised as torchvision does, and unchanged without augmentation', async () => {
+    const dataset = await generateDataset({ seed: 1, count: 3, size: 64 });
+    const { data, shape } = imagesOf(dataset, [2]);
+    expect(shape).toEqual([1, 64, 64, 3]);
+    const at = 2 * 64 * 64 * 3;
+    expect(data[0]).toBeCloseTo((dataset.pixels[at]! / 255 - 0.485) / 0.229, 5);
+    expect(data[5]).toBeCloseTo((dataset.pixels[at + 5]! / 255 - 0.406) / 0.225, 5);
+  });
+
+  it('vary the images the same way for the same seed and step', async () => {
+    const dataset = await generateDataset({ seed: 1, count: 4, size: 64 });
+    const fill = (step: number) => {
+      const images = new Float32Array(4 * 64 * 64 * 3);
+      const found = new Int32Array(4);
+      fillBatch(dataset, [3, 1, 0, 2], images, found, { seed: 9, step });
+      return { images, found };
+    };
+    expect(fill(5)).toEqual(fill(5));
+    expect(fill(6).images).not.toEqual(fill(5).images);
+    expect([...fill(5).found]).toEqual([3, 1, 0, 2].map((i) => dataset.targets[i]));
+  });
+
+  it('pass over every image once an epoch', () => {
+    const order = epochOrder(50, 1, 0);
+    expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+    expect(epochOrder(50, 1, 1)).not.toEqual(order);
+  });
+});
+
+describe('folders of images', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(os.tmpdir(), 'fovea-images-'));
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const picture = (background: string, channels: 3 | 4 = 3) =>
+    sharp({ create: { width: 60, height: 40, channels, background } });
+
+  it('are read by class, PNG and JPEG alike; corrupt files are skipped and named', async () => {
+    for (const name of ['cats', 'dogs']) mkdirSync(path.join(folder, name));
+    await picture('#ff0000')
+      .png()
+      .toFile(path.join(folder, 'cats', 'a.png'));
+    await picture('#ff0000')
+      .jpeg()
+      .toFile(path.join(folder, 'cats', 'b.JPG'));
+    await picture('#00ff0080', 4)
+      .png()
+      .toFile(path.join(folder, 'dogs', 'c.png'));
+    await picture('#808080')
+      .greyscale()
+      .png()
+      .toFile(path.join(folder, 'dogs', 'd.png'));
+    writeFileSync(path.join(folder, 'dogs', 'broken.png'), 'no picture');
+    const whole = readFileSync(path.join(folder, 'cats', 'a.png'));
+    writeFileSync(path.join(folder, 'dogs', 'cut.png'), whole.subarray(0, 60));
+    writeFileSync(path.join(folder, 'dogs', 'notes.txt'), 'left alone');
+
+    const dataset = await readImageFolder(folder, { size: 32 });
+    expect(dataset.labels).toEqual(['cats', 'dogs']);
+    expect([...dataset.targets]).toEqual([0, 0, 1, 1]);
+    expect([...dataset.pixels.subarray(0, 3)]).toEqual([255, 0, 0]);
+    expect(dataset.skipped.map(({ file }) => file)).toEqual([
+      path.join('dogs', 'broken.png'),
+      path.join('dogs', 'cut.png'),
+    ]);
+    for (const { reason } of dataset.skipped) expect(reason).not.toBe('');
+
+    const [train, test] = splitDataset(dataset, 2);
+    expect([train.count, test.count]).toEqual([2, 2]);
+    expect([...test.targets]).toEqual([0, 1]);
+  });
+
+  it('that are empty, unreadable or too small say so', async () => {
+    await expect(readImageFolder(folder, { size: 64 })).rejects.toThrow(/holds no folders/);
+    mkdirSync(path.join(folder, 'cats'));
+    await expect(readImageFolder(folder, { size: 64 })).rejects.toMatchObject({
+      code: 'bad-file',
+      message: expect.stringContaining('no readable PNG'),
+    });
+    writeFileSync(path.join(folder, 'cats', 'broken.png'), 'no picture');
+    await expect(readImageFolder(folder, { size: 64 })).rejects.toThrow(/broken.png/);
+    await expect(readImageFolder(path.join(folder, 'absent'), { size: 64 })).rejects.toMatchObject({
+      code: 'io',
+    });
+    await expect(readImageFolder(folder, { size: 2 })).rejects.toThrow(/size 2/);
+    await picture('#ffffff')
+      .png()
+      .toFile(path.join(folder, 'cats', 'one.png'));
+    const architecture = {
+      kind: 'basic',
+      layers: [1],
+      width: 8,
+      size: 64,
+      classes: 2,
+      granularity: [1],
+    } as const;
+    await expect(
+      loadRecipeData({ seed: 1, architecture, data: { kind: 'folder', path: folder } }),
+    ).rejects.toThrow(/1 readable images: too few/);
+  });
+});
