@@ -1,18 +1,27 @@
-import { readFile } from 'node:fs/promises';
-import { FoveaError, float32Of, type Network, parseSafetensors, Tensor } from '@fovea/engine';
+import {
+  decodeImage,
+  FoveaError,
+  float32Of,
+  looksLikeImage,
+  type Network,
+  parseSafetensors,
+  preprocess,
+  readFileBytes,
+  Tensor,
+} from '@fovea/engine';
 
 /**
- * The images of a file: `input` of a `.safetensors` file, taken as it is.
+ * The images of a file: `input` of a `.safetensors` file, taken as it is, or a PNG or JPEG, scaled, cropped and
+ * normalised as torchvision's networks expect.
  *
  * @throws FoveaError `io` when it cannot be read, `bad-file` when it is damaged, `bad-shape` when `input` is
  *   missing or not (N, C, H, W)
  */
-export async function readInput(path: string, _network: Network): Promise<Tensor> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw new FoveaError('io', `cannot read ${path}: ${(cause as Error).message}`, { cause });
+export async function readInput(path: string, network: Network): Promise<Tensor> {
+  const bytes = await readFileBytes(path);
+  if (looksLikeImage(bytes)) {
+    const { height, width } = network.inputShape;
+    return preprocess(await decodeImage(bytes, path), { height, width });
   }
   const file = parseSafetensors(bytes, path);
   const stored = file.tensors.get('input');

@@ -1,11 +1,6 @@
-import {
-  describeNetwork,
-  FoveaError,
-  loadNetwork,
-  type NetworkDescription,
-  type NodeDescription,
-} from '@fovea/engine';
+import { describeNetwork, FoveaError, type NetworkDescription, type NodeDescription } from '@fovea/engine';
 import type { Command } from 'commander';
+import { MODEL_HELP, openModel } from './model.js';
 
 interface InspectOptions {
   readonly config?: string;
@@ -20,13 +15,13 @@ export function register(program: Command): void {
     .description(
       'Blocks, shapes, FLOPs (multiply-adds x 2) and parameters of a model, and which blocks are adaptive.',
     )
-    .argument('<model>', 'ONNX file or LASNet .safetensors checkpoint')
+    .argument('<model>', MODEL_HELP)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, { config, json, inputSize }: InspectOptions) => {
       const size = inputSize === undefined ? {} : parseInputSize(inputSize);
-      const network = await loadNetwork(model, config === undefined ? {} : { config });
+      const network = await openModel(model, config);
       const description = describeNetwork(network, size);
       process.stdout.write(json ? `${JSON.stringify(description, undefined, 2)}\n` : asText(description));
     });

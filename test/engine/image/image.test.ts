@@ -1,0 +1,144 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  decodeImage,
+  encodePng,
+  FoveaError,
+  looksLikeImage,
+  preprocess,
+  Random,
+  readImage,
+} from '@fovea/engine';
+import sharp from 'sharp';
+import { describe, expect, it } from 'vitest';
+
+/** A smooth picture, different in every channel. */
+function picture(width: number, height: number, channels: 3 | 4 = 3) {
+  const data = new Uint8Array(width * height * channels);
+  for (let i = 0; i < data.length; i++) {
+    const pixel = Math.floor(i / channels);
+    const [x, y] = [pixel % width, Math.floor(pixel / width)];
+    data[i] = [(255 * x) / width, (255 * y) / height, 128 + 100 * Math.sin(x / 9), 200][i % channels]!;
+  }
+  return { width, height, channels, data } as const;
+}
+
+describe('images', () => {
+  it('decodes the PNG it encodes', async () => {
+    const image = picture(37, 21);
+    const png = await encodePng(image);
+    expect(looksLikeImage(png)).toBe(true);
+    const decoded = await decodeImage(png, 'a.png');
+    expect([decoded.width, decoded.height]).toEqual([37, 21]);
+    expect(decoded.data).toEqual(image.data);
+  });
+
+  it('drops transparency', async () => {
+    const image = picture(8, 5, 4);
+    const decoded = await decodeImage(await encodePng(image), 'a.png');
+    expect(decoded.data).toEqual(image.data.filter((_, i) => i % 4 !== 3));
+  });
+
+  it.each(['b-w', 'grey16', 'palette'] as const)('decodes %s images to RGB', async (kind) => {
+    const raw = sharp(picture(9, 7).data, { raw: { width: 9, height: 7, channels: 3 } });
+    const png = kind === 'palette' ? raw.png({ palette: true }) : raw.toColourspace(kind).png();
+    const decoded = await decodeImage(await png.toBuffer(), 'a.png');
+    expect(decoded.data.length).toBe(9 * 7 * 3);
+    if (kind !== 'palette') expect(decoded.data[0]).toBe(decoded.data[1]);
+  });
+
+  it('turns a JPEG upright', async () => {
+    const { data } = picture(40, 20);
+    const jpeg = await sharp(data, { raw: { width: 40, height: 20, channels: 3 } })
+      .jpeg()
+      .withMetadata({ orientation: 6 })
+      .toBuffer();
+    const decoded = await decodeImage(jpeg, 'a.jpg');
+    expect([decoded.width, decoded.height]).toEqual([20, 40]);
+  });
+
+  it('normalises with ImageNet’s statistics', async () => {
+    const white = { width: 10, height: 10, data: new Uint8Array(300).fill(255) };
+    const tensor = await preprocess(white, { height: 4, width: 6 });
+    expect(tensor.shape).toEqual([1, 4, 6, 3]);
+    expect(tensor.data[0]).toBeCloseTo((1 - 0.485) / 0.229, 5);
+    expect(tensor.data[4]).toBeCloseTo((1 - 0.456) / 0.224, 5);
+  });
+
+  it('keeps the middle of a wide image, and its proportions', async () => {
+    const tensor = await preprocess(picture(512, 256), {
+      height: 224,
+      width: 224,
+      mean: [0, 0, 0],
+      deviation: [1, 1, 1],
+    });
+    const red = (x: number) => tensor.data[(112 * 224 + x) * 3]!;
+    // 512 x 256 keeps its size; columns 144 … 367 are the middle 224.
+    expect(red(0)).toBeCloseTo(144 / 512, 1);
+    expect(red(223)).toBeCloseTo(367 / 512, 1);
+  });
+
+  it('stretches when asked to', async () => {
+    const tensor = await preprocess([picture(30, 60), picture(64, 16)], {
+      height: 32,
+      width: 32,
+      fit: 'stretch',
+    });
+    expect(tensor.shape).toEqual([2, 32, 32, 3]);
+  });
+
+  it('takes every byte of a one-pixel image', async () => {
+    const tensor = await preprocess(
+      { width: 1, height: 1, data: Uint8Array.of(1, 2, 3) },
+      { height: 224, width: 224 },
+    );
+    expect(tensor.data.every(Number.isFinite)).toBe(true);
+  });
+
+  it.each([
+    [{ height: 0, width: 5 }, /height 0/],
+    [{ height: 5, width: 1e9 }, /width 1000000000/],
+    [{ height: 5, width: 5, cropFraction: 0 }, /cropFraction 0/],
+    [{ height: 5, width: 5, deviation: [1, 0, 1] as const }, /deviation \[1, 0, 1\]/],
+  ])('refuses %j', async (options, message) => {
+    await expect(preprocess(picture(4, 4), options)).rejects.toThrow(message);
+  });
+
+  it('refuses pixels that do not match their size', async () => {
+    await expect(encodePng({ width: 3, height: 3, channels: 3, data: new Uint8Array(5) })).rejects.toThrow(
+      /5 bytes/,
+    );
+  });
+
+  it('names a file that is no image', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fovea-image-'));
+    writeFileSync(join(folder, 'text.png'), 'no image at all');
+    await expect(readImage(join(folder, 'text.png'))).rejects.toThrow(/text\.png is not a readable image/);
+    await expect(readImage(join(folder, 'none.png'))).rejects.toThrow(/none\.png: there is no such file/);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('refuses an image of a size that its few bytes cannot hold', async () => {
+    const png = await encodePng(picture(4, 4));
+    const view = new DataView(png.buffer, png.byteOffset, png.byteLength);
+    view.setUint32(16, 100_000);
+    view.setUint32(20, 100_000);
+    await expect(decodeImage(png, 'bomb.png')).rejects.toThrow(/bomb\.png/);
+  });
+
+  it('decodes or refuses every damaged image, and nothing else', async () => {
+    const random = new Random(5);
+    const png = await encodePng(picture(24, 16));
+    const jpeg = new Uint8Array(await sharp(png).jpeg().toBuffer());
+    for (let round = 0; round < 150; round++) {
+      const whole = round % 2 ? png : jpeg;
+      const damaged = whole.slice(0, random.below(3) === 0 ? random.below(whole.length) : whole.length);
+      for (let i = random.below(5); i >= 0 && damaged.length > 0; i--)
+        damaged[random.below(damaged.length)] = random.below(256);
+      await decodeImage(damaged, 'damaged').catch((error: unknown) =>
+        expect(error).toBeInstanceOf(FoveaError),
+      );
+    }
+  });
+});
