@@ -1,0 +1,254 @@
+import { maskGrid } from '../../mask/geometry.js';
+import type { Block, Convolution } from '../../network/network.js';
+import type { Primitive } from '../../plan/plan.js';
+import { firstSpatial } from '../../plan/strategies.js';
+import { Features, type NativeMachine } from './features.js';
+import { addLevels, convolutionFeatures } from './native-convolution.js';
+import { type BlockWork, computedCoverage } from './work.js';
+
+/** Rows that one item of a row-by-row pass works on. */
+const chunkRows = 64;
+
+/** Where and on how many threads native passes run. */
+export interface NativeSetting {
+  readonly machine: NativeMachine;
+  readonly threads: number;
+}
+
+/**
+ * The native backend's passes for a block's plan, one set of amounts a group. It follows how that backend
+ * carries out a plan: convolutions read through pixel lists, the add rides on the last convolution when they
+ * share a group, a gather that shares its convolution's group copies nothing.
+ */
+export function nativeBlockFeatures(work: BlockWork, setting: NativeSetting): Features[] {
+  const passes = new NativeBlock(work, setting);
+  return work.plan.groups.map(({ primitives }) => {
+    const features = new Features();
+    for (const primitive of primitives) passes.add(features, primitive, primitives);
+    return features;
+  });
+}
+
+class NativeBlock {
+  private readonly block: Block;
+  private readonly sequence: readonly Primitive[];
+  private readonly shares: readonly number[];
+  private readonly adaptive: boolean;
+  /** Branch convolutions up to this one run everywhere. */
+  private readonly outPixels: number;
+  private readonly rate: number;
+
+  constructor(
+    private readonly work: BlockWork,
+    private readonly setting: NativeSetting,
+  ) {
+    const { block, shape, plan, coverage, batch } = work;
+    this.block = block;
+    this.sequence = plan.groups.flatMap(({ primitives }) => primitives);
+    this.shares = computedCoverage(work);
+    this.adaptive = plan.mode === 'adaptive';
+    this.outPixels = batch * shape.outHeight * shape.outWidth;
+    this.rate = this.adaptive ? coverage.rate : 1;
+  }
+
+  add(features: Features, primitive: Primitive, group: readonly Primitive[]): void {
+    switch (primitive) {
+      case 'pool':
+        return this.pool(features, this.inputPixels(0), this.work.shape.inChannels);
+      case 'next-pool':
+        return this.pool(features, this.outPixels, this.work.shape.outChannels);
+      case 'mask':
+        return this.mask(features);
+      case 'index':
+        return this.index(features);
+      case 'gather':
+        return this.gather(features, group);
+      case 'projection':
+        return this.projection(features);
+      case 'conv1':
+      case 'conv2':
+      case 'conv3':
+        return this.convolution(features, Number(primitive.slice(4)) - 1, group);
+      case 'excite':
+        return this.excite(features);
+      case 'scatter':
+        return this.scatter(features, group);
+      case 'add':
+        return this.residual(features, group);
+    }
+  }
+
+  private get share(): number {
+    return 1 / this.setting.threads;
+  }
+
+  private get cells(): number {
+    const { shape, plan, batch } = this.work;
+    const { rows, columns } = maskGrid(shape.outHeight, shape.outWidth, plan.granularity);
+    return batch * rows * columns;
+  }
+
+  private inputPixels(layer: number): number {
+    const { shape, batch } = this.work;
+    const map = layer === 0 ? { height: shape.inHeight, width: shape.inWidth } : shape.branch[layer - 1]!;
+    return batch * map.height * map.width;
+  }
+
+  private layerPixels(layer: number): number {
+    const { height, width } = this.work.shape.branch[layer]!;
+    return this.shares[layer]! * this.work.batch * height * width;
+  }
+
+  /** A pass that goes over rows of channels: reads and writes `bytes` of maps of `size` bytes. */
+  private rows(
+    features: Features,
+    moved: { readonly read: number; readonly written: number; readonly size: number; readonly rows: number },
+  ): void {
+    const { read, written, size, rows } = moved;
+    features.add('passes', 1);
+    features.add('items', (rows / chunkRows) * this.share);
+    features.add('elements', (written / 4) * this.share);
+    addLevels(features, 'read', read * this.share, size, this.setting.machine);
+    addLevels(features, 'write', written * this.share, size, this.setting.machine);
+  }
+
+  private pool(features: Features, pixels: number, channels: number): void {
+    features.add('passes', 1);
+    features.add('poolBytes', 4 * pixels * channels * this.share);
+    features.add('items', this.cells * this.share);
+    addLevels(features, 'read', 4 * pixels * channels * this.share, 4 * pixels * channels, this.setting.machine);
+  }
+
+  /** Decided natively from the pooled input; otherwise the mask is there already and costs nothing. */
+  private mask(features: Features): void {
+    if (!this.sequence.includes('pool')) return;
+    features.add('passes', 1);
+    features.add('decisions', this.cells * this.work.shape.inChannels);
+  }
+
+  private index(features: Features): void {
+    const { shape, coverage, batch } = this.work;
+    const first = batch * shape.branch[0]!.height * shape.branch[0]!.width;
+    features.add('passes', 1);
+    features.add('indexPixels', this.outPixels + first);
+    features.add('indexListed', coverage.rate * this.outPixels + (coverage.branch[0] ?? 0) * first);
+  }
+
+  /** Copies every active cell with its halo, unless the convolution that follows shares the pass. */
+  private gather(features: Features, group: readonly Primitive[]): void {
+    const layer = firstSpatial(this.block);
+    const convolution = this.block.branch[layer];
+    if (!convolution || group.includes(`conv${layer + 1}` as Primitive) || this.shares[layer] === 1) return;
+    const { shape, plan } = this.work;
+    const { rows, columns } = maskGrid(shape.outHeight, shape.outWidth, plan.granularity);
+    const [kernelHeight, kernelWidth] = convolution.kernel;
+    const along = (cells: number, size: number, stride: number, kernel: number) =>
+      (size - cells) * stride + cells * kernel;
+    const copied =
+      this.rate *
+      this.work.batch *
+      along(rows, shape.outHeight, convolution.stride[0], kernelHeight) *
+      along(columns, shape.outWidth, convolution.stride[1], kernelWidth);
+    const bytes = 4 * copied * convolution.inChannels * this.share;
+    features.add('passes', 1);
+    features.add('items', this.rate * this.cells * this.share);
+    features.add('copyBytes', 2 * bytes);
+  }
+
+  private convolve(
+    features: Features,
+    convolution: Convolution,
+    pixels: number,
+    inputPixels: number,
+    residual = false,
+  ): void {
+    const { kernel, inChannels, outChannels, groups } = convolution;
+    const given = {
+      pixels,
+      inChannels,
+      outChannels,
+      taps: kernel[0] * kernel[1],
+      kernelWidth: kernel[1],
+      groups,
+      inputBytes: 4 * inputPixels * inChannels,
+      outputBytes: 4 * pixels * outChannels,
+      residual,
+    };
+    features.addAll(convolutionFeatures(given, this.setting.machine, this.setting.threads));
+  }
+
+  private convolution(features: Features, layer: number, group: readonly Primitive[]): void {
+    const read = layer === 0 ? this.shares[0]! : (this.work.coverage.branch[layer - 1] ?? 1);
+    const inputShare = this.adaptive && this.shares[layer]! < 1 ? read : 1;
+    this.convolve(
+      features,
+      this.block.branch[layer]!,
+      this.layerPixels(layer),
+      inputShare * this.inputPixels(layer),
+      this.carriesAdd(layer, group),
+    );
+  }
+
+  /** The last convolution adds the shortcut itself when both are in one pass. */
+  private carriesAdd(layer: number, group: readonly Primitive[]): boolean {
+    const { branch, squeezeExcitation } = this.block;
+    return (
+      layer === branch.length - 1 &&
+      branch[layer]!.activation === 'none' &&
+      squeezeExcitation?.after !== layer &&
+      group.includes('add') &&
+      (!this.sequence.includes('scatter') || group.includes('scatter')) &&
+      this.sequence.indexOf('projection') < this.sequence.indexOf(`conv${layer + 1}` as Primitive)
+    );
+  }
+
+  private get addCarried(): boolean {
+    const last = this.block.branch.length - 1;
+    const group = this.work.plan.groups.find(({ primitives }) =>
+      primitives.includes(`conv${last + 1}` as Primitive),
+    );
+    return group !== undefined && this.carriesAdd(last, group.primitives);
+  }
+
+  /** Computed everywhere; in two passes when inactive pixels are finished here. */
+  private projection(features: Features): void {
+    const { inWidth, inHeight } = this.work.shape;
+    const convolution = this.block.projection!;
+    const touched = (this.work.batch * inWidth * inHeight) / (convolution.stride[0] * convolution.stride[1]);
+    this.convolve(features, convolution, this.outPixels, touched);
+    if (this.adaptive) features.add('convolutions', 1);
+  }
+
+  private excite(features: Features): void {
+    const { after, reduce, expand } = this.block.squeezeExcitation!;
+    const channels = this.block.branch[after]!.outChannels;
+    const { height, width } = this.work.shape.branch[after]!;
+    const all = this.work.batch * height * width;
+    const pooled = this.shares[after]! * all;
+    const scaled = this.adaptive ? (this.work.coverage.branch[after] ?? 1) * all : all;
+    features.add('passes', 1);
+    // Each image is pooled by one thread.
+    const poolShare = Math.max(this.share, 1 / this.work.batch);
+    features.add('poolBytes', 4 * pooled * channels * poolShare);
+    this.convolve(features, reduce, this.work.batch, this.work.batch);
+    this.convolve(features, expand, this.work.batch, this.work.batch);
+    const size = 4 * all * channels;
+    this.rows(features, { read: 4 * scaled * channels, written: 4 * scaled * channels, size, rows: scaled });
+  }
+
+  private scatter(features: Features, group: readonly Primitive[]): void {
+    if (!this.adaptive || group.includes('add') || this.addCarried) return;
+    const row = 4 * this.work.shape.outChannels;
+    const size = this.outPixels * row;
+    this.rows(features, { read: this.rate * size, written: size, size, rows: this.outPixels });
+  }
+
+  private residual(features: Features, group: readonly Primitive[]): void {
+    if (this.addCarried) return;
+    const size = this.outPixels * 4 * this.work.shape.outChannels;
+    const inPlace = this.adaptive && group.includes('scatter');
+    const touched = (inPlace ? this.rate : 1) * size;
+    const rows = (inPlace ? this.rate : 1) * this.outPixels;
+    this.rows(features, { read: 2 * touched, written: touched, size, rows });
+  }
+}

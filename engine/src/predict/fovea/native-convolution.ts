@@ -1,0 +1,187 @@
+import { Features, type NativeMachine } from './features.js';
+
+/**
+ * The loops of engine/native/infer/convolve.cc, counted: output pixels in blocks whose inputs stay in the
+ * second-level cache, panels of output channels, pieces of the reduction, register tiles.
+ */
+
+/** Output pixels that a thread works on at a time. */
+const blockPixels = 96;
+/** Reduction steps of which the weights are kept in the first-level cache. */
+const reductionSteps = 256;
+
+/** A convolution at some of its output pixels. */
+export interface NativeConvolution {
+  /** Output pixels computed, whole batch; may be an expectation. */
+  readonly pixels: number;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly taps: number;
+  readonly kernelWidth: number;
+  readonly groups: number;
+  /** Bytes of the input map that are read, and of the whole map that they lie in. */
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+  /** True when a residual map is read and written in place. */
+  readonly residual: boolean;
+}
+
+interface Form {
+  readonly depthwise: boolean;
+  /** Pointers to one output pixel's inputs. */
+  readonly pointers: number;
+  /** Reduction steps: values read for one output. */
+  readonly steps: number;
+  /** Pieces that the reduction is cut into. */
+  readonly pieces: number;
+  readonly fullPanels: number;
+  /** Vectors of the narrower panel at the end of each span, and how many of them there are. */
+  readonly restVectors: number;
+  readonly restPanels: number;
+  readonly weightBytes: number;
+}
+
+const forms = new Map<string, Form>();
+
+/** How a convolution is packed: engine/native/infer/pack.cc. */
+function formOf(given: NativeConvolution, machine: NativeMachine): Form {
+  const { inChannels, outChannels, taps, kernelWidth, groups } = given;
+  const { lanes, tileVectors } = machine;
+  const key = `${inChannels},${outChannels},${taps},${kernelWidth},${groups},${lanes},${tileVectors}`;
+  let form = forms.get(key);
+  if (!form) {
+    form = packed(inChannels, outChannels, taps, kernelWidth, groups, machine);
+    forms.set(key, form);
+  }
+  return form;
+}
+
+function packed(
+  inChannels: number,
+  outChannels: number,
+  taps: number,
+  kernelWidth: number,
+  groups: number,
+  { lanes, tileVectors }: NativeMachine,
+): Form {
+  const groupIn = inChannels / groups;
+  const groupOut = outChannels / groups;
+  if (groupIn === 1 && groupOut === 1 && groups > 1) {
+    const weightBytes = 4 * taps * outChannels;
+    return {
+      depthwise: true,
+      pointers: taps,
+      steps: taps,
+      pieces: 1,
+      fullPanels: 0,
+      restVectors: 0,
+      restPanels: 0,
+      weightBytes,
+    };
+  }
+  const byRows = groups === 1 && inChannels <= 4 && kernelWidth > 1;
+  let merged = 1;
+  if (!byRows) while (groupOut * merged < lanes && groups % (merged * 2) === 0) merged *= 2;
+  const pointers = byRows ? taps / kernelWidth : taps;
+  const channels = byRows ? kernelWidth * inChannels : groupIn * merged;
+  const steps = pointers * channels;
+  const pieces =
+    channels >= reductionSteps
+      ? pointers * Math.ceil(channels / reductionSteps)
+      : Math.min(pointers, Math.max(1, Math.floor((steps + reductionSteps / 2) / reductionSteps)));
+  const span = groupOut * merged;
+  const spans = groups / merged;
+  const tileColumns = lanes * tileVectors;
+  const rest = span % tileColumns;
+  const restVectors = Math.ceil(rest / lanes);
+  const fullPanels = spans * Math.floor(span / tileColumns);
+  const restPanels = rest > 0 ? spans : 0;
+  const weightBytes = 4 * steps * lanes * (fullPanels * tileVectors + restPanels * restVectors);
+  return { depthwise: false, pointers, steps, pieces, fullPanels, restVectors, restPanels, weightBytes };
+}
+
+/** Amounts of a convolution pass when `threads` share it: those of the thread that finishes last. */
+export function convolutionFeatures(
+  given: NativeConvolution,
+  machine: NativeMachine,
+  threads: number,
+): Features {
+  const features = new Features();
+  features.add('convolutions', 1);
+  const { pixels } = given;
+  if (pixels <= 0) return features;
+  const form = formOf(given, machine);
+  const blocks = Math.ceil(pixels / blockPixels);
+  const panels = Math.max(1, form.fullPanels + form.restPanels);
+  const wanted = threads === 1 ? 1 : 4 * threads;
+  const parts = Math.min(panels, Math.ceil(wanted / blocks));
+  const items = blocks * parts;
+  // Items go round like cards: on average the last one is half done when the other threads are out of work.
+  const share = threads === 1 ? 1 : Math.min(1, 1 / threads + (0.5 * (1 - 1 / threads)) / items);
+  features.add('items', items * share);
+  if (form.depthwise) {
+    features.add('depthwise', pixels * form.steps * Math.ceil(given.outChannels / machine.lanes) * share);
+    features.add('pointers', pixels * form.pointers * share);
+  } else {
+    addTiles(features, form, machine, pixels / blocks, blocks, share);
+    features.add('pointers', pixels * form.pointers * parts * share);
+  }
+  features.add('elements', pixels * given.outChannels * share);
+  addTraffic(features, given, form, machine, { blocks, parts, share });
+  return features;
+}
+
+function addTiles(
+  features: Features,
+  form: Form,
+  { tileRows, tileVectors }: NativeMachine,
+  pixelsOfBlock: number,
+  blocks: number,
+  share: number,
+): void {
+  const tiles = Math.ceil(pixelsOfBlock / tileRows) * blocks * share;
+  const rows = pixelsOfBlock * blocks * share;
+  const { steps, pieces, fullPanels, restPanels, restVectors } = form;
+  for (const [panels, vectors] of [
+    [fullPanels, tileVectors],
+    [restPanels, restVectors],
+  ] as const) {
+    if (panels === 0) continue;
+    features.add('multiplyAdds', rows * vectors * steps * panels);
+    features.add('weightLoads', tiles * vectors * steps * panels);
+    features.add('tileSteps', tiles * steps * panels);
+    features.add('tileCalls', tiles * pieces * panels);
+    features.add('partialSums', rows * vectors * (pieces - 1) * panels);
+  }
+}
+
+/** Splits the bytes of a tensor of `size` bytes between the levels that can hold it. */
+export function addLevels(
+  features: Features,
+  kind: 'read' | 'write' | 'weights',
+  bytes: number,
+  size: number,
+  { nearBytes, farBytes }: NativeMachine,
+): void {
+  if (bytes <= 0) return;
+  const near = Math.min(1, nearBytes / 2 / size);
+  const far = Math.min(1, farBytes / 2 / size) - near;
+  features.add(`${kind}Near`, bytes * near);
+  if (far > 0) features.add(`${kind}Far`, bytes * far);
+  features.add(`${kind}Memory`, bytes * Math.max(0, 1 - near - Math.max(0, far)));
+}
+
+function addTraffic(
+  features: Features,
+  given: NativeConvolution,
+  form: Form,
+  machine: NativeMachine,
+  { blocks, parts, share }: { readonly blocks: number; readonly parts: number; readonly share: number },
+): void {
+  // A thread's first block brings the weights of its panels in; later ones find them in the level that holds them.
+  features.add('weightsFirst', form.weightBytes * (parts === 1 ? 1 : share));
+  addLevels(features, 'weights', form.weightBytes * (blocks - 1) * share, form.weightBytes, machine);
+  addLevels(features, 'read', given.inputBytes * share, given.inputBytes, machine);
+  addLevels(features, 'write', given.outputBytes * share, given.outputBytes, machine);
+  if (given.residual) addLevels(features, 'read', given.outputBytes * share, given.outputBytes, machine);
+}
