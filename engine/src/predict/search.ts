@@ -15,8 +15,7 @@ import {
   type PlacedBlock,
 } from './candidate.js';
 import type { Device } from './device.js';
-import { passCost, shapeName } from './fovea/block-cost.js';
-import { nodePass } from './fovea/nodes.js';
+import { nodeCost, shapeName } from './fovea/block-cost.js';
 import { resolveSetting, type Setting } from './options.js';
 import { type ParetoPoint, paretoFront } from './pareto.js';
 import { shapesOf } from './predict.js';
@@ -205,10 +204,8 @@ function outside(network: Network, options: SearchOptions, setting: Setting): nu
   let totalMs = 0;
   for (const node of network.nodes) {
     if (node.kind === 'block') continue;
-    const pass = nodePass(node, shapes.values.get(node.inputs[0]!), shapes.values.get(node.output));
-    if (!pass) continue;
-    const { computeMs, dataMs, overheadMs } = passCost(pass, setting);
-    totalMs += computeMs + dataMs + overheadMs;
+    const pass = nodeCost(node, shapes, setting);
+    if (pass) totalMs += pass.computeMs + pass.dataMs + pass.overheadMs;
   }
   return totalMs;
 }

@@ -8,14 +8,17 @@ const version = (
 
 /** Modules that each add one or more commands; a command is loaded only when it is the one asked for. */
 const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
+  calibrate: () => import('./calibrate.js'),
+  evaluate: () => import('./evaluate.js'),
+  fit: () => import('./fit.js'),
   infer: () => import('./infer.js'),
   inspect: () => import('./inspect.js'),
   kernel: () => import('./kernel.js'),
-  predict: () => import('./predict.js'),
   lab: () => import('./lab.js'),
+  predict: () => import('./predict.js'),
+  search: () => import('./search.js'),
   train: () => import('./train.js'),
-  fit: () => import('./fit.js'),
-  evaluate: () => import('./evaluate.js'),
+  validate: () => import('./validate.js'),
 };
 
 async function main(argv: readonly string[]): Promise<void> {

@@ -1,21 +1,40 @@
 import { denseBlockFlops } from '../../network/flops.js';
-import type { Block } from '../../network/network.js';
+import type { Block, NetworkNode } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
+import type { NetworkShapes } from '../../network/walk.js';
 import type { BlockPlan, Group, Primitive } from '../../plan/plan.js';
 import type { PredictedBlock, PredictedPass } from '../assemble.js';
+import { calibrationOf, type NativeCalibration } from '../calibration.js';
 import type { Device } from '../device.js';
 import type { Setting } from '../options.js';
+import { calibratedBlockCosts, calibratedNodeCost } from './calibrated.js';
 import type { Coverage } from './coverage.js';
+import { nodePass } from './nodes.js';
 import { rooflineCost } from './roofline.js';
 import { type BlockWork, blockPasses, computedCoverage, type PassWork } from './work.js';
 
+/** Costs a dense node outside blocks; undefined for one whose work is not known. */
+export function nodeCost(
+  node: Exclude<NetworkNode, { kind: 'block' }>,
+  shapes: NetworkShapes,
+  setting: Setting,
+): PredictedPass | undefined {
+  const pass = nodePass(node, shapes.values.get(node.inputs[0]!), shapes.values.get(node.output));
+  if (!pass) return undefined;
+  const calibration = calibrationOf(setting.device);
+  const calibrated = calibration && calibratedNodeCost(node, shapes, calibration, setting.threads);
+  return calibrated ? { ...describe(pass), ...calibrated } : passCost(pass, setting);
+}
+
 /** Costs one pass on the device of `setting`. */
-export function passCost(pass: PassWork, setting: Setting): PredictedPass {
+function passCost(pass: PassWork, setting: Setting): PredictedPass {
+  return { ...describe(pass), ...rooflineCost(pass, setting.device, setting) };
+}
+
+function describe(pass: PassWork): Pick<PredictedPass, 'primitives' | 'flops' | 'bytes'> {
   const { primitives, parts } = pass;
-  const cost = rooflineCost(pass, setting.device, setting);
   return {
     primitives,
-    ...cost,
     flops: parts.reduce((sum, part) => sum + part.flops, 0),
     bytes: distinctBytes(pass),
   };
@@ -111,12 +130,27 @@ function computeCost(question: BlockQuestion, setting: Setting): PredictedBlock 
     ...(question.nextCells === undefined ? {} : { next: { cells: question.nextCells } }),
   };
   const dense = plan.mode === 'dense';
+  const calibration = calibrationOf(setting.device);
   return {
-    passes: dense ? bestDensePasses(work, setting) : costPasses(work, setting),
+    passes: calibration
+      ? calibratedPasses(work, calibration, setting)
+      : dense
+        ? bestDensePasses(work, setting)
+        : costPasses(work, setting),
     rate: dense ? 1 : coverage.rate,
     dilatedRate: computedCoverage(work)[0] ?? 1,
     denseFlops: denseBlockFlops(block, shape, setting.batch),
   };
+}
+
+/** On a calibrated machine a plan's groups are what its backend really does. */
+function calibratedPasses(
+  work: BlockWork,
+  calibration: NativeCalibration,
+  { threads }: Setting,
+): PredictedPass[] {
+  const costs = calibratedBlockCosts(work, calibration, threads);
+  return blockPasses(work).map((pass, i) => ({ ...describe(pass), ...costs[i]! }));
 }
 
 function costPasses(work: BlockWork, setting: Setting): PredictedPass[] {

@@ -54,27 +54,37 @@ class NativeBlock {
   add(features: Features, primitive: Primitive, group: readonly Primitive[]): void {
     switch (primitive) {
       case 'pool':
-        return this.pool(features, this.inputPixels(0), this.work.shape.inChannels);
+        this.pool(features, this.inputPixels(0), this.work.shape.inChannels);
+        break;
       case 'next-pool':
-        return this.pool(features, this.outPixels, this.work.shape.outChannels);
+        this.pool(features, this.outPixels, this.work.shape.outChannels);
+        break;
       case 'mask':
-        return this.mask(features);
+        this.mask(features);
+        break;
       case 'index':
-        return this.index(features);
+        this.index(features);
+        break;
       case 'gather':
-        return this.gather(features, group);
+        this.gather(features, group);
+        break;
       case 'projection':
-        return this.projection(features);
+        this.projection(features);
+        break;
       case 'conv1':
       case 'conv2':
       case 'conv3':
-        return this.convolution(features, Number(primitive.slice(4)) - 1, group);
+        this.convolution(features, Number(primitive.slice(4)) - 1, group);
+        break;
       case 'excite':
-        return this.excite(features);
+        this.excite(features);
+        break;
       case 'scatter':
-        return this.scatter(features, group);
+        this.scatter(features, group);
+        break;
       case 'add':
-        return this.residual(features, group);
+        this.residual(features, group);
+        break;
     }
   }
 
@@ -116,7 +126,13 @@ class NativeBlock {
     features.add('passes', 1);
     features.add('poolBytes', 4 * pixels * channels * this.share);
     features.add('items', this.cells * this.share);
-    addLevels(features, 'read', 4 * pixels * channels * this.share, 4 * pixels * channels, this.setting.machine);
+    addLevels(
+      features,
+      'read',
+      4 * pixels * channels * this.share,
+      4 * pixels * channels,
+      this.setting.machine,
+    );
   }
 
   /** Decided natively from the pooled input; otherwise the mask is there already and costs nothing. */

@@ -100,7 +100,23 @@ function packed(
   return { depthwise: false, pointers, steps, pieces, fullPanels, restVectors, restPanels, weightBytes };
 }
 
-/** Amounts of a convolution pass when `threads` share it: those of the thread that finishes last. */
+/** How a pass is shared out among threads. */
+interface Sharing {
+  readonly blocks: number;
+  /** Parts that a block's panels are shared out in: small maps have too few blocks to go round. */
+  readonly parts: number;
+}
+
+function sharingOf(pixels: number, panels: number, threads: number): Sharing {
+  const blocks = Math.ceil(pixels / blockPixels);
+  const wanted = threads === 1 ? 1 : 4 * threads;
+  return { blocks, parts: Math.min(panels, Math.ceil(wanted / blocks)) };
+}
+
+/**
+ * Amounts of a convolution pass on the critical path when `threads` share it: an equal share of everything, and
+ * half an item more, since on average the last item is half done when the other threads run out of work.
+ */
 export function convolutionFeatures(
   given: NativeConvolution,
   machine: NativeMachine,
@@ -111,36 +127,48 @@ export function convolutionFeatures(
   const { pixels } = given;
   if (pixels <= 0) return features;
   const form = formOf(given, machine);
-  const blocks = Math.ceil(pixels / blockPixels);
   const panels = Math.max(1, form.fullPanels + form.restPanels);
-  const wanted = threads === 1 ? 1 : 4 * threads;
-  const parts = Math.min(panels, Math.ceil(wanted / blocks));
-  const items = blocks * parts;
-  // Items go round like cards: on average the last one is half done when the other threads are out of work.
-  const share = threads === 1 ? 1 : Math.min(1, 1 / threads + (0.5 * (1 - 1 / threads)) / items);
-  features.add('items', items * share);
-  if (form.depthwise) {
-    features.add('depthwise', pixels * form.steps * Math.ceil(given.outChannels / machine.lanes) * share);
-    features.add('pointers', pixels * form.pointers * share);
-  } else {
-    addTiles(features, form, machine, pixels / blocks, blocks, share);
-    features.add('pointers', pixels * form.pointers * parts * share);
+  const { blocks, parts } = sharingOf(pixels, panels, threads);
+  const straggling = (0.5 * (1 - 1 / threads)) / parts;
+  const whole = { pixels, blocks, share: 1 / threads };
+  const item = { pixels: Math.min(pixels, blockPixels), blocks: 1, share: straggling };
+  for (const part of threads === 1 ? [whole] : [whole, item]) {
+    if (form.depthwise) {
+      features.add(
+        'depthwise',
+        part.pixels * form.steps * Math.ceil(given.outChannels / machine.lanes) * part.share,
+      );
+    } else {
+      addTiles(features, form, machine, part);
+    }
+    features.add('elements', part.pixels * given.outChannels * part.share);
   }
-  features.add('elements', pixels * given.outChannels * share);
-  addTraffic(features, given, form, machine, { blocks, parts, share });
+  features.add('items', (blocks * parts) / threads);
+  features.add('pointers', (pointersBuilt(pixels, panels, threads) * form.pointers) / threads);
+  addTraffic(features, given, form, machine, { blocks, parts, threads });
   return features;
+}
+
+/** Pixels whose pointers are built, once for every part; never fewer than for a smaller number of pixels. */
+function pointersBuilt(pixels: number, panels: number, threads: number): number {
+  const { blocks, parts } = sharingOf(pixels, panels, threads);
+  let most = pixels * parts;
+  if (threads === 1) return most;
+  for (let fewer = 1; fewer < Math.min(blocks, 4 * threads); fewer++) {
+    const boundary = fewer * blockPixels;
+    most = Math.max(most, boundary * sharingOf(boundary, panels, threads).parts);
+  }
+  return most;
 }
 
 function addTiles(
   features: Features,
   form: Form,
   { tileRows, tileVectors }: NativeMachine,
-  pixelsOfBlock: number,
-  blocks: number,
-  share: number,
+  { pixels, blocks, share }: { readonly pixels: number; readonly blocks: number; readonly share: number },
 ): void {
-  const tiles = Math.ceil(pixelsOfBlock / tileRows) * blocks * share;
-  const rows = pixelsOfBlock * blocks * share;
+  const tiles = Math.ceil(pixels / blocks / tileRows) * blocks * share;
+  const rows = pixels * share;
   const { steps, pieces, fullPanels, restPanels, restVectors } = form;
   for (const [panels, vectors] of [
     [fullPanels, tileVectors],
@@ -176,8 +204,9 @@ function addTraffic(
   given: NativeConvolution,
   form: Form,
   machine: NativeMachine,
-  { blocks, parts, share }: { readonly blocks: number; readonly parts: number; readonly share: number },
+  { blocks, parts, threads }: Sharing & { readonly threads: number },
 ): void {
+  const share = 1 / threads;
   // A thread's first block brings the weights of its panels in; later ones find them in the level that holds them.
   features.add('weightsFirst', form.weightBytes * (parts === 1 ? 1 : share));
   addLevels(features, 'weights', form.weightBytes * (blocks - 1) * share, form.weightBytes, machine);

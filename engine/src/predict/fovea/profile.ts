@@ -7,10 +7,10 @@ import type { NetworkShapes } from '../../network/walk.js';
 import type { BlockPlan, Plan } from '../../plan/plan.js';
 import type { Profile } from '../../profile.js';
 import { PredictedProfile } from '../assemble.js';
+import { calibrationOf, costsFor } from '../calibration.js';
 import type { Setting } from '../options.js';
-import { blockCost, passCost } from './block-cost.js';
+import { blockCost, nodeCost } from './block-cost.js';
 import { type Coverage, expectedCoverage, fullCoverage, maskCoverage } from './coverage.js';
-import { nodePass } from './nodes.js';
 
 /** What is known of the masks: rates assumed, or masks drawn. */
 export interface MaskKnowledge {
@@ -65,9 +65,21 @@ export function foveaProfile(
       noteExcitation(profile, block, blockPlan);
       continue;
     }
-    const pass = nodePass(node, shapes.values.get(node.inputs[0]!), shapes.values.get(node.output));
-    if (pass) profile.addNode(node.name, passCost(pass, setting));
+    const pass = nodeCost(node, shapes, setting);
+    if (pass) profile.addNode(node.name, pass);
     else profile.note(`${node.name} runs in onnxruntime; its time is not predicted`);
+  }
+  const calibration = calibrationOf(setting.device);
+  if (calibration) {
+    const { runMs } = costsFor(calibration, setting.threads);
+    profile.addNode('start and end of the run', {
+      primitives: [],
+      computeMs: 0,
+      dataMs: 0,
+      overheadMs: runMs,
+      flops: 0,
+      bytes: 0,
+    });
   }
   return profile.finish();
 }

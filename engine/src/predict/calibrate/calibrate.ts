@@ -1,0 +1,198 @@
+import os from 'node:os';
+import type { Backend, Session } from '../../backend/backend.js';
+import { FoveaError } from '../../errors.js';
+import type { Network } from '../../network/network.js';
+import { networkShapes } from '../../network/walk.js';
+import { getBackend } from '../../run/backends.js';
+import type { Tensor } from '../../tensor.js';
+import type { NativeCalibration, NativeFit } from '../calibration.js';
+import { checkDevice } from '../check.js';
+import type { Device } from '../device.js';
+import { type FeatureName, featureNames, type NativeMachine } from '../fovea/features.js';
+import { storeCalibration } from '../this-machine.js';
+import { readCaches } from './caches.js';
+import { evaluate, robustFit, type Sample } from './least-squares.js';
+import {
+  lowerQuartile,
+  median,
+  plausibleInput,
+  randomTrials,
+  type TimedTrial,
+  timeTrials,
+} from './measure.js';
+import { measurePeaks } from './peaks.js';
+import { probeNetworks } from './probe-networks.js';
+import { samplesOf } from './samples.js';
+
+/** How to calibrate; everything has a sensible default. */
+export interface CalibrateOptions {
+  readonly signal?: AbortSignal;
+  /** Told the fraction done, 0…1, and what is being measured. */
+  readonly onProgress?: (fraction: number, what: string) => void;
+  /** Measuring time to aim for, seconds; 20 when left out. */
+  readonly seconds?: number;
+  /** Left out, the native backend; another one's times are of no use for prediction but show the mechanism. */
+  readonly backend?: Backend;
+  /** False: measure, but leave the stored calibration as it is. */
+  readonly store?: boolean;
+}
+
+export interface CalibrationResult {
+  readonly device: Device;
+  /** Where it was stored; undefined when it was not. */
+  readonly path?: string;
+  readonly seconds: number;
+}
+
+/** Register tiles of the native kernels by instruction set: engine/native/infer/kernels. */
+const registerTiles: Readonly<Record<string, Pick<NativeMachine, 'lanes' | 'tileRows' | 'tileVectors'>>> = {
+  avx512: { lanes: 16, tileRows: 14, tileVectors: 2 },
+  avx2: { lanes: 8, tileRows: 6, tileVectors: 2 },
+  neon: { lanes: 4, tileRows: 6, tileVectors: 4 },
+  portable: { lanes: 4, tileRows: 4, tileVectors: 2 },
+};
+
+/** Trials timed together, and timed runs of each. */
+const trialsOfRound = 4;
+const runsOfTrial = 5;
+
+/** A probe network that is ready to run. */
+interface OpenProbe {
+  readonly network: Network;
+  readonly session: Session;
+  readonly input: Tensor;
+}
+
+/**
+ * Measures the machine that this runs on: times every kind of pass that the native backend makes, at shapes
+ * chosen at random, and finds what a unit of each kind of work costs. The result is stored in the user's data
+ * folder and is the device `this-machine` from then on.
+ *
+ * @throws FoveaError `backend-unavailable` where there is no native backend, `aborted`, `io`
+ */
+export async function calibrate(options: CalibrateOptions = {}): Promise<CalibrationResult> {
+  const { signal, onProgress, seconds = 20, store = true } = options;
+  if (!(seconds > 0))
+    throw new FoveaError('bad-argument', `seconds ${seconds}: a number above 0 is accepted`);
+  const backend = options.backend ?? getBackend('native');
+  const started = performance.now();
+  const elapsed = () => (performance.now() - started) / 1e3;
+  const cores = Math.max(1, os.availableParallelism());
+  const caches = readCaches();
+  onProgress?.(0, 'peak arithmetic and bandwidths');
+  const peaks = await measurePeaks(backend, cores, caches.farBytes);
+  const probes = await openProbes(backend);
+  try {
+    const timings = new Map<number, TimedTrial[][]>();
+    const counts = threadCounts(cores);
+    for (let round = 0; round < 1 || elapsed() < seconds; round++) {
+      for (const threads of counts) {
+        const kept = timings.get(threads) ?? probes.map(() => []);
+        timings.set(threads, kept);
+        for (const [i, { network, session, input }] of probes.entries()) {
+          if (round > 0 && elapsed() > seconds) break;
+          onProgress?.(Math.min(0.99, elapsed() / seconds), `${network.name}, ${threads} threads`);
+          const trials = randomTrials(network, trialsOfRound, threads, 1000 * round + 10 * threads + i);
+          kept[i]!.push(
+            ...(await timeTrials(session, input, trials, runsOfTrial, { signal, typical: lowerQuartile })),
+          );
+        }
+      }
+    }
+    const isa = isaOf(timings);
+    const machine = { ...(registerTiles[isa] ?? registerTiles.portable!), ...caches };
+    const fits = counts.map((threads) => fitOf(threads, probes, timings.get(threads)!, machine));
+    const calibration: NativeCalibration = { kind: 'native', isa, machine, fits };
+    const device = deviceOf(calibration, peaks, cores);
+    const path = store ? storeCalibration(device, isa) : undefined;
+    onProgress?.(1, 'done');
+    return { device, seconds: elapsed(), ...(path === undefined ? {} : { path }) };
+  } finally {
+    for (const { session } of probes) session.dispose();
+  }
+}
+
+async function openProbes(backend: Backend): Promise<OpenProbe[]> {
+  const probes: OpenProbe[] = [];
+  for (const network of probeNetworks()) {
+    const { height, width } = network.inputShape;
+    const session = await backend.open(network, { batch: 1, height, width });
+    probes.push({ network, session, input: plausibleInput(network, 1, height, width) });
+  }
+  return probes;
+}
+
+/** Numbers of threads to time: powers of four, and all cores. */
+function threadCounts(cores: number): number[] {
+  const counts = new Set<number>();
+  for (let threads = 1; threads < cores; threads *= 4) counts.add(threads);
+  if (cores > 1) counts.add(2);
+  return [...counts.add(cores)].sort((a, b) => a - b);
+}
+
+/** The instruction set, as the measured profiles name it: `native avx2`. */
+function isaOf(timings: ReadonlyMap<number, readonly (readonly TimedTrial[])[]>): string {
+  const [first] = timings.values();
+  return first?.[0]?.[0]?.profile.source.split(' ')[1] ?? 'portable';
+}
+
+function fitOf(
+  threads: number,
+  probes: readonly OpenProbe[],
+  timed: readonly (readonly TimedTrial[])[],
+  machine: NativeMachine,
+): NativeFit {
+  const samples: Sample[] = [];
+  const outside: number[] = [];
+  probes.forEach(({ network }, i) => {
+    const { height, width } = network.inputShape;
+    const shapes = networkShapes(network, { batch: 1, height, width });
+    for (const trial of timed[i]!) {
+      samples.push(...samplesOf(network, shapes, trial, machine));
+      const { totalMs, ops } = trial.profile;
+      outside.push(Math.max(0, totalMs - ops.reduce((sum, op) => sum + op.totalMs, 0)));
+    }
+  });
+  const costs = robustFit(samples, featureNames.length);
+  const errors = samples.map(({ amounts, time }) => Math.abs(evaluate(amounts, costs) / time - 1));
+  return {
+    threads,
+    costs: Object.fromEntries(featureNames.map((name, i) => [name, costs[i]!])) as Record<
+      FeatureName,
+      number
+    >,
+    runMs: Math.max(0, median(outside)),
+    medianError: median(errors),
+    samples: samples.length,
+  };
+}
+
+function deviceOf(
+  calibration: NativeCalibration,
+  peaks: { multiplyAdds: number; cacheBandwidth: number; memoryBandwidth: number },
+  cores: number,
+): Device {
+  const lanes = 2 * calibration.machine.lanes;
+  const perPass = calibration.fits[calibration.fits.length - 1]!.costs;
+  return checkDevice({
+    name: 'this-machine',
+    kind: 'cpu',
+    source: `measured on ${os.cpus()[0]?.model.trim() || 'this machine'}, ${calibration.isa} kernels`,
+    processingEngines: cores,
+    lanes,
+    frequencyHz: peaks.multiplyAdds / (lanes * cores),
+    memoryBandwidth: peaks.memoryBandwidth,
+    cacheBandwidthRatio: Math.max(1, peaks.cacheBandwidth / peaks.memoryBandwidth),
+    cacheBytes: calibration.machine.farBytes,
+    launchMs: perPass.passes,
+    nominalBatch: 1,
+    sources: {
+      lanes: 'two multiply-add units of a vector each',
+      frequencyHz:
+        'attained multiply-adds a second over lanes and cores: below the clock by what kernels lose',
+      memoryBandwidth: 'element-wise pass over a map twice the last-level cache',
+      cacheBandwidthRatio: 'element-wise pass over a map that fits, over that bandwidth',
+    },
+    calibration: calibration as unknown as Readonly<Record<string, unknown>>,
+  });
+}

@@ -1,0 +1,87 @@
+import type { Backend } from '../../backend/backend.js';
+import { NetworkBuilder } from '../../network/built/layers.js';
+import type { Convolution, Network } from '../../network/network.js';
+import { makePlan } from '../../plan/make-plan.js';
+import { median, plausibleInput } from './measure.js';
+
+const runs = 7;
+
+/** Rates that a machine reaches at its best, all threads. */
+export interface Peaks {
+  /** Multiply-adds/s of a convolution that fits the caches. */
+  readonly multiplyAdds: number;
+  /** Bytes/s read and written by an element-wise pass over a map that fits the last-level cache, or not. */
+  readonly cacheBandwidth: number;
+  readonly memoryBandwidth: number;
+}
+
+/**
+ * Times one dense convolution and two element-wise passes.
+ * @param farBytes capacity of the last-level cache
+ */
+export async function measurePeaks(backend: Backend, threads: number, farBytes: number): Promise<Peaks> {
+  const convolution = new NetworkBuilder('peak', { seed: 3, inputSize: 32 }, 1).convolution('peak', 256, 256);
+  const [N, side] = [1, 48];
+  const peakMs = await timeNode(backend, convolutionNetwork(convolution, side), threads);
+  const multiplyAdds = (N * side * side * 256 * 256) / (peakMs / 1e3);
+  const bandwidth = async (bytes: number) => {
+    const pixels = Math.max(8, Math.round(Math.sqrt(bytes / 4 / 64)));
+    const ms = await timeNode(backend, activationNetwork(pixels), threads);
+    return (2 * pixels * pixels * 64 * 4) / (ms / 1e3);
+  };
+  return {
+    multiplyAdds,
+    cacheBandwidth: await bandwidth(farBytes / 16),
+    memoryBandwidth: await bandwidth(farBytes * 2),
+  };
+}
+
+/** Median time of a network's one node, ms. */
+async function timeNode(backend: Backend, network: Network, threads: number): Promise<number> {
+  const { height, width } = network.inputShape;
+  const session = await backend.open(network, { batch: 1, height, width });
+  try {
+    const input = plausibleInput(network, 1, height, width);
+    const plan = makePlan(network);
+    const times: number[] = [];
+    for (let run = 0; run <= runs; run++) {
+      const { profile } = await session.run(input, { plan, maskers: [], threads });
+      if (run > 0) times.push(profile.ops[0]!.totalMs);
+    }
+    return Math.max(median(times), 1e-6);
+  } finally {
+    session.dispose();
+  }
+}
+
+function singleNode(channels: number, side: number, node: Network['nodes'][number]): Network {
+  return {
+    name: 'peak',
+    format: 'built',
+    inputShape: { channels, height: side, width: side },
+    nodes: [node],
+    input: 'input',
+    output: 'output',
+    notes: [],
+  };
+}
+
+function convolutionNetwork(convolution: Convolution, side: number): Network {
+  return singleNode(convolution.inChannels, side, {
+    kind: 'convolution',
+    name: 'peak',
+    inputs: ['input'],
+    output: 'output',
+    convolution,
+  });
+}
+
+function activationNetwork(side: number): Network {
+  return singleNode(64, side, {
+    kind: 'activation',
+    name: 'peak',
+    inputs: ['input'],
+    output: 'output',
+    activation: 'relu',
+  });
+}

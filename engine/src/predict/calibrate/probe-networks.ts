@@ -1,0 +1,142 @@
+import { NetworkBuilder } from '../../network/built/layers.js';
+import type { Network } from '../../network/network.js';
+
+/** One stage of a probe: its blocks' widths and how many there are. */
+interface ProbeStage {
+  readonly width: number;
+  readonly outChannels: number;
+  readonly blocks: number;
+  /** Channels of a group of the spatial convolution; left out, an ordinary convolution. */
+  readonly groupWidth?: number;
+}
+
+/** Input side of the probes: no map in them has a size that 224 leads to, except the smallest. */
+const inputSize = 208;
+
+/** Bottlenecks of ResNet's proportions at widths that no well-known network has. */
+function bottlenecks(): Network {
+  return probe('probe-bottleneck', 64, { kernel: 7, pool: true }, false, [
+    { width: 72, outChannels: 272, blocks: 2 },
+    { width: 144, outChannels: 560, blocks: 2 },
+    { width: 272, outChannels: 1120, blocks: 2 },
+    { width: 464, outChannels: 1808, blocks: 2 },
+  ]);
+}
+
+/** Grouped convolutions with squeeze-and-excitation, as in RegNetY. */
+function grouped(): Network {
+  return probe('probe-grouped', 32, { kernel: 3, pool: false }, true, [
+    { width: 48, outChannels: 48, blocks: 1, groupWidth: 16 },
+    { width: 120, outChannels: 120, blocks: 2, groupWidth: 24 },
+    { width: 256, outChannels: 256, blocks: 3, groupWidth: 16 },
+    { width: 640, outChannels: 640, blocks: 2, groupWidth: 16 },
+  ]);
+}
+
+function probe(
+  name: string,
+  stem: number,
+  { kernel, pool }: { readonly kernel: number; readonly pool: boolean },
+  excitation: boolean,
+  stages: readonly ProbeStage[],
+): Network {
+  const build = new NetworkBuilder(name, { seed: 7, inputSize }, stages.length);
+  build.dense(build.convolution('stem', 3, stem, { kernel, stride: 2, activation: 'relu' }));
+  if (pool) build.maxPool('maxpool');
+  let inChannels = stem;
+  stages.forEach(({ width, outChannels, blocks, groupWidth }, stage) => {
+    for (let position = 0; position < blocks; position++) {
+      const stride = position === 0 && (stage > 0 || !pool) ? 2 : 1;
+      const squeezed = Math.round(inChannels / 4);
+      const groups = groupWidth ? width / groupWidth : 1;
+      const block = `${stage}.${position}`;
+      build.block({
+        stage,
+        name: block,
+        kind: 'bottleneck',
+        branch: [
+          build.convolution(`${block}.conv1`, inChannels, width, { activation: 'relu' }),
+          build.convolution(`${block}.conv2`, width, width, {
+            kernel: 3,
+            stride,
+            groups,
+            activation: 'relu',
+          }),
+          build.convolution(`${block}.conv3`, width, outChannels, { gain: 0.25 }),
+        ],
+        ...(excitation
+          ? {
+              squeezeExcitation: {
+                after: 1,
+                reduce: build.convolution(`${block}.reduce`, width, squeezed, { activation: 'relu' }),
+                expand: build.convolution(`${block}.expand`, squeezed, width, { activation: 'sigmoid' }),
+              },
+            }
+          : {}),
+        ...(stride !== 1 || inChannels !== outChannels
+          ? { projection: build.convolution(`${block}.projection`, inChannels, outChannels, { stride }) }
+          : {}),
+        activation: 'relu',
+        adaptive: true,
+      });
+      inChannels = outChannels;
+    }
+  });
+  build.head('avgpool', 'fc', inChannels);
+  return build.finish();
+}
+
+/** Basic blocks and inverted residuals: two 3x3 convolutions, and depthwise ones. */
+function mixed(): Network {
+  const build = new NetworkBuilder('probe-mixed', { seed: 8, inputSize }, 3);
+  build.dense(build.convolution('stem', 3, 40, { kernel: 3, stride: 2, activation: 'relu' }));
+  build.maxPool('maxpool');
+  let channels = 40;
+  for (const [stage, outChannels] of [56, 104].entries()) {
+    const stride = stage === 0 ? 1 : 2;
+    build.block({
+      stage,
+      name: `basic.${stage}`,
+      kind: 'basic',
+      branch: [
+        build.convolution(`basic.${stage}.conv1`, channels, outChannels, {
+          kernel: 3,
+          stride,
+          activation: 'relu',
+        }),
+        build.convolution(`basic.${stage}.conv2`, outChannels, outChannels, { kernel: 3, gain: 0.25 }),
+      ],
+      projection: build.convolution(`basic.${stage}.projection`, channels, outChannels, { stride }),
+      activation: 'relu',
+      adaptive: true,
+    });
+    channels = outChannels;
+  }
+  for (const position of [0, 1]) {
+    const hidden = 6 * channels;
+    const name = `inverted.${position}`;
+    build.block({
+      stage: 2,
+      name,
+      kind: 'inverted',
+      branch: [
+        build.convolution(`${name}.expand`, channels, hidden, { activation: 'relu6' }),
+        build.convolution(`${name}.depthwise`, hidden, hidden, {
+          kernel: 3,
+          groups: hidden,
+          activation: 'relu6',
+        }),
+        build.convolution(`${name}.project`, hidden, channels, { gain: 0.25 }),
+      ],
+      activation: 'none',
+      adaptive: true,
+    });
+  }
+  build.head('avgpool', 'fc', channels, 100);
+  return build.finish();
+}
+
+/** Networks that a calibration times: every kind of pass, at shapes that no network in use has. */
+export function probeNetworks(): Network[] {
+  return [bottlenecks(), grouped(), mixed()];
+}

@@ -1,0 +1,98 @@
+import { FoveaError } from '../errors.js';
+import type { Device } from './device.js';
+import { type FeatureName, featureNames, type NativeMachine } from './fovea/features.js';
+
+/** What one unit of each amount costs with a number of threads, ms. */
+export interface NativeFit {
+  readonly threads: number;
+  readonly costs: Readonly<Record<FeatureName, number>>;
+  /** Time of a run that is not in any pass, ms. */
+  readonly runMs: number;
+  /** Median relative error of the fit over the passes that it was made from. */
+  readonly medianError: number;
+  /** Passes timed. */
+  readonly samples: number;
+}
+
+/** The `calibration` field of a calibrated device: the native kernels' costs on it. */
+export interface NativeCalibration {
+  readonly kind: 'native';
+  /** Instruction set of the kernels that were timed. */
+  readonly isa: string;
+  readonly machine: NativeMachine;
+  /** One fit for each number of threads that was timed, ascending. */
+  readonly fits: readonly NativeFit[];
+}
+
+const checked = new WeakMap<object, NativeCalibration>();
+
+/**
+ * A device's calibration, checked.
+ * @returns undefined for a device that has none
+ * @throws FoveaError `bad-file` when it is not one that this version understands
+ */
+export function calibrationOf(device: Device): NativeCalibration | undefined {
+  if (!device.calibration) return undefined;
+  const known = checked.get(device.calibration);
+  if (known) return known;
+  const calibration = device.calibration as unknown as NativeCalibration;
+  const problem = problemOf(calibration);
+  if (problem) {
+    throw new FoveaError(
+      'bad-file',
+      `device '${device.name}': calibration ${problem}: run fovea calibrate again`,
+    );
+  }
+  checked.set(device.calibration, calibration);
+  return calibration;
+}
+
+function problemOf({ kind, machine, fits }: NativeCalibration): string | undefined {
+  if (kind !== 'native') return `of kind '${String(kind)}', expected 'native'`;
+  const sizes = ['lanes', 'tileRows', 'tileVectors', 'nearBytes', 'farBytes'] as const;
+  for (const size of sizes) {
+    if (!(machine?.[size] > 0)) return `has machine.${size} ${String(machine?.[size])}, expected above 0`;
+  }
+  if (!Array.isArray(fits) || fits.length === 0) return 'has no fits';
+  for (const fit of fits) {
+    if (!(fit.threads >= 1)) return `has a fit for ${String(fit.threads)} threads`;
+    for (const name of featureNames) {
+      const cost = fit.costs?.[name];
+      if (!(Number.isFinite(cost) && cost >= 0))
+        return `has cost ${name} ${String(cost)}, expected 0 or more`;
+    }
+  }
+  return undefined;
+}
+
+const interpolated = new WeakMap<NativeCalibration, Map<number, { costs: Float64Array; runMs: number }>>();
+
+/** Costs for a number of threads: as measured, or between the nearest two that were, by the logarithm. */
+export function costsFor(
+  calibration: NativeCalibration,
+  threads: number,
+): { readonly costs: Float64Array; readonly runMs: number } {
+  let known = interpolated.get(calibration);
+  if (!known) {
+    known = new Map();
+    interpolated.set(calibration, known);
+  }
+  let answer = known.get(threads);
+  if (!answer) {
+    answer = interpolate(calibration.fits, threads);
+    known.set(threads, answer);
+  }
+  return answer;
+}
+
+function interpolate(fits: readonly NativeFit[], threads: number): { costs: Float64Array; runMs: number } {
+  const above = fits.find((fit) => fit.threads >= threads) ?? fits[fits.length - 1]!;
+  const below = [...fits].reverse().find((fit) => fit.threads <= threads) ?? fits[0]!;
+  const span = Math.log(above.threads / below.threads);
+  const t = span > 0 ? Math.log(threads / below.threads) / span : 0;
+  const mix = (a: number, b: number) => a * (1 - t) + b * t;
+  return {
+    costs: Float64Array.from(featureNames, (name) => mix(below.costs[name], above.costs[name])),
+    runMs: mix(below.runMs, above.runMs),
+  };
+}

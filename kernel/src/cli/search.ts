@@ -1,0 +1,127 @@
+import {
+  deviceNames,
+  FoveaError,
+  parseGranularity,
+  type SearchOptions,
+  type SearchResult,
+  searchGranularity,
+} from '@fovea/engine';
+import type { Command } from 'commander';
+import { parseInputSize } from './inspect.js';
+import { MODEL_HELP, openModel } from './model.js';
+import { asTable, parseInteger, parseRate, printJson } from './parse.js';
+
+interface SearchCommandOptions {
+  readonly device: string;
+  readonly rate?: string;
+  readonly rates?: string;
+  readonly scores?: string;
+  readonly granularities?: string;
+  readonly strategies?: string;
+  readonly objective?: string;
+  readonly tolerance?: string;
+  readonly batch?: string;
+  readonly threads?: string;
+  readonly inputSize?: string;
+  readonly config?: string;
+  readonly pool: boolean;
+  readonly json?: boolean;
+}
+
+/** `fovea search`: the best S and strategy for every block and stage of a network on a device. */
+export function register(program: Command): void {
+  program
+    .command('search')
+    .description('Find the best granularity and strategy for every block and stage, and say why.')
+    .argument('<model>', MODEL_HELP)
+    .requiredOption('--device <name>', `${deviceNames().join(', ')}, or this-machine after fovea calibrate`)
+    .option('--rate <r>', 'activation rate assumed at every S, 0 to 1 (default: 0.5)')
+    .option('--rates <S=r,...>', 'activation rate by S, e.g. 1=0.4,2=0.45,4=0.5; other S are not searched')
+    .option('--scores <S=score,...>', 'accuracy or agreement by S: adds the Pareto front')
+    .option('--granularities <S,...>', 'S to try; "whole" is the whole map (default: all that differ)')
+    .option('--strategies <names>', 'strategies to try besides dense (default: unfused,lasnet,streamed)')
+    .option(
+      '--objective <name>',
+      'latency, or finest: the smallest S within the tolerance (default: latency)',
+    )
+    .option('--tolerance <x>', 'for finest: 0.02 is two percent (default: 0.02)')
+    .option('--batch <n>', "images at once (default: the device's nominal batch)")
+    .option('--threads <n>', 'threads of a CPU (default: all its cores)')
+    .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
+    .option('--no-pool', 'masks come without reading the input (fixed, random)')
+    .option('--config <file>', "a checkpoint's JSON configuration (default: the .json beside it)")
+    .option('--json', 'print one JSON document and nothing else')
+    .action(async (model: string, options: SearchCommandOptions) => {
+      const search = searchOptions(options);
+      const result = searchGranularity(await openModel(model, options.config), options.device, search);
+      if (options.json) printJson(result);
+      else process.stdout.write(`${asText(result)}\n`);
+    });
+}
+
+function searchOptions(options: SearchCommandOptions): SearchOptions {
+  const { rate, rates, scores, granularities, strategies, objective, tolerance, batch, threads, inputSize } =
+    options;
+  return {
+    needsPool: options.pool,
+    ...(rate === undefined ? {} : { rate: parseRate('--rate', rate) }),
+    ...(rates === undefined ? {} : { ratePerGranularity: parsePairs('--rates', rates) }),
+    ...(scores === undefined ? {} : { scores: parsePairs('--scores', scores) }),
+    ...(granularities === undefined ? {} : { granularities: parseGranularity(granularities) }),
+    ...(strategies === undefined ? {} : { strategies: strategies.split(',') }),
+    ...(objective === undefined ? {} : { objective: objective as 'latency' | 'finest' }),
+    ...(tolerance === undefined ? {} : { tolerance: Number(tolerance) }),
+    ...(batch === undefined ? {} : { batch: parseInteger('--batch', batch) }),
+    ...(threads === undefined ? {} : { threads: parseInteger('--threads', threads) }),
+    ...(inputSize === undefined ? {} : parseInputSize(inputSize)),
+  };
+}
+
+/** Reads `1=0.4,2=0.45`. */
+function parsePairs(option: string, text: string): Record<number, number> {
+  return Object.fromEntries(
+    text.split(',').map((pair) => {
+      const match = /^\s*(\d+)\s*=\s*(-?[\d.]+)\s*$/.exec(pair);
+      if (!match || !Number.isFinite(Number(match[2]))) {
+        throw new FoveaError('bad-argument', `${option} "${pair}": S=value is accepted, such as 4=0.5`);
+      }
+      return [Number(match[1]), Number(match[2])];
+    }),
+  );
+}
+
+const ms = (value: number) => value.toPrecision(4);
+
+function asText({
+  network,
+  device,
+  batch,
+  threads,
+  blocks,
+  stages,
+  totalMs,
+  denseMs,
+  pareto,
+}: SearchResult): string {
+  const stageRows = stages.map(({ stage, blocks: count, best }) => [
+    String(stage + 1),
+    String(count),
+    best.strategy === 'dense' ? 'dense' : String(best.granularity),
+    best.strategy,
+    ms(best.totalMs),
+  ]);
+  const front = (pareto ?? []).map(({ granularity, totalMs: time, score }) => [
+    granularity.join('-'),
+    ms(time),
+    score.toPrecision(4),
+  ]);
+  return [
+    `${network} on ${device}, batch ${batch}, ${threads} thread${threads === 1 ? '' : 's'} (predicted): ` +
+      `${ms(totalMs)} ms against ${ms(denseMs)} dense, ${(denseMs / totalMs).toFixed(2)}x`,
+    '',
+    asTable([['stage', 'blocks', 'S', 'strategy', 'ms'], ...stageRows]),
+    '',
+    ...blocks.map(({ advice }) => advice.sentence),
+    ...(front.length > 0 ? ['', asTable([['S by stage', 'ms', 'score'], ...front])] : []),
+  ].join('\n');
+}

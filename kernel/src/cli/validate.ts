@@ -1,0 +1,90 @@
+import { parseGranularity, type ValidateOptions, type Validation, validate } from '@fovea/engine';
+import type { Command } from 'commander';
+import { parseInputSize } from './inspect.js';
+import { MODEL_HELP, openModel } from './model.js';
+import { asTable, parseInteger, parseRates, printJson } from './parse.js';
+import { showProgress } from './progress.js';
+
+interface ValidateCommandOptions {
+  readonly device?: string;
+  readonly strategies?: string;
+  readonly granularities?: string;
+  readonly rates?: string;
+  readonly threads?: string;
+  readonly runs?: string;
+  readonly inputSize?: string;
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+/** `fovea validate`: predicts and measures the same plans on this machine. */
+export function register(program: Command): void {
+  program
+    .command('validate')
+    .description('Predict and measure the same plans on this machine, and print how far apart they are.')
+    .argument('<model>', MODEL_HELP)
+    .option('--device <name>', 'device to predict with (default: this-machine)')
+    .option('--strategies <names>', 'default: dense,unfused,lasnet,streamed')
+    .option('--granularities <S,...>', 'default: 1,2,4,7,8,whole')
+    .option('--rates <r,...>', 'default: 0.1,0.3,0.5,0.7,1')
+    .option('--threads <n,...>', 'default: 1')
+    .option('--runs <n>', 'timed runs of each plan, of which the median counts (default: 7)')
+    .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
+    .option('--config <file>', "a checkpoint's JSON configuration (default: the .json beside it)")
+    .option('--json', 'print one JSON document and nothing else')
+    .action(async (model: string, options: ValidateCommandOptions) => {
+      const progress = showProgress('validating');
+      const network = await openModel(model, options.config);
+      const result = await validate(network, {
+        ...validateOptions(options),
+        signal: progress.signal,
+        onProgress: progress.update,
+      }).finally(progress.end);
+      if (options.json) printJson(result);
+      else process.stdout.write(`${asText(result)}\n`);
+    });
+}
+
+function validateOptions(options: ValidateCommandOptions): ValidateOptions {
+  const { device, strategies, granularities, rates, threads, runs, inputSize } = options;
+  return {
+    ...(device === undefined ? {} : { device }),
+    ...(strategies === undefined ? {} : { strategies: strategies.split(',') }),
+    ...(granularities === undefined ? {} : { granularities: parseGranularity(granularities) }),
+    ...(rates === undefined ? {} : { rates: parseRates('--rates', rates) }),
+    ...(threads === undefined
+      ? {}
+      : { threads: threads.split(',').map((count) => parseInteger('--threads', count)) }),
+    ...(runs === undefined ? {} : { runs: parseInteger('--runs', runs) }),
+    ...(inputSize === undefined ? {} : parseInputSize(inputSize)),
+  };
+}
+
+const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
+
+function asText({ network, device, runs, rows, summary }: Validation): string {
+  const lines = rows.map(
+    ({ strategy, granularity, rate, threads, predictedMs, measuredMs, error, blocks }) => [
+      strategy,
+      strategy === 'dense' ? '' : Number.isFinite(granularity) ? String(granularity) : 'whole',
+      rate.toFixed(2),
+      String(threads),
+      predictedMs.toFixed(2),
+      measuredMs.toFixed(2),
+      percent(error),
+      percent(blocks.filter((block) => Math.abs(block.error) <= 0.1).length / blocks.length),
+    ],
+  );
+  return [
+    `${network} on ${device}, medians of ${runs} interleaved runs`,
+    '',
+    asTable([
+      ['strategy', 'S', 'rate', 'threads', 'predicted', 'measured', 'error', 'blocks within 10 %'],
+      ...lines,
+    ]),
+    '',
+    `${percent(summary.blocksWithin10)} of ${summary.blocks} blocks within 10 % (median error ${percent(summary.medianBlockError)})`,
+    `${percent(summary.plansWithin5)} of ${summary.plans} network totals within 5 % (median error ${percent(summary.medianPlanError)})`,
+    `S and strategy chosen by prediction: at worst ${percent(summary.worstChoiceLoss)} slower than the best measured, median ${percent(summary.medianChoiceLoss)}`,
+  ].join('\n');
+}
