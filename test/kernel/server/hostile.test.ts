@@ -466,7 +466,7 @@ describe('hostile requests', () => {
       const code = closed(socket);
       socket.send(data);
       expect(await code).toBe(1003);
-      expect(server.lab.kernels.get(kernelId).state).toBe('idle');
+      await expect.poll(() => server.lab.kernels.get(kernelId).state).toBe('idle');
     });
 
     it('an oversized frame ends the connection with 1009', async () => {
@@ -504,6 +504,6 @@ describe('hostile requests', () => {
 /** A v1 frame's table of 64-bit numbers, followed by nothing. */
 function v1Frame(numbers: readonly number[]): Buffer {
   const table = Buffer.alloc(8 * numbers.length);
-  numbers.forEach((number, index) => table.writeBigUInt64LE(BigInt(number), 8 * index));
+  for (const [index, number] of numbers.entries()) table.writeBigUInt64LE(BigInt(number), 8 * index);
   return table;
 }

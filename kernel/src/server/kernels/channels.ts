@@ -15,8 +15,20 @@ class SendQueue {
   }
 }
 
+/** Resolves when the other side has taken a socket's connection. */
+function handshake(socket: Dealer): Promise<void> {
+  return new Promise((resolve) => {
+    socket.events.on('handshake', () => resolve());
+  });
+}
+
 /** The client side of one kernel connection: three request channels and the broadcast channel. */
 export class KernelChannels {
+  /**
+   * Resolves when every channel is connected. A kernel's question to the user is lost when it comes before the
+   * stdin channel is, although the shell has long been answering.
+   */
+  readonly connected: Promise<unknown>;
   private readonly sockets: Record<Requesting, Dealer>;
   private readonly queues: Record<Requesting, SendQueue>;
   private readonly iopub = new Subscriber();
@@ -35,24 +47,27 @@ export class KernelChannels {
   ) {
     this.signer = new Signer(connection.key);
     const address = (port: number) => `${connection.transport}://${connection.ip}:${port}`;
-    const dealer = (channel: Requesting, port: number): Dealer => {
+    const dealer = (): Dealer => {
       const socket = new Dealer({ routingId: identity, linger: 0, reconnectInterval: 20 });
       socket.sendHighWaterMark = 0;
       socket.receiveHighWaterMark = 0;
-      socket.connect(address(port));
-      void this.listen(channel, socket);
       return socket;
     };
     this.sockets = {
-      shell: dealer('shell', connection.shell_port),
-      control: dealer('control', connection.control_port),
-      stdin: dealer('stdin', connection.stdin_port),
+      shell: dealer(),
+      control: dealer(),
+      stdin: dealer(),
     };
     this.queues = {
       shell: new SendQueue(this.sockets.shell),
       control: new SendQueue(this.sockets.control),
       stdin: new SendQueue(this.sockets.stdin),
     };
+    this.connected = Promise.all(Object.values(this.sockets).map(handshake));
+    for (const channel of ['shell', 'control', 'stdin'] as const) {
+      this.sockets[channel].connect(address(connection[`${channel}_port`]));
+      void this.listen(channel, this.sockets[channel]);
+    }
     this.iopub.linger = 0;
     this.iopub.reconnectInterval = 20;
     this.iopub.receiveHighWaterMark = 0;

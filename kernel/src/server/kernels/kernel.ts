@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { HttpError } from '../http/errors.js';
 import type { InstalledSpec } from '../kernelspecs.js';
 import { KernelChannels } from './channels.js';
@@ -24,6 +25,8 @@ export interface KernelOptions {
 }
 
 const START_TIMEOUT_MS = 60_000;
+/** How long a kernel that answers is waited for to open its other channels: some have no stdin. */
+const CONNECT_GRACE_MS = 2000;
 const SHUTDOWN_GRACE_MS = 5000;
 /** After this many deaths within a minute a kernel stays dead until somebody restarts it. */
 const MAX_DEATHS = 5;
@@ -205,9 +208,8 @@ export class Kernel {
       channels.send(request);
       await nudge.wait(250);
     }
+    if (!over) await Promise.race([channels.connected, delay(CONNECT_GRACE_MS, undefined, { ref: false })]);
     if (over) throw new HttpError(500, `${over} before it answered`);
-    if (nudge.state) this.setState(nudge.state);
-    this.broadcast(this.currentState);
   }
 
   private receive(message: Message): void {
@@ -271,14 +273,12 @@ export class Kernel {
   }
 }
 
-/** The server's own requests at a start; their answers are not for the front ends. */
+/** The server's own requests at a start; their answers are not for the front ends, broadcasts about them are. */
 class Nudge {
   private readonly ids = new Set<string>();
   private answered = false;
   private heard = false;
   private resume: (() => void) | undefined;
-  /** The last state that the kernel told about itself. */
-  state: 'idle' | undefined;
 
   get isDone(): boolean {
     return this.answered && this.heard;
@@ -290,10 +290,10 @@ class Nudge {
 
   /** Whether a message answers one of these requests. */
   consumes(message: Message): boolean {
-    const own = this.ids.has(parseHeader(message.parent).msg_id);
-    if (message.channel === 'iopub') this.heard = true;
-    if (own && message.channel === 'shell') this.answered = true;
-    if (own && message.channel === 'iopub' && message.content.includes('"idle"')) this.state = 'idle';
+    const isBroadcast = message.channel === 'iopub';
+    const own = !isBroadcast && this.ids.has(parseHeader(message.parent).msg_id);
+    this.heard ||= isBroadcast;
+    this.answered ||= own;
     if (this.isDone) this.wake();
     return own;
   }

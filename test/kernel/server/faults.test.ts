@@ -1,0 +1,265 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Kernel, KernelMessage, ServiceManager } from '@jupyterlab/services';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
+import { services, startServer, type TestServer } from './support/server.js';
+
+/** A small disk of one's own, where the system lets us make one. */
+const disk = mkdtempSync(join(tmpdir(), 'fovea-disk-'));
+const hasDisk = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', disk]).status === 0;
+afterAll(() => {
+  if (hasDisk) spawnSync('umount', ['-l', disk]);
+  rmSync(disk, { recursive: true, force: true });
+});
+
+describe('load and faults', () => {
+  let server: TestServer;
+  let manager: ServiceManager;
+
+  beforeAll(async () => {
+    server = await startServer();
+    manager = new services.ServiceManager({ serverSettings: server.settings, standby: 'never' });
+    await manager.ready;
+  });
+
+  afterAll(async () => {
+    manager.dispose();
+    await server.close();
+  });
+
+  const start = async (): Promise<Kernel.IKernelConnection> => {
+    const kernel = await manager.kernels.startNew({ name: 'echo' });
+    await kernel.info;
+    return kernel;
+  };
+
+  const textOf = async (kernel: Kernel.IKernelConnection, code: string): Promise<string> => {
+    let text = '';
+    const future = kernel.requestExecute({ code });
+    future.onIOPub = ({ header, content }) => {
+      if (header.msg_type === 'stream') text += (content as { text: string }).text;
+      if (header.msg_type === 'execute_result') {
+        text += (content as { data: Record<string, string> }).data['text/plain'];
+      }
+    };
+    await future.done;
+    return text;
+  };
+
+  it('runs 20 notebooks with a kernel each, and ends them all', async () => {
+    const sessions = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        manager.sessions.startNew({
+          path: `many/${index}.ipynb`,
+          name: `${index}.ipynb`,
+          type: 'notebook',
+          kernel: { name: 'echo' },
+        }),
+      ),
+    );
+    expect(new Set(sessions.map(({ kernel }) => kernel?.id)).size).toBe(20);
+    const texts = await Promise.all(
+      sessions.map(({ kernel }, index) => textOf(kernel!, `print notebook ${index}`)),
+    );
+    expect(texts).toEqual(sessions.map((_, index) => `notebook ${index}\n`));
+    await Promise.all(sessions.map((session) => session.shutdown()));
+    expect(server.lab.kernels.list()).toEqual([]);
+  });
+
+  it('survives 200 reconnects, and delivers what was missed in between', async () => {
+    const kernel = await server.lab.kernels.start('echo');
+    await kernel.whenReady();
+    const address = `${server.origin.replace('http', 'ws')}/api/kernels/${kernel.id}/channels`;
+    const connect = () =>
+      new Promise<{ socket: WebSocket; seen: string[] }>((resolve, reject) => {
+        const socket = new WebSocket(`${address}?session_id=tab&token=${server.token}`);
+        const seen: string[] = [];
+        socket.on('message', (data) => seen.push(data.toString()));
+        socket.once('open', () => resolve({ socket, seen })).once('error', reject);
+      });
+    const request = (id: string, code: string) =>
+      JSON.stringify({
+        channel: 'shell',
+        header: {
+          msg_id: id,
+          msg_type: 'execute_request',
+          session: 'tab',
+          username: '',
+          version: '5.4',
+          date: '',
+        },
+        parent_header: {},
+        metadata: {},
+        content: { code, silent: false, store_history: true, allow_stdin: false, stop_on_error: true },
+      });
+    for (let round = 0; round < 199; round += 1) {
+      const { socket } = await connect();
+      socket.terminate();
+    }
+    const { socket } = await connect();
+    socket.send(request('m1', 'sleep 150\nprint missed'));
+    await expect.poll(() => kernel.state).toBe('busy');
+    socket.terminate();
+    await expect.poll(() => kernel.clients.size).toBe(0);
+    await expect.poll(() => kernel.state).toBe('idle');
+    const back = await connect();
+    await expect.poll(() => back.seen.some((text) => text.includes('"text":"missed'))).toBe(true);
+    await expect.poll(() => back.seen.some((text) => text.includes('execute_reply'))).toBe(true);
+    back.socket.close();
+    await expect.poll(() => kernel.clients.size).toBe(0);
+    await server.lab.kernels.shutdown(kernel.id);
+  });
+
+  it('tells that a kernel was killed, starts a new one by itself, and goes on', async () => {
+    const kernel = await start();
+    const statuses: string[] = [];
+    kernel.statusChanged.connect((_, status) => void statuses.push(status));
+    const running = server.lab.kernels.get(kernel.id);
+    const { pid } = running;
+    process.kill(pid!, 'SIGKILL');
+    await expect.poll(() => statuses).toContain('autorestarting');
+    await expect.poll(() => running.state, { timeout: 20_000 }).toBe('idle');
+    expect(running.pid).not.toBe(pid);
+    expect(await textOf(kernel, 'print again')).toBe('again\n');
+    expect(server.log.at(-1)).toContain('Kernel echo was ended by SIGKILL');
+    await kernel.shutdown();
+  });
+
+  it('gives up on a kernel that keeps dying, reports it dead, and restarts it when asked', async () => {
+    const running = await server.lab.kernels.start('echo');
+    for (let round = 0; round < 5; round += 1) {
+      await running.whenReady();
+      await expect.poll(() => running.state, { timeout: 20_000 }).toBe('idle');
+      process.kill(running.pid!, 'SIGKILL');
+      await expect.poll(() => running.state, { timeout: 20_000, interval: 5 }).not.toBe('idle');
+    }
+    await expect.poll(() => running.state).toBe('dead');
+    const model = await (await server.fetch(`/api/kernels/${running.id}`)).json();
+    expect(model.execution_state).toBe('dead');
+    const restarted = await server.fetch(`/api/kernels/${running.id}/restart`, { method: 'POST' });
+    expect(restarted.status).toBe(200);
+    const kernel = manager.kernels.connectTo({ model: { id: running.id, name: 'echo' } });
+    expect(await textOf(kernel, 'print alive')).toBe('alive\n');
+    await kernel.shutdown();
+  });
+
+  it('says why a kernel that cannot start did not', async () => {
+    const kernels = join(server.folder, 'kernels');
+    mkdirSync(join(kernels, 'broken'), { recursive: true });
+    const argv = [process.execPath, '-e', 'console.error("no such library"); process.exit(3)'];
+    const spec = { argv, display_name: 'Broken', language: 'none' };
+    writeFileSync(join(kernels, 'broken', 'kernel.json'), JSON.stringify(spec));
+    const { KernelSpecs } = await import('../../../kernel/src/server/kernelspecs.js');
+    const own = await startServer({ kernelspecs: new KernelSpecs(() => [kernels]) });
+    const kernel = await own.lab.kernels.start('broken');
+    await expect(kernel.whenReady()).rejects.toThrow('exited with code 3 before it answered');
+    await expect.poll(() => kernel.state, { timeout: 20_000 }).toBe('dead');
+    expect(own.log.join('\n')).toContain('no such library');
+    await own.close();
+  });
+
+  it('leaves no process, no connection file and no port behind a kernel', async () => {
+    const kernel = await server.lab.kernels.start('echo');
+    await kernel.whenReady();
+    const runtime = join(server.stateFolder, 'runtime');
+    expect(readdirSync(runtime)).toHaveLength(1);
+    const { pid } = kernel;
+    await server.lab.kernels.shutdown(kernel.id);
+    expect(() => process.kill(pid!, 0)).toThrow();
+    expect(readdirSync(runtime)).toEqual([]);
+  });
+
+  it('cuts 50 MB of text to what a browser can show, and says so', async () => {
+    const kernel = await start();
+    const text = await textOf(kernel, 'stream 50000000');
+    expect(text.length).toBeLessThan(3_000_000);
+    expect(text).toContain('This cell wrote more than 2 MB: the rest is not shown');
+    expect(await textOf(kernel, 'print still here')).toBe('still here\n');
+    await kernel.shutdown();
+  });
+
+  it('cuts a result of 50 MB, and shortens one of 5 MB', async () => {
+    const kernel = await start();
+    expect(await textOf(kernel, 'result 50000000')).toMatch(
+      /^\[Output of 47.7 MB \(text\/plain\) is not shown/,
+    );
+    const shortened = await textOf(kernel, 'result 5000000');
+    expect(shortened).toMatch(/y\n\[3\.8 MB more are not shown\.\]$/);
+    await kernel.shutdown();
+  });
+
+  it('drops outputs that come faster than a browser draws, and says so once', async () => {
+    const own = await startServer({
+      outputLimits: {
+        streamBytes: 2 ** 24,
+        plainTextBytes: 2 ** 20,
+        bundleBytes: 2 ** 25,
+        messagesPerSecond: 100,
+      },
+    });
+    const ownManager = new services.KernelManager({ serverSettings: own.settings, standby: 'never' });
+    const kernel = await ownManager.startNew({ name: 'echo' });
+    await kernel.info;
+    const text = await textOf(kernel, 'burst 2000');
+    expect(text.match(/More than 100 outputs per second/g)).toHaveLength(1);
+    expect(text.split('\n').length).toBeLessThan(2000);
+    await kernel.shutdown();
+    ownManager.dispose();
+    await own.close();
+  });
+
+  it.skipIf(!hasDisk)('keeps the old file when the disk is full (needs leave to mount a tmpfs)', async () => {
+    const own = await startServer({ folder: disk });
+    const put = (content: string) =>
+      own.fetch('/api/contents/a.txt', {
+        method: 'PUT',
+        body: JSON.stringify({ type: 'file', format: 'text', content }),
+      });
+    expect((await put('precious')).status).toBe(201);
+    const refused = await put('x'.repeat(400_000));
+    expect(refused.status).toBe(507);
+    expect((await refused.json()).message).toBe('The disk is full; nothing was changed: a.txt');
+    expect(readFileSync(join(disk, 'a.txt'), 'utf8')).toBe('precious');
+    expect(readdirSync(disk)).toEqual(['a.txt']);
+    await own.close();
+  });
+
+  it.skipIf(process.getuid?.() === 0)('refuses to write where it may not (not as root)', async () => {
+    writeFileSync(join(server.folder, 'fixed.txt'), 'fixed');
+    chmodSync(join(server.folder, 'fixed.txt'), 0o444);
+    const refused = await server.fetch('/api/contents/fixed.txt', {
+      method: 'PUT',
+      body: JSON.stringify({ type: 'file', format: 'text', content: 'x' }),
+    });
+    expect(refused.status).toBe(403);
+    expect(readFileSync(join(server.folder, 'fixed.txt'), 'utf8')).toBe('fixed');
+  });
+
+  it('two front ends on one kernel both see output, and each its own answers', async () => {
+    const first = await start();
+    const second = manager.kernels.connectTo({ model: { id: first.id, name: 'echo' } });
+    await second.info;
+    const seen: string[] = [];
+    second.anyMessage.connect(
+      (_, { msg }) => void seen.push((msg as KernelMessage.IMessage).header.msg_type),
+    );
+    expect(await textOf(first, 'print shared')).toBe('shared\n');
+    await expect.poll(() => seen).toContain('stream');
+    expect(seen).not.toContain('execute_reply');
+    second.dispose();
+    await first.shutdown();
+    expect(existsSync(join(server.stateFolder, 'runtime'))).toBe(true);
+  });
+});
