@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 /** Tests read the sources, so that a failing line is a line one can edit; child processes use the built lib. */
 const alias = {
+  '@fovea/engine/errors': fileURLToPath(new URL('engine/src/errors.ts', import.meta.url)),
   '@fovea/engine': fileURLToPath(new URL('engine/src/index.ts', import.meta.url)),
   '@fovea/kernel': fileURLToPath(new URL('kernel/src/index.ts', import.meta.url)),
 };

@@ -1,5 +1,9 @@
 export * from './display/bundle.js';
+export { type Comm, type CommData, type CommHandler, type CommRegistry, type CommTarget, comms } from './display/comm.js';
+export { clearOutput, type DisplayHandle, type DisplayOptions, display } from './display/display.js';
 export * from './display/documents/latency.js';
+export { DISPLAY, type Formatter, formatValue, registerFormatter } from './display/format.js';
+export { html, type ImageOptions, image, json, latex, markdown, png, Rich, svg } from './display/rich.js';
 export * from './display/documents/masks.js';
 export * from './display/fovea.js';
 export {

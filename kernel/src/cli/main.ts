@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { FoveaError } from '@fovea/engine';
+import { FoveaError } from '@fovea/engine/errors';
 import { Command, CommanderError } from 'commander';
 
 const version = (

@@ -42,4 +42,5 @@ export const fovea = {
   tableBundle,
 } as const;
 
-export type Fovea = typeof fovea;
+/** In a notebook `signal` is there too: it aborts when the running cell is interrupted. */
+export type Fovea = typeof fovea & { readonly signal: AbortSignal | undefined };

@@ -7,6 +7,10 @@ export interface CellOutput {
    * @param options `id`: names the display; `update`: replaces what was shown under that id
    */
   display(bundle: MimeBundle, options?: { readonly id?: string; readonly update?: boolean }): void;
+  /** Keeps the cell open until something that it is about to show has been made. */
+  await?(pending: Promise<void>): void;
+  /** Removes what the cell has shown so far; with `wait`, when something new comes. */
+  clear?(wait: boolean): void;
 }
 
 /** One place for every copy of this module that a process may have loaded. */

@@ -20,6 +20,8 @@ export interface ThrownValue {
   readonly cause?: ThrownValue;
   /** Members of an AggregateError. */
   readonly errors?: readonly ThrownValue[];
+  /** Line of the cell (from 1) on which it arose, where the stack does not tell. */
+  readonly line?: number;
   /** Own enumerable properties worth reading (`code`, `errno`, …), already as text. */
   readonly details?: string;
 }
@@ -46,6 +48,8 @@ export interface CellProgram {
   readonly names: readonly string[];
   /** Names that start again from nothing: enums and namespaces, which would merge with their old selves. */
   readonly resetNames: readonly string[];
+  /** Those of `names` that the compiler made up. */
+  readonly helperNames: readonly string[];
   /** Whether the last statement's value is the cell's result. */
   readonly hasResult: boolean;
 }
@@ -82,8 +86,6 @@ export type Order =
   /** So many characters of output have been taken. */
   | { readonly type: 'taken'; readonly size: number }
   | (CommMessage & { readonly request: number })
-  /** Calls one of the runtime's services. */
-  | { readonly type: 'call'; readonly id: number; readonly service: string; readonly parameters: unknown }
   | { readonly type: 'exit' };
 
 export interface Done {
@@ -115,6 +117,8 @@ export type Report =
       readonly bundle: Bundle;
       readonly id?: string;
       readonly update?: boolean;
+      /** Characters that it counts for in the backlog. */
+      readonly size: number;
     }
   | { readonly type: 'clear'; readonly cell?: number; readonly wait: boolean }
   | { readonly type: 'input'; readonly cell?: number; readonly prompt: string; readonly password: boolean }
@@ -129,10 +133,10 @@ export type Report =
   | { readonly type: 'barrier'; readonly number: number; readonly descriptors: readonly number[] }
   | Done
   | (CommMessage & { readonly cell?: number })
-  /** Whether comm targets and open comms changed. */
+  /** A comm message has been handled. */
   | { readonly type: 'handled'; readonly request: number }
+  /** The comm targets that are registered now. */
   | { readonly type: 'targets'; readonly names: readonly string[] }
-  | { readonly type: 'answer'; readonly id: number; readonly value?: unknown; readonly error?: ThrownValue }
   | {
       readonly type: 'inspector-reply';
       readonly id: number;
@@ -148,9 +152,9 @@ export interface Packet<M> {
   readonly buffers: readonly Uint8Array[];
 }
 
-/** One frame: byte length of the JSON, count of buffers, their lengths (all 32 bits), the JSON, the buffers. */
-export function pack(message: Order | Report, buffers: readonly Uint8Array[] = []): Buffer {
-  const json = Buffer.from(JSON.stringify(message), 'utf8');
+/** One frame of a JSON text: its byte length of the JSON, count of buffers, their lengths (all 32 bits), the JSON, the buffers. */
+export function pack(message: string, buffers: readonly Uint8Array[] = []): Buffer {
+  const json = Buffer.from(message, 'utf8');
   const head = Buffer.allocUnsafe(8 + 4 * buffers.length);
   head.writeUInt32LE(json.length, 0);
   head.writeUInt32LE(buffers.length, 4);

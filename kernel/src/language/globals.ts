@@ -4,12 +4,20 @@
  */
 export function globalsText(): string {
   return `
-import type { Fovea, MimeBundle } from '@fovea/kernel';
+import type * as kernel from '@fovea/kernel';
 declare global {
   /** What Fovea offers in a notebook: showing masks and latency, plots, progress, live controls. */
-  const fovea: Fovea;
-  /** Shows a value in the cell's output, in the richest form that it has. */
-  function display(value: unknown, options?: { id?: string; update?: boolean }): void;
+  const fovea: kernel.Fovea;
+  const display: typeof kernel.display;
+  const clearOutput: typeof kernel.clearOutput;
+  const html: typeof kernel.html;
+  const markdown: typeof kernel.markdown;
+  const latex: typeof kernel.latex;
+  const json: typeof kernel.json;
+  const png: typeof kernel.png;
+  const svg: typeof kernel.svg;
+  const image: typeof kernel.image;
+  const comms: typeof kernel.comms;
   /** Results of earlier cells by their number. */
   const out: Record<number, any>;
   /** Results of earlier cells by their number. */
@@ -18,11 +26,13 @@ declare global {
   const In: readonly string[];
   /** The last cell's result. */
   var _: any;
-  /** Asks the user for a line of text; null when there is nobody to ask. */
-  function prompt(message?: string, options?: { password?: boolean }): string | null;
-  /** Asks the user a question to be answered by yes or no. */
+  /** Asks for a line of text; 'initial' when it is left empty. */
+  function prompt(message?: string, initial?: string): string;
+  /** Asks a question to be answered by y or n. */
   function confirm(message?: string): boolean;
+  /** Asks for a line of text that is not shown as it is typed. */
+  function password(message?: string): string;
 }
-export type { MimeBundle };
+export {};
 `;
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { FoveaError } from '@fovea/engine';
+import { FoveaError } from '@fovea/engine/errors';
 
 /** What Jupyter's connection file says: where to bind, and the key that signs every message. */
 export interface Connection {
@@ -58,7 +58,7 @@ export function checkConnection(value: unknown, path: string): Connection {
     return bad('does not hold a JSON object');
   }
   const fields = value as Record<string, unknown>;
-  const transport = fields['transport'] ?? 'tcp';
+  const transport = fields.transport ?? 'tcp';
   if (transport !== 'tcp' && transport !== 'ipc') {
     return bad(`names the transport ${JSON.stringify(transport)}; tcp and ipc are supported`);
   }
@@ -68,7 +68,7 @@ export function checkConnection(value: unknown, path: string): Connection {
       return bad(`has ${port} = ${JSON.stringify(number)}; an integer from 0 to 65535 is needed`);
     }
   }
-  const scheme = fields['signature_scheme'] ?? 'hmac-sha256';
+  const scheme = fields.signature_scheme ?? 'hmac-sha256';
   if (typeof scheme !== 'string' || !/^hmac-\w+$/.test(scheme)) {
     return bad(`has signature_scheme ${JSON.stringify(scheme)}; hmac-sha256 is the usual one`);
   }
@@ -79,18 +79,18 @@ export function checkConnection(value: unknown, path: string): Connection {
   }
   return {
     transport,
-    ip: (fields['ip'] as string) || (transport === 'tcp' ? '127.0.0.1' : 'kernel-ipc'),
-    shell_port: fields['shell_port'] as number,
-    iopub_port: fields['iopub_port'] as number,
-    stdin_port: fields['stdin_port'] as number,
-    control_port: fields['control_port'] as number,
-    hb_port: fields['hb_port'] as number,
-    key: (fields['key'] as string) ?? '',
+    ip: (fields.ip as string) || (transport === 'tcp' ? '127.0.0.1' : 'kernel-ipc'),
+    shell_port: fields.shell_port as number,
+    iopub_port: fields.iopub_port as number,
+    stdin_port: fields.stdin_port as number,
+    control_port: fields.control_port as number,
+    hb_port: fields.hb_port as number,
+    key: (fields.key as string) ?? '',
     signature_scheme: scheme,
-    ...(fields['curve_secretkey'] && fields['curve_publickey']
+    ...(fields.curve_secretkey && fields.curve_publickey
       ? {
-          curve_publickey: fields['curve_publickey'] as string,
-          curve_secretkey: fields['curve_secretkey'] as string,
+          curve_publickey: fields.curve_publickey as string,
+          curve_secretkey: fields.curve_secretkey as string,
         }
       : {}),
   };

@@ -1,5 +1,5 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
-import { FoveaError } from '@fovea/engine';
+import { FoveaError } from '@fovea/engine/errors';
 
 export const PROTOCOL_VERSION = '5.5';
 const DELIMITER = Buffer.from('<IDS|MSG>');

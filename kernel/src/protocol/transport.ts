@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { FoveaError } from '@fovea/engine';
+import { FoveaError } from '@fovea/engine/errors';
 import { Reply, Router, XPublisher } from 'zeromq';
 import { address, type Channel, type Connection } from './connection.js';
 import {

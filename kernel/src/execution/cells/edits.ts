@@ -97,6 +97,20 @@ export class Editor {
     }
     return { line, column: Math.max(0, column - shift) };
   }
+
+  /** Finds where a place in the original text is after the edits. */
+  edited({ line, column }: Position): Position {
+    const starts = lineStarts(this.text);
+    const from = starts[line];
+    if (from === undefined) return { line, column };
+    let shift = 0;
+    for (const edit of this.edits()) {
+      if (edit.start < from || edit.start > from + column) continue;
+      if (edit.end > edit.start && edit.end > from + column) continue;
+      shift += edit.text.length - (edit.end - edit.start);
+    }
+    return { line, column: column + shift };
+  }
 }
 
 /** The same text with everything but line breaks replaced by spaces. */

@@ -16,8 +16,8 @@ import { walk } from './walk.js';
 export interface RewriteOptions {
   /** Number of the cell, so that its continuations can be recognised after an interrupt. */
   readonly cell: number;
-  /** Whether the last expression is shown. */
-  readonly show: boolean;
+  /** Whether a last expression is the result: `true`, `false`, or when it does not end in a semicolon. */
+  readonly result: boolean | 'without-semicolon';
 }
 
 export interface RewrittenCell extends CellProgram {
@@ -83,8 +83,10 @@ class Rewriter {
     this.#expressions();
     for (const statement of body) this.#statement(statement);
     const last = body.at(-1);
+    const { result } = this.options;
     const hasResult =
-      this.options.show && last?.type === 'ExpressionStatement' && this.source[last.end - 1] !== ';';
+      last?.type === 'ExpressionStatement' &&
+      (result === 'without-semicolon' ? this.source[last.end - 1] !== ';' : result);
     if (this.#async && hasResult) {
       this.#editor.insert(last.start, ';return (', 'open-statement');
       this.#editor.insert(last.expression.end, ')', 'close-statement');
@@ -98,6 +100,7 @@ class Rewriter {
       isAsync: this.#async,
       names: [...this.#names],
       resetNames: [],
+      helperNames: [],
       hasResult,
       editor: this.#editor,
     };

@@ -1,8 +1,11 @@
+import type { Diagnostic } from '../../language/diagnose.js';
 import type { Json, Message } from '../../protocol/message.js';
-import type { Transport } from '../../protocol/transport.js';
 import { cellFile } from '../cells/cellFile.js';
-import { CellSyntaxError, compileCell } from '../cells/compile.js';
+import { CellSyntaxError, type CompiledCell, compileCell } from '../cells/compile.js';
+import { MagicError, type MagicSettings, type TranslatedCell, translateMagics } from '../cells/magics.js';
 import type { Done, ThrownValue } from '../wire.js';
+import type { History } from './history.js';
+import type { Introspection } from './introspection.js';
 import type { Output } from './output.js';
 import type { Runtime } from './runtime.js';
 import { type CellSource, codeFrame, traceback } from './traceback.js';
@@ -12,87 +15,138 @@ export interface Outcome {
   readonly status: 'ok' | 'error';
   /** Content of the execute_reply. */
   readonly reply: Json;
+  /** What the cell still has to say between its reply and `idle`. */
+  readonly afterReply?: Promise<void> | undefined;
 }
 
 export interface ExecutorContext {
-  readonly transport: Transport;
   readonly output: Output;
   readonly runtime: Runtime;
+  readonly history: History;
+  readonly introspection: Introspection;
   readonly colour: boolean;
 }
 
-interface ExecuteContent {
+/** One execute_request on its way. */
+interface Execution {
+  readonly cell: number;
+  readonly count: number;
+  readonly request: Message;
   readonly code: string;
   readonly silent: boolean;
+  readonly allowInput: boolean;
   readonly storeHistory: boolean;
-  readonly allowStdin: boolean;
-  readonly stopOnError: boolean;
   readonly userExpressions: Readonly<Record<string, string>>;
 }
 
 /** Characters that one cell may have: what is larger is data, and belongs in a file. */
 const CODE_LIMIT = 8_000_000;
-
-function readContent(content: Json): ExecuteContent {
-  const expressions = content['user_expressions'];
-  const silent = content['silent'] === true;
-  return {
-    code: typeof content['code'] === 'string' ? content['code'] : '',
-    silent,
-    storeHistory: !silent && content['store_history'] !== false,
-    allowStdin: content['allow_stdin'] !== false,
-    stopOnError: content['stop_on_error'] !== false,
-    userExpressions: Object.fromEntries(
-      Object.entries(typeof expressions === 'object' && expressions !== null ? expressions : {}).filter(
-        ([, code]) => typeof code === 'string',
-      ),
-    ) as Record<string, string>,
-  };
-}
+/** Sources that tracebacks can show. */
+const REMEMBERED = 2000;
+/** Type errors shown of one cell. */
+const DIAGNOSTICS_SHOWN = 8;
 
 /** Runs execute requests: compiles the cell, has the runtime run it, reports what came of it. */
 export class Executor {
+  /** Number of the last cell. */
   count = 0;
-  readonly sources = new Map<string, CellSource>();
+  readonly sources = new Map<string, CellSource & CompiledCell>();
   #cells = 0;
+  #strict = false;
 
   constructor(private readonly context: ExecutorContext) {}
 
+  /** A number for output that belongs together. */
+  nextCell(): number {
+    return ++this.#cells;
+  }
+
   async execute(request: Message): Promise<Outcome> {
-    const content = readContent(request.content);
-    const { output } = this.context;
-    if (content.storeHistory) this.count++;
-    const { count } = this;
-    const cell = ++this.#cells;
-    output.begin(cell, request.header, content.silent);
-    if (!content.silent) {
-      void output.publish(cell, 'execute_input', { code: content.code, execution_count: count });
-    }
-    const outcome = await this.#run(cell, count, content, request);
+    const execution = this.#read(request);
+    const { output, history } = this.context;
+    const { cell, count, code, silent } = execution;
+    output.begin(cell, request.header);
+    if (execution.storeHistory && code.trim() !== '') history.add(count, code);
+    if (!silent) void output.publish(cell, 'execute_input', { code, execution_count: count });
+    const outcome = await this.#run(execution).catch((error: Error) =>
+      this.#error(execution, { name: 'KernelError', message: error.message, stack: error.stack ?? '' }),
+    );
     output.end(cell);
     return outcome;
   }
 
-  async #run(cell: number, count: number, content: ExecuteContent, request: Message): Promise<Outcome> {
-    const { code } = content;
+  #read({ content, ...request }: Message): Execution {
+    const silent = content.silent === true;
+    const storeHistory = !silent && content.store_history !== false;
+    if (storeHistory) this.count++;
+    const expressions = typeof content.user_expressions === 'object' ? (content.user_expressions ?? {}) : {};
+    return {
+      cell: this.nextCell(),
+      count: this.count,
+      request: { content, ...request },
+      code: typeof content.code === 'string' ? content.code : '',
+      silent,
+      allowInput: content.allow_stdin !== false,
+      storeHistory,
+      userExpressions: Object.fromEntries(
+        Object.entries(expressions).filter(([, expression]) => typeof expression === 'string'),
+      ) as Record<string, string>,
+    };
+  }
+
+  async #run(execution: Execution): Promise<Outcome> {
+    const { code, cell } = execution;
     if (code.length > CODE_LIMIT) {
-      return this.#error(cell, count, content.silent, {
+      return this.#error(execution, {
         name: 'RangeError',
-        message: `the cell has ${code.length.toLocaleString('en')} characters; up to ${CODE_LIMIT.toLocaleString('en')} are accepted. Read data from a file instead.`,
+        message:
+          `the cell has ${code.length.toLocaleString('en')} characters; ` +
+          `up to ${CODE_LIMIT.toLocaleString('en')} are accepted. Read data from a file instead.`,
         stack: '',
       });
     }
-    if (code.trim() === '') return this.#ok(cell, count, content.silent, { kind: 'ok', expressions: {} }, []);
-    const file = cellFile(code);
-    let program: Awaited<ReturnType<typeof compileCell>>;
+    let translated: TranslatedCell;
     try {
-      program = await compileCell(code, { cell, show: true });
+      translated = translateMagics(code);
+    } catch (error) {
+      if (!(error instanceof MagicError)) throw error;
+      return this.#error(execution, { name: error.name, message: error.message, stack: '' });
+    }
+    const { settings } = translated;
+    if (settings.strict !== undefined) this.#strict = settings.strict;
+    if (settings.inspect) return this.#help(execution, settings.inspect);
+    let compiled: CompiledCell;
+    try {
+      compiled = await compileCell(translated.code, { cell });
     } catch (error) {
       if (!(error instanceof CellSyntaxError)) throw error;
-      return this.#syntaxError(cell, count, code, content.silent, error);
+      return this.#syntaxError(execution, error);
     }
-    const { editor, ...plain } = program;
-    this.sources.set(file, { count, code, original: (position) => editor.original(position) });
+    const typescript = compiled.isExpression ? '' : translated.typescript;
+    const diagnosis = this.#diagnose(execution, typescript);
+    if (this.#strict) {
+      const errors = (await diagnosis).filter(({ severity }) => severity === 'error');
+      if (errors.length > 0) return this.#typeErrors(execution, errors);
+    }
+    const outcome = await this.#runCompiled(execution, compiled, settings);
+    if (settings.reset) this.context.introspection.reset();
+    else if (outcome.status === 'ok' && typescript.trim() !== '') {
+      this.context.introspection.commit(typescript, execution.count);
+    }
+    // An error speaks for itself, and is a cell's last word.
+    return outcome.status === 'ok' ? { ...outcome, afterReply: this.#warn(execution, diagnosis) } : outcome;
+  }
+
+  async #runCompiled(
+    execution: Execution,
+    compiled: CompiledCell,
+    { time }: MagicSettings,
+  ): Promise<Outcome> {
+    const { cell, count, code, silent, allowInput, userExpressions, request } = execution;
+    const file = cellFile(code);
+    this.sources.delete(file);
+    this.sources.set(file, { ...compiled, count, code });
+    if (this.sources.size > REMEMBERED) this.sources.delete(this.sources.keys().next().value!);
     const done = await this.context.runtime.execute(
       {
         type: 'execute',
@@ -100,73 +154,123 @@ export class Executor {
         count,
         code,
         file,
-        program: plain,
-        show: !content.silent,
-        allowInput: content.allowStdin,
-        userExpressions: content.userExpressions,
-        time: false,
+        program: compiled.program,
+        show: !silent,
+        allowInput,
+        userExpressions,
+        time,
       },
       request,
     );
-    return this.#settle(cell, count, content.silent, done);
+    return this.#settle(execution, done, file);
   }
 
-  #settle(cell: number, count: number, silent: boolean, { outcome, payload }: Done): Outcome {
+  #settle(execution: Execution, { outcome, payload }: Done, file: string): Outcome {
     switch (outcome.kind) {
-      case 'ok':
-        return this.#ok(cell, count, silent, outcome, payload);
       case 'interrupted':
-        return this.#error(cell, count, silent, {
+        return this.#error(execution, {
           name: 'KeyboardInterrupt',
           message: 'the cell was interrupted; variables are kept',
           stack: '',
         });
       case 'error':
-        return this.#error(cell, count, silent, outcome.error);
+        return this.#error(execution, outcome.error, this.#traceback(outcome.error, file));
+      case 'ok': {
+        const { output, history } = this.context;
+        const { cell, count, silent, storeHistory } = execution;
+        output.end(cell);
+        const { result, expressions } = outcome;
+        if (result && !silent && Object.keys(result.data).length > 0) {
+          void output.publish(cell, 'execute_result', { execution_count: count, ...result, transient: {} });
+          const text = result.data['text/plain'];
+          if (storeHistory && typeof text === 'string') history.setOutput(count, text);
+        }
+        return {
+          status: 'ok',
+          reply: { status: 'ok', execution_count: count, payload, user_expressions: expressions },
+        };
+      }
     }
   }
 
-  #ok(
-    cell: number,
-    count: number,
-    silent: boolean,
-    outcome: Extract<Done['outcome'], { kind: 'ok' }>,
-    payload: readonly Json[],
-  ): Outcome {
-    const { output } = this.context;
-    output.end(cell);
-    if (outcome.result && !silent) {
-      void output.publish(cell, 'execute_result', {
-        execution_count: count,
-        ...outcome.result,
-        transient: {},
-      });
-    }
+  /** `?name`: help in the pager. */
+  async #help(
+    execution: Execution,
+    { expression, detail }: { expression: string; detail: 0 | 1 },
+  ): Promise<Outcome> {
+    const { found, data } = await this.context.introspection.inspect(
+      expression,
+      [...expression].length,
+      detail,
+    );
+    const shown = found ? data : { 'text/plain': `nothing is known of '${expression}'` };
     return {
       status: 'ok',
-      reply: { status: 'ok', execution_count: count, payload, user_expressions: outcome.expressions },
+      reply: {
+        status: 'ok',
+        execution_count: execution.count,
+        payload: [{ source: 'page', data: shown, start: 0 }],
+        user_expressions: {},
+      },
     };
   }
 
-  #error(cell: number, count: number, silent: boolean, error: ThrownValue, lines?: string[]): Outcome {
-    const { output, colour } = this.context;
-    const content = {
-      ename: error.name,
-      evalue: error.message,
-      traceback: lines ?? traceback(error, { cells: this.sources, colour }),
+  async #diagnose({ silent }: Execution, typescript: string): Promise<readonly Diagnostic[]> {
+    if (silent || typescript.trim() === '') return [];
+    return this.context.introspection.diagnose(typescript).catch(() => []);
+  }
+
+  /** Shows type errors as warnings; those that come too late for the cell's end are shown after it. */
+  async #warn(execution: Execution, diagnosis: Promise<readonly Diagnostic[]>): Promise<void> {
+    const { output, introspection } = this.context;
+    const print = (found: readonly Diagnostic[]) => {
+      if (found.length === 0) return;
+      output.stream(execution.cell, 'stderr', `${this.#diagnosticText(execution, found)}\n`);
+      output.flush();
     };
+    const found = await introspection.diagnoseSoon(diagnosis);
+    if (found) print(found);
+    else void diagnosis.then(print);
+  }
+
+  #diagnosticText({ code }: Execution, found: readonly Diagnostic[]): string {
+    const shown = found.slice(0, DIAGNOSTICS_SHOWN).map(({ code: number, message, start, severity }) => {
+      const head = `TypeScript ${severity} TS${number} (line ${start.line + 1}, column ${start.column + 1}): ${message}`;
+      return [head, ...codeFrame(code, start, this.context.colour, 0)].join('\n');
+    });
+    const more = found.length - shown.length;
+    return [...shown, ...(more > 0 ? [`… and ${more} more`] : [])].join('\n');
+  }
+
+  #typeErrors(execution: Execution, errors: readonly Diagnostic[]): Outcome {
+    const [first] = errors;
+    const message = `TS${first!.code} (line ${first!.start.line + 1}): ${first!.message}`;
+    const text = this.#diagnosticText(execution, errors);
+    const hint = 'The cell was not run, because %strict is on.';
+    return this.#error(execution, { name: 'TypeScriptError', message, stack: '' }, [
+      ...text.split('\n'),
+      hint,
+    ]);
+  }
+
+  #traceback(error: ThrownValue, file?: string): string[] {
+    return traceback(error, { cells: this.sources, colour: this.context.colour, ...(file ? { file } : {}) });
+  }
+
+  #error({ cell, count, silent }: Execution, error: ThrownValue, lines = this.#traceback(error)): Outcome {
+    const { output } = this.context;
+    const content = { ename: error.name, evalue: error.message, traceback: lines };
     output.end(cell);
     if (!silent) void output.publish(cell, 'error', content);
     return { status: 'error', reply: { status: 'error', execution_count: count, ...content } };
   }
 
-  #syntaxError(cell: number, count: number, code: string, silent: boolean, error: CellSyntaxError): Outcome {
-    const { line, column, message } = error;
+  #syntaxError(execution: Execution, { line, column = 0, message }: CellSyntaxError): Outcome {
     const lines = [`SyntaxError: ${message}`];
     if (line !== undefined) {
-      lines.push(`  In[${count}], line ${line + 1}, column ${(column ?? 0) + 1}`);
-      lines.push(...codeFrame(code, { line, column: column ?? 0 }, this.context.colour));
+      lines.push(`  In[${execution.count}], line ${line + 1}, column ${column + 1}`);
+      lines.push(...codeFrame(execution.code, { line, column }, this.context.colour));
     }
-    return this.#error(cell, count, silent, { name: 'SyntaxError', message, stack: '' }, lines);
+    return this.#error(execution, { name: 'SyntaxError', message, stack: '' }, lines);
   }
 }

@@ -1,10 +1,15 @@
 import type { Connection } from '../../protocol/connection.js';
-import { type Message, PROTOCOL_VERSION } from '../../protocol/message.js';
+import { type Json, type Message, PROTOCOL_VERSION } from '../../protocol/message.js';
 import { type RequestChannel, Transport } from '../../protocol/transport.js';
+import type { RuntimeLink } from '../runtimeLink.js';
+import { CommRouter, isCommType } from './commRouter.js';
+import { Debugging } from './debugging.js';
 import { Executor } from './executor.js';
+import { History, historyFile } from './history.js';
+import { Introspection } from './introspection.js';
 import { Output } from './output.js';
 import { Runtime } from './runtime.js';
-import { ShellQueue } from './shellQueue.js';
+import { Shells } from './subshells.js';
 import { traceback } from './traceback.js';
 
 export interface KernelOptions {
@@ -20,37 +25,54 @@ export interface KernelOptions {
   exit(): void;
 }
 
+type Handler = (message: Message, channel: RequestChannel) => Json | undefined | Promise<Json | undefined>;
+
 /** The host process: answers Jupyter's messages, and has the runtime do what they ask. */
 export class Kernel {
   readonly #transport: Transport;
   readonly #output: Output;
   readonly #runtime: Runtime;
+  readonly #introspection: Introspection;
+  readonly #history: History;
   readonly #executor: Executor;
-  readonly #shell: ShellQueue;
+  readonly #comms: CommRouter;
+  readonly #shells: Shells;
+  readonly #debugging: Debugging;
+  readonly #restartListeners = new Set<() => void>();
 
   constructor(private readonly options: KernelOptions) {
+    const { directory, colour } = options;
     this.#transport = new Transport(options.connection, {
       onMessage: (channel, message) => this.#receive(channel, message),
       onLog: options.log,
     });
-    this.#output = new Output(this.#transport, options.outputLimit);
+    const transport = this.#transport;
+    this.#output = new Output(transport, options.outputLimit);
+    const output = this.#output;
     this.#runtime = new Runtime({
-      directory: options.directory,
-      transport: this.#transport,
-      output: this.#output,
-      describe: (error) =>
-        traceback(error, { cells: this.#executor.sources, colour: options.colour }).join('\n'),
+      directory,
+      transport,
+      output,
+      describe: (error) => traceback(error, { cells: this.#executor.sources, colour }).join('\n'),
+      onComm: (message, buffers) => this.#comms.send(message, buffers),
+      onTargets: (names) => this.#comms.setTargets(names),
+      onRestart: () => this.#restarted(),
     });
+    const runtime = this.#runtime;
+    this.#introspection = new Introspection({ directory, runtime });
+    this.#history = new History(historyFile(directory));
     this.#executor = new Executor({
-      transport: this.#transport,
-      output: this.#output,
-      runtime: this.#runtime,
-      colour: options.colour,
+      output,
+      runtime,
+      history: this.#history,
+      introspection: this.#introspection,
+      colour,
     });
-    this.#shell = new ShellQueue({
-      transport: this.#transport,
-      output: this.#output,
-      executor: this.#executor,
+    const executor = this.#executor;
+    this.#comms = new CommRouter({ transport, output, runtime, nextCell: () => executor.nextCell() });
+    this.#shells = new Shells({ transport, output, executor, comms: this.#comms });
+    this.#debugging = new Debugging(this.#link(), (event) => {
+      void output.publish(undefined, 'debug_event', event);
     });
   }
 
@@ -60,15 +82,89 @@ export class Kernel {
     this.#status('starting', {});
   }
 
-  interrupt(): Promise<void> {
-    return this.#runtime.interrupt();
+  /** Stops the running cell and forgets those that wait. */
+  async interrupt(): Promise<void> {
+    this.#shells.abort();
+    await this.#runtime.interrupt();
   }
 
   async shutdown(): Promise<void> {
+    this.#debugging.dispose();
+    this.#introspection.dispose();
     this.#runtime.close();
     this.#output.flush();
     await this.#transport.close();
     this.options.exit();
+  }
+
+  #receive(channel: RequestChannel, message: Message): void {
+    const type = message.header.msg_type;
+    if (channel === 'stdin') {
+      if (type === 'input_reply') this.#runtime.answerInput(String(message.content.value ?? ''));
+      return;
+    }
+    if (channel === 'shell' && (type === 'execute_request' || isCommType(type))) {
+      const shell = this.#shells.of(message);
+      if (shell) void shell.push(message);
+      else void this.#answer(channel, message, () => noSubshell(message.header.subshell_id));
+      return;
+    }
+    const handler = this.#handlers[type];
+    if (handler) void this.#answer(channel, message, handler);
+    else this.options.log(`a message of unknown type ${JSON.stringify(type)} on ${channel} was ignored`);
+  }
+
+  /** Answers a request at once, whatever runs: busy, reply, idle. */
+  async #answer(channel: RequestChannel, message: Message, handler: Handler): Promise<void> {
+    this.#status('busy', message.header);
+    let content: Json | undefined;
+    try {
+      content = await handler(message, channel);
+    } catch (error) {
+      const { name, message: text } = error as Error;
+      this.options.log(`${message.header.msg_type} failed: ${text}`);
+      content = { status: 'error', ename: name, evalue: text, traceback: [] };
+    }
+    const type = message.header.msg_type.replace(/_request$/, '_reply');
+    if (content) void this.#transport.reply(channel, type, content, message);
+    this.#status('idle', message.header);
+    // Front ends go by the last status they hear, and a cell may still be running.
+    const running = this.#shells.main.current;
+    if (running) this.#status('busy', running.header);
+    if (message.header.msg_type === 'shutdown_request') await this.shutdown();
+  }
+
+  readonly #handlers: Readonly<Record<string, Handler>> = {
+    kernel_info_request: () => this.#info(),
+    complete_request: ({ content }) => this.#introspection.complete(text(content, 'code'), position(content)),
+    inspect_request: async ({ content }) => {
+      const detail = content.detail_level === 1 ? 1 : 0;
+      return {
+        status: 'ok',
+        ...(await this.#introspection.inspect(text(content, 'code'), position(content), detail)),
+      };
+    },
+    is_complete_request: ({ content }) => this.#introspection.isComplete(text(content, 'code')),
+    history_request: ({ content }) => ({ status: 'ok', history: this.#history.answer(content) }),
+    comm_info_request: ({ content }) => ({ status: 'ok', comms: this.#comms.info(content.target_name) }),
+    debug_request: ({ content }) => this.#debugging.handle(content),
+    interrupt_request: async () => {
+      await this.interrupt();
+      return { status: 'ok' };
+    },
+    shutdown_request: ({ content }) => ({ status: 'ok', restart: content.restart === true }),
+    create_subshell_request: () => ({ status: 'ok', subshell_id: this.#shells.create() }),
+    delete_subshell_request: ({ content }) => {
+      const id = String(content.subshell_id);
+      return this.#shells.delete(id) ? { status: 'ok' } : noSubshell(id);
+    },
+    list_subshell_request: () => ({ status: 'ok', subshell_id: this.#shells.list() }),
+  };
+
+  #restarted(): void {
+    this.#comms.closeAll();
+    this.#introspection.reset();
+    for (const listener of this.#restartListeners) listener();
   }
 
   #status(state: string, parent: Message['parentHeader']): void {
@@ -76,45 +172,22 @@ export class Kernel {
     void this.#transport.publish('status', { execution_state: state }, parent);
   }
 
-  #receive(channel: RequestChannel, message: Message): void {
-    if (channel === 'stdin') {
-      if (message.header.msg_type === 'input_reply')
-        this.#runtime.answerInput(String(message.content['value'] ?? ''));
-      return;
-    }
-    if (message.header.msg_type === 'execute_request') {
-      void this.#shell.push(message);
-      return;
-    }
-    void this.#answer(channel, message);
+  #link(): RuntimeLink {
+    const runtime = this.#runtime;
+    const { sources } = this.#executor;
+    return {
+      inspector: (method, params = {}) => runtime.process.inspector(method, params),
+      onInspectorEvent: (listener) => runtime.onInspectorEvent(listener),
+      onRestart: (listener) => {
+        this.#restartListeners.add(listener);
+        return () => this.#restartListeners.delete(listener);
+      },
+      toScript: (file, place) => sources.get(file)?.toScript(place) ?? place,
+      toSource: (file, place) => sources.get(file)?.toSource(place) ?? place,
+    };
   }
 
-  async #answer(channel: RequestChannel, message: Message): Promise<void> {
-    this.#status('busy', message.header);
-    switch (message.header.msg_type) {
-      case 'kernel_info_request':
-        void this.#transport.reply(channel, 'kernel_info_reply', this.#info(), message);
-        break;
-      case 'interrupt_request':
-        await this.#runtime.interrupt();
-        void this.#transport.reply(channel, 'interrupt_reply', { status: 'ok' }, message);
-        break;
-      case 'shutdown_request':
-        void this.#transport.reply(
-          channel,
-          'shutdown_reply',
-          { status: 'ok', restart: message.content['restart'] === true },
-          message,
-        );
-        this.#status('idle', message.header);
-        await this.shutdown();
-        return;
-      default:
-    }
-    this.#status('idle', message.header);
-  }
-
-  #info() {
+  #info(): Json {
     return {
       status: 'ok',
       protocol_version: PROTOCOL_VERSION,
@@ -135,4 +208,24 @@ export class Kernel {
       debugger: true,
     };
   }
+}
+
+function text(content: Json, name: string): string {
+  const value = content[name];
+  return typeof value === 'string' ? value : '';
+}
+
+/** The cursor of a request in code points; at the end when it says none. */
+function position(content: Json): number {
+  const cursor = content.cursor_pos;
+  return typeof cursor === 'number' && cursor >= 0 ? cursor : [...text(content, 'code')].length;
+}
+
+function noSubshell(id: unknown): Json {
+  return {
+    status: 'error',
+    ename: 'SubshellError',
+    evalue: `there is no subshell ${String(id)}`,
+    traceback: [],
+  };
 }

@@ -19,8 +19,8 @@ export async function startKernel(connectionFile: string): Promise<void> {
     connection,
     directory: process.cwd(),
     version,
-    outputLimit: Number(process.env['FOVEA_OUTPUT_LIMIT']) || DEFAULT_OUTPUT_LIMIT,
-    colour: !process.env['NO_COLOR'],
+    outputLimit: Number(process.env.FOVEA_OUTPUT_LIMIT) || DEFAULT_OUTPUT_LIMIT,
+    colour: !process.env.NO_COLOR,
     log: (line) => process.stderr.write(`[fovea] ${line}\n`),
     exit: () => process.exit(0),
   });

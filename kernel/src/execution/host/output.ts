@@ -15,7 +15,6 @@ const UPDATE_MS = 40;
 
 interface CellOutput {
   readonly parent: Partial<Header>;
-  readonly silent: boolean;
   printed: number;
   dropped: number;
   tail: string;
@@ -46,9 +45,14 @@ export class Output {
   ) {}
 
   /** Begins a cell; output without attribution belongs to the last one begun. */
-  begin(cell: number, parent: Partial<Header>, silent: boolean): void {
+  begin(cell: number, parent: Partial<Header>): void {
     this.#current = cell;
-    this.#cells.set(cell, { parent, silent, printed: 0, dropped: 0, tail: '' });
+    this.attribute(cell, parent);
+  }
+
+  /** Says what request output under a number comes from. */
+  attribute(cell: number, parent: Partial<Header>): void {
+    this.#cells.set(cell, { parent, printed: 0, dropped: 0, tail: '' });
     if (this.#cells.size > REMEMBERED) this.#cells.delete(this.#cells.keys().next().value!);
   }
 
@@ -103,7 +107,7 @@ export class Output {
     bundle: Bundle,
     id?: string,
     update = false,
-    taken = () => undefined as void,
+    taken: () => void = () => undefined as undefined,
   ): void {
     const content = { ...bundle, transient: id === undefined ? {} : { display_id: id } };
     if (update && id !== undefined) {

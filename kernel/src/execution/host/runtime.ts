@@ -1,6 +1,6 @@
 import type { Message } from '../../protocol/message.js';
 import type { Transport } from '../../protocol/transport.js';
-import type { Done, ExecuteOrder, Packet, Report, ThrownValue } from '../wire.js';
+import type { CommMessage, Done, ExecuteOrder, Order, Packet, Report, ThrownValue } from '../wire.js';
 import { descendants } from './descendants.js';
 import type { Output } from './output.js';
 import { RuntimeProcess } from './runtimeProcess.js';
@@ -11,6 +11,10 @@ export interface RuntimeContext {
   readonly output: Output;
   /** Says what an uncaught error looks like. */
   describe(error: ThrownValue): string;
+  onComm(message: CommMessage & { readonly cell?: number }, buffers: readonly Uint8Array[]): void;
+  onTargets(names: readonly string[]): void;
+  /** The runtime died, and a new one has been started. */
+  onRestart(): void;
 }
 
 interface Running {
@@ -26,6 +30,8 @@ const SIGNAL_CHILDREN_MS = [30, 120, 1500] as const;
 export class Runtime {
   #process: RuntimeProcess;
   readonly #running = new Map<number, Running>();
+  readonly #handling = new Map<number, () => void>();
+  readonly #inspectorListeners = new Set<(method: string, params: unknown) => void>();
   #closing = false;
   /** The end of what the runtime wrote to descriptor 2, where a crash says why. */
   #lastWords = '';
@@ -73,6 +79,21 @@ export class Runtime {
     }
   }
 
+  /** Hands over a comm message; resolves when it has been handled. */
+  async comm(order: Extract<Order, { type: 'comm' }>, buffers: readonly Uint8Array[]): Promise<void> {
+    await this.#process.ready;
+    return new Promise((resolve) => {
+      this.#handling.set(order.request, resolve);
+      this.#process.send(order, buffers);
+    });
+  }
+
+  /** Listens to inspector events; the returned function stops it. */
+  onInspectorEvent(listener: (method: string, params: unknown) => void): () => void {
+    this.#inspectorListeners.add(listener);
+    return () => this.#inspectorListeners.delete(listener);
+  }
+
   answerInput(value: string): void {
     this.#process.send({ type: 'input', value });
   }
@@ -89,13 +110,15 @@ export class Runtime {
       onReport: (packet) => this.#report(packet),
       onRaw: (name, text) => {
         if (name === 'stderr') this.#lastWords = (this.#lastWords + text).slice(-8192);
-        this.context.output.stream(undefined, name, text);
+        // Node says so when an inspector session is open at the end: true, but no concern of the user's.
+        const shown = text.replace('Waiting for the debugger to disconnect...\n', '');
+        if (shown !== '') this.context.output.stream(undefined, name, shown);
       },
       onExit: (code, signal) => this.#died(code, signal),
     });
   }
 
-  #report({ message }: Packet<Report>): void {
+  #report({ message, buffers }: Packet<Report>): void {
     const { output, transport } = this.context;
     switch (message.type) {
       case 'stream':
@@ -104,7 +127,9 @@ export class Runtime {
         );
         break;
       case 'display':
-        output.display(message.cell, message.bundle, message.id, message.update);
+        output.display(message.cell, message.bundle, message.id, message.update, () =>
+          this.#process.send({ type: 'taken', size: message.size }),
+        );
         break;
       case 'clear':
         void output.publish(message.cell, 'clear_output', { wait: message.wait });
@@ -143,6 +168,19 @@ export class Runtime {
           '[fovea] the cell does not react: it is inside native code. If it does not end soon, restart the kernel.\n',
         );
         break;
+      case 'comm':
+        this.context.onComm(message, buffers);
+        break;
+      case 'targets':
+        this.context.onTargets(message.names);
+        break;
+      case 'handled':
+        this.#handling.get(message.request)?.();
+        this.#handling.delete(message.request);
+        break;
+      case 'inspector-event':
+        for (const listener of this.#inspectorListeners) listener(message.method, message.params);
+        break;
       default:
     }
   }
@@ -159,7 +197,10 @@ export class Runtime {
           : `ended with exit code ${code}`;
     const cells = [...this.#running];
     this.#running.clear();
+    for (const resolve of this.#handling.values()) resolve();
+    this.#handling.clear();
     this.#process = this.#start();
+    this.context.onRestart();
     const error = {
       name: 'RuntimeDied',
       message: `the runtime ${reason}; variables are lost, and a new one has started`,

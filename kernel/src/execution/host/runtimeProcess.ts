@@ -26,7 +26,7 @@ function runtimeFlags(): string[] {
   ) {
     flags.push('--experimental-async-context-frame');
   }
-  return [...flags, ...(process.env['FOVEA_RUNTIME_FLAGS']?.split(/\s+/).filter(Boolean) ?? [])];
+  return [...flags, ...(process.env.FOVEA_RUNTIME_FLAGS?.split(/\s+/).filter(Boolean) ?? [])];
 }
 
 /** The process that user code runs in, seen from the host. */
@@ -50,7 +50,7 @@ export class RuntimeProcess {
       },
     );
     this.#pipe = this.#child.stdio[3] as Duplex;
-    let isReady = () => undefined as void;
+    let isReady: () => void = () => undefined;
     this.ready = new Promise((resolve) => {
       isReady = resolve;
     });
@@ -82,7 +82,7 @@ export class RuntimeProcess {
   }
 
   send(order: Order, buffers: readonly Uint8Array[] = []): void {
-    if (!this.#ended) this.#pipe.write(pack(order, buffers));
+    if (!this.#ended) this.#pipe.write(pack(JSON.stringify(order), buffers));
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Message } from '../../protocol/message.js';
 import type { Transport } from '../../protocol/transport.js';
+import { type CommRouter, isCommType } from './commRouter.js';
 import type { Executor } from './executor.js';
 import type { Output } from './output.js';
 
@@ -7,35 +8,52 @@ export interface ShellQueueContext {
   readonly transport: Transport;
   readonly output: Output;
   readonly executor: Executor;
+  readonly comms: CommRouter;
 }
 
-/** Execute requests of one shell, one after the other; after an error those already waiting are aborted. */
+/**
+ * Requests of one shell that have to wait for each other: cells, and comm messages that a cell in front of
+ * them may concern. After an error the cells already waiting are aborted.
+ */
 export class ShellQueue {
   readonly #waiting: Message[] = [];
+  #current: Message | undefined;
   #running = false;
 
   constructor(private readonly context: ShellQueueContext) {}
 
+  /** The cell that is running. */
+  get current(): Message | undefined {
+    return this.#current;
+  }
+
   async push(request: Message): Promise<void> {
+    const { comms } = this.context;
+    if (isCommType(request.header.msg_type) && this.#running && comms.isReadyFor(request))
+      return this.#comm(request);
     this.#waiting.push(request);
     if (this.#running) return;
     this.#running = true;
-    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) await this.#execute(next);
+    for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      await (isCommType(next.header.msg_type) ? this.#comm(next) : this.#execute(next));
+    }
     this.#running = false;
   }
 
-  async #execute(request: Message): Promise<void> {
-    const { transport, executor } = this.context;
-    this.#status('busy', request);
-    const { status, reply } = await executor.execute(request);
-    void transport.reply('shell', 'execute_reply', reply, request);
-    this.#status('idle', request);
-    if (status === 'error' && request.content['stop_on_error'] !== false) this.#abort();
+  /** Answers the cells that wait without running them. */
+  abort(): void {
+    this.#abort(this.#takeCells());
   }
 
-  #abort(): void {
+  #takeCells(): Message[] {
+    const all = this.#waiting.splice(0);
+    this.#waiting.push(...all.filter(({ header }) => isCommType(header.msg_type)));
+    return all.filter(({ header }) => !isCommType(header.msg_type));
+  }
+
+  #abort(requests: readonly Message[]): void {
     const { transport, executor } = this.context;
-    for (const request of this.#waiting.splice(0)) {
+    for (const request of requests) {
       this.#status('busy', request);
       void transport.reply(
         'shell',
@@ -45,6 +63,31 @@ export class ShellQueue {
       );
       this.#status('idle', request);
     }
+  }
+
+  async #execute(request: Message): Promise<void> {
+    const { transport, executor, output } = this.context;
+    this.#current = request;
+    this.#status('busy', request);
+    const { status, reply, afterReply } = await executor.execute(request);
+    output.flush();
+    const stops = status === 'error' && request.content.stop_on_error !== false;
+    // Only what was sent before the reply is aborted: what the socket holds is taken in first.
+    if (stops) await new Promise((resolve) => setTimeout(resolve, 2));
+    const aborted = stops ? this.#takeCells() : [];
+    void transport.reply('shell', 'execute_reply', reply, request);
+    // A cell that waits need not wait for the last one's type errors.
+    if (this.#waiting.length === 0) await afterReply;
+    this.#current = undefined;
+    this.#status('idle', request);
+    this.#abort(aborted);
+  }
+
+  async #comm(request: Message): Promise<void> {
+    this.#status('busy', request);
+    await this.context.comms.receive(request);
+    this.#status('idle', request);
+    if (this.#current) this.#status('busy', this.#current);
   }
 
   #status(state: string, request: Message): void {

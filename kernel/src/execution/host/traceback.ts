@@ -6,13 +6,15 @@ export interface CellSource {
   readonly count: number;
   readonly code: string;
   /** Place in the user's code of a place in the running script (zero-based). */
-  original(position: Position): Position;
+  toSource(position: Position): Position;
 }
 
 export interface TracebackOptions {
   /** Cells by script file name. */
   readonly cells: ReadonlyMap<string, CellSource>;
   readonly colour: boolean;
+  /** Script file name of the cell that failed. */
+  readonly file?: string;
 }
 
 interface Frame {
@@ -32,7 +34,7 @@ function palette(colour: boolean) {
 
 const internal =
   /\((?:node:|evalmachine|file:.*\/kernel\/(?:lib|src)\/(?:execution|protocol)\/)|at (?:node:|file:.*\/kernel\/(?:lib|src)\/(?:execution|protocol)\/|(?:async )?__fovea__)|\/kernel\/(?:lib|src)\/execution\/|at <anonymous>:1:\d+$/;
-const location = /^(.*?)(\(?)((?:file:\/\/)?[^\s()]+):(\d+):(\d+)(\)?)$/;
+const location = /^(.*?)(\(?)((?:file:\/\/)?[^\s()]+):(\d+):(-?\d+)(\)?)$/;
 
 /** Reads the frames of a stack text, leaves out the kernel's own, and names cells by their count. */
 function frames(stack: string, { cells }: TracebackOptions): Frame[] {
@@ -43,9 +45,9 @@ function frames(stack: string, { cells }: TracebackOptions): Frame[] {
     const match = location.exec(line.trim());
     const cell = match && cells.get(match[3]!);
     if (match && cell) {
-      // The call of the arrow function around an asynchronous cell stands below its last line.
-      if (Number(match[4]) > cell.code.split('\n').length) continue;
-      const position = cell.original({ line: Number(match[4]) - 1, column: Number(match[5]) - 1 });
+      // The arrow function around an asynchronous cell begins before its first line and is called after its last.
+      if (Number(match[4]) > cell.code.split('\n').length || Number(match[5]) < 1) continue;
+      const position = cell.toSource({ line: Number(match[4]) - 1, column: Number(match[5]) - 1 });
       const where = `In[${cell.count}]:${position.line + 1}:${position.column + 1}`;
       const name = match[1]!.replace(/^at /, '').trim();
       const own = name === '' || name === 'async' || /^(?:async )?(?:<anonymous>|evalmachine)/.test(name);
@@ -56,12 +58,17 @@ function frames(stack: string, { cells }: TracebackOptions): Frame[] {
 }
 
 /** The lines around a place in a cell, with a caret under it. */
-export function codeFrame(code: string, { line, column }: Position, colour: boolean): string[] {
+export function codeFrame(
+  code: string,
+  { line, column }: Position,
+  colour: boolean,
+  context = CONTEXT_LINES,
+): string[] {
   const paint = palette(colour);
   const lines = code.split('\n');
   if (line < 0 || line >= lines.length) return [];
-  const first = Math.max(0, line - CONTEXT_LINES);
-  const last = Math.min(lines.length - 1, line + CONTEXT_LINES);
+  const first = Math.max(0, line - context);
+  const last = Math.min(lines.length - 1, line + context);
   const width = String(last + 1).length;
   const result: string[] = [];
   for (let n = first; n <= last; n++) {
@@ -80,6 +87,13 @@ export function codeFrame(code: string, { line, column }: Position, colour: bool
   return result;
 }
 
+/** An import that failed is not on the stack, but its line is known. */
+function importFrame(error: ThrownValue, { cells, file }: TracebackOptions): Frame | undefined {
+  const cell = file === undefined ? undefined : cells.get(file);
+  if (error.line === undefined || !cell) return undefined;
+  return { text: '', cell, position: { line: error.line - 1, column: 0 } };
+}
+
 /** Title line of a thrown value. */
 function title({ name, message }: ThrownValue): string {
   return message === '' ? name : `${name}: ${message}`;
@@ -92,9 +106,12 @@ function title({ name, message }: ThrownValue): string {
 export function traceback(error: ThrownValue, options: TracebackOptions, depth = 0): string[] {
   const paint = palette(options.colour);
   const all = frames(error.stack, options);
-  const own = all.find(({ cell }) => cell);
-  const [head, ...more] = title(error).split('\n');
-  const lines = [depth === 0 ? paint.red(head!) : `${paint.bold('Caused by:')} ${paint.red(head!)}`, ...more];
+  const own = all.find(({ cell }) => cell) ?? importFrame(error, options);
+  const [first, ...more] = title(error).split('\n');
+  const lines = [
+    depth === 0 ? paint.red(first!) : `${paint.bold('Caused by:')} ${paint.red(first!)}`,
+    ...more,
+  ];
   if (own?.cell && own.position) {
     const { line, column } = own.position;
     lines.push(paint.cyan(`  In[${own.cell.count}], line ${line + 1}, column ${column + 1}`));
@@ -104,7 +121,8 @@ export function traceback(error: ThrownValue, options: TracebackOptions, depth =
     lines.push(...all.map(({ text }) => paint.dim(`    ${text}`)));
   if (error.details) lines.push(`  { ${error.details} }`);
   error.errors?.forEach((member, index) => {
-    lines.push(`  [${index}] ${traceback(member, options, 0).join('\n  ')}`);
+    const [head, ...rest] = traceback(member, options);
+    lines.push(`  [${index}] ${head}`, ...rest.map((line) => `    ${line}`));
   });
   if (error.cause) lines.push(...traceback(error.cause, options, depth + 1));
   return lines;

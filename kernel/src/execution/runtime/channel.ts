@@ -2,7 +2,7 @@ import { fstatSync, writeSync } from 'node:fs';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { BACKLOG_LIMIT, InputState, Word } from '../shared.js';
 import type { Order, Packet, Report } from '../wire.js';
-import type { PumpData } from './pump.js';
+import type { Parcel, PumpData } from './pump.js';
 
 /** The main thread's end of the way to the host, by the pump. */
 export class Channel {
@@ -22,12 +22,25 @@ export class Channel {
       transferList: [this.#input.port2],
     });
     this.#worker.on('message', onOrder);
+    this.#worker.on('error', (error) => {
+      // Without the pump nobody can reach this process any more.
+      writeSync(2, `[fovea] the pump failed: ${error.stack ?? error.message}\n`);
+      process.kill(process.pid, 'SIGKILL');
+    });
     this.#input.port1.unref();
   }
 
-  /** Hands a report to the pump. */
+  /** Hands a report to the pump. @throws TypeError when it cannot be written as JSON */
   post(report: Report, buffers: readonly Uint8Array[] = []): void {
-    this.#worker.postMessage({ message: report, buffers } satisfies Packet<Report>);
+    const parcel: Parcel =
+      report.type === 'stream'
+        ? { stream: report }
+        : {
+            json: JSON.stringify(report),
+            buffers,
+            ...(report.type === 'done' ? { ended: report.cell } : {}),
+          };
+    this.#worker.postMessage(parcel);
   }
 
   /**

@@ -1,9 +1,11 @@
 import { Session } from 'node:inspector';
 import vm from 'node:vm';
+import { SILENT } from '../../display/display.js';
 import { formatValue } from '../../display/format.js';
 import { BRIDGE } from '../bridge.js';
 import type { Bundle, Done, ExecuteOrder, ExpressionResult } from '../wire.js';
 import type { Attribution } from './attribution.js';
+import { sendable } from './bundles.js';
 import { Cell, KeyboardInterrupt } from './cell.js';
 import type { Channel } from './channel.js';
 import { declare, type Results } from './globals.js';
@@ -25,6 +27,8 @@ const REMEMBERED = 256;
 export class Evaluator {
   readonly #session = new Session();
   readonly #cells = new Map<number, Cell>();
+  /** Cells that were interrupted and are over. */
+  readonly #interrupted = new Set<number>();
 
   constructor(
     private readonly channel: Channel,
@@ -36,12 +40,20 @@ export class Evaluator {
 
   /** The cell on whose behalf code runs now, if it is remembered. */
   current(): Cell | undefined {
-    const id = attributionOf(this.attribution);
+    const id = this.attribution.current();
     return id === undefined ? undefined : this.#cells.get(id);
   }
 
-  get(id: number): Cell | undefined {
-    return this.#cells.get(id);
+  /**
+   * Called by rewritten cells when they continue after an `await`: a cell that was interrupted and is over
+   * must not go on in the background.
+   *
+   * @throws KeyboardInterrupt
+   */
+  checkContinuation(id: number | undefined): void {
+    if (this.#interrupted.size === 0) return;
+    const cell = id ?? this.attribution.current();
+    if (cell !== undefined && this.#interrupted.has(cell)) throw new KeyboardInterrupt();
   }
 
   /** Starts a cell; its end is posted as `done`. */
@@ -65,7 +77,7 @@ export class Evaluator {
   run(id: number): void {
     const cell = this.#cells.get(id)!;
     const { program, file } = cell.order;
-    declare(program.names, program.resetNames);
+    declare(program.names, program);
     const options = {
       filename: file,
       importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
@@ -85,7 +97,7 @@ export class Evaluator {
       id,
       async (): Promise<[Bundle | undefined, Record<string, ExpressionResult>]> => {
         const { value, order } = cell;
-        const hasResult = order.program.hasResult && value !== undefined;
+        const hasResult = order.program.hasResult && value !== undefined && !isSilent(value);
         if (hasResult) this.results.record(order.count, value, order.program.names);
         const result = hasResult && order.show ? formatValue(value) : undefined;
         const expressions: Record<string, ExpressionResult> = {};
@@ -101,7 +113,8 @@ export class Evaluator {
           }
         }
         while (cell.displays.size > 0) await Promise.all(cell.displays);
-        return [await result, expressions];
+        const shown = await result;
+        return [shown && sendable(shown).bundle, expressions];
       },
     );
   }
@@ -128,6 +141,35 @@ export class Evaluator {
         (error: unknown) => this.#fail(cell, error),
       );
     });
+  }
+
+  #call: (() => unknown) | undefined;
+
+  /**
+   * Calls user code that belongs to no cell (a comm's handler), so that it can be interrupted like a cell.
+   *
+   * @throws whatever the code throws; KeyboardInterrupt when it is interrupted
+   */
+  call(action: () => unknown): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#call = () => {
+        try {
+          resolve(action());
+        } catch (error) {
+          reject(error);
+        }
+      };
+      this.#session.post('Runtime.evaluate', { expression: `${BRIDGE}.call()` }, (error, reply) => {
+        if (error || reply.exceptionDetails) reject(new KeyboardInterrupt());
+      });
+    });
+  }
+
+  /** Called through the bridge. */
+  runCall(): void {
+    const call = this.#call;
+    this.#call = undefined;
+    call?.();
   }
 
   /** Calls a method of the bridge through the session; `then` runs when it returned normally. */
@@ -179,6 +221,11 @@ export class Evaluator {
     if (cell.ended) return;
     cell.ended = true;
     cell.value = undefined;
+    if (cell.order.time) {
+      const elapsedMs = performance.now() - cell.startedMs;
+      this.attribution.run(cell.id, () => process.stdout.write(`Time: ${formatMs(elapsedMs)}\n`));
+    }
+    if (cell.interrupted) this.#interrupted.add(cell.id);
     this.channel.barrier();
     this.channel.post({ type: 'done', cell: cell.id, outcome, payload: cell.payload });
   }
@@ -195,10 +242,15 @@ export class Evaluator {
   }
 }
 
-function attributionOf(attribution: Attribution): number | undefined {
-  return attribution.current();
+function isSilent(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, SILENT);
 }
 
 function isAbort(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && (error as { name?: unknown }).name === 'AbortError';
+  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
+  return name === 'AbortError' || code === 'aborted';
+}
+
+function formatMs(ms: number): string {
+  return ms < 1000 ? `${ms.toPrecision(3)} ms` : `${(ms / 1000).toPrecision(3)} s`;
 }

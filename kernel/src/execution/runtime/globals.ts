@@ -2,9 +2,15 @@
  * Makes sure that a cell's names can be assigned: strict code may not create globals, and some of Node's are
  * accessors without a setter (`crypto`, `navigator`), which a cell may still want as its own variable.
  *
- * @param resetNames names that must not keep the value of an earlier run
+ * @param options `resetNames`: must not keep the value of an earlier run; `helperNames`: are not the user's
  */
-export function declare(names: readonly string[], resetNames: readonly string[]): void {
+export function declare(
+  names: readonly string[],
+  {
+    resetNames = [],
+    helperNames = [],
+  }: { resetNames?: readonly string[]; helperNames?: readonly string[] } = {},
+): void {
   for (const name of names) {
     const existing = Object.getOwnPropertyDescriptor(globalThis, name);
     const plain = existing !== undefined && existing.writable === true;
@@ -17,7 +23,7 @@ export function declare(names: readonly string[], resetNames: readonly string[])
       configurable: true,
     });
   }
-  for (const name of names) userNames.add(name);
+  for (const name of names) if (!helperNames.includes(name)) userNames.add(name);
   for (const name of resetNames) (globalThis as Record<string, unknown>)[name] = undefined;
 }
 

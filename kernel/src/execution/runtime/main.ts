@@ -1,9 +1,22 @@
+import { connectComms } from '../../display/comm.js';
+import { LIVE_TARGET } from '../../display/live.js';
+import { type LiveChannel, serveLive } from '../../display/live-target.js';
+import { connectOutput } from '../../display/output.js';
 import { BRIDGE } from '../bridge.js';
+import type { CommMessage, Order, Packet, Report } from '../wire.js';
+import { lightApi, loadFovea, mentionsApi, offer, SIGNAL } from './api.js';
 import { createAttribution } from './attribution.js';
+import { sendable } from './bundles.js';
+import { KeyboardInterrupt } from './cell.js';
 import { Channel } from './channel.js';
 import { trackChildren } from './children.js';
+import { Comms } from './comms.js';
+import { Disposables } from './disposables.js';
 import { Evaluator } from './evaluator.js';
-import { Results } from './globals.js';
+import { declare, Results } from './globals.js';
+import { createInputs } from './input.js';
+import { createMagics } from './magics.js';
+import { ModuleLoader } from './modules/loader.js';
 import { redirectStreams } from './streams.js';
 import { describeThrown } from './thrown.js';
 import { trackTimers } from './timers.js';
@@ -14,44 +27,131 @@ import { trackTimers } from './timers.js';
  */
 const attribution = createAttribution();
 const results = new Results();
-const channel = new Channel(process.argv[2]!, ({ message }) => {
+const channel = new Channel(process.argv[2]!, (packet) => obey(packet));
+const evaluator = new Evaluator(channel, attribution, results);
+const loader = new ModuleLoader(process.cwd());
+const disposables = new Disposables();
+const comms = new Comms(
+  (message, buffers) => channel.post({ ...message, ...owner() }, buffers),
+  (targets) => channel.post({ type: 'targets', names: targets }),
+);
+
+/** Whose output this is, as a part of a report. */
+function owner(): { cell?: number } {
+  const cell = attribution.current();
+  return cell === undefined ? {} : { cell };
+}
+
+function obey({ message, buffers }: Packet<Order>): void {
   switch (message.type) {
     case 'execute':
       results.inputs[message.count] = message.code;
-      evaluator.execute(message);
+      if (foveaReady || !mentionsApi(message.code)) evaluator.execute(message);
+      else {
+        loadNow();
+        void fovea.then(() => evaluator.execute(message));
+      }
       break;
     case 'interrupt':
       evaluator.interrupt(message.cells);
       break;
+    case 'comm':
+      void receive(message, buffers);
+      break;
     default:
   }
-});
-const evaluator = new Evaluator(channel, attribution, results);
+}
 
-Object.defineProperty(globalThis, BRIDGE, {
-  value: {
-    run: (id: number) => evaluator.run(id),
-    conclude: (id: number) => evaluator.conclude(id),
-    hold: (value: unknown) => evaluator.hold(value),
-    resume: (value: unknown) => value,
+async function receive(
+  message: CommMessage & { request: number },
+  buffers: readonly Uint8Array[],
+): Promise<void> {
+  try {
+    await attribution.run(message.request, () => evaluator.call(() => comms.receive(message, buffers)));
+  } catch (error) {
+    uncaught('comm', error);
+  }
+  channel.barrier();
+  channel.post({ type: 'handled', request: message.request });
+}
+
+function uncaught(origin: string, error: unknown): void {
+  if (error instanceof KeyboardInterrupt) return;
+  channel.post({ type: 'uncaught', origin, error: describeThrown(error), ...owner() });
+}
+
+const magics = createMagics({
+  directory: process.cwd(),
+  cell: () => evaluator.current(),
+  reset: async () => {
+    await disposables.clear();
+    results.reset();
   },
 });
 
-redirectStreams((name, text) => {
-  const cell = attribution.current();
-  channel.postOutput({ type: 'stream', name, text, ...(cell === undefined ? {} : { cell }) }, text.length);
+const bridge = {
+  run: (id: number) => evaluator.run(id),
+  conclude: (id: number) => evaluator.conclude(id),
+  call: () => evaluator.runCall(),
+  hold: (value: unknown) => evaluator.hold(value),
+  resume(value: unknown, cell?: number) {
+    evaluator.checkContinuation(cell);
+    return value;
+  },
+  import: (specifier: unknown, options?: object, line?: number) => loader.import(specifier, options, line),
+  meta: loader.meta,
+  pick: loader.pick.bind(loader),
+  spread(namespace: Record<string, unknown>) {
+    const names = Object.keys(namespace).filter((name) => name !== 'default');
+    declare(names);
+    for (const name of names) (globalThis as Record<string, unknown>)[name] = namespace[name];
+  },
+  use: disposables.use.bind(disposables),
+  useAsync: disposables.useAsync.bind(disposables),
+  magic: magics,
+};
+Object.defineProperty(globalThis, BRIDGE, { value: bridge });
+const signal = () => evaluator.current()?.controller.signal;
+Object.defineProperty(globalThis, SIGNAL, { get: signal });
+
+const inputs = createInputs((question) =>
+  channel.ask({ type: 'input', ...question, ...owner() } satisfies Report),
+);
+offer({ ...lightApi, ...inputs, require: loader.require });
+
+connectOutput({
+  display(shown, { id, update } = {}) {
+    const { bundle, size } = sendable(shown);
+    const named = id === undefined ? {} : { id };
+    channel.postOutput(
+      { type: 'display', bundle, size, ...named, ...(update ? { update } : {}), ...owner() },
+      size,
+    );
+  },
+  await(pending) {
+    const cell = evaluator.current();
+    const settled = pending
+      .catch((error: unknown) => uncaught('display', error))
+      .finally(() => cell?.displays.delete(settled));
+    cell?.displays.add(settled);
+  },
+  clear: (wait) => channel.post({ type: 'clear', wait, ...owner() }),
 });
+connectComms(comms);
+comms.registerTarget(LIVE_TARGET, (comm) => serveLive(comm as LiveChannel));
+
+redirectStreams((name, text) => channel.postOutput({ type: 'stream', name, text, ...owner() }, text.length));
 for (const origin of ['uncaughtException', 'unhandledRejection'] as const) {
-  process.on(origin, (error: unknown) => {
-    const cell = attribution.current();
-    channel.post({
-      type: 'uncaught',
-      origin,
-      error: describeThrown(error),
-      ...(cell === undefined ? {} : { cell }),
-    });
-  });
+  process.on(origin, (error: unknown) => uncaught(origin, error));
 }
+process.exit = (code) => {
+  throw Object.assign(
+    new Error(
+      `process.exit(${code ?? ''}) was called: in a notebook it ends only the cell, and variables are kept`,
+    ),
+    { name: 'ProcessExit' },
+  );
+};
 trackTimers(attribution, () => evaluator.current());
 trackChildren(
   () => channel.barrier(),
@@ -60,3 +160,17 @@ trackChildren(
 // Ctrl-C in a terminal reaches the whole process group; the host decides what it means.
 process.on('SIGINT', () => undefined);
 channel.post({ type: 'ready' });
+
+/** A first cell should not share the processor with loading what it does not use. */
+const LOAD_AFTER_MS = 800;
+let loadNow: () => void = () => undefined;
+let foveaReady = false;
+const fovea = new Promise<void>((resolve) => {
+  loadNow = resolve;
+  setTimeout(resolve, LOAD_AFTER_MS);
+})
+  .then(() => loadFovea(signal))
+  .catch((error: unknown) => uncaught('loading fovea', error))
+  .finally(() => {
+    foveaReady = true;
+  });

@@ -13,6 +13,13 @@ export interface PumpData {
   readonly inputPort: MessagePort;
 }
 
+/** What the main thread hands over: printed text, to be joined with more of it, or a report ready to be sent. */
+export type Parcel =
+  | { readonly stream: StreamReport }
+  | { readonly json: string; readonly buffers: readonly Uint8Array[]; readonly ended?: number };
+
+type StreamReport = Extract<Report, { type: 'stream' }>;
+
 /** How long the main thread may take to notice an interrupt before it is terminated. */
 const NOTICE_MS = 12;
 /** How often an interrupt is pressed again until the cell has ended. */
@@ -27,31 +34,32 @@ const socket = new Socket({ fd: 3, readable: true, writable: true });
 const session = new Session();
 (session as Session & { connectToMainThread(): void }).connectToMainThread();
 
-let held: Extract<Report, { type: 'stream' }> | undefined;
+let held: StreamReport | undefined;
 let timer: NodeJS.Timeout | undefined;
 
 function flush(): void {
   clearTimeout(timer);
   timer = undefined;
-  if (held) socket.write(pack(held));
+  if (held) socket.write(pack(JSON.stringify(held)));
   held = undefined;
 }
 
-function send(report: Report, buffers: readonly Uint8Array[] = []): void {
-  if (report.type === 'stream') {
-    if (held && held.name === report.name && held.cell === report.cell && held.text.length < COALESCE_SIZE) {
-      held = { ...held, text: held.text + report.text };
-      return;
-    }
-    flush();
-    held = report;
-    timer = setTimeout(flush, COALESCE_MS);
+function print(report: StreamReport): void {
+  if (held && held.name === report.name && held.cell === report.cell && held.text.length < COALESCE_SIZE) {
+    held = { ...held, text: held.text + report.text };
     return;
   }
   flush();
-  if (report.type === 'done') running.delete(report.cell);
-  socket.write(pack(report, buffers));
+  held = report;
+  timer = setTimeout(flush, COALESCE_MS);
 }
+
+function send(json: string, buffers: readonly Uint8Array[] = []): void {
+  flush();
+  socket.write(pack(json, buffers));
+}
+
+const report = (message: Report) => send(JSON.stringify(message));
 
 /** Cells handed to the main thread that have not ended. */
 const running = new Set<number>();
@@ -74,7 +82,7 @@ async function interrupt(cells: readonly number[]): Promise<void> {
   pressing = true;
   const started = Date.now();
   let reported = false;
-  while (cells.some((cell) => running.has(cell))) {
+  for (let again = true; again; ) {
     const seen = Atomics.load(shared, Word.interruptsSeen);
     main.postMessage({ message: { type: 'interrupt', cells }, buffers: [] } satisfies Packet<Order>);
     await wait(NOTICE_MS);
@@ -82,9 +90,12 @@ async function interrupt(cells: readonly number[]): Promise<void> {
       session.post('Runtime.terminateExecution', () => undefined);
     }
     await wait(PRESS_AGAIN_MS);
-    if (!reported && Date.now() - started > STUCK_MS) {
+    // With no cell running there is nothing to end, but a callback may have to be stopped all the same.
+    const noticed = Atomics.load(shared, Word.interruptsSeen) !== seen;
+    again = cells.length === 0 ? !noticed : cells.some((cell) => running.has(cell));
+    if (again && !reported && Date.now() - started > STUCK_MS) {
       reported = true;
-      send({ type: 'stuck' });
+      report({ type: 'stuck' });
     }
   }
   pressing = false;
@@ -97,7 +108,11 @@ function obey({ message, buffers }: Packet<Order>): void {
       break;
     case 'inspector':
       session.post(message.method, message.params as object, (error, result) => {
-        send({ type: 'inspector-reply', id: message.id, ...(error ? { error: error.message } : { result }) });
+        report({
+          type: 'inspector-reply',
+          id: message.id,
+          ...(error ? { error: error.message } : { result }),
+        });
       });
       break;
     case 'input':
@@ -122,9 +137,13 @@ function obey({ message, buffers }: Packet<Order>): void {
   }
 }
 
-main.on('message', ({ message, buffers }: Packet<Report>) => send(message, buffers));
+main.on('message', (parcel: Parcel) => {
+  if ('stream' in parcel) return print(parcel.stream);
+  if (parcel.ended !== undefined) running.delete(parcel.ended);
+  send(parcel.json, parcel.buffers);
+});
 session.on('inspectorNotification', (event: { method: string; params?: unknown }) => {
-  send({ type: 'inspector-event', method: event.method, params: event.params ?? {} });
+  report({ type: 'inspector-event', method: event.method, params: event.params ?? {} });
 });
 const unpacker = new Unpacker<Order>();
 socket.on('data', (chunk) => {

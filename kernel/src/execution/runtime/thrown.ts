@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import type { ThrownValue } from '../wire.js';
+import { importLines } from './modules/loader.js';
 
 const shown = new Set(['name', 'message', 'stack', 'cause', 'errors']);
 
@@ -36,7 +37,9 @@ export function describeThrown(value: unknown, depth = 0): ThrownValue {
       );
     const cause = depth < 8 && 'cause' in error && error.cause !== undefined ? error.cause : undefined;
     const errors = depth < 3 && Array.isArray(error.errors) ? error.errors.slice(0, 10) : undefined;
+    const line = importLines.get(error);
     return {
+      ...(line === undefined ? {} : { line }),
       name: text(() => error.name, 'Error') || 'Error',
       message: text(() => error.message, ''),
       stack: text(() => error.stack, '').slice(0, 100_000),

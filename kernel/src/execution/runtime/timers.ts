@@ -57,12 +57,12 @@ export function trackTimers(attribution: Attribution, cellOf: () => Cell | undef
   };
   const later = { setTimeout: withSignal('setTimeout'), setImmediate: withSignal('setImmediate') };
   const replaced: Module = {
-    setTimeout: wrap(original['setTimeout'] as never, false),
-    setInterval: wrap(original['setInterval'] as never, true),
-    setImmediate: wrap(original['setImmediate'] as never, false),
-    clearTimeout: forget(original['clearTimeout'] as never),
-    clearInterval: forget(original['clearInterval'] as never),
-    clearImmediate: forget(original['clearImmediate'] as never),
+    setTimeout: wrap(original.setTimeout as never, false),
+    setInterval: wrap(original.setInterval as never, true),
+    setImmediate: wrap(original.setImmediate as never, false),
+    clearTimeout: forget(original.clearTimeout as never),
+    clearInterval: forget(original.clearInterval as never),
+    clearImmediate: forget(original.clearImmediate as never),
   };
   for (const name of ['setTimeout', 'setImmediate'] as const) {
     Object.defineProperty(replaced[name], promisify.custom, { value: later[name] });

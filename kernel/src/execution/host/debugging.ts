@@ -1,0 +1,47 @@
+import type { Json } from '../../protocol/message.js';
+import type { RuntimeLink } from '../runtimeLink.js';
+
+/** What a debug adapter offers: `kernel/src/debug/adapter.ts` exports `DebugAdapter`. */
+export interface Debugger {
+  /** Answers a request of the Debug Adapter Protocol. */
+  handle(request: Json): Promise<Json>;
+  dispose(): void;
+}
+
+interface AdapterModule {
+  readonly DebugAdapter: new (options: { link: RuntimeLink; sendEvent(event: Json): void }) => Debugger;
+}
+
+/** The debug adapter, loaded with the first request for it. */
+export class Debugging {
+  #adapter: Promise<Debugger> | undefined;
+
+  constructor(
+    private readonly link: RuntimeLink,
+    private readonly sendEvent: (event: Json) => void,
+  ) {}
+
+  async handle(request: Json): Promise<Json> {
+    const { link, sendEvent } = this;
+    const path = '../../debug/adapter.js';
+    this.#adapter ??= (import(path) as Promise<AdapterModule>).then(
+      ({ DebugAdapter }) => new DebugAdapter({ link, sendEvent }),
+    );
+    try {
+      return await (await this.#adapter).handle(request);
+    } catch (error) {
+      return {
+        type: 'response',
+        request_seq: request.seq,
+        seq: 0,
+        success: false,
+        command: request.command,
+        message: (error as Error).message,
+      };
+    }
+  }
+
+  dispose(): void {
+    void this.#adapter?.then((adapter) => adapter.dispose());
+  }
+}

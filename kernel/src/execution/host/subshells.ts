@@ -1,0 +1,41 @@
+import { randomUUID } from 'node:crypto';
+import type { Message } from '../../protocol/message.js';
+import { ShellQueue, type ShellQueueContext } from './shellQueue.js';
+
+/**
+ * The main shell and the subshells that clients open beside it (JEP 91). All share one realm: code in a
+ * subshell runs while a cell of another waits in an `await`.
+ */
+export class Shells {
+  readonly main: ShellQueue;
+  readonly #subshells = new Map<string, ShellQueue>();
+
+  constructor(private readonly context: ShellQueueContext) {
+    this.main = new ShellQueue(context);
+  }
+
+  create(): string {
+    const id = randomUUID();
+    this.#subshells.set(id, new ShellQueue(this.context));
+    return id;
+  }
+
+  /** @returns whether there was one of that name */
+  delete(id: string): boolean {
+    return this.#subshells.delete(id);
+  }
+
+  list(): string[] {
+    return [...this.#subshells.keys()];
+  }
+
+  /** The shell that a message is for; `undefined` when it names a subshell that does not exist. */
+  of({ header }: Message): ShellQueue | undefined {
+    return header.subshell_id ? this.#subshells.get(header.subshell_id) : this.main;
+  }
+
+  /** Aborts what waits everywhere. */
+  abort(): void {
+    for (const shell of [this.main, ...this.#subshells.values()]) shell.abort();
+  }
+}

@@ -1,0 +1,37 @@
+import { comms } from '../../display/comm.js';
+import { clearOutput, display } from '../../display/display.js';
+import { registerFormatter } from '../../display/format.js';
+import { html, image, json, latex, markdown, png, svg } from '../../display/rich.js';
+import { userNames } from './globals.js';
+
+const mentioned = /\bfovea\b/;
+
+/** Whether a cell may use `fovea`, and has to wait until it is there. */
+export function mentionsApi(code: string): boolean {
+  return mentioned.test(code);
+}
+
+/** The current cell's signal, for code that wants to stop when the cell is interrupted. */
+export const SIGNAL = Symbol.for('fovea.signal');
+
+/** What cells have at hand from the beginning. */
+export const lightApi = { display, clearOutput, html, markdown, latex, json, png, svg, image, comms };
+
+/** Puts names into the global scope where a cell can redeclare them. */
+export function offer(values: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (userNames.has(name)) continue;
+    Object.defineProperty(globalThis, name, { value, writable: true, enumerable: false, configurable: true });
+  }
+}
+
+/**
+ * Loads `fovea` and the displays of the engine's nouns. It is loaded beside the first cells, because drawing
+ * and the engine behind it take a while to load.
+ */
+export async function loadFovea(signal: () => AbortSignal | undefined): Promise<void> {
+  const { fovea, nounBundle } = await import('../../index.js');
+  registerFormatter(nounBundle);
+  const properties = { signal: { get: signal, enumerable: true } };
+  offer({ fovea: Object.defineProperties({ ...fovea }, properties) });
+}
