@@ -380,6 +380,27 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
       expect(await notice().textContent()).toContain('The kernel is busy');
     });
 
+    it('a kernel that never answers: it says so after a while, and an answer that comes late counts', async () => {
+      await start();
+      await harness.page.clock.install();
+      await harness.page.evaluate(() => {
+        const { live } = window;
+        const { answers } = window as unknown as Fakes;
+        const silent = live.kernel('k5', answers as never);
+        silent.answering = false;
+        Object.assign(window, { kernel: silent });
+        live.tracker.bring(live.notebook('silent.ipynb', silent));
+      });
+      expect(await notice().textContent()).toContain('Connecting');
+      await harness.page.clock.runFor(9000);
+      expect(await notice().textContent()).toContain('The kernel does not answer');
+      await harness.page.evaluate(() => {
+        const { kernel, answers } = window as unknown as Fakes;
+        kernel.reply({ type: 'catalogue', catalogue: answers.catalogue });
+      });
+      expect(await notice().isHidden()).toBe(true);
+    });
+
     it('no notebook at all', async () => {
       await start();
       await harness.page.evaluate(() => window.live.tracker.bring(null));
@@ -388,7 +409,7 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
   });
 
   describe('fits', () => {
-    it.each([280, 420])('a place %i pixels wide: nothing sticks out', async (width) => {
+    it.each([240, 280, 420])('a place %i pixels wide: nothing sticks out', async (width) => {
       await start({ width });
       await expect.poll(measured).toMatch(/ms$/);
       expect(await checkFit(harness.page)).toEqual([]);

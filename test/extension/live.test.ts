@@ -234,7 +234,15 @@ describe('the block chart', () => {
 
 describe('what the panel says of its connection', () => {
   it('is helpful for every state but ready', () => {
-    for (const connection of ['none', 'starting', 'opening', 'unsupported', 'closed', 'dead'] as const) {
+    for (const connection of [
+      'none',
+      'starting',
+      'opening',
+      'silent',
+      'unsupported',
+      'closed',
+      'dead',
+    ] as const) {
       expect(noticeFor(connection, 'Python 3', false)!.detail.length).toBeGreaterThan(20);
     }
     expect(noticeFor('ready', undefined, true)).toBeUndefined();

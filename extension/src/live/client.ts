@@ -9,6 +9,8 @@ export type Connection =
   | 'starting'
   /** The comm is open and the catalogue awaited. */
   | 'opening'
+  /** The comm is open, and nothing has come for a while. */
+  | 'silent'
   | 'ready'
   /** The kernel closed the comm unanswered: it is another kernel. */
   | 'unsupported'
@@ -23,6 +25,9 @@ export interface ClientOptions {
   onMalformed(error: Error): void;
 }
 
+/** After this long without a catalogue the panel says so; an answer that comes later still counts. */
+const PATIENCE_MS = 8000;
+
 /** Comm ids that some panel of this page holds: another view of the same kernel opens its own. */
 const held = new Set<string>();
 
@@ -36,6 +41,7 @@ export class LiveClient {
   private comm: Kernel.IComm | undefined;
   private generation = 0;
   private wasLost = false;
+  private patience: number | undefined;
   connection: Connection = 'none';
 
   constructor(
@@ -73,6 +79,7 @@ export class LiveClient {
   }
 
   private set(connection: Connection): void {
+    window.clearTimeout(this.patience);
     if (connection === this.connection) return;
     this.connection = connection;
     this.options.onConnection(connection);
@@ -123,6 +130,7 @@ export class LiveClient {
 
   private drop(): Kernel.IComm | undefined {
     this.generation += 1;
+    window.clearTimeout(this.patience);
     const { comm } = this;
     this.comm = undefined;
     if (comm) {
@@ -166,6 +174,7 @@ export class LiveClient {
     sessionStorage.setItem(storageKey(kernel), comm.commId);
     if (known === undefined) comm.open({}).done.catch(() => undefined);
     this.send({ type: 'hello' });
+    this.patience = window.setTimeout(() => this.set('silent'), PATIENCE_MS);
   }
 
   private onMessage(data: unknown): void {

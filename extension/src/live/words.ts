@@ -24,9 +24,16 @@ export function noticeFor(
     case 'starting':
       return { title: 'The kernel is starting', detail: 'The controls appear as soon as it is ready.' };
     case 'opening':
+    case 'silent':
       return busy
         ? { title: 'The kernel is busy', detail: 'The controls appear when it has a moment.' }
-        : { title: 'Connecting', detail: 'Asking the kernel what there is to try.' };
+        : connection === 'opening'
+          ? { title: 'Connecting', detail: 'Asking the kernel what there is to try.' }
+          : {
+              title: 'The kernel does not answer',
+              detail: 'It runs, but says nothing of live controls. An update or a restart of it may help.',
+              action: 'reopen',
+            };
     case 'unsupported':
       return {
         title: `${kernel ?? 'This kernel'} has no live controls`,

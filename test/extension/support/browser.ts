@@ -18,6 +18,16 @@ const variables = (theme: 'light' | 'dark') =>
     `[data-jp-theme-light='${theme === 'light'}']`,
   );
 
+/** Rules of the lab that reach into outputs and panels. */
+const LAB_STYLES = [
+  'application/style/buttons.css',
+  'outputarea/style/base.css',
+  'ui-components/style/styling.css',
+];
+
+const labStyles = () =>
+  LAB_STYLES.map((path) => readFileSync(require.resolve(`@jupyterlab/${path}`), 'utf8')).join('\n');
+
 async function bundle(entry: string): Promise<{ script: string; style: string }> {
   const result = await build({
     entryPoints: [`${root}test/extension/support/${entry}.ts`],
@@ -36,7 +46,7 @@ async function bundle(entry: string): Promise<{ script: string; style: string }>
 const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>harness</title>
 <link rel="stylesheet" href="/themes.css"><link rel="stylesheet" href="/style.css">
 <style>body { margin: 24px; background: var(--jp-layout-color0); }</style></head>
-<body data-jp-theme-light="true" data-jp-theme-name="light"><div id="host" class="jp-RenderedHTMLCommon"></div>
+<body class="jp-ThemedContainer" data-jp-theme-light="true" data-jp-theme-name="light"><div id="host"></div>
 <script src="/script.js"></script></body></html>`;
 
 /** A browser with a page that mounts renderers, themed by JupyterLab's own variables. */
@@ -62,7 +72,7 @@ export async function openHarness(entry = 'harness'): Promise<Harness> {
     const { origin, pathname } = new URL(route.request().url());
     const body = {
       '/': ['text/html', PAGE],
-      '/themes.css': ['text/css', `${variables('light')}\n${variables('dark')}`],
+      '/themes.css': ['text/css', `${variables('light')}\n${variables('dark')}\n${labStyles()}`],
       '/style.css': ['text/css', style],
       '/script.js': ['text/javascript', script],
       '/favicon.ico': ['image/x-icon', ''],

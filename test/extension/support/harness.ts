@@ -22,6 +22,7 @@ const harness = {
     const host = window.document.querySelector<HTMLElement>('#host')!;
     host.style.width = `${width}px`;
     const renderer = RENDERERS[mime]();
+    renderer.addClass('jp-OutputArea-output');
     Widget.attach(renderer, host);
     shown = renderer;
     const frozen = JSON.stringify(document);
