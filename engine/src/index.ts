@@ -62,3 +62,5 @@ export * from './run/profile-builder.js';
 export * from './run/run.js';
 export * from './tensor.js';
 export * from './train/index.js';
+export * from './run/benchmark.js';
+export * from './run/median.js';

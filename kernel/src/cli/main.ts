@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   calibrate: () => import('./calibrate.js'),
   evaluate: () => import('./evaluate.js'),
   fit: () => import('./fit.js'),
+  bench: () => import('./bench.js'),
   infer: () => import('./infer.js'),
   inspect: () => import('./inspect.js'),
   kernel: () => import('./kernel.js'),
