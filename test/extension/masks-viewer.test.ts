@@ -4,6 +4,7 @@ import { MASKS_MIME, type MasksDocument } from '../../extension/src/documents/ty
 import { heatColor } from '../../extension/src/masks/colors';
 import { CHROMIUM, type Harness, openHarness } from './support/browser';
 import { checkFit, contrasts, pixel, unnamed } from './support/page';
+import { png } from './support/png';
 import { sampleMasks, tinyMasks } from './support/samples';
 
 describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium is absent)', () => {
@@ -256,6 +257,48 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       expect(await harness.page.getByRole('alert').textContent()).toContain(
         'images[0].width: found nothing, expected a number',
       );
+    });
+
+    it('an update of its display: the chosen block and view stay', async () => {
+      await mount(sampleMasks());
+      await overlay().focus();
+      await harness.page.keyboard.press('End');
+      await harness.page.evaluate(([mime, document]) => window.harness.update(mime, document), [
+        MASKS_MIME,
+        { ...sampleMasks(), title: 'Later' },
+      ] as const);
+      expect(await harness.page.locator('.fovea-title').textContent()).toBe('Later');
+      expect(await overlay().locator('canvas').getAttribute('aria-label')).toContain('Block 16 of 16');
+    });
+
+    it('long and narrow images, in both directions', async () => {
+      const document = tinyMasks();
+      for (const [width, height] of [
+        [2000, 2],
+        [2, 2000],
+      ] as const) {
+        const image = {
+          ...document.images[0]!,
+          width,
+          height,
+          png: png(width, height, () => [200, 100, 50]),
+        };
+        await mount({ ...document, images: [image] });
+        expect((await overlay().boundingBox())!.height).toBeLessThanOrEqual(561);
+        expect(await checkFit(harness.page)).toEqual([]);
+        const [download] = await Promise.all([
+          harness.page.waitForEvent('download'),
+          harness.page.getByRole('button', { name: 'Save PNG' }).click(),
+        ]);
+        expect((await readFile(await download.path())).length).toBeGreaterThan(100);
+      }
+    });
+
+    it('a document that says its image is huge, when there is none', async () => {
+      const document = tinyMasks();
+      const image = { ...document.images[0]!, width: 16384, height: 16384, png: 'AAAA' };
+      await mount({ ...document, images: [image] });
+      expect(await pixel(harness.page, '[data-view=block] canvas', 0.25, 0.25)).toEqual([138, 144, 153]);
     });
 
     it('a sound document after a malformed one', async () => {

@@ -100,7 +100,7 @@ export class Painter {
   show(picture: Picture, region: Region): void {
     this.picture = picture;
     this.region = region;
-    this.place.style.setProperty('--fovea-aspect', `${picture.width} / ${picture.height}`);
+    this.place.style.setProperty('--fovea-aspect', String(picture.width / picture.height));
     this.draw();
     this.say();
   }

@@ -191,7 +191,11 @@ export class LiveSession {
   }
 
   private remember(): void {
-    sessionStorage.setItem(this.key, JSON.stringify(this.state));
+    try {
+      sessionStorage.setItem(this.key, JSON.stringify(this.state));
+    } catch {
+      // A full storage costs no more than the controls after a reload.
+    }
   }
 
   private remembered(): LiveState | undefined {

@@ -9,10 +9,17 @@ import { byStage } from './summary';
 /** Shortest side of a saved overlay; small images are enlarged by whole factors so that pixels stay square. */
 const LEAST_SIDE = 768;
 
+/** Longest side of a saved overlay, for images that are very long and narrow. */
+const MOST_SIDE = 8192;
+
 const FONT = 'system-ui, -apple-system, "Segoe UI", Helvetica, Arial, sans-serif';
 
 function canvasFor(picture: Picture, side: number): CanvasRenderingContext2D {
-  const factor = Math.max(1, Math.ceil(side / Math.min(picture.width, picture.height)));
+  const wanted = Math.ceil(side / Math.min(picture.width, picture.height));
+  const factor = Math.max(
+    1,
+    Math.min(wanted, Math.floor(MOST_SIDE / Math.max(picture.width, picture.height))),
+  );
   const canvas = document.createElement('canvas');
   canvas.width = picture.width * factor;
   canvas.height = picture.height * factor;

@@ -52,7 +52,7 @@ export class HeatView {
   show(picture: Picture, blocks: readonly MasksBlock[], opacity: number): void {
     const heat = computeHeat(blocks, picture.width, picture.height);
     this.shown = { picture, heat, opacity };
-    this.place.style.setProperty('--fovea-aspect', `${picture.width} / ${picture.height}`);
+    this.place.style.setProperty('--fovea-aspect', String(picture.width / picture.height));
     const sentence = heatSentence(heat);
     this.sentence.textContent = sentence;
     this.canvas.setAttribute('aria-label', `Compute heat map. ${sentence}`);

@@ -43,7 +43,7 @@ export class Overlay {
     this.picture = picture;
     this.block = block;
     this.style = style;
-    this.node.style.setProperty('--fovea-aspect', `${picture.width} / ${picture.height}`);
+    this.node.style.setProperty('--fovea-aspect', String(picture.width / picture.height));
     this.canvas.setAttribute('aria-label', label);
     this.draw();
     if (moved) this.pick(undefined, false);

@@ -23,21 +23,27 @@ async function decode(png: string): Promise<HTMLImageElement | undefined> {
   }
 }
 
+/** Longest side that is kept; a small file can hold an image that no browser has the memory for. */
+const LONGEST_SIDE = 2048;
+
 /**
  * Decodes a PNG given as base64. An image that cannot be decoded becomes a plain area of the declared size, so
- * that its masks can still be looked at.
+ * that its masks can still be looked at. Beyond 2048 pixels a side, an image is kept at a smaller scale.
  */
 export async function loadPicture(png: string, width: number, height: number): Promise<Picture> {
   const image = await decode(png);
-  const w = image?.naturalWidth || width;
-  const h = image?.naturalHeight || height;
+  const fullWidth = image?.naturalWidth || width;
+  const fullHeight = image?.naturalHeight || height;
+  const scale = Math.min(1, LONGEST_SIDE / Math.max(fullWidth, fullHeight));
+  const w = Math.max(1, Math.round(fullWidth * scale));
+  const h = Math.max(1, Math.round(fullHeight * scale));
   const color = new OffscreenCanvas(w, h);
   const context = color.getContext('2d', { willReadFrequently: true })!;
   context.fillStyle = '#8a9099';
   context.fillRect(0, 0, w, h);
   if (image) {
     context.clearRect(0, 0, w, h);
-    context.drawImage(image, 0, 0);
+    context.drawImage(image, 0, 0, w, h);
   }
   const pixels = context.getImageData(0, 0, w, h);
   for (let at = 0; at < pixels.data.length; at += 4) {

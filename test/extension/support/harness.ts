@@ -37,6 +37,11 @@ const harness = {
     await renderer.renderModel(model as never);
     if (JSON.stringify(document) !== frozen) throw new Error('the renderer changed the document');
   },
+  /** Renders another document into the widget that is shown, as an update of a display does. */
+  async update(mime: keyof typeof RENDERERS, document: unknown): Promise<void> {
+    const model = { trusted: false, data: { [mime]: document }, metadata: {}, setData: () => undefined };
+    await (shown as MasksRenderer).renderModel(model as never);
+  },
   unmount(): void {
     shown?.dispose();
     shown = undefined;
