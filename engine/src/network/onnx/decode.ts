@@ -6,9 +6,9 @@ import { type ModelProto, ModelProtoSchema } from './generated/onnx_pb.js';
  * More messages than any convolutional network has. An empty message takes two bytes in the file and some
  * hundred in memory, so without a limit a small file could fill the memory.
  */
-const mostMessages = 1_000_000;
+const mostMessages = 300_000;
 /** The same for integers written one byte each; float data takes four bytes a value and needs no limit. */
-const mostIntegers = 16_000_000;
+const mostIntegers = 4_000_000;
 const deepestNesting = 64;
 
 /**

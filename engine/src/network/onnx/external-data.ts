@@ -15,6 +15,7 @@ import { isExternal } from './tensor.js';
  * read: a model from elsewhere must not be able to read anything else.
  *
  * @param modelPath path of the model; undefined when it came from memory and so has no folder
+ * @returns bytes of the files read
  * @throws FoveaError `bad-file` for a location outside the folder or a range outside the file, `io` when the
  *   file cannot be read
  */
@@ -22,7 +23,7 @@ export async function loadExternalData(
   model: ModelProto,
   source: string,
   modelPath: string | undefined,
-): Promise<void> {
+): Promise<number> {
   const files = new Map<string, Uint8Array>();
   for (const tensor of tensorsOf(model.graph)) {
     if (!isExternal(tensor)) continue;
@@ -52,6 +53,7 @@ export async function loadExternalData(
     tensor.externalData = [];
     tensor.dataLocation = TensorProto_DataLocation.DEFAULT;
   }
+  return [...files.values()].reduce((sum, { length }) => sum + length, 0);
 }
 
 /** Every stored tensor of a graph, those of `Constant` nodes and of bodies of control flow included. */

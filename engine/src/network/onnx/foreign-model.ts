@@ -1,5 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { FoveaError } from '../../errors.js';
+import type { Budget } from './budget.js';
 import {
   ModelProtoSchema,
   type NodeProto,
@@ -8,7 +9,10 @@ import {
   ValueInfoProtoSchema,
 } from './generated/onnx_pb.js';
 import { describeNode, type Graph, type GraphNode } from './graph.js';
-import { asFloat32Tensor, ElementType, isFloatType } from './tensor.js';
+import { asFloat32Tensor, ElementType, isFloatType, typedLength } from './tensor.js';
+
+/** Rough size of an operator's description. */
+const bytesPerOperator = 256;
 
 /** A self-contained model of the operators between known values and one value. */
 export interface ForeignPiece {
@@ -29,6 +33,7 @@ export function cutPiece(
   producers: ReadonlyMap<string, GraphNode>,
   output: string,
   known: (value: string) => 2 | 4 | undefined,
+  budget: Budget,
 ): ForeignPiece {
   const nodes = new Set<GraphNode>();
   const inputs = new Map<string, 2 | 4>();
@@ -37,12 +42,16 @@ export function cutPiece(
   for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
     if (nodes.has(node)) continue;
     nodes.add(node);
+    budget.spend(bytesPerOperator);
     for (const name of [...node.inputs, ...node.captured]) {
       if (name === '') continue;
       const constant = graph.constants.get(name);
       const rank = known(name);
       const producer = producers.get(name);
-      if (constant) initializers.set(name, asFloat32Tensor(name, constant));
+      if (constant && !initializers.has(name)) {
+        budget.spend(bytesPerOperator + constant.rawData.length + 8 * typedLength(constant));
+        initializers.set(name, asFloat32Tensor(name, constant));
+      } else if (constant) continue;
       else if (rank !== undefined) inputs.set(name, rank);
       else if (producer) pending.push(producer);
     }
@@ -54,7 +63,7 @@ export function cutPiece(
       `${graph.source}: ${describeNode(last)} does not depend on the image; such outputs are not accepted`,
     );
   }
-  const ordered = graph.nodes.filter((node) => nodes.has(node));
+  const ordered = [...nodes].sort((a, b) => a.position - b.position);
   const model = create(ModelProtoSchema, {
     irVersion: graph.irVersion,
     producerName: 'fovea',

@@ -1,5 +1,6 @@
 import { foldBatchNorm } from '../batch-norm.js';
 import type { Activation, Convolution } from '../network.js';
+import type { Budget } from './budget.js';
 import type {
   ActivationDraft,
   AffineDraft,
@@ -14,10 +15,10 @@ import type {
  * before, activations into the convolution or addition before, padding into the convolution after, and the
  * spelled-out forms of SiLU, hard sigmoid and hard swish into one activation.
  */
-export function fuse(graph: DraftGraph): void {
+export function fuse(graph: DraftGraph, budget: Budget): void {
   for (const draft of graph.all()) {
     if (draft.kind === 'convolution') absorbPadding(graph, draft);
-    else if (draft.kind === 'affine') joinAffine(graph, draft);
+    else if (draft.kind === 'affine') joinAffine(graph, draft, budget);
     else if (draft.kind === 'multiply') joinGate(graph, draft);
     else if (draft.kind === 'activation') joinActivation(graph, draft);
   }
@@ -39,12 +40,13 @@ function absorbPadding(graph: DraftGraph, draft: ConvolutionDraft): void {
   });
 }
 
-function joinAffine(graph: DraftGraph, draft: AffineDraft): void {
+function joinAffine(graph: DraftGraph, draft: AffineDraft, budget: Budget): void {
   const before = graph.producer(draft.inputs[0]!);
   if (!before || !graph.onlyReadBy(draft.inputs[0]!, draft)) return;
   const origins = [...before.origins, ...draft.origins];
   if (before.kind === 'convolution' && before.convolution.activation === 'none') {
     const { weight, bias } = before.convolution;
+    budget.spend(4 * weight.length);
     const folded = foldBatchNorm(weight, bias, asBatchNorm(draft));
     graph.replace(draft, [before], {
       ...before,
@@ -62,7 +64,7 @@ function joinAffine(graph: DraftGraph, draft: AffineDraft): void {
       shift: folded.bias,
     };
     graph.replace(draft, [before], joined);
-    joinAffine(graph, joined);
+    joinAffine(graph, joined, budget);
   } else if (
     before.kind === 'convolution' &&
     before.convolution.activation === 'relu6' &&

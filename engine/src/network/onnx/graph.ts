@@ -24,6 +24,8 @@ export interface GraphNode {
   /** Values that a body inside the node (If, Loop) reads from the graph around it. */
   readonly captured: readonly string[];
   readonly proto: NodeProto;
+  /** Place in the graph's order. */
+  position: number;
 }
 
 /** A graph whose names have all been checked: every value is defined once, before it is read. */
@@ -141,6 +143,7 @@ function graphNode(proto: NodeProto): GraphNode {
       [...(attribute.g ? [attribute.g] : []), ...attribute.graphs].flatMap(capturedBy),
     ),
     proto,
+    position: 0,
   };
 }
 
@@ -211,6 +214,9 @@ function inOrder(nodes: readonly GraphNode[], source: string): GraphNode[] {
     const stuck = nodes.find((_, i) => waitingFor[i]! > 0)!;
     throw new FoveaError('bad-file', `${source}: the graph has a cycle through ${describeNode(stuck)}`);
   }
+  ordered.forEach((node, position) => {
+    node.position = position;
+  });
   return ordered;
 }
 

@@ -1,5 +1,6 @@
 import { FoveaError } from '../../errors.js';
 import { blocksOf, type Network, type NetworkNode } from '../network.js';
+import { Budget } from './budget.js';
 import { decodeModel } from './decode.js';
 import { type Draft, DraftGraph } from './draft.js';
 import { loadExternalData, tensorsOf } from './external-data.js';
@@ -24,15 +25,16 @@ const defaultSide = 224;
 export async function importOnnx(bytes: Uint8Array, name: string, path?: string): Promise<Network> {
   const source = path ?? name;
   const model = decodeModel(bytes, source);
-  await loadExternalData(model, source, path);
+  const externalBytes = await loadExternalData(model, source, path);
+  const budget = new Budget(source, bytes.length + externalBytes);
   const graph = readGraph(model, source);
   const image = nominalImage(graph);
-  const translation = translate(graph, image);
+  const translation = translate(graph, image, budget);
   const output = translation.resolve(graph.outputs[0]!);
   const drafts = new DraftGraph(live(translation.drafts, output), new Set([output]));
-  fuse(drafts);
+  fuse(drafts, budget);
   findBlocks(drafts);
-  const nodes = assemble(graph, drafts.all(), translation, image.name, output);
+  const nodes = assemble(graph, drafts.all(), translation, image.name, output, budget);
   const labels = labelsOf(model);
   const network: Network = {
     name,
@@ -78,6 +80,7 @@ function assemble(
   translation: Translation,
   input: string,
   output: string,
+  budget: Budget,
 ): NetworkNode[] {
   const producers = new Map<string, GraphNode>();
   for (const node of graph.nodes) for (const value of node.outputs) producers.set(value, node);
@@ -106,7 +109,8 @@ function assemble(
     }
     for (const value of draft.outputs) {
       if (!wanted.has(value)) continue;
-      const piece = cutPiece(graph, producers, value, (name) => (name === value ? undefined : rankOf(name)));
+      const known = (name: string) => (name === value ? undefined : rankOf(name));
+      const piece = cutPiece(graph, producers, value, known, budget);
       nodes.push({
         kind: 'foreign',
         name: unique(draft.label),

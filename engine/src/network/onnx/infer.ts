@@ -21,6 +21,8 @@ export interface Inference {
 
 /** Longest list of integers worth following. */
 const mostIntegers = 64;
+/** Highest rank worth following. */
+const highestRank = 16;
 
 /**
  * Infers the shapes of all values.
@@ -50,7 +52,10 @@ function inferNode(node: GraphNode, state: Inference): void {
   const outputs = node.domain === '' ? outputShapes(node, shapes, state) : [];
   node.outputs.forEach((name, i) => {
     const dims = outputs[i];
-    const sane = dims?.every((extent) => Number.isSafeInteger(extent) && extent >= 0);
+    const sane =
+      dims &&
+      dims.length <= highestRank &&
+      dims.every((extent) => Number.isSafeInteger(extent) && extent >= 0);
     state.shapes.set(name, sane ? dims : undefined);
   });
   const values = node.domain === '' ? integersOf(node, shapes, state) : undefined;

@@ -1,10 +1,11 @@
 import { FoveaError } from '../../errors.js';
+import type { Budget } from './budget.js';
 import type { Draft } from './draft.js';
 import type { TensorProto } from './generated/onnx_pb.js';
 import { describeNode, type Graph, type GraphNode } from './graph.js';
 import { type Inference, inferShapes } from './infer.js';
 import { labelOf } from './labels.js';
-import { float32Values, isFloatType, numberValues } from './tensor.js';
+import { countOf, dimsOf, float32Values, isFloatType, numberValues } from './tensor.js';
 
 /** What is known of a value that the engine can hold. */
 export interface Value {
@@ -28,6 +29,7 @@ export class Scope {
 
   constructor(
     readonly graph: Graph,
+    private readonly budget: Budget,
     { name, channels, height, width }: { name: string; channels: number; height: number; width: number },
   ) {
     this.inference = inferShapes(
@@ -60,7 +62,18 @@ export class Scope {
 
   floats(node: GraphNode, index: number): Float32Array | undefined {
     const tensor = this.constant(node, index);
-    return tensor && isFloatType(tensor.dataType) ? float32Values(tensor) : undefined;
+    return tensor && isFloatType(tensor.dataType) ? this.weights(tensor) : undefined;
+  }
+
+  /** A float tensor's values; each use is accounted for. */
+  weights(tensor: TensorProto): Float32Array<ArrayBuffer> {
+    this.spend(countOf(dimsOf(tensor)));
+    return float32Values(tensor);
+  }
+
+  /** Accounts for values that are about to be made. */
+  spend(values: number): void {
+    this.budget.spend(4 * values);
   }
 
   integers(node: GraphNode, index: number): number[] | undefined {

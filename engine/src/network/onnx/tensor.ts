@@ -66,7 +66,7 @@ export function checkTensor(tensor: TensorProto, source: string): void {
   if (dims.length > 16 || dims.some((extent) => !Number.isSafeInteger(extent) || extent < 0)) {
     throw new FoveaError(
       'bad-file',
-      `${source}: tensor ${quoted} has shape [${dims.slice(0, 16).join(', ')}]; extents of at least 0 are accepted`,
+      `${source}: tensor ${quoted} has shape [${tensor.dims.slice(0, 16).join(', ')}]; up to 16 extents of at least 0 are accepted`,
     );
   }
   if (tensor.dataType === ElementType.STRING) return;
@@ -128,6 +128,11 @@ export function asFloat32Tensor(name: string, tensor: TensorProto): TensorProto 
 
 export function isExternal(tensor: TensorProto): boolean {
   return tensor.dataLocation === TensorProto_DataLocation.EXTERNAL;
+}
+
+/** Values stored one protobuf number each. */
+export function typedLength(tensor: TensorProto): number {
+  return typedData(tensor).length;
 }
 
 function typedData(tensor: TensorProto): readonly (number | bigint)[] {

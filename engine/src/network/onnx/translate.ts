@@ -1,3 +1,4 @@
+import type { Budget } from './budget.js';
 import type { Draft, UnknownDraft } from './draft.js';
 import { floatOf, type Graph } from './graph.js';
 import { activation, clip, hardSigmoid } from './operators/activation.js';
@@ -23,8 +24,9 @@ export interface Translation {
 export function translate(
   graph: Graph,
   image: { name: string; channels: number; height: number; width: number },
+  budget: Budget,
 ): Translation {
-  const scope = new Scope(graph, image);
+  const scope = new Scope(graph, budget, image);
   const drafts: Draft[] = [];
   for (const node of graph.nodes) {
     const outcome = node.domain === '' ? handlers.get(node.op)?.(node, scope) : undefined;

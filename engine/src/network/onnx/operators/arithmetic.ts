@@ -39,12 +39,13 @@ function affine(
 }
 
 /** A constant that has one value per channel of `value`, or one for all; undefined when it varies otherwise. */
-function perChannel(tensor: TensorProto, value: Value): Float32Array | undefined {
+function perChannel(tensor: TensorProto, value: Value, scope: Scope): Float32Array | undefined {
   const dims = dimsOf(tensor);
   const { channels, rank } = value;
   if (channels === undefined || dims.length > rank || !isFloatType(tensor.dataType)) return undefined;
   const aligned = [...new Array<number>(rank - dims.length).fill(1), ...dims];
   if (aligned.some((extent, axis) => extent !== 1 && !(axis === 1 && extent === channels))) return undefined;
+  scope.spend(3 * channels);
   const values = float32Values(tensor);
   return values.length === channels ? values : new Float32Array(channels).fill(values[0]!);
 }
@@ -55,7 +56,7 @@ export const arithmetic: Handler = (node, scope) => {
   const value = values[at];
   const constant = scope.constant(node, 1 - at);
   if (value && constant) {
-    const operand = perChannel(constant, value);
+    const operand = perChannel(constant, value, scope);
     if (!operand) return undefined;
     const same = (factor: number) => new Float32Array(operand.length).fill(factor);
     switch (node.op) {

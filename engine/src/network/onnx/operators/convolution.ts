@@ -1,7 +1,7 @@
 import { intOf, intsOf } from '../graph.js';
 import { labelOf } from '../labels.js';
 import type { Handler } from '../scope.js';
-import { dimsOf, float32Values, isFloatType } from '../tensor.js';
+import { dimsOf, isFloatType } from '../tensor.js';
 import { extents, paddingOf, pair } from './window.js';
 
 export const convolution: Handler = (node, scope) => {
@@ -47,7 +47,7 @@ export const convolution: Handler = (node, scope) => {
         padding,
         dilation: pair(dilation),
         groups,
-        weight: float32Values(weightTensor),
+        weight: scope.weights(weightTensor),
         bias,
         activation: 'none',
       },

@@ -1,7 +1,7 @@
 import { floatOf, type GraphNode, intOf } from '../graph.js';
 import { labelOf } from '../labels.js';
 import type { Handler, Outcome, Scope } from '../scope.js';
-import { countOf, dimsOf, float32Values, isFloatType } from '../tensor.js';
+import { countOf, dimsOf, isFloatType } from '../tensor.js';
 
 /** A fully connected layer: `weight` is `(outChannels, inChannels)`. */
 function linear(
@@ -56,7 +56,7 @@ export const gemm: Handler = (node, scope) => {
   }
   const alpha = floatOf(node, 'alpha', 1);
   const beta = floatOf(node, 'beta', 1);
-  const values = float32Values(matrix);
+  const values = scope.weights(matrix);
   const weight = turned ? values : transposed(values, inChannels, outChannels);
   const added = scope.hasInput(node, 2) ? scope.floats(node, 2) : new Float32Array(1);
   if (!added || (added.length !== 1 && added.length !== outChannels)) return undefined;
@@ -84,6 +84,6 @@ export const matMul: Handler = (node, scope) => {
   if (input.channels !== undefined && input.channels !== inChannels) {
     scope.fail(node, `reads ${inChannels} channels, ${JSON.stringify(node.inputs[0])} has ${input.channels}`);
   }
-  const weight = transposed(float32Values(matrix), inChannels, outChannels);
+  const weight = transposed(scope.weights(matrix), inChannels, outChannels);
   return linear(node, scope, weight, new Float32Array(outChannels), inChannels);
 };

@@ -1,0 +1,34 @@
+import { FoveaError } from '../../errors.js';
+
+/** Enough for what import does besides keeping the weights once. */
+const spareBytes = 256 * 2 ** 20;
+
+/**
+ * Bounds the work and memory of an import by the size of the file. Weights of real networks are used once or a
+ * few times; a file that is made to be expensive refers to the same weights thousands of times.
+ */
+export class Budget {
+  private left: number;
+
+  /** @param fileBytes bytes of the model and its external data */
+  constructor(
+    private readonly source: string,
+    fileBytes: number,
+  ) {
+    this.left = 16 * fileBytes + spareBytes;
+  }
+
+  /**
+   * Accounts for bytes that are about to be made.
+   * @throws FoveaError `unsupported` when the file asks for far more than it holds
+   */
+  spend(bytes: number): void {
+    this.left -= bytes;
+    if (this.left < 0) {
+      throw new FoveaError(
+        'unsupported',
+        `${this.source}: uses the same weights so often that importing it would take more than 16 times its size`,
+      );
+    }
+  }
+}
