@@ -231,7 +231,9 @@ function blockPasses(
     // Squeeze-and-excitation comes without a split; what is left of it after its launches is data movement.
     const unsplit = launches.reduce((sum, cost) => sum + (cost.compute === null ? cost.latency : 0), 0);
     const overhead = latency - memory - compute - unsplit;
-    const saved = groups.layer ? 0 : Math.max(0, launches.length - 1) * machine.launch;
+    // The published static and layer figures start every operator by itself.
+    const saved =
+      groups.layer || plan.mode === 'dense' ? 0 : Math.max(0, launches.length - 1) * machine.launch;
     return {
       primitives,
       computeMs: compute * 1e3,
