@@ -9,16 +9,20 @@ const version = (
 /** Modules that each add one or more commands; a command is loaded only when it is the one asked for. */
 const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
   calibrate: () => import('./calibrate.js'),
+  doctor: () => import('./doctor.js'),
   evaluate: () => import('./evaluate.js'),
   fit: () => import('./fit.js'),
   bench: () => import('./bench.js'),
   infer: () => import('./infer.js'),
   inspect: () => import('./inspect.js'),
+  install: () => import('./install.js'),
   kernel: () => import('./kernel.js'),
   lab: () => import('./lab.js'),
+  list: () => import('./install.js'),
   predict: () => import('./predict.js'),
   search: () => import('./search.js'),
   train: () => import('./train.js'),
+  uninstall: () => import('./install.js'),
   validate: () => import('./validate.js'),
 };
 
@@ -30,7 +34,8 @@ async function main(argv: readonly string[]): Promise<void> {
     .showHelpAfterError('(fovea COMMAND --help lists what is accepted)');
   const wanted = argv[2];
   const load = wanted !== undefined && wanted in commands ? [commands[wanted]!] : Object.values(commands);
-  for (const module of new Set(load)) (await module()).register(program);
+  const modules = new Set(await Promise.all(load.map((module) => module())));
+  for (const module of modules) module.register(program);
   await program.parseAsync(argv);
 }
 
