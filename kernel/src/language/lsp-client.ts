@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { FoveaError } from '@fovea/engine';
+import { FoveaError } from '@fovea/engine/errors';
 
 const require = createRequire(import.meta.url);
 

@@ -5,6 +5,8 @@ import type { RuntimeLink } from '../runtimeLink.js';
 export interface Debugger {
   /** Answers a request of the Debug Adapter Protocol. */
   handle(request: Json): Promise<Json>;
+  /** Lets a program that stands still go on into its interrupt. */
+  interrupt(): Promise<void>;
   dispose(): void;
 }
 
@@ -39,6 +41,11 @@ export class Debugging {
         message: (error as Error).message,
       };
     }
+  }
+
+  /** A program that stands still does not notice interrupts. */
+  async interrupt(): Promise<void> {
+    await (await this.#adapter)?.interrupt();
   }
 
   dispose(): void {

@@ -1,4 +1,6 @@
+import { FORMAT_VALUE } from '../../debug/format-hook.js';
 import { connectComms } from '../../display/comm.js';
+import { formatValue } from '../../display/format.js';
 import { LIVE_TARGET } from '../../display/live.js';
 import { type LiveChannel, serveLive } from '../../display/live-target.js';
 import { connectOutput } from '../../display/output.js';
@@ -112,6 +114,7 @@ const bridge = {
 };
 Object.defineProperty(globalThis, BRIDGE, { value: bridge });
 const signal = () => evaluator.current()?.controller.signal;
+Object.defineProperty(globalThis, Symbol.for(FORMAT_VALUE), { value: formatValue });
 Object.defineProperty(globalThis, SIGNAL, { get: signal });
 
 const inputs = createInputs((question) =>

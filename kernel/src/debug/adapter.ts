@@ -1,0 +1,398 @@
+import { rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { FoveaError } from '@fovea/engine/errors';
+import { cellFilePrefix, cellFileSuffix, HASH_SEED } from '../execution/cells/cellFile.js';
+import { Breakpoints } from './breakpoints.js';
+import type { Evaluation, Paused, RemoteObject, ScriptLocation, ScriptParsed } from './devtools.js';
+import { FORMAT_VALUE } from './format-hook.js';
+import { Mapping } from './mapping.js';
+import { Pause } from './pause.js';
+import {
+  capabilities,
+  type DebugEvent,
+  type DebugLink,
+  type DebugRequest,
+  type DebugResponse,
+  type Fields,
+  threadId,
+} from './protocol.js';
+import { hiddenScripts, Scripts } from './scripts.js';
+import { typeText, valueText } from './values.js';
+import { Variables } from './variables.js';
+
+const names = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
+
+/**
+ * Answers Jupyter's debug requests by driving Node's inspector. One session at a time; breakpoints outlive it,
+ * and a new runtime.
+ */
+export class DebugAdapter {
+  readonly #link: DebugLink;
+  readonly #sendEvent: (event: Fields) => void;
+  readonly #scripts = new Scripts();
+  readonly #mapping: Mapping;
+  readonly #breakpoints: Breakpoints;
+  readonly #variables: Variables;
+  readonly #stopListening: readonly (() => void)[];
+  #enabled: Promise<void> | undefined;
+  #attached = false;
+  #pause: Pause | undefined;
+  #stepping = false;
+  #filters: ReadonlySet<string> = new Set();
+  #seq = 1;
+
+  constructor({ link, sendEvent }: { readonly link: DebugLink; readonly sendEvent: (event: never) => void }) {
+    this.#link = link;
+    this.#sendEvent = sendEvent as (event: Fields) => void;
+    this.#mapping = new Mapping(link);
+    this.#breakpoints = new Breakpoints(link, this.#mapping);
+    this.#variables = new Variables(link);
+    this.#stopListening = [
+      link.onInspectorEvent((method, params) => this.#heard(method, params)),
+      link.onRestart(() => void this.#restarted()),
+    ];
+  }
+
+  /** Answers a request. Never throws: what fails is answered with `success: false` and a message. */
+  async handle(message: Fields): Promise<Fields> {
+    const request = message as unknown as DebugRequest;
+    const response = (rest: Pick<DebugResponse, 'success' | 'message' | 'body'>): DebugResponse => ({
+      type: 'response',
+      seq: this.#seq++,
+      request_seq: request.seq,
+      command: request.command,
+      ...rest,
+    });
+    try {
+      const command = Object.hasOwn(this.#commands, request.command)
+        ? this.#commands[request.command]
+        : undefined;
+      if (command === undefined) {
+        throw new FoveaError('unsupported', `the debugger has no command "${String(request.command)}"`);
+      }
+      const body = await command(request.arguments ?? {});
+      return { ...response({ success: true, body: body ?? {} }) };
+    } catch (error) {
+      return { ...response({ success: false, message: (error as Error).message, body: {} }) };
+    }
+  }
+
+  /** Lets a program that stands still go on into its interrupt; nothing otherwise. */
+  async interrupt(): Promise<void> {
+    if (this.#pause !== undefined) await this.#resume('Debugger.resume', { terminateOnResume: true });
+  }
+
+  /** Ends the session and removes the files that it wrote. */
+  dispose(): void {
+    for (const stop of this.#stopListening) stop();
+    rmSync(dirname(cellFilePrefix), { recursive: true, force: true });
+  }
+
+  readonly #commands: Readonly<
+    Record<string, (parameters: Fields) => Promise<Fields | undefined> | Fields | undefined>
+  > = {
+    initialize: () => capabilities,
+    debugInfo: () => ({
+      isStarted: this.#attached,
+      hashMethod: 'Murmur2',
+      hashSeed: HASH_SEED,
+      tmpFilePrefix: cellFilePrefix,
+      tmpFileSuffix: cellFileSuffix,
+      breakpoints: this.#breakpoints.list(),
+      stoppedThreads: this.#pause === undefined ? [] : [threadId],
+      richRendering: true,
+      exceptionPaths: ['TypeScript'],
+      copyToGlobals: true,
+    }),
+    attach: () => this.#attach(),
+    launch: () => this.#attach(),
+    configurationDone: () => undefined,
+    disconnect: () => this.#detach(),
+    terminate: () => this.#detach(),
+    dumpCell: async ({ code }) => {
+      const text = String(code ?? '');
+      const sourcePath = this.#scripts.dumpCell(text);
+      await this.#mapping.add(sourcePath, text);
+      return { sourcePath };
+    },
+    setBreakpoints: async ({ source, breakpoints }) => {
+      const path = (source as Fields | undefined)?.path;
+      if (typeof path !== 'string') throw new FoveaError('bad-argument', 'setBreakpoints needs source.path');
+      await this.#enable();
+      return { breakpoints: await this.#breakpoints.set(path, (breakpoints as Fields[] | undefined) ?? []) };
+    },
+    setExceptionBreakpoints: async ({ filters }) => {
+      this.#filters = new Set((filters as string[] | undefined) ?? []);
+      await this.#enable();
+      await this.#watchExceptions();
+      return { breakpoints: [...this.#filters].map(() => ({ verified: true })) };
+    },
+    source: ({ source, sourceReference }) => {
+      const path = (source as Fields | undefined)?.path ?? sourceReference;
+      return { content: this.#scripts.source(String(path)), mimeType: 'text/x.typescript' };
+    },
+    modules: ({ startModule, moduleCount }) => {
+      const files = this.#scripts.files();
+      const start = Number(startModule) || 0;
+      const count = Number(moduleCount) || files.length;
+      return {
+        modules: files
+          .slice(start, start + count)
+          .map((path) => ({ id: path, name: path.split(/[\\/]/).at(-1), path })),
+        totalModules: files.length,
+      };
+    },
+    threads: () => ({ threads: [{ id: threadId, name: 'cells' }] }),
+    stackTrace: ({ startFrame, levels }) => {
+      const frames = this.#pause?.stackFrames() ?? [];
+      const start = Number(startFrame) || 0;
+      const count = Number(levels) || frames.length;
+      return { stackFrames: frames.slice(start, start + count), totalFrames: frames.length };
+    },
+    scopes: ({ frameId }) => {
+      const { pause, call } = this.#frame(frameId);
+      return { scopes: pause.scopes(call, this.#variables) };
+    },
+    variables: async ({ variablesReference, start, count }) => ({
+      variables: await this.#variables.list(
+        Number(variablesReference),
+        Number(start) || 0,
+        Number(count) || undefined,
+      ),
+    }),
+    evaluate: async ({ expression, frameId, context }) => {
+      const object = await this.#evaluate(String(expression), frameId, context === 'hover');
+      const { variablesReference } = this.#variables.variable('', object);
+      return { result: valueText(object), type: typeText(object), variablesReference };
+    },
+    exceptionInfo: () => {
+      const pause = this.#pause;
+      if (pause?.exception === undefined) throw new FoveaError('bad-argument', 'no exception was thrown');
+      const { className = 'Error', description } = pause.exception;
+      return {
+        exceptionId: className,
+        description: pause.exceptionText,
+        breakMode: this.#filters.has('raised') ? 'always' : 'unhandled',
+        details: { message: pause.exceptionText, typeName: className, stackTrace: description },
+      };
+    },
+    inspectVariables: async () => ({ variables: await this.#variables.globalVariables() }),
+    richInspectVariables: async ({ variableName, frameId }) => this.#richView(String(variableName), frameId),
+    copyToGlobals: async ({ srcVariableName, dstVariableName, srcFrameId }) => {
+      const [from, to] = [String(srcVariableName), String(dstVariableName)];
+      if (!names.test(from) || !names.test(to)) {
+        throw new FoveaError('bad-argument', `cannot copy "${from}" to "${to}": names are accepted`);
+      }
+      const value = `{ value: ${from}, writable: true, enumerable: true, configurable: true }`;
+      await this.#evaluate(
+        `void Object.defineProperty(globalThis, ${JSON.stringify(to)}, ${value})`,
+        srcFrameId,
+      );
+      return {};
+    },
+    continue: async () => {
+      await this.#resume('Debugger.resume');
+      return { allThreadsContinued: true };
+    },
+    next: () => this.#step('Debugger.stepOver'),
+    stepIn: () => this.#step('Debugger.stepInto'),
+    stepOut: () => this.#step('Debugger.stepOut'),
+    pause: async () => {
+      await this.#enable();
+      await this.#link.inspector('Debugger.pause');
+      return {};
+    },
+  };
+
+  async #attach(): Promise<Fields> {
+    await this.#enable();
+    await this.#breakpoints.lift();
+    await this.#breakpoints.restore();
+    this.#attached = true;
+    this.#emit('initialized', {});
+    this.#emit('process', { name: 'fovea', startMethod: 'attach', isLocalProcess: true });
+    this.#emit('thread', { reason: 'started', threadId });
+    return {};
+  }
+
+  async #detach(): Promise<Fields> {
+    this.#attached = false;
+    this.#filters = new Set();
+    if (this.#enabled !== undefined) {
+      await this.#breakpoints.lift();
+      if (this.#pause !== undefined) await this.#resume('Debugger.resume').catch(() => undefined);
+      this.#enabled = undefined;
+      // Without a debugger cells run at full speed.
+      await this.#link.inspector('Debugger.disable');
+    }
+    this.#scripts.clear();
+    return {};
+  }
+
+  #enable(): Promise<void> {
+    this.#enabled ??= (async () => {
+      await this.#link.inspector('Debugger.enable', { maxScriptsCacheSize: 1e7 });
+      await this.#link.inspector('Runtime.enable');
+      await this.#link.inspector('Debugger.setBlackboxPatterns', { patterns: hiddenScripts() });
+      await this.#link.inspector('Debugger.setAsyncCallStackDepth', { maxDepth: 8 });
+    })();
+    this.#enabled.catch(() => {
+      this.#enabled = undefined;
+    });
+    return this.#enabled;
+  }
+
+  /** Every throw stops the program for a moment when only uncaught ones are wanted: see `#paused`. */
+  async #watchExceptions(): Promise<void> {
+    const state = this.#filters.size > 0 ? 'all' : 'none';
+    await this.#link.inspector('Debugger.setPauseOnExceptions', { state });
+  }
+
+  #heard(method: string, params: unknown): void {
+    switch (method) {
+      case 'Debugger.scriptParsed':
+        this.#scripts.parsed(params as ScriptParsed);
+        break;
+      case 'Debugger.breakpointResolved': {
+        const { breakpointId, location } = params as { breakpointId: string; location: ScriptLocation };
+        this.#breakpoints.resolved(breakpointId, location);
+        break;
+      }
+      case 'Debugger.paused':
+        void this.#paused(params as Paused).catch(() =>
+          this.#link.inspector('Debugger.resume').catch(() => undefined),
+        );
+        break;
+      case 'Debugger.resumed':
+        this.#resumed();
+        break;
+    }
+  }
+
+  async #paused(paused: Paused): Promise<void> {
+    const pause = new Pause(this.#link, this.#scripts, paused, this.#stepping);
+    if (!(await this.#isMeant(pause))) {
+      // A step that was under way goes on where it would have led.
+      await this.#link.inspector(this.#stepping ? 'Debugger.stepOut' : 'Debugger.resume');
+      return;
+    }
+    this.#stepping = false;
+    this.#pause = pause;
+    const { reason, exceptionText } = pause;
+    this.#emit('stopped', {
+      reason,
+      threadId,
+      allThreadsStopped: true,
+      ...(exceptionText === '' ? {} : { description: 'Paused on exception', text: exceptionText }),
+    });
+  }
+
+  /** Whether the program should stand still here. */
+  async #isMeant(pause: Pause): Promise<boolean> {
+    const { paused, frames } = pause;
+    if (!this.#attached || frames.length === 0) return false;
+    if (pause.exception !== undefined) {
+      // Only the innermost place counts: what Node throws for its own purposes is no concern of the user's.
+      const innermost = frames[0]!.call.callFrameId === paused.callFrames[0]?.callFrameId;
+      if (this.#filters.has('raised')) return innermost;
+      return innermost && !(await pause.isCaught());
+    }
+    return this.#breakpoints.isMeant(paused.hitBreakpoints ?? [], paused.callFrames[0]!.location);
+  }
+
+  #resumed(): void {
+    if (this.#pause === undefined) return;
+    this.#pause = undefined;
+    this.#variables.forget();
+    this.#emit('continued', { threadId, allThreadsContinued: true });
+  }
+
+  async #step(method: string): Promise<Fields> {
+    await this.#resume(method, {}, true);
+    return {};
+  }
+
+  async #resume(method: string, parameters: object = {}, stepping = false): Promise<void> {
+    if (this.#pause === undefined) throw new FoveaError('bad-argument', 'the program is running');
+    this.#stepping = stepping;
+    await this.#link.inspector(method, parameters);
+  }
+
+  #frame(frameId: unknown): { pause: Pause; call: NonNullable<ReturnType<Pause['frame']>> } {
+    const call = this.#pause?.frame(frameId);
+    if (this.#pause === undefined || call === undefined) {
+      throw new FoveaError(
+        'unknown-name',
+        `frame ${String(frameId)} is no longer there: the program has gone on`,
+      );
+    }
+    return { pause: this.#pause, call };
+  }
+
+  /** @throws Error with what the expression threw */
+  async #evaluate(expression: string, frameId?: unknown, withoutEffect = false): Promise<RemoteObject> {
+    const inFrame = frameId !== undefined && frameId !== null && this.#pause !== undefined;
+    const options = {
+      expression,
+      objectGroup: this.#variables.group,
+      generatePreview: true,
+      silent: true,
+      ...(withoutEffect ? { throwOnSideEffect: true } : {}),
+    };
+    const { result, exceptionDetails } = (await (inFrame
+      ? this.#link.inspector('Debugger.evaluateOnCallFrame', {
+          ...options,
+          callFrameId: this.#frame(frameId).call.callFrameId,
+        })
+      : this.#link.inspector('Runtime.evaluate', options))) as Evaluation;
+    if (exceptionDetails === undefined) return result;
+    const { exception, text } = exceptionDetails;
+    throw new Error(exception === undefined ? text : valueText(exception));
+  }
+
+  /** A variable as a cell would show it. */
+  async #richView(name: string, frameId: unknown): Promise<Fields> {
+    if (!names.test(name))
+      throw new FoveaError('bad-argument', `"${name}": the name of a variable is accepted`);
+    const object = await this.#evaluate(name, frameId);
+    const plain = { data: { 'text/plain': valueText(object) }, metadata: {} };
+    const key = `Symbol.for(${JSON.stringify(FORMAT_VALUE)})`;
+    const call = {
+      objectGroup: this.#variables.group,
+      functionDeclaration: `function (value) { const bundle = globalThis[${key}]?.(value); return bundle instanceof Promise ? undefined : JSON.stringify(bundle); }`,
+    };
+    const argument =
+      object.objectId === undefined
+        ? object.unserializableValue === undefined
+          ? { value: object.value }
+          : { unserializableValue: object.unserializableValue }
+        : { objectId: object.objectId };
+    const target = (await this.#link.inspector('Runtime.evaluate', {
+      expression: 'globalThis',
+      objectGroup: this.#variables.group,
+    })) as Evaluation;
+    const { result } = (await this.#link.inspector('Runtime.callFunctionOn', {
+      ...call,
+      objectId: target.result.objectId,
+      arguments: [argument],
+      silent: true,
+    })) as Evaluation;
+    return typeof result.value === 'string' ? (JSON.parse(result.value) as Fields) : plain;
+  }
+
+  /** A new runtime: it knows of no breakpoint yet, and stands nowhere. */
+  async #restarted(): Promise<void> {
+    this.#scripts.clear();
+    this.#resumed();
+    if (this.#enabled === undefined) return;
+    this.#enabled = undefined;
+    await this.#enable().catch(() => undefined);
+    await this.#watchExceptions().catch(() => undefined);
+    if (this.#attached) await this.#breakpoints.restore();
+  }
+
+  #emit(event: string, body: Fields): void {
+    const message: DebugEvent = { type: 'event', seq: this.#seq++, event, body };
+    this.#sendEvent({ ...message });
+  }
+}

@@ -1,0 +1,130 @@
+import { pathToFileURL } from 'node:url';
+import type { ScriptLocation } from './devtools.js';
+import type { Mapping } from './mapping.js';
+import type { DebugLink, Fields } from './protocol.js';
+import { escapePattern } from './scripts.js';
+
+interface Breakpoint {
+  readonly id: number;
+  /** Line in the source, from 1. */
+  readonly line: number;
+  readonly condition?: string;
+  /** The engine's own name for it, while it is set. */
+  engineId?: string;
+  /** Line in the script, from 0. */
+  wanted: number;
+  readonly locations: ScriptLocation[];
+}
+
+/** Breakpoints by file, as front ends set them: all those of a file at once. */
+export class Breakpoints {
+  readonly #byFile = new Map<string, Breakpoint[]>();
+  #nextId = 1;
+
+  constructor(
+    private readonly link: DebugLink,
+    private readonly mapping: Mapping,
+  ) {}
+
+  /** Breakpoints as `debugInfo` lists them. */
+  list(): Fields[] {
+    return [...this.#byFile].map(([source, breakpoints]) => ({
+      source,
+      breakpoints: breakpoints.map(({ line, condition }) => ({ line, ...(condition ? { condition } : {}) })),
+    }));
+  }
+
+  /** Replaces the breakpoints of a file. They wait for scripts that are not loaded yet. */
+  async set(file: string, wanted: readonly Fields[]): Promise<Fields[]> {
+    for (const { engineId } of this.#byFile.get(file) ?? []) {
+      if (engineId !== undefined) {
+        await this.link.inspector('Debugger.removeBreakpoint', { breakpointId: engineId });
+      }
+    }
+    const breakpoints = wanted.map(({ line, condition }): Breakpoint => {
+      const number = Math.max(1, Math.trunc(Number(line)) || 1);
+      const text = typeof condition === 'string' && condition.trim() !== '' ? { condition } : {};
+      return { id: this.#nextId++, line: number, ...text, wanted: 0, locations: [] };
+    });
+    if (breakpoints.length === 0) this.#byFile.delete(file);
+    else this.#byFile.set(file, breakpoints);
+    const answers: Fields[] = [];
+    for (const breakpoint of breakpoints) {
+      const failure = await this.#place(file, breakpoint).then(
+        () => undefined,
+        (error: Error) => error.message,
+      );
+      answers.push({
+        id: breakpoint.id,
+        verified: failure === undefined,
+        line: breakpoint.line,
+        source: { path: file },
+        ...(failure === undefined ? {} : { message: failure }),
+      });
+    }
+    return answers;
+  }
+
+  /** Sets all breakpoints again, in a new runtime. */
+  async restore(): Promise<void> {
+    for (const [file, breakpoints] of this.#byFile) {
+      for (const breakpoint of breakpoints) {
+        breakpoint.locations.length = 0;
+        await this.#place(file, breakpoint).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Takes all breakpoints out of the runtime, keeping them for the next session. */
+  async lift(): Promise<void> {
+    for (const breakpoint of [...this.#byFile.values()].flat()) {
+      const { engineId } = breakpoint;
+      breakpoint.engineId = undefined;
+      breakpoint.locations.length = 0;
+      if (engineId !== undefined) {
+        await this.link
+          .inspector('Debugger.removeBreakpoint', { breakpointId: engineId })
+          .catch(() => undefined);
+      }
+    }
+  }
+
+  clear(): void {
+    this.#byFile.clear();
+  }
+
+  /** `Debugger.breakpointResolved`: a script was loaded that a breakpoint had waited for. */
+  resolved(engineId: string, location: ScriptLocation): void {
+    for (const breakpoint of [...this.#byFile.values()].flat()) {
+      if (breakpoint.engineId === engineId) breakpoint.locations.push(location);
+    }
+  }
+
+  /**
+   * Whether a hit is meant. A cell may become two scripts, one of its functions alone; in the one that does not
+   * hold the line, the engine moves the breakpoint on to the next code there is.
+   */
+  isMeant(engineIds: readonly string[], at: ScriptLocation): boolean {
+    const hit = [...this.#byFile.values()]
+      .flat()
+      .filter(({ engineId }) => engineIds.includes(engineId ?? ''));
+    if (hit.length === 0) return true;
+    return hit.some(({ wanted, locations }) => {
+      const nearest = Math.min(...locations.map(({ lineNumber }) => Math.abs(lineNumber - wanted)));
+      return locations.length === 0 || Math.abs(at.lineNumber - wanted) <= nearest;
+    });
+  }
+
+  async #place(file: string, breakpoint: Breakpoint): Promise<void> {
+    const { line } = this.mapping.toScript(file, { line: breakpoint.line - 1, column: 0 });
+    breakpoint.wanted = line;
+    const urls = [file, pathToFileURL(file).href].map(escapePattern);
+    const { breakpointId, locations } = (await this.link.inspector('Debugger.setBreakpointByUrl', {
+      urlRegex: `^(?:${urls.join('|')})(?:\\?.*)?$`,
+      lineNumber: line,
+      ...(breakpoint.condition === undefined ? {} : { condition: breakpoint.condition }),
+    })) as { breakpointId: string; locations: ScriptLocation[] };
+    breakpoint.engineId = breakpointId;
+    breakpoint.locations.push(...locations);
+  }
+}

@@ -1,0 +1,35 @@
+import { compileCell } from '../execution/cells/compile.js';
+import { translateMagics } from '../execution/cells/magics.js';
+import type { DebugLink, Position } from './protocol.js';
+
+/** Cells whose mapping is kept. */
+const mostCells = 256;
+
+/**
+ * Places of cells that may not have run yet: breakpoints are set before the cell is compiled for its run, and
+ * compiled TypeScript may have other lines than its source.
+ */
+export class Mapping {
+  readonly #toScript = new Map<string, (position: Position) => Position>();
+
+  constructor(private readonly link: DebugLink) {}
+
+  /** Makes a cell known. One that cannot be compiled keeps its places; it will not run either. */
+  async add(file: string, code: string): Promise<void> {
+    if (this.#toScript.has(file)) return;
+    try {
+      const { toScript } = await compileCell(translateMagics(code).code, { cell: 0 });
+      this.#toScript.set(file, toScript);
+    } catch {
+      return;
+    }
+    for (const oldest of this.#toScript.keys()) {
+      if (this.#toScript.size <= mostCells) break;
+      this.#toScript.delete(oldest);
+    }
+  }
+
+  toScript(file: string, position: Position): Position {
+    return this.#toScript.get(file)?.(position) ?? this.link.toScript(file, position);
+  }
+}

@@ -1,0 +1,98 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, isAbsolute } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { FoveaError } from '@fovea/engine/errors';
+import { cellFile, cellFilePrefix } from '../execution/cells/cellFile.js';
+import type { ScriptLocation, ScriptParsed } from './devtools.js';
+import type { Position } from './protocol.js';
+
+/** The kernel's own code, which users neither see nor step into. */
+const ownFolder = fileURLToPath(new URL('../../', import.meta.url));
+
+/** Scripts of the runtime, as files: cells, and the local files that they import. */
+export class Scripts {
+  readonly #byId = new Map<string, string>();
+  readonly #startColumns = new Map<string, number>();
+  readonly #dumped = new Map<string, string>();
+
+  parsed({ scriptId, url, startColumn = 0 }: ScriptParsed): void {
+    const path = pathOf(url);
+    if (path === undefined) return;
+    this.#byId.set(scriptId, path);
+    if (startColumn !== 0) this.#startColumns.set(scriptId, startColumn);
+  }
+
+  clear(): void {
+    this.#byId.clear();
+    this.#startColumns.clear();
+  }
+
+  /** The file of a script that users can see; undefined for Node's own and the kernel's. */
+  fileOf(scriptId: string, url: string): string | undefined {
+    const path = this.#byId.get(scriptId) ?? pathOf(url);
+    return path !== undefined && isUsers(path) ? path : undefined;
+  }
+
+  /** A location as a place in the script's own text, whose first line may not begin at column 0. */
+  placeIn({ scriptId, lineNumber, columnNumber = 0 }: ScriptLocation): Position {
+    const shift = lineNumber === 0 ? (this.#startColumns.get(scriptId) ?? 0) : 0;
+    return { line: lineNumber, column: columnNumber - shift };
+  }
+
+  /** Files that can be stepped through. */
+  files(): string[] {
+    return [...new Set(this.#byId.values())].filter(isUsers).sort();
+  }
+
+  /** Writes a cell's source where the engine believes it to be, for front ends that open files. */
+  dumpCell(code: string): string {
+    const path = cellFile(code);
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    writeFileSync(path, code, { mode: 0o600 });
+    this.#dumped.set(path, code);
+    return path;
+  }
+
+  /** @throws FoveaError `unknown-name` for a file that no script came from */
+  source(path: string): string {
+    const dumped = this.#dumped.get(path);
+    if (dumped !== undefined) return dumped;
+    if (!this.files().includes(path)) {
+      throw new FoveaError('unknown-name', `no script was loaded from ${path}`);
+    }
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (cause) {
+      throw new FoveaError('io', `the source ${path} cannot be read`, { cause });
+    }
+  }
+}
+
+/** Whether a file is a cell. */
+export const isCell = (path: string) => path.startsWith(cellFilePrefix);
+
+function isUsers(path: string): boolean {
+  return isCell(path) || (!path.startsWith(ownFolder) && !/[\\/]node_modules[\\/]/.test(path));
+}
+
+function pathOf(url: string): string | undefined {
+  if (url.startsWith('file:')) {
+    try {
+      return fileURLToPath(new URL(url.replace(/[?#].*$/, '')));
+    } catch {
+      return undefined;
+    }
+  }
+  return isAbsolute(url) ? url : undefined;
+}
+
+/** Patterns of scripts that stepping passes by. */
+export function hiddenScripts(): string[] {
+  const folder = ownFolder.replaceAll('\\', '/');
+  return ['^node:', escapePattern(folder), '/node_modules/'];
+}
+
+/** `text` as a regular expression that matches it and nothing else. */
+export function escapePattern(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+}

@@ -1,0 +1,196 @@
+import { FoveaError } from '@fovea/engine/errors';
+import type { Evaluation, Properties, PropertyDescriptor, RemoteObject } from './devtools.js';
+import type { DebugLink, DebugVariable } from './protocol.js';
+import { arrayLength, typeText, valueText } from './values.js';
+
+/** Elements of an array that are listed at once; longer ones are listed in pieces. */
+const pieceLength = 100;
+
+/** What a number given to the front end stands for. */
+type Reference =
+  | { readonly kind: 'object'; readonly object: RemoteObject; readonly path?: string }
+  | { readonly kind: 'piece'; readonly object: RemoteObject; readonly start: number; readonly count: number }
+  | {
+      readonly kind: 'scopes';
+      readonly objects: readonly RemoteObject[];
+      readonly extra: readonly (readonly [string, RemoteObject])[];
+    }
+  | { readonly kind: 'globals' };
+
+/** Names that the host's own global scope has: those of a cell's are the rest. */
+const builtIn = new Set(Object.getOwnPropertyNames(globalThis));
+
+/** Objects that are looked at until the program goes on, by the numbers that the front end knows them by. */
+export class Variables {
+  readonly #references = new Map<number, Reference>();
+  #nextReference = 1;
+
+  constructor(private readonly link: DebugLink) {}
+
+  /** Group of everything that is looked at, by which the engine lets go of it. */
+  readonly group = 'fovea-debug';
+
+  /** Forgets all numbers: the program has gone on. */
+  forget(): void {
+    this.#references.clear();
+    void this.link
+      .inspector('Runtime.releaseObjectGroup', { objectGroup: this.group })
+      .catch(() => undefined);
+  }
+
+  scopes(objects: readonly RemoteObject[], extra: readonly (readonly [string, RemoteObject])[] = []): number {
+    return this.#refer({ kind: 'scopes', objects, extra });
+  }
+
+  globals(): number {
+    return this.#refer({ kind: 'globals' });
+  }
+
+  /** @throws FoveaError `unknown-name` when the program has gone on since the number was given */
+  async list(reference: number, start = 0, count = Number.POSITIVE_INFINITY): Promise<DebugVariable[]> {
+    const found = this.#references.get(reference);
+    if (found === undefined) {
+      throw new FoveaError(
+        'unknown-name',
+        `variables ${reference} are no longer there: the program has gone on`,
+      );
+    }
+    const all = await this.#list(found);
+    return Number.isFinite(count) && count > 0 ? all.slice(start, start + count) : all.slice(start);
+  }
+
+  #list(reference: Reference): Promise<DebugVariable[]> {
+    switch (reference.kind) {
+      case 'globals':
+        return this.globalVariables();
+      case 'scopes':
+        return this.#scopeVariables(reference.objects, reference.extra);
+      case 'piece':
+        return this.#pieceVariables(reference);
+      case 'object':
+        return this.#objectVariables(reference.object, reference.path);
+    }
+  }
+
+  /** What cells have declared, by name. */
+  async globalVariables(): Promise<DebugVariable[]> {
+    const { result } = (await this.link.inspector('Runtime.evaluate', {
+      expression: 'globalThis',
+      objectGroup: this.group,
+    })) as Evaluation;
+    const found = await this.#properties(result);
+    return found.result
+      .filter(
+        ({ name, enumerable, value }) => enumerable === true && value !== undefined && !builtIn.has(name),
+      )
+      .map(({ name, value }) => this.variable(name, value!, name))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** A variable as it is listed; a number is given out when it has parts. */
+  variable(name: string, object: RemoteObject, path?: string): DebugVariable {
+    const length = arrayLength(object);
+    return {
+      name,
+      value: valueText(object),
+      type: typeText(object),
+      variablesReference:
+        object.objectId === undefined
+          ? 0
+          : this.#refer({ kind: 'object', object, ...(path === undefined ? {} : { path }) }),
+      ...(path === undefined ? {} : { evaluateName: path }),
+      ...(length === undefined ? {} : { indexedVariables: length }),
+    };
+  }
+
+  /** Variables of nested scopes as one list; the inner ones hide the outer. */
+  async #scopeVariables(
+    objects: readonly RemoteObject[],
+    extra: readonly (readonly [string, RemoteObject])[],
+  ): Promise<DebugVariable[]> {
+    const found = new Map<string, DebugVariable>();
+    for (const object of objects) {
+      for (const { name, value } of (await this.#properties(object)).result) {
+        if (value !== undefined && !found.has(name)) found.set(name, this.variable(name, value, name));
+      }
+    }
+    for (const [name, object] of extra) found.set(name, this.variable(name, object));
+    return [...found.values()];
+  }
+
+  async #objectVariables(object: RemoteObject, path?: string): Promise<DebugVariable[]> {
+    const length = arrayLength(object);
+    if (length !== undefined && length > pieceLength) {
+      return Array.from({ length: Math.ceil(length / pieceLength) }, (_, index) => {
+        const start = index * pieceLength;
+        const count = Math.min(pieceLength, length - start);
+        return {
+          name: `[${start} … ${start + count - 1}]`,
+          value: '',
+          type: '',
+          variablesReference: this.#refer({ kind: 'piece', object, start, count }),
+        };
+      });
+    }
+    const { result, internalProperties = [] } = await this.#properties(object);
+    const listed = result.filter(({ isOwn }) => isOwn !== false);
+    const entries = internalProperties.find(({ name }) => name === '[[Entries]]')?.value;
+    return [
+      ...listed.map((property) => this.#property(property, path)),
+      ...(entries?.objectId === undefined ? [] : [this.variable('entries', entries)]),
+    ].filter((variable) => variable !== undefined);
+  }
+
+  #property({ name, symbol, value, get }: PropertyDescriptor, path?: string): DebugVariable | undefined {
+    if (value === undefined) {
+      // Reading it would run code; its place is shown.
+      return get === undefined || name === '__proto__'
+        ? undefined
+        : { name, value: '(…)', type: 'accessor', variablesReference: 0 };
+    }
+    const inner =
+      path === undefined || symbol !== undefined
+        ? undefined
+        : /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name)
+          ? `${path}.${name}`
+          : `${path}[${/^\d+$/.test(name) ? name : JSON.stringify(name)}]`;
+    return this.variable(name, value, inner);
+  }
+
+  async #pieceVariables({
+    object,
+    start,
+    count,
+  }: {
+    object: RemoteObject;
+    start: number;
+    count: number;
+  }): Promise<DebugVariable[]> {
+    const { result } = (await this.link.inspector('Runtime.callFunctionOn', {
+      objectId: object.objectId,
+      functionDeclaration:
+        'function (start, count) { const part = {}; for (let i = start; i < start + count; i++) part[i] = this[i]; return part; }',
+      arguments: [{ value: start }, { value: count }],
+      objectGroup: this.group,
+    })) as Evaluation;
+    const found = await this.#properties(result);
+    return found.result.flatMap(({ name, value, isOwn }) =>
+      isOwn !== false && value !== undefined ? [this.variable(name, value)] : [],
+    );
+  }
+
+  async #properties(object: RemoteObject): Promise<Properties> {
+    if (object.objectId === undefined) return { result: [] };
+    return (await this.link.inspector('Runtime.getProperties', {
+      objectId: object.objectId,
+      ownProperties: true,
+      generatePreview: true,
+    })) as Properties;
+  }
+
+  #refer(reference: Reference): number {
+    const number = this.#nextReference++;
+    this.#references.set(number, reference);
+    return number;
+  }
+}
