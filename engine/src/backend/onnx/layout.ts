@@ -1,5 +1,5 @@
 import { FoveaError } from '../../errors.js';
-import { Tensor } from '../../tensor.js';
+import { type Shape, Tensor } from '../../tensor.js';
 import type { OrtTensor } from './runtime.js';
 
 /**
@@ -21,4 +21,9 @@ export function toEngineTensor({ dims, data, type }: OrtTensor, source: string):
   const [N = 1, ...rest] = dims;
   const last = rest.pop() ?? 1;
   return new Tensor([N, 1, rest.reduce((product, extent) => product * extent, 1), last], values);
+}
+
+/** An onnxruntime result that is in NHWC already, as it stands. */
+export function fromNHWC({ dims, data }: OrtTensor): Tensor {
+  return new Tensor(dims as unknown as Shape, data as Float32Array);
 }

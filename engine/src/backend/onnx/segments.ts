@@ -20,14 +20,33 @@ export type Segment =
   | (SegmentBase & { readonly kind: 'adaptive'; readonly node: BlockNode })
   | (SegmentBase & { readonly kind: 'foreign'; readonly node: ForeignNode });
 
-/** Cuts a network into steps; dense nodes that follow each other make one step, and so one layout change. */
-export function denseSegments(network: Network, isAdaptive: (block: number) => boolean): Segment[] {
+/**
+ * What a stretch of dense nodes may cost: some tens of milliseconds on one core, so that a run can be stopped
+ * soon, and many times what the changes of layout at its ends cost.
+ */
+const mostFlops = 1.5e9;
+
+/**
+ * Cuts a network into steps. Dense nodes that follow each other make one step, and so one change of layout, as
+ * long as they do not cost too much together.
+ * @param flopsOf multiply-adds times two of a dense node
+ */
+export function denseSegments(
+  network: Network,
+  isAdaptive: (block: number) => boolean,
+  flopsOf: (node: NetworkNode) => number,
+): Segment[] {
+  let flops = 0;
   const steps: (NetworkNode[] | BlockNode | ForeignNode)[] = [];
   for (const node of network.nodes) {
     const last = steps[steps.length - 1];
     if (node.kind === 'foreign' || (node.kind === 'block' && isAdaptive(node.block.index))) steps.push(node);
-    else if (Array.isArray(last)) last.push(node);
-    else steps.push([node]);
+    else if (Array.isArray(last) && flops + flopsOf(node) <= mostFlops) last.push(node);
+    else {
+      steps.push([node]);
+      flops = 0;
+    }
+    flops += flopsOf(node);
   }
   const readLast = new Map<string, number>([[network.output, steps.length]]);
   steps.forEach((step, i) => {

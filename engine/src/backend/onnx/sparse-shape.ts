@@ -18,7 +18,7 @@ export type LayerForm = 'dense' | 'rows' | 'picked' | 'taps' | 'tiles';
 export interface SparseForm {
   readonly layers: readonly LayerForm[];
   readonly excitation: 'exact' | 'active';
-  /** Output pixels of a tile, for `tiles`: the largest cell. */
+  /** Output pixels of a tile, for `tiles`: the largest cell; 0 where no layer is tiled. */
   readonly tile: readonly [height: number, width: number];
   /** Why more than the plan asked for is dense, when it is. */
   readonly note?: string;
@@ -63,7 +63,9 @@ export function sparseForm(
   return {
     layers,
     excitation: plan.excitation,
-    tile: [Math.ceil(shape.outHeight / rows), Math.ceil(shape.outWidth / columns)],
+    tile: layers.includes('tiles')
+      ? [Math.ceil(shape.outHeight / rows), Math.ceil(shape.outWidth / columns)]
+      : [0, 0],
     ...(note ? { note } : {}),
   };
 }
