@@ -1,4 +1,13 @@
-import type { Device, Mask, Network, NetworkDescription, Plan, Profile, Tensor } from '@fovea/engine';
+import type {
+  Device,
+  Mask,
+  Network,
+  NetworkDescription,
+  Plan,
+  Profile,
+  SearchResult,
+  Tensor,
+} from '@fovea/engine';
 import {
   latencyBundle,
   type MimeBundle,
@@ -7,7 +16,7 @@ import {
   pngBundle,
   tableBundle,
 } from './bundle.js';
-import { latencyDocument } from './documents/latency.js';
+import { latencyDocument, paretoView, strategiesView } from './documents/latency.js';
 import { topClasses } from './documents/masks.js';
 import { drawMaskGrid } from './draw/mask-grid.js';
 import { rasterise } from './draw/raster.js';
@@ -22,6 +31,7 @@ import {
   profileTable,
   tensorTable,
 } from './tables/nouns.js';
+import { searchTables } from './tables/search.js';
 
 /**
  * How the engine's nouns show themselves in a cell. They are recognised by their fields, since the engine
@@ -35,6 +45,7 @@ export function nounBundle(value: unknown): MimeBundle | undefined {
   if (isRunResult(value)) return runResultBundle(value);
   if (isProfile(value)) return profileBundle(value);
   if (isNetwork(value) || isNetworkDescription(value)) return tableBundle(networkTable(value));
+  if (isSearchResult(value)) return searchBundle(value);
   if (isPlan(value)) return tableBundle(planTable(value));
   if (isMask(value)) return maskListBundle([value]);
   if (isDevice(value)) return tableBundle(deviceTable(value));
@@ -98,6 +109,28 @@ function tensorBundle(tensor: Tensor): MimeBundle {
   );
 }
 
+/** What a search found: its choices and advice, against dense, and the Pareto front where accuracies were known. */
+function searchBundle(result: SearchResult): MimeBundle {
+  const { totalMs, denseMs, pareto = [] } = result;
+  const bars = strategiesView([{ label: 'best choice per block', origin: 'predicted', totalMs }], {
+    title: `${result.network} on ${result.device}`,
+    dense: denseMs,
+  });
+  const front = pareto.map(({ granularity, totalMs: ms, score }) => ({
+    label: `S=${granularity.join(',')}`,
+    ms,
+    score,
+  }));
+  const views = front.length === 0 ? [bars] : [bars, paretoView(front, { yLabel: 'score' })];
+  return mergeBundles(tableBundle(...searchTables(result)), latencyBundle(latencyDocument(views)));
+}
+
+function isSearchResult(value: object): value is SearchResult {
+  return (
+    has(value, 'blocks', 'stages', 'plan', 'denseMs', 'totalMs', 'objective') && Array.isArray(value.stages)
+  );
+}
+
 interface RunResultLike {
   readonly output: Tensor;
   readonly masks: readonly Mask[];
@@ -118,14 +151,14 @@ function runResultBundle({ output, masks, profile }: RunResultLike): MimeBundle 
     latencyBundle(latencyDocument(profile)),
   );
   if (masks.length === 0) return timing;
-  const drawn = maskListBundle(masks);
+  const image = rasterise(drawMaskGrid(masks));
   return {
     data: {
-      'text/html': `${drawn.data['text/html']}\n${timing.data['text/html']}`,
-      'text/plain': `${timing.data['text/plain']}\n\n${drawn.data['text/plain']}`,
-      'image/png': drawn.data['image/png'],
+      'text/html': `${pngImage(image)}\n${timing.data['text/html']}`,
+      'text/plain': timing.data['text/plain'],
+      'image/png': Buffer.from(image.png).toString('base64'),
     },
-    metadata: drawn.metadata,
+    metadata: { 'image/png': { width: image.width, height: image.height } },
   };
 }
 

@@ -1,4 +1,4 @@
-import { builtNetwork, devices, makePlan, Tensor } from '@fovea/engine';
+import { builtNetwork, devices, makePlan, searchGranularity, Tensor } from '@fovea/engine';
 import { LATENCY_MIME, latencyDocument, MASKS_MIME, masksDocument, nounBundle } from '@fovea/kernel';
 import { describe, expect, it } from 'vitest';
 import { decodePng } from '../../../kernel/src/display/picture.js';
@@ -74,6 +74,18 @@ describe('each noun shows itself', () => {
     };
     expect(plain(result)).toMatch(/class 1 96%/);
     expect(html(result)).toContain('data:image/png;base64,');
+  });
+
+  it('a search: choices per stage, advice per block, and the front where scores were given', () => {
+    const found = searchGranularity(network, 'cpu-avx2', { rate: 0.3, scores: { 1: 0.9, 2: 0.8, 7: 0.5 } });
+    expect(plain(found)).toMatch(/resnet18 on cpu-avx2: [\d.]+ ms against [\d.]+ ms dense/);
+    for (const { advice } of found.blocks) expect(plain(found)).toContain(advice.sentence);
+    expect(nounBundle(found)!.data[LATENCY_MIME]).toMatchObject({
+      views: [
+        { kind: 'strategies', baselineMs: found.denseMs },
+        { kind: 'pareto', points: found.pareto!.map(({ totalMs }) => ({ ms: totalMs, onFront: true })) },
+      ],
+    });
   });
 
   it('documents and views: as their own MIME types', () => {

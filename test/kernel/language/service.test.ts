@@ -102,6 +102,12 @@ describe('completion', () => {
   it('offers the notebook’s own globals with their types', async () => {
     expect((await completions('fovea.showM')).matches).toContain('showMasks');
     expect((await completions('displ')).matches).toContain('display');
+    expect((await inspected('passwo|rd')).data['text/plain']).toContain('password(message?: string): string');
+    expect(
+      await messages(
+        'display(1).update(2); html`<b>${1}</b>`; fovea.signal?.aborted; comms.open("x").close();',
+      ),
+    ).toEqual([]);
     expect((await completions('import { blocksO| } from "@fovea/engine"')).matches).toContain('blocksOf');
   });
 
@@ -129,7 +135,7 @@ describe('completion', () => {
 
   it('offers nothing inside a comment and survives code that is torn off', async () => {
     expect((await completions('// Math.sq')).matches).toEqual([]);
-    expect((await completions('function f( { const x = `${Math.sq')).matches[0]).toBe('sqrt');
+    expect((await completions(['function f( { const x = `$', '{Math.sq'].join(''))).matches[0]).toBe('sqrt');
     expect((await service.complete('x', 99)).matches).toBeInstanceOf(Array);
   });
 });
