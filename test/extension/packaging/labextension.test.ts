@@ -28,6 +28,15 @@ describe.skipIf(!existsSync(join(FOLDER, 'package.json')))(
       expect(existsSync(join(FOLDER, jupyterlab._build.load))).toBe(true);
     });
 
+    it('accepts every JupyterLab from 4.4 on, which `jupyter labextension list` checks', () => {
+      const { dependencies } = data();
+      expect(dependencies['@jupyterlab/application']).toBe('^4.4.0');
+      const exact = Object.values(dependencies as Record<string, string>).filter((range) =>
+        /^\d/.test(range),
+      );
+      expect(exact).toEqual([]);
+    });
+
     it('brings its settings schema and the licences of what it bundles', () => {
       const files = filesBelow(FOLDER);
       expect(files).toContain(join('schemas', '@fovea', 'lab', 'plugin.json'));
