@@ -103,6 +103,11 @@ const adaptiveOnly: readonly Primitive[] = ['pool', 'gather', 'scatter'];
  */
 export function conv1RunsDense(plan: BlockPlan): boolean {
   if (plan.mode === 'dense') return false;
-  const sequence = plan.groups.flatMap((group) => group.primitives);
-  return sequence.indexOf('conv1') < sequence.indexOf('index');
+  for (const { primitives } of plan.groups) {
+    for (const primitive of primitives) {
+      if (primitive === 'conv1') return true;
+      if (primitive === 'index') return false;
+    }
+  }
+  return false;
 }

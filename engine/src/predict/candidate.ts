@@ -4,7 +4,7 @@ import type { BlockPlan } from '../plan/plan.js';
 import { dense } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
 import { checkBlockPlan } from '../plan/validate.js';
-import { blockCost } from './fovea/block-cost.js';
+import { blockTimes } from './fovea/block-cost.js';
 import { type Coverage, expectedCoverage, fullCoverage } from './fovea/coverage.js';
 import type { Setting } from './options.js';
 
@@ -55,18 +55,10 @@ export function costCandidate(
   const plan: BlockPlan = { granularity, excitation: 'exact', ...wished, block: block.index };
   checkBlockPlan(plan, block);
   const isDense = plan.mode === 'dense';
-  const { passes } = blockCost(
+  const { computeMs, dataMs, overheadMs } = blockTimes(
     { block, shape, plan, coverage: isDense ? fullCoverage(block) : coverage },
     setting,
   );
-  let computeMs = 0;
-  let dataMs = 0;
-  let overheadMs = 0;
-  for (const pass of passes) {
-    computeMs += pass.computeMs;
-    dataMs += pass.dataMs;
-    overheadMs += pass.overheadMs;
-  }
   return {
     strategy: strategy.name,
     mode: plan.mode,

@@ -10,7 +10,7 @@ import type { Setting } from '../options.js';
 import { calibratedBlockCosts, calibratedNodeCost } from './calibrated.js';
 import type { Coverage } from './coverage.js';
 import { nodePass } from './nodes.js';
-import { rooflineCost } from './roofline.js';
+import { type PassCost, rooflineCost } from './roofline.js';
 import { type BlockWork, blockPasses, computedCoverage, type PassWork } from './work.js';
 
 /** Costs a dense node outside blocks; undefined for one whose work is not known. */
@@ -116,19 +116,50 @@ export function blockCost(question: BlockQuestion, setting: Setting): PredictedB
 }
 
 /**
+ * The three parts of a block's time and nothing else: what a search compares, thousands of times over. Dense
+ * blocks, which no rate changes, are remembered.
+ */
+export function blockTimes(question: BlockQuestion, setting: Setting): PassCost {
+  const calibration = calibrationOf(setting.device);
+  const { plan } = question;
+  let costs: readonly PassCost[];
+  if (plan.mode === 'dense') {
+    costs = blockCost(question, setting).passes;
+  } else {
+    const work = workOf(question, setting);
+    costs = calibration
+      ? calibratedBlockCosts(work, calibration, setting.threads)
+      : blockPasses(work).map((pass) => rooflineCost(pass, setting.device, setting));
+  }
+  let computeMs = 0;
+  let dataMs = 0;
+  let overheadMs = 0;
+  for (const cost of costs) {
+    computeMs += cost.computeMs;
+    dataMs += cost.dataMs;
+    overheadMs += cost.overheadMs;
+  }
+  return { computeMs, dataMs, overheadMs };
+}
+
+function workOf({ block, shape, plan, coverage, nextCells }: BlockQuestion, { batch }: Setting): BlockWork {
+  return {
+    block,
+    shape,
+    plan,
+    coverage,
+    batch,
+    ...(nextCells === undefined ? {} : { next: { cells: nextCells } }),
+  };
+}
+
+/**
  * Predicts one block. A dense block is costed at the fastest grouping of its primitives: what the adaptive
  * strategies may fuse, a dense kernel may fuse too, so that dense execution is never made to look slow.
  */
 function computeCost(question: BlockQuestion, setting: Setting): PredictedBlock {
   const { block, shape, plan, coverage } = question;
-  const work: BlockWork = {
-    block,
-    shape,
-    plan,
-    coverage,
-    batch: setting.batch,
-    ...(question.nextCells === undefined ? {} : { next: { cells: question.nextCells } }),
-  };
+  const work = workOf(question, setting);
   const dense = plan.mode === 'dense';
   const calibration = calibrationOf(setting.device);
   return {

@@ -205,14 +205,25 @@ function recomputeRow(row: ReferenceRow): ReferenceRow {
   };
 }
 
+/**
+ * All bottleneck blocks of a published network, ms an image.
+ * @param figure `static`, `spatial_S8-4-7-1_r0.5`, `layer_r0.5` or `channel_G2-2-2-2_c0.5`
+ * @param batch the device's nominal batch when left out
+ * @throws FoveaError `unknown-name` for a device, network or figure there is none of, `bad-argument`
+ */
+export function predictFigure(hardware: string, net: string, figure: string, batch?: number): number {
+  const device = getDevice(hardware);
+  const images = batch ?? device.nominalBatch;
+  return (networkCost(machineOf(device, images), net, figure) * 1e3) / images;
+}
+
 /** The network entry with every figure, each known by its name, replaced by the prediction. */
 function recomputeNetwork(entry: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const device = getDevice(String(entry.hardware));
-  const batch = typeof entry.batch === 'number' ? entry.batch : device.nominalBatch;
+  const batch = typeof entry.batch === 'number' ? entry.batch : undefined;
   return Object.fromEntries(
     Object.entries(entry).map(([field, value]) =>
       field.endsWith('_ms_per_image')
-        ? [field, (networkCost(machineOf(device, batch), String(entry.net), field) * 1e3) / batch]
+        ? [field, predictFigure(String(entry.hardware), String(entry.net), field, batch)]
         : [field, value],
     ),
   );
