@@ -1,0 +1,264 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import {
+  builtNetwork,
+  calibrate,
+  calibrationOf,
+  calibrationPath,
+  type Device,
+  getBackend,
+  getDevice,
+  nativeBackend,
+  predict,
+  readCalibration,
+  storeCalibration,
+} from '@fovea/engine';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { readCaches } from '../../../engine/src/predict/calibrate/caches.js';
+import {
+  evaluate,
+  nonNegativeLeastSquares,
+  robustFit,
+} from '../../../engine/src/predict/calibrate/least-squares.js';
+import { featureNames } from '../../../engine/src/predict/fovea/features.js';
+
+let folder = '';
+const before = process.env.FOVEA_DATA_DIR;
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'fovea-data-'));
+  process.env.FOVEA_DATA_DIR = folder;
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+  if (before === undefined) delete process.env.FOVEA_DATA_DIR;
+  else process.env.FOVEA_DATA_DIR = before;
+});
+
+/** A calibrated device of made-up but plausible costs, ms a unit. */
+function calibrated(change: (costs: Record<string, number>) => void = () => undefined): Device {
+  const costs: Record<string, number> = Object.fromEntries(featureNames.map((name) => [name, 3e-8]));
+  Object.assign(costs, { multiplyAdds: 1.5e-7, passes: 2e-3, convolutions: 3e-4, tileCalls: 3e-5 });
+  change(costs);
+  return {
+    ...getDevice('cpu-avx2'),
+    name: 'this-machine',
+    calibration: {
+      kind: 'native',
+      isa: 'avx2',
+      machine: { lanes: 8, tileRows: 6, tileVectors: 2, nearBytes: 2 ** 19, farBytes: 2 ** 25 },
+      fits: [1, 4].map((threads) => ({ threads, costs, runMs: 0.1, medianError: 0.02, samples: 100 })),
+    },
+  };
+}
+
+describe('non-negative least squares', () => {
+  it('finds the costs that made the times', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: 0, max: 10, noNaN: true }), { minLength: 3, maxLength: 3 }),
+        (costs) => {
+          const samples = Array.from({ length: 12 }, (_, i) => {
+            const amounts = Float64Array.of(1, i % 4, (i * i) % 7);
+            return { amounts, time: evaluate(amounts, Float64Array.from(costs)), weight: 1 };
+          });
+          nonNegativeLeastSquares(samples, 3).forEach((cost, i) => {
+            expect(cost).toBeCloseTo(costs[i]!, 4);
+          });
+        },
+      ),
+      { seed: 4, numRuns: 50 },
+    );
+  });
+
+  it('never answers with a negative cost, where plain least squares would', () => {
+    const samples = [
+      { amounts: Float64Array.of(1, 0), time: 1, weight: 1 },
+      { amounts: Float64Array.of(1, 1), time: 0.5, weight: 1 },
+    ];
+    const [a, b] = nonNegativeLeastSquares(samples, 2);
+    expect(a).toBeCloseTo(0.75, 6);
+    expect(b).toBe(0);
+  });
+
+  it('is not led astray by a few disturbed measurements', () => {
+    const samples = Array.from({ length: 40 }, (_, i) => ({
+      amounts: Float64Array.of(1 + (i % 5)),
+      time: (1 + (i % 5)) * (i % 10 === 0 ? 30 : 2),
+      weight: 1 / (2 + 2 * (i % 5)) ** 2,
+    }));
+    expect(robustFit(samples, 1, { rounds: 30 })[0]).toBeCloseTo(2, 0);
+  });
+});
+
+describe('a calibrated device', () => {
+  const network = builtNetwork('resnet18');
+  const device = calibrated();
+
+  it('is predicted for with its own costs, start and end of the run included', () => {
+    const profile = predict(network, { device, threads: 1, granularity: 4 });
+    expect(profile.device).toBe('this-machine');
+    expect(profile.ops.at(-1)).toMatchObject({ block: -1, overheadMs: 0.1 });
+    const slower = calibrated((costs) => {
+      costs.multiplyAdds! *= 2;
+    });
+    expect(predict(network, { device: slower, threads: 1, granularity: 4 }).totalMs).toBeGreaterThan(
+      1.4 * profile.totalMs,
+    );
+  });
+
+  it('takes less time on more threads, between the numbers that were timed', () => {
+    const times = [1, 2, 3, 4].map(
+      (threads) => predict(network, { device, threads, granularity: 4 }).totalMs,
+    );
+    for (let i = 1; i < times.length; i++) expect(times[i]).toBeLessThan(times[i - 1]!);
+  });
+
+  it('never takes more time for a lower rate, nor less than dense for a rate of 1', () => {
+    const resnet = builtNetwork('resnet50');
+    fc.assert(
+      fc.property(
+        fc.constantFrom('unfused', 'lasnet', 'streamed'),
+        fc.integer({ min: 1, max: 9 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (strategy, granularity, threads, a, b) => {
+          const cost = (rate: number, by = strategy) =>
+            predict(resnet, { device, strategy: by, granularity, threads, rate });
+          const [low, high] = [cost(Math.min(a, b)), cost(Math.max(a, b))];
+          low.blocks.forEach(({ totalMs }, i) => {
+            expect(totalMs).toBeLessThanOrEqual(high.blocks[i]!.totalMs * (1 + 1e-9));
+          });
+          const dense = cost(1, 'dense');
+          cost(1).blocks.forEach(({ totalMs }, i) => {
+            expect(totalMs).toBeGreaterThanOrEqual(dense.blocks[i]!.totalMs * (1 - 1e-9));
+          });
+        },
+      ),
+      { seed: 6, numRuns: 60 },
+    );
+  });
+
+  it('is refused when its calibration is not one', () => {
+    const broken = { ...device, calibration: { ...device.calibration, kind: 'astrology' } };
+    expect(() => predict(network, { device: broken })).toThrow(/'astrology'.*calibrate again/);
+    const negative = calibrated((costs) => {
+      costs.passes = -1;
+    });
+    expect(() => predict(network, { device: negative })).toThrow(/passes -1/);
+  });
+});
+
+describe('the stored calibration', () => {
+  beforeEach(() => rmSync(calibrationPath(), { force: true }));
+  const device = calibrated();
+  const edit = (change: (content: Record<string, unknown>) => void) => {
+    const content = JSON.parse(readFileSync(calibrationPath(), 'utf8')) as Record<string, unknown>;
+    change(content);
+    writeFileSync(calibrationPath(), JSON.stringify(content));
+  };
+
+  it('is this machine from then on', () => {
+    expect(storeCalibration(device, 'avx2')).toBe(path.join(folder, 'this-machine.json'));
+    expect(readCalibration().device).toEqual(device);
+    const profile = predict(builtNetwork('resnet18'), { device: 'this-machine' });
+    expect(profile.device).toBe('this-machine');
+  });
+
+  it('when missing is asked for in one sentence', () => {
+    expect(() => predict(builtNetwork('resnet18'), { device: 'this-machine' })).toThrow(
+      /not calibrated: run fovea calibrate/,
+    );
+  });
+
+  it('when of another machine or engine is stale: reported, not used', () => {
+    for (const [field, value] of [
+      ['cpu', 'Zilog Z80'],
+      ['cores', 3000],
+      ['engine', '0.0.0'],
+    ] as const) {
+      storeCalibration(device, 'avx2');
+      edit((content) => {
+        (content.machine as Record<string, unknown>)[field] = value;
+      });
+      expect(readCalibration()).toMatchObject({
+        problem: expect.stringMatching(new RegExp(`stale \\(${field} was ${value}.*calibrate again`)),
+      });
+    }
+  });
+
+  it('when corrupt is reported, not used', () => {
+    for (const text of [
+      '',
+      '{',
+      'null',
+      '[]',
+      '{"format":1}',
+      '{"format":1,"device":{"name":"x"}}',
+      '\0\0',
+    ]) {
+      writeFileSync(calibrationPath(), text);
+      const { problem } = readCalibration();
+      expect(problem, text).toMatch(/calibrate again/);
+    }
+    storeCalibration(device, 'avx2');
+    edit((content) => {
+      content.format = 99;
+    });
+    expect(readCalibration().problem).toMatch(/format 99/);
+  });
+
+  it('cannot be stored where nothing can be written', () => {
+    process.env.FOVEA_DATA_DIR = '/dev/null/fovea';
+    try {
+      expect(() => storeCalibration(device, 'avx2')).toThrow(/cannot be stored at .*dev.null/);
+    } finally {
+      process.env.FOVEA_DATA_DIR = folder;
+    }
+  });
+});
+
+describe('measuring', () => {
+  it('reads cache sizes, or falls back where the system does not say', () => {
+    const { nearBytes, farBytes } = readCaches('/nowhere');
+    expect(nearBytes).toBeGreaterThan(0);
+    expect(farBytes).toBeGreaterThanOrEqual(nearBytes);
+  });
+
+  it.skipIf(nativeBackend.unavailable !== undefined)(
+    'calibrates this machine with the native backend, with progress, and stores nothing when told so',
+    async () => {
+      const seen: number[] = [];
+      const { device, path: stored } = await calibrate({
+        seconds: 0.5,
+        store: false,
+        backend: getBackend('native'),
+        onProgress: (fraction) => seen.push(fraction),
+      });
+      expect(stored).toBeUndefined();
+      expect(seen.at(-1)).toBe(1);
+      for (let i = 1; i < seen.length; i++) expect(seen[i]).toBeGreaterThanOrEqual(seen[i - 1]!);
+      const { fits } = calibrationOf(device)!;
+      expect(fits[0]!.threads).toBe(1);
+      expect(fits[0]!.costs.multiplyAdds + fits[0]!.costs.tileSteps).toBeGreaterThan(0);
+      expect(predict(builtNetwork('resnet18'), { device, threads: 1 }).totalMs).toBeGreaterThan(0);
+    },
+    120_000,
+  );
+
+  it.skipIf(nativeBackend.unavailable !== undefined)('can be aborted', async () => {
+    const controller = new AbortController();
+    const running = calibrate({
+      signal: controller.signal,
+      store: false,
+      onProgress: () => controller.abort(),
+    });
+    await expect(running).rejects.toMatchObject({ name: 'FoveaError', code: 'aborted' });
+  });
+
+  it('refuses a measuring time that is none', async () => {
+    await expect(calibrate({ seconds: 0 })).rejects.toThrow(/seconds 0/);
+  });
+});
