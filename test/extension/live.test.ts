@@ -144,6 +144,15 @@ describe('the state of the controls', () => {
     expect(normalized(catalogue, { ...state, masker: 'learned' }).masker).toBe('learned');
   });
 
+  it('has a region for painted masks, if only an empty one', () => {
+    expect(normalized(catalogue, { ...state, masker: 'painted' }).region).toEqual({
+      rows: 1,
+      columns: 1,
+      cells: '0',
+    });
+    expect(normalized(catalogue, state).region).toBeUndefined();
+  });
+
   it('takes the first of what is offered for a name that is not', () => {
     expect(
       normalized(catalogue, { ...state, network: 'gone', device: 'gone', image: 'gone', threads: 99 }),

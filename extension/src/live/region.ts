@@ -19,9 +19,10 @@ export function emptyRegion(width: number, height: number): Region {
   return { rows, columns, cells: new Uint8Array(rows * columns) };
 }
 
-/** Reads the region of a state; an empty one where there is none, or where it is not sound. */
+/** Reads the region of a state; where nothing is painted, or it is not sound, an empty one of the image's shape. */
 export function readRegion(region: LiveState['region'], width: number, height: number): Region {
-  if (!region || region.cells.length !== region.rows * region.columns) return emptyRegion(width, height);
+  const isSound = region && region.cells.length === region.rows * region.columns;
+  if (!isSound || !region.cells.includes('1')) return emptyRegion(width, height);
   return {
     rows: region.rows,
     columns: region.columns,

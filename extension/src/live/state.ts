@@ -27,7 +27,8 @@ const among = (value: string, accepted: readonly string[]) =>
 
 /**
  * A state that the catalogue can serve: unknown names become the first one offered, S has one value per stage
- * and fits its map, and a network without learned masks does not ask for them.
+ * and fits its map, a network without learned masks does not ask for them, and painted masks have a region, if
+ * only an empty one.
  */
 export function normalized(catalogue: LiveCatalogue, state: LiveState): LiveState {
   const network = networkOf(catalogue, state);
@@ -46,6 +47,7 @@ export function normalized(catalogue: LiveCatalogue, state: LiveState): LiveStat
       return Math.max(1, Math.min(most, state.granularity[stage] ?? state.granularity.at(-1) ?? 1));
     }),
     masker: state.masker === 'learned' && !network.learned ? 'saliency' : state.masker,
+    ...(state.masker === 'painted' && !state.region && { region: { rows: 1, columns: 1, cells: '0' } }),
     rate: Math.min(1, Math.max(0, state.rate)),
     threads: Math.max(1, Math.min(catalogue.maxThreads, Math.round(state.threads))),
   };

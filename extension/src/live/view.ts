@@ -43,6 +43,8 @@ export class LiveView {
   private side: Side = 'masks';
   private position = 0;
   private wasPainted: boolean | undefined;
+  /** What the picture shows: network, image and region. */
+  private shown = '';
   private picture: { readonly png: string; readonly loaded: Promise<Picture> } | undefined;
 
   constructor(
@@ -83,13 +85,14 @@ export class LiveView {
     this.node = element(
       'div',
       { class: 'fovea-live-content' },
-      this.trouble,
       this.inputPlace,
       element('div', { class: 'fovea-live-sides' }, this.sides.node),
       this.painter.node,
       this.maskSide,
       this.headline.node,
       this.chart.node,
+      // Below the image: what comes and goes must not move it under a brush.
+      this.trouble,
       this.settingsPlace,
       element(
         'div',
@@ -163,10 +166,13 @@ export class LiveView {
     } else this.form?.show(state);
     const painted = state.masker === 'painted';
     this.sides.node.hidden = !painted;
+    const shown = `${state.network} ${state.image} ${state.region?.cells ?? ''}`;
     if (painted !== this.wasPainted) {
       this.wasPainted = painted;
       this.setSide(painted ? 'paint' : 'masks');
-    } else void this.showImage(false);
+      // A slider's steps leave the picture alone; drawing it each time would cost the prediction its pace.
+    } else if (shown !== this.shown) void this.showImage(true);
+    this.shown = shown;
   }
 
   private setSide(side: Side): void {
