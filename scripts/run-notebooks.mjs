@@ -61,7 +61,10 @@ class Outputs {
  * @param options `folder`: where the kernel works; `cellTimeoutMs`: 60 s a cell unless given
  * @returns the notebook with its outputs, and the error of the first cell that failed
  */
-export async function runNotebook(notebook, { folder = path.join(root, 'notebooks'), cellTimeoutMs = 60_000 } = {}) {
+export async function runNotebook(
+  notebook,
+  { folder = path.join(root, 'notebooks'), cellTimeoutMs = 60_000 } = {},
+) {
   const [{ Kernel }, { MessageFactory, parseHeader }, { KernelSpecs, FOVEA_KERNEL }] = await Promise.all([
     library('kernels/kernel.js'),
     library('kernels/message.js'),
@@ -88,7 +91,10 @@ export async function runNotebook(notebook, { folder = path.join(root, 'notebook
       const outputs = new Outputs();
       let reply;
       let idle = false;
-      const timer = setTimeout(() => reject(new Error(`a cell took longer than ${cellTimeoutMs} ms`)), cellTimeoutMs);
+      const timer = setTimeout(
+        () => reject(new Error(`a cell took longer than ${cellTimeoutMs} ms`)),
+        cellTimeoutMs,
+      );
       listen = (message) => {
         const { msg_type: type } = parseHeader(message.header);
         if (parseHeader(message.parent).msg_id !== id) {
@@ -125,7 +131,8 @@ export async function runNotebook(notebook, { folder = path.join(root, 'notebook
       cell.execution_count = count;
       const error = outputs.find((output) => output.output_type === 'error');
       const expected = cell.metadata?.tags?.includes('raises-exception');
-      if (error && !expected) failure = { source, message: [`${error.ename}: ${error.evalue}`, ...error.traceback].join('\n') };
+      if (error && !expected)
+        failure = { source, message: [`${error.ename}: ${error.evalue}`, ...error.traceback].join('\n') };
     }
   } finally {
     await kernel.shutdown();

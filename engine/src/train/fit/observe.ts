@@ -3,7 +3,7 @@ import { activate } from '../../backend/reference/activate.js';
 import { FoveaError } from '../../errors.js';
 import type { Activation, Block, Network, NetworkNode } from '../../network/network.js';
 import { blocksOf } from '../../network/network.js';
-import { release, run } from '../../run/run.js';
+import { type NetworkRunOptions, release, run } from '../../run/run.js';
 import { Tensor } from '../../tensor.js';
 
 /** One block seen on the calibration images, computed densely. */
@@ -36,15 +36,20 @@ export async function observeBlocks(
   options: ObserveOptions,
   visit: (observation: BlockObservation) => Uint8Array | undefined,
 ): Promise<Tensor> {
-  const { signal, ...running } = options;
+  // Only these: callers pass options of their own along with them.
+  const { signal, backend, threads } = options;
+  const running: NetworkRunOptions = {
+    strategy: 'dense',
+    ...(backend === undefined ? {} : { backend }),
+    ...(threads === undefined ? {} : { threads }),
+    ...(signal ? { signal } : {}),
+  };
   const execute = async (nodes: readonly NetworkNode[], input: string, output: string, value: Tensor) => {
     if (signal?.aborted) throw new FoveaError('aborted', 'observing the network was aborted');
     const piece = pieceOf(network, nodes, input, output, value);
     try {
       const masker = blocksOf(piece).length > 0 ? { masker: 'random' as const, rate: 1 } : {};
-      return (
-        await run(piece, value, { ...running, ...masker, strategy: 'dense', ...(signal ? { signal } : {}) })
-      ).output;
+      return (await run(piece, value, { ...running, ...masker })).output;
     } finally {
       await release(piece);
     }
