@@ -49,6 +49,8 @@ void classify(Op& op, Team&) {
 }
 
 // λ·((F/F_full − t)² + mean_b(max(0, ρ_b − u)² + max(0, l − ρ_b)²)) and its gradient per mask cell.
+// ρ_b is the share that the mask leaves of what it can change: LASNet counts the projection as well, which would let
+// a block with a large one be skipped for good within any bounds.
 // The dilated rate's slope is taken to be the rate's own (straight through).
 // dims: blocks, first image left in, N, then one count of cells an image per block
 // buffers: rates (rate, dilated a block), costs (fixed, dilated share, rate share a block, then the rest of the network),
@@ -65,12 +67,11 @@ void budget(Op& op, Team&) {
   const double excess = used / full - target;
   double loss = excess * excess;
   for (long b = 0; b < blocks; b++) {
-    const double whole = costs[3 * b] + costs[3 * b + 1] + costs[3 * b + 2];
     const double variable = costs[3 * b + 1] + costs[3 * b + 2];
-    const double share = (costs[3 * b] + costs[3 * b + 1] * rates[2 * b + 1] + costs[3 * b + 2] * rates[2 * b]) / whole;
+    const double share = (costs[3 * b + 1] * rates[2 * b + 1] + costs[3 * b + 2] * rates[2 * b]) / variable;
     const double over = std::max(0.0, share - upper), under = std::max(0.0, lower - share);
     loss += (over * over + under * under) / blocks;
-    const double slope = lambda * (2 * excess * variable / full + 2 * (over - under) / blocks * variable / whole);
+    const double slope = lambda * (2 * excess * variable / full + 2 * (over - under) / blocks);
     const long cells = op.dims[3 + b];
     const float each = static_cast<float>(slope / (static_cast<double>(std::max(1L, N - first)) * cells));
     float* dmask = op.floats(4 + b);

@@ -20,7 +20,7 @@ export interface MaskOptimisation extends Optimisation {
   /** Wanted ratio of multiply-adds to those of the dense network, t. */
   readonly target: number;
   /**
-   * What the bounds on each block's own FLOPs ratio loosen to, lower and upper; 0 and 1 when left out, as
+   * What the bounds on the share of each block's branch that is computed loosen to, lower and upper; 0 and 1 when left out, as
    * LASNet has them. A lower bound keeps every block in use.
    */
   readonly bounds?: readonly [number, number];

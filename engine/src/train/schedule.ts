@@ -16,7 +16,7 @@ export function gumbelTemperature(
 }
 
 /**
- * Bounds on each block's own FLOPs ratio: both are the target at first, and loosen over the first third, so
+ * Bounds on the share of each block's branch that is computed: both are the target at first, and loosen over the first third, so
  * that no block dies or saturates early (LASNet's schedule, which ends at 0 and 1).
  * @param progress 0…1 of the phase
  */
