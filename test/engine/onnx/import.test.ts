@@ -9,6 +9,7 @@ import {
   type Network,
   type OnnxOptions,
   openDense,
+  Random,
   run,
   type Tensor,
   toOnnx,
@@ -186,6 +187,16 @@ function conv(
   });
 }
 
+const floats = (g: GraphBuilder, ...dims: number[]) =>
+  g.floats(
+    g.fresh('w'),
+    dims,
+    weights(
+      dims.reduce((product, extent) => product * extent, 1),
+      dims.length,
+    ),
+  );
+
 /** Both the engine's reading of a graph and onnxruntime's own reading of the file. */
 async function agrees(bytes: Uint8Array, name: string): Promise<Network> {
   const path = join(folder, `${name}.onnx`);
@@ -312,6 +323,48 @@ describe('operators', () => {
         `matmul${i}`,
       );
       expect(kinds(matMul)).toEqual(['convolution', 'global-pool', 'convolution']);
+    }
+  });
+
+  it('reads pools and convolutions of any geometry', async () => {
+    const random = new Random(8);
+    const between = (least: number, most: number) => least + random.below(most - least + 1);
+    for (let round = 0; round < 40; round++) {
+      const kernel = [between(1, 4), between(1, 4)];
+      const pads = Array.from({ length: 4 }, (_, i) => random.below(kernel[i % 2]!));
+      const window = { kernel_shape: kernel, strides: [between(1, 3), between(1, 3)], pads };
+      const ceil_mode = random.below(2);
+      const network = await agrees(
+        model((g, x) => {
+          const { pads: _, ...bare } = window;
+          const padded = round % 4 === 3 ? { ...bare, auto_pad: 'VALID' } : window;
+          if (round % 3 === 0) return g.node('MaxPool', [x], { ...padded, ceil_mode });
+          if (round % 3 === 1) {
+            return g.node('AveragePool', [x], { ...padded, ceil_mode, count_include_pad: random.below(2) });
+          }
+          const dilations = [between(1, 2), between(1, 2)];
+          const weight = floats(g, 6, 1, kernel[0]!, kernel[1]!);
+          return g.node('Conv', [x, weight, floats(g, 6)], { ...padded, dilations, group: 3 });
+        }),
+        `window${round}`,
+      );
+      expect(kinds(network)).not.toContain('foreign');
+    }
+  });
+
+  it.each(['SAME_UPPER', 'SAME_LOWER'])('reads auto_pad %s, with and without a stride', async (auto_pad) => {
+    for (const stride of [1, 2]) {
+      const network = await agrees(
+        model((g, x) =>
+          g.node('Conv', [x, floats(g, 4, 3, 4, 3)], {
+            auto_pad,
+            strides: [stride, stride],
+            kernel_shape: [4, 3],
+          }),
+        ),
+        `auto${stride}`,
+      );
+      expect(kinds(network)).toEqual([stride === 1 ? 'convolution' : 'foreign']);
     }
   });
 

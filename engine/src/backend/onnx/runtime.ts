@@ -49,8 +49,8 @@ export async function openModel(
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
-    // Warnings about a model's style would land on the user's terminal.
-    logSeverityLevel: 3,
+    // Only fatal errors: the others arrive as exceptions, and would land on the terminal a second time.
+    logSeverityLevel: 4,
     extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
   } as const;
   try {

@@ -1,6 +1,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { FoveaError } from '../../errors.js';
 import type { Budget } from './budget.js';
+import { changed } from './changed.js';
 import {
   ModelProtoSchema,
   type NodeProto,
@@ -99,7 +100,9 @@ function floatValue(name: string, rank: 2 | 4): ValueInfoProto {
 function withFloat32Casts(proto: NodeProto): NodeProto {
   if (proto.opType !== 'Cast') return proto;
   const attribute = proto.attribute.map((given) =>
-    given.name === 'to' && isFloatType(Number(given.i)) ? { ...given, i: BigInt(ElementType.FLOAT) } : given,
+    given.name === 'to' && isFloatType(Number(given.i))
+      ? changed(given, { i: BigInt(ElementType.FLOAT) })
+      : given,
   );
-  return { ...proto, attribute };
+  return changed(proto, { attribute });
 }

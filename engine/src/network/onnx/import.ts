@@ -5,6 +5,7 @@ import { decodeModel } from './decode.js';
 import { type Draft, DraftGraph } from './draft.js';
 import { loadExternalData, tensorsOf } from './external-data.js';
 import { cutPiece } from './foreign-model.js';
+import { inlineFunctions } from './functions.js';
 import { fuse } from './fuse.js';
 import type { ModelProto } from './generated/onnx_pb.js';
 import { type Graph, type GraphNode, imageInput, readGraph } from './graph.js';
@@ -27,6 +28,7 @@ export async function importOnnx(bytes: Uint8Array, name: string, path?: string)
   const model = decodeModel(bytes, source);
   const externalBytes = await loadExternalData(model, source, path);
   const budget = new Budget(source, bytes.length + externalBytes);
+  inlineFunctions(model, source);
   const graph = readGraph(model, source);
   const image = nominalImage(graph);
   const translation = translate(graph, image, budget);

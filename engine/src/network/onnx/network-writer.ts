@@ -3,6 +3,7 @@ import { FoveaError } from '../../errors.js';
 import { Random } from '../../random.js';
 import type { Block, Convolution, ForeignNode, NetworkNode } from '../network.js';
 import type { GraphBuilder } from './builder.js';
+import { changed } from './changed.js';
 import { ModelProtoSchema, type NodeProto } from './generated/onnx_pb.js';
 
 export interface WriterOptions {
@@ -219,16 +220,15 @@ export class NetworkWriter {
           `"${node.name}": ${proto.opType} holds a graph of its own; it cannot be written again`,
         );
       }
-      return {
-        ...proto,
+      return changed(proto, {
         name: `${prefix}/${proto.name}`,
         input: proto.input.map(rename),
         output: proto.output.map(rename),
-      };
+      });
     });
     this.graph.append(
       nodes,
-      graph.initializer.map((tensor) => ({ ...tensor, name: rename(tensor.name) })),
+      graph.initializer.map((tensor) => changed(tensor, { name: rename(tensor.name) })),
     );
     this.define(node.output, rename(node.output), outputRank);
   }

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { FoveaError } from '../../errors.js';
 import { bytesPerValue, halfToNumber, type NumberFormat, toFloat32, toNumbers } from '../number-formats.js';
+import { changed } from './changed.js';
 import { type TensorProto, TensorProto_DataLocation, TensorProtoSchema } from './generated/onnx_pb.js';
 
 /** ONNX's numbers for the element types that Fovea meets. */
@@ -121,7 +122,7 @@ export function integerTensor(name: string, values: readonly number[], dims = [v
 /** The same tensor under a name, half and double precision converted to float32. */
 export function asFloat32Tensor(name: string, tensor: TensorProto): TensorProto {
   if (tensor.dataType === ElementType.FLOAT || !isFloatType(tensor.dataType)) {
-    return tensor.name === name ? tensor : { ...tensor, name };
+    return tensor.name === name ? tensor : changed(tensor, { name });
   }
   return floatTensor(name, dimsOf(tensor), float32Values(tensor));
 }
