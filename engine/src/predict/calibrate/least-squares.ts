@@ -51,19 +51,24 @@ export function nonNegativeLeastSquares(samples: readonly Sample[], features: nu
 }
 
 /**
- * The same with outliers damped (Huber 1964): a sample whose relative error is beyond `tolerance` counts less.
+ * The same with disturbed measurements damped, by reweighting: a machine with neighbours only ever adds time, so
+ * a sample that took longer than its neighbours in the fit explain counts less, with the square of how much
+ * longer (Tukey's idea of a redescending weight, on one side); one that took less time is believed.
+ * @param tolerance relative error that is not held against a sample
  * @param rounds of reweighting
  */
 export function robustFit(
   samples: readonly Sample[],
   features: number,
-  { tolerance = 0.05, rounds = 4 } = {},
+  { tolerance = 0.1, rounds = 8 } = {},
 ): Float64Array {
   let costs = nonNegativeLeastSquares(samples, features);
   for (let round = 0; round < rounds; round++) {
     const damped = samples.map((sample) => {
-      const error = Math.abs(evaluate(sample.amounts, costs) - sample.time) * Math.sqrt(sample.weight);
-      return error <= tolerance ? sample : { ...sample, weight: sample.weight * (tolerance / error) };
+      const excess = (sample.time - evaluate(sample.amounts, costs)) * Math.sqrt(sample.weight);
+      if (Math.abs(excess) <= tolerance) return sample;
+      const factor = excess > 0 ? (tolerance / excess) ** 2 : tolerance / -excess;
+      return { ...sample, weight: sample.weight * factor };
     });
     costs = nonNegativeLeastSquares(damped, features);
   }

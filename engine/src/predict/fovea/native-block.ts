@@ -168,7 +168,7 @@ class NativeBlock {
     const bytes = 4 * copied * convolution.inChannels * this.share;
     features.add('passes', 1);
     features.add('items', this.rate * this.cells * this.share);
-    features.add('copyBytes', 2 * bytes);
+    features.add('gatherBytes', bytes);
   }
 
   private convolve(
@@ -176,6 +176,7 @@ class NativeBlock {
     convolution: Convolution,
     pixels: number,
     inputPixels: number,
+    mapWidth: number,
     residual = false,
   ): void {
     const { kernel, inChannels, outChannels, groups } = convolution;
@@ -185,6 +186,8 @@ class NativeBlock {
       outChannels,
       taps: kernel[0] * kernel[1],
       kernelWidth: kernel[1],
+      stride: convolution.stride[1],
+      mapWidth,
       groups,
       inputBytes: 4 * inputPixels * inChannels,
       outputBytes: 4 * pixels * outChannels,
@@ -201,6 +204,7 @@ class NativeBlock {
       this.block.branch[layer]!,
       this.layerPixels(layer),
       inputShare * this.inputPixels(layer),
+      this.work.shape.branch[layer]!.width,
       this.carriesAdd(layer, group),
     );
   }
@@ -231,7 +235,7 @@ class NativeBlock {
     const { inWidth, inHeight } = this.work.shape;
     const convolution = this.block.projection!;
     const touched = (this.work.batch * inWidth * inHeight) / (convolution.stride[0] * convolution.stride[1]);
-    this.convolve(features, convolution, this.outPixels, touched);
+    this.convolve(features, convolution, this.outPixels, touched, this.work.shape.outWidth);
     if (this.adaptive) features.add('convolutions', 1);
   }
 
@@ -246,8 +250,8 @@ class NativeBlock {
     // Each image is pooled by one thread.
     const poolShare = Math.max(this.share, 1 / this.work.batch);
     features.add('poolBytes', 4 * pooled * channels * poolShare);
-    this.convolve(features, reduce, this.work.batch, this.work.batch);
-    this.convolve(features, expand, this.work.batch, this.work.batch);
+    this.convolve(features, reduce, this.work.batch, this.work.batch, 1);
+    this.convolve(features, expand, this.work.batch, this.work.batch, 1);
     const size = 4 * all * channels;
     this.rows(features, { read: 4 * scaled * channels, written: 4 * scaled * channels, size, rows: scaled });
   }

@@ -18,6 +18,9 @@ export interface NativeConvolution {
   readonly outChannels: number;
   readonly taps: number;
   readonly kernelWidth: number;
+  readonly stride: number;
+  /** Width of the output map. */
+  readonly mapWidth: number;
   readonly groups: number;
   /** Bytes of the input map that are read, and of the whole map that they lie in. */
   readonly inputBytes: number;
@@ -38,6 +41,8 @@ interface Form {
   /** Vectors of the narrower panel at the end of each span, and how many of them there are. */
   readonly restVectors: number;
   readonly restPanels: number;
+  /** Sets of groups that are computed together, each reading its own channels. */
+  readonly spans: number;
   readonly weightBytes: number;
 }
 
@@ -76,6 +81,7 @@ function packed(
       fullPanels: 0,
       restVectors: 0,
       restPanels: 0,
+      spans: 1,
       weightBytes,
     };
   }
@@ -97,7 +103,17 @@ function packed(
   const fullPanels = spans * Math.floor(span / tileColumns);
   const restPanels = rest > 0 ? spans : 0;
   const weightBytes = 4 * steps * lanes * (fullPanels * tileVectors + restPanels * restVectors);
-  return { depthwise: false, pointers, steps, pieces, fullPanels, restVectors, restPanels, weightBytes };
+  return {
+    depthwise: false,
+    pointers,
+    steps,
+    pieces,
+    fullPanels,
+    restVectors,
+    restPanels,
+    spans,
+    weightBytes,
+  };
 }
 
 /** How a pass is shared out among threads. */
@@ -186,7 +202,7 @@ function addTiles(
 /** Splits the bytes of a tensor of `size` bytes between the levels that can hold it. */
 export function addLevels(
   features: Features,
-  kind: 'read' | 'write' | 'weights',
+  kind: 'read' | 'write' | 'weights' | 'residual' | 'runs',
   bytes: number,
   size: number,
   { nearBytes, farBytes }: NativeMachine,
@@ -211,6 +227,30 @@ function addTraffic(
   features.add('weightsFirst', form.weightBytes * (parts === 1 ? 1 : share));
   addLevels(features, 'weights', form.weightBytes * (blocks - 1) * share, form.weightBytes, machine);
   addLevels(features, 'read', given.inputBytes * share, given.inputBytes, machine);
+  // A pointwise convolution with a stride skips pixels, which no prefetcher foresees.
+  if (given.taps === 1 && given.stride > 1) features.add('readStrided', given.inputBytes * share);
   addLevels(features, 'write', given.outputBytes * share, given.outputBytes, machine);
-  if (given.residual) addLevels(features, 'read', given.outputBytes * share, given.outputBytes, machine);
+  if (given.residual) addLevels(features, 'residual', given.outputBytes * share, given.outputBytes, machine);
+  if (given.taps > 1 && given.stride > 1 && !form.depthwise) {
+    // A spatial one starts a run of channels anew at every pixel and group: each start waits for its line.
+    const runs = (given.inputBytes / 4 / given.inChannels) * form.spans;
+    addLevels(features, 'runs', runs * share, given.inputBytes, machine);
+  }
+  if (!form.depthwise) {
+    const panels = form.fullPanels + form.restPanels;
+    const channels = form.steps / form.pointers;
+    features.add('readAgain', 4 * distinctPixels(given) * channels * panels * share);
+  }
+}
+
+/** Input pixels that all blocks read, each counted once a block: those that neighbouring outputs share once. */
+function distinctPixels({ pixels, taps, kernelWidth, stride, mapWidth }: NativeConvolution): number {
+  if (taps === 1) return pixels;
+  const ofBlock = Math.min(pixels, blockPixels);
+  const rows = Math.max(1, ofBlock / mapWidth);
+  const columns = Math.min(ofBlock, mapWidth);
+  const reach = (outputs: number, kernel: number) => (outputs - 1) * stride + kernel;
+  const kernelHeight = taps / kernelWidth;
+  const distinct = Math.min(ofBlock * taps, reach(rows, kernelHeight) * reach(columns, kernelWidth));
+  return (distinct / ofBlock) * pixels;
 }

@@ -25,6 +25,8 @@ export function nativeNodeFeatures(
       outChannels,
       taps: kernel[0] * kernel[1],
       kernelWidth: kernel[1],
+      stride: node.convolution.stride[1],
+      mapWidth: output[2],
       groups,
       inputBytes,
       outputBytes,
