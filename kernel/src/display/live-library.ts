@@ -15,10 +15,9 @@ import {
   stageCount,
   strategyNames,
 } from '@fovea/engine';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { drawSample, type NetworkImage, readImage, sampleImage, sampleImageNames } from './images.js';
 import type { LiveCatalogue, LiveState } from './live.js';
-import { pixelsPicture } from './picture.js';
 
 type Entry = LiveCatalogue['networks'][number];
 
@@ -34,7 +33,7 @@ export const offeredArchitectures: Readonly<Record<string, readonly number[]>> =
 };
 
 /** Side of the small pictures in the catalogue; people paint regions on them. */
-const thumbnailSide = 192;
+const thumbnailSide = 128;
 const pictureFile = /\.(png|jpe?g|webp)$/i;
 const mostPictureFiles = 12;
 const largestPictureBytes = 40e6;
@@ -59,6 +58,7 @@ export class LiveLibrary {
   readonly #networks = new Map<string, Promise<NetworkOrigin>>();
   readonly #images = new Map<string, Promise<NetworkImage>>();
   readonly #own = new Map<string, Network>();
+  #drawn: Promise<{ name: string; png: string }[]> | undefined;
 
   /** @param directory where pictures are looked for, beside the notebook */
   constructor(directory: string) {
@@ -120,6 +120,7 @@ export class LiveLibrary {
 
   /** Everything that can be chosen, and what to begin with. */
   async catalogue(): Promise<LiveCatalogue> {
+    this.#drawn ??= this.#samples();
     const networks = await this.#entries();
     const first = networks[0]!;
     const devices = [...(readCalibration().device ? [thisMachineName] : []), ...deviceNames()];
@@ -136,7 +137,7 @@ export class LiveLibrary {
     };
     return {
       networks: networks.map(({ name, stages, learned, maps }) => ({ name, stages, learned, maps })),
-      images: [...this.#samples(), ...(await this.#pictures())],
+      images: [...(await this.#drawn), ...(await this.#pictures())],
       devices,
       strategies: strategyNames(),
       maxThreads: defaultThreads(),
@@ -168,12 +169,14 @@ export class LiveLibrary {
     return [...entries, ...built.filter(({ name }) => !named.includes(name))];
   }
 
-  #samples(): { name: string; png: string }[] {
-    return sampleImageNames.map((name) => {
-      const { pixels, size } = drawSample(name, thumbnailSide);
-      const { png } = pixelsPicture(name, { width: size, height: size, channels: 3, data: pixels });
-      return { name, png: Buffer.from(png).toString('base64') };
-    });
+  #samples(): Promise<{ name: string; png: string }[]> {
+    return Promise.all(
+      sampleImageNames.map(async (name) => {
+        const { pixels, size } = drawSample(name, thumbnailSide);
+        const raw = { width: size, height: size, channels: 3 } as const;
+        return { name, png: await thumbnail(sharp(pixels, { raw })) };
+      }),
+    );
   }
 
   async #pictureFiles(): Promise<string[]> {
@@ -188,12 +191,10 @@ export class LiveLibrary {
         try {
           const path = join(this.#directory, name);
           if ((await stat(path)).size > largestPictureBytes) return [];
-          const png = await sharp(await readFile(path))
+          const cropped = sharp(await readFile(path))
             .rotate()
-            .resize(thumbnailSide, thumbnailSide, { fit: 'cover' })
-            .png()
-            .toBuffer();
-          return [{ name, png: png.toString('base64') }];
+            .resize(thumbnailSide, thumbnailSide, { fit: 'cover' });
+          return [{ name, png: await thumbnail(cropped) }];
         } catch {
           return [];
         }
@@ -201,6 +202,11 @@ export class LiveLibrary {
     );
     return shown.flat();
   }
+}
+
+/** A small PNG as base64; a palette is enough to choose and paint by. */
+async function thumbnail(image: Sharp): Promise<string> {
+  return (await image.png({ palette: true }).toBuffer()).toString('base64');
 }
 
 /** A network as the catalogue lists it, with the S to begin with: as trained, or a grid of about seven cells. */
