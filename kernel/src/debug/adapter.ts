@@ -34,7 +34,7 @@ export class DebugAdapter {
   readonly #breakpoints: Breakpoints;
   readonly #variables: Variables;
   readonly #stopListening: readonly (() => void)[];
-  #enabled: Promise<void> | undefined;
+  #enabled: Promise<unknown> | undefined;
   #attached = false;
   #pause: Pause | undefined;
   #stepping = false;
@@ -49,7 +49,7 @@ export class DebugAdapter {
     this.#variables = new Variables(link);
     this.#stopListening = [
       link.onInspectorEvent((method, params) => this.#heard(method, params)),
-      link.onRestart(() => void this.#restarted()),
+      link.onRestart(() => this.#restarted()),
     ];
   }
 
@@ -91,7 +91,10 @@ export class DebugAdapter {
   readonly #commands: Readonly<
     Record<string, (parameters: Fields) => Promise<Fields | undefined> | Fields | undefined>
   > = {
-    initialize: () => capabilities,
+    initialize: ({ clientID }) => {
+      this.#variables.typed = clientID !== 'jupyterlab';
+      return capabilities;
+    },
     debugInfo: () => ({
       isStarted: this.#attached,
       hashMethod: 'Murmur2',
@@ -229,13 +232,13 @@ export class DebugAdapter {
     return {};
   }
 
-  #enable(): Promise<void> {
-    this.#enabled ??= (async () => {
-      await this.#link.inspector('Debugger.enable', { maxScriptsCacheSize: 1e7 });
-      await this.#link.inspector('Runtime.enable');
-      await this.#link.inspector('Debugger.setBlackboxPatterns', { patterns: hiddenScripts() });
-      await this.#link.inspector('Debugger.setAsyncCallStackDepth', { maxDepth: 8 });
-    })();
+  #enable(): Promise<unknown> {
+    this.#enabled ??= Promise.all([
+      this.#link.inspector('Debugger.enable', { maxScriptsCacheSize: 1e7 }),
+      this.#link.inspector('Runtime.enable'),
+      this.#link.inspector('Debugger.setBlackboxPatterns', { patterns: hiddenScripts() }),
+      this.#link.inspector('Debugger.setAsyncCallStackDepth', { maxDepth: 8 }),
+    ]);
     this.#enabled.catch(() => {
       this.#enabled = undefined;
     });
@@ -380,15 +383,21 @@ export class DebugAdapter {
     return typeof result.value === 'string' ? (JSON.parse(result.value) as Fields) : plain;
   }
 
-  /** A new runtime: it knows of no breakpoint yet, and stands nowhere. */
-  async #restarted(): Promise<void> {
+  /**
+   * A new runtime: it knows of no breakpoint yet, and stands nowhere. Everything is said at once, so that it is
+   * heard before the next cell.
+   */
+  #restarted(): void {
     this.#scripts.clear();
     this.#resumed();
     if (this.#enabled === undefined) return;
     this.#enabled = undefined;
-    await this.#enable().catch(() => undefined);
-    await this.#watchExceptions().catch(() => undefined);
-    if (this.#attached) await this.#breakpoints.restore();
+    const said = [
+      this.#enable(),
+      this.#watchExceptions(),
+      ...(this.#attached ? [this.#breakpoints.restore()] : []),
+    ];
+    for (const answer of said) answer.catch(() => undefined);
   }
 
   #emit(event: string, body: Fields): void {

@@ -67,12 +67,13 @@ export class Breakpoints {
 
   /** Sets all breakpoints again, in a new runtime. */
   async restore(): Promise<void> {
-    for (const [file, breakpoints] of this.#byFile) {
-      for (const breakpoint of breakpoints) {
+    const placed = [...this.#byFile].flatMap(([file, breakpoints]) =>
+      breakpoints.map((breakpoint) => {
         breakpoint.locations.length = 0;
-        await this.#place(file, breakpoint).catch(() => undefined);
-      }
-    }
+        return this.#place(file, breakpoint).catch(() => undefined);
+      }),
+    );
+    await Promise.all(placed);
   }
 
   /** Takes all breakpoints out of the runtime, keeping them for the next session. */

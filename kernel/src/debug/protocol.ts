@@ -29,7 +29,8 @@ export interface DebugEvent {
 export interface DebugVariable {
   readonly name: string;
   readonly value: string;
-  readonly type: string;
+  /** Left out for front ends that would show it in the value's place. */
+  readonly type?: string;
   /** Above 0 when it has parts, to be asked for by this number until the program goes on. */
   readonly variablesReference: number;
   readonly evaluateName?: string;

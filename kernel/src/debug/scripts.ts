@@ -1,13 +1,17 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, isAbsolute } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, isAbsolute, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FoveaError } from '@fovea/engine/errors';
 import { cellFile, cellFilePrefix } from '../execution/cells/cellFile.js';
 import type { ScriptLocation, ScriptParsed } from './devtools.js';
 import type { Position } from './protocol.js';
 
-/** The kernel's own code, which users neither see nor step into. */
-const ownFolder = fileURLToPath(new URL('../../', import.meta.url));
+/** The kernel's and the engine's own code, which users neither see nor step into. */
+const ownFolders = [
+  fileURLToPath(new URL('../../', import.meta.url)),
+  join(dirname(createRequire(import.meta.url).resolve('@fovea/engine/package.json')), sep),
+];
 
 /** Scripts of the runtime, as files: cells, and the local files that they import. */
 export class Scripts {
@@ -41,7 +45,9 @@ export class Scripts {
 
   /** Files that can be stepped through. */
   files(): string[] {
-    return [...new Set(this.#byId.values())].filter(isUsers).sort();
+    // The kernel imports in the notebook's name, by a script that goes under its file.
+    const isFile = (path: string) => isCell(path) || (!path.endsWith('.ipynb') && existsSync(path));
+    return [...new Set(this.#byId.values())].filter((path) => isUsers(path) && isFile(path)).sort();
   }
 
   /** Writes a cell's source where the engine believes it to be, for front ends that open files. */
@@ -72,7 +78,10 @@ export class Scripts {
 export const isCell = (path: string) => path.startsWith(cellFilePrefix);
 
 function isUsers(path: string): boolean {
-  return isCell(path) || (!path.startsWith(ownFolder) && !/[\\/]node_modules[\\/]/.test(path));
+  return (
+    isCell(path) ||
+    (!ownFolders.some((folder) => path.startsWith(folder)) && !/[\\/]node_modules[\\/]/.test(path))
+  );
 }
 
 function pathOf(url: string): string | undefined {
@@ -88,8 +97,8 @@ function pathOf(url: string): string | undefined {
 
 /** Patterns of scripts that stepping passes by. */
 export function hiddenScripts(): string[] {
-  const folder = ownFolder.replaceAll('\\', '/');
-  return ['^node:', escapePattern(folder), '/node_modules/'];
+  const own = ownFolders.map((folder) => escapePattern(folder.replaceAll('\\', '/')));
+  return ['^node:', ...own, '/node_modules/'];
 }
 
 /** `text` as a regular expression that matches it and nothing else. */

@@ -25,6 +25,9 @@ export class Variables {
   readonly #references = new Map<number, Reference>();
   #nextReference = 1;
 
+  /** Whether types are told beside values. JupyterLab's tree shows a type instead of the value it belongs to. */
+  typed = true;
+
   constructor(private readonly link: DebugLink) {}
 
   /** Group of everything that is looked at, by which the engine lets go of it. */
@@ -93,7 +96,7 @@ export class Variables {
     return {
       name,
       value: valueText(object),
-      type: typeText(object),
+      ...(this.typed ? { type: typeText(object) } : {}),
       variablesReference:
         object.objectId === undefined
           ? 0
@@ -127,7 +130,6 @@ export class Variables {
         return {
           name: `[${start} … ${start + count - 1}]`,
           value: '',
-          type: '',
           variablesReference: this.#refer({ kind: 'piece', object, start, count }),
         };
       });
@@ -146,7 +148,7 @@ export class Variables {
       // Reading it would run code; its place is shown.
       return get === undefined || name === '__proto__'
         ? undefined
-        : { name, value: '(…)', type: 'accessor', variablesReference: 0 };
+        : { name, value: '(…)', variablesReference: 0 };
     }
     const inner =
       path === undefined || symbol !== undefined
