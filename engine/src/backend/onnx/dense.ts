@@ -38,13 +38,23 @@ export async function openDense(network: Network, options: DenseOptions): Promis
     throw new FoveaError('bad-argument', `threads ${threads}: an integer of at least 1 is accepted`);
   }
   if (network.onnxPath !== undefined) {
-    const own = await openModel(network.onnxPath, { threads }, network.onnxPath);
-    if (accepts(own, network, shape)) return session(own, network, 'file');
-    await own.release();
+    const own = await openFile(network.onnxPath, threads);
+    if (own && accepts(own, network, shape)) return session(own, network, 'file');
+    await own?.release();
   }
   const { batch, height, width } = shape;
   const model = toOnnx(network, { batch, size: { height, width } });
   return session(await openModel(model, { threads }, network.name), network, 'written');
+}
+
+/** The network's own file, unless it has gone or changed since it was imported. */
+async function openFile(path: string, threads: number): Promise<InferenceSession | undefined> {
+  try {
+    return await openModel(path, { threads }, path);
+  } catch (error) {
+    if (error instanceof FoveaError && error.code === 'unsupported') return undefined;
+    throw error;
+  }
 }
 
 /** Whether a file's declared input takes this shape in float32. */

@@ -1,0 +1,260 @@
+import { blocksOf, importOnnx, type Network, Random } from '@fovea/engine';
+import { describe, expect, it } from 'vitest';
+import type { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
+import { agrees, conv, densely, floats, model, weights } from '../support/onnx-graphs.js';
+import { randomImages } from '../support/small-network.js';
+
+const kinds = (network: Network) => network.nodes.map(({ kind }) => kind);
+
+describe('operators', () => {
+  it.each<[string, (graph: GraphBuilder, x: string) => string, string]>([
+    ['Sigmoid and Mul as SiLU', (g, x) => g.node('Mul', [x, g.node('Sigmoid', [x])]), 'silu'],
+    [
+      'HardSigmoid and Mul as hard swish',
+      (g, x) => g.node('Mul', [g.activation(x, 'hardsigmoid'), x]),
+      'hardswish',
+    ],
+    [
+      'the spelled-out hard swish',
+      (g, x) => {
+        const clipped = g.activation(g.node('Add', [x, g.scalar(3)]), 'relu6');
+        return g.node('Div', [g.node('Mul', [x, clipped]), g.scalar(6)]);
+      },
+      'hardswish',
+    ],
+    [
+      'the spelled-out hard sigmoid',
+      (g, x) => g.node('Div', [g.activation(g.node('Add', [x, g.scalar(3)]), 'relu6'), g.scalar(6)]),
+      'hardsigmoid',
+    ],
+    ['Clip from 0 as ReLU', (g, x) => g.node('Clip', [x, g.scalar(0)]), 'relu'],
+  ])('joins %s into the convolution', async (_, build, activation) => {
+    const network = await agrees(
+      model((g, x) => build(g, conv(g, x, 3, 4))),
+      'activation',
+    );
+    expect(kinds(network)).toEqual(['convolution']);
+    expect(network.nodes[0]).toMatchObject({ convolution: { activation } });
+  });
+
+  it('folds Pad, batch norm and constant arithmetic into the convolution', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const padded = g.node('Pad', [x, g.integers([0, 0, 1, 0, 0, 0, 2, 1])]);
+        const scaled = g.node('Mul', [conv(g, padded, 3, 4), g.floats('s', [4, 1, 1], weights(4, 1))]);
+        return g.node('Sub', [scaled, g.floats('t', [1, 4, 1, 1], weights(4, 2))]);
+      }),
+      'pad',
+    );
+    expect(kinds(network)).toEqual(['convolution']);
+    expect(network.nodes[0]).toMatchObject({ convolution: { padding: [2, 1, 3, 2] } });
+  });
+
+  it('computes a batch norm that follows no convolution', async () => {
+    const network = await agrees(
+      model((g, x) =>
+        conv(
+          g,
+          g.node('Sub', [
+            g.scalar(1),
+            g.node('Div', [x, g.floats('d', [3, 1, 1], Float32Array.of(2, 3, 4))]),
+          ]),
+          3,
+          4,
+        ),
+      ),
+      'affine',
+    );
+    expect(kinds(network)).toEqual(['convolution', 'convolution']);
+  });
+
+  it('reads a classifier in any of its forms', async () => {
+    const heads: ((g: GraphBuilder, x: string) => string)[] = [
+      (g, x) => g.node('Flatten', [g.node('GlobalAveragePool', [x])], { axis: 1 }),
+      (g, x) => g.mean(x, [2, 3], { keepdims: 0 }),
+      (g, x) => g.node('Squeeze', [g.mean(x, [-1, -2]), g.integers([2, 3])]),
+      (g, x) =>
+        g.node('Dropout', [g.node('Reshape', [g.node('GlobalAveragePool', [x]), g.integers([-1, 4])])]),
+      (g, x) => {
+        const pooled = g.node('GlobalAveragePool', [x]);
+        const batch = g.node('Gather', [g.node('Shape', [pooled]), g.integers([0], [])]);
+        const rows = g.node('Unsqueeze', [batch, g.integers([0])]);
+        return g.node('Reshape', [pooled, g.node('Concat', [rows, g.integers([-1])], { axis: 0 })]);
+      },
+    ];
+    const matrix = (g: GraphBuilder, dims: [number, number]) =>
+      g.floats('fc.weight', dims, weights(dims[0] * dims[1], 3));
+    for (const [i, head] of heads.entries()) {
+      const gemm = await agrees(
+        model((g, x) =>
+          g.node(
+            'Gemm',
+            [head(g, conv(g, x, 3, 4)), matrix(g, [5, 4]), g.floats('fc.bias', [5], weights(5, 9))],
+            {
+              transB: 1,
+              alpha: Float32Array.of(0.5),
+              beta: Float32Array.of(2),
+            },
+          ),
+        ),
+        `gemm${i}`,
+      );
+      expect(kinds(gemm)).toEqual(['convolution', 'global-pool', 'convolution']);
+      const matMul = await agrees(
+        model((g, x) =>
+          g.node('Add', [
+            g.node('MatMul', [head(g, conv(g, x, 3, 4)), matrix(g, [4, 5])]),
+            g.floats('fc.bias', [5], weights(5, 9)),
+          ]),
+        ),
+        `matmul${i}`,
+      );
+      expect(kinds(matMul)).toEqual(['convolution', 'global-pool', 'convolution']);
+    }
+  });
+
+  it('reads pools and convolutions of any geometry', async () => {
+    const random = new Random(8);
+    const between = (least: number, most: number) => least + random.below(most - least + 1);
+    for (let round = 0; round < 40; round++) {
+      const kernel = [between(1, 4), between(1, 4)];
+      const pads = Array.from({ length: 4 }, (_, i) => random.below(kernel[i % 2]!));
+      const window = { kernel_shape: kernel, strides: [between(1, 3), between(1, 3)], pads };
+      const ceil_mode = random.below(2);
+      const network = await agrees(
+        model((g, x) => {
+          const { pads: _, ...bare } = window;
+          const padded = round % 4 === 3 ? { ...bare, auto_pad: 'VALID' } : window;
+          if (round % 3 === 0) return g.node('MaxPool', [x], { ...padded, ceil_mode });
+          if (round % 3 === 1) {
+            return g.node('AveragePool', [x], { ...padded, ceil_mode, count_include_pad: random.below(2) });
+          }
+          const dilations = [between(1, 2), between(1, 2)];
+          const weight = floats(g, 6, 1, kernel[0]!, kernel[1]!);
+          return g.node('Conv', [x, weight, floats(g, 6)], { ...padded, dilations, group: 3 });
+        }),
+        `window${round}`,
+      );
+      expect(kinds(network)).not.toContain('foreign');
+    }
+  });
+
+  it.each(['SAME_UPPER', 'SAME_LOWER'])('reads auto_pad %s, with and without a stride', async (auto_pad) => {
+    for (const stride of [1, 2]) {
+      const network = await agrees(
+        model((g, x) =>
+          g.node('Conv', [x, floats(g, 4, 3, 4, 3)], {
+            auto_pad,
+            strides: [stride, stride],
+            kernel_shape: [4, 3],
+          }),
+        ),
+        `auto${stride}`,
+      );
+      expect(kinds(network)).toEqual([stride === 1 ? 'convolution' : 'foreign']);
+    }
+  });
+
+  it.each([13, 17, 18, 20])('reads the forms of operator set %i', async (opset) => {
+    const network = await agrees(
+      model((g, x) => {
+        const branch = conv(g, g.activation(conv(g, x, 3, 3), 'hardswish'), 3, 3);
+        return g.mean(g.activation(g.node('Add', [branch, x]), 'relu'), [2, 3]);
+      }, opset),
+      `opset${opset}`,
+    );
+    expect(kinds(network)).toEqual(['block', 'global-pool']);
+  });
+});
+
+describe('foreign pieces', () => {
+  it('runs neighbouring unknown operators as one piece', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const a = conv(g, x, 3, 4);
+        const unknown = g.node('Tanh', [g.node('Elu', [g.node('Softplus', [a])])]);
+        return conv(g, unknown, 4, 2);
+      }),
+      'elementwise',
+    );
+    expect(kinds(network)).toEqual(['convolution', 'foreign', 'convolution']);
+    expect(network.notes[0]).toBe('1 piece(s) of the graph run in onnxruntime, in NCHW: Elu, Softplus, Tanh');
+  });
+
+  it('finds residual blocks on both sides of a piece', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const block = (input: string, channels: number) =>
+          g.activation(
+            g.node('Add', [
+              input,
+              conv(g, g.activation(conv(g, input, channels, channels), 'relu'), channels, channels),
+            ]),
+            'relu',
+          );
+        const first = block(x, 3);
+        return block(g.node('Concat', [first, g.node('Tanh', [first])], { axis: 1 }), 6);
+      }),
+      'around',
+    );
+    expect(kinds(network)).toEqual(['block', 'foreign', 'block']);
+  });
+
+  it('keeps a flattened map, a softmax and a split', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const map = g.node(
+          'Transpose',
+          [g.node('Reshape', [conv(g, x, 3, 4), g.integers([0, 2, 2, 8, 8])])],
+          { perm: [0, 2, 1, 3, 4] },
+        );
+        const mixed = conv(g, g.node('Reshape', [map, g.integers([0, 4, 8, 8])]), 4, 4);
+        const flat = g.node('Flatten', [mixed], { axis: 1 });
+        const logits = g.node('Gemm', [flat, g.floats('fc.weight', [5, 256], weights(1280, 3))], {
+          transB: 1,
+        });
+        return g.node('Softmax', [logits], { axis: 1 });
+      }),
+      'shuffle',
+    );
+    expect(
+      network.nodes.map((node) => (node.kind === 'foreign' ? node.operators.join() : node.kind)),
+    ).toEqual(['convolution', 'Reshape,Transpose', 'convolution', 'Flatten', 'convolution', 'Softmax']);
+  });
+
+  it('runs a network without residual blocks, and says so', async () => {
+    const network = await agrees(
+      model((g, x) => g.activation(conv(g, x, 3, 4), 'relu')),
+      'plain',
+    );
+    expect(blocksOf(network)).toEqual([]);
+    expect(network.notes).toEqual([
+      'no residual block was found: the network runs densely, masks have nothing to skip',
+    ]);
+  });
+
+  it('leaves a sum dense whose branch somebody else reads', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const inner = conv(g, x, 3, 3);
+        const sum = g.node('Add', [conv(g, inner, 3, 3), x]);
+        return g.node('Concat', [sum, inner], { axis: 1 });
+      }),
+      'shared',
+    );
+    expect(blocksOf(network)).toEqual([]);
+    expect(network.notes).toContain('1 addition(s) are not of a form that masks can skip and run densely');
+  });
+
+  it('refuses an operator that onnxruntime does not know either, when it is run', async () => {
+    const network = await importOnnx(
+      model((g, x) => g.node('Frobnicate', [conv(g, x, 3, 4)])),
+      'odd',
+    );
+    expect(network.notes[0]).toContain('Frobnicate');
+    await expect(densely(network, randomImages(network))).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('Frobnicate'),
+    });
+  });
+});
