@@ -49,8 +49,6 @@ export interface PlanComparison {
   readonly predictedMs: number;
   readonly measuredMs: number;
   readonly error: number;
-  /** How much longer the median run took than the shortest: what the measurement itself is good for. */
-  readonly spread: number;
   readonly blocks: readonly BlockComparison[];
 }
 
@@ -66,8 +64,6 @@ export interface ValidationSummary {
   /** Largest loss by taking S and strategy as predicted, over the best measured, at any rate and threads. */
   readonly worstChoiceLoss: number;
   readonly medianChoiceLoss: number;
-  /** Median of the plans' `spread`. */
-  readonly medianSpread: number;
 }
 
 export interface Validation {
@@ -124,16 +120,10 @@ export async function validate(network: Network, options: ValidateOptions = {}):
       const together = trials.slice(first, first + planned);
       onProgress?.(first / trials.length, together[0]!.strategy);
       const timed = await timeTrials(session, input, together, runs, { signal });
-      timed.forEach(({ masks, profile, spread }, i) => {
+      timed.forEach(({ masks, profile }, i) => {
         const trial = together[i]!;
         rows.push(
-          compare(
-            network,
-            trial,
-            predictTrial(network, device, trial, masks, height, width),
-            profile,
-            spread,
-          ),
+          compare(network, trial, predictTrial(network, device, trial, masks, height, width), profile),
         );
       });
     }
@@ -162,7 +152,6 @@ function compare(
   trial: { strategy: string; granularity: number; rate: number; threads: number },
   predicted: Profile,
   measured: Profile,
-  spread: number,
 ): PlanComparison {
   const { strategy, granularity, rate, threads } = trial;
   return {
@@ -173,7 +162,6 @@ function compare(
     predictedMs: predicted.totalMs,
     measuredMs: measured.totalMs,
     error: predicted.totalMs / measured.totalMs - 1,
-    spread,
     blocks: blocksOf(network).map((block, i) => {
       const predictedMs = predicted.blocks[i]!.totalMs;
       const measuredMs = measured.blocks[i]!.totalMs;
@@ -203,7 +191,6 @@ function summarise(rows: readonly PlanComparison[]): ValidationSummary {
     medianPlanError: median(planErrors),
     worstChoiceLoss: Math.max(0, ...losses),
     medianChoiceLoss: median(losses.length > 0 ? losses : [0]),
-    medianSpread: median(rows.map(({ spread }) => spread)),
   };
 }
 

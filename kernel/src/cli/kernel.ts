@@ -6,6 +6,9 @@ export function register(program: Command): void {
     .command('kernel')
     .description('start the Jupyter kernel (this is what a kernelspec calls)')
     .requiredOption('-f, --connection-file <file>', 'connection file that Jupyter writes')
+    // Clients written for IPython pass options of its own; they must not keep this kernel from starting.
+    .allowUnknownOption()
+    .allowExcessArguments()
     .action(async ({ connectionFile }: { connectionFile: string }) => {
       const { startKernel } = await import('../execution/host/main.js');
       await startKernel(connectionFile);

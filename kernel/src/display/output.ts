@@ -1,3 +1,4 @@
+import process from 'node:process';
 import type { MimeBundle } from './bundle.js';
 
 /** Where displays go: the cell that is running, in a kernel; the terminal, in a script. */

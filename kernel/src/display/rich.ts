@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { FoveaError } from '@fovea/engine/errors';
 import type { MimeBundle } from './bundle.js';

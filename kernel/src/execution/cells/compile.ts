@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
 import { type Options, type Program, parse } from 'acorn';
 import type { CellProgram } from '../wire.js';
 import type { Position } from './edits.js';
@@ -51,15 +52,22 @@ export function warmUp(): void {
   strip('let x: number');
 }
 
-/** Blanks out types. @throws AmaroError */
+/**
+ * Blanks out types. Code nested beyond the stack may leave the WebAssembly instance in pieces without saying
+ * so until the next call: what fails on a used instance is tried on a new one.
+ *
+ * @throws AmaroError, or the RangeError or trap of code that is nested too deeply
+ */
 function strip(source: string): string {
+  const used = amaro !== undefined;
   amaro ??= require('amaro') as Amaro;
   try {
     return amaro.transformSync(source, { mode: 'strip-only' }).code;
   } catch (error) {
-    // Code nested beyond the stack may leave the WebAssembly instance in pieces: take a new one.
-    if (error instanceof RangeError || isTrap(error)) forgetAmaro();
-    throw error;
+    if (!(error instanceof RangeError || isTrap(error))) throw error;
+    forgetAmaro();
+    if (!used) throw error;
+    return strip(source);
   }
 }
 
@@ -70,7 +78,8 @@ function isTrap(error: unknown): boolean {
 
 function forgetAmaro(): void {
   amaro = undefined;
-  delete require.cache[require.resolve('amaro')];
+  const folder = dirname(dirname(require.resolve('amaro')));
+  for (const file of Object.keys(require.cache)) if (file.startsWith(folder)) delete require.cache[file];
 }
 
 /** Parses JavaScript. @throws CellSyntaxError */

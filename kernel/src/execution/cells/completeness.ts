@@ -5,7 +5,8 @@ export type Completeness =
   | { readonly status: 'complete' | 'invalid' | 'unknown' }
   | { readonly status: 'incomplete'; readonly indent: string };
 
-const unfinished = /<eof>|eof|Unterminated (?:template|block comment|regexp template)|Unterminated comment/i;
+const unfinished =
+  /got '<eof>'|Unexpected eof|Unterminated (?:template|block comment|regexp template|JSX contents)|Unterminated comment/i;
 const finalError = /Unterminated string/i;
 
 /** Whether a cell can run as it stands, needs more lines, or can never become valid. */

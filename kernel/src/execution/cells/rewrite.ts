@@ -10,6 +10,7 @@ import type {
 import { BRIDGE } from '../bridge.js';
 import type { CellProgram } from '../wire.js';
 import { blanked, Editor } from './edits.js';
+import { CellSyntaxError } from './syntaxError.js';
 import { walk } from './walk.js';
 
 /** What the rewrite needs to know beside the parsed cell. */
@@ -24,6 +25,13 @@ export interface RewrittenCell extends CellProgram {
   /** Finds a place of the running code in the text that was rewritten. */
   readonly editor: Editor;
 }
+
+const intrinsics: ReadonlySet<string> = new Set(
+  (
+    'Array Atomics BigInt Boolean Date Error Function Infinity Int32Array JSON Map Math NaN Number Object Promise ' +
+    'Proxy Reflect RegExp Set SharedArrayBuffer String Symbol TypeError WeakMap globalThis undefined'
+  ).split(' '),
+).add(BRIDGE);
 
 /** The names that a binding pattern declares. */
 export function boundNames(pattern: Pattern, names: string[] = []): string[] {
@@ -82,6 +90,7 @@ class Rewriter {
     this.#async = isAsync(this.program);
     this.#expressions();
     for (const statement of body) this.#statement(statement);
+    this.#refuseIntrinsics();
     const last = body.at(-1);
     const { result } = this.options;
     const hasResult =
@@ -92,6 +101,16 @@ class Rewriter {
       this.#editor.insert(last.expression.end, ')', 'close-statement');
     }
     return this.#assemble(hasResult);
+  }
+
+  /** The language's own objects are those of the kernel too: a cell may not put its own in their place. */
+  #refuseIntrinsics(): void {
+    for (const name of this.#names) {
+      if (!intrinsics.has(name)) continue;
+      throw new CellSyntaxError(
+        `'${name}' is part of the language and cannot be declared at the top of a cell. Use another name, or put it into a block.`,
+      );
+    }
   }
 
   #assemble(hasResult: boolean): RewrittenCell {

@@ -8,7 +8,7 @@ const types = { comm_open: 'open', comm_msg: 'msg', comm_close: 'close' } as con
 type CommType = keyof typeof types;
 
 export function isCommType(type: string): type is CommType {
-  return type in types;
+  return Object.hasOwn(types, type);
 }
 
 export interface CommContext {

@@ -25,6 +25,8 @@ export interface ExecutorContext {
   readonly history: History;
   readonly introspection: Introspection;
   readonly colour: boolean;
+  /** Whether cells are type-checked; `%strict on` checks them in any case. */
+  readonly checkTypes: boolean;
 }
 
 /** One execute_request on its way. */
@@ -216,7 +218,7 @@ export class Executor {
   }
 
   async #diagnose({ silent }: Execution, typescript: string): Promise<readonly Diagnostic[]> {
-    if (silent || typescript.trim() === '') return [];
+    if (silent || typescript.trim() === '' || !(this.context.checkTypes || this.#strict)) return [];
     return this.context.introspection.diagnose(typescript).catch(() => []);
   }
 

@@ -53,10 +53,14 @@ export class Introspection {
   async inspect(code: string, cursor: number, detail: 0 | 1): Promise<Shown> {
     const service = await this.#language();
     const found = await service.inspect(withoutMagics(code), cursor, detail);
-    if (found.found) return found;
+    // All that is known of an unknown name is its type: any.
+    const unknown = found.data['text/plain'] === 'any';
+    if (found.found && !unknown) return found;
     const name = nameAt(code, cursor);
     const text = name === undefined ? undefined : await this.#live.describe(name).catch(() => undefined);
-    return text === undefined ? found : { found: true, data: { 'text/plain': text }, metadata: {} };
+    return text === undefined
+      ? { found: false, data: {}, metadata: {} }
+      : { found: true, data: { 'text/plain': text }, metadata: {} };
   }
 
   isComplete(code: string): Json {

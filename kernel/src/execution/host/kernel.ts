@@ -20,6 +20,8 @@ export interface KernelOptions {
   /** Characters of stream text that one cell may print. */
   readonly outputLimit: number;
   readonly colour: boolean;
+  /** Whether type errors are shown after each cell. */
+  readonly checkTypes: boolean;
   log(line: string): void;
   /** Called when the kernel has shut down. */
   exit(): void;
@@ -67,6 +69,7 @@ export class Kernel {
       history: this.#history,
       introspection: this.#introspection,
       colour,
+      checkTypes: options.checkTypes,
     });
     const executor = this.#executor;
     this.#comms = new CommRouter({ transport, output, runtime, nextCell: () => executor.nextCell() });
@@ -78,7 +81,12 @@ export class Kernel {
 
   /** Binds the sockets. @throws FoveaError when one cannot be bound */
   async start(): Promise<void> {
-    await this.#transport.bind();
+    try {
+      await this.#transport.bind();
+    } catch (error) {
+      this.#runtime.close();
+      throw error;
+    }
     this.#status('starting', {});
   }
 
@@ -110,7 +118,7 @@ export class Kernel {
       else void this.#answer(channel, message, () => noSubshell(message.header.subshell_id));
       return;
     }
-    const handler = this.#handlers[type];
+    const handler = Object.hasOwn(this.#handlers, type) ? this.#handlers[type] : undefined;
     if (handler) void this.#answer(channel, message, handler);
     else this.options.log(`a message of unknown type ${JSON.stringify(type)} on ${channel} was ignored`);
   }

@@ -18,6 +18,7 @@ interface PropertyDescriptor {
   readonly name: string;
   readonly value?: RemoteObject & { readonly className?: string; readonly description?: string };
   readonly get?: unknown;
+  readonly symbol?: unknown;
 }
 
 const OBJECT_GROUP = 'fovea-live';
@@ -42,11 +43,12 @@ export class InspectorLiveValues implements LiveValues {
       if (!object?.objectId) return [];
       const { result } = (await this.inspect('Runtime.getProperties', {
         objectId: object.objectId,
-        ownProperties: false,
+        // What the global object inherits (`constructor`, `toString`) is nobody's variable.
+        ownProperties: chain === '',
         generatePreview: false,
       })) as { result: readonly PropertyDescriptor[] };
       return result
-        .filter(({ name }) => !/^__|^\d+$/.test(name))
+        .filter(({ name, symbol }) => !symbol && !/^__|^\d+$/.test(name))
         .map(({ name, value }) => ({ name, type: kind(value) }));
     } finally {
       void this.inspect('Runtime.releaseObjectGroup', { objectGroup: OBJECT_GROUP }).catch(() => undefined);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readConnection } from '../../protocol/connection.js';
 import { Kernel } from './kernel.js';
+import { watchParent } from './parentWatch.js';
 
 const DEFAULT_OUTPUT_LIMIT = 8_000_000;
 
@@ -21,10 +22,12 @@ export async function startKernel(connectionFile: string): Promise<void> {
     version,
     outputLimit: Number(process.env.FOVEA_OUTPUT_LIMIT) || DEFAULT_OUTPUT_LIMIT,
     colour: !process.env.NO_COLOR,
+    checkTypes: process.env.FOVEA_TYPES !== 'off',
     log: (line) => process.stderr.write(`[fovea] ${line}\n`),
     exit: () => process.exit(0),
   });
   process.on('SIGINT', () => void kernel.interrupt());
   process.on('SIGTERM', () => void kernel.shutdown());
   await kernel.start();
+  watchParent(() => void kernel.shutdown());
 }

@@ -1,6 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
+import { performance } from 'node:perf_hooks';
+import { clearImmediate, clearTimeout } from 'node:timers';
 import type { Json } from '../../protocol/message.js';
 import type { ExecuteOrder } from '../wire.js';
+
+// Cells may have variables of these names: the kernel keeps its own.
+const { AbortController } = globalThis;
 
 /** Thrown into a cell's own code, and the reason of its signal, when the user interrupts it. */
 export class KeyboardInterrupt extends Error {

@@ -1,8 +1,12 @@
-import { fstatSync, writeSync } from 'node:fs';
+import fs, { fstatSync } from 'node:fs';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { BACKLOG_LIMIT, InputState, Word } from '../shared.js';
 import type { Order, Packet, Report } from '../wire.js';
 import type { Parcel, PumpData } from './pump.js';
+
+const { stringify } = JSON;
+/** Taken before writes to the descriptors are redirected. */
+const { writeSync } = fs;
 
 /** The main thread's end of the way to the host, by the pump. */
 export class Channel {
@@ -36,7 +40,7 @@ export class Channel {
       report.type === 'stream'
         ? { stream: report }
         : {
-            json: JSON.stringify(report),
+            json: stringify(report),
             buffers,
             ...(report.type === 'done' ? { ended: report.cell } : {}),
           };
@@ -72,16 +76,21 @@ export class Channel {
     const number = ++this.#barriers;
     const marked: number[] = [];
     for (const [descriptor, original] of this.#inodes) {
-      // A cell may have closed the descriptor, and its number may now belong to a file of the user's.
       if (
         original !== undefined &&
-        inode(descriptor) === original &&
+        this.isOpen(descriptor) &&
         writeMarker(descriptor, `${this.#marker}${number};`)
       ) {
         marked.push(descriptor);
       }
     }
     this.post({ type: 'barrier', number, descriptors: marked });
+  }
+
+  /** Whether a descriptor is the one of the start: a cell may have closed it, and opened a file in its place. */
+  isOpen(descriptor: number): boolean {
+    const original = this.#inodes.find(([number]) => number === descriptor)?.[1];
+    return original !== undefined && inode(descriptor) === original;
   }
 
   /**

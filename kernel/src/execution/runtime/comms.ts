@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import process from 'node:process';
 import type { Comm, CommData, CommHandler, CommTarget } from '../../display/comm.js';
 import type { CommMessage } from '../wire.js';
 

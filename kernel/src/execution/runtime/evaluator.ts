@@ -1,4 +1,6 @@
 import { Session } from 'node:inspector';
+import { performance } from 'node:perf_hooks';
+import process from 'node:process';
 import vm from 'node:vm';
 import { SILENT } from '../../display/display.js';
 import { formatValue } from '../../display/format.js';

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import process from 'node:process';
 import type { Cell } from './cell.js';
 import { listVariables, resetVariables } from './services.js';
 
@@ -21,22 +22,26 @@ export function createMagics(context: MagicsContext): Record<string, Magic> {
     npm: (argument) => run('npm', splitWords(argument), context),
     who() {
       const rows = listVariables();
-      if (rows.length === 0) return console.log('no variables');
+      if (rows.length === 0) return print('no variables');
       const width = (key: 'name' | 'type') => Math.max(...rows.map((row) => row[key].length));
       const [nameWidth, typeWidth] = [width('name'), width('type')];
       for (const { name, type, value } of rows)
-        console.log(`${name.padEnd(nameWidth)}  ${type.padEnd(typeWidth)}  ${value}`);
+        print(`${name.padEnd(nameWidth)}  ${type.padEnd(typeWidth)}  ${value}`);
     },
     async reset() {
       await context.reset();
       const count = resetVariables();
-      console.log(`forgot ${count} ${count === 1 ? 'variable' : 'variables'}`);
+      print(`forgot ${count} ${count === 1 ? 'variable' : 'variables'}`);
     },
     load(argument) {
       const text = readFileSync(resolve(context.directory, argument.trim()), 'utf8');
       context.cell()?.payload.push({ source: 'set_next_input', text, replace: true });
     },
   };
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 /** Words of a command line; quotes keep words together. */

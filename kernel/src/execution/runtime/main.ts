@@ -1,3 +1,4 @@
+import process from 'node:process';
 import { FORMAT_VALUE } from '../../debug/format-hook.js';
 import { connectComms } from '../../display/comm.js';
 import { formatValue } from '../../display/format.js';
@@ -5,7 +6,7 @@ import { LIVE_TARGET } from '../../display/live.js';
 import { type LiveChannel, serveLive } from '../../display/live-target.js';
 import { connectOutput } from '../../display/output.js';
 import { BRIDGE } from '../bridge.js';
-import type { CommMessage, Order, Packet, Report } from '../wire.js';
+import type { CommMessage, ExecuteOrder, Order, Packet, Report } from '../wire.js';
 import { lightApi, loadFovea, mentionsApi, offer, SIGNAL } from './api.js';
 import { createAttribution } from './attribution.js';
 import { sendable } from './bundles.js';
@@ -48,10 +49,10 @@ function obey({ message, buffers }: Packet<Order>): void {
   switch (message.type) {
     case 'execute':
       results.inputs[message.count] = message.code;
-      if (foveaReady || !mentionsApi(message.code)) evaluator.execute(message);
+      if (foveaReady || !mentionsApi(message.code)) execute(message);
       else {
         loadNow();
-        void fovea.then(() => evaluator.execute(message));
+        void fovea.then(() => execute(message));
       }
       break;
     case 'interrupt':
@@ -61,6 +62,16 @@ function obey({ message, buffers }: Packet<Order>): void {
       void receive(message, buffers);
       break;
     default:
+  }
+}
+
+/** Whatever a cell has done to this process, it gets an answer. */
+function execute(order: ExecuteOrder): void {
+  try {
+    evaluator.execute(order);
+  } catch (error) {
+    const outcome = { kind: 'error', error: describeThrown(error) } as const;
+    channel.post({ type: 'done', cell: order.cell, outcome, payload: [] });
   }
 }
 
@@ -143,7 +154,10 @@ connectOutput({
 connectComms(comms);
 comms.registerTarget(LIVE_TARGET, (comm) => serveLive(comm as LiveChannel));
 
-redirectStreams((name, text) => channel.postOutput({ type: 'stream', name, text, ...owner() }, text.length));
+redirectStreams(
+  (name, text) => channel.postOutput({ type: 'stream', name, text, ...owner() }, text.length),
+  (descriptor) => channel.isOpen(descriptor),
+);
 for (const origin of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(origin, (error: unknown) => uncaught(origin, error));
 }

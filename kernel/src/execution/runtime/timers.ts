@@ -5,6 +5,9 @@ import { promisify } from 'node:util';
 import type { Attribution } from './attribution.js';
 import type { Cell } from './cell.js';
 
+// Cells may have variables of this name: the kernel keeps its own.
+const { AbortSignal } = globalThis;
+
 type Callback = (...parameters: unknown[]) => void;
 type Handle = NodeJS.Timeout | NodeJS.Immediate;
 
@@ -45,7 +48,7 @@ export function trackTimers(attribution: Attribution, cellOf: () => Cell | undef
     return (...parameters: unknown[]) => {
       const cell = cellOf();
       if (!cell || cell.ended) return native(...parameters);
-      const options = (parameters[at] ?? {}) as { signal?: AbortSignal };
+      const options = (parameters[at] ?? {}) as { signal?: Cell['controller']['signal'] };
       const signal = options.signal
         ? AbortSignal.any([options.signal, cell.controller.signal])
         : cell.controller.signal;

@@ -1,0 +1,28 @@
+const INTERVAL_MS = 1000;
+
+/**
+ * Calls `ended` when the process that started the kernel is no more. Jupyter names it in `JPY_PARENT_PID`; a
+ * number that means nothing here (the parent is on another machine, or in another process namespace) is
+ * not watched.
+ */
+export function watchParent(ended: () => void): void {
+  const parent = Number(process.env.JPY_PARENT_PID);
+  if (!Number.isInteger(parent) || parent <= 1 || !isAlive(parent)) return;
+  const direct = process.ppid === parent;
+  const timer = setInterval(() => {
+    // A parent's number may be given to another process; a direct parent is followed by its relation.
+    if (direct ? process.ppid === parent : isAlive(parent)) return;
+    clearInterval(timer);
+    ended();
+  }, INTERVAL_MS);
+  timer.unref();
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

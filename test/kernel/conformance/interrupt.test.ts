@@ -1,0 +1,56 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { sleep, TestKernel } from '../client.js';
+
+/** Code that does not end by itself; every kind is stopped with the variables of earlier cells intact. */
+const stuck: Readonly<Record<string, string>> = {
+  'a synchronous loop': 'while (true) {}',
+  'a loop after an await': 'await 1; while (true) {}',
+  'an await that never settles': 'await new Promise(() => {})',
+  'a loop in try, catch and finally': 'try { while (true) {} } catch { keep = -1 } finally { }',
+  'nested loops that catch everything': 'while (true) { try { while (true) {} } catch {} }',
+  'a catastrophic regular expression': '/^(a+)+$/.test("a".repeat(40) + "b")',
+  'Atomics.wait': 'Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)',
+  'awaits of timers in a loop': 'while (true) await new Promise((r) => setTimeout(r, 5))',
+  'an endless chain of microtasks': 'while (true) await null',
+  'allocation in a loop': 'while (true) JSON.stringify(Array.from({ length: 1e5 }, (_, i) => ({ i })))',
+  'recursion to the limit, then a loop': '(function f(): void { try { f() } catch { while (true) {} } })()',
+  'a child process': 'require("child_process").execSync("sleep 30")',
+  'setImmediate for ever': '(function f() { setImmediate(f) })(); await new Promise(() => {})',
+  'an asynchronous generator': 'async function* g() { while (true) yield 1 }\nfor await (const x of g());',
+  'a nested vm context': 'require("vm").runInNewContext("while (true) {}")',
+  'file reads in a loop': 'while (true) require("fs").readFileSync("/etc/hostname")',
+  'a WebAssembly loop':
+    'new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,5,1,1,102,0,0,10,9,1,7,0,3,64,12,0,11,11]))).exports.f()',
+  'a storm of timers':
+    'for (let i = 0; i < 50; i++) setInterval(() => { let n = 0; for (let k = 0; k < 1e5; k++) n += k }, 0)\nawait new Promise(() => {})',
+  'a timer that loops': 'setTimeout(() => { while (true) {} }, 1)\nawait new Promise(() => {})',
+  'an await in a function that loops on':
+    'async function poll() { while (true) await new Promise((r) => setTimeout(r, 2)) }\nawait poll()',
+  'printing without end': 'while (true) console.log("again and again")',
+  'a prompt': 'prompt("name?")',
+};
+
+let kernel: TestKernel;
+afterEach(() => kernel.stop());
+
+describe('interrupt', () => {
+  for (const [kind, code] of Object.entries(stuck)) {
+    it(`stops ${kind} and keeps the variables`, async () => {
+      kernel = await TestKernel.start();
+      await kernel.execute('var keep = 123');
+      const cell = kernel.start(code);
+      await kernel.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === cell);
+      await sleep(250);
+      expect(await kernel.heartbeat()).toBe('ping');
+      const { content } = await kernel.interrupt();
+      expect(content.status).toBe('ok');
+      const { reply, error } = await kernel.finished(cell, 5000);
+      expect(reply.status).toBe('error');
+      expect(error?.ename).toBe('KeyboardInterrupt');
+      const after = await kernel.execute('keep', { ms: 5000 });
+      expect(after.result).toBe('123');
+      // And what it left behind does not go on.
+      await kernel.execute('var ticks = 0; await new Promise((r) => setTimeout(r, 30)); ticks');
+    });
+  }
+});
