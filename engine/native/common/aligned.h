@@ -1,5 +1,9 @@
-// Zero-filled float memory on cache-line boundaries.
+// Zero-filled float memory on cache-line boundaries, in huge pages where it is large.
 #pragma once
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -12,9 +16,15 @@ class AlignedFloats {
   AlignedFloats() = default;
   explicit AlignedFloats(size_t length) : length_(length) {
     if (length == 0) return;
-    const size_t bytes = (length * sizeof(float) + alignment - 1) / alignment * alignment;
+    const size_t wanted = length * sizeof(float);
+    const size_t alignment = wanted >= large ? huge_page : cache_line;
+    const size_t bytes = (wanted + alignment - 1) / alignment * alignment;
     data_ = static_cast<float*>(std::aligned_alloc(alignment, bytes));
     if (!data_) throw std::bad_alloc();
+#if defined(__linux__)
+    // Streaming through small pages waits for address translation at every one of them.
+    if (wanted >= large) madvise(data_, bytes, MADV_HUGEPAGE);
+#endif
     std::memset(data_, 0, bytes);
   }
   AlignedFloats(AlignedFloats&& other) noexcept { *this = std::move(other); }
@@ -32,7 +42,9 @@ class AlignedFloats {
   size_t size() const { return length_; }
 
  private:
-  static constexpr size_t alignment = 64;
+  static constexpr size_t cache_line = 64;
+  static constexpr size_t huge_page = size_t{1} << 21;
+  static constexpr size_t large = size_t{1} << 20;
   float* data_ = nullptr;
   size_t length_ = 0;
 };

@@ -150,6 +150,9 @@ void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch
       tile.input_offset = panel.input_offset + block.channel;
       tile.weight = convolution.weight.data() + panel.weight + block.first * width;
       tile.bias = b == 0 ? convolution.bias.data() + panel.bias : nullptr;
+      // The next block's weights follow these: each tile fetches a share of them ahead.
+      const char* ahead = reinterpret_cast<const char*>(tile.weight + block.taps * block.channels * width);
+      const long share = (block.taps * block.channels * width * 4 / groups + 63) / 64 * 64;
       for (int group = 0, row = 0; group < groups; group++) {
         const int end = count * (group + 1) / groups;
         const int rows = end - row;
@@ -161,6 +164,8 @@ void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch
         } else {
           tile.output = nullptr;
         }
+        for (const char* end_of_share = ahead + share; ahead < end_of_share; ahead += 64)
+          __builtin_prefetch(ahead, 0, 2);
         kernel[rows - 1](tile);
         row = end;
       }

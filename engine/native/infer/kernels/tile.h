@@ -51,24 +51,52 @@ void tile_kernel(const TileArguments& t) {
       for (int v = 0; v < vectors; v++) I::store(t.sums + i * width + v * I::lanes, sum[i][v]);
     return;
   }
+  // Whole vectors of each row, then what is left of the last one.
   const int last = t.columns - (vectors - 1) * I::lanes;
-#pragma GCC unroll 16
-  for (int v = 0; v < vectors; v++) {
-    const bool whole = v < vectors - 1 || last == I::lanes;
-    const long offset = t.output_offset + v * I::lanes;
+  const bool whole = last == I::lanes;
+  if (t.residual) {
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
-      V x = sum[i][v];
-      if (t.residual) {
-        const float* residual = t.residual[i] + offset;
-        x = I::add(x, whole ? I::load(residual) : I::load_first(residual, last));
-      }
-      x = activate<I>(x, t.activation);
-      if (whole)
-        I::store(t.output[i] + offset, x);
-      else
-        I::store_first(t.output[i] + offset, x, last);
+      const float* residual = t.residual[i] + t.output_offset;
+#pragma GCC unroll 16
+      for (int v = 0; v < vectors - 1; v++)
+        sum[i][v] = I::add(sum[i][v], I::load(residual + v * I::lanes));
+      constexpr int v = vectors - 1;
+      const float* end = residual + v * I::lanes;
+      sum[i][v] = I::add(sum[i][v], whole ? I::load(end) : I::load_first(end, last));
     }
+  }
+  if (t.activation <= Activation::relu6) {
+    const V least = I::broadcast(t.activation == Activation::none ? -__builtin_inff() : 0.0f);
+    const V most = I::broadcast(t.activation == Activation::relu6 ? 6.0f : __builtin_inff());
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 16
+      for (int v = 0; v < vectors; v++) sum[i][v] = I::minimum(most, I::maximum(least, sum[i][v]));
+  } else {
+    // Apart, so that the sums above stay in registers.
+    float values[rows * width];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 16
+      for (int v = 0; v < vectors; v++) I::store(values + i * width + v * I::lanes, sum[i][v]);
+    for (int k = 0; k < rows * width; k += I::lanes)
+      I::store(values + k, activate<I>(I::load(values + k), t.activation));
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 16
+      for (int v = 0; v < vectors; v++) sum[i][v] = I::load(values + i * width + v * I::lanes);
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; i++) {
+    float* output = t.output[i] + t.output_offset;
+#pragma GCC unroll 16
+    for (int v = 0; v < vectors - 1; v++) I::store(output + v * I::lanes, sum[i][v]);
+    constexpr int v = vectors - 1;
+    if (whole)
+      I::store(output + v * I::lanes, sum[i][v]);
+    else
+      I::store_first(output + v * I::lanes, sum[i][v], last);
   }
 }
 
