@@ -52,8 +52,9 @@ const registerTiles: Readonly<Record<string, Pick<NativeMachine, 'lanes' | 'tile
   portable: { lanes: 4, tileRows: 4, tileVectors: 2 },
 };
 
-/** Trials timed together, and timed runs of each. */
+/** Trials timed together, and timed runs of each; the first round, which is always finished, is a small one. */
 const trialsOfRound = 4;
+const trialsOfFirstRound = 2;
 const runsOfTrial = 5;
 
 /** A probe network that is ready to run. */
@@ -92,7 +93,8 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
         for (const [i, { network, session, input }] of probes.entries()) {
           if (round > 0 && elapsed() > seconds) break;
           onProgress?.(Math.min(0.99, elapsed() / seconds), `${network.name}, ${threads} threads`);
-          const trials = randomTrials(network, trialsOfRound, threads, 1000 * round + 10 * threads + i);
+          const count = round === 0 ? trialsOfFirstRound : trialsOfRound;
+          const trials = randomTrials(network, count, threads, 1000 * round + 10 * threads + i);
           kept[i]!.push(
             ...(await timeTrials(session, input, trials, runsOfTrial, { signal, typical: lowerQuartile })),
           );
