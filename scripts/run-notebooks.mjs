@@ -58,12 +58,12 @@ class Outputs {
 /**
  * Runs a notebook's code cells in order, in a fresh kernel.
  * @param notebook parsed nbformat 4 document; left as it is
- * @param options `folder`: where the kernel works; `cellTimeoutMs`: 60 s a cell unless given
+ * @param options `folder`: where the kernel works; `cellTimeoutMs`: 150 s a cell unless given
  * @returns the notebook with its outputs, and the error of the first cell that failed
  */
 export async function runNotebook(
   notebook,
-  { folder = path.join(root, 'notebooks'), cellTimeoutMs = 60_000 } = {},
+  { folder = path.join(root, 'notebooks'), cellTimeoutMs = 150_000 } = {},
 ) {
   const [{ Kernel }, { MessageFactory, parseHeader }, { KernelSpecs, FOVEA_KERNEL }] = await Promise.all([
     library('kernels/kernel.js'),

@@ -1,0 +1,45 @@
+import { statSync } from 'node:fs';
+import {
+  blocksOf,
+  evaluate,
+  generateDataset,
+  layoutOf,
+  loadShippedModel,
+  objectLabels,
+  readRecipe,
+  shippedModelNames,
+  shippedModelPath,
+} from '@fovea/engine';
+import { describe, expect, it } from 'vitest';
+
+describe('the shipped model', () => {
+  it('is small, and beside it lies the recipe that makes it', async () => {
+    for (const name of shippedModelNames) {
+      const path = shippedModelPath(name);
+      expect(statSync(path).size).toBeLessThan(10e6);
+      const recipe = await readRecipe(path.replace(/safetensors$/, 'recipe.json'));
+      const network = await loadShippedModel(name);
+      expect(network.labels).toEqual(objectLabels);
+      const layout = layoutOf(recipe.architecture);
+      expect(blocksOf(network).map((block) => [block.name, block.granularity])).toEqual(
+        layout.blocks.map((block) => [block.name, block.granularity]),
+      );
+      expect(recipe.adaptive!.target).toBe(0.5);
+    }
+  });
+
+  it('is right on at least 95 % of unseen images, with masks within a point of dense, looking at the objects', async () => {
+    const network = await loadShippedModel();
+    const unseen = await generateDataset({ seed: 90_210, count: 300, size: 128 });
+    const { accuracy, flops, coverage, blocks } = await evaluate(network, unseen, { repeats: 1 });
+    expect(accuracy!.dense).toBeGreaterThanOrEqual(0.95);
+    expect(accuracy!.adaptive).toBeGreaterThanOrEqual(accuracy!.dense - 0.01);
+    expect(flops).toBeLessThanOrEqual(0.52);
+    for (const stage of [1, 2]) expect(coverage[stage]!.ratio).toBeGreaterThanOrEqual(2);
+    expect(blocks).toHaveLength(blocksOf(network).length);
+  });
+
+  it('is named when another is asked for', () => {
+    expect(() => shippedModelPath('slow-look')).toThrow(/quick-look/);
+  });
+});

@@ -1,0 +1,193 @@
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { canTrain, loadNetwork, readSafetensors } from '@fovea/engine';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fixture, fovea } from './run-fovea.js';
+
+let folder = '';
+let recipe = '';
+const architecture = {
+  kind: 'bottleneck',
+  layers: [1, 1],
+  width: 8,
+  size: 64,
+  classes: 10,
+  granularity: [2, 1],
+};
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fovea-train-'));
+  recipe = join(folder, 'recipe.json');
+  const phase = { epochs: 1, rate: 0.05, decay: 1e-4 };
+  await writeFile(
+    recipe,
+    JSON.stringify({
+      name: 'tiny',
+      seed: 1,
+      batch: 8,
+      architecture,
+      data: { kind: 'generated', train: 40, test: 10 },
+      dense: phase,
+      adaptive: { ...phase, target: 0.6 },
+    }),
+  );
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Two classes that differ in colour. */
+async function pictures(count: number): Promise<string> {
+  const root = join(folder, `images-${count}`);
+  for (const [name, background] of [
+    ['blue', '#2040c0'],
+    ['red', '#c02020'],
+  ] as const) {
+    await mkdir(join(root, name), { recursive: true });
+    for (let i = 0; i < count; i++) {
+      const side = 70 + i;
+      await sharp({ create: { width: side, height: side, channels: 3, background } })
+        .png()
+        .toFile(join(root, name, `${i}.png`));
+    }
+  }
+  return root;
+}
+
+describe.skipIf(!canTrain())('fovea train (needs the native kernels)', () => {
+  it('trains by a recipe and writes a model that runs', async () => {
+    const output = join(folder, 'tiny.safetensors');
+    const { code, stdout } = await fovea('train', recipe, '--output', output, '--threads', '2', '--json');
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout) as { dense: { images: number }; adaptive: { stages: unknown[] } };
+    expect(report.dense.images).toBe(10);
+    expect(report.adaptive.stages).toHaveLength(2);
+    const network = await loadNetwork(output);
+    expect(network.labels).toHaveLength(10);
+    expect(existsSync(`${output}.state`)).toBe(false);
+    const config = JSON.parse(await readFile(output.replace('safetensors', 'json'), 'utf8')) as {
+      recipe: { seed: number };
+    };
+    expect(config.recipe.seed).toBe(1);
+  });
+
+  it('trains on a folder of images, naming those it could not read', async () => {
+    const data = await pictures(10);
+    await writeFile(join(data, 'red', 'broken.png'), 'no picture');
+    const output = join(folder, 'colours.safetensors');
+    const { code, stdout, stderr } = await fovea('train', recipe, '--output', output, '--data', data);
+    expect(code).toBe(0);
+    expect(stderr).toContain(`skipped ${join('red', 'broken.png')}`);
+    expect(stdout).toContain('adaptive: accuracy');
+    expect((await loadNetwork(output)).labels).toEqual(['blue', 'red']);
+  });
+
+  it('says in one line what it does not accept', async () => {
+    const output = join(folder, 'x.safetensors');
+    const empty = join(folder, 'empty');
+    await mkdir(empty);
+    const broken = join(folder, 'broken.json');
+    await writeFile(broken, '{"name": "x", "seed": 1.5}');
+    for (const [args, message] of [
+      [[recipe, '--output', output, '--data', empty], /holds no folders/],
+      [[recipe, '--output', output, '--threads', '0'], /--threads 0/],
+      [[broken, '--output', output], /seed 1.5/],
+      [[join(folder, 'absent.json'), '--output', output], /no such file/],
+      [[recipe, '--output', join(folder, 'model.bin')], /\.safetensors/],
+    ] as const) {
+      const { code, stderr } = await fovea('train', ...args);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(message);
+      expect(
+        stderr
+          .trim()
+          .split('\n')
+          .filter((line) => line.startsWith('fovea:')),
+      ).toHaveLength(1);
+    }
+  });
+});
+
+describe('fovea fit', () => {
+  it('fits maskers and reports agreement', async () => {
+    const output = join(folder, 'maskers.safetensors');
+    const { code, stdout } = await fovea(
+      ...['fit', fixture('lasnet-tiny.safetensors'), '--images', '4', '--rate', '0.5', '--granularity', '2'],
+      ...['--agreement', '0.5,1', '--output', output, '--json'],
+    );
+    expect(code).toBe(0);
+    const { blocks, agreement } = JSON.parse(stdout) as {
+      blocks: { rate: number }[];
+      agreement: { rate: number; top1: number; cosine: number }[];
+    };
+    expect(blocks).toHaveLength(6);
+    for (const { rate } of blocks) expect(rate).toBeCloseTo(0.5, 1);
+    expect(agreement[1]).toMatchObject({ rate: 1, top1: 1 });
+    const { tensors } = await readSafetensors(output);
+    expect(tensors.get('layer1.0.masker.weight')!.shape).toEqual([1, 16, 1, 1]);
+    expect([...tensors.keys()]).toHaveLength(12);
+  });
+
+  it('refuses rates and targets out of range', async () => {
+    const { code, stderr } = await fovea(
+      'fit',
+      fixture('lasnet-tiny.safetensors'),
+      '--rate',
+      '1.5',
+      '--images',
+      '2',
+    );
+    expect(code).toBe(1);
+    expect(stderr).toContain('1.5');
+  });
+});
+
+describe('fovea evaluate', () => {
+  it('reports accuracy, agreement, rates and latency of the shipped model', async () => {
+    const { code, stdout } = await fovea(
+      'evaluate',
+      'quick-look',
+      '--images',
+      '12',
+      '--device',
+      'tx2',
+      '--json',
+    );
+    expect(code).toBe(0);
+    const found = JSON.parse(stdout) as {
+      accuracy: { adaptive: number };
+      agreement: { cosine: number };
+      blocks: { rate: number }[];
+      coverage: unknown[];
+      latency: {
+        measuredMs: { dense: number; adaptive: number };
+        predicted: { device: string; ms: { dense: number } };
+      };
+    };
+    expect(found.accuracy.adaptive).toBeGreaterThan(0.8);
+    expect(found.agreement.cosine).toBeGreaterThan(0.9);
+    expect(found.blocks.every(({ rate }) => rate >= 0 && rate <= 1)).toBe(true);
+    expect(found.coverage).toHaveLength(4);
+    expect(found.latency.measuredMs.adaptive).toBeGreaterThan(0);
+    expect(found.latency.predicted).toMatchObject({ device: 'tx2', ms: { dense: expect.any(Number) } });
+  });
+
+  it('leaves accuracy out where the images’ classes are not the network’s', async () => {
+    const { code, stdout } = await fovea(
+      'evaluate',
+      fixture('lasnet-tiny.safetensors'),
+      '--images',
+      '2',
+      '--json',
+    );
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).not.toHaveProperty('accuracy');
+  });
+
+  it('says what it does not accept', async () => {
+    const { code, stderr } = await fovea('evaluate', 'quick-look', '--images', '0');
+    expect(code).toBe(1);
+    expect(stderr).toContain('--images 0');
+  });
+});
