@@ -158,14 +158,13 @@ function checkPlan(network: Network, plan: Plan): Plan {
   return plan;
 }
 
-function checkFinite(input: Tensor): void {
-  const at = input.data.findIndex((value) => !Number.isFinite(value));
-  if (at >= 0) {
-    throw new FoveaError(
-      'bad-argument',
-      `input value ${at} is ${input.data[at]}; finite numbers are accepted`,
-    );
-  }
+function checkFinite({ data }: Tensor): void {
+  // A value times 0 is 0 unless it is NaN or infinite: one plain sum clears an image in a tenth of a millisecond.
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) sum += data[i]! * 0;
+  if (sum === 0) return;
+  const at = data.findIndex((value) => !Number.isFinite(value));
+  throw new FoveaError('bad-argument', `input value ${at} is ${data[at]}; finite numbers are accepted`);
 }
 
 /** Packed networks are kept as long as the network itself, a few shapes each. */
