@@ -21,6 +21,7 @@ import { topClasses } from './documents/masks.js';
 import { drawMaskGrid } from './draw/mask-grid.js';
 import { rasterise } from './draw/raster.js';
 import { formatPercent } from './format-number.js';
+import type { NetworkImage } from './images.js';
 import type { LatencyDocument, LatencyView, MasksDocument } from './mime.js';
 import { isTensor, pictures } from './picture.js';
 import {
@@ -49,6 +50,7 @@ export function nounBundle(value: unknown): MimeBundle | undefined {
   if (isPlan(value)) return tableBundle(planTable(value));
   if (isMask(value)) return maskListBundle([value]);
   if (isDevice(value)) return tableBundle(deviceTable(value));
+  if (isNetworkImage(value)) return tensorBundle(value.tensor, value.name);
   if (isLatencyDocument(value)) return latencyBundle(value);
   if (isMasksDocument(value)) return masksBundle(value);
   if (isLatencyView(value)) return latencyBundle(latencyDocument([value]));
@@ -94,8 +96,9 @@ const pngImage = ({ png, width, height }: { png: Uint8Array; width: number; heig
   `<img width="${width}" height="${height}" alt="masks" src="data:image/png;base64,${Buffer.from(png).toString('base64')}">`;
 
 /** A tensor of one, three or four channels and more than a few pixels is also shown as pictures. */
-function tensorBundle(tensor: Tensor): MimeBundle {
-  const table = tableBundle(tensorTable(tensor));
+function tensorBundle(tensor: Tensor, name?: string): MimeBundle {
+  const { title, ...statistics } = tensorTable(tensor);
+  const table = tableBundle({ ...statistics, title: name === undefined ? title! : `${name}: ${title}` });
   const [N, H, W, C] = tensor.shape;
   if ((C !== 1 && C !== 3 && C !== 4) || H < 8 || W < 8 || N > 16) return table;
   const shown = pictures(tensor, { maxSide: N > 1 ? 192 : 384 });
@@ -129,6 +132,10 @@ function isSearchResult(value: object): value is SearchResult {
   return (
     has(value, 'blocks', 'stages', 'plan', 'denseMs', 'totalMs', 'objective') && Array.isArray(value.stages)
   );
+}
+
+function isNetworkImage(value: object): value is NetworkImage {
+  return has(value, 'name', 'tensor') && typeof value.name === 'string' && isTensor(value.tensor);
 }
 
 interface RunResultLike {

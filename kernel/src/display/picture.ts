@@ -29,7 +29,7 @@ export type PictureSource =
 export interface PictureOptions {
   /** Longest side kept, pixels; larger pictures are averaged down. Default 768. */
   readonly maxSide?: number;
-  /** Which values of a tensor become black and white. Left out, they are chosen by `valueRange`. */
+  /** Which values of a tensor become black and white. Left out, they follow from the values. */
   readonly range?: readonly [number, number];
 }
 
@@ -38,7 +38,8 @@ const imageNet = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225]
 
 /**
  * The pictures of a source: one for a PNG or pixels, one per image for a tensor of 1, 3 or 4 channels.
- * Tensors whose values lie as ImageNet normalisation leaves them are turned back; others are stretched.
+ * Tensors that hold bytes, fractions of them, or what ImageNet normalisation makes of them are turned back;
+ * others are stretched.
  * @throws FoveaError `bad-shape` for a tensor with another number of channels, `bad-file` for a broken PNG
  */
 export function pictures(source: PictureSource, options: PictureOptions = {}): Picture[] {
@@ -160,26 +161,47 @@ function tensorPictures(tensor: Tensor, name: string, { maxSide = 768, range }: 
   });
 }
 
-/** How a tensor's values become bytes: 0…1 and 0…255 as they stand, ImageNet's normalisation undone, else stretched. */
-function valueMapping(
-  data: Float32Array,
-  channels: number,
-  range?: readonly [number, number],
-): (value: number, channel: number) => number {
-  let [low, high] = range ?? [Infinity, -Infinity];
-  if (range === undefined) {
-    for (const value of data) {
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-    if (low >= 0 && high <= 1) [low, high] = [0, 1];
-    else if (low >= 0 && high <= 255 && high > 1) [low, high] = [0, 255];
-    else if (channels === 3 && low < 0 && low >= -2.2 && high <= 2.7) {
-      return (value, channel) => (value * imageNet.deviation[channel]! + imageNet.mean[channel]!) * 255;
-    }
+type ValueMapping = (value: number, channel: number) => number;
+
+const unit: ValueMapping = (value) => value * 255;
+const bytes: ValueMapping = (value) => value;
+const normalised: ValueMapping = (value, channel) =>
+  (value * imageNet.deviation[channel]! + imageNet.mean[channel]!) * 255;
+
+/**
+ * How a tensor's values become bytes. Pictures mostly began as bytes: the reading under which they are bytes
+ * again is the right one. Others are told by their range, and stretched when that says nothing either.
+ */
+function valueMapping(data: Float32Array, channels: number, range?: readonly [number, number]): ValueMapping {
+  if (range !== undefined) return stretched(...range);
+  const readings = [unit, ...(channels === 3 ? [normalised] : []), bytes];
+  const found = readings.find((reading) => givesBytes(data, channels, reading));
+  if (found !== undefined) return found;
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const value of data) {
+    if (value < low) low = value;
+    if (value > high) high = value;
   }
+  if (low >= 0 && high <= 1) return unit;
+  if (low >= 0 && high <= 255) return bytes;
+  if (channels === 3 && low < 0 && low >= -2.2 && high <= 2.7) return normalised;
+  return stretched(low, high);
+}
+
+function stretched(low: number, high: number): ValueMapping {
   const factor = high > low ? 255 / (high - low) : 0;
   return (value) => (Number.isFinite(value) ? (value - low) * factor : 0);
+}
+
+/** Whether values, looked at here and there, are whole numbers from 0 to 255 under a reading. */
+function givesBytes(data: Float32Array, channels: number, reading: ValueMapping): boolean {
+  const step = Math.max(1, Math.floor(data.length / 256));
+  for (let i = 0; i < data.length; i += step) {
+    const byte = reading(data[i]!, i % channels);
+    if (!(byte > -0.01 && byte < 255.01) || Math.abs(byte - Math.round(byte)) > 0.01) return false;
+  }
+  return true;
 }
 
 /** Averages down so that no side exceeds `maxSide`; smaller pictures come back as they are. */

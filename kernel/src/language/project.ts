@@ -35,8 +35,10 @@ export function projectText(): string {
       lib: ['esnext'],
       ...(nodeTypes === undefined ? {} : { types: ['node'], typeRoots: [dirname(nodeTypes)] }),
       strict: true,
-      // A parameter without a type is how one writes a quick cell.
+      // Parameters, fields and errors without a type are how one writes a quick cell.
       noImplicitAny: false,
+      useUnknownInCatchVariables: false,
+      strictPropertyInitialization: false,
       skipLibCheck: true,
       noEmit: true,
       allowImportingTsExtensions: true,

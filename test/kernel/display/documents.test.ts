@@ -90,6 +90,20 @@ describe('the mask document', () => {
     expect(Array.from(pixels.data.subarray(0, 3))).toEqual([200, 100, 50]);
   });
 
+  it('reads tensors of bytes, of fractions and of anything else', () => {
+    const first = (values: number[], options = {}) => {
+      const tensor = new Tensor([1, 1, values.length / 3, 3], Float32Array.from(values));
+      const { png } = masksDocument({ masks: [leftHalfMask(0, 14, 7)] }, tensor, network, options).images[0]!;
+      return Array.from(decodePng(Buffer.from(png, 'base64')).data.subarray(0, 3));
+    };
+    expect(first([200, 100, 50, 0, 255, 1])).toEqual([200, 100, 50]);
+    expect(first([200 / 255, 100 / 255, 50 / 255])).toEqual([200, 100, 50]);
+    expect(first([1, 0, 1])).toEqual([255, 0, 255]);
+    expect(first([-100, 20, 100])).toEqual([0, 153, 255]);
+    expect(first([-100, 40, 100], { range: [-200, 200] })).toEqual([64, 153, 191]);
+    expect(first([Number.NaN, -5, 5])).toEqual([0, 0, 255]);
+  });
+
   it('averages large pictures down', () => {
     const document = masksDocument({ masks: [leftHalfMask(0, 14, 7)] }, discImage(64), network, {
       maxSide: 16,

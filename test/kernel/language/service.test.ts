@@ -239,6 +239,21 @@ describe('type checking', () => {
     expect(await messages('nowhere;')).toEqual(["TS2304 Cannot find name 'nowhere'."]);
   });
 
+  it('takes quick cells as they are written', async () => {
+    const code = [
+      'const area = (w, h) => w * h;',
+      'try { area(1, 2); } catch (error) { error.message; }',
+      'class Point { x: number; y: number }',
+      "const data = require('./data.json');",
+    ].join('\n');
+    expect(await messages(code)).toEqual([]);
+  });
+
+  it('does not check JSX, whose tags it could not tell from type assertions', async () => {
+    expect(await messages('const view = <div className="x">{1 + 1}</div>;')).toEqual([]);
+    expect(await messages('const ratio: string = 3 / 4; // </b>')).toHaveLength(1);
+  });
+
   it('says nothing of generated lines when the cell is cut short', async () => {
     const found = await service.diagnose('const a = `open');
     expect(found.every(({ start }) => start.line === 0)).toBe(true);
