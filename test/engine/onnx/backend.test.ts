@@ -187,6 +187,18 @@ describe('dense baseline', () => {
     }
   });
 
+  it('refuses a size that its layers do not allow, naming the layer', async () => {
+    const network = smallNetwork();
+    const [stem] = network.nodes;
+    if (stem?.kind !== 'convolution') throw new TypeError('the stem is a convolution');
+    const bare = { ...stem, convolution: { ...stem.convolution, padding: [0, 0, 0, 0] as const } };
+    const strict = { ...network, nodes: [bare, ...network.nodes.slice(1)] };
+    await expect(openDense(strict, { batch: 1, height: 2, width: 11 })).rejects.toMatchObject({
+      code: 'bad-shape',
+      message: expect.stringContaining('stem'),
+    });
+  });
+
   it('refuses zero threads', async () => {
     await expect(openDense(smallNetwork(), { batch: 1, height: 13, width: 11, threads: 0 })).rejects.toThrow(
       /threads 0/,

@@ -1,6 +1,7 @@
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import { toOnnx } from '../../network/onnx/write.js';
+import { networkShapes } from '../../network/walk.js';
 import type { Tensor } from '../../tensor.js';
 import { toEngineTensor } from './layout.js';
 import { type InferenceSession, loadRuntime, openModel, runModel } from './runtime.js';
@@ -37,6 +38,8 @@ export async function openDense(network: Network, options: DenseOptions): Promis
   if (!Number.isInteger(threads) || threads < 1) {
     throw new FoveaError('bad-argument', `threads ${threads}: an integer of at least 1 is accepted`);
   }
+  // The engine's own words about a size that does not fit name the layer; a foreign node's shape may be unknown.
+  if (network.nodes.every(({ kind }) => kind !== 'foreign')) networkShapes(network, shape);
   if (network.onnxPath !== undefined) {
     const own = await openFile(network.onnxPath, threads);
     if (own && accepts(own, network, shape)) return session(own, network, 'file');

@@ -16,6 +16,8 @@ export type GraphFeed = readonly [
 export class OpenModels {
   readonly #open = new Map<string, Promise<InferenceSession>>();
   #closed = false;
+  /** Time spent opening graphs so far, ms: a cost of the first run of a plan, not of running it. */
+  openingMs = 0;
 
   /**
    * @param network name for messages
@@ -27,9 +29,10 @@ export class OpenModels {
   ) {}
 
   /** The graph of that key, made and opened if it is not there. */
-  get(key: string, threads: number, make: () => Uint8Array): Promise<InferenceSession> {
+  async get(key: string, threads: number, make: () => Uint8Array): Promise<InferenceSession> {
     if (this.#closed) throw new FoveaError('bad-argument', 'the session was disposed; open another');
     const full = `${key}, ${threads} threads`;
+    const started = performance.now();
     const found = this.#open.get(full);
     const session = found ?? openModel(make(), { threads }, `${this.network}, ${key}`);
     // Reinserted, so that the map's order is that of last use.
@@ -39,7 +42,9 @@ export class OpenModels {
       session.catch(() => this.#open.delete(full));
       this.#closeOldest();
     }
-    return session;
+    const open = await session;
+    this.openingMs += performance.now() - started;
+    return open;
   }
 
   /** Closes all graphs; none may be running. */

@@ -54,6 +54,7 @@ export class OnnxSession implements Session {
     const { plan, threads, signal, onProgress } = options;
     const profile = new ProfileBuilder(network, plan, { source: 'onnx', batch, threads });
     const started = performance.now();
+    const openedBefore = this.#models.openingMs;
     const run: Run = { options, profile, values: new Map([[network.input, input]]), masks: [] };
     const segments = this.#segmentsFor(options);
     for (const [position, segment] of segments.entries()) {
@@ -62,8 +63,9 @@ export class OnnxSession implements Session {
       for (const value of segment.finished) run.values.delete(value);
       onProgress?.((position + 1) / segments.length, segment.name);
     }
+    const openingMs = this.#models.openingMs - openedBefore;
     const output = run.values.get(network.output)!;
-    return { output, masks: run.masks, profile: profile.finish(performance.now() - started) };
+    return { output, masks: run.masks, profile: profile.finish(performance.now() - started - openingMs) };
   }
 
   #segmentsFor({ plan }: RunOptions): readonly Segment[] {
