@@ -4,9 +4,22 @@ export function percent(fraction: number): string {
   return `${value > 0 && value < 10 ? Number(value.toFixed(1)) : Math.round(value)}%`;
 }
 
-/** Milliseconds with three significant digits and no exponent: `12.4 ms`, `0.083 ms`, `1,240 ms`. */
+/** A time with three significant digits and no exponent: `12.4 ms`, `0.083 ms`, and from a second on `1.24 s`. */
 export function milliseconds(ms: number): string {
-  return `${significant(ms)} ms`;
+  return ms >= 1000 ? `${significant(ms / 1000)} s` : `${significant(ms)} ms`;
+}
+
+/**
+ * How a prediction compares with a measurement: in percent of the measurement while they are within a factor of
+ * two of each other, and as that factor beyond.
+ */
+export function agreement(predictedMs: number, measuredMs: number): string {
+  if (!(predictedMs > 0) || !(measuredMs > 0)) return '';
+  const ratio = predictedMs / measuredMs;
+  if (Math.abs(ratio - 1) < 0.005) return 'prediction exact to the percent';
+  if (ratio < 0.5) return `measured ${significant(1 / ratio)}× the prediction`;
+  if (ratio > 2) return `prediction ${significant(ratio)}× the measurement`;
+  return `prediction ${percent(Math.abs(ratio - 1))} ${ratio > 1 ? 'above' : 'below'}`;
 }
 
 /** Three significant digits, with separators for thousands. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fileName } from '../../extension/src/dom';
-import { counted, milliseconds, percent } from '../../extension/src/format';
+import { agreement, counted, milliseconds, percent } from '../../extension/src/format';
 import { examplesAmong, exampleTitle } from '../../extension/src/lab/examples';
 
 describe('figures on the page', () => {
@@ -18,9 +18,22 @@ describe('figures on the page', () => {
       '0.0831 ms',
       '1.23 ms',
       '12.3 ms',
-      '1,240 ms',
+      '1.24 s',
     ]);
     expect([counted(1, 'block'), counted(0, 'block')]).toEqual(['1 block', '0 blocks']);
+  });
+});
+
+describe('a prediction beside a measurement', () => {
+  it.each([
+    [10, 10.02, 'prediction exact to the percent'],
+    [9, 10, 'prediction 10% below'],
+    [11.5, 10, 'prediction 15% above'],
+    [1, 32, 'measured 32× the prediction'],
+    [25, 10, 'prediction 2.5× the measurement'],
+    [0, 10, ''],
+  ])('%d ms and %d ms: %s', (predicted, measured, words) => {
+    expect(agreement(predicted, measured)).toBe(words);
   });
 });
 

@@ -6,6 +6,7 @@ import {
   blockSentence,
   byStage,
   cellSentence,
+  firstTelling,
   heatSentence,
   imageSentence,
 } from '../../extension/src/masks/summary';
@@ -71,6 +72,13 @@ describe('words about masks', () => {
     expect(cellSentence({ ...cellAt(block!, 1, 0), margin: -1.236 })).toBe(
       'Row 2, column 1 is skipped · margin −1.24 · map y 2–3, x 0–1',
     );
+  });
+
+  it('begin with a block whose mask has something to show', () => {
+    const block = (cells: string) => ({ ...tinyMasks().images[0]!.blocks[0]!, cells });
+    expect(firstTelling([block('1111'), block('0000'), block('0110'), block('1000')])).toBe(2);
+    expect(firstTelling([block('1111')])).toBe(0);
+    expect(firstTelling([])).toBe(0);
   });
 
   it('gather blocks by stage in order', () => {

@@ -1,6 +1,6 @@
 import { ORIGINS } from '../documents/latency';
 import type { LatencyView } from '../documents/types';
-import { counted, milliseconds, percent, significant } from '../format';
+import { agreement, counted, milliseconds, percent, significant } from '../format';
 
 const TITLES: Readonly<Record<LatencyView['kind'], string>> = {
   compare: 'Time per block',
@@ -37,15 +37,10 @@ export function viewSentence(view: LatencyView): string {
       );
       const measured = view.profiles.find((profile) => profile.origin === 'measured');
       const predicted = view.profiles.find((profile) => profile.origin === 'predicted');
-      if (view.profiles.length === 2 && measured && predicted && measured.totalMs > 0) {
-        const off = predicted.totalMs / measured.totalMs - 1;
-        totals.push(
-          Math.abs(off) < 0.005
-            ? 'prediction exact to the percent'
-            : `prediction ${percent(Math.abs(off))} ${off > 0 ? 'above' : 'below'}`,
-        );
+      if (view.profiles.length === 2 && measured && predicted) {
+        totals.push(agreement(predicted.totalMs, measured.totalMs));
       }
-      return joined(totals);
+      return joined(totals.filter(Boolean));
     }
     case 'breakdown': {
       const { profile } = view;

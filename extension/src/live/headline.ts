@@ -1,5 +1,5 @@
 import { element } from '../dom';
-import { milliseconds, percent, significant } from '../format';
+import { agreement, milliseconds, significant } from '../format';
 import type { Prediction, Result } from './session';
 
 function figure(
@@ -58,16 +58,12 @@ export class Headline {
     this.predicted.node.title = predicted ? `On ${predicted.device}, ${predicted.strategy}` : '';
     this.measured.number.textContent = result ? milliseconds(result.measured.totalMs) : '–';
     this.measured.node.classList.toggle('fovea-mod-stale', result !== undefined && !isCurrent);
-    const off =
-      result && result.measured.totalMs > 0
-        ? result.predicted.totalMs / result.measured.totalMs - 1
-        : undefined;
     this.measured.note.textContent = progress
       ? progress.name || 'running…'
       : result && !isCurrent
         ? 'of the settings before'
-        : off !== undefined
-          ? `prediction ${percent(Math.abs(off))} ${off < 0 ? 'below' : 'above'}`
+        : result
+          ? agreement(result.predicted.totalMs, result.measured.totalMs)
           : 'when the controls rest';
     this.progress.classList.toggle('fovea-mod-idle', !progress);
     this.fill.style.width = `${(progress?.fraction ?? 0) * 100}%`;

@@ -3,7 +3,7 @@ import { element } from '../dom';
 import { ownKeys } from '../keyboard';
 import { Overlay } from '../masks/overlay';
 import { loadPicture, type Picture } from '../masks/picture';
-import { blockSentence, cellSentence } from '../masks/summary';
+import { blockSentence, cellSentence, firstTelling } from '../masks/summary';
 import { Tiles } from '../masks/tiles';
 import { message } from '../message';
 import { preferences } from '../preferences';
@@ -42,6 +42,8 @@ export class LiveView {
   private formNetwork = '';
   private side: Side = 'masks';
   private position = 0;
+  /** Whether the block shown is one that the person chose. */
+  private hasChosen = false;
   private wasPainted: boolean | undefined;
   /** What the picture shows: network, image and region. */
   private shown = '';
@@ -126,6 +128,8 @@ export class LiveView {
   update(change: Change): void {
     const { session } = this;
     if (change === 'catalogue' || change === 'state') this.showState(change === 'catalogue');
+    if (change === 'result' && !this.hasChosen)
+      this.position = firstTelling(session.result!.masks.images[0]!.blocks);
     if (change === 'catalogue' || change === 'result') void this.showImage(true);
     this.headline.show(session);
     this.chart.show(
@@ -226,6 +230,7 @@ export class LiveView {
   }
 
   private select(position: number): void {
+    this.hasChosen = true;
     this.position = position;
     void this.showImage(false);
     this.live.textContent = blockSentence(this.blocks, position);

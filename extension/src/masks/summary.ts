@@ -22,6 +22,14 @@ export function byStage(blocks: readonly MasksBlock[]): StageBlocks[] {
   return stages;
 }
 
+/** Where to begin: the first block that neither runs everywhere nor nowhere, so that there is a mask to see. */
+export function firstTelling(blocks: readonly MasksBlock[]): number {
+  return Math.max(
+    0,
+    blocks.findIndex(({ cells }) => cells.includes('0') && cells.includes('1')),
+  );
+}
+
 /** Mean activation rate over blocks; 0 when there are none. */
 export function meanRate(blocks: readonly MasksBlock[]): number {
   return blocks.length === 0 ? 0 : blocks.reduce((sum, block) => sum + block.rate, 0) / blocks.length;

@@ -11,7 +11,7 @@ import { HeatView } from './heatview';
 import { Overlay } from './overlay';
 import type { Emphasis, OverlayStyle } from './paint';
 import { loadPicture, type Picture } from './picture';
-import { blockSentence, cellSentence, imageSentence, meanRate } from './summary';
+import { blockSentence, cellSentence, firstTelling, imageSentence, meanRate } from './summary';
 import { Tiles } from './tiles';
 
 type View = 'block' | 'stages' | 'heat';
@@ -148,8 +148,9 @@ export class MasksViewer {
       document.images.map((image) => loadPicture(image.png, image.width, image.height)),
     );
     if (generation !== this.generation) return;
-    this.document = document;
     this.pictures = pictures;
+    if (!this.document) this.position = firstTelling(document.images[0]!.blocks);
+    this.document = document;
     this.image = Math.min(this.image, document.images.length - 1);
     this.showTitles(document);
     this.showImages(document);
