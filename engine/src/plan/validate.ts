@@ -101,7 +101,7 @@ const adaptiveOnly: readonly Primitive[] = ['pool', 'gather', 'scatter'];
  * Whether conv1 is computed everywhere because it runs before the mask's index lists exist.
  * @returns false in mode `dense`, where nothing follows a mask
  */
-export function conv1RunsDense(plan: BlockPlan): boolean {
+export function conv1RunsDense(plan: Pick<BlockPlan, 'mode' | 'groups'>): boolean {
   if (plan.mode === 'dense') return false;
   for (const { primitives } of plan.groups) {
     for (const primitive of primitives) {

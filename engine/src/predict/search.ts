@@ -6,6 +6,7 @@ import type { Plan } from '../plan/plan.js';
 import { dense, getStrategy } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
 import { advise } from './advice.js';
+import { calibrationOf, costsFor } from './calibration.js';
 import {
   breakEvenRate,
   type Candidate,
@@ -201,7 +202,8 @@ function chooseForBlock(
 /** Time of everything outside blocks. */
 function outside(network: Network, options: SearchOptions, setting: Setting): number {
   const shapes = shapesOf(network, { ...options, batch: setting.batch });
-  let totalMs = 0;
+  const calibration = calibrationOf(setting.device);
+  let totalMs = calibration ? costsFor(calibration, setting.threads).runMs : 0;
   for (const node of network.nodes) {
     if (node.kind === 'block') continue;
     const pass = nodeCost(node, shapes, setting);

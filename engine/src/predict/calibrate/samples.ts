@@ -8,7 +8,7 @@ import type { Sample } from './least-squares.js';
 import type { TimedTrial } from './measure.js';
 
 /** Time below which the clock and the scheduler matter more than the pass, ms. */
-const resolutionMs = 0.01;
+const resolutionMs = 0.02;
 
 /** Amounts of every pass of a timed trial, with its time. */
 export function samplesOf(

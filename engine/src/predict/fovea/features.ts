@@ -13,6 +13,8 @@ export const featureNames = [
   'depthwise',
   'pointers',
   'elements',
+  'rows',
+  'panels',
   // Data movement, bytes by the nearest level that holds the tensor: second-level cache, last level, memory.
   'weightsFirst',
   'weightsNear',
@@ -26,6 +28,7 @@ export const featureNames = [
   'runsNear',
   'runsFar',
   'runsMemory',
+  'groupRuns',
   'residualNear',
   'residualFar',
   'residualMemory',
@@ -34,13 +37,17 @@ export const featureNames = [
   'writeMemory',
   'poolBytes',
   'copyBytes',
-  'gatherBytes',
+  'gatherNear',
+  'gatherFar',
+  'gatherMemory',
   // Overhead.
   'passes',
   'convolutions',
   'items',
   'indexPixels',
   'indexListed',
+  'indexRuns',
+  'indexHalo',
   'decisions',
 ] as const;
 

@@ -2,6 +2,7 @@ import { maskGrid } from '../../mask/geometry.js';
 import type { Block, Convolution } from '../../network/network.js';
 import type { Primitive } from '../../plan/plan.js';
 import { firstSpatial } from '../../plan/strategies.js';
+import { conv1RunsDense } from '../../plan/validate.js';
 import { Features, type NativeMachine } from './features.js';
 import { addLevels, convolutionFeatures } from './native-convolution.js';
 import { type BlockWork, computedCoverage } from './work.js';
@@ -66,7 +67,7 @@ class NativeBlock {
         this.index(features);
         break;
       case 'gather':
-        this.gather(features, group);
+        this.gather(features);
         break;
       case 'projection':
         this.projection(features);
@@ -117,6 +118,7 @@ class NativeBlock {
     const { read, written, size, rows } = moved;
     features.add('passes', 1);
     features.add('items', (rows / chunkRows) * this.share);
+    features.add('rows', rows * this.share);
     features.add('elements', (written / 4) * this.share);
     addLevels(features, 'read', read * this.share, size, this.setting.machine);
     addLevels(features, 'write', written * this.share, size, this.setting.machine);
@@ -125,6 +127,7 @@ class NativeBlock {
   private pool(features: Features, pixels: number, channels: number): void {
     features.add('passes', 1);
     features.add('poolBytes', 4 * pixels * channels * this.share);
+    features.add('rows', pixels * this.share);
     features.add('items', this.cells * this.share);
     addLevels(
       features,
@@ -148,13 +151,49 @@ class NativeBlock {
     features.add('passes', 1);
     features.add('indexPixels', this.outPixels + first);
     features.add('indexListed', coverage.rate * this.outPixels + (coverage.branch[0] ?? 0) * first);
+    // Rows of active cells: where runs of active pixels may begin, which no branch predictor foresees.
+    features.add('indexRuns', (coverage.rate * this.outPixels * this.columns) / shape.outWidth);
+    if (this.gathersApart) features.add('indexHalo', coverage.rate * this.outPixels);
+  }
+
+  private get columns(): number {
+    const { shape, plan } = this.work;
+    return maskGrid(shape.outHeight, shape.outWidth, plan.granularity).columns;
+  }
+
+  /** True when active cells are really copied before the spatial convolution. */
+  private get gathersApart(): boolean {
+    const layer = firstSpatial(this.block);
+    const name = `conv${layer + 1}` as Primitive;
+    const apart = this.work.plan.groups.some(
+      ({ primitives }) => primitives.includes('gather') && !primitives.includes(name),
+    );
+    return layer >= 0 && apart && this.readsActivePixels(layer) && !this.everywhere(layer);
+  }
+
+  /** True when a convolution is computed at the active pixels themselves: all that follow it are pointwise. */
+  private readsActivePixels(layer: number): boolean {
+    const [own, ...later] = this.block.branch.slice(layer);
+    return (
+      own!.dilation.every((step) => step === 1) &&
+      later.every(({ kernel, stride }) => kernel[0] * kernel[1] * stride[0] * stride[1] === 1)
+    );
+  }
+
+  /** True when the plan has a convolution computed everywhere, whatever the mask. */
+  private everywhere(layer: number): boolean {
+    const { plan } = this.work;
+    const { squeezeExcitation } = this.block;
+    if (!this.adaptive) return true;
+    if (squeezeExcitation && plan.excitation === 'exact' && layer <= squeezeExcitation.after) return true;
+    return layer === 0 && conv1RunsDense(plan);
   }
 
   /** Copies every active cell with its halo, unless the convolution that follows shares the pass. */
-  private gather(features: Features, group: readonly Primitive[]): void {
+  private gather(features: Features): void {
     const layer = firstSpatial(this.block);
     const convolution = this.block.branch[layer];
-    if (!convolution || group.includes(`conv${layer + 1}` as Primitive) || this.shares[layer] === 1) return;
+    if (!convolution || !this.gathersApart) return;
     const { shape, plan } = this.work;
     const { rows, columns } = maskGrid(shape.outHeight, shape.outWidth, plan.granularity);
     const [kernelHeight, kernelWidth] = convolution.kernel;
@@ -168,7 +207,8 @@ class NativeBlock {
     const bytes = 4 * copied * convolution.inChannels * this.share;
     features.add('passes', 1);
     features.add('items', this.rate * this.cells * this.share);
-    features.add('gatherBytes', bytes);
+    const size = 4 * this.inputPixels(layer) * convolution.inChannels;
+    addLevels(features, 'gather', bytes, size, this.setting.machine);
   }
 
   private convolve(
@@ -250,6 +290,7 @@ class NativeBlock {
     // Each image is pooled by one thread.
     const poolShare = Math.max(this.share, 1 / this.work.batch);
     features.add('poolBytes', 4 * pooled * channels * poolShare);
+    features.add('rows', pooled * poolShare);
     this.convolve(features, reduce, this.work.batch, this.work.batch, 1);
     this.convolve(features, expand, this.work.batch, this.work.batch, 1);
     const size = 4 * all * channels;

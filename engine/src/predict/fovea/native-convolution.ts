@@ -160,6 +160,7 @@ export function convolutionFeatures(
     features.add('elements', part.pixels * given.outChannels * part.share);
   }
   features.add('items', (blocks * parts) / threads);
+  features.add('panels', (blocks * panels * form.pieces) / threads);
   features.add('pointers', (pointersBuilt(pixels, panels, threads) * form.pointers) / threads);
   addTraffic(features, given, form, machine, { blocks, parts, threads });
   return features;
@@ -202,13 +203,13 @@ function addTiles(
 /** Splits the bytes of a tensor of `size` bytes between the levels that can hold it. */
 export function addLevels(
   features: Features,
-  kind: 'read' | 'write' | 'weights' | 'residual' | 'runs',
+  kind: 'read' | 'write' | 'weights' | 'residual' | 'runs' | 'gather',
   bytes: number,
   size: number,
   { nearBytes, farBytes }: NativeMachine,
 ): void {
   if (bytes <= 0) return;
-  const near = Math.min(1, nearBytes / 2 / size);
+  const near = Math.min(1, nearBytes / size);
   const far = Math.min(1, farBytes / 2 / size) - near;
   features.add(`${kind}Near`, bytes * near);
   if (far > 0) features.add(`${kind}Far`, bytes * far);
@@ -236,6 +237,8 @@ function addTraffic(
     const runs = (given.inputBytes / 4 / given.inChannels) * form.spans;
     addLevels(features, 'runs', runs * share, given.inputBytes, machine);
   }
+  // Groups that are computed apart read short runs of channels, far from each other.
+  if (form.spans > 1) features.add('groupRuns', distinctPixels(given) * form.spans * share);
   if (!form.depthwise) {
     const panels = form.fullPanels + form.restPanels;
     const channels = form.steps / form.pointers;

@@ -78,7 +78,7 @@ export function computedCoverage({ block, plan, coverage }: BlockWork): number[]
   if (plan.mode === 'dense') return block.branch.map(() => 1);
   const everywhere =
     block.squeezeExcitation && plan.excitation === 'exact' ? block.squeezeExcitation.after : -1;
-  const dense = conv1RunsDense(plan as BlockPlan);
+  const dense = conv1RunsDense(plan);
   return coverage.branch.map((share, i) => (i <= everywhere || (i === 0 && dense) ? 1 : share));
 }
 
