@@ -133,6 +133,16 @@ describe('running', () => {
     expect(replies.some((reply) => reply.type === 'progress' && reply.serial === 3)).toBe(true);
   });
 
+  it('measures more than once, and answers once', async () => {
+    const state: LiveState = { ...(await initialState()), masker: 'random', rate: 0.25 };
+    await session.receive({ type: 'run', serial: 1, state });
+    const { measured, masks } = last('result');
+    expect(replies.filter((reply) => reply.type === 'result')).toHaveLength(1);
+    expect(measured.blocks.map((block) => block.rate)).toEqual(
+      masks.images[0]!.blocks.map((block) => block.rate),
+    );
+  });
+
   it('computes exactly where the region was painted', async () => {
     const state: LiveState = { ...(await initialState()), masker: 'painted', region: quarter };
     await session.receive({ type: 'run', serial: 1, state });
