@@ -166,6 +166,7 @@ export class LiveSession {
       while (again.length + 1 < mostRuns && performance.now() - startedMs < measuringMs) {
         again.push((await run(network, image.tensor, options)).profile);
       }
+      if (running.controller.signal.aborted) return;
       const measured = again.sort((a, b) => a.totalMs - b.totalMs)[again.length >> 1] ?? result.profile;
       if (state.masker === 'learned') this.#learned = { key: learnedKey(state), masks: result.masks };
       const predicted = predict(network, {
@@ -183,6 +184,9 @@ export class LiveSession {
         measured: latencyProfile(measured, { label: 'measured' }),
         predicted: latencyProfile(predicted, { label: 'predicted' }),
       });
+    } catch (error) {
+      // The panel gave the run up itself and waits for nothing.
+      if (!running.controller.signal.aborted) throw error;
     } finally {
       if (this.#running === running) this.#running = undefined;
     }
