@@ -147,6 +147,16 @@ export class TestKernel {
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    return TestKernel.attach(connection, child, directory, curve);
+  }
+
+  /** Connects to a kernel that somebody else has started. */
+  static async attach(
+    connection: Record<string, any>,
+    child: ChildProcess,
+    directory: string,
+    curve?: StartOptions['curve'],
+  ): Promise<TestKernel> {
     const security = curve
       ? { curveServerKey: curve.publicKey, curvePublicKey: curve.publicKey, curveSecretKey: curve.secretKey }
       : {};

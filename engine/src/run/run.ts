@@ -79,15 +79,25 @@ export async function run(
         ...(options.excitation !== undefined ? { excitation: options.excitation } : {}),
       });
   const backend = typeof options.backend === 'object' ? options.backend : getBackend(options.backend);
-  if (options.signal?.aborted) throw new FoveaError('aborted', 'the run was aborted before it began');
+  const signal = options.signal ?? ambientSignal();
+  if (signal?.aborted) throw new FoveaError('aborted', 'the run was aborted before it began');
   const session = await sessionFor(network, backend, { batch, height, width });
   return session.run(input, {
     plan,
     maskers,
     threads,
-    ...(options.signal ? { signal: options.signal } : {}),
+    ...(signal ? { signal } : {}),
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),
   });
+}
+
+/** Where a program around the engine, such as a notebook's kernel, leaves the signal of what is running. */
+const ambient = Symbol.for('fovea.signal');
+
+/** The signal that a run obeys when it is given none. */
+function ambientSignal(): AbortSignal | undefined {
+  const signal = (globalThis as { [ambient]?: unknown })[ambient];
+  return signal instanceof AbortSignal ? signal : undefined;
 }
 
 /** Threads used when none are asked for: the cores this process may use. */

@@ -9,7 +9,11 @@ export const Word = {
   backlog: 1,
   /** State of the input that the main thread waits for: one of `InputState`. */
   input: 2,
-  length: 4,
+  /** Imports under way. */
+  imports: 3,
+  /** 1 while an interrupt is being pressed. */
+  pressing: 4,
+  length: 5,
 } as const;
 
 export const InputState = { waiting: 0, answered: 1, refused: 2, interrupted: 3 } as const;

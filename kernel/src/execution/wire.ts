@@ -81,6 +81,8 @@ export interface CommMessage {
 export type Order =
   | ExecuteOrder
   | { readonly type: 'interrupt'; readonly cells: readonly number[] }
+  /** Asks for nothing: see `pump.ts`. */
+  | { readonly type: 'nothing' }
   | { readonly type: 'inspector'; readonly id: number; readonly method: string; readonly params: unknown }
   | { readonly type: 'input'; readonly value: string | null }
   /** So many characters of output have been taken. */

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { sleep, TestKernel } from '../client.js';
 
+const engine =
+  'const image = Tensor.zeros([1, 224, 224, 3]), network = builtNetwork("resnet18"), options = { masker: "random", rate: 0.5 } as const;\n';
+
 /** Code that does not end by itself; every kind is stopped with the variables of earlier cells intact. */
 const stuck: Readonly<Record<string, string>> = {
   'a synchronous loop': 'while (true) {}',
@@ -27,6 +30,8 @@ const stuck: Readonly<Record<string, string>> = {
   'an await in a function that loops on':
     'async function poll() { while (true) await new Promise((r) => setTimeout(r, 2)) }\nawait poll()',
   'printing without end': 'while (true) console.log("again and again")',
+  'runs of the engine': `${engine}while (true) await run(network, image, options)`,
+  'runs of the engine in a loop that catches everything': `${engine}while (true) try { await run(network, image, options) } catch {}`,
   'a prompt': 'prompt("name?")',
 };
 
@@ -38,16 +43,19 @@ describe('interrupt', () => {
     it(`stops ${kind} and keeps the variables`, async () => {
       kernel = await TestKernel.start();
       await kernel.execute('var keep = 123');
+      if (code.startsWith(engine)) {
+        await kernel.execute('import { builtNetwork, run, Tensor } from "@fovea/engine"', { ms: 60_000 });
+      }
       const cell = kernel.start(code);
       await kernel.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === cell);
-      await sleep(250);
+      await sleep(150);
       expect(await kernel.heartbeat()).toBe('ping');
       const { content } = await kernel.interrupt();
       expect(content.status).toBe('ok');
-      const { reply, error } = await kernel.finished(cell, 5000);
+      const { reply, error } = await kernel.finished(cell, 20_000);
       expect(reply.status).toBe('error');
       expect(error?.ename).toBe('KeyboardInterrupt');
-      const after = await kernel.execute('keep', { ms: 5000 });
+      const after = await kernel.execute('keep');
       expect(after.result).toBe('123');
       // And what it left behind does not go on.
       await kernel.execute('var ticks = 0; await new Promise((r) => setTimeout(r, 30)); ticks');

@@ -24,7 +24,7 @@ interface Running {
 }
 
 /** How long after an interrupt the runtime's children are signalled, should the cell still run. */
-const SIGNAL_CHILDREN_MS = [30, 120, 1500] as const;
+const SIGNAL_CHILDREN_MS = [60, 150, 1500] as const;
 
 /** The runtime as the kernel sees it: always there, started again when it dies. */
 export class Runtime {

@@ -4,7 +4,7 @@ import { registerFormatter } from '../../display/format.js';
 import { html, image, json, latex, markdown, png, svg } from '../../display/rich.js';
 import { userNames } from './globals.js';
 
-const mentioned = /\bfovea\b/;
+const mentioned = /(?<![@\w$.])fovea\b/;
 
 /** Whether a cell may use `fovea`, and has to wait until it is there. */
 export function mentionsApi(code: string): boolean {

@@ -63,6 +63,16 @@ export class Channel {
     this.post(report);
   }
 
+  /** Whether the user has asked for an interrupt that is not over yet. */
+  get interrupting(): boolean {
+    return Atomics.load(this.#shared, Word.pressing) === 1;
+  }
+
+  /** Says that an import begins or ends. */
+  countImports(by: 1 | -1): void {
+    Atomics.add(this.#shared, Word.imports, by);
+  }
+
   /** Says that the main thread has seen an interrupt, so that it need not be terminated. */
   acknowledgeInterrupt(): void {
     Atomics.add(this.#shared, Word.interruptsSeen, 1);

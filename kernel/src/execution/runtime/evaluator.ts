@@ -215,7 +215,7 @@ export class Evaluator {
   }
 
   #fail(cell: Cell, error: unknown): void {
-    const stopped = cell.interrupted && (error instanceof KeyboardInterrupt || isAbort(error));
+    const stopped = (cell.interrupted || this.channel.interrupting) && isStop(error);
     this.#end(cell, stopped ? { kind: 'interrupted' } : { kind: 'error', error: describeThrown(error) });
   }
 
@@ -248,9 +248,15 @@ function isSilent(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, SILENT);
 }
 
-function isAbort(error: unknown): boolean {
-  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
-  return name === 'AbortError' || code === 'aborted';
+/** Whether an error is what an interrupt leads to: an abort, or a child that was ended by a signal. */
+function isStop(error: unknown): boolean {
+  const { name, code, signal } = (error ?? {}) as { name?: unknown; code?: unknown; signal?: unknown };
+  return (
+    error instanceof KeyboardInterrupt ||
+    name === 'AbortError' ||
+    code === 'aborted' ||
+    ['SIGINT', 'SIGTERM', 'SIGKILL'].includes(String(signal))
+  );
 }
 
 function formatMs(ms: number): string {

@@ -52,10 +52,17 @@ function obey({ message, buffers }: Packet<Order>): void {
       if (foveaReady || !mentionsApi(message.code)) execute(message);
       else {
         loadNow();
-        void fovea.then(() => execute(message));
+        waiting.add(message.cell);
+        void fovea.then(() => {
+          if (waiting.delete(message.cell)) execute(message);
+        });
       }
       break;
     case 'interrupt':
+      for (const cell of message.cells) {
+        if (!waiting.delete(cell)) continue;
+        channel.post({ type: 'done', cell, outcome: { kind: 'interrupted' }, payload: [] });
+      }
       evaluator.interrupt(message.cells);
       break;
     case 'comm':
@@ -64,6 +71,9 @@ function obey({ message, buffers }: Packet<Order>): void {
     default:
   }
 }
+
+/** Cells that wait until `fovea` has been loaded. */
+const waiting = new Set<number>();
 
 /** Whatever a cell has done to this process, it gets an answer. */
 function execute(order: ExecuteOrder): void {
@@ -111,7 +121,10 @@ const bridge = {
     evaluator.checkContinuation(cell);
     return value;
   },
-  import: (specifier: unknown, options?: object, line?: number) => loader.import(specifier, options, line),
+  async import(specifier: unknown, options?: object, line?: number) {
+    channel.countImports(1);
+    return loader.import(specifier, options, line).finally(() => channel.countImports(-1));
+  },
   meta: loader.meta,
   pick: loader.pick.bind(loader),
   spread(namespace: Record<string, unknown>) {
@@ -186,7 +199,10 @@ const fovea = new Promise<void>((resolve) => {
   loadNow = resolve;
   setTimeout(resolve, LOAD_AFTER_MS);
 })
-  .then(() => loadFovea(signal))
+  .then(() => {
+    channel.countImports(1);
+    return loadFovea(signal).finally(() => channel.countImports(-1));
+  })
   .catch((error: unknown) => uncaught('loading fovea', error))
   .finally(() => {
     foveaReady = true;

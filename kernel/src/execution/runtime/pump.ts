@@ -21,9 +21,12 @@ export type Parcel =
 type StreamReport = Extract<Report, { type: 'stream' }>;
 
 /** How long the main thread may take to notice an interrupt before it is terminated. */
-const NOTICE_MS = 12;
+const NOTICE_MS = 25;
+/** The same while it imports: a module terminated halfway could not be imported again. */
+const NOTICE_IMPORTING_MS = 1000;
 /** How often an interrupt is pressed again until the cell has ended. */
 const PRESS_AGAIN_MS = 60;
+const POLL_MS = 5;
 const STUCK_MS = 5000;
 const COALESCE_MS = 4;
 const COALESCE_SIZE = 1 << 16;
@@ -80,25 +83,28 @@ async function interrupt(cells: readonly number[]): Promise<void> {
   }
   if (pressing) return;
   pressing = true;
+  Atomics.store(shared, Word.pressing, 1);
   const started = Date.now();
   let reported = false;
   for (let again = true; again; ) {
     const seen = Atomics.load(shared, Word.interruptsSeen);
+    // A termination that found nothing to terminate strikes the next message's handler: one to spare for it.
+    main.postMessage({ message: { type: 'nothing' }, buffers: [] } satisfies Packet<Order>);
     main.postMessage({ message: { type: 'interrupt', cells }, buffers: [] } satisfies Packet<Order>);
-    await wait(NOTICE_MS);
-    if (Atomics.load(shared, Word.interruptsSeen) === seen) {
-      session.post('Runtime.terminateExecution', () => undefined);
-    }
+    const noticed = () => Atomics.load(shared, Word.interruptsSeen) !== seen;
+    const patience = () => (Atomics.load(shared, Word.imports) > 0 ? NOTICE_IMPORTING_MS : NOTICE_MS);
+    for (let waited = 0; waited < patience() && !noticed(); waited += POLL_MS) await wait(POLL_MS);
+    if (!noticed()) session.post('Runtime.terminateExecution', () => undefined);
     await wait(PRESS_AGAIN_MS);
     // With no cell running there is nothing to end, but a callback may have to be stopped all the same.
-    const noticed = Atomics.load(shared, Word.interruptsSeen) !== seen;
-    again = cells.length === 0 ? !noticed : cells.some((cell) => running.has(cell));
+    again = cells.length === 0 ? !noticed() : cells.some((cell) => running.has(cell));
     if (again && !reported && Date.now() - started > STUCK_MS) {
       reported = true;
       report({ type: 'stuck' });
     }
   }
   pressing = false;
+  Atomics.store(shared, Word.pressing, 0);
 }
 
 function obey({ message, buffers }: Packet<Order>): void {
