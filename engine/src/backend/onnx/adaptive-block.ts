@@ -7,8 +7,7 @@ import type { Block, BlockNode, Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { BlockPlan } from '../../plan/plan.js';
 import type { MeasuredPass, ProfileBuilder } from '../../run/profile-builder.js';
-import type { Tensor } from '../../tensor.js';
-import { fromNHWC } from './layout.js';
+import { Tensor } from '../../tensor.js';
 import { feedOf, type OpenModels, runGraph } from './models.js';
 import { skipGraph, sparseGraph } from './sparse-graph.js';
 import { type SparseLists, sparseLists } from './sparse-lists.js';
@@ -56,7 +55,7 @@ export async function runAdaptiveBlock(
   const passesThrough = empty && settled && !block.projection;
   const session = passesThrough ? undefined : await context.models.get(key, context.threads, make);
   const beforeGraph = performance.now();
-  const output = session ? await runLists(session, input, lists, block.name) : input;
+  const output = session ? await runLists(session, input, lists, shape, block.name) : input;
   const graphMs = performance.now() - beforeGraph;
 
   const listBytes = [...(lists?.feeds.values() ?? [])].reduce(
@@ -101,11 +100,12 @@ async function runLists(
   session: Parameters<typeof runGraph>[0],
   input: Tensor,
   lists: SparseLists | undefined,
+  { outHeight, outWidth, outChannels }: BlockShape,
   source: string,
 ): Promise<Tensor> {
   const feeds = [...(lists?.feeds ?? [])].map(([name, { dims, values }]) => [name, dims, values] as const);
   const { y } = await runGraph(session, [feedOf('x', input), ...feeds], source);
-  return fromNHWC(y!);
+  return new Tensor([input.shape[0], outHeight, outWidth, outChannels], y!.data as Float32Array);
 }
 
 /** The block's mask, and the passes that found it. */

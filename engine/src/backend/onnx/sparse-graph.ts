@@ -7,7 +7,7 @@ import { isPointwise, patchExtent, type SparseForm } from './sparse-shape.js';
 /**
  * Builds the ONNX graph of an adaptive block. Values are rows of pixels, `[pixels, channels]`: gathering and
  * scattering whole rows runs at the speed of memory, where gathering pixels out of NCHW maps does not.
- * Inputs are `x` (`[N, H, W, C]`) and the index lists of {@link sparseLists}; the output is `y`.
+ * Inputs are `x` (`[N, H, W, C]`) and the index lists of {@link sparseLists}; the output is `y`, the output map's rows.
  *
  * @param settled true when the block's activation leaves its input as it is (a ReLU after a ReLU)
  */
@@ -57,18 +57,17 @@ class SparseGraph {
     const sum = graph.node('Add', [rows, graph.node('Gather', [shortcut, list], { axis: 0 })]);
     const updated = graph.activation(sum, block.activation);
     const rest = settled ? shortcut : graph.activation(shortcut, block.activation);
-    return this.finish(graph.node('ScatterND', [rest, 'active', updated]));
+    return this.finish(graph.node('ScatterND', [rest, 'active', updated], {}, { output: 'y' }));
   }
 
   buildSkip(): Uint8Array {
-    return this.finish(this.graph.activation(this.shortcut(), this.block.activation));
+    const rows = this.graph.activation(this.shortcut(), this.block.activation);
+    return this.finish(this.graph.node('Identity', [rows], {}, { output: 'y' }));
   }
 
-  private finish(rows: string): Uint8Array {
-    const { outHeight, outWidth, outChannels } = this.shape;
-    const dims = [this.batch, outHeight, outWidth, outChannels];
-    const output = this.graph.node('Reshape', [rows, this.graph.integers(dims)], {}, { output: 'y' });
-    return this.graph.finish(this.block.name, [{ name: output, dims }]).model;
+  /** Rows leave as they are: reshaping a graph's output would copy it. */
+  private finish(output: string): Uint8Array {
+    return this.graph.finish(this.block.name, [{ name: output }]).model;
   }
 
   private layer(
