@@ -28,8 +28,9 @@ type Trace = Record<string, never> & {
 const traces = (view: LatencyView, space = wide, grain?: 'op' | 'block') =>
   buildFigure(view, space, grain).data as unknown as Trace[];
 
+/** The sample of a kind, with the type of its variant. */
 const view = <K extends LatencyView['kind']>(kind: K) =>
-  sampleViews().find((each) => each.kind === kind) as Extract<LatencyView, { kind: K }>;
+  sampleViews().find((each) => each.kind === kind) as LatencyView & { readonly kind: K };
 
 describe.each(sampleViews().map((each) => [each.kind, each] as const))('the figure %s', (_, each) => {
   it.each([
