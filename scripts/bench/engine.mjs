@@ -113,7 +113,9 @@ export async function bench(args) {
 }
 
 function print({ model, threads, granularity, strategy, rows }) {
-  console.log(`\n${model}, ${threads} thread${threads > 1 ? 's' : ''}, S ${granularity.join('-')}, ${strategy}`);
+  console.log(
+    `\n${model}, ${threads} thread${threads > 1 ? 's' : ''}, S ${granularity.join('-')}, ${strategy}`,
+  );
   console.log('rate   dense ms (min)    engine ms (min)   speed-up   FLOPs left   realised/ideal   GFLOP/s');
   for (const row of rows) {
     const { rate, denseMs, engineMs, speedup, flopsFraction, realisedOverIdeal, gigaflopsPerSecond } = row;

@@ -308,6 +308,19 @@ void Program::check_instruction(const Session& session, int index) const {
         for (int b = a + 1; b < 4; b++) need(buffers[a] != buffers[b], "maps must not share a buffer");
       return;
     }
+    case Operation::stream: {
+      need(o[0] >= 2 && o[0] <= 3 && index + o[0] < instruction_count(), "2 or 3 convolutions must follow");
+      for (int i = 1; i <= o[0]; i++) {
+        const int32_t* pass = words + static_cast<long>(i) * instruction_words;
+        need(static_cast<Operation>(pass[0]) == Operation::convolve && pass[5] == 0,
+             "only convolutions of a region itself stream");
+        need(i == 1 || (pass[6] != static_cast<int32_t>(Layout::halo) && pass[2] == pass[3 - instruction_words]),
+             "each pass must read what the one before it writes");
+        need(session.convolution(pass[1]).form != PackedConvolution::Form::rows,
+             "a convolution of few channels does not stream");
+      }
+      return;
+    }
     default:
       return;
   }

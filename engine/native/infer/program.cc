@@ -43,7 +43,20 @@ void Program::run(Session& session, const Machine& machine, int first, int last,
   using Clock = std::chrono::steady_clock;
   auto before = Clock::now();
   for (int at = first; at < last && !machine.stop->load(std::memory_order_relaxed); at++) {
-    execute(session, machine, instructions_.data() + static_cast<long>(at) * instruction_words);
+    const int32_t* words = instructions_.data() + static_cast<long>(at) * instruction_words;
+    if (static_cast<Operation>(words[0]) == Operation::stream) {
+      // The passes' time is told as that of the stream.
+      const int count = std::min(words[1], last - at - 1);
+      run_stream(session, machine, at + 1, count);
+      for (int i = 1; i <= count; i++) milliseconds_[at + i] = 0;
+      const auto now = Clock::now();
+      milliseconds_[at] = std::chrono::duration<double, std::milli>(now - before).count();
+      before = now;
+      at += count;
+      on_progress(at + 1);
+      continue;
+    }
+    execute(session, machine, words);
     const auto now = Clock::now();
     milliseconds_[at] = std::chrono::duration<double, std::milli>(now - before).count();
     before = now;
@@ -58,8 +71,11 @@ void Program::execute(Session& session, const Machine& machine, const int32_t* w
   };
   const auto extent = [&](int32_t index) { return maps_[index].extent; };
   switch (static_cast<Operation>(words[0])) {
-    case Operation::convolve:
-      return run_convolution(session, machine, o);
+    case Operation::convolve: {
+      ConvolutionPass pass{};
+      if (prepare_convolution(session, machine, o, pass)) convolve(machine, pass);
+      return;
+    }
     case Operation::max_pool:
     case Operation::average_pool:
       return run_window(session, machine, words);
@@ -103,9 +119,19 @@ void Program::execute(Session& session, const Machine& machine, const int32_t* w
   }
 }
 
-void Program::run_convolution(Session& session, const Machine& machine, const int32_t* o) {
+void Program::run_stream(Session& session, const Machine& machine, int at, int count) {
+  ConvolutionPass passes[3]{};
+  bool ready = true;
+  for (int i = 0; i < count; i++)
+    ready = prepare_convolution(
+                session, machine, instructions_.data() + static_cast<long>(at + i) * instruction_words + 1, passes[i]) &&
+            ready;
+  if (ready && count > 0) stream(machine, passes, count);
+}
+
+bool Program::prepare_convolution(Session& session, const Machine& machine, const int32_t* o,
+                                  ConvolutionPass& pass) {
   const PackedConvolution& convolution = session.convolution(o[0]);
-  ConvolutionPass pass{};
   pass.convolution = &convolution;
   pass.input = maps_[o[1]].extent;
   pass.source = session.buffer(maps_[o[1]].buffer);
@@ -129,7 +155,7 @@ void Program::run_convolution(Session& session, const Machine& machine, const in
       pass.count = static_cast<long>(pixels.size());
     }
   }
-  if (pass.count == 0) return;
+  if (pass.count == 0) return false;
   if (convolution.form == PackedConvolution::Form::rows) {
     const Geometry& g = convolution.geometry;
     const Extent padded = maps_[o[10]].extent;
@@ -139,7 +165,7 @@ void Program::run_convolution(Session& session, const Machine& machine, const in
     pass.input = padded;
     pass.source = copy;
   }
-  convolve(machine, pass);
+  return true;
 }
 
 void Program::run_excitation(Session& session, const Machine& machine, const int32_t* o) {

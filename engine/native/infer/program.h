@@ -26,6 +26,7 @@ enum class Operation : int32_t {
   scatter_add,  // source, destination, region, activation, shortcut
   activate,     // map, region, others, activation
   excite,       // map, region, layout, reduce, expand, pooled, hidden, scale, pool region
+  stream,       // how many `convolve` instructions follow that run band by band
   count
 };
 
@@ -84,7 +85,10 @@ class Program {
   void check_tables(const Session& session, const ProgramTables& tables);
   void check_instruction(const Session& session, int at) const;
   void execute(Session& session, const Machine& machine, const int32_t* operands);
-  void run_convolution(Session& session, const Machine& machine, const int32_t* operands);
+  // Makes ready what a convolve instruction describes; false when there is nothing to compute.
+  bool prepare_convolution(Session& session, const Machine& machine, const int32_t* operands,
+                           ConvolutionPass& pass);
+  void run_stream(Session& session, const Machine& machine, int at, int count);
   void run_excitation(Session& session, const Machine& machine, const int32_t* operands);
   void run_window(Session& session, const Machine& machine, const int32_t* operands);
   void build_index(Session& session, int mask);

@@ -144,7 +144,7 @@ export class ProfileBuilder {
       kind: 'measured',
       network: this.network.name,
       ...this.header,
-      device: os.cpus()[0]?.model.trim() || 'this machine',
+      device: thisProcessor(),
       strategy: this.plan.strategy,
       ops: this.#ops,
       blocks: this.#blocks,
@@ -154,4 +154,12 @@ export class ProfileBuilder {
       notes: [...this.#notes],
     };
   }
+}
+
+let processor: string | undefined;
+
+/** Read once: asking the system takes longer than a small block. */
+function thisProcessor(): string {
+  processor ??= os.cpus()[0]?.model.trim() || 'this machine';
+  return processor;
 }

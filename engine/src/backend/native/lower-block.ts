@@ -61,6 +61,7 @@ class BlockLowering {
   #shortcut: MapReference;
   #shortcutActivated = false;
   #output: MapReference | undefined;
+  #prepared: MapReference | undefined;
   #added = false;
 
   constructor(
@@ -144,6 +145,9 @@ class BlockLowering {
     const owner = this.#owner(primitive);
     switch (primitive) {
       case 'pool':
+        if (this.#together('pool', 'conv1')) {
+          lowering.passNote(owner, 'the pool and conv1 read the input one after the other');
+        }
         lowering.gridPool(owner, this.input.map, adaptive!);
         return;
       case 'mask':
@@ -264,7 +268,7 @@ class BlockLowering {
 
   #lowerConvolution(owner: Owner, layer: number): void {
     const { lowering, shape } = this;
-    const { branch, activation, squeezeExcitation } = this.#block;
+    const { branch, activation } = this.#block;
     const convolution = branch[layer]!;
     const region = this.#regions[layer];
     const source = this.#values;
@@ -273,16 +277,9 @@ class BlockLowering {
       ...(source.halo !== undefined ? { halo: source.halo } : {}),
       ...(region ? { region } : {}),
     };
-    const name = `conv${layer + 1}` as Primitive;
-    const fusesAdd =
-      layer === branch.length - 1 &&
-      convolution.activation === 'none' &&
-      squeezeExcitation?.after !== layer &&
-      this.#together(name, 'add') &&
-      (!this.#sequence.includes('scatter') || this.#together(name, 'scatter')) &&
-      this.#sequence.indexOf('projection') < this.#sequence.indexOf(name);
-    if (fusesAdd) {
-      const output = this.#prepareOutput(owner);
+    this.#beginStream(owner, layer);
+    if (this.#fusesAdd(layer)) {
+      const output = this.#prepared ?? this.#prepareOutput(owner);
       lowering.convolve(owner, convolution, source.map, output, {
         ...sourceOptions,
         ...(this.#hasShortcut() ? { residual: this.#shortcut } : {}),
@@ -297,6 +294,45 @@ class BlockLowering {
     const destinationLayout = region && this.#mayPack(layer) ? 'packed' : 'map';
     lowering.convolve(owner, convolution, source.map, map, { ...sourceOptions, destinationLayout });
     this.#replace({ map, layout: destinationLayout, region, owned: true });
+  }
+
+  /** The last convolution adds the shortcut in its epilogue when the plan puts both into one pass. */
+  #fusesAdd(layer: number): boolean {
+    const { branch, squeezeExcitation } = this.#block;
+    const name = `conv${layer + 1}` as Primitive;
+    return (
+      layer === branch.length - 1 &&
+      branch[layer]!.activation === 'none' &&
+      squeezeExcitation?.after !== layer &&
+      this.#together(name, 'add') &&
+      (!this.#sequence.includes('scatter') || this.#together(name, 'scatter')) &&
+      this.#sequence.indexOf('projection') < this.#sequence.indexOf(name)
+    );
+  }
+
+  /** Streams the convolutions that follow each other in one group, when `layer` is the first of them. */
+  #beginStream(owner: Owner, layer: number): void {
+    const { branch, squeezeExcitation } = this.#block;
+    const first = `conv${layer + 1}` as Primitive;
+    const before = `conv${layer}` as Primitive;
+    if (layer > 0 && squeezeExcitation?.after !== layer - 1 && this.#together(before, first)) return;
+    let last = layer;
+    while (
+      last + 1 < branch.length &&
+      squeezeExcitation?.after !== last &&
+      this.#together(first, `conv${last + 2}` as Primitive)
+    ) {
+      last++;
+    }
+    if (last === layer) return;
+    const decidesBetween = this.#sequence.indexOf('index') > this.#sequence.indexOf(first);
+    const overwrites = this.#inPlace && !this.#block.projection && !this.#identityStands();
+    if (decidesBetween || readsRows(branch[layer]!) || (this.#fusesAdd(last) && overwrites)) {
+      this.lowering.passNote(owner, 'its convolutions run one after the other, each over all its pixels');
+      return;
+    }
+    if (this.#fusesAdd(last)) this.#prepared = this.#prepareOutput(owner);
+    this.lowering.builder.emit('stream', owner, [last - layer + 1]);
   }
 
   /** Rows may lie packed when whoever reads them reads the same pixels, one row for each. */
@@ -441,6 +477,7 @@ class BlockLowering {
     if (plan.mode !== 'adaptive') return;
     const shape = checkedBlockShape(next.block, lowering.network, this.#output!.shape);
     const adaptive = adaptiveBlock(lowering, next.block, shape, plan);
+    lowering.passNote(owner, 'the next pool reads the whole map after the pass');
     lowering.gridPool(owner, this.#output!, adaptive);
   }
 }

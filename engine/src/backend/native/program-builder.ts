@@ -16,6 +16,7 @@ const operations = [
   'scatter-add',
   'activate',
   'excite',
+  'stream',
 ] as const;
 
 export type Operation = (typeof operations)[number];

@@ -30,6 +30,8 @@ export class NativeSession implements Session {
   readonly #maskers = new Map<string, number>();
   readonly #programs = new Map<string, Program>();
   readonly #foreignShapes = new Map<string, Shape>();
+  /** What ran last: most often what runs next. */
+  #latest: { plan: Plan; maskers: readonly Masker[]; program: Program } | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
@@ -211,6 +213,7 @@ export class NativeSession implements Session {
       this.#foreignShapes.set(stop.node.name, output.shape);
       for (const { number } of this.#programs.values()) this.#addon.inferDropProgram(this.#handle, number);
       this.#programs.clear();
+      this.#latest = undefined;
       return false;
     }
     this.#addon.inferWrite(this.#handle, program.number, stop.output.id, output.data);
@@ -218,6 +221,14 @@ export class NativeSession implements Session {
   }
 
   #programFor(plan: Plan, maskers: readonly Masker[]): Program {
+    const latest = this.#latest;
+    if (latest?.plan === plan && latest.maskers === maskers) return latest.program;
+    const program = this.#lowered(plan, maskers);
+    this.#latest = { plan, maskers, program };
+    return program;
+  }
+
+  #lowered(plan: Plan, maskers: readonly Masker[]): Program {
     const decisions = decisionsFor(this.network, plan, maskers);
     const rates = maskers.map((masker, i) => (decisions[i] === 'native' ? salientRate(masker) : undefined));
     const pools = maskers.map(({ needsPool }) => (needsPool ? 1 : 0)).join('');
