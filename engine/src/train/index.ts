@@ -20,5 +20,6 @@ export * from './program.js';
 export * from './recipe.js';
 export * from './save.js';
 export * from './schedule.js';
+export * from './settings.js';
 export * from './shipped.js';
 export * from './train.js';

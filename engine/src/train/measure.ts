@@ -3,8 +3,9 @@ import { costsOf } from './architecture.js';
 import { CoverageCounter, type StageCoverage } from './coverage.js';
 import { fillBatch } from './data/batches.js';
 import type { Dataset } from './data/dataset.js';
-import { buildGraph, newSettings } from './graph.js';
+import { buildGraph } from './graph.js';
 import type { Parameters } from './parameters.js';
+import { newSettings } from './settings.js';
 
 /** How a network in training does on a dataset, with the noise off. */
 export interface Measurement {

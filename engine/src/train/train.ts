@@ -3,11 +3,12 @@ import { layoutOf } from './architecture.js';
 import { loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
 import { epochOrder, fillBatch } from './data/batches.js';
 import type { Dataset } from './data/dataset.js';
-import { buildGraph, type Graph, newSettings, type StepSettings } from './graph.js';
+import { buildGraph, type Graph } from './graph.js';
 import { type Measurement, measure } from './measure.js';
 import { Parameters } from './parameters.js';
 import type { MaskOptimisation, Optimisation, Recipe } from './recipe.js';
 import { flopsBounds, gumbelTemperature, learningRate } from './schedule.js';
+import { newSettings, type StepSettings } from './settings.js';
 
 /** What is reported while training. */
 export interface TrainProgress {
