@@ -53,6 +53,25 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
       expect(await figure.textContent()).toContain('of the settings before');
     });
 
+    it('says that it waits when a prediction is overdue, until it comes', async () => {
+      await expect.poll(live.measured).toMatch(/ms$/);
+      await live.page.evaluate(() => {
+        (window as unknown as Fakes).kernel.answering = false;
+      });
+      await live.page.getByLabel('Strategy').selectOption('auto');
+      const figure = live.page.locator('.fovea-mod-predicted');
+      await expect.poll(() => figure.textContent()).toContain('waiting for the kernel');
+      const { serial } = (await live.requests()).filter((each) => each.type === 'predict').at(-1) as {
+        serial: number;
+      };
+      await live.page.evaluate((number) => {
+        const { kernel, answers } = window as unknown as Fakes;
+        const { profile, dense } = answers;
+        kernel.reply({ type: 'prediction', serial: number, profile, dense, computeMs: 1 });
+      }, serial);
+      expect(await figure.textContent()).not.toContain('waiting');
+    });
+
     it('shows progress, lets the run be stopped, and ignores its late result', async () => {
       await expect.poll(live.measured).toMatch(/ms$/);
       const before = await live.measured();
@@ -182,13 +201,14 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
       await live.page.keyboard.press('Space');
       await live.page.keyboard.press('ArrowRight');
       await live.page.keyboard.press('Space');
-      const covered = (await region())!.cells.split('1').length - 1;
-      expect(covered).toBeGreaterThan(40);
+      const covered = async () => (await region())!.cells.split('1').length - 1;
+      await expect.poll(covered).toBeGreaterThan(80);
+      const before = await covered();
       await live.page.keyboard.press('e');
       await live.page.keyboard.press('Space');
-      expect((await region())!.cells.split('1').length - 1).toBeLessThan(covered);
+      await expect.poll(covered).toBeLessThan(before);
       await live.page.keyboard.press('Delete');
-      expect((await region())!.cells).not.toContain('1');
+      await expect.poll(covered).toBe(0);
       expect(await live.page.locator('.fovea-painter .fovea-readout').textContent()).toContain('Paint where');
     });
 

@@ -138,7 +138,7 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       await harness.page.mouse.move(box.x + box.width * 0.5, box.y + box.height * 0.5);
       const readout = harness.page.locator('[data-view=block] .fovea-readout');
       expect(await readout.textContent()).toMatch(
-        /^Row 4, column 4 runs · margin \+0\.\d\d · map y 24–31, x 24–31$/,
+        /^Row 4, column 4 runs · margin \+0\.\d\d · map y 24–31, x 24–31 · 33% of its block active$/,
       );
       await harness.page.mouse.move(0, 0);
       expect(await readout.textContent()).toContain('Point at a cell');

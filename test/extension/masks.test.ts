@@ -68,9 +68,11 @@ describe('words about masks', () => {
 
   it('tell a cell’s place, state, margin and map pixels', () => {
     const [block] = tinyMasks().images[0]!.blocks;
-    expect(cellSentence(cellAt(block!, 0, 0))).toBe('Row 1, column 1 runs · map y 0–1, x 0–1');
-    expect(cellSentence({ ...cellAt(block!, 1, 0), margin: -1.236 })).toBe(
-      'Row 2, column 1 is skipped · margin −1.24 · map y 2–3, x 0–1',
+    expect(cellSentence(cellAt(block!, 0, 0), 0.25)).toBe(
+      'Row 1, column 1 runs · map y 0–1, x 0–1 · 25% of its block active',
+    );
+    expect(cellSentence({ ...cellAt(block!, 1, 0), margin: -1.236 }, 1)).toBe(
+      'Row 2, column 1 is skipped · margin −1.24 · map y 2–3, x 0–1 · 100% of its block active',
     );
   });
 

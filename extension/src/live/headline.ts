@@ -45,16 +45,21 @@ export class Headline {
   show(options: {
     readonly prediction: Prediction | undefined;
     readonly result: Result | undefined;
+    /** Whether the prediction for the controls as they stand is overdue. */
+    readonly isSlow: boolean;
     /** Whether the result belongs to the controls as they stand. */
     readonly isCurrent: boolean;
     readonly progress: { readonly fraction: number; readonly name: string } | undefined;
   }): void {
-    const { prediction, result, isCurrent, progress } = options;
+    const { prediction, result, isCurrent, isSlow, progress } = options;
     const predicted = prediction?.profile;
     this.predicted.number.textContent = predicted ? milliseconds(predicted.totalMs) : '–';
-    this.predicted.note.textContent = predicted
-      ? againstDense(predicted.totalMs, prediction.dense.totalMs)
-      : '';
+    this.predicted.node.classList.toggle('fovea-mod-stale', isSlow);
+    this.predicted.note.textContent = isSlow
+      ? 'waiting for the kernel'
+      : predicted
+        ? againstDense(predicted.totalMs, prediction.dense.totalMs)
+        : '';
     this.predicted.node.title = predicted ? `On ${predicted.device}, ${predicted.strategy}` : '';
     this.measured.number.textContent = result ? milliseconds(result.measured.totalMs) : '–';
     this.measured.node.classList.toggle('fovea-mod-stale', result !== undefined && !isCurrent);

@@ -24,6 +24,9 @@ export interface Result {
   readonly state: LiveState;
 }
 
+/** A prediction that takes longer is said to be awaited; a faster one would only make the panel flicker. */
+const SLOW_MS = 600;
+
 /** Everything that the panel knows of one notebook's kernel: its model, kept while another notebook is in front. */
 export class LiveSession {
   catalogue: LiveCatalogue | undefined;
@@ -32,6 +35,8 @@ export class LiveSession {
   result: Result | undefined;
   /** The run under way, 0…1 done; undefined when there is none. */
   progress: { readonly fraction: number; readonly name: string } | undefined;
+  /** Whether a prediction has been awaited for longer than it should take. */
+  isSlow = false;
   /** What went wrong last, in the kernel's words. */
   problem: string | undefined;
   /** Whether a run follows when the controls rest. */
@@ -42,12 +47,13 @@ export class LiveSession {
   private readonly scheduler: Scheduler;
   private readonly codes = new Map<number, { resolve(source: string): void; reject(error: Error): void }>();
   private sentAt = 0;
+  private slow: number | undefined;
   private ranState: LiveState | undefined;
 
   constructor(readonly kernel: Kernel.IKernelConnection) {
     this.scheduler = new Scheduler({
       send: (request) => {
-        if (request.type === 'predict') this.sentAt = performance.now();
+        if (request.type === 'predict') this.awaitPrediction();
         if (request.type === 'run') this.ranState = request.state;
         this.client.send(request);
       },
@@ -66,6 +72,7 @@ export class LiveSession {
 
   dispose(): void {
     this.onChange = () => undefined;
+    window.clearTimeout(this.slow);
     this.scheduler.reset();
     this.rejectCodes('The panel was closed.');
     this.client.dispose();
@@ -126,8 +133,19 @@ export class LiveSession {
     });
   }
 
+  private awaitPrediction(): void {
+    this.sentAt = performance.now();
+    window.clearTimeout(this.slow);
+    this.slow = window.setTimeout(() => {
+      this.isSlow = this.waiting;
+      this.onChange('prediction');
+    }, SLOW_MS);
+  }
+
   private onConnection(connection: Connection): void {
     if (connection !== 'ready') {
+      window.clearTimeout(this.slow);
+      this.isSlow = false;
       this.scheduler.reset();
       this.rejectCodes('The kernel was disconnected.');
     }
@@ -144,6 +162,8 @@ export class LiveSession {
         break;
       case 'prediction':
         if (!this.scheduler.predicted(reply.serial)) break;
+        window.clearTimeout(this.slow);
+        this.isSlow = false;
         this.prediction = {
           profile: reply.profile,
           dense: reply.dense,

@@ -55,7 +55,8 @@ export class LiveView {
   ) {
     this.overlay = new Overlay({
       onCell: (cell) => {
-        this.readout.textContent = cell ? cellSentence(cell) : this.blockLine();
+        const block = this.blocks[this.position];
+        this.readout.textContent = cell && block ? cellSentence(cell, block.rate) : this.blockLine();
       },
     });
     this.overlay.node.tabIndex = 0;
@@ -188,17 +189,19 @@ export class LiveView {
   }
 
   private async showImage(thumbnails: boolean): Promise<void> {
-    const { catalogue, state } = this.session;
-    const chosen = catalogue?.images.find(({ name }) => name === state?.image);
+    const { session } = this;
+    const chosen = session.catalogue?.images.find(({ name }) => name === session.state?.image);
     const png = this.image?.png ?? chosen?.png;
-    if (!png || !state) return;
+    if (!png) return;
     if (this.picture?.png !== png) {
       const { width = 224, height = 224 } = this.image ?? {};
       this.picture = { png, loaded: loadPicture(png, width, height) };
     }
     const { picture } = this;
     const loaded = await picture.loaded;
-    if (picture !== this.picture) return;
+    // The state as it is now: what was painted while the image loaded must stay.
+    const { state } = session;
+    if (picture !== this.picture || !state) return;
     if (this.side === 'paint') {
       if (!this.painter.isPainting)
         this.painter.show(loaded, readRegion(state.region, loaded.width, loaded.height));

@@ -55,8 +55,8 @@ export function imageSentence(document: MasksDocument, image: MasksImage): strin
   );
 }
 
-/** `Row 3, column 5 runs · margin +1.24 · map y 12–15, x 20–23` */
-export function cellSentence(cell: Cell): string {
+/** `Row 3, column 5 runs · margin +1.24 · map y 12–15, x 20–23 · 38% of its block active` */
+export function cellSentence(cell: Cell, rate: number): string {
   const span = ([first, last]: readonly [number, number]) =>
     first === last ? `${first}` : `${first}–${last}`;
   const margin =
@@ -65,7 +65,7 @@ export function cellSentence(cell: Cell): string {
       : ` · margin ${cell.margin < 0 ? '−' : '+'}${Math.abs(cell.margin).toFixed(2)}`;
   return (
     `Row ${cell.row + 1}, column ${cell.column + 1} ${cell.active ? 'runs' : 'is skipped'}${margin}` +
-    ` · map y ${span(cell.y)}, x ${span(cell.x)}`
+    ` · map y ${span(cell.y)}, x ${span(cell.x)} · ${percent(rate)} of its block active`
   );
 }
 

@@ -254,7 +254,8 @@ export class MasksViewer {
   }
 
   private showCell(cell: Cell | undefined, byKeyboard: boolean): void {
-    const text = cell ? cellSentence(cell) : HINT;
+    const block = this.blocks[this.position];
+    const text = cell && block ? cellSentence(cell, block.rate) : HINT;
     this.readout.textContent = text;
     this.readout.classList.toggle('fovea-mod-rest', !cell);
     if (cell && byKeyboard) this.live.textContent = text;
