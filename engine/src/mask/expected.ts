@@ -70,6 +70,30 @@ function axesOf(block: Block, shape: BlockShape, axis: 0 | 1): Axis[] {
   }));
 }
 
+const readersOfShape = new WeakMap<
+  BlockShape,
+  Map<number, { readonly down: Readers; readonly across: Readers }>
+>();
+
+/** Readers of every pixel of a block's maps, remembered: a search asks at many rates. */
+function readersOf(block: Block, shape: BlockShape, granularity: number) {
+  let known = readersOfShape.get(shape);
+  if (!known) {
+    known = new Map();
+    readersOfShape.set(shape, known);
+  }
+  let readers = known.get(granularity);
+  if (!readers) {
+    const { rows, columns } = maskGrid(shape.outHeight, shape.outWidth, granularity);
+    readers = {
+      down: readersAlong(axesOf(block, shape, 0), rows),
+      across: readersAlong(axesOf(block, shape, 1), columns),
+    };
+    known.set(granularity, readers);
+  }
+  return readers;
+}
+
 /**
  * Expected fraction of each branch convolution's output that is needed when every cell is active independently
  * with probability `rate`: the mean over pixels of 1 − (1 − r)^k, where k cells depend on the pixel.
@@ -84,9 +108,7 @@ export function expectedBranchRates(
   granularity: number,
   rate: number,
 ): number[] {
-  const { rows, columns } = maskGrid(shape.outHeight, shape.outWidth, granularity);
-  const down = readersAlong(axesOf(block, shape, 0), rows);
-  const across = readersAlong(axesOf(block, shape, 1), columns);
+  const { down, across } = readersOf(block, shape, granularity);
   return block.branch.map((_, i) => {
     if (i === block.branch.length - 1) return rate;
     let expected = 0;

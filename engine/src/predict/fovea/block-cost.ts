@@ -66,37 +66,52 @@ export interface BlockQuestion {
 
 const costsKnown = new WeakMap<Device, Map<string, PredictedBlock>>();
 const shapeNames = new WeakMap<BlockShape, string>();
+const shapeNumbers = new Map<string, number>();
+const planNames = new WeakMap<BlockQuestion['plan'], string>();
 
 /** Says all that a block's cost depends on of its geometry: blocks of one name are alike. */
 export function shapeName(block: Block, shape: BlockShape): string {
   let name = shapeNames.get(shape);
   if (name === undefined) {
-    const convolutions = [...block.branch, ...(block.projection ? [block.projection] : [])];
-    name = [
-      shape.inHeight,
-      shape.inWidth,
-      block.activation,
-      block.projection ? 'projection' : '',
-      block.squeezeExcitation
-        ? `${block.squeezeExcitation.after},${block.squeezeExcitation.reduce.outChannels}`
-        : '',
-      ...convolutions.map(
-        ({ inChannels, outChannels, kernel, stride, padding, dilation, groups }) =>
-          `${inChannels},${outChannels},${kernel},${stride},${padding},${dilation},${groups}`,
-      ),
-    ].join(';');
+    const described = describeShape(block, shape);
+    // A short name in the place of the long one: it is part of a key that is made for every prediction.
+    const number = shapeNumbers.get(described) ?? shapeNumbers.size;
+    shapeNumbers.set(described, number);
+    name = `#${number}`;
     shapeNames.set(shape, name);
   }
   return name;
 }
 
-function questionName(
-  { block, shape, plan, coverage, nextCells }: BlockQuestion,
-  { batch, threads }: Setting,
-): string {
-  let name = `${batch},${threads},${nextCells};${plan.mode},${plan.granularity},${plan.excitation};`;
-  for (const group of plan.groups) name += `${group.primitives},${group.tile ?? ''}/`;
-  return `${name};${coverage.rate},${coverage.branch},${coverage.cells};${shapeName(block, shape)}`;
+function describeShape(block: Block, shape: BlockShape): string {
+  const convolutions = [...block.branch, ...(block.projection ? [block.projection] : [])];
+  const { squeezeExcitation } = block;
+  return [
+    shape.inHeight,
+    shape.inWidth,
+    block.activation,
+    block.projection ? 'projection' : '',
+    squeezeExcitation ? `${squeezeExcitation.after},${squeezeExcitation.reduce.outChannels}` : '',
+    ...convolutions.map(
+      ({ inChannels, outChannels, kernel, stride, padding, dilation, groups, activation }) =>
+        `${inChannels},${outChannels},${kernel},${stride},${padding},${dilation},${groups},${activation}`,
+    ),
+  ].join(';');
+}
+
+function planName(plan: BlockQuestion['plan']): string {
+  let name = planNames.get(plan);
+  if (name === undefined) {
+    const groups = plan.groups.map(({ primitives, tile }) => `${primitives}:${tile ?? ''}`).join('/');
+    name = `${plan.mode},${plan.granularity},${plan.excitation};${groups}`;
+    planNames.set(plan, name);
+  }
+  return name;
+}
+
+function questionName({ block, shape, plan, coverage, nextCells }: BlockQuestion, setting: Setting): string {
+  const { rate, branch, cells } = coverage;
+  return `${shapeName(block, shape)} ${setting.batch} ${setting.threads} ${nextCells} ${rate} ${cells} ${branch} ${planName(plan)}`;
 }
 
 /** Predicts one block, or repeats what was predicted for another just like it. */
