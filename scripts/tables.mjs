@@ -299,9 +299,11 @@ function measuredPart({ machine, cores, date, network, rows, summary }) {
     '### How far predictions were from measurements',
     '',
     `${percent(summary.blocksWithin10)} of ${summary.blocks} blocks within 10 % (median error ${percent(summary.medianBlockError)}),`,
+    `${percent(summary.blocksWithin10Unbiased)} with the common bias of ${percent(summary.bias)} taken out;`,
     `${percent(summary.plansWithin5)} of ${summary.plans} network totals within 5 % (median error ${percent(summary.medianPlanError)}).`,
     `Taking S and strategy as predicted cost at most ${percent(summary.worstChoiceLoss)} over the best measured`,
-    `(median ${percent(summary.medianChoiceLoss)}).`,
+    `(median ${percent(summary.medianChoiceLoss)}). The measurements themselves: the median of equal runs took`,
+    `${percent(summary.medianSpread)} longer than the shortest.`,
   ];
   return parts.join('\n');
 }

@@ -43,6 +43,7 @@ export interface BlockComparison {
 /** One plan. */
 export interface PlanComparison {
   readonly strategy: string;
+  /** S; `Infinity`, which JSON writes as null, is the whole map. */
   readonly granularity: number;
   readonly rate: number;
   readonly threads: number;
@@ -61,6 +62,13 @@ export interface ValidationSummary {
   readonly plansWithin5: number;
   readonly medianBlockError: number;
   readonly medianPlanError: number;
+  /**
+   * Median of `predicted / measured − 1` with its sign: how much slower the machine is now than predictions
+   * take it to be, above 0 when it is faster. Neighbours and clocks move it from hour to hour.
+   */
+  readonly bias: number;
+  /** `blocksWithin10` with that bias taken out: how well the model tells blocks and plans apart. */
+  readonly blocksWithin10Unbiased: number;
   /** Largest loss by taking S and strategy as predicted, over the best measured, at any rate and threads. */
   readonly worstChoiceLoss: number;
   readonly medianChoiceLoss: number;
@@ -177,7 +185,10 @@ function compare(
 }
 
 function summarise(rows: readonly PlanComparison[]): ValidationSummary {
-  const blockErrors = rows.flatMap(({ blocks }) => blocks.map(({ error }) => Math.abs(error)));
+  const signed = rows.flatMap(({ blocks }) => blocks.map(({ error }) => error));
+  const blockErrors = signed.map(Math.abs);
+  const bias = median(signed);
+  const unbiased = signed.map((error) => Math.abs((1 + error) / (1 + bias) - 1));
   const planErrors = rows.map(({ error }) => Math.abs(error));
   const share = (errors: readonly number[], limit: number) =>
     errors.filter((error) => error <= limit).length / Math.max(1, errors.length);
@@ -189,6 +200,8 @@ function summarise(rows: readonly PlanComparison[]): ValidationSummary {
     plansWithin5: share(planErrors, 0.05),
     medianBlockError: median(blockErrors),
     medianPlanError: median(planErrors),
+    bias,
+    blocksWithin10Unbiased: share(unbiased, 0.1),
     worstChoiceLoss: Math.max(0, ...losses),
     medianChoiceLoss: median(losses.length > 0 ? losses : [0]),
   };

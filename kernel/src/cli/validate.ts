@@ -84,6 +84,7 @@ function asText({ network, device, runs, rows, summary }: Validation): string {
     ]),
     '',
     `${percent(summary.blocksWithin10)} of ${summary.blocks} blocks within 10 % (median error ${percent(summary.medianBlockError)})`,
+    `${percent(summary.blocksWithin10Unbiased)} of them with the common bias of ${percent(summary.bias)} taken out`,
     `${percent(summary.plansWithin5)} of ${summary.plans} network totals within 5 % (median error ${percent(summary.medianPlanError)})`,
     `S and strategy chosen by prediction: at worst ${percent(summary.worstChoiceLoss)} slower than the best measured, median ${percent(summary.medianChoiceLoss)}`,
   ].join('\n');
