@@ -63,8 +63,8 @@ export interface ValidationSummary {
   readonly medianBlockError: number;
   readonly medianPlanError: number;
   /**
-   * Median of `predicted / measured − 1` with its sign: how much slower the machine is now than predictions
-   * take it to be, above 0 when it is faster. Neighbours and clocks move it from hour to hour.
+   * Median of `predicted / measured − 1` with its sign: below 0 when the machine is slower now than when it was
+   * calibrated, above 0 when it is faster. Neighbours and clocks move it from hour to hour.
    */
   readonly bias: number;
   /** `blocksWithin10` with that bias taken out: how well the model tells blocks and plans apart. */
