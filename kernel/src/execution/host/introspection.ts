@@ -120,7 +120,8 @@ function withoutMagics(code: string): string {
 /** The chain of names around a place in code points. */
 function nameAt(code: string, cursor: number): string | undefined {
   const characters = [...code];
-  const before = characters.slice(0, cursor).join('');
+  // A search for the end of a text begins at every character of it: only the last ones are searched.
+  const before = characters.slice(Math.max(0, cursor - 256), cursor).join('');
   const after = characters.slice(cursor).join('');
   const left = /[\p{ID_Continue}$.]*$/u.exec(before)![0];
   const right = /^[\p{ID_Continue}$]*/u.exec(after)![0];
