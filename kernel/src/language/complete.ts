@@ -25,16 +25,12 @@ export interface Word {
   readonly inString: boolean;
 }
 
-/** Longest word that is completed. */
-const longestWord = 256;
-
 /** The word in front of the cursor. */
 export function wordAt(code: string, cursor: number): Word {
   const before = code.slice(0, cursor);
   const opened = openString(before);
   if (opened !== undefined) return { start: opened, typed: before.slice(opened), inString: true };
-  // A search for the end of a text begins at every character of it: only the last ones are searched.
-  const typed = /#?[\p{ID_Continue}$]*$/u.exec(before.slice(-longestWord))![0];
+  const typed = /#?[\p{ID_Continue}$]*$/u.exec(before)![0];
   return { start: cursor - typed.length, typed, inString: false };
 }
 

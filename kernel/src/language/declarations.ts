@@ -1,5 +1,5 @@
 import { type LspDocumentSymbol, SymbolKind } from './lsp-types.js';
-import { Lines } from './text.js';
+import { indexAt } from './text.js';
 
 /** A name that a cell declares at its top level. */
 export interface Declaration {
@@ -15,9 +15,6 @@ const identifier = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;
 /** Words that an export list may not hold. */
 const reserved = new Set(['default', 'export', 'import', 'this', 'await', 'yield', 'arguments', 'eval']);
 
-/** How far in front of a name its keyword is looked for. */
-const lookBack = 400;
-
 /**
  * The names among a file's symbols that may be declarations of its top level. The server lists nested ones
  * too; which those are shows when the file is checked.
@@ -28,11 +25,10 @@ export function declarationsOf(
   symbols: readonly LspDocumentSymbol[],
 ): Map<string, Declaration> {
   const found = new Map<string, Declaration>();
-  const lines = new Lines(text);
   for (const { name, kind, selectionRange } of symbols) {
-    const start = lines.indexAt(selectionRange.start);
+    const start = indexAt(text, selectionRange.start);
     if (start >= text.length || !identifier.test(name) || reserved.has(name)) continue;
-    const before = text.slice(Math.max(0, start - lookBack), start);
+    const before = text.slice(0, start);
     const variable = kind === SymbolKind.variable;
     const also = found.get(name);
     found.set(name, {
@@ -49,7 +45,7 @@ const keyword =
 
 /** The last declaring keyword in front of a name; it may belong to something nested, so only `let` and `var` count. */
 function isMutable(before: string): boolean {
-  const last = [...before.matchAll(keyword)].at(-1)?.[1];
+  const last = [...before.slice(-4000).matchAll(keyword)].at(-1)?.[1];
   return last === 'let' || last === 'var';
 }
 

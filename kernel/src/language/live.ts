@@ -44,11 +44,8 @@ export async function liveProperties(
 const memberChain =
   /(?<![\p{ID_Continue}$.)\]"'`])([\p{ID_Start}$_][\p{ID_Continue}$]*(?:\??\.[\p{ID_Continue}$]+|\[\d+\]|\["[^"\\\n]*"\]|\['[^'\\\n]*'\])*)\??\.\s*$/u;
 
-const longestChain = 512;
-
 /** The chain whose members follow; empty for the global scope, undefined where it cannot be followed. */
-function chainBefore(text: string): string | undefined {
-  const before = text.slice(-longestChain);
+function chainBefore(before: string): string | undefined {
   if (!/\.\s*$/.test(before)) return '';
   return memberChain.exec(before)?.[1]?.replace(/\?\./g, '.');
 }

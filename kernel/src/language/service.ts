@@ -18,10 +18,7 @@ import type {
 } from './lsp-types.js';
 import { Notebook, rootText } from './notebook.js';
 import { cellFileName, globalsFile, projectFile, projectText, rootFile } from './project.js';
-import { Lines, utf16Offset } from './text.js';
-
-/** Longer cells are data more than code; they are run, but not looked into. */
-const longestCell = 1_000_000;
+import { indexAt, positionAt, utf16Offset } from './text.js';
 
 const currentFile = cellFileName('current');
 
@@ -74,13 +71,12 @@ export class LanguageService {
     const at = utf16Offset(code, cursor);
     const word = wordAt(code, at);
     const living = liveProperties(word.inString ? undefined : live, code.slice(0, word.start));
-    if (code.length > longestCell) return completion(code, at, word, [], await living);
     const items = await this.#use<readonly LspCompletionItem[]>(async (client) => {
       const text = await this.#sync(client, code);
       const found = await this.#ask<{ items?: LspCompletionItem[] } | LspCompletionItem[] | null>(
         client,
         'textDocument/completion',
-        { position: new Lines(text).positionAt(at) },
+        { position: positionAt(text, at) },
       );
       return Array.isArray(found) ? found : (found?.items ?? []);
     }, []);
@@ -93,17 +89,16 @@ export class LanguageService {
    * @param detailLevel 1 adds the source of the declaration
    */
   async inspect(code: string, cursor: number, detailLevel: 0 | 1 = 0): Promise<Inspection> {
-    if (code.length > longestCell) return notFound;
     const at = utf16Offset(code, cursor);
     const name = at > 0 && !/[\p{ID_Continue}$]/u.test(code[at] ?? '') ? at - 1 : at;
     return this.#use(async (client) => {
       const text = await this.#sync(client, code);
-      const lines = new Lines(text);
-      const onName = { position: lines.positionAt(name) };
+      const onName = { position: positionAt(text, name) };
       const hover = hoverMarkdown(await this.#ask<LspHover | null>(client, 'textDocument/hover', onName));
       if (hover === '') {
+        const position = positionAt(text, at);
         const help = await this.#ask<LspSignatureHelp | null>(client, 'textDocument/signatureHelp', {
-          position: lines.positionAt(at),
+          position,
         });
         return inspection([signatureMarkdown(help)]);
       }
@@ -121,7 +116,6 @@ export class LanguageService {
 
   /** Type errors and warnings of a cell, as it would run now. Empty when the server cannot tell. */
   async diagnose(code: string): Promise<Diagnostic[]> {
-    if (code.length > longestCell) return [];
     return this.#use(async (client) => {
       const { declared, found } = await this.#check(client, code);
       this.#checked = { code, declared };
@@ -134,7 +128,6 @@ export class LanguageService {
    * @param _executionCount the cell's number, for the protocol's sake: a cell that runs again is a new cell
    */
   async commit(code: string, _executionCount?: number): Promise<void> {
-    if (code.length > longestCell) return;
     await this.#use(async (client) => {
       const { declared } = this.#checked?.code === code ? this.#checked : await this.#check(client, code);
       this.#checked = undefined;
@@ -286,7 +279,7 @@ export class LanguageService {
       own === currentFile
         ? code
         : (this.#notebook.codeOf(own) ?? (await readFile(path, 'utf8').catch(() => undefined)));
-    return text === undefined ? undefined : new Lines(text).slice(range);
+    return text?.slice(indexAt(text, range.start), indexAt(text, range.end));
   }
 }
 

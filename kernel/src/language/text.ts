@@ -1,4 +1,4 @@
-import type { Position, Range } from './lsp-types.js';
+import type { Position } from './lsp-types.js';
 
 /** Index in UTF-16 units of the character that `codePoints` characters precede; Jupyter counts code points. */
 export function utf16Offset(text: string, codePoints: number): number {
@@ -16,38 +16,30 @@ export function codePointOffset(text: string, index: number): number {
   return count;
 }
 
-/** Places in a text by line and character. The protocol knows three line ends, of any mix. */
-export class Lines {
-  /** Indices at which lines begin. */
-  readonly #starts: number[] = [0];
-
-  constructor(private readonly text: string) {
-    for (const match of text.matchAll(/\r\n|\n|\r/g)) this.#starts.push(match.index + match[0].length);
+/** Line and character of an index; lines end as TypeScript sees it. */
+export function positionAt(text: string, index: number): Position {
+  let line = 0;
+  let lineStart = 0;
+  for (const end of lineEnds(text)) {
+    if (end > index) break;
+    line++;
+    lineStart = end;
   }
+  return { line, character: index - lineStart };
+}
 
-  get count(): number {
-    return this.#starts.length;
+/** Index of a position, inside the text. */
+export function indexAt(text: string, { line, character }: Position): number {
+  if (line === 0) return Math.min(character, text.length);
+  let current = 0;
+  for (const end of lineEnds(text)) {
+    current++;
+    if (current === line) return Math.min(end + character, text.length);
   }
+  return text.length;
+}
 
-  positionAt(index: number): Position {
-    let low = 0;
-    let high = this.#starts.length;
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (this.#starts[middle]! <= index) low = middle;
-      else high = middle;
-    }
-    return { line: low, character: index - this.#starts[low]! };
-  }
-
-  /** Index of a position; that of the text's end for one beyond it. */
-  indexAt({ line, character }: Position): number {
-    const start = this.#starts[line];
-    return start === undefined ? this.text.length : Math.min(start + character, this.text.length);
-  }
-
-  /** The text of a range. */
-  slice({ start, end }: Range): string {
-    return this.text.slice(this.indexAt(start), this.indexAt(end));
-  }
+/** Indices at which a new line begins. The protocol knows three line ends, of any mix. */
+function* lineEnds(text: string): Iterable<number> {
+  for (const match of text.matchAll(/\r\n|\n|\r/g)) yield match.index + match[0].length;
 }

@@ -301,16 +301,6 @@ describe('the service itself', () => {
     expect(await messages('last0 + last1 + last2 + step;')).toEqual([]);
   });
 
-  it('copes with a cell of two thousand names, and lets one of a megabyte be', async () => {
-    const many = Array.from({ length: 2000 }, (_, i) => `const name${i} = ${i};`).join('\n');
-    expect(await messages(many)).toEqual([]);
-    await service.commit(many);
-    expect((await completions('name1999.toF')).matches).toEqual(['toFixed']);
-    const data = `const table = "${'x'.repeat(1_100_000)}";`;
-    expect(await messages(data)).toEqual([]);
-    expect((await completions(data)).matches).toEqual([]);
-  });
-
   it('answers nothing, and throws nothing, once it is disposed', async () => {
     const other = new LanguageService({ directory });
     expect((await other.complete('Math.sq', 7)).matches[0]).toBe('sqrt');

@@ -47,11 +47,6 @@ interface AmaroError {
 
 let amaro: Amaro | undefined;
 
-/** Loads the type stripper, so that the first cell need not wait for it. */
-export function warmUp(): void {
-  strip('let x: number');
-}
-
 /**
  * Blanks out types. Code nested beyond the stack may leave the WebAssembly instance in pieces without saying
  * so until the next call: what fails on a used instance is tried on a new one.

@@ -3,12 +3,12 @@ import type {
   Expression,
   FunctionDeclaration,
   ImportDeclaration,
-  Pattern,
   Program,
   VariableDeclaration,
 } from 'acorn';
 import { BRIDGE } from '../bridge.js';
 import type { CellProgram } from '../wire.js';
+import { boundNames } from './bindings.js';
 import { blanked, Editor } from './edits.js';
 import { CellSyntaxError } from './syntaxError.js';
 import { walk } from './walk.js';
@@ -32,31 +32,6 @@ const intrinsics: ReadonlySet<string> = new Set(
     'Proxy Reflect RegExp Set SharedArrayBuffer String Symbol TypeError WeakMap globalThis undefined'
   ).split(' '),
 ).add(BRIDGE);
-
-/** The names that a binding pattern declares. */
-export function boundNames(pattern: Pattern, names: string[] = []): string[] {
-  switch (pattern.type) {
-    case 'Identifier':
-      names.push(pattern.name);
-      break;
-    case 'ObjectPattern':
-      for (const property of pattern.properties) {
-        boundNames(property.type === 'RestElement' ? property.argument : property.value, names);
-      }
-      break;
-    case 'ArrayPattern':
-      for (const element of pattern.elements) if (element) boundNames(element, names);
-      break;
-    case 'AssignmentPattern':
-      boundNames(pattern.left, names);
-      break;
-    case 'RestElement':
-      boundNames(pattern.argument, names);
-      break;
-    default:
-  }
-  return names;
-}
 
 /**
  * Turns a cell's module-like JavaScript into scripts whose top-level names are global variables, so that

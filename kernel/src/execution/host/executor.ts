@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Diagnostic } from '../../language/diagnose.js';
 import type { Json, Message } from '../../protocol/message.js';
 import { cellFile } from '../cells/cellFile.js';
@@ -45,6 +46,8 @@ interface Execution {
 const CODE_LIMIT = 8_000_000;
 /** Sources that tracebacks can show. */
 const REMEMBERED = 2000;
+/** A cell that has run this long is checked while it runs, any other when it has ended. */
+const CHECK_AFTER_MS = 40;
 /** Type errors shown of one cell. */
 const DIAGNOSTICS_SHOWN = 8;
 
@@ -125,12 +128,17 @@ export class Executor {
       return this.#syntaxError(execution, error);
     }
     const typescript = compiled.isExpression ? '' : translated.typescript;
-    const diagnosis = this.#diagnose(execution, typescript);
     if (this.#strict) {
-      const errors = (await diagnosis).filter(({ severity }) => severity === 'error');
+      const found = await this.#diagnose(execution, typescript);
+      const errors = found.filter(({ severity }) => severity === 'error');
       if (errors.length > 0) return this.#typeErrors(execution, errors);
     }
-    const outcome = await this.#runCompiled(execution, compiled, settings);
+    const running = this.#runCompiled(execution, compiled, settings);
+    // A short cell is not held up by its own check.
+    const diagnosis = Promise.race([running, setTimeout(CHECK_AFTER_MS)]).then(() =>
+      this.#diagnose(execution, typescript),
+    );
+    const outcome = await running;
     if (settings.reset) this.context.introspection.reset();
     else if (outcome.status === 'ok' && typescript.trim() !== '') {
       this.context.introspection.commit(typescript, execution.count);

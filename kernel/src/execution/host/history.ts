@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Json } from '../../protocol/message.js';
@@ -32,7 +32,8 @@ export function historyFile(directory: string): string {
 export class History {
   readonly #entries: Entry[];
   readonly #session: number;
-  #writable = true;
+  /** Opened with the first entry; `null` when it cannot be written. */
+  #descriptor: number | null | undefined;
 
   constructor(private readonly file: string) {
     this.#entries = read(file);
@@ -90,12 +91,14 @@ export class History {
   }
 
   #write(record: object): void {
-    if (!this.#writable) return;
     try {
-      mkdirSync(dirname(this.file), { recursive: true, mode: 0o700 });
-      appendFileSync(this.file, `${JSON.stringify(record)}\n`, { mode: 0o600 });
+      if (this.#descriptor === undefined) {
+        mkdirSync(dirname(this.file), { recursive: true, mode: 0o700 });
+        this.#descriptor = openSync(this.file, 'a', 0o600);
+      }
+      if (this.#descriptor !== null) writeSync(this.#descriptor, `${JSON.stringify(record)}\n`);
     } catch {
-      this.#writable = false;
+      this.#descriptor = null;
     }
   }
 }

@@ -17,8 +17,11 @@ interface Shown {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** Wait for type errors before a cell is called idle; the server may be starting. */
-const DIAGNOSE_PATIENCE_MS = 80;
+/**
+ * Wait for type errors before a cell is called idle. A server that runs answers in time; one that starts does
+ * not, and clients expect `idle` within 0.1 s of the reply.
+ */
+const DIAGNOSE_PATIENCE_MS = 30;
 
 /**
  * What can be known of code without running it: from TypeScript's language server, which is started with the
@@ -27,16 +30,12 @@ const DIAGNOSE_PATIENCE_MS = 80;
 export class Introspection {
   readonly #live: InspectorLiveValues;
   #service: Promise<LanguageService> | undefined;
+  #uncommitted: { readonly typescript: string; readonly count: number }[] = [];
 
   constructor(private readonly context: IntrospectionContext) {
     this.#live = new InspectorLiveValues((method, params) =>
       context.runtime.process.inspector(method, params),
     );
-  }
-
-  /** Starts the language server, so that the first completion need not wait for it. */
-  warmUp(): void {
-    void this.#language().then((service) => service.start());
   }
 
   async complete(code: string, cursor: number): Promise<Json> {
@@ -85,13 +84,14 @@ export class Introspection {
     }
   }
 
-  /** Takes a cell that ran into account for the ones that follow. */
+  /** Takes a cell that ran into account for the ones that follow, with the next question about them. */
   commit(typescript: string, count: number): void {
-    void this.#language().then((service) => service.commit(typescript, count));
+    this.#uncommitted.push({ typescript, count });
   }
 
   /** Forgets all cells: their variables are gone. */
   reset(): void {
+    this.#uncommitted = [];
     void this.#service?.then((service) => service.reset());
   }
 
@@ -99,11 +99,15 @@ export class Introspection {
     void this.#service?.then((service) => service.dispose());
   }
 
-  #language(): Promise<LanguageService> {
+  /** The service, started with the first need of it, knowing all cells that ran. */
+  async #language(): Promise<LanguageService> {
     this.#service ??= import('../../language/service.js').then(
       ({ LanguageService }) => new LanguageService({ directory: this.context.directory }),
     );
-    return this.#service;
+    const service = await this.#service;
+    // The service takes requests in their order, so that there is no need to wait for these.
+    for (const { typescript, count } of this.#uncommitted.splice(0)) void service.commit(typescript, count);
+    return service;
   }
 }
 
@@ -120,8 +124,7 @@ function withoutMagics(code: string): string {
 /** The chain of names around a place in code points. */
 function nameAt(code: string, cursor: number): string | undefined {
   const characters = [...code];
-  // A search for the end of a text begins at every character of it: only the last ones are searched.
-  const before = characters.slice(Math.max(0, cursor - 256), cursor).join('');
+  const before = characters.slice(0, cursor).join('');
   const after = characters.slice(cursor).join('');
   const left = /[\p{ID_Continue}$.]*$/u.exec(before)![0];
   const right = /^[\p{ID_Continue}$]*/u.exec(after)![0];

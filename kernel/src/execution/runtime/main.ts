@@ -122,6 +122,11 @@ const bridge = {
     return value;
   },
   async import(specifier: unknown, options?: object, line?: number) {
+    // The engine's nouns show themselves by what comes with `fovea`.
+    if (String(specifier).startsWith('@fovea/')) {
+      loadNow();
+      await fovea;
+    }
     channel.countImports(1);
     return loader.import(specifier, options, line).finally(() => channel.countImports(-1));
   },
@@ -191,13 +196,11 @@ trackChildren(
 process.on('SIGINT', () => undefined);
 channel.post({ type: 'ready' });
 
-/** A first cell should not share the processor with loading what it does not use. */
-const LOAD_AFTER_MS = 800;
+/** `fovea` and the engine behind it take memory and a while to load: they come with the first need of them. */
 let loadNow: () => void = () => undefined;
 let foveaReady = false;
 const fovea = new Promise<void>((resolve) => {
   loadNow = resolve;
-  setTimeout(resolve, LOAD_AFTER_MS);
 })
   .then(() => {
     channel.countImports(1);

@@ -67,6 +67,8 @@ const report = (message: Report) => send(JSON.stringify(message));
 /** Cells handed to the main thread that have not ended. */
 const running = new Set<number>();
 let pressing = false;
+/** The cells that the interrupt under way is for. */
+let pressed: readonly number[] = [];
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -83,7 +85,8 @@ async function interrupt(cells: readonly number[]): Promise<void> {
   }
   if (pressing) return;
   pressing = true;
-  Atomics.store(shared, Word.pressing, 1);
+  pressed = cells;
+  if (cells.length > 0) Atomics.store(shared, Word.pressing, 1);
   const started = Date.now();
   let reported = false;
   for (let again = true; again; ) {
@@ -145,7 +148,11 @@ function obey({ message, buffers }: Packet<Order>): void {
 
 main.on('message', (parcel: Parcel) => {
   if ('stream' in parcel) return print(parcel.stream);
-  if (parcel.ended !== undefined) running.delete(parcel.ended);
+  if (parcel.ended !== undefined) {
+    running.delete(parcel.ended);
+    // A cell that comes next must not be taken for one of those to stop.
+    if (!pressed.some((cell) => running.has(cell))) Atomics.store(shared, Word.pressing, 0);
+  }
   send(parcel.json, parcel.buffers);
 });
 session.on('inspectorNotification', (event: { method: string; params?: unknown }) => {
