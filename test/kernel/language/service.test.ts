@@ -105,7 +105,7 @@ describe('completion', () => {
     expect((await inspected('passwo|rd')).data['text/plain']).toContain('password(message?: string): string');
     expect(
       await messages(
-        'display(1).update(2); html`<b>${1}</b>`; fovea.signal?.aborted; comms.open("x").close();',
+        'display(1).update(2); html("<b>1</b>"); fovea.signal?.aborted; comms.open("x").close();',
       ),
     ).toEqual([]);
     expect((await completions('import { blocksO| } from "@fovea/engine"')).matches).toContain('blocksOf');
