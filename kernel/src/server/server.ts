@@ -8,10 +8,9 @@ import { registerConfig } from './config.js';
 import { ContentsRoot } from './contents/paths.js';
 import { ContentsService } from './contents/routes.js';
 import { NotebookTrust } from './contents/trust.js';
+import { Dispatcher } from './dispatch.js';
 import { registerFiles } from './files.js';
-import { Dispatcher } from './http/dispatch.js';
 import { Router } from './http/router.js';
-import { WebSockets } from './http/upgrade.js';
 import { registerIdentity } from './identity.js';
 import { stateFolder as defaultStateFolder } from './jupyter-paths.js';
 import { KernelManager } from './kernels/manager.js';
@@ -27,6 +26,7 @@ import { registerLogin } from './security/login.js';
 import { randomSecret } from './security/token.js';
 import { SessionManager } from './sessions.js';
 import { registerStatus } from './status.js';
+import { WebSockets } from './websockets.js';
 
 /** How a lab server is set up; everything has a default that is safe on one's own machine. */
 export interface LabServerOptions {

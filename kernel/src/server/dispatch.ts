@@ -1,10 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import type { Guard } from '../security/guard.js';
-import { loginPage } from '../security/login.js';
-import { HttpError, toHttpError } from './errors.js';
-import { json, type Reply, redirect } from './reply.js';
-import type { Router } from './router.js';
+import { HttpError, toHttpError } from './http/errors.js';
+import { json, type Reply, redirect } from './http/reply.js';
+import type { Router } from './http/router.js';
+import type { Guard } from './security/guard.js';
+import { loginPage } from './security/login.js';
 
 /** On every answer: no guessing of types, and no address of this server in requests to elsewhere. */
 const ALWAYS = { 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'same-origin' };

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import type { KernelManager } from '../kernels/manager.js';
-import { joinKernel } from '../kernels/websocket.js';
-import { V1_PROTOCOL } from '../kernels/websocket-codec.js';
-import type { Guard } from '../security/guard.js';
-import { HttpError, toHttpError } from './errors.js';
+import { HttpError, toHttpError } from './http/errors.js';
+import type { KernelManager } from './kernels/manager.js';
+import { joinKernel } from './kernels/websocket.js';
+import { V1_PROTOCOL } from './kernels/websocket-codec.js';
+import type { Guard } from './security/guard.js';
 
 /** Largest message of a front end, in bytes; a larger one ends its connection. */
 export const MAX_MESSAGE_BYTES = 64 * 2 ** 20;
