@@ -35,6 +35,9 @@ export function calibrationOf(device: Device): NativeCalibration | undefined {
   if (!device.calibration) return undefined;
   const known = checked.get(device.calibration);
   if (known) return known;
+  if (typeof device.calibration !== 'object') {
+    throw new FoveaError('bad-file', `device '${device.name}': calibration is ${String(device.calibration)}`);
+  }
   const calibration = device.calibration as unknown as NativeCalibration;
   const problem = problemOf(calibration);
   if (problem) {

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import os from 'node:os';
 import path from 'node:path';
 import { FoveaError } from '../errors.js';
+import { calibrationOf } from './calibration.js';
 import { checkDevice } from './check.js';
 import type { Device } from './device.js';
 
@@ -92,9 +93,7 @@ function parseCalibration(file: string, text: string): StoredCalibration {
       };
     }
     checkDevice(content.device);
-    if (typeof content.device.calibration !== 'object' || content.device.calibration === null) {
-      throw new FoveaError('bad-file', 'it holds no measurements');
-    }
+    if (!calibrationOf(content.device)) throw new FoveaError('bad-file', 'it holds no measurements');
   } catch (error) {
     return {
       problem: `calibration ${file} is corrupt (${(error as Error).message}): run fovea calibrate again`,

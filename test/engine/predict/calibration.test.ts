@@ -208,6 +208,8 @@ describe('the stored calibration', () => {
       content.format = 99;
     });
     expect(readCalibration().problem).toMatch(/format 99/);
+    storeCalibration({ ...device, calibration: { ...device.calibration, fits: [] } }, 'avx2');
+    expect(readCalibration().problem).toMatch(/has no fits.*calibrate again/);
   });
 
   it('cannot be stored where nothing can be written', () => {
