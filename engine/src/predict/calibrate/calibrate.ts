@@ -81,7 +81,9 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
   const cores = Math.max(1, os.availableParallelism());
   const caches = readCaches();
   onProgress?.(0, 'peak arithmetic and bandwidths');
+  throwIfAborted(signal);
   const peaks = await measurePeaks(backend, cores, caches.farBytes);
+  throwIfAborted(signal);
   const probes = await openProbes(backend);
   try {
     const timings = new Map<number, TimedTrial[][]>();
@@ -112,6 +114,10 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
   } finally {
     for (const { session } of probes) session.dispose();
   }
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new FoveaError('aborted', 'the calibration was aborted');
 }
 
 async function openProbes(backend: Backend): Promise<OpenProbe[]> {

@@ -4,7 +4,7 @@ import type { Primitive } from '../../plan/plan.js';
 import { firstSpatial } from '../../plan/strategies.js';
 import { conv1RunsDense } from '../../plan/validate.js';
 import { Features, type NativeMachine } from './features.js';
-import { addLevels, convolutionFeatures } from './native-convolution.js';
+import { addLevels, convolutionFeatures, type NativeConvolution } from './native-convolution.js';
 import { type BlockWork, computedCoverage } from './work.js';
 
 /** Rows that one item of a row-by-row pass works on. */
@@ -217,7 +217,9 @@ class NativeBlock {
     pixels: number,
     inputPixels: number,
     mapWidth: number,
-    residual = false,
+    how: Pick<NativeConvolution, 'inputStreamed' | 'outputStreamed'> & { readonly residual: boolean } = {
+      residual: false,
+    },
   ): void {
     const { kernel, inChannels, outChannels, groups } = convolution;
     const given = {
@@ -231,7 +233,7 @@ class NativeBlock {
       groups,
       inputBytes: 4 * inputPixels * inChannels,
       outputBytes: 4 * pixels * outChannels,
-      residual,
+      ...how,
     };
     features.addAll(convolutionFeatures(given, this.setting.machine, this.setting.threads));
   }
@@ -245,8 +247,19 @@ class NativeBlock {
       this.layerPixels(layer),
       inputShare * this.inputPixels(layer),
       this.work.shape.branch[layer]!.width,
-      this.carriesAdd(layer, group),
+      {
+        residual: this.carriesAdd(layer, group),
+        inputStreamed: this.streamsInto(layer, group),
+        outputStreamed: this.streamsInto(layer + 1, group),
+      },
     );
+  }
+
+  /** True when convolution `layer` runs band by band with the one before it: both in one group, once the mask is known. */
+  private streamsInto(layer: number, group: readonly Primitive[]): boolean {
+    if (layer < 1 || this.block.squeezeExcitation?.after === layer - 1) return false;
+    const together = [`conv${layer}`, `conv${layer + 1}`].every((name) => group.includes(name as Primitive));
+    return together && !conv1RunsDense(this.work.plan);
   }
 
   /** The last convolution adds the shortcut itself when both are in one pass. */

@@ -27,6 +27,9 @@ export interface NativeConvolution {
   readonly outputBytes: number;
   /** True when a residual map is read and written in place. */
   readonly residual: boolean;
+  /** True when the convolution before, or after, runs band by band with this one: what passes between is near. */
+  readonly inputStreamed?: boolean;
+  readonly outputStreamed?: boolean;
 }
 
 interface Form {
@@ -227,15 +230,19 @@ function addTraffic(
   // A thread's first block brings the weights of its panels in; later ones find them in the level that holds them.
   features.add('weightsFirst', form.weightBytes * (parts === 1 ? 1 : share));
   addLevels(features, 'weights', form.weightBytes * (blocks - 1) * share, form.weightBytes, machine);
-  addLevels(features, 'read', given.inputBytes * share, given.inputBytes, machine);
+  const inputSize = given.inputStreamed ? Math.min(machine.nearBytes, given.inputBytes) : given.inputBytes;
+  const outputSize = given.outputStreamed
+    ? Math.min(machine.nearBytes, given.outputBytes)
+    : given.outputBytes;
+  addLevels(features, 'read', given.inputBytes * share, inputSize, machine);
   // A pointwise convolution with a stride skips pixels, which no prefetcher foresees.
   if (given.taps === 1 && given.stride > 1) features.add('readStrided', given.inputBytes * share);
-  addLevels(features, 'write', given.outputBytes * share, given.outputBytes, machine);
+  addLevels(features, 'write', given.outputBytes * share, outputSize, machine);
   if (given.residual) addLevels(features, 'residual', given.outputBytes * share, given.outputBytes, machine);
   if (given.taps > 1 && given.stride > 1 && !form.depthwise) {
     // A spatial one starts a run of channels anew at every pixel and group: each start waits for its line.
     const runs = (given.inputBytes / 4 / given.inChannels) * form.spans;
-    addLevels(features, 'runs', runs * share, given.inputBytes, machine);
+    addLevels(features, 'runs', runs * share, inputSize, machine);
   }
   // Groups that are computed apart read short runs of channels, far from each other.
   if (form.spans > 1) features.add('groupRuns', distinctPixels(given) * form.spans * share);
