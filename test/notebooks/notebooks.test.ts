@@ -1,0 +1,76 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { canTrain } from '@fovea/engine';
+import { describe, expect, it } from 'vitest';
+import { runNotebook } from '../../scripts/run-notebooks.mjs';
+
+const folder = fileURLToPath(new URL('../../notebooks', import.meta.url));
+const names = readdirSync(folder).filter((name) => name.endsWith('.ipynb'));
+
+interface Cell {
+  readonly cell_type: string;
+  readonly id: string;
+  readonly source: string | readonly string[];
+  readonly outputs?: readonly {
+    readonly output_type: string;
+    readonly name?: string;
+    readonly text?: string;
+  }[];
+  readonly execution_count?: number | null;
+}
+interface Notebook {
+  readonly cells: readonly Cell[];
+  readonly metadata: { readonly kernelspec: { readonly name: string; readonly language: string } };
+  readonly nbformat: number;
+  readonly nbformat_minor: number;
+}
+
+const read = (name: string) => JSON.parse(readFileSync(path.join(folder, name), 'utf8')) as Notebook;
+const textOf = ({ source }: Cell) => (typeof source === 'string' ? source : source.join(''));
+const codeOf = ({ cells }: Notebook) => cells.filter((cell) => cell.cell_type === 'code');
+const complaints = (cells: readonly Cell[]) =>
+  cells.flatMap(({ outputs = [] }) =>
+    outputs.filter(
+      ({ output_type, name, text }) =>
+        output_type === 'error' || name === 'stderr' || /TypeScript error/.test(text ?? ''),
+    ),
+  );
+
+describe('the notebooks', () => {
+  it('are seven, in order', () => {
+    expect(names.map((name) => name.slice(0, 2))).toEqual(['01', '02', '03', '04', '05', '06', '07']);
+  });
+
+  describe.each(names)('%s', (name) => {
+    it('is a well-formed notebook of the Fovea kernel', () => {
+      const { nbformat, nbformat_minor, metadata, cells } = read(name);
+      expect([nbformat, nbformat_minor]).toEqual([4, 5]);
+      expect(metadata.kernelspec).toMatchObject({ name: 'fovea', language: 'typescript' });
+      const ids = cells.map(({ id }) => id);
+      expect(new Set(ids).size).toBe(ids.length);
+      for (const id of ids) expect(id).toMatch(/^[\w-]{1,64}$/);
+      expect(textOf(cells[0]!)).toMatch(/^# /);
+    });
+
+    it('is committed with the outputs of one run from the top, without a complaint', () => {
+      const code = codeOf(read(name));
+      expect(code.map(({ execution_count }) => execution_count)).toEqual(code.map((_, i) => i + 1));
+      expect(complaints(code)).toEqual([]);
+      expect(code.some(({ outputs = [] }) => outputs.length > 0)).toBe(true);
+    });
+
+    it('links only to files that exist', () => {
+      const text = read(name).cells.map(textOf).join('\n');
+      for (const [, target] of text.matchAll(/\]\(([^)#:]+)\)/g)) {
+        expect(existsSync(path.join(folder, target!)), target).toBe(true);
+      }
+    });
+
+    it.skipIf(!canTrain())('runs from a clean state (needs the native kernels)', async () => {
+      const { notebook, failure } = await runNotebook(read(name));
+      expect(failure?.message).toBeUndefined();
+      expect(complaints(codeOf(notebook as Notebook))).toEqual([]);
+    });
+  });
+});
