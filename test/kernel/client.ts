@@ -39,7 +39,7 @@ export interface StartOptions {
   /** Folder to run in; a fresh one by default. */
   readonly directory?: string;
   readonly curve?: { publicKey: string; secretKey: string };
-  /** Node to run the kernel with. */
+  /** Node to run the kernel with; by default the one in FOVEA_TEST_NODE, or that of the tests. */
   readonly node?: string;
 }
 
@@ -136,7 +136,7 @@ export class TestKernel {
     };
     const file = join(scratch, 'connection.json');
     writeFileSync(file, JSON.stringify(connection));
-    const child = spawn(options.node ?? process.execPath, [entry, 'kernel', '-f', file], {
+    const child = spawn(options.node ?? process.env.FOVEA_TEST_NODE ?? process.execPath, [entry, 'kernel', '-f', file], {
       cwd: directory,
       env: {
         ...process.env,

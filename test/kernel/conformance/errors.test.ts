@@ -74,6 +74,13 @@ describe('errors', () => {
     ).toBe('m');
   });
 
+  it('name cells by their count where a cell prints them', async () => {
+    const { stderr } = await kernel.execute(
+      'function fails() { throw new Error("printed") }\ntry { fails() } catch (error) { console.error(error) }',
+    );
+    expect(stderr).toMatch(/^Error: printed\n {4}at fails \(In\[\d+\]:1:26\)\n {4}at In\[\d+\]:2:7\n$/);
+  });
+
   it('point at the place of a syntax error', async () => {
     const { error } = await kernel.execute('const ok = 1;\nlet x = }');
     expect(error).toMatchObject({ ename: 'SyntaxError' });

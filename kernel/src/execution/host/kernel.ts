@@ -10,7 +10,7 @@ import { Introspection } from './introspection.js';
 import { Output } from './output.js';
 import { Runtime } from './runtime.js';
 import { Shells } from './subshells.js';
-import { traceback } from './traceback.js';
+import { tidyStacks, traceback } from './traceback.js';
 
 export interface KernelOptions {
   readonly connection: Connection;
@@ -56,6 +56,7 @@ export class Kernel {
       transport,
       output,
       describe: (error) => traceback(error, { cells: this.#executor.sources, colour }).join('\n'),
+      tidy: (text) => tidyStacks(text, this.#executor.sources),
       onComm: (message, buffers) => this.#comms.send(message, buffers),
       onTargets: (names) => this.#comms.setTargets(names),
       onRestart: () => this.#restarted(),

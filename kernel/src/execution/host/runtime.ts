@@ -9,6 +9,8 @@ export interface RuntimeContext {
   readonly directory: string;
   readonly transport: Transport;
   readonly output: Output;
+  /** Printed text as it is shown. */
+  tidy(text: string): string;
   /** Says what an uncaught error looks like. */
   describe(error: ThrownValue): string;
   onComm(message: CommMessage & { readonly cell?: number }, buffers: readonly Uint8Array[]): void;
@@ -122,7 +124,7 @@ export class Runtime {
     const { output, transport } = this.context;
     switch (message.type) {
       case 'stream':
-        output.stream(message.cell, message.name, message.text, () =>
+        output.stream(message.cell, message.name, this.context.tidy(message.text), () =>
           this.#process.send({ type: 'taken', size: message.text.length }),
         );
         break;

@@ -1,3 +1,4 @@
+import { cellFilePrefix } from '../cells/cellFile.js';
 import type { Position } from '../cells/edits.js';
 import type { ThrownValue } from '../wire.js';
 
@@ -55,6 +56,19 @@ function frames(stack: string, { cells }: TracebackOptions): Frame[] {
     } else result.push({ text: line.trim() });
   }
   return result.slice(0, MAX_FRAMES);
+}
+
+/** Printed text in which stacks name cells by their count and leave the kernel's own frames out. */
+export function tidyStacks(text: string, cells: TracebackOptions['cells']): string {
+  if (!text.includes(cellFilePrefix)) return text;
+  return text
+    .split('\n')
+    .flatMap((line) => {
+      if (!/^\s+at /.test(line)) return [line];
+      const indent = /^\s*/.exec(line)![0];
+      return frames(line, { cells, colour: false }).map((frame) => indent + frame.text);
+    })
+    .join('\n');
 }
 
 /** The lines around a place in a cell, with a caret under it. */
