@@ -7,6 +7,7 @@ import { KernelChannels } from './channels.js';
 import { KernelClients } from './clients.js';
 import { createConnection, writeConnectionFile } from './connection.js';
 import { type Message, MessageFactory, parseHeader } from './message.js';
+import { Nudge } from './nudge.js';
 import { DEFAULT_OUTPUT_LIMITS, OutputLimiter, type OutputLimits } from './output-limits.js';
 import { KernelProcess } from './process.js';
 
@@ -269,46 +270,6 @@ export class Kernel {
       this.options.log?.(`Kernel ${this.name} could not be restarted: ${error.message}`);
       this.setState('dead');
       this.broadcast(this.currentState);
-    });
-  }
-}
-
-/** The server's own requests at a start; their answers are not for the front ends, broadcasts about them are. */
-class Nudge {
-  private readonly ids = new Set<string>();
-  private answered = false;
-  private heard = false;
-  private resume: (() => void) | undefined;
-
-  get isDone(): boolean {
-    return this.answered && this.heard;
-  }
-
-  expect(id: string): void {
-    this.ids.add(id);
-  }
-
-  /** Whether a message answers one of these requests. */
-  consumes(message: Message): boolean {
-    const isBroadcast = message.channel === 'iopub';
-    const own = !isBroadcast && this.ids.has(parseHeader(message.parent).msg_id);
-    this.heard ||= isBroadcast;
-    this.answered ||= own;
-    if (this.isDone) this.wake();
-    return own;
-  }
-
-  wake(): void {
-    this.resume?.();
-  }
-
-  wait(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.resume = () => {
-        clearTimeout(timer);
-        resolve();
-      };
     });
   }
 }
