@@ -224,6 +224,8 @@ export class DebugAdapter {
     if (this.#enabled !== undefined) {
       await this.#breakpoints.lift();
       if (this.#pause !== undefined) await this.#resume('Debugger.resume').catch(() => undefined);
+      // The event that tells so may come too late to be heard.
+      this.#resumed();
       this.#enabled = undefined;
       // Without a debugger cells run at full speed.
       await this.#link.inspector('Debugger.disable');
