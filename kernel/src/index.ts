@@ -1,10 +1,16 @@
 export * from './display/bundle.js';
-export { type Comm, type CommData, type CommHandler, type CommRegistry, type CommTarget, comms } from './display/comm.js';
+export {
+  type Comm,
+  type CommData,
+  type CommHandler,
+  type CommRegistry,
+  type CommTarget,
+  comms,
+} from './display/comm.js';
 export { clearOutput, type DisplayHandle, type DisplayOptions, display } from './display/display.js';
 export * from './display/documents/latency.js';
-export { DISPLAY, type Formatter, formatValue, registerFormatter } from './display/format.js';
-export { html, type ImageOptions, image, json, latex, markdown, png, Rich, svg } from './display/rich.js';
 export * from './display/documents/masks.js';
+export { DISPLAY, type Formatter, formatValue, registerFormatter } from './display/format.js';
 export * from './display/fovea.js';
 export {
   type ImageSize,
@@ -28,5 +34,6 @@ export {
 } from './display/picture.js';
 export { PLOTLY_MIME, type PlotlyFigure, type PlotlyTrace, plotly } from './display/plotly.js';
 export { Progress, type ProgressOptions, progress } from './display/progress.js';
+export { html, type ImageOptions, image, json, latex, markdown, png, Rich, svg } from './display/rich.js';
 export { type ShowOptions, showImage, showLatency, showMasks, showMasksDocument } from './display/show.js';
 export { type Cell, type Column, type Table, tableHtml, tableText } from './display/tables/table.js';
