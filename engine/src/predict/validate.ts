@@ -50,6 +50,8 @@ export interface PlanComparison {
   readonly predictedMs: number;
   readonly measuredMs: number;
   readonly error: number;
+  /** How much longer the median run took than the shortest: what the measurement itself is good for. */
+  readonly spread: number;
   readonly blocks: readonly BlockComparison[];
 }
 
@@ -72,6 +74,8 @@ export interface ValidationSummary {
   /** Largest loss by taking S and strategy as predicted, over the best measured, at any rate and threads. */
   readonly worstChoiceLoss: number;
   readonly medianChoiceLoss: number;
+  /** Median of the plans' `spread`. */
+  readonly medianSpread: number;
 }
 
 export interface Validation {
@@ -128,10 +132,16 @@ export async function validate(network: Network, options: ValidateOptions = {}):
       const together = trials.slice(first, first + planned);
       onProgress?.(first / trials.length, together[0]!.strategy);
       const timed = await timeTrials(session, input, together, runs, { signal });
-      timed.forEach(({ masks, profile }, i) => {
+      timed.forEach(({ masks, profile, spread }, i) => {
         const trial = together[i]!;
         rows.push(
-          compare(network, trial, predictTrial(network, device, trial, masks, height, width), profile),
+          compare(
+            network,
+            trial,
+            predictTrial(network, device, trial, masks, height, width),
+            profile,
+            spread,
+          ),
         );
       });
     }
@@ -160,6 +170,7 @@ function compare(
   trial: { strategy: string; granularity: number; rate: number; threads: number },
   predicted: Profile,
   measured: Profile,
+  spread: number,
 ): PlanComparison {
   const { strategy, granularity, rate, threads } = trial;
   return {
@@ -170,6 +181,7 @@ function compare(
     predictedMs: predicted.totalMs,
     measuredMs: measured.totalMs,
     error: predicted.totalMs / measured.totalMs - 1,
+    spread,
     blocks: blocksOf(network).map((block, i) => {
       const predictedMs = predicted.blocks[i]!.totalMs;
       const measuredMs = measured.blocks[i]!.totalMs;
@@ -204,6 +216,7 @@ function summarise(rows: readonly PlanComparison[]): ValidationSummary {
     blocksWithin10Unbiased: share(unbiased, 0.1),
     worstChoiceLoss: Math.max(0, ...losses),
     medianChoiceLoss: median(losses.length > 0 ? losses : [0]),
+    medianSpread: median(rows.map(({ spread }) => spread)),
   };
 }
 

@@ -9,6 +9,9 @@ interface CalibrateCommandOptions {
   readonly json?: boolean;
 }
 
+/** Spread of equal runs beyond which a person is told. */
+const busy = 0.1;
+
 /** `fovea calibrate`: measures this machine, so that it can be predicted for as `this-machine`. */
 export function register(program: Command): void {
   program
@@ -32,7 +35,12 @@ export function register(program: Command): void {
         onProgress: progress.update,
         ...(wanted === undefined ? {} : { seconds: wanted }),
       }).finally(progress.end);
-      const { device, path } = result;
+      const { device, path, spread } = result;
+      if (spread > busy) {
+        process.stderr.write(
+          `warning: equal runs differed by ${(100 * spread).toFixed(0)} %: the machine was busy; calibrate again when it is not\n`,
+        );
+      }
       if (json) return printJson(device);
       const giga = (value: number) => (value / 1e9).toFixed(1);
       const rows = [

@@ -87,5 +87,6 @@ function asText({ network, device, runs, rows, summary }: Validation): string {
     `${percent(summary.blocksWithin10Unbiased)} of them with the common bias of ${percent(summary.bias)} taken out`,
     `${percent(summary.plansWithin5)} of ${summary.plans} network totals within 5 % (median error ${percent(summary.medianPlanError)})`,
     `S and strategy chosen by prediction: at worst ${percent(summary.worstChoiceLoss)} slower than the best measured, median ${percent(summary.medianChoiceLoss)}`,
+    `the measurements themselves: the median run took ${percent(summary.medianSpread)} longer than the shortest`,
   ].join('\n');
 }

@@ -42,6 +42,11 @@ export interface CalibrationResult {
   /** Where it was stored; undefined when it was not. */
   readonly path?: string;
   readonly seconds: number;
+  /**
+   * How much the times of equal runs differed: 0.05 is five percent. Beyond a tenth the machine was busy with
+   * something else, and the figures are too slow to be relied upon.
+   */
+  readonly spread: number;
 }
 
 /** Register tiles of the native kernels by instruction set: engine/native/infer/kernels. */
@@ -110,7 +115,8 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
     const device = deviceOf(calibration, peaks, cores);
     const path = store ? storeCalibration(device, isa) : undefined;
     onProgress?.(1, 'done');
-    return { device, seconds: elapsed(), ...(path === undefined ? {} : { path }) };
+    const spread = median([...timings.values()].flat(2).map((trial) => trial.spread));
+    return { device, seconds: elapsed(), spread, ...(path === undefined ? {} : { path }) };
   } finally {
     for (const { session } of probes) session.dispose();
   }

@@ -25,6 +25,8 @@ export interface TimedTrial {
   readonly masks: readonly Mask[];
   /** Every time in it is typical of the runs. */
   readonly profile: Profile;
+  /** How much longer the median run took than the shortest: 0.05 is five percent; large where others compute. */
+  readonly spread: number;
 }
 
 const choices: readonly Strategy[] = [dense, unfused, lasnet, streamed];
@@ -101,6 +103,7 @@ export async function timeTrials(
     trial,
     masks: masks[i]!,
     profile: medianProfile(profiles[i]!, typical),
+    spread: spreadOf(profiles[i]!.map(({ totalMs }) => totalMs)),
   }));
 }
 
@@ -108,6 +111,11 @@ export async function timeTrials(
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[(sorted.length - 1) >> 1]!;
+}
+
+function spreadOf(times: readonly number[]): number {
+  const least = Math.min(...times);
+  return least > 0 ? median(times) / least - 1 : 0;
 }
 
 /** Lower quartile: what a pass takes when nothing disturbs it, as disturbances only ever add time. */
