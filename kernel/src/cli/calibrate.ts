@@ -1,3 +1,4 @@
+import os from 'node:os';
 import { calibrate, calibrationOf, FoveaError } from '@fovea/engine';
 import type { Command } from 'commander';
 import { asTable, printJson } from './parse.js';
@@ -28,6 +29,8 @@ export function register(program: Command): void {
           `--seconds ${seconds}: a number above 0, at most 3600, is accepted`,
         );
       }
+      // Read before this command adds to it: processes that want a core, where the system counts them.
+      const load = os.loadavg()[0]!;
       const progress = showProgress('calibrating');
       const result = await calibrate({
         store,
@@ -36,9 +39,11 @@ export function register(program: Command): void {
         ...(wanted === undefined ? {} : { seconds: wanted }),
       }).finally(progress.end);
       const { device, path, spread } = result;
-      if (spread > busy) {
+      if (spread > busy || load > os.availableParallelism()) {
+        const differed = `equal runs differed by ${(100 * spread).toFixed(0)} %`;
         process.stderr.write(
-          `warning: equal runs differed by ${(100 * spread).toFixed(0)} %: the machine was busy; calibrate again when it is not\n`,
+          `warning: the machine was busy (load ${load.toFixed(1)}, ${differed}); calibrate again when it is not
+`,
         );
       }
       if (json) return printJson(device);
