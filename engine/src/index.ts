@@ -1,5 +1,6 @@
 export * from './backend/backend.js';
 export * from './backend/native/index.js';
+export * from './backend/native/measure.js';
 export * from './backend/onnx/dense.js';
 export * from './backend/onnx/foreign.js';
 export * from './backend/onnx/index.js';

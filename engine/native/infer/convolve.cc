@@ -89,13 +89,20 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
   arguments.taps = convolution.taps;
   arguments.weight = convolution.weight.data();
   arguments.bias = convolution.bias.data();
+  arguments.output = scratch.outputs.data();
+  arguments.residual = pass.residual ? scratch.residuals.data() : nullptr;
   arguments.channels = convolution.channels;
   arguments.activation = pass.activation;
+  // So few pixels that their rows stay in the first-level cache while every vector of channels passes by.
+  constexpr long together = 8;
   PixelWalk at(pass, first_pixel);
-  for (long i = first_pixel; i < last_pixel; i++, at.next()) {
-    point_taps(pass, at, machine.zeros, scratch.taps.data(), 1);
-    arguments.output = output_row(pass, at);
-    arguments.residual = pass.residual ? pass.residual + at.pixel * pass.output.channels : nullptr;
+  for (long i = first_pixel; i < last_pixel; i += arguments.pixels) {
+    arguments.pixels = std::min(together, last_pixel - i);
+    for (long p = 0; p < arguments.pixels; p++, at.next()) {
+      point_taps(pass, at, machine.zeros, scratch.taps.data() + p * convolution.taps, 1);
+      scratch.outputs[p] = output_row(pass, at);
+      if (pass.residual) scratch.residuals[p] = pass.residual + at.pixel * pass.output.channels;
+    }
     machine.kernels->depthwise(arguments);
   }
 }

@@ -34,14 +34,15 @@ struct TileArguments {
 
 using TileKernel = void (*)(const TileArguments&);
 
-// One output pixel of a depthwise convolution: taps x channels, each channel by itself.
+// Output pixels of a depthwise convolution: taps x channels, each channel by itself.
 struct DepthwiseArguments {
-  const float* const* input;  // [taps]
+  const float* const* input;  // [pixels][taps]
+  long pixels;
   long taps;
   const float* weight;  // [taps][channels]
   const float* bias;
-  float* output;
-  const float* residual;  // null adds nothing
+  float* const* output;           // [pixels]
+  const float* const* residual;   // [pixels]; null adds nothing
   long channels;
   Activation activation;
 };

@@ -12,33 +12,48 @@ inline void over_channels(long length, Whole whole, Part part) {
   if (c < length) part(c, static_cast<int>(length - c));
 }
 
+// `count` channels from `c` of every pixel; the weights of one vector of channels stay in registers.
+template <class I, int taps, bool whole>
+inline void depthwise_vector(const DepthwiseArguments& d, long c, int count) {
+  using V = typename I::Vector;
+  const auto load = [&](const float* p) { return whole ? I::load(p) : I::load_first(p, count); };
+  const V bias = load(d.bias + c);
+  const bool clamps = d.activation <= Activation::relu6;
+  const V least = I::broadcast(d.activation == Activation::none ? -__builtin_inff() : 0.0f);
+  const V most = I::broadcast(d.activation == Activation::relu6 ? 6.0f : __builtin_inff());
+  V weight[taps > 0 ? taps : 1];
+  if constexpr (taps > 0)
+#pragma GCC unroll 16
+    for (int t = 0; t < taps; t++) weight[t] = load(d.weight + t * d.channels + c);
+  const float* const* input = d.input;
+  for (long p = 0; p < d.pixels; p++, input += d.taps) {
+    V sum = bias;
+    if constexpr (taps > 0) {
+#pragma GCC unroll 16
+      for (int t = 0; t < taps; t++) sum = I::multiply_add(load(input[t] + c), weight[t], sum);
+    } else {
+      for (long t = 0; t < d.taps; t++)
+        sum = I::multiply_add(load(input[t] + c), load(d.weight + t * d.channels + c), sum);
+    }
+    if (d.residual) sum = I::add(sum, load(d.residual[p] + c));
+    sum = clamps ? I::minimum(most, I::maximum(least, sum)) : activate<I>(sum, d.activation);
+    if (whole)
+      I::store(d.output[p] + c, sum);
+    else
+      I::store_first(d.output[p] + c, sum, count);
+  }
+}
+
 template <class I>
 void depthwise_kernel(const DepthwiseArguments& d) {
-  using V = typename I::Vector;
-  constexpr int unroll = 4;
-  long c = 0;
-  for (; c + unroll * I::lanes <= d.channels; c += unroll * I::lanes) {
-    V sum[unroll];
-    for (int u = 0; u < unroll; u++) sum[u] = I::load(d.bias + c + u * I::lanes);
-    const float* weight = d.weight + c;
-    for (long tap = 0; tap < d.taps; tap++, weight += d.channels)
-      for (int u = 0; u < unroll; u++)
-        sum[u] = I::multiply_add(I::load(d.input[tap] + c + u * I::lanes), I::load(weight + u * I::lanes),
-                                 sum[u]);
-    for (int u = 0; u < unroll; u++) {
-      if (d.residual) sum[u] = I::add(sum[u], I::load(d.residual + c + u * I::lanes));
-      I::store(d.output + c + u * I::lanes, activate<I>(sum[u], d.activation));
-    }
-  }
-  for (; c < d.channels; c += I::lanes) {
-    const int count = d.channels - c < I::lanes ? static_cast<int>(d.channels - c) : I::lanes;
-    V sum = I::load_first(d.bias + c, count);
-    for (long tap = 0; tap < d.taps; tap++)
-      sum = I::multiply_add(I::load_first(d.input[tap] + c, count),
-                            I::load_first(d.weight + tap * d.channels + c, count), sum);
-    if (d.residual) sum = I::add(sum, I::load_first(d.residual + c, count));
-    I::store_first(d.output + c, activate<I>(sum, d.activation), count);
-  }
+  if (d.taps == 9)
+    over_channels<I>(
+        d.channels, [&](long c) { depthwise_vector<I, 9, true>(d, c, I::lanes); },
+        [&](long c, int count) { depthwise_vector<I, 9, false>(d, c, count); });
+  else
+    over_channels<I>(
+        d.channels, [&](long c) { depthwise_vector<I, 0, true>(d, c, I::lanes); },
+        [&](long c, int count) { depthwise_vector<I, 0, false>(d, c, count); });
 }
 
 template <class I>
