@@ -42,8 +42,7 @@ export function register(program: Command): void {
       if (spread > busy || load > os.availableParallelism()) {
         const differed = `equal runs differed by ${(100 * spread).toFixed(0)} %`;
         process.stderr.write(
-          `warning: the machine was busy (load ${load.toFixed(1)}, ${differed}); calibrate again when it is not
-`,
+          `warning: the machine was busy (load ${load.toFixed(1)}, ${differed}); calibrate again when it is not\n`,
         );
       }
       if (json) return printJson(device);
