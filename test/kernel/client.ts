@@ -136,17 +136,21 @@ export class TestKernel {
     };
     const file = join(scratch, 'connection.json');
     writeFileSync(file, JSON.stringify(connection));
-    const child = spawn(options.node ?? process.env.FOVEA_TEST_NODE ?? process.execPath, [entry, 'kernel', '-f', file], {
-      cwd: directory,
-      env: {
-        ...process.env,
-        NO_COLOR: '1',
-        FOVEA_HISTORY: join(scratch, 'history.jsonl'),
-        FOVEA_TYPES: 'off',
-        ...environment,
+    const child = spawn(
+      options.node ?? process.env.FOVEA_TEST_NODE ?? process.execPath,
+      [entry, 'kernel', '-f', file],
+      {
+        cwd: directory,
+        env: {
+          ...process.env,
+          NO_COLOR: '1',
+          FOVEA_HISTORY: join(scratch, 'history.jsonl'),
+          FOVEA_TYPES: 'off',
+          ...environment,
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
       },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    );
     return TestKernel.attach(connection, child, directory, curve);
   }
 
