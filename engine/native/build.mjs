@@ -80,7 +80,7 @@ const common = [
   `-I${headers()}`,
   `-I${here}`,
 ];
-if (sanitize) common.push('-fsanitize=address,undefined', '-fno-omit-frame-pointer', '-g');
+if (sanitize) common.push('-O1', '-fsanitize=address,undefined', '-fno-omit-frame-pointer', '-g');
 
 const headerDigest = createHash('sha256');
 for (const file of listFiles(here, '.h')) headerDigest.update(readFileSync(file));

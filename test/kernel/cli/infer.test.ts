@@ -73,7 +73,7 @@ describe('fovea infer', () => {
   });
 
   it.each([
-    [['nope', '--input', images], /"nope" is neither a file nor a built-in architecture/],
+    [['nope', '--input', images], /"nope" is neither a file, .* nor a built-in architecture/],
     [[tiny, '--input', '/no/such/file'], /cannot read \/no\/such\/file/],
     [[tiny, '--input', images, '--rate', '2', '--masker', 'random'], /activation rate 2/],
     [[tiny, '--input', images, '--granularity', '0'], /granularity "0"/],
