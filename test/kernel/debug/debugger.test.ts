@@ -3,7 +3,6 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { murmur2 } from '../../../kernel/src/execution/cells/cellFile.js';
 import { TestKernel } from '../client.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: what the kernel answers is looked into field by field
 type Body = Record<string, any>;
 
 let kernel: TestKernel;
