@@ -61,11 +61,7 @@ void convolve(const Machine& machine, const ConvolutionPass& pass);
 // Pixels [first, last) of the pass, shared among the machine's threads.
 void convolve_range(const Machine& machine, const ConvolutionPass& pass, long first, long last);
 
-// Passes of which each reads what the one before it writes, band by band: what one band leaves in cache is
-// read before the next takes its place. Needs every list of pixels in raster order.
-void stream(const Machine& machine, const ConvolutionPass* passes, int count);
-
-// The same on the calling thread for pixels [first, last) of the pass, and panels [first, last).
+// Its work on the calling thread, for pixels [first, last) of the pass, and panels [first, last).
 void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch& scratch, long first_pixel,
                     long last_pixel, int first_panel, int last_panel);
 

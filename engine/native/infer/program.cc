@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "common/error.h"
+#include "infer/stream.h"
 
 namespace fovea {
 

@@ -1,0 +1,51 @@
+#include "infer/stream.h"
+
+#include <algorithm>
+
+namespace fovea {
+
+namespace {
+
+// How many of `writer`'s pixels must be done before `reader` can compute its first `end` ones.
+long pixels_read(const ConvolutionPass& reader, long end, const ConvolutionPass& writer) {
+  if (end == reader.count) return writer.count;
+  if (reader.source_layout == Layout::packed) return end;
+  const Geometry& g = reader.convolution->geometry;
+  const long last = reader.pixels ? reader.pixels[end - 1] : end - 1;
+  const long row = last / reader.output.width;
+  const long image = row / reader.output.height;
+  const long y = row % reader.output.height * g.stride_y - g.pad_top + (g.kernel_height - 1) * g.dilation_y;
+  // To the end of the lowest row read: pixels before the last one may reach further to the right.
+  const long lowest = image * reader.input.height + std::min<long>(std::max<long>(y, 0), reader.input.height - 1);
+  const long bound = (lowest + 1) * reader.input.width;
+  if (!writer.pixels) return std::min(bound, writer.count);
+  return std::lower_bound(writer.pixels, writer.pixels + writer.count, bound) - writer.pixels;
+}
+
+// Bytes of a band's intermediates: with weights and input beside them, about one second-level cache.
+constexpr long band_bytes = 192 * 1024;
+
+}  // namespace
+
+void stream(const Machine& machine, const ConvolutionPass* passes, int count) {
+  constexpr int most_passes = 8;
+  if (count > most_passes) count = most_passes;
+  const ConvolutionPass& last = passes[count - 1];
+  long bytes_of_pixel = 0;
+  for (int i = 0; i + 1 < count; i++) bytes_of_pixel += 4L * passes[i].output.channels;
+  const long band = std::max<long>(block_pixels, machine.threads * band_bytes / bytes_of_pixel) ;
+  const long bands = std::max<long>(1, (last.count + band - 1) / band);
+  long done[most_passes] = {};
+  for (long b = 0; b < bands; b++) {
+    long end[most_passes];
+    end[count - 1] = last.count * (b + 1) / bands;
+    for (int i = count - 2; i >= 0; i--)
+      end[i] = end[i + 1] == 0 ? 0 : pixels_read(passes[i + 1], end[i + 1], passes[i]);
+    for (int i = 0; i < count; i++) {
+      convolve_range(machine, passes[i], done[i], end[i]);
+      done[i] = std::max(done[i], end[i]);
+    }
+  }
+}
+
+}  // namespace fovea
