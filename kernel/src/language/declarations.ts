@@ -10,6 +10,31 @@ export interface Declaration {
   readonly constant: boolean;
 }
 
+/** Names without what is known of them. */
+export interface Names {
+  readonly size: number;
+  has(name: string): boolean;
+  keys(): Iterable<string>;
+}
+
+const likely =
+  /^(?:export\s+)?(?:declare\s+)?(?:abstract\s+)?(?:async\s+)?(?:let|const|var|class|function\*?|enum|interface|type|namespace)\s+([\p{ID_Start}$_][\p{ID_Continue}$]*)/gmu;
+
+/**
+ * The names that a cell seems to declare at its top level, as declarations there are usually written: at the
+ * beginning of a line. A guess to begin with, so that the server need not be asked twice for most cells.
+ */
+export function likelyNames(code: string): ReadonlySet<string> {
+  return new Set([...code.matchAll(likely)].map(([, name]) => name!));
+}
+
+/** Whether any word of a code could begin a declaration. */
+export function mayDeclare(code: string): boolean {
+  return /\b(?:let|const|var|using|import|class|function|enum|interface|type|namespace|module|declare)\b/.test(
+    code,
+  );
+}
+
 const identifier = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;
 
 /** Words that an export list may not hold. */

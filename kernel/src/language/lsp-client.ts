@@ -113,7 +113,13 @@ export class LspClient {
   #send(message: object): void {
     if (this.#ended) return;
     const body = Buffer.from(JSON.stringify(message));
-    this.#child.stdin!.write(Buffer.concat([Buffer.from(`Content-Length: ${body.length}\r\n\r\n`), body]));
+    const stdin = this.#child.stdin!;
+    // Messages of one moment leave together.
+    if (stdin.writableCorked === 0) {
+      stdin.cork();
+      process.nextTick(() => stdin.uncork());
+    }
+    stdin.write(Buffer.concat([Buffer.from(`Content-Length: ${body.length}\r\n\r\n`), body]));
   }
 
   #receive(chunk: Buffer): void {

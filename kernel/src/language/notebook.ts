@@ -1,4 +1,4 @@
-import type { Declaration } from './declarations.js';
+import type { Declaration, Names } from './declarations.js';
 import { cellFileName } from './project.js';
 
 /** A cell that has run, as a file of the project. */
@@ -44,7 +44,7 @@ export class Notebook {
    * @param declared the names that the code declares itself, which are exported and not brought in
    * @param mentionedOnly leaves names out that the code does not mention, so that long notebooks stay quick
    */
-  fileText(code: string, declared: ReadonlyMap<string, Declaration>, mentionedOnly: boolean): string {
+  fileText(code: string, declared: Names, mentionedOnly: boolean): string {
     return code + this.tail(this.#importsFor(code, declared, mentionedOnly), declared);
   }
 
@@ -78,11 +78,7 @@ export class Notebook {
     this.#owners.clear();
   }
 
-  #importsFor(
-    code: string,
-    declared: ReadonlyMap<string, Declaration>,
-    mentionedOnly: boolean,
-  ): Map<string, number> {
+  #importsFor(code: string, declared: Names, mentionedOnly: boolean): Map<string, number> {
     const mentioned = mentionedOnly ? new Set(code.match(/[\p{ID_Continue}$]+/gu) ?? []) : undefined;
     const imports = new Map<string, number>();
     for (const [name, owner] of this.#owners) {
@@ -96,7 +92,7 @@ export class Notebook {
    * The generated lines. A variable that later cells may assign to is declared with its type, since an import
    * cannot be assigned to; everything else is imported, so that types, classes and namespaces come along.
    */
-  tail(imports: ReadonlyMap<string, number>, declared: ReadonlyMap<string, Declaration>): string {
+  tail(imports: ReadonlyMap<string, number>, declared: Names): string {
     const byCell = new Map<number, string[]>();
     let variables = '';
     for (const [name, owner] of imports) {

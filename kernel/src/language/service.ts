@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Completion, completion, wordAt } from './complete.js';
-import { type Declaration, declarationsOf } from './declarations.js';
+import { type Declaration, declarationsOf, likelyNames, mayDeclare, type Names } from './declarations.js';
 import { type Diagnostic, undeclaredNames, userDiagnostics } from './diagnose.js';
 import { globalsText } from './globals.js';
 import { hoverMarkdown, type Inspection, inspection, notFound, signatureMarkdown } from './inspect.js';
@@ -131,14 +131,19 @@ export class LanguageService {
     await this.#use(async (client) => {
       const { declared } = this.#checked?.code === code ? this.#checked : await this.#check(client, code);
       this.#checked = undefined;
+      // Later cells have nothing to see of it.
+      if (declared.size === 0) return;
       this.#declared = new Map();
       const { added, dropped } = this.#notebook.commit(code, declared);
       this.#write(client, added.file, added.text);
       for (const file of dropped) this.#close(client, file);
       this.#writeRoot(client);
     }, undefined);
-    // A new module makes the server bind the project again; better now than under the next keystroke.
-    void this.#use((client) => this.#sync(client, ''), '');
+  }
+
+  /** Has the server bind the project with all cells committed, so that the next keystroke need not wait for it. */
+  async prepare(): Promise<void> {
+    await this.#use((client) => this.#sync(client, ''), '');
   }
 
   /** Forgets all cells, as when the kernel's variables are gone. */
@@ -206,8 +211,7 @@ export class LanguageService {
   async #sync(client: LspClient, code: string): Promise<string> {
     let text = this.#notebook.fileText(code, this.#declared, false);
     this.#write(client, currentFile, text);
-    const symbols = await this.#ask<LspDocumentSymbol[] | null>(client, 'textDocument/documentSymbol', {});
-    const declared = declarationsOf(code, symbols ?? []);
+    const declared = await this.#declarations(client, code);
     if (!sameNames(declared, this.#declared)) {
       this.#declared = declared;
       text = this.#notebook.fileText(code, declared, false);
@@ -221,17 +225,42 @@ export class LanguageService {
     client: LspClient,
     code: string,
   ): Promise<{ declared: ReadonlyMap<string, Declaration>; found: readonly LspDiagnostic[] }> {
-    await this.#sync(client, code);
-    let declared = this.#declared;
+    const guessed = likelyNames(code);
+    let { text, found } = this.#checkAs(client, code, guessed);
+    let declared = await this.#declarations(client, code);
+    if (!sameNames(declared, guessed)) ({ text, found } = this.#checkAs(client, code, declared));
     for (;;) {
-      const text = this.#notebook.fileText(code, declared, true);
-      this.#write(client, currentFile, text);
-      const report = await this.#ask<{ items?: LspDiagnostic[] }>(client, 'textDocument/diagnostic', {});
-      const found = report.items ?? [];
-      const nested = new Set(undeclaredNames(text, code, found));
-      if (nested.size === 0) return { declared, found };
+      const diagnostics = await found;
+      const nested = new Set(undeclaredNames(text, code, diagnostics));
+      if (nested.size === 0) {
+        this.#declared = declared;
+        return { declared, found: diagnostics };
+      }
       declared = new Map([...declared].filter(([name]) => !nested.has(name)));
+      ({ text, found } = this.#checkAs(client, code, declared));
     }
+  }
+
+  /** What the file of the cell being written may declare at its top level. */
+  async #declarations(client: LspClient, code: string): Promise<ReadonlyMap<string, Declaration>> {
+    if (!mayDeclare(code)) return new Map();
+    const symbols = await this.#ask<LspDocumentSymbol[] | null>(client, 'textDocument/documentSymbol', {});
+    return declarationsOf(code, symbols ?? []);
+  }
+
+  /** Asks for the diagnostics of a cell, taking it to declare the names given. */
+  #checkAs(
+    client: LspClient,
+    code: string,
+    declared: Names,
+  ): { text: string; found: Promise<readonly LspDiagnostic[]> } {
+    const text = this.#notebook.fileText(code, declared, true);
+    this.#write(client, currentFile, text);
+    const report = this.#ask<{ items?: LspDiagnostic[] }>(client, 'textDocument/diagnostic', {});
+    const found = report.then(({ items }) => items ?? []);
+    // It may be passed over for a better one.
+    found.catch(() => undefined);
+    return { text, found };
   }
 
   #ask<Result>(client: LspClient, method: string, parameters: object): Promise<Result> {
@@ -283,6 +312,6 @@ export class LanguageService {
   }
 }
 
-function sameNames(a: ReadonlyMap<string, Declaration>, b: ReadonlyMap<string, Declaration>): boolean {
+function sameNames(a: Names, b: Names): boolean {
   return a.size === b.size && [...a.keys()].every((name) => b.has(name));
 }

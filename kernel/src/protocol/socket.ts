@@ -8,31 +8,29 @@ type Frames = readonly (Buffer | string | Uint8Array)[];
  */
 export class QueuedSocket<S extends Router | XPublisher | Reply = Router | XPublisher | Reply> {
   #last: Promise<unknown> = Promise.resolve();
-  #pendingBytes = 0;
 
   constructor(
     readonly socket: S,
     private readonly onError: (error: unknown) => void,
   ) {}
 
-  /** Bytes handed to `send` that the transport has not taken yet. */
-  get pendingBytes(): number {
-    return this.#pendingBytes;
-  }
-
-  /** Queues a message; resolves when the transport has taken it. A failed send is reported, never thrown. */
-  send(frames: Frames): Promise<void> {
-    let bytes = 0;
-    for (const frame of frames) bytes += frame.length;
-    this.#pendingBytes += bytes;
+  /**
+   * Queues a message; resolves when the transport has taken it. A failed send is reported, never thrown.
+   *
+   * @param frames makes the message, when its turn has come
+   */
+  send(frames: () => Frames): Promise<void> {
     const sent = this.#last
-      .then(() => this.socket.send(frames as (Buffer | string)[]))
-      .catch(this.onError)
-      .then(() => {
-        this.#pendingBytes -= bytes;
-      });
+      .then(() => this.socket.send(frames() as (Buffer | string)[]))
+      .catch(this.onError) as Promise<void>;
     this.#last = sent;
     return sent;
+  }
+
+  /** Keeps back what is queued from now on until the event loop has gone round. */
+  yield(): void {
+    const before = this.#last;
+    this.#last = new Promise((resolve) => setImmediate(resolve)).then(() => before);
   }
 
   /** Resolves when everything queued so far has been sent. */

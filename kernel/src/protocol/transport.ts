@@ -95,11 +95,6 @@ export class Transport {
     void this.#echoHeartbeats();
   }
 
-  /** Bytes published that the transport has not taken yet. */
-  get backlogBytes(): number {
-    return this.#iopub.pendingBytes;
-  }
-
   /** Publishes on iopub; resolves when the transport has taken the message. */
   publish(
     type: string,
@@ -107,12 +102,15 @@ export class Transport {
     parent: Partial<Header>,
     options: ReplyOptions = {},
   ): Promise<void> {
-    return this.#iopub.send(
-      encode(
-        { identities: [type], header: header(type, this.session), content, parentHeader: parent, ...options },
-        this.#signer,
-      ),
+    const head = header(type, this.session);
+    return this.#iopub.send(() =>
+      encode({ identities: [type], header: head, content, parentHeader: parent, ...options }, this.#signer),
     );
+  }
+
+  /** Lets work that was begun in this turn of the event loop go ahead of what is published from now on. */
+  yieldPublishing(): void {
+    this.#iopub.yield();
   }
 
   /** Answers a request (or asks, for `input_request` on stdin) with the identities that it came with. */
@@ -123,11 +121,12 @@ export class Transport {
     request: Message,
     options: ReplyOptions = {},
   ): Promise<void> {
-    return this.#router[channel].send(
+    const head = header(type, this.session);
+    return this.#router[channel].send(() =>
       encode(
         {
           identities: request.identities,
-          header: header(type, this.session),
+          header: head,
           content,
           parentHeader: request.header,
           ...options,
@@ -164,7 +163,7 @@ export class Transport {
     for await (const [frame] of this.#iopub.socket) {
       if (frame?.[0] !== 1) continue;
       const subscription = frame.subarray(1);
-      void this.#iopub.send(
+      void this.#iopub.send(() =>
         encode(
           {
             identities: [subscription],

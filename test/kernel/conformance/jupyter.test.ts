@@ -20,7 +20,7 @@ function run(script: string, input?: string) {
     timeout: 170_000,
     env: {
       ...process.env,
-      FOVEA_TEST_NODE: process.execPath,
+      FOVEA_TEST_NODE: process.env.FOVEA_TEST_NODE ?? process.execPath,
       FOVEA_TEST_ENTRY: fileURLToPath(new URL('../../../kernel/bin/fovea.js', import.meta.url)),
       FOVEA_HISTORY: join(scratch, 'history.jsonl'),
       JUPYTER_RUNTIME_DIR: scratch,

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import type { Diagnostic } from '../../language/diagnose.js';
 import type { Json, Message } from '../../protocol/message.js';
 import { cellFile } from '../cells/cellFile.js';
@@ -16,8 +15,8 @@ export interface Outcome {
   readonly status: 'ok' | 'error';
   /** Content of the execute_reply. */
   readonly reply: Json;
-  /** What the cell still has to say between its reply and `idle`. */
-  readonly afterReply?: Promise<void> | undefined;
+  /** What is left to do between the cell's reply and its `idle`; to be called in any case. */
+  readonly afterReply?: () => Promise<void>;
 }
 
 export interface ExecutorContext {
@@ -133,18 +132,27 @@ export class Executor {
       const errors = found.filter(({ severity }) => severity === 'error');
       if (errors.length > 0) return this.#typeErrors(execution, errors);
     }
-    const running = this.#runCompiled(execution, compiled, settings);
-    // A short cell is not held up by its own check.
-    const diagnosis = Promise.race([running, setTimeout(CHECK_AFTER_MS)]).then(() =>
-      this.#diagnose(execution, typescript),
-    );
-    const outcome = await running;
+    let diagnosis: Promise<readonly Diagnostic[]> | undefined;
+    const diagnose = () => {
+      diagnosis ??= this.#diagnose(execution, typescript);
+      return diagnosis;
+    };
+    const timer = setTimeout(diagnose, CHECK_AFTER_MS);
+    const outcome = await this.#runCompiled(execution, compiled, settings);
+    clearTimeout(timer);
     if (settings.reset) this.context.introspection.reset();
-    else if (outcome.status === 'ok' && typescript.trim() !== '') {
-      this.context.introspection.commit(typescript, execution.count);
-    }
     // An error speaks for itself, and is a cell's last word.
-    return outcome.status === 'ok' ? { ...outcome, afterReply: this.#warn(execution, diagnosis) } : outcome;
+    if (outcome.status === 'error') return outcome;
+    return {
+      ...outcome,
+      afterReply: async () => {
+        this.context.history.flush();
+        const warned = this.#warn(execution, diagnose());
+        if (typescript.trim() !== '' && !settings.reset)
+          this.context.introspection.commit(typescript, execution.count);
+        await warned;
+      },
+    };
   }
 
   async #runCompiled(

@@ -34,6 +34,8 @@ export class History {
   readonly #session: number;
   /** Opened with the first entry; `null` when it cannot be written. */
   #descriptor: number | null | undefined;
+  /** Lines that are to be written when the event loop has gone round: no cell waits for a disk. */
+  #unwritten = '';
 
   constructor(private readonly file: string) {
     this.#entries = read(file);
@@ -91,12 +93,21 @@ export class History {
   }
 
   #write(record: object): void {
+    if (this.#unwritten === '') setImmediate(() => this.flush());
+    this.#unwritten += `${JSON.stringify(record)}\n`;
+  }
+
+  /** Writes what has not been written yet. */
+  flush(): void {
+    const text = this.#unwritten;
+    this.#unwritten = '';
+    if (text === '') return;
     try {
       if (this.#descriptor === undefined) {
         mkdirSync(dirname(this.file), { recursive: true, mode: 0o700 });
         this.#descriptor = openSync(this.file, 'a', 0o600);
       }
-      if (this.#descriptor !== null) writeSync(this.#descriptor, `${JSON.stringify(record)}\n`);
+      if (this.#descriptor !== null) writeSync(this.#descriptor, text);
     } catch {
       this.#descriptor = null;
     }

@@ -23,6 +23,9 @@ interface Shown {
  */
 const DIAGNOSE_PATIENCE_MS = 30;
 
+/** So long after the last cell the language server gets ready for the next question, and not between cells. */
+const PREPARE_AFTER_MS = 150;
+
 /**
  * What can be known of code without running it: from TypeScript's language server, which is started with the
  * first cell, and from living values.
@@ -30,6 +33,7 @@ const DIAGNOSE_PATIENCE_MS = 30;
 export class Introspection {
   readonly #live: InspectorLiveValues;
   #service: Promise<LanguageService> | undefined;
+  #preparation: NodeJS.Timeout | undefined;
   #uncommitted: { readonly typescript: string; readonly count: number }[] = [];
 
   constructor(private readonly context: IntrospectionContext) {
@@ -84,30 +88,39 @@ export class Introspection {
     }
   }
 
-  /** Takes a cell that ran into account for the ones that follow, with the next question about them. */
+  /** Takes a cell that ran into account for the ones that follow: with the next question, or when there is time. */
   commit(typescript: string, count: number): void {
     this.#uncommitted.push({ typescript, count });
+    clearTimeout(this.#preparation);
+    this.#preparation = setTimeout(() => {
+      void this.#language().then((service) => service.prepare());
+    }, PREPARE_AFTER_MS);
   }
 
   /** Forgets all cells: their variables are gone. */
   reset(): void {
+    clearTimeout(this.#preparation);
     this.#uncommitted = [];
     void this.#service?.then((service) => service.reset());
   }
 
   dispose(): void {
+    clearTimeout(this.#preparation);
     void this.#service?.then((service) => service.dispose());
   }
 
   /** The service, started with the first need of it, knowing all cells that ran. */
-  async #language(): Promise<LanguageService> {
+  #language(): Promise<LanguageService> {
     this.#service ??= import('../../language/service.js').then(
       ({ LanguageService }) => new LanguageService({ directory: this.context.directory }),
     );
-    const service = await this.#service;
-    // The service takes requests in their order, so that there is no need to wait for these.
-    for (const { typescript, count } of this.#uncommitted.splice(0)) void service.commit(typescript, count);
-    return service;
+    // Taken out now: cells that run after this question are none of its business.
+    const cells = this.#uncommitted.splice(0);
+    return this.#service.then((service) => {
+      // The service takes requests in their order, so that there is no need to wait for these.
+      for (const { typescript, count } of cells) void service.commit(typescript, count);
+      return service;
+    });
   }
 }
 

@@ -102,6 +102,7 @@ export class Kernel {
     this.#debugging.dispose();
     this.#introspection.dispose();
     this.#runtime.close();
+    this.#history.flush();
     this.#output.flush();
     await this.#transport.close();
     this.options.exit();

@@ -68,6 +68,8 @@ export class ShellQueue {
   async #execute(request: Message): Promise<void> {
     const { transport, executor, output } = this.context;
     this.#current = request;
+    // The runtime can begin while the front end is told so.
+    transport.yieldPublishing();
     this.#status('busy', request);
     const { status, reply, afterReply } = await executor.execute(request);
     output.flush();
@@ -75,9 +77,10 @@ export class ShellQueue {
     // Only what was sent before the reply is aborted: what the socket holds is taken in first.
     if (stops) await new Promise((resolve) => setTimeout(resolve, 2));
     const aborted = stops ? this.#takeCells() : [];
-    void transport.reply('shell', 'execute_reply', reply, request);
+    await transport.reply('shell', 'execute_reply', reply, request);
+    const rest = afterReply?.();
     // A cell that waits need not wait for the last one's type errors.
-    if (this.#waiting.length === 0) await afterReply;
+    if (this.#waiting.length === 0) await rest;
     this.#current = undefined;
     this.#status('idle', request);
     this.#abort(aborted);

@@ -1,7 +1,7 @@
 import fs, { fstatSync } from 'node:fs';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { BACKLOG_LIMIT, InputState, Word } from '../sharedWords.js';
-import type { Order, Packet, Report } from '../wire.js';
+import type { Done, Order, Packet, Report } from '../wire.js';
 import type { Parcel, PumpData } from './pump.js';
 
 const { stringify } = JSON;
@@ -37,14 +37,15 @@ export class Channel {
   /** Hands a report to the pump. @throws TypeError when it cannot be written as JSON */
   post(report: Report, buffers: readonly Uint8Array[] = []): void {
     const parcel: Parcel =
-      report.type === 'stream'
-        ? { stream: report }
-        : {
-            json: stringify(report),
-            buffers,
-            ...(report.type === 'done' ? { ended: report.cell } : {}),
-          };
+      report.type === 'stream' ? { stream: report } : { reports: [{ json: stringify(report), buffers }] };
     this.#worker.postMessage(parcel);
+  }
+
+  /** Hands over a cell's end, behind a barrier. @throws TypeError when it cannot be written as JSON */
+  postDone(done: Done): void {
+    const json = stringify(done);
+    const reports = [this.#mark(), json].map((text) => ({ json: text, buffers: [] }));
+    this.#worker.postMessage({ reports, ended: done.cell } satisfies Parcel);
   }
 
   /**
@@ -83,6 +84,11 @@ export class Channel {
    * code too, comes before what is posted from now on, and the other way round.
    */
   barrier(): void {
+    this.#worker.postMessage({ reports: [{ json: this.#mark(), buffers: [] }] } satisfies Parcel);
+  }
+
+  /** Marks the descriptors; returns the barrier's report as JSON. */
+  #mark(): string {
     const number = ++this.#barriers;
     const marked: number[] = [];
     for (const [descriptor, original] of this.#inodes) {
@@ -94,7 +100,7 @@ export class Channel {
         marked.push(descriptor);
       }
     }
-    this.post({ type: 'barrier', number, descriptors: marked });
+    return stringify({ type: 'barrier', number, descriptors: marked } satisfies Report);
   }
 
   /** Whether a descriptor is the one of the start: a cell may have closed it, and opened a file in its place. */

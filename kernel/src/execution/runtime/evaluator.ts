@@ -63,19 +63,18 @@ export class Evaluator {
     const cell = new Cell(order);
     this.#remember(cell);
     this.#enter(cell, 'run', () => {
-      const { value } = cell;
-      if (!order.program.isAsync) return this.#finish(cell);
-      (value as Promise<unknown>).then(
+      if (!order.program.isAsync) return this.#settle(cell);
+      (cell.value as Promise<unknown>).then(
         (result) => {
           cell.value = result;
-          this.#finish(cell);
+          this.#enter(cell, 'conclude', () => this.#settle(cell));
         },
         (error: unknown) => this.#fail(cell, error),
       );
     });
   }
 
-  /** Called through the bridge, inside the inspector's synchronous evaluation. */
+  /** Called through the bridge, inside the inspector's synchronous evaluation; concludes a synchronous cell. */
   run(id: number): void {
     const cell = this.#cells.get(id)!;
     const { program, file } = cell.order;
@@ -90,6 +89,7 @@ export class Evaluator {
       }
       cell.value = vm.runInThisContext(program.main, { ...options, columnOffset: program.mainColumnOffset });
     });
+    if (!program.isAsync) this.conclude(id);
   }
 
   /** Called through the bridge: makes the result's bundle and the user expressions, in the cell's name. */
@@ -135,14 +135,12 @@ export class Evaluator {
     if (ids.length === 0) for (const cell of this.#cells.values()) cell.interrupt();
   }
 
-  #finish(cell: Cell): void {
-    this.#enter(cell, 'conclude', () => {
-      (cell.value as Promise<[Bundle | undefined, Record<string, ExpressionResult>]>).then(
-        ([result, expressions]) =>
-          this.#end(cell, { kind: 'ok', ...(result ? { result } : {}), expressions }),
-        (error: unknown) => this.#fail(cell, error),
-      );
-    });
+  /** Ends a cell when its conclusion has been made. */
+  #settle(cell: Cell): void {
+    (cell.value as Promise<[Bundle | undefined, Record<string, ExpressionResult>]>).then(
+      ([result, expressions]) => this.#end(cell, { kind: 'ok', ...(result ? { result } : {}), expressions }),
+      (error: unknown) => this.#fail(cell, error),
+    );
   }
 
   #call: (() => unknown) | undefined;
@@ -228,8 +226,7 @@ export class Evaluator {
       this.attribution.run(cell.id, () => process.stdout.write(`Time: ${formatMs(elapsedMs)}\n`));
     }
     if (cell.interrupted) this.#interrupted.add(cell.id);
-    this.channel.barrier();
-    this.channel.post({ type: 'done', cell: cell.id, outcome, payload: cell.payload });
+    this.channel.postDone({ type: 'done', cell: cell.id, outcome, payload: cell.payload });
   }
 
   #remember(cell: Cell): void {

@@ -61,7 +61,7 @@ function obey({ message, buffers }: Packet<Order>): void {
     case 'interrupt':
       for (const cell of message.cells) {
         if (!waiting.delete(cell)) continue;
-        channel.post({ type: 'done', cell, outcome: { kind: 'interrupted' }, payload: [] });
+        channel.postDone({ type: 'done', cell, outcome: { kind: 'interrupted' }, payload: [] });
       }
       evaluator.interrupt(message.cells);
       break;
@@ -81,7 +81,7 @@ function execute(order: ExecuteOrder): void {
     evaluator.execute(order);
   } catch (error) {
     const outcome = { kind: 'error', error: describeThrown(error) } as const;
-    channel.post({ type: 'done', cell: order.cell, outcome, payload: [] });
+    channel.postDone({ type: 'done', cell: order.cell, outcome, payload: [] });
   }
 }
 

@@ -13,10 +13,14 @@ export interface PumpData {
   readonly inputPort: MessagePort;
 }
 
-/** What the main thread hands over: printed text, to be joined with more of it, or a report ready to be sent. */
+/** What the main thread hands over: printed text, to be joined with more of it, or reports ready to be sent. */
 export type Parcel =
   | { readonly stream: StreamReport }
-  | { readonly json: string; readonly buffers: readonly Uint8Array[]; readonly ended?: number };
+  | {
+      readonly reports: readonly { readonly json: string; readonly buffers: readonly Uint8Array[] }[];
+      /** The cell whose end they say. */
+      readonly ended?: number;
+    };
 
 type StreamReport = Extract<Report, { type: 'stream' }>;
 
@@ -57,12 +61,12 @@ function print(report: StreamReport): void {
   timer = setTimeout(flush, COALESCE_MS);
 }
 
-function send(json: string, buffers: readonly Uint8Array[] = []): void {
+function send(...packed: readonly Buffer[]): void {
   flush();
-  socket.write(pack(json, buffers));
+  socket.write(packed.length === 1 ? packed[0]! : Buffer.concat(packed));
 }
 
-const report = (message: Report) => send(JSON.stringify(message));
+const report = (message: Report) => send(pack(JSON.stringify(message)));
 
 /** Cells handed to the main thread that have not ended. */
 const running = new Set<number>();
@@ -153,7 +157,7 @@ main.on('message', (parcel: Parcel) => {
     // A cell that comes next must not be taken for one of those to stop.
     if (!pressed.some((cell) => running.has(cell))) Atomics.store(shared, Word.pressing, 0);
   }
-  send(parcel.json, parcel.buffers);
+  send(...parcel.reports.map(({ json, buffers }) => pack(json, buffers)));
 });
 session.on('inspectorNotification', (event: { method: string; params?: unknown }) => {
   report({ type: 'inspector-event', method: event.method, params: event.params ?? {} });
