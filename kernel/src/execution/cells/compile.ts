@@ -4,7 +4,7 @@ import { type Options, type Program, parse } from 'acorn';
 import type { CellProgram } from '../wire.js';
 import type { Position } from './edits.js';
 import { compileTypeScript, lowerUsing } from './esbuild.js';
-import { rewrite } from './rewrite.js';
+import { type RewriteOptions, rewrite } from './rewrite.js';
 import { CellSyntaxError } from './syntaxError.js';
 import { walk } from './walk.js';
 
@@ -180,10 +180,13 @@ const merging = /\b(?:enum|namespace|module)\s+([\p{ID_Start}$_][\p{ID_Continue}
  * Compiles a cell.
  *
  * @param source TypeScript, with magics already translated
- * @param options `cell`: its number
+ * @param options `cell`: its number; `variables`: those of earlier cells, if loops may keep them in locals
  * @throws CellSyntaxError
  */
-export async function compileCell(source: string, options: { cell: number }): Promise<CompiledCell> {
+export async function compileCell(
+  source: string,
+  options: Pick<RewriteOptions, 'cell' | 'variables'>,
+): Promise<CompiledCell> {
   const object = await asObject(source);
   const js = object ?? (await toJavaScript(source));
   const result = js.compiled ? !endsInSemicolon(source) : 'without-semicolon';

@@ -10,6 +10,7 @@ import { BRIDGE } from '../bridge.js';
 import type { CellProgram } from '../wire.js';
 import { boundNames } from './bindings.js';
 import { blanked, Editor } from './edits.js';
+import { localise } from './hotLoops.js';
 import { CellSyntaxError } from './syntaxError.js';
 import { walk } from './walk.js';
 
@@ -19,6 +20,8 @@ export interface RewriteOptions {
   readonly cell: number;
   /** Whether a last expression is the result: `true`, `false`, or when it does not end in a semicolon. */
   readonly result: boolean | 'without-semicolon';
+  /** Variables of earlier cells, if loops may keep those that they assign to in locals. */
+  readonly variables?: ReadonlySet<string> | undefined;
 }
 
 export interface RewrittenCell extends CellProgram {
@@ -66,6 +69,11 @@ class Rewriter {
     this.#expressions();
     for (const statement of body) this.#statement(statement);
     this.#refuseIntrinsics();
+    const { cell, variables } = this.options;
+    if (variables) {
+      const isVariable = (name: string) => this.#names.has(name) || variables.has(name);
+      localise(this.program, this.#editor, { cell, isVariable });
+    }
     const last = body.at(-1);
     const { result } = this.options;
     const hasResult =

@@ -17,14 +17,22 @@ interface AdapterModule {
 /** The debug adapter, loaded with the first request for it. */
 export class Debugging {
   #adapter: Promise<Debugger> | undefined;
+  #attached = false;
 
   constructor(
     private readonly link: RuntimeLink,
     private readonly sendEvent: (event: Json) => void,
   ) {}
 
+  /** Whether a front end is debugging. */
+  get attached(): boolean {
+    return this.#attached;
+  }
+
   async handle(request: Json): Promise<Json> {
     const { link, sendEvent } = this;
+    if (request.command === 'attach' || request.command === 'launch') this.#attached = true;
+    if (request.command === 'disconnect' || request.command === 'terminate') this.#attached = false;
     const path = '../../debug/adapter.js';
     this.#adapter ??= (import(path) as Promise<AdapterModule>).then(
       ({ DebugAdapter }) => new DebugAdapter({ link, sendEvent }),

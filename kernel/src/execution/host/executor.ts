@@ -27,6 +27,8 @@ export interface ExecutorContext {
   readonly colour: boolean;
   /** Whether cells are type-checked; `%strict on` checks them in any case. */
   readonly checkTypes: boolean;
+  /** Whether cells have to run as they are written, so that they can be stepped through. */
+  isDebugging(): boolean;
 }
 
 /** One execute_request on its way. */
@@ -57,12 +59,19 @@ export class Executor {
   readonly sources = new Map<string, CellSource & CompiledCell>();
   #cells = 0;
   #strict = false;
+  /** Names that cells have declared. */
+  readonly #variables = new Set<string>();
 
   constructor(private readonly context: ExecutorContext) {}
 
   /** A number for output that belongs together. */
   nextCell(): number {
     return ++this.#cells;
+  }
+
+  /** Forgets the variables of cells: the runtime has. */
+  forgetVariables(): void {
+    this.#variables.clear();
   }
 
   async execute(request: Message): Promise<Outcome> {
@@ -121,7 +130,8 @@ export class Executor {
     if (settings.inspect) return this.#help(execution, settings.inspect);
     let compiled: CompiledCell;
     try {
-      compiled = await compileCell(translated.code, { cell });
+      const variables = this.context.isDebugging() ? undefined : this.#variables;
+      compiled = await compileCell(translated.code, { cell, variables });
     } catch (error) {
       if (!(error instanceof CellSyntaxError)) throw error;
       return this.#syntaxError(execution, error);
@@ -140,7 +150,10 @@ export class Executor {
     const timer = setTimeout(diagnose, CHECK_AFTER_MS);
     const outcome = await this.#runCompiled(execution, compiled, settings);
     clearTimeout(timer);
-    if (settings.reset) this.context.introspection.reset();
+    if (settings.reset) {
+      this.forgetVariables();
+      this.context.introspection.reset();
+    }
     // An error speaks for itself, and is a cell's last word.
     if (outcome.status === 'error') return outcome;
     return {
@@ -161,6 +174,7 @@ export class Executor {
     { time }: MagicSettings,
   ): Promise<Outcome> {
     const { cell, count, code, silent, allowInput, userExpressions, request } = execution;
+    for (const name of compiled.program.names) this.#variables.add(name);
     const file = cellFile(code);
     this.sources.delete(file);
     this.sources.set(file, { ...compiled, count, code });

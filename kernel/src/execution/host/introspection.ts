@@ -37,9 +37,7 @@ export class Introspection {
   #uncommitted: { readonly typescript: string; readonly count: number }[] = [];
 
   constructor(private readonly context: IntrospectionContext) {
-    this.#live = new InspectorLiveValues((method, params) =>
-      context.runtime.process.inspector(method, params),
-    );
+    this.#live = new InspectorLiveValues((method, params) => context.runtime.inspector(method, params));
   }
 
   async complete(code: string, cursor: number): Promise<Json> {

@@ -71,6 +71,7 @@ export class Kernel {
       introspection: this.#introspection,
       colour,
       checkTypes: options.checkTypes,
+      isDebugging: () => this.#debugging.attached,
     });
     const executor = this.#executor;
     this.#comms = new CommRouter({ transport, output, runtime, nextCell: () => executor.nextCell() });
@@ -174,6 +175,7 @@ export class Kernel {
 
   #restarted(): void {
     this.#comms.closeAll();
+    this.#executor.forgetVariables();
     this.#introspection.reset();
     for (const listener of this.#restartListeners) listener();
   }
@@ -187,7 +189,7 @@ export class Kernel {
     const runtime = this.#runtime;
     const { sources } = this.#executor;
     return {
-      inspector: (method, params = {}) => runtime.process.inspector(method, params),
+      inspector: (method, params = {}) => runtime.inspector(method, params),
       onInspectorEvent: (listener) => runtime.onInspectorEvent(listener),
       onRestart: (listener) => {
         this.#restartListeners.add(listener);

@@ -1,5 +1,6 @@
 import type { Message } from '../../protocol/message.js';
 import type { Transport } from '../../protocol/transport.js';
+import { BRIDGE } from '../bridge.js';
 import type { CommMessage, Done, ExecuteOrder, Order, Packet, Report, ThrownValue } from '../wire.js';
 import { descendants } from './descendants.js';
 import type { Output } from './output.js';
@@ -88,6 +89,15 @@ export class Runtime {
       this.#handling.set(order.request, resolve);
       this.#process.send(order, buffers);
     });
+  }
+
+  /** Calls a method of Node's inspector on the main thread, which sees variables as a running cell has them now. */
+  inspector(method: string, params: object = {}): Promise<unknown> {
+    if (this.busy && method === 'Runtime.evaluate') {
+      const expression = `${BRIDGE}.show()`;
+      this.#process.inspector(method, { expression, silent: true }).catch(() => undefined);
+    }
+    return this.#process.inspector(method, params);
   }
 
   /** Listens to inspector events; the returned function stops it. */

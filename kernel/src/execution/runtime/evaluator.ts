@@ -11,6 +11,7 @@ import { sendable } from './bundles.js';
 import { Cell, KeyboardInterrupt } from './cell.js';
 import type { Channel } from './channel.js';
 import { declare, type Results } from './globals.js';
+import type { KeptVariables } from './keptVariables.js';
 import { describeThrown } from './thrown.js';
 
 /** How long an interrupted cell's own clean-up may take before the cell is ended over its head. */
@@ -36,6 +37,7 @@ export class Evaluator {
     private readonly channel: Channel,
     private readonly attribution: Attribution,
     private readonly results: Results,
+    private readonly kept: KeptVariables,
   ) {
     this.#session.connect();
   }
@@ -78,6 +80,7 @@ export class Evaluator {
   run(id: number): void {
     const cell = this.#cells.get(id)!;
     const { program, file } = cell.order;
+    this.kept.restore();
     declare(program.names, program);
     const options = {
       filename: file,
@@ -220,6 +223,8 @@ export class Evaluator {
   #end(cell: Cell, outcome: Done['outcome']): void {
     if (cell.ended) return;
     cell.ended = true;
+    // A loop that was terminated has left them behind.
+    this.kept.restore();
     cell.value = undefined;
     if (cell.order.time) {
       const elapsedMs = performance.now() - cell.startedMs;

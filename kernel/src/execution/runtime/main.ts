@@ -18,6 +18,7 @@ import { Disposables } from './disposables.js';
 import { Evaluator } from './evaluator.js';
 import { declare, Results } from './globals.js';
 import { createInputs } from './input.js';
+import { KeptVariables } from './keptVariables.js';
 import { createMagics } from './magics.js';
 import { ModuleLoader } from './modules/loader.js';
 import { redirectStreams } from './streams.js';
@@ -31,7 +32,8 @@ import { trackTimers } from './timers.js';
 const attribution = createAttribution();
 const results = new Results();
 const channel = new Channel(process.argv[2]!, (packet) => obey(packet));
-const evaluator = new Evaluator(channel, attribution, results);
+const kept = new KeptVariables();
+const evaluator = new Evaluator(channel, attribution, results, kept);
 const loader = new ModuleLoader(process.cwd());
 const disposables = new Disposables();
 const comms = new Comms(
@@ -117,6 +119,9 @@ const bridge = {
   conclude: (id: number) => evaluator.conclude(id),
   call: () => evaluator.runCall(),
   hold: (value: unknown) => evaluator.hold(value),
+  keep: kept.keep.bind(kept),
+  release: kept.release.bind(kept),
+  show: kept.show.bind(kept),
   resume(value: unknown, cell?: number) {
     evaluator.checkContinuation(cell);
     return value;

@@ -1,0 +1,36 @@
+/**
+ * Variables of the notebook that a loop keeps in locals while it runs: see `hotLoops.ts`. Their values up to the
+ * last assignment stand in the fields of an object, from which they are put back when the loop is terminated,
+ * and from which they can be seen while it runs.
+ */
+export class KeptVariables {
+  #fields: object | undefined;
+  #names: readonly string[] = [];
+
+  /** @param fields values, in the order of the names */
+  keep<T extends object>(fields: T, names: readonly string[]): T {
+    this.#fields = fields;
+    this.#names = names;
+    return fields;
+  }
+
+  /** The loop has ended by itself, and has put its variables back. */
+  release(): void {
+    this.#fields = undefined;
+  }
+
+  /** Lets everybody see the variables as they are now. */
+  show(): void {
+    if (!this.#fields) return;
+    const values = Object.values(this.#fields) as unknown[];
+    this.#names.forEach((name, index) => {
+      (globalThis as Record<string, unknown>)[name] = values[index];
+    });
+  }
+
+  /** The loop is no more. */
+  restore(): void {
+    this.show();
+    this.release();
+  }
+}
