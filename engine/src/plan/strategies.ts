@@ -31,21 +31,35 @@ function gatheredBranch(block: Block): Primitive[] {
 }
 
 /**
- * Every block computed everywhere; masks are not even asked for. The add rides on the last convolution, as any
- * good dense runtime has it, so that adaptive execution is compared with nothing slower than that.
+ * The branch in as few passes as can be: squeeze-and-excitation pools the whole map, which ends one pass and
+ * begins the next.
+ */
+function passesOf(
+  branch: readonly Primitive[],
+  pooledWhole: boolean,
+  after: readonly Primitive[],
+): Primitive[][] {
+  const cut = pooledWhole ? branch.indexOf('excite') : -1;
+  return cut < 0
+    ? [[...branch, ...after]]
+    : [branch.slice(0, cut), ['excite'], [...branch.slice(cut + 1), ...after]];
+}
+
+/**
+ * Every block computed everywhere; masks are not even asked for. The branch is streamed with the add at its
+ * end, so that adaptive execution is compared with nothing slower than that.
  */
 export const dense: Strategy = {
   name: 'dense',
   description: 'every pixel of every block, no masks',
   plan: (context) => {
-    const branch = branchPrimitives(context.block);
-    const last = branch[branch.length - 1]!;
+    const { block } = context;
     return {
       mode: 'dense',
-      groups: groups(projection(context), ...branch.slice(0, -1).map((primitive) => [primitive]), [
-        last,
-        'add',
-      ]),
+      groups: groups(
+        projection(context),
+        ...passesOf(branchPrimitives(block), block.squeezeExcitation !== undefined, ['add']),
+      ),
     };
   },
 };
@@ -118,15 +132,12 @@ export const streamed: Strategy = {
   description: 'whole block tile by tile, intermediates in cache, added in place',
   plan: (context) => {
     const { block, next } = context;
-    const exactExcitation = block.squeezeExcitation !== undefined;
     const nextPool: Primitive[] = next && context.needsPool ? ['next-pool'] : [];
-    const branch = gatheredBranch(block);
-    const cut = exactExcitation ? branch.indexOf('excite') : -1;
-    // Squeeze-and-excitation pools the whole map, which ends one pass and begins the next.
-    const passes: Primitive[][] =
-      cut < 0
-        ? [[...branch, 'scatter', 'add', ...nextPool]]
-        : [branch.slice(0, cut), ['excite'], [...branch.slice(cut + 1), 'scatter', 'add', ...nextPool]];
+    const passes = passesOf(gatheredBranch(block), block.squeezeExcitation !== undefined, [
+      'scatter',
+      'add',
+      ...nextPool,
+    ]);
     return {
       mode: 'adaptive',
       groups: groups(pool(context), ['mask'], ['index'], projection(context), ...passes),
