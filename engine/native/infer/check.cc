@@ -203,6 +203,7 @@ void Program::check_instruction(const Session& session, int index) const {
              "the padded copy needs a buffer of its own");
       }
       need(maps_[o[1]].buffer != maps_[o[2]].buffer, "source and destination must not share a buffer");
+      self->want_tiling(convolution, o);
       return;
     }
     case Operation::max_pool:

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "infer/winograd.h"
+
 namespace fovea {
 
 namespace {
@@ -109,12 +111,13 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
 
 }  // namespace
 
-void Scratch::reserve(int taps_of_a_pixel, const KernelTable& kernels) {
+void Scratch::reserve(int taps_of_a_pixel, long winograd_values, const KernelTable& kernels) {
   const size_t rows = block_pixels;
   taps.resize(std::max(taps.size(), rows * taps_of_a_pixel));
   outputs.resize(rows);
   residuals.resize(rows);
   if (sums.size() == 0) sums = AlignedFloats(rows * kernels.lanes * kernels.tile_vectors);
+  if (winograd.size() < static_cast<size_t>(winograd_values)) winograd = AlignedFloats(winograd_values);
 }
 
 void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch& scratch, long first_pixel,
@@ -158,8 +161,9 @@ void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch
       tile.weight = convolution.weight.data() + panel.weight + block.first * width;
       tile.bias = b == 0 ? convolution.bias.data() + panel.bias : nullptr;
       // The next block's weights follow these: each tile fetches a share of them ahead.
-      const char* ahead = reinterpret_cast<const char*>(tile.weight + block.taps * block.channels * width);
-      const long share = (block.taps * block.channels * width * 4 / groups + 63) / 64 * 64;
+      const auto* ahead = reinterpret_cast<const char*>(tile.weight + block.taps * block.channels * width);
+      const long share = block.taps * block.channels * width * 4 / groups;
+      tile.ahead_pitch = share * ahead_steps / (block.taps * block.channels);
       for (int group = 0, row = 0; group < groups; group++) {
         const int end = count * (group + 1) / groups;
         const int rows = end - row;
@@ -171,8 +175,7 @@ void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch
         } else {
           tile.output = nullptr;
         }
-        for (const char* end_of_share = ahead + share; ahead < end_of_share; ahead += 64)
-          __builtin_prefetch(ahead, 0, 2);
+        tile.ahead = ahead + group * share;
         kernel[rows - 1](tile);
         row = end;
       }
@@ -183,6 +186,7 @@ void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch
 void convolve_range(const Machine& machine, const ConvolutionPass& pass, long first, long last) {
   const long count = last - first;
   if (count <= 0) return;
+  if (pass.tiling) return winograd_range(machine, pass, first, last);
   const long blocks = (count + block_pixels - 1) / block_pixels;
   const int panels = static_cast<int>(std::max<size_t>(1, pass.convolution->panels.size()));
   // Small maps have too few blocks to go round: then each block's panels are shared out as well.

@@ -31,6 +31,8 @@ struct ConvolutionPass {
   // Output pixels, in raster order; null is all of them.
   const int32_t* pixels;
   long count;
+  // The pixels in squares, for Winograd's algorithm; null computes each directly.
+  const Tiling* tiling;
 };
 
 // Memory that one thread works in; sized once for all passes of a program.
@@ -39,8 +41,9 @@ struct Scratch {
   std::vector<float*> outputs;
   std::vector<const float*> residuals;
   AlignedFloats sums;
+  AlignedFloats winograd;
 
-  void reserve(int taps_of_a_pixel, const KernelTable& kernels);
+  void reserve(int taps_of_a_pixel, long winograd_values, const KernelTable& kernels);
 };
 
 struct Machine {

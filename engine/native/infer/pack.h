@@ -40,6 +40,8 @@ struct PackedConvolution {
   int channels;  // values read behind each pointer
   AlignedFloats weight;
   AlignedFloats bias;
+  // The weights once more, transformed for Winograd's algorithm; empty where it does not apply.
+  AlignedFloats winograd;
   std::vector<Panel> panels;
   std::vector<ReductionBlock> blocks;
 

@@ -5,6 +5,7 @@
 
 #include "common/error.h"
 #include "infer/stream.h"
+#include "infer/winograd.h"
 
 namespace fovea {
 
@@ -157,6 +158,10 @@ bool Program::prepare_convolution(Session& session, const Machine& machine, cons
     }
   }
   if (pass.count == 0) return false;
+  if (convolution.winograd.size() > 0 && o[4] == 0 && pass.source_layout != Layout::packed) {
+    pass.tiling = o[3] < 0 ? tiling_of(pass.output) : &regions_[o[3]].tiling;
+    if (pass.tiling && !winograd_pays(*pass.tiling)) pass.tiling = nullptr;
+  }
   if (convolution.form == PackedConvolution::Form::rows) {
     const Geometry& g = convolution.geometry;
     const Extent padded = maps_[o[10]].extent;
@@ -205,6 +210,27 @@ void Program::run_window(Session& session, const Machine& machine, const int32_t
        session.buffer(maps_[o[1]].buffer));
 }
 
+void Program::want_tiling(const PackedConvolution& convolution, const int32_t* o) {
+  if (convolution.winograd.size() == 0 || o[4] != 0 || layout_of(o[5]) == Layout::packed) return;
+  if (o[3] >= 0) {
+    Region& region = regions_[o[3]];
+    region.wants_tiling = true;
+    region.tiling.reserve({region.batch, region.height, region.width, 1});
+    return;
+  }
+  const Extent& map = maps_[o[2]].extent;
+  if (tiling_of(map)) return;
+  Tiling tiling;
+  fill_tiling(map, tiling);
+  tilings_.emplace_back(map, std::move(tiling));
+}
+
+const Tiling* Program::tiling_of(const Extent& map) const {
+  for (const auto& [extent, tiling] : tilings_)
+    if (extent.batch == map.batch && extent.height == map.height && extent.width == map.width) return &tiling;
+  return nullptr;
+}
+
 void Program::build_index(Session& session, int mask) {
   for (size_t i = 0; i < regions_.size(); i++) {
     const RegionSource& source = region_sources_[i];
@@ -213,6 +239,7 @@ void Program::build_index(Session& session, int mask) {
       fill_from_mask(masks_[mask], regions_[i]);
     else
       fill_receptive(regions_[source.parent], session.convolution(source.convolution).geometry, regions_[i]);
+    if (regions_[i].wants_tiling) fill_tiling(regions_[i], regions_[i].tiling);
   }
   for (size_t i = 0; i < halos_.size(); i++)
     if (region_sources_[halo_sources_[i].region].mask == mask)

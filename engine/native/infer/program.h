@@ -91,6 +91,9 @@ class Program {
   void run_stream(Session& session, const Machine& machine, int at, int count);
   void run_excitation(Session& session, const Machine& machine, const int32_t* operands);
   void run_window(Session& session, const Machine& machine, const int32_t* operands);
+  // The whole map in squares; null when no pass over such a map wanted that.
+  const Tiling* tiling_of(const Extent& map) const;
+  void want_tiling(const PackedConvolution& convolution, const int32_t* operands);
   void build_index(Session& session, int mask);
 
   std::vector<double> buffer_sizes_;
@@ -100,6 +103,8 @@ class Program {
   std::vector<RegionSource> region_sources_;
   std::vector<Halo> halos_;
   std::vector<HaloSource> halo_sources_;
+  // Whole maps in squares, for passes without a region.
+  std::vector<std::pair<Extent, Tiling>> tilings_;
   std::vector<int32_t> instructions_;
   std::vector<double> milliseconds_;
   int most_taps_ = 1;
@@ -139,6 +144,7 @@ class Session {
   std::vector<Scratch> scratch_;
   AlignedFloats zeros_;
   int scratch_taps_ = 0;
+  long scratch_winograd_ = 0;
 };
 
 }  // namespace fovea

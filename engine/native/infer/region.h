@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "infer/geometry.h"
+#include "infer/tiling.h"
 
 namespace fovea {
 
@@ -30,6 +31,9 @@ struct Region {
   std::vector<int32_t> others;
   bool wants_others = false;
   std::vector<uint8_t> inside;
+  // The pixels in squares, where a pass wants them.
+  Tiling tiling;
+  bool wants_tiling = false;
 
   long map_pixels() const { return static_cast<long>(batch) * height * width; }
   long count() const { return all ? map_pixels() : static_cast<long>(pixels.size()); }

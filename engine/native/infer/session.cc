@@ -1,5 +1,6 @@
 #include "common/error.h"
 #include "infer/program.h"
+#include "infer/winograd.h"
 
 namespace fovea {
 
@@ -7,6 +8,11 @@ int Session::add_convolution(const Geometry& geometry, Activation activation, co
                              const float* bias) {
   convolutions_.push_back(
       std::make_unique<PackedConvolution>(pack(geometry, activation, weight, bias, kernels_)));
+  PackedConvolution& packed = *convolutions_.back();
+  if (winograd_suits(geometry)) {
+    packed.winograd = winograd_weights(packed, weight, kernels_);
+    scratch_winograd_ = std::max(scratch_winograd_, winograd_scratch(packed, kernels_));
+  }
   return static_cast<int>(convolutions_.size()) - 1;
 }
 
@@ -54,7 +60,7 @@ void Session::run(Program& program, int first, int last, int threads, ThreadPool
                   const std::function<void(int)>& on_progress) {
   while (scratch_.size() < static_cast<size_t>(threads)) {
     scratch_.emplace_back();
-    scratch_.back().reserve(scratch_taps_, kernels_);
+    scratch_.back().reserve(scratch_taps_, scratch_winograd_, kernels_);
   }
   const Machine machine{&kernels_, &pool, threads, &stop, scratch_.data(), zeros_.data()};
   program.run(*this, machine, first, last, on_progress);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "infer/winograd.h"
+
 namespace fovea {
 
 namespace {
@@ -22,6 +24,9 @@ long pixels_read(const ConvolutionPass& reader, long end, const ConvolutionPass&
   return std::lower_bound(writer.pixels, writer.pixels + writer.count, bound) - writer.pixels;
 }
 
+// Passes in squares are computed two rows at a time.
+long aligned(const ConvolutionPass& pass, long end) { return pass.tiling ? winograd_align(pass, end) : end; }
+
 // Bytes of a band's intermediates: with weights and input beside them, about one second-level cache.
 constexpr long band_bytes = 192 * 1024;
 
@@ -31,16 +36,20 @@ void stream(const Machine& machine, const ConvolutionPass* passes, int count) {
   constexpr int most_passes = 8;
   if (count > most_passes) count = most_passes;
   const ConvolutionPass& last = passes[count - 1];
-  long bytes_of_pixel = 0;
-  for (int i = 0; i + 1 < count; i++) bytes_of_pixel += 4L * passes[i].output.channels;
-  const long band = std::max<long>(block_pixels, machine.threads * band_bytes / bytes_of_pixel) ;
+  // Of all intermediates, for one pixel of the last pass.
+  double bytes_of_pixel = 0;
+  for (int i = 0; i + 1 < count; i++)
+    bytes_of_pixel += 4.0 * passes[i].output.channels * static_cast<double>(passes[i].count) /
+                      static_cast<double>(std::max(1L, last.count));
+  const long band =
+      std::max<long>(block_pixels, static_cast<long>(machine.threads * band_bytes / std::max(1.0, bytes_of_pixel)));
   const long bands = std::max<long>(1, (last.count + band - 1) / band);
   long done[most_passes] = {};
   for (long b = 0; b < bands; b++) {
     long end[most_passes];
-    end[count - 1] = last.count * (b + 1) / bands;
+    end[count - 1] = aligned(last, last.count * (b + 1) / bands);
     for (int i = count - 2; i >= 0; i--)
-      end[i] = end[i + 1] == 0 ? 0 : pixels_read(passes[i + 1], end[i + 1], passes[i]);
+      end[i] = end[i + 1] == 0 ? 0 : aligned(passes[i], pixels_read(passes[i + 1], end[i + 1], passes[i]));
     for (int i = 0; i < count; i++) {
       convolve_range(machine, passes[i], done[i], end[i]);
       done[i] = std::max(done[i], end[i]);

@@ -18,6 +18,10 @@ struct TileArguments {
   long input_offset;
   // [taps][channels][vectors x lanes]
   const float* weight;
+  // What is needed after this tile, fetched on the way: one line every `ahead_steps` reduction steps, `ahead_pitch`
+  // bytes apart.
+  const char* ahead;
+  long ahead_pitch;
   // Initial sums, vectors x lanes; null continues from `sums`.
   const float* bias;
   // [rows][vectors x lanes]: read when `bias` is null, written when `output` is null.
@@ -47,6 +51,23 @@ struct DepthwiseArguments {
   Activation activation;
 };
 
+// What the output transform of Winograd's algorithm turns into one square of 2 x 2 outputs.
+struct WinogradOutput {
+  // 16 rows of sums, `pitch` values apart.
+  const float* products;
+  long pitch;
+  const float* bias;
+  // Null where a pixel of the square is not computed.
+  float* output[4];
+  // Null adds nothing.
+  const float* residual[4];
+  int columns;
+  Activation activation;
+};
+
+// Reduction steps from one line that a tile fetches ahead to the next.
+constexpr long ahead_steps = 4;
+
 struct KernelTable {
   const char* name;
   int lanes;
@@ -55,6 +76,9 @@ struct KernelTable {
   // [vectors - 1][rows - 1]
   TileKernel tile[max_tile_vectors][max_tile_rows];
   void (*depthwise)(const DepthwiseArguments&);
+  // The 4 x 4 rows of `channels` values under a square, transformed: 16 rows, `pitch` values apart.
+  void (*winograd_input)(const float* const* window, float* values, long pitch, long channels);
+  void (*winograd_output)(const WinogradOutput&);
   // output = activation(a + b), `length` values; b null adds nothing; output may be a.
   void (*add)(const float* a, const float* b, float* output, long length, Activation activation);
   // output = input * scale

@@ -1,5 +1,5 @@
 #include "infer/kernels/make_table.h"
-#include "infer/kernels/vector_avx2.h"
+#include "infer/kernels/tile_avx2.h"
 
 namespace fovea {
 

@@ -2,6 +2,7 @@
 #pragma once
 #include "infer/kernels/rows.h"
 #include "infer/kernels/tile.h"
+#include "infer/kernels/winograd.h"
 
 namespace fovea {
 
@@ -26,6 +27,8 @@ constexpr KernelTable make_table(const char* name) {
   table.tile_vectors = I::tile_vectors;
   fill_tiles<I, I::tile_vectors>(table);
   table.depthwise = depthwise_kernel<I>;
+  table.winograd_input = winograd_input_kernel<I>;
+  table.winograd_output = winograd_output_kernel<I>;
   table.add = add_kernel<I>;
   table.multiply = multiply_kernel<I>;
   table.accumulate = accumulate_kernel<I>;

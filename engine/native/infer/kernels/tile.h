@@ -4,6 +4,43 @@
 
 namespace fovea {
 
+// Adds `channels` products of what stands behind each row pointer with the weights that follow each other:
+// the loop in which nearly all time is spent. An instruction set may have a version of its own.
+template <class I, int rows, int vectors>
+struct Reduction {
+  using V = typename I::Vector;
+
+  static inline void run(V (&sum)[rows][vectors], const float* const* input, const float* weight, long channels,
+                         const char* ahead, long ahead_pitch) {
+    const float* row[rows];
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++) row[i] = input[i];
+    const auto step = [&](long c) __attribute__((always_inline)) {
+      V w[vectors];
+#pragma GCC unroll 16
+      for (int v = 0; v < vectors; v++) w[v] = I::load(weight + v * I::lanes);
+      weight += vectors * I::lanes;
+#pragma GCC unroll 16
+      for (int i = 0; i < rows; i++) {
+        const V x = I::broadcast_from(row[i] + c);
+#pragma GCC unroll 16
+        for (int v = 0; v < vectors; v++) sum[i][v] = I::multiply_add(x, w[v], sum[i][v]);
+      }
+    };
+    long c = 0;
+    for (; c + ahead_steps <= channels; c += ahead_steps) {
+      __builtin_prefetch(ahead, 0, 2);
+      ahead += ahead_pitch;
+      // Opaque pointers keep the compiler from holding one more register for each of the steps.
+#pragma GCC unroll 16
+      for (int i = 0; i < rows; i++) asm("" : "+r"(row[i]));
+#pragma GCC unroll 16
+      for (long k = 0; k < ahead_steps; k++) step(c + k);
+    }
+    for (; c < channels; c++) step(c);
+  }
+};
+
 template <class I, int rows, int vectors>
 void tile_kernel(const TileArguments& t) {
   using V = typename I::Vector;
@@ -24,24 +61,14 @@ void tile_kernel(const TileArguments& t) {
   }
 
   const float* weight = t.weight;
-  const long channels = t.channels;
+  const char* ahead = t.ahead;
   for (long tap = 0; tap < t.taps; tap++) {
     const float* row[rows];
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) row[i] = t.input[tap * rows + i] + t.input_offset;
-#pragma GCC unroll 4
-    for (long c = 0; c < channels; c++) {
-      V w[vectors];
-#pragma GCC unroll 16
-      for (int v = 0; v < vectors; v++) w[v] = I::load(weight + v * I::lanes);
-      weight += width;
-#pragma GCC unroll 16
-      for (int i = 0; i < rows; i++) {
-        const V x = I::broadcast_from(row[i] + c);
-#pragma GCC unroll 16
-        for (int v = 0; v < vectors; v++) sum[i][v] = I::multiply_add(x, w[v], sum[i][v]);
-      }
-    }
+    Reduction<I, rows, vectors>::run(sum, row, weight, t.channels, ahead, t.ahead_pitch);
+    weight += t.channels * width;
+    ahead += t.channels / ahead_steps * t.ahead_pitch;
   }
 
   if (!t.output) {

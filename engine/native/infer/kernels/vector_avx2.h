@@ -18,6 +18,7 @@ struct Avx2 {
   static void store(float* p, Vector v) { _mm256_storeu_ps(p, v); }
   static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
   static Vector add(Vector a, Vector b) { return _mm256_add_ps(a, b); }
+  static Vector subtract(Vector a, Vector b) { return _mm256_sub_ps(a, b); }
   static Vector multiply(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
   static Vector divide(Vector a, Vector b) { return _mm256_div_ps(a, b); }
   // The second operand wins when one is NaN: keep the data there, so that NaN is passed on.

@@ -18,6 +18,7 @@ struct Avx512 {
   static void store(float* p, Vector v) { _mm512_storeu_ps(p, v); }
   static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
   static Vector add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
+  static Vector subtract(Vector a, Vector b) { return _mm512_sub_ps(a, b); }
   static Vector multiply(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
   static Vector divide(Vector a, Vector b) { return _mm512_div_ps(a, b); }
   static Vector maximum(Vector bound, Vector v) { return _mm512_max_ps(bound, v); }

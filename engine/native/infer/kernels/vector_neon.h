@@ -18,6 +18,7 @@ struct Neon {
   static void store(float* p, Vector v) { vst1q_f32(p, v); }
   static Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
   static Vector add(Vector a, Vector b) { return vaddq_f32(a, b); }
+  static Vector subtract(Vector a, Vector b) { return vsubq_f32(a, b); }
   static Vector multiply(Vector a, Vector b) { return vmulq_f32(a, b); }
   static Vector divide(Vector a, Vector b) { return vdivq_f32(a, b); }
   static Vector maximum(Vector bound, Vector v) { return vmaxq_f32(bound, v); }

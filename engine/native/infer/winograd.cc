@@ -1,0 +1,204 @@
+#include "infer/winograd.h"
+
+#include <algorithm>
+
+namespace fovea {
+
+namespace {
+
+constexpr int products = 16;
+// Channels whose weights of one product stay in the first-level cache.
+constexpr int block_steps = 256;
+// Distance of what belongs to different products: not a multiple of 4 KiB, or all would fall into one cache set.
+constexpr long apart = 16;
+constexpr float zero_bias[64] = {};
+
+// Squares that a thread works on at a time: their transformed inputs fill most of the second-level cache.
+long squares_together(const PackedConvolution& packed) {
+  constexpr long values = 96 * 1024;
+  return std::clamp<long>(values / products / packed.channels, 12, 60);
+}
+
+// The 4 x 4 inputs under a square; where only absent pixels look, zeros.
+void point_window(const ConvolutionPass& pass, const Square& square, const float* zeros, const float** window) {
+  const Geometry& g = pass.convolution->geometry;
+  const long channels = pass.input.channels;
+  if (pass.source_layout == Layout::map) {
+    const long row_values = pass.input.width * channels;
+    const float* image = pass.source + static_cast<long>(square.image) * pass.input.height * row_values;
+    const auto at = [&](int i, int j) {
+      const int y = square.y - g.pad_top + i, x = square.x - g.pad_left + j;
+      return y >= 0 && y < pass.input.height && x >= 0 && x < pass.input.width ? image + y * row_values + x * channels
+                                                                               : zeros;
+    };
+    if (square.whole()) {
+      for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) window[i * 4 + j] = at(i, j);
+      return;
+    }
+    std::fill(window, window + products, zeros);
+    for (int k = 0; k < 4; k++) {
+      if (square.index[k] < 0) continue;
+      for (int i = k / 2; i < k / 2 + 3; i++)
+        for (int j = k % 2; j < k % 2 + 3; j++) window[i * 4 + j] = at(i, j);
+    }
+    return;
+  }
+  std::fill(window, window + products, zeros);
+  for (int k = 0; k < 4; k++) {
+    if (square.index[k] < 0) continue;
+    const float* first = pass.source + pass.halo->first_tap[square.index[k]] * channels;
+    const long row_pitch = pass.halo->pitch[square.index[k]] * channels;
+    for (int i = 0; i < 3; i++)
+      for (int j = 0; j < 3; j++) window[(k / 2 + i) * 4 + k % 2 + j] = first + i * row_pitch + j * channels;
+  }
+}
+
+// Squares [first, last) and panels [first, last) on the calling thread.
+void compute_squares(const Machine& machine, const ConvolutionPass& pass, Scratch& scratch, long first_square,
+                     long last_square, int first_panel, int last_panel) {
+  const PackedConvolution& convolution = *pass.convolution;
+  const KernelTable& kernels = *machine.kernels;
+  const Square* squares = pass.tiling->squares.data() + first_square;
+  const int count = static_cast<int>(last_square - first_square);
+  const long channels = convolution.channels;
+  const long input_pitch = count * channels + apart;
+  float* inputs = scratch.winograd.data();
+  float* sums = inputs + products * input_pitch;
+
+  for (int s = 0; s < count; s++) {
+    const float* window[products];
+    point_window(pass, squares[s], machine.zeros, window);
+    kernels.winograd_input(window, inputs + s * channels, input_pitch, channels);
+    scratch.taps[s] = inputs + s * channels;
+  }
+
+  const int tiles = (count + kernels.tile_rows - 1) / kernels.tile_rows;
+  const int blocks = static_cast<int>((channels + block_steps - 1) / block_steps);
+  TileArguments tile{};
+  tile.taps = 1;
+  WinogradOutput out{};
+  out.activation = pass.activation;
+  for (int p = first_panel; p < last_panel; p++) {
+    const Panel& panel = convolution.panels[p];
+    const long width = static_cast<long>(panel.vectors) * kernels.lanes;
+    const long sums_pitch = count * width + apart;
+    const TileKernel* kernel = kernels.tile[panel.vectors - 1];
+    tile.columns = panel.columns;
+    const float* weight = convolution.winograd.data() + static_cast<long>(panel.column) * products * channels;
+    for (int product = 0; product < products; product++) {
+      for (int block = 0; block < blocks; block++) {
+        const long from = channels * block / blocks, to = channels * (block + 1) / blocks;
+        tile.channels = to - from;
+        tile.input_offset = product * input_pitch + from;
+        tile.weight = weight;
+        tile.bias = block == 0 ? zero_bias : nullptr;
+        weight += (to - from) * width;
+        const char* ahead = reinterpret_cast<const char*>(weight);
+        const long share = (to - from) * width * 4 / tiles;
+        tile.ahead_pitch = share * ahead_steps / (to - from);
+        for (int t = 0, row = 0; t < tiles; t++) {
+          const int end = count * (t + 1) / tiles;
+          tile.input = scratch.taps.data() + row;
+          tile.sums = sums + product * sums_pitch + row * width;
+          tile.ahead = ahead + t * share;
+          kernel[end - row - 1](tile);
+          row = end;
+        }
+      }
+    }
+    out.columns = panel.columns;
+    out.pitch = sums_pitch;
+    out.bias = convolution.bias.data() + panel.bias;
+    for (int s = 0; s < count; s++) {
+      out.products = sums + s * width;
+      for (int k = 0; k < 4; k++) {
+        const long index = squares[s].index[k];
+        out.output[k] = nullptr;
+        out.residual[k] = nullptr;
+        if (index < 0) continue;
+        const long pixel = pass.pixels ? pass.pixels[index] : index;
+        const long row = pass.destination_layout == Layout::map ? pixel : index;
+        out.output[k] = pass.destination + row * pass.output.channels + panel.column;
+        if (pass.residual) out.residual[k] = pass.residual + pixel * pass.output.channels + panel.column;
+      }
+      kernels.winograd_output(out);
+    }
+  }
+}
+
+}  // namespace
+
+bool winograd_suits(const Geometry& g) {
+  return g.kernel_height == 3 && g.kernel_width == 3 && g.stride_y == 1 && g.stride_x == 1 && g.dilation_y == 1 &&
+         g.dilation_x == 1 && g.groups == 1 && g.in_channels >= 16 && g.out_channels >= 16;
+}
+
+AlignedFloats winograd_weights(const PackedConvolution& packed, const float* weight, const KernelTable& kernels) {
+  const long channels = packed.channels;
+  constexpr float G[4][3] = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
+  const Panel& last = packed.panels.back();
+  AlignedFloats transformed(products * channels * (last.column + last.vectors * kernels.lanes));
+  for (const Panel& panel : packed.panels) {
+    const long width = static_cast<long>(panel.vectors) * kernels.lanes;
+    float* to = transformed.data() + static_cast<long>(panel.column) * products * channels;
+    for (int j = 0; j < panel.columns; j++) {
+      for (long c = 0; c < channels; c++) {
+        const float* g = weight + ((panel.column + j) * channels + c) * 9;
+        double half[4][3];
+        for (int i = 0; i < 4; i++)
+          for (int x = 0; x < 3; x++)
+            half[i][x] = static_cast<double>(G[i][0]) * g[x] + static_cast<double>(G[i][1]) * g[3 + x] +
+                         static_cast<double>(G[i][2]) * g[6 + x];
+        for (int i = 0; i < 4; i++)
+          for (int k = 0; k < 4; k++)
+            to[((i * 4 + k) * channels + c) * width + j] =
+                static_cast<float>(half[i][0] * G[k][0] + half[i][1] * G[k][1] + half[i][2] * G[k][2]);
+      }
+    }
+  }
+  return transformed;
+}
+
+long winograd_scratch(const PackedConvolution& packed, const KernelTable& kernels) {
+  const long squares = squares_together(packed);
+  return products * (squares * packed.channels + apart + squares * kernels.lanes * kernels.tile_vectors + apart);
+}
+
+bool winograd_pays(const Tiling& tiling) {
+  // Reading a weight takes about as long as using it for so many pixels or squares; the transforms add a tenth.
+  constexpr double reading = 30;
+  const auto squares = static_cast<double>(tiling.squares.size());
+  return products * (1.1 * squares + reading) < 9 * (static_cast<double>(tiling.pixels) + reading);
+}
+
+void winograd_range(const Machine& machine, const ConvolutionPass& pass, long first, long last) {
+  if (last <= first) return;
+  const long first_square = pass.tiling->square_of(first);
+  const long count = pass.tiling->square_of(last) - first_square;
+  const long together = squares_together(*pass.convolution);
+  const long blocks = (count + together - 1) / together;
+  const int panels = static_cast<int>(pass.convolution->panels.size());
+  const long wanted = machine.threads == 1 ? 1 : 4L * machine.threads;
+  const int parts = static_cast<int>(std::min<long>(panels, (wanted + blocks - 1) / blocks));
+  machine.pool->for_each(machine.threads, blocks * parts, machine.stop, [&](long item, int thread) {
+    const long block = item / parts;
+    const int part = static_cast<int>(item % parts);
+    compute_squares(machine, pass, machine.scratch[thread], first_square + count * block / blocks,
+                    first_square + count * (block + 1) / blocks, panels * part / parts, panels * (part + 1) / parts);
+  });
+}
+
+long winograd_align(const ConvolutionPass& pass, long end) {
+  if (end <= 0 || end >= pass.count) return end;
+  const long last = pass.pixels ? pass.pixels[end - 1] : end - 1;
+  const long row = last / pass.output.width;
+  const long image = row / pass.output.height;
+  const long next = std::min(image * pass.output.height + (row - image * pass.output.height) / 2 * 2 + 2,
+                             (image + 1) * pass.output.height);
+  const long bound = next * pass.output.width;
+  if (!pass.pixels) return std::min(bound, pass.count);
+  return std::lower_bound(pass.pixels + end, pass.pixels + pass.count, bound) - pass.pixels;
+}
+
+}  // namespace fovea
