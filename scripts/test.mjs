@@ -40,7 +40,7 @@ const skipped = result.testResults.flatMap((file) =>
   file.assertionResults.filter(({ status: outcome }) => outcome !== 'passed' && outcome !== 'failed'),
 );
 if (skipped.length > 0) {
-  process.stdout.write(`\nskipped, because something they need is not on this machine:\n`);
+  process.stdout.write(`\n${skipped.length} skipped, because something they need is not on this machine:\n`);
   for (const test of skipped) process.stdout.write(`  ${test.fullName}\n`);
 }
 // A file that cannot even be loaded has no failed test of its own, yet it has failed.
@@ -50,5 +50,5 @@ const brokenFiles = result.testResults.filter(
 );
 for (const file of brokenFiles) process.stdout.write(`could not run ${file.name}: ${file.message}\n`);
 const failed = result.numFailedTests + brokenFiles.length;
-process.stdout.write(`\n${result.numPassedTests} passed, ${failed} failed, ${skipped.length} skipped\n`);
+process.stdout.write(`\n${result.numPassedTests} passed, ${failed} failed\n`);
 process.exit(failed > 0 || result.numPassedTests === 0 ? 1 : (status ?? 1));
