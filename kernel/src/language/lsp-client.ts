@@ -45,6 +45,8 @@ export class LspClient {
   constructor(directory: string) {
     this.#child = spawn(languageServerPath(), ['--lsp', '--stdio'], {
       cwd: directory,
+      // Go lets its heap double between collections by default: half of that takes hardly more time.
+      env: { GOGC: '50', ...process.env },
       stdio: ['pipe', 'pipe', 'ignore'],
     });
     this.#child.on('error', () => this.#end());

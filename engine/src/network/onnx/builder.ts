@@ -14,34 +14,15 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from './generated/onnx_pb.js';
+import type { OnnxFiles, StorageOptions } from './storage.js';
 import { ElementType, floatTensor, integerTensor } from './tensor.js';
 
 /** Old enough for every onnxruntime of the last years, new enough for all activations. */
 const defaultOpset = 17;
 const irVersion = 8n;
 
-/** How a model's constants are stored; the forms that exporters use. */
-export interface StorageOptions {
-  /** Raw little-endian bytes, or one protobuf number a value. Default `raw`. */
-  readonly data?: 'raw' | 'typed';
-  /** Initialisers, or `Constant` nodes. Default `initializer`. */
-  readonly constants?: 'initializer' | 'node';
-  /** Lists initialisers among the inputs too, as ONNX before IR version 4 had to. Default false. */
-  readonly listedAsInputs?: boolean;
-  /** Number format of weights and input. Default `float32`. */
-  readonly precision?: 'float32' | 'float16';
-  /** Location to record for weights that are kept outside the model; they come back from `finish`. */
-  readonly externalLocation?: string;
-}
-
 /** An extent of an input: a number, or a name where any is accepted. */
 export type Extent = number | string;
-
-/** A model's bytes, and the weights beside it when they are stored outside. */
-export interface OnnxFiles {
-  readonly model: Uint8Array<ArrayBuffer>;
-  readonly external?: Uint8Array<ArrayBuffer>;
-}
 
 /** Collects nodes and constants of an ONNX graph. */
 export class GraphBuilder {

@@ -1,11 +1,12 @@
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../network.js';
 import { networkShapes } from '../walk.js';
-import { type Extent, GraphBuilder, type OnnxFiles, type StorageOptions } from './builder.js';
+import { type Extent, GraphBuilder } from './builder.js';
 import { foreignDims, foreignOpset } from './foreign-shape.js';
 import { NetworkWriter } from './network-writer.js';
+import type { OnnxFiles, StorageOptions } from './storage.js';
 
-export type { OnnxFiles } from './builder.js';
+export type { OnnxFiles } from './storage.js';
 
 export interface OnnxOptions extends Omit<StorageOptions, 'externalLocation'> {
   /** Images a run, or `dynamic`. Default `dynamic`. */

@@ -43,9 +43,7 @@ export class Channel {
 
   /** Hands over a cell's end, behind a barrier. @throws TypeError when it cannot be written as JSON */
   postDone(done: Done): void {
-    const json = stringify(done);
-    const reports = [this.#mark(), json].map((text) => ({ json: text, buffers: [] }));
-    this.#worker.postMessage({ reports, ended: done.cell } satisfies Parcel);
+    this.#mark([stringify(done)], done.cell);
   }
 
   /**
@@ -84,23 +82,19 @@ export class Channel {
    * code too, comes before what is posted from now on, and the other way round.
    */
   barrier(): void {
-    this.#worker.postMessage({ reports: [{ json: this.#mark(), buffers: [] }] } satisfies Parcel);
+    this.#mark([]);
   }
 
-  /** Marks the descriptors; returns the barrier's report as JSON. */
-  #mark(): string {
+  /** Posts a barrier and what follows it, then marks the descriptors, whose readers wait for each other. */
+  #mark(followed: readonly string[], ended?: number): void {
     const number = ++this.#barriers;
-    const marked: number[] = [];
-    for (const [descriptor, original] of this.#inodes) {
-      if (
-        original !== undefined &&
-        this.isOpen(descriptor) &&
-        writeMarker(descriptor, `${this.#marker}${number};`)
-      ) {
-        marked.push(descriptor);
-      }
-    }
-    return stringify({ type: 'barrier', number, descriptors: marked } satisfies Report);
+    const descriptors = [1, 2].filter((descriptor) => this.isOpen(descriptor));
+    const barrier = stringify({ type: 'barrier', number, descriptors } satisfies Report);
+    this.#worker.postMessage({
+      reports: [barrier, ...followed].map((json) => ({ json, buffers: [] })),
+      ...(ended === undefined ? {} : { ended }),
+    } satisfies Parcel);
+    for (const descriptor of descriptors) writeMarker(descriptor, `${this.#marker}${number};`);
   }
 
   /** Whether a descriptor is the one of the start: a cell may have closed it, and opened a file in its place. */
@@ -134,17 +128,16 @@ function inode(descriptor: number): number | undefined {
   }
 }
 
-function writeMarker(descriptor: number, text: string): boolean {
+function writeMarker(descriptor: number, text: string): void {
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
   for (let attempt = 0; attempt < 200; attempt++) {
     try {
       writeSync(descriptor, text);
-      return true;
+      return;
     } catch (error) {
       // A child that shares the descriptor may have made it non-blocking; the host is reading, so it empties.
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return false;
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
       Atomics.wait(sleeper, 0, 0, 1);
     }
   }
-  return false;
 }
