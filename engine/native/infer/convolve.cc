@@ -34,6 +34,14 @@ class PixelWalk {
     }
   }
 
+  // Past `count` pixels that follow each other in this row.
+  void advance(long count) {
+    index += count - 1;
+    pixel += count - 1;
+    x += static_cast<int>(count) - 1;
+    next();
+  }
+
   long index, pixel;
   int image, y, x;
 
@@ -83,30 +91,80 @@ float* output_row(const ConvolutionPass& pass, const PixelWalk& at) {
   return pass.destination + row * pass.output.channels;
 }
 
+// Pixels from the walk's on that follow each other in one row, at most `most`, with every tap inside the map;
+// 0 when that one has a tap outside.
+long pixels_inside(const ConvolutionPass& pass, const PixelWalk& at, long most) {
+  const Geometry& g = pass.convolution->geometry;
+  const int top = at.y * g.stride_y - g.pad_top, bottom = top + (g.kernel_height - 1) * g.dilation_y;
+  const int left = at.x * g.stride_x - g.pad_left, reach = (g.kernel_width - 1) * g.dilation_x;
+  if (top < 0 || bottom >= pass.input.height || left < 0 || left + reach >= pass.input.width) return 0;
+  const long inside = (pass.input.width - 1 - reach - left) / g.stride_x + 1;
+  most = std::min({most, inside, static_cast<long>(pass.output.width - at.x)});
+  if (!pass.pixels) return most;
+  long count = 1;
+  while (count < most && pass.pixels[at.index + count] == at.pixel + count) count++;
+  return count;
+}
+
 void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratch& scratch, long first_pixel,
                      long last_pixel) {
   const PackedConvolution& convolution = *pass.convolution;
-  DepthwiseArguments arguments{};
-  arguments.input = scratch.taps.data();
-  arguments.taps = convolution.taps;
-  arguments.weight = convolution.weight.data();
-  arguments.bias = convolution.bias.data();
-  arguments.output = scratch.outputs.data();
-  arguments.residual = pass.residual ? scratch.residuals.data() : nullptr;
-  arguments.channels = convolution.channels;
-  arguments.activation = pass.activation;
+  const Geometry& g = convolution.geometry;
+  const long channels = convolution.channels;
   // So few pixels that their rows stay in the first-level cache while every vector of channels passes by.
-  constexpr long together = 8;
+  constexpr long cached_values = 6 * 1024;
+  const long together = std::clamp<long>(cached_values / (g.kernel_height * g.stride_x * channels), 4, block_pixels);
+
+  DepthwiseRun run{};
+  run.row_pitch = static_cast<long>(g.dilation_y) * pass.input.width * channels;
+  run.tap_pitch = g.dilation_x * channels;
+  run.pixel_pitch = g.stride_x * channels;
+  run.kernel_height = g.kernel_height;
+  run.kernel_width = g.kernel_width;
+  run.weight = convolution.weight.data();
+  run.bias = convolution.bias.data();
+  run.channels = channels;
+  run.activation = pass.activation;
+
+  // Single pixels, and those at the border of the map.
+  DepthwiseArguments apart{};
+  apart.input = scratch.taps.data();
+  apart.taps = convolution.taps;
+  apart.weight = run.weight;
+  apart.bias = run.bias;
+  apart.output = scratch.outputs.data();
+  apart.residual = pass.residual ? scratch.residuals.data() : nullptr;
+  apart.channels = channels;
+  apart.activation = pass.activation;
+  const auto finish_apart = [&] {
+    if (apart.pixels > 0) machine.kernels->depthwise(apart);
+    apart.pixels = 0;
+  };
+
   PixelWalk at(pass, first_pixel);
-  for (long i = first_pixel; i < last_pixel; i += arguments.pixels) {
-    arguments.pixels = std::min(together, last_pixel - i);
-    for (long p = 0; p < arguments.pixels; p++, at.next()) {
-      point_taps(pass, at, machine.zeros, scratch.taps.data() + p * convolution.taps, 1);
-      scratch.outputs[p] = output_row(pass, at);
-      if (pass.residual) scratch.residuals[p] = pass.residual + at.pixel * pass.output.channels;
+  while (at.index < last_pixel) {
+    const long inside =
+        pass.source_layout == Layout::map ? pixels_inside(pass, at, std::min(together, last_pixel - at.index)) : 0;
+    if (inside > 0) {
+      run.pixels = inside;
+      run.input = pass.source + ((static_cast<long>(at.image) * pass.input.height + at.y * g.stride_y - g.pad_top) *
+                                     pass.input.width +
+                                 at.x * g.stride_x - g.pad_left) *
+                                    channels;
+      run.output = output_row(pass, at);
+      run.residual = pass.residual ? pass.residual + at.pixel * channels : nullptr;
+      machine.kernels->depthwise_run(run);
+      at.advance(inside);
+      continue;
     }
-    machine.kernels->depthwise(arguments);
+    const long p = apart.pixels++;
+    point_taps(pass, at, machine.zeros, scratch.taps.data() + p * convolution.taps, 1);
+    scratch.outputs[p] = output_row(pass, at);
+    if (pass.residual) scratch.residuals[p] = pass.residual + at.pixel * channels;
+    at.next();
+    if (apart.pixels == together) finish_apart();
   }
+  finish_apart();
 }
 
 }  // namespace
@@ -120,6 +178,20 @@ void Scratch::reserve(int taps_of_a_pixel, long winograd_values, const KernelTab
   if (winograd.size() < static_cast<size_t>(winograd_values)) winograd = AlignedFloats(winograd_values);
 }
 
+TileRuns share_rows(int rows, int most_rows) {
+  const int tiles = (rows + most_rows - 1) / most_rows;
+  const int height = rows / tiles, higher = rows % tiles;
+  if (higher == 0) return {{{0, height, tiles}}, 1};
+  return {{{0, height + 1, higher}, {higher * (height + 1), height, tiles - higher}}, 2};
+}
+
+void fetch_ahead(TileArguments& tile, long width, int tiles) {
+  const long steps = tile.taps * tile.channels;
+  tile.ahead = reinterpret_cast<const char*>(tile.weight + steps * width);
+  tile.ahead_share = steps * width * static_cast<long>(sizeof(float)) / tiles;
+  tile.ahead_pitch = tile.ahead_share * ahead_steps / steps;
+}
+
 void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch& scratch, long first_pixel,
                     long last_pixel, int first_panel, int last_panel) {
   const PackedConvolution& convolution = *pass.convolution;
@@ -128,24 +200,26 @@ void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch
 
   const KernelTable& kernels = *machine.kernels;
   const int count = static_cast<int>(last_pixel - first_pixel);
-  const int groups = (count + kernels.tile_rows - 1) / kernels.tile_rows;
   const int taps = convolution.taps;
+  const TileRuns runs = share_rows(count, kernels.tile_rows);
 
-  // Pointers, tile by tile: tiles differ by at most one row, so that none is nearly empty.
+  // Pointers, tile by tile.
   PixelWalk at(pass, first_pixel);
-  for (int group = 0, row = 0; group < groups; group++) {
-    const int end = count * (group + 1) / groups;
-    const int rows = end - row;
-    const float** tile_taps = scratch.taps.data() + static_cast<long>(row) * taps;
-    for (int i = 0; i < rows; i++, row++, at.next()) {
-      point_taps(pass, at, machine.zeros, tile_taps + i, rows);
-      scratch.outputs[row] = output_row(pass, at);
-      if (pass.residual) scratch.residuals[row] = pass.residual + at.pixel * pass.output.channels;
+  const float** tile_taps = scratch.taps.data();
+  for (const TileRun& run : runs) {
+    for (int tile = 0; tile < run.tiles; tile++, tile_taps += static_cast<long>(taps) * run.rows) {
+      for (int i = 0; i < run.rows; i++, at.next()) {
+        point_taps(pass, at, machine.zeros, tile_taps + i, run.rows);
+        const long row = at.index - first_pixel;
+        scratch.outputs[row] = output_row(pass, at);
+        if (pass.residual) scratch.residuals[row] = pass.residual + at.pixel * pass.output.channels;
+      }
     }
   }
 
   TileArguments tile{};
   tile.activation = pass.activation;
+  tile.taps_of_row = taps;
   const size_t last_block = convolution.blocks.size() - 1;
   for (int p = first_panel; p < last_panel; p++) {
     const Panel& panel = convolution.panels[p];
@@ -160,24 +234,17 @@ void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch
       tile.input_offset = panel.input_offset + block.channel;
       tile.weight = convolution.weight.data() + panel.weight + block.first * width;
       tile.bias = b == 0 ? convolution.bias.data() + panel.bias : nullptr;
-      // The next block's weights follow these: each tile fetches a share of them ahead.
-      const auto* ahead = reinterpret_cast<const char*>(tile.weight + block.taps * block.channels * width);
-      const long share = block.taps * block.channels * width * 4 / groups;
-      tile.ahead_pitch = share * ahead_steps / (block.taps * block.channels);
-      for (int group = 0, row = 0; group < groups; group++) {
-        const int end = count * (group + 1) / groups;
-        const int rows = end - row;
-        tile.input = scratch.taps.data() + static_cast<long>(row) * taps + static_cast<long>(block.tap) * rows;
+      // The next block's weights follow these.
+      fetch_ahead(tile, width, runs.tiles());
+      for (const TileRun& run : runs) {
+        const long row = run.first_row;
+        tile.tiles = run.tiles;
+        tile.input = scratch.taps.data() + row * taps + static_cast<long>(block.tap) * run.rows;
         tile.sums = scratch.sums.data() + row * width;
-        if (b == last_block) {
-          tile.output = scratch.outputs.data() + row;
-          tile.residual = pass.residual ? scratch.residuals.data() + row : nullptr;
-        } else {
-          tile.output = nullptr;
-        }
-        tile.ahead = ahead + group * share;
-        kernel[rows - 1](tile);
-        row = end;
+        tile.output = b == last_block ? scratch.outputs.data() + row : nullptr;
+        tile.residual = pass.residual ? scratch.residuals.data() + row : nullptr;
+        kernel[run.rows - 1](tile);
+        tile.ahead += run.tiles * tile.ahead_share;
       }
     }
   }

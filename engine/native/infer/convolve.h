@@ -59,6 +59,26 @@ struct Machine {
 // panel of weights passes by.
 constexpr int block_pixels = 96;
 
+// Tiles of the same height, one after the other.
+struct TileRun {
+  int first_row, rows, tiles;
+};
+
+// How a number of rows is cut into tiles that differ by at most one row, so that none is nearly empty.
+struct TileRuns {
+  TileRun runs[2];
+  int count;
+
+  const TileRun* begin() const { return runs; }
+  const TileRun* end() const { return runs + count; }
+  int tiles() const { return runs[0].tiles + (count > 1 ? runs[1].tiles : 0); }
+};
+
+TileRuns share_rows(int rows, int most_rows);
+
+// Lets `tiles` tiles fetch what follows their weights, a share each.
+void fetch_ahead(TileArguments& tile, long width, int tiles);
+
 void convolve(const Machine& machine, const ConvolutionPass& pass);
 
 // Pixels [first, last) of the pass, shared among the machine's threads.

@@ -73,10 +73,10 @@ void compute_squares(const Machine& machine, const ConvolutionPass& pass, Scratc
     scratch.taps[s] = inputs + s * channels;
   }
 
-  const int tiles = (count + kernels.tile_rows - 1) / kernels.tile_rows;
+  const TileRuns runs = share_rows(count, kernels.tile_rows);
   const int blocks = static_cast<int>((channels + block_steps - 1) / block_steps);
   TileArguments tile{};
-  tile.taps = 1;
+  tile.taps = tile.taps_of_row = 1;
   WinogradOutput out{};
   out.activation = pass.activation;
   for (int p = first_panel; p < last_panel; p++) {
@@ -85,26 +85,22 @@ void compute_squares(const Machine& machine, const ConvolutionPass& pass, Scratc
     const long sums_pitch = count * width + apart;
     const TileKernel* kernel = kernels.tile[panel.vectors - 1];
     tile.columns = panel.columns;
-    const float* weight = convolution.winograd.data() + static_cast<long>(panel.column) * products * channels;
+    tile.weight = convolution.winograd.data() + static_cast<long>(panel.column) * products * channels;
     for (int product = 0; product < products; product++) {
       for (int block = 0; block < blocks; block++) {
         const long from = channels * block / blocks, to = channels * (block + 1) / blocks;
         tile.channels = to - from;
         tile.input_offset = product * input_pitch + from;
-        tile.weight = weight;
         tile.bias = block == 0 ? zero_bias : nullptr;
-        weight += (to - from) * width;
-        const char* ahead = reinterpret_cast<const char*>(weight);
-        const long share = (to - from) * width * 4 / tiles;
-        tile.ahead_pitch = share * ahead_steps / (to - from);
-        for (int t = 0, row = 0; t < tiles; t++) {
-          const int end = count * (t + 1) / tiles;
-          tile.input = scratch.taps.data() + row;
-          tile.sums = sums + product * sums_pitch + row * width;
-          tile.ahead = ahead + t * share;
-          kernel[end - row - 1](tile);
-          row = end;
+        fetch_ahead(tile, width, runs.tiles());
+        for (const TileRun& run : runs) {
+          tile.tiles = run.tiles;
+          tile.input = scratch.taps.data() + run.first_row;
+          tile.sums = sums + product * sums_pitch + run.first_row * width;
+          kernel[run.rows - 1](tile);
+          tile.ahead += run.tiles * tile.ahead_share;
         }
+        tile.weight += (to - from) * width;
       }
     }
     out.columns = panel.columns;

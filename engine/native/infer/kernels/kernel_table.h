@@ -9,24 +9,28 @@ enum class Activation : int32_t { none, relu, relu6, silu, hardswish, sigmoid, h
 constexpr int max_tile_rows = 14;
 constexpr int max_tile_vectors = 4;
 
-// One tile of an indirect matrix product: `rows` outputs x `vectors` vectors of output channels.
+// Tiles of an indirect matrix product, each `rows` outputs x `vectors` vectors of the same output channels.
 struct TileArguments {
-  // Row pointers, [taps][rows]; every one is read at [input_offset, input_offset + channels).
+  int tiles;
+  // Row pointers, [tiles][taps of a row][rows]; every one is read at [input_offset, input_offset + channels).
   const float* const* input;
   long taps;
+  // Pointers that each output has in all; the tile reads the first `taps`.
+  long taps_of_row;
   long channels;
   long input_offset;
   // [taps][channels][vectors x lanes]
   const float* weight;
-  // What is needed after this tile, fetched on the way: one line every `ahead_steps` reduction steps, `ahead_pitch`
-  // bytes apart.
+  // What is needed after these tiles, fetched on the way: `ahead_share` bytes by each, a line every `ahead_steps`
+  // reduction steps, `ahead_pitch` bytes apart.
   const char* ahead;
   long ahead_pitch;
+  long ahead_share;
   // Initial sums, vectors x lanes; null continues from `sums`.
   const float* bias;
-  // [rows][vectors x lanes]: read when `bias` is null, written when `output` is null.
+  // [tiles][rows][vectors x lanes]: read when `bias` is null, written when `output` is null.
   float* sums;
-  // Output rows, written at [output_offset, output_offset + columns); null leaves the sums in `sums`.
+  // Output rows, [tiles][rows], written at [output_offset, output_offset + columns); null leaves the sums in `sums`.
   float* const* output;
   long output_offset;
   // At most vectors x lanes, and more than (vectors - 1) x lanes.
@@ -47,6 +51,22 @@ struct DepthwiseArguments {
   const float* bias;
   float* const* output;           // [pixels]
   const float* const* residual;   // [pixels]; null adds nothing
+  long channels;
+  Activation activation;
+};
+
+// Output pixels of a depthwise convolution that follow each other in a row, with every tap inside the map.
+struct DepthwiseRun {
+  // First tap of the first pixel.
+  const float* input;
+  // Values from a kernel row to the next, from a tap to the next, and from a pixel to the next.
+  long row_pitch, tap_pitch, pixel_pitch;
+  int kernel_height, kernel_width;
+  long pixels;
+  const float* weight;  // [kernel height][kernel width][channels]
+  const float* bias;
+  float* output;          // pixels follow each other, `channels` apart
+  const float* residual;  // as the output; null adds nothing
   long channels;
   Activation activation;
 };
@@ -76,6 +96,7 @@ struct KernelTable {
   // [vectors - 1][rows - 1]
   TileKernel tile[max_tile_vectors][max_tile_rows];
   void (*depthwise)(const DepthwiseArguments&);
+  void (*depthwise_run)(const DepthwiseRun&);
   // The 4 x 4 rows of `channels` values under a square, transformed: 16 rows, `pitch` values apart.
   void (*winograd_input)(const float* const* window, float* values, long pitch, long channels);
   void (*winograd_output)(const WinogradOutput&);

@@ -27,6 +27,7 @@ constexpr KernelTable make_table(const char* name) {
   table.tile_vectors = I::tile_vectors;
   fill_tiles<I, I::tile_vectors>(table);
   table.depthwise = depthwise_kernel<I>;
+  table.depthwise_run = depthwise_run_kernel<I>;
   table.winograd_input = winograd_input_kernel<I>;
   table.winograd_output = winograd_output_kernel<I>;
   table.add = add_kernel<I>;

@@ -56,6 +56,56 @@ void depthwise_kernel(const DepthwiseArguments& d) {
         [&](long c, int count) { depthwise_vector<I, 0, false>(d, c, count); });
 }
 
+// `count` channels from `c` of every pixel of a run; height and width are the kernel's, or 0 for any.
+template <class I, int height, int width, bool whole>
+inline void depthwise_run_vector(const DepthwiseRun& d, long c, int count) {
+  using V = typename I::Vector;
+  const auto load = [&](const float* p) { return whole ? I::load(p) : I::load_first(p, count); };
+  const V bias = load(d.bias + c);
+  const bool clamps = d.activation <= Activation::relu6;
+  const V least = I::broadcast(d.activation == Activation::none ? -__builtin_inff() : 0.0f);
+  const V most = I::broadcast(d.activation == Activation::relu6 ? 6.0f : __builtin_inff());
+  V weight[height > 0 ? height * width : 1];
+  if constexpr (height > 0)
+#pragma GCC unroll 16
+    for (int t = 0; t < height * width; t++) weight[t] = load(d.weight + t * d.channels + c);
+  const float* first = d.input + c;
+  for (long p = 0; p < d.pixels; p++, first += d.pixel_pitch) {
+    V sum = bias;
+    if constexpr (height > 0) {
+#pragma GCC unroll 16
+      for (int y = 0; y < height; y++)
+#pragma GCC unroll 16
+        for (int x = 0; x < width; x++)
+          sum = I::multiply_add(load(first + y * d.row_pitch + x * d.tap_pitch), weight[y * width + x], sum);
+    } else {
+      const float* taps = d.weight + c;
+      for (int y = 0; y < d.kernel_height; y++)
+        for (int x = 0; x < d.kernel_width; x++, taps += d.channels)
+          sum = I::multiply_add(load(first + y * d.row_pitch + x * d.tap_pitch), load(taps), sum);
+    }
+    if (d.residual) sum = I::add(sum, load(d.residual + p * d.channels + c));
+    sum = clamps ? I::minimum(most, I::maximum(least, sum)) : activate<I>(sum, d.activation);
+    float* output = d.output + p * d.channels + c;
+    if (whole)
+      I::store(output, sum);
+    else
+      I::store_first(output, sum, count);
+  }
+}
+
+template <class I>
+void depthwise_run_kernel(const DepthwiseRun& d) {
+  if (d.kernel_height == 3 && d.kernel_width == 3)
+    over_channels<I>(
+        d.channels, [&](long c) { depthwise_run_vector<I, 3, 3, true>(d, c, I::lanes); },
+        [&](long c, int count) { depthwise_run_vector<I, 3, 3, false>(d, c, count); });
+  else
+    over_channels<I>(
+        d.channels, [&](long c) { depthwise_run_vector<I, 0, 0, true>(d, c, I::lanes); },
+        [&](long c, int count) { depthwise_run_vector<I, 0, 0, false>(d, c, count); });
+}
+
 template <class I>
 void add_kernel(const float* a, const float* b, float* output, long length, Activation activation) {
   over_channels<I>(

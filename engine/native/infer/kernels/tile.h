@@ -41,50 +41,19 @@ struct Reduction {
   }
 };
 
+// Adds what stands at the residual rows, activates the sums and writes them to the output rows.
 template <class I, int rows, int vectors>
-void tile_kernel(const TileArguments& t) {
+inline void finish_tile(const TileArguments& t, typename I::Vector (&sum)[rows][vectors], float* const* outputs,
+                        const float* const* residuals) {
   using V = typename I::Vector;
   constexpr int width = vectors * I::lanes;
-  V sum[rows][vectors];
-  if (t.bias) {
-#pragma GCC unroll 16
-    for (int v = 0; v < vectors; v++) {
-      const V bias = I::load(t.bias + v * I::lanes);
-#pragma GCC unroll 16
-      for (int i = 0; i < rows; i++) sum[i][v] = bias;
-    }
-  } else {
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 16
-      for (int v = 0; v < vectors; v++) sum[i][v] = I::load(t.sums + i * width + v * I::lanes);
-  }
-
-  const float* weight = t.weight;
-  const char* ahead = t.ahead;
-  for (long tap = 0; tap < t.taps; tap++) {
-    const float* row[rows];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++) row[i] = t.input[tap * rows + i] + t.input_offset;
-    Reduction<I, rows, vectors>::run(sum, row, weight, t.channels, ahead, t.ahead_pitch);
-    weight += t.channels * width;
-    ahead += t.channels / ahead_steps * t.ahead_pitch;
-  }
-
-  if (!t.output) {
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
-#pragma GCC unroll 16
-      for (int v = 0; v < vectors; v++) I::store(t.sums + i * width + v * I::lanes, sum[i][v]);
-    return;
-  }
   // Whole vectors of each row, then what is left of the last one.
   const int last = t.columns - (vectors - 1) * I::lanes;
   const bool whole = last == I::lanes;
-  if (t.residual) {
+  if (residuals) {
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {
-      const float* residual = t.residual[i] + t.output_offset;
+      const float* residual = residuals[i] + t.output_offset;
 #pragma GCC unroll 16
       for (int v = 0; v < vectors - 1; v++)
         sum[i][v] = I::add(sum[i][v], I::load(residual + v * I::lanes));
@@ -93,14 +62,18 @@ void tile_kernel(const TileArguments& t) {
       sum[i][v] = I::add(sum[i][v], whole ? I::load(end) : I::load_first(end, last));
     }
   }
-  if (t.activation <= Activation::relu6) {
-    const V least = I::broadcast(t.activation == Activation::none ? -__builtin_inff() : 0.0f);
-    const V most = I::broadcast(t.activation == Activation::relu6 ? 6.0f : __builtin_inff());
+  if (t.activation == Activation::relu) {
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 16
-      for (int v = 0; v < vectors; v++) sum[i][v] = I::minimum(most, I::maximum(least, sum[i][v]));
-  } else {
+      for (int v = 0; v < vectors; v++) sum[i][v] = I::maximum(I::zero(), sum[i][v]);
+  } else if (t.activation == Activation::relu6) {
+    const V most = I::broadcast(6.0f);
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 16
+      for (int v = 0; v < vectors; v++) sum[i][v] = I::minimum(most, I::maximum(I::zero(), sum[i][v]));
+  } else if (t.activation != Activation::none) {
     // Apart, so that the sums above stay in registers.
     float values[rows * width];
 #pragma GCC unroll 16
@@ -114,16 +87,67 @@ void tile_kernel(const TileArguments& t) {
 #pragma GCC unroll 16
       for (int v = 0; v < vectors; v++) sum[i][v] = I::load(values + i * width + v * I::lanes);
   }
+  if (whole) {
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 16
+      for (int v = 0; v < vectors; v++) I::store(outputs[i] + t.output_offset + v * I::lanes, sum[i][v]);
+    return;
+  }
 #pragma GCC unroll 16
   for (int i = 0; i < rows; i++) {
-    float* output = t.output[i] + t.output_offset;
+    float* output = outputs[i] + t.output_offset;
 #pragma GCC unroll 16
     for (int v = 0; v < vectors - 1; v++) I::store(output + v * I::lanes, sum[i][v]);
     constexpr int v = vectors - 1;
-    if (whole)
-      I::store(output + v * I::lanes, sum[i][v]);
-    else
-      I::store_first(output + v * I::lanes, sum[i][v], last);
+    I::store_first(output + v * I::lanes, sum[i][v], last);
+  }
+}
+
+template <class I, int rows, int vectors>
+void tile_kernel(const TileArguments& t) {
+  using V = typename I::Vector;
+  constexpr int width = vectors * I::lanes;
+  const float* const* input = t.input;
+  const long ahead_of_tap = t.channels / ahead_steps * t.ahead_pitch;
+  for (int tile = 0; tile < t.tiles; tile++) {
+    V sum[rows][vectors];
+    float* sums = t.sums + tile * rows * width;
+    if (t.bias) {
+#pragma GCC unroll 16
+      for (int v = 0; v < vectors; v++) {
+        const V bias = I::load(t.bias + v * I::lanes);
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++) sum[i][v] = bias;
+      }
+    } else {
+#pragma GCC unroll 16
+      for (int i = 0; i < rows; i++)
+#pragma GCC unroll 16
+        for (int v = 0; v < vectors; v++) sum[i][v] = I::load(sums + i * width + v * I::lanes);
+    }
+
+    const float* weight = t.weight;
+    const char* ahead = t.ahead + tile * t.ahead_share;
+    for (long tap = 0; tap < t.taps; tap++, input += rows) {
+      const float* row[rows];
+#pragma GCC unroll 16
+      for (int i = 0; i < rows; i++) row[i] = input[i] + t.input_offset;
+      Reduction<I, rows, vectors>::run(sum, row, weight, t.channels, ahead, t.ahead_pitch);
+      weight += t.channels * width;
+      ahead += ahead_of_tap;
+    }
+    // Pointers of the other reduction blocks' taps stand between those of two tiles.
+    input += (t.taps_of_row - t.taps) * rows;
+
+    if (t.output) {
+      finish_tile<I, rows, vectors>(t, sum, t.output + tile * rows, t.residual ? t.residual + tile * rows : nullptr);
+      continue;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; i++)
+#pragma GCC unroll 16
+      for (int v = 0; v < vectors; v++) I::store(sums + i * width + v * I::lanes, sum[i][v]);
   }
 }
 
