@@ -122,15 +122,6 @@ inline napi_value number_value(napi_env env, double value) {
   return result;
 }
 
-inline napi_value array_value(napi_env env, const std::vector<double>& values) {
-  void* data = nullptr;
-  napi_value buffer, array;
-  check_status(napi_create_arraybuffer(env, values.size() * sizeof(double), &data, &buffer), "result");
-  for (size_t i = 0; i < values.size(); i++) static_cast<double*>(data)[i] = values[i];
-  check_status(napi_create_typedarray(env, napi_float64_array, values.size(), buffer, 0, &array), "result");
-  return array;
-}
-
 inline void export_function(napi_env env, napi_value exports, const char* name, napi_callback function) {
   napi_value value;
   napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);

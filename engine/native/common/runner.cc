@@ -1,8 +1,16 @@
 #include "common/runner.h"
 
+#include <chrono>
 #include <thread>
 
 namespace fovea {
+
+namespace {
+
+// How long an expected job is waited for with the processor busy.
+constexpr auto polling_time = std::chrono::microseconds(500);
+
+}  // namespace
 
 Runner& Runner::get() {
   static Runner* runner = new Runner();
@@ -17,8 +25,23 @@ void Runner::post(std::function<void(ThreadPool&)> job) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     jobs_.push_back(std::move(job));
+    waiting_.fetch_add(1, std::memory_order_release);
   }
   posted_.notify_one();
+}
+
+void Runner::expect() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    expecting_ = true;
+  }
+  posted_.notify_one();
+}
+
+void Runner::poll() {
+  const auto since = std::chrono::steady_clock::now();
+  while (waiting_.load(std::memory_order_acquire) == 0 && std::chrono::steady_clock::now() - since < polling_time)
+    pause();
 }
 
 void Runner::serve() {
@@ -26,9 +49,16 @@ void Runner::serve() {
     std::function<void(ThreadPool&)> job;
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      posted_.wait(lock, [&] { return !jobs_.empty(); });
+      posted_.wait(lock, [&] { return expecting_ || !jobs_.empty(); });
+      expecting_ = false;
+      if (jobs_.empty()) {
+        lock.unlock();
+        poll();
+        continue;
+      }
       job = std::move(jobs_.front());
       jobs_.pop_front();
+      waiting_.fetch_sub(1, std::memory_order_relaxed);
     }
     job(pool_);
   }

@@ -10,14 +10,6 @@ namespace {
 // than anyone would notice after the last.
 constexpr auto polling_time = std::chrono::microseconds(200);
 
-inline void pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
-
 }  // namespace
 
 ThreadPool::~ThreadPool() {

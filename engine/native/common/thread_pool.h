@@ -11,6 +11,15 @@ namespace fovea {
 
 constexpr int max_threads = 256;
 
+// Tells the processor that a loop only waits.
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 class ThreadPool {
  public:
   ~ThreadPool();

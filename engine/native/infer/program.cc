@@ -34,10 +34,10 @@ Mask& Program::mask(int index) {
   return masks_[index];
 }
 
-std::vector<double> Program::region_counts() const {
-  std::vector<double> counts;
-  for (const Region& region : regions_) counts.push_back(static_cast<double>(region.count()));
-  return counts;
+size_t Program::cell_count() const {
+  size_t count = 0;
+  for (const Mask& mask : masks_) count += mask.cell_count();
+  return count;
 }
 
 void Program::run(Session& session, const Machine& machine, int first, int last,

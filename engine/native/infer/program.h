@@ -70,7 +70,10 @@ class Program {
   const std::vector<double>& buffer_sizes() const { return buffer_sizes_; }
   // Wall time of each instruction when it last ran, ms.
   const std::vector<double>& milliseconds() const { return milliseconds_; }
-  std::vector<double> region_counts() const;
+  const std::vector<Region>& regions() const { return regions_; }
+  std::vector<Mask>& masks() { return masks_; }
+  // Cells of all masks.
+  size_t cell_count() const;
   int most_taps() const { return most_taps_; }
   int most_channels() const { return most_channels_; }
 

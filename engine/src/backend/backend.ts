@@ -35,6 +35,10 @@ export interface Backend {
   readonly name: string;
   /** Undefined when usable; otherwise one sentence saying what is missing and what that costs. */
   readonly unavailable?: string;
+  /** True when it is there but has to be built anew: then it is not passed over for another one silently. */
+  readonly stale?: boolean;
+  /** True when its sessions themselves refuse an input that is not finite: they look at every value anyway. */
+  readonly checksInput?: boolean;
   /** Packs weights once for inputs of this shape. */
   open(network: Network, shape: { batch: number; height: number; width: number }): Promise<Session>;
 }

@@ -34,7 +34,7 @@ export async function decideMask(
     ...grid,
     height: shape.outHeight,
     width: shape.outWidth,
-    cells,
+    cells: cells.slice(),
     ...(margins ? { margins } : {}),
   };
 }

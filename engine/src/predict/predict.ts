@@ -2,10 +2,8 @@ import { FoveaError } from '../errors.js';
 import { checkRate } from '../mask/rate.js';
 import { blocksOf, type Network } from '../network/network.js';
 import { type NetworkShapes, networkShapes } from '../network/walk.js';
-import { makePlan, type PlanOptions } from '../plan/make-plan.js';
+import { keptPlan } from '../plan/kept-plan.js';
 import type { Plan } from '../plan/plan.js';
-import { dense, getStrategy, lasnet, streamed, unfused } from '../plan/strategies.js';
-import type { Strategy } from '../plan/strategy.js';
 import { checkBlockPlan } from '../plan/validate.js';
 import type { Profile } from '../profile.js';
 import { foveaProfile } from './fovea/profile.js';
@@ -57,34 +55,10 @@ export function predict(network: Network, options: PredictOptions): Profile {
   const setting = resolveSetting(options);
   const shapes = shapesOf(network, { ...options, batch: setting.batch });
   for (const rate of typeof options.rate === 'object' ? options.rate : [options.rate ?? 0.5]) checkRate(rate);
-  const plan = given ? checkPlan(network, given) : planFor(network, { ...planning, ...setting });
+  const plan = given ? checkPlan(network, given) : keptPlan(network, { ...planning, ...setting });
   return model === 'published'
     ? publishedProfile(network, plan, shapes, setting, options)
     : foveaProfile(network, plan, shapes, setting, options);
-}
-
-/** Strategies whose plans do not depend on rates or devices, so that one plan serves every prediction. */
-const steady: ReadonlySet<Strategy> = new Set([dense, unfused, lasnet, streamed]);
-
-const plansKnown = new WeakMap<Network, Map<string, Plan>>();
-
-/** `makePlan`, with the plans of the built-in strategies remembered. */
-function planFor(network: Network, options: PlanOptions): Plan {
-  const { strategy = 'streamed', granularity, excitation, maskers, masks, height, width } = options;
-  const resolved = typeof strategy === 'string' ? getStrategy(strategy) : strategy;
-  if (maskers || masks || !steady.has(resolved)) return makePlan(network, options);
-  let known = plansKnown.get(network);
-  if (!known) {
-    known = new Map();
-    plansKnown.set(network, known);
-  }
-  const key = `${resolved.name} ${granularity} ${excitation} ${height} ${width}`;
-  let plan = known.get(key);
-  if (!plan) {
-    plan = makePlan(network, options);
-    known.set(key, plan);
-  }
-  return plan;
 }
 
 /** A plan that somebody wrote or read, checked against the network. */

@@ -40,6 +40,8 @@ export function getBackend(name?: string): Backend {
   }
   for (const candidate of preference) {
     const backend = backends.get(candidate);
+    if (backend?.stale)
+      throw new FoveaError('backend-unavailable', `backend ${candidate}: ${backend.unavailable}`);
     if (backend && !backend.unavailable) return backend;
   }
   return referenceBackend;

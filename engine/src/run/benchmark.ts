@@ -6,7 +6,8 @@ import { type Granularity, resolveGranularity } from '../plan/granularity.js';
 import { Random } from '../random.js';
 import { Tensor } from '../tensor.js';
 import { median } from './median.js';
-import { defaultThreads, run } from './run.js';
+import { defaultThreads } from './prepare.js';
+import { run } from './run.js';
 
 export interface BenchmarkOptions {
   /** Activation rates of random masks; 1, 0.75, 0.5 and 0.25 when left out. */
@@ -85,7 +86,7 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
         if (options.signal?.aborted) throw new FoveaError('aborted', 'the benchmark was aborted');
         const { ms } = await dense.run(input);
         const started = performance.now();
-        const { profile } = await run(network, input, {
+        const result = await run(network, input, {
           granularity,
           strategy,
           threads,
@@ -95,6 +96,7 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
           ...(options.signal ? { signal: options.signal } : {}),
         });
         const elapsed = performance.now() - started;
+        const { profile } = result;
         source = profile.source;
         flopsFraction = profile.flops / (profile.flops + profile.flopsAvoided);
         if (i >= 0) {

@@ -1,8 +1,5 @@
 import os from 'node:os';
-import { activeFraction, spreadCells } from '../mask/geometry.js';
-import type { Mask } from '../mask/mask.js';
 import type { Block, Network, NetworkNode } from '../network/network.js';
-import type { BlockShape } from '../network/shapes.js';
 import type { Plan, Primitive } from '../plan/plan.js';
 import type { BlockTiming, OpTiming, Profile } from '../profile.js';
 
@@ -13,6 +10,7 @@ const convolutions: ReadonlySet<Primitive> = new Set<Primitive>([
   'projection',
   'excite',
 ]);
+const noPrimitives: readonly Primitive[] = [];
 const movement: ReadonlySet<Primitive> = new Set<Primitive>([
   'pool',
   'gather',
@@ -21,20 +19,26 @@ const movement: ReadonlySet<Primitive> = new Set<Primitive>([
   'next-pool',
 ]);
 
+/** What of a pass of a block is the same in every run. */
+export interface PassLabel {
+  readonly name: string;
+  readonly primitives: readonly Primitive[];
+  /** How its time is counted. */
+  readonly share: 'compute' | 'data' | 'overhead';
+  readonly note?: string;
+}
+
 /**
- * How a measured pass is counted: as compute when it holds a convolution, as data movement when it only moves
+ * A pass of `block`: counted as compute when it holds a convolution, as data movement when it only moves
  * values, as overhead when it only decides.
  */
-export function splitMeasured(
-  primitives: readonly Primitive[],
-  totalMs: number,
-): Pick<OpTiming, 'computeMs' | 'dataMs' | 'overheadMs'> {
-  if (primitives.some((primitive) => convolutions.has(primitive))) {
-    return { computeMs: totalMs, dataMs: 0, overheadMs: 0 };
-  }
-  if (primitives.some((primitive) => movement.has(primitive)))
-    return { computeMs: 0, dataMs: totalMs, overheadMs: 0 };
-  return { computeMs: 0, dataMs: 0, overheadMs: totalMs };
+export function passLabel(block: Block, primitives: readonly Primitive[], note?: string): PassLabel {
+  const share = primitives.some((primitive) => convolutions.has(primitive))
+    ? 'compute'
+    : primitives.some((primitive) => movement.has(primitive))
+      ? 'data'
+      : 'overhead';
+  return { name: `${block.name} ${primitives.join('+')}`, primitives, share, ...(note ? { note } : {}) };
 }
 
 /** One measured pass of a block. */
@@ -42,8 +46,24 @@ export interface MeasuredPass {
   readonly primitives: readonly Primitive[];
   readonly ms: number;
   readonly flops: number;
+  /** Bytes read and written. */
   readonly bytes: number;
-  readonly note?: string;
+}
+
+/** What was measured of passes, by their positions. */
+export interface MeasuredPasses {
+  readonly ms: ArrayLike<number>;
+  readonly flops: ArrayLike<number>;
+  readonly bytes: ArrayLike<number>;
+}
+
+/** Measured passes, field by field. */
+export function byField(passes: readonly MeasuredPass[]): MeasuredPasses {
+  return {
+    ms: passes.map(({ ms }) => ms),
+    flops: passes.map(({ flops }) => flops),
+    bytes: passes.map(({ bytes }) => bytes),
+  };
 }
 
 /** Collects measured passes into a Profile; every backend reports through it, so that all count alike. */
@@ -51,6 +71,8 @@ export class ProfileBuilder {
   readonly #ops: OpTiming[] = [];
   readonly #blocks: BlockTiming[] = [];
   readonly #notes = new Set<string>();
+  #flops = 0;
+  #flopsAvoided = 0;
 
   constructor(
     readonly network: Network,
@@ -69,7 +91,7 @@ export class ProfileBuilder {
     this.#ops.push({
       name: node.name,
       block: -1,
-      primitives: [],
+      primitives: noPrimitives,
       totalMs: ms,
       computeMs: computes ? ms : 0,
       dataMs: computes ? 0 : ms,
@@ -78,54 +100,63 @@ export class ProfileBuilder {
       flopsAvoided: 0,
       bytes,
     });
+    this.#flops += flops;
     if (node.kind === 'foreign') this.note(`${node.name} (${node.operators.join(', ')}) ran in onnxruntime`);
   }
 
   /**
    * Adds a block.
-   * @param measured `denseFlops`: what dense execution of the block needs; what the passes did not spend of it
-   *   is credited to them in proportion to the FLOPs they did
+   * @param passes what was measured of the passes that `labels` names, from position `first` on
+   * @param measured `rate` and `dilatedRate` of active pixels, 0…1; `denseFlops`: what dense execution of the
+   *   block needs; what the passes did not spend of it is credited to them in proportion to the FLOPs they did
    */
   addBlock(
     block: Block,
-    shape: BlockShape,
-    passes: readonly MeasuredPass[],
-    measured: { readonly mask?: Mask; readonly dilatedRate: number; readonly denseFlops: number },
+    labels: readonly PassLabel[],
+    passes: MeasuredPasses,
+    measured: { readonly rate: number; readonly dilatedRate: number; readonly denseFlops: number },
+    first = 0,
   ): void {
     const plan = this.plan.blocks[block.index]!;
-    const flops = passes.reduce((sum, pass) => sum + pass.flops, 0);
+    let flops = 0;
+    for (let i = 0; i < labels.length; i++) flops += passes.flops[first + i]!;
     const avoided = measured.denseFlops - flops;
-    const { mask } = measured;
-    const ops = passes.map(
-      (pass): OpTiming => ({
-        name: `${block.name} ${pass.primitives.join('+')}`,
+    let [computeMs, dataMs, overheadMs] = [0, 0, 0];
+    for (let i = 0; i < labels.length; i++) {
+      const { name, primitives, share, note } = labels[i]!;
+      const ms = passes.ms[first + i]!;
+      const done = passes.flops[first + i]!;
+      const op = {
+        name,
         block: block.index,
-        primitives: pass.primitives,
-        totalMs: pass.ms,
-        ...splitMeasured(pass.primitives, pass.ms),
-        flops: pass.flops,
-        flopsAvoided: flops === 0 ? avoided / passes.length : (avoided * pass.flops) / flops,
-        bytes: pass.bytes,
-        ...(pass.note ? { note: pass.note } : {}),
-      }),
-    );
-    const sum = (field: 'totalMs' | 'computeMs' | 'dataMs' | 'overheadMs') =>
-      ops.reduce((total, op) => total + op[field], 0);
-    this.#ops.push(...ops);
+        primitives,
+        totalMs: ms,
+        computeMs: share === 'compute' ? ms : 0,
+        dataMs: share === 'data' ? ms : 0,
+        overheadMs: share === 'overhead' ? ms : 0,
+        flops: done,
+        flopsAvoided: flops === 0 ? avoided / labels.length : (avoided * done) / flops,
+        bytes: passes.bytes[first + i]!,
+      };
+      computeMs += op.computeMs;
+      dataMs += op.dataMs;
+      overheadMs += op.overheadMs;
+      this.#ops.push(note === undefined ? op : { ...op, note });
+    }
+    this.#flops += flops;
+    this.#flopsAvoided += avoided;
     this.#blocks.push({
       block: block.index,
       name: block.name,
       stage: block.stage,
       mode: plan.mode,
       granularity: plan.granularity,
-      rate: mask
-        ? activeFraction(spreadCells(mask.cells, mask, mask.batch, shape.outHeight, shape.outWidth))
-        : 1,
+      rate: measured.rate,
       dilatedRate: measured.dilatedRate,
-      totalMs: sum('totalMs'),
-      computeMs: sum('computeMs'),
-      dataMs: sum('dataMs'),
-      overheadMs: sum('overheadMs'),
+      totalMs: computeMs + dataMs + overheadMs,
+      computeMs,
+      dataMs,
+      overheadMs,
       flops,
       flopsAvoided: avoided,
     });
@@ -149,8 +180,8 @@ export class ProfileBuilder {
       ops: this.#ops,
       blocks: this.#blocks,
       totalMs,
-      flops: this.#ops.reduce((sum, op) => sum + op.flops, 0),
-      flopsAvoided: this.#blocks.reduce((sum, block) => sum + block.flopsAvoided, 0),
+      flops: this.#flops,
+      flopsAvoided: this.#flopsAvoided,
       notes: [...this.#notes],
     };
   }

@@ -1,7 +1,8 @@
 import { FoveaError } from '../errors.js';
 import { blocksOf, type Network } from '../network/network.js';
 import { predict } from '../predict/predict.js';
-import { type NetworkRunOptions, run } from '../run/run.js';
+import type { NetworkRunOptions } from '../run/options.js';
+import { run } from '../run/run.js';
 import { CoverageCounter, type StageCoverage } from './coverage.js';
 import { imagesOf } from './data/batches.js';
 import type { Dataset } from './data/dataset.js';

@@ -88,6 +88,34 @@ describe('the native backend (skipped where no addon was built)', () => {
     expect(relativeError(actual.output.data, expected.output.data)).toBeLessThan(1e-4);
   });
 
+  native('gives results that are plain data, and stay as they were when the network runs again', async () => {
+    const network = smallNetwork({ ...bottleneck, strides: [1, 2] });
+    const options = { backend: 'native', masker: 'random', granularity: 2, threads: 1 } as const;
+    const first = await run(network, randomImages(network, 1), { ...options, rate: 0.5 });
+    const second = await run(network, randomImages(network, 1), { ...options, rate: 0 });
+    const copy = structuredClone({ ...first });
+    expect(copy.profile).toEqual(first.profile);
+    expect(copy.masks).toEqual(first.masks);
+    expect(JSON.parse(JSON.stringify(first)).profile).toEqual(first.profile);
+    expect(first.profile.blocks.map(({ rate }) => rate > 0)).toEqual([true, true]);
+    expect(second.profile.blocks.map(({ rate }) => rate)).toEqual([0, 0]);
+    expect(second.masks.flatMap(({ cells }) => [...cells]).every((cell) => cell === 0)).toBe(true);
+  });
+
+  native('follows options that change between runs of one network', async () => {
+    const network = smallNetwork({ ...bottleneck, strides: [1, 2] });
+    const images = randomImages(network, 1);
+    const granularity = [2, 1];
+    const options = { backend: 'native', masker: 'random', threads: 1, granularity } as const;
+    const columns = async (rate: number) =>
+      (await run(network, images, { ...options, rate })).masks.map((mask) => mask.columns);
+    const before = await columns(0.5);
+    granularity[0] = 4;
+    const after = await columns(0.5);
+    expect(after[0]).toBeLessThan(before[0]!);
+    expect(after[1]).toBe(before[1]);
+  });
+
   native('says in the Profile what ran otherwise than planned', async () => {
     const network = smallNetwork({ ...bottleneck, strides: [1, 1] });
     const { profile } = await run(network, randomImages(network, 1), {
@@ -98,6 +126,13 @@ describe('the native backend (skipped where no addon was built)', () => {
     const pooled = profile.ops.find(({ primitives }) => primitives.includes('pool'));
     expect(pooled?.note).toMatch(/pool and conv1/);
     expect(profile.source).toMatch(/^native (avx512|avx2|neon|portable)$/);
+  });
+
+  native('refuses an input that is not finite, naming the value', async () => {
+    const network = smallNetwork({ ...bottleneck, strides: [1] });
+    const images = randomImages(network, 1);
+    images.data[7] = Number.NaN;
+    await expect(run(network, images, { backend: 'native' })).rejects.toThrow(/input value 7 is NaN/);
   });
 
   native('refuses a wrong input shape and a wrong number of threads, naming them', async () => {

@@ -31,20 +31,28 @@ export interface InferAddon {
   ): number;
   /** Forgets a program; its number is not used again. */
   inferDropProgram(session: SessionHandle, program: number): void;
-  inferWrite(session: SessionHandle, program: number, map: number, values: Float32Array): void;
+  /** Copies values into a map; tells whether all of them are finite. */
+  inferWrite(session: SessionHandle, program: number, map: number, values: Float32Array): boolean;
   inferRead(session: SessionHandle, program: number, map: number, values: Float32Array): void;
   inferWriteMask(session: SessionHandle, program: number, mask: number, cells: Uint8Array): void;
-  inferReadMask(
+  /** The cells of all masks, one after the other. */
+  inferWriteMasks(session: SessionHandle, program: number, cells: Uint8Array): void;
+  /**
+   * What a program's last run left behind: the values of a map; wall time of each instruction, ms; pixels in each region; cells and
+   * margins of all masks, one after the other.
+   */
+  inferResults(
     session: SessionHandle,
     program: number,
-    mask: number,
+    map: number,
+    values: Float32Array,
+    milliseconds: Float64Array,
+    counts: Float64Array,
     cells: Uint8Array,
     margins: Float32Array,
   ): void;
-  /** Wall time of each instruction when it last ran, ms. */
-  inferTimings(session: SessionHandle, program: number): Float64Array;
-  /** Pixels in each region when its index was last built. */
-  inferRegionCounts(session: SessionHandle, program: number): Float64Array;
+  /** Wakes the thread that runs programs, for one that starts within half a millisecond. */
+  inferExpectRun(): void;
   /** Runs instructions `first` … `last` − 1 on native threads; `onInstruction` is told how many are done. */
   inferRun(
     session: SessionHandle,
@@ -79,7 +87,7 @@ type Callable = (...values: unknown[]) => unknown;
 let wrapped: InferAddon | undefined;
 
 /**
- * The addon with its errors turned into FoveaErrors.
+ * The addon with what it throws turned into FoveaErrors; what its promises reject with is for `asFoveaError`.
  * @throws FoveaError `backend-unavailable` when there is no addon
  */
 export function inferAddon(): InferAddon {
@@ -92,12 +100,7 @@ export function inferAddon(): InferAddon {
     if (!name.startsWith('infer')) continue;
     table[name] = (...values) => {
       try {
-        const result = call(...values);
-        return result instanceof Promise
-          ? result.catch((error: unknown) => {
-              throw asFoveaError(error);
-            })
-          : result;
+        return call(...values);
       } catch (error) {
         throw asFoveaError(error);
       }

@@ -10,9 +10,14 @@ import { NativeSession } from './session.js';
  */
 export const nativeBackend: Backend = {
   name: 'native',
+  checksInput: true,
   get unavailable(): string | undefined {
-    const { reason } = loadAddon();
+    const { reason, stale } = loadAddon();
+    if (stale) return reason;
     return reason && `${reason}; networks run in onnxruntime instead, slower where they are sparse`;
+  },
+  get stale(): boolean {
+    return loadAddon().stale ?? false;
   },
   async open(network: Network, { batch, height, width }): Promise<Session> {
     for (const [name, extent] of Object.entries({ batch, height, width })) {

@@ -1,5 +1,6 @@
 import type { Activation } from '../../network/network.js';
 import type { Shape } from '../../tensor.js';
+import { noWork, type Work } from './work.js';
 
 /** Operations in the order of `Operation` in engine/native/infer/program.h, which documents their operands. */
 const operations = [
@@ -63,9 +64,6 @@ export interface RegionReference {
   readonly pixels: number;
 }
 
-/** FLOPs and bytes of an instruction, given how many pixels each region turned out to have. */
-export type Work = (counts: Float64Array) => { readonly flops: number; readonly bytes: number };
-
 /** What an instruction belongs to: a node of the network and, in a block, one group of its plan. */
 export interface Owner {
   readonly node: number;
@@ -78,8 +76,6 @@ export interface Instruction {
   readonly work: Work;
 }
 
-const noWork: Work = () => ({ flops: 0, bytes: 0 });
-
 /**
  * Collects a program: its tables, its flat list of instructions, and a buffer plan in which a buffer is used
  * again as soon as what it held has been read for the last time.
@@ -90,6 +86,8 @@ export class ProgramBuilder {
   readonly masks: number[] = [];
   readonly regions: number[] = [];
   readonly halos: number[] = [];
+  /** By id. */
+  readonly regionReferences: RegionReference[] = [];
   readonly words: number[] = [];
   readonly instructions: Instruction[] = [];
   readonly #free = new Set<number>();
@@ -143,7 +141,9 @@ export class ProgramBuilder {
     const id = this.regions.length / 6;
     const { parent, convolution, wantsOthers } = options;
     this.regions.push(mask.id, parent?.id ?? -1, convolution ?? -1, height, width, wantsOthers ? 1 : 0);
-    return { id, height, width, pixels: mask.batch * height * width };
+    const region = { id, height, width, pixels: mask.batch * height * width };
+    this.regionReferences.push(region);
+    return region;
   }
 
   /** Where `gather` puts the cells of `region` with the halo that `convolution` reads. */

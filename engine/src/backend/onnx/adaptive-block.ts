@@ -6,7 +6,7 @@ import { convolutionFlops, denseBlockFlops, regionPixels } from '../../network/f
 import type { Block, BlockNode, Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { BlockPlan } from '../../plan/plan.js';
-import type { MeasuredPass, ProfileBuilder } from '../../run/profile-builder.js';
+import { byField, type MeasuredPass, type ProfileBuilder, passLabel } from '../../run/profile-builder.js';
 import { Tensor } from '../../tensor.js';
 import { feedOf, type OpenModels, runGraph } from './models.js';
 import { skipGraph, sparseGraph } from './sparse-graph.js';
@@ -69,27 +69,23 @@ export async function runAdaptiveBlock(
     profile.note('onnxruntime runs the branch of a block as one graph, whatever groups the plan makes of it');
   }
   const first = shape.branch[0]!;
-  profile.addBlock(
-    block,
-    shape,
-    [
-      ...passes,
-      { primitives: ['index'], ms: indexMs, flops: 0, bytes: active.length + listBytes },
-      {
-        primitives: branch.flatMap(({ primitives }) =>
-          primitives.filter((primitive) => !preparing.has(primitive)),
-        ),
-        ms: graphMs,
-        flops: blockFlops(block, shape, batch, lists),
-        bytes: passesThrough ? 0 : 4 * (input.data.length + output.data.length) + listBytes,
-      },
-    ],
+  passes.push(
+    { primitives: ['index'], ms: indexMs, flops: 0, bytes: active.length + listBytes },
     {
-      mask,
-      dilatedRate: regionPixels(regions[0]!, batch, first) / (batch * first.height * first.width),
-      denseFlops: denseBlockFlops(block, shape, batch),
+      primitives: branch.flatMap(({ primitives }) =>
+        primitives.filter((primitive) => !preparing.has(primitive)),
+      ),
+      ms: graphMs,
+      flops: blockFlops(block, shape, batch, lists),
+      bytes: passesThrough ? 0 : 4 * (input.data.length + output.data.length) + listBytes,
     },
   );
+  const labels = passes.map(({ primitives }) => passLabel(block, primitives));
+  profile.addBlock(block, labels, byField(passes), {
+    rate: activeFraction(active),
+    dilatedRate: regionPixels(regions[0]!, batch, first) / (batch * first.height * first.width),
+    denseFlops: denseBlockFlops(block, shape, batch),
+  });
   return { output, mask };
 }
 

@@ -3,7 +3,7 @@ import type { Mask } from '../../mask/mask.js';
 import { denseBlockFlops, nodeFlops } from '../../network/flops.js';
 import type { Network, NetworkNode } from '../../network/network.js';
 import type { NetworkShapes } from '../../network/walk.js';
-import { ProfileBuilder } from '../../run/profile-builder.js';
+import { ProfileBuilder, passLabel } from '../../run/profile-builder.js';
 import type { Tensor } from '../../tensor.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
 import { runAdaptiveBlock } from './adaptive-block.js';
@@ -130,10 +130,9 @@ export class OnnxSession implements Session {
       }
       const { index } = node.block;
       const primitives = profile.plan.blocks[index]!.groups.flatMap((group) => group.primitives);
-      profile.addBlock(node.block, this.shapes.blocks[index]!, [{ primitives, ms: share, flops, bytes }], {
-        dilatedRate: 1,
-        denseFlops: flops,
-      });
+      const labels = [passLabel(node.block, primitives)];
+      const passes = { ms: [share], flops: [flops], bytes: [bytes] };
+      profile.addBlock(node.block, labels, passes, { rate: 1, dilatedRate: 1, denseFlops: flops });
     }
   }
 

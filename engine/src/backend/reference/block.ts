@@ -1,5 +1,5 @@
 import { decideMask } from '../../mask/decide.js';
-import { maskGrid, spreadCells } from '../../mask/geometry.js';
+import { activeFraction, maskGrid, spreadCells } from '../../mask/geometry.js';
 import type { Mask, Masker } from '../../mask/mask.js';
 import { adaptivePool } from '../../mask/pool.js';
 import { branchRegions, type Region } from '../../mask/regions.js';
@@ -8,24 +8,17 @@ import type { Block } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { BlockPlan, Primitive } from '../../plan/plan.js';
 import { conv1RunsDense } from '../../plan/validate.js';
+import type { MeasuredPass } from '../../run/profile-builder.js';
 import { Tensor } from '../../tensor.js';
 import { activate } from './activate.js';
 import { convolve } from './convolve.js';
 import { globalPool } from './pool.js';
 
-/** What one pass of a block did. */
-export interface PassReport {
-  readonly primitives: readonly Primitive[];
-  readonly ms: number;
-  readonly flops: number;
-  /** Bytes read and written. */
-  readonly bytes: number;
-}
-
 export interface BlockReport {
   readonly output: Tensor;
   readonly mask?: Mask;
-  readonly passes: readonly PassReport[];
+  readonly passes: readonly MeasuredPass[];
+  readonly rate: number;
   readonly dilatedRate: number;
 }
 
@@ -45,7 +38,7 @@ export async function runBlock(
 ): Promise<BlockReport> {
   const batch = input.shape[0];
   const state = new BlockState(block, shape, plan, input, masker, batch);
-  const passes: PassReport[] = [];
+  const passes: MeasuredPass[] = [];
   for (const { primitives } of plan.groups) {
     const started = performance.now();
     let [flops, bytes] = [0, 0];
@@ -148,13 +141,14 @@ class BlockState {
     }
   }
 
-  report(passes: readonly PassReport[]): BlockReport {
+  report(passes: readonly MeasuredPass[]): BlockReport {
     const first = this.shape.branch[0]!;
     const pixels = this.batch * first.height * first.width;
     return {
       output: this.#output!,
       ...(this.#mask ? { mask: this.#mask } : {}),
       passes,
+      rate: this.#active ? activeFraction(this.#active) : 1,
       dilatedRate: regionPixels(this.#regions[0]!, this.batch, first) / pixels,
     };
   }

@@ -3,7 +3,7 @@ import type { Mask } from '../../mask/mask.js';
 import { denseBlockFlops, nodeFlops } from '../../network/flops.js';
 import type { Network, NetworkNode } from '../../network/network.js';
 import { type NetworkShapes, networkShapes } from '../../network/walk.js';
-import { ProfileBuilder } from '../../run/profile-builder.js';
+import { byField, ProfileBuilder, passLabel } from '../../run/profile-builder.js';
 import { Tensor } from '../../tensor.js';
 import type { Backend, RunOptions, RunResult, Session } from '../backend.js';
 import { runForeign } from '../onnx/foreign.js';
@@ -62,7 +62,8 @@ class ReferenceSession implements Session {
         const report = await runBlock(block, shape, plan, first, options.maskers[block.index]!, pause);
         values.set(node.output, report.output);
         if (report.mask) masks.push(report.mask);
-        profile.addBlock(block, shape, report.passes, {
+        const labels = report.passes.map(({ primitives }) => passLabel(block, primitives));
+        profile.addBlock(block, labels, byField(report.passes), {
           ...report,
           denseFlops: denseBlockFlops(block, shape, batch),
         });

@@ -1,7 +1,8 @@
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import type { Granularity } from '../../plan/granularity.js';
-import { release, run } from '../../run/run.js';
+import { run } from '../../run/run.js';
+import { release } from '../../run/sessions.js';
 import type { Tensor } from '../../tensor.js';
 import { checkOptions, type FitOptions, fitMaskers } from './fit.js';
 

@@ -3,7 +3,9 @@ import { activate } from '../../backend/reference/activate.js';
 import { FoveaError } from '../../errors.js';
 import type { Activation, Block, Network, NetworkNode } from '../../network/network.js';
 import { blocksOf } from '../../network/network.js';
-import { type NetworkRunOptions, release, run } from '../../run/run.js';
+import type { NetworkRunOptions } from '../../run/options.js';
+import { run } from '../../run/run.js';
+import { release } from '../../run/sessions.js';
 import { Tensor } from '../../tensor.js';
 
 /** One block seen on the calibration images, computed densely. */

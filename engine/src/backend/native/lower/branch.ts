@@ -1,0 +1,153 @@
+import { convolutionFlops } from '../../../network/flops.js';
+import type { Convolution } from '../../../network/network.js';
+import type { Primitive } from '../../../plan/plan.js';
+import type { MaskReference } from '../program-builder.js';
+import { pixelWork } from '../work.js';
+import type { BlockState } from './block-state.js';
+import type { AdaptiveBlock } from './lowering.js';
+import { readsRows } from './lowering.js';
+import { isPointwise } from './regions.js';
+import { fusesAdd, prepareOutput } from './residual.js';
+
+/** `gather`: a copy of the active cells with their halo, unless the convolution that follows shares its pass. */
+export function lowerGather(state: BlockState, { mask }: AdaptiveBlock): void {
+  const { lowering, sequence, regions } = state;
+  const { builder } = lowering;
+  const owner = state.owner('gather');
+  const at = sequence.indexOf('gather');
+  const following = sequence.slice(at + 1).find((primitive) => primitive.startsWith('conv'))!;
+  // The convolution that reads through lists of pixels is the fused form of the two.
+  if (state.together('gather', following)) return;
+  const layer = Number(following.slice(4)) - 1;
+  const convolution = state.block.branch[layer]!;
+  const region = regions[layer];
+  const dilated = convolution.dilation[0] !== 1 || convolution.dilation[1] !== 1;
+  const source = state.values;
+  if (
+    !region ||
+    region !== state.activeRegion ||
+    dilated ||
+    readsRows(convolution) ||
+    source.layout !== 'map'
+  ) {
+    lowering.passNote(owner, 'nothing is copied: the convolution reads through pixel lists');
+    return;
+  }
+  const halo = builder.halo(region, lowering.packed.convolution(convolution));
+  const rows = haloRows(mask, convolution);
+  const channels = convolution.inChannels;
+  const packed = builder.allocate([1, 1, rows, channels]);
+  const bytes = (8 * channels * rows) / region.pixels;
+  builder.emit('gather', owner, [source.map.id, packed.id, halo], pixelWork(region, region.pixels, 0, bytes));
+  state.replaceValues({ map: packed, layout: 'halo', halo, region: source.region, owned: true });
+}
+
+/** Rows that all cells of a mask take with their halo: what `gather` needs room for. */
+function haloRows(mask: MaskReference, { kernel, stride }: Convolution): number {
+  const along = (cells: number, size: number, axis: 0 | 1) =>
+    (size - cells) * stride[axis] + cells * kernel[axis];
+  return mask.batch * along(mask.rows, mask.height, 0) * along(mask.columns, mask.width, 1);
+}
+
+/** `conv1`, `conv2`, `conv3`: the branch's convolution `layer`, with the add where they share a pass. */
+export function lowerConvolution(state: BlockState, layer: number): void {
+  const { lowering, shape, block, values: source } = state;
+  const owner = state.owner(`conv${layer + 1}` as Primitive);
+  const convolution = block.branch[layer]!;
+  const region = state.regions[layer];
+  const sourceOptions = {
+    sourceLayout: source.layout,
+    ...(source.halo !== undefined ? { halo: source.halo } : {}),
+    ...(region ? { region } : {}),
+  };
+  beginStream(state, layer);
+  if (fusesAdd(state, layer)) {
+    const output = state.prepared ?? prepareOutput(state, owner);
+    lowering.convolve(owner, convolution, source.map, output, {
+      ...sourceOptions,
+      ...(state.hasShortcut ? { residual: state.shortcut } : {}),
+      activation: block.activation,
+    });
+    state.output = output;
+    return;
+  }
+  const { height, width } = shape.branch[layer]!;
+  const map = lowering.builder.allocate([lowering.batch, height, width, convolution.outChannels]);
+  const destinationLayout = region && mayPack(state, layer) ? 'packed' : 'map';
+  lowering.convolve(owner, convolution, source.map, map, { ...sourceOptions, destinationLayout });
+  state.replaceValues({ map, layout: destinationLayout, region, owned: true });
+}
+
+/** Streams the convolutions that follow each other in one group, when `layer` is the first of them. */
+function beginStream(state: BlockState, layer: number): void {
+  const { lowering } = state;
+  const { branch, squeezeExcitation, projection } = state.block;
+  const name = (position: number) => `conv${position + 1}` as Primitive;
+  const first = name(layer);
+  const owner = state.owner(first);
+  if (layer > 0 && squeezeExcitation?.after !== layer - 1 && state.together(name(layer - 1), first)) return;
+  let last = layer;
+  while (
+    last + 1 < branch.length &&
+    squeezeExcitation?.after !== last &&
+    state.together(first, name(last + 1))
+  ) {
+    last++;
+  }
+  if (last === layer) return;
+  const decidesBetween = state.precedes(first, 'index');
+  const overwrites = state.inPlace && !projection && !state.identityStands;
+  if (decidesBetween || readsRows(branch[layer]!) || (fusesAdd(state, last) && overwrites)) {
+    lowering.passNote(owner, 'its convolutions run one after the other, each over all its pixels');
+    return;
+  }
+  if (fusesAdd(state, last)) state.prepared = prepareOutput(state, owner);
+  lowering.builder.emit('stream', owner, [last - layer + 1]);
+}
+
+/** Rows may lie packed when whoever reads them reads the same pixels, one row for each. */
+function mayPack({ block, regions, sequence, adaptive }: BlockState, layer: number): boolean {
+  const reader = block.branch[layer + 1];
+  if (!reader) return sequence.includes('scatter') || adaptive !== undefined;
+  return isPointwise(reader) && regions[layer + 1] === regions[layer];
+}
+
+/** `excite`: pool, two linear layers and a scale for each channel, over what the plan pools over. */
+export function lowerExcitation(state: BlockState): void {
+  const { lowering, block, values } = state;
+  const { builder } = lowering;
+  const { after, reduce, expand } = block.squeezeExcitation!;
+  const { map, layout, region } = values;
+  const channels = reduce.inChannels;
+  const N = lowering.batch;
+  const pooled = builder.allocate([N, 1, 1, channels]);
+  const hidden = builder.allocate([N, 1, 1, reduce.outChannels]);
+  const scale = builder.allocate([N, 1, 1, channels]);
+  const { height, width } = state.shape.branch[after]!;
+  // What follows only reads its own pixels: the others need no scaling.
+  const reader = block.branch[after + 1];
+  const readRegion = region ?? (reader && isPointwise(reader) ? state.regions[after + 1] : undefined);
+  const pixels = N * height * width;
+  const weightBytes = 4 * (reduce.weight.length + expand.weight.length);
+  builder.emit(
+    'excite',
+    state.owner('excite'),
+    [
+      map.id,
+      readRegion?.id ?? -1,
+      layout === 'packed' ? 1 : 0,
+      lowering.packed.convolution(reduce),
+      lowering.packed.convolution(expand),
+      pooled.id,
+      hidden.id,
+      scale.id,
+      region?.id ?? -1,
+    ],
+    [
+      { per: 'once', flops: convolutionFlops(reduce, N) + convolutionFlops(expand, N), bytes: weightBytes },
+      ...pixelWork(region, pixels, 0, 4 * channels),
+      ...pixelWork(readRegion, pixels, 0, 8 * channels),
+    ],
+  );
+  for (const temporary of [pooled, hidden, scale]) builder.release(temporary);
+}

@@ -1,0 +1,152 @@
+import { FoveaError } from '../../errors.js';
+import type { Masker } from '../../mask/mask.js';
+import type { Network } from '../../network/network.js';
+import type { Plan } from '../../plan/plan.js';
+import type { Shape } from '../../tensor.js';
+import type { InferAddon, SessionHandle } from './addon.js';
+import type { Decision, PackedNetwork } from './lower/lowering.js';
+import { type LoweredNetwork, lowerNetwork } from './lower/network.js';
+import { ProgramReport } from './report.js';
+
+/** Programs kept per session: a person compares a few strategies, a benchmark a few rates. */
+const KEPT_PROGRAMS = 16;
+/** Plans that are recognised without being lowered again. */
+const KEPT_TEXTS = 64;
+
+/** A lowered network that the addon has accepted. */
+export interface Program {
+  readonly number: number;
+  readonly lowered: LoweredNetwork;
+  readonly report: ProgramReport;
+}
+
+/** A session's programs, by what they were made from. */
+export class Programs {
+  readonly #kept = new Map<string, Program>();
+  /** What ran last, most often what runs next, if nobody can have changed it. */
+  #latest: { plan: Plan; maskers: readonly Masker[]; program: Program } | undefined;
+  readonly #planTexts = new Map<string, number>();
+  readonly #frozenPlans = new WeakMap<Plan, number>();
+  #plansSeen = 0;
+  readonly #foreignShapes = new Map<string, Shape>();
+
+  constructor(
+    readonly network: Network,
+    readonly shape: Shape,
+    readonly addon: InferAddon,
+    readonly handle: SessionHandle,
+  ) {}
+
+  /**
+   * The program of a plan with these maskers.
+   * @param packed where the program's convolutions and maskers get their numbers
+   * @throws FoveaError `bad-argument` when a block that follows its mask has no masker, `bad-shape`
+   */
+  get(plan: Plan, maskers: readonly Masker[], packed: PackedNetwork): Program {
+    const latest = this.#latest;
+    if (latest?.plan === plan && latest.maskers === maskers) return latest.program;
+    const program = this.#find(plan, maskers, packed);
+    this.#latest = Object.isFrozen(plan) && Object.isFrozen(maskers) ? { plan, maskers, program } : undefined;
+    return program;
+  }
+
+  #find(plan: Plan, maskers: readonly Masker[], packed: PackedNetwork): Program {
+    const key = `${this.#planNumber(plan)}${this.#maskersKey(plan, maskers)}`;
+    const known = this.#kept.get(key);
+    if (known) {
+      // Reinserted, so that the map's order is that of last use.
+      this.#kept.delete(key);
+      this.#kept.set(key, known);
+      return known;
+    }
+    const program = this.#make(plan, maskers, packed);
+    this.#kept.set(key, program);
+    for (const [oldest, { number }] of this.#kept) {
+      if (this.#kept.size <= KEPT_PROGRAMS) break;
+      this.#kept.delete(oldest);
+      this.addon.inferDropProgram(this.handle, number);
+    }
+    return program;
+  }
+
+  /** Tells what shape a foreign node's output has: programs made without knowing are forgotten. */
+  learnShape(foreignNode: string, shape: Shape): void {
+    this.#foreignShapes.set(foreignNode, shape);
+    for (const { number } of this.#kept.values()) this.addon.inferDropProgram(this.handle, number);
+    this.#kept.clear();
+    this.#latest = undefined;
+  }
+
+  #make(plan: Plan, maskers: readonly Masker[], packed: PackedNetwork): Program {
+    const decisions = this.network.nodes.flatMap((node) =>
+      node.kind === 'block' ? [decisionFor(node.block.masker !== undefined, maskers[node.block.index]!)] : [],
+    );
+    const lowered = lowerNetwork(
+      this.network,
+      plan,
+      this.shape,
+      packed,
+      maskers,
+      decisions,
+      this.#foreignShapes,
+    );
+    const { builder } = lowered;
+    const number = this.addon.inferProgram(
+      this.handle,
+      Float64Array.from(builder.buffers),
+      Int32Array.from(builder.maps),
+      Int32Array.from(builder.masks),
+      Int32Array.from(builder.regions),
+      Int32Array.from(builder.halos),
+      Int32Array.from(builder.words),
+    );
+    return { number, lowered, report: new ProgramReport(this.network, plan, lowered, this.shape[0]) };
+  }
+
+  /** A plan is known by what it says: whoever holds it may have changed it, unless it is frozen. */
+  #planNumber(plan: Plan): number {
+    let number = this.#frozenPlans.get(plan);
+    if (number !== undefined) return number;
+    const text = JSON.stringify(plan);
+    number = this.#planTexts.get(text);
+    if (number === undefined) {
+      if (this.#planTexts.size >= KEPT_TEXTS) this.#planTexts.clear();
+      number = this.#plansSeen++;
+      this.#planTexts.set(text, number);
+    }
+    if (Object.isFrozen(plan)) this.#frozenPlans.set(plan, number);
+    return number;
+  }
+
+  /** What of the maskers a program depends on. */
+  #maskersKey(plan: Plan, maskers: readonly Masker[]): string {
+    let key = '';
+    for (const node of this.network.nodes) {
+      if (node.kind !== 'block') continue;
+      const { index, masker: learned } = node.block;
+      const masker = maskers[index];
+      if (!masker) {
+        if (plan.blocks[index]!.mode === 'dense') continue;
+        throw new FoveaError(
+          'bad-argument',
+          `${maskers.length} maskers given; one per block is needed, block ${index} has none`,
+        );
+      }
+      key += ` ${decisionFor(learned !== undefined, masker)} ${salientRate(masker) ?? ''} ${masker.needsPool ? 'p' : ''}`;
+    }
+    return key;
+  }
+}
+
+/** The rate of a masker that keeps the cells of most energy. */
+export function salientRate(masker: Masker): number | undefined {
+  const { rate } = masker as { rate?: unknown };
+  return masker.kind === 'saliency' && typeof rate === 'number' ? rate : undefined;
+}
+
+/** Who decides a block's mask. */
+function decisionFor(learns: boolean, masker: Masker | undefined): Decision {
+  if (!masker) return 'before';
+  if ((masker.kind === 'learned' && learns) || salientRate(masker) !== undefined) return 'native';
+  return masker.needsPool ? 'between' : 'before';
+}

@@ -1,0 +1,203 @@
+import type { Mask } from '../../mask/mask.js';
+import { denseBlockFlops } from '../../network/flops.js';
+import type { Block, Network, NetworkNode } from '../../network/network.js';
+import type { Plan } from '../../plan/plan.js';
+import type { Profile } from '../../profile.js';
+import { type PassLabel, ProfileBuilder, passLabel } from '../../run/profile-builder.js';
+import { Tensor } from '../../tensor.js';
+import type { InferAddon, SessionHandle } from './addon.js';
+import type { AdaptiveBlock } from './lower/lowering.js';
+import type { LoweredNetwork } from './lower/network.js';
+import { WorkSums } from './work.js';
+
+/** What of a node's report is the same in every run. */
+interface NodeReport {
+  readonly node: NetworkNode;
+  /** The node's first pass among the program's. */
+  readonly first: number;
+  readonly block?: {
+    readonly block: Block;
+    readonly labels: readonly PassLabel[];
+    readonly denseFlops: number;
+    readonly adaptive: AdaptiveBlock | undefined;
+  };
+}
+
+/** What a run left behind, as the addon tells it. */
+export interface RunRecord {
+  readonly output: Tensor;
+  /** Of each instruction. */
+  readonly milliseconds: Float64Array;
+  /** Pixels in each region. */
+  readonly counts: Float64Array;
+  /** Of all masks, one after the other. */
+  readonly cells: Uint8Array;
+  readonly margins: Float32Array;
+}
+
+/** What a Profile says of a run as a whole. */
+export interface RunHeader {
+  readonly source: string;
+  readonly threads: number;
+  readonly totalMs: number;
+}
+
+/** What JavaScript did in the course of a run. */
+export interface ScriptRecord {
+  /** By pass: time spent there, ms. */
+  readonly ms: Map<number, number>;
+  /** By block. */
+  readonly margins: Map<number, Float32Array>;
+}
+
+/**
+ * Tells what a program's run left behind as masks and a Profile. Whatever does not change from run to run is
+ * worked out once, in flat arrays: a small network runs in a few milliseconds, of which telling about it must
+ * not be one.
+ */
+export class ProgramReport {
+  readonly #nodes: readonly NodeReport[];
+  readonly #adaptive: readonly AdaptiveBlock[];
+  readonly #sums: WorkSums;
+  readonly #passOf: Int32Array;
+  readonly #firstPass: Int32Array;
+  readonly #cells: Uint8Array;
+  /** Where each mask's cells begin, by id. */
+  readonly #firstCell: Int32Array;
+
+  constructor(
+    readonly network: Network,
+    readonly plan: Plan,
+    readonly lowered: LoweredNetwork,
+    readonly batch: number,
+  ) {
+    const { builder, adaptive, shapes } = lowered;
+    let passes = 0;
+    const nodes: NodeReport[] = [];
+    this.#firstPass = new Int32Array(network.nodes.length);
+    network.nodes.forEach((node, position) => {
+      const first = passes;
+      this.#firstPass[position] = first;
+      if (node.kind !== 'block') {
+        passes++;
+        nodes.push({ node, first });
+        return;
+      }
+      const { block } = node;
+      const { groups } = plan.blocks[block.index]!;
+      passes += groups.length;
+      const shape = shapes.get(block.index);
+      // A program that ends at a foreign node of unknown shape has nothing behind it.
+      if (!shape) return;
+      const labels = groups.map(({ primitives }, group) =>
+        passLabel(block, primitives, lowered.passNotes.get(`${position}.${group}`)),
+      );
+      const denseFlops = denseBlockFlops(block, shape, batch);
+      nodes.push({
+        node,
+        first,
+        block: { block, labels, denseFlops, adaptive: adaptive.get(block.index) },
+      });
+    });
+    this.#nodes = nodes;
+    this.#adaptive = [...adaptive.values()];
+    this.#passOf = Int32Array.from(builder.instructions, ({ owner }) => this.passOf(owner));
+    this.#sums = new WorkSums(
+      builder.instructions.map(({ work }) => work),
+      this.#passOf,
+      passes,
+      builder.regionReferences,
+    );
+    const cells: number[] = [0];
+    for (let i = 0; i < builder.masks.length; i += 5) {
+      const [batch, rows, columns] = builder.masks.slice(i, i + 3) as [number, number, number];
+      cells.push(cells[cells.length - 1]! + batch * rows * columns);
+    }
+    this.#firstCell = Int32Array.from(cells);
+    this.#cells = new Uint8Array(cells[cells.length - 1]!);
+  }
+
+  /** The pass that an instruction or a stop belongs to. */
+  passOf({ node, group }: { readonly node: number; readonly group: number }): number {
+    return this.#firstPass[node]! + Math.max(0, group);
+  }
+
+  /** Room for what a run leaves behind. */
+  record(): RunRecord {
+    const { builder, output } = this.lowered;
+    const [N, H, W, C] = output!.shape;
+    return {
+      output: new Tensor(output!.shape, new Float32Array(N * H * W * C)),
+      milliseconds: new Float64Array(builder.instructions.length),
+      counts: new Float64Array(builder.regionReferences.length),
+      cells: new Uint8Array(this.#cells.length),
+      margins: new Float32Array(this.#cells.length),
+    };
+  }
+
+  /** Fills `record` with what the last run of program `number` left in the addon. */
+  read(addon: InferAddon, handle: SessionHandle, number: number, record: RunRecord): void {
+    const { output, milliseconds, counts, cells, margins } = record;
+    const { id } = this.lowered.output!;
+    addon.inferResults(handle, number, id, output.data, milliseconds, counts, cells, margins);
+  }
+
+  /** The masks of a run, in block order. */
+  masks({ cells, margins }: RunRecord, script: ScriptRecord): Mask[] {
+    return this.#adaptive.map(({ block, mask, decision }): Mask => {
+      const { id, batch, rows, columns, height, width } = mask;
+      const [first, last] = [this.#firstCell[id]!, this.#firstCell[id + 1]!];
+      const known = decision === 'native' ? margins.slice(first, last) : script.margins.get(block.index);
+      return {
+        block: block.index,
+        granularity: this.plan.blocks[block.index]!.granularity,
+        batch,
+        rows,
+        columns,
+        height,
+        width,
+        cells: cells.slice(first, last),
+        ...(known ? { margins: known } : {}),
+      };
+    });
+  }
+
+  /** The Profile of a run. */
+  profile(record: RunRecord, script: ScriptRecord, header: RunHeader): Profile {
+    const { network, plan, batch } = this;
+    const { source, threads, totalMs } = header;
+    const profile = new ProfileBuilder(network, plan, { source, batch, threads });
+    for (const note of this.lowered.notes) profile.note(note);
+    this.#sums.update(record.counts);
+    const { flops, bytes } = this.#sums;
+    const ms = new Float64Array(flops.length);
+    for (let i = 0; i < this.#passOf.length; i++) ms[this.#passOf[i]!]! += record.milliseconds[i]!;
+    for (const [pass, spent] of script.ms) ms[pass]! += spent;
+    const rate = (region: AdaptiveBlock['region']) =>
+      region ? record.counts[region.id]! / region.pixels : 1;
+    for (const { node, first, block: part } of this.#nodes) {
+      if (!part) {
+        profile.addNode(node, ms[first]!, flops[first]!, bytes[first]!);
+        continue;
+      }
+      const { block, labels, denseFlops, adaptive } = part;
+      const measured = {
+        rate: rate(adaptive?.region),
+        dilatedRate: rate(adaptive?.conv1Region),
+        denseFlops,
+      };
+      profile.addBlock(block, labels, { ms, flops, bytes }, measured, first);
+    }
+    return profile.finish(totalMs);
+  }
+
+  /** All masks' cells, for what JavaScript decides before a run: see `decided`. */
+  get cells(): Uint8Array {
+    return this.#cells;
+  }
+
+  /** Puts a mask's cells into `cells`. */
+  decided({ mask }: AdaptiveBlock, cells: Uint8Array): void {
+    this.#cells.set(cells, this.#firstCell[mask.id]!);
+  }
+}

@@ -1,0 +1,30 @@
+import type { Backend } from '../backend/backend.js';
+import type { Masker } from '../mask/mask.js';
+import type { Granularity } from '../plan/granularity.js';
+import type { Plan } from '../plan/plan.js';
+import type { Strategy } from '../plan/strategy.js';
+
+/** How to run a network; everything has a sensible default. */
+export interface NetworkRunOptions {
+  /** S: one for all, per stage, or per block. Left out: as trained, or 1. */
+  readonly granularity?: Granularity;
+  /**
+   * Who decides the masks: by name, one masker for all blocks, or one per block. Left out: `learned` when
+   * every adaptive block has a learned masker, otherwise `saliency`.
+   */
+  readonly masker?: 'learned' | 'saliency' | 'random' | Masker | readonly Masker[];
+  /** Rate for `saliency` and `random`, 0…1; 0.5 when left out. */
+  readonly rate?: number;
+  /** Seed for `random`. */
+  readonly seed?: number;
+  /** Strategy by name or by value, or a whole plan; `streamed` when left out. */
+  readonly strategy?: string | Strategy;
+  readonly plan?: Plan;
+  readonly backend?: string | Backend;
+  /** Compute threads, at least 1; the machine's cores when left out. */
+  readonly threads?: number;
+  /** How squeeze-and-excitation pools; `exact` when left out. */
+  readonly excitation?: 'exact' | 'active';
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (fraction: number, name: string) => void;
+}

@@ -1,0 +1,158 @@
+import os from 'node:os';
+import type { Backend } from '../backend/backend.js';
+import { FoveaError } from '../errors.js';
+import type { Masker } from '../mask/mask.js';
+import { checkRate } from '../mask/rate.js';
+import { blocksOf, type Network } from '../network/network.js';
+import type { Granularity } from '../plan/granularity.js';
+import { isSteady, keptPlan } from '../plan/kept-plan.js';
+import type { Plan } from '../plan/plan.js';
+import { getStrategy } from '../plan/strategies.js';
+import type { Strategy } from '../plan/strategy.js';
+import { checkBlockPlan } from '../plan/validate.js';
+import type { Shape, Tensor } from '../tensor.js';
+import { getBackend } from './backends.js';
+import { resolveMaskers } from './maskers.js';
+import type { NetworkRunOptions } from './options.js';
+
+/** What options come to, for one network and one shape of input. */
+export interface Preparation {
+  readonly backend: Backend;
+  readonly plan: Plan;
+  readonly maskers: readonly Masker[];
+  readonly threads: number;
+}
+
+/** What of the options the answer depends on, besides strategy and backend. */
+type Question = {
+  readonly [field in
+    | 'masker'
+    | 'rate'
+    | 'seed'
+    | 'threads'
+    | 'excitation'
+    | 'granularity']: NetworkRunOptions[field];
+};
+
+/** What a network's last run was prepared for: the next one most often asks for the same. */
+interface Prepared {
+  readonly question: Question;
+  readonly shape: Shape;
+  readonly strategy: Strategy;
+  readonly preparation: Preparation;
+}
+
+const lastPrepared = new WeakMap<Network, Prepared>();
+
+/**
+ * Backend, plan and maskers of a run. The last answer is given again when the question is the same, for finding
+ * it anew takes as long as computing a small block.
+ * @throws FoveaError as `run` does
+ */
+export function prepare(network: Network, input: Tensor, options: NetworkRunOptions): Preparation {
+  const { strategy: wanted = 'streamed' } = options;
+  const strategy = typeof wanted === 'string' ? getStrategy(wanted) : wanted;
+  const backend = typeof options.backend === 'object' ? options.backend : getBackend(options.backend);
+  const last = lastPrepared.get(network);
+  if (
+    last?.strategy === strategy &&
+    last.preparation.backend === backend &&
+    last.shape.every((extent, axis) => extent === input.shape[axis]) &&
+    asksTheSame(last.question, options)
+  ) {
+    return last.preparation;
+  }
+  const preparation = prepareAnew(network, input, options, strategy, backend);
+  // Not kept: what somebody may change meanwhile, and strategies that may answer otherwise next time.
+  const lasting = !options.plan && !Array.isArray(options.masker) && isSteady(strategy);
+  if (lasting) {
+    const { masker, rate, seed, threads, excitation, granularity } = options;
+    lastPrepared.set(network, {
+      question: {
+        ...{ masker, rate, seed, threads, excitation },
+        granularity: typeof granularity === 'object' ? [...granularity] : granularity,
+      },
+      shape: input.shape,
+      strategy,
+      preparation,
+    });
+  }
+  return preparation;
+}
+
+function asksTheSame(a: Question, b: NetworkRunOptions): boolean {
+  return (
+    b.plan === undefined &&
+    a.masker === b.masker &&
+    a.rate === b.rate &&
+    a.seed === b.seed &&
+    a.threads === b.threads &&
+    a.excitation === b.excitation &&
+    sameGranularity(a.granularity, b.granularity)
+  );
+}
+
+function sameGranularity(a: Granularity | undefined, b: Granularity | undefined): boolean {
+  if (typeof a !== 'object' || typeof b !== 'object') return a === b;
+  return a.length === b.length && a.every((S, i) => S === b[i]);
+}
+
+function prepareAnew(
+  network: Network,
+  { shape: [batch, height, width, channels] }: Tensor,
+  options: NetworkRunOptions,
+  strategy: Strategy,
+  backend: Backend,
+): Preparation {
+  if (channels !== network.inputShape.channels) {
+    throw new FoveaError(
+      'bad-shape',
+      `input of ${channels} channels; ${network.name} takes ${network.inputShape.channels}`,
+    );
+  }
+  const threads = options.threads ?? defaultThreads();
+  if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
+    throw new FoveaError('bad-argument', `threads ${threads}: an integer from 1 to 1024 is accepted`);
+  }
+  if (options.rate !== undefined) checkRate(options.rate);
+  const maskers = Object.freeze(resolveMaskers(network, options));
+  const plan = options.plan
+    ? checkPlan(network, options.plan)
+    : keptPlan(network, {
+        batch,
+        height,
+        width,
+        threads,
+        maskers,
+        strategy,
+        ...(options.granularity !== undefined ? { granularity: options.granularity } : {}),
+        ...(options.rate !== undefined ? { rate: options.rate } : {}),
+        ...(options.excitation !== undefined ? { excitation: options.excitation } : {}),
+      });
+  return { backend, plan, maskers, threads };
+}
+
+/** Threads used when none are asked for: the cores this process may use. */
+export function defaultThreads(): number {
+  return Math.max(1, os.availableParallelism());
+}
+
+function checkPlan(network: Network, plan: Plan): Plan {
+  const blocks = blocksOf(network);
+  if (plan.blocks.length !== blocks.length) {
+    throw new FoveaError(
+      'bad-argument',
+      `plan for ${plan.blocks.length} blocks; ${network.name} has ${blocks.length}`,
+    );
+  }
+  plan.blocks.forEach((blockPlan, i) => {
+    if (blockPlan.block !== i) {
+      throw new FoveaError(
+        'bad-argument',
+        `plan entry ${i} is for block ${blockPlan.block}; plans are in block order`,
+      );
+    }
+    checkBlockPlan(blockPlan, blocks[i]!);
+  });
+  return plan;
+}

@@ -1,0 +1,43 @@
+import type { Backend, Session } from '../backend/backend.js';
+import type { Network } from '../network/network.js';
+
+/** Packed networks are kept as long as the network itself, a few shapes each. */
+const sessions = new WeakMap<Network, Map<string, Promise<Session>>>();
+const KEPT_SHAPES = 4;
+
+/** The network packed by `backend` for inputs of that shape: opened now, or still open from an earlier run. */
+export function sessionFor(
+  network: Network,
+  backend: Backend,
+  shape: { batch: number; height: number; width: number },
+): Promise<Session> {
+  let kept = sessions.get(network);
+  if (!kept) {
+    kept = new Map();
+    sessions.set(network, kept);
+  }
+  const key = `${backend.name} ${shape.batch}x${shape.height}x${shape.width}`;
+  const found = kept.get(key);
+  if (found) {
+    // Reinserted, so that the map's order is that of last use.
+    kept.delete(key);
+    kept.set(key, found);
+    return found;
+  }
+  const opening = backend.open(network, shape);
+  kept.set(key, opening);
+  opening.catch(() => kept.delete(key));
+  for (const [oldest, session] of kept) {
+    if (kept.size <= KEPT_SHAPES) break;
+    kept.delete(oldest);
+    void session.then((open) => open.dispose()).catch(() => undefined);
+  }
+  return opening;
+}
+
+/** Frees everything kept for a network: packed weights and buffers of all backends and shapes. */
+export async function release(network: Network): Promise<void> {
+  const kept = sessions.get(network);
+  sessions.delete(network);
+  for (const session of kept?.values() ?? []) (await session).dispose();
+}
