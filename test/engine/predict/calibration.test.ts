@@ -125,7 +125,7 @@ describe('a calibrated device', () => {
         fc.double({ min: 0, max: 1, noNaN: true }),
         fc.double({ min: 0, max: 1, noNaN: true }),
         (strategy, granularity, threads, a, b) => {
-          const cost = (rate: number, by = strategy) =>
+          const cost = (rate: number, by: string = strategy) =>
             predict(resnet, { device, strategy: by, granularity, threads, rate });
           const [low, high] = [cost(Math.min(a, b)), cost(Math.max(a, b))];
           low.blocks.forEach(({ totalMs }, i) => {
