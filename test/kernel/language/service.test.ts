@@ -288,11 +288,12 @@ describe('the service itself', () => {
       messages('let n: number = "x";'),
       completions('Array.isA'),
     ]);
-    expect(
-      answers.map((answer) =>
-        'matches' in answer ? answer.matches[0] : answer.length,
-      ),
-    ).toEqual(['sqrt', 'stringify', 1, 'isArray']);
+    expect(answers.map((answer) => ('matches' in answer ? answer.matches[0] : answer.length))).toEqual([
+      'sqrt',
+      'stringify',
+      1,
+      'isArray',
+    ]);
   });
 
   it('keeps a long notebook small: cells that no name leads to are dropped', async () => {
