@@ -120,7 +120,10 @@ class Session {
   explicit Session(const KernelTable& kernels) : kernels_(kernels) {}
 
   const KernelTable& kernels() const { return kernels_; }
-  int add_convolution(const Geometry& geometry, Activation activation, const float* weight, const float* bias);
+  // Weights in the order of this session's kernels; changes nothing, so that any thread may ask.
+  PackedConvolution packed(const Geometry& geometry, Activation activation, const float* weight,
+                           const float* bias) const;
+  int add_convolution(PackedConvolution convolution);
   int add_masker(Masker masker);
   int add_program(ProgramTables tables);
   void drop_program(int index) { programs_[index].reset(); }

@@ -4,15 +4,17 @@
 
 namespace fovea {
 
-int Session::add_convolution(const Geometry& geometry, Activation activation, const float* weight,
-                             const float* bias) {
-  convolutions_.push_back(
-      std::make_unique<PackedConvolution>(pack(geometry, activation, weight, bias, kernels_)));
-  PackedConvolution& packed = *convolutions_.back();
-  if (winograd_suits(geometry)) {
-    packed.winograd = winograd_weights(packed, weight, kernels_);
-    scratch_winograd_ = std::max(scratch_winograd_, winograd_scratch(packed, kernels_));
-  }
+PackedConvolution Session::packed(const Geometry& geometry, Activation activation, const float* weight,
+                                  const float* bias) const {
+  PackedConvolution packed = pack(geometry, activation, weight, bias, kernels_);
+  if (winograd_suits(geometry)) packed.winograd = winograd_weights(packed, weight, kernels_);
+  return packed;
+}
+
+int Session::add_convolution(PackedConvolution convolution) {
+  if (convolution.winograd.size() > 0)
+    scratch_winograd_ = std::max(scratch_winograd_, winograd_scratch(convolution, kernels_));
+  convolutions_.push_back(std::make_unique<PackedConvolution>(std::move(convolution)));
   return static_cast<int>(convolutions_.size()) - 1;
 }
 

@@ -39,6 +39,16 @@ describe('the native backend (skipped where no addon was built)', () => {
     expect(fractions).toEqual([...fractions].sort((a, b) => a - b));
   });
 
+  native('keeps the event loop free while it packs weights', async () => {
+    const network = builtResNet({ depth: 50 });
+    let turns = 0;
+    const turning = setInterval(() => turns++, 0);
+    const session = await getBackend('native').open(network, { batch: 1, height: 64, width: 64 });
+    clearInterval(turning);
+    session.dispose();
+    expect(turns).toBeGreaterThan(20);
+  });
+
   native('stops when aborted, and runs again afterwards', async () => {
     const network = builtResNet({ depth: 18 });
     const images = randomImages({ ...network, inputShape: { channels: 3, height: 224, width: 224 } }, 8);

@@ -10,13 +10,16 @@ export interface InferAddon {
   inferKernels(): string;
   inferOpen(): SessionHandle;
   inferClose(session: SessionHandle): void;
-  /** `geometry`: the thirteen sizes of a convolution and its activation; returns the convolution's number. */
+  /**
+   * Packs weights on another thread. `geometry`: the thirteen sizes of a convolution and its activation; answers
+   * with the convolution's number.
+   */
   inferConvolution(
     session: SessionHandle,
     geometry: Int32Array,
     weight: Float32Array,
     bias: Float32Array,
-  ): number;
+  ): Promise<number>;
   /** `kind` 0: learned, by weight and bias; 1: salient, by rate. Returns the masker's number. */
   inferMasker(session: SessionHandle, kind: number, weight: Float32Array, bias: number, rate: number): number;
   /** Checks and keeps a program; returns its number. */

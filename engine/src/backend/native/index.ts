@@ -25,6 +25,8 @@ export const nativeBackend: Backend = {
         throw new FoveaError('bad-shape', `input ${name} ${extent}: an integer of at least 1 is accepted`);
       }
     }
-    return new NativeSession(network, [batch, height, width, network.inputShape.channels]);
+    const session = new NativeSession(network, [batch, height, width, network.inputShape.channels]);
+    await session.pack();
+    return session;
   },
 };

@@ -14,7 +14,7 @@ import type { ScriptRecord } from './report.js';
 
 const noValues = new Float32Array(0);
 
-/** One network at one input shape on native threads. */
+/** One network at one input shape on native threads; `pack` comes before the first run. */
 export class NativeSession implements Session {
   readonly #addon: InferAddon = inferAddon();
   readonly #handle: SessionHandle;
@@ -54,27 +54,36 @@ export class NativeSession implements Session {
     this.#addon.inferClose(this.#handle);
   }
 
-  /** The number of a convolution's packed weights; packs them when they are met first. */
+  /** Packs all weights, one convolution after the other, so that other code has its turn in between. */
+  async pack(): Promise<void> {
+    try {
+      for (const convolution of convolutionsOf(this.network)) {
+        if (this.#convolutions.has(convolution)) continue;
+        const number = await this.#addon.inferConvolution(
+          this.#handle,
+          Int32Array.of(
+            convolution.inChannels,
+            convolution.outChannels,
+            ...convolution.kernel,
+            ...convolution.stride,
+            ...convolution.padding,
+            ...convolution.dilation,
+            convolution.groups,
+            activationNumber(convolution.activation),
+          ),
+          convolution.weight,
+          convolution.bias,
+        );
+        this.#convolutions.set(convolution, number);
+      }
+    } catch (error) {
+      throw asFoveaError(error);
+    }
+  }
+
+  /** The number of a convolution's packed weights. */
   convolution(convolution: Convolution): number {
-    const known = this.#convolutions.get(convolution);
-    if (known !== undefined) return known;
-    const number = this.#addon.inferConvolution(
-      this.#handle,
-      Int32Array.of(
-        convolution.inChannels,
-        convolution.outChannels,
-        ...convolution.kernel,
-        ...convolution.stride,
-        ...convolution.padding,
-        ...convolution.dilation,
-        convolution.groups,
-        activationNumber(convolution.activation),
-      ),
-      convolution.weight,
-      convolution.bias,
-    );
-    this.#convolutions.set(convolution, number);
-    return number;
+    return this.#convolutions.get(convolution)!;
   }
 
   /** The number of a masker that native code evaluates. */
@@ -236,6 +245,19 @@ export class NativeSession implements Session {
     this.#addon.inferWrite(this.#handle, program.number, stop.output.id, output.data);
     return true;
   }
+}
+
+function convolutionsOf({ nodes }: Network): Convolution[] {
+  return nodes.flatMap((node) => {
+    if (node.kind === 'convolution') return [node.convolution];
+    if (node.kind !== 'block') return [];
+    const { branch, projection, squeezeExcitation: excitation } = node.block;
+    return [
+      ...branch,
+      ...(projection ? [projection] : []),
+      ...(excitation ? [excitation.reduce, excitation.expand] : []),
+    ];
+  });
 }
 
 /** Also of promises that another realm's code made. */

@@ -1,0 +1,54 @@
+// What the functions that JavaScript calls share: sessions as JavaScript holds them, and programs of idle ones.
+#pragma once
+#include <memory>
+
+#include "common/napi.h"
+#include "infer/program.h"
+
+namespace fovea {
+
+constexpr napi_type_tag session_tag = {0x6f1c0e9b5a2d4c83, 0x9d3e7a40b1f25c68};
+
+struct SessionHandle {
+  std::shared_ptr<Session> session;
+};
+
+inline SessionHandle& handle_of(napi_env env, napi_value value) {
+  bool is_session = false;
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, value, &type);
+  if (type == napi_object) napi_check_object_type_tag(env, value, &session_tag, &is_session);
+  void* handle = nullptr;
+  if (!is_session || napi_unwrap(env, value, &handle) != napi_ok) reject("session is not a native session");
+  return *static_cast<SessionHandle*>(handle);
+}
+
+inline const std::shared_ptr<Session>& session_of(napi_env env, napi_value value) {
+  const auto& session = handle_of(env, value).session;
+  if (!session) reject("the session has been disposed of");
+  return session;
+}
+
+// The session, which must not be running: its values would change under the caller.
+inline Session& idle_session(napi_env env, napi_value value) {
+  Session& session = *session_of(env, value);
+  if (session.busy) reject("the session is running");
+  return session;
+}
+
+// Arguments that begin with an idle session and the number of one of its programs.
+struct ProgramCall {
+  ProgramCall(napi_env env, napi_callback_info info, size_t count)
+      : arguments(env, info, count),
+        session(idle_session(env, arguments[0])),
+        program(session.program(arguments.integer(1, "program", 0, 1 << 30))) {}
+  Arguments arguments;
+  Session& session;
+  Program& program;
+};
+
+// Each registers the functions of its own file.
+void register_packing(napi_env env, napi_value exports);
+void register_values(napi_env env, napi_value exports);
+
+}  // namespace fovea

@@ -1,0 +1,99 @@
+// Weights on their way in: checked and copied at once, packed on another thread, for a large network's weights
+// take longer than JavaScript may be kept waiting.
+#include "infer/boundary.h"
+
+namespace fovea {
+
+namespace {
+
+Geometry read_geometry(const int32_t* v) {
+  const Geometry g{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10], v[11], v[12]};
+  const auto within = [](int value, int least, int most, const char* name) {
+    if (value < least || value > most)
+      reject(std::string(name) + " " + std::to_string(value) + ": an integer of " + std::to_string(least) + " to " +
+             std::to_string(most) + " is accepted");
+  };
+  constexpr int most_channels = 1 << 20, most_extent = 1 << 12;
+  within(g.in_channels, 1, most_channels, "in channels");
+  within(g.out_channels, 1, most_channels, "out channels");
+  for (int extent : {g.kernel_height, g.kernel_width, g.stride_y, g.stride_x, g.dilation_y, g.dilation_x})
+    within(extent, 1, most_extent, "kernel, stride or dilation");
+  for (int pad : {g.pad_top, g.pad_left, g.pad_bottom, g.pad_right}) within(pad, 0, most_extent, "padding");
+  within(g.groups, 1, g.in_channels, "groups");
+  if (g.in_channels % g.groups || g.out_channels % g.groups)
+    reject("groups " + std::to_string(g.groups) + " do not divide " + std::to_string(g.in_channels) + " and " +
+           std::to_string(g.out_channels) + " channels");
+  return g;
+}
+
+struct Packing {
+  std::shared_ptr<Session> session;
+  Geometry geometry;
+  Activation activation;
+  // Copies: JavaScript may give its arrays away meanwhile.
+  std::vector<float> weight, bias;
+  PackedConvolution packed;
+  std::string failure;
+  napi_deferred deferred;
+  napi_async_work work;
+};
+
+void pack_weights(napi_env, void* data) {
+  Packing& packing = *static_cast<Packing*>(data);
+  try {
+    packing.packed = packing.session->packed(packing.geometry, packing.activation, packing.weight.data(),
+                                             packing.bias.data());
+  } catch (const std::exception&) {
+    packing.failure = "not enough memory for the weights of this network";
+  }
+}
+
+void finish_packing(napi_env env, napi_status status, void* data) {
+  const std::unique_ptr<Packing> packing(static_cast<Packing*>(data));
+  // Its convolutions must stay where they are while a program reads them.
+  if (packing->session->busy) packing->failure = "the session is running";
+  if (status == napi_ok && packing->failure.empty()) {
+    const int number = packing->session->add_convolution(std::move(packing->packed));
+    napi_resolve_deferred(env, packing->deferred, number_value(env, number));
+  } else {
+    if (packing->failure.empty()) packing->failure = "packing was cancelled";
+    napi_reject_deferred(env, packing->deferred, make_error(env, "bad-argument", packing->failure.c_str()));
+  }
+  napi_delete_async_work(env, packing->work);
+}
+
+napi_value add_convolution(napi_env env, napi_callback_info info) {
+  return guarded(env, [&] {
+    const Arguments arguments(env, info, 4);
+    auto packing = std::make_unique<Packing>();
+    packing->session = session_of(env, arguments[0]);
+    const auto words = arguments.array<int32_t>(1, "geometry", 14);
+    packing->geometry = read_geometry(words.data);
+    const int activation = words.data[13];
+    if (activation < 0 || activation >= static_cast<int>(Activation::count)) reject("no such activation");
+    packing->activation = static_cast<Activation>(activation);
+    const Geometry& g = packing->geometry;
+    const size_t weights = static_cast<size_t>(g.out_channels) * (g.in_channels / g.groups) * g.taps();
+    const auto weight = arguments.array<float>(2, "weight", weights);
+    const auto bias = arguments.array<float>(3, "bias", g.out_channels);
+    packing->weight.assign(weight.data, weight.data + weight.length);
+    packing->bias.assign(bias.data, bias.data + bias.length);
+    napi_value promise, name;
+    napi_create_string_utf8(env, "fovea packing", NAPI_AUTO_LENGTH, &name);
+    check_status(napi_create_promise(env, &packing->deferred, &promise), "promise");
+    check_status(napi_create_async_work(env, nullptr, name, pack_weights, finish_packing, packing.get(), &packing->work),
+                 "packing");
+    check_status(napi_queue_async_work(env, packing->work), "packing");
+    // Deleted once told.
+    packing.release();
+    return promise;
+  });
+}
+
+}  // namespace
+
+void register_packing(napi_env env, napi_value exports) {
+  export_function(env, exports, "inferConvolution", add_convolution);
+}
+
+}  // namespace fovea
