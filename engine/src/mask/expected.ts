@@ -12,16 +12,22 @@ interface Axis {
   readonly size: number;
 }
 
-/** `[number of cells read from, share of pixels]` along one axis, for every convolution of a branch. */
-type Readers = readonly (readonly (readonly [cells: number, share: number])[])[];
+/** `[number of cells read from, how many positions]` along one axis, for every convolution of a branch. */
+type Readers = readonly (readonly (readonly [cells: number, positions: number])[])[];
 
-const readersKnown = new Map<string, Readers>();
+/** Readers of single positions along an axis, and of pairs of them (0 and 1, 2 and 3, …). */
+interface AxisReaders {
+  readonly single: Readers;
+  readonly pairs: Readers;
+}
+
+const readersKnown = new Map<string, AxisReaders>();
 
 /**
  * For each position along an axis of each convolution's output: how many of `cells` mask cells depend on it.
  * Kernels are rectangles, so a pixel serves (cells along its row) x (cells along its column).
  */
-function readersAlong(axes: readonly Axis[], cells: number): Readers {
+function readersAlong(axes: readonly Axis[], cells: number): AxisReaders {
   const key = `${cells} ${axes.map(({ kernel, stride, padding, dilation, size }) => `${kernel},${stride},${padding},${dilation},${size}`).join(' ')}`;
   const known = readersKnown.get(key);
   if (known) return known;
@@ -30,8 +36,13 @@ function readersAlong(axes: readonly Axis[], cells: number): Readers {
     const cell = cellOf(i, last, cells);
     return [cell, cell];
   });
-  const readers: (readonly (readonly [number, number])[])[] = new Array(axes.length);
-  readers[axes.length - 1] = histogram(spans);
+  const single: (readonly (readonly [number, number])[])[] = new Array(axes.length);
+  const pairs: (readonly (readonly [number, number])[])[] = new Array(axes.length);
+  const keep = (layer: number) => {
+    single[layer] = histogram(spans);
+    pairs[layer] = histogram(pairsOf(spans));
+  };
+  keep(axes.length - 1);
   for (let layer = axes.length - 1; layer >= 1; layer--) {
     const { kernel, stride, padding, dilation } = axes[layer]!;
     const size = axes[layer - 1]!.size;
@@ -45,17 +56,27 @@ function readersAlong(axes: readonly Axis[], cells: number): Readers {
       }
     });
     spans = before;
-    readers[layer - 1] = histogram(spans);
+    keep(layer - 1);
   }
+  const readers = { single, pairs };
   readersKnown.set(key, readers);
   return readers;
+}
+
+/** Cells that either of two neighbouring positions serves; an empty span has its last cell before its first. */
+function pairsOf(spans: readonly [number, number][]): [number, number][] {
+  return Array.from({ length: Math.ceil(spans.length / 2) }, (_, i) => {
+    const [low, high] = spans[2 * i]!;
+    const [otherLow, otherHigh] = spans[2 * i + 1] ?? spans[2 * i]!;
+    return [Math.min(low, otherLow), Math.max(high, otherHigh)];
+  });
 }
 
 function histogram(spans: readonly (readonly [number, number])[]): [number, number][] {
   const bins = new Map<number, number>();
   for (const [low, high] of spans) {
     const cells = Math.max(0, high - low + 1);
-    bins.set(cells, (bins.get(cells) ?? 0) + 1 / spans.length);
+    bins.set(cells, (bins.get(cells) ?? 0) + 1);
   }
   return [...bins];
 }
@@ -72,7 +93,7 @@ function axesOf(block: Block, shape: BlockShape, axis: 0 | 1): Axis[] {
 
 const readersOfShape = new WeakMap<
   BlockShape,
-  Map<number, { readonly down: Readers; readonly across: Readers }>
+  Map<number, { readonly down: AxisReaders; readonly across: AxisReaders }>
 >();
 
 /** Readers of every pixel of a block's maps, remembered: a search asks at many rates. */
@@ -111,12 +132,36 @@ export function expectedBranchRates(
   const { down, across } = readersOf(block, shape, granularity);
   return block.branch.map((_, i) => {
     if (i === block.branch.length - 1) return rate;
-    let expected = 0;
-    for (const [a, shareOfA] of down[i]!) {
-      for (const [b, shareOfB] of across[i]!) expected += shareOfA * shareOfB * (1 - (1 - rate) ** (a * b));
-    }
-    return Math.min(1, expected);
+    const { height, width } = shape.branch[i]!;
+    return Math.min(1, expectedCount(down.single[i]!, across.single[i]!, rate) / (height * width));
   });
+}
+
+/** Sum over all pairs of positions of 1 − (1 − r)^(cells down · cells across). */
+function expectedCount(down: Readers[number], across: Readers[number], rate: number): number {
+  let expected = 0;
+  for (const [a, rows] of down) {
+    for (const [b, columns] of across) expected += rows * columns * (1 - (1 - rate) ** (a * b));
+  }
+  return expected;
+}
+
+/**
+ * Expected number of squares of 2 x 2 output pixels, aligned to even rows and columns, of which at least one
+ * pixel is computed: what Winograd's algorithm works on, one image.
+ *
+ * @param granularity S; `Infinity` is the whole map
+ * @param rate activation rate, 0…1
+ * @returns one count per convolution of the branch, each monotone in `rate`
+ */
+export function expectedSquares(
+  block: Block,
+  shape: BlockShape,
+  granularity: number,
+  rate: number,
+): number[] {
+  const { down, across } = readersOf(block, shape, granularity);
+  return block.branch.map((_, i) => expectedCount(down.pairs[i]!, across.pairs[i]!, rate));
 }
 
 /**

@@ -21,7 +21,7 @@ export function calibratedBlockCosts(
   threads: number,
 ): PassCost[] {
   const { costs } = costsFor(calibration, threads);
-  const setting = { machine: calibration.machine, threads };
+  const setting = { machine: calibration.machine, threads, costs };
   return nativeBlockFeatures(work, setting).map((features) => costOf(features, costs));
 }
 

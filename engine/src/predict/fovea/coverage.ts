@@ -1,7 +1,7 @@
-import { expectedBranchRates } from '../../mask/expected.js';
+import { expectedBranchRates, expectedSquares } from '../../mask/expected.js';
 import { activeFraction, maskGrid, spreadCells } from '../../mask/geometry.js';
 import type { Mask } from '../../mask/mask.js';
-import { branchRegions } from '../../mask/regions.js';
+import { branchRegions, type Region } from '../../mask/regions.js';
 import type { Block } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 
@@ -11,6 +11,13 @@ export interface Coverage {
   readonly rate: number;
   /** Fraction of the output pixels of each convolution of the branch that its successors need, 0…1. */
   readonly branch: readonly number[];
+  /**
+   * Squares of 2 x 2 output pixels of each convolution of the branch of which at least one pixel is needed, whole
+   * batch; left out, all of them.
+   */
+  readonly squares?: readonly number[];
+  /** True when it is an expectation, false when it was counted. */
+  readonly expected?: boolean;
   /** Active cells, whole batch. */
   readonly cells: number;
 }
@@ -33,6 +40,8 @@ export function expectedCoverage(
   return {
     rate,
     branch: expectedBranchRates(block, shape, granularity, rate),
+    squares: expectedSquares(block, shape, granularity, rate).map((squares) => batch * squares),
+    expected: rate > 0 && rate < 1,
     cells: batch * rows * columns * rate,
   };
 }
@@ -47,6 +56,7 @@ export function maskCoverage(mask: Mask, block: Block, shape: BlockShape): Cover
   return {
     rate: activeFraction(active),
     branch: regions.map((region) => (region === 'all' ? 1 : activeFraction(region))),
+    squares: regions.map((region, i) => countSquares(region, mask.batch, shape.branch[i]!)),
     cells: mask.cells.reduce((sum, cell) => sum + cell, 0),
   };
 }
@@ -59,12 +69,35 @@ export function statisticsCoverage(
   { rate, dilatedRate }: { readonly rate: number; readonly dilatedRate: number },
   batch: number,
 ): Coverage {
-  const { branch, cells } = expectedCoverage(block, shape, granularity, rate, batch);
-  const [, ...others] = branch;
-  return { rate, branch: branch.length > 1 ? [dilatedRate, ...others] : [rate], cells };
+  const expected = expectedCoverage(block, shape, granularity, rate, batch);
+  const [, ...others] = expected.branch;
+  return { ...expected, branch: others.length > 0 ? [dilatedRate, ...others] : [rate] };
 }
 
 /** Everything computed. */
 export function fullCoverage(block: Block): Coverage {
   return { rate: 1, branch: block.branch.map(() => 1), cells: 0 };
+}
+
+type MapSize = BlockShape['branch'][number];
+
+/** Squares of 2 x 2 pixels, aligned to even rows and columns, of a whole map. */
+export function wholeSquares(batch: number, { height, width }: MapSize): number {
+  return batch * Math.ceil(height / 2) * Math.ceil(width / 2);
+}
+
+/** Those with at least one pixel in `region`. */
+function countSquares(region: Region, batch: number, map: MapSize): number {
+  if (region === 'all') return wholeSquares(batch, map);
+  const { height, width } = map;
+  const acrossMap = Math.ceil(width / 2);
+  const downMap = Math.ceil(height / 2);
+  const touched = new Uint8Array(batch * downMap * acrossMap);
+  region.forEach((active, pixel) => {
+    if (!active) return;
+    const row = Math.floor(pixel / width);
+    const image = Math.floor(row / height);
+    touched[(image * downMap + ((row % height) >> 1)) * acrossMap + ((pixel % width) >> 1)] = 1;
+  });
+  return touched.reduce((sum, one) => sum + one, 0);
 }

@@ -11,6 +11,8 @@ export const featureNames = [
   'tileCalls',
   'partialSums',
   'depthwise',
+  'squareInputs',
+  'squareOutputs',
   'pointers',
   'elements',
   'rows',
@@ -23,7 +25,9 @@ export const featureNames = [
   'readNear',
   'readFar',
   'readMemory',
-  'readAgain',
+  'againNear',
+  'againFar',
+  'againMemory',
   'readStrided',
   'runsNear',
   'runsFar',
@@ -43,6 +47,7 @@ export const featureNames = [
   // Overhead.
   'passes',
   'convolutions',
+  'calls',
   'items',
   'indexPixels',
   'indexListed',
@@ -75,6 +80,13 @@ export class Features {
 
   add(name: FeatureName, amount: number): void {
     this.values[indices[name]]! += amount;
+  }
+
+  /** The sum of amounts times their costs. */
+  cost(costs: Float64Array): number {
+    let sum = 0;
+    for (let i = 0; i < this.values.length; i++) sum += this.values[i]! * costs[i]!;
+    return sum;
   }
 
   /** Adds another pass's amounts. */

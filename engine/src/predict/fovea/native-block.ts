@@ -3,8 +3,10 @@ import type { Block, Convolution } from '../../network/network.js';
 import type { Primitive } from '../../plan/plan.js';
 import { firstSpatial } from '../../plan/strategies.js';
 import { conv1RunsDense } from '../../plan/validate.js';
+import { wholeSquares } from './coverage.js';
 import { Features, type NativeMachine } from './features.js';
-import { addLevels, convolutionFeatures, type NativeConvolution } from './native-convolution.js';
+import { addLevels, type Costs, convolutionFeatures, type NativeConvolution } from './native-convolution.js';
+import { bandsOf, isSquareable, type StreamedPass } from './native-stream.js';
 import { type BlockWork, computedCoverage } from './work.js';
 
 /** Rows that one item of a row-by-row pass works on. */
@@ -14,6 +16,8 @@ const chunkRows = 64;
 export interface NativeSetting {
   readonly machine: NativeMachine;
   readonly threads: number;
+  /** Costs of a unit of each amount, where they are known already: see `convolutionFeatures`. */
+  readonly costs?: Costs;
 }
 
 /**
@@ -103,11 +107,6 @@ class NativeBlock {
     const { shape, batch } = this.work;
     const map = layer === 0 ? { height: shape.inHeight, width: shape.inWidth } : shape.branch[layer - 1]!;
     return batch * map.height * map.width;
-  }
-
-  private layerPixels(layer: number): number {
-    const { height, width } = this.work.shape.branch[layer]!;
-    return this.shares[layer]! * this.work.batch * height * width;
   }
 
   /** A pass that goes over rows of channels: reads and writes `bytes` of maps of `size` bytes. */
@@ -211,53 +210,93 @@ class NativeBlock {
     addLevels(features, 'gather', bytes, size, this.setting.machine);
   }
 
+  /** One pass of a convolution whose output map is `map`; `pixels` and `squares` of it are computed. */
   private convolve(
     features: Features,
     convolution: Convolution,
-    pixels: number,
+    map: { readonly height: number; readonly width: number; readonly batch: number },
     inputPixels: number,
-    mapWidth: number,
-    how: Pick<NativeConvolution, 'inputStreamed' | 'outputStreamed'> & { readonly residual: boolean } = {
-      residual: false,
-    },
+    how: Partial<
+      Pick<
+        NativeConvolution,
+        'inputStreamed' | 'outputStreamed' | 'streamWeightBytes' | 'residual' | 'expected' | 'calls'
+      >
+    > & { readonly share?: number; readonly squares?: number } = {},
   ): void {
     const { kernel, inChannels, outChannels, groups } = convolution;
+    const { share = 1, ...others } = how;
+    const wholePixels = map.batch * map.height * map.width;
+    const pixels = share * wholePixels;
+    const whole = wholeSquares(map.batch, map);
     const given = {
+      wholePixels,
       pixels,
+      wholeSquares: whole,
+      squares: whole,
+      expected: false,
+      calls: 1,
+      residual: false,
       inChannels,
       outChannels,
       taps: kernel[0] * kernel[1],
       kernelWidth: kernel[1],
       stride: convolution.stride[1],
-      mapWidth,
+      squareable: isSquareable(convolution),
+      mapWidth: map.width,
       groups,
       inputBytes: 4 * inputPixels * inChannels,
       outputBytes: 4 * pixels * outChannels,
-      ...how,
+      ...others,
     };
-    features.addAll(convolutionFeatures(given, this.setting.machine, this.setting.threads));
+    const { machine, threads, costs } = this.setting;
+    features.addAll(convolutionFeatures(given, machine, threads, costs));
   }
 
   private convolution(features: Features, layer: number, group: readonly Primitive[]): void {
-    const read = layer === 0 ? this.shares[0]! : (this.work.coverage.branch[layer - 1] ?? 1);
-    const inputShare = this.adaptive && this.shares[layer]! < 1 ? read : 1;
+    const { coverage, shape, batch } = this.work;
+    const read = layer === 0 ? this.shares[0]! : (coverage.branch[layer - 1] ?? 1);
+    const share = this.shares[layer]!;
+    const partly = this.adaptive && share < 1;
+    const squares = partly ? coverage.squares?.[layer] : undefined;
+    const stream = this.streamOf(layer, group);
     this.convolve(
       features,
       this.block.branch[layer]!,
-      this.layerPixels(layer),
-      inputShare * this.inputPixels(layer),
-      this.work.shape.branch[layer]!.width,
+      { batch, ...shape.branch[layer]! },
+      (partly ? read : 1) * this.inputPixels(layer),
       {
+        share,
+        ...(squares === undefined ? {} : { squares }),
+        expected: partly && coverage.expected === true,
         residual: this.carriesAdd(layer, group),
         inputStreamed: this.streamsInto(layer, group),
         outputStreamed: this.streamsInto(layer + 1, group),
+        ...(stream.length > 1 ? bandsOf(stream, this.setting.threads) : {}),
       },
     );
   }
 
+  /** The convolutions that run band by band with `layer`, itself among them. */
+  private streamOf(layer: number, group: readonly Primitive[]): StreamedPass[] {
+    let first = layer;
+    while (this.streamsInto(first, group)) first--;
+    const passes: StreamedPass[] = [];
+    do {
+      const { height, width } = this.work.shape.branch[first]!;
+      const exact = this.work.coverage.expected !== true;
+      passes.push({
+        convolution: this.block.branch[first]!,
+        pixels: (exact ? this.shares[first]! : 1) * this.work.batch * height * width,
+      });
+      first++;
+    } while (this.streamsInto(first, group));
+    return passes;
+  }
+
   /** True when convolution `layer` runs band by band with the one before it: both in one group, once the mask is known. */
   private streamsInto(layer: number, group: readonly Primitive[]): boolean {
-    if (layer < 1 || this.block.squeezeExcitation?.after === layer - 1) return false;
+    if (layer < 1 || layer >= this.block.branch.length) return false;
+    if (this.block.squeezeExcitation?.after === layer - 1) return false;
     const together = [`conv${layer}`, `conv${layer + 1}`].every((name) => group.includes(name as Primitive));
     return together && !conv1RunsDense(this.work.plan);
   }
@@ -285,10 +324,11 @@ class NativeBlock {
 
   /** Computed everywhere; in two passes when inactive pixels are finished here. */
   private projection(features: Features): void {
-    const { inWidth, inHeight } = this.work.shape;
+    const { inWidth, inHeight, outWidth, outHeight } = this.work.shape;
+    const { batch } = this.work;
     const convolution = this.block.projection!;
-    const touched = (this.work.batch * inWidth * inHeight) / (convolution.stride[0] * convolution.stride[1]);
-    this.convolve(features, convolution, this.outPixels, touched, this.work.shape.outWidth);
+    const touched = (batch * inWidth * inHeight) / (convolution.stride[0] * convolution.stride[1]);
+    this.convolve(features, convolution, { batch, height: outHeight, width: outWidth }, touched);
     if (this.adaptive) features.add('convolutions', 1);
   }
 
@@ -304,8 +344,9 @@ class NativeBlock {
     const poolShare = Math.max(this.share, 1 / this.work.batch);
     features.add('poolBytes', 4 * pooled * channels * poolShare);
     features.add('rows', pooled * poolShare);
-    this.convolve(features, reduce, this.work.batch, this.work.batch, 1);
-    this.convolve(features, expand, this.work.batch, this.work.batch, 1);
+    const one = { batch: this.work.batch, height: 1, width: 1 };
+    this.convolve(features, reduce, one, this.work.batch);
+    this.convolve(features, expand, one, this.work.batch);
     const size = 4 * all * channels;
     this.rows(features, { read: 4 * scaled * channels, written: 4 * scaled * channels, size, rows: scaled });
   }

@@ -1,24 +1,40 @@
 import { Features, type NativeMachine } from './features.js';
+import { type PassItems, passItems } from './native-items.js';
+import { type Form, formOf, winogradForm, winogradProducts } from './native-packing.js';
 
 /**
- * The loops of engine/native/infer/convolve.cc, counted: output pixels in blocks whose inputs stay in the
- * second-level cache, panels of output channels, pieces of the reduction, register tiles.
+ * The loops of engine/native/infer/convolve.cc and winograd.cc, counted: output pixels or squares of them in
+ * blocks whose inputs stay in the second-level cache, panels of output channels, pieces of the reduction,
+ * register tiles.
  */
 
 /** Output pixels that a thread works on at a time. */
 const blockPixels = 96;
-/** Reduction steps of which the weights are kept in the first-level cache. */
-const reductionSteps = 256;
+
+/** Squares that a thread works on at a time: their transformed inputs fill most of the second-level cache. */
+const squaresTogether = (channels: number) =>
+  Math.min(60, Math.max(12, Math.floor((96 * 1024) / winogradProducts / channels)));
 
 /** A convolution at some of its output pixels. */
 export interface NativeConvolution {
   /** Output pixels computed, whole batch; may be an expectation. */
   readonly pixels: number;
+  /** Pixels of the whole output map, whole batch. */
+  readonly wholePixels: number;
+  /** Squares of 2 x 2 output pixels with at least one that is computed, and of the whole map; see `Coverage`. */
+  readonly squares: number;
+  readonly wholeSquares: number;
+  /** True when pixels and squares are expectations: counts that follow are then smooth in them. */
+  readonly expected: boolean;
+  /** Calls that the pass is made in, of the whole map: bands of a stream, otherwise one. */
+  readonly calls: number;
   readonly inChannels: number;
   readonly outChannels: number;
   readonly taps: number;
   readonly kernelWidth: number;
   readonly stride: number;
+  /** True for a 3x3 of stride 1 without groups or dilation that reads a map: Winograd's algorithm may compute it. */
+  readonly squareable: boolean;
   /** Width of the output map. */
   readonly mapWidth: number;
   readonly groups: number;
@@ -30,183 +46,137 @@ export interface NativeConvolution {
   /** True when the convolution before, or after, runs band by band with this one: what passes between is near. */
   readonly inputStreamed?: boolean;
   readonly outputStreamed?: boolean;
+  /** Bytes of all weights that pass by between one band and the next. */
+  readonly streamWeightBytes?: number;
 }
 
-interface Form {
-  readonly depthwise: boolean;
-  /** Pointers to one output pixel's inputs. */
-  readonly pointers: number;
-  /** Reduction steps: values read for one output. */
-  readonly steps: number;
-  /** Pieces that the reduction is cut into. */
-  readonly pieces: number;
-  readonly fullPanels: number;
-  /** Vectors of the narrower panel at the end of each span, and how many of them there are. */
-  readonly restVectors: number;
-  readonly restPanels: number;
-  /** Sets of groups that are computed together, each reading its own channels. */
-  readonly spans: number;
-  readonly weightBytes: number;
+/** Fewest channels for which Winograd's algorithm is used. */
+const fewestSquareChannels = 16;
+
+/** True when whole squares cost less than single pixels: `winograd_pays` in engine/native/infer/winograd.cc. */
+export function winogradPays(squares: number, pixels: number): boolean {
+  const reading = 30;
+  return winogradProducts * (1.1 * squares + reading) < 9 * (pixels + reading);
 }
 
-const forms = new Map<string, Form>();
-
-/** How a convolution is packed: engine/native/infer/pack.cc. */
-function formOf(given: NativeConvolution, machine: NativeMachine): Form {
-  const { inChannels, outChannels, taps, kernelWidth, groups } = given;
-  const { lanes, tileVectors } = machine;
-  const key = `${inChannels},${outChannels},${taps},${kernelWidth},${groups},${lanes},${tileVectors}`;
-  let form = forms.get(key);
-  if (!form) {
-    form = packed(inChannels, outChannels, taps, kernelWidth, groups, machine);
-    forms.set(key, form);
-  }
-  return form;
-}
-
-function packed(
-  inChannels: number,
-  outChannels: number,
-  taps: number,
-  kernelWidth: number,
-  groups: number,
-  { lanes, tileVectors }: NativeMachine,
-): Form {
-  const groupIn = inChannels / groups;
-  const groupOut = outChannels / groups;
-  if (groupIn === 1 && groupOut === 1 && groups > 1) {
-    const weightBytes = 4 * taps * outChannels;
-    return {
-      depthwise: true,
-      pointers: taps,
-      steps: taps,
-      pieces: 1,
-      fullPanels: 0,
-      restVectors: 0,
-      restPanels: 0,
-      spans: 1,
-      weightBytes,
-    };
-  }
-  const byRows = groups === 1 && inChannels <= 4 && kernelWidth > 1;
-  let merged = 1;
-  if (!byRows) while (groupOut * merged < lanes && groups % (merged * 2) === 0) merged *= 2;
-  const pointers = byRows ? taps / kernelWidth : taps;
-  const channels = byRows ? kernelWidth * inChannels : groupIn * merged;
-  const steps = pointers * channels;
-  const pieces =
-    channels >= reductionSteps
-      ? pointers * Math.ceil(channels / reductionSteps)
-      : Math.min(pointers, Math.max(1, Math.floor((steps + reductionSteps / 2) / reductionSteps)));
-  const span = groupOut * merged;
-  const spans = groups / merged;
-  const tileColumns = lanes * tileVectors;
-  const rest = span % tileColumns;
-  const restVectors = Math.ceil(rest / lanes);
-  const fullPanels = spans * Math.floor(span / tileColumns);
-  const restPanels = rest > 0 ? spans : 0;
-  const weightBytes = 4 * steps * lanes * (fullPanels * tileVectors + restPanels * restVectors);
-  return {
-    depthwise: false,
-    pointers,
-    steps,
-    pieces,
-    fullPanels,
-    restVectors,
-    restPanels,
-    spans,
-    weightBytes,
-  };
-}
-
-/** How a pass is shared out among threads. */
-interface Sharing {
-  readonly blocks: number;
-  /** Parts that a block's panels are shared out in: small maps have too few blocks to go round. */
-  readonly parts: number;
-}
-
-function sharingOf(pixels: number, panels: number, threads: number): Sharing {
-  const blocks = Math.ceil(pixels / blockPixels);
-  const wanted = threads === 1 ? 1 : 4 * threads;
-  return { blocks, parts: Math.min(panels, Math.ceil(wanted / blocks)) };
-}
+/** Costs of one unit of every amount; with them the cheaper of two ways can be told. */
+export type Costs = Float64Array;
 
 /**
- * Amounts of a convolution pass on the critical path when `threads` share it: an equal share of everything, and
- * half an item more, since on average the last item is half done when the other threads run out of work.
+ * Amounts of a convolution pass on the critical path when `threads` share it.
+ *
+ * The backend decides by counting squares and pixels which algorithm is faster. Of expected counts the one with
+ * less cost is taken here, so that a higher rate never costs less; of exact ones, the one that will run.
  */
 export function convolutionFeatures(
   given: NativeConvolution,
   machine: NativeMachine,
   threads: number,
+  costs?: Costs,
 ): Features {
-  const features = new Features();
-  features.add('convolutions', 1);
-  const { pixels } = given;
-  if (pixels <= 0) return features;
-  const form = formOf(given, machine);
-  const panels = Math.max(1, form.fullPanels + form.restPanels);
-  const { blocks, parts } = sharingOf(pixels, panels, threads);
-  const straggling = (0.5 * (1 - 1 / threads)) / parts;
-  const whole = { pixels, blocks, share: 1 / threads };
-  const item = { pixels: Math.min(pixels, blockPixels), blocks: 1, share: straggling };
-  for (const part of threads === 1 ? [whole] : [whole, item]) {
-    if (form.depthwise) {
-      features.add(
-        'depthwise',
-        part.pixels * form.steps * Math.ceil(given.outChannels / machine.lanes) * part.share,
-      );
-    } else {
-      addTiles(features, form, machine, part);
-    }
-    features.add('elements', part.pixels * given.outChannels * part.share);
+  if (given.pixels <= 0) {
+    const features = new Features();
+    features.add('convolutions', 1);
+    return features;
   }
-  features.add('items', (blocks * parts) / threads);
-  features.add('panels', (blocks * panels * form.pieces) / threads);
-  features.add('pointers', (pointersBuilt(pixels, panels, threads) * form.pointers) / threads);
-  addTraffic(features, given, form, machine, { blocks, parts, threads });
+  const { inChannels, outChannels } = given;
+  const direct = () => directFeatures(given, machine, threads);
+  const squareable =
+    given.squareable && inChannels >= fewestSquareChannels && outChannels >= fewestSquareChannels;
+  if (!squareable || !winogradPays(given.wholeSquares, given.wholePixels)) return direct();
+  const inSquares = () => squareFeatures(given, machine, threads);
+  if (!given.expected || !costs) return winogradPays(given.squares, given.pixels) ? inSquares() : direct();
+  const [a, b] = [direct(), inSquares()];
+  return a.cost(costs) <= b.cost(costs) ? a : b;
+}
+
+function directFeatures(given: NativeConvolution, machine: NativeMachine, threads: number): Features {
+  const features = new Features();
+  const form = formOf(given, machine);
+  const items = passItems(
+    { units: given.pixels, whole: given.wholePixels, together: blockPixels, ...passOf(given, form) },
+    machine.tileRows,
+    threads,
+  );
+  if (form.depthwise) {
+    const vectors = Math.ceil(given.outChannels / machine.lanes);
+    features.add('depthwise', given.pixels * form.steps * vectors * items.share);
+  } else {
+    addTiles(features, form, machine, items);
+    features.add('partialSums', given.pixels * items.share * vectorsOf(form, machine) * (form.pieces - 1));
+  }
+  features.add('pointers', items.prepared * form.pointers * items.share);
+  addTraffic(features, given, form, machine, items);
+  addAgain(features, form, machine, {
+    distinct: distinctPixels(given),
+    channels: form.steps / form.pointers,
+    blocks: items.blocks,
+    share: items.share,
+  });
   return features;
 }
 
-/** Pixels whose pointers are built, once for every part; never fewer than for a smaller number of pixels. */
-function pointersBuilt(pixels: number, panels: number, threads: number): number {
-  const { blocks, parts } = sharingOf(pixels, panels, threads);
-  let most = pixels * parts;
-  if (threads === 1) return most;
-  for (let fewer = 1; fewer < Math.min(blocks, 4 * threads); fewer++) {
-    const boundary = fewer * blockPixels;
-    most = Math.max(most, boundary * sharingOf(boundary, panels, threads).parts);
-  }
-  return most;
+function squareFeatures(given: NativeConvolution, machine: NativeMachine, threads: number): Features {
+  const features = new Features();
+  const { inChannels, squares } = given;
+  const form = winogradForm(formOf(given, machine), inChannels);
+  const together = squaresTogether(inChannels);
+  // Bands end where two rows of pixels do.
+  const calls = Math.min(given.calls, given.wholeSquares / Math.ceil(given.mapWidth / 2));
+  const items = passItems(
+    { units: squares, whole: given.wholeSquares, together, ...passOf(given, form), calls },
+    machine.tileRows,
+    threads,
+  );
+  addTiles(features, form, machine, items);
+  const vectors = vectorsOf(form, machine);
+  features.add('partialSums', squares * items.share * vectors * form.pieces);
+  features.add('pointers', items.prepared * form.pointers * items.share);
+  features.add('squareInputs', items.prepared * Math.ceil(inChannels / machine.lanes) * items.share);
+  features.add('squareOutputs', squares * vectors * items.share);
+  addTraffic(features, given, form, machine, items);
+  addAgain(features, form, machine, {
+    distinct: squares,
+    channels: form.steps,
+    blocks: items.blocks,
+    share: items.share,
+  });
+  return features;
 }
+
+const passOf = ({ expected, calls }: NativeConvolution, { fullPanels, restPanels }: Form) => ({
+  expected,
+  calls,
+  panels: Math.max(1, fullPanels + restPanels),
+});
+
+/** Vectors of output channels, those of narrower panels included. */
+const vectorsOf = ({ fullPanels, restPanels, restVectors }: Form, { tileVectors }: NativeMachine) =>
+  fullPanels * tileVectors + restPanels * restVectors;
 
 function addTiles(
   features: Features,
   form: Form,
-  { tileRows, tileVectors }: NativeMachine,
-  { pixels, blocks, share }: { readonly pixels: number; readonly blocks: number; readonly share: number },
+  { tileVectors }: NativeMachine,
+  { units, tiles, share }: PassItems,
 ): void {
-  const tiles = Math.ceil(pixels / blocks / tileRows) * blocks * share;
-  const rows = pixels * share;
   const { steps, pieces, fullPanels, restPanels, restVectors } = form;
   for (const [panels, vectors] of [
     [fullPanels, tileVectors],
     [restPanels, restVectors],
   ] as const) {
     if (panels === 0) continue;
-    features.add('multiplyAdds', rows * vectors * steps * panels);
-    features.add('weightLoads', tiles * vectors * steps * panels);
-    features.add('tileSteps', tiles * steps * panels);
-    features.add('tileCalls', tiles * pieces * panels);
-    features.add('partialSums', rows * vectors * (pieces - 1) * panels);
+    features.add('multiplyAdds', units * vectors * steps * panels * share);
+    features.add('weightLoads', tiles * vectors * steps * panels * share);
+    features.add('tileSteps', tiles * steps * panels * share);
+    features.add('tileCalls', tiles * pieces * panels * share);
   }
 }
 
 /** Splits the bytes of a tensor of `size` bytes between the levels that can hold it. */
 export function addLevels(
   features: Features,
-  kind: 'read' | 'write' | 'weights' | 'residual' | 'runs' | 'gather',
+  kind: 'read' | 'write' | 'weights' | 'residual' | 'runs' | 'gather' | 'again',
   bytes: number,
   size: number,
   { nearBytes, farBytes }: NativeMachine,
@@ -224,12 +194,24 @@ function addTraffic(
   given: NativeConvolution,
   form: Form,
   machine: NativeMachine,
-  { blocks, parts, threads }: Sharing & { readonly threads: number },
+  { blocks, calls, count, parts, share }: PassItems,
 ): void {
-  const share = 1 / threads;
+  const panels = Math.max(1, form.fullPanels + form.restPanels);
+  features.add('convolutions', 1);
+  features.add('calls', calls);
+  features.add('items', count * share);
+  features.add('panels', blocks * panels * form.pieces * share);
+  features.add('elements', given.pixels * given.outChannels * share);
   // A thread's first block brings the weights of its panels in; later ones find them in the level that holds them.
-  features.add('weightsFirst', form.weightBytes * (parts === 1 ? 1 : share));
-  addLevels(features, 'weights', form.weightBytes * (blocks - 1) * share, form.weightBytes, machine);
+  features.add('weightsFirst', form.weightBytes * (parts >= 2 ? share : 1));
+  addLevels(features, 'weights', form.weightBytes * (blocks - calls) * share, form.weightBytes, machine);
+  addLevels(
+    features,
+    'weights',
+    form.weightBytes * (calls - 1) * share,
+    Math.max(form.weightBytes, given.streamWeightBytes ?? 0),
+    machine,
+  );
   const inputSize = given.inputStreamed ? Math.min(machine.nearBytes, given.inputBytes) : given.inputBytes;
   const outputSize = given.outputStreamed
     ? Math.min(machine.nearBytes, given.outputBytes)
@@ -246,11 +228,30 @@ function addTraffic(
   }
   // Groups that are computed apart read short runs of channels, far from each other.
   if (form.spans > 1) features.add('groupRuns', distinctPixels(given) * form.spans * share);
-  if (!form.depthwise) {
-    const panels = form.fullPanels + form.restPanels;
-    const channels = form.steps / form.pointers;
-    features.add('readAgain', 4 * distinctPixels(given) * channels * panels * share);
-  }
+}
+
+/** Inputs of a block, read once more for every panel from wherever they stay meanwhile. */
+function addAgain(
+  features: Features,
+  form: Form,
+  machine: NativeMachine,
+  {
+    distinct,
+    channels,
+    blocks,
+    share,
+  }: {
+    readonly distinct: number;
+    readonly channels: number;
+    readonly blocks: number;
+    readonly share: number;
+  },
+): void {
+  if (form.depthwise) return;
+  const panels = form.fullPanels + form.restPanels;
+  const bytes = 4 * distinct * channels;
+  const together = (bytes * form.spans) / blocks;
+  addLevels(features, 'again', bytes * panels * share, together, machine);
 }
 
 /** Input pixels that all blocks read, each counted once a block: those that neighbouring outputs share once. */

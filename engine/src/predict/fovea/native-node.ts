@@ -1,8 +1,10 @@
 import type { NetworkNode } from '../../network/network.js';
 import type { NetworkShapes } from '../../network/walk.js';
+import { wholeSquares } from './coverage.js';
 import { Features } from './features.js';
 import type { NativeSetting } from './native-block.js';
 import { addLevels, convolutionFeatures } from './native-convolution.js';
+import { isSquareable } from './native-stream.js';
 
 /** The native backend's amounts for a dense node outside blocks; undefined where shapes are not known. */
 export function nativeNodeFeatures(
@@ -19,14 +21,23 @@ export function nativeNodeFeatures(
   const outputBytes = 4 * output[0] * output[1] * output[2] * output[3];
   if (node.kind === 'convolution') {
     const { kernel, inChannels, outChannels, groups } = node.convolution;
+    const [, height, width] = output;
+    const pixels = output[0] * height * width;
+    const squares = wholeSquares(output[0], { height, width });
     const given = {
-      pixels: output[0] * output[1] * output[2],
+      pixels,
+      wholePixels: pixels,
+      squares,
+      wholeSquares: squares,
+      expected: false,
+      calls: 1,
       inChannels,
       outChannels,
       taps: kernel[0] * kernel[1],
       kernelWidth: kernel[1],
       stride: node.convolution.stride[1],
-      mapWidth: output[2],
+      squareable: isSquareable(node.convolution),
+      mapWidth: width,
       groups,
       inputBytes,
       outputBytes,
