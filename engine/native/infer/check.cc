@@ -234,6 +234,11 @@ void Program::check_instruction(const Session& session, int index) const {
                pooled.channels == input.channels && input.batch == mask.batch,
            "the pooled map must be as large as the grid");
       need(maps_[o[0]].buffer != maps_[o[1]].buffer, "source and destination must not share a buffer");
+      if (o[3] >= 0) {
+        const Mask& changed = mask_at(3);
+        need(changed.batch == input.batch && changed.height == input.height && changed.width == input.width,
+             "the mask of what has changed must cover the source");
+      }
       return;
     }
     case Operation::decide: {
@@ -309,19 +314,8 @@ void Program::check_instruction(const Session& session, int index) const {
         for (int b = a + 1; b < 4; b++) need(buffers[a] != buffers[b], "maps must not share a buffer");
       return;
     }
-    case Operation::stream: {
-      need(o[0] >= 2 && o[0] <= 3 && index + o[0] < instruction_count(), "2 or 3 convolutions must follow");
-      for (int i = 1; i <= o[0]; i++) {
-        const int32_t* pass = words + static_cast<long>(i) * instruction_words;
-        need(static_cast<Operation>(pass[0]) == Operation::convolve && pass[5] == 0,
-             "only convolutions of a region itself stream");
-        need(i == 1 || (pass[6] != static_cast<int32_t>(Layout::halo) && pass[2] == pass[3 - instruction_words]),
-             "each pass must read what the one before it writes");
-        need(session.convolution(pass[1]).form != PackedConvolution::Form::rows,
-             "a convolution of few channels does not stream");
-      }
-      return;
-    }
+    case Operation::stream:
+      return check_stream(session, index);
     default:
       return;
   }

@@ -14,12 +14,17 @@ namespace {
 constexpr long chunk_rows = 64;
 
 template <class Body>
-void for_rows(const Machine& machine, long rows, Body&& body) {
-  const long chunks = (rows + chunk_rows - 1) / chunk_rows;
+void for_rows(const Machine& machine, long first, long last, Body&& body) {
+  const long chunks = (last - first + chunk_rows - 1) / chunk_rows;
   machine.pool->for_each(machine.threads, chunks, machine.stop, [&](long chunk, int) {
-    const long end = std::min(rows, (chunk + 1) * chunk_rows);
-    for (long row = chunk * chunk_rows; row < end; row++) body(row);
+    const long end = std::min(last, first + (chunk + 1) * chunk_rows);
+    for (long row = first + chunk * chunk_rows; row < end; row++) body(row);
   });
+}
+
+template <class Body>
+void for_rows(const Machine& machine, long rows, Body&& body) {
+  for_rows(machine, 0, rows, body);
 }
 
 // Pointers to the rows under one pooling window, those outside the map left out.
@@ -108,41 +113,16 @@ void global_pool(const Machine& machine, Extent input, const float* source, Layo
   });
 }
 
-void pool_cell(const KernelTable& kernels, Extent input, const float* source, int rows, int columns, long cell,
-               float* destination) {
-  const long C = input.channels;
-  const int column = static_cast<int>(cell % columns), row = static_cast<int>(cell / columns % rows);
-  const long image = cell / columns / rows;
-  const auto start = [](int64_t i, int64_t size, int64_t cells) { return static_cast<int>(i * size / cells); };
-  const auto end = [](int64_t i, int64_t size, int64_t cells) {
-    return static_cast<int>(((i + 1) * size + cells - 1) / cells);
-  };
-  const int top = start(row, input.height, rows), bottom = end(row, input.height, rows);
-  const int left = start(column, input.width, columns), right = end(column, input.width, columns);
-  float* sums = destination + cell * C;
-  std::fill(sums, sums + C, 0.0f);
-  for (int y = top; y < bottom; y++) {
-    const float* line = source + ((image * input.height + y) * input.width) * C;
-    for (int x = left; x < right; x++) kernels.accumulate(line + x * C, sums, C);
-  }
-  const float scale = 1.0f / static_cast<float>((bottom - top) * (right - left));
-  for (long c = 0; c < C; c++) sums[c] *= scale;
-}
-
-void grid_pool(const Machine& machine, Extent input, const float* source, int rows, int columns,
-               float* destination) {
-  const long grid_rows = static_cast<long>(input.batch) * rows;
-  machine.pool->for_each(machine.threads, grid_rows, machine.stop, [&](long row, int) {
-    for (long cell = row * columns; cell < (row + 1) * columns; cell++)
-      pool_cell(*machine.kernels, input, source, rows, columns, cell, destination);
-  });
-}
-
 void add_maps(const Machine& machine, Extent map, const float* a, const float* b, float* destination,
               Activation activation) {
-  for_rows(machine, map.pixels(), [&](long row) {
-    const long offset = row * map.channels;
-    machine.kernels->add(a + offset, b ? b + offset : nullptr, destination + offset, map.channels, activation);
+  add_rows(machine, map.channels, a, b, destination, activation, 0, map.pixels());
+}
+
+void add_rows(const Machine& machine, int channels, const float* a, const float* b, float* destination,
+              Activation activation, long first, long last) {
+  for_rows(machine, first, last, [&](long row) {
+    const long offset = row * channels;
+    machine.kernels->add(a + offset, b ? b + offset : nullptr, destination + offset, channels, activation);
   });
 }
 
@@ -192,9 +172,9 @@ void scatter(const Machine& machine, const Region& region, int channels, const f
 }
 
 void scatter_add(const Machine& machine, const Region& region, int channels, const float* packed,
-                 const float* shortcut, float* map, Activation activation) {
+                 const float* shortcut, float* map, Activation activation, long first, long last) {
   const long C = channels;
-  for_rows(machine, region.count(), [&](long i) {
+  for_rows(machine, first, last, [&](long i) {
     const long offset = (region.all ? i : region.pixels[i]) * C;
     machine.kernels->add(shortcut + offset, packed + i * C, map + offset, C, activation);
   });

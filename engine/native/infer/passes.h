@@ -19,16 +19,12 @@ void average_pool(const Machine& machine, const Window& window, Extent input, co
 void global_pool(const Machine& machine, Extent input, const float* source, Layout layout, const Region* region,
                  float* destination);
 
-// Adaptive average pool to the grid: windows floor(i * n / G) ... ceil((i + 1) * n / G).
-void grid_pool(const Machine& machine, Extent input, const float* source, int rows, int columns,
-               float* destination);
-// One cell of the same.
-void pool_cell(const KernelTable& kernels, Extent input, const float* source, int rows, int columns, long cell,
-               float* destination);
-
 // destination = activation(a + b) over whole maps; b null adds nothing.
 void add_maps(const Machine& machine, Extent map, const float* a, const float* b, float* destination,
               Activation activation);
+// The same at pixels [first, last) of maps of so many channels.
+void add_rows(const Machine& machine, int channels, const float* a, const float* b, float* destination,
+              Activation activation, long first, long last);
 
 // Copies each active cell with its halo, zeros outside the map.
 void gather(const Machine& machine, const Halo& halo, Extent input, const float* source, float* packed);
@@ -37,9 +33,10 @@ void gather(const Machine& machine, const Halo& halo, Extent input, const float*
 void scatter(const Machine& machine, const Region& region, int channels, const float* packed,
              float* destination);
 
-// map = activation(shortcut + packed) at the pixels of the region; map and shortcut may be the same.
+// map = activation(shortcut + packed) at pixels [first, last) of the region's list; map and shortcut may be the
+// same.
 void scatter_add(const Machine& machine, const Region& region, int channels, const float* packed,
-                 const float* shortcut, float* map, Activation activation);
+                 const float* shortcut, float* map, Activation activation, long first, long last);
 
 // map = activation(map) at the given pixels.
 void activate_pixels(const Machine& machine, const int32_t* pixels, long count, int channels, float* map,

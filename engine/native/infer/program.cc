@@ -84,9 +84,11 @@ void Program::execute(Session& session, const Machine& machine, const int32_t* w
     case Operation::global_pool:
       return global_pool(machine, extent(o[0]), data(o[0]), Layout::map, nullptr, data(o[1]));
     case Operation::add:
-      return add_maps(machine, extent(o[0]), data(o[0]), data(o[1]), data(o[2]), static_cast<Activation>(o[3]));
-    case Operation::grid_pool:
-      return grid_pool(machine, extent(o[0]), data(o[0]), masks_[o[2]].rows, masks_[o[2]].columns, data(o[1]));
+      return run_add(session, machine, words, 0, extent(o[2]).pixels());
+    case Operation::grid_pool: {
+      const GridPool pool = grid_pool(session, o);
+      return pool_rows(machine, pool, 0, pool.grid_rows());
+    }
     case Operation::decide: {
       const Masker& masker = session.masker(o[1]);
       const int channels = maps_[o[2]].extent.channels;
@@ -101,8 +103,7 @@ void Program::execute(Session& session, const Machine& machine, const int32_t* w
     case Operation::scatter:
       return scatter(machine, regions_[o[2]], extent(o[1]).channels, data(o[0]), data(o[1]));
     case Operation::scatter_add:
-      return scatter_add(machine, regions_[o[2]], extent(o[1]).channels, data(o[0]), data(o[4]), data(o[1]),
-                         static_cast<Activation>(o[3]));
+      return run_add(session, machine, words, 0, regions_[o[2]].count());
     case Operation::activate: {
       const Region& region = regions_[o[1]];
       if (region.all) {
@@ -122,13 +123,56 @@ void Program::execute(Session& session, const Machine& machine, const int32_t* w
 }
 
 void Program::run_stream(Session& session, const Machine& machine, int at, int count) {
-  ConvolutionPass passes[3]{};
-  bool ready = true;
-  for (int i = 0; i < count; i++)
-    ready = prepare_convolution(
-                session, machine, instructions_.data() + static_cast<long>(at + i) * instruction_words + 1, passes[i]) &&
-            ready;
-  if (ready && count > 0) stream(machine, passes, count);
+  const auto words = [&](int i) { return instructions_.data() + static_cast<long>(at + i) * instruction_words; };
+  const auto operation = [&](int i) { return static_cast<Operation>(words(i)[0]); };
+  if (count == 0) return;
+  if (operation(0) == Operation::grid_pool) {
+    const GridPool pool = grid_pool(session, words(0) + 1);
+    ConvolutionPass pass{};
+    if (count == 2 && prepare_convolution(session, machine, words(1) + 1, pass)) stream_pooled(machine, pool, pass);
+    return;
+  }
+  const bool pools = operation(count - 1) == Operation::grid_pool;
+  const GridPool pool = pools ? grid_pool(session, words(count - 1) + 1) : GridPool{};
+  FollowingPool following(machine, pool);
+  if (operation(0) == Operation::convolve) {
+    ConvolutionPass passes[3]{};
+    const int convolutions = pools ? count - 1 : count;
+    bool ready = convolutions > 0;
+    for (int i = 0; i < convolutions; i++)
+      ready = prepare_convolution(session, machine, words(i) + 1, passes[i]) && ready;
+    if (ready) stream(machine, passes, convolutions, pools ? &following : nullptr);
+  } else {
+    const int32_t* o = words(0) + 1;
+    const Extent map = maps_[o[operation(0) == Operation::add ? 2 : 1]].extent;
+    const Region* region = operation(0) == Operation::add ? nullptr : &regions_[o[2]];
+    const int32_t* pixels = region && !region->all ? region->pixels.data() : nullptr;
+    const long rows = region ? region->count() : map.pixels();
+    const long bands = std::max(1L, 4 * rows * map.channels / (machine.threads * band_bytes));
+    for (long b = 0; b < bands; b++) {
+      const long end = rows * (b + 1) / bands;
+      run_add(session, machine, words(0), rows * b / bands, end);
+      if (pools) following.advance(final_pixels(pixels, rows, end, map.pixels()));
+    }
+  }
+  // Where nothing was active, the map was final before.
+  if (pools) following.advance(pool.input.pixels());
+}
+
+GridPool Program::grid_pool(Session& session, const int32_t* o) {
+  const Mask& mask = masks_[o[2]];
+  return {maps_[o[0]].extent, session.buffer(maps_[o[0]].buffer), mask.rows, mask.columns,
+          session.buffer(maps_[o[1]].buffer), o[3] < 0 ? nullptr : &masks_[o[3]]};
+}
+
+void Program::run_add(Session& session, const Machine& machine, const int32_t* words, long first, long last) {
+  const int32_t* o = words + 1;
+  const auto data = [&](int32_t index) { return index < 0 ? nullptr : session.buffer(maps_[index].buffer); };
+  if (static_cast<Operation>(words[0]) == Operation::add)
+    return add_rows(machine, maps_[o[2]].extent.channels, data(o[0]), data(o[1]), data(o[2]),
+                    static_cast<Activation>(o[3]), first, last);
+  scatter_add(machine, regions_[o[2]], maps_[o[1]].extent.channels, data(o[0]), data(o[4]), data(o[1]),
+              static_cast<Activation>(o[3]), first, last);
 }
 
 bool Program::prepare_convolution(Session& session, const Machine& machine, const int32_t* o,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "infer/grid_pool.h"
 #include "infer/passes.h"
 
 namespace fovea {
@@ -18,7 +19,7 @@ enum class Operation : int32_t {
   average_pool, // the same, count padding
   global_pool,  // source, destination
   add,          // a, b, destination, activation
-  grid_pool,    // source, pooled, mask
+  grid_pool,    // source, pooled, mask, mask whose active cells alone have changed since
   decide,       // mask, masker, pooled
   index,        // mask
   gather,       // source, destination, halo
@@ -26,7 +27,9 @@ enum class Operation : int32_t {
   scatter_add,  // source, destination, region, activation, shortcut
   activate,     // map, region, others, activation
   excite,       // map, region, layout, reduce, expand, pooled, hidden, scale, pool region
-  stream,       // how many `convolve` instructions follow that run band by band
+  stream,       // how many instructions follow that run band by band: 2 or 3 convolve; 1 to 3 convolve and a
+                // grid_pool of what they wrote; an add or scatter_add and such a grid_pool; or a grid_pool and
+                // a convolve of one source
   count
 };
 
@@ -92,6 +95,10 @@ class Program {
   bool prepare_convolution(Session& session, const Machine& machine, const int32_t* operands,
                            ConvolutionPass& pass);
   void run_stream(Session& session, const Machine& machine, int at, int count);
+  GridPool grid_pool(Session& session, const int32_t* operands);
+  // Adds pixels [first, last), of a map or of a region's list, as an add or scatter_add says.
+  void run_add(Session& session, const Machine& machine, const int32_t* words, long first, long last);
+  void check_stream(const Session& session, int at) const;
   void run_excitation(Session& session, const Machine& machine, const int32_t* operands);
   void run_window(Session& session, const Machine& machine, const int32_t* operands);
   // The whole map in squares; null when no pass over such a map wanted that.

@@ -27,12 +27,29 @@ long pixels_read(const ConvolutionPass& reader, long end, const ConvolutionPass&
 // Passes in squares are computed two rows at a time.
 long aligned(const ConvolutionPass& pass, long end) { return pass.tiling ? winograd_align(pass, end) : end; }
 
-// Bytes of a band's intermediates: with weights and input beside them, about one second-level cache.
-constexpr long band_bytes = 192 * 1024;
-
 }  // namespace
 
-void stream(const Machine& machine, const ConvolutionPass* passes, int count) {
+long final_pixels(const int32_t* pixels, long count, long done, long map_pixels) {
+  if (done >= count) return map_pixels;
+  return pixels ? pixels[done] : done;
+}
+
+void stream_pooled(const Machine& machine, const GridPool& pool, const ConvolutionPass& pass) {
+  const long map_bytes = 4 * pool.input.values();
+  const long bands = std::clamp<long>(map_bytes / (machine.threads * band_bytes), 1, pool.grid_rows());
+  long done = 0;
+  for (long b = 0; b < bands; b++) {
+    pool_rows(machine, pool, pool.grid_rows() * b / bands, pool.grid_rows() * (b + 1) / bands);
+    // As far as the rows that have just been pooled reach; a convolution of a stride has fewer pixels there.
+    const long pooled = pool.pixels_read(pool.grid_rows() * (b + 1) / bands);
+    const double share = static_cast<double>(pooled) / static_cast<double>(pool.input.pixels());
+    const long end = b + 1 == bands ? pass.count : aligned(pass, static_cast<long>(share * static_cast<double>(pass.count)));
+    convolve_range(machine, pass, done, end);
+    done = std::max(done, end);
+  }
+}
+
+void stream(const Machine& machine, const ConvolutionPass* passes, int count, FollowingPool* pool) {
   constexpr int most_passes = 8;
   if (count > most_passes) count = most_passes;
   const ConvolutionPass& last = passes[count - 1];
@@ -54,6 +71,7 @@ void stream(const Machine& machine, const ConvolutionPass* passes, int count) {
       convolve_range(machine, passes[i], done[i], end[i]);
       done[i] = std::max(done[i], end[i]);
     }
+    if (pool) pool->advance(final_pixels(last.pixels, last.count, done[count - 1], last.output.pixels()));
   }
 }
 

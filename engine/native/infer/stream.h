@@ -1,10 +1,21 @@
 // Passes that run band by band, so that what one leaves in cache is read before the next takes its place.
 #pragma once
-#include "infer/convolve.h"
+#include "infer/grid_pool.h"
 
 namespace fovea {
 
-// Each pass reads what the one before it writes. Needs every list of pixels in raster order.
-void stream(const Machine& machine, const ConvolutionPass* passes, int count);
+// Convolutions of which each reads what the one before it writes, and the pool of what the last one writes,
+// unless that is null. Needs every list of pixels in raster order.
+void stream(const Machine& machine, const ConvolutionPass* passes, int count, FollowingPool* pool);
+
+// A pool and a convolution that read the same map.
+void stream_pooled(const Machine& machine, const GridPool& pool, const ConvolutionPass& pass);
+
+// How many of a map's pixels, in raster order, are final once the first `done` of a list are; a null list is
+// that of all pixels.
+long final_pixels(const int32_t* pixels, long count, long done, long map_pixels);
+
+// Bytes of a map that a band may hold: with weights beside them, about one second-level cache.
+constexpr long band_bytes = 192 * 1024;
 
 }  // namespace fovea

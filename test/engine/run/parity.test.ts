@@ -89,20 +89,23 @@ describe.each(backends)('backend $name', ({ name: backend, missing }) => {
       }
     }
 
-    there.each(['unfused', 'streamed'])('with maskers that read the block’s input, %s', async (strategy) => {
-      const network = smallNetwork({ height: 16, mapWidth: 16 });
-      const images = randomImages(network, 2);
-      const brightest = customMasker(({ pooled, shape, batch, rows, columns }) =>
-        Array.from({ length: batch * rows * columns }, (_, cell) => pooled[cell * shape.inChannels]! - 0.3),
-      );
-      for (const masker of ['saliency' as const, 'learned' as const, brightest]) {
-        const options = { strategy, masker, rate: 0.4, granularity: 2, threads: 1 };
-        const expected = await run(network, images, { ...options, backend: 'reference' });
-        const actual = await run(network, images, { ...options, backend });
-        expect(relativeError(actual.output.data, expected.output.data)).toBeLessThan(1e-4);
-        expect(actual.masks.map((mask) => mask.cells)).toEqual(expected.masks.map((mask) => mask.cells));
-      }
-    });
+    there.each(['unfused', 'lasnet', 'streamed'])(
+      'with maskers that read the block’s input, %s',
+      async (strategy) => {
+        const network = smallNetwork({ height: 16, mapWidth: 16 });
+        const images = randomImages(network, 2);
+        const brightest = customMasker(({ pooled, shape, batch, rows, columns }) =>
+          Array.from({ length: batch * rows * columns }, (_, cell) => pooled[cell * shape.inChannels]! - 0.3),
+        );
+        for (const masker of ['saliency' as const, 'learned' as const, brightest]) {
+          const options = { strategy, masker, rate: 0.4, granularity: 2, threads: 1 };
+          const expected = await run(network, images, { ...options, backend: 'reference' });
+          const actual = await run(network, images, { ...options, backend });
+          expect(relativeError(actual.output.data, expected.output.data)).toBeLessThan(1e-4);
+          expect(actual.masks.map((mask) => mask.cells)).toEqual(expected.masks.map((mask) => mask.cells));
+        }
+      },
+    );
 
     there('on a whole ResNet-18 of small images', async () => {
       const network = builtNetwork('resnet18', { inputSize: 64, classes: 10 });

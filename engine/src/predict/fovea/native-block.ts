@@ -59,10 +59,15 @@ class NativeBlock {
   add(features: Features, primitive: Primitive, group: readonly Primitive[]): void {
     switch (primitive) {
       case 'pool':
-        this.pool(features, this.inputPixels(0), this.work.shape.inChannels);
+        this.pool(features, this.inputPixels(0), this.work.shape.inChannels, false);
         break;
       case 'next-pool':
-        this.pool(features, this.outPixels, this.work.shape.outChannels);
+        this.pool(
+          features,
+          this.poolStands ? this.rate * this.outPixels : this.outPixels,
+          this.work.shape.outChannels,
+          group.includes('add'),
+        );
         break;
       case 'mask':
         this.mask(features);
@@ -123,7 +128,16 @@ class NativeBlock {
     addLevels(features, 'write', written * this.share, size, this.setting.machine);
   }
 
-  private pool(features: Features, pixels: number, channels: number): void {
+  /** True when the next block's pool is this block's own but for the active cells. */
+  private get poolStands(): boolean {
+    const { next } = this.work;
+    return (
+      this.adaptive && !this.block.projection && next?.cells === this.cells && this.sequence.includes('mask')
+    );
+  }
+
+  /** @param inCache the pixels have just been written by the same pass */
+  private pool(features: Features, pixels: number, channels: number, inCache: boolean): void {
     features.add('passes', 1);
     features.add('poolBytes', 4 * pixels * channels * this.share);
     features.add('rows', pixels * this.share);
@@ -132,7 +146,7 @@ class NativeBlock {
       features,
       'read',
       4 * pixels * channels * this.share,
-      4 * pixels * channels,
+      Math.min(4 * pixels * channels, inCache ? this.setting.machine.nearBytes : Number.POSITIVE_INFINITY),
       this.setting.machine,
     );
   }
@@ -269,7 +283,7 @@ class NativeBlock {
         ...(squares === undefined ? {} : { squares }),
         expected: partly && coverage.expected === true,
         residual: this.carriesAdd(layer, group),
-        inputStreamed: this.streamsInto(layer, group),
+        inputStreamed: this.streamsInto(layer, group) || (layer === 0 && group.includes('pool')),
         outputStreamed: this.streamsInto(layer + 1, group),
         ...(stream.length > 1 ? bandsOf(stream, this.setting.threads) : {}),
       },

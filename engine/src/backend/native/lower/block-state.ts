@@ -32,6 +32,12 @@ export class BlockState {
   shortcutActivated = false;
   /** The output's map, with everything in it that the add will not touch. */
   prepared: MapReference | undefined;
+  /** What waits for conv1, which shares its pass. */
+  waiting: 'nothing' | 'pool' | 'pool and mask' = 'nothing';
+  /** Convolutions before this one run band by band already. */
+  streamedTo = 0;
+  /** True once the next block's pool has been emitted. */
+  nextPooled = false;
   /** Set once the branch has been added. */
   output: MapReference | undefined;
   readonly #groupOf = new Map<Primitive, number>();

@@ -62,7 +62,7 @@ function lowerPrimitive(state: BlockState, primitive: Primitive): void {
       lowerAdd(state);
       break;
     case 'next-pool':
-      lowerNextPool(state);
+      lowerNextPool(state, state.output!);
       break;
   }
 }

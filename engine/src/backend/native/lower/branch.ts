@@ -4,6 +4,7 @@ import type { Primitive } from '../../../plan/plan.js';
 import type { MaskReference } from '../program-builder.js';
 import { pixelWork } from '../work.js';
 import type { BlockState } from './block-state.js';
+import { beginPooledConv1, lowerMask, lowerNextPool, poolsBehindAdd } from './decision.js';
 import type { AdaptiveBlock } from './lowering.js';
 import { readsRows } from './lowering.js';
 import { isPointwise } from './regions.js';
@@ -60,7 +61,14 @@ export function lowerConvolution(state: BlockState, layer: number): void {
     ...(source.halo !== undefined ? { halo: source.halo } : {}),
     ...(region ? { region } : {}),
   };
-  beginStream(state, layer);
+  const next = fusesAdd(state, layer) ? poolsBehindAdd(state) : undefined;
+  const { waiting } = state;
+  if (waiting !== 'nothing') {
+    state.waiting = 'nothing';
+    beginPooledConv1(state, state.adaptive!);
+  } else {
+    beginStream(state, layer, next !== undefined);
+  }
   if (fusesAdd(state, layer)) {
     const output = state.prepared ?? prepareOutput(state, owner);
     lowering.convolve(owner, convolution, source.map, output, {
@@ -69,40 +77,51 @@ export function lowerConvolution(state: BlockState, layer: number): void {
       activation: block.activation,
     });
     state.output = output;
-    return;
+    if (next) lowerNextPool(state, output);
+  } else {
+    const { height, width } = shape.branch[layer]!;
+    const map = lowering.builder.allocate([lowering.batch, height, width, convolution.outChannels]);
+    const destinationLayout = region && mayPack(state, layer) ? 'packed' : 'map';
+    lowering.convolve(owner, convolution, source.map, map, { ...sourceOptions, destinationLayout });
+    state.replaceValues({ map, layout: destinationLayout, region, owned: true });
   }
-  const { height, width } = shape.branch[layer]!;
-  const map = lowering.builder.allocate([lowering.batch, height, width, convolution.outChannels]);
-  const destinationLayout = region && mayPack(state, layer) ? 'packed' : 'map';
-  lowering.convolve(owner, convolution, source.map, map, { ...sourceOptions, destinationLayout });
-  state.replaceValues({ map, layout: destinationLayout, region, owned: true });
+  if (waiting === 'pool and mask') lowerMask(state, state.adaptive!);
 }
 
-/** Streams the convolutions that follow each other in one group, when `layer` is the first of them. */
-function beginStream(state: BlockState, layer: number): void {
+/**
+ * Streams the convolutions that follow each other in one group, when `layer` is the first of them, and with
+ * them the next block's pool when the last one carries the add. By itself, the last one streams with the pool.
+ */
+function beginStream(state: BlockState, layer: number, pools: boolean): void {
   const { lowering } = state;
   const { branch, squeezeExcitation, projection } = state.block;
   const name = (position: number) => `conv${position + 1}` as Primitive;
-  const first = name(layer);
-  const owner = state.owner(first);
-  if (layer > 0 && squeezeExcitation?.after !== layer - 1 && state.together(name(layer - 1), first)) return;
+  const owner = state.owner(name(layer));
+  if (layer < state.streamedTo) return;
   let last = layer;
   while (
     last + 1 < branch.length &&
     squeezeExcitation?.after !== last &&
-    state.together(first, name(last + 1))
+    state.together(name(layer), name(last + 1))
   ) {
     last++;
   }
-  if (last === layer) return;
-  const decidesBetween = state.precedes(first, 'index');
-  const overwrites = state.inPlace && !projection && !state.identityStands;
-  if (decidesBetween || readsRows(branch[layer]!) || (fusesAdd(state, last) && overwrites)) {
-    lowering.passNote(owner, 'its convolutions run one after the other, each over all its pixels');
-    return;
+  const carriesPool = fusesAdd(state, last) && poolsBehindAdd(state) !== undefined;
+  if (last > layer) {
+    const decidesBetween = state.precedes(name(layer), 'index');
+    const overwrites = state.inPlace && !projection && !state.identityStands;
+    if (!decidesBetween && !readsRows(branch[layer]!) && !(fusesAdd(state, last) && overwrites)) {
+      if (fusesAdd(state, last)) state.prepared = prepareOutput(state, owner);
+      lowering.builder.emit('stream', owner, [last - layer + (carriesPool ? 2 : 1)]);
+      state.streamedTo = last + 1;
+      return;
+    }
+    const sentence = 'its convolutions run one after the other, each over all its pixels';
+    if (!state.together(name(layer - 1), name(layer))) lowering.passNote(owner, sentence);
   }
-  if (fusesAdd(state, last)) state.prepared = prepareOutput(state, owner);
-  lowering.builder.emit('stream', owner, [last - layer + 1]);
+  if (!pools || readsRows(branch[layer]!)) return;
+  state.prepared = prepareOutput(state, owner);
+  lowering.builder.emit('stream', owner, [2]);
 }
 
 /** Rows may lie packed when whoever reads them reads the same pixels, one row for each. */

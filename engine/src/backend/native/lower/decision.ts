@@ -2,9 +2,10 @@ import { maskGrid } from '../../../mask/geometry.js';
 import type { Block } from '../../../network/network.js';
 import type { BlockShape } from '../../../network/shapes.js';
 import type { BlockPlan } from '../../../plan/plan.js';
+import type { MapReference } from '../program-builder.js';
 import { fixedWork } from '../work.js';
 import type { BlockState } from './block-state.js';
-import { type AdaptiveBlock, checkedBlockShape, type Lowering } from './lowering.js';
+import { type AdaptiveBlock, checkedBlockShape, type Lowering, readsRows } from './lowering.js';
 
 /** The block's mask; a predecessor that pools for it may have made it already. */
 export function adaptiveBlock(
@@ -27,12 +28,24 @@ export function adaptiveBlock(
   return made;
 }
 
-/** `pool`: the block's input to the mask's grid. */
+/** `pool`: the block's input to the mask's grid, together with conv1 where they share a pass. */
 export function lowerPool(state: BlockState, adaptive: AdaptiveBlock): void {
   const owner = state.owner('pool');
-  if (state.together('pool', 'conv1')) {
+  const { branch } = state.block;
+  if (state.together('pool', 'conv1') && state.precedes('conv1', 'index')) {
+    if (branch.length > 1 && !readsRows(branch[0]!)) {
+      state.waiting = 'pool';
+      return;
+    }
     state.lowering.passNote(owner, 'the pool and conv1 read the input one after the other');
   }
+  state.lowering.gridPool(owner, state.input.map, adaptive);
+}
+
+/** Emits the pool that waited for conv1, to run band by band with the convolution that is emitted next. */
+export function beginPooledConv1(state: BlockState, adaptive: AdaptiveBlock): void {
+  const owner = state.owner('pool');
+  state.lowering.builder.emit('stream', owner, [2]);
   state.lowering.gridPool(owner, state.input.map, adaptive);
 }
 
@@ -41,6 +54,10 @@ export function lowerMask(state: BlockState, adaptive: AdaptiveBlock): void {
   const { lowering, block } = state;
   const { builder } = lowering;
   const owner = state.owner('mask');
+  if (state.waiting === 'pool') {
+    state.waiting = 'pool and mask';
+    return;
+  }
   const masker = lowering.maskers[block.index]!;
   const { mask, pooled, decision } = adaptive;
   if (decision === 'between') {
@@ -57,7 +74,9 @@ export function lowerMask(state: BlockState, adaptive: AdaptiveBlock): void {
       fixedWork(2 * cells * channels, 4 * cells * channels),
     );
   }
-  if (adaptive.pooled) builder.release(adaptive.pooled);
+  // Kept where the next block's pool differs from it in what this block changes.
+  const next = nextAdaptive(state);
+  if (adaptive.pooled && !(next && poolStands(state, next))) builder.release(adaptive.pooled);
 }
 
 /** `index`: from cells to lists of pixels. */
@@ -66,15 +85,46 @@ export function lowerIndex(state: BlockState, { mask }: AdaptiveBlock): void {
   state.lowering.builder.emit('index', state.owner('index'), [mask.id], fixedWork(0, bytes));
 }
 
-/** `next-pool`: the output to the grid of the block that follows. */
-export function lowerNextPool(state: BlockState): void {
-  const { lowering, next, node } = state;
-  if (next?.kind !== 'block' || next.inputs[0] !== node.output) return;
+/** The block that `next-pool` pools for, if the plan has it and that block follows its mask. */
+export function nextAdaptive({
+  lowering,
+  next,
+  node,
+  sequence,
+  shape,
+}: BlockState): AdaptiveBlock | undefined {
+  if (!sequence.includes('next-pool') || next?.kind !== 'block' || next.inputs[0] !== node.output)
+    return undefined;
   const plan = lowering.plan.blocks[next.block.index]!;
-  if (plan.mode !== 'adaptive') return;
-  const shape = checkedBlockShape(next.block, lowering.network, state.output!.shape);
-  const adaptive = adaptiveBlock(lowering, next.block, shape, plan);
-  const owner = state.owner('next-pool');
-  lowering.passNote(owner, 'the next pool reads the whole map after the pass');
-  lowering.gridPool(owner, state.output!, adaptive);
+  if (plan.mode !== 'adaptive') return undefined;
+  const output = [lowering.batch, shape.outHeight, shape.outWidth, shape.outChannels] as const;
+  return adaptiveBlock(lowering, next.block, checkedBlockShape(next.block, lowering.network, output), plan);
+}
+
+/** True when the output, pooled for `next`, is the pooled input but where the block's mask is active. */
+function poolStands({ adaptive, block, shape, identityStands }: BlockState, next: AdaptiveBlock): boolean {
+  if (!adaptive?.pooled || block.projection || !identityStands) return false;
+  const [mine, theirs] = [adaptive.mask, next.mask];
+  return (
+    mine.rows === theirs.rows &&
+    mine.columns === theirs.columns &&
+    shape.inHeight === shape.outHeight &&
+    shape.inWidth === shape.outWidth &&
+    mine.height === shape.outHeight &&
+    mine.width === shape.outWidth
+  );
+}
+
+/** The block whose pool `next-pool` takes behind the add, in one pass with it; undefined when it is its own pass. */
+export function poolsBehindAdd(state: BlockState): AdaptiveBlock | undefined {
+  return state.together('add', 'next-pool') ? nextAdaptive(state) : undefined;
+}
+
+/** `next-pool`: the output to the grid of the block that follows. */
+export function lowerNextPool(state: BlockState, output: MapReference): void {
+  const next = state.nextPooled ? undefined : nextAdaptive(state);
+  if (!next) return;
+  const before = poolStands(state, next) ? state.adaptive : undefined;
+  state.lowering.gridPool(state.owner('next-pool'), output, next, before);
+  state.nextPooled = true;
 }

@@ -20,7 +20,7 @@ import {
   ProgramBuilder,
   type RegionReference,
 } from '../program-builder.js';
-import { fixedWork, type Term } from '../work.js';
+import { fixedWork, pixelWork, type Term } from '../work.js';
 
 /** Who decides a block's mask: native code, JavaScript before the run, or JavaScript in the middle of it. */
 export type Decision = 'native' | 'before' | 'between';
@@ -192,17 +192,19 @@ export class Lowering {
     );
   }
 
-  /** Emits the adaptive pool of a map to an adaptive block's grid. */
-  gridPool(owner: Owner, source: MapReference, adaptive: AdaptiveBlock): void {
+  /**
+   * Emits the adaptive pool of a map to an adaptive block's grid.
+   * @param before the block whose pool holds the same values already wherever its mask was not active
+   */
+  gridPool(owner: Owner, source: MapReference, adaptive: AdaptiveBlock, before?: AdaptiveBlock): void {
     const { mask } = adaptive;
-    adaptive.pooled = this.builder.allocate([mask.batch, mask.rows, mask.columns, source.shape[3]]);
-    const rows = source.shape[0] * source.shape[1] * source.shape[2] + mask.batch * mask.rows * mask.columns;
-    this.builder.emit(
-      'grid-pool',
-      owner,
-      [source.id, adaptive.pooled.id, mask.id],
-      fixedWork(0, 4 * rows * source.shape[3]),
-    );
+    const [N, H, W, C] = source.shape;
+    adaptive.pooled =
+      before?.pooled ?? this.builder.allocate([mask.batch, mask.rows, mask.columns, source.shape[3]]);
+    const operands = [source.id, adaptive.pooled.id, mask.id, before?.mask.id ?? -1];
+    const pixels = pixelWork(before?.region, N * H * W, 0, 4 * C);
+    const cells = fixedWork(0, 4 * mask.batch * mask.rows * mask.columns * C);
+    this.builder.emit('grid-pool', owner, operands, [...pixels, ...cells]);
   }
 }
 

@@ -2,6 +2,7 @@ import type { Primitive } from '../../../plan/plan.js';
 import { activationNumber, type MapReference, type Owner, type RegionReference } from '../program-builder.js';
 import { fixedWork, pixelWork } from '../work.js';
 import type { BlockState } from './block-state.js';
+import { lowerNextPool, poolsBehindAdd } from './decision.js';
 
 /** `projection`: the shortcut's convolution, everywhere. */
 export function lowerProjection(state: BlockState): void {
@@ -110,6 +111,7 @@ export function lowerAdd(state: BlockState): void {
   }
   if (region && layout === 'packed') {
     const output = prepareOutput(state, owner);
+    beginAdd(state, owner);
     lowering.builder.emit(
       'scatter-add',
       owner,
@@ -117,9 +119,17 @@ export function lowerAdd(state: BlockState): void {
       pixelWork(region, region.pixels, 0, 12 * state.shape.outChannels),
     );
     state.output = output;
+    if (poolsBehindAdd(state)) lowerNextPool(state, output);
     return;
   }
   const output = block.projection || state.inPlace ? state.shortcut : map;
+  beginAdd(state, owner);
   lowering.add(owner, state.shortcut, map, output, activation);
   state.output = output;
+  if (poolsBehindAdd(state)) lowerNextPool(state, output);
+}
+
+/** Streams the add that is emitted next with the next block's pool, where they share a pass. */
+function beginAdd(state: BlockState, owner: Owner): void {
+  if (poolsBehindAdd(state)) state.lowering.builder.emit('stream', owner, [2]);
 }

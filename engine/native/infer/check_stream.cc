@@ -1,0 +1,54 @@
+// Which instructions may run band by band, so that each finds what it reads.
+#include "common/error.h"
+#include "infer/program.h"
+
+namespace fovea {
+
+void Program::check_stream(const Session& session, int index) const {
+  const int32_t* words = instructions_.data() + static_cast<long>(index) * instruction_words;
+  const int count = words[1];
+  const auto need = [&](bool condition, const char* message) {
+    if (!condition) reject("instruction " + std::to_string(index) + ": " + message);
+  };
+  need(count >= 2 && count <= 4 && index + count < instruction_count(), "2 to 4 instructions must follow");
+  const auto pass = [&](int i) { return words + static_cast<long>(i + 1) * instruction_words; };
+  const auto operation = [&](int i) { return static_cast<Operation>(pass(i)[0]); };
+  // The instructions that follow are checked by themselves, but only after this one.
+  const auto map_known = [&](int32_t map) {
+    need(map >= 0 && map < static_cast<int64_t>(maps_.size()), "no such map");
+    return map;
+  };
+  const auto streams = [&](int i) {
+    need(operation(i) == Operation::convolve && pass(i)[5] == 0, "only convolutions of a region itself stream");
+    need(session.convolution(pass(i)[1]).form != PackedConvolution::Form::rows,
+         "a convolution of few channels does not stream");
+  };
+
+  if (operation(0) == Operation::grid_pool) {
+    need(count == 2, "one convolution follows a pool");
+    streams(1);
+    need(map_known(pass(0)[1]) == pass(1)[2], "the pool and the convolution must read the same map");
+    need(maps_[map_known(pass(0)[2])].buffer != maps_[map_known(pass(1)[3])].buffer, "they must write different maps");
+    return;
+  }
+  const bool pools = operation(count - 1) == Operation::grid_pool;
+  const int writers = pools ? count - 1 : count;
+  if (operation(0) == Operation::add || operation(0) == Operation::scatter_add) {
+    need(writers == 1, "a pool follows an addition");
+    const int32_t written = operation(0) == Operation::add ? pass(0)[3] : pass(0)[2];
+    need(pass(1)[1] == written, "the pool must read what the addition writes");
+    return;
+  }
+  need(writers >= 1 && writers <= 3, "at most 3 convolutions stream");
+  for (int i = 0; i < writers; i++) {
+    streams(i);
+    need(i == 0 || (pass(i)[6] != static_cast<int32_t>(Layout::halo) && pass(i)[2] == pass(i - 1)[3]),
+         "each pass must read what the one before it writes");
+  }
+  if (pools) {
+    need(pass(writers)[1] == pass(writers - 1)[3] && pass(writers - 1)[7] == 0,
+         "the pool must read the map that the convolutions write");
+  }
+}
+
+}  // namespace fovea
