@@ -3,8 +3,8 @@ import { dirname } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
 import { cellFilePrefix, cellFileSuffix, HASH_SEED } from '../execution/cells/cellFile.js';
 import { Breakpoints } from './breakpoints.js';
-import type { Evaluation, Paused, RemoteObject, ScriptLocation, ScriptParsed } from './devtools.js';
-import { FORMAT_VALUE } from './format-hook.js';
+import type { Paused, ScriptLocation, ScriptParsed } from './devtools.js';
+import { Expressions } from './expressions.js';
 import { Mapping } from './mapping.js';
 import { Pause } from './pause.js';
 import {
@@ -20,8 +20,6 @@ import { hiddenScripts, Scripts } from './scripts.js';
 import { typeText, valueText } from './values.js';
 import { Variables } from './variables.js';
 
-const names = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
-
 /**
  * Answers Jupyter's debug requests by driving Node's inspector. One session at a time; breakpoints outlive it,
  * and a new runtime.
@@ -33,6 +31,7 @@ export class DebugAdapter {
   readonly #mapping: Mapping;
   readonly #breakpoints: Breakpoints;
   readonly #variables: Variables;
+  readonly #expressions: Expressions;
   readonly #stopListening: readonly (() => void)[];
   #enabled: Promise<unknown> | undefined;
   #attached = false;
@@ -47,6 +46,7 @@ export class DebugAdapter {
     this.#mapping = new Mapping(link);
     this.#breakpoints = new Breakpoints(link, this.#mapping);
     this.#variables = new Variables(link);
+    this.#expressions = new Expressions(link, this.#variables.group);
     this.#stopListening = [
       link.onInspectorEvent((method, params) => this.#heard(method, params)),
       link.onRestart(() => this.#restarted()),
@@ -164,7 +164,11 @@ export class DebugAdapter {
       ),
     }),
     evaluate: async ({ expression, frameId, context }) => {
-      const object = await this.#evaluate(String(expression), frameId, context === 'hover');
+      const object = await this.#expressions.evaluate(
+        String(expression),
+        this.#callFrame(frameId),
+        context === 'hover',
+      );
       const { variablesReference } = this.#variables.variable('', object);
       return { result: valueText(object), type: typeText(object), variablesReference };
     },
@@ -180,17 +184,11 @@ export class DebugAdapter {
       };
     },
     inspectVariables: async () => ({ variables: await this.#variables.globalVariables() }),
-    richInspectVariables: async ({ variableName, frameId }) => this.#richView(String(variableName), frameId),
+    richInspectVariables: ({ variableName, frameId }) =>
+      this.#expressions.richView(String(variableName), this.#callFrame(frameId)),
     copyToGlobals: async ({ srcVariableName, dstVariableName, srcFrameId }) => {
-      const [from, to] = [String(srcVariableName), String(dstVariableName)];
-      if (!names.test(from) || !names.test(to)) {
-        throw new FoveaError('bad-argument', `cannot copy "${from}" to "${to}": names are accepted`);
-      }
-      const value = `{ value: ${from}, writable: true, enumerable: true, configurable: true }`;
-      await this.#evaluate(
-        `void Object.defineProperty(globalThis, ${JSON.stringify(to)}, ${value})`,
-        srcFrameId,
-      );
+      const frame = this.#callFrame(srcFrameId);
+      await this.#expressions.copyToGlobals(String(srcVariableName), String(dstVariableName), frame);
       return {};
     },
     continue: async () => {
@@ -334,55 +332,10 @@ export class DebugAdapter {
     return { pause: this.#pause, call };
   }
 
-  /** @throws Error with what the expression threw */
-  async #evaluate(expression: string, frameId?: unknown, withoutEffect = false): Promise<RemoteObject> {
+  /** The engine's name for a frame; none while the program runs, or when no frame is given. */
+  #callFrame(frameId: unknown): string | undefined {
     const inFrame = frameId !== undefined && frameId !== null && this.#pause !== undefined;
-    const options = {
-      expression,
-      objectGroup: this.#variables.group,
-      generatePreview: true,
-      silent: true,
-      ...(withoutEffect ? { throwOnSideEffect: true } : {}),
-    };
-    const { result, exceptionDetails } = (await (inFrame
-      ? this.#link.inspector('Debugger.evaluateOnCallFrame', {
-          ...options,
-          callFrameId: this.#frame(frameId).call.callFrameId,
-        })
-      : this.#link.inspector('Runtime.evaluate', options))) as Evaluation;
-    if (exceptionDetails === undefined) return result;
-    const { exception, text } = exceptionDetails;
-    throw new Error(exception === undefined ? text : valueText(exception));
-  }
-
-  /** A variable as a cell would show it. */
-  async #richView(name: string, frameId: unknown): Promise<Fields> {
-    if (!names.test(name))
-      throw new FoveaError('bad-argument', `"${name}": the name of a variable is accepted`);
-    const object = await this.#evaluate(name, frameId);
-    const plain = { data: { 'text/plain': valueText(object) }, metadata: {} };
-    const key = `Symbol.for(${JSON.stringify(FORMAT_VALUE)})`;
-    const call = {
-      objectGroup: this.#variables.group,
-      functionDeclaration: `function (value) { const bundle = globalThis[${key}]?.(value); return bundle instanceof Promise ? undefined : JSON.stringify(bundle); }`,
-    };
-    const argument =
-      object.objectId === undefined
-        ? object.unserializableValue === undefined
-          ? { value: object.value }
-          : { unserializableValue: object.unserializableValue }
-        : { objectId: object.objectId };
-    const target = (await this.#link.inspector('Runtime.evaluate', {
-      expression: 'globalThis',
-      objectGroup: this.#variables.group,
-    })) as Evaluation;
-    const { result } = (await this.#link.inspector('Runtime.callFunctionOn', {
-      ...call,
-      objectId: target.result.objectId,
-      arguments: [argument],
-      silent: true,
-    })) as Evaluation;
-    return typeof result.value === 'string' ? (JSON.parse(result.value) as Fields) : plain;
+    return inFrame ? this.#frame(frameId).call.callFrameId : undefined;
   }
 
   /**

@@ -11,10 +11,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Kernel, KernelMessage, ServiceManager } from '@jupyterlab/services';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Kernel, KernelMessage } from '@jupyterlab/services';
+import { afterAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { services, startServer, type TestServer } from './support/server.js';
+import { serverWithClient, services, startServer } from './support/server.js';
 
 /** A small disk of one's own, where the system lets us make one. */
 const disk = mkdtempSync(join(tmpdir(), 'fovea-disk-'));
@@ -25,25 +25,7 @@ afterAll(() => {
 });
 
 describe('load and faults', () => {
-  let server: TestServer;
-  let manager: ServiceManager;
-
-  beforeAll(async () => {
-    server = await startServer();
-    manager = new services.ServiceManager({ serverSettings: server.settings, standby: 'never' });
-    await manager.ready;
-  });
-
-  afterAll(async () => {
-    manager.dispose();
-    await server.close();
-  });
-
-  const start = async (): Promise<Kernel.IKernelConnection> => {
-    const kernel = await manager.kernels.startNew({ name: 'echo' });
-    await kernel.info;
-    return kernel;
-  };
+  const lab = serverWithClient();
 
   const textOf = async (kernel: Kernel.IKernelConnection, code: string): Promise<string> => {
     let text = '';
@@ -61,7 +43,7 @@ describe('load and faults', () => {
   it('runs 20 notebooks with a kernel each, and ends them all', async () => {
     const sessions = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
-        manager.sessions.startNew({
+        lab.manager.sessions.startNew({
           path: `many/${index}.ipynb`,
           name: `${index}.ipynb`,
           type: 'notebook',
@@ -75,16 +57,16 @@ describe('load and faults', () => {
     );
     expect(texts).toEqual(sessions.map((_, index) => `notebook ${index}\n`));
     await Promise.all(sessions.map((session) => session.shutdown()));
-    expect(server.lab.kernels.list()).toEqual([]);
+    expect(lab.server.lab.kernels.list()).toEqual([]);
   });
 
   it('survives 200 reconnects, and delivers what was missed in between', async () => {
-    const kernel = await server.lab.kernels.start('echo');
+    const kernel = await lab.server.lab.kernels.start('echo');
     await kernel.whenReady();
-    const address = `${server.origin.replace('http', 'ws')}/api/kernels/${kernel.id}/channels`;
+    const address = `${lab.server.origin.replace('http', 'ws')}/api/kernels/${kernel.id}/channels`;
     const connect = () =>
       new Promise<{ socket: WebSocket; seen: string[] }>((resolve, reject) => {
-        const socket = new WebSocket(`${address}?session_id=tab&token=${server.token}`);
+        const socket = new WebSocket(`${address}?session_id=tab&token=${lab.server.token}`);
         const seen: string[] = [];
         socket.on('message', (data) => seen.push(data.toString()));
         socket.once('open', () => resolve({ socket, seen })).once('error', reject);
@@ -119,26 +101,26 @@ describe('load and faults', () => {
     await expect.poll(() => back.seen.some((text) => text.includes('execute_reply'))).toBe(true);
     back.socket.close();
     await expect.poll(() => kernel.clients.size).toBe(0);
-    await server.lab.kernels.shutdown(kernel.id);
+    await lab.server.lab.kernels.shutdown(kernel.id);
   });
 
   it('tells that a kernel was killed, starts a new one by itself, and goes on', async () => {
-    const kernel = await start();
+    const kernel = await lab.startKernel();
     const statuses: string[] = [];
     kernel.statusChanged.connect((_, status) => void statuses.push(status));
-    const running = server.lab.kernels.get(kernel.id);
+    const running = lab.server.lab.kernels.get(kernel.id);
     const { pid } = running;
     process.kill(pid!, 'SIGKILL');
     await expect.poll(() => statuses).toContain('autorestarting');
     await expect.poll(() => running.state, { timeout: 20_000 }).toBe('idle');
     expect(running.pid).not.toBe(pid);
     expect(await textOf(kernel, 'print again')).toBe('again\n');
-    expect(server.log.at(-1)).toContain('Kernel echo was ended by SIGKILL');
+    expect(lab.server.log.at(-1)).toContain('Kernel echo was ended by SIGKILL');
     await kernel.shutdown();
   });
 
   it('gives up on a kernel that keeps dying, reports it dead, and restarts it when asked', async () => {
-    const running = await server.lab.kernels.start('echo');
+    const running = await lab.server.lab.kernels.start('echo');
     for (let round = 0; round < 5; round += 1) {
       await running.whenReady();
       await expect.poll(() => running.state, { timeout: 20_000 }).toBe('idle');
@@ -146,17 +128,17 @@ describe('load and faults', () => {
       await expect.poll(() => running.state, { timeout: 20_000, interval: 5 }).not.toBe('idle');
     }
     await expect.poll(() => running.state).toBe('dead');
-    const model = await (await server.fetch(`/api/kernels/${running.id}`)).json();
+    const model = await (await lab.server.fetch(`/api/kernels/${running.id}`)).json();
     expect(model.execution_state).toBe('dead');
-    const restarted = await server.fetch(`/api/kernels/${running.id}/restart`, { method: 'POST' });
+    const restarted = await lab.server.fetch(`/api/kernels/${running.id}/restart`, { method: 'POST' });
     expect(restarted.status).toBe(200);
-    const kernel = manager.kernels.connectTo({ model: { id: running.id, name: 'echo' } });
+    const kernel = lab.manager.kernels.connectTo({ model: { id: running.id, name: 'echo' } });
     expect(await textOf(kernel, 'print alive')).toBe('alive\n');
     await kernel.shutdown();
   });
 
   it('says why a kernel that cannot start did not', async () => {
-    const kernels = join(server.folder, 'kernels');
+    const kernels = join(lab.server.folder, 'kernels');
     mkdirSync(join(kernels, 'broken'), { recursive: true });
     const argv = [process.execPath, '-e', 'console.error("no such library"); process.exit(3)'];
     const spec = { argv, display_name: 'Broken', language: 'none' };
@@ -171,18 +153,18 @@ describe('load and faults', () => {
   });
 
   it('leaves no process, no connection file and no port behind a kernel', async () => {
-    const kernel = await server.lab.kernels.start('echo');
+    const kernel = await lab.server.lab.kernels.start('echo');
     await kernel.whenReady();
-    const runtime = join(server.stateFolder, 'runtime');
+    const runtime = join(lab.server.stateFolder, 'runtime');
     expect(readdirSync(runtime)).toHaveLength(1);
     const { pid } = kernel;
-    await server.lab.kernels.shutdown(kernel.id);
+    await lab.server.lab.kernels.shutdown(kernel.id);
     expect(() => process.kill(pid!, 0)).toThrow();
     expect(readdirSync(runtime)).toEqual([]);
   });
 
   it('cuts 50 MB of text to what a browser can show, and says so', async () => {
-    const kernel = await start();
+    const kernel = await lab.startKernel();
     const text = await textOf(kernel, 'stream 50000000');
     expect(text.length).toBeLessThan(3_000_000);
     expect(text).toContain('This cell wrote more than 2 MB: the rest is not shown');
@@ -191,7 +173,7 @@ describe('load and faults', () => {
   });
 
   it('cuts a result of 50 MB, and shortens one of 5 MB', async () => {
-    const kernel = await start();
+    const kernel = await lab.startKernel();
     expect(await textOf(kernel, 'result 50000000')).toMatch(
       /^\[Output of 47.7 MB \(text\/plain\) is not shown/,
     );
@@ -237,19 +219,19 @@ describe('load and faults', () => {
   });
 
   it.skipIf(process.getuid?.() === 0)('refuses to write where it may not (not as root)', async () => {
-    writeFileSync(join(server.folder, 'fixed.txt'), 'fixed');
-    chmodSync(join(server.folder, 'fixed.txt'), 0o444);
-    const refused = await server.fetch('/api/contents/fixed.txt', {
+    writeFileSync(join(lab.server.folder, 'fixed.txt'), 'fixed');
+    chmodSync(join(lab.server.folder, 'fixed.txt'), 0o444);
+    const refused = await lab.server.fetch('/api/contents/fixed.txt', {
       method: 'PUT',
       body: JSON.stringify({ type: 'file', format: 'text', content: 'x' }),
     });
     expect(refused.status).toBe(403);
-    expect(readFileSync(join(server.folder, 'fixed.txt'), 'utf8')).toBe('fixed');
+    expect(readFileSync(join(lab.server.folder, 'fixed.txt'), 'utf8')).toBe('fixed');
   });
 
   it('two front ends on one kernel both see output, and each its own answers', async () => {
-    const first = await start();
-    const second = manager.kernels.connectTo({ model: { id: first.id, name: 'echo' } });
+    const first = await lab.startKernel();
+    const second = lab.manager.kernels.connectTo({ model: { id: first.id, name: 'echo' } });
     await second.info;
     const seen: string[] = [];
     second.anyMessage.connect(
@@ -260,6 +242,6 @@ describe('load and faults', () => {
     expect(seen).not.toContain('execute_reply');
     second.dispose();
     await first.shutdown();
-    expect(existsSync(join(server.stateFolder, 'runtime'))).toBe(true);
+    expect(existsSync(join(lab.server.stateFolder, 'runtime'))).toBe(true);
   });
 });

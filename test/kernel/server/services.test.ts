@@ -1,30 +1,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Contents, Kernel, KernelMessage, ServiceManager } from '@jupyterlab/services';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { services, startServer, type TestServer } from './support/server.js';
+import type { Contents, Kernel, KernelMessage } from '@jupyterlab/services';
+import { describe, expect, it } from 'vitest';
+import { serverWithClient, services } from './support/server.js';
 
 /** What the stock client of JupyterLab does, against the real server over real sockets. */
 describe('the stock @jupyterlab/services client', () => {
-  let server: TestServer;
-  let manager: ServiceManager;
-
-  beforeAll(async () => {
-    server = await startServer();
-    manager = new services.ServiceManager({ serverSettings: server.settings, standby: 'never' });
-    await manager.ready;
-  });
-
-  afterAll(async () => {
-    manager.dispose();
-    await server.close();
-  });
-
-  const startKernel = async (name = 'echo'): Promise<Kernel.IKernelConnection> => {
-    const kernel = await manager.kernels.startNew({ name });
-    await kernel.info;
-    return kernel;
-  };
+  const lab = serverWithClient();
 
   const run = async (kernel: Kernel.IKernelConnection, code: string) => {
     const future = kernel.requestExecute({ code });
@@ -39,8 +21,8 @@ describe('the stock @jupyterlab/services client', () => {
   };
 
   it('lists kernelspecs, Fovea first as the default', async () => {
-    await manager.kernelspecs.refreshSpecs();
-    const { specs } = manager.kernelspecs;
+    await lab.manager.kernelspecs.refreshSpecs();
+    const { specs } = lab.manager.kernelspecs;
     expect(specs?.default).toBe('fovea');
     expect(specs?.kernelspecs.fovea?.language).toBe('typescript');
     expect(specs?.kernelspecs.fovea?.metadata?.debugger).toBe(true);
@@ -54,56 +36,57 @@ describe('the stock @jupyterlab/services client', () => {
 
   describe('contents', () => {
     it('creates, renames, copies and deletes', async () => {
-      const file = await manager.contents.newUntitled({ type: 'file', ext: '.md' });
+      const file = await lab.manager.contents.newUntitled({ type: 'file', ext: '.md' });
       expect(file).toMatchObject({ name: 'untitled.md', type: 'file', content: null });
-      const second = await manager.contents.newUntitled({ type: 'file', ext: '.md' });
+      const second = await lab.manager.contents.newUntitled({ type: 'file', ext: '.md' });
       expect(second.name).toBe('untitled1.md');
-      const renamed = await manager.contents.rename(second.path, 'notes.md');
+      const renamed = await lab.manager.contents.rename(second.path, 'notes.md');
       expect(renamed.path).toBe('notes.md');
-      await expect(manager.contents.rename('untitled.md', 'notes.md')).rejects.toThrow(/409|Exists/);
-      const copy = await manager.contents.copy('notes.md', '');
+      await expect(lab.manager.contents.rename('untitled.md', 'notes.md')).rejects.toThrow(/409|Exists/);
+      const copy = await lab.manager.contents.copy('notes.md', '');
       expect(copy.name).toBe('notes-Copy1.md');
-      for (const path of ['untitled.md', 'notes.md', 'notes-Copy1.md']) await manager.contents.delete(path);
-      expect((await manager.contents.get('')).content).toEqual([]);
+      for (const path of ['untitled.md', 'notes.md', 'notes-Copy1.md'])
+        await lab.manager.contents.delete(path);
+      expect((await lab.manager.contents.get('')).content).toEqual([]);
     });
 
     it('refuses to delete a folder that is not empty', async () => {
-      const folder = await manager.contents.newUntitled({ type: 'directory' });
-      await manager.contents.save(`${folder.path}/a.txt`, { type: 'file', format: 'text', content: 'a' });
-      await expect(manager.contents.delete(folder.path)).rejects.toThrow(/not empty/);
-      await manager.contents.delete(`${folder.path}/a.txt`);
-      await manager.contents.delete(folder.path);
+      const folder = await lab.manager.contents.newUntitled({ type: 'directory' });
+      await lab.manager.contents.save(`${folder.path}/a.txt`, { type: 'file', format: 'text', content: 'a' });
+      await expect(lab.manager.contents.delete(folder.path)).rejects.toThrow(/not empty/);
+      await lab.manager.contents.delete(`${folder.path}/a.txt`);
+      await lab.manager.contents.delete(folder.path);
     });
 
     it('saves text and binary files and gives them back unchanged', async () => {
       const bytes = Buffer.from([0, 255, 1, 128, 10]);
-      await manager.contents.save('a.bin', {
+      await lab.manager.contents.save('a.bin', {
         type: 'file',
         format: 'base64',
         content: bytes.toString('base64'),
       });
-      await manager.contents
+      await lab.manager.contents
         .save('ä ö/x', { type: 'file', format: 'text', content: '' })
         .catch(() => undefined);
-      await manager.contents.save('größe #1?.txt', { type: 'file', format: 'text', content: 'ñ' });
-      expect(readFileSync(join(server.folder, 'a.bin'))).toEqual(bytes);
-      const binary = await manager.contents.get('a.bin');
+      await lab.manager.contents.save('größe #1?.txt', { type: 'file', format: 'text', content: 'ñ' });
+      expect(readFileSync(join(lab.server.folder, 'a.bin'))).toEqual(bytes);
+      const binary = await lab.manager.contents.get('a.bin');
       expect(binary).toMatchObject({ format: 'base64', content: bytes.toString('base64') });
-      expect(await manager.contents.get('größe #1?.txt')).toMatchObject({ format: 'text', content: 'ñ' });
-      await manager.contents.delete('a.bin');
-      await manager.contents.delete('größe #1?.txt');
+      expect(await lab.manager.contents.get('größe #1?.txt')).toMatchObject({ format: 'text', content: 'ñ' });
+      await lab.manager.contents.delete('a.bin');
+      await lab.manager.contents.delete('größe #1?.txt');
     });
 
     it('keeps a checkpoint and goes back to it', async () => {
-      await manager.contents.save('c.txt', { type: 'file', format: 'text', content: 'first' });
-      const checkpoint = await manager.contents.createCheckpoint('c.txt');
-      await manager.contents.save('c.txt', { type: 'file', format: 'text', content: 'second' });
-      expect(await manager.contents.listCheckpoints('c.txt')).toEqual([checkpoint]);
-      await manager.contents.restoreCheckpoint('c.txt', checkpoint.id);
-      expect((await manager.contents.get('c.txt')).content).toBe('first');
-      await manager.contents.deleteCheckpoint('c.txt', checkpoint.id);
-      expect(await manager.contents.listCheckpoints('c.txt')).toEqual([]);
-      await manager.contents.delete('c.txt');
+      await lab.manager.contents.save('c.txt', { type: 'file', format: 'text', content: 'first' });
+      const checkpoint = await lab.manager.contents.createCheckpoint('c.txt');
+      await lab.manager.contents.save('c.txt', { type: 'file', format: 'text', content: 'second' });
+      expect(await lab.manager.contents.listCheckpoints('c.txt')).toEqual([checkpoint]);
+      await lab.manager.contents.restoreCheckpoint('c.txt', checkpoint.id);
+      expect((await lab.manager.contents.get('c.txt')).content).toBe('first');
+      await lab.manager.contents.deleteCheckpoint('c.txt', checkpoint.id);
+      expect(await lab.manager.contents.listCheckpoints('c.txt')).toEqual([]);
+      await lab.manager.contents.delete('c.txt');
     });
 
     it('writes notebooks as nbformat does: lists of lines, keys in order, one space of indent', async () => {
@@ -122,32 +105,32 @@ describe('the stock @jupyterlab/services client', () => {
           },
         ],
       };
-      await manager.contents.save('n.ipynb', { type: 'notebook', format: 'json', content });
-      const text = readFileSync(join(server.folder, 'n.ipynb'), 'utf8');
+      await lab.manager.contents.save('n.ipynb', { type: 'notebook', format: 'json', content });
+      const text = readFileSync(join(lab.server.folder, 'n.ipynb'), 'utf8');
       expect(text.startsWith('{\n "cells": [\n  {\n   "cell_type": "code",')).toBe(true);
       const saved = JSON.parse(text);
       expect(saved.cells[0].source).toEqual(['one\n', 'two']);
       expect(saved.cells[0].outputs[0].text).toEqual(['x\n', 'y\n']);
       expect(saved.cells[0].metadata).toEqual({});
-      const read = await manager.contents.get('n.ipynb');
+      const read = await lab.manager.contents.get('n.ipynb');
       expect(read.content.cells[0].source).toBe('one\ntwo');
       expect(read.content.cells[0].outputs[0].text).toBe('x\ny\n');
     });
 
     it('trusts a notebook that was saved trusted, and no longer when it was changed elsewhere', async () => {
       const trusted = async () =>
-        (await manager.contents.get('n.ipynb')).content.cells[0].metadata.trusted as boolean;
+        (await lab.manager.contents.get('n.ipynb')).content.cells[0].metadata.trusted as boolean;
       expect(await trusted()).toBe(true);
-      const file = join(server.folder, 'n.ipynb');
+      const file = join(lab.server.folder, 'n.ipynb');
       writeFileSync(file, readFileSync(file, 'utf8').replace('x\\n', '<script>\\n'));
       expect(await trusted()).toBe(false);
-      await manager.contents.delete('n.ipynb');
+      await lab.manager.contents.delete('n.ipynb');
     });
 
     it('takes a file in chunks and shows it only when complete', async () => {
       const part = (text: string) => Buffer.from(text).toString('base64');
       const save = (chunk: number, text: string) =>
-        manager.contents.save('big.bin', {
+        lab.manager.contents.save('big.bin', {
           type: 'file',
           format: 'base64',
           content: part(text),
@@ -155,36 +138,38 @@ describe('the stock @jupyterlab/services client', () => {
         } as Partial<Contents.IModel>);
       await save(1, 'one ');
       await save(2, 'two ');
-      expect((await manager.contents.get('')).content).toEqual([]);
+      expect((await lab.manager.contents.get('')).content).toEqual([]);
       await expect(save(4, 'x')).rejects.toThrow(/does not follow/);
       await save(-1, 'three');
-      expect(readFileSync(join(server.folder, 'big.bin'), 'utf8')).toBe('one two three');
-      await manager.contents.delete('big.bin');
+      expect(readFileSync(join(lab.server.folder, 'big.bin'), 'utf8')).toBe('one two three');
+      await lab.manager.contents.delete('big.bin');
     });
 
     it('gives the hash by which two editors of one file notice each other', async () => {
-      await manager.contents.save('h.txt', { type: 'file', format: 'text', content: 'a' });
-      const before = await manager.contents.get('h.txt', { content: false, hash: true });
+      await lab.manager.contents.save('h.txt', { type: 'file', format: 'text', content: 'a' });
+      const before = await lab.manager.contents.get('h.txt', { content: false, hash: true });
       expect(before.hash_algorithm).toBe('sha256');
-      writeFileSync(join(server.folder, 'h.txt'), 'b');
-      const after = await manager.contents.get('h.txt', { content: false, hash: true });
+      writeFileSync(join(lab.server.folder, 'h.txt'), 'b');
+      const after = await lab.manager.contents.get('h.txt', { content: false, hash: true });
       expect(after.hash).not.toBe(before.hash);
-      await manager.contents.delete('h.txt');
+      await lab.manager.contents.delete('h.txt');
     });
 
     it('says which file is missing, and which is no notebook', async () => {
-      await expect(manager.contents.get('no.txt')).rejects.toThrow('No such file or directory: no.txt');
-      writeFileSync(join(server.folder, 'broken.ipynb'), '{"cells": [');
-      await expect(manager.contents.get('broken.ipynb')).rejects.toThrow('Unreadable notebook: broken.ipynb');
-      const listing = await manager.contents.get('');
+      await expect(lab.manager.contents.get('no.txt')).rejects.toThrow('No such file or directory: no.txt');
+      writeFileSync(join(lab.server.folder, 'broken.ipynb'), '{"cells": [');
+      await expect(lab.manager.contents.get('broken.ipynb')).rejects.toThrow(
+        'Unreadable notebook: broken.ipynb',
+      );
+      const listing = await lab.manager.contents.get('');
       expect(listing.content.map((entry: Contents.IModel) => entry.name)).toEqual(['broken.ipynb']);
-      await manager.contents.delete('broken.ipynb');
+      await lab.manager.contents.delete('broken.ipynb');
     });
   });
 
   describe('kernels', () => {
     it('runs code and delivers output before the end is told', async () => {
-      const kernel = await startKernel();
+      const kernel = await lab.startKernel();
       const { reply, text, outputs } = await run(kernel, 'print hello\nprint world');
       expect(reply.content.status).toBe('ok');
       expect(text).toBe('hello\nworld\n');
@@ -193,7 +178,7 @@ describe('the stock @jupyterlab/services client', () => {
     });
 
     it('carries binary buffers both ways', async () => {
-      const kernel = await startKernel();
+      const kernel = await lab.startKernel();
       const comm = kernel.createComm('test');
       const received = new Promise<KernelMessage.ICommMsgMsg>((resolve) => {
         comm.onMsg = resolve;
@@ -208,7 +193,7 @@ describe('the stock @jupyterlab/services client', () => {
     });
 
     it.each(['echo', 'echo-signal'])('interrupts a running cell (%s)', async (name) => {
-      const kernel = await startKernel(name);
+      const kernel = await lab.startKernel(name);
       const future = kernel.requestExecute({ code: 'sleep 60000' });
       await new Promise<void>((resolve) => {
         future.onIOPub = (message) => {
@@ -221,7 +206,7 @@ describe('the stock @jupyterlab/services client', () => {
     });
 
     it('passes questions to the user and answers to the kernel', async () => {
-      const kernel = await startKernel();
+      const kernel = await lab.startKernel();
       const future = kernel.requestExecute({ code: 'ask name?', allow_stdin: true });
       let text = '';
       future.onIOPub = (message) => {
@@ -236,7 +221,7 @@ describe('the stock @jupyterlab/services client', () => {
     });
 
     it('restarts under the same id, with a fresh state', async () => {
-      const kernel = await startKernel();
+      const kernel = await lab.startKernel();
       await run(kernel, 'print a');
       const statuses: string[] = [];
       kernel.statusChanged.connect((_, status) => void statuses.push(status));
@@ -253,21 +238,21 @@ describe('the stock @jupyterlab/services client', () => {
     it('finds the same kernel for the same notebook, and follows a rename', async () => {
       const options = { path: 'deep/s.ipynb', name: 's.ipynb', type: 'notebook', kernel: { name: 'echo' } };
       const [first, second] = await Promise.all([
-        manager.sessions.startNew(options),
-        manager.sessions.startNew(options),
+        lab.manager.sessions.startNew(options),
+        lab.manager.sessions.startNew(options),
       ]);
       expect(second.id).toBe(first.id);
       expect(second.kernel?.id).toBe(first.kernel?.id);
       await first.setPath('deep/t.ipynb');
-      expect((await manager.sessions.findByPath('deep/t.ipynb'))?.id).toBe(first.id);
+      expect((await lab.manager.sessions.findByPath('deep/t.ipynb'))?.id).toBe(first.id);
       await first.shutdown();
       second.dispose();
-      expect(await services.SessionAPI.listRunning(server.settings)).toEqual([]);
-      expect(await services.KernelAPI.listRunning(server.settings)).toEqual([]);
+      expect(await services.SessionAPI.listRunning(lab.server.settings)).toEqual([]);
+      expect(await services.KernelAPI.listRunning(lab.server.settings)).toEqual([]);
     });
 
     it('changes the kernel and ends the one before', async () => {
-      const session = await manager.sessions.startNew({
+      const session = await lab.manager.sessions.startNew({
         path: 'u.ipynb',
         name: 'u.ipynb',
         type: 'notebook',
@@ -276,13 +261,13 @@ describe('the stock @jupyterlab/services client', () => {
       const before = session.kernel!.id;
       await session.changeKernel({ name: 'echo-signal' });
       expect(session.kernel!.name).toBe('echo-signal');
-      const running = await services.KernelAPI.listRunning(server.settings);
+      const running = await services.KernelAPI.listRunning(lab.server.settings);
       expect(running.map(({ id }) => id)).not.toContain(before);
       await session.shutdown();
     });
 
     it('refuses a kernel that is not installed with 501', async () => {
-      const answer = await server.fetch('/api/sessions', {
+      const answer = await lab.server.fetch('/api/sessions', {
         method: 'POST',
         body: JSON.stringify({ path: 'v.ipynb', type: 'notebook', kernel: { name: 'cobol' } }),
       });
@@ -291,14 +276,14 @@ describe('the stock @jupyterlab/services client', () => {
     });
 
     it('starts a kernel in the folder of its notebook', async () => {
-      mkdirSync(join(server.folder, 'sub'), { recursive: true });
-      const session = await manager.sessions.startNew({
+      mkdirSync(join(lab.server.folder, 'sub'), { recursive: true });
+      const session = await lab.manager.sessions.startNew({
         path: 'sub/w.ipynb',
         name: 'w.ipynb',
         type: 'notebook',
         kernel: { name: 'echo' },
       });
-      const pid = server.lab.kernels.get(session.kernel!.id).pid!;
+      const pid = lab.server.lab.kernels.get(session.kernel!.id).pid!;
       expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).toContain('JPY_SESSION_NAME=');
       await session.shutdown();
     });
@@ -306,13 +291,13 @@ describe('the stock @jupyterlab/services client', () => {
 
   it('keeps settings with their comments, and refuses what is not JSON5', async () => {
     const id = '@test/plugin:main';
-    await manager.settings.save(id, '// mine\n{ size: 3, }');
-    const entry = await manager.settings.fetch(id);
+    await lab.manager.settings.save(id, '// mine\n{ size: 3, }');
+    const entry = await lab.manager.settings.fetch(id);
     expect(entry).toMatchObject({ id, version: '1.2.3', raw: '// mine\n{ size: 3, }' });
-    const listed = await (await server.fetch('/lab/api/settings')).json();
+    const listed = await (await lab.server.fetch('/lab/api/settings')).json();
     expect(listed.settings).toHaveLength(1);
     expect(listed.settings[0].settings).toEqual({ size: 3 });
-    const refused = await server.fetch(`/lab/api/settings/${id}`, {
+    const refused = await lab.server.fetch(`/lab/api/settings/${id}`, {
       method: 'PUT',
       body: JSON.stringify({ raw: '{' }),
     });
@@ -322,15 +307,15 @@ describe('the stock @jupyterlab/services client', () => {
 
   it('keeps workspaces', async () => {
     const id = 'my layout/ä';
-    await manager.workspaces.save(id, { metadata: { id }, data: { a: 1 } });
-    expect(await manager.workspaces.fetch(id)).toMatchObject({ metadata: { id }, data: { a: 1 } });
-    expect((await manager.workspaces.list()).ids).toEqual([id]);
-    await manager.workspaces.remove(id);
-    expect((await manager.workspaces.list()).ids).toEqual([]);
+    await lab.manager.workspaces.save(id, { metadata: { id }, data: { a: 1 } });
+    expect(await lab.manager.workspaces.fetch(id)).toMatchObject({ metadata: { id }, data: { a: 1 } });
+    expect((await lab.manager.workspaces.list()).ids).toEqual([id]);
+    await lab.manager.workspaces.remove(id);
+    expect((await lab.manager.workspaces.list()).ids).toEqual([]);
   });
 
   it('says who is logged in', async () => {
-    const { identity } = await (await server.fetch('/api/me')).json();
+    const { identity } = await (await lab.server.fetch('/api/me')).json();
     expect(identity.username.length).toBeGreaterThan(0);
     expect(identity).toMatchObject({ avatar_url: null, color: null });
   });

@@ -3,7 +3,8 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ServerConnection as Connection } from '@jupyterlab/services';
+import type { ServerConnection as Connection, Kernel, ServiceManager } from '@jupyterlab/services';
+import { afterAll, beforeAll } from 'vitest';
 import { KernelSpecs } from '../../../../kernel/src/server/kernelspecs.js';
 import { LabServer, type LabServerOptions } from '../../../../kernel/src/server/server.js';
 
@@ -106,6 +107,35 @@ export async function startServer(options: Partial<LabServerOptions> = {}): Prom
     async close() {
       await lab.close();
       rmSync(base, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A server and JupyterLab's stock client of it, for all tests of a file: started before them, ended after them. */
+export function serverWithClient() {
+  let server: TestServer;
+  let manager: ServiceManager;
+  beforeAll(async () => {
+    server = await startServer();
+    manager = new services.ServiceManager({ serverSettings: server.settings, standby: 'never' });
+    await manager.ready;
+  });
+  afterAll(async () => {
+    manager.dispose();
+    await server.close();
+  });
+  return {
+    get server() {
+      return server;
+    },
+    get manager() {
+      return manager;
+    },
+    /** Starts a kernel that answers. */
+    async startKernel(name = 'echo'): Promise<Kernel.IKernelConnection> {
+      const kernel = await manager.kernels.startNew({ name });
+      await kernel.info;
+      return kernel;
     },
   };
 }
