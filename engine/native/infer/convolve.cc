@@ -115,29 +115,17 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
   constexpr long cached_values = 6 * 1024;
   const long together = std::clamp<long>(cached_values / (g.kernel_height * g.stride_x * channels), 4, block_pixels);
 
+  const DepthwiseLayer layer{g.kernel_height,          g.kernel_width, convolution.weight.data(),
+                             convolution.bias.data(), channels,       pass.activation};
   DepthwiseRun run{};
   run.row_pitch = static_cast<long>(g.dilation_y) * pass.input.width * channels;
   run.tap_pitch = g.dilation_x * channels;
   run.pixel_pitch = g.stride_x * channels;
-  run.kernel_height = g.kernel_height;
-  run.kernel_width = g.kernel_width;
-  run.weight = convolution.weight.data();
-  run.bias = convolution.bias.data();
-  run.channels = channels;
-  run.activation = pass.activation;
-
   // Single pixels, and those at the border of the map.
-  DepthwiseArguments apart{};
-  apart.input = scratch.taps.data();
-  apart.taps = convolution.taps;
-  apart.weight = run.weight;
-  apart.bias = run.bias;
-  apart.output = scratch.outputs.data();
-  apart.residual = pass.residual ? scratch.residuals.data() : nullptr;
-  apart.channels = channels;
-  apart.activation = pass.activation;
+  DepthwisePixels apart{0, scratch.taps.data(), scratch.outputs.data(),
+                        pass.residual ? scratch.residuals.data() : nullptr};
   const auto finish_apart = [&] {
-    if (apart.pixels > 0) machine.kernels->depthwise(apart);
+    if (apart.pixels > 0) machine.kernels->depthwise_pixels(layer, apart);
     apart.pixels = 0;
   };
 
@@ -153,7 +141,7 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
                                     channels;
       run.output = output_row(pass, at);
       run.residual = pass.residual ? pass.residual + at.pixel * channels : nullptr;
-      machine.kernels->depthwise_run(run);
+      machine.kernels->depthwise_run(layer, run);
       at.advance(inside);
       continue;
     }
@@ -254,16 +242,9 @@ void convolve_range(const Machine& machine, const ConvolutionPass& pass, long fi
   const long count = last - first;
   if (count <= 0) return;
   if (pass.tiling) return winograd_range(machine, pass, first, last);
-  const long blocks = (count + block_pixels - 1) / block_pixels;
-  const int panels = static_cast<int>(std::max<size_t>(1, pass.convolution->panels.size()));
-  // Small maps have too few blocks to go round: then each block's panels are shared out as well.
-  const long wanted = machine.threads == 1 ? 1 : 4L * machine.threads;
-  const int parts = static_cast<int>(std::min<long>(panels, (wanted + blocks - 1) / blocks));
-  machine.pool->for_each(machine.threads, blocks * parts, machine.stop, [&](long item, int thread) {
-    const long block = item / parts;
-    const int part = static_cast<int>(item % parts);
-    convolve_block(machine, pass, machine.scratch[thread], first + count * block / blocks,
-                   first + count * (block + 1) / blocks, panels * part / parts, panels * (part + 1) / parts);
+  share_panels(machine, *pass.convolution, count, block_pixels, [&](Share pixels, Share panels, int thread) {
+    convolve_block(machine, pass, machine.scratch[thread], first + pixels.first, first + pixels.last,
+                   static_cast<int>(panels.first), static_cast<int>(panels.last));
   });
 }
 

@@ -1,5 +1,6 @@
 // The loops around the micro-kernel: a convolution at some of its output pixels.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <vector>
 
@@ -75,6 +76,26 @@ struct TileRuns {
 };
 
 TileRuns share_rows(int rows, int most_rows);
+
+// A part of something that threads share.
+struct Share {
+  long first, last;
+};
+
+// Calls body(rows, panels, thread) for blocks of at most `together` of `count` rows; where these are too few to go
+// round, each block's panels are shared out as well.
+template <class Body>
+void share_panels(const Machine& machine, const PackedConvolution& convolution, long count, long together, Body body) {
+  const long blocks = (count + together - 1) / together;
+  const long panels = std::max<long>(1, static_cast<long>(convolution.panels.size()));
+  const long wanted = machine.threads == 1 ? 1 : 4L * machine.threads;
+  const long parts = std::min(panels, (wanted + blocks - 1) / blocks);
+  machine.pool->for_each(machine.threads, blocks * parts, machine.stop, [&](long item, int thread) {
+    const long block = item / parts, part = item % parts;
+    body(Share{count * block / blocks, count * (block + 1) / blocks},
+         Share{panels * part / parts, panels * (part + 1) / parts}, thread);
+  });
+}
 
 // Lets `tiles` tiles fetch what follows their weights, a share each.
 void fetch_ahead(TileArguments& tile, long width, int tiles);

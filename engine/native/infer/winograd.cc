@@ -172,17 +172,12 @@ void winograd_range(const Machine& machine, const ConvolutionPass& pass, long fi
   if (last <= first) return;
   const long first_square = pass.tiling->square_of(first);
   const long count = pass.tiling->square_of(last) - first_square;
-  const long together = squares_together(*pass.convolution);
-  const long blocks = (count + together - 1) / together;
-  const int panels = static_cast<int>(pass.convolution->panels.size());
-  const long wanted = machine.threads == 1 ? 1 : 4L * machine.threads;
-  const int parts = static_cast<int>(std::min<long>(panels, (wanted + blocks - 1) / blocks));
-  machine.pool->for_each(machine.threads, blocks * parts, machine.stop, [&](long item, int thread) {
-    const long block = item / parts;
-    const int part = static_cast<int>(item % parts);
-    compute_squares(machine, pass, machine.scratch[thread], first_square + count * block / blocks,
-                    first_square + count * (block + 1) / blocks, panels * part / parts, panels * (part + 1) / parts);
-  });
+  share_panels(machine, *pass.convolution, count, squares_together(*pass.convolution),
+               [&](Share squares, Share panels, int thread) {
+                 compute_squares(machine, pass, machine.scratch[thread], first_square + squares.first,
+                                 first_square + squares.last, static_cast<int>(panels.first),
+                                 static_cast<int>(panels.last));
+               });
 }
 
 long winograd_align(const ConvolutionPass& pass, long end) {

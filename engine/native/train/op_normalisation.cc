@@ -12,10 +12,9 @@ constexpr float kMomentum = 0.1f;
 // Rows summed in single precision before they are added up in double.
 constexpr long kRun = 256;
 
-// dims: rows, C; buffers: x, gamma, beta, scale, shift, mean, inverse deviation, running mean, running variance
-void moments(Op& op, Team& team) {
-  const long rows = op.dims[0], C = op.dims[1];
-  const float* x = op.floats(0);
+// Two sums over all rows for each channel, `add(first, count, run)` adding those of some rows to a run of 2 C.
+template <class Add>
+std::vector<double> channel_sums(Team& team, long rows, long C, Add add) {
   const long parts = parts_of(rows, 2 * kRun), share = (rows + parts - 1) / parts;
   std::vector<double> sums(parts * 2 * C);
   team.run(parts, [&](long part) {
@@ -24,19 +23,27 @@ void moments(Op& op, Team& team) {
     const long last = std::min(rows, (part + 1) * share);
     for (long first = part * share; first < last; first += kRun) {
       std::fill(run.begin(), run.end(), 0.0f);
-      kernels().moments(x + first * C, std::min(kRun, last - first), C, run.data(), run.data() + C);
+      add(first, std::min(kRun, last - first), run.data());
       for (long c = 0; c < 2 * C; c++) total[c] += run[c];
     }
+  });
+  for (long part = 1; part < parts; part++)
+    for (long c = 0; c < 2 * C; c++) sums[c] += sums[part * 2 * C + c];
+  return sums;
+}
+
+// dims: rows, C; buffers: x, gamma, beta, scale, shift, mean, inverse deviation, running mean, running variance
+void moments(Op& op, Team& team) {
+  const long rows = op.dims[0], C = op.dims[1];
+  const float* x = op.floats(0);
+  const std::vector<double> sums = channel_sums(team, rows, C, [&](long first, long count, float* run) {
+    kernels().moments(x + first * C, count, C, run, run + C);
   });
   const float *gamma = op.floats(1), *beta = op.floats(2);
   float *scale = op.floats(3), *shift = op.floats(4), *mean = op.floats(5), *inverse = op.floats(6);
   float *running_mean = op.floats(7), *running_variance = op.floats(8);
   for (long c = 0; c < C; c++) {
-    double sum = 0, square = 0;
-    for (long part = 0; part < parts; part++) {
-      sum += sums[part * 2 * C + c];
-      square += sums[part * 2 * C + C + c];
-    }
+    const double sum = sums[c], square = sums[C + c];
     const double average = sum / rows, variance = std::max(0.0, square / rows - average * average);
     mean[c] = static_cast<float>(average);
     inverse[c] = static_cast<float>(1.0 / std::sqrt(variance + kEpsilon));
@@ -75,26 +82,13 @@ void gradient(Op& op, Team& team) {
   const bool relu = op.dims[2] != 0;
   const float *dy = op.floats(0), *x = op.floats(1), *scale = op.floats(3), *shift = op.floats(4);
   const long parts = parts_of(rows, 2 * kRun), share = (rows + parts - 1) / parts;
-  std::vector<double> sums(parts * 2 * C);
-  team.run(parts, [&](long part) {
-    std::vector<float> run(2 * C);
-    double* total = sums.data() + part * 2 * C;
-    const long last = std::min(rows, (part + 1) * share);
-    for (long first = part * share; first < last; first += kRun) {
-      std::fill(run.begin(), run.end(), 0.0f);
-      kernels().affine_sums(dy + first * C, x + first * C, std::min(kRun, last - first), C, scale, shift, relu, run.data(),
-                            run.data() + C);
-      for (long c = 0; c < 2 * C; c++) total[c] += run[c];
-    }
+  const std::vector<double> sums = channel_sums(team, rows, C, [&](long first, long count, float* run) {
+    kernels().affine_sums(dy + first * C, x + first * C, count, C, scale, shift, relu, run, run + C);
   });
   op.scratch.resize(3 * C);
   float *a = op.scratch.data(), *b = a + C, *c0 = b + C;
   for (long c = 0; c < C; c++) {
-    double sum = 0, sum_x = 0;
-    for (long part = 0; part < parts; part++) {
-      sum += sums[part * 2 * C + c];
-      sum_x += sums[part * 2 * C + C + c];
-    }
+    const double sum = sums[c], sum_x = sums[C + c];
     const double mean = op.floats(5)[c], inverse = op.floats(6)[c];
     // Σ dy·x̂ from Σ dy·x, as x̂ = (x − mean) · inverse.
     const double normalised = (sum_x - mean * sum) * inverse;

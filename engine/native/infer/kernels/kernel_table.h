@@ -42,33 +42,34 @@ struct TileArguments {
 
 using TileKernel = void (*)(const TileArguments&);
 
-// Output pixels of a depthwise convolution: taps x channels, each channel by itself.
-struct DepthwiseArguments {
-  const float* const* input;  // [pixels][taps]
-  long pixels;
-  long taps;
+// A depthwise convolution: each channel by itself.
+struct DepthwiseLayer {
+  int kernel_height, kernel_width;
   const float* weight;  // [taps][channels]
   const float* bias;
-  float* const* output;           // [pixels]
-  const float* const* residual;   // [pixels]; null adds nothing
   long channels;
   Activation activation;
+
+  long taps() const { return static_cast<long>(kernel_height) * kernel_width; }
 };
 
-// Output pixels of a depthwise convolution that follow each other in a row, with every tap inside the map.
+// Any output pixels of one, by pointers to their taps.
+struct DepthwisePixels {
+  long pixels;
+  const float* const* input;     // [pixels][taps]
+  float* const* output;          // [pixels]
+  const float* const* residual;  // [pixels]; null adds nothing
+};
+
+// Output pixels of one that follow each other in a row, with every tap inside the map.
 struct DepthwiseRun {
+  long pixels;
   // First tap of the first pixel.
   const float* input;
   // Values from a kernel row to the next, from a tap to the next, and from a pixel to the next.
   long row_pitch, tap_pitch, pixel_pitch;
-  int kernel_height, kernel_width;
-  long pixels;
-  const float* weight;  // [kernel height][kernel width][channels]
-  const float* bias;
   float* output;          // pixels follow each other, `channels` apart
   const float* residual;  // as the output; null adds nothing
-  long channels;
-  Activation activation;
 };
 
 // What the output transform of Winograd's algorithm turns into one square of 2 x 2 outputs.
@@ -95,8 +96,8 @@ struct KernelTable {
   int tile_vectors;
   // [vectors - 1][rows - 1]
   TileKernel tile[max_tile_vectors][max_tile_rows];
-  void (*depthwise)(const DepthwiseArguments&);
-  void (*depthwise_run)(const DepthwiseRun&);
+  void (*depthwise_pixels)(const DepthwiseLayer&, const DepthwisePixels&);
+  void (*depthwise_run)(const DepthwiseLayer&, const DepthwiseRun&);
   // The 4 x 4 rows of `channels` values under a square, transformed: 16 rows, `pitch` values apart.
   void (*winograd_input)(const float* const* window, float* values, long pitch, long channels);
   void (*winograd_output)(const WinogradOutput&);

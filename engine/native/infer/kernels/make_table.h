@@ -1,5 +1,6 @@
 // Fills a kernel table with every micro-kernel instantiated for one vector type.
 #pragma once
+#include "infer/kernels/depthwise.h"
 #include "infer/kernels/rows.h"
 #include "infer/kernels/tile.h"
 #include "infer/kernels/winograd.h"
@@ -26,7 +27,7 @@ constexpr KernelTable make_table(const char* name) {
   table.tile_rows = I::tile_rows;
   table.tile_vectors = I::tile_vectors;
   fill_tiles<I, I::tile_vectors>(table);
-  table.depthwise = depthwise_kernel<I>;
+  table.depthwise_pixels = depthwise_pixels_kernel<I>;
   table.depthwise_run = depthwise_run_kernel<I>;
   table.winograd_input = winograd_input_kernel<I>;
   table.winograd_output = winograd_output_kernel<I>;
