@@ -56,6 +56,7 @@ export * from './predict/search.js';
 export type { BlockChoice, StageCandidate, StageChoice } from './predict/search-stages.js';
 export * from './predict/this-machine.js';
 export * from './predict/validate.js';
+export * from './predict/validation-summary.js';
 export * from './profile.js';
 export * from './random.js';
 export * from './run/backends.js';

@@ -7,9 +7,20 @@ import { blocksOf, type Network } from '../network/network.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { Profile } from '../profile.js';
 import { getBackend } from '../run/backends.js';
-import { median, plausibleInput, type Trial, timeTrials } from './calibrate/measure.js';
+import {
+  medianProfile,
+  plausibleInput,
+  type TimedTrial,
+  type Trial,
+  timeTrials,
+} from './calibrate/measure.js';
+import { probeNetworks } from './calibrate/probe-networks.js';
+import { type ReferenceProbe, referenceJob, referenceMs } from './calibrate/reference.js';
+import { calibrationOf } from './calibration.js';
 import type { Device } from './device.js';
+import { resolveDevice } from './options.js';
 import { predict } from './predict.js';
+import { type PlanComparison, summarise, type ValidationSummary } from './validation-summary.js';
 
 /** Which plans to predict and measure; everything has a sensible default. */
 export interface ValidateOptions {
@@ -20,7 +31,7 @@ export interface ValidateOptions {
   readonly granularities?: readonly number[];
   readonly rates?: readonly number[];
   readonly threads?: readonly number[];
-  /** Timed runs of each plan, interleaved with those of other plans; their median counts. */
+  /** Timed runs of each plan, spread over the measurement; 8 when left out. */
   readonly runs?: number;
   readonly height?: number;
   readonly width?: number;
@@ -30,79 +41,36 @@ export interface ValidateOptions {
   readonly onProgress?: (fraction: number, what: string) => void;
 }
 
-/** One block of one plan: what was predicted and what was measured, ms. */
-export interface BlockComparison {
-  readonly block: number;
-  readonly name: string;
-  readonly predictedMs: number;
-  readonly measuredMs: number;
-  /** `predicted / measured − 1`. */
-  readonly error: number;
-}
-
-/** One plan. */
-export interface PlanComparison {
-  readonly strategy: string;
-  /** S; `Infinity`, which JSON writes as null, is the whole map. */
-  readonly granularity: number;
-  readonly rate: number;
-  readonly threads: number;
-  readonly predictedMs: number;
-  readonly measuredMs: number;
-  readonly error: number;
-  /** How much longer the median run took than the shortest: what the measurement itself is good for. */
-  readonly spread: number;
-  readonly blocks: readonly BlockComparison[];
-}
-
-export interface ValidationSummary {
-  readonly plans: number;
-  readonly blocks: number;
-  /** Share of blocks whose prediction is within 10 % of the measured median. */
-  readonly blocksWithin10: number;
-  /** Share of plans whose total is within 5 %. */
-  readonly plansWithin5: number;
-  readonly medianBlockError: number;
-  readonly medianPlanError: number;
-  /**
-   * Median of `predicted / measured − 1` with its sign: below 0 when the machine is slower now than when it was
-   * calibrated, above 0 when it is faster. Neighbours and clocks move it from hour to hour.
-   */
-  readonly bias: number;
-  /** `blocksWithin10` with that bias taken out: how well the model tells blocks and plans apart. */
-  readonly blocksWithin10Unbiased: number;
-  /** Largest loss by taking S and strategy as predicted, over the best measured, at any rate and threads. */
-  readonly worstChoiceLoss: number;
-  readonly medianChoiceLoss: number;
-  /** Median of the plans' `spread`. */
-  readonly medianSpread: number;
-}
-
 export interface Validation {
   readonly network: string;
   readonly device: string;
   readonly runs: number;
+  /**
+   * By number of threads: how many times as long a reference took during this measurement as during the
+   * calibration. Clocks and neighbours move it from minute to minute.
+   */
+  readonly drift: Readonly<Record<number, number>>;
   readonly rows: readonly PlanComparison[];
   readonly summary: ValidationSummary;
 }
 
-/** Plans timed in turn; the backend keeps as many programs. */
-const planned = 6;
+/** Counted runs of a plan in each round over all plans. */
+const runsOfRound = 2;
 
 /**
- * Predicts and measures the same plans on this machine, with the same random masks.
+ * Predicts and measures the same plans on this machine, with the same random masks. Runs of a plan are spread over
+ * the whole measurement; each pass counts with the median of its runs, blocks and plans with their sums.
  *
  * @throws FoveaError `backend-unavailable` when the machine is not calibrated or has no native backend,
  *   `bad-argument` for options out of range, `aborted`
  */
 export async function validate(network: Network, options: ValidateOptions = {}): Promise<Validation> {
   const {
-    device = 'this-machine',
     strategies = ['dense', 'unfused', 'lasnet', 'streamed'],
     granularities = [1, 2, 4, 7, 8, Number.POSITIVE_INFINITY],
     rates = [0.1, 0.3, 0.5, 0.7, 1],
     threads = [1],
-    runs = 7,
+    runs = 8,
     signal,
     onProgress,
   } = options;
@@ -111,12 +79,16 @@ export async function validate(network: Network, options: ValidateOptions = {}):
   }
   rates.forEach(checkRate);
   const { height = network.inputShape.height, width = network.inputShape.width } = options;
+  const device = resolveDevice(options.device ?? 'this-machine');
   const backend = options.backend ?? getBackend('native');
   const session = await backend.open(network, { batch: 1, height, width });
+  const reference = await openReference(backend, device);
   try {
     const input = plausibleInput(network, 1, height, width);
-    const trials = threads.flatMap((count) =>
-      strategies.flatMap((strategy) => {
+    const rows: PlanComparison[] = [];
+    const drift: Record<number, number> = {};
+    for (const [position, count] of threads.entries()) {
+      const trials = strategies.flatMap((strategy) => {
         const dense = strategy === 'dense';
         return (dense ? [1] : granularities).flatMap((granularity) =>
           (dense ? [1] : rates).map((rate) => {
@@ -125,38 +97,54 @@ export async function validate(network: Network, options: ValidateOptions = {}):
             return { plan, maskers, threads: count, strategy, granularity, rate };
           }),
         );
-      }),
-    );
-    const rows: PlanComparison[] = [];
-    for (let first = 0; first < trials.length; first += planned) {
-      const together = trials.slice(first, first + planned);
-      onProgress?.(first / trials.length, together[0]!.strategy);
-      const timed = await timeTrials(session, input, together, runs, { signal });
-      timed.forEach(({ masks, profile, spread }, i) => {
-        const trial = together[i]!;
-        rows.push(
-          compare(
-            network,
-            trial,
-            predictTrial(network, device, trial, masks, height, width),
-            profile,
-            spread,
-          ),
-        );
+      });
+      const measured = await timeTrials(
+        trials.map((trial) => ({ session, input, trial })),
+        {
+          runs: Math.min(runs, runsOfRound),
+          rounds: Math.ceil(runs / runsOfRound),
+          signal,
+          ...(reference ? { reference: referenceJob(reference, count) } : {}),
+          onProgress: (fraction) =>
+            onProgress?.(
+              (position + fraction) / threads.length,
+              `${count} ${count === 1 ? 'thread' : 'threads'}`,
+            ),
+        },
+      );
+      drift[count] = driftOf(device, count, measured.reference);
+      measured.timed.forEach((timed, i) => {
+        const trial = trials[i]!;
+        const predicted = predictTrial(network, device, trial, timed.masks, height, width);
+        rows.push(compare(network, trial, predicted, timed, drift[count]!));
       });
     }
     onProgress?.(1, 'done');
-    return { network: network.name, device: deviceName(device), runs, rows, summary: summarise(rows) };
+    return { network: network.name, device: device.name, runs, drift, rows, summary: summarise(rows) };
   } finally {
     session.dispose();
+    reference?.session.dispose();
   }
 }
 
-const deviceName = (device: Device | string) => (typeof device === 'string' ? device : device.name);
+/** The probe that the device's calibration timed for reference. */
+async function openReference(backend: Backend, device: Device): Promise<ReferenceProbe | undefined> {
+  if (!calibrationOf(device)?.fits.some((fit) => fit.referenceMs)) return undefined;
+  const network = probeNetworks()[0]!;
+  const { height, width } = network.inputShape;
+  const session = await backend.open(network, { batch: 1, height, width });
+  return { network, session, input: plausibleInput(network, 1, height, width) };
+}
+
+/** How many times as long the reference takes now as at the calibration; 1 where that is not known. */
+function driftOf(device: Device, threads: number, reference: TimedTrial | undefined): number {
+  const before = calibrationOf(device)?.fits.find((fit) => fit.threads === threads)?.referenceMs;
+  return before && reference ? referenceMs(reference) / before : 1;
+}
 
 function predictTrial(
   network: Network,
-  device: Device | string,
+  device: Device,
   { plan, threads }: Trial,
   masks: readonly Mask[],
   height: number,
@@ -169,74 +157,35 @@ function compare(
   network: Network,
   trial: { strategy: string; granularity: number; rate: number; threads: number },
   predicted: Profile,
-  measured: Profile,
-  spread: number,
+  { profiles }: TimedTrial,
+  drift: number,
 ): PlanComparison {
   const { strategy, granularity, rate, threads } = trial;
+  const measured = medianProfile(profiles);
+  // Every other pair of runs: two measurements of the same, as far apart in time as each is long.
+  const half = (which: number) => {
+    const runs = profiles.filter((_, run) => Math.floor(run / runsOfRound) % 2 === which);
+    return runs.length > 0 ? medianProfile(runs) : measured;
+  };
+  const [first, second] = [half(0), half(1)];
+  const errorOf = (predictedMs: number, measuredMs: number) => ({
+    predictedMs,
+    measuredMs,
+    error: predictedMs / measuredMs - 1,
+    errorAtSpeed: (predictedMs * drift) / measuredMs - 1,
+  });
   return {
     strategy,
     granularity,
     rate,
     threads,
-    predictedMs: predicted.totalMs,
-    measuredMs: measured.totalMs,
-    error: predicted.totalMs / measured.totalMs - 1,
-    spread,
-    blocks: blocksOf(network).map((block, i) => {
-      const predictedMs = predicted.blocks[i]!.totalMs;
-      const measuredMs = measured.blocks[i]!.totalMs;
-      return {
-        block: block.index,
-        name: block.name,
-        predictedMs,
-        measuredMs,
-        error: predictedMs / measuredMs - 1,
-      };
-    }),
+    ...errorOf(predicted.totalMs, measured.totalMs),
+    repeat: first.totalMs / second.totalMs - 1,
+    blocks: blocksOf(network).map((block, i) => ({
+      block: block.index,
+      name: block.name,
+      ...errorOf(predicted.blocks[i]!.totalMs, measured.blocks[i]!.totalMs),
+      repeat: first.blocks[i]!.totalMs / second.blocks[i]!.totalMs - 1,
+    })),
   };
-}
-
-function summarise(rows: readonly PlanComparison[]): ValidationSummary {
-  const signed = rows.flatMap(({ blocks }) => blocks.map(({ error }) => error));
-  const blockErrors = signed.map(Math.abs);
-  const bias = median(signed);
-  const unbiased = signed.map((error) => Math.abs((1 + error) / (1 + bias) - 1));
-  const planErrors = rows.map(({ error }) => Math.abs(error));
-  const share = (errors: readonly number[], limit: number) =>
-    errors.filter((error) => error <= limit).length / Math.max(1, errors.length);
-  const losses = choiceLosses(rows);
-  return {
-    plans: rows.length,
-    blocks: blockErrors.length,
-    blocksWithin10: share(blockErrors, 0.1),
-    plansWithin5: share(planErrors, 0.05),
-    medianBlockError: median(blockErrors),
-    medianPlanError: median(planErrors),
-    bias,
-    blocksWithin10Unbiased: share(unbiased, 0.1),
-    worstChoiceLoss: Math.max(0, ...losses),
-    medianChoiceLoss: median(losses.length > 0 ? losses : [0]),
-    medianSpread: median(rows.map(({ spread }) => spread)),
-  };
-}
-
-/** For each rate and number of threads: how much slower the predicted best plan is than the measured best. */
-function choiceLosses(rows: readonly PlanComparison[]): number[] {
-  const questions = new Map<string, PlanComparison[]>();
-  for (const row of rows) {
-    if (row.strategy === 'dense') continue;
-    const key = `${row.threads} ${row.rate}`;
-    questions.set(key, [...(questions.get(key) ?? []), row]);
-  }
-  for (const [key, members] of questions) {
-    const threads = Number(key.split(' ')[0]);
-    members.push(...rows.filter((row) => row.strategy === 'dense' && row.threads === threads));
-  }
-  const least = (members: readonly PlanComparison[], time: (row: PlanComparison) => number) =>
-    members.reduce((best, row) => (time(row) < time(best) ? row : best));
-  return [...questions.values()].map((members) => {
-    const chosen = least(members, ({ predictedMs }) => predictedMs);
-    const best = least(members, ({ measuredMs }) => measuredMs);
-    return chosen.measuredMs / best.measuredMs - 1;
-  });
 }

@@ -28,7 +28,7 @@ export function register(program: Command): void {
     .option('--granularities <S,...>', 'default: 1,2,4,7,8,whole')
     .option('--rates <r,...>', 'default: 0.1,0.3,0.5,0.7,1')
     .option('--threads <n,...>', 'default: 1')
-    .option('--runs <n>', 'timed runs of each plan, of which the median counts (default: 7)')
+    .option('--runs <n>', 'timed runs of each plan, of which the median counts (default: 8)')
     .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
     .option('--config <file>', "a checkpoint's JSON configuration (default: the .json beside it)")
     .option('--json', 'print one JSON document and nothing else')
@@ -62,7 +62,7 @@ function validateOptions(options: ValidateCommandOptions): ValidateOptions {
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 
-function asText({ network, device, runs, rows, summary }: Validation): string {
+function asText({ network, device, runs, drift, rows, summary }: Validation): string {
   const lines = rows.map(
     ({ strategy, granularity, rate, threads, predictedMs, measuredMs, error, blocks }) => [
       strategy,
@@ -76,7 +76,7 @@ function asText({ network, device, runs, rows, summary }: Validation): string {
     ],
   );
   return [
-    `${network} on ${device}, medians of ${runs} interleaved runs`,
+    `${network} on ${device}, medians of ${runs} runs`,
     '',
     asTable([
       ['strategy', 'S', 'rate', 'threads', 'predicted', 'measured', 'error', 'blocks within 10 %'],
@@ -84,9 +84,15 @@ function asText({ network, device, runs, rows, summary }: Validation): string {
     ]),
     '',
     `${percent(summary.blocksWithin10)} of ${summary.blocks} blocks within 10 % (median error ${percent(summary.medianBlockError)})`,
-    `${percent(summary.blocksWithin10Unbiased)} of them with the common bias of ${percent(summary.bias)} taken out`,
     `${percent(summary.plansWithin5)} of ${summary.plans} network totals within 5 % (median error ${percent(summary.medianPlanError)})`,
+    `the machine now takes ${Object.entries(drift)
+      .map(
+        ([threads, factor]) =>
+          `${factor.toFixed(2)} times as long on ${threads} ${threads === '1' ? 'thread' : 'threads'}`,
+      )
+      .join(', ')} as when it was calibrated; at that speed`,
+    `  ${percent(summary.atSpeed.blocksWithin10)} of blocks are within 10 %, ${percent(summary.atSpeed.plansWithin5)} of totals within 5 %`,
+    `one half of the runs against the other: ${percent(summary.repeated.blocksWithin10)} of blocks within 10 %, ${percent(summary.repeated.plansWithin5)} of totals within 5 %`,
     `S and strategy chosen by prediction: at worst ${percent(summary.worstChoiceLoss)} slower than the best measured, median ${percent(summary.medianChoiceLoss)}`,
-    `the measurements themselves: the median run took ${percent(summary.medianSpread)} longer than the shortest`,
   ].join('\n');
 }

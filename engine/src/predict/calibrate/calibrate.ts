@@ -12,16 +12,10 @@ import { type FeatureName, featureNames, type NativeMachine } from '../fovea/fea
 import { storeCalibration } from '../this-machine.js';
 import { readCaches } from './caches.js';
 import { evaluate, robustFit, type Sample } from './least-squares.js';
-import {
-  lowerQuartile,
-  median,
-  plausibleInput,
-  randomTrials,
-  type TimedTrial,
-  timeTrials,
-} from './measure.js';
+import { median, outsideOf, plausibleInput, randomTrials, type TimedTrial, timeTrials } from './measure.js';
 import { measurePeaks } from './peaks.js';
 import { probeNetworks } from './probe-networks.js';
+import { ReferenceRuns } from './reference.js';
 import { samplesOf } from './samples.js';
 
 /** How to calibrate; everything has a sensible default. */
@@ -29,7 +23,7 @@ export interface CalibrateOptions {
   readonly signal?: AbortSignal;
   /** Told the fraction done, 0…1, and what is being measured. */
   readonly onProgress?: (fraction: number, what: string) => void;
-  /** Measuring time to aim for, seconds; 20 when left out. */
+  /** Measuring time to aim for, seconds; 22 when left out. */
   readonly seconds?: number;
   /** Left out, the native backend; another one's times are of no use for prediction but show the mechanism. */
   readonly backend?: Backend;
@@ -60,7 +54,7 @@ const registerTiles: Readonly<Record<string, Pick<NativeMachine, 'lanes' | 'tile
 /** Trials timed together, and timed runs of each; the first round, which is always finished, is a small one. */
 const trialsOfRound = 4;
 const trialsOfFirstRound = 2;
-const runsOfTrial = 5;
+const runsOfTrial = 3;
 
 /** A probe network that is ready to run. */
 interface OpenProbe {
@@ -77,7 +71,7 @@ interface OpenProbe {
  * @throws FoveaError `backend-unavailable` where there is no native backend, `aborted`, `io`
  */
 export async function calibrate(options: CalibrateOptions = {}): Promise<CalibrationResult> {
-  const { signal, onProgress, seconds = 20, store = true } = options;
+  const { signal, onProgress, seconds = 22, store = true } = options;
   if (!(seconds > 0))
     throw new FoveaError('bad-argument', `seconds ${seconds}: a number above 0 is accepted`);
   const backend = options.backend ?? getBackend('native');
@@ -92,30 +86,35 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
   const probes = await openProbes(backend);
   try {
     const timings = new Map<number, TimedTrial[][]>();
+    const references = new ReferenceRuns();
     const counts = threadCounts(cores);
     for (let round = 0; round < 1 || elapsed() < seconds; round++) {
       for (const threads of counts) {
         const kept = timings.get(threads) ?? probes.map(() => []);
         timings.set(threads, kept);
+        await references.run(probes[0]!, threads, signal);
         for (const [i, { network, session, input }] of probes.entries()) {
           if (round > 0 && elapsed() > seconds) break;
           onProgress?.(Math.min(0.99, elapsed() / seconds), `${network.name}, ${threads} threads`);
           const count = round === 0 ? trialsOfFirstRound : trialsOfRound;
           const trials = randomTrials(network, count, threads, 1000 * round + 10 * threads + i);
-          kept[i]!.push(
-            ...(await timeTrials(session, input, trials, runsOfTrial, { signal, typical: lowerQuartile })),
-          );
+          const jobs = trials.map((trial) => ({ session, input, trial }));
+          const { timed } = await timeTrials(jobs, { runs: runsOfTrial, signal });
+          kept[i]!.push(...timed);
         }
       }
     }
     const isa = isaOf(timings);
     const machine = { ...(registerTiles[isa] ?? registerTiles.portable!), ...caches };
-    const fits = counts.map((threads) => fitOf(threads, probes, timings.get(threads)!, machine));
+    const fits = counts.map((threads) => ({
+      ...fitOf(threads, probes, timings.get(threads)!, machine),
+      referenceMs: references.timeMs(threads),
+    }));
     const calibration: NativeCalibration = { kind: 'native', isa, machine, fits };
     const device = deviceOf(calibration, peaks, cores);
     const path = store ? storeCalibration(device, isa) : undefined;
     onProgress?.(1, 'done');
-    const spread = median([...timings.values()].flat(2).map((trial) => trial.spread));
+    const spread = references.spread;
     return { device, seconds: elapsed(), spread, ...(path === undefined ? {} : { path }) };
   } finally {
     for (const { session } of probes) session.dispose();
@@ -147,7 +146,7 @@ function threadCounts(cores: number): number[] {
 /** The instruction set, as the measured profiles name it: `native avx2`. */
 function isaOf(timings: ReadonlyMap<number, readonly (readonly TimedTrial[])[]>): string {
   const [first] = timings.values();
-  return first?.[0]?.[0]?.profile.source.split(' ')[1] ?? 'portable';
+  return first?.[0]?.[0]?.profiles[0]?.source.split(' ')[1] ?? 'portable';
 }
 
 function fitOf(
@@ -163,8 +162,7 @@ function fitOf(
     const shapes = networkShapes(network, { batch: 1, height, width });
     for (const trial of timed[i]!) {
       samples.push(...samplesOf(network, shapes, trial, machine));
-      const { totalMs, ops } = trial.profile;
-      outside.push(Math.max(0, totalMs - ops.reduce((sum, op) => sum + op.totalMs, 0)));
+      outside.push(...trial.profiles.map(outsideOf));
     }
   });
   const costs = robustFit(samples, featureNames.length);

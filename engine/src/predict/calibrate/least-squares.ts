@@ -51,23 +51,23 @@ export function nonNegativeLeastSquares(samples: readonly Sample[], features: nu
 }
 
 /**
- * The same with disturbed measurements damped, by reweighting: a machine with neighbours only ever adds time, so
- * a sample that took longer than its neighbours in the fit explain counts less, with the square of how much
- * longer (Tukey's idea of a redescending weight, on one side); one that took less time is believed.
+ * The same with disturbed measurements damped, by reweighting: a sample whose relative error is larger than
+ * `tolerance` counts with its error, not with the error's square (Huber's loss). The fit thus follows medians, as
+ * what is compared with it does.
  * @param tolerance relative error that is not held against a sample
  * @param rounds of reweighting
  */
 export function robustFit(
   samples: readonly Sample[],
   features: number,
-  { tolerance = 0.1, rounds = 8 } = {},
+  { tolerance = 0.05, rounds = 8 } = {},
 ): Float64Array {
   let costs = nonNegativeLeastSquares(samples, features);
   for (let round = 0; round < rounds; round++) {
     const damped = samples.map((sample) => {
       const excess = (sample.time - evaluate(sample.amounts, costs)) * Math.sqrt(sample.weight);
       if (Math.abs(excess) <= tolerance) return sample;
-      const factor = excess > 0 ? (tolerance / excess) ** 2 : tolerance / -excess;
+      const factor = tolerance / Math.abs(excess);
       return { ...sample, weight: sample.weight * factor };
     });
     costs = nonNegativeLeastSquares(damped, features);

@@ -19,14 +19,19 @@ export interface Trial {
   readonly threads: number;
 }
 
+/** A trial, and the session that runs it. */
+export interface Job {
+  readonly session: Session;
+  readonly input: Tensor;
+  readonly trial: Trial;
+}
+
 /** A trial timed several times. */
 export interface TimedTrial {
   readonly trial: Trial;
   readonly masks: readonly Mask[];
-  /** Every time in it is typical of the runs. */
-  readonly profile: Profile;
-  /** How much longer the median run took than the shortest: 0.05 is five percent; large where others compute. */
-  readonly spread: number;
+  /** One of every run that counts, in order. */
+  readonly profiles: readonly Profile[];
 }
 
 const choices: readonly Strategy[] = [dense, unfused, lasnet, streamed];
@@ -68,43 +73,72 @@ export function plausibleInput(network: Network, batch: number, height: number, 
   return input;
 }
 
+/** Programs timed in turn: not more than a session keeps ready. */
+const together = 12;
+
 /**
- * Times trials in turn, so that a disturbance touches all of them alike, and sums up pass by pass.
- * The first run of each trial is not counted.
+ * Times trials in turn, in several rounds over all of them, so that a disturbance touches all alike and every
+ * trial is timed at different moments. The first run of a trial in each round is not counted.
+ *
+ * @param options `rounds` over all trials, with `runs` counted runs of each; `reference`: another job, which is
+ *   run once more after every few trials
  * @throws FoveaError `aborted`
  */
 export async function timeTrials(
-  session: Session,
-  input: Tensor,
-  trials: readonly Trial[],
-  runs: number,
-  {
-    signal,
-    onRun,
-    typical = median,
-  }: {
+  jobs: readonly Job[],
+  options: {
+    readonly runs: number;
+    readonly rounds?: number;
+    readonly reference?: Job;
     readonly signal?: AbortSignal | undefined;
-    readonly onRun?: () => void;
-    readonly typical?: (times: readonly number[]) => number;
-  } = {},
-): Promise<TimedTrial[]> {
-  const profiles: Profile[][] = trials.map(() => []);
-  const masks: (readonly Mask[])[] = [];
-  for (let run = 0; run <= runs; run++) {
-    for (const [i, { plan, maskers, threads }] of trials.entries()) {
-      if (signal?.aborted) throw new FoveaError('aborted', 'the measurement was aborted');
-      const result = await session.run(input, { plan, maskers, threads, ...(signal ? { signal } : {}) });
-      if (run > 0) profiles[i]!.push(result.profile);
-      masks[i] = result.masks;
-      onRun?.();
+    /** Told the fraction done. */
+    readonly onProgress?: (fraction: number) => void;
+  },
+): Promise<{ readonly timed: TimedTrial[]; readonly reference?: TimedTrial }> {
+  const { runs, rounds = 1, reference, signal, onProgress } = options;
+  const records = jobs.map((job) => new Recording(job, signal));
+  const referenceRecord = reference && new Recording(reference, signal);
+  await referenceRecord?.run(false);
+  for (let round = 0; round < rounds; round++) {
+    for (let first = 0; first < records.length; first += together) {
+      onProgress?.((round + first / records.length) / rounds);
+      for (let run = 0; run <= runs; run++) {
+        for (const record of records.slice(first, first + together)) await record.run(run > 0);
+        await referenceRecord?.run(true);
+      }
     }
   }
-  return trials.map((trial, i) => ({
-    trial,
-    masks: masks[i]!,
-    profile: medianProfile(profiles[i]!, typical),
-    spread: spreadOf(profiles[i]!.map(({ totalMs }) => totalMs)),
-  }));
+  const timed = records.map((record) => record.timed);
+  return referenceRecord ? { timed, reference: referenceRecord.timed } : { timed };
+}
+
+/** Collects the runs of one job. */
+class Recording {
+  private readonly profiles: Profile[] = [];
+  private masks: readonly Mask[] = [];
+
+  constructor(
+    private readonly job: Job,
+    private readonly signal: AbortSignal | undefined,
+  ) {}
+
+  async run(counts: boolean): Promise<void> {
+    const { job, signal } = this;
+    if (signal?.aborted) throw new FoveaError('aborted', 'the measurement was aborted');
+    const { plan, maskers, threads } = job.trial;
+    const { profile, masks } = await job.session.run(job.input, {
+      plan,
+      maskers,
+      threads,
+      ...(signal ? { signal } : {}),
+    });
+    if (counts) this.profiles.push(profile);
+    this.masks = masks;
+  }
+
+  get timed(): TimedTrial {
+    return { trial: this.job.trial, masks: this.masks, profiles: this.profiles };
+  }
 }
 
 /** Median of numbers; the lower of the middle two. */
@@ -113,28 +147,30 @@ export function median(values: readonly number[]): number {
   return sorted[(sorted.length - 1) >> 1]!;
 }
 
-function spreadOf(times: readonly number[]): number {
+/** How much longer the median run took than the shortest: 0.05 is five percent; large where others compute. */
+export function spreadOf(profiles: readonly Profile[]): number {
+  const times = profiles.map(({ totalMs }) => totalMs);
   const least = Math.min(...times);
   return least > 0 ? median(times) / least - 1 : 0;
 }
 
-/** Lower quartile: what a pass takes when nothing disturbs it, as disturbances only ever add time. */
-export function lowerQuartile(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[(sorted.length - 1) >> 2]!;
+/** Time of a run that is in none of its passes, ms. */
+export function outsideOf({ totalMs, ops }: Profile): number {
+  return Math.max(
+    0,
+    ops.reduce((rest, op) => rest - op.totalMs, totalMs),
+  );
 }
 
 /**
- * The profile of which every time is the median over some runs of the same plan.
- * @param typical another way of summing up several times
+ * The profile in which every pass takes the median of its times over some runs of the same plan, and blocks and
+ * the whole run the sum of their passes. A disturbance that hits one pass of a run is thus left out, where a
+ * median of whole runs would keep it: hardly any run is hit nowhere.
  */
-export function medianProfile(
-  profiles: readonly Profile[],
-  typical: (times: readonly number[]) => number = median,
-): Profile {
+export function medianProfile(profiles: readonly Profile[]): Profile {
   const first = profiles[0]!;
   const ops = first.ops.map((op, i) => {
-    const totalMs = typical(profiles.map((profile) => profile.ops[i]!.totalMs));
+    const totalMs = median(profiles.map((profile) => profile.ops[i]!.totalMs));
     const scale = op.totalMs > 0 ? totalMs / op.totalMs : 0;
     return {
       ...op,
@@ -144,9 +180,8 @@ export function medianProfile(
       overheadMs: op.overheadMs * scale,
     };
   });
-  const blocks = first.blocks.map((block, i) => ({
-    ...block,
-    totalMs: typical(profiles.map((profile) => profile.blocks[i]!.totalMs)),
-  }));
-  return { ...first, ops, blocks, totalMs: typical(profiles.map(({ totalMs }) => totalMs)) };
+  const sum = (block?: number) =>
+    ops.reduce((ms, op) => (block === undefined || op.block === block ? ms + op.totalMs : ms), 0);
+  const blocks = first.blocks.map((block) => ({ ...block, totalMs: sum(block.block) }));
+  return { ...first, ops, blocks, totalMs: sum() + median(profiles.map(outsideOf)) };
 }

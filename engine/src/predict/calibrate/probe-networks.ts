@@ -13,13 +13,16 @@ interface ProbeStage {
 /** Input side of the probes: no map in them has a size that 224 leads to, except the smallest. */
 const inputSize = 208;
 
-/** Bottlenecks of ResNet's proportions at widths that no well-known network has. */
+/**
+ * Bottlenecks of ResNet's proportions and more weights than caches hold. Channels are multiples of 16, as in
+ * networks in use, and partly powers of two, whose rows fall into few cache sets; widths are not those in use.
+ */
 function bottlenecks(): Network {
   return probe('probe-bottleneck', 64, { kernel: 7, pool: true }, false, [
-    { width: 72, outChannels: 272, blocks: 2 },
-    { width: 144, outChannels: 560, blocks: 2 },
-    { width: 272, outChannels: 1120, blocks: 2 },
-    { width: 464, outChannels: 1808, blocks: 2 },
+    { width: 80, outChannels: 256, blocks: 2 },
+    { width: 144, outChannels: 512, blocks: 2 },
+    { width: 224, outChannels: 1024, blocks: 3 },
+    { width: 480, outChannels: 2048, blocks: 2 },
   ]);
 }
 

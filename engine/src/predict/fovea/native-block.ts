@@ -5,7 +5,13 @@ import { firstSpatial } from '../../plan/strategies.js';
 import { conv1RunsDense } from '../../plan/validate.js';
 import { wholeSquares } from './coverage.js';
 import { Features, type NativeMachine } from './features.js';
-import { addLevels, type Costs, convolutionFeatures, type NativeConvolution } from './native-convolution.js';
+import {
+  addLevels,
+  type Costs,
+  convolutionFeatures,
+  fewestSquareChannels,
+  type NativeConvolution,
+} from './native-convolution.js';
 import { bandsOf, isSquareable, type StreamedPass } from './native-stream.js';
 import { type BlockWork, computedCoverage } from './work.js';
 
@@ -114,18 +120,17 @@ class NativeBlock {
     return batch * map.height * map.width;
   }
 
-  /** A pass that goes over rows of channels: reads and writes `bytes` of maps of `size` bytes. */
+  /** A pass that goes over rows of channels and touches `bytes` of maps of `size` bytes. */
   private rows(
     features: Features,
-    moved: { readonly read: number; readonly written: number; readonly size: number; readonly rows: number },
+    kind: 'scatter' | 'add',
+    moved: { readonly bytes: number; readonly size: number; readonly rows: number },
   ): void {
-    const { read, written, size, rows } = moved;
+    const { bytes, size, rows } = moved;
     features.add('passes', 1);
     features.add('items', (rows / chunkRows) * this.share);
     features.add('rows', rows * this.share);
-    features.add('elements', (written / 4) * this.share);
-    addLevels(features, 'read', read * this.share, size, this.setting.machine);
-    addLevels(features, 'write', written * this.share, size, this.setting.machine);
+    addLevels(features, kind, bytes * this.share, size, this.setting.machine);
   }
 
   /** True when the next block's pool is this block's own but for the active cells. */
@@ -160,13 +165,48 @@ class NativeBlock {
 
   private index(features: Features): void {
     const { shape, coverage, batch } = this.work;
-    const first = batch * shape.branch[0]!.height * shape.branch[0]!.width;
+    const last = this.shares.length - 1;
     features.add('passes', 1);
-    features.add('indexPixels', this.outPixels + first);
-    features.add('indexListed', coverage.rate * this.outPixels + (coverage.branch[0] ?? 0) * first);
-    // Rows of active cells: where runs of active pixels may begin, which no branch predictor foresees.
-    features.add('indexRuns', (coverage.rate * this.outPixels * this.columns) / shape.outWidth);
+    this.shares.forEach((_, layer) => {
+      if (this.everywhere(layer) || !this.ownRegion(layer)) return;
+      const { height, width } = shape.branch[layer]!;
+      const pixels = batch * height * width;
+      const share = coverage.branch[layer] ?? 1;
+      const squares = coverage.squares?.[layer] ?? wholeSquares(batch, { height, width });
+      features.add('indexRegions', 1);
+      // A map that is active everywhere is not listed; of an expected one that is not assumed.
+      const listed = share < 1 || coverage.expected === true;
+      if (listed) {
+        features.add('indexPixels', pixels);
+        features.add('indexListed', share * pixels);
+        // Rows of active cells: where runs of active pixels may begin, which no branch predictor foresees.
+        const runs = (coverage.rate * this.outPixels * this.columns) / shape.outWidth;
+        features.add('indexRuns', layer === last ? runs : 3 * runs);
+      }
+      if (this.squaresListed(layer)) {
+        features.add('indexSquares', share * pixels);
+        features.add('indexRuns', squares);
+      }
+    });
     if (this.gathersApart) features.add('indexHalo', coverage.rate * this.outPixels);
+  }
+
+  /** True when a convolution's pixels are not those of the one after it. */
+  private ownRegion(layer: number): boolean {
+    const reader = this.block.branch[layer + 1];
+    return !reader || reader.kernel[0] * reader.kernel[1] * reader.stride[0] * reader.stride[1] > 1;
+  }
+
+  /** True when the pixels at which a convolution is computed are listed in squares as well. */
+  private squaresListed(layer: number): boolean {
+    const { branch } = this.block;
+    return branch.some(
+      (convolution, i) =>
+        isSquareable(convolution) &&
+        convolution.inChannels >= fewestSquareChannels &&
+        convolution.outChannels >= fewestSquareChannels &&
+        (i === layer || (i < layer && !branch.slice(i, layer).some((_, k) => this.ownRegion(i + k)))),
+    );
   }
 
   private get columns(): number {
@@ -362,14 +402,14 @@ class NativeBlock {
     this.convolve(features, reduce, one, this.work.batch);
     this.convolve(features, expand, one, this.work.batch);
     const size = 4 * all * channels;
-    this.rows(features, { read: 4 * scaled * channels, written: 4 * scaled * channels, size, rows: scaled });
+    this.rows(features, 'add', { bytes: 8 * scaled * channels, size, rows: scaled });
   }
 
   private scatter(features: Features, group: readonly Primitive[]): void {
     if (!this.adaptive || group.includes('add') || this.addCarried) return;
     const row = 4 * this.work.shape.outChannels;
     const size = this.outPixels * row;
-    this.rows(features, { read: this.rate * size, written: size, size, rows: this.outPixels });
+    this.rows(features, 'scatter', { bytes: (1 + this.rate) * size, size, rows: this.outPixels });
   }
 
   private residual(features: Features, group: readonly Primitive[]): void {
@@ -378,6 +418,6 @@ class NativeBlock {
     const inPlace = this.adaptive && group.includes('scatter');
     const touched = (inPlace ? this.rate : 1) * size;
     const rows = (inPlace ? this.rate : 1) * this.outPixels;
-    this.rows(features, { read: 2 * touched, written: touched, size, rows });
+    this.rows(features, 'add', { bytes: 3 * touched, size, rows });
   }
 }

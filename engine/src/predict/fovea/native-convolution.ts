@@ -51,7 +51,7 @@ export interface NativeConvolution {
 }
 
 /** Fewest channels for which Winograd's algorithm is used. */
-const fewestSquareChannels = 16;
+export const fewestSquareChannels = 16;
 
 /** True when whole squares cost less than single pixels: `winograd_pays` in engine/native/infer/winograd.cc. */
 export function winogradPays(squares: number, pixels: number): boolean {
@@ -173,10 +173,22 @@ function addTiles(
   }
 }
 
+/** Amounts of bytes that are told apart by the level that holds them. */
+export type LevelledName =
+  | 'read'
+  | 'write'
+  | 'weights'
+  | 'residual'
+  | 'runs'
+  | 'gather'
+  | 'again'
+  | 'scatter'
+  | 'add';
+
 /** Splits the bytes of a tensor of `size` bytes between the levels that can hold it. */
 export function addLevels(
   features: Features,
-  kind: 'read' | 'write' | 'weights' | 'residual' | 'runs' | 'gather' | 'again',
+  kind: LevelledName,
   bytes: number,
   size: number,
   { nearBytes, farBytes }: NativeMachine,
