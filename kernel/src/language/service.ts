@@ -123,22 +123,40 @@ export class LanguageService {
     }, []);
   }
 
-  /**
-   * Takes a cell that has run into account: later cells see what it declares.
-   * @param _executionCount the cell's number, for the protocol's sake: a cell that runs again is a new cell
-   */
-  async commit(code: string, _executionCount?: number): Promise<void> {
+  /** Takes a cell that has run into account: later cells see what it declares. */
+  async commit(code: string): Promise<void> {
     await this.#use(async (client) => {
       const { declared } = this.#checked?.code === code ? this.#checked : await this.#check(client, code);
-      this.#checked = undefined;
-      // Later cells have nothing to see of it.
-      if (declared.size === 0) return;
-      this.#declared = new Map();
-      const { added, dropped } = this.#notebook.commit(code, declared);
-      this.#write(client, added.file, added.text);
-      for (const file of dropped) this.#close(client, file);
-      this.#writeRoot(client);
+      this.#commit(client, code, declared);
     }, undefined);
+  }
+
+  /**
+   * Takes cells that have run into account as if they were one.
+   * @returns `false`, with nothing done, when the server finds anything wrong in them
+   */
+  async commitTogether(codes: readonly string[]): Promise<boolean> {
+    const code = codes.join('\n;\n');
+    return this.#use(async (client) => {
+      const { declared, found, text } = await this.#check(client, code);
+      const wrong = found.some(
+        ({ severity = 1, range }) => severity <= 2 && indexAt(text, range.start) < code.length,
+      );
+      if (wrong) return false;
+      this.#commit(client, code, declared);
+      return true;
+    }, false);
+  }
+
+  #commit(client: LspClient, code: string, declared: ReadonlyMap<string, Declaration>): void {
+    this.#checked = undefined;
+    // Later cells have nothing to see of it.
+    if (declared.size === 0) return;
+    this.#declared = new Map();
+    const { added, dropped } = this.#notebook.commit(code, declared);
+    this.#write(client, added.file, added.text);
+    for (const file of dropped) this.#close(client, file);
+    this.#writeRoot(client);
   }
 
   /** Has the server bind the project with all cells committed, so that the next keystroke need not wait for it. */
@@ -224,7 +242,7 @@ export class LanguageService {
   async #check(
     client: LspClient,
     code: string,
-  ): Promise<{ declared: ReadonlyMap<string, Declaration>; found: readonly LspDiagnostic[] }> {
+  ): Promise<{ declared: ReadonlyMap<string, Declaration>; found: readonly LspDiagnostic[]; text: string }> {
     const guessed = likelyNames(code);
     let { text, found } = this.#checkAs(client, code, guessed);
     let declared = await this.#declarations(client, code);
@@ -234,7 +252,7 @@ export class LanguageService {
       const nested = new Set(undeclaredNames(text, code, diagnostics));
       if (nested.size === 0) {
         this.#declared = declared;
-        return { declared, found: diagnostics };
+        return { declared, found: diagnostics, text };
       }
       declared = new Map([...declared].filter(([name]) => !nested.has(name)));
       ({ text, found } = this.#checkAs(client, code, declared));

@@ -327,4 +327,29 @@ describe('type errors', () => {
       await own.stop();
     }
   });
+
+  it('are told of each cell when many run at once, and all their types are known right after', async () => {
+    const own = await TestKernel.start({ environment: { FOVEA_TYPES: 'on' } });
+    try {
+      const ids = Array.from({ length: 40 }, (_, i) =>
+        own.start(
+          i % 10 === 7
+            ? `const n${i}: string = ${i}`
+            : `const n${i} = { of${i}: ${i} }\nfor (const k in n${i}) k`,
+        ),
+      );
+      for (const id of ids) await own.finished(id);
+      const { content } = await own.request('shell', 'inspect_request', { code: 'n38', cursor_pos: 3 });
+      // What is known by its type, not by its living value.
+      expect(content.data['text/plain']).toMatch(/n38: \{\s*of38: number/);
+      const warned = () =>
+        own.heard
+          .filter(({ type, content: { name } }) => type === 'stream' && name === 'stderr')
+          .map(({ parent, content: { text } }) => [ids.indexOf(parent.msg_id), text.includes('TS2322')]);
+      await expect.poll(() => warned().length, { timeout: 20_000 }).toBe(4);
+      expect(warned()).toEqual([7, 17, 27, 37].map((index) => [index, true]));
+    } finally {
+      await own.stop();
+    }
+  });
 });

@@ -111,6 +111,22 @@ describe('completion', () => {
     expect((await completions('import { blocksO| } from "@fovea/engine"')).matches).toContain('blocksOf');
   });
 
+  it('sees what cells declared that were taken together', async () => {
+    expect(
+      await service.commitTogether([
+        'interface Size { wide: number } // a comment',
+        'const size: Size = { wide: 1 }',
+        '(size.wide + 1).toFixed()',
+        'let label = `x`\nfor (const letter of label) { const nested = letter }',
+      ]),
+    ).toBe(true);
+    expect((await completions('size.')).matches).toEqual(['wide']);
+    expect(await messages('label = "y"; const s: Size = size; s')).toEqual([]);
+    expect(await messages('nested')).toEqual(["TS2304 Cannot find name 'nested'."]);
+    expect(await service.commitTogether(['const fine = 1', 'const odd: string = 2'])).toBe(false);
+    expect((await completions('fin')).matches).not.toContain('fine');
+  });
+
   it('adds what living values have and types do not know', async () => {
     await service.commit('const data: any = JSON.parse(\'{"weight": 1}\');');
     const asked: string[] = [];

@@ -137,17 +137,16 @@ export class Executor {
       return this.#syntaxError(execution, error);
     }
     const typescript = compiled.isExpression ? '' : translated.typescript;
+    let diagnosis: Promise<readonly Diagnostic[]> | undefined;
     if (this.#strict) {
-      const found = await this.#diagnose(execution, typescript);
+      diagnosis = this.#diagnose(execution, typescript);
+      const found = await diagnosis;
       const errors = found.filter(({ severity }) => severity === 'error');
       if (errors.length > 0) return this.#typeErrors(execution, errors);
     }
-    let diagnosis: Promise<readonly Diagnostic[]> | undefined;
-    const diagnose = () => {
+    const timer = setTimeout(() => {
       diagnosis ??= this.#diagnose(execution, typescript);
-      return diagnosis;
-    };
-    const timer = setTimeout(diagnose, CHECK_AFTER_MS);
+    }, CHECK_AFTER_MS);
     const outcome = await this.#runCompiled(execution, compiled, settings);
     clearTimeout(timer);
     if (settings.reset) {
@@ -160,10 +159,9 @@ export class Executor {
       ...outcome,
       afterReply: async () => {
         this.context.history.flush();
-        const warned = this.#warn(execution, diagnose());
-        if (typescript.trim() !== '' && !settings.reset)
-          this.context.introspection.commit(typescript, execution.count);
-        await warned;
+        const ran = settings.reset ? undefined : this.#ran(execution, typescript, diagnosis === undefined);
+        const found = diagnosis ?? ran;
+        if (found) await this.#warn(execution, found);
       },
     };
   }
@@ -245,6 +243,16 @@ export class Executor {
         user_expressions: {},
       },
     };
+  }
+
+  /** Says that a cell has run; resolves to its type errors, if they are still to be found. */
+  #ran(
+    { silent }: Execution,
+    typescript: string,
+    check: boolean,
+  ): Promise<readonly Diagnostic[]> | undefined {
+    if (typescript.trim() === '') return undefined;
+    return this.context.introspection.ran(typescript, check && !silent && this.context.checkTypes);
   }
 
   async #diagnose({ silent }: Execution, typescript: string): Promise<readonly Diagnostic[]> {

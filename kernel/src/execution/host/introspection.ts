@@ -1,3 +1,4 @@
+import { type RanCell, take } from '../../language/batch.js';
 import type { Diagnostic } from '../../language/diagnose.js';
 import type { LanguageService } from '../../language/service.js';
 import type { Json } from '../../protocol/message.js';
@@ -26,6 +27,9 @@ const DIAGNOSE_PATIENCE_MS = 30;
 /** So long after the last cell the language server gets ready for the next question, and not between cells. */
 const PREPARE_AFTER_MS = 150;
 
+/** So many cells at most are taken as one. */
+const TAKEN_TOGETHER = 64;
+
 /**
  * What can be known of code without running it: from TypeScript's language server, which is started with the
  * first cell, and from living values.
@@ -34,7 +38,9 @@ export class Introspection {
   readonly #live: InspectorLiveValues;
   #service: Promise<LanguageService> | undefined;
   #preparation: NodeJS.Timeout | undefined;
-  #uncommitted: { readonly typescript: string; readonly count: number }[] = [];
+  /** Cells that the service does not know of yet. */
+  readonly #ran: (RanCell & { resolve(found: readonly Diagnostic[]): void })[] = [];
+  #taking: Promise<void> | undefined;
 
   constructor(private readonly context: IntrospectionContext) {
     this.#live = new InspectorLiveValues((method, params) => context.runtime.inspector(method, params));
@@ -86,19 +92,24 @@ export class Introspection {
     }
   }
 
-  /** Takes a cell that ran into account for the ones that follow: with the next question, or when there is time. */
-  commit(typescript: string, count: number): void {
-    this.#uncommitted.push({ typescript, count });
-    clearTimeout(this.#preparation);
-    this.#preparation = setTimeout(() => {
-      void this.#language().then((service) => service.prepare());
-    }, PREPARE_AFTER_MS);
+  /**
+   * Takes a cell that ran into account for the ones that follow: at once when its type errors are wanted, else
+   * with the next question.
+   *
+   * @returns its type errors; none when they are not wanted
+   */
+  ran(code: string, check: boolean): Promise<readonly Diagnostic[]> {
+    return new Promise((resolve) => {
+      this.#ran.push({ code, check, resolve });
+      if (check) this.#take().catch(() => undefined);
+      else resolve([]);
+    });
   }
 
   /** Forgets all cells: their variables are gone. */
   reset(): void {
     clearTimeout(this.#preparation);
-    this.#uncommitted = [];
+    for (const { resolve } of this.#ran.splice(0)) resolve([]);
     void this.#service?.then((service) => service.reset());
   }
 
@@ -107,18 +118,40 @@ export class Introspection {
     void this.#service?.then((service) => service.dispose());
   }
 
-  /** The service, started with the first need of it, knowing all cells that ran. */
-  #language(): Promise<LanguageService> {
+  /** The service, knowing all cells that ran. */
+  async #language(): Promise<LanguageService> {
+    await this.#take();
+    return this.#started();
+  }
+
+  /** The service, started with the first need of it. */
+  #started(): Promise<LanguageService> {
     this.#service ??= import('../../language/service.js').then(
       ({ LanguageService }) => new LanguageService({ directory: this.context.directory }),
     );
-    // Taken out now: cells that run after this question are none of its business.
-    const cells = this.#uncommitted.splice(0);
-    return this.#service.then((service) => {
-      // The service takes requests in their order, so that there is no need to wait for these.
-      for (const { typescript, count } of cells) void service.commit(typescript, count);
-      return service;
+    return this.#service;
+  }
+
+  /** Hands the service all cells that ran; those that run meanwhile are handed over together. */
+  #take(): Promise<void> {
+    this.#taking ??= this.#takeAll().finally(() => {
+      this.#taking = undefined;
+      // One may have come in the very moment of the end.
+      if (this.#ran.some(({ check }) => check)) this.#take().catch(() => undefined);
     });
+    return this.#taking;
+  }
+
+  async #takeAll(): Promise<void> {
+    if (this.#ran.length === 0) return;
+    const service = await this.#started();
+    while (this.#ran.length > 0) {
+      const cells = this.#ran.splice(0, TAKEN_TOGETHER);
+      const found = await take(service, cells);
+      for (const [index, { resolve }] of cells.entries()) resolve(found[index] ?? []);
+    }
+    clearTimeout(this.#preparation);
+    this.#preparation = setTimeout(() => void service.prepare(), PREPARE_AFTER_MS);
   }
 }
 

@@ -1,0 +1,58 @@
+import { likelyNames } from './declarations.js';
+import type { Diagnostic } from './diagnose.js';
+
+/** A cell that has run. */
+export interface RanCell {
+  readonly code: string;
+  /** Whether its type errors are wanted. */
+  readonly check: boolean;
+}
+
+/** What taking cells into account needs of the language service. */
+export interface Committer {
+  diagnose(code: string): Promise<readonly Diagnostic[]>;
+  commit(code: string): Promise<void>;
+  /** Takes cells as if they were one; `false`, with nothing done, when anything is wrong in them. */
+  commitTogether(codes: readonly string[]): Promise<boolean>;
+}
+
+/**
+ * Takes cells into account in the order in which they ran. Every module more makes the server build its program
+ * anew, so that cells that wait together, as after Run All, become one module where they declare different names
+ * and have no errors; others are told apart by halves.
+ *
+ * @returns the type errors of each cell
+ */
+export async function take(
+  committer: Committer,
+  cells: readonly RanCell[],
+): Promise<readonly (readonly Diagnostic[])[]> {
+  const [first, ...others] = cells;
+  if (!first) return [];
+  if (others.length === 0) {
+    const found = first.check ? await committer.diagnose(first.code) : [];
+    await committer.commit(first.code);
+    return [found];
+  }
+  const again = firstRepeated(cells);
+  if (again === undefined && (await committer.commitTogether(cells.map(({ code }) => code)))) {
+    return cells.map(() => []);
+  }
+  const middle = again ?? cells.length >> 1;
+  return [
+    ...(await take(committer, cells.slice(0, middle))),
+    ...(await take(committer, cells.slice(middle))),
+  ];
+}
+
+/** Index of the first cell that declares a name of a cell before it. */
+function firstRepeated(cells: readonly RanCell[]): number | undefined {
+  const names = new Set<string>();
+  for (const [index, { code }] of cells.entries()) {
+    for (const name of likelyNames(code)) {
+      if (names.has(name)) return index;
+    }
+    for (const name of likelyNames(code)) names.add(name);
+  }
+  return undefined;
+}
