@@ -31,15 +31,17 @@ bool has_changed(const Mask& mask, long image, const WindowOfCell& window) {
   return false;
 }
 
-void pool_cell(const KernelTable& kernels, const GridPool& pool, long image, int row, int column) {
+void pool_cell(const Machine& machine, const GridPool& pool, long image, int row, int column) {
   const WindowOfCell window = window_of(pool, row, column);
   if (pool.changed && !has_changed(*pool.changed, image, window)) return;
   const long C = pool.input.channels;
   float* sums = pool.pooled + ((image * pool.rows + row) * pool.columns + column) * C;
   std::fill(sums, sums + C, 0.0f);
   for (int y = window.top; y < window.bottom; y++) {
+    // One cell may be a whole large map.
+    if (machine.stop->load(std::memory_order_relaxed)) return;
     const float* line = pool.source + ((image * pool.input.height + y) * pool.input.width) * C;
-    for (int x = window.left; x < window.right; x++) kernels.accumulate(line + x * C, sums, C);
+    for (int x = window.left; x < window.right; x++) machine.kernels->accumulate(line + x * C, sums, C);
   }
   const float scale = 1.0f / static_cast<float>((window.bottom - window.top) * (window.right - window.left));
   for (long c = 0; c < C; c++) sums[c] *= scale;
@@ -62,7 +64,7 @@ void pool_rows(const Machine& machine, const GridPool& pool, long first, long la
     const int from = static_cast<int>(pool.columns * (item % parts) / parts);
     const int to = static_cast<int>(pool.columns * (item % parts + 1) / parts);
     for (int column = from; column < to; column++)
-      pool_cell(*machine.kernels, pool, grid_row / pool.rows, static_cast<int>(grid_row % pool.rows), column);
+      pool_cell(machine, pool, grid_row / pool.rows, static_cast<int>(grid_row % pool.rows), column);
   });
 }
 

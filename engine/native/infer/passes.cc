@@ -97,14 +97,17 @@ void global_pool(const Machine& machine, Extent input, const float* source, Layo
     float* sums = destination + n * C;
     std::fill(sums, sums + C, 0.0f);
     long count = 0;
+    // An image may be large: now and then it is asked whether to stop.
+    const auto goes_on = [&](long i) { return i % chunk_rows != 0 || !machine.stop->load(std::memory_order_relaxed); };
     if (whole) {
-      for (long q = n * plane; q < (n + 1) * plane; q++) machine.kernels->accumulate(source + q * C, sums, C);
+      for (long q = 0; q < plane && goes_on(q); q++)
+        machine.kernels->accumulate(source + (n * plane + q) * C, sums, C);
       count = plane;
     } else {
       const auto& pixels = region->pixels;
       const auto begin = std::lower_bound(pixels.begin(), pixels.end(), n * plane);
       const auto end = std::lower_bound(begin, pixels.end(), (n + 1) * plane);
-      for (auto it = begin; it != end; ++it)
+      for (auto it = begin; it != end && goes_on(it - begin); ++it)
         machine.kernels->accumulate(source + (layout == Layout::map ? *it : it - pixels.begin()) * C, sums, C);
       count = end - begin;
     }

@@ -182,7 +182,7 @@ bool Program::prepare_convolution(Session& session, const Machine& machine, cons
   pass.input = maps_[o[1]].extent;
   pass.source = session.buffer(maps_[o[1]].buffer);
   pass.source_layout = layout_of(o[5]);
-  pass.halo = o[9] < 0 ? nullptr : &halos_[o[9]];
+  pass.halo = pass.source_layout == Layout::halo ? &halos_[o[9]] : nullptr;
   pass.output = maps_[o[2]].extent;
   pass.destination = session.buffer(maps_[o[2]].buffer);
   pass.destination_layout = layout_of(o[6]);

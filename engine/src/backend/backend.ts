@@ -9,7 +9,11 @@ export interface RunOptions {
   /** One masker per block, by block index. */
   readonly maskers: readonly Masker[];
   readonly threads: number;
-  /** Aborts the run within 50 ms; the promise then rejects with FoveaError `aborted`. */
+  /**
+   * Aborts the run; the promise then rejects with FoveaError `aborted`. The native backend stops within 50 ms;
+   * `onnx` and `reference` stop between blocks, for onnxruntime's Node binding cannot end a graph under way (its
+   * `terminate` option exists in the browser only).
+   */
   readonly signal?: AbortSignal;
   /** Called between passes, with the fraction done (0…1) and the name of the node just finished. */
   readonly onProgress?: (fraction: number, name: string) => void;

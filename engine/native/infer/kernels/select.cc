@@ -9,9 +9,11 @@ const KernelTable* select_kernels(const char* forced) {
   int count = 0;
 #if defined(__x86_64__)
   __builtin_cpu_init();
+#if !defined(FOVEA_WITHOUT_AVX512)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
     candidates[count++] = avx512_kernels();
+#endif
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) candidates[count++] = avx2_kernels();
 #elif defined(__aarch64__)
   candidates[count++] = neon_kernels();
