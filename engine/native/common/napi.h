@@ -37,9 +37,10 @@ constexpr napi_typedarray_type array_type<uint8_t>() { return napi_uint8_array; 
 // The arguments of one call.
 class Arguments {
  public:
-  Arguments(napi_env env, napi_callback_info info, size_t count) : env_(env), values_(count) {
+  Arguments(napi_env env, napi_callback_info info, size_t count) : env_(env) {
+    if (count > most) reject("a function of more arguments than there is room for");
     size_t given = count;
-    napi_get_cb_info(env, info, &given, values_.data(), nullptr, nullptr);
+    napi_get_cb_info(env, info, &given, values_, nullptr, nullptr);
     if (given < count)
       reject(std::to_string(given) + " arguments given, " + std::to_string(count) + " are needed");
   }
@@ -90,7 +91,8 @@ class Arguments {
 
  private:
   napi_env env_;
-  std::vector<napi_value> values_;
+  static constexpr size_t most = 8;
+  napi_value values_[most] = {};
 };
 
 inline napi_value make_error(napi_env env, const char* code, const char* message) {

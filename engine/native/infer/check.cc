@@ -59,13 +59,14 @@ void Program::check_tables(const Session& session, const ProgramTables& tables) 
 
   for (size_t i = 0; i < tables.masks.size(); i += 5) {
     const int32_t* m = tables.masks.data() + i;
-    Mask mask{m[0], m[1], m[2], m[3], m[4], {}, {}};
+    Mask mask{m[0], m[1], m[2], m[3], m[4], {}, {}, {}};
     require(m[0] >= 1 && m[1] >= 1 && m[2] >= 1 && m[3] >= m[1] && m[4] >= m[2],
             at("mask", i / 5) + ": the grid must have 1 cell to one a pixel along each axis");
     require(static_cast<double>(m[0]) * m[3] * m[4] < std::numeric_limits<int32_t>::max(),
             at("mask", i / 5) + ": too many pixels");
     mask.cells.assign(mask.cell_count(), 1);
     mask.margins.assign(mask.cell_count(), 0);
+    mask.order.resize(static_cast<size_t>(m[1]) * m[2]);
     masks_.push_back(std::move(mask));
   }
 

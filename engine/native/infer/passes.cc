@@ -226,7 +226,7 @@ void decide_learned(const Machine& machine, const float* pooled, int channels, c
 void decide_salient(const Machine& machine, const float* pooled, int channels, double rate, Mask& mask) {
   const long plane = static_cast<long>(mask.rows) * mask.columns;
   const long kept = std::lround(rate * static_cast<double>(plane));
-  std::vector<int32_t> order(plane);
+  std::vector<int32_t>& order = mask.order;
   for (int n = 0; n < mask.batch; n++) {
     float* energy = mask.margins.data() + n * plane;
     uint8_t* cells = mask.cells.data() + n * plane;

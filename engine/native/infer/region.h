@@ -14,6 +14,8 @@ struct Mask {
   int height, width;  // of the map that the grid covers
   std::vector<uint8_t> cells;
   std::vector<float> margins;
+  // One image's cells in the order of their energy, while they are decided by it.
+  std::vector<int32_t> order;
 
   long cell_count() const { return static_cast<long>(batch) * rows * columns; }
   // Pixel y belongs to cell floor(y * rows / height): the first of a cell is ceil(cell * height / rows).
