@@ -1,4 +1,4 @@
-import { type RanCell, take } from '../../language/batch.js';
+import { type Committer, type RanCell, take } from '../../language/batch.js';
 import type { Diagnostic } from '../../language/diagnose.js';
 import type { LanguageService } from '../../language/service.js';
 import type { Json } from '../../protocol/message.js';
@@ -41,6 +41,7 @@ export class Introspection {
   /** Cells that the service does not know of yet. */
   readonly #ran: (RanCell & { resolve(found: readonly Diagnostic[]): void })[] = [];
   #taking: Promise<void> | undefined;
+  #resets = 0;
 
   constructor(private readonly context: IntrospectionContext) {
     this.#live = new InspectorLiveValues((method, params) => context.runtime.inspector(method, params));
@@ -108,6 +109,7 @@ export class Introspection {
 
   /** Forgets all cells: their variables are gone. */
   reset(): void {
+    this.#resets++;
     clearTimeout(this.#preparation);
     for (const { resolve } of this.#ran.splice(0)) resolve([]);
     void this.#service?.then((service) => service.reset());
@@ -142,12 +144,25 @@ export class Introspection {
     return this.#taking;
   }
 
+  /** The service for cells that ran until now: after a reset nothing is known of them any more. */
+  #committer(service: LanguageService): Committer {
+    const resets = this.#resets;
+    const forgotten = () => resets !== this.#resets;
+    return {
+      diagnose: (code) => service.diagnose(code),
+      commit: async (code) => {
+        if (!forgotten()) await service.commit(code);
+      },
+      commitTogether: async (codes) => forgotten() || service.commitTogether(codes),
+    };
+  }
+
   async #takeAll(): Promise<void> {
     if (this.#ran.length === 0) return;
     const service = await this.#started();
     while (this.#ran.length > 0) {
       const cells = this.#ran.splice(0, TAKEN_TOGETHER);
-      const found = await take(service, cells);
+      const found = await take(this.#committer(service), cells);
       for (const [index, { resolve }] of cells.entries()) resolve(found[index] ?? []);
     }
     clearTimeout(this.#preparation);
