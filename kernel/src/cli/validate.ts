@@ -85,12 +85,12 @@ function asText({ network, device, runs, drift, rows, summary }: Validation): st
     '',
     `${percent(summary.blocksWithin10)} of ${summary.blocks} blocks within 10 % (median error ${percent(summary.medianBlockError)})`,
     `${percent(summary.plansWithin5)} of ${summary.plans} network totals within 5 % (median error ${percent(summary.medianPlanError)})`,
-    `the machine now takes ${Object.entries(drift)
+    `a probe of the calibration now takes ${Object.entries(drift)
       .map(
         ([threads, factor]) =>
           `${factor.toFixed(2)} times as long on ${threads} ${threads === '1' ? 'thread' : 'threads'}`,
       )
-      .join(', ')} as when it was calibrated; at that speed`,
+      .join(', ')} as predicted; at that speed`,
     `  ${percent(summary.atSpeed.blocksWithin10)} of blocks are within 10 %, ${percent(summary.atSpeed.plansWithin5)} of totals within 5 %`,
     `one half of the runs against the other: ${percent(summary.repeated.blocksWithin10)} of blocks within 10 %, ${percent(summary.repeated.plansWithin5)} of totals within 5 %`,
     `S and strategy chosen by prediction: at worst ${percent(summary.worstChoiceLoss)} slower than the best measured, median ${percent(summary.medianChoiceLoss)}`,

@@ -137,7 +137,7 @@ describe('a calibrated device', () => {
           });
         },
       ),
-      { seed: 6, numRuns: 60 },
+      { seed: 6, numRuns: 200 },
     );
   });
 

@@ -12,10 +12,17 @@ import { type FeatureName, featureNames, type NativeMachine } from '../fovea/fea
 import { storeCalibration } from '../this-machine.js';
 import { readCaches } from './caches.js';
 import { evaluate, robustFit, type Sample } from './least-squares.js';
-import { median, outsideOf, plausibleInput, randomTrials, type TimedTrial, timeTrials } from './measure.js';
+import {
+  median,
+  outsideOf,
+  plausibleInput,
+  randomTrials,
+  spreadOf,
+  type TimedTrial,
+  timeTrials,
+} from './measure.js';
 import { measurePeaks } from './peaks.js';
 import { probeNetworks } from './probe-networks.js';
-import { ReferenceRuns } from './reference.js';
 import { samplesOf } from './samples.js';
 
 /** How to calibrate; everything has a sensible default. */
@@ -86,13 +93,11 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
   const probes = await openProbes(backend);
   try {
     const timings = new Map<number, TimedTrial[][]>();
-    const references = new ReferenceRuns();
     const counts = threadCounts(cores);
     for (let round = 0; round < 1 || elapsed() < seconds; round++) {
       for (const threads of counts) {
         const kept = timings.get(threads) ?? probes.map(() => []);
         timings.set(threads, kept);
-        await references.run(probes[0]!, threads, signal);
         for (const [i, { network, session, input }] of probes.entries()) {
           if (round > 0 && elapsed() > seconds) break;
           onProgress?.(Math.min(0.99, elapsed() / seconds), `${network.name}, ${threads} threads`);
@@ -106,15 +111,12 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
     }
     const isa = isaOf(timings);
     const machine = { ...(registerTiles[isa] ?? registerTiles.portable!), ...caches };
-    const fits = counts.map((threads) => ({
-      ...fitOf(threads, probes, timings.get(threads)!, machine),
-      referenceMs: references.timeMs(threads),
-    }));
+    const fits = counts.map((threads) => fitOf(threads, probes, timings.get(threads)!, machine));
     const calibration: NativeCalibration = { kind: 'native', isa, machine, fits };
     const device = deviceOf(calibration, peaks, cores);
     const path = store ? storeCalibration(device, isa) : undefined;
     onProgress?.(1, 'done');
-    const spread = references.spread;
+    const spread = median([...timings.values()].flat(2).map(({ profiles }) => spreadOf(profiles)));
     return { device, seconds: elapsed(), spread, ...(path === undefined ? {} : { path }) };
   } finally {
     for (const { session } of probes) session.dispose();

@@ -65,10 +65,13 @@ export function robustFit(
   let costs = nonNegativeLeastSquares(samples, features);
   for (let round = 0; round < rounds; round++) {
     const damped = samples.map((sample) => {
-      const excess = (sample.time - evaluate(sample.amounts, costs)) * Math.sqrt(sample.weight);
-      if (Math.abs(excess) <= tolerance) return sample;
-      const factor = tolerance / Math.abs(excess);
-      return { ...sample, weight: sample.weight * factor };
+      const predicted = evaluate(sample.amounts, costs);
+      // Relative to what lies between measurement and prediction: relative to the measurement alone, samples that
+      // took too long would count less than those that took too little.
+      const ratio = Math.min(4, Math.max(0.25, predicted / sample.time));
+      const weight = sample.weight / ratio;
+      const excess = Math.abs(sample.time - predicted) * Math.sqrt(weight);
+      return { ...sample, weight: excess <= tolerance ? weight : (weight * tolerance) / excess };
     });
     costs = nonNegativeLeastSquares(damped, features);
   }

@@ -11,6 +11,7 @@ import type { Strategy } from '../../plan/strategy.js';
 import type { Profile } from '../../profile.js';
 import { Random } from '../../random.js';
 import { Tensor } from '../../tensor.js';
+import { Disturbance } from './others.js';
 
 /** A plan to be timed, with the maskers that decide for it. */
 export interface Trial {
@@ -30,7 +31,7 @@ export interface Job {
 export interface TimedTrial {
   readonly trial: Trial;
   readonly masks: readonly Mask[];
-  /** One of every run that counts, in order. */
+  /** One of every run that counts, in order: those that other programs disturbed are left out. */
   readonly profiles: readonly Profile[];
 }
 
@@ -102,9 +103,14 @@ export async function timeTrials(
   for (let round = 0; round < rounds; round++) {
     for (let first = 0; first < records.length; first += together) {
       onProgress?.((round + first / records.length) / rounds);
+      const group = records.slice(first, first + together);
       for (let run = 0; run <= runs; run++) {
-        for (const record of records.slice(first, first + together)) await record.run(run > 0);
+        const disturbance = new Disturbance();
+        for (const record of group) await record.run(run > 0);
         await referenceRecord?.run(true);
+        const { cores } = disturbance;
+        for (const record of group) record.disturbed(cores);
+        referenceRecord?.disturbed(cores);
       }
     }
   }
@@ -114,7 +120,7 @@ export async function timeTrials(
 
 /** Collects the runs of one job. */
 class Recording {
-  private readonly profiles: Profile[] = [];
+  private readonly runs: { readonly profile: Profile; cores: number }[] = [];
   private masks: readonly Mask[] = [];
 
   constructor(
@@ -132,13 +138,28 @@ class Recording {
       threads,
       ...(signal ? { signal } : {}),
     });
-    if (counts) this.profiles.push(profile);
+    if (counts) this.runs.push({ profile, cores: Number.POSITIVE_INFINITY });
     this.masks = masks;
   }
 
-  get timed(): TimedTrial {
-    return { trial: this.job.trial, masks: this.masks, profiles: this.profiles };
+  /** Says how many cores others kept busy around the runs that have not been told of yet. */
+  disturbed(cores: number): void {
+    for (const run of this.runs) if (run.cores === Number.POSITIVE_INFINITY) run.cores = cores;
   }
+
+  get timed(): TimedTrial {
+    return { trial: this.job.trial, masks: this.masks, profiles: calmest(this.runs) };
+  }
+}
+
+/** Cores busy with something else below which a run counts as undisturbed. */
+const calmCores = 0.1;
+
+/** Undisturbed runs, or else the calmer half, in the order in which they ran. */
+function calmest(runs: readonly { readonly profile: Profile; readonly cores: number }[]): Profile[] {
+  const sorted = runs.map(({ cores }) => cores).sort((a, b) => a - b);
+  const limit = Math.max(calmCores, sorted[(sorted.length - 1) >> 1] ?? 0);
+  return runs.filter(({ cores }) => cores <= limit).map(({ profile }) => profile);
 }
 
 /** Median of numbers; the lower of the middle two. */

@@ -14,7 +14,10 @@ function costOf({ values }: Features, costs: Float64Array): PassCost {
   return { computeMs: split.compute, dataMs: split.data, overheadMs: split.overhead };
 }
 
-/** Costs of a block's groups on a calibrated machine. */
+/**
+ * Costs of a block's groups on a calibrated machine. A dense block is never costed above its primitives pass by
+ * pass, which adaptive plans may run too: dense execution is not made to look slower than it need be.
+ */
 export function calibratedBlockCosts(
   work: BlockWork,
   calibration: NativeCalibration,
@@ -22,7 +25,23 @@ export function calibratedBlockCosts(
 ): PassCost[] {
   const { costs } = costsFor(calibration, threads);
   const setting = { machine: calibration.machine, threads, costs };
-  return nativeBlockFeatures(work, setting).map((features) => costOf(features, costs));
+  const costsOf = (given: BlockWork) =>
+    nativeBlockFeatures(given, setting).map((features) => costOf(features, costs));
+  const planned = costsOf(work);
+  if (work.plan.mode !== 'dense') return planned;
+  const sequence = work.plan.groups.flatMap(({ primitives }) => primitives);
+  const groups = sequence.map((primitive) => ({ primitives: [primitive] }));
+  const apart = costsOf({ ...work, plan: { ...work.plan, groups } });
+  const ratio = Math.min(1, totalOf(apart) / totalOf(planned));
+  return planned.map(({ computeMs, dataMs, overheadMs }) => ({
+    computeMs: computeMs * ratio,
+    dataMs: dataMs * ratio,
+    overheadMs: overheadMs * ratio,
+  }));
+}
+
+function totalOf(costs: readonly PassCost[]): number {
+  return costs.reduce((sum, { computeMs, dataMs, overheadMs }) => sum + computeMs + dataMs + overheadMs, 0);
 }
 
 /** Cost of a dense node outside blocks on a calibrated machine; undefined where shapes are not known. */

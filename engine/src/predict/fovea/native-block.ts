@@ -12,7 +12,8 @@ import {
   fewestSquareChannels,
   type NativeConvolution,
 } from './native-convolution.js';
-import { bandsOf, isSquareable, type StreamedPass } from './native-stream.js';
+import { NativeFusion } from './native-fusion.js';
+import { bandsOf, isSquareable } from './native-stream.js';
 import { type BlockWork, computedCoverage } from './work.js';
 
 /** Rows that one item of a row-by-row pass works on. */
@@ -45,9 +46,9 @@ class NativeBlock {
   private readonly sequence: readonly Primitive[];
   private readonly shares: readonly number[];
   private readonly adaptive: boolean;
-  /** Branch convolutions up to this one run everywhere. */
   private readonly outPixels: number;
   private readonly rate: number;
+  private readonly fusion: NativeFusion;
 
   constructor(
     private readonly work: BlockWork,
@@ -60,6 +61,7 @@ class NativeBlock {
     this.adaptive = plan.mode === 'adaptive';
     this.outPixels = batch * shape.outHeight * shape.outWidth;
     this.rate = this.adaptive ? coverage.rate : 1;
+    this.fusion = new NativeFusion(work, this.sequence, this.shares, setting.threads);
   }
 
   add(features: Features, primitive: Primitive, group: readonly Primitive[]): void {
@@ -312,7 +314,7 @@ class NativeBlock {
     const share = this.shares[layer]!;
     const partly = this.adaptive && share < 1;
     const squares = partly ? coverage.squares?.[layer] : undefined;
-    const stream = this.streamOf(layer, group);
+    const stream = this.fusion.streamOf(layer, group);
     this.convolve(
       features,
       this.block.branch[layer]!,
@@ -322,58 +324,14 @@ class NativeBlock {
         share,
         ...(squares === undefined ? {} : { squares }),
         expected: partly && coverage.expected === true,
-        residual: this.carriesAdd(layer, group),
-        inputStreamed: this.streamsInto(layer, group) || (layer === 0 && group.includes('pool')),
-        outputStreamed: this.streamsInto(layer + 1, group),
+        residual: this.fusion.carriesAdd(layer, group),
+        inputStreamed:
+          this.fusion.streamsInto(layer, group) || (layer === 0 && this.fusion.poolsFirst(group)),
+        outputStreamed: this.fusion.streamsInto(layer + 1, group),
         ...(stream.length > 1 ? bandsOf(stream, this.setting.threads) : {}),
+        ...(layer === 0 && this.fusion.poolsFirst(group) ? { calls: this.fusion.pooledBands } : {}),
       },
     );
-  }
-
-  /** The convolutions that run band by band with `layer`, itself among them. */
-  private streamOf(layer: number, group: readonly Primitive[]): StreamedPass[] {
-    let first = layer;
-    while (this.streamsInto(first, group)) first--;
-    const passes: StreamedPass[] = [];
-    do {
-      const { height, width } = this.work.shape.branch[first]!;
-      const exact = this.work.coverage.expected !== true;
-      passes.push({
-        convolution: this.block.branch[first]!,
-        pixels: (exact ? this.shares[first]! : 1) * this.work.batch * height * width,
-      });
-      first++;
-    } while (this.streamsInto(first, group));
-    return passes;
-  }
-
-  /** True when convolution `layer` runs band by band with the one before it: both in one group, once the mask is known. */
-  private streamsInto(layer: number, group: readonly Primitive[]): boolean {
-    if (layer < 1 || layer >= this.block.branch.length) return false;
-    if (this.block.squeezeExcitation?.after === layer - 1) return false;
-    const together = [`conv${layer}`, `conv${layer + 1}`].every((name) => group.includes(name as Primitive));
-    return together && !conv1RunsDense(this.work.plan);
-  }
-
-  /** The last convolution adds the shortcut itself when both are in one pass. */
-  private carriesAdd(layer: number, group: readonly Primitive[]): boolean {
-    const { branch, squeezeExcitation } = this.block;
-    return (
-      layer === branch.length - 1 &&
-      branch[layer]!.activation === 'none' &&
-      squeezeExcitation?.after !== layer &&
-      group.includes('add') &&
-      (!this.sequence.includes('scatter') || group.includes('scatter')) &&
-      this.sequence.indexOf('projection') < this.sequence.indexOf(`conv${layer + 1}` as Primitive)
-    );
-  }
-
-  private get addCarried(): boolean {
-    const last = this.block.branch.length - 1;
-    const group = this.work.plan.groups.find(({ primitives }) =>
-      primitives.includes(`conv${last + 1}` as Primitive),
-    );
-    return group !== undefined && this.carriesAdd(last, group.primitives);
   }
 
   /** Computed everywhere; in two passes when inactive pixels are finished here. */
@@ -406,14 +364,14 @@ class NativeBlock {
   }
 
   private scatter(features: Features, group: readonly Primitive[]): void {
-    if (!this.adaptive || group.includes('add') || this.addCarried) return;
+    if (!this.adaptive || group.includes('add') || this.fusion.addCarried) return;
     const row = 4 * this.work.shape.outChannels;
     const size = this.outPixels * row;
     this.rows(features, 'scatter', { bytes: (1 + this.rate) * size, size, rows: this.outPixels });
   }
 
   private residual(features: Features, group: readonly Primitive[]): void {
-    if (this.addCarried) return;
+    if (this.fusion.addCarried) return;
     const size = this.outPixels * 4 * this.work.shape.outChannels;
     const inPlace = this.adaptive && group.includes('scatter');
     const touched = (inPlace ? this.rate : 1) * size;

@@ -76,6 +76,7 @@ function exactItems(
     count: blocks * parts,
     tiles: blocks * Math.ceil(units / blocks / tileRows),
     prepared: units * parts,
-    share: Math.ceil(items / threads) / items,
+    // On average the last item is half done when the other threads run out of work.
+    share: 1 / threads + (0.5 * (1 - 1 / threads)) / items,
   };
 }

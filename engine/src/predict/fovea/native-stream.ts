@@ -2,7 +2,7 @@ import type { Convolution } from '../../network/network.js';
 import { winogradProducts } from './native-packing.js';
 
 /** Bytes of a band's intermediates, a thread, and the fewest pixels of a band: engine/native/infer/stream.cc. */
-const bandBytes = 192 * 1024;
+export const bandBytes = 192 * 1024;
 const fewestPixels = 96;
 
 /** One convolution of those that run band by band. */

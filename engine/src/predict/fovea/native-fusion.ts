@@ -1,0 +1,82 @@
+import { maskGrid } from '../../mask/geometry.js';
+import type { Block } from '../../network/network.js';
+import type { Primitive } from '../../plan/plan.js';
+import { conv1RunsDense } from '../../plan/validate.js';
+import { bandBytes, type StreamedPass } from './native-stream.js';
+import type { BlockWork } from './work.js';
+
+/** Which primitives of a block's plan the native backend carries out together. */
+export class NativeFusion {
+  private readonly block: Block;
+
+  /**
+   * @param sequence the plan's primitives in order
+   * @param shares fraction of each convolution's output that is computed
+   */
+  constructor(
+    private readonly work: BlockWork,
+    private readonly sequence: readonly Primitive[],
+    private readonly shares: readonly number[],
+    private readonly threads: number,
+  ) {
+    this.block = work.block;
+  }
+
+  /** True when the pool runs band by band with conv1, so that the input is read once. */
+  poolsFirst(group: readonly Primitive[]): boolean {
+    return group.includes('pool') && conv1RunsDense(this.work.plan) && this.block.branch.length > 1;
+  }
+
+  get pooledBands(): number {
+    const { shape, plan, batch } = this.work;
+    const bytes = 4 * batch * shape.inHeight * shape.inWidth * shape.inChannels;
+    const { rows } = maskGrid(shape.outHeight, shape.outWidth, plan.granularity);
+    return Math.min(Math.max(1, Math.floor(bytes / (this.threads * bandBytes))), batch * rows);
+  }
+
+  /** The convolutions that run band by band with `layer`, itself among them. */
+  streamOf(layer: number, group: readonly Primitive[]): StreamedPass[] {
+    let first = layer;
+    while (this.streamsInto(first, group)) first--;
+    const passes: StreamedPass[] = [];
+    do {
+      const { height, width } = this.work.shape.branch[first]!;
+      const exact = this.work.coverage.expected !== true;
+      passes.push({
+        convolution: this.block.branch[first]!,
+        pixels: (exact ? this.shares[first]! : 1) * this.work.batch * height * width,
+      });
+      first++;
+    } while (this.streamsInto(first, group));
+    return passes;
+  }
+
+  /** True when convolution `layer` runs band by band with the one before it: both in one group, once the mask is known. */
+  streamsInto(layer: number, group: readonly Primitive[]): boolean {
+    if (layer < 1 || layer >= this.block.branch.length) return false;
+    if (this.block.squeezeExcitation?.after === layer - 1) return false;
+    const together = [`conv${layer}`, `conv${layer + 1}`].every((name) => group.includes(name as Primitive));
+    return together && !conv1RunsDense(this.work.plan);
+  }
+
+  /** The last convolution adds the shortcut itself when both are in one pass. */
+  carriesAdd(layer: number, group: readonly Primitive[]): boolean {
+    const { branch, squeezeExcitation } = this.block;
+    return (
+      layer === branch.length - 1 &&
+      branch[layer]!.activation === 'none' &&
+      squeezeExcitation?.after !== layer &&
+      group.includes('add') &&
+      (!this.sequence.includes('scatter') || group.includes('scatter')) &&
+      this.sequence.indexOf('projection') < this.sequence.indexOf(`conv${layer + 1}` as Primitive)
+    );
+  }
+
+  get addCarried(): boolean {
+    const last = this.block.branch.length - 1;
+    const group = this.work.plan.groups.find(({ primitives }) =>
+      primitives.includes(`conv${last + 1}` as Primitive),
+    );
+    return group !== undefined && this.carriesAdd(last, group.primitives);
+  }
+}
