@@ -191,7 +191,7 @@ async function measure() {
   const validation = await validate(network, {
     granularities: [1, 2, 4, 7, 8, Number.POSITIVE_INFINITY],
     rates: [0.1, 0.3, 0.5, 0.7, 1],
-    runs: 5,
+    runs: 6,
     onProgress: (fraction, what) => process.stderr.write(`\r${Math.round(100 * fraction)} % ${what}   `),
   });
   const stageOf = network.nodes.flatMap((node) => (node.kind === 'block' ? [node.block.stage] : []));
@@ -206,6 +206,7 @@ async function measure() {
     date: new Date().toISOString().slice(0, 10),
     network: validation.network,
     summary: validation.summary,
+    drift: validation.drift[1],
     rows: validation.rows.map(
       ({ strategy, granularity, rate, threads, measuredMs, predictedMs, blocks }) => ({
         strategy,
@@ -224,7 +225,7 @@ async function measure() {
   return measured;
 }
 
-function measuredPart({ machine, cores, date, network, rows, summary }) {
+function measuredPart({ machine, cores, date, network, rows, summary, drift }) {
   const dense = rows.find(({ strategy }) => strategy === 'dense');
   const measuredRates = [...new Set(rows.filter((row) => row !== dense).map(({ rate }) => rate))];
   const sizes = [...new Set(rows.filter((row) => row !== dense).map(({ granularity }) => granularity))];
@@ -298,12 +299,13 @@ function measuredPart({ machine, cores, date, network, rows, summary }) {
     '',
     '### How far predictions were from measurements',
     '',
-    `${percent(summary.blocksWithin10)} of ${summary.blocks} blocks within 10 % (median error ${percent(summary.medianBlockError)}),`,
-    `${percent(summary.blocksWithin10Unbiased)} with the common bias of ${percent(summary.bias)} taken out;`,
+    `${percent(summary.blocksWithin10)} of ${summary.blocks} blocks within 10 % (median error ${percent(summary.medianBlockError)});`,
     `${percent(summary.plansWithin5)} of ${summary.plans} network totals within 5 % (median error ${percent(summary.medianPlanError)}).`,
-    `Taking S and strategy as predicted cost at most ${percent(summary.worstChoiceLoss)} over the best measured`,
-    `(median ${percent(summary.medianChoiceLoss)}). The measurements themselves: the median of equal runs took`,
-    `${percent(summary.medianSpread)} longer than the shortest.`,
+    `A probe of the calibration took ${drift.toFixed(2)} times as long as at the calibration; at that speed of the`,
+    `machine ${percent(summary.atSpeed.blocksWithin10)} of the blocks are within 10 % and ${percent(summary.atSpeed.plansWithin5)} of the totals within 5 %.`,
+    `Measured against itself, one half of the runs against the other: ${percent(summary.repeated.blocksWithin10)} and`,
+    `${percent(summary.repeated.plansWithin5)}. Taking S and strategy as predicted cost at most ${percent(summary.worstChoiceLoss)} over the`,
+    `best measured (median ${percent(summary.medianChoiceLoss)}).`,
   ];
   return parts.join('\n');
 }

@@ -46,8 +46,8 @@ export interface Validation {
   readonly device: string;
   readonly runs: number;
   /**
-   * By number of threads: how many times as long a probe of the calibration took during this measurement as is
-   * predicted for it. Clocks and neighbours move it from minute to minute.
+   * By number of threads: how many times as long a probe of the calibration took during this measurement as
+   * during the calibration. Clocks and neighbours move it from minute to minute.
    */
   readonly drift: Readonly<Record<number, number>>;
   readonly rows: readonly PlanComparison[];
@@ -112,7 +112,7 @@ export async function validate(network: Network, options: ValidateOptions = {}):
             ),
         },
       );
-      drift[count] = driftOf(device, reference, measured.reference);
+      drift[count] = driftOf(device, count, measured.reference);
       measured.timed.forEach((timed, i) => {
         const trial = trials[i]!;
         const predicted = predictTrial(network, device, trial, timed.masks, height, width);
@@ -136,14 +136,10 @@ async function openReference(backend: Backend, device: Device): Promise<Referenc
   return { network, session, input: plausibleInput(network, 1, height, width) };
 }
 
-/** How many times as long the reference takes now as is predicted for it; 1 where there is none. */
-function driftOf(device: Device, probe: ReferenceProbe | undefined, timed: TimedTrial | undefined): number {
-  if (!probe || !timed) return 1;
-  const { plan, threads } = timed.trial;
-  const { ops } = predict(probe.network, { device, plan, threads, batch: 1 });
-  // Without what a run takes outside its passes, which is predicted as the last of them.
-  const predictedMs = ops.slice(0, -1).reduce((sum, op) => sum + op.totalMs, 0);
-  return referenceMs(timed) / predictedMs;
+/** How many times as long the reference takes now as at the calibration; 1 where that is not known. */
+function driftOf(device: Device, threads: number, reference: TimedTrial | undefined): number {
+  const before = calibrationOf(device)?.fits.find((fit) => fit.threads === threads)?.referenceMs;
+  return before && reference ? referenceMs(reference.profiles) / before : 1;
 }
 
 function predictTrial(

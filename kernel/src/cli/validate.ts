@@ -90,7 +90,7 @@ function asText({ network, device, runs, drift, rows, summary }: Validation): st
         ([threads, factor]) =>
           `${factor.toFixed(2)} times as long on ${threads} ${threads === '1' ? 'thread' : 'threads'}`,
       )
-      .join(', ')} as predicted; at that speed`,
+      .join(', ')} as at the calibration; at that speed`,
     `  ${percent(summary.atSpeed.blocksWithin10)} of blocks are within 10 %, ${percent(summary.atSpeed.plansWithin5)} of totals within 5 %`,
     `one half of the runs against the other: ${percent(summary.repeated.blocksWithin10)} of blocks within 10 %, ${percent(summary.repeated.plansWithin5)} of totals within 5 %`,
     `S and strategy chosen by prediction: at worst ${percent(summary.worstChoiceLoss)} slower than the best measured, median ${percent(summary.medianChoiceLoss)}`,

@@ -3,6 +3,7 @@ import type { Backend, Session } from '../../backend/backend.js';
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import { networkShapes } from '../../network/walk.js';
+import type { Profile } from '../../profile.js';
 import { getBackend } from '../../run/backends.js';
 import type { Tensor } from '../../tensor.js';
 import type { NativeCalibration, NativeFit } from '../calibration.js';
@@ -23,6 +24,7 @@ import {
 } from './measure.js';
 import { measurePeaks } from './peaks.js';
 import { probeNetworks } from './probe-networks.js';
+import { referenceJob, referenceMs } from './reference.js';
 import { samplesOf } from './samples.js';
 
 /** How to calibrate; everything has a sensible default. */
@@ -93,30 +95,36 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
   const probes = await openProbes(backend);
   try {
     const timings = new Map<number, TimedTrial[][]>();
+    const references = new Map<number, Profile[]>();
     const counts = threadCounts(cores);
     for (let round = 0; round < 1 || elapsed() < seconds; round++) {
       for (const threads of counts) {
         const kept = timings.get(threads) ?? probes.map(() => []);
         timings.set(threads, kept);
+        const reference = referenceJob(probes[0]!, threads);
         for (const [i, { network, session, input }] of probes.entries()) {
           if (round > 0 && elapsed() > seconds) break;
           onProgress?.(Math.min(0.99, elapsed() / seconds), `${network.name}, ${threads} threads`);
           const count = round === 0 ? trialsOfFirstRound : trialsOfRound;
           const trials = randomTrials(network, count, threads, 1000 * round + 10 * threads + i);
           const jobs = trials.map((trial) => ({ session, input, trial }));
-          const { timed } = await timeTrials(jobs, { runs: runsOfTrial, signal });
-          kept[i]!.push(...timed);
+          const measured = await timeTrials(jobs, { runs: runsOfTrial, reference, signal });
+          kept[i]!.push(...measured.timed);
+          references.set(threads, [...(references.get(threads) ?? []), ...measured.reference!.profiles]);
         }
       }
     }
     const isa = isaOf(timings);
     const machine = { ...(registerTiles[isa] ?? registerTiles.portable!), ...caches };
-    const fits = counts.map((threads) => fitOf(threads, probes, timings.get(threads)!, machine));
+    const fits = counts.map((threads) => ({
+      ...fitOf(threads, probes, timings.get(threads)!, machine),
+      referenceMs: referenceMs(references.get(threads)!),
+    }));
     const calibration: NativeCalibration = { kind: 'native', isa, machine, fits };
     const device = deviceOf(calibration, peaks, cores);
     const path = store ? storeCalibration(device, isa) : undefined;
     onProgress?.(1, 'done');
-    const spread = median([...timings.values()].flat(2).map(({ profiles }) => spreadOf(profiles)));
+    const spread = median([...references.values()].map(spreadOf));
     return { device, seconds: elapsed(), spread, ...(path === undefined ? {} : { path }) };
   } finally {
     for (const { session } of probes) session.dispose();

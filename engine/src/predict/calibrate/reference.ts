@@ -2,10 +2,11 @@ import type { Session } from '../../backend/backend.js';
 import type { Network } from '../../network/network.js';
 import { makePlan } from '../../plan/make-plan.js';
 import { dense } from '../../plan/strategies.js';
+import type { Profile } from '../../profile.js';
 import type { Tensor } from '../../tensor.js';
-import { type Job, medianProfile, type TimedTrial } from './measure.js';
+import { type Job, medianProfile } from './measure.js';
 
-/** A network that is predicted well because it was calibrated with, ready to run. */
+/** A network that is timed at every calibration and validation, ready to run. */
 export interface ReferenceProbe {
   readonly network: Network;
   readonly session: Session;
@@ -19,7 +20,7 @@ export function referenceJob({ network, session, input }: ReferenceProbe, thread
 }
 
 /** Time of a reference's passes, each the median of its runs, ms. */
-export function referenceMs({ profiles }: Pick<TimedTrial, 'profiles'>): number {
+export function referenceMs(profiles: readonly Profile[]): number {
   const { ops } = medianProfile(profiles);
   return ops.reduce((sum, op) => sum + op.totalMs, 0);
 }
