@@ -6,6 +6,14 @@ namespace fovea {
 
 namespace {
 
+// How long the caller of a pass polls for workers that are still in it: longer than an item takes.
+constexpr auto patience = std::chrono::microseconds(300);
+
+// The fields of the gate, from the lowest bit: workers in the pass, whether it is open, threads it wants.
+constexpr uint64_t gate_open = uint64_t{1} << 31;
+constexpr uint64_t gate_workers = gate_open - 1;
+constexpr int gate_threads_shift = 32;
+
 // How long an idle worker polls before it sleeps: longer than the gap between two passes of a run, shorter
 // than anyone would notice after the last.
 constexpr auto polling_time = std::chrono::microseconds(200);
@@ -52,23 +60,33 @@ void ThreadPool::run(int threads, const Work& work) {
   grow(threads);
   work_ = work;
   next_.store(0, std::memory_order_relaxed);
-  running_.store(threads - 1, std::memory_order_relaxed);
+  gate_.store(static_cast<uint64_t>(threads) << gate_threads_shift | gate_open, std::memory_order_seq_cst);
   for (int t = 0; t < threads - 1; t++) workers_[t]->calls.fetch_add(1, std::memory_order_seq_cst);
   if (sleeping_.load(std::memory_order_seq_cst) > 0) {
     std::lock_guard<std::mutex> lock(mutex_);
     wake_.notify_all();
   }
   take_items(0);
-  for (int spins = 0; running_.load(std::memory_order_acquire) > 0; spins++) {
-    if (spins < 4000)
-      pause();
-    else
-      std::this_thread::yield();
+  gate_.fetch_and(~gate_open, std::memory_order_acq_rel);
+  const auto closed_at = std::chrono::steady_clock::now();
+  for (int spins = 1; gate_.load(std::memory_order_acquire) & gate_workers; spins++) {
+    pause();
+    // Somebody else has taken the worker's core: an idle core here lets the system move it over.
+    if (spins % 64 == 0 && std::chrono::steady_clock::now() - closed_at > patience)
+      std::this_thread::sleep_for(std::chrono::microseconds(20));
   }
 }
 
+bool ThreadPool::join(int thread) {
+  uint64_t gate = gate_.load(std::memory_order_acquire);
+  do {
+    if (!(gate & gate_open) || static_cast<uint64_t>(thread) >= gate >> gate_threads_shift) return false;
+  } while (!gate_.compare_exchange_weak(gate, gate + 1, std::memory_order_acq_rel, std::memory_order_acquire));
+  return true;
+}
+
 void ThreadPool::serve(Worker& worker, int thread) {
-  for (unsigned answered = 0;; answered++) {
+  for (unsigned answered = 0;;) {
     const auto idle_since = std::chrono::steady_clock::now();
     for (int spins = 0; worker.calls.load(std::memory_order_acquire) == answered; spins++) {
       pause();
@@ -78,9 +96,12 @@ void ThreadPool::serve(Worker& worker, int thread) {
       wake_.wait(lock, [&] { return worker.calls.load(std::memory_order_seq_cst) != answered; });
       sleeping_.fetch_sub(1, std::memory_order_seq_cst);
     }
+    // Before looking whether to quit, or the call that says so might count as answered.
+    answered = worker.calls.load(std::memory_order_acquire);
     if (quit_) return;
+    if (!join(thread)) continue;
     take_items(thread);
-    running_.fetch_sub(1, std::memory_order_release);
+    gate_.fetch_sub(1, std::memory_order_release);
   }
 }
 

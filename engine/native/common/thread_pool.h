@@ -1,6 +1,7 @@
 // Threads that share the items of a pass. One pass runs at a time; its caller takes part.
 #pragma once
 #include <atomic>
+#include <cstdint>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -49,13 +50,16 @@ class ThreadPool {
 
   void run(int threads, const Work& work);
   void take_items(int thread);
+  bool join(int thread);
   void serve(Worker& worker, int thread);
   void grow(int threads);
 
   std::vector<std::unique_ptr<Worker>> workers_;
   Work work_{};
   alignas(64) std::atomic<long> next_{0};
-  alignas(64) std::atomic<int> running_{0};
+  // The pass that may be joined: how many threads it wants, whether it is open, and how many workers are in it.
+  // A pass waits for those alone, not for workers that the system has not let run meanwhile.
+  alignas(64) std::atomic<uint64_t> gate_{0};
   std::atomic<int> sleeping_{0};
   std::atomic<bool> quit_{false};
   std::mutex mutex_;
