@@ -111,9 +111,9 @@ function planName(plan: BlockQuestion['plan']): string {
 
 function questionName({ block, shape, plan, coverage, nextCells }: BlockQuestion, setting: Setting): string {
   const { rate, branch, cells, expected } = coverage;
-  // Of random masks the rates say it all; two given masks of the same rates may lie differently.
-  const squares = expected ? '' : coverage.squares;
-  return `${shapeName(block, shape)} ${setting.batch} ${setting.threads} ${nextCells} ${rate} ${cells} ${branch} ${squares} ${planName(plan)}`;
+  // Of random masks rate and plan say it all; two given masks of the same rates may lie differently.
+  const masks = expected ? branch[0] : `${cells} ${branch} ${coverage.squares}`;
+  return `${shapeName(block, shape)} ${setting.batch} ${setting.threads} ${nextCells} ${rate} ${masks} ${planName(plan)}`;
 }
 
 /** Predicts one block, or repeats what was predicted for another just like it. */
