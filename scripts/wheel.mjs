@@ -1,11 +1,12 @@
 /**
- * npm run wheel [-- FOLDER]: packs the labextension and the kernelspec into a wheel for pip, with Node alone.
+ * npm run wheel [-- FOLDER]: packs the labextension, the kernelspec and what teaches papermill to write TypeScript
+ * into a wheel for pip, with Node alone.
  * The kernel itself stays an npm package: the kernelspec in the wheel calls `fovea`, which must be on the PATH
  * of whoever starts Jupyter.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join, relative, resolve, sep } from 'node:path';
+import { join, posix, relative, resolve, sep } from 'node:path';
 import { zipSync } from 'fflate';
 import { build, ensureInstalled, root } from './steps.mjs';
 
@@ -26,8 +27,8 @@ const add = (path, content) => files.set(path, Buffer.from(content));
 function addFolder(folder, path) {
   for (const entry of readdirSync(folder, { recursive: true }).sort()) {
     const file = join(folder, entry);
-    if (statSync(file).isFile()) {
-      add(`${path}/${relative(folder, file).split(sep).join('/')}`, readFileSync(file));
+    if (statSync(file).isFile() && !file.includes('__pycache__')) {
+      add(posix.join(path, relative(folder, file).split(sep).join('/')), readFileSync(file));
     }
   }
 }
@@ -46,6 +47,9 @@ addFolder(join(root, 'kernel/resources/kernelspec'), kernelspec);
 const spec = { ...foveaSpec(), argv: ['fovea', 'kernel', '-f', '{connection_file}'] };
 add(`${kernelspec}/kernel.json`, `${JSON.stringify(spec, null, 2)}\n`);
 
+addFolder(join(root, 'kernel/resources/python'), '.');
+add(`${info}/entry_points.txt`, '[papermill.engine]\nfovea = fovea_papermill:FoveaEngine\n');
+
 add(
   `${info}/METADATA`,
   [
@@ -60,8 +64,8 @@ add(
     'Classifier: Framework :: Jupyter :: JupyterLab :: Extensions :: Prebuilt',
     'Description-Content-Type: text/markdown',
     '',
-    'The JupyterLab extension and the kernelspec of Fovea. The kernel runs on Node: the command `fovea` must be',
-    'on the PATH.',
+    'The JupyterLab extension and the kernelspec of Fovea, and its parameters for papermill. The kernel runs on',
+    'Node: the command `fovea` must be on the PATH.',
     '',
   ].join('\n'),
 );

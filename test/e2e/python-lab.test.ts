@@ -1,68 +1,28 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, openPage } from './support/chromium.js';
 import { demoNotebook, savedDocuments } from './support/demo-notebook.js';
 import { openNotebook } from './support/lab-page.js';
-import { isBuilt } from './support/lab-process.js';
 import { OVERLAY, saturation } from './support/pixels.js';
+import {
+  FOVEA,
+  freePort,
+  jupyterEnvironment,
+  labEnvironment,
+  ROOT,
+  run,
+} from './support/python-environment.js';
 
-const run = promisify(execFile);
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const FOVEA = join(ROOT, 'kernel/bin/fovea.js');
-/** Which JupyterLab to test in; the oldest that is supported is 4.4.0. */
-const VERSION = process.env.JUPYTERLAB ?? '>=4.4';
-/** Kept between runs, as it takes a minute to make. */
-const ENVIRONMENT = join(ROOT, 'test/output', `python-lab${VERSION.replace(/[^\d.]/g, '-')}`);
-const bin = (name: string) => join(ENVIRONMENT, 'bin', name);
-
-/** Makes a virtual environment with an unmodified JupyterLab; resolves to why that cannot be, or undefined. */
-async function prepare(): Promise<string | undefined> {
-  if (existsSync(bin('.ready'))) return undefined;
-  const pinned = /^\d/.test(VERSION) ? `==${VERSION}` : VERSION;
-  try {
-    mkdirSync(join(ROOT, 'test/output'), { recursive: true });
-    await run('python3', ['-m', 'venv', '--clear', ENVIRONMENT], { timeout: 120_000 });
-    await run(bin('pip'), ['install', '--quiet', '--retries', '1', `jupyterlab${pinned}`, 'nbclient'], {
-      timeout: 600_000,
-    });
-    writeFileSync(bin('.ready'), '');
-    return undefined;
-  } catch (error) {
-    return (error as Error).message.split('\n')[0] ?? 'failed';
-  }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-const unavailable = isBuilt ? await prepare() : 'npm run build has not been run';
-if (unavailable) process.stderr.write(`Not tested in a Python JupyterLab: ${unavailable}\n`);
+const { prefix: ENVIRONMENT, unavailable, bin } = await labEnvironment();
 
 /** The same labextension and kernel in the JupyterLab that people already have. */
 describe.skipIf(unavailable !== undefined)('in a JupyterLab from pip (needs PyPI and npm run build)', () => {
   const folder = mkdtempSync(join(tmpdir(), 'fovea-python-lab-'));
   const notebook = join(folder, 'demo.ipynb');
-  /** Nothing of the user's own Jupyter may have a say here. */
-  const env = {
-    ...process.env,
-    JUPYTER_DATA_DIR: join(folder, 'data'),
-    JUPYTER_CONFIG_DIR: join(folder, 'config'),
-    JUPYTER_RUNTIME_DIR: join(folder, 'runtime'),
-    JUPYTER_PREFER_ENV_PATH: '1',
-  };
+  const env = jupyterEnvironment(folder);
 
   beforeAll(async () => {
     await run(process.execPath, [FOVEA, 'install', '--prefix', ENVIRONMENT]);

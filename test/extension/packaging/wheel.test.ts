@@ -42,6 +42,13 @@ describe.skipIf(!isBuilt)('npm run wheel (needs npm run build)', () => {
     expect(spec.argv).toEqual(['fovea', 'kernel', '-f', '{connection_file}']);
   });
 
+  it('offers papermill the module that writes parameters as TypeScript', () => {
+    expect(files.has('fovea_papermill.py')).toBe(true);
+    expect(text('.dist-info/entry_points.txt')).toContain(
+      '[papermill.engine]\nfovea = fovea_papermill:FoveaEngine\n',
+    );
+  });
+
   it('records every file with its hash and size', () => {
     const record = text('.dist-info/RECORD').trim().split('\n');
     expect(record).toHaveLength(files.size);
