@@ -79,11 +79,12 @@ describe.skipIf(programs.unavailable !== undefined)(
       const papermill = (...words: string[]) => run(programs.bin('papermill'), words, { env, cwd: folder });
 
       beforeAll(async () => {
+        // Builds first what has changed since the last build.
         await run(process.execPath, ['scripts/wheel.mjs', folder], { cwd: ROOT });
         const wheel = join(folder, readdirSync(folder).find((name) => name.endsWith('.whl'))!);
         const target = ['--no-deps', '--no-index', '--target', join(folder, 'site')];
         await run(programs.bin('pip'), ['install', '--quiet', ...target, wheel]);
-      }, 60_000);
+      }, 300_000);
 
       it('writes the parameters as TypeScript and runs the notebook', async () => {
         const model = { 'a "b"\\': [1.5, null, true, '\n'], ['__proto__']: { c: -1 } };
