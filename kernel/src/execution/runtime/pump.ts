@@ -1,7 +1,7 @@
 import { Session } from 'node:inspector';
 import { Socket } from 'node:net';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { InputState, Word } from '../sharedWords.js';
+import { InputState, Word } from '../commonWords.js';
 import { type Order, type Packet, pack, type Report, Unpacker } from '../wire.js';
 
 /**
