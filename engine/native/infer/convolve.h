@@ -34,6 +34,11 @@ struct ConvolutionPass {
   long count;
   // The pixels in squares, for Winograd's algorithm; null computes each directly.
   const Tiling* tiling;
+
+  // Of the weights that computing any of its pixels reads.
+  size_t weight_bytes() const {
+    return sizeof(float) * (tiling ? convolution->winograd : convolution->weight).size();
+  }
 };
 
 // Memory that one thread works in; sized once for all passes of a program.

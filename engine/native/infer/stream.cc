@@ -1,6 +1,7 @@
 #include "infer/stream.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "infer/winograd.h"
 
@@ -26,6 +27,21 @@ long pixels_read(const ConvolutionPass& reader, long end, const ConvolutionPass&
 
 // Passes in squares are computed two rows at a time.
 long aligned(const ConvolutionPass& pass, long end) { return pass.tiling ? winograd_align(pass, end) : end; }
+
+// How many bands keep the intermediates in cache. Every band after the first reads the weights again, and must not
+// read more of them than it spares of intermediates, which are written and read.
+long bands_of(const Machine& machine, const ConvolutionPass* passes, int count) {
+  double intermediate_bytes = 0, weight_bytes = 0;
+  for (int i = 0; i < count; i++) {
+    weight_bytes += static_cast<double>(passes[i].weight_bytes());
+    if (i + 1 < count)
+      intermediate_bytes += 4.0 * passes[i].output.channels * static_cast<double>(passes[i].count);
+  }
+  const double fitting = std::ceil(intermediate_bytes / static_cast<double>(machine.threads * band_bytes));
+  const double paying = 1 + 2 * intermediate_bytes / weight_bytes;
+  const long most = (passes[count - 1].count + block_pixels - 1) / block_pixels;
+  return std::clamp<long>(static_cast<long>(std::min(fitting, paying)), 1, std::max(1L, most));
+}
 
 }  // namespace
 
@@ -53,14 +69,7 @@ void stream(const Machine& machine, const ConvolutionPass* passes, int count, Fo
   constexpr int most_passes = 8;
   if (count > most_passes) count = most_passes;
   const ConvolutionPass& last = passes[count - 1];
-  // Of all intermediates, for one pixel of the last pass.
-  double bytes_of_pixel = 0;
-  for (int i = 0; i + 1 < count; i++)
-    bytes_of_pixel += 4.0 * passes[i].output.channels * static_cast<double>(passes[i].count) /
-                      static_cast<double>(std::max(1L, last.count));
-  const long band =
-      std::max<long>(block_pixels, static_cast<long>(machine.threads * band_bytes / std::max(1.0, bytes_of_pixel)));
-  const long bands = std::max<long>(1, (last.count + band - 1) / band);
+  const long bands = bands_of(machine, passes, count);
   long done[most_passes] = {};
   for (long b = 0; b < bands; b++) {
     long end[most_passes];
