@@ -1,6 +1,7 @@
 // Which instructions may run band by band, so that each finds what it reads.
 #include "common/error.h"
 #include "infer/program.h"
+#include "infer/stream.h"
 
 namespace fovea {
 
@@ -39,7 +40,7 @@ void Program::check_stream(const Session& session, int index) const {
     need(pass(1)[1] == written, "the pool must read what the addition writes");
     return;
   }
-  need(writers >= 1 && writers <= 3, "at most 3 convolutions stream");
+  need(writers >= 1 && writers <= most_streamed, "at most 3 convolutions stream");
   for (int i = 0; i < writers; i++) {
     streams(i);
     need(i == 0 || (pass(i)[6] != static_cast<int32_t>(Layout::halo) && pass(i)[2] == pass(i - 1)[3]),

@@ -2,109 +2,12 @@
 
 #include <algorithm>
 
+#include "infer/pointers.h"
 #include "infer/winograd.h"
 
 namespace fovea {
 
 namespace {
-
-// Walks the output pixels of a pass, giving each one's image, row and column.
-class PixelWalk {
- public:
-  PixelWalk(const ConvolutionPass& pass, long first) : pass_(pass) { seek(first); }
-
-  void seek(long i) {
-    index = i;
-    pixel = pass_.pixels ? pass_.pixels[i] : i;
-    const Extent& map = pass_.output;
-    x = static_cast<int>(pixel % map.width);
-    const long row = pixel / map.width;
-    y = static_cast<int>(row % map.height);
-    image = static_cast<int>(row / map.height);
-  }
-  void next() {
-    index++;
-    if (index >= pass_.count) return;
-    const long following = pass_.pixels ? pass_.pixels[index] : index;
-    if (following == pixel + 1 && x + 1 < pass_.output.width) {
-      pixel = following;
-      x++;
-    } else {
-      seek(index);
-    }
-  }
-
-  // Past `count` pixels that follow each other in this row.
-  void advance(long count) {
-    index += count - 1;
-    pixel += count - 1;
-    x += static_cast<int>(count) - 1;
-    next();
-  }
-
-  long index, pixel;
-  int image, y, x;
-
- private:
-  const ConvolutionPass& pass_;
-};
-
-// Writes the pointers of one output pixel's taps, `pitch` apart.
-void point_taps(const ConvolutionPass& pass, const PixelWalk& at, const float* zeros, const float** taps,
-                long pitch) {
-  const Geometry& g = pass.convolution->geometry;
-  const long channels = pass.input.channels;
-  if (pass.source_layout == Layout::packed) {
-    *taps = pass.source + at.index * channels;
-    return;
-  }
-  if (pass.source_layout == Layout::halo) {
-    const float* first = pass.source + pass.halo->first_tap[at.index] * channels;
-    const long row_pitch = pass.halo->pitch[at.index] * channels;
-    for (int ky = 0; ky < g.kernel_height; ky++)
-      for (int kx = 0; kx < g.kernel_width; kx++, taps += pitch) *taps = first + ky * row_pitch + kx * channels;
-    return;
-  }
-  const long row_values = pass.input.width * channels;
-  const float* image = pass.source + static_cast<long>(at.image) * pass.input.height * row_values;
-  const int top = at.y * g.stride_y - g.pad_top;
-  const int left = at.x * g.stride_x - g.pad_left;
-  if (pass.convolution->form == PackedConvolution::Form::rows) {
-    // The source is padded: every tap lies inside it.
-    const float* first = image + (at.y * g.stride_y) * row_values + (at.x * g.stride_x) * channels;
-    for (int ky = 0; ky < g.kernel_height; ky++, taps += pitch) *taps = first + ky * g.dilation_y * row_values;
-    return;
-  }
-  for (int ky = 0; ky < g.kernel_height; ky++) {
-    const int y = top + ky * g.dilation_y;
-    const bool row_inside = y >= 0 && y < pass.input.height;
-    const float* row = image + y * row_values;
-    for (int kx = 0; kx < g.kernel_width; kx++, taps += pitch) {
-      const int x = left + kx * g.dilation_x;
-      *taps = row_inside && x >= 0 && x < pass.input.width ? row + x * channels : zeros;
-    }
-  }
-}
-
-float* output_row(const ConvolutionPass& pass, const PixelWalk& at) {
-  const long row = pass.destination_layout == Layout::map ? at.pixel : at.index;
-  return pass.destination + row * pass.output.channels;
-}
-
-// Pixels from the walk's on that follow each other in one row, at most `most`, with every tap inside the map;
-// 0 when that one has a tap outside.
-long pixels_inside(const ConvolutionPass& pass, const PixelWalk& at, long most) {
-  const Geometry& g = pass.convolution->geometry;
-  const int top = at.y * g.stride_y - g.pad_top, bottom = top + (g.kernel_height - 1) * g.dilation_y;
-  const int left = at.x * g.stride_x - g.pad_left, reach = (g.kernel_width - 1) * g.dilation_x;
-  if (top < 0 || bottom >= pass.input.height || left < 0 || left + reach >= pass.input.width) return 0;
-  const long inside = (pass.input.width - 1 - reach - left) / g.stride_x + 1;
-  most = std::min({most, inside, static_cast<long>(pass.output.width - at.x)});
-  if (!pass.pixels) return most;
-  long count = 1;
-  while (count < most && pass.pixels[at.index + count] == at.pixel + count) count++;
-  return count;
-}
 
 void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratch& scratch, long first_pixel,
                      long last_pixel) {
@@ -135,10 +38,7 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
         pass.source_layout == Layout::map ? pixels_inside(pass, at, std::min(together, last_pixel - at.index)) : 0;
     if (inside > 0) {
       run.pixels = inside;
-      run.input = pass.source + ((static_cast<long>(at.image) * pass.input.height + at.y * g.stride_y - g.pad_top) *
-                                     pass.input.width +
-                                 at.x * g.stride_x - g.pad_left) *
-                                    channels;
+      run.input = first_tap(pass, at);
       run.output = output_row(pass, at);
       run.residual = pass.residual ? pass.residual + at.pixel * channels : nullptr;
       machine.kernels->depthwise_run(layer, run);
@@ -160,6 +60,7 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
 void Scratch::reserve(int taps_of_a_pixel, long winograd_values, const KernelTable& kernels) {
   const size_t rows = block_pixels;
   taps.resize(std::max(taps.size(), rows * taps_of_a_pixel));
+  distances.resize(std::max(distances.size(), static_cast<size_t>(taps_of_a_pixel)));
   outputs.resize(rows);
   residuals.resize(rows);
   if (sums.size() == 0) sums = AlignedFloats(rows * kernels.lanes * kernels.tile_vectors);
@@ -191,19 +92,7 @@ void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch
   const int taps = convolution.taps;
   const TileRuns runs = share_rows(count, kernels.tile_rows);
 
-  // Pointers, tile by tile.
-  PixelWalk at(pass, first_pixel);
-  const float** tile_taps = scratch.taps.data();
-  for (const TileRun& run : runs) {
-    for (int tile = 0; tile < run.tiles; tile++, tile_taps += static_cast<long>(taps) * run.rows) {
-      for (int i = 0; i < run.rows; i++, at.next()) {
-        point_taps(pass, at, machine.zeros, tile_taps + i, run.rows);
-        const long row = at.index - first_pixel;
-        scratch.outputs[row] = output_row(pass, at);
-        if (pass.residual) scratch.residuals[row] = pass.residual + at.pixel * pass.output.channels;
-      }
-    }
-  }
+  point_tiles(pass, first_pixel, runs, machine.zeros, scratch);
 
   TileArguments tile{};
   tile.activation = pass.activation;

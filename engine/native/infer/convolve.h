@@ -44,6 +44,7 @@ struct ConvolutionPass {
 // Memory that one thread works in; sized once for all passes of a program.
 struct Scratch {
   std::vector<const float*> taps;
+  std::vector<long> distances;  // between the taps of a pixel
   std::vector<float*> outputs;
   std::vector<const float*> residuals;
   AlignedFloats sums;
@@ -77,6 +78,10 @@ struct TileRuns {
 
   const TileRun* begin() const { return runs; }
   const TileRun* end() const { return runs + count; }
+  long rows() const {
+    return static_cast<long>(runs[0].rows) * runs[0].tiles +
+           (count > 1 ? static_cast<long>(runs[1].rows) * runs[1].tiles : 0);
+  }
   int tiles() const { return runs[0].tiles + (count > 1 ? runs[1].tiles : 0); }
 };
 

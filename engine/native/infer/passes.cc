@@ -204,13 +204,21 @@ void scale_rows(const Machine& machine, Extent map, Layout layout, const Region*
   });
 }
 
-void copy_padded(const Machine& machine, Extent input, const float* source, int pad_top, int pad_left,
-                 int padded_height, int padded_width, float* destination) {
+void copy_padded(const Machine& machine, Extent input, const float* source, int pad_top, int pad_left, Extent padded,
+                 float* destination) {
   const long row_values = static_cast<long>(input.width) * input.channels;
-  for_rows(machine, static_cast<long>(input.batch) * input.height, [&](long row) {
-    const long image = row / input.height, y = row % input.height;
-    std::memcpy(destination + ((image * padded_height + y + pad_top) * padded_width + pad_left) * input.channels,
-                source + row * row_values, row_values * sizeof(float));
+  const long padded_values = static_cast<long>(padded.width) * padded.channels;
+  const long left = static_cast<long>(pad_left) * input.channels;
+  for_rows(machine, static_cast<long>(padded.batch) * padded.height, [&](long row) {
+    const long image = row / padded.height, y = row % padded.height - pad_top;
+    float* out = destination + row * padded_values;
+    if (y < 0 || y >= input.height) {
+      std::fill(out, out + padded_values, 0.0f);
+      return;
+    }
+    std::fill(out, out + left, 0.0f);
+    std::memcpy(out + left, source + (image * input.height + y) * row_values, row_values * sizeof(float));
+    std::fill(out + left + row_values, out + padded_values, 0.0f);
   });
 }
 

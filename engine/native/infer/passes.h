@@ -46,9 +46,9 @@ void activate_pixels(const Machine& machine, const int32_t* pixels, long count, 
 void scale_rows(const Machine& machine, Extent map, Layout layout, const Region* region, const float* scale,
                 float* rows);
 
-// Copies a map into one with borders of zeros around it; the borders are left as they are.
-void copy_padded(const Machine& machine, Extent input, const float* source, int pad_top, int pad_left,
-                 int padded_height, int padded_width, float* destination);
+// Copies a map into a larger one, with zeros around it.
+void copy_padded(const Machine& machine, Extent input, const float* source, int pad_top, int pad_left, Extent padded,
+                 float* destination);
 
 // A cell is active when pooled . weight + bias >= 0.
 void decide_learned(const Machine& machine, const float* pooled, int channels, const float* weight, float bias,

@@ -136,7 +136,7 @@ void Program::run_stream(Session& session, const Machine& machine, int at, int c
   const GridPool pool = pools ? grid_pool(session, words(count - 1) + 1) : GridPool{};
   FollowingPool following(machine, pool);
   if (operation(0) == Operation::convolve) {
-    ConvolutionPass passes[3]{};
+    ConvolutionPass passes[most_streamed]{};
     const int convolutions = pools ? count - 1 : count;
     bool ready = convolutions > 0;
     for (int i = 0; i < convolutions; i++)
@@ -210,8 +210,7 @@ bool Program::prepare_convolution(Session& session, const Machine& machine, cons
     const Geometry& g = convolution.geometry;
     const Extent padded = maps_[o[10]].extent;
     float* copy = session.buffer(maps_[o[10]].buffer);
-    std::fill(copy, copy + padded.values(), 0.0f);
-    copy_padded(machine, pass.input, pass.source, g.pad_top, g.pad_left, padded.height, padded.width, copy);
+    copy_padded(machine, pass.input, pass.source, g.pad_top, g.pad_left, padded, copy);
     pass.input = padded;
     pass.source = copy;
   }

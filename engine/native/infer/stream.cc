@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "infer/winograd.h"
 
@@ -27,6 +28,50 @@ long pixels_read(const ConvolutionPass& reader, long end, const ConvolutionPass&
 
 // Passes in squares are computed two rows at a time.
 long aligned(const ConvolutionPass& pass, long end) { return pass.tiling ? winograd_align(pass, end) : end; }
+
+// The first of `writer`'s rows, in the order in which they lie in memory, that `reader` reads when it goes on with its
+// pixel `done`.
+long first_row_read(const ConvolutionPass& reader, long done) {
+  if (reader.source_layout == Layout::packed) return done;
+  const Geometry& g = reader.convolution->geometry;
+  const long row = (reader.pixels ? reader.pixels[done] : done) / reader.output.width;
+  const long image = row / reader.output.height;
+  long y = row % reader.output.height;
+  if (reader.tiling) y -= y % 2;
+  return (image * reader.input.height + std::max<long>(0, y * g.stride_y - g.pad_top)) * reader.input.width;
+}
+
+// How many of the rows of memory `writer` has filled once its first `done` pixels are computed.
+long rows_written(const ConvolutionPass& writer, long done) {
+  if (done == 0 || writer.destination_layout == Layout::packed || !writer.pixels) return done;
+  return writer.pixels[done - 1] + 1;
+}
+
+// What a pass of a stream writes for the next one: only the rows that are still to be read, at the beginning of its
+// buffer, so that a band writes to lines of the cache that the one before it has used.
+class Intermediate {
+ public:
+  Intermediate() = default;
+  explicit Intermediate(const ConvolutionPass& writer)
+      : buffer_(writer.destination), channels_(writer.output.channels) {}
+
+  // Makes room after the rows that `reader` still needs, and points both passes to where row 0 would lie.
+  void advance(ConvolutionPass& writer, long written, ConvolutionPass& reader, long read) {
+    const long end = rows_written(writer, written);
+    const long first = read < reader.count ? std::min(first_row_read(reader, read), end) : end;
+    if (first > first_) {
+      std::memmove(buffer_, buffer_ + (first - first_) * channels_, (end - first) * channels_ * sizeof(float));
+      first_ = first;
+    }
+    writer.destination = buffer_ - first_ * channels_;
+    reader.source = writer.destination;
+  }
+
+ private:
+  float* buffer_ = nullptr;
+  long channels_ = 0;
+  long first_ = 0;
+};
 
 // How many bands keep the intermediates in cache. Every band after the first reads the weights again, and must not
 // read more of them than it spares of intermediates, which are written and read.
@@ -65,17 +110,19 @@ void stream_pooled(const Machine& machine, const GridPool& pool, const Convoluti
   }
 }
 
-void stream(const Machine& machine, const ConvolutionPass* passes, int count, FollowingPool* pool) {
-  constexpr int most_passes = 8;
-  if (count > most_passes) count = most_passes;
+void stream(const Machine& machine, ConvolutionPass* passes, int count, FollowingPool* pool) {
   const ConvolutionPass& last = passes[count - 1];
   const long bands = bands_of(machine, passes, count);
-  long done[most_passes] = {};
+  long done[most_streamed] = {};
+  Intermediate intermediates[most_streamed];
+  for (int i = 0; i + 1 < count; i++) intermediates[i] = Intermediate(passes[i]);
   for (long b = 0; b < bands; b++) {
-    long end[most_passes];
+    long end[most_streamed];
     end[count - 1] = aligned(last, last.count * (b + 1) / bands);
     for (int i = count - 2; i >= 0; i--)
       end[i] = end[i + 1] == 0 ? 0 : aligned(passes[i], pixels_read(passes[i + 1], end[i + 1], passes[i]));
+    if (b > 0)
+      for (int i = 0; i + 1 < count; i++) intermediates[i].advance(passes[i], done[i], passes[i + 1], done[i + 1]);
     for (int i = 0; i < count; i++) {
       convolve_range(machine, passes[i], done[i], end[i]);
       done[i] = std::max(done[i], end[i]);

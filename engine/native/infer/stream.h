@@ -4,9 +4,12 @@
 
 namespace fovea {
 
-// Convolutions of which each reads what the one before it writes, and the pool of what the last one writes,
-// unless that is null. Needs every list of pixels in raster order.
-void stream(const Machine& machine, const ConvolutionPass* passes, int count, FollowingPool* pool);
+constexpr int most_streamed = 3;
+
+// At most `most_streamed` convolutions, each of which alone reads what the one before it writes, and the pool of what
+// the last one writes, unless that is null. Needs every list of pixels in raster order. Afterwards nothing is left of
+// what lies between the passes, and those no longer point to it.
+void stream(const Machine& machine, ConvolutionPass* passes, int count, FollowingPool* pool);
 
 // A pool and a convolution that read the same map.
 void stream_pooled(const Machine& machine, const GridPool& pool, const ConvolutionPass& pass);

@@ -26,8 +26,15 @@ void point_window(const ConvolutionPass& pass, const Square& square, const float
   if (pass.source_layout == Layout::map) {
     const long row_values = pass.input.width * channels;
     const float* image = pass.source + static_cast<long>(square.image) * pass.input.height * row_values;
+    const int top = square.y - g.pad_top, left = square.x - g.pad_left;
+    if (square.whole() && top >= 0 && top + 4 <= pass.input.height && left >= 0 && left + 4 <= pass.input.width) {
+      const float* first = image + top * row_values + left * channels;
+      for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) window[i * 4 + j] = first + i * row_values + j * channels;
+      return;
+    }
     const auto at = [&](int i, int j) {
-      const int y = square.y - g.pad_top + i, x = square.x - g.pad_left + j;
+      const int y = top + i, x = left + j;
       return y >= 0 && y < pass.input.height && x >= 0 && x < pass.input.width ? image + y * row_values + x * channels
                                                                                : zeros;
     };

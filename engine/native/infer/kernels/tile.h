@@ -41,6 +41,17 @@ struct Reduction {
   }
 };
 
+// Where a tile will write has time to arrive while the tile is computed: stores leave the processor in order, so that
+// one that misses the first-level cache holds up all after it.
+template <int rows>
+inline void fetch_outputs(const TileArguments& t, int tile) {
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; i++) __builtin_prefetch(t.output[tile * rows + i] + t.output_offset, 1, 3);
+  if (!t.residual) return;
+#pragma GCC unroll 16
+  for (int i = 0; i < rows; i++) __builtin_prefetch(t.residual[tile * rows + i] + t.output_offset, 0, 3);
+}
+
 // Adds what stands at the residual rows, activates the sums and writes them to the output rows.
 template <class I, int rows, int vectors>
 inline void finish_tile(const TileArguments& t, typename I::Vector (&sum)[rows][vectors], float* const* outputs,
@@ -127,6 +138,7 @@ void tile_kernel(const TileArguments& t) {
         for (int v = 0; v < vectors; v++) sum[i][v] = I::load(sums + i * width + v * I::lanes);
     }
 
+    if (t.output) fetch_outputs<rows>(t, tile);
     const float* weight = t.weight;
     const char* ahead = t.ahead + tile * t.ahead_share;
     for (long tap = 0; tap < t.taps; tap++, input += rows) {
