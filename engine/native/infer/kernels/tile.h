@@ -30,6 +30,7 @@ struct Reduction {
     long c = 0;
     for (; c + ahead_steps <= channels; c += ahead_steps) {
       __builtin_prefetch(ahead, 0, 2);
+      __builtin_prefetch(ahead + ahead_pitch / 2, 0, 2);
       ahead += ahead_pitch;
       // Opaque pointers keep the compiler from holding one more register for each of the steps.
 #pragma GCC unroll 16

@@ -42,8 +42,10 @@ struct Reduction<Avx2, 6, 2> {
     long c = 0;
     for (; c + ahead_steps <= channels; c += ahead_steps, weight += ahead_steps * 16) {
       __builtin_prefetch(ahead, 0, 2);
+      FOVEA_STEP(0) FOVEA_STEP(1)
+      __builtin_prefetch(ahead + ahead_pitch / 2, 0, 2);
       ahead += ahead_pitch;
-      FOVEA_STEP(0) FOVEA_STEP(1) FOVEA_STEP(2) FOVEA_STEP(3)
+      FOVEA_STEP(2) FOVEA_STEP(3)
     }
     for (; c < channels; c++, weight += 16) FOVEA_STEP(0)
 #undef FOVEA_STEP
