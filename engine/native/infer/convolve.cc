@@ -74,6 +74,21 @@ TileRuns share_rows(int rows, int most_rows) {
   return {{{0, height + 1, higher}, {higher * (height + 1), height, tiles - higher}}, 2};
 }
 
+Items share_items(int threads, long rows, long together, long panels) {
+  long blocks = (rows + together - 1) / together;
+  if (threads == 1) return {blocks, 1};
+  // Every thread gets as many blocks as the others, unless that makes them very small.
+  constexpr long few_rows = 24;
+  const long even = (blocks + threads - 1) / threads * threads;
+  if (rows >= even * few_rows) blocks = even;
+  // Enough items for a thread that has been held up to leave some to the others, and of equal size where not many more
+  // make them so.
+  const long wanted = std::clamp<long>((4L * threads + blocks - 1) / blocks, 1, panels);
+  for (long parts = wanted; parts < 2 * wanted; parts++)
+    if (panels % parts == 0) return {blocks, parts};
+  return {blocks, wanted};
+}
+
 void fetch_ahead(TileArguments& tile, long width, int tiles) {
   const long steps = tile.taps * tile.channels;
   tile.ahead = reinterpret_cast<const char*>(tile.weight + steps * width);

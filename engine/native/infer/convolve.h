@@ -92,18 +92,24 @@ struct Share {
   long first, last;
 };
 
+// How a pass is cut into items that threads take one after the other: blocks of rows, and shares of the panels of each.
+struct Items {
+  long blocks, parts;
+};
+
+Items share_items(int threads, long rows, long together, long panels);
+
 // Calls body(rows, panels, thread) for blocks of at most `together` of `count` rows; where these are too few to go
 // round, each block's panels are shared out as well.
 template <class Body>
 void share_panels(const Machine& machine, const PackedConvolution& convolution, long count, long together, Body body) {
-  const long blocks = (count + together - 1) / together;
+  // A depthwise convolution has none.
   const long panels = std::max<long>(1, static_cast<long>(convolution.panels.size()));
-  const long wanted = machine.threads == 1 ? 1 : 4L * machine.threads;
-  const long parts = std::min(panels, (wanted + blocks - 1) / blocks);
-  machine.pool->for_each(machine.threads, blocks * parts, machine.stop, [&](long item, int thread) {
-    const long block = item / parts, part = item % parts;
-    body(Share{count * block / blocks, count * (block + 1) / blocks},
-         Share{panels * part / parts, panels * (part + 1) / parts}, thread);
+  const Items items = share_items(machine.threads, count, together, panels);
+  machine.pool->for_each(machine.threads, items.blocks * items.parts, machine.stop, [&](long item, int thread) {
+    const long block = item / items.parts, part = item % items.parts;
+    body(Share{count * block / items.blocks, count * (block + 1) / items.blocks},
+         Share{panels * part / items.parts, panels * (part + 1) / items.parts}, thread);
   });
 }
 

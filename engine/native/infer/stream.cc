@@ -104,7 +104,8 @@ void stream_pooled(const Machine& machine, const GridPool& pool, const Convoluti
     // As far as the rows that have just been pooled reach; a convolution of a stride has fewer pixels there.
     const long pooled = pool.pixels_read(pool.grid_rows() * (b + 1) / bands);
     const double share = static_cast<double>(pooled) / static_cast<double>(pool.input.pixels());
-    const long end = b + 1 == bands ? pass.count : aligned(pass, static_cast<long>(share * static_cast<double>(pass.count)));
+    const long end =
+        b + 1 == bands ? pass.count : aligned(pass, static_cast<long>(share * static_cast<double>(pass.count)));
     convolve_range(machine, pass, done, end);
     done = std::max(done, end);
   }

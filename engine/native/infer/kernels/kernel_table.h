@@ -21,8 +21,8 @@ struct TileArguments {
   long input_offset;
   // [taps][channels][vectors x lanes]
   const float* weight;
-  // What is needed after these tiles, fetched on the way: `ahead_share` bytes by each, `ahead_pitch` bytes and two lines
-  // every `ahead_steps` reduction steps, as many as two tiles need that share what follows.
+  // What is needed after these tiles, fetched on the way: `ahead_share` bytes by each, `ahead_pitch` bytes and two
+  // lines every `ahead_steps` reduction steps, as many as two tiles need that share what follows.
   const char* ahead;
   long ahead_pitch;
   long ahead_share;
