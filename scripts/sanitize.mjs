@@ -81,6 +81,17 @@ async function fuzz(rounds, seed) {
         }
       }
     }
+    // Maps large enough for streams of several bands.
+    const large = Tensor.zeros([1, 200, 232, 3]);
+    for (let i = 0; i < large.data.length; i++) large.data[i] = random.next() - 0.5;
+    for (const rate of [0.3, 1])
+      await run(network, large, {
+        strategy: 'streamed',
+        masker: randomMasker(rate),
+        granularity: 2,
+        threads: 2,
+        backend: 'native',
+      });
   }
 
   const oddities = () =>

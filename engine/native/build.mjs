@@ -33,7 +33,10 @@ const addon = path.join(output, 'fovea.node');
 
 const instructionSets = {
   avx2: { architecture: 'x64', flags: ['-mavx2', '-mfma', '-mprfchw'] },
-  avx512: { architecture: 'x64', flags: ['-mavx512f', '-mavx512vl', '-mavx512dq', '-mavx512bw', '-mfma', '-mprfchw'] },
+  avx512: {
+    architecture: 'x64',
+    flags: ['-mavx512f', '-mavx512vl', '-mavx512dq', '-mavx512bw', '-mfma', '-mprfchw'],
+  },
   neon: { architecture: 'arm64', flags: [] },
 };
 
