@@ -1,4 +1,4 @@
-import { blockShape, blocksOf, builtNetwork, type Mask, maskGrid, Random } from '@fovea/engine';
+import { type Block, blockShape, blocksOf, builtNetwork, type Mask, maskGrid, Random } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
 import { expectedCoverage, maskCoverage, wholeSquares } from '../../../engine/src/predict/fovea/coverage.js';
 import { passItems } from '../../../engine/src/predict/fovea/native-items.js';
@@ -57,8 +57,8 @@ describe('items of a pass', () => {
 
   it('are counted as the loops make them', () => {
     expect(passItems({ ...pass, units: 200 }, 6, 1)).toMatchObject({ blocks: 3, tiles: 36, share: 1 });
-    // 3 blocks in 3 parts each on 2 threads: while one does the last of 9, the other waits for half of it.
-    expect(passItems({ ...pass, units: 200 }, 6, 2)).toMatchObject({ count: 9, share: 1 / 2 + 1 / 4 / 9 });
+    // 4 blocks in 2 parts each on 2 threads, so that each does as much as the other.
+    expect(passItems({ ...pass, units: 200 }, 6, 2)).toMatchObject({ count: 8, share: 1 / 2 });
   });
 
   it('of an expected number never fall when it rises, and end at those of the whole map', () => {
@@ -77,12 +77,25 @@ describe('items of a pass', () => {
 });
 
 describe('bands of a stream', () => {
-  const passes = (pixels: number) => identity.branch.map((convolution) => ({ convolution, pixels }));
+  const passes = (block: Block, pixels: number) =>
+    block.branch.map((convolution, i) => ({ convolution, pixels, inSquares: i === 1 }));
+  const bands = (block: Block, pixels: number, threads = 1) => bandsOf(passes(block, pixels), threads).calls;
 
-  it('keep their intermediates within a second-level cache, but have 96 pixels at least', () => {
-    // 2 maps of 64 channels: 512 bytes a pixel, 384 pixels in 192 KiB.
-    expect(bandsOf(passes(56 * 56), 1).calls).toBe(Math.ceil((56 * 56) / 384));
-    expect(bandsOf(passes(56 * 56), 2).calls).toBe(Math.ceil((56 * 56) / 768));
-    expect(bandsOf(passes(50), 1).calls).toBe(1);
+  it('keep their intermediates within the second-level caches, but have 96 pixels at least', () => {
+    // 2 maps of 64 channels: 512 bytes a pixel, 192 KiB a band and thread.
+    expect(bands(identity, 56 * 56)).toBe(Math.ceil((512 * 56 * 56) / (192 * 1024)));
+    expect(bands(identity, 56 * 56, 2)).toBe(Math.ceil((512 * 56 * 56) / (384 * 1024)));
+    expect(bands(identity, 50)).toBe(1);
+  });
+
+  it('are not so many that they read more weights again than they spare of intermediates', () => {
+    const wide = blocks[8]!;
+    const [conv1, conv2, conv3] = wide.branch;
+    const weights = 4 * (conv1!.weight.length + (conv2!.weight.length * 16) / 9 + conv3!.weight.length);
+    const intermediates = (pixels: number) => 4 * 2 * 256 * pixels;
+    expect(bands(wide, 14 * 14)).toBe(1);
+    const pixels = 3000;
+    expect(intermediates(pixels) / (192 * 1024)).toBeGreaterThan(30);
+    expect(bands(wide, pixels)).toBe(Math.floor(1 + (2 * intermediates(pixels)) / weights));
   });
 });

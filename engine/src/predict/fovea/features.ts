@@ -13,6 +13,7 @@ export const featureNames = [
   'depthwise',
   'squareInputs',
   'squareOutputs',
+  'pointed',
   'pointers',
   'elements',
   'rows',

@@ -5,15 +5,10 @@ import { firstSpatial } from '../../plan/strategies.js';
 import { conv1RunsDense } from '../../plan/validate.js';
 import { wholeSquares } from './coverage.js';
 import { Features, type NativeMachine } from './features.js';
-import {
-  addLevels,
-  type Costs,
-  convolutionFeatures,
-  fewestSquareChannels,
-  type NativeConvolution,
-} from './native-convolution.js';
+import { addLevels, type Costs, convolutionFeatures, type NativeConvolution } from './native-convolution.js';
 import { NativeFusion } from './native-fusion.js';
-import { bandsOf, isSquareable } from './native-stream.js';
+import { computesSquares } from './native-squares.js';
+import { bandsOf } from './native-stream.js';
 import { type BlockWork, computedCoverage } from './work.js';
 
 /** Rows that one item of a row-by-row pass works on. */
@@ -204,9 +199,7 @@ class NativeBlock {
     const { branch } = this.block;
     return branch.some(
       (convolution, i) =>
-        isSquareable(convolution) &&
-        convolution.inChannels >= fewestSquareChannels &&
-        convolution.outChannels >= fewestSquareChannels &&
+        computesSquares(convolution) &&
         (i === layer || (i < layer && !branch.slice(i, layer).some((_, k) => this.ownRegion(i + k)))),
     );
   }
@@ -297,7 +290,7 @@ class NativeBlock {
       taps: kernel[0] * kernel[1],
       kernelWidth: kernel[1],
       stride: convolution.stride[1],
-      squareable: isSquareable(convolution),
+      squareable: computesSquares(convolution),
       mapWidth: map.width,
       groups,
       inputBytes: 4 * inputPixels * inChannels,

@@ -1,6 +1,7 @@
 import { Features, type NativeMachine } from './features.js';
 import { type PassItems, passItems } from './native-items.js';
 import { type Form, formOf, winogradForm, winogradProducts } from './native-packing.js';
+import { winogradPays } from './native-squares.js';
 
 /**
  * The loops of engine/native/infer/convolve.cc and winograd.cc, counted: output pixels or squares of them in
@@ -33,7 +34,7 @@ export interface NativeConvolution {
   readonly taps: number;
   readonly kernelWidth: number;
   readonly stride: number;
-  /** True for a 3x3 of stride 1 without groups or dilation that reads a map: Winograd's algorithm may compute it. */
+  /** True when Winograd's algorithm may compute it; see `computesSquares`. */
   readonly squareable: boolean;
   /** Width of the output map. */
   readonly mapWidth: number;
@@ -48,15 +49,6 @@ export interface NativeConvolution {
   readonly outputStreamed?: boolean;
   /** Bytes of all weights that pass by between one band and the next. */
   readonly streamWeightBytes?: number;
-}
-
-/** Fewest channels for which Winograd's algorithm is used. */
-export const fewestSquareChannels = 16;
-
-/** True when whole squares cost less than single pixels: `winograd_pays` in engine/native/infer/winograd.cc. */
-export function winogradPays(squares: number, pixels: number): boolean {
-  const reading = 30;
-  return winogradProducts * (1.1 * squares + reading) < 9 * (pixels + reading);
 }
 
 /** Costs of one unit of every amount; with them the cheaper of two ways can be told. */
@@ -79,11 +71,8 @@ export function convolutionFeatures(
     features.add('convolutions', 1);
     return features;
   }
-  const { inChannels, outChannels } = given;
   const direct = () => directFeatures(given, machine, threads);
-  const squareable =
-    given.squareable && inChannels >= fewestSquareChannels && outChannels >= fewestSquareChannels;
-  if (!squareable || !winogradPays(given.wholeSquares, given.wholePixels)) return direct();
+  if (!given.squareable || !winogradPays(given.wholeSquares, given.wholePixels)) return direct();
   const inSquares = () => squareFeatures(given, machine, threads);
   if (!given.expected || !costs) return winogradPays(given.squares, given.pixels) ? inSquares() : direct();
   const [a, b] = [direct(), inSquares()];
@@ -105,7 +94,9 @@ function directFeatures(given: NativeConvolution, machine: NativeMachine, thread
     addTiles(features, form, machine, items);
     features.add('partialSums', given.pixels * items.share * vectorsOf(form, machine) * (form.pieces - 1));
   }
-  features.add('pointers', items.prepared * form.pointers * items.share);
+  features.add('pointed', items.prepared * items.share);
+  if (given.taps > 1 || given.stride > 1)
+    features.add('pointers', items.prepared * form.pointers * items.share);
   addTraffic(features, given, form, machine, items);
   addAgain(features, form, machine, {
     distinct: distinctPixels(given),

@@ -2,6 +2,8 @@ import { maskGrid } from '../../mask/geometry.js';
 import type { Block } from '../../network/network.js';
 import type { Primitive } from '../../plan/plan.js';
 import { conv1RunsDense } from '../../plan/validate.js';
+import { wholeSquares } from './coverage.js';
+import { computesSquares, winogradPays } from './native-squares.js';
 import { bandBytes, type StreamedPass } from './native-stream.js';
 import type { BlockWork } from './work.js';
 
@@ -40,15 +42,23 @@ export class NativeFusion {
     while (this.streamsInto(first, group)) first--;
     const passes: StreamedPass[] = [];
     do {
-      const { height, width } = this.work.shape.branch[first]!;
-      const exact = this.work.coverage.expected !== true;
-      passes.push({
-        convolution: this.block.branch[first]!,
-        pixels: (exact ? this.shares[first]! : 1) * this.work.batch * height * width,
-      });
+      passes.push(this.streamed(first));
       first++;
     } while (this.streamsInto(first, group));
     return passes;
+  }
+
+  /** One convolution of a stream; of an expected mask, over the whole map. */
+  private streamed(layer: number): StreamedPass {
+    const { shape, coverage, batch } = this.work;
+    const { height, width } = shape.branch[layer]!;
+    const convolution = this.block.branch[layer]!;
+    const share = coverage.expected === true ? 1 : this.shares[layer]!;
+    const pixels = share * batch * height * width;
+    const squares = share < 1 ? coverage.squares?.[layer] : undefined;
+    const inSquares =
+      computesSquares(convolution) && winogradPays(squares ?? wholeSquares(batch, { height, width }), pixels);
+    return { convolution, pixels, inSquares };
   }
 
   /** True when convolution `layer` runs band by band with the one before it: both in one group, once the mask is known. */

@@ -56,18 +56,28 @@ export function passItems(given: PassUnits, tileRows: number, threads: number): 
   };
 }
 
+/** Items that threads should find in a call, and fewest units of a block that is made for the sake of that. */
 const wantedItems = (threads: number) => (threads === 1 ? 1 : 4 * threads);
+const fewUnits = 24;
 
-function exactItems(
-  { units, calls: most, together, panels }: PassUnits,
-  tileRows: number,
-  threads: number,
-): PassItems {
-  const calls = Math.max(1, Math.min(most, Math.ceil(units)));
-  const blocksOfCall = Math.max(1, Math.ceil(units / calls / together));
-  const blocks = calls * blocksOfCall;
-  const parts = Math.min(panels, Math.ceil(wantedItems(threads) / blocksOfCall));
-  const items = blocksOfCall * parts;
+/** Blocks of a call, and parts of each: `share_items` in engine/native/infer/convolve.cc. */
+function itemsOfCall(units: number, { together, panels }: PassUnits, threads: number) {
+  const fewest = Math.max(1, Math.ceil(units / together));
+  if (threads === 1) return { blocks: fewest, parts: 1 };
+  const even = Math.ceil(fewest / threads) * threads;
+  const blocks = units >= even * fewUnits ? even : fewest;
+  const wanted = Math.min(panels, Math.max(1, Math.ceil(wantedItems(threads) / blocks)));
+  for (let parts = wanted; parts < 2 * wanted; parts++) if (panels % parts === 0) return { blocks, parts };
+  return { blocks, parts: wanted };
+}
+
+function exactItems(given: PassUnits, tileRows: number, threads: number): PassItems {
+  const { units } = given;
+  const calls = Math.max(1, Math.min(given.calls, Math.ceil(units)));
+  const ofCall = itemsOfCall(units / calls, given, threads);
+  const { parts } = ofCall;
+  const items = ofCall.blocks * parts;
+  const blocks = calls * ofCall.blocks;
   return {
     units,
     calls,
@@ -76,7 +86,7 @@ function exactItems(
     count: blocks * parts,
     tiles: blocks * Math.ceil(units / blocks / tileRows),
     prepared: units * parts,
-    // On average the last item is half done when the other threads run out of work.
-    share: 1 / threads + (0.5 * (1 - 1 / threads)) / items,
+    // Of the thread that takes one item more than others may.
+    share: Math.ceil(items / threads) / items,
   };
 }

@@ -4,7 +4,7 @@ import { wholeSquares } from './coverage.js';
 import { Features } from './features.js';
 import type { NativeSetting } from './native-block.js';
 import { addLevels, convolutionFeatures } from './native-convolution.js';
-import { isSquareable } from './native-stream.js';
+import { computesSquares } from './native-squares.js';
 
 /** The native backend's amounts for a dense node outside blocks; undefined where shapes are not known. */
 export function nativeNodeFeatures(
@@ -36,7 +36,7 @@ export function nativeNodeFeatures(
       taps: kernel[0] * kernel[1],
       kernelWidth: kernel[1],
       stride: node.convolution.stride[1],
-      squareable: isSquareable(node.convolution),
+      squareable: computesSquares(node.convolution),
       mapWidth: width,
       groups,
       inputBytes,

@@ -10,32 +10,27 @@ export interface StreamedPass {
   readonly convolution: Convolution;
   /** Output pixels that it computes. */
   readonly pixels: number;
+  /** True when it computes them in squares. */
+  readonly inSquares: boolean;
 }
 
-/** True for a convolution that Winograd's algorithm can compute, were it wide enough. */
-export function isSquareable({ kernel, stride, dilation, groups }: Convolution): boolean {
-  return (
-    kernel.every((k) => k === 3) &&
-    stride.every((s) => s === 1) &&
-    dilation.every((d) => d === 1) &&
-    groups === 1
-  );
-}
-
-/** How many bands a stream is cut into, and the bytes of weights that every band reads. */
+/**
+ * How many bands a stream is cut into, and the bytes of weights that every band reads: as many bands as keep the
+ * intermediates near, but none that reads more weights again than it spares of intermediates.
+ */
 export function bandsOf(
   passes: readonly StreamedPass[],
   threads: number,
 ): { readonly calls: number; readonly streamWeightBytes: number } {
-  const last = passes[passes.length - 1]!;
-  let bytes = 0;
+  let intermediateBytes = 0;
   let streamWeightBytes = 0;
-  for (const { convolution, pixels } of passes) {
-    const larger = isSquareable(convolution) ? winogradProducts / 9 : 1;
-    streamWeightBytes += 4 * convolution.weight.length * larger;
-    if (convolution !== last.convolution)
-      bytes += (4 * convolution.outChannels * pixels) / Math.max(1, last.pixels);
-  }
-  const band = Math.max(fewestPixels, (threads * bandBytes) / Math.max(1, bytes));
-  return { calls: Math.max(1, Math.ceil(last.pixels / band)), streamWeightBytes };
+  passes.forEach(({ convolution, pixels, inSquares }, i) => {
+    streamWeightBytes += 4 * convolution.weight.length * (inSquares ? winogradProducts / 9 : 1);
+    if (i < passes.length - 1) intermediateBytes += 4 * convolution.outChannels * pixels;
+  });
+  const fitting = Math.ceil(intermediateBytes / (threads * bandBytes));
+  const paying = 1 + (2 * intermediateBytes) / streamWeightBytes;
+  const most = Math.ceil(passes[passes.length - 1]!.pixels / fewestPixels);
+  const calls = Math.max(1, Math.min(Math.floor(Math.min(fitting, paying)), most));
+  return { calls, streamWeightBytes };
 }
