@@ -7,6 +7,7 @@ export const featureNames = [
   // Computation. A register tile holds rows x vectors sums and walks the reduction step by step.
   'multiplyAdds',
   'weightLoads',
+  'weightSteps',
   'tileSteps',
   'tileCalls',
   'partialSums',
@@ -20,9 +21,6 @@ export const featureNames = [
   'panels',
   // Data movement, bytes by the nearest level that holds the tensor: second-level cache, last level, memory.
   'weightsFirst',
-  'weightsNear',
-  'weightsFar',
-  'weightsMemory',
   'readNear',
   'readFar',
   'readMemory',
@@ -30,6 +28,9 @@ export const featureNames = [
   'againFar',
   'againMemory',
   'readStrided',
+  'breaksNear',
+  'breaksFar',
+  'breaksMemory',
   'runsNear',
   'runsFar',
   'runsMemory',

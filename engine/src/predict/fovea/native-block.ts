@@ -164,6 +164,8 @@ class NativeBlock {
     const { shape, coverage, batch } = this.work;
     const last = this.shares.length - 1;
     features.add('passes', 1);
+    // Of a mask that leaves nothing to do no more is found out.
+    if (coverage.rate === 0) return;
     this.shares.forEach((_, layer) => {
       if (this.everywhere(layer) || !this.ownRegion(layer)) return;
       const { height, width } = shape.branch[layer]!;
@@ -176,8 +178,8 @@ class NativeBlock {
       if (listed) {
         features.add('indexPixels', pixels);
         features.add('indexListed', share * pixels);
-        // Rows of active cells: where runs of active pixels may begin, which no branch predictor foresees.
-        const runs = (coverage.rate * this.outPixels * this.columns) / shape.outWidth;
+        // No branch predictor foresees where runs of active pixels begin.
+        const runs = this.activeRuns;
         features.add('indexRuns', layer === last ? runs : 3 * runs);
       }
       if (this.squaresListed(layer)) {
@@ -202,6 +204,16 @@ class NativeBlock {
         computesSquares(convolution) &&
         (i === layer || (i < layer && !branch.slice(i, layer).some((_, k) => this.ownRegion(i + k)))),
     );
+  }
+
+  /**
+   * Runs of active pixels in the rows of the output: of cells active at random, one begins wherever an active cell
+   * follows an inactive one. They become fewer again above half of the cells; here they stay, so that a higher rate
+   * never costs less.
+   */
+  private get activeRuns(): number {
+    const likely = Math.min(this.work.coverage.rate, 0.5);
+    return (likely * (1 - likely) * this.outPixels * this.columns) / this.work.shape.outWidth;
   }
 
   private get columns(): number {
@@ -268,7 +280,7 @@ class NativeBlock {
     how: Partial<
       Pick<
         NativeConvolution,
-        'inputStreamed' | 'outputStreamed' | 'streamWeightBytes' | 'residual' | 'expected' | 'calls'
+        'inputStreamed' | 'outputStreamed' | 'streamWeightBytes' | 'listedRuns' | 'residual' | 'expected' | 'calls'
       >
     > & { readonly share?: number; readonly squares?: number } = {},
   ): void {
@@ -317,6 +329,7 @@ class NativeBlock {
         share,
         ...(squares === undefined ? {} : { squares }),
         expected: partly && coverage.expected === true,
+        ...(partly ? { listedRuns: this.activeRuns } : {}),
         residual: this.fusion.carriesAdd(layer, group),
         inputStreamed:
           this.fusion.streamsInto(layer, group) || (layer === 0 && this.fusion.poolsFirst(group)),
@@ -333,7 +346,11 @@ class NativeBlock {
     const { batch } = this.work;
     const convolution = this.block.projection!;
     const touched = (batch * inWidth * inHeight) / (convolution.stride[0] * convolution.stride[1]);
-    this.convolve(features, convolution, { batch, height: outHeight, width: outWidth }, touched);
+    // Active and inactive pixels apart, where the latter are final with it.
+    const lists = this.adaptive && this.rate > 0 && this.rate < 1 && this.fusion.addCarried ? 2 : 0;
+    this.convolve(features, convolution, { batch, height: outHeight, width: outWidth }, touched, {
+      listedRuns: lists * this.activeRuns,
+    });
     if (this.adaptive) features.add('convolutions', 1);
   }
 
@@ -349,6 +366,7 @@ class NativeBlock {
     const poolShare = Math.max(this.share, 1 / this.work.batch);
     features.add('poolBytes', 4 * pooled * channels * poolShare);
     features.add('rows', pooled * poolShare);
+    addLevels(features, 'read', 4 * pooled * channels * poolShare, 4 * all * channels, this.setting.machine);
     const one = { batch: this.work.batch, height: 1, width: 1 };
     this.convolve(features, reduce, one, this.work.batch);
     this.convolve(features, expand, one, this.work.batch);

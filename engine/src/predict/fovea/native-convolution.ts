@@ -42,6 +42,8 @@ export interface NativeConvolution {
   /** Bytes of the input map that are read, and of the whole map that they lie in. */
   readonly inputBytes: number;
   readonly outputBytes: number;
+  /** Runs of pixels side by side that the pass is computed in, where they are listed. */
+  readonly listedRuns?: number;
   /** True when a residual map is read and written in place. */
   readonly residual: boolean;
   /** True when the convolution before, or after, runs band by band with this one: what passes between is near. */
@@ -91,7 +93,7 @@ function directFeatures(given: NativeConvolution, machine: NativeMachine, thread
     const vectors = Math.ceil(given.outChannels / machine.lanes);
     features.add('depthwise', given.pixels * form.steps * vectors * items.share);
   } else {
-    addTiles(features, form, machine, items);
+    addTiles(features, given, form, machine, items);
     features.add('partialSums', given.pixels * items.share * vectorsOf(form, machine) * (form.pieces - 1));
   }
   features.add('pointed', items.prepared * items.share);
@@ -119,7 +121,7 @@ function squareFeatures(given: NativeConvolution, machine: NativeMachine, thread
     machine.tileRows,
     threads,
   );
-  addTiles(features, form, machine, items);
+  addTiles(features, given, form, machine, items);
   const vectors = vectorsOf(form, machine);
   features.add('partialSums', squares * items.share * vectors * form.pieces);
   features.add('pointers', items.prepared * form.pointers * items.share);
@@ -145,13 +147,28 @@ const passOf = ({ expected, calls }: NativeConvolution, { fullPanels, restPanels
 const vectorsOf = ({ fullPanels, restPanels, restVectors }: Form, { tileVectors }: NativeMachine) =>
   fullPanels * tileVectors + restPanels * restVectors;
 
+/**
+ * Tiles that a step of weights takes to arrive: a block of fewer waits for it. Weights that no pass has used lately
+ * come from memory, those of the block before from the last-level cache.
+ */
+const tilesOfMemory = 3;
+const tilesOfFar = 1.5;
+
 function addTiles(
   features: Features,
+  given: NativeConvolution,
   form: Form,
-  { tileVectors }: NativeMachine,
-  { units, tiles, share }: PassItems,
+  { tileVectors, nearBytes }: NativeMachine,
+  { units, tiles, blocks, calls, share }: PassItems,
 ): void {
-  const { steps, pieces, fullPanels, restPanels, restVectors } = form;
+  const { steps, pieces, fullPanels, restPanels, restVectors, weightBytes } = form;
+  const ofBlock = tiles / blocks;
+  const waitOf = (bytes: number) => (bytes > nearBytes ? tilesOfFar : 0);
+  // Of each call the first block finds weights that other passes' have displaced; of the first call, none.
+  const held =
+    Math.max(ofBlock, tilesOfMemory) +
+    (calls - 1) * Math.max(ofBlock, waitOf(Math.max(weightBytes, given.streamWeightBytes ?? 0))) +
+    (blocks - calls) * Math.max(ofBlock, waitOf(weightBytes));
   for (const [panels, vectors] of [
     [fullPanels, tileVectors],
     [restPanels, restVectors],
@@ -159,6 +176,7 @@ function addTiles(
     if (panels === 0) continue;
     features.add('multiplyAdds', units * vectors * steps * panels * share);
     features.add('weightLoads', tiles * vectors * steps * panels * share);
+    features.add('weightSteps', held * vectors * steps * panels * share);
     features.add('tileSteps', tiles * steps * panels * share);
     features.add('tileCalls', tiles * pieces * panels * share);
   }
@@ -168,9 +186,9 @@ function addTiles(
 export type LevelledName =
   | 'read'
   | 'write'
-  | 'weights'
   | 'residual'
   | 'runs'
+  | 'breaks'
   | 'gather'
   | 'again'
   | 'scatter'
@@ -205,21 +223,15 @@ function addTraffic(
   features.add('items', count * share);
   features.add('panels', blocks * panels * form.pieces * share);
   features.add('elements', given.pixels * given.outChannels * share);
-  // A thread's first block brings the weights of its panels in; later ones find them in the level that holds them.
+  // A thread's first block brings the weights of its panels in.
   features.add('weightsFirst', form.weightBytes * (parts >= 2 ? share : 1));
-  addLevels(features, 'weights', form.weightBytes * (blocks - calls) * share, form.weightBytes, machine);
-  addLevels(
-    features,
-    'weights',
-    form.weightBytes * (calls - 1) * share,
-    Math.max(form.weightBytes, given.streamWeightBytes ?? 0),
-    machine,
-  );
   const inputSize = given.inputStreamed ? Math.min(machine.nearBytes, given.inputBytes) : given.inputBytes;
   const outputSize = given.outputStreamed
     ? Math.min(machine.nearBytes, given.outputBytes)
     : given.outputBytes;
   addLevels(features, 'read', given.inputBytes * share, inputSize, machine);
+  // Where a listed run ends, so does what a prefetcher foresees, of the map read and of the map written.
+  addLevels(features, 'breaks', (given.listedRuns ?? 0) * share, given.inputBytes + given.outputBytes, machine);
   // A pointwise convolution with a stride skips pixels, which no prefetcher foresees.
   if (given.taps === 1 && given.stride > 1) features.add('readStrided', given.inputBytes * share);
   addLevels(features, 'write', given.outputBytes * share, outputSize, machine);
