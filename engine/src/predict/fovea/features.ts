@@ -6,7 +6,6 @@
 export const featureNames = [
   // Computation. A register tile holds rows x vectors sums and walks the reduction step by step.
   'multiplyAdds',
-  'weightLoads',
   'weightSteps',
   'tileSteps',
   'tileCalls',

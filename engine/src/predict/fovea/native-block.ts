@@ -173,9 +173,7 @@ class NativeBlock {
       const share = coverage.branch[layer] ?? 1;
       const squares = coverage.squares?.[layer] ?? wholeSquares(batch, { height, width });
       features.add('indexRegions', 1);
-      // A map that is active everywhere is not listed; of an expected one that is not assumed.
-      const listed = share < 1 || coverage.expected === true;
-      if (listed) {
+      if (this.listed(share)) {
         features.add('indexPixels', pixels);
         features.add('indexListed', share * pixels);
         // No branch predictor foresees where runs of active pixels begin.
@@ -188,6 +186,11 @@ class NativeBlock {
       }
     });
     if (this.gathersApart) features.add('indexHalo', coverage.rate * this.outPixels);
+  }
+
+  /** True when pixels are listed: a map active everywhere is not, but of an expected one that is not assumed. */
+  private listed(share: number): boolean {
+    return this.adaptive && (share < 1 || this.work.coverage.expected === true);
   }
 
   /** True when a convolution's pixels are not those of the one after it. */
@@ -280,7 +283,13 @@ class NativeBlock {
     how: Partial<
       Pick<
         NativeConvolution,
-        'inputStreamed' | 'outputStreamed' | 'streamWeightBytes' | 'listedRuns' | 'residual' | 'expected' | 'calls'
+        | 'inputStreamed'
+        | 'outputStreamed'
+        | 'streamWeightBytes'
+        | 'listedRuns'
+        | 'residual'
+        | 'expected'
+        | 'calls'
       >
     > & { readonly share?: number; readonly squares?: number } = {},
   ): void {
@@ -329,7 +338,7 @@ class NativeBlock {
         share,
         ...(squares === undefined ? {} : { squares }),
         expected: partly && coverage.expected === true,
-        ...(partly ? { listedRuns: this.activeRuns } : {}),
+        ...(this.listed(share) ? { listedRuns: this.activeRuns } : {}),
         residual: this.fusion.carriesAdd(layer, group),
         inputStreamed:
           this.fusion.streamsInto(layer, group) || (layer === 0 && this.fusion.poolsFirst(group)),
@@ -347,7 +356,7 @@ class NativeBlock {
     const convolution = this.block.projection!;
     const touched = (batch * inWidth * inHeight) / (convolution.stride[0] * convolution.stride[1]);
     // Active and inactive pixels apart, where the latter are final with it.
-    const lists = this.adaptive && this.rate > 0 && this.rate < 1 && this.fusion.addCarried ? 2 : 0;
+    const lists = this.rate > 0 && this.listed(this.rate) && this.fusion.addCarried ? 2 : 0;
     this.convolve(features, convolution, { batch, height: outHeight, width: outWidth }, touched, {
       listedRuns: lists * this.activeRuns,
     });

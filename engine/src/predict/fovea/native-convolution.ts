@@ -175,7 +175,6 @@ function addTiles(
   ] as const) {
     if (panels === 0) continue;
     features.add('multiplyAdds', units * vectors * steps * panels * share);
-    features.add('weightLoads', tiles * vectors * steps * panels * share);
     features.add('weightSteps', held * vectors * steps * panels * share);
     features.add('tileSteps', tiles * steps * panels * share);
     features.add('tileCalls', tiles * pieces * panels * share);
@@ -231,7 +230,13 @@ function addTraffic(
     : given.outputBytes;
   addLevels(features, 'read', given.inputBytes * share, inputSize, machine);
   // Where a listed run ends, so does what a prefetcher foresees, of the map read and of the map written.
-  addLevels(features, 'breaks', (given.listedRuns ?? 0) * share, given.inputBytes + given.outputBytes, machine);
+  addLevels(
+    features,
+    'breaks',
+    (given.listedRuns ?? 0) * share,
+    given.inputBytes + given.outputBytes,
+    machine,
+  );
   // A pointwise convolution with a stride skips pixels, which no prefetcher foresees.
   if (given.taps === 1 && given.stride > 1) features.add('readStrided', given.inputBytes * share);
   addLevels(features, 'write', given.outputBytes * share, outputSize, machine);
