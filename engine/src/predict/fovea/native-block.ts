@@ -7,6 +7,7 @@ import { wholeSquares } from './coverage.js';
 import { Features, type NativeMachine } from './features.js';
 import { addLevels, type Costs, convolutionFeatures, type NativeConvolution } from './native-convolution.js';
 import { NativeFusion } from './native-fusion.js';
+import { convolutionPass, type MapExtent } from './native-pass.js';
 import { computesSquares } from './native-squares.js';
 import { bandsOf } from './native-stream.js';
 import { type BlockWork, computedCoverage } from './work.js';
@@ -274,51 +275,16 @@ class NativeBlock {
     addLevels(features, 'gather', bytes, size, this.setting.machine);
   }
 
-  /** One pass of a convolution whose output map is `map`; `pixels` and `squares` of it are computed. */
+  /** One pass of a convolution; `how` is what differs from a whole map in a pass of its own. */
   private convolve(
     features: Features,
     convolution: Convolution,
-    map: { readonly height: number; readonly width: number; readonly batch: number },
+    map: MapExtent,
     inputPixels: number,
-    how: Partial<
-      Pick<
-        NativeConvolution,
-        | 'inputStreamed'
-        | 'outputStreamed'
-        | 'streamWeightBytes'
-        | 'listedRuns'
-        | 'residual'
-        | 'expected'
-        | 'calls'
-      >
-    > & { readonly share?: number; readonly squares?: number } = {},
+    { share = 1, ...how }: Partial<NativeConvolution> & { readonly share?: number } = {},
   ): void {
-    const { kernel, inChannels, outChannels, groups } = convolution;
-    const { share = 1, ...others } = how;
-    const wholePixels = map.batch * map.height * map.width;
-    const pixels = share * wholePixels;
-    const whole = wholeSquares(map.batch, map);
-    const given = {
-      wholePixels,
-      pixels,
-      wholeSquares: whole,
-      squares: whole,
-      expected: false,
-      calls: 1,
-      residual: false,
-      inChannels,
-      outChannels,
-      taps: kernel[0] * kernel[1],
-      kernelWidth: kernel[1],
-      stride: convolution.stride[1],
-      squareable: computesSquares(convolution),
-      mapWidth: map.width,
-      groups,
-      inputBytes: 4 * inputPixels * inChannels,
-      outputBytes: 4 * pixels * outChannels,
-      ...others,
-    };
     const { machine, threads, costs } = this.setting;
+    const given = { ...convolutionPass(convolution, map, inputPixels, share), ...how };
     features.addAll(convolutionFeatures(given, machine, threads, costs));
   }
 

@@ -1,10 +1,9 @@
 import type { NetworkNode } from '../../network/network.js';
 import type { NetworkShapes } from '../../network/walk.js';
-import { wholeSquares } from './coverage.js';
 import { Features } from './features.js';
 import type { NativeSetting } from './native-block.js';
 import { addLevels, convolutionFeatures } from './native-convolution.js';
-import { computesSquares } from './native-squares.js';
+import { convolutionPass } from './native-pass.js';
 
 /** The native backend's amounts for a dense node outside blocks; undefined where shapes are not known. */
 export function nativeNodeFeatures(
@@ -20,30 +19,10 @@ export function nativeNodeFeatures(
   const inputBytes = 4 * N * H * W * C;
   const outputBytes = 4 * output[0] * output[1] * output[2] * output[3];
   if (node.kind === 'convolution') {
-    const { kernel, inChannels, outChannels, groups } = node.convolution;
-    const [, height, width] = output;
-    const pixels = output[0] * height * width;
-    const squares = wholeSquares(output[0], { height, width });
-    const given = {
-      pixels,
-      wholePixels: pixels,
-      squares,
-      wholeSquares: squares,
-      expected: false,
-      calls: 1,
-      inChannels,
-      outChannels,
-      taps: kernel[0] * kernel[1],
-      kernelWidth: kernel[1],
-      stride: node.convolution.stride[1],
-      squareable: computesSquares(node.convolution),
-      mapWidth: width,
-      groups,
-      inputBytes,
-      outputBytes,
-      residual: false,
-    };
-    features.addAll(convolutionFeatures(given, machine, threads));
+    const { kernel, inChannels, groups } = node.convolution;
+    const [batch, height, width] = output;
+    const pass = convolutionPass(node.convolution, { batch, height, width }, N * H * W);
+    features.addAll(convolutionFeatures(pass, machine, threads));
     // Few input channels: the map is first copied into a padded one.
     if (groups === 1 && inChannels <= 4 && kernel[1] > 1)
       features.add('copyBytes', (2 * inputBytes) / threads);
