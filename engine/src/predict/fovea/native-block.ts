@@ -5,11 +5,10 @@ import { firstSpatial } from '../../plan/strategies.js';
 import { conv1RunsDense } from '../../plan/validate.js';
 import { wholeSquares } from './coverage.js';
 import { Features, type NativeMachine } from './features.js';
-import { addLevels, type Costs, convolutionFeatures, type NativeConvolution } from './native-convolution.js';
+import { addLevels, type Costs, convolutionFeatures } from './native-convolution.js';
 import { NativeFusion } from './native-fusion.js';
-import { convolutionPass, type MapExtent } from './native-pass.js';
+import { convolutionPass, type MapExtent, type PassVariation } from './native-pass.js';
 import { computesSquares } from './native-squares.js';
-import { bandsOf } from './native-stream.js';
 import { type BlockWork, computedCoverage } from './work.js';
 
 /** Rows that one item of a row-by-row pass works on. */
@@ -275,44 +274,40 @@ class NativeBlock {
     addLevels(features, 'gather', bytes, size, this.setting.machine);
   }
 
-  /** One pass of a convolution; `how` is what differs from a whole map in a pass of its own. */
   private convolve(
     features: Features,
     convolution: Convolution,
     map: MapExtent,
     inputPixels: number,
-    { share = 1, ...how }: Partial<NativeConvolution> & { readonly share?: number } = {},
+    how?: PassVariation,
   ): void {
     const { machine, threads, costs } = this.setting;
-    const given = { ...convolutionPass(convolution, map, inputPixels, share), ...how };
-    features.addAll(convolutionFeatures(given, machine, threads, costs));
+    const pass = convolutionPass(convolution, map, inputPixels, how);
+    features.addAll(convolutionFeatures(pass, machine, threads, costs));
   }
 
   private convolution(features: Features, layer: number, group: readonly Primitive[]): void {
     const { coverage, shape, batch } = this.work;
+    const { fusion } = this;
     const read = layer === 0 ? this.shares[0]! : (coverage.branch[layer - 1] ?? 1);
     const share = this.shares[layer]!;
     const partly = this.adaptive && share < 1;
-    const squares = partly ? coverage.squares?.[layer] : undefined;
-    const stream = this.fusion.streamOf(layer, group);
-    this.convolve(
-      features,
-      this.block.branch[layer]!,
-      { batch, ...shape.branch[layer]! },
-      (partly ? read : 1) * this.inputPixels(layer),
-      {
-        share,
-        ...(squares === undefined ? {} : { squares }),
-        expected: partly && coverage.expected === true,
-        ...(this.listed(share) ? { listedRuns: this.activeRuns } : {}),
-        residual: this.fusion.carriesAdd(layer, group),
-        inputStreamed:
-          this.fusion.streamsInto(layer, group) || (layer === 0 && this.fusion.poolsFirst(group)),
-        outputStreamed: this.fusion.streamsInto(layer + 1, group),
-        ...(stream.length > 1 ? bandsOf(stream, this.setting.threads) : {}),
-        ...(layer === 0 && this.fusion.poolsFirst(group) ? { calls: this.fusion.pooledBands } : {}),
-      },
-    );
+    const { height, width } = shape.branch[layer]!;
+    const pools = layer === 0 && fusion.poolsFirst(group);
+    const bands = fusion.bandsOf(layer, group);
+    const how: PassVariation = {
+      share,
+      squares: partly ? coverage.squares?.[layer] : undefined,
+      expected: partly && coverage.expected === true,
+      listedRuns: this.listed(share) ? this.activeRuns : 0,
+      residual: fusion.carriesAdd(layer, group),
+      inputStreamed: pools || fusion.streamsInto(layer, group),
+      outputStreamed: fusion.streamsInto(layer + 1, group),
+      calls: pools ? fusion.pooledBands : bands?.calls,
+      streamWeightBytes: bands?.streamWeightBytes,
+    };
+    const inputPixels = (partly ? read : 1) * this.inputPixels(layer);
+    this.convolve(features, this.block.branch[layer]!, { batch, height, width }, inputPixels, how);
   }
 
   /** Computed everywhere; in two passes when inactive pixels are finished here. */

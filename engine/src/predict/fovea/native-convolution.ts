@@ -42,15 +42,15 @@ export interface NativeConvolution {
   /** Bytes of the input map that are read, and of the whole map that they lie in. */
   readonly inputBytes: number;
   readonly outputBytes: number;
-  /** Runs of pixels side by side that the pass is computed in, where they are listed. */
-  readonly listedRuns?: number;
+  /** Runs of pixels side by side that the pass is computed in, where they are listed; otherwise 0. */
+  readonly listedRuns: number;
   /** True when a residual map is read and written in place. */
   readonly residual: boolean;
   /** True when the convolution before, or after, runs band by band with this one: what passes between is near. */
-  readonly inputStreamed?: boolean;
-  readonly outputStreamed?: boolean;
-  /** Bytes of all weights that pass by between one band and the next. */
-  readonly streamWeightBytes?: number;
+  readonly inputStreamed: boolean;
+  readonly outputStreamed: boolean;
+  /** Bytes of all weights that pass by between one band and the next; 0 where there are no bands. */
+  readonly streamWeightBytes: number;
 }
 
 /** Costs of one unit of every amount; with them the cheaper of two ways can be told. */
@@ -167,7 +167,7 @@ function addTiles(
   // Of each call the first block finds weights that other passes' have displaced; of the first call, none.
   const held =
     Math.max(ofBlock, tilesOfMemory) +
-    (calls - 1) * Math.max(ofBlock, waitOf(Math.max(weightBytes, given.streamWeightBytes ?? 0))) +
+    (calls - 1) * Math.max(ofBlock, waitOf(Math.max(weightBytes, given.streamWeightBytes))) +
     (blocks - calls) * Math.max(ofBlock, waitOf(weightBytes));
   for (const [panels, vectors] of [
     [fullPanels, tileVectors],
@@ -230,13 +230,7 @@ function addTraffic(
     : given.outputBytes;
   addLevels(features, 'read', given.inputBytes * share, inputSize, machine);
   // Where a listed run ends, so does what a prefetcher foresees, of the map read and of the map written.
-  addLevels(
-    features,
-    'breaks',
-    (given.listedRuns ?? 0) * share,
-    given.inputBytes + given.outputBytes,
-    machine,
-  );
+  addLevels(features, 'breaks', given.listedRuns * share, given.inputBytes + given.outputBytes, machine);
   // A pointwise convolution with a stride skips pixels, which no prefetcher foresees.
   if (given.taps === 1 && given.stride > 1) features.add('readStrided', given.inputBytes * share);
   addLevels(features, 'write', given.outputBytes * share, outputSize, machine);

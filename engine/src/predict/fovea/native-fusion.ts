@@ -4,12 +4,13 @@ import type { Primitive } from '../../plan/plan.js';
 import { conv1RunsDense } from '../../plan/validate.js';
 import { wholeSquares } from './coverage.js';
 import { computesSquares, winogradPays } from './native-squares.js';
-import { bandBytes, type StreamedPass } from './native-stream.js';
+import { type Bands, bandBytes, bandsOf, type StreamedPass } from './native-stream.js';
 import type { BlockWork } from './work.js';
 
 /** Which primitives of a block's plan the native backend carries out together. */
 export class NativeFusion {
   private readonly block: Block;
+  private bands?: Bands & { readonly first: number };
 
   /**
    * @param sequence the plan's primitives in order
@@ -36,16 +37,19 @@ export class NativeFusion {
     return Math.min(Math.max(1, Math.floor(bytes / (this.threads * bandBytes))), batch * rows);
   }
 
-  /** The convolutions that run band by band with `layer`, itself among them. */
-  streamOf(layer: number, group: readonly Primitive[]): StreamedPass[] {
+  /** The bands in which `layer` runs with the convolutions next to it; undefined for one that runs by itself. */
+  bandsOf(layer: number, group: readonly Primitive[]): Bands | undefined {
     let first = layer;
     while (this.streamsInto(first, group)) first--;
-    const passes: StreamedPass[] = [];
-    do {
-      passes.push(this.streamed(first));
-      first++;
-    } while (this.streamsInto(first, group));
-    return passes;
+    let end = layer + 1;
+    while (this.streamsInto(end, group)) end++;
+    if (end - first < 2) return undefined;
+    // All layers of a stream ask for the same.
+    if (!this.bands || this.bands.first !== first) {
+      const passes = this.block.branch.slice(first, end).map((_, i) => this.streamed(first + i));
+      this.bands = { first, ...bandsOf(passes, this.threads) };
+    }
+    return this.bands;
   }
 
   /** One convolution of a stream; of an expected mask, over the whole map. */

@@ -10,30 +10,53 @@ export interface MapExtent {
   readonly width: number;
 }
 
+/** What a pass of a block's plan does otherwise than one over a whole map by itself. */
+export type PassVariation = Partial<
+  Pick<
+    NativeConvolution,
+    | 'squares'
+    | 'expected'
+    | 'calls'
+    | 'residual'
+    | 'inputStreamed'
+    | 'outputStreamed'
+    | 'streamWeightBytes'
+    | 'listedRuns'
+  >
+> & {
+  /** Fraction of the output pixels that are computed. */
+  readonly share?: number;
+};
+
+const whole: PassVariation = {};
+
 /**
  * One pass of a convolution.
  * @param map its output
  * @param inputPixels of the input map that are read
- * @param share of the output pixels that are computed
  */
 export function convolutionPass(
   convolution: Convolution,
   map: MapExtent,
   inputPixels: number,
-  share = 1,
+  how: PassVariation = whole,
 ): NativeConvolution {
   const { kernel, stride, inChannels, outChannels, groups } = convolution;
   const wholePixels = map.batch * map.height * map.width;
-  const pixels = share * wholePixels;
+  const pixels = (how.share ?? 1) * wholePixels;
   const squares = wholeSquares(map.batch, map);
   return {
     wholePixels,
     pixels,
     wholeSquares: squares,
-    squares,
-    expected: false,
-    calls: 1,
-    residual: false,
+    squares: how.squares ?? squares,
+    expected: how.expected ?? false,
+    calls: how.calls ?? 1,
+    residual: how.residual ?? false,
+    inputStreamed: how.inputStreamed ?? false,
+    outputStreamed: how.outputStreamed ?? false,
+    streamWeightBytes: how.streamWeightBytes ?? 0,
+    listedRuns: how.listedRuns ?? 0,
     inChannels,
     outChannels,
     taps: kernel[0] * kernel[1],

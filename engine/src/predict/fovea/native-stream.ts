@@ -14,14 +14,18 @@ export interface StreamedPass {
   readonly inSquares: boolean;
 }
 
+export interface Bands {
+  /** How many there are. */
+  readonly calls: number;
+  /** Bytes of weights that every band reads. */
+  readonly streamWeightBytes: number;
+}
+
 /**
- * How many bands a stream is cut into, and the bytes of weights that every band reads: as many bands as keep the
- * intermediates near, but none that reads more weights again than it spares of intermediates.
+ * The bands that a stream is cut into: as many as keep the intermediates near, but none that reads more weights again
+ * than it spares of intermediates.
  */
-export function bandsOf(
-  passes: readonly StreamedPass[],
-  threads: number,
-): { readonly calls: number; readonly streamWeightBytes: number } {
+export function bandsOf(passes: readonly StreamedPass[], threads: number): Bands {
   let intermediateBytes = 0;
   let streamWeightBytes = 0;
   passes.forEach(({ convolution, pixels, inSquares }, i) => {
