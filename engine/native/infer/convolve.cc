@@ -59,7 +59,7 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
 
 void Scratch::reserve(int taps_of_a_pixel, long winograd_values, const KernelTable& kernels) {
   const size_t rows = block_pixels;
-  taps.resize(std::max(taps.size(), rows * taps_of_a_pixel));
+  taps.resize(std::max(taps.size(), rows * taps_of_a_pixel + taps_ahead * max_tile_rows));
   distances.resize(std::max(distances.size(), static_cast<size_t>(taps_of_a_pixel)));
   outputs.resize(rows);
   residuals.resize(rows);
@@ -113,12 +113,17 @@ void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch
   tile.activation = pass.activation;
   tile.taps_of_row = taps;
   const size_t last_block = convolution.blocks.size() - 1;
+  constexpr int short_row = 32;
+  const bool grouped = convolution.geometry.groups > 1;
+  const bool unforeseen = pass.pixels || (taps > 1 && convolution.channels <= short_row);
   for (int p = first_panel; p < last_panel; p++) {
     const Panel& panel = convolution.panels[p];
     const long width = static_cast<long>(panel.vectors) * kernels.lanes;
     const TileKernel* kernel = kernels.tile[panel.vectors - 1];
     tile.output_offset = panel.column;
     tile.columns = panel.columns;
+    // Panels of one group read the same rows again.
+    tile.fetches_input = unforeseen && (grouped || p == first_panel);
     for (size_t b = 0; b <= last_block; b++) {
       const ReductionBlock& block = convolution.blocks[b];
       tile.taps = block.taps;

@@ -8,6 +8,7 @@ enum class Activation : int32_t { none, relu, relu6, silu, hardswish, sigmoid, h
 
 constexpr int max_tile_rows = 14;
 constexpr int max_tile_vectors = 4;
+constexpr int taps_ahead = 2;
 
 // Tiles of an indirect matrix product, each `rows` outputs x `vectors` vectors of the same output channels.
 struct TileArguments {
@@ -19,6 +20,9 @@ struct TileArguments {
   long taps_of_row;
   long channels;
   long input_offset;
+  // True when no prefetcher foresees the rows: short ones, or scattered ones that are read for the first time. Then
+  // `taps_ahead` taps' pointers must follow the last tile's.
+  bool fetches_input;
   // [taps][channels][vectors x lanes]
   const float* weight;
   // What is needed after these tiles, fetched on the way: `ahead_share` bytes by each, `ahead_pitch` bytes and two

@@ -146,6 +146,11 @@ void tile_kernel(const TileArguments& t) {
       const float* row[rows];
 #pragma GCC unroll 16
       for (int i = 0; i < rows; i++) row[i] = input[i] + t.input_offset;
+      if (t.fetches_input) {
+        // Of the tap after the next: the next one's may be needed before they arrive.
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++) __builtin_prefetch(input[taps_ahead * rows + i] + t.input_offset, 0, 3);
+      }
       Reduction<I, rows, vectors>::run(sum, row, weight, t.channels, ahead, t.ahead_pitch);
       weight += t.channels * width;
       ahead += ahead_of_tap;
