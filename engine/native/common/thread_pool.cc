@@ -2,6 +2,11 @@
 
 #include <chrono>
 
+#if defined(__linux__)
+#include <pthread.h>
+#include <sched.h>
+#endif
+
 namespace fovea {
 
 namespace {
@@ -17,6 +22,25 @@ constexpr int gate_threads_shift = 32;
 // How long an idle worker polls before it sleeps: longer than the gap between two passes of a run, shorter
 // than anyone would notice after the last.
 constexpr auto polling_time = std::chrono::microseconds(200);
+
+// How long a worker may take to answer a call before it is thought to wait for the caller's own core.
+constexpr auto answering_time = std::chrono::microseconds(50);
+
+// Systems like to wake a thread where it is called from. There it waits until the caller has done all the work, for
+// what has run so lately is not moved elsewhere: unless its own core is, for a moment, not allowed to it.
+void move_away([[maybe_unused]] std::thread& thread) {
+#if defined(__linux__)
+  const pthread_t handle = thread.native_handle();
+  cpu_set_t allowed;
+  const int here = sched_getcpu();
+  if (here < 0 || here >= CPU_SETSIZE || pthread_getaffinity_np(handle, sizeof allowed, &allowed) != 0) return;
+  cpu_set_t others = allowed;
+  CPU_CLR(here, &others);
+  if (CPU_COUNT(&others) == 0) return;
+  pthread_setaffinity_np(handle, sizeof others, &others);
+  pthread_setaffinity_np(handle, sizeof allowed, &allowed);
+#endif
+}
 
 }  // namespace
 
@@ -61,7 +85,8 @@ void ThreadPool::run(int threads, const Work& work) {
   work_ = work;
   next_.store(0, std::memory_order_relaxed);
   gate_.store(static_cast<uint64_t>(threads) << gate_threads_shift | gate_open, std::memory_order_seq_cst);
-  for (int t = 0; t < threads - 1; t++) workers_[t]->calls.fetch_add(1, std::memory_order_seq_cst);
+  const auto now = std::chrono::steady_clock::now();
+  for (int t = 0; t < threads - 1; t++) call(*workers_[t], now);
   if (sleeping_.load(std::memory_order_seq_cst) > 0) {
     std::lock_guard<std::mutex> lock(mutex_);
     wake_.notify_all();
@@ -75,6 +100,17 @@ void ThreadPool::run(int threads, const Work& work) {
     if (spins % 64 == 0 && std::chrono::steady_clock::now() - closed_at > patience)
       std::this_thread::sleep_for(std::chrono::microseconds(20));
   }
+}
+
+void ThreadPool::call(Worker& worker, std::chrono::steady_clock::time_point now) {
+  if (worker.answered.load(std::memory_order_relaxed) == worker.calls.load(std::memory_order_relaxed)) {
+    worker.called_at = now;
+    worker.moved = false;
+  } else if (!worker.moved && now - worker.called_at > answering_time) {
+    move_away(worker.thread);
+    worker.moved = true;
+  }
+  worker.calls.fetch_add(1, std::memory_order_seq_cst);
 }
 
 bool ThreadPool::join(int thread) {
@@ -98,6 +134,7 @@ void ThreadPool::serve(Worker& worker, int thread) {
     }
     // Before looking whether to quit, or the call that says so might count as answered.
     answered = worker.calls.load(std::memory_order_acquire);
+    worker.answered.store(answered, std::memory_order_relaxed);
     if (quit_) return;
     if (!join(thread)) continue;
     take_items(thread);

@@ -1,6 +1,7 @@
 // Threads that share the items of a pass. One pass runs at a time; its caller takes part.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <condition_variable>
 #include <memory>
@@ -43,12 +44,18 @@ class ThreadPool {
   };
 
   struct Worker {
-    // Counts the passes that this worker has been asked to take part in.
+    // Counts the passes that this worker has been asked to take part in, and what it has seen of that count.
     alignas(64) std::atomic<unsigned> calls{0};
+    std::atomic<unsigned> answered{0};
     std::thread thread;
+    // Of its first call that it has not answered: when it came, and whether the worker has been moved since.
+    std::chrono::steady_clock::time_point called_at;
+    bool moved = false;
   };
 
   void run(int threads, const Work& work);
+  // Asks a worker to take part, and sees to it that it can.
+  static void call(Worker& worker, std::chrono::steady_clock::time_point now);
   void take_items(int thread);
   bool join(int thread);
   void serve(Worker& worker, int thread);
