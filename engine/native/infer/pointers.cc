@@ -95,6 +95,7 @@ void point_taps(const ConvolutionPass& pass, const PixelWalk& at, const float* z
       for (int kx = 0; kx < g.kernel_width; kx++, taps += pitch) *taps = first + ky * row_pitch + kx * channels;
     return;
   }
+  // Near the border of the map; a padded source has none.
   const long row_values = pass.input.width * channels;
   const float* image = pass.source + static_cast<long>(at.image) * pass.input.height * row_values;
   const int top = top_of(pass, at.y), left = left_of(pass, at.x);

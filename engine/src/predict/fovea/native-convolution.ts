@@ -164,7 +164,8 @@ function addTiles(
   const { steps, pieces, fullPanels, restPanels, restVectors, weightBytes } = form;
   const ofBlock = tiles / blocks;
   const waitOf = (bytes: number) => (bytes > nearBytes ? tilesOfFar : 0);
-  // Of each call the first block finds weights that other passes' have displaced; of the first call, none.
+  // The first block of all finds its weights in no cache; the first of every later band, and the others, where weights
+  // of that many bytes stay.
   const held =
     Math.max(ofBlock, tilesOfMemory) +
     (calls - 1) * Math.max(ofBlock, waitOf(Math.max(weightBytes, given.streamWeightBytes))) +
