@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sleep, TestKernel } from '../client.js';
+import { TestKernel } from '../client.js';
+import { sleep } from '../waiting.js';
 
 let kernel: TestKernel;
 beforeAll(async () => {

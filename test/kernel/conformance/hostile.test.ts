@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sleep, TestKernel } from '../client.js';
+import { TestKernel } from '../client.js';
+import { sleep } from '../waiting.js';
 
 const entry = fileURLToPath(new URL('../../../kernel/bin/fovea.js', import.meta.url));
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { sleep, TestKernel } from '../client.js';
+import { TestKernel } from '../client.js';
+import { sleep } from '../waiting.js';
 
 const engine =
   'const image = Tensor.zeros([1, 224, 224, 3]), network = builtNetwork("resnet18"), options = { masker: "random", rate: 0.5 } as const;\n';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isRunning, sleep, TestKernel, until } from '../client.js';
+import { TestKernel } from '../client.js';
+import { isRunning, sleep, until } from '../waiting.js';
 
 let kernel: TestKernel;
 beforeAll(async () => {

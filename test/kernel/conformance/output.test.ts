@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sleep, TestKernel } from '../client.js';
+import { TestKernel } from '../client.js';
+import { sleep } from '../waiting.js';
 
 let kernel: TestKernel;
 beforeAll(async () => {

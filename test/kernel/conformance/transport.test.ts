@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { curveKeyPair, Dealer } from 'zeromq';
-import { TestKernel, within } from '../client.js';
+import { TestKernel } from '../client.js';
+import { within } from '../waiting.js';
 
 const entry = fileURLToPath(new URL('../../../kernel/bin/fovea.js', import.meta.url));
 
