@@ -47,6 +47,11 @@ export interface OpTiming {
   /** Bytes read and written, counting each distinct byte of a pass once. */
   readonly bytes: number;
   readonly note?: string;
+  /**
+   * Measured with `paced` only: how long a fixed piece of arithmetic for each thread took around the pass, ms. The
+   * longer, the more of the processor's speed went elsewhere meanwhile.
+   */
+  readonly paceMs?: number;
 }
 
 export interface BlockTiming {

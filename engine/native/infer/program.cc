@@ -11,6 +11,9 @@ namespace fovea {
 
 namespace {
 
+// How long threads of a pool that has slept take to run all at once, each on a core, ms.
+constexpr double waking_ms = 0.3;
+
 Layout layout_of(int32_t value) { return static_cast<Layout>(value); }
 
 }  // namespace
@@ -20,6 +23,7 @@ Program::Program(const Session& session, ProgramTables tables) {
   instructions_ = std::move(tables.instructions);
   for (int at = 0; at < instruction_count(); at++) check_instruction(session, at);
   milliseconds_.assign(instruction_count(), 0);
+  paces_.assign(instruction_count(), 0);
 }
 
 const Program::MapReference& Program::map(int index) const {
@@ -40,29 +44,43 @@ size_t Program::cell_count() const {
   return count;
 }
 
-void Program::run(Session& session, const Machine& machine, int first, int last,
+void Program::run(Session& session, const Machine& machine, int first, int last, Pace* pace,
                   const std::function<void(int)>& on_progress) {
   using Clock = std::chrono::steady_clock;
+  const auto measured = [&] {
+    const double milliseconds = pace ? pace->measure(machine) : 0;
+    pacing_ += milliseconds;
+    return milliseconds;
+  };
+  if (first == 0) pacing_ = 0;
+  // What comes first is measured while threads wake, and find a core of their own.
+  while (pace && pacing_ < waking_ms) measured();
+  double pace_before = measured();
   auto before = Clock::now();
-  for (int at = first; at < last && !machine.stop->load(std::memory_order_relaxed); at++) {
+  int at = first;
+  while (at < last && !machine.stop->load(std::memory_order_relaxed)) {
     const int32_t* words = instructions_.data() + static_cast<long>(at) * instruction_words;
+    int done = 1;
     if (static_cast<Operation>(words[0]) == Operation::stream) {
       // The passes' time is told as that of the stream.
       const int count = std::min(words[1], last - at - 1);
       run_stream(session, machine, at + 1, count);
-      for (int i = 1; i <= count; i++) milliseconds_[at + i] = 0;
-      const auto now = Clock::now();
-      milliseconds_[at] = std::chrono::duration<double, std::milli>(now - before).count();
-      before = now;
-      at += count;
-      on_progress(at + 1);
-      continue;
+      for (int i = 1; i <= count; i++) milliseconds_[at + i] = paces_[at + i] = 0;
+      done += count;
+    } else {
+      execute(session, machine, words);
     }
-    execute(session, machine, words);
-    const auto now = Clock::now();
+    auto now = Clock::now();
     milliseconds_[at] = std::chrono::duration<double, std::milli>(now - before).count();
+    if (pace) {
+      const double pace_after = measured();
+      paces_[at] = (pace_before + pace_after) / 2;
+      pace_before = pace_after;
+      now = Clock::now();
+    }
     before = now;
-    on_progress(at + 1);
+    at += done;
+    on_progress(at);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "infer/grid_pool.h"
+#include "infer/pace.h"
 #include "infer/passes.h"
 
 namespace fovea {
@@ -60,8 +61,8 @@ class Program {
 
   int instruction_count() const { return static_cast<int>(instructions_.size() / instruction_words); }
   // Runs instructions [first, last), calling back after each with the number done; stops early when
-  // machine.stop becomes true.
-  void run(Session& session, const Machine& machine, int first, int last,
+  // machine.stop becomes true. `pace` is measured before, after and in between, unless it is null.
+  void run(Session& session, const Machine& machine, int first, int last, Pace* pace,
            const std::function<void(int)>& on_progress);
 
   struct MapReference {
@@ -73,6 +74,10 @@ class Program {
   const std::vector<double>& buffer_sizes() const { return buffer_sizes_; }
   // Wall time of each instruction when it last ran, ms.
   const std::vector<double>& milliseconds() const { return milliseconds_; }
+  // Mean of the paces before and after each instruction when it last ran with them measured, ms.
+  const std::vector<double>& paces() const { return paces_; }
+  // Time that measuring them took in the last run, ms.
+  double pacing() const { return pacing_; }
   const std::vector<Region>& regions() const { return regions_; }
   std::vector<Mask>& masks() { return masks_; }
   // Cells of all masks.
@@ -117,6 +122,8 @@ class Program {
   std::vector<std::pair<Extent, Tiling>> tilings_;
   std::vector<int32_t> instructions_;
   std::vector<double> milliseconds_;
+  std::vector<double> paces_;
+  double pacing_ = 0;
   int most_taps_ = 1;
   int most_channels_ = 1;
 };
@@ -141,8 +148,8 @@ class Session {
   float* buffer(int index) { return buffers_[index].data(); }
   int convolution_count() const { return static_cast<int>(convolutions_.size()); }
 
-  // Runs a program's instructions [first, last) on `threads` threads of `pool`.
-  void run(Program& program, int first, int last, int threads, ThreadPool& pool,
+  // Runs a program's instructions [first, last) on `threads` threads of `pool`; `paced`: with its pace measured.
+  void run(Program& program, int first, int last, int threads, bool paced, ThreadPool& pool,
            const std::function<void(int)>& on_progress);
 
   std::atomic<bool> stop{false};
@@ -156,6 +163,7 @@ class Session {
   std::vector<AlignedFloats> buffers_;
   std::vector<Scratch> scratch_;
   AlignedFloats zeros_;
+  Pace pace_;
   int scratch_taps_ = 0;
   long scratch_winograd_ = 0;
 };

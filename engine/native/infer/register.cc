@@ -104,7 +104,7 @@ struct Run {
   int first, last, threads;
   napi_deferred deferred;
   napi_threadsafe_function notify;
-  bool wants_progress;
+  bool paced, wants_progress;
   std::string failure;
 };
 
@@ -146,15 +146,16 @@ void tell(napi_env env, napi_value on_progress, void* context, void* data) {
 
 napi_value run(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
-    const Arguments arguments(env, info, 6);
+    const Arguments arguments(env, info, 7);
     const auto& session = session_of(env, arguments[0]);
     Program& program = session->program(arguments.integer(1, "program", 0, 1 << 30));
     if (session->busy) reject("the session is running");
     const int first = arguments.integer(2, "first instruction", 0, program.instruction_count());
     const int last = arguments.integer(3, "last instruction", first, program.instruction_count());
     const int threads = arguments.integer(4, "threads", 1, max_threads);
+    const bool paced = arguments.integer(5, "paced", 0, 1) == 1;
     napi_valuetype type = napi_undefined;
-    napi_typeof(env, arguments[5], &type);
+    napi_typeof(env, arguments[6], &type);
     if (type != napi_function && type != napi_undefined) reject("the progress callback is not a function");
 
     auto run = std::make_unique<Run>();
@@ -163,11 +164,12 @@ napi_value run(napi_env env, napi_callback_info info) {
     run->first = first;
     run->last = last;
     run->threads = threads;
+    run->paced = paced;
     run->wants_progress = type == napi_function;
     napi_value promise, name;
     napi_create_string_utf8(env, "fovea run", NAPI_AUTO_LENGTH, &name);
     check_status(napi_create_threadsafe_function(
-                     env, run->wants_progress ? arguments[5] : nullptr, nullptr, name, 0, 1, run.get(),
+                     env, run->wants_progress ? arguments[6] : nullptr, nullptr, name, 0, 1, run.get(),
                      [](napi_env, void* data, void*) { delete static_cast<Run*>(data); }, run.get(), tell,
                      &run->notify),
                  "run");
@@ -178,7 +180,7 @@ napi_value run(napi_env env, napi_callback_info info) {
     Run* started = run.release();
     Runner::get().post([started](ThreadPool& pool) {
       try {
-        started->session->run(*started->program, started->first, started->last, started->threads, pool, [&](int done) {
+        started->session->run(*started->program, started->first, started->last, started->threads, started->paced, pool, [&](int done) {
           if (started->wants_progress)
             napi_call_threadsafe_function(started->notify, reinterpret_cast<void*>(static_cast<intptr_t>(done)),
                                           napi_tsfn_nonblocking);

@@ -58,14 +58,14 @@ Program& Session::program(int index) {
   return *programs_[index];
 }
 
-void Session::run(Program& program, int first, int last, int threads, ThreadPool& pool,
+void Session::run(Program& program, int first, int last, int threads, bool paced, ThreadPool& pool,
                   const std::function<void(int)>& on_progress) {
   while (scratch_.size() < static_cast<size_t>(threads)) {
     scratch_.emplace_back();
     scratch_.back().reserve(scratch_taps_, scratch_winograd_, kernels_);
   }
   const Machine machine{&kernels_, &pool, threads, &stop, scratch_.data(), zeros_.data()};
-  program.run(*this, machine, first, last, on_progress);
+  program.run(*this, machine, first, last, paced ? &pace_ : nullptr, on_progress);
 }
 
 }  // namespace fovea

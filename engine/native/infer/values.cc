@@ -90,6 +90,17 @@ napi_value read_results(napi_env env, napi_callback_info info) {
   });
 }
 
+// The pace of the last run at each instruction; answers with the time that measuring took, ms.
+napi_value read_paces(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const ProgramCall call(env, info, 3);
+    const std::vector<double>& paces = call.program.paces();
+    const auto milliseconds = call.arguments.array<double>(2, "milliseconds", paces.size());
+    std::copy(paces.begin(), paces.end(), milliseconds.data);
+    return number_value(env, call.program.pacing());
+  });
+}
+
 }  // namespace
 
 void register_values(napi_env env, napi_value exports) {
@@ -98,6 +109,7 @@ void register_values(napi_env env, napi_value exports) {
   export_function(env, exports, "inferWriteMask", write_mask);
   export_function(env, exports, "inferWriteMasks", write_masks);
   export_function(env, exports, "inferResults", read_results);
+  export_function(env, exports, "inferPaces", read_paces);
 }
 
 }  // namespace fovea

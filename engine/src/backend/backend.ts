@@ -15,6 +15,12 @@ export interface RunOptions {
    * `terminate` option exists in the browser only).
    */
   readonly signal?: AbortSignal;
+  /**
+   * True: between passes a fixed piece of arithmetic is timed on all threads, and the profile's ops tell its time as
+   * `paceMs`: how fast the processor was around each. That time counts nowhere else. Native backend only; others pay
+   * no heed to it.
+   */
+  readonly paced?: boolean;
   /** Called between passes, with the fraction done (0…1) and the name of the node just finished. */
   readonly onProgress?: (fraction: number, name: string) => void;
 }

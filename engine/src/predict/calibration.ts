@@ -8,8 +8,8 @@ export interface NativeFit {
   readonly costs: Readonly<Record<FeatureName, number>>;
   /** Time of a run that is not in any pass, ms. */
   readonly runMs: number;
-  /** Time of a dense run of the first probe during the calibration: the machine's speed at that time, ms. */
-  readonly referenceMs?: number;
+  /** The pace that the costs are for, ms: see `OpTiming.paceMs`. Left out by backends that do not tell it. */
+  readonly paceMs?: number;
   /** Median relative error of the fit over the passes that it was made from. */
   readonly medianError: number;
   /** Passes timed. */

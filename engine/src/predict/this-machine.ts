@@ -7,7 +7,7 @@ import { checkDevice } from './check.js';
 import type { Device } from './device.js';
 
 /** Format of the calibration file; a file of another format is stale. */
-export const calibrationFormat = 3;
+export const calibrationFormat = 4;
 
 /** What a calibration file was measured on; it is valid only where this still holds. */
 export interface Machine {

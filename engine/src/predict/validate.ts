@@ -14,13 +14,17 @@ import {
   type Trial,
   timeTrials,
 } from './calibrate/measure.js';
-import { probeNetworks } from './calibrate/probe-networks.js';
-import { type ReferenceProbe, referenceJob, referenceMs } from './calibrate/reference.js';
+import { atPace, paceOf } from './calibrate/pace.js';
 import { calibrationOf } from './calibration.js';
 import type { Device } from './device.js';
 import { resolveDevice } from './options.js';
 import { predict } from './predict.js';
-import { type PlanComparison, summarise, type ValidationSummary } from './validation-summary.js';
+import {
+  type Comparison,
+  type PlanComparison,
+  summarise,
+  type ValidationSummary,
+} from './validation-summary.js';
 
 /** Which plans to predict and measure; everything has a sensible default. */
 export interface ValidateOptions {
@@ -46,10 +50,10 @@ export interface Validation {
   readonly device: string;
   readonly runs: number;
   /**
-   * By number of threads: how many times as long a probe of the calibration took during this measurement as
-   * during the calibration. Clocks and neighbours move it from minute to minute.
+   * By number of threads: how many times as long the same piece of arithmetic took between the passes as at the
+   * calibration, by the median. Clocks and neighbours move it from one second to the next.
    */
-  readonly drift: Readonly<Record<number, number>>;
+  readonly slowdown: Readonly<Record<number, number>>;
   readonly rows: readonly PlanComparison[];
   readonly summary: ValidationSummary;
 }
@@ -59,7 +63,8 @@ const runsOfRound = 2;
 
 /**
  * Predicts and measures the same plans on this machine, with the same random masks. Runs of a plan are spread over
- * the whole measurement; each pass counts with the median of its runs, blocks and plans with their sums.
+ * the whole measurement. Each pass counts with the median of its runs, told at the pace of the calibration; blocks and
+ * plans count with their sums.
  *
  * @throws FoveaError `backend-unavailable` when the machine is not calibrated or has no native backend,
  *   `bad-argument` for options out of range, `aborted`
@@ -82,11 +87,10 @@ export async function validate(network: Network, options: ValidateOptions = {}):
   const device = resolveDevice(options.device ?? 'this-machine');
   const backend = options.backend ?? getBackend('native');
   const session = await backend.open(network, { batch: 1, height, width });
-  const reference = await openReference(backend, device);
   try {
     const input = plausibleInput(network, 1, height, width);
     const rows: PlanComparison[] = [];
-    const drift: Record<number, number> = {};
+    const slowdown: Record<number, number> = {};
     for (const [position, count] of threads.entries()) {
       const trials = strategies.flatMap((strategy) => {
         const dense = strategy === 'dense';
@@ -98,13 +102,12 @@ export async function validate(network: Network, options: ValidateOptions = {}):
           }),
         );
       });
-      const measured = await timeTrials(
+      const timed = await timeTrials(
         trials.map((trial) => ({ session, input, trial })),
         {
           runs: Math.min(runs, runsOfRound),
           rounds: Math.ceil(runs / runsOfRound),
           signal,
-          ...(reference ? { reference: referenceJob(reference, count) } : {}),
           onProgress: (fraction) =>
             onProgress?.(
               (position + fraction) / threads.length,
@@ -112,34 +115,20 @@ export async function validate(network: Network, options: ValidateOptions = {}):
             ),
         },
       );
-      drift[count] = driftOf(device, count, measured.reference);
-      measured.timed.forEach((timed, i) => {
+      const now = paceOf(timed.flatMap(({ profiles }) => profiles))?.medianMs;
+      const then = calibrationOf(device)?.fits.find((fit) => fit.threads === count)?.paceMs ?? now;
+      slowdown[count] = now && then ? now / then : 1;
+      timed.forEach((runs, i) => {
         const trial = trials[i]!;
-        const predicted = predictTrial(network, device, trial, timed.masks, height, width);
-        rows.push(compare(network, trial, predicted, timed, drift[count]!));
+        const predicted = predictTrial(network, device, trial, runs.masks, height, width);
+        rows.push(compare(network, trial, predicted, runs, then));
       });
     }
     onProgress?.(1, 'done');
-    return { network: network.name, device: device.name, runs, drift, rows, summary: summarise(rows) };
+    return { network: network.name, device: device.name, runs, slowdown, rows, summary: summarise(rows) };
   } finally {
     session.dispose();
-    reference?.session.dispose();
   }
-}
-
-/** A probe of the device's calibration, to tell how fast the machine is at the moment. */
-async function openReference(backend: Backend, device: Device): Promise<ReferenceProbe | undefined> {
-  if (!calibrationOf(device)) return undefined;
-  const network = probeNetworks()[0]!;
-  const { height, width } = network.inputShape;
-  const session = await backend.open(network, { batch: 1, height, width });
-  return { network, session, input: plausibleInput(network, 1, height, width) };
-}
-
-/** How many times as long the reference takes now as at the calibration; 1 where that is not known. */
-function driftOf(device: Device, threads: number, reference: TimedTrial | undefined): number {
-  const before = calibrationOf(device)?.fits.find((fit) => fit.threads === threads)?.referenceMs;
-  return before && reference ? referenceMs(reference.profiles) / before : 1;
 }
 
 function predictTrial(
@@ -158,34 +147,35 @@ function compare(
   trial: { strategy: string; granularity: number; rate: number; threads: number },
   predicted: Profile,
   { profiles }: TimedTrial,
-  drift: number,
+  paceMs: number | undefined,
 ): PlanComparison {
   const { strategy, granularity, rate, threads } = trial;
-  const measured = medianProfile(profiles);
+  const paced = paceMs === undefined ? profiles : profiles.map((profile) => atPace(profile, paceMs));
+  const [measured, unadjusted] = [medianProfile(paced), medianProfile(profiles)];
   // Every other run: two measurements of the same.
   const half = (which: number) => {
-    const runs = profiles.filter((_, run) => run % 2 === which);
+    const runs = paced.filter((_, run) => run % 2 === which);
     return runs.length > 0 ? medianProfile(runs) : measured;
   };
   const [first, second] = [half(0), half(1)];
-  const errorOf = (predictedMs: number, measuredMs: number) => ({
-    predictedMs,
-    measuredMs,
-    error: predictedMs / measuredMs - 1,
-    errorAtSpeed: (predictedMs * drift) / measuredMs - 1,
+  const comparisonOf = (timeOf: (profile: Profile) => number): Comparison => ({
+    predictedMs: timeOf(predicted),
+    measuredMs: timeOf(measured),
+    unadjustedMs: timeOf(unadjusted),
+    error: timeOf(predicted) / timeOf(measured) - 1,
+    unadjustedError: timeOf(predicted) / timeOf(unadjusted) - 1,
+    repeat: timeOf(first) / timeOf(second) - 1,
   });
   return {
     strategy,
     granularity,
     rate,
     threads,
-    ...errorOf(predicted.totalMs, measured.totalMs),
-    repeat: first.totalMs / second.totalMs - 1,
+    ...comparisonOf(({ totalMs }) => totalMs),
     blocks: blocksOf(network).map((block, i) => ({
       block: block.index,
       name: block.name,
-      ...errorOf(predicted.blocks[i]!.totalMs, measured.blocks[i]!.totalMs),
-      repeat: first.blocks[i]!.totalMs / second.blocks[i]!.totalMs - 1,
+      ...comparisonOf(({ blocks }) => blocks[i]!.totalMs),
     })),
   };
 }

@@ -55,6 +55,8 @@ export interface MeasuredPasses {
   readonly ms: ArrayLike<number>;
   readonly flops: ArrayLike<number>;
   readonly bytes: ArrayLike<number>;
+  /** Left out where it was not measured. */
+  readonly paceMs?: ArrayLike<number> | undefined;
 }
 
 /** Measured passes, field by field. */
@@ -86,7 +88,7 @@ export class ProfileBuilder {
   }
 
   /** Adds a dense node outside blocks. */
-  addNode(node: NetworkNode, ms: number, flops: number, bytes: number): void {
+  addNode(node: NetworkNode, ms: number, flops: number, bytes: number, paceMs?: number): void {
     const computes = node.kind === 'convolution' || node.kind === 'foreign';
     this.#ops.push({
       name: node.name,
@@ -99,6 +101,7 @@ export class ProfileBuilder {
       flops,
       flopsAvoided: 0,
       bytes,
+      ...(paceMs === undefined ? {} : { paceMs }),
     });
     this.#flops += flops;
     if (node.kind === 'foreign') this.note(`${node.name} (${node.operators.join(', ')}) ran in onnxruntime`);
@@ -126,6 +129,7 @@ export class ProfileBuilder {
       const { name, primitives, share, note } = labels[i]!;
       const ms = passes.ms[first + i]!;
       const done = passes.flops[first + i]!;
+      const paceMs = passes.paceMs?.[first + i];
       const op = {
         name,
         block: block.index,
@@ -141,7 +145,11 @@ export class ProfileBuilder {
       computeMs += op.computeMs;
       dataMs += op.dataMs;
       overheadMs += op.overheadMs;
-      this.#ops.push(note === undefined ? op : { ...op, note });
+      this.#ops.push({
+        ...op,
+        ...(note === undefined ? {} : { note }),
+        ...(paceMs === undefined ? {} : { paceMs }),
+      });
     }
     this.#flops += flops;
     this.#flopsAvoided += avoided;

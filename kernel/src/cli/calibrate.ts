@@ -10,7 +10,7 @@ interface CalibrateCommandOptions {
   readonly json?: boolean;
 }
 
-/** Spread of equal runs beyond which a person is told. */
+/** How much slower than at its best the processor may have been before a person is told. */
 const busy = 0.1;
 
 /** `fovea calibrate`: measures this machine, so that it can be predicted for as `this-machine`. */
@@ -38,11 +38,11 @@ export function register(program: Command): void {
         onProgress: progress.update,
         ...(wanted === undefined ? {} : { seconds: wanted }),
       }).finally(progress.end);
-      const { device, path, spread } = result;
-      if (spread > busy || load > os.availableParallelism()) {
-        const differed = `equal runs differed by ${(100 * spread).toFixed(0)} %`;
+      const { device, path, slowdown } = result;
+      if (slowdown > busy || load > os.availableParallelism()) {
+        const slower = `${(100 * slowdown).toFixed(0)} % slower than at its best`;
         process.stderr.write(
-          `warning: the machine was busy (load ${load.toFixed(1)}, ${differed}); calibrate again when it is not\n`,
+          `warning: the machine was busy (load ${load.toFixed(1)}, ${slower}); calibrate again when it is not\n`,
         );
       }
       if (json) return printJson(device);

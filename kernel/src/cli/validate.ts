@@ -62,7 +62,7 @@ function validateOptions(options: ValidateCommandOptions): ValidateOptions {
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 
-function asText({ network, device, runs, drift, rows, summary }: Validation): string {
+function asText({ network, device, runs, slowdown, rows, summary }: Validation): string {
   const lines = rows.map(
     ({ strategy, granularity, rate, threads, predictedMs, measuredMs, error, blocks }) => [
       strategy,
@@ -85,13 +85,13 @@ function asText({ network, device, runs, drift, rows, summary }: Validation): st
     '',
     `${percent(summary.blocksWithin10)} of ${summary.blocks} blocks within 10 % (median error ${percent(summary.medianBlockError)})`,
     `${percent(summary.plansWithin5)} of ${summary.plans} network totals within 5 % (median error ${percent(summary.medianPlanError)})`,
-    `a probe of the calibration now takes ${Object.entries(drift)
+    `passes are told at the calibration's pace: arithmetic between them now takes ${Object.entries(slowdown)
       .map(
         ([threads, factor]) =>
           `${factor.toFixed(2)} times as long on ${threads} ${threads === '1' ? 'thread' : 'threads'}`,
       )
-      .join(', ')} as at the calibration; at that speed`,
-    `  ${percent(summary.atSpeed.blocksWithin10)} of blocks are within 10 %, ${percent(summary.atSpeed.plansWithin5)} of totals within 5 %`,
+      .join(', ')}; as the clock told them`,
+    `  ${percent(summary.unadjusted.blocksWithin10)} of blocks are within 10 %, ${percent(summary.unadjusted.plansWithin5)} of totals within 5 %`,
     `one half of the runs against the other: ${percent(summary.repeated.blocksWithin10)} of blocks within 10 %, ${percent(summary.repeated.plansWithin5)} of totals within 5 %`,
     `S and strategy chosen by prediction: at worst ${percent(summary.worstChoiceLoss)} slower than the best measured, median ${percent(summary.medianChoiceLoss)}`,
   ].join('\n');

@@ -54,15 +54,21 @@ export interface InferAddon {
     cells: Uint8Array,
     margins: Float32Array,
   ): void;
+  /** The pace of a program's last run at each instruction, ms; answers with the time that measuring took, ms. */
+  inferPaces(session: SessionHandle, program: number, milliseconds: Float64Array): number;
   /** Wakes the thread that runs programs, for one that starts within half a millisecond. */
   inferExpectRun(): void;
-  /** Runs instructions `first` … `last` − 1 on native threads; `onInstruction` is told how many are done. */
+  /**
+   * Runs instructions `first` … `last` − 1 on native threads; `paced` 1: with their pace measured; `onInstruction`
+   * is told how many are done.
+   */
   inferRun(
     session: SessionHandle,
     program: number,
     first: number,
     last: number,
     threads: number,
+    paced: number,
     onInstruction: ((done: number) => void) | undefined,
   ): Promise<void>;
   /** Stops the run under way, if any; its promise then rejects with `aborted`. */

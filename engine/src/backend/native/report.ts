@@ -33,6 +33,8 @@ export interface RunRecord {
   /** Of all masks, one after the other. */
   readonly cells: Uint8Array;
   readonly margins: Float32Array;
+  /** In a run with its pace measured: the pace at each instruction, and what measuring it took in all. */
+  paces?: { readonly atMs: Float64Array; readonly spentMs: number };
 }
 
 /** What a Profile says of a run as a whole. */
@@ -60,6 +62,7 @@ export class ProgramReport {
   readonly #adaptive: readonly AdaptiveBlock[];
   readonly #sums: WorkSums;
   readonly #passOf: Int32Array;
+  readonly #passes: number;
   readonly #firstPass: Int32Array;
   readonly #cells: Uint8Array;
   /** Where each mask's cells begin, by id. */
@@ -102,6 +105,7 @@ export class ProgramReport {
     this.#nodes = nodes;
     this.#adaptive = [...adaptive.values()];
     this.#passOf = Int32Array.from(builder.instructions, ({ owner }) => this.passOf(owner));
+    this.#passes = passes;
     this.#sums = new WorkSums(
       builder.instructions.map(({ work }) => work),
       this.#passOf,
@@ -142,6 +146,13 @@ export class ProgramReport {
     addon.inferResults(handle, number, id, output.data, milliseconds, counts, cells, margins);
   }
 
+  /** Adds to `record` the pace of the last run of program `number`. */
+  readPaces(addon: InferAddon, handle: SessionHandle, number: number, record: RunRecord): void {
+    const atMs = new Float64Array(this.#passOf.length);
+    const spentMs = addon.inferPaces(handle, number, atMs);
+    record.paces = { atMs, spentMs };
+  }
+
   /** The masks of a run, in block order. */
   masks({ cells, margins }: RunRecord, script: ScriptRecord): Mask[] {
     return this.#adaptive.map(({ block, mask, decision }): Mask => {
@@ -173,11 +184,12 @@ export class ProgramReport {
     const ms = new Float64Array(flops.length);
     for (let i = 0; i < this.#passOf.length; i++) ms[this.#passOf[i]!]! += record.milliseconds[i]!;
     for (const [pass, spent] of script.ms) ms[pass]! += spent;
+    const paceMs = record.paces && this.#pacesOf(record.milliseconds, record.paces.atMs);
     const rate = (region: AdaptiveBlock['region']) =>
       region ? record.counts[region.id]! / region.pixels : 1;
     for (const { node, first, block: part } of this.#nodes) {
       if (!part) {
-        profile.addNode(node, ms[first]!, flops[first]!, bytes[first]!);
+        profile.addNode(node, ms[first]!, flops[first]!, bytes[first]!, paceMs?.[first]);
         continue;
       }
       const { block, labels, denseFlops, adaptive } = part;
@@ -186,9 +198,19 @@ export class ProgramReport {
         dilatedRate: rate(adaptive?.conv1Region),
         denseFlops,
       };
-      profile.addBlock(block, labels, { ms, flops, bytes }, measured, first);
+      profile.addBlock(block, labels, { ms, flops, bytes, paceMs }, measured, first);
     }
-    return profile.finish(totalMs);
+    return profile.finish(totalMs - (record.paces?.spentMs ?? 0));
+  }
+
+  /** The pace of each pass: of its instructions, the longer ones counting more. */
+  #pacesOf(milliseconds: Float64Array, atMs: Float64Array): Float64Array {
+    const [sums, weights] = [new Float64Array(this.#passes), new Float64Array(this.#passes)];
+    atMs.forEach((pace, i) => {
+      sums[this.#passOf[i]!]! += milliseconds[i]! * pace;
+      weights[this.#passOf[i]!]! += milliseconds[i]!;
+    });
+    return sums.map((sum, pass) => (weights[pass]! > 0 ? sum / weights[pass]! : 0));
   }
 
   /** All masks' cells, for what JavaScript decides before a run: see `decided`. */

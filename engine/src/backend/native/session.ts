@@ -161,6 +161,7 @@ export class NativeSession implements Session {
     const record = report.record();
     await running;
     report.read(this.#addon, this.#handle, number, record);
+    if (options.paced) report.readPaces(this.#addon, this.#handle, number, record);
     const totalMs = performance.now() - started;
     return lazily(
       record.output,
@@ -174,7 +175,7 @@ export class NativeSession implements Session {
     { number, lowered }: Program,
     first: number,
     last: number,
-    { threads, onProgress }: RunOptions,
+    { threads, paced = false, onProgress }: RunOptions,
   ): Promise<void> | undefined {
     if (first === last) return undefined;
     const { instructions } = lowered.builder;
@@ -184,6 +185,7 @@ export class NativeSession implements Session {
       first,
       last,
       threads,
+      Number(paced),
       onProgress &&
         ((done) => {
           const { node } = instructions[done - 1]!.owner;

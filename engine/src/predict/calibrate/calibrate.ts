@@ -3,7 +3,6 @@ import type { Backend, Session } from '../../backend/backend.js';
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import { networkShapes } from '../../network/walk.js';
-import type { Profile } from '../../profile.js';
 import { getBackend } from '../../run/backends.js';
 import type { Tensor } from '../../tensor.js';
 import type { NativeCalibration, NativeFit } from '../calibration.js';
@@ -13,18 +12,11 @@ import { type FeatureName, featureNames, type NativeMachine } from '../fovea/fea
 import { storeCalibration } from '../this-machine.js';
 import { readCaches } from './caches.js';
 import { evaluate, robustFit, type Sample } from './least-squares.js';
-import {
-  median,
-  outsideOf,
-  plausibleInput,
-  randomTrials,
-  spreadOf,
-  type TimedTrial,
-  timeTrials,
-} from './measure.js';
+import { outsideOf, plausibleInput, randomTrials, type TimedTrial, timeTrials } from './measure.js';
+import { median } from './median.js';
+import { atPace, type Pace, paceOf } from './pace.js';
 import { measurePeaks } from './peaks.js';
 import { probeNetworks } from './probe-networks.js';
-import { referenceJob, referenceMs } from './reference.js';
 import { samplesOf } from './samples.js';
 
 /** How to calibrate; everything has a sensible default. */
@@ -46,10 +38,10 @@ export interface CalibrationResult {
   readonly path?: string;
   readonly seconds: number;
   /**
-   * How much the times of equal runs differed: 0.05 is five percent. Beyond a tenth the machine was busy with
-   * something else, and the figures are too slow to be relied upon.
+   * How much slower the processor was most of the time than at its best: 0.05 is five percent. The figures stored are
+   * of the usual speed; beyond a tenth, something else took part of it.
    */
-  readonly spread: number;
+  readonly slowdown: number;
 }
 
 /** Register tiles of the native kernels by instruction set: engine/native/infer/kernels. */
@@ -95,37 +87,33 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
   const probes = await openProbes(backend);
   try {
     const timings = new Map<number, TimedTrial[][]>();
-    const references = new Map<number, Profile[]>();
     const counts = threadCounts(cores);
     for (let round = 0; round < 1 || elapsed() < seconds; round++) {
       for (const threads of counts) {
         const kept = timings.get(threads) ?? probes.map(() => []);
         timings.set(threads, kept);
-        const reference = referenceJob(probes[0]!, threads);
         for (const [i, { network, session, input }] of probes.entries()) {
           if (round > 0 && elapsed() > seconds) break;
           onProgress?.(Math.min(0.99, elapsed() / seconds), `${network.name}, ${threads} threads`);
           const count = round === 0 ? trialsOfFirstRound : trialsOfRound;
           const trials = randomTrials(network, count, threads, 1000 * round + 10 * threads + i);
           const jobs = trials.map((trial) => ({ session, input, trial }));
-          const measured = await timeTrials(jobs, { runs: runsOfTrial, reference, signal });
-          kept[i]!.push(...measured.timed);
-          references.set(threads, [...(references.get(threads) ?? []), ...measured.reference!.profiles]);
+          kept[i]!.push(...(await timeTrials(jobs, { runs: runsOfTrial, signal })));
         }
       }
     }
     const isa = isaOf(timings);
     const machine = { ...(registerTiles[isa] ?? registerTiles.portable!), ...caches };
-    const fits = counts.map((threads) => ({
-      ...fitOf(threads, probes, timings.get(threads)!, machine),
-      referenceMs: referenceMs(references.get(threads)!),
-    }));
+    const paces = counts.map((threads) =>
+      paceOf(timings.get(threads)!.flatMap((timed) => timed.flatMap(({ profiles }) => profiles))),
+    );
+    const fits = counts.map((threads, i) => fitOf(threads, probes, timings.get(threads)!, machine, paces[i]));
     const calibration: NativeCalibration = { kind: 'native', isa, machine, fits };
     const device = deviceOf(calibration, peaks, cores);
     const path = store ? storeCalibration(device, isa) : undefined;
     onProgress?.(1, 'done');
-    const spread = median([...references.values()].map(spreadOf));
-    return { device, seconds: elapsed(), spread, ...(path === undefined ? {} : { path }) };
+    const slowdown = Math.max(...paces.map((pace) => (pace ? pace.medianMs / pace.leastMs - 1 : 0)));
+    return { device, seconds: elapsed(), slowdown, ...(path === undefined ? {} : { path }) };
   } finally {
     for (const { session } of probes) session.dispose();
   }
@@ -164,6 +152,7 @@ function fitOf(
   probes: readonly OpenProbe[],
   timed: readonly (readonly TimedTrial[])[],
   machine: NativeMachine,
+  pace: Pace | undefined,
 ): NativeFit {
   const samples: Sample[] = [];
   const outside: number[] = [];
@@ -171,8 +160,11 @@ function fitOf(
     const { height, width } = network.inputShape;
     const shapes = networkShapes(network, { batch: 1, height, width });
     for (const trial of timed[i]!) {
-      samples.push(...samplesOf(network, shapes, trial, machine));
-      outside.push(...trial.profiles.map(outsideOf));
+      const profiles = pace
+        ? trial.profiles.map((profile) => atPace(profile, pace.medianMs))
+        : trial.profiles;
+      samples.push(...samplesOf(network, shapes, { ...trial, profiles }, machine));
+      outside.push(...profiles.map(outsideOf));
     }
   });
   const costs = robustFit(samples, featureNames.length);
@@ -184,6 +176,7 @@ function fitOf(
       number
     >,
     runMs: Math.max(0, median(outside)),
+    ...(pace ? { paceMs: pace.medianMs } : {}),
     medianError: median(errors),
     samples: samples.length,
   };

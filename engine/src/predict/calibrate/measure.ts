@@ -11,6 +11,7 @@ import type { Strategy } from '../../plan/strategy.js';
 import type { Profile } from '../../profile.js';
 import { Random } from '../../random.js';
 import { Tensor } from '../../tensor.js';
+import { median } from './median.js';
 import { Disturbance } from './others.js';
 
 /** A plan to be timed, with the maskers that decide for it. */
@@ -31,7 +32,7 @@ export interface Job {
 export interface TimedTrial {
   readonly trial: Trial;
   readonly masks: readonly Mask[];
-  /** One of every run that counts, in order: those that other programs disturbed are left out. */
+  /** One of every run that counts, in order, with its pace: those that other programs disturbed are left out. */
   readonly profiles: readonly Profile[];
 }
 
@@ -81,8 +82,7 @@ const together = 12;
  * Times trials in turn, in several rounds over all of them, so that a disturbance touches all alike and every
  * trial is timed at different moments. The first run of a trial in each round is not counted.
  *
- * @param options `rounds` over all trials, with `runs` counted runs of each; `reference`: another job, which is
- *   run once more after every few trials
+ * @param options `rounds` over all trials, with `runs` counted runs of each
  * @throws FoveaError `aborted`
  */
 export async function timeTrials(
@@ -90,16 +90,13 @@ export async function timeTrials(
   options: {
     readonly runs: number;
     readonly rounds?: number;
-    readonly reference?: Job;
     readonly signal?: AbortSignal | undefined;
     /** Told the fraction done. */
     readonly onProgress?: (fraction: number) => void;
   },
-): Promise<{ readonly timed: TimedTrial[]; readonly reference?: TimedTrial }> {
-  const { runs, rounds = 1, reference, signal, onProgress } = options;
+): Promise<TimedTrial[]> {
+  const { runs, rounds = 1, signal, onProgress } = options;
   const records = jobs.map((job) => new Recording(job, signal));
-  const referenceRecord = reference && new Recording(reference, signal);
-  await referenceRecord?.run(false);
   for (let round = 0; round < rounds; round++) {
     for (let first = 0; first < records.length; first += together) {
       onProgress?.((round + first / records.length) / rounds);
@@ -107,15 +104,12 @@ export async function timeTrials(
       for (let run = 0; run <= runs; run++) {
         const disturbance = new Disturbance();
         for (const record of group) await record.run(run > 0);
-        await referenceRecord?.run(true);
         const { cores } = disturbance;
         for (const record of group) record.disturbed(cores);
-        referenceRecord?.disturbed(cores);
       }
     }
   }
-  const timed = records.map((record) => record.timed);
-  return referenceRecord ? { timed, reference: referenceRecord.timed } : { timed };
+  return records.map((record) => record.timed);
 }
 
 /** Collects the runs of one job. */
@@ -136,6 +130,7 @@ class Recording {
       plan,
       maskers,
       threads,
+      paced: true,
       ...(signal ? { signal } : {}),
     });
     if (counts) this.runs.push({ profile, cores: Number.POSITIVE_INFINITY });
@@ -160,19 +155,6 @@ function calmest(runs: readonly { readonly profile: Profile; readonly cores: num
   const sorted = runs.map(({ cores }) => cores).sort((a, b) => a - b);
   const limit = Math.max(calmCores, sorted[(sorted.length - 1) >> 1] ?? 0);
   return runs.filter(({ cores }) => cores <= limit).map(({ profile }) => profile);
-}
-
-/** Median of numbers; the lower of the middle two. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[(sorted.length - 1) >> 1]!;
-}
-
-/** How much longer the median run took than the shortest: 0.05 is five percent; large where others compute. */
-export function spreadOf(profiles: readonly Profile[]): number {
-  const times = profiles.map(({ totalMs }) => totalMs);
-  const least = Math.min(...times);
-  return least > 0 ? median(times) / least - 1 : 0;
 }
 
 /** Time of a run that is in none of its passes, ms. */

@@ -316,8 +316,7 @@ class NativeBlock {
     const { batch } = this.work;
     const convolution = this.block.projection!;
     const touched = (batch * inWidth * inHeight) / (convolution.stride[0] * convolution.stride[1]);
-    // Active and inactive pixels apart, where the latter are final with it.
-    const lists = this.rate > 0 && this.listed(this.rate) && this.fusion.addCarried ? 2 : 0;
+    const lists = this.rate > 0 && this.listed(this.rate) && this.fusion.partsProjection ? 2 : 0;
     this.convolve(features, convolution, { batch, height: outHeight, width: outWidth }, touched, {
       listedRuns: lists * this.activeRuns,
     });

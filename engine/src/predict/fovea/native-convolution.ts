@@ -154,6 +154,9 @@ const vectorsOf = ({ fullPanels, restPanels, restVectors }: Form, { tileVectors 
 const tilesOfMemory = 3;
 const tilesOfFar = 1.5;
 
+/** Tiles beside the first after which weights that arrive meanwhile cost nothing more. */
+const tilesThatHide = 5;
+
 function addTiles(
   features: Features,
   given: NativeConvolution,
@@ -215,7 +218,7 @@ function addTraffic(
   given: NativeConvolution,
   form: Form,
   machine: NativeMachine,
-  { blocks, calls, count, parts, share }: PassItems,
+  { tiles, blocks, calls, count, parts, share }: PassItems,
 ): void {
   const panels = Math.max(1, form.fullPanels + form.restPanels);
   features.add('convolutions', 1);
@@ -223,8 +226,9 @@ function addTraffic(
   features.add('items', count * share);
   features.add('panels', blocks * panels * form.pieces * share);
   features.add('elements', given.pixels * given.outChannels * share);
-  // A thread's first block brings the weights of its panels in.
-  features.add('weightsFirst', form.weightBytes * (parts >= 2 ? share : 1));
+  // A thread's first block brings the weights of its panels in: the more tiles it has, the more of that is hidden.
+  const waiting = Math.max(0, 1 - (tiles / blocks - 1) / tilesThatHide);
+  features.add('weightsFirst', form.weightBytes * waiting * (parts >= 2 ? share : 1));
   const inputSize = given.inputStreamed ? Math.min(machine.nearBytes, given.inputBytes) : given.inputBytes;
   const outputSize = given.outputStreamed
     ? Math.min(machine.nearBytes, given.outputBytes)

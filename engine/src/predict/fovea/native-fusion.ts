@@ -86,6 +86,20 @@ export class NativeFusion {
     );
   }
 
+  /** True when the projection computes active and inactive pixels apart: the latter are final with it. */
+  get partsProjection(): boolean {
+    const { block, sequence, work } = this;
+    return (
+      block.projection?.activation === 'none' &&
+      sequence.includes('index') &&
+      sequence.indexOf('index') < sequence.indexOf('projection') &&
+      (!sequence.includes('scatter') ||
+        work.plan.groups.some(({ primitives }) =>
+          ['scatter', 'add'].every((name) => primitives.includes(name as Primitive)),
+        ))
+    );
+  }
+
   get addCarried(): boolean {
     const last = this.block.branch.length - 1;
     const group = this.work.plan.groups.find(({ primitives }) =>

@@ -1,0 +1,47 @@
+import type { Profile } from '../../profile.js';
+import { median } from './median.js';
+
+/** Passes shorter than this are timed too coarsely to tell anything by, ms. */
+const countedMs = 0.02;
+
+/** How fast the processor was during some runs. */
+export interface Pace {
+  /** Time of the same piece of arithmetic around their passes, ms: the median, and the shortest but for one in fifty. */
+  readonly medianMs: number;
+  readonly leastMs: number;
+}
+
+/**
+ * The pace of runs that were made with `paced`.
+ * @returns undefined for runs that were not, or that have no pass long enough to tell
+ */
+export function paceOf(profiles: readonly Profile[]): Pace | undefined {
+  const paces = profiles.flatMap(({ ops }) =>
+    ops.filter(({ totalMs, paceMs = 0 }) => totalMs >= countedMs && paceMs > 0).map(({ paceMs }) => paceMs!),
+  );
+  if (paces.length === 0) return undefined;
+  paces.sort((a, b) => a - b);
+  return { medianMs: median(paces), leastMs: paces[Math.floor(paces.length / 50)]! };
+}
+
+/**
+ * What a run would have taken, had the processor been as fast throughout as when that piece of arithmetic takes
+ * `paceMs`: every pass in proportion to the pace around it. Whatever shares a core slows down passes of all kinds
+ * about as much as it does arithmetic in the first-level cache.
+ */
+export function atPace(profile: Profile, paceMs: number): Profile {
+  let [measured, scaled] = [0, 0];
+  const ops = profile.ops.map((op) => {
+    const factor = op.paceMs ? paceMs / op.paceMs : 1;
+    measured += op.totalMs;
+    scaled += op.totalMs * factor;
+    return {
+      ...op,
+      totalMs: op.totalMs * factor,
+      computeMs: op.computeMs * factor,
+      dataMs: op.dataMs * factor,
+      overheadMs: op.overheadMs * factor,
+    };
+  });
+  return { ...profile, ops, totalMs: measured > 0 ? (profile.totalMs * scaled) / measured : profile.totalMs };
+}

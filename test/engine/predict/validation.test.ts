@@ -1,0 +1,94 @@
+import { builtResNet, getDevice, nativeBackend, validate } from '@fovea/engine';
+import { describe, expect, it } from 'vitest';
+import {
+  type Comparison,
+  type PlanComparison,
+  resolutionMs,
+  summarise,
+} from '../../../engine/src/predict/validation-summary.js';
+
+const comparison = (predictedMs: number, measuredMs: number): Comparison => ({
+  predictedMs,
+  measuredMs,
+  unadjustedMs: 2 * measuredMs,
+  error: predictedMs / measuredMs - 1,
+  unadjustedError: predictedMs / (2 * measuredMs) - 1,
+  repeat: 0,
+});
+
+const row = (
+  strategy: string,
+  predictedMs: number,
+  measuredMs: number,
+  blocks: Comparison[],
+): PlanComparison => ({
+  strategy,
+  granularity: 4,
+  rate: 0.5,
+  threads: 1,
+  ...comparison(predictedMs, measuredMs),
+  blocks: blocks.map((block, i) => ({ ...block, block: i, name: `block ${i}` })),
+});
+
+describe('the summary of a validation', () => {
+  it('counts blocks within a tenth and plans within a twentieth', () => {
+    const { blocksWithin10, plansWithin5, unadjusted } = summarise([
+      row('lasnet', 10.4, 10, [comparison(1.09, 1), comparison(1.11, 1)]),
+      row('streamed', 10.6, 10, [comparison(0.91, 1), comparison(0.89, 1)]),
+    ]);
+    expect(blocksWithin10).toBe(0.5);
+    expect(plansWithin5).toBe(0.5);
+    expect(unadjusted).toMatchObject({ blocksWithin10: 0, plansWithin5: 0 });
+  });
+
+  it('holds nothing against a skipped block that is off by less than a clock can tell', () => {
+    const skipped = comparison(0.001 + 0.9 * resolutionMs, 0.001);
+    const wrong = comparison(0.001 + 1.1 * resolutionMs, 0.001);
+    expect(summarise([row('lasnet', 10, 10, [skipped])]).blocksWithin10).toBe(1);
+    expect(summarise([row('lasnet', 10, 10, [wrong])]).blocksWithin10).toBe(0);
+  });
+
+  it('tells what choosing by prediction loses', () => {
+    const { worstChoiceLoss } = summarise([row('lasnet', 9, 12, []), row('streamed', 10, 10, [])]);
+    expect(worstChoiceLoss).toBeCloseTo(0.2, 12);
+  });
+});
+
+describe('a validation', () => {
+  it.skipIf(nativeBackend.unavailable !== undefined)(
+    'predicts and measures the same plans (skipped where no addon was built)',
+    async () => {
+      const network = builtResNet({ depth: 18 });
+      const { rows, slowdown, summary } = await validate(network, {
+        device: getDevice('cpu-avx2'),
+        granularities: [4],
+        rates: [0.5],
+        strategies: ['dense', 'lasnet'],
+        threads: [1, 2],
+        runs: 2,
+        height: 64,
+        width: 64,
+      });
+      expect(rows.map(({ strategy, threads }) => `${strategy} ${threads}`)).toEqual([
+        'dense 1',
+        'lasnet 1',
+        'dense 2',
+        'lasnet 2',
+      ]);
+      // A device that was not calibrated here has no pace of its own: times are told at the measurement's own.
+      expect(slowdown).toEqual({ 1: 1, 2: 1 });
+      for (const { measuredMs, unadjustedMs, predictedMs, error, blocks } of rows) {
+        expect(measuredMs).toBeGreaterThan(0);
+        expect(unadjustedMs).toBeGreaterThan(0);
+        expect(error).toBeCloseTo(predictedMs / measuredMs - 1, 12);
+        expect(blocks).toHaveLength(8);
+      }
+      expect(summary.plans).toBe(4);
+    },
+    60_000,
+  );
+
+  it('refuses numbers of runs that are none', async () => {
+    await expect(validate(builtResNet({ depth: 18 }), { runs: 0 })).rejects.toThrow(/runs 0/);
+  });
+});
