@@ -191,7 +191,7 @@ async function measure() {
   const validation = await validate(network, {
     granularities: [1, 2, 4, 7, 8, Number.POSITIVE_INFINITY],
     rates: [0.1, 0.3, 0.5, 0.7, 1],
-    runs: 6,
+    runs: 8,
     onProgress: (fraction, what) => process.stderr.write(`\r${Math.round(100 * fraction)} % ${what}   `),
   });
   const stageOf = network.nodes.flatMap((node) => (node.kind === 'block' ? [node.block.stage] : []));
