@@ -1,3 +1,4 @@
+import type { LatencyProfile } from '../documents/types';
 import { element } from '../dom';
 import { agreement, milliseconds, significant } from '../format';
 import type { Prediction, Result } from './session';
@@ -44,6 +45,7 @@ export class Headline {
 
   show(options: {
     readonly prediction: Prediction | undefined;
+    readonly predicted: LatencyProfile | undefined;
     readonly result: Result | undefined;
     /** Whether the prediction for the controls as they stand is overdue. */
     readonly isSlow: boolean;
@@ -51,13 +53,12 @@ export class Headline {
     readonly isCurrent: boolean;
     readonly progress: { readonly fraction: number; readonly name: string } | undefined;
   }): void {
-    const { prediction, result, isCurrent, isSlow, progress } = options;
-    const predicted = prediction?.profile;
+    const { prediction, predicted, result, isCurrent, isSlow, progress } = options;
     this.predicted.number.textContent = predicted ? milliseconds(predicted.totalMs) : '–';
     this.predicted.node.classList.toggle('fovea-mod-stale', isSlow);
     this.predicted.note.textContent = isSlow
       ? 'waiting for the kernel'
-      : predicted
+      : predicted && prediction
         ? againstDense(predicted.totalMs, prediction.dense.totalMs)
         : '';
     this.predicted.node.title = predicted ? `On ${predicted.device}, ${predicted.strategy}` : '';

@@ -87,6 +87,11 @@ export class LiveSession {
     return this.scheduler.waiting;
   }
 
+  /** What is predicted for the controls as they stand: for the masks themselves once a run has found them. */
+  get predicted(): LatencyProfile | undefined {
+    return this.isCurrent && this.result ? this.result.predicted : this.prediction?.profile;
+  }
+
   /** Whether the result shown belongs to the controls as they stand. */
   get isCurrent(): boolean {
     return this.result !== undefined && this.result.state === this.state;

@@ -135,7 +135,7 @@ export class LiveView {
     this.headline.show(session);
     this.chart.show(
       session.prediction?.dense,
-      session.prediction?.profile,
+      session.predicted,
       session.isCurrent ? session.result?.measured : undefined,
     );
     this.runButton.textContent = session.progress ? 'Stop' : 'Run now';
