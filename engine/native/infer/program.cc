@@ -54,7 +54,7 @@ void Program::run(Session& session, const Machine& machine, int first, int last,
   };
   if (first == 0) pacing_ = 0;
   // What comes first is measured while threads wake, and find a core of their own.
-  while (pace && pacing_ < waking_ms) measured();
+  for (double woken = 0; pace && woken < waking_ms;) woken += measured();
   double pace_before = measured();
   auto before = Clock::now();
   int at = first;
