@@ -25,7 +25,7 @@ enum class Operation : int32_t {
   index,        // mask
   gather,       // source, destination, halo
   scatter,      // source, destination, region
-  scatter_add,  // source, destination, region, activation, shortcut
+  scatter_add,  // source, destination, region, activation, shortcut, source layout
   activate,     // map, region, others, activation
   excite,       // map, region, layout, reduce, expand, pooled, hidden, scale, pool region
   stream,       // how many instructions follow that run band by band: 2 or 3 convolve; 1 to 3 convolve and a

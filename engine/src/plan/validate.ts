@@ -24,7 +24,10 @@ const order: readonly (readonly [Primitive, Primitive])[] = [
   ['mask', 'index'],
   ['index', 'gather'],
   ['index', 'conv2'],
+  // Where it pools and scales, and what is added, follows the mask.
+  ['index', 'excite'],
   ['index', 'scatter'],
+  ['index', 'add'],
   ['projection', 'add'],
   ['scatter', 'add'],
   ['add', 'next-pool'],

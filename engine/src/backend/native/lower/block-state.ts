@@ -3,7 +3,7 @@ import type { BlockShape } from '../../../network/shapes.js';
 import type { BlockPlan, Primitive } from '../../../plan/plan.js';
 import type { MapReference, Owner, RegionReference } from '../program-builder.js';
 import type { AdaptiveBlock, Lowering, Value } from './lowering.js';
-import { branchRegions, leavesUnchanged } from './regions.js';
+import { type BlockRegions, branchRegions, leavesUnchanged } from './regions.js';
 
 /** Where the values of the branch are at the moment. */
 export interface Intermediate {
@@ -21,8 +21,7 @@ export class BlockState {
   readonly block: Block;
   /** The plan's primitives in order. */
   readonly sequence: readonly Primitive[];
-  /** Where each convolution of the branch is computed; undefined when everywhere. */
-  readonly regions: readonly (RegionReference | undefined)[];
+  readonly #regions: BlockRegions;
   /** True when nobody else reads the block's input, so that its buffer may become the output's. */
   readonly inPlace: boolean;
   values: Intermediate;
@@ -60,16 +59,31 @@ export class BlockState {
     this.values = { map: input.map, layout: 'map', region: undefined, owned: false };
     this.shortcut = input.map;
     this.inPlace = lowering.lastReader(node.inputs[0]!);
-    this.regions = branchRegions(this);
+    this.#regions = branchRegions(this);
     if (adaptive) {
       adaptive.region = this.activeRegion;
       adaptive.conv1Region = this.regions[0];
     }
   }
 
-  /** The mask's own pixels, where the last convolution is computed; undefined in a dense block. */
+  /** Where each convolution of the branch is computed; undefined when everywhere. */
+  get regions(): readonly (RegionReference | undefined)[] {
+    return this.#regions.layers;
+  }
+
+  /** The mask's own pixels, where the branch is added; undefined in a dense block. */
   get activeRegion(): RegionReference | undefined {
-    return this.regions[this.regions.length - 1];
+    return this.#regions.active;
+  }
+
+  /** What squeeze-and-excitation pools over; undefined when everything. */
+  get pooledRegion(): RegionReference | undefined {
+    return this.#regions.pooled;
+  }
+
+  /** True when the branch's last values lie in a whole map although only those under the mask are added. */
+  get addsOutOfMap(): boolean {
+    return this.activeRegion !== undefined && this.regions.at(-1) === undefined;
   }
 
   owner(primitive: Primitive): Owner {

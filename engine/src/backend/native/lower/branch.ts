@@ -145,7 +145,8 @@ export function lowerExcitation(state: BlockState): void {
   const { height, width } = state.shape.branch[after]!;
   // What follows only reads its own pixels: the others need no scaling.
   const reader = block.branch[after + 1];
-  const readRegion = region ?? (reader && isPointwise(reader) ? state.regions[after + 1] : undefined);
+  const read = reader ? (isPointwise(reader) ? state.regions[after + 1] : undefined) : state.activeRegion;
+  const readRegion = region ?? read;
   const pixels = N * height * width;
   const weightBytes = 4 * (reduce.weight.length + expand.weight.length);
   builder.emit(
@@ -160,11 +161,11 @@ export function lowerExcitation(state: BlockState): void {
       pooled.id,
       hidden.id,
       scale.id,
-      region?.id ?? -1,
+      state.pooledRegion?.id ?? -1,
     ],
     [
       { per: 'once', flops: convolutionFlops(reduce, N) + convolutionFlops(expand, N), bytes: weightBytes },
-      ...pixelWork(region, pixels, 0, 4 * channels),
+      ...pixelWork(state.pooledRegion, pixels, 0, 4 * channels),
       ...pixelWork(readRegion, pixels, 0, 8 * channels),
     ],
   );

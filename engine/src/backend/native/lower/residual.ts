@@ -36,7 +36,10 @@ function addsInPlace(state: BlockState): boolean {
   return !state.sequence.includes('scatter') || state.together('scatter', 'add');
 }
 
-/** The last convolution adds the shortcut in its epilogue when the plan puts both into one pass. */
+/**
+ * The last convolution adds the shortcut in its epilogue when the plan puts both into one pass, but not when it is
+ * also the first one and would write over what it reads.
+ */
 export function fusesAdd(state: BlockState, layer: number): boolean {
   const { branch, squeezeExcitation } = state.block;
   const name = `conv${layer + 1}` as Primitive;
@@ -44,6 +47,8 @@ export function fusesAdd(state: BlockState, layer: number): boolean {
     layer === branch.length - 1 &&
     branch[layer]!.activation === 'none' &&
     squeezeExcitation?.after !== layer &&
+    !state.addsOutOfMap &&
+    !(layer === 0 && state.inPlace && !state.block.projection) &&
     state.together(name, 'add') &&
     (!state.sequence.includes('scatter') || state.together(name, 'scatter')) &&
     state.precedes('projection', name)
@@ -83,6 +88,10 @@ function activateOthers(state: BlockState, owner: Owner, map: MapReference, acti
 /** `scatter` by itself: packed rows to a map of zeros. With the add in its pass, the add does it. */
 export function lowerScatter(state: BlockState): void {
   if (state.output || state.together('scatter', 'add')) return;
+  if (state.addsOutOfMap) {
+    state.lowering.passNote(state.owner('scatter'), 'nothing is copied: the add reads the active pixels');
+    return;
+  }
   const { map, region, layout } = state.values;
   if (!region || layout !== 'packed') return;
   const output = state.allocateOutput();
@@ -109,14 +118,16 @@ export function lowerAdd(state: BlockState): void {
     state.output = map;
     return;
   }
-  if (region && layout === 'packed') {
+  const added = state.addsOutOfMap ? state.activeRegion : layout === 'packed' ? region : undefined;
+  if (added) {
     const output = prepareOutput(state, owner);
     beginAdd(state, owner);
+    const sourceLayout = layout === 'packed' ? 1 : 0;
     lowering.builder.emit(
       'scatter-add',
       owner,
-      [map.id, output.id, region.id, activationNumber(activation), state.shortcut.id],
-      pixelWork(region, region.pixels, 0, 12 * state.shape.outChannels),
+      [map.id, output.id, added.id, activationNumber(activation), state.shortcut.id, sourceLayout],
+      pixelWork(added, added.pixels, 0, 12 * state.shape.outChannels),
     );
     state.output = output;
     if (poolsBehindAdd(state)) lowerNextPool(state, output);
