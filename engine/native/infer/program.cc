@@ -186,8 +186,8 @@ void Program::run_add(Session& session, const Machine& machine, const int32_t* w
   if (static_cast<Operation>(words[0]) == Operation::add)
     return add_rows(machine, maps_[o[2]].extent.channels, data(o[0]), data(o[1]), data(o[2]),
                     static_cast<Activation>(o[3]), first, last);
-  scatter_add(machine, regions_[o[2]], maps_[o[1]].extent.channels, data(o[0]), data(o[4]), data(o[1]),
-              static_cast<Activation>(o[3]), first, last);
+  scatter_add(machine, regions_[o[2]], maps_[o[1]].extent.channels, data(o[0]), layout_of(o[5]), data(o[4]),
+              data(o[1]), static_cast<Activation>(o[3]), first, last);
 }
 
 bool Program::prepare_convolution(Session& session, const Machine& machine, const int32_t* o,

@@ -26,7 +26,7 @@ enum class Operation : int32_t {
   index,        // mask
   gather,       // source, destination, halo
   scatter,      // source, destination, region
-  scatter_add,  // source, destination, region, activation, shortcut
+  scatter_add,  // source, destination, region, activation, shortcut, source layout
   activate,     // map, region, activation: at the pixels outside the region
   excite,       // map, region, layout, reduce, expand, pool region
   stream,       // how many instructions follow that run band by band: 2 or 3 convolve; 1 to 3 convolve and a

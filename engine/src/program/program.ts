@@ -153,11 +153,13 @@ export type Operation =
   | { readonly kind: 'gather'; readonly source: ProgramMap; readonly destination: ProgramMap }
   /** Packed rows to their places, zeros everywhere else. */
   | { readonly kind: 'scatter'; readonly source: ProgramMap; readonly destination: ProgramMap }
-  /** `destination = activation(shortcut + source)` at the pixels of packed rows; the others stay as they are. */
+  /** `destination = activation(shortcut + source)` at the pixels of a region; the others stay as they are. */
   | {
       readonly kind: 'scatter-add';
+      /** The region's rows packed, or a whole map. */
       readonly source: ProgramMap;
       readonly destination: ProgramMap;
+      readonly region: ProgramRegion;
       readonly shortcut: ProgramMap;
       readonly activation: Activation;
     }

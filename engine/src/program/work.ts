@@ -92,8 +92,8 @@ export function workOf(operation: Operation): Work {
       ];
     }
     case 'scatter-add': {
-      const region = packedRegion(operation.source);
-      return [pixelWork(region, region.pixels, 0, 3 * F32 * operation.source.shape[3])];
+      const { region, source } = operation;
+      return [pixelWork(region, region.pixels, 0, 3 * F32 * source.shape[3])];
     }
     case 'activate-others': {
       const { map, region } = operation;

@@ -196,8 +196,15 @@ function operandsOf(operation: Exclude<Operation, ScriptedOperation>, packed: Pa
       return [source.id, destination.id, packedRegion(source).id];
     }
     case 'scatter-add': {
-      const { source, destination, shortcut, activation } = operation;
-      return [source.id, destination.id, packedRegion(source).id, activationNumber(activation), shortcut.id];
+      const { source, destination, region, shortcut, activation } = operation;
+      return [
+        source.id,
+        destination.id,
+        region.id,
+        activationNumber(activation),
+        shortcut.id,
+        layoutNumber(source),
+      ];
     }
     case 'activate-others': {
       const { map, region, activation } = operation;

@@ -3,7 +3,7 @@ import type { BlockShape } from '../../../network/shapes.js';
 import type { BlockPlan, Primitive } from '../../../plan/plan.js';
 import type { Owner, ProgramMap, ProgramRegion } from '../../../program/program.js';
 import type { AdaptiveBlock, Lowering, Value } from './lowering.js';
-import { branchRegions, leavesUnchanged } from './regions.js';
+import { type BlockRegions, branchRegions, leavesUnchanged } from './regions.js';
 
 /** Where the values of the branch are at the moment. */
 export interface Intermediate {
@@ -17,8 +17,7 @@ export class BlockState {
   readonly block: Block;
   /** The plan's primitives in order. */
   readonly sequence: readonly Primitive[];
-  /** Where each convolution of the branch is computed; undefined when everywhere. */
-  readonly regions: readonly (ProgramRegion | undefined)[];
+  readonly #regions: BlockRegions;
   /** True when nobody else reads the block's input, so that it may be changed into the output. */
   readonly inPlace: boolean;
   values: Intermediate;
@@ -55,18 +54,32 @@ export class BlockState {
     this.sequence = plan.groups.flatMap(({ primitives }) => primitives);
     this.values = { map: input.map, region: undefined };
     this.shortcut = input.map;
-    // A branch of one convolution reads what the add would write over.
-    this.inPlace = lowering.lastReader(node.inputs[0]!) && node.block.branch.length > 1;
-    this.regions = branchRegions(this);
+    this.inPlace = lowering.lastReader(node.inputs[0]!);
+    this.#regions = branchRegions(this);
     if (adaptive) {
       adaptive.region = this.activeRegion;
       adaptive.conv1Region = this.regions[0];
     }
   }
 
-  /** The mask's own pixels, where the last convolution is computed; undefined in a dense block. */
+  /** Where each convolution of the branch is computed; undefined when everywhere. */
+  get regions(): readonly (ProgramRegion | undefined)[] {
+    return this.#regions.layers;
+  }
+
+  /** The mask's own pixels, where the branch is added; undefined in a dense block. */
   get activeRegion(): ProgramRegion | undefined {
-    return this.regions[this.regions.length - 1];
+    return this.#regions.active;
+  }
+
+  /** What squeeze-and-excitation pools over; undefined when everything. */
+  get pooledRegion(): ProgramRegion | undefined {
+    return this.#regions.pooled;
+  }
+
+  /** True when the branch's last values lie in a whole map although only those under the mask are added. */
+  get addsOutOfMap(): boolean {
+    return this.activeRegion !== undefined && this.regions.at(-1) === undefined;
   }
 
   owner(primitive: Primitive): Owner {

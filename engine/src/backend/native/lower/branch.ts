@@ -148,13 +148,15 @@ export function lowerExcitation(state: BlockState): void {
   const { map, region } = values;
   // What follows only reads its own pixels: the others need no scaling.
   const reader = block.branch[after + 1];
-  const readRegion = region ?? (reader && isPointwise(reader) ? state.regions[after + 1] : undefined);
+  const read = reader ? (isPointwise(reader) ? state.regions[after + 1] : undefined) : state.activeRegion;
+  const scaled = region ?? read;
+  const { pooledRegion } = state;
   lowering.builder.emit(state.owner('excite'), {
     kind: 'excite',
     map,
     reduce,
     expand,
-    ...(region ? { pooledOver: region } : {}),
-    ...(readRegion ? { scaled: readRegion } : {}),
+    ...(pooledRegion ? { pooledOver: pooledRegion } : {}),
+    ...(scaled ? { scaled } : {}),
   });
 }

@@ -35,7 +35,10 @@ function addsInPlace(state: BlockState): boolean {
   return !state.sequence.includes('scatter') || state.together('scatter', 'add');
 }
 
-/** The last convolution adds the shortcut in its epilogue when the plan puts both into one pass. */
+/**
+ * The last convolution adds the shortcut in its epilogue when the plan puts both into one pass, but not when it is
+ * also the first one and would write over what it reads.
+ */
 export function fusesAdd(state: BlockState, layer: number): boolean {
   const { branch, squeezeExcitation } = state.block;
   const name = `conv${layer + 1}` as Primitive;
@@ -43,6 +46,8 @@ export function fusesAdd(state: BlockState, layer: number): boolean {
     layer === branch.length - 1 &&
     branch[layer]!.activation === 'none' &&
     squeezeExcitation?.after !== layer &&
+    !state.addsOutOfMap &&
+    !(layer === 0 && state.inPlace && !state.block.projection) &&
     state.together(name, 'add') &&
     (!state.sequence.includes('scatter') || state.together(name, 'scatter')) &&
     state.precedes('projection', name)
@@ -76,6 +81,10 @@ function activateOthers(state: BlockState, owner: Owner, map: ProgramMap, active
 /** `scatter` by itself: packed rows to a map of zeros. With the add in its pass, the add does it. */
 export function lowerScatter(state: BlockState): void {
   if (state.output || state.together('scatter', 'add')) return;
+  if (state.addsOutOfMap) {
+    state.lowering.passNote(state.owner('scatter'), 'nothing is copied: the add reads the active pixels');
+    return;
+  }
   const { map } = state.values;
   if (map.layout.kind !== 'packed') return;
   const destination = state.allocateOutput();
@@ -96,13 +105,19 @@ export function lowerAdd(state: BlockState): void {
     state.output = map;
     return;
   }
-  if (map.layout.kind === 'packed') {
+  const added = state.addsOutOfMap
+    ? state.activeRegion
+    : map.layout.kind === 'packed'
+      ? map.layout.region
+      : undefined;
+  if (added) {
     const output = prepareOutput(state, owner);
     beginAdd(state, owner);
     lowering.builder.emit(owner, {
       kind: 'scatter-add',
       source: map,
       destination: output,
+      region: added,
       shortcut: state.shortcut,
       activation,
     });
