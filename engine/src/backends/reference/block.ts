@@ -1,3 +1,4 @@
+import type { MeasuredPass } from '../../backends/profile-builder.js';
 import { decideMask } from '../../mask/decide.js';
 import { activeFraction, maskGrid, spreadCells } from '../../mask/geometry.js';
 import type { Mask, Masker } from '../../mask/mask.js';
@@ -7,8 +8,7 @@ import { convolutionFlops, regionPixels } from '../../network/flops.js';
 import type { Block } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { BlockPlan, Primitive } from '../../plan/plan.js';
-import { conv1RunsDense } from '../../plan/validate.js';
-import type { MeasuredPass } from '../../run/profile-builder.js';
+import { conv1RunsDense } from '../../primitives/primitive.js';
 import { Tensor } from '../../tensor.js';
 import { activate } from './activate.js';
 import { convolve } from './convolve.js';

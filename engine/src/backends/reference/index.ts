@@ -1,9 +1,9 @@
+import { byField, ProfileBuilder, passLabel } from '../../backends/profile-builder.js';
 import { FoveaError } from '../../errors.js';
 import type { Mask } from '../../mask/mask.js';
 import { denseBlockFlops, nodeFlops } from '../../network/flops.js';
 import type { Network, NetworkNode } from '../../network/network.js';
 import { type NetworkShapes, networkShapes } from '../../network/walk.js';
-import { byField, ProfileBuilder, passLabel } from '../../run/profile-builder.js';
 import { Tensor } from '../../tensor.js';
 import type { Backend, RunOptions, RunResult, Session } from '../backend.js';
 import { runForeign } from '../onnx/foreign.js';

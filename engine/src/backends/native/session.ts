@@ -1,6 +1,7 @@
 import { FoveaError } from '../../errors.js';
 import type { Mask, MaskDecision } from '../../mask/mask.js';
 import type { Convolution, Network } from '../../network/network.js';
+import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
 import type { Profile } from '../../profile.js';
 import type { Decider, ProgramMap } from '../../program/program.js';
 import { type Shape, Tensor } from '../../tensor.js';
@@ -9,7 +10,6 @@ import { checkFinite } from '../finite.js';
 import { runForeign } from '../onnx/foreign.js';
 import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from './addon.js';
 import { activationNumber, type ScriptedOperation } from './encode.js';
-import type { AdaptiveBlock } from './lower/lowering.js';
 import { type NativeProgram, Programs } from './programs.js';
 import type { ScriptRecord } from './report.js';
 
@@ -136,7 +136,7 @@ export class NativeSession implements Session {
     const script: ScriptRecord = { ms: new Map(), margins: new Map() };
     let decided = false;
     for (const adaptive of lowered.adaptive.values()) {
-      if (adaptive.decision !== 'before') continue;
+      if (adaptive.decision.by !== 'given') continue;
       const answer = this.#ask(program, adaptive, options, script);
       report.decided(adaptive, isPromise(answer) ? await answer : answer);
       decided = true;

@@ -1,15 +1,15 @@
+import { type PassLabel, ProfileBuilder, passLabel } from '../../backends/profile-builder.js';
 import type { Mask } from '../../mask/mask.js';
 import { denseBlockFlops } from '../../network/flops.js';
 import type { Block, Network, NetworkNode } from '../../network/network.js';
+import type { LoweredNetwork } from '../../plan/lower.js';
 import type { Plan } from '../../plan/plan.js';
+import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
 import type { Profile } from '../../profile.js';
 import { WorkSums, workOf } from '../../program/work.js';
-import { type PassLabel, ProfileBuilder, passLabel } from '../../run/profile-builder.js';
 import { Tensor } from '../../tensor.js';
 import type { InferAddon, SessionHandle } from './addon.js';
 import type { EncodedProgram } from './encode.js';
-import type { AdaptiveBlock } from './lower/lowering.js';
-import type { LoweredNetwork } from './lower/network.js';
 
 /** What of a node's report is the same in every run. */
 interface NodeReport {
@@ -160,7 +160,7 @@ export class ProgramReport {
     return this.#adaptive.map(({ block, mask, decision }): Mask => {
       const { id, batch, rows, columns, height, width } = mask;
       const [first, last] = [this.#firstCell[id]!, this.#firstCell[id + 1]!];
-      const known = decision === 'native' ? margins.slice(first, last) : script.margins.get(block.index);
+      const known = decision.by === 'rule' ? margins.slice(first, last) : script.margins.get(block.index);
       return {
         block: block.index,
         granularity: this.plan.blocks[block.index]!.granularity,
@@ -180,7 +180,6 @@ export class ProgramReport {
     const { network, plan, batch } = this;
     const { source, threads, totalMs } = header;
     const profile = new ProfileBuilder(network, plan, { source, batch, threads });
-    for (const note of this.lowered.notes) profile.note(note);
     this.#sums.update(record.counts);
     const { flops, bytes } = this.#sums;
     const ms = new Float64Array(flops.length);
