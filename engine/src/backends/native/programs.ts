@@ -4,11 +4,11 @@ import { blocksOf, type Network } from '../../network/network.js';
 import { type LoweredNetwork, lowerNetwork } from '../../plan/lower.js';
 import type { Plan } from '../../plan/plan.js';
 import { decisionKey, decisionOf } from '../../primitives/decision.js';
+import { workOf } from '../../program/work.js';
 import type { Shape } from '../../tensor.js';
+import { ProgramReport } from '../program-report.js';
 import type { InferAddon, SessionHandle } from './addon.js';
 import { type EncodedProgram, encodeProgram, type PackedNumbers } from './encode.js';
-
-import { ProgramReport } from './report.js';
 
 /** Programs kept per session: a person compares a few strategies, a benchmark a few rates. */
 const KEPT_PROGRAMS = 16;
@@ -85,7 +85,13 @@ export class Programs {
     const lowered = lowerNetwork(this.network, plan, this.shape, decisions, this.#foreignShapes);
     const encoded = encodeProgram(lowered.program, packed);
     const number = this.addon.inferProgram(this.handle, ...encoded.tables);
-    const report = new ProgramReport(this.network, plan, lowered, encoded, this.shape[0]);
+    const report = new ProgramReport(
+      this.network,
+      plan,
+      lowered,
+      encoded.instructions,
+      encoded.stops.map(({ owner, operation }) => ({ owner, work: workOf(operation) })),
+    );
     return { number, lowered, encoded, report };
   }
 

@@ -8,10 +8,10 @@ import { type Shape, Tensor } from '../../tensor.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
 import { checkFinite } from '../finite.js';
 import { runForeign } from '../onnx/foreign.js';
+import type { RunRecord, ScriptRecord } from '../program-report.js';
 import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from './addon.js';
 import { activationNumber, type ScriptedOperation } from './encode.js';
 import { type NativeProgram, Programs } from './programs.js';
-import type { ScriptRecord } from './report.js';
 
 const noValues = new Float32Array(0);
 
@@ -164,13 +164,13 @@ export class NativeSession implements Session {
     // While native threads compute, room is made for what they will have to tell.
     const record = report.record();
     await running;
-    report.read(this.#addon, this.#handle, number, record);
-    if (options.paced) report.readPaces(this.#addon, this.#handle, number, record);
+    this.#readResults(program, record);
+    if (options.paced) this.#readPaces(number, record);
     const totalMs = performance.now() - started;
     return lazily(
       record.output,
       () => report.masks(record, script),
-      () => report.profile(record, script, { source: this.#source, threads, totalMs }),
+      () => report.profile(record, script.ms, { source: this.#source, threads, totalMs }),
     );
   }
 
@@ -196,6 +196,20 @@ export class NativeSession implements Session {
           onProgress(done / instructions.length, this.network.nodes[node]!.name);
         }),
     );
+  }
+
+  /** Fills `record` with what the last run of a program left in the addon. */
+  #readResults({ number, lowered }: NativeProgram, record: RunRecord): void {
+    const { output, milliseconds, counts, cells, margins } = record;
+    const { id } = lowered.program.output!;
+    this.#addon.inferResults(this.#handle, number, id, output.data, milliseconds, counts, cells, margins);
+  }
+
+  /** Adds to `record` the pace of a program's last run. */
+  #readPaces(number: number, record: RunRecord): void {
+    const atMs = new Float64Array(record.milliseconds.length);
+    const spentMs = this.#addon.inferPaces(this.#handle, number, atMs);
+    record.paces = { atMs, spentMs };
   }
 
   #read(program: NativeProgram, map: ProgramMap, values: Float32Array): void {

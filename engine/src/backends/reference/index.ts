@@ -1,16 +1,13 @@
-import { byField, ProfileBuilder, passLabel } from '../../backends/profile-builder.js';
 import { FoveaError } from '../../errors.js';
-import type { Mask } from '../../mask/mask.js';
-import { denseBlockFlops, nodeFlops } from '../../network/flops.js';
-import type { Network, NetworkNode } from '../../network/network.js';
-import { type NetworkShapes, networkShapes } from '../../network/walk.js';
-import { Tensor } from '../../tensor.js';
+import { blocksOf, type Network } from '../../network/network.js';
+import { networkShapes } from '../../network/walk.js';
+import { lowerNetwork } from '../../plan/lower.js';
+import { decisionOf } from '../../primitives/decision.js';
+import { workOf } from '../../program/work.js';
+import type { Shape, Tensor } from '../../tensor.js';
 import type { Backend, RunOptions, RunResult, Session } from '../backend.js';
-import { runForeign } from '../onnx/foreign.js';
-import { activate } from './activate.js';
-import { runBlock } from './block.js';
-import { convolve } from './convolve.js';
-import { globalPool, poolWindows } from './pool.js';
+import { ProgramReport } from '../program-report.js';
+import { Interpreter, UnknownShape } from './interpreter.js';
 
 /**
  * Plain TypeScript: slow, portable, and short enough to be checked by reading. The other backends are tested
@@ -18,15 +15,19 @@ import { globalPool, poolWindows } from './pool.js';
  */
 export const referenceBackend: Backend = {
   name: 'reference',
-  open: async (network, shape) => new ReferenceSession(network, networkShapes(network, shape)),
+  async open(network, { batch, height, width }) {
+    networkShapes(network, { batch, height, width });
+    return new ReferenceSession(network, [batch, height, width, network.inputShape.channels]);
+  },
 };
 
 class ReferenceSession implements Session {
+  readonly #foreignShapes = new Map<string, Shape>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(
     readonly network: Network,
-    readonly shapes: NetworkShapes,
+    readonly shape: Shape,
   ) {}
 
   run(input: Tensor, options: RunOptions): Promise<RunResult> {
@@ -38,87 +39,60 @@ class ReferenceSession implements Session {
   dispose(): void {}
 
   async #run(input: Tensor, options: RunOptions): Promise<RunResult> {
-    const { network, shapes } = this;
-    const batch = input.shape[0];
-    const profile = new ProfileBuilder(network, options.plan, {
-      source: 'reference',
-      batch,
-      threads: 1,
-    });
+    try {
+      return await this.#execute(input, options);
+    } catch (error) {
+      if (!(error instanceof UnknownShape)) throw error;
+      this.#foreignShapes.set(error.node, error.value.shape);
+      return this.#run(input, options);
+    }
+  }
+
+  async #execute(
+    input: Tensor,
+    { plan, maskers, threads, signal, onProgress }: RunOptions,
+  ): Promise<RunResult> {
+    const { nodes } = this.network;
+    const decisions = blocksOf(this.network).map((block) => decisionOf(block, maskers[block.index]));
+    const lowered = lowerNetwork(this.network, plan, this.shape, decisions, this.#foreignShapes);
+    const { program, adaptive } = lowered;
+    const report = new ProgramReport(
+      this.network,
+      plan,
+      lowered,
+      program.steps.map(({ owner, operations }) => ({ owner, work: operations.flatMap(workOf) })),
+    );
     const started = performance.now();
-    const values = new Map<string, Tensor>([[network.input, input]]);
-    const masks: Mask[] = [];
-    const pause = async () => {
-      await new Promise((resolve) => setImmediate(resolve));
-      if (options.signal?.aborted) throw new FoveaError('aborted', 'the run was aborted');
-    };
-    for (const [position, node] of network.nodes.entries()) {
-      await pause();
-      const first = values.get(node.inputs[0]!)!;
-      if (node.kind === 'block') {
-        const { block } = node;
-        const plan = options.plan.blocks[block.index]!;
-        const shape = shapes.blocks[block.index]!;
-        const report = await runBlock(block, shape, plan, first, options.maskers[block.index]!, pause);
-        values.set(node.output, report.output);
-        if (report.mask) masks.push(report.mask);
-        const labels = report.passes.map(({ primitives }) => passLabel(block, primitives));
-        profile.addBlock(block, labels, byField(report.passes), {
-          ...report,
-          denseFlops: denseBlockFlops(block, shape, batch),
-        });
-      } else {
-        const before = performance.now();
-        const output = await runNode(
-          node,
-          node.inputs.map((name) => values.get(name)!),
-        );
-        values.set(node.output, output);
-        profile.addNode(
-          node,
-          performance.now() - before,
-          nodeFlops(node, first.shape),
-          4 * (first.data.length + output.data.length),
-        );
+    const interpreter = new Interpreter(lowered, plan, maskers, threads, input);
+    await interpreter.begin();
+    const milliseconds: number[] = [];
+    for (const [position, { owner, operations }] of program.steps.entries()) {
+      const before = performance.now();
+      for (const operation of operations) {
+        await new Promise((resolve) => setImmediate(resolve));
+        if (signal?.aborted) throw new FoveaError('aborted', 'the run was aborted');
+        await interpreter.perform(operation);
       }
-      options.onProgress?.((position + 1) / network.nodes.length, node.name);
+      milliseconds.push(performance.now() - before);
+      if (owner.node !== program.steps[position + 1]?.owner.node)
+        onProgress?.((owner.node + 1) / nodes.length, nodes[owner.node]!.name);
     }
+    const totalMs = performance.now() - started;
+    const record = {
+      output: interpreter.value(program.output!),
+      milliseconds: Float64Array.from(milliseconds),
+      counts: Float64Array.from(program.regions, (region) => sum(interpreter.pixels(region))),
+    };
     return {
-      output: values.get(network.output)!,
-      masks,
-      profile: profile.finish(performance.now() - started),
+      output: record.output,
+      masks: [...adaptive.values()].map(({ mask }) => interpreter.mask(mask)),
+      profile: report.profile(record, new Map(), { source: 'reference', threads: 1, totalMs }),
     };
   }
 }
 
-async function runNode(
-  node: Exclude<NetworkNode, { kind: 'block' }>,
-  inputs: readonly Tensor[],
-): Promise<Tensor> {
-  const [first, second] = inputs as [Tensor, Tensor?];
-  switch (node.kind) {
-    case 'convolution':
-      return convolve(first, node.convolution);
-    case 'max-pool':
-    case 'average-pool':
-      return poolWindows(first, node);
-    case 'global-pool':
-      return globalPool(first);
-    case 'activation':
-      return mapValues(first, (value) => activate(value, node.activation));
-    case 'add': {
-      if (!second || second.data.length !== first.data.length) {
-        throw new FoveaError('bad-shape', `"${node.name}" adds maps of different sizes`);
-      }
-      return mapValues(first, (value, i) => activate(value + second.data[i]!, node.activation));
-    }
-    case 'foreign':
-      return runForeign(node, inputs);
-  }
-}
-
-function mapValues(input: Tensor, change: (value: number, index: number) => number): Tensor {
-  const output = Tensor.zeros(input.shape);
-  for (let i = 0; i < input.data.length; i++) output.data[i] = change(input.data[i]!, i);
-  return output;
+function sum(values: Uint8Array): number {
+  let total = 0;
+  for (const value of values) total += value;
+  return total;
 }
