@@ -1,45 +1,43 @@
 import type { Activation, Convolution } from '../../../network/network.js';
 import { conv1RunsDense } from '../../../plan/validate.js';
-import type { RegionReference } from '../program-builder.js';
+import type { ProgramRegion } from '../../../program/program.js';
 import type { BlockState } from './block-state.js';
 
 /** Where an adaptive block computes, pools and adds. Undefined is everywhere. */
 export interface BlockRegions {
   /** The mask's own pixels, where the branch is added. */
-  readonly active: RegionReference | undefined;
+  readonly active: ProgramRegion | undefined;
   /** Where each convolution of the branch is computed. */
-  readonly layers: readonly (RegionReference | undefined)[];
+  readonly layers: readonly (ProgramRegion | undefined)[];
   /** What squeeze-and-excitation pools over. */
-  readonly pooled: RegionReference | undefined;
+  readonly pooled: ProgramRegion | undefined;
 }
 
 /** The last convolution is computed at the mask, each earlier one where it is read, some everywhere. */
 export function branchRegions(
-  state: Pick<BlockState, 'adaptive' | 'lowering' | 'shape' | 'block' | 'plan' | 'identityStands'>,
+  state: Pick<BlockState, 'adaptive' | 'lowering' | 'shape' | 'block' | 'plan'>,
 ): BlockRegions {
   const { adaptive, lowering, shape } = state;
-  const { branch, squeezeExcitation, projection } = state.block;
-  const layers: (RegionReference | undefined)[] = branch.map(() => undefined);
+  const { branch, squeezeExcitation } = state.block;
+  const layers: (ProgramRegion | undefined)[] = branch.map(() => undefined);
   if (!adaptive) return { active: undefined, layers, pooled: undefined };
   const { builder } = lowering;
-  const wantsOthers = projection !== undefined || !state.identityStands;
   const denseConv1 = conv1RunsDense(state.plan) ? 0 : -1;
   const exact = state.plan.excitation === 'exact';
   const denseUpTo = Math.max(denseConv1, squeezeExcitation && exact ? squeezeExcitation.after : -1);
   // Active pixels are pooled whether or not the plan computes the others as well.
   const pooledLayer = squeezeExcitation && !exact ? squeezeExcitation.after : branch.length;
   const lowest = Math.min(denseUpTo + 1, pooledLayer);
-  const active = builder.region(adaptive.mask, shape.outHeight, shape.outWidth, { wantsOthers });
+  const active = builder.activeRegion(adaptive.mask);
   let region = active;
-  let pooled: RegionReference | undefined;
+  let pooled: ProgramRegion | undefined;
   for (let i = branch.length - 1; i >= lowest; i--) {
     if (i > denseUpTo) layers[i] = region;
     if (i === pooledLayer) pooled = region;
     const reader = branch[i]!;
     if (i > lowest && !isPointwise(reader)) {
       const { height, width } = shape.branch[i - 1]!;
-      const convolution = lowering.packed.convolution(reader);
-      region = builder.region(adaptive.mask, height, width, { parent: region, convolution });
+      region = builder.readRegion(region, reader, height, width);
     }
   }
   return { active, layers, pooled };
