@@ -69,5 +69,6 @@ export { defaultThreads } from './run/prepare.js';
 export * from './run/profile-builder.js';
 export * from './run/run.js';
 export { release } from './run/sessions.js';
+export * from './run/top-classes.js';
 export * from './tensor.js';
 export * from './train/index.js';
