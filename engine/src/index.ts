@@ -21,6 +21,7 @@ export * from './mask/pool.js';
 export * from './mask/random.js';
 export * from './mask/rate.js';
 export * from './mask/regions.js';
+export * from './mask/rule.js';
 export * from './mask/saliency.js';
 export * from './network/built/index.js';
 export * from './network/checkpoint/config.js';

@@ -1,7 +1,8 @@
 import { FoveaError } from '../../errors.js';
 import type { Masker } from '../../mask/mask.js';
+import { decidesByRule } from '../../mask/rule.js';
 import { salientRate } from '../../mask/saliency.js';
-import type { Network } from '../../network/network.js';
+import type { Block, Network } from '../../network/network.js';
 import type { Plan } from '../../plan/plan.js';
 import type { Shape } from '../../tensor.js';
 import type { InferAddon, SessionHandle } from './addon.js';
@@ -82,7 +83,7 @@ export class Programs {
 
   #make(plan: Plan, maskers: readonly Masker[], packed: PackedNumbers): NativeProgram {
     const decisions = this.network.nodes.flatMap((node) =>
-      node.kind === 'block' ? [decisionFor(node.block.masker !== undefined, maskers[node.block.index]!)] : [],
+      node.kind === 'block' ? [decisionFor(node.block, maskers[node.block.index]!)] : [],
     );
     const lowered = lowerNetwork(this.network, plan, this.shape, maskers, decisions, this.#foreignShapes);
     const encoded = encodeProgram(lowered.program, packed);
@@ -111,7 +112,7 @@ export class Programs {
     let key = '';
     for (const node of this.network.nodes) {
       if (node.kind !== 'block') continue;
-      const { index, masker: learned } = node.block;
+      const { index } = node.block;
       const masker = maskers[index];
       if (!masker) {
         if (plan.blocks[index]!.mode === 'dense') continue;
@@ -120,15 +121,15 @@ export class Programs {
           `${maskers.length} maskers given; one per block is needed, block ${index} has none`,
         );
       }
-      key += ` ${decisionFor(learned !== undefined, masker)} ${salientRate(masker) ?? ''} ${masker.needsPool ? 'p' : ''}`;
+      key += ` ${decisionFor(node.block, masker)} ${salientRate(masker) ?? ''} ${masker.needsPool ? 'p' : ''}`;
     }
     return key;
   }
 }
 
 /** Who decides a block's mask. */
-function decisionFor(learns: boolean, masker: Masker | undefined): Decision {
+function decisionFor(block: Block, masker: Masker | undefined): Decision {
   if (!masker) return 'before';
-  if ((masker.kind === 'learned' && learns) || salientRate(masker) !== undefined) return 'native';
+  if (decidesByRule(masker, block)) return 'native';
   return masker.needsPool ? 'between' : 'before';
 }

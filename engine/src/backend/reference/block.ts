@@ -3,6 +3,7 @@ import { activeFraction, maskGrid, spreadCells } from '../../mask/geometry.js';
 import type { Mask, Masker } from '../../mask/mask.js';
 import { adaptivePool } from '../../mask/pool.js';
 import { branchRegions, excitationRegion, type Region } from '../../mask/regions.js';
+import { decidesByRule, decisionFlops } from '../../mask/rule.js';
 import { convolutionFlops, regionPixels } from '../../network/flops.js';
 import type { Block } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
@@ -93,8 +94,9 @@ class BlockState {
           (grid) => this.#pooled ?? adaptivePool(this.input, grid),
         );
         const cells = this.#mask.cells.length;
-        return this.masker.needsPool
-          ? { flops: 2 * cells * this.shape.inChannels, bytes: 4 * cells * this.shape.inChannels }
+        const { inChannels } = this.shape;
+        return decidesByRule(this.masker, this.block)
+          ? { flops: decisionFlops(cells, inChannels), bytes: 4 * cells * inChannels }
           : NOTHING;
       }
       case 'index': {
