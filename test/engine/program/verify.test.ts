@@ -117,7 +117,7 @@ describe('a program as text', () => {
     const network = smallNetwork();
     const text = printProgram(lowered(network, 'streamed'), (node) => network.nodes[node]!.name);
     expect(text).toMatch(/^@0 = active pixels of mask 0 on 13 x 11$/m);
-    expect(text).toMatch(/^@\d+ = what .* reads for @\d+ on \d+ x \d+$/m);
+    expect(text).toMatch(/^@\d+ = what .* reads for @\d+ of mask \d+ on \d+ x \d+$/m);
     expect(text).toMatch(/stream \{ {2}; block0 pass \d/);
     expect(text).toMatch(/%\d+ \[.*\] = convolve \S+ %\d+ @0 \+ %\d+ relu/);
     expect(text).toMatch(/mask 1 = decide %\d+ learned/);
