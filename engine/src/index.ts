@@ -33,6 +33,7 @@ export * from './network/onnx/import.js';
 export * from './network/onnx/write.js';
 export * from './network/shapes.js';
 export * from './network/walk.js';
+export * from './plan/excitation.js';
 export * from './plan/granularity.js';
 export * from './plan/make-plan.js';
 export * from './plan/plan.js';

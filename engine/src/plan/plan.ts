@@ -1,3 +1,5 @@
+import type { Excitation } from './excitation.js';
+
 /**
  * How a network is to be executed: for each block, the primitives in order, cut into groups. One group is
  * one pass over memory. Plain data: printable, comparable, serialisable, and the one thing that both the
@@ -46,7 +48,7 @@ export interface BlockPlan {
   readonly granularity: number;
   readonly groups: readonly Group[];
   /** How squeeze-and-excitation pools: over the dense map, or over active pixels only. */
-  readonly excitation: 'exact' | 'active';
+  readonly excitation: Excitation;
   /** Why the strategy chose this, when it has a reason worth reading. */
   readonly reason?: string;
 }

@@ -1,6 +1,8 @@
 import { FoveaError } from '../errors.js';
-import type { Block } from '../network/network.js';
-import type { BlockPlan, Primitive } from './plan.js';
+import { type Block, blocksOf, type Network } from '../network/network.js';
+import { checkExcitation } from './excitation.js';
+import { checkGranularity } from './granularity.js';
+import type { BlockPlan, Plan, Primitive } from './plan.js';
 import { branchPrimitives } from './strategies.js';
 
 const known: ReadonlySet<string> = new Set<Primitive>([
@@ -24,11 +26,48 @@ const order: readonly (readonly [Primitive, Primitive])[] = [
   ['mask', 'index'],
   ['index', 'gather'],
   ['index', 'conv2'],
+  // Where it pools and scales, and what is added, follows the mask.
+  ['index', 'excite'],
   ['index', 'scatter'],
+  ['index', 'add'],
   ['projection', 'add'],
   ['scatter', 'add'],
   ['add', 'next-pool'],
 ];
+
+/**
+ * Checks a whole plan that somebody wrote or read from a file: one entry for each block of the network, in their
+ * order, and each fit for its block.
+ *
+ * @returns the plan as given
+ * @throws FoveaError `bad-argument` naming the entry that is missing, repeated, misplaced or wrong
+ */
+export function checkPlan(network: Network, plan: Plan): Plan {
+  const blocks = blocksOf(network);
+  const entries: unknown = plan?.blocks;
+  if (!Array.isArray(entries)) {
+    throw new FoveaError(
+      'bad-argument',
+      `a plan without a list of blocks; ${network.name} needs one with ${blocks.length} entries`,
+    );
+  }
+  if (entries.length !== blocks.length) {
+    throw new FoveaError(
+      'bad-argument',
+      `plan of ${entries.length} blocks; ${network.name} has ${blocks.length}, and needs an entry for each`,
+    );
+  }
+  plan.blocks.forEach((entry, i) => {
+    if (entry?.block !== i) {
+      throw new FoveaError(
+        'bad-argument',
+        `plan entry ${i} is for block ${entry?.block}; entries are in the order of the blocks, so block ${i} is accepted`,
+      );
+    }
+    checkBlockPlan(entry, blocks[i]!);
+  });
+  return plan;
+}
 
 /**
  * Checks that a plan computes what its block is: every primitive known, each of the block's own there exactly
@@ -38,7 +77,13 @@ const order: readonly (readonly [Primitive, Primitive])[] = [
  * @throws FoveaError `bad-argument` naming block, primitive and what is missing or misplaced
  */
 export function checkBlockPlan(plan: BlockPlan, block: Block): BlockPlan {
-  const name = `${plan.mode} ${plan.granularity} ${plan.groups.map(({ primitives, tile }) => `${primitives}:${tile}`).join(' ')}`;
+  if (!Array.isArray(plan.groups) || !plan.groups.every((group) => Array.isArray(group?.primitives))) {
+    throw new FoveaError(
+      'bad-argument',
+      `plan of block ${block.index} (${block.name}): groups that each list their primitives are needed`,
+    );
+  }
+  const name = `${plan.mode} ${plan.granularity} ${plan.excitation} ${plan.groups.map(({ primitives, tile }) => `${primitives}:${tile}`).join(' ')}`;
   let sound = foundSound.get(block);
   if (!sound) {
     sound = new Set();
@@ -63,7 +108,8 @@ function examine(plan: BlockPlan, block: Block): void {
     fail(`mode "${plan.mode}"; "dense" or "adaptive" are accepted`);
   if (plan.mode === 'adaptive' && !block.adaptive)
     fail('the block has no shortcut, only mode "dense" is possible');
-  if (!(plan.granularity >= 1)) fail(`granularity ${plan.granularity}; at least 1 is accepted`);
+  checkGranularity(plan.granularity, where);
+  checkExcitation(plan.excitation, where);
   const sequence = plan.groups.flatMap((group) => group.primitives);
   for (const primitive of sequence) {
     if (!known.has(primitive)) fail(`unknown primitive "${primitive}"; known are ${[...known].join(', ')}`);

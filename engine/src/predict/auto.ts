@@ -14,14 +14,14 @@ function defaultDevice(): Device {
 }
 
 function fastest(context: StrategyContext): { strategy: Strategy; reason: string } {
-  const { block, shape, granularity, statistics, batch, threads, needsPool } = context;
+  const { block, shape, granularity, excitation, statistics, batch, threads, needsPool } = context;
   const device = context.device ?? defaultDevice();
   const setting = { device, batch, threads };
   const coverage = statisticsCoverage(block, shape, granularity, statistics, batch);
   const costs = (block.adaptive ? alternatives : [dense]).map((strategy) => ({
     strategy,
     totalMs: costCandidate(
-      { block, shape, needsPool },
+      { block, shape, needsPool, excitation },
       strategy,
       granularity,
       statistics.rate,

@@ -3,13 +3,13 @@ import type { Backend } from '../backend/backend.js';
 import { FoveaError } from '../errors.js';
 import type { Masker } from '../mask/mask.js';
 import { checkRate } from '../mask/rate.js';
-import { blocksOf, type Network } from '../network/network.js';
+import type { Network } from '../network/network.js';
 import type { Granularity } from '../plan/granularity.js';
 import { isSteady, keptPlan } from '../plan/kept-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { getStrategy } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
-import { checkBlockPlan } from '../plan/validate.js';
+import { checkPlan } from '../plan/validate.js';
 import type { Shape, Tensor } from '../tensor.js';
 import { getBackend } from './backends.js';
 import { resolveMaskers } from './maskers.js';
@@ -135,24 +135,4 @@ function prepareAnew(
 /** Threads used when none are asked for: the cores this process may use. */
 export function defaultThreads(): number {
   return Math.max(1, os.availableParallelism());
-}
-
-function checkPlan(network: Network, plan: Plan): Plan {
-  const blocks = blocksOf(network);
-  if (plan.blocks.length !== blocks.length) {
-    throw new FoveaError(
-      'bad-argument',
-      `plan for ${plan.blocks.length} blocks; ${network.name} has ${blocks.length}`,
-    );
-  }
-  plan.blocks.forEach((blockPlan, i) => {
-    if (blockPlan.block !== i) {
-      throw new FoveaError(
-        'bad-argument',
-        `plan entry ${i} is for block ${blockPlan.block}; plans are in block order`,
-      );
-    }
-    checkBlockPlan(blockPlan, blocks[i]!);
-  });
-  return plan;
 }

@@ -43,12 +43,16 @@ export function parseInputSize(text: string): { height: number; width: number } 
 }
 
 function asText(description: NetworkDescription): string {
-  const { name, format, input, nodes, flops, adaptiveFlops, parameters } = description;
-  const share = flops > 0 ? Math.round((100 * adaptiveFlops) / flops) : 0;
+  const { name, format, input, nodes, flops, adaptiveFlops, adaptiveFlopsActive, parameters } = description;
+  const share = (avoidable: number) => (flops > 0 ? `${Math.round((100 * avoidable) / flops)} %` : '0 %');
+  const active =
+    adaptiveFlopsActive > adaptiveFlops
+      ? ` (${share(adaptiveFlopsActive)} with --excitation active: by default squeeze-and-excitation pools the whole map)`
+      : '';
   const lines = [
     `${name} (${format}), input ${input.channels} x ${input.height} x ${input.width}`,
     `${scaled(parameters)} parameters, ${scaled(flops)}FLOPs an image (multiply-adds x 2)`,
-    `${description.blocks} blocks, ${description.adaptiveBlocks} of them adaptive: masks can avoid up to ${share} % of the FLOPs`,
+    `${description.blocks} blocks, ${description.adaptiveBlocks} of them adaptive: masks can avoid up to ${share(adaptiveFlops)} of the FLOPs${active}`,
     '',
     ...table([
       ['', 'node', 'kind', 'stage', 'S', 'output', 'GFLOPs', 'parameters', 'structure'],

@@ -54,7 +54,10 @@ class SparseGraph {
     graph.input('active', ['active pixels', 1], ElementType.INT64);
     // A single column, so that the same list serves both to gather and to scatter.
     const list = this.reshape('active', [-1]);
-    const sum = graph.node('Add', [rows, graph.node('Gather', [shortcut, list], { axis: 0 })]);
+    const atActive = (map: string) => graph.node('Gather', [map, list], { axis: 0 });
+    // A last layer computed everywhere is added under the mask all the same.
+    const added = form.layers.at(-1) === 'dense' ? atActive(rows) : rows;
+    const sum = graph.node('Add', [added, atActive(shortcut)]);
     const updated = graph.activation(sum, block.activation);
     const rest = settled ? shortcut : graph.activation(shortcut, block.activation);
     return this.finish(graph.node('ScatterND', [rest, 'active', updated], {}, { output: 'y' }));

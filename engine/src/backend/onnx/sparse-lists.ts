@@ -1,6 +1,6 @@
 import { cellOf, cellStart } from '../../mask/geometry.js';
 import type { Mask } from '../../mask/mask.js';
-import type { Region } from '../../mask/regions.js';
+import { excitationRegion, type Region } from '../../mask/regions.js';
 import type { Block, Convolution } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import { patchExtent, type SparseForm } from './sparse-shape.js';
@@ -65,7 +65,8 @@ export function sparseLists(
       }
     }
     if (block.squeezeExcitation?.after === i && form.excitation === 'active') {
-      excitationFeeds(feeds, put, regions[i]!, rows, batch, size);
+      const pooled = excitationRegion(block, shape, active, batch, 'active');
+      excitationFeeds(feeds, put, pooled, rows, batch, size);
     }
     source = size;
     sourceRegion = region;

@@ -1,6 +1,7 @@
 import { branchRegions, type Region } from '../../mask/regions.js';
 import type { Block, Convolution } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
+import type { Excitation } from '../../plan/excitation.js';
 import type { BlockPlan } from '../../plan/plan.js';
 import { conv1RunsDense } from '../../plan/validate.js';
 
@@ -17,7 +18,7 @@ export type LayerForm = 'dense' | 'rows' | 'picked' | 'taps' | 'tiles';
 /** What decides the graph of an adaptive block; graphs with equal forms are shared. */
 export interface SparseForm {
   readonly layers: readonly LayerForm[];
-  readonly excitation: 'exact' | 'active';
+  readonly excitation: Excitation;
   /** Output pixels of a tile, for `tiles`: the largest cell; 0 where no layer is tiled. */
   readonly tile: readonly [height: number, width: number];
   /** Why more than the plan asked for is dense, when it is. */

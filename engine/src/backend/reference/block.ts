@@ -2,7 +2,7 @@ import { decideMask } from '../../mask/decide.js';
 import { activeFraction, maskGrid, spreadCells } from '../../mask/geometry.js';
 import type { Mask, Masker } from '../../mask/mask.js';
 import { adaptivePool } from '../../mask/pool.js';
-import { branchRegions, type Region } from '../../mask/regions.js';
+import { branchRegions, excitationRegion, type Region } from '../../mask/regions.js';
 import { convolutionFlops, regionPixels } from '../../network/flops.js';
 import type { Block } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
@@ -158,8 +158,10 @@ class BlockState {
   }
 
   #excite() {
-    const { after, reduce, expand } = this.block.squeezeExcitation!;
-    const region = this.#regions[after]!;
+    const { reduce, expand } = this.block.squeezeExcitation!;
+    const region = this.#active
+      ? excitationRegion(this.block, this.shape, this.#active, this.batch, this.plan.excitation)
+      : 'all';
     const scale = convolve(
       convolve(globalPool(this.#values, region === 'all' ? undefined : region), reduce),
       expand,

@@ -1,6 +1,5 @@
 import { maskGrid } from '../../mask/geometry.js';
 import type { Mask } from '../../mask/mask.js';
-import { checkRate } from '../../mask/rate.js';
 import type { Block, Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { NetworkShapes } from '../../network/walk.js';
@@ -14,14 +13,9 @@ import { type Coverage, expectedCoverage, fullCoverage, maskCoverage } from './c
 
 /** What is known of the masks: rates assumed, or masks drawn. */
 export interface MaskKnowledge {
-  /** Uniform or per block; 0.5 when nothing is known. */
-  readonly rate?: number | readonly number[];
+  /** By block; assumed where its mask is not given. */
+  readonly rates: readonly number[];
   readonly masks?: readonly Mask[];
-}
-
-/** The rate assumed for a block. */
-export function rateOf(block: number, { rate = 0.5 }: MaskKnowledge): number {
-  return checkRate(typeof rate === 'number' ? rate : (rate[block] ?? 0.5));
 }
 
 function coverageOf(
@@ -34,7 +28,7 @@ function coverageOf(
   if (plan.mode === 'dense') return fullCoverage(block);
   const mask = known.masks?.find((candidate) => candidate.block === block.index);
   if (mask) return maskCoverage(mask, block, shape);
-  return expectedCoverage(block, shape, plan.granularity, rateOf(block.index, known), batch);
+  return expectedCoverage(block, shape, plan.granularity, known.rates[block.index]!, batch);
 }
 
 /** Predicts every pass of a plan with Fovea's cost model, stem and head included. */

@@ -1,7 +1,7 @@
 import { FoveaError } from '../../errors.js';
 import { activeFraction, maskGrid, spreadCells } from '../../mask/geometry.js';
 import { adaptivePool } from '../../mask/pool.js';
-import { checkRate } from '../../mask/rate.js';
+import { resolveRates } from '../../mask/rate.js';
 import { branchRegions } from '../../mask/regions.js';
 import { convolutionFlops, denseBlockFlops, nodeFlops, regionPixels } from '../../network/flops.js';
 import { type Block, blocksOf, type LearnedMasker, type Network } from '../../network/network.js';
@@ -58,9 +58,10 @@ export async function fitMaskers(
   options: FitOptions = {},
 ): Promise<FitResult> {
   checkOptions(network, options);
-  const { rate = 0.5, flopsTarget } = options;
+  const { flopsTarget } = options;
   if (flopsTarget === undefined) {
-    return fitAtRates(network, images, options, (block) => (typeof rate === 'number' ? rate : rate[block]!));
+    const rates = resolveRates(options.rate, blocksOf(network).length);
+    return fitAtRates(network, images, options, (block) => rates[block]!);
   }
   let [low, high] = [0, 1];
   let best = await fitAtRates(network, images, options, () => 0);
@@ -91,13 +92,7 @@ export function checkOptions(network: Network, { rate, flopsTarget, ridge }: Fit
   if (!blocks.some((block) => block.adaptive))
     fail(`${network.name} has no residual blocks to fit maskers to`);
   if (rate !== undefined && flopsTarget !== undefined) fail('give either a rate or a FLOPs target, not both');
-  if (typeof rate === 'number') checkRate(rate);
-  else if (rate) {
-    if (rate.length !== blocks.length) {
-      fail(`${rate.length} rates given; 1 or ${blocks.length} (one per block) are accepted`);
-    }
-    for (const each of rate) checkRate(each);
-  }
+  resolveRates(rate, blocks.length);
   if (flopsTarget !== undefined && !(flopsTarget > 0 && flopsTarget <= 1)) {
     fail(`FLOPs target ${flopsTarget}: a ratio above 0 and at most 1 is accepted`);
   }

@@ -1,19 +1,15 @@
 import type { Block, BlockNode, NetworkNode } from '../../../network/network.js';
 import type { BlockShape } from '../../../network/shapes.js';
 import type { BlockPlan, Primitive } from '../../../plan/plan.js';
-import type { MapReference, Owner, RegionReference } from '../program-builder.js';
+import type { Owner, ProgramMap, ProgramRegion } from '../../../program/program.js';
 import type { AdaptiveBlock, Lowering, Value } from './lowering.js';
-import { branchRegions, leavesUnchanged } from './regions.js';
+import { type BlockRegions, branchRegions, leavesUnchanged } from './regions.js';
 
 /** Where the values of the branch are at the moment. */
 export interface Intermediate {
-  readonly map: MapReference;
-  readonly layout: 'map' | 'packed' | 'halo';
-  readonly halo?: number;
+  readonly map: ProgramMap;
   /** Pixels that hold values; undefined when all do. */
-  readonly region: RegionReference | undefined;
-  /** False for the block's input, which is not the branch's to give back. */
-  readonly owned: boolean;
+  readonly region: ProgramRegion | undefined;
 }
 
 /** A block while its primitives are being lowered, one after the other. */
@@ -21,17 +17,16 @@ export class BlockState {
   readonly block: Block;
   /** The plan's primitives in order. */
   readonly sequence: readonly Primitive[];
-  /** Where each convolution of the branch is computed; undefined when everywhere. */
-  readonly regions: readonly (RegionReference | undefined)[];
-  /** True when nobody else reads the block's input, so that its buffer may become the output's. */
+  readonly #regions: BlockRegions;
+  /** True when nobody else reads the block's input, so that it may be changed into the output. */
   readonly inPlace: boolean;
   values: Intermediate;
   /** What the branch is added to. */
-  shortcut: MapReference;
+  shortcut: ProgramMap;
   /** True when the shortcut's inactive pixels have had the block's activation already. */
   shortcutActivated = false;
   /** The output's map, with everything in it that the add will not touch. */
-  prepared: MapReference | undefined;
+  prepared: ProgramMap | undefined;
   /** What waits for conv1, which shares its pass. */
   waiting: 'nothing' | 'pool' | 'pool and mask' = 'nothing';
   /** Convolutions before this one run band by band already. */
@@ -39,7 +34,7 @@ export class BlockState {
   /** True once the next block's pool has been emitted. */
   nextPooled = false;
   /** Set once the branch has been added. */
-  output: MapReference | undefined;
+  output: ProgramMap | undefined;
   readonly #groupOf = new Map<Primitive, number>();
 
   constructor(
@@ -57,19 +52,34 @@ export class BlockState {
       for (const primitive of primitives) this.#groupOf.set(primitive, group);
     });
     this.sequence = plan.groups.flatMap(({ primitives }) => primitives);
-    this.values = { map: input.map, layout: 'map', region: undefined, owned: false };
+    this.values = { map: input.map, region: undefined };
     this.shortcut = input.map;
     this.inPlace = lowering.lastReader(node.inputs[0]!);
-    this.regions = branchRegions(this);
+    this.#regions = branchRegions(this);
     if (adaptive) {
       adaptive.region = this.activeRegion;
       adaptive.conv1Region = this.regions[0];
     }
   }
 
-  /** The mask's own pixels, where the last convolution is computed; undefined in a dense block. */
-  get activeRegion(): RegionReference | undefined {
-    return this.regions[this.regions.length - 1];
+  /** Where each convolution of the branch is computed; undefined when everywhere. */
+  get regions(): readonly (ProgramRegion | undefined)[] {
+    return this.#regions.layers;
+  }
+
+  /** The mask's own pixels, where the branch is added; undefined in a dense block. */
+  get activeRegion(): ProgramRegion | undefined {
+    return this.#regions.active;
+  }
+
+  /** What squeeze-and-excitation pools over; undefined when everything. */
+  get pooledRegion(): ProgramRegion | undefined {
+    return this.#regions.pooled;
+  }
+
+  /** True when the branch's last values lie in a whole map although only those under the mask are added. */
+  get addsOutOfMap(): boolean {
+    return this.activeRegion !== undefined && this.regions.at(-1) === undefined;
   }
 
   owner(primitive: Primitive): Owner {
@@ -98,14 +108,8 @@ export class BlockState {
   }
 
   /** A map of the block's output size. */
-  allocateOutput(): MapReference {
+  allocateOutput(): ProgramMap {
     const { outHeight, outWidth, outChannels } = this.shape;
-    return this.lowering.builder.allocate([this.lowering.batch, outHeight, outWidth, outChannels]);
-  }
-
-  /** The branch's values are now these; what held them before is free again. */
-  replaceValues(values: Intermediate): void {
-    if (this.values.owned) this.lowering.builder.release(this.values.map);
-    this.values = values;
+    return this.lowering.builder.map([this.lowering.batch, outHeight, outWidth, outChannels]);
   }
 }

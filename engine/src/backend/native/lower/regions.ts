@@ -1,35 +1,46 @@
 import type { Activation, Convolution } from '../../../network/network.js';
 import { conv1RunsDense } from '../../../plan/validate.js';
-import type { RegionReference } from '../program-builder.js';
+import type { ProgramRegion } from '../../../program/program.js';
 import type { BlockState } from './block-state.js';
 
-/** Where each convolution of the branch is computed: the last at the mask, each earlier where it is read. */
+/** Where an adaptive block computes, pools and adds. Undefined is everywhere. */
+export interface BlockRegions {
+  /** The mask's own pixels, where the branch is added. */
+  readonly active: ProgramRegion | undefined;
+  /** Where each convolution of the branch is computed. */
+  readonly layers: readonly (ProgramRegion | undefined)[];
+  /** What squeeze-and-excitation pools over. */
+  readonly pooled: ProgramRegion | undefined;
+}
+
+/** The last convolution is computed at the mask, each earlier one where it is read, some everywhere. */
 export function branchRegions(
-  state: Pick<BlockState, 'adaptive' | 'lowering' | 'shape' | 'block' | 'plan' | 'identityStands'>,
-): (RegionReference | undefined)[] {
+  state: Pick<BlockState, 'adaptive' | 'lowering' | 'shape' | 'block' | 'plan'>,
+): BlockRegions {
   const { adaptive, lowering, shape } = state;
-  const { branch, squeezeExcitation, projection } = state.block;
-  const regions: (RegionReference | undefined)[] = branch.map(() => undefined);
-  if (!adaptive) return regions;
+  const { branch, squeezeExcitation } = state.block;
+  const layers: (ProgramRegion | undefined)[] = branch.map(() => undefined);
+  if (!adaptive) return { active: undefined, layers, pooled: undefined };
   const { builder } = lowering;
-  const wantsOthers = projection !== undefined || !state.identityStands;
-  const denseUpTo =
-    squeezeExcitation && state.plan.excitation === 'exact'
-      ? squeezeExcitation.after
-      : conv1RunsDense(state.plan)
-        ? 0
-        : -1;
-  let region = builder.region(adaptive.mask, shape.outHeight, shape.outWidth, { wantsOthers });
-  for (let i = branch.length - 1; i > denseUpTo; i--) {
-    regions[i] = region;
+  const denseConv1 = conv1RunsDense(state.plan) ? 0 : -1;
+  const exact = state.plan.excitation === 'exact';
+  const denseUpTo = Math.max(denseConv1, squeezeExcitation && exact ? squeezeExcitation.after : -1);
+  // Active pixels are pooled whether or not the plan computes the others as well.
+  const pooledLayer = squeezeExcitation && !exact ? squeezeExcitation.after : branch.length;
+  const lowest = Math.min(denseUpTo + 1, pooledLayer);
+  const active = builder.activeRegion(adaptive.mask);
+  let region = active;
+  let pooled: ProgramRegion | undefined;
+  for (let i = branch.length - 1; i >= lowest; i--) {
+    if (i > denseUpTo) layers[i] = region;
+    if (i === pooledLayer) pooled = region;
     const reader = branch[i]!;
-    if (i - 1 > denseUpTo && !isPointwise(reader)) {
+    if (i > lowest && !isPointwise(reader)) {
       const { height, width } = shape.branch[i - 1]!;
-      const convolution = lowering.packed.convolution(reader);
-      region = builder.region(adaptive.mask, height, width, { parent: region, convolution });
+      region = builder.readRegion(region, reader, height, width);
     }
   }
-  return regions;
+  return { active, layers, pooled };
 }
 
 /** Every output pixel reads the input pixel of the same place, and nothing else. */
