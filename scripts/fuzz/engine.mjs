@@ -11,6 +11,9 @@ const sizes = [
   { share: 0.15, options: { multiplyAdds: 3e9, sides: [200, 448], runs: 8 } },
 ];
 
+/** How often a line tells how far the fuzzer is. */
+const progressMs = 60_000;
+
 /** Longest that one failing case is made smaller for. */
 const shrinkMs = 180_000;
 
@@ -63,6 +66,7 @@ async function campaign({ check, generate, isSameFault, shrink, summary, describ
   const end = performance.now() + minutes * 60_000;
   const totals = { networks: 0, runs: 0, cells: 0, unclear: 0, worst: 0 };
   const faults = [];
+  let progressAt = performance.now() + progressMs;
   for (let round = 0; performance.now() < end; round++) {
     const number = seed * 100_000 + round;
     const test = generate(number, optionsOf(number));
@@ -71,6 +75,10 @@ async function campaign({ check, generate, isSameFault, shrink, summary, describ
     totals.networks++;
     for (const key of ['runs', 'cells', 'unclear']) totals[key] += outcome[key];
     totals.worst = Math.max(totals.worst, outcome.worst);
+    if (performance.now() > progressAt) {
+      process.stdout.write(`${totals.networks} networks, ${totals.runs} runs\n`);
+      progressAt = performance.now() + progressMs;
+    }
     if (!outcome.failure) continue;
     process.stdout.write(
       `\ncase ${number} fails: ${summary(test)}\n${told(outcome.failure, test, describeRun)}\n`,

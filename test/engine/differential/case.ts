@@ -43,6 +43,8 @@ export interface BlockCase {
   readonly groups: number;
   /** Channels that squeeze-and-excitation squeezes to; 0: none. */
   readonly squeeze: number;
+  /** Whether that stands behind the branch; before its last convolution otherwise. */
+  readonly squeezesLast: boolean;
   /** Inside the branch. */
   readonly inner: Activation;
   /** After the add. */
@@ -83,9 +85,9 @@ export function inputChannels({ stem, blocks }: Case, index: number): number {
 /** One line: what is run, on what. */
 export function summary(test: Case): string {
   const blocks = test.blocks.map(
-    ({ kind, width, channels, stride, groups, squeeze, granularity, masker, dense }) =>
+    ({ kind, width, channels, stride, groups, squeeze, squeezesLast, granularity, masker, dense }) =>
       `${kind} ${width}-${channels}${stride > 1 ? `/${stride}` : ''}${groups > 1 ? ` g${groups}` : ''}` +
-      `${squeeze > 0 ? ' se' : ''} S${granularity || 'whole'} ${dense ? 'dense' : masker}`,
+      `${squeeze > 0 ? ` se${squeezesLast ? ' last' : ''}` : ''} S${granularity || 'whole'} ${dense ? 'dense' : masker}`,
   );
   return `${test.pictures} of ${test.height} x ${test.width}, stem ${test.stem.channels}, ${blocks.join(', ')}`;
 }

@@ -1,4 +1,5 @@
-import { type Activation, Random } from '@fovea/engine';
+import { Random } from '@fovea/engine';
+import { FAMILIES } from './architectures.js';
 import type { BlockCase, Case, MaskerKind, RunCase, StemCase } from './case.js';
 import { inputChannels, isAdaptive } from './case.js';
 import { networkOf } from './network.js';
@@ -13,95 +14,11 @@ export interface GenerateOptions {
   readonly runs: number;
 }
 
-/** One stage of an architecture. */
-interface Stage {
-  readonly width: number;
-  readonly channels: number;
-  readonly groups?: number;
-  readonly squeeze?: number;
-}
-
-interface Family {
-  readonly kind: BlockCase['kind'];
-  readonly stem: number;
-  /** Whether a max pool follows the stem. */
-  readonly pool: boolean;
-  readonly inner: Activation;
-  readonly outer: Activation;
-  readonly stages: readonly Stage[];
-}
-
-const resnet = { stem: 64, pool: true, inner: 'relu', outer: 'relu' } as const;
-const regnet = { kind: 'bottleneck', stem: 32, pool: false, inner: 'relu', outer: 'relu' } as const;
-
-const regnetStages = (widths: readonly number[], perGroup: number, squeezes: boolean): Stage[] =>
-  widths.map((width, i) => ({
-    width,
-    channels: width,
-    groups: width / perGroup,
-    squeeze: squeezes ? Math.round((i === 0 ? 32 : widths[i - 1]!) / 4) : 0,
-  }));
-
-/** Widths as in He et al. 2016, Xie et al. 2017, Zagoruyko et al. 2016, Radosavovic et al. 2020, Sandler et al. 2018. */
-const FAMILIES: readonly Family[] = [
-  { ...resnet, kind: 'basic', stages: [64, 128, 256, 512].map((width) => ({ width, channels: width })) },
-  {
-    ...resnet,
-    kind: 'bottleneck',
-    stages: [64, 128, 256, 512].map((width) => ({ width, channels: 4 * width })),
-  },
-  {
-    ...resnet,
-    kind: 'bottleneck',
-    stages: [128, 256, 512, 1024].map((width) => ({ width, channels: 2 * width, groups: 32 })),
-  },
-  {
-    ...resnet,
-    kind: 'bottleneck',
-    stages: [128, 256, 512, 1024].map((width) => ({ width, channels: 2 * width })),
-  },
-  { ...regnet, stages: regnetStages([48, 104, 208, 440], 8, true) },
-  { ...regnet, stages: regnetStages([64, 144, 320, 784], 16, true) },
-  { ...regnet, stages: regnetStages([64, 128, 288, 672], 16, false) },
-  {
-    kind: 'inverted',
-    stem: 32,
-    pool: false,
-    inner: 'relu6',
-    outer: 'none',
-    stages: [
-      { width: 96, channels: 24 },
-      { width: 144, channels: 32 },
-      { width: 192, channels: 64 },
-      { width: 384, channels: 96 },
-      { width: 576, channels: 160 },
-    ],
-  },
-  // No architecture's: widths that fill no vector of any instruction set.
-  {
-    ...resnet,
-    kind: 'bottleneck',
-    stem: 13,
-    stages: [
-      { width: 9, channels: 21 },
-      { width: 17, channels: 35 },
-      { width: 30, channels: 50 },
-    ],
-  },
-  {
-    ...resnet,
-    kind: 'basic',
-    stem: 20,
-    stages: [
-      { width: 20, channels: 20 },
-      { width: 37, channels: 37 },
-      { width: 52, channels: 60 },
-    ],
-  },
-];
-
 const RATES = [0, 0.05, 0.2, 0.35, 0.5, 0.5, 0.7, 0.9, 1];
 const MASKERS: readonly MaskerKind[] = ['learned', 'saliency', 'fixed', 'random', 'custom', 'custom-later'];
+
+/** Multiply-adds that the reference takes less than a second for. */
+const QUICK_FOR_REFERENCE = 2e7;
 
 /** A case drawn from a seed: the same for the same options on every machine. */
 export function generate(seed: number, options: GenerateOptions): Case {
@@ -154,6 +71,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
         dilation: coin(0.05) ? 2 : 1,
         groups,
         squeeze,
+        squeezesLast: family.squeezesLast ?? false,
         inner: coin(0.93) ? family.inner : pick(['hardswish', 'silu', 'relu6'] as const),
         outer: coin(0.93) ? family.outer : pick(['none', 'relu', 'relu6', 'silu'] as const),
         granularity: coin(0.85) ? S : pick([0, 1, 3, 5, 7]),
@@ -194,7 +112,7 @@ function skipsOf({ blocks }: Case, coin: (probability: number) => boolean): Case
 function drawRuns(test: Case, random: Random, count: number): RunCase[] {
   const pick = <T>(list: readonly T[]): T => list[random.below(list.length)]!;
   const coin = (probability: number) => random.next() < probability;
-  const network = networkOf({ ...test, seed: 0 });
+  const network = networkOf(test, false);
   const everything = Array.from({ length: test.pictures }, (_, n) => n);
   // Random places depend on an image's position in the batch.
   const placed = test.blocks.some(({ masker }) => masker === 'random');
@@ -211,6 +129,10 @@ function drawRuns(test: Case, random: Random, count: number): RunCase[] {
     batch: everything,
   };
   const runs: RunCase[] = [plain, { ...plain, plan: 'streamed', threads: 2 }];
+  if (multiplyAdds(test) * test.pictures < QUICK_FOR_REFERENCE) {
+    const plan = coin(0.5) ? randomPlan(test, network, random) : pick(strategyNames);
+    runs.push({ ...plain, backend: 'reference', plan });
+  }
   while (runs.length <= count) {
     const backend = coin(0.88) ? 'native' : 'onnx';
     const run: RunCase = {

@@ -37,8 +37,11 @@ type Unnamed = NetworkNode extends infer Node
     : never
   : never;
 
-/** The network of a case. Learned maskers have a direction, and get their thresholds by `withBias`. */
-export function networkOf(test: Case): Network {
+/**
+ * The network of a case. Learned maskers have a direction, and get their thresholds by `withBias`.
+ * @param weights false: without any, for who asks only how it is built
+ */
+export function networkOf(test: Case, weights = true): Network {
   const convolution = (name: string, inChannels: number, outChannels: number, layer: Layer): Convolution => {
     const { kernel = 1, stride = 1, dilation = 1, groups = 1, activation = 'none', gain = 1 } = layer;
     const perOutput = (inChannels / groups) * kernel * kernel;
@@ -54,7 +57,7 @@ export function networkOf(test: Case): Network {
       padding: [pad, pad, pad, pad],
       dilation: [dilation, dilation],
       groups,
-      weight: Float32Array.from({ length: outChannels * perOutput }, () => next() * scale),
+      weight: Float32Array.from({ length: weights ? outChannels * perOutput : 0 }, () => next() * scale),
       bias: Float32Array.from({ length: outChannels }, () => next() * 0.1),
       activation,
     };
@@ -113,7 +116,7 @@ function blockOf(
   index: number,
   convolution: (name: string, inChannels: number, outChannels: number, layer: Layer) => Convolution,
 ): Block {
-  const { kind, width, channels, stride, kernel, dilation, groups, squeeze, inner, outer } =
+  const { kind, width, channels, stride, kernel, dilation, groups, squeeze, squeezesLast, inner, outer } =
     test.blocks[index]!;
   const inChannels = inputChannels(test, index);
   const name = `block ${index}`;
@@ -136,6 +139,7 @@ function blockOf(
           convolution(`${name} conv3`, width, channels, last),
         ];
   const next = uniform(seedOf(test, `${name} masker`));
+  const squeezes = squeezesLast ? channels : width;
   const projects = kind !== 'inverted' && (stride > 1 || channels !== inChannels);
   return {
     index,
@@ -148,9 +152,11 @@ function blockOf(
     ...(squeeze > 0
       ? {
           squeezeExcitation: {
-            after: branch.length - 2,
-            reduce: convolution(`${name} reduce`, width, squeeze, { activation: 'relu' }),
-            expand: convolution(`${name} expand`, squeeze, width, { activation: 'sigmoid' }),
+            after: branch.length - (squeezesLast ? 1 : 2),
+            reduce: convolution(`${name} reduce`, squeezes, squeeze, { activation: 'relu' }),
+            expand: convolution(`${name} expand`, squeeze, squeezes, {
+              activation: inner === 'hardswish' ? 'hardsigmoid' : 'sigmoid',
+            }),
           },
         }
       : {}),

@@ -1,53 +1,49 @@
-import { networkShapes } from '@fovea/engine';
 import type { BlockCase, Case, RunCase } from './case.js';
-import { check, type Failure, isSameFault } from './check.js';
-import { networkOf } from './network.js';
+import { check, type Failure, isSameFault, type Outcome } from './check.js';
 
 /**
  * A smaller case that fails in the same way: one simplification after the other is kept when the case still fails,
  * until none of them helps or time is up.
  *
- * @param onStep called with each smaller case that still fails
+ * @param run what tells whether a case fails
  */
 export async function shrink(
   test: Case,
   failure: Failure,
   budgetMs: number,
-  onStep: (smaller: Case) => void = () => undefined,
+  run: (test: Case) => Promise<Pick<Outcome, 'failure'>> = check,
 ): Promise<{ test: Case; failure: Failure }> {
   const end = performance.now() + budgetMs;
   let best = { test, failure };
-  for (let progress = true; progress; ) {
-    progress = false;
-    for (const candidate of simpler(best.test, best.failure)) {
-      if (performance.now() > end) return best;
-      if (!isSound(candidate)) continue;
-      const outcome = await check(candidate);
-      if (!outcome.failure || !isSameFault(outcome.failure, best.failure)) continue;
+  // What did not help a little earlier is not tried again until everything after it has been.
+  let [tried, helped] = [0, false];
+  for (;;) {
+    const candidate = [...simpler(best.test, best.failure)][tried];
+    if (!candidate) {
+      if (!helped) return best;
+      [tried, helped] = [0, false];
+      continue;
+    }
+    if (performance.now() > end) return best;
+    const outcome = isSound(candidate) ? await run(candidate) : {};
+    if (outcome.failure && isSameFault(outcome.failure, best.failure)) {
       best = { test: candidate, failure: outcome.failure };
-      onStep(candidate);
-      progress = true;
-      break;
+      helped = true;
+    } else {
+      tried++;
     }
   }
-  return best;
 }
 
-/** Whether the layers still fit each other and the pictures. */
-function isSound(test: Case): boolean {
-  const { height, width, blocks } = test;
-  if (blocks.length === 0 || test.runs.length === 0 || test.stem.kernel % 2 === 0) return false;
+/** Whether the layers still fit each other. */
+function isSound({ blocks, runs, stem, skips }: Case): boolean {
+  if (blocks.length === 0 || runs.length === 0 || stem.kernel % 2 === 0) return false;
   // A skip adds maps of the same shape.
-  for (const { after, of } of test.skips) {
-    const between = blocks.slice(of + 1, after + 1);
-    if (between.some(({ stride, channels }) => stride > 1 || channels !== blocks[of]!.channels)) return false;
-  }
-  try {
-    networkShapes(networkOf(test), { batch: 1, height, width });
-    return true;
-  } catch {
-    return false;
-  }
+  return skips.every(({ after, of }) =>
+    blocks
+      .slice(of + 1, after + 1)
+      .every(({ stride, channels }) => stride === 1 && channels === blocks[of]!.channels),
+  );
 }
 
 /** Simplifications of a case, the ones that take most away first. */
@@ -116,6 +112,12 @@ function* simplerBlock(test: Case, index: number): Generator<Case> {
   const replace = (changed: BlockCase): Case => ({
     ...test,
     blocks: test.blocks.map((other, i) => (i === index ? changed : other)),
+    runs:
+      changed.squeeze === block.squeeze
+        ? test.runs
+        : test.runs.map((run) =>
+            typeof run.plan === 'string' ? run : { ...run, plan: run.plan.map(withoutAt(index, 'excite')) },
+          ),
   });
   const plain: Partial<BlockCase> = {
     inner: 'relu',
@@ -129,8 +131,6 @@ function* simplerBlock(test: Case, index: number): Generator<Case> {
     masker: 'fixed',
   };
   for (const [key, value] of Object.entries(plain) as [keyof BlockCase, never][]) {
-    // A plan that is written out names the excitation.
-    if (key === 'squeeze' && test.runs.some(({ plan }) => typeof plan !== 'string')) continue;
     if (block[key] !== value) yield replace({ ...block, [key]: value });
   }
   if (block.masker !== 'learned' && block.masker !== 'fixed') yield replace({ ...block, masker: 'learned' });
@@ -166,7 +166,8 @@ function* simplerRun(test: Case, index: number): Generator<Case> {
     runs: test.runs.map((other, i) => (i === index ? changed : other)),
   });
   if (typeof run.plan === 'string') {
-    for (const plan of ['streamed', 'unfused']) if (run.plan !== plan) yield replace({ ...run, plan });
+    if (run.plan !== 'unfused') yield replace({ ...run, plan: 'unfused' });
+    if (run.plan !== 'unfused' && run.plan !== 'streamed') yield replace({ ...run, plan: 'streamed' });
   } else {
     for (const plan of ['streamed', 'lasnet']) yield replace({ ...run, plan });
     for (const [block, text] of run.plan.entries()) {
@@ -175,7 +176,8 @@ function* simplerRun(test: Case, index: number): Generator<Case> {
       }
     }
   }
-  if (run.threads > 1) yield replace({ ...run, threads: run.threads - 1 });
+  for (const threads of [1, run.threads - 1])
+    if (threads >= 1 && threads < run.threads) yield replace({ ...run, threads });
   // Small bands are what lets a small network stand for a large one.
   if (run.backend === 'native' && run.bandPixels === 0) yield replace({ ...run, bandPixels: 4 });
   if (run.batch.length > 1) {
@@ -186,17 +188,24 @@ function* simplerRun(test: Case, index: number): Generator<Case> {
   }
 }
 
+/** Takes a primitive out of the groups of one block. */
+const withoutAt = (block: number, primitive: string) => (text: string, index: number) =>
+  index === block ? withoutPrimitive(text, primitive) : text;
+
+function withoutPrimitive(text: string, primitive: string): string {
+  const groups = text.split(' | ').map((group) => group.split(' ').filter((other) => other !== primitive));
+  return groups
+    .filter((group) => group.length > 0)
+    .map((group) => group.join(' '))
+    .join(' | ');
+}
+
 /** A block's groups with a cut more, or without a primitive that may be left out. */
 function* simplerPlans(text: string): Generator<string> {
   const groups = text.split(' | ').map((group) => group.split(' '));
-  const join = (changed: string[][]) =>
-    changed
-      .filter((group) => group.length > 0)
-      .map((group) => group.join(' '))
-      .join(' | ');
+  const join = (changed: string[][]) => changed.map((group) => group.join(' ')).join(' | ');
   for (const optional of ['next-pool', 'gather', 'scatter', 'pool']) {
-    if (text.split(/[ |]+/).includes(optional))
-      yield join(groups.map((group) => group.filter((primitive) => primitive !== optional)));
+    if (groups.flat().includes(optional)) yield withoutPrimitive(text, optional);
   }
   for (const [at, group] of groups.entries()) {
     for (let cut = 1; cut < group.length; cut++) {
