@@ -12,7 +12,7 @@
 
 namespace fovea {
 
-// Mirrored by engine/src/backend/native/encode.ts. Every instruction is `instruction_words` integers:
+// Mirrored by engine/src/backends/native/encode.ts. Every instruction is `instruction_words` integers:
 // the operation, then its operands; -1 stands for "none".
 enum class Operation : int32_t {
   convolve,     // convolution, source, destination, region, others, source layout, destination layout,

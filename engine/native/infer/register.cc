@@ -1,4 +1,4 @@
-// The functions that engine/src/backend/native calls.
+// The functions that engine/src/backends/native calls.
 #include <memory>
 
 #include "common/runner.h"

@@ -138,8 +138,8 @@ export type Operation =
       readonly pooled: ProgramMap;
       readonly decider: Decider;
     }
-  /** The run stops for a masker in JavaScript, which may read `pooled`. A step of its own. */
-  | { readonly kind: 'ask'; readonly block: Block; readonly mask: ProgramMask; readonly pooled?: ProgramMap }
+  /** The run stops for a masker's own function, which reads `pooled`. A step of its own. */
+  | { readonly kind: 'ask'; readonly block: Block; readonly mask: ProgramMask; readonly pooled: ProgramMap }
   /** The run stops for a node that only onnxruntime knows. A step of its own, the last one without `output`. */
   | {
       readonly kind: 'foreign';

@@ -1,4 +1,4 @@
-import type { Backend, Session } from '../backend/backend.js';
+import type { Backend, Session } from '../backends/backend.js';
 import type { Network } from '../network/network.js';
 
 /** Packed networks are kept as long as the network itself, a few shapes each. */

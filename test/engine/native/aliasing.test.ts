@@ -8,8 +8,8 @@ import {
   run,
 } from '@fovea/engine';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { inferAddon } from '../../../engine/src/backend/native/addon.js';
-import * as encoding from '../../../engine/src/backend/native/encode.js';
+import { inferAddon } from '../../../engine/src/backends/native/addon.js';
+import * as encoding from '../../../engine/src/backends/native/encode.js';
 import { liveRanges } from '../../../engine/src/program/accesses.js';
 import type { Program } from '../../../engine/src/program/program.js';
 import { randomConvolution, randomImages, smallNetwork } from '../support/small-network.js';

@@ -1,14 +1,14 @@
 import { FoveaError } from '../../errors.js';
 import type { Masker } from '../../mask/mask.js';
-import { salientRate } from '../../mask/saliency.js';
-import type { Network } from '../../network/network.js';
+import { blocksOf, type Network } from '../../network/network.js';
+import { type LoweredNetwork, lowerNetwork } from '../../plan/lower.js';
 import type { Plan } from '../../plan/plan.js';
+import { decisionKey, decisionOf } from '../../primitives/decision.js';
+import { workOf } from '../../program/work.js';
 import type { Shape } from '../../tensor.js';
+import { ProgramReport } from '../program-report.js';
 import type { InferAddon, SessionHandle } from './addon.js';
 import { type EncodedProgram, encodeProgram, type PackedNumbers } from './encode.js';
-import type { Decision } from './lower/lowering.js';
-import { type LoweredNetwork, lowerNetwork } from './lower/network.js';
-import { ProgramReport } from './report.js';
 
 /** Programs kept per session: a person compares a few strategies, a benchmark a few rates. */
 const KEPT_PROGRAMS = 16;
@@ -81,13 +81,17 @@ export class Programs {
   }
 
   #make(plan: Plan, maskers: readonly Masker[], packed: PackedNumbers): NativeProgram {
-    const decisions = this.network.nodes.flatMap((node) =>
-      node.kind === 'block' ? [decisionFor(node.block.masker !== undefined, maskers[node.block.index]!)] : [],
-    );
-    const lowered = lowerNetwork(this.network, plan, this.shape, maskers, decisions, this.#foreignShapes);
+    const decisions = blocksOf(this.network).map((block) => decisionOf(block, maskers[block.index]));
+    const lowered = lowerNetwork(this.network, plan, this.shape, decisions, this.#foreignShapes);
     const encoded = encodeProgram(lowered.program, packed);
     const number = this.addon.inferProgram(this.handle, ...encoded.tables);
-    const report = new ProgramReport(this.network, plan, lowered, encoded, this.shape[0]);
+    const report = new ProgramReport(
+      this.network,
+      plan,
+      lowered,
+      encoded.instructions,
+      encoded.stops.map(({ owner, operation }) => ({ owner, work: workOf(operation) })),
+    );
     return { number, lowered, encoded, report };
   }
 
@@ -109,9 +113,8 @@ export class Programs {
   /** What of the maskers a program depends on. */
   #maskersKey(plan: Plan, maskers: readonly Masker[]): string {
     let key = '';
-    for (const node of this.network.nodes) {
-      if (node.kind !== 'block') continue;
-      const { index, masker: learned } = node.block;
+    for (const block of blocksOf(this.network)) {
+      const { index } = block;
       const masker = maskers[index];
       if (!masker) {
         if (plan.blocks[index]!.mode === 'dense') continue;
@@ -120,15 +123,8 @@ export class Programs {
           `${maskers.length} maskers given; one per block is needed, block ${index} has none`,
         );
       }
-      key += ` ${decisionFor(learned !== undefined, masker)} ${salientRate(masker) ?? ''} ${masker.needsPool ? 'p' : ''}`;
+      key += ` ${decisionKey(decisionOf(block, masker))}`;
     }
     return key;
   }
-}
-
-/** Who decides a block's mask. */
-function decisionFor(learns: boolean, masker: Masker | undefined): Decision {
-  if (!masker) return 'before';
-  if ((masker.kind === 'learned' && learns) || salientRate(masker) !== undefined) return 'native';
-  return masker.needsPool ? 'between' : 'before';
 }

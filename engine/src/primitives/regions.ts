@@ -1,7 +1,8 @@
-import type { Activation, Convolution } from '../../../network/network.js';
-import { conv1RunsDense } from '../../../plan/validate.js';
-import type { ProgramRegion } from '../../../program/program.js';
-import type { BlockState } from './block-state.js';
+import type { Excitation } from '../mask/excitation.js';
+import type { Activation, Block, Convolution } from '../network/network.js';
+import type { BlockShape } from '../network/shapes.js';
+import type { ProgramBuilder } from '../program/builder.js';
+import type { ProgramMask, ProgramRegion } from '../program/program.js';
 
 /** Where an adaptive block computes, pools and adds. Undefined is everywhere. */
 export interface BlockRegions {
@@ -15,20 +16,19 @@ export interface BlockRegions {
 
 /** The last convolution is computed at the mask, each earlier one where it is read, some everywhere. */
 export function branchRegions(
-  state: Pick<BlockState, 'adaptive' | 'lowering' | 'shape' | 'block' | 'plan'>,
+  builder: ProgramBuilder,
+  { branch, squeezeExcitation }: Block,
+  shape: BlockShape,
+  mask: ProgramMask,
+  { denseConv1, excitation }: { readonly denseConv1: boolean; readonly excitation: Excitation },
 ): BlockRegions {
-  const { adaptive, lowering, shape } = state;
-  const { branch, squeezeExcitation } = state.block;
   const layers: (ProgramRegion | undefined)[] = branch.map(() => undefined);
-  if (!adaptive) return { active: undefined, layers, pooled: undefined };
-  const { builder } = lowering;
-  const denseConv1 = conv1RunsDense(state.plan) ? 0 : -1;
-  const exact = state.plan.excitation === 'exact';
-  const denseUpTo = Math.max(denseConv1, squeezeExcitation && exact ? squeezeExcitation.after : -1);
+  const exact = excitation === 'exact';
+  const denseUpTo = Math.max(denseConv1 ? 0 : -1, squeezeExcitation && exact ? squeezeExcitation.after : -1);
   // Active pixels are pooled whether or not the plan computes the others as well.
   const pooledLayer = squeezeExcitation && !exact ? squeezeExcitation.after : branch.length;
   const lowest = Math.min(denseUpTo + 1, pooledLayer);
-  const active = builder.activeRegion(adaptive.mask);
+  const active = builder.activeRegion(mask);
   let region = active;
   let pooled: ProgramRegion | undefined;
   for (let i = branch.length - 1; i >= lowest; i--) {

@@ -1,17 +1,17 @@
 import { FoveaError } from '../../errors.js';
 import type { Mask, MaskDecision } from '../../mask/mask.js';
 import type { Convolution, Network } from '../../network/network.js';
+import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
 import type { Profile } from '../../profile.js';
 import type { Decider, ProgramMap } from '../../program/program.js';
 import { type Shape, Tensor } from '../../tensor.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
 import { checkFinite } from '../finite.js';
 import { runForeign } from '../onnx/foreign.js';
+import type { RunRecord, ScriptRecord } from '../program-report.js';
 import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from './addon.js';
 import { activationNumber, type ScriptedOperation } from './encode.js';
-import type { AdaptiveBlock } from './lower/lowering.js';
 import { type NativeProgram, Programs } from './programs.js';
-import type { ScriptRecord } from './report.js';
 
 /** How native sessions are to run; everything has a default that suits the machine. */
 export interface NativeOptions {
@@ -150,7 +150,7 @@ export class NativeSession implements Session {
     const script: ScriptRecord = { ms: new Map(), margins: new Map() };
     let decided = false;
     for (const adaptive of lowered.adaptive.values()) {
-      if (adaptive.decision !== 'before') continue;
+      if (adaptive.decision.by !== 'given') continue;
       const answer = this.#ask(program, adaptive, options, script);
       report.decided(adaptive, isPromise(answer) ? await answer : answer);
       decided = true;
@@ -178,13 +178,13 @@ export class NativeSession implements Session {
     // While native threads compute, room is made for what they will have to tell.
     const record = report.record();
     await running;
-    report.read(this.#addon, this.#handle, number, record);
-    if (options.paced) report.readPaces(this.#addon, this.#handle, number, record);
+    this.#readResults(program, record);
+    if (options.paced) this.#readPaces(number, record);
     const totalMs = performance.now() - started;
     return lazily(
       record.output,
       () => report.masks(record, script),
-      () => report.profile(record, script, { source: this.#source, threads, totalMs }),
+      () => report.profile(record, script.ms, { source: this.#source, threads, totalMs }),
     );
   }
 
@@ -210,6 +210,20 @@ export class NativeSession implements Session {
           onProgress(done / instructions.length, this.network.nodes[node]!.name);
         }),
     );
+  }
+
+  /** Fills `record` with what the last run of a program left in the addon. */
+  #readResults({ number, lowered }: NativeProgram, record: RunRecord): void {
+    const { output, milliseconds, counts, cells, margins } = record;
+    const { id } = lowered.program.output!;
+    this.#addon.inferResults(this.#handle, number, id, output.data, milliseconds, counts, cells, margins);
+  }
+
+  /** Adds to `record` the pace of a program's last run. */
+  #readPaces(number: number, record: RunRecord): void {
+    const atMs = new Float64Array(record.milliseconds.length);
+    const spentMs = this.#addon.inferPaces(this.#handle, number, atMs);
+    record.paces = { atMs, spentMs };
   }
 
   #read(program: NativeProgram, map: ProgramMap, values: Float32Array): void {

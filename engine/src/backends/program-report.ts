@@ -1,15 +1,14 @@
-import type { Mask } from '../../mask/mask.js';
-import { denseBlockFlops } from '../../network/flops.js';
-import type { Block, Network, NetworkNode } from '../../network/network.js';
-import type { Plan } from '../../plan/plan.js';
-import type { Profile } from '../../profile.js';
-import { WorkSums, workOf } from '../../program/work.js';
-import { type PassLabel, ProfileBuilder, passLabel } from '../../run/profile-builder.js';
-import { Tensor } from '../../tensor.js';
-import type { InferAddon, SessionHandle } from './addon.js';
-import type { EncodedProgram } from './encode.js';
-import type { AdaptiveBlock } from './lower/lowering.js';
-import type { LoweredNetwork } from './lower/network.js';
+import type { Mask } from '../mask/mask.js';
+import { denseBlockFlops } from '../network/flops.js';
+import type { Block, Network, NetworkNode } from '../network/network.js';
+import type { LoweredNetwork } from '../plan/lower.js';
+import type { Plan } from '../plan/plan.js';
+import type { AdaptiveBlock } from '../primitives/network-lowering.js';
+import type { Profile } from '../profile.js';
+import type { Owner } from '../program/program.js';
+import { type Work, WorkSums } from '../program/work.js';
+import { Tensor } from '../tensor.js';
+import { type PassLabel, ProfileBuilder, passLabel } from './profile-builder.js';
 
 /** What of a node's report is the same in every run. */
 interface NodeReport {
@@ -24,17 +23,23 @@ interface NodeReport {
   };
 }
 
-/** What a run left behind, as the addon tells it. */
+/** Something that a run does and that is timed by itself: work that belongs to a pass. */
+export interface TimedWork {
+  readonly owner: Owner;
+  readonly work: Work;
+}
+
+/** What a run left behind. */
 export interface RunRecord {
   readonly output: Tensor;
-  /** Of each instruction. */
+  /** Of each timed work. */
   readonly milliseconds: Float64Array;
   /** Pixels in each region. */
   readonly counts: Float64Array;
   /** Of all masks, one after the other. */
   readonly cells: Uint8Array;
   readonly margins: Float32Array;
-  /** In a run with its pace measured: the pace at each instruction, and what measuring it took in all. */
+  /** In a run with its pace measured: the pace at each timed work, and what measuring it took in all. */
   paces?: { readonly atMs: Float64Array; readonly spentMs: number };
 }
 
@@ -45,7 +50,7 @@ export interface RunHeader {
   readonly totalMs: number;
 }
 
-/** What JavaScript did in the course of a run. */
+/** What JavaScript did in the course of a run, beside what is timed. */
 export interface ScriptRecord {
   /** By pass: time spent there, ms. */
   readonly ms: Map<number, number>;
@@ -54,9 +59,9 @@ export interface ScriptRecord {
 }
 
 /**
- * Tells what a program's run left behind as masks and a Profile. Whatever does not change from run to run is
- * worked out once, in flat arrays: a small network runs in a few milliseconds, of which telling about it must
- * not be one.
+ * Makes masks and a Profile of what a program's run left behind; all backends report through it, so that the same
+ * program counts the same. Whatever does not change from run to run is worked out once, in flat arrays: a small
+ * network runs in a few milliseconds, of which reporting must not be one.
  */
 export class ProgramReport {
   readonly #nodes: readonly NodeReport[];
@@ -69,15 +74,19 @@ export class ProgramReport {
   /** Where each mask's cells begin, by id. */
   readonly #firstCell: Int32Array;
 
+  /**
+   * @param timed what a run times, in order
+   * @param untimed what else belongs to passes, its time reported in a ScriptRecord
+   */
   constructor(
     readonly network: Network,
     readonly plan: Plan,
     readonly lowered: LoweredNetwork,
-    readonly encoded: EncodedProgram,
-    readonly batch: number,
+    timed: readonly TimedWork[],
+    untimed: readonly TimedWork[] = [],
   ) {
     const { program, adaptive, shapes } = lowered;
-    const { instructions, stops } = encoded;
+    const batch = program.input.shape[0];
     let passes = 0;
     const nodes: NodeReport[] = [];
     this.#firstPass = new Int32Array(network.nodes.length);
@@ -107,11 +116,11 @@ export class ProgramReport {
     });
     this.#nodes = nodes;
     this.#adaptive = [...adaptive.values()];
-    this.#passOf = Int32Array.from(instructions, ({ owner }) => this.passOf(owner));
+    this.#passOf = Int32Array.from(timed, ({ owner }) => this.passOf(owner));
     this.#passes = passes;
     this.#sums = new WorkSums(
-      [...instructions.map(({ work }) => work), ...stops.map(({ operation }) => workOf(operation))],
-      [...this.#passOf, ...stops.map(({ owner }) => this.passOf(owner))],
+      [...timed, ...untimed].map(({ work }) => work),
+      [...this.#passOf, ...untimed.map(({ owner }) => this.passOf(owner))],
       passes,
       program.regions,
     );
@@ -123,7 +132,7 @@ export class ProgramReport {
     this.#cells = new Uint8Array(cells[cells.length - 1]!);
   }
 
-  /** The pass that an instruction or a stop belongs to. */
+  /** The pass that something belongs to. */
   passOf({ node, group }: { readonly node: number; readonly group: number }): number {
     return this.#firstPass[node]! + Math.max(0, group);
   }
@@ -134,25 +143,11 @@ export class ProgramReport {
     const [N, H, W, C] = output!.shape;
     return {
       output: new Tensor(output!.shape, new Float32Array(N * H * W * C)),
-      milliseconds: new Float64Array(this.encoded.instructions.length),
+      milliseconds: new Float64Array(this.#passOf.length),
       counts: new Float64Array(regions.length),
       cells: new Uint8Array(this.#cells.length),
       margins: new Float32Array(this.#cells.length),
     };
-  }
-
-  /** Fills `record` with what the last run of program `number` left in the addon. */
-  read(addon: InferAddon, handle: SessionHandle, number: number, record: RunRecord): void {
-    const { output, milliseconds, counts, cells, margins } = record;
-    const { id } = this.lowered.program.output!;
-    addon.inferResults(handle, number, id, output.data, milliseconds, counts, cells, margins);
-  }
-
-  /** Adds to `record` the pace of the last run of program `number`. */
-  readPaces(addon: InferAddon, handle: SessionHandle, number: number, record: RunRecord): void {
-    const atMs = new Float64Array(this.#passOf.length);
-    const spentMs = addon.inferPaces(handle, number, atMs);
-    record.paces = { atMs, spentMs };
   }
 
   /** The masks of a run, in block order. */
@@ -160,7 +155,7 @@ export class ProgramReport {
     return this.#adaptive.map(({ block, mask, decision }): Mask => {
       const { id, batch, rows, columns, height, width } = mask;
       const [first, last] = [this.#firstCell[id]!, this.#firstCell[id + 1]!];
-      const known = decision === 'native' ? margins.slice(first, last) : script.margins.get(block.index);
+      const known = decision.by === 'rule' ? margins.slice(first, last) : script.margins.get(block.index);
       return {
         block: block.index,
         granularity: this.plan.blocks[block.index]!.granularity,
@@ -175,17 +170,24 @@ export class ProgramReport {
     });
   }
 
-  /** The Profile of a run. */
-  profile(record: RunRecord, script: ScriptRecord, header: RunHeader): Profile {
-    const { network, plan, batch } = this;
+  /**
+   * The Profile of a run.
+   * @param scriptMs by pass: what was spent beside what is timed
+   */
+  profile(
+    record: Pick<RunRecord, 'milliseconds' | 'counts' | 'paces'>,
+    scriptMs: ReadonlyMap<number, number>,
+    header: RunHeader,
+  ): Profile {
+    const { network, plan } = this;
+    const [batch] = this.lowered.program.input.shape;
     const { source, threads, totalMs } = header;
     const profile = new ProfileBuilder(network, plan, { source, batch, threads });
-    for (const note of this.lowered.notes) profile.note(note);
     this.#sums.update(record.counts);
     const { flops, bytes } = this.#sums;
     const ms = new Float64Array(flops.length);
     for (let i = 0; i < this.#passOf.length; i++) ms[this.#passOf[i]!]! += record.milliseconds[i]!;
-    for (const [pass, spent] of script.ms) ms[pass]! += spent;
+    for (const [pass, spent] of scriptMs) ms[pass]! += spent;
     const paceMs = record.paces && this.#pacesOf(record.milliseconds, record.paces.atMs);
     const rate = (region: AdaptiveBlock['region']) =>
       region ? record.counts[region.id]! / region.pixels : 1;
@@ -205,7 +207,7 @@ export class ProgramReport {
     return profile.finish(totalMs - (record.paces?.spentMs ?? 0));
   }
 
-  /** The pace of each pass: of its instructions, the longer ones counting more. */
+  /** The pace of each pass: of its parts, the longer ones counting more. */
   #pacesOf(milliseconds: Float64Array, atMs: Float64Array): Float64Array {
     const [sums, weights] = [new Float64Array(this.#passes), new Float64Array(this.#passes)];
     atMs.forEach((pace, i) => {

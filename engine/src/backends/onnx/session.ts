@@ -1,9 +1,9 @@
+import { ProfileBuilder, passLabel } from '../../backends/profile-builder.js';
 import { FoveaError } from '../../errors.js';
 import type { Mask } from '../../mask/mask.js';
 import { denseBlockFlops, nodeFlops } from '../../network/flops.js';
 import type { Network, NetworkNode } from '../../network/network.js';
 import type { NetworkShapes } from '../../network/walk.js';
-import { ProfileBuilder, passLabel } from '../../run/profile-builder.js';
 import type { Tensor } from '../../tensor.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
 import { runAdaptiveBlock } from './adaptive-block.js';

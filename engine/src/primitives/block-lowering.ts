@@ -1,8 +1,8 @@
-import type { Block, BlockNode, NetworkNode } from '../../../network/network.js';
-import type { BlockShape } from '../../../network/shapes.js';
-import type { BlockPlan, Primitive } from '../../../plan/plan.js';
-import type { Owner, ProgramMap, ProgramRegion } from '../../../program/program.js';
-import type { AdaptiveBlock, Lowering, Value } from './lowering.js';
+import type { Block, BlockNode, NetworkNode } from '../network/network.js';
+import type { BlockShape } from '../network/shapes.js';
+import type { Owner, ProgramMap, ProgramRegion } from '../program/program.js';
+import type { AdaptiveBlock, NetworkLowering, Value } from './network-lowering.js';
+import { type BlockSchedule, conv1RunsDense, type Primitive } from './primitive.js';
 import { type BlockRegions, branchRegions, leavesUnchanged } from './regions.js';
 
 /** Where the values of the branch are at the moment. */
@@ -13,11 +13,14 @@ export interface Intermediate {
 }
 
 /** A block while its primitives are being lowered, one after the other. */
-export class BlockState {
+export class BlockLowering {
   readonly block: Block;
+  readonly shape: BlockShape;
+  readonly input: Value;
+  /** Undefined in mode `dense`. */
+  readonly adaptive: AdaptiveBlock | undefined;
   /** The plan's primitives in order. */
   readonly sequence: readonly Primitive[];
-  readonly #regions: BlockRegions;
   /** True when nobody else reads the block's input, so that it may be changed into the output. */
   readonly inPlace: boolean;
   values: Intermediate;
@@ -35,30 +38,38 @@ export class BlockState {
   nextPooled = false;
   /** Set once the branch has been added. */
   output: ProgramMap | undefined;
+  readonly #regions: BlockRegions;
   readonly #groupOf = new Map<Primitive, number>();
 
+  /**
+   * @param position of the node in the network
+   * @param next the node after it
+   * @throws FoveaError `bad-shape` when the block does not fit its input
+   */
   constructor(
-    readonly lowering: Lowering,
+    readonly network: NetworkLowering,
     readonly node: BlockNode,
     readonly position: number,
-    readonly plan: BlockPlan,
-    readonly shape: BlockShape,
-    readonly input: Value,
-    readonly adaptive: AdaptiveBlock | undefined,
     readonly next: NetworkNode | undefined,
   ) {
-    this.block = node.block;
-    plan.groups.forEach(({ primitives }, group) => {
+    const { block } = node;
+    this.block = block;
+    this.input = network.value(node.inputs[0]!, node);
+    this.shape = network.blockShape(block, this.input.map.shape);
+    network.shapes.set(block.index, this.shape);
+    const schedule = network.schedules[block.index]!;
+    this.adaptive = schedule.mode === 'adaptive' ? network.adaptiveBlock(block, this.shape) : undefined;
+    schedule.groups.forEach(({ primitives }, group) => {
       for (const primitive of primitives) this.#groupOf.set(primitive, group);
     });
-    this.sequence = plan.groups.flatMap(({ primitives }) => primitives);
-    this.values = { map: input.map, region: undefined };
-    this.shortcut = input.map;
-    this.inPlace = lowering.lastReader(node.inputs[0]!);
-    this.#regions = branchRegions(this);
-    if (adaptive) {
-      adaptive.region = this.activeRegion;
-      adaptive.conv1Region = this.regions[0];
+    this.sequence = schedule.groups.flatMap(({ primitives }) => primitives);
+    this.values = { map: this.input.map, region: undefined };
+    this.shortcut = this.input.map;
+    this.inPlace = network.lastReader(node.inputs[0]!);
+    this.#regions = this.#findRegions(schedule);
+    if (this.adaptive) {
+      this.adaptive.region = this.activeRegion;
+      this.adaptive.conv1Region = this.regions[0];
     }
   }
 
@@ -82,6 +93,21 @@ export class BlockState {
     return this.activeRegion !== undefined && this.regions.at(-1) === undefined;
   }
 
+  /** True when the add only touches active pixels, so that the others must be right already. */
+  get addsInPlace(): boolean {
+    return !this.sequence.includes('scatter') || this.together('scatter', 'add');
+  }
+
+  /** True when the block's activation leaves its input as it is, so that inactive pixels stay untouched. */
+  get identityStands(): boolean {
+    return leavesUnchanged(this.block.activation, this.input.activation);
+  }
+
+  /** A block without one is its branch alone. */
+  get hasShortcut(): boolean {
+    return this.block.projection !== undefined || this.block.adaptive;
+  }
+
   owner(primitive: Primitive): Owner {
     return { node: this.position, group: this.#groupOf.get(primitive)! };
   }
@@ -97,19 +123,18 @@ export class BlockState {
     return this.sequence.indexOf(first) < this.sequence.indexOf(second);
   }
 
-  /** True when the block's activation leaves its input as it is, so that inactive pixels stay untouched. */
-  get identityStands(): boolean {
-    return leavesUnchanged(this.block.activation, this.input.activation);
-  }
-
-  /** A block without one is its branch alone. */
-  get hasShortcut(): boolean {
-    return this.block.projection !== undefined || this.block.adaptive;
-  }
-
   /** A map of the block's output size. */
-  allocateOutput(): ProgramMap {
+  outputMap(): ProgramMap {
     const { outHeight, outWidth, outChannels } = this.shape;
-    return this.lowering.builder.map([this.lowering.batch, outHeight, outWidth, outChannels]);
+    return this.network.builder.map([this.network.batch, outHeight, outWidth, outChannels]);
+  }
+
+  #findRegions(schedule: BlockSchedule): BlockRegions {
+    const { block, shape, adaptive, network } = this;
+    if (!adaptive) return { active: undefined, layers: block.branch.map(() => undefined), pooled: undefined };
+    return branchRegions(network.builder, block, shape, adaptive.mask, {
+      denseConv1: conv1RunsDense(schedule),
+      excitation: schedule.excitation,
+    });
   }
 }

@@ -1,3 +1,9 @@
+import {
+  byField,
+  type MeasuredPass,
+  type ProfileBuilder,
+  passLabel,
+} from '../../backends/profile-builder.js';
 import { decideMask } from '../../mask/decide.js';
 import { activeFraction, spreadCells } from '../../mask/geometry.js';
 import type { Mask, Masker } from '../../mask/mask.js';
@@ -6,7 +12,6 @@ import { convolutionFlops, denseBlockFlops, regionPixels } from '../../network/f
 import type { Block, BlockNode, Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { BlockPlan } from '../../plan/plan.js';
-import { byField, type MeasuredPass, type ProfileBuilder, passLabel } from '../../run/profile-builder.js';
 import { Tensor } from '../../tensor.js';
 import { feedOf, type OpenModels, runGraph } from './models.js';
 import { skipGraph, sparseGraph } from './sparse-graph.js';

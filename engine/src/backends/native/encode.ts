@@ -1,8 +1,9 @@
 import type { Activation, Convolution } from '../../network/network.js';
 import { accessesOf } from '../../program/accesses.js';
 import { planBuffers } from '../../program/buffers.js';
+import { haloOf, packedRegion } from '../../program/layout.js';
 import type { Decider, Operation, Owner, Program, ProgramMap, ProgramRegion } from '../../program/program.js';
-import { haloOf, packedRegion, type Work, workOf } from '../../program/work.js';
+import { type Work, workOf } from '../../program/work.js';
 
 /** Operations in the order of `Operation` in engine/native/infer/program.h, which documents their operands. */
 const codes = [

@@ -1,23 +1,10 @@
 import os from 'node:os';
 import type { Block, Network, NetworkNode } from '../network/network.js';
 import type { Plan, Primitive } from '../plan/plan.js';
+import { primitives as records } from '../primitives/registry.js';
 import type { BlockTiming, OpTiming, Profile } from '../profile.js';
 
-const convolutions: ReadonlySet<Primitive> = new Set<Primitive>([
-  'conv1',
-  'conv2',
-  'conv3',
-  'projection',
-  'excite',
-]);
 const noPrimitives: readonly Primitive[] = [];
-const movement: ReadonlySet<Primitive> = new Set<Primitive>([
-  'pool',
-  'gather',
-  'scatter',
-  'add',
-  'next-pool',
-]);
 
 /** What of a pass of a block is the same in every run. */
 export interface PassLabel {
@@ -33,11 +20,8 @@ export interface PassLabel {
  * values, as overhead when it only decides.
  */
 export function passLabel(block: Block, primitives: readonly Primitive[], note?: string): PassLabel {
-  const share = primitives.some((primitive) => convolutions.has(primitive))
-    ? 'compute'
-    : primitives.some((primitive) => movement.has(primitive))
-      ? 'data'
-      : 'overhead';
+  const counts = new Set(primitives.map((name) => records[name].counts));
+  const share = counts.has('compute') ? 'compute' : counts.has('data') ? 'data' : 'overhead';
   return { name: `${block.name} ${primitives.join('+')}`, primitives, share, ...(note ? { note } : {}) };
 }
 

@@ -1,13 +1,19 @@
-import { FoveaError } from '../../../errors.js';
-import type { Masker } from '../../../mask/mask.js';
-import type { BlockNode, ForeignNode, Network, NetworkNode } from '../../../network/network.js';
-import { type BlockShape, convolutionOutput } from '../../../network/shapes.js';
-import { pooledExtent } from '../../../network/walk.js';
-import type { Plan } from '../../../plan/plan.js';
-import type { Owner, Program, ProgramMap } from '../../../program/program.js';
-import type { Shape } from '../../../tensor.js';
-import { lowerBlock } from './block.js';
-import { type AdaptiveBlock, type Decision, expectChannels, Lowering } from './lowering.js';
+import { FoveaError } from '../errors.js';
+import type { BlockNode, ForeignNode, Network, NetworkNode } from '../network/network.js';
+import { type BlockShape, convolutionOutput } from '../network/shapes.js';
+import { pooledExtent } from '../network/walk.js';
+import { BlockLowering } from '../primitives/block-lowering.js';
+import type { Decision } from '../primitives/decision.js';
+import {
+  type AdaptiveBlock,
+  expectChannels,
+  expectPixels,
+  NetworkLowering,
+} from '../primitives/network-lowering.js';
+import { primitives } from '../primitives/registry.js';
+import type { Owner, Program, ProgramMap } from '../program/program.js';
+import type { Shape } from '../tensor.js';
+import type { Plan } from './plan.js';
 
 /** A lowered network: its program, and what is needed to describe a run of it. */
 export interface LoweredNetwork {
@@ -15,16 +21,13 @@ export interface LoweredNetwork {
   /** By block index; blocks that run densely are absent. */
   readonly adaptive: ReadonlyMap<number, AdaptiveBlock>;
   readonly shapes: ReadonlyMap<number, BlockShape>;
-  /** Shape of the first value that each node reads. */
-  readonly inputShapes: readonly Shape[];
-  readonly outputShapes: readonly Shape[];
-  readonly notes: readonly string[];
   /** By `node.group`: notes of one pass. */
   readonly passNotes: ReadonlyMap<string, string>;
 }
 
 /**
  * Lowers a network and its plan to a program for one input shape.
+ * @param decisions how each block's mask comes about, by block index
  * @param foreignShapes output shapes of foreign nodes, as far as they have been seen
  * @throws FoveaError `bad-shape` when the layers do not fit the input or each other
  */
@@ -32,29 +35,23 @@ export function lowerNetwork(
   network: Network,
   plan: Plan,
   input: Shape,
-  maskers: readonly Masker[],
   decisions: readonly Decision[],
   foreignShapes: ReadonlyMap<string, Shape>,
 ): LoweredNetwork {
-  const lowering = new Lowering(network, plan, maskers, decisions, input[0]);
+  const lowering = new NetworkLowering(network, plan.blocks, decisions, input[0]);
   const { builder } = lowering;
   const inputMap = builder.map(input);
   lowering.define(network.input, { map: inputMap, activation: 'none' });
-  const inputShapes: Shape[] = [];
-  const outputShapes: Shape[] = [];
   let complete = true;
   for (const [position, node] of network.nodes.entries()) {
-    const first = lowering.value(node.inputs[0]!, node);
-    inputShapes.push(first.map.shape);
     if (node.kind === 'foreign') {
       complete = lowerForeign(lowering, node, position, foreignShapes);
       if (!complete) break;
     } else if (node.kind === 'block') {
-      lowerBlock(lowering, node, position, network.nodes[position + 1]);
+      lowerBlock(new BlockLowering(lowering, node, position, network.nodes[position + 1]));
     } else {
       lowerNode(lowering, node, position);
     }
-    outputShapes.push(lowering.value(node.output, node).map.shape);
     lowering.finishReads(node);
   }
   const output = complete ? lowering.value(network.output, network.nodes.at(-1)!).map : undefined;
@@ -62,15 +59,17 @@ export function lowerNetwork(
     program: builder.finish(inputMap, output),
     adaptive: lowering.adaptive,
     shapes: lowering.shapes,
-    inputShapes,
-    outputShapes,
-    notes: [...lowering.notes],
     passNotes: lowering.passNotes,
   };
 }
 
+function lowerBlock(block: BlockLowering): void {
+  for (const primitive of block.sequence) primitives[primitive].lower(block);
+  block.network.define(block.node.output, { map: block.output!, activation: block.block.activation });
+}
+
 function lowerForeign(
-  lowering: Lowering,
+  lowering: NetworkLowering,
   node: ForeignNode,
   position: number,
   shapes: ReadonlyMap<string, Shape>,
@@ -87,7 +86,7 @@ function lowerForeign(
 }
 
 function lowerNode(
-  lowering: Lowering,
+  lowering: NetworkLowering,
   node: Exclude<NetworkNode, ForeignNode | BlockNode>,
   position: number,
 ): void {
@@ -97,12 +96,7 @@ function lowerNode(
   const { map, activation: before } = lowering.value(name, node);
   const [N, H, W, C] = map.shape;
   const make = (height: number, width: number, channels = C) => {
-    if (!(height >= 1 && width >= 1)) {
-      throw new FoveaError(
-        'bad-shape',
-        `input too small for ${lowering.network.name}: "${node.name}" would make a map of ${height} x ${width}`,
-      );
-    }
+    expectPixels(lowering.network, `"${node.name}"`, height, width);
     return builder.map([N, height, width, channels]);
   };
   switch (node.kind) {

@@ -1,16 +1,14 @@
-import { FoveaError } from '../../../errors.js';
-import type { Masker } from '../../../mask/mask.js';
-import type { Activation, Block, Convolution, Network, NetworkNode } from '../../../network/network.js';
-import { type BlockShape, blockShape } from '../../../network/shapes.js';
-import type { Plan } from '../../../plan/plan.js';
-import { ProgramBuilder } from '../../../program/builder.js';
-import type { Owner, ProgramMap, ProgramMask, ProgramRegion } from '../../../program/program.js';
-import type { Shape } from '../../../tensor.js';
+import { FoveaError } from '../errors.js';
+import { maskGrid } from '../mask/geometry.js';
+import type { Activation, Block, Convolution, Network, NetworkNode } from '../network/network.js';
+import { type BlockShape, blockShape } from '../network/shapes.js';
+import { ProgramBuilder } from '../program/builder.js';
+import type { Owner, ProgramMap, ProgramMask, ProgramRegion } from '../program/program.js';
+import type { Shape } from '../tensor.js';
+import type { Decision } from './decision.js';
+import type { BlockSchedule } from './primitive.js';
 
-/** Who decides a block's mask: native code, JavaScript before the run, or JavaScript in the middle of it. */
-export type Decision = 'native' | 'before' | 'between';
-
-/** A value while the program is being made. */
+/** A value of the network while the program is being made. */
 export interface Value {
   readonly map: ProgramMap;
   /** The activation that made it, if any: an idempotent one need not be applied again. */
@@ -23,7 +21,7 @@ export interface AdaptiveBlock {
   readonly shape: BlockShape;
   readonly mask: ProgramMask;
   readonly decision: Decision;
-  /** Where the block's pool lies, once `pool` has run. */
+  /** The block's input on the mask's grid, once it has been pooled. */
   pooled?: ProgramMap;
   /** The mask's own pixels. */
   region?: ProgramRegion;
@@ -31,32 +29,33 @@ export interface AdaptiveBlock {
   conv1Region?: ProgramRegion;
 }
 
-/** How `Lowering.convolve` reads and writes. */
+/** Where and how `NetworkLowering.convolve` computes. */
 export interface ConvolveOptions {
   /** Where to compute; everywhere when left out. */
-  readonly region?: ProgramRegion;
+  readonly region?: ProgramRegion | undefined;
   /** The pixels outside the region instead. */
   readonly others?: boolean;
   /** Added before the activation. */
-  readonly residual?: ProgramMap;
+  readonly residual?: ProgramMap | undefined;
   /** In the place of the convolution's own. */
   readonly activation?: Activation;
 }
 
-/** Shared state of lowering one network. */
-export class Lowering {
+/** What the lowering of a network's nodes and blocks shares. */
+export class NetworkLowering {
   readonly builder = new ProgramBuilder();
   readonly adaptive = new Map<number, AdaptiveBlock>();
   readonly shapes = new Map<number, BlockShape>();
-  readonly notes = new Set<string>();
+  /** By `node.group`: what a reader of that pass's time should know. */
   readonly passNotes = new Map<string, string>();
   readonly #values = new Map<string, Value>();
   readonly #readersLeft = new Map<string, number>();
 
   constructor(
     readonly network: Network,
-    readonly plan: Plan,
-    readonly maskers: readonly Masker[],
+    /** By block index. */
+    readonly schedules: readonly BlockSchedule[],
+    /** By block index. */
     readonly decisions: readonly Decision[],
     readonly batch: number,
   ) {
@@ -66,6 +65,7 @@ export class Lowering {
     this.#readersLeft.set(network.output, (this.#readersLeft.get(network.output) ?? 0) + 1);
   }
 
+  /** @throws FoveaError `bad-shape` when no earlier node writes the value */
   value(name: string, node: NetworkNode): Value {
     const value = this.#values.get(name);
     if (!value)
@@ -87,10 +87,27 @@ export class Lowering {
     for (const name of node.inputs) this.#readersLeft.set(name, this.#readersLeft.get(name)! - 1);
   }
 
-  passNote(owner: Owner, sentence: string): void {
-    const key = `${owner.node}.${owner.group}`;
+  /** Adds a sentence to what is said of a pass. */
+  passNote({ node, group }: Owner, sentence: string): void {
+    const key = `${node}.${group}`;
     const before = this.passNotes.get(key);
     this.passNotes.set(key, before ? `${before}; ${sentence}` : sentence);
+  }
+
+  /** The block with its mask; a predecessor that pools for it may have made it already. */
+  adaptiveBlock(block: Block, shape: BlockShape): AdaptiveBlock {
+    const known = this.adaptive.get(block.index);
+    if (known) return known;
+    const { outHeight, outWidth } = shape;
+    const { rows, columns } = maskGrid(outHeight, outWidth, this.schedules[block.index]!.granularity);
+    const made: AdaptiveBlock = {
+      block,
+      shape,
+      mask: this.builder.mask(this.batch, rows, columns, outHeight, outWidth),
+      decision: this.decisions[block.index]!,
+    };
+    this.adaptive.set(block.index, made);
+    return made;
   }
 
   /** Emits a convolution over a whole map or a region of it. */
@@ -128,25 +145,29 @@ export class Lowering {
   /**
    * Emits the adaptive pool of a map to an adaptive block's grid.
    * @param before the block whose pool holds the same values already wherever its mask was not active
+   * @returns the pooled map
    */
-  gridPool(owner: Owner, source: ProgramMap, adaptive: AdaptiveBlock, before?: AdaptiveBlock): void {
+  gridPool(owner: Owner, source: ProgramMap, adaptive: AdaptiveBlock, before?: AdaptiveBlock): ProgramMap {
     const { mask } = adaptive;
     const { batch, rows, columns } = mask;
     const pooled = before?.pooled ?? this.builder.map([batch, rows, columns, source.shape[3]]);
     adaptive.pooled = pooled;
     const changed = before ? { changed: { mask: before.mask, region: before.region! } } : {};
     this.builder.emit(owner, { kind: 'grid-pool', source, pooled, mask, ...changed });
+    return pooled;
   }
-}
 
-/** A convolution of so few input channels that the native kernel reads whole kernel rows of a padded copy. */
-export function readsRows(convolution: Convolution): boolean {
-  return (
-    convolution.groups === 1 &&
-    convolution.inChannels <= 4 &&
-    convolution.kernel[1] > 1 &&
-    convolution.dilation[1] === 1
-  );
+  /**
+   * The shape of a block on this input.
+   * @throws FoveaError `bad-shape` when the channels do not fit or a map would be empty
+   */
+  blockShape(block: Block, [, H, W, C]: Shape): BlockShape {
+    expectChannels(block.name, block.branch[0]!.inChannels, C);
+    const shape = blockShape(block, H, W);
+    for (const { height, width } of shape.branch)
+      expectPixels(this.network, `block ${block.name}`, height, width);
+    return shape;
+  }
 }
 
 /** @throws FoveaError `bad-shape` when a layer is given another number of channels than it reads */
@@ -156,17 +177,11 @@ export function expectChannels(name: string, wanted: number, given: number): voi
   }
 }
 
-/** The shape of a block on this input, checked. */
-export function checkedBlockShape(block: Block, network: Network, [, H, W, C]: Shape): BlockShape {
-  expectChannels(block.name, block.branch[0]!.inChannels, C);
-  const shape = blockShape(block, H, W);
-  for (const { height, width } of shape.branch) {
-    if (!(height >= 1 && width >= 1)) {
-      throw new FoveaError(
-        'bad-shape',
-        `input too small for ${network.name}: block ${block.name} would make a map of ${height} x ${width}`,
-      );
-    }
-  }
-  return shape;
+/** @throws FoveaError `bad-shape` when a map would be empty */
+export function expectPixels(network: Network, name: string, height: number, width: number): void {
+  if (height >= 1 && width >= 1) return;
+  throw new FoveaError(
+    'bad-shape',
+    `input too small for ${network.name}: ${name} would make a map of ${height} x ${width}`,
+  );
 }

@@ -1,13 +1,20 @@
-import type { PoolNode } from '../../network/network.js';
-import { pooledExtent } from '../../network/walk.js';
+import type { Operation } from '../../program/program.js';
 import { Tensor } from '../../tensor.js';
 
-/** Max or average pool over a window, by ONNX's rules for padding and `ceilMode`. */
-export function poolWindows(input: Tensor, node: PoolNode): Tensor {
+/** Max or average pool over a window, by ONNX's rules for padding; windows may hang over the padded edge. */
+export function poolWindows(
+  input: Tensor,
+  {
+    kind,
+    kernel,
+    stride,
+    padding,
+    countPadding,
+    destination,
+  }: Extract<Operation, { kind: 'max-pool' | 'average-pool' }>,
+): Tensor {
   const [N, H, W, C] = input.shape;
-  const { kernel, stride, padding, ceilMode, countIncludePad, kind } = node;
-  const height = pooledExtent(H, padding[0], padding[2], kernel[0], stride[0], ceilMode);
-  const width = pooledExtent(W, padding[1], padding[3], kernel[1], stride[1], ceilMode);
+  const [, height, width] = destination.shape;
   const output = Tensor.zeros([N, height, width, C]);
   for (let n = 0; n < N; n++) {
     for (let y = 0; y < height; y++) {
@@ -20,7 +27,7 @@ export function poolWindows(input: Tensor, node: PoolNode): Tensor {
         const padded =
           (Math.min(top + kernel[0], H + padding[2]) - top) *
           (Math.min(left + kernel[1], W + padding[3]) - left);
-        const count = countIncludePad ? padded : (rows[1] - rows[0]) * (columns[1] - columns[0]);
+        const count = countPadding ? padded : (rows[1] - rows[0]) * (columns[1] - columns[0]);
         for (let c = 0; c < C; c++) {
           let result = kind === 'max-pool' ? Number.NEGATIVE_INFINITY : 0;
           for (let sy = rows[0]; sy < rows[1]; sy++) {

@@ -1,9 +1,9 @@
+import type { Excitation } from '../../mask/excitation.js';
 import { branchRegions, type Region } from '../../mask/regions.js';
 import type { Block, Convolution } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
-import type { Excitation } from '../../plan/excitation.js';
 import type { BlockPlan } from '../../plan/plan.js';
-import { conv1RunsDense } from '../../plan/validate.js';
+import { conv1RunsDense } from '../../primitives/primitive.js';
 
 /**
  * How one convolution of a branch is computed on rows of pixels (NHWC):
