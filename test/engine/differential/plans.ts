@@ -1,4 +1,5 @@
 import {
+  type Block,
   type BlockPlan,
   blocksOf,
   branchPrimitives,
@@ -8,6 +9,7 @@ import {
   type Network,
   type Plan,
   type Primitive,
+  primitives,
   type Random,
   type Strategy,
 } from '@fovea/engine';
@@ -95,72 +97,58 @@ export function planOf(test: Case, network: Network, texts: readonly string[]): 
   };
 }
 
-/** Pairs of which the first comes before the second in any plan that the engine accepts. */
-const ORDER: readonly (readonly [Primitive, Primitive])[] = [
-  ['pool', 'mask'],
-  ['mask', 'index'],
-  ['index', 'gather'],
-  ['index', 'conv2'],
-  ['index', 'scatter'],
-  ['projection', 'add'],
-  ['scatter', 'add'],
-  ['add', 'next-pool'],
-];
-
 /** Groups of each block as somebody might write them: any order and any cuts that the engine accepts. */
 export function randomPlan(test: Case, network: Network, random: Random): string[] {
-  const blocks = blocksOf(network);
   const dense = denseBlocks(test);
   const coin = (probability: number) => random.next() < probability;
-  const poolsFor = (index: number) => {
-    const block = blocks[index];
-    const wanted = test.blocks[index];
-    if (!block?.adaptive || dense.has(index) || !wanted) return false;
-    return !test.skips.some(({ after }) => after === index - 1);
-  };
+  const blocks = blocksOf(network);
+  const followsMask = (index: number) => blocks[index]?.adaptive === true && !dense.has(index);
   let pooledAlready = false;
   return blocks.map((block, index) => {
-    const branch = branchPrimitives(block);
-    const all: Primitive[] = [...branch, 'add'];
-    if (block.projection) all.push('projection');
-    if (block.adaptive && !dense.has(index)) {
-      all.push('mask', 'index');
-      if (!pooledAlready && coin(0.95)) all.push('pool');
-      if (coin(0.5)) all.push('gather');
-      if (coin(0.6)) all.push('scatter');
-    }
-    pooledAlready = poolsFor(index + 1) && coin(0.6);
-    if (pooledAlready) all.push('next-pool');
-    const before = new Map(all.map((primitive) => [primitive, new Set<Primitive>()]));
-    const inOrder = (a: Primitive, b: Primitive) => {
-      if (before.has(a)) before.get(b)?.add(a);
+    const pooledHere = pooledAlready;
+    const isFollowed = followsMask(index + 1) && !test.skips.some(({ after }) => after === index);
+    pooledAlready = isFollowed && coin(0.6);
+    const optional: Partial<Record<Primitive, boolean>> = {
+      pool: coin(pooledHere ? 0.05 : 0.95),
+      gather: coin(0.5),
+      scatter: coin(0.6),
+      'next-pool': pooledAlready,
     };
-    for (const [a, b] of ORDER) inOrder(a, b);
-    branch.forEach((primitive, i) => {
-      if (i > 0) inOrder(branch[i - 1]!, primitive);
-    });
-    const last = branch[branch.length - 1]!;
-    inOrder(last, 'scatter');
-    inOrder(last, 'add');
-    // Most often the mask first, as it makes sense; otherwise conv1 may come before it, and so be dense.
-    if (coin(0.7)) inOrder('index', 'conv1');
-    const spatial = `conv${firstSpatial(block) + 1}` as Primitive;
-    inOrder('gather', coin(0.7) && branch.includes(spatial) ? spatial : last);
-    const sequence: Primitive[] = [];
-    while (sequence.length < all.length) {
-      const ready = all.filter(
-        (primitive) =>
-          !sequence.includes(primitive) &&
-          [...before.get(primitive)!].every((other) => sequence.includes(other)),
-      );
-      // The order of `all` most often: orders that are shuffled throughout fuse little.
-      sequence.push(ready[coin(0.5) ? 0 : random.below(ready.length)]!);
-    }
+    const sequence = randomOrder(block, followsMask(index) ? 'adaptive' : 'dense', optional, random);
     const cut = [0.15, 0.4, 0.7][random.below(3)]!;
-    return sequence
-      .map((primitive, i) => (i === 0 ? primitive : `${coin(cut) ? ' | ' : ' '}${primitive}`))
-      .join('');
+    return sequence.map((name, i) => (i === 0 ? name : `${coin(cut) ? ' | ' : ' '}${name}`)).join('');
   });
+}
+
+/** A block's primitives in an order in which the engine takes them. */
+function randomOrder(
+  block: Block,
+  mode: 'dense' | 'adaptive',
+  optional: Partial<Record<Primitive, boolean>>,
+  random: Random,
+): Primitive[] {
+  const all = (Object.keys(primitives) as Primitive[]).filter((name) => {
+    const standing = primitives[name].standing(block, mode);
+    return standing === 'required' || (standing === 'optional' && optional[name]);
+  });
+  const before = new Map(
+    all.map((name) => [name, new Set(primitives[name].after(block).filter((other) => all.includes(other)))]),
+  );
+  const inOrder = (earlier: Primitive, later: Primitive) => {
+    if (all.includes(earlier) && random.next() < 0.7) before.get(later)?.add(earlier);
+  };
+  // Most often the mask first, as it makes sense; otherwise conv1 may come before it, and so be dense.
+  inOrder('index', 'conv1');
+  inOrder('gather', `conv${firstSpatial(block) + 1}` as Primitive);
+  const sequence: Primitive[] = [];
+  while (sequence.length < all.length) {
+    const ready = all.filter(
+      (name) => !sequence.includes(name) && [...before.get(name)!].every((other) => sequence.includes(other)),
+    );
+    // The registry's order most often: where all is shuffled, little can be fused.
+    sequence.push(ready[random.next() < 0.5 ? 0 : random.below(ready.length)]!);
+  }
+  return sequence;
 }
 
 /** Strategy or plan of a run, as options of the engine's. */
