@@ -156,7 +156,8 @@ class Program {
 // Packed weights, buffers and programs of one network at one input shape.
 class Session {
  public:
-  explicit Session(const KernelTable& kernels) : kernels_(kernels) {}
+  // `band_pixels`: pixels of a stream's last pass in each band; 0: as many as suit the caches.
+  Session(const KernelTable& kernels, long band_pixels) : kernels_(kernels), band_pixels_(band_pixels) {}
 
   const KernelTable& kernels() const { return kernels_; }
   // Weights in the order of this session's kernels; changes nothing, so that any thread may ask.
@@ -184,6 +185,7 @@ class Session {
 
  private:
   const KernelTable& kernels_;
+  const long band_pixels_;
   std::vector<std::unique_ptr<PackedConvolution>> convolutions_;
   std::vector<Masker> maskers_;
   std::vector<std::unique_ptr<Program>> programs_;

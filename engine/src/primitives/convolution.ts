@@ -73,7 +73,8 @@ function beginStream(lowering: BlockLowering, layer: number, pools: boolean): vo
   while (
     last + 1 < branch.length &&
     squeezeExcitation?.after !== last &&
-    lowering.together(convolutionName(layer), convolutionName(last + 1))
+    lowering.together(convolutionName(layer), convolutionName(last + 1)) &&
+    !projectsBetween(lowering, layer, last + 1)
   ) {
     last++;
   }
@@ -97,6 +98,15 @@ function beginStream(lowering: BlockLowering, layer: number, pools: boolean): vo
   if (!pools || readsRows(branch[layer]!)) return;
   lowering.prepared = prepareOutput(lowering, owner);
   network.builder.stream(owner, 2);
+}
+
+/** True when the plan has the projection between two layers: it is a pass of its own, not one of their stream's. */
+function projectsBetween(lowering: BlockLowering, first: number, second: number): boolean {
+  return (
+    lowering.block.projection !== undefined &&
+    lowering.precedes(convolutionName(first), 'projection') &&
+    lowering.precedes('projection', convolutionName(second))
+  );
 }
 
 /** Rows may lie packed when whoever reads them reads the same pixels, one row for each. */

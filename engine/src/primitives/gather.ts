@@ -13,9 +13,9 @@ export const gather: PrimitiveRecord = {
     const owner = block.owner('gather');
     const following = sequence
       .slice(sequence.indexOf('gather') + 1)
-      .find((name) => layerOf(name) !== undefined);
-    if (following === undefined) {
-      network.passNote(owner, 'nothing is copied: no convolution follows');
+      .find((name) => name === 'excite' || layerOf(name) !== undefined);
+    if (following === undefined || following === 'excite') {
+      network.passNote(owner, `nothing is copied: ${following ?? 'no convolution'} follows`);
       return;
     }
     // A convolution that reads through lists of pixels is the fused form of the two.

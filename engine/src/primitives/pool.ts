@@ -10,7 +10,8 @@ export const pool: PrimitiveRecord = {
   lower(block) {
     const owner = block.owner('pool');
     const { branch } = block.block;
-    if (block.together('pool', 'conv1') && block.precedes('conv1', 'index')) {
+    const beforeConv1 = block.precedes('pool', 'conv1') && block.precedes('conv1', 'index');
+    if (beforeConv1 && block.together('pool', 'conv1')) {
       if (branch.length > 1 && !readsRows(branch[0]!)) {
         block.waiting = 'pool';
         return;

@@ -8,7 +8,8 @@ export type SessionHandle = { readonly __session: unique symbol };
 export interface InferAddon {
   /** Name of the instruction set in use. */
   inferKernels(): string;
-  inferOpen(): SessionHandle;
+  /** `bandPixels`: pixels of a stream's last pass in each band; 0: as many as suit the caches. */
+  inferOpen(bandPixels: number): SessionHandle;
   inferClose(session: SessionHandle): void;
   /**
    * Packs weights on another thread. `geometry`: the thirteen sizes of a convolution and its activation; answers

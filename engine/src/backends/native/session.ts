@@ -13,6 +13,16 @@ import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from '.
 import { activationNumber, type ScriptedOperation } from './encode.js';
 import { type NativeProgram, Programs } from './programs.js';
 
+/** How native sessions are to run; everything has a default that suits the machine. */
+export interface NativeOptions {
+  /**
+   * Output pixels in each band of a stream, the passes of one group that run interleaved: an integer of 1 to 2³⁰,
+   * the map's width for bands of a row. Left out or 0, as many as suit the caches. Results are the same with any; small bands
+   * are slow, and there so that tests make small maps stream as large ones do.
+   */
+  readonly bandPixels?: number;
+}
+
 const noValues = new Float32Array(0);
 
 /** One network at one input shape on native threads; `pack` comes before the first run. */
@@ -28,13 +38,17 @@ export class NativeSession implements Session {
   #waiting = 0;
   #disposed = false;
 
-  /** @param shape of the input, `[N, H, W, C]` */
+  /**
+   * @param shape of the input, `[N, H, W, C]`
+   * @throws FoveaError `bad-argument` for options out of range
+   */
   constructor(
     readonly network: Network,
     readonly shape: Shape,
+    { bandPixels = 0 }: NativeOptions = {},
   ) {
     this.#source = `native ${this.#addon.inferKernels()}`;
-    this.#handle = this.#addon.inferOpen();
+    this.#handle = this.#addon.inferOpen(bandPixels);
     this.#programs = new Programs(network, shape, this.#addon, this.#handle);
   }
 
