@@ -51,7 +51,7 @@ async function fuzz(rounds, seed) {
   // Programs as the engine makes them, caught on their way in.
   const programs = [];
   const handles = new Set();
-  const { inferAddon } = await import('../engine/lib/backend/native/addon.js');
+  const { inferAddon } = await import('../engine/lib/backends/native/addon.js');
   const wrapped = inferAddon();
   const { inferProgram } = wrapped;
   wrapped.inferProgram = (handle, ...tables) => {

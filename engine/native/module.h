@@ -4,7 +4,7 @@
 
 namespace fovea {
 
-// Raised whenever a function's arguments or meaning change; engine/src/backend/addon.ts asks for the same number.
+// Raised whenever a function's arguments or meaning change; engine/src/backends/addon.ts asks for the same number.
 constexpr int addon_version = 5;
 
 // Inference: packed weights, programs, runs (infer/).

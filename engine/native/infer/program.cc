@@ -163,7 +163,9 @@ void Program::run_stream(Session& session, const Machine& machine, int at, int c
     const Region* region = operation(0) == Operation::add ? nullptr : &regions_[o[2]];
     const int32_t* pixels = region && !region->all ? region->pixels.data() : nullptr;
     const long rows = region ? region->count() : map.pixels();
-    const long bands = std::max(1L, 4 * rows * map.channels / (machine.threads * band_bytes));
+    const long wanted = wanted_bands(machine, rows);
+    const long bands =
+        wanted > 0 ? wanted : std::max(1L, 4 * rows * map.channels / (machine.threads * band_bytes));
     for (long b = 0; b < bands; b++) {
       const long end = rows * (b + 1) / bands;
       run_add(session, machine, words(0), rows * b / bands, end);

@@ -1,3 +1,4 @@
+import { checkExcitation, type Excitation } from '../mask/excitation.js';
 import { expectedDilatedRate } from '../mask/expected.js';
 import type { Mask, Masker } from '../mask/mask.js';
 import { resolveRates } from '../mask/rate.js';
@@ -5,8 +6,7 @@ import { maskStatistics } from '../mask/regions.js';
 import { type Block, type BlockNode, blocksOf, type Network } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
 import { networkShapes } from '../network/walk.js';
-import type { Device } from '../predict/device.js';
-import { checkExcitation, type Excitation } from './excitation.js';
+import type { Device } from './device.js';
 import { type Granularity, resolveGranularity } from './granularity.js';
 import type { BlockPlan, Plan } from './plan.js';
 import { dense, getStrategy } from './strategies.js';

@@ -1,7 +1,7 @@
+import type { Excitation } from '../mask/excitation.js';
 import type { Block } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
-import type { Device } from '../predict/device.js';
-import type { Excitation } from './excitation.js';
+import type { Device } from './device.js';
 import type { BlockPlan } from './plan.js';
 
 /** What is known, or assumed, of a block's mask when a plan is made. */

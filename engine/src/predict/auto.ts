@@ -1,7 +1,7 @@
+import type { Device } from '../plan/device.js';
 import { dense, lasnet, registerStrategy, streamed, unfused } from '../plan/strategies.js';
 import type { Strategy, StrategyContext } from '../plan/strategy.js';
 import { costCandidate } from './candidate.js';
-import type { Device } from './device.js';
 import { getDevice } from './devices.js';
 import { statisticsCoverage } from './fovea/coverage.js';
 import { readCalibration } from './this-machine.js';

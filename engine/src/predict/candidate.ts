@@ -1,6 +1,6 @@
+import type { Excitation } from '../mask/excitation.js';
 import type { Block } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
-import type { Excitation } from '../plan/excitation.js';
 import type { BlockPlan } from '../plan/plan.js';
 import { dense } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';

@@ -1,7 +1,8 @@
 import { FoveaError } from '../errors.js';
+import { checkExcitation, type Excitation } from '../mask/excitation.js';
 import { checkRate, resolveRates } from '../mask/rate.js';
 import { blocksOf, type Network } from '../network/network.js';
-import { checkExcitation, type Excitation } from '../plan/excitation.js';
+import type { Device } from '../plan/device.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { dense, getStrategy } from '../plan/strategies.js';
@@ -16,7 +17,6 @@ import {
   distinctGranularities,
   type PlacedBlock,
 } from './candidate.js';
-import type { Device } from './device.js';
 import { nodeCost, shapeName } from './fovea/block-cost.js';
 import { resolveSetting, type Setting } from './options.js';
 import { type ParetoPoint, paretoFront } from './pareto.js';

@@ -19,6 +19,8 @@ export interface Program {
   readonly steps: readonly Step[];
   /** Written by the caller before the first step. */
   readonly input: ProgramMap;
+  /** Masks that the caller decides before the first step. */
+  readonly given: readonly ProgramMask[];
   /** Read by the caller after the last step; absent while a foreign node's shape is not known. */
   readonly output?: ProgramMap;
 }
@@ -138,8 +140,8 @@ export type Operation =
       readonly pooled: ProgramMap;
       readonly decider: Decider;
     }
-  /** The run stops for a masker in JavaScript, which may read `pooled`. A step of its own. */
-  | { readonly kind: 'ask'; readonly block: Block; readonly mask: ProgramMask; readonly pooled?: ProgramMap }
+  /** The run stops for a masker's own function, which reads `pooled`. A step of its own. */
+  | { readonly kind: 'ask'; readonly block: Block; readonly mask: ProgramMask; readonly pooled: ProgramMap }
   /** The run stops for a node that only onnxruntime knows. A step of its own, the last one without `output`. */
   | {
       readonly kind: 'foreign';

@@ -1,6 +1,7 @@
 import { decisionFlops } from '../mask/rule.js';
 import { convolutionFlops } from '../network/flops.js';
 import { valueCount } from './buffers.js';
+import { haloOf, packedRegion } from './layout.js';
 import type { Operation, ProgramMap, ProgramRegion } from './program.js';
 
 /**
@@ -140,18 +141,6 @@ function convolutionWork({
     pixelWork(region, region.pixels, -flops, -bytes),
     { per: 'any-other', region, ...weights },
   ];
-}
-
-/** The region whose rows a packed map holds. */
-export function packedRegion({ id, layout }: ProgramMap): ProgramRegion {
-  if (layout.kind !== 'packed') throw new Error(`map ${id} is not packed`);
-  return layout.region;
-}
-
-/** The halo whose rows a gathered map holds. */
-export function haloOf({ id, layout }: ProgramMap) {
-  if (layout.kind !== 'halo') throw new Error(`map ${id} is not gathered`);
-  return layout.halo;
 }
 
 /**

@@ -1,6 +1,6 @@
-import type { Backend } from '../backend/backend.js';
+import type { Backend } from '../backends/backend.js';
+import type { Excitation } from '../mask/excitation.js';
 import type { Masker } from '../mask/mask.js';
-import type { Excitation } from '../plan/excitation.js';
 import type { Granularity } from '../plan/granularity.js';
 import type { Plan } from '../plan/plan.js';
 import type { Strategy } from '../plan/strategy.js';

@@ -1,5 +1,5 @@
 import os from 'node:os';
-import type { Backend } from '../backend/backend.js';
+import type { Backend } from '../backends/backend.js';
 import { FoveaError } from '../errors.js';
 import type { Masker } from '../mask/mask.js';
 import { checkRate } from '../mask/rate.js';

@@ -1,5 +1,5 @@
-import type { RunResult } from '../backend/backend.js';
-import { checkFinite } from '../backend/finite.js';
+import type { RunResult } from '../backends/backend.js';
+import { checkFinite } from '../backends/finite.js';
 import { FoveaError } from '../errors.js';
 import type { Network } from '../network/network.js';
 import type { Tensor } from '../tensor.js';

@@ -10,7 +10,7 @@ import {
   TensorProto_DataLocation,
   TensorProtoSchema,
 } from '../../../engine/src/network/onnx/generated/onnx_pb.js';
-import { mutate } from '../../../scripts/mutate.mjs';
+import { mutate } from '../../../scripts/fuzz/mutate.mjs';
 import { smallNetwork } from '../support/small-network.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-hostile-'));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadNetwork, openDense, run, type Tensor, topClasses } from '@fovea/engine';
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadRuntime } from '../../../engine/src/backend/onnx/runtime.js';
+import { loadRuntime } from '../../../engine/src/backends/onnx/runtime.js';
 import type { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
 import { backends } from '../support/backends.js';
 import { conv, model } from '../support/onnx-graphs.js';

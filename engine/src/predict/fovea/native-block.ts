@@ -2,7 +2,7 @@ import { maskGrid } from '../../mask/geometry.js';
 import type { Block, Convolution } from '../../network/network.js';
 import type { Primitive } from '../../plan/plan.js';
 import { firstSpatial } from '../../plan/strategies.js';
-import { conv1RunsDense } from '../../plan/validate.js';
+import { conv1RunsDense } from '../../primitives/primitive.js';
 import { wholeSquares } from './coverage.js';
 import { Features, type NativeMachine } from './features.js';
 import { addLevels, type Costs, convolutionFeatures } from './native-convolution.js';

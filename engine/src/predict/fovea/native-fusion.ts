@@ -1,7 +1,7 @@
 import { maskGrid } from '../../mask/geometry.js';
 import type { Block } from '../../network/network.js';
 import type { Primitive } from '../../plan/plan.js';
-import { conv1RunsDense } from '../../plan/validate.js';
+import { conv1RunsDense } from '../../primitives/primitive.js';
 import { wholeSquares } from './coverage.js';
 import { computesSquares, winogradPays } from './native-squares.js';
 import { type Bands, bandBytes, bandsOf, type StreamedPass } from './native-stream.js';

@@ -5,7 +5,7 @@ import type { Block, Convolution } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { BlockPlan, Primitive } from '../../plan/plan.js';
 import { firstSpatial } from '../../plan/strategies.js';
-import { conv1RunsDense } from '../../plan/validate.js';
+import { conv1RunsDense } from '../../primitives/primitive.js';
 import type { Coverage } from './coverage.js';
 
 /** A convolution as matrix products: `groups` times `rows x inner` by `inner x columns`. */

@@ -3,7 +3,7 @@ import type { Block, Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { NetworkShapes } from '../../network/walk.js';
 import type { BlockPlan, Plan, Primitive } from '../../plan/plan.js';
-import { conv1RunsDense } from '../../plan/validate.js';
+import { conv1RunsDense } from '../../primitives/primitive.js';
 import type { Profile } from '../../profile.js';
 import { type PredictedPass, PredictedProfile } from '../assemble.js';
 import type { MaskKnowledge } from '../fovea/profile.js';
