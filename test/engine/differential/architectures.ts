@@ -98,6 +98,25 @@ export const FAMILIES: readonly Family[] = [
       { width: 30, channels: 50 },
     ],
   },
+  // So narrow that their spatial convolutions read whole rows at once.
+  {
+    ...resnet,
+    kind: 'bottleneck',
+    stem: 8,
+    stages: [
+      { width: 4, channels: 16 },
+      { width: 3, channels: 24 },
+    ],
+  },
+  {
+    ...resnet,
+    kind: 'basic',
+    stem: 4,
+    stages: [
+      { width: 4, channels: 4 },
+      { width: 2, channels: 3 },
+    ],
+  },
   {
     ...resnet,
     kind: 'basic',

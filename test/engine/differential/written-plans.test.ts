@@ -9,6 +9,7 @@ const block: BlockCase = {
 };
 const basic: BlockCase = { ...block, kind: 'basic' };
 const squeezed: BlockCase = { ...block, squeeze: 3 };
+const narrow: BlockCase = { ...block, width: 4 };
 const dense: BlockCase = { ...block, dense: true };
 
 /** Groups that a user may write though no strategy does, and that once computed something else or nothing. */
@@ -22,6 +23,8 @@ const plans: readonly { readonly blocks: readonly BlockCase[]; readonly plan: re
     plan: ['conv1 conv2 projection conv3 add', 'pool | mask | index | conv1 conv2 conv3 add'],
   },
   { blocks: [block], plan: ['pool | mask | index | conv1 projection conv2 conv3 add'] },
+  // A convolution of few channels, which does not stream, behind one that does.
+  { blocks: [narrow], plan: ['pool | mask | index | projection | conv1 conv2 conv3 add'] },
   // A gather that no convolution reads.
   {
     blocks: [squeezed],
