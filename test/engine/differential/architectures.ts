@@ -98,6 +98,14 @@ export const FAMILIES: readonly Family[] = [
       { width: 30, channels: 50 },
     ],
   },
+  {
+    ...resnet,
+    kind: 'single',
+    stages: [
+      { width: 1, channels: 64, squeeze: 8 },
+      { width: 1, channels: 96 },
+    ],
+  },
   // So narrow that their spatial convolutions read whole rows at once.
   {
     ...resnet,
@@ -142,6 +150,7 @@ export function wholeNetwork(
       { length: counts[stage]! },
       (_, position): BlockCase => ({
         ...{ kind, width, channels, groups, squeeze, squeezesLast, inner, outer, masker, rate },
+        stridesFirst: false,
         stride: position === 0 && (stage > 0 || !pool) ? 2 : 1,
         kernel: 3,
         dilation: 1,

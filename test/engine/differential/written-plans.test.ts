@@ -3,7 +3,16 @@ import type { BlockCase, Case } from './case.js';
 import { check } from './check.js';
 
 const block: BlockCase = {
-  ...{ kind: 'bottleneck', width: 6, channels: 10, stride: 1, kernel: 3, dilation: 1, groups: 1 },
+  ...{
+    kind: 'bottleneck',
+    width: 6,
+    channels: 10,
+    stride: 1,
+    stridesFirst: false,
+    kernel: 3,
+    dilation: 1,
+    groups: 1,
+  },
   ...{ squeeze: 0, squeezesLast: false, inner: 'relu', outer: 'relu' },
   ...{ granularity: 3, masker: 'learned', rate: 0.5, dense: false },
 };
