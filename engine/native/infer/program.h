@@ -45,7 +45,8 @@ struct ProgramTables {
   std::vector<int32_t> regions;        // mask, parent region or -1, convolution or -1, height, width, wants others
   std::vector<int32_t> halos;          // region, convolution
   std::vector<int32_t> instructions;
-  std::vector<int32_t> accesses;       // instruction before which JavaScript touches a map, map, 0 reads or 1 writes
+  // What JavaScript does: before which instruction, map or mask, 0 reads or 1 writes the map or 2 decides the mask.
+  std::vector<int32_t> accesses;
 };
 
 // What an instruction reads or writes of a map; one that is changed in place is read and written.
@@ -112,6 +113,8 @@ class Program {
   // Refuses a program in which an instruction, a stream or JavaScript would read a value that is not there.
   void check_values(const ProgramTables& tables);
   std::vector<Access> accesses_of(int at) const;
+  // Regions that an instruction goes by, -1 for none.
+  std::vector<int> regions_of(int at) const;
   void execute(Session& session, const Machine& machine, const int32_t* operands);
   // Makes ready what a convolve instruction describes; false when there is nothing to compute.
   bool prepare_convolution(Session& session, const Machine& machine, const int32_t* operands,

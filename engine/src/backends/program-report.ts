@@ -137,12 +137,15 @@ export class ProgramReport {
     return this.#firstPass[node]! + Math.max(0, group);
   }
 
-  /** Room for what a run leaves behind. */
-  record(): RunRecord {
+  /**
+   * Room for what a run leaves behind.
+   * @param fileDims the output's extents in the graph, where it made neither a map nor a vector per image
+   */
+  record(fileDims?: readonly number[]): RunRecord {
     const { regions, output } = this.lowered.program;
     const [N, H, W, C] = output!.shape;
     return {
-      output: new Tensor(output!.shape, new Float32Array(N * H * W * C)),
+      output: new Tensor(output!.shape, new Float32Array(N * H * W * C), fileDims),
       milliseconds: new Float64Array(this.#passOf.length),
       counts: new Float64Array(regions.length),
       cells: new Uint8Array(this.#cells.length),

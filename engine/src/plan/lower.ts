@@ -12,6 +12,7 @@ import {
 } from '../primitives/network-lowering.js';
 import { primitives } from '../primitives/registry.js';
 import type { Owner, Program, ProgramMap } from '../program/program.js';
+import { verifyProgram } from '../program/verify.js';
 import type { Shape } from '../tensor.js';
 import type { Plan } from './plan.js';
 
@@ -55,8 +56,11 @@ export function lowerNetwork(
     lowering.finishReads(node);
   }
   const output = complete ? lowering.value(network.output, network.nodes.at(-1)!).map : undefined;
+  const given = [...lowering.adaptive.values()]
+    .filter(({ decision }) => decision.by === 'given')
+    .map(({ mask }) => mask);
   return {
-    program: builder.finish(inputMap, output),
+    program: verifyProgram(builder.finish(inputMap, output, given)),
     adaptive: lowering.adaptive,
     shapes: lowering.shapes,
     passNotes: lowering.passNotes,

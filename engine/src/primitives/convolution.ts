@@ -1,10 +1,10 @@
+import { isPointwise } from '../network/shapes.js';
 import { fusesAdd, prepareOutput } from './add.js';
 import type { BlockLowering } from './block-lowering.js';
 import { mask } from './mask.js';
 import { lowerNextPool, poolsBehindAdd } from './next-pool.js';
 import { beginPooledConv1 } from './pool.js';
 import { beforeInBranch, type PrimitiveRecord } from './primitive.js';
-import { isPointwise } from './regions.js';
 import { readsAhead, readsRows } from './stream.js';
 
 const convolutionName = (layer: number) => `conv${layer + 1}` as 'conv1' | 'conv2' | 'conv3';

@@ -1,4 +1,5 @@
 import type { Masker } from '../mask/mask.js';
+import { decidesByRule } from '../mask/rule.js';
 import { salientRate } from '../mask/saliency.js';
 import type { Block } from '../network/network.js';
 import type { Decider } from '../program/program.js';
@@ -17,10 +18,9 @@ export type Decision =
 /** How a masker's decisions for a block come about; without a masker they are given. */
 export function decisionOf(block: Block, masker: Masker | undefined): Decision {
   if (!masker) return { by: 'given' };
-  if (masker.kind === 'learned' && block.masker) return { by: 'rule', decider: { kind: 'learned', block } };
+  if (!decidesByRule(masker, block)) return { by: masker.needsPool ? 'ask' : 'given' };
   const rate = salientRate(masker);
-  if (rate !== undefined) return { by: 'rule', decider: { kind: 'salient', rate } };
-  return { by: masker.needsPool ? 'ask' : 'given' };
+  return { by: 'rule', decider: rate === undefined ? { kind: 'learned', block } : { kind: 'salient', rate } };
 }
 
 /** Equal for decisions of which the same program follows. */

@@ -1,6 +1,6 @@
 import type { Excitation } from '../mask/excitation.js';
-import type { Activation, Block, Convolution } from '../network/network.js';
-import type { BlockShape } from '../network/shapes.js';
+import type { Activation, Block } from '../network/network.js';
+import { type BlockShape, isPointwise } from '../network/shapes.js';
 import type { ProgramBuilder } from '../program/builder.js';
 import type { ProgramMask, ProgramRegion } from '../program/program.js';
 
@@ -41,17 +41,6 @@ export function branchRegions(
     }
   }
   return { active, layers, pooled };
-}
-
-/** Every output pixel reads the input pixel of the same place, and nothing else. */
-export function isPointwise({ kernel, stride, padding }: Convolution): boolean {
-  return (
-    kernel[0] === 1 &&
-    kernel[1] === 1 &&
-    stride[0] === 1 &&
-    stride[1] === 1 &&
-    padding.every((side) => side === 0)
-  );
 }
 
 /** True when `activation(x) = x` for whatever `made` can produce. */

@@ -19,6 +19,8 @@ export interface Program {
   readonly steps: readonly Step[];
   /** Written by the caller before the first step. */
   readonly input: ProgramMap;
+  /** Masks that the caller decides before the first step. */
+  readonly given: readonly ProgramMask[];
   /** Read by the caller after the last step; absent while a foreign node's shape is not known. */
   readonly output?: ProgramMap;
 }

@@ -1,3 +1,4 @@
+import { decisionFlops } from '../mask/rule.js';
 import { convolutionFlops } from '../network/flops.js';
 import { valueCount } from './buffers.js';
 import { haloOf, packedRegion } from './layout.js';
@@ -65,8 +66,9 @@ export function workOf(operation: Operation): Work {
       ];
     }
     case 'decide': {
-      const values = valueCount(operation.pooled.shape);
-      return [fixedWork(2 * values, F32 * values)];
+      const [N, rows, columns, C] = operation.pooled.shape;
+      const cells = N * rows * columns;
+      return [fixedWork(decisionFlops(cells, C), F32 * cells * C)];
     }
     case 'ask':
       return [];

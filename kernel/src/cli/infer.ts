@@ -12,6 +12,8 @@ import {
   type RunResult,
   run,
   type Tensor,
+  type TopClass,
+  topClasses,
   writeSafetensors,
 } from '@fovea/engine';
 import type { Command } from 'commander';
@@ -109,10 +111,9 @@ async function parseMasker(
 
 /** Writes beside and renames, so that a failed save leaves an old file whole. */
 async function save(path: string, { output, masks }: RunResult): Promise<void> {
-  const [N, H, W, C] = output.shape;
-  const shape = H === 1 && W === 1 ? [N, C] : [N, C, H, W];
+  const { dims, values } = output.toFileOrder();
   const bytes = writeSafetensors({
-    logits: { shape, values: output.toNCHW() },
+    logits: { shape: dims, values },
     ...Object.fromEntries(
       masks.map((mask) => [
         `mask.${mask.block}`,
@@ -129,28 +130,12 @@ async function save(path: string, { output, masks }: RunResult): Promise<void> {
   }
 }
 
-/** The `count` largest logits of one image, with their softmax probability. */
-function top(output: Tensor, image: number, labels: readonly string[] | undefined, count = 5) {
-  const C = output.data.length / output.shape[0];
-  const logits = output.data.subarray(image * C, (image + 1) * C);
-  const peak = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const sum = logits.reduce((total, value) => total + Math.exp(value - peak), 0);
-  return Array.from(logits.keys())
-    .sort((a, b) => logits[b]! - logits[a]!)
-    .slice(0, count)
-    .map((index) => ({
-      class: index,
-      label: labels?.[index] ?? `class ${index}`,
-      logit: logits[index]!,
-      probability: Math.exp(logits[index]! - peak) / sum,
-    }));
-}
-
 function asDocument(network: Network, { output, masks, profile }: RunResult) {
   return {
     model: network.name,
-    input: { batch: output.shape[0] },
-    top: Array.from({ length: output.shape[0] }, (_, image) => top(output, image, network.labels)),
+    input: { batch: profile.batch },
+    output: { shape: output.toFileOrder().dims },
+    top: classesOf(network, output, profile.batch, 5),
     masks: masks.map((mask) => ({
       block: mask.block,
       granularity: mask.granularity,
@@ -163,6 +148,11 @@ function asDocument(network: Network, { output, masks, profile }: RunResult) {
   };
 }
 
+/** The most probable classes of each image; empty where the output is no vector of classes. */
+function classesOf(network: Network, output: Tensor, batch: number, count: number): TopClass[][] {
+  return Array.from({ length: batch }, (_, image) => topClasses(output, image, count, network.labels));
+}
+
 function countActive(mask: Mask): number {
   return mask.cells.reduce((sum, cell) => sum + cell, 0);
 }
@@ -172,11 +162,14 @@ function asText(network: Network, { output, profile }: RunResult): string {
     `${network.name}: ${profile.strategy} on ${profile.source}, ${profile.threads} threads, batch ${profile.batch}: ${profile.totalMs.toFixed(2)} ms`,
     `${(profile.flops / 1e9).toFixed(3)} GFLOPs done, ${(profile.flopsAvoided / 1e9).toFixed(3)} avoided`,
   ];
-  for (let image = 0; image < output.shape[0]; image++) {
-    const best = top(output, image, network.labels, 3);
-    lines.push(
-      `image ${image}: ${best.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`).join(', ')}`,
-    );
+  const classes = classesOf(network, output, profile.batch, 3);
+  if (classes.every((best) => best.length === 0)) {
+    lines.push(`output of shape [${output.toFileOrder().dims.join(', ')}]`);
+  } else {
+    for (const [image, best] of classes.entries()) {
+      const shares = best.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`);
+      lines.push(`image ${image}: ${shares.join(', ')}`);
+    }
   }
   lines.push(
     '',

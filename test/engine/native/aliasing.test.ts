@@ -149,6 +149,18 @@ describe('the native checker (skipped where no addon was built)', () => {
     expect(verdict(changed)).toMatch(/inside a stream/);
   });
 
+  native('refuses a mask that nobody has decided when it is indexed', async () => {
+    const { tables, verdict } = await programOf(smallNetwork(), { strategy: 'streamed', masker: 'random' });
+    const DECIDES = 2;
+    const kept: number[] = [];
+    for (let i = 0; i < tables[6].length; i += 3)
+      if (tables[6][i + 2] !== DECIDES) kept.push(...tables[6].slice(i, i + 3));
+    expect(kept.length).toBeLessThan(tables[6].length);
+    const changed = copied(tables);
+    changed[6] = Int32Array.from(kept);
+    expect(verdict(changed)).toMatch(/mask 0 is indexed before it is decided/);
+  });
+
   native('does not stream a depthwise first convolution over the map that the block adds to', async () => {
     const base = smallNetwork({ kind: 'inverted', strides: [1, 1, 1], height: 40, mapWidth: 40 });
     const nodes = base.nodes.map((node) => {

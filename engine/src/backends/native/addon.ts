@@ -25,9 +25,10 @@ export interface InferAddon {
   inferMasker(session: SessionHandle, kind: number, weight: Float32Array, bias: number, rate: number): number;
   /**
    * Checks and keeps a program; returns its number. `accesses`, three numbers each: before which instruction
-   * JavaScript reads (0) or writes (1) which map.
+   * JavaScript reads (0) or writes (1) which map, or decides (2) which mask.
    * @throws FoveaError `bad-argument` when an instruction could reach outside its maps, or would read a value
-   *   that is not there: never written, or overwritten because two values share memory
+   *   that is not there: never written, or overwritten because two values share memory, or go by a mask not yet
+   *   decided or indexed
    */
   inferProgram(
     session: SessionHandle,

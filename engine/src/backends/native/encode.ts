@@ -79,8 +79,9 @@ export function encodeProgram(program: Program, packed: PackedNumbers): EncodedP
   const instructions: { owner: Owner; work: Work }[] = [];
   const words: number[] = [];
   const stops: Stop[] = [];
-  /** What JavaScript writes (1) or reads (0) before an instruction. */
+  // What JavaScript reads (0), writes (1) or decides (2) before an instruction.
   const accesses: number[] = [0, program.input.id, 1];
+  for (const { id } of program.given) accesses.push(0, id, 2);
   const emit = (owner: Owner, kind: (typeof codes)[number], operands: readonly number[], work: Work) => {
     const row = [codes.indexOf(kind), ...operands];
     while (row.length < INSTRUCTION_WORDS) row.push(0);
@@ -96,6 +97,7 @@ export function encodeProgram(program: Program, packed: PackedNumbers): EncodedP
         const { reads, writes } = accessesOf(operation);
         for (const { id } of reads) accesses.push(at, id, 0);
         for (const { id } of writes) accesses.push(at, id, 1);
+        if (operation.kind === 'ask') accesses.push(at, operation.mask.id, 2);
       } else {
         emit(owner, operation.kind, operandsOf(operation, packed), workOf(operation));
       }

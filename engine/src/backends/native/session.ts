@@ -159,6 +159,7 @@ export class NativeSession implements Session {
     const finite = this.#addon.inferWrite(this.#handle, number, lowered.program.input.id, input.data);
     if (!finite) checkFinite(input);
     let first = 0;
+    let fileDims: readonly number[] | undefined;
     for (const { at, owner, operation } of encoded.stops) {
       await this.#runInstructions(program, first, at, options);
       first = at;
@@ -168,15 +169,17 @@ export class NativeSession implements Session {
         const adaptive = lowered.adaptive.get(operation.block.index)!;
         const cells = await this.#ask(program, adaptive, options, script);
         this.#addon.inferWriteMask(this.#handle, number, operation.mask.id, cells);
-      } else if (!(await this.#runForeign(program, operation, options))) {
-        return this.#execute(input, options);
+      } else {
+        const output = await this.#runForeign(program, operation, options);
+        if (!operation.output) return this.#execute(input, options);
+        if (operation.node.output === this.network.output) fileDims = output.fileDims;
       }
       const pass = report.passOf(owner);
       script.ms.set(pass, (script.ms.get(pass) ?? 0) + performance.now() - before);
     }
     const running = this.#runInstructions(program, first, encoded.instructions.length, options);
     // While native threads compute, room is made for what they will have to tell.
-    const record = report.record();
+    const record = report.record(fileDims);
     await running;
     this.#readResults(program, record);
     if (options.paced) this.#readPaces(number, record);
@@ -260,24 +263,21 @@ export class NativeSession implements Session {
     return isPromise(answer) ? answer.then(checked) : checked(answer);
   }
 
-  /** @returns false when the output's shape was not known: the network has then to be lowered again */
+  /** Runs a foreign node; where its output's shape was not known, the network has to be lowered again. */
   async #runForeign(
     program: NativeProgram,
     { node, inputs: maps, output: map }: Extract<ScriptedOperation, { kind: 'foreign' }>,
     { threads }: RunOptions,
-  ): Promise<boolean> {
+  ): Promise<Tensor> {
     const inputs = maps.map((input) => {
       const tensor = Tensor.zeros(input.shape);
       this.#read(program, input, tensor.data);
       return tensor;
     });
     const output = await runForeign(node, inputs, { threads });
-    if (!map) {
-      this.#programs.learnShape(node.name, output.shape);
-      return false;
-    }
-    this.#addon.inferWrite(this.#handle, program.number, map.id, output.data);
-    return true;
+    if (map) this.#addon.inferWrite(this.#handle, program.number, map.id, output.data);
+    else this.#programs.learnShape(node.name, output.shape);
+    return output;
   }
 }
 

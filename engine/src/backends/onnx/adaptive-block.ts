@@ -8,6 +8,7 @@ import { decideMask } from '../../mask/decide.js';
 import { activeFraction, spreadCells } from '../../mask/geometry.js';
 import type { Mask, Masker } from '../../mask/mask.js';
 import { adaptivePool } from '../../mask/pool.js';
+import { decidesByRule, decisionFlops } from '../../mask/rule.js';
 import { convolutionFlops, denseBlockFlops, regionPixels } from '../../network/flops.js';
 import type { Block, BlockNode, Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
@@ -127,7 +128,7 @@ async function decide(
   const decided: MeasuredPass = {
     primitives: ['mask'],
     ms: performance.now() - before - poolMs,
-    flops: 2 * pooledValues,
+    flops: decidesByRule(masker, block) ? decisionFlops(mask.cells.length, shape.inChannels) : 0,
     bytes: 4 * pooledValues + mask.cells.length,
   };
   if (!masker.needsPool) return { mask, passes: [decided] };

@@ -4,7 +4,7 @@ import type { OrtTensor } from './runtime.js';
 
 /**
  * An onnxruntime result as the engine's tensor: maps change from NCHW to NHWC, a vector `[N, C]` becomes
- * `[N, 1, 1, C]`, and any other rank keeps its order of values as `[N, 1, rest, last]`.
+ * `[N, 1, 1, C]`, and any other rank keeps its order of values as `[N, 1, rest, last]` and its extents as `fileDims`.
  *
  * @param source what produced it, for messages
  * @throws FoveaError `unsupported` when the values are no floats, `bad-shape` when there are none
@@ -20,7 +20,8 @@ export function toEngineTensor({ dims, data, type }: OrtTensor, source: string):
   if (dims.length === 4) return Tensor.fromNCHW(dims as unknown as [number, number, number, number], values);
   const [N = 1, ...rest] = dims;
   const last = rest.pop() ?? 1;
-  return new Tensor([N, 1, rest.reduce((product, extent) => product * extent, 1), last], values);
+  const between = rest.reduce((product, extent) => product * extent, 1);
+  return new Tensor([N, 1, between, last], values, dims.length === 2 ? undefined : [...dims]);
 }
 
 /** An onnxruntime result that is in NHWC already, as it stands. */

@@ -3,6 +3,7 @@ import { activeFraction, maskGrid, spreadCells } from '../../mask/geometry.js';
 import { adaptivePool } from '../../mask/pool.js';
 import { resolveRates } from '../../mask/rate.js';
 import { branchRegions } from '../../mask/regions.js';
+import { decisionFlops } from '../../mask/rule.js';
 import { convolutionFlops, denseBlockFlops, nodeFlops, regionPixels } from '../../network/flops.js';
 import { type Block, blocksOf, type LearnedMasker, type Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
@@ -135,7 +136,7 @@ async function fitAtRates(
         explained,
         rate: activeFraction(cells),
       },
-      flops: maskedBlockFlops(block, shape, active, batch),
+      flops: maskedBlockFlops(block, shape, active, batch) + decisionFlops(cells.length, shape.inChannels),
     });
     return active;
   });
