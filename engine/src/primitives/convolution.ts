@@ -75,6 +75,7 @@ function beginStream(lowering: BlockLowering, layer: number, pools: boolean): vo
     last + 1 < branch.length &&
     squeezeExcitation?.after !== last &&
     lowering.together(convolutionName(layer), convolutionName(last + 1)) &&
+    !readsRows(branch[last + 1]!) &&
     !projectsBetween(lowering, layer, last + 1)
   ) {
     last++;
