@@ -21,7 +21,7 @@ export function register(program: Command): void {
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, { config, json, inputSize }: InspectOptions) => {
       const size = inputSize === undefined ? {} : parseInputSize(inputSize);
-      const network = await openModel(model, config);
+      const network = await openModel(model, config, size);
       const description = describeNetwork(network, size);
       process.stdout.write(json ? `${JSON.stringify(description, undefined, 2)}\n` : asText(description));
     });

@@ -3,6 +3,7 @@ import {
   builtNetwork,
   builtNetworkNames,
   FoveaError,
+  learnShapes,
   loadNetwork,
   loadShippedModel,
   type Network,
@@ -20,9 +21,14 @@ export const MODEL_HELP = `ONNX file, LASNet .safetensors checkpoint, a trained 
 
 /**
  * A network from a file, or a known architecture with seeded random weights when no file has that name.
+ * @param size the input size that its shapes will be asked for, when it is not the nominal one
  * @throws FoveaError `io` or `bad-file` for files; `unknown-name` listing the architectures otherwise
  */
-export async function openModel(model: string, config?: string): Promise<Network> {
+export async function openModel(
+  model: string,
+  config?: string,
+  size: { readonly height?: number | undefined; readonly width?: number | undefined } = {},
+): Promise<Network> {
   if (!existsSync(model) && shippedModelNames.includes(model)) return loadShippedModel(model);
   const built = Object.hasOwn(aliases, model) ? aliases[model]! : model;
   if (!existsSync(model) && builtNetworkNames.includes(built)) return builtNetwork(built);
@@ -32,5 +38,8 @@ export async function openModel(model: string, config?: string): Promise<Network
       `"${model}" is neither a file, a trained network that comes along (${shippedModelNames.join(', ')}) nor a built-in architecture; built in are ${builtNetworkNames.join(', ')}`,
     );
   }
-  return loadNetwork(model, config === undefined ? {} : { config });
+  const network = await loadNetwork(model, config === undefined ? {} : { config });
+  const { height = network.inputShape.height, width = network.inputShape.width } = size;
+  await learnShapes(network, { height, width });
+  return network;
 }

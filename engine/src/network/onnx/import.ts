@@ -1,14 +1,19 @@
 import { FoveaError } from '../../errors.js';
 import { blocksOf, type Network, type NetworkNode } from '../network.js';
+import { learnShapes } from '../walk.js';
+import { inferAsking } from './ask.js';
 import { Budget } from './budget.js';
 import { decodeModel } from './decode.js';
 import { type Draft, DraftGraph } from './draft.js';
 import { loadExternalData, tensorsOf } from './external-data.js';
-import { cutPiece } from './foreign-model.js';
+import { foldConstants } from './fold.js';
+import { cutPiece, openExtents, type Producers, producersOf } from './foreign-model.js';
 import { inlineFunctions } from './functions.js';
 import { fuse } from './fuse.js';
+import { spellOutFusedConvolutions } from './fused.js';
 import type { ModelProto } from './generated/onnx_pb.js';
-import { type Graph, type GraphNode, imageInput, readGraph } from './graph.js';
+import { describeNode, type Graph, imageInput, readGraph } from './graph.js';
+import { beginInference } from './infer.js';
 import { findBlocks } from './residual.js';
 import { dimsOf, ElementType } from './tensor.js';
 import { type Translation, translate } from './translate.js';
@@ -29,14 +34,21 @@ export async function importOnnx(bytes: Uint8Array, name: string, path?: string)
   const externalBytes = await loadExternalData(model, source, path);
   const budget = new Budget(source, bytes.length + externalBytes);
   inlineFunctions(model, source);
-  const graph = readGraph(model, source);
+  spellOutFusedConvolutions(model);
+  const graph = await foldConstants(readGraph(model, source, budget), budget);
   const image = nominalImage(graph);
-  const translation = translate(graph, image, budget);
+  const producers = producersOf(graph);
+  const inference = beginInference(
+    graph.constants,
+    new Map([[image.name, [1, image.channels, image.height, image.width]]]),
+  );
+  await inferAsking(graph, producers, graph.nodes, inference, budget);
+  const translation = translate(graph, inference, image, budget);
   const output = translation.resolve(graph.outputs[0]!);
   const drafts = new DraftGraph(live(translation.drafts, output), new Set([output]));
   fuse(drafts, budget);
   findBlocks(drafts);
-  const nodes = assemble(graph, drafts.all(), translation, image.name, output, budget);
+  const nodes = assemble(graph, drafts.all(), translation, producers, image.name, output, budget);
   const labels = labelsOf(model);
   const network: Network = {
     name,
@@ -49,6 +61,7 @@ export async function importOnnx(bytes: Uint8Array, name: string, path?: string)
     notes: [],
     ...(path === undefined ? {} : { onnxPath: path }),
   };
+  await learnShapes(network, network.inputShape);
   return { ...network, notes: notesOf(network, model, graph, drafts.all()) };
 }
 
@@ -80,12 +93,11 @@ function assemble(
   graph: Graph,
   drafts: readonly Draft[],
   translation: Translation,
+  producers: Producers,
   input: string,
   output: string,
   budget: Budget,
 ): NetworkNode[] {
-  const producers = new Map<string, GraphNode>();
-  for (const node of graph.nodes) for (const value of node.outputs) producers.set(value, node);
   const isForeign = (draft: Draft) =>
     draft.kind === 'unknown' || draft.kind === 'multiply' || draft.kind === 'pad' || draft.kind === 'affine';
   const computed = new Set([input]);
@@ -95,8 +107,10 @@ function assemble(
     for (const value of draft.outputs) computed.add(value);
     for (const value of draft.inputs) wanted.add(value);
   }
-  const rankOf = (value: string) =>
-    computed.has(value) || wanted.has(value) ? translation.values.get(value)?.rank : undefined;
+  const known = (value: string) => {
+    const rank = computed.has(value) || wanted.has(value) ? translation.values.get(value)?.rank : undefined;
+    return rank && openExtents(value, rank);
+  };
   const names = new Map<string, number>();
   const unique = (name: string) => {
     const times = (names.get(name) ?? 0) + 1;
@@ -111,8 +125,13 @@ function assemble(
     }
     for (const value of draft.outputs) {
       if (!wanted.has(value)) continue;
-      const known = (name: string) => (name === value ? undefined : rankOf(name));
-      const piece = cutPiece(graph, producers, value, known, budget);
+      const piece = cutPiece(graph, producers, [value], known, budget);
+      if (piece.inputs.length === 0) {
+        throw new FoveaError(
+          'unsupported',
+          `${graph.source}: ${describeNode(producers.get(value)!)} does not depend on the image; such values are not accepted`,
+        );
+      }
       nodes.push({
         kind: 'foreign',
         name: unique(draft.label),
