@@ -14,6 +14,8 @@ export interface LoadOptions {
    * checkpoint is read when there is one.
    */
   readonly config?: string | CheckpointConfig;
+  /** The output of an ONNX model to compute, where it has several. Default: the first. */
+  readonly output?: string;
 }
 
 /**
@@ -23,13 +25,13 @@ export interface LoadOptions {
  * @throws FoveaError `io` when a file cannot be read, `bad-file` when its content is damaged, `unsupported`
  *   when it is whole but holds nothing that can be run
  */
-export async function loadNetwork(path: string, { config }: LoadOptions = {}): Promise<Network> {
+export async function loadNetwork(path: string, { config, output }: LoadOptions = {}): Promise<Network> {
   const bytes = await readFileBytes(path);
   const name = basename(path, extname(path));
   if (looksLikeSafetensors(bytes)) {
     return networkFromStateDict(parseSafetensors(bytes, path), await configOf(path, config), name);
   }
-  return importOnnx(bytes, name, path);
+  return importOnnx(bytes, name, path, output);
 }
 
 /** A safetensors file begins with the header's length and the header with a brace; ONNX begins with a tag. */

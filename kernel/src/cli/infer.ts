@@ -16,7 +16,7 @@ import {
 } from '@fovea/engine';
 import type { Command } from 'commander';
 import { readInput } from './input.js';
-import { MODEL_HELP, openModel } from './model.js';
+import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
 import { asTable, parseInteger, parseRate, printJson } from './parse.js';
 
 interface InferOptions {
@@ -30,6 +30,7 @@ interface InferOptions {
   readonly backend?: string;
   readonly threads?: string;
   readonly output?: string;
+  readonly outputName?: string;
   readonly json?: boolean;
 }
 
@@ -41,6 +42,7 @@ export function register(program: Command): void {
     .argument('<model>', MODEL_HELP)
     .requiredOption('--input <file>', '.safetensors with `input` (N, C, H, W, normalised), or a PNG or JPEG')
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
+    .option(...OUTPUT_NAME)
     .option(
       '--granularity <S>',
       'S: one, per stage or per block, separated by commas; "whole" is the whole map',
@@ -57,7 +59,7 @@ export function register(program: Command): void {
     .option('--output <file>', 'write logits and masks to this .safetensors file')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: InferOptions) => {
-      const network = await openModel(model, options.config);
+      const network = await openModel(model, options.config, { output: options.outputName });
       const input = await readInput(options.input, network);
       const result = await run(network, input, {
         ...(options.granularity === undefined ? {} : { granularity: parseGranularity(options.granularity) }),

@@ -73,6 +73,7 @@ function accepts(
 }
 
 function session(open: InferenceSession, network: Network, source: 'file' | 'written'): DenseSession {
+  const output = (source === 'file' ? network.onnxOutput : undefined) ?? open.outputNames[0]!;
   return {
     source,
     async run(input) {
@@ -82,7 +83,7 @@ function session(open: InferenceSession, network: Network, source: 'file' | 'wri
       const started = performance.now();
       const outputs = await runModel(open, { [open.inputNames[0]!]: feed }, network.name);
       const ms = performance.now() - started;
-      return { output: toEngineTensor(outputs[open.outputNames[0]!]!, network.name), ms };
+      return { output: toEngineTensor(outputs[output]!, network.name), ms };
     },
     dispose: () => open.release(),
   };

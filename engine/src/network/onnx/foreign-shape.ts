@@ -2,7 +2,7 @@ import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { ForeignNode } from '../network.js';
 import { askShapes, isExtent } from './ask.js';
 import { Budget } from './budget.js';
-import { valueInfo } from './builder.js';
+import { type Domain, valueInfo } from './builder.js';
 import { ModelProtoSchema } from './generated/onnx_pb.js';
 import { type Graph, readGraph } from './graph.js';
 import { type Dims, inferShapes } from './infer.js';
@@ -27,6 +27,13 @@ function graphOf(node: ForeignNode): Graph {
 export function foreignOpset(node: ForeignNode): number {
   return Number(
     graphOf(node).opsets.find(({ domain }) => domain === '' || domain === 'ai.onnx')?.version ?? 1,
+  );
+}
+
+/** Sets of operators besides ONNX's own that a foreign node's operators belong to. */
+export function foreignDomains(node: ForeignNode): Domain[] {
+  return graphOf(node).opsets.flatMap(({ domain, version }) =>
+    domain === '' || domain === 'ai.onnx' ? [] : [{ domain, version }],
   );
 }
 

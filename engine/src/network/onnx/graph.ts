@@ -11,7 +11,7 @@ import type {
   ValueInfoProto,
 } from './generated/onnx_pb.js';
 import { denseTensor } from './sparse.js';
-import { checkTensor, ElementType, floatTensor, integerTensor, isFloatType } from './tensor.js';
+import { checkTensor, floatTensor, integerTensor } from './tensor.js';
 
 /** One operator of a graph. */
 export interface GraphNode {
@@ -133,7 +133,8 @@ export function stringOf(node: GraphNode, name: string, otherwise: string): stri
   return attribute ? new TextDecoder().decode(attribute.s) : otherwise;
 }
 
-function graphNode(proto: NodeProto): GraphNode {
+/** An operator as the graph holds it, its place not yet known. */
+export function graphNode(proto: NodeProto): GraphNode {
   const attributes = new Map(proto.attribute.map((attribute) => [attribute.name, attribute]));
   return {
     op: proto.opType,
@@ -224,40 +225,4 @@ function inOrder(nodes: readonly GraphNode[], source: string): GraphNode[] {
     node.position = position;
   });
   return ordered;
-}
-
-/** The image input of a graph: the one whose element type is a float and whose rank is four. */
-export function imageInput(graph: Graph): {
-  name: string;
-  channels: number | undefined;
-  height: number | undefined;
-  width: number | undefined;
-} {
-  const shown = (info: ValueInfoProto) => {
-    const tensor = info.type?.value.case === 'tensorType' ? info.type.value.value : undefined;
-    const dims = tensor?.shape?.dim.map(({ value }) =>
-      // Some exporters write -1 for an extent that is open.
-      value.case === 'dimValue' && value.value !== -1n ? Number(value.value) : undefined,
-    );
-    return { name: info.name, type: tensor?.elemType ?? ElementType.FLOAT, dims };
-  };
-  const inputs = graph.inputs.map(shown);
-  const images = inputs.filter(({ type, dims }) => isFloatType(type) && dims?.length === 4);
-  if (images.length !== 1 || inputs.length !== 1) {
-    const list = inputs.map(({ name, dims }) => `${name} [${dims?.map((d) => d ?? '?').join(', ') ?? '?'}]`);
-    throw new FoveaError(
-      'unsupported',
-      `${graph.source}: inputs ${list.join('; ') || '(none)'}; one float input [N, C, H, W] is accepted`,
-    );
-  }
-  const [, channels, height, width] = images[0]!.dims!;
-  for (const extent of [channels, height, width]) {
-    if (extent !== undefined && !(extent >= 1 && extent <= 65_536)) {
-      throw new FoveaError(
-        'bad-file',
-        `${graph.source}: input ${images[0]!.name} has extent ${extent}; 1 … 65536 is accepted`,
-      );
-    }
-  }
-  return { name: images[0]!.name, channels, height, width };
 }

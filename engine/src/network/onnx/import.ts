@@ -12,31 +12,37 @@ import { inlineFunctions } from './functions.js';
 import { fuse } from './fuse.js';
 import { spellOutFusedConvolutions } from './fused.js';
 import type { ModelProto } from './generated/onnx_pb.js';
-import { describeNode, type Graph, imageInput, readGraph } from './graph.js';
+import { describeNode, type Graph, readGraph } from './graph.js';
+import { withImageInput } from './image-input.js';
 import { beginInference } from './infer.js';
 import { findBlocks } from './residual.js';
-import { dimsOf, ElementType } from './tensor.js';
+import { ElementType } from './tensor.js';
 import { type Translation, translate } from './translate.js';
-
-/** Nominal side where the file leaves height and width open. */
-const defaultSide = 224;
 
 /**
  * Imports an ONNX model: batch norm folded, residual blocks found by structure, whatever the engine has no
  * node for kept as a foreign node.
  *
  * @param path path of the file, for external data and the dense baseline; undefined for bytes from memory
- * @throws FoveaError `bad-file` when the file is damaged, `unsupported` when its input is no image
+ * @param outputName the output to compute; the first when left out
+ * @throws FoveaError `bad-file` when the file is damaged, `unsupported` when its input is no image,
+ *   `unknown-name` when it has no such output
  */
-export async function importOnnx(bytes: Uint8Array, name: string, path?: string): Promise<Network> {
+export async function importOnnx(
+  bytes: Uint8Array,
+  name: string,
+  path?: string,
+  outputName?: string,
+): Promise<Network> {
   const source = path ?? name;
   const model = decodeModel(bytes, source);
   const externalBytes = await loadExternalData(model, source, path);
   const budget = new Budget(source, bytes.length + externalBytes);
   inlineFunctions(model, source);
   spellOutFusedConvolutions(model);
-  const graph = await foldConstants(readGraph(model, source, budget), budget);
-  const image = nominalImage(graph);
+  const folded = await foldConstants(readGraph(model, source, budget), budget);
+  const { graph, image } = withImageInput(folded);
+  const chosen = chooseOutput(graph, outputName);
   const producers = producersOf(graph);
   const inference = beginInference(
     graph.constants,
@@ -44,7 +50,7 @@ export async function importOnnx(bytes: Uint8Array, name: string, path?: string)
   );
   await inferAsking(graph, producers, graph.nodes, inference, budget);
   const translation = translate(graph, inference, image, budget);
-  const output = translation.resolve(graph.outputs[0]!);
+  const output = translation.resolve(chosen);
   const drafts = new DraftGraph(live(translation.drafts, output), new Set([output]));
   fuse(drafts, budget);
   findBlocks(drafts);
@@ -59,22 +65,19 @@ export async function importOnnx(bytes: Uint8Array, name: string, path?: string)
     output,
     ...(labels ? { labels } : {}),
     notes: [],
-    ...(path === undefined ? {} : { onnxPath: path }),
+    ...(path === undefined ? {} : { onnxPath: path, onnxOutput: chosen }),
   };
   await learnShapes(network, network.inputShape);
-  return { ...network, notes: notesOf(network, model, graph, drafts.all()) };
+  return { ...network, notes: notesOf(network, model, graph, chosen, drafts.all()) };
 }
 
-/** The image input with every open extent filled in. */
-function nominalImage(graph: Graph) {
-  const { name, channels, height, width } = imageInput(graph);
-  const firstWeight = graph.nodes.find((node) => node.op === 'Conv' && node.inputs[0] === name)?.inputs[1];
-  const weight = graph.constants.get(firstWeight ?? '');
-  const counted = channels ?? (weight && dimsOf(weight)[1]);
-  if (counted === undefined) {
-    throw new FoveaError('unsupported', `${graph.source}: input ${name} leaves its number of channels open`);
-  }
-  return { name, channels: counted, height: height ?? defaultSide, width: width ?? defaultSide };
+function chooseOutput({ outputs, source }: Graph, wanted: string | undefined): string {
+  if (wanted === undefined) return outputs[0]!;
+  if (outputs.includes(wanted)) return wanted;
+  throw new FoveaError(
+    'unknown-name',
+    `${source} has no output ${JSON.stringify(wanted)}; it has ${outputs.join(', ')}`,
+  );
 }
 
 /** Drafts that the output depends on: shape computations that nobody reads any more drop out. */
@@ -181,7 +184,13 @@ function labelsOf(model: ModelProto): string[] | undefined {
   return undefined;
 }
 
-function notesOf(network: Network, model: ModelProto, graph: Graph, drafts: readonly Draft[]): string[] {
+function notesOf(
+  network: Network,
+  model: ModelProto,
+  graph: Graph,
+  chosen: string,
+  drafts: readonly Draft[],
+): string[] {
   const notes: string[] = [];
   const foreign = network.nodes.filter((node) => node.kind === 'foreign');
   if (foreign.length > 0) {
@@ -201,7 +210,10 @@ function notesOf(network: Network, model: ModelProto, graph: Graph, drafts: read
   }
   if (types.has(ElementType.DOUBLE)) notes.push('double-precision weights are computed in float32');
   if (graph.outputs.length > 1) {
-    notes.push(`only the first of ${graph.outputs.length} outputs is computed: ${graph.outputs[0]}`);
+    const others = graph.outputs.filter((name) => name !== chosen);
+    notes.push(
+      `of ${graph.outputs.length} outputs ${chosen} is computed; there are also ${others.join(', ')}`,
+    );
   }
   return notes;
 }
