@@ -18,6 +18,11 @@ export interface PreprocessOptions {
   /** Per channel, of values from 0 to 1; default ImageNet's. */
   readonly mean?: readonly [number, number, number];
   readonly deviation?: readonly [number, number, number];
+  /**
+   * 1 for a network of grey images: their luma (ITU-R BT.601), normalised by the averages of the three channels'
+   * statistics. Default 3.
+   */
+  readonly channels?: 1 | 3;
 }
 
 /** Statistics of ImageNet's training images, which torchvision's networks are trained with. */
@@ -26,7 +31,7 @@ export const imageNetDeviation = [0.229, 0.224, 0.225] as const;
 
 /**
  * Scales (bilinear, antialiased), crops and normalises images: `(value / 255 − mean) / deviation`.
- * @returns `[images, height, width, 3]`
+ * @returns `[images, height, width, channels]`
  * @throws FoveaError `bad-argument` for options out of range, `bad-shape` without images
  */
 export async function preprocess(
@@ -38,6 +43,7 @@ export async function preprocess(
     cropFraction = 224 / 256,
     mean = imageNetMean,
     deviation = imageNetDeviation,
+    channels = 3,
   }: PreprocessOptions,
 ): Promise<Tensor> {
   const list = 'data' in images ? [images] : images;
@@ -56,16 +62,28 @@ export async function preprocess(
   if (deviation.some((value) => !(value > 0))) {
     throw new FoveaError('bad-argument', `deviation [${deviation.join(', ')}]: numbers above 0 are accepted`);
   }
-  const tensor = Tensor.zeros([list.length, height, width, 3]);
-  const plane = height * width * 3;
+  const tensor = Tensor.zeros([list.length, height, width, channels]);
+  const plane = height * width * channels;
+  const [means, deviations] = channels === 1 ? [[average(mean)], [average(deviation)]] : [mean, deviation];
   for (const [n, image] of list.entries()) {
-    const pixels = await scaled(image, height, width, fit, cropFraction);
+    const rgb = await scaled(image, height, width, fit, cropFraction);
+    const pixels = channels === 1 ? lumaOf(rgb) : rgb;
     for (let i = 0; i < plane; i++) {
-      const c = i % 3;
-      tensor.data[n * plane + i] = (pixels[i]! / 255 - mean[c]!) / deviation[c]!;
+      const c = i % channels;
+      tensor.data[n * plane + i] = (pixels[i]! / 255 - means[c]!) / deviations[c]!;
     }
   }
   return tensor;
+}
+
+const average = ([a, b, c]: readonly [number, number, number]) => (a + b + c) / 3;
+
+/** One value per pixel, weighted as ITU-R BT.601 says. */
+function lumaOf(rgb: Uint8Array): Float32Array {
+  return Float32Array.from(
+    { length: rgb.length / 3 },
+    (_, i) => 0.299 * rgb[3 * i]! + 0.587 * rgb[3 * i + 1]! + 0.114 * rgb[3 * i + 2]!,
+  );
 }
 
 /** `height · width · 3` bytes. */

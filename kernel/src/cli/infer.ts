@@ -40,7 +40,7 @@ export function register(program: Command): void {
     .command('infer')
     .description('Run a network adaptively; report classes, masks and where the time went.')
     .argument('<model>', MODEL_HELP)
-    .requiredOption('--input <file>', '.safetensors with `input` (N, C, H, W, normalised), or a PNG or JPEG')
+    .requiredOption('--input <file>', '.safetensors with `input` (N, C, H, W, normalised), or an image')
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option(...OUTPUT_NAME)
     .option(

@@ -11,7 +11,7 @@ import {
 } from '@fovea/engine';
 
 /**
- * The images of a file: `input` of a `.safetensors` file, taken as it is, or a PNG or JPEG, scaled, cropped and
+ * The images of a file: `input` of a `.safetensors` file, taken as it is, or an image, scaled, cropped and
  * normalised as torchvision's networks expect.
  *
  * @throws FoveaError `io` when it cannot be read, `bad-file` when it is damaged, `bad-shape` when `input` is
@@ -20,8 +20,9 @@ import {
 export async function readInput(path: string, network: Network): Promise<Tensor> {
   const bytes = await readFileBytes(path);
   if (looksLikeImage(bytes)) {
-    const { height, width } = network.inputShape;
-    return preprocess(await decodeImage(bytes, path), { height, width });
+    const { channels, height, width } = network.inputShape;
+    const image = await decodeImage(bytes, path);
+    return preprocess(image, { height, width, channels: channels === 1 ? 1 : 3 });
   }
   const file = parseSafetensors(bytes, path);
   const stored = file.tensors.get('input');

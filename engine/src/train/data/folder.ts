@@ -2,9 +2,9 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
 import { FoveaError } from '../../errors.js';
+import { imageFileName } from '../../image/decode.js';
 import type { Dataset } from './dataset.js';
 
-const imageName = /\.(png|jpe?g|webp)$/i;
 /** Larger pictures are refused before they are unpacked. */
 const mostPixels = 100_000_000;
 
@@ -43,7 +43,7 @@ export async function readImageFolder(
     const entries = await list(path.join(folder, name));
     for (const file of entries
       .map((entry) => entry.name)
-      .filter((file) => imageName.test(file))
+      .filter((file) => imageFileName.test(file))
       .sort()) {
       if (signal?.aborted) throw new FoveaError('aborted', `reading ${folder} was aborted`);
       try {
