@@ -4,7 +4,8 @@ import type { BlockLowering } from './block-lowering.js';
 import { mask } from './mask.js';
 import { lowerNextPool, poolsBehindAdd } from './next-pool.js';
 import { beginPooledConv1 } from './pool.js';
-import { beforeInBranch, type PrimitiveRecord } from './primitive.js';
+import { beforeInBranch } from './primitive.js';
+import type { PrimitiveRecord } from './record.js';
 import { readsAhead, readsRows } from './stream.js';
 
 const convolutionName = (layer: number) => `conv${layer + 1}` as 'conv1' | 'conv2' | 'conv3';

@@ -7,7 +7,6 @@ import {
   type Mask,
   type Masker,
   type Network,
-  parseGranularity,
   parseSafetensors,
   type RunResult,
   run,
@@ -20,55 +19,47 @@ import type { Command } from 'commander';
 import { readInput } from './input.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseInteger, parseRate, printJson } from './parse.js';
+import { addPreprocessing, type PreprocessingOptions } from './preprocessing.js';
+import { addRunning, checkMaskOptions, parseRunning, type RunningOptions } from './running.js';
 
-interface InferOptions {
+interface InferOptions extends PreprocessingOptions, RunningOptions {
   readonly input: string;
   readonly config?: string;
-  readonly granularity?: string;
   readonly masker?: string;
   readonly rate?: string;
   readonly seed?: string;
-  readonly strategy?: string;
-  readonly backend?: string;
-  readonly threads?: string;
   readonly output?: string;
   readonly json?: boolean;
 }
 
 /** `fovea infer`: runs a network adaptively on a file and says where it computed and how long it took. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('infer')
     .description('Run a network adaptively; report classes, masks and where the time went.')
     .argument('<model>', MODEL_HELP)
-    .requiredOption('--input <file>', '.safetensors with `input` (N, C, H, W, normalised), or a PNG or JPEG')
+    .requiredOption('--input <file>', '.safetensors with `input` (N, C, H, W, normalised), or a PNG or JPEG');
+  addPreprocessing(command)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option(
-      '--granularity <S>',
-      'S: one, per stage or per block, separated by commas; "whole" is the whole map',
-    )
-    .option(
       '--masker <name>',
-      'learned, saliency, random, or fixed:FILE (.safetensors with mask.0, mask.1, …)',
+      'learned, saliency, random, or fixed:FILE (.safetensors with mask.0, mask.1, …) (default: learned where the network has it)',
     )
     .option('--rate <r>', 'activation rate for saliency and random, 0 to 1 (default: 0.5)')
-    .option('--seed <n>', 'seed for random masks (default: 1)')
-    .option('--strategy <name>', 'dense, unfused, lasnet, streamed or auto (default: streamed)')
-    .option('--backend <name>', 'native, onnx or reference (default: the fastest here)')
-    .option('--threads <n>', 'compute threads (default: all cores)')
+    .option('--seed <n>', 'seed for random masks (default: 1)');
+  addRunning(command)
     .option('--output <file>', 'write logits and masks to this .safetensors file')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: InferOptions) => {
       const network = await openModel(model, options.config);
-      const input = await readInput(options.input, network);
+      const input = await readInput(options.input, network, options);
+      const masker = options.masker === undefined ? undefined : await parseMasker(options.masker, network);
+      checkMaskOptions(network, masker, options);
       const result = await run(network, input, {
-        ...(options.granularity === undefined ? {} : { granularity: parseGranularity(options.granularity) }),
-        ...(options.masker === undefined ? {} : { masker: await parseMasker(options.masker, network) }),
+        ...parseRunning(options),
+        ...(masker === undefined ? {} : { masker }),
         ...(options.rate === undefined ? {} : { rate: parseRate('--rate', options.rate) }),
         ...(options.seed === undefined ? {} : { seed: parseInteger('--seed', options.seed, 0) }),
-        ...(options.strategy === undefined ? {} : { strategy: options.strategy }),
-        ...(options.backend === undefined ? {} : { backend: options.backend }),
-        ...(options.threads === undefined ? {} : { threads: parseInteger('--threads', options.threads) }),
       });
       if (options.output !== undefined) await save(options.output, result);
       if (options.json) printJson(asDocument(network, result));

@@ -29,14 +29,14 @@ export function register(program: Command): void {
 
 /**
  * Reads `224` or `160x224` (height first).
- * @throws FoveaError `bad-argument` for anything else
+ * @throws FoveaError `bad-argument` for anything else, naming the option
  */
-export function parseInputSize(text: string): { height: number; width: number } {
+export function parseInputSize(text: string, option = '--input-size'): { height: number; width: number } {
   const match = /^([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?$/.exec(text);
   if (!match) {
     throw new FoveaError(
       'bad-argument',
-      `--input-size ${text}: a side (224) or HEIGHTxWIDTH (160x224) is accepted`,
+      `${option} ${text}: a side (224) or HEIGHTxWIDTH (160x224) is accepted`,
     );
   }
   return { height: Number(match[1]), width: Number(match[2] ?? match[1]) };

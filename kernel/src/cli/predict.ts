@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import {
+  checkExcitation,
   checkRate,
   costModels,
   deviceNames,
@@ -15,6 +16,7 @@ import type { Command } from 'commander';
 import { parseInputSize } from './inspect.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseInteger, parseRates, printJson } from './parse.js';
+import { EXCITATION } from './running.js';
 
 interface PredictCommandOptions {
   readonly device?: string;
@@ -51,7 +53,7 @@ export function register(program: Command): void {
     .option('--batch <n>', "images at once (default: the device's nominal batch)")
     .option('--threads <n>', 'threads of a CPU (default: all its cores)')
     .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
-    .option('--excitation <mode>', 'squeeze-and-excitation pools exact or active pixels (default: exact)')
+    .option(...EXCITATION)
     .option('--config <file>', "a checkpoint's JSON configuration (default: the .json beside it)")
     .option('--rows <file>', 'recompute every row and network total of this JSON table instead')
     .option('--json', 'print one JSON document and nothing else')
@@ -78,9 +80,6 @@ function predictOptions(options: PredictCommandOptions, device: string): Predict
   if (!(costModels as readonly string[]).includes(model)) {
     throw new FoveaError('unknown-name', `--model ${model}: ${costModels.join(' or ')} is accepted`);
   }
-  if (excitation !== undefined && excitation !== 'exact' && excitation !== 'active') {
-    throw new FoveaError('bad-argument', `--excitation ${excitation}: exact or active is accepted`);
-  }
   const rates = rate === undefined ? undefined : parseRates('--rate', rate).map(checkRate);
   return {
     device,
@@ -91,7 +90,7 @@ function predictOptions(options: PredictCommandOptions, device: string): Predict
     ...(batch === undefined ? {} : { batch: parseInteger('--batch', batch) }),
     ...(threads === undefined ? {} : { threads: parseInteger('--threads', threads) }),
     ...(inputSize === undefined ? {} : parseInputSize(inputSize)),
-    ...(excitation === undefined ? {} : { excitation }),
+    ...(excitation === undefined ? {} : { excitation: checkExcitation(excitation, '--excitation') }),
   };
 }
 

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import {
   blocksOf,
   builtNetwork,
+  decodeImage,
+  defaultMasker,
   defaultThreads,
   deviceNames,
   FoveaError,
@@ -10,12 +12,13 @@ import {
   type Network,
   networkShapes,
   readCalibration,
+  scaleImage,
   shippedModelNames,
   shippedModelPath,
   stageCount,
   strategyNames,
 } from '@fovea/engine';
-import sharp, { type Sharp } from 'sharp';
+import sharp from 'sharp';
 import { drawSample, type NetworkImage, readImage, sampleImage, sampleImageNames } from './images.js';
 import type { LiveCatalogue, LiveState } from './live.js';
 
@@ -173,8 +176,7 @@ export class LiveLibrary {
     return Promise.all(
       sampleImageNames.map(async (name) => {
         const { pixels, size } = drawSample(name, thumbnailSide);
-        const raw = { width: size, height: size, channels: 3 } as const;
-        return { name, png: await thumbnail(sharp(pixels, { raw })) };
+        return { name, png: await thumbnail(pixels, size) };
       }),
     );
   }
@@ -191,10 +193,9 @@ export class LiveLibrary {
         try {
           const path = join(this.#directory, name);
           if ((await stat(path)).size > largestPictureBytes) return [];
-          const cropped = sharp(await readFile(path))
-            .rotate()
-            .resize(thumbnailSide, thumbnailSide, { fit: 'cover' });
-          return [{ name, png: await thumbnail(cropped) }];
+          const image = await decodeImage(await readFile(path), name);
+          const cropped = await scaleImage(image, { height: thumbnailSide, width: thumbnailSide });
+          return [{ name, png: await thumbnail(cropped, thumbnailSide) }];
         } catch {
           return [];
         }
@@ -204,8 +205,9 @@ export class LiveLibrary {
   }
 }
 
-/** A small PNG as base64; a palette is enough to choose and paint by. */
-async function thumbnail(image: Sharp): Promise<string> {
+/** A square's bytes as a PNG in base64; a palette is enough to choose and paint by. */
+async function thumbnail(pixels: Uint8Array, side: number): Promise<string> {
+  const image = sharp(pixels, { raw: { width: side, height: side, channels: 3 } });
   return (await image.png({ palette: true }).toBuffer()).toString('base64');
 }
 
@@ -224,7 +226,7 @@ function describeEntry(name: string, network: Network): Entry & { granularity: r
   return {
     name,
     stages: maps.length,
-    learned: blocks.some((block) => block.masker) && blocks.every((block) => !block.adaptive || block.masker),
+    learned: defaultMasker(network) === 'learned',
     maps,
     granularity: maps.map((map, stage) => {
       const trained = last[stage]?.granularity;
