@@ -1,8 +1,9 @@
 import { describeNetwork, FoveaError, type NetworkDescription, type NodeDescription } from '@fovea/engine';
 import type { Command } from 'commander';
-import { MODEL_HELP, openModel } from './model.js';
+import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
 
 interface InspectOptions {
+  readonly outputName?: string;
   readonly config?: string;
   readonly json?: boolean;
   readonly inputSize?: string;
@@ -18,10 +19,11 @@ export function register(program: Command): void {
     .argument('<model>', MODEL_HELP)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
+    .option(...OUTPUT_NAME)
     .option('--json', 'print one JSON document and nothing else')
-    .action(async (model: string, { config, json, inputSize }: InspectOptions) => {
+    .action(async (model: string, { config, json, inputSize, outputName }: InspectOptions) => {
       const size = inputSize === undefined ? {} : parseInputSize(inputSize);
-      const network = await openModel(model, config);
+      const network = await openModel(model, config, { ...size, output: outputName });
       const description = describeNetwork(network, size);
       process.stdout.write(json ? `${JSON.stringify(description, undefined, 2)}\n` : asText(description));
     });
