@@ -148,6 +148,7 @@ export function wholeNetwork(
         stride: position === 0 && (stage > 0 || !pool) ? 2 : 1,
         kernel: 3,
         dilation: 1,
+        shift: 0,
         granularity: granularity[stage]!,
         dense: false,
       }),

@@ -210,7 +210,7 @@ async function runOne(
 function judge(
   test: Case,
   { batch }: RunCase,
-  { output, masks }: RunResult,
+  { output, masks, profile }: RunResult,
   expected: Expected,
   counts: { cells: number; unclear: number; worst: number },
 ): { kind: 'masks' | 'output'; message: string } | undefined {
@@ -244,6 +244,14 @@ function judge(
       };
     }
     if (unclear > 0) return undefined;
+    const rate = profile.blocks.find((entry) => entry.block === block)?.rate;
+    const wantedRate = activeFraction(mask, batch);
+    if (!(Math.abs((rate ?? Number.NaN) - wantedRate) < 1e-9)) {
+      return {
+        kind: 'masks',
+        message: `block ${block} is said to have a rate of ${rate}, not ${wantedRate}`,
+      };
+    }
   }
   const error = outputError(output, batch, expected.output);
   if (!(error <= TOLERANCE)) {
@@ -251,6 +259,29 @@ function judge(
   }
   counts.worst = Math.max(counts.worst, error);
   return undefined;
+}
+
+/** Fraction of a map's pixels that lie in active cells, over the pictures of a batch. */
+function activeFraction(
+  { rows, columns, height, width, cells }: OracleMask,
+  batch: readonly number[],
+): number {
+  const pixelsAlong = (size: number, count: number) => {
+    const pixels = new Array<number>(count).fill(0);
+    for (let i = 0; i < size; i++) pixels[Math.floor((i * count) / size)]!++;
+    return pixels;
+  };
+  const [down, across] = [pixelsAlong(height, rows), pixelsAlong(width, columns)];
+  let active = 0;
+  for (const picture of batch) {
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        const cell = (picture * rows + row) * columns + column;
+        active += cells[cell]! * down[row]! * across[column]!;
+      }
+    }
+  }
+  return active / (batch.length * height * width);
 }
 
 /** Largest difference over the largest expected value of the same picture, of all pictures the largest. */

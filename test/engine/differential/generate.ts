@@ -84,6 +84,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
         stridesFirst: family.kind === 'bottleneck' && coin(0.1),
         kernel,
         dilation: coin(0.05) ? 2 : 1,
+        shift: coin(0.06) ? pick([-1, 1]) : 0,
         groups,
         squeeze,
         squeezesLast: family.squeezesLast ?? false,
