@@ -101,3 +101,11 @@ export function maskStatistics(
   });
   return { rate: activeFraction(active), dilatedRate: first === 'all' ? 1 : activeFraction(first!) };
 }
+
+/** Number of pixels of a region; `'all'` is the whole map. */
+export function regionPixels(region: Region, batch: number, map: { height: number; width: number }): number {
+  if (region === 'all') return batch * map.height * map.width;
+  let pixels = 0;
+  for (const pixel of region) pixels += pixel;
+  return pixels;
+}

@@ -1,7 +1,8 @@
 import type { Owner, ProgramMap, ProgramRegion } from '../program/program.js';
 import type { BlockLowering } from './block-lowering.js';
 import { lowerNextPool, poolsBehindAdd } from './next-pool.js';
-import { branchPrimitives, type Primitive, type PrimitiveRecord } from './primitive.js';
+import { branchPrimitives, type Primitive } from './primitive.js';
+import type { PrimitiveRecord } from './record.js';
 
 export const add: PrimitiveRecord = {
   description: 'residual add and activation',

@@ -4,7 +4,8 @@ import type { BlockLowering } from './block-lowering.js';
 import { mask } from './mask.js';
 import { lowerNextPool, poolsBehindAdd } from './next-pool.js';
 import { beginPooledConv1 } from './pool.js';
-import { beforeInBranch, type PrimitiveRecord } from './primitive.js';
+import { beforeInBranch } from './primitive.js';
+import type { PrimitiveRecord } from './record.js';
 import { readsAhead, readsRows } from './stream.js';
 
 const convolutionName = (layer: number) => `conv${layer + 1}` as 'conv1' | 'conv2' | 'conv3';
@@ -74,6 +75,7 @@ function beginStream(lowering: BlockLowering, layer: number, pools: boolean): vo
     last + 1 < branch.length &&
     squeezeExcitation?.after !== last &&
     lowering.together(convolutionName(layer), convolutionName(last + 1)) &&
+    !readsRows(branch[last + 1]!) &&
     !projectsBetween(lowering, layer, last + 1)
   ) {
     last++;

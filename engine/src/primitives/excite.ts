@@ -1,6 +1,6 @@
 import { isPointwise } from '../network/shapes.js';
-import type { PrimitiveRecord } from './primitive.js';
 import { beforeInBranch } from './primitive.js';
+import type { PrimitiveRecord } from './record.js';
 
 export const excite: PrimitiveRecord = {
   description: 'squeeze-and-excitation: pool, two linear layers and a scale for each channel',

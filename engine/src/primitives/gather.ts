@@ -1,6 +1,7 @@
 import type { Convolution } from '../network/network.js';
 import type { ProgramMask } from '../program/program.js';
-import { layerOf, type PrimitiveRecord } from './primitive.js';
+import { layerOf } from './primitive.js';
+import type { PrimitiveRecord } from './record.js';
 import { readsRows } from './stream.js';
 
 export const gather: PrimitiveRecord = {

@@ -1,4 +1,4 @@
-import type { PrimitiveRecord } from './primitive.js';
+import type { PrimitiveRecord } from './record.js';
 
 export const index: PrimitiveRecord = {
   description: 'from mask to lists of active and dilated pixels',

@@ -1,4 +1,4 @@
-import type { PrimitiveRecord } from './primitive.js';
+import type { PrimitiveRecord } from './record.js';
 
 export const mask: PrimitiveRecord = {
   description: "the masker's decision for every cell of the grid",

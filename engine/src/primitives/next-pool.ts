@@ -1,7 +1,7 @@
 import type { ProgramMap } from '../program/program.js';
 import type { BlockLowering } from './block-lowering.js';
 import type { AdaptiveBlock } from './network-lowering.js';
-import type { PrimitiveRecord } from './primitive.js';
+import type { PrimitiveRecord } from './record.js';
 
 export const nextPool: PrimitiveRecord = {
   description: "the next block's pool, taken from values that this pass has just written",

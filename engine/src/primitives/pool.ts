@@ -1,5 +1,5 @@
 import type { BlockLowering } from './block-lowering.js';
-import type { PrimitiveRecord } from './primitive.js';
+import type { PrimitiveRecord } from './record.js';
 import { readsRows } from './stream.js';
 
 export const pool: PrimitiveRecord = {

@@ -1,4 +1,4 @@
-import type { PrimitiveRecord } from './primitive.js';
+import type { PrimitiveRecord } from './record.js';
 
 export const projection: PrimitiveRecord = {
   description: "the shortcut's convolution, everywhere",

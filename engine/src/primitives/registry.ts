@@ -6,8 +6,9 @@ import { index } from './index-lists.js';
 import { mask } from './mask.js';
 import { nextPool } from './next-pool.js';
 import { pool } from './pool.js';
-import type { Primitive, PrimitiveRecord } from './primitive.js';
+import type { Primitive } from './primitive.js';
 import { projection } from './projection.js';
+import type { PrimitiveRecord } from './record.js';
 import { scatter } from './scatter.js';
 
 /** Every primitive, in the order in which plans mostly have them. */

@@ -1,5 +1,5 @@
-import type { PrimitiveRecord } from './primitive.js';
 import { branchPrimitives } from './primitive.js';
+import type { PrimitiveRecord } from './record.js';
 
 export const scatter: PrimitiveRecord = {
   description: 'packed rows written back to a map',

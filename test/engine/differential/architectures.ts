@@ -100,6 +100,33 @@ export const FAMILIES: readonly Family[] = [
   },
   {
     ...resnet,
+    kind: 'single',
+    stages: [
+      { width: 1, channels: 64, squeeze: 8 },
+      { width: 1, channels: 96 },
+    ],
+  },
+  // So narrow that their spatial convolutions read whole rows at once.
+  {
+    ...resnet,
+    kind: 'bottleneck',
+    stem: 8,
+    stages: [
+      { width: 4, channels: 16 },
+      { width: 3, channels: 24 },
+    ],
+  },
+  {
+    ...resnet,
+    kind: 'basic',
+    stem: 4,
+    stages: [
+      { width: 4, channels: 4 },
+      { width: 2, channels: 3 },
+    ],
+  },
+  {
+    ...resnet,
     kind: 'basic',
     stem: 20,
     stages: [
@@ -123,6 +150,7 @@ export function wholeNetwork(
       { length: counts[stage]! },
       (_, position): BlockCase => ({
         ...{ kind, width, channels, groups, squeeze, squeezesLast, inner, outer, masker, rate },
+        stridesFirst: false,
         stride: position === 0 && (stage > 0 || !pool) ? 2 : 1,
         kernel: 3,
         dilation: 1,

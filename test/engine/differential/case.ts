@@ -30,12 +30,15 @@ export interface StemCase {
 }
 
 export interface BlockCase {
-  readonly kind: 'basic' | 'bottleneck' | 'inverted';
+  /** `single` has one convolution. */
+  readonly kind: 'single' | 'basic' | 'bottleneck' | 'inverted';
   /** Channels between the convolutions. */
   readonly width: number;
   /** Output channels. */
   readonly channels: number;
   readonly stride: number;
+  /** Whether the stride is conv1's though it is not the spatial one. */
+  readonly stridesFirst: boolean;
   /** Of the spatial convolutions, odd. */
   readonly kernel: number;
   readonly dilation: number;

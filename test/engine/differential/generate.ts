@@ -67,6 +67,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
         width: inside,
         channels,
         stride: position === 0 && (stage > first || coin(0.4)) ? 2 : 1,
+        stridesFirst: family.kind === 'bottleneck' && coin(0.1),
         kernel,
         dilation: coin(0.05) ? 2 : 1,
         groups,
@@ -167,9 +168,11 @@ export function multiplyAdds(test: Case): number {
     shrink(stride);
     const after = height * width;
     total +=
-      kind === 'basic'
-        ? after * kernel ** 2 * inside * (inChannels + channels)
-        : before * inChannels * inside + after * inside * ((inside / groups) * kernel ** 2 + channels);
+      kind === 'single'
+        ? after * kernel ** 2 * inChannels * channels
+        : kind === 'basic'
+          ? after * kernel ** 2 * inside * (inChannels + channels)
+          : before * inChannels * inside + after * inside * ((inside / groups) * kernel ** 2 + channels);
     if (isAdaptive(block, inChannels) && (stride > 1 || channels !== inChannels))
       total += after * inChannels * channels;
   });

@@ -17,6 +17,17 @@ import type { OracleDecision, Pooled } from './oracle.js';
  */
 export const ROUNDING = 2 ** -18;
 
+/**
+ * The cells that a masker of the engine's places without a look at the network's values: drawn, not computed, so that
+ * there is nothing to know better.
+ */
+export function placedBy(masker: Masker): (pooled: Pooled) => OracleDecision {
+  return ({ block, batch, rows, columns }) => {
+    const question = { block, batch, rows, columns } as MaskerContext;
+    return masker.decide(question) as OracleDecision;
+  };
+}
+
 /** The maskers of a case: what the oracle decides by, and the same for the engine. */
 export interface CaseMaskers {
   /** The oracle's decision. The first for a block also settles its threshold, in the widest gap near its rate. */
@@ -127,9 +138,7 @@ export function maskersOf(test: Case): CaseMaskers {
           return { cells };
         }
         case 'random': {
-          // Where the cells are is drawn, not computed: there is nothing to know better.
-          const question = { block, batch, rows, columns } as MaskerContext;
-          return random[block.index]!.decide(question) as OracleDecision;
+          return placedBy(random[block.index]!)(pooled);
         }
       }
     },

@@ -116,43 +116,60 @@ function blockOf(
   index: number,
   convolution: (name: string, inChannels: number, outChannels: number, layer: Layer) => Convolution,
 ): Block {
-  const { kind, width, channels, stride, kernel, dilation, groups, squeeze, squeezesLast, inner, outer } =
-    test.blocks[index]!;
+  const {
+    kind,
+    width,
+    channels,
+    stride,
+    stridesFirst,
+    kernel,
+    dilation,
+    groups,
+    squeeze,
+    squeezesLast,
+    inner,
+    outer,
+  } = test.blocks[index]!;
   const inChannels = inputChannels(test, index);
   const name = `block ${index}`;
   const spatial = { kernel, dilation };
   const last = { gain: 0.4 };
-  const branch =
-    kind === 'basic'
-      ? [
-          convolution(`${name} conv1`, inChannels, width, { ...spatial, stride, activation: inner }),
-          convolution(`${name} conv2`, width, channels, { ...spatial, ...last }),
-        ]
-      : [
-          convolution(`${name} conv1`, inChannels, width, { activation: inner }),
-          convolution(`${name} conv2`, width, width, {
-            ...spatial,
-            stride,
-            groups: kind === 'inverted' ? width : groups,
-            activation: inner,
-          }),
-          convolution(`${name} conv3`, width, channels, last),
-        ];
+  const layer = (position: number, from: number, to: number, options: Layer) =>
+    convolution(`${name} conv${position}`, from, to, options);
+  const branches = {
+    single: () => [layer(1, inChannels, channels, { ...spatial, stride, ...last })],
+    basic: () => [
+      layer(1, inChannels, width, { ...spatial, stride, activation: inner }),
+      layer(2, width, channels, { ...spatial, ...last }),
+    ],
+    bottleneck: () => [
+      layer(1, inChannels, width, { stride: stridesFirst ? stride : 1, activation: inner }),
+      layer(2, width, width, {
+        ...spatial,
+        stride: stridesFirst ? 1 : stride,
+        groups: kind === 'inverted' ? width : groups,
+        activation: inner,
+      }),
+      layer(3, width, channels, last),
+    ],
+  };
+  const branch = branches[kind === 'inverted' ? 'bottleneck' : kind]();
   const next = uniform(seedOf(test, `${name} masker`));
-  const squeezes = squeezesLast ? channels : width;
+  const squeezesBehind = squeezesLast || branch.length === 1;
+  const squeezes = squeezesBehind ? channels : width;
   const projects = kind !== 'inverted' && (stride > 1 || channels !== inChannels);
   return {
     index,
     stage: index,
     name,
-    kind,
+    kind: kind === 'single' ? 'residual' : kind,
     branch,
     activation: outer,
     adaptive: isAdaptive(test.blocks[index]!, inChannels),
     ...(squeeze > 0
       ? {
           squeezeExcitation: {
-            after: branch.length - (squeezesLast ? 1 : 2),
+            after: branch.length - (squeezesBehind ? 1 : 2),
             reduce: convolution(`${name} reduce`, squeezes, squeeze, { activation: 'relu' }),
             expand: convolution(`${name} expand`, squeeze, squeezes, {
               activation: inner === 'hardswish' ? 'hardsigmoid' : 'sigmoid',

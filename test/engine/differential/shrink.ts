@@ -127,6 +127,7 @@ function* simplerBlock(test: Case, index: number): Generator<Case> {
     dilation: 1,
     groups: 1,
     stride: 1,
+    stridesFirst: false,
     dense: false,
     masker: 'fixed',
   };

@@ -3,12 +3,22 @@ import type { BlockCase, Case } from './case.js';
 import { check } from './check.js';
 
 const block: BlockCase = {
-  ...{ kind: 'bottleneck', width: 6, channels: 10, stride: 1, kernel: 3, dilation: 1, groups: 1 },
+  ...{
+    kind: 'bottleneck',
+    width: 6,
+    channels: 10,
+    stride: 1,
+    stridesFirst: false,
+    kernel: 3,
+    dilation: 1,
+    groups: 1,
+  },
   ...{ squeeze: 0, squeezesLast: false, inner: 'relu', outer: 'relu' },
   ...{ granularity: 3, masker: 'learned', rate: 0.5, dense: false },
 };
 const basic: BlockCase = { ...block, kind: 'basic' };
 const squeezed: BlockCase = { ...block, squeeze: 3 };
+const narrow: BlockCase = { ...block, width: 4 };
 const dense: BlockCase = { ...block, dense: true };
 
 /** Groups that a user may write though no strategy does, and that once computed something else or nothing. */
@@ -22,6 +32,8 @@ const plans: readonly { readonly blocks: readonly BlockCase[]; readonly plan: re
     plan: ['conv1 conv2 projection conv3 add', 'pool | mask | index | conv1 conv2 conv3 add'],
   },
   { blocks: [block], plan: ['pool | mask | index | conv1 projection conv2 conv3 add'] },
+  // A convolution of few channels, which does not stream, behind one that does.
+  { blocks: [narrow], plan: ['pool | mask | index | projection | conv1 conv2 conv3 add'] },
   // A gather that no convolution reads.
   {
     blocks: [squeezed],

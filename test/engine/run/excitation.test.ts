@@ -51,7 +51,7 @@ describe.each(backends)('squeeze-and-excitation on backend $name', ({ name: back
         [1, 3],
       ] as const) {
         const masker = randomMasker(rate, 5);
-        const expected = denseThenMask(network, images, masker, granularity);
+        const expected = await denseThenMask(network, images, masker, granularity);
         for (const strategy of strategies) {
           const { output, masks, profile } = await run(network, images, {
             ...{ backend, strategy, masker, granularity, threads: 2 },
@@ -95,7 +95,7 @@ describe.each(backends)('squeeze-and-excitation on backend $name', ({ name: back
     const masker = randomMasker(0.4, 2);
     for (const strategy of strategies) {
       const half = await run(network, input, { backend, strategy, masker, granularity: 2 });
-      const oracle = denseThenMask(network, input, masker, 2);
+      const oracle = await denseThenMask(network, input, masker, 2);
       expect(relativeError(half.output.data, oracle.logits), strategy).toBeLessThan(1e-4);
     }
   });
@@ -121,13 +121,13 @@ describe('a branch of one convolution', () => {
       const network = smallNetwork({ kind: 'single', strides: [1, 1, 2, 1] });
       const images = randomImages(network, 2);
       const masker = randomMasker(0.4, 3);
-      const expected = denseThenMask(network, images, masker, 2);
+      const expected = await denseThenMask(network, images, masker, 2);
       for (const strategy of strategies) {
         const { output } = await run(network, images, { backend, strategy, masker, granularity: 2 });
         expect(relativeError(output.data, expected.logits), strategy).toBeLessThan(1e-5);
       }
       const dense = await run(network, images, { backend, strategy: 'dense' });
-      const everywhere = denseThenMask(network, images, randomMasker(1), 2);
+      const everywhere = await denseThenMask(network, images, randomMasker(1), 2);
       expect(relativeError(dense.output.data, everywhere.logits)).toBeLessThan(1e-5);
     },
   );
