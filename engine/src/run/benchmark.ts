@@ -3,7 +3,7 @@ import { FoveaError } from '../errors.js';
 import type { Excitation } from '../mask/excitation.js';
 import { checkRate } from '../mask/rate.js';
 import type { Network } from '../network/network.js';
-import { type Granularity, resolveGranularity } from '../plan/granularity.js';
+import type { Granularity } from '../plan/granularity.js';
 import type { Profile } from '../profile.js';
 import { Random } from '../random.js';
 import { Tensor } from '../tensor.js';
@@ -62,7 +62,7 @@ export interface Benchmark {
   readonly model: string;
   readonly threads: number;
   readonly batch: number;
-  /** S per block. */
+  /** S per block; that of the whole map is its larger side. */
   readonly granularity: readonly number[];
   readonly strategy: string;
   readonly masker: 'learned' | 'saliency' | 'random';
@@ -100,9 +100,10 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
   const input = inputOf(network, options);
   const [batch, height, width] = input.shape;
   const threads = options.threads ?? defaultThreads();
-  const granularity = resolveGranularity(network, options.granularity);
+  const { granularity } = options;
   const common: NetworkRunOptions = {
-    ...{ granularity, threads, masker, strategy },
+    ...{ threads, masker, strategy },
+    ...(granularity === undefined ? {} : { granularity }),
     ...(options.excitation === undefined ? {} : { excitation: options.excitation }),
     ...(options.backend === undefined ? {} : { backend: options.backend }),
     ...(signal ? { signal } : {}),
@@ -118,11 +119,13 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
     while (performance.now() - warming < WARM_UP_MS) await timeBoth(network, input, dense, first);
     const rows: BenchmarkRow[] = [];
     let [source, checkedAgainst] = ['', ''];
+    let sides: readonly number[] = [];
     for (const [position, setting] of settings.entries()) {
       const checked = await checkSetting(network, input, setting);
       const { profile, outputError } = checked;
       ({ source } = profile);
       checkedAgainst = checked.against;
+      sides = checked.sides;
       const denseMs: number[] = [];
       const engineMs: number[] = [];
       for (let i = -WARM_UP; i < runs; i++) {
@@ -151,7 +154,7 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
       model: network.name,
       threads,
       batch,
-      granularity,
+      granularity: sides,
       strategy,
       masker,
       source,
@@ -208,7 +211,8 @@ async function checkSetting(network: Network, input: Tensor, setting: NetworkRun
   const result = await run(network, input, setting);
   const { signal } = setting;
   const check = await checkAgainstPlain(network, input, { plan, maskers, threads, result, signal });
-  return { ...check, output: result.output, profile: result.profile };
+  const sides = plan.blocks.map((block) => block.granularity);
+  return { ...check, sides, output: result.output, profile: result.profile };
 }
 
 /** @throws FoveaError `disagreement` when a timed run did not answer as the one did that was checked */
