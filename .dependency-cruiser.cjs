@@ -1,31 +1,14 @@
-/**
- * Imports point one way. Each layer of the engine may import from those before it in this list and from nothing
- * behind it; `npm run lint` checks that. The same list is drawn in docs/architecture.md.
- */
-const engineLayers = [
-  ['base', '^engine/src/(errors|file|random|tensor)\\.ts$'],
-  ['image', '^engine/src/image/'],
-  ['network', '^engine/src/network/'],
-  ['mask', '^engine/src/mask/'],
-  ['program', '^engine/src/program/'],
-  ['primitives', '^engine/src/primitives/'],
-  ['profile', '^engine/src/profile\\.ts$'],
-  ['plan', '^engine/src/plan/'],
-  ['backends', '^engine/src/backends/'],
-  ['run', '^engine/src/run/'],
-  ['predict', '^engine/src/predict/'],
-  ['train', '^engine/src/train/'],
-];
+const engineLayers = require('./scripts/engine-layers.cjs');
 
-const upward = engineLayers.slice(0, -1).map(([name, path], i) => ({
+const upward = engineLayers.slice(0, -1).map(({ name, path }, i) => ({
   name: `${name}-stays-below`,
   comment: `${name} imports from a layer above it: ${engineLayers
     .slice(i + 1)
-    .map(([above]) => above)
+    .map(({ name: above }) => above)
     .join(', ')}`,
   severity: 'error',
   from: { path },
-  to: { path: engineLayers.slice(i + 1).map(([, above]) => above) },
+  to: { path: engineLayers.slice(i + 1).map(({ path: above }) => above) },
 }));
 
 /** Every source file of the engine belongs to a layer, so that a new folder cannot go unchecked. */
@@ -35,7 +18,7 @@ const unlayered = {
   severity: 'error',
   from: {
     path: '^engine/src/',
-    pathNot: ['^engine/src/index\\.ts$', ...engineLayers.map(([, path]) => path)],
+    pathNot: ['^engine/src/index\\.ts$', ...engineLayers.map(({ path: layer }) => layer)],
   },
   to: {},
 };

@@ -12,7 +12,9 @@ import {
   Random,
   toOnnx,
 } from '../../engine/lib/index.js';
-import { networkFromStateDict } from '../../engine/lib/network/checkpoint/resnet.js';
+import { readPyTorch } from '../../engine/lib/network/checkpoint/pytorch/read.js';
+import { findStateDict } from '../../engine/lib/network/checkpoint/pytorch/state-dict.js';
+import { networkFromStateDict } from '../../engine/lib/network/checkpoint/state-dict.js';
 import { mutate } from './mutate.mjs';
 
 const slowMs = 1000;
@@ -45,6 +47,16 @@ const targets = [
     files: [fixture('lasnet-uneven.safetensors')],
   },
   {
+    name: 'pickle',
+    read: async (bytes) => {
+      const { file, settings } = findStateDict(readPyTorch(bytes, 'fuzz'));
+      describeNetwork(networkFromStateDict(file, settings, 'fuzz'));
+    },
+    files: ['resnet-legacy.pth', 'lasnet-regnet.pth.tar', 'half-channels-last.pth'].map((name) =>
+      fixture(`checkpoints/${name}`),
+    ),
+  },
+  {
     name: 'image',
     read: (bytes) => decodeImage(bytes, 'fuzz'),
     files: [
@@ -54,7 +66,7 @@ const targets = [
 ];
 
 /**
- * Feeds damaged files to the readers of ONNX and safetensors files and of images. Each must be read or refused with a
+ * Feeds damaged files to the readers of ONNX, safetensors and PyTorch files and of images. Each must be read or refused with a
  * FoveaError, within a second and 512 MB. The first that is not is kept in the temporary folder.
  *
  * @param args `[SECONDS] [SEED]`

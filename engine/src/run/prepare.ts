@@ -62,7 +62,7 @@ export function prepare(network: Network, input: Tensor, options: NetworkRunOpti
   ) {
     return last.preparation;
   }
-  const preparation = prepareAnew(network, input, options, strategy, backend);
+  const preparation = { backend, ...planRun(network, input.shape, options, strategy) };
   // Not kept: what somebody may change meanwhile, and strategies that may answer otherwise next time.
   const lasting = !options.plan && !Array.isArray(options.masker) && isSteady(strategy);
   if (lasting) {
@@ -97,13 +97,16 @@ function sameGranularity(a: Granularity | undefined, b: Granularity | undefined)
   return a.length === b.length && a.every((S, i) => S === b[i]);
 }
 
-function prepareAnew(
+/**
+ * Plan and maskers of a run, whatever the backend.
+ * @throws FoveaError as `run` does
+ */
+export function planRun(
   network: Network,
-  { shape: [batch, height, width, channels] }: Tensor,
+  [batch, height, width, channels]: Shape,
   options: NetworkRunOptions,
   strategy: Strategy,
-  backend: Backend,
-): Preparation {
+): Omit<Preparation, 'backend'> {
   if (channels !== network.inputShape.channels) {
     throw new FoveaError(
       'bad-shape',
@@ -129,7 +132,7 @@ function prepareAnew(
         ...(options.rate !== undefined ? { rate: options.rate } : {}),
         ...(options.excitation !== undefined ? { excitation: options.excitation } : {}),
       });
-  return { backend, plan, maskers, threads };
+  return { plan, maskers, threads };
 }
 
 /** Threads used when none are asked for: the cores this process may use. */

@@ -17,7 +17,7 @@ import {
 } from '@fovea/engine';
 import type { Command } from 'commander';
 import { readInput } from './input.js';
-import { MODEL_HELP, openModel } from './model.js';
+import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
 import { asTable, parseInteger, parseRate, printJson } from './parse.js';
 import { addPreprocessing, type PreprocessingOptions } from './preprocessing.js';
 import { addRunning, checkMaskOptions, parseRunning, type RunningOptions } from './running.js';
@@ -29,6 +29,7 @@ interface InferOptions extends PreprocessingOptions, RunningOptions {
   readonly rate?: string;
   readonly seed?: string;
   readonly output?: string;
+  readonly outputName?: string;
   readonly json?: boolean;
 }
 
@@ -38,9 +39,10 @@ export function register(program: Command): void {
     .command('infer')
     .description('Run a network adaptively; report classes, masks and where the time went.')
     .argument('<model>', MODEL_HELP)
-    .requiredOption('--input <file>', '.safetensors with `input` (N, C, H, W, normalised), or a PNG or JPEG');
+    .requiredOption('--input <file>', '.safetensors with `input` (N, C, H, W, normalised), or an image');
   addPreprocessing(command)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
+    .option(...OUTPUT_NAME)
     .option(
       '--masker <name>',
       'learned, saliency, random, or fixed:FILE (.safetensors with mask.0, mask.1, …) (default: learned where the network has it)',
@@ -51,7 +53,7 @@ export function register(program: Command): void {
     .option('--output <file>', 'write logits and masks to this .safetensors file')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: InferOptions) => {
-      const network = await openModel(model, options.config);
+      const network = await openModel(model, options.config, { output: options.outputName });
       const input = await readInput(options.input, network, options);
       const masker = options.masker === undefined ? undefined : await parseMasker(options.masker, network);
       checkMaskOptions(network, masker, options);

@@ -12,7 +12,7 @@ import {
 import { type PreprocessingOptions, parsePreprocessing, refusePreprocessing } from './preprocessing.js';
 
 /**
- * The images of a file: `input` of a `.safetensors` file, taken as it is, or a PNG or JPEG, scaled, cropped and
+ * The images of a file: `input` of a `.safetensors` file, taken as it is, or an image, scaled, cropped and
  * normalised as the options say.
  *
  * @throws FoveaError `bad-argument` for such options beside an array, which is normalised already,

@@ -1,11 +1,19 @@
-import { describeNetwork, FoveaError, type NetworkDescription, type NodeDescription } from '@fovea/engine';
+import {
+  describeNetwork,
+  FoveaError,
+  type NetworkDescription,
+  type NodeDescription,
+  programText,
+} from '@fovea/engine';
 import type { Command } from 'commander';
-import { MODEL_HELP, openModel } from './model.js';
+import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
 
 interface InspectOptions {
+  readonly outputName?: string;
   readonly config?: string;
   readonly json?: boolean;
   readonly inputSize?: string;
+  readonly program?: string | true;
 }
 
 /** `fovea inspect`: what a model is made of, and where masks can save work. */
@@ -18,10 +26,20 @@ export function register(program: Command): void {
     .argument('<model>', MODEL_HELP)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
+    .option(...OUTPUT_NAME)
+    .option(
+      '--program [strategy]',
+      'print the program that a strategy makes of the model (default: streamed)',
+    )
     .option('--json', 'print one JSON document and nothing else')
-    .action(async (model: string, { config, json, inputSize }: InspectOptions) => {
+    .action(async (model: string, { config, json, inputSize, outputName, program }: InspectOptions) => {
       const size = inputSize === undefined ? {} : parseInputSize(inputSize);
-      const network = await openModel(model, config);
+      const network = await openModel(model, config, { ...size, output: outputName });
+      if (program !== undefined) {
+        const strategy = program === true ? {} : { strategy: program };
+        process.stdout.write(`${programText(network, { ...size, ...strategy })}\n`);
+        return;
+      }
       const description = describeNetwork(network, size);
       process.stdout.write(json ? `${JSON.stringify(description, undefined, 2)}\n` : asText(description));
     });

@@ -69,7 +69,7 @@ export function register(program: Command): void {
         );
       }
       const settings = predictOptions(options, options.device);
-      const profile = predict(await openModel(model, options.config), settings);
+      const profile = predict(await openModel(model, options.config, settings), settings);
       if (options.json) printJson(profile);
       else process.stdout.write(`${asText(profile)}\n`);
     });

@@ -57,7 +57,11 @@ export function register(program: Command): void {
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: SearchCommandOptions) => {
       const search = searchOptions(options);
-      const result = searchGranularity(await openModel(model, options.config), options.device, search);
+      const result = searchGranularity(
+        await openModel(model, options.config, search),
+        options.device,
+        search,
+      );
       if (options.json) printJson(result);
       else process.stdout.write(`${asText(result)}\n`);
     });

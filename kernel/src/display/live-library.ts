@@ -8,6 +8,7 @@ import {
   defaultThreads,
   deviceNames,
   FoveaError,
+  imageFileName,
   loadShippedModel,
   type Network,
   networkShapes,
@@ -37,7 +38,6 @@ export const offeredArchitectures: Readonly<Record<string, readonly number[]>> =
 
 /** Side of the small pictures in the catalogue; people paint regions on them. */
 const thumbnailSide = 128;
-const pictureFile = /\.(png|jpe?g|webp)$/i;
 const mostPictureFiles = 12;
 const largestPictureBytes = 40e6;
 
@@ -108,7 +108,7 @@ export class LiveLibrary {
     if (found === undefined) {
       found = sampleImageNames.includes(name)
         ? sampleImage(name, network)
-        : this.#pictureFiles().then((files) => {
+        : this.#imageFileNames().then((files) => {
             if (files.includes(name)) return readImage(join(this.#directory, name), network);
             throw new FoveaError(
               'unknown-name',
@@ -181,15 +181,15 @@ export class LiveLibrary {
     );
   }
 
-  async #pictureFiles(): Promise<string[]> {
-    const names = (await readdir(this.#directory).catch(() => [])).filter((name) => pictureFile.test(name));
+  async #imageFileNames(): Promise<string[]> {
+    const names = (await readdir(this.#directory).catch(() => [])).filter((name) => imageFileName.test(name));
     return names.sort().slice(0, mostPictureFiles);
   }
 
   /** Small versions of the pictures beside the notebook, cropped as networks see them; broken ones are left out. */
   async #pictures(): Promise<{ name: string; png: string }[]> {
     const shown = await Promise.all(
-      (await this.#pictureFiles()).map(async (name) => {
+      (await this.#imageFileNames()).map(async (name) => {
         try {
           const path = join(this.#directory, name);
           if ((await stat(path)).size > largestPictureBytes) return [];

@@ -86,15 +86,6 @@ describe('ONNX files that are damaged or made to do harm', () => {
       },
       /value "y" is defined twice/,
     ],
-    [
-      'an initialiser twice',
-      (g, x) => {
-        g.floats('w', [1], new Float32Array(1));
-        g.floats('w', [1], new Float32Array(1));
-        return g.node('Relu', [x]);
-      },
-      /initialiser "w" is there twice/,
-    ],
     ['an output that nobody defines', () => 'ghost', /holds no graph|output "ghost" is defined by no node/],
     [
       'weights for other channels',

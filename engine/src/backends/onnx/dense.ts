@@ -2,9 +2,9 @@ import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import { toOnnx } from '../../network/onnx/write.js';
 import { networkShapes } from '../../network/walk.js';
+import { type InferenceSession, loadRuntime, openModel, runModel } from '../../onnxruntime.js';
 import type { Tensor } from '../../tensor.js';
 import { toEngineTensor } from './layout.js';
-import { type InferenceSession, loadRuntime, openModel, runModel } from './runtime.js';
 
 /** A network in onnxruntime as a whole, computed densely: what adaptive execution is compared with. */
 export interface DenseSession {
@@ -73,6 +73,7 @@ function accepts(
 }
 
 function session(open: InferenceSession, network: Network, source: 'file' | 'written'): DenseSession {
+  const output = (source === 'file' ? network.onnxOutput : undefined) ?? open.outputNames[0]!;
   return {
     source,
     async run(input) {
@@ -82,7 +83,7 @@ function session(open: InferenceSession, network: Network, source: 'file' | 'wri
       const started = performance.now();
       const outputs = await runModel(open, { [open.inputNames[0]!]: feed }, network.name);
       const ms = performance.now() - started;
-      return { output: toEngineTensor(outputs[open.outputNames[0]!]!, network.name), ms };
+      return { output: toEngineTensor(outputs[output]!, network.name), ms };
     },
     dispose: () => open.release(),
   };

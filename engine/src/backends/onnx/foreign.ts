@@ -1,8 +1,8 @@
 import { FoveaError } from '../../errors.js';
 import type { ForeignNode } from '../../network/network.js';
+import { type InferenceSession, loadRuntime, openModel, runModel } from '../../onnxruntime.js';
 import type { Tensor } from '../../tensor.js';
 import { toEngineTensor } from './layout.js';
-import { type InferenceSession, loadRuntime, openModel, runModel } from './runtime.js';
 
 /** One session for each foreign node and number of threads, as long as the node lives. */
 const sessions = new WeakMap<ForeignNode, Map<number, Promise<InferenceSession>>>();

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { networkShapes } from '../../network/walk.js';
+import { loadRuntime } from '../../onnxruntime.js';
 import type { Backend } from '../backend.js';
-import { loadRuntime } from './runtime.js';
 import { OnnxSession } from './session.js';
 
 /**

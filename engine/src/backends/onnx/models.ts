@@ -1,6 +1,12 @@
 import { FoveaError } from '../../errors.js';
+import {
+  type InferenceSession,
+  loadRuntime,
+  type OrtTensor,
+  openModel,
+  runModel,
+} from '../../onnxruntime.js';
 import type { Tensor } from '../../tensor.js';
-import { type InferenceSession, loadRuntime, type OrtTensor, openModel, runModel } from './runtime.js';
 
 /** Name, extents and values of one input of a graph. */
 export type GraphFeed = readonly [

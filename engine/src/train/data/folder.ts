@@ -1,13 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { FoveaError } from '../../errors.js';
-import { readImage } from '../../image/decode.js';
+import { imageFileName, readImage } from '../../image/decode.js';
 import { type Normalisation, normaliserOf } from '../../image/normalise.js';
 import type { Preprocessing } from '../../image/preprocess.js';
 import { scaleImage } from '../../image/scale.js';
 import type { Dataset } from './dataset.js';
-
-const imageName = /\.(png|jpe?g|webp)$/i;
 
 export interface FolderOptions extends Preprocessing {
   /** Side in pixels, 32…1024. */
@@ -53,7 +51,7 @@ export async function readImageFolder(
   const files: { file: string; label: number }[] = [];
   for (const [label, name] of labels.entries()) {
     const names = (await list(path.join(folder, name))).map((entry) => entry.name);
-    for (const file of names.filter((each) => imageName.test(each)).sort()) {
+    for (const file of names.filter((each) => imageFileName.test(each)).sort()) {
       files.push({ file: path.join(name, file), label });
     }
   }

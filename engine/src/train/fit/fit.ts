@@ -7,7 +7,7 @@ import { decisionFlops } from '../../mask/rule.js';
 import { convolutionFlops, denseBlockFlops, nodeFlops } from '../../network/flops.js';
 import { type Block, blocksOf, type LearnedMasker, type Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
-import { networkShapes } from '../../network/walk.js';
+import { learnShapes, networkShapes } from '../../network/walk.js';
 import { type Granularity, resolveGranularity } from '../../plan/granularity.js';
 import type { Tensor } from '../../tensor.js';
 import { type BlockObservation, type ObserveOptions, observeBlocks } from './observe.js';
@@ -111,6 +111,7 @@ async function fitAtRates(
 ): Promise<FitResult> {
   const [batch, height, width] = images.shape;
   const granularity = resolveGranularity(network, options.granularity ?? 1);
+  await learnShapes(network, { height, width });
   const shapes = networkShapes(network, { batch, height, width });
   const fits = new Map<
     number,

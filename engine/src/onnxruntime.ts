@@ -1,4 +1,4 @@
-import { FoveaError } from '../../errors.js';
+import { FoveaError } from './errors.js';
 
 type Runtime = typeof import('onnxruntime-node');
 export type InferenceSession = import('onnxruntime-node').InferenceSession;
@@ -28,6 +28,8 @@ function unavailableBecause(cause: unknown): string {
 export interface SessionSettings {
   /** Compute threads, at least 1. */
   readonly threads: number;
+  /** False to take the model as it stands: sooner open, slower to run. Default true. */
+  readonly optimize?: boolean;
 }
 
 /**
@@ -40,7 +42,7 @@ export interface SessionSettings {
  */
 export async function openModel(
   model: Uint8Array | string,
-  { threads }: SessionSettings,
+  { threads, optimize = true }: SessionSettings,
   source: string,
 ): Promise<InferenceSession> {
   const { InferenceSession } = await loadRuntime();
@@ -48,7 +50,7 @@ export async function openModel(
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
-    graphOptimizationLevel: 'all',
+    graphOptimizationLevel: optimize ? 'all' : 'disabled',
     // Only fatal errors: the others arrive as exceptions, and would land on the terminal a second time.
     logSeverityLevel: 4,
     extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
