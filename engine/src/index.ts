@@ -72,6 +72,7 @@ export * from './run/benchmark.js';
 export { defaultMasker, resolveMaskers } from './run/maskers.js';
 export * from './run/median.js';
 export type { NetworkRunOptions } from './run/options.js';
+export { type CheckedRun, checkAgainstPlain, type PlainCheck } from './run/plain-run.js';
 export { defaultThreads } from './run/prepare.js';
 export { type ProgramOptions, programOf, programText } from './run/program-of.js';
 export * from './run/run.js';

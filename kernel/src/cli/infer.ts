@@ -90,16 +90,37 @@ async function parseMasker(
   }
   const file = parseSafetensors(bytes, path);
   const cells = new Map<number, Uint8Array>();
-  for (const { index } of blocksOf(network)) {
-    const stored = file.tensors.get(`mask.${index}`);
-    if (!stored) continue;
-    const values = float32Of(file, `mask.${index}`, stored.shape);
-    if (values.some((value) => value !== 0 && value !== 1)) {
-      throw new FoveaError('bad-file', `${path}: mask.${index} holds values other than 0 and 1`);
+  const grids = new Map<number, readonly number[]>();
+  const indices = blocksOf(network).map(({ index }) => index);
+  for (const [name, { shape }] of file.tensors) {
+    const number = /^mask\.(\d+)$/.exec(name)?.[1];
+    if (number === undefined) continue;
+    if (!indices.includes(Number(number))) {
+      throw new FoveaError('bad-file', `${path}: ${name} is for a block that ${network.name} does not have`);
     }
-    cells.set(index, Uint8Array.from(values));
+    const values = float32Of(file, name, shape);
+    if (values.some((value) => value !== 0 && value !== 1)) {
+      throw new FoveaError('bad-file', `${path}: ${name} holds values other than 0 and 1`);
+    }
+    cells.set(Number(number), Uint8Array.from(values));
+    grids.set(Number(number), shape);
   }
-  return fixedMasker(cells);
+  const masker = fixedMasker(cells);
+  return {
+    ...masker,
+    decide(context) {
+      const { block, rows, columns } = context;
+      const grid = grids.get(block.index);
+      // As many cells in other rows would lie elsewhere.
+      if (grid && grid.length > 1 && (grid.at(-2) !== rows || grid.at(-1) !== columns)) {
+        throw new FoveaError(
+          'bad-shape',
+          `${path}: mask.${block.index} is (${grid.join(', ')}); block ${block.index} (${block.name}) has ${rows} x ${columns} cells here`,
+        );
+      }
+      return masker.decide(context);
+    },
+  };
 }
 
 /** Writes beside and renames, so that a failed save leaves an old file whole. */

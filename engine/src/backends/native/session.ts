@@ -1,4 +1,5 @@
 import { FoveaError } from '../../errors.js';
+import { checkDecision } from '../../mask/decide.js';
 import type { Mask, MaskDecision } from '../../mask/mask.js';
 import type { Convolution, Network } from '../../network/network.js';
 import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
@@ -250,18 +251,9 @@ export class NativeSession implements Session {
     if (masker.needsPool) this.#read(program, pooled!, values);
     const { granularity } = plan.blocks[block.index]!;
     const checked = (decision: MaskDecision): Uint8Array => {
-      const wanted = batch * rows * columns;
-      if (
-        decision.cells.length !== wanted ||
-        (decision.margins !== undefined && decision.margins.length !== wanted)
-      ) {
-        throw new FoveaError(
-          'bad-shape',
-          `masker "${masker.description}" answered ${decision.cells.length} cells for block ${block.index}; ${wanted} are needed`,
-        );
-      }
+      const cells = checkDecision(decision, masker, block, batch * rows * columns);
       if (decision.margins) margins.set(block.index, decision.margins);
-      return decision.cells;
+      return cells instanceof Uint8Array ? cells : Uint8Array.from(cells);
     };
     const answer = masker.decide({ block, shape, granularity, batch, rows, columns, pooled: values });
     return isPromise(answer) ? answer.then(checked) : checked(answer);
