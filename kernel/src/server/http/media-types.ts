@@ -44,3 +44,12 @@ const TYPES: Readonly<Record<string, string>> = {
 export function mediaType(name: string): string | undefined {
   return TYPES[extname(name).toLowerCase()];
 }
+
+/** Text in these is UTF-8, as their standards or all of their tools have it. */
+const IS_TEXT = /^text\/|^image\/svg\+xml$|^application\/(?:xml|(?:.*\+)?json)$/;
+
+/** The `Content-Type` for a file of this name: text says that it is UTF-8, or browsers take it for Latin-1. */
+export function contentType(name: string): string {
+  const type = mediaType(name) ?? 'application/octet-stream';
+  return IS_TEXT.test(type) ? `${type}; charset=utf-8` : type;
+}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hostileSite } from '../support/hostile.js';
-import { send } from '../support/raw.js';
+import { send, sendBytes } from '../support/raw.js';
 
 const site = hostileSite();
 
@@ -78,6 +78,14 @@ describe('with the name of another site.host (DNS rebinding)', () => {
     expect(answer.text).not.toContain('jupyter-config-data');
   });
 
+  it.each(['localhost', 'evil.example'])('a second Host, %s, is refused', async (second) => {
+    const start = `GET /api/contents HTTP/1.1\r\nAuthorization: token ${site.server.token}\r\n`;
+    const bytes = `${start}Host: ${site.host}\r\nhost: ${second}\r\nConnection: close\r\n\r\n`;
+    const answer = await sendBytes(site.server.origin, bytes);
+    expect(answer).toContain('HTTP/1.1 400');
+    expect(answer).not.toContain('open.txt');
+  });
+
   it('static assets are refused too', async () => {
     const answer = await send(site.server.origin, '/api', { headers: { Host: 'evil.example' } });
     expect(answer.status).toBe(403);
@@ -134,6 +142,16 @@ describe("from another site's page, with the user's cookies", () => {
       const wrong = site.withCookie({ 'X-XSRFToken': '0'.repeat(48) });
       expect((await send(site.server.origin, path, { method, headers: wrong, body: '{}' })).status).toBe(403);
     }
+  });
+
+  it('writing passes although another lab on this machine has replaced the XSRF cookie', async () => {
+    const login = site.cookie.split('; ')[0];
+    const answer = await send(site.server.origin, '/api/contents/other.txt', {
+      method: 'PUT',
+      headers: { Cookie: `${login}; _xsrf=of-the-other`, 'X-XSRFToken': 'of-the-other' },
+      body: JSON.stringify({ type: 'file', format: 'text', content: 'x' }),
+    });
+    expect(answer.status).toBe(201);
   });
 
   it('writing with the XSRF header passes', async () => {
