@@ -287,7 +287,7 @@ describe('the stock @jupyterlab/services client', () => {
     });
   });
 
-  it('keeps settings with their comments, and refuses what is not JSON5', async () => {
+  it('keeps settings with their comments, and refuses what is no JSON5 or not of the type in the schema', async () => {
     const id = '@test/plugin:main';
     await lab.manager.settings.save(id, '// mine\n{ size: 3, }');
     const entry = await lab.manager.settings.fetch(id);
@@ -301,6 +301,13 @@ describe('the stock @jupyterlab/services client', () => {
     });
     expect(refused.status).toBe(400);
     expect((await refused.json()).message).toContain('not valid JSON5');
+    const wrong = await lab.server.fetch(`/lab/api/settings/${id}`, {
+      method: 'PUT',
+      body: JSON.stringify({ raw: '{ size: "three" }' }),
+    });
+    expect(wrong.status).toBe(400);
+    expect((await wrong.json()).message).toBe(`${id}: size must be number; nothing was changed`);
+    expect((await lab.manager.settings.fetch(id)).raw).toBe('// mine\n{ size: 3, }');
   });
 
   it('keeps workspaces', async () => {
