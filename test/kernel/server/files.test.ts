@@ -15,7 +15,7 @@ describe('a file below /files/', () => {
   beforeAll(() => {
     writeFileSync(join(lab.server.folder, 'digits.txt'), '0123456789');
     writeFileSync(join(lab.server.folder, 'empty.txt'), '');
-    for (const name of ['a.html', 'a.csv', 'a.json', 'a.svg', 'a.png', 'a.bin']) {
+    for (const name of ['a.html', 'a.csv', 'a.json', 'a.svg', 'a.png', 'a.bin', 'a.tar.gz']) {
       writeFileSync(join(lab.server.folder, name), 'ü');
     }
   });
@@ -23,7 +23,8 @@ describe('a file below /files/', () => {
   it.each([
     ['a.html', 'text/html; charset=utf-8'],
     ['a.csv', 'text/csv; charset=utf-8'],
-    ['a.json', 'application/json; charset=utf-8'],
+    ['a.json', 'application/json'],
+    ['a.tar.gz', 'application/gzip'],
     ['a.svg', 'image/svg+xml; charset=utf-8'],
     ['a.png', 'image/png'],
     ['a.bin', 'application/octet-stream'],

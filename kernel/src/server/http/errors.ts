@@ -44,6 +44,6 @@ export function toHttpError(thrown: unknown, subject?: string): HttpError {
   if (thrown instanceof HttpError) return thrown;
   const code = (thrown as NodeJS.ErrnoException | null)?.code;
   const known = code === undefined ? undefined : FILE_SYSTEM[code];
-  if (known) return new HttpError(known[0], subject ? `${known[1]}: ${subject}` : known[1], code);
+  if (known) return new HttpError(known[0], subject ? `${known[1]}: ${subject}` : known[1]);
   return new HttpError(500, 'Internal server error; the terminal shows the cause', null, { cause: thrown });
 }

@@ -42,6 +42,7 @@ export function registerLab(router: Router, guard: Guard, options: LabOptions): 
     (call) => staticFile(call.request, FAVICONS, call.params.file!),
     'everybody',
   );
+  router.on('GET', '/favicon.ico', (call) => staticFile(call.request, FAVICONS, 'favicon.svg'), 'everybody');
   registerLabextensions(router, labextensions);
   new Settings(() => besides('schemas'), stateFolder).register(router);
   new Workspaces(join(stateFolder, 'workspaces')).register(router);

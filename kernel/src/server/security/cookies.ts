@@ -43,6 +43,11 @@ export class LoginCookies {
     return [`${this.name}=${this.login}; HttpOnly; ${where}`, `_xsrf=${this.xsrf}; ${where}`];
   }
 
+  /** `Set-Cookie` values that make a browser forget its login. */
+  withdraw(): readonly string[] {
+    return [this.name, '_xsrf'].map((name) => `${name}=; Max-Age=0; Path=${this.base || '/'}`);
+  }
+
   /** Whether a request comes from a browser that was logged in. */
   isLoggedIn(request: IncomingMessage): boolean {
     const value = parseCookies(request).get(this.name);

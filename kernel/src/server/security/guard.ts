@@ -48,6 +48,11 @@ export class Guard {
     return this.cookies.issue(secure);
   }
 
+  /** `Set-Cookie` values that log a browser out. */
+  withdrawCookies(): readonly string[] {
+    return this.cookies.withdraw();
+  }
+
   /**
    * Checks a request that a browser may have been tricked into sending, which is every one that does not carry
    * the token itself.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hostileSite } from '../support/hostile.js';
-import { send, sendBytes } from '../support/raw.js';
+import { cookiesOf, send, sendBytes } from '../support/raw.js';
 
 const site = hostileSite();
 
@@ -51,6 +51,18 @@ describe('without a login', () => {
   it('the login form escapes the address that it returns to', async () => {
     const answer = await send(site.server.origin, '/lab/tree/%22%3E%3Cscript%3E?"><script>');
     expect(answer.text).not.toContain('<script>');
+  });
+
+  it('a browser that logged out has to log in again', async () => {
+    const left = await send(site.server.origin, '/logout', { headers: site.withCookie() });
+    expect([left.status, left.headers.location]).toEqual([302, '/lab']);
+    for (const text of left.headers['set-cookie']!) expect(text).toMatch(/^[\w-]+=; Max-Age=0; Path=\/$/);
+    const after = await send(site.server.origin, '/lab', { headers: { Cookie: cookiesOf(left) } });
+    expect(after.status).toBe(401);
+    const form = await send(site.server.origin, '/login');
+    expect([form.status, form.text.includes('<form')]).toEqual([401, true]);
+    const again = await send(site.server.origin, '/login', { headers: site.withCookie() });
+    expect([again.status, again.headers.location]).toEqual([302, '/lab']);
   });
 
   it('the login form leads nowhere but to this server', async () => {
