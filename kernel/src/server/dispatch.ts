@@ -49,7 +49,7 @@ export class Dispatcher {
       reply = await this.answer(request);
     } catch (thrown) {
       const error = toHttpError(thrown);
-      if (error.status >= 500) this.log(`${request.method} ${pathOf(request)} failed: ${describe(error)}`);
+      if (error.status === 500) this.log(`${request.method} ${pathOf(request)} failed: ${describe(error)}`);
       reply = json({ message: error.message, reason: error.reason }, error.status, { Connection: 'close' });
     }
     // A client that goes away in the middle of an answer is no error of this server.
