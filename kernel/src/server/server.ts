@@ -27,6 +27,7 @@ import { LoginCookies } from './security/cookies.js';
 import { Guard } from './security/guard.js';
 import { HostCheck, isLoopback } from './security/hosts.js';
 import { registerLogin } from './security/login.js';
+import { registerLogout } from './security/logout.js';
 import { randomSecret } from './security/token.js';
 import { SessionManager } from './sessions.js';
 import { registerSpecification } from './specification.js';
@@ -140,6 +141,7 @@ export class LabServer {
     const lab = new LabServer(http, parts, `http://${shownHost}:${bound}`, router.base, token);
 
     registerLogin(router, guard);
+    registerLogout(router, guard);
     registerLab(router, guard, {
       assets,
       labextensions: () => findLabextensions([assets.labextensions, ...(options.labextensions ?? [])]),

@@ -25,10 +25,12 @@ export interface PageOptions {
 
 /**
  * Plugins of JupyterLab that have nothing to talk to here: news from the internet, and language servers, which
- * the kernel's own completion replaces.
+ * the kernel's own completion replaces. And the one that runs `application/javascript` of outputs: the page runs
+ * scripts of the build alone.
  */
 const DISABLED = [
   '@jupyterlab/apputils-extension:announcements',
+  '@jupyterlab/javascript-extension',
   '@jupyterlab/lsp-extension',
   '@jupyterlab/notebook-extension:language-server',
   '@jupyterlab/fileeditor-extension:language-server',

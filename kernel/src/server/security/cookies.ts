@@ -44,7 +44,7 @@ export class LoginCookies {
   }
 
   /** `Set-Cookie` values that make a browser forget its login. */
-  withdraw(): readonly string[] {
+  expire(): readonly string[] {
     return [this.name, '_xsrf'].map((name) => `${name}=; Max-Age=0; Path=${this.base || '/'}`);
   }
 

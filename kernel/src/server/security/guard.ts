@@ -48,9 +48,9 @@ export class Guard {
     return this.cookies.issue(secure);
   }
 
-  /** `Set-Cookie` values that log a browser out. */
-  withdrawCookies(): readonly string[] {
-    return this.cookies.withdraw();
+  /** `Set-Cookie` values for a browser that logs out. */
+  expireCookies(): readonly string[] {
+    return this.cookies.expire();
   }
 
   /**

@@ -28,15 +28,9 @@ in the terminal, or paste the token from it.</p><form method="post" action="${ro
 /** Only a path on this server is gone on to. */
 const localPath = (next: string | null): string => (next && /^\/(?![/\\])/.test(next) ? next : '/lab');
 
-/** Adds the routes that log a browser in and out. */
+/** Adds the routes that log a browser in. */
 export function registerLogin(router: Router, guard: Guard): void {
   router.on('GET', '/login', () => redirect(router.link('/lab')), 'page');
-  router.on(
-    'GET',
-    '/logout',
-    () => redirect(router.link('/lab'), { 'Set-Cookie': guard.withdrawCookies() }),
-    'page',
-  );
   router.on(
     'POST',
     '/login',
