@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -33,9 +33,14 @@ const REQUESTS: readonly (readonly [method: string, path: string, body?: unknown
   ...['/b.bin', '/b.bin?format=text', '/latin.txt', '/latin.txt?format=text', '/empty.txt', '/a.tar.gz'].map(
     (path) => ['GET', contents(path)] as const,
   ),
-  ...['/n.ipynb', '/n.ipynb?type=file', '/n.ipynb?content=0', '/bad.ipynb', '/bad.ipynb?type=file'].map(
-    (path) => ['GET', contents(path)] as const,
-  ),
+  ...[
+    '/n.ipynb',
+    '/old.ipynb',
+    '/n.ipynb?type=file',
+    '/n.ipynb?content=0',
+    '/bad.ipynb',
+    '/bad.ipynb?type=file',
+  ].map((path) => ['GET', contents(path)] as const),
   ...['/dir?type=file', '/dir?type=notebook', '/%C3%A4%20%C3%B6%23%3F%25', '/a.txt/x'].map(
     (path) => ['GET', contents(path)] as const,
   ),
@@ -183,6 +188,7 @@ function writeFiles(folder: string): void {
     '.hidden': 'h',
   };
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+  copyFileSync(join(import.meta.dirname, '../fixtures/notebooks/format-3.ipynb'), join(folder, 'old.ipynb'));
 }
 
 interface Answer {
@@ -206,9 +212,16 @@ function essence({ body }: Answer, isFile: boolean): Model {
     : typeof content === 'string' && model.format === 'base64'
       ? content.replace(/\s/g, '')
       : content;
-  return Object.fromEntries(
-    KEYS.map((key) => [key, JSON.stringify(key === 'content' ? comparable : model[key])]),
-  );
+  return Object.fromEntries(KEYS.map((key) => [key, inOrder(key === 'content' ? comparable : model[key])]));
+}
+
+/** JSON with its keys in order, without the ids and the minor version that Jupyter gives to older notebooks. */
+function inOrder(value: unknown): string {
+  return JSON.stringify(value, (key, inner: unknown) => {
+    if (key === 'id' || key === 'nbformat_minor') return undefined;
+    const isObject = typeof inner === 'object' && inner !== null && !Array.isArray(inner);
+    return isObject ? Object.fromEntries(Object.entries(inner).sort()) : inner;
+  });
 }
 
 /** The first thing that differs between two answers, or undefined. */
