@@ -12,6 +12,7 @@ interface LabCommandOptions {
   readonly baseUrl: string;
   readonly trustProxy: readonly string[];
   readonly trash: boolean;
+  readonly terminals?: boolean;
   readonly allowHidden?: boolean;
   readonly followLinks?: boolean;
   readonly labextensions: readonly string[];
@@ -45,6 +46,8 @@ export function register(program: Command): void {
       collect,
       [],
     )
+    .option('--terminals', 'offer terminals also where other machines reach the lab')
+    .option('--no-terminals', 'offer no terminals')
     .option('--no-trash', 'delete for good instead of moving to the trash')
     .option('--allow-hidden', 'show files whose names start with a dot')
     .option('--follow-links', 'follow symbolic links that lead out of the folder')
@@ -95,6 +98,7 @@ async function runLab(path: string, options: LabCommandOptions): Promise<void> {
     baseUrl: options.baseUrl,
     trustProxies: options.trustProxy,
     deleteToTrash: options.trash,
+    ...(options.terminals === undefined ? {} : { terminals: options.terminals }),
     allowHidden: options.allowHidden ?? false,
     followLinks: options.followLinks ?? false,
     labextensions: options.labextensions,

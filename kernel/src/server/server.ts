@@ -32,6 +32,7 @@ import { randomSecret } from './security/token.js';
 import { SessionManager } from './sessions.js';
 import { registerSpecification } from './specification.js';
 import { registerStatus } from './status.js';
+import { TerminalManager } from './terminals/manager.js';
 import { WebSockets } from './websockets.js';
 
 /** How a lab server is set up; everything has a default that is safe on one's own machine. */
@@ -54,6 +55,8 @@ export interface LabServerOptions {
   readonly trustProxies?: readonly string[];
   /** Where settings, layouts and runtime files are kept. */
   readonly stateFolder?: string;
+  /** Offers terminals; unless given, only where nobody but this machine reaches the lab. */
+  readonly terminals?: boolean;
   /** Shows names that start with a dot. */
   readonly allowHidden?: boolean;
   /** Follows symbolic links that lead out of the folder. */
@@ -92,6 +95,7 @@ export class LabServer {
       readonly kernels: KernelManager;
       readonly contents: ContentsService;
       readonly sockets: WebSockets;
+      readonly terminals: TerminalManager;
     },
     /** `http://host:port`, without a trailing slash. */
     readonly origin: string,
@@ -134,10 +138,14 @@ export class LabServer {
       ...(options.outputLimits ? { limits: options.outputLimits } : {}),
     });
     const contents = new ContentsService(root, await NotebookTrust.open(stateFolder), { deleteToTrash });
-    const sockets = new WebSockets(guard, kernels, router, connections);
+    const places = new KernelPlaces(root);
+    const others = [...(options.allowHosts ?? []), ...(options.trustProxies ?? [])];
+    const isShared = !isLoopback(ip) || others.length > 0;
+    const terminals = await TerminalManager.open(places, options.terminals ?? !isShared);
+    const sockets = new WebSockets(guard, kernels, terminals, router, connections);
     const isAny = isLoopback(ip) || ip === '0.0.0.0' || ip === '::';
     const shownHost = isAny ? 'localhost' : isIPv6(ip) ? `[${ip}]` : ip;
-    const parts = { kernels, contents, sockets };
+    const parts = { kernels, contents, sockets, terminals };
     const lab = new LabServer(http, parts, `http://${shownHost}:${bound}`, router.base, token);
 
     registerLogin(router, guard);
@@ -150,6 +158,7 @@ export class LabServer {
       exposeApp: options.exposeApp ?? false,
       allowHidden,
       deleteToTrash,
+      terminals: terminals.isAvailable,
       stateFolder: join(stateFolder, 'lab'),
     });
     registerStatus(router, kernels, () => void lab.close());
@@ -159,8 +168,8 @@ export class LabServer {
     registerConfig(router, stateFolder);
     registerAbsent(router);
     specs.register(router);
-    const places = new KernelPlaces(root);
     kernels.register(router, places);
+    terminals.register(router);
     new SessionManager(kernels, places).register(router);
     contents.register(router);
     registerFiles(router, root);
@@ -194,9 +203,10 @@ export class LabServer {
   }
 
   private async shutDown(): Promise<void> {
-    const { kernels, contents, sockets } = this.parts;
+    const { kernels, contents, sockets, terminals } = this.parts;
     const stopped = new Promise((resolve) => this.server.close(resolve));
     await kernels.dispose();
+    await terminals.dispose();
     await contents.dispose();
     sockets.dispose();
     this.server.closeIdleConnections();

@@ -8,6 +8,7 @@ import type { KernelManager } from './kernels/manager.js';
 import { joinKernel } from './kernels/websocket.js';
 import { V1_PROTOCOL } from './kernels/websocket-codec.js';
 import type { Guard } from './security/guard.js';
+import type { TerminalManager } from './terminals/manager.js';
 
 /** Largest message of a front end, in bytes; a larger one ends its connection. */
 export const MAX_MESSAGE_BYTES = 64 * 2 ** 20;
@@ -28,6 +29,7 @@ export class WebSockets {
   constructor(
     private readonly guard: Guard,
     private readonly kernels: KernelManager,
+    private readonly terminals: TerminalManager,
     private readonly router: Router,
     private readonly connections: Connections,
   ) {
@@ -64,6 +66,15 @@ export class WebSockets {
     if (path === '/api/events/subscribe') {
       // Nothing is ever published here; front ends only want the connection.
       this.server.handleUpgrade(request, socket, head, (accepted) => this.watch(accepted));
+      return;
+    }
+    const terminal = /^\/terminals\/websocket\/([\w.-]+)$/.exec(path)?.[1];
+    if (terminal !== undefined) {
+      const shell = this.terminals.get(terminal);
+      this.server.handleUpgrade(request, socket, head, (accepted) => {
+        this.watch(accepted);
+        shell.join(accepted);
+      });
       return;
     }
     const found = /^\/api\/kernels\/([\w-]+)\/channels$/.exec(path);

@@ -21,6 +21,8 @@ export interface PageOptions {
   readonly allowHidden: boolean;
   /** Whether the question before a deletion speaks of the trash, or of deleting for good. */
   readonly deleteToTrash: boolean;
+  /** Whether terminals can be opened; without, the launcher shows none. */
+  readonly terminals: boolean;
 }
 
 /**
@@ -37,7 +39,7 @@ const DISABLED = [
 ];
 
 function pageConfig(options: PageOptions, router: Router, call: Call) {
-  const { labextensions, version, rootFolder, exposeApp, allowHidden, deleteToTrash } = options;
+  const { labextensions, version, rootFolder, exposeApp, allowHidden, deleteToTrash, terminals } = options;
   const extensions = labextensions();
   const isDocument = call.url.pathname.startsWith('/doc');
   return {
@@ -71,7 +73,7 @@ function pageConfig(options: PageOptions, router: Router, call: Call) {
     treePath: call.params.path ?? '',
     preferredPath: '/',
     serverRoot: rootFolder,
-    terminalsAvailable: 'false',
+    terminalsAvailable: String(terminals),
     cacheFiles: 'true',
     devMode: 'false',
     buildAvailable: 'false',
