@@ -141,7 +141,7 @@ export class Kernel {
     if (content) void this.#transport.reply(channel, type, content, message);
     this.#status('idle', message.header);
     // Front ends go by the last status they hear, and a cell may still be running.
-    const running = this.#shells.main.current;
+    const { running } = this.#shells;
     if (running) this.#status('busy', running.header);
     if (message.header.msg_type === 'shutdown_request') await this.shutdown();
   }
