@@ -80,8 +80,10 @@ class Rewriter {
       last?.type === 'ExpressionStatement' &&
       (result === 'without-semicolon' ? this.source[last.end - 1] !== ';' : result);
     if (this.#async && hasResult) {
-      this.#editor.insert(last.start, ';return (', 'open-statement');
-      this.#editor.insert(last.expression.end, ')', 'close-statement');
+      // In a list, so that a result with a `then` of its own is not taken for a promise.
+      const end = this.source[last.end - 1] === ';' ? last.end - 1 : last.end;
+      this.#editor.insert(last.start, ';return [(', 'open-statement');
+      this.#editor.insert(end, ')]', 'close-statement');
     }
     return this.#assemble(hasResult);
   }

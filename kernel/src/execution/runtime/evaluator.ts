@@ -1,6 +1,7 @@
 import { Session } from 'node:inspector';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
+import { types } from 'node:util';
 import vm from 'node:vm';
 import { SILENT } from '../../display/display.js';
 import { formatValue } from '../../display/format.js';
@@ -66,8 +67,8 @@ export class Evaluator {
     this.#remember(cell);
     this.#enter(cell, 'run', () => {
       if (!order.program.isAsync) return this.#settle(cell);
-      (cell.value as Promise<unknown>).then(
-        (result) => {
+      (cell.value as Promise<readonly [unknown] | undefined>).then(resultOf).then(
+        ([result]) => {
           cell.value = result;
           this.#enter(cell, 'conclude', () => this.#settle(cell));
         },
@@ -108,10 +109,10 @@ export class Evaluator {
         const expressions: Record<string, ExpressionResult> = {};
         for (const [name, code] of Object.entries(order.userExpressions)) {
           try {
-            const bundle = await formatValue(
+            const shown = await formatValue(
               vm.runInThisContext(code, { filename: `user_expression ${name}` }),
             );
-            expressions[name] = { status: 'ok', ...bundle };
+            expressions[name] = { status: 'ok', ...sendable(shown).bundle };
           } catch (error) {
             const { name: ename, message: evalue } = describeThrown(error);
             expressions[name] = { status: 'error', ename, evalue, traceback: [`${ename}: ${evalue}`] };
@@ -246,19 +247,32 @@ export class Evaluator {
   }
 }
 
+/**
+ * What an asynchronous cell came to, in the list that keeps it from being taken for a promise: only a true
+ * promise is waited for, as reading `then` of anything else could run code, or throw.
+ */
+async function resultOf(returned: readonly [unknown] | undefined): Promise<readonly [unknown]> {
+  const value = returned?.[0];
+  return [types.isPromise(value) ? await value : value];
+}
+
 function isSilent(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, SILENT);
+  return typeof value === 'object' && value !== null && !types.isProxy(value) && Object.hasOwn(value, SILENT);
 }
 
 /** Whether an error is what an interrupt leads to: an abort, or a child that was ended by a signal. */
 function isStop(error: unknown): boolean {
-  const { name, code, signal } = (error ?? {}) as { name?: unknown; code?: unknown; signal?: unknown };
-  return (
-    error instanceof KeyboardInterrupt ||
-    name === 'AbortError' ||
-    code === 'aborted' ||
-    ['SIGINT', 'SIGTERM', 'SIGKILL'].includes(String(signal))
-  );
+  try {
+    const { name, code, signal } = (error ?? {}) as { name?: unknown; code?: unknown; signal?: unknown };
+    return (
+      error instanceof KeyboardInterrupt ||
+      name === 'AbortError' ||
+      code === 'aborted' ||
+      ['SIGINT', 'SIGTERM', 'SIGKILL'].includes(String(signal))
+    );
+  } catch {
+    return false;
+  }
 }
 
 function formatMs(ms: number): string {
