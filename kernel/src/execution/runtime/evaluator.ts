@@ -39,6 +39,7 @@ export class Evaluator {
     private readonly attribution: Attribution,
     private readonly results: Results,
     private readonly kept: KeptVariables,
+    private readonly stopWorkers: () => void,
   ) {
     this.#session.connect();
   }
@@ -128,6 +129,7 @@ export class Evaluator {
   /** Handles the pump's call to stop: see `pump.ts`. */
   interrupt(ids: readonly number[]): void {
     this.channel.acknowledgeInterrupt();
+    this.stopWorkers();
     for (const id of ids) {
       const cell = this.#cells.get(id);
       if (!cell || cell.ended) continue;
@@ -231,6 +233,8 @@ export class Evaluator {
       const elapsedMs = performance.now() - cell.startedMs;
       this.attribution.run(cell.id, () => process.stdout.write(`Time: ${formatMs(elapsedMs)}\n`));
     }
+    // A cell whose code was terminated has not been asked to stop, and has left behind what it started.
+    if (outcome.kind === 'interrupted') cell.interrupt();
     if (cell.interrupted) this.#interrupted.add(cell.id);
     this.channel.postDone({ type: 'done', cell: cell.id, outcome, payload: cell.payload });
   }

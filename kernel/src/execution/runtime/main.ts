@@ -24,6 +24,7 @@ import { ModuleLoader } from './modules/loader.js';
 import { redirectStreams } from './streams.js';
 import { describeThrown } from './thrown.js';
 import { trackTimers } from './timers.js';
+import { trackWorkers } from './workers.js';
 
 /**
  * Entry of the runtime, the process that user code runs in. The host starts it with descriptors 1 and 2 as
@@ -33,7 +34,8 @@ const attribution = createAttribution();
 const results = new Results();
 const channel = new Channel(process.argv[2]!, (packet) => obey(packet));
 const kept = new KeptVariables();
-const evaluator = new Evaluator(channel, attribution, results, kept);
+const stopWorkers = trackWorkers(() => evaluator.current());
+const evaluator: Evaluator = new Evaluator(channel, attribution, results, kept, stopWorkers);
 const loader = new ModuleLoader(process.cwd());
 const disposables = new Disposables();
 const comms = new Comms(
