@@ -124,8 +124,10 @@ const bridge = {
   keep: kept.keep.bind(kept),
   release: kept.release.bind(kept),
   show: kept.show.bind(kept),
-  resume(value: unknown, cell?: number) {
+  cell: () => attribution.current(),
+  resume(cell?: number, value?: unknown) {
     evaluator.checkContinuation(cell);
+    if (cell !== undefined) attribution.resume(cell);
     return value;
   },
   async import(specifier: unknown, options?: object, line?: number) {
