@@ -1,10 +1,13 @@
 import { types } from 'node:util';
 import type { MimeBundle } from './bundle.js';
+import { frameBundle } from './data-frames.js';
+import { domBundle } from './dom.js';
 import { imageType } from './image-type.js';
 import { base64, type OwnDisplay, ownBundle, peek } from './own-display.js';
 import { errorLine, plainText } from './plain-text.js';
 import { recordsTable } from './records.js';
 import { isNumericArray, numericBundle } from './typed-array.js';
+import { vegaBundle } from './vega.js';
 
 /** Says how values of some kind are shown; `undefined` for all others. */
 export type Formatter = (value: unknown) => MimeBundle | undefined;
@@ -82,8 +85,8 @@ function shapeBundle(value: object): MimeBundle | undefined {
   }
   if (isNumericArray(value)) return numericBundle(value);
   if (Array.isArray(value)) return recordsTable(value, plainText);
-  const outerHTML = peek(value, 'outerHTML');
-  if (typeof outerHTML === 'string') return { data: { 'text/html': outerHTML }, metadata: {} };
+  const known = domBundle(value) ?? frameBundle(value) ?? vegaBundle(value);
+  if (known) return known;
   if (isPlotly(value)) return { data: { 'application/vnd.plotly.v1+json': value }, metadata: {} };
   return undefined;
 }
