@@ -54,6 +54,8 @@ export class NativeSession implements Session {
   }
 
   run(input: Tensor, options: RunOptions): Promise<RunResult> {
+    if (this.#disposed)
+      return Promise.reject(new FoveaError('bad-argument', 'the session has been disposed of'));
     const result =
       this.#waiting === 0 ? this.#run(input, options) : this.#last.then(() => this.#run(input, options));
     this.#waiting++;
@@ -67,7 +69,10 @@ export class NativeSession implements Session {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#addon.inferClose(this.#handle);
+    // Not under runs that were asked for before: closing would break them off.
+    const close = () => this.#addon.inferClose(this.#handle);
+    if (this.#waiting === 0) close();
+    else void this.#last.then(close);
   }
 
   /** Packs all weights, one convolution after the other, so that other code has its turn in between. */
@@ -119,7 +124,6 @@ export class NativeSession implements Session {
   }
 
   async #run(input: Tensor, options: RunOptions): Promise<RunResult> {
-    if (this.#disposed) throw new FoveaError('bad-argument', 'the session has been disposed of');
     const { signal, threads } = options;
     if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
       throw new FoveaError('bad-argument', `threads ${threads}: an integer from 1 to 256 is accepted`);
