@@ -141,6 +141,8 @@ export interface Network {
   readonly nodes: readonly NetworkNode[];
   readonly input: string;
   readonly output: string;
+  /** 4 where the file has a vector per image, too, as a map of one pixel; 2 when left out. */
+  readonly outputRank?: 2 | 4;
   /** Class names when the file carries them. */
   readonly labels?: readonly string[];
   /** What the importer could not take over as it stood, one sentence each. */

@@ -63,7 +63,7 @@ export function register(program: Command): void {
         ...(options.rate === undefined ? {} : { rate: parseRate('--rate', options.rate) }),
         ...(options.seed === undefined ? {} : { seed: parseInteger('--seed', options.seed, 0) }),
       });
-      if (options.output !== undefined) await save(options.output, result);
+      if (options.output !== undefined) await save(options.output, network, result);
       if (options.json) printJson(asDocument(network, result));
       else process.stdout.write(asText(network, result));
     });
@@ -124,8 +124,8 @@ async function parseMasker(
 }
 
 /** Writes beside and renames, so that a failed save leaves an old file whole. */
-async function save(path: string, { output, masks }: RunResult): Promise<void> {
-  const { dims, values } = output.toFileOrder();
+async function save(path: string, { outputRank }: Network, { output, masks }: RunResult): Promise<void> {
+  const { dims, values } = output.toFileOrder(outputRank);
   const bytes = writeSafetensors({
     logits: { shape: dims, values },
     ...Object.fromEntries(
@@ -148,7 +148,7 @@ function asDocument(network: Network, { output, masks, profile }: RunResult) {
   return {
     model: network.name,
     input: { batch: profile.batch },
-    output: { shape: output.toFileOrder().dims },
+    output: { shape: output.toFileOrder(network.outputRank).dims },
     top: classesOf(network, output, profile.batch, 5),
     masks: masks.map((mask) => ({
       block: mask.block,
@@ -178,7 +178,7 @@ function asText(network: Network, { output, profile }: RunResult): string {
   ];
   const classes = classesOf(network, output, profile.batch, 3);
   if (classes.every((best) => best.length === 0)) {
-    lines.push(`output of shape [${output.toFileOrder().dims.join(', ')}]`);
+    lines.push(`output of shape [${output.toFileOrder(network.outputRank).dims.join(', ')}]`);
   } else {
     for (const [image, best] of classes.entries()) {
       const shares = best.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`);

@@ -63,6 +63,7 @@ export async function importOnnx(
     nodes,
     input: image.name,
     output,
+    ...(inference.shapes.get(chosen)?.length === 4 ? { outputRank: 4 } : {}),
     ...(labels ? { labels } : {}),
     notes: [],
     ...(path === undefined ? {} : { onnxPath: path, onnxOutput: chosen }),
