@@ -1,4 +1,4 @@
-// Feeds damaged files to the readers of ONNX and safetensors files and of images for as long as it is told:
+// Feeds damaged files to the readers of ONNX, safetensors and PyTorch files and of images for as long as it is told:
 //   node scripts/fuzz.mjs [SECONDS] [SEED]
 // Each file must be read or refused with a FoveaError, within a second and 512 MB. The first that is not is
 // kept in the temporary folder, and the exit code is 1.
@@ -16,7 +16,9 @@ import {
   Random,
   toOnnx,
 } from '../engine/lib/index.js';
-import { networkFromStateDict } from '../engine/lib/network/checkpoint/resnet.js';
+import { readPyTorch } from '../engine/lib/network/checkpoint/pytorch/read.js';
+import { findStateDict } from '../engine/lib/network/checkpoint/pytorch/state-dict.js';
+import { networkFromStateDict } from '../engine/lib/network/checkpoint/state-dict.js';
 import { mutate } from './mutate.mjs';
 
 const seconds = Number(process.argv[2] ?? 60);
@@ -52,6 +54,16 @@ const targets = [
       describeNetwork(networkFromStateDict(parseSafetensors(bytes, 'fuzz'), {}, 'fuzz'));
     },
     files: [fixture('lasnet-uneven.safetensors')],
+  },
+  {
+    name: 'pickle',
+    read: async (bytes) => {
+      const { file, settings } = findStateDict(readPyTorch(bytes, 'fuzz'));
+      describeNetwork(networkFromStateDict(file, settings, 'fuzz'));
+    },
+    files: ['resnet-legacy.pth', 'lasnet-regnet.pth.tar', 'half-channels-last.pth'].map((name) =>
+      fixture(`checkpoints/${name}`),
+    ),
   },
   {
     name: 'image',

@@ -1,5 +1,5 @@
 import { FoveaError } from '../errors.js';
-import { blocksOf, type Network, type NetworkNode } from './network.js';
+import { type Block, blocksOf, type Network, type NetworkNode } from './network.js';
 import { askForeignShape, foreignShape } from './onnx/foreign-shape.js';
 import { type BlockShape, blockShape, convolutionOutput } from './shapes.js';
 
@@ -141,6 +141,7 @@ function nodeOutput(
     case 'block': {
       expectChannels(node.block.branch[0]!.inChannels);
       const shape = blockShape(node.block, H, W);
+      checkShortcut(node.block, shape);
       blocks[node.block.index] = shape;
       return [N, shape.outHeight, shape.outWidth, shape.outChannels];
     }
@@ -148,6 +149,21 @@ function nodeOutput(
     case 'activation':
       return input;
   }
+}
+
+/** Both sides of a residual addition must have one size: a shortcut that halves may round another way. */
+function checkShortcut({ adaptive, projection, name }: Block, shape: BlockShape): void {
+  if (!adaptive) return;
+  const { inHeight, inWidth, outHeight, outWidth } = shape;
+  const shortcut = projection
+    ? convolutionOutput(projection, inHeight, inWidth)
+    : { height: inHeight, width: inWidth };
+  if (shortcut.height === outHeight && shortcut.width === outWidth) return;
+  throw new FoveaError(
+    'bad-shape',
+    `"${name}" of ${inHeight} x ${inWidth} does not fit: its branch gives ${outHeight} x ${outWidth}, its shortcut ` +
+      `${shortcut.height} x ${shortcut.width}; choose an input whose maps have even sides there`,
+  );
 }
 
 /** Output extent of a pooling window by ONNX's rule; with `ceilMode` no window starts in the padding after. */

@@ -17,7 +17,7 @@ const aliases: Readonly<Record<string, string>> = {
 };
 
 /** What `openModel` accepts, for help texts. */
-export const MODEL_HELP = `ONNX file, LASNet .safetensors checkpoint, a trained network that comes along (${shippedModelNames.join(', ')}), or a built-in architecture (${builtNetworkNames.join(', ')})`;
+export const MODEL_HELP = `ONNX file, checkpoint (.safetensors, .pth), a trained network that comes along (${shippedModelNames.join(', ')}), or a built-in architecture (${builtNetworkNames.join(', ')})`;
 
 /** The option that names an output, for commands that take it. */
 export const OUTPUT_NAME = [
