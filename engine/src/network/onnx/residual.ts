@@ -42,6 +42,10 @@ function residualBlock(
   dimsOf: (value: string) => readonly number[] | undefined,
 ): void {
   const [a, b] = add.inputs as [string, string];
+  if (a === b) {
+    graph.replace(add, [], { ...add, dense: 'it adds a value to itself' });
+    return;
+  }
   const tried = [
     [a, b],
     [b, a],
