@@ -2,9 +2,10 @@ import vm from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cellFile, murmur2 } from '../../../kernel/src/execution/cells/cellFile.js';
-import { CellSyntaxError, compileCell } from '../../../kernel/src/execution/cells/compile.js';
-import { Editor } from '../../../kernel/src/execution/cells/edits.js';
+import { compileCell } from '../../../kernel/src/execution/cells/compile.js';
 import { MagicError, translateMagics } from '../../../kernel/src/execution/cells/magics.js';
+import { Editor } from '../../../kernel/src/typescript/edits.js';
+import { SourceSyntaxError } from '../../../kernel/src/typescript/syntax-error.js';
 
 describe('an editor', () => {
   it('knows where everything went, in both directions', () => {
@@ -95,7 +96,7 @@ describe('a compiled cell', () => {
       line: 1,
       column: 8,
     });
-    await expect(compileCell('enum E { A = }', { cell: 1 })).rejects.toBeInstanceOf(CellSyntaxError);
+    await expect(compileCell('enum E { A = }', { cell: 1 })).rejects.toBeInstanceOf(SourceSyntaxError);
   });
 });
 

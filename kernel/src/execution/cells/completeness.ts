@@ -1,4 +1,5 @@
-import { CellSyntaxError, checkSyntax } from './compile.js';
+import { SourceSyntaxError } from '../../typescript/syntax-error.js';
+import { checkSyntax } from './compile.js';
 import { translateMagics } from './magics.js';
 
 export type Completeness =
@@ -21,7 +22,7 @@ export function completeness(code: string): Completeness {
     checkSyntax(source);
     return { status: 'complete' };
   } catch (error) {
-    if (!(error instanceof CellSyntaxError)) return { status: 'unknown' };
+    if (!(error instanceof SourceSyntaxError)) return { status: 'unknown' };
     const atEnd = error.line !== undefined && isAtEnd(source, error.line, error.column ?? 0);
     const open = unfinished.test(error.message) || atEnd;
     if (!open || finalError.test(error.message)) return { status: 'invalid' };

@@ -1,9 +1,9 @@
 import type { AnyNode, Program } from 'acorn';
+import { boundNames } from '../../typescript/bindings.js';
+import type { Editor } from '../../typescript/edits.js';
+import { walk } from '../../typescript/walk.js';
 import type { GuardedLoop } from '../wire.js';
-import { boundNames } from './bindings.js';
-import type { Editor } from './edits.js';
 import { prove } from './loop-proof.js';
-import { walk } from './walk.js';
 
 const loops: ReadonlySet<string> = new Set([
   'ForStatement',

@@ -8,9 +8,9 @@ import type {
   Statement,
   VariableDeclaration,
 } from 'acorn';
+import { boundNames } from '../../typescript/bindings.js';
+import { walk } from '../../typescript/walk.js';
 import type { LoopGuard } from '../wire.js';
-import { boundNames } from './bindings.js';
-import { walk } from './walk.js';
 
 /** A loop in which no code but its own can run, as long as its guard holds when it begins. */
 export interface LoopProof {

@@ -1,5 +1,5 @@
+import { blanked } from '../../typescript/edits.js';
 import { BRIDGE } from '../bridge.js';
-import { blanked } from './edits.js';
 
 /** What the magics of a cell ask of the host itself. */
 export interface MagicSettings {

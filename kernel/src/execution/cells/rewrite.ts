@@ -6,14 +6,16 @@ import type {
   Program,
   VariableDeclaration,
 } from 'acorn';
+import { boundNames } from '../../typescript/bindings.js';
+import { blanked, Editor } from '../../typescript/edits.js';
+import { freshName } from '../../typescript/fresh-name.js';
+import { usedNames } from '../../typescript/names.js';
+import { SourceSyntaxError } from '../../typescript/syntax-error.js';
+import { walk } from '../../typescript/walk.js';
 import { BRIDGE } from '../bridge.js';
 import type { CellProgram, GuardedLoop } from '../wire.js';
-import { boundNames } from './bindings.js';
-import { blanked, Editor } from './edits.js';
-import { freshName, isReserved } from './fresh-names.js';
 import { localise } from './hot-loops.js';
-import { CellSyntaxError } from './syntaxError.js';
-import { walk } from './walk.js';
+import { isReserved } from './reserved-names.js';
 
 /** What the rewrite needs to know beside the parsed cell. */
 export interface RewriteOptions {
@@ -23,6 +25,8 @@ export interface RewriteOptions {
   readonly result: boolean | 'without-semicolon';
   /** Variables of earlier cells, if loops may keep those that they assign to in locals. */
   readonly variables?: ReadonlySet<string> | undefined;
+  /** Names that a compiler has declared. */
+  readonly helpers: ReadonlySet<string>;
 }
 
 export interface RewrittenCell extends CellProgram {
@@ -56,6 +60,8 @@ class Rewriter {
   readonly #functions: FunctionDeclaration[] = [];
   readonly #bridge: string;
   readonly #module: string;
+  /** Names that the cell uses outside its imports: one that only types go by does not exist when it runs. */
+  readonly #used: ReadonlySet<string>;
   #async = false;
 
   constructor(
@@ -65,6 +71,7 @@ class Rewriter {
   ) {
     this.#editor = new Editor(source);
     this.#bridge = freshName(BRIDGE, source);
+    this.#used = usedNames(program);
     this.#module = freshName(`${BRIDGE}module`, source);
   }
 
@@ -96,13 +103,13 @@ class Rewriter {
   /** The language's own objects are those of the kernel too: a cell may not put its own in their place. */
   #refuseIntrinsics(): void {
     for (const name of this.#names) {
-      if (isReserved(name)) {
-        throw new CellSyntaxError(
-          `'${name}' cannot be declared at the top of a cell: names that begin with ${BRIDGE} there are the kernel's own. Use another name, or put it into a block.`,
+      if (isReserved(name) && !this.options.helpers.has(name)) {
+        throw new SourceSyntaxError(
+          `'${name}' cannot be declared at the top of a cell: names that begin with ${BRIDGE} there are the kernel’s own. Use another name, or put it into a block.`,
         );
       }
       if (!intrinsics.has(name)) continue;
-      throw new CellSyntaxError(
+      throw new SourceSyntaxError(
         `'${name}' is part of the language and cannot be declared at the top of a cell. Use another name, or put it into a block.`,
       );
     }
@@ -314,18 +321,9 @@ class Rewriter {
       this.#names.add(name);
       if (specifier.type === 'ImportNamespaceSpecifier') return `${name}=${this.#module};`;
       const imported = specifier.type === 'ImportDefaultSpecifier' ? 'default' : nameOf(specifier.imported);
-      return `${name}=${this.#bridge}.pick(${this.#module},${JSON.stringify(imported)},${this.#isUsed(name)});`;
+      return `${name}=${this.#bridge}.pick(${this.#module},${JSON.stringify(imported)},${this.#used.has(name)});`;
     });
     this.#imports.push(`{const ${this.#module}=${load};${parts.join('')}}`);
-  }
-
-  /** Whether a name occurs in the cell outside its imports: a type that is imported by name may not exist. */
-  #isUsed(name: string): boolean {
-    let used = false;
-    walk(this.program, (node, { parent }) => {
-      if (node.type === 'Identifier' && node.name === name && !parent?.type.startsWith('Import')) used = true;
-    });
-    return used || !/^[A-Z]/.test(name);
   }
 }
 

@@ -1,7 +1,8 @@
 import type { Diagnostic } from '../../language/diagnose.js';
 import type { Json, Message } from '../../protocol/message.js';
+import { SourceSyntaxError } from '../../typescript/syntax-error.js';
 import { cellFile } from '../cells/cellFile.js';
-import { CellSyntaxError, type CompiledCell, compileCell } from '../cells/compile.js';
+import { type CompiledCell, compileCell } from '../cells/compile.js';
 import { MagicError, type MagicSettings, type TranslatedCell, translateMagics } from '../cells/magics.js';
 import type { Done, ThrownValue } from '../wire.js';
 import type { History } from './history.js';
@@ -133,7 +134,7 @@ export class Executor {
       const variables = this.context.isDebugging() ? undefined : this.#variables;
       compiled = await compileCell(translated.code, { cell, variables });
     } catch (error) {
-      if (!(error instanceof CellSyntaxError)) throw error;
+      if (!(error instanceof SourceSyntaxError)) throw error;
       return this.#syntaxError(execution, error);
     }
     const typescript = compiled.isExpression ? '' : translated.typescript;
@@ -305,7 +306,7 @@ export class Executor {
     return { status: 'error', reply: { status: 'error', execution_count: count, ...content } };
   }
 
-  #syntaxError(execution: Execution, { line, column = 0, message }: CellSyntaxError): Outcome {
+  #syntaxError(execution: Execution, { line, column = 0, message }: SourceSyntaxError): Outcome {
     const lines = [`SyntaxError: ${message}`];
     if (line !== undefined) {
       lines.push(`  In[${execution.count}], line ${line + 1}, column ${column + 1}`);

@@ -1,3 +1,4 @@
+import { freshName } from '../../typescript/fresh-name.js';
 import { BRIDGE } from '../bridge.js';
 
 /**
@@ -9,13 +10,6 @@ const PREFIX = BRIDGE;
 /** Whether a name at the top level of a cell is the kernel's. */
 export function isReserved(name: string): boolean {
   return name.startsWith(PREFIX);
-}
-
-/** A name that the source does not have in it, made of a name by a number where that is needed. */
-export function freshName(name: string, source: string): string {
-  let fresh = name;
-  for (let n = 2; source.includes(fresh); n++) fresh = `${name}${n}`;
-  return fresh;
 }
 
 /**
