@@ -114,6 +114,29 @@ describe('magics', () => {
     expect(() => translateMagics('%nothing')).toThrow(MagicError);
   });
 
+  it('mean the same with any ends of lines, and keep the offsets of what is no magic', () => {
+    for (const cell of [
+      '%time\n%who\nconst a = 1\na % 2',
+      '%time 1 + 1\n2',
+      '%%time\nlet a = 1\na',
+      '%%bash -e\necho a\necho b\n',
+      '%%sh\ncat <<END\ntext\nEND',
+      '%npm install a\n%strict on\n// comment\n%lsmagic\n',
+      '\n%load a.ts\nconst s = `a\nb`\n',
+      '?Math\n',
+      'Math.max??\n',
+    ]) {
+      const expected = translateMagics(cell);
+      for (const end of ['\r\n', '\r']) {
+        const other = cell.replaceAll('\n', end);
+        const { code, typescript, settings } = translateMagics(other);
+        expect({ code, settings }, cell).toEqual({ code: expected.code, settings: expected.settings });
+        expect(typescript.replaceAll(end, '\n')).toBe(expected.typescript);
+        if (typescript !== '') expect(typescript).toHaveLength(other.length);
+      }
+    }
+  });
+
   it('pass a whole cell on as it stands', () => {
     expect(translateMagics('%%bash\necho "it\'s $HOME" `x`').code).toContain(
       JSON.stringify('echo "it\'s $HOME" `x`'),

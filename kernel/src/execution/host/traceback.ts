@@ -81,7 +81,7 @@ export function codeFrame(
   context = CONTEXT_LINES,
 ): string[] {
   const paint = palette(colour);
-  const lines = code.split('\n');
+  const lines = code.split(/\r\n?|\n/);
   if (line < 0 || line >= lines.length) return [];
   const first = Math.max(0, line - context);
   const last = Math.min(lines.length - 1, line + context);
