@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { settingsOf } from '../typescript/settings.js';
+import type { Failure } from './batch.js';
 import { type Completion, completion, wordAt } from './complete.js';
 import { type Declaration, declarationsOf, likelyNames, mayDeclare, type Names } from './declarations.js';
 import { type Diagnostic, undeclaredNames, userDiagnostics } from './diagnose.js';
 import { globalsText } from './globals.js';
+import { ImportedFiles } from './imported-files.js';
 import { hoverMarkdown, type Inspection, inspection, notFound, signatureMarkdown } from './inspect.js';
 import { type LiveValues, liveProperties } from './live.js';
 import { LspClient } from './lsp-client.js';
@@ -16,11 +19,10 @@ import type {
   LspLocation,
   LspSignatureHelp,
 } from './lsp-types.js';
+import { kindOf } from './markup.js';
 import { Notebook, rootText } from './notebook.js';
 import { cellFileName, globalsFile, projectFile, projectText, rootFile } from './project.js';
 import { indexAt, positionAt, utf16Offset } from './text.js';
-
-const currentFile = cellFileName('current');
 
 interface OpenFile {
   readonly text: string;
@@ -35,6 +37,9 @@ interface OpenFile {
 export class LanguageService {
   readonly #directory: string;
   readonly #notebook = new Notebook();
+  readonly #imported: ImportedFiles;
+  /** The file of the cell being written, whose name depends on what is written. */
+  #current = cellFileName('current');
   #client: LspClient | undefined;
   #open = new Map<string, OpenFile>();
   /** Requests use one file for the cell being written, and so go one after the other. */
@@ -47,6 +52,7 @@ export class LanguageService {
   /** @param options `directory`: the folder of the notebook, from which imports are resolved */
   constructor({ directory }: { readonly directory: string }) {
     this.#directory = directory;
+    this.#imported = new ImportedFiles(directory);
   }
 
   /** Starts the server, so that the first completion finds it ready. */
@@ -123,11 +129,15 @@ export class LanguageService {
     }, []);
   }
 
-  /** Takes a cell that has run into account: later cells see what it declares. */
-  async commit(code: string): Promise<void> {
+  /**
+   * Takes a cell that has run into account: later cells see what it declares.
+   *
+   * @param failure the cell failed: names that it had not come to are still what earlier cells made of them
+   */
+  async commit(code: string, failure?: Failure): Promise<void> {
     await this.#use(async (client) => {
       const { declared } = this.#checked?.code === code ? this.#checked : await this.#check(client, code);
-      this.#commit(client, code, declared);
+      this.#commit(client, code, failure ? this.#reached(code, declared, failure) : declared);
     }, undefined);
   }
 
@@ -146,6 +156,20 @@ export class LanguageService {
       this.#commit(client, code, declared);
       return true;
     }, false);
+  }
+
+  #reached(
+    code: string,
+    declared: ReadonlyMap<string, Declaration>,
+    { line }: Failure,
+  ): ReadonlyMap<string, Declaration> {
+    if (line === undefined) return declared;
+    const before = code
+      .split(/\r\n?|\n/)
+      .slice(0, line)
+      .join('\n');
+    const words = new Set(before.match(/[\p{ID_Continue}$]+/gu) ?? []);
+    return new Map([...declared].filter(([name]) => words.has(name) || !this.#notebook.has(name)));
   }
 
   #commit(client: LspClient, code: string, declared: ReadonlyMap<string, Declaration>): void {
@@ -212,7 +236,7 @@ export class LanguageService {
     this.#open = new Map();
     void client.ready.then(
       () => {
-        this.#write(client, projectFile, projectText());
+        this.#writeProject(client);
         this.#write(client, globalsFile, globalsText());
         for (const { file, text } of this.#notebook.files()) this.#write(client, file, text);
         this.#writeRoot(client);
@@ -227,15 +251,31 @@ export class LanguageService {
    * @returns the file's text
    */
   async #sync(client: LspClient, code: string): Promise<string> {
+    this.#refresh(client, code);
     let text = this.#notebook.fileText(code, this.#declared, false);
-    this.#write(client, currentFile, text);
+    this.#write(client, this.#current, text);
     const declared = await this.#declarations(client, code);
     if (!sameNames(declared, this.#declared)) {
       this.#declared = declared;
       text = this.#notebook.fileText(code, declared, false);
-      this.#write(client, currentFile, text);
+      this.#write(client, this.#current, text);
     }
     return text;
+  }
+
+  /** Takes up what has changed on disk, and lets the cell being written be of the kind that it is. */
+  #refresh(client: LspClient, code: string): void {
+    const changes = this.#imported.changes(code);
+    if (changes.length > 0) client.notify('workspace/didChangeWatchedFiles', { changes });
+    this.#writeProject(client);
+    const file = cellFileName('current', kindOf(code));
+    if (file === this.#current) return;
+    this.#close(client, this.#current);
+    this.#current = file;
+  }
+
+  #writeProject(client: LspClient): void {
+    this.#write(client, projectFile, projectText(settingsOf(this.#directory), this.#directory));
   }
 
   /** Checks a cell and finds out which of the names in it are really declared at its top level. */
@@ -243,6 +283,7 @@ export class LanguageService {
     client: LspClient,
     code: string,
   ): Promise<{ declared: ReadonlyMap<string, Declaration>; found: readonly LspDiagnostic[]; text: string }> {
+    this.#refresh(client, code);
     const guessed = likelyNames(code);
     let { text, found } = this.#checkAs(client, code, guessed);
     let declared = await this.#declarations(client, code);
@@ -273,7 +314,7 @@ export class LanguageService {
     declared: Names,
   ): { text: string; found: Promise<readonly LspDiagnostic[]> } {
     const text = this.#notebook.fileText(code, declared, true);
-    this.#write(client, currentFile, text);
+    this.#write(client, this.#current, text);
     const report = this.#ask<{ items?: LspDiagnostic[] }>(client, 'textDocument/diagnostic', {});
     const found = report.then(({ items }) => items ?? []);
     // It may be passed over for a better one.
@@ -282,7 +323,7 @@ export class LanguageService {
   }
 
   #ask<Result>(client: LspClient, method: string, parameters: object): Promise<Result> {
-    return client.request(method, { textDocument: { uri: this.#uri(currentFile) }, ...parameters });
+    return client.request(method, { textDocument: { uri: this.#uri(this.#current) }, ...parameters });
   }
 
   #uri(file: string): string {
@@ -296,7 +337,7 @@ export class LanguageService {
     this.#open.set(file, { text, version });
     const uri = this.#uri(file);
     if (before === undefined) {
-      const languageId = file.endsWith('.json') ? 'json' : 'typescript';
+      const languageId = languageIds[extname(file)] ?? 'typescript';
       client.notify('textDocument/didOpen', { textDocument: { uri, languageId, version, text } });
     } else {
       client.notify('textDocument/didChange', {
@@ -323,12 +364,14 @@ export class LanguageService {
     const path = fileURLToPath(uri);
     const own = dirname(path) === this.#directory ? basename(path) : '';
     const text =
-      own === currentFile
+      own === this.#current
         ? code
         : (this.#notebook.codeOf(own) ?? (await readFile(path, 'utf8').catch(() => undefined)));
     return text?.slice(indexAt(text, range.start), indexAt(text, range.end));
   }
 }
+
+const languageIds: Readonly<Record<string, string>> = { '.json': 'json', '.tsx': 'typescriptreact' };
 
 function sameNames(a: Names, b: Names): boolean {
   return a.size === b.size && [...a.keys()].every((name) => b.has(name));

@@ -247,3 +247,30 @@ describe('a traceback', () => {
     expect(text).toMatch(new RegExp(`^> +${line} \\| .*throw new Error`, 'm'));
   });
 });
+
+describe('type warnings', () => {
+  it('know what a cell declared that failed or was stopped', async () => {
+    const typed = await TestKernel.start({ environment: { FOVEA_TYPES: 'on' } });
+    try {
+      const warnings = async (code: string) => {
+        // The check begins when a cell has run for a moment; a server that starts takes a while more.
+        const { stderr } = await typed.execute(
+          `${code}\nawait new Promise((resolve) => setTimeout(resolve, 2500))`,
+        );
+        return stderr;
+      };
+      expect(await warnings('const wrong: string = 5')).toContain('TS2322');
+      await typed.execute(
+        'const early: number = 5\nfunction fails(): never { throw new Error("x") }\nconst late = fails()',
+      );
+      const cell = typed.start('let turns = 0\nwhile (true) turns++');
+      await typed.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === cell);
+      await typed.interrupt();
+      await typed.finished(cell);
+      expect(await warnings('early.toFixed(); turns.toFixed(); fails')).toBe('');
+      expect(await warnings('early.length')).toContain('TS2339');
+    } finally {
+      await typed.stop();
+    }
+  });
+});

@@ -110,6 +110,13 @@ function importFrame(error: ThrownValue, { cells, file }: TracebackOptions): Fra
   return { text: '', cell, position: { line: error.line - 1, column: 0 } };
 }
 
+/** The line, from 0, of a cell's own code at which an error left the cell, where its stack tells. */
+export function failedLine(error: ThrownValue, options: TracebackOptions): number | undefined {
+  const cell = options.file === undefined ? undefined : options.cells.get(options.file);
+  const own = frames(error.stack, options).filter((frame) => frame.cell === cell);
+  return (own.at(-1) ?? importFrame(error, options))?.position?.line;
+}
+
 /** Title line of a thrown value. */
 function title({ name, message }: ThrownValue): string {
   return message === '' ? name : `${name}: ${message}`;

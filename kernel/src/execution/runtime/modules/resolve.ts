@@ -96,34 +96,48 @@ interface Seen {
   readonly imports: readonly string[];
 }
 
-const files = new Map<string, Seen>();
+const seen = new Map<string, Seen>();
 const imported = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)(['"])([^'"\n]+)\1/g;
+
+/** What a source seems to import, as its specifiers say it. */
+export function importsOf(code: string): string[] {
+  return [...code.matchAll(imported)].map((match) => match[2]!);
+}
+
+/** A text that changes when a file does; empty when there is none. */
+export function stampOf(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat ? `${stat.mtimeMs.toString(36)}-${stat.size.toString(36)}` : '';
+}
+
+/** Adds to `files` a file of the user's, and all of the user's files that it leads to, with their stamps. */
+export function follow(path: string, files: Map<string, string>): void {
+  if (files.has(path)) return;
+  const stamp = stampOf(path);
+  files.set(path, stamp);
+  if (stamp === '') return;
+  let known = seen.get(path);
+  if (known?.stamp !== stamp) {
+    const isCode = /\.(?:[cm]?[jt]s|[jt]sx)$/.test(path) && statSync(path).size < 1_000_000;
+    known = { stamp, imports: isCode ? importsOf(readFileSync(path, 'utf8')) : [] };
+    seen.set(path, known);
+  }
+  for (const specifier of known.imports) {
+    const file = userFile(specifier, dirname(path));
+    if (file) follow(file.path, files);
+  }
+}
 
 /**
  * A text that changes when a file, or any of the user's files that it imports, has changed; as part of a module's
  * address it makes an edited file load again.
  */
-export function version(path: string, visited = new Set<string>()): string {
-  if (visited.has(path)) return '';
-  visited.add(path);
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat) return '';
-  const stamp = `${stat.mtimeMs.toString(36)}-${stat.size.toString(36)}`;
-  let seen = files.get(path);
-  if (seen?.stamp !== stamp) {
-    const code =
-      /\.(?:[cm]?[jt]s|[jt]sx)$/.test(path) && stat.size < 1_000_000 ? readFileSync(path, 'utf8') : '';
-    seen = { stamp, imports: [...code.matchAll(imported)].map((match) => match[2]!) };
-    files.set(path, seen);
-  }
-  let newest = `${stamp}`;
+export function version(path: string): string {
+  const files = new Map<string, string>();
+  follow(path, files);
   // What the settings say is part of what a module is.
-  if (isCompiled(path)) newest += JSON.stringify(settingsOf(dirname(path)).options);
-  for (const specifier of seen.imports) {
-    const file = userFile(specifier, dirname(path));
-    if (file) newest += version(file.path, visited);
-  }
-  return newest;
+  const settings = isCompiled(path) ? JSON.stringify(settingsOf(dirname(path)).options) : '';
+  return [...files.values()].join('') + settings;
 }
 
 /** The address of one of the user's files, with its version. */
