@@ -46,6 +46,8 @@ export interface LoopGuard {
   readonly numericLists: boolean;
   /** Whether the loop goes through arrays by their iterator. */
   readonly iterates: boolean;
+  /** Objects of the language that it reads constants or functions of. */
+  readonly owners: readonly ('Math' | 'Number')[];
   /** Functions of `Math` that it calls. */
   readonly functions: readonly string[];
 }

@@ -22,7 +22,7 @@ export function usedNames(program: Program): Set<string> {
   const names = new Set<string>();
   walk(program, (node, { parent }) => {
     if (node.type !== 'Identifier' || !parent || isPropertyName(node, parent)) return;
-    if (/^(?:Import|Labeled|Break|Continue)/.test(parent.type)) return;
+    if (/^Import\w*Specifier$|^(?:Labeled|Break|Continue)Statement$/.test(parent.type)) return;
     if (parent.type === 'ExportSpecifier' && parent.local !== node) return;
     names.add(node.name);
   });

@@ -72,6 +72,7 @@ class Prover {
   readonly #lists: ReadonlySet<string>;
   /** Names whose values become keys: a key that is no number could name an accessor. */
   readonly #keys: ReadonlySet<string>;
+  readonly #owners = new Set<'Math' | 'Number'>();
   readonly #functions = new Set<string>();
   #writes: { node: AnyNode; names: readonly string[] }[] = [];
   #iterates = false;
@@ -104,6 +105,7 @@ class Prover {
         lists: free.filter((name) => this.#lists.has(name)),
         numericLists,
         iterates: this.#iterates,
+        owners: [...this.#owners],
         functions: [...this.#functions],
       },
     };
@@ -310,6 +312,7 @@ class Prover {
         if (!isOf(callee, 'Math') || node.optional || this.#isDeclared('Math')) throw new Unproven();
         const { name } = callee.property as { name: string };
         if (typeof (Math as unknown as Record<string, unknown>)[name] !== 'function') throw new Unproven();
+        this.#owners.add('Math');
         this.#functions.add(name);
         for (const argument of node.arguments) {
           if (argument.type === 'SpreadElement') throw new Unproven();
@@ -339,7 +342,10 @@ class Prover {
       }
       if (object.name === 'Math' || object.name === 'Number') {
         const owner = (object.name === 'Math' ? Math : Number) as unknown as Record<string, unknown>;
-        if (!this.#isDeclared(object.name) && typeof owner[property.name] === 'number') return 'number';
+        if (!this.#isDeclared(object.name) && typeof owner[property.name] === 'number') {
+          this.#owners.add(object.name);
+          return 'number';
+        }
       }
       throw new Unproven();
     }

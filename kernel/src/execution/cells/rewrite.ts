@@ -60,8 +60,7 @@ class Rewriter {
   readonly #functions: FunctionDeclaration[] = [];
   readonly #bridge: string;
   readonly #module: string;
-  /** Names that the cell uses outside its imports: one that only types go by does not exist when it runs. */
-  readonly #used: ReadonlySet<string>;
+  #usedNames: ReadonlySet<string> | undefined;
   #async = false;
 
   constructor(
@@ -71,7 +70,6 @@ class Rewriter {
   ) {
     this.#editor = new Editor(source);
     this.#bridge = freshName(BRIDGE, source);
-    this.#used = usedNames(program);
     this.#module = freshName(`${BRIDGE}module`, source);
   }
 
@@ -310,6 +308,12 @@ class Rewriter {
     return `${this.#bridge}.import(${specifier},${options},${line})`;
   }
 
+  /** Whether a cell uses a name outside its imports: one that only types go by does not exist when it runs. */
+  #isUsed(name: string): boolean {
+    this.#usedNames ??= usedNames(this.program);
+    return this.#usedNames.has(name);
+  }
+
   #import(node: ImportDeclaration): void {
     const load = `await ${this.#load(node.source.raw!, node.attributes, node.start)}`;
     if (node.specifiers.length === 0) {
@@ -321,7 +325,7 @@ class Rewriter {
       this.#names.add(name);
       if (specifier.type === 'ImportNamespaceSpecifier') return `${name}=${this.#module};`;
       const imported = specifier.type === 'ImportDefaultSpecifier' ? 'default' : nameOf(specifier.imported);
-      return `${name}=${this.#bridge}.pick(${this.#module},${JSON.stringify(imported)},${this.#used.has(name)});`;
+      return `${name}=${this.#bridge}.pick(${this.#module},${JSON.stringify(imported)},${this.#isUsed(name)});`;
     });
     this.#imports.push(`{const ${this.#module}=${load};${parts.join('')}}`);
   }

@@ -21,7 +21,7 @@ const typedPrototypes = new Set<object>([
   Float64Array.prototype,
 ]);
 const bigPrototypes = new Set<object>([BigInt64Array.prototype, BigUint64Array.prototype]);
-const math = Math;
+const originals = { Math, Number, String };
 const mathFunctions = new Map(
   ownKeys(Math).map((name) => [name, getOwnPropertyDescriptor(Math, name)!.value as unknown]),
 );
@@ -47,7 +47,7 @@ const ELEMENTS_CHECKED = 4096;
  * @param kept variables that the loop will assign to by other means
  */
 export function holds(guard: LoopGuard, kept: readonly string[], scope: object = globalThis): boolean {
-  const { numbers, primitives, lists, numericLists, iterates, functions } = guard;
+  const { numbers, primitives, lists, numericLists, iterates, owners, functions } = guard;
   const values = new Map<string, unknown>();
   for (const name of [...numbers, ...primitives, ...lists]) {
     const descriptor = getOwnPropertyDescriptor(scope, name);
@@ -57,7 +57,8 @@ export function holds(guard: LoopGuard, kept: readonly string[], scope: object =
   if (kept.some((name) => getOwnPropertyDescriptor(scope, name)?.writable !== true)) return false;
   if (numbers.some((name) => typeof values.get(name) !== 'number')) return false;
   if (primitives.some((name) => !isPrimitive(values.get(name)))) return false;
-  if (functions.length > 0 && !isMathIntact(functions, scope)) return false;
+  if (owners.some((name) => getOwnPropertyDescriptor(scope, name)?.value !== originals[name])) return false;
+  if (!areOriginal(functions)) return false;
   if (iterates && !areIteratorsIntact()) return false;
   if (lists.length === 0) return true;
   if (!arePrototypesPlain()) return false;
@@ -77,9 +78,10 @@ function isPrimitive(value: unknown): boolean {
   return value === null || (typeof value !== 'object' && typeof value !== 'function');
 }
 
-function isMathIntact(functions: readonly string[], scope: object): boolean {
-  if (getOwnPropertyDescriptor(scope, 'Math')?.value !== math) return false;
-  return functions.every((name) => getOwnPropertyDescriptor(math, name)?.value === mathFunctions.get(name));
+function areOriginal(functions: readonly string[]): boolean {
+  return functions.every(
+    (name) => getOwnPropertyDescriptor(originals.Math, name)?.value === mathFunctions.get(name),
+  );
 }
 
 function areIteratorsIntact(): boolean {
@@ -101,7 +103,7 @@ function arePrototypesPlain(): boolean {
 
 /** Whether a number or `undefined` becomes this key. */
 function isElementKey(key: string): boolean {
-  return key === 'undefined' || String(Number(key)) === key;
+  return key === 'undefined' || originals.String(originals.Number(key)) === key;
 }
 
 function isPlainTypedArray(list: object, numeric: boolean, iterates: boolean): boolean {

@@ -86,7 +86,9 @@ export function userFile(specifier: string, folder: string): UserFile | undefine
   if (isBuiltin(specifier)) return undefined;
   for (const candidate of settingsOf(folder).candidates(specifier)) {
     const path = localFile(candidate, folder);
-    if (path !== undefined && isUserModule(pathToFileURL(path).href)) return { path, suffix };
+    // Aliases of declarations are for the type checker: what runs is the package of that name.
+    if (path !== undefined && !/\.d\.[cm]?ts$/.test(path) && isUserModule(pathToFileURL(path).href))
+      return { path, suffix };
   }
   return undefined;
 }
