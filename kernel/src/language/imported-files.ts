@@ -1,6 +1,14 @@
+import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { follow, importsOf, isLocal, stampOf, userFile } from '../execution/runtime/modules/resolve.js';
+import {
+  follow,
+  importsOf,
+  isLocal,
+  packageName,
+  stampOf,
+  userFile,
+} from '../execution/runtime/modules/resolve.js';
 
 /** A file's change, as the language server protocol has it: 1 created, 2 changed, 3 deleted. */
 export interface FileEvent {
@@ -43,7 +51,16 @@ export class ImportedFiles {
     const file = userFile(specifier, this.directory);
     if (file) follow(file.path, this.#stamps);
     else if (isLocal(specifier)) this.#note(pathOf(specifier, this.directory));
-    else for (const path of manifests(specifier, this.directory)) this.#note(path);
+    else if (!isBuiltin(specifier)) this.#noteManifests(specifier);
+  }
+
+  /** Notes where a package, and its types, say what they are, or every place where they might once installed. */
+  #noteManifests(specifier: string): void {
+    for (const name of [packageName(specifier), typesOf(specifier)]) {
+      const paths = manifests(name, this.directory);
+      const found = paths.find((path) => stampOf(path) !== '');
+      for (const path of found ? [found] : paths) this.#note(path);
+    }
   }
 
   #note(path: string): void {
@@ -57,16 +74,15 @@ function pathOf(specifier: string, folder: string): string {
     : join(folder, specifier);
 }
 
-/** Where the package of a specifier, or its types, may say what it is: in every node_modules upward. */
-function manifests(specifier: string, directory: string): string[] {
-  const name = specifier
-    .split('/')
-    .slice(0, specifier.startsWith('@') ? 2 : 1)
-    .join('/');
-  const types = `@types/${name.replace(/^@/, '').replace('/', '__')}`;
+function typesOf(specifier: string): string {
+  return `@types/${packageName(specifier).replace(/^@/, '').replace('/', '__')}`;
+}
+
+/** The manifest of a package in every node_modules upward. */
+function manifests(name: string, directory: string): string[] {
   const found: string[] = [];
   for (let folder = directory; ; folder = dirname(folder)) {
-    for (const each of [name, types]) found.push(join(folder, 'node_modules', each, 'package.json'));
+    found.push(join(folder, 'node_modules', name, 'package.json'));
     if (dirname(folder) === folder) return found;
   }
 }

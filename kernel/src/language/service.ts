@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { settingsOf } from '../typescript/settings.js';
+import { type ProjectSettings, settingsOf } from '../typescript/settings.js';
 import type { Failure } from './batch.js';
 import { type Completion, completion, wordAt } from './complete.js';
 import { type Declaration, declarationsOf, likelyNames, mayDeclare, type Names } from './declarations.js';
@@ -23,6 +23,9 @@ import { kindOf } from './markup.js';
 import { Notebook, rootText } from './notebook.js';
 import { cellFileName, globalsFile, projectFile, projectText, rootFile } from './project.js';
 import { indexAt, positionAt, utf16Offset } from './text.js';
+
+/** While a cell is being written, the disk is looked at no more often than this. */
+const REFRESH_AFTER_MS = 1000;
 
 interface OpenFile {
   readonly text: string;
@@ -48,6 +51,8 @@ export class LanguageService {
   #checked: { readonly code: string; readonly declared: ReadonlyMap<string, Declaration> } | undefined;
   #declared: ReadonlyMap<string, Declaration> = new Map();
   #disposed = false;
+  #settings: ProjectSettings | undefined;
+  #refreshedMs = Number.NEGATIVE_INFINITY;
 
   /** @param options `directory`: the folder of the notebook, from which imports are resolved */
   constructor({ directory }: { readonly directory: string }) {
@@ -251,7 +256,9 @@ export class LanguageService {
    * @returns the file's text
    */
   async #sync(client: LspClient, code: string): Promise<string> {
-    this.#refresh(client, code);
+    // Between keystrokes little changes on disk.
+    if (performance.now() - this.#refreshedMs > REFRESH_AFTER_MS) this.#refresh(client, code);
+    else this.#useKind(client, code);
     let text = this.#notebook.fileText(code, this.#declared, false);
     this.#write(client, this.#current, text);
     const declared = await this.#declarations(client, code);
@@ -268,6 +275,11 @@ export class LanguageService {
     const changes = this.#imported.changes(code);
     if (changes.length > 0) client.notify('workspace/didChangeWatchedFiles', { changes });
     this.#writeProject(client);
+    this.#refreshedMs = performance.now();
+    this.#useKind(client, code);
+  }
+
+  #useKind(client: LspClient, code: string): void {
     const file = cellFileName('current', kindOf(code));
     if (file === this.#current) return;
     this.#close(client, this.#current);
@@ -275,7 +287,10 @@ export class LanguageService {
   }
 
   #writeProject(client: LspClient): void {
-    this.#write(client, projectFile, projectText(settingsOf(this.#directory), this.#directory));
+    const settings = settingsOf(this.#directory);
+    if (settings === this.#settings && this.#open.has(projectFile)) return;
+    this.#settings = settings;
+    this.#write(client, projectFile, projectText(settings, this.#directory));
   }
 
   /** Checks a cell and finds out which of the names in it are really declared at its top level. */

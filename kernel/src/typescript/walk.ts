@@ -8,31 +8,45 @@ export interface Place {
 
 /** Calls `visit` for every node, parents first. Not recursive: a cell may be nested deeper than the stack. */
 export function walk(root: Node, visit: (node: AnyNode, place: Place) => void): void {
-  const open: { node: AnyNode; place: Place }[] = [
-    { node: root as AnyNode, place: { parent: undefined, functionDepth: 0 } },
-  ];
-  for (let next = open.pop(); next; next = open.pop()) {
-    const { node, place } = next;
+  const nodes: AnyNode[] = [root as AnyNode];
+  const places: Place[] = [{ parent: undefined, functionDepth: 0 }];
+  for (let node = nodes.pop(); node; node = nodes.pop()) {
+    const place = places.pop()!;
     visit(node, place);
-    const children: AnyNode[] = [];
-    for (const [key, value] of Object.entries(node)) {
-      if (key === 'type' || typeof value !== 'object' || value === null) continue;
-      for (const child of Array.isArray(value) ? value : [value]) {
-        if (
-          child &&
-          typeof (child as AnyNode).type === 'string' &&
-          typeof (child as AnyNode).start === 'number'
-        ) {
-          children.push(child as AnyNode);
-        }
-      }
+    const first = nodes.length;
+    const inside: Place = { parent: node, functionDepth: place.functionDepth };
+    const deeper: Place = { parent: node, functionDepth: place.functionDepth + 1 };
+    const open = (child: unknown) => {
+      if (!isNode(child)) return;
+      nodes.push(child);
+      places.push(entersFunction(node!, child) ? deeper : inside);
+    };
+    for (const key in node) {
+      const value = (node as unknown as Record<string, unknown>)[key];
+      if (typeof value !== 'object' || value === null) continue;
+      if (Array.isArray(value)) for (const child of value) open(child);
+      else open(value);
     }
-    for (const child of children.reverse()) {
-      open.push({
-        node: child,
-        place: { parent: node, functionDepth: place.functionDepth + (entersFunction(node, child) ? 1 : 0) },
-      });
-    }
+    // What is opened last is visited first.
+    reverse(nodes, first);
+    reverse(places, first);
+  }
+}
+
+function isNode(value: unknown): value is AnyNode {
+  const node = value as Partial<AnyNode> | null;
+  return (
+    typeof node === 'object' &&
+    node !== null &&
+    typeof node.type === 'string' &&
+    typeof node.start === 'number'
+  );
+}
+
+/** Turns the order of a list's end round. */
+function reverse(list: unknown[], from: number): void {
+  for (let low = from, high = list.length - 1; low < high; low++, high--) {
+    [list[low], list[high]] = [list[high], list[low]];
   }
 }
 

@@ -8,9 +8,9 @@ import type {
   Statement,
   VariableDeclaration,
 } from 'acorn';
-import { boundNames } from '../../typescript/bindings.js';
-import { walk } from '../../typescript/walk.js';
 import type { LoopGuard } from '../wire.js';
+import { closure, flowsOf, keysOf, listsOf, namesIn } from './loop-flows.js';
+import { join, type Kind, LoopVariables, Unproven } from './loop-variables.js';
 
 /** A loop in which no code but its own can run, as long as its guard holds when it begins. */
 export interface LoopProof {
@@ -19,34 +19,11 @@ export interface LoopProof {
   readonly writes: readonly { readonly node: AnyNode; readonly names: readonly string[] }[];
 }
 
-/**
- * What is known of a value: a number, a number or `undefined` (an element that may be missing), some primitive
- * value, or a list: an array, typed array or string whose elements are primitive values.
- */
-type Kind = 'number' | 'numeric' | 'primitive' | 'list';
-
-const order: readonly Kind[] = ['number', 'numeric', 'primitive', 'list'];
-
-interface Variable {
-  readonly name: string;
-  /** Not declared by the loop. */
-  readonly free: boolean;
-  kind: Kind | undefined;
-}
-
-interface Scope {
-  readonly variables: ReadonlyMap<string, Variable>;
-  readonly outer: Scope | undefined;
-}
-
-/** Thrown where the proof fails. */
-class Unproven extends Error {}
-
-const constants: Readonly<Record<string, Kind>> = {
-  NaN: 'number',
-  Infinity: 'number',
-  undefined: 'numeric',
-};
+const constants: ReadonlyMap<string, Kind> = new Map([
+  ['NaN', 'number'],
+  ['Infinity', 'number'],
+  ['undefined', 'numeric'],
+]);
 const arithmetic = new Set(['-', '*', '/', '%', '**', '&', '|', '^', '<<', '>>']);
 const comparison = new Set(['==', '!=', '===', '!==', '<', '<=', '>', '>=']);
 
@@ -67,8 +44,7 @@ export function prove(statement: AnyNode): LoopProof | undefined {
 }
 
 class Prover {
-  readonly #free = new Map<string, Variable>();
-  readonly #inner = new Map<Node, ReadonlyMap<string, Variable>>();
+  readonly #variables: LoopVariables;
   readonly #lists: ReadonlySet<string>;
   /** Names whose values become keys: a key that is no number could name an accessor. */
   readonly #keys: ReadonlySet<string>;
@@ -77,25 +53,23 @@ class Prover {
   #writes: { node: AnyNode; names: readonly string[] }[] = [];
   #iterates = false;
   #storesOther = false;
-  #changed = false;
-  #scope: Scope | undefined;
 
   constructor(private readonly root: AnyNode) {
     const flows = flowsOf(root);
     if (namesIn(root).has('globalThis')) throw new Unproven();
     this.#lists = closure(listsOf(root), flows, 'both');
     this.#keys = closure(keysOf(root), flows, 'sources');
+    this.#variables = new LoopVariables(this.#lists, this.#keys);
   }
 
   proof(): LoopProof {
-    do {
-      this.#changed = false;
+    this.#variables.settle(() => {
       this.#writes = [];
       this.#statement(this.root as Statement);
-    } while (this.#changed);
+    });
     const numericLists = this.#hasNumericLists();
     if (numericLists && this.#storesOther) throw new Unproven();
-    const free = [...this.#free.values()].map(({ name }) => name);
+    const free = this.#variables.free();
     const scalars = free.filter((name) => !this.#lists.has(name));
     return {
       writes: this.#writes,
@@ -115,49 +89,6 @@ class Prover {
     return [...this.#lists].some((name) => this.#keys.has(name));
   }
 
-  #variable(name: string): Variable {
-    for (let scope = this.#scope; scope; scope = scope.outer) {
-      const found = scope.variables.get(name);
-      if (found) return found;
-    }
-    let variable = this.#free.get(name);
-    if (!variable) {
-      const kind = this.#lists.has(name) ? 'list' : this.#keys.has(name) ? 'number' : 'primitive';
-      variable = { name, free: true, kind };
-      this.#free.set(name, variable);
-    }
-    return variable;
-  }
-
-  /** Joins what a variable may hold with one value more. */
-  #assign(name: string, kind: Kind): void {
-    const variable = this.#variable(name);
-    if (this.#lists.has(name) !== (kind === 'list')) throw new Unproven();
-    const joined = variable.kind === undefined ? kind : join(variable.kind, kind);
-    if (joined !== variable.kind) {
-      variable.kind = joined;
-      this.#changed = true;
-    }
-  }
-
-  /** Runs `action` in a scope of the names that `declarations` declare by `let` or `const`. */
-  #within(node: Node, declarations: readonly Node[], action: () => void): void {
-    let variables = this.#inner.get(node);
-    if (!variables) {
-      const names: string[] = [];
-      for (const declaration of declarations as AnyNode[]) {
-        if (declaration.type === 'VariableDeclaration' && declaration.kind !== 'var')
-          for (const { id } of declaration.declarations) boundNames(id, names);
-      }
-      variables = new Map(names.map((name) => [name, { name, free: false, kind: undefined }]));
-      this.#inner.set(node, variables);
-    }
-    const outer = this.#scope;
-    this.#scope = { variables, outer };
-    action();
-    this.#scope = outer;
-  }
-
   #statements(nodes: readonly Statement[]): void {
     for (const node of nodes) this.#statement(node);
   }
@@ -165,7 +96,7 @@ class Prover {
   #statement(node: Statement): void {
     switch (node.type) {
       case 'BlockStatement':
-        this.#within(node, node.body, () => this.#statements(node.body));
+        this.#variables.within(node, node.body, () => this.#statements(node.body));
         break;
       case 'EmptyStatement':
       case 'BreakStatement':
@@ -180,7 +111,7 @@ class Prover {
         if (node.alternate) this.#statement(node.alternate);
         break;
       case 'ForStatement':
-        this.#within(node, node.init ? [node.init] : [], () => {
+        this.#variables.within(node, node.init ? [node.init] : [], () => {
           if (node.init?.type === 'VariableDeclaration') this.#declaration(node.init);
           else if (node.init) this.#effect(node.init);
           if (node.test) this.#value(node.test);
@@ -196,8 +127,8 @@ class Prover {
           throw new Unproven();
         const element = this.#element(right);
         this.#iterates = true;
-        this.#within(node, [left], () => {
-          this.#assign(id.name, element);
+        this.#variables.within(node, [left], () => {
+          this.#variables.assign(id.name, element);
           this.#statement(node.body);
         });
         break;
@@ -212,7 +143,7 @@ class Prover {
         break;
       case 'SwitchStatement':
         this.#value(node.discriminant);
-        this.#within(
+        this.#variables.within(
           node,
           node.cases.flatMap(({ consequent }) => consequent),
           () => {
@@ -238,8 +169,8 @@ class Prover {
     if (kind === 'using' || kind === 'await using') throw new Unproven();
     for (const { id, init } of declarations) {
       if (id.type !== 'Identifier') throw new Unproven();
-      if (init) this.#assign(id.name, this.#any(init));
-      else if (kind !== 'var') this.#assign(id.name, 'numeric');
+      if (init) this.#variables.assign(id.name, this.#any(init));
+      else if (kind !== 'var') this.#variables.assign(id.name, 'numeric');
     }
   }
 
@@ -256,7 +187,7 @@ class Prover {
   /** What a value is that may be a list, as long as it is only passed on. */
   #any(node: Expression): Kind {
     if (node.type === 'Identifier' && this.#lists.has(node.name)) {
-      this.#variable(node.name);
+      this.#variables.variable(node.name);
       return 'list';
     }
     return this.#expression(node);
@@ -278,10 +209,10 @@ class Prover {
         for (const expression of node.expressions) this.#value(expression);
         return 'primitive';
       case 'Identifier': {
-        const constant = constants[node.name];
-        if (constant) return constant;
+        const constant = constants.get(node.name);
+        if (constant && !this.#variables.isDeclared(node.name)) return constant;
         // Until something has been assigned to it nothing can be read from it.
-        return this.#variable(node.name).kind ?? 'number';
+        return this.#variables.variable(node.name).kind ?? 'number';
       }
       case 'MemberExpression':
         return this.#member(node);
@@ -309,7 +240,8 @@ class Prover {
         return this.#assignment(node);
       case 'CallExpression': {
         const { callee } = node;
-        if (!isOf(callee, 'Math') || node.optional || this.#isDeclared('Math')) throw new Unproven();
+        if (!isOf(callee, 'Math') || node.optional || this.#variables.isDeclared('Math'))
+          throw new Unproven();
         const { name } = callee.property as { name: string };
         if (typeof (Math as unknown as Record<string, unknown>)[name] !== 'function') throw new Unproven();
         this.#owners.add('Math');
@@ -342,7 +274,7 @@ class Prover {
       }
       if (object.name === 'Math' || object.name === 'Number') {
         const owner = (object.name === 'Math' ? Math : Number) as unknown as Record<string, unknown>;
-        if (!this.#isDeclared(object.name) && typeof owner[property.name] === 'number') {
+        if (!this.#variables.isDeclared(object.name) && typeof owner[property.name] === 'number') {
           this.#owners.add(object.name);
           return 'number';
         }
@@ -356,16 +288,10 @@ class Prover {
     return element;
   }
 
-  /** Whether the loop itself declares a name where it is used now. */
-  #isDeclared(name: string): boolean {
-    for (let scope = this.#scope; scope; scope = scope.outer) if (scope.variables.has(name)) return true;
-    return false;
-  }
-
   /** What the elements of a list are. */
   #element(list: Expression): Kind {
     if (list.type !== 'Identifier' || !this.#lists.has(list.name)) throw new Unproven();
-    this.#variable(list.name);
+    this.#variables.variable(list.name);
     return this.#hasNumericLists() ? 'numeric' : 'primitive';
   }
 
@@ -419,7 +345,7 @@ class Prover {
   #store(target: Node, kind: Kind): void {
     const to = target as AnyNode;
     if (to.type === 'Identifier') {
-      this.#assign(to.name, kind);
+      this.#variables.assign(to.name, kind);
       return;
     }
     if (to.type !== 'MemberExpression' || !to.computed || kind === 'list') throw new Unproven();
@@ -428,14 +354,9 @@ class Prover {
 
   /** Notes an assignment to free variables; without names, one whose variable cannot be kept. */
   #write(node: AnyNode, names: readonly string[] | undefined): void {
-    const free = (names ?? []).filter((name) => this.#variable(name).free);
+    const free = (names ?? []).filter((name) => this.#variables.variable(name).free);
     if (names === undefined || free.length > 0) this.#writes.push({ node, names: free });
   }
-}
-
-function join(a: Kind, b: Kind): Kind {
-  if ((a === 'list') !== (b === 'list')) throw new Unproven();
-  return order.indexOf(a) > order.indexOf(b) ? a : b;
 }
 
 /** What arithmetic makes of two values: bigints and strings make more of their kind, `undefined` makes NaN. */
@@ -453,89 +374,4 @@ function isOf(node: Node, object: string): node is MemberExpression {
     member.object.name === object &&
     member.property.type === 'Identifier'
   );
-}
-
-/** Names whose elements or length the loop reads, or that it goes through. */
-function listsOf(root: AnyNode): Set<string> {
-  const names = new Set<string>();
-  walk(root, (node) => {
-    const base =
-      node.type === 'MemberExpression'
-        ? node.object
-        : node.type === 'ForOfStatement'
-          ? node.right
-          : undefined;
-    if (base?.type !== 'Identifier' || base.name === 'Math' || base.name === 'Number') return;
-    names.add(base.name);
-  });
-  return names;
-}
-
-/** Names in keys. */
-function keysOf(root: AnyNode): Set<string> {
-  const names = new Set<string>();
-  walk(root, (node) => {
-    if (node.type === 'MemberExpression' && node.computed) namesIn(node.property, names);
-  });
-  return names;
-}
-
-function namesIn(node: Node, names: Set<string> = new Set()): Set<string> {
-  walk(node, (inner) => {
-    if (inner.type === 'Identifier') names.add(inner.name);
-  });
-  return names;
-}
-
-interface Flow {
-  readonly to: string;
-  readonly from: ReadonlySet<string>;
-  /** The value itself is passed on, and not one that was made of it. */
-  readonly plain: boolean;
-}
-
-/** Which names a value goes to, and from which. */
-function flowsOf(root: AnyNode): Flow[] {
-  const flows: Flow[] = [];
-  const add = (to: Node, from: Node) => {
-    const target = to as AnyNode;
-    if (target.type !== 'Identifier') return;
-    flows.push({ to: target.name, from: namesIn(from), plain: (from as AnyNode).type === 'Identifier' });
-  };
-  walk(root, (node) => {
-    if (node.type === 'VariableDeclarator' && node.init) add(node.id, node.init);
-    else if (node.type === 'ForOfStatement' && node.left.type === 'VariableDeclaration') {
-      const { id } = node.left.declarations[0]!;
-      if (id.type === 'Identifier') flows.push({ to: id.name, from: namesIn(node.right), plain: false });
-    } else if (node.type === 'AssignmentExpression') {
-      const { left, right } = node;
-      if (left.type === 'ArrayPattern' && right.type === 'ArrayExpression') {
-        left.elements.forEach((element, index) => {
-          const value = right.elements[index];
-          if (element && value) add(element, value);
-        });
-      } else if (node.operator === '=') add(left, right);
-      else if (left.type === 'Identifier') flows.push({ to: left.name, from: namesIn(right), plain: false });
-    }
-  });
-  return flows;
-}
-
-/**
- * The names given, and those that values reach them from; `both` counts plain passing on, in both directions.
- */
-function closure(names: Set<string>, flows: readonly Flow[], how: 'sources' | 'both'): ReadonlySet<string> {
-  for (let before = -1; before !== names.size; ) {
-    before = names.size;
-    for (const { to, from, plain } of flows) {
-      if (how === 'sources') {
-        if (names.has(to)) for (const name of from) names.add(name);
-      } else if (plain) {
-        const [source] = from;
-        if (names.has(to)) names.add(source!);
-        else if (names.has(source!)) names.add(to);
-      }
-    }
-  }
-  return names;
 }

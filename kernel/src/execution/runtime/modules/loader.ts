@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 import { settingsOf } from '../../../typescript/settings.js';
 import { hookModules } from './register.js';
-import { isLocal, localFile, ownPackage, userFile, userUrl } from './resolve.js';
+import { isLocal, localFile, ownPackage, packageName, userFile, userUrl } from './resolve.js';
 import { compileInWorkers } from './workers.js';
 
 type Namespace = Record<string, unknown>;
@@ -148,11 +148,4 @@ function explain(error: unknown, specifier: string, directory: string): unknown 
     advice = `Cannot find the package '${name}' from ${directory} upward. Install it with: %npm install ${name}`;
   }
   return advice === undefined ? error : Object.assign(new Error(advice), { code });
-}
-
-function packageName(specifier: string): string {
-  return specifier
-    .split('/')
-    .slice(0, specifier.startsWith('@') ? 2 : 1)
-    .join('/');
 }
