@@ -50,6 +50,12 @@ export class Editor {
       this.#add({ start, end, text: blanked(this.text.slice(start, end)), rank: 'open', plain });
   }
 
+  /** Blanks out a statement, leaving what keeps those before and after it apart. */
+  remove(start: number, end: number): void {
+    this.replace(start, start + 1, ';');
+    this.blank(start + 1, end);
+  }
+
   #add(edit: Edit): void {
     this.#edits.push(edit);
     this.#sorted = false;

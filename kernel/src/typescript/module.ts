@@ -3,7 +3,7 @@ import type { Program } from 'acorn';
 import type { Loader } from 'esbuild';
 import { compileSync } from './bundler.js';
 import { freshName } from './fresh-name.js';
-import { withoutUnusedImports } from './imports.js';
+import { type ExportsOf, exportedNames, withoutExportedTypes, withoutUnusedImports } from './imports.js';
 import { declaredNames, hasFields, usedNames } from './names.js';
 import { definesFields, type ProjectSettings, settingsOf } from './settings.js';
 import { type Parsed, parseJavaScript, strip } from './strip.js';
@@ -12,6 +12,8 @@ import { walk } from './walk.js';
 
 export interface CompiledModule {
   readonly format: 'module' | 'commonjs';
+  /** What it exports when it runs, where that is known. */
+  readonly exports: ReadonlySet<string> | undefined;
   /** JavaScript, with a source map in it where its lines are not those of the source. */
   readonly code: string;
 }
@@ -29,20 +31,26 @@ export function isCompiled(file: string): boolean {
   return extname(file) in loaders;
 }
 
+export interface ModuleOptions {
+  /** The module system asked for; without it the file's own. */
+  readonly wanted?: 'commonjs' | undefined;
+  /** What other modules export, by their specifiers in this one. */
+  readonly exportsOf: ExportsOf;
+}
+
 /**
  * JavaScript of a user's TypeScript file, by the settings of the tsconfig.json nearest to it. Where types can be
  * blanked out, lines and columns stay; everything else is compiled.
  *
- * @param wanted the module system asked for; without it the file's own
  * @throws SyntaxError naming the file, the line and the column when it is not TypeScript
  */
-export function compileModule(source: string, file: string, wanted?: 'commonjs'): CompiledModule {
+export function compileModule(source: string, file: string, options: ModuleOptions): CompiledModule {
   const settings = settingsOf(dirname(file));
+  const commonjs = options.wanted === 'commonjs' || extname(file) === '.cts';
   try {
-    const stripped = wanted || extname(file) === '.cts' ? undefined : stripModule(source, file, settings);
-    if (stripped && !isCommonJs(stripped.program, file))
-      return { format: 'module', code: withRequire(stripped, file) };
-    return bundle(source, file, settings, wanted);
+    const stripped = commonjs ? undefined : stripModule(source, file, settings);
+    if (stripped && !isCommonJs(stripped.program, file)) return finished(stripped, file, options);
+    return bundle(source, file, settings, commonjs, options);
   } catch (error) {
     if (!(error instanceof SourceSyntaxError)) throw error;
     const { message, line, column = 0 } = error;
@@ -69,7 +77,8 @@ function bundle(
   source: string,
   file: string,
   settings: ProjectSettings,
-  wanted: 'commonjs' | undefined,
+  commonjs: boolean,
+  options: ModuleOptions,
 ): CompiledModule {
   const verbatimModuleSyntax = settings.options.verbatimModuleSyntax === true;
   const compiled = (format: 'esm' | 'cjs') =>
@@ -84,13 +93,23 @@ function bundle(
         tsconfigRaw: { compilerOptions: { verbatimModuleSyntax } },
       },
     });
-  const modern = wanted || extname(file) === '.cts' ? undefined : compiled('esm');
-  const program = modern && parseJavaScript(modern.code);
-  if (modern && program && !isCommonJs(program, file)) {
-    return { format: 'module', code: withMap(withRequire({ code: modern.code, program }, file), modern.map) };
+  if (!commonjs) {
+    const { code, map } = compiled('esm');
+    const program = parseJavaScript(code);
+    if (!isCommonJs(program, file)) return finished({ code, program }, file, options, map);
   }
   const { code, map } = compiled('cjs');
-  return { format: 'commonjs', code: withMap(code, map) };
+  return { format: 'commonjs', code: withMap(code, map), exports: undefined };
+}
+
+function finished(parsed: Parsed, file: string, { exportsOf }: ModuleOptions, map?: string): CompiledModule {
+  const values = withoutExportedTypes(parsed, exportsOf);
+  const code = withRequire(values, file);
+  return {
+    format: 'module',
+    code: map === undefined ? code : withMap(code, map),
+    exports: exportedNames(values.program, exportsOf),
+  };
 }
 
 function withMap(code: string, map: string): string {

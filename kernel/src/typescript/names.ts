@@ -20,10 +20,14 @@ export function isPropertyName(node: AnyNode, parent: AnyNode): boolean {
 /** The names that a program uses outside its imports; some may be those of nested scopes. */
 export function usedNames(program: Program): Set<string> {
   const names = new Set<string>();
+  // `export { a } from 'b'` uses nothing of this module.
+  const passedOn = new Set<AnyNode>();
   walk(program, (node, { parent }) => {
+    if (node.type === 'ExportNamedDeclaration' && node.source)
+      for (const specifier of node.specifiers) passedOn.add(specifier);
     if (node.type !== 'Identifier' || !parent || isPropertyName(node, parent)) return;
     if (/^Import\w*Specifier$|^(?:Labeled|Break|Continue)Statement$/.test(parent.type)) return;
-    if (parent.type === 'ExportSpecifier' && parent.local !== node) return;
+    if (parent.type === 'ExportSpecifier' && (parent.local !== node || passedOn.has(parent))) return;
     names.add(node.name);
   });
   return names;

@@ -28,6 +28,19 @@ const files: Readonly<Record<string, string>> = {
     'export const label: name = `${own.sides} ${Kinds}`;',
     '',
   ].join('\n'),
+  'lib/index.ts': [
+    'import { Shape } from "./shapes";',
+    'import { square } from "./shapes";',
+    'const area = square.sides',
+    'import { unit } from "./settings"',
+    '[unit].forEach(String);',
+    'export { Shape, name as Label } from "./shapes";',
+    'export * from "./passes-on";',
+    'export { square, area };',
+    '',
+  ].join('\n'),
+  'lib/passes-on.ts':
+    'import { Shape, square } from "./shapes";\nenum Made { One }\nexport { Shape, square as again, Made };\nexport * from "./index";\n',
   'lib/kinds.ts': 'export default "sides";\n',
   'lib/fails.ts': [
     'import { Shape } from "./shapes";',
@@ -91,6 +104,15 @@ describe('local TypeScript files', () => {
     );
     expect(await value('import { name } from "./shapes"\nconst n: name = "n"; n')).toBe("'n'");
     expect(await value('import { Only } from "./only-types"\nconst o: Only = { a: 1 }; o')).toBe('{ a: 1 }');
+  });
+
+  it('pass on values and types alike, in circles too', async () => {
+    expect(await value('import * as all from "."\nObject.keys(all)')).toBe(
+      "[ 'Made', 'again', 'area', 'square' ]",
+    );
+    expect(
+      await value('const one = [5]\nconst two = one\nimport { area } from "."\n[area].map(String)\ntwo'),
+    ).toBe('[ 5 ]');
   });
 
   it('have their own lines in tracebacks, however they were compiled', async () => {

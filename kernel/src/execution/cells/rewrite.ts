@@ -200,7 +200,7 @@ class Rewriter {
         break;
       case 'ImportDeclaration':
         this.#import(node);
-        this.#editor.blank(node.start, node.end);
+        this.#editor.remove(node.start, node.end);
         break;
       case 'ExportNamedDeclaration':
         if (node.declaration) {
@@ -218,7 +218,7 @@ class Rewriter {
             `{const ${this.#module}=await ${this.#load(node.source.raw!, node.attributes, node.start)};${picks.join('')}}`,
           );
         }
-        this.#editor.blank(node.start, node.end);
+        this.#editor.remove(node.start, node.end);
         break;
       case 'ExportAllDeclaration': {
         const load = `await ${this.#load(node.source.raw!, node.attributes, node.start)}`;
@@ -227,7 +227,7 @@ class Rewriter {
           this.#names.add(name);
           this.#imports.push(`${name}=${load};`);
         } else this.#imports.push(`${this.#bridge}.spread(${load});`);
-        this.#editor.blank(node.start, node.end);
+        this.#editor.remove(node.start, node.end);
         break;
       }
       case 'ExportDefaultDeclaration':

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compileModule, isCompiled } from '../../../typescript/module.js';
+import { isCompiled } from '../../../typescript/module.js';
+import { compileFile } from './compile.js';
 import { isUserModule, ownPackage, userFile, userUrl } from './resolve.js';
 
 /**
@@ -53,7 +54,7 @@ function typescriptFile(url: string): string | undefined {
 function compiled(source: string, file: string, { conditions }: LoadContext): Loaded {
   // Only `require` asks under this condition.
   const required = conditions?.includes('require') === true;
-  const { format, code } = compileModule(source, file, required ? 'commonjs' : undefined);
+  const { format, code } = compileFile(source, file, required ? 'commonjs' : undefined);
   return { format, source: code, shortCircuit: true };
 }
 

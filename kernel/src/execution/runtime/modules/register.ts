@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import module from 'node:module';
 import process from 'node:process';
-import { compileModule } from '../../../typescript/module.js';
+import { compileFile } from './compile.js';
 import { synchronousHooks } from './hooks.js';
 
 /** Lays the hooks for the user's own modules in this thread. */
@@ -26,6 +26,6 @@ function requireTypeScript(): void {
   };
   for (const extension of ['.ts', '.tsx', '.cts', '.mts', '.jsx']) {
     extensions[extension] ??= (target, file) =>
-      target._compile(compileModule(readFileSync(file, 'utf8'), file, 'commonjs').code, file);
+      target._compile(compileFile(readFileSync(file, 'utf8'), file, 'commonjs').code, file);
   }
 }
