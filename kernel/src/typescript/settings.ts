@@ -51,9 +51,9 @@ function read(folder: string, cache: Map<string, unknown>): ProjectSettings {
   try {
     found = getTsconfig(folder, 'tsconfig.json', cache);
   } catch (error) {
-    return { ...nothing, problem: (error as Error).message };
+    return { ...noSettings, problem: (error as Error).message };
   }
-  if (!found) return nothing;
+  if (!found) return noSettings;
   const matcher = createPathsMatcher(found);
   const options = found.config.compilerOptions ?? {};
   // A pattern matches itself, with its star for a star.
@@ -68,7 +68,8 @@ function read(folder: string, cache: Map<string, unknown>): ProjectSettings {
   };
 }
 
-const nothing: ProjectSettings = {
+/** Settings that say nothing. */
+export const noSettings: ProjectSettings = {
   file: undefined,
   options: {},
   paths: {},

@@ -56,7 +56,10 @@ const files: Readonly<Record<string, string>> = {
     '',
   ].join('\n'),
   'lib/broken.ts': 'export const a = 1;\nexport enum Odd {\n  A = ,\n}\n',
-  'lib/old.cts': 'import path = require("node:path");\nexport = { separator: path.sep as string };\n',
+  'lib/old.cts':
+    'import path = require("node:path");\nconst older = require("./older.cts");\nimport shapes = require("./shapes");\nexport = { separator: path.sep as string, older, sides: shapes.square.sides };\n',
+  'lib/older.cts':
+    'export const { join } = require("node:path") as typeof import("node:path");\nexport const age: number = 9;\n',
   'lib/plain.ts': 'const n: number = 4;\nmodule.exports = { n, folder: __dirname };\n',
   'lib/mixed.ts':
     'import data from "./data.json";\nexport const own = __filename;\nexport const total = data.total + require("./plain").n;\n',
@@ -132,7 +135,12 @@ describe('local TypeScript files', () => {
   });
 
   it('may be of either module system, and ask for a query', async () => {
-    expect(await value('import old from "./old.cts"\nold.separator')).toBe("'/'");
+    expect(await value('import old from "./old.cts"\n[old.separator, old.older.age, old.sides]')).toBe(
+      "[ '/', 9, 4 ]",
+    );
+    expect(await value('import { age, join } from "./older.cjs"\n[age, join("a", "b")]')).toBe(
+      "[ 9, 'a/b' ]",
+    );
     expect(await value('import plain from "./plain"\n[plain.n, plain.folder === import.meta.dirname]')).toBe(
       '[ 4, true ]',
     );

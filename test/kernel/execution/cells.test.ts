@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cellFile, murmur2 } from '../../../kernel/src/execution/cells/cellFile.js';
 import { compileCell } from '../../../kernel/src/execution/cells/compile.js';
+import { completeness } from '../../../kernel/src/execution/cells/completeness.js';
 import { MagicError, translateMagics } from '../../../kernel/src/execution/cells/magics.js';
 import { Editor } from '../../../kernel/src/typescript/edits.js';
 import { SourceSyntaxError } from '../../../kernel/src/typescript/syntax-error.js';
@@ -153,5 +154,21 @@ describe('the file name of a cell', () => {
       expect(murmur2(text)).toBe(jupyter(text, 0xc70f6907));
     }
     expect(cellFile('x')).toMatch(/\d+\.ts$/);
+  });
+});
+
+describe('whether a cell is complete', () => {
+  it.each([
+    ['const a = <b>hi</b>', 'complete'],
+    ['const v = <div a="1" />;', 'complete'],
+    ['<ul>\n  <li>one</li>', 'incomplete'],
+    ['<b>text</i>', 'invalid'],
+    ['enum E { A', 'incomplete'],
+    ['enum E { A }\n@d class C { constructor(public x: number) {} }', 'complete'],
+    ['const a: Array<number> = [', 'incomplete'],
+    ['let a = )', 'invalid'],
+    ['a < b > ) c', 'invalid'],
+  ])('%j is %s', (code, status) => {
+    expect(completeness(code).status).toBe(status);
   });
 });

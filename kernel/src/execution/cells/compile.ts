@@ -1,8 +1,8 @@
 import type { Program } from 'acorn';
-import { compile } from '../../typescript/bundler.js';
+import { compile, compileSync } from '../../typescript/bundler.js';
 import type { Position } from '../../typescript/edits.js';
 import { hasFields } from '../../typescript/names.js';
-import { definesFields, type ProjectSettings, settingsOf } from '../../typescript/settings.js';
+import { definesFields, noSettings, type ProjectSettings, settingsOf } from '../../typescript/settings.js';
 import { parseJavaScript, strip } from '../../typescript/strip.js';
 import { SourceSyntaxError } from '../../typescript/syntax-error.js';
 import type { CellProgram } from '../wire.js';
@@ -148,8 +148,11 @@ export function checkSyntax(source: string): void {
   try {
     strip(source);
   } catch (error) {
+    if ((error as SourceSyntaxError).kind === 'too deep') throw error;
     const more =
       (error as SourceSyntaxError).kind === 'more than types' || /^\s*(?:export\s+)?@\w/m.test(source);
-    if (!more) throw error;
+    if (more) return;
+    if (!/<[\w.]*(?:\s[^<]*)?\/?>/.test(source)) throw error;
+    compileSync(source, { settings: noSettings, file: 'cell.tsx', loaders: ['tsx'], transform: {} });
   }
 }

@@ -7,7 +7,7 @@ export type Completeness =
   | { readonly status: 'incomplete'; readonly indent: string };
 
 const unfinished =
-  /got '<eof>'|Unexpected eof|Unterminated (?:template|block comment|regexp template|JSX contents)|Unterminated comment/i;
+  /got '<eof>'|Unexpected eof|end of file|Unterminated (?:template|block comment|regexp template|JSX contents)|Unterminated comment/i;
 const finalError = /Unterminated string/i;
 
 /** Whether a cell can run as it stands, needs more lines, or can never become valid. */

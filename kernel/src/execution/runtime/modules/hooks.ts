@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { asModule } from '../../../typescript/commonjs.js';
 import { isCompiled } from '../../../typescript/module.js';
 import { compileFile } from './compile.js';
 import { isUserModule, ownPackage, userFile, userUrl } from './resolve.js';
@@ -29,6 +30,10 @@ interface Loaded {
   readonly shortCircuit?: boolean;
 }
 
+interface Compiled extends Loaded {
+  readonly source: string;
+}
+
 const pathOf = (url: string) => fileURLToPath(url.replace(/[?#].*$/, ''));
 
 function redirect(specifier: string, { parentURL, importAttributes }: ResolveContext): Resolved | undefined {
@@ -51,7 +56,7 @@ function typescriptFile(url: string): string | undefined {
   return isCompiled(path) ? path : undefined;
 }
 
-function compiled(source: string, file: string, { conditions }: LoadContext): Loaded {
+function compiled(source: string, file: string, { conditions }: LoadContext): Compiled {
   // Only `require` asks under this condition.
   const required = conditions?.includes('require') === true;
   const { format, code } = compileFile(source, file, required ? 'commonjs' : undefined);
@@ -73,7 +78,10 @@ export async function load(
   next: (url: string, context: LoadContext) => Promise<Loaded>,
 ): Promise<Loaded> {
   const file = typescriptFile(url);
-  return file ? compiled(await readFile(file, 'utf8'), file, context) : next(url, context);
+  if (!file) return next(url, context);
+  const loaded = compiled(await readFile(file, 'utf8'), file, context);
+  if (loaded.format !== 'commonjs') return loaded;
+  return { ...loaded, format: 'module', source: asModule(loaded.source, file) };
 }
 
 /** For `module.registerHooks`, whose hooks run in the thread that imports. */
