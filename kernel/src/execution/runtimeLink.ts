@@ -1,4 +1,4 @@
-import type { Position } from './cells/edits.js';
+import type { Position } from '../typescript/edits.js';
 
 /** What the debugger and the language service may use of the process that runs cells. */
 export interface RuntimeLink {

@@ -35,8 +35,39 @@ export type ExpressionResult =
       readonly traceback: string[];
     };
 
+/** What has to hold when a loop begins, so that no code but its own runs in it. All lists are of variables. */
+export interface LoopGuard {
+  readonly numbers: readonly string[];
+  /** Any values but objects and functions. */
+  readonly primitives: readonly string[];
+  /** Arrays without accessors, typed arrays or strings, whose elements are primitive values. */
+  readonly lists: readonly string[];
+  /** Whether the elements of all lists must be numbers. */
+  readonly numericLists: boolean;
+  /** Whether the loop goes through arrays by their iterator. */
+  readonly iterates: boolean;
+  /** Objects of the language that it reads constants or functions of. */
+  readonly owners: readonly ('Math' | 'Number')[];
+  /** Functions of `Math` that it calls. */
+  readonly functions: readonly string[];
+}
+
+/** A loop that keeps variables in locals as long as a guard holds. */
+export interface GuardedLoop {
+  readonly guard: LoopGuard;
+  /** Variables that it keeps in locals. */
+  readonly kept: readonly string[];
+  /** The loop as it was written, and where it stands in `main`, from 0. */
+  readonly code: string;
+  readonly line: number;
+  readonly column: number;
+}
+
 /** A compiled cell, ready to run. */
 export interface CellProgram {
+  /** Global by which the code reaches the runtime: no name of the cell's own. */
+  readonly bridge: string;
+  readonly loops: readonly GuardedLoop[];
   /** Function declarations of an asynchronous cell, to run first; positions as in the cell. */
   readonly functions?: string;
   readonly main: string;

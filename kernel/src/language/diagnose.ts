@@ -29,23 +29,6 @@ export function undeclaredNames(text: string, code: string, found: readonly LspD
 const assignsToImport = 2632;
 const assignsToConstant = 2588;
 
-/** A closing tag, or the end of an empty one. */
-const markup = /<\/[\w.]*>|\/>/;
-
-/** Numbers of TypeScript's complaints about syntax. */
-const isSyntax = (number: number) => number >= 1000 && number < 2000;
-
-/**
- * Whether the cell is JSX, which the kernel compiles but which cannot be checked in a file that must also hold
- * ordinary TypeScript: its tags read like type assertions.
- */
-function isMarkup(code: string, found: readonly LspDiagnostic[]): boolean {
-  return (
-    markup.test(code) &&
-    found.some(({ code: number }) => isSyntax(Number(number)) || Number(number) === 17004)
-  );
-}
-
 /**
  * What of a file's diagnostics concerns the user: errors and warnings in the cell's own text. Hints, and what
  * only follows from cells being modules, are left out.
@@ -56,7 +39,6 @@ export function userDiagnostics(
   found: readonly LspDiagnostic[],
   isConstant: (name: string) => boolean,
 ): Diagnostic[] {
-  if (isMarkup(code, found)) return [];
   const lines = new Lines(code);
   return found.flatMap(({ severity = 1, code: number, message, range }): Diagnostic[] => {
     const start = lines.indexAt(range.start);

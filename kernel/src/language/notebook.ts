@@ -1,4 +1,5 @@
 import type { Declaration, Names } from './declarations.js';
+import { kindOf } from './markup.js';
 import { cellFileName } from './project.js';
 
 /** A cell that has run, as a file of the project. */
@@ -25,6 +26,11 @@ export class Notebook {
   /** Names that a new cell can see. */
   get names(): readonly string[] {
     return [...this.#owners.keys()];
+  }
+
+  /** Whether a cell has declared a name. */
+  has(name: string): boolean {
+    return this.#owners.has(name);
   }
 
   /** Whether a name that new cells can see was declared with `const`. */
@@ -58,7 +64,7 @@ export class Notebook {
   ): { added: { file: string; text: string }; dropped: readonly string[] } {
     const imports = this.#importsFor(code, declarations, true);
     const id = this.#nextId++;
-    const file = cellFileName(id);
+    const file = cellFileName(id, kindOf(code));
     this.#cells.set(id, { id, code, file, declarations, imports });
     for (const name of declarations.keys()) this.#owners.set(name, id);
     const text = code + this.tail(imports, declarations);
@@ -107,7 +113,8 @@ export class Notebook {
       byCell.set(owner, names);
     }
     const lines = [...byCell].map(
-      ([owner, names]) => ` import { ${names.join(', ')} } from "./${moduleName(cellFileName(owner))}";`,
+      ([owner, names]) =>
+        ` import { ${names.join(', ')} } from "./${moduleName(this.#cells.get(owner)!.file)}";`,
     );
     return `\n;${variables}${lines.join('')}\nexport { ${[...declared.keys()].join(', ')} };`;
   }
@@ -131,7 +138,7 @@ export class Notebook {
   }
 }
 
-const moduleName = (file: string) => file.replace(/\.ts$/, '');
+const moduleName = (file: string) => file.replace(/\.tsx?$/, '');
 
 /** The project's root: a file that leads to every cell, so that each of them is part of the project. */
 export function rootText(files: readonly string[]): string {

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import type { ProjectSettings } from '../typescript/settings.js';
 
 const require = createRequire(import.meta.url);
 
@@ -7,7 +8,10 @@ const require = createRequire(import.meta.url);
 export const projectFile = 'tsconfig.json';
 export const globalsFile = '__fovea_globals.d.ts';
 export const rootFile = '__fovea_notebook.ts';
-export const cellFileName = (cell: number | 'current') => `__fovea_cell_${cell}.ts`;
+
+/** @param kind `tsx` for a cell with JSX, in which type assertions by `<T>` cannot be written */
+export const cellFileName = (cell: number | 'current', kind: 'ts' | 'tsx' = 'ts') =>
+  `__fovea_cell_${cell}.${kind}`;
 
 /** Finds a package's folder as the kernel resolves it. */
 function packageFolder(name: string): string | undefined {
@@ -18,22 +22,51 @@ function packageFolder(name: string): string | undefined {
   }
 }
 
+/** What counts of a user's compiler options as it stands, beside `paths`, `baseUrl`, `types` and `jsx`. */
+const honoured = [
+  'experimentalDecorators',
+  'emitDecoratorMetadata',
+  'useDefineForClassFields',
+  'jsxImportSource',
+  'jsxFactory',
+  'jsxFragmentFactory',
+  'customConditions',
+  // How strictly is for the user to say, one by one: `strict` is on by itself.
+  'strict',
+  'strictNullChecks',
+  'strictFunctionTypes',
+  'strictBindCallApply',
+  'strictPropertyInitialization',
+  'noImplicitAny',
+  'noImplicitThis',
+  'useUnknownInCatchVariables',
+  'exactOptionalPropertyTypes',
+  'noUncheckedIndexedAccess',
+] as const;
+
 /**
- * The project that cells are checked in, as the text of a tsconfig.json. It hides any such file on disk: the
- * kernel does not run cells by the user's compiler options, so that checking by them would mislead.
+ * The project that cells are checked in, as the text of a tsconfig.json. It stands in the server's memory in the
+ * place of any such file in the notebook's folder, and takes from the user's what cells are run by too.
+ *
+ * @param directory the notebook's folder
  */
-export function projectText(): string {
+export function projectText(settings: ProjectSettings, directory: string): string {
+  const { file, options, paths, candidates } = settings;
   const nodeTypes = packageFolder('@types/node');
   const kernel = dirname(require.resolve('../../package.json'));
   const engine = packageFolder('@fovea/engine');
+  const own = nodeTypes === undefined ? [] : [dirname(nodeTypes)];
+  const roots = (options.typeRoots ?? []).map((folder) => resolve(dirname(file ?? directory), folder));
+  const taken = honoured.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
   return JSON.stringify({
     compilerOptions: {
       target: 'esnext',
       module: 'esnext',
       moduleResolution: 'bundler',
-      // No DOM: what cells can use is what Node has.
-      lib: ['esnext'],
-      ...(nodeTypes === undefined ? {} : { types: ['node'], typeRoots: [dirname(nodeTypes)] }),
+      // Unless the user asks for more: what cells can use is what Node has.
+      lib: options.lib?.some((name) => /^dom/i.test(name)) ? ['esnext', 'dom', 'dom.iterable'] : ['esnext'],
+      types: [...(nodeTypes === undefined ? [] : ['node']), ...(options.types ?? [])],
+      typeRoots: [...own, ...roots, ...typeFolders(directory)],
       strict: true,
       // Parameters, fields and errors without a type are how one writes a quick cell.
       noImplicitAny: false,
@@ -44,13 +77,25 @@ export function projectText(): string {
       allowImportingTsExtensions: true,
       resolveJsonModule: true,
       allowJs: true,
-      jsx: 'preserve',
       experimentalDecorators: false,
+      ...Object.fromEntries(taken),
+      jsx: options.jsx ?? (options.jsxImportSource === undefined ? 'preserve' : 'react-jsx'),
       paths: {
+        ...paths,
+        ...(options.baseUrl === undefined || paths['*'] ? {} : { '*': candidates('*') }),
         '@fovea/kernel': [join(kernel, 'lib', 'index.d.ts')],
         ...(engine === undefined ? {} : { '@fovea/engine': [join(engine, 'lib', 'index.d.ts')] }),
       },
     },
     files: [globalsFile, rootFile],
   });
+}
+
+/** Where packages of types may be installed, from a folder upward. */
+function typeFolders(directory: string): string[] {
+  const folders: string[] = [];
+  for (let folder = directory; ; folder = dirname(folder)) {
+    folders.push(join(folder, 'node_modules', '@types'));
+    if (dirname(folder) === folder) return folders;
+  }
 }

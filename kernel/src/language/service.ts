@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type ProjectSettings, settingsOf } from '../typescript/settings.js';
+import type { Failure } from './batch.js';
 import { type Completion, completion, wordAt } from './complete.js';
 import { type Declaration, declarationsOf, likelyNames, mayDeclare, type Names } from './declarations.js';
 import { type Diagnostic, undeclaredNames, userDiagnostics } from './diagnose.js';
 import { globalsText } from './globals.js';
+import { ImportedFiles } from './imported-files.js';
 import { hoverMarkdown, type Inspection, inspection, notFound, signatureMarkdown } from './inspect.js';
 import { type LiveValues, liveProperties } from './live.js';
 import { LspClient } from './lsp-client.js';
@@ -16,12 +19,14 @@ import type {
   LspLocation,
   LspSignatureHelp,
 } from './lsp-types.js';
+import { kindOf } from './markup.js';
 import { Notebook, rootText } from './notebook.js';
 import { cellFileName, globalsFile, projectFile, projectText, rootFile } from './project.js';
 import { withoutData } from './summary.js';
 import { Lines, utf16Offset } from './text.js';
 
-const currentFile = cellFileName('current');
+/** While a cell is being written, the disk is looked at no more often than this. */
+const REFRESH_AFTER_MS = 1000;
 
 interface OpenFile {
   readonly text: string;
@@ -36,6 +41,9 @@ interface OpenFile {
 export class LanguageService {
   readonly #directory: string;
   readonly #notebook = new Notebook();
+  readonly #imported: ImportedFiles;
+  /** The file of the cell being written, whose name depends on what is written. */
+  #current = cellFileName('current');
   #client: LspClient | undefined;
   #open = new Map<string, OpenFile>();
   /** Requests use one file for the cell being written, and so go one after the other. */
@@ -46,10 +54,13 @@ export class LanguageService {
   #disposed = false;
   /** The last code that had to be cut down: it is checked, then committed. */
   #shortened: { readonly written: string; readonly code: string } | undefined;
+  #settings: ProjectSettings | undefined;
+  #refreshedMs = Number.NEGATIVE_INFINITY;
 
   /** @param options `directory`: the folder of the notebook, from which imports are resolved */
   constructor({ directory }: { readonly directory: string }) {
     this.#directory = directory;
+    this.#imported = new ImportedFiles(directory);
   }
 
   /** Starts the server, so that the first completion finds it ready. */
@@ -130,12 +141,16 @@ export class LanguageService {
     }, []);
   }
 
-  /** Takes a cell that has run into account: later cells see what it declares. */
-  async commit(written: string): Promise<void> {
+  /**
+   * Takes a cell that has run into account: later cells see what it declares.
+   *
+   * @param failure the cell failed: names that it had not come to are still what earlier cells made of them
+   */
+  async commit(written: string, failure?: Failure): Promise<void> {
     const code = this.#short(written);
     await this.#use(async (client) => {
       const { declared } = this.#checked?.code === code ? this.#checked : await this.#check(client, code);
-      this.#commit(client, code, declared);
+      this.#commit(client, code, failure ? this.#reached(code, declared, failure) : declared);
     }, undefined);
   }
 
@@ -163,6 +178,20 @@ export class LanguageService {
     const code = withoutData(written);
     this.#shortened = code === written ? undefined : { written, code };
     return code;
+  }
+
+  #reached(
+    code: string,
+    declared: ReadonlyMap<string, Declaration>,
+    { line }: Failure,
+  ): ReadonlyMap<string, Declaration> {
+    if (line === undefined) return declared;
+    const before = code
+      .split(/\r\n?|\n/)
+      .slice(0, line)
+      .join('\n');
+    const words = new Set(before.match(/[\p{ID_Continue}$]+/gu) ?? []);
+    return new Map([...declared].filter(([name]) => words.has(name) || !this.#notebook.has(name)));
   }
 
   #commit(client: LspClient, code: string, declared: ReadonlyMap<string, Declaration>): void {
@@ -229,7 +258,7 @@ export class LanguageService {
     this.#open = new Map();
     void client.ready.then(
       () => {
-        this.#write(client, projectFile, projectText());
+        this.#writeProject(client);
         this.#write(client, globalsFile, globalsText());
         for (const { file, text } of this.#notebook.files()) this.#write(client, file, text);
         this.#writeRoot(client);
@@ -244,15 +273,41 @@ export class LanguageService {
    * @returns the file's text
    */
   async #sync(client: LspClient, code: string): Promise<string> {
+    // Between keystrokes little changes on disk.
+    if (performance.now() - this.#refreshedMs > REFRESH_AFTER_MS) this.#refresh(client, code);
+    else this.#useKind(client, code);
     let text = this.#notebook.fileText(code, this.#declared, false);
-    this.#write(client, currentFile, text);
+    this.#write(client, this.#current, text);
     const declared = await this.#declarations(client, code);
     if (!sameNames(declared, this.#declared)) {
       this.#declared = declared;
       text = this.#notebook.fileText(code, declared, false);
-      this.#write(client, currentFile, text);
+      this.#write(client, this.#current, text);
     }
     return text;
+  }
+
+  /** Takes up what has changed on disk, and lets the cell being written be of the kind that it is. */
+  #refresh(client: LspClient, code: string): void {
+    const changes = this.#imported.changes(code);
+    if (changes.length > 0) client.notify('workspace/didChangeWatchedFiles', { changes });
+    this.#writeProject(client);
+    this.#refreshedMs = performance.now();
+    this.#useKind(client, code);
+  }
+
+  #useKind(client: LspClient, code: string): void {
+    const file = cellFileName('current', kindOf(code));
+    if (file === this.#current) return;
+    this.#close(client, this.#current);
+    this.#current = file;
+  }
+
+  #writeProject(client: LspClient): void {
+    const settings = settingsOf(this.#directory);
+    if (settings === this.#settings && this.#open.has(projectFile)) return;
+    this.#settings = settings;
+    this.#write(client, projectFile, projectText(settings, this.#directory));
   }
 
   /** Checks a cell and finds out which of the names in it are really declared at its top level. */
@@ -260,6 +315,7 @@ export class LanguageService {
     client: LspClient,
     code: string,
   ): Promise<{ declared: ReadonlyMap<string, Declaration>; found: readonly LspDiagnostic[]; text: string }> {
+    this.#refresh(client, code);
     const guessed = likelyNames(code);
     let { text, found } = this.#checkAs(client, code, guessed);
     let declared = await this.#declarations(client, code);
@@ -290,7 +346,7 @@ export class LanguageService {
     declared: Names,
   ): { text: string; found: Promise<readonly LspDiagnostic[]> } {
     const text = this.#notebook.fileText(code, declared, true);
-    this.#write(client, currentFile, text);
+    this.#write(client, this.#current, text);
     const report = this.#ask<{ items?: LspDiagnostic[] }>(client, 'textDocument/diagnostic', {});
     const found = report.then(({ items }) => items ?? []);
     // It may be passed over for a better one.
@@ -299,7 +355,7 @@ export class LanguageService {
   }
 
   #ask<Result>(client: LspClient, method: string, parameters: object): Promise<Result> {
-    return client.request(method, { textDocument: { uri: this.#uri(currentFile) }, ...parameters });
+    return client.request(method, { textDocument: { uri: this.#uri(this.#current) }, ...parameters });
   }
 
   #uri(file: string): string {
@@ -313,7 +369,7 @@ export class LanguageService {
     this.#open.set(file, { text, version });
     const uri = this.#uri(file);
     if (before === undefined) {
-      const languageId = file.endsWith('.json') ? 'json' : 'typescript';
+      const languageId = languageIds[extname(file)] ?? 'typescript';
       client.notify('textDocument/didOpen', { textDocument: { uri, languageId, version, text } });
     } else {
       client.notify('textDocument/didChange', {
@@ -340,7 +396,7 @@ export class LanguageService {
     const path = fileURLToPath(uri);
     const own = dirname(path) === this.#directory ? basename(path) : '';
     const text =
-      own === currentFile
+      own === this.#current
         ? code
         : (this.#notebook.codeOf(own) ?? (await readFile(path, 'utf8').catch(() => undefined)));
     if (text === undefined) return undefined;
@@ -348,6 +404,8 @@ export class LanguageService {
     return text.slice(lines.indexAt(range.start), lines.indexAt(range.end));
   }
 }
+
+const languageIds: Readonly<Record<string, string>> = { '.json': 'json', '.tsx': 'typescriptreact' };
 
 function sameNames(a: Names, b: Names): boolean {
   return a.size === b.size && [...a.keys()].every((name) => b.has(name));

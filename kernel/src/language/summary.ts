@@ -1,4 +1,4 @@
-import { blanked } from '../execution/cells/edits.js';
+import { blanked } from '../typescript/edits.js';
 import { commentEnd, type DataItem, type DataLiteral, DataReader, stringEnd } from './data-literals.js';
 
 /** Code shorter than this is no trouble for the language server. */

@@ -245,6 +245,14 @@ describe('modules', () => {
     ).toBe("'io'");
   });
 
+  it('may have lines that end as on Windows', async () => {
+    const shell = await kernel.execute('%%bash\r\nx=1\r\nif [ $x = 1 ]; then\r\n  echo "is $x"\r\nfi\r\n');
+    expect(shell.stdout).toBe('is 1\n');
+    expect(await value('%time\r\n%who\r\nlet ended = `a\r\nb`\r\nended.length')).toBe('3');
+    const { error } = await kernel.execute('enum Ends {\r\n  A,\r\n}\r\nthrow new Error("x")\r\n');
+    expect(error!.traceback.join('\n')).toMatch(/line 4[\s\S]*\n> +4 \| throw new Error\("x"\)\n/);
+  });
+
   it('says what is wrong with an import, and where', async () => {
     const missing = await kernel.execute('\nimport { nothing } from "no-such-package"; nothing');
     expect(missing.error!.evalue).toContain("Cannot find the package 'no-such-package'");

@@ -2,9 +2,11 @@ import vm from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cellFile, murmur2 } from '../../../kernel/src/execution/cells/cellFile.js';
-import { CellSyntaxError, compileCell } from '../../../kernel/src/execution/cells/compile.js';
-import { Editor } from '../../../kernel/src/execution/cells/edits.js';
+import { compileCell } from '../../../kernel/src/execution/cells/compile.js';
+import { completeness } from '../../../kernel/src/execution/cells/completeness.js';
 import { MagicError, translateMagics } from '../../../kernel/src/execution/cells/magics.js';
+import { Editor } from '../../../kernel/src/typescript/edits.js';
+import { SourceSyntaxError } from '../../../kernel/src/typescript/syntax-error.js';
 
 describe('an editor', () => {
   it('knows where everything went, in both directions', () => {
@@ -95,7 +97,7 @@ describe('a compiled cell', () => {
       line: 1,
       column: 8,
     });
-    await expect(compileCell('enum E { A = }', { cell: 1 })).rejects.toBeInstanceOf(CellSyntaxError);
+    await expect(compileCell('enum E { A = }', { cell: 1 })).rejects.toBeInstanceOf(SourceSyntaxError);
   });
 });
 
@@ -111,6 +113,29 @@ describe('magics', () => {
   it('are read only at the beginning of a cell', () => {
     expect(translateMagics('7\n%who').code).toBe('7\n%who');
     expect(() => translateMagics('%nothing')).toThrow(MagicError);
+  });
+
+  it('mean the same with any ends of lines, and keep the offsets of what is no magic', () => {
+    for (const cell of [
+      '%time\n%who\nconst a = 1\na % 2',
+      '%time 1 + 1\n2',
+      '%%time\nlet a = 1\na',
+      '%%bash -e\necho a\necho b\n',
+      '%%sh\ncat <<END\ntext\nEND',
+      '%npm install a\n%strict on\n// comment\n%lsmagic\n',
+      '\n%load a.ts\nconst s = `a\nb`\n',
+      '?Math\n',
+      'Math.max??\n',
+    ]) {
+      const expected = translateMagics(cell);
+      for (const end of ['\r\n', '\r']) {
+        const other = cell.replaceAll('\n', end);
+        const { code, typescript, settings } = translateMagics(other);
+        expect({ code, settings }, cell).toEqual({ code: expected.code, settings: expected.settings });
+        expect(typescript.replaceAll(end, '\n')).toBe(expected.typescript);
+        if (typescript !== '') expect(typescript).toHaveLength(other.length);
+      }
+    }
   });
 
   it('pass a whole cell on as it stands', () => {
@@ -129,5 +154,21 @@ describe('the file name of a cell', () => {
       expect(murmur2(text)).toBe(jupyter(text, 0xc70f6907));
     }
     expect(cellFile('x')).toMatch(/\d+\.ts$/);
+  });
+});
+
+describe('whether a cell is complete', () => {
+  it.each([
+    ['const a = <b>hi</b>', 'complete'],
+    ['const v = <div a="1" />;', 'complete'],
+    ['<ul>\n  <li>one</li>', 'incomplete'],
+    ['<b>text</i>', 'invalid'],
+    ['enum E { A', 'incomplete'],
+    ['enum E { A }\n@d class C { constructor(public x: number) {} }', 'complete'],
+    ['const a: Array<number> = [', 'incomplete'],
+    ['let a = )', 'invalid'],
+    ['a < b > ) c', 'invalid'],
+  ])('%j is %s', (code, status) => {
+    expect(completeness(code).status).toBe(status);
   });
 });

@@ -18,8 +18,8 @@ function recorder() {
       asked.push(`check ${code}`);
       return code.includes('wrong') ? [problem] : [];
     },
-    async commit(code) {
-      asked.push(`commit ${code}`);
+    async commit(code, failure) {
+      asked.push(`commit ${code}${failure ? ` from ${failure.line}` : ''}`);
     },
     async commitTogether(codes) {
       const clean = codes.every((code) => !code.includes('wrong'));
@@ -58,6 +58,14 @@ describe('cells that wait for the language service together', () => {
     const { asked, committer } = recorder();
     await take(committer, cells('let a', 'let b', 'let a', 'let c'));
     expect(asked).toEqual(['together let a let b', 'together let a let c']);
+  });
+
+  it('are told apart where one failed, which stands alone', async () => {
+    const { asked, committer } = recorder();
+    const waiting = cells('let a', 'let b', 'fails', 'let c', 'let d');
+    waiting[2] = { code: 'fails', check: false, failure: { line: 3 } };
+    await take(committer, waiting);
+    expect(asked).toEqual(['together let a let b', 'commit fails from 3', 'together let c let d']);
   });
 
   it('are not checked when nobody wants to know', async () => {

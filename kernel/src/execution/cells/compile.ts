@@ -1,143 +1,84 @@
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
-import { type Options, type Program, parse } from 'acorn';
+import type { Program } from 'acorn';
+import { compile, compileSync } from '../../typescript/bundler.js';
+import type { Position } from '../../typescript/edits.js';
+import { hasFields } from '../../typescript/names.js';
+import { definesFields, noSettings, type ProjectSettings, settingsOf } from '../../typescript/settings.js';
+import { parseJavaScript, strip } from '../../typescript/strip.js';
+import { SourceSyntaxError } from '../../typescript/syntax-error.js';
 import type { CellProgram } from '../wire.js';
-import type { Position } from './edits.js';
-import { compileTypeScript, lowerUsing } from './esbuild.js';
+import { renameHelpers } from './helpers.js';
+import { lowerUsing, needsLowering } from './lowering.js';
 import { type RewriteOptions, rewrite } from './rewrite.js';
-import { CellSyntaxError } from './syntaxError.js';
-import { walk } from './walk.js';
-
-export { CellSyntaxError } from './syntaxError.js';
-
-const require = createRequire(import.meta.url);
+import { type Mapping, mappingOf } from './source-map.js';
 
 /** A cell ready to run, and the way back from its places to those of the user's code. */
-export interface CompiledCell {
+export interface CompiledCell extends Mapping {
   readonly program: CellProgram;
   /** Whether the cell is a lone object literal, which TypeScript would take for a block. */
   readonly isExpression: boolean;
-  /** Place in the user's code of a place in the running script (zero-based). */
-  toSource(position: Position): Position;
-  /** Place in the running script of a place in the user's code. */
-  toScript(position: Position): Position;
+  /** Lines of the running script that are the cell's; what follows is the kernel's. */
+  readonly lineCount: number;
 }
 
-interface JavaScript {
+export interface CompileCellOptions extends Pick<RewriteOptions, 'cell' | 'variables'> {
+  /** The notebook's folder, whose tsconfig.json counts; by default the folder of the process. */
+  readonly directory?: string | undefined;
+}
+
+interface JavaScript extends Mapping {
   readonly code: string;
-  /** Whether statements were printed anew, so that their ends say nothing. */
+  readonly program: Program;
+  /** Whether statements were printed again, so that their ends say nothing. */
   readonly compiled?: boolean;
-  readonly toSource: (position: Position) => Position;
-  readonly toScript: (position: Position) => Position;
+  /** Names that the compiler declared. */
+  readonly helpers?: ReadonlySet<string>;
 }
 
-const syntax: Options = { ecmaVersion: 'latest', sourceType: 'module', allowAwaitOutsideFunction: true };
-const same = (position: Position) => position;
-
-interface Amaro {
-  transformSync(source: string, options: { mode: 'strip-only' }): { code: string };
-}
-
-interface AmaroError {
-  readonly code?: 'InvalidSyntax' | 'UnsupportedSyntax';
-  readonly message: string;
-  readonly startLine?: number;
-  readonly startColumn?: number;
-}
-
-let amaro: Amaro | undefined;
-
-/**
- * Blanks out types. Code nested beyond the stack may leave the WebAssembly instance in pieces without saying
- * so until the next call: what fails on a used instance is tried on a new one.
- *
- * @throws AmaroError, or the RangeError or trap of code that is nested too deeply
- */
-function strip(source: string): string {
-  const used = amaro !== undefined;
-  amaro ??= require('amaro') as Amaro;
-  try {
-    return amaro.transformSync(source, { mode: 'strip-only' }).code;
-  } catch (error) {
-    if (!(error instanceof RangeError || isTrap(error))) throw error;
-    forgetAmaro();
-    if (!used) throw error;
-    return strip(source);
-  }
-}
-
-/** A trap of WebAssembly, whose types this project's library does not include. */
-function isTrap(error: unknown): boolean {
-  return error instanceof Error && error.name === 'RuntimeError';
-}
-
-function forgetAmaro(): void {
-  amaro = undefined;
-  const folder = dirname(dirname(require.resolve('amaro')));
-  for (const file of Object.keys(require.cache)) if (file.startsWith(folder)) delete require.cache[file];
-}
-
-/** Parses JavaScript. @throws CellSyntaxError */
-function parseScript(source: string): Program {
-  try {
-    return parse(source, syntax);
-  } catch (error) {
-    throw tooDeep(error) ?? fromAcorn(error);
-  }
-}
-
-function fromAcorn(error: unknown): CellSyntaxError {
-  const { message, loc } = error as SyntaxError & { loc?: Position };
-  return new CellSyntaxError(message.replace(/ \(\d+:\d+\)$/, ''), loc && loc.line - 1, loc?.column);
-}
-
-function fromAmaro({ message, startLine, startColumn }: AmaroError): CellSyntaxError {
-  return new CellSyntaxError(message, startLine === undefined ? undefined : startLine - 1, startColumn);
-}
-
-function tooDeep(error: unknown): CellSyntaxError | undefined {
-  return error instanceof RangeError || isTrap(error)
-    ? new CellSyntaxError('the cell is nested too deeply to be read')
-    : undefined;
-}
-
-/** Types can hide only where there is a word for them or one of these characters. */
-function isPlainJavaScript(source: string): boolean {
-  return (
-    source.length < 20_000 &&
-    !/[<:@]|\b(?:as|satisfies|type|interface|enum|declare|namespace|abstract|import|export)\b|!/.test(source)
-  );
-}
+const unmoved: Mapping = { toSource: (position) => position, toScript: (position) => position };
 
 /** JavaScript of a cell's TypeScript with the same lines and columns, where that is possible. */
-async function toJavaScript(source: string): Promise<JavaScript & { program: Program }> {
-  if (isPlainJavaScript(source)) {
-    try {
-      return { code: source, program: parse(source, syntax), toSource: same, toScript: same };
-    } catch {
-      // Whatever it is, the stripper has the better message.
-    }
-  }
-  let problem: CellSyntaxError;
+async function toJavaScript(source: string, cell: number, settings: ProjectSettings): Promise<JavaScript> {
   try {
-    const code = strip(source);
-    return { code, program: parseScript(code), toSource: same, toScript: same };
+    const stripped = strip(source);
+    if (definesFields(settings) || !hasFields(stripped.program)) return { ...stripped, ...unmoved };
   } catch (error) {
-    const deep = tooDeep(error);
-    if (deep) throw deep;
-    problem = error instanceof CellSyntaxError ? error : fromAmaro(error as AmaroError);
+    if (!(error instanceof SourceSyntaxError) || error.kind === 'too deep') throw error;
   }
-  const compiled = await compileTypeScript(source);
-  if (!compiled) throw problem;
-  return { ...compiled, compiled: true, program: parseScript(compiled.code) };
+  const { code, map } = await compile(source, {
+    settings,
+    file: 'cell.ts',
+    loaders: ['ts', 'tsx'],
+    transform: {
+      target: 'esnext',
+      // `using` is left in place, for the cell's rewrite has its own meaning for it.
+      supported: { decorators: false, 'class-field': true, 'class-static-field': true },
+      // Later cells may use what this one does not.
+      tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
+    },
+  });
+  const { editor, names } = renameHelpers(code, parseJavaScript(code), { source, cell });
+  const { toSource, toScript } = mappingOf(map, code);
+  const renamed = editor.apply();
+  return {
+    code: renamed,
+    program: parseJavaScript(renamed),
+    compiled: true,
+    helpers: names,
+    toSource: (position) => toSource(editor.original(position)),
+    toScript: (position) => editor.edited(toScript(position)),
+  };
 }
 
 /** A cell that is one object literal, `{ a: 1, b: 2 }`, is an expression and not a block. */
-async function asObject(source: string): Promise<(JavaScript & { program: Program }) | undefined> {
+async function asObject(
+  source: string,
+  cell: number,
+  settings: ProjectSettings,
+): Promise<JavaScript | undefined> {
   if (!/^\s*\{[\s\S]*\}\s*$/.test(source)) return undefined;
   try {
     // The bracket takes a column of the first line, which is given back below.
-    const js = await toJavaScript(`(${source}\n)`);
+    const js = await toJavaScript(`(${source}\n)`, cell, settings);
     const [only, ...more] = js.program.body;
     if (
       more.length > 0 ||
@@ -157,17 +98,6 @@ async function asObject(source: string): Promise<(JavaScript & { program: Progra
   }
 }
 
-/** Whether `using` stands where this Node cannot run it: anywhere but at the cell's top level. */
-function needsLowering(program: Program): boolean {
-  if (Number(process.versions.node.split('.')[0]) >= 24) return false;
-  let found = false;
-  walk(program, (node, { parent }) => {
-    if (node.type === 'VariableDeclaration' && /using$/.test(node.kind) && parent?.type !== 'Program')
-      found = true;
-  });
-  return found;
-}
-
 /** Whether a cell's last statement ends in a semicolon, trailing comments aside. */
 function endsInSemicolon(source: string): boolean {
   return /;\s*(?:\/\/[^\n]*\s*|\/\*[\s\S]*?\*\/\s*)*$/.test(source);
@@ -181,40 +111,48 @@ const merging = /\b(?:enum|namespace|module)\s+([\p{ID_Start}$_][\p{ID_Continue}
  *
  * @param source TypeScript, with magics already translated
  * @param options `cell`: its number; `variables`: those of earlier cells, if loops may keep them in locals
- * @throws CellSyntaxError
+ * @throws SourceSyntaxError
  */
-export async function compileCell(
-  source: string,
-  options: Pick<RewriteOptions, 'cell' | 'variables'>,
-): Promise<CompiledCell> {
-  const object = await asObject(source);
-  const js = object ?? (await toJavaScript(source));
-  const result = js.compiled ? !endsInSemicolon(source) : 'without-semicolon';
-  const { editor, ...rewritten } = rewrite(js.code, js.program, { ...options, result });
+export async function compileCell(source: string, options: CompileCellOptions): Promise<CompiledCell> {
+  const { cell, variables, directory = process.cwd() } = options;
+  const settings = settingsOf(directory);
+  const object = await asObject(source, cell, settings);
+  const js = object ?? (await toJavaScript(source, cell, settings));
+  const helpers = js.helpers ?? new Set();
+  const lowers = needsLowering(js.program);
+  const { editor, ...rewritten } = rewrite(js.code, js.program, {
+    cell,
+    helpers,
+    result: js.compiled ? !endsInSemicolon(source) : 'without-semicolon',
+    // Loops as they were written could not be found again in what is lowered.
+    variables: lowers ? undefined : variables,
+  });
   const names = new Set(rewritten.names);
   const resetNames = [...source.matchAll(merging)]
     .map((match) => match[1]!)
     .filter((name) => names.has(name));
-  const helperNames = js.compiled ? rewritten.names.filter((name) => !source.includes(name)) : [];
+  const helperNames = rewritten.names.filter((name) => helpers.has(name));
   const program: CellProgram = { ...rewritten, resetNames, helperNames };
-  const lowered = needsLowering(js.program) ? await lowerUsing(program) : { program, before: same };
+  const lowered = lowers ? await lowerUsing(program) : { program, before: unmoved.toSource };
   return {
     program: lowered.program,
     isExpression: object !== undefined,
+    lineCount: (lowers ? lowered.program.main : js.code).split('\n').length,
     toSource: (position) => js.toSource(editor.original(lowered.before(position))),
     toScript: (position) => editor.edited(js.toScript(position)),
   };
 }
 
-/** Checks that a cell can be read at all. @throws CellSyntaxError */
+/** Checks that a cell can be read at all. @throws SourceSyntaxError */
 export function checkSyntax(source: string): void {
   try {
-    parseScript(strip(source));
+    strip(source);
   } catch (error) {
-    const problem =
-      tooDeep(error) ?? (error instanceof CellSyntaxError ? error : fromAmaro(error as AmaroError));
-    const unsupported =
-      (error as AmaroError).code === 'UnsupportedSyntax' || /^\s*(?:export\s+)?@\w/m.test(source);
-    if (!unsupported) throw problem;
+    if ((error as SourceSyntaxError).kind === 'too deep') throw error;
+    const more =
+      (error as SourceSyntaxError).kind === 'more than types' || /^\s*(?:export\s+)?@\w/m.test(source);
+    if (more) return;
+    if (!/<[\w.]*(?:\s[^<]*)?\/?>/.test(source)) throw error;
+    compileSync(source, { settings: noSettings, file: 'cell.tsx', loaders: ['tsx'], transform: {} });
   }
 }

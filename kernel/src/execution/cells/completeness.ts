@@ -1,4 +1,5 @@
-import { CellSyntaxError, checkSyntax } from './compile.js';
+import { SourceSyntaxError } from '../../typescript/syntax-error.js';
+import { checkSyntax } from './compile.js';
 import { translateMagics } from './magics.js';
 
 export type Completeness =
@@ -6,7 +7,7 @@ export type Completeness =
   | { readonly status: 'incomplete'; readonly indent: string };
 
 const unfinished =
-  /got '<eof>'|Unexpected eof|Unterminated (?:template|block comment|regexp template|JSX contents)|Unterminated comment/i;
+  /got '<eof>'|Unexpected eof|end of file|Unterminated (?:template|block comment|regexp template|JSX contents)|Unterminated comment/i;
 const finalError = /Unterminated string/i;
 
 /** Whether a cell can run as it stands, needs more lines, or can never become valid. */
@@ -21,7 +22,7 @@ export function completeness(code: string): Completeness {
     checkSyntax(source);
     return { status: 'complete' };
   } catch (error) {
-    if (!(error instanceof CellSyntaxError)) return { status: 'unknown' };
+    if (!(error instanceof SourceSyntaxError)) return { status: 'unknown' };
     const atEnd = error.line !== undefined && isAtEnd(source, error.line, error.column ?? 0);
     const open = unfinished.test(error.message) || atEnd;
     if (!open || finalError.test(error.message)) return { status: 'invalid' };

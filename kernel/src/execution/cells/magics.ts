@@ -1,5 +1,5 @@
+import { blanked } from '../../typescript/edits.js';
 import { BRIDGE } from '../bridge.js';
-import { blanked } from './edits.js';
 
 /** What the magics of a cell ask of the host itself. */
 export interface MagicSettings {
@@ -13,9 +13,9 @@ export interface MagicSettings {
 }
 
 export interface TranslatedCell {
-  /** TypeScript in which magics are calls of the runtime; lines stay where they are. */
+  /** TypeScript in which magics are calls of the runtime; lines stay where they are, and end in line feeds. */
   readonly code: string;
-  /** TypeScript with the magics blanked out, for the language service. */
+  /** TypeScript with the magics blanked out, for the language service; offsets are those of the cell. */
   readonly typescript: string;
   readonly settings: MagicSettings;
 }
@@ -49,6 +49,22 @@ export const magicHelp = Object.entries(help)
  * @throws MagicError
  */
 export function translateMagics(cell: string): TranslatedCell {
+  const { typescript, ...translated } = translateLines(cell.replace(lineEnd, '\n'));
+  return { ...translated, typescript: withEnds(typescript, cell) };
+}
+
+const lineEnd = /\r\n?|\n/g;
+
+/** A text with the line ends of another, so that offsets are the same in both. */
+function withEnds(text: string, original: string): string {
+  if (!original.includes('\r')) return text;
+  const ends = original.match(lineEnd) ?? [];
+  let line = 0;
+  return text.replace(/\n/g, () => ends[line++] ?? '\n');
+}
+
+/** @param cell with line feeds alone at the ends of lines */
+function translateLines(cell: string): TranslatedCell {
   const whole = /^\s*%%(\w+)([^\n]*)\n?/.exec(cell);
   if (whole) return wholeCell(cell, whole);
   const question =

@@ -6,13 +6,16 @@ import type {
   Program,
   VariableDeclaration,
 } from 'acorn';
+import { boundNames } from '../../typescript/bindings.js';
+import { blanked, Editor } from '../../typescript/edits.js';
+import { freshName } from '../../typescript/fresh-name.js';
+import { usedNames } from '../../typescript/names.js';
+import { SourceSyntaxError } from '../../typescript/syntax-error.js';
+import { walk } from '../../typescript/walk.js';
 import { BRIDGE } from '../bridge.js';
-import type { CellProgram } from '../wire.js';
-import { boundNames } from './bindings.js';
-import { blanked, Editor } from './edits.js';
-import { localise } from './hotLoops.js';
-import { CellSyntaxError } from './syntaxError.js';
-import { walk } from './walk.js';
+import type { CellProgram, GuardedLoop } from '../wire.js';
+import { localise } from './hot-loops.js';
+import { isReserved } from './reserved-names.js';
 
 /** What the rewrite needs to know beside the parsed cell. */
 export interface RewriteOptions {
@@ -22,6 +25,8 @@ export interface RewriteOptions {
   readonly result: boolean | 'without-semicolon';
   /** Variables of earlier cells, if loops may keep those that they assign to in locals. */
   readonly variables?: ReadonlySet<string> | undefined;
+  /** Names that a compiler has declared. */
+  readonly helpers: ReadonlySet<string>;
 }
 
 export interface RewrittenCell extends CellProgram {
@@ -34,7 +39,7 @@ const intrinsics: ReadonlySet<string> = new Set(
     'Array Atomics BigInt Boolean Date Error Function Infinity Int32Array JSON Map Math NaN Number Object Promise ' +
     'Proxy Reflect RegExp Set SharedArrayBuffer String Symbol TypeError WeakMap globalThis undefined'
   ).split(' '),
-).add(BRIDGE);
+);
 
 /**
  * Turns a cell's module-like JavaScript into scripts whose top-level names are global variables, so that
@@ -53,6 +58,9 @@ class Rewriter {
   readonly #names = new Set<string>();
   readonly #imports: string[] = [];
   readonly #functions: FunctionDeclaration[] = [];
+  readonly #bridge: string;
+  readonly #module: string;
+  #usedNames: ReadonlySet<string> | undefined;
   #async = false;
 
   constructor(
@@ -61,6 +69,8 @@ class Rewriter {
     private readonly options: RewriteOptions,
   ) {
     this.#editor = new Editor(source);
+    this.#bridge = freshName(BRIDGE, source);
+    this.#module = freshName(`${BRIDGE}module`, source);
   }
 
   rewrite(): RewrittenCell {
@@ -70,9 +80,11 @@ class Rewriter {
     for (const statement of body) this.#statement(statement);
     this.#refuseIntrinsics();
     const { cell, variables } = this.options;
+    let loops: () => GuardedLoop[] = () => [];
     if (variables) {
       const isVariable = (name: string) => this.#names.has(name) || variables.has(name);
-      localise(this.program, this.#editor, { cell, isVariable });
+      const keeper = freshName(`${BRIDGE}kept`, this.source);
+      loops = localise(this.program, this.#editor, { cell, bridge: this.#bridge, keeper, isVariable });
     }
     const last = body.at(-1);
     const { result } = this.options;
@@ -85,22 +97,29 @@ class Rewriter {
       this.#editor.insert(last.start, ';return [(', 'open-statement');
       this.#editor.insert(end, ')]', 'close-statement');
     }
-    return this.#assemble(hasResult);
+    return this.#assemble(hasResult, loops());
   }
 
   /** The language's own objects are those of the kernel too: a cell may not put its own in their place. */
   #refuseIntrinsics(): void {
     for (const name of this.#names) {
+      if (isReserved(name) && !this.options.helpers.has(name)) {
+        throw new SourceSyntaxError(
+          `'${name}' cannot be declared at the top of a cell: names that begin with ${BRIDGE} there are the kernel’s own. Use another name, or put it into a block.`,
+        );
+      }
       if (!intrinsics.has(name)) continue;
-      throw new CellSyntaxError(
+      throw new SourceSyntaxError(
         `'${name}' is part of the language and cannot be declared at the top of a cell. Use another name, or put it into a block.`,
       );
     }
   }
 
-  #assemble(hasResult: boolean): RewrittenCell {
+  #assemble(hasResult: boolean, loops: readonly GuardedLoop[]): RewrittenCell {
     const strict = '"use strict";';
     const common = {
+      bridge: this.#bridge,
+      loops,
       isAsync: this.#async,
       names: [...this.#names],
       resetNames: [],
@@ -122,7 +141,7 @@ class Rewriter {
     let at = 0;
     for (const { start, end } of this.#functions) {
       main += this.#editor.apply(at, start) + blanked(this.source.slice(start, end));
-      functions += blanked(this.source.slice(at, start)) + this.#editor.apply(start, end, false);
+      functions += blanked(this.source.slice(at, start)) + this.#editor.apply(start, end, { ends: false });
       at = end;
     }
     main += this.#editor.apply(at);
@@ -140,17 +159,17 @@ class Rewriter {
     walk(this.program, (node, { functionDepth, parent }) => {
       switch (node.type) {
         case 'MetaProperty':
-          if (node.meta.name === 'import') this.#editor.replace(node.start, node.end, `${BRIDGE}.meta`);
+          if (node.meta.name === 'import') this.#editor.replace(node.start, node.end, `${this.#bridge}.meta`);
           break;
         case 'ImportExpression':
-          this.#editor.replace(node.start, node.start + 'import'.length, `${BRIDGE}.import`);
+          this.#editor.replace(node.start, node.start + 'import'.length, `${this.#bridge}.import`);
           break;
         case 'AwaitExpression':
           // A continuation of an interrupted cell stops here instead of going on in the background, and any other
           // goes on in the name of the cell that it belongs to, which a function knows before it waits.
           this.#editor.insert(
             node.start,
-            `${BRIDGE}.resume(${functionDepth === 0 ? this.options.cell : `${BRIDGE}.cell()`},`,
+            `${this.#bridge}.resume(${functionDepth === 0 ? this.options.cell : `${this.#bridge}.cell()`},`,
             'open',
           );
           this.#editor.insert(node.end, ')', 'close');
@@ -158,7 +177,7 @@ class Rewriter {
         case 'ForOfStatement':
           if (node.await && node.body.type === 'BlockStatement') {
             const cell = functionDepth === 0 ? this.options.cell : '';
-            this.#editor.insert(node.body.start + 1, `${BRIDGE}.resume(${cell});`, 'open-statement');
+            this.#editor.insert(node.body.start + 1, `${this.#bridge}.resume(${cell});`, 'open-statement');
           }
           break;
         case 'VariableDeclaration':
@@ -188,7 +207,7 @@ class Rewriter {
         break;
       case 'ImportDeclaration':
         this.#import(node);
-        this.#editor.blank(node.start, node.end);
+        this.#editor.remove(node.start, node.end);
         break;
       case 'ExportNamedDeclaration':
         if (node.declaration) {
@@ -200,13 +219,13 @@ class Rewriter {
           const picks = node.specifiers.map((specifier) => {
             const name = nameOf(specifier.exported);
             this.#names.add(name);
-            return `${name}=${BRIDGE}.pick(m,${JSON.stringify(nameOf(specifier.local))},true);`;
+            return `${name}=${this.#bridge}.pick(${this.#module},${JSON.stringify(nameOf(specifier.local))},true);`;
           });
           this.#imports.push(
-            `{const m=await ${this.#load(node.source.raw!, node.attributes, node.start)};${picks.join('')}}`,
+            `{const ${this.#module}=await ${this.#load(node.source.raw!, node.attributes, node.start)};${picks.join('')}}`,
           );
         }
-        this.#editor.blank(node.start, node.end);
+        this.#editor.remove(node.start, node.end);
         break;
       case 'ExportAllDeclaration': {
         const load = `await ${this.#load(node.source.raw!, node.attributes, node.start)}`;
@@ -214,8 +233,8 @@ class Rewriter {
           const name = nameOf(node.exported);
           this.#names.add(name);
           this.#imports.push(`${name}=${load};`);
-        } else this.#imports.push(`${BRIDGE}.spread(${load});`);
-        this.#editor.blank(node.start, node.end);
+        } else this.#imports.push(`${this.#bridge}.spread(${load});`);
+        this.#editor.remove(node.start, node.end);
         break;
       }
       case 'ExportDefaultDeclaration':
@@ -249,7 +268,7 @@ class Rewriter {
         const name = JSON.stringify(boundNames(id)[0]);
         this.#editor.insert(
           init.start,
-          `${node.kind === 'using' ? '' : 'await '}${BRIDGE}.use${node.kind === 'using' ? '' : 'Async'}(${name},(`,
+          `${node.kind === 'using' ? '' : 'await '}${this.#bridge}.use${node.kind === 'using' ? '' : 'Async'}(${name},(`,
           'open-statement',
         );
         this.#editor.insert(init.end, '))', 'close-statement');
@@ -293,7 +312,13 @@ class Rewriter {
     );
     const options = pairs.length > 0 ? `{with:{${pairs.join(',')}}}` : 'undefined';
     const line = this.source.slice(0, at).split('\n').length;
-    return `${BRIDGE}.import(${specifier},${options},${line})`;
+    return `${this.#bridge}.import(${specifier},${options},${line})`;
+  }
+
+  /** Whether a cell uses a name outside its imports: one that only types go by does not exist when it runs. */
+  #isUsed(name: string): boolean {
+    this.#usedNames ??= usedNames(this.program);
+    return this.#usedNames.has(name);
   }
 
   #import(node: ImportDeclaration): void {
@@ -305,20 +330,11 @@ class Rewriter {
     const parts = node.specifiers.map((specifier) => {
       const { name } = specifier.local;
       this.#names.add(name);
-      if (specifier.type === 'ImportNamespaceSpecifier') return `${name}=m;`;
+      if (specifier.type === 'ImportNamespaceSpecifier') return `${name}=${this.#module};`;
       const imported = specifier.type === 'ImportDefaultSpecifier' ? 'default' : nameOf(specifier.imported);
-      return `${name}=${BRIDGE}.pick(m,${JSON.stringify(imported)},${this.#isUsed(name)});`;
+      return `${name}=${this.#bridge}.pick(${this.#module},${JSON.stringify(imported)},${this.#isUsed(name)});`;
     });
-    this.#imports.push(`{const m=${load};${parts.join('')}}`);
-  }
-
-  /** Whether a name occurs in the cell outside its imports: a type that is imported by name may not exist. */
-  #isUsed(name: string): boolean {
-    let used = false;
-    walk(this.program, (node, { parent }) => {
-      if (node.type === 'Identifier' && node.name === name && !parent?.type.startsWith('Import')) used = true;
-    });
-    return used || !/^[A-Z]/.test(name);
+    this.#imports.push(`{const ${this.#module}=${load};${parts.join('')}}`);
   }
 }
 

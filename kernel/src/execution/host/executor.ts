@@ -1,14 +1,15 @@
 import type { Diagnostic } from '../../language/diagnose.js';
 import type { Json, Message } from '../../protocol/message.js';
+import { SourceSyntaxError } from '../../typescript/syntax-error.js';
 import { cellFile } from '../cells/cellFile.js';
-import { CellSyntaxError, type CompiledCell, compileCell } from '../cells/compile.js';
+import { type CompiledCell, compileCell } from '../cells/compile.js';
 import { MagicError, type MagicSettings, type TranslatedCell, translateMagics } from '../cells/magics.js';
 import type { Done, ThrownValue } from '../wire.js';
 import type { History } from './history.js';
 import type { Introspection } from './introspection.js';
 import type { Output } from './output.js';
 import type { Runtime } from './runtime.js';
-import { type CellSource, codeFrame, traceback } from './traceback.js';
+import { type CellSource, codeFrame, failedLine, traceback } from './traceback.js';
 
 /** What an execute_request came to. */
 export interface Outcome {
@@ -17,6 +18,8 @@ export interface Outcome {
   readonly reply: Json;
   /** What is left to do between the cell's reply and its `idle`; to be called in any case. */
   readonly afterReply?: () => Promise<void>;
+  /** The line of the cell, from 0, at which an error left it, where the stack tells. */
+  readonly failedLine?: number | undefined;
 }
 
 export interface ExecutorContext {
@@ -59,6 +62,8 @@ export class Executor {
   readonly sources = new Map<string, CellSource & CompiledCell>();
   #cells = 0;
   #strict = false;
+  /** How often the variables have been forgotten. */
+  #forgotten = 0;
   /** Names that cells have declared. */
   readonly #variables = new Set<string>();
 
@@ -71,6 +76,7 @@ export class Executor {
 
   /** Forgets the variables of cells: the runtime has. */
   forgetVariables(): void {
+    this.#forgotten++;
     this.#variables.clear();
   }
 
@@ -133,7 +139,7 @@ export class Executor {
       const variables = this.context.isDebugging() ? undefined : this.#variables;
       compiled = await compileCell(translated.code, { cell, variables });
     } catch (error) {
-      if (!(error instanceof CellSyntaxError)) throw error;
+      if (!(error instanceof SourceSyntaxError)) throw error;
       return this.#syntaxError(execution, error);
     }
     const typescript = compiled.isExpression ? '' : translated.typescript;
@@ -147,14 +153,19 @@ export class Executor {
     const timer = setTimeout(() => {
       diagnosis ??= this.#diagnose(execution, typescript);
     }, CHECK_AFTER_MS);
+    const forgotten = this.#forgotten;
     const outcome = await this.#runCompiled(execution, compiled, settings);
     clearTimeout(timer);
     if (settings.reset) {
       this.forgetVariables();
       this.context.introspection.reset();
     }
-    // An error speaks for itself, and is a cell's last word.
-    if (outcome.status === 'error') return outcome;
+    if (outcome.status === 'error') {
+      // An error speaks for itself, and is a cell's last word; what the cell declared before is there all the same.
+      if (!settings.reset && forgotten === this.#forgotten && typescript.trim() !== '')
+        void this.context.introspection.ran(typescript, false, { line: outcome.failedLine });
+      return outcome;
+    }
     return {
       ...outcome,
       afterReply: async () => {
@@ -204,7 +215,10 @@ export class Executor {
           stack: '',
         });
       case 'error':
-        return this.#error(execution, outcome.error, this.#traceback(outcome.error, file));
+        return {
+          ...this.#error(execution, outcome.error, this.#traceback(outcome.error, file)),
+          failedLine: failedLine(outcome.error, { cells: this.sources, colour: false, file }),
+        };
       case 'ok': {
         const { output, history } = this.context;
         const { cell, count, silent, storeHistory } = execution;
@@ -305,7 +319,7 @@ export class Executor {
     return { status: 'error', reply: { status: 'error', execution_count: count, ...content } };
   }
 
-  #syntaxError(execution: Execution, { line, column = 0, message }: CellSyntaxError): Outcome {
+  #syntaxError(execution: Execution, { line, column = 0, message }: SourceSyntaxError): Outcome {
     const lines = [`SyntaxError: ${message}`];
     if (line !== undefined) {
       lines.push(`  In[${execution.count}], line ${line + 1}, column ${column + 1}`);

@@ -1,4 +1,4 @@
-import { type Committer, type RanCell, take } from '../../language/batch.js';
+import { type Committer, type Failure, type RanCell, take } from '../../language/batch.js';
 import type { Diagnostic } from '../../language/diagnose.js';
 import type { LanguageService } from '../../language/service.js';
 import type { Json } from '../../protocol/message.js';
@@ -97,11 +97,12 @@ export class Introspection {
    * Takes a cell that ran into account for the ones that follow: at once when its type errors are wanted, else
    * with the next question.
    *
+   * @param failure where it failed, if it did
    * @returns its type errors; none when they are not wanted
    */
-  ran(code: string, check: boolean): Promise<readonly Diagnostic[]> {
+  ran(code: string, check: boolean, failure?: Failure): Promise<readonly Diagnostic[]> {
     return new Promise((resolve) => {
-      this.#ran.push({ code, check, resolve });
+      this.#ran.push({ code, check, failure, resolve });
       if (check) this.#take().catch(() => undefined);
       else resolve([]);
     });
@@ -150,8 +151,8 @@ export class Introspection {
     const forgotten = () => resets !== this.#resets;
     return {
       diagnose: (code) => service.diagnose(code),
-      commit: async (code) => {
-        if (!forgotten()) await service.commit(code);
+      commit: async (code, failure) => {
+        if (!forgotten()) await service.commit(code, failure);
       },
       commitTogether: async (codes) => forgotten() || service.commitTogether(codes),
     };

@@ -1,5 +1,5 @@
+import type { Position } from '../../typescript/edits.js';
 import { cellFilePrefix } from '../cells/cellFile.js';
-import type { Position } from '../cells/edits.js';
 import type { ThrownValue } from '../wire.js';
 
 /** What a traceback needs to know of a cell. */
@@ -8,6 +8,8 @@ export interface CellSource {
   readonly code: string;
   /** Place in the user's code of a place in the running script (zero-based). */
   toSource(position: Position): Position;
+  /** Lines of the running script that are the cell's. */
+  readonly lineCount: number;
 }
 
 export interface TracebackOptions {
@@ -47,7 +49,7 @@ function frames(stack: string, { cells }: TracebackOptions): Frame[] {
     const cell = match && cells.get(match[3]!);
     if (match && cell) {
       // The arrow function around an asynchronous cell begins before its first line and is called after its last.
-      if (Number(match[4]) > cell.code.split('\n').length || Number(match[5]) < 1) continue;
+      if (Number(match[4]) > cell.lineCount || Number(match[5]) < 1) continue;
       const position = cell.toSource({ line: Number(match[4]) - 1, column: Number(match[5]) - 1 });
       const where = `In[${cell.count}]:${position.line + 1}:${position.column + 1}`;
       const name = match[1]!.replace(/^at /, '').trim();
@@ -79,7 +81,7 @@ export function codeFrame(
   context = CONTEXT_LINES,
 ): string[] {
   const paint = palette(colour);
-  const lines = code.split('\n');
+  const lines = code.split(/\r\n?|\n/);
   if (line < 0 || line >= lines.length) return [];
   const first = Math.max(0, line - context);
   const last = Math.min(lines.length - 1, line + context);
@@ -106,6 +108,13 @@ function importFrame(error: ThrownValue, { cells, file }: TracebackOptions): Fra
   const cell = file === undefined ? undefined : cells.get(file);
   if (error.line === undefined || !cell) return undefined;
   return { text: '', cell, position: { line: error.line - 1, column: 0 } };
+}
+
+/** The line, from 0, of a cell's own code at which an error left the cell, where its stack tells. */
+export function failedLine(error: ThrownValue, options: TracebackOptions): number | undefined {
+  const cell = options.file === undefined ? undefined : options.cells.get(options.file);
+  const own = frames(error.stack, options).filter((frame) => frame.cell === cell);
+  return (own.at(-1) ?? importFrame(error, options))?.position?.line;
 }
 
 /** Title line of a thrown value. */

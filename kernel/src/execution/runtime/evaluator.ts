@@ -13,6 +13,7 @@ import { Cell, KeyboardInterrupt } from './cell.js';
 import type { Channel } from './channel.js';
 import { declare, type Results } from './globals.js';
 import type { KeptVariables } from './keptVariables.js';
+import { holds } from './loop-guard.js';
 import { describeThrown } from './thrown.js';
 
 /** How long an interrupted cell's own clean-up may take before the cell is ended over its head. */
@@ -84,6 +85,8 @@ export class Evaluator {
     const { program, file } = cell.order;
     this.kept.restore();
     declare(program.names, program);
+    if (!Object.hasOwn(globalThis, program.bridge))
+      Object.defineProperty(globalThis, program.bridge, { value: Reflect.get(globalThis, BRIDGE) });
     const options = {
       filename: file,
       importModuleDynamically: vm.constants?.USE_MAIN_CONTEXT_DEFAULT_LOADER,
@@ -95,6 +98,25 @@ export class Evaluator {
       cell.value = vm.runInThisContext(program.main, { ...options, columnOffset: program.mainColumnOffset });
     });
     if (!program.isAsync) this.conclude(id);
+  }
+
+  /** Called by a rewritten loop: whether it may keep variables in locals. */
+  fits(id: number, index: number): boolean {
+    const { guard, kept } = this.#cells.get(id)!.order.program.loops[index]!;
+    return holds(guard, kept);
+  }
+
+  /** Called by a rewritten loop that may not: runs it as it was written. */
+  plain(id: number, index: number): void {
+    const { program, file } = this.#cells.get(id)!.order;
+    const { code, line, column } = program.loops[index]!;
+    const strict = '"use strict";';
+    vm.runInThisContext(strict + code, {
+      filename: file,
+      lineOffset: line,
+      // The column counts in the script, whose first line has more in front of it.
+      columnOffset: column + (line === 0 ? program.mainColumnOffset : 0) - strict.length,
+    });
   }
 
   /** Called through the bridge: makes the result's bundle and the user expressions, in the cell's name. */

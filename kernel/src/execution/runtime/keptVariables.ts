@@ -1,5 +1,5 @@
 /**
- * Variables of the notebook that a loop keeps in locals while it runs: see `hotLoops.ts`. Their values up to the
+ * Variables of the notebook that a loop keeps in locals while it runs: see `hot-loops.ts`. Their values up to the
  * last assignment stand in the fields of an object, from which they are put back when the loop is terminated,
  * and from which they can be seen while it runs.
  */
@@ -14,11 +14,6 @@ export class KeptVariables {
     return fields;
   }
 
-  /** The loop has ended by itself, and has put its variables back. */
-  release(): void {
-    this.#fields = undefined;
-  }
-
   /** Lets everybody see the variables as they are now. */
   show(): void {
     if (!this.#fields) return;
@@ -28,9 +23,9 @@ export class KeptVariables {
     });
   }
 
-  /** The loop is no more. */
+  /** Puts the variables back: the loop is no more. */
   restore(): void {
     this.show();
-    this.release();
+    this.#fields = undefined;
   }
 }

@@ -128,7 +128,9 @@ const bridge = {
   call: () => evaluator.runCall(),
   hold: (value: unknown) => evaluator.hold(value),
   keep: kept.keep.bind(kept),
-  release: kept.release.bind(kept),
+  restore: kept.restore.bind(kept),
+  fits: (id: number, index: number) => evaluator.fits(id, index),
+  plain: (id: number, index: number) => evaluator.plain(id, index),
   show: kept.show.bind(kept),
   cell: () => attribution.current(),
   resume(cell?: number, value?: unknown) {

@@ -2,19 +2,27 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isLocal, isUserModule, localFile, localUrl, ownPackage } from './resolve.js';
-import { transpileModule } from './transpile.js';
+import { asModule } from '../../../typescript/commonjs.js';
+import { isCompiled } from '../../../typescript/module.js';
+import { compileFile } from './compile.js';
+import { isUserModule, ownPackage, userFile, userUrl } from './resolve.js';
 
 /**
- * Node's module hooks for the user's own files: TypeScript is compiled, extensions may be left out, and an
- * edited file is a new module. Everything else goes its ordinary way.
+ * Node's module hooks for the user's own files: TypeScript is compiled, extensions may be left out, aliases of
+ * tsconfig.json lead where it says, and an edited file is a new module. Everything else goes its ordinary way.
  */
 interface ResolveContext {
   readonly parentURL?: string;
+  readonly conditions?: readonly string[];
+  readonly importAttributes?: Readonly<Record<string, string>>;
 }
 interface Resolved {
   readonly url: string;
   readonly shortCircuit?: boolean;
+  readonly importAttributes?: Readonly<Record<string, string>>;
+}
+interface LoadContext {
+  readonly conditions?: readonly string[];
 }
 interface Loaded {
   readonly format: string;
@@ -22,28 +30,37 @@ interface Loaded {
   readonly shortCircuit?: boolean;
 }
 
-function redirect(specifier: string, parent: string | undefined): string | undefined {
-  if (parent === undefined || !isUserModule(parent)) return undefined;
+interface Compiled extends Loaded {
+  readonly source: string;
+}
+
+const pathOf = (url: string) => fileURLToPath(url.replace(/[?#].*$/, ''));
+
+function redirect(specifier: string, { parentURL, importAttributes }: ResolveContext): Resolved | undefined {
+  if (parentURL === undefined || !isUserModule(parentURL)) return undefined;
   const own = ownPackage(specifier);
-  if (own) return own;
-  if (!isLocal(specifier) || specifier.includes('?')) return undefined;
-  const file = localFile(specifier, dirname(fileURLToPath(parent.replace(/[?#].*$/, ''))));
-  return file && localUrl(file);
+  if (own) return { url: own, shortCircuit: true };
+  const found = userFile(specifier, dirname(pathOf(parentURL)));
+  if (!found) return undefined;
+  const json = found.path.endsWith('.json') && importAttributes?.type === undefined;
+  return {
+    url: userUrl(found),
+    shortCircuit: true,
+    ...(json ? { importAttributes: { ...importAttributes, type: 'json' } } : {}),
+  };
 }
 
 function typescriptFile(url: string): string | undefined {
-  return isUserModule(url) && /\.(?:[cm]?ts|tsx)(?:\?|$)/.test(url)
-    ? fileURLToPath(url.replace(/[?#].*$/, ''))
-    : undefined;
+  if (!isUserModule(url)) return undefined;
+  const path = pathOf(url);
+  return isCompiled(path) ? path : undefined;
 }
 
-function compiled(source: string, file: string): Loaded {
-  const commonjs = file.endsWith('.cts');
-  return {
-    format: commonjs ? 'commonjs' : 'module',
-    source: transpileModule(source, file, commonjs ? 'cjs' : 'esm'),
-    shortCircuit: true,
-  };
+function compiled(source: string, file: string, { conditions }: LoadContext): Compiled {
+  // Only `require` asks under this condition.
+  const required = conditions?.includes('require') === true;
+  const { format, code } = compileFile(source, file, required ? 'commonjs' : undefined);
+  return { format, source: code, shortCircuit: true };
 }
 
 /** For `module.register`, whose hooks run in a thread of their own. */
@@ -52,17 +69,19 @@ export async function resolve(
   context: ResolveContext,
   next: (specifier: string, context: ResolveContext) => Promise<Resolved>,
 ): Promise<Resolved> {
-  const url = redirect(specifier, context.parentURL);
-  return url ? { url, shortCircuit: true } : next(specifier, context);
+  return redirect(specifier, context) ?? next(specifier, context);
 }
 
 export async function load(
   url: string,
-  context: object,
-  next: (url: string, context: object) => Promise<Loaded>,
+  context: LoadContext,
+  next: (url: string, context: LoadContext) => Promise<Loaded>,
 ): Promise<Loaded> {
   const file = typescriptFile(url);
-  return file ? compiled(await readFile(file, 'utf8'), file) : next(url, context);
+  if (!file) return next(url, context);
+  const loaded = compiled(await readFile(file, 'utf8'), file, context);
+  if (loaded.format !== 'commonjs') return loaded;
+  return { ...loaded, format: 'module', source: asModule(loaded.source, file) };
 }
 
 /** For `module.registerHooks`, whose hooks run in the thread that imports. */
@@ -72,11 +91,10 @@ export const synchronousHooks = {
     context: ResolveContext,
     next: (specifier: string, context: ResolveContext) => Resolved,
   ): Resolved {
-    const url = redirect(specifier, context.parentURL);
-    return url ? { url, shortCircuit: true } : next(specifier, context);
+    return redirect(specifier, context) ?? next(specifier, context);
   },
-  load(url: string, context: object, next: (url: string, context: object) => Loaded): Loaded {
+  load(url: string, context: LoadContext, next: (url: string, context: LoadContext) => Loaded): Loaded {
     const file = typescriptFile(url);
-    return file ? compiled(readFileSync(file, 'utf8'), file) : next(url, context);
+    return file ? compiled(readFileSync(file, 'utf8'), file, context) : next(url, context);
   },
 };

@@ -2,9 +2,11 @@ import module, { createRequire } from 'node:module';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
-import { synchronousHooks } from './hooks.js';
+import { settingsOf } from '../../../typescript/settings.js';
+import { hookModules } from './register.js';
 import { forgetEdited, watchRequires } from './required.js';
-import { isLocal, localFile, localUrl, ownPackage } from './resolve.js';
+import { isLocal, localFile, ownPackage, packageName, userFile, userUrl } from './resolve.js';
+import { compileInWorkers } from './workers.js';
 
 type Namespace = Record<string, unknown>;
 type Importer = (specifier: string, options?: object) => Promise<Namespace>;
@@ -35,7 +37,8 @@ export class ModuleLoader {
     const require = (specifier: string) => {
       this.#hook();
       forgetEdited();
-      return nativeRequire(specifier) as unknown;
+      const file = module.isBuiltin(specifier) ? undefined : userFile(specifier, directory);
+      return nativeRequire(file?.path ?? specifier) as unknown;
     };
     this.require = Object.assign(require, nativeRequire) as NodeJS.Require;
     this.meta = {
@@ -86,12 +89,18 @@ export class ModuleLoader {
   #address(specifier: string, options?: object): { url: string; attributes?: object } {
     const own = ownPackage(specifier);
     if (own) return { url: own };
-    if (module.isBuiltin(specifier)) return { url: specifier };
+    if (module.isBuiltin(specifier)) {
+      if (/^(?:node:)?worker_threads$/.test(specifier)) compileInWorkers();
+      return { url: specifier };
+    }
     this.#hook();
     forgetEdited();
-    if (!isLocal(specifier)) return { url: specifier, ...(options ? { attributes: options } : {}) };
-    const file = localFile(specifier, this.directory);
+    const file = userFile(specifier, this.directory);
     if (!file) {
+      // Declarations alone are types, of which nothing exists when the cell runs.
+      if (isLocal(specifier) && localFile(`${specifier}.d.ts`, this.directory))
+        return { url: 'data:text/javascript,' };
+      if (!isLocal(specifier)) return { url: specifier, ...(options ? { attributes: options } : {}) };
       const path = specifier.startsWith('file:')
         ? fileURLToPath(specifier)
         : resolve(this.directory, specifier);
@@ -99,8 +108,8 @@ export class ModuleLoader {
         code: 'ERR_MODULE_NOT_FOUND',
       });
     }
-    const attributes = file.endsWith('.json') ? { with: { type: 'json' } } : options;
-    return { url: localUrl(file), ...(attributes ? { attributes } : {}) };
+    const attributes = file.path.endsWith('.json') ? { with: { type: 'json' } } : options;
+    return { url: userUrl(file), ...(attributes ? { attributes } : {}) };
   }
 
   #resolve(specifier: string): string {
@@ -117,33 +126,30 @@ export class ModuleLoader {
     if (this.#hooked) return;
     this.#hooked = true;
     watchRequires();
-    const { registerHooks } = module as unknown as { registerHooks?(hooks: object): void };
-    if (registerHooks) registerHooks(synchronousHooks);
-    else module.register('./hooks.js', import.meta.url);
+    hookModules();
+    compileInWorkers();
   }
 }
 
 /** Adds what helps to an error of Node's loader. */
 function explain(error: unknown, specifier: string, directory: string): unknown {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  if (
-    code === 'ERR_MODULE_NOT_FOUND' &&
-    !isLocal(specifier) &&
-    String(message).includes(`'${packageName(specifier)}'`)
+  if (code !== 'ERR_MODULE_NOT_FOUND' || isLocal(specifier)) return error;
+  const settings = settingsOf(directory);
+  const alias = settings.aliasOf(specifier);
+  const name = packageName(specifier);
+  let advice: string | undefined;
+  if (alias !== undefined) {
+    const tried = settings.candidates(specifier).join(', ');
+    advice = `Cannot find '${specifier}', which is an alias by '${alias}' in ${settings.file}: there is no file ${tried}`;
+  } else if (
+    !/^(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~_-][a-z0-9._~-]*$/i.test(name) ||
+    /^(?:~|#)/.test(name)
   ) {
-    return Object.assign(
-      new Error(
-        `Cannot find the package '${packageName(specifier)}' from ${directory} upward. Install it with: %npm install ${packageName(specifier)}`,
-      ),
-      { code },
-    );
+    const where = settings.file ?? `a tsconfig.json in ${directory} or above it`;
+    advice = `Cannot find '${specifier}', which is no name of a package. If it is an alias, it belongs into 'paths' of ${where}`;
+  } else if (String(message).includes(`'${name}'`)) {
+    advice = `Cannot find the package '${name}' from ${directory} upward. Install it with: %npm install ${name}`;
   }
-  return error;
-}
-
-function packageName(specifier: string): string {
-  return specifier
-    .split('/')
-    .slice(0, specifier.startsWith('@') ? 2 : 1)
-    .join('/');
+  return advice === undefined ? error : Object.assign(new Error(advice), { code });
 }

@@ -1,15 +1,18 @@
 import { readFileSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { createRequire, isBuiltin } from 'node:module';
 import { dirname, resolve as resolvePath } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { isCompiled } from '../../../typescript/module.js';
+import { settingsOf } from '../../../typescript/settings.js';
 
 /** Extensions that may be left out of a local path, in order of preference. */
-const extensions = ['.ts', '.tsx', '.mts', '.cts', '.js', '.mjs', '.cjs', '.json'];
+const extensions = ['.ts', '.tsx', '.mts', '.cts', '.js', '.jsx', '.mjs', '.cjs', '.json'];
 /** What TypeScript writes for a file that is still TypeScript. */
 const written: Readonly<Record<string, readonly string[]>> = {
   '.js': ['.ts', '.tsx'],
   '.mjs': ['.mts'],
   '.cjs': ['.cts'],
+  '.jsx': ['.tsx'],
 };
 
 /** Packages that come with this kernel, and that every notebook can import whatever is installed beside it. */
@@ -44,6 +47,14 @@ export function isLocal(specifier: string): boolean {
   return /^(?:\.{1,2}(?:\/|$)|\/|file:)/.test(specifier);
 }
 
+/** The package that a specifier names something of. */
+export function packageName(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+}
+
 function isFile(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
@@ -54,7 +65,7 @@ export function localFile(specifier: string, folder: string): string | undefined
     ? fileURLToPath(specifier.replace(/[?#].*$/, ''))
     : resolvePath(folder, specifier);
   if (isFile(path)) return path;
-  const extension = /\.[cm]?js$/.exec(path)?.[0];
+  const extension = /\.(?:[cm]?js|jsx)$/.exec(path)?.[0];
   const candidates = [
     ...(extension ? written[extension]!.map((other) => path.slice(0, -extension.length) + other) : []),
     ...extensions.map((other) => path + other),
@@ -63,50 +74,91 @@ export function localFile(specifier: string, folder: string): string | undefined
   return candidates.find(isFile);
 }
 
+/** A file that a specifier means, with what the specifier says after it. */
+export interface UserFile {
+  readonly path: string;
+  /** `?query#fragment` */
+  readonly suffix: string;
+}
+
+/**
+ * The user's own file that a specifier means: a local one, or one that an alias of the folder's tsconfig.json leads
+ * to. As in TypeScript, what `baseUrl` leads to comes before packages.
+ */
+export function userFile(specifier: string, folder: string): UserFile | undefined {
+  const suffix = isLocal(specifier) ? (/[?#].*$/.exec(specifier)?.[0] ?? '') : '';
+  if (isLocal(specifier)) {
+    const path = localFile(specifier.slice(0, specifier.length - suffix.length), folder);
+    return path === undefined ? undefined : { path, suffix };
+  }
+  if (isBuiltin(specifier)) return undefined;
+  for (const candidate of settingsOf(folder).candidates(specifier)) {
+    const path = localFile(candidate, folder);
+    // Aliases of declarations are for the type checker: what runs is the package of that name.
+    if (path !== undefined && !/\.d\.[cm]?ts$/.test(path) && isUserModule(pathToFileURL(path).href))
+      return { path, suffix };
+  }
+  return undefined;
+}
+
 interface Seen {
   readonly stamp: string;
   readonly imports: readonly string[];
 }
 
-const files = new Map<string, Seen>();
-const imported = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)(['"])(\.{1,2}\/[^'"\n]*)\1/g;
+const seen = new Map<string, Seen>();
+const imported = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)(['"])([^'"\n]+)\1/g;
 
-/** A text that changes when a file does; `undefined` when there is none. */
-export function stampOf(path: string): string | undefined {
+/** What a source seems to import, as its specifiers say it. */
+export function importsOf(code: string): string[] {
+  return [...code.matchAll(imported)].map((match) => match[2]!);
+}
+
+/** A text that changes when a file does; empty when there is none. */
+export function stampOf(path: string): string {
   const stat = statSync(path, { throwIfNoEntry: false });
-  return stat && `${stat.mtimeMs.toString(36)}-${stat.size.toString(36)}`;
+  return stat ? `${stat.mtimeMs.toString(36)}-${stat.size.toString(36)}` : '';
+}
+
+/** Adds to `files` a file of the user's, and all of the user's files that it leads to, with their stamps. */
+export function follow(path: string, files: Map<string, string>): void {
+  if (files.has(path)) return;
+  const stamp = stampOf(path);
+  files.set(path, stamp);
+  if (stamp === '') return;
+  let known = seen.get(path);
+  if (known?.stamp !== stamp) {
+    const isCode = /\.(?:[cm]?[jt]s|[jt]sx)$/.test(path) && statSync(path).size < 1_000_000;
+    known = { stamp, imports: isCode ? importsOf(readFileSync(path, 'utf8')) : [] };
+    seen.set(path, known);
+  }
+  for (const specifier of known.imports) {
+    const file = userFile(specifier, dirname(path));
+    if (file) follow(file.path, files);
+  }
 }
 
 /**
- * A text that changes when a file, or any local file that it imports, has changed; as part of a module's
- * address it makes an edited file load anew.
+ * A text that changes when a file, or any of the user's files that it imports, has changed; as part of a module's
+ * address it makes an edited file load again.
  */
-export function version(path: string, visited = new Set<string>()): string {
-  if (visited.has(path)) return '';
-  visited.add(path);
-  const stamp = stampOf(path);
-  if (stamp === undefined) return '';
-  let seen = files.get(path);
-  if (seen?.stamp !== stamp) {
-    const code =
-      /\.(?:[cm]?[jt]s|tsx)$/.test(path) && statSync(path).size < 1_000_000 ? readFileSync(path, 'utf8') : '';
-    seen = { stamp, imports: [...code.matchAll(imported)].map((match) => match[2]!) };
-    files.set(path, seen);
-  }
-  let newest = `${stamp}`;
-  for (const specifier of seen.imports) {
-    const file = localFile(specifier, dirname(path));
-    if (file) newest += version(file, visited);
-  }
-  return newest;
+export function version(path: string): string {
+  const files = new Map<string, string>();
+  follow(path, files);
+  // What the settings say is part of what a module is.
+  const settings = isCompiled(path) ? JSON.stringify(settingsOf(dirname(path)).options) : '';
+  return [...files.values()].join('') + settings;
 }
 
-/** The address of a local file, with its version. */
-export function localUrl(path: string): string {
+/** The address of one of the user's files, with its version. */
+export function userUrl({ path, suffix }: UserFile): string {
   const url = pathToFileURL(path).href;
-  if (!isUserModule(url)) return url;
+  if (!isUserModule(url)) return url + suffix;
   const text = version(path);
   let hash = 0;
   for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0;
-  return `${url}?v=${(hash >>> 0).toString(36)}`;
+  const versioned = `${url}?v=${(hash >>> 0).toString(36)}`;
+  // An address that this very function has made comes by again when Node resolves it.
+  if (`${url}${suffix}`.startsWith(versioned)) return `${url}${suffix}`;
+  return versioned + suffix.replace(/^\?/, '&');
 }

@@ -7,7 +7,12 @@ export interface Edit {
   readonly end: number;
   readonly text: string;
   readonly rank: Rank;
+  /** What stands there instead in the plain text: just as many blanks, or what was there before. */
+  readonly plain?: Plain | undefined;
 }
+
+/** See `Edit.plain`. */
+export type Plain = 'blank' | 'as written';
 
 const ranks: readonly Rank[] = ['close', 'close-statement', 'open-statement', 'open'];
 
@@ -35,13 +40,20 @@ export class Editor {
     this.#add({ start, end, text, rank: 'open' });
   }
 
-  insert(at: number, text: string, rank: Rank): void {
-    this.#add({ start: at, end: at, text, rank });
+  insert(at: number, text: string, rank: Rank, plain?: Plain): void {
+    this.#add({ start: at, end: at, text, rank, plain });
   }
 
   /** Replaces by blanks, so that nothing after it moves. */
-  blank(start: number, end: number): void {
-    if (end > start) this.replace(start, end, blanked(this.text.slice(start, end)));
+  blank(start: number, end: number, plain?: Plain): void {
+    if (end > start)
+      this.#add({ start, end, text: blanked(this.text.slice(start, end)), rank: 'open', plain });
+  }
+
+  /** Blanks out a statement, leaving what keeps those before and after it apart. */
+  remove(start: number, end: number): void {
+    this.replace(start, start + 1, ';');
+    this.blank(start + 1, end);
   }
 
   #add(edit: Edit): void {
@@ -63,18 +75,30 @@ export class Editor {
   /**
    * The text between two offsets with the edits inside it applied.
    *
-   * @param insertions whether insertions exactly at either end belong to it
+   * @param options `ends`: whether insertions exactly at either end belong to it; `plain`: without the edits that
+   * can be left out, everything else in the same places as with them
    */
-  apply(start = 0, end = this.text.length, insertions = true): string {
+  apply(start = 0, end = this.text.length, { ends = true, plain = false } = {}): string {
     let result = '';
     let at = start;
     for (const edit of this.edits()) {
       if (edit.start < at || edit.end > end) continue;
-      if (!insertions && edit.end === edit.start && (edit.start === start || edit.end === end)) continue;
-      result += this.text.slice(at, edit.start) + edit.text;
+      if (!ends && edit.end === edit.start && (edit.start === start || edit.end === end)) continue;
+      result += this.text.slice(at, edit.start) + (plain ? this.#plain(edit) : edit.text);
       at = edit.end;
     }
     return result + this.text.slice(at, end);
+  }
+
+  #plain({ start, end, text, plain }: Edit): string {
+    if (plain === undefined) return text;
+    return plain === 'blank' ? blanked(text) : this.text.slice(start, end);
+  }
+
+  /** The line and column of an offset in the original text. */
+  place(offset: number): Position {
+    const starts = lineStarts(this.text.slice(0, offset));
+    return { line: starts.length - 1, column: offset - starts.at(-1)! };
   }
 
   /**

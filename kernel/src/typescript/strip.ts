@@ -1,0 +1,114 @@
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { type Options, type Program, parse } from 'acorn';
+import { SourceSyntaxError } from './syntax-error.js';
+
+const require = createRequire(import.meta.url);
+
+interface Amaro {
+  transformSync(source: string, options: { mode: 'strip-only' }): { code: string };
+}
+
+interface AmaroError {
+  readonly code?: 'InvalidSyntax' | 'UnsupportedSyntax';
+  readonly message: string;
+  readonly startLine?: number;
+  readonly startColumn?: number;
+}
+
+/** JavaScript, and what was read in it. */
+export interface Parsed {
+  readonly code: string;
+  readonly program: Program;
+}
+
+const syntax: Options = { ecmaVersion: 'latest', sourceType: 'module', allowAwaitOutsideFunction: true };
+
+let amaro: Amaro | undefined;
+
+/**
+ * Blanks out types. Code nested beyond the stack may leave the WebAssembly instance in pieces without saying
+ * so until the next call: what fails on a used instance is tried on a new one.
+ *
+ * @throws AmaroError, or the RangeError or trap of code that is nested too deeply
+ */
+function blankTypes(source: string): string {
+  const used = amaro !== undefined;
+  amaro ??= require('amaro') as Amaro;
+  try {
+    return amaro.transformSync(source, { mode: 'strip-only' }).code;
+  } catch (error) {
+    if (!(error instanceof RangeError || isTrap(error))) throw error;
+    forgetAmaro();
+    if (!used) throw error;
+    return blankTypes(source);
+  }
+}
+
+/** A trap of WebAssembly, whose types this project's library does not include. */
+function isTrap(error: unknown): boolean {
+  return error instanceof Error && error.name === 'RuntimeError';
+}
+
+function forgetAmaro(): void {
+  amaro = undefined;
+  const folder = dirname(dirname(require.resolve('amaro')));
+  for (const file of Object.keys(require.cache)) if (file.startsWith(folder)) delete require.cache[file];
+}
+
+/** Types can hide only where there is a word for them or one of these characters. */
+function isPlainJavaScript(source: string): boolean {
+  return (
+    source.length < 20_000 &&
+    !/[<:@]|\b(?:as|satisfies|type|interface|enum|declare|namespace|abstract|import|export)\b|!/.test(source)
+  );
+}
+
+/**
+ * JavaScript of TypeScript with the same lines and columns.
+ *
+ * @throws SourceSyntaxError where blanking out types is not enough, or what is left cannot be read
+ */
+export function strip(source: string): Parsed {
+  if (isPlainJavaScript(source)) {
+    try {
+      return { code: source, program: parse(source, syntax) };
+    } catch {
+      // Whatever it is, the stripper has the better message.
+    }
+  }
+  try {
+    const code = blankTypes(source);
+    return { code, program: parseJavaScript(code) };
+  } catch (error) {
+    throw asSyntaxError(error);
+  }
+}
+
+/** Parses JavaScript. @throws SourceSyntaxError */
+export function parseJavaScript(source: string): Program {
+  try {
+    return parse(source, syntax);
+  } catch (error) {
+    throw asSyntaxError(error);
+  }
+}
+
+function asSyntaxError(error: unknown): SourceSyntaxError {
+  if (error instanceof SourceSyntaxError) return error;
+  if (error instanceof RangeError || isTrap(error))
+    return new SourceSyntaxError('the code is nested too deeply to be read', { kind: 'too deep' });
+  const { loc } = error as { loc?: { line: number; column: number } };
+  const { message } = error as Error;
+  if (loc) {
+    return new SourceSyntaxError(message.replace(/ \(\d+:\d+\)$/, ''), {
+      line: loc.line - 1,
+      column: loc.column,
+    });
+  }
+  const { code, startLine, startColumn } = error as AmaroError;
+  return new SourceSyntaxError(message, {
+    ...(startLine === undefined ? {} : { line: startLine - 1, column: startColumn ?? 0 }),
+    ...(code === 'UnsupportedSyntax' ? { kind: 'more than types' as const } : {}),
+  });
+}
