@@ -6,6 +6,7 @@ import { json, type Reply, redirect } from './http/reply.js';
 import type { Router } from './http/router.js';
 import type { Address } from './security/addresses.js';
 import type { Guard } from './security/guard.js';
+import { originByName } from './security/hosts.js';
 import { loginPage } from './security/login.js';
 
 /** On every answer: no guessing of types, and no address of this server in requests to elsewhere. */
@@ -72,6 +73,8 @@ export class Dispatcher {
     const principal = this.guard.principal(request, query);
     if (principal) this.connections.admit(request.socket);
     if (access === 'page') {
+      const byName = originByName(address);
+      if (byName) return redirect(`${byName}${this.router.link(`${url.pathname}${url.search}`)}`);
       if (!principal) return loginPage(this.router, `${url.pathname}${url.search}`);
       if (query.has('token')) return this.withoutToken(url, address, principal === 'token');
     } else if (access === 'authenticated') {
