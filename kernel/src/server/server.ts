@@ -143,7 +143,7 @@ export class LabServer {
     const others = [...(options.allowHosts ?? []), ...(options.trustProxies ?? [])];
     const isShared = !isLoopback(ip) || others.length > 0;
     const terminals = await TerminalManager.open(places, options.terminals ?? !isShared);
-    const sockets = new WebSockets(guard, kernels, terminals, router, connections);
+    const sockets = new WebSockets(guard, kernels, terminals, router, connections, log);
     const isAny = isLoopback(ip) || ip === '0.0.0.0' || ip === '::';
     const shownHost = isAny ? 'localhost' : isIPv6(ip) ? hostname() : ip;
     const parts = { kernels, contents, sockets, terminals };
