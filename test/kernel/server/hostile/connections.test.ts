@@ -1,6 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
 import { readBody } from '../../../../kernel/src/server/http/body.js';
+import { sleep } from '../../waiting.js';
 import { send } from '../support/raw.js';
 import { startServer, type TestServer } from '../support/server.js';
 
@@ -62,6 +64,15 @@ describe('a connection that leads to nothing', () => {
     const { ms, text } = await hold(`GET /api/events/subscribe HTTP/1.1\r\n${host()}${upgrade}${key}\r\n`);
     expect(text).toContain('HTTP/1.1 403');
     expect(ms).toBeLessThan(1000);
+  });
+
+  it('is not a WebSocket that says nothing, which stays open', async () => {
+    const address = `${server.origin.replace('http', 'ws')}/api/events/subscribe?token=${server.token}`;
+    const socket = new WebSocket(address);
+    await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+    await sleep(LIMITS.idleMs + 4500);
+    expect(socket.readyState).toBe(WebSocket.OPEN);
+    socket.terminate();
   });
 
   it('makes room for others: a flood of them shuts nobody out', async () => {
