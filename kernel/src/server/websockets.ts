@@ -65,7 +65,7 @@ export class WebSockets {
   private accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const url = new URL(`http://localhost${request.url ?? '/'}`);
     this.guard.checkWebSocket(request, url.searchParams);
-    this.connections.admit(socket);
+    this.connections.admit(request.socket);
     const path = this.router.strip(url.pathname) ?? '';
     if (path === '/api/events/subscribe') {
       // Nothing is ever published here; front ends only want the connection.
