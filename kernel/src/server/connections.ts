@@ -1,12 +1,11 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 
 /** How long clients may hold a connection, and how many of those that nobody knows. */
 export interface ConnectionLimits {
   /** From the first byte of a request, or from connecting, to the end of its headers. */
   readonly headersMs: number;
-  /** Between two requests. */
+  /** Between two requests; and without a login, in which an answer makes no progress. */
   readonly idleMs: number;
   /** Connections on which nobody has proved a login yet. */
   readonly strangers: number;
@@ -20,12 +19,13 @@ export const CONNECTION_LIMITS: ConnectionLimits = { headersMs: 15_000, idleMs: 
  */
 export class Connections {
   /** Connections without a login, the oldest first. */
-  private readonly strangers = new Set<Duplex>();
+  private readonly strangers = new Set<Socket>();
 
   constructor(server: Server, limits: ConnectionLimits = CONNECTION_LIMITS) {
     server.requestTimeout = 0;
     server.headersTimeout = limits.headersMs;
     server.keepAliveTimeout = limits.idleMs;
+    server.timeout = limits.idleMs;
     server.on('connection', (socket: Socket) => {
       this.strangers.add(socket);
       socket.once('close', () => this.strangers.delete(socket));
@@ -38,8 +38,9 @@ export class Connections {
     });
   }
 
-  /** Takes a connection as that of somebody who is logged in. */
-  admit(socket: Duplex): void {
+  /** Takes a connection as that of somebody who is logged in, whose requests may take their time. */
+  admit(socket: Socket): void {
     this.strangers.delete(socket);
+    socket.setTimeout(0);
   }
 }

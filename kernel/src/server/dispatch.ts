@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import type { Connections } from './connections.js';
-import { HttpError, toHttpError } from './http/errors.js';
+import { describeFailure, HttpError, toHttpError } from './http/errors.js';
 import { json, type Reply, redirect } from './http/reply.js';
 import type { Router } from './http/router.js';
 import type { Address } from './security/addresses.js';
 import type { Guard } from './security/guard.js';
+import { originByName } from './security/hosts.js';
 import { loginPage } from './security/login.js';
 
 /** On every answer: no guessing of types, and no address of this server in requests to elsewhere. */
@@ -49,7 +50,7 @@ export class Dispatcher {
       reply = await this.answer(request);
     } catch (thrown) {
       const error = toHttpError(thrown);
-      if (error.status === 500) this.log(`${request.method} ${pathOf(request)} failed: ${describe(error)}`);
+      if (error.status === 500) this.log(describeFailure(request, error));
       reply = json({ message: error.message, reason: error.reason }, error.status, { Connection: 'close' });
     }
     // A client that goes away in the middle of an answer is no error of this server.
@@ -72,6 +73,8 @@ export class Dispatcher {
     const principal = this.guard.principal(request, query);
     if (principal) this.connections.admit(request.socket);
     if (access === 'page') {
+      const byName = originByName(address);
+      if (byName) return redirect(`${byName}${this.router.link(`${url.pathname}${url.search}`)}`);
       if (!principal) return loginPage(this.router, `${url.pathname}${url.search}`);
       if (query.has('token')) return this.withoutToken(url, address, principal === 'token');
     } else if (access === 'authenticated') {
@@ -87,14 +90,4 @@ export class Dispatcher {
     const cookies: Reply['headers'] = valid ? { 'Set-Cookie': this.guard.issueCookies(address) } : {};
     return redirect(this.router.link(`${url.pathname}${url.search}`), cookies);
   }
-}
-
-/** The path of a request for the log: without the query, which may hold the token. */
-const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('?')[0]!;
-
-/** An error with its causes, for the person at the terminal. */
-function describe(error: Error): string {
-  const { cause } = error;
-  if (cause === undefined) return error.message;
-  return `${error.message}\n${cause instanceof Error ? cause.stack : String(cause)}`;
 }

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
 import { registerAbsent } from './absent.js';
@@ -142,9 +143,9 @@ export class LabServer {
     const others = [...(options.allowHosts ?? []), ...(options.trustProxies ?? [])];
     const isShared = !isLoopback(ip) || others.length > 0;
     const terminals = await TerminalManager.open(places, options.terminals ?? !isShared);
-    const sockets = new WebSockets(guard, kernels, terminals, router, connections);
+    const sockets = new WebSockets(guard, kernels, terminals, router, connections, log);
     const isAny = isLoopback(ip) || ip === '0.0.0.0' || ip === '::';
-    const shownHost = isAny ? 'localhost' : isIPv6(ip) ? `[${ip}]` : ip;
+    const shownHost = isAny ? 'localhost' : isIPv6(ip) ? hostname() : ip;
     const parts = { kernels, contents, sockets, terminals };
     const lab = new LabServer(http, parts, `http://${shownHost}:${bound}`, router.base, token);
 

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Connections } from './connections.js';
-import { HttpError, toHttpError } from './http/errors.js';
+import { describeFailure, HttpError, toHttpError } from './http/errors.js';
 import type { Router } from './http/router.js';
 import type { KernelManager } from './kernels/manager.js';
 import { joinKernel } from './kernels/websocket.js';
@@ -32,6 +32,8 @@ export class WebSockets {
     private readonly terminals: TerminalManager,
     private readonly router: Router,
     private readonly connections: Connections,
+    /** Told about errors that nobody expected. */
+    private readonly log: (line: string) => void,
   ) {
     this.pings = setInterval(() => this.ping(), PING_MS);
     this.pings.unref();
@@ -43,7 +45,9 @@ export class WebSockets {
     try {
       this.accept(request, socket, head);
     } catch (thrown) {
-      const { status, message } = toHttpError(thrown);
+      const error = toHttpError(thrown);
+      const { status, message } = error;
+      if (status === 500) this.log(describeFailure(request, error));
       socket.once('finish', () => socket.destroy());
       socket.end(
         `HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(message)}\r\n\r\n${message}`,
@@ -61,7 +65,7 @@ export class WebSockets {
   private accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const url = new URL(`http://localhost${request.url ?? '/'}`);
     this.guard.checkWebSocket(request, url.searchParams);
-    this.connections.admit(socket);
+    this.connections.admit(request.socket);
     const path = this.router.strip(url.pathname) ?? '';
     if (path === '/api/events/subscribe') {
       // Nothing is ever published here; front ends only want the connection.

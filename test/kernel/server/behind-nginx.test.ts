@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,7 +7,7 @@ import WebSocket from 'ws';
 import { freePort } from '../client.js';
 import { sleep } from '../waiting.js';
 import { serverWithApi } from './support/api.js';
-import type { RawAnswer } from './support/raw.js';
+import { send } from './support/raw.js';
 
 const isInstalled = (command: string, argument: string) => spawnSync(command, [argument]).status === 0;
 const missing = [
@@ -56,24 +55,8 @@ describe.skipIf(missing.length > 0)(`behind nginx, with TLS on another port and 
   let port: number;
   let cookie: string;
 
-  const ask = (path: string, options: { method?: string; body?: string; headers?: object } = {}) =>
-    new Promise<RawAnswer>((resolve, reject) => {
-      const { method = 'GET', body } = options;
-      const headers = { Host: `lab.test:${port}`, ...options.headers };
-      const outgoing = request(
-        { host: '127.0.0.1', port, path, method, headers, rejectUnauthorized: false },
-        (incoming) => {
-          const chunks: Buffer[] = [];
-          incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-          incoming.on('end', () => {
-            const text = Buffer.concat(chunks).toString('utf8');
-            resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text });
-          });
-        },
-      );
-      outgoing.on('error', reject);
-      outgoing.end(body);
-    });
+  const ask = (path: string, options: Parameters<typeof send>[2] = {}) =>
+    send(`https://lab.test:${port}`, path, options);
   const browser = () => ({ Cookie: cookie, Origin: `https://lab.test:${port}` });
 
   beforeAll(async () => {

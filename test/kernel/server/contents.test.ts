@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { serverWithApi } from './support/api.js';
@@ -96,6 +96,41 @@ describe('folders', () => {
       const answer = await lab.ask('GET', `/api/contents/${path}`);
       expect([answer.status, answer.body.reason]).toEqual([400, 'bad type']);
     }
+  });
+});
+
+describe('what is too large', () => {
+  it('is not shown, but has a hash and can be downloaded', async () => {
+    writeFileSync(onDisk('large.bin'), '');
+    truncateSync(onDisk('large.bin'), 300 * 2 ** 20);
+    const { status, body } = await lab.ask('GET', '/api/contents/large.bin');
+    expect(status).toBe(400);
+    expect(body.message).toBe(
+      'large.bin is too large to be shown: 300 MB, 256 MB are shown; it can be downloaded',
+    );
+    const hashed = await lab.ask('GET', '/api/contents/large.bin?content=0&hash=1');
+    expect(hashed.body.hash).toMatch(/^[0-9a-f]{64}$/);
+    const part = await lab.server.fetch('/files/large.bin', {
+      headers: { Authorization: `token ${lab.server.token}`, Range: 'bytes=-1' },
+    });
+    expect([part.status, part.headers.get('content-range')]).toEqual([
+      206,
+      `bytes ${300 * 2 ** 20 - 1}-${300 * 2 ** 20 - 1}/${300 * 2 ** 20}`,
+    ]);
+  });
+
+  it('is refused when it is nested too deeply, be it sent or read', async () => {
+    const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
+    const notebook = `{"cells":[],"metadata":{"deep":${deep}},"nbformat":4,"nbformat_minor":5}`;
+    const sent = await lab.ask(
+      'PUT',
+      '/api/contents/deep.ipynb',
+      `{"type":"notebook","content":${notebook}}`,
+    );
+    expect([sent.status, existsSync(onDisk('deep.ipynb'))]).toEqual([400, false]);
+    writeFileSync(onDisk('deep.ipynb'), notebook);
+    expect((await lab.ask('GET', '/api/contents/deep.ipynb')).status).toBe(400);
+    expect(lab.server.log).toEqual([]);
   });
 });
 

@@ -48,14 +48,14 @@ describe.skipIf(process.platform === 'win32')('a terminal', () => {
   });
 
   it('runs a shell in its folder, of the size of the page', async () => {
-    mkdirSync(join(lab.server.folder, 'sub'));
+    mkdirSync(join(lab.server.folder, 'sub'), { recursive: true });
     const page = await open(await create({ cwd: 'sub' }));
     expect(page.heard[0]).toEqual(['setup', {}]);
     page.send('set_size', 33, 111, 500, 900);
     page.send('stdin', 'pwd; stty size; echo "$TERM $((40 + 2))"\r');
-    await expect.poll(page.text).toContain(realpathSync(join(lab.server.folder, 'sub')));
-    await expect.poll(page.text).toContain('33 111');
-    await expect.poll(page.text).toContain('xterm-256color 42');
+    await expect.poll(page.text, { timeout: 20_000 }).toContain(realpathSync(join(lab.server.folder, 'sub')));
+    await expect.poll(page.text, { timeout: 20_000 }).toContain('33 111');
+    await expect.poll(page.text, { timeout: 20_000 }).toContain('xterm-256color 42');
     page.socket.terminate();
   });
 
@@ -64,11 +64,11 @@ describe.skipIf(process.platform === 'win32')('a terminal', () => {
     expect(name).toBe('long');
     const first = await open(name);
     first.send('stdin', 'sleep 0.4; echo "late$((1 + 1))"\r');
-    await expect.poll(first.text).toContain('sleep');
+    await expect.poll(first.text, { timeout: 20_000 }).toContain('sleep');
     first.socket.terminate();
     await new Promise((resolve) => setTimeout(resolve, 700));
     const second = await open(name);
-    await expect.poll(second.text).toContain('late2');
+    await expect.poll(second.text, { timeout: 20_000 }).toContain('late2');
     second.socket.terminate();
     expect((await lab.ask('POST', '/api/terminals', { name })).status).toBe(409);
   });
@@ -83,7 +83,7 @@ describe.skipIf(process.platform === 'win32')('a terminal', () => {
     const other = await create();
     const second = await open(other);
     second.send('stdin', 'trap "" HUP; echo "pid=$$"\r');
-    await expect.poll(second.text).toMatch(/pid=\d+/);
+    await expect.poll(second.text, { timeout: 20_000 }).toMatch(/pid=\d+/);
     const pid = Number(/pid=(\d+)/.exec(second.text())![1]);
     expect(isRunning(pid)).toBe(true);
     expect((await lab.ask('DELETE', `/api/terminals/${other}`)).status).toBe(204);
@@ -121,7 +121,7 @@ describe.skipIf(process.platform === 'win32')('a terminal', () => {
     await server.fetch('/api/terminals', { method: 'POST' });
     const page = await show(server.origin, server.token, '1');
     page.send('stdin', 'echo "pid=$$"\r');
-    await expect.poll(page.text).toMatch(/pid=\d+/);
+    await expect.poll(page.text, { timeout: 20_000 }).toMatch(/pid=\d+/);
     const pid = Number(/pid=(\d+)/.exec(page.text())![1]);
     await server.close();
     expect(isRunning(pid)).toBe(false);

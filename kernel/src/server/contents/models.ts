@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { constants, type Stats } from 'node:fs';
+import { constants, createReadStream, type Stats } from 'node:fs';
 import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { HttpError } from '../http/errors.js';
 import { mediaType } from '../http/media-types.js';
 import { parseNotebook } from './notebook.js';
@@ -33,6 +34,16 @@ export interface ModelRequest {
   readonly format?: string;
   readonly content?: boolean;
   readonly hash?: boolean;
+}
+
+/** Largest file that is sent as a string in JSON; strings of twice the size are no longer possible. */
+export const LARGEST_SHOWN_BYTES = 256 * 2 ** 20;
+
+/** The hash of a file of any size. */
+async function sha256(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex');
 }
 
 const canWrite = (file: string): Promise<boolean> =>
@@ -116,12 +127,13 @@ export class ContentsReader {
     const { format, content = true, hash = false } = request;
     const isNotebook = (request.type ?? (place.api.endsWith('.ipynb') ? 'notebook' : 'file')) === 'notebook';
     const base = await this.base(place, status, isNotebook ? 'notebook' : 'file');
-    if (!content && !hash) return base;
-    const bytes = await readFile(place.file);
-    const hashed = hash
-      ? { ...base, hash: createHash('sha256').update(bytes).digest('hex'), hash_algorithm: 'sha256' }
-      : base;
+    if (content && status.size > LARGEST_SHOWN_BYTES) {
+      const limit = `${Math.round(status.size / 2 ** 20)} MB, ${LARGEST_SHOWN_BYTES / 2 ** 20} MB are shown`;
+      throw new HttpError(400, `${place.api} is too large to be shown: ${limit}; it can be downloaded`);
+    }
+    const hashed = hash ? { ...base, hash: await sha256(place.file), hash_algorithm: 'sha256' } : base;
     if (!content) return hashed;
+    const bytes = await readFile(place.file);
     if (isNotebook) {
       const notebook = parseNotebook(bytes.toString('utf8'), place.api);
       return { ...hashed, format: 'json', content: this.trust.mark(notebook) };

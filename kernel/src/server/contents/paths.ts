@@ -1,4 +1,5 @@
 import { lstat, realpath } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { isWellFormed } from '../http/body.js';
 import { HttpError } from '../http/errors.js';
@@ -111,10 +112,12 @@ export class ContentsRoot {
   }
 
   /**
-   * The path in the API of a file on disk, given absolutely or relative to the root; undefined for what is not
-   * there, outside or hidden.
+   * The path in the API of a file on disk, given absolutely, from the home folder (`~/`) or relative to the root;
+   * undefined for what is not there.
+   * @throws HttpError 404 for what is outside or hidden
    */
-  async apiPathOf(file: string): Promise<string | undefined> {
+  async apiPathOf(name: string): Promise<string | undefined> {
+    const file = name.startsWith('~/') ? join(homedir(), name.slice(2)) : name;
     const path = isAbsolute(file) ? relative(this.folder, await closestRealPath(file)) : file;
     const place = await this.place(path.split(sep).join('/'), 'read');
     return (await exists(place.file)) ? place.api : undefined;

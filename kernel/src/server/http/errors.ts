@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+
 /**
  * A refusal that becomes an HTTP answer `{message, reason}`. Messages reach the browser: they name API paths,
  * never paths of the file system.
@@ -36,14 +38,28 @@ const FILE_SYSTEM: Readonly<Record<string, readonly [status: number, message: st
   ENAMETOOLONG: [400, 'The name is too long'],
   ENOSPC: [507, 'The disk is full; nothing was changed'],
   EDQUOT: [507, 'The disk quota is used up; nothing was changed'],
+  ERR_FS_FILE_TOO_LARGE: [400, 'The file is too large to be read at once'],
   EFBIG: [507, 'The file is larger than this disk takes; nothing was changed'],
 };
 
 /** Translates any thrown value into the answer that the client gets; unexpected ones become a plain 500. */
 export function toHttpError(thrown: unknown, subject?: string): HttpError {
   if (thrown instanceof HttpError) return thrown;
+  if (thrown instanceof RangeError && thrown.message.includes('call stack')) {
+    return new HttpError(400, 'What was sent or read is nested too deeply');
+  }
   const code = (thrown as NodeJS.ErrnoException | null)?.code;
   const known = code === undefined ? undefined : FILE_SYSTEM[code];
   if (known) return new HttpError(known[0], subject ? `${known[1]}: ${subject}` : known[1]);
   return new HttpError(500, 'Internal server error; the terminal shows the cause', null, { cause: thrown });
+}
+
+/**
+ * A request that failed through no fault of the client, with the causes, for the person at the terminal. The query
+ * is left out, since it may hold the token.
+ */
+export function describeFailure({ method, url = '' }: IncomingMessage, error: Error): string {
+  const { cause } = error;
+  const causes = cause === undefined ? '' : `\n${cause instanceof Error ? cause.stack : String(cause)}`;
+  return `${method} ${url.split('?')[0]} failed: ${error.message}${causes}`;
 }

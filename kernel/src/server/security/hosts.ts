@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
+import type { Address } from './addresses.js';
 
 /** Whether an address or name can only mean this machine. */
 export function isLoopback(host: string): boolean {
@@ -61,4 +62,14 @@ export function isCrossSite(request: IncomingMessage, host: string): boolean {
   if (site !== undefined) return site === 'cross-site' || site === 'same-site';
   const { referer } = request.headers;
   return referer !== undefined && !isOn(referer, host);
+}
+
+/**
+ * This server under a name, where a browser addresses it by IPv6: a content security policy cannot name such an
+ * address, and would keep the page from its own scripts.
+ */
+export function originByName({ host, secure }: Address): string | undefined {
+  const [, address, port = ''] = /^\[(.+)\](:\d+)?$/.exec(host) ?? [];
+  if (address === undefined) return undefined;
+  return `${secure ? 'https' : 'http'}://${isLoopback(address) ? 'localhost' : hostname()}${port}`;
 }

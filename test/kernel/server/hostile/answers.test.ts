@@ -26,6 +26,15 @@ describe('in a browser that shows an answer as a page', () => {
     expect(answer.text).not.toContain(site.server.token);
   });
 
+  it('an address in IPv6, which no policy can name, leads to the name, and takes the token along', async () => {
+    const headers = { Host: `[::1]:${new URL(site.server.origin).port}` };
+    const page = await send(site.server.origin, '/lab/tree/open.txt?token=x', { headers });
+    expect([page.status, page.headers.location]).toEqual([
+      302,
+      `${site.server.origin}/lab/tree/open.txt?token=x`,
+    ]);
+  });
+
   it('a path cannot break out of the configuration in the page', async () => {
     const answer = await send(site.server.origin, '/lab/tree/%3C%2Fscript%3E%3Cscript%3Ealert(1)', {
       headers: site.withCookie(),

@@ -1,6 +1,10 @@
+import { readdirSync, readlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import WebSocket from 'ws';
 import { readBody } from '../../../../kernel/src/server/http/body.js';
+import { sleep } from '../../waiting.js';
 import { send } from '../support/raw.js';
 import { startServer, type TestServer } from '../support/server.js';
 
@@ -62,6 +66,47 @@ describe('a connection that leads to nothing', () => {
     const { ms, text } = await hold(`GET /api/events/subscribe HTTP/1.1\r\n${host()}${upgrade}${key}\r\n`);
     expect(text).toContain('HTTP/1.1 403');
     expect(ms).toBeLessThan(1000);
+  });
+
+  it.skipIf(process.platform !== 'linux')('and that does not read its answer is closed', async () => {
+    const file = join(server.stateFolder, '../assets/app/static/large.js');
+    writeFileSync(file, '');
+    truncateSync(file, 256 * 2 ** 20);
+    const opened = () =>
+      readdirSync('/proc/self/fd').filter((name) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${name}`).endsWith('large.js');
+        } catch {
+          return false;
+        }
+      }).length;
+    const socket = connect(Number(new URL(server.origin).port), '127.0.0.1');
+    open.push(socket);
+    socket.pause();
+    socket.write(`GET /static/lab/large.js HTTP/1.1\r\n${host()}\r\n`);
+    await expect.poll(opened).toBe(1);
+    await expect.poll(opened, { timeout: LIMITS.idleMs + 6000 }).toBe(0);
+  });
+
+  it('of somebody who is logged in may wait for what takes long', async () => {
+    const started = performance.now();
+    const kernel = await server.lab.kernels.start('echo');
+    await kernel.whenReady();
+    const headers = { Authorization: `token ${server.token}` };
+    vi.spyOn(kernel, 'restart').mockImplementation(() => sleep(LIMITS.idleMs + 2500));
+    const path = `/api/kernels/${kernel.id}/restart`;
+    const answer = await send(server.origin, path, { method: 'POST', headers });
+    expect(answer.status).toBe(200);
+    expect(performance.now() - started).toBeGreaterThan(LIMITS.idleMs);
+  });
+
+  it('is not a WebSocket that says nothing, which stays open', async () => {
+    const address = `${server.origin.replace('http', 'ws')}/api/events/subscribe?token=${server.token}`;
+    const socket = new WebSocket(address);
+    await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+    await sleep(LIMITS.idleMs + 4500);
+    expect(socket.readyState).toBe(WebSocket.OPEN);
+    socket.terminate();
   });
 
   it('makes room for others: a flood of them shuts nobody out', async () => {

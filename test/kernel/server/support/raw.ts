@@ -1,4 +1,5 @@
 import { type IncomingHttpHeaders, request } from 'node:http';
+import { request as secureRequest } from 'node:https';
 import { connect } from 'node:net';
 
 /** What came back. */
@@ -8,18 +9,23 @@ export interface RawAnswer {
   readonly text: string;
 }
 
-/** Sends a request exactly as given: no normalising of the path, any Host, any headers. */
+/**
+ * Sends a request to this machine exactly as given: no normalising of the path, any Host, any headers, any
+ * certificate.
+ */
 export function send(
   origin: string,
   path: string,
   options: { method?: string; headers?: Record<string, string>; body?: string } = {},
 ): Promise<RawAnswer> {
   const { method = 'GET', body } = options;
-  const { port, host } = new URL(origin);
+  const { port, host, protocol } = new URL(origin);
   const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
   const headers = { Host: host, ...length, ...options.headers };
   return new Promise((resolve, reject) => {
-    const outgoing = request({ host: '127.0.0.1', port, path, method, headers, agent: false }, (incoming) => {
+    const ask = protocol === 'https:' ? secureRequest : request;
+    const where = { host: '127.0.0.1', port, path, rejectUnauthorized: false };
+    const outgoing = ask({ ...where, method, headers, agent: false }, (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
       incoming.on('end', () => {
