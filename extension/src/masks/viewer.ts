@@ -2,7 +2,6 @@ import { button, type Control, choice, slider, toggle } from '../controls';
 import type { MasksBlock, MasksDocument } from '../documents/types';
 import { download, element, fileName, uniqueId } from '../dom';
 import { counted, percent } from '../format';
-import { ownKeys } from '../keyboard';
 import { preferences } from '../preferences';
 import { blockPng, heatPng, sheetPng } from './export';
 import { blockFacts, topClasses } from './facts';
@@ -34,7 +33,6 @@ export class MasksViewer {
   private readonly cellControls: HTMLElement;
   private readonly panels: Record<View, HTMLElement>;
   private readonly views: Control<View>;
-  private readonly releaseKeys: () => void;
   private document: MasksDocument | undefined;
   private pictures: readonly Picture[] = [];
   private image = 0;
@@ -127,13 +125,11 @@ export class MasksViewer {
       element('div', { id }, this.panels.block, this.panels.stages, this.panels.heat),
       this.live,
     );
-    this.releaseKeys = ownKeys(this.node);
     this.setView('block');
   }
 
   dispose(): void {
     this.generation += 1;
-    this.releaseKeys();
     this.overlay.dispose();
     this.strip.dispose();
     this.sheet.dispose();
