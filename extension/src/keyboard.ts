@@ -18,11 +18,14 @@ const FOCUSABLE = 'a[href], button, input, select, textarea, summary, [tabindex]
  * A click anywhere inside gives `root` the focus where nothing inside takes it: without that the notebook would
  * focus the cell around, and `d d` after a look at a figure would delete it. Escape gives the focus to the cell.
  *
+ * @param name what a screen reader calls `root` when it has the focus
  * @returns a function that undoes it.
  */
-export function ownKeys(root: HTMLElement): () => void {
+export function ownKeys(root: HTMLElement, name: string): () => void {
   const attribute = 'data-lm-suppress-shortcuts';
-  if (!root.hasAttribute('tabindex')) root.tabIndex = -1;
+  root.tabIndex = -1;
+  root.setAttribute('role', 'group');
+  root.setAttribute('aria-label', name);
   let marked: Element | undefined;
   const unmark = () => {
     marked?.removeAttribute(attribute);

@@ -17,11 +17,17 @@ export abstract class DocumentRenderer<T extends Shown> extends Widget implement
   private readonly releaseKeys: () => void;
   private shown: T | undefined;
 
-  /** @param trouble what the message is headed by when the document cannot be shown */
-  constructor(private readonly trouble: string) {
+  /**
+   * @param name what a screen reader calls the display
+   * @param trouble what the message is headed by when the document cannot be shown
+   */
+  constructor(
+    name: string,
+    private readonly trouble: string,
+  ) {
     super();
     this.addClass('fovea-renderer');
-    this.releaseKeys = ownKeys(this.node);
+    this.releaseKeys = ownKeys(this.node, name);
   }
 
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {

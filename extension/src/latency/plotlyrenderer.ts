@@ -30,7 +30,7 @@ function themed({ data, layout }: Figure, { width, theme }: FigureSpace): Figure
 /** Draws `application/vnd.plotly.v1+json`: `{data, layout}`. */
 export class PlotlyRenderer extends DocumentRenderer<Plot> {
   constructor() {
-    super('This plotly figure cannot be shown.');
+    super('Plotly figure', 'This plotly figure cannot be shown.');
   }
 
   protected async draw(bundle: IRenderMime.IMimeModel['data']): Promise<void> {

@@ -7,7 +7,7 @@ import { LatencyViewer } from './viewer';
 /** Draws `application/vnd.fovea.latency.v1+json`. */
 export class LatencyRenderer extends DocumentRenderer<LatencyViewer> {
   constructor() {
-    super('These latencies cannot be shown.');
+    super('Fovea latencies', 'These latencies cannot be shown.');
   }
 
   protected async draw(data: IRenderMime.IMimeModel['data']): Promise<void> {

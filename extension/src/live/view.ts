@@ -114,7 +114,7 @@ export class LiveView {
       this.live,
     );
     this.node.querySelector('.fovea-live-foot button')!.classList.add('fovea-primary');
-    this.releaseKeys = ownKeys(this.node);
+    this.releaseKeys = ownKeys(this.node, 'Live controls');
     this.update('catalogue');
   }
 

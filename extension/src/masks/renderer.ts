@@ -7,7 +7,7 @@ import { MasksViewer } from './viewer';
 /** Draws `application/vnd.fovea.masks.v1+json`. */
 export class MasksRenderer extends DocumentRenderer<MasksViewer> {
   constructor() {
-    super('These masks cannot be shown.');
+    super('Fovea masks', 'These masks cannot be shown.');
   }
 
   protected async draw(data: IRenderMime.IMimeModel['data']): Promise<void> {
