@@ -149,7 +149,7 @@ async function fuzz(rounds, seed) {
           ? pick([0, -1, 1, 2.5, 1e12, table[at] / 2, table[at] + 1])
           : pick([-1, 0, 1, 2, 3, table[at] + 1, table[at] - 1, 2 ** 31 - 1, -(2 ** 31), below(64)]);
     }
-    if (below(8) === 0) changed[below(6)] = new Int32Array(below(30));
+    if (below(8) === 0) changed[below(7)] = new Int32Array(below(30));
     await attempt(async () => {
       const number = addon.inferProgram(handle, ...changed);
       const instructions = changed[5].length / 16;
@@ -160,6 +160,7 @@ async function fuzz(rounds, seed) {
         below(2) ? 0 : first,
         instructions,
         1 + below(3),
+        below(2),
         undefined,
       );
       if (below(4) === 0) addon.inferAbort(handle);

@@ -115,7 +115,7 @@ void Program::check_tables(const Session& session, const ProgramTables& tables) 
   }
 }
 
-void Program::check_instruction(const Session& session, int index) const {
+void Program::check_instruction(const Session& session, int index) {
   const int32_t* words = instructions_.data() + static_cast<long>(index) * instruction_words;
   const int32_t* o = words + 1;
   const std::string name = at("instruction", index);
@@ -145,10 +145,9 @@ void Program::check_instruction(const Session& session, int index) const {
   const auto same = [](const Extent& a, const Extent& b) {
     return a.batch == b.batch && a.height == b.height && a.width == b.width && a.channels == b.channels;
   };
-  auto* self = const_cast<Program*>(this);
   const auto needs_taps = [&](int64_t taps) {
     need(taps <= 1 << 20, "kernel too large");
-    self->most_taps_ = std::max(self->most_taps_, static_cast<int>(taps));
+    most_taps_ = std::max(most_taps_, static_cast<int>(taps));
   };
 
   need(words[0] >= 0 && words[0] < static_cast<int32_t>(Operation::count), "no such operation");
@@ -195,16 +194,13 @@ void Program::check_instruction(const Session& session, int index) const {
       }
       if (convolution.form == PackedConvolution::Form::rows) {
         need(o[5] == 0, "a convolution of few channels reads a map");
-        const Extent& padded = map_at(10);
-        need(padded.batch == input.batch && padded.channels == input.channels &&
-                 padded.height == input.height + g.pad_top + g.pad_bottom &&
-                 padded.width == input.width + g.pad_left + g.pad_right,
-             "the padded copy has the wrong size");
-        need(maps_[o[10]].buffer != maps_[o[1]].buffer && maps_[o[10]].buffer != maps_[o[2]].buffer,
-             "the padded copy needs a buffer of its own");
+        const double values = static_cast<double>(input.height + g.pad_top + g.pad_bottom) *
+                              (input.width + g.pad_left + g.pad_right) * input.batch * input.channels;
+        need(values <= most_values, "the padded copy is too large");
+        want_scratch(static_cast<long>(values));
       }
       need(maps_[o[1]].buffer != maps_[o[2]].buffer, "source and destination must not share a buffer");
-      self->want_tiling(convolution, o);
+      want_tiling(convolution, o);
       return;
     }
     case Operation::max_pool:
@@ -282,8 +278,8 @@ void Program::check_instruction(const Session& session, int index) const {
     case Operation::activate: {
       const Region& region = region_at(1);
       need(same_plane(map_at(0), region), "the map must be as large as the region");
-      check_others(2, region);
-      check_activation(3);
+      need(region.wants_others, "the region does not list its others");
+      check_activation(2);
       return;
     }
     case Operation::excite: {
@@ -297,22 +293,16 @@ void Program::check_instruction(const Session& session, int index) const {
       } else {
         need(o[2] == 0, "packed rows need a region");
       }
-      if (o[8] >= 0) need(o[8] == o[1] || (o[2] == 0 && same_plane(map, region_at(8))), "pooled region does not fit");
-      need(o[2] == 0 || o[8] == o[1], "packed rows are pooled over their own region");
+      if (o[5] >= 0) need(o[5] == o[1] || (o[2] == 0 && same_plane(map, region_at(5))), "pooled region does not fit");
+      need(o[2] == 0 || o[5] == o[1], "packed rows are pooled over their own region");
       const PackedConvolution &reduce = session.convolution(o[3]), &expand = session.convolution(o[4]);
-      const Extent &pooled = map_at(5), &hidden = map_at(6), &scale = map_at(7);
       need(reduce.geometry.pointwise() && expand.geometry.pointwise() &&
                reduce.form == PackedConvolution::Form::taps && expand.form == PackedConvolution::Form::taps,
            "squeeze-and-excitation takes 1x1 convolutions");
       need(reduce.geometry.in_channels == map.channels && expand.geometry.out_channels == map.channels &&
                reduce.geometry.out_channels == expand.geometry.in_channels,
            "channels do not fit");
-      need(same(pooled, {whole.batch, 1, 1, map.channels}) && same(scale, pooled) &&
-               same(hidden, {whole.batch, 1, 1, reduce.geometry.out_channels}),
-           "maps do not fit");
-      const int buffers[] = {maps_[o[0]].buffer, maps_[o[5]].buffer, maps_[o[6]].buffer, maps_[o[7]].buffer};
-      for (int a = 0; a < 4; a++)
-        for (int b = a + 1; b < 4; b++) need(buffers[a] != buffers[b], "maps must not share a buffer");
+      want_scratch(static_cast<long>(whole.batch) * (2L * map.channels + reduce.geometry.out_channels));
       return;
     }
     case Operation::stream:

@@ -5,6 +5,19 @@
 
 namespace fovea {
 
+// The last pass may write over what the first one reads only if that is always further ahead: rows of a band of the
+// last need as many rows beyond them as the passes in between reach, and the first goes on behind those.
+bool Program::reads_ahead(const Session& session, int index, int writers) const {
+  int ahead = 0;
+  for (int i = 0; i < writers; i++) {
+    const int32_t* pass = instructions_.data() + static_cast<long>(index + 1 + i) * instruction_words;
+    const Geometry& g = session.convolution(pass[1]).geometry;
+    if (g.stride_y != 1) return false;
+    ahead += i == 0 ? -g.pad_top : (g.kernel_height - 1) * g.dilation_y - g.pad_top;
+  }
+  return ahead >= 0;
+}
+
 void Program::check_stream(const Session& session, int index) const {
   const int32_t* words = instructions_.data() + static_cast<long>(index) * instruction_words;
   const int count = words[1];
@@ -45,6 +58,13 @@ void Program::check_stream(const Session& session, int index) const {
     streams(i);
     need(i == 0 || (pass(i)[6] != static_cast<int32_t>(Layout::halo) && pass(i)[2] == pass(i - 1)[3]),
          "each pass must read what the one before it writes");
+  }
+  for (int i = 0; i < writers; i++) {
+    for (int j = i; j < writers; j++) {
+      if (pass(j)[3] != pass(i)[2]) continue;
+      need(i == 0 && j == writers - 1 && j > 0 && reads_ahead(session, index, writers),
+           "a pass must not write over rows that an earlier one still reads");
+    }
   }
   if (pools) {
     need(pass(writers)[1] == pass(writers - 1)[3] && pass(writers - 1)[7] == 0,

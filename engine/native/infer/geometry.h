@@ -4,6 +4,14 @@
 
 namespace fovea {
 
+// A map in NHWC order.
+struct Extent {
+  int batch, height, width, channels;
+
+  long pixels() const { return static_cast<long>(batch) * height * width; }
+  long values() const { return pixels() * channels; }
+};
+
 struct Geometry {
   int in_channels, out_channels;
   int kernel_height, kernel_width;
@@ -23,19 +31,15 @@ struct Geometry {
   int output_width(int width) const {
     return extent(width, pad_left + pad_right, dilation_x * (kernel_width - 1) + 1, stride_x);
   }
+  // A map of this size with the padding around it.
+  Extent padded(const Extent& map) const {
+    return {map.batch, map.height + pad_top + pad_bottom, map.width + pad_left + pad_right, map.channels};
+  }
 
  private:
   static int extent(int64_t size, int64_t padding, int64_t reach, int64_t stride) {
     return size + padding < reach ? 0 : static_cast<int>((size + padding - reach) / stride + 1);
   }
-};
-
-// A map in NHWC order.
-struct Extent {
-  int batch, height, width, channels;
-
-  long pixels() const { return static_cast<long>(batch) * height * width; }
-  long values() const { return pixels() * channels; }
 };
 
 }  // namespace fovea

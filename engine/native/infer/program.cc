@@ -22,6 +22,7 @@ Program::Program(const Session& session, ProgramTables tables) {
   check_tables(session, tables);
   instructions_ = std::move(tables.instructions);
   for (int at = 0; at < instruction_count(); at++) check_instruction(session, at);
+  check_values(tables);
   milliseconds_.assign(instruction_count(), 0);
   paces_.assign(instruction_count(), 0);
 }
@@ -124,14 +125,10 @@ void Program::execute(Session& session, const Machine& machine, const int32_t* w
       return run_add(session, machine, words, 0, regions_[o[2]].count());
     case Operation::activate: {
       const Region& region = regions_[o[1]];
-      if (region.all) {
-        const Extent map = extent(o[0]);
-        if (!o[2]) add_maps(machine, map, data(o[0]), nullptr, data(o[0]), static_cast<Activation>(o[3]));
-        return;
-      }
-      const auto& pixels = o[2] ? region.others : region.pixels;
+      if (region.all) return;
+      const auto& pixels = region.others;
       return activate_pixels(machine, pixels.data(), static_cast<long>(pixels.size()), extent(o[0]).channels,
-                             data(o[0]), static_cast<Activation>(o[3]));
+                             data(o[0]), static_cast<Activation>(o[2]));
     }
     case Operation::excite:
       return run_excitation(session, machine, o);
@@ -226,8 +223,8 @@ bool Program::prepare_convolution(Session& session, const Machine& machine, cons
   }
   if (convolution.form == PackedConvolution::Form::rows) {
     const Geometry& g = convolution.geometry;
-    const Extent padded = maps_[o[10]].extent;
-    float* copy = session.buffer(maps_[o[10]].buffer);
+    const Extent padded = g.padded(pass.input);
+    float* copy = session.passing();
     copy_padded(machine, pass.input, pass.source, g.pad_top, g.pad_left, padded, copy);
     pass.input = padded;
     pass.source = copy;
@@ -239,12 +236,12 @@ void Program::run_excitation(Session& session, const Machine& machine, const int
   const Extent map = maps_[o[0]].extent;
   float* values = session.buffer(maps_[o[0]].buffer);
   const Region* region = o[1] < 0 ? nullptr : &regions_[o[1]];
-  const Region* pooled_region = o[8] < 0 ? nullptr : &regions_[o[8]];
+  const Region* pooled_region = o[5] < 0 ? nullptr : &regions_[o[5]];
   const Layout layout = layout_of(o[2]);
   const Extent whole = region ? Extent{region->batch, region->height, region->width, map.channels} : map;
-  float* pooled = session.buffer(maps_[o[5]].buffer);
-  float* hidden = session.buffer(maps_[o[6]].buffer);
-  float* scale = session.buffer(maps_[o[7]].buffer);
+  float* pooled = session.passing();
+  float* scale = pooled + static_cast<long>(whole.batch) * map.channels;
+  float* hidden = scale + static_cast<long>(whole.batch) * map.channels;
   global_pool(machine, whole, values, layout, pooled_region, pooled);
   const auto linear = [&](int index, const float* source, float* destination) {
     const PackedConvolution& convolution = session.convolution(index);

@@ -1,5 +1,6 @@
 // A program: the flat list of instructions that a network and its plan were lowered to, for one input shape.
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,11 +12,11 @@
 
 namespace fovea {
 
-// Mirrored by engine/src/backend/native/instructions.ts. Every instruction is `instruction_words` integers:
+// Mirrored by engine/src/backend/native/encode.ts. Every instruction is `instruction_words` integers:
 // the operation, then its operands; -1 stands for "none".
 enum class Operation : int32_t {
   convolve,     // convolution, source, destination, region, others, source layout, destination layout,
-                // residual, activation, halo, padded
+                // residual, activation, halo
   max_pool,     // source, destination, kernel h, w, stride y, x, pad top, left, bottom, right
   average_pool, // the same, count padding
   global_pool,  // source, destination
@@ -26,8 +27,8 @@ enum class Operation : int32_t {
   gather,       // source, destination, halo
   scatter,      // source, destination, region
   scatter_add,  // source, destination, region, activation, shortcut
-  activate,     // map, region, others, activation
-  excite,       // map, region, layout, reduce, expand, pooled, hidden, scale, pool region
+  activate,     // map, region, activation: at the pixels outside the region
+  excite,       // map, region, layout, reduce, expand, pool region
   stream,       // how many instructions follow that run band by band: 2 or 3 convolve; 1 to 3 convolve and a
                 // grid_pool of what they wrote; an add or scatter_add and such a grid_pool; or a grid_pool and
                 // a convolve of one source
@@ -44,6 +45,13 @@ struct ProgramTables {
   std::vector<int32_t> regions;        // mask, parent region or -1, convolution or -1, height, width, wants others
   std::vector<int32_t> halos;          // region, convolution
   std::vector<int32_t> instructions;
+  std::vector<int32_t> accesses;       // instruction before which JavaScript touches a map, map, 0 reads or 1 writes
+};
+
+// What an instruction reads or writes of a map; one that is changed in place is read and written.
+struct Access {
+  int map;
+  bool reads, writes;
 };
 
 struct Masker {
@@ -70,6 +78,10 @@ class Program {
     Extent extent;
   };
   const MapReference& map(int index) const;
+  // The same, of a map that JavaScript may read or write by the program's table of accesses.
+  const MapReference& shared_map(int index, bool writes) const;
+  // True when a stream goes on past `at`: a run may neither begin nor end there.
+  bool inside_stream(int at) const { return at < instruction_count() && inside_stream_[at]; }
   Mask& mask(int index);
   const std::vector<double>& buffer_sizes() const { return buffer_sizes_; }
   // Wall time of each instruction when it last ran, ms.
@@ -84,6 +96,8 @@ class Program {
   size_t cell_count() const;
   int most_taps() const { return most_taps_; }
   int most_channels() const { return most_channels_; }
+  // Values that one instruction needs beside its maps.
+  long most_scratch() const { return most_scratch_; }
 
  private:
   struct RegionSource {
@@ -94,7 +108,10 @@ class Program {
   };
 
   void check_tables(const Session& session, const ProgramTables& tables);
-  void check_instruction(const Session& session, int at) const;
+  void check_instruction(const Session& session, int at);
+  // Refuses a program in which an instruction, a stream or JavaScript would read a value that is not there.
+  void check_values(const ProgramTables& tables);
+  std::vector<Access> accesses_of(int at) const;
   void execute(Session& session, const Machine& machine, const int32_t* operands);
   // Makes ready what a convolve instruction describes; false when there is nothing to compute.
   bool prepare_convolution(Session& session, const Machine& machine, const int32_t* operands,
@@ -104,10 +121,12 @@ class Program {
   // Adds pixels [first, last), of a map or of a region's list, as an add or scatter_add says.
   void run_add(Session& session, const Machine& machine, const int32_t* words, long first, long last);
   void check_stream(const Session& session, int at) const;
+  bool reads_ahead(const Session& session, int index, int writers) const;
   void run_excitation(Session& session, const Machine& machine, const int32_t* operands);
   void run_window(Session& session, const Machine& machine, const int32_t* operands);
   // The whole map in squares; null when no pass over such a map wanted that.
   const Tiling* tiling_of(const Extent& map) const;
+  void want_scratch(long values) { most_scratch_ = std::max(most_scratch_, values); }
   void want_tiling(const PackedConvolution& convolution, const int32_t* operands);
   void build_index(Session& session, int mask);
 
@@ -121,11 +140,14 @@ class Program {
   // Whole maps in squares, for passes without a region.
   std::vector<std::pair<Extent, Tiling>> tilings_;
   std::vector<int32_t> instructions_;
+  std::vector<char> inside_stream_;
+  std::vector<char> read_by_script_, written_by_script_;
   std::vector<double> milliseconds_;
   std::vector<double> paces_;
   double pacing_ = 0;
   int most_taps_ = 1;
   int most_channels_ = 1;
+  long most_scratch_ = 0;
 };
 
 // Packed weights, buffers and programs of one network at one input shape.
@@ -146,6 +168,8 @@ class Session {
   const Masker& masker(int index) const;
   Program& program(int index);
   float* buffer(int index) { return buffers_[index].data(); }
+  // Room for what an instruction needs beside its maps; nothing outlives the instruction there.
+  float* passing() { return passing_.data(); }
   int convolution_count() const { return static_cast<int>(convolutions_.size()); }
 
   // Runs a program's instructions [first, last) on `threads` threads of `pool`; `paced`: with its pace measured.
@@ -163,6 +187,7 @@ class Session {
   std::vector<AlignedFloats> buffers_;
   std::vector<Scratch> scratch_;
   AlignedFloats zeros_;
+  AlignedFloats passing_;
   Pace pace_;
   int scratch_taps_ = 0;
   long scratch_winograd_ = 0;

@@ -66,7 +66,7 @@ napi_value add_masker(napi_env env, napi_callback_info info) {
 
 napi_value add_program(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
-    const Arguments arguments(env, info, 7);
+    const Arguments arguments(env, info, 8);
     Session& session = idle_session(env, arguments[0]);
     ProgramTables tables;
     tables.buffers = arguments.copy<double>(1, "buffers");
@@ -75,6 +75,7 @@ napi_value add_program(napi_env env, napi_callback_info info) {
     tables.regions = arguments.copy<int32_t>(4, "regions");
     tables.halos = arguments.copy<int32_t>(5, "halos");
     tables.instructions = arguments.copy<int32_t>(6, "instructions");
+    tables.accesses = arguments.copy<int32_t>(7, "accesses");
     return number_value(env, session.add_program(std::move(tables)));
   });
 }
@@ -152,6 +153,8 @@ napi_value run(napi_env env, napi_callback_info info) {
     if (session->busy) reject("the session is running");
     const int first = arguments.integer(2, "first instruction", 0, program.instruction_count());
     const int last = arguments.integer(3, "last instruction", first, program.instruction_count());
+    if (program.inside_stream(first) || program.inside_stream(last))
+      reject("instructions " + std::to_string(first) + " to " + std::to_string(last) + " would cut a stream in two");
     const int threads = arguments.integer(4, "threads", 1, max_threads);
     const bool paced = arguments.integer(5, "paced", 0, 1) == 1;
     napi_valuetype type = napi_undefined;

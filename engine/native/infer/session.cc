@@ -33,6 +33,8 @@ int Session::add_program(ProgramTables tables) {
   }
   if (zeros_.size() < static_cast<size_t>(program->most_channels()))
     zeros_ = AlignedFloats(static_cast<size_t>(program->most_channels()));
+  if (static_cast<long>(passing_.size()) < program->most_scratch())
+    passing_ = AlignedFloats(static_cast<size_t>(program->most_scratch()));
   scratch_taps_ = std::max(scratch_taps_, program->most_taps());
   scratch_.clear();
   programs_.push_back(std::move(program));

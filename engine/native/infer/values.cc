@@ -26,7 +26,7 @@ bool copy_finite(const float* source, size_t length, float* destination) {
 napi_value write_map(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const ProgramCall call(env, info, 4);
-    const auto& map = call.program.map(call.arguments.integer(2, "map", 0, 1 << 30));
+    const auto& map = call.program.shared_map(call.arguments.integer(2, "map", 0, 1 << 30), true);
     const auto values = call.arguments.array<float>(3, "values", map.extent.values());
     napi_value finite;
     napi_get_boolean(env, copy_finite(values.data, values.length, call.session.buffer(map.buffer)), &finite);
@@ -37,7 +37,7 @@ napi_value write_map(napi_env env, napi_callback_info info) {
 napi_value read_map(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const ProgramCall call(env, info, 4);
-    const auto& map = call.program.map(call.arguments.integer(2, "map", 0, 1 << 30));
+    const auto& map = call.program.shared_map(call.arguments.integer(2, "map", 0, 1 << 30), false);
     const auto values = call.arguments.array<float>(3, "values", map.extent.values());
     std::memcpy(values.data, call.session.buffer(map.buffer), values.length * sizeof(float));
     return nullptr;
@@ -71,7 +71,7 @@ napi_value read_results(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const ProgramCall call(env, info, 8);
     Program& program = call.program;
-    const auto& map = program.map(call.arguments.integer(2, "map", 0, 1 << 30));
+    const auto& map = program.shared_map(call.arguments.integer(2, "map", 0, 1 << 30), false);
     const auto values = call.arguments.array<float>(3, "values", map.extent.values());
     const auto milliseconds = call.arguments.array<double>(4, "milliseconds", program.milliseconds().size());
     const auto counts = call.arguments.array<double>(5, "counts", program.regions().size());

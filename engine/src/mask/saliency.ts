@@ -45,3 +45,9 @@ export function saliencyMasker(rate: number): SaliencyMasker {
     },
   };
 }
+
+/** The rate of a masker that keeps the cells of most energy; undefined for any other. */
+export function salientRate(masker: Masker): number | undefined {
+  const { rate } = masker as { rate?: unknown };
+  return masker.kind === 'saliency' && typeof rate === 'number' ? rate : undefined;
+}

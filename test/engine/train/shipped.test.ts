@@ -3,10 +3,12 @@ import {
   blocksOf,
   evaluate,
   generateDataset,
+  imagesOf,
   layoutOf,
   loadShippedModel,
   objectLabels,
   readRecipe,
+  run,
   shippedModelNames,
   shippedModelPath,
 } from '@fovea/engine';
@@ -37,6 +39,29 @@ describe('the shipped model', () => {
     expect(flops).toBeLessThanOrEqual(0.52);
     for (const stage of [1, 2]) expect(coverage[stage]!.ratio).toBeGreaterThanOrEqual(2);
     expect(blocks).toHaveLength(blocksOf(network).length);
+  });
+
+  it('sees the same in an image alone as in a batch, by every strategy', async () => {
+    const network = await loadShippedModel();
+    const scenes = await generateDataset({ seed: 11, count: 3, size: 192 });
+    const together = imagesOf(scenes, 3);
+    const whole = await run(network, together, { strategy: 'unfused', threads: 1 });
+    for (let n = 0; n < 3; n++) {
+      const alone = imagesOf(scenes, [n]);
+      for (const strategy of ['unfused', 'lasnet', 'streamed']) {
+        for (const threads of [1, 2]) {
+          const { masks, output } = await run(network, alone, { strategy, threads });
+          masks.forEach((mask, i) => {
+            const plane = mask.rows * mask.columns;
+            expect([...mask.cells]).toEqual([...whole.masks[i]!.cells.slice(n * plane, (n + 1) * plane)]);
+          });
+          const classes = output.data.length;
+          output.data.forEach((value, k) => {
+            expect(value).toBeCloseTo(whole.output.data[n * classes + k]!, 3);
+          });
+        }
+      }
+    }
   });
 
   it('is named when another is asked for', () => {

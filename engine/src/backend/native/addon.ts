@@ -22,7 +22,12 @@ export interface InferAddon {
   ): Promise<number>;
   /** `kind` 0: learned, by weight and bias; 1: salient, by rate. Returns the masker's number. */
   inferMasker(session: SessionHandle, kind: number, weight: Float32Array, bias: number, rate: number): number;
-  /** Checks and keeps a program; returns its number. */
+  /**
+   * Checks and keeps a program; returns its number. `accesses`, three numbers each: before which instruction
+   * JavaScript reads (0) or writes (1) which map.
+   * @throws FoveaError `bad-argument` when an instruction could reach outside its maps, or would read a value
+   *   that is not there: never written, or overwritten because two values share memory
+   */
   inferProgram(
     session: SessionHandle,
     buffers: Float64Array,
@@ -31,6 +36,7 @@ export interface InferAddon {
     regions: Int32Array,
     halos: Int32Array,
     instructions: Int32Array,
+    accesses: Int32Array,
   ): number;
   /** Forgets a program; its number is not used again. */
   inferDropProgram(session: SessionHandle, program: number): void;

@@ -1,10 +1,12 @@
 import { FoveaError } from '../../errors.js';
 import type { Masker } from '../../mask/mask.js';
+import { salientRate } from '../../mask/saliency.js';
 import type { Network } from '../../network/network.js';
 import type { Plan } from '../../plan/plan.js';
 import type { Shape } from '../../tensor.js';
 import type { InferAddon, SessionHandle } from './addon.js';
-import type { Decision, PackedNetwork } from './lower/lowering.js';
+import { type EncodedProgram, encodeProgram, type PackedNumbers } from './encode.js';
+import type { Decision } from './lower/lowering.js';
 import { type LoweredNetwork, lowerNetwork } from './lower/network.js';
 import { ProgramReport } from './report.js';
 
@@ -14,17 +16,18 @@ const KEPT_PROGRAMS = 16;
 const KEPT_TEXTS = 64;
 
 /** A lowered network that the addon has accepted. */
-export interface Program {
+export interface NativeProgram {
   readonly number: number;
   readonly lowered: LoweredNetwork;
+  readonly encoded: EncodedProgram;
   readonly report: ProgramReport;
 }
 
 /** A session's programs, by what they were made from. */
 export class Programs {
-  readonly #kept = new Map<string, Program>();
+  readonly #kept = new Map<string, NativeProgram>();
   /** What ran last, most often what runs next, if nobody can have changed it. */
-  #latest: { plan: Plan; maskers: readonly Masker[]; program: Program } | undefined;
+  #latest: { plan: Plan; maskers: readonly Masker[]; program: NativeProgram } | undefined;
   readonly #planTexts = new Map<string, number>();
   readonly #frozenPlans = new WeakMap<Plan, number>();
   #plansSeen = 0;
@@ -42,7 +45,7 @@ export class Programs {
    * @param packed where the program's convolutions and maskers get their numbers
    * @throws FoveaError `bad-argument` when a block that follows its mask has no masker, `bad-shape`
    */
-  get(plan: Plan, maskers: readonly Masker[], packed: PackedNetwork): Program {
+  get(plan: Plan, maskers: readonly Masker[], packed: PackedNumbers): NativeProgram {
     const latest = this.#latest;
     if (latest?.plan === plan && latest.maskers === maskers) return latest.program;
     const program = this.#find(plan, maskers, packed);
@@ -50,7 +53,7 @@ export class Programs {
     return program;
   }
 
-  #find(plan: Plan, maskers: readonly Masker[], packed: PackedNetwork): Program {
+  #find(plan: Plan, maskers: readonly Masker[], packed: PackedNumbers): NativeProgram {
     const key = `${this.#planNumber(plan)}${this.#maskersKey(plan, maskers)}`;
     const known = this.#kept.get(key);
     if (known) {
@@ -77,30 +80,15 @@ export class Programs {
     this.#latest = undefined;
   }
 
-  #make(plan: Plan, maskers: readonly Masker[], packed: PackedNetwork): Program {
+  #make(plan: Plan, maskers: readonly Masker[], packed: PackedNumbers): NativeProgram {
     const decisions = this.network.nodes.flatMap((node) =>
       node.kind === 'block' ? [decisionFor(node.block.masker !== undefined, maskers[node.block.index]!)] : [],
     );
-    const lowered = lowerNetwork(
-      this.network,
-      plan,
-      this.shape,
-      packed,
-      maskers,
-      decisions,
-      this.#foreignShapes,
-    );
-    const { builder } = lowered;
-    const number = this.addon.inferProgram(
-      this.handle,
-      Float64Array.from(builder.buffers),
-      Int32Array.from(builder.maps),
-      Int32Array.from(builder.masks),
-      Int32Array.from(builder.regions),
-      Int32Array.from(builder.halos),
-      Int32Array.from(builder.words),
-    );
-    return { number, lowered, report: new ProgramReport(this.network, plan, lowered, this.shape[0]) };
+    const lowered = lowerNetwork(this.network, plan, this.shape, maskers, decisions, this.#foreignShapes);
+    const encoded = encodeProgram(lowered.program, packed);
+    const number = this.addon.inferProgram(this.handle, ...encoded.tables);
+    const report = new ProgramReport(this.network, plan, lowered, encoded, this.shape[0]);
+    return { number, lowered, encoded, report };
   }
 
   /** A plan is known by what it says: whoever holds it may have changed it, unless it is frozen. */
@@ -136,12 +124,6 @@ export class Programs {
     }
     return key;
   }
-}
-
-/** The rate of a masker that keeps the cells of most energy. */
-export function salientRate(masker: Masker): number | undefined {
-  const { rate } = masker as { rate?: unknown };
-  return masker.kind === 'saliency' && typeof rate === 'number' ? rate : undefined;
 }
 
 /** Who decides a block's mask. */

@@ -3,12 +3,13 @@ import { denseBlockFlops } from '../../network/flops.js';
 import type { Block, Network, NetworkNode } from '../../network/network.js';
 import type { Plan } from '../../plan/plan.js';
 import type { Profile } from '../../profile.js';
+import { WorkSums, workOf } from '../../program/work.js';
 import { type PassLabel, ProfileBuilder, passLabel } from '../../run/profile-builder.js';
 import { Tensor } from '../../tensor.js';
 import type { InferAddon, SessionHandle } from './addon.js';
+import type { EncodedProgram } from './encode.js';
 import type { AdaptiveBlock } from './lower/lowering.js';
 import type { LoweredNetwork } from './lower/network.js';
-import { WorkSums } from './work.js';
 
 /** What of a node's report is the same in every run. */
 interface NodeReport {
@@ -72,9 +73,11 @@ export class ProgramReport {
     readonly network: Network,
     readonly plan: Plan,
     readonly lowered: LoweredNetwork,
+    readonly encoded: EncodedProgram,
     readonly batch: number,
   ) {
-    const { builder, adaptive, shapes } = lowered;
+    const { program, adaptive, shapes } = lowered;
+    const { instructions, stops } = encoded;
     let passes = 0;
     const nodes: NodeReport[] = [];
     this.#firstPass = new Int32Array(network.nodes.length);
@@ -104,17 +107,16 @@ export class ProgramReport {
     });
     this.#nodes = nodes;
     this.#adaptive = [...adaptive.values()];
-    this.#passOf = Int32Array.from(builder.instructions, ({ owner }) => this.passOf(owner));
+    this.#passOf = Int32Array.from(instructions, ({ owner }) => this.passOf(owner));
     this.#passes = passes;
     this.#sums = new WorkSums(
-      builder.instructions.map(({ work }) => work),
-      this.#passOf,
+      [...instructions.map(({ work }) => work), ...stops.map(({ operation }) => workOf(operation))],
+      [...this.#passOf, ...stops.map(({ owner }) => this.passOf(owner))],
       passes,
-      builder.regionReferences,
+      program.regions,
     );
     const cells: number[] = [0];
-    for (let i = 0; i < builder.masks.length; i += 5) {
-      const [batch, rows, columns] = builder.masks.slice(i, i + 3) as [number, number, number];
+    for (const { batch, rows, columns } of program.masks) {
       cells.push(cells[cells.length - 1]! + batch * rows * columns);
     }
     this.#firstCell = Int32Array.from(cells);
@@ -128,12 +130,12 @@ export class ProgramReport {
 
   /** Room for what a run leaves behind. */
   record(): RunRecord {
-    const { builder, output } = this.lowered;
+    const { regions, output } = this.lowered.program;
     const [N, H, W, C] = output!.shape;
     return {
       output: new Tensor(output!.shape, new Float32Array(N * H * W * C)),
-      milliseconds: new Float64Array(builder.instructions.length),
-      counts: new Float64Array(builder.regionReferences.length),
+      milliseconds: new Float64Array(this.encoded.instructions.length),
+      counts: new Float64Array(regions.length),
       cells: new Uint8Array(this.#cells.length),
       margins: new Float32Array(this.#cells.length),
     };
@@ -142,7 +144,7 @@ export class ProgramReport {
   /** Fills `record` with what the last run of program `number` left in the addon. */
   read(addon: InferAddon, handle: SessionHandle, number: number, record: RunRecord): void {
     const { output, milliseconds, counts, cells, margins } = record;
-    const { id } = this.lowered.output!;
+    const { id } = this.lowered.program.output!;
     addon.inferResults(handle, number, id, output.data, milliseconds, counts, cells, margins);
   }
 

@@ -1,15 +1,16 @@
 import { FoveaError } from '../../errors.js';
-import type { Mask, MaskDecision, Masker } from '../../mask/mask.js';
-import type { Block, Convolution, Network } from '../../network/network.js';
+import type { Mask, MaskDecision } from '../../mask/mask.js';
+import type { Convolution, Network } from '../../network/network.js';
 import type { Profile } from '../../profile.js';
+import type { Decider, ProgramMap } from '../../program/program.js';
 import { type Shape, Tensor } from '../../tensor.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
 import { checkFinite } from '../finite.js';
 import { runForeign } from '../onnx/foreign.js';
 import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from './addon.js';
-import type { AdaptiveBlock, Stop } from './lower/lowering.js';
-import { activationNumber, type MapReference } from './program-builder.js';
-import { type Program, Programs, salientRate } from './programs.js';
+import { activationNumber, type ScriptedOperation } from './encode.js';
+import type { AdaptiveBlock } from './lower/lowering.js';
+import { type NativeProgram, Programs } from './programs.js';
 import type { ScriptRecord } from './report.js';
 
 const noValues = new Float32Array(0);
@@ -87,15 +88,17 @@ export class NativeSession implements Session {
   }
 
   /** The number of a masker that native code evaluates. */
-  masker(block: Block, masker: Masker): number {
-    const rate = salientRate(masker);
-    const key = rate === undefined ? `learned ${block.index}` : `salient ${rate}`;
+  masker(decider: Decider): number {
+    const key = decider.kind === 'learned' ? `learned ${decider.block.index}` : `salient ${decider.rate}`;
     const known = this.#maskers.get(key);
     if (known !== undefined) return known;
-    const number =
-      rate === undefined
-        ? this.#addon.inferMasker(this.#handle, 0, block.masker!.weight, block.masker!.bias, 0)
-        : this.#addon.inferMasker(this.#handle, 1, new Float32Array(0), 0, rate);
+    let number: number;
+    if (decider.kind === 'learned') {
+      const { weight, bias } = decider.block.masker!;
+      number = this.#addon.inferMasker(this.#handle, 0, weight, bias, 0);
+    } else {
+      number = this.#addon.inferMasker(this.#handle, 1, noValues, 0, decider.rate);
+    }
     this.#maskers.set(key, number);
     return number;
   }
@@ -128,7 +131,7 @@ export class NativeSession implements Session {
     const { plan, maskers, threads, signal } = options;
     this.#addon.inferExpectRun();
     const program = this.#programs.get(plan, maskers, this);
-    const { lowered, number, report } = program;
+    const { lowered, encoded, number, report } = program;
     const started = performance.now();
     const script: ScriptRecord = { ms: new Map(), margins: new Map() };
     let decided = false;
@@ -139,24 +142,25 @@ export class NativeSession implements Session {
       decided = true;
     }
     if (decided) this.#addon.inferWriteMasks(this.#handle, number, report.cells);
-    const finite = this.#addon.inferWrite(this.#handle, number, lowered.input.id, input.data);
+    const finite = this.#addon.inferWrite(this.#handle, number, lowered.program.input.id, input.data);
     if (!finite) checkFinite(input);
     let first = 0;
-    for (const stop of lowered.stops) {
-      await this.#runInstructions(program, first, stop.at, options);
-      first = stop.at;
+    for (const { at, owner, operation } of encoded.stops) {
+      await this.#runInstructions(program, first, at, options);
+      first = at;
       if (signal?.aborted) throw new FoveaError('aborted', 'the run was aborted');
       const before = performance.now();
-      if (stop.kind === 'decide') {
-        const cells = await this.#ask(program, stop.adaptive, options, script);
-        this.#addon.inferWriteMask(this.#handle, number, stop.adaptive.mask.id, cells);
-      } else if (!(await this.#runForeign(program, stop, options))) {
+      if (operation.kind === 'ask') {
+        const adaptive = lowered.adaptive.get(operation.block.index)!;
+        const cells = await this.#ask(program, adaptive, options, script);
+        this.#addon.inferWriteMask(this.#handle, number, operation.mask.id, cells);
+      } else if (!(await this.#runForeign(program, operation, options))) {
         return this.#execute(input, options);
       }
-      const pass = report.passOf(stop.owner);
+      const pass = report.passOf(owner);
       script.ms.set(pass, (script.ms.get(pass) ?? 0) + performance.now() - before);
     }
-    const running = this.#runInstructions(program, first, lowered.builder.instructions.length, options);
+    const running = this.#runInstructions(program, first, encoded.instructions.length, options);
     // While native threads compute, room is made for what they will have to tell.
     const record = report.record();
     await running;
@@ -172,13 +176,13 @@ export class NativeSession implements Session {
 
   /** Not awaited twice over: every turn of the event loop's queue counts in a run of a few milliseconds. */
   #runInstructions(
-    { number, lowered }: Program,
+    { number, encoded }: NativeProgram,
     first: number,
     last: number,
     { threads, paced = false, onProgress }: RunOptions,
   ): Promise<void> | undefined {
     if (first === last) return undefined;
-    const { instructions } = lowered.builder;
+    const { instructions } = encoded;
     return this.#addon.inferRun(
       this.#handle,
       number,
@@ -194,13 +198,13 @@ export class NativeSession implements Session {
     );
   }
 
-  #read(program: Program, map: MapReference, values: Float32Array): void {
+  #read(program: NativeProgram, map: ProgramMap, values: Float32Array): void {
     this.#addon.inferRead(this.#handle, program.number, map.id, values);
   }
 
   /** A masker's cells for a block. */
   #ask(
-    program: Program,
+    program: NativeProgram,
     { block, shape, mask, pooled }: AdaptiveBlock,
     { plan, maskers }: RunOptions,
     { margins }: ScriptRecord,
@@ -230,21 +234,21 @@ export class NativeSession implements Session {
 
   /** @returns false when the output's shape was not known: the network has then to be lowered again */
   async #runForeign(
-    program: Program,
-    stop: Extract<Stop, { kind: 'foreign' }>,
+    program: NativeProgram,
+    { node, inputs: maps, output: map }: Extract<ScriptedOperation, { kind: 'foreign' }>,
     { threads }: RunOptions,
   ): Promise<boolean> {
-    const inputs = stop.inputs.map((map) => {
-      const tensor = Tensor.zeros(map.shape);
-      this.#read(program, map, tensor.data);
+    const inputs = maps.map((input) => {
+      const tensor = Tensor.zeros(input.shape);
+      this.#read(program, input, tensor.data);
       return tensor;
     });
-    const output = await runForeign(stop.node, inputs, { threads });
-    if (!stop.output) {
-      this.#programs.learnShape(stop.node.name, output.shape);
+    const output = await runForeign(node, inputs, { threads });
+    if (!map) {
+      this.#programs.learnShape(node.name, output.shape);
       return false;
     }
-    this.#addon.inferWrite(this.#handle, program.number, stop.output.id, output.data);
+    this.#addon.inferWrite(this.#handle, program.number, map.id, output.data);
     return true;
   }
 }

@@ -1,19 +1,15 @@
 import type { Block, BlockNode, NetworkNode } from '../../../network/network.js';
 import type { BlockShape } from '../../../network/shapes.js';
 import type { BlockPlan, Primitive } from '../../../plan/plan.js';
-import type { MapReference, Owner, RegionReference } from '../program-builder.js';
+import type { Owner, ProgramMap, ProgramRegion } from '../../../program/program.js';
 import type { AdaptiveBlock, Lowering, Value } from './lowering.js';
 import { branchRegions, leavesUnchanged } from './regions.js';
 
 /** Where the values of the branch are at the moment. */
 export interface Intermediate {
-  readonly map: MapReference;
-  readonly layout: 'map' | 'packed' | 'halo';
-  readonly halo?: number;
+  readonly map: ProgramMap;
   /** Pixels that hold values; undefined when all do. */
-  readonly region: RegionReference | undefined;
-  /** False for the block's input, which is not the branch's to give back. */
-  readonly owned: boolean;
+  readonly region: ProgramRegion | undefined;
 }
 
 /** A block while its primitives are being lowered, one after the other. */
@@ -22,16 +18,16 @@ export class BlockState {
   /** The plan's primitives in order. */
   readonly sequence: readonly Primitive[];
   /** Where each convolution of the branch is computed; undefined when everywhere. */
-  readonly regions: readonly (RegionReference | undefined)[];
-  /** True when nobody else reads the block's input, so that its buffer may become the output's. */
+  readonly regions: readonly (ProgramRegion | undefined)[];
+  /** True when nobody else reads the block's input, so that it may be changed into the output. */
   readonly inPlace: boolean;
   values: Intermediate;
   /** What the branch is added to. */
-  shortcut: MapReference;
+  shortcut: ProgramMap;
   /** True when the shortcut's inactive pixels have had the block's activation already. */
   shortcutActivated = false;
   /** The output's map, with everything in it that the add will not touch. */
-  prepared: MapReference | undefined;
+  prepared: ProgramMap | undefined;
   /** What waits for conv1, which shares its pass. */
   waiting: 'nothing' | 'pool' | 'pool and mask' = 'nothing';
   /** Convolutions before this one run band by band already. */
@@ -39,7 +35,7 @@ export class BlockState {
   /** True once the next block's pool has been emitted. */
   nextPooled = false;
   /** Set once the branch has been added. */
-  output: MapReference | undefined;
+  output: ProgramMap | undefined;
   readonly #groupOf = new Map<Primitive, number>();
 
   constructor(
@@ -57,9 +53,10 @@ export class BlockState {
       for (const primitive of primitives) this.#groupOf.set(primitive, group);
     });
     this.sequence = plan.groups.flatMap(({ primitives }) => primitives);
-    this.values = { map: input.map, layout: 'map', region: undefined, owned: false };
+    this.values = { map: input.map, region: undefined };
     this.shortcut = input.map;
-    this.inPlace = lowering.lastReader(node.inputs[0]!);
+    // A branch of one convolution reads what the add would write over.
+    this.inPlace = lowering.lastReader(node.inputs[0]!) && node.block.branch.length > 1;
     this.regions = branchRegions(this);
     if (adaptive) {
       adaptive.region = this.activeRegion;
@@ -68,7 +65,7 @@ export class BlockState {
   }
 
   /** The mask's own pixels, where the last convolution is computed; undefined in a dense block. */
-  get activeRegion(): RegionReference | undefined {
+  get activeRegion(): ProgramRegion | undefined {
     return this.regions[this.regions.length - 1];
   }
 
@@ -98,14 +95,8 @@ export class BlockState {
   }
 
   /** A map of the block's output size. */
-  allocateOutput(): MapReference {
+  allocateOutput(): ProgramMap {
     const { outHeight, outWidth, outChannels } = this.shape;
-    return this.lowering.builder.allocate([this.lowering.batch, outHeight, outWidth, outChannels]);
-  }
-
-  /** The branch's values are now these; what held them before is free again. */
-  replaceValues(values: Intermediate): void {
-    if (this.values.owned) this.lowering.builder.release(this.values.map);
-    this.values = values;
+    return this.lowering.builder.map([this.lowering.batch, outHeight, outWidth, outChannels]);
   }
 }

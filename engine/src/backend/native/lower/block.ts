@@ -21,12 +21,7 @@ export function lowerBlock(
   const adaptive = plan.mode === 'adaptive' ? adaptiveBlock(lowering, block, shape, plan) : undefined;
   const state = new BlockState(lowering, node, position, plan, shape, input, adaptive, next);
   for (const primitive of state.sequence) lowerPrimitive(state, primitive);
-  const { values, shortcut } = state;
-  const output = state.output!;
-  const { builder } = lowering;
-  if (values.owned && values.map.buffer !== output.buffer) builder.release(values.map);
-  if (shortcut.buffer !== output.buffer && shortcut !== input.map) builder.release(shortcut);
-  lowering.define(node.output, { map: output, activation: block.activation });
+  lowering.define(node.output, { map: state.output!, activation: block.activation });
 }
 
 function lowerPrimitive(state: BlockState, primitive: Primitive): void {

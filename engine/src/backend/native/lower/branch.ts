@@ -1,8 +1,6 @@
-import { convolutionFlops } from '../../../network/flops.js';
 import type { Convolution } from '../../../network/network.js';
 import type { Primitive } from '../../../plan/plan.js';
-import type { MaskReference } from '../program-builder.js';
-import { pixelWork } from '../work.js';
+import type { ProgramMask } from '../../../program/program.js';
 import type { BlockState } from './block-state.js';
 import { beginPooledConv1, lowerMask, lowerNextPool, poolsBehindAdd } from './decision.js';
 import type { AdaptiveBlock } from './lowering.js';
@@ -29,22 +27,22 @@ export function lowerGather(state: BlockState, { mask }: AdaptiveBlock): void {
     region !== state.activeRegion ||
     dilated ||
     readsRows(convolution) ||
-    source.layout !== 'map'
+    source.map.layout.kind !== 'map'
   ) {
     lowering.passNote(owner, 'nothing is copied: the convolution reads through pixel lists');
     return;
   }
-  const halo = builder.halo(region, lowering.packed.convolution(convolution));
-  const rows = haloRows(mask, convolution);
-  const channels = convolution.inChannels;
-  const packed = builder.allocate([1, 1, rows, channels]);
-  const bytes = (8 * channels * rows) / region.pixels;
-  builder.emit('gather', owner, [source.map.id, packed.id, halo], pixelWork(region, region.pixels, 0, bytes));
-  state.replaceValues({ map: packed, layout: 'halo', halo, region: source.region, owned: true });
+  const halo = builder.halo(region, convolution);
+  const destination = builder.map([1, 1, haloRows(mask, convolution), convolution.inChannels], {
+    kind: 'halo',
+    halo,
+  });
+  builder.emit(owner, { kind: 'gather', source: source.map, destination });
+  state.values = { map: destination, region: source.region };
 }
 
 /** Rows that all cells of a mask take with their halo: what `gather` needs room for. */
-function haloRows(mask: MaskReference, { kernel, stride }: Convolution): number {
+function haloRows(mask: ProgramMask, { kernel, stride }: Convolution): number {
   const along = (cells: number, size: number, axis: 0 | 1) =>
     (size - cells) * stride[axis] + cells * kernel[axis];
   return mask.batch * along(mask.rows, mask.height, 0) * along(mask.columns, mask.width, 1);
@@ -56,11 +54,7 @@ export function lowerConvolution(state: BlockState, layer: number): void {
   const owner = state.owner(`conv${layer + 1}` as Primitive);
   const convolution = block.branch[layer]!;
   const region = state.regions[layer];
-  const sourceOptions = {
-    sourceLayout: source.layout,
-    ...(source.halo !== undefined ? { halo: source.halo } : {}),
-    ...(region ? { region } : {}),
-  };
+  const where = region ? { region } : {};
   const next = fusesAdd(state, layer) ? poolsBehindAdd(state) : undefined;
   const { waiting } = state;
   if (waiting !== 'nothing') {
@@ -72,7 +66,7 @@ export function lowerConvolution(state: BlockState, layer: number): void {
   if (fusesAdd(state, layer)) {
     const output = state.prepared ?? prepareOutput(state, owner);
     lowering.convolve(owner, convolution, source.map, output, {
-      ...sourceOptions,
+      ...where,
       ...(state.hasShortcut ? { residual: state.shortcut } : {}),
       activation: block.activation,
     });
@@ -80,10 +74,12 @@ export function lowerConvolution(state: BlockState, layer: number): void {
     if (next) lowerNextPool(state, output);
   } else {
     const { height, width } = shape.branch[layer]!;
-    const map = lowering.builder.allocate([lowering.batch, height, width, convolution.outChannels]);
-    const destinationLayout = region && mayPack(state, layer) ? 'packed' : 'map';
-    lowering.convolve(owner, convolution, source.map, map, { ...sourceOptions, destinationLayout });
-    state.replaceValues({ map, layout: destinationLayout, region, owned: true });
+    const map = lowering.builder.map(
+      [lowering.batch, height, width, convolution.outChannels],
+      region && mayPack(state, layer) ? { kind: 'packed', region } : { kind: 'map' },
+    );
+    lowering.convolve(owner, convolution, source.map, map, where);
+    state.values = { map, region };
   }
   if (waiting === 'pool and mask') lowerMask(state, state.adaptive!);
 }
@@ -109,10 +105,11 @@ function beginStream(state: BlockState, layer: number, pools: boolean): void {
   const carriesPool = fusesAdd(state, last) && poolsBehindAdd(state) !== undefined;
   if (last > layer) {
     const decidesBetween = state.precedes(name(layer), 'index');
-    const overwrites = state.inPlace && !projection && !state.identityStands;
+    const overwrites =
+      state.inPlace && !projection && !(state.identityStands && readsAhead(branch.slice(layer, last + 1)));
     if (!decidesBetween && !readsRows(branch[layer]!) && !(fusesAdd(state, last) && overwrites)) {
       if (fusesAdd(state, last)) state.prepared = prepareOutput(state, owner);
-      lowering.builder.emit('stream', owner, [last - layer + (carriesPool ? 2 : 1)]);
+      lowering.builder.stream(owner, last - layer + (carriesPool ? 2 : 1));
       state.streamedTo = last + 1;
       return;
     }
@@ -121,7 +118,20 @@ function beginStream(state: BlockState, layer: number, pools: boolean): void {
   }
   if (!pools || readsRows(branch[layer]!)) return;
   state.prepared = prepareOutput(state, owner);
-  lowering.builder.emit('stream', owner, [2]);
+  lowering.builder.stream(owner, 2);
+}
+
+/**
+ * True when, in a stream of these convolutions, the last may write over what the first reads: every row that it
+ * writes needs as many rows beyond it as those in between reach, and the first goes on behind them.
+ */
+function readsAhead(convolutions: readonly Convolution[]): boolean {
+  const [first, ...rest] = convolutions;
+  const reach = rest.reduce(
+    (rows, { kernel, dilation, padding }) => rows + (kernel[0] - 1) * dilation[0] - padding[0],
+    -first!.padding[0],
+  );
+  return reach >= 0 && convolutions.every(({ stride }) => stride[0] === 1);
 }
 
 /** Rows may lie packed when whoever reads them reads the same pixels, one row for each. */
@@ -134,39 +144,17 @@ function mayPack({ block, regions, sequence, adaptive }: BlockState, layer: numb
 /** `excite`: pool, two linear layers and a scale for each channel, over what the plan pools over. */
 export function lowerExcitation(state: BlockState): void {
   const { lowering, block, values } = state;
-  const { builder } = lowering;
   const { after, reduce, expand } = block.squeezeExcitation!;
-  const { map, layout, region } = values;
-  const channels = reduce.inChannels;
-  const N = lowering.batch;
-  const pooled = builder.allocate([N, 1, 1, channels]);
-  const hidden = builder.allocate([N, 1, 1, reduce.outChannels]);
-  const scale = builder.allocate([N, 1, 1, channels]);
-  const { height, width } = state.shape.branch[after]!;
+  const { map, region } = values;
   // What follows only reads its own pixels: the others need no scaling.
   const reader = block.branch[after + 1];
   const readRegion = region ?? (reader && isPointwise(reader) ? state.regions[after + 1] : undefined);
-  const pixels = N * height * width;
-  const weightBytes = 4 * (reduce.weight.length + expand.weight.length);
-  builder.emit(
-    'excite',
-    state.owner('excite'),
-    [
-      map.id,
-      readRegion?.id ?? -1,
-      layout === 'packed' ? 1 : 0,
-      lowering.packed.convolution(reduce),
-      lowering.packed.convolution(expand),
-      pooled.id,
-      hidden.id,
-      scale.id,
-      region?.id ?? -1,
-    ],
-    [
-      { per: 'once', flops: convolutionFlops(reduce, N) + convolutionFlops(expand, N), bytes: weightBytes },
-      ...pixelWork(region, pixels, 0, 4 * channels),
-      ...pixelWork(readRegion, pixels, 0, 8 * channels),
-    ],
-  );
-  for (const temporary of [pooled, hidden, scale]) builder.release(temporary);
+  lowering.builder.emit(state.owner('excite'), {
+    kind: 'excite',
+    map,
+    reduce,
+    expand,
+    ...(region ? { pooledOver: region } : {}),
+    ...(readRegion ? { scaled: readRegion } : {}),
+  });
 }

@@ -1,9 +1,10 @@
 import { maskGrid } from '../../../mask/geometry.js';
+import type { Masker } from '../../../mask/mask.js';
+import { salientRate } from '../../../mask/saliency.js';
 import type { Block } from '../../../network/network.js';
 import type { BlockShape } from '../../../network/shapes.js';
 import type { BlockPlan } from '../../../plan/plan.js';
-import type { MapReference } from '../program-builder.js';
-import { fixedWork } from '../work.js';
+import type { Decider, ProgramMap } from '../../../program/program.js';
 import type { BlockState } from './block-state.js';
 import { type AdaptiveBlock, checkedBlockShape, type Lowering, readsRows } from './lowering.js';
 
@@ -45,7 +46,7 @@ export function lowerPool(state: BlockState, adaptive: AdaptiveBlock): void {
 /** Emits the pool that waited for conv1, to run band by band with the convolution that is emitted next. */
 export function beginPooledConv1(state: BlockState, adaptive: AdaptiveBlock): void {
   const owner = state.owner('pool');
-  state.lowering.builder.emit('stream', owner, [2]);
+  state.lowering.builder.stream(owner, 2);
   state.lowering.gridPool(owner, state.input.map, adaptive);
 }
 
@@ -59,30 +60,31 @@ export function lowerMask(state: BlockState, adaptive: AdaptiveBlock): void {
     return;
   }
   const masker = lowering.maskers[block.index]!;
-  const { mask, pooled, decision } = adaptive;
+  const { mask, decision } = adaptive;
   if (decision === 'between') {
-    if (masker.needsPool && !pooled) lowering.gridPool(owner, state.input.map, adaptive);
-    lowering.stops.push({ at: builder.instructions.length, kind: 'decide', adaptive, owner });
+    if (masker.needsPool && !adaptive.pooled) lowering.gridPool(owner, state.input.map, adaptive);
+    const pooled = masker.needsPool ? { pooled: adaptive.pooled! } : {};
+    builder.emit(owner, { kind: 'ask', block, mask, ...pooled });
   } else if (decision === 'native') {
-    if (!pooled) lowering.gridPool(owner, state.input.map, adaptive);
-    const cells = mask.batch * mask.rows * mask.columns;
-    const channels = state.shape.inChannels;
-    builder.emit(
-      'decide',
-      owner,
-      [mask.id, lowering.packed.masker(block, masker), adaptive.pooled!.id],
-      fixedWork(2 * cells * channels, 4 * cells * channels),
-    );
+    if (!adaptive.pooled) lowering.gridPool(owner, state.input.map, adaptive);
+    builder.emit(owner, {
+      kind: 'decide',
+      mask,
+      pooled: adaptive.pooled!,
+      decider: deciderOf(block, masker),
+    });
   }
-  // Kept where the next block's pool differs from it in what this block changes.
-  const next = nextAdaptive(state);
-  if (adaptive.pooled && !(next && poolStands(state, next))) builder.release(adaptive.pooled);
+}
+
+/** The rule by which a masker that backends know decides. */
+function deciderOf(block: Block, masker: Masker): Decider {
+  const rate = salientRate(masker);
+  return rate === undefined ? { kind: 'learned', block } : { kind: 'salient', rate };
 }
 
 /** `index`: from cells to lists of pixels. */
 export function lowerIndex(state: BlockState, { mask }: AdaptiveBlock): void {
-  const bytes = mask.batch * mask.height * mask.width;
-  state.lowering.builder.emit('index', state.owner('index'), [mask.id], fixedWork(0, bytes));
+  state.lowering.builder.emit(state.owner('index'), { kind: 'index', mask });
 }
 
 /** The block that `next-pool` pools for, if the plan has it and that block follows its mask. */
@@ -121,7 +123,7 @@ export function poolsBehindAdd(state: BlockState): AdaptiveBlock | undefined {
 }
 
 /** `next-pool`: the output to the grid of the block that follows. */
-export function lowerNextPool(state: BlockState, output: MapReference): void {
+export function lowerNextPool(state: BlockState, output: ProgramMap): void {
   const next = state.nextPooled ? undefined : nextAdaptive(state);
   if (!next) return;
   const before = poolStands(state, next) ? state.adaptive : undefined;

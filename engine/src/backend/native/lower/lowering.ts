@@ -1,39 +1,18 @@
 import { FoveaError } from '../../../errors.js';
 import type { Masker } from '../../../mask/mask.js';
-import { convolutionFlops } from '../../../network/flops.js';
-import type {
-  Activation,
-  Block,
-  Convolution,
-  ForeignNode,
-  Network,
-  NetworkNode,
-} from '../../../network/network.js';
+import type { Activation, Block, Convolution, Network, NetworkNode } from '../../../network/network.js';
 import { type BlockShape, blockShape } from '../../../network/shapes.js';
 import type { Plan } from '../../../plan/plan.js';
+import { ProgramBuilder } from '../../../program/builder.js';
+import type { Owner, ProgramMap, ProgramMask, ProgramRegion } from '../../../program/program.js';
 import type { Shape } from '../../../tensor.js';
-import {
-  activationNumber,
-  type MapReference,
-  type MaskReference,
-  type Owner,
-  ProgramBuilder,
-  type RegionReference,
-} from '../program-builder.js';
-import { fixedWork, pixelWork, type Term } from '../work.js';
 
 /** Who decides a block's mask: native code, JavaScript before the run, or JavaScript in the middle of it. */
 export type Decision = 'native' | 'before' | 'between';
 
-/** Numbers that the session gave to a network's packed parts. */
-export interface PackedNetwork {
-  convolution(convolution: Convolution): number;
-  masker(block: Block, masker: Masker): number;
-}
-
 /** A value while the program is being made. */
 export interface Value {
-  readonly map: MapReference;
+  readonly map: ProgramMap;
   /** The activation that made it, if any: an idempotent one need not be applied again. */
   readonly activation: Activation;
 }
@@ -42,48 +21,31 @@ export interface Value {
 export interface AdaptiveBlock {
   readonly block: Block;
   readonly shape: BlockShape;
-  readonly mask: MaskReference;
+  readonly mask: ProgramMask;
   readonly decision: Decision;
   /** Where the block's pool lies, once `pool` has run. */
-  pooled?: MapReference;
+  pooled?: ProgramMap;
   /** The mask's own pixels. */
-  region?: RegionReference;
+  region?: ProgramRegion;
   /** Where conv1 is computed; undefined when everywhere. */
-  conv1Region?: RegionReference;
+  conv1Region?: ProgramRegion;
 }
-
-/** The run stops before instruction `at`, for JavaScript to decide a mask or run a foreign node. */
-export type Stop =
-  | { readonly at: number; readonly kind: 'decide'; readonly adaptive: AdaptiveBlock; readonly owner: Owner }
-  | {
-      readonly at: number;
-      readonly kind: 'foreign';
-      readonly node: ForeignNode;
-      readonly inputs: readonly MapReference[];
-      /** Absent while the shape of the node's output is not known: the program ends here. */
-      readonly output?: MapReference;
-      readonly owner: Owner;
-    };
 
 /** How `Lowering.convolve` reads and writes. */
 export interface ConvolveOptions {
   /** Where to compute; everywhere when left out. */
-  readonly region?: RegionReference;
+  readonly region?: ProgramRegion;
   /** The pixels outside the region instead. */
   readonly others?: boolean;
-  readonly sourceLayout?: 'map' | 'packed' | 'halo';
-  readonly destinationLayout?: 'map' | 'packed';
   /** Added before the activation. */
-  readonly residual?: MapReference;
+  readonly residual?: ProgramMap;
   /** In the place of the convolution's own. */
   readonly activation?: Activation;
-  readonly halo?: number;
 }
 
 /** Shared state of lowering one network. */
 export class Lowering {
   readonly builder = new ProgramBuilder();
-  readonly stops: Stop[] = [];
   readonly adaptive = new Map<number, AdaptiveBlock>();
   readonly shapes = new Map<number, BlockShape>();
   readonly notes = new Set<string>();
@@ -94,7 +56,6 @@ export class Lowering {
   constructor(
     readonly network: Network,
     readonly plan: Plan,
-    readonly packed: PackedNetwork,
     readonly maskers: readonly Masker[],
     readonly decisions: readonly Decision[],
     readonly batch: number,
@@ -121,15 +82,9 @@ export class Lowering {
     return this.#readersLeft.get(name) === 1;
   }
 
-  /** Counts a node's reads as done; what nobody reads any more gives its buffer back, unless written over. */
+  /** Counts a node's reads as done. */
   finishReads(node: NetworkNode): void {
-    const kept = this.#values.get(node.output)?.map.buffer;
-    for (const name of node.inputs) {
-      const left = this.#readersLeft.get(name)! - 1;
-      this.#readersLeft.set(name, left);
-      const value = this.#values.get(name);
-      if (left === 0 && value && value.map.buffer !== kept) this.builder.release(value.map);
-    }
+    for (const name of node.inputs) this.#readersLeft.set(name, this.#readersLeft.get(name)! - 1);
   }
 
   passNote(owner: Owner, sentence: string): void {
@@ -142,100 +97,46 @@ export class Lowering {
   convolve(
     owner: Owner,
     convolution: Convolution,
-    source: MapReference,
-    destination: MapReference,
+    source: ProgramMap,
+    destination: ProgramMap,
     options: ConvolveOptions = {},
   ): void {
-    const { region, others = false, sourceLayout = 'map', destinationLayout = 'map', residual } = options;
-    const number = this.packed.convolution(convolution);
-    let padded: MapReference | undefined;
-    if (readsRows(convolution)) {
-      const [N, H, W, C] = source.shape;
-      const [top, left, bottom, right] = convolution.padding;
-      padded = this.builder.allocate([N, H + top + bottom, W + left + right, C]);
-    }
-    this.builder.emit(
-      'convolve',
-      owner,
-      [
-        number,
-        source.id,
-        destination.id,
-        region?.id ?? -1,
-        others ? 1 : 0,
-        ['map', 'packed', 'halo'].indexOf(sourceLayout),
-        destinationLayout === 'map' ? 0 : 1,
-        residual?.id ?? -1,
-        activationNumber(options.activation ?? convolution.activation),
-        options.halo ?? -1,
-        padded?.id ?? -1,
-      ],
-      convolutionWork(convolution, destination, options),
-    );
-    if (padded) this.builder.release(padded);
+    const { region, others = false, residual, activation = convolution.activation } = options;
+    this.builder.emit(owner, {
+      kind: 'convolve',
+      convolution,
+      source,
+      destination,
+      ...(region ? { region } : {}),
+      others,
+      ...(residual ? { residual } : {}),
+      activation,
+    });
   }
 
   /** Emits `destination = activation(a + b)`; without `b`, `activation(a)`. */
   add(
     owner: Owner,
-    a: MapReference,
-    b: MapReference | undefined,
-    destination: MapReference,
+    a: ProgramMap,
+    b: ProgramMap | undefined,
+    destination: ProgramMap,
     activation: Activation,
   ): void {
-    const values = a.shape[0] * a.shape[1] * a.shape[2] * a.shape[3];
-    this.builder.emit(
-      'add',
-      owner,
-      [a.id, b?.id ?? -1, destination.id, activationNumber(activation)],
-      fixedWork(0, 4 * values * (b ? 3 : 2)),
-    );
+    this.builder.emit(owner, { kind: 'add', a, ...(b ? { b } : {}), destination, activation });
   }
 
   /**
    * Emits the adaptive pool of a map to an adaptive block's grid.
    * @param before the block whose pool holds the same values already wherever its mask was not active
    */
-  gridPool(owner: Owner, source: MapReference, adaptive: AdaptiveBlock, before?: AdaptiveBlock): void {
+  gridPool(owner: Owner, source: ProgramMap, adaptive: AdaptiveBlock, before?: AdaptiveBlock): void {
     const { mask } = adaptive;
-    const [N, H, W, C] = source.shape;
-    adaptive.pooled =
-      before?.pooled ?? this.builder.allocate([mask.batch, mask.rows, mask.columns, source.shape[3]]);
-    const operands = [source.id, adaptive.pooled.id, mask.id, before?.mask.id ?? -1];
-    const pixels = pixelWork(before?.region, N * H * W, 0, 4 * C);
-    const cells = fixedWork(0, 4 * mask.batch * mask.rows * mask.columns * C);
-    this.builder.emit('grid-pool', owner, operands, [...pixels, ...cells]);
+    const { batch, rows, columns } = mask;
+    const pooled = before?.pooled ?? this.builder.map([batch, rows, columns, source.shape[3]]);
+    adaptive.pooled = pooled;
+    const changed = before ? { changed: { mask: before.mask, region: before.region! } } : {};
+    this.builder.emit(owner, { kind: 'grid-pool', source, pooled, mask, ...changed });
   }
-}
-
-/** Every pixel's FLOPs and rows, and the weights once if there is any pixel. */
-function convolutionWork(
-  convolution: Convolution,
-  destination: MapReference,
-  { region, others, residual }: ConvolveOptions,
-): Term[] {
-  const { inChannels, outChannels, weight } = convolution;
-  const flops = convolutionFlops(convolution, 1);
-  const bytes = 4 * (inChannels + outChannels * (residual ? 2 : 1));
-  const weights = { flops: 0, bytes: 4 * weight.length };
-  if (!region) {
-    const pixels = destination.shape[0] * destination.shape[1] * destination.shape[2];
-    return [
-      { per: 'once', flops: flops * pixels, bytes: bytes * pixels },
-      { per: 'once', ...weights },
-    ];
-  }
-  if (!others) {
-    return [
-      { per: 'pixels', region, flops, bytes },
-      { per: 'any', region, ...weights },
-    ];
-  }
-  return [
-    { per: 'once', flops: flops * region.pixels, bytes: bytes * region.pixels },
-    { per: 'pixels', region, flops: -flops, bytes: -bytes },
-    { per: 'any-other', region, ...weights },
-  ];
 }
 
 /** A convolution of so few input channels that the native kernel reads whole kernel rows of a padded copy. */

@@ -4,26 +4,14 @@ import type { BlockNode, ForeignNode, Network, NetworkNode } from '../../../netw
 import { type BlockShape, convolutionOutput } from '../../../network/shapes.js';
 import { pooledExtent } from '../../../network/walk.js';
 import type { Plan } from '../../../plan/plan.js';
+import type { Owner, Program, ProgramMap } from '../../../program/program.js';
 import type { Shape } from '../../../tensor.js';
-import type { MapReference, Owner, ProgramBuilder } from '../program-builder.js';
-import { fixedWork } from '../work.js';
 import { lowerBlock } from './block.js';
-import {
-  type AdaptiveBlock,
-  type Decision,
-  expectChannels,
-  Lowering,
-  type PackedNetwork,
-  type Stop,
-} from './lowering.js';
+import { type AdaptiveBlock, type Decision, expectChannels, Lowering } from './lowering.js';
 
-/** A lowered network: what the addon is given, and what is needed to run it and read its results. */
+/** A lowered network: its program, and what is needed to describe a run of it. */
 export interface LoweredNetwork {
-  readonly builder: ProgramBuilder;
-  readonly input: MapReference;
-  /** Absent while a foreign node's shape is not known. */
-  readonly output?: MapReference;
-  readonly stops: readonly Stop[];
+  readonly program: Program;
   /** By block index; blocks that run densely are absent. */
   readonly adaptive: ReadonlyMap<number, AdaptiveBlock>;
   readonly shapes: ReadonlyMap<number, BlockShape>;
@@ -44,14 +32,13 @@ export function lowerNetwork(
   network: Network,
   plan: Plan,
   input: Shape,
-  packed: PackedNetwork,
   maskers: readonly Masker[],
   decisions: readonly Decision[],
   foreignShapes: ReadonlyMap<string, Shape>,
 ): LoweredNetwork {
-  const lowering = new Lowering(network, plan, packed, maskers, decisions, input[0]);
+  const lowering = new Lowering(network, plan, maskers, decisions, input[0]);
   const { builder } = lowering;
-  const inputMap = builder.allocate(input);
+  const inputMap = builder.map(input);
   lowering.define(network.input, { map: inputMap, activation: 'none' });
   const inputShapes: Shape[] = [];
   const outputShapes: Shape[] = [];
@@ -72,10 +59,7 @@ export function lowerNetwork(
   }
   const output = complete ? lowering.value(network.output, network.nodes.at(-1)!).map : undefined;
   return {
-    builder,
-    input: inputMap,
-    ...(output ? { output } : {}),
-    stops: lowering.stops,
+    program: builder.finish(inputMap, output),
     adaptive: lowering.adaptive,
     shapes: lowering.shapes,
     inputShapes,
@@ -93,15 +77,11 @@ function lowerForeign(
 ): boolean {
   const inputs = node.inputs.map((name) => lowering.value(name, node).map);
   const shape = shapes.get(node.name);
-  const output = shape ? lowering.builder.allocate(shape) : undefined;
-  lowering.stops.push({
-    at: lowering.builder.instructions.length,
-    kind: 'foreign',
-    node,
-    inputs,
-    ...(output ? { output } : {}),
-    owner: { node: position, group: -1 },
-  });
+  const output = shape ? lowering.builder.map(shape) : undefined;
+  lowering.builder.emit(
+    { node: position, group: -1 },
+    { kind: 'foreign', node, inputs, ...(output ? { output } : {}) },
+  );
   if (output) lowering.define(node.output, { map: output, activation: 'none' });
   return output !== undefined;
 }
@@ -123,7 +103,7 @@ function lowerNode(
         `input too small for ${lowering.network.name}: "${node.name}" would make a map of ${height} x ${width}`,
       );
     }
-    return builder.allocate([N, height, width, channels]);
+    return builder.map([N, height, width, channels]);
   };
   switch (node.kind) {
     case 'convolution': {
@@ -138,37 +118,31 @@ function lowerNode(
     case 'max-pool':
     case 'average-pool': {
       const [top, left, bottom, right] = node.padding;
-      const output = make(
+      const destination = make(
         pooledExtent(H, top, bottom, node.kernel[0], node.stride[0], node.ceilMode),
         pooledExtent(W, left, right, node.kernel[1], node.stride[1], node.ceilMode),
       );
-      const bytes = 4 * (N * H * W * C + N * output.shape[1] * output.shape[2] * C);
-      builder.emit(
-        node.kind,
-        owner,
-        [
-          map.id,
-          output.id,
-          ...node.kernel,
-          ...node.stride,
-          ...node.padding,
-          node.kind === 'average-pool' && node.countIncludePad ? 1 : 0,
-        ],
-        fixedWork(0, bytes),
-      );
-      lowering.define(node.output, { map: output, activation: before });
+      builder.emit(owner, {
+        kind: node.kind,
+        source: map,
+        destination,
+        kernel: node.kernel,
+        stride: node.stride,
+        padding: node.padding,
+        countPadding: node.kind === 'average-pool' && node.countIncludePad,
+      });
+      lowering.define(node.output, { map: destination, activation: before });
       return;
     }
     case 'global-pool': {
-      const output = make(1, 1);
-      const bytes = 4 * N * C * (H * W + 1);
-      builder.emit('global-pool', owner, [map.id, output.id], fixedWork(0, bytes));
-      lowering.define(node.output, { map: output, activation: before });
+      const destination = make(1, 1);
+      builder.emit(owner, { kind: 'global-pool', source: map, destination });
+      lowering.define(node.output, { map: destination, activation: before });
       return;
     }
     case 'activation':
     case 'add': {
-      let second: MapReference | undefined;
+      let second: ProgramMap | undefined;
       if (node.kind === 'add') {
         second = lowering.value(secondName ?? '', node).map;
         if (second.shape.some((extent, axis) => extent !== map.shape[axis])) {

@@ -1,32 +1,30 @@
 import type { Activation, Convolution } from '../../../network/network.js';
 import { conv1RunsDense } from '../../../plan/validate.js';
-import type { RegionReference } from '../program-builder.js';
+import type { ProgramRegion } from '../../../program/program.js';
 import type { BlockState } from './block-state.js';
 
 /** Where each convolution of the branch is computed: the last at the mask, each earlier where it is read. */
 export function branchRegions(
-  state: Pick<BlockState, 'adaptive' | 'lowering' | 'shape' | 'block' | 'plan' | 'identityStands'>,
-): (RegionReference | undefined)[] {
+  state: Pick<BlockState, 'adaptive' | 'lowering' | 'shape' | 'block' | 'plan'>,
+): (ProgramRegion | undefined)[] {
   const { adaptive, lowering, shape } = state;
-  const { branch, squeezeExcitation, projection } = state.block;
-  const regions: (RegionReference | undefined)[] = branch.map(() => undefined);
+  const { branch, squeezeExcitation } = state.block;
+  const regions: (ProgramRegion | undefined)[] = branch.map(() => undefined);
   if (!adaptive) return regions;
   const { builder } = lowering;
-  const wantsOthers = projection !== undefined || !state.identityStands;
   const denseUpTo =
     squeezeExcitation && state.plan.excitation === 'exact'
       ? squeezeExcitation.after
       : conv1RunsDense(state.plan)
         ? 0
         : -1;
-  let region = builder.region(adaptive.mask, shape.outHeight, shape.outWidth, { wantsOthers });
+  let region = builder.activeRegion(adaptive.mask);
   for (let i = branch.length - 1; i > denseUpTo; i--) {
     regions[i] = region;
     const reader = branch[i]!;
     if (i - 1 > denseUpTo && !isPointwise(reader)) {
       const { height, width } = shape.branch[i - 1]!;
-      const convolution = lowering.packed.convolution(reader);
-      region = builder.region(adaptive.mask, height, width, { parent: region, convolution });
+      region = builder.readRegion(region, reader, height, width);
     }
   }
   return regions;

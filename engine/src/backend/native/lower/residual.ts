@@ -1,6 +1,5 @@
 import type { Primitive } from '../../../plan/plan.js';
-import { activationNumber, type MapReference, type Owner, type RegionReference } from '../program-builder.js';
-import { fixedWork, pixelWork } from '../work.js';
+import type { Owner, ProgramMap, ProgramRegion } from '../../../program/program.js';
 import type { BlockState } from './block-state.js';
 import { lowerNextPool, poolsBehindAdd } from './decision.js';
 
@@ -51,7 +50,7 @@ export function fusesAdd(state: BlockState, layer: number): boolean {
 }
 
 /** The map that the block's output goes to, with everything in it that the add will not touch. */
-export function prepareOutput(state: BlockState, owner: Owner): MapReference {
+export function prepareOutput(state: BlockState, owner: Owner): ProgramMap {
   const { lowering, block, shortcut } = state;
   const active = state.activeRegion;
   if (block.projection) {
@@ -68,32 +67,20 @@ export function prepareOutput(state: BlockState, owner: Owner): MapReference {
   return output;
 }
 
-function activateOthers(state: BlockState, owner: Owner, map: MapReference, active: RegionReference): void {
+function activateOthers(state: BlockState, owner: Owner, map: ProgramMap, active: ProgramRegion): void {
   const { activation } = state.block;
   if (activation === 'none') return;
-  const bytes = 8 * state.shape.outChannels;
-  state.lowering.builder.emit(
-    'activate',
-    owner,
-    [map.id, active.id, 1, activationNumber(activation)],
-    [...fixedWork(0, bytes * active.pixels), ...pixelWork(active, active.pixels, 0, -bytes)],
-  );
+  state.lowering.builder.emit(owner, { kind: 'activate-others', map, region: active, activation });
 }
 
 /** `scatter` by itself: packed rows to a map of zeros. With the add in its pass, the add does it. */
 export function lowerScatter(state: BlockState): void {
   if (state.output || state.together('scatter', 'add')) return;
-  const { map, region, layout } = state.values;
-  if (!region || layout !== 'packed') return;
-  const output = state.allocateOutput();
-  const bytes = 4 * state.shape.outChannels;
-  state.lowering.builder.emit(
-    'scatter',
-    state.owner('scatter'),
-    [map.id, output.id, region.id],
-    [...fixedWork(0, bytes * region.pixels), ...pixelWork(region, region.pixels, 0, bytes)],
-  );
-  state.replaceValues({ map: output, layout: 'map', region: undefined, owned: true });
+  const { map } = state.values;
+  if (map.layout.kind !== 'packed') return;
+  const destination = state.allocateOutput();
+  state.lowering.builder.emit(state.owner('scatter'), { kind: 'scatter', source: map, destination });
+  state.values = { map: destination, region: undefined };
 }
 
 /** `add`: of the shortcut and the activation, unless the last convolution has done it. */
@@ -102,22 +89,23 @@ export function lowerAdd(state: BlockState): void {
   const { lowering, block } = state;
   const owner = state.owner('add');
   const { activation } = block;
-  const { map, region, layout } = state.values;
+  const { map } = state.values;
   if (!state.hasShortcut) {
     // Nothing to add: the branch is the output, and a linear one is finished already.
     if (activation !== 'none') lowering.add(owner, map, undefined, map, activation);
     state.output = map;
     return;
   }
-  if (region && layout === 'packed') {
+  if (map.layout.kind === 'packed') {
     const output = prepareOutput(state, owner);
     beginAdd(state, owner);
-    lowering.builder.emit(
-      'scatter-add',
-      owner,
-      [map.id, output.id, region.id, activationNumber(activation), state.shortcut.id],
-      pixelWork(region, region.pixels, 0, 12 * state.shape.outChannels),
-    );
+    lowering.builder.emit(owner, {
+      kind: 'scatter-add',
+      source: map,
+      destination: output,
+      shortcut: state.shortcut,
+      activation,
+    });
     state.output = output;
     if (poolsBehindAdd(state)) lowerNextPool(state, output);
     return;
@@ -131,5 +119,5 @@ export function lowerAdd(state: BlockState): void {
 
 /** Streams the add that is emitted next with the next block's pool, where they share a pass. */
 function beginAdd(state: BlockState, owner: Owner): void {
-  if (poolsBehindAdd(state)) state.lowering.builder.emit('stream', owner, [2]);
+  if (poolsBehindAdd(state)) state.lowering.builder.stream(owner, 2);
 }

@@ -1,0 +1,140 @@
+// Whether every value is still there when it is read. Maps that share a buffer are several values in one place:
+// this follows, without knowing how buffers were planned, which of them each buffer holds, and refuses a program
+// that reads one which is not there.
+#include "common/error.h"
+#include "infer/program.h"
+
+namespace fovea {
+
+namespace {
+
+constexpr int nothing = -1;
+
+[[noreturn]] void refuse(int at, const std::string& message) {
+  reject("instruction " + std::to_string(at) + ": " + message);
+}
+
+}  // namespace
+
+std::vector<Access> Program::accesses_of(int at) const {
+  const int32_t* words = instructions_.data() + static_cast<long>(at) * instruction_words;
+  const int32_t* o = words + 1;
+  switch (static_cast<Operation>(words[0])) {
+    case Operation::convolve: {
+      // With a residual, pixels outside the region are final already.
+      const bool updates = o[3] >= 0 && o[7] >= 0;
+      std::vector<Access> found{{o[1], true, false}, {o[2], updates, true}};
+      if (o[7] >= 0) found.push_back({o[7], true, false});
+      return found;
+    }
+    case Operation::max_pool:
+    case Operation::average_pool:
+    case Operation::global_pool:
+    case Operation::gather:
+    case Operation::scatter:
+      return {{o[0], true, false}, {o[1], false, true}};
+    case Operation::add: {
+      std::vector<Access> found{{o[0], true, false}, {o[2], false, true}};
+      if (o[1] >= 0) found.push_back({o[1], true, false});
+      return found;
+    }
+    case Operation::grid_pool:
+      return {{o[0], true, false}, {o[1], o[3] >= 0, true}};
+    case Operation::decide:
+      return {{o[2], true, false}};
+    case Operation::scatter_add:
+      return {{o[0], true, false}, {o[4], true, false}, {o[1], true, true}};
+    case Operation::activate:
+    case Operation::excite:
+      return {{o[0], true, true}};
+    default:
+      return {};
+  }
+}
+
+void Program::check_values(const ProgramTables& tables) {
+  if (tables.accesses.size() % 3 != 0)
+    reject("access table of " + std::to_string(tables.accesses.size()) + " values: a multiple of 3 is accepted");
+  const int count = instruction_count();
+  inside_stream_.assign(count, 0);
+  read_by_script_.assign(maps_.size(), 0);
+  written_by_script_.assign(maps_.size(), 0);
+  // The map whose value each buffer holds.
+  std::vector<int> holds(buffer_sizes_.size(), nothing);
+  const auto buffer_of = [&](int map) { return maps_[map].buffer; };
+  const auto read = [&](int at, int map) {
+    if (holds[buffer_of(map)] != map) refuse(at, "map " + std::to_string(map) + " does not hold its value any more, or not yet");
+  };
+
+  size_t next = 0;
+  const auto script = [&](int from, int to) {
+    for (; next < tables.accesses.size() && tables.accesses[next] <= to; next += 3) {
+      const int32_t* access = tables.accesses.data() + next;
+      if (access[0] < from) reject("accesses must come in the order of instructions");
+      if (access[0] != to) refuse(access[0], "JavaScript cannot touch a map inside a stream");
+      const int index = access[1];
+      map(index);
+      if (access[2] != 0 && access[2] != 1) refuse(access[0], "an access reads (0) or writes (1)");
+      if (access[2] == 0) {
+        read(access[0], index);
+        read_by_script_[index] = 1;
+      } else {
+        holds[buffer_of(index)] = index;
+        written_by_script_[index] = 1;
+      }
+    }
+  };
+
+  int previous = 0;
+  for (int at = 0; at < count;) {
+    script(previous, at);
+    const int32_t* words = instructions_.data() + static_cast<long>(at) * instruction_words;
+    const bool streams = static_cast<Operation>(words[0]) == Operation::stream;
+    const int first = streams ? at + 1 : at;
+    const int last = streams ? at + words[1] : at;
+    for (int i = first; i <= last; i++) {
+      if (streams) inside_stream_[i] = 1;
+      if (streams && static_cast<Operation>(instructions_[static_cast<long>(i) * instruction_words]) == Operation::stream)
+        refuse(i, "a stream cannot lie inside another one");
+    }
+    // All of a stream's instructions run at once: none may write where another value of the stream lies.
+    std::vector<Access> all;
+    for (int i = first; i <= last; i++) {
+      for (const Access& access : accesses_of(i)) {
+        for (const Access& other : all)
+          if (other.map != access.map && buffer_of(other.map) == buffer_of(access.map) && (other.writes || access.writes))
+            refuse(i, "maps " + std::to_string(other.map) + " and " + std::to_string(access.map) +
+                          " share memory while both are in use");
+        all.push_back(access);
+      }
+    }
+    for (int i = first; i <= last; i++) {
+      for (const Access& access : accesses_of(i))
+        if (access.reads) read(i, access.map);
+      for (const Access& access : accesses_of(i))
+        if (access.writes) holds[buffer_of(access.map)] = access.map;
+    }
+    // Of what lies between a stream's convolutions only the last rows are kept.
+    for (int i = first; i < last; i++) {
+      const auto operation = [&](int k) {
+        return static_cast<Operation>(instructions_[static_cast<long>(k) * instruction_words]);
+      };
+      if (operation(i) == Operation::convolve && operation(i + 1) == Operation::convolve)
+        holds[buffer_of(instructions_[static_cast<long>(i) * instruction_words + 3])] = nothing;
+    }
+    previous = at + 1;
+    at = last + 1;
+  }
+  script(previous, count);
+  if (next < tables.accesses.size()) reject("an access after the last instruction");
+}
+
+const Program::MapReference& Program::shared_map(int index, bool writes) const {
+  const MapReference& found = map(index);
+  if (!(writes ? written_by_script_ : read_by_script_)[index])
+    reject("map " + std::to_string(index) + ": the program does not let JavaScript " + (writes ? "write" : "read") +
+           " it");
+  return found;
+}
+
+}  // namespace fovea

@@ -1,0 +1,101 @@
+import type { Convolution } from '../network/network.js';
+import type { Shape } from '../tensor.js';
+import type {
+  Layout,
+  Operation,
+  Owner,
+  Program,
+  ProgramHalo,
+  ProgramMap,
+  ProgramMask,
+  ProgramRegion,
+  Step,
+} from './program.js';
+
+/** Collects a program. Every map is a value of its own: memory is planned once the program is finished. */
+export class ProgramBuilder {
+  readonly #maps: ProgramMap[] = [];
+  readonly #masks: ProgramMask[] = [];
+  readonly #regions: ProgramRegion[] = [];
+  readonly #halos: ProgramHalo[] = [];
+  readonly #steps: Step[] = [];
+  /** A stream that still waits for operations. */
+  #stream: { readonly operations: Operation[]; readonly count: number } | undefined;
+
+  map(shape: Shape, layout: Layout = { kind: 'map' }): ProgramMap {
+    const map = { id: this.#maps.length, shape, layout };
+    this.#maps.push(map);
+    return map;
+  }
+
+  mask(batch: number, rows: number, columns: number, height: number, width: number): ProgramMask {
+    const mask = { id: this.#masks.length, batch, rows, columns, height, width };
+    this.#masks.push(mask);
+    return mask;
+  }
+
+  /** A mask's own pixels on the map that it covers. */
+  activeRegion(mask: ProgramMask): ProgramRegion {
+    return this.#region({
+      mask,
+      height: mask.height,
+      width: mask.width,
+      pixels: mask.batch * mask.height * mask.width,
+    });
+  }
+
+  /** What `convolution` reads, on a `height x width` map, to compute the pixels of `region`. */
+  readRegion(region: ProgramRegion, convolution: Convolution, height: number, width: number): ProgramRegion {
+    return this.#region({
+      mask: region.mask,
+      height,
+      width,
+      pixels: region.mask.batch * height * width,
+      reads: { of: region, convolution },
+    });
+  }
+
+  /** Where `gather` puts the cells of `region` with what `convolution` reads around them. */
+  halo(region: ProgramRegion, convolution: Convolution): ProgramHalo {
+    const halo = { id: this.#halos.length, region, convolution };
+    this.#halos.push(halo);
+    return halo;
+  }
+
+  /** Adds an operation: as a step of its own, or to the stream that was begun. */
+  emit(owner: Owner, operation: Operation): void {
+    if (!this.#stream) {
+      this.#steps.push({ owner, operations: [operation] });
+      return;
+    }
+    this.#stream.operations.push(operation);
+    if (this.#stream.operations.length === this.#stream.count) this.#stream = undefined;
+  }
+
+  /** Makes one stream of the next `count` operations. */
+  stream(owner: Owner, count: number): void {
+    if (this.#stream) throw new Error('a stream begins inside another one');
+    const operations: Operation[] = [];
+    this.#steps.push({ owner, operations });
+    this.#stream = { operations, count };
+  }
+
+  finish(input: ProgramMap, output: ProgramMap | undefined): Program {
+    if (this.#stream) throw new Error('the program ends inside a stream');
+    return {
+      maps: this.#maps,
+      masks: this.#masks,
+      regions: this.#regions,
+      halos: this.#halos,
+      steps: this.#steps,
+      input,
+      ...(output ? { output } : {}),
+    };
+  }
+
+  #region(region: Omit<ProgramRegion, 'id'>): ProgramRegion {
+    const made = { id: this.#regions.length, ...region };
+    this.#regions.push(made);
+    return made;
+  }
+}
