@@ -3,9 +3,8 @@ import type { Router } from './http/router.js';
 
 /**
  * Services that a Jupyter server may have and this one has not, answered so that front ends offer nothing that
- * would fail: no converters, no terminals.
+ * would fail: no terminals.
  */
 export function registerAbsent(router: Router): void {
-  router.on('GET', '/api/nbconvert', () => json({}));
   router.on('GET', '/api/terminals', () => json([]));
 }

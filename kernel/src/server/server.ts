@@ -19,10 +19,12 @@ import { KernelSpecs } from './kernelspecs.js';
 import { findAssets, type LabAssets } from './lab/assets.js';
 import { findLabextensions } from './lab/labextensions.js';
 import { registerLab } from './lab/routes.js';
+import { registerNbconvert } from './nbconvert.js';
 import { LoginCookies } from './security/cookies.js';
 import { Guard } from './security/guard.js';
 import { HostCheck, isLoopback } from './security/hosts.js';
 import { registerLogin } from './security/login.js';
+import { registerLogout } from './security/logout.js';
 import { randomSecret } from './security/token.js';
 import { SessionManager } from './sessions.js';
 import { registerStatus } from './status.js';
@@ -118,6 +120,7 @@ export class LabServer {
 
     const router = new Router();
     registerLogin(router, guard);
+    registerLogout(router, guard);
     registerLab(router, guard, {
       assets,
       labextensions: () => findLabextensions([assets.labextensions, ...(options.labextensions ?? [])]),
@@ -135,6 +138,7 @@ export class LabServer {
     new SessionManager(kernels, root).register(router);
     contents.register(router);
     registerFiles(router, root);
+    registerNbconvert(router, root);
 
     const dispatcher = new Dispatcher(router, guard, log);
     http.on('request', (request, response) => void dispatcher.handle(request, response));

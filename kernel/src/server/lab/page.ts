@@ -71,7 +71,8 @@ function pageConfig(options: PageOptions, call: Call) {
     buildCheck: 'false',
     quitButton: 'true',
     notebookStartsKernel: 'true',
-    notebookVersion: '[2, 20, 0]',
+    // From 2.18 on JupyterLab asks whether an export shall be sanitized; here it always is.
+    notebookVersion: '[2, 17, 0]',
     allow_hidden_files: 'false',
     delete_to_trash: 'false',
     news: { disabled: true },

@@ -35,6 +35,14 @@ export class LoginCookies {
     ];
   }
 
+  /** `Set-Cookie` values that make a browser forget its login. */
+  expire(): readonly string[] {
+    return [
+      `${this.name}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0`,
+      '_xsrf=; SameSite=Strict; Path=/; Max-Age=0',
+    ];
+  }
+
   /** Whether a request comes from a browser that was logged in. */
   isLoggedIn(request: IncomingMessage): boolean {
     const value = parseCookies(request).get(this.name);

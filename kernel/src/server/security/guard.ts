@@ -41,6 +41,11 @@ export class Guard {
     return this.cookies.issue();
   }
 
+  /** `Set-Cookie` values for a browser that logs out. */
+  expireCookies(): readonly string[] {
+    return this.cookies.expire();
+  }
+
   /**
    * Checks a request that a browser may have been tricked into sending, which is every one that does not carry
    * the token itself.
