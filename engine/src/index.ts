@@ -63,6 +63,7 @@ export * from './run/backends.js';
 export * from './run/benchmark.js';
 export { resolveMaskers } from './run/maskers.js';
 export * from './run/median.js';
+export * from './run/median-profile.js';
 export type { NetworkRunOptions } from './run/options.js';
 export { defaultThreads } from './run/prepare.js';
 export * from './run/profile-builder.js';

@@ -6,6 +6,7 @@ import {
   defaultThreads,
   deviceNames,
   FoveaError,
+  getDevice,
   loadShippedModel,
   type Network,
   networkShapes,
@@ -17,7 +18,7 @@ import {
 } from '@fovea/engine';
 import sharp, { type Sharp } from 'sharp';
 import { drawSample, type NetworkImage, readImage, sampleImage, sampleImageNames } from './images.js';
-import type { LiveCatalogue, LiveState } from './live.js';
+import type { LiveCatalogue, LiveDevice, LiveState } from './live.js';
 
 type Entry = LiveCatalogue['networks'][number];
 
@@ -123,12 +124,12 @@ export class LiveLibrary {
     this.#drawn ??= this.#samples();
     const networks = await this.#entries();
     const first = networks[0]!;
-    const devices = [...(readCalibration().device ? [thisMachineName] : []), ...deviceNames()];
+    const devices = offeredDevices();
     const { granularity, ...entry } = first;
     const state: LiveState = {
       network: entry.name,
       image: sampleImageNames[0]!,
-      device: devices.find((name) => name === thisMachineName || name.startsWith('cpu')) ?? devices[0]!,
+      device: devices.find(({ kind }) => kind !== 'other')!.name,
       strategy: 'streamed',
       granularity,
       masker: entry.learned ? 'learned' : 'saliency',
@@ -202,6 +203,14 @@ export class LiveLibrary {
     );
     return shown.flat();
   }
+}
+
+/** What can be predicted for: this machine first, where it has been calibrated. */
+function offeredDevices(): LiveDevice[] {
+  const shipped = deviceNames().map(
+    (name): LiveDevice => ({ name, kind: getDevice(name).kind === 'cpu' ? 'generic-cpu' : 'other' }),
+  );
+  return readCalibration().device ? [{ name: thisMachineName, kind: 'this-machine' }, ...shipped] : shipped;
 }
 
 /** A small PNG as base64; a palette is enough to choose and paint by. */
