@@ -60,6 +60,19 @@ describe.skipIf(!hasChromium || !isBuilt)('the first example (needs Chromium and
     expect(new Set(cells).size).toBe(images.length);
   });
 
+  it('opens on a block whose mask has a shape, and says what 0 % means', async () => {
+    const { page } = browser;
+    const viewer = page.locator('.jp-OutputArea .fovea-masks').first();
+    const rate = Number.parseFloat((await viewer.locator('.fovea-figure .fovea-number').textContent())!);
+    expect(rate).toBeGreaterThanOrEqual(10);
+    expect(rate).toBeLessThanOrEqual(80);
+    expect(await viewer.locator('.fovea-subtitle').first().textContent()).toMatch(
+      /\d of 9 blocks skipped as a whole$/,
+    );
+    await viewer.locator('.fovea-tile').last().click();
+    expect(await viewer.locator('.fovea-facts').textContent()).toContain('Skipped as a whole');
+  });
+
   it('draws those masks, at full width and at 300 pixels', async () => {
     const { page } = browser;
     const { blocks } = savedDocuments(file).masks.images[0]!;

@@ -10,7 +10,14 @@ import { HeatView } from './heatview';
 import { Overlay } from './overlay';
 import type { Emphasis, OverlayStyle } from './paint';
 import { loadPicture, type Picture } from './picture';
-import { blockSentence, cellSentence, firstTelling, imageSentence, meanRate } from './summary';
+import {
+  blockSentence,
+  cellSentence,
+  firstTelling,
+  imageSentence,
+  meanRate,
+  skippedSentence,
+} from './summary';
 import { Tiles } from './tiles';
 
 type View = 'block' | 'stages' | 'heat';
@@ -164,6 +171,7 @@ export class MasksViewer {
       document.strategy,
       counted(document.images[0]!.blocks.length, 'block'),
       blocks.length > 0 ? `${percent(meanRate(blocks))} active on average` : undefined,
+      skippedSentence(this.blocks),
     ];
     this.head.replaceChildren(element('h3', { class: 'fovea-title' }, document.title ?? document.network));
     this.caption.textContent = facts.filter(Boolean).join(' · ');
@@ -179,6 +187,7 @@ export class MasksViewer {
       options: document.images.map((image, index) => ({ value: String(index), label: image.name })),
       onChange: (value) => {
         this.image = Number(value);
+        this.showTitles(document);
         this.refresh();
       },
     });
