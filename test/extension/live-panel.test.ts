@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CHROMIUM } from './support/browser';
 import { type Fakes, type LivePage, openLivePage } from './support/live-page';
-import { checkFit, contrasts, pixel, unnamed } from './support/page';
+import { checkFit, contrasts, overlaps, pixel, unnamed } from './support/page';
 
 describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium is absent)', () => {
   let live: LivePage;
@@ -302,13 +302,19 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
   });
 
   describe('fits', () => {
-    it.each([240, 280, 420])('a place %i pixels wide: nothing sticks out', async (width) => {
-      await live.start({ width });
-      await expect.poll(live.measured).toMatch(/ms$/);
-      expect(await checkFit(live.page)).toEqual([]);
-      await live.page.getByRole('radio', { name: 'Painted' }).click();
-      expect(await checkFit(live.page)).toEqual([]);
-    });
+    it.each([240, 250, 280, 300, 420])(
+      'a place %i pixels wide: nothing sticks out or overlaps',
+      async (width) => {
+        await live.start({ width });
+        await expect.poll(live.measured).toMatch(/ms$/);
+        expect(await checkFit(live.page)).toEqual([]);
+        expect(await overlaps(live.page)).toEqual([]);
+        await live.page.getByRole('radio', { name: 'Painted' }).click();
+        await live.page.getByLabel('Predict for').selectOption('cpu-avx2');
+        expect(await checkFit(live.page)).toEqual([]);
+        expect(await overlaps(live.page)).toEqual([]);
+      },
+    );
 
     it.each(['light', 'dark'] as const)(
       'the %s theme: all text stands out from its ground',

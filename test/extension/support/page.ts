@@ -38,6 +38,29 @@ export function checkFit(page: Page): Promise<string[]> {
   });
 }
 
+/** Pairs of controls and texts that lie over each other. */
+export function overlaps(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const parts = [
+      ...document.querySelectorAll<HTMLElement>(
+        '#host :is(button, output, label, input, select, p, h2, h3, dt, dd):not(.fovea-hidden, .fovea-hidden *)',
+      ),
+    ].filter((node) => node.getBoundingClientRect().width > 0);
+    const name = (node: HTMLElement) => `${node.tagName} ${node.textContent!.slice(0, 20)}`;
+    return parts.flatMap((one, index) =>
+      parts
+        .slice(index + 1)
+        .filter((other) => {
+          if (one.contains(other) || other.contains(one)) return false;
+          const [a, b] = [one.getBoundingClientRect(), other.getBoundingClientRect()];
+          const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+          return across > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
+        })
+        .map((other) => `${name(one)} over ${name(other)}`),
+    );
+  });
+}
+
 /** Texts whose contrast with what is behind them is below `least` (WCAG's ratio). */
 export function contrasts(page: Page, least: number): Promise<string[]> {
   return page.evaluate((bound) => {
