@@ -1,97 +1,21 @@
-// Feeds damaged files to the readers of ONNX and safetensors files and of images for as long as it is told:
-//   node scripts/fuzz.mjs [SECONDS] [SEED]
-// Each file must be read or refused with a FoveaError, within a second and 512 MB. The first that is not is
-// kept in the temporary folder, and the exit code is 1.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import {
-  builtNetwork,
-  decodeImage,
-  describeNetwork,
-  encodePng,
-  FoveaError,
-  importOnnx,
-  parseSafetensors,
-  Random,
-  toOnnx,
-} from '../engine/lib/index.js';
-import { networkFromStateDict } from '../engine/lib/network/checkpoint/resnet.js';
-import { mutate } from './mutate.mjs';
+/**
+ * Random tests that go on for as long as they are let; the exit code is 1 when one of them fails.
+ *
+ *   npm run fuzz -- readers [SECONDS] [SEED]   damaged files for the readers of networks and images
+ *   npm run fuzz -- engine [MINUTES] [SEED]    random networks, masks and plans against an independent oracle
+ *   npm run fuzz -- engine --case FILE         one case that an earlier run kept
+ */
+const targets = {
+  readers: () => import('./fuzz/readers.mjs'),
+  engine: () => import('./fuzz/engine.mjs'),
+};
 
-const seconds = Number(process.argv[2] ?? 60);
-const seed = Number(process.argv[3] ?? Date.now() % 1_000_000);
-if (!(seconds > 0) || !Number.isSafeInteger(seed)) {
-  process.stderr.write('usage: node scripts/fuzz.mjs [SECONDS] [SEED]\n');
+const [target, ...rest] = process.argv.slice(2);
+if (!Object.hasOwn(targets, target ?? '')) {
+  process.stderr.write(
+    'usage: npm run fuzz -- readers [SECONDS] [SEED] | engine [MINUTES] [SEED] | engine --case FILE\n',
+  );
   process.exit(1);
 }
-const slowMs = 1000;
-const growthBytes = 512 * 2 ** 20;
-
-const fixture = (name) => new Uint8Array(readFileSync(new URL(`../test/fixtures/${name}`, import.meta.url)));
-const network = builtNetwork('regnet_y_400mf', { classes: 10 });
-// Structure is what breaks readers; weights would only make most damage land where it does nothing.
-const slim = {
-  ...network,
-  nodes: network.nodes.filter((_, i) => i < 4),
-  output: network.nodes[3].output,
-};
-
-const onnx = async (bytes) => {
-  describeNetwork(await importOnnx(bytes, 'fuzz'));
-};
-const targets = [
-  {
-    name: 'onnx',
-    read: onnx,
-    files: [toOnnx(slim), toOnnx(slim, { constants: 'node', batchNorm: { seed: 1 } })],
-  },
-  {
-    name: 'safetensors',
-    read: async (bytes) => {
-      describeNetwork(networkFromStateDict(parseSafetensors(bytes, 'fuzz'), {}, 'fuzz'));
-    },
-    files: [fixture('lasnet-uneven.safetensors')],
-  },
-  {
-    name: 'image',
-    read: (bytes) => decodeImage(bytes, 'fuzz'),
-    files: [
-      await encodePng({ width: 31, height: 17, channels: 3, data: new Uint8Array(31 * 17 * 3).fill(77) }),
-    ],
-  },
-];
-
-const random = new Random(seed);
-const counts = new Map(targets.map(({ name }) => [name, { read: 0, refused: 0, worstMs: 0 }]));
-process.stdout.write(`seed ${seed}, ${seconds} s\n`);
-const end = performance.now() + seconds * 1000;
-for (let round = 0; performance.now() < end; round++) {
-  const { name, read, files } = targets[random.below(targets.length)];
-  const bytes = mutate(files[random.below(files.length)], random);
-  const count = counts.get(name);
-  const before = process.memoryUsage().rss;
-  const started = performance.now();
-  let failure;
-  try {
-    await read(bytes);
-    count.read++;
-  } catch (error) {
-    if (error instanceof FoveaError) count.refused++;
-    else failure = error.stack;
-  }
-  const ms = performance.now() - started;
-  count.worstMs = Math.max(count.worstMs, ms);
-  if (ms > slowMs) failure ??= `took ${Math.round(ms)} ms`;
-  const grown = process.memoryUsage().rss - before;
-  if (grown > growthBytes) failure ??= `took ${Math.round(grown / 2 ** 20)} MB`;
-  if (failure) {
-    const kept = join(tmpdir(), `fovea-fuzz-${name}-${seed}-${round}`);
-    writeFileSync(kept, bytes);
-    process.stderr.write(`${name}, round ${round}: ${failure}\nkept as ${kept}\n`);
-    process.exit(1);
-  }
-}
-for (const [name, { read, refused, worstMs }] of counts) {
-  process.stdout.write(`${name}: ${read} read, ${refused} refused, at most ${worstMs.toFixed(0)} ms\n`);
-}
+const { fuzz } = await targets[target]();
+process.exit((await fuzz(rest)) ? 0 : 1);

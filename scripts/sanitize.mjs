@@ -42,8 +42,9 @@ function start() {
 
 async function fuzz(rounds, seed) {
   const addon = createRequire(import.meta.url)(`${root}/engine/native/build-asan/fovea.node`);
-  const { builtMobileNetV2, builtRegNet, builtResNet, Random, randomMasker, run, saliencyMasker, Tensor } =
-    await import('../engine/lib/index.js');
+  const engine = await import('../engine/lib/index.js');
+  const { builtMobileNetV2, builtRegNet, builtResNet, nativeBackendWith, run, Tensor } = engine;
+  const { Random, randomMasker, saliencyMasker } = engine;
   const random = new Random(seed, 0);
   const below = (n) => Math.floor(random.next() * n);
   const pick = (list) => list[below(list.length)];
@@ -51,7 +52,7 @@ async function fuzz(rounds, seed) {
   // Programs as the engine makes them, caught on their way in.
   const programs = [];
   const handles = new Set();
-  const { inferAddon } = await import('../engine/lib/backend/native/addon.js');
+  const { inferAddon } = await import('../engine/lib/backends/native/addon.js');
   const wrapped = inferAddon();
   const { inferProgram } = wrapped;
   wrapped.inferProgram = (handle, ...tables) => {
@@ -81,17 +82,14 @@ async function fuzz(rounds, seed) {
         }
       }
     }
-    // Maps large enough for streams of several bands.
+    // Maps large enough for streams of several bands, and bands as small as can be.
     const large = Tensor.zeros([1, 200, 232, 3]);
     for (let i = 0; i < large.data.length; i++) large.data[i] = random.next() - 0.5;
-    for (const rate of [0.3, 1])
-      await run(network, large, {
-        strategy: 'streamed',
-        masker: randomMasker(rate),
-        granularity: 2,
-        threads: 2,
-        backend: 'native',
-      });
+    for (const masker of [randomMasker(0.3), saliencyMasker(0.3), randomMasker(1)]) {
+      for (const backend of ['native', nativeBackendWith({ bandPixels: 7 })]) {
+        await run(network, large, { strategy: 'streamed', masker, granularity: 2, threads: 2, backend });
+      }
+    }
   }
 
   const oddities = () =>

@@ -4,8 +4,8 @@
 
 namespace fovea {
 
-// Raised whenever a function's arguments or meaning change; engine/src/backend/addon.ts asks for the same number.
-constexpr int addon_version = 4;
+// Raised whenever a function's arguments or meaning change; engine/src/backends/addon.ts asks for the same number.
+constexpr int addon_version = 5;
 
 // Inference: packed weights, programs, runs (infer/).
 void register_infer(napi_env env, napi_value exports);

@@ -1,4 +1,4 @@
-import type { Primitive } from './plan/plan.js';
+import type { Primitive } from './primitives/primitive.js';
 
 /**
  * Where the time went, or is expected to go. `predict` and `run` return this same type, so that every plot

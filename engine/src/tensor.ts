@@ -11,11 +11,14 @@ export class Tensor {
   /**
    * @param shape `[N, H, W, C]`, positive integers
    * @param data `N·H·W·C` values, NHWC; taken over, not copied
+   * @param fileDims extents that an ONNX graph gave the same values, in the same order, when it made neither a map
+   *   nor a vector per image: the shape above is then only where they are kept
    * @throws FoveaError `bad-shape` when the length does not match
    */
   constructor(
     readonly shape: Shape,
     readonly data: Float32Array,
+    readonly fileDims?: readonly number[],
   ) {
     for (const extent of shape) {
       if (!Number.isInteger(extent) || extent < 1) {
@@ -69,6 +72,16 @@ export class Tensor {
       }
     }
     return tensor;
+  }
+
+  /**
+   * The same values as files hold them, copied: a vector per image as `[N, C]`, a map as `[N, C, H, W]`, anything else
+   * with the extents and in the order that the graph gave it.
+   */
+  toFileOrder(): { readonly dims: readonly number[]; readonly values: Float32Array<ArrayBuffer> } {
+    if (this.fileDims) return { dims: this.fileDims, values: Float32Array.from(this.data) };
+    const [N, H, W, C] = this.shape;
+    return { dims: H === 1 && W === 1 ? [N, C] : [N, C, H, W], values: this.toNCHW() };
   }
 
   /** The same values in `[N, C, H, W]` order, copied. */

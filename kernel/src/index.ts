@@ -13,7 +13,6 @@ export * from './display/documents/masks.js';
 export { DISPLAY, type Formatter, formatValue, registerFormatter } from './display/format.js';
 export * from './display/fovea.js';
 export {
-  type ImageSize,
   type NetworkImage,
   readImage,
   sampleImage,

@@ -270,6 +270,8 @@ void Program::check_instruction(const Session& session, int index) {
       need(packed.pixels() >= region.map_pixels(), "the packed source is too small");
       need(maps_[o[0]].buffer != maps_[o[1]].buffer, "source and destination must not share a buffer");
       if (static_cast<Operation>(words[0]) == Operation::scatter_add) {
+        need(o[5] == 0 || o[5] == 1, "no such layout");
+        if (o[5] == 0) need(same(packed, output), "a source that is a map must be as large as the destination");
         check_activation(3);
         need(same(map_at(4), output), "the shortcut must be as large as the destination");
       }

@@ -1,6 +1,6 @@
 // Whether every value is still there when it is read. Maps that share a buffer are several values in one place:
 // this follows, without knowing how buffers were planned, which of them each buffer holds, and refuses a program
-// that reads one which is not there.
+// that reads one which is not there, or goes by a mask that has yet to be decided or indexed.
 #include "common/error.h"
 #include "infer/program.h"
 
@@ -52,6 +52,26 @@ std::vector<Access> Program::accesses_of(int at) const {
   }
 }
 
+std::vector<int> Program::regions_of(int at) const {
+  const int32_t* words = instructions_.data() + static_cast<long>(at) * instruction_words;
+  const int32_t* o = words + 1;
+  switch (static_cast<Operation>(words[0])) {
+    case Operation::convolve:
+      return {o[3]};
+    case Operation::gather:
+      return {halo_sources_[o[2]].region};
+    case Operation::scatter:
+    case Operation::scatter_add:
+      return {o[2]};
+    case Operation::activate:
+      return {o[1]};
+    case Operation::excite:
+      return {o[1], o[5]};
+    default:
+      return {};
+  }
+}
+
 void Program::check_values(const ProgramTables& tables) {
   if (tables.accesses.size() % 3 != 0)
     reject("access table of " + std::to_string(tables.accesses.size()) + " values: a multiple of 3 is accepted");
@@ -66,6 +86,13 @@ void Program::check_values(const ProgramTables& tables) {
     if (holds[buffer_of(map)] != map) refuse(at, "map " + std::to_string(map) + " does not hold its value any more, or not yet");
   };
 
+  enum class MaskState { unknown, decided, indexed };
+  std::vector<MaskState> masks(masks_.size(), MaskState::unknown);
+  const auto decide = [&](int at, int index) {
+    if (masks[index] != MaskState::unknown) refuse(at, "mask " + std::to_string(index) + " is decided twice");
+    masks[index] = MaskState::decided;
+  };
+
   size_t next = 0;
   const auto script = [&](int from, int to) {
     for (; next < tables.accesses.size() && tables.accesses[next] <= to; next += 3) {
@@ -73,8 +100,13 @@ void Program::check_values(const ProgramTables& tables) {
       if (access[0] < from) reject("accesses must come in the order of instructions");
       if (access[0] != to) refuse(access[0], "JavaScript cannot touch a map inside a stream");
       const int index = access[1];
+      if (access[2] < 0 || access[2] > 2) refuse(access[0], "an access reads (0) or writes (1) a map, or decides a mask (2)");
+      if (access[2] == 2) {
+        mask(index);
+        decide(access[0], index);
+        continue;
+      }
       map(index);
-      if (access[2] != 0 && access[2] != 1) refuse(access[0], "an access reads (0) or writes (1)");
       if (access[2] == 0) {
         read(access[0], index);
         read_by_script_[index] = 1;
@@ -109,6 +141,18 @@ void Program::check_values(const ProgramTables& tables) {
       }
     }
     for (int i = first; i <= last; i++) {
+      const int32_t* o = instructions_.data() + static_cast<long>(i) * instruction_words + 1;
+      const auto operation = static_cast<Operation>(o[-1]);
+      for (int region : regions_of(i))
+        if (region >= 0 && masks[region_sources_[region].mask] != MaskState::indexed)
+          refuse(i, "region " + std::to_string(region) + " is used before its mask is indexed");
+      if (operation == Operation::decide) decide(i, o[0]);
+      if (operation == Operation::index) {
+        if (masks[o[0]] != MaskState::decided) refuse(i, "mask " + std::to_string(o[0]) + " is indexed before it is decided, or twice");
+        masks[o[0]] = MaskState::indexed;
+      }
+      if (operation == Operation::grid_pool && o[3] >= 0 && masks[o[3]] == MaskState::unknown)
+        refuse(i, "mask " + std::to_string(o[3]) + " is used before it is decided");
       for (const Access& access : accesses_of(i))
         if (access.reads) read(i, access.map);
       for (const Access& access : accesses_of(i))

@@ -60,6 +60,7 @@ struct Machine {
   const std::atomic<bool>* stop;
   Scratch* scratch;       // one a thread
   const float* zeros;     // at least as long as any row that is read
+  long band_pixels;       // pixels of a stream's last pass in each band; 0: as many as suit the caches
 };
 
 // Output pixels that a thread works on at a time: their inputs stay in the second-level cache while every

@@ -174,12 +174,13 @@ void scatter(const Machine& machine, const Region& region, int channels, const f
   });
 }
 
-void scatter_add(const Machine& machine, const Region& region, int channels, const float* packed,
+void scatter_add(const Machine& machine, const Region& region, int channels, const float* source, Layout layout,
                  const float* shortcut, float* map, Activation activation, long first, long last) {
   const long C = channels;
   for_rows(machine, first, last, [&](long i) {
     const long offset = (region.all ? i : region.pixels[i]) * C;
-    machine.kernels->add(shortcut + offset, packed + i * C, map + offset, C, activation);
+    const float* row = source + (layout == Layout::map ? offset : i * C);
+    machine.kernels->add(shortcut + offset, row, map + offset, C, activation);
   });
 }
 

@@ -33,9 +33,9 @@ void gather(const Machine& machine, const Halo& halo, Extent input, const float*
 void scatter(const Machine& machine, const Region& region, int channels, const float* packed,
              float* destination);
 
-// map = activation(shortcut + packed) at pixels [first, last) of the region's list; map and shortcut may be the
-// same.
-void scatter_add(const Machine& machine, const Region& region, int channels, const float* packed,
+// map = activation(shortcut + source) at pixels [first, last) of the region's list; map and shortcut may be the
+// same. The source holds the region's rows packed, or those of the whole map.
+void scatter_add(const Machine& machine, const Region& region, int channels, const float* source, Layout layout,
                  const float* shortcut, float* map, Activation activation, long first, long last);
 
 // map = activation(map) at the given pixels.

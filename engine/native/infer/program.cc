@@ -163,7 +163,9 @@ void Program::run_stream(Session& session, const Machine& machine, int at, int c
     const Region* region = operation(0) == Operation::add ? nullptr : &regions_[o[2]];
     const int32_t* pixels = region && !region->all ? region->pixels.data() : nullptr;
     const long rows = region ? region->count() : map.pixels();
-    const long bands = std::max(1L, 4 * rows * map.channels / (machine.threads * band_bytes));
+    const long wanted = wanted_bands(machine, rows);
+    const long bands =
+        wanted > 0 ? wanted : std::max(1L, 4 * rows * map.channels / (machine.threads * band_bytes));
     for (long b = 0; b < bands; b++) {
       const long end = rows * (b + 1) / bands;
       run_add(session, machine, words(0), rows * b / bands, end);
@@ -186,8 +188,8 @@ void Program::run_add(Session& session, const Machine& machine, const int32_t* w
   if (static_cast<Operation>(words[0]) == Operation::add)
     return add_rows(machine, maps_[o[2]].extent.channels, data(o[0]), data(o[1]), data(o[2]),
                     static_cast<Activation>(o[3]), first, last);
-  scatter_add(machine, regions_[o[2]], maps_[o[1]].extent.channels, data(o[0]), data(o[4]), data(o[1]),
-              static_cast<Activation>(o[3]), first, last);
+  scatter_add(machine, regions_[o[2]], maps_[o[1]].extent.channels, data(o[0]), layout_of(o[5]), data(o[4]),
+              data(o[1]), static_cast<Activation>(o[3]), first, last);
 }
 
 bool Program::prepare_convolution(Session& session, const Machine& machine, const int32_t* o,

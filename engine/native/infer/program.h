@@ -12,7 +12,7 @@
 
 namespace fovea {
 
-// Mirrored by engine/src/backend/native/encode.ts. Every instruction is `instruction_words` integers:
+// Mirrored by engine/src/backends/native/encode.ts. Every instruction is `instruction_words` integers:
 // the operation, then its operands; -1 stands for "none".
 enum class Operation : int32_t {
   convolve,     // convolution, source, destination, region, others, source layout, destination layout,
@@ -26,7 +26,7 @@ enum class Operation : int32_t {
   index,        // mask
   gather,       // source, destination, halo
   scatter,      // source, destination, region
-  scatter_add,  // source, destination, region, activation, shortcut
+  scatter_add,  // source, destination, region, activation, shortcut, source layout
   activate,     // map, region, activation: at the pixels outside the region
   excite,       // map, region, layout, reduce, expand, pool region
   stream,       // how many instructions follow that run band by band: 2 or 3 convolve; 1 to 3 convolve and a
@@ -45,7 +45,8 @@ struct ProgramTables {
   std::vector<int32_t> regions;        // mask, parent region or -1, convolution or -1, height, width, wants others
   std::vector<int32_t> halos;          // region, convolution
   std::vector<int32_t> instructions;
-  std::vector<int32_t> accesses;       // instruction before which JavaScript touches a map, map, 0 reads or 1 writes
+  // What JavaScript does: before which instruction, map or mask, 0 reads or 1 writes the map or 2 decides the mask.
+  std::vector<int32_t> accesses;
 };
 
 // What an instruction reads or writes of a map; one that is changed in place is read and written.
@@ -112,6 +113,8 @@ class Program {
   // Refuses a program in which an instruction, a stream or JavaScript would read a value that is not there.
   void check_values(const ProgramTables& tables);
   std::vector<Access> accesses_of(int at) const;
+  // Regions that an instruction goes by, -1 for none.
+  std::vector<int> regions_of(int at) const;
   void execute(Session& session, const Machine& machine, const int32_t* operands);
   // Makes ready what a convolve instruction describes; false when there is nothing to compute.
   bool prepare_convolution(Session& session, const Machine& machine, const int32_t* operands,
@@ -153,7 +156,8 @@ class Program {
 // Packed weights, buffers and programs of one network at one input shape.
 class Session {
  public:
-  explicit Session(const KernelTable& kernels) : kernels_(kernels) {}
+  // `band_pixels`: pixels of a stream's last pass in each band; 0: as many as suit the caches.
+  Session(const KernelTable& kernels, long band_pixels) : kernels_(kernels), band_pixels_(band_pixels) {}
 
   const KernelTable& kernels() const { return kernels_; }
   // Weights in the order of this session's kernels; changes nothing, so that any thread may ask.
@@ -181,6 +185,7 @@ class Session {
 
  private:
   const KernelTable& kernels_;
+  const long band_pixels_;
   std::vector<std::unique_ptr<PackedConvolution>> convolutions_;
   std::vector<Masker> maskers_;
   std::vector<std::unique_ptr<Program>> programs_;

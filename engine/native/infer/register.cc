@@ -1,4 +1,4 @@
-// The functions that engine/src/backend/native calls.
+// The functions that engine/src/backends/native calls.
 #include <memory>
 
 #include "common/runner.h"
@@ -21,12 +21,14 @@ napi_value kernels(napi_env env, napi_callback_info) {
   });
 }
 
-napi_value open(napi_env env, napi_callback_info) {
+napi_value open(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
+    const Arguments arguments(env, info, 1);
+    const int band_pixels = arguments.integer(0, "bandPixels", 0, 1 << 30);
     const KernelTable* table = select_kernels(std::getenv("FOVEA_ISA"));
     if (!table) throw Error("backend-unavailable", "FOVEA_ISA names kernels that this processor does not run");
     auto handle = std::make_unique<SessionHandle>();
-    handle->session = std::make_shared<Session>(*table);
+    handle->session = std::make_shared<Session>(*table, band_pixels);
     napi_value object;
     napi_create_object(env, &object);
     check_status(napi_type_tag_object(env, object, &session_tag), "session");

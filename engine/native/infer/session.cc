@@ -66,7 +66,7 @@ void Session::run(Program& program, int first, int last, int threads, bool paced
     scratch_.emplace_back();
     scratch_.back().reserve(scratch_taps_, scratch_winograd_, kernels_);
   }
-  const Machine machine{&kernels_, &pool, threads, &stop, scratch_.data(), zeros_.data()};
+  const Machine machine{&kernels_, &pool, threads, &stop, scratch_.data(), zeros_.data(), band_pixels_};
   program.run(*this, machine, first, last, paced ? &pace_ : nullptr, on_progress);
 }
 

@@ -73,9 +73,11 @@ class Intermediate {
   long first_ = 0;
 };
 
-// How many bands keep the intermediates in cache. Every band after the first reads the weights again, and must not
-// read more of them than it spares of intermediates, which are written and read.
+// How many bands keep the intermediates in cache, unless the session says how small they are. Every band after the
+// first reads the weights again, and must not read more of them than it spares of intermediates, which are written and
+// read.
 long bands_of(const Machine& machine, const ConvolutionPass* passes, int count) {
+  if (const long wanted = wanted_bands(machine, passes[count - 1].count)) return wanted;
   double intermediate_bytes = 0, weight_bytes = 0;
   for (int i = 0; i < count; i++) {
     weight_bytes += static_cast<double>(passes[i].weight_bytes());
@@ -97,7 +99,9 @@ long final_pixels(const int32_t* pixels, long count, long done, long map_pixels)
 
 void stream_pooled(const Machine& machine, const GridPool& pool, const ConvolutionPass& pass) {
   const long map_bytes = 4 * pool.input.values();
-  const long bands = std::clamp<long>(map_bytes / (machine.threads * band_bytes), 1, pool.grid_rows());
+  const long wanted = wanted_bands(machine, pool.input.pixels());
+  const long fitting = wanted > 0 ? wanted : map_bytes / (machine.threads * band_bytes);
+  const long bands = std::clamp<long>(fitting, 1, pool.grid_rows());
   long done = 0;
   for (long b = 0; b < bands; b++) {
     pool_rows(machine, pool, pool.grid_rows() * b / bands, pool.grid_rows() * (b + 1) / bands);

@@ -18,6 +18,11 @@ void stream_pooled(const Machine& machine, const GridPool& pool, const Convoluti
 // that of all pixels.
 long final_pixels(const int32_t* pixels, long count, long done, long map_pixels);
 
+// How many bands `pixels` make where the session says how many go into one; 0 where it does not.
+inline long wanted_bands(const Machine& machine, long pixels) {
+  return machine.band_pixels == 0 ? 0 : (pixels + machine.band_pixels - 1) / machine.band_pixels;
+}
+
 // Bytes of a map that a band may hold: with weights beside them, about one second-level cache.
 constexpr long band_bytes = 192 * 1024;
 

@@ -14,27 +14,46 @@ export interface RgbImage {
 const mostPixels = 100_000_000;
 
 /**
- * Decodes a PNG or JPEG (and what else the image library reads), turned upright as its metadata says, without
- * transparency.
+ * Decodes a PNG, JPEG, WebP, GIF, AVIF or TIFF by its content, of several frames the first, turned upright as its
+ * metadata says, without transparency. A JPEG whose data is whole may lack its end marker, or have other bytes behind
+ * it, as cameras and cut transfers leave them.
  *
  * @param source the file's name, for messages
  * @throws FoveaError `bad-file` naming the file when it is no image, cut off or damaged, or larger than 100
  *   megapixels
  */
 export async function decodeImage(bytes: Uint8Array, source: string): Promise<RgbImage> {
-  const sharp = await loadSharp();
   try {
-    const { data, info } = await sharp(bytes, { failOn: 'warning', limitInputPixels: mostPixels, pages: 1 })
-      .autoOrient()
-      .removeAlpha()
-      .toColourspace('srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    return { width: info.width, height: info.height, data: asRgb(data, info.channels) };
+    return await decode(bytes);
   } catch (cause) {
+    const ended = withEnd(bytes);
+    const image = ended && (await decode(ended).catch(() => undefined));
+    if (image) return image;
     const reason = (cause as Error).message.split('\n')[0];
     throw new FoveaError('bad-file', `${source} is not a readable image: ${reason}`, { cause });
   }
+}
+
+async function decode(bytes: Uint8Array): Promise<RgbImage> {
+  const sharp = await loadSharp();
+  const { data, info } = await sharp(bytes, { failOn: 'warning', limitInputPixels: mostPixels, pages: 1 })
+    .autoOrient()
+    .removeAlpha()
+    .toColourspace('srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, data: asRgb(data, info.channels) };
+}
+
+/** A JPEG with an end marker; undefined for other files and where there is one. Missing pixels stay missing. */
+function withEnd(bytes: Uint8Array): Uint8Array | undefined {
+  if (!startsWith(bytes, signatures.jpeg) || bytes.length < 4) return undefined;
+  const length = bytes[bytes.length - 1] === 0xff ? bytes.length - 1 : bytes.length;
+  if (bytes[length - 2] === 0xff && bytes[length - 1] === 0xd9) return undefined;
+  const ended = new Uint8Array(length + 2);
+  ended.set(bytes.subarray(0, length));
+  ended.set([0xff, 0xd9], length);
+  return ended;
 }
 
 /**
@@ -45,11 +64,32 @@ export async function readImage(path: string): Promise<RgbImage> {
   return decodeImage(await readFileBytes(path), path);
 }
 
-/** True when the bytes begin as a PNG or a JPEG does. */
+/** Names of files that hold images which {@link decodeImage} reads. */
+export const imageFileName = /\.(png|jpe?g|webp|gif|avif|tiff?)$/i;
+
+/** How files of each format begin; undefined for bytes that vary. */
+const signatures = {
+  png: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
+  jpeg: [0xff, 0xd8, 0xff],
+  gif: [0x47, 0x49, 0x46, 0x38],
+  webp: [...text('RIFF'), ...new Array<undefined>(4).fill(undefined), ...text('WEBP')],
+  tiffLittle: [0x49, 0x49, 0x2a, 0x00],
+  tiffBig: [0x4d, 0x4d, 0x00, 0x2a],
+  avif: [...new Array<undefined>(4).fill(undefined), ...text('ftypavif')],
+  avifSequence: [...new Array<undefined>(4).fill(undefined), ...text('ftypavis')],
+} as const;
+
+function text(characters: string): number[] {
+  return [...characters].map((character) => character.charCodeAt(0));
+}
+
+function startsWith(bytes: Uint8Array, signature: readonly (number | undefined)[]): boolean {
+  return signature.every((byte, i) => byte === undefined || bytes[i] === byte);
+}
+
+/** True when the bytes begin as one of the image formats does that {@link decodeImage} reads. */
 export function looksLikeImage(bytes: Uint8Array): boolean {
-  const png = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-  const jpeg = [0xff, 0xd8, 0xff];
-  return [png, jpeg].some((magic) => magic.every((byte, i) => bytes[i] === byte));
+  return Object.values(signatures).some((signature) => startsWith(bytes, signature));
 }
 
 /** Grey images decode to one channel. */

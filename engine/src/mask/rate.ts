@@ -7,3 +7,21 @@ export function checkRate(rate: number): number {
   }
   return rate;
 }
+
+/**
+ * The activation rate of every block.
+ * @param rate one for all, or a list of one per block; 0.5 when left out
+ * @param blocks how many blocks there are
+ * @throws FoveaError `bad-argument` for a rate outside 0…1 or a list of another length
+ */
+export function resolveRates(rate: number | readonly number[] = 0.5, blocks: number): number[] {
+  const given = typeof rate === 'number' ? [rate] : rate;
+  if (given.length !== 1 && given.length !== blocks) {
+    throw new FoveaError(
+      'bad-argument',
+      `${given.length} rates given; 1 or ${blocks} (one per block) are accepted`,
+    );
+  }
+  given.forEach(checkRate);
+  return given.length === blocks ? [...given] : new Array<number>(blocks).fill(given[0]!);
+}

@@ -70,6 +70,24 @@ export function branchRegions(
   return regions;
 }
 
+/**
+ * What a block's squeeze-and-excitation pools over: with `exact` the whole map, with `active` what its convolution
+ * has to compute for the active pixels, whether or not a plan computes more than that.
+ *
+ * @param active `batch · outHeight · outWidth` values, 1 for active
+ */
+export function excitationRegion(
+  block: Block,
+  shape: BlockShape,
+  active: Uint8Array,
+  batch: number,
+  excitation: 'exact' | 'active',
+): Region {
+  if (excitation === 'exact') return 'all';
+  const regions = branchRegions(block, shape, active, batch, { denseConv1: false, excitation });
+  return regions[block.squeezeExcitation!.after]!;
+}
+
 /** Activation rates of a mask on its block's maps, over the whole batch. */
 export function maskStatistics(
   mask: Mask,
@@ -82,4 +100,12 @@ export function maskStatistics(
     excitation: 'active',
   });
   return { rate: activeFraction(active), dilatedRate: first === 'all' ? 1 : activeFraction(first!) };
+}
+
+/** Number of pixels of a region; `'all'` is the whole map. */
+export function regionPixels(region: Region, batch: number, map: { height: number; width: number }): number {
+  if (region === 'all') return batch * map.height * map.width;
+  let pixels = 0;
+  for (const pixel of region) pixels += pixel;
+  return pixels;
 }

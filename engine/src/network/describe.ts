@@ -38,8 +38,13 @@ export interface NetworkDescription {
   readonly nodes: readonly NodeDescription[];
   /** Multiply-adds times two, one image, everything dense. */
   readonly flops: number;
-  /** The part of `flops` inside the branches of adaptive blocks: what masks can avoid. */
+  /**
+   * The part of `flops` that masks can avoid: convolutions in the branches of adaptive blocks, but for those that
+   * squeeze-and-excitation needs everywhere, because by default it pools the whole map.
+   */
   readonly adaptiveFlops: number;
+  /** The same where squeeze-and-excitation pools active pixels only. */
+  readonly adaptiveFlopsActive: number;
   /** Weights and biases, batch norm folded away. */
   readonly parameters: number;
   readonly blocks: number;
@@ -59,7 +64,7 @@ export function describeNetwork(
   const height = size.height ?? network.inputShape.height;
   const width = size.width ?? network.inputShape.width;
   const shapes = networkShapes(network, { batch: 1, height, width });
-  let adaptiveFlops = 0;
+  let [adaptiveFlops, adaptiveFlopsActive] = [0, 0];
   const nodes = network.nodes.map((node): NodeDescription => {
     const output = shapes.values.get(node.output);
     const shape = output ? ([output[1], output[2], output[3]] as const) : undefined;
@@ -73,10 +78,12 @@ export function describeNetwork(
     const blockShape = shapes.blocks[block.index]!;
     const flops = denseBlockFlops(block, blockShape, 1);
     if (block.adaptive) {
-      const shortcut = block.projection
-        ? convolutionFlops(block.projection, blockShape.outHeight * blockShape.outWidth)
-        : 0;
-      adaptiveFlops += flops - shortcut;
+      block.branch.forEach((convolution, i) => {
+        const { height, width } = blockShape.branch[i]!;
+        const avoidable = convolutionFlops(convolution, height * width);
+        adaptiveFlopsActive += avoidable;
+        if (i > (block.squeezeExcitation?.after ?? -1)) adaptiveFlops += avoidable;
+      });
     }
     return { name: node.name, kind: block.kind, shape, flops, parameters, block: describeBlock(block) };
   });
@@ -88,6 +95,7 @@ export function describeNetwork(
     nodes,
     flops: nodes.reduce((sum, node) => sum + node.flops, 0),
     adaptiveFlops,
+    adaptiveFlopsActive,
     parameters: nodes.reduce((sum, node) => sum + node.parameters, 0),
     blocks: blocks.length,
     adaptiveBlocks: blocks.filter((block) => block.adaptive).length,

@@ -1,4 +1,3 @@
-import type { Region } from '../mask/regions.js';
 import type { Block, Convolution, NetworkNode } from './network.js';
 import type { BlockShape } from './shapes.js';
 import { convolutionOutput } from './shapes.js';
@@ -14,14 +13,6 @@ export function convolutionFlops(
   pixels: number,
 ): number {
   return 2 * pixels * kernel[0] * kernel[1] * (inChannels / groups) * outChannels;
-}
-
-/** Number of pixels of a region; `'all'` is the whole map. */
-export function regionPixels(region: Region, batch: number, map: { height: number; width: number }): number {
-  if (region === 'all') return batch * map.height * map.width;
-  let pixels = 0;
-  for (const pixel of region) pixels += pixel;
-  return pixels;
 }
 
 /** FLOPs of a block computed densely, projection and squeeze-and-excitation included, maskers not. */

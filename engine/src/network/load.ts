@@ -3,8 +3,11 @@ import { basename, extname } from 'node:path';
 import { FoveaError } from '../errors.js';
 import { readFileBytes } from '../file.js';
 import { type CheckpointConfig, parseCheckpointConfig } from './checkpoint/config.js';
-import { networkFromStateDict } from './checkpoint/resnet.js';
+import { looksLikePyTorch, readPyTorch } from './checkpoint/pytorch/read.js';
+import { findStateDict } from './checkpoint/pytorch/state-dict.js';
 import { parseSafetensors } from './checkpoint/safetensors.js';
+import { readShards, shardsOf } from './checkpoint/shards.js';
+import { networkFromStateDict } from './checkpoint/state-dict.js';
 import type { Network } from './network.js';
 import { importOnnx } from './onnx/import.js';
 
@@ -14,22 +17,31 @@ export interface LoadOptions {
    * checkpoint is read when there is one.
    */
   readonly config?: string | CheckpointConfig;
+  /** The output of an ONNX model to compute, where it has several. Default: the first. */
+  readonly output?: string;
 }
 
 /**
- * Loads a network from a file, recognised by its content: an ONNX model, or a `.safetensors` checkpoint
- * with torchvision's ResNet names, with or without LASNet's maskers.
+ * Loads a network from a file, recognised by its content: an ONNX model, or a checkpoint of a ResNet or RegNet by
+ * torchvision's or timm's names, with or without LASNet's or LAUDNet's maskers. Checkpoints are `.safetensors` files,
+ * the index of several such files, or what `torch.save` writes (`.pth`, `.pt`, `.pth.tar`), read as data only.
  *
  * @throws FoveaError `io` when a file cannot be read, `bad-file` when its content is damaged, `unsupported`
  *   when it is whole but holds nothing that can be run
  */
-export async function loadNetwork(path: string, { config }: LoadOptions = {}): Promise<Network> {
+export async function loadNetwork(path: string, { config, output }: LoadOptions = {}): Promise<Network> {
   const bytes = await readFileBytes(path);
   const name = basename(path, extname(path));
   if (looksLikeSafetensors(bytes)) {
     return networkFromStateDict(parseSafetensors(bytes, path), await configOf(path, config), name);
   }
-  return importOnnx(bytes, name, path);
+  if (looksLikePyTorch(bytes)) {
+    const { file, settings, notes } = findStateDict(readPyTorch(bytes, path));
+    return networkFromStateDict(file, { ...settings, ...(await configOf(path, config)) }, name, notes);
+  }
+  const shards = bytes[0] === 0x7b ? shardsOf(parseJson(bytes, path)) : undefined;
+  if (shards) return networkFromStateDict(await readShards(shards, path), await configOf(path, config), name);
+  return importOnnx(bytes, name, path, output);
 }
 
 /** A safetensors file begins with the header's length and the header with a brace; ONNX begins with a tag. */
@@ -42,12 +54,13 @@ async function configOf(path: string, given: LoadOptions['config']): Promise<Che
   const beside = `${path.slice(0, path.length - extname(path).length)}.json`;
   if (given === undefined && !existsSync(beside)) return {};
   const file = given ?? beside;
-  let value: unknown;
+  return parseCheckpointConfig(parseJson(await readFileBytes(file), file), file);
+}
+
+function parseJson(bytes: Uint8Array, source: string): unknown {
   try {
-    value = JSON.parse(new TextDecoder().decode(await readFileBytes(file)));
+    return JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
-    if (cause instanceof FoveaError) throw cause;
-    throw new FoveaError('bad-file', `${file} is not valid JSON`, { cause });
+    throw new FoveaError('bad-file', `${source} is not valid JSON`, { cause });
   }
-  return parseCheckpointConfig(value, file);
 }

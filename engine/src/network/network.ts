@@ -147,6 +147,8 @@ export interface Network {
   readonly notes: readonly string[];
   /** The whole source model, for the dense baseline in onnxruntime, when the source was ONNX. */
   readonly onnxPath?: string;
+  /** Which of that model's outputs is this network's. */
+  readonly onnxOutput?: string;
 }
 
 /** The residual blocks of a network, in execution order. */

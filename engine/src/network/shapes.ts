@@ -42,3 +42,14 @@ export function blockShape(block: Block, inHeight: number, inWidth: number): Blo
     branch,
   };
 }
+
+/** Every output pixel reads the input pixel of the same place, and nothing else. */
+export function isPointwise({ kernel, stride, padding }: Convolution): boolean {
+  return (
+    kernel[0] === 1 &&
+    kernel[1] === 1 &&
+    stride[0] === 1 &&
+    stride[1] === 1 &&
+    padding.every((side) => side === 0)
+  );
+}

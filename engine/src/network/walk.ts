@@ -1,6 +1,6 @@
 import { FoveaError } from '../errors.js';
-import { blocksOf, type Network, type NetworkNode } from './network.js';
-import { foreignShape } from './onnx/foreign-shape.js';
+import { type Block, blocksOf, type Network, type NetworkNode } from './network.js';
+import { askForeignShape, foreignShape } from './onnx/foreign-shape.js';
 import { type BlockShape, blockShape, convolutionOutput } from './shapes.js';
 
 /** Extent of one value of a network: `[N, H, W, C]`, or undefined behind a foreign node that does not tell. */
@@ -32,36 +32,81 @@ export function networkShapes(
     [network.input, [batch, height, width, network.inputShape.channels]],
   ]);
   const blocks: BlockShape[] = new Array(blocksOf(network).length);
+  for (const node of network.nodes) values.set(node.output, written(network, node, values, blocks));
+  return { values, blocks };
+}
+
+/** Sizes of input that a network's foreign nodes have been asked about. */
+const asked = new WeakMap<Network, Map<string, Promise<void>>>();
+
+/**
+ * Asks onnxruntime, once for each size, for the shapes that a network's foreign nodes write where Fovea has no rule
+ * for an operator; {@link networkShapes} knows them then. Nothing is computed for that.
+ * @returns undefined when there is nothing to ask
+ */
+export function learnShapes(
+  network: Network,
+  { height, width }: { height: number; width: number },
+): Promise<void> | undefined {
+  if (network.nodes.every(({ kind }) => kind !== 'foreign')) return undefined;
+  const sizes = asked.get(network) ?? new Map<string, Promise<void>>();
+  asked.set(network, sizes);
+  const key = `${height}x${width}`;
+  const learning = sizes.get(key) ?? learn(network, height, width);
+  sizes.set(key, learning);
+  return learning;
+}
+
+async function learn(network: Network, height: number, width: number): Promise<void> {
+  const values = new Map<string, ValueShape>([
+    [network.input, [1, height, width, network.inputShape.channels]],
+  ]);
+  const blocks: BlockShape[] = [];
   for (const node of network.nodes) {
-    const input = values.get(node.inputs[0]!);
-    if (node.kind === 'foreign') {
-      values.set(
-        node.output,
-        foreignShape(
-          node,
-          node.inputs.map((name) => values.get(name)),
-        ),
-      );
-      continue;
+    const inputs = node.inputs.map((name) => values.get(name));
+    if (node.kind === 'foreign') await askForeignShape(node, inputs);
+    if (inputs.includes(undefined)) continue;
+    try {
+      values.set(node.output, written(network, node, values, blocks));
+    } catch (error) {
+      // A size that does not fit is refused by whoever needs the shapes, in words about that.
+      if (error instanceof FoveaError) return;
+      throw error;
     }
-    if (!input) {
+  }
+}
+
+/** Shape of what a node writes; undefined for a foreign node that does not tell. */
+function written(
+  network: Network,
+  node: NetworkNode,
+  values: ReadonlyMap<string, ValueShape>,
+  blocks: BlockShape[],
+): ValueShape {
+  if (node.kind === 'foreign') {
+    return foreignShape(
+      node,
+      node.inputs.map((name) => values.get(name)),
+    );
+  }
+  const input = values.get(node.inputs[0]!);
+  if (!input) {
+    throw new FoveaError(
+      'bad-shape',
+      `the shape of "${node.inputs[0]}", read by "${node.name}", is not known`,
+    );
+  }
+  const output = nodeOutput(node, input, blocks);
+  for (const extent of output) {
+    if (!(extent >= 1)) {
+      const [, height, width] = values.get(network.input)!;
       throw new FoveaError(
         'bad-shape',
-        `the shape of "${node.inputs[0]}", read by "${node.name}", is not known`,
+        `input of ${height} x ${width} is too small for ${network.name}: "${node.name}" would have shape [${output.join(', ')}]`,
       );
     }
-    const output = nodeOutput(node, input, blocks);
-    for (const extent of output) {
-      if (!(extent >= 1)) {
-        throw new FoveaError(
-          'bad-shape',
-          `input of ${height} x ${width} is too small for ${network.name}: "${node.name}" would have shape [${output.join(', ')}]`,
-        );
-      }
-    }
-    values.set(node.output, output);
   }
-  return { values, blocks };
+  return output;
 }
 
 function nodeOutput(
@@ -96,6 +141,7 @@ function nodeOutput(
     case 'block': {
       expectChannels(node.block.branch[0]!.inChannels);
       const shape = blockShape(node.block, H, W);
+      checkShortcut(node.block, shape);
       blocks[node.block.index] = shape;
       return [N, shape.outHeight, shape.outWidth, shape.outChannels];
     }
@@ -103,6 +149,21 @@ function nodeOutput(
     case 'activation':
       return input;
   }
+}
+
+/** Both sides of a residual addition must have one size: a shortcut that halves may round another way. */
+function checkShortcut({ adaptive, projection, name }: Block, shape: BlockShape): void {
+  if (!adaptive) return;
+  const { inHeight, inWidth, outHeight, outWidth } = shape;
+  const shortcut = projection
+    ? convolutionOutput(projection, inHeight, inWidth)
+    : { height: inHeight, width: inWidth };
+  if (shortcut.height === outHeight && shortcut.width === outWidth) return;
+  throw new FoveaError(
+    'bad-shape',
+    `"${name}" of ${inHeight} x ${inWidth} does not fit: its branch gives ${outHeight} x ${outWidth}, its shortcut ` +
+      `${shortcut.height} x ${shortcut.width}; choose an input whose maps have even sides there`,
+  );
 }
 
 /** Output extent of a pooling window by ONNX's rule; with `ceilMode` no window starts in the padding after. */

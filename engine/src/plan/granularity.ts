@@ -10,6 +10,19 @@ export function stageCount(network: Network): number {
 }
 
 /**
+ * @param source what asks for it, for the message
+ * @throws FoveaError `bad-argument` for anything but integers of at least 1 and `Infinity`
+ */
+export function checkGranularity(value: number, source: string): void {
+  if (!(value >= 1) || !(Number.isInteger(value) || value === Number.POSITIVE_INFINITY)) {
+    throw new FoveaError(
+      'bad-argument',
+      `${source}: granularity S = ${value}; an integer of at least 1 is accepted, or "whole"`,
+    );
+  }
+}
+
+/**
  * S of every block.
  * @param granularity left out, each block's own (as trained), or 1
  * @throws FoveaError `bad-argument` when a value is below 1 or the list fits neither stages nor blocks
@@ -18,14 +31,7 @@ export function resolveGranularity(network: Network, granularity?: Granularity):
   const blocks = blocksOf(network);
   if (granularity === undefined) return blocks.map((block) => block.granularity ?? 1);
   const values = typeof granularity === 'number' ? [granularity] : granularity;
-  for (const value of values) {
-    if (!(value >= 1) || !(Number.isInteger(value) || value === Number.POSITIVE_INFINITY)) {
-      throw new FoveaError(
-        'bad-argument',
-        `granularity S = ${value}: an integer of at least 1 is accepted, or "whole"`,
-      );
-    }
-  }
+  for (const value of values) checkGranularity(value, network.name);
   const stages = stageCount(network);
   if (typeof granularity === 'number') return blocks.map(() => granularity);
   if (values.length === stages) return blocks.map((block) => values[block.stage]!);

@@ -1,11 +1,12 @@
+import { checkExcitation, type Excitation } from '../mask/excitation.js';
 import { expectedDilatedRate } from '../mask/expected.js';
 import type { Mask, Masker } from '../mask/mask.js';
-import { checkRate } from '../mask/rate.js';
+import { resolveRates } from '../mask/rate.js';
 import { maskStatistics } from '../mask/regions.js';
 import { type Block, type BlockNode, blocksOf, type Network } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
 import { networkShapes } from '../network/walk.js';
-import type { Device } from '../predict/device.js';
+import type { Device } from './device.js';
 import { type Granularity, resolveGranularity } from './granularity.js';
 import type { BlockPlan, Plan } from './plan.js';
 import { dense, getStrategy } from './strategies.js';
@@ -29,7 +30,7 @@ export interface PlanOptions {
   readonly masks?: readonly Mask[];
   /** One masker per block: those that do not read the pooled input save its pass. */
   readonly maskers?: readonly Masker[];
-  readonly excitation?: 'exact' | 'active';
+  readonly excitation?: Excitation;
 }
 
 /**
@@ -42,12 +43,14 @@ export function makePlan(network: Network, options: PlanOptions = {}): Plan {
   const strategy =
     typeof options.strategy === 'object' ? options.strategy : getStrategy(options.strategy ?? 'streamed');
   const granularity = resolveGranularity(network, options.granularity);
+  const excitation = checkExcitation(options.excitation ?? 'exact', network.name);
   const shapes = networkShapes(network, {
     batch: options.batch ?? 1,
     height: options.height ?? network.inputShape.height,
     width: options.width ?? network.inputShape.width,
   });
   const blocks = blocksOf(network);
+  const rates = resolveRates(options.rate, blocks.length);
   const followers = followingBlocks(network);
   const plans: BlockPlan[] = [];
   for (const block of blocks) {
@@ -62,14 +65,15 @@ export function makePlan(network: Network, options: PlanOptions = {}): Plan {
       block,
       shape,
       granularity: S,
-      statistics: statisticsOf(block, shape, S, options),
+      excitation,
+      statistics: statisticsOf(block, shape, S, rates[block.index]!, options.masks),
       batch: options.batch ?? 1,
       threads: options.threads ?? 1,
       ...(options.device ? { device: options.device } : {}),
       ...(next?.adaptive && nextNeedsPool ? { next } : {}),
       needsPool,
     });
-    plans.push({ granularity: S, excitation: options.excitation ?? 'exact', ...wished, block: block.index });
+    plans.push({ granularity: S, excitation, ...wished, block: block.index });
   }
   return {
     network: network.name,
@@ -120,13 +124,10 @@ function statisticsOf(
   block: Block,
   shape: BlockShape,
   granularity: number,
-  options: PlanOptions,
+  rate: number,
+  masks: readonly Mask[] | undefined,
 ): MaskStatistics {
-  const { index } = block;
-  const mask = options.masks?.find((candidate) => candidate.block === index);
+  const mask = masks?.find((candidate) => candidate.block === block.index);
   if (mask) return maskStatistics(mask, block, shape);
-  const rate = checkRate(
-    typeof options.rate === 'object' ? (options.rate[index] ?? 0.5) : (options.rate ?? 0.5),
-  );
   return { rate, dilatedRate: expectedDilatedRate(block, shape, granularity, rate) };
 }

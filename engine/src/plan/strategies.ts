@@ -1,15 +1,8 @@
 import { FoveaError } from '../errors.js';
 import type { Block } from '../network/network.js';
+import { branchPrimitives } from '../primitives/primitive.js';
 import type { Group, Primitive } from './plan.js';
 import type { Strategy, StrategyContext } from './strategy.js';
-
-/** The branch's primitives in order: its convolutions, with squeeze-and-excitation where the block has it. */
-export function branchPrimitives(block: Block): Primitive[] {
-  return block.branch.flatMap((_, i): Primitive[] => {
-    const convolution = `conv${i + 1}` as Primitive;
-    return block.squeezeExcitation?.after === i ? [convolution, 'excite'] : [convolution];
-  });
-}
 
 /** Index of the first convolution with a kernel larger than 1x1: the one that needs a halo gathered. */
 export function firstSpatial(block: Block): number {

@@ -1,6 +1,7 @@
+import type { Excitation } from '../mask/excitation.js';
 import type { Block } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
-import type { Device } from '../predict/device.js';
+import type { Device } from './device.js';
 import type { BlockPlan } from './plan.js';
 
 /** What is known, or assumed, of a block's mask when a plan is made. */
@@ -15,6 +16,8 @@ export interface StrategyContext {
   readonly block: Block;
   readonly shape: BlockShape;
   readonly granularity: number;
+  /** How squeeze-and-excitation is to pool. */
+  readonly excitation: Excitation;
   readonly statistics: MaskStatistics;
   readonly batch: number;
   readonly threads: number;

@@ -1,34 +1,43 @@
 import { FoveaError } from '../errors.js';
-import type { Block } from '../network/network.js';
-import type { BlockPlan, Primitive } from './plan.js';
-import { branchPrimitives } from './strategies.js';
+import { checkExcitation } from '../mask/excitation.js';
+import { type Block, blocksOf, type Network } from '../network/network.js';
+import { primitiveNames, primitives } from '../primitives/registry.js';
+import { checkGranularity } from './granularity.js';
+import type { BlockPlan, Plan } from './plan.js';
 
-const known: ReadonlySet<string> = new Set<Primitive>([
-  'pool',
-  'mask',
-  'index',
-  'gather',
-  'conv1',
-  'conv2',
-  'conv3',
-  'excite',
-  'projection',
-  'scatter',
-  'add',
-  'next-pool',
-]);
-
-/** Pairs that must come in this order when both are there. */
-const order: readonly (readonly [Primitive, Primitive])[] = [
-  ['pool', 'mask'],
-  ['mask', 'index'],
-  ['index', 'gather'],
-  ['index', 'conv2'],
-  ['index', 'scatter'],
-  ['projection', 'add'],
-  ['scatter', 'add'],
-  ['add', 'next-pool'],
-];
+/**
+ * Checks a whole plan that somebody wrote or read from a file: one entry for each block of the network, in their
+ * order, and each fit for its block.
+ *
+ * @returns the plan as given
+ * @throws FoveaError `bad-argument` naming the entry that is missing, repeated, misplaced or wrong
+ */
+export function checkPlan(network: Network, plan: Plan): Plan {
+  const blocks = blocksOf(network);
+  const entries: unknown = plan?.blocks;
+  if (!Array.isArray(entries)) {
+    throw new FoveaError(
+      'bad-argument',
+      `a plan without a list of blocks; ${network.name} needs one with ${blocks.length} entries`,
+    );
+  }
+  if (entries.length !== blocks.length) {
+    throw new FoveaError(
+      'bad-argument',
+      `plan of ${entries.length} blocks; ${network.name} has ${blocks.length}, and needs an entry for each`,
+    );
+  }
+  plan.blocks.forEach((entry, i) => {
+    if (entry?.block !== i) {
+      throw new FoveaError(
+        'bad-argument',
+        `plan entry ${i} is for block ${entry?.block}; entries are in the order of the blocks, so block ${i} is accepted`,
+      );
+    }
+    checkBlockPlan(entry, blocks[i]!);
+  });
+  return plan;
+}
 
 /**
  * Checks that a plan computes what its block is: every primitive known, each of the block's own there exactly
@@ -38,7 +47,13 @@ const order: readonly (readonly [Primitive, Primitive])[] = [
  * @throws FoveaError `bad-argument` naming block, primitive and what is missing or misplaced
  */
 export function checkBlockPlan(plan: BlockPlan, block: Block): BlockPlan {
-  const name = `${plan.mode} ${plan.granularity} ${plan.groups.map(({ primitives, tile }) => `${primitives}:${tile}`).join(' ')}`;
+  if (!Array.isArray(plan.groups) || !plan.groups.every((group) => Array.isArray(group?.primitives))) {
+    throw new FoveaError(
+      'bad-argument',
+      `plan of block ${block.index} (${block.name}): groups that each list their primitives are needed`,
+    );
+  }
+  const name = `${plan.mode} ${plan.granularity} ${plan.excitation} ${plan.groups.map(({ primitives, tile }) => `${primitives}:${tile}`).join(' ')}`;
   let sound = foundSound.get(block);
   if (!sound) {
     sound = new Set();
@@ -63,51 +78,28 @@ function examine(plan: BlockPlan, block: Block): void {
     fail(`mode "${plan.mode}"; "dense" or "adaptive" are accepted`);
   if (plan.mode === 'adaptive' && !block.adaptive)
     fail('the block has no shortcut, only mode "dense" is possible');
-  if (!(plan.granularity >= 1)) fail(`granularity ${plan.granularity}; at least 1 is accepted`);
+  checkGranularity(plan.granularity, where);
+  checkExcitation(plan.excitation, where);
   const sequence = plan.groups.flatMap((group) => group.primitives);
   for (const primitive of sequence) {
-    if (!known.has(primitive)) fail(`unknown primitive "${primitive}"; known are ${[...known].join(', ')}`);
+    if (!Object.hasOwn(primitives, primitive))
+      fail(`unknown primitive "${primitive}"; known are ${primitiveNames.join(', ')}`);
     if (sequence.indexOf(primitive) !== sequence.lastIndexOf(primitive)) fail(`"${primitive}" appears twice`);
   }
   for (const { tile } of plan.groups) {
     if (tile !== undefined && !(Number.isInteger(tile) && tile >= 1))
       fail(`tile ${tile}; an integer of at least 1 is accepted`);
   }
-  const branch = branchPrimitives(block);
-  const needed: Primitive[] = [...branch, ...(block.projection ? (['projection'] as const) : []), 'add'];
-  if (plan.mode === 'adaptive') needed.push('mask', 'index');
-  for (const primitive of needed) if (!sequence.includes(primitive)) fail(`"${primitive}" is missing`);
-  const allowed = new Set<Primitive>([
-    ...needed,
-    'next-pool',
-    ...(plan.mode === 'adaptive' ? adaptiveOnly : []),
-  ]);
-  for (const primitive of sequence) {
-    if (!allowed.has(primitive)) fail(`"${primitive}" has no meaning in this block in mode "${plan.mode}"`);
-  }
-  const ordered: (readonly [Primitive, Primitive])[] = [...order];
-  for (let i = 1; i < branch.length; i++) ordered.push([branch[i - 1]!, branch[i]!]);
-  const last = branch[branch.length - 1]!;
-  ordered.push([last, 'scatter'], [last, 'add']);
-  for (const [earlier, later] of ordered) {
-    const [a, b] = [sequence.indexOf(earlier), sequence.indexOf(later)];
-    if (a >= 0 && b >= 0 && a > b) fail(`"${earlier}" must come before "${later}"`);
-  }
-}
-
-const adaptiveOnly: readonly Primitive[] = ['pool', 'gather', 'scatter'];
-
-/**
- * Whether conv1 is computed everywhere because it runs before the mask's index lists exist.
- * @returns false in mode `dense`, where nothing follows a mask
- */
-export function conv1RunsDense(plan: Pick<BlockPlan, 'mode' | 'groups'>): boolean {
-  if (plan.mode === 'dense') return false;
-  for (const { primitives } of plan.groups) {
-    for (const primitive of primitives) {
-      if (primitive === 'conv1') return true;
-      if (primitive === 'index') return false;
+  for (const name of primitiveNames) {
+    const record = primitives[name];
+    const at = sequence.indexOf(name);
+    const standing = record.standing(block, plan.mode);
+    if (at < 0 && standing === 'required') fail(`"${name}" is missing`);
+    if (at < 0) continue;
+    if (standing === 'absent') fail(`"${name}" has no meaning in this block in mode "${plan.mode}"`);
+    // The nearest predecessor is the one worth naming.
+    for (const earlier of record.after(block).toReversed()) {
+      if (sequence.indexOf(earlier) > at) fail(`"${earlier}" must come before "${name}"`);
     }
   }
-  return false;
 }

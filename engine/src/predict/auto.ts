@@ -1,7 +1,7 @@
+import type { Device } from '../plan/device.js';
 import { dense, lasnet, registerStrategy, streamed, unfused } from '../plan/strategies.js';
 import type { Strategy, StrategyContext } from '../plan/strategy.js';
 import { costCandidate } from './candidate.js';
-import type { Device } from './device.js';
 import { getDevice } from './devices.js';
 import { statisticsCoverage } from './fovea/coverage.js';
 import { readCalibration } from './this-machine.js';
@@ -14,14 +14,14 @@ function defaultDevice(): Device {
 }
 
 function fastest(context: StrategyContext): { strategy: Strategy; reason: string } {
-  const { block, shape, granularity, statistics, batch, threads, needsPool } = context;
+  const { block, shape, granularity, excitation, statistics, batch, threads, needsPool } = context;
   const device = context.device ?? defaultDevice();
   const setting = { device, batch, threads };
   const coverage = statisticsCoverage(block, shape, granularity, statistics, batch);
   const costs = (block.adaptive ? alternatives : [dense]).map((strategy) => ({
     strategy,
     totalMs: costCandidate(
-      { block, shape, needsPool },
+      { block, shape, needsPool, excitation },
       strategy,
       granularity,
       statistics.rate,

@@ -1,5 +1,5 @@
 import { FoveaError } from '../errors.js';
-import type { Device } from './device.js';
+import type { Device } from '../plan/device.js';
 import { type FeatureName, featureNames, type NativeMachine } from './fovea/features.js';
 
 /** What one unit of each amount costs with a number of threads, ms. */

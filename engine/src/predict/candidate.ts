@@ -1,3 +1,4 @@
+import type { Excitation } from '../mask/excitation.js';
 import type { Block } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
 import type { BlockPlan } from '../plan/plan.js';
@@ -28,6 +29,7 @@ export interface PlacedBlock {
   readonly shape: BlockShape;
   /** False when masks come without reading the block's input. */
   readonly needsPool: boolean;
+  readonly excitation: Excitation;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface PlacedBlock {
  * @param coverage left out, expected for random masks at `rate`
  */
 export function costCandidate(
-  { block, shape, needsPool }: PlacedBlock,
+  { block, shape, needsPool, excitation }: PlacedBlock,
   strategy: Strategy,
   granularity: number,
   rate: number,
@@ -46,13 +48,14 @@ export function costCandidate(
     block,
     shape,
     granularity,
+    excitation,
     statistics: { rate: coverage.rate, dilatedRate: coverage.branch[0]! },
     batch: setting.batch,
     threads: setting.threads,
     device: setting.device,
     needsPool,
   });
-  const plan: BlockPlan = { granularity, excitation: 'exact', ...wished, block: block.index };
+  const plan: BlockPlan = { granularity, excitation, ...wished, block: block.index };
   checkBlockPlan(plan, block);
   const isDense = plan.mode === 'dense';
   const { computeMs, dataMs, overheadMs } = blockTimes(

@@ -1,5 +1,5 @@
 import { FoveaError } from '../errors.js';
-import type { Device } from './device.js';
+import type { Device } from '../plan/device.js';
 
 const positive = [
   'frequencyHz',

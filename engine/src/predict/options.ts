@@ -1,8 +1,8 @@
 import { FoveaError } from '../errors.js';
+import type { Device } from '../plan/device.js';
 import type { PlanOptions } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { checkDevice } from './check.js';
-import type { Device } from './device.js';
 import { getDevice } from './devices.js';
 import { thisMachine } from './this-machine.js';
 

@@ -1,10 +1,9 @@
 import { FoveaError } from '../errors.js';
-import { checkRate } from '../mask/rate.js';
-import { blocksOf, type Network } from '../network/network.js';
+import { resolveRates } from '../mask/rate.js';
+import type { Network } from '../network/network.js';
 import { type NetworkShapes, networkShapes } from '../network/walk.js';
 import { keptPlan } from '../plan/kept-plan.js';
-import type { Plan } from '../plan/plan.js';
-import { checkBlockPlan } from '../plan/validate.js';
+import { checkPlan } from '../plan/validate.js';
 import type { Profile } from '../profile.js';
 import { foveaProfile } from './fovea/profile.js';
 import { costModels, type PredictOptions, resolveSetting } from './options.js';
@@ -54,22 +53,9 @@ export function predict(network: Network, options: PredictOptions): Profile {
   }
   const setting = resolveSetting(options);
   const shapes = shapesOf(network, { ...options, batch: setting.batch });
-  for (const rate of typeof options.rate === 'object' ? options.rate : [options.rate ?? 0.5]) checkRate(rate);
+  const rates = resolveRates(options.rate, shapes.blocks.length);
   const plan = given ? checkPlan(network, given) : keptPlan(network, { ...planning, ...setting });
   return model === 'published'
-    ? publishedProfile(network, plan, shapes, setting, options)
-    : foveaProfile(network, plan, shapes, setting, options);
-}
-
-/** A plan that somebody wrote or read, checked against the network. */
-function checkPlan(network: Network, plan: Plan): Plan {
-  const blocks = blocksOf(network);
-  if (plan.blocks.length !== blocks.length) {
-    throw new FoveaError(
-      'bad-argument',
-      `plan of ${plan.blocks.length} blocks for ${network.name}, which has ${blocks.length}`,
-    );
-  }
-  for (const blockPlan of plan.blocks) checkBlockPlan(blockPlan, blocks[blockPlan.block]!);
-  return plan;
+    ? publishedProfile(network, plan, shapes, setting, { ...options, rates })
+    : foveaProfile(network, plan, shapes, setting, { ...options, rates });
 }

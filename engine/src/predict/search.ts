@@ -1,6 +1,8 @@
 import { FoveaError } from '../errors.js';
-import { checkRate } from '../mask/rate.js';
+import { checkExcitation, type Excitation } from '../mask/excitation.js';
+import { checkRate, resolveRates } from '../mask/rate.js';
 import { blocksOf, type Network } from '../network/network.js';
+import type { Device } from '../plan/device.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { dense, getStrategy } from '../plan/strategies.js';
@@ -15,7 +17,6 @@ import {
   distinctGranularities,
   type PlacedBlock,
 } from './candidate.js';
-import type { Device } from './device.js';
 import { nodeCost, shapeName } from './fovea/block-cost.js';
 import { resolveSetting, type Setting } from './options.js';
 import { type ParetoPoint, paretoFront } from './pareto.js';
@@ -54,6 +55,8 @@ export interface SearchOptions {
   readonly width?: number;
   /** False when masks come without reading the input (fixed, random): their pool is then not charged. */
   readonly needsPool?: boolean;
+  /** How squeeze-and-excitation pools; `exact` when left out. */
+  readonly excitation?: Excitation;
 }
 
 export interface SearchResult {
@@ -92,6 +95,7 @@ export function searchGranularity(
   if (!(tolerance >= 0)) {
     throw new FoveaError('bad-argument', `tolerance ${tolerance}: a number of at least 0 is accepted`);
   }
+  const excitation = checkExcitation(options.excitation ?? 'exact', network.name);
   const setting = resolveSetting({ ...options, device });
   const shapes = shapesOf(network, { ...options, batch: setting.batch });
   const tried = (strategies ?? ['unfused', 'lasnet', 'streamed']).map((strategy) =>
@@ -100,14 +104,15 @@ export function searchGranularity(
   const pick = chooser(objective, tolerance);
   // Most blocks of a network are alike: each kind is searched once.
   const found = new Map<string, BlockFinding>();
-  const choices = blocksOf(network).map((block): BlockChoice => {
-    const placed = { block, shape: shapes.blocks[block.index]!, needsPool };
-    const { rate } = options;
-    const assumed = typeof rate === 'object' ? rate[block.index] : rate;
+  const blocks = blocksOf(network);
+  const assumedRates = resolveRates(options.rate, blocks.length);
+  const choices = blocks.map((block): BlockChoice => {
+    const placed = { block, shape: shapes.blocks[block.index]!, needsPool, excitation };
+    const assumed = assumedRates[block.index]!;
     const kind = `${block.adaptive} ${assumed} ${shapeName(block, placed.shape)}`;
     let finding = found.get(kind);
     if (!finding) {
-      finding = chooseForBlock(placed, tried, options, setting, pick);
+      finding = chooseForBlock(placed, tried, { ...options, rate: assumed }, setting, pick);
       found.set(kind, finding);
     }
     const { best, dense, candidates, bestAdaptive, limit } = finding;
@@ -141,17 +146,20 @@ export function searchGranularity(
   };
 }
 
+/** The search of one block: its own rate. */
+type BlockSearch = Omit<SearchOptions, 'rate'> & { readonly rate: number };
+
 /** `[S, rate]` pairs to try on a block. */
-function settingsOf({ block, shape }: PlacedBlock, options: SearchOptions): [number, number][] {
+function settingsOf({ shape }: PlacedBlock, options: BlockSearch): [number, number][] {
   const whole = Math.max(shape.outHeight, shape.outWidth);
-  const { ratePerGranularity: rates, granularities, rate = 0.5 } = options;
+  const { ratePerGranularity: rates, granularities, rate } = options;
   const wanted = granularities ?? (rates ? Object.keys(rates).map(Number) : distinctGranularities(shape));
   const pairs = new Map<number, number>();
   for (const S of wanted) {
     if (!(S >= 1)) {
       throw new FoveaError('bad-argument', `granularity S = ${S}: a number of at least 1 is accepted`);
     }
-    const assumed = rates ? rates[S] : typeof rate === 'number' ? rate : (rate[block.index] ?? 0.5);
+    const assumed = rates ? rates[S] : rate;
     if (assumed === undefined) continue;
     pairs.set(Math.min(S, whole), checkRate(assumed));
   }
@@ -176,7 +184,7 @@ interface BlockFinding {
 function chooseForBlock(
   placed: PlacedBlock,
   strategies: readonly Strategy[],
-  options: SearchOptions,
+  options: BlockSearch,
   setting: Setting,
   pick: Chooser,
 ): BlockFinding {
@@ -236,6 +244,7 @@ function planOf(
     threads: setting.threads,
     device: setting.device,
     rate: choices.map(({ best }) => best.rate),
+    ...(options.excitation === undefined ? {} : { excitation: options.excitation }),
     ...(options.height === undefined ? {} : { height: options.height }),
     ...(options.width === undefined ? {} : { width: options.width }),
   });

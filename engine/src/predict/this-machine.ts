@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import os from 'node:os';
 import path from 'node:path';
 import { FoveaError } from '../errors.js';
+import type { Device } from '../plan/device.js';
 import { calibrationOf } from './calibration.js';
 import { checkDevice } from './check.js';
-import type { Device } from './device.js';
 
 /** Format of the calibration file; a file of another format is stale. */
 export const calibrationFormat = 4;

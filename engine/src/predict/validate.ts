@@ -1,9 +1,10 @@
-import type { Backend } from '../backend/backend.js';
+import type { Backend } from '../backends/backend.js';
 import { FoveaError } from '../errors.js';
 import type { Mask } from '../mask/mask.js';
 import { randomMasker } from '../mask/random.js';
 import { checkRate } from '../mask/rate.js';
 import { blocksOf, type Network } from '../network/network.js';
+import type { Device } from '../plan/device.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { Profile } from '../profile.js';
 import { getBackend } from '../run/backends.js';
@@ -16,7 +17,6 @@ import {
 } from './calibrate/measure.js';
 import { atPace, paceOf } from './calibrate/pace.js';
 import { calibrationOf } from './calibration.js';
-import type { Device } from './device.js';
 import { resolveDevice } from './options.js';
 import { predict } from './predict.js';
 import {

@@ -32,7 +32,7 @@ export function accessesOf(operation: Operation): Accesses {
     }
     case 'decide':
     case 'ask':
-      return { reads: present(operation.pooled), writes: [] };
+      return { reads: [operation.pooled], writes: [] };
     case 'foreign':
       return { reads: operation.inputs, writes: present(operation.output) };
     case 'index':

@@ -80,7 +80,12 @@ export class ProgramBuilder {
     this.#stream = { operations, count };
   }
 
-  finish(input: ProgramMap, output: ProgramMap | undefined): Program {
+  /**
+   * The program.
+   * @param output left out while a foreign node's shape is not known
+   * @param given masks that the caller decides before the first step
+   */
+  finish(input: ProgramMap, output?: ProgramMap, given: readonly ProgramMask[] = []): Program {
     if (this.#stream) throw new Error('the program ends inside a stream');
     return {
       maps: this.#maps,
@@ -89,6 +94,7 @@ export class ProgramBuilder {
       halos: this.#halos,
       steps: this.#steps,
       input,
+      given,
       ...(output ? { output } : {}),
     };
   }

@@ -19,6 +19,8 @@ export interface Program {
   readonly steps: readonly Step[];
   /** Written by the caller before the first step. */
   readonly input: ProgramMap;
+  /** Masks that the caller decides before the first step. */
+  readonly given: readonly ProgramMask[];
   /** Read by the caller after the last step; absent while a foreign node's shape is not known. */
   readonly output?: ProgramMap;
 }
@@ -138,8 +140,8 @@ export type Operation =
       readonly pooled: ProgramMap;
       readonly decider: Decider;
     }
-  /** The run stops for a masker in JavaScript, which may read `pooled`. A step of its own. */
-  | { readonly kind: 'ask'; readonly block: Block; readonly mask: ProgramMask; readonly pooled?: ProgramMap }
+  /** The run stops for a masker's own function, which reads `pooled`. A step of its own. */
+  | { readonly kind: 'ask'; readonly block: Block; readonly mask: ProgramMask; readonly pooled: ProgramMap }
   /** The run stops for a node that only onnxruntime knows. A step of its own, the last one without `output`. */
   | {
       readonly kind: 'foreign';
@@ -153,11 +155,13 @@ export type Operation =
   | { readonly kind: 'gather'; readonly source: ProgramMap; readonly destination: ProgramMap }
   /** Packed rows to their places, zeros everywhere else. */
   | { readonly kind: 'scatter'; readonly source: ProgramMap; readonly destination: ProgramMap }
-  /** `destination = activation(shortcut + source)` at the pixels of packed rows; the others stay as they are. */
+  /** `destination = activation(shortcut + source)` at the pixels of a region; the others stay as they are. */
   | {
       readonly kind: 'scatter-add';
+      /** The region's rows packed, or a whole map. */
       readonly source: ProgramMap;
       readonly destination: ProgramMap;
+      readonly region: ProgramRegion;
       readonly shortcut: ProgramMap;
       readonly activation: Activation;
     }

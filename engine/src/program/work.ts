@@ -1,5 +1,7 @@
+import { decisionFlops } from '../mask/rule.js';
 import { convolutionFlops } from '../network/flops.js';
 import { valueCount } from './buffers.js';
+import { haloOf, packedRegion } from './layout.js';
 import type { Operation, ProgramMap, ProgramRegion } from './program.js';
 
 /**
@@ -64,8 +66,9 @@ export function workOf(operation: Operation): Work {
       ];
     }
     case 'decide': {
-      const values = valueCount(operation.pooled.shape);
-      return [fixedWork(2 * values, F32 * values)];
+      const [N, rows, columns, C] = operation.pooled.shape;
+      const cells = N * rows * columns;
+      return [fixedWork(decisionFlops(cells, C), F32 * cells * C)];
     }
     case 'ask':
       return [];
@@ -92,8 +95,8 @@ export function workOf(operation: Operation): Work {
       ];
     }
     case 'scatter-add': {
-      const region = packedRegion(operation.source);
-      return [pixelWork(region, region.pixels, 0, 3 * F32 * operation.source.shape[3])];
+      const { region, source } = operation;
+      return [pixelWork(region, region.pixels, 0, 3 * F32 * source.shape[3])];
     }
     case 'activate-others': {
       const { map, region } = operation;
@@ -138,18 +141,6 @@ function convolutionWork({
     pixelWork(region, region.pixels, -flops, -bytes),
     { per: 'any-other', region, ...weights },
   ];
-}
-
-/** The region whose rows a packed map holds. */
-export function packedRegion({ id, layout }: ProgramMap): ProgramRegion {
-  if (layout.kind !== 'packed') throw new Error(`map ${id} is not packed`);
-  return layout.region;
-}
-
-/** The halo whose rows a gathered map holds. */
-export function haloOf({ id, layout }: ProgramMap) {
-  if (layout.kind !== 'halo') throw new Error(`map ${id} is not gathered`);
-  return layout.halo;
 }
 
 /**

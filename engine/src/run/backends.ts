@@ -1,7 +1,7 @@
-import type { Backend } from '../backend/backend.js';
-import { nativeBackend } from '../backend/native/index.js';
-import { onnxBackend } from '../backend/onnx/index.js';
-import { referenceBackend } from '../backend/reference/index.js';
+import type { Backend } from '../backends/backend.js';
+import { nativeBackend } from '../backends/native/index.js';
+import { onnxBackend } from '../backends/onnx/index.js';
+import { referenceBackend } from '../backends/reference/index.js';
 import { FoveaError } from '../errors.js';
 
 const backends = new Map<string, Backend>(

@@ -1,4 +1,4 @@
-import { openDense } from '../backend/onnx/dense.js';
+import { openDense } from '../backends/onnx/dense.js';
 import { FoveaError } from '../errors.js';
 import { checkRate } from '../mask/rate.js';
 import type { Network } from '../network/network.js';

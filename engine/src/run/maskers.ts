@@ -6,6 +6,12 @@ import { saliencyMasker } from '../mask/saliency.js';
 import { blocksOf, type Network } from '../network/network.js';
 import type { NetworkRunOptions } from './options.js';
 
+/** Who decides the masks where nothing is said: `learned` when every adaptive block has a learned masker. */
+export function defaultMasker(network: Network): 'learned' | 'saliency' {
+  const adaptive = blocksOf(network).filter((block) => block.adaptive);
+  return adaptive.length > 0 && adaptive.every((block) => block.masker) ? 'learned' : 'saliency';
+}
+
 /**
  * One masker per block from what the options say.
  * @throws FoveaError `unsupported` when `learned` is asked for and a block has none
@@ -24,11 +30,11 @@ export function resolveMaskers(
     }
     return [...masker];
   }
-  const without = blocks.find((block) => block.adaptive && !block.masker);
-  const wanted = masker ?? (blocks.length > 0 && !without ? 'learned' : 'saliency');
+  const wanted = masker ?? defaultMasker(network);
   if (typeof wanted === 'object') return blocks.map(() => wanted as Masker);
   switch (wanted) {
-    case 'learned':
+    case 'learned': {
+      const without = blocks.find((block) => block.adaptive && !block.masker);
       if (without) {
         throw new FoveaError(
           'unsupported',
@@ -37,6 +43,7 @@ export function resolveMaskers(
         );
       }
       return blocks.map(() => learnedMasker());
+    }
     case 'saliency':
       return blocks.map(() => saliencyMasker(rate));
     case 'random':

@@ -1,4 +1,5 @@
-import type { Backend } from '../backend/backend.js';
+import type { Backend } from '../backends/backend.js';
+import type { Excitation } from '../mask/excitation.js';
 import type { Masker } from '../mask/mask.js';
 import type { Granularity } from '../plan/granularity.js';
 import type { Plan } from '../plan/plan.js';
@@ -24,7 +25,7 @@ export interface NetworkRunOptions {
   /** Compute threads, at least 1; the machine's cores when left out. */
   readonly threads?: number;
   /** How squeeze-and-excitation pools; `exact` when left out. */
-  readonly excitation?: 'exact' | 'active';
+  readonly excitation?: Excitation;
   readonly signal?: AbortSignal;
   readonly onProgress?: (fraction: number, name: string) => void;
 }

@@ -1,15 +1,15 @@
 import os from 'node:os';
-import type { Backend } from '../backend/backend.js';
+import type { Backend } from '../backends/backend.js';
 import { FoveaError } from '../errors.js';
 import type { Masker } from '../mask/mask.js';
 import { checkRate } from '../mask/rate.js';
-import { blocksOf, type Network } from '../network/network.js';
+import type { Network } from '../network/network.js';
 import type { Granularity } from '../plan/granularity.js';
 import { isSteady, keptPlan } from '../plan/kept-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { getStrategy } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
-import { checkBlockPlan } from '../plan/validate.js';
+import { checkPlan } from '../plan/validate.js';
 import type { Shape, Tensor } from '../tensor.js';
 import { getBackend } from './backends.js';
 import { resolveMaskers } from './maskers.js';
@@ -62,7 +62,7 @@ export function prepare(network: Network, input: Tensor, options: NetworkRunOpti
   ) {
     return last.preparation;
   }
-  const preparation = prepareAnew(network, input, options, strategy, backend);
+  const preparation = { backend, ...planRun(network, input.shape, options, strategy) };
   // Not kept: what somebody may change meanwhile, and strategies that may answer otherwise next time.
   const lasting = !options.plan && !Array.isArray(options.masker) && isSteady(strategy);
   if (lasting) {
@@ -97,13 +97,16 @@ function sameGranularity(a: Granularity | undefined, b: Granularity | undefined)
   return a.length === b.length && a.every((S, i) => S === b[i]);
 }
 
-function prepareAnew(
+/**
+ * Plan and maskers of a run, whatever the backend.
+ * @throws FoveaError as `run` does
+ */
+export function planRun(
   network: Network,
-  { shape: [batch, height, width, channels] }: Tensor,
+  [batch, height, width, channels]: Shape,
   options: NetworkRunOptions,
   strategy: Strategy,
-  backend: Backend,
-): Preparation {
+): Omit<Preparation, 'backend'> {
   if (channels !== network.inputShape.channels) {
     throw new FoveaError(
       'bad-shape',
@@ -129,30 +132,10 @@ function prepareAnew(
         ...(options.rate !== undefined ? { rate: options.rate } : {}),
         ...(options.excitation !== undefined ? { excitation: options.excitation } : {}),
       });
-  return { backend, plan, maskers, threads };
+  return { plan, maskers, threads };
 }
 
 /** Threads used when none are asked for: the cores this process may use. */
 export function defaultThreads(): number {
   return Math.max(1, os.availableParallelism());
-}
-
-function checkPlan(network: Network, plan: Plan): Plan {
-  const blocks = blocksOf(network);
-  if (plan.blocks.length !== blocks.length) {
-    throw new FoveaError(
-      'bad-argument',
-      `plan for ${plan.blocks.length} blocks; ${network.name} has ${blocks.length}`,
-    );
-  }
-  plan.blocks.forEach((blockPlan, i) => {
-    if (blockPlan.block !== i) {
-      throw new FoveaError(
-        'bad-argument',
-        `plan entry ${i} is for block ${blockPlan.block}; plans are in block order`,
-      );
-    }
-    checkBlockPlan(blockPlan, blocks[i]!);
-  });
-  return plan;
 }

@@ -1,7 +1,8 @@
-import type { RunResult } from '../backend/backend.js';
-import { checkFinite } from '../backend/finite.js';
+import type { RunResult } from '../backends/backend.js';
+import { checkFinite } from '../backends/finite.js';
 import { FoveaError } from '../errors.js';
 import type { Network } from '../network/network.js';
+import { learnShapes } from '../network/walk.js';
 import type { Tensor } from '../tensor.js';
 import type { NetworkRunOptions } from './options.js';
 import { prepare } from './prepare.js';
@@ -20,6 +21,8 @@ export async function run(
   input: Tensor,
   options: NetworkRunOptions = {},
 ): Promise<RunResult> {
+  const learning = learnShapes(network, { height: input.shape[1], width: input.shape[2] });
+  if (learning) await learning;
   const { backend, plan, maskers, threads } = prepare(network, input, options);
   if (!backend.checksInput) checkFinite(input);
   const signal = options.signal ?? ambientSignal();

@@ -1,8 +1,11 @@
-import type { Backend, Session } from '../backend/backend.js';
+import type { Backend, Session } from '../backends/backend.js';
 import type { Network } from '../network/network.js';
 
 /** Packed networks are kept as long as the network itself, a few shapes each. */
 const sessions = new WeakMap<Network, Map<string, Promise<Session>>>();
+/** Backends by number: two may have one name and differ in their options. */
+const numbers = new WeakMap<Backend, number>();
+let backendsSeen = 0;
 const KEPT_SHAPES = 4;
 
 /** The network packed by `backend` for inputs of that shape: opened now, or still open from an earlier run. */
@@ -16,7 +19,12 @@ export function sessionFor(
     kept = new Map();
     sessions.set(network, kept);
   }
-  const key = `${backend.name} ${shape.batch}x${shape.height}x${shape.width}`;
+  let number = numbers.get(backend);
+  if (number === undefined) {
+    number = backendsSeen++;
+    numbers.set(backend, number);
+  }
+  const key = `${number} ${shape.batch}x${shape.height}x${shape.width}`;
   const found = kept.get(key);
   if (found) {
     // Reinserted, so that the map's order is that of last use.

@@ -1,6 +1,7 @@
 import { FoveaError } from '../errors.js';
 import { blocksOf, type Network } from '../network/network.js';
 import { predict } from '../predict/predict.js';
+import { resolveMaskers } from '../run/maskers.js';
 import type { NetworkRunOptions } from '../run/options.js';
 import { run } from '../run/run.js';
 import { CoverageCounter, type StageCoverage } from './coverage.js';
@@ -136,6 +137,8 @@ export async function evaluate(
       width: dataset.size,
       rate: perBlock,
       granularity,
+      maskers: resolveMaskers(network, running),
+      ...(running.excitation === undefined ? {} : { excitation: running.excitation }),
       ...(strategy === undefined ? {} : { strategy }),
       ...(running.threads === undefined ? {} : { threads: running.threads }),
     }).totalMs;

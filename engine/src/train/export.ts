@@ -1,7 +1,7 @@
 import { FoveaError } from '../errors.js';
 import type { CheckpointConfig } from '../network/checkpoint/config.js';
-import { networkFromStateDict } from '../network/checkpoint/resnet.js';
 import { parseSafetensors, writeSafetensors } from '../network/checkpoint/safetensors.js';
+import { networkFromStateDict } from '../network/checkpoint/state-dict.js';
 import type { Network } from '../network/network.js';
 import type { Parameters } from './parameters.js';
 import { replaceFile } from './save.js';

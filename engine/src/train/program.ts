@@ -1,4 +1,4 @@
-import { type Addon, loadAddon } from '../backend/addon.js';
+import { type Addon, loadAddon } from '../backends/addon.js';
 import { FoveaError } from '../errors.js';
 
 /** Anything that an operation reads or writes: 4-byte elements. */

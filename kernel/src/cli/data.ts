@@ -6,10 +6,17 @@ import {
   objectLabels,
   readImageFolder,
 } from '@fovea/engine';
+import type { Command } from 'commander';
 import { parseInteger } from './parse.js';
+import {
+  addPreprocessing,
+  type PreprocessingOptions,
+  parsePreprocessing,
+  refusePreprocessing,
+} from './preprocessing.js';
 
-/** Options that choose the images to look at. */
-export interface DataOptions {
+/** Options that choose the images to look at, and say how they become inputs. */
+export interface DataOptions extends PreprocessingOptions {
   readonly data?: string;
   readonly images?: string;
   readonly seed?: string;
@@ -19,37 +26,63 @@ export interface DataOptions {
 const unseen = 77_000_001;
 
 /**
+ * Adds them to a command.
+ * @param count how many images are generated when `--images` does not say
+ */
+export function addData(command: Command, count: number): Command {
+  return addPreprocessing(
+    command
+      .option('--data <folder>', 'your images: one folder per class (default: generated images)')
+      .option(
+        '--images <n>',
+        `how many images to generate (default: ${count}), or to take of the folder (default: all)`,
+      )
+      .option('--seed <n>', `seed of generated images (classes: ${objectLabels.join(', ')})`),
+  );
+}
+
+/**
  * The images of `--data`, or generated ones.
  * @param count how many are drawn when `--images` does not say
- * @throws FoveaError `bad-argument` for a network that generated images do not fit
+ * @throws FoveaError `bad-argument` for a network that they do not fit, and for options that would not be used
  */
-export async function loadImages(
-  { data, images, seed }: DataOptions,
-  network: Network,
-  count: number,
-): Promise<Dataset> {
-  const { height, width, channels } = network.inputShape;
+export async function loadImages(options: DataOptions, network: Network, count: number): Promise<Dataset> {
+  const { data, images, seed } = options;
+  const { size: wanted = network.inputShape, how } = parsePreprocessing(options);
+  const { channels } = network.inputShape;
+  const { height, width } = wanted;
   if (channels !== 3 || height !== width) {
     throw new FoveaError(
       'bad-argument',
       `${network.name} takes ${channels} channels of ${height}x${width}; square colour images are what these commands read`,
     );
   }
+  const most = images === undefined ? undefined : parseInteger('--images', images);
   if (data !== undefined) {
-    const folder = await readImageFolder(data, { size: height });
+    if (seed !== undefined) {
+      throw new FoveaError(
+        'bad-argument',
+        `--seed ${seed}: is for generated images, not for those of --data`,
+      );
+    }
+    const folder = await readImageFolder(data, {
+      ...how,
+      size: height,
+      ...(most === undefined ? {} : { most }),
+    });
     for (const { file, reason } of folder.skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
     return folder;
   }
-  return generateDataset({
+  refusePreprocessing(
+    options,
+    ['resize', 'crop'],
+    'is for images of --data; generated ones are drawn to size',
+  );
+  const { mean, deviation } = how;
+  const drawn = await generateDataset({
     seed: seed === undefined ? unseen : parseInteger('--seed', seed, 0),
-    count: images === undefined ? count : parseInteger('--images', images),
+    count: most ?? count,
     size: height,
   });
+  return { ...drawn, ...(mean ? { mean } : {}), ...(deviation ? { deviation } : {}) };
 }
-
-/** What `--data`, `--images` and `--seed` say, for help texts. */
-export const DATA_HELP = {
-  data: 'your images: one folder per class (default: generated images)',
-  images: 'how many images to generate',
-  seed: `seed of generated images (classes: ${objectLabels.join(', ')})`,
-} as const;

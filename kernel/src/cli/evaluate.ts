@@ -1,50 +1,43 @@
-import { type Evaluation, evaluate, parseGranularity } from '@fovea/engine';
+import { type Evaluation, evaluate } from '@fovea/engine';
 import type { Command } from 'commander';
-import { DATA_HELP, type DataOptions, loadImages } from './data.js';
+import { addData, type DataOptions, loadImages } from './data.js';
 import { MODEL_HELP, openModel } from './model.js';
-import { asTable, parseInteger, parseRate, printJson } from './parse.js';
+import { asTable, parseRate, printJson } from './parse.js';
+import { addRunning, checkMaskOptions, parseRunning, type RunningOptions } from './running.js';
 
-interface EvaluateCliOptions extends DataOptions {
+interface EvaluateCliOptions extends DataOptions, RunningOptions {
   readonly config?: string;
-  readonly granularity?: string;
   readonly masker?: 'learned' | 'saliency' | 'random';
   readonly rate?: string;
-  readonly strategy?: string;
-  readonly backend?: string;
-  readonly threads?: string;
   readonly device?: string;
   readonly json?: boolean;
 }
 
+/** Images that are generated when nothing is said. */
+const DRAWN = 200;
+
 /** `fovea evaluate`: accuracy, agreement, rates and latency of a network on many images. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('evaluate')
     .description('Accuracy, agreement with dense, rates per block, and latency measured and predicted.')
-    .argument('<model>', MODEL_HELP)
-    .option('--data <folder>', DATA_HELP.data)
-    .option('--images <n>', `${DATA_HELP.images} (default: 200)`)
-    .option('--seed <n>', DATA_HELP.seed)
+    .argument('<model>', MODEL_HELP);
+  addData(command, DRAWN)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
-    .option('--granularity <S>', 'S: one, per stage or per block, separated by commas (default: as trained)')
     .option('--masker <name>', 'learned, saliency or random (default: learned where the network has it)')
-    .option('--rate <r>', 'activation rate for saliency and random, 0 to 1 (default: 0.5)')
-    .option('--strategy <name>', 'dense, unfused, lasnet, streamed or auto (default: streamed)')
-    .option('--backend <name>', 'native, onnx or reference (default: the fastest here)')
-    .option('--threads <n>', 'compute threads (default: all cores)')
+    .option('--rate <r>', 'activation rate for saliency and random, 0 to 1 (default: 0.5)');
+  addRunning(command)
     .option('--device <name>', 'predict the latency on this device; this-machine needs fovea calibrate')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: EvaluateCliOptions) => {
       const network = await openModel(model, options.config);
-      const dataset = await loadImages(options, network, 200);
-      const { granularity, masker, rate, strategy, backend, threads, device } = options;
+      const dataset = await loadImages(options, network, DRAWN);
+      const { masker, rate, device } = options;
+      checkMaskOptions(network, masker, { rate });
       const evaluation = await evaluate(network, dataset, {
-        ...(granularity === undefined ? {} : { granularity: parseGranularity(granularity) }),
+        ...parseRunning(options),
         ...(masker === undefined ? {} : { masker }),
         ...(rate === undefined ? {} : { rate: parseRate('--rate', rate) }),
-        ...(strategy === undefined ? {} : { strategy }),
-        ...(backend === undefined ? {} : { backend }),
-        ...(threads === undefined ? {} : { threads: parseInteger('--threads', threads) }),
         ...(device === undefined ? {} : { device }),
       });
       if (options.json) printJson(evaluation);

@@ -7,7 +7,7 @@ import {
   writeSafetensors,
 } from '@fovea/engine';
 import type { Command } from 'commander';
-import { DATA_HELP, type DataOptions, loadImages } from './data.js';
+import { addData, type DataOptions, loadImages } from './data.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseInteger, parseRate, parseRates, printJson } from './parse.js';
 
@@ -23,15 +23,16 @@ interface FitCliOptions extends DataOptions {
   readonly json?: boolean;
 }
 
+/** Images that are generated when nothing is said. */
+const DRAWN = 8;
+
 /** `fovea fit`: maskers for a network that was never trained for them, and how far they can be trusted. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('fit')
     .description('Fit a masker to every residual block from a few images; report agreement with dense.')
-    .argument('<model>', MODEL_HELP)
-    .option('--data <folder>', DATA_HELP.data)
-    .option('--images <n>', `${DATA_HELP.images} (default: 8)`)
-    .option('--seed <n>', DATA_HELP.seed)
+    .argument('<model>', MODEL_HELP);
+  addData(command, DRAWN)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option('--granularity <S>', 'S: one, per stage or per block, separated by commas (default: 1)')
     .option('--rate <r>', 'fraction of cells to be active, 0 to 1 (default: 0.5)')
@@ -46,7 +47,7 @@ export function register(program: Command): void {
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: FitCliOptions) => {
       const network = await openModel(model, options.config);
-      const dataset = await loadImages(options, network, 8);
+      const dataset = await loadImages(options, network, DRAWN);
       const images = imagesOf(dataset, dataset.count);
       const granularity = parseGranularity(options.granularity ?? '1');
       const common = {

@@ -7,66 +7,61 @@ import {
   type Mask,
   type Masker,
   type Network,
-  parseGranularity,
   parseSafetensors,
   type RunResult,
   run,
   type Tensor,
+  type TopClass,
+  topClasses,
   writeSafetensors,
 } from '@fovea/engine';
 import type { Command } from 'commander';
 import { readInput } from './input.js';
-import { MODEL_HELP, openModel } from './model.js';
+import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
 import { asTable, parseInteger, parseRate, printJson } from './parse.js';
+import { addPreprocessing, type PreprocessingOptions } from './preprocessing.js';
+import { addRunning, checkMaskOptions, parseRunning, type RunningOptions } from './running.js';
 
-interface InferOptions {
+interface InferOptions extends PreprocessingOptions, RunningOptions {
   readonly input: string;
   readonly config?: string;
-  readonly granularity?: string;
   readonly masker?: string;
   readonly rate?: string;
   readonly seed?: string;
-  readonly strategy?: string;
-  readonly backend?: string;
-  readonly threads?: string;
   readonly output?: string;
+  readonly outputName?: string;
   readonly json?: boolean;
 }
 
 /** `fovea infer`: runs a network adaptively on a file and says where it computed and how long it took. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('infer')
     .description('Run a network adaptively; report classes, masks and where the time went.')
     .argument('<model>', MODEL_HELP)
-    .requiredOption('--input <file>', '.safetensors with `input` (N, C, H, W, normalised), or a PNG or JPEG')
+    .requiredOption('--input <file>', '.safetensors with `input` (N, C, H, W, normalised), or an image');
+  addPreprocessing(command)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
-    .option(
-      '--granularity <S>',
-      'S: one, per stage or per block, separated by commas; "whole" is the whole map',
-    )
+    .option(...OUTPUT_NAME)
     .option(
       '--masker <name>',
-      'learned, saliency, random, or fixed:FILE (.safetensors with mask.0, mask.1, …)',
+      'learned, saliency, random, or fixed:FILE (.safetensors with mask.0, mask.1, …) (default: learned where the network has it)',
     )
     .option('--rate <r>', 'activation rate for saliency and random, 0 to 1 (default: 0.5)')
-    .option('--seed <n>', 'seed for random masks (default: 1)')
-    .option('--strategy <name>', 'dense, unfused, lasnet, streamed or auto (default: streamed)')
-    .option('--backend <name>', 'native, onnx or reference (default: the fastest here)')
-    .option('--threads <n>', 'compute threads (default: all cores)')
+    .option('--seed <n>', 'seed for random masks (default: 1)');
+  addRunning(command)
     .option('--output <file>', 'write logits and masks to this .safetensors file')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: InferOptions) => {
-      const network = await openModel(model, options.config);
-      const input = await readInput(options.input, network);
+      const network = await openModel(model, options.config, { output: options.outputName });
+      const input = await readInput(options.input, network, options);
+      const masker = options.masker === undefined ? undefined : await parseMasker(options.masker, network);
+      checkMaskOptions(network, masker, options);
       const result = await run(network, input, {
-        ...(options.granularity === undefined ? {} : { granularity: parseGranularity(options.granularity) }),
-        ...(options.masker === undefined ? {} : { masker: await parseMasker(options.masker, network) }),
+        ...parseRunning(options),
+        ...(masker === undefined ? {} : { masker }),
         ...(options.rate === undefined ? {} : { rate: parseRate('--rate', options.rate) }),
         ...(options.seed === undefined ? {} : { seed: parseInteger('--seed', options.seed, 0) }),
-        ...(options.strategy === undefined ? {} : { strategy: options.strategy }),
-        ...(options.backend === undefined ? {} : { backend: options.backend }),
-        ...(options.threads === undefined ? {} : { threads: parseInteger('--threads', options.threads) }),
       });
       if (options.output !== undefined) await save(options.output, result);
       if (options.json) printJson(asDocument(network, result));
@@ -109,10 +104,9 @@ async function parseMasker(
 
 /** Writes beside and renames, so that a failed save leaves an old file whole. */
 async function save(path: string, { output, masks }: RunResult): Promise<void> {
-  const [N, H, W, C] = output.shape;
-  const shape = H === 1 && W === 1 ? [N, C] : [N, C, H, W];
+  const { dims, values } = output.toFileOrder();
   const bytes = writeSafetensors({
-    logits: { shape, values: output.toNCHW() },
+    logits: { shape: dims, values },
     ...Object.fromEntries(
       masks.map((mask) => [
         `mask.${mask.block}`,
@@ -129,28 +123,12 @@ async function save(path: string, { output, masks }: RunResult): Promise<void> {
   }
 }
 
-/** The `count` largest logits of one image, with their softmax probability. */
-function top(output: Tensor, image: number, labels: readonly string[] | undefined, count = 5) {
-  const C = output.data.length / output.shape[0];
-  const logits = output.data.subarray(image * C, (image + 1) * C);
-  const peak = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const sum = logits.reduce((total, value) => total + Math.exp(value - peak), 0);
-  return Array.from(logits.keys())
-    .sort((a, b) => logits[b]! - logits[a]!)
-    .slice(0, count)
-    .map((index) => ({
-      class: index,
-      label: labels?.[index] ?? `class ${index}`,
-      logit: logits[index]!,
-      probability: Math.exp(logits[index]! - peak) / sum,
-    }));
-}
-
 function asDocument(network: Network, { output, masks, profile }: RunResult) {
   return {
     model: network.name,
-    input: { batch: output.shape[0] },
-    top: Array.from({ length: output.shape[0] }, (_, image) => top(output, image, network.labels)),
+    input: { batch: profile.batch },
+    output: { shape: output.toFileOrder().dims },
+    top: classesOf(network, output, profile.batch, 5),
     masks: masks.map((mask) => ({
       block: mask.block,
       granularity: mask.granularity,
@@ -163,6 +141,11 @@ function asDocument(network: Network, { output, masks, profile }: RunResult) {
   };
 }
 
+/** The most probable classes of each image; empty where the output is no vector of classes. */
+function classesOf(network: Network, output: Tensor, batch: number, count: number): TopClass[][] {
+  return Array.from({ length: batch }, (_, image) => topClasses(output, image, count, network.labels));
+}
+
 function countActive(mask: Mask): number {
   return mask.cells.reduce((sum, cell) => sum + cell, 0);
 }
@@ -172,11 +155,14 @@ function asText(network: Network, { output, profile }: RunResult): string {
     `${network.name}: ${profile.strategy} on ${profile.source}, ${profile.threads} threads, batch ${profile.batch}: ${profile.totalMs.toFixed(2)} ms`,
     `${(profile.flops / 1e9).toFixed(3)} GFLOPs done, ${(profile.flopsAvoided / 1e9).toFixed(3)} avoided`,
   ];
-  for (let image = 0; image < output.shape[0]; image++) {
-    const best = top(output, image, network.labels, 3);
-    lines.push(
-      `image ${image}: ${best.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`).join(', ')}`,
-    );
+  const classes = classesOf(network, output, profile.batch, 3);
+  if (classes.every((best) => best.length === 0)) {
+    lines.push(`output of shape [${output.toFileOrder().dims.join(', ')}]`);
+  } else {
+    for (const [image, best] of classes.entries()) {
+      const shares = best.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`);
+      lines.push(`image ${image}: ${shares.join(', ')}`);
+    }
   }
   lines.push(
     '',

@@ -9,20 +9,33 @@ import {
   readFileBytes,
   Tensor,
 } from '@fovea/engine';
+import { type PreprocessingOptions, parsePreprocessing, refusePreprocessing } from './preprocessing.js';
 
 /**
- * The images of a file: `input` of a `.safetensors` file, taken as it is, or a PNG or JPEG, scaled, cropped and
- * normalised as torchvision's networks expect.
+ * The images of a file: `input` of a `.safetensors` file, taken as it is, or an image, scaled, cropped and
+ * normalised as the options say.
  *
- * @throws FoveaError `io` when it cannot be read, `bad-file` when it is damaged, `bad-shape` when `input` is
+ * @throws FoveaError `bad-argument` for such options beside an array, which is normalised already,
+ `io` when it cannot be read, `bad-file` when it is damaged, `bad-shape` when `input` is
  *   missing or not (N, C, H, W)
  */
-export async function readInput(path: string, network: Network): Promise<Tensor> {
+export async function readInput(
+  path: string,
+  network: Network,
+  options: PreprocessingOptions = {},
+): Promise<Tensor> {
+  const { size = network.inputShape, how } = parsePreprocessing(options);
   const bytes = await readFileBytes(path);
   if (looksLikeImage(bytes)) {
-    const { height, width } = network.inputShape;
-    return preprocess(await decodeImage(bytes, path), { height, width });
+    const { height, width } = size;
+    const channels = network.inputShape.channels === 1 ? 1 : 3;
+    return preprocess(await decodeImage(bytes, path), { ...how, height, width, channels });
   }
+  refusePreprocessing(
+    options,
+    ['size', 'resize', 'crop', 'mean', 'std'],
+    `is for images; ${path} is read as an array, which is taken as it is`,
+  );
   const file = parseSafetensors(bytes, path);
   const stored = file.tensors.get('input');
   if (stored?.shape.length !== 4) {

@@ -1,11 +1,19 @@
-import { describeNetwork, FoveaError, type NetworkDescription, type NodeDescription } from '@fovea/engine';
+import {
+  describeNetwork,
+  FoveaError,
+  type NetworkDescription,
+  type NodeDescription,
+  programText,
+} from '@fovea/engine';
 import type { Command } from 'commander';
-import { MODEL_HELP, openModel } from './model.js';
+import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
 
 interface InspectOptions {
+  readonly outputName?: string;
   readonly config?: string;
   readonly json?: boolean;
   readonly inputSize?: string;
+  readonly program?: string | true;
 }
 
 /** `fovea inspect`: what a model is made of, and where masks can save work. */
@@ -18,10 +26,20 @@ export function register(program: Command): void {
     .argument('<model>', MODEL_HELP)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
+    .option(...OUTPUT_NAME)
+    .option(
+      '--program [strategy]',
+      'print the program that a strategy makes of the model (default: streamed)',
+    )
     .option('--json', 'print one JSON document and nothing else')
-    .action(async (model: string, { config, json, inputSize }: InspectOptions) => {
+    .action(async (model: string, { config, json, inputSize, outputName, program }: InspectOptions) => {
       const size = inputSize === undefined ? {} : parseInputSize(inputSize);
-      const network = await openModel(model, config);
+      const network = await openModel(model, config, { ...size, output: outputName });
+      if (program !== undefined) {
+        const strategy = program === true ? {} : { strategy: program };
+        process.stdout.write(`${programText(network, { ...size, ...strategy })}\n`);
+        return;
+      }
       const description = describeNetwork(network, size);
       process.stdout.write(json ? `${JSON.stringify(description, undefined, 2)}\n` : asText(description));
     });
@@ -29,26 +47,30 @@ export function register(program: Command): void {
 
 /**
  * Reads `224` or `160x224` (height first).
- * @throws FoveaError `bad-argument` for anything else
+ * @throws FoveaError `bad-argument` for anything else, naming the option
  */
-export function parseInputSize(text: string): { height: number; width: number } {
+export function parseInputSize(text: string, option = '--input-size'): { height: number; width: number } {
   const match = /^([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?$/.exec(text);
   if (!match) {
     throw new FoveaError(
       'bad-argument',
-      `--input-size ${text}: a side (224) or HEIGHTxWIDTH (160x224) is accepted`,
+      `${option} ${text}: a side (224) or HEIGHTxWIDTH (160x224) is accepted`,
     );
   }
   return { height: Number(match[1]), width: Number(match[2] ?? match[1]) };
 }
 
 function asText(description: NetworkDescription): string {
-  const { name, format, input, nodes, flops, adaptiveFlops, parameters } = description;
-  const share = flops > 0 ? Math.round((100 * adaptiveFlops) / flops) : 0;
+  const { name, format, input, nodes, flops, adaptiveFlops, adaptiveFlopsActive, parameters } = description;
+  const share = (avoidable: number) => (flops > 0 ? `${Math.round((100 * avoidable) / flops)} %` : '0 %');
+  const active =
+    adaptiveFlopsActive > adaptiveFlops
+      ? ` (${share(adaptiveFlopsActive)} with --excitation active: by default squeeze-and-excitation pools the whole map)`
+      : '';
   const lines = [
     `${name} (${format}), input ${input.channels} x ${input.height} x ${input.width}`,
     `${scaled(parameters)} parameters, ${scaled(flops)}FLOPs an image (multiply-adds x 2)`,
-    `${description.blocks} blocks, ${description.adaptiveBlocks} of them adaptive: masks can avoid up to ${share} % of the FLOPs`,
+    `${description.blocks} blocks, ${description.adaptiveBlocks} of them adaptive: masks can avoid up to ${share(adaptiveFlops)} of the FLOPs${active}`,
     '',
     ...table([
       ['', 'node', 'kind', 'stage', 'S', 'output', 'GFLOPs', 'parameters', 'structure'],

@@ -3,6 +3,7 @@ import {
   builtNetwork,
   builtNetworkNames,
   FoveaError,
+  learnShapes,
   loadNetwork,
   loadShippedModel,
   type Network,
@@ -16,13 +17,29 @@ const aliases: Readonly<Record<string, string>> = {
 };
 
 /** What `openModel` accepts, for help texts. */
-export const MODEL_HELP = `ONNX file, LASNet .safetensors checkpoint, a trained network that comes along (${shippedModelNames.join(', ')}), or a built-in architecture (${builtNetworkNames.join(', ')})`;
+export const MODEL_HELP = `ONNX file, checkpoint (.safetensors, .pth), a trained network that comes along (${shippedModelNames.join(', ')}), or a built-in architecture (${builtNetworkNames.join(', ')})`;
+
+/** The option that names an output, for commands that take it. */
+export const OUTPUT_NAME = [
+  '--output-name <name>',
+  'the output to compute, where the model has several (default: the first)',
+] as const;
 
 /**
  * A network from a file, or a known architecture with seeded random weights when no file has that name.
+ * @param needs the input size that its shapes will be asked for, when it is not the nominal one, and the output to
+ *   compute, when it is not the first
  * @throws FoveaError `io` or `bad-file` for files; `unknown-name` listing the architectures otherwise
  */
-export async function openModel(model: string, config?: string): Promise<Network> {
+export async function openModel(
+  model: string,
+  config?: string,
+  needs: {
+    readonly height?: number | undefined;
+    readonly width?: number | undefined;
+    readonly output?: string | undefined;
+  } = {},
+): Promise<Network> {
   if (!existsSync(model) && shippedModelNames.includes(model)) return loadShippedModel(model);
   const built = Object.hasOwn(aliases, model) ? aliases[model]! : model;
   if (!existsSync(model) && builtNetworkNames.includes(built)) return builtNetwork(built);
@@ -32,5 +49,11 @@ export async function openModel(model: string, config?: string): Promise<Network
       `"${model}" is neither a file, a trained network that comes along (${shippedModelNames.join(', ')}) nor a built-in architecture; built in are ${builtNetworkNames.join(', ')}`,
     );
   }
-  return loadNetwork(model, config === undefined ? {} : { config });
+  const network = await loadNetwork(model, {
+    ...(config === undefined ? {} : { config }),
+    ...(needs.output === undefined ? {} : { output: needs.output }),
+  });
+  const { height = network.inputShape.height, width = network.inputShape.width } = needs;
+  await learnShapes(network, { height, width });
+  return network;
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import {
+  checkExcitation,
   checkRate,
   costModels,
   deviceNames,
@@ -15,6 +16,7 @@ import type { Command } from 'commander';
 import { parseInputSize } from './inspect.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseInteger, parseRates, printJson } from './parse.js';
+import { EXCITATION } from './running.js';
 
 interface PredictCommandOptions {
   readonly device?: string;
@@ -51,7 +53,7 @@ export function register(program: Command): void {
     .option('--batch <n>', "images at once (default: the device's nominal batch)")
     .option('--threads <n>', 'threads of a CPU (default: all its cores)')
     .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
-    .option('--excitation <mode>', 'squeeze-and-excitation pools exact or active pixels (default: exact)')
+    .option(...EXCITATION)
     .option('--config <file>', "a checkpoint's JSON configuration (default: the .json beside it)")
     .option('--rows <file>', 'recompute every row and network total of this JSON table instead')
     .option('--json', 'print one JSON document and nothing else')
@@ -67,7 +69,7 @@ export function register(program: Command): void {
         );
       }
       const settings = predictOptions(options, options.device);
-      const profile = predict(await openModel(model, options.config), settings);
+      const profile = predict(await openModel(model, options.config, settings), settings);
       if (options.json) printJson(profile);
       else process.stdout.write(`${asText(profile)}\n`);
     });
@@ -77,9 +79,6 @@ function predictOptions(options: PredictCommandOptions, device: string): Predict
   const { granularity, rate, strategy, model = 'fovea', batch, threads, inputSize, excitation } = options;
   if (!(costModels as readonly string[]).includes(model)) {
     throw new FoveaError('unknown-name', `--model ${model}: ${costModels.join(' or ')} is accepted`);
-  }
-  if (excitation !== undefined && excitation !== 'exact' && excitation !== 'active') {
-    throw new FoveaError('bad-argument', `--excitation ${excitation}: exact or active is accepted`);
   }
   const rates = rate === undefined ? undefined : parseRates('--rate', rate).map(checkRate);
   return {
@@ -91,7 +90,7 @@ function predictOptions(options: PredictCommandOptions, device: string): Predict
     ...(batch === undefined ? {} : { batch: parseInteger('--batch', batch) }),
     ...(threads === undefined ? {} : { threads: parseInteger('--threads', threads) }),
     ...(inputSize === undefined ? {} : parseInputSize(inputSize)),
-    ...(excitation === undefined ? {} : { excitation }),
+    ...(excitation === undefined ? {} : { excitation: checkExcitation(excitation, '--excitation') }),
   };
 }
 

@@ -1,4 +1,5 @@
 import {
+  checkExcitation,
   deviceNames,
   FoveaError,
   parseGranularity,
@@ -10,6 +11,7 @@ import type { Command } from 'commander';
 import { parseInputSize } from './inspect.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseInteger, parseRate, printJson } from './parse.js';
+import { EXCITATION } from './running.js';
 
 interface SearchCommandOptions {
   readonly device: string;
@@ -23,6 +25,7 @@ interface SearchCommandOptions {
   readonly batch?: string;
   readonly threads?: string;
   readonly inputSize?: string;
+  readonly excitation?: string;
   readonly config?: string;
   readonly pool: boolean;
   readonly json?: boolean;
@@ -48,12 +51,17 @@ export function register(program: Command): void {
     .option('--batch <n>', "images at once (default: the device's nominal batch)")
     .option('--threads <n>', 'threads of a CPU (default: all its cores)')
     .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
+    .option(...EXCITATION)
     .option('--no-pool', 'masks come without reading the input (fixed, random)')
     .option('--config <file>', "a checkpoint's JSON configuration (default: the .json beside it)")
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: SearchCommandOptions) => {
       const search = searchOptions(options);
-      const result = searchGranularity(await openModel(model, options.config), options.device, search);
+      const result = searchGranularity(
+        await openModel(model, options.config, search),
+        options.device,
+        search,
+      );
       if (options.json) printJson(result);
       else process.stdout.write(`${asText(result)}\n`);
     });
@@ -62,8 +70,10 @@ export function register(program: Command): void {
 function searchOptions(options: SearchCommandOptions): SearchOptions {
   const { rate, rates, scores, granularities, strategies, objective, tolerance, batch, threads, inputSize } =
     options;
+  const { excitation } = options;
   return {
     needsPool: options.pool,
+    ...(excitation === undefined ? {} : { excitation: checkExcitation(excitation, '--excitation') }),
     ...(rate === undefined ? {} : { rate: parseRate('--rate', rate) }),
     ...(rates === undefined ? {} : { ratePerGranularity: parsePairs('--rates', rates) }),
     ...(scores === undefined ? {} : { scores: parsePairs('--scores', scores) }),

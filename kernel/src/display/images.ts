@@ -1,24 +1,33 @@
-import { readFile } from 'node:fs/promises';
-import { drawScene, FoveaError, type Network, normalisation, objectLabels, Tensor } from '@fovea/engine';
-import sharp from 'sharp';
-
-/** Larger pictures are refused before they are unpacked. */
-const mostPixels = 100_000_000;
+import {
+  decodeImage,
+  drawScene,
+  FoveaError,
+  type ImageSize,
+  type Network,
+  normalised,
+  objectLabels,
+  type Preprocessing,
+  preprocess,
+  readFileBytes,
+  type Tensor,
+} from '@fovea/engine';
 
 /** A picture as a network takes it; `showMasks` takes it as it is. */
 export interface NetworkImage {
   readonly name: string;
-  /** `[1, H, W, 3]`, normalised as torchvision's models expect. */
+  /** `[1, H, W, C]`, normalised; as torchvision's models expect where nothing else was asked for. */
   readonly tensor: Tensor;
 }
 
-/** Side lengths wanted; a network's nominal input is one. */
-export type ImageSize = { readonly height: number; readonly width: number };
-
-const sizeOf = (target: Network | ImageSize): ImageSize => ('nodes' in target ? target.inputShape : target);
+/** What a network takes: its nominal size, of grey images or of colour. */
+function inputOf(target: Network | ImageSize): ImageSize & { readonly channels: 1 | 3 } {
+  if (!('nodes' in target)) return { height: target.height, width: target.width, channels: 3 };
+  const { height, width, channels } = target.inputShape;
+  return { height, width, channels: channels === 1 ? 1 : 3 };
+}
 
 /**
- * Reads a picture for a network: scaled to cover the network's input, cropped to its middle, normalised.
+ * Reads a picture for a network as `fovea infer` does: scaled and cropped to the network's input, and normalised.
  *
  *     const image = await fovea.readImage('dog.jpg', network);
  *     const result = await run(network, image.tensor);
@@ -26,20 +35,17 @@ const sizeOf = (target: Network | ImageSize): ImageSize => ('nodes' in target ? 
  *
  * @param source path of a PNG, JPEG, WebP, GIF, TIFF or AVIF file, or such a file's bytes
  * @param target the network, or the size wanted
+ * @param how crop, stretch, mean and deviation; as torchvision evaluates when left out
  * @throws FoveaError `io` when the file cannot be read, `bad-file` when it holds no picture
  */
 export async function readImage(
   source: string | Uint8Array,
   target: Network | ImageSize,
+  how: Preprocessing = {},
 ): Promise<NetworkImage> {
   const name = typeof source === 'string' ? source.split(/[\\/]/).at(-1)! : 'image';
-  let bytes: Uint8Array;
-  try {
-    bytes = typeof source === 'string' ? await readFile(source) : source;
-  } catch (cause) {
-    throw new FoveaError('io', `cannot read ${String(source)}: ${(cause as Error).message}`, { cause });
-  }
-  return { name, tensor: await decodeImage(name, bytes, sizeOf(target)) };
+  const bytes = typeof source === 'string' ? await readFileBytes(source) : source;
+  return { name, tensor: await preprocess(await decodeImage(bytes, name), { ...how, ...inputOf(target) }) };
 }
 
 /** Names that `sampleImage` accepts. */
@@ -54,17 +60,13 @@ const drawnSide = 224;
  * @throws FoveaError `unknown-name` listing the names
  */
 export async function sampleImage(name: string, target: Network | ImageSize): Promise<NetworkImage> {
-  const { height, width } = sizeOf(target);
-  const { pixels, size } = drawSample(
-    name,
-    height === width && height >= 64 && height <= drawnSide ? height : drawnSide,
-  );
-  if (size === height && size === width) return { name, tensor: normalise(pixels, height, width) };
-  const { data } = await sharp(pixels, { raw: { width: size, height: size, channels: 3 } })
-    .resize(width, height, { fit: 'cover' })
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  return { name, tensor: normalise(data, height, width) };
+  const { height, width, channels } = inputOf(target);
+  const fits = height === width && height >= 64 && height <= drawnSide;
+  const { pixels, size } = drawSample(name, fits ? height : drawnSide);
+  if (fits) return { name, tensor: normalised([pixels], { height, width, channels }) };
+  const drawn = { width: size, height: size, data: pixels };
+  // A drawn scene has no margin to crop away.
+  return { name, tensor: await preprocess(drawn, { height, width, channels, cropFraction: 1 }) };
 }
 
 /** The bytes of a sample image, red, green, blue. */
@@ -80,36 +82,4 @@ export function drawSample(
     );
   }
   return drawScene(sampleSeed, label, label, side);
-}
-
-async function decodeImage(name: string, bytes: Uint8Array, { height, width }: ImageSize): Promise<Tensor> {
-  try {
-    const { data } = await sharp(bytes, { limitInputPixels: mostPixels })
-      .rotate()
-      .resize(width, height, { fit: 'cover' })
-      .flatten({ background: '#ffffff' })
-      .toColourspace('srgb')
-      .raw()
-      .toBuffer({ resolveWithObject: true });
-    return normalise(data.length === height * width ? grey(data) : data, height, width);
-  } catch (cause) {
-    throw new FoveaError('bad-file', `${name} is no picture that can be read: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
-}
-
-function grey(data: Uint8Array): Uint8Array {
-  const rgb = new Uint8Array(data.length * 3);
-  for (let i = 0; i < data.length; i++) rgb.fill(data[i]!, 3 * i, 3 * i + 3);
-  return rgb;
-}
-
-function normalise(pixels: Uint8Array, height: number, width: number): Tensor {
-  const tensor = Tensor.zeros([1, height, width, 3]);
-  for (let i = 0; i < tensor.data.length; i++) {
-    const channel = (i % 3) as 0 | 1 | 2;
-    tensor.data[i] = (pixels[i]! / 255 - normalisation.mean[channel]) / normalisation.deviation[channel];
-  }
-  return tensor;
 }

@@ -3,20 +3,24 @@ import { join } from 'node:path';
 import {
   blocksOf,
   builtNetwork,
+  decodeImage,
+  defaultMasker,
   defaultThreads,
   deviceNames,
   FoveaError,
   getDevice,
+  imageFileName,
   loadShippedModel,
   type Network,
   networkShapes,
   readCalibration,
+  scaleImage,
   shippedModelNames,
   shippedModelPath,
   stageCount,
   strategyNames,
 } from '@fovea/engine';
-import sharp, { type Sharp } from 'sharp';
+import sharp from 'sharp';
 import { drawSample, type NetworkImage, readImage, sampleImage, sampleImageNames } from './images.js';
 import type { LiveCatalogue, LiveDevice, LiveState } from './live.js';
 
@@ -35,7 +39,6 @@ export const offeredArchitectures: Readonly<Record<string, readonly number[]>> =
 
 /** Side of the small pictures in the catalogue; people paint regions on them. */
 const thumbnailSide = 128;
-const pictureFile = /\.(png|jpe?g|webp)$/i;
 const mostPictureFiles = 12;
 const largestPictureBytes = 40e6;
 
@@ -106,7 +109,7 @@ export class LiveLibrary {
     if (found === undefined) {
       found = sampleImageNames.includes(name)
         ? sampleImage(name, network)
-        : this.#pictureFiles().then((files) => {
+        : this.#imageFileNames().then((files) => {
             if (files.includes(name)) return readImage(join(this.#directory, name), network);
             throw new FoveaError(
               'unknown-name',
@@ -174,28 +177,26 @@ export class LiveLibrary {
     return Promise.all(
       sampleImageNames.map(async (name) => {
         const { pixels, size } = drawSample(name, thumbnailSide);
-        const raw = { width: size, height: size, channels: 3 } as const;
-        return { name, png: await thumbnail(sharp(pixels, { raw })) };
+        return { name, png: await thumbnail(pixels, size) };
       }),
     );
   }
 
-  async #pictureFiles(): Promise<string[]> {
-    const names = (await readdir(this.#directory).catch(() => [])).filter((name) => pictureFile.test(name));
+  async #imageFileNames(): Promise<string[]> {
+    const names = (await readdir(this.#directory).catch(() => [])).filter((name) => imageFileName.test(name));
     return names.sort().slice(0, mostPictureFiles);
   }
 
   /** Small versions of the pictures beside the notebook, cropped as networks see them; broken ones are left out. */
   async #pictures(): Promise<{ name: string; png: string }[]> {
     const shown = await Promise.all(
-      (await this.#pictureFiles()).map(async (name) => {
+      (await this.#imageFileNames()).map(async (name) => {
         try {
           const path = join(this.#directory, name);
           if ((await stat(path)).size > largestPictureBytes) return [];
-          const cropped = sharp(await readFile(path))
-            .rotate()
-            .resize(thumbnailSide, thumbnailSide, { fit: 'cover' });
-          return [{ name, png: await thumbnail(cropped) }];
+          const image = await decodeImage(await readFile(path), name);
+          const cropped = await scaleImage(image, { height: thumbnailSide, width: thumbnailSide });
+          return [{ name, png: await thumbnail(cropped, thumbnailSide) }];
         } catch {
           return [];
         }
@@ -213,8 +214,9 @@ function offeredDevices(): LiveDevice[] {
   return readCalibration().device ? [{ name: thisMachineName, kind: 'this-machine' }, ...shipped] : shipped;
 }
 
-/** A small PNG as base64; a palette is enough to choose and paint by. */
-async function thumbnail(image: Sharp): Promise<string> {
+/** A square's bytes as a PNG in base64; a palette is enough to choose and paint by. */
+async function thumbnail(pixels: Uint8Array, side: number): Promise<string> {
+  const image = sharp(pixels, { raw: { width: side, height: side, channels: 3 } });
   return (await image.png({ palette: true }).toBuffer()).toString('base64');
 }
 
@@ -233,7 +235,7 @@ function describeEntry(name: string, network: Network): Entry & { granularity: r
   return {
     name,
     stages: maps.length,
-    learned: blocks.some((block) => block.masker) && blocks.every((block) => !block.adaptive || block.masker),
+    learned: defaultMasker(network) === 'learned',
     maps,
     granularity: maps.map((map, stage) => {
       const trained = last[stage]?.granularity;

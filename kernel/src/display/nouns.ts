@@ -1,12 +1,13 @@
-import type {
-  Device,
-  Mask,
-  Network,
-  NetworkDescription,
-  Plan,
-  Profile,
-  SearchResult,
-  Tensor,
+import {
+  type Device,
+  type Mask,
+  type Network,
+  type NetworkDescription,
+  type Plan,
+  type Profile,
+  type SearchResult,
+  type Tensor,
+  topClasses,
 } from '@fovea/engine';
 import {
   latencyBundle,
@@ -17,7 +18,6 @@ import {
   tableBundle,
 } from './bundle.js';
 import { latencyDocument, paretoView, strategiesView } from './documents/latency.js';
-import { topClasses } from './documents/masks.js';
 import { drawMaskGrid } from './draw/mask-grid.js';
 import { rasterise } from './draw/raster.js';
 import { formatPercent } from './format-number.js';

@@ -1,4 +1,4 @@
-import { FoveaError, type Tensor } from '@fovea/engine';
+import { FoveaError, imageNetDeviation, imageNetMean, type Tensor } from '@fovea/engine';
 import { decode, encode } from 'fast-png';
 
 /** Eight-bit pixels, row by row: one channel for grey, three for RGB, four with opacity. */
@@ -32,9 +32,6 @@ export interface PictureOptions {
   /** Which values of a tensor become black and white. Left out, they follow from the values. */
   readonly range?: readonly [number, number];
 }
-
-/** Mean and standard deviation of ImageNet's channels, which most vision networks are fed with. */
-const imageNet = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] } as const;
 
 /**
  * The pictures of a source: one for a PNG or pixels, one per image for a tensor of 1, 3 or 4 channels.
@@ -166,7 +163,7 @@ type ValueMapping = (value: number, channel: number) => number;
 const unit: ValueMapping = (value) => value * 255;
 const bytes: ValueMapping = (value) => value;
 const normalised: ValueMapping = (value, channel) =>
-  (value * imageNet.deviation[channel]! + imageNet.mean[channel]!) * 255;
+  (value * imageNetDeviation[channel]! + imageNetMean[channel]!) * 255;
 
 /**
  * How a tensor's values become bytes. Pictures mostly began as bytes: the reading under which they are bytes

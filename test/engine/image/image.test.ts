@@ -58,6 +58,56 @@ describe('images', () => {
     expect([decoded.width, decoded.height]).toEqual([20, 40]);
   });
 
+  it.each(['webp', 'avif', 'tiff', 'jpeg'] as const)('decodes %s by its content', async (format) => {
+    const { data } = picture(40, 20);
+    const raw = sharp(data, { raw: { width: 40, height: 20, channels: 3 } });
+    const file = await raw.toFormat(format, { quality: 95 }).toBuffer();
+    expect(looksLikeImage(file)).toBe(true);
+    const decoded = await decodeImage(file, 'named.png');
+    expect([decoded.width, decoded.height]).toEqual([40, 20]);
+    const error = decoded.data.reduce((sum, value, i) => sum + Math.abs(value - data[i]!), 0) / data.length;
+    expect(error).toBeLessThan(4);
+  });
+
+  it('takes the first frame of a GIF', async () => {
+    const [red, blue] = ['#ff0000', '#0000ff'].map((background) => ({
+      create: { width: 8, height: 6, channels: 3 as const, background },
+    }));
+    const frames = await Promise.all([red!, blue!].map((frame) => sharp(frame).png().toBuffer()));
+    const file = await sharp(frames, { join: { animated: true } })
+      .gif()
+      .toBuffer();
+    expect((await sharp(file).metadata()).pages).toBe(2);
+    expect(looksLikeImage(file)).toBe(true);
+    const decoded = await decodeImage(file, 'a.gif');
+    expect([decoded.width, decoded.height, ...decoded.data.subarray(0, 3)]).toEqual([8, 6, 255, 0, 0]);
+  });
+
+  it.each([false, true])(
+    'reads a JPEG without an end or with bytes behind it (progressive: %s)',
+    async (progressive) => {
+      const { data } = picture(40, 20);
+      const raw = sharp(data, { raw: { width: 40, height: 20, channels: 3 } });
+      const whole = new Uint8Array(await raw.jpeg({ progressive }).toBuffer());
+      const expected = await decodeImage(whole, 'a.jpg');
+      const longer = new Uint8Array([...whole, ...new TextEncoder().encode('SEFHe\0\0\0')]);
+      for (const file of [whole.subarray(0, -1), whole.subarray(0, -2), longer]) {
+        expect(await decodeImage(file, 'a.jpg')).toEqual(expected);
+      }
+      await expect(decodeImage(whole.subarray(0, -60), 'a.jpg')).rejects.toThrow(
+        /a\.jpg is not a readable image/,
+      );
+    },
+  );
+
+  it('gives a network of grey images their luma', async () => {
+    const image = { width: 1, height: 1, data: Uint8Array.of(255, 0, 51) };
+    const size = { height: 3, width: 2, channels: 1 } as const;
+    const tensor = await preprocess(image, { ...size, mean: [0.4, 0.5, 0.6], deviation: [0.2, 0.25, 0.3] });
+    expect(tensor.shape).toEqual([1, 3, 2, 1]);
+    expect(tensor.data[5]).toBeCloseTo((0.299 + 0.114 * 0.2 - 0.5) / 0.25, 5);
+  });
+
   it('normalises with ImageNet’s statistics', async () => {
     const white = { width: 10, height: 10, data: new Uint8Array(300).fill(255) };
     const tensor = await preprocess(white, { height: 4, width: 6 });

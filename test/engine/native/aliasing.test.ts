@@ -8,8 +8,8 @@ import {
   run,
 } from '@fovea/engine';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { inferAddon } from '../../../engine/src/backend/native/addon.js';
-import * as encoding from '../../../engine/src/backend/native/encode.js';
+import { inferAddon } from '../../../engine/src/backends/native/addon.js';
+import * as encoding from '../../../engine/src/backends/native/encode.js';
 import { liveRanges } from '../../../engine/src/program/accesses.js';
 import type { Program } from '../../../engine/src/program/program.js';
 import { randomConvolution, randomImages, smallNetwork } from '../support/small-network.js';
@@ -147,6 +147,18 @@ describe('the native checker (skipped where no addon was built)', () => {
     const changed = copied(tables);
     changed[6] = Int32Array.from([...tables[6].slice(0, -3), inside, 0, 0, ...tables[6].slice(-3)]);
     expect(verdict(changed)).toMatch(/inside a stream/);
+  });
+
+  native('refuses a mask that nobody has decided when it is indexed', async () => {
+    const { tables, verdict } = await programOf(smallNetwork(), { strategy: 'streamed', masker: 'random' });
+    const DECIDES = 2;
+    const kept: number[] = [];
+    for (let i = 0; i < tables[6].length; i += 3)
+      if (tables[6][i + 2] !== DECIDES) kept.push(...tables[6].slice(i, i + 3));
+    expect(kept.length).toBeLessThan(tables[6].length);
+    const changed = copied(tables);
+    changed[6] = Int32Array.from(kept);
+    expect(verdict(changed)).toMatch(/mask 0 is indexed before it is decided/);
   });
 
   native('does not stream a depthwise first convolution over the map that the block adds to', async () => {

@@ -1,4 +1,4 @@
-import { getBackend, randomMasker, run } from '@fovea/engine';
+import { getBackend, nativeBackendWith, randomMasker, release, run, saliencyMasker } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
@@ -50,4 +50,44 @@ describe('a stream of several bands', () => {
       expect(relativeError(output.data, expected.output.data)).toBeLessThan(1e-5);
     });
   });
+});
+
+describe('the size of bands that a session is given', () => {
+  const network = smallNetwork({ strides: [1, 1, 2, 1] });
+  const images = randomImages(network, 2);
+
+  native.each([1, 3, 11, 2 ** 30])('changes nothing that is computed, %i pixels', async (bandPixels) => {
+    for (const strategy of ['streamed', 'lasnet', 'dense']) {
+      const options = { strategy, masker: saliencyMasker(0.5), granularity: 2, threads: 2 };
+      const expected = await run(network, images, { ...options, backend: 'native' });
+      const actual = await run(network, images, { ...options, backend: nativeBackendWith({ bandPixels }) });
+      expect(actual.output.data).toEqual(expected.output.data);
+      expect(actual.masks).toEqual(expected.masks);
+    }
+  });
+
+  native('makes as many bands as it says: the smallest take longest', async () => {
+    const large = smallNetwork({ strides: [1, 1], channels: 6, width: 6, height: 120, mapWidth: 120 });
+    const msWith = async (bandPixels: number) => {
+      const backend = nativeBackendWith({ bandPixels });
+      const options = { strategy: 'dense', masker: saliencyMasker(1), threads: 2, backend };
+      let least = Number.POSITIVE_INFINITY;
+      for (let i = 0; i < 5; i++) {
+        const { profile } = await run(large, randomImages(large), options);
+        least = Math.min(least, ...profile.blocks.map(({ totalMs }) => totalMs));
+      }
+      return least;
+    };
+    expect(await msWith(1)).toBeGreaterThan(2 * (await msWith(2 ** 30)));
+    await release(large);
+  });
+
+  native.each([-1, 0.5, Number.NaN, 2 ** 31, '8' as unknown as number])(
+    'is refused at %s',
+    async (bandPixels) => {
+      await expect(
+        run(network, images, { backend: nativeBackendWith({ bandPixels }) }),
+      ).rejects.toMatchObject({ code: 'bad-argument', message: expect.stringContaining('bandPixels') });
+    },
+  );
 });

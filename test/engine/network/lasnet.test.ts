@@ -7,7 +7,7 @@ import {
   readSafetensors,
 } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
-import { networkFromStateDict } from '../../../engine/src/network/checkpoint/resnet.js';
+import { networkFromStateDict } from '../../../engine/src/network/checkpoint/state-dict.js';
 
 const fixture = (name: string) => new URL(`../../fixtures/${name}`, import.meta.url).pathname;
 
@@ -101,7 +101,8 @@ describe('LASNet checkpoints', () => {
   });
 
   it.each([
-    ['conv1.weight', /no ResNet state dict/],
+    ['conv1.weight', /no array "conv1.weight"/],
+    ['layer1.0.conv1.weight', /no ResNet state dict/],
     ['layer2.0.conv1.weight', /block layer2.0 is missing/],
     ['layer1.0.bn2.running_var', /no array "layer1.0.bn2.running_var"/],
     ['fc.weight', /no array "fc.weight"/],

@@ -2,14 +2,19 @@ import {
   type BlockPlan,
   blocksOf,
   checkBlockPlan,
+  fitMaskers,
   getStrategy,
   makePlan,
+  type Plan,
   parseGranularity,
+  predict,
   resolveGranularity,
+  run,
   type Strategy,
+  searchGranularity,
 } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
-import { smallNetwork } from '../support/small-network.js';
+import { randomImages, smallNetwork } from '../support/small-network.js';
 
 const network = smallNetwork();
 const passes = (plan: BlockPlan) => plan.groups.map((group) => group.primitives.join('+'));
@@ -112,6 +117,77 @@ describe('a plan', () => {
     const plan = makePlan(network, { granularity: [Number.POSITIVE_INFINITY, 2] });
     expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
     expect(plan.blocks[0]!.granularity).toBe(13);
+  });
+});
+
+describe('a whole plan that somebody hands over', () => {
+  const plan = makePlan(network, { strategy: 'unfused', rate: 0.5 });
+  const images = randomImages(network);
+  const changed = (block: number, fields: object) =>
+    plan.blocks.map((entry, i) => (i === block ? { ...entry, ...fields } : entry));
+
+  it.each<[string, unknown, string]>([
+    ['no blocks', undefined, 'a plan without a list of blocks'],
+    ['too few blocks', plan.blocks.slice(1), 'plan of 3 blocks'],
+    ['an index that no block has', changed(3, { block: 17 }), 'plan entry 3 is for block 17'],
+    ['a block twice', changed(3, { block: 2 }), 'plan entry 3 is for block 2'],
+    ['blocks in another order', [...plan.blocks].reverse(), 'plan entry 0 is for block 3'],
+    ['an empty entry', changed(1, { block: undefined }), 'plan entry 1 is for block undefined'],
+    ['no groups', changed(1, { groups: undefined }), 'block 1 (block1): groups'],
+    ['a group without primitives', changed(1, { groups: [{}] }), 'block 1 (block1): groups'],
+    ['another mode', changed(1, { mode: 'sparse' }), 'mode "sparse"'],
+    ['half a pixel as S', changed(1, { granularity: 2.5 }), 'granularity S = 2.5'],
+    ['another way to pool', changed(1, { excitation: 'fast' }), 'excitation "fast"; exact or active'],
+  ])('with %s is refused by run and predict in the same words', async (_, blocks, message) => {
+    const wrong = { plan: { ...plan, blocks } as Plan };
+    const refusal = expect.objectContaining({
+      code: 'bad-argument',
+      message: expect.stringContaining(message),
+    });
+    await expect(run(network, images, wrong)).rejects.toEqual(refusal);
+    let thrown: unknown;
+    try {
+      predict(network, { ...wrong, device: 'v100' });
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toEqual(refusal);
+  });
+
+  it('is taken as it stands when it fits', async () => {
+    const { profile } = await run(network, images, { plan });
+    const predicted = predict(network, { plan, device: 'v100', batch: 1 });
+    expect(predicted.ops.map(({ name }) => name)).toEqual(profile.ops.map(({ name }) => name));
+  });
+});
+
+describe('rates', () => {
+  const few = { rate: [0.25, 0.75] };
+  const message = '2 rates given; 1 or 4 (one per block) are accepted';
+
+  it('for some of the blocks only are refused wherever they can be given', async () => {
+    expect(() => predict(network, { ...few, device: 'v100' })).toThrow(message);
+    expect(() => predict(network, { ...few, device: 'v100', model: 'published' })).toThrow(message);
+    expect(() => searchGranularity(network, 'v100', few)).toThrow(message);
+    expect(() => makePlan(network, few)).toThrow(message);
+    await expect(fitMaskers(network, randomImages(network), few)).rejects.toThrow(message);
+  });
+
+  it('are one for all, alone or in a list, or one for each block', () => {
+    const rates = (rate: number | readonly number[]) =>
+      predict(network, { rate, device: 'v100' }).blocks.map((block) => block.rate);
+    expect(rates([0.25])).toEqual(rates(0.25));
+    expect(rates([0.1, 0.2, 0.3, 0.4])).toEqual([0.1, 0.2, 0.3, 0.4]);
+  });
+});
+
+describe('another way of pooling than there is', () => {
+  it('is refused wherever it can be asked for', async () => {
+    const excitation = 'fast' as 'exact';
+    const message = 'excitation "fast"; exact or active is accepted';
+    await expect(run(network, randomImages(network), { excitation })).rejects.toThrow(message);
+    expect(() => predict(network, { excitation, device: 'v100' })).toThrow(message);
+    expect(() => searchGranularity(network, 'v100', { excitation })).toThrow(message);
   });
 });
 

@@ -1,9 +1,7 @@
 import {
-  backendNames,
   builtNetwork,
   customMasker,
   float32Of,
-  getBackend,
   loadNetwork,
   type Profile,
   randomMasker,
@@ -12,18 +10,10 @@ import {
   Tensor,
 } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
+import { backends } from '../support/backends.js';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
 const fixture = (name: string) => new URL(`../../fixtures/${name}`, import.meta.url).pathname;
-
-/** Every backend this machine can run; one that it cannot is named in the test's title. */
-const backends = backendNames().map((name) => {
-  try {
-    return { name, missing: getBackend(name).unavailable };
-  } catch (error) {
-    return { name, missing: (error as Error).message };
-  }
-});
 
 describe.each(backends)('backend $name', ({ name: backend, missing }) => {
   const there = it.skipIf(missing !== undefined);

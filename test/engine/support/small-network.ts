@@ -11,7 +11,8 @@ import {
 /** What varies between the small random networks that tests run. */
 export interface SmallNetworkOptions {
   readonly seed?: number;
-  readonly kind?: 'bottleneck' | 'basic' | 'inverted';
+  /** `single`: a branch of one 1x1 convolution. */
+  readonly kind?: 'bottleneck' | 'basic' | 'inverted' | 'single';
   readonly channels?: number;
   readonly width?: number;
   readonly groups?: number;
@@ -20,6 +21,8 @@ export interface SmallNetworkOptions {
   /** Stride of each block; a block of stride 2, or the first, gets a projection. */
   readonly strides?: readonly number[];
   readonly excite?: boolean;
+  /** The convolution whose output is excited; the last but one when left out. */
+  readonly exciteAfter?: number;
   readonly learned?: boolean;
 }
 
@@ -74,33 +77,37 @@ export function smallNetwork(options: SmallNetworkOptions = {}): Network {
     const relu = { activation: 'relu' as const };
     const middle = { kernel: 3, stride, groups, ...relu };
     const branch =
-      kind === 'basic'
-        ? [
-            randomConvolution(random, `${name}.conv1`, inChannels, width, { ...middle, groups: 1 }),
-            randomConvolution(random, `${name}.conv2`, width, outChannels, { kernel: 3, gain: 0.5 }),
-          ]
-        : [
-            randomConvolution(random, `${name}.conv1`, inChannels, width, relu),
-            randomConvolution(random, `${name}.conv2`, width, width, {
-              ...middle,
-              groups: kind === 'inverted' ? width : groups,
-            }),
-            randomConvolution(random, `${name}.conv3`, width, outChannels, { gain: 0.5 }),
-          ];
+      kind === 'single'
+        ? [randomConvolution(random, `${name}.conv1`, inChannels, outChannels, { stride, gain: 0.5 })]
+        : kind === 'basic'
+          ? [
+              randomConvolution(random, `${name}.conv1`, inChannels, width, { ...middle, groups: 1 }),
+              randomConvolution(random, `${name}.conv2`, width, outChannels, { kernel: 3, gain: 0.5 }),
+            ]
+          : [
+              randomConvolution(random, `${name}.conv1`, inChannels, width, relu),
+              randomConvolution(random, `${name}.conv2`, width, width, {
+                ...middle,
+                groups: kind === 'inverted' ? width : groups,
+              }),
+              randomConvolution(random, `${name}.conv3`, width, outChannels, { gain: 0.5 }),
+            ];
+    const after = options.exciteAfter ?? branch.length - 2;
+    const excited = branch[after]?.outChannels ?? 0;
     const block: Block = {
       index,
       stage,
       name,
-      kind,
+      kind: kind === 'single' ? 'residual' : kind,
       branch,
       activation: kind === 'inverted' ? 'none' : 'relu',
       adaptive: kind !== 'inverted' || (stride === 1 && outChannels === inChannels),
       ...(excite
         ? {
             squeezeExcitation: {
-              after: branch.length - 2,
-              reduce: randomConvolution(random, `${name}.reduce`, width, 4, relu),
-              expand: randomConvolution(random, `${name}.expand`, 4, width, { activation: 'sigmoid' }),
+              after,
+              reduce: randomConvolution(random, `${name}.reduce`, excited, 4, relu),
+              expand: randomConvolution(random, `${name}.expand`, 4, excited, { activation: 'sigmoid' }),
             },
           }
         : {}),

@@ -171,7 +171,7 @@ describe('fitting maskers', () => {
     await expect(fitMaskers(network, images, { rate: 0.5, flopsTarget: 0.5 })).rejects.toThrow(/not both/);
     await expect(fitMaskers(network, images, { flopsTarget: 0 })).rejects.toThrow(/FLOPs target 0/);
     await expect(fitMaskers(network, images, { flopsTarget: 0.01, backend })).rejects.toThrow(/always runs/);
-    await expect(fitMaskers(network, images, { rate: [0.5] })).rejects.toThrow(/1 rates given/);
+    await expect(fitMaskers(network, images, { rate: [0.5, 0.5] })).rejects.toThrow(/2 rates given/);
     const plain = { ...network, nodes: network.nodes.filter((node) => node.kind !== 'block') };
     await expect(fitMaskers(plain, images)).rejects.toThrow(/no residual blocks/);
     const signal = AbortSignal.abort();

@@ -1,9 +1,10 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { float32Of, readSafetensors } from '@fovea/engine';
+import { float32Of, loadNetwork, readSafetensors, writeSafetensors } from '@fovea/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { relativeError } from '../../engine/support/small-network.js';
+import { model } from '../../engine/support/onnx-graphs.js';
+import { randomImages, relativeError } from '../../engine/support/small-network.js';
 import { fixture, fovea } from './run-fovea.js';
 
 let folder = '';
@@ -28,6 +29,23 @@ describe('fovea infer', () => {
       const { shape } = expected.tensors.get(`mask.${block}`)!;
       expect(float32Of(actual, `mask.${block}`, shape)).toEqual(float32Of(expected, `mask.${block}`, shape));
     }
+  });
+
+  it('writes an output of rank 3 in the order of the file, and names no classes of it', async () => {
+    const path = join(folder, 'sequence.onnx');
+    const bytes = model((g, x) => g.node('Reshape', [g.node('Tanh', [x]), g.integers([0, 3, 64])]));
+    await writeFile(path, bytes);
+    const network = await loadNetwork(path);
+    const image = randomImages(network);
+    const input = join(folder, 'image.safetensors');
+    await writeFile(input, writeSafetensors({ input: { shape: [1, 3, 8, 8], values: image.toNCHW() } }));
+    const out = join(folder, 'sequence.safetensors');
+    const { code, stdout } = await fovea('infer', path, '--input', input, '--output', out);
+    expect(code).toBe(0);
+    expect(stdout).toContain('output of shape [1, 3, 64]');
+    const saved = await readSafetensors(out);
+    expect(saved.tensors.get('logits')!.shape).toEqual([1, 3, 64]);
+    expect(relativeError(float32Of(saved, 'logits'), image.toNCHW().map(Math.tanh))).toBeLessThan(1e-5);
   });
 
   it('with --json prints one document and nothing else', async () => {

@@ -43,6 +43,22 @@ describe('fovea inspect', () => {
     expect(adaptiveBlocks).toBe(16);
   });
 
+  it('prints the program that a strategy makes of a model, one operation a line', async () => {
+    const { code, stdout } = await fovea(
+      'inspect',
+      fixture('lasnet-tiny.safetensors'),
+      '--program',
+      'unfused',
+    );
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^\d+: %\d+ \[.*\] = scatter %\d+ {2}; layer1\.0 pass \d+$/m);
+    expect(stdout).not.toContain('stream');
+    const streamed = await fovea('inspect', fixture('lasnet-tiny.safetensors'), '--program');
+    expect(streamed.stdout).toContain('stream {');
+    const unknown = await fovea('inspect', fixture('lasnet-tiny.safetensors'), '--program', 'slow');
+    expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringMatching(/unknown strategy "slow"/)]);
+  });
+
   it('takes another input size, height first', async () => {
     const { input, nodes } = await described('resnet18', '--input-size', '160x96');
     expect(input).toEqual({ channels: 3, height: 160, width: 96 });

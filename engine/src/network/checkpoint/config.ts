@@ -2,12 +2,17 @@ import { FoveaError } from '../../errors.js';
 
 /** What the JSON file beside a checkpoint says; every field may be left out. */
 export interface CheckpointConfig {
-  /** `lasnet-resnet`; plain torchvision ResNets read the same way. */
+  /** `lasnet-resnet`, `regnet` and the like; what the arrays are tells by itself. */
   readonly arch?: string;
   /** Blocks per stage, checked against the arrays in the file. */
   readonly layers?: readonly number[];
   /** Nominal input side, or `[height, width]`. Default 224. */
   readonly size?: number | readonly [number, number];
+  /**
+   * How a ResNet's plain stem goes on: `imagenet` with stride 2 and a max pool, `cifar` with neither. Left out, its
+   * kernel tells: `cifar` for 3x3.
+   */
+  readonly stem?: 'imagenet' | 'cifar';
   /** Granularity S per block, or per stage. */
   readonly granularity?: readonly number[];
   /** Class names, one per logit. */
@@ -26,9 +31,12 @@ export function parseCheckpointConfig(value: unknown, source: string): Checkpoin
     throw new FoveaError('bad-file', `${source}: ${what}`);
   };
   if (typeof value !== 'object' || value === null || Array.isArray(value)) fail('is not a JSON object');
-  const { arch, layers, size, granularity, labels, name } = value as Record<string, unknown>;
-  if (arch !== undefined && !(typeof arch === 'string' && /^(lasnet-)?(wide-)?res(net|next)/.test(arch))) {
-    fail(`arch ${shown(arch)}; "lasnet-resnet" and "resnet" are accepted`);
+  const { arch, layers, size, stem, granularity, labels, name } = value as Record<string, unknown>;
+  if (
+    arch !== undefined &&
+    !(typeof arch === 'string' && /^(las|laud)?(net-)?(wide-)?(res(net|next)|regnet)/.test(arch))
+  ) {
+    fail(`arch ${shown(arch)}; "lasnet-resnet", "resnet", "regnet" and the like are accepted`);
   }
   const counts = (field: string, list: unknown): readonly number[] | undefined => {
     if (list === undefined) return undefined;
@@ -50,12 +58,16 @@ export function parseCheckpointConfig(value: unknown, source: string): Checkpoin
     fail(`labels ${shown(labels)}; a list of strings is accepted`);
   }
   if (name !== undefined && typeof name !== 'string') fail(`name ${shown(name)}; a string is accepted`);
+  if (stem !== undefined && stem !== 'imagenet' && stem !== 'cifar') {
+    fail(`stem ${shown(stem)}; "imagenet" and "cifar" are accepted`);
+  }
   const blocks = counts('layers', layers);
   const S = counts('granularity', granularity);
   return {
     ...(arch === undefined ? {} : { arch: arch as string }),
     ...(blocks ? { layers: blocks } : {}),
     ...(sides ? { size: [sides[0]!, sides[1] ?? sides[0]!] as const } : {}),
+    ...(stem === undefined ? {} : { stem: stem as 'imagenet' | 'cifar' }),
     ...(S ? { granularity: S } : {}),
     ...(labels === undefined ? {} : { labels: labels as string[] }),
     ...(name === undefined ? {} : { name: name as string }),

@@ -31,4 +31,11 @@ export class Budget {
       );
     }
   }
+
+  /** Accounts for bytes if there is room for them; false, and nothing spent, when there is not. */
+  affords(bytes: number): boolean {
+    if (!(bytes <= this.left)) return false;
+    this.left -= bytes;
+    return true;
+  }
 }

@@ -24,6 +24,12 @@ const irVersion = 8n;
 /** An extent of an input: a number, or a name where any is accepted. */
 export type Extent = number | string;
 
+/** A set of operators besides ONNX's own. */
+export interface Domain {
+  readonly domain: string;
+  readonly version: bigint;
+}
+
 /** Collects nodes and constants of an ONNX graph. */
 export class GraphBuilder {
   private readonly nodes: NodeProto[] = [];
@@ -32,16 +38,29 @@ export class GraphBuilder {
   private readonly outside: Uint8Array[] = [];
   private outsideBytes = 0;
   private counter = 0;
+  /** Names of operators so far. */
+  private readonly operators = new Set<string>();
 
-  /** @param opset ONNX's operator set; 13 to 22, whose forms of the operators used here are alike */
+  /**
+   * @param opset ONNX's operator set; 13 to 22, whose forms of the operators used here are alike
+   * @param domains of operators besides ONNX's own
+   */
   constructor(
     private readonly storage: StorageOptions = {},
     readonly opset = defaultOpset,
+    private readonly domains: readonly Domain[] = [],
   ) {}
 
   /** A name that nothing else has. */
   fresh(stem = 'value'): string {
     return `${stem}_${this.counter++}`;
+  }
+
+  /** The name of an operator, numbered when another one has it: onnxruntime refuses two of one name. */
+  private unlike(name: string): string {
+    const unique = this.operators.has(name) ? this.fresh(name) : name;
+    this.operators.add(unique);
+    return unique;
   }
 
   input(name: string, dims: readonly Extent[], type: number = this.floatType()): string {
@@ -78,7 +97,7 @@ export class GraphBuilder {
     this.nodes.push(
       create(NodeProtoSchema, {
         opType: op,
-        name: name || output,
+        name: this.unlike(name || output),
         input: [...inputs],
         output: [output],
         attribute: Object.entries(attributes).map(([key, value]) => attributeOf(key, value)),
@@ -134,7 +153,7 @@ export class GraphBuilder {
     const model = create(ModelProtoSchema, {
       irVersion,
       producerName: 'fovea',
-      opsetImport: [{ domain: '', version: BigInt(this.opset) }],
+      opsetImport: [{ domain: '', version: BigInt(this.opset) }, ...this.domains],
       graph: {
         name,
         node: this.nodes,

@@ -5,6 +5,7 @@ import { readFileBytes } from '../../file.js';
 import {
   type GraphProto,
   type ModelProto,
+  type SparseTensorProto,
   type TensorProto,
   TensorProto_DataLocation,
 } from './generated/onnx_pb.js';
@@ -60,13 +61,20 @@ export async function loadExternalData(
 export function* tensorsOf(graph: GraphProto | undefined): Generator<TensorProto> {
   if (!graph) return;
   yield* graph.initializer;
+  for (const sparse of graph.sparseInitializer) yield* partsOf(sparse);
   for (const node of graph.node) {
     for (const attribute of node.attribute) {
       if (attribute.t) yield attribute.t;
+      yield* partsOf(attribute.sparseTensor);
       if (attribute.g) yield* tensorsOf(attribute.g);
       for (const body of attribute.graphs) yield* tensorsOf(body);
     }
   }
+}
+
+function* partsOf(sparse: SparseTensorProto | undefined): Generator<TensorProto> {
+  if (sparse?.values) yield sparse.values;
+  if (sparse?.indices) yield sparse.indices;
 }
 
 /** A decimal number of bytes, or NaN. */

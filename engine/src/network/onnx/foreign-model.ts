@@ -1,21 +1,15 @@
 import { create, toBinary } from '@bufbuild/protobuf';
-import { FoveaError } from '../../errors.js';
 import type { Budget } from './budget.js';
+import { type Extent, valueInfo } from './builder.js';
 import { changed } from './changed.js';
-import {
-  ModelProtoSchema,
-  type NodeProto,
-  type TensorProto,
-  type ValueInfoProto,
-  ValueInfoProtoSchema,
-} from './generated/onnx_pb.js';
-import { describeNode, type Graph, type GraphNode } from './graph.js';
+import { ModelProtoSchema, type NodeProto, type TensorProto } from './generated/onnx_pb.js';
+import type { Graph, GraphNode } from './graph.js';
 import { asFloat32Tensor, ElementType, isFloatType, typedLength } from './tensor.js';
 
 /** Rough size of an operator's description. */
 const bytesPerOperator = 256;
 
-/** A self-contained model of the operators between known values and one value. */
+/** A self-contained model of the operators between known values and some values. */
 export interface ForeignPiece {
   /** Known values that it reads. */
   readonly inputs: readonly string[];
@@ -23,23 +17,29 @@ export interface ForeignPiece {
   readonly operators: readonly string[];
 }
 
+/** Operators by the values that they write. */
+export type Producers = ReadonlyMap<string, GraphNode>;
+
+export function producersOf({ nodes }: Pick<Graph, 'nodes'>): Producers {
+  return new Map(nodes.flatMap((node) => node.outputs.map((value) => [value, node] as const)));
+}
+
 /**
- * Cuts out of a graph all operators that lead from values with a known rank to `output`.
+ * Cuts out of a graph all operators that lead from known float values to `outputs`.
  *
- * @param known rank of a value that is computed outside the piece; undefined for every other value
- * @throws FoveaError `unsupported` when the piece reads no known value
+ * @param known extents of a value that is computed outside the piece; undefined for every other value
  */
 export function cutPiece(
   graph: Graph,
-  producers: ReadonlyMap<string, GraphNode>,
-  output: string,
-  known: (value: string) => 2 | 4 | undefined,
+  producers: Producers,
+  outputs: readonly string[],
+  known: (value: string) => readonly Extent[] | undefined,
   budget: Budget,
 ): ForeignPiece {
   const nodes = new Set<GraphNode>();
-  const inputs = new Map<string, 2 | 4>();
+  const inputs = new Map<string, readonly Extent[]>();
   const initializers = new Map<string, TensorProto>();
-  const pending = [producers.get(output)!];
+  const pending = outputs.map((output) => producers.get(output)!);
   for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
     if (nodes.has(node)) continue;
     nodes.add(node);
@@ -47,22 +47,15 @@ export function cutPiece(
     for (const name of [...node.inputs, ...node.captured]) {
       if (name === '') continue;
       const constant = graph.constants.get(name);
-      const rank = known(name);
+      const extents = outputs.includes(name) ? undefined : known(name);
       const producer = producers.get(name);
       if (constant && !initializers.has(name)) {
         budget.spend(bytesPerOperator + constant.rawData.length + 8 * typedLength(constant));
         initializers.set(name, asFloat32Tensor(name, constant));
       } else if (constant) continue;
-      else if (rank !== undefined) inputs.set(name, rank);
+      else if (extents !== undefined) inputs.set(name, extents);
       else if (producer) pending.push(producer);
     }
-  }
-  const last = producers.get(output)!;
-  if (inputs.size === 0) {
-    throw new FoveaError(
-      'unsupported',
-      `${graph.source}: ${describeNode(last)} does not depend on the image; such outputs are not accepted`,
-    );
   }
   const ordered = [...nodes].sort((a, b) => a.position - b.position);
   const model = create(ModelProtoSchema, {
@@ -71,11 +64,11 @@ export function cutPiece(
     opsetImport: [...graph.opsets],
     functions: [...graph.functions],
     graph: {
-      name: last.name || output,
-      node: ordered.map(({ proto }) => withFloat32Casts(proto)),
+      name: ordered[ordered.length - 1]!.name || outputs[0]!,
+      node: ordered.map(({ proto }) => withoutOutputs(withFloat32Casts(proto), inputs)),
       initializer: [...initializers.values()],
-      input: [...inputs].map(([name, rank]) => floatValue(name, rank)),
-      output: [{ name: output }],
+      input: [...inputs].map(([name, extents]) => valueInfo(name, extents, ElementType.FLOAT)),
+      output: outputs.map((name) => ({ name })),
     },
   });
   return {
@@ -85,15 +78,16 @@ export function cutPiece(
   };
 }
 
-/** A float value of which only the rank is fixed. */
-function floatValue(name: string, rank: 2 | 4): ValueInfoProto {
-  const dim = Array.from({ length: rank }, (_, axis) => ({
-    value: { case: 'dimParam' as const, value: `${name}.${axis}` },
-  }));
-  return create(ValueInfoProtoSchema, {
-    name,
-    type: { value: { case: 'tensorType', value: { elemType: ElementType.FLOAT, shape: { dim } } } },
-  });
+/** Extents of an input of which only the rank is fixed. */
+export function openExtents(name: string, rank: 2 | 4): Extent[] {
+  return Array.from({ length: rank }, (_, axis) => `${name}.${axis}`);
+}
+
+/** An operator may write, beside what the piece needs, a value that comes from outside: that one gets another name. */
+function withoutOutputs(proto: NodeProto, inputs: ReadonlyMap<string, unknown>): NodeProto {
+  if (!proto.output.some((name) => inputs.has(name))) return proto;
+  const output = proto.output.map((name) => (inputs.has(name) ? `${name}/again` : name));
+  return changed(proto, { output });
 }
 
 /** The engine computes every float format as float32, and so must a piece of the graph. */

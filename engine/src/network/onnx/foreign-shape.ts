@@ -1,8 +1,12 @@
-import { fromBinary } from '@bufbuild/protobuf';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { ForeignNode } from '../network.js';
+import { askShapes, isExtent } from './ask.js';
+import { Budget } from './budget.js';
+import { type Domain, valueInfo } from './builder.js';
 import { ModelProtoSchema } from './generated/onnx_pb.js';
 import { type Graph, readGraph } from './graph.js';
 import { type Dims, inferShapes } from './infer.js';
+import { ElementType } from './tensor.js';
 
 type NHWC = readonly [N: number, H: number, W: number, C: number];
 
@@ -12,7 +16,8 @@ const graphs = new WeakMap<Uint8Array, Graph>();
 function graphOf(node: ForeignNode): Graph {
   let graph = graphs.get(node.model);
   if (!graph) {
-    graph = readGraph(fromBinary(ModelProtoSchema, node.model), node.name);
+    const budget = new Budget(node.name, node.model.length);
+    graph = readGraph(fromBinary(ModelProtoSchema, node.model), node.name, budget);
     graphs.set(node.model, graph);
   }
   return graph;
@@ -25,22 +30,70 @@ export function foreignOpset(node: ForeignNode): number {
   );
 }
 
+/** Sets of operators besides ONNX's own that a foreign node's operators belong to. */
+export function foreignDomains(node: ForeignNode): Domain[] {
+  return graphOf(node).opsets.flatMap(({ domain, version }) =>
+    domain === '' || domain === 'ai.onnx' ? [] : [{ domain, version }],
+  );
+}
+
+/** What onnxruntime said of nodes whose operators the rules do not know, by the extents that they read. */
+const answers = new WeakMap<ForeignNode, Map<string, Dims>>();
+
+/** Shapes of what a node reads, in ONNX's order; undefined where unknown. */
+function inputDims(node: ForeignNode, inputs: readonly (NHWC | undefined)[]): Map<string, Dims> {
+  const graph = graphOf(node);
+  return new Map(
+    node.inputs.map((name, i): [string, Dims] => {
+      const shape = inputs[i];
+      const info = graph.inputs.find((input) => input.name === name)?.type?.value;
+      const rank = info?.case === 'tensorType' ? info.value.shape?.dim.length : 4;
+      if (!shape) return [name, undefined];
+      const [N, H, W, C] = shape;
+      return [name, rank === 2 ? [N, H * W * C] : [N, C, H, W]];
+    }),
+  );
+}
+
 /**
  * Extents that a foreign node writes, in ONNX's order.
  * @param inputs shapes of what it reads; undefined where unknown
- * @returns undefined when an operator inside is not one whose shape can be inferred
+ * @returns undefined when an operator inside is not one whose shape can be inferred, or was asked for
  */
 export function foreignDims(node: ForeignNode, inputs: readonly (NHWC | undefined)[]): Dims {
   const graph = graphOf(node);
-  const given = node.inputs.map((name, i): [string, Dims] => {
-    const shape = inputs[i];
-    const info = graph.inputs.find((input) => input.name === name)?.type?.value;
-    const rank = info?.case === 'tensorType' ? info.value.shape?.dim.length : 4;
-    if (!shape) return [name, undefined];
-    const [N, H, W, C] = shape;
-    return [name, rank === 2 ? [N, H * W * C] : [N, C, H, W]];
-  });
-  return inferShapes(graph.nodes, graph.constants, new Map(given)).shapes.get(node.output);
+  const given = inputDims(node, inputs);
+  const dims = inferShapes(graph.nodes, graph.constants, given).shapes.get(node.output);
+  if (dims) return dims;
+  const answer = answers.get(node)?.get(keyOf(given));
+  const batch = inputs[0]?.[0];
+  return batch === undefined ? undefined : answer && [batch, ...answer.slice(1)];
+}
+
+/** Extents of one image: a batch of any size asks for the same. */
+function keyOf(given: ReadonlyMap<string, Dims>): string {
+  return [...given.values()].map((dims) => dims?.slice(1).join('x') ?? '?').join(' ');
+}
+
+/**
+ * Asks onnxruntime what a foreign node writes, where the rules do not know; {@link foreignDims} knows it then.
+ * @param inputs shapes of what it reads, for one image
+ */
+export async function askForeignShape(
+  node: ForeignNode,
+  inputs: readonly (NHWC | undefined)[],
+): Promise<void> {
+  const given = inputDims(node, inputs);
+  const known = answers.get(node) ?? new Map<string, Dims>();
+  answers.set(node, known);
+  const key = keyOf(given);
+  if (known.has(key) || [...given.values()].includes(undefined) || foreignDims(node, inputs)) return;
+  const model = fromBinary(ModelProtoSchema, node.model);
+  const graph = model.graph!;
+  graph.input = graph.input.map(({ name }) => valueInfo(name, given.get(name), ElementType.FLOAT));
+  const answer = (await askShapes(toBinary(ModelProtoSchema, model), node.name)).get(node.output)?.dims;
+  // Another first extent than that of one image means that other axes were folded into the batch.
+  known.set(key, answer?.every(isExtent) && answer[0] === 1 ? answer : undefined);
 }
 
 /** The same as the engine holds it: maps as NHWC, vectors as 1x1 maps, other ranks as `[N, 1, rest, last]`. */

@@ -1,4 +1,5 @@
 import { FoveaError } from '../../errors.js';
+import type { Budget } from './budget.js';
 import type {
   AttributeProto,
   FunctionProto,
@@ -9,7 +10,8 @@ import type {
   TensorProto,
   ValueInfoProto,
 } from './generated/onnx_pb.js';
-import { checkTensor, ElementType, floatTensor, integerTensor, isFloatType } from './tensor.js';
+import { denseTensor } from './sparse.js';
+import { checkTensor, floatTensor, integerTensor } from './tensor.js';
 
 /** One operator of a graph. */
 export interface GraphNode {
@@ -35,7 +37,7 @@ export interface Graph {
   readonly nodes: readonly GraphNode[];
   /** Initialisers and the values of `Constant` nodes. */
   readonly constants: ReadonlyMap<string, TensorProto>;
-  /** Inputs that are no initialisers. */
+  /** Inputs that are no initialisers and that something reads. */
   readonly inputs: readonly ValueInfoProto[];
   readonly outputs: readonly string[];
   readonly opsets: readonly OperatorSetIdProto[];
@@ -44,18 +46,18 @@ export interface Graph {
 }
 
 /**
- * Checks a model's graph and puts it in order.
+ * Checks a model's graph and puts it in order. Of initialisers with one name the last counts, as in onnxruntime.
  * @throws FoveaError `bad-file` for a value defined twice or never, a cycle, or a tensor whose data does not
  *   fit its shape
  */
-export function readGraph(model: ModelProto, source: string): Graph {
+export function readGraph(model: ModelProto, source: string, budget: Budget): Graph {
   const graph = model.graph!;
   const fail = (what: string): never => {
     throw new FoveaError('bad-file', `${source}: ${what}`);
   };
   const constants = new Map<string, TensorProto>();
-  for (const tensor of graph.initializer) {
-    if (constants.has(tensor.name)) fail(`initialiser ${JSON.stringify(tensor.name)} is there twice`);
+  const sparse = graph.sparseInitializer.map((tensor) => denseTensor(tensor, source, budget));
+  for (const tensor of [...graph.initializer, ...sparse]) {
     checkTensor(tensor, source);
     constants.set(tensor.name, tensor);
   }
@@ -68,7 +70,7 @@ export function readGraph(model: ModelProto, source: string): Graph {
   for (const { name } of inputs) define(name);
   const nodes: GraphNode[] = [];
   for (const proto of graph.node) {
-    const constant = constantOf(proto, source);
+    const constant = constantOf(proto, source, budget);
     if (constant) {
       const name = proto.output[0] ?? '';
       define(name);
@@ -90,6 +92,7 @@ export function readGraph(model: ModelProto, source: string): Graph {
     }
   }
   const outputs = graph.output.map(({ name }) => name);
+  const read = new Set([...outputs, ...nodes.flatMap((node) => [...node.inputs, ...node.captured])]);
   if (outputs.length === 0) fail('the graph has no output');
   for (const name of outputs) {
     if (!defined.has(name)) fail(`output ${JSON.stringify(name)} is defined by no node`);
@@ -98,7 +101,7 @@ export function readGraph(model: ModelProto, source: string): Graph {
     source,
     nodes: inOrder(nodes, source),
     constants,
-    inputs,
+    inputs: inputs.filter(({ name }) => read.has(name)),
     outputs,
     opsets: model.opsetImport,
     functions: model.functions,
@@ -130,7 +133,8 @@ export function stringOf(node: GraphNode, name: string, otherwise: string): stri
   return attribute ? new TextDecoder().decode(attribute.s) : otherwise;
 }
 
-function graphNode(proto: NodeProto): GraphNode {
+/** An operator as the graph holds it, its place not yet known. */
+export function graphNode(proto: NodeProto): GraphNode {
   const attributes = new Map(proto.attribute.map((attribute) => [attribute.name, attribute]));
   return {
     op: proto.opType,
@@ -161,13 +165,16 @@ function capturedBy(body: GraphProto): string[] {
 }
 
 /** The tensor that a `Constant` node stands for; undefined for every other node. */
-function constantOf(proto: NodeProto, source: string): TensorProto | undefined {
+function constantOf(proto: NodeProto, source: string, budget: Budget): TensorProto | undefined {
   if (proto.opType !== 'Constant' || (proto.domain !== '' && proto.domain !== 'ai.onnx')) return undefined;
   const name = proto.output[0] ?? '';
   for (const attribute of proto.attribute) {
     switch (attribute.name) {
       case 'value':
         if (attribute.t) return attribute.t;
+        break;
+      case 'sparse_value':
+        if (attribute.sparseTensor) return denseTensor(attribute.sparseTensor, source, budget);
         break;
       case 'value_float':
         return floatTensor(name, [], Float32Array.of(attribute.f));
@@ -182,7 +189,7 @@ function constantOf(proto: NodeProto, source: string): TensorProto | undefined {
   const kinds = proto.attribute.map((attribute) => attribute.name).join(', ') || 'no attribute';
   throw new FoveaError(
     'unsupported',
-    `${source}: Constant ${JSON.stringify(proto.name)} has ${kinds}; value, value_float(s) and value_int(s) are accepted`,
+    `${source}: Constant ${JSON.stringify(proto.name)} has ${kinds}; value, sparse_value, value_float(s) and value_int(s) are accepted`,
   );
 }
 
@@ -218,39 +225,4 @@ function inOrder(nodes: readonly GraphNode[], source: string): GraphNode[] {
     node.position = position;
   });
   return ordered;
-}
-
-/** The image input of a graph: the one whose element type is a float and whose rank is four. */
-export function imageInput(graph: Graph): {
-  name: string;
-  channels: number | undefined;
-  height: number | undefined;
-  width: number | undefined;
-} {
-  const shown = (info: ValueInfoProto) => {
-    const tensor = info.type?.value.case === 'tensorType' ? info.type.value.value : undefined;
-    const dims = tensor?.shape?.dim.map(({ value }) =>
-      value.case === 'dimValue' ? Number(value.value) : undefined,
-    );
-    return { name: info.name, type: tensor?.elemType ?? ElementType.FLOAT, dims };
-  };
-  const inputs = graph.inputs.map(shown);
-  const images = inputs.filter(({ type, dims }) => isFloatType(type) && dims?.length === 4);
-  if (images.length !== 1 || inputs.length !== 1) {
-    const list = inputs.map(({ name, dims }) => `${name} [${dims?.map((d) => d ?? '?').join(', ') ?? '?'}]`);
-    throw new FoveaError(
-      'unsupported',
-      `${graph.source}: inputs ${list.join('; ') || '(none)'}; one float input [N, C, H, W] is accepted`,
-    );
-  }
-  const [, channels, height, width] = images[0]!.dims!;
-  for (const extent of [channels, height, width]) {
-    if (extent !== undefined && !(extent >= 1 && extent <= 65_536)) {
-      throw new FoveaError(
-        'bad-file',
-        `${graph.source}: input ${images[0]!.name} has extent ${extent}; 1 … 65536 is accepted`,
-      );
-    }
-  }
-  return { name: images[0]!.name, channels, height, width };
 }

@@ -1,42 +1,60 @@
 import { FoveaError } from '../../errors.js';
 import { blocksOf, type Network, type NetworkNode } from '../network.js';
+import { learnShapes } from '../walk.js';
+import { inferAsking } from './ask.js';
 import { Budget } from './budget.js';
 import { decodeModel } from './decode.js';
 import { type Draft, DraftGraph } from './draft.js';
 import { loadExternalData, tensorsOf } from './external-data.js';
-import { cutPiece } from './foreign-model.js';
+import { foldConstants } from './fold.js';
+import { cutPiece, openExtents, type Producers, producersOf } from './foreign-model.js';
 import { inlineFunctions } from './functions.js';
 import { fuse } from './fuse.js';
+import { spellOutFusedConvolutions } from './fused.js';
 import type { ModelProto } from './generated/onnx_pb.js';
-import { type Graph, type GraphNode, imageInput, readGraph } from './graph.js';
+import { describeNode, type Graph, readGraph } from './graph.js';
+import { withImageInput } from './image-input.js';
+import { beginInference } from './infer.js';
 import { findBlocks } from './residual.js';
-import { dimsOf, ElementType } from './tensor.js';
+import { ElementType } from './tensor.js';
 import { type Translation, translate } from './translate.js';
-
-/** Nominal side where the file leaves height and width open. */
-const defaultSide = 224;
 
 /**
  * Imports an ONNX model: batch norm folded, residual blocks found by structure, whatever the engine has no
  * node for kept as a foreign node.
  *
  * @param path path of the file, for external data and the dense baseline; undefined for bytes from memory
- * @throws FoveaError `bad-file` when the file is damaged, `unsupported` when its input is no image
+ * @param outputName the output to compute; the first when left out
+ * @throws FoveaError `bad-file` when the file is damaged, `unsupported` when its input is no image,
+ *   `unknown-name` when it has no such output
  */
-export async function importOnnx(bytes: Uint8Array, name: string, path?: string): Promise<Network> {
+export async function importOnnx(
+  bytes: Uint8Array,
+  name: string,
+  path?: string,
+  outputName?: string,
+): Promise<Network> {
   const source = path ?? name;
   const model = decodeModel(bytes, source);
   const externalBytes = await loadExternalData(model, source, path);
   const budget = new Budget(source, bytes.length + externalBytes);
   inlineFunctions(model, source);
-  const graph = readGraph(model, source);
-  const image = nominalImage(graph);
-  const translation = translate(graph, image, budget);
-  const output = translation.resolve(graph.outputs[0]!);
+  spellOutFusedConvolutions(model);
+  const folded = await foldConstants(readGraph(model, source, budget), budget);
+  const { graph, image } = withImageInput(folded);
+  const chosen = chooseOutput(graph, outputName);
+  const producers = producersOf(graph);
+  const inference = beginInference(
+    graph.constants,
+    new Map([[image.name, [1, image.channels, image.height, image.width]]]),
+  );
+  await inferAsking(graph, producers, graph.nodes, inference, budget);
+  const translation = translate(graph, inference, image, budget);
+  const output = translation.resolve(chosen);
   const drafts = new DraftGraph(live(translation.drafts, output), new Set([output]));
   fuse(drafts, budget);
   findBlocks(drafts);
-  const nodes = assemble(graph, drafts.all(), translation, image.name, output, budget);
+  const nodes = assemble(graph, drafts.all(), translation, producers, image.name, output, budget);
   const labels = labelsOf(model);
   const network: Network = {
     name,
@@ -47,21 +65,19 @@ export async function importOnnx(bytes: Uint8Array, name: string, path?: string)
     output,
     ...(labels ? { labels } : {}),
     notes: [],
-    ...(path === undefined ? {} : { onnxPath: path }),
+    ...(path === undefined ? {} : { onnxPath: path, onnxOutput: chosen }),
   };
-  return { ...network, notes: notesOf(network, model, graph, drafts.all()) };
+  await learnShapes(network, network.inputShape);
+  return { ...network, notes: notesOf(network, model, graph, chosen, drafts.all()) };
 }
 
-/** The image input with every open extent filled in. */
-function nominalImage(graph: Graph) {
-  const { name, channels, height, width } = imageInput(graph);
-  const firstWeight = graph.nodes.find((node) => node.op === 'Conv' && node.inputs[0] === name)?.inputs[1];
-  const weight = graph.constants.get(firstWeight ?? '');
-  const counted = channels ?? (weight && dimsOf(weight)[1]);
-  if (counted === undefined) {
-    throw new FoveaError('unsupported', `${graph.source}: input ${name} leaves its number of channels open`);
-  }
-  return { name, channels: counted, height: height ?? defaultSide, width: width ?? defaultSide };
+function chooseOutput({ outputs, source }: Graph, wanted: string | undefined): string {
+  if (wanted === undefined) return outputs[0]!;
+  if (outputs.includes(wanted)) return wanted;
+  throw new FoveaError(
+    'unknown-name',
+    `${source} has no output ${JSON.stringify(wanted)}; it has ${outputs.join(', ')}`,
+  );
 }
 
 /** Drafts that the output depends on: shape computations that nobody reads any more drop out. */
@@ -80,12 +96,11 @@ function assemble(
   graph: Graph,
   drafts: readonly Draft[],
   translation: Translation,
+  producers: Producers,
   input: string,
   output: string,
   budget: Budget,
 ): NetworkNode[] {
-  const producers = new Map<string, GraphNode>();
-  for (const node of graph.nodes) for (const value of node.outputs) producers.set(value, node);
   const isForeign = (draft: Draft) =>
     draft.kind === 'unknown' || draft.kind === 'multiply' || draft.kind === 'pad' || draft.kind === 'affine';
   const computed = new Set([input]);
@@ -95,8 +110,10 @@ function assemble(
     for (const value of draft.outputs) computed.add(value);
     for (const value of draft.inputs) wanted.add(value);
   }
-  const rankOf = (value: string) =>
-    computed.has(value) || wanted.has(value) ? translation.values.get(value)?.rank : undefined;
+  const known = (value: string) => {
+    const rank = computed.has(value) || wanted.has(value) ? translation.values.get(value)?.rank : undefined;
+    return rank && openExtents(value, rank);
+  };
   const names = new Map<string, number>();
   const unique = (name: string) => {
     const times = (names.get(name) ?? 0) + 1;
@@ -111,8 +128,13 @@ function assemble(
     }
     for (const value of draft.outputs) {
       if (!wanted.has(value)) continue;
-      const known = (name: string) => (name === value ? undefined : rankOf(name));
-      const piece = cutPiece(graph, producers, value, known, budget);
+      const piece = cutPiece(graph, producers, [value], known, budget);
+      if (piece.inputs.length === 0) {
+        throw new FoveaError(
+          'unsupported',
+          `${graph.source}: ${describeNode(producers.get(value)!)} does not depend on the image; such values are not accepted`,
+        );
+      }
       nodes.push({
         kind: 'foreign',
         name: unique(draft.label),
@@ -162,7 +184,13 @@ function labelsOf(model: ModelProto): string[] | undefined {
   return undefined;
 }
 
-function notesOf(network: Network, model: ModelProto, graph: Graph, drafts: readonly Draft[]): string[] {
+function notesOf(
+  network: Network,
+  model: ModelProto,
+  graph: Graph,
+  chosen: string,
+  drafts: readonly Draft[],
+): string[] {
   const notes: string[] = [];
   const foreign = network.nodes.filter((node) => node.kind === 'foreign');
   if (foreign.length > 0) {
@@ -182,7 +210,10 @@ function notesOf(network: Network, model: ModelProto, graph: Graph, drafts: read
   }
   if (types.has(ElementType.DOUBLE)) notes.push('double-precision weights are computed in float32');
   if (graph.outputs.length > 1) {
-    notes.push(`only the first of ${graph.outputs.length} outputs is computed: ${graph.outputs[0]}`);
+    const others = graph.outputs.filter((name) => name !== chosen);
+    notes.push(
+      `of ${graph.outputs.length} outputs ${chosen} is computed; there are also ${others.join(', ')}`,
+    );
   }
   return notes;
 }

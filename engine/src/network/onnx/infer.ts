@@ -24,6 +24,16 @@ export function inferShapes(
   constants: ReadonlyMap<string, TensorProto>,
   inputs: ReadonlyMap<string, Dims>,
 ): Inference {
+  const state = beginInference(constants, inputs);
+  for (const node of nodes) inferNode(node, state);
+  return state;
+}
+
+/** What is known before the first operator. */
+export function beginInference(
+  constants: ReadonlyMap<string, TensorProto>,
+  inputs: ReadonlyMap<string, Dims>,
+): Inference {
   const state: Inference = { shapes: new Map(inputs), integers: new Map(), nonFloat: new Set(), constants };
   for (const [name, tensor] of constants) {
     const dims = dimsOf(tensor);
@@ -34,11 +44,11 @@ export function inferShapes(
       state.integers.set(name, numberValues(tensor));
     }
   }
-  for (const node of nodes) inferNode(node, state);
   return state;
 }
 
-function inferNode(node: GraphNode, state: Inference): void {
+/** Adds what one operator writes; all that it reads must have been seen before. */
+export function inferNode(node: GraphNode, state: Inference): void {
   const shapes = node.inputs.map((name) => (name === '' ? undefined : state.shapes.get(name)));
   const outputs = node.domain === '' ? outputShapes(node, shapes, state) : [];
   node.outputs.forEach((name, i) => {
@@ -72,6 +82,14 @@ const alwaysInteger = new Set([
   'Less',
   'Equal',
   'Not',
+  'And',
+  'Or',
+  'Xor',
+  'GreaterOrEqual',
+  'LessOrEqual',
+  'IsNaN',
+  'IsInf',
+  'QuantizeLinear',
 ]);
 const followsType = new Set([
   ...['Gather', 'Unsqueeze', 'Squeeze', 'Concat', 'Slice', 'Reshape', 'Add', 'Mul', 'Sub', 'Div', 'Identity'],

@@ -3,7 +3,7 @@ import type { Budget } from './budget.js';
 import type { Draft } from './draft.js';
 import type { TensorProto } from './generated/onnx_pb.js';
 import { describeNode, type Graph, type GraphNode } from './graph.js';
-import { type Inference, inferShapes } from './infer.js';
+import type { Inference } from './infer.js';
 import { labelOf } from './labels.js';
 import { countOf, dimsOf, float32Values, isFloatType, numberValues } from './tensor.js';
 
@@ -24,19 +24,15 @@ export type Handler = (node: GraphNode, scope: Scope) => Outcome;
 export class Scope {
   readonly values = new Map<string, Value>();
   readonly aliases = new Map<string, string>();
-  private readonly inference: Inference;
   private readonly consumers = new Map<string, GraphNode[]>();
 
   constructor(
     readonly graph: Graph,
     private readonly budget: Budget,
-    { name, channels, height, width }: { name: string; channels: number; height: number; width: number },
+    /** Shapes of all values, for one image of the nominal size. */
+    private readonly inference: Inference,
+    { name, channels }: { name: string; channels: number },
   ) {
-    this.inference = inferShapes(
-      graph.nodes,
-      graph.constants,
-      new Map([[name, [1, channels, height, width]]]),
-    );
     this.values.set(name, { rank: 4, channels, pooled: false });
     for (const node of graph.nodes) {
       for (const input of node.inputs) {

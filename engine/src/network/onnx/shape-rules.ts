@@ -27,6 +27,9 @@ const sameShape = new Set([
     'Selu',
     'Celu',
     'Gelu',
+    'ThresholdedRelu',
+    'Hardmax',
+    'Shrink',
   ],
   ...[
     'Softplus',
@@ -42,6 +45,14 @@ const sameShape = new Set([
     'Ceil',
     'Round',
     'Cast',
+    'Sin',
+    'Cos',
+    'Tan',
+    'Sinh',
+    'Cosh',
+    'Atan',
+    'QuantizeLinear',
+    'DequantizeLinear',
   ],
   ...[
     'Reciprocal',
@@ -65,6 +76,13 @@ const broadcasting = new Set([
   'Greater',
   'Less',
   'Equal',
+  'GreaterOrEqual',
+  'LessOrEqual',
+  'And',
+  'Or',
+  'Xor',
+  'Sum',
+  'Mean',
 ]);
 
 /**
@@ -80,6 +98,7 @@ export function outputShapes(
   if (sameShape.has(node.op)) return [first];
   if (broadcasting.has(node.op)) return [broadcast(shapes)];
   const list = (index: number) => integers.get(node.inputs[index] ?? '');
+  const has = (index: number) => (node.inputs[index] ?? '') !== '';
   const axesOf = (rank: number, index = 1) =>
     (intsOf(node, 'axes') ?? list(index))?.map((axis) => (axis < 0 ? axis + rank : axis));
   if (!first) return [];
@@ -113,7 +132,7 @@ export function outputShapes(
     case 'MatMul':
       return [second && second.length >= 2 && rank >= 2 ? matrixProduct(first, second) : undefined];
     case 'Reshape':
-      return [reshaped(first, list(1))];
+      return [intOf(node, 'allowzero', 0) === 0 ? reshaped(first, list(1)) : undefined];
     case 'Transpose':
       return [(intsOf(node, 'perm') ?? first.map((_, i) => rank - 1 - i)).map((source) => first[source]!)];
     case 'Concat': {
@@ -125,6 +144,7 @@ export function outputShapes(
     case 'Split': {
       const at = axis(0);
       const parts = intsOf(node, 'split') ?? list(1);
+      if (!parts && has(1)) return [];
       const even = Math.ceil(first[at]! / node.outputs.length);
       return node.outputs.map((_, part) =>
         first.map((extent, i) =>
@@ -136,6 +156,7 @@ export function outputShapes(
       return [sliced(node, first, integers)];
     case 'Squeeze': {
       const axes = axesOf(rank);
+      if (!axes && has(1)) return [];
       return [first.filter((extent, i) => (axes ? !axes.includes(i) : extent !== 1))];
     }
     case 'Unsqueeze': {
@@ -149,7 +170,9 @@ export function outputShapes(
     case 'ReduceMax':
     case 'ReduceMin':
     case 'ReduceL2': {
-      const axes = axesOf(rank) ?? first.map((_, i) => i);
+      const given = axesOf(rank);
+      if (!given && (has(1) || intOf(node, 'noop_with_empty_axes', 0) !== 0)) return [];
+      const axes = given && given.length > 0 ? given : first.map((_, i) => i);
       const kept = intOf(node, 'keepdims', 1) === 1;
       return [first.flatMap((extent, i) => (!axes.includes(i) ? [extent] : kept ? [1] : []))];
     }
@@ -159,14 +182,20 @@ export function outputShapes(
     }
     case 'Pad': {
       const pads = intsOf(node, 'pads') ?? list(1);
-      if (!pads || pads.length !== 2 * rank) return [];
+      if (!pads || pads.length !== 2 * rank || has(3)) return [];
       return [first.map((extent, i) => extent + pads[i]! + pads[rank + i]!)];
     }
     case 'Resize':
     case 'Upsample': {
+      if (['axes', 'keep_aspect_ratio_policy'].some((name) => node.attributes.has(name))) return [];
       const scales = constants.get(node.inputs[node.op === 'Upsample' ? 1 : 2] ?? '');
+      const sizes = list(3);
       const factors = scales && countOf(dimsOf(scales)) === rank ? numberValues(scales) : undefined;
-      return [list(3) ?? (factors && first.map((extent, i) => Math.floor(extent * factors[i]!)))];
+      return [
+        sizes?.length === rank
+          ? sizes
+          : factors && first.map((extent, i) => Math.floor(extent * factors[i]!)),
+      ];
     }
     case 'DepthToSpace': {
       const size = intOf(node, 'blocksize', 1);
@@ -180,6 +209,12 @@ export function outputShapes(
       const wanted = list(1);
       return [wanted && broadcast([first, wanted])];
     }
+    case 'Tile': {
+      const repeats = list(1);
+      return [repeats?.length === rank ? first.map((extent, i) => extent * repeats[i]!) : undefined];
+    }
+    case 'ConstantOfShape':
+      return [list(0)];
     case 'Shape':
       return [[rank]];
     default:

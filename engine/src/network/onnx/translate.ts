@@ -1,13 +1,9 @@
 import type { Budget } from './budget.js';
 import type { Draft, UnknownDraft } from './draft.js';
-import { floatOf, type Graph } from './graph.js';
-import { activation, clip, hardSigmoid } from './operators/activation.js';
-import { arithmetic, batchNorm } from './operators/arithmetic.js';
-import { convolution } from './operators/convolution.js';
-import { gemm, matMul } from './operators/linear.js';
-import { cast, flatten, reshape, same, squeeze, unsqueeze } from './operators/rename.js';
-import { globalPool, pad, pool, reduceMean } from './operators/window.js';
-import { type Handler, Scope, type Value } from './scope.js';
+import type { Graph } from './graph.js';
+import type { Inference } from './infer.js';
+import { readOperator } from './operators/table.js';
+import { Scope, type Value } from './scope.js';
 
 export interface Translation {
   readonly drafts: readonly Draft[];
@@ -18,18 +14,20 @@ export interface Translation {
 
 /**
  * Turns operators into drafts one by one; operators without a counterpart become `unknown` drafts.
- * @param image name and nominal extents of the graph's input
+ * @param inference shapes of all values, for one image of the nominal size
+ * @param image name and channels of the graph's input
  * @throws FoveaError `bad-file` naming the operator whose weights or attributes do not fit
  */
 export function translate(
   graph: Graph,
-  image: { name: string; channels: number; height: number; width: number },
+  inference: Inference,
+  image: { name: string; channels: number },
   budget: Budget,
 ): Translation {
-  const scope = new Scope(graph, budget, image);
+  const scope = new Scope(graph, budget, inference, image);
   const drafts: Draft[] = [];
   for (const node of graph.nodes) {
-    const outcome = node.domain === '' ? handlers.get(node.op)?.(node, scope) : undefined;
+    const outcome = readOperator(node, scope);
     const output = node.outputs[0] ?? '';
     if (outcome && 'alias' in outcome) {
       scope.aliases.set(output, outcome.alias);
@@ -75,34 +73,3 @@ function withoutStragglers(drafts: readonly Draft[]): Draft[] {
 function asUnknown({ inputs, outputs, origins, label }: Draft): UnknownDraft {
   return { kind: 'unknown', inputs, outputs, origins, label };
 }
-
-const handlers: ReadonlyMap<string, Handler> = new Map(
-  Object.entries<Handler>({
-    Conv: convolution,
-    Gemm: gemm,
-    MatMul: matMul,
-    BatchNormalization: batchNorm,
-    Add: arithmetic,
-    Sub: arithmetic,
-    Mul: arithmetic,
-    Div: arithmetic,
-    Relu: activation(() => 'relu'),
-    Clip: clip,
-    Sigmoid: activation(() => 'sigmoid'),
-    HardSigmoid: hardSigmoid,
-    HardSwish: activation(() => 'hardswish'),
-    Swish: activation((node) => (floatOf(node, 'alpha', 1) === 1 ? 'silu' : undefined)),
-    MaxPool: pool,
-    AveragePool: pool,
-    GlobalAveragePool: globalPool,
-    ReduceMean: reduceMean,
-    Flatten: flatten,
-    Reshape: reshape,
-    Squeeze: squeeze,
-    Unsqueeze: unsqueeze,
-    Identity: same,
-    Dropout: same,
-    Cast: cast,
-    Pad: pad,
-  }),
-);

@@ -1,8 +1,8 @@
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../network.js';
 import { networkShapes } from '../walk.js';
-import { type Extent, GraphBuilder } from './builder.js';
-import { foreignDims, foreignOpset } from './foreign-shape.js';
+import { type Domain, type Extent, GraphBuilder } from './builder.js';
+import { foreignDims, foreignDomains, foreignOpset } from './foreign-shape.js';
 import { NetworkWriter } from './network-writer.js';
 import type { OnnxFiles, StorageOptions } from './storage.js';
 
@@ -46,7 +46,7 @@ export function toOnnxWithExternalData(
 
 function write(network: Network, options: OnnxOptions & StorageOptions): OnnxFiles {
   const { batch = 'dynamic', size = network.inputShape, batchNorm, head = 'flatten' } = options;
-  const graph = new GraphBuilder(options, opsetOf(network));
+  const graph = new GraphBuilder(options, opsetOf(network), domainsOf(network));
   const rankOf = foreignRanks(network);
   const writer = new NetworkWriter(graph, { head, rankOf, ...(batchNorm ? { batchNorm } : {}) });
   const extent = (name: string, value: number | 'dynamic'): Extent => {
@@ -82,6 +82,11 @@ function opsetOf(network: Network): number | undefined {
     'unsupported',
     `${network.name} holds operators of ONNX operator set ${opset}; networks from operator set 13 on can be written`,
   );
+}
+
+function domainsOf(network: Network): Domain[] {
+  const domains = network.nodes.flatMap((node) => (node.kind === 'foreign' ? foreignDomains(node) : []));
+  return [...new Map(domains.map((set) => [set.domain, set])).values()];
 }
 
 function foreignRanks(network: Network): (value: string) => 2 | 4 | undefined {

@@ -1,13 +1,13 @@
 import os from 'node:os';
-import type { Backend, Session } from '../../backend/backend.js';
+import type { Backend, Session } from '../../backends/backend.js';
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import { networkShapes } from '../../network/walk.js';
+import type { Device } from '../../plan/device.js';
 import { getBackend } from '../../run/backends.js';
 import type { Tensor } from '../../tensor.js';
 import type { NativeCalibration, NativeFit } from '../calibration.js';
 import { checkDevice } from '../check.js';
-import type { Device } from '../device.js';
 import { type FeatureName, featureNames, type NativeMachine } from '../fovea/features.js';
 import { storeCalibration } from '../this-machine.js';
 import { readCaches } from './caches.js';

@@ -1,4 +1,4 @@
-import type { Session } from '../../backend/backend.js';
+import type { Session } from '../../backends/backend.js';
 import { FoveaError } from '../../errors.js';
 import type { Mask, Masker } from '../../mask/mask.js';
 import { randomMasker } from '../../mask/random.js';

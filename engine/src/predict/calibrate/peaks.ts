@@ -1,4 +1,4 @@
-import type { Backend } from '../../backend/backend.js';
+import type { Backend } from '../../backends/backend.js';
 import { NetworkBuilder } from '../../network/built/layers.js';
 import type { Convolution, Network } from '../../network/network.js';
 import { makePlan } from '../../plan/make-plan.js';

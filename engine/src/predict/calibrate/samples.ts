@@ -1,3 +1,4 @@
+import { decidesByRule } from '../../mask/rule.js';
 import type { Network } from '../../network/network.js';
 import type { NetworkShapes } from '../../network/walk.js';
 import type { OpTiming } from '../../profile.js';
@@ -43,7 +44,9 @@ export function samplesOf(
     const shape = shapes.blocks[block.index]!;
     const mask = masks.find((candidate) => candidate.block === block.index);
     const coverage = mask ? maskCoverage(mask, block, shape) : fullCoverage(block);
-    const work = { block, shape, plan, coverage, batch };
+    const masker = trial.maskers[block.index];
+    const decides = masker !== undefined && decidesByRule(masker, block);
+    const work = { block, shape, plan, coverage, batch, decides };
     const ops = passes.filter((op) => op.block === block.index);
     nativeBlockFeatures(work, setting).forEach((features, i) => {
       const op = ops[i];

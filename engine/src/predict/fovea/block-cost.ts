@@ -2,10 +2,10 @@ import { denseBlockFlops } from '../../network/flops.js';
 import type { Block, NetworkNode } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { NetworkShapes } from '../../network/walk.js';
+import type { Device } from '../../plan/device.js';
 import type { BlockPlan, Group, Primitive } from '../../plan/plan.js';
 import type { PredictedBlock, PredictedPass } from '../assemble.js';
 import { calibrationOf, type NativeCalibration } from '../calibration.js';
-import type { Device } from '../device.js';
 import type { Setting } from '../options.js';
 import { calibratedBlockCosts, calibratedNodeCost } from './calibrated.js';
 import type { Coverage } from './coverage.js';
@@ -62,6 +62,8 @@ export interface BlockQuestion {
   readonly coverage: Coverage;
   /** Cells of the next block's grid, when this block pools for it. */
   readonly nextCells?: number;
+  /** Whether the mask is computed by a rule; see `BlockWork`. */
+  readonly decides?: boolean;
 }
 
 const costsKnown = new WeakMap<Device, Map<string, PredictedBlock>>();
@@ -109,11 +111,14 @@ function planName(plan: BlockQuestion['plan']): string {
   return name;
 }
 
-function questionName({ block, shape, plan, coverage, nextCells }: BlockQuestion, setting: Setting): string {
+function questionName(
+  { block, shape, plan, coverage, nextCells, decides }: BlockQuestion,
+  setting: Setting,
+): string {
   const { rate, branch, cells, expected } = coverage;
   // Of random masks rate and plan say it all; two given masks of the same rates may lie differently.
   const masks = expected ? branch[0] : `${cells} ${branch} ${coverage.squares}`;
-  return `${shapeName(block, shape)} ${setting.batch} ${setting.threads} ${nextCells} ${rate} ${masks} ${planName(plan)}`;
+  return `${shapeName(block, shape)} ${setting.batch} ${setting.threads} ${nextCells} ${decides} ${rate} ${masks} ${planName(plan)}`;
 }
 
 /** Predicts one block, or repeats what was predicted for another just like it. */
@@ -159,7 +164,10 @@ export function blockTimes(question: BlockQuestion, setting: Setting): PassCost 
   return { computeMs, dataMs, overheadMs };
 }
 
-function workOf({ block, shape, plan, coverage, nextCells }: BlockQuestion, { batch }: Setting): BlockWork {
+function workOf(
+  { block, shape, plan, coverage, nextCells, decides }: BlockQuestion,
+  { batch }: Setting,
+): BlockWork {
   return {
     block,
     shape,
@@ -167,6 +175,7 @@ function workOf({ block, shape, plan, coverage, nextCells }: BlockQuestion, { ba
     coverage,
     batch,
     ...(nextCells === undefined ? {} : { next: { cells: nextCells } }),
+    ...(decides === undefined ? {} : { decides }),
   };
 }
 

@@ -2,14 +2,14 @@ import { maskGrid } from '../../mask/geometry.js';
 import type { Block, Convolution } from '../../network/network.js';
 import type { Primitive } from '../../plan/plan.js';
 import { firstSpatial } from '../../plan/strategies.js';
-import { conv1RunsDense } from '../../plan/validate.js';
+import { conv1RunsDense } from '../../primitives/primitive.js';
 import { wholeSquares } from './coverage.js';
 import { Features, type NativeMachine } from './features.js';
 import { addLevels, type Costs, convolutionFeatures } from './native-convolution.js';
 import { NativeFusion } from './native-fusion.js';
 import { convolutionPass, type MapExtent, type PassVariation } from './native-pass.js';
 import { computesSquares } from './native-squares.js';
-import { type BlockWork, computedCoverage } from './work.js';
+import { type BlockWork, computedCoverage, decidesMask } from './work.js';
 
 /** Rows that one item of a row-by-row pass works on. */
 const chunkRows = 64;
@@ -155,7 +155,7 @@ class NativeBlock {
 
   /** Decided natively from the pooled input; otherwise the mask is there already and costs nothing. */
   private mask(features: Features): void {
-    if (!this.sequence.includes('pool')) return;
+    if (!decidesMask(this.work)) return;
     features.add('passes', 1);
     features.add('decisions', this.cells * this.work.shape.inChannels);
   }

@@ -1,7 +1,7 @@
 import { maskGrid } from '../../mask/geometry.js';
 import type { Block } from '../../network/network.js';
 import type { Primitive } from '../../plan/plan.js';
-import { conv1RunsDense } from '../../plan/validate.js';
+import { conv1RunsDense } from '../../primitives/primitive.js';
 import { wholeSquares } from './coverage.js';
 import { computesSquares, winogradPays } from './native-squares.js';
 import { type Bands, bandBytes, bandsOf, type StreamedPass } from './native-stream.js';
@@ -80,6 +80,8 @@ export class NativeFusion {
       layer === branch.length - 1 &&
       branch[layer]!.activation === 'none' &&
       squeezeExcitation?.after !== layer &&
+      // A single convolution cannot write where it reads, nor add under a mask that is not known yet.
+      (layer > 0 || (this.block.projection !== undefined && !conv1RunsDense(this.work.plan))) &&
       group.includes('add') &&
       (!this.sequence.includes('scatter') || group.includes('scatter')) &&
       this.sequence.indexOf('projection') < this.sequence.indexOf(`conv${layer + 1}` as Primitive)

@@ -1,10 +1,10 @@
 import { maskGrid } from '../../mask/geometry.js';
-import type { Mask } from '../../mask/mask.js';
-import { checkRate } from '../../mask/rate.js';
+import type { Mask, Masker } from '../../mask/mask.js';
+import { decidesByRule } from '../../mask/rule.js';
 import type { Block, Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { NetworkShapes } from '../../network/walk.js';
-import type { BlockPlan, Plan } from '../../plan/plan.js';
+import type { BlockPlan, Plan, Primitive } from '../../plan/plan.js';
 import type { Profile } from '../../profile.js';
 import { PredictedProfile } from '../assemble.js';
 import { calibrationOf, costsFor } from '../calibration.js';
@@ -14,14 +14,11 @@ import { type Coverage, expectedCoverage, fullCoverage, maskCoverage } from './c
 
 /** What is known of the masks: rates assumed, or masks drawn. */
 export interface MaskKnowledge {
-  /** Uniform or per block; 0.5 when nothing is known. */
-  readonly rate?: number | readonly number[];
+  /** By block; assumed where its mask is not given. */
+  readonly rates: readonly number[];
   readonly masks?: readonly Mask[];
-}
-
-/** The rate assumed for a block. */
-export function rateOf(block: number, { rate = 0.5 }: MaskKnowledge): number {
-  return checkRate(typeof rate === 'number' ? rate : (rate[block] ?? 0.5));
+  /** Who decides them, by block. */
+  readonly maskers?: readonly Masker[];
 }
 
 function coverageOf(
@@ -34,7 +31,19 @@ function coverageOf(
   if (plan.mode === 'dense') return fullCoverage(block);
   const mask = known.masks?.find((candidate) => candidate.block === block.index);
   if (mask) return maskCoverage(mask, block, shape);
-  return expectedCoverage(block, shape, plan.granularity, rateOf(block.index, known), batch);
+  return expectedCoverage(block, shape, plan.granularity, known.rates[block.index]!, batch);
+}
+
+/**
+ * Whether a block's mask is computed by a rule: as its masker says, or else if anybody pools for it, the block itself or
+ * the one before.
+ */
+function decidesMask(block: Block, plan: Plan, { maskers }: MaskKnowledge): boolean {
+  const masker = maskers?.[block.index];
+  if (masker) return decidesByRule(masker, block);
+  const has = (index: number, primitive: Primitive) =>
+    plan.blocks[index]?.groups.some(({ primitives }) => primitives.includes(primitive)) ?? false;
+  return has(block.index, 'pool') || has(block.index - 1, 'next-pool');
 }
 
 /** Predicts every pass of a plan with Fovea's cost model, stem and head included. */
@@ -59,6 +68,7 @@ export function foveaProfile(
         shape,
         plan: blockPlan,
         coverage,
+        decides: decidesMask(block, plan, known),
         ...(nextCells === undefined ? {} : { nextCells }),
       };
       profile.addBlock(block, blockPlan, blockCost(question, setting));

@@ -1,4 +1,4 @@
-import type { Device } from '../device.js';
+import type { Device } from '../../plan/device.js';
 import type { Access, MatrixWork, PassWork } from './work.js';
 
 /** Predicted time of one pass. The three parts add up to its time. */

@@ -1,10 +1,11 @@
 import { maskGrid } from '../../mask/geometry.js';
+import { decisionFlops } from '../../mask/rule.js';
 import { convolutionFlops } from '../../network/flops.js';
 import type { Block, Convolution } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { BlockPlan, Primitive } from '../../plan/plan.js';
 import { firstSpatial } from '../../plan/strategies.js';
-import { conv1RunsDense } from '../../plan/validate.js';
+import { conv1RunsDense } from '../../primitives/primitive.js';
 import type { Coverage } from './coverage.js';
 
 /** A convolution as matrix products: `groups` times `rows x inner` by `inner x columns`. */
@@ -60,6 +61,13 @@ export interface BlockWork {
   readonly coverage: Coverage;
   /** Cells and channels of the next block's grid, for `next-pool`. */
   readonly next?: { readonly cells: number };
+  /** Whether the mask is computed by a rule; where nothing is said, it is if the plan pools for it. */
+  readonly decides?: boolean;
+}
+
+/** Whether the block's mask is computed by a rule, rather than there already. */
+export function decidesMask({ decides, plan }: BlockWork): boolean {
+  return decides ?? plan.groups.some(({ primitives }) => primitives.includes('pool'));
 }
 
 /** The passes of a block's plan with their work; any grouping of primitives will do. */
@@ -146,10 +154,11 @@ class Tensors {
   }
 
   private mask(): PrimitiveWork {
+    if (!decidesMask(this.given)) return moving('mask', 0, [], []);
     const C = this.given.shape.inChannels;
     return {
       primitive: 'mask',
-      flops: 2 * this.cells * C,
+      flops: decisionFlops(this.cells, C),
       elements: this.cells,
       reads: [access('pooled', this.cells * C, C)],
       writes: [access('cells', this.cells, this.cells)],

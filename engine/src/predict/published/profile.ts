@@ -3,10 +3,10 @@ import type { Block, Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { NetworkShapes } from '../../network/walk.js';
 import type { BlockPlan, Plan, Primitive } from '../../plan/plan.js';
-import { conv1RunsDense } from '../../plan/validate.js';
+import { conv1RunsDense } from '../../primitives/primitive.js';
 import type { Profile } from '../../profile.js';
 import { type PredictedPass, PredictedProfile } from '../assemble.js';
-import { type MaskKnowledge, rateOf } from '../fovea/profile.js';
+import type { MaskKnowledge } from '../fovea/profile.js';
 import type { Setting } from '../options.js';
 import { maskerConvolution } from './block.js';
 import { type ConvolutionShape, convolution, patchConvolution } from './convolution.js';
@@ -39,7 +39,7 @@ export function publishedProfile(
     const mask = known.masks?.find((candidate) => candidate.block === block.index);
     const rate = mask
       ? mask.cells.reduce((sum, cell) => sum + cell, 0) / mask.cells.length
-      : rateOf(block.index, known);
+      : known.rates[block.index]!;
     const dense = blockPlan.mode === 'dense';
     profile.addBlock(block, blockPlan, {
       passes: blockPasses(machine, block, shape, blockPlan, dense ? 1 : rate),

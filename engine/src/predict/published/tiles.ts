@@ -1,4 +1,4 @@
-import type { Device } from '../device.js';
+import type { Device } from '../../plan/device.js';
 import { setOrder } from './set-order.js';
 
 /**

@@ -1,16 +1,7 @@
+import { normaliserTables } from '../../image/normalise.js';
 import { Random } from '../../random.js';
 import { Tensor } from '../../tensor.js';
 import type { Dataset } from './dataset.js';
-
-/** Mean and deviation that torchvision's models expect of red, green and blue in 0…1. */
-export const normalisation = {
-  mean: [0.485, 0.456, 0.406],
-  deviation: [0.229, 0.224, 0.225],
-} as const;
-
-const tables = normalisation.mean.map((mean, c) =>
-  Float32Array.from({ length: 256 }, (_, value) => (value / 255 - mean) / normalisation.deviation[c]!),
-);
 
 /** How one image of a batch is varied. */
 interface Variation {
@@ -42,6 +33,7 @@ export function fillBatch(
   labels: Int32Array,
   augment?: { readonly seed: number; readonly step: number },
 ): void {
+  const tables = normaliserTables(dataset);
   const random = augment && new Random(augment.seed, 2_000_000 + augment.step);
   const reach = dataset.size >> 4;
   const shift = () => random!.below(2 * reach + 1) - reach;
@@ -54,7 +46,7 @@ export function fillBatch(
           tint: [0, 1, 2].map(() => 0.3 * (random.next() - 0.5)) as unknown as Variation['tint'],
         }
       : unchanged;
-    writeImage(dataset, order[n]!, images, n, variation);
+    writeImage(dataset, tables, order[n]!, images, n, variation);
     labels[n] = dataset.targets[order[n]!]!;
   }
 }
@@ -75,6 +67,7 @@ export function imagesOf(dataset: Dataset, positions: number | readonly number[]
 
 function writeImage(
   { size, pixels }: Dataset,
+  tables: readonly Float32Array[],
   index: number,
   images: Float32Array,
   n: number,
@@ -85,7 +78,7 @@ function writeImage(
     const moved = Math.max(0, Math.min(size - 1, x + dx));
     return 3 * (flip ? size - 1 - moved : moved);
   });
-  const [red, green, blue] = tables as [Float32Array, Float32Array, Float32Array];
+  const [red, green, blue] = tables as readonly [Float32Array, Float32Array, Float32Array];
   const [r, g, b] = tint;
   const start = index * size * size * 3;
   let at = n * size * size * 3;

@@ -1,11 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { FoveaError } from '../../errors.js';
+import type { Normalisation } from '../../image/normalise.js';
 import { Random } from '../../random.js';
 import { objectLabels } from './objects.js';
 import { drawScene } from './scene.js';
 
-/** Labelled images of one size, held as bytes. */
-export interface Dataset {
+/** Labelled images of one size, held as bytes, and how they are normalised for a network. */
+export interface Dataset extends Normalisation {
   readonly size: number;
   readonly count: number;
   /** Class names in the order of their labels. */

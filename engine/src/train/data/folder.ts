@@ -1,12 +1,18 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
-import sharp from 'sharp';
 import { FoveaError } from '../../errors.js';
+import { imageFileName, readImage } from '../../image/decode.js';
+import { type Normalisation, normaliserOf } from '../../image/normalise.js';
+import type { Preprocessing } from '../../image/preprocess.js';
+import { scaleImage } from '../../image/scale.js';
 import type { Dataset } from './dataset.js';
 
-const imageName = /\.(png|jpe?g|webp)$/i;
-/** Larger pictures are refused before they are unpacked. */
-const mostPixels = 100_000_000;
+export interface FolderOptions extends Preprocessing {
+  /** Side in pixels, 32…1024. */
+  readonly size: number;
+  readonly most?: number;
+  readonly signal?: AbortSignal;
+}
 
 /** A folder of images as a dataset, with the files that could not be read. */
 export interface FolderDataset extends Dataset {
@@ -14,19 +20,24 @@ export interface FolderDataset extends Dataset {
 }
 
 /**
- * Reads a folder that has one folder of images (PNG, JPEG, WebP) per class. Each image is scaled to cover a
- * square of `size` pixels and cropped to its middle. Files that cannot be read are skipped and named.
+ * Reads a folder that has one folder of images (PNG, JPEG, WebP) per class. Each is brought to a square of `size`
+ * pixels as `preprocess` does it. Files that cannot be read are skipped and named.
  *
+ * @param options `most`: how many images to read, spread evenly over all of them; every one when left out
  * @throws FoveaError `io` when the folder cannot be read, `bad-file` when no image is left, `bad-argument`
  *   for a size out of range
  */
 export async function readImageFolder(
   folder: string,
-  { size, signal }: { readonly size: number; readonly signal?: AbortSignal },
+  { size, signal, most, ...how }: FolderOptions,
 ): Promise<FolderDataset> {
   if (!Number.isInteger(size) || size < 32 || size > 1024) {
     throw new FoveaError('bad-argument', `image size ${size}: an integer from 32 to 1024 is accepted`);
   }
+  if (most !== undefined && !(Number.isInteger(most) && most >= 1)) {
+    throw new FoveaError('bad-argument', `most ${most}: an integer of at least 1 is accepted`);
+  }
+  normaliserOf(how);
   const labels = (await list(folder))
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name)
@@ -37,20 +48,23 @@ export async function readImageFolder(
       `${folder} holds no folders; one folder of images per class is accepted`,
     );
   }
+  const files: { file: string; label: number }[] = [];
+  for (const [label, name] of labels.entries()) {
+    const names = (await list(path.join(folder, name))).map((entry) => entry.name);
+    for (const file of names.filter((each) => imageFileName.test(each)).sort()) {
+      files.push({ file: path.join(name, file), label });
+    }
+  }
   const images: { pixels: Uint8Array; label: number }[] = [];
   const skipped: { file: string; reason: string }[] = [];
-  for (const [label, name] of labels.entries()) {
-    const entries = await list(path.join(folder, name));
-    for (const file of entries
-      .map((entry) => entry.name)
-      .filter((file) => imageName.test(file))
-      .sort()) {
-      if (signal?.aborted) throw new FoveaError('aborted', `reading ${folder} was aborted`);
-      try {
-        images.push({ pixels: await readSquare(path.join(folder, name, file), size), label });
-      } catch (error) {
-        skipped.push({ file: path.join(name, file), reason: (error as Error).message.split('\n')[0]! });
-      }
+  for (const { file, label } of spread(files, most)) {
+    if (signal?.aborted) throw new FoveaError('aborted', `reading ${folder} was aborted`);
+    try {
+      const image = await readImage(path.join(folder, file));
+      images.push({ pixels: await scaleImage(image, { ...how, height: size, width: size }), label });
+    } catch (error) {
+      if (error instanceof FoveaError && error.code === 'bad-argument') throw error;
+      skipped.push({ file, reason: (error as Error).message.split('\n')[0]! });
     }
   }
   if (images.length === 0) {
@@ -68,7 +82,19 @@ export async function readImageFolder(
     pixels,
     targets: Int32Array.from(images, ({ label }) => label),
     skipped,
+    ...statisticsOf(how),
   };
+}
+
+/** `most` of a list, evenly spread, so that every class has its share. */
+function spread<Item>(list: readonly Item[], most = list.length): readonly Item[] {
+  if (most >= list.length) return list;
+  return Array.from({ length: most }, (_, i) => list[Math.floor((i * list.length) / most)]!);
+}
+
+/** What of the preprocessing is done when a batch is made. */
+function statisticsOf({ mean, deviation }: Normalisation): Normalisation {
+  return { ...(mean ? { mean } : {}), ...(deviation ? { deviation } : {}) };
 }
 
 async function list(folder: string) {
@@ -77,21 +103,6 @@ async function list(folder: string) {
   } catch (cause) {
     throw new FoveaError('io', `cannot read the folder ${folder}: ${(cause as Error).message}`, { cause });
   }
-}
-
-async function readSquare(file: string, size: number): Promise<Uint8Array> {
-  const { data, info } = await sharp(file, { limitInputPixels: mostPixels, failOn: 'error' })
-    .rotate()
-    .resize(size, size, { fit: 'cover' })
-    .flatten({ background: '#808080' })
-    .toColourspace('srgb')
-    .removeAlpha()
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  if (info.channels === 3) return data;
-  const grey = new Uint8Array(size * size * 3);
-  for (let i = 0; i < size * size; i++) grey.fill(data[i * info.channels]!, 3 * i, 3 * i + 3);
-  return grey;
 }
 
 /** Splits a dataset by position: every `every`-th image of each class goes to the second part. */
@@ -110,6 +121,7 @@ export function splitDataset(dataset: Dataset, every: number): readonly [Dataset
     });
     const { size, labels } = dataset;
     return {
+      ...statisticsOf(dataset),
       size,
       labels,
       count: chosen.length,

@@ -1,12 +1,13 @@
 import { FoveaError } from '../../errors.js';
 import { activeFraction, maskGrid, spreadCells } from '../../mask/geometry.js';
 import { adaptivePool } from '../../mask/pool.js';
-import { checkRate } from '../../mask/rate.js';
-import { branchRegions } from '../../mask/regions.js';
-import { convolutionFlops, denseBlockFlops, nodeFlops, regionPixels } from '../../network/flops.js';
+import { resolveRates } from '../../mask/rate.js';
+import { branchRegions, regionPixels } from '../../mask/regions.js';
+import { decisionFlops } from '../../mask/rule.js';
+import { convolutionFlops, denseBlockFlops, nodeFlops } from '../../network/flops.js';
 import { type Block, blocksOf, type LearnedMasker, type Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
-import { networkShapes } from '../../network/walk.js';
+import { learnShapes, networkShapes } from '../../network/walk.js';
 import { type Granularity, resolveGranularity } from '../../plan/granularity.js';
 import type { Tensor } from '../../tensor.js';
 import { type BlockObservation, type ObserveOptions, observeBlocks } from './observe.js';
@@ -58,9 +59,10 @@ export async function fitMaskers(
   options: FitOptions = {},
 ): Promise<FitResult> {
   checkOptions(network, options);
-  const { rate = 0.5, flopsTarget } = options;
+  const { flopsTarget } = options;
   if (flopsTarget === undefined) {
-    return fitAtRates(network, images, options, (block) => (typeof rate === 'number' ? rate : rate[block]!));
+    const rates = resolveRates(options.rate, blocksOf(network).length);
+    return fitAtRates(network, images, options, (block) => rates[block]!);
   }
   let [low, high] = [0, 1];
   let best = await fitAtRates(network, images, options, () => 0);
@@ -91,13 +93,7 @@ export function checkOptions(network: Network, { rate, flopsTarget, ridge }: Fit
   if (!blocks.some((block) => block.adaptive))
     fail(`${network.name} has no residual blocks to fit maskers to`);
   if (rate !== undefined && flopsTarget !== undefined) fail('give either a rate or a FLOPs target, not both');
-  if (typeof rate === 'number') checkRate(rate);
-  else if (rate) {
-    if (rate.length !== blocks.length) {
-      fail(`${rate.length} rates given; 1 or ${blocks.length} (one per block) are accepted`);
-    }
-    for (const each of rate) checkRate(each);
-  }
+  resolveRates(rate, blocks.length);
   if (flopsTarget !== undefined && !(flopsTarget > 0 && flopsTarget <= 1)) {
     fail(`FLOPs target ${flopsTarget}: a ratio above 0 and at most 1 is accepted`);
   }
@@ -115,6 +111,7 @@ async function fitAtRates(
 ): Promise<FitResult> {
   const [batch, height, width] = images.shape;
   const granularity = resolveGranularity(network, options.granularity ?? 1);
+  await learnShapes(network, { height, width });
   const shapes = networkShapes(network, { batch, height, width });
   const fits = new Map<
     number,
@@ -140,7 +137,7 @@ async function fitAtRates(
         explained,
         rate: activeFraction(cells),
       },
-      flops: maskedBlockFlops(block, shape, active, batch),
+      flops: maskedBlockFlops(block, shape, active, batch) + decisionFlops(cells.length, shape.inChannels),
     });
     return active;
   });

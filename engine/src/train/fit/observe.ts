@@ -1,5 +1,5 @@
-import type { Backend } from '../../backend/backend.js';
-import { activate } from '../../backend/reference/activate.js';
+import type { Backend } from '../../backends/backend.js';
+import { activate } from '../../backends/reference/activate.js';
 import { FoveaError } from '../../errors.js';
 import type { Activation, Block, Network, NetworkNode } from '../../network/network.js';
 import { blocksOf } from '../../network/network.js';

@@ -6,6 +6,7 @@ import {
   type Network,
   spreadCells,
   type Tensor,
+  topClasses,
 } from '@fovea/engine';
 import type { MasksBlock, MasksDocument } from '../mime.js';
 import { type Picture, type PictureOptions, type PictureSource, pictures } from '../picture.js';
@@ -63,7 +64,9 @@ export function masksDocument(
         width: picture.width,
         height: picture.height,
         png: Buffer.from(picture.png).toString('base64'),
-        ...(classes.length === 0 ? {} : { top: classes }),
+        ...(classes.length === 0
+          ? {}
+          : { top: classes.map(({ label, probability }) => ({ label, probability })) }),
         blocks: result.masks.map((mask) => {
           const block = blocks.get(mask.block);
           return masksBlock(mask, image, block?.name ?? `block ${mask.block}`, block?.stage ?? 0);
@@ -105,25 +108,4 @@ function packMargins(margins: Float32Array): { scale: number; base64: string } {
     return margin > 0 ? 127 : -127;
   });
   return { scale, base64: Buffer.from(bytes.buffer).toString('base64') };
-}
-
-/** The most probable classes of one image; an output that is not a distribution yet goes through softmax. */
-export function topClasses(
-  output: Tensor,
-  image: number,
-  count: number,
-  labels?: readonly string[],
-): { label: string; probability: number }[] {
-  const [, H, W, C] = output.shape;
-  if (H !== 1 || W !== 1 || C < 2) return [];
-  const logits = output.data.subarray(image * C, (image + 1) * C);
-  const sum = logits.reduce((total, value) => total + value, 0);
-  const isDistribution = logits.every((value) => value >= 0) && Math.abs(sum - 1) < 1e-3;
-  const highest = logits.reduce((max, value) => Math.max(max, value), -Infinity);
-  const weights = isDistribution ? logits : logits.map((value) => Math.exp(value - highest));
-  const total = weights.reduce((all, value) => all + value, 0);
-  return Array.from(weights, (weight, index) => ({ index, probability: weight / total }))
-    .sort((a, b) => b.probability - a.probability)
-    .slice(0, count)
-    .map(({ index, probability }) => ({ label: labels?.[index] ?? `class ${index}`, probability }));
 }

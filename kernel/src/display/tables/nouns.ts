@@ -21,12 +21,16 @@ const side = (granularity: number) =>
 /** A network's nodes with shapes, FLOPs and parameters, and where masks can skip work. */
 export function networkTable(network: Network | NetworkDescription): Table {
   const description = 'flops' in network ? network : describeNetwork(network);
-  const { name, format, input, nodes, flops, adaptiveFlops, parameters } = description;
+  const { name, format, input, nodes, flops, adaptiveFlops, adaptiveFlopsActive, parameters } = description;
+  const share = (avoidable: number) => formatPercent(flops > 0 ? avoidable / flops : 0);
   return {
     title: `${name} (${format})`,
     summary:
       `input ${input.channels} x ${input.height} x ${input.width}, ${formatCount(parameters)} parameters, ` +
-      `${formatCount(flops)} FLOPs an image; masks can avoid up to ${formatPercent(flops > 0 ? adaptiveFlops / flops : 0)} of them`,
+      `${formatCount(flops)} FLOPs an image; masks can avoid up to ${share(adaptiveFlops)} of them` +
+      (adaptiveFlopsActive > adaptiveFlops
+        ? `, ${share(adaptiveFlopsActive)} where squeeze-and-excitation pools active pixels only`
+        : ''),
     columns: [
       { label: 'node' },
       { label: 'kind' },

@@ -3,6 +3,7 @@ import type { TensorProto } from '../generated/onnx_pb.js';
 import { floatOf, type GraphNode, intOf } from '../graph.js';
 import type { Handler, Outcome, Scope, Value } from '../scope.js';
 import { dimsOf, float32Values, isFloatType } from '../tensor.js';
+import { identity } from './rename.js';
 
 export const batchNorm: Handler = (node, scope) => {
   const input = scope.value(node, 0);
@@ -51,6 +52,8 @@ function perChannel(tensor: TensorProto, value: Value, scope: Scope): Float32Arr
 }
 
 export const arithmetic: Handler = (node, scope) => {
+  // A sum of one value is that value; one of three and more is left to onnxruntime.
+  if (node.op === 'Sum' && node.inputs.length === 1) return identity(node, scope);
   const values = [scope.value(node, 0), scope.value(node, 1)] as const;
   const at = values[0] ? 0 : 1;
   const value = values[at];
@@ -61,6 +64,7 @@ export const arithmetic: Handler = (node, scope) => {
     const same = (factor: number) => new Float32Array(operand.length).fill(factor);
     switch (node.op) {
       case 'Add':
+      case 'Sum':
         return affine(node, scope, at, value, same(1), operand);
       case 'Mul':
         return affine(node, scope, at, value, operand, same(0));
@@ -92,7 +96,7 @@ export const arithmetic: Handler = (node, scope) => {
   const [a, b] = [scope.dims(node.inputs[0]!), scope.dims(node.inputs[1]!)];
   const equal = a !== undefined && a.join() === b?.join() && values[0].pooled === values[1].pooled;
   const inputs = scope.inputs(node, 0, 1);
-  if (node.op === 'Add' && equal) {
+  if ((node.op === 'Add' || node.op === 'Sum') && equal) {
     return { draft: { kind: 'add', ...scope.base(node, inputs), activation: 'none' }, value: values[0] };
   }
   if (node.op === 'Mul' && values[0].rank === values[1].rank && values[0].channels === values[1].channels) {

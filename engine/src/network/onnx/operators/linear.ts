@@ -58,8 +58,11 @@ export const gemm: Handler = (node, scope) => {
   const beta = floatOf(node, 'beta', 1);
   const values = scope.weights(matrix);
   const weight = turned ? values : transposed(values, inChannels, outChannels);
+  const addend = scope.constant(node, 2);
   const added = scope.hasInput(node, 2) ? scope.floats(node, 2) : new Float32Array(1);
-  if (!added || (added.length !== 1 && added.length !== outChannels)) return undefined;
+  // A column would be added image by image.
+  const wide = addend && dimsOf(addend).some((extent, axis, all) => extent > 1 && axis < all.length - 1);
+  if (!added || wide || (added.length !== 1 && added.length !== outChannels)) return undefined;
   const bias = Float32Array.from(
     { length: outChannels },
     (_, c) => beta * added[added.length === 1 ? 0 : c]!,

@@ -11,6 +11,8 @@ function renamed(node: GraphNode, scope: Scope, rank: 2 | 4): Outcome {
 
 export const reshape: Handler = (node, scope) => {
   const value = scope.value(node, 0);
+  // There a 0 means an extent of nothing, not one that is kept.
+  if (intOf(node, 'allowzero', 0) !== 0) return undefined;
   const shape = scope.integers(node, 1);
   const keeps = (extent: number | undefined) => extent === -1 || extent === value?.channels;
   if (shape?.length === 2 && (shape[0]! <= 1 ? keeps(shape[1]) : shape[1] === value?.channels)) {
@@ -42,8 +44,13 @@ export const unsqueeze: Handler = (node, scope) => {
   return axes?.sort((a, b) => a - b).join() === '2,3' ? renamed(node, scope, 4) : undefined;
 };
 
-export const same: Handler = (node, scope) => {
-  if (scope.isRead(node.outputs[1])) return undefined;
+/** A dropout that is not told by an input to train, and whose choice of values nobody reads. */
+export const dropout: Handler = (node, scope) => {
+  const trains = scope.hasInput(node, 2) && scope.integers(node, 2)?.[0] !== 0;
+  return trains || scope.isRead(node.outputs[1]) ? undefined : identity(node, scope);
+};
+
+export const identity: Handler = (node, scope) => {
   const value = scope.value(node, 0);
   return { alias: scope.resolve(node.inputs[0]!), ...(value ? { value } : {}) };
 };

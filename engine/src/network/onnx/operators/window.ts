@@ -103,9 +103,8 @@ export const reduceMean: Handler = (node, scope) => {
 export const pad: Handler = (node, scope) => {
   const value = scope.value(node, 0);
   const pads = intsOf(node, 'pads') ?? scope.integers(node, 1);
-  const filling = node.attributes.has('value')
-    ? floatOf(node, 'value', 0)
-    : (scope.floats(node, 2)?.[0] ?? 0);
+  const given = scope.hasInput(node, 2) ? scope.floats(node, 2)?.[0] : 0;
+  const filling = node.attributes.has('value') ? floatOf(node, 'value', 0) : given;
   const constant =
     stringOf(node, 'mode', 'constant') === 'constant' && filling === 0 && !scope.hasInput(node, 3);
   if (value?.rank !== 4 || pads?.length !== 8 || !constant) return undefined;

@@ -1,0 +1,64 @@
+const engineLayers = require('./scripts/engine-layers.cjs');
+
+const upward = engineLayers.slice(0, -1).map(({ name, path }, i) => ({
+  name: `${name}-stays-below`,
+  comment: `${name} imports from a layer above it: ${engineLayers
+    .slice(i + 1)
+    .map(({ name: above }) => above)
+    .join(', ')}`,
+  severity: 'error',
+  from: { path },
+  to: { path: engineLayers.slice(i + 1).map(({ path: above }) => above) },
+}));
+
+/** Every source file of the engine belongs to a layer, so that a new folder cannot go unchecked. */
+const unlayered = {
+  name: 'engine-file-has-a-layer',
+  comment: 'a file of the engine that no layer of .dependency-cruiser.cjs names',
+  severity: 'error',
+  from: {
+    path: '^engine/src/',
+    pathNot: ['^engine/src/index\\.ts$', ...engineLayers.map(({ path: layer }) => layer)],
+  },
+  to: {},
+};
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-circles',
+      comment: 'files that import each other are one thing, or a third one is missing',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    ...upward,
+    unlayered,
+    {
+      name: 'engine-stands-alone',
+      severity: 'error',
+      from: { path: '^engine/' },
+      to: { path: '^(kernel|extension)/' },
+    },
+    {
+      name: 'kernel-below-extension',
+      severity: 'error',
+      from: { path: '^kernel/' },
+      to: { path: '^extension/' },
+    },
+    {
+      name: 'extension-takes-types-of-the-kernel',
+      comment: 'the extension runs in a browser: of the kernel it may only import types',
+      severity: 'error',
+      from: { path: '^extension/' },
+      to: { path: '^(kernel|engine)/', dependencyTypesNot: ['type-only'] },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules|/lib/' },
+    exclude: { path: '/generated/' },
+    tsPreCompilationDeps: true,
+    parser: 'swc',
+    enhancedResolveOptions: { extensions: ['.ts', '.tsx', '.js', '.mjs'] },
+  },
+};

@@ -1,0 +1,128 @@
+import { FoveaError, type FoveaErrorCode } from '../../errors.js';
+import { loadAddon } from '../addon.js';
+
+/** A native session; only the addon can look into it. */
+export type SessionHandle = { readonly __session: unique symbol };
+
+/** The addon's inference functions; engine/native/infer/register.cc implements and checks them. */
+export interface InferAddon {
+  /** Name of the instruction set in use. */
+  inferKernels(): string;
+  /** `bandPixels`: pixels of a stream's last pass in each band; 0: as many as suit the caches. */
+  inferOpen(bandPixels: number): SessionHandle;
+  inferClose(session: SessionHandle): void;
+  /**
+   * Packs weights on another thread. `geometry`: the thirteen sizes of a convolution and its activation; answers
+   * with the convolution's number.
+   */
+  inferConvolution(
+    session: SessionHandle,
+    geometry: Int32Array,
+    weight: Float32Array,
+    bias: Float32Array,
+  ): Promise<number>;
+  /** `kind` 0: learned, by weight and bias; 1: salient, by rate. Returns the masker's number. */
+  inferMasker(session: SessionHandle, kind: number, weight: Float32Array, bias: number, rate: number): number;
+  /**
+   * Checks and keeps a program; returns its number. `accesses`, three numbers each: before which instruction
+   * JavaScript reads (0) or writes (1) which map, or decides (2) which mask.
+   * @throws FoveaError `bad-argument` when an instruction could reach outside its maps, or would read a value
+   *   that is not there: never written, or overwritten because two values share memory, or go by a mask not yet
+   *   decided or indexed
+   */
+  inferProgram(
+    session: SessionHandle,
+    buffers: Float64Array,
+    maps: Int32Array,
+    masks: Int32Array,
+    regions: Int32Array,
+    halos: Int32Array,
+    instructions: Int32Array,
+    accesses: Int32Array,
+  ): number;
+  /** Forgets a program; its number is not used again. */
+  inferDropProgram(session: SessionHandle, program: number): void;
+  /** Copies values into a map; tells whether all of them are finite. */
+  inferWrite(session: SessionHandle, program: number, map: number, values: Float32Array): boolean;
+  inferRead(session: SessionHandle, program: number, map: number, values: Float32Array): void;
+  inferWriteMask(session: SessionHandle, program: number, mask: number, cells: Uint8Array): void;
+  /** The cells of all masks, one after the other. */
+  inferWriteMasks(session: SessionHandle, program: number, cells: Uint8Array): void;
+  /**
+   * What a program's last run left behind: the values of a map; wall time of each instruction, ms; pixels in each region; cells and
+   * margins of all masks, one after the other.
+   */
+  inferResults(
+    session: SessionHandle,
+    program: number,
+    map: number,
+    values: Float32Array,
+    milliseconds: Float64Array,
+    counts: Float64Array,
+    cells: Uint8Array,
+    margins: Float32Array,
+  ): void;
+  /** The pace of a program's last run at each instruction, ms; answers with the time that measuring took, ms. */
+  inferPaces(session: SessionHandle, program: number, milliseconds: Float64Array): number;
+  /** Wakes the thread that runs programs, for one that starts within half a millisecond. */
+  inferExpectRun(): void;
+  /**
+   * Runs instructions `first` … `last` − 1 on native threads; `paced` 1: with their pace measured; `onInstruction`
+   * is told how many are done.
+   */
+  inferRun(
+    session: SessionHandle,
+    program: number,
+    first: number,
+    last: number,
+    threads: number,
+    paced: number,
+    onInstruction: ((done: number) => void) | undefined,
+  ): Promise<void>;
+  /** Stops the run under way, if any; its promise then rejects with `aborted`. */
+  inferAbort(session: SessionHandle): void;
+}
+
+const codes: ReadonlySet<string> = new Set<FoveaErrorCode>([
+  'bad-argument',
+  'bad-shape',
+  'unsupported',
+  'backend-unavailable',
+  'aborted',
+]);
+
+/** What the addon throws, as a FoveaError. */
+export function asFoveaError(error: unknown): unknown {
+  const { code, message } = error as { code?: unknown; message?: string };
+  return typeof code === 'string' && codes.has(code)
+    ? new FoveaError(code as FoveaErrorCode, message ?? code, { cause: error })
+    : error;
+}
+
+type Callable = (...values: unknown[]) => unknown;
+
+let wrapped: InferAddon | undefined;
+
+/**
+ * The addon with what it throws turned into FoveaErrors; what its promises reject with is for `asFoveaError`.
+ * @throws FoveaError `backend-unavailable` when there is no addon
+ */
+export function inferAddon(): InferAddon {
+  if (wrapped) return wrapped;
+  const { addon, reason } = loadAddon();
+  if (!addon) throw new FoveaError('backend-unavailable', reason ?? 'the native addon is missing');
+  const functions = addon as unknown as Record<string, Callable>;
+  const table: Record<string, Callable> = {};
+  for (const [name, call] of Object.entries(functions)) {
+    if (!name.startsWith('infer')) continue;
+    table[name] = (...values) => {
+      try {
+        return call(...values);
+      } catch (error) {
+        throw asFoveaError(error);
+      }
+    };
+  }
+  wrapped = table as unknown as InferAddon;
+  return wrapped;
+}

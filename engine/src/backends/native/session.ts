@@ -1,0 +1,317 @@
+import { FoveaError } from '../../errors.js';
+import type { Mask, MaskDecision } from '../../mask/mask.js';
+import type { Convolution, Network } from '../../network/network.js';
+import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
+import type { Profile } from '../../profile.js';
+import type { Decider, ProgramMap } from '../../program/program.js';
+import { type Shape, Tensor } from '../../tensor.js';
+import type { RunOptions, RunResult, Session } from '../backend.js';
+import { checkFinite } from '../finite.js';
+import { runForeign } from '../onnx/foreign.js';
+import type { RunRecord, ScriptRecord } from '../program-report.js';
+import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from './addon.js';
+import { activationNumber, type ScriptedOperation } from './encode.js';
+import { type NativeProgram, Programs } from './programs.js';
+
+/** How native sessions are to run; everything has a default that suits the machine. */
+export interface NativeOptions {
+  /**
+   * Output pixels in each band of a stream, the passes of one group that run interleaved: an integer of 1 to 2³⁰,
+   * the map's width for bands of a row. Left out or 0, as many as suit the caches. Results are the same with any; small bands
+   * are slow, and there so that tests make small maps stream as large ones do.
+   */
+  readonly bandPixels?: number;
+}
+
+const noValues = new Float32Array(0);
+
+/** One network at one input shape on native threads; `pack` comes before the first run. */
+export class NativeSession implements Session {
+  readonly #addon: InferAddon = inferAddon();
+  readonly #handle: SessionHandle;
+  readonly #source: string;
+  readonly #convolutions = new Map<Convolution, number>();
+  readonly #maskers = new Map<string, number>();
+  readonly #programs: Programs;
+  #last: Promise<unknown> = Promise.resolve();
+  /** Runs that have not ended. */
+  #waiting = 0;
+  #disposed = false;
+
+  /**
+   * @param shape of the input, `[N, H, W, C]`
+   * @throws FoveaError `bad-argument` for options out of range
+   */
+  constructor(
+    readonly network: Network,
+    readonly shape: Shape,
+    { bandPixels = 0 }: NativeOptions = {},
+  ) {
+    this.#source = `native ${this.#addon.inferKernels()}`;
+    this.#handle = this.#addon.inferOpen(bandPixels);
+    this.#programs = new Programs(network, shape, this.#addon, this.#handle);
+  }
+
+  run(input: Tensor, options: RunOptions): Promise<RunResult> {
+    const result =
+      this.#waiting === 0 ? this.#run(input, options) : this.#last.then(() => this.#run(input, options));
+    this.#waiting++;
+    const done = () => {
+      this.#waiting--;
+    };
+    this.#last = result.then(done, done);
+    return result;
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#addon.inferClose(this.#handle);
+  }
+
+  /** Packs all weights, one convolution after the other, so that other code has its turn in between. */
+  async pack(): Promise<void> {
+    try {
+      for (const convolution of convolutionsOf(this.network)) {
+        if (this.#convolutions.has(convolution)) continue;
+        const number = await this.#addon.inferConvolution(
+          this.#handle,
+          Int32Array.of(
+            convolution.inChannels,
+            convolution.outChannels,
+            ...convolution.kernel,
+            ...convolution.stride,
+            ...convolution.padding,
+            ...convolution.dilation,
+            convolution.groups,
+            activationNumber(convolution.activation),
+          ),
+          convolution.weight,
+          convolution.bias,
+        );
+        this.#convolutions.set(convolution, number);
+      }
+    } catch (error) {
+      throw asFoveaError(error);
+    }
+  }
+
+  /** The number of a convolution's packed weights. */
+  convolution(convolution: Convolution): number {
+    return this.#convolutions.get(convolution)!;
+  }
+
+  /** The number of a masker that native code evaluates. */
+  masker(decider: Decider): number {
+    const key = decider.kind === 'learned' ? `learned ${decider.block.index}` : `salient ${decider.rate}`;
+    const known = this.#maskers.get(key);
+    if (known !== undefined) return known;
+    let number: number;
+    if (decider.kind === 'learned') {
+      const { weight, bias } = decider.block.masker!;
+      number = this.#addon.inferMasker(this.#handle, 0, weight, bias, 0);
+    } else {
+      number = this.#addon.inferMasker(this.#handle, 1, noValues, 0, decider.rate);
+    }
+    this.#maskers.set(key, number);
+    return number;
+  }
+
+  async #run(input: Tensor, options: RunOptions): Promise<RunResult> {
+    if (this.#disposed) throw new FoveaError('bad-argument', 'the session has been disposed of');
+    const { signal, threads } = options;
+    if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
+      throw new FoveaError('bad-argument', `threads ${threads}: an integer from 1 to 256 is accepted`);
+    }
+    if (input.shape.some((extent, axis) => extent !== this.shape[axis])) {
+      throw new FoveaError(
+        'bad-shape',
+        `input of shape [${input.shape.join(', ')}]; this session takes [${this.shape.join(', ')}]`,
+      );
+    }
+    if (signal?.aborted) throw new FoveaError('aborted', 'the run was aborted before it began');
+    const abort = () => this.#addon.inferAbort(this.#handle);
+    signal?.addEventListener('abort', abort);
+    try {
+      return await this.#execute(input, options);
+    } catch (error) {
+      throw asFoveaError(error);
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  async #execute(input: Tensor, options: RunOptions): Promise<RunResult> {
+    const { plan, maskers, threads, signal } = options;
+    this.#addon.inferExpectRun();
+    const program = this.#programs.get(plan, maskers, this);
+    const { lowered, encoded, number, report } = program;
+    const started = performance.now();
+    const script: ScriptRecord = { ms: new Map(), margins: new Map() };
+    let decided = false;
+    for (const adaptive of lowered.adaptive.values()) {
+      if (adaptive.decision.by !== 'given') continue;
+      const answer = this.#ask(program, adaptive, options, script);
+      report.decided(adaptive, isPromise(answer) ? await answer : answer);
+      decided = true;
+    }
+    if (decided) this.#addon.inferWriteMasks(this.#handle, number, report.cells);
+    const finite = this.#addon.inferWrite(this.#handle, number, lowered.program.input.id, input.data);
+    if (!finite) checkFinite(input);
+    let first = 0;
+    let fileDims: readonly number[] | undefined;
+    for (const { at, owner, operation } of encoded.stops) {
+      await this.#runInstructions(program, first, at, options);
+      first = at;
+      if (signal?.aborted) throw new FoveaError('aborted', 'the run was aborted');
+      const before = performance.now();
+      if (operation.kind === 'ask') {
+        const adaptive = lowered.adaptive.get(operation.block.index)!;
+        const cells = await this.#ask(program, adaptive, options, script);
+        this.#addon.inferWriteMask(this.#handle, number, operation.mask.id, cells);
+      } else {
+        const output = await this.#runForeign(program, operation, options);
+        if (!operation.output) return this.#execute(input, options);
+        if (operation.node.output === this.network.output) fileDims = output.fileDims;
+      }
+      const pass = report.passOf(owner);
+      script.ms.set(pass, (script.ms.get(pass) ?? 0) + performance.now() - before);
+    }
+    const running = this.#runInstructions(program, first, encoded.instructions.length, options);
+    // While native threads compute, room is made for what they will have to tell.
+    const record = report.record(fileDims);
+    await running;
+    this.#readResults(program, record);
+    if (options.paced) this.#readPaces(number, record);
+    const totalMs = performance.now() - started;
+    return lazily(
+      record.output,
+      () => report.masks(record, script),
+      () => report.profile(record, script.ms, { source: this.#source, threads, totalMs }),
+    );
+  }
+
+  /** Not awaited twice over: every turn of the event loop's queue counts in a run of a few milliseconds. */
+  #runInstructions(
+    { number, encoded }: NativeProgram,
+    first: number,
+    last: number,
+    { threads, paced = false, onProgress }: RunOptions,
+  ): Promise<void> | undefined {
+    if (first === last) return undefined;
+    const { instructions } = encoded;
+    return this.#addon.inferRun(
+      this.#handle,
+      number,
+      first,
+      last,
+      threads,
+      Number(paced),
+      onProgress &&
+        ((done) => {
+          const { node } = instructions[done - 1]!.owner;
+          onProgress(done / instructions.length, this.network.nodes[node]!.name);
+        }),
+    );
+  }
+
+  /** Fills `record` with what the last run of a program left in the addon. */
+  #readResults({ number, lowered }: NativeProgram, record: RunRecord): void {
+    const { output, milliseconds, counts, cells, margins } = record;
+    const { id } = lowered.program.output!;
+    this.#addon.inferResults(this.#handle, number, id, output.data, milliseconds, counts, cells, margins);
+  }
+
+  /** Adds to `record` the pace of a program's last run. */
+  #readPaces(number: number, record: RunRecord): void {
+    const atMs = new Float64Array(record.milliseconds.length);
+    const spentMs = this.#addon.inferPaces(this.#handle, number, atMs);
+    record.paces = { atMs, spentMs };
+  }
+
+  #read(program: NativeProgram, map: ProgramMap, values: Float32Array): void {
+    this.#addon.inferRead(this.#handle, program.number, map.id, values);
+  }
+
+  /** A masker's cells for a block. */
+  #ask(
+    program: NativeProgram,
+    { block, shape, mask, pooled }: AdaptiveBlock,
+    { plan, maskers }: RunOptions,
+    { margins }: ScriptRecord,
+  ): Uint8Array | Promise<Uint8Array> {
+    const masker = maskers[block.index]!;
+    const { batch, rows, columns } = mask;
+    const values = masker.needsPool ? new Float32Array(batch * rows * columns * shape.inChannels) : noValues;
+    if (masker.needsPool) this.#read(program, pooled!, values);
+    const { granularity } = plan.blocks[block.index]!;
+    const checked = (decision: MaskDecision): Uint8Array => {
+      const wanted = batch * rows * columns;
+      if (
+        decision.cells.length !== wanted ||
+        (decision.margins !== undefined && decision.margins.length !== wanted)
+      ) {
+        throw new FoveaError(
+          'bad-shape',
+          `masker "${masker.description}" answered ${decision.cells.length} cells for block ${block.index}; ${wanted} are needed`,
+        );
+      }
+      if (decision.margins) margins.set(block.index, decision.margins);
+      return decision.cells;
+    };
+    const answer = masker.decide({ block, shape, granularity, batch, rows, columns, pooled: values });
+    return isPromise(answer) ? answer.then(checked) : checked(answer);
+  }
+
+  /** Runs a foreign node; where its output's shape was not known, the network has to be lowered again. */
+  async #runForeign(
+    program: NativeProgram,
+    { node, inputs: maps, output: map }: Extract<ScriptedOperation, { kind: 'foreign' }>,
+    { threads }: RunOptions,
+  ): Promise<Tensor> {
+    const inputs = maps.map((input) => {
+      const tensor = Tensor.zeros(input.shape);
+      this.#read(program, input, tensor.data);
+      return tensor;
+    });
+    const output = await runForeign(node, inputs, { threads });
+    if (map) this.#addon.inferWrite(this.#handle, program.number, map.id, output.data);
+    else this.#programs.learnShape(node.name, output.shape);
+    return output;
+  }
+}
+
+function convolutionsOf({ nodes }: Network): Convolution[] {
+  return nodes.flatMap((node) => {
+    if (node.kind === 'convolution') return [node.convolution];
+    if (node.kind !== 'block') return [];
+    const { branch, projection, squeezeExcitation: excitation } = node.block;
+    return [
+      ...branch,
+      ...(projection ? [projection] : []),
+      ...(excitation ? [excitation.reduce, excitation.expand] : []),
+    ];
+  });
+}
+
+/** Also of promises that another realm's code made. */
+function isPromise<Value>(value: Value | Promise<Value>): value is Promise<Value> {
+  return typeof (value as { then?: unknown }).then === 'function';
+}
+
+/** A result whose masks and Profile are put together when somebody reads them; from then on they are plain data. */
+function lazily(output: Tensor, makeMasks: () => Mask[], makeProfile: () => Profile): RunResult {
+  let masks: Mask[] | undefined;
+  let profile: Profile | undefined;
+  return {
+    output,
+    get masks() {
+      masks ??= makeMasks();
+      return masks;
+    },
+    get profile() {
+      profile ??= makeProfile();
+      return profile;
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import { FoveaError } from '../../errors.js';
+import type { ForeignNode } from '../../network/network.js';
+import { type InferenceSession, loadRuntime, openModel, runModel } from '../../onnxruntime.js';
+import type { Tensor } from '../../tensor.js';
+import { toEngineTensor } from './layout.js';
+
+/** One session for each foreign node and number of threads, as long as the node lives. */
+const sessions = new WeakMap<ForeignNode, Map<number, Promise<InferenceSession>>>();
+
+/**
+ * Runs a foreign node in onnxruntime, converting from and to NHWC.
+ *
+ * @param inputs in the order of `node.inputs`
+ * @param options `threads`: compute threads, default 1
+ * @throws FoveaError `backend-unavailable`, or `bad-shape` and `unsupported` in onnxruntime's own words
+ */
+export async function runForeign(
+  node: ForeignNode,
+  inputs: readonly Tensor[],
+  { threads = 1 }: { readonly threads?: number } = {},
+): Promise<Tensor> {
+  const source = `"${node.name}" (${node.operators.join(', ')})`;
+  const { Tensor: OrtTensor } = await loadRuntime();
+  const session = await sessionOf(node, threads, source);
+  const feeds = Object.fromEntries(
+    node.inputs.map((name, i) => {
+      const input = inputs[i];
+      if (!input)
+        throw new FoveaError('bad-shape', `${source}: its input ${JSON.stringify(name)} is missing`);
+      const [N, H, W, C] = input.shape;
+      const declared = session.inputMetadata.find((metadata) => metadata.name === name);
+      const rank = declared?.isTensor ? declared.shape.length : 4;
+      if (rank === 2) return [name, new OrtTensor('float32', copied(input), [N, H * W * C])];
+      return [name, new OrtTensor('float32', input.toNCHW(), [N, C, H, W])];
+    }),
+  );
+  const outputs = await runModel(session, feeds, source);
+  return toEngineTensor(outputs[node.output]!, source);
+}
+
+/** onnxruntime takes no shared memory. */
+function copied({ data }: Tensor): Float32Array<ArrayBuffer> {
+  return Float32Array.from(data);
+}
+
+function sessionOf(node: ForeignNode, threads: number, source: string): Promise<InferenceSession> {
+  let byThreads = sessions.get(node);
+  if (!byThreads) {
+    byThreads = new Map();
+    sessions.set(node, byThreads);
+  }
+  const found = byThreads.get(threads);
+  if (found) return found;
+  const opening = openModel(node.model, { threads }, source);
+  byThreads.set(threads, opening);
+  opening.catch(() => byThreads.delete(threads));
+  return opening;
+}

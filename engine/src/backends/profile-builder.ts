@@ -1,0 +1,188 @@
+import os from 'node:os';
+import type { Block, Network, NetworkNode } from '../network/network.js';
+import type { Plan, Primitive } from '../plan/plan.js';
+import { primitives as records } from '../primitives/registry.js';
+import type { BlockTiming, OpTiming, Profile } from '../profile.js';
+
+const noPrimitives: readonly Primitive[] = [];
+
+/** What of a pass of a block is the same in every run. */
+export interface PassLabel {
+  readonly name: string;
+  readonly primitives: readonly Primitive[];
+  /** How its time is counted. */
+  readonly share: 'compute' | 'data' | 'overhead';
+  readonly note?: string;
+}
+
+/**
+ * A pass of `block`: counted as compute when it holds a convolution, as data movement when it only moves
+ * values, as overhead when it only decides.
+ */
+export function passLabel(block: Block, primitives: readonly Primitive[], note?: string): PassLabel {
+  const counts = new Set(primitives.map((name) => records[name].counts));
+  const share = counts.has('compute') ? 'compute' : counts.has('data') ? 'data' : 'overhead';
+  return { name: `${block.name} ${primitives.join('+')}`, primitives, share, ...(note ? { note } : {}) };
+}
+
+/** One measured pass of a block. */
+export interface MeasuredPass {
+  readonly primitives: readonly Primitive[];
+  readonly ms: number;
+  readonly flops: number;
+  /** Bytes read and written. */
+  readonly bytes: number;
+}
+
+/** What was measured of passes, by their positions. */
+export interface MeasuredPasses {
+  readonly ms: ArrayLike<number>;
+  readonly flops: ArrayLike<number>;
+  readonly bytes: ArrayLike<number>;
+  /** Left out where it was not measured. */
+  readonly paceMs?: ArrayLike<number> | undefined;
+}
+
+/** Measured passes, field by field. */
+export function byField(passes: readonly MeasuredPass[]): MeasuredPasses {
+  return {
+    ms: passes.map(({ ms }) => ms),
+    flops: passes.map(({ flops }) => flops),
+    bytes: passes.map(({ bytes }) => bytes),
+  };
+}
+
+/** Collects measured passes into a Profile; every backend reports through it, so that all count alike. */
+export class ProfileBuilder {
+  readonly #ops: OpTiming[] = [];
+  readonly #blocks: BlockTiming[] = [];
+  readonly #notes = new Set<string>();
+  #flops = 0;
+  #flopsAvoided = 0;
+
+  constructor(
+    readonly network: Network,
+    readonly plan: Plan,
+    readonly header: { readonly source: string; readonly batch: number; readonly threads: number },
+  ) {}
+
+  /** Adds one sentence to the notes, once. */
+  note(sentence: string): void {
+    this.#notes.add(sentence);
+  }
+
+  /** Adds a dense node outside blocks. */
+  addNode(node: NetworkNode, ms: number, flops: number, bytes: number, paceMs?: number): void {
+    const computes = node.kind === 'convolution' || node.kind === 'foreign';
+    this.#ops.push({
+      name: node.name,
+      block: -1,
+      primitives: noPrimitives,
+      totalMs: ms,
+      computeMs: computes ? ms : 0,
+      dataMs: computes ? 0 : ms,
+      overheadMs: 0,
+      flops,
+      flopsAvoided: 0,
+      bytes,
+      ...(paceMs === undefined ? {} : { paceMs }),
+    });
+    this.#flops += flops;
+    if (node.kind === 'foreign') this.note(`${node.name} (${node.operators.join(', ')}) ran in onnxruntime`);
+  }
+
+  /**
+   * Adds a block.
+   * @param passes what was measured of the passes that `labels` names, from position `first` on
+   * @param measured `rate` and `dilatedRate` of active pixels, 0…1; `denseFlops`: what dense execution of the
+   *   block needs; what the passes did not spend of it is credited to them in proportion to the FLOPs they did
+   */
+  addBlock(
+    block: Block,
+    labels: readonly PassLabel[],
+    passes: MeasuredPasses,
+    measured: { readonly rate: number; readonly dilatedRate: number; readonly denseFlops: number },
+    first = 0,
+  ): void {
+    const plan = this.plan.blocks[block.index]!;
+    let flops = 0;
+    for (let i = 0; i < labels.length; i++) flops += passes.flops[first + i]!;
+    const avoided = measured.denseFlops - flops;
+    let [computeMs, dataMs, overheadMs] = [0, 0, 0];
+    for (let i = 0; i < labels.length; i++) {
+      const { name, primitives, share, note } = labels[i]!;
+      const ms = passes.ms[first + i]!;
+      const done = passes.flops[first + i]!;
+      const paceMs = passes.paceMs?.[first + i];
+      const op = {
+        name,
+        block: block.index,
+        primitives,
+        totalMs: ms,
+        computeMs: share === 'compute' ? ms : 0,
+        dataMs: share === 'data' ? ms : 0,
+        overheadMs: share === 'overhead' ? ms : 0,
+        flops: done,
+        flopsAvoided: flops === 0 ? avoided / labels.length : (avoided * done) / flops,
+        bytes: passes.bytes[first + i]!,
+      };
+      computeMs += op.computeMs;
+      dataMs += op.dataMs;
+      overheadMs += op.overheadMs;
+      this.#ops.push({
+        ...op,
+        ...(note === undefined ? {} : { note }),
+        ...(paceMs === undefined ? {} : { paceMs }),
+      });
+    }
+    this.#flops += flops;
+    this.#flopsAvoided += avoided;
+    this.#blocks.push({
+      block: block.index,
+      name: block.name,
+      stage: block.stage,
+      mode: plan.mode,
+      granularity: plan.granularity,
+      rate: measured.rate,
+      dilatedRate: measured.dilatedRate,
+      totalMs: computeMs + dataMs + overheadMs,
+      computeMs,
+      dataMs,
+      overheadMs,
+      flops,
+      flopsAvoided: avoided,
+    });
+    if (block.squeezeExcitation && plan.mode === 'adaptive') {
+      this.note(
+        plan.excitation === 'exact'
+          ? 'squeeze-and-excitation pools the dense map (exact)'
+          : 'squeeze-and-excitation pools active pixels only (active)',
+      );
+    }
+  }
+
+  /** @param totalMs wall time of the whole run */
+  finish(totalMs: number): Profile {
+    return {
+      kind: 'measured',
+      network: this.network.name,
+      ...this.header,
+      device: thisProcessor(),
+      strategy: this.plan.strategy,
+      ops: this.#ops,
+      blocks: this.#blocks,
+      totalMs,
+      flops: this.#flops,
+      flopsAvoided: this.#flopsAvoided,
+      notes: [...this.#notes],
+    };
+  }
+}
+
+let processor: string | undefined;
+
+/** Read once: asking the system takes longer than a small block. */
+function thisProcessor(): string {
+  processor ??= os.cpus()[0]?.model.trim() || 'this machine';
+  return processor;
+}

@@ -1,0 +1,232 @@
+import type { Mask } from '../mask/mask.js';
+import { denseBlockFlops } from '../network/flops.js';
+import type { Block, Network, NetworkNode } from '../network/network.js';
+import type { LoweredNetwork } from '../plan/lower.js';
+import type { Plan } from '../plan/plan.js';
+import type { AdaptiveBlock } from '../primitives/network-lowering.js';
+import type { Profile } from '../profile.js';
+import type { Owner } from '../program/program.js';
+import { type Work, WorkSums } from '../program/work.js';
+import { Tensor } from '../tensor.js';
+import { type PassLabel, ProfileBuilder, passLabel } from './profile-builder.js';
+
+/** What of a node's report is the same in every run. */
+interface NodeReport {
+  readonly node: NetworkNode;
+  /** The node's first pass among the program's. */
+  readonly first: number;
+  readonly block?: {
+    readonly block: Block;
+    readonly labels: readonly PassLabel[];
+    readonly denseFlops: number;
+    readonly adaptive: AdaptiveBlock | undefined;
+  };
+}
+
+/** Something that a run does and that is timed by itself: work that belongs to a pass. */
+export interface TimedWork {
+  readonly owner: Owner;
+  readonly work: Work;
+}
+
+/** What a run left behind. */
+export interface RunRecord {
+  readonly output: Tensor;
+  /** Of each timed work. */
+  readonly milliseconds: Float64Array;
+  /** Pixels in each region. */
+  readonly counts: Float64Array;
+  /** Of all masks, one after the other. */
+  readonly cells: Uint8Array;
+  readonly margins: Float32Array;
+  /** In a run with its pace measured: the pace at each timed work, and what measuring it took in all. */
+  paces?: { readonly atMs: Float64Array; readonly spentMs: number };
+}
+
+/** What a Profile says of a run as a whole. */
+export interface RunHeader {
+  readonly source: string;
+  readonly threads: number;
+  readonly totalMs: number;
+}
+
+/** What JavaScript did in the course of a run, beside what is timed. */
+export interface ScriptRecord {
+  /** By pass: time spent there, ms. */
+  readonly ms: Map<number, number>;
+  /** By block. */
+  readonly margins: Map<number, Float32Array>;
+}
+
+/**
+ * Makes masks and a Profile of what a program's run left behind; all backends report through it, so that the same
+ * program counts the same. Whatever does not change from run to run is worked out once, in flat arrays: a small
+ * network runs in a few milliseconds, of which reporting must not be one.
+ */
+export class ProgramReport {
+  readonly #nodes: readonly NodeReport[];
+  readonly #adaptive: readonly AdaptiveBlock[];
+  readonly #sums: WorkSums;
+  readonly #passOf: Int32Array;
+  readonly #passes: number;
+  readonly #firstPass: Int32Array;
+  readonly #cells: Uint8Array;
+  /** Where each mask's cells begin, by id. */
+  readonly #firstCell: Int32Array;
+
+  /**
+   * @param timed what a run times, in order
+   * @param untimed what else belongs to passes, its time reported in a ScriptRecord
+   */
+  constructor(
+    readonly network: Network,
+    readonly plan: Plan,
+    readonly lowered: LoweredNetwork,
+    timed: readonly TimedWork[],
+    untimed: readonly TimedWork[] = [],
+  ) {
+    const { program, adaptive, shapes } = lowered;
+    const batch = program.input.shape[0];
+    let passes = 0;
+    const nodes: NodeReport[] = [];
+    this.#firstPass = new Int32Array(network.nodes.length);
+    network.nodes.forEach((node, position) => {
+      const first = passes;
+      this.#firstPass[position] = first;
+      if (node.kind !== 'block') {
+        passes++;
+        nodes.push({ node, first });
+        return;
+      }
+      const { block } = node;
+      const { groups } = plan.blocks[block.index]!;
+      passes += groups.length;
+      const shape = shapes.get(block.index);
+      // A program that ends at a foreign node of unknown shape has nothing behind it.
+      if (!shape) return;
+      const labels = groups.map(({ primitives }, group) =>
+        passLabel(block, primitives, lowered.passNotes.get(`${position}.${group}`)),
+      );
+      const denseFlops = denseBlockFlops(block, shape, batch);
+      nodes.push({
+        node,
+        first,
+        block: { block, labels, denseFlops, adaptive: adaptive.get(block.index) },
+      });
+    });
+    this.#nodes = nodes;
+    this.#adaptive = [...adaptive.values()];
+    this.#passOf = Int32Array.from(timed, ({ owner }) => this.passOf(owner));
+    this.#passes = passes;
+    this.#sums = new WorkSums(
+      [...timed, ...untimed].map(({ work }) => work),
+      [...this.#passOf, ...untimed.map(({ owner }) => this.passOf(owner))],
+      passes,
+      program.regions,
+    );
+    const cells: number[] = [0];
+    for (const { batch, rows, columns } of program.masks) {
+      cells.push(cells[cells.length - 1]! + batch * rows * columns);
+    }
+    this.#firstCell = Int32Array.from(cells);
+    this.#cells = new Uint8Array(cells[cells.length - 1]!);
+  }
+
+  /** The pass that something belongs to. */
+  passOf({ node, group }: { readonly node: number; readonly group: number }): number {
+    return this.#firstPass[node]! + Math.max(0, group);
+  }
+
+  /**
+   * Room for what a run leaves behind.
+   * @param fileDims the output's extents in the graph, where it made neither a map nor a vector per image
+   */
+  record(fileDims?: readonly number[]): RunRecord {
+    const { regions, output } = this.lowered.program;
+    const [N, H, W, C] = output!.shape;
+    return {
+      output: new Tensor(output!.shape, new Float32Array(N * H * W * C), fileDims),
+      milliseconds: new Float64Array(this.#passOf.length),
+      counts: new Float64Array(regions.length),
+      cells: new Uint8Array(this.#cells.length),
+      margins: new Float32Array(this.#cells.length),
+    };
+  }
+
+  /** The masks of a run, in block order. */
+  masks({ cells, margins }: RunRecord, script: ScriptRecord): Mask[] {
+    return this.#adaptive.map(({ block, mask, decision }): Mask => {
+      const { id, batch, rows, columns, height, width } = mask;
+      const [first, last] = [this.#firstCell[id]!, this.#firstCell[id + 1]!];
+      const known = decision.by === 'rule' ? margins.slice(first, last) : script.margins.get(block.index);
+      return {
+        block: block.index,
+        granularity: this.plan.blocks[block.index]!.granularity,
+        batch,
+        rows,
+        columns,
+        height,
+        width,
+        cells: cells.slice(first, last),
+        ...(known ? { margins: known } : {}),
+      };
+    });
+  }
+
+  /**
+   * The Profile of a run.
+   * @param scriptMs by pass: what was spent beside what is timed
+   */
+  profile(
+    record: Pick<RunRecord, 'milliseconds' | 'counts' | 'paces'>,
+    scriptMs: ReadonlyMap<number, number>,
+    header: RunHeader,
+  ): Profile {
+    const { network, plan } = this;
+    const [batch] = this.lowered.program.input.shape;
+    const { source, threads, totalMs } = header;
+    const profile = new ProfileBuilder(network, plan, { source, batch, threads });
+    this.#sums.update(record.counts);
+    const { flops, bytes } = this.#sums;
+    const ms = new Float64Array(flops.length);
+    for (let i = 0; i < this.#passOf.length; i++) ms[this.#passOf[i]!]! += record.milliseconds[i]!;
+    for (const [pass, spent] of scriptMs) ms[pass]! += spent;
+    const paceMs = record.paces && this.#pacesOf(record.milliseconds, record.paces.atMs);
+    const rate = (region: AdaptiveBlock['region']) =>
+      region ? record.counts[region.id]! / region.pixels : 1;
+    for (const { node, first, block: part } of this.#nodes) {
+      if (!part) {
+        profile.addNode(node, ms[first]!, flops[first]!, bytes[first]!, paceMs?.[first]);
+        continue;
+      }
+      const { block, labels, denseFlops, adaptive } = part;
+      const measured = {
+        rate: rate(adaptive?.region),
+        dilatedRate: rate(adaptive?.conv1Region),
+        denseFlops,
+      };
+      profile.addBlock(block, labels, { ms, flops, bytes, paceMs }, measured, first);
+    }
+    return profile.finish(totalMs - (record.paces?.spentMs ?? 0));
+  }
+
+  /** The pace of each pass: of its parts, the longer ones counting more. */
+  #pacesOf(milliseconds: Float64Array, atMs: Float64Array): Float64Array {
+    const [sums, weights] = [new Float64Array(this.#passes), new Float64Array(this.#passes)];
+    atMs.forEach((pace, i) => {
+      sums[this.#passOf[i]!]! += milliseconds[i]! * pace;
+      weights[this.#passOf[i]!]! += milliseconds[i]!;
+    });
+    return sums.map((sum, pass) => (weights[pass]! > 0 ? sum / weights[pass]! : 0));
+  }
+
+  /** All masks' cells, for what JavaScript decides before a run: see `decided`. */
+  get cells(): Uint8Array {
+    return this.#cells;
+  }
+
+  /** Puts a mask's cells into `cells`. */
+  decided({ mask }: AdaptiveBlock, cells: Uint8Array): void {
+    this.#cells.set(cells, this.#firstCell[mask.id]!);
+  }
+}

@@ -1,0 +1,16 @@
+import { FoveaError } from '../errors.js';
+
+/** How squeeze-and-excitation pools: over the whole map, or over active pixels only. */
+export type Excitation = 'exact' | 'active';
+
+/**
+ * @param source what asks for it, for the message
+ * @returns the mode as given
+ * @throws FoveaError `bad-argument` for anything but `exact` and `active`
+ */
+export function checkExcitation(mode: unknown, source: string): Excitation {
+  if (mode !== 'exact' && mode !== 'active') {
+    throw new FoveaError('bad-argument', `${source}: excitation "${mode}"; exact or active is accepted`);
+  }
+  return mode;
+}

@@ -1,0 +1,16 @@
+import type { Block } from '../network/network.js';
+import type { Masker } from './mask.js';
+import { salientRate } from './saliency.js';
+
+/**
+ * True of maskers whose arithmetic is known: the block's learned one, and saliency. Fixed and random masks compute
+ * nothing, and what a function of somebody's own computes nobody knows; neither counts FLOPs.
+ */
+export function decidesByRule(masker: Masker, block: Block): boolean {
+  return (masker.kind === 'learned' && block.masker !== undefined) || salientRate(masker) !== undefined;
+}
+
+/** FLOPs of deciding `cells` cells by a known rule: a multiply-add for each channel of the pooled input. */
+export function decisionFlops(cells: number, channels: number): number {
+  return 2 * cells * channels;
+}

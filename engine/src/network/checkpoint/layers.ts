@@ -1,0 +1,169 @@
+import { FoveaError } from '../../errors.js';
+import { foldBatchNorm } from '../batch-norm.js';
+import type { Activation, Convolution, LearnedMasker, SqueezeExcitation } from '../network.js';
+import { float32Of, type Safetensors } from './safetensors.js';
+
+/** torchvision's, timm's and PyTorch's default. */
+const batchNormEpsilon = 1e-5;
+
+export interface LayerForm {
+  readonly activation: Activation;
+  /** Name of the batch norm behind it, folded in where the file has one. */
+  readonly norm?: string;
+  readonly stride?: number;
+  /** Channels of what it reads, of which the groups follow; where left out, there is one group. */
+  readonly inChannels?: number;
+}
+
+/** Layers of a state dict by their names, and which arrays have been read. */
+export class Layers {
+  readonly #read = new Set<string>();
+
+  constructor(readonly file: Safetensors) {}
+
+  /** A convolution with the batch norm after it folded in. */
+  convolution(name: string, { activation, norm, stride = 1, inChannels }: LayerForm): Convolution {
+    const shape = this.shape(`${name}.weight`, 4) as [number, number, number, number];
+    const [outChannels, perGroup, height, width] = shape;
+    const groups = this.#groups(name, perGroup, outChannels, inChannels);
+    const { weight, bias } = this.#folded(name, norm, outChannels);
+    const [vertical, horizontal] = [(height - 1) >> 1, (width - 1) >> 1];
+    return {
+      name,
+      inChannels: perGroup * groups,
+      outChannels,
+      kernel: [height, width],
+      stride: [stride, stride],
+      padding: [vertical, horizontal, vertical, horizontal],
+      dilation: [1, 1],
+      groups,
+      weight,
+      bias,
+      activation,
+    };
+  }
+
+  #folded(name: string, norm: string | undefined, outChannels: number) {
+    const weight = this.#array(`${name}.weight`);
+    const biased = this.has(`${name}.bias`) ? this.#array(`${name}.bias`, [outChannels]) : undefined;
+    // A file whose batch norms are folded already has biases in their place.
+    const normed = norm !== undefined && (biased === undefined || this.has(`${norm}.weight`));
+    if (!normed) return { weight, bias: biased ?? new Float32Array(outChannels) };
+    const perChannel = (field: string) => this.#array(`${norm}.${field}`, [outChannels]);
+    return foldBatchNorm(weight, biased, {
+      scale: perChannel('weight'),
+      shift: perChannel('bias'),
+      mean: perChannel('running_mean'),
+      variance: perChannel('running_var'),
+      epsilon: batchNormEpsilon,
+    });
+  }
+
+  /** The classifier, as a 1x1 convolution. */
+  linear(name: string): Convolution {
+    const [outChannels, inChannels] = this.shape(`${name}.weight`, 2) as [number, number];
+    return {
+      name,
+      inChannels,
+      outChannels,
+      kernel: [1, 1],
+      stride: [1, 1],
+      padding: [0, 0, 0, 0],
+      dilation: [1, 1],
+      groups: 1,
+      weight: this.#array(`${name}.weight`),
+      bias: this.has(`${name}.bias`)
+        ? this.#array(`${name}.bias`, [outChannels])
+        : new Float32Array(outChannels),
+      activation: 'none',
+    };
+  }
+
+  /** `fc1` and `fc2` under a name, as torchvision and timm have them; undefined where there are none. */
+  excitation(name: string, after: number): SqueezeExcitation | undefined {
+    if (!this.has(`${name}.fc1.weight`)) return undefined;
+    return {
+      after,
+      reduce: this.convolution(`${name}.fc1`, { activation: 'relu' }),
+      expand: this.convolution(`${name}.fc2`, { activation: 'sigmoid' }),
+    };
+  }
+
+  /**
+   * The two published logits folded to one; already folded maskers are accepted too. LASNet calls a masker
+   * `masker.conv2`, LAUDNet `masker_spatial.conv`, whether it decides on cells or on whole blocks.
+   * @param names of the modules that may hold one
+   * @throws FoveaError `unsupported` for LAUDNet's maskers of channels
+   */
+  masker(names: readonly string[], inChannels: number): LearnedMasker | undefined {
+    for (const array of this.file.tensors.keys()) {
+      if (names.some((name) => array.startsWith(`${name}.masker_channel.`))) {
+        throw new FoveaError(
+          'unsupported',
+          `${this.file.source}: ${array} masks channels; masks of cells and of whole blocks are run`,
+        );
+      }
+    }
+    const name = names
+      .flatMap((module) => [`${module}.masker.conv2`, `${module}.masker_spatial.conv`])
+      .find((module) => this.has(`${module}.weight`));
+    if (name === undefined) return undefined;
+    const shape = this.shape(`${name}.weight`, 4);
+    const logits = shape[0]!;
+    if (logits > 2 || shape[1] !== inChannels || shape[2] !== 1 || shape[3] !== 1) {
+      throw new FoveaError(
+        'unsupported',
+        `${this.file.source}: ${name}.weight has shape [${shape.join(', ')}]; [2, ${inChannels}, 1, 1] ` +
+          `(compute and skip logit) or [1, ${inChannels}, 1, 1] is accepted`,
+      );
+    }
+    const weight = this.#array(`${name}.weight`);
+    const bias = this.#array(`${name}.bias`, [logits]);
+    if (logits === 1) return { weight, bias: bias[0]! };
+    return {
+      weight: Float32Array.from({ length: inChannels }, (_, c) => weight[c]! - weight[inChannels + c]!),
+      bias: bias[0]! - bias[1]!,
+    };
+  }
+
+  has(name: string): boolean {
+    return this.file.tensors.has(name);
+  }
+
+  /** Arrays that nothing has read; counters of training steps aside. */
+  unread(): string[] {
+    return [...this.file.tensors.keys()].filter(
+      (name) => !this.#read.has(name) && !name.endsWith('.num_batches_tracked'),
+    );
+  }
+
+  /** The shape of an array that must be there, have that many axes and hold something. */
+  shape(name: string, axes: number): readonly number[] {
+    const shape = this.file.tensors.get(name)?.shape;
+    if (!shape)
+      throw new FoveaError('bad-file', `${this.file.source}: there is no array ${JSON.stringify(name)}`);
+    if (shape.length !== axes || shape.some((extent) => extent < 1)) {
+      throw new FoveaError(
+        'bad-file',
+        `${this.file.source}: ${JSON.stringify(name)} has shape [${shape.join(', ')}], expected ${axes} extents of at least 1`,
+      );
+    }
+    return shape;
+  }
+
+  #array(name: string, shape?: readonly number[]): Float32Array<ArrayBuffer> {
+    this.#read.add(name);
+    return float32Of(this.file, name, shape);
+  }
+
+  /** Groups are not stored: they follow from the channels that are there to read. */
+  #groups(name: string, perGroup: number, outChannels: number, inChannels = perGroup): number {
+    if (inChannels % perGroup !== 0 || outChannels % (inChannels / perGroup) !== 0) {
+      throw new FoveaError(
+        'bad-file',
+        `${this.file.source}: ${name}.weight reads ${perGroup} channels a group, ${inChannels} are written before it`,
+      );
+    }
+    return inChannels / perGroup;
+  }
+}

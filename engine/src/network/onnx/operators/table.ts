@@ -1,0 +1,77 @@
+import { floatOf, type GraphNode } from '../graph.js';
+import type { Handler, Outcome, Scope } from '../scope.js';
+import { activation, clip, hardSigmoid } from './activation.js';
+import { arithmetic, batchNorm } from './arithmetic.js';
+import { convolution } from './convolution.js';
+import { gemm, matMul } from './linear.js';
+import { cast, dropout, flatten, identity, reshape, squeeze, unsqueeze } from './rename.js';
+import { globalPool, pad, pool, reduceMean } from './window.js';
+
+/** An operator that the engine has a counterpart of, and all that its handler understands of it. */
+interface Reading {
+  readonly read: Handler;
+  /** Attributes that the handler heeds, or that change nothing of what is computed. */
+  readonly attributes: readonly string[];
+  /** Most inputs; default 1. */
+  readonly inputs?: number;
+  /** Most outputs; default 1. */
+  readonly outputs?: number;
+}
+
+const window = ['auto_pad', 'dilations', 'kernel_shape', 'pads', 'strides'];
+const sum: Reading = { read: arithmetic, attributes: [], inputs: 2 };
+
+const readings: ReadonlyMap<string, Reading> = new Map(
+  Object.entries<Reading>({
+    Conv: { read: convolution, attributes: [...window, 'group'], inputs: 3 },
+    Gemm: { read: gemm, attributes: ['alpha', 'beta', 'transA', 'transB'], inputs: 3 },
+    MatMul: { read: matMul, attributes: [], inputs: 2 },
+    // More outputs than one before operator set 14 mean training mode, where statistics are those of the batch.
+    BatchNormalization: {
+      read: batchNorm,
+      attributes: ['epsilon', 'momentum', 'training_mode'],
+      inputs: 5,
+    },
+    Add: sum,
+    Sum: sum,
+    Sub: sum,
+    Mul: sum,
+    Div: sum,
+    Relu: { read: activation(() => 'relu'), attributes: [] },
+    Clip: { read: clip, attributes: ['min', 'max'], inputs: 3 },
+    Sigmoid: { read: activation(() => 'sigmoid'), attributes: [] },
+    HardSigmoid: { read: hardSigmoid, attributes: ['alpha', 'beta'] },
+    HardSwish: { read: activation(() => 'hardswish'), attributes: [] },
+    Swish: {
+      read: activation((node) => (floatOf(node, 'alpha', 1) === 1 ? 'silu' : undefined)),
+      attributes: ['alpha'],
+    },
+    MaxPool: { read: pool, attributes: [...window, 'ceil_mode', 'storage_order'], outputs: 2 },
+    AveragePool: { read: pool, attributes: [...window, 'ceil_mode', 'count_include_pad'] },
+    GlobalAveragePool: { read: globalPool, attributes: [] },
+    ReduceMean: { read: reduceMean, attributes: ['axes', 'keepdims', 'noop_with_empty_axes'], inputs: 2 },
+    Flatten: { read: flatten, attributes: ['axis'] },
+    Reshape: { read: reshape, attributes: ['allowzero'], inputs: 2 },
+    Squeeze: { read: squeeze, attributes: ['axes'], inputs: 2 },
+    Unsqueeze: { read: unsqueeze, attributes: ['axes'], inputs: 2 },
+    Identity: { read: identity, attributes: [] },
+    Dropout: { read: dropout, attributes: ['ratio', 'seed'], inputs: 3, outputs: 2 },
+    Cast: { read: cast, attributes: ['to', 'saturate'] },
+    Pad: { read: pad, attributes: ['mode', 'pads', 'value'], inputs: 4 },
+  }),
+);
+
+/**
+ * What an operator becomes. One that has an attribute, an input or an output that its handler does not know of is
+ * not read, as it may compute something else: it runs as it stands in onnxruntime.
+ */
+export function readOperator(node: GraphNode, scope: Scope): Outcome {
+  const reading = node.domain === '' ? readings.get(node.op) : undefined;
+  if (!reading) return undefined;
+  const { read, attributes, inputs = 1, outputs = 1 } = reading;
+  const understood =
+    node.inputs.length <= inputs &&
+    node.outputs.length <= outputs &&
+    [...node.attributes.keys()].every((name) => attributes.includes(name));
+  return understood ? read(node, scope) : undefined;
+}

@@ -1,0 +1,156 @@
+import { FoveaError } from '../errors.js';
+import type { BlockNode, ForeignNode, Network, NetworkNode } from '../network/network.js';
+import { type BlockShape, convolutionOutput } from '../network/shapes.js';
+import { pooledExtent } from '../network/walk.js';
+import { BlockLowering } from '../primitives/block-lowering.js';
+import type { Decision } from '../primitives/decision.js';
+import {
+  type AdaptiveBlock,
+  expectChannels,
+  expectPixels,
+  NetworkLowering,
+} from '../primitives/network-lowering.js';
+import { primitives } from '../primitives/registry.js';
+import type { Owner, Program, ProgramMap } from '../program/program.js';
+import { verifyProgram } from '../program/verify.js';
+import type { Shape } from '../tensor.js';
+import type { Plan } from './plan.js';
+
+/** A lowered network: its program, and what is needed to describe a run of it. */
+export interface LoweredNetwork {
+  readonly program: Program;
+  /** By block index; blocks that run densely are absent. */
+  readonly adaptive: ReadonlyMap<number, AdaptiveBlock>;
+  readonly shapes: ReadonlyMap<number, BlockShape>;
+  /** By `node.group`: notes of one pass. */
+  readonly passNotes: ReadonlyMap<string, string>;
+}
+
+/**
+ * Lowers a network and its plan to a program for one input shape.
+ * @param decisions how each block's mask comes about, by block index
+ * @param foreignShapes output shapes of foreign nodes, as far as they have been seen
+ * @throws FoveaError `bad-shape` when the layers do not fit the input or each other
+ */
+export function lowerNetwork(
+  network: Network,
+  plan: Plan,
+  input: Shape,
+  decisions: readonly Decision[],
+  foreignShapes: ReadonlyMap<string, Shape>,
+): LoweredNetwork {
+  const lowering = new NetworkLowering(network, plan.blocks, decisions, input[0]);
+  const { builder } = lowering;
+  const inputMap = builder.map(input);
+  lowering.define(network.input, { map: inputMap, activation: 'none' });
+  let complete = true;
+  for (const [position, node] of network.nodes.entries()) {
+    if (node.kind === 'foreign') {
+      complete = lowerForeign(lowering, node, position, foreignShapes);
+      if (!complete) break;
+    } else if (node.kind === 'block') {
+      lowerBlock(new BlockLowering(lowering, node, position, network.nodes[position + 1]));
+    } else {
+      lowerNode(lowering, node, position);
+    }
+    lowering.finishReads(node);
+  }
+  const output = complete ? lowering.value(network.output, network.nodes.at(-1)!).map : undefined;
+  const given = [...lowering.adaptive.values()]
+    .filter(({ decision }) => decision.by === 'given')
+    .map(({ mask }) => mask);
+  return {
+    program: verifyProgram(builder.finish(inputMap, output, given)),
+    adaptive: lowering.adaptive,
+    shapes: lowering.shapes,
+    passNotes: lowering.passNotes,
+  };
+}
+
+function lowerBlock(block: BlockLowering): void {
+  for (const primitive of block.sequence) primitives[primitive].lower(block);
+  block.network.define(block.node.output, { map: block.output!, activation: block.block.activation });
+}
+
+function lowerForeign(
+  lowering: NetworkLowering,
+  node: ForeignNode,
+  position: number,
+  shapes: ReadonlyMap<string, Shape>,
+): boolean {
+  const inputs = node.inputs.map((name) => lowering.value(name, node).map);
+  const shape = shapes.get(node.name);
+  const output = shape ? lowering.builder.map(shape) : undefined;
+  lowering.builder.emit(
+    { node: position, group: -1 },
+    { kind: 'foreign', node, inputs, ...(output ? { output } : {}) },
+  );
+  if (output) lowering.define(node.output, { map: output, activation: 'none' });
+  return output !== undefined;
+}
+
+function lowerNode(
+  lowering: NetworkLowering,
+  node: Exclude<NetworkNode, ForeignNode | BlockNode>,
+  position: number,
+): void {
+  const { builder } = lowering;
+  const owner: Owner = { node: position, group: -1 };
+  const [name, secondName] = node.inputs as readonly [string, string?];
+  const { map, activation: before } = lowering.value(name, node);
+  const [N, H, W, C] = map.shape;
+  const make = (height: number, width: number, channels = C) => {
+    expectPixels(lowering.network, `"${node.name}"`, height, width);
+    return builder.map([N, height, width, channels]);
+  };
+  switch (node.kind) {
+    case 'convolution': {
+      const { convolution } = node;
+      expectChannels(node.name, convolution.inChannels, C);
+      const { height, width } = convolutionOutput(convolution, H, W);
+      const output = make(height, width, convolution.outChannels);
+      lowering.convolve(owner, convolution, map, output);
+      lowering.define(node.output, { map: output, activation: convolution.activation });
+      return;
+    }
+    case 'max-pool':
+    case 'average-pool': {
+      const [top, left, bottom, right] = node.padding;
+      const destination = make(
+        pooledExtent(H, top, bottom, node.kernel[0], node.stride[0], node.ceilMode),
+        pooledExtent(W, left, right, node.kernel[1], node.stride[1], node.ceilMode),
+      );
+      builder.emit(owner, {
+        kind: node.kind,
+        source: map,
+        destination,
+        kernel: node.kernel,
+        stride: node.stride,
+        padding: node.padding,
+        countPadding: node.kind === 'average-pool' && node.countIncludePad,
+      });
+      lowering.define(node.output, { map: destination, activation: before });
+      return;
+    }
+    case 'global-pool': {
+      const destination = make(1, 1);
+      builder.emit(owner, { kind: 'global-pool', source: map, destination });
+      lowering.define(node.output, { map: destination, activation: before });
+      return;
+    }
+    case 'activation':
+    case 'add': {
+      let second: ProgramMap | undefined;
+      if (node.kind === 'add') {
+        second = lowering.value(secondName ?? '', node).map;
+        if (second.shape.some((extent, axis) => extent !== map.shape[axis])) {
+          throw new FoveaError('bad-shape', `"${node.name}" adds maps of different sizes`);
+        }
+      }
+      const output = lowering.lastReader(name) ? map : make(H, W);
+      lowering.add(owner, map, second, output, node.activation);
+      lowering.define(node.output, { map: output, activation: node.activation });
+      return;
+    }
+  }
+}

@@ -1,0 +1,119 @@
+import { isPointwise } from '../network/shapes.js';
+import { fusesAdd, prepareOutput } from './add.js';
+import type { BlockLowering } from './block-lowering.js';
+import { mask } from './mask.js';
+import { lowerNextPool, poolsBehindAdd } from './next-pool.js';
+import { beginPooledConv1 } from './pool.js';
+import { beforeInBranch } from './primitive.js';
+import type { PrimitiveRecord } from './record.js';
+import { readsAhead, readsRows } from './stream.js';
+
+const convolutionName = (layer: number) => `conv${layer + 1}` as 'conv1' | 'conv2' | 'conv3';
+
+function convolution(layer: number, description: string): PrimitiveRecord {
+  const name = convolutionName(layer);
+  return {
+    description,
+    counts: 'compute',
+    standing: ({ branch }) => (layer < branch.length ? 'required' : 'absent'),
+    // conv1 may come before the mask is known, and is then computed everywhere.
+    after: (block) => [...(layer > 0 ? (['index'] as const) : []), ...beforeInBranch(block, name)],
+    lower: (block) => lowerConvolution(block, layer),
+  };
+}
+
+export const conv1 = convolution(0, "the branch's first convolution");
+export const conv2 = convolution(1, "the branch's second convolution");
+export const conv3 = convolution(2, "the branch's third convolution, absent in basic blocks");
+
+/** The branch's convolution `layer`, with the add where they share a pass. */
+function lowerConvolution(lowering: BlockLowering, layer: number): void {
+  const { network, shape, block, values: source } = lowering;
+  const owner = lowering.owner(convolutionName(layer));
+  const convolution = block.branch[layer]!;
+  const region = lowering.regions[layer];
+  const next = fusesAdd(lowering, layer) ? poolsBehindAdd(lowering) : undefined;
+  const { waiting } = lowering;
+  if (waiting !== 'nothing') {
+    lowering.waiting = 'nothing';
+    beginPooledConv1(lowering);
+  } else {
+    beginStream(lowering, layer, next !== undefined);
+  }
+  if (fusesAdd(lowering, layer)) {
+    const output = lowering.prepared ?? prepareOutput(lowering, owner);
+    network.convolve(owner, convolution, source.map, output, {
+      region,
+      residual: lowering.hasShortcut ? lowering.shortcut : undefined,
+      activation: block.activation,
+    });
+    lowering.output = output;
+    if (next) lowerNextPool(lowering, output);
+  } else {
+    const { height, width } = shape.branch[layer]!;
+    const map = network.builder.map(
+      [network.batch, height, width, convolution.outChannels],
+      region && mayPack(lowering, layer) ? { kind: 'packed', region } : { kind: 'map' },
+    );
+    network.convolve(owner, convolution, source.map, map, { region });
+    lowering.values = { map, region };
+  }
+  if (waiting === 'pool and mask') mask.lower(lowering);
+}
+
+/**
+ * Streams the convolutions that follow each other in one group, when `layer` is the first of them, and with
+ * them the next block's pool when the last one carries the add. By itself, the last one streams with the pool.
+ */
+function beginStream(lowering: BlockLowering, layer: number, pools: boolean): void {
+  const { network } = lowering;
+  const { branch, squeezeExcitation, projection } = lowering.block;
+  const owner = lowering.owner(convolutionName(layer));
+  if (layer < lowering.streamedTo) return;
+  let last = layer;
+  while (
+    last + 1 < branch.length &&
+    squeezeExcitation?.after !== last &&
+    lowering.together(convolutionName(layer), convolutionName(last + 1)) &&
+    !readsRows(branch[last + 1]!) &&
+    !projectsBetween(lowering, layer, last + 1)
+  ) {
+    last++;
+  }
+  const carriesPool = fusesAdd(lowering, last) && poolsBehindAdd(lowering) !== undefined;
+  if (last > layer) {
+    const decidesBetween = lowering.precedes(convolutionName(layer), 'index');
+    const overwrites =
+      lowering.inPlace &&
+      !projection &&
+      !(lowering.identityStands && readsAhead(branch.slice(layer, last + 1)));
+    if (!decidesBetween && !readsRows(branch[layer]!) && !(fusesAdd(lowering, last) && overwrites)) {
+      if (fusesAdd(lowering, last)) lowering.prepared = prepareOutput(lowering, owner);
+      network.builder.stream(owner, last - layer + (carriesPool ? 2 : 1));
+      lowering.streamedTo = last + 1;
+      return;
+    }
+    const sentence = 'its convolutions run one after the other, each over all its pixels';
+    if (!lowering.together(convolutionName(layer - 1), convolutionName(layer)))
+      network.passNote(owner, sentence);
+  }
+  if (!pools || readsRows(branch[layer]!)) return;
+  lowering.prepared = prepareOutput(lowering, owner);
+  network.builder.stream(owner, 2);
+}
+
+/** True when the plan has the projection between two layers: it is a pass of its own, not one of their stream's. */
+function projectsBetween(lowering: BlockLowering, first: number, second: number): boolean {
+  return (
+    lowering.block.projection !== undefined &&
+    lowering.precedes(convolutionName(first), 'projection') &&
+    lowering.precedes('projection', convolutionName(second))
+  );
+}
+
+/** Rows may lie packed when whoever reads them reads the same pixels, one row for each. */
+function mayPack({ block, regions, sequence, adaptive }: BlockLowering, layer: number): boolean {
+  const reader = block.branch[layer + 1];
+  if (!reader) return sequence.includes('scatter') || adaptive !== undefined;
+  return isPointwise(reader) && regions[layer + 1] === regions[layer];
+}

@@ -1,0 +1,58 @@
+import type { Excitation } from '../mask/excitation.js';
+import type { Activation, Block } from '../network/network.js';
+import { type BlockShape, isPointwise } from '../network/shapes.js';
+import type { ProgramBuilder } from '../program/builder.js';
+import type { ProgramMask, ProgramRegion } from '../program/program.js';
+
+/** Where an adaptive block computes, pools and adds. Undefined is everywhere. */
+export interface BlockRegions {
+  /** The mask's own pixels, where the branch is added. */
+  readonly active: ProgramRegion | undefined;
+  /** Where each convolution of the branch is computed. */
+  readonly layers: readonly (ProgramRegion | undefined)[];
+  /** What squeeze-and-excitation pools over. */
+  readonly pooled: ProgramRegion | undefined;
+}
+
+/** The last convolution is computed at the mask, each earlier one where it is read, some everywhere. */
+export function branchRegions(
+  builder: ProgramBuilder,
+  { branch, squeezeExcitation }: Block,
+  shape: BlockShape,
+  mask: ProgramMask,
+  { denseConv1, excitation }: { readonly denseConv1: boolean; readonly excitation: Excitation },
+): BlockRegions {
+  const layers: (ProgramRegion | undefined)[] = branch.map(() => undefined);
+  const exact = excitation === 'exact';
+  const denseUpTo = Math.max(denseConv1 ? 0 : -1, squeezeExcitation && exact ? squeezeExcitation.after : -1);
+  // Active pixels are pooled whether or not the plan computes the others as well.
+  const pooledLayer = squeezeExcitation && !exact ? squeezeExcitation.after : branch.length;
+  const lowest = Math.min(denseUpTo + 1, pooledLayer);
+  const active = builder.activeRegion(mask);
+  let region = active;
+  let pooled: ProgramRegion | undefined;
+  for (let i = branch.length - 1; i >= lowest; i--) {
+    if (i > denseUpTo) layers[i] = region;
+    if (i === pooledLayer) pooled = region;
+    const reader = branch[i]!;
+    if (i > lowest && !isPointwise(reader)) {
+      const { height, width } = shape.branch[i - 1]!;
+      region = builder.readRegion(region, reader, height, width);
+    }
+  }
+  return { active, layers, pooled };
+}
+
+/** True when `activation(x) = x` for whatever `made` can produce. */
+export function leavesUnchanged(activation: Activation, made: Activation): boolean {
+  switch (activation) {
+    case 'none':
+      return true;
+    case 'relu':
+      return ['relu', 'relu6', 'sigmoid', 'hardsigmoid'].includes(made);
+    case 'relu6':
+      return ['relu6', 'sigmoid', 'hardsigmoid'].includes(made);
+    default:
+      return false;
+  }
+}

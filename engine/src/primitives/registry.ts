@@ -1,0 +1,31 @@
+import { add } from './add.js';
+import { conv1, conv2, conv3 } from './convolution.js';
+import { excite } from './excite.js';
+import { gather } from './gather.js';
+import { index } from './index-lists.js';
+import { mask } from './mask.js';
+import { nextPool } from './next-pool.js';
+import { pool } from './pool.js';
+import type { Primitive } from './primitive.js';
+import { projection } from './projection.js';
+import type { PrimitiveRecord } from './record.js';
+import { scatter } from './scatter.js';
+
+/** Every primitive, in the order in which plans mostly have them. */
+export const primitives: Readonly<Record<Primitive, PrimitiveRecord>> = {
+  pool,
+  mask,
+  index,
+  projection,
+  gather,
+  conv1,
+  conv2,
+  conv3,
+  excite,
+  scatter,
+  add,
+  'next-pool': nextPool,
+};
+
+/** Names of all primitives. */
+export const primitiveNames = Object.keys(primitives) as readonly Primitive[];

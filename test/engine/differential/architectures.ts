@@ -1,0 +1,163 @@
+import type { Activation } from '@fovea/engine';
+import type { BlockCase, MaskerKind, StemCase } from './case.js';
+
+/** One stage of an architecture. */
+export interface Stage {
+  readonly width: number;
+  readonly channels: number;
+  readonly groups?: number;
+  readonly squeeze?: number;
+}
+
+export interface Family {
+  readonly kind: BlockCase['kind'];
+  readonly stem: number;
+  /** Whether a max pool follows the stem. */
+  readonly pool: boolean;
+  readonly inner: Activation;
+  readonly outer: Activation;
+  /** Squeeze-and-excitation stands behind the branch, not before its last convolution. */
+  readonly squeezesLast?: boolean;
+  readonly stages: readonly Stage[];
+}
+
+const resnet = { stem: 64, pool: true, inner: 'relu', outer: 'relu' } as const;
+const regnet = { kind: 'bottleneck', stem: 32, pool: false, inner: 'relu', outer: 'relu' } as const;
+
+const regnetStages = (widths: readonly number[], perGroup: number, squeezes: boolean): Stage[] =>
+  widths.map((width, i) => ({
+    width,
+    channels: width,
+    groups: width / perGroup,
+    squeeze: squeezes ? Math.round((i === 0 ? 32 : widths[i - 1]!) / 4) : 0,
+  }));
+
+const basic = [64, 128, 256, 512].map((width) => ({ width, channels: width }));
+const bottleneck = [64, 128, 256, 512].map((width) => ({ width, channels: 4 * width }));
+const squeezed = (stages: readonly Stage[]) =>
+  stages.map((stage) => ({ ...stage, squeeze: stage.channels >> 4 }));
+
+/**
+ * Widths as in He et al. 2016, Xie et al. 2017, Zagoruyko and Komodakis 2016, Hu et al. 2018, Radosavovic et al. 2020,
+ * Sandler et al. 2018 and Howard et al. 2019.
+ */
+export const FAMILIES: readonly Family[] = [
+  { ...resnet, kind: 'basic', stages: basic },
+  { ...resnet, kind: 'bottleneck', stages: bottleneck },
+  { ...resnet, kind: 'basic', stages: squeezed(basic), squeezesLast: true },
+  { ...resnet, kind: 'bottleneck', stages: squeezed(bottleneck), squeezesLast: true },
+  {
+    ...resnet,
+    kind: 'bottleneck',
+    stages: [128, 256, 512, 1024].map((width) => ({ width, channels: 2 * width, groups: 32 })),
+  },
+  {
+    ...resnet,
+    kind: 'bottleneck',
+    stages: [128, 256, 512, 1024].map((width) => ({ width, channels: 2 * width })),
+  },
+  { ...regnet, stages: regnetStages([48, 104, 208, 440], 8, true) },
+  { ...regnet, stages: regnetStages([64, 144, 320, 784], 16, true) },
+  { ...regnet, stages: regnetStages([64, 128, 288, 672], 16, false) },
+  {
+    kind: 'inverted',
+    stem: 32,
+    pool: false,
+    inner: 'relu6',
+    outer: 'none',
+    stages: [
+      { width: 96, channels: 24 },
+      { width: 144, channels: 32 },
+      { width: 192, channels: 64 },
+      { width: 384, channels: 96 },
+      { width: 576, channels: 160 },
+    ],
+  },
+  {
+    kind: 'inverted',
+    stem: 16,
+    pool: false,
+    inner: 'hardswish',
+    outer: 'none',
+    stages: [
+      { width: 72, channels: 24 },
+      { width: 120, channels: 40, squeeze: 32 },
+      { width: 240, channels: 80 },
+      { width: 480, channels: 112, squeeze: 120 },
+      { width: 672, channels: 160, squeeze: 168 },
+    ],
+  },
+  // No architecture's: widths that fill no vector of any instruction set.
+  {
+    ...resnet,
+    kind: 'bottleneck',
+    stem: 13,
+    stages: [
+      { width: 9, channels: 21 },
+      { width: 17, channels: 35 },
+      { width: 30, channels: 50 },
+    ],
+  },
+  {
+    ...resnet,
+    kind: 'single',
+    stages: [
+      { width: 1, channels: 64, squeeze: 8 },
+      { width: 1, channels: 96 },
+    ],
+  },
+  // So narrow that their spatial convolutions read whole rows at once.
+  {
+    ...resnet,
+    kind: 'bottleneck',
+    stem: 8,
+    stages: [
+      { width: 4, channels: 16 },
+      { width: 3, channels: 24 },
+    ],
+  },
+  {
+    ...resnet,
+    kind: 'basic',
+    stem: 4,
+    stages: [
+      { width: 4, channels: 4 },
+      { width: 2, channels: 3 },
+    ],
+  },
+  {
+    ...resnet,
+    kind: 'basic',
+    stem: 20,
+    stages: [
+      { width: 20, channels: 20 },
+      { width: 37, channels: 37 },
+      { width: 52, channels: 60 },
+    ],
+  },
+];
+
+/** All blocks of a network of that family, with one S a stage. */
+export function wholeNetwork(
+  { kind, stem, pool, inner, outer, stages, squeezesLast = false }: Family,
+  counts: readonly number[],
+  granularity: readonly number[],
+  masker: MaskerKind,
+  rate: number,
+): { stem: StemCase; blocks: BlockCase[] } {
+  const blocks = stages.flatMap(({ width, channels, groups = 1, squeeze = 0 }, stage) =>
+    Array.from(
+      { length: counts[stage]! },
+      (_, position): BlockCase => ({
+        ...{ kind, width, channels, groups, squeeze, squeezesLast, inner, outer, masker, rate },
+        stridesFirst: false,
+        stride: position === 0 && (stage > 0 || !pool) ? 2 : 1,
+        kernel: 3,
+        dilation: 1,
+        granularity: granularity[stage]!,
+        dense: false,
+      }),
+    ),
+  );
+  return { stem: { channels: stem, kernel: pool ? 7 : 3, stride: 2, pool }, blocks };
+}

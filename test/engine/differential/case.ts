@@ -1,0 +1,102 @@
+import type { Activation } from '@fovea/engine';
+
+/**
+ * One differential test, as plain data: a network, pictures, maskers, and the runs that must all compute the same.
+ * `npm run fuzz -- engine --case FILE` reads one from a file.
+ */
+export interface Case {
+  /** Of weights, pictures and places of cells. */
+  readonly seed: number;
+  readonly stem: StemCase;
+  readonly blocks: readonly BlockCase[];
+  /** Additions behind a block of what an earlier block made, which so is read once more than the chain reads it. */
+  readonly skips: readonly { readonly after: number; readonly of: number }[];
+  /** Width of a classifier on a global pool; 0: the last block's map is the output, where no error averages out. */
+  readonly classes: number;
+  readonly height: number;
+  readonly width: number;
+  /** Different pictures; each run takes a batch of them. */
+  readonly pictures: number;
+  readonly excitation: 'exact' | 'active';
+  readonly runs: readonly RunCase[];
+}
+
+export interface StemCase {
+  readonly channels: number;
+  readonly kernel: number;
+  readonly stride: number;
+  /** A max pool of stride 2 behind the convolution. */
+  readonly pool: boolean;
+}
+
+export interface BlockCase {
+  /** `single` has one convolution. */
+  readonly kind: 'single' | 'basic' | 'bottleneck' | 'inverted';
+  /** Channels between the convolutions. */
+  readonly width: number;
+  /** Output channels. */
+  readonly channels: number;
+  readonly stride: number;
+  /** Whether the stride is conv1's though it is not the spatial one. */
+  readonly stridesFirst: boolean;
+  /** Of the spatial convolutions, odd. */
+  readonly kernel: number;
+  readonly dilation: number;
+  /** Of the spatial convolution of a bottleneck. */
+  readonly groups: number;
+  /** Channels that squeeze-and-excitation squeezes to; 0: none. */
+  readonly squeeze: number;
+  /** Whether that stands behind the branch; before its last convolution otherwise. */
+  readonly squeezesLast: boolean;
+  /** Inside the branch. */
+  readonly inner: Activation;
+  /** After the add. */
+  readonly outer: Activation;
+  /** S, 0 for the whole map. */
+  readonly granularity: number;
+  readonly masker: MaskerKind;
+  /** Fraction of active cells aimed at. */
+  readonly rate: number;
+  /** True: runs without a mask. */
+  readonly dense: boolean;
+}
+
+/** `custom` answers numbers, `custom-later` a promise of booleans. */
+export type MaskerKind = 'learned' | 'saliency' | 'fixed' | 'random' | 'custom' | 'custom-later';
+
+export interface RunCase {
+  readonly backend: 'native' | 'onnx' | 'reference';
+  /** A strategy's name, or the groups of each block: primitives between spaces, groups between bars. */
+  readonly plan: string | readonly string[];
+  readonly threads: number;
+  /** Pixels in each band of a native stream; 0: as many as suit the caches. */
+  readonly bandPixels: number;
+  /** The batch: numbers of pictures, which may repeat. */
+  readonly batch: readonly number[];
+}
+
+/** A block without a shortcut cannot leave anything out. */
+export function isAdaptive(block: BlockCase, inChannels: number): boolean {
+  return block.kind !== 'inverted' || (block.stride === 1 && block.channels === inChannels);
+}
+
+/** Channels that each block reads. */
+export function inputChannels({ stem, blocks }: Case, index: number): number {
+  return index === 0 ? stem.channels : blocks[index - 1]!.channels;
+}
+
+/** One line: what is run, on what. */
+export function summary(test: Case): string {
+  const blocks = test.blocks.map(
+    ({ kind, width, channels, stride, groups, squeeze, squeezesLast, granularity, masker, dense }) =>
+      `${kind} ${width}-${channels}${stride > 1 ? `/${stride}` : ''}${groups > 1 ? ` g${groups}` : ''}` +
+      `${squeeze > 0 ? ` se${squeezesLast ? ' last' : ''}` : ''} S${granularity || 'whole'} ${dense ? 'dense' : masker}`,
+  );
+  return `${test.pictures} of ${test.height} x ${test.width}, stem ${test.stem.channels}, ${blocks.join(', ')}`;
+}
+
+export function describeRun({ backend, plan, threads, bandPixels, batch }: RunCase): string {
+  const name = typeof plan === 'string' ? plan : 'plan of its own';
+  const bands = bandPixels > 0 ? `, bands of ${bandPixels} pixels` : '';
+  return `${backend}, ${name}, ${threads} threads${bands}, pictures ${batch.join(' ')}`;
+}

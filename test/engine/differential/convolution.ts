@@ -1,0 +1,137 @@
+import { createRequire } from 'node:module';
+import type { Convolution } from '@fovea/engine';
+import { activated, makePlanes, type Planes } from './planes.js';
+
+/** Computes a convolution and its activation at every output pixel. */
+export type Convolve = (input: Planes, convolution: Convolution) => Promise<Planes>;
+
+/** The definition, in plain loops with sums in double precision. */
+export const convolveInLoops: Convolve = async (input, convolution) => {
+  const { kernel, stride, padding, dilation, groups, outChannels, weight, bias, activation } = convolution;
+  const { C, H, W, data } = input;
+  const perGroup = C / groups;
+  return makePlanes(outputExtent(input, convolution), (n, k, y, x) => {
+    const group = Math.floor((k * groups) / outChannels);
+    let sum = bias[k]!;
+    for (let c = 0; c < perGroup; c++) {
+      const plane = (n * C + group * perGroup + c) * H;
+      for (let ky = 0; ky < kernel[0]; ky++) {
+        const row = y * stride[0] + ky * dilation[0] - padding[0];
+        if (row < 0 || row >= H) continue;
+        for (let kx = 0; kx < kernel[1]; kx++) {
+          const column = x * stride[1] + kx * dilation[1] - padding[1];
+          if (column < 0 || column >= W) continue;
+          sum +=
+            data[(plane + row) * W + column]! *
+            weight[((k * perGroup + c) * kernel[0] + ky) * kernel[1] + kx]!;
+        }
+      }
+    }
+    return activated(sum, activation);
+  });
+};
+
+function outputExtent(
+  { N, H, W }: Planes,
+  { kernel, stride, padding, dilation, outChannels }: Convolution,
+): Omit<Planes, 'data'> {
+  const [top, left, bottom, right] = padding;
+  return {
+    N,
+    C: outChannels,
+    H: Math.floor((H + top + bottom - dilation[0] * (kernel[0] - 1) - 1) / stride[0]) + 1,
+    W: Math.floor((W + left + right - dilation[1] * (kernel[1] - 1) - 1) / stride[1]) + 1,
+  };
+}
+
+/** What is used of onnxruntime's Node binding. */
+interface Runtime {
+  readonly InferenceSession: {
+    create(model: Uint8Array, options: object): Promise<RuntimeSession>;
+  };
+  readonly Tensor: new (
+    type: 'float32',
+    data: Float32Array,
+    dims: readonly number[],
+  ) => { readonly data: unknown; readonly dims: readonly number[] };
+}
+
+interface RuntimeSession {
+  run(feeds: object): Promise<Record<string, { readonly data: unknown }>>;
+}
+
+/**
+ * onnxruntime's dense convolution, many times as fast as the loops: a graph of one `Conv` for each geometry, the
+ * weights fed like the input. The loops where onnxruntime cannot be loaded.
+ */
+export function fastConvolve(): Convolve {
+  let runtime: Runtime;
+  try {
+    runtime = createRequire(import.meta.url)('onnxruntime-node') as Runtime;
+  } catch {
+    return convolveInLoops;
+  }
+  const graphs = new Map<string, Promise<RuntimeSession>>();
+  return async (input, convolution) => {
+    const { kernel, stride, padding, dilation, groups, outChannels, weight, bias, activation } = convolution;
+    const model = convModel({ kernel, strides: stride, pads: padding, dilations: dilation, groups });
+    const key = Buffer.from(model).toString('latin1');
+    let graph = graphs.get(key);
+    if (!graph) {
+      graph = runtime.InferenceSession.create(model, { intraOpNumThreads: 1, logSeverityLevel: 3 });
+      graphs.set(key, graph);
+    }
+    const { N, C, H, W, data } = input;
+    const { Tensor } = runtime;
+    const { y } = await (await graph).run({
+      x: new Tensor('float32', data, [N, C, H, W]),
+      w: new Tensor('float32', weight, [outChannels, C / groups, ...kernel]),
+      b: new Tensor('float32', bias, [outChannels]),
+    });
+    const values = y!.data as Float32Array;
+    if (activation !== 'none')
+      for (let i = 0; i < values.length; i++) values[i] = activated(values[i]!, activation);
+    return { ...outputExtent(input, convolution), data: values };
+  };
+}
+
+/** An ONNX model `y = Conv(x, w, b)`, spelled out in protocol buffers' wire format. */
+function convModel(attributes: {
+  kernel: readonly number[];
+  strides: readonly number[];
+  pads: readonly number[];
+  dilations: readonly number[];
+  groups: number;
+}): Uint8Array {
+  const varint = (value: number): number[] =>
+    value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)];
+  const number = (field: number, value: number) => [...varint(field << 3), ...varint(value)];
+  const bytes = (field: number, value: readonly number[]) => [
+    ...varint((field << 3) | 2),
+    ...varint(value.length),
+    ...value,
+  ];
+  const text = (field: number, value: string) => bytes(field, [...Buffer.from(value)]);
+  // AttributeProto: name 1, i 3, ints 8, type 20 (INT 2, INTS 7).
+  const integers = (name: string, values: readonly number[]) =>
+    bytes(5, [...text(1, name), ...values.flatMap((value) => number(8, value)), ...number(20, 7)]);
+  const node = [
+    ...['x', 'w', 'b'].flatMap((name) => text(1, name)),
+    ...text(2, 'y'),
+    ...text(4, 'Conv'),
+    ...integers('kernel_shape', attributes.kernel),
+    ...integers('strides', attributes.strides),
+    ...integers('pads', attributes.pads),
+    ...integers('dilations', attributes.dilations),
+    ...bytes(5, [...text(1, 'group'), ...number(3, attributes.groups), ...number(20, 2)]),
+  ];
+  // ValueInfoProto with a TypeProto of float tensors, their extents left open.
+  const float = (name: string) => [...text(1, name), ...bytes(2, bytes(1, number(1, 1)))];
+  const graph = [
+    ...bytes(1, node),
+    ...text(2, 'conv'),
+    ...['x', 'w', 'b'].flatMap((name) => bytes(11, float(name))),
+    ...bytes(12, float('y')),
+  ];
+  return Uint8Array.from([...number(1, 8), ...bytes(7, graph), ...bytes(8, number(2, 13))]);
+}

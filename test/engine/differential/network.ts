@@ -1,0 +1,225 @@
+import type { Activation, Block, Convolution, Network, NetworkNode } from '@fovea/engine';
+import { Tensor } from '@fovea/engine';
+import { type Case, inputChannels, isAdaptive } from './case.js';
+
+/** Uniform numbers from −1 to 1, quickly: a network of real width has millions of weights. */
+function uniform(seed: number): () => number {
+  let state = Math.imul(seed + 1, 0x9e3779b1) | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state / 2 ** 31;
+  };
+}
+
+/** A seed for one part of a case, so that parts keep their numbers while others are taken away. */
+function seedOf(test: Case, part: string): number {
+  let hash = test.seed;
+  for (const letter of part) hash = Math.imul(hash ^ letter.charCodeAt(0), 0x01000193);
+  return hash >>> 0;
+}
+
+interface Layer {
+  readonly kernel?: number;
+  readonly stride?: number;
+  readonly dilation?: number;
+  readonly groups?: number;
+  readonly activation?: Activation;
+  /** Below 1 for the last layer of a branch, so that sums of many blocks stay in range. */
+  readonly gain?: number;
+}
+
+/** A node without what says where it stands. */
+type Unnamed = NetworkNode extends infer Node
+  ? Node extends NetworkNode
+    ? Omit<Node, 'name' | 'inputs' | 'output'>
+    : never
+  : never;
+
+/**
+ * The network of a case. Learned maskers have a direction, and get their thresholds by `withBias`.
+ * @param weights false: without any, for who asks only how it is built
+ */
+export function networkOf(test: Case, weights = true): Network {
+  const convolution = (name: string, inChannels: number, outChannels: number, layer: Layer): Convolution => {
+    const { kernel = 1, stride = 1, dilation = 1, groups = 1, activation = 'none', gain = 1 } = layer;
+    const perOutput = (inChannels / groups) * kernel * kernel;
+    const scale = gain * Math.sqrt(6 / perOutput);
+    const next = uniform(seedOf(test, name));
+    const pad = ((kernel - 1) / 2) * dilation;
+    return {
+      name,
+      inChannels,
+      outChannels,
+      kernel: [kernel, kernel],
+      stride: [stride, stride],
+      padding: [pad, pad, pad, pad],
+      dilation: [dilation, dilation],
+      groups,
+      weight: Float32Array.from({ length: weights ? outChannels * perOutput : 0 }, () => next() * scale),
+      bias: Float32Array.from({ length: outChannels }, () => next() * 0.1),
+      activation,
+    };
+  };
+  const { stem } = test;
+  const nodes: NetworkNode[] = [];
+  let value = 'input';
+  const append = (node: Unnamed, output: string, inputs = [value]) => {
+    nodes.push({ ...node, name: output, inputs, output });
+    value = output;
+  };
+  append(
+    {
+      kind: 'convolution',
+      convolution: convolution('stem', 3, stem.channels, {
+        kernel: stem.kernel,
+        stride: stem.stride,
+        activation: 'relu',
+      }),
+    },
+    'stem',
+  );
+  if (stem.pool) {
+    const window = { kernel: [3, 3], stride: [2, 2], padding: [1, 1, 1, 1] } as const;
+    append({ kind: 'max-pool', ...window, ceilMode: false, countIncludePad: false }, 'stem pool');
+  }
+  test.blocks.forEach((_, index) => {
+    append({ kind: 'block', block: blockOf(test, index, convolution) }, `block ${index}`);
+    for (const { of } of test.skips.filter(({ after }) => after === index)) {
+      append({ kind: 'add', activation: 'relu' }, `${value} + ${of}`, [value, `block ${of}`]);
+    }
+  });
+  if (test.classes > 0) {
+    append({ kind: 'global-pool' }, 'pool');
+    append(
+      {
+        kind: 'convolution',
+        convolution: convolution('classifier', inputChannels(test, test.blocks.length), test.classes, {}),
+      },
+      'logits',
+    );
+  }
+  return {
+    name: 'case',
+    format: 'built',
+    inputShape: { channels: 3, height: test.height, width: test.width },
+    nodes,
+    input: 'input',
+    output: value,
+    notes: [],
+  };
+}
+
+function blockOf(
+  test: Case,
+  index: number,
+  convolution: (name: string, inChannels: number, outChannels: number, layer: Layer) => Convolution,
+): Block {
+  const {
+    kind,
+    width,
+    channels,
+    stride,
+    stridesFirst,
+    kernel,
+    dilation,
+    groups,
+    squeeze,
+    squeezesLast,
+    inner,
+    outer,
+  } = test.blocks[index]!;
+  const inChannels = inputChannels(test, index);
+  const name = `block ${index}`;
+  const spatial = { kernel, dilation };
+  const last = { gain: 0.4 };
+  const layer = (position: number, from: number, to: number, options: Layer) =>
+    convolution(`${name} conv${position}`, from, to, options);
+  const branches = {
+    single: () => [layer(1, inChannels, channels, { ...spatial, stride, ...last })],
+    basic: () => [
+      layer(1, inChannels, width, { ...spatial, stride, activation: inner }),
+      layer(2, width, channels, { ...spatial, ...last }),
+    ],
+    bottleneck: () => [
+      layer(1, inChannels, width, { stride: stridesFirst ? stride : 1, activation: inner }),
+      layer(2, width, width, {
+        ...spatial,
+        stride: stridesFirst ? 1 : stride,
+        groups: kind === 'inverted' ? width : groups,
+        activation: inner,
+      }),
+      layer(3, width, channels, last),
+    ],
+  };
+  const branch = branches[kind === 'inverted' ? 'bottleneck' : kind]();
+  const next = uniform(seedOf(test, `${name} masker`));
+  const squeezesBehind = squeezesLast || branch.length === 1;
+  const squeezes = squeezesBehind ? channels : width;
+  const projects = kind !== 'inverted' && (stride > 1 || channels !== inChannels);
+  return {
+    index,
+    stage: index,
+    name,
+    kind: kind === 'single' ? 'residual' : kind,
+    branch,
+    activation: outer,
+    adaptive: isAdaptive(test.blocks[index]!, inChannels),
+    ...(squeeze > 0
+      ? {
+          squeezeExcitation: {
+            after: branch.length - (squeezesBehind ? 1 : 2),
+            reduce: convolution(`${name} reduce`, squeezes, squeeze, { activation: 'relu' }),
+            expand: convolution(`${name} expand`, squeeze, squeezes, {
+              activation: inner === 'hardswish' ? 'hardsigmoid' : 'sigmoid',
+            }),
+          },
+        }
+      : {}),
+    ...(projects
+      ? { projection: convolution(`${name} projection`, inChannels, channels, { stride, gain: 0.7 }) }
+      : {}),
+    ...(test.blocks[index]!.masker === 'learned'
+      ? { masker: { weight: Float32Array.from({ length: inChannels }, next), bias: 0 } }
+      : {}),
+  };
+}
+
+/** The network with the biases of its learned maskers, by block. */
+export function withBias(network: Network, bias: ReadonlyMap<number, number>): Network {
+  const nodes = network.nodes.map((node): NetworkNode => {
+    if (node.kind !== 'block' || !node.block.masker) return node;
+    const { masker, index } = node.block;
+    return { ...node, block: { ...node.block, masker: { ...masker, bias: bias.get(index) ?? 0 } } };
+  });
+  return { ...network, nodes };
+}
+
+/** All pictures of a case, as one batch: noise on waves, so that cells differ. */
+export function picturesOf(test: Case): Tensor {
+  const { height, width, pictures } = test;
+  const images = Tensor.zeros([pictures, height, width, 3]);
+  const next = uniform(seedOf(test, 'pictures'));
+  let at = 0;
+  for (let n = 0; n < pictures; n++) {
+    const [rise, run, shift] = [4 * next(), 4 * next(), 3 * next()];
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const wave = Math.sin((rise * y) / height + (run * x) / width + shift) + 0.2;
+        for (let c = 0; c < 3; c++) images.data[at++] = 1.5 * wave * (next() + 0.2);
+      }
+    }
+  }
+  return images;
+}
+
+/** Some of the images of a batch, in the given order. */
+export function batchOf({ shape: [, H, W, C], data }: Tensor, numbers: readonly number[]): Tensor {
+  const batch = Tensor.zeros([numbers.length, H, W, C]);
+  const length = H * W * C;
+  numbers.forEach((number, i) => {
+    batch.data.set(data.subarray(number * length, (number + 1) * length), i * length);
+  });
+  return batch;
+}

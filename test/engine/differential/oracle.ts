@@ -1,0 +1,218 @@
+/**
+ * What a network computes, by the published rule and nothing else: every convolution everywhere, the branch
+ * multiplied by its mask before the residual add (Han et al., LASNet, NeurIPS 2022). It shares no code with the
+ * engine: an error would have to be made twice.
+ */
+import type { Block, Network, PoolNode, SqueezeExcitation, Tensor } from '@fovea/engine';
+import { type Convolve, convolveInLoops } from './convolution.js';
+import { activated, makePlanes, type Planes } from './planes.js';
+
+/** A block's input, averaged over each cell of its mask: `values[(cell) · C + c]`, cells image by image. */
+export interface Pooled {
+  readonly block: Block;
+  readonly batch: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly C: number;
+  readonly values: Float64Array;
+}
+
+/** Which cells are active, and for which of them rounding might decide. */
+export interface OracleDecision {
+  readonly cells: Uint8Array;
+  /** 1 where the decision hangs on less than rounding can move; left out, nowhere. */
+  readonly unclear?: Uint8Array;
+}
+
+export interface OracleMask extends OracleDecision {
+  readonly block: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface OracleOptions {
+  /** S of each block, by index; Infinity is the whole map. */
+  readonly granularity: readonly number[];
+  readonly decide: (pooled: Pooled) => OracleDecision;
+  /** Blocks that run without a mask. */
+  readonly dense?: ReadonlySet<number>;
+  /** Whether squeeze-and-excitation averages over the whole map or over active pixels. */
+  readonly excitation?: 'exact' | 'active';
+  readonly convolve?: Convolve;
+}
+
+/** Output and masks of a batch of images. */
+export async function oracle(
+  network: Network,
+  images: Tensor,
+  options: OracleOptions,
+): Promise<{ output: Planes; masks: OracleMask[] }> {
+  const { convolve = convolveInLoops } = options;
+  const [N, H, W, C] = images.shape;
+  const values = new Map<string, Planes>([
+    [network.input, makePlanes({ N, C, H, W }, (n, c, y, x) => images.data[((n * H + y) * W + x) * C + c]!)],
+  ]);
+  const masks: OracleMask[] = [];
+  for (const node of network.nodes) {
+    const [input, second] = node.inputs.map((name) => values.get(name)!) as [Planes, Planes?];
+    switch (node.kind) {
+      case 'convolution':
+        values.set(node.output, await convolve(input, node.convolution));
+        break;
+      case 'max-pool':
+        values.set(node.output, maxPool(input, node));
+        break;
+      case 'global-pool':
+        values.set(
+          node.output,
+          makePlanes({ ...input, H: 1, W: 1 }, (n, c) => mean(input, n, c)),
+        );
+        break;
+      case 'add':
+        values.set(
+          node.output,
+          makePlanes(input, (_n, _c, _y, _x, at) =>
+            activated(input.data[at]! + second!.data[at]!, node.activation),
+          ),
+        );
+        break;
+      case 'block': {
+        const { output, mask } = await runBlock(node.block, input, convolve, options);
+        values.set(node.output, output);
+        if (mask) masks.push(mask);
+        break;
+      }
+      default:
+        throw new Error(`the oracle has no ${node.kind}`);
+    }
+  }
+  return { output: values.get(network.output)!, masks };
+}
+
+async function runBlock(
+  block: Block,
+  input: Planes,
+  convolve: Convolve,
+  { granularity, decide, dense, excitation = 'exact' }: OracleOptions,
+): Promise<{ output: Planes; mask?: OracleMask }> {
+  // The size of the output says how many cells there are, so the last convolution's geometry comes first.
+  const { H, W } = block.branch.reduce(extentAfter, { H: input.H, W: input.W });
+  const masked = block.adaptive && !dense?.has(block.index);
+  const mask = masked ? maskOf(block, input, H, W, granularity[block.index]!, decide) : undefined;
+  const active = (n: number, y: number, x: number) =>
+    mask === undefined ||
+    mask.cells[
+      (n * mask.rows + Math.floor((y * mask.rows) / H)) * mask.columns + Math.floor((x * mask.columns) / W)
+    ] === 1;
+  let branch = input;
+  for (const [i, convolution] of block.branch.entries()) {
+    branch = await convolve(branch, convolution);
+    const { squeezeExcitation } = block;
+    if (squeezeExcitation?.after === i) {
+      if (excitation === 'active' && mask && (branch.H !== H || branch.W !== W)) {
+        throw new Error('the oracle pools active pixels at the resolution of the output only');
+      }
+      branch = await excite(branch, squeezeExcitation, convolve, excitation === 'exact' ? undefined : active);
+    }
+  }
+  const shortcut = block.projection ? await convolve(input, block.projection) : input;
+  const added = block.projection !== undefined || block.adaptive;
+  const output = makePlanes(branch, (n, _c, y, x, at) =>
+    activated((active(n, y, x) ? branch.data[at]! : 0) + (added ? shortcut.data[at]! : 0), block.activation),
+  );
+  return { output, ...(mask ? { mask } : {}) };
+}
+
+/** The grid has floor(H / S) by floor(W / S) cells, at least one along each side. */
+function maskOf(
+  block: Block,
+  input: Planes,
+  H: number,
+  W: number,
+  S: number,
+  decide: OracleOptions['decide'],
+): OracleMask {
+  const rows = Math.max(1, Math.floor(H / S));
+  const columns = Math.max(1, Math.floor(W / S));
+  const decision = decide(poolToGrid(block, input, rows, columns));
+  return { block: block.index, rows, columns, ...decision };
+}
+
+/** Adaptive average pool: cell i of m covers rows floor(i · n / m) to ceil((i + 1) · n / m) of n. */
+function poolToGrid(block: Block, { N, C, H, W, data }: Planes, rows: number, columns: number): Pooled {
+  const values = new Float64Array(N * rows * columns * C);
+  for (let n = 0; n < N; n++) {
+    for (let row = 0; row < rows; row++) {
+      const [top, bottom] = [Math.floor((row * H) / rows), Math.ceil(((row + 1) * H) / rows)];
+      for (let column = 0; column < columns; column++) {
+        const [left, right] = [Math.floor((column * W) / columns), Math.ceil(((column + 1) * W) / columns)];
+        for (let c = 0; c < C; c++) {
+          let sum = 0;
+          for (let y = top; y < bottom; y++) {
+            for (let x = left; x < right; x++) sum += data[((n * C + c) * H + y) * W + x]!;
+          }
+          values[((n * rows + row) * columns + column) * C + c] = sum / ((bottom - top) * (right - left));
+        }
+      }
+    }
+  }
+  return { block, batch: N, rows, columns, C, values };
+}
+
+async function excite(
+  map: Planes,
+  { reduce, expand }: SqueezeExcitation,
+  convolve: Convolve,
+  among?: (n: number, y: number, x: number) => boolean,
+): Promise<Planes> {
+  const pooled = makePlanes({ ...map, H: 1, W: 1 }, (n, c) => mean(map, n, c, among));
+  const scale = await convolve(await convolve(pooled, reduce), expand);
+  return makePlanes(map, (n, c, _y, _x, at) => map.data[at]! * scale.data[n * map.C + c]!);
+}
+
+/** Mean of one map over all its pixels, or over those that are `among`; 0 of none. */
+function mean(
+  { C, H, W, data }: Planes,
+  n: number,
+  c: number,
+  among?: (n: number, y: number, x: number) => boolean,
+): number {
+  let [sum, pixels] = [0, 0];
+  for (let y = 0; y < H; y++) {
+    for (let x = 0; x < W; x++) {
+      if (among && !among(n, y, x)) continue;
+      sum += data[((n * C + c) * H + y) * W + x]!;
+      pixels++;
+    }
+  }
+  return pixels === 0 ? 0 : sum / pixels;
+}
+
+function maxPool(input: Planes, { kernel, stride, padding, ceilMode }: PoolNode): Planes {
+  if (ceilMode) throw new Error('the oracle has no pools that round up');
+  const { N, C, H, W, data } = input;
+  const along = (size: number, axis: 0 | 1) =>
+    Math.floor((size + padding[axis] + padding[axis + 2]! - kernel[axis]) / stride[axis]) + 1;
+  return makePlanes({ N, C, H: along(H, 0), W: along(W, 1) }, (n, c, y, x) => {
+    let most = Number.NEGATIVE_INFINITY;
+    for (let ky = 0; ky < kernel[0]; ky++) {
+      for (let kx = 0; kx < kernel[1]; kx++) {
+        const [row, column] = [y * stride[0] - padding[0] + ky, x * stride[1] - padding[1] + kx];
+        if (row < 0 || row >= H || column < 0 || column >= W) continue;
+        most = Math.max(most, data[((n * C + c) * H + row) * W + column]!);
+      }
+    }
+    return most;
+  });
+}
+
+function extentAfter(
+  { H, W }: { H: number; W: number },
+  { kernel, stride, padding, dilation }: Block['branch'][number],
+): { H: number; W: number } {
+  const along = (size: number, axis: 0 | 1) =>
+    Math.floor(
+      (size + padding[axis] + padding[axis + 2]! - dilation[axis] * (kernel[axis] - 1) - 1) / stride[axis],
+    ) + 1;
+  return { H: along(H, 0), W: along(W, 1) };
+}

@@ -1,0 +1,43 @@
+import type { Activation } from '@fovea/engine';
+
+/** Feature maps as PyTorch and ONNX order them: `data[((n · C + c) · H + y) · W + x]`. */
+export interface Planes {
+  readonly N: number;
+  readonly C: number;
+  readonly H: number;
+  readonly W: number;
+  readonly data: Float32Array;
+}
+
+/** One map a value, by its place. */
+export function makePlanes(
+  { N, C, H, W }: Omit<Planes, 'data'>,
+  value: (n: number, c: number, y: number, x: number, at: number) => number,
+): Planes {
+  const data = new Float32Array(N * C * H * W);
+  let at = 0;
+  for (let n = 0; n < N; n++)
+    for (let c = 0; c < C; c++)
+      for (let y = 0; y < H; y++) for (let x = 0; x < W; x++, at++) data[at] = value(n, c, y, x, at);
+  return { N, C, H, W, data };
+}
+
+/** An activation by its formula. */
+export function activated(x: number, activation: Activation): number {
+  switch (activation) {
+    case 'none':
+      return x;
+    case 'relu':
+      return Math.max(0, x);
+    case 'relu6':
+      return Math.min(6, Math.max(0, x));
+    case 'silu':
+      return x / (1 + Math.exp(-x));
+    case 'sigmoid':
+      return 1 / (1 + Math.exp(-x));
+    case 'hardsigmoid':
+      return Math.min(1, Math.max(0, x / 6 + 0.5));
+    case 'hardswish':
+      return x * Math.min(1, Math.max(0, x / 6 + 0.5));
+  }
+}

@@ -1,0 +1,134 @@
+import { blocksOf, builtResNet, getStrategy, makePlan, type Network, type Strategy } from '@fovea/engine';
+import { describe, expect, it } from 'vitest';
+import { learnedMasker } from '../../../engine/src/mask/learned.js';
+import { lowerNetwork } from '../../../engine/src/plan/lower.js';
+import { decisionOf } from '../../../engine/src/primitives/decision.js';
+import { printProgram } from '../../../engine/src/program/print.js';
+import type { Operation, Program, Step } from '../../../engine/src/program/program.js';
+import { verifyProgram } from '../../../engine/src/program/verify.js';
+import { smallNetwork } from '../support/small-network.js';
+
+function lowered(network: Network, strategy: string | Strategy, granularity = 4): Program {
+  const { height, width, channels } = network.inputShape;
+  const plan = makePlan(network, { strategy, granularity });
+  const decisions = blocksOf(network).map((block) => decisionOf(block, learnedMasker()));
+  return lowerNetwork(network, plan, [1, height, width, channels], decisions, new Map()).program;
+}
+
+const withSteps = (program: Program, steps: readonly Step[]): Program => ({ ...program, steps });
+const without = (program: Program, ...kinds: Operation['kind'][]) =>
+  withSteps(
+    program,
+    program.steps.filter(({ operations }) => !operations.some(({ kind }) => kinds.includes(kind))),
+  );
+/** The program with its first operation of a kind changed. */
+function changed<Kind extends Operation['kind']>(
+  program: Program,
+  kind: Kind,
+  change: (operation: Extract<Operation, { kind: Kind }>) => Operation,
+): Program {
+  let done = false;
+  return withSteps(
+    program,
+    program.steps.map((step) => ({
+      ...step,
+      operations: step.operations.map((operation) => {
+        if (done || operation.kind !== kind) return operation;
+        done = true;
+        return change(operation as Extract<Operation, { kind: Kind }>);
+      }),
+    })),
+  );
+}
+
+describe('the verifier of programs', () => {
+  const network = smallNetwork({ excite: true });
+  for (const strategy of ['dense', 'unfused', 'lasnet', 'streamed']) {
+    it(`takes what ${strategy} lowers to, for small and real networks`, () => {
+      for (const taken of [
+        network,
+        smallNetwork({ kind: 'basic' }),
+        smallNetwork({ kind: 'inverted' }),
+        builtResNet({ depth: 50, maskers: { granularity: [8, 4, 7, 1] } }),
+      ])
+        expect(verifyProgram(lowered(taken, strategy)).steps.length).toBeGreaterThan(3);
+    });
+  }
+
+  it('refuses a region that is used before its mask is indexed', () => {
+    expect(() => verifyProgram(without(lowered(network, 'unfused'), 'index'))).toThrow(
+      /before mask 0 is indexed/,
+    );
+  });
+
+  it('refuses a mask that is indexed before it is decided', () => {
+    expect(() => verifyProgram(without(lowered(network, 'unfused'), 'decide'))).toThrow(
+      /mask 0 is not decided yet/,
+    );
+  });
+
+  it('refuses to read a value that nothing has written', () => {
+    expect(() => verifyProgram(without(lowered(network, 'unfused'), 'grid-pool'))).toThrow(
+      /holds no value here/,
+    );
+  });
+
+  it('refuses to read more pixels than were computed', () => {
+    const program = lowered(smallNetwork(), 'unfused');
+    const whole = changed(program, 'gather', (operation) => ({ ...operation, kind: 'global-pool' }));
+    expect(() => verifyProgram(whole)).toThrow(/at region \d+ only, and more is read/);
+  });
+
+  it('refuses sizes that do not fit', () => {
+    const program = lowered(network, 'streamed');
+    const other = program.maps.find(({ shape }) => shape[3] === 3)!;
+    expect(() =>
+      verifyProgram(changed(program, 'global-pool', (pool) => ({ ...pool, destination: other }))),
+    ).toThrow(/a pool keeps images and channels/);
+  });
+
+  it('refuses to read what a stream leaves of its intermediates', () => {
+    const program = lowered(smallNetwork(), 'streamed');
+    const at = program.steps.findIndex(({ operations }) => operations.length > 2);
+    const [first] = program.steps[at]!.operations;
+    if (first?.kind !== 'convolve') throw new Error('not the stream that was expected');
+    const reader: Step = {
+      owner: program.steps[at]!.owner,
+      operations: [{ kind: 'add', a: first.destination, destination: first.destination, activation: 'none' }],
+    };
+    expect(() => verifyProgram(withSteps(program, program.steps.toSpliced(at + 1, 0, reader)))).toThrow(
+      /holds no value here/,
+    );
+  });
+
+  it('refuses streams whose operations do not read one another', () => {
+    const program = lowered(smallNetwork(), 'unfused');
+    const { owner } = program.steps[0]!;
+    const merged: Step = {
+      owner,
+      operations: program.steps.slice(1, 3).flatMap(({ operations }) => operations),
+    };
+    expect(() => verifyProgram(withSteps(program, program.steps.toSpliced(1, 2, merged)))).toThrow(/stream/);
+  });
+});
+
+describe('a program as text', () => {
+  it('names maps, regions, streams and passes', () => {
+    const network = smallNetwork();
+    const text = printProgram(lowered(network, 'streamed'), (node) => network.nodes[node]!.name);
+    expect(text).toMatch(/^@0 = active pixels of mask 0 on 13 x 11$/m);
+    expect(text).toMatch(/^@\d+ = what .* reads for @\d+ of mask \d+ on \d+ x \d+$/m);
+    expect(text).toMatch(/stream \{ {2}; block0 pass \d/);
+    expect(text).toMatch(/%\d+ \[.*\] = convolve \S+ %\d+ @0 \+ %\d+ relu/);
+    expect(text).toMatch(/mask 1 = decide %\d+ learned/);
+    expect(text).toMatch(/^output %\d+/m);
+  });
+
+  it('has every strategy of its own', () => {
+    const network = smallNetwork();
+    const texts = ['dense', 'unfused', 'lasnet', 'streamed'].map((name) =>
+      printProgram(lowered(network, getStrategy(name))),
+    );
+    expect(new Set(texts).size).toBe(4);
+  });
+});
