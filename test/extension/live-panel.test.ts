@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CHROMIUM } from './support/browser';
 import { type Fakes, type LivePage, openLivePage } from './support/live-page';
-import { checkFit, contrasts, overlaps, pixel, unnamed } from './support/page';
+import { axeViolations, checkFit, contrasts, overlaps, pixel, unnamed } from './support/page';
 
 describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium is absent)', () => {
   let live: LivePage;
@@ -326,6 +326,30 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
         expect(await contrasts(live.page, 4.5)).toEqual([]);
       },
     );
+
+    it.each(['light', 'dark'] as const)('axe in the %s theme: no violation', async (theme) => {
+      await live.start();
+      await live.harness.theme(theme);
+      await expect.poll(live.measured).toMatch(/ms$/);
+      await live.page.getByLabel('Predict for').selectOption('cpu-avx2');
+      expect(await axeViolations(live.page)).toEqual([]);
+      await live.page.getByRole('radio', { name: 'Painted' }).click();
+      expect(await axeViolations(live.page)).toEqual([]);
+    });
+
+    it('colours that the system forces: what is chosen stands out from what is not', async () => {
+      await live.start();
+      await expect.poll(live.measured).toMatch(/ms$/);
+      await live.page.emulateMedia({ forcedColors: 'active' });
+      const ground = (name: string) =>
+        live.page.getByRole('radio', { name }).evaluate((node) => getComputedStyle(node).backgroundColor);
+      expect(await ground('Saliency')).not.toBe(await ground('Random'));
+      const key = await live.page
+        .locator('.fovea-key-measured')
+        .evaluate((node) => getComputedStyle(node, '::before').backgroundColor);
+      expect(key).toBe('rgb(213, 94, 0)');
+      await live.page.emulateMedia({ forcedColors: 'none' });
+    });
 
     it('a screen reader: everything that takes the focus has a name', async () => {
       await live.start();

@@ -158,7 +158,7 @@ export class LatencyViewer {
     this.node.setAttribute('aria-label', title ?? viewTitle(view));
     this.titles.replaceChildren(
       ...(title ? [element('div', { class: 'fovea-eyebrow' }, title)] : []),
-      element('h3', { class: 'fovea-title' }, viewTitle(view)),
+      element('h2', { class: 'fovea-title' }, viewTitle(view)),
     );
     this.caption.textContent = sentence;
     this.grainChoice.hidden = view.kind !== 'breakdown' || view.profile.blocks.length === 0;

@@ -173,7 +173,7 @@ export class MasksViewer {
       blocks.length > 0 ? `${percent(meanRate(blocks))} active on average` : undefined,
       skippedSentence(this.blocks),
     ];
-    this.head.replaceChildren(element('h3', { class: 'fovea-title' }, document.title ?? document.network));
+    this.head.replaceChildren(element('h2', { class: 'fovea-title' }, document.title ?? document.network));
     this.caption.textContent = facts.filter(Boolean).join(' · ');
     this.node.setAttribute('aria-label', document.title ?? `Masks of ${document.network}`);
   }

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 
 /** Colour of a canvas at a point given as fractions of its size. */
@@ -35,6 +37,26 @@ export function checkFit(page: Page): Promise<string[]> {
         return true;
       })
       .map((node) => `${node.tagName} ${node.getAttribute('class')}`);
+  });
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe finds wrong with the host's content: rule, count, and the first element. */
+export async function axeViolations(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { violations } = await (
+      window as unknown as {
+        axe: {
+          run(
+            where: string,
+            options: object,
+          ): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }>;
+        };
+      }
+    ).axe.run('#host', { resultTypes: ['violations'] });
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.length}, ${nodes[0]!.html.slice(0, 160)}`);
   });
 }
 
