@@ -5,9 +5,10 @@
  * gets that instruction set and is left out on processors of another family, where the run-time dispatch
  * never asks for it.
  *
- * node engine/native/build.mjs [--optional] [--sanitize]
+ * node engine/native/build.mjs [--optional] [--sanitize] [--test]
  *   --optional  without a compiler: say what is lost in one line and succeed
  *   --sanitize  address sanitizer build, into build-asan/, without AVX-512 kernels where they cannot run
+ *   --test      the unit tests of test/ as a program, build/unit-tests, in the place of the addon
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -28,8 +29,9 @@ import { fileURLToPath } from 'node:url';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const optional = process.argv.includes('--optional');
 const sanitize = process.argv.includes('--sanitize');
+const forTest = process.argv.includes('--test');
 const output = path.join(here, sanitize ? 'build-asan' : 'build');
-const addon = path.join(output, 'fovea.node');
+const addon = path.join(output, forTest ? 'unit-tests' : 'fovea.node');
 
 const instructionSets = {
   avx2: { architecture: 'x64', flags: ['-mavx2', '-mfma', '-mprfchw'] },
@@ -65,8 +67,7 @@ function headers() {
 const listFiles = (folder, ending) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const full = path.join(folder, entry.name);
-    if (entry.isDirectory())
-      return /^(build|build-asan|test)$/.test(entry.name) ? [] : listFiles(full, ending);
+    if (entry.isDirectory()) return /^(build|build-asan)$/.test(entry.name) ? [] : listFiles(full, ending);
     return entry.name.endsWith(ending) ? [full] : [];
   });
 
@@ -98,7 +99,11 @@ headerDigest.update(common.join(' ')).update(compiler);
 const digest = headerDigest.digest('hex').slice(0, 16);
 
 mkdirSync(output, { recursive: true });
+/** What the unit tests are linked with: no file that calls Node. */
+const tested = /^(test\/|infer\/(kernels\/|pack\.cc|region\.cc|tiling\.cc))/;
 const units = listFiles(here, '.cc').flatMap((source) => {
+  const place = path.relative(here, source).replaceAll('\\', '/');
+  if (forTest ? !tested.test(place) : place.startsWith('test/')) return [];
   const setName = /_(avx2|avx512|neon)\.cc$/.exec(source)?.[1];
   const set = instructionSets[setName];
   if (set && set.architecture !== process.arch) return [];
@@ -129,10 +134,11 @@ const workers = Array.from({ length: Math.min(cpus().length, queue.length) }, as
 if (!(await Promise.all(workers)).every(Boolean)) giveUp('compiling the native kernels failed');
 
 const manifest = units.map((unit) => path.basename(unit.object)).join('\n');
-const manifestFile = path.join(output, 'linked.txt');
+const manifestFile = path.join(output, forTest ? 'linked-tests.txt' : 'linked.txt');
 const linked = existsSync(manifestFile) ? readFileSync(manifestFile, 'utf8') : '';
 if (linked !== manifest || !existsSync(addon) || statSync(addon).size === 0) {
-  const shared = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
+  const bundle = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
+  const shared = forTest ? [] : bundle;
   const partial = `${addon}.${process.pid}`;
   const link = spawnSync(
     compiler,

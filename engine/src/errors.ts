@@ -11,6 +11,7 @@ export type FoveaErrorCode =
   | 'backend-unavailable'
   | 'aborted'
   | 'diverged'
+  | 'disagreement'
   | 'io';
 
 export class FoveaError extends Error {

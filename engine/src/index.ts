@@ -73,6 +73,7 @@ export { defaultMasker, resolveMaskers } from './run/maskers.js';
 export * from './run/median.js';
 export * from './run/median-profile.js';
 export type { NetworkRunOptions } from './run/options.js';
+export { type CheckedRun, checkAgainstPlain, type PlainCheck } from './run/plain-run.js';
 export { defaultThreads } from './run/prepare.js';
 export { type ProgramOptions, programOf, programText } from './run/program-of.js';
 export * from './run/run.js';

@@ -77,11 +77,15 @@ export class Tensor {
   /**
    * The same values as files hold them, copied: a vector per image as `[N, C]`, a map as `[N, C, H, W]`, anything else
    * with the extents and in the order that the graph gave it.
+   * @param rank 4 writes a vector as a map of one pixel, `[N, C, 1, 1]`: a network's `outputRank`
    */
-  toFileOrder(): { readonly dims: readonly number[]; readonly values: Float32Array<ArrayBuffer> } {
+  toFileOrder(rank: 2 | 4 = 2): {
+    readonly dims: readonly number[];
+    readonly values: Float32Array<ArrayBuffer>;
+  } {
     if (this.fileDims) return { dims: this.fileDims, values: Float32Array.from(this.data) };
     const [N, H, W, C] = this.shape;
-    return { dims: H === 1 && W === 1 ? [N, C] : [N, C, H, W], values: this.toNCHW() };
+    return { dims: H === 1 && W === 1 && rank === 2 ? [N, C] : [N, C, H, W], values: this.toNCHW() };
   }
 
   /** The same values in `[N, C, H, W]` order, copied. */

@@ -10,7 +10,7 @@ export {
 export { clearOutput, type DisplayHandle, type DisplayOptions, display } from './display/display.js';
 export * from './display/documents/latency.js';
 export * from './display/documents/masks.js';
-export { DISPLAY, type Formatter, formatValue, registerFormatter } from './display/format.js';
+export { type Formatter, formatValue, registerFormatter } from './display/format.js';
 export * from './display/fovea.js';
 export {
   type NetworkImage,
@@ -24,6 +24,7 @@ export { type LiveChannel, serveLive } from './display/live-target.js';
 export * from './display/mime.js';
 export { nounBundle } from './display/nouns.js';
 export { type CellOutput, connectOutput } from './display/output.js';
+export { DISPLAY } from './display/own-display.js';
 export {
   type Picture,
   type PictureOptions,

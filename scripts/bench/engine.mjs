@@ -3,18 +3,20 @@
  * process, both with idle threads asleep.
  *
  * npm run bench -- [--models resnet50,…] [--rates 1,0.75,0.5,0.25] [--threads 1,2] [--strategy streamed]
- *                  [--granularity 4,4,2,1] [--rounds 15] [--json]
+ *                  [--masker random|saliency] [--granularity 4,4,2,1] [--rounds 15] [--json]
+ *
+ * Answers are checked against a plain run before they are timed.
  */
 import os from 'node:os';
 import { parseArgs } from 'node:util';
 import {
   builtNetwork,
+  checkAgainstPlain,
   getBackend,
   makePlan,
   openDense,
   parseGranularity,
   Random,
-  randomMasker,
   resolveMaskers,
   stageCount,
   Tensor,
@@ -36,7 +38,7 @@ function randomImage({ channels, height, width }) {
 }
 
 /** Medians and minima of one network, in ms, one row a rate. */
-async function measure(name, { rates, threads, strategy, granularity, rounds }) {
+async function measure(name, { rates, threads, strategy, masker, granularity, rounds }) {
   const network = builtNetwork(name);
   const { height, width } = network.inputShape;
   const image = randomImage(network.inputShape);
@@ -44,10 +46,13 @@ async function measure(name, { rates, threads, strategy, granularity, rounds }) 
   const session = await getBackend('native').open(network, { batch: 1, height, width });
   const dense = await openDense(network, { batch: 1, height, width, threads });
   const settings = rates.map((rate) => {
-    const maskers = resolveMaskers(network, { masker: randomMasker(rate, 1) });
+    const maskers = resolveMaskers(network, { masker, rate, seed: 1 });
     const plan = makePlan(network, { strategy, granularity: S, maskers, threads, rate });
     return { rate, options: { plan, maskers, threads } };
   });
+  for (const { options } of settings) {
+    await checkAgainstPlain(network, image, { ...options, result: await session.run(image, options) });
+  }
   const denseMs = [];
   const engineMs = settings.map(() => []);
   const fractions = [];
@@ -77,7 +82,7 @@ async function measure(name, { rates, threads, strategy, granularity, rounds }) 
       gigaflopsPerSecond: spent[i] / median(engineMs[i]) / 1e6,
     };
   });
-  return { model: name, threads, granularity: S, strategy, rows };
+  return { model: name, threads, granularity: S, strategy, masker, rows };
 }
 
 /** Prints a table a network, or with `--json` one document. */
@@ -89,6 +94,7 @@ export async function bench(args) {
       rates: { type: 'string', default: '1,0.75,0.5,0.25' },
       threads: { type: 'string', default: os.availableParallelism() > 1 ? '1,2' : '1' },
       strategy: { type: 'string', default: 'streamed' },
+      masker: { type: 'string', default: 'random' },
       granularity: { type: 'string' },
       rounds: { type: 'string', default: '15' },
       json: { type: 'boolean', default: false },
@@ -101,6 +107,7 @@ export async function bench(args) {
         rates: numbers(values.rates),
         threads,
         strategy: values.strategy,
+        masker: values.masker,
         granularity: values.granularity && parseGranularity(values.granularity),
         rounds: Number(values.rounds),
       });
@@ -112,9 +119,9 @@ export async function bench(args) {
   if (values.json) process.stdout.write(`${JSON.stringify({ machine, tables }, null, 2)}\n`);
 }
 
-function print({ model, threads, granularity, strategy, rows }) {
+function print({ model, threads, granularity, strategy, masker, rows }) {
   console.log(
-    `\n${model}, ${threads} thread${threads > 1 ? 's' : ''}, S ${granularity.join('-')}, ${strategy}`,
+    `\n${model}, ${threads} thread${threads > 1 ? 's' : ''}, S ${granularity.join('-')}, ${strategy}, ${masker} masks`,
   );
   console.log('rate   dense ms (min)    engine ms (min)   speed-up   FLOPs left   realised/ideal   GFLOP/s');
   for (const row of rows) {

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root, step } from '../steps.mjs';
 
-/** Small maps with small bands make most cases in a minute; large ones stream as they do in use. */
+/** Small maps with small bands make most cases in a minute; large ones and whole networks stream as they do in use. */
 const sizes = [
   { share: 0.5, options: { multiplyAdds: 1e8, sides: [20, 110], runs: 10 } },
   { share: 0.35, options: { multiplyAdds: 6e8, sides: [96, 260], runs: 10 } },
-  { share: 0.15, options: { multiplyAdds: 3e9, sides: [200, 448], runs: 8 } },
+  { share: 0.12, options: { multiplyAdds: 3e9, sides: [200, 448], runs: 8 } },
+  { share: 0.03, whole: true },
 ];
 
 /** How often a line tells how far the fuzzer is. */
@@ -58,7 +59,11 @@ async function runCase({ check, summary, describeRun }, file) {
   return !failure;
 }
 
-async function campaign({ check, generate, isSameFault, shrink, summary, describeRun }, minutes, seed) {
+async function campaign(
+  { check, generate, generateWhole, isSameFault, shrink, summary, describeRun },
+  minutes,
+  seed,
+) {
   const folder = join(tmpdir(), `fovea-fuzz-engine-${seed}`);
   mkdirSync(folder, { recursive: true });
   const current = join(folder, 'running.json');
@@ -69,7 +74,8 @@ async function campaign({ check, generate, isSameFault, shrink, summary, describ
   let progressAt = performance.now() + progressMs;
   for (let round = 0; performance.now() < end; round++) {
     const number = seed * 100_000 + round;
-    const test = generate(number, optionsOf(number));
+    const size = sizeOf(number);
+    const test = size.whole ? generateWhole(number) : generate(number, size.options);
     writeFileSync(current, JSON.stringify(test));
     const outcome = await check(test);
     totals.networks++;
@@ -104,11 +110,11 @@ function told({ kind, run, message }, test, describeRun) {
   return `${kind}: ${describeRun(test.runs[run])}: ${message}`;
 }
 
-function optionsOf(number) {
+function sizeOf(number) {
   let place = (number * 0.618034) % 1;
-  for (const { share, options } of sizes) {
-    if (place < share) return options;
-    place -= share;
+  for (const size of sizes) {
+    if (place < size.share) return size;
+    place -= size.share;
   }
-  return sizes[0].options;
+  return sizes[0];
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 namespace fovea {
 
@@ -27,10 +28,36 @@ void list_pixels(Region& region) {
   if (region.all) region.pixels.clear();
 }
 
+// Positions along an axis that a kernel reads to compute all outputs.
+std::vector<uint8_t> positions_read(int inputs, int outputs, int kernel, int stride, int pad, int dilation) {
+  std::vector<uint8_t> read(inputs, 0);
+  for (int i = 0; i < outputs; i++)
+    for (int k = 0; k < kernel; k++) {
+      const int source = i * stride - pad + k * dilation;
+      if (source >= 0 && source < inputs) read[source] = 1;
+    }
+  return read;
+}
+
 void make_whole(Region& region) {
   region.all = true;
   region.pixels.clear();
   region.others.clear();
+}
+
+// Of a whole map: a stride may pass over rows and columns, and the last ones may not be reached.
+void fill_receptive_of_map(const Region& output, const Geometry& g, Region& input) {
+  const std::vector<uint8_t> rows =
+      positions_read(input.height, output.height, g.kernel_height, g.stride_y, g.pad_top, g.dilation_y);
+  const std::vector<uint8_t> columns =
+      positions_read(input.width, output.width, g.kernel_width, g.stride_x, g.pad_left, g.dilation_x);
+  const auto all = [](const std::vector<uint8_t>& read) { return std::count(read.begin(), read.end(), 0) == 0; };
+  if (all(rows) && all(columns)) return make_whole(input);
+  uint8_t* inside = input.inside.data();
+  for (int n = 0; n < input.batch; n++)
+    for (int y = 0; y < input.height; y++)
+      for (int x = 0; x < input.width; x++) *inside++ = rows[y] & columns[x];
+  list_pixels(input);
 }
 
 }  // namespace
@@ -61,7 +88,7 @@ void fill_from_mask(const Mask& mask, Region& region) {
 }
 
 void fill_receptive(const Region& output, const Geometry& g, Region& input) {
-  if (output.all) return make_whole(input);
+  if (output.all) return fill_receptive_of_map(output, g, input);
   std::fill(input.inside.begin(), input.inside.end(), uint8_t{0});
   const long plane = static_cast<long>(output.height) * output.width;
   // Neighbouring taps that touch form one run of pixels; others are marked one by one.

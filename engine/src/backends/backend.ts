@@ -36,7 +36,7 @@ export interface RunResult {
 /** A network packed for one backend and one input shape. Runs do not overlap: a second call waits. */
 export interface Session {
   run(input: Tensor, options: RunOptions): Promise<RunResult>;
-  /** Frees packed weights and buffers once a run in progress has ended; the session cannot be used afterwards. */
+  /** Frees packed weights and buffers once the runs asked for before have ended; later ones are refused. */
   dispose(): void;
 }
 

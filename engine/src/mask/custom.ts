@@ -4,8 +4,8 @@ import type { Masker, MaskerContext } from './mask.js';
 /**
  * A masker of the user's own: a function from a block's pooled input to its cells.
  *
- * @param decide returns one value per cell, `batch · rows · columns` in that order: booleans, or numbers that
- *   are active when ≥ 0 and then also serve as margins
+ * @param decide returns one value per cell, `batch · rows · columns` in that order: booleans; a `Uint8Array` of cells, 1
+ *   for active; or numbers that are active when ≥ 0 and then also serve as margins
  * @param options `description` for tables; `needsPool: false` when the function does not read `pooled`
  */
 export function customMasker(
@@ -26,6 +26,8 @@ export function customMasker(
             `${wanted} (${context.batch} x ${context.rows} x ${context.columns}) are needed`,
         );
       }
+      // Bytes are never below 0: as margins they would make every cell active.
+      if (isBytes(values)) return { cells: Uint8Array.from(values) };
       const cells = new Uint8Array(wanted);
       if (typeof values[0] === 'boolean') {
         for (let i = 0; i < wanted; i++) cells[i] = values[i] ? 1 : 0;
@@ -44,4 +46,10 @@ export function customMasker(
       return { cells, margins };
     },
   };
+}
+
+/** True of unsigned bytes, also of those that another realm's code made. */
+function isBytes(values: ArrayLike<number | boolean>): values is Uint8Array {
+  const kind = Object.prototype.toString.call(values);
+  return kind === '[object Uint8Array]' || kind === '[object Uint8ClampedArray]';
 }

@@ -2,12 +2,43 @@ import { FoveaError } from '../errors.js';
 import type { Block } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
 import { maskGrid } from './geometry.js';
-import type { Mask, Masker } from './mask.js';
+import type { Mask, MaskDecision, Masker } from './mask.js';
+
+/**
+ * Checks what a masker answered: one cell of 0 or 1 for each of the grid's.
+ * @param wanted how many cells there are
+ * @returns the cells
+ * @throws FoveaError `bad-shape` for another number of cells or margins, `bad-argument` for a cell that is neither
+ */
+export function checkDecision(
+  { cells, margins }: MaskDecision,
+  masker: Masker,
+  block: Block,
+  wanted: number,
+): Uint8Array {
+  const said = `masker "${masker.description}"`;
+  if (cells?.length !== wanted || (margins !== undefined && margins.length !== wanted)) {
+    const [what, count] =
+      cells?.length === wanted ? ['margins', margins!.length] : ['cells', cells?.length ?? 'no'];
+    throw new FoveaError(
+      'bad-shape',
+      `${said} answered ${count} ${what} for block ${block.index}; ${wanted} are needed`,
+    );
+  }
+  for (let i = 0; i < wanted; i++) {
+    if (cells[i] === 0 || cells[i] === 1) continue;
+    throw new FoveaError(
+      'bad-argument',
+      `${said} answered ${cells[i]} for cell ${i} of block ${block.index}; 0 or 1 is accepted`,
+    );
+  }
+  return cells;
+}
 
 /**
  * Asks `masker` for a block's mask and checks the answer.
  * @param pool called only when the masker reads the pooled input
- * @throws FoveaError `bad-shape` when the masker answers with the wrong number of cells
+ * @throws FoveaError as `checkDecision` does
  */
 export async function decideMask(
   masker: Masker,
@@ -19,14 +50,9 @@ export async function decideMask(
 ): Promise<Mask> {
   const grid = maskGrid(shape.outHeight, shape.outWidth, granularity);
   const pooled = masker.needsPool ? pool(grid) : new Float32Array(0);
-  const { cells, margins } = await masker.decide({ block, shape, granularity, batch, ...grid, pooled });
-  const wanted = batch * grid.rows * grid.columns;
-  if (cells.length !== wanted || (margins && margins.length !== wanted)) {
-    throw new FoveaError(
-      'bad-shape',
-      `masker "${masker.description}" answered ${cells.length} cells for block ${block.index}; ${wanted} are needed`,
-    );
-  }
+  const decision = await masker.decide({ block, shape, granularity, batch, ...grid, pooled });
+  const { margins } = decision;
+  const cells = checkDecision(decision, masker, block, batch * grid.rows * grid.columns);
   return {
     block: block.index,
     granularity,
@@ -34,7 +60,7 @@ export async function decideMask(
     ...grid,
     height: shape.outHeight,
     width: shape.outWidth,
-    cells: cells.slice(),
+    cells: Uint8Array.from(cells),
     ...(margins ? { margins } : {}),
   };
 }

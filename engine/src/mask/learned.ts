@@ -6,7 +6,7 @@ import type { Masker } from './mask.js';
  * Its decision throws FoveaError `unsupported` on a block that has no learned masker.
  */
 export function learnedMasker(): Masker {
-  return {
+  const made: Masker = {
     kind: 'learned',
     description: 'learned',
     needsPool: true,
@@ -30,4 +30,14 @@ export function learnedMasker(): Masker {
       return { cells, margins };
     },
   };
+  learned.add(made);
+  return made;
+}
+
+/** The maskers made here: one of somebody's own may call itself learned and decide otherwise. */
+const learned = new WeakSet<Masker>();
+
+/** True of what `learnedMasker` returns. */
+export function isLearned(masker: Masker): boolean {
+  return learned.has(masker);
 }

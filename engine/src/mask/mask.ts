@@ -47,5 +47,7 @@ export interface Masker {
   readonly description: string;
   /** False when the decision does not read the block's input, so that the pool can be left out. */
   readonly needsPool: boolean;
+  /** Share of the cells that it always keeps, 0…1; left out where that depends on the image. */
+  readonly rate?: number;
   decide(context: MaskerContext): MaskDecision | Promise<MaskDecision>;
 }

@@ -15,6 +15,7 @@ export function randomMasker(rate: number, seed = 1): Masker {
     kind: 'random',
     description: `random at ${rate}, seed ${seed}`,
     needsPool: false,
+    rate,
     decide({ block, batch, rows, columns }) {
       const known = drawn.get(block.index);
       if (known && known.batch === batch && known.rows === rows && known.columns === columns) return known;

@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.js';
+import type { Masker } from './mask.js';
 
 /** @throws FoveaError `bad-argument` when `rate` is not a number from 0 to 1 */
 export function checkRate(rate: number): number {
@@ -6,6 +7,19 @@ export function checkRate(rate: number): number {
     throw new FoveaError('bad-argument', `activation rate ${rate}: a number from 0 to 1 is accepted`);
   }
   return rate;
+}
+
+/**
+ * The rates to assume for a network: those given, or else those that its maskers keep to.
+ * @param maskers one per block
+ */
+export function assumedRates(
+  rate: number | readonly number[] | undefined,
+  maskers: readonly Masker[] | undefined,
+  blocks: number,
+): number[] {
+  const rates = resolveRates(rate, blocks);
+  return rate === undefined && maskers ? rates.map((usual, i) => maskers[i]?.rate ?? usual) : rates;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { FoveaError } from '../errors.js';
 import type { Block, Convolution } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
 import { activeFraction, spreadCells } from './geometry.js';
@@ -88,13 +89,30 @@ export function excitationRegion(
   return regions[block.squeezeExcitation!.after]!;
 }
 
+/**
+ * The output pixels that a mask makes active on its block's map.
+ * @returns `batch · outHeight · outWidth` values, 1 for active
+ * @throws FoveaError `bad-shape` when the mask was found on a map of another size
+ */
+export function activePixels(mask: Mask, block: Block, { outHeight, outWidth }: BlockShape): Uint8Array {
+  const { rows, columns, batch, cells, height, width } = mask;
+  if (height !== outHeight || width !== outWidth || cells.length !== batch * rows * columns) {
+    throw new FoveaError(
+      'bad-shape',
+      `the mask of block ${block.index} (${block.name}) has ${cells.length} cells over ${height} x ${width} pixels; ` +
+        `${batch} x ${rows} x ${columns} over ${outHeight} x ${outWidth} are accepted: masks belong to the input size of their run`,
+    );
+  }
+  return spreadCells(cells, mask, batch, height, width);
+}
+
 /** Activation rates of a mask on its block's maps, over the whole batch. */
 export function maskStatistics(
   mask: Mask,
   block: Block,
   shape: BlockShape,
 ): { readonly rate: number; readonly dilatedRate: number } {
-  const active = spreadCells(mask.cells, mask, mask.batch, mask.height, mask.width);
+  const active = activePixels(mask, block, shape);
   const [first] = branchRegions(block, shape, active, mask.batch, {
     denseConv1: false,
     excitation: 'active',

@@ -1,13 +1,15 @@
 import type { Block } from '../network/network.js';
+import { isLearned } from './learned.js';
 import type { Masker } from './mask.js';
 import { salientRate } from './saliency.js';
 
 /**
- * True of maskers whose arithmetic is known: the block's learned one, and saliency. Fixed and random masks compute
- * nothing, and what a function of somebody's own computes nobody knows; neither counts FLOPs.
+ * True of maskers whose arithmetic is known: the block's learned one, and saliency, as the engine itself makes them.
+ * Fixed and random masks compute nothing, and what a function of somebody's own computes nobody knows, whatever it calls
+ * itself; neither counts FLOPs.
  */
 export function decidesByRule(masker: Masker, block: Block): boolean {
-  return (masker.kind === 'learned' && block.masker !== undefined) || salientRate(masker) !== undefined;
+  return (isLearned(masker) && block.masker !== undefined) || salientRate(masker) !== undefined;
 }
 
 /** FLOPs of deciding `cells` cells by a known rule: a multiply-add for each channel of the pooled input. */

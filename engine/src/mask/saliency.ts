@@ -15,7 +15,7 @@ export interface SaliencyMasker extends Masker {
  */
 export function saliencyMasker(rate: number): SaliencyMasker {
   checkRate(rate);
-  return {
+  const made: SaliencyMasker = {
     kind: 'saliency',
     description: `saliency at ${rate}`,
     needsPool: true,
@@ -44,10 +44,14 @@ export function saliencyMasker(rate: number): SaliencyMasker {
       return { cells, margins };
     },
   };
+  rates.set(made, rate);
+  return made;
 }
+
+/** Of the maskers made here: one of somebody's own may call itself by the same name and decide otherwise. */
+const rates = new WeakMap<Masker, number>();
 
 /** The rate of a masker that keeps the cells of most energy; undefined for any other. */
 export function salientRate(masker: Masker): number | undefined {
-  const { rate } = masker as { rate?: unknown };
-  return masker.kind === 'saliency' && typeof rate === 'number' ? rate : undefined;
+  return rates.get(masker);
 }

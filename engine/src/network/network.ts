@@ -102,6 +102,8 @@ export interface GlobalPoolNode extends NodeBase {
 export interface AddNode extends NodeBase {
   readonly kind: 'add';
   readonly activation: Activation;
+  /** Why it is no residual block that masks can skip, where the importer knows. */
+  readonly dense?: string;
 }
 
 export interface ActivationNode extends NodeBase {
@@ -141,6 +143,8 @@ export interface Network {
   readonly nodes: readonly NetworkNode[];
   readonly input: string;
   readonly output: string;
+  /** 4 where the file has a vector per image, too, as a map of one pixel; 2 when left out. */
+  readonly outputRank?: 2 | 4;
   /** Class names when the file carries them. */
   readonly labels?: readonly string[];
   /** What the importer could not take over as it stood, one sentence each. */

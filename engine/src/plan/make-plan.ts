@@ -1,7 +1,7 @@
 import { checkExcitation, type Excitation } from '../mask/excitation.js';
 import { expectedDilatedRate } from '../mask/expected.js';
 import type { Mask, Masker } from '../mask/mask.js';
-import { resolveRates } from '../mask/rate.js';
+import { assumedRates } from '../mask/rate.js';
 import { maskStatistics } from '../mask/regions.js';
 import { type Block, type BlockNode, blocksOf, type Network } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
@@ -24,7 +24,7 @@ export interface PlanOptions {
   readonly height?: number;
   readonly width?: number;
   readonly device?: Device;
-  /** Assumed activation rate, uniform or per block, 0…1; 0.5 when nothing is known. */
+  /** Assumed activation rate, uniform or per block, 0…1; left out, what the maskers keep to, or 0.5. */
   readonly rate?: number | readonly number[];
   /** Actual masks, by block, which then take the place of `rate`. */
   readonly masks?: readonly Mask[];
@@ -50,7 +50,7 @@ export function makePlan(network: Network, options: PlanOptions = {}): Plan {
     width: options.width ?? network.inputShape.width,
   });
   const blocks = blocksOf(network);
-  const rates = resolveRates(options.rate, blocks.length);
+  const rates = assumedRates(options.rate, options.maskers, blocks.length);
   const followers = followingBlocks(network);
   const plans: BlockPlan[] = [];
   for (const block of blocks) {

@@ -1,5 +1,5 @@
 import { FoveaError } from '../errors.js';
-import { resolveRates } from '../mask/rate.js';
+import { assumedRates } from '../mask/rate.js';
 import type { Network } from '../network/network.js';
 import { type NetworkShapes, networkShapes } from '../network/walk.js';
 import { keptPlan } from '../plan/kept-plan.js';
@@ -53,7 +53,7 @@ export function predict(network: Network, options: PredictOptions): Profile {
   }
   const setting = resolveSetting(options);
   const shapes = shapesOf(network, { ...options, batch: setting.batch });
-  const rates = resolveRates(options.rate, shapes.blocks.length);
+  const rates = assumedRates(options.rate, options.maskers, shapes.blocks.length);
   const plan = given ? checkPlan(network, given) : keptPlan(network, { ...planning, ...setting });
   return model === 'published'
     ? publishedProfile(network, plan, shapes, setting, { ...options, rates })

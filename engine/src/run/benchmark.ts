@@ -1,27 +1,39 @@
-import { openDense } from '../backends/onnx/dense.js';
+import { type DenseSession, openDense } from '../backends/onnx/dense.js';
 import { FoveaError } from '../errors.js';
+import type { Excitation } from '../mask/excitation.js';
 import { checkRate } from '../mask/rate.js';
 import type { Network } from '../network/network.js';
-import { type Granularity, resolveGranularity } from '../plan/granularity.js';
+import type { Granularity } from '../plan/granularity.js';
+import type { Profile } from '../profile.js';
 import { Random } from '../random.js';
 import { Tensor } from '../tensor.js';
+import { defaultMasker } from './maskers.js';
 import { median } from './median.js';
-import { defaultThreads } from './prepare.js';
+import type { NetworkRunOptions } from './options.js';
+import { checkAgainstPlain, describeError, OUTPUT_TOLERANCE, outputDifference } from './plain-run.js';
+import { defaultThreads, prepare } from './prepare.js';
 import { run } from './run.js';
 
 export interface BenchmarkOptions {
-  /** Activation rates of random masks; 1, 0.75, 0.5 and 0.25 when left out. */
+  /**
+   * Who decides the masks; everything that takes is part of the time. Left out, `learned` where every adaptive block has
+   * a learned masker, else `saliency`.
+   */
+  readonly masker?: 'learned' | 'saliency' | 'random';
+  /** Activation rates of saliency and random masks; 1, 0.75, 0.5 and 0.25 when left out. Learned ones have their own. */
   readonly rates?: readonly number[];
   readonly granularity?: Granularity;
   /** `streamed` when left out. */
   readonly strategy?: string;
   readonly backend?: string;
   readonly threads?: number;
+  /** How squeeze-and-excitation pools; `exact` when left out. */
+  readonly excitation?: Excitation;
+  /** Images to time, `[N, H, W, C]`; `batch` images of noise in the network's nominal size when left out. */
+  readonly input?: Tensor;
   readonly batch?: number;
   /** Counted runs of each of the two, per rate; 15 when left out. */
   readonly runs?: number;
-  readonly height?: number;
-  readonly width?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (fraction: number, name: string) => void;
 }
@@ -32,6 +44,7 @@ export interface Spread {
 }
 
 export interface BenchmarkRow {
+  /** The rate asked for; of learned masks the mean over adaptive blocks, as they decided. */
   readonly rate: number;
   readonly denseMs: Spread;
   readonly engineMs: Spread;
@@ -41,17 +54,22 @@ export interface BenchmarkRow {
   readonly flopsFraction: number;
   /** `speedup · flopsFraction`: 1 when time has fallen exactly as the arithmetic has. */
   readonly realisedOverIdeal: number;
+  /** Largest difference from a plain run's output, relative to the largest value: what was timed computes this well. */
+  readonly outputError: number;
 }
 
 export interface Benchmark {
   readonly model: string;
   readonly threads: number;
   readonly batch: number;
-  /** S per block. */
+  /** S per block; that of the whole map is its larger side. */
   readonly granularity: readonly number[];
   readonly strategy: string;
+  readonly masker: 'learned' | 'saliency' | 'random';
   /** What ran: the backend with its instruction set. */
   readonly source: string;
+  /** What the outputs were checked against. */
+  readonly checkedAgainst: string;
   readonly rows: readonly BenchmarkRow[];
 }
 
@@ -59,78 +77,179 @@ export interface Benchmark {
 const WARM_UP = 2;
 const WARM_UP_MS = 400;
 
+/** How far onnxruntime's dense output may be from the engine's dense one: files may compute in half precision. */
+const DENSE_TOLERANCE = 0.02;
+
 /**
- * Times the engine against onnxruntime's dense execution of the same network, run alternately in one process
- * on a seeded image, with random masks at each rate. Both times are whole calls, as a caller sees them;
- * onnxruntime's threads do not spin while it is idle.
+ * Times the engine against onnxruntime's dense execution of the same network, run alternately in one process. Both
+ * times are whole calls, as a caller sees them: the engine's has the masker's pools and decisions inside. onnxruntime's
+ * threads do not spin while it is idle.
  *
- * @throws FoveaError as `run` does; `backend-unavailable` when onnxruntime cannot be loaded; `aborted`
+ * No number is given out for wrong answers: masks and output at every rate are compared with a plain run on another
+ * backend, every timed output with the one that was compared, and onnxruntime's dense output with the engine's.
+ *
+ * @throws FoveaError as `run` does; `disagreement` naming the plan whose answer is wrong, and by how much;
+ *   `bad-argument` for rates beside learned masks; `backend-unavailable` when onnxruntime cannot be loaded; `aborted`
  */
 export async function benchmark(network: Network, options: BenchmarkOptions = {}): Promise<Benchmark> {
-  const { rates = [1, 0.75, 0.5, 0.25], strategy = 'streamed', batch = 1, runs = 15 } = options;
-  const { height = network.inputShape.height, width = network.inputShape.width } = options;
-  const threads = options.threads ?? defaultThreads();
+  const { strategy = 'streamed', runs = 15, masker = defaultMasker(network), signal } = options;
   if (!Number.isInteger(runs) || runs < 1) {
     throw new FoveaError('bad-argument', `runs ${runs}: an integer of at least 1 is accepted`);
   }
-  rates.forEach(checkRate);
-  const granularity = resolveGranularity(network, options.granularity);
-  const input = seededImages([batch, height, width, network.inputShape.channels]);
+  const rates = ratesOf(options, masker);
+  const input = inputOf(network, options);
+  const [batch, height, width] = input.shape;
+  const threads = options.threads ?? defaultThreads();
+  const { granularity } = options;
+  const common: NetworkRunOptions = {
+    ...{ threads, masker, strategy },
+    ...(granularity === undefined ? {} : { granularity }),
+    ...(options.excitation === undefined ? {} : { excitation: options.excitation }),
+    ...(options.backend === undefined ? {} : { backend: options.backend }),
+    ...(signal ? { signal } : {}),
+  };
   const dense = await openDense(network, { batch, height, width, threads });
-  let source = '';
   try {
-    const runAt = async (rate: number) => {
-      if (options.signal?.aborted) throw new FoveaError('aborted', 'the benchmark was aborted');
-      const { ms } = await dense.run(input);
-      const before = performance.now();
-      const result = await run(network, input, {
-        granularity,
-        strategy,
-        threads,
-        masker: 'random',
-        rate,
-        ...(options.backend === undefined ? {} : { backend: options.backend }),
-        ...(options.signal ? { signal: options.signal } : {}),
-      });
-      const engineMs = performance.now() - before;
-      // Put together only when asked for, which is not part of the run.
-      const { profile } = result;
-      return { denseMs: ms, engineMs, profile };
-    };
-    const started = performance.now();
-    while (performance.now() - started < WARM_UP_MS) await runAt(rates[0] ?? 1);
+    await checkDense(network, input, dense, common);
+    const settings: NetworkRunOptions[] = rates.map((rate) =>
+      rate === undefined ? common : { ...common, rate },
+    );
+    const first = settings[0]!;
+    const warming = performance.now();
+    while (performance.now() - warming < WARM_UP_MS) await timeBoth(network, input, dense, first);
     const rows: BenchmarkRow[] = [];
-    for (const [position, rate] of rates.entries()) {
+    let [source, checkedAgainst] = ['', ''];
+    let sides: readonly number[] = [];
+    for (const [position, setting] of settings.entries()) {
+      const checked = await checkSetting(network, input, setting);
+      const { profile, outputError } = checked;
+      ({ source } = profile);
+      checkedAgainst = checked.against;
+      sides = checked.sides;
       const denseMs: number[] = [];
       const engineMs: number[] = [];
-      let flopsFraction = 1;
       for (let i = -WARM_UP; i < runs; i++) {
-        const { profile, ...times } = await runAt(rate);
-        source = profile.source;
-        flopsFraction = profile.flops / (profile.flops + profile.flopsAvoided);
+        const timed = await timeBoth(network, input, dense, setting);
+        checkTimed(timed.output, checked.output, setting);
         if (i >= 0) {
-          denseMs.push(times.denseMs);
-          engineMs.push(times.engineMs);
+          denseMs.push(timed.denseMs);
+          engineMs.push(timed.engineMs);
         }
-        options.onProgress?.(
-          (position + (i + WARM_UP + 1) / (runs + WARM_UP)) / rates.length,
-          `rate ${rate}`,
-        );
+        const done = (position + (i + WARM_UP + 1) / (runs + WARM_UP)) / settings.length;
+        options.onProgress?.(done, setting.rate === undefined ? masker : `rate ${setting.rate}`);
       }
       const speedup = median(denseMs) / median(engineMs);
+      const flopsFraction = profile.flops / (profile.flops + profile.flopsAvoided);
       rows.push({
-        rate,
+        rate: setting.rate ?? meanRate(profile),
         denseMs: spread(denseMs),
         engineMs: spread(engineMs),
         speedup,
         flopsFraction,
         realisedOverIdeal: speedup * flopsFraction,
+        outputError,
       });
     }
-    return { model: network.name, threads, batch, granularity, strategy, source, rows };
+    return {
+      model: network.name,
+      threads,
+      batch,
+      granularity: sides,
+      strategy,
+      masker,
+      source,
+      checkedAgainst,
+      rows,
+    };
   } finally {
     await dense.dispose();
   }
+}
+
+/** The rates to time; one that is not given for learned masks. */
+function ratesOf(
+  { rates }: BenchmarkOptions,
+  masker: BenchmarkOptions['masker'],
+): readonly (number | undefined)[] {
+  if (masker === 'learned') {
+    if (rates) {
+      throw new FoveaError(
+        'bad-argument',
+        `rates ${rates.join(', ')}: learned masks have rates of their own; saliency or random masks take them`,
+      );
+    }
+    return [undefined];
+  }
+  const wanted = rates ?? [1, 0.75, 0.5, 0.25];
+  if (wanted.length === 0) throw new FoveaError('bad-argument', 'no rates: at least one is accepted');
+  wanted.forEach(checkRate);
+  return wanted;
+}
+
+function inputOf(network: Network, { input, batch }: BenchmarkOptions): Tensor {
+  const { height, width, channels } = network.inputShape;
+  if (!input) return seededImages([batch ?? 1, height, width, channels]);
+  if (batch !== undefined && batch !== input.shape[0]) {
+    throw new FoveaError('bad-argument', `batch ${batch}: the input given holds ${input.shape[0]} images`);
+  }
+  return input;
+}
+
+/** onnxruntime and the engine, once each. */
+async function timeBoth(network: Network, input: Tensor, dense: DenseSession, setting: NetworkRunOptions) {
+  if (setting.signal?.aborted) throw new FoveaError('aborted', 'the benchmark was aborted');
+  const { ms: denseMs } = await dense.run(input);
+  const before = performance.now();
+  // Masks and Profile are put together only when asked for, which is not part of the run.
+  const { output } = await run(network, input, setting);
+  return { denseMs, engineMs: performance.now() - before, output };
+}
+
+/** Runs a setting once and checks it against a plain run. */
+async function checkSetting(network: Network, input: Tensor, setting: NetworkRunOptions) {
+  const { plan, maskers, threads } = prepare(network, input, setting);
+  const result = await run(network, input, setting);
+  const { signal } = setting;
+  const check = await checkAgainstPlain(network, input, { plan, maskers, threads, result, signal });
+  const sides = plan.blocks.map((block) => block.granularity);
+  return { ...check, sides, output: result.output, profile: result.profile };
+}
+
+/** @throws FoveaError `disagreement` when a timed run did not answer as the one did that was checked */
+function checkTimed(output: Tensor, checked: Tensor, { strategy, rate }: NetworkRunOptions): void {
+  const error = outputDifference(output, checked);
+  if (error <= OUTPUT_TOLERANCE) return;
+  const at = rate === undefined ? '' : ` at rate ${rate}`;
+  throw new FoveaError(
+    'disagreement',
+    `${String(strategy)}${at} answers otherwise from run to run: ${describeError(error)} of the largest output`,
+  );
+}
+
+/** @throws FoveaError `disagreement` when onnxruntime's dense answer is not the engine's: nothing could be compared */
+async function checkDense(
+  network: Network,
+  input: Tensor,
+  dense: DenseSession,
+  { backend, threads, signal }: NetworkRunOptions,
+): Promise<void> {
+  const own = await run(network, input, {
+    ...{ strategy: 'dense', masker: 'random', rate: 1 },
+    ...(backend === undefined ? {} : { backend }),
+    ...(threads === undefined ? {} : { threads }),
+    ...(signal ? { signal } : {}),
+  });
+  const error = outputDifference(own.output, (await dense.run(input)).output);
+  if (error <= DENSE_TOLERANCE) return;
+  throw new FoveaError(
+    'disagreement',
+    `${network.name}: dense on ${own.profile.source} answers otherwise than onnxruntime: ${describeError(error)} of the largest output, at most ${DENSE_TOLERANCE} is accepted`,
+  );
+}
+
+function meanRate({ blocks }: Profile): number {
+  const adaptive = blocks.filter(({ mode }) => mode === 'adaptive');
+  return adaptive.reduce((sum, { rate }) => sum + rate, 0) / Math.max(1, adaptive.length);
 }
 
 function spread(values: readonly number[]): Spread {

@@ -18,8 +18,9 @@ export interface NetworkRunOptions {
   readonly rate?: number;
   /** Seed for `random`. */
   readonly seed?: number;
-  /** Strategy by name or by value, or a whole plan; `streamed` when left out. */
+  /** Strategy by name or by value; `streamed` when left out. */
   readonly strategy?: string | Strategy;
+  /** A whole plan, in the place of strategy, S and excitation: it says all of them for every block. */
   readonly plan?: Plan;
   readonly backend?: string | Backend;
   /** Compute threads, at least 1; the machine's cores when left out. */

@@ -3,9 +3,11 @@
  * module is loaded, so everything of JupyterLab's own comes in through one dynamic import at the end.
  */
 import { type FederatedExtension, readPageData } from './page.js';
+import { stayInLab } from './staying.js';
 
 const page = readPageData();
 __webpack_public_path__ = `${page.fullStaticUrl}/`;
+stayInLab(page.baseUrl);
 
 function loadScript(src: string): Promise<void> {
   return new Promise((resolve, reject) => {

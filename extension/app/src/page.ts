@@ -16,6 +16,8 @@ export interface FederatedContainer {
 
 /** The part of the page's configuration that is needed before any JupyterLab code is loaded. */
 export interface PageData {
+  /** Path below which the lab is served, with a trailing slash. */
+  readonly baseUrl: string;
   readonly fullStaticUrl: string;
   readonly fullLabextensionsUrl: string;
   readonly federated_extensions: readonly FederatedExtension[];

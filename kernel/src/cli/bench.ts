@@ -1,61 +1,111 @@
-import { type Benchmark, benchmark, parseGranularity } from '@fovea/engine';
+import {
+  type Benchmark,
+  benchmark,
+  defaultMasker,
+  FoveaError,
+  generateDataset,
+  imagesOf,
+  type Network,
+  type Tensor,
+} from '@fovea/engine';
 import type { Command } from 'commander';
+import { UNSEEN_SEED } from './data.js';
+import { readInput } from './input.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseInteger, parseRates, printJson } from './parse.js';
+import {
+  addPreprocessing,
+  type PreprocessingOptions,
+  parsePreprocessing,
+  refusePreprocessing,
+} from './preprocessing.js';
+import { addRunning, parseRunning, type RunningOptions } from './running.js';
 
-interface BenchOptions {
+interface BenchOptions extends RunningOptions, PreprocessingOptions {
   readonly config?: string;
-  readonly granularity?: string;
-  readonly rates: string;
-  readonly threads?: string;
-  readonly strategy?: string;
-  readonly backend?: string;
+  readonly masker?: string;
+  readonly rates?: string;
+  readonly input?: string;
   readonly runs: string;
-  readonly batch: string;
+  readonly batch?: string;
   readonly json?: boolean;
 }
 
 /** `fovea bench`: the engine against onnxruntime dense, alternately in one process. */
 export function register(program: Command): void {
-  program
+  const command = program
     .command('bench')
     .description(
-      'Time the engine at several activation rates against onnxruntime dense, alternately in one process.',
+      'Time the engine against onnxruntime dense, alternately in one process, after checking its answers.',
     )
     .argument('<model>', MODEL_HELP)
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option(
-      '--granularity <S>',
-      'S: one, per stage or per block, separated by commas; "whole" is the whole map',
+      '--masker <name>',
+      'learned, saliency or random; what it takes is timed as well (default: learned where the network has it, else saliency)',
     )
-    .option('--rates <r,…>', 'activation rates of random masks', '1,0.75,0.5,0.25')
-    .option('--threads <n>', 'compute threads of both (default: all cores)')
-    .option('--strategy <name>', 'dense, unfused, lasnet, streamed or auto (default: streamed)')
-    .option('--backend <name>', 'native, onnx or reference (default: the fastest here)')
+    .option('--rates <r,…>', 'activation rates of saliency and random masks (default: 1,0.75,0.5,0.25)')
+    .option(
+      '--input <file>',
+      'an image, or .safetensors with `input`, to time on (default: drawn scenes, or noise where they do not fit)',
+    );
+  addRunning(addPreprocessing(command))
     .option('--runs <n>', 'counted runs of each, per rate', '15')
-    .option('--batch <n>', 'images per run', '1')
+    .option('--batch <n>', 'drawn images per run (default: 1)')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: BenchOptions) => {
       const network = await openModel(model, options.config);
+      const masker = parseMasker(options.masker) ?? defaultMasker(network);
+      const input = await inputOf(network, options);
       const result = await benchmark(network, {
-        rates: parseRates('--rates', options.rates),
+        ...parseRunning(options),
+        masker,
         runs: parseInteger('--runs', options.runs),
-        batch: parseInteger('--batch', options.batch),
-        ...(options.granularity === undefined ? {} : { granularity: parseGranularity(options.granularity) }),
-        ...(options.threads === undefined ? {} : { threads: parseInteger('--threads', options.threads) }),
-        ...(options.strategy === undefined ? {} : { strategy: options.strategy }),
-        ...(options.backend === undefined ? {} : { backend: options.backend }),
+        ...(input ? { input } : {}),
+        ...(options.batch === undefined ? {} : { batch: parseInteger('--batch', options.batch) }),
+        ...(options.rates === undefined ? {} : { rates: parseRates('--rates', options.rates) }),
       });
       if (options.json) printJson(result);
       else process.stdout.write(asText(result));
     });
 }
 
-function asText({ model, threads, batch, strategy, source, rows }: Benchmark): string {
+function parseMasker(text: string | undefined): Benchmark['masker'] | undefined {
+  if (text === undefined || text === 'learned' || text === 'saliency' || text === 'random') return text;
+  throw new FoveaError('unknown-name', `--masker "${text}": learned, saliency or random is accepted`);
+}
+
+/** Images as people have them, since masks that look at them follow what is there; undefined where only noise fits. */
+async function inputOf(network: Network, options: BenchOptions): Promise<Tensor | undefined> {
+  if (options.input !== undefined) {
+    if (options.batch !== undefined) {
+      throw new FoveaError('bad-argument', `--batch ${options.batch}: --input holds the images to run`);
+    }
+    return readInput(options.input, network, options);
+  }
+  refusePreprocessing(options, ['resize', 'crop', 'mean', 'std'], 'is for --input');
+  const { size = network.inputShape } = parsePreprocessing(options);
+  const { channels } = network.inputShape;
+  const { height, width } = size;
+  const count = options.batch === undefined ? 1 : parseInteger('--batch', options.batch);
+  if (channels === 3 && height === width && height >= 64 && height <= 224) {
+    return imagesOf(await generateDataset({ seed: UNSEEN_SEED, count, size: height }), count);
+  }
+  if (options.size !== undefined) {
+    throw new FoveaError(
+      'bad-argument',
+      `--size ${options.size}: scenes are drawn as squares of 64 to 224 pixels; give an --input for others`,
+    );
+  }
+  return undefined;
+}
+
+function asText(result: Benchmark): string {
+  const { model, threads, batch, strategy, masker, source, checkedAgainst, rows } = result;
   const table = asTable([
     ['rate', 'dense ms', 'engine ms', 'speed-up', 'FLOPs left', 'realised/ideal'],
     ...rows.map((row) => [
-      String(row.rate),
+      masker === 'learned' ? row.rate.toFixed(3) : String(row.rate),
       row.denseMs.median.toFixed(2),
       row.engineMs.median.toFixed(2),
       `${row.speedup.toFixed(2)}x`,
@@ -63,5 +113,11 @@ function asText({ model, threads, batch, strategy, source, rows }: Benchmark): s
       row.realisedOverIdeal.toFixed(2),
     ]),
   ]);
-  return `${model}, batch ${batch}, ${threads} threads: ${strategy} on ${source} against onnxruntime dense, medians\n\n${table}\n`;
+  const error = Math.max(...rows.map(({ outputError }) => outputError));
+  return [
+    `${model}, batch ${batch}, ${threads} thread${threads === 1 ? '' : 's'}: ${strategy} with ${masker} masks on ${source} against onnxruntime dense, medians`,
+    `answers agree with ${checkedAgainst}: at most ${error.toExponential(0)} of the largest output apart`,
+    '',
+    `${table}\n`,
+  ].join('\n');
 }

@@ -23,7 +23,7 @@ export interface DataOptions extends PreprocessingOptions {
 }
 
 /** Seed of images that no shipped recipe trains on. */
-const unseen = 77_000_001;
+export const UNSEEN_SEED = 77_000_001;
 
 /**
  * Adds them to a command.
@@ -80,7 +80,7 @@ export async function loadImages(options: DataOptions, network: Network, count: 
   );
   const { mean, deviation } = how;
   const drawn = await generateDataset({
-    seed: seed === undefined ? unseen : parseInteger('--seed', seed, 0),
+    seed: seed === undefined ? UNSEEN_SEED : parseInteger('--seed', seed, 0),
     count: most ?? count,
     size: height,
   });

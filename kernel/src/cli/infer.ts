@@ -63,7 +63,7 @@ export function register(program: Command): void {
         ...(options.rate === undefined ? {} : { rate: parseRate('--rate', options.rate) }),
         ...(options.seed === undefined ? {} : { seed: parseInteger('--seed', options.seed, 0) }),
       });
-      if (options.output !== undefined) await save(options.output, result);
+      if (options.output !== undefined) await save(options.output, network, result);
       if (options.json) printJson(asDocument(network, result));
       else process.stdout.write(asText(network, result));
     });
@@ -90,21 +90,42 @@ async function parseMasker(
   }
   const file = parseSafetensors(bytes, path);
   const cells = new Map<number, Uint8Array>();
-  for (const { index } of blocksOf(network)) {
-    const stored = file.tensors.get(`mask.${index}`);
-    if (!stored) continue;
-    const values = float32Of(file, `mask.${index}`, stored.shape);
-    if (values.some((value) => value !== 0 && value !== 1)) {
-      throw new FoveaError('bad-file', `${path}: mask.${index} holds values other than 0 and 1`);
+  const grids = new Map<number, readonly number[]>();
+  const indices = blocksOf(network).map(({ index }) => index);
+  for (const [name, { shape }] of file.tensors) {
+    const number = /^mask\.(\d+)$/.exec(name)?.[1];
+    if (number === undefined) continue;
+    if (!indices.includes(Number(number))) {
+      throw new FoveaError('bad-file', `${path}: ${name} is for a block that ${network.name} does not have`);
     }
-    cells.set(index, Uint8Array.from(values));
+    const values = float32Of(file, name, shape);
+    if (values.some((value) => value !== 0 && value !== 1)) {
+      throw new FoveaError('bad-file', `${path}: ${name} holds values other than 0 and 1`);
+    }
+    cells.set(Number(number), Uint8Array.from(values));
+    grids.set(Number(number), shape);
   }
-  return fixedMasker(cells);
+  const masker = fixedMasker(cells);
+  return {
+    ...masker,
+    decide(context) {
+      const { block, rows, columns } = context;
+      const grid = grids.get(block.index);
+      // As many cells in other rows would lie elsewhere.
+      if (grid && grid.length > 1 && (grid.at(-2) !== rows || grid.at(-1) !== columns)) {
+        throw new FoveaError(
+          'bad-shape',
+          `${path}: mask.${block.index} is (${grid.join(', ')}); block ${block.index} (${block.name}) has ${rows} x ${columns} cells here`,
+        );
+      }
+      return masker.decide(context);
+    },
+  };
 }
 
 /** Writes beside and renames, so that a failed save leaves an old file whole. */
-async function save(path: string, { output, masks }: RunResult): Promise<void> {
-  const { dims, values } = output.toFileOrder();
+async function save(path: string, { outputRank }: Network, { output, masks }: RunResult): Promise<void> {
+  const { dims, values } = output.toFileOrder(outputRank);
   const bytes = writeSafetensors({
     logits: { shape: dims, values },
     ...Object.fromEntries(
@@ -127,7 +148,7 @@ function asDocument(network: Network, { output, masks, profile }: RunResult) {
   return {
     model: network.name,
     input: { batch: profile.batch },
-    output: { shape: output.toFileOrder().dims },
+    output: { shape: output.toFileOrder(network.outputRank).dims },
     top: classesOf(network, output, profile.batch, 5),
     masks: masks.map((mask) => ({
       block: mask.block,
@@ -157,7 +178,7 @@ function asText(network: Network, { output, profile }: RunResult): string {
   ];
   const classes = classesOf(network, output, profile.batch, 3);
   if (classes.every((best) => best.length === 0)) {
-    lines.push(`output of shape [${output.toFileOrder().dims.join(', ')}]`);
+    lines.push(`output of shape [${output.toFileOrder(network.outputRank).dims.join(', ')}]`);
   } else {
     for (const [image, best] of classes.entries()) {
       const shares = best.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`);

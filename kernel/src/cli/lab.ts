@@ -9,6 +9,10 @@ interface LabCommandOptions {
   readonly token?: string;
   readonly browser: boolean;
   readonly allowHost: readonly string[];
+  readonly baseUrl: string;
+  readonly trustProxy: readonly string[];
+  readonly trash: boolean;
+  readonly terminals?: boolean;
   readonly allowHidden?: boolean;
   readonly followLinks?: boolean;
   readonly labextensions: readonly string[];
@@ -35,6 +39,16 @@ export function register(program: Command): void {
     )
     .option('--no-browser', 'print the address only')
     .option('--allow-host <name>', 'answer requests for this host name too; repeatable', collect, [])
+    .option('--base-url <path>', 'serve below this path, as a proxy passes it on: /fovea/', '/')
+    .option(
+      '--trust-proxy <address>',
+      'believe the X-Forwarded headers of this proxy: an address, or a network as 10.0.0.0/8; repeatable',
+      collect,
+      [],
+    )
+    .option('--terminals', 'offer terminals also where other machines reach the lab')
+    .option('--no-terminals', 'offer no terminals')
+    .option('--no-trash', 'delete for good instead of moving to the trash')
     .option('--allow-hidden', 'show files whose names start with a dot')
     .option('--follow-links', 'follow symbolic links that lead out of the folder')
     .option(
@@ -81,6 +95,10 @@ async function runLab(path: string, options: LabCommandOptions): Promise<void> {
     ...(options.port === undefined ? {} : { port: parsePort(options.port), portRetries: 0 }),
     ...(token === undefined ? {} : { token }),
     allowHosts: options.allowHost,
+    baseUrl: options.baseUrl,
+    trustProxies: options.trustProxy,
+    deleteToTrash: options.trash,
+    ...(options.terminals === undefined ? {} : { terminals: options.terminals }),
     allowHidden: options.allowHidden ?? false,
     followLinks: options.followLinks ?? false,
     labextensions: options.labextensions,

@@ -71,6 +71,15 @@ function searchOptions(options: SearchCommandOptions): SearchOptions {
   const { rate, rates, scores, granularities, strategies, objective, tolerance, batch, threads, inputSize } =
     options;
   const { excitation } = options;
+  if (rate !== undefined && rates !== undefined) {
+    throw new FoveaError(
+      'bad-argument',
+      `--rate ${rate}: --rates says the rate of every S; give one of the two`,
+    );
+  }
+  if (tolerance !== undefined && objective !== 'finest') {
+    throw new FoveaError('bad-argument', `--tolerance ${tolerance}: is for --objective finest`);
+  }
   return {
     needsPool: options.pool,
     ...(excitation === undefined ? {} : { excitation: checkExcitation(excitation, '--excitation') }),

@@ -2,8 +2,8 @@ import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { FoveaError } from '@fovea/engine/errors';
 import type { MimeBundle } from './bundle.js';
-import { DISPLAY } from './format.js';
 import { imageType } from './image-type.js';
+import { DISPLAY } from './own-display.js';
 
 /** A value that shows itself as what it was made for: the last line of a cell, or given to `display`. */
 export class Rich {

@@ -87,8 +87,7 @@ export type Order =
   | { readonly type: 'input'; readonly value: string | null }
   /** So many characters of output have been taken. */
   | { readonly type: 'taken'; readonly size: number }
-  | (CommMessage & { readonly request: number })
-  | { readonly type: 'exit' };
+  | (CommMessage & { readonly request: number });
 
 export interface Done {
   readonly type: 'done';

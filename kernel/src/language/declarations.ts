@@ -1,5 +1,5 @@
 import { type LspDocumentSymbol, SymbolKind } from './lsp-types.js';
-import { indexAt } from './text.js';
+import { Lines } from './text.js';
 
 /** A name that a cell declares at its top level. */
 export interface Declaration {
@@ -35,6 +35,9 @@ export function mayDeclare(code: string): boolean {
   );
 }
 
+/** So many characters in front of a name its declaring keyword is looked for. */
+const REACH = 4000;
+
 const identifier = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;
 
 /** Words that an export list may not hold. */
@@ -50,16 +53,17 @@ export function declarationsOf(
   symbols: readonly LspDocumentSymbol[],
 ): Map<string, Declaration> {
   const found = new Map<string, Declaration>();
+  const lines = new Lines(text);
   for (const { name, kind, selectionRange } of symbols) {
-    const start = indexAt(text, selectionRange.start);
+    const start = lines.indexAt(selectionRange.start);
     if (start >= text.length || !identifier.test(name) || reserved.has(name)) continue;
-    const before = text.slice(0, start);
+    const before = text.slice(Math.max(0, start - REACH), start);
     const variable = kind === SymbolKind.variable;
     const also = found.get(name);
     found.set(name, {
       name,
       mutable: variable && isMutable(before) && also?.mutable !== false,
-      constant: variable && constant.test(before) && also === undefined,
+      constant: variable && constant.test(before.slice(-40)) && also === undefined,
     });
   }
   return found;
@@ -70,9 +74,12 @@ const keyword =
 
 /** The last declaring keyword in front of a name; it may belong to something nested, so only `let` and `var` count. */
 function isMutable(before: string): boolean {
-  const last = [...before.slice(-4000).matchAll(keyword)].at(-1)?.[1];
+  // Most stand right in front of the name.
+  const last = lastKeyword(before.slice(-40)) ?? lastKeyword(before);
   return last === 'let' || last === 'var';
 }
+
+const lastKeyword = (text: string) => [...text.matchAll(keyword)].at(-1)?.[1];
 
 /** Declared by `const name` or `using name`: assigning to it later is an error worth reporting. */
 const constant = /(?<![\p{ID_Continue}$.])(?:const|using)\s+$/u;

@@ -1,5 +1,5 @@
 import type { LspDiagnostic } from './lsp-types.js';
-import { indexAt } from './text.js';
+import { Lines } from './text.js';
 
 /** A type error or warning in a cell. */
 export interface Diagnostic {
@@ -17,10 +17,11 @@ const notDeclared = new Set([2304, 2552, 2661, 2662, 2663]);
 
 /** Names in the generated export list that the cell does not declare at its top level after all. */
 export function undeclaredNames(text: string, code: string, found: readonly LspDiagnostic[]): string[] {
+  const lines = new Lines(text);
   return found.flatMap(({ code: number, range }) => {
-    const start = indexAt(text, range.start);
+    const start = lines.indexAt(range.start);
     const generated = start > code.length && notDeclared.has(Number(number));
-    return generated ? [text.slice(start, indexAt(text, range.end))] : [];
+    return generated ? [text.slice(start, lines.indexAt(range.end))] : [];
   });
 }
 
@@ -56,17 +57,15 @@ export function userDiagnostics(
   isConstant: (name: string) => boolean,
 ): Diagnostic[] {
   if (isMarkup(code, found)) return [];
+  const lines = new Lines(code);
   return found.flatMap(({ severity = 1, code: number, message, range }): Diagnostic[] => {
-    const start = indexAt(code, range.start);
-    if (
-      severity > 2 ||
-      (start >= code.length && code.length > 0 && range.start.line >= code.split(/\r\n|\n|\r/).length)
-    )
+    const start = lines.indexAt(range.start);
+    if (severity > 2 || (start >= code.length && code.length > 0 && range.start.line >= lines.count))
       return [];
     let text = message;
     let shown = Number(number) || 0;
     if (Number(number) === assignsToImport) {
-      const name = code.slice(start, indexAt(code, range.end));
+      const name = code.slice(start, lines.indexAt(range.end));
       if (!isConstant(name)) return [];
       shown = assignsToConstant;
       text = `Cannot assign to '${name}' because it is a constant.`;

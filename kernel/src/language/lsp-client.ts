@@ -35,7 +35,10 @@ interface Pending {
 export class LspClient {
   readonly #child: ChildProcess;
   readonly #pending = new Map<number, Pending>();
-  #buffer: Buffer = Buffer.alloc(0);
+  /** What has arrived of messages that are not whole, and how much has to be there before it is looked at. */
+  #chunks: Buffer[] = [];
+  #arrived = 0;
+  #wanted = 0;
   #nextId = 1;
   #ended = false;
   /** Resolves when the server has answered the handshake. */
@@ -125,21 +128,30 @@ export class LspClient {
   }
 
   #receive(chunk: Buffer): void {
-    this.#buffer = this.#buffer.length === 0 ? chunk : Buffer.concat([this.#buffer, chunk]);
+    this.#chunks.push(chunk);
+    this.#arrived += chunk.length;
+    if (this.#arrived < this.#wanted) return;
+    let bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
+    this.#wanted = 0;
     for (;;) {
-      const head = this.#buffer.indexOf('\r\n\r\n');
-      if (head < 0) return;
-      const length = Number(/Content-Length: *(\d+)/i.exec(this.#buffer.toString('latin1', 0, head))?.[1]);
+      const head = bytes.indexOf('\r\n\r\n');
+      if (head < 0) break;
+      const length = Number(/Content-Length: *(\d+)/i.exec(bytes.toString('latin1', 0, head))?.[1]);
       if (!Number.isInteger(length)) {
         this.dispose();
         return;
       }
       const start = head + 4;
-      if (this.#buffer.length < start + length) return;
-      const body = this.#buffer.toString('utf8', start, start + length);
-      this.#buffer = this.#buffer.subarray(start + length);
+      if (bytes.length < start + length) {
+        this.#wanted = start + length;
+        break;
+      }
+      const body = bytes.toString('utf8', start, start + length);
+      bytes = bytes.subarray(start + length);
       this.#handle(JSON.parse(body) as Incoming);
     }
+    this.#chunks = bytes.length > 0 ? [bytes] : [];
+    this.#arrived = bytes.length;
   }
 
   #handle({ id, method, params, result, error }: Incoming): void {

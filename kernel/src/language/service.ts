@@ -18,7 +18,8 @@ import type {
 } from './lsp-types.js';
 import { Notebook, rootText } from './notebook.js';
 import { cellFileName, globalsFile, projectFile, projectText, rootFile } from './project.js';
-import { indexAt, positionAt, utf16Offset } from './text.js';
+import { withoutData } from './summary.js';
+import { Lines, utf16Offset } from './text.js';
 
 const currentFile = cellFileName('current');
 
@@ -43,6 +44,8 @@ export class LanguageService {
   #checked: { readonly code: string; readonly declared: ReadonlyMap<string, Declaration> } | undefined;
   #declared: ReadonlyMap<string, Declaration> = new Map();
   #disposed = false;
+  /** The last code that had to be cut down: it is checked, then committed. */
+  #shortened: { readonly written: string; readonly code: string } | undefined;
 
   /** @param options `directory`: the folder of the notebook, from which imports are resolved */
   constructor({ directory }: { readonly directory: string }) {
@@ -67,7 +70,8 @@ export class LanguageService {
    * @param cursor in code points, as Jupyter counts
    * @param live adds the properties of living values, which types may not know
    */
-  async complete(code: string, cursor: number, live?: LiveValues): Promise<Completion> {
+  async complete(written: string, cursor: number, live?: LiveValues): Promise<Completion> {
+    const code = this.#short(written);
     const at = utf16Offset(code, cursor);
     const word = wordAt(code, at);
     const living = liveProperties(word.inString ? undefined : live, code.slice(0, word.start));
@@ -76,7 +80,7 @@ export class LanguageService {
       const found = await this.#ask<{ items?: LspCompletionItem[] } | LspCompletionItem[] | null>(
         client,
         'textDocument/completion',
-        { position: positionAt(text, at) },
+        { position: new Lines(text).positionAt(at) },
       );
       return Array.isArray(found) ? found : (found?.items ?? []);
     }, []);
@@ -88,15 +92,17 @@ export class LanguageService {
    * @param cursor in code points
    * @param detailLevel 1 adds the source of the declaration
    */
-  async inspect(code: string, cursor: number, detailLevel: 0 | 1 = 0): Promise<Inspection> {
+  async inspect(written: string, cursor: number, detailLevel: 0 | 1 = 0): Promise<Inspection> {
+    const code = this.#short(written);
     const at = utf16Offset(code, cursor);
     const name = at > 0 && !/[\p{ID_Continue}$]/u.test(code[at] ?? '') ? at - 1 : at;
     return this.#use(async (client) => {
       const text = await this.#sync(client, code);
-      const onName = { position: positionAt(text, name) };
+      const lines = new Lines(text);
+      const onName = { position: lines.positionAt(name) };
       const hover = hoverMarkdown(await this.#ask<LspHover | null>(client, 'textDocument/hover', onName));
       if (hover === '') {
-        const position = positionAt(text, at);
+        const position = lines.positionAt(at);
         const help = await this.#ask<LspSignatureHelp | null>(client, 'textDocument/signatureHelp', {
           position,
         });
@@ -115,7 +121,8 @@ export class LanguageService {
   }
 
   /** Type errors and warnings of a cell, as it would run now. Empty when the server cannot tell. */
-  async diagnose(code: string): Promise<Diagnostic[]> {
+  async diagnose(written: string): Promise<Diagnostic[]> {
+    const code = this.#short(written);
     return this.#use(async (client) => {
       const { declared, found } = await this.#check(client, code);
       this.#checked = { code, declared };
@@ -124,7 +131,8 @@ export class LanguageService {
   }
 
   /** Takes a cell that has run into account: later cells see what it declares. */
-  async commit(code: string): Promise<void> {
+  async commit(written: string): Promise<void> {
+    const code = this.#short(written);
     await this.#use(async (client) => {
       const { declared } = this.#checked?.code === code ? this.#checked : await this.#check(client, code);
       this.#commit(client, code, declared);
@@ -136,16 +144,25 @@ export class LanguageService {
    * @returns `false`, with nothing done, when the server finds anything wrong in them
    */
   async commitTogether(codes: readonly string[]): Promise<boolean> {
-    const code = codes.join('\n;\n');
+    const code = codes.map((code) => this.#short(code)).join('\n;\n');
     return this.#use(async (client) => {
       const { declared, found, text } = await this.#check(client, code);
+      const lines = new Lines(text);
       const wrong = found.some(
-        ({ severity = 1, range }) => severity <= 2 && indexAt(text, range.start) < code.length,
+        ({ severity = 1, range }) => severity <= 2 && lines.indexAt(range.start) < code.length,
       );
       if (wrong) return false;
       this.#commit(client, code, declared);
       return true;
     }, false);
+  }
+
+  /** Code without its bulk of data. Requests and answers speak of the same places in both. */
+  #short(written: string): string {
+    if (this.#shortened?.written === written) return this.#shortened.code;
+    const code = withoutData(written);
+    this.#shortened = code === written ? undefined : { written, code };
+    return code;
   }
 
   #commit(client: LspClient, code: string, declared: ReadonlyMap<string, Declaration>): void {
@@ -326,7 +343,9 @@ export class LanguageService {
       own === currentFile
         ? code
         : (this.#notebook.codeOf(own) ?? (await readFile(path, 'utf8').catch(() => undefined)));
-    return text?.slice(indexAt(text, range.start), indexAt(text, range.end));
+    if (text === undefined) return undefined;
+    const lines = new Lines(text);
+    return text.slice(lines.indexAt(range.start), lines.indexAt(range.end));
   }
 }
 

@@ -16,30 +16,37 @@ export function codePointOffset(text: string, index: number): number {
   return count;
 }
 
-/** Line and character of an index; lines end as TypeScript sees it. */
-export function positionAt(text: string, index: number): Position {
-  let line = 0;
-  let lineStart = 0;
-  for (const end of lineEnds(text)) {
-    if (end > index) break;
-    line++;
-    lineStart = end;
-  }
-  return { line, character: index - lineStart };
-}
+/** Where the lines of a text begin, for many questions about the same text; lines end as TypeScript sees it. */
+export class Lines {
+  /** The protocol knows three line ends, of any mix. */
+  readonly #starts: readonly number[];
 
-/** Index of a position, inside the text. */
-export function indexAt(text: string, { line, character }: Position): number {
-  if (line === 0) return Math.min(character, text.length);
-  let current = 0;
-  for (const end of lineEnds(text)) {
-    current++;
-    if (current === line) return Math.min(end + character, text.length);
+  constructor(readonly text: string) {
+    this.#starts = [
+      0,
+      ...Array.from(text.matchAll(/\r\n|\n|\r/g), ({ index, 0: end }) => index + end.length),
+    ];
   }
-  return text.length;
-}
 
-/** Indices at which a new line begins. The protocol knows three line ends, of any mix. */
-function* lineEnds(text: string): Iterable<number> {
-  for (const match of text.matchAll(/\r\n|\n|\r/g)) yield match.index + match[0].length;
+  get count(): number {
+    return this.#starts.length;
+  }
+
+  /** Line and character of an index. */
+  positionAt(index: number): Position {
+    let low = 0;
+    let high = this.#starts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#starts[middle]! <= index) low = middle;
+      else high = middle - 1;
+    }
+    return { line: low, character: index - this.#starts[low]! };
+  }
+
+  /** Index of a position, inside the text. */
+  indexAt({ line, character }: Position): number {
+    const start = this.#starts[line];
+    return start === undefined ? this.text.length : Math.min(start + character, this.text.length);
+  }
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { saveAtomically } from './contents/save.js';
 import { readJson } from './http/body.js';
 import { HttpError } from './http/errors.js';
-import { json } from './http/reply.js';
+import { empty, json } from './http/reply.js';
 import type { Router } from './http/router.js';
 
 type Section = Record<string, unknown>;
@@ -40,13 +40,17 @@ export function registerConfig(router: Router, stateFolder: string): void {
   const write = async (name: string, section: Section) => {
     await mkdir(join(stateFolder, 'config'), { recursive: true, mode: 0o700 });
     await saveAtomically(fileOf(name), JSON.stringify(section, null, 2));
-    return json(section);
   };
   const path = '/api/config/:section';
   router.on('GET', path, async (call) => json(await read(call.params.section!)));
-  router.on('PUT', path, async (call) => write(call.params.section!, await readJson(call.request)));
+  router.on('PUT', path, async (call) => {
+    await write(call.params.section!, await readJson(call.request));
+    return empty();
+  });
   router.on('PATCH', path, async (call) => {
     const name = call.params.section!;
-    return write(name, merge(await read(name), await readJson(call.request)));
+    const section = merge(await read(name), await readJson(call.request));
+    await write(name, section);
+    return json(section);
   });
 }

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
+import type { Connections } from './connections.js';
 import { HttpError, toHttpError } from './http/errors.js';
 import { json, type Reply, redirect } from './http/reply.js';
 import type { Router } from './http/router.js';
+import type { Address } from './security/addresses.js';
 import type { Guard } from './security/guard.js';
 import { loginPage } from './security/login.js';
 
@@ -12,8 +14,11 @@ const ALWAYS = { 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'same-o
 async function write(reply: Reply, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { status, headers, body } = reply;
   const bytes = typeof body === 'string' || Buffer.isBuffer(body) ? Buffer.byteLength(body) : undefined;
+  const announcesBody = 'content-length' in request.headers || 'transfer-encoding' in request.headers;
   response.writeHead(status, {
     ...ALWAYS,
+    // What nobody read of the request's body would otherwise be waited for, for as long as the client likes.
+    ...(announcesBody && !request.complete ? { Connection: 'close' } : {}),
     ...(bytes === undefined ? {} : { 'Content-Length': String(bytes) }),
     ...(headers as Record<string, string | string[]>),
   });
@@ -32,6 +37,7 @@ export class Dispatcher {
   constructor(
     private readonly router: Router,
     private readonly guard: Guard,
+    private readonly connections: Connections,
     /** Told about errors that nobody expected. */
     private readonly log: (line: string) => void,
   ) {}
@@ -43,9 +49,7 @@ export class Dispatcher {
       reply = await this.answer(request);
     } catch (thrown) {
       const error = toHttpError(thrown);
-      if (error.status === 500 && !(thrown instanceof HttpError)) {
-        this.log(`${request.method} failed: ${thrown instanceof Error ? thrown.stack : String(thrown)}`);
-      }
+      if (error.status === 500) this.log(`${request.method} ${pathOf(request)} failed: ${describe(error)}`);
       reply = json({ message: error.message, reason: error.reason }, error.status, { Connection: 'close' });
     }
     // A client that goes away in the middle of an answer is no error of this server.
@@ -53,27 +57,44 @@ export class Dispatcher {
   }
 
   private async answer(request: IncomingMessage): Promise<Reply> {
-    this.guard.checkHost(request);
+    const address = this.guard.addressOf(request);
     const method = request.method ?? 'GET';
     if (!request.url?.startsWith('/')) throw new HttpError(400, 'The request names no path');
     const url = new URL(`http://localhost${request.url}`);
+    const path = this.router.strip(url.pathname);
+    if (path === undefined) {
+      if (url.pathname === '/') return redirect(this.router.link('/'));
+      throw new HttpError(404, `Not found: this lab is below ${this.router.base}/`);
+    }
+    url.pathname = path;
     const query = url.searchParams;
     const { handler, access, params } = this.router.match(method, url.pathname);
     const principal = this.guard.principal(request, query);
+    if (principal) this.connections.admit(request.socket);
     if (access === 'page') {
-      if (!principal) return loginPage(`${url.pathname}${url.search}`);
-      if (query.has('token')) return this.withoutToken(url, principal === 'token');
+      if (!principal) return loginPage(this.router, `${url.pathname}${url.search}`);
+      if (query.has('token')) return this.withoutToken(url, address, principal === 'token');
     } else if (access === 'authenticated') {
       if (!principal) throw new HttpError(403, 'Forbidden');
-      this.guard.checkForgery(request, principal);
+      this.guard.checkForgery(request, principal, address);
     }
-    return handler({ method, params, query, request, url, principal });
+    return handler({ method, params, query, request, url, address, principal });
   }
 
   /** The token goes from the address into a cookie: addresses end up in histories, logs and screenshots. */
-  private withoutToken(url: URL, valid: boolean): Reply {
+  private withoutToken(url: URL, address: Address, valid: boolean): Reply {
     url.searchParams.delete('token');
-    const cookies: Reply['headers'] = valid ? { 'Set-Cookie': this.guard.issueCookies() } : {};
-    return redirect(`${url.pathname}${url.search}`, cookies);
+    const cookies: Reply['headers'] = valid ? { 'Set-Cookie': this.guard.issueCookies(address) } : {};
+    return redirect(this.router.link(`${url.pathname}${url.search}`), cookies);
   }
+}
+
+/** The path of a request for the log: without the query, which may hold the token. */
+const pathOf = (request: IncomingMessage): string => (request.url ?? '').split('?')[0]!;
+
+/** An error with its causes, for the person at the terminal. */
+function describe(error: Error): string {
+  const { cause } = error;
+  if (cause === undefined) return error.message;
+  return `${error.message}\n${cause instanceof Error ? cause.stack : String(cause)}`;
 }

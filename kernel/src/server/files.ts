@@ -1,8 +1,7 @@
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { ContentsRoot } from './contents/paths.js';
 import { HttpError, toHttpError } from './http/errors.js';
-import { mediaType } from './http/media-types.js';
+import { fileReply } from './http/file-reply.js';
 import type { Router } from './http/router.js';
 import { FILES_POLICY } from './security/policy.js';
 
@@ -20,18 +19,10 @@ export function registerFiles(router: Router, root: ContentsRoot): void {
     if (!status.isFile()) throw new HttpError(404, `No such file: ${path}`);
     const name = place.api.split('/').at(-1)!;
     const asAttachment = call.query.has('download') || name.endsWith('.ipynb');
-    return {
-      status: 200,
-      headers: {
-        'Content-Type': mediaType(name) ?? 'application/octet-stream',
-        'Content-Length': String(status.size),
-        'Content-Security-Policy': FILES_POLICY,
-        'Cache-Control': 'no-cache',
-        ...(asAttachment
-          ? { 'Content-Disposition': `attachment; filename*=UTF-8''${encodeURIComponent(name)}` }
-          : {}),
-      },
-      body: createReadStream(place.file),
-    };
+    const disposition = `attachment; filename*=UTF-8''${encodeURIComponent(name)}`;
+    return fileReply(call.request, place.file, status, {
+      'Content-Security-Policy': FILES_POLICY,
+      ...(asAttachment ? { 'Content-Disposition': disposition } : {}),
+    });
   });
 }

@@ -105,15 +105,17 @@ export class KernelSpecs {
   register(router: Router): void {
     router.on('GET', '/api/kernelspecs', async () => {
       const all = await this.all();
-      const models = await Promise.all([...all.values()].map(async (spec) => [spec.name, await model(spec)]));
+      const models = await Promise.all(
+        [...all.values()].map(async (spec) => [spec.name, await model(spec, router)]),
+      );
       return json({ default: FOVEA_KERNEL, kernelspecs: Object.fromEntries(models) });
     });
     router.on('GET', '/api/kernelspecs/:name', async (call) =>
-      json(await model(await this.get(call.params.name!))),
+      json(await model(await this.get(call.params.name!), router)),
     );
     router.on('GET', '/kernelspecs/:name/:file', async (call) => {
       const { folder } = await this.get(call.params.name!);
-      return staticFile(folder, call.params.file!, {
+      return staticFile(call.request, folder, call.params.file!, {
         'Cache-Control': 'private, max-age=3600',
         'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
       });
@@ -121,11 +123,12 @@ export class KernelSpecs {
   }
 }
 
-async function model({ name, spec, folder }: InstalledSpec) {
+async function model({ name, spec, folder }: InstalledSpec, router: Router) {
   const files = existsSync(folder) ? await readdir(folder) : [];
   const resources: Record<string, string> = {};
   for (const file of files.filter((entry) => entry.startsWith('logo-'))) {
-    resources[parse(file).name] = `/kernelspecs/${encodeURIComponent(name)}/${encodeURIComponent(file)}`;
+    const path = `/kernelspecs/${encodeURIComponent(name)}/${encodeURIComponent(file)}`;
+    resources[parse(file).name] = router.link(path);
   }
   return { name, spec: { env: {}, metadata: {}, interrupt_mode: 'signal', ...spec }, resources };
 }

@@ -1,10 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
-import { registerAbsent } from './absent.js';
 import { registerConfig } from './config.js';
+import { type ConnectionLimits, Connections } from './connections.js';
 import { ContentsRoot } from './contents/paths.js';
 import { ContentsService } from './contents/routes.js';
 import { NotebookTrust } from './contents/trust.js';
@@ -13,6 +13,7 @@ import { registerFiles } from './files.js';
 import { Router } from './http/router.js';
 import { registerIdentity } from './identity.js';
 import { stateFolder as defaultStateFolder } from './jupyter-paths.js';
+import { KernelPlaces } from './kernel-places.js';
 import { KernelManager } from './kernels/manager.js';
 import type { OutputLimits } from './kernels/output-limits.js';
 import { KernelSpecs } from './kernelspecs.js';
@@ -20,6 +21,8 @@ import { findAssets, type LabAssets } from './lab/assets.js';
 import { findLabextensions } from './lab/labextensions.js';
 import { registerLab } from './lab/routes.js';
 import { registerNbconvert } from './nbconvert.js';
+import { registerPathResolver } from './resolve-path.js';
+import { TrustedProxies } from './security/addresses.js';
 import { LoginCookies } from './security/cookies.js';
 import { Guard } from './security/guard.js';
 import { HostCheck, isLoopback } from './security/hosts.js';
@@ -27,7 +30,9 @@ import { registerLogin } from './security/login.js';
 import { registerLogout } from './security/logout.js';
 import { randomSecret } from './security/token.js';
 import { SessionManager } from './sessions.js';
+import { registerSpecification } from './specification.js';
 import { registerStatus } from './status.js';
+import { TerminalManager } from './terminals/manager.js';
 import { WebSockets } from './websockets.js';
 
 /** How a lab server is set up; everything has a default that is safe on one's own machine. */
@@ -44,12 +49,20 @@ export interface LabServerOptions {
   readonly token?: string;
   /** Host names that are answered besides the loopback ones. */
   readonly allowHosts?: readonly string[];
+  /** Path below which everything is served, as `/fovea`; the root of the host unless given. */
+  readonly baseUrl?: string;
+  /** Addresses or networks of proxies whose `X-Forwarded-…` headers are believed. */
+  readonly trustProxies?: readonly string[];
   /** Where settings, layouts and runtime files are kept. */
   readonly stateFolder?: string;
+  /** Offers terminals; unless given, only where nobody but this machine reaches the lab. */
+  readonly terminals?: boolean;
   /** Shows names that start with a dot. */
   readonly allowHidden?: boolean;
   /** Follows symbolic links that lead out of the folder. */
   readonly followLinks?: boolean;
+  /** Moves what is deleted to the trash of the system, which is the default. */
+  readonly deleteToTrash?: boolean;
   /** Folders with further prebuilt labextensions. */
   readonly labextensions?: readonly string[];
   /** Built application and extension; found beside this package unless given. */
@@ -57,6 +70,8 @@ export interface LabServerOptions {
   /** Where kernelspecs are; Jupyter's own search path unless given. */
   readonly kernelspecs?: KernelSpecs;
   readonly outputLimits?: OutputLimits;
+  /** How long clients may hold connections that lead to nothing. */
+  readonly connectionLimits?: ConnectionLimits;
   /** Leaves the application in `window.jupyterapp`, for tests. */
   readonly exposeApp?: boolean;
   /** Told in lines what a person at the terminal should know. */
@@ -64,6 +79,8 @@ export interface LabServerOptions {
 }
 
 const VERSION = '0.1.0';
+/** How often the limits of time on connections are looked at. */
+const CONNECTIONS_CHECK_MS = 2000;
 
 /** A running lab server. */
 export class LabServer {
@@ -78,9 +95,12 @@ export class LabServer {
       readonly kernels: KernelManager;
       readonly contents: ContentsService;
       readonly sockets: WebSockets;
+      readonly terminals: TerminalManager;
     },
     /** `http://host:port`, without a trailing slash. */
     readonly origin: string,
+    /** Path below which everything is served, without a trailing slash; empty for all of the host. */
+    readonly base: string,
     /** The secret that lets in. */
     readonly token: string,
   ) {
@@ -91,20 +111,25 @@ export class LabServer {
 
   /**
    * Starts a server; resolves when it listens.
-   * @throws FoveaError `bad-argument` for a folder that does not exist, `io` when no port is free
+   * @throws FoveaError `bad-argument` for a folder that does not exist, a base path or a proxy that is none; `io`
+   *   when no port is free
    */
   static async start(options: LabServerOptions): Promise<LabServer> {
     const { ip = '127.0.0.1', port = 8888, portRetries = 50, token = randomSecret() } = options;
     const { stateFolder = defaultStateFolder(), log = () => undefined } = options;
-    const { allowHidden = false, followLinks = false } = options;
+    const { allowHidden = false, followLinks = false, deleteToTrash = true } = options;
+    const router = new Router(parseBaseUrl(options.baseUrl ?? '/'));
+    const proxies = new TrustedProxies(options.trustProxies ?? []);
     const assets = options.assets ?? findAssets();
     const root = await ContentsRoot.open(options.folder, { allowHidden, followLinks }).catch(() => {
       throw new FoveaError('bad-argument', `${options.folder} is not a folder`);
     });
     await mkdir(stateFolder, { recursive: true, mode: 0o700 });
-    const http = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 });
+    const http = createServer({ connectionsCheckingInterval: CONNECTIONS_CHECK_MS });
+    const connections = new Connections(http, options.connectionLimits);
     const bound = await listen(http, ip, port, portRetries);
-    const guard = new Guard(token, new LoginCookies(bound), new HostCheck(ip, options.allowHosts ?? []));
+    const hosts = new HostCheck(ip, options.allowHosts ?? []);
+    const guard = new Guard(token, new LoginCookies(bound, router.base), hosts, proxies);
     const specs = options.kernelspecs ?? new KernelSpecs();
     const kernels = new KernelManager(specs, {
       folder: root.folder,
@@ -112,13 +137,17 @@ export class LabServer {
       log,
       ...(options.outputLimits ? { limits: options.outputLimits } : {}),
     });
-    const contents = new ContentsService(root, await NotebookTrust.open(stateFolder));
-    const sockets = new WebSockets(guard, kernels);
-    const shownHost = isLoopback(ip) || ip === '0.0.0.0' || ip === '::' ? 'localhost' : ip;
-    const parts = { kernels, contents, sockets };
-    const lab = new LabServer(http, parts, `http://${shownHost}:${bound}`, token);
+    const contents = new ContentsService(root, await NotebookTrust.open(stateFolder), { deleteToTrash });
+    const places = new KernelPlaces(root);
+    const others = [...(options.allowHosts ?? []), ...(options.trustProxies ?? [])];
+    const isShared = !isLoopback(ip) || others.length > 0;
+    const terminals = await TerminalManager.open(places, options.terminals ?? !isShared);
+    const sockets = new WebSockets(guard, kernels, terminals, router, connections);
+    const isAny = isLoopback(ip) || ip === '0.0.0.0' || ip === '::';
+    const shownHost = isAny ? 'localhost' : isIPv6(ip) ? `[${ip}]` : ip;
+    const parts = { kernels, contents, sockets, terminals };
+    const lab = new LabServer(http, parts, `http://${shownHost}:${bound}`, router.base, token);
 
-    const router = new Router();
     registerLogin(router, guard);
     registerLogout(router, guard);
     registerLab(router, guard, {
@@ -127,20 +156,25 @@ export class LabServer {
       version: VERSION,
       rootFolder: root.folder,
       exposeApp: options.exposeApp ?? false,
+      allowHidden,
+      deleteToTrash,
+      terminals: terminals.isAvailable,
       stateFolder: join(stateFolder, 'lab'),
     });
     registerStatus(router, kernels, () => void lab.close());
     registerIdentity(router);
+    registerSpecification(router);
+    registerPathResolver(router, root, kernels);
     registerConfig(router, stateFolder);
-    registerAbsent(router);
     specs.register(router);
-    kernels.register(router);
-    new SessionManager(kernels, root).register(router);
+    kernels.register(router, places);
+    terminals.register(router);
+    new SessionManager(kernels, places).register(router);
     contents.register(router);
     registerFiles(router, root);
     registerNbconvert(router, root);
 
-    const dispatcher = new Dispatcher(router, guard, log);
+    const dispatcher = new Dispatcher(router, guard, connections, log);
     http.on('request', (request, response) => void dispatcher.handle(request, response));
     http.on('upgrade', (request, socket, head) => sockets.handle(request, socket, head));
     return lab;
@@ -159,7 +193,7 @@ export class LabServer {
   /** Address that opens a document, given by its path below the folder. */
   urlOf(path: string): string {
     const tree = path === '' ? '' : `/tree/${path.split('/').map(encodeURIComponent).join('/')}`;
-    return `${this.origin}/lab${tree}${this.token === '' ? '' : `?token=${this.token}`}`;
+    return `${this.origin}${this.base}/lab${tree}${this.token === '' ? '' : `?token=${this.token}`}`;
   }
 
   /** Ends all kernels and connections and stops listening; resolves when nothing is left. */
@@ -169,9 +203,10 @@ export class LabServer {
   }
 
   private async shutDown(): Promise<void> {
-    const { kernels, contents, sockets } = this.parts;
+    const { kernels, contents, sockets, terminals } = this.parts;
     const stopped = new Promise((resolve) => this.server.close(resolve));
     await kernels.dispose();
+    await terminals.dispose();
     await contents.dispose();
     sockets.dispose();
     this.server.closeIdleConnections();
@@ -179,6 +214,22 @@ export class LabServer {
     await stopped;
     this.resolveClosed();
   }
+}
+
+/**
+ * Reads a base path, with or without slashes around it.
+ * @returns it with a leading and without a trailing slash; empty for the root
+ * @throws FoveaError `bad-argument` for what is no path of plain names
+ */
+export function parseBaseUrl(text: string): string {
+  const names = text.split('/').filter(Boolean);
+  if (names.some((name) => !/^[\w.~-]+$/.test(name) || /^\.+$/.test(name))) {
+    throw new FoveaError(
+      'bad-argument',
+      `Base URL ${text}: a path of letters, digits and - . _ ~, as /fovea/, is accepted`,
+    );
+  }
+  return names.map((name) => `/${name}`).join('');
 }
 
 /** Listens on the first free port from `port` on; resolves to it. */

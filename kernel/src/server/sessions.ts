@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import type { ContentsRoot } from './contents/paths.js';
 import { objectField, readJson, stringField } from './http/body.js';
 import { HttpError } from './http/errors.js';
 import { empty, json } from './http/reply.js';
 import type { Call, Router } from './http/router.js';
+import type { KernelPlaces } from './kernel-places.js';
 import type { KernelManager } from './kernels/manager.js';
 
 interface Session {
@@ -24,7 +22,7 @@ export class SessionManager {
 
   constructor(
     private readonly kernels: KernelManager,
-    private readonly root: ContentsRoot,
+    private readonly places: KernelPlaces,
   ) {}
 
   /** Adds the routes below `/api/sessions`. */
@@ -33,7 +31,7 @@ export class SessionManager {
     router.on('GET', '/api/sessions', () => json(this.list().map((session) => this.model(session))));
     router.on('POST', '/api/sessions', async (call) => {
       const session = await this.open(await readJson(call.request));
-      return json(this.model(session), 201, { Location: `/api/sessions/${session.id}` });
+      return json(this.model(session), 201, { Location: router.link(`/api/sessions/${session.id}`) });
     });
     router.on('GET', one, (call) => json(this.model(this.get(call))));
     router.on('PATCH', one, async (call) => {
@@ -111,18 +109,6 @@ export class SessionManager {
   private async kernelFor(path: string, kernel: Record<string, unknown>): Promise<string> {
     const id = stringField(kernel, 'id');
     if (id !== undefined) return this.kernels.get(id).id;
-    return (await this.kernels.start(stringField(kernel, 'name'), await this.placeOf(path))).id;
-  }
-
-  /** A kernel works in its document's folder, or in the root where the path names none (consoles). */
-  private async placeOf(path: string): Promise<{ folder: string; sessionName: string }> {
-    const { folder: root } = this.root;
-    const place = await this.root.place(path, 'read').catch(() => undefined);
-    const folder = place ? dirname(place.file) : root;
-    const exists = await stat(folder).then(
-      (status) => status.isDirectory(),
-      () => false,
-    );
-    return { folder: exists && place?.api ? folder : root, sessionName: join(root, path) };
+    return (await this.kernels.start(stringField(kernel, 'name'), await this.places.of(path))).id;
   }
 }

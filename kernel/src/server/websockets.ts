@@ -1,11 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
+import type { Connections } from './connections.js';
 import { HttpError, toHttpError } from './http/errors.js';
+import type { Router } from './http/router.js';
 import type { KernelManager } from './kernels/manager.js';
 import { joinKernel } from './kernels/websocket.js';
 import { V1_PROTOCOL } from './kernels/websocket-codec.js';
 import type { Guard } from './security/guard.js';
+import type { TerminalManager } from './terminals/manager.js';
 
 /** Largest message of a front end, in bytes; a larger one ends its connection. */
 export const MAX_MESSAGE_BYTES = 64 * 2 ** 20;
@@ -26,6 +29,9 @@ export class WebSockets {
   constructor(
     private readonly guard: Guard,
     private readonly kernels: KernelManager,
+    private readonly terminals: TerminalManager,
+    private readonly router: Router,
+    private readonly connections: Connections,
   ) {
     this.pings = setInterval(() => this.ping(), PING_MS);
     this.pings.unref();
@@ -38,6 +44,7 @@ export class WebSockets {
       this.accept(request, socket, head);
     } catch (thrown) {
       const { status, message } = toHttpError(thrown);
+      socket.once('finish', () => socket.destroy());
       socket.end(
         `HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(message)}\r\n\r\n${message}`,
       );
@@ -54,12 +61,23 @@ export class WebSockets {
   private accept(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const url = new URL(`http://localhost${request.url ?? '/'}`);
     this.guard.checkWebSocket(request, url.searchParams);
-    if (url.pathname === '/api/events/subscribe') {
+    this.connections.admit(socket);
+    const path = this.router.strip(url.pathname) ?? '';
+    if (path === '/api/events/subscribe') {
       // Nothing is ever published here; front ends only want the connection.
       this.server.handleUpgrade(request, socket, head, (accepted) => this.watch(accepted));
       return;
     }
-    const found = /^\/api\/kernels\/([\w-]+)\/channels$/.exec(url.pathname);
+    const terminal = /^\/terminals\/websocket\/([\w.-]+)$/.exec(path)?.[1];
+    if (terminal !== undefined) {
+      const shell = this.terminals.get(terminal);
+      this.server.handleUpgrade(request, socket, head, (accepted) => {
+        this.watch(accepted);
+        shell.join(accepted);
+      });
+      return;
+    }
+    const found = /^\/api\/kernels\/([\w-]+)\/channels$/.exec(path);
     if (!found) throw new HttpError(404, 'Not found');
     const kernel = this.kernels.get(found[1]!);
     const session = url.searchParams.get('session_id') ?? '';

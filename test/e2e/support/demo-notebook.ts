@@ -25,12 +25,21 @@ const codeCell = (id: string, source: string) => ({
 
 /** A notebook that shows masks and latencies, not yet run. */
 export function demoNotebook(): string {
+  return notebookOf([
+    { id: 'title', cell_type: 'markdown', metadata: {}, source: '# Demo\n\n$y = x + m \\cdot f(x)$' },
+    codeCell('masks', MASKS_CELL),
+    codeCell('latency', LATENCY_CELL),
+  ]);
+}
+
+/** A notebook of these code cells, not yet run. */
+export function codeNotebook(cells: Readonly<Record<string, string>>): string {
+  return notebookOf(Object.entries(cells).map(([id, source]) => codeCell(id, source)));
+}
+
+function notebookOf(cells: readonly object[]): string {
   return JSON.stringify({
-    cells: [
-      { id: 'title', cell_type: 'markdown', metadata: {}, source: '# Demo\n\n$y = x + m \\cdot f(x)$' },
-      codeCell('masks', MASKS_CELL),
-      codeCell('latency', LATENCY_CELL),
-    ],
+    cells,
     metadata: { kernelspec: { name: 'fovea', display_name: 'Fovea (TypeScript)', language: 'typescript' } },
     nbformat: 4,
     nbformat_minor: 5,

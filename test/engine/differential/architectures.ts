@@ -41,30 +41,26 @@ const squeezed = (stages: readonly Stage[]) =>
  * Widths as in He et al. 2016, Xie et al. 2017, Zagoruyko and Komodakis 2016, Hu et al. 2018, Radosavovic et al. 2020,
  * Sandler et al. 2018 and Howard et al. 2019.
  */
-export const FAMILIES: readonly Family[] = [
-  { ...resnet, kind: 'basic', stages: basic },
-  { ...resnet, kind: 'bottleneck', stages: bottleneck },
-  { ...resnet, kind: 'basic', stages: squeezed(basic), squeezesLast: true },
-  { ...resnet, kind: 'bottleneck', stages: squeezed(bottleneck), squeezesLast: true },
-  {
+export const FAMILIES = {
+  basic: { ...resnet, kind: 'basic', stages: basic },
+  bottleneck: { ...resnet, kind: 'bottleneck', stages: bottleneck },
+  squeezedBasic: { ...resnet, kind: 'basic', stages: squeezed(basic), squeezesLast: true },
+  squeezedBottleneck: { ...resnet, kind: 'bottleneck', stages: squeezed(bottleneck), squeezesLast: true },
+  resnext: {
     ...resnet,
     kind: 'bottleneck',
     stages: [128, 256, 512, 1024].map((width) => ({ width, channels: 2 * width, groups: 32 })),
   },
-  {
+  wide: {
     ...resnet,
     kind: 'bottleneck',
     stages: [128, 256, 512, 1024].map((width) => ({ width, channels: 2 * width })),
   },
-  { ...regnet, stages: regnetStages([48, 104, 208, 440], 8, true) },
-  { ...regnet, stages: regnetStages([64, 144, 320, 784], 16, true) },
-  { ...regnet, stages: regnetStages([64, 128, 288, 672], 16, false) },
-  {
-    kind: 'inverted',
-    stem: 32,
-    pool: false,
-    inner: 'relu6',
-    outer: 'none',
+  regnetY400: { ...regnet, stages: regnetStages([48, 104, 208, 440], 8, true) },
+  regnetY800: { ...regnet, stages: regnetStages([64, 144, 320, 784], 16, true) },
+  regnetX800: { ...regnet, stages: regnetStages([64, 128, 288, 672], 16, false) },
+  mobilenetV2: {
+    ...{ kind: 'inverted', stem: 32, pool: false, inner: 'relu6', outer: 'none' },
     stages: [
       { width: 96, channels: 24 },
       { width: 144, channels: 32 },
@@ -73,12 +69,8 @@ export const FAMILIES: readonly Family[] = [
       { width: 576, channels: 160 },
     ],
   },
-  {
-    kind: 'inverted',
-    stem: 16,
-    pool: false,
-    inner: 'hardswish',
-    outer: 'none',
+  mobilenetV3: {
+    ...{ kind: 'inverted', stem: 16, pool: false, inner: 'hardswish', outer: 'none' },
     stages: [
       { width: 72, channels: 24 },
       { width: 120, channels: 40, squeeze: 32 },
@@ -87,54 +79,56 @@ export const FAMILIES: readonly Family[] = [
       { width: 672, channels: 160, squeeze: 168 },
     ],
   },
-  // No architecture's: widths that fill no vector of any instruction set.
-  {
-    ...resnet,
-    kind: 'bottleneck',
-    stem: 13,
+  single: {
+    ...{ ...resnet, kind: 'single' },
+    stages: [
+      { width: 1, channels: 64, squeeze: 8 },
+      { width: 1, channels: 96 },
+    ],
+  },
+  /** Widths that fill no vector of any instruction set. */
+  oddBottleneck: {
+    ...{ ...resnet, kind: 'bottleneck', stem: 13 },
     stages: [
       { width: 9, channels: 21 },
       { width: 17, channels: 35 },
       { width: 30, channels: 50 },
     ],
   },
-  {
-    ...resnet,
-    kind: 'single',
-    stages: [
-      { width: 1, channels: 64, squeeze: 8 },
-      { width: 1, channels: 96 },
-    ],
-  },
-  // So narrow that their spatial convolutions read whole rows at once.
-  {
-    ...resnet,
-    kind: 'bottleneck',
-    stem: 8,
-    stages: [
-      { width: 4, channels: 16 },
-      { width: 3, channels: 24 },
-    ],
-  },
-  {
-    ...resnet,
-    kind: 'basic',
-    stem: 4,
-    stages: [
-      { width: 4, channels: 4 },
-      { width: 2, channels: 3 },
-    ],
-  },
-  {
-    ...resnet,
-    kind: 'basic',
-    stem: 20,
+  oddBasic: {
+    ...{ ...resnet, kind: 'basic', stem: 20 },
     stages: [
       { width: 20, channels: 20 },
       { width: 37, channels: 37 },
       { width: 52, channels: 60 },
     ],
   },
+  /** So narrow that the spatial convolutions read whole rows at once. */
+  narrowBottleneck: {
+    ...{ ...resnet, kind: 'bottleneck', stem: 8 },
+    stages: [
+      { width: 4, channels: 16 },
+      { width: 3, channels: 24 },
+    ],
+  },
+  narrowBasic: {
+    ...{ ...resnet, kind: 'basic', stem: 4 },
+    stages: [
+      { width: 4, channels: 4 },
+      { width: 2, channels: 3 },
+    ],
+  },
+} satisfies Readonly<Record<string, Family>>;
+
+/** Whole networks: a family and how many blocks each stage has. */
+export const NETWORKS: readonly (readonly [family: Family, counts: readonly number[]])[] = [
+  [FAMILIES.basic, [2, 2, 2, 2]],
+  [FAMILIES.bottleneck, [3, 4, 6, 3]],
+  [FAMILIES.bottleneck, [3, 4, 23, 3]],
+  [FAMILIES.squeezedBottleneck, [3, 4, 6, 3]],
+  [FAMILIES.resnext, [3, 4, 6, 3]],
+  [FAMILIES.regnetY400, [1, 3, 6, 6]],
+  [FAMILIES.mobilenetV2, [2, 3, 4, 3, 3]],
 ];
 
 /** All blocks of a network of that family, with one S a stage. */
@@ -154,6 +148,7 @@ export function wholeNetwork(
         stride: position === 0 && (stage > 0 || !pool) ? 2 : 1,
         kernel: 3,
         dilation: 1,
+        shift: 0,
         granularity: granularity[stage]!,
         dense: false,
       }),

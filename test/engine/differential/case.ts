@@ -42,6 +42,8 @@ export interface BlockCase {
   /** Of the spatial convolutions, odd. */
   readonly kernel: number;
   readonly dilation: number;
+  /** Pixels by which the kernels lie lower and further right than in the middle, −1 to 1. */
+  readonly shift: number;
   /** Of the spatial convolution of a bottleneck. */
   readonly groups: number;
   /** Channels that squeeze-and-excitation squeezes to; 0: none. */

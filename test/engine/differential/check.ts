@@ -2,6 +2,7 @@ import {
   type Backend,
   getBackend,
   type Network,
+  type NetworkRunOptions,
   nativeBackendWith,
   type RunResult,
   release,
@@ -81,7 +82,7 @@ interface Expected {
   readonly masks: readonly OracleMask[];
 }
 
-/** Runs a case: each run against the oracle, then all of them again in the opposite order, on the same sessions. */
+/** Runs a case: each run against the oracle, then all of them again, at the same time and in the opposite order. */
 export async function check(test: Case): Promise<Outcome> {
   const bare = networkOf(test);
   const pictures = picturesOf(test);
@@ -120,35 +121,59 @@ async function compare(
     ...counts,
     failure: { kind, run: number, message },
   });
-  for (const again of [false, true]) {
-    for (const each of again ? [...runs].reverse() : runs) {
-      const { wanted, number } = each;
-      if (again && wanted.backend === 'reference') continue;
-      let result: RunResult;
-      try {
-        result = await runOne(test, network, pictures, maskers, wanted);
-      } catch (error) {
-        return failed('error', each, (error as Error).stack ?? String(error));
-      }
-      counts.runs++;
-      const before = firstTime.get(number);
-      if (before) {
-        const change = changeOf(before, result);
-        if (change) return failed('unsteady', each, `${change} when run again`);
-        continue;
-      }
-      firstTime.set(number, result);
-      const verdict = judge(test, wanted, result, expected, counts);
-      if (verdict) return failed(verdict.kind, each, verdict.message);
-      if (wanted.backend !== 'native') continue;
-      const key = JSON.stringify({ ...wanted, threads: 0 });
-      const other = byThreads.get(key);
-      const change = other && changeOf(other, result);
-      if (change) return failed('threads', each, `${change} with another number of threads`);
-      byThreads.set(key, result);
+  for (const each of runs) {
+    const { wanted, number } = each;
+    let result: RunResult;
+    try {
+      result = await runOne(test, network, pictures, maskers, wanted);
+    } catch (error) {
+      return failed('error', each, (error as Error).stack ?? String(error));
     }
+    counts.runs++;
+    firstTime.set(number, result);
+    const verdict = judge(test, wanted, result, expected, counts);
+    if (verdict) return failed(verdict.kind, each, verdict.message);
+    if (wanted.backend !== 'native') continue;
+    const key = JSON.stringify({ ...wanted, threads: 0 });
+    const other = byThreads.get(key);
+    const change = other && changeOf(other, result);
+    if (change) return failed('threads', each, `${change} with another number of threads`);
+    byThreads.set(key, result);
   }
-  return counts;
+  // What is left of other runs, and of runs that were broken off, must not matter; nor must runs at the same time.
+  const again = runs.filter(({ wanted }) => wanted.backend !== 'reference').reverse();
+  const outcomes = await Promise.all(
+    again.map(async (each): Promise<Outcome | undefined> => {
+      const { wanted, number } = each;
+      try {
+        await breakOff(test, network, pictures, maskers, wanted);
+        const change = changeOf(
+          firstTime.get(number)!,
+          await runOne(test, network, pictures, maskers, wanted),
+        );
+        counts.runs++;
+        return change ? failed('unsteady', each, `${change} when run again`) : undefined;
+      } catch (error) {
+        return failed('error', each, `run again: ${(error as Error).stack ?? error}`);
+      }
+    }),
+  );
+  return outcomes.find((outcome) => outcome !== undefined) ?? counts;
+}
+
+/** Begins a run and aborts it as soon as something has been computed. */
+async function breakOff(
+  ...[test, network, pictures, maskers, wanted]: Parameters<typeof runOne>
+): Promise<void> {
+  const controller = new AbortController();
+  try {
+    await runOne(test, network, pictures, maskers, wanted, {
+      signal: controller.signal,
+      onProgress: () => controller.abort(),
+    });
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'aborted') throw error;
+  }
 }
 
 async function runOne(
@@ -157,6 +182,7 @@ async function runOne(
   pictures: Tensor,
   maskers: CaseMaskers,
   wanted: RunCase,
+  options: Pick<NetworkRunOptions, 'signal' | 'onProgress'> = {},
 ): Promise<RunResult> {
   const { blocks, excitation } = test;
   const learned = blocks.every(
@@ -173,6 +199,7 @@ async function runOne(
       excitation,
       signal: deadline.signal,
       ...planOptions(test, network, wanted),
+      ...options,
     });
   } finally {
     clearTimeout(timer);
@@ -183,7 +210,7 @@ async function runOne(
 function judge(
   test: Case,
   { batch }: RunCase,
-  { output, masks }: RunResult,
+  { output, masks, profile }: RunResult,
   expected: Expected,
   counts: { cells: number; unclear: number; worst: number },
 ): { kind: 'masks' | 'output'; message: string } | undefined {
@@ -217,6 +244,14 @@ function judge(
       };
     }
     if (unclear > 0) return undefined;
+    const rate = profile.blocks.find((entry) => entry.block === block)?.rate;
+    const wantedRate = activeFraction(mask, batch);
+    if (!(Math.abs((rate ?? Number.NaN) - wantedRate) < 1e-9)) {
+      return {
+        kind: 'masks',
+        message: `block ${block} is said to have a rate of ${rate}, not ${wantedRate}`,
+      };
+    }
   }
   const error = outputError(output, batch, expected.output);
   if (!(error <= TOLERANCE)) {
@@ -224,6 +259,29 @@ function judge(
   }
   counts.worst = Math.max(counts.worst, error);
   return undefined;
+}
+
+/** Fraction of a map's pixels that lie in active cells, over the pictures of a batch. */
+function activeFraction(
+  { rows, columns, height, width, cells }: OracleMask,
+  batch: readonly number[],
+): number {
+  const pixelsAlong = (size: number, count: number) => {
+    const pixels = new Array<number>(count).fill(0);
+    for (let i = 0; i < size; i++) pixels[Math.floor((i * count) / size)]!++;
+    return pixels;
+  };
+  const [down, across] = [pixelsAlong(height, rows), pixelsAlong(width, columns)];
+  let active = 0;
+  for (const picture of batch) {
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        const cell = (picture * rows + row) * columns + column;
+        active += cells[cell]! * down[row]! * across[column]!;
+      }
+    }
+  }
+  return active / (batch.length * height * width);
 }
 
 /** Largest difference over the largest expected value of the same picture, of all pictures the largest. */

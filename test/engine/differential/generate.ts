@@ -1,9 +1,7 @@
-import { Random } from '@fovea/engine';
-import { FAMILIES } from './architectures.js';
-import type { BlockCase, Case, MaskerKind, RunCase, StemCase } from './case.js';
-import { inputChannels, isAdaptive } from './case.js';
-import { networkOf } from './network.js';
-import { randomPlan, strategyNames } from './plans.js';
+import { type Activation, Random } from '@fovea/engine';
+import { FAMILIES, type Family, NETWORKS, wholeNetwork } from './architectures.js';
+import type { BlockCase, Case, MaskerKind, StemCase } from './case.js';
+import { drawRuns, multiplyAdds } from './runs.js';
 
 export interface GenerateOptions {
   /** Multiply-adds of one picture, at most. */
@@ -15,10 +13,8 @@ export interface GenerateOptions {
 }
 
 const RATES = [0, 0.05, 0.2, 0.35, 0.5, 0.5, 0.7, 0.9, 1];
+const ACTIVATIONS: readonly Activation[] = ['none', 'relu', 'relu6', 'silu', 'hardswish'];
 const MASKERS: readonly MaskerKind[] = ['learned', 'saliency', 'fixed', 'random', 'custom', 'custom-later'];
-
-/** Multiply-adds that the reference takes less than a second for. */
-const QUICK_FOR_REFERENCE = 2e7;
 
 /** A case drawn from a seed: the same for the same options on every machine. */
 export function generate(seed: number, options: GenerateOptions): Case {
@@ -30,12 +26,31 @@ export function generate(seed: number, options: GenerateOptions): Case {
   }
 }
 
+/** A whole network at a size that people use, drawn from a seed. */
+export function generateWhole(seed: number): Case {
+  const random = new Random(seed);
+  const pick = <T>(list: readonly T[]): T => list[random.below(list.length)]!;
+  const [family, counts] = pick(NETWORKS);
+  const height = pick([192, 224, 224, 256, 320, 416, 448]);
+  const S = counts.map(() => pick([0, 1, 2, 3, 4, 5, 7, 8]));
+  const test: Case = {
+    ...wholeNetwork(family, counts, S, pick(MASKERS), pick([0.2, 0.5, 0.8])),
+    ...{ seed, skips: [], classes: random.next() < 0.5 ? 1000 : 0 },
+    height,
+    width: random.next() < 0.6 ? height : height - 64,
+    pictures: 1 + random.below(3),
+    excitation: random.next() < 0.7 ? 'exact' : 'active',
+    runs: [],
+  };
+  return { ...test, runs: drawRuns(test, random, 7) };
+}
+
 function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
   const pick = <T>(list: readonly T[]): T => list[random.below(list.length)]!;
   const coin = (probability: number) => random.next() < probability;
   const between = (least: number, most: number) => least + random.below(most - least + 1);
 
-  const family = pick(FAMILIES);
+  const family: Family = pick(Object.values(FAMILIES));
   const first = random.below(family.stages.length);
   const last = Math.min(family.stages.length - 1, first + random.below(3));
   // What the stages before the first would have made of the map, the stem makes of it.
@@ -56,6 +71,10 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
   const rate = pick(RATES);
   const granular = coin(0.6) ? pick([1, 2, 4, 7, 8]) : undefined;
   const kernel = coin(0.9) ? 3 : 5;
+  // Most networks are of one style throughout; what is rare in a network has to be common in another to be tested.
+  const inner = coin(0.85) ? family.inner : pick(ACTIVATIONS);
+  const outer = coin(0.8) ? family.outer : pick(ACTIVATIONS);
+  const shift = coin(0.9) ? 0 : pick([-1, 1]);
   const blocks: BlockCase[] = [];
   for (let stage = first; stage <= last; stage++) {
     const { width: inside, channels, groups = 1, squeeze = 0 } = family.stages[stage]!;
@@ -70,11 +89,12 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
         stridesFirst: family.kind === 'bottleneck' && coin(0.1),
         kernel,
         dilation: coin(0.05) ? 2 : 1,
+        shift: coin(0.95) ? shift : pick([-1, 0, 1]),
         groups,
         squeeze,
         squeezesLast: family.squeezesLast ?? false,
-        inner: coin(0.93) ? family.inner : pick(['hardswish', 'silu', 'relu6'] as const),
-        outer: coin(0.93) ? family.outer : pick(['none', 'relu', 'relu6', 'silu'] as const),
+        inner: coin(0.95) ? inner : pick(ACTIVATIONS),
+        outer: coin(0.95) ? outer : pick(ACTIVATIONS),
         granularity: coin(0.85) ? S : pick([0, 1, 3, 5, 7]),
         masker: mixedMaskers ? pick(MASKERS) : masker,
         rate: coin(0.8) ? rate : pick(RATES),
@@ -108,73 +128,4 @@ function skipsOf({ blocks }: Case, coin: (probability: number) => boolean): Case
     }
   });
   return skips;
-}
-
-function drawRuns(test: Case, random: Random, count: number): RunCase[] {
-  const pick = <T>(list: readonly T[]): T => list[random.below(list.length)]!;
-  const coin = (probability: number) => random.next() < probability;
-  const network = networkOf(test, false);
-  const everything = Array.from({ length: test.pictures }, (_, n) => n);
-  // Random places depend on an image's position in the batch.
-  const placed = test.blocks.some(({ masker }) => masker === 'random');
-  const batches = [
-    everything,
-    ...(placed ? everything.map((n) => everything.slice(0, n + 1)) : everything.map((n) => [n])),
-    ...(placed || test.pictures === 1 ? [] : [[...everything].reverse()]),
-  ];
-  const plain: RunCase = {
-    backend: 'native',
-    plan: 'unfused',
-    threads: 1,
-    bandPixels: 0,
-    batch: everything,
-  };
-  const runs: RunCase[] = [plain, { ...plain, plan: 'streamed', threads: 2 }];
-  if (multiplyAdds(test) * test.pictures < QUICK_FOR_REFERENCE) {
-    const plan = coin(0.5) ? randomPlan(test, network, random) : pick(strategyNames);
-    runs.push({ ...plain, backend: 'reference', plan });
-  }
-  while (runs.length <= count) {
-    const backend = coin(0.88) ? 'native' : 'onnx';
-    const run: RunCase = {
-      backend,
-      plan: coin(0.45) ? randomPlan(test, network, random) : pick(strategyNames),
-      threads: pick([1, 2, 2, 3]),
-      bandPixels: backend === 'native' && coin(0.6) ? pick([1, 5, 16, 40, test.width >> 2, 200]) : 0,
-      batch: pick(batches),
-    };
-    runs.push(run);
-    // The same with another number of threads: the answer must not change by a bit.
-    if (backend === 'native' && coin(0.3)) runs.push({ ...run, threads: run.threads === 1 ? 2 : 1 });
-  }
-  return runs;
-}
-
-/** Multiply-adds of one picture when everything is computed. */
-export function multiplyAdds(test: Case): number {
-  let [height, width] = [test.height, test.width];
-  const shrink = (stride: number) => {
-    height = Math.ceil(height / stride);
-    width = Math.ceil(width / stride);
-  };
-  shrink(test.stem.stride);
-  let total = height * width * 3 * test.stem.channels * test.stem.kernel ** 2;
-  if (test.stem.pool) shrink(2);
-  test.blocks.forEach((block, index) => {
-    const { kind, width: inside, channels, stride, kernel } = block;
-    const inChannels = inputChannels(test, index);
-    const groups = kind === 'inverted' ? inside : block.groups;
-    const before = height * width;
-    shrink(stride);
-    const after = height * width;
-    total +=
-      kind === 'single'
-        ? after * kernel ** 2 * inChannels * channels
-        : kind === 'basic'
-          ? after * kernel ** 2 * inside * (inChannels + channels)
-          : before * inChannels * inside + after * inside * ((inside / groups) * kernel ** 2 + channels);
-    if (isAdaptive(block, inChannels) && (stride > 1 || channels !== inChannels))
-      total += after * inChannels * channels;
-  });
-  return total;
 }

@@ -24,6 +24,7 @@ interface Layer {
   readonly kernel?: number;
   readonly stride?: number;
   readonly dilation?: number;
+  readonly shift?: number;
   readonly groups?: number;
   readonly activation?: Activation;
   /** Below 1 for the last layer of a branch, so that sums of many blocks stay in range. */
@@ -43,18 +44,20 @@ type Unnamed = NetworkNode extends infer Node
  */
 export function networkOf(test: Case, weights = true): Network {
   const convolution = (name: string, inChannels: number, outChannels: number, layer: Layer): Convolution => {
-    const { kernel = 1, stride = 1, dilation = 1, groups = 1, activation = 'none', gain = 1 } = layer;
+    const { kernel = 1, stride = 1, dilation = 1, shift = 0 } = layer;
+    const { groups = 1, activation = 'none', gain = 1 } = layer;
     const perOutput = (inChannels / groups) * kernel * kernel;
     const scale = gain * Math.sqrt(6 / perOutput);
     const next = uniform(seedOf(test, name));
     const pad = ((kernel - 1) / 2) * dilation;
+    const [before, after] = [pad - shift, pad + shift];
     return {
       name,
       inChannels,
       outChannels,
       kernel: [kernel, kernel],
       stride: [stride, stride],
-      padding: [pad, pad, pad, pad],
+      padding: [before, before, after, after],
       dilation: [dilation, dilation],
       groups,
       weight: Float32Array.from({ length: weights ? outChannels * perOutput : 0 }, () => next() * scale),
@@ -116,23 +119,13 @@ function blockOf(
   index: number,
   convolution: (name: string, inChannels: number, outChannels: number, layer: Layer) => Convolution,
 ): Block {
-  const {
-    kind,
-    width,
-    channels,
-    stride,
-    stridesFirst,
-    kernel,
-    dilation,
-    groups,
-    squeeze,
-    squeezesLast,
-    inner,
-    outer,
-  } = test.blocks[index]!;
+  const wanted = test.blocks[index]!;
+  const { kind, width, channels, stride, stridesFirst, groups } = wanted;
+  const { squeeze, squeezesLast, inner, outer } = wanted;
   const inChannels = inputChannels(test, index);
   const name = `block ${index}`;
-  const spatial = { kernel, dilation };
+  const { kernel, dilation } = wanted;
+  const spatial = { kernel, dilation, shift: kernel > 1 ? wanted.shift : 0 };
   const last = { gain: 0.4 };
   const layer = (position: number, from: number, to: number, options: Layer) =>
     convolution(`${name} conv${position}`, from, to, options);
@@ -165,7 +158,7 @@ function blockOf(
     kind: kind === 'single' ? 'residual' : kind,
     branch,
     activation: outer,
-    adaptive: isAdaptive(test.blocks[index]!, inChannels),
+    adaptive: isAdaptive(wanted, inChannels),
     ...(squeeze > 0
       ? {
           squeezeExcitation: {
@@ -180,7 +173,7 @@ function blockOf(
     ...(projects
       ? { projection: convolution(`${name} projection`, inChannels, channels, { stride, gain: 0.7 }) }
       : {}),
-    ...(test.blocks[index]!.masker === 'learned'
+    ...(wanted.masker === 'learned'
       ? { masker: { weight: Float32Array.from({ length: inChannels }, next), bias: 0 } }
       : {}),
   };

@@ -28,6 +28,9 @@ export interface OracleMask extends OracleDecision {
   readonly block: number;
   readonly rows: number;
   readonly columns: number;
+  /** Of the map that the cells divide. */
+  readonly height: number;
+  readonly width: number;
 }
 
 export interface OracleOptions {
@@ -135,7 +138,7 @@ function maskOf(
   const rows = Math.max(1, Math.floor(H / S));
   const columns = Math.max(1, Math.floor(W / S));
   const decision = decide(poolToGrid(block, input, rows, columns));
-  return { block: block.index, rows, columns, ...decision };
+  return { block: block.index, rows, columns, height: H, width: W, ...decision };
 }
 
 /** Adaptive average pool: cell i of m covers rows floor(i · n / m) to ceil((i + 1) · n / m) of n. */

@@ -125,6 +125,7 @@ function* simplerBlock(test: Case, index: number): Generator<Case> {
     squeeze: 0,
     kernel: 3,
     dilation: 1,
+    shift: 0,
     groups: 1,
     stride: 1,
     stridesFirst: false,

@@ -11,6 +11,7 @@ const block: BlockCase = {
     stridesFirst: false,
     kernel: 3,
     dilation: 1,
+    shift: 0,
     groups: 1,
   },
   ...{ squeeze: 0, squeezesLast: false, inner: 'relu', outer: 'relu' },

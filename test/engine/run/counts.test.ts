@@ -14,7 +14,7 @@ describe('FLOPs and bytes', () => {
     for (const strategy of ['dense', 'unfused', 'lasnet', 'streamed']) {
       native(`are the same for the same program in every pass: ${name}, ${strategy}`, async () => {
         const images = randomImages(network, 2);
-        for (const masker of ['learned', randomMasker(0.4), randomMasker(0)] as const) {
+        for (const masker of ['learned', randomMasker(0.4), randomMasker(0), randomMasker(1)] as const) {
           const options: NetworkRunOptions = { strategy, masker, granularity: 3, threads: 1 };
           const [a, b] = await Promise.all(
             ['native', 'reference'].map(async (backend) => {

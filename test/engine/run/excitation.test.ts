@@ -85,9 +85,9 @@ describe.each(backends)('squeeze-and-excitation on backend $name', ({ name: back
   }
 
   there('reads an SE-ResNet: the add follows the mask, and the mask saves what it promises', async () => {
-    const network = await loadNetwork(fixture('excitation-at-end.onnx'));
+    const network = await loadNetwork(fixture('se_bottleneck_end_lin0.onnx'));
     expect(blocksOf(network)[0]!.squeezeExcitation!.after).toBe(2);
-    const saved = await readSafetensors(fixture('excitation-at-end.safetensors'));
+    const saved = await readSafetensors(fixture('se_bottleneck_end_lin0.safetensors'));
     const shape = saved.tensors.get('input')!.shape as [number, number, number, number];
     const input = Tensor.fromNCHW(shape, float32Of(saved, 'input', shape));
     const whole = await run(network, input, { backend, masker: 'random', rate: 1 });

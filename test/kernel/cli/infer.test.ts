@@ -90,6 +90,21 @@ describe('fovea infer', () => {
     expect(await readFile(again)).toEqual(await readFile(first));
   });
 
+  it('refuses masks of other rows and columns, and for blocks that are not there', async () => {
+    const masks = join(folder, 'turned.safetensors');
+    const write = (name: string, shape: number[]) =>
+      writeFile(
+        masks,
+        writeSafetensors({ [name]: { shape, values: new Float32Array(shape.reduce((a, b) => a * b)) } }),
+      );
+    const refusal = async () =>
+      (await fovea('infer', tiny, '--input', images, '--masker', `fixed:${masks}`)).stderr;
+    await write('mask.0', [1, 2, 8]);
+    expect(await refusal()).toMatch(/mask\.0 is \(1, 2, 8\); block 0 \(layer1\.0\) has 4 x 4 cells here/);
+    await write('mask.17', [1, 4, 4]);
+    expect(await refusal()).toMatch(/mask\.17 is for a block that lasnet-tiny does not have/);
+  });
+
   it.each([
     [['nope', '--input', images], /"nope" is neither a file, .* nor a built-in architecture/],
     [[tiny, '--input', '/no/such/file'], /cannot read \/no\/such\/file/],

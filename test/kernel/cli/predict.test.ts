@@ -104,6 +104,14 @@ describe('fovea search', () => {
   });
 
   it('refuses what it cannot read', async () => {
+    const both = ['--rate', '0.4', '--rates', '4=0.5'];
+    expect((await fovea('search', 'resnet50', '--device', 'v100', ...both)).stderr).toMatch(
+      /give one of the two/,
+    );
+    const loose = ['--tolerance', '0.1'];
+    expect((await fovea('search', 'resnet50', '--device', 'v100', ...loose)).stderr).toMatch(
+      /for --objective finest/,
+    );
     const { code, stderr } = await fovea('search', 'resnet50', '--device', 'v100', '--rates', '4:0.5');
     expect(code).toBe(1);
     expect(stderr).toMatch(/--rates "4:0\.5"/);

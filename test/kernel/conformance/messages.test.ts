@@ -206,6 +206,35 @@ describe('requests', () => {
   });
 });
 
+describe('the status, while a cell runs', () => {
+  it('is busy whatever is answered beside it: comms, in a subshell too, completion, and cells elsewhere', async () => {
+    const id = (await kernel.request('control', 'create_subshell_request')).content.subshell_id;
+    const running = kernel.start('await new Promise((r) => setTimeout(r, 1200)); "done"');
+    await kernel.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === running);
+    const from = kernel.heard.length;
+    const comm = { comm_id: 'c', target_name: 'nobody', data: {} };
+    kernel.send('shell', 'comm_open', comm, { header: { subshell_id: id } });
+    kernel.send('shell', 'comm_msg', { comm_id: 'c', data: {} }, { header: { subshell_id: id } });
+    await kernel.request('shell', 'complete_request', { code: 'Mat', cursor_pos: 3 });
+    await kernel.execute('1', { header: { subshell_id: id } });
+    await sleep(100);
+    const isStatus = ({ type }: { type: string }) => type === 'status';
+    const beside = kernel.heard.slice(from).filter(isStatus);
+    const idle = beside.filter(({ content }) => content.execution_state === 'idle');
+    expect(new Set(idle.map(({ parent }) => parent.msg_type))).toEqual(
+      new Set(['comm_open', 'comm_msg', 'complete_request', 'execute_request']),
+    );
+    for (const one of idle) {
+      const next = beside[beside.indexOf(one) + 1]!;
+      expect(next.content.execution_state).toBe('busy');
+    }
+    expect((await kernel.finished(running)).result).toBe("'done'");
+    await sleep(50);
+    expect(kernel.heard.filter(isStatus).at(-1)!.content.execution_state).toBe('idle');
+    await kernel.request('control', 'delete_subshell_request', { subshell_id: id });
+  });
+});
+
 describe('history', () => {
   it('gives the tail, a range and a search, with outputs when asked', async () => {
     const { reply } = await kernel.execute('100 + 23');

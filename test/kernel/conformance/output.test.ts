@@ -83,6 +83,33 @@ describe('streams', () => {
     expect(late.parent.msg_id).toBe(first);
   });
 
+  it.each([
+    ['a continuation of a detached function', '(async () => { await wait(); await wait(); print(); })()'],
+    ['a function of an earlier cell', 'void twice()'],
+    ['a chain of promises', 'Promise.resolve().then(() => wait()).then(() => print())'],
+    ['a callback of the file system', 'fs.stat("/etc/hostname", () => print())'],
+    ['a promise of the file system', 'fs.promises.stat("/etc/hostname").then(() => print())'],
+    ['a child that ends', 'child.exec("sleep 0.3", () => print())'],
+    ['a child that prints', 'child.spawn("sh", ["-c", "sleep 0.3; echo"]).stdout.on("data", () => print())'],
+    [
+      'a worker’s message',
+      'new Worker("setTimeout(() => require(\'worker_threads\').parentPort.postMessage(1), 300)", { eval: true }).on("message", () => print())',
+    ],
+  ])('gives late output to the cell that started %s', async (_, code) => {
+    await kernel.execute(
+      'var fs = require("fs"), child = require("child_process"), { Worker } = require("worker_threads");\n' +
+        'var wait = () => new Promise((next) => setTimeout(next, 150)); var twice = async () => { await wait(); await wait(); print(); };',
+    );
+    const text = `late ${Math.random()}`;
+    const cell = kernel.start(`var text = "${text}"; var print = () => console.log("${text}"); ${code}; 0`);
+    await kernel.finished(cell);
+    await kernel.execute('console.log("in between")');
+    await kernel.execute('setTimeout(() => {}, 100); await wait();');
+    const late = await kernel.wait(({ type, content }) => type === 'stream' && content.text.includes(text));
+    expect(late.parent.msg_id).toBe(cell);
+    expect(late.content.text).toBe(`${text}\n`);
+  });
+
   it('shortens what a cell prints beyond the limit, with a note and its end', async () => {
     const own = await TestKernel.start({ environment: { FOVEA_OUTPUT_LIMIT: '100000' } });
     const { stdout, stderr } = await own.execute(
@@ -220,7 +247,7 @@ describe('displays', () => {
       (await data('({ [Symbol.for("nodejs.util.inspect.custom")]() { throw new Error("custom") } })'))[
         'text/plain'
       ],
-    ).toContain('cannot be shown: Error: custom');
+    ).toContain('inspection failed: Error: custom');
     expect(
       (await kernel.execute('new Proxy({}, { get() { throw new Error("trap") } })')).displays.at(-1)!.data[
         'text/plain'

@@ -54,7 +54,7 @@ describe('what JupyterLab asks for', () => {
   it('scripts that may be kept for ever, and the labextension', async () => {
     const script = await get('/static/lab/main.0123456789abcdef.js');
     expect(script.headers.get('cache-control')).toContain('immutable');
-    expect(script.headers.get('content-type')).toBe('text/javascript');
+    expect(script.headers.get('content-type')).toBe('text/javascript; charset=utf-8');
     await get('/lab/extensions/@test/ext/static/remoteEntry.js');
     await get('/static/favicons/favicon.svg');
   });
@@ -73,11 +73,13 @@ describe('what JupyterLab asks for', () => {
   it('mandatory: translations, themes, kernelspecs', async () => {
     expect((await (await get('/lab/api/translations')).json()).data.en.displayName).toBe('English');
     expect(await (await get('/lab/api/translations/default')).json()).toEqual({ data: {}, message: '' });
-    expect((await get('/lab/api/themes/@test/theme/index.css')).headers.get('content-type')).toBe('text/css');
+    const theme = await get('/lab/api/themes/@test/theme/index.css');
+    expect(theme.headers.get('content-type')).toBe('text/css; charset=utf-8');
     const { kernelspecs } = await (await get('/api/kernelspecs')).json();
     expect(Object.keys(kernelspecs)).toEqual(['fovea', 'echo', 'echo-signal']);
     await get('/kernelspecs/fovea/logo-64x64.png');
-    expect((await get('/kernelspecs/fovea/logo-svg.svg')).headers.get('content-type')).toBe('image/svg+xml');
+    const logo = await get('/kernelspecs/fovea/logo-svg.svg');
+    expect(logo.headers.get('content-type')).toBe('image/svg+xml; charset=utf-8');
   });
 
   it('mandatory: the root listing, with all keys although there is no content', async () => {

@@ -1,4 +1,5 @@
 import { FoveaError } from '../../errors.js';
+import { checkDecision } from '../../mask/decide.js';
 import type { Mask, MaskDecision } from '../../mask/mask.js';
 import type { Convolution, Network } from '../../network/network.js';
 import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
@@ -53,6 +54,8 @@ export class NativeSession implements Session {
   }
 
   run(input: Tensor, options: RunOptions): Promise<RunResult> {
+    if (this.#disposed)
+      return Promise.reject(new FoveaError('bad-argument', 'the session has been disposed of'));
     const result =
       this.#waiting === 0 ? this.#run(input, options) : this.#last.then(() => this.#run(input, options));
     this.#waiting++;
@@ -66,7 +69,10 @@ export class NativeSession implements Session {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#addon.inferClose(this.#handle);
+    // Not under runs that were asked for before: closing would break them off.
+    const close = () => this.#addon.inferClose(this.#handle);
+    if (this.#waiting === 0) close();
+    else void this.#last.then(close);
   }
 
   /** Packs all weights, one convolution after the other, so that other code has its turn in between. */
@@ -118,7 +124,6 @@ export class NativeSession implements Session {
   }
 
   async #run(input: Tensor, options: RunOptions): Promise<RunResult> {
-    if (this.#disposed) throw new FoveaError('bad-argument', 'the session has been disposed of');
     const { signal, threads } = options;
     if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
       throw new FoveaError('bad-argument', `threads ${threads}: an integer from 1 to 256 is accepted`);
@@ -246,18 +251,9 @@ export class NativeSession implements Session {
     if (masker.needsPool) this.#read(program, pooled!, values);
     const { granularity } = plan.blocks[block.index]!;
     const checked = (decision: MaskDecision): Uint8Array => {
-      const wanted = batch * rows * columns;
-      if (
-        decision.cells.length !== wanted ||
-        (decision.margins !== undefined && decision.margins.length !== wanted)
-      ) {
-        throw new FoveaError(
-          'bad-shape',
-          `masker "${masker.description}" answered ${decision.cells.length} cells for block ${block.index}; ${wanted} are needed`,
-        );
-      }
+      const cells = checkDecision(decision, masker, block, batch * rows * columns);
       if (decision.margins) margins.set(block.index, decision.margins);
-      return decision.cells;
+      return cells instanceof Uint8Array ? cells : Uint8Array.from(cells);
     };
     const answer = masker.decide({ block, shape, granularity, batch, rows, columns, pooled: values });
     return isPromise(answer) ? answer.then(checked) : checked(answer);

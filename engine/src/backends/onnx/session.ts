@@ -37,6 +37,8 @@ export class OnnxSession implements Session {
   }
 
   run(input: Tensor, options: RunOptions): Promise<RunResult> {
+    if (this.#disposed)
+      return Promise.reject(new FoveaError('bad-argument', 'the session was disposed; open another'));
     const result = this.#last.then(() => this.#run(input, options));
     this.#last = result.catch(() => undefined);
     return result;
@@ -50,7 +52,6 @@ export class OnnxSession implements Session {
 
   async #run(input: Tensor, options: RunOptions): Promise<RunResult> {
     const { network, batch } = this;
-    if (this.#disposed) throw new FoveaError('bad-argument', 'the session was disposed; open another');
     const { plan, threads, signal, onProgress } = options;
     const profile = new ProfileBuilder(network, plan, { source: 'onnx', batch, threads });
     const started = performance.now();

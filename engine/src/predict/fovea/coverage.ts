@@ -1,7 +1,7 @@
 import { expectedBranchRates, expectedSquares } from '../../mask/expected.js';
-import { activeFraction, maskGrid, spreadCells } from '../../mask/geometry.js';
+import { activeFraction, maskGrid } from '../../mask/geometry.js';
 import type { Mask } from '../../mask/mask.js';
-import { branchRegions, type Region } from '../../mask/regions.js';
+import { activePixels, branchRegions, type Region } from '../../mask/regions.js';
 import type { Block } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 
@@ -48,7 +48,7 @@ export function expectedCoverage(
 
 /** Coverage of an actual mask, counted pixel by pixel. */
 export function maskCoverage(mask: Mask, block: Block, shape: BlockShape): Coverage {
-  const active = spreadCells(mask.cells, mask, mask.batch, mask.height, mask.width);
+  const active = activePixels(mask, block, shape);
   const regions = branchRegions(block, shape, active, mask.batch, {
     denseConv1: false,
     excitation: 'active',

@@ -80,8 +80,10 @@ class Rewriter {
       last?.type === 'ExpressionStatement' &&
       (result === 'without-semicolon' ? this.source[last.end - 1] !== ';' : result);
     if (this.#async && hasResult) {
-      this.#editor.insert(last.start, ';return (', 'open-statement');
-      this.#editor.insert(last.expression.end, ')', 'close-statement');
+      // In a list, so that a result with a `then` of its own is not taken for a promise.
+      const end = this.source[last.end - 1] === ';' ? last.end - 1 : last.end;
+      this.#editor.insert(last.start, ';return [(', 'open-statement');
+      this.#editor.insert(end, ')]', 'close-statement');
     }
     return this.#assemble(hasResult);
   }
@@ -144,14 +146,19 @@ class Rewriter {
           this.#editor.replace(node.start, node.start + 'import'.length, `${BRIDGE}.import`);
           break;
         case 'AwaitExpression':
-          // A continuation of an interrupted cell stops here instead of going on in the background.
-          this.#editor.insert(node.start, `${BRIDGE}.resume(`, 'open');
-          this.#editor.insert(node.end, functionDepth === 0 ? `,${this.options.cell})` : ')', 'close');
+          // A continuation of an interrupted cell stops here instead of going on in the background, and any other
+          // goes on in the name of the cell that it belongs to, which a function knows before it waits.
+          this.#editor.insert(
+            node.start,
+            `${BRIDGE}.resume(${functionDepth === 0 ? this.options.cell : `${BRIDGE}.cell()`},`,
+            'open',
+          );
+          this.#editor.insert(node.end, ')', 'close');
           break;
         case 'ForOfStatement':
           if (node.await && node.body.type === 'BlockStatement') {
-            const cell = functionDepth === 0 ? `,${this.options.cell}` : '';
-            this.#editor.insert(node.body.start + 1, `${BRIDGE}.resume(0${cell});`, 'open-statement');
+            const cell = functionDepth === 0 ? this.options.cell : '';
+            this.#editor.insert(node.body.start + 1, `${BRIDGE}.resume(${cell});`, 'open-statement');
           }
           break;
         case 'VariableDeclaration':

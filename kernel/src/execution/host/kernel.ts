@@ -42,6 +42,7 @@ export class Kernel {
   readonly #shells: Shells;
   readonly #debugging: Debugging;
   readonly #restartListeners = new Set<() => void>();
+  #closing = false;
 
   constructor(private readonly options: KernelOptions) {
     const { directory, colour } = options;
@@ -87,7 +88,7 @@ export class Kernel {
     try {
       await this.#transport.bind();
     } catch (error) {
-      this.#runtime.close();
+      await this.#runtime.close();
       throw error;
     }
     this.#status('starting', {});
@@ -100,10 +101,13 @@ export class Kernel {
     await this.#runtime.interrupt();
   }
 
+  /** Ends the kernel; resolves when nothing of it runs any more, so that its ports and files are free. */
   async shutdown(): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
     this.#debugging.dispose();
     this.#introspection.dispose();
-    this.#runtime.close();
+    await this.#runtime.close();
     this.#history.flush();
     this.#output.flush();
     await this.#transport.close();
@@ -142,7 +146,7 @@ export class Kernel {
     if (content) void this.#transport.reply(channel, type, content, message);
     this.#status('idle', message.header);
     // Front ends go by the last status they hear, and a cell may still be running.
-    const running = this.#shells.main.current;
+    const { running } = this.#shells;
     if (running) this.#status('busy', running.header);
     if (message.header.msg_type === 'shutdown_request') await this.shutdown();
   }

@@ -110,10 +110,10 @@ export class Runtime {
     this.#process.send({ type: 'input', value });
   }
 
-  /** Ends the runtime for good. */
-  close(): void {
+  /** Ends the runtime for good, with everything that cells have started; resolves when it is gone. */
+  async close(): Promise<void> {
     this.#closing = true;
-    this.#process.kill();
+    await this.#process.end();
   }
 
   #start(): RuntimeProcess {

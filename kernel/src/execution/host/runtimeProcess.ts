@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { endSession, signalSession } from '../sessions.js';
 import { type Order, type Packet, pack, type Report, Unpacker } from '../wire.js';
 import { Merger } from './merger.js';
 
@@ -11,6 +12,11 @@ export interface RuntimeEvents {
   onRaw(name: 'stdout' | 'stderr', text: string): void;
   onExit(code: number | null, signal: NodeJS.Signals | null): void;
 }
+
+/** How long what a runtime wrote before it died may take to arrive. */
+const LAST_WORDS_MS = 500;
+/** How long children of the runtime may take to end by themselves when the kernel shuts down. */
+const CHILDREN_GRACE_MS = 400;
 
 /** Flags for the runtime's own command line: not NODE_OPTIONS, which the user's children would inherit. */
 function runtimeFlags(): string[] {
@@ -47,6 +53,8 @@ export class RuntimeProcess {
         stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
         cwd: directory,
         env: { ...process.env, FOVEA_NOTEBOOK_DIR: directory },
+        // A session of its own, with which everything ends that cells have started: see `sessions.ts`.
+        detached: process.platform !== 'win32',
       },
     );
     this.#pipe = this.#child.stdio[3] as Duplex;
@@ -71,9 +79,16 @@ export class RuntimeProcess {
     this.#child.stdout!.on('data', (chunk: Buffer) => merger.bytes(1, chunk));
     this.#child.stderr!.on('data', (chunk: Buffer) => merger.bytes(2, chunk));
     this.#child.on('error', () => this.#exit(events, null, null));
-    this.#child.on('close', (code, signal) => {
+    const finish = (code: number | null, signal: NodeJS.Signals | null) => {
+      if (this.#ended) return;
       merger.finish();
       this.#exit(events, code, signal);
+    };
+    this.#child.on('close', finish);
+    this.#child.on('exit', (code, signal) => {
+      // What it leaves behind would hold the pipes open; a process that detached itself may do so all the same.
+      if (this.#child.pid !== undefined) signalSession(this.#child.pid, 'SIGKILL');
+      setTimeout(finish, LAST_WORDS_MS, code, signal);
     });
   }
 
@@ -99,9 +114,12 @@ export class RuntimeProcess {
     });
   }
 
-  /** Ends the process at once. */
-  kill(): void {
+  /** Ends the process at once, and what it has started after it; resolves when they are gone. */
+  async end(): Promise<void> {
+    const { pid } = this.#child;
+    if (pid === undefined) return;
     this.#child.kill('SIGKILL');
+    await endSession(pid, CHILDREN_GRACE_MS);
   }
 
   #settle(message: Extract<Report, { type: 'inspector-reply' }>): void {

@@ -20,9 +20,13 @@ export class ShellQueue {
   #current: Message | undefined;
   #running = false;
 
-  constructor(private readonly context: ShellQueueContext) {}
+  /** @param running the cell that is running, in whichever shell */
+  constructor(
+    private readonly context: ShellQueueContext,
+    private readonly running: () => Message | undefined,
+  ) {}
 
-  /** The cell that is running. */
+  /** The cell that is running in this shell. */
   get current(): Message | undefined {
     return this.#current;
   }
@@ -61,7 +65,7 @@ export class ShellQueue {
         { status: 'aborted', execution_count: executor.count },
         request,
       );
-      this.#status('idle', request);
+      this.#idle(request);
     }
   }
 
@@ -82,15 +86,21 @@ export class ShellQueue {
     // A cell that waits need not wait for the last one's type errors.
     if (this.#waiting.length === 0) await rest;
     this.#current = undefined;
-    this.#status('idle', request);
+    this.#idle(request);
     this.#abort(aborted);
   }
 
   async #comm(request: Message): Promise<void> {
     this.#status('busy', request);
     await this.context.comms.receive(request);
+    this.#idle(request);
+  }
+
+  /** Front ends go by the last status they hear, and a cell may still be running in this shell or another. */
+  #idle(request: Message): void {
     this.#status('idle', request);
-    if (this.#current) this.#status('busy', this.#current);
+    const running = this.running();
+    if (running) this.#status('busy', running);
   }
 
   #status(state: string, request: Message): void {

@@ -11,12 +11,21 @@ export class Shells {
   readonly #subshells = new Map<string, ShellQueue>();
 
   constructor(private readonly context: ShellQueueContext) {
-    this.main = new ShellQueue(context);
+    this.main = this.#queue();
+  }
+
+  /** A cell that is running, in whichever shell. */
+  get running(): Message | undefined {
+    return [this.main, ...this.#subshells.values()].find(({ current }) => current)?.current;
+  }
+
+  #queue(): ShellQueue {
+    return new ShellQueue(this.context, () => this.running);
   }
 
   create(): string {
     const id = randomUUID();
-    this.#subshells.set(id, new ShellQueue(this.context));
+    this.#subshells.set(id, this.#queue());
     return id;
   }
 

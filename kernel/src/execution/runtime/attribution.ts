@@ -1,4 +1,7 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource, executionAsyncId, triggerAsyncId } from 'node:async_hooks';
+
+// Cells may have a variable of this name, and the kernel wraps it for them.
+const { queueMicrotask } = globalThis;
 
 /** Knows which cell the code that runs now belongs to, also long after the cell has ended. */
 export interface Attribution {
@@ -6,6 +9,8 @@ export interface Attribution {
   start<T>(cell: number, action: () => T): T;
   /** Runs a callback on behalf of a cell that may have ended. */
   run<T>(cell: number, action: () => T): T;
+  /** Says that a function goes on, after an `await`, on behalf of a cell. */
+  resume(cell: number): void;
   /** The cell on whose behalf code runs now. */
   current(): number | undefined;
   /** Whether callbacks have to be wrapped by hand to be attributed. */
@@ -26,30 +31,93 @@ class ContextAttribution implements Attribution {
   run<T>(cell: number, action: () => T): T {
     return this.#storage.run(cell, action);
   }
+  resume(): void {
+    // The context has come through the `await` by itself.
+  }
   current(): number | undefined {
     return this.#storage.getStore();
   }
 }
 
-/** The last cell started, or the one that a wrapped callback belongs to. */
-class LastCellAttribution implements Attribution {
+/**
+ * For versions without a safe way to follow the asynchronous context. What is known for certain: code that a cell
+ * runs itself, wrapped timers, continuations after an `await`. Any other callback comes from something that Node
+ * numbered when it was made (a read, a child, a server's connection): it belongs to the cell that ran then.
+ */
+class OriginAttribution implements Attribution {
   readonly manual = true;
+  #last: number | undefined;
   #current: number | undefined;
+  #turn = 0;
+  readonly #origins = new Origins();
   start<T>(cell: number, action: () => T): T {
-    this.#current = cell;
-    return action();
+    this.#last = cell;
+    return this.run(cell, action);
   }
   run<T>(cell: number, action: () => T): T {
     const before = this.#current;
-    this.#current = cell;
+    this.#set(cell);
     try {
       return action();
     } finally {
-      this.#current = before;
+      if (before === undefined) this.resume(cell);
+      else this.#set(before);
     }
   }
+  resume(cell: number): void {
+    this.#set(cell);
+    const turn = ++this.#turn;
+    const linger = (steps: number) => {
+      if (turn !== this.#turn) return;
+      if (steps === 0) this.#set(undefined);
+      else queueMicrotask(() => linger(steps - 1));
+    };
+    linger(CHAIN);
+  }
   current(): number | undefined {
-    return this.#current;
+    return (
+      this.#current ??
+      this.#origins.cellOf(executionAsyncId()) ??
+      this.#origins.cellOf(triggerAsyncId()) ??
+      this.#last
+    );
+  }
+  #set(cell: number | undefined): void {
+    this.#current = cell;
+    this.#origins.switchTo(cell);
+  }
+}
+
+/** So many steps of a chain of promises that go on right after a cell's code are taken for the cell's. */
+const CHAIN = 8;
+
+/** Changes of the cell that are remembered. */
+const REMEMBERED = 10_000;
+
+/** Which cell ran when, by the numbers that Node counts up for everything that may call back. */
+class Origins {
+  readonly #switches: { from: number; cell: number | undefined }[] = [];
+
+  /** From now on, what is made is made on behalf of this cell. */
+  switchTo(cell: number | undefined): void {
+    const from = new AsyncResource('fovea', { requireManualDestroy: true }).asyncId();
+    // Nothing was made since the last change: it need not be remembered.
+    if (this.#switches.at(-1)?.from === from - 1) this.#switches.pop();
+    if (this.#switches.at(-1)?.cell === cell && this.#switches.length > 0) return;
+    this.#switches.push({ from, cell });
+    if (this.#switches.length > REMEMBERED) this.#switches.splice(0, REMEMBERED / 2);
+  }
+
+  /** The cell on whose behalf the thing of this number was made. */
+  cellOf(id: number): number | undefined {
+    let low = -1;
+    let high = this.#switches.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#switches[middle]!.from < id) low = middle;
+      else high = middle - 1;
+    }
+    return this.#switches[low]?.cell;
   }
 }
 
@@ -57,5 +125,5 @@ class LastCellAttribution implements Attribution {
 export function createAttribution(): Attribution {
   const major = Number(process.versions.node.split('.')[0]);
   const frames = process.execArgv.includes('--experimental-async-context-frame');
-  return major >= 24 || frames ? new ContextAttribution() : new LastCellAttribution();
+  return major >= 24 || frames ? new ContextAttribution() : new OriginAttribution();
 }

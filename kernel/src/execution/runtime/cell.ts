@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { clearImmediate, clearTimeout } from 'node:timers';
+import type { Worker } from 'node:worker_threads';
 import type { Json } from '../../protocol/message.js';
 import type { ExecuteOrder } from '../wire.js';
 
@@ -20,6 +21,7 @@ export class Cell {
   readonly controller = new AbortController();
   readonly timers = new Set<NodeJS.Timeout | NodeJS.Immediate>();
   readonly children = new Set<ChildProcess>();
+  readonly workers = new Set<Worker>();
   /** Displays whose MIME bundle is still being made. */
   readonly displays = new Set<Promise<void>>();
   readonly payload: Json[] = [];
@@ -39,7 +41,7 @@ export class Cell {
     return this.controller.signal.aborted;
   }
 
-  /** Stops what can be stopped without terminating code: the signal, timers, children. */
+  /** Stops what can be stopped without terminating code: the signal, timers, children, workers. */
   interrupt(): void {
     if (!this.interrupted) this.controller.abort(new KeyboardInterrupt());
     for (const timer of this.timers) {
@@ -49,5 +51,7 @@ export class Cell {
     this.timers.clear();
     for (const child of this.children) child.kill('SIGINT');
     this.children.clear();
+    for (const worker of this.workers) void worker.terminate();
+    this.workers.clear();
   }
 }

@@ -1,6 +1,7 @@
 import { Session } from 'node:inspector';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
+import { types } from 'node:util';
 import vm from 'node:vm';
 import { SILENT } from '../../display/display.js';
 import { formatValue } from '../../display/format.js';
@@ -38,6 +39,7 @@ export class Evaluator {
     private readonly attribution: Attribution,
     private readonly results: Results,
     private readonly kept: KeptVariables,
+    private readonly stopWorkers: () => void,
   ) {
     this.#session.connect();
   }
@@ -66,8 +68,8 @@ export class Evaluator {
     this.#remember(cell);
     this.#enter(cell, 'run', () => {
       if (!order.program.isAsync) return this.#settle(cell);
-      (cell.value as Promise<unknown>).then(
-        (result) => {
+      (cell.value as Promise<readonly [unknown] | undefined>).then(resultOf).then(
+        ([result]) => {
           cell.value = result;
           this.#enter(cell, 'conclude', () => this.#settle(cell));
         },
@@ -108,10 +110,10 @@ export class Evaluator {
         const expressions: Record<string, ExpressionResult> = {};
         for (const [name, code] of Object.entries(order.userExpressions)) {
           try {
-            const bundle = await formatValue(
+            const shown = await formatValue(
               vm.runInThisContext(code, { filename: `user_expression ${name}` }),
             );
-            expressions[name] = { status: 'ok', ...bundle };
+            expressions[name] = { status: 'ok', ...sendable(shown).bundle };
           } catch (error) {
             const { name: ename, message: evalue } = describeThrown(error);
             expressions[name] = { status: 'error', ename, evalue, traceback: [`${ename}: ${evalue}`] };
@@ -127,6 +129,7 @@ export class Evaluator {
   /** Handles the pump's call to stop: see `pump.ts`. */
   interrupt(ids: readonly number[]): void {
     this.channel.acknowledgeInterrupt();
+    this.stopWorkers();
     for (const id of ids) {
       const cell = this.#cells.get(id);
       if (!cell || cell.ended) continue;
@@ -230,6 +233,8 @@ export class Evaluator {
       const elapsedMs = performance.now() - cell.startedMs;
       this.attribution.run(cell.id, () => process.stdout.write(`Time: ${formatMs(elapsedMs)}\n`));
     }
+    // A cell whose code was terminated has not been asked to stop, and has left behind what it started.
+    if (outcome.kind === 'interrupted') cell.interrupt();
     if (cell.interrupted) this.#interrupted.add(cell.id);
     this.channel.postDone({ type: 'done', cell: cell.id, outcome, payload: cell.payload });
   }
@@ -246,19 +251,32 @@ export class Evaluator {
   }
 }
 
+/**
+ * What an asynchronous cell came to, in the list that keeps it from being taken for a promise: only a true
+ * promise is waited for, as reading `then` of anything else could run code, or throw.
+ */
+async function resultOf(returned: readonly [unknown] | undefined): Promise<readonly [unknown]> {
+  const value = returned?.[0];
+  return [types.isPromise(value) ? await value : value];
+}
+
 function isSilent(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, SILENT);
+  return typeof value === 'object' && value !== null && !types.isProxy(value) && Object.hasOwn(value, SILENT);
 }
 
 /** Whether an error is what an interrupt leads to: an abort, or a child that was ended by a signal. */
 function isStop(error: unknown): boolean {
-  const { name, code, signal } = (error ?? {}) as { name?: unknown; code?: unknown; signal?: unknown };
-  return (
-    error instanceof KeyboardInterrupt ||
-    name === 'AbortError' ||
-    code === 'aborted' ||
-    ['SIGINT', 'SIGTERM', 'SIGKILL'].includes(String(signal))
-  );
+  try {
+    const { name, code, signal } = (error ?? {}) as { name?: unknown; code?: unknown; signal?: unknown };
+    return (
+      error instanceof KeyboardInterrupt ||
+      name === 'AbortError' ||
+      code === 'aborted' ||
+      ['SIGINT', 'SIGTERM', 'SIGKILL'].includes(String(signal))
+    );
+  } catch {
+    return false;
+  }
 }
 
 function formatMs(ms: number): string {

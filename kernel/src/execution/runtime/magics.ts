@@ -17,9 +17,9 @@ type Magic = (argument: string, body: string) => unknown;
 /** What magics do that need the runtime, by name: `argument` is the rest of the line, `body` of the cell. */
 export function createMagics(context: MagicsContext): Record<string, Magic> {
   return {
-    bash: (_, body) => run('bash', ['-c', body], context),
-    sh: (_, body) => run('sh', ['-c', body], context),
-    npm: (argument) => run('npm', splitWords(argument), context),
+    bash: (_, body) => run('bash', ['-c', body], process.cwd()),
+    sh: (_, body) => run('sh', ['-c', body], process.cwd()),
+    npm: (argument) => run('npm', splitWords(argument), context.directory),
     who() {
       const rows = listVariables();
       if (rows.length === 0) return print('no variables');
@@ -49,10 +49,10 @@ export function splitWords(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3]!);
 }
 
-/** Runs a program with its output in the cell. @throws Error when it fails */
-function run(program: string, parameters: readonly string[], { directory }: MagicsContext): Promise<void> {
+/** Runs a program in a folder with its output in the cell. @throws Error when it fails */
+function run(program: string, parameters: readonly string[], cwd: string): Promise<void> {
   return new Promise((done, failed) => {
-    const child = spawn(program, parameters, { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, parameters, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.on('data', (chunk: Buffer) => process.stdout.write(chunk));
     child.stderr.on('data', (chunk: Buffer) => process.stderr.write(chunk));
     child.on('error', (error) =>

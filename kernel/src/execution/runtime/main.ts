@@ -21,9 +21,16 @@ import { createInputs } from './input.js';
 import { KeptVariables } from './keptVariables.js';
 import { createMagics } from './magics.js';
 import { ModuleLoader } from './modules/loader.js';
+import { redirectQuestions } from './questions.js';
 import { redirectStreams } from './streams.js';
+import { imitateTerminal } from './terminal.js';
+import { TerminalLine } from './terminal-line.js';
 import { describeThrown } from './thrown.js';
 import { trackTimers } from './timers.js';
+import { trackWorkers } from './workers.js';
+
+const MOVES_UP =
+  '\n[fovea] a program moves the cursor to lines above, which the output of a cell cannot do: they are printed anew\n';
 
 /**
  * Entry of the runtime, the process that user code runs in. The host starts it with descriptors 1 and 2 as
@@ -33,7 +40,8 @@ const attribution = createAttribution();
 const results = new Results();
 const channel = new Channel(process.argv[2]!, (packet) => obey(packet));
 const kept = new KeptVariables();
-const evaluator = new Evaluator(channel, attribution, results, kept);
+const stopWorkers = trackWorkers(() => evaluator.current());
+const evaluator: Evaluator = new Evaluator(channel, attribution, results, kept, stopWorkers);
 const loader = new ModuleLoader(process.cwd());
 const disposables = new Disposables();
 const comms = new Comms(
@@ -122,8 +130,10 @@ const bridge = {
   keep: kept.keep.bind(kept),
   release: kept.release.bind(kept),
   show: kept.show.bind(kept),
-  resume(value: unknown, cell?: number) {
+  cell: () => attribution.current(),
+  resume(cell?: number, value?: unknown) {
     evaluator.checkContinuation(cell);
+    if (cell !== undefined) attribution.resume(cell);
     return value;
   },
   async import(specifier: unknown, options?: object, line?: number) {
@@ -177,10 +187,24 @@ connectOutput({
 connectComms(comms);
 comms.registerTarget(LIVE_TARGET, (comm) => serveLive(comm as LiveChannel));
 
+const print = (name: 'stdout' | 'stderr', text: string) => {
+  if (text !== '') channel.postOutput({ type: 'stream', name, text, ...owner() }, text.length);
+};
+let hinted = false;
+const terminal = {
+  clear: () => channel.post({ type: 'clear', wait: true, ...owner() }),
+  movesUp() {
+    if (!hinted) print('stderr', MOVES_UP);
+    hinted = true;
+  },
+};
+const lines = { stdout: new TerminalLine(terminal), stderr: new TerminalLine(terminal) };
 redirectStreams(
-  (name, text) => channel.postOutput({ type: 'stream', name, text, ...owner() }, text.length),
+  (name, text) => print(name, lines[name].translate(text)),
   (descriptor) => channel.isOpen(descriptor),
 );
+imitateTerminal();
+redirectQuestions(inputs);
 for (const origin of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(origin, (error: unknown) => uncaught(origin, error));
 }

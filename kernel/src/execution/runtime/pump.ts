@@ -2,6 +2,7 @@ import { Session } from 'node:inspector';
 import { Socket } from 'node:net';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { InputState, Word } from '../commonWords.js';
+import { signalSession } from '../sessions.js';
 import { type Order, type Packet, pack, type Report, Unpacker } from '../wire.js';
 
 /**
@@ -137,10 +138,6 @@ function obey({ message, buffers }: Packet<Order>): void {
       Atomics.sub(shared, Word.backlog, message.size);
       Atomics.notify(shared, Word.backlog);
       break;
-    case 'exit':
-      flush();
-      process.kill(process.pid, 'SIGKILL');
-      break;
     case 'execute':
       running.add(message.cell);
       main.postMessage({ message, buffers });
@@ -166,8 +163,9 @@ const unpacker = new Unpacker<Order>();
 socket.on('data', (chunk) => {
   for (const packet of unpacker.push(chunk)) obey(packet);
 });
-// Without a host there is nobody to run for; the main thread may be spinning, so the process is ended from here.
-const orphaned = () => process.kill(process.pid, 'SIGKILL');
+// Without a host there is nobody to run for; the main thread may be spinning, so the process is ended from here,
+// and with it what it has started.
+const orphaned = () => signalSession(process.pid, 'SIGKILL');
 socket.on('end', orphaned);
 socket.on('error', orphaned);
 socket.on('close', orphaned);

@@ -14,7 +14,8 @@ function typeOf(value: unknown): string {
     return /^class\b/.test(Function.prototype.toString.call(value)) ? 'class' : 'function';
   if (typeof value !== 'object') return typeof value;
   try {
-    return value.constructor?.name || 'Object';
+    const { name } = value.constructor as { name?: unknown };
+    return typeof name === 'string' && name !== '' ? name : 'Object';
   } catch {
     return 'Object';
   }

@@ -28,7 +28,10 @@ export function trackTimers(attribution: Attribution, cellOf: () => Cell | undef
           ? attribution.run(cell.id, () => callback(...parameters))
           : callback(...parameters);
       };
-      const handle = native(call, ...rest);
+      // What follows the callback, without being wrapped itself, is known by what the timer belongs to.
+      const handle = attribution.manual
+        ? attribution.run(cell.id, () => native(call, ...rest))
+        : native(call, ...rest);
       cell.timers.add(handle);
       return handle;
     };

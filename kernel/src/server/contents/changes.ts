@@ -1,92 +1,123 @@
 import { constants } from 'node:fs';
-import { cp, lstat, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { cp, lstat, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import trash from 'trash';
 import { HttpError } from '../http/errors.js';
-import { moveCheckpoint } from './checkpoints.js';
+import { dropCheckpoint, followMove } from './checkpoints.js';
+import { moveFile } from './move.js';
 import { emptyNotebook, formatNotebook } from './notebook.js';
-import type { Place } from './paths.js';
+import { checkName, exists, type Place } from './paths.js';
 
-const exists = (file: string): Promise<boolean> =>
-  lstat(file).then(
-    () => true,
-    () => false,
-  );
+/**
+ * Stem and suffix of a name as Jupyter numbers names: `a.tar.gz` goes on as `a-Copy1.tar.gz`, and of notebooks
+ * only the last dot counts.
+ */
+function splitName(name: string): readonly [stem: string, suffix: string] {
+  const at = name.endsWith('.ipynb') ? name.lastIndexOf('.') : name.indexOf('.', 1);
+  return at < 0 ? [name, ''] : [name.slice(0, at), name.slice(at)];
+}
 
-/** The first of `stem`, `stem1`, `stem2`, … that is free in a folder, extension added. */
-async function freeName(folder: string, stem: string, extension: string): Promise<string> {
+/**
+ * Creates something under the first name that is free: `stem`, `stem` + `insert` + `1`, …
+ * @returns the name
+ */
+async function underFreeName(
+  folder: string,
+  [stem, suffix]: readonly [string, string],
+  insert: string,
+  create: (file: string) => Promise<unknown>,
+): Promise<string> {
   for (let number = 0; ; number += 1) {
-    const name = `${stem}${number || ''}${extension}`;
-    if (!(await exists(join(folder, name)))) return name;
+    const name = `${stem}${number === 0 ? '' : `${insert}${number}`}${suffix}`;
+    checkName(name);
+    const file = join(folder, name);
+    if (await exists(file)) continue;
+    try {
+      await create(file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST') continue;
+      throw error;
+    }
+    await dropCheckpoint(file);
+    return name;
   }
 }
 
 /** Creates an untitled file, notebook or folder inside a folder; resolves to its name. */
-export async function createUntitled(
-  folder: string,
-  type: string | undefined,
-  extension: string,
-): Promise<string> {
-  if (type === 'directory') {
-    const name = await freeName(folder, 'Untitled Folder', '');
-    await mkdir(join(folder, name));
-    return name;
+export function createUntitled(folder: string, type: string | undefined, extension: string): Promise<string> {
+  if (type === 'directory') return underFreeName(folder, ['Untitled Folder', ''], ' ', (file) => mkdir(file));
+  if (type === 'notebook' || extension === '.ipynb') {
+    const text = formatNotebook(emptyNotebook());
+    return underFreeName(folder, ['Untitled', '.ipynb'], '', (file) => writeFile(file, text, { flag: 'wx' }));
   }
-  const isNotebook = type === 'notebook' || extension === '.ipynb';
-  const name = await freeName(
-    folder,
-    isNotebook ? 'Untitled' : 'untitled',
-    isNotebook ? '.ipynb' : extension || '.txt',
+  return underFreeName(folder, ['untitled', extension || '.txt'], '', (file) =>
+    writeFile(file, '', { flag: 'wx' }),
   );
-  await writeFile(join(folder, name), isNotebook ? formatNotebook(emptyNotebook()) : '', { flag: 'wx' });
-  return name;
 }
 
-/** Copies a file or folder into a folder under a free name; resolves to that name. */
-export async function copyInto(folder: string, source: string): Promise<string> {
-  const extension = (await stat(source)).isDirectory() ? '' : extname(source);
-  const stem = basename(source, extension).replace(/-Copy\d*$/, '');
-  let name = basename(source);
-  for (let number = 1; await exists(join(folder, name)); number += 1) {
-    name = `${stem}-Copy${number}${extension}`;
+/** Whether a path on disk is a folder or anything inside it, links resolved. */
+const isWithin = (file: string, folder: string): boolean => file === folder || file.startsWith(folder + sep);
+
+/**
+ * Copies a file or folder into a folder under a free name; resolves to that name.
+ * @throws HttpError 400 for a folder that would be copied into itself
+ */
+export async function copyInto(folder: string, source: Place): Promise<string> {
+  const real = await realpath(source.file);
+  const isFolder = (await lstat(real)).isDirectory();
+  if (isFolder && isWithin(await realpath(folder), real)) {
+    throw new HttpError(400, `The directory ${source.api} cannot be copied into itself`);
   }
-  await cp(source, join(folder, name), {
-    recursive: true,
-    errorOnExist: true,
-    force: false,
-    verbatimSymlinks: true,
-    mode: constants.COPYFILE_FICLONE,
+  const name = source.api.split('/').at(-1)!;
+  const [stem, suffix] = isFolder ? [name, ''] : splitName(name);
+  return underFreeName(folder, [stem.replace(/-Copy\d*$/, ''), suffix], '-Copy', async (file) => {
+    try {
+      await cp(real, file, { recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE });
+    } catch (error) {
+      await rm(file, { recursive: true, force: true });
+      throw error;
+    }
   });
-  return name;
 }
 
 /**
  * Renames or moves a file or folder, its checkpoint with it.
- * @throws HttpError 409 when something else is at the new place
+ * @throws HttpError 409 when something else is at the new place, 400 for a folder that would move into itself
  */
 export async function renamePlace(from: Place, to: Place): Promise<void> {
   if (from.api === '' || to.api === '') throw new HttpError(400, 'The root cannot be renamed');
+  if (from.api === to.api) return;
   const source = await lstat(from.file);
+  if (isWithin(to.file, from.file)) {
+    throw new HttpError(400, `${from.api} cannot be moved into itself`);
+  }
   const target = await lstat(to.file).catch(() => undefined);
-  if (target && target.ino !== source.ino) throw new HttpError(409, `Exists already: ${to.api}`);
-  await rename(from.file, to.file);
-  if (source.isFile()) await moveCheckpoint(from.file, to.file);
+  // On a disk that takes `A` and `a` for one name, the file itself is at its new place already.
+  const isItself =
+    target?.ino === source.ino &&
+    target.dev === source.dev &&
+    from.api.toLowerCase() === to.api.toLowerCase();
+  if (target && !isItself) throw new HttpError(409, `Exists already: ${to.api}`);
+  const follow = source.isDirectory() ? undefined : await followMove(from.file, to.file);
+  await moveFile(from.file, to.file);
+  await follow?.();
 }
 
 /**
- * Deletes a file, or a folder that holds nothing but checkpoints.
- * @throws HttpError 400 for the root and for folders that are not empty
+ * Deletes a file, or a folder with all that is in it.
+ * @param toTrash moves it to the trash of the system instead of deleting it for good
+ * @throws HttpError 400 for the root; 500 when there is no trash for it, and it was left as it is
  */
-export async function deletePlace(place: Place): Promise<void> {
+export async function deletePlace(place: Place, toTrash: boolean): Promise<void> {
   if (place.api === '') throw new HttpError(400, 'The root cannot be deleted');
   const status = await lstat(place.file);
-  if (!status.isDirectory()) {
-    await rm(place.file);
-    return;
+  if (toTrash) {
+    await trash(place.file, { glob: false }).catch((cause: unknown) => {
+      const advice = 'it was left as it is; fovea lab --no-trash deletes for good';
+      throw new HttpError(500, `${place.api} cannot be moved to the trash: ${advice}`, null, { cause });
+    });
+  } else {
+    await rm(place.file, { recursive: true });
   }
-  const names = await readdir(place.file);
-  if (names.some((name) => name !== '.ipynb_checkpoints')) {
-    throw new HttpError(400, `The directory ${place.api} is not empty`);
-  }
-  await rm(join(place.file, '.ipynb_checkpoints'), { recursive: true, force: true });
-  await rmdir(place.file);
+  if (!status.isDirectory()) await dropCheckpoint(place.file);
 }

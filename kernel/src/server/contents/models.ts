@@ -41,6 +41,9 @@ const canWrite = (file: string): Promise<boolean> =>
     () => false,
   );
 
+/** Where something is of another kind than was asked for; front ends look for the reason. */
+export const badType = (message: string) => new HttpError(400, message, 'bad type');
+
 /** Reads files and folders as the contents API describes them. */
 export class ContentsReader {
   constructor(
@@ -57,12 +60,12 @@ export class ContentsReader {
     const status = await stat(place.file);
     if (status.isDirectory()) {
       if (type !== undefined && type !== 'directory') {
-        throw new HttpError(400, `${place.api} is a directory, not a ${type}`);
+        throw badType(`${place.api} is a directory, not a ${type}`);
       }
       return this.directory(place, status, content);
     }
-    if (type === 'directory') throw new HttpError(400, `${place.api} is not a directory`);
-    if (!status.isFile()) throw new HttpError(400, `${place.api} is not a regular file`);
+    if (type === 'directory') throw badType(`${place.api} is not a directory`);
+    if (!status.isFile()) throw badType(`${place.api} is not a regular file`);
     return this.file(place, status, request);
   }
 

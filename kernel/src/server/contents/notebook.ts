@@ -1,4 +1,5 @@
 import { HttpError } from '../http/errors.js';
+import { upgradeNotebook } from './upgrade.js';
 
 /**
  * Notebooks on disk keep text as lists of lines, so that version control shows sensible differences; the front
@@ -57,9 +58,9 @@ function sortKeys(value: unknown): unknown {
 }
 
 /**
- * Reads a notebook file's text.
+ * Reads a notebook file's text, one of format 3 as it is in format 4.
  * @param api the path to name in errors
- * @throws HttpError 400 when it is no notebook of format 4
+ * @throws HttpError 400 when it is no notebook of format 3 or 4
  */
 export function parseNotebook(text: string, api: string): Dict {
   let value: unknown;
@@ -69,11 +70,18 @@ export function parseNotebook(text: string, api: string): Dict {
     throw new HttpError(400, `Unreadable notebook: ${api}: ${(error as Error).message}`);
   }
   if (!isDict(value)) throw new HttpError(400, `Unreadable notebook: ${api}: not a JSON object`);
-  if (value.nbformat !== 4) {
-    throw new HttpError(400, `Unreadable notebook: ${api}: nbformat ${value.nbformat}, 4 is accepted`);
+  const { nbformat } = value;
+  if (nbformat !== 4 && nbformat !== 3) {
+    const older = nbformat === 1 || nbformat === 2 ? '; jupyter nbconvert --to notebook brings it there' : '';
+    throw new HttpError(
+      400,
+      `Unreadable notebook: ${api}: nbformat ${nbformat}, 3 and 4 are accepted${older}`,
+    );
   }
-  if (!Array.isArray(value.cells)) throw new HttpError(400, `Unreadable notebook: ${api}: it has no cells`);
-  return mapTexts(value, join);
+  const notebook = nbformat === 3 ? upgradeNotebook(value) : value;
+  if (!Array.isArray(notebook.cells))
+    throw new HttpError(400, `Unreadable notebook: ${api}: it has no cells`);
+  return mapTexts(notebook, join);
 }
 
 /**
@@ -84,7 +92,14 @@ export function formatNotebook(content: unknown): string {
   if (!isDict(content) || !Array.isArray(content.cells) || content.nbformat !== 4) {
     throw new HttpError(400, 'The content is not a notebook of format 4');
   }
-  return `${JSON.stringify(sortKeys(mapTexts(content, split)), null, 1)}\n`;
+  return `${JSON.stringify(sortKeys(mapTexts(withoutOrigin(content), split)), null, 1)}\n`;
+}
+
+/** Where a notebook was converted from is said to the front end, and not kept. */
+function withoutOrigin(notebook: Dict): Dict {
+  if (!isDict(notebook.metadata) || !('orig_nbformat' in notebook.metadata)) return notebook;
+  const { orig_nbformat: _format, orig_nbformat_minor: _minor, ...metadata } = notebook.metadata;
+  return { ...notebook, metadata };
 }
 
 /** The code cells of a notebook. */

@@ -1,5 +1,6 @@
-import { realpath } from 'node:fs/promises';
-import { basename, dirname, join, sep } from 'node:path';
+import { lstat, realpath } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
+import { isWellFormed } from '../http/body.js';
 import { HttpError } from '../http/errors.js';
 
 /** What a path is wanted for: hidden names do not exist for readers, and are refused to writers. */
@@ -20,7 +21,32 @@ export function isHidden(name: string): boolean {
   return name.startsWith('.');
 }
 
-/** The real path of a file or, where there is none yet, of its closest existing ancestor. */
+/** Longest name of a file, in bytes of UTF-8: what the file systems of Linux and macOS take. */
+export const MAX_NAME_BYTES = 255;
+
+/**
+ * Checks the name of a file or folder that a client gave.
+ * @throws HttpError 400 for one that no file can have
+ */
+export function checkName(name: string): void {
+  const bytes = Buffer.byteLength(name);
+  if (bytes > MAX_NAME_BYTES) {
+    throw new HttpError(400, `The name is ${bytes} bytes long, ${MAX_NAME_BYTES} are accepted: ${name}`);
+  }
+  if (!isWellFormed(name)) throw new HttpError(400, 'The name is not valid Unicode');
+}
+
+/** Whether anything is at a path, be it a link that leads nowhere. */
+export const exists = (file: string): Promise<boolean> =>
+  lstat(file).then(
+    () => true,
+    () => false,
+  );
+
+/**
+ * The real path of a file or, where there is none yet, of its closest existing ancestor.
+ * @throws the file system's error, also for a link that leads nowhere: writing to it would write there
+ */
 async function closestRealPath(file: string): Promise<string> {
   try {
     return await realpath(file);
@@ -28,6 +54,7 @@ async function closestRealPath(file: string): Promise<string> {
     const { code } = error as NodeJS.ErrnoException;
     const parent = dirname(file);
     if ((code !== 'ENOENT' && code !== 'ENOTDIR') || parent === file) throw error;
+    if (await exists(file)) throw error;
     return join(await closestRealPath(parent), basename(file));
   }
 }
@@ -57,13 +84,14 @@ export class ContentsRoot {
   /**
    * Resolves a path of the API.
    * @throws HttpError 404 for anything outside the root, also through symbolic links, and for hidden names;
-   *   400 for writing to a hidden name
+   *   400 for writing to a hidden name, and for names that no file can have
    */
   async place(path: string, purpose: Purpose): Promise<Place> {
     const segments = path.split('/').filter((segment) => segment !== '');
     const api = segments.join('/');
     for (const segment of segments) {
       const foreign = segment === '.' || segment === '..' || segment.includes('\0');
+      checkName(segment);
       if (foreign || (sep === '\\' && /[\\:]/.test(segment))) throw notFound(api);
       if (isHidden(segment) && !this.allowHidden) {
         if (purpose === 'write') throw new HttpError(400, `Hidden names cannot be written: ${api}`);
@@ -80,6 +108,16 @@ export class ContentsRoot {
     if (this.followLinks) return true;
     const real = await closestRealPath(file).catch(() => undefined);
     return real !== undefined && (real === this.folder || real.startsWith(this.folder + sep));
+  }
+
+  /**
+   * The path in the API of a file on disk, given absolutely or relative to the root; undefined for what is not
+   * there, outside or hidden.
+   */
+  async apiPathOf(file: string): Promise<string | undefined> {
+    const path = isAbsolute(file) ? relative(this.folder, await closestRealPath(file)) : file;
+    const place = await this.place(path.split(sep).join('/'), 'read');
+    return (await exists(place.file)) ? place.api : undefined;
   }
 
   /** Whether a listing shows this name. */

@@ -1,26 +1,50 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { access, chmod, type FileHandle, lstat, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { moveFile } from './move.js';
 
-/** Where a file is written before it takes its place; hidden, and in the same folder, hence on the same disk. */
-function temporaryName(file: string): string {
-  return join(dirname(file), `.~${randomUUID().slice(0, 8)}-${basename(file).slice(0, 200)}`);
+/**
+ * Where a file is written before it takes its place; hidden, and in the same folder, hence on the same disk. The
+ * name does not grow with the file's, which may be as long as a name can be.
+ */
+export function temporaryName(file: string): string {
+  return join(dirname(file), `.~fovea-${randomUUID()}`);
+}
+
+/**
+ * Puts a finished temporary file in the place of a file, under that one's permissions; a symbolic link is written
+ * through.
+ */
+export async function putInPlace(temporary: string, file: string): Promise<void> {
+  const target = await realpath(file).catch(() => file);
+  const old = await stat(target).catch(() => undefined);
+  if (old) {
+    await access(target, constants.W_OK);
+    await chmod(temporary, old.mode & 0o7777);
+  }
+  await moveFile(temporary, target);
 }
 
 /**
  * Saves a file so that it holds either the old bytes or all of the new ones, whatever fails in between: a full
- * disk, a crash, a lost power supply. A symbolic link is written through, and permissions are kept.
+ * disk, a crash, a lost power supply. A symbolic link is written through, unless `replaceLink`, and permissions
+ * are kept.
  * @throws the file system's own error; the old file is then untouched and nothing is left behind
  */
-export async function saveAtomically(file: string, data: Buffer | string): Promise<void> {
-  const target = await realpath(file).catch(() => file);
-  const old = await stat(target).catch(() => undefined);
-  if (old) await access(target, constants.W_OK);
+export async function saveAtomically(
+  file: string,
+  data: Buffer | string,
+  { replaceLink = false }: { replaceLink?: boolean } = {},
+): Promise<void> {
+  const target = replaceLink ? file : await realpath(file).catch(() => file);
+  const old = await (replaceLink ? lstat(target) : stat(target)).catch(() => undefined);
+  const isFile = old?.isFile() ?? false;
+  if (isFile) await access(target, constants.W_OK);
   const temporary = temporaryName(target);
   let handle: FileHandle | undefined;
   try {
-    handle = await open(temporary, 'wx', old ? old.mode & 0o7777 : 0o666);
+    handle = await open(temporary, 'wx', isFile ? old!.mode & 0o7777 : 0o666);
     await handle.writeFile(data);
     await handle.sync();
     await handle.close();

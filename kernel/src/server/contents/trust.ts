@@ -55,7 +55,7 @@ export class NotebookTrust {
       return (cell.metadata as Dict | undefined)?.trusted === true;
     });
     const stripped = withTrust(notebook, ({ trusted: _, ...metadata }) => metadata);
-    if (trusted) await this.remember(this.sign(stripped));
+    if (trusted) await this.remember(stripped);
     return stripped;
   }
 
@@ -64,7 +64,9 @@ export class NotebookTrust {
     return createHmac('sha256', this.secret).update(formatNotebook(bare)).digest('hex');
   }
 
-  private async remember(signature: string): Promise<void> {
+  /** Trusts a notebook as it is. */
+  async remember(notebook: Dict): Promise<void> {
+    const signature = this.sign(notebook);
     if (this.signatures.has(signature)) return;
     this.signatures.add(signature);
     for (const oldest of this.signatures) {

@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
-import { appendFile, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { appendFile, rm, writeFile } from 'node:fs/promises';
 import { HttpError } from '../http/errors.js';
+import { putInPlace, temporaryName } from './save.js';
 
 interface Upload {
   readonly temporary: string;
@@ -20,13 +19,15 @@ export class Uploads {
   private readonly running = new Map<string, Upload>();
 
   /**
-   * Takes the next chunk of the file; resolves to whether it was the last one.
+   * Takes the next chunk of the file; resolves to whether it was the last one. A chunk that does not fit ends the
+   * upload: the last one would otherwise complete a file with a hole.
    * @throws HttpError 400 for a chunk that does not follow the one before
    */
   async accept(file: string, chunk: number, data: Buffer): Promise<boolean> {
     if (chunk === 1) await this.begin(file);
     const upload = this.running.get(file);
     if (!upload || (chunk !== -1 && chunk !== upload.next)) {
+      await this.abandon(file);
       throw new HttpError(400, `Chunk ${chunk} does not follow chunk ${(upload?.next ?? 1) - 1}`);
     }
     upload.next += 1;
@@ -34,7 +35,7 @@ export class Uploads {
     try {
       await appendFile(upload.temporary, data);
       if (chunk !== -1) return false;
-      await rename(upload.temporary, file);
+      await putInPlace(upload.temporary, file);
       this.forget(file);
       return true;
     } catch (error) {
@@ -48,9 +49,15 @@ export class Uploads {
     await Promise.all([...this.running.keys()].map((file) => this.abandon(file)));
   }
 
+  /** Ends the file's upload, if one is running. */
+  async abandon(file: string): Promise<void> {
+    const upload = this.forget(file);
+    if (upload) await rm(upload.temporary, { force: true }).catch(() => undefined);
+  }
+
   private async begin(file: string): Promise<void> {
     await this.abandon(file);
-    const temporary = join(dirname(file), `.~${randomUUID().slice(0, 8)}-${basename(file).slice(0, 200)}`);
+    const temporary = temporaryName(file);
     await writeFile(temporary, '', { flag: 'wx' });
     const timer = setTimeout(() => void this.abandon(file), ABANDONED_MS);
     timer.unref();
@@ -62,10 +69,5 @@ export class Uploads {
     if (upload) clearTimeout(upload.timer);
     this.running.delete(file);
     return upload;
-  }
-
-  private async abandon(file: string): Promise<void> {
-    const upload = this.forget(file);
-    if (upload) await rm(upload.temporary, { force: true }).catch(() => undefined);
   }
 }

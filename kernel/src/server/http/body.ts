@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { HttpError } from './errors.js';
 
@@ -6,51 +7,110 @@ export const SMALL_BODY_BYTES = 10 * 2 ** 20;
 /** Largest body of a request that saves a file, in bytes; the front end cuts larger files into chunks. */
 export const FILE_BODY_BYTES = 512 * 2 ** 20;
 
+/** How long a body may take: so long at first, and longer by what has arrived at the slowest rate accepted. */
+export interface BodyPace {
+  readonly graceMs: number;
+  readonly bytesPerSecond: number;
+}
+
+/** Spares a long upload over a slow line, but not a client that holds a connection with a byte now and then. */
+export const BODY_PACE: BodyPace = { graceMs: 30_000, bytesPerSecond: 1024 };
+
 /**
  * Reads a request's whole body.
- * @throws HttpError 413 as soon as more than `limitBytes` are announced or have arrived
+ * @throws HttpError 413 as soon as more than `limitBytes` are announced or have arrived, 408 when it comes too
+ *   slowly or stops coming
  */
-export async function readBody(request: IncomingMessage, limitBytes: number): Promise<Buffer> {
+export function readBody(
+  request: IncomingMessage,
+  limitBytes: number,
+  pace: BodyPace = BODY_PACE,
+): Promise<Buffer> {
   const tooLarge = () => new HttpError(413, `The request is larger than ${limitBytes} bytes`);
-  if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw tooLarge();
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > limitBytes) throw tooLarge();
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  if (Number(request.headers['content-length'] ?? 0) > limitBytes) return Promise.reject(tooLarge());
+  return new Promise((resolve, reject) => {
+    const started = performance.now();
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const leftMs = () => pace.graceMs + (bytes / pace.bytesPerSecond) * 1000 - (performance.now() - started);
+    const onData = (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > limitBytes) fail(tooLarge());
+      else chunks.push(chunk);
+    };
+    const leave = () => {
+      clearTimeout(timer);
+      request.off('data', onData);
+    };
+    const fail = (error: Error) => {
+      leave();
+      request.pause();
+      reject(error);
+    };
+    const check = () => {
+      if (leftMs() <= 0) fail(new HttpError(408, 'The request took too long to arrive'));
+      else timer = setTimeout(check, leftMs());
+    };
+    let timer = setTimeout(check, leftMs());
+    request.on('data', onData);
+    request.once('end', () => {
+      leave();
+      resolve(Buffer.concat(chunks));
+    });
+    request.once('close', () => fail(new HttpError(400, 'The request was cut off')));
+    request.once('error', fail);
+  });
 }
 
 /**
- * Reads a JSON object from a request's body; an absent body counts as `{}`.
- * @throws HttpError 400 for anything but a JSON object, 413 past `limitBytes`
+ * Reads a JSON object from a request's body.
+ * @throws HttpError 400 for anything but a JSON object in UTF-8, 408 and 413 as readBody
  */
 export async function readJson(
   request: IncomingMessage,
   limitBytes: number = SMALL_BODY_BYTES,
 ): Promise<Record<string, unknown>> {
-  const text = (await readBody(request, limitBytes)).toString('utf8');
-  if (text.trim() === '') return {};
+  const body = await readOptionalJson(request, limitBytes);
+  if (!body) throw new HttpError(400, 'The body is missing: a JSON object is expected');
+  return body;
+}
+
+/** As readJson, where a body may be absent or `null`: for requests that only ask for something new. */
+export async function readOptionalJson(
+  request: IncomingMessage,
+  limitBytes: number = SMALL_BODY_BYTES,
+): Promise<Record<string, unknown> | undefined> {
+  const bytes = await readBody(request, limitBytes);
+  if (!isUtf8(bytes)) throw new HttpError(400, 'The body is not UTF-8 encoded');
+  const text = bytes.toString('utf8');
+  if (text.trim() === '') return undefined;
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw new HttpError(400, 'The body is not valid JSON');
   }
-  if (value === null) return {};
+  if (value === null) return undefined;
   if (typeof value !== 'object' || Array.isArray(value)) {
     throw new HttpError(400, 'The body must be a JSON object');
   }
   return value as Record<string, unknown>;
 }
 
-/** A field of a body that must be a string when it is there. */
+/** Whether text can be written as UTF-8: half of a surrogate pair would be replaced without a word. */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
+
+/**
+ * A field of a body that must be a string when it is there.
+ * @throws HttpError 400 for another type, and for text that no file can hold
+ */
 export function stringField(body: Record<string, unknown>, name: string): string | undefined {
   const value = body[name];
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'string') throw new HttpError(400, `${name} must be a string`);
+  if (!isWellFormed(value)) throw new HttpError(400, `${name} holds half of a surrogate pair`);
   return value;
 }
 

@@ -7,13 +7,15 @@ export class HttpError extends Error {
    * @param status the HTTP status to answer with, 400…599
    * @param message one sentence for the person in front of the browser
    * @param reason short machine-readable kind, where a client looks for one
+   * @param options `cause`: what went wrong underneath, for the log
    */
   constructor(
     readonly status: number,
     message: string,
     readonly reason: string | null = null,
+    options: { cause?: unknown } = {},
   ) {
-    super(message);
+    super(message, options);
   }
 }
 
@@ -26,7 +28,11 @@ const FILE_SYSTEM: Readonly<Record<string, readonly [status: number, message: st
   EROFS: [403, 'The disk is read-only'],
   EEXIST: [409, 'Something of that name exists already'],
   ENOTEMPTY: [400, 'The directory is not empty'],
+  EINVAL: [400, 'The disk takes no such name or place'],
   EISDIR: [400, 'That is a directory'],
+  ERR_FS_CP_FIFO_PIPE: [400, 'Pipes cannot be copied'],
+  ERR_FS_CP_SOCKET: [400, 'Sockets cannot be copied'],
+  ERR_FS_CP_UNKNOWN: [400, 'Devices cannot be copied'],
   ENAMETOOLONG: [400, 'The name is too long'],
   ENOSPC: [507, 'The disk is full; nothing was changed'],
   EDQUOT: [507, 'The disk quota is used up; nothing was changed'],
@@ -38,6 +44,6 @@ export function toHttpError(thrown: unknown, subject?: string): HttpError {
   if (thrown instanceof HttpError) return thrown;
   const code = (thrown as NodeJS.ErrnoException | null)?.code;
   const known = code === undefined ? undefined : FILE_SYSTEM[code];
-  if (known) return new HttpError(known[0], subject ? `${known[1]}: ${subject}` : known[1], code);
-  return new HttpError(500, 'Internal server error; the terminal shows the cause');
+  if (known) return new HttpError(known[0], subject ? `${known[1]}: ${subject}` : known[1]);
+  return new HttpError(500, 'Internal server error; the terminal shows the cause', null, { cause: thrown });
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { Address } from '../security/addresses.js';
 import { HttpError } from './errors.js';
 import type { Reply } from './reply.js';
 
@@ -12,8 +13,10 @@ export interface Call {
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
   readonly request: IncomingMessage;
-  /** Path and query as sent. */
+  /** Path and query as sent, the path below the server's base path. */
   readonly url: URL;
+  /** How the browser addresses this server. */
+  readonly address: Address;
   /** Undefined only in routes that are open to everybody. */
   readonly principal: Principal | undefined;
 }
@@ -57,6 +60,20 @@ function decode(part: string): string {
  */
 export class Router {
   private readonly routes: Route[] = [];
+
+  /** @param base path below which everything is served, without a trailing slash: empty, or as `/name` */
+  constructor(readonly base: string = '') {}
+
+  /** The path that a browser asks for to reach a route's path. */
+  link(path: string): string {
+    return `${this.base}${path}`;
+  }
+
+  /** The route's path in a path that a browser asks for; undefined outside the base path. */
+  strip(pathname: string): string | undefined {
+    if (pathname === this.base) return '/';
+    return pathname.startsWith(`${this.base}/`) ? pathname.slice(this.base.length) : undefined;
+  }
 
   /** Adds a route for authenticated callers. */
   on(method: string, path: string, handler: Handler, access: Access = 'authenticated'): this {

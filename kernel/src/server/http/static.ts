@@ -1,8 +1,8 @@
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { join, resolve, sep } from 'node:path';
 import { HttpError } from './errors.js';
-import { mediaType } from './media-types.js';
+import { fileReply } from './file-reply.js';
 import type { Reply } from './reply.js';
 
 /** Build outputs carry a hash of their content in their names, so a browser may keep them for ever. */
@@ -13,6 +13,7 @@ export const FOREVER = 'public, max-age=31536000, immutable';
  * @throws HttpError 404 when there is no such file, also for paths that lead out of the folder
  */
 export async function staticFile(
+  request: IncomingMessage,
   folder: string,
   path: string,
   headers: Record<string, string> = {},
@@ -21,14 +22,5 @@ export async function staticFile(
   const inside = file.startsWith(resolve(folder) + sep);
   const status = inside ? await stat(file).catch(() => undefined) : undefined;
   if (!status?.isFile()) throw new HttpError(404, 'Not found');
-  return {
-    status: 200,
-    headers: {
-      'Content-Type': mediaType(file) ?? 'application/octet-stream',
-      'Content-Length': String(status.size),
-      'Cache-Control': 'no-cache',
-      ...headers,
-    },
-    body: createReadStream(file),
-  };
+  return fileReply(request, file, status, headers);
 }

@@ -25,6 +25,27 @@ export interface KernelOptions {
   readonly log?: (line: string) => void;
 }
 
+/**
+ * Requests that a kernel answers beside a running cell: the idle after such an answer says nothing about the
+ * cell. The front end is given the same list.
+ */
+export const UNTRACKED_REQUESTS: readonly string[] = [
+  'comm_info_request',
+  'comm_open',
+  'comm_msg',
+  'comm_close',
+  'complete_request',
+  'inspect_request',
+  'is_complete_request',
+  'history_request',
+  'kernel_info_request',
+  'debug_request',
+  'interrupt_request',
+  'create_subshell_request',
+  'list_subshell_request',
+  'delete_subshell_request',
+];
+
 const START_TIMEOUT_MS = 60_000;
 /** How long a kernel that answers is waited for to open its other channels: some have no stdin. */
 const CONNECT_GRACE_MS = 2000;
@@ -184,6 +205,11 @@ export class Kernel {
     ready.then(
       () => {
         life.isReady = true;
+        // The answers to the server's own requests are not passed on, and the kernel may say no more by itself.
+        if (this.life === life && this.currentState !== 'idle') {
+          this.setState('idle');
+          this.broadcast('idle');
+        }
         for (const message of this.waiting.splice(0)) channels.send(message);
       },
       () => undefined,
@@ -219,7 +245,7 @@ export class Kernel {
       this.clients.deliver(message);
       return;
     }
-    if (parseHeader(message.header).msg_type === 'status') {
+    if (isStatus(message)) {
       const { execution_state: state } = JSON.parse(message.content.toString('utf8')) as {
         execution_state?: string;
       };
@@ -272,4 +298,11 @@ export class Kernel {
       this.broadcast(this.currentState);
     });
   }
+}
+
+/** Whether a message tells the state of the kernel, and not only that of an answer beside a running cell. */
+function isStatus({ header, parent }: Message): boolean {
+  return (
+    parseHeader(header).msg_type === 'status' && !UNTRACKED_REQUESTS.includes(parseHeader(parent).msg_type)
+  );
 }

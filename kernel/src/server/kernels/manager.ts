@@ -1,7 +1,8 @@
-import { readJson, stringField } from '../http/body.js';
+import { readOptionalJson, stringField } from '../http/body.js';
 import { HttpError } from '../http/errors.js';
 import { empty, json } from '../http/reply.js';
 import type { Router } from '../http/router.js';
+import type { KernelPlaces } from '../kernel-places.js';
 import type { KernelSpecs } from '../kernelspecs.js';
 import { FOVEA_KERNEL } from '../kernelspecs.js';
 import { Kernel } from './kernel.js';
@@ -79,12 +80,15 @@ export class KernelManager {
   }
 
   /** Adds the routes below `/api/kernels`. */
-  register(router: Router): void {
+  register(router: Router, places: KernelPlaces): void {
     const one = '/api/kernels/:id';
     router.on('GET', '/api/kernels', () => json(this.list().map((kernel) => kernel.toModel())));
     router.on('POST', '/api/kernels', async (call) => {
-      const kernel = await this.start(stringField(await readJson(call.request), 'name'));
-      return json(kernel.toModel(), 201, { Location: `/api/kernels/${kernel.id}` });
+      const body = (await readOptionalJson(call.request)) ?? {};
+      const path = stringField(body, 'path');
+      const place = path === undefined ? {} : { folder: (await places.of(path)).folder };
+      const kernel = await this.start(stringField(body, 'name'), place);
+      return json(kernel.toModel(), 201, { Location: router.link(`/api/kernels/${kernel.id}`) });
     });
     router.on('GET', one, (call) => json(this.get(call.params.id!).toModel()));
     router.on('DELETE', one, async (call) => {

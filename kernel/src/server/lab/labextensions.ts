@@ -88,6 +88,6 @@ export function registerLabextensions(router: Router, list: () => readonly Labex
     if (!extension) throw new HttpError(404, 'Not found');
     const file = path.slice(extension.name.length + 1);
     const hashed = /\.[0-9a-f]{16,}\.js$/.test(file);
-    return staticFile(extension.folder, file, hashed ? { 'Cache-Control': FOREVER } : {});
+    return staticFile(call.request, extension.folder, file, hashed ? { 'Cache-Control': FOREVER } : {});
   });
 }

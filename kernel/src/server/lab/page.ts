@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { html } from '../http/reply.js';
 import type { Call, Router } from '../http/router.js';
+import { UNTRACKED_REQUESTS } from '../kernels/kernel.js';
 import type { Guard } from '../security/guard.js';
 import { pagePolicy } from '../security/policy.js';
 import type { LabAssets } from './assets.js';
@@ -16,21 +17,29 @@ export interface PageOptions {
   readonly rootFolder: string;
   /** Leaves the application in `window.jupyterapp`, for tests. */
   readonly exposeApp: boolean;
+  /** Whether names that start with a dot are shown. */
+  readonly allowHidden: boolean;
+  /** Whether the question before a deletion speaks of the trash, or of deleting for good. */
+  readonly deleteToTrash: boolean;
+  /** Whether terminals can be opened; without, the launcher shows none. */
+  readonly terminals: boolean;
 }
 
 /**
  * Plugins of JupyterLab that have nothing to talk to here: news from the internet, and language servers, which
- * the kernel's own completion replaces.
+ * the kernel's own completion replaces. And the one that runs `application/javascript` of outputs: the page runs
+ * scripts of the build alone.
  */
 const DISABLED = [
   '@jupyterlab/apputils-extension:announcements',
+  '@jupyterlab/javascript-extension',
   '@jupyterlab/lsp-extension',
   '@jupyterlab/notebook-extension:language-server',
   '@jupyterlab/fileeditor-extension:language-server',
 ];
 
-function pageConfig(options: PageOptions, call: Call) {
-  const { labextensions, version, rootFolder, exposeApp } = options;
+function pageConfig(options: PageOptions, router: Router, call: Call) {
+  const { labextensions, version, rootFolder, exposeApp, allowHidden, deleteToTrash, terminals } = options;
   const extensions = labextensions();
   const isDocument = call.url.pathname.startsWith('/doc');
   return {
@@ -38,33 +47,33 @@ function pageConfig(options: PageOptions, call: Call) {
     appNamespace: 'lab',
     appVersion: version,
     appUrl: '/lab',
-    baseUrl: '/',
+    baseUrl: router.link('/'),
     wsUrl: '',
     token: '',
     docUrl: '/doc',
     treeUrl: '/lab/tree',
-    fullAppUrl: '/lab',
-    fullTreeUrl: '/lab/tree',
-    fullStaticUrl: '/static/lab',
-    labextensionsUrl: '/lab/extensions',
-    fullLabextensionsUrl: '/lab/extensions',
+    fullAppUrl: router.link('/lab'),
+    fullTreeUrl: router.link('/lab/tree'),
+    fullStaticUrl: router.link('/static/lab'),
+    labextensionsUrl: router.link('/lab/extensions'),
+    fullLabextensionsUrl: router.link('/lab/extensions'),
     settingsUrl: '/lab/api/settings',
-    fullSettingsUrl: '/lab/api/settings',
+    fullSettingsUrl: router.link('/lab/api/settings'),
     themesUrl: '/lab/api/themes',
-    fullThemesUrl: '/lab/api/themes',
+    fullThemesUrl: router.link('/lab/api/themes'),
     translationsApiUrl: '/lab/api/translations',
-    fullTranslationsApiUrl: '/lab/api/translations',
+    fullTranslationsApiUrl: router.link('/lab/api/translations'),
     workspacesApiUrl: '/lab/api/workspaces',
-    fullWorkspacesApiUrl: '/lab/api/workspaces',
+    fullWorkspacesApiUrl: router.link('/lab/api/workspaces'),
     licensesUrl: '/lab/api/licenses',
-    fullLicensesUrl: '/lab/api/licenses',
+    fullLicensesUrl: router.link('/lab/api/licenses'),
     listingsUrl: '/lab/api/listings',
     mode: isDocument ? 'single-document' : 'multiple-document',
     workspace: call.params.workspace ?? 'default',
     treePath: call.params.path ?? '',
     preferredPath: '/',
     serverRoot: rootFolder,
-    terminalsAvailable: 'false',
+    terminalsAvailable: String(terminals),
     cacheFiles: 'true',
     devMode: 'false',
     buildAvailable: 'false',
@@ -73,8 +82,9 @@ function pageConfig(options: PageOptions, call: Call) {
     notebookStartsKernel: 'true',
     // From 2.18 on JupyterLab asks whether an export shall be sanitized; here it always is.
     notebookVersion: '[2, 17, 0]',
-    allow_hidden_files: 'false',
-    delete_to_trash: 'false',
+    allow_hidden_files: String(allowHidden),
+    delete_to_trash: String(deleteToTrash),
+    untracked_message_types: JSON.stringify(UNTRACKED_REQUESTS),
     news: { disabled: true },
     exposeAppInBrowser: String(exposeApp),
     ignorePlugins: [],
@@ -84,9 +94,9 @@ function pageConfig(options: PageOptions, call: Call) {
   };
 }
 
-function pageText(options: PageOptions, call: Call): string {
+function pageText(options: PageOptions, router: Router, call: Call): string {
   const scripts = JSON.parse(readFileSync(join(options.assets.app, 'entry.json'), 'utf8')) as string[];
-  const config = JSON.stringify(pageConfig(options, call)).replace(/</g, '\\u003c');
+  const config = JSON.stringify(pageConfig(options, router, call)).replace(/</g, '\\u003c');
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -94,9 +104,9 @@ function pageText(options: PageOptions, call: Call): string {
 <title>Fovea</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <script id="jupyter-config-data" type="application/json">${config}</script>
-<link rel="icon" type="image/svg+xml" href="/static/favicons/favicon.svg" class="idle favicon">
-<link rel="" type="image/svg+xml" href="/static/favicons/favicon-busy.svg" class="busy favicon">
-${scripts.map((script) => `<script defer src="/static/lab/${script}"></script>`).join('\n')}
+<link rel="icon" type="image/svg+xml" href="${router.link('/static')}/favicons/favicon.svg" class="idle favicon">
+<link rel="" type="image/svg+xml" href="${router.link('/static')}/favicons/favicon-busy.svg" class="busy favicon">
+${scripts.map((script) => `<script defer src="${router.link('/static/lab')}/${script}"></script>`).join('\n')}
 </head>
 <body class="jp-ThemedContainer"></body>
 </html>
@@ -106,9 +116,9 @@ ${scripts.map((script) => `<script defer src="/static/lab/${script}"></script>`)
 /** Adds the routes that return the lab's page. */
 export function registerPage(router: Router, options: PageOptions, guard: Guard): void {
   const page = (call: Call) => {
-    const origin = `http://${call.request.headers.host}`;
-    const cookies = guard.issueCookies();
-    return html(pageText(options, call), pagePolicy(origin), 200, { 'Set-Cookie': cookies });
+    const policy = pagePolicy(call.address.host, router.base);
+    const cookies = guard.issueCookies(call.address);
+    return html(pageText(options, router, call), policy, 200, { 'Set-Cookie': cookies });
   };
   for (const path of [
     '/lab',

@@ -27,16 +27,22 @@ export function registerLab(router: Router, guard: Guard, options: LabOptions): 
     join(assets.app, name),
     ...labextensions().map(({ folder }) => join(folder, name)),
   ];
-  router.on('GET', '/', () => redirect('/lab'), 'page');
+  router.on('GET', '/', () => redirect(router.link('/lab')), 'page');
   registerPage(router, options, guard);
   const scripts = join(assets.app, 'static');
   router.on(
     'GET',
     '/static/lab/*path',
-    (call) => staticFile(scripts, call.params.path!, { 'Cache-Control': FOREVER }),
+    (call) => staticFile(call.request, scripts, call.params.path!, { 'Cache-Control': FOREVER }),
     'everybody',
   );
-  router.on('GET', '/static/favicons/:file', (call) => staticFile(FAVICONS, call.params.file!), 'everybody');
+  router.on(
+    'GET',
+    '/static/favicons/:file',
+    (call) => staticFile(call.request, FAVICONS, call.params.file!),
+    'everybody',
+  );
+  router.on('GET', '/favicon.ico', (call) => staticFile(call.request, FAVICONS, 'favicon.svg'), 'everybody');
   registerLabextensions(router, labextensions);
   new Settings(() => besides('schemas'), stateFolder).register(router);
   new Workspaces(join(stateFolder, 'workspaces')).register(router);

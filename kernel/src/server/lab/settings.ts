@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { Ajv, type AnySchema, type ValidateFunction } from 'ajv';
 import JSON5 from 'json5';
 import { saveAtomically } from '../contents/save.js';
 import { readJson, stringField } from '../http/body.js';
@@ -39,7 +40,7 @@ export class Settings {
       const schema = this.find(await this.schemas(), call.params.id!);
       const raw = stringField(await readJson(call.request), 'raw');
       if (raw === undefined) throw new HttpError(400, 'raw is missing');
-      parse(raw);
+      await this.check(schema, parse(raw));
       const file = this.userFile(schema.id);
       await mkdir(dirname(file), { recursive: true, mode: 0o700 });
       await saveAtomically(file, raw);
@@ -51,6 +52,23 @@ export class Settings {
     const schema = schemas.get(id);
     if (!schema) throw new HttpError(404, `Schema not found: ${id}`);
     return schema;
+  }
+
+  /** @throws HttpError 400 for values that the plugin's schema does not allow */
+  private async check({ id, file }: Schema, settings: unknown): Promise<void> {
+    // Schemas hold keywords of JupyterLab's own, and formats that only its forms know.
+    const ajv = new Ajv({ strict: false, validateFormats: false, logger: false });
+    let validate: ValidateFunction;
+    try {
+      validate = ajv.compile(JSON.parse(await readFile(file, 'utf8')) as AnySchema);
+    } catch {
+      // A labextension's schema that is none keeps nobody from saving settings.
+      return;
+    }
+    if (validate(settings)) return;
+    const [error] = validate.errors ?? [];
+    const place = error?.instancePath.slice(1).replaceAll('/', '.') || 'the whole';
+    throw new HttpError(400, `${id}: ${place} ${error?.message ?? 'does not fit'}; nothing was changed`);
   }
 
   private userFile(id: string): string {

@@ -10,6 +10,6 @@ export function registerThemes(router: Router, folders: () => readonly string[])
     const path = call.params.path!;
     const folder = folders().find((candidate) => existsSync(join(candidate, path)));
     if (!folder) throw new HttpError(404, `No such theme: ${path}`);
-    return staticFile(folder, path);
+    return staticFile(call.request, folder, path);
   });
 }

@@ -31,7 +31,8 @@ export class Workspaces {
     router.on('PUT', path, async (call) => {
       const id = call.params.id!;
       const body = await readJson(call.request);
-      const data = objectField(body, 'data') ?? {};
+      const data = objectField(body, 'data');
+      if (!data) throw new HttpError(400, 'data is missing: the layout was left as it is');
       const named = objectField(body, 'metadata')?.id;
       if (id === '' || named !== id) throw new HttpError(400, `metadata.id must be ${id}`);
       await mkdir(this.folder, { recursive: true, mode: 0o700 });

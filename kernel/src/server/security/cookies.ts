@@ -23,24 +23,29 @@ export class LoginCookies {
   /** Browsers share cookies among the ports of a host: the port in the name keeps two servers apart. */
   private readonly name: string;
 
-  constructor(port: number) {
+  /**
+   * @param port on which this server listens
+   * @param base path below which it is served, empty for all of the host
+   */
+  constructor(
+    port: number,
+    private readonly base: string = '',
+  ) {
     this.name = `fovea-login-${port}`;
   }
 
-  /** `Set-Cookie` values that log a browser in. */
-  issue(): readonly string[] {
-    return [
-      `${this.name}=${this.login}; HttpOnly; SameSite=Strict; Path=/`,
-      `_xsrf=${this.xsrf}; SameSite=Strict; Path=/`,
-    ];
+  /**
+   * `Set-Cookie` values that log a browser in.
+   * @param secure whether the browser speaks TLS, and may send them over nothing else
+   */
+  issue(secure: boolean): readonly string[] {
+    const where = `SameSite=Strict; Path=${this.base || '/'}${secure ? '; Secure' : ''}`;
+    return [`${this.name}=${this.login}; HttpOnly; ${where}`, `_xsrf=${this.xsrf}; ${where}`];
   }
 
   /** `Set-Cookie` values that make a browser forget its login. */
   expire(): readonly string[] {
-    return [
-      `${this.name}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0`,
-      '_xsrf=; SameSite=Strict; Path=/; Max-Age=0',
-    ];
+    return [this.name, '_xsrf'].map((name) => `${name}=; Max-Age=0; Path=${this.base || '/'}`);
   }
 
   /** Whether a request comes from a browser that was logged in. */
@@ -49,9 +54,14 @@ export class LoginCookies {
     return value !== undefined && sameSecret(value, this.login);
   }
 
-  /** Whether a request repeats the XSRF value in its header, which another site's page cannot. */
+  /**
+   * Whether a request repeats its XSRF cookie in a header, which another site's page cannot. The cookie's name is
+   * JupyterLab's, and one for all ports of a host: a second server on this machine replaces its value, so that
+   * the two are compared with one another and not with the value of this start.
+   */
   hasXsrfHeader(request: IncomingMessage): boolean {
-    const value = request.headers['x-xsrftoken'];
-    return typeof value === 'string' && sameSecret(value, this.xsrf);
+    const sent = request.headers['x-xsrftoken'];
+    const cookie = parseCookies(request).get('_xsrf');
+    return typeof sent === 'string' && cookie !== undefined && cookie !== '' && sameSecret(sent, cookie);
   }
 }

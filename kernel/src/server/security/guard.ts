@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { HttpError } from '../http/errors.js';
 import type { Principal } from '../http/router.js';
+import type { Address, TrustedProxies } from './addresses.js';
 import type { LoginCookies } from './cookies.js';
 import { type HostCheck, isCrossSite, isSameOrigin } from './hosts.js';
 import { sameSecret, tokenOf } from './token.js';
@@ -14,13 +15,19 @@ export class Guard {
     private readonly token: string,
     private readonly cookies: LoginCookies,
     private readonly hosts: HostCheck,
+    private readonly proxies: TrustedProxies,
   ) {}
 
-  /** @throws HttpError 403 for a Host that is not this server's */
-  checkHost(request: IncomingMessage): void {
-    if (!this.hosts.accepts(request)) {
+  /**
+   * How the browser addresses this server.
+   * @throws HttpError 400 for no Host or two, 403 for one that is not this server's
+   */
+  addressOf(request: IncomingMessage): Address {
+    const address = this.proxies.addressOf(request);
+    if (!this.hosts.accepts(address.host)) {
       throw new HttpError(403, 'This host name is not accepted; --allow-host NAME accepts it');
     }
+    return address;
   }
 
   /** How the request proves who sent it, or undefined when it does not. */
@@ -37,8 +44,8 @@ export class Guard {
   }
 
   /** `Set-Cookie` values for a browser that proved itself. */
-  issueCookies(): readonly string[] {
-    return this.cookies.issue();
+  issueCookies({ secure }: Address): readonly string[] {
+    return this.cookies.issue(secure);
   }
 
   /** `Set-Cookie` values for a browser that logs out. */
@@ -51,10 +58,10 @@ export class Guard {
    * the token itself.
    * @throws HttpError 403 or 404 when another site caused it
    */
-  checkForgery(request: IncomingMessage, principal: Principal): void {
+  checkForgery(request: IncomingMessage, principal: Principal, { host }: Address): void {
     if (principal === 'token') return;
-    if (!isSameOrigin(request)) throw new HttpError(404, 'Not found');
-    if (isCrossSite(request)) throw new HttpError(403, 'Requests from other sites are not accepted');
+    if (!isSameOrigin(request, host)) throw new HttpError(404, 'Not found');
+    if (isCrossSite(request, host)) throw new HttpError(403, 'Requests from other sites are not accepted');
     if (!READING.has(request.method ?? 'GET') && !this.cookies.hasXsrfHeader(request)) {
       throw new HttpError(403, `'_xsrf' argument missing from ${request.method ?? ''}`, 'xsrf');
     }
@@ -65,10 +72,10 @@ export class Guard {
    * @throws HttpError 403 without proof, for a foreign host, or when a page of another origin asks by cookie
    */
   checkWebSocket(request: IncomingMessage, query: URLSearchParams): Principal {
-    this.checkHost(request);
+    const { host } = this.addressOf(request);
     const principal = this.principal(request, query);
     if (!principal) throw new HttpError(403, 'Forbidden');
-    if (principal !== 'token' && !isSameOrigin(request)) throw new HttpError(403, 'Forbidden');
+    if (principal !== 'token' && !isSameOrigin(request, host)) throw new HttpError(403, 'Forbidden');
     return principal;
   }
 }

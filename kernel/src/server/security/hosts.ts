@@ -29,28 +29,36 @@ export class HostCheck {
     );
   }
 
-  /** Whether a request names an accepted host. */
-  accepts(request: IncomingMessage): boolean {
-    const name = hostName(request.headers.host);
+  /** Whether this is an accepted host, given with or without a port. */
+  accepts(host: string): boolean {
+    const name = hostName(host);
     if (name === undefined) return false;
     return isLoopback(name) || this.names.has(name) || (this.remote && isIP(name) !== 0);
   }
 }
 
-/** Whether a request's Origin, when it has one, is this server as the request itself addresses it. */
-export function isSameOrigin(request: IncomingMessage): boolean {
-  const { origin, host } = request.headers;
-  if (origin === undefined) return true;
-  return URL.canParse(origin) && new URL(origin).host === host?.toLowerCase();
+/** Whether an address is on this host; an address leaves out the port that is its scheme's own. */
+function isOn(address: string, host: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const { protocol, host: own } = new URL(address);
+  const port = protocol === 'https:' ? ':443' : ':80';
+  const named = host.toLowerCase();
+  return own === named || `${own}${port}` === named;
+}
+
+/** Whether a request's Origin, when it has one, is this server, which the browser knows as `host`. */
+export function isSameOrigin(request: IncomingMessage, host: string): boolean {
+  const { origin } = request.headers;
+  return origin === undefined || isOn(origin, host);
 }
 
 /**
  * Whether the browser says that another site's page caused this request. Pages on other ports of this machine
  * count as other sites here, although a browser sends them our cookies.
  */
-export function isCrossSite(request: IncomingMessage): boolean {
+export function isCrossSite(request: IncomingMessage, host: string): boolean {
   const site = request.headers['sec-fetch-site'];
   if (site !== undefined) return site === 'cross-site' || site === 'same-site';
-  const { referer, host } = request.headers;
-  return referer !== undefined && !(URL.canParse(referer) && new URL(referer).host === host?.toLowerCase());
+  const { referer } = request.headers;
+  return referer !== undefined && !isOn(referer, host);
 }

@@ -10,13 +10,16 @@ const STYLE =
   'body{font:16px/1.5 system-ui,sans-serif;max-width:34em;margin:15vh auto;padding:0 1em;color-scheme:light dark}' +
   'input{font:inherit;width:100%;box-sizing:border-box;padding:.4em;margin:.4em 0}button{font:inherit;padding:.4em 1em}';
 
-/** What a browser sees that has not logged in: a form for the token. */
-export function loginPage(next: string, failed = false): Reply {
+/**
+ * What a browser sees that has not logged in: a form for the token.
+ * @param next where it goes afterwards: path and query below the base path
+ */
+export function loginPage(router: Router, next: string, failed = false): Reply {
   const escaped = next.replace(/[&<>"']/g, (found) => `&#${found.charCodeAt(0)};`);
   const text = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Fovea: log in</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>${STYLE}</style></head><body>
 <h1>Fovea</h1><p>${failed ? 'That is not the token.' : 'This lab is private.'} Open the link that was printed
-in the terminal, or paste the token from it.</p><form method="post" action="/login">
+in the terminal, or paste the token from it.</p><form method="post" action="${router.link('/login')}">
 <label>Token <input name="token" type="password" autocomplete="off" autofocus required></label>
 <input name="next" type="hidden" value="${escaped}"><button>Log in</button></form></body></html>`;
   return html(text, LOGIN_POLICY, 401);
@@ -25,16 +28,17 @@ in the terminal, or paste the token from it.</p><form method="post" action="/log
 /** Only a path on this server is gone on to. */
 const localPath = (next: string | null): string => (next && /^\/(?![/\\])/.test(next) ? next : '/lab');
 
-/** Adds the route that the form is sent to. */
+/** Adds the routes that log a browser in. */
 export function registerLogin(router: Router, guard: Guard): void {
+  router.on('GET', '/login', () => redirect(router.link('/lab')), 'page');
   router.on(
     'POST',
     '/login',
     async (call) => {
       const form = new URLSearchParams((await readBody(call.request, LOGIN_BODY_BYTES)).toString('utf8'));
       const next = localPath(form.get('next'));
-      if (!guard.isToken(form.get('token') ?? '')) return loginPage(next, true);
-      return redirect(next, { 'Set-Cookie': guard.issueCookies() });
+      if (!guard.isToken(form.get('token') ?? '')) return loginPage(router, next, true);
+      return redirect(router.link(next), { 'Set-Cookie': guard.issueCookies(call.address) });
     },
     'everybody',
   );

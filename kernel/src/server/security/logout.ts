@@ -11,11 +11,12 @@ export function registerLogout(router: Router, guard: Guard): void {
   router.on(
     'GET',
     '/logout',
-    ({ request, principal }) => {
-      if (principal) guard.checkForgery(request, principal);
+    ({ request, principal, address }) => {
+      if (principal) guard.checkForgery(request, principal, address);
       const says =
         principal === 'open'
-          ? 'This lab was started without a token, so there is nothing to log out of. <a href="/lab">Back to the lab</a>'
+          ? 'This lab was started without a token, so there is nothing to log out of. ' +
+            `<a href="${router.link('/lab')}">Back to the lab</a>`
           : 'This browser is logged out. The lab and its kernels go on; the link in the terminal opens it again.';
       const text = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Fovea: logged out</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>${STYLE}</style></head><body>

@@ -2,17 +2,19 @@
  * The policy of the lab's page. Scripts come from the build outputs alone: not inline, not from the user's
  * files, so that HTML in an output can run none. `unsafe-eval` is needed by JupyterLab's settings registry,
  * which compiles schemas; styles are set inline all over JupyterLab.
- * @param origin scheme, host and port under which the browser sees this server
+ * @param host host and port under which the browser sees this server. No scheme: the page's own is meant then, and
+ *   a proxy may speak another one with the browser than with us
+ * @param base path below which everything is served, without a trailing slash
  */
-export function pagePolicy(origin: string): string {
+export function pagePolicy(host: string, base: string): string {
   return [
     "default-src 'self'",
-    `script-src ${origin}/static/ ${origin}/lab/extensions/ 'unsafe-eval'`,
+    `script-src ${host}${base}/static/ ${host}${base}/lab/extensions/ 'unsafe-eval'`,
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data: blob:",
     "media-src 'self' data: blob:",
     "font-src 'self' data:",
-    `connect-src 'self' ${origin.replace(/^http/, 'ws')}`,
+    `connect-src 'self' ws://${host} wss://${host}`,
     "worker-src 'self' blob:",
     "frame-src 'self' blob: data:",
     "object-src 'none'",

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hostileSite } from '../support/hostile.js';
-import { send } from '../support/raw.js';
+import { cookiesOf, send, sendBytes } from '../support/raw.js';
 
 const site = hostileSite();
 
@@ -53,6 +53,18 @@ describe('without a login', () => {
     expect(answer.text).not.toContain('<script>');
   });
 
+  it('a browser that logged out has to log in again', async () => {
+    const left = await send(site.server.origin, '/logout', { headers: site.withCookie() });
+    expect([left.status, left.text.includes('logged out')]).toEqual([200, true]);
+    for (const text of left.headers['set-cookie']!) expect(text).toMatch(/^[\w-]+=; Max-Age=0; Path=\/$/);
+    const after = await send(site.server.origin, '/lab', { headers: { Cookie: cookiesOf(left) } });
+    expect(after.status).toBe(401);
+    const form = await send(site.server.origin, '/login');
+    expect([form.status, form.text.includes('<form')]).toEqual([401, true]);
+    const again = await send(site.server.origin, '/login', { headers: site.withCookie() });
+    expect([again.status, again.headers.location]).toEqual([302, '/lab']);
+  });
+
   it('the login form leads nowhere but to this server', async () => {
     for (const next of ['//evil.example', '/\\evil.example', 'https://evil.example/']) {
       const answer = await send(site.server.origin, '/login', {
@@ -76,6 +88,14 @@ describe('with the name of another site.host (DNS rebinding)', () => {
     const answer = await send(site.server.origin, '/lab', { headers: site.withToken({ Host: name }) });
     expect([400, 403]).toContain(answer.status);
     expect(answer.text).not.toContain('jupyter-config-data');
+  });
+
+  it.each(['localhost', 'evil.example'])('a second Host, %s, is refused', async (second) => {
+    const start = `GET /api/contents HTTP/1.1\r\nAuthorization: token ${site.server.token}\r\n`;
+    const bytes = `${start}Host: ${site.host}\r\nhost: ${second}\r\nConnection: close\r\n\r\n`;
+    const answer = await sendBytes(site.server.origin, bytes);
+    expect(answer).toContain('HTTP/1.1 400');
+    expect(answer).not.toContain('open.txt');
   });
 
   it('static assets are refused too', async () => {
@@ -134,6 +154,16 @@ describe("from another site's page, with the user's cookies", () => {
       const wrong = site.withCookie({ 'X-XSRFToken': '0'.repeat(48) });
       expect((await send(site.server.origin, path, { method, headers: wrong, body: '{}' })).status).toBe(403);
     }
+  });
+
+  it('writing passes although another lab on this machine has replaced the XSRF cookie', async () => {
+    const login = site.cookie.split('; ')[0];
+    const answer = await send(site.server.origin, '/api/contents/other.txt', {
+      method: 'PUT',
+      headers: { Cookie: `${login}; _xsrf=of-the-other`, 'X-XSRFToken': 'of-the-other' },
+      body: JSON.stringify({ type: 'file', format: 'text', content: 'x' }),
+    });
+    expect(answer.status).toBe(201);
   });
 
   it('writing with the XSRF header passes', async () => {

@@ -21,9 +21,7 @@ describe('in a browser that shows an answer as a page', () => {
     const answer = await send(site.server.origin, '/lab', { headers: site.withCookie({ Host: site.host }) });
     const policy = answer.headers['content-security-policy'] as string;
     const scripts = policy.split('; ').find((line) => line.startsWith('script-src'));
-    expect(scripts).toBe(
-      `script-src http://${site.host}/static/ http://${site.host}/lab/extensions/ 'unsafe-eval'`,
-    );
+    expect(scripts).toBe(`script-src ${site.host}/static/ ${site.host}/lab/extensions/ 'unsafe-eval'`);
     expect(policy).toContain("object-src 'none'");
     expect(answer.text).not.toContain(site.server.token);
   });

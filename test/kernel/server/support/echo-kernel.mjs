@@ -1,6 +1,6 @@
 /**
  * A kernel that does what its cells say, for testing the server: one word and its arguments a line.
- *   print TEXT | stream BYTES | result BYTES | html TEXT | burst COUNT | sleep MS | ask PROMPT | die
+ *   print TEXT | stream BYTES | result BYTES | html TEXT | burst COUNT | sleep MS | ask PROMPT | folder | die
  * Comm messages come back with their buffers reversed
  */
 import { createHmac, randomUUID } from 'node:crypto';
@@ -83,6 +83,7 @@ async function execute(line, request) {
     });
     await publish('stream', { name: 'stdout', text: value }, header);
   }
+  if (word === 'folder') await publish('stream', { name: 'stdout', text: process.cwd() }, header);
   if (word === 'die') process.exit(7);
 }
 

@@ -79,6 +79,7 @@ export async function startServer(options: Partial<LabServerOptions> = {}): Prom
     stateFolder: join(base, 'state'),
     kernelspecs: new KernelSpecs(() => [join(base, 'kernels')]),
     assets: writeAssets(join(base, 'assets')),
+    deleteToTrash: false,
     log: (line) => log.push(line),
     ...options,
     folder,

@@ -3,6 +3,7 @@ import { basename, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
 import { synchronousHooks } from './hooks.js';
+import { forgetEdited, watchRequires } from './required.js';
 import { isLocal, localFile, localUrl, ownPackage } from './resolve.js';
 
 type Namespace = Record<string, unknown>;
@@ -33,6 +34,7 @@ export class ModuleLoader {
     const nativeRequire = createRequire(this.#file);
     const require = (specifier: string) => {
       this.#hook();
+      forgetEdited();
       return nativeRequire(specifier) as unknown;
     };
     this.require = Object.assign(require, nativeRequire) as NodeJS.Require;
@@ -86,6 +88,7 @@ export class ModuleLoader {
     if (own) return { url: own };
     if (module.isBuiltin(specifier)) return { url: specifier };
     this.#hook();
+    forgetEdited();
     if (!isLocal(specifier)) return { url: specifier, ...(options ? { attributes: options } : {}) };
     const file = localFile(specifier, this.directory);
     if (!file) {
@@ -113,6 +116,7 @@ export class ModuleLoader {
   #hook(): void {
     if (this.#hooked) return;
     this.#hooked = true;
+    watchRequires();
     const { registerHooks } = module as unknown as { registerHooks?(hooks: object): void };
     if (registerHooks) registerHooks(synchronousHooks);
     else module.register('./hooks.js', import.meta.url);

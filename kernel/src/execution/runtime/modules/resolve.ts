@@ -69,7 +69,13 @@ interface Seen {
 }
 
 const files = new Map<string, Seen>();
-const imported = /(?:\bfrom\s*|\bimport\s*\(?\s*)(['"])(\.{1,2}\/[^'"\n]*)\1/g;
+const imported = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)(['"])(\.{1,2}\/[^'"\n]*)\1/g;
+
+/** A text that changes when a file does; `undefined` when there is none. */
+export function stampOf(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat && `${stat.mtimeMs.toString(36)}-${stat.size.toString(36)}`;
+}
 
 /**
  * A text that changes when a file, or any local file that it imports, has changed; as part of a module's
@@ -78,13 +84,12 @@ const imported = /(?:\bfrom\s*|\bimport\s*\(?\s*)(['"])(\.{1,2}\/[^'"\n]*)\1/g;
 export function version(path: string, visited = new Set<string>()): string {
   if (visited.has(path)) return '';
   visited.add(path);
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat) return '';
-  const stamp = `${stat.mtimeMs.toString(36)}-${stat.size.toString(36)}`;
+  const stamp = stampOf(path);
+  if (stamp === undefined) return '';
   let seen = files.get(path);
   if (seen?.stamp !== stamp) {
     const code =
-      /\.(?:[cm]?[jt]s|tsx)$/.test(path) && stat.size < 1_000_000 ? readFileSync(path, 'utf8') : '';
+      /\.(?:[cm]?[jt]s|tsx)$/.test(path) && statSync(path).size < 1_000_000 ? readFileSync(path, 'utf8') : '';
     seen = { stamp, imports: [...code.matchAll(imported)].map((match) => match[2]!) };
     files.set(path, seen);
   }

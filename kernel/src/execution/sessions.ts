@@ -1,0 +1,75 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/**
+ * The runtime leads a session of its own (`setsid`), to which everything that cells start belongs: also what
+ * outlived its parent, or was put into a process group of its own by a shell. Only a process that detached
+ * itself on purpose, by a session of its own, is not in it.
+ */
+
+/** Process ids of a session, its leader among them, that are still running. */
+function members(leader: number): number[] {
+  if (process.platform !== 'linux') return [];
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      const status = statusOf(pid);
+      return status?.session === leader && !'ZX'.includes(status.state);
+    });
+}
+
+/** What Linux says of a process; `undefined` when there is none. */
+function statusOf(pid: number): { state: string; session: number } | undefined {
+  try {
+    // Fields from the third on, after the program's name in brackets, which may hold anything.
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return { state: fields[0]!, session: Number(fields[3]) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Sends a signal to a process, or to a group by its negative number; nothing happens when it is gone. */
+function signalTo(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Signals everything in a session, its leader last. The leader may be gone already. */
+export function signalSession(leader: number, signal: NodeJS.Signals): void {
+  for (const pid of members(leader)) if (pid !== leader) signalTo(pid, signal);
+  signalTo(process.platform === 'win32' ? leader : -leader, signal);
+}
+
+/** Whether anything of a session still runs. */
+function isAlive(leader: number): boolean {
+  if (process.platform === 'linux') return members(leader).length > 0;
+  return process.platform !== 'win32' && signalTo(-leader, 0);
+}
+
+const POLL_MS = 20;
+
+/**
+ * Asks everything in a session to end, and ends by force what has not after a while.
+ *
+ * @param graceMs how long the processes may take to end by themselves
+ * @returns when all of them are gone, or cannot be helped
+ */
+export async function endSession(leader: number, graceMs: number): Promise<void> {
+  for (const [signal, patienceMs] of [
+    ['SIGTERM', graceMs],
+    ['SIGKILL', 2000],
+  ] as const) {
+    signalSession(leader, signal);
+    for (let waited = 0; waited < patienceMs && isAlive(leader); waited += POLL_MS) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    if (!isAlive(leader)) return;
+  }
+}

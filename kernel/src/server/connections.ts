@@ -1,0 +1,45 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+/** How long clients may hold a connection, and how many of those that nobody knows. */
+export interface ConnectionLimits {
+  /** From the first byte of a request, or from connecting, to the end of its headers. */
+  readonly headersMs: number;
+  /** Between two requests. */
+  readonly idleMs: number;
+  /** Connections on which nobody has proved a login yet. */
+  readonly strangers: number;
+}
+
+export const CONNECTION_LIMITS: ConnectionLimits = { headersMs: 15_000, idleMs: 60_000, strangers: 200 };
+
+/**
+ * Bounds what connections cost that lead to nothing. Bodies have their own pace (see readBody), and WebSockets
+ * are asked whether they are still there: a request as a whole has no limit of time, since an upload may take long.
+ */
+export class Connections {
+  /** Connections without a login, the oldest first. */
+  private readonly strangers = new Set<Duplex>();
+
+  constructor(server: Server, limits: ConnectionLimits = CONNECTION_LIMITS) {
+    server.requestTimeout = 0;
+    server.headersTimeout = limits.headersMs;
+    server.keepAliveTimeout = limits.idleMs;
+    server.on('connection', (socket: Socket) => {
+      this.strangers.add(socket);
+      socket.once('close', () => this.strangers.delete(socket));
+      // The oldest goes: one that wants something has asked by now, so that a flood shuts nobody out.
+      for (const oldest of this.strangers) {
+        if (this.strangers.size <= limits.strangers) break;
+        this.strangers.delete(oldest);
+        oldest.destroy();
+      }
+    });
+  }
+
+  /** Takes a connection as that of somebody who is logged in. */
+  admit(socket: Duplex): void {
+    this.strangers.delete(socket);
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * The README's table of measurements: random masks, whose place does not matter, beside saliency, which looks at the
+ * image and decides in the time that is measured. Answers are checked before anything is timed.
+ *
+ * npm run bench readme -- [--models resnet50,…] [--threads 1,2] [--rates 1,0.75,0.5,0.25] [--runs 40] [--write]
+ *
+ * Prints the table; with --write puts it into README.md, between the lines that mark it.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import { parseArgs } from 'node:util';
+import { benchmark, builtNetwork, generateDataset, imagesOf, stageCount } from '@fovea/engine';
+
+const titles = {
+  resnet50: 'ResNet-50',
+  resnet101: 'ResNet-101',
+  regnet_y_800mf: 'RegNetY-800MF',
+  mobilenet_v2: 'MobileNetV2',
+};
+const maskers = ['random', 'saliency'];
+const begin = '<!-- measured: npm run bench readme -- --write -->';
+const end = '<!-- measured: end -->';
+/** The seed of a scene that no shipped network was trained on. */
+const sceneSeed = 77_000_001;
+
+const numbers = (text) => text.split(',').map(Number);
+const ms = (value) => value.toFixed(1);
+const ratio = (value) => value.toFixed(2);
+const percent = (share) => `${(100 * share).toFixed(1).replace(/\.0$/, '')} %`;
+
+/** S of every stage: 4-4-2-1 for four stages, 4 elsewhere. */
+const granularityOf = (network) => (stageCount(network) === 4 ? [4, 4, 2, 1] : 4);
+
+/** One network on so many threads: a row a rate. */
+async function rowsOf(model, { threads, rates, runs }) {
+  const network = builtNetwork(model);
+  const { height } = network.inputShape;
+  const input = imagesOf(await generateDataset({ seed: sceneSeed, count: 1, size: height }), 1);
+  const results = [];
+  for (const masker of maskers) {
+    const options = { masker, rates, runs, threads, input, granularity: granularityOf(network) };
+    results.push(await benchmark(network, options));
+  }
+  const [random, saliency] = results;
+  return {
+    source: random.source,
+    rows: random.rows.map((row, i) => ({ rate: row.rate, random: row, saliency: saliency.rows[i] })),
+  };
+}
+
+function cellsOf({ rate, random, saliency }) {
+  const dense = (random.denseMs.median + saliency.denseMs.median) / 2;
+  const engine = ({ engineMs, speedup, flopsFraction, realisedOverIdeal }) => [
+    ms(engineMs.median),
+    `${ratio(speedup)}x`,
+    percent(flopsFraction),
+    ratio(realisedOverIdeal),
+  ];
+  return [String(rate), ms(dense), ...engine(random), ...engine(saliency)];
+}
+
+function tableOf(lines) {
+  const header = ['model', 'threads', 'rate', 'onnxruntime dense, ms'];
+  for (const masker of maskers) {
+    header.push(`Fovea, ${masker}, ms`, 'speed-up', 'FLOPs left', 'realised/ideal');
+  }
+  const cells = [header, ...lines];
+  const widths = header.map((_, column) => Math.max(3, ...cells.map((line) => line[column].length)));
+  const row = (line) => `| ${line.map((cell, i) => cell.padEnd(widths[i])).join(' | ')} |`;
+  return [row(header), row(widths.map((width) => '-'.repeat(width))), ...lines.map(row)].join('\n');
+}
+
+export async function bench(args) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      models: { type: 'string', default: Object.keys(titles).join(',') },
+      threads: { type: 'string', default: '1,2' },
+      rates: { type: 'string', default: '1,0.75,0.5,0.25' },
+      runs: { type: 'string', default: '40' },
+      write: { type: 'boolean', default: false },
+    },
+  });
+  const lines = [];
+  let ran = '';
+  for (const model of values.models.split(',')) {
+    for (const [i, threads] of numbers(values.threads).entries()) {
+      process.stderr.write(`${model}, ${threads} threads\n`);
+      const measured = await rowsOf(model, {
+        threads,
+        rates: numbers(values.rates),
+        runs: Number(values.runs),
+      });
+      ran = measured.source;
+      measured.rows.forEach((row, j) => {
+        const title = i + j === 0 ? (titles[model] ?? model) : '';
+        lines.push([title, j === 0 ? String(threads) : '', ...cellsOf(row)]);
+      });
+    }
+  }
+  const machine = os.cpus()[0]?.model.trim() ?? 'unknown processor';
+  const text = [
+    `${machine}, ${os.availableParallelism()} cores, ${ran}, Node ${process.versions.node}; one image of 224 x 224, S = 4-4-2-1 (MobileNetV2: 4), medians of ${values.runs} runs that alternate with onnxruntime's dense execution in one process. Random masks lie anywhere; saliency masks look at the image, and the pools and decisions that takes are inside the time. Every answer was checked against a plain run on another backend first. A shared machine, so read ratios, and those to about a tenth. \`npx fovea bench MODEL --masker saliency --granularity 4,4,2,1 --threads N --runs ${values.runs}\` measures one network.`,
+    tableOf(lines),
+  ].join('\n\n');
+  if (!values.write) {
+    process.stdout.write(`${text}\n`);
+    return;
+  }
+  const file = new URL('../../README.md', import.meta.url);
+  const readme = readFileSync(file, 'utf8');
+  const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`README.md has no "${begin}" before "${end}"`);
+  writeFileSync(file, `${readme.slice(0, from + begin.length)}\n\n${text}\n\n${readme.slice(to)}`);
+}

@@ -1,0 +1,125 @@
+import {
+  customMasker,
+  getStrategy,
+  learnedMasker,
+  type MaskDecision,
+  type Masker,
+  makePlan,
+  predict,
+  randomMasker,
+  run,
+  type Strategy,
+  saliencyMasker,
+} from '@fovea/engine';
+import { describe, expect, it } from 'vitest';
+import { backends } from '../support/backends.js';
+import { randomImages, smallNetwork } from '../support/small-network.js';
+
+const network = smallNetwork({ strides: [1, 1] });
+const images = randomImages(network);
+const settings = { granularity: 3, threads: 1 } as const;
+
+/** A masker of somebody's own, whatever it calls itself. */
+const own = (decide: (cells: number) => MaskDecision, kind: Masker['kind'] = 'custom', needsPool = true) =>
+  ({
+    ...{ kind, description: 'own', needsPool },
+    decide: ({ batch, rows, columns }) => decide(batch * rows * columns),
+  }) as Masker;
+
+describe.each(backends)('what maskers answer, on $name', ({ name: backend, missing }) => {
+  const there = it.skipIf(missing !== undefined);
+  const masksOf = async (masker: Masker) =>
+    (await run(network, images, { ...settings, backend, masker })).masks.map(({ cells }) => [...cells]);
+
+  there.each<[string, (cells: number) => MaskDecision, RegExp]>([
+    ['too few cells', (count) => ({ cells: new Uint8Array(count - 1) }), /answered 11 cells for block 0; 12/],
+    ['no cells', () => ({}) as MaskDecision, /answered no cells for block 0; 12/],
+    [
+      'too many margins',
+      (count) => ({ cells: new Uint8Array(count), margins: new Float32Array(count + 1) }),
+      /answered 13 margins for block 0; 12/,
+    ],
+    [
+      'a cell of 2',
+      (count) => ({ cells: new Uint8Array(count).fill(2) }),
+      /answered 2 for cell 0 of block 0/,
+    ],
+    [
+      'a cell of one half',
+      (count) => ({ cells: new Array(count).fill(0.5) as unknown as Uint8Array }),
+      /answered 0\.5 for cell 0/,
+    ],
+  ])('is refused when it is %s', async (_, decide, message) => {
+    for (const needsPool of [true, false]) {
+      await expect(masksOf(own(decide, 'custom', needsPool))).rejects.toThrow(message);
+    }
+  });
+
+  there('may be a list of 0 and 1', async () => {
+    const list = (count: number) => Array.from({ length: count }, (_, cell) => cell % 2);
+    const masks = await masksOf(own((count) => ({ cells: list(count) as unknown as Uint8Array })));
+    expect(masks).toEqual([list(12), list(12)]);
+  });
+
+  there('may be bytes: cells of 0 and 1, not margins that are never below 0', async () => {
+    const masker = customMasker(({ batch, rows, columns }) =>
+      new Uint8Array(batch * rows * columns).map((_, cell) => (cell < 3 ? 1 : 0)),
+    );
+    const masks = await masksOf(masker);
+    expect(masks[0]).toEqual([1, 1, 1, ...new Array(9).fill(0)]);
+    const wrong = customMasker(({ batch, rows, columns }) =>
+      new Uint8Array(batch * rows * columns).fill(255),
+    );
+    await expect(masksOf(wrong)).rejects.toThrow(/answered 255 for cell 0/);
+  });
+
+  there.each(['learned', 'saliency'] as const)(
+    'counts as it stands from a masker of one’s own that calls itself %s',
+    async (kind) => {
+      const first = (count: number) => new Uint8Array(count).fill(1, 0, 2);
+      const masker = { ...own((count) => ({ cells: first(count) }), kind), rate: 0.9 };
+      expect(await masksOf(masker)).toEqual([[...first(12)], [...first(12)]]);
+    },
+  );
+});
+
+describe('the rate that maskers keep to', () => {
+  it('is assumed where no other is given', () => {
+    const rates = (masker: Masker, rate?: number) =>
+      predict(network, {
+        ...{ device: 'cpu-avx2', granularity: 1, maskers: [masker, masker] },
+        ...(rate === undefined ? {} : { rate }),
+      }).blocks.map((block) => block.rate);
+    expect(rates(saliencyMasker(0.2))).toEqual([0.2, 0.2]);
+    expect(rates(randomMasker(0.3))).toEqual([0.3, 0.3]);
+    expect(rates(learnedMasker())).toEqual([0.5, 0.5]);
+    expect(rates(randomMasker(0.3), 0.7)).toEqual([0.7, 0.7]);
+  });
+
+  it('is what strategies are told', () => {
+    const told: number[] = [];
+    const strategy: Strategy = {
+      name: 'listening',
+      description: 'notes the rate that it is told',
+      plan: (context) => {
+        told.push(context.statistics.rate);
+        return getStrategy('streamed').plan(context);
+      },
+    };
+    makePlan(network, { strategy, maskers: [randomMasker(0.2), saliencyMasker(0.8)] });
+    expect(told).toEqual([0.2, 0.8]);
+  });
+});
+
+describe('masks found at one input size', () => {
+  it('are refused at another, instead of read askew', async () => {
+    const larger = randomImages({ ...network, inputShape: { channels: 3, height: 20, width: 20 } });
+    const { masks } = await run(network, larger, { ...settings, masker: 'random' });
+    const options = { device: 'v100', masks } as const;
+    expect(() => predict(network, options)).toThrow(
+      /the mask of block 0 \(block0\) has 36 cells over 20 x 20 pixels; .* over 13 x 11 are accepted/,
+    );
+    expect(() => makePlan(network, { masks })).toThrow(/20 x 20 pixels/);
+    expect(predict(network, { ...options, height: 20, width: 20 }).blocks).toHaveLength(2);
+  });
+});

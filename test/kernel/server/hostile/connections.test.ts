@@ -1,0 +1,139 @@
+import { connect, type Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { readBody } from '../../../../kernel/src/server/http/body.js';
+import { send } from '../support/raw.js';
+import { startServer, type TestServer } from '../support/server.js';
+
+const LIMITS = { headersMs: 1000, idleMs: 1500, strangers: 20 };
+
+/** A server whose patience is short, so that the tests need not be long. */
+describe('a connection that leads to nothing', () => {
+  let server: TestServer;
+  const open: Socket[] = [];
+
+  beforeAll(async () => {
+    server = await startServer({ connectionLimits: LIMITS });
+  });
+  afterEach(() => {
+    for (const socket of open.splice(0)) socket.destroy();
+  });
+  afterAll(() => server.close());
+
+  /** Sends bytes and keeps the connection open; resolves to how long the server let it be, and what it said. */
+  const hold = (bytes: string) => {
+    const socket = connect(Number(new URL(server.origin).port), '127.0.0.1');
+    open.push(socket);
+    let text = '';
+    const started = performance.now();
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+    });
+    socket.on('error', () => undefined);
+    socket.write(bytes);
+    return new Promise<{ ms: number; text: string }>((resolve) => {
+      socket.on('close', () => resolve({ ms: performance.now() - started, text }));
+    });
+  };
+  const host = () => `Host: ${new URL(server.origin).host}\r\n`;
+
+  it.each([
+    ['says nothing', () => ''],
+    ['sends half of its headers', () => `GET /lab HTTP/1.1\r\n${host()}X-Half: `],
+    ['asks once and then no more', () => `GET /api HTTP/1.1\r\n${host()}\r\n`],
+  ])('and that %s is closed', async (_, bytes) => {
+    expect((await hold(bytes())).ms).toBeLessThan(LIMITS.idleMs + 6000);
+  });
+
+  it('and that sends half of a body which nobody wants is answered and closed', async () => {
+    const half = `${host()}Content-Length: 1000\r\n\r\nhalf`;
+    for (const [start, status] of [
+      ['GET /api HTTP/1.1\r\n', '200'],
+      ['PUT /api/contents/a.txt HTTP/1.1\r\n', '403'],
+    ]) {
+      const { ms, text } = await hold(`${start}${half}`);
+      expect(text).toContain(`HTTP/1.1 ${status}`);
+      expect(ms).toBeLessThan(1000);
+    }
+  });
+
+  it('and that is refused as a WebSocket is closed', async () => {
+    const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n';
+    const key = `Sec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}\r\n`;
+    const { ms, text } = await hold(`GET /api/events/subscribe HTTP/1.1\r\n${host()}${upgrade}${key}\r\n`);
+    expect(text).toContain('HTTP/1.1 403');
+    expect(ms).toBeLessThan(1000);
+  });
+
+  it('makes room for others: a flood of them shuts nobody out', async () => {
+    const flood = Array.from({ length: 60 }, () => hold('GET /la'));
+    await expect.poll(() => open.filter((socket) => socket.destroyed).length).toBe(40);
+    const headers = { Authorization: `token ${server.token}` };
+    expect((await send(server.origin, '/api/contents', { headers })).status).toBe(200);
+    for (const socket of open) socket.destroy();
+    await Promise.all(flood);
+  });
+
+  it('and that has shown the token is not counted among them', async () => {
+    const request = `GET /api/status HTTP/1.1\r\n${host()}Authorization: token ${server.token}\r\n\r\n`;
+    const socket = connect(Number(new URL(server.origin).port), '127.0.0.1', () => socket.write(request));
+    open.push(socket);
+    const answers: string[] = [];
+    socket.on('data', (chunk) => answers.push(chunk.toString('latin1')));
+    await expect.poll(() => answers.length).toBe(1);
+    for (let count = 0; count < 40; count += 1) void hold('');
+    await expect.poll(() => open.filter((other) => other.destroyed).length).toBe(20);
+    socket.write(request);
+    await expect.poll(() => answers.length).toBe(2);
+  });
+});
+
+describe('the pace of a body', () => {
+  /** A server that reads bodies at a pace of its own, and what it read. */
+  const upload = async (chunks: readonly string[], everyMs: number) => {
+    const { createServer } = await import('node:http');
+    const server = createServer((request, response) => {
+      readBody(request, 1e6, { graceMs: 400, bytesPerSecond: 100 }).then(
+        (body) => response.end(`read ${body.length}`),
+        (error: { status: number }) => {
+          response.writeHead(error.status, { Connection: 'close' }).end();
+        },
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    const { request } = await import('node:http');
+    try {
+      return await new Promise<string>((resolve, reject) => {
+        const outgoing = request({ port, host: '127.0.0.1', method: 'PUT' }, (incoming) => {
+          clearInterval(timer);
+          let text = `${incoming.statusCode} `;
+          incoming.on('data', (chunk) => {
+            text += chunk;
+          });
+          incoming.on('end', () => resolve(text.trim()));
+        });
+        outgoing.on('error', reject);
+        const left = [...chunks];
+        const timer = setInterval(() => {
+          const chunk = left.shift();
+          if (chunk !== undefined) outgoing.write(chunk);
+          else {
+            clearInterval(timer);
+            outgoing.end();
+          }
+        }, everyMs);
+      });
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  };
+
+  it('may be slow: an upload that goes on is taken, however long it takes', async () => {
+    expect(await upload(new Array(15).fill('x'.repeat(100)), 100)).toBe('200 read 1500');
+  });
+
+  it('may not be held up: a byte now and then is no upload', async () => {
+    expect(await upload(new Array(30).fill('x'), 100)).toBe('408');
+  });
+});

@@ -1,0 +1,88 @@
+import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import WebSocket from 'ws';
+import { serverWithApi } from './support/api.js';
+
+const lab = serverWithApi();
+
+/** A front end at a kernel, as plain as can be. */
+async function connect(kernel: string) {
+  const origin = lab.server.origin.replace('http', 'ws');
+  const address = `${origin}/api/kernels/${kernel}/channels?session_id=s&token=${lab.server.token}`;
+  const socket = new WebSocket(address);
+  const heard: any[] = [];
+  socket.on('message', (data) => heard.push(JSON.parse(data.toString())));
+  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+  const send = (channel: string, type: string, content: object) => {
+    const header = { msg_id: type, msg_type: type, session: 's', username: '', version: '5.4', date: '' };
+    socket.send(JSON.stringify({ channel, header, parent_header: {}, metadata: {}, content }));
+  };
+  return { socket, heard, send };
+}
+
+describe('a kernel', () => {
+  it('is busy while its cell runs, whatever it answers beside it', async () => {
+    const kernel = await lab.server.lab.kernels.start('echo');
+    await kernel.whenReady();
+    expect(kernel.state).toBe('idle');
+    const front = await connect(kernel.id);
+    front.send('shell', 'execute_request', { code: 'sleep 400' });
+    await expect.poll(() => kernel.state).toBe('busy');
+    // On control the echo kernel answers at once.
+    for (const type of ['comm_msg', 'kernel_info_request', 'comm_info_request']) {
+      front.send('control', type, { comm_id: 'c', data: {} });
+      const isIdle = ({ parent_header, content }: (typeof front.heard)[number]) =>
+        parent_header.msg_type === type && content.execution_state === 'idle';
+      await expect.poll(() => front.heard.some(isIdle), { interval: 5 }).toBe(true);
+      expect((await lab.ask('GET', `/api/kernels/${kernel.id}`)).body.execution_state).toBe('busy');
+    }
+    await expect.poll(() => kernel.state).toBe('idle');
+    front.socket.terminate();
+    await lab.ask('DELETE', `/api/kernels/${kernel.id}`);
+  });
+
+  it('is idle as soon as it is ready, for a front end that was there before', async () => {
+    const kernel = await lab.server.lab.kernels.start('echo');
+    const front = await connect(kernel.id);
+    const states = () =>
+      front.heard
+        .filter(({ header, parent_header }) => header.msg_type === 'status' && !parent_header.msg_type)
+        .map(({ content }) => content.execution_state);
+    await expect.poll(states).toEqual(['starting', 'idle']);
+    await kernel.restart();
+    await expect.poll(states).toEqual(['starting', 'idle', 'starting', 'idle']);
+    front.socket.terminate();
+    await kernel.shutdown();
+  });
+
+  it('the page goes by the same list of requests that say nothing of the cell', async () => {
+    const page = await lab.server.fetch('/lab');
+    const config = JSON.parse(/type="application\/json">(.*?)<\/script>/s.exec(await page.text())![1]!);
+    expect(JSON.parse(config.untracked_message_types)).toEqual(
+      expect.arrayContaining(['comm_msg', 'comm_open', 'complete_request', 'kernel_info_request']),
+    );
+    expect(JSON.parse(config.untracked_message_types)).not.toContain('execute_request');
+  });
+
+  it('works in the folder of its path: the folder itself, a document in it, or the closest that exists', async () => {
+    mkdirSync(join(lab.server.folder, 'work/deep'), { recursive: true });
+    writeFileSync(join(lab.server.folder, 'work/a.ipynb'), '');
+    const root = realpathSync(lab.server.folder);
+    for (const [path, folder] of [
+      ['work/deep', 'work/deep'],
+      ['work/a.ipynb', 'work'],
+      ['work/none/b.ipynb', 'work'],
+      ['../..', ''],
+      [undefined, ''],
+    ] as const) {
+      const { body } = await lab.ask('POST', '/api/kernels', { name: 'echo', path });
+      const front = await connect(body.id);
+      front.send('shell', 'execute_request', { code: 'folder' });
+      const output = () => front.heard.find(({ header }) => header.msg_type === 'stream')?.content.text;
+      await expect.poll(output).toBe(join(root, folder));
+      front.socket.terminate();
+      await lab.ask('DELETE', `/api/kernels/${body.id}`);
+    }
+  });
+});

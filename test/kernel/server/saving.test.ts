@@ -1,0 +1,100 @@
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { serverWithApi } from './support/api.js';
+
+const lab = serverWithApi();
+const file = (name: string) => join(lab.server.folder, name);
+const path = '/api/contents/kept.txt';
+const whole = { type: 'file', format: 'text', content: 'new' };
+
+/** A request to save is checked as a whole before the file is touched. */
+describe('a save that cannot be right', () => {
+  beforeEach(() => writeFileSync(file('kept.txt'), 'old'));
+
+  const bad: readonly [string, unknown][] = [
+    ['without a body', undefined],
+    ['of null', 'null'],
+    ['of nothing', {}],
+    ['without content', { type: 'file', format: 'text' }],
+    ['with null for content', { ...whole, content: null }],
+    ['without a format', { type: 'file', content: 'new' }],
+    ['in an unknown format', { ...whole, format: 'utf-16' }],
+    ['without a type', { format: 'text', content: 'new' }],
+    ['of an unknown type', { ...whole, type: 'socket' }],
+    ['of a folder over a file', { type: 'directory' }],
+    ['of a number', { ...whole, content: 7 }],
+    ['of base64 with other characters', { ...whole, format: 'base64', content: 'not base64!' }],
+    ['of base64 that was cut', { ...whole, format: 'base64', content: 'QUJDR' }],
+    ['of base64 padded in the middle', { ...whole, format: 'base64', content: 'QQ==QUJD' }],
+    ['of half of a surrogate pair', '{"type":"file","format":"text","content":"a\\ud800b"}'],
+    ['of a notebook without cells', { type: 'notebook', format: 'json', content: {} }],
+    ['of a notebook in chunks', { type: 'notebook', content: { cells: [], nbformat: 4 }, chunk: 1 }],
+    ['that is to be a copy', { ...whole, copy_from: 'a.txt' }],
+    ['of chunk 0', { ...whole, chunk: 0 }],
+    ['of a last chunk without the ones before', { ...whole, chunk: -1 }],
+  ];
+
+  it.each(bad)('%s is refused, and the file stays', async (_, body) => {
+    const answer = await lab.ask('PUT', path, body);
+    expect(answer.status).toBe(400);
+    expect(answer.body.message).toMatch(/\w/);
+    expect(readFileSync(file('kept.txt'), 'utf8')).toBe('old');
+    expect(readdirSync(lab.server.folder)).toEqual(['kept.txt']);
+  });
+
+  it('in bytes that are no UTF-8 is refused', async () => {
+    const answer = await lab.server.fetch(path, {
+      method: 'PUT',
+      body: Buffer.concat([
+        Buffer.from('{"type":"file","format":"text","content":"'),
+        Buffer.from([0xff]),
+        Buffer.from('"}'),
+      ]),
+    });
+    expect(answer.status).toBe(400);
+    expect(readFileSync(file('kept.txt'), 'utf8')).toBe('old');
+  });
+
+  it('layouts, settings and sections of configuration stay too', async () => {
+    const workspace = '/lab/api/workspaces/one';
+    await lab.ask('PUT', workspace, { data: { layout: 1 }, metadata: { id: 'one' } });
+    expect((await lab.ask('PUT', workspace, { metadata: { id: 'one' } })).status).toBe(400);
+    expect((await lab.ask('GET', workspace)).body.data).toEqual({ layout: 1 });
+    await lab.ask('PUT', '/api/config/one', { a: 1 });
+    expect((await lab.ask('PUT', '/api/config/one')).status).toBe(400);
+    expect((await lab.ask('GET', '/api/config/one')).body).toEqual({ a: 1 });
+  });
+});
+
+describe('an upload in chunks', () => {
+  const send = (chunk: number, content: string, format = 'text') =>
+    lab.ask('PUT', '/api/contents/big.txt', { type: 'file', format, content, chunk });
+
+  it.each([
+    ['a chunk was skipped', () => send(3, 'three')],
+    ['a chunk was no base64', () => send(2, 'two!', 'base64')],
+    ['a chunk held nothing', () => lab.ask('PUT', '/api/contents/big.txt', {})],
+  ])('when %s: the last one does not complete a file with a hole', async (_, disturb) => {
+    writeFileSync(file('big.txt'), 'old');
+    expect((await send(1, 'one ')).status).toBe(200);
+    expect((await disturb()).status).toBe(400);
+    const last = await send(-1, 'last');
+    expect(last.status).toBe(400);
+    expect(readFileSync(file('big.txt'), 'utf8')).toBe('old');
+    expect(readdirSync(lab.server.folder).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  it('replaces a file through a link to it, under its permissions', async () => {
+    mkdirSync(file('data'));
+    writeFileSync(file('data/real.txt'), 'old', { mode: 0o640 });
+    symlinkSync(file('data/real.txt'), file('linked.txt'));
+    for (const [chunk, content] of [
+      [1, 'one '],
+      [-1, 'two'],
+    ] as const) {
+      await lab.ask('PUT', '/api/contents/linked.txt', { type: 'file', format: 'text', content, chunk });
+    }
+    expect(readFileSync(file('data/real.txt'), 'utf8')).toBe('one two');
+  });
+});
