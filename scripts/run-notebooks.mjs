@@ -172,6 +172,8 @@ async function main(argv) {
       failed++;
       process.stderr.write(`${failure.source}\n\n${failure.message}\n`);
     } else if (write) {
+      const { languageInfo } = await library('../execution/host/language-info.js');
+      notebook.metadata.language_info = languageInfo;
       await shrinkPictures(notebook);
       writeFileSync(file, `${JSON.stringify(notebook, null, 1)}\n`);
     }

@@ -71,6 +71,7 @@ export * from './run/backends.js';
 export * from './run/benchmark.js';
 export { defaultMasker, resolveMaskers } from './run/maskers.js';
 export * from './run/median.js';
+export * from './run/median-profile.js';
 export type { NetworkRunOptions } from './run/options.js';
 export { type CheckedRun, checkAgainstPlain, type PlainCheck } from './run/plain-run.js';
 export { defaultThreads } from './run/prepare.js';

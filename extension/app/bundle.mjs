@@ -29,6 +29,7 @@ function pluginModule() {
   };
   const plugins = list(extensions, 'extension');
   const mimePlugins = list(mimeExtensions, 'mime');
+  lines.push(`export const jupyterlabVersion = '${own.devDependencies['@jupyterlab/application']}';`);
   lines.push(`export const extensions = ${plugins};`, `export const mimeExtensions = ${mimePlugins};`);
   return `${lines.join('\n')}\n`;
 }

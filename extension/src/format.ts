@@ -22,6 +22,16 @@ export function agreement(predictedMs: number, measuredMs: number): string {
   return `prediction ${percent(Math.abs(ratio - 1))} ${ratio > 1 ? 'above' : 'below'}`;
 }
 
+/** Whether a label says by itself where its figure comes from: "predicted · predicted" helps nobody. */
+export function saysOrigin(label: string, origin: string): boolean {
+  return label.toLowerCase().includes(origin);
+}
+
+/** `lasnet · measured`, with the origin once. */
+export function withOrigin(label: string, origin: string): string {
+  return saysOrigin(label, origin) ? label : `${label} · ${origin}`;
+}
+
 /** Three significant digits, with separators for thousands. */
 export function significant(value: number): string {
   if (value === 0) return '0';

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, openPage, type WatchedPage } from './support/chromium.js';
 import { demoNotebook, savedDocuments } from './support/demo-notebook.js';
-import { execute, openLab, openNotebook, save, waitForKernel } from './support/lab-page.js';
+import { execute, isDirty, openLab, openNotebook, save, waitForKernel } from './support/lab-page.js';
 import { isBuilt, type LabProcess, startLab } from './support/lab-process.js';
 import { OVERLAY, picture, saturation } from './support/pixels.js';
 
@@ -86,15 +86,7 @@ describe.skipIf(!hasChromium || !isBuilt)('the lab in a browser (needs Chromium 
   });
 
   it('looking at an output does not change the document', async () => {
-    const dirty = await browser.page.evaluate(
-      () =>
-        (
-          window as unknown as {
-            jupyterapp: { shell: { currentWidget: { context: { model: { dirty: boolean } } } } };
-          }
-        ).jupyterapp.shell.currentWidget.context.model.dirty,
-    );
-    expect(dirty).toBe(false);
+    expect(await isDirty(browser.page)).toBe(false);
   });
 
   it('predicts as a slider moves, and measures when it rests', async () => {

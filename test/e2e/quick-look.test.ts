@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, openPage, type WatchedPage } from './support/chromium.js';
 import { savedDocuments } from './support/demo-notebook.js';
-import { execute, openLab, save, waitForKernel } from './support/lab-page.js';
+import { execute, isDirty, openLab, save, waitForKernel } from './support/lab-page.js';
 import { isBuilt, type LabProcess, startLab } from './support/lab-process.js';
 import { OVERLAY, saturation } from './support/pixels.js';
 
@@ -38,6 +38,9 @@ describe.skipIf(!hasChromium || !isBuilt)('the first example (needs Chromium and
     await openLab(page, lab.urlOf(NAME));
     await page.waitForSelector('.jp-NotebookPanel .jp-Cell', { timeout: 30_000 });
     await waitForKernel(page);
+    // What the kernel says of its language is in the file already: being looked at does not change it.
+    await page.waitForTimeout(500);
+    expect(await isDirty(page)).toBe(false);
     await execute(page, 'notebook:run-all-cells');
     await page.waitForSelector(OVERLAY, { timeout: 90_000 });
     await page.waitForSelector('.jp-OutputArea .fovea-latency svg.main-svg', { timeout: 90_000 });
@@ -60,6 +63,19 @@ describe.skipIf(!hasChromium || !isBuilt)('the first example (needs Chromium and
     expect(new Set(cells).size).toBe(images.length);
   });
 
+  it('opens on a block whose mask has a shape, and says what 0 % means', async () => {
+    const { page } = browser;
+    const viewer = page.locator('.jp-OutputArea .fovea-masks').first();
+    const rate = Number.parseFloat((await viewer.locator('.fovea-figure .fovea-number').textContent())!);
+    expect(rate).toBeGreaterThanOrEqual(10);
+    expect(rate).toBeLessThanOrEqual(80);
+    expect(await viewer.locator('.fovea-subtitle').first().textContent()).toMatch(
+      /\d of 9 blocks skipped as a whole$/,
+    );
+    await viewer.locator('.fovea-tile').last().click();
+    expect(await viewer.locator('.fovea-facts').first().textContent()).toContain('Skipped as a whole');
+  });
+
   it('draws those masks, at full width and at 300 pixels', async () => {
     const { page } = browser;
     const { blocks } = savedDocuments(file).masks.images[0]!;
@@ -76,6 +92,25 @@ describe.skipIf(!hasChromium || !isBuilt)('the first example (needs Chromium and
     });
     expect(overflow).toBeLessThanOrEqual(1);
     await page.screenshot({ path: join(SHOTS, 'quick-look-narrow.png') });
+  });
+
+  it('names itself and its version in Help > About', async () => {
+    const { page } = browser;
+    await page.locator('.lm-MenuBar-itemLabel', { hasText: /^Help$/ }).click();
+    await page.locator('.lm-Menu-itemLabel', { hasText: /^About Fovea$/ }).click();
+    const dialog = page.locator('.jp-Dialog');
+    await expect.poll(() => dialog.textContent()).toMatch(/^FoveaVersion \d+\.\d+\.\d+/);
+    expect(await dialog.textContent()).toMatch(/Built on JupyterLab 4\.\d+/);
+    await page.keyboard.press('Escape');
+  });
+
+  it('offers nothing in the launcher that is not there', async () => {
+    const { page } = browser;
+    await page.setViewportSize({ width: 1500, height: 1000 });
+    await execute(page, 'launcher:create');
+    const cards = page.locator('.jp-LauncherCard');
+    await expect.poll(() => cards.count()).toBeGreaterThan(3);
+    expect((await cards.allTextContents()).join()).not.toContain('Terminal');
   });
 
   it('without a console error and without a request that leaves the machine', () => {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { LATENCY_MIME, PLOTLY_MIME } from '../../extension/src/documents/types';
 import { CHROMIUM, type Harness, openHarness } from './support/browser';
-import { checkFit, contrasts, unnamed } from './support/page';
+import { axeViolations, checkFit, contrasts, unnamed } from './support/page';
 import { sampleLatency, sampleViews } from './support/samples';
 
 const TABS = ['Blocks', 'Breakdown', 'Ratio', 'Fusion', 'Strategies', 'Pareto'];
@@ -124,6 +124,16 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
         expect((await contrasts(harness.page, 22)).length).toBeGreaterThan(5);
       },
     );
+
+    it.each(['light', 'dark'] as const)('axe in the %s theme: no violation in any view', async (theme) => {
+      await harness.theme(theme);
+      await mount(sampleLatency());
+      await harness.page.getByText('Data as a table').click();
+      for (const tab of await harness.page.getByRole('tab').all()) {
+        await tab.click();
+        expect(await axeViolations(harness.page), (await tab.textContent())!).toEqual([]);
+      }
+    });
 
     it('a screen reader: everything that takes the focus has a name, and the data are a table', async () => {
       await mount(sampleLatency());

@@ -43,9 +43,15 @@ describe.each(sampleViews().map((each) => [each.kind, each] as const))('the figu
     expect(figure.data.length).toBeGreaterThan(0);
   });
 
-  it('says in its legend where every figure comes from', () => {
+  it('says in its legend or on its axis where every figure comes from, and never twice', () => {
     const origins = new Set(JSON.stringify(each).match(/(?<="origin":")\w+/g));
-    const labels = legendEntries(buildFigure(each, wide)).map(({ label }) => label);
+    const figure = buildFigure(each, wide);
+    const axes = [figure.layout.xaxis, figure.layout.yaxis] as { title: { text: string } }[];
+    const labels = [
+      ...legendEntries(figure).map(({ label }) => label),
+      ...axes.map(({ title }) => title.text),
+    ];
+    for (const label of labels) expect(label).not.toMatch(/(predicted|measured|published).*\1/);
     for (const origin of origins) expect(labels.some((label) => label.includes(origin))).toBe(true);
   });
 
@@ -99,6 +105,45 @@ describe('the breakdown', () => {
     expect(ticks({ ...wide, width: 2000 })[0]).toBe('stem');
     expect(ticks(wide)[1]).toBe('layer1.0');
     expect(ticks(narrow).length).toBeLessThanOrEqual(12);
+  });
+});
+
+describe('whole times as bars', () => {
+  const bars = [
+    { label: 'streamed', origin: 'predicted', totalMs: 3, computeMs: 2, dataMs: 0.8, overheadMs: 0.2 },
+    { label: 'onnx', origin: 'measured', totalMs: 4 },
+  ] as const;
+  const entries = (some: readonly (typeof bars)[number][]) =>
+    legendEntries(buildFigure({ kind: 'strategies', bars: some }, wide));
+
+  it('gives every entry of the legend a look of its own', () => {
+    const shown = entries(bars);
+    expect(shown.map(({ label }) => label)).toEqual([
+      'Compute',
+      'Data movement',
+      'Overhead',
+      'Not split',
+      'predicted',
+      'measured',
+    ]);
+    expect(new Set(shown.map(({ color, hatch }) => `${color} ${hatch}`)).size).toBe(6);
+  });
+
+  it('draws a time that is not split in the colour that the legend says', () => {
+    const { data } = buildFigure({ kind: 'strategies', bars }, wide) as unknown as {
+      data: { x: (number | null)[]; marker: { color: string } }[];
+    };
+    const drawn = data.find(({ x }) => x[1] === 4)!;
+    expect(drawn.marker.color).toBe(entries(bars).find(({ label }) => label === 'Not split')!.color);
+  });
+
+  it('leaves out what does not occur', () => {
+    expect(entries(bars.slice(0, 1)).map(({ label }) => label)).toEqual([
+      'Compute',
+      'Data movement',
+      'Overhead',
+    ]);
+    expect(entries(bars.slice(1))).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CHROMIUM } from './support/browser';
 import { type Fakes, type LivePage, openLivePage } from './support/live-page';
-import { checkFit, contrasts, pixel, unnamed } from './support/page';
+import { axeViolations, checkFit, contrasts, overlaps, pixel, unnamed } from './support/page';
 
 describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium is absent)', () => {
   let live: LivePage;
@@ -107,6 +107,7 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
           masks: answers.masks,
           measured: { ...answers.profile, totalMs: 999 },
           predicted: answers.profile,
+          dense: answers.dense,
         });
       }, run.serial);
       expect(await live.measured()).toBe(before);
@@ -153,6 +154,63 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
     it('inserts the code that the kernel writes', async () => {
       await live.page.getByRole('button', { name: 'Insert as cell' }).click();
       await expect.poll(() => live.page.evaluate(() => window.live.inserted)).toEqual(['// lasnet-50']);
+    });
+
+    it('compares each time with the dense time of its own kind, over an axis with its unit', async () => {
+      await expect.poll(live.measured).toMatch(/ms$/);
+      const note = (which: string) =>
+        live.page.locator(`.fovea-mod-${which} .fovea-unit`).first().textContent();
+      // The fake kernel measures 1.06 times the predicted and 1.1 times the dense time of the sample.
+      const { dense, profile } = await live.page.evaluate(() => (window as unknown as Fakes).answers);
+      const [ms, denseMs] = [profile.totalMs * 1.06, dense.totalMs * 1.1];
+      const digits = (value: number) => String(Number(value.toPrecision(3)));
+      expect(await note('measured')).toBe(`${digits(ms / denseMs)}× dense (${digits(denseMs)}\u00a0ms)`);
+      expect(await note('predicted')).toMatch(/× dense \([\d.]+\sms\)$/);
+      expect(await live.page.locator('.fovea-chart-unit').textContent()).toBe('ms per block');
+      expect(await live.page.locator('.fovea-chart-axis span').count()).toBeGreaterThan(3);
+      expect(await live.page.locator('.fovea-chart-stages').textContent()).toBe('1234');
+      expect(await live.page.locator('.fovea-dense-mark').count()).toBe(32);
+    });
+
+    it('says of a generic processor that it is none of this machine, and calibrates on request', async () => {
+      await expect.poll(live.measured).toMatch(/ms$/);
+      const calibrate = live.page.getByRole('button', { name: 'Calibrate this machine' });
+      expect(await calibrate.isVisible()).toBe(false);
+      expect(await live.page.locator('.fovea-mod-predicted').textContent()).toContain(
+        'this machine, calibrated',
+      );
+      await live.page.getByLabel('Predict for').selectOption('cpu-avx2');
+      await expect.poll(() => live.count('run')).toBe(2);
+      const figure = (which: string) => live.page.locator(`.fovea-mod-${which}`).textContent();
+      expect(await figure('predicted')).toContain('generic CPU, not calibrated');
+      expect(await figure('measured')).not.toContain('prediction');
+      await live.page.evaluate(() => {
+        (window as unknown as Fakes).kernel.answering = false;
+      });
+      await calibrate.click();
+      const request = (await live.requests()).at(-1) as { type: string; serial: number };
+      expect(request.type).toBe('calibrate');
+      const { serial } = request;
+      await live.page.evaluate((number) => {
+        (window as unknown as Fakes).kernel.reply({
+          type: 'progress',
+          serial: number,
+          fraction: 0.42,
+          name: 'convolutions',
+        });
+      }, serial);
+      expect(await figure('measured')).toContain('measuring this machine, 42 %');
+      expect(await live.page.getByLabel('Strategy').isEnabled()).toBe(true);
+      expect(await live.page.locator('.fovea-live-content > [inert]').count()).toBe(3);
+      await live.page.evaluate((number) => {
+        const { kernel, answers } = window as unknown as Fakes;
+        kernel.answering = true;
+        kernel.reply({ type: 'catalogue', catalogue: answers.catalogue });
+        kernel.reply({ type: 'calibrated', serial: number, device: 'this-machine' });
+      }, serial);
+      await expect.poll(() => figure('predicted')).toContain('this machine, calibrated');
+      expect(await live.page.locator('.fovea-live-content > [inert]').count()).toBe(0);
+      expect((await live.requests()).filter(({ type }) => type === 'cancel')).toEqual([]);
     });
 
     it('says what the kernel could not do, and goes on', async () => {
@@ -244,13 +302,19 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
   });
 
   describe('fits', () => {
-    it.each([240, 280, 420])('a place %i pixels wide: nothing sticks out', async (width) => {
-      await live.start({ width });
-      await expect.poll(live.measured).toMatch(/ms$/);
-      expect(await checkFit(live.page)).toEqual([]);
-      await live.page.getByRole('radio', { name: 'Painted' }).click();
-      expect(await checkFit(live.page)).toEqual([]);
-    });
+    it.each([240, 250, 280, 300, 420])(
+      'a place %i pixels wide: nothing sticks out or overlaps',
+      async (width) => {
+        await live.start({ width });
+        await expect.poll(live.measured).toMatch(/ms$/);
+        expect(await checkFit(live.page)).toEqual([]);
+        expect(await overlaps(live.page)).toEqual([]);
+        await live.page.getByRole('radio', { name: 'Painted' }).click();
+        await live.page.getByLabel('Predict for').selectOption('cpu-avx2');
+        expect(await checkFit(live.page)).toEqual([]);
+        expect(await overlaps(live.page)).toEqual([]);
+      },
+    );
 
     it.each(['light', 'dark'] as const)(
       'the %s theme: all text stands out from its ground',
@@ -262,6 +326,30 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
         expect(await contrasts(live.page, 4.5)).toEqual([]);
       },
     );
+
+    it.each(['light', 'dark'] as const)('axe in the %s theme: no violation', async (theme) => {
+      await live.start();
+      await live.harness.theme(theme);
+      await expect.poll(live.measured).toMatch(/ms$/);
+      await live.page.getByLabel('Predict for').selectOption('cpu-avx2');
+      expect(await axeViolations(live.page)).toEqual([]);
+      await live.page.getByRole('radio', { name: 'Painted' }).click();
+      expect(await axeViolations(live.page)).toEqual([]);
+    });
+
+    it('colours that the system forces: what is chosen stands out from what is not', async () => {
+      await live.start();
+      await expect.poll(live.measured).toMatch(/ms$/);
+      await live.page.emulateMedia({ forcedColors: 'active' });
+      const ground = (name: string) =>
+        live.page.getByRole('radio', { name }).evaluate((node) => getComputedStyle(node).backgroundColor);
+      expect(await ground('Saliency')).not.toBe(await ground('Random'));
+      const key = await live.page
+        .locator('.fovea-key-measured')
+        .evaluate((node) => getComputedStyle(node, '::before').backgroundColor);
+      expect(key).toBe('rgb(213, 94, 0)');
+      await live.page.emulateMedia({ forcedColors: 'none' });
+    });
 
     it('a screen reader: everything that takes the focus has a name', async () => {
       await live.start();

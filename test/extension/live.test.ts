@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chartBars } from '../../extension/src/live/chart';
+import { axisTicks, chartBars } from '../../extension/src/live/chart';
 import { type LiveRequest, type LiveState, readReply } from '../../extension/src/live/protocol';
 import {
   brush,
@@ -11,7 +11,13 @@ import {
 } from '../../extension/src/live/region';
 import { Scheduler } from '../../extension/src/live/scheduler';
 import { granularities, normalized } from '../../extension/src/live/state';
-import { noticeFor } from '../../extension/src/live/words';
+import {
+  againstDense,
+  deviceLabel,
+  deviceSentence,
+  noticeFor,
+  predictionError,
+} from '../../extension/src/live/words';
 import { sampleAnswers } from './support/samples';
 
 const { catalogue, profile, dense } = sampleAnswers();
@@ -158,7 +164,7 @@ describe('the state of the controls', () => {
       normalized(catalogue, { ...state, network: 'gone', device: 'gone', image: 'gone', threads: 99 }),
     ).toMatchObject({
       network: 'lasnet-50',
-      device: 'this machine',
+      device: 'this-machine',
       image: 'ball-0.png',
       threads: 2,
     });
@@ -233,11 +239,54 @@ describe('what the kernel sends', () => {
 
 describe('the block chart', () => {
   it('matches blocks of the profiles by index', () => {
-    const bars = chartBars(dense, profile, { ...profile, blocks: profile.blocks.slice(0, 1) });
+    const none = {
+      predicted: undefined,
+      predictedDense: undefined,
+      measured: undefined,
+      measuredDense: undefined,
+    };
+    const measured = { ...profile, blocks: profile.blocks.slice(0, 1) };
+    const bars = chartBars({ ...none, predicted: profile, predictedDense: dense, measured });
     expect(bars).toHaveLength(16);
-    expect(bars[0]!.measuredMs).toBe(profile.blocks[0]!.totalMs);
-    expect(bars[1]!.measuredMs).toBeUndefined();
-    expect(chartBars(undefined, undefined, undefined)).toEqual([]);
+    expect(bars[0]!.ms.measured).toBe(profile.blocks[0]!.totalMs);
+    expect(bars[1]!.ms.measured).toBeUndefined();
+    expect(bars[0]!.ms.predictedDense).toBe(dense.blocks[0]!.totalMs);
+    expect(bars[0]!.ms.measuredDense).toBeUndefined();
+    expect(chartBars(none)).toEqual([]);
+  });
+
+  it('stand over an axis of round values', () => {
+    expect(axisTicks(0.43)).toEqual([0, 0.2, 0.4]);
+    expect(axisTicks(1)).toEqual([0, 0.5, 1]);
+    expect(axisTicks(9.9)).toEqual([0, 2, 4, 6, 8]);
+    expect(axisTicks(37)).toEqual([0, 10, 20, 30]);
+    for (let most = 0.001; most < 5000; most *= 1.37) {
+      const ticks = axisTicks(most);
+      expect(ticks.length).toBeGreaterThanOrEqual(3);
+      expect(ticks.length).toBeLessThanOrEqual(5);
+      expect(ticks.at(-1)).toBeLessThanOrEqual(most * (1 + 1e-9));
+    }
+  });
+});
+
+describe('what the panel says of its numbers', () => {
+  const own = { name: 'this-machine', kind: 'this-machine' } as const;
+  const generic = { name: 'cpu-avx2', kind: 'generic-cpu' } as const;
+  const other = { name: 'v100', kind: 'other' } as const;
+
+  it('never takes a prediction for another machine for one of this', () => {
+    expect(deviceSentence(own)).toBe('this machine, calibrated');
+    expect(deviceSentence(generic)).toBe('generic CPU, not calibrated');
+    expect(deviceSentence(other)).toBe('on v100');
+    expect(deviceLabel(generic)).toBe('cpu-avx2 (generic)');
+  });
+
+  it('compares like with like: each time with its own dense time, a prediction only with its own machine', () => {
+    expect(againstDense(5, 10)).toBe('0.5× dense (10\u00a0ms)');
+    expect(againstDense(5, undefined)).toBe('');
+    expect(predictionError(own, 11, 10)).toBe('prediction 10% above');
+    expect(predictionError(generic, 11, 10)).toBe('');
+    expect(predictionError(other, 11, 10)).toBe('');
   });
 });
 

@@ -9,6 +9,8 @@ import {
   firstTelling,
   heatSentence,
   imageSentence,
+  skippedSentence,
+  wholeBlockSentence,
 } from '../../extension/src/masks/summary';
 import { sampleMasks, tinyMasks } from './support/samples';
 
@@ -77,10 +79,22 @@ describe('words about masks', () => {
   });
 
   it('begin with a block whose mask has something to show', () => {
-    const block = (cells: string) => ({ ...tinyMasks().images[0]!.blocks[0]!, cells });
-    expect(firstTelling([block('1111'), block('0000'), block('0110'), block('1000')])).toBe(2);
-    expect(firstTelling([block('1111')])).toBe(0);
+    const blocks = (...rates: number[]) =>
+      rates.map((rate) => ({ ...tinyMasks().images[0]!.blocks[0]!, rate }));
+    expect(firstTelling(blocks(1, 0.98, 0, 0.28, 0.5))).toBe(3);
+    expect(firstTelling(blocks(1, 0.95, 0.02, 0))).toBe(1);
+    expect(firstTelling(blocks(1))).toBe(0);
     expect(firstTelling([])).toBe(0);
+  });
+
+  it('that are skipped or computed as a whole are said to be, and counted', () => {
+    const [block] = tinyMasks().images[0]!.blocks;
+    const of = (rate: number) => ({ ...block!, rate });
+    expect(wholeBlockSentence(of(0))).toContain('Skipped as a whole');
+    expect(wholeBlockSentence(of(1))).toContain('Computed everywhere');
+    expect(wholeBlockSentence(of(0.004))).toBeUndefined();
+    expect(skippedSentence([of(0), of(0.2), of(0)])).toBe('2 of 3 blocks skipped as a whole');
+    expect(skippedSentence([of(0.2)])).toBeUndefined();
   });
 
   it('gather blocks by stage in order', () => {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { canTrain } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
+import { languageInfo } from '../../kernel/src/execution/host/language-info.js';
 import { runNotebook } from '../../scripts/run-notebooks.mjs';
 
 const folder = fileURLToPath(new URL('../../notebooks', import.meta.url));
@@ -21,7 +22,10 @@ interface Cell {
 }
 interface Notebook {
   readonly cells: readonly Cell[];
-  readonly metadata: { readonly kernelspec: { readonly name: string; readonly language: string } };
+  readonly metadata: {
+    readonly kernelspec: { readonly name: string; readonly language: string };
+    readonly language_info: unknown;
+  };
   readonly nbformat: number;
   readonly nbformat_minor: number;
 }
@@ -47,6 +51,8 @@ describe('the notebooks', () => {
       const { nbformat, nbformat_minor, metadata, cells } = read(name);
       expect([nbformat, nbformat_minor]).toEqual([4, 5]);
       expect(metadata.kernelspec).toMatchObject({ name: 'fovea', language: 'typescript' });
+      // What the kernel says of itself: otherwise opening the notebook would change it.
+      expect(metadata.language_info).toEqual(languageInfo);
       const ids = cells.map(({ id }) => id);
       expect(new Set(ids).size).toBe(ids.length);
       for (const id of ids) expect(id).toMatch(/^[\w-]{1,64}$/);

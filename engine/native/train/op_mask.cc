@@ -72,7 +72,7 @@ double uniform(uint32_t seed, uint32_t step, uint32_t stream, uint32_t index) {
 
 // Hard Gumbel-softmax over (compute, skip). The difference of two Gumbel variables is logistic, so one draw decides.
 // dims: images, cells an image, stream, sampled (else: no noise), always (images whose cells are all active)
-// buffers: logits (2 a cell), random (seed, step), temperature, mask, soft
+// buffers: logits (2 a cell), random (seed, step), gumbel (temperature, share of the noise), mask, soft
 void gumbel(Op& op, Team&) {
   const long cells = op.dims[1], count = op.dims[0] * cells;
   const bool sampled = op.dims[3] != 0;
@@ -83,7 +83,7 @@ void gumbel(Op& op, Team&) {
     float soft = 0;
     if (sampled) {
       const double u = uniform(random[0], random[1], static_cast<uint32_t>(op.dims[2]), static_cast<uint32_t>(i));
-      margin += std::log(u) - std::log1p(-u);
+      margin += op.floats(2)[1] * (std::log(u) - std::log1p(-u));
       soft = static_cast<float>(1.0 / (1.0 + std::exp(-margin / op.floats(2)[0])));
     }
     const bool always = i / cells < op.dims[4];
@@ -93,7 +93,7 @@ void gumbel(Op& op, Team&) {
 }
 
 // Straight through: the hard mask's gradient is taken for the soft one's.
-// dims: as gumbel; buffers: dmask, soft, temperature, dlogits
+// dims: as gumbel; buffers: dmask, soft, gumbel, dlogits
 void gumbel_gradient(Op& op, Team&) {
   const long cells = op.dims[1], count = op.dims[0] * cells;
   for (long i = 0; i < count; i++) {
@@ -148,13 +148,13 @@ const std::vector<OpKind> mask_ops = {
     {"gumbel", 5, 5,
      [](const std::vector<long>& d) {
        const long cells = d[0] * d[1];
-       return std::vector<long>{2 * cells, 2, 1, cells, cells};
+       return std::vector<long>{2 * cells, 2, 2, cells, cells};
      },
      gumbel},
     {"gumbel-dx", 5, 4,
      [](const std::vector<long>& d) {
        const long cells = d[0] * d[1];
-       return std::vector<long>{cells, cells, 1, 2 * cells};
+       return std::vector<long>{cells, cells, 2, 2 * cells};
      },
      gumbel_gradient},
     {"rates", 11, 2,

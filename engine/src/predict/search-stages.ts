@@ -110,7 +110,7 @@ export function stageOptions(
     if (complete.length === 0) {
       throw new FoveaError(
         'bad-argument',
-        `scores: none of S = ${Object.keys(scores).join(', ')} was searched in stage ${stage}`,
+        `scores: none of S = ${Object.keys(scores).join(', ')} was searched in stage ${stage + 1}`,
       );
     }
     return complete;

@@ -51,7 +51,7 @@ export function blockForward(
     emitter.emit('convolution', pointwise(count, first.inChannels, 2), pooled, weight, logits);
     emitter.emit('bias', [count, 2], logits, parameters.get(`${name}.masker.conv2.bias`));
     const dims = [batch, cells * cells, index, training ? 1 : 0, alwaysActive];
-    emitter.emit('gumbel', dims, logits, settings.random, settings.temperature, mask, soft);
+    emitter.emit('gumbel', dims, logits, settings.random, settings.gumbel, mask, soft);
   }
   let value = input;
   const made = branch.map((shape) => {
@@ -127,7 +127,7 @@ export function blockBackward(
     const pooledSlope = emitter.take(count * inChannels);
     const weight = `${name}.masker.conv2.weight`;
     const draw = [batch, cells * cells, 0, 1, alwaysActive];
-    emitter.emit('gumbel-dx', draw, masker.slope, masker.soft, settings.temperature, logitSlope);
+    emitter.emit('gumbel-dx', draw, masker.slope, masker.soft, settings.gumbel, logitSlope);
     emitter.emit('convolution-dw', shape, masker.pooled, logitSlope, emitter.gradient(weight));
     emitter.emit('bias-db', [count, 2], logitSlope, emitter.gradient(`${name}.masker.conv2.bias`));
     emitter.emit('convolution-dx', shape, logitSlope, parameters.get(weight), pooledSlope);

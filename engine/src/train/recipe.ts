@@ -30,6 +30,12 @@ export interface MaskOptimisation extends Optimisation {
   readonly distillation?: { readonly weight: number; readonly temperature: number };
   /** Gumbel temperature at the start and the end; 5 and 0.1 when left out, as LASNet has them. */
   readonly temperature?: readonly [number, number];
+  /**
+   * Share of the Gumbel noise at the start and from three quarters of the phase on; 1 and 1 when left out, as LASNet
+   * has it. Ending at 0 makes the bounds hold for the masks of inference, which are drawn without noise; the
+   * temperature must then stay near 1, or margins below zero lose their slope.
+   */
+  readonly noise?: readonly [number, number];
   /** Learning rate of the maskers relative to the backbone's; 1 when left out. */
   readonly maskerRate?: number;
   /**
@@ -128,11 +134,15 @@ export function parseRecipe(value: unknown, source: string): Recipe {
       number('adaptive.bounds[0]', bounds[0], 0, given.target as number);
       number('adaptive.bounds[1]', bounds[1], given.target as number, 1);
     }
-    if (given.temperature !== undefined) {
-      if (!Array.isArray(given.temperature) || given.temperature.length !== 2)
-        fail('adaptive.temperature is not [start, end]');
-      for (const [i, entry] of (given.temperature as unknown[]).entries())
-        number(`adaptive.temperature[${i}]`, entry, 1e-3, 1e3);
+    for (const [field, low, high] of [
+      ['temperature', 1e-3, 1e3],
+      ['noise', 0, 1],
+    ] as const) {
+      const pair = given[field];
+      if (pair === undefined) continue;
+      if (!Array.isArray(pair) || pair.length !== 2) fail(`adaptive.${field} is not [start, end]`);
+      for (const [i, entry] of (pair as unknown[]).entries())
+        number(`adaptive.${field}[${i}]`, entry, low, high);
     }
   }
   return recipe as unknown as Recipe;

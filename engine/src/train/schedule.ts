@@ -16,6 +16,15 @@ export function gumbelTemperature(
 }
 
 /**
+ * Share of the Gumbel noise: a straight line over the first three quarters, then what it ends at. With all of the
+ * noise a block whose every margin is slightly negative is computed at a few cells by chance, which satisfies its
+ * lower bound in training, and never runs afterwards; with none at the end, what is bounded is what will run.
+ */
+export function gumbelNoise({ noise: [start, end] = [1, 1] }: MaskOptimisation, progress: number): number {
+  return start + (end - start) * Math.min(1, Math.max(0, progress / 0.75));
+}
+
+/**
  * Bounds on the share of each block's branch that is computed: both are the target at first, and loosen over the first third, so
  * that no block dies or saturates early (LASNet's schedule, which ends at 0 and 1).
  * @param progress 0…1 of the phase

@@ -6,7 +6,8 @@ export interface StepSettings {
   readonly classify: Float32Array;
   /** `[λ, t, u, l]` of the FLOPs loss. */
   readonly budget: Float32Array;
-  readonly temperature: Float32Array;
+  /** `[temperature, share of the noise]` of the Gumbel-softmax decisions. */
+  readonly gumbel: Float32Array;
   /** `[seed, step]` of the Gumbel noise. */
   readonly random: Uint32Array;
 }
@@ -17,7 +18,7 @@ export function newSettings(): StepSettings {
     optimiser: new Float32Array([0, 0.9, 0]),
     classify: new Float32Array([0, 4, 0]),
     budget: new Float32Array([0, 1, 1, 0]),
-    temperature: new Float32Array([1]),
+    gumbel: new Float32Array([1, 1]),
     random: new Uint32Array(2),
   };
 }

@@ -7,7 +7,7 @@ import { buildGraph, type Graph } from './graph.js';
 import { type Measurement, measure } from './measure.js';
 import { Parameters } from './parameters.js';
 import type { MaskOptimisation, Optimisation, Recipe } from './recipe.js';
-import { flopsBounds, gumbelTemperature, learningRate } from './schedule.js';
+import { flopsBounds, gumbelNoise, gumbelTemperature, learningRate } from './schedule.js';
 import { newSettings, type StepSettings } from './settings.js';
 
 /** What is reported while training. */
@@ -231,7 +231,7 @@ function configure(
   if (!masks) return;
   const { upper, lower } = flopsBounds(masks, step / steps);
   settings.budget.set([masks.flopsWeight ?? 10, masks.target, upper, lower]);
-  settings.temperature[0] = gumbelTemperature(masks, step / steps);
+  settings.gumbel.set([gumbelTemperature(masks, step / steps), gumbelNoise(masks, step / steps)]);
 }
 
 /** A masked step costs about this many dense ones: it has the teacher's forward pass on top. */

@@ -4,8 +4,9 @@ import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { IConnectionStatus, IServiceManager } from '@jupyterlab/services';
 import { extensions, mimeExtensions } from 'fovea-app-plugins';
 import 'fovea-app-style';
+import { aboutPlugin } from './about.js';
 import type { FederatedExtension } from './page.js';
-import { PluginCollection } from './plugins.js';
+import { type Plugin, PluginCollection } from './plugins.js';
 
 /** The named module of a labextension, or undefined when the extension has none or it fails. */
 async function federatedModule(extension: FederatedExtension, name: string | undefined): Promise<unknown> {
@@ -19,7 +20,9 @@ async function federatedModule(extension: FederatedExtension, name: string | und
 }
 
 async function collect(federated: readonly FederatedExtension[]): Promise<PluginCollection> {
-  const collection = new PluginCollection(PageConfig.Extension.disabled, PageConfig.Extension.deferred);
+  const collection = new PluginCollection(PageConfig.Extension.disabled, PageConfig.Extension.deferred, [
+    aboutPlugin as Plugin,
+  ]);
   for (const [name, module] of mimeExtensions) collection.addMime(name, module);
   for (const [name, module] of extensions) collection.add(name, module);
   for (const extension of federated) {

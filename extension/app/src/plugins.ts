@@ -1,6 +1,6 @@
 import type { JupyterLab } from '@jupyterlab/application';
 
-type Plugin = Parameters<JupyterLab['registerPlugin']>[0];
+export type Plugin = Parameters<JupyterLab['registerPlugin']>[0];
 type Available = NonNullable<JupyterLab.IOptions['availablePlugins']>[number];
 
 /** The plugins of an extension module: its default export, one plugin or a list of them. */
@@ -27,6 +27,8 @@ export class PluginCollection {
   constructor(
     private readonly disabledPatterns: readonly string[],
     private readonly deferredPatterns: readonly string[],
+    /** Plugins that stand in for those of the same id. */
+    private readonly replacements: readonly Plugin[] = [],
   ) {}
 
   /** Whether the page disables this plugin or package. */
@@ -45,7 +47,10 @@ export class PluginCollection {
   }
 
   private enabled(packageName: string, module: unknown): Plugin[] {
-    return pluginsOf(module).filter((plugin) => {
+    const own = pluginsOf(module).map(
+      (plugin) => this.replacements.find(({ id }) => id === plugin.id) ?? plugin,
+    );
+    return own.filter((plugin) => {
       const enabled = !this.isDisabled(plugin.id);
       this.available.push({
         id: plugin.id,

@@ -1,8 +1,7 @@
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
-import { Widget } from '@lumino/widgets';
 import { PLOTLY_MIME } from '../documents/types';
 import { list, object } from '../documents/validate';
-import { message } from '../message';
+import { DocumentRenderer } from '../renderer';
 import type { Figure, FigureSpace } from './figures';
 import { Plot } from './plot';
 
@@ -28,40 +27,19 @@ function themed({ data, layout }: Figure, { width, theme }: FigureSpace): Figure
   };
 }
 
-/** Draws `application/vnd.plotly.v1+json`: `{data, layout}`. It only reads the model. */
-export class PlotlyRenderer extends Widget implements IRenderMime.IRenderer {
-  private plot: Plot | undefined;
-
+/** Draws `application/vnd.plotly.v1+json`: `{data, layout}`. */
+export class PlotlyRenderer extends DocumentRenderer<Plot> {
   constructor() {
-    super();
-    this.addClass('fovea-renderer');
+    super('Plotly figure', 'This plotly figure cannot be shown.');
   }
 
-  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
-    try {
-      const fields = object(model.data[PLOTLY_MIME], '');
-      const data = list(fields.data, 'data', object) as Figure['data'];
-      const layout = (fields.layout === undefined ? {} : object(fields.layout, 'layout')) as Figure['layout'];
-      if (!this.plot) {
-        this.plot = new Plot({ onError: (error) => this.fail(error) });
-        this.node.replaceChildren(this.plot.node);
-      }
-      const title = layout.title as string | { text?: string } | undefined;
-      const name = (typeof title === 'object' ? title?.text : title) ?? 'Plotly figure';
-      await this.plot.show((space) => themed({ data, layout }, space), String(name));
-    } catch (error) {
-      this.fail(error as Error);
-    }
-  }
-
-  override dispose(): void {
-    this.plot?.dispose();
-    super.dispose();
-  }
-
-  private fail(error: Error): void {
-    this.plot?.dispose();
-    this.plot = undefined;
-    this.node.replaceChildren(message('This plotly figure cannot be shown.', error.message));
+  protected async draw(bundle: IRenderMime.IMimeModel['data']): Promise<void> {
+    const fields = object(bundle[PLOTLY_MIME], '');
+    const data = list(fields.data, 'data', object) as Figure['data'];
+    const layout = (fields.layout === undefined ? {} : object(fields.layout, 'layout')) as Figure['layout'];
+    const title = layout.title as string | { text?: string } | undefined;
+    const name = (typeof title === 'object' ? title?.text : title) ?? 'Plotly figure';
+    const plot = this.place(() => new Plot({ onError: (error) => this.fail(error) }));
+    await plot.show((space) => themed({ data, layout }, space), String(name));
   }
 }

@@ -1,6 +1,6 @@
 import { ORIGINS } from '../documents/latency';
 import type { LatencyView } from '../documents/types';
-import { agreement, counted, milliseconds, percent, significant } from '../format';
+import { agreement, counted, milliseconds, percent, saysOrigin, significant } from '../format';
 
 const TITLES: Readonly<Record<LatencyView['kind'], string>> = {
   compare: 'Time per block',
@@ -33,7 +33,8 @@ export function viewSentence(view: LatencyView): string {
   switch (view.kind) {
     case 'compare': {
       const totals = view.profiles.map(
-        (profile) => `${profile.label} ${milliseconds(profile.totalMs)} (${profile.origin})`,
+        ({ label, origin, totalMs }) =>
+          `${label} ${milliseconds(totalMs)}${saysOrigin(label, origin) ? '' : ` (${origin})`}`,
       );
       const measured = view.profiles.find((profile) => profile.origin === 'measured');
       const predicted = view.profiles.find((profile) => profile.origin === 'predicted');
@@ -49,7 +50,7 @@ export function viewSentence(view: LatencyView): string {
       const sum = part('computeMs') + part('dataMs') + part('overheadMs');
       const share = (ms: number) => percent(sum > 0 ? ms / sum : 0);
       return joined([
-        `${profile.label}, ${profile.origin}: ${milliseconds(profile.totalMs)}`,
+        `${profile.label}${saysOrigin(profile.label, profile.origin) ? '' : `, ${profile.origin}`}: ${milliseconds(profile.totalMs)}`,
         `compute ${share(part('computeMs'))}`,
         `data movement ${share(part('dataMs'))}`,
         `overhead ${share(part('overheadMs'))}`,

@@ -2,7 +2,6 @@ import { button, choice } from '../controls';
 import type { LatencyDocument, LatencyView } from '../documents/types';
 import { download, element, fileName, uniqueId } from '../dom';
 import { significant } from '../format';
-import { ownKeys } from '../keyboard';
 import { message } from '../message';
 import { buildFigure } from './figures';
 import type { Grain } from './figures/breakdown';
@@ -49,7 +48,6 @@ export class LatencyViewer {
   private readonly titles = element('div', { class: 'fovea-titles' });
   private readonly tabs = element('div', { class: 'fovea-tabs' });
   private readonly caption = element('p', { class: 'fovea-subtitle' });
-  private readonly options = element('div', { class: 'fovea-toolbar' });
   private readonly legend = element('ul', { class: 'fovea-legend', 'aria-label': 'Legend' });
   private readonly trouble = element('div', {});
   private readonly plot: Plot;
@@ -57,7 +55,7 @@ export class LatencyViewer {
   private readonly details: HTMLDetailsElement;
   private readonly live = element('div', { class: 'fovea-hidden', 'aria-live': 'polite' });
   private readonly panel: HTMLElement;
-  private readonly releaseKeys: () => void;
+  private readonly grainChoice: HTMLElement;
   private document: LatencyDocument | undefined;
   private index = 0;
   private grain: Grain = 'op';
@@ -74,13 +72,26 @@ export class LatencyViewer {
       this.tablePlace,
     );
     this.details.addEventListener('toggle', () => this.fillTable());
+    const grain = choice<Grain>({
+      label: 'Stack per',
+      value: this.grain,
+      options: [
+        { value: 'op', label: 'By op' },
+        { value: 'block', label: 'By block' },
+      ],
+      onChange: (value) => {
+        this.grain = value;
+        void this.showView();
+      },
+    });
+    this.grainChoice = element('div', { class: 'fovea-toolbar' }, grain.node);
     this.panel = element('div', { id: uniqueId('panel') }, this.trouble, this.legend, this.plot.node);
     this.node = element(
       'section',
       { class: 'fovea-viewer fovea-latency' },
       element('header', { class: 'fovea-head' }, this.titles, this.tabs),
       this.caption,
-      this.options,
+      this.grainChoice,
       this.panel,
       element(
         'footer',
@@ -95,11 +106,9 @@ export class LatencyViewer {
       ),
       this.live,
     );
-    this.releaseKeys = ownKeys(this.node);
   }
 
   dispose(): void {
-    this.releaseKeys();
     this.plot.dispose();
   }
 
@@ -149,33 +158,16 @@ export class LatencyViewer {
     this.node.setAttribute('aria-label', title ?? viewTitle(view));
     this.titles.replaceChildren(
       ...(title ? [element('div', { class: 'fovea-eyebrow' }, title)] : []),
-      element('h3', { class: 'fovea-title' }, viewTitle(view)),
+      element('h2', { class: 'fovea-title' }, viewTitle(view)),
     );
     this.caption.textContent = sentence;
-    this.options.replaceChildren(
-      ...(view.kind === 'breakdown' && view.profile.blocks.length > 0 ? [this.grainChoice()] : []),
-    );
+    this.grainChoice.hidden = view.kind !== 'breakdown' || view.profile.blocks.length === 0;
     this.trouble.replaceChildren();
     this.fillTable();
     await this.plot.show(
       (space) => buildFigure(view, space, this.grain),
       `${viewTitle(view)}. ${sentence}. The data follow as a table.`,
     );
-  }
-
-  private grainChoice(): HTMLElement {
-    return choice<Grain>({
-      label: 'Stack per',
-      value: this.grain,
-      options: [
-        { value: 'op', label: 'By op' },
-        { value: 'block', label: 'By block' },
-      ],
-      onChange: (grain) => {
-        this.grain = grain;
-        void this.showView();
-      },
-    }).node;
   }
 
   private fail(error: Error): void {

@@ -1,131 +1,184 @@
 import type { LatencyProfile } from '../documents/types';
 import { element, svg } from '../dom';
-import { milliseconds } from '../format';
+import { milliseconds, significant } from '../format';
 
-const HEIGHT = 72;
+const HEIGHT = 96;
+
+/** The profiles that the chart shows; each origin has the dense time of its own kind beside it. */
+export interface ChartProfiles {
+  readonly predicted: LatencyProfile | undefined;
+  readonly predictedDense: LatencyProfile | undefined;
+  readonly measured: LatencyProfile | undefined;
+  readonly measuredDense: LatencyProfile | undefined;
+}
+
+type Kind = keyof ChartProfiles;
 
 /** One block of the chart: times where they are known. */
-interface Bar {
+export interface Bar {
   readonly name: string;
-  readonly denseMs: number | undefined;
-  readonly predictedMs: number | undefined;
-  readonly measuredMs: number | undefined;
+  readonly stage: number;
+  readonly ms: Readonly<Record<Kind, number | undefined>>;
 }
 
-/** The blocks of up to three profiles of one network, matched by index. */
-export function chartBars(
-  dense: LatencyProfile | undefined,
-  predicted: LatencyProfile | undefined,
-  measured: LatencyProfile | undefined,
-): Bar[] {
-  const times = (profile: LatencyProfile | undefined) =>
-    new Map(profile?.blocks.map((block) => [block.block, block.totalMs]));
-  const [d, p, m] = [times(dense), times(predicted), times(measured)];
-  return (
-    (predicted ?? measured ?? dense)?.blocks.map(({ block, name }) => ({
-      name,
-      denseMs: d.get(block),
-      predictedMs: p.get(block),
-      measuredMs: m.get(block),
-    })) ?? []
+const KINDS: readonly Kind[] = ['predicted', 'predictedDense', 'measured', 'measuredDense'];
+
+const LABELS: Readonly<Record<Kind, string>> = {
+  predicted: 'predicted',
+  predictedDense: 'predicted dense',
+  measured: 'measured',
+  measuredDense: 'measured dense',
+};
+
+/** The blocks of profiles of one network, matched by index. */
+export function chartBars(profiles: ChartProfiles): Bar[] {
+  const times = new Map(
+    KINDS.map((kind) => [kind, new Map(profiles[kind]?.blocks.map((block) => [block.block, block.totalMs]))]),
   );
+  const named = KINDS.map((kind) => profiles[kind]).find((profile) => profile !== undefined);
+  return (named?.blocks ?? []).map(({ block, name, stage }) => ({
+    name,
+    stage,
+    ms: Object.fromEntries(KINDS.map((kind) => [kind, times.get(kind)!.get(block)])) as Bar['ms'],
+  }));
 }
 
-/** Per-block times as small bars: predicted hatched, measured solid, the dense time as a mark above. */
+/** Round values from 0 on for an axis that ends at `most`: two to five of them. */
+export function axisTicks(most: number): number[] {
+  const power = 10 ** Math.floor(Math.log10(most / 2));
+  const step = [5, 2, 1].map((factor) => factor * power).find((each) => each <= most / 2)!;
+  return Array.from({ length: Math.floor(most / step + 1e-9) + 1 }, (_, index) => index * step);
+}
+
+/** Per-block times as small bars over an axis: predicted hatched, measured solid, dense times as marks. */
 export class BlockChart {
   readonly node = element('div', { class: 'fovea-block-chart' });
 
-  show(
-    dense: LatencyProfile | undefined,
-    predicted: LatencyProfile | undefined,
-    measured: LatencyProfile | undefined,
-  ): void {
-    const bars = chartBars(dense, predicted, measured);
-    if (bars.length === 0) {
+  show(profiles: ChartProfiles): void {
+    const bars = chartBars(profiles);
+    const most = Math.max(...bars.flatMap(({ ms }) => Object.values(ms).map((value) => value ?? 0)), 0);
+    if (most === 0) {
       this.node.replaceChildren();
       return;
     }
-    const most = Math.max(
-      ...bars.flatMap(({ denseMs = 0, predictedMs = 0, measuredMs = 0 }) => [
-        denseMs,
-        predictedMs,
-        measuredMs,
-      ]),
-      1e-9,
-    );
-    const slot = 100 / bars.length;
-    const up = (ms: number) => HEIGHT - 2 - (ms / most) * (HEIGHT - 6);
-    const marks = bars.flatMap((bar, index) => {
-      const left = index * slot;
-      const column = (ms: number | undefined, offset: number, className: string) =>
-        ms === undefined
-          ? []
-          : [
-              svg('rect', {
-                class: className,
-                x: `${left + slot * offset}%`,
-                y: up(ms),
-                width: `${slot * 0.34}%`,
-                height: Math.max(0.5, HEIGHT - 2 - up(ms)),
-              }),
-            ];
-      const line =
-        bar.denseMs === undefined
-          ? []
-          : [
-              svg('line', {
-                class: 'fovea-dense-mark',
-                x1: `${left + slot * 0.06}%`,
-                x2: `${left + slot * 0.94}%`,
-                y1: up(bar.denseMs),
-                y2: up(bar.denseMs),
-              }),
-            ];
-      const says = [
-        bar.name,
-        bar.predictedMs === undefined ? '' : `predicted ${milliseconds(bar.predictedMs)}`,
-        bar.measuredMs === undefined ? '' : `measured ${milliseconds(bar.measuredMs)}`,
-        bar.denseMs === undefined ? '' : `dense ${milliseconds(bar.denseMs)}`,
-      ];
-      const area = svg('rect', {
-        x: `${left}%`,
-        y: 0,
-        width: `${slot}%`,
-        height: HEIGHT,
-        fill: 'transparent',
-      });
-      area.append(svg('title', {}, says.filter(Boolean).join('\n')));
-      return [
-        ...column(bar.predictedMs, 0.13, 'fovea-predicted-bar'),
-        ...column(bar.measuredMs, 0.53, 'fovea-measured-bar'),
-        ...line,
-        area,
-      ];
-    });
-    const hatch = svg(
-      'pattern',
-      { id: 'fovea-live-hatch', width: 4, height: 4, patternUnits: 'userSpaceOnUse' },
-      svg('path', { d: 'M-1 5L5 -1M3 5L5 3M-1 1L1 -1', class: 'fovea-hatch-line' }),
-    );
+    const ticks = axisTicks(most);
+    const up = (ms: number) => HEIGHT - 2 - (ms / most) * (HEIGHT - 12);
     this.node.replaceChildren(
-      svg(
-        'svg',
-        {
-          width: '100%',
-          height: HEIGHT,
-          role: 'img',
-          'aria-label': `Time per block, ${bars.length} blocks, the longest ${milliseconds(most)}.`,
-        },
-        svg('defs', {}, hatch),
-        ...marks,
-      ),
+      element('div', { class: 'fovea-chart-unit' }, 'ms per block'),
       element(
         'div',
-        { class: 'fovea-chart-legend', 'aria-hidden': 'true' },
-        element('span', { class: 'fovea-key-predicted' }, 'predicted'),
-        element('span', { class: 'fovea-key-measured' }, 'measured'),
-        element('span', { class: 'fovea-key-dense' }, 'dense, per block'),
+        { class: 'fovea-chart-area' },
+        axis(ticks, up),
+        svg(
+          'svg',
+          {
+            width: '100%',
+            height: HEIGHT,
+            role: 'img',
+            'aria-label': `Milliseconds per block, ${bars.length} blocks, the longest ${milliseconds(most)}.`,
+          },
+          svg('defs', {}, hatch()),
+          ...ticks.map((ms) =>
+            svg('line', { class: 'fovea-chart-grid', x1: 0, x2: '100%', y1: up(ms), y2: up(ms) }),
+          ),
+          ...bars.flatMap((bar, index) => marks(bar, index, 100 / bars.length, up)),
+        ),
+        element('span', { class: 'fovea-chart-caption' }, 'stage'),
+        stages(bars),
       ),
+      legend(profiles),
     );
   }
+}
+
+function axis(ticks: readonly number[], up: (ms: number) => number): HTMLElement {
+  const labels = ticks.map((ms) => {
+    const label = element('span', {}, significant(ms));
+    label.style.top = `${up(ms)}px`;
+    return label;
+  });
+  // The widest label sets the width; those on the axis are placed and take none.
+  const widest = ticks.map(significant).sort((a, b) => b.length - a.length)[0]!;
+  return element(
+    'div',
+    { class: 'fovea-chart-axis', 'aria-hidden': 'true' },
+    element('span', { class: 'fovea-chart-room' }, widest),
+    ...labels,
+  );
+}
+
+function stages(bars: readonly Bar[]): HTMLElement {
+  const row = element('div', { class: 'fovea-chart-stages', 'aria-hidden': 'true' });
+  for (const stage of new Set(bars.map((bar) => bar.stage))) {
+    const cell = element('span', {}, String(stage + 1));
+    cell.style.flexGrow = String(bars.filter((bar) => bar.stage === stage).length);
+    row.append(cell);
+  }
+  return row;
+}
+
+function hatch(): SVGElement {
+  return svg(
+    'pattern',
+    { id: 'fovea-live-hatch', width: 4, height: 4, patternUnits: 'userSpaceOnUse' },
+    svg('path', { d: 'M-1 5L5 -1M3 5L5 3M-1 1L1 -1', class: 'fovea-hatch-line' }),
+  );
+}
+
+/** Bars and marks of one block, and a title for the pointer over all of them. */
+function marks({ name, ms }: Bar, index: number, slot: number, up: (ms: number) => number): SVGElement[] {
+  const column = (time: number | undefined, offset: number, className: string) =>
+    time === undefined
+      ? []
+      : [
+          svg('rect', {
+            class: className,
+            x: `${(index + offset) * slot}%`,
+            y: up(time),
+            width: `${slot * 0.34}%`,
+            height: Math.max(0.5, HEIGHT - 2 - up(time)),
+          }),
+        ];
+  const mark = (time: number | undefined, offset: number) =>
+    time === undefined
+      ? []
+      : [
+          svg('line', {
+            class: 'fovea-dense-mark',
+            x1: `${(index + offset - 0.05) * slot}%`,
+            x2: `${(index + offset + 0.39) * slot}%`,
+            y1: up(time),
+            y2: up(time),
+          }),
+        ];
+  const says = KINDS.flatMap((kind) =>
+    ms[kind] === undefined ? [] : [`${LABELS[kind]} ${milliseconds(ms[kind])}`],
+  );
+  const area = svg('rect', {
+    x: `${index * slot}%`,
+    y: 0,
+    width: `${slot}%`,
+    height: HEIGHT,
+    fill: 'transparent',
+  });
+  area.append(svg('title', {}, [name, ...says].join('\n')));
+  return [
+    ...column(ms.predicted, 0.13, 'fovea-predicted-bar'),
+    ...column(ms.measured, 0.53, 'fovea-measured-bar'),
+    ...mark(ms.predictedDense, 0.13),
+    ...mark(ms.measuredDense, 0.53),
+    area,
+  ];
+}
+
+function legend({ predicted, measured, predictedDense, measuredDense }: ChartProfiles): HTMLElement {
+  const key = (shown: unknown, name: string, label: string) =>
+    shown === undefined ? [] : [element('span', { class: `fovea-key-${name}` }, label)];
+  return element(
+    'div',
+    { class: 'fovea-chart-legend', 'aria-hidden': 'true' },
+    ...key(predicted, 'predicted', 'predicted'),
+    ...key(measured, 'measured', 'measured'),
+    ...key(predictedDense ?? measuredDense, 'dense', 'the same, dense'),
+  );
 }

@@ -3,6 +3,7 @@ import { element, uniqueId } from '../dom';
 import { percent } from '../format';
 import type { LiveCatalogue, LiveState } from './protocol';
 import { granularities, networkOf, takesRate } from './state';
+import { deviceLabel } from './words';
 
 const MASKERS = {
   learned: { label: 'Learned', hint: 'The masks that the network was trained with' },
@@ -93,7 +94,7 @@ export class LiveForm {
     });
     this.device = picker({
       label: 'Predict for',
-      options: named(catalogue.devices),
+      options: catalogue.devices.map((device) => ({ value: device.name, label: deviceLabel(device) })),
       value: state.device,
       onChange: (device) => onChange({ device }),
     });

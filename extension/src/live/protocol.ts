@@ -3,7 +3,7 @@ import { checkProfile } from '../documents/latency';
 import { readMasks } from '../documents/masks';
 import { fail, list, number, object, text, whole } from '../documents/validate';
 
-export type { LiveCatalogue, LiveReply, LiveRequest, LiveState } from '@fovea/kernel';
+export type { LiveCatalogue, LiveDevice, LiveReply, LiveRequest, LiveState } from '@fovea/kernel';
 
 export const LIVE_TARGET: typeof KernelLiveTarget = 'fovea.live';
 
@@ -29,7 +29,11 @@ function checkCatalogue(value: unknown, path: string): void {
     text(image.name, `${at}.name`);
     text(image.png, `${at}.png`);
   });
-  list(fields.devices, `${path}.devices`, text);
+  list(fields.devices, `${path}.devices`, (each, at) => {
+    const device = object(each, at);
+    text(device.name, `${at}.name`);
+    text(device.kind, `${at}.kind`);
+  });
   list(fields.strategies, `${path}.strategies`, text);
   whole(fields.maxThreads, `${path}.maxThreads`, 1);
   const state = object(fields.state, `${path}.state`);
@@ -67,6 +71,11 @@ export function readReply(value: unknown): LiveReply {
       readMasks(fields.masks);
       checkProfile(fields.measured, 'measured');
       checkProfile(fields.predicted, 'predicted');
+      checkProfile(fields.dense, 'dense');
+      break;
+    case 'calibrated':
+      serial();
+      text(fields.device, 'device');
       break;
     case 'code':
       serial();
@@ -76,7 +85,7 @@ export function readReply(value: unknown): LiveReply {
       text(fields.message, 'message');
       break;
     default:
-      fail('type', fields.type, 'catalogue, prediction, progress, result, code or error');
+      fail('type', fields.type, 'catalogue, prediction, progress, result, calibrated, code or error');
   }
   return value as LiveReply;
 }

@@ -60,6 +60,15 @@ export class Scheduler {
     this.options.send({ type: 'run', serial: this.serial, state });
   }
 
+  /** Measures the machine; like a run it can be stopped, and has progress. */
+  calibrate(): void {
+    this.stopRun();
+    this.serial += 1;
+    this.running = this.serial;
+    this.options.onRunning(true);
+    this.options.send({ type: 'calibrate', serial: this.serial });
+  }
+
   /** Asks for code. @returns the serial number that the answer carries. */
   code(state: LiveState): number {
     this.serial += 1;

@@ -20,6 +20,8 @@ export interface Result {
   readonly masks: MasksDocument;
   readonly measured: LatencyProfile;
   readonly predicted: LatencyProfile;
+  /** All dense, measured in turns with it. */
+  readonly dense: LatencyProfile;
   /** The state that was run. */
   readonly state: LiveState;
 }
@@ -35,6 +37,8 @@ export class LiveSession {
   result: Result | undefined;
   /** The run under way, 0…1 done; undefined when there is none. */
   progress: { readonly fraction: number; readonly name: string } | undefined;
+  /** Whether what is under way measures the machine, not the network. */
+  isCalibrating = false;
   /** Whether a prediction has been awaited for longer than it should take. */
   isSlow = false;
   /** What went wrong last, in the kernel's words. */
@@ -59,6 +63,7 @@ export class LiveSession {
       },
       runDelayMs: () => preferences.get().runDelayMs,
       onRunning: (running) => {
+        if (!running) this.isCalibrating = false;
         this.progress = running ? { fraction: 0, name: '' } : undefined;
         this.onChange('run');
       },
@@ -118,6 +123,14 @@ export class LiveSession {
     if (this.state) this.scheduler.run(this.state);
   }
 
+  /** Measures this machine, and predicts for it from then on. */
+  calibrate(): void {
+    this.problem = undefined;
+    this.scheduler.stopRun();
+    this.isCalibrating = true;
+    this.scheduler.calibrate();
+  }
+
   /** Gives up the run under way. */
   stop(): void {
     this.scheduler.stopRun();
@@ -163,7 +176,8 @@ export class LiveSession {
         this.catalogue = reply.catalogue;
         this.state = normalized(reply.catalogue, this.state ?? this.remembered() ?? reply.catalogue.state);
         this.onChange('catalogue');
-        this.scheduler.change(this.state, this.autoRun);
+        // The catalogue that follows a calibration comes while it is still under way.
+        if (!this.isCalibrating) this.scheduler.change(this.state, this.autoRun);
         break;
       case 'prediction':
         if (!this.scheduler.predicted(reply.serial)) break;
@@ -185,6 +199,10 @@ export class LiveSession {
         if (!this.scheduler.finished(reply.serial)) break;
         this.result = { ...reply, state: this.ranState! };
         this.onChange('result');
+        break;
+      case 'calibrated':
+        if (!this.scheduler.finished(reply.serial)) break;
+        this.change({ device: reply.device });
         break;
       case 'code':
         this.codes.get(reply.serial)?.resolve(reply.source);

@@ -1,10 +1,15 @@
-import type { LiveCatalogue, LiveState } from './protocol';
+import type { LiveCatalogue, LiveDevice, LiveState } from './protocol';
 
 type Network = LiveCatalogue['networks'][number];
 
 /** The network that a state names, or the first one. */
 export function networkOf(catalogue: LiveCatalogue, state: LiveState): Network {
   return catalogue.networks.find(({ name }) => name === state.network) ?? catalogue.networks[0]!;
+}
+
+/** The device that a state predicts for, as the catalogue describes it. */
+export function deviceOf(catalogue: LiveCatalogue, state: LiveState): LiveDevice | undefined {
+  return catalogue.devices.find(({ name }) => name === state.device);
 }
 
 /**
@@ -39,7 +44,10 @@ export function normalized(catalogue: LiveCatalogue, state: LiveState): LiveStat
       state.image,
       catalogue.images.map(({ name }) => name),
     ),
-    device: among(state.device, catalogue.devices),
+    device: among(
+      state.device,
+      catalogue.devices.map(({ name }) => name),
+    ),
     strategy: among(state.strategy, catalogue.strategies),
     granularity: Array.from({ length: network.stages }, (_, stage) => {
       const map = network.maps[stage];

@@ -11,8 +11,10 @@ import { BlockChart } from './chart';
 import { LiveForm } from './form';
 import { Headline } from './headline';
 import { Painter } from './painter';
+import type { LiveState } from './protocol';
 import { readRegion, writeRegion } from './region';
 import type { Change, LiveSession } from './session';
+import { deviceOf } from './state';
 
 type Side = 'paint' | 'masks';
 
@@ -28,7 +30,7 @@ export class LiveView {
   private readonly painter: Painter;
   private readonly strip: Tiles;
   private readonly readout = element('p', { class: 'fovea-readout fovea-mod-rest' });
-  private readonly headline = new Headline();
+  private readonly headline: Headline;
   private readonly chart = new BlockChart();
   private readonly trouble = element('div', { role: 'status' });
   private readonly live = element('div', { class: 'fovea-hidden', 'aria-live': 'polite' });
@@ -53,6 +55,7 @@ export class LiveView {
     private readonly session: LiveSession,
     options: LiveViewOptions,
   ) {
+    this.headline = new Headline(() => session.calibrate());
     this.overlay = new Overlay({
       onCell: (cell) => {
         const block = this.blocks[this.position];
@@ -114,7 +117,7 @@ export class LiveView {
       this.live,
     );
     this.node.querySelector('.fovea-live-foot button')!.classList.add('fovea-primary');
-    this.releaseKeys = ownKeys(this.node);
+    this.releaseKeys = ownKeys(this.node, 'Live controls');
     this.update('catalogue');
   }
 
@@ -132,12 +135,9 @@ export class LiveView {
     if (change === 'result' && !this.hasChosen)
       this.position = firstTelling(session.result!.masks.images[0]!.blocks);
     if (change === 'catalogue' || change === 'result') void this.showImage(true);
-    this.headline.show(session);
-    this.chart.show(
-      session.prediction?.dense,
-      session.predicted,
-      session.isCurrent ? session.result?.measured : undefined,
-    );
+    this.showTimes();
+    for (const place of [this.inputPlace, this.settingsPlace, this.painter.node])
+      place.inert = session.isCalibrating;
     this.runButton.textContent = session.progress ? 'Stop' : 'Run now';
     if (change === 'result') {
       const { measured, predicted } = session.result!;
@@ -146,6 +146,29 @@ export class LiveView {
     this.trouble.replaceChildren(
       ...(session.problem ? [message('The kernel could not do this.', session.problem)] : []),
     );
+  }
+
+  private showTimes(): void {
+    const { session } = this;
+    const { catalogue, state, result, prediction, predicted, isCurrent } = session;
+    const device = (of: LiveState | undefined) => catalogue && of && deviceOf(catalogue, of);
+    this.headline.show({
+      prediction,
+      predicted,
+      result,
+      isCurrent,
+      device: device(state),
+      resultDevice: device(result?.state),
+      isSlow: session.isSlow,
+      isCalibrating: session.isCalibrating,
+      progress: session.progress,
+    });
+    this.chart.show({
+      predicted,
+      predictedDense: prediction?.dense,
+      measured: isCurrent ? result?.measured : undefined,
+      measuredDense: isCurrent ? result?.dense : undefined,
+    });
   }
 
   private get image() {

@@ -1,4 +1,6 @@
+import { agreement, milliseconds, significant } from '../format';
 import type { Connection } from './client';
+import type { LiveDevice } from './protocol';
 
 /** What to say of a connection that is not ready, and what can be done about it. */
 export interface Notice {
@@ -53,4 +55,38 @@ export function noticeFor(
         detail: 'Restart it, and the controls take up where they were.',
       };
   }
+}
+
+/** A device in the list of those to predict for. */
+export function deviceLabel({ name, kind }: LiveDevice): string {
+  return kind === 'generic-cpu' ? `${name} (generic)` : name;
+}
+
+/** What a prediction's number is of: never to be taken for this machine when it is not. */
+export function deviceSentence(device: LiveDevice | undefined): string {
+  switch (device?.kind) {
+    case 'this-machine':
+      return 'this machine, calibrated';
+    case 'generic-cpu':
+      return 'generic CPU, not calibrated';
+    default:
+      return device ? `on ${device.name}` : '';
+  }
+}
+
+/** `0.53× dense (8.2 ms)`: how a time compares with the same network all dense, of the same origin and device. */
+export function againstDense(ms: number, denseMs: number | undefined): string {
+  // The time wraps as a whole where the panel is narrow.
+  return denseMs
+    ? `${significant(ms / denseMs)}× dense (${milliseconds(denseMs).replace(' ', '\u00a0')})`
+    : '';
+}
+
+/** How far a prediction was off; nothing where it was for another machine than the one that measured. */
+export function predictionError(
+  device: LiveDevice | undefined,
+  predictedMs: number,
+  measuredMs: number,
+): string {
+  return device?.kind === 'this-machine' ? agreement(predictedMs, measuredMs) : '';
 }

@@ -1,6 +1,7 @@
 import type { MasksBlock, MasksDocument } from '../documents/types';
 import { element } from '../dom';
 import { percent } from '../format';
+import { wholeBlockSentence } from './summary';
 
 type Top = NonNullable<MasksDocument['images'][number]['top']>;
 
@@ -12,6 +13,7 @@ function row(term: string, detail: string): HTMLElement {
 export function blockFacts(block: MasksBlock, position: number, count: number): HTMLElement {
   const fill = element('span', { class: 'fovea-meter-fill' });
   fill.style.width = `${block.rate * 100}%`;
+  const whole = wholeBlockSentence(block);
   return element(
     'div',
     { class: 'fovea-facts' },
@@ -24,6 +26,7 @@ export function blockFacts(block: MasksBlock, position: number, count: number): 
       element('span', { class: 'fovea-unit' }, 'of the map computed'),
     ),
     element('div', { class: 'fovea-meter', 'aria-hidden': 'true' }, fill),
+    ...(whole ? [element('p', { class: 'fovea-sentence' }, whole)] : []),
     element(
       'dl',
       { class: 'fovea-fact-list' },

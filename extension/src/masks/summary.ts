@@ -22,12 +22,32 @@ export function byStage(blocks: readonly MasksBlock[]): StageBlocks[] {
   return stages;
 }
 
-/** Where to begin: the first block that neither runs everywhere nor nowhere, so that there is a mask to see. */
+/** Rates between which a mask's shape is easy to see. */
+const TELLING = [0.1, 0.8] as const;
+
+/**
+ * Where to begin: the first block whose mask has a shape to see; where there is none, the one that is furthest
+ * from running everywhere or nowhere.
+ */
 export function firstTelling(blocks: readonly MasksBlock[]): number {
-  return Math.max(
-    0,
-    blocks.findIndex(({ cells }) => cells.includes('0') && cells.includes('1')),
-  );
+  const [least, most] = TELLING;
+  const found = blocks.findIndex(({ rate }) => rate >= least && rate <= most);
+  if (found >= 0 || blocks.length === 0) return Math.max(0, found);
+  const spread = blocks.map(({ rate }) => rate * (1 - rate));
+  return spread.indexOf(Math.max(...spread));
+}
+
+/** What a mask without a shape means; undefined for all others. */
+export function wholeBlockSentence({ rate }: MasksBlock): string | undefined {
+  if (rate === 0) return 'Skipped as a whole: what comes in passes on by the shortcut alone.';
+  if (rate === 1) return 'Computed everywhere: this image needs the whole block.';
+  return undefined;
+}
+
+/** `2 of 9 blocks skipped as a whole`, or nothing where none is. */
+export function skippedSentence(blocks: readonly MasksBlock[]): string | undefined {
+  const skipped = blocks.filter(({ rate }) => rate === 0).length;
+  return skipped === 0 ? undefined : `${skipped} of ${counted(blocks.length, 'block')} skipped as a whole`;
 }
 
 /** Mean activation rate over blocks; 0 when there are none. */

@@ -2,7 +2,6 @@ import { button, type Control, choice, slider, toggle } from '../controls';
 import type { MasksBlock, MasksDocument } from '../documents/types';
 import { download, element, fileName, uniqueId } from '../dom';
 import { counted, percent } from '../format';
-import { ownKeys } from '../keyboard';
 import { preferences } from '../preferences';
 import { blockPng, heatPng, sheetPng } from './export';
 import { blockFacts, topClasses } from './facts';
@@ -11,7 +10,14 @@ import { HeatView } from './heatview';
 import { Overlay } from './overlay';
 import type { Emphasis, OverlayStyle } from './paint';
 import { loadPicture, type Picture } from './picture';
-import { blockSentence, cellSentence, firstTelling, imageSentence, meanRate } from './summary';
+import {
+  blockSentence,
+  cellSentence,
+  firstTelling,
+  imageSentence,
+  meanRate,
+  skippedSentence,
+} from './summary';
 import { Tiles } from './tiles';
 
 type View = 'block' | 'stages' | 'heat';
@@ -34,7 +40,6 @@ export class MasksViewer {
   private readonly cellControls: HTMLElement;
   private readonly panels: Record<View, HTMLElement>;
   private readonly views: Control<View>;
-  private readonly releaseKeys: () => void;
   private document: MasksDocument | undefined;
   private pictures: readonly Picture[] = [];
   private image = 0;
@@ -127,13 +132,11 @@ export class MasksViewer {
       element('div', { id }, this.panels.block, this.panels.stages, this.panels.heat),
       this.live,
     );
-    this.releaseKeys = ownKeys(this.node);
     this.setView('block');
   }
 
   dispose(): void {
     this.generation += 1;
-    this.releaseKeys();
     this.overlay.dispose();
     this.strip.dispose();
     this.sheet.dispose();
@@ -168,8 +171,9 @@ export class MasksViewer {
       document.strategy,
       counted(document.images[0]!.blocks.length, 'block'),
       blocks.length > 0 ? `${percent(meanRate(blocks))} active on average` : undefined,
+      skippedSentence(this.blocks),
     ];
-    this.head.replaceChildren(element('h3', { class: 'fovea-title' }, document.title ?? document.network));
+    this.head.replaceChildren(element('h2', { class: 'fovea-title' }, document.title ?? document.network));
     this.caption.textContent = facts.filter(Boolean).join(' · ');
     this.node.setAttribute('aria-label', document.title ?? `Masks of ${document.network}`);
   }
@@ -183,6 +187,7 @@ export class MasksViewer {
       options: document.images.map((image, index) => ({ value: String(index), label: image.name })),
       onChange: (value) => {
         this.image = Number(value);
+        this.showTitles(document);
         this.refresh();
       },
     });

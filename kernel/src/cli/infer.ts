@@ -191,7 +191,7 @@ function asText(network: Network, { output, profile }: RunResult): string {
       ['block', 'stage', 'mode', 'S', 'rate', 'dilated', 'ms', 'GFLOPs', 'avoided'],
       ...profile.blocks.map((block) => [
         block.name,
-        String(block.stage),
+        String(block.stage + 1),
         block.mode,
         String(block.granularity),
         block.rate.toFixed(3),

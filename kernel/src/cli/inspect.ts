@@ -86,7 +86,7 @@ function row({ name, kind, shape, flops, parameters, block, operators, dense }: 
     block?.adaptive ? (block.masker ? 'M' : '*') : '',
     name,
     kind,
-    block ? String(block.stage) : '',
+    block ? String(block.stage + 1) : '',
     block?.granularity === undefined ? '' : String(block.granularity),
     shape ? `${shape[2]} x ${shape[0]} x ${shape[1]}` : '?',
     flops > 0 ? (flops / 1e9).toFixed(4) : '',

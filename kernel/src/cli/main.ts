@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   calibrate: () => import('./calibrate.js'),
   doctor: () => import('./doctor.js'),
   evaluate: () => import('./evaluate.js'),
+  export: () => import('./export.js'),
   fit: () => import('./fit.js'),
   bench: () => import('./bench.js'),
   infer: () => import('./infer.js'),

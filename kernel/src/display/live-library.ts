@@ -8,6 +8,7 @@ import {
   defaultThreads,
   deviceNames,
   FoveaError,
+  getDevice,
   imageFileName,
   loadShippedModel,
   type Network,
@@ -21,7 +22,7 @@ import {
 } from '@fovea/engine';
 import sharp from 'sharp';
 import { drawSample, type NetworkImage, readImage, sampleImage, sampleImageNames } from './images.js';
-import type { LiveCatalogue, LiveState } from './live.js';
+import type { LiveCatalogue, LiveDevice, LiveState } from './live.js';
 
 type Entry = LiveCatalogue['networks'][number];
 
@@ -126,12 +127,12 @@ export class LiveLibrary {
     this.#drawn ??= this.#samples();
     const networks = await this.#entries();
     const first = networks[0]!;
-    const devices = [...(readCalibration().device ? [thisMachineName] : []), ...deviceNames()];
+    const devices = offeredDevices();
     const { granularity, ...entry } = first;
     const state: LiveState = {
       network: entry.name,
       image: sampleImageNames[0]!,
-      device: devices.find((name) => name === thisMachineName || name.startsWith('cpu')) ?? devices[0]!,
+      device: devices.find(({ kind }) => kind !== 'other')!.name,
       strategy: 'streamed',
       granularity,
       masker: entry.learned ? 'learned' : 'saliency',
@@ -203,6 +204,14 @@ export class LiveLibrary {
     );
     return shown.flat();
   }
+}
+
+/** What can be predicted for: this machine first, where it has been calibrated. */
+function offeredDevices(): LiveDevice[] {
+  const shipped = deviceNames().map(
+    (name): LiveDevice => ({ name, kind: getDevice(name).kind === 'cpu' ? 'generic-cpu' : 'other' }),
+  );
+  return readCalibration().device ? [{ name: thisMachineName, kind: 'this-machine' }, ...shipped] : shipped;
 }
 
 /** A square's bytes as a PNG in base64; a palette is enough to choose and paint by. */

@@ -1,5 +1,7 @@
 import {
   blocksOf,
+  type CalibrateOptions,
+  calibrate,
   decideMask,
   FoveaError,
   type Mask,
@@ -12,20 +14,16 @@ import {
   regionMasker,
   resolveGranularity,
   resolveMaskers,
-  run,
 } from '@fovea/engine';
 import { latencyProfile } from './documents/latency.js';
 import { masksDocument } from './documents/masks.js';
 import type { LiveReply, LiveRequest, LiveState } from './live.js';
 import { liveCode } from './live-code.js';
-import type { LiveLibrary } from './live-library.js';
+import { type LiveLibrary, thisMachineName } from './live-library.js';
+import { measureInTurns } from './live-measurement.js';
 
 /** Shortest time between two reports of progress. */
 const progressMs = 50;
-
-/** The first run of a kind warms up; more are made for a while, and the one in the middle is shown. */
-const mostRuns = 6;
-const measuringMs = 400;
 
 /** One run under way. */
 interface Running {
@@ -40,6 +38,7 @@ interface Running {
 export class LiveSession {
   readonly #library: LiveLibrary;
   readonly #send: (reply: LiveReply) => void;
+  readonly #calibrateMachine: (options: CalibrateOptions) => Promise<unknown>;
   #running: Running | undefined;
   /** Dense predictions by network, device and threads. */
   readonly #dense = new Map<string, Profile>();
@@ -47,8 +46,14 @@ export class LiveSession {
   #learned: { readonly key: string; readonly masks: readonly Mask[] } | undefined;
   #disposed = false;
 
-  constructor(library: LiveLibrary, send: (reply: LiveReply) => void) {
+  /** @param calibrateMachine measures the machine at hand and stores the result */
+  constructor(
+    library: LiveLibrary,
+    send: (reply: LiveReply) => void,
+    calibrateMachine: (options: CalibrateOptions) => Promise<unknown> = calibrate,
+  ) {
     this.#library = library;
+    this.#calibrateMachine = calibrateMachine;
     this.#send = (reply) => {
       if (!this.#disposed) send(reply);
     };
@@ -68,6 +73,9 @@ export class LiveSession {
         case 'run':
           await this.#run(request.serial, checkState(request.state));
           break;
+        case 'calibrate':
+          await this.#calibrate(request.serial);
+          break;
         case 'cancel':
           this.#running?.controller.abort();
           break;
@@ -77,7 +85,7 @@ export class LiveSession {
         default:
           throw new FoveaError(
             'bad-argument',
-            `request "${String((request as { type?: unknown } | null)?.type)}": hello, predict, run, cancel or code is accepted`,
+            `request "${String((request as { type?: unknown } | null)?.type)}": hello, predict, run, calibrate, cancel or code is accepted`,
           );
       }
     } catch (error) {
@@ -138,9 +146,7 @@ export class LiveSession {
   }
 
   async #run(serial: number, state: LiveState): Promise<void> {
-    this.#running?.controller.abort();
-    const running: Running = { serial, controller: new AbortController() };
-    this.#running = running;
+    const running = this.#begin(serial);
     try {
       const { network } = await this.#library.network(state.network);
       const image = await this.#library.image(state.image, network);
@@ -152,22 +158,18 @@ export class LiveSession {
         threads: state.threads,
         signal: running.controller.signal,
       };
-      const startedMs = performance.now();
-      const result = await run(network, image.tensor, {
-        ...options,
-        onProgress: (fraction, name) => {
+      const { result, measured, dense } = await measureInTurns(
+        network,
+        image.tensor,
+        options,
+        (fraction, name) => {
           const nowMs = performance.now();
           if (nowMs - reportedMs < progressMs || running.controller.signal.aborted) return;
           reportedMs = nowMs;
           this.#send({ type: 'progress', serial, fraction, name });
         },
-      });
-      const again: Profile[] = [];
-      while (again.length + 1 < mostRuns && performance.now() - startedMs < measuringMs) {
-        again.push((await run(network, image.tensor, options)).profile);
-      }
+      );
       if (running.controller.signal.aborted) return;
-      const measured = again.sort((a, b) => a.totalMs - b.totalMs)[again.length >> 1] ?? result.profile;
       if (state.masker === 'learned') this.#learned = { key: learnedKey(state), masks: result.masks };
       const predicted = predict(network, {
         device: state.device,
@@ -183,6 +185,7 @@ export class LiveSession {
         masks: masksDocument(result, image, network),
         measured: latencyProfile(measured, { label: 'measured' }),
         predicted: latencyProfile(predicted, { label: 'predicted' }),
+        dense: latencyProfile(dense, { label: 'dense' }),
       });
     } catch (error) {
       // The panel gave the run up itself and waits for nothing.
@@ -190,6 +193,35 @@ export class LiveSession {
     } finally {
       if (this.#running === running) this.#running = undefined;
     }
+  }
+
+  /** Measures this machine, so that it can be predicted for. */
+  async #calibrate(serial: number): Promise<void> {
+    const running = this.#begin(serial);
+    const { signal } = running.controller;
+    try {
+      await this.#calibrateMachine({
+        signal,
+        onProgress: (fraction, name) => {
+          if (!signal.aborted) this.#send({ type: 'progress', serial, fraction, name });
+        },
+      });
+      if (signal.aborted) return;
+      this.#dense.clear();
+      await this.sendCatalogue();
+      this.#send({ type: 'calibrated', serial, device: thisMachineName });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      if (this.#running === running) this.#running = undefined;
+    }
+  }
+
+  /** Gives up what is under way in favour of something new. */
+  #begin(serial: number): Running {
+    this.#running?.controller.abort();
+    this.#running = { serial, controller: new AbortController() };
+    return this.#running;
   }
 
   async #code(serial: number, state: LiveState): Promise<void> {

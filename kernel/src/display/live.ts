@@ -23,6 +23,13 @@ export interface LiveState {
   readonly region?: { readonly rows: number; readonly columns: number; readonly cells: string };
 }
 
+/** Something to predict for. */
+export interface LiveDevice {
+  readonly name: string;
+  /** The machine at hand as it was measured; a processor like many, never measured; or hardware from a data sheet. */
+  readonly kind: 'this-machine' | 'generic-cpu' | 'other';
+}
+
 /** What can be picked, answered to `hello`. */
 export interface LiveCatalogue {
   readonly networks: readonly {
@@ -33,7 +40,7 @@ export interface LiveCatalogue {
     readonly maps: readonly { readonly height: number; readonly width: number }[];
   }[];
   readonly images: readonly { readonly name: string; readonly png: string }[];
-  readonly devices: readonly string[];
+  readonly devices: readonly LiveDevice[];
   readonly strategies: readonly string[];
   readonly maxThreads: number;
   readonly state: LiveState;
@@ -44,6 +51,7 @@ export type LiveRequest =
   | { readonly type: 'hello' }
   | { readonly type: 'predict'; readonly serial: number; readonly state: LiveState }
   | { readonly type: 'run'; readonly serial: number; readonly state: LiveState }
+  | { readonly type: 'calibrate'; readonly serial: number }
   | { readonly type: 'cancel' }
   | { readonly type: 'code'; readonly serial: number; readonly state: LiveState };
 
@@ -65,6 +73,10 @@ export type LiveReply =
       readonly masks: MasksDocument;
       readonly measured: LatencyProfile;
       readonly predicted: LatencyProfile;
+      /** The same network all dense, measured in turns with the adaptive runs. */
+      readonly dense: LatencyProfile;
     }
+  /** This machine has been measured; a catalogue with it among the devices has come before. */
+  | { readonly type: 'calibrated'; readonly serial: number; readonly device: string }
   | { readonly type: 'code'; readonly serial: number; readonly source: string }
   | { readonly type: 'error'; readonly serial?: number; readonly message: string };

@@ -36,7 +36,9 @@ export function recordsTable(
   );
   const more = list.length > rows.length ? `<p>${list.length - rows.length} more rows</p>` : '';
   return {
-    data: { 'text/html': `<table><thead>${head}</thead><tbody>${body.join('')}</tbody></table>${more}` },
+    data: {
+      'text/html': `<table style="table-layout:auto"><thead>${head}</thead><tbody>${body.join('')}</tbody></table>${more}`,
+    },
     metadata: {},
   };
 }

@@ -50,6 +50,15 @@ export async function openNotebook(page: Page, path: string): Promise<void> {
   await page.waitForSelector('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell', { timeout: 30_000 });
 }
 
+/** Whether the document in front has changes that are not saved. */
+export function isDirty(page: Page): Promise<boolean> {
+  return page.evaluate(
+    () =>
+      (window as unknown as { jupyterapp: JupyterApp }).jupyterapp.shell.currentWidget?.context?.model
+        .dirty ?? false,
+  );
+}
+
 /** Saves the document in front and waits until it is no longer dirty. */
 export async function save(page: Page): Promise<void> {
   await execute(page, 'docmanager:save');

@@ -233,26 +233,38 @@ describe.skipIf(!canTrain())('gradients agree with finite differences (needs the
     const margin = 0.8;
     const logits = Float32Array.from({ length: 2 * cells }, (_, i) => (i % 2 === 0 ? margin : 0));
     const [mask, soft] = [new Float32Array(cells), new Float32Array(cells)];
-    const [seed, temperature] = [new Uint32Array([3, 11]), new Float32Array([0.7])];
-    await execute('gumbel', [1, cells, 2, 1, 0], logits, seed, temperature, mask, soft);
+    const [seed, gumbel] = [new Uint32Array([3, 11]), new Float32Array([0.7, 1])];
+    await execute('gumbel', [1, cells, 2, 1, 0], logits, seed, gumbel, mask, soft);
     const rate = mask.reduce((sum, cell) => sum + cell, 0) / cells;
     // P(compute) is the softmax of the logits; 0.03 is four standard deviations of 4000 draws.
     expect(Math.abs(rate - 1 / (1 + Math.exp(-margin)))).toBeLessThan(0.03);
     const again = new Float32Array(cells);
-    await execute('gumbel', [1, cells, 2, 1, 0], logits, seed, temperature, again, soft);
+    await execute('gumbel', [1, cells, 2, 1, 0], logits, seed, gumbel, again, soft);
     expect(again).toEqual(mask);
 
     const dmask = normal(cells);
     const gradient = new Float32Array(2 * cells);
-    await execute('gumbel-dx', [1, cells, 2, 1, 0], dmask, soft, temperature, gradient);
+    await execute('gumbel-dx', [1, cells, 2, 1, 0], dmask, soft, gumbel, gradient);
     const value = async () => {
-      await execute('gumbel', [1, cells, 2, 1, 0], logits, seed, temperature, again, soft);
+      await execute('gumbel', [1, cells, 2, 1, 0], logits, seed, gumbel, again, soft);
       return dot(soft, dmask);
     };
     expectClose(await slopes(logits, gradient, value, 1e-3), 0.02);
 
-    await execute('gumbel', [1, cells, 2, 0, 0], logits, seed, temperature, mask, soft);
+    await execute('gumbel', [1, cells, 2, 0, 0], logits, seed, gumbel, mask, soft);
     expect(mask.every((cell) => cell === 1)).toBe(true);
+  });
+
+  it('Gumbel-softmax without noise decides as inference does, and keeps the slope of its temperature', async () => {
+    const margins = [-1.4, -0.2, 0.2, 1.4];
+    const logits = Float32Array.from(margins.flatMap((margin) => [margin, 0]));
+    const [mask, soft] = [new Float32Array(4), new Float32Array(4)];
+    const [seed, gumbel] = [new Uint32Array([3, 11]), new Float32Array([2, 0])];
+    await execute('gumbel', [1, 4, 2, 1, 0], logits, seed, gumbel, mask, soft);
+    expect([...mask]).toEqual([0, 0, 1, 1]);
+    margins.forEach((margin, i) => {
+      expect(soft[i]).toBeCloseTo(1 / (1 + Math.exp(-margin / 2)), 6);
+    });
   });
 
   it('refuses buffers that are too small', () => {

@@ -8,6 +8,7 @@ import {
   type Dataset,
   denseBlockFlops,
   flopsBounds,
+  gumbelNoise,
   gumbelTemperature,
   imagesOf,
   layoutOf,
@@ -253,6 +254,12 @@ describe('schedules', () => {
     expect(gumbelTemperature(adaptive, 1)).toBeCloseTo(0.1);
   });
 
+  it('the noise stays whole unless it is told to fall, and then is gone in the last quarter', () => {
+    expect([0, 0.5, 1].map((progress) => gumbelNoise(adaptive, progress))).toEqual([1, 1, 1]);
+    const falling = { ...adaptive, noise: [1, 0] as const };
+    expect([0, 0.375, 0.75, 1].map((progress) => gumbelNoise(falling, progress))).toEqual([1, 0.5, 0, 0]);
+  });
+
   it('the bounds begin at the target and loosen over the first third', () => {
     expect(flopsBounds(adaptive, 0)).toEqual({ upper: 0.6, lower: 0.6 });
     const loose = flopsBounds(adaptive, 0.5);
@@ -277,6 +284,7 @@ describe('recipes', () => {
     [{ adaptive: { ...recipe.adaptive, target: 0 } }, /adaptive.target 0/],
     [{ adaptive: { ...recipe.adaptive, bounds: [0.9, 1] } }, /bounds\[0\] 0.9/],
     [{ adaptive: { ...recipe.adaptive, temperature: [5] } }, /temperature/],
+    [{ adaptive: { ...recipe.adaptive, noise: [1, 2] } }, /noise\[1\] 2; a number from 0 to 1/],
   ])('name the field that is wrong: %j', (change, message) => {
     expect(() => parseRecipe({ ...recipe, ...change }, 'r.json')).toThrow(message);
   });

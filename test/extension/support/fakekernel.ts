@@ -125,10 +125,13 @@ export class FakeKernel {
         };
       case 'run': {
         const measured = { ...profile, origin: 'measured' as const, totalMs: profile.totalMs * 1.06 };
-        return { type: 'result', serial: request.serial, masks, measured, predicted: profile };
+        const slow = { ...dense, origin: 'measured' as const, totalMs: dense.totalMs * 1.1 };
+        return { type: 'result', serial: request.serial, masks, measured, predicted: profile, dense: slow };
       }
       case 'code':
         return { type: 'code', serial: request.serial, source: `// ${request.state.network}` };
+      case 'calibrate':
+        return { type: 'calibrated', serial: request.serial, device: 'this-machine' };
       case 'cancel':
         return undefined;
     }

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import type { Page } from 'playwright-core';
 
 /** Colour of a canvas at a point given as fractions of its size. */
@@ -35,6 +37,49 @@ export function checkFit(page: Page): Promise<string[]> {
         return true;
       })
       .map((node) => `${node.tagName} ${node.getAttribute('class')}`);
+  });
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** What axe finds wrong with the host's content: rule, count, and the first element. */
+export async function axeViolations(page: Page): Promise<string[]> {
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { violations } = await (
+      window as unknown as {
+        axe: {
+          run(
+            where: string,
+            options: object,
+          ): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }>;
+        };
+      }
+    ).axe.run('#host', { resultTypes: ['violations'] });
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.length}, ${nodes[0]!.html.slice(0, 160)}`);
+  });
+}
+
+/** Pairs of controls and texts that lie over each other. */
+export function overlaps(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const parts = [
+      ...document.querySelectorAll<HTMLElement>(
+        '#host :is(button, output, label, input, select, p, h2, h3, dt, dd):not(.fovea-hidden, .fovea-hidden *)',
+      ),
+    ].filter((node) => node.getBoundingClientRect().width > 0);
+    const name = (node: HTMLElement) => `${node.tagName} ${node.textContent!.slice(0, 20)}`;
+    return parts.flatMap((one, index) =>
+      parts
+        .slice(index + 1)
+        .filter((other) => {
+          if (one.contains(other) || other.contains(one)) return false;
+          const [a, b] = [one.getBoundingClientRect(), other.getBoundingClientRect()];
+          const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+          return across > 1 && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1;
+        })
+        .map((other) => `${name(one)} over ${name(other)}`),
+    );
   });
 }
 

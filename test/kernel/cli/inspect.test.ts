@@ -32,7 +32,7 @@ describe('fovea inspect', () => {
     expect(stdout).toMatch(/lasnet-tiny \(lasnet\), input 3 x 64 x 64/);
     expect(stdout).toMatch(/FLOPs an image \(multiply-adds x 2\)/);
     expect(stdout).toMatch(/6 blocks, 6 of them adaptive/);
-    expect(stdout).toMatch(/^M +layer2\.0 +bottleneck +1 +2 +128 x 8 x 8 .* 3x3 32→32 \/2 · .*projection$/m);
+    expect(stdout).toMatch(/^M +layer2\.0 +bottleneck +2 +2 +128 x 8 x 8 .* 3x3 32→32 \/2 · .*projection$/m);
   });
 
   it('counts FLOPs and parameters as published for ResNet-50', async () => {

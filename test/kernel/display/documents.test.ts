@@ -179,7 +179,7 @@ describe('the latency document', () => {
     });
     expect(() =>
       ratioView([{ stage: 7, granularity: 4, points: [{ rate: 1, adaptive: half, dense: predicted }] }]),
-    ).toThrow(/no time in stage 7; its stages are 0, 1/);
+    ).toThrow(/no time with stage: 7; accepted are 0, 1/);
   });
 
   it('marks the front: nothing else is as fast and as good', () => {

@@ -33,7 +33,7 @@ async function shown(code: string): Promise<Record<string, unknown>> {
 
 describe('a cell’s last value', () => {
   it('is shown as what it is: network, plan, device, profile, masks, tensor, search, run', async () => {
-    expect((await shown('network'))['text/html']).toContain('<table>');
+    expect((await shown('network'))['text/html']).toContain('<table style="table-layout:auto">');
     expect((await shown("makePlan(network, { strategy: 'lasnet' })"))['text/plain']).toContain(
       '[scatter + add]',
     );

@@ -63,7 +63,8 @@ describe('the catalogue', () => {
     expect(networks[0]).toMatchObject({ name: 'tiny', learned: true });
     expect(networks[0]!.maps).toHaveLength(networks[0]!.stages);
     expect(networks.map((network) => network.name)).toEqual(expect.arrayContaining(['resnet18', 'resnet50']));
-    expect(devices).toContain('v100');
+    expect(devices).toContainEqual({ name: 'v100', kind: 'other' });
+    expect(devices).toContainEqual({ name: 'cpu-avx2', kind: 'generic-cpu' });
     expect(strategies).toEqual(expect.arrayContaining(['dense', 'lasnet', 'streamed', 'auto']));
     expect(state).toMatchObject({ network: 'tiny', masker: 'learned', image: images[0]!.name });
     expect(state.granularity).toHaveLength(networks[0]!.stages);
@@ -89,6 +90,40 @@ describe('the catalogue', () => {
       expect(Math.max(...blocksOf(network).map((block) => block.stage)) + 1).toBe(sides.length);
     }
   }, 120_000);
+});
+
+describe('calibrating', () => {
+  it('reports progress, offers this machine, and says that it is done', async () => {
+    let ended = false;
+    const calibrating = new LiveSession(
+      library,
+      (reply) => replies.push(reply),
+      async ({ onProgress }) => {
+        onProgress!(0.5, 'convolutions');
+        ended = true;
+      },
+    );
+    await calibrating.receive({ type: 'calibrate', serial: 4 });
+    expect(ended).toBe(true);
+    expect(replies.map(({ type }) => type)).toEqual(['progress', 'catalogue', 'calibrated']);
+    expect(last('progress')).toMatchObject({ serial: 4, fraction: 0.5, name: 'convolutions' });
+    expect(last('calibrated')).toEqual({ type: 'calibrated', serial: 4, device: 'this-machine' });
+  });
+
+  it('stops when it is cancelled, without a word', async () => {
+    const calibrating = new LiveSession(
+      library,
+      (reply) => replies.push(reply),
+      ({ signal }) =>
+        new Promise((_, reject) => {
+          signal!.addEventListener('abort', () => reject(new Error('aborted')));
+        }),
+    );
+    const done = calibrating.receive({ type: 'calibrate', serial: 1 });
+    await calibrating.receive({ type: 'cancel' });
+    await done;
+    expect(replies).toEqual([]);
+  });
 });
 
 describe('predicting', () => {

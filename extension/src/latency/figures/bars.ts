@@ -1,5 +1,5 @@
 import type { LatencyView } from '../../documents/types';
-import { milliseconds } from '../../format';
+import { milliseconds, withOrigin } from '../../format';
 import {
   barMarker,
   type Figure,
@@ -9,7 +9,11 @@ import {
   PARTS,
   plain,
   seriesColor,
+  timeTitle,
 } from './figure';
+
+/** What a total has beyond its parts, and a whole time whose parts are not known. */
+const NOT_SPLIT = { label: 'Not split', color: 2 } as const;
 
 type BarsView = Extract<LatencyView, { kind: 'fusion' | 'strategies' }>;
 
@@ -22,7 +26,7 @@ export function barsFigure(view: BarsView, space: FigureSpace): Figure {
   const origins = bars.map((bar) => bar.origin);
   const split = bars.some((bar) => bar.computeMs !== undefined);
   const hover = (what: string) => `%{customdata}<br>${what} <b>%{x:.3~g} ms</b><extra></extra>`;
-  const names = bars.map((bar) => `${plain(bar.label)} · ${bar.origin}`);
+  const names = bars.map((bar) => withOrigin(plain(bar.label), bar.origin));
   const common = { type: 'bar', orientation: 'h', y: positions, customdata: names, showlegend: false };
   const parts = split
     ? PARTS.map(({ key, label, color }) => ({
@@ -33,14 +37,18 @@ export function barsFigure(view: BarsView, space: FigureSpace): Figure {
       }))
     : [];
   // What the parts leave over, and bars without parts, are drawn as one piece.
+  const left = bars.map((bar) =>
+    Math.max(0, bar.totalMs - PARTS.reduce((sum, { key }) => sum + (bar[key] ?? 0), 0)),
+  );
+  const isLeft = left.some((ms, index) => ms > 0.01 * bars[index]!.totalMs);
   const rest = {
     ...common,
-    x: bars.map((bar) => Math.max(0, bar.totalMs - PARTS.reduce((sum, { key }) => sum + (bar[key] ?? 0), 0))),
-    marker: barMarker(seriesColor(theme, split ? 6 : 0), origins),
-    hovertemplate: hover(split ? 'Not split' : 'In all'),
+    x: left,
+    marker: barMarker(seriesColor(theme, split ? NOT_SPLIT.color : 0), origins),
+    hovertemplate: hover(split ? NOT_SPLIT.label : 'In all'),
   };
   const legend = split
-    ? PARTS.map(({ label, color }) => ({
+    ? [...PARTS, ...(isLeft ? [NOT_SPLIT] : [])].map(({ label, color }) => ({
         type: 'bar',
         x: [null],
         y: [null],
@@ -99,7 +107,7 @@ export function barsFigure(view: BarsView, space: FigureSpace): Figure {
               },
             ]),
       ],
-      x: { title: 'Milliseconds', range: [0, longest * (narrow ? 1.35 : 1.15)] },
+      x: { title: timeTitle(origins), range: [0, longest * (narrow ? 1.35 : 1.15)] },
       y: {
         tickmode: 'array',
         tickvals: positions,

@@ -4,10 +4,10 @@ import {
   type Figure,
   type FigureSpace,
   layout,
-  originLegend,
   PARTS,
   plain,
   seriesColor,
+  timeTitle,
 } from './figure';
 
 type BreakdownView = Extract<LatencyView, { kind: 'breakdown' }>;
@@ -59,7 +59,7 @@ export function breakdownFigure(view: BreakdownView, space: FigureSpace, grain: 
   }));
   const ticks = ticksFor(all, Math.max(4, Math.floor(space.width / 24)));
   return {
-    data: [...bars, ...originLegend(space.theme, [profile.origin])],
+    data: bars,
     layout: layout(space, {
       height: space.width < 480 ? 340 : 400,
       barmode: 'stack',
@@ -72,7 +72,7 @@ export function breakdownFigure(view: BreakdownView, space: FigureSpace, grain: 
         showgrid: false,
         range: [-0.6, all.length - 0.4],
       },
-      y: { title: 'Milliseconds', rangemode: 'tozero' },
+      y: { title: timeTitle([profile.origin]), rangemode: 'tozero' },
     }),
   };
 }

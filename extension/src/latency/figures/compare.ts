@@ -1,4 +1,5 @@
 import type { LatencyProfile, LatencyView } from '../../documents/types';
+import { withOrigin } from '../../format';
 import { barMarker, type Figure, type FigureSpace, layout, plain, seriesColor } from './figure';
 
 type CompareView = Extract<LatencyView, { kind: 'compare' }>;
@@ -26,7 +27,7 @@ export function compareFigure(view: CompareView, space: FigureSpace): Figure {
     }
     return {
       type: 'bar',
-      name: `${plain(profile.label)} · ${profile.origin}`,
+      name: withOrigin(plain(profile.label), profile.origin),
       x: [stages, names],
       y: times,
       customdata: facts,

@@ -62,15 +62,25 @@ export function barMarker(
   };
 }
 
-/** Traces without data that explain the origins in the legend. */
+/** The axis of times: it names the origin where all marks have the same. */
+export function timeTitle(origins: readonly Origin[]): string {
+  return new Set(origins).size === 1 ? `Milliseconds, ${origins[0]}` : 'Milliseconds';
+}
+
+/**
+ * Traces without data that explain the origins in the legend, where there are several. Their swatches are of the
+ * ink's own colour, which no series has.
+ */
 export function originLegend(theme: FigureTheme, origins: Iterable<Origin>): Figure['data'] {
-  return [...new Set(origins)].map((origin) => ({
+  const several = [...new Set(origins)];
+  if (several.length < 2) return [];
+  return several.map((origin) => ({
     type: 'bar',
     x: [null],
     y: [null],
     name: origin,
     legendgroup: `origin-${origin}`,
-    marker: barMarker(theme.quiet, origin),
+    marker: barMarker(theme.ink, origin),
     hoverinfo: 'skip',
   }));
 }

@@ -1,4 +1,5 @@
 import type { LatencyView } from '../../documents/types';
+import { withOrigin } from '../../format';
 import { type Figure, type FigureSpace, layout, ORIGIN_LOOK, plain, seriesColor } from './figure';
 
 type RatioView = Extract<LatencyView, { kind: 'ratio' }>;
@@ -16,7 +17,7 @@ export function ratioFigure(view: RatioView, space: FigureSpace): Figure {
     return {
       type: 'scatter',
       mode: 'lines+markers',
-      name: `${plain(each.label)} · ${each.origin}`,
+      name: withOrigin(plain(each.label), each.origin),
       x: each.points.map((point) => point.rate),
       y: each.points.map((point) => point.ratio),
       line: { color, dash: look.dash, width: 2.5 },

@@ -97,7 +97,7 @@ export function ratioView(sweeps: readonly RatioSweep[], title?: string): Latenc
     if (first === undefined) {
       throw new FoveaError(
         'bad-argument',
-        `the sweep of stage ${sweep.stage} has no points; give at least one`,
+        `the sweep with stage: ${sweep.stage} has no points; give at least one`,
       );
     }
     const points = sweep.points
@@ -126,7 +126,7 @@ function stageMs(profile: Profile, stage: number): number {
   if (!(total > 0)) {
     throw new FoveaError(
       'bad-argument',
-      `the ${profile.kind} profile of ${profile.network} has no time in stage ${stage}; its stages are ${[
+      `the ${profile.kind} profile of ${profile.network} has no time with stage: ${stage}; accepted are ${[
         ...new Set(profile.blocks.map((block) => block.stage)),
       ].join(', ')}`,
     );

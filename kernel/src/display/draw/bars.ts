@@ -1,5 +1,6 @@
 import { formatMs } from '../format-number.js';
 import type { LatencyBar, LatencyOp, LatencyProfile, Origin } from '../mime.js';
+import { commonOrigin, originSuffix } from '../origin.js';
 import { card, horizontalAxis, type LegendEntry, padding, pageWidth, verticalAxis } from './frame.js';
 import { linearScale } from './scale.js';
 import { colours, fillFor, fillPatterns, parts, seriesColour } from './style.js';
@@ -72,7 +73,9 @@ function rowsDrawing(
             'stroke-width': 1.5,
             'stroke-dasharray': '5 3',
           });
-    return fillPatterns(used) + horizontalAxis(area, scale, 'milliseconds') + bars.join('') + baseline;
+    const common = commonOrigin(rows.map((row) => row.origin));
+    const unit = common === undefined ? 'milliseconds' : `milliseconds, ${common}`;
+    return fillPatterns(used) + horizontalAxis(area, scale, unit) + bars.join('') + baseline;
   });
 }
 
@@ -84,8 +87,11 @@ export function drawBreakdown(title: string, profile: LatencyProfile): Drawing {
     totalMs: op.totalMs,
     segments: parts.map((part) => ({ ms: op[part.key], colour: part.colour })),
   }));
-  const legend = parts.map(({ label, colour }) => ({ label, colour, origin: profile.origin }));
-  return rowsDrawing(title, rows, [...legend, { ...originEntry(profile.origin) }], undefined);
+  return rowsDrawing(
+    title,
+    rows,
+    parts.map(({ label, colour }) => ({ label, colour, origin: profile.origin })),
+  );
 }
 
 /** Whole times as bars, split where the split is known, against a dense baseline. */
@@ -99,13 +105,19 @@ export function drawBars(title: string, bars: readonly LatencyBar[], baselineMs?
       totalMs: bar.totalMs,
       segments: known
         ? parts.map((part) => ({ ms: bar[part.key] ?? 0, colour: part.colour }))
-        : [{ ms: bar.totalMs, colour: colours.compute }],
+        : [{ ms: bar.totalMs, colour: split ? colours.notSplit : colours.compute }],
     };
   });
   const legend: LegendEntry[] = split
     ? parts.map(({ label, colour }) => ({ label, colour, origin: 'measured' }))
     : [];
-  for (const origin of new Set(bars.map((bar) => bar.origin))) legend.push(originEntry(origin));
+  if (split && bars.some((bar) => bar.computeMs === undefined)) {
+    legend.push({ label: 'not split', colour: colours.notSplit, origin: 'measured' });
+  }
+  const origins = bars.map((bar) => bar.origin);
+  if (commonOrigin(origins) === undefined) {
+    for (const origin of new Set(origins)) legend.push({ label: origin, colour: colours.text, origin });
+  }
   if (baselineMs !== undefined) {
     legend.push({
       label: `dense ${formatMs(baselineMs)}`,
@@ -117,10 +129,6 @@ export function drawBars(title: string, bars: readonly LatencyBar[], baselineMs?
   return rowsDrawing(title, rows, legend, baselineMs);
 }
 
-function originEntry(origin: Origin): LegendEntry {
-  return { label: origin, colour: colours.axis, origin };
-}
-
 /** Per-block times of several profiles side by side. */
 export function drawCompare(title: string, profiles: readonly LatencyProfile[]): Drawing {
   const blocks = profiles.reduce<LatencyProfile['blocks']>(
@@ -128,7 +136,7 @@ export function drawCompare(title: string, profiles: readonly LatencyProfile[]):
     [],
   );
   const legend = profiles.map((profile, index) => ({
-    label: `${profile.label}: ${formatMs(profile.totalMs)}, ${profile.origin}`,
+    label: `${profile.label}: ${formatMs(profile.totalMs)}${originSuffix(profile.label, profile.origin)}`,
     colour: seriesColour(index),
     origin: profile.origin,
   }));

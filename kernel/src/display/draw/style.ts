@@ -12,6 +12,7 @@ export const colours = {
   compute: '#3a6fb5',
   data: '#e3a23c',
   overhead: '#a0a7b2',
+  notSplit: '#3f9b76',
   accent: '#d1495b',
 } as const;
 

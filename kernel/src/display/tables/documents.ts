@@ -1,6 +1,7 @@
 import { viewTitle } from '../draw/latency.js';
 import { formatMs, formatPercent, significant } from '../format-number.js';
 import type { LatencyDocument, LatencyView, MasksDocument } from '../mime.js';
+import { originSuffix } from '../origin.js';
 import type { Cell, Column, Table } from './table.js';
 
 const right = (label: string): Column => ({ label, align: 'right' });
@@ -48,7 +49,9 @@ function viewTable(view: LatencyView): Pick<Table, 'columns' | 'rows' | 'notes'>
       return {
         columns: [
           { label: 'block' },
-          ...view.profiles.map((profile) => right(`${profile.label}, ${profile.origin}`)),
+          ...view.profiles.map((profile) =>
+            right(profile.label + originSuffix(profile.label, profile.origin)),
+          ),
         ],
         rows: [
           ...[...new Set(view.profiles.flatMap((profile) => profile.blocks.map((block) => block.block)))].map(

@@ -44,7 +44,7 @@ export function networkTable(network: Network | NetworkDescription): Table {
     rows: nodes.map((node) => [
       node.name,
       node.kind,
-      node.block?.stage,
+      node.block && node.block.stage + 1,
       node.block === undefined
         ? ''
         : !node.block.adaptive

@@ -15,7 +15,7 @@ export function searchTables(result: SearchResult): Table[] {
         `looking for ${objective === 'finest' ? 'the finest masks' : 'the lowest latency'}`,
       columns: [right('stage'), right('blocks'), { label: 'strategy' }, right('S'), right('time')],
       rows: stages.map(({ stage, blocks: count, best }) => [
-        stage,
+        stage + 1,
         count,
         best.strategy,
         best.strategy === 'dense' ? '' : best.granularity,

@@ -57,7 +57,8 @@ export function tableHtml(table: Table): string {
     summary === undefined ? '' : `<div>${escapeMarkup(summary)}</div>`,
     columns.length === 0
       ? ''
-      : `<table><thead><tr>${head}</tr></thead><tbody>${body.join('\n')}</tbody></table>`,
+      : // JupyterLab gives all columns of a table one width; these are as wide as what is in them.
+        `<table style="table-layout:auto"><thead><tr>${head}</tr></thead><tbody>${body.join('\n')}</tbody></table>`,
     ...notes.map((note) => `<div><em>${escapeMarkup(note)}</em></div>`),
     '</div>',
   ]

@@ -7,6 +7,7 @@ import { Debugging } from './debugging.js';
 import { Executor } from './executor.js';
 import { History, historyFile } from './history.js';
 import { Introspection } from './introspection.js';
+import { languageInfo } from './language-info.js';
 import { Output } from './output.js';
 import { Runtime } from './runtime.js';
 import { Shells } from './subshells.js';
@@ -210,15 +211,7 @@ export class Kernel {
       protocol_version: PROTOCOL_VERSION,
       implementation: 'fovea',
       implementation_version: this.options.version,
-      language_info: {
-        name: 'typescript',
-        version: '7.0.2',
-        mimetype: 'text/x.typescript',
-        file_extension: '.ts',
-        pygments_lexer: 'typescript',
-        codemirror_mode: 'typescript',
-        nbconvert_exporter: 'script',
-      },
+      language_info: languageInfo,
       banner: `Fovea ${this.options.version}: TypeScript on Node ${process.version}`,
       help_links: [],
       supported_features: ['kernel subshells', 'debugger'],

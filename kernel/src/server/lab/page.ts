@@ -80,7 +80,8 @@ function pageConfig(options: PageOptions, router: Router, call: Call) {
     buildCheck: 'false',
     quitButton: 'true',
     notebookStartsKernel: 'true',
-    notebookVersion: '[2, 20, 0]',
+    // From 2.18 on JupyterLab asks whether an export shall be sanitized; here it always is.
+    notebookVersion: '[2, 17, 0]',
     allow_hidden_files: String(allowHidden),
     delete_to_trash: String(deleteToTrash),
     untracked_message_types: JSON.stringify(UNTRACKED_REQUESTS),

@@ -1,0 +1,11 @@
+import type { Origin } from './mime.js';
+
+/** `, measured` for a label that does not say it already: "predicted, predicted" helps nobody. */
+export function originSuffix(label: string, origin: Origin): string {
+  return label.toLowerCase().includes(origin) ? '' : `, ${origin}`;
+}
+
+/** The origin that all have, or undefined when they differ or there are none. */
+export function commonOrigin(origins: readonly Origin[]): Origin | undefined {
+  return origins.every((origin) => origin === origins[0]) ? origins[0] : undefined;
+}

@@ -1,0 +1,57 @@
+import { escapeMarkup } from '../display/draw/svg.js';
+import { codeHtml } from './code.js';
+import { markdownHtml, type ReadAsset } from './markdown.js';
+import { type Cell, type Notebook, textOf } from './nbformat.js';
+import { outputHtml } from './outputs.js';
+import { pageHtml } from './page.js';
+
+export interface ExportOptions {
+  /** The page's title where the notebook's metadata name none. */
+  readonly title: string;
+  /** Reads pictures that the notebook shows from files beside it. */
+  readonly readAsset: ReadAsset;
+}
+
+/**
+ * A notebook as one HTML page that needs nothing else: no script, no style sheet, no address. Figures are
+ * pictures with their data as tables; formulas are MathML. HTML of the notebook loses whatever could run.
+ *
+ * @param notebook a notebook of format 4; fields that are missing or of a wrong type show as nothing
+ */
+export async function notebookHtml(notebook: Notebook, options: ExportOptions): Promise<string> {
+  const { metadata = {} } = notebook;
+  const language = textOf(metadata.language_info?.name) || textOf(metadata.kernelspec?.language);
+  const cells: string[] = [];
+  for (const cell of notebook.cells) cells.push(await cellHtml(cell, language, options.readAsset));
+  return pageHtml(textOf(metadata.title) || options.title, cells.filter(Boolean).join('\n'));
+}
+
+async function cellHtml(cell: Cell, language: string, readAsset: ReadAsset): Promise<string> {
+  const source = textOf(cell.source);
+  switch (cell.cell_type) {
+    case 'markdown':
+      return `<div class="cell">${await markdownHtml(source, readAsset, cell.attachments)}</div>`;
+    case 'code':
+      return codeCell(cell, source, language, readAsset);
+    default:
+      return source === '' ? '' : `<div class="cell"><pre>${escapeMarkup(source)}</pre></div>`;
+  }
+}
+
+async function codeCell(cell: Cell, source: string, language: string, readAsset: ReadAsset): Promise<string> {
+  const { jupyter, collapsed } = cell.metadata ?? {};
+  const count = typeof cell.execution_count === 'number' ? cell.execution_count : ' ';
+  const parts: string[] = [];
+  if (source.trim() !== '' && jupyter?.source_hidden !== true) {
+    parts.push(
+      `<div class="prompt" aria-hidden="true">[${count}]</div><pre class="source"><code>${codeHtml(source, language)}</code></pre>`,
+    );
+  }
+  if (collapsed !== true && jupyter?.outputs_hidden !== true) {
+    for (const output of cell.outputs ?? []) {
+      const html = await outputHtml(output, readAsset);
+      if (html !== '') parts.push(`<div class="output">${html}</div>`);
+    }
+  }
+  return parts.length === 0 ? '' : `<div class="cell">${parts.join('\n')}</div>`;
+}

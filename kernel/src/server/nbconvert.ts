@@ -1,0 +1,57 @@
+import { readFile, stat } from 'node:fs/promises';
+import { posix } from 'node:path';
+import type { ReadAsset } from '../export/markdown.js';
+import type { Notebook } from '../export/nbformat.js';
+import { notebookHtml } from '../export/notebook.js';
+import { PAGE_POLICY } from '../export/page.js';
+import { parseNotebook } from './contents/notebook.js';
+import type { ContentsRoot } from './contents/paths.js';
+import { HttpError, toHttpError } from './http/errors.js';
+import { mediaType } from './http/media-types.js';
+import { html, json } from './http/reply.js';
+import type { Router } from './http/router.js';
+
+/** Larger pictures beside a notebook stay out of its page. */
+const MOST_PICTURE_BYTES = 20e6;
+
+/**
+ * Notebooks as pages, for File > Print and Save and Export As: the formats of nbconvert that this lab writes by
+ * itself, under nbconvert's addresses.
+ */
+export function registerNbconvert(router: Router, root: ContentsRoot): void {
+  router.on('GET', '/api/nbconvert', () => json({ html: { output_mimetype: 'text/html' } }));
+  router.on('GET', '/nbconvert/:format/*path', async ({ params, query }) => {
+    const path = params.path!;
+    if (params.format !== 'html') {
+      throw new HttpError(404, `No exporter for format ${params.format}: html is accepted`);
+    }
+    const place = await root.place(path, 'read');
+    const text = await readFile(place.file, 'utf8').catch((error: unknown) => {
+      throw toHttpError(error, path) as Error;
+    });
+    const name = posix.basename(place.api, '.ipynb');
+    const page = await notebookHtml(parseNotebook(text, place.api) as unknown as Notebook, {
+      title: name,
+      readAsset: assetsBeside(root, posix.dirname(place.api)),
+    });
+    const disposition = query.get('download') === 'true' ? 'attachment' : 'inline';
+    return html(page, `${PAGE_POLICY}; sandbox`, 200, {
+      'Content-Disposition': `${disposition}; filename*=UTF-8''${encodeURIComponent(`${name}.html`)}`,
+    });
+  });
+}
+
+/** Reads pictures by their paths relative to a folder of the root; what is not there or hidden is not read. */
+function assetsBeside(root: ContentsRoot, folder: string): ReadAsset {
+  return async (path) => {
+    const mime = mediaType(path);
+    if (!mime?.startsWith('image/')) return undefined;
+    try {
+      const { file } = await root.place(posix.join(folder, path), 'read');
+      if ((await stat(file)).size > MOST_PICTURE_BYTES) return undefined;
+      return { mime, bytes: await readFile(file) };
+    } catch {
+      return undefined;
+    }
+  };
+}

@@ -1,0 +1,96 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startServer, type TestServer } from './support/server.js';
+
+const PIXEL =
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+
+const cell = (source: string) => ({ cell_type: 'markdown', id: 'a', metadata: {}, source });
+
+describe('notebooks as pages', () => {
+  let server: TestServer;
+
+  beforeAll(async () => {
+    server = await startServer();
+    mkdirSync(join(server.folder, 'sub'));
+    writeFileSync(join(server.folder, 'dot.png'), Buffer.from(PIXEL, 'base64'));
+    const outside = join(server.folder, '..', 'outside.png');
+    writeFileSync(outside, Buffer.from(PIXEL, 'base64'));
+    symlinkSync(outside, join(server.folder, 'sub', 'linked.png'));
+    const source = '# Größe\n\n![in](../dot.png) ![out](../../outside.png) ![link](linked.png)';
+    writeFileSync(
+      join(server.folder, 'sub', 'ein übung.ipynb'),
+      JSON.stringify({ cells: [cell(source)], metadata: {}, nbformat: 4, nbformat_minor: 5 }),
+    );
+    writeFileSync(join(server.folder, 'bad.ipynb'), '{');
+  });
+
+  afterAll(() => server.close());
+
+  it('are the one format that is offered', async () => {
+    const formats = await (await server.fetch('/api/nbconvert')).json();
+    expect(formats).toEqual({ html: { output_mimetype: 'text/html' } });
+  });
+
+  it('hold pictures from below the folder, and from nowhere else', async () => {
+    const answer = await server.fetch(`/nbconvert/html/sub/${encodeURIComponent('ein übung.ipynb')}`);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8');
+    expect(answer.headers.get('content-security-policy')).toMatch(/default-src 'none'.*; sandbox$/);
+    expect(answer.headers.get('content-disposition')).toBe(
+      `inline; filename*=UTF-8''${encodeURIComponent('ein übung.html')}`,
+    );
+    const text = await answer.text();
+    expect(text).toContain('Größe</h1>');
+    expect(text).toContain(`<img src="data:image/png;base64,${PIXEL}" alt="in"`);
+    expect(text).toContain('[out]');
+    expect(text).toContain('[link]');
+  });
+
+  it('are downloads when asked for as such', async () => {
+    const answer = await server.fetch(
+      `/nbconvert/html/sub/${encodeURIComponent('ein übung.ipynb')}?download=true`,
+    );
+    expect(answer.headers.get('content-disposition')).toMatch(/^attachment; /);
+  });
+
+  it.each([
+    ['/nbconvert/pdf/bad.ipynb', 404],
+    ['/nbconvert/html/missing.ipynb', 404],
+    ['/nbconvert/html/bad.ipynb', 400],
+    ['/nbconvert/html/sub', 400],
+    ['/nbconvert/html/..%2Foutside.png', 404],
+  ])('refuse %s with %d', async (path, status) => {
+    expect((await server.fetch(path)).status).toBe(status);
+  });
+
+  it('are for those who are logged in', async () => {
+    const answer = await fetch(`${server.origin}/nbconvert/html/bad.ipynb`);
+    expect(answer.status).toBe(403);
+  });
+});
+
+describe('logging out', () => {
+  it('makes the browser forget its login, and the lab goes on', async () => {
+    const server = await startServer();
+    try {
+      const entered = await fetch(`${server.origin}/lab?token=${server.token}`, { redirect: 'manual' });
+      const cookie = entered.headers
+        .getSetCookie()
+        .map((each) => each.split(';')[0])
+        .join('; ');
+      const answer = await fetch(`${server.origin}/logout`, { headers: { cookie } });
+      expect(await answer.text()).toContain('logged out');
+      const cleared = answer.headers.getSetCookie();
+      expect(cleared).toHaveLength(2);
+      for (const each of cleared) expect(each).toMatch(/^(fovea-login-\d+|_xsrf)=;.*Max-Age=0$/);
+      expect((await fetch(`${server.origin}/logout`)).status).toBe(401);
+      const foreign = { cookie, 'sec-fetch-site': 'cross-site' };
+      expect((await fetch(`${server.origin}/logout`, { headers: foreign })).status).toBe(403);
+      expect((await server.fetch('/api/kernels')).status).toBe(200);
+    } finally {
+      await server.close();
+    }
+  });
+});
