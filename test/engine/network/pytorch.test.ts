@@ -116,6 +116,7 @@ describe('the reader of pickles', () => {
     expect(read({ ...grid, offset: 2 })).toEqual([3, 4, 5, 6]);
     expect(read({ ...grid, strides: [1, 2] })).toEqual([1, 3, 2, 4]);
     expect(read({ ...grid, strides: [0, 1] })).toEqual([1, 2, 1, 2]);
+    expect(read({ ...grid, shape: [2 ** 40, 0] })).toEqual([]);
   });
 
   it('finds weights however deep they are, and prefers the usual names', () => {
@@ -164,7 +165,7 @@ describe('the reader of pickles', () => {
     ['a text beyond the end', torchZip('X\xff\xff\xff\x7f'), /it is cut off/],
     ['too many steps', torchZip('N'.repeat(1_000_001)), /takes more than 1000000 steps/],
     ['a call of data', torchZip('I1\n)R'), /something is called that cannot be/],
-    ['compressed parts', torchZip(dict(grid), values, {}, 9), /is compressed, or too large/],
+    ['compressed parts', torchZip(dict(grid), values, {}, 9), /is compressed, which torch.save does not do/],
     [
       'a TorchScript program',
       torchZip(dict(grid), values, { 'archive/constants.pkl': Uint8Array.of(0) }),
@@ -190,6 +191,27 @@ describe('the reader of pickles', () => {
     }
     expect(error).toBeInstanceOf(FoveaError);
     expect((error as FoveaError).message).toMatch(message);
+  });
+
+  it('believes no number of a zip archive that it can check', () => {
+    const whole = new Uint8Array(readFileSync(fixture('lasnet-regnet.pth.tar')));
+    const changed = (signature: number, offset: number, size: 2 | 4 | 8, value: number) => {
+      const bytes = whole.slice();
+      const view = new DataView(bytes.buffer);
+      let at = bytes.length - 4;
+      while (view.getUint32(at, true) !== signature) at--;
+      if (size === 2) view.setUint16(at + offset, value, true);
+      else if (size === 4) view.setUint32(at + offset, value, true);
+      else view.setBigUint64(at + offset, BigInt(value), true);
+      return () => readPyTorch(bytes, 'x.pth');
+    };
+    // The directory's records say it in 64 bits as well, once the end record sends the reader there.
+    const [end, entry] = [0x06054b50, 0x02014b50];
+    expect(changed(end, 10, 2, 0xfffe)).toThrow(/damaged zip archive: it claims 65534 parts/);
+    expect(changed(end, 16, 4, 7)).toThrow(/damaged zip archive: no record of its own at byte 7/);
+    expect(changed(end, 0, 4, 0)).toThrow(/damaged zip archive: it has no end record/);
+    expect(changed(entry, 24, 4, 0xffffffff)).toThrow(/damaged zip archive: a size of 64 bits is missing/);
+    expect(changed(entry, 30, 2, 0xffff)).toThrow(/damaged zip archive: its directory is cut off/);
   });
 
   it.each(['resnet-legacy.pth', 'lasnet-regnet.pth.tar'])(

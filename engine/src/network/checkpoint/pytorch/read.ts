@@ -1,8 +1,8 @@
-import { unzipSync } from 'fflate';
 import { FoveaError } from '../../../errors.js';
 import { formatOf } from './globals.js';
 import { PickledStorage } from './tensors.js';
 import { unpickle } from './unpickle.js';
+import { ZipArchive } from './zip.js';
 
 /** What a checkpoint's pickle says, and where the values of its tensors lie. */
 export interface PickledFile {
@@ -11,8 +11,8 @@ export interface PickledFile {
   /** Size of the file. */
   readonly bytes: number;
   readonly value: unknown;
-  /** Bytes of storages by their keys; those that the file lacks are absent. */
-  readonly storages: (keys: ReadonlySet<string>) => ReadonlyMap<string, Uint8Array>;
+  /** Bytes of a storage by its key; undefined when the file lacks it. */
+  readonly storage: (key: string) => Uint8Array | undefined;
 }
 
 /** Larger descriptions are no state dict's; they take many times their size in memory. */
@@ -47,27 +47,8 @@ export function readPyTorch(bytes: Uint8Array, source: string): PickledFile {
 }
 
 function readZip(bytes: Uint8Array, source: string): PickledFile {
-  const names: string[] = [];
-  const entries = (wanted: (name: string) => boolean, most = Number.POSITIVE_INFINITY) => {
-    try {
-      return unzipSync(bytes, {
-        filter({ name, size, compression }) {
-          names.push(name);
-          if (!wanted(name)) return false;
-          if (compression === 0 && size <= Math.min(most, bytes.length)) return true;
-          throw new RangeError(
-            `its part ${JSON.stringify(name)} is compressed, or too large with ${size} bytes`,
-          );
-        },
-      });
-    } catch (cause) {
-      const reason = (cause as Error).message;
-      throw new FoveaError('bad-file', `${source} is a damaged zip archive: ${reason}`, { cause });
-    }
-  };
-  const isDescription = (name: string) => /^[^/]+\/(data\.pkl|byteorder)$/.test(name);
-  const described = entries(isDescription, largestPickleBytes);
-  const pickle = Object.keys(described).find((name) => name.endsWith('/data.pkl'));
+  const archive = new ZipArchive(bytes, source);
+  const pickle = [...archive.names].find((name) => /^[^/]+\/data\.pkl$/.test(name));
   if (pickle === undefined) {
     throw new FoveaError(
       'unsupported',
@@ -75,29 +56,32 @@ function readZip(bytes: Uint8Array, source: string): PickledFile {
     );
   }
   const folder = pickle.slice(0, -'data.pkl'.length);
-  if (names.includes(`${folder}constants.pkl`)) {
+  if (archive.has(`${folder}constants.pkl`)) {
     throw new FoveaError(
       'unsupported',
       `${source} is a TorchScript program; export it to ONNX, or save its state_dict() with torch.save`,
     );
   }
-  const order = described[`${folder}byteorder`];
+  const order = archive.read(`${folder}byteorder`);
   if (order && new TextDecoder().decode(order) !== 'little') {
     throw new FoveaError(
       'unsupported',
       `${source} was written by a big-endian machine; little-endian is read`,
     );
   }
-  const { value } = unpickle(described[pickle]!, source, (id) => storageOf(id, source));
+  const description = archive.read(pickle)!;
+  if (description.length > largestPickleBytes) {
+    throw new FoveaError(
+      'unsupported',
+      `${source}: its data.pkl has ${description.length} bytes; at most ${largestPickleBytes} are read`,
+    );
+  }
+  const { value } = unpickle(description, source, (id) => storageOf(id, source));
   return {
     source,
     bytes: bytes.length,
     value,
-    storages(keys) {
-      const prefix = `${folder}data/`;
-      const found = entries((name) => name.startsWith(prefix) && keys.has(name.slice(prefix.length)));
-      return new Map(Object.entries(found).map(([name, content]) => [name.slice(prefix.length), content]));
-    },
+    storage: (key) => archive.read(`${folder}data/${key}`),
   };
 }
 
@@ -122,7 +106,7 @@ function readLegacy(bytes: Uint8Array, source: string): PickledFile {
   });
   const keys = next(object.end, none);
   const storages = legacyStorages(bytes, keys.end, keys.value, sizes, source);
-  return { source, bytes: bytes.length, value: object.value, storages: () => storages };
+  return { source, bytes: bytes.length, value: object.value, storage: (key) => storages.get(key) };
 }
 
 function legacyStorages(

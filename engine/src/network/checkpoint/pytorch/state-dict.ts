@@ -90,7 +90,7 @@ function stateDicts(root: unknown): Candidate[] {
 }
 
 function storedTensors(
-  { source, bytes, storages }: PickledFile,
+  { source, bytes, storage }: PickledFile,
   tensors: ReadonlyMap<string, PickledTensor>,
 ): Map<string, StoredTensor> {
   let left = mostRepeats * bytes + spareBytes;
@@ -103,10 +103,9 @@ function storedTensors(
       `${source}: its tensors share values so often that reading them would take more than ${mostRepeats} times its size`,
     );
   }
-  const content = storages(new Set([...tensors.values()].map(({ storage }) => storage.key)));
   const stored = new Map<string, StoredTensor>();
   for (const [name, tensor] of tensors) {
-    const values = content.get(tensor.storage.key);
+    const values = storage(tensor.storage.key);
     if (!values) {
       throw new FoveaError(
         'bad-file',

@@ -42,12 +42,13 @@ export class PickledTensor {
     const first = this.offset + this.storage.offset;
     const last = shape.reduce((at, extent, axis) => at + (extent - 1) * strides[axis]!, first);
     const held = Math.floor(bytes.length / size);
-    if (count > 0 && !(last < held && count <= held)) {
+    if (count !== 0 && !(last < held && count <= held)) {
       throw new FoveaError(
         'bad-file',
         `${source}: ${JSON.stringify(name)} of shape [${shape.join(', ')}] reaches to value ${last} of ${held}`,
       );
     }
+    if (count === 0) return { format, shape, bytes: new Uint8Array(0) };
     if (isContiguous(shape, strides)) {
       return { format, shape, bytes: bytes.subarray(first * size, (first + count) * size) };
     }
