@@ -17,6 +17,8 @@ export interface NodeDescription {
   readonly block?: BlockDescription;
   /** The ONNX operators inside a foreign node. */
   readonly operators?: readonly string[];
+  /** Why masks cannot skip an addition. */
+  readonly dense?: string;
 }
 
 export interface BlockDescription {
@@ -72,7 +74,8 @@ export function describeNetwork(
     if (node.kind !== 'block') {
       const flops = nodeFlops(node, shapes.values.get(node.inputs[0]!) as ValueShape);
       const operators = node.kind === 'foreign' ? { operators: node.operators } : {};
-      return { name: node.name, kind: node.kind, shape, flops, parameters, ...operators };
+      const dense = node.kind === 'add' && node.dense !== undefined ? { dense: node.dense } : {};
+      return { name: node.name, kind: node.kind, shape, flops, parameters, ...operators, ...dense };
     }
     const { block } = node;
     const blockShape = shapes.blocks[block.index]!;

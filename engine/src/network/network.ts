@@ -102,6 +102,8 @@ export interface GlobalPoolNode extends NodeBase {
 export interface AddNode extends NodeBase {
   readonly kind: 'add';
   readonly activation: Activation;
+  /** Why it is no residual block that masks can skip, where the importer knows. */
+  readonly dense?: string;
 }
 
 export interface ActivationNode extends NodeBase {

@@ -91,9 +91,13 @@ function written(
   }
   const input = values.get(node.inputs[0]!);
   if (!input) {
+    const value = node.inputs[0]!;
+    const writer = network.nodes.find(({ output }) => output === value);
+    const by = writer?.kind === 'foreign' ? ` of ${writer.operators.join(', ')}` : '';
     throw new FoveaError(
       'bad-shape',
-      `the shape of "${node.inputs[0]}", read by "${node.name}", is not known`,
+      `the shape of "${value}"${by}, read by "${node.name}", cannot be told before it runs; export the network without ` +
+        'operators whose output size depends on what they read',
     );
   }
   const output = nodeOutput(node, input, blocks);

@@ -81,7 +81,7 @@ function asText(description: NetworkDescription): string {
   return `${lines.join('\n')}\n`;
 }
 
-function row({ name, kind, shape, flops, parameters, block, operators }: NodeDescription): string[] {
+function row({ name, kind, shape, flops, parameters, block, operators, dense }: NodeDescription): string[] {
   return [
     block?.adaptive ? (block.masker ? 'M' : '*') : '',
     name,
@@ -91,7 +91,7 @@ function row({ name, kind, shape, flops, parameters, block, operators }: NodeDes
     shape ? `${shape[2]} x ${shape[0]} x ${shape[1]}` : '?',
     flops > 0 ? (flops / 1e9).toFixed(4) : '',
     parameters > 0 ? String(parameters) : '',
-    block?.structure ?? operators?.join(', ') ?? '',
+    block?.structure ?? operators?.join(', ') ?? (dense === undefined ? '' : `dense: ${dense}`),
   ];
 }
 

@@ -1,4 +1,4 @@
-import { Random } from '@fovea/engine';
+import { type Activation, Random } from '@fovea/engine';
 import { FAMILIES, type Family, NETWORKS, wholeNetwork } from './architectures.js';
 import type { BlockCase, Case, MaskerKind, StemCase } from './case.js';
 import { drawRuns, multiplyAdds } from './runs.js';
@@ -13,6 +13,7 @@ export interface GenerateOptions {
 }
 
 const RATES = [0, 0.05, 0.2, 0.35, 0.5, 0.5, 0.7, 0.9, 1];
+const ACTIVATIONS: readonly Activation[] = ['none', 'relu', 'relu6', 'silu', 'hardswish'];
 const MASKERS: readonly MaskerKind[] = ['learned', 'saliency', 'fixed', 'random', 'custom', 'custom-later'];
 
 /** A case drawn from a seed: the same for the same options on every machine. */
@@ -70,6 +71,10 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
   const rate = pick(RATES);
   const granular = coin(0.6) ? pick([1, 2, 4, 7, 8]) : undefined;
   const kernel = coin(0.9) ? 3 : 5;
+  // Most networks are of one style throughout; what is rare in a network has to be common in another to be tested.
+  const inner = coin(0.85) ? family.inner : pick(ACTIVATIONS);
+  const outer = coin(0.8) ? family.outer : pick(ACTIVATIONS);
+  const shift = coin(0.9) ? 0 : pick([-1, 1]);
   const blocks: BlockCase[] = [];
   for (let stage = first; stage <= last; stage++) {
     const { width: inside, channels, groups = 1, squeeze = 0 } = family.stages[stage]!;
@@ -84,12 +89,12 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
         stridesFirst: family.kind === 'bottleneck' && coin(0.1),
         kernel,
         dilation: coin(0.05) ? 2 : 1,
-        shift: coin(0.06) ? pick([-1, 1]) : 0,
+        shift: coin(0.95) ? shift : pick([-1, 0, 1]),
         groups,
         squeeze,
         squeezesLast: family.squeezesLast ?? false,
-        inner: coin(0.93) ? family.inner : pick(['hardswish', 'silu', 'relu6'] as const),
-        outer: coin(0.93) ? family.outer : pick(['none', 'relu', 'relu6', 'silu'] as const),
+        inner: coin(0.95) ? inner : pick(ACTIVATIONS),
+        outer: coin(0.95) ? outer : pick(ACTIVATIONS),
         granularity: coin(0.85) ? S : pick([0, 1, 3, 5, 7]),
         masker: mixedMaskers ? pick(MASKERS) : masker,
         rate: coin(0.8) ? rate : pick(RATES),

@@ -1,5 +1,6 @@
 import { FoveaError } from '../../errors.js';
 import type { Activation, Block, Convolution } from '../network.js';
+import { behindAveragePool } from '../pooled-convolution.js';
 import { type Architecture, stageDepths } from './architecture.js';
 import type { Chain } from './chain.js';
 import type { CheckpointConfig } from './config.js';
@@ -93,19 +94,11 @@ function projectionOf(layers: Layers, name: string, stride: number): Convolution
     return layers.convolution(`${name}.0`, { norm: `${name}.1`, stride, activation: 'none' });
   }
   const projection = layers.convolution(`${name}.1`, { norm: `${name}.2`, activation: 'none' });
-  return stride === 1 ? projection : behindAveragePool(projection, stride, layers.file.source);
-}
-
-/** A pointwise convolution behind an average pool of its own stride, as one convolution. */
-function behindAveragePool(projection: Convolution, stride: number, source: string): Convolution {
-  if (projection.kernel[0] * projection.kernel[1] !== 1) {
-    throw new FoveaError(
-      'unsupported',
-      `${source}: ${projection.name} is ${projection.kernel.join('x')} behind a pool; 1x1 is accepted`,
-    );
-  }
-  const area = stride * stride;
-  const weight = new Float32Array(projection.weight.length * area);
-  for (let i = 0; i < weight.length; i++) weight[i] = projection.weight[Math.floor(i / area)]! / area;
-  return { ...projection, kernel: [stride, stride], stride: [stride, stride], weight };
+  if (stride === 1) return projection;
+  if (projection.kernel[0] * projection.kernel[1] === 1)
+    return behindAveragePool(projection, [stride, stride]);
+  throw new FoveaError(
+    'unsupported',
+    `${layers.file.source}: ${projection.name} is ${projection.kernel.join('x')} behind a pool; 1x1 is accepted`,
+  );
 }

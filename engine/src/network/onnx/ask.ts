@@ -1,13 +1,27 @@
 import { FoveaError } from '../../errors.js';
-import { type InferenceSession, openModel } from '../../onnxruntime.js';
+import {
+  type InferenceSession,
+  loadRuntime,
+  type OrtTensor,
+  openModel,
+  runModel,
+} from '../../onnxruntime.js';
 import type { Budget } from './budget.js';
 import { cutPiece, type Producers } from './foreign-model.js';
 import type { Graph, GraphNode } from './graph.js';
 import { type Inference, inferNode } from './infer.js';
+import { countOf } from './tensor.js';
+
+/** Longest list of numbers that is computed to find a shape. */
+const mostNumbers = 64;
+/** Largest value that is made up to ask for its extents: 256 MiB. */
+const mostZeros = 2 ** 26;
 
 /**
  * Infers the shapes of all values of a graph; where the rules do not know an operator, onnxruntime is asked. It
- * computes nothing for that: it only checks the operator with the extents of what it reads.
+ * computes nothing of the network for that: it checks the operator with the extents of what it reads, and computes
+ * the short lists of numbers, such as padding, that the graph makes from such extents.
+ *
  * @param state what is known before; filled in
  */
 export async function inferAsking(
@@ -17,22 +31,79 @@ export async function inferAsking(
   state: Inference,
   budget: Budget,
 ): Promise<void> {
+  const known = (name: string) => (state.nonFloat.has(name) ? undefined : state.shapes.get(name));
   for (const node of nodes) {
     inferNode(node, state);
     const named = node.outputs.filter((name) => name !== '');
-    if (named.every((name) => state.shapes.get(name) !== undefined)) continue;
+    const isKnown = () => named.every((name) => state.shapes.get(name) !== undefined);
+    if (isKnown()) continue;
     const read = [...node.inputs, ...node.captured].filter((name) => name !== '');
     if (read.some((name) => state.shapes.get(name) === undefined)) continue;
-    const known = (name: string) => (state.nonFloat.has(name) ? undefined : state.shapes.get(name));
     const { model } = cutPiece(graph, producers, named, known, budget);
     for (const [name, { dims, float }] of await askShapes(model, node.name)) {
       if (dims.every(isExtent) && !state.shapes.get(name)) state.shapes.set(name, dims);
       if (!float) state.nonFloat.add(name);
     }
+    if (isKnown()) continue;
+    for (const name of node.inputs) {
+      if (!state.nonFloat.has(name) || state.integers.has(name)) continue;
+      const numbers = await numbersOf(graph, producers, name, state, budget);
+      if (numbers) state.integers.set(name, numbers);
+    }
+    inferNode(node, state);
   }
 }
 
-export function isExtent(extent: number | string): extent is number {
+/** A short list of integers that follows from constants and extents alone; undefined when it takes anything else. */
+async function numbersOf(
+  graph: Graph,
+  producers: Producers,
+  wanted: string,
+  state: Inference,
+  budget: Budget,
+): Promise<number[] | undefined> {
+  const pending = [wanted];
+  const seen = new Set<string>();
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    if (name === '' || seen.has(name) || graph.constants.has(name)) continue;
+    seen.add(name);
+    const dims = state.shapes.get(name);
+    const producer = producers.get(name);
+    if (!producer || !dims || countOf(dims) > mostNumbers || producer.captured.length > 0) return undefined;
+    if (producer.op !== 'Shape') pending.push(...producer.inputs);
+  }
+  const measured = [...seen].flatMap((name) => {
+    const producer = producers.get(name);
+    return producer?.op === 'Shape' ? [producer.inputs[0]!] : [];
+  });
+  if (measured.some((name) => !(countOf(state.shapes.get(name) ?? [Number.NaN]) <= mostZeros)))
+    return undefined;
+  const sizes = new Map(measured.map((name) => [name, state.shapes.get(name)]));
+  const { inputs, model } = cutPiece(graph, producers, [wanted], (name) => sizes.get(name), budget);
+  try {
+    const session = await openModel(model, { threads: 1, optimize: false }, graph.source);
+    try {
+      const feeds = await Promise.all(
+        inputs.map(async (name) => [name, await zeros(sizes.get(name)!)] as const),
+      );
+      const { data } = (await runModel(session, Object.fromEntries(feeds), graph.source))[wanted]!;
+      return Array.from(data as ArrayLike<number | bigint>, Number);
+    } finally {
+      await session.release();
+    }
+  } catch (error) {
+    if (error instanceof FoveaError) return undefined;
+    throw error;
+  }
+}
+
+/** A value of which only the extents are read. */
+async function zeros(dims: readonly number[]): Promise<OrtTensor> {
+  const { Tensor } = await loadRuntime();
+  return new Tensor('float32', new Float32Array(countOf(dims)), [...dims]);
+}
+
+function isExtent(extent: number | string): extent is number {
   return typeof extent === 'number' && Number.isSafeInteger(extent) && extent >= 0;
 }
 
@@ -43,7 +114,7 @@ interface Answer {
 }
 
 /** What onnxruntime says of a model's outputs, computing nothing. */
-export async function askShapes(model: Uint8Array, source: string): Promise<ReadonlyMap<string, Answer>> {
+async function askShapes(model: Uint8Array, source: string): Promise<ReadonlyMap<string, Answer>> {
   let session: InferenceSession;
   try {
     session = await openModel(model, { threads: 1, optimize: false }, source);

@@ -27,6 +27,8 @@ export interface GlobalPoolDraft extends DraftBase {
 export interface AddDraft extends DraftBase {
   readonly kind: 'add';
   activation: Activation;
+  /** Why it is no residual block that masks can skip. */
+  readonly dense?: string;
 }
 
 export interface ActivationDraft extends DraftBase {

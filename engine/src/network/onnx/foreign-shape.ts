@@ -1,12 +1,12 @@
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { fromBinary } from '@bufbuild/protobuf';
 import type { ForeignNode } from '../network.js';
-import { askShapes, isExtent } from './ask.js';
+import { inferAsking } from './ask.js';
 import { Budget } from './budget.js';
-import { type Domain, valueInfo } from './builder.js';
+import type { Domain } from './builder.js';
+import { producersOf } from './foreign-model.js';
 import { ModelProtoSchema } from './generated/onnx_pb.js';
 import { type Graph, readGraph } from './graph.js';
-import { type Dims, inferShapes } from './infer.js';
-import { ElementType } from './tensor.js';
+import { beginInference, type Dims, inferShapes } from './infer.js';
 
 type NHWC = readonly [N: number, H: number, W: number, C: number];
 
@@ -88,12 +88,13 @@ export async function askForeignShape(
   answers.set(node, known);
   const key = keyOf(given);
   if (known.has(key) || [...given.values()].includes(undefined) || foreignDims(node, inputs)) return;
-  const model = fromBinary(ModelProtoSchema, node.model);
-  const graph = model.graph!;
-  graph.input = graph.input.map(({ name }) => valueInfo(name, given.get(name), ElementType.FLOAT));
-  const answer = (await askShapes(toBinary(ModelProtoSchema, model), node.name)).get(node.output)?.dims;
+  const graph = graphOf(node);
+  const state = beginInference(graph.constants, given);
+  const budget = new Budget(node.name, node.model.length);
+  await inferAsking(graph, producersOf(graph), graph.nodes, state, budget);
+  const answer = state.shapes.get(node.output);
   // Another first extent than that of one image means that other axes were folded into the batch.
-  known.set(key, answer?.every(isExtent) && answer[0] === 1 ? answer : undefined);
+  known.set(key, answer?.[0] === 1 ? answer : undefined);
 }
 
 /** The same as the engine holds it: maps as NHWC, vectors as 1x1 maps, other ranks as `[N, 1, rest, last]`. */

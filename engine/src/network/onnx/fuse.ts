@@ -23,7 +23,12 @@ export function fuse(graph: DraftGraph, budget: Budget): void {
     else if (draft.kind === 'activation') joinActivation(graph, draft);
   }
   for (const draft of graph.all()) {
-    if (draft.kind === 'affine') graph.replace(draft, [], asConvolution(draft));
+    if (draft.kind !== 'affine') continue;
+    graph.replace(draft, [], asConvolution(draft));
+    // As in networks that normalise before they convolve.
+    for (const reader of graph.readersOf(draft.outputs[0]!)) {
+      if (reader.kind === 'activation') joinActivation(graph, reader);
+    }
   }
 }
 

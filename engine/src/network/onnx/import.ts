@@ -53,7 +53,7 @@ export async function importOnnx(
   const output = translation.resolve(chosen);
   const drafts = new DraftGraph(live(translation.drafts, output), new Set([output]));
   fuse(drafts, budget);
-  findBlocks(drafts);
+  findBlocks(drafts, (value) => inference.shapes.get(value));
   const nodes = assemble(graph, drafts.all(), translation, producers, image.name, output, budget);
   const labels = labelsOf(model);
   const network: Network = {
@@ -162,8 +162,14 @@ function engineNode(draft: Draft): NetworkNode {
     case 'global-pool':
       return { ...base, kind: 'global-pool' };
     case 'add':
+      return {
+        ...base,
+        kind: 'add',
+        activation: draft.activation,
+        ...(draft.dense === undefined ? {} : { dense: draft.dense }),
+      };
     case 'activation':
-      return { ...base, kind: draft.kind, activation: draft.activation };
+      return { ...base, kind: 'activation', activation: draft.activation };
     case 'block':
       return { ...base, kind: 'block', block: draft.block };
     default:
@@ -203,8 +209,14 @@ function notesOf(
   if (blocksOf(network).length === 0) {
     notes.push('no residual block was found: the network runs densely, masks have nothing to skip');
   }
-  const plain = drafts.filter((draft) => draft.kind === 'add').length;
-  if (plain > 0) notes.push(`${plain} addition(s) are not of a form that masks can skip and run densely`);
+  const reasons = new Map<string, number>();
+  for (const draft of drafts) {
+    if (draft.kind === 'add' && draft.dense) reasons.set(draft.dense, (reasons.get(draft.dense) ?? 0) + 1);
+  }
+  if (reasons.size > 0) {
+    const counted = [...reasons].map(([reason, times]) => `${reason} (${times})`).join('; ');
+    notes.push(`additions that are not of a form that masks can skip run densely: ${counted}`);
+  }
   const types = new Set([...tensorsOf(model.graph)].map((tensor) => tensor.dataType));
   if (types.has(ElementType.FLOAT16) || types.has(ElementType.BFLOAT16)) {
     notes.push('half-precision weights are computed in float32');

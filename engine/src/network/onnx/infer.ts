@@ -96,7 +96,9 @@ const followsType = new Set([
   ...['Transpose', 'Expand', 'Split', 'Flatten', 'Tile', 'Where'],
 ]);
 
-const inherits = (node: GraphNode, state: Inference) => state.nonFloat.has(node.inputs[0]!);
+/** Where chooses by its first input between values of the others. */
+const inherits = ({ op, inputs }: GraphNode, state: Inference) =>
+  state.nonFloat.has(inputs[op === 'Where' ? 1 : 0] ?? '');
 
 /** The integers that a shape computation yields, where all it reads is known. */
 function integersOf(

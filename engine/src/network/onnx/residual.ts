@@ -1,5 +1,7 @@
 import type { Block, BlockKind, Convolution, SqueezeExcitation } from '../network.js';
+import { behindAveragePool } from '../pooled-convolution.js';
 import type { AddDraft, BlockDraft, ConvolutionDraft, Draft, DraftGraph, MultiplyDraft } from './draft.js';
+import { stringOf } from './graph.js';
 import { commonPath } from './labels.js';
 
 /** Primitives of a plan name a branch's convolutions `conv1` to `conv3`. */
@@ -8,11 +10,17 @@ const longestBranch = 3;
 /**
  * Finds residual blocks by structure: an addition whose one side is a chain of convolutions that nobody else
  * reads, and whose other side is the chain's own input, bare or through one convolution. Then inverted
- * bottlenecks without a shortcut, which MobileNets have wherever a block changes its shape.
+ * bottlenecks without a shortcut, which MobileNets have wherever a block changes its shape. An addition that is no
+ * block gets the reason.
+ *
+ * @param dimsOf extents of a value at the nominal size
  */
-export function findBlocks(graph: DraftGraph): void {
+export function findBlocks(
+  graph: DraftGraph,
+  dimsOf: (value: string) => readonly number[] | undefined,
+): void {
   for (const draft of graph.all()) {
-    if (draft.kind === 'add') residualBlock(graph, draft);
+    if (draft.kind === 'add') residualBlock(graph, draft, dimsOf);
   }
   for (const draft of graph.all()) {
     if (draft.kind === 'convolution') invertedBlock(graph, draft);
@@ -28,30 +36,43 @@ interface Branch {
   readonly drafts: readonly Draft[];
 }
 
-function residualBlock(graph: DraftGraph, add: AddDraft): void {
+function residualBlock(
+  graph: DraftGraph,
+  add: AddDraft,
+  dimsOf: (value: string) => readonly number[] | undefined,
+): void {
   const [a, b] = add.inputs as [string, string];
-  const found = [
+  if (a === b) {
+    graph.replace(add, [], { ...add, dense: 'it adds a value to itself' });
+    return;
+  }
+  const tried = [
     [a, b],
     [b, a],
-  ].flatMap(([end, shortcut]) => {
-    const projection = graph.producer(shortcut!);
-    const projected =
-      projection?.kind === 'convolution' && graph.onlyReadBy(shortcut!, add) ? projection : undefined;
+  ].flatMap(([end, shortcut]): { walked: Branch | DeadEnd; projection?: Projection }[] => {
+    const projection = projectionOf(graph, shortcut!, add, dimsOf);
     // Identity first: a chain may itself contain the convolution that would pass for a projection.
     return [
-      { branch: walk(graph, end!, add, shortcut!), projection: undefined },
-      ...(projected ? [{ branch: walk(graph, end!, add, projected.inputs[0]!), projection: projected }] : []),
+      { walked: walk(graph, end!, add, shortcut!) },
+      ...(projection ? [{ walked: walk(graph, end!, add, projection.input), projection }] : []),
     ];
   });
-  const usable = found.flatMap(({ branch, projection }) => (branch ? [{ branch, projection }] : []));
+  const usable = tried.flatMap(({ walked, projection }) =>
+    'reason' in walked ? [] : [{ branch: walked, projection }],
+  );
   usable.sort(
     (x, y) =>
       y.branch.convolutions.length - x.branch.convolutions.length || reach(y.branch) - reach(x.branch),
   );
   const best = usable[0];
-  if (!best) return;
+  if (!best) {
+    const ends = tried.flatMap(({ walked }) => ('reason' in walked ? [walked] : []));
+    ends.sort((x, y) => y.convolutions - x.convolutions);
+    graph.replace(add, [], { ...add, dense: ends[0]!.reason });
+    return;
+  }
   const { branch, projection } = best;
-  const drafts = [...branch.drafts, ...(projection ? [projection] : [])];
+  const drafts = [...branch.drafts, ...(projection?.drafts ?? [])];
   replaceByBlock(graph, add, drafts, {
     branch,
     ...(projection ? { projection: projection.convolution } : {}),
@@ -61,13 +82,53 @@ function residualBlock(graph: DraftGraph, add: AddDraft): void {
   });
 }
 
+/** The convolution of a shortcut, with what belongs to it. */
+interface Projection {
+  readonly input: string;
+  readonly convolution: Convolution;
+  readonly drafts: readonly Draft[];
+}
+
+/** A convolution that nobody but the addition reads; a pointwise one may stand behind an average pool (ResNet-D). */
+function projectionOf(
+  graph: DraftGraph,
+  shortcut: string,
+  add: AddDraft,
+  dimsOf: (value: string) => readonly number[] | undefined,
+): Projection | undefined {
+  const draft = graph.producer(shortcut);
+  if (draft?.kind !== 'convolution' || !graph.onlyReadBy(shortcut, add)) return undefined;
+  const input = draft.inputs[0]!;
+  const plain = { input, convolution: draft.convolution, drafts: [draft] };
+  const pool = graph.producer(input);
+  if (pool?.kind !== 'average-pool' || !isPointwise(draft.convolution) || !graph.onlyReadBy(input, draft)) {
+    return plain;
+  }
+  const { kernel, stride, padding } = pool;
+  const [, , height, width] = dimsOf(pool.inputs[0]!) ?? [];
+  const tiles = kernel[0] === stride[0] && kernel[1] === stride[1] && padding.every((pad) => pad === 0);
+  const fits = tiles && height! % stride[0] === 0 && width! % stride[1] === 0;
+  if (!fits) return plain;
+  return {
+    input: pool.inputs[0]!,
+    convolution: behindAveragePool(draft.convolution, stride),
+    drafts: [draft, pool],
+  };
+}
+
 /** Kernel area of a branch: of two single convolutions the larger one is the branch. */
 function reach({ convolutions }: Branch): number {
   return convolutions.reduce((area, { kernel }) => area * kernel[0] * kernel[1], 1);
 }
 
-/** Walks a branch backwards from its end to `start`; undefined when it is no chain, or too long a one. */
-function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Branch | undefined {
+/** Where a walk ended, and after how many convolutions. */
+interface DeadEnd {
+  readonly reason: string;
+  readonly convolutions: number;
+}
+
+/** Walks a branch backwards from its end to `start`, unless it is no chain, or too long a one. */
+function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Branch | DeadEnd {
   const chain: ConvolutionDraft[] = [];
   const drafts: Draft[] = [];
   let excitation: (ReturnType<typeof excitationOf> & { position: number }) | undefined;
@@ -75,17 +136,21 @@ function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Bra
   let readers: readonly Draft[] = [reader];
   while (value !== start || chain.length === 0) {
     const draft = graph.producer(value);
-    if (!draft || !graph.onlyReadBy(value, ...readers)) return undefined;
+    const dead = (reason: string): DeadEnd => ({ reason, convolutions: chain.length });
+    if (!draft) return dead('its sides have no common input');
+    if (!graph.onlyReadBy(value, ...readers)) return dead('a value of its branch is read elsewhere too');
     if (draft.kind === 'multiply' && !excitation) {
       const found = excitationOf(graph, draft);
-      if (!found) return undefined;
+      if (!found) return dead('a product that is no squeeze-and-excitation lies in its branch');
       excitation = { ...found, position: chain.length };
       drafts.push(draft, ...found.drafts);
       value = found.input;
       readers = [draft, ...found.drafts];
       continue;
     }
-    if (draft.kind !== 'convolution' || chain.length === longestBranch) return undefined;
+    if (draft.kind !== 'convolution') return dead(`${described(draft)} lies in its branch`);
+    if (chain.length === longestBranch)
+      return dead(`its branch is longer than ${longestBranch} convolutions`);
     chain.push(draft);
     drafts.push(draft);
     value = draft.inputs[0]!;
@@ -96,8 +161,20 @@ function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Bra
   const after = convolutions.length - 1 - excitation.position;
   const { reduce, expand } = excitation;
   return after < 0
-    ? undefined
+    ? { reason: 'its excitation precedes every convolution', convolutions: chain.length }
     : { input: start, convolutions, drafts, squeezeExcitation: { after, reduce, expand } };
+}
+
+/** What stands where a convolution would have to, in a word. */
+function described(draft: Exclude<Draft, { kind: 'convolution' }>): string {
+  if (draft.kind === 'unknown') {
+    const [origin] = draft.origins;
+    const bySize = origin?.op === 'Conv' && stringOf(origin, 'auto_pad', '').startsWith('SAME');
+    return bySize ? 'a strided convolution padded by size (auto_pad)' : (origin?.op ?? 'an operator');
+  }
+  if (draft.kind === 'activation') return `${draft.activation} behind no convolution`;
+  if (draft.kind === 'block') return 'another block';
+  return draft.kind === 'add' ? 'another addition' : draft.kind;
 }
 
 /** Squeeze-and-excitation seen from its product: value x gate(expand(reduce(mean(value)))). */

@@ -29,6 +29,7 @@ const sameShape = new Set([
     'Gelu',
     'ThresholdedRelu',
     'Hardmax',
+    'MeanVarianceNormalization',
     'Shrink',
   ],
   ...[
@@ -259,7 +260,8 @@ function slide(
 function transposed(node: GraphNode, input: readonly number[], weight: readonly number[]): Dims {
   const kernel = weight.slice(2);
   const spatial = input.slice(2);
-  if (node.attributes.has('output_shape') || kernel.length !== spatial.length) return undefined;
+  const byRule = !node.attributes.has('output_shape') && stringOf(node, 'auto_pad', 'NOTSET') === 'NOTSET';
+  if (!byRule || kernel.length !== spatial.length) return undefined;
   const strides = intsOf(node, 'strides') ?? kernel.map(() => 1);
   const dilations = intsOf(node, 'dilations') ?? kernel.map(() => 1);
   const pads = intsOf(node, 'pads') ?? kernel.flatMap(() => [0, 0]);
