@@ -4,6 +4,7 @@ import { predict } from '../predict/predict.js';
 import { resolveMaskers } from '../run/maskers.js';
 import type { NetworkRunOptions } from '../run/options.js';
 import { run } from '../run/run.js';
+import { topClasses } from '../run/top-classes.js';
 import { CoverageCounter, type StageCoverage } from './coverage.js';
 import { imagesOf } from './data/batches.js';
 import type { Dataset } from './data/dataset.js';
@@ -39,7 +40,7 @@ export interface BlockRates {
 export interface Evaluation {
   readonly model: string;
   readonly images: number;
-  /** Fraction of images whose class is right; absent when the images' classes are not the network's. */
+  /** Fraction of images whose class is right; absent when the images' classes are not the network's, and for maps. */
   readonly accuracy?: Pair;
   /** Agreement with the dense network: same most probable class, and cosine of the logits. */
   readonly agreement: { readonly top1: number; readonly cosine: number };
@@ -77,7 +78,7 @@ export async function evaluate(
     }
   }
   const dense = { ...running, masker: 'random', rate: 1, strategy: 'dense' } as const;
-  const classes = classIndices(network, dataset);
+  let classes = classIndices(network, dataset);
   const stages = new Map(blocksOf(network).map((block) => [block.index, block.stage]));
   const coverage = new CoverageCounter();
   const rates = new Map<number, BlockRates>();
@@ -88,6 +89,8 @@ export async function evaluate(
     const expected = await run(network, images, dense);
     const result = await run(network, images, running);
     const { output, masks, profile } = result;
+    // A map has no class of its own that could be right.
+    if (topClasses(output, 0, 1).length === 0) classes = undefined;
     const compared = compareOutputs(output, expected.output);
     top1 += compared.top1 * order.length;
     cosine += compared.cosine * order.length;
@@ -95,8 +98,8 @@ export async function evaluate(
     denseFlops += expected.profile.flops;
     for (const [n, position] of order.entries()) {
       const label = classes?.[dataset.targets[position]!];
-      if (label !== undefined && label === mostProbable(output.data, n, order.length)) right++;
-      if (label !== undefined && label === mostProbable(expected.output.data, n, order.length)) denseRight++;
+      if (label !== undefined && label === topClasses(output, n, 1)[0]?.class) right++;
+      if (label !== undefined && label === topClasses(expected.output, n, 1)[0]?.class) denseRight++;
       if (!dataset.regions) continue;
       const region = dataset.regions.subarray(
         position * dataset.size ** 2,
@@ -165,12 +168,6 @@ export async function evaluate(
 function classIndices({ labels }: Network, dataset: Dataset): number[] | undefined {
   const found = dataset.labels.map((label) => labels?.indexOf(label) ?? -1);
   return found.includes(-1) ? undefined : found;
-}
-
-function mostProbable(output: Float32Array, image: number, images: number): number {
-  const classes = output.length / images;
-  const logits = output.subarray(image * classes, (image + 1) * classes);
-  return logits.indexOf(logits.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY));
 }
 
 /** Medians of alternating dense and adaptive runs of single images, after one of each to warm up. */

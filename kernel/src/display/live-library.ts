@@ -62,6 +62,8 @@ export class LiveLibrary {
   readonly #networks = new Map<string, Promise<NetworkOrigin>>();
   readonly #images = new Map<string, Promise<NetworkImage>>();
   readonly #own = new Map<string, Network>();
+  /** Small pictures of files, by name, size and time of change. */
+  readonly #thumbnails = new Map<string, string>();
   #drawn: Promise<{ name: string; png: string }[]> | undefined;
 
   /** @param directory where pictures are looked for, beside the notebook */
@@ -189,20 +191,27 @@ export class LiveLibrary {
 
   /** Small versions of the pictures beside the notebook, cropped as networks see them; broken ones are left out. */
   async #pictures(): Promise<{ name: string; png: string }[]> {
-    const shown = await Promise.all(
-      (await this.#imageFileNames()).map(async (name) => {
-        try {
-          const path = join(this.#directory, name);
-          if ((await stat(path)).size > largestPictureBytes) return [];
+    const shown: { name: string; png: string }[] = [];
+    // One after the other: a photograph takes a hundred megabytes while it is unpacked.
+    for (const name of await this.#imageFileNames()) {
+      try {
+        const path = join(this.#directory, name);
+        const { size, mtimeMs } = await stat(path);
+        if (size > largestPictureBytes) continue;
+        const key = `${name} ${size} ${mtimeMs}`;
+        let png = this.#thumbnails.get(key);
+        if (png === undefined) {
           const image = await decodeImage(await readFile(path), name);
           const cropped = await scaleImage(image, { height: thumbnailSide, width: thumbnailSide });
-          return [{ name, png: await thumbnail(cropped, thumbnailSide) }];
-        } catch {
-          return [];
+          png = await thumbnail(cropped, thumbnailSide);
+          this.#thumbnails.set(key, png);
         }
-      }),
-    );
-    return shown.flat();
+        shown.push({ name, png });
+      } catch {
+        // Broken, or gone meanwhile.
+      }
+    }
+    return shown;
   }
 }
 

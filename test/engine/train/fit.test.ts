@@ -182,5 +182,9 @@ describe('fitting maskers', () => {
     const a = new Tensor([2, 1, 1, 2], new Float32Array([1, 0, 0, 3]));
     const b = new Tensor([2, 1, 1, 2], new Float32Array([2, 0, 3, 0]));
     expect(compareOutputs(a, b)).toEqual({ top1: 0.5, cosine: 0.5 });
+    // Two images of 1 x 2 positions with two classes each: three of the four positions agree.
+    const map = (...values: number[]) => new Tensor([2, 1, 2, 2], Float32Array.from(values));
+    const compared = compareOutputs(map(9, 0, 0, 1, 9, 0, 1, 0), map(9, 0, 1, 0, 9, 0, 1, 0));
+    expect(compared.top1).toBe(0.75);
   });
 });

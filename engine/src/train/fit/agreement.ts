@@ -15,7 +15,7 @@ export interface Agreement {
   readonly measuredRate: number;
   /** FLOPs done relative to dense. */
   readonly flops: number;
-  /** Fraction of images whose most probable class is the dense network's. */
+  /** Fraction of images, or of positions where the output is a map, whose most probable class is the dense network's. */
   readonly top1: number;
   /** Mean cosine between the logits and the dense network's. */
   readonly cosine: number;
@@ -31,7 +31,10 @@ export interface AgreementOptions extends Omit<FitOptions, 'rate' | 'flopsTarget
   readonly onProgress?: (done: number, count: number) => void;
 }
 
-/** Agreement of two outputs of the same images: `[N, …, classes]`. */
+/**
+ * Agreement of two outputs of the same images, `[N, …, classes]`: the share of images, and of positions in each where
+ * the output is a map, whose most probable class is the same, and the mean cosine.
+ */
 export function compareOutputs(
   output: Tensor,
   dense: Tensor,
@@ -43,17 +46,22 @@ export function compareOutputs(
       `outputs of shape [${output.shape.join(', ')}] and [${dense.shape.join(', ')}] cannot be compared`,
     );
   }
-  const classes = dense.data.length / N;
+  const size = dense.data.length / N;
+  const classes = dense.shape[3];
   let [same, cosine] = [0, 0];
   for (let n = 0; n < N; n++) {
-    const [a, b] = [output, dense].map(({ data }) => data.subarray(n * classes, (n + 1) * classes)) as [
+    const [a, b] = [output, dense].map(({ data }) => data.subarray(n * size, (n + 1) * size)) as [
       Float32Array,
       Float32Array,
     ];
     const dot = (x: Float32Array, y: Float32Array) => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
     const largest = (x: Float32Array) =>
       x.indexOf(x.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY));
-    if (largest(a) === largest(b)) same++;
+    // A map decides at every position: each pixel of a segmentation, each character of a line.
+    for (let at = 0; at < size; at += classes) {
+      const here = (x: Float32Array) => largest(x.subarray(at, at + classes));
+      if (here(a) === here(b)) same += classes / size;
+    }
     cosine += dot(a, b) / Math.max(1e-30, Math.sqrt(dot(a, a) * dot(b, b)));
   }
   return { top1: same / N, cosine: cosine / N };
