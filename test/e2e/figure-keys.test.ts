@@ -28,7 +28,7 @@ const NOTEBOOK = {
     figureCell('plotly', PLOTLY_MIME, PLOTLY_FIGURE),
     { id: 'after', cell_type: 'markdown', metadata: {}, source: 'after' },
   ],
-  metadata: {},
+  metadata: { kernelspec: { name: 'fovea', display_name: 'Fovea (TypeScript)', language: 'typescript' } },
   nbformat: 4,
   nbformat_minor: 5,
 };
@@ -56,7 +56,6 @@ describe.skipIf(!hasChromium || !isBuilt)('keys in a figure (needs Chromium and 
     await openLab(page, lab.urlOf());
     await openNotebook(page, 'figures.ipynb');
     await page.waitForSelector('.jp-OutputArea .fovea-latency svg.main-svg', { timeout: 30_000 });
-    for (const button of await page.locator('.jp-Dialog button.jp-mod-reject').all()) await button.click();
   });
 
   afterAll(async () => {

@@ -20,7 +20,7 @@ const NOTEBOOK = {
       outputs: [{ output_type: 'display_data', ...masksBundle(sampleMasks()) }],
     },
   ],
-  metadata: {},
+  metadata: { kernelspec: { name: 'fovea', display_name: 'Fovea (TypeScript)', language: 'typescript' } },
   nbformat: 4,
   nbformat_minor: 5,
 };
@@ -37,8 +37,6 @@ describe.skipIf(!hasChromium || !isBuilt)('handing work in (needs Chromium and n
     await openLab(browser.page, lab.urlOf());
     await openNotebook(browser.page, 'work.ipynb');
     await browser.page.waitForSelector('.jp-OutputArea .fovea-masks', { timeout: 30_000 });
-    for (const button of await browser.page.locator('.jp-Dialog button.jp-mod-reject').all())
-      await button.click();
   });
 
   afterAll(async () => {

@@ -70,27 +70,3 @@ describe('notebooks as pages', () => {
     expect(answer.status).toBe(403);
   });
 });
-
-describe('logging out', () => {
-  it('makes the browser forget its login, and the lab goes on', async () => {
-    const server = await startServer();
-    try {
-      const entered = await fetch(`${server.origin}/lab?token=${server.token}`, { redirect: 'manual' });
-      const cookie = entered.headers
-        .getSetCookie()
-        .map((each) => each.split(';')[0])
-        .join('; ');
-      const answer = await fetch(`${server.origin}/logout`, { headers: { cookie } });
-      expect(await answer.text()).toContain('logged out');
-      const cleared = answer.headers.getSetCookie();
-      expect(cleared).toHaveLength(2);
-      for (const each of cleared) expect(each).toMatch(/^(fovea-login-\d+|_xsrf)=; Max-Age=0; Path=\/$/);
-      expect((await fetch(`${server.origin}/logout`)).status).toBe(401);
-      const foreign = { cookie, 'sec-fetch-site': 'cross-site' };
-      expect((await fetch(`${server.origin}/logout`, { headers: foreign })).status).toBe(403);
-      expect((await server.fetch('/api/kernels')).status).toBe(200);
-    } finally {
-      await server.close();
-    }
-  });
-});
