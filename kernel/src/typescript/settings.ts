@@ -41,9 +41,10 @@ export function settingsOf(folder: string): ProjectSettings {
   return settings;
 }
 
-function stampOf(path: string): string {
+/** A text that changes when a file does; empty when there is none. */
+export function stampOf(path: string): string {
   const stat = statSync(path, { throwIfNoEntry: false });
-  return stat ? `${stat.mtimeMs} ${stat.size}` : '';
+  return stat ? `${stat.mtimeMs.toString(36)}-${stat.size.toString(36)}` : '';
 }
 
 function read(folder: string, cache: Map<string, unknown>): ProjectSettings {

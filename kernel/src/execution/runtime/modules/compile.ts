@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type CompiledModule, compileModule, isCompiled } from '../../../typescript/module.js';
-import { stampOf, userFile } from './resolve.js';
+import { stampOf } from '../../../typescript/settings.js';
+import { userFile } from './resolve.js';
 
 interface Known {
   readonly stamp: string;

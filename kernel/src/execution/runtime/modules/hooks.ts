@@ -30,10 +30,6 @@ interface Loaded {
   readonly shortCircuit?: boolean;
 }
 
-interface Compiled extends Loaded {
-  readonly source: string;
-}
-
 const pathOf = (url: string) => fileURLToPath(url.replace(/[?#].*$/, ''));
 
 function redirect(specifier: string, { parentURL, importAttributes }: ResolveContext): Resolved | undefined {
@@ -56,11 +52,17 @@ function typescriptFile(url: string): string | undefined {
   return isCompiled(path) ? path : undefined;
 }
 
-function compiled(source: string, file: string, { conditions }: LoadContext): Compiled {
+function compiled(source: string, file: string, { conditions }: LoadContext): Loaded {
   // Only `require` asks under this condition.
-  const required = conditions?.includes('require') === true;
-  const { format, code } = compileFile(source, file, required ? 'commonjs' : undefined);
-  return { format, source: code, shortCircuit: true };
+  if (conditions?.includes('require')) {
+    return { format: 'commonjs', source: compileFile(source, file, 'commonjs').code, shortCircuit: true };
+  }
+  const { format, code } = compileFile(source, file);
+  return {
+    format: 'module',
+    source: format === 'commonjs' ? asModule(code, file) : code,
+    shortCircuit: true,
+  };
 }
 
 /** For `module.register`, whose hooks run in a thread of their own. */
@@ -78,10 +80,7 @@ export async function load(
   next: (url: string, context: LoadContext) => Promise<Loaded>,
 ): Promise<Loaded> {
   const file = typescriptFile(url);
-  if (!file) return next(url, context);
-  const loaded = compiled(await readFile(file, 'utf8'), file, context);
-  if (loaded.format !== 'commonjs') return loaded;
-  return { ...loaded, format: 'module', source: asModule(loaded.source, file) };
+  return file ? compiled(await readFile(file, 'utf8'), file, context) : next(url, context);
 }
 
 /** For `module.registerHooks`, whose hooks run in the thread that imports. */

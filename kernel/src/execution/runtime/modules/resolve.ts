@@ -3,7 +3,7 @@ import { createRequire, isBuiltin } from 'node:module';
 import { dirname, resolve as resolvePath } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isCompiled } from '../../../typescript/module.js';
-import { settingsOf } from '../../../typescript/settings.js';
+import { settingsOf, stampOf } from '../../../typescript/settings.js';
 
 /** Extensions that may be left out of a local path, in order of preference. */
 const extensions = ['.ts', '.tsx', '.mts', '.cts', '.js', '.jsx', '.mjs', '.cjs', '.json'];
@@ -112,12 +112,6 @@ const imported = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)(['"])([^'"\n
 /** What a source seems to import, as its specifiers say it. */
 export function importsOf(code: string): string[] {
   return [...code.matchAll(imported)].map((match) => match[2]!);
-}
-
-/** A text that changes when a file does; empty when there is none. */
-export function stampOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat ? `${stat.mtimeMs.toString(36)}-${stat.size.toString(36)}` : '';
 }
 
 /** Adds to `files` a file of the user's, and all of the user's files that it leads to, with their stamps. */
