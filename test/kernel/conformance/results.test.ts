@@ -41,6 +41,9 @@ async function shown(code: string): Promise<Record<string, any>> {
   return displays[0]!.data;
 }
 
+/** Node 26 says of each proxy that it is one. */
+const withoutProxies = (shown: string) => shown.replace(/Proxy\(((?:[^()]|\([^()]*\))*)\)/g, '$1');
+
 const text = async (code: string): Promise<string> => (await shown(code))['text/plain'];
 
 describe('a result that resists being looked at', () => {
@@ -55,9 +58,8 @@ describe('a result that resists being looked at', () => {
     ['an inherited getter that throws', 'Object.create({ get toMimeBundle() { throw 1; } })', '{}'],
     ['a cycle', 'cyclic', '<ref *1> { a: 1, self: [Circular *1] }'],
   ])('%s is shown as text', async (_, code, expected) => {
-    expect(await text(code)).toBe(expected);
-    expect(await text(`display(${code});`)).toBe(expected);
-    expect(await text(`await 0; (${code})`)).toBe(expected);
+    for (const cell of [code, `display(${code});`, `await 0; (${code})`])
+      expect(withoutProxies(await text(cell))).toBe(expected);
   });
 
   it('is no promise only because it has a `then`', async () => {
@@ -78,7 +80,7 @@ describe('a result that resists being looked at', () => {
       'true',
     );
     expect((await kernel.execute('const odd = { constructor: { name: 5 } };')).error).toBeUndefined();
-    expect((await kernel.execute('%who')).stdout).toMatch(/^hostile +Object +\{\}$/m);
+    expect((await kernel.execute('%who')).stdout).toMatch(/^hostile +Object +(?:Proxy\()?\{\}\)?$/m);
   });
 });
 
@@ -134,7 +136,7 @@ describe('a display that fails', () => {
     const { reply } = await kernel.execute('0;', {
       content: { user_expressions: { x: 'hostile', y: '({ toMimeBundle: () => ({ "a/json": 1n }) })' } },
     });
-    expect(reply.user_expressions.x.data['text/plain']).toBe('{}');
+    expect(withoutProxies(reply.user_expressions.x.data['text/plain'])).toBe('{}');
     expect(reply.user_expressions.y.status).toBe('ok');
   });
 
@@ -144,7 +146,10 @@ describe('a display that fails', () => {
     ).toMatch(/^\{\n? *a: 1,[\s\S]*\}\n\[its inspection failed: Error: x\]$/);
     expect(
       await text('Object.defineProperty(new Error("m"), "stack", { get() { throw new Error("x"); } })'),
-    ).toBe("[Object: null prototype] { stack: [Getter], message: 'm' }\n[its inspection failed: Error: x]");
+      // From Node 22 on, inspection does without the stack.
+    ).toMatch(
+      /^(?:\[Error: m\]|\[Object: null prototype\] \{ stack: \[Getter\], message: 'm' \}\n\[its inspection failed: Error: x\])$/,
+    );
   });
 });
 
