@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
-import { blocksOf, describeNetwork, loadNetwork, type Network, run, Tensor } from '@fovea/engine';
+import { blocksOf, describeNetwork, loadNetwork, type Network, openDense, run, Tensor } from '@fovea/engine';
 import { afterAll, describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
 import {
@@ -130,6 +130,17 @@ describe('files as other tools write them', () => {
     await sameAs(network, images, await nchw(path, images, output));
   });
 
+  it.each<[(number | string)[], { channels: number; height: number; width: number }]>([
+    [['batch', 'height', 'width', 3], { channels: 3, height: 224, width: 224 }],
+    [['batch', 64, 4, 4], { channels: 64, height: 4, width: 4 }],
+    [['batch', 3, 8, 3], { channels: 3, height: 8, width: 3 }],
+  ])('are read by their extents where no convolution comes first: %j', async (dims, inputShape) => {
+    const graph = new GraphBuilder();
+    const x = graph.node('Sub', [graph.input('x', dims), graph.scalar(0.5)]);
+    const { network } = await load(graph.finish('extents', [{ name: graph.node('Tanh', [x]) }]).model);
+    expect(network.inputShape).toEqual(inputShape);
+  });
+
   /** The original's output, given the images as they lie in NHWC, in the engine's order of values. */
   async function nchw(path: string, images: Tensor, output: string): Promise<number[]> {
     const values = await original(path, 'x', Float32Array.from(images.data), [...images.shape], output);
@@ -152,6 +163,11 @@ describe('files as other tools write them', () => {
     expect(describeNetwork(network).nodes.at(-1)).toMatchObject({ shape: [1, 1, 5] });
     const images = randomImages(network, 2);
     await sameAs(network, images, await original(path, 'x', images.toNCHW(), [2, 3, 8, 8], 'logits'));
+    const dense = await openDense(network, { batch: 2, height: 8, width: 8 });
+    expect(dense.source).toBe('file');
+    const logitsOfFile = (await dense.run(images)).output;
+    await dense.dispose();
+    await sameAs(network, images, [...logitsOfFile.data]);
     await expect(load(bytes, { output: 'boxes' })).rejects.toMatchObject({
       code: 'unknown-name',
       message: expect.stringMatching(/has no output "boxes"; it has .*, logits$/),

@@ -59,6 +59,20 @@ describe('fovea inspect', () => {
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringMatching(/unknown strategy "slow"/)]);
   });
 
+  it('reads a PyTorch checkpoint, and names what runs in onnxruntime', async () => {
+    const { adaptiveBlocks, input } = await described(fixture('checkpoints/lasnet-regnet.pth.tar'));
+    expect([adaptiveBlocks, input.height]).toEqual([3, 48]);
+    const { stdout } = await fovea('inspect', fixture('networks/mid_Einsum.onnx'));
+    expect(stdout).toMatch(/note: 1 piece\(s\) of the graph run in onnxruntime, in NCHW: Einsum/);
+  });
+
+  it('names the outputs when it is asked for another one', async () => {
+    const model = fixture('networks/c2_sum_residual.onnx');
+    expect((await described(model, '--output-name', 't15')).adaptiveBlocks).toBe(2);
+    const { code, stderr } = await fovea('inspect', model, '--output-name', 'boxes');
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/has no output "boxes"; it has t15\n$/)]);
+  });
+
   it('takes another input size, height first', async () => {
     const { input, nodes } = await described('resnet18', '--input-size', '160x96');
     expect(input).toEqual({ channels: 3, height: 160, width: 96 });

@@ -34,8 +34,15 @@ export async function runForeign(
       return [name, new OrtTensor('float32', input.toNCHW(), [N, C, H, W])];
     }),
   );
-  const outputs = await runModel(session, feeds, source);
-  return toEngineTensor(outputs[node.output]!, source);
+  const output = (await runModel(session, feeds, source))[node.output]!;
+  const given = inputs[0]!.shape[0];
+  if (output.dims.length === 4 && output.dims[0] !== given) {
+    throw new FoveaError(
+      'bad-shape',
+      `${source} makes ${output.dims[0]} image(s) of ${given}: the file fixes its batch there; run ${output.dims[0]} at a time`,
+    );
+  }
+  return toEngineTensor(output, source);
 }
 
 /** onnxruntime takes no shared memory. */

@@ -80,7 +80,8 @@ function channelsOfFirst(graph: Graph, image: string): number | undefined {
   return tensor && dimsOf(tensor)[1];
 }
 
-const looksLikeChannels = (extent: number | undefined) => extent === 1 || extent === 3 || extent === 4;
+/** Sides of photographs are open or more than this; maps of features may be as small. */
+const smallestSide = 5;
 
 const nchwFromNhwc = [0, 3, 1, 2];
 
@@ -89,7 +90,10 @@ function isNhwc(graph: Graph, name: string, dims: readonly (number | undefined)[
   const readers = graph.nodes.filter((node) => node.inputs.includes(name));
   if (readers.length > 0 && readers.every((node) => movesChannels(graph, name, node))) return true;
   const convolves = readers.some(({ op }) => op === 'Conv' || op === 'FusedConv');
-  return !convolves && looksLikeChannels(dims[3]) && dims[1] !== undefined && !looksLikeChannels(dims[1]);
+  const coloursLast = dims[3] === 3 || dims[3] === 1;
+  return (
+    !convolves && coloursLast && [dims[1], dims[2]].every((side) => (side ?? smallestSide) >= smallestSide)
+  );
 }
 
 function movesChannels(graph: Graph, name: string, node: Graph['nodes'][number]): boolean {
