@@ -1,7 +1,8 @@
 import module, { createRequire } from 'node:module';
 import { basename, dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { isUserModule, localFile, stampOf } from './resolve.js';
+import { stampOf } from '../../../typescript/settings.js';
+import { isUserModule, localFile } from './resolve.js';
 
 interface Internals {
   load(this: NodeJS.Module, filename: string): void;
@@ -11,7 +12,7 @@ interface Internals {
 const { cache } = createRequire(import.meta.url);
 const { _pathCache: found } = module as unknown as { _pathCache: Record<string, string> };
 /** What each of the user's files that `require` has loaded looked like then. */
-const stamps = new Map<string, string | undefined>();
+const stamps = new Map<string, string>();
 
 /** Modules whose code is running. */
 const running = new Set<NodeJS.Module>();
@@ -50,7 +51,7 @@ function unvisited(specifier: string, parent: NodeJS.Module): string | undefined
   return `${dirname(known.filename)}/${'./'.repeat(generation)}${basename(known.filename)}`;
 }
 
-/** Makes `require` load anew the user's files that were edited since, and those that depend on one of them. */
+/** Makes `require` load again the user's files that were edited since, and those that depend on one of them. */
 export function forgetEdited(): void {
   const edited = new Set<string>();
   for (const [filename, stamp] of stamps) if (stampOf(filename) !== stamp) edited.add(filename);
