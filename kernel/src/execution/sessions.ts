@@ -54,22 +54,27 @@ function isAlive(leader: number): boolean {
 }
 
 const POLL_MS = 20;
+/** How long processes that were killed may take to be gone: much memory takes a while to be freed. */
+const KILLED_MS = 2000;
+
+/** Waits until something is so, or for so long. */
+async function waitFor(holds: () => boolean, patienceMs: number): Promise<void> {
+  for (let waited = 0; waited < patienceMs && !holds(); waited += POLL_MS) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
 
 /**
- * Asks everything in a session to end, and ends by force what has not after a while.
+ * Ends a session: first what its leader has started, which may take a while to end by itself and can still write to
+ * the leader's pipes meanwhile, then the leader and what is left.
  *
  * @param graceMs how long the processes may take to end by themselves
  * @returns when all of them are gone, or cannot be helped
  */
 export async function endSession(leader: number, graceMs: number): Promise<void> {
-  for (const [signal, patienceMs] of [
-    ['SIGTERM', graceMs],
-    ['SIGKILL', 2000],
-  ] as const) {
-    signalSession(leader, signal);
-    for (let waited = 0; waited < patienceMs && isAlive(leader); waited += POLL_MS) {
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    }
-    if (!isAlive(leader)) return;
-  }
+  const others = () => members(leader).filter((pid) => pid !== leader);
+  for (const pid of others()) signalTo(pid, 'SIGTERM');
+  await waitFor(() => others().length === 0, graceMs);
+  signalSession(leader, 'SIGKILL');
+  await waitFor(() => !isAlive(leader), KILLED_MS);
 }

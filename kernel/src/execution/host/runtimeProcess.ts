@@ -16,7 +16,7 @@ export interface RuntimeEvents {
 /** How long what a runtime wrote before it died may take to arrive. */
 const LAST_WORDS_MS = 500;
 /** How long children of the runtime may take to end by themselves when the kernel shuts down. */
-const CHILDREN_GRACE_MS = 400;
+const CHILDREN_GRACE_MS = 1000;
 
 /** Flags for the runtime's own command line: not NODE_OPTIONS, which the user's children would inherit. */
 function runtimeFlags(): string[] {
@@ -114,11 +114,10 @@ export class RuntimeProcess {
     });
   }
 
-  /** Ends the process at once, and what it has started after it; resolves when they are gone. */
+  /** Ends the process and what it has started; resolves when they are gone. */
   async end(): Promise<void> {
     const { pid } = this.#child;
     if (pid === undefined) return;
-    this.#child.kill('SIGKILL');
     await endSession(pid, CHILDREN_GRACE_MS);
   }
 
