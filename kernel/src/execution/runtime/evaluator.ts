@@ -255,10 +255,12 @@ export class Evaluator {
       const elapsedMs = performance.now() - cell.startedMs;
       this.attribution.run(cell.id, () => process.stdout.write(`Time: ${formatMs(elapsedMs)}\n`));
     }
-    // A cell whose code was terminated has not been asked to stop, and has left behind what it started.
-    if (outcome.kind === 'interrupted') cell.interrupt();
-    if (cell.interrupted) this.#interrupted.add(cell.id);
+    const interrupted = outcome.kind === 'interrupted';
+    if (interrupted || cell.interrupted) this.#interrupted.add(cell.id);
     this.channel.postDone({ type: 'done', cell: cell.id, outcome, payload: cell.payload });
+    // A cell whose code was terminated has not been asked to stop, and has left behind what it started. The end comes
+    // first: another termination may still be under way.
+    if (interrupted) cell.interrupt();
   }
 
   #remember(cell: Cell): void {
