@@ -54,7 +54,7 @@ async function runCase({ check, summary, describeRun }, file) {
   const test = JSON.parse(readFileSync(file, 'utf8'));
   process.stdout.write(`${summary(test)}\n`);
   const { failure, runs, cells, unclear, worst } = await check(test);
-  if (failure) process.stdout.write(`${told(failure, test, describeRun)}\n`);
+  if (failure) process.stdout.write(`${failureText(failure, test, describeRun)}\n`);
   else process.stdout.write(`${runs} runs agree, ${cells} cells, ${unclear} unclear, within ${worst}\n`);
   return !failure;
 }
@@ -87,13 +87,13 @@ async function campaign(
     }
     if (!outcome.failure) continue;
     process.stdout.write(
-      `\ncase ${number} fails: ${summary(test)}\n${told(outcome.failure, test, describeRun)}\n`,
+      `\ncase ${number} fails: ${summary(test)}\n${failureText(outcome.failure, test, describeRun)}\n`,
     );
     const smaller = await shrink(test, outcome.failure, shrinkMs);
     const file = join(folder, `${number}.json`);
     writeFileSync(file, `${JSON.stringify(smaller.test, null, 1)}\n`);
     process.stdout.write(
-      `as small as it gets: ${summary(smaller.test)}\n${told(smaller.failure, smaller.test, describeRun)}\n` +
+      `as small as it gets: ${summary(smaller.test)}\n${failureText(smaller.failure, smaller.test, describeRun)}\n` +
         `again: npm run fuzz -- engine --case ${file}\n`,
     );
     if (!faults.some((other) => isSameFault(other, smaller.failure))) faults.push(smaller.failure);
@@ -106,7 +106,7 @@ async function campaign(
   return faults.length === 0;
 }
 
-function told({ kind, run, message }, test, describeRun) {
+function failureText({ kind, run, message }, test, describeRun) {
   return `${kind}: ${describeRun(test.runs[run])}: ${message}`;
 }
 

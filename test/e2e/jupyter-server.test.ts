@@ -153,7 +153,7 @@ const DIFFERENCES: Readonly<Record<string, string>> = {
   'POST /api/contents/a.txt/checkpoints/none': 'status 500, here 404',
   'GET /api/contents/none/checkpoints': 'status 200, here 404',
   'POST /api/kernels {"name":"none"}': 'status 500, here 501',
-  // A hidden file does not exist for whoever reads.
+  // A hidden file does not exist for readers.
   'POST /api/contents {"copy_from":".hidden"}': 'status 400, here 404',
   // A folder that is there already was not created.
   'PUT /api/contents/made {"type":"directory"} again': 'status 201, here 200',

@@ -69,7 +69,7 @@ async function learn(network: Network, height: number, width: number): Promise<v
     try {
       values.set(node.output, written(network, node, values, blocks));
     } catch (error) {
-      // A size that does not fit is refused by whoever needs the shapes, in words about that.
+      // A size that does not fit is refused where the shapes are needed, with a message about that.
       if (error instanceof FoveaError) return;
       throw error;
     }
@@ -96,7 +96,7 @@ function written(
     const by = writer?.kind === 'foreign' ? ` of ${writer.operators.join(', ')}` : '';
     throw new FoveaError(
       'bad-shape',
-      `the shape of "${value}"${by}, read by "${node.name}", cannot be told before it runs; export the network without ` +
+      `the shape of "${value}"${by}, read by "${node.name}", is not known before it runs; export the network without ` +
         'operators whose output size depends on what they read',
     );
   }

@@ -111,7 +111,7 @@ function projectsBetween(lowering: BlockLowering, first: number, second: number)
   );
 }
 
-/** Rows may lie packed when whoever reads them reads the same pixels, one row for each. */
+/** Rows may lie packed when their reader reads the same pixels, one row for each. */
 function mayPack({ block, regions, sequence, adaptive }: BlockLowering, layer: number): boolean {
   const reader = block.branch[layer + 1];
   if (!reader) return sequence.includes('scatter') || adaptive !== undefined;

@@ -34,7 +34,7 @@ export interface PlainCheck {
 
 /**
  * Computes a run's answer again the plain way: every primitive its own pass, on another backend. Each block's mask is
- * decided anew from what reaches the block, and compared cell by cell; then the run's own mask is applied, so that a cell
+ * decided again from what reaches the block, and compared cell by cell; then the run's own mask is applied, so that a cell
  * on the edge, which rounding may decide either way, changes nothing behind it.
  *
  * @throws FoveaError `disagreement` naming the plan, the block and the cells, or by how much the outputs differ; and

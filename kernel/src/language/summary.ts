@@ -15,7 +15,7 @@ const WIDE_RECORD = 200;
 const opaque = '(0 as any)';
 
 /**
- * Code in which large data is cut down to what its type can be told from: of lists the first elements and one of
+ * Code in which large data is cut down to what determines its type: of lists the first elements and one of
  * every structure remain, of wide tables nothing. What is left out becomes blanks, so that every line and column
  * stays where it is. Code whose types need the data itself (`as const`, `satisfies`) stays whole.
  */

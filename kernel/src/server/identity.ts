@@ -32,7 +32,7 @@ function readPermissions(text: string): Record<string, string[]> {
   return value as Record<string, string[]>;
 }
 
-/** Says who is logged in: whoever holds the token, which is the account that started the server and may do all. */
+/** Says who is logged in: the holder of the token, which is the account that started the server and may do everything. */
 export function registerIdentity(router: Router): void {
   const name = accountName();
   const identity: Record<string, string | null> = {

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ContentsRoot } from './contents/paths.js';
 
-/** Where a kernel works, and the path of the document that it is told. */
+/** Where a kernel works, and the path of the document that it is given. */
 export interface KernelPlace {
   readonly folder: string;
   readonly sessionName: string;

@@ -96,18 +96,18 @@ describe('the rate that maskers keep to', () => {
     expect(rates(randomMasker(0.3), 0.7)).toEqual([0.7, 0.7]);
   });
 
-  it('is what strategies are told', () => {
-    const told: number[] = [];
+  it('is what strategies are given', () => {
+    const given: number[] = [];
     const strategy: Strategy = {
       name: 'listening',
-      description: 'notes the rate that it is told',
+      description: 'notes the rate that it is given',
       plan: (context) => {
-        told.push(context.statistics.rate);
+        given.push(context.statistics.rate);
         return getStrategy('streamed').plan(context);
       },
     };
     makePlan(network, { strategy, maskers: [randomMasker(0.2), saliencyMasker(0.8)] });
-    expect(told).toEqual([0.2, 0.8]);
+    expect(given).toEqual([0.2, 0.8]);
   });
 });
 

@@ -220,7 +220,7 @@ describe('an operator without a shape rule', () => {
   const odd = (g: GraphBuilder, x: string) =>
     g.node('Einsum', [x, floats(g, 3, 3)], { equation: 'nchw,cd->ndhw' });
 
-  it('has its shape told by onnxruntime, at the size that runs and for any batch', async () => {
+  it('has its shape found by onnxruntime, at the size that runs and for any batch', async () => {
     const graph = new GraphBuilder();
     const x = graph.input('x', ['batch', 3, 'height', 'width']);
     const output = block(graph, odd(graph, block(graph, x, 3)), 3);

@@ -47,7 +47,7 @@ async function ownOutput(path: string, images: Tensor) {
 
 describe.each(backends)('outputs on backend $name', ({ name: backend, missing }) => {
   it.skipIf(missing !== undefined).each(outputs)(
-    'are told in the order of the file: %s',
+    'are saved in the order of the file: %s',
     async (name, bytes, dims) => {
       const path = join(folder, `${name.replaceAll(' ', '-')}.onnx`);
       writeFileSync(path, bytes);
@@ -58,9 +58,9 @@ describe.each(backends)('outputs on backend $name', ({ name: backend, missing })
       // The second run has been lowered with the output's shape known.
       for (let repeat = 0; repeat < 2; repeat++) {
         const { output } = await run(network, images, { backend });
-        const told = output.toFileOrder(network.outputRank);
-        expect(told.dims).toEqual(dims);
-        expect(relativeError(told.values, expected.values)).toBeLessThan(1e-5);
+        const saved = output.toFileOrder(network.outputRank);
+        expect(saved.dims).toEqual(dims);
+        expect(relativeError(saved.values, expected.values)).toBeLessThan(1e-5);
         expect(topClasses(output, 0, 3)).toHaveLength(
           output.shape[1] * output.shape[2] === 1 && dims.length % 2 === 0 ? 3 : 0,
         );

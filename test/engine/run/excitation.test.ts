@@ -60,11 +60,11 @@ describe.each(backends)('squeeze-and-excitation on backend $name', ({ name: back
           expect(relativeError(output.data, expected.logits), said).toBeLessThan(1e-5);
           expect(masks.map(({ cells }) => cells)).toEqual(expected.cells);
           const adaptive = profile.blocks.filter(({ mode }) => mode === 'adaptive');
-          for (const [i, { rate: told }] of adaptive.entries()) {
+          for (const [i, { rate: reported }] of adaptive.entries()) {
             const { height, width } = masks[i]!;
             const active = spreadCells(masks[i]!.cells, masks[i]!, 2, height, width);
             const share = active.reduce((sum, pixel) => sum + pixel, 0) / active.length;
-            expect(told, said).toBeCloseTo(share, 6);
+            expect(reported, said).toBeCloseTo(share, 6);
           }
         }
       }

@@ -254,7 +254,7 @@ describe('schedules', () => {
     expect(gumbelTemperature(adaptive, 1)).toBeCloseTo(0.1);
   });
 
-  it('the noise stays whole unless it is told to fall, and then is gone in the last quarter', () => {
+  it('the noise stays whole unless the recipe lets it fall, and then is gone in the last quarter', () => {
     expect([0, 0.5, 1].map((progress) => gumbelNoise(adaptive, progress))).toEqual([1, 1, 1]);
     const falling = { ...adaptive, noise: [1, 0] as const };
     expect([0, 0.375, 0.75, 1].map((progress) => gumbelNoise(falling, progress))).toEqual([1, 0.5, 0, 0]);

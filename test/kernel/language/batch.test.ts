@@ -60,7 +60,7 @@ describe('cells that wait for the language service together', () => {
     expect(asked).toEqual(['together let a let b', 'together let a let c']);
   });
 
-  it('are told apart where one failed, which stands alone', async () => {
+  it('are checked apart where one failed, which stands alone', async () => {
     const { asked, committer } = recorder();
     const waiting = cells('let a', 'let b', 'fails', 'let c', 'let d');
     waiting[2] = { code: 'fails', check: false, failure: { line: 3 } };

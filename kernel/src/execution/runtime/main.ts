@@ -30,7 +30,7 @@ import { trackTimers } from './timers.js';
 import { trackWorkers } from './workers.js';
 
 const MOVES_UP =
-  '\n[fovea] a program moves the cursor to lines above, which the output of a cell cannot do: they are printed anew\n';
+  '\n[fovea] a program moves the cursor to lines above, which the output of a cell cannot do: they are printed again\n';
 
 /**
  * Entry of the runtime, the process that user code runs in. The host starts it with descriptors 1 and 2 as

@@ -17,7 +17,7 @@ export interface CheckpointModel {
   readonly last_modified: string;
 }
 
-/** `a.txt` becomes `a-checkpoint.txt`; a name that this makes too long is cut, and told apart by its hash. */
+/** `a.txt` becomes `a-checkpoint.txt`; a name that this makes too long is replaced by its hash. */
 function checkpointName(name: string): string {
   const extension = extname(name);
   const stem = basename(name, extension);
