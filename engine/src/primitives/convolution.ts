@@ -83,8 +83,10 @@ function beginStream(lowering: BlockLowering, layer: number, pools: boolean): vo
   const carriesPool = fusesAdd(lowering, last) && poolsBehindAdd(lowering) !== undefined;
   if (last > layer) {
     const decidesBetween = lowering.precedes(convolutionName(layer), 'index');
+    // Only an identity shortcut is changed in place; without one the output is a map of its own.
     const overwrites =
       lowering.inPlace &&
+      lowering.hasShortcut &&
       !projection &&
       !(lowering.identityStands && readsAhead(branch.slice(layer, last + 1)));
     if (!decidesBetween && !readsRows(branch[layer]!) && !(fusesAdd(lowering, last) && overwrites)) {

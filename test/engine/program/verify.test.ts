@@ -1,4 +1,12 @@
-import { blocksOf, builtResNet, getStrategy, makePlan, type Network, type Strategy } from '@fovea/engine';
+import {
+  blocksOf,
+  builtMobileNetV2,
+  builtResNet,
+  getStrategy,
+  makePlan,
+  type Network,
+  type Strategy,
+} from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
 import { learnedMasker } from '../../../engine/src/mask/learned.js';
 import { lowerNetwork } from '../../../engine/src/plan/lower.js';
@@ -122,6 +130,19 @@ describe('a program as text', () => {
     expect(text).toMatch(/%\d+ \[.*\] = convolve \S+ %\d+ @0 \+ %\d+ relu/);
     expect(text).toMatch(/mask 1 = decide %\d+ learned/);
     expect(text).toMatch(/^output %\d+/m);
+  });
+
+  it('shows the whole branch of a block in one stream, also of one that has no shortcut to change in place', () => {
+    const network = builtMobileNetV2({ classes: 10 });
+    const program = lowered(network, 'streamed');
+    for (const [position, node] of network.nodes.entries()) {
+      if (node.kind !== 'block') continue;
+      const streams = program.steps.filter(
+        ({ owner, operations }) => owner.node === position && operations.length > 1,
+      );
+      const convolutions = streams[0]?.operations.filter(({ kind }) => kind === 'convolve').length;
+      expect([node.name, streams.length, convolutions]).toEqual([node.name, 1, node.block.branch.length]);
+    }
   });
 
   it('has every strategy of its own', () => {
