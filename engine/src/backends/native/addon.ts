@@ -4,6 +4,17 @@ import { loadAddon } from '../addon.js';
 /** A native session; only the addon can look into it. */
 export type SessionHandle = { readonly __session: unique symbol };
 
+/** A program in numbers; engine/native/infer/program.h documents the tables. */
+export type ProgramTables = readonly [
+  buffers: Float64Array,
+  maps: Int32Array,
+  masks: Int32Array,
+  regions: Int32Array,
+  halos: Int32Array,
+  instructions: Int32Array,
+  accesses: Int32Array,
+];
+
 /** The addon's inference functions; engine/native/infer/register.cc implements and checks them. */
 export interface InferAddon {
   /** Name of the instruction set in use. */
@@ -30,16 +41,7 @@ export interface InferAddon {
    *   that is not there: never written, or overwritten because two values share memory, or go by a mask not yet
    *   decided or indexed
    */
-  inferProgram(
-    session: SessionHandle,
-    buffers: Float64Array,
-    maps: Int32Array,
-    masks: Int32Array,
-    regions: Int32Array,
-    halos: Int32Array,
-    instructions: Int32Array,
-    accesses: Int32Array,
-  ): number;
+  inferProgram(session: SessionHandle, ...tables: ProgramTables): number;
   /** Forgets a program; its number is not used again. */
   inferDropProgram(session: SessionHandle, program: number): void;
   /** Copies values into a map; tells whether all of them are finite. */

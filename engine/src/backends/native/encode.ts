@@ -4,6 +4,7 @@ import { planBuffers } from '../../program/buffers.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
 import type { Decider, Operation, Owner, Program, ProgramMap, ProgramRegion } from '../../program/program.js';
 import { type Work, workOf } from '../../program/work.js';
+import type { ProgramTables } from './addon.js';
 
 /** Operations in the order of `Operation` in engine/native/infer/program.h, which documents their operands. */
 const codes = [
@@ -58,16 +59,7 @@ export interface Stop {
 
 /** A program in the numbers that the addon takes. */
 export interface EncodedProgram {
-  /** The arguments of `inferProgram` after the session, in their order. */
-  readonly tables: readonly [
-    buffers: Float64Array,
-    maps: Int32Array,
-    masks: Int32Array,
-    regions: Int32Array,
-    halos: Int32Array,
-    instructions: Int32Array,
-    accesses: Int32Array,
-  ];
+  readonly tables: ProgramTables;
   /** What each instruction belongs to and does; a stream's passes follow an instruction that announces them. */
   readonly instructions: readonly { readonly owner: Owner; readonly work: Work }[];
   readonly stops: readonly Stop[];
