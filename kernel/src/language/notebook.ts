@@ -39,6 +39,24 @@ export class Notebook {
     return cell?.declarations.get(name)?.constant === true;
   }
 
+  /**
+   * What a cell that failed has declared: names that it had not come to are still what earlier cells made of them.
+   * @param line on which it failed, from 0; everything counts where that is not known
+   */
+  reached(
+    code: string,
+    declared: ReadonlyMap<string, Declaration>,
+    line: number | undefined,
+  ): ReadonlyMap<string, Declaration> {
+    if (line === undefined) return declared;
+    const before = code
+      .split(/\r\n?|\n/)
+      .slice(0, line)
+      .join('\n');
+    const words = new Set(before.match(/[\p{ID_Continue}$]+/gu) ?? []);
+    return new Map([...declared].filter(([name]) => words.has(name) || !this.has(name)));
+  }
+
   /** Source of the cell behind a file name of the project. */
   codeOf(file: string): string | undefined {
     for (const cell of this.#cells.values()) if (cell.file === file) return cell.code;

@@ -22,7 +22,7 @@ import type {
 import { kindOf } from './markup.js';
 import { Notebook, rootText } from './notebook.js';
 import { cellFileName, globalsFile, projectFile, projectText, rootFile } from './project.js';
-import { withoutData } from './summary.js';
+import { DataSummary } from './summary.js';
 import { Lines, utf16Offset } from './text.js';
 
 /** While a cell is being written, the disk is looked at no more often than this. */
@@ -52,8 +52,7 @@ export class LanguageService {
   #checked: { readonly code: string; readonly declared: ReadonlyMap<string, Declaration> } | undefined;
   #declared: ReadonlyMap<string, Declaration> = new Map();
   #disposed = false;
-  /** The last code that had to be cut down: it is checked, then committed. */
-  #shortened: { readonly written: string; readonly code: string } | undefined;
+  readonly #summary = new DataSummary();
   #settings: ProjectSettings | undefined;
   #refreshedMs = Number.NEGATIVE_INFINITY;
 
@@ -82,7 +81,7 @@ export class LanguageService {
    * @param live adds the properties of living values, which types may not know
    */
   async complete(written: string, cursor: number, live?: LiveValues): Promise<Completion> {
-    const code = this.#short(written);
+    const code = this.#summary.of(written);
     const at = utf16Offset(code, cursor);
     const word = wordAt(code, at);
     const living = liveProperties(word.inString ? undefined : live, code.slice(0, word.start));
@@ -104,7 +103,7 @@ export class LanguageService {
    * @param detailLevel 1 adds the source of the declaration
    */
   async inspect(written: string, cursor: number, detailLevel: 0 | 1 = 0): Promise<Inspection> {
-    const code = this.#short(written);
+    const code = this.#summary.of(written);
     const at = utf16Offset(code, cursor);
     const name = at > 0 && !/[\p{ID_Continue}$]/u.test(code[at] ?? '') ? at - 1 : at;
     return this.#use(async (client) => {
@@ -133,7 +132,7 @@ export class LanguageService {
 
   /** Type errors and warnings of a cell, as it would run now. Empty when the server cannot tell. */
   async diagnose(written: string): Promise<Diagnostic[]> {
-    const code = this.#short(written);
+    const code = this.#summary.of(written);
     return this.#use(async (client) => {
       const { declared, found } = await this.#check(client, code);
       this.#checked = { code, declared };
@@ -147,10 +146,10 @@ export class LanguageService {
    * @param failure the cell failed: names that it had not come to are still what earlier cells made of them
    */
   async commit(written: string, failure?: Failure): Promise<void> {
-    const code = this.#short(written);
+    const code = this.#summary.of(written);
     await this.#use(async (client) => {
       const { declared } = this.#checked?.code === code ? this.#checked : await this.#check(client, code);
-      this.#commit(client, code, failure ? this.#reached(code, declared, failure) : declared);
+      this.#commit(client, code, failure ? this.#notebook.reached(code, declared, failure.line) : declared);
     }, undefined);
   }
 
@@ -159,7 +158,7 @@ export class LanguageService {
    * @returns `false`, with nothing done, when the server finds anything wrong in them
    */
   async commitTogether(codes: readonly string[]): Promise<boolean> {
-    const code = codes.map((code) => this.#short(code)).join('\n;\n');
+    const code = codes.map((code) => this.#summary.of(code)).join('\n;\n');
     return this.#use(async (client) => {
       const { declared, found, text } = await this.#check(client, code);
       const lines = new Lines(text);
@@ -170,28 +169,6 @@ export class LanguageService {
       this.#commit(client, code, declared);
       return true;
     }, false);
-  }
-
-  /** Code without its bulk of data. Requests and answers speak of the same places in both. */
-  #short(written: string): string {
-    if (this.#shortened?.written === written) return this.#shortened.code;
-    const code = withoutData(written);
-    this.#shortened = code === written ? undefined : { written, code };
-    return code;
-  }
-
-  #reached(
-    code: string,
-    declared: ReadonlyMap<string, Declaration>,
-    { line }: Failure,
-  ): ReadonlyMap<string, Declaration> {
-    if (line === undefined) return declared;
-    const before = code
-      .split(/\r\n?|\n/)
-      .slice(0, line)
-      .join('\n');
-    const words = new Set(before.match(/[\p{ID_Continue}$]+/gu) ?? []);
-    return new Map([...declared].filter(([name]) => words.has(name) || !this.#notebook.has(name)));
   }
 
   #commit(client: LspClient, code: string, declared: ReadonlyMap<string, Declaration>): void {

@@ -35,6 +35,20 @@ export function withoutData(code: string): string {
   return /\bas\s+const\b|\bsatisfies\b/.test(outside) ? code : result + code.slice(at);
 }
 
+/** Code without its bulk of data, remembered: what is checked is committed next. */
+export class DataSummary {
+  /** The last code that had to be cut down. */
+  #last: { readonly written: string; readonly code: string } | undefined;
+
+  /** The code to work with. Requests and answers speak of the same places in it and in what was written. */
+  of(written: string): string {
+    if (this.#last?.written === written) return this.#last.code;
+    const code = withoutData(written);
+    this.#last = code === written ? undefined : { written, code };
+    return code;
+  }
+}
+
 /** The large literals of a code, where an expression may stand and nothing but data stands in it. */
 function dataLiterals(code: string): DataLiteral[] {
   const reader = new DataReader(code);
