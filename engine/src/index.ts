@@ -6,6 +6,7 @@ export * from './backends/onnx/foreign.js';
 export * from './backends/onnx/index.js';
 export * from './backends/profile-builder.js';
 export * from './backends/reference/index.js';
+export { type WebgpuOptions, webgpuBackend, webgpuBackendWith } from './backends/webgpu/index.js';
 export * from './errors.js';
 export * from './file.js';
 export * from './image/decode.js';
