@@ -4,6 +4,7 @@ import { planBuffers } from '../../program/buffers.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
 import type { Decider, Operation, Owner, Program, ProgramMap, ProgramRegion } from '../../program/program.js';
 import { type Work, workOf } from '../../program/work.js';
+import type { ScriptedOperation } from '../scripted.js';
 import type { ProgramTables } from './addon.js';
 
 /** Operations in the order of `Operation` in engine/native/infer/program.h, which documents their operands. */
@@ -46,9 +47,6 @@ export interface PackedNumbers {
   convolution(convolution: Convolution): number;
   masker(decider: Decider): number;
 }
-
-/** Operations for which a run stops, because they are JavaScript's. */
-export type ScriptedOperation = Extract<Operation, { kind: 'ask' | 'foreign' }>;
 
 /** The run stops before instruction `at`. */
 export interface Stop {
