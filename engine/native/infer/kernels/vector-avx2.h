@@ -2,14 +2,14 @@
 #pragma once
 #include <immintrin.h>
 
+#include "infer/limits.h"
+
 namespace fovea {
 
 struct Avx2 {
   using Vector = __m256;
-  static constexpr int lanes = 8;
-  // 6 rows x 2 vectors of sums, 2 of weights and 1 broadcast: 15 of the 16 registers.
-  static constexpr int tile_rows = 6;
-  static constexpr int tile_vectors = 2;
+  static constexpr TileShape shape = *find_tile_shape("avx2");
+  static constexpr int lanes = shape.lanes;
 
   static Vector zero() { return _mm256_setzero_ps(); }
   static Vector broadcast(float value) { return _mm256_set1_ps(value); }

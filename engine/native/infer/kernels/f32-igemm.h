@@ -169,4 +169,18 @@ void tile_kernel(const TileArguments& t) {
   }
 }
 
+template <class I, int vectors, int rows>
+void add_tiles(KernelTable& table) {
+  table.tile[vectors - 1][rows - 1] = tile_kernel<I, rows, vectors>;
+  if constexpr (rows > 1)
+    add_tiles<I, vectors, rows - 1>(table);
+  else if constexpr (vectors > 1)
+    add_tiles<I, vectors - 1, I::shape.tile_rows>(table);
+}
+
+template <class I>
+void add_f32_igemm(KernelTable& table) {
+  add_tiles<I, I::shape.tile_vectors, I::shape.tile_rows>(table);
+}
+
 }  // namespace fovea

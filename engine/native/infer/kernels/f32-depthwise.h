@@ -78,4 +78,10 @@ void depthwise_run_kernel(const DepthwiseLayer& d, const DepthwiseRun& run) {
         residual);
 }
 
+template <class I>
+void add_f32_depthwise(KernelTable& table) {
+  table.depthwise_pixels = depthwise_pixels_kernel<I>;
+  table.depthwise_run = depthwise_run_kernel<I>;
+}
+
 }  // namespace fovea

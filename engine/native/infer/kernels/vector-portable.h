@@ -1,15 +1,14 @@
 // Four float lanes by the compiler's vector extension: any processor, with whatever it has.
 #pragma once
+#include "infer/limits.h"
 
 namespace fovea {
 
 struct Portable {
   typedef float Vector __attribute__((vector_size(16)));
   typedef int Integers __attribute__((vector_size(16)));
-  static constexpr int lanes = 4;
-  // 4 rows x 2 vectors of sums leave room for weights in the 16 registers of plain SSE2.
-  static constexpr int tile_rows = 4;
-  static constexpr int tile_vectors = 2;
+  static constexpr TileShape shape = *find_tile_shape("portable");
+  static constexpr int lanes = shape.lanes;
 
   static Vector zero() { return Vector{}; }
   static Vector broadcast(float value) { return Vector{value, value, value, value}; }

@@ -1,15 +1,20 @@
 // Sixteen float lanes of AVX-512.
 #pragma once
+// GCC 12's own AVX-512 header initialises "undefined" vectors with themselves and then warns about it.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
+
+#include "infer/limits.h"
 
 namespace fovea {
 
 struct Avx512 {
   using Vector = __m512;
-  static constexpr int lanes = 16;
-  // 14 rows x 2 vectors of sums, 2 of weights and 1 broadcast: 31 of the 32 registers.
-  static constexpr int tile_rows = 14;
-  static constexpr int tile_vectors = 2;
+  static constexpr TileShape shape = *find_tile_shape("avx512");
+  static constexpr int lanes = shape.lanes;
 
   static Vector zero() { return _mm512_setzero_ps(); }
   static Vector broadcast(float value) { return _mm512_set1_ps(value); }

@@ -1,8 +1,8 @@
 // The reduction of a full AVX2 tile with its instructions chosen by hand: from the general version compilers make
 // multiply-adds that overwrite a factor and copies that undo it, which is a fifth slower.
 #pragma once
-#include "infer/kernels/tile.h"
-#include "infer/kernels/vector_avx2.h"
+#include "infer/kernels/f32-igemm.h"
+#include "infer/kernels/vector-avx2.h"
 
 namespace fovea {
 

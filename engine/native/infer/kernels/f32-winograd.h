@@ -83,4 +83,10 @@ void winograd_output_kernel(const WinogradOutput& w) {
   }
 }
 
+template <class I>
+void add_f32_winograd(KernelTable& table) {
+  table.winograd_input = winograd_input_kernel<I>;
+  table.winograd_output = winograd_output_kernel<I>;
+}
+
 }  // namespace fovea

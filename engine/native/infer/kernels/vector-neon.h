@@ -2,14 +2,14 @@
 #pragma once
 #include <arm_neon.h>
 
+#include "infer/limits.h"
+
 namespace fovea {
 
 struct Neon {
   using Vector = float32x4_t;
-  static constexpr int lanes = 4;
-  // 6 rows x 4 vectors of sums, 4 of weights and 1 broadcast: 29 of the 32 registers.
-  static constexpr int tile_rows = 6;
-  static constexpr int tile_vectors = 4;
+  static constexpr TileShape shape = *find_tile_shape("neon");
+  static constexpr int lanes = shape.lanes;
 
   static Vector zero() { return vdupq_n_f32(0); }
   static Vector broadcast(float value) { return vdupq_n_f32(value); }

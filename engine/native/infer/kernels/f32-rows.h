@@ -71,4 +71,13 @@ float dot_kernel(const float* a, const float* b, long length) {
   return total;
 }
 
+template <class I>
+void add_f32_rows(KernelTable& table) {
+  table.add = add_kernel<I>;
+  table.multiply = multiply_kernel<I>;
+  table.accumulate = accumulate_kernel<I>;
+  table.maximum = maximum_kernel<I>;
+  table.dot = dot_kernel<I>;
+}
+
 }  // namespace fovea

@@ -2,12 +2,12 @@
 #pragma once
 #include <cstdint>
 
+#include "infer/limits.h"
+
 namespace fovea {
 
 enum class Activation : int32_t { none, relu, relu6, silu, hardswish, sigmoid, hardsigmoid, count };
 
-constexpr int max_tile_rows = 14;
-constexpr int max_tile_vectors = 4;
 constexpr int taps_ahead = 2;
 
 // Tiles of an indirect matrix product, each `rows` outputs x `vectors` vectors of the same output channels.
@@ -93,11 +93,7 @@ struct WinogradOutput {
 // Reduction steps in which a tile fetches two lines ahead.
 constexpr long ahead_steps = 4;
 
-struct KernelTable {
-  const char* name;
-  int lanes;
-  int tile_rows;
-  int tile_vectors;
+struct KernelTable : TileShape {
   // [vectors - 1][rows - 1]
   TileKernel tile[max_tile_vectors][max_tile_rows];
   void (*depthwise_pixels)(const DepthwiseLayer&, const DepthwisePixels&);
@@ -119,10 +115,22 @@ struct KernelTable {
 // The best table that this processor runs, or the one that FOVEA_ISA names; null when that one cannot run here.
 const KernelTable* select_kernels(const char* forced);
 
-// Null on processors of another family.
-const KernelTable* avx2_kernels();
-const KernelTable* avx512_kernels();
-const KernelTable* neon_kernels();
-const KernelTable* portable_kernels();
+// Each adds one instruction set's kernels of one kind; defined in the file of that name.
+void add_f32_igemm_avx512(KernelTable& table);
+void add_f32_depthwise_avx512(KernelTable& table);
+void add_f32_winograd_avx512(KernelTable& table);
+void add_f32_rows_avx512(KernelTable& table);
+void add_f32_igemm_avx2(KernelTable& table);
+void add_f32_depthwise_avx2(KernelTable& table);
+void add_f32_winograd_avx2(KernelTable& table);
+void add_f32_rows_avx2(KernelTable& table);
+void add_f32_igemm_neon(KernelTable& table);
+void add_f32_depthwise_neon(KernelTable& table);
+void add_f32_winograd_neon(KernelTable& table);
+void add_f32_rows_neon(KernelTable& table);
+void add_f32_igemm_portable(KernelTable& table);
+void add_f32_depthwise_portable(KernelTable& table);
+void add_f32_winograd_portable(KernelTable& table);
+void add_f32_rows_portable(KernelTable& table);
 
 }  // namespace fovea
