@@ -44,7 +44,7 @@ export interface Session {
 export interface Backend {
   readonly name: string;
   /** Undefined when usable; otherwise one sentence saying what is missing and what that costs. */
-  readonly unavailable?: string;
+  readonly unavailable?: string | undefined;
   /** Looks for what only shows after a while, such as a driver: undefined when usable, otherwise one sentence. */
   check?(): Promise<string | undefined>;
   /** True when it is there but has to be built anew: then it is not passed over for another one silently. */

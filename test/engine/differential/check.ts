@@ -1,13 +1,12 @@
 import {
-  type Backend,
   type Network,
   type NetworkRunOptions,
-  nativeBackendWith,
   type RunResult,
-  release,
+  releaseNetwork,
   run,
   type Tensor,
 } from '@fovea/engine';
+import { type Backend, nativeBackendWith } from '@fovea/engine/backend';
 import { backends as available } from '../support/backends.js';
 import { type Case, inputChannels, isAdaptive, type RunCase } from './case.js';
 import { type Convolve, fastConvolve } from './convolution.js';
@@ -91,7 +90,7 @@ export async function check(test: Case): Promise<Outcome> {
   try {
     return await compare(test, network, pictures, maskers, expected);
   } finally {
-    await release(network);
+    await releaseNetwork(network);
   }
 }
 

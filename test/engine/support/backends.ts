@@ -1,4 +1,4 @@
-import { backendNames, getBackend } from '@fovea/engine';
+import { backendNames, getBackend } from '@fovea/engine/backend';
 import { useSoftwareGpu } from './software-gpu.js';
 
 useSoftwareGpu();

@@ -1,21 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  decodeImage,
-  encodePng,
-  float32Of,
-  imagesOf,
-  loadNetwork,
-  type Preprocessing,
-  preprocess,
-  readImageFolder,
-  readSafetensors,
-  run,
-  type Tensor,
-} from '@fovea/engine';
+import { encodePng, loadNetwork, type Preprocessing, preprocess, run, type Tensor } from '@fovea/engine';
+import { float32Of, imagesOf, readImageFolder, readSafetensors } from '@fovea/engine/train';
 import { readImage } from '@fovea/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeImage } from '../../../engine/src/image/decode.js';
 import { LiveLibrary } from '../../../kernel/src/display/live-library.js';
 import { decodePng } from '../../../kernel/src/display/picture.js';
 import { relativeError } from '../../engine/support/small-network.js';
@@ -131,12 +121,12 @@ describe('options that would not be used', () => {
   it.each([
     [['infer', tiny, '--input', array, '--crop', '1'], /--crop 1: is for images/],
     [['infer', tiny, '--input', array, '--size', '32'], /--size 32: is for images/],
-    [['infer', tiny, '--input', array, '--rate', '0.5'], /--rate 0.5: learned masks have rates of their own/],
+    [['infer', tiny, '--input', array, '--rate', '0.5'], /rate 0.5: learned masks have rates of their own/],
     [
       ['infer', tiny, '--input', array, '--masker', 'saliency', '--seed', '3'],
-      /--seed 3: saliency masks draw nothing/,
+      /seed 3: saliency masks draw nothing/,
     ],
-    [['evaluate', tiny, '--rate', '0.5'], /--rate 0.5: learned masks have rates of their own/],
+    [['evaluate', tiny, '--rate', '0.5'], /rate 0.5: learned masks have rates of their own/],
     [['evaluate', tiny, '--crop', '0.9'], /--crop 0.9: is for images of --data/],
     [['fit', tiny, '--resize', 'stretch'], /--resize stretch: is for images of --data/],
     [['fit', tiny, '--data', '.', '--seed', '3'], /--seed 3: is for generated images/],

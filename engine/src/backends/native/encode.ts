@@ -78,8 +78,8 @@ export function encodeProgram(program: Program, packed: PackedNumbers): EncodedP
     words.push(...row);
     instructions.push({ owner, work });
   };
-  for (const { owner, operations } of program.steps) {
-    if (operations.length > 1) emit(owner, 'stream', [operations.length], []);
+  for (const { owner, operations, bandPixels = 0 } of program.steps) {
+    if (operations.length > 1) emit(owner, 'stream', [operations.length, bandPixels], []);
     for (const operation of operations) {
       if (operation.kind === 'ask' || operation.kind === 'foreign') {
         const at = instructions.length;

@@ -20,9 +20,9 @@ import { type NativeProgram, nativePrograms } from './programs.js';
 /** How native sessions are to run; everything has a default that suits the machine. */
 export interface NativeOptions {
   /**
-   * Output pixels in each band of a stream, the passes of one group that run interleaved: an integer of 1 to 2³⁰,
-   * the map's width for bands of a row. Left out or 0, as many as suit the caches. Results are the same with any; small bands
-   * are slow, and there so that tests make small maps stream as large ones do.
+   * Output pixels in each band of a stream, the passes of one group that run interleaved, where the plan does not say it: an
+   * integer of 1 to 2³⁰, the map's width for bands of a row. Left out or 0, as many as suit the caches. Results are the same
+   * with any; small bands are slow, and there so that tests make small maps stream as large ones do.
    */
   readonly bandPixels?: number;
 }
