@@ -128,13 +128,13 @@ export class GpuProgram {
       timer,
     );
     const shared: Record<SharedBuffer, GPUBuffer> = {
-      lists: make('pixel lists', lists.words * 4, storage),
+      lists: make('pixel lists', lists.words * 4, storage | copySource),
       counters: make('counters', lists.counters * 4, storage | copySource | copyDestination),
       cells: make('cells', cells, storage | copySource | copyDestination),
       margins: make('margins', cells, storage | copySource),
       listTable: make('table of lists', lists.table.byteLength, storage | copyDestination),
       dispatchTable: make('table of dispatches', slots.table.byteLength, storage | copyDestination),
-      dispatches: make('dispatches', slots.bytes, storage | indirect),
+      dispatches: make('dispatches', slots.bytes, storage | indirect | copySource),
       scratch: make('excitation', encoded.scratch * 16, storage),
       values: make('values of the input and the output', values, storage | copySource | copyDestination),
     };
