@@ -1,17 +1,13 @@
 import {
-  decodeImage,
-  drawScene,
   FoveaError,
-  type ImageSize,
   type Network,
-  normalised,
-  objectLabels,
   type Preprocessing,
   type PreprocessOptions,
   preprocess,
-  readFileBytes,
   type Tensor,
 } from '@fovea/engine';
+import { decodeImage, drawScene, type ImageSize, normalised, readFileBytes } from '@fovea/engine/internal';
+import { objectLabels } from '@fovea/engine/train';
 
 /** A picture as a network takes it; `showMasks` takes it as it is. */
 export interface NetworkImage {
