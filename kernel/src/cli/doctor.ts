@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { webgpuBackend } from '@fovea/engine/backend';
 import type { Command } from 'commander';
 import { dataFolders } from '../server/jupyter-paths.js';
 import { findAssets } from '../server/lab/assets.js';
@@ -39,6 +40,13 @@ function checkKernelspecs(): Promise<Finding>[] {
     );
 }
 
+/** Only the webgpu backend needs a GPU, so a machine without one is in order. */
+async function checkGpu(): Promise<Finding> {
+  const missing = await webgpuBackend.check!();
+  const detail = missing === undefined ? 'usable: --backend webgpu' : `none for --backend webgpu; ${missing}`;
+  return { ok: true, subject: 'GPU', detail };
+}
+
 /** Adds `fovea doctor`, which says what works on this machine and what to do about what does not. */
 export function register(program: Command): void {
   program
@@ -50,6 +58,7 @@ export function register(program: Command): void {
         check('ZeroMQ', async () => `libzmq ${(await import('zeromq')).version}`),
         check('lab application', () => findAssets().app),
         ...checkKernelspecs(),
+        checkGpu(),
       ]);
       for (const { ok, subject, detail } of findings) {
         process.stdout.write(`${ok ? 'ok   ' : 'FAIL '} ${subject}: ${detail}\n`);
