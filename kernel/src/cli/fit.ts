@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { addData, type DataOptions, loadImages } from './data.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseInteger, parseRate, parseRates, printJson } from './parse.js';
+import { BACKEND } from './running.js';
 
 interface FitCliOptions extends DataOptions {
   readonly config?: string;
@@ -36,7 +37,7 @@ export function register(program: Command): void {
       'rates to compare with dense, separated by commas (default: 0.25,0.5,0.75)',
     )
     .option('--output <file>', 'write the maskers to this .safetensors file (weight and bias per block)')
-    .option('--backend <name>', 'native, onnx or reference (default: the fastest here)')
+    .option(...BACKEND)
     .option('--threads <n>', 'compute threads (default: all cores)')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: FitCliOptions) => {
