@@ -69,9 +69,8 @@ napi_value add_convolution(napi_env env, napi_callback_info info) {
     packing->session = session_of(env, arguments[0]);
     const auto words = arguments.array<int32_t>(1, "geometry", 14);
     packing->geometry = read_geometry(words.data);
-    const int activation = words.data[13];
-    if (activation < 0 || activation >= static_cast<int>(Activation::count)) reject("no such activation");
-    packing->activation = static_cast<Activation>(activation);
+    packing->activation = static_cast<Activation>(words.data[13]);
+    if (!known(packing->activation)) reject("no such activation");
     const Geometry& g = packing->geometry;
     const size_t weights = static_cast<size_t>(g.out_channels) * (g.in_channels / g.groups) * g.taps();
     const auto weight = arguments.array<float>(2, "weight", weights);
