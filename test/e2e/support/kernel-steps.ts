@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import { expect } from 'vitest';
+import WebSocket from 'ws';
 
 /** A Jupyter server, or a gateway, as a client reaches it. */
 export interface ServerAddress {
@@ -12,6 +13,9 @@ export interface ServerAddress {
 const services = createRequire(import.meta.url)(
   '@jupyterlab/services',
 ) as typeof import('@jupyterlab/services');
+
+const authorization = (token: string | undefined): Record<string, string> =>
+  token ? { Authorization: `token ${token}` } : {};
 
 /** Runs a cell; resolves to the text of its result, or the name of its error. */
 export async function execute(
@@ -41,7 +45,13 @@ export async function withKernel(
     baseUrl,
     wsUrl: baseUrl.replace(/^http/, 'ws'),
     token,
-    appendToken: token !== '',
+    // A Hub takes no token from an address.
+    appendToken: false,
+    WebSocket: class extends WebSocket {
+      constructor(address: string, protocols?: string | string[]) {
+        super(address, protocols, { headers: authorization(token) });
+      }
+    } as unknown as typeof globalThis.WebSocket,
   });
   const manager = new services.KernelManager({ serverSettings });
   try {
@@ -60,7 +70,7 @@ export const checkKernel = (server: ServerAddress, name: string) =>
     await kernel.restart();
     expect(await execute(kernel, 'typeof a')).toBe("'undefined'");
     await kernel.shutdown();
-    const headers: Record<string, string> = server.token ? { Authorization: `token ${server.token}` } : {};
-    const { status } = await fetch(`${server.baseUrl}api/kernels/${kernel.id}`, { headers });
+    const address = `${server.baseUrl}api/kernels/${kernel.id}`;
+    const { status } = await fetch(address, { headers: authorization(server.token) });
     expect(status).toBe(404);
   });

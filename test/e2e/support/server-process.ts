@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { expect } from 'vitest';
+import { until } from '../../kernel/waiting.js';
 
 /** A server that a test starts beside itself. */
 export interface ServerProcess {
@@ -37,14 +37,14 @@ export async function startServerProcess(
   };
   const up = () =>
     fetch(url).then(
-      ({ ok }) => ok || log,
-      () => log,
+      ({ ok }) => ok,
+      () => false,
     );
   try {
-    await expect.poll(up, { timeout: 60_000, interval: 250 }).toBe(true);
-  } catch (error) {
+    await until(up, 60_000);
+  } catch {
     await stop();
-    throw error;
+    throw new Error(`no answer at ${url} from ${command}:\n${log}`);
   }
   return { log: () => log, stop };
 }
