@@ -79,8 +79,8 @@ export function isOurLabextension(folder: string): boolean {
   return readJson(join(folder, 'package.json'))?.name === LABEXTENSION;
 }
 
-/** Whether a word of a command calls Fovea. */
-export const callsFovea = (word: unknown) => /fovea(\.js)?$/.test(String(word));
+/** Whether a word of a command calls Fovea, by itself or through the wheel's module. */
+export const callsFovea = (word: unknown) => /fovea(_kernel|\.js)?$/.test(String(word));
 
 /** Whether a folder holds a kernelspec of ours: one that calls `fovea kernel`, or `fovea launcher` for a gateway. */
 export function isOurKernelspec(folder: string): boolean {

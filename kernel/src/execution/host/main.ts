@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import type { Connection } from '../../protocol/connection.js';
+import { version } from '../../version.js';
 import { Kernel } from './kernel.js';
 
 const DEFAULT_OUTPUT_LIMIT = 8_000_000;
@@ -20,9 +20,6 @@ export interface RunningKernel {
  * @throws FoveaError `io` when a socket cannot be bound
  */
 export async function startKernel(connection: Connection): Promise<RunningKernel> {
-  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
   let exit = (): void => undefined;
   const ended = new Promise<void>((resolve) => {
     exit = resolve;
