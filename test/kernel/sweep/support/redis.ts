@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Redis } from 'ioredis';
 
 /** Whether this machine has a Redis server to test with. */
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
@@ -17,6 +16,18 @@ async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/** Whether a server has loaded its data; one that wants a password first has answered as well. */
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    socket.once('data', (reply) => {
+      socket.destroy();
+      resolve(!reply.toString().startsWith('-LOADING'));
+    });
+    socket.once('error', () => resolve(false));
+  });
 }
 
 /** A Redis server of one's own: it can be killed and started again with its data. */
@@ -45,25 +56,9 @@ export class TestRedis {
     const lines = ['bind 127.0.0.1', `port ${this.port}`, `dir ${this.folder}`, ...this.configuration];
     writeFileSync(file, lines.join('\n'));
     this.#process = spawn('redis-server', [file], { stdio: 'ignore' });
-    const client = new Redis({
-      port: this.port,
-      host: '127.0.0.1',
-      lazyConnect: true,
-      retryStrategy: () => null,
-    });
-    client.on('error', () => undefined);
     for (let i = 0; i < 200; i++) {
-      try {
-        await client.connect();
-        // Without the right to ask, it has still answered.
-        await client.ping().catch((error: Error) => {
-          if (!/NOAUTH|NOPERM/.test(error.message)) throw error;
-        });
-        client.disconnect();
-        return;
-      } catch {
-        await delay(50);
-      }
+      if (await answers(this.port)) return;
+      await delay(50);
     }
     throw new Error('redis-server does not answer');
   }
