@@ -37,12 +37,17 @@ export class TestRedis {
 
   private constructor(
     readonly port: number,
+    /** Where it speaks TLS, if it does; asks clients for certificates there. */
+    readonly tlsPort: number | undefined,
     private readonly configuration: readonly string[],
   ) {}
 
   /** @param configuration lines of redis.conf beside port and folder */
-  static async start(configuration: readonly string[] = ['save ""']): Promise<TestRedis> {
-    const server = new TestRedis(await freePort(), configuration);
+  static async start(
+    configuration: readonly string[] = ['save ""'],
+    { tls = false }: { readonly tls?: boolean } = {},
+  ): Promise<TestRedis> {
+    const server = new TestRedis(await freePort(), tls ? await freePort() : undefined, configuration);
     await server.up();
     return server;
   }
@@ -54,6 +59,7 @@ export class TestRedis {
   async up(): Promise<void> {
     const file = join(this.folder, 'redis.conf');
     const lines = ['bind 127.0.0.1', `port ${this.port}`, `dir ${this.folder}`, ...this.configuration];
+    if (this.tlsPort !== undefined) lines.push(`tls-port ${this.tlsPort}`, 'tls-auth-clients yes');
     writeFileSync(file, lines.join('\n'));
     this.#process = spawn('redis-server', [file], { stdio: 'ignore' });
     for (let i = 0; i < 200; i++) {
