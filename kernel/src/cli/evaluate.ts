@@ -1,9 +1,9 @@
-import { type Evaluation, evaluate } from '@fovea/engine';
+import { type Evaluation, measureAccuracy } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { addData, type DataOptions, loadImages } from './data.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseRate, printJson } from './parse.js';
-import { addRunning, checkMaskOptions, parseRunning, type RunningOptions } from './running.js';
+import { addRunning, parseRunning, type RunningOptions } from './running.js';
 
 interface EvaluateCliOptions extends DataOptions, RunningOptions {
   readonly config?: string;
@@ -33,8 +33,7 @@ export function register(program: Command): void {
       const network = await openModel(model, options.config);
       const dataset = await loadImages(options, network, DRAWN);
       const { masker, rate, device } = options;
-      checkMaskOptions(network, masker, { rate });
-      const evaluation = await evaluate(network, dataset, {
+      const evaluation = await measureAccuracy(network, dataset, {
         ...parseRunning(options),
         ...(masker === undefined ? {} : { masker }),
         ...(rate === undefined ? {} : { rate: parseRate('--rate', rate) }),

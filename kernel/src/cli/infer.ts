@@ -3,24 +3,22 @@ import {
   blocksOf,
   FoveaError,
   fixedMasker,
-  float32Of,
   type Mask,
   type Masker,
   type Network,
-  parseSafetensors,
   type RunResult,
   run,
   type Tensor,
   type TopClass,
   topClasses,
-  writeSafetensors,
 } from '@fovea/engine';
+import { float32Of, parseSafetensors, writeSafetensors } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { readInput } from './input.js';
 import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
 import { asTable, parseInteger, parseRate, printJson } from './parse.js';
 import { addPreprocessing, type PreprocessingOptions } from './preprocessing.js';
-import { addRunning, checkMaskOptions, parseRunning, type RunningOptions } from './running.js';
+import { addRunning, parseRunning, type RunningOptions } from './running.js';
 
 interface InferOptions extends PreprocessingOptions, RunningOptions {
   readonly input: string;
@@ -56,7 +54,6 @@ export function register(program: Command): void {
       const network = await openModel(model, options.config, { output: options.outputName });
       const input = await readInput(options.input, network, options);
       const masker = options.masker === undefined ? undefined : await parseMasker(options.masker, network);
-      checkMaskOptions(network, masker, options);
       const result = await run(network, input, {
         ...parseRunning(options),
         ...(masker === undefined ? {} : { masker }),

@@ -1,14 +1,6 @@
-import {
-  decodeImage,
-  FoveaError,
-  float32Of,
-  looksLikeImage,
-  type Network,
-  parseSafetensors,
-  preprocess,
-  readFileBytes,
-  Tensor,
-} from '@fovea/engine';
+import { FoveaError, type Network, preprocess, Tensor } from '@fovea/engine';
+import { decodeImage, looksLikeImage, readFileBytes } from '@fovea/engine/internal';
+import { float32Of, parseSafetensors } from '@fovea/engine/train';
 import { type PreprocessingOptions, parsePreprocessing, refusePreprocessing } from './preprocessing.js';
 
 /**
@@ -28,7 +20,13 @@ export async function readInput(
   if (looksLikeImage(bytes)) {
     const { height, width } = size;
     const channels = network.inputShape.channels === 1 ? 1 : 3;
-    return preprocess(await decodeImage(bytes, path), { ...how, height, width, channels });
+    return preprocess(await decodeImage(bytes, path), {
+      ...network.preprocessing,
+      ...how,
+      height,
+      width,
+      channels,
+    });
   }
   refusePreprocessing(
     options,

@@ -1,5 +1,6 @@
 import { appendFileSync } from 'node:fs';
-import { FoveaError, replaceFile } from '@fovea/engine';
+import { FoveaError } from '@fovea/engine';
+import { replaceFile } from '@fovea/engine/internal';
 import type { PointRecord } from '../sweep/point.js';
 
 /** A file of records, one JSON line each, that grows while a sweep runs. */

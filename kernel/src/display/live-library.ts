@@ -3,23 +3,25 @@ import { join } from 'node:path';
 import {
   blocksOf,
   builtNetwork,
-  decodeImage,
-  defaultMasker,
-  defaultThreads,
   deviceNames,
   FoveaError,
   getDevice,
-  imageFileName,
   loadShippedModel,
   type Network,
-  networkShapes,
-  readCalibration,
-  scaleImage,
   shippedModelNames,
-  shippedModelPath,
-  stageCount,
   strategyNames,
 } from '@fovea/engine';
+import { networkShapes } from '@fovea/engine/backend';
+import {
+  decodeImage,
+  defaultMasker,
+  defaultThreads,
+  imageFileName,
+  scaleImage,
+  shippedModelPath,
+  stageCount,
+} from '@fovea/engine/internal';
+import { readCalibration } from '@fovea/engine/predict';
 import sharp from 'sharp';
 import { drawSample, type NetworkImage, readImage, sampleImage, sampleImageNames } from './images.js';
 import type { LiveCatalogue, LiveDevice, LiveState } from './live.js';
@@ -105,8 +107,8 @@ export class LiveLibrary {
    * @throws FoveaError `unknown-name` when it is neither a sample nor a picture beside the notebook
    */
   image(name: string, network: Network): Promise<NetworkImage> {
-    const { height, width } = network.inputShape;
-    const key = `${height}x${width} ${name}`;
+    const { inputShape, preprocessing } = network;
+    const key = `${JSON.stringify([inputShape, preprocessing])} ${name}`;
     let found = this.#images.get(key);
     if (found === undefined) {
       found = sampleImageNames.includes(name)

@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
-import { FoveaError, readFileBytes } from '@fovea/engine';
+import { FoveaError } from '@fovea/engine';
+import { readFileBytes } from '@fovea/engine/internal';
 import { sha256Of } from './point.js';
 
 /** A file that a worker needs beside its point. */

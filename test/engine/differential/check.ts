@@ -1,14 +1,13 @@
 import {
-  type Backend,
-  getBackend,
   type Network,
   type NetworkRunOptions,
-  nativeBackendWith,
   type RunResult,
-  release,
+  releaseNetwork,
   run,
   type Tensor,
 } from '@fovea/engine';
+import { type Backend, nativeBackendWith } from '@fovea/engine/backend';
+import { backends as available } from '../support/backends.js';
 import { type Case, inputChannels, isAdaptive, type RunCase } from './case.js';
 import { type Convolve, fastConvolve } from './convolution.js';
 import { type CaseMaskers, maskersOf } from './maskers.js';
@@ -54,15 +53,7 @@ export interface Outcome {
 
 /** Whether this machine has the run's backend. */
 export function isAvailable({ backend }: RunCase): boolean {
-  return unavailable(backend) === undefined;
-}
-
-function unavailable(name: string): string | undefined {
-  try {
-    return getBackend(name).unavailable;
-  } catch (error) {
-    return (error as Error).message;
-  }
+  return available.find(({ name }) => name === backend)?.missing === undefined;
 }
 
 const backends = new Map<number, Backend>();
@@ -99,7 +90,7 @@ export async function check(test: Case): Promise<Outcome> {
   try {
     return await compare(test, network, pictures, maskers, expected);
   } finally {
-    await release(network);
+    await releaseNetwork(network);
   }
 }
 

@@ -1,5 +1,7 @@
-import { canTrain, Random, type TrainBuffer, TrainProgram } from '@fovea/engine';
+import { Random } from '@fovea/engine';
+import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
+import { type TrainBuffer, TrainProgram } from '../../../engine/src/train/program.js';
 
 const random = new Random(7);
 const normal = (length: number) => Float32Array.from({ length }, () => random.normal());

@@ -1,4 +1,5 @@
-import { agreement, calibrate, evaluate, fitMaskers, imagesOf } from '@fovea/engine';
+import { calibrate } from '@fovea/engine/predict';
+import { fitMaskers, imagesOf, measureAccuracy, measureAgreement } from '@fovea/engine/train';
 import type { Point, PointKind, PointResult } from '../point.js';
 import { engineGranularity } from '../space/networks.js';
 import { datasetOf, networkOf, type PointContext } from './context.js';
@@ -23,7 +24,7 @@ export function computePoint(point: Point, context: PointContext): Promise<Point
 async function evaluatePoint(point: Point, context: PointContext): Promise<PointResult> {
   const network = await networkOf(point, context.materials);
   const dataset = await datasetOf(point, network, context);
-  const { images, accuracy, agreement, flops, blocks, latency } = await evaluate(network, dataset, {
+  const { images, accuracy, agreement, flops, blocks, latency } = await measureAccuracy(network, dataset, {
     threads: 1,
     ...runningOf(point),
     repeats: 1,
@@ -51,7 +52,7 @@ async function fitPoint(point: Point, context: PointContext): Promise<PointResul
   };
   const { blocks, flops } = await fitMaskers(network, images, { ...common, granularity, rate });
   context.onProgress(0.6);
-  const [compared] = await agreement(network, images, {
+  const [compared] = await measureAgreement(network, images, {
     ...common,
     rates: [rate],
     granularities: [granularity],

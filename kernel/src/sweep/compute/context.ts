@@ -1,14 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type Dataset,
-  decodeImage,
-  FoveaError,
-  generateDataset,
-  type Network,
-  readFileBytes,
-  scaleImage,
-} from '@fovea/engine';
+import { FoveaError, type Network } from '@fovea/engine';
+import { decodeImage, readFileBytes, scaleImage } from '@fovea/engine/internal';
+import { type Dataset, generateDataset } from '@fovea/engine/train';
 import { openModel } from '../../cli/model.js';
 import { type Point, sha256Of } from '../point.js';
 import type { Manifest } from '../space/manifest.js';

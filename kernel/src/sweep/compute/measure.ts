@@ -1,13 +1,6 @@
-import {
-  compareOutputs,
-  evaluate,
-  median,
-  type Network,
-  type NetworkRunOptions,
-  Random,
-  run,
-  Tensor,
-} from '@fovea/engine';
+import { type Network, type NetworkRunOptions, Random, run, Tensor } from '@fovea/engine';
+import { compareOutputs, median } from '@fovea/engine/internal';
+import { measureAccuracy } from '@fovea/engine/train';
 import type { Point, PointResult } from '../point.js';
 import { engineGranularity } from '../space/networks.js';
 import { datasetOf, imageSide, networkOf, type PointContext } from './context.js';
@@ -46,7 +39,7 @@ export async function measurePoint(point: Point, context: PointContext): Promise
   const noDrawing = side === undefined || side < DRAWN_SIDES.least || side > DRAWN_SIDES.most;
   if (drawn && noDrawing) return measureOnNoise(network, running, runs, context);
   const dataset = await datasetOf(point, network, context);
-  const { latency, accuracy, agreement, blocks, flops, images } = await evaluate(network, dataset, {
+  const { latency, accuracy, agreement, blocks, flops, images } = await measureAccuracy(network, dataset, {
     ...running,
     repeats: runs,
     onProgress: (done, count) => context.onProgress(0.3 + (0.4 * done) / count),

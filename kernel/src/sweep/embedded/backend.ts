@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { dataFolder, FoveaError } from '@fovea/engine';
+import { FoveaError } from '@fovea/engine';
+import { dataFolder } from '@fovea/engine/internal';
 import type { Submission, SweepBackend, SweepEvent } from '../backend.js';
 import { Channel } from '../channel.js';
 import { describeWhere, type PointRecord, serves, type Where } from '../point.js';

@@ -1,4 +1,4 @@
-import { dataFolder } from '@fovea/engine';
+import { dataFolder } from '@fovea/engine/internal';
 import { computePoint } from '../compute/compute.js';
 import { ownLabels } from './labels.js';
 import type { RunnerMessage, RunnerTask } from './protocol.js';

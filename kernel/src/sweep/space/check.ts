@@ -1,4 +1,6 @@
-import { backendNames, checkGranularity, checkRate, FoveaError, strategyNames } from '@fovea/engine';
+import { FoveaError, strategyNames } from '@fovea/engine';
+import { backendNames } from '@fovea/engine/backend';
+import { checkGranularity, checkRate } from '@fovea/engine/internal';
 import { canonicalJson, type PointKind, pointKinds, sha256Of } from '../point.js';
 import { axes, type SpaceData, type SweepSpace } from './space.js';
 

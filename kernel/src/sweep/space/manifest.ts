@@ -1,6 +1,7 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { dataFolder, FoveaError, imageFileName, replaceFile } from '@fovea/engine';
+import { FoveaError } from '@fovea/engine';
+import { dataFolder, imageFileName, replaceFile } from '@fovea/engine/internal';
 import { type Material, materialOf } from '../material.js';
 import { sha256Of } from '../point.js';
 

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
-import { blocksOf, FoveaError, type Network, resolveGranularity } from '@fovea/engine';
+import { blocksOf, FoveaError, type Network } from '@fovea/engine';
+import { resolveGranularity } from '@fovea/engine/internal';
 import { openModel } from '../../cli/model.js';
 import { type Material, networkMaterial } from '../material.js';
 import type { PlainGranularity } from '../point.js';
