@@ -81,7 +81,7 @@ export async function loadTrainingState(
 }
 
 /** Where two plain values differ first, as `field: was → is`. */
-function firstDifference(was: unknown, is: unknown, at = ''): string | undefined {
+export function firstDifference(was: unknown, is: unknown, at = ''): string | undefined {
   if (typeof was === 'object' && typeof is === 'object' && was !== null && is !== null) {
     for (const key of new Set([...Object.keys(was), ...Object.keys(is)])) {
       const [left, right] = [(was as Record<string, unknown>)[key], (is as Record<string, unknown>)[key]];

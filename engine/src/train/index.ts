@@ -1,7 +1,9 @@
+export * from './adapt/adapt.js';
 export * from './architecture.js';
 export * from './checkpoint.js';
 export * from './coverage.js';
 export * from './data/batches.js';
+export { type PhotoOptions, type Photos, readPhotos } from './data/crops.js';
 export * from './data/dataset.js';
 export * from './data/folder.js';
 export * from './data/load.js';
