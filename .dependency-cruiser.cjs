@@ -18,7 +18,7 @@ const unlayered = {
   severity: 'error',
   from: {
     path: '^engine/src/',
-    pathNot: ['^engine/src/index\\.ts$', ...engineLayers.map(({ path: layer }) => layer)],
+    pathNot: ['^engine/src/(index|entries/[a-z]+)\\.ts$', ...engineLayers.map(({ path: layer }) => layer)],
   },
   to: {},
 };

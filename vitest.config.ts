@@ -1,12 +1,28 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
-/** Tests read the sources, so that a failing line is a line one can edit; child processes use the built lib. */
-const alias = {
-  '@fovea/engine/errors': fileURLToPath(new URL('engine/src/errors.ts', import.meta.url)),
-  '@fovea/engine': fileURLToPath(new URL('engine/src/index.ts', import.meta.url)),
-  '@fovea/kernel': fileURLToPath(new URL('kernel/src/index.ts', import.meta.url)),
+const packageFile = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const { exports: engineEntries } = JSON.parse(readFileSync(packageFile('engine/package.json'), 'utf8')) as {
+  exports: Record<string, string | { readonly default: string }>;
 };
+
+/** Tests read the sources, so that a failing line is a line one can edit; child processes use the built lib. */
+const alias = [
+  ...Object.entries(engineEntries).flatMap(([entry, target]) =>
+    typeof target === 'string'
+      ? []
+      : [
+          {
+            find: new RegExp(`^@fovea/engine${entry.slice(1)}$`),
+            replacement: packageFile(
+              `engine/${target.default.replace('./lib/', 'src/').replace(/\.js$/, '.ts')}`,
+            ),
+          },
+        ],
+  ),
+  { find: /^@fovea\/kernel$/, replacement: packageFile('kernel/src/index.ts') },
+];
 
 /**
  * Servers, kernels and browsers on two shared cores now and then miss a deadline that has nothing to do with

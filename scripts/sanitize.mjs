@@ -42,9 +42,8 @@ function start() {
 
 async function fuzz(rounds, seed) {
   const addon = createRequire(import.meta.url)(`${root}/engine/native/build-asan/fovea.node`);
-  const engine = await import('../engine/lib/index.js');
-  const { builtMobileNetV2, builtRegNet, builtResNet, nativeBackendWith, run, Tensor } = engine;
-  const { Random, randomMasker, saliencyMasker } = engine;
+  const { builtNetwork, Random, randomMasker, run, saliencyMasker, Tensor } = await import('@fovea/engine');
+  const { nativeBackendWith } = await import('@fovea/engine/backend');
   const random = new Random(seed, 0);
   const below = (n) => Math.floor(random.next() * n);
   const pick = (list) => list[below(list.length)];
@@ -61,10 +60,10 @@ async function fuzz(rounds, seed) {
     return inferProgram(handle, ...tables);
   };
   for (const network of [
-    builtResNet({ depth: 18, maskers: { granularity: [4, 2, 2, 1] } }),
-    builtResNet({ depth: 50 }),
-    builtRegNet({ variant: 'y_400mf' }),
-    builtMobileNetV2(),
+    builtNetwork('resnet18', { maskers: { granularity: [4, 2, 2, 1] } }),
+    builtNetwork('resnet50'),
+    builtNetwork('regnet_y_400mf'),
+    builtNetwork('mobilenet_v2'),
   ]) {
     const image = Tensor.zeros([2, 48, 40, 3]);
     for (let i = 0; i < image.data.length; i++) image.data[i] = random.next() - 0.5;

@@ -2,15 +2,8 @@
 // `npm run tables -- --measure` first measures this machine again (run `fovea calibrate` before; some minutes).
 import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
-import {
-  builtNetwork,
-  getDevice,
-  predict,
-  predictFigure,
-  predictRow,
-  searchGranularity,
-  validate,
-} from '@fovea/engine';
+import { builtNetwork, getDevice, predict } from '@fovea/engine';
+import { predictFigure, predictRow, searchGranularity, validatePredictions } from '@fovea/engine/predict';
 
 const devices = ['v100', 'rtx3090', 'rtx3060', 'tx2', 'nano'];
 const rates = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
@@ -188,7 +181,7 @@ function foveaPart() {
 
 async function measure() {
   const network = builtNetwork('resnet50');
-  const validation = await validate(network, {
+  const validation = await validatePredictions(network, {
     granularities: [1, 2, 4, 7, 8, Number.POSITIVE_INFINITY],
     rates: [0.1, 0.3, 0.5, 0.7, 1],
     runs: 8,

@@ -1,4 +1,4 @@
-export * from './display/bundle.js';
+export { latencyBundle, type MimeBundle, masksBundle, tableBundle } from './display/bundle.js';
 export {
   type Comm,
   type CommData,
@@ -8,20 +8,57 @@ export {
   comms,
 } from './display/comm.js';
 export { clearOutput, type DisplayHandle, type DisplayOptions, display } from './display/display.js';
-export * from './display/documents/latency.js';
-export * from './display/documents/masks.js';
+export {
+  breakdownView,
+  breakEvenRate,
+  compareView,
+  fusionView,
+  type Labelled,
+  latencyDocument,
+  latencyProfile,
+  type ProfileLabel,
+  paretoView,
+  type RatioSweep,
+  ratioView,
+  strategiesView,
+} from './display/documents/latency.js';
+export {
+  type MasksDocumentOptions,
+  type MasksSource,
+  masksBlock,
+  masksDocument,
+} from './display/documents/masks.js';
 export { type Formatter, formatValue, registerFormatter } from './display/format.js';
-export * from './display/fovea.js';
+export { type Fovea, fovea } from './display/fovea.js';
 export {
   type NetworkImage,
   readImage,
   sampleImage,
   sampleImageNames,
 } from './display/images.js';
-export * from './display/live.js';
+export {
+  LIVE_TARGET,
+  type LiveCatalogue,
+  type LiveDevice,
+  type LiveReply,
+  type LiveRequest,
+  type LiveState,
+} from './display/live.js';
 export { live } from './display/live-hub.js';
 export { type LiveChannel, serveLive } from './display/live-target.js';
-export * from './display/mime.js';
+export {
+  LATENCY_MIME,
+  type LatencyBar,
+  type LatencyBlock,
+  type LatencyDocument,
+  type LatencyOp,
+  type LatencyProfile,
+  type LatencyView,
+  MASKS_MIME,
+  type MasksBlock,
+  type MasksDocument,
+  type Origin,
+} from './display/mime.js';
 export { nounBundle } from './display/nouns.js';
 export { type CellOutput, connectOutput } from './display/output.js';
 export { DISPLAY } from './display/own-display.js';

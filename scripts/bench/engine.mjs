@@ -9,18 +9,10 @@
  */
 import os from 'node:os';
 import { parseArgs } from 'node:util';
-import {
-  builtNetwork,
-  checkAgainstPlain,
-  getBackend,
-  makePlan,
-  openDense,
-  parseGranularity,
-  Random,
-  resolveMaskers,
-  stageCount,
-  Tensor,
-} from '@fovea/engine';
+import { builtNetwork, makePlan, Random, resolveMaskers, Tensor } from '@fovea/engine';
+import { getBackend } from '@fovea/engine/backend';
+import { checkAgainstPlain, parseGranularity, stageCount } from '@fovea/engine/internal';
+import { openDense } from '@fovea/engine/onnx';
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const numbers = (text) => text.split(',').map(Number);

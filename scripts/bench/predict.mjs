@@ -1,13 +1,6 @@
 /** How long the predictor itself takes: `npm run bench predict [-- --json]`. */
-import {
-  builtNetwork,
-  getDevice,
-  predict,
-  predictFigure,
-  publishedNetworks,
-  readCalibration,
-  searchGranularity,
-} from '@fovea/engine';
+import { builtNetwork, getDevice, predict } from '@fovea/engine';
+import { predictFigure, publishedNetworks, readCalibration, searchGranularity } from '@fovea/engine/predict';
 
 const runs = 15;
 

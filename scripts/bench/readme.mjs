@@ -9,7 +9,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { parseArgs } from 'node:util';
-import { benchmark, builtNetwork, generateDataset, imagesOf, stageCount } from '@fovea/engine';
+import { builtNetwork } from '@fovea/engine';
+import { stageCount } from '@fovea/engine/internal';
+import { benchmark } from '@fovea/engine/predict';
+import { generateDataset, imagesOf } from '@fovea/engine/train';
 
 const titles = {
   resnet50: 'ResNet-50',

@@ -1,20 +1,18 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  builtNetwork,
-  decodeImage,
-  describeNetwork,
-  encodePng,
-  FoveaError,
-  importOnnx,
-  parseSafetensors,
-  Random,
-  toOnnx,
-} from '../../engine/lib/index.js';
+import { FoveaError } from '../../engine/lib/errors.js';
+import { decodeImage } from '../../engine/lib/image/decode.js';
+import { encodePng } from '../../engine/lib/image/encode.js';
+import { builtNetwork } from '../../engine/lib/network/built/index.js';
 import { readPyTorch } from '../../engine/lib/network/checkpoint/pytorch/read.js';
 import { findStateDict } from '../../engine/lib/network/checkpoint/pytorch/state-dict.js';
+import { parseSafetensors } from '../../engine/lib/network/checkpoint/safetensors.js';
 import { networkFromStateDict } from '../../engine/lib/network/checkpoint/state-dict.js';
+import { describeNetwork } from '../../engine/lib/network/describe.js';
+import { importOnnx } from '../../engine/lib/network/onnx/import.js';
+import { toOnnx } from '../../engine/lib/network/onnx/write.js';
+import { Random } from '../../engine/lib/random.js';
 import { mutate } from './mutate.mjs';
 
 const slowMs = 1000;

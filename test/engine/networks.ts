@@ -1,4 +1,5 @@
-import type { Convolution, Network, NetworkNode } from '@fovea/engine';
+import type { Network } from '@fovea/engine';
+import type { Convolution, NetworkNode } from '@fovea/engine/backend';
 
 /** Multiply-adds of one image: every convolution at the resolution that the chain gives it. */
 export function multiplyAdds(network: Network): number {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { canTrain } from '@fovea/engine';
+import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { languageInfo } from '../../kernel/src/execution/host/language-info.js';
 import { runNotebook } from '../../scripts/run-notebooks.mjs';

@@ -44,7 +44,7 @@ export interface Session {
 export interface Backend {
   readonly name: string;
   /** Undefined when usable; otherwise one sentence saying what is missing and what that costs. */
-  readonly unavailable?: string;
+  readonly unavailable?: string | undefined;
   /** True when it is there but has to be built anew: then it is not passed over for another one silently. */
   readonly stale?: boolean;
   /** True when its sessions themselves refuse an input that is not finite: they look at every value anyway. */

@@ -69,7 +69,10 @@ const runsOfRound = 2;
  * @throws FoveaError `backend-unavailable` when the machine is not calibrated or has no native backend,
  *   `bad-argument` for options out of range, `aborted`
  */
-export async function validate(network: Network, options: ValidateOptions = {}): Promise<Validation> {
+export async function validatePredictions(
+  network: Network,
+  options: ValidateOptions = {},
+): Promise<Validation> {
   const {
     strategies = ['dense', 'unfused', 'lasnet', 'streamed'],
     granularities = [1, 2, 4, 7, 8, Number.POSITIVE_INFINITY],

@@ -24,9 +24,9 @@ export interface AdaptiveBlock {
   /** The block's input on the mask's grid, once it has been pooled. */
   pooled?: ProgramMap;
   /** The mask's own pixels. */
-  region?: ProgramRegion;
+  region?: ProgramRegion | undefined;
   /** Where conv1 is computed; undefined when everywhere. */
-  conv1Region?: ProgramRegion;
+  conv1Region?: ProgramRegion | undefined;
 }
 
 /** Where and how `NetworkLowering.convolve` computes. */

@@ -44,7 +44,7 @@ export function sessionFor(
 }
 
 /** Frees everything kept for a network: packed weights and buffers of all backends and shapes. */
-export async function release(network: Network): Promise<void> {
+export async function releaseNetwork(network: Network): Promise<void> {
   const kept = sessions.get(network);
   sessions.delete(network);
   for (const session of kept?.values() ?? []) (await session).dispose();

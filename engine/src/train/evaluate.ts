@@ -36,7 +36,7 @@ export interface BlockRates {
   readonly dilatedRate: number;
 }
 
-/** What `evaluate` finds. */
+/** What `measureAccuracy` finds. */
 export interface Evaluation {
   readonly model: string;
   readonly images: number;
@@ -66,7 +66,7 @@ export interface Evaluation {
  *
  * @throws FoveaError `bad-argument` for a batch or repeats below 1, and what `run` and `predict` throw
  */
-export async function evaluate(
+export async function measureAccuracy(
   network: Network,
   dataset: Dataset,
   options: EvaluateOptions = {},

@@ -48,7 +48,7 @@ export async function startLab(federated: readonly FederatedExtension[]): Promis
   const lab = new JupyterLab({
     pluginRegistry,
     serviceManager,
-    connectionStatus: connectionStatus ?? undefined,
+    ...(connectionStatus && { connectionStatus }),
     mimeExtensions: collection.mimePlugins as unknown as IRenderMime.IExtensionModule[],
     disabled: { matches: collection.disabled, patterns: PageConfig.Extension.disabled },
     deferred: { matches: collection.deferred, patterns: PageConfig.Extension.deferred },

@@ -58,7 +58,7 @@ export class PluginCollection {
         requires: plugin.requires ?? [],
         optional: plugin.optional ?? [],
         provides: plugin.provides ?? null,
-        autoStart: plugin.autoStart,
+        autoStart: plugin.autoStart ?? false,
         enabled,
         extension: packageName,
       });

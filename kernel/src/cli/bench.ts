@@ -1,13 +1,7 @@
-import {
-  type Benchmark,
-  benchmark,
-  defaultMasker,
-  FoveaError,
-  generateDataset,
-  imagesOf,
-  type Network,
-  type Tensor,
-} from '@fovea/engine';
+import { FoveaError, type Network, type Tensor } from '@fovea/engine';
+import { defaultMasker } from '@fovea/engine/internal';
+import { type Benchmark, benchmark } from '@fovea/engine/predict';
+import { generateDataset, imagesOf } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { UNSEEN_SEED } from './data.js';
 import { readInput } from './input.js';

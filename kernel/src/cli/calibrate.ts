@@ -1,5 +1,6 @@
 import os from 'node:os';
-import { calibrate, calibrationOf, FoveaError } from '@fovea/engine';
+import { FoveaError } from '@fovea/engine';
+import { calibrate, calibrationOf } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { asTable, printJson } from './parse.js';
 import { showProgress } from './progress.js';

@@ -1,11 +1,5 @@
-import {
-  type Dataset,
-  FoveaError,
-  generateDataset,
-  type Network,
-  objectLabels,
-  readImageFolder,
-} from '@fovea/engine';
+import { FoveaError, type Network } from '@fovea/engine';
+import { type Dataset, generateDataset, objectLabels, readImageFolder } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { parseInteger } from './parse.js';
 import {

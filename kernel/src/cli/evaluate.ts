@@ -1,4 +1,4 @@
-import { type Evaluation, evaluate } from '@fovea/engine';
+import { type Evaluation, measureAccuracy } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { addData, type DataOptions, loadImages } from './data.js';
 import { MODEL_HELP, openModel } from './model.js';
@@ -34,7 +34,7 @@ export function register(program: Command): void {
       const dataset = await loadImages(options, network, DRAWN);
       const { masker, rate, device } = options;
       checkMaskOptions(network, masker, { rate });
-      const evaluation = await evaluate(network, dataset, {
+      const evaluation = await measureAccuracy(network, dataset, {
         ...parseRunning(options),
         ...(masker === undefined ? {} : { masker }),
         ...(rate === undefined ? {} : { rate: parseRate('--rate', rate) }),

@@ -1,11 +1,5 @@
-import {
-  agreement,
-  fitMaskers,
-  imagesOf,
-  parseGranularity,
-  replaceFile,
-  writeSafetensors,
-} from '@fovea/engine';
+import { parseGranularity, replaceFile } from '@fovea/engine/internal';
+import { fitMaskers, imagesOf, measureAgreement, writeSafetensors } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { addData, type DataOptions, loadImages } from './data.js';
 import { MODEL_HELP, openModel } from './model.js';
@@ -63,7 +57,11 @@ export function register(program: Command): void {
           : { flopsTarget: parseRate('--flops-target', options.flopsTarget) }),
       });
       const rates = parseRates('--agreement', options.agreement ?? '0.25,0.5,0.75');
-      const agreements = await agreement(network, images, { ...common, rates, granularities: [granularity] });
+      const agreements = await measureAgreement(network, images, {
+        ...common,
+        rates,
+        granularities: [granularity],
+      });
       if (options.output !== undefined) {
         const arrays = result.network.nodes.flatMap((node) => {
           if (node.kind !== 'block' || !node.block.masker) return [];
@@ -84,7 +82,7 @@ export function register(program: Command): void {
 }
 
 type Blocks = Awaited<ReturnType<typeof fitMaskers>>['blocks'];
-type Agreements = Awaited<ReturnType<typeof agreement>>;
+type Agreements = Awaited<ReturnType<typeof measureAgreement>>;
 
 function asText(
   model: string,

@@ -3,18 +3,16 @@ import {
   blocksOf,
   FoveaError,
   fixedMasker,
-  float32Of,
   type Mask,
   type Masker,
   type Network,
-  parseSafetensors,
   type RunResult,
   run,
   type Tensor,
   type TopClass,
   topClasses,
-  writeSafetensors,
 } from '@fovea/engine';
+import { float32Of, parseSafetensors, writeSafetensors } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { readInput } from './input.js';
 import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';

@@ -1,14 +1,6 @@
-import {
-  decodeImage,
-  FoveaError,
-  float32Of,
-  looksLikeImage,
-  type Network,
-  parseSafetensors,
-  preprocess,
-  readFileBytes,
-  Tensor,
-} from '@fovea/engine';
+import { FoveaError, type Network, preprocess, Tensor } from '@fovea/engine';
+import { decodeImage, looksLikeImage, readFileBytes } from '@fovea/engine/internal';
+import { float32Of, parseSafetensors } from '@fovea/engine/train';
 import { type PreprocessingOptions, parsePreprocessing, refusePreprocessing } from './preprocessing.js';
 
 /**

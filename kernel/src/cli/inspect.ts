@@ -1,10 +1,5 @@
-import {
-  describeNetwork,
-  FoveaError,
-  type NetworkDescription,
-  type NodeDescription,
-  programText,
-} from '@fovea/engine';
+import { describeNetwork, FoveaError, type NetworkDescription, programText } from '@fovea/engine';
+import type { NodeDescription } from '@fovea/engine/backend';
 import type { Command } from 'commander';
 import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
 

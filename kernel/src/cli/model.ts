@@ -3,12 +3,12 @@ import {
   builtNetwork,
   builtNetworkNames,
   FoveaError,
-  learnShapes,
   loadNetwork,
   loadShippedModel,
   type Network,
   shippedModelNames,
 } from '@fovea/engine';
+import { learnShapes } from '@fovea/engine/internal';
 
 /** Short names that the published tables use. */
 const aliases: Readonly<Record<string, string>> = {

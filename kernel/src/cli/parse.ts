@@ -1,4 +1,5 @@
-import { checkRate, FoveaError } from '@fovea/engine';
+import { FoveaError } from '@fovea/engine';
+import { checkRate } from '@fovea/engine/internal';
 
 /**
  * Reads a number from 0 to 1.

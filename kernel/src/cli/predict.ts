@@ -1,17 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import {
-  checkExcitation,
-  checkRate,
-  costModels,
-  deviceNames,
-  FoveaError,
-  type PredictOptions,
-  type Profile,
-  parseGranularity,
-  predict,
-  type ReferenceTable,
-  recomputeTable,
-} from '@fovea/engine';
+import { deviceNames, FoveaError, type PredictOptions, type Profile, predict } from '@fovea/engine';
+import { checkExcitation, checkRate, parseGranularity } from '@fovea/engine/internal';
+import { costModels, type ReferenceTable, recomputeTable } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { parseInputSize } from './inspect.js';
 import { MODEL_HELP, openModel } from './model.js';

@@ -1,4 +1,5 @@
-import { FoveaError, type ImageSize, type PerChannel, type Preprocessing } from '@fovea/engine';
+import { FoveaError, type Preprocessing } from '@fovea/engine';
+import type { ImageSize, PerChannel } from '@fovea/engine/internal';
 import type { Command } from 'commander';
 import { parseInputSize } from './inspect.js';
 

@@ -1,12 +1,5 @@
-import {
-  checkExcitation,
-  defaultMasker,
-  FoveaError,
-  type Masker,
-  type Network,
-  type NetworkRunOptions,
-  parseGranularity,
-} from '@fovea/engine';
+import { FoveaError, type Masker, type Network, type NetworkRunOptions } from '@fovea/engine';
+import { checkExcitation, defaultMasker, parseGranularity } from '@fovea/engine/internal';
 import type { Command } from 'commander';
 import { parseInteger } from './parse.js';
 

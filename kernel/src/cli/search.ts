@@ -1,12 +1,6 @@
-import {
-  checkExcitation,
-  deviceNames,
-  FoveaError,
-  parseGranularity,
-  type SearchOptions,
-  type SearchResult,
-  searchGranularity,
-} from '@fovea/engine';
+import { deviceNames, FoveaError } from '@fovea/engine';
+import { checkExcitation, parseGranularity } from '@fovea/engine/internal';
+import { type SearchOptions, type SearchResult, searchGranularity } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { parseInputSize } from './inspect.js';
 import { MODEL_HELP, openModel } from './model.js';

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
+import { FoveaError } from '@fovea/engine';
+import { defaultThreads } from '@fovea/engine/internal';
 import {
-  defaultThreads,
-  FoveaError,
   loadRecipeData,
   type Measurement,
   type Recipe,
@@ -11,7 +11,7 @@ import {
   type TrainProgress,
   type TrainResult,
   train,
-} from '@fovea/engine';
+} from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { asTable, parseInteger, printJson } from './parse.js';
 

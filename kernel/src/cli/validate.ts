@@ -1,4 +1,5 @@
-import { parseGranularity, type ValidateOptions, type Validation, validate } from '@fovea/engine';
+import { parseGranularity } from '@fovea/engine/internal';
+import { type ValidateOptions, type Validation, validatePredictions } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { parseInputSize } from './inspect.js';
 import { MODEL_HELP, openModel } from './model.js';
@@ -35,7 +36,7 @@ export function register(program: Command): void {
     .action(async (model: string, options: ValidateCommandOptions) => {
       const progress = showProgress('validating');
       const network = await openModel(model, options.config);
-      const result = await validate(network, {
+      const result = await validatePredictions(network, {
         ...validateOptions(options),
         signal: progress.signal,
         onProgress: progress.update,

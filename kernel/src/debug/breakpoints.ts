@@ -80,7 +80,7 @@ export class Breakpoints {
   async lift(): Promise<void> {
     for (const breakpoint of [...this.#byFile.values()].flat()) {
       const { engineId } = breakpoint;
-      breakpoint.engineId = undefined;
+      delete breakpoint.engineId;
       breakpoint.locations.length = 0;
       if (engineId !== undefined) {
         await this.link

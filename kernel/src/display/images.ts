@@ -1,16 +1,6 @@
-import {
-  decodeImage,
-  drawScene,
-  FoveaError,
-  type ImageSize,
-  type Network,
-  normalised,
-  objectLabels,
-  type Preprocessing,
-  preprocess,
-  readFileBytes,
-  type Tensor,
-} from '@fovea/engine';
+import { FoveaError, type Network, type Preprocessing, preprocess, type Tensor } from '@fovea/engine';
+import { decodeImage, drawScene, type ImageSize, normalised, readFileBytes } from '@fovea/engine/internal';
+import { objectLabels } from '@fovea/engine/train';
 
 /** A picture as a network takes it; `showMasks` takes it as it is. */
 export interface NetworkImage {

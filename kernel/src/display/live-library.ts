@@ -3,23 +3,25 @@ import { join } from 'node:path';
 import {
   blocksOf,
   builtNetwork,
-  decodeImage,
-  defaultMasker,
-  defaultThreads,
   deviceNames,
   FoveaError,
   getDevice,
-  imageFileName,
   loadShippedModel,
   type Network,
-  networkShapes,
-  readCalibration,
-  scaleImage,
   shippedModelNames,
-  shippedModelPath,
-  stageCount,
   strategyNames,
 } from '@fovea/engine';
+import { networkShapes } from '@fovea/engine/backend';
+import {
+  decodeImage,
+  defaultMasker,
+  defaultThreads,
+  imageFileName,
+  scaleImage,
+  shippedModelPath,
+  stageCount,
+} from '@fovea/engine/internal';
+import { readCalibration } from '@fovea/engine/predict';
 import sharp from 'sharp';
 import { drawSample, type NetworkImage, readImage, sampleImage, sampleImageNames } from './images.js';
 import type { LiveCatalogue, LiveDevice, LiveState } from './live.js';

@@ -1,20 +1,17 @@
 import {
   blocksOf,
-  type CalibrateOptions,
-  calibrate,
-  decideMask,
   FoveaError,
   type Mask,
   type Masker,
   type Network,
-  networkShapes,
   type Profile,
   predict,
-  readCalibration,
   regionMasker,
-  resolveGranularity,
   resolveMaskers,
 } from '@fovea/engine';
+import { decideMask, networkShapes } from '@fovea/engine/backend';
+import { resolveGranularity } from '@fovea/engine/internal';
+import { type CalibrateOptions, calibrate, readCalibration } from '@fovea/engine/predict';
 import { latencyProfile } from './documents/latency.js';
 import { masksDocument } from './documents/masks.js';
 import type { LiveReply, LiveRequest, LiveState } from './live.js';

@@ -20,7 +20,7 @@ export interface LiveState {
    * The region painted on the image, for masker `painted`: `rows · columns` characters over the whole image,
    * `1` inside. A cell of a block is active when the region covers any of it.
    */
-  readonly region?: { readonly rows: number; readonly columns: number; readonly cells: string };
+  readonly region?: { readonly rows: number; readonly columns: number; readonly cells: string } | undefined;
 }
 
 /** Something to predict for. */

@@ -5,10 +5,10 @@ import {
   type NetworkDescription,
   type Plan,
   type Profile,
-  type SearchResult,
   type Tensor,
   topClasses,
 } from '@fovea/engine';
+import type { SearchResult } from '@fovea/engine/predict';
 import {
   latencyBundle,
   type MimeBundle,

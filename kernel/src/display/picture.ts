@@ -1,4 +1,5 @@
-import { FoveaError, imageNetDeviation, imageNetMean, type Tensor } from '@fovea/engine';
+import { FoveaError, type Tensor } from '@fovea/engine';
+import { imageNetDeviation, imageNetMean } from '@fovea/engine/internal';
 import { decode, encode } from 'fast-png';
 
 /** Eight-bit pixels, row by row: one channel for grey, three for RGB, four with opacity. */

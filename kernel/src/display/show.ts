@@ -8,7 +8,7 @@ import { type PictureOptions, type PictureSource, pictures } from './picture.js'
 
 export interface ShowOptions {
   /** Shows in the place of what was last shown under this id, in whichever cell that was. */
-  readonly id?: string;
+  readonly id?: string | undefined;
 }
 
 /**
@@ -45,7 +45,7 @@ export function showMasksDocument(document: MasksDocument, { id }: ShowOptions =
  */
 export function showLatency(
   content: Profile | LatencyDocument | readonly (Labelled | LatencyView)[],
-  { id, title }: ShowOptions & { readonly title?: string } = {},
+  { id, title }: ShowOptions & { readonly title?: string | undefined } = {},
 ): void {
   const document = 'views' in content ? content : latencyDocument(content, { title });
   show(latencyBundle(document), id);

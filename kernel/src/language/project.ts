@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import type { ProjectSettings } from '../typescript/settings.js';
@@ -20,6 +21,20 @@ function packageFolder(name: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Where the declarations of a package's public entries are, as `paths` of a tsconfig.json. */
+function declarationsOf(name: string, folder: string): Record<string, [string]> {
+  const { exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+    exports: Record<string, string | { readonly types: string }>;
+  };
+  return Object.fromEntries(
+    Object.entries(exports).flatMap(([entry, target]) =>
+      typeof target === 'string' || entry === './internal'
+        ? []
+        : [[`${name}${entry.slice(1)}`, [join(folder, target.types)]]],
+    ),
+  );
 }
 
 /** What counts of a user's compiler options as it stands, beside `paths`, `baseUrl`, `types` and `jsx`. */
@@ -84,7 +99,7 @@ export function projectText(settings: ProjectSettings, directory: string): strin
         ...paths,
         ...(options.baseUrl === undefined || paths['*'] ? {} : { '*': candidates('*') }),
         '@fovea/kernel': [join(kernel, 'lib', 'index.d.ts')],
-        ...(engine === undefined ? {} : { '@fovea/engine': [join(engine, 'lib', 'index.d.ts')] }),
+        ...(engine === undefined ? {} : declarationsOf('@fovea/engine', engine)),
       },
     },
     files: [globalsFile, rootFile],

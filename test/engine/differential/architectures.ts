@@ -1,4 +1,4 @@
-import type { Activation } from '@fovea/engine';
+import type { Activation } from '@fovea/engine/backend';
 import type { BlockCase, MaskerKind, StemCase } from './case.js';
 
 /** One stage of an architecture. */

@@ -1,4 +1,4 @@
-import type { Activation } from '@fovea/engine';
+import type { Activation } from '@fovea/engine/backend';
 
 /**
  * One differential test, as plain data: a network, pictures, maskers, and the runs that must all compute the same.

@@ -1,14 +1,12 @@
 import {
-  type Backend,
-  getBackend,
   type Network,
   type NetworkRunOptions,
-  nativeBackendWith,
   type RunResult,
-  release,
+  releaseNetwork,
   run,
   type Tensor,
 } from '@fovea/engine';
+import { type Backend, getBackend, nativeBackendWith } from '@fovea/engine/backend';
 import { type Case, inputChannels, isAdaptive, type RunCase } from './case.js';
 import { type Convolve, fastConvolve } from './convolution.js';
 import { type CaseMaskers, maskersOf } from './maskers.js';
@@ -99,7 +97,7 @@ export async function check(test: Case): Promise<Outcome> {
   try {
     return await compare(test, network, pictures, maskers, expected);
   } finally {
-    await release(network);
+    await releaseNetwork(network);
   }
 }
 

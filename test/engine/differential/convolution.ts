@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import type { Convolution } from '@fovea/engine';
+import type { Convolution } from '@fovea/engine/backend';
 import { activated, makePlanes, type Planes } from './planes.js';
 
 /** Computes a convolution and its activation at every output pixel. */

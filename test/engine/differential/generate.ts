@@ -1,4 +1,5 @@
-import { type Activation, Random } from '@fovea/engine';
+import { Random } from '@fovea/engine';
+import type { Activation } from '@fovea/engine/backend';
 import { FAMILIES, type Family, NETWORKS, wholeNetwork } from './architectures.js';
 import type { BlockCase, Case, MaskerKind, StemCase } from './case.js';
 import { drawRuns, multiplyAdds } from './runs.js';

@@ -1,5 +1,6 @@
-import type { Activation, Block, Convolution, Network, NetworkNode } from '@fovea/engine';
+import type { Block, Network } from '@fovea/engine';
 import { Tensor } from '@fovea/engine';
+import type { Activation, Convolution, NetworkNode } from '@fovea/engine/backend';
 import { type Case, inputChannels, isAdaptive } from './case.js';
 
 /** Uniform numbers from −1 to 1, quickly: a network of real width has millions of weights. */

@@ -1,4 +1,5 @@
-import { float32Of, loadNetwork, readSafetensors, Tensor } from '@fovea/engine';
+import { loadNetwork, Tensor } from '@fovea/engine';
+import { float32Of, readSafetensors } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { relativeError } from '../support/small-network.js';
 import { convolveInLoops, fastConvolve } from './convolution.js';

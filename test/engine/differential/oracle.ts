@@ -3,7 +3,8 @@
  * multiplied by its mask before the residual add (Han et al., LASNet, NeurIPS 2022). It shares no code with the
  * engine: an error would have to be made twice.
  */
-import type { Block, Network, PoolNode, SqueezeExcitation, Tensor } from '@fovea/engine';
+import type { Block, Network, Tensor } from '@fovea/engine';
+import type { PoolNode, SqueezeExcitation } from '@fovea/engine/backend';
 import { type Convolve, convolveInLoops } from './convolution.js';
 import { activated, makePlanes, type Planes } from './planes.js';
 

@@ -1,4 +1,4 @@
-import type { Activation } from '@fovea/engine';
+import type { Activation } from '@fovea/engine/backend';
 
 /** Feature maps as PyTorch and ONNX order them: `data[((n · C + c) · H + y) · W + x]`. */
 export interface Planes {

@@ -2,9 +2,6 @@ import {
   type Block,
   type BlockPlan,
   blocksOf,
-  branchPrimitives,
-  firstSpatial,
-  type Group,
   getStrategy,
   type Network,
   type Plan,
@@ -13,6 +10,9 @@ import {
   type Random,
   type Strategy,
 } from '@fovea/engine';
+import type { Group } from '@fovea/engine/backend';
+import { firstSpatial } from '../../../engine/src/plan/strategies.js';
+import { branchPrimitives } from '../../../engine/src/primitives/primitive.js';
 import { type Case, inputChannels, isAdaptive, type RunCase } from './case.js';
 
 const groupsOf = (text: string): Group[] =>

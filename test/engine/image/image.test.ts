@@ -1,17 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  decodeImage,
-  encodePng,
-  FoveaError,
-  looksLikeImage,
-  preprocess,
-  Random,
-  readImage,
-} from '@fovea/engine';
+import { encodePng, FoveaError, preprocess, Random, readImage } from '@fovea/engine';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { decodeImage, looksLikeImage } from '../../../engine/src/image/decode.js';
 
 /** A smooth picture, different in every channel. */
 function picture(width: number, height: number, channels: 3 | 4 = 3) {

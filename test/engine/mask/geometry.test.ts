@@ -1,17 +1,16 @@
+import { blocksOf, randomMasker } from '@fovea/engine';
 import {
   blockShape,
-  blocksOf,
   cellOf,
   cellStart,
-  expectedDilatedRate,
   maskGrid,
   maskStatistics,
-  randomMasker,
   receptiveRegion,
   spreadCells,
-} from '@fovea/engine';
+} from '@fovea/engine/backend';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { expectedDilatedRate } from '../../../engine/src/mask/expected.js';
 import { smallNetwork } from '../support/small-network.js';
 
 const rows = (pixels: Uint8Array, width: number) =>

@@ -1,5 +1,4 @@
 import {
-  blockShape,
   blocksOf,
   customMasker,
   fixedMasker,
@@ -9,6 +8,7 @@ import {
   regionMasker,
   saliencyMasker,
 } from '@fovea/engine';
+import { blockShape } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { smallNetwork } from '../support/small-network.js';
 

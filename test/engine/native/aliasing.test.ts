@@ -1,15 +1,9 @@
-import {
-  builtMobileNetV2,
-  customMasker,
-  type Network,
-  type NetworkRunOptions,
-  nativeBackend,
-  Random,
-  run,
-} from '@fovea/engine';
+import { customMasker, type Network, type NetworkRunOptions, Random, run } from '@fovea/engine';
+import { nativeBackend } from '@fovea/engine/backend';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { inferAddon } from '../../../engine/src/backends/native/addon.js';
 import * as encoding from '../../../engine/src/backends/native/encode.js';
+import { builtMobileNetV2 } from '../../../engine/src/network/built/mobilenet.js';
 import { liveRanges } from '../../../engine/src/program/accesses.js';
 import type { Program } from '../../../engine/src/program/program.js';
 import { randomConvolution, randomImages, smallNetwork } from '../support/small-network.js';

@@ -1,4 +1,5 @@
-import { getBackend, nativeBackendWith, randomMasker, release, run, saliencyMasker } from '@fovea/engine';
+import { randomMasker, releaseNetwork, run, saliencyMasker } from '@fovea/engine';
+import { getBackend, nativeBackendWith } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
@@ -79,7 +80,7 @@ describe('the size of bands that a session is given', () => {
       return least;
     };
     expect(await msWith(1)).toBeGreaterThan(2 * (await msWith(2 ** 30)));
-    await release(large);
+    await releaseNetwork(large);
   });
 
   native.each([-1, 0.5, Number.NaN, 2 ** 31, '8' as unknown as number])(

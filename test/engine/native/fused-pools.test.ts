@@ -1,17 +1,16 @@
 import {
-  branchPrimitives,
   customMasker,
   makePlan,
-  nativeBackend,
   type Plan,
   type Primitive,
   type Profile,
   run,
   type Strategy,
-  streamed,
-  unfused,
 } from '@fovea/engine';
+import { nativeBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
+import { streamed, unfused } from '../../../engine/src/plan/strategies.js';
+import { branchPrimitives } from '../../../engine/src/primitives/primitive.js';
 import {
   randomImages,
   relativeError,

@@ -1,16 +1,9 @@
-import {
-  builtMobileNetV2,
-  builtResNet,
-  customMasker,
-  type FoveaError,
-  getBackend,
-  makePlan,
-  measureBlock,
-  nativeBackend,
-  randomMasker,
-  run,
-} from '@fovea/engine';
+import { customMasker, type FoveaError, makePlan, randomMasker, run } from '@fovea/engine';
+import { getBackend, nativeBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
+import { measureBlock } from '../../../engine/src/backends/native/measure.js';
+import { builtMobileNetV2 } from '../../../engine/src/network/built/mobilenet.js';
+import { builtResNet } from '../../../engine/src/network/built/resnet.js';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
 const missing = nativeBackend.unavailable !== undefined;

@@ -1,5 +1,7 @@
-import { builtResNet, makePlan, nativeBackend, randomMasker } from '@fovea/engine';
+import { makePlan, randomMasker } from '@fovea/engine';
+import { nativeBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
+import { builtResNet } from '../../../engine/src/network/built/resnet.js';
 import { randomImages } from '../support/small-network.js';
 
 const native = it.skipIf(nativeBackend.unavailable !== undefined);

@@ -1,4 +1,5 @@
-import { getBackend, run } from '@fovea/engine';
+import { run } from '@fovea/engine';
+import { getBackend } from '@fovea/engine/backend';
 import { expect, it, vi } from 'vitest';
 import { randomImages, smallNetwork } from '../support/small-network.js';
 

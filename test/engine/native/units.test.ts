@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { nativeBackend } from '@fovea/engine';
+import { nativeBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 
 const native = fileURLToPath(new URL('../../../engine/native/', import.meta.url));

@@ -1,4 +1,5 @@
-import { getBackend, randomMasker, run } from '@fovea/engine';
+import { randomMasker, run } from '@fovea/engine';
+import { getBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 

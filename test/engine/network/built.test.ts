@@ -1,12 +1,8 @@
-import {
-  blocksOf,
-  builtMobileNetV2,
-  builtNetwork,
-  builtRegNet,
-  builtResNet,
-  type FoveaError,
-} from '@fovea/engine';
+import { blocksOf, builtNetwork, type FoveaError } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
+import { builtMobileNetV2 } from '../../../engine/src/network/built/mobilenet.js';
+import { builtRegNet } from '../../../engine/src/network/built/regnet.js';
+import { builtResNet } from '../../../engine/src/network/built/resnet.js';
 import { multiplyAdds } from '../networks.js';
 
 describe('built networks', () => {

@@ -1,11 +1,5 @@
-import {
-  blocksOf,
-  describeNetwork,
-  float32Of,
-  loadNetwork,
-  parseSafetensors,
-  readSafetensors,
-} from '@fovea/engine';
+import { blocksOf, describeNetwork, loadNetwork } from '@fovea/engine';
+import { float32Of, parseSafetensors, readSafetensors } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { networkFromStateDict } from '../../../engine/src/network/checkpoint/state-dict.js';
 

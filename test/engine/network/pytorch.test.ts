@@ -1,18 +1,8 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  blocksOf,
-  FoveaError,
-  float32Of,
-  loadNetwork,
-  parseSafetensors,
-  Random,
-  readSafetensors,
-  run,
-  Tensor,
-  writeSafetensors,
-} from '@fovea/engine';
+import { blocksOf, FoveaError, loadNetwork, Random, run, Tensor } from '@fovea/engine';
+import { float32Of, parseSafetensors, readSafetensors, writeSafetensors } from '@fovea/engine/train';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readPyTorch } from '../../../engine/src/network/checkpoint/pytorch/read.js';
 import { findStateDict } from '../../../engine/src/network/checkpoint/pytorch/state-dict.js';

@@ -1,11 +1,5 @@
-import {
-  FoveaError,
-  float32Of,
-  parseSafetensors,
-  Random,
-  readSafetensors,
-  writeSafetensors,
-} from '@fovea/engine';
+import { FoveaError, Random } from '@fovea/engine';
+import { float32Of, parseSafetensors, readSafetensors, writeSafetensors } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { halfToNumber, numberToHalf } from '../../../engine/src/network/number-formats.js';
 

@@ -1,16 +1,15 @@
 import {
   Tensor as EngineTensor,
   FoveaError,
-  float32Of,
-  getBackend,
   loadNetwork,
   type NetworkRunOptions,
-  openDense,
   Random,
-  readSafetensors,
   run,
   type Tensor,
 } from '@fovea/engine';
+import { getBackend } from '@fovea/engine/backend';
+import { openDense } from '@fovea/engine/onnx';
+import { float32Of, readSafetensors } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { randomImages, type SmallNetworkOptions, smallNetwork } from '../support/small-network.js';
 

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { loadNetwork, type NetworkRunOptions, readSafetensors, run, Tensor } from '@fovea/engine';
+import { loadNetwork, type NetworkRunOptions, run, Tensor } from '@fovea/engine';
+import { readSafetensors } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { float32Of } from '../../../engine/src/network/checkpoint/safetensors.js';
 import { relativeError } from '../support/small-network.js';

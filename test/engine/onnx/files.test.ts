@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
-import { blocksOf, describeNetwork, loadNetwork, type Network, openDense, run, Tensor } from '@fovea/engine';
+import { blocksOf, describeNetwork, loadNetwork, type Network, run, Tensor } from '@fovea/engine';
+import { openDense } from '@fovea/engine/onnx';
 import { afterAll, describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
 import {

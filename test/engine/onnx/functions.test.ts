@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { importOnnx, loadNetwork, openDense, run } from '@fovea/engine';
+import { loadNetwork, run } from '@fovea/engine';
+import { importOnnx, openDense } from '@fovea/engine/onnx';
 import { afterAll, describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
 import {

@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
-import { FoveaError, importOnnx, loadNetwork, Random, toOnnx, toOnnxWithExternalData } from '@fovea/engine';
+import { FoveaError, loadNetwork, Random } from '@fovea/engine';
+import { importOnnx, toOnnx, toOnnxWithExternalData } from '@fovea/engine/onnx';
 import { afterAll, describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
 import {

@@ -1,18 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  blocksOf,
-  builtNetwork,
-  importOnnx,
-  loadNetwork,
-  type Network,
-  type OnnxOptions,
-  openDense,
-  type Tensor,
-  toOnnx,
-  toOnnxWithExternalData,
-} from '@fovea/engine';
+import { blocksOf, builtNetwork, loadNetwork, type Network, type Tensor } from '@fovea/engine';
+import { importOnnx, type OnnxOptions, openDense, toOnnx, toOnnxWithExternalData } from '@fovea/engine/onnx';
 import { afterAll, describe, expect, it } from 'vitest';
 import { densely } from '../support/onnx-graphs.js';
 import { randomImages, smallNetwork } from '../support/small-network.js';

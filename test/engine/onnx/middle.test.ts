@@ -1,4 +1,5 @@
-import { blocksOf, importOnnx, run } from '@fovea/engine';
+import { blocksOf, run } from '@fovea/engine';
+import { importOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
 import { agrees, conv, floats, model, weights } from '../support/onnx-graphs.js';

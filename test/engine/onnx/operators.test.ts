@@ -1,4 +1,5 @@
-import { blocksOf, describeNetwork, importOnnx, type Network, Random, run } from '@fovea/engine';
+import { blocksOf, describeNetwork, type Network, Random, run } from '@fovea/engine';
+import { importOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
 import { agrees, conv, densely, floats, model, weights } from '../support/onnx-graphs.js';

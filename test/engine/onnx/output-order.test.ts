@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadNetwork, openDense, run, type Tensor, topClasses } from '@fovea/engine';
+import { loadNetwork, run, type Tensor, topClasses } from '@fovea/engine';
+import { openDense } from '@fovea/engine/onnx';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
 import { loadRuntime } from '../../../engine/src/onnxruntime.js';

@@ -1,4 +1,6 @@
-import { getBackend, openDense, run } from '@fovea/engine';
+import { run } from '@fovea/engine';
+import { getBackend } from '@fovea/engine/backend';
+import { openDense } from '@fovea/engine/onnx';
 import { describe, expect, it, vi } from 'vitest';
 import { randomImages, smallNetwork } from '../support/small-network.js';
 

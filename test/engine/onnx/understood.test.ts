@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
-import { importOnnx, type Network } from '@fovea/engine';
+import type { Network } from '@fovea/engine';
+import { importOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
 import {

@@ -1,19 +1,18 @@
 import {
   type BlockPlan,
   blocksOf,
-  checkBlockPlan,
-  fitMaskers,
   getStrategy,
   makePlan,
   type Plan,
-  parseGranularity,
   predict,
-  resolveGranularity,
   run,
   type Strategy,
-  searchGranularity,
 } from '@fovea/engine';
+import { searchGranularity } from '@fovea/engine/predict';
+import { fitMaskers } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
+import { parseGranularity, resolveGranularity } from '../../../engine/src/plan/granularity.js';
+import { checkBlockPlan } from '../../../engine/src/plan/validate.js';
 import { randomImages, smallNetwork } from '../support/small-network.js';
 
 const network = smallNetwork();

@@ -1,19 +1,15 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { builtNetwork, type Device, getDevice, predict } from '@fovea/engine';
+import { getBackend, nativeBackend } from '@fovea/engine/backend';
 import {
-  builtNetwork,
   calibrate,
   calibrationOf,
   calibrationPath,
-  type Device,
-  getBackend,
-  getDevice,
-  nativeBackend,
-  predict,
   readCalibration,
   storeCalibration,
-} from '@fovea/engine';
+} from '@fovea/engine/predict';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readCaches } from '../../../engine/src/predict/calibrate/caches.js';

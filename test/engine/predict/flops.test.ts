@@ -1,17 +1,16 @@
 import {
   customMasker,
-  fitMaskers,
   fixedMasker,
   type Masker,
-  maskGrid,
   type Network,
-  networkShapes,
   type Profile,
   predict,
-  resolveMaskers,
   run,
 } from '@fovea/engine';
+import { maskGrid, networkShapes } from '@fovea/engine/backend';
+import { fitMaskers } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
+import { resolveMaskers } from '../../../engine/src/run/maskers.js';
 import { backends } from '../support/backends.js';
 import { randomImages, smallNetwork } from '../support/small-network.js';
 

@@ -1,11 +1,6 @@
 import {
   type Block,
-  blockShape,
   builtNetwork,
-  type Convolution,
-  devices,
-  distinctGranularities,
-  type Group,
   getDevice,
   getStrategy,
   makePlan,
@@ -14,8 +9,11 @@ import {
   randomMasker,
   type Strategy,
 } from '@fovea/engine';
+import { blockShape, type Convolution, type Group } from '@fovea/engine/backend';
+import { devices } from '@fovea/engine/predict';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { distinctGranularities } from '../../../engine/src/predict/candidate.js';
 
 const strategies = ['unfused', 'lasnet', 'streamed'];
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { getDevice, predictRow, type ReferenceRow, type ReferenceTable, recomputeTable } from '@fovea/engine';
+import { getDevice } from '@fovea/engine';
+import { predictRow, type ReferenceRow, type ReferenceTable, recomputeTable } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
 
 const reference = JSON.parse(

@@ -1,14 +1,7 @@
-import {
-  auto,
-  builtNetwork,
-  getDevice,
-  makePlan,
-  predict,
-  type SearchOptions,
-  searchGranularity,
-  strategyNames,
-} from '@fovea/engine';
+import { builtNetwork, getDevice, makePlan, predict, strategyNames } from '@fovea/engine';
+import { type SearchOptions, searchGranularity } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
+import { auto } from '../../../engine/src/predict/auto.js';
 
 const network = builtNetwork('resnet50');
 

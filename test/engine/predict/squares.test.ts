@@ -1,4 +1,5 @@
-import { type Block, blockShape, blocksOf, builtNetwork, type Mask, maskGrid, Random } from '@fovea/engine';
+import { type Block, blocksOf, builtNetwork, type Mask, Random } from '@fovea/engine';
+import { blockShape, maskGrid } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { expectedCoverage, maskCoverage, wholeSquares } from '../../../engine/src/predict/fovea/coverage.js';
 import { passItems } from '../../../engine/src/predict/fovea/native-items.js';

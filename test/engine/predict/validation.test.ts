@@ -1,5 +1,8 @@
-import { builtResNet, getDevice, nativeBackend, validate } from '@fovea/engine';
+import { getDevice } from '@fovea/engine';
+import { nativeBackend } from '@fovea/engine/backend';
+import { validatePredictions } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
+import { builtResNet } from '../../../engine/src/network/built/resnet.js';
 import {
   type Comparison,
   type PlanComparison,
@@ -59,7 +62,7 @@ describe('a validation', () => {
     'predicts and measures the same plans (skipped where no addon was built)',
     async () => {
       const network = builtResNet({ depth: 18 });
-      const { rows, slowdown, summary } = await validate(network, {
+      const { rows, slowdown, summary } = await validatePredictions(network, {
         device: getDevice('cpu-avx2'),
         granularities: [4],
         rates: [0.5],
@@ -89,6 +92,6 @@ describe('a validation', () => {
   );
 
   it('refuses numbers of runs that are none', async () => {
-    await expect(validate(builtResNet({ depth: 18 }), { runs: 0 })).rejects.toThrow(/runs 0/);
+    await expect(validatePredictions(builtResNet({ depth: 18 }), { runs: 0 })).rejects.toThrow(/runs 0/);
   });
 });

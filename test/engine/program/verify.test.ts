@@ -1,14 +1,8 @@
-import {
-  blocksOf,
-  builtMobileNetV2,
-  builtResNet,
-  getStrategy,
-  makePlan,
-  type Network,
-  type Strategy,
-} from '@fovea/engine';
+import { blocksOf, getStrategy, makePlan, type Network, type Strategy } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
 import { learnedMasker } from '../../../engine/src/mask/learned.js';
+import { builtMobileNetV2 } from '../../../engine/src/network/built/mobilenet.js';
+import { builtResNet } from '../../../engine/src/network/built/resnet.js';
 import { lowerNetwork } from '../../../engine/src/plan/lower.js';
 import { decisionOf } from '../../../engine/src/primitives/decision.js';
 import { printProgram } from '../../../engine/src/program/print.js';

@@ -1,16 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  type Backend,
-  benchmark,
-  getBackend,
-  type Network,
-  type RunResult,
-  registerBackend,
-  Tensor,
-  toOnnx,
-} from '@fovea/engine';
+import { type Network, type RunResult, Tensor } from '@fovea/engine';
+import { type Backend, getBackend, registerBackend } from '@fovea/engine/backend';
+import { toOnnx } from '@fovea/engine/onnx';
+import { benchmark } from '@fovea/engine/predict';
 import { afterAll, describe, expect, it } from 'vitest';
 import { backends } from '../support/backends.js';
 import { randomImages, smallNetwork } from '../support/small-network.js';

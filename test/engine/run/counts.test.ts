@@ -1,4 +1,5 @@
-import { getBackend, type NetworkRunOptions, nativeBackend, randomMasker, run } from '@fovea/engine';
+import { type NetworkRunOptions, randomMasker, run } from '@fovea/engine';
+import { getBackend, nativeBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { randomImages, smallNetwork } from '../support/small-network.js';
 

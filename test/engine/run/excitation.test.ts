@@ -1,18 +1,17 @@
 import {
   blocksOf,
   describeNetwork,
-  float32Of,
   loadNetwork,
   makePlan,
   type Network,
   type Plan,
   type Primitive,
   randomMasker,
-  readSafetensors,
   run,
-  spreadCells,
   Tensor,
 } from '@fovea/engine';
+import { spreadCells } from '@fovea/engine/backend';
+import { float32Of, readSafetensors } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { backends } from '../support/backends.js';
 import { denseThenMask } from '../support/dense-then-mask.js';

@@ -1,14 +1,13 @@
 import {
   builtNetwork,
   customMasker,
-  float32Of,
   loadNetwork,
   type Profile,
   randomMasker,
-  readSafetensors,
   run,
   Tensor,
 } from '@fovea/engine';
+import { float32Of, readSafetensors } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { backends } from '../support/backends.js';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';

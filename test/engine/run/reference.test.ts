@@ -1,18 +1,8 @@
-import {
-  adaptivePool,
-  blocksOf,
-  customMasker,
-  fixedMasker,
-  maskGrid,
-  type Network,
-  networkShapes,
-  randomMasker,
-  run,
-  spreadCells,
-  Tensor,
-} from '@fovea/engine';
+import { blocksOf, customMasker, fixedMasker, type Network, randomMasker, run, Tensor } from '@fovea/engine';
+import { maskGrid, networkShapes, spreadCells } from '@fovea/engine/backend';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { adaptivePool } from '../../../engine/src/mask/pool.js';
 import { denseThenMask } from '../support/dense-then-mask.js';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 

@@ -1,4 +1,5 @@
-import { getBackend, makePlan, randomMasker, run, type Tensor } from '@fovea/engine';
+import { makePlan, randomMasker, run, type Tensor } from '@fovea/engine';
+import { getBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { backends } from '../support/backends.js';
 import { randomImages, smallNetwork } from '../support/small-network.js';

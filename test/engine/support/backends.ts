@@ -1,4 +1,4 @@
-import { backendNames, getBackend } from '@fovea/engine';
+import { backendNames, getBackend } from '@fovea/engine/backend';
 
 /** Every backend; `missing` says why this machine cannot run one. */
 export const backends = backendNames().map((name) => {

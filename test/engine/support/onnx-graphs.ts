@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadNetwork, type Network, openDense, run, type Tensor } from '@fovea/engine';
+import { loadNetwork, type Network, run, type Tensor } from '@fovea/engine';
+import { openDense } from '@fovea/engine/onnx';
 import { afterAll, expect } from 'vitest';
 import { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
 import { randomImages, relativeError } from './small-network.js';

@@ -1,12 +1,5 @@
-import {
-  type Activation,
-  type Block,
-  type Convolution,
-  type Network,
-  type NetworkNode,
-  Random,
-  Tensor,
-} from '@fovea/engine';
+import { type Block, type Network, Random, Tensor } from '@fovea/engine';
+import type { Activation, Convolution, NetworkNode } from '@fovea/engine/backend';
 
 /** What varies between the small random networks that tests run. */
 export interface SmallNetworkOptions {

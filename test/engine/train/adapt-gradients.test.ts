@@ -1,4 +1,6 @@
-import { type Activation, blocksOf, canTrain, type Network, Random, Tensor } from '@fovea/engine';
+import { blocksOf, type Network, Random } from '@fovea/engine';
+import type { Activation } from '@fovea/engine/backend';
+import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { activationNumber } from '../../../engine/src/backends/native/encode.js';
 import { LearnedValues, normsAfter, savesWork } from '../../../engine/src/train/adapt/learned-values.js';

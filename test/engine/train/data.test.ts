@@ -2,18 +2,17 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import os from 'node:os';
 import path from 'node:path';
 import {
-  drawScene,
-  epochOrder,
-  fillBatch,
   generateDataset,
   imagesOf,
   loadRecipeData,
   objectLabels,
   readImageFolder,
   splitDataset,
-} from '@fovea/engine';
+} from '@fovea/engine/train';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { epochOrder, fillBatch } from '../../../engine/src/train/data/batches.js';
+import { drawScene } from '../../../engine/src/train/data/scene.js';
 
 describe('generated images', () => {
   it('come from at least eight classes', () => {

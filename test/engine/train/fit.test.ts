@@ -1,19 +1,10 @@
 import { fileURLToPath } from 'node:url';
-import {
-  agreement,
-  blocksOf,
-  compareOutputs,
-  fitMaskers,
-  loadNetwork,
-  type Network,
-  networkShapes,
-  observeBlocks,
-  Random,
-  ridgeRegression,
-  run,
-  Tensor,
-} from '@fovea/engine';
+import { blocksOf, loadNetwork, type Network, Random, run, Tensor } from '@fovea/engine';
+import { networkShapes } from '@fovea/engine/backend';
+import { fitMaskers, measureAgreement, observeBlocks } from '@fovea/engine/train';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { compareOutputs } from '../../../engine/src/train/fit/agreement.js';
+import { ridgeRegression } from '../../../engine/src/train/fit/ridge.js';
 
 const fixture = fileURLToPath(new URL('../../fixtures/lasnet-tiny.safetensors', import.meta.url));
 const backend = 'reference';
@@ -151,7 +142,7 @@ describe('fitting maskers', () => {
   });
 
   it('reports full agreement at rate 1, and no more than that below', async () => {
-    const rows = await agreement(network, images, { rates: [0, 1], granularities: [1, 2], backend });
+    const rows = await measureAgreement(network, images, { rates: [0, 1], granularities: [1, 2], backend });
     expect(rows).toHaveLength(4);
     for (const { rate, top1, cosine, measuredRate, flops } of rows) {
       if (rate === 1)

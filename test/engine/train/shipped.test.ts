@@ -1,18 +1,9 @@
 import { statSync } from 'node:fs';
-import {
-  blocksOf,
-  evaluate,
-  generateDataset,
-  imagesOf,
-  layoutOf,
-  loadShippedModel,
-  objectLabels,
-  readRecipe,
-  run,
-  shippedModelNames,
-  shippedModelPath,
-} from '@fovea/engine';
+import { blocksOf, loadShippedModel, run, shippedModelNames } from '@fovea/engine';
+import { generateDataset, imagesOf, measureAccuracy, objectLabels, readRecipe } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
+import { layoutOf } from '../../../engine/src/train/architecture.js';
+import { shippedModelPath } from '../../../engine/src/train/shipped.js';
 
 describe('the shipped model', () => {
   it('is small, and beside it lies the recipe that makes it', async () => {
@@ -33,7 +24,7 @@ describe('the shipped model', () => {
   it('is right on at least 95 % of unseen images, with masks within a point of dense, looking at the objects', async () => {
     const network = await loadShippedModel();
     const unseen = await generateDataset({ seed: 90_210, count: 300, size: 128 });
-    const { accuracy, flops, coverage, blocks } = await evaluate(network, unseen, { repeats: 1 });
+    const { accuracy, flops, coverage, blocks } = await measureAccuracy(network, unseen, { repeats: 1 });
     expect(accuracy!.dense).toBeGreaterThanOrEqual(0.95);
     expect(accuracy!.adaptive).toBeGreaterThanOrEqual(accuracy!.dense - 0.01);
     expect(flops).toBeLessThanOrEqual(0.52);

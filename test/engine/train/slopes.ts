@@ -1,5 +1,6 @@
-import { Random, type TrainBuffer, TrainProgram } from '@fovea/engine';
+import { Random } from '@fovea/engine';
 import { expect } from 'vitest';
+import { type TrainBuffer, TrainProgram } from '../../../engine/src/train/program.js';
 
 /** The generator that tests of gradients draw from. */
 export const random = new Random(7);

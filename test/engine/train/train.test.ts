@@ -1,34 +1,31 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { blocksOf, loadNetwork, Random, run } from '@fovea/engine';
+import { networkShapes } from '@fovea/engine/backend';
 import {
-  blocksOf,
   canTrain,
-  costsOf,
   type Dataset,
-  denseBlockFlops,
+  imagesOf,
+  parseRecipe,
+  type Recipe,
+  saveModel,
+  train,
+  trainedNetwork,
+} from '@fovea/engine/train';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { denseBlockFlops } from '../../../engine/src/network/flops.js';
+import { costsOf, layoutOf } from '../../../engine/src/train/architecture.js';
+import { loadTrainingState, saveTrainingState } from '../../../engine/src/train/checkpoint.js';
+import { measure } from '../../../engine/src/train/measure.js';
+import { Parameters } from '../../../engine/src/train/parameters.js';
+import { replaceFile } from '../../../engine/src/train/save.js';
+import {
   flopsBounds,
   gumbelNoise,
   gumbelTemperature,
-  imagesOf,
-  layoutOf,
   learningRate,
-  loadNetwork,
-  loadTrainingState,
-  measure,
-  networkShapes,
-  Parameters,
-  parseRecipe,
-  Random,
-  type Recipe,
-  replaceFile,
-  run,
-  saveModel,
-  saveTrainingState,
-  train,
-  trainedNetwork,
-} from '@fovea/engine';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+} from '../../../engine/src/train/schedule.js';
 
 const size = 32;
 const labels = ['square', 'cross', 'ring'];

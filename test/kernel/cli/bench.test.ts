@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toOnnx } from '@fovea/engine';
+import { toOnnx } from '@fovea/engine/onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { smallNetwork } from '../../engine/support/small-network.js';
 import { fixture, fovea } from './run-fovea.js';

@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Device, nativeBackend, type Validation } from '@fovea/engine';
+import type { Device } from '@fovea/engine';
+import { nativeBackend } from '@fovea/engine/backend';
+import type { Validation } from '@fovea/engine/predict';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fovea } from './run-fovea.js';
 

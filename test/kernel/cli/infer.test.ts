@@ -1,7 +1,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { float32Of, loadNetwork, readSafetensors, writeSafetensors } from '@fovea/engine';
+import { loadNetwork } from '@fovea/engine';
+import { float32Of, readSafetensors, writeSafetensors } from '@fovea/engine/train';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { model } from '../../engine/support/onnx-graphs.js';
 import { randomImages, relativeError } from '../../engine/support/small-network.js';

@@ -1,14 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  encodePng,
-  float32Of,
-  type NetworkDescription,
-  readSafetensors,
-  toOnnx,
-  toOnnxWithExternalData,
-} from '@fovea/engine';
+import { encodePng, type NetworkDescription } from '@fovea/engine';
+import { toOnnx, toOnnxWithExternalData } from '@fovea/engine/onnx';
+import { float32Of, readSafetensors } from '@fovea/engine/train';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { smallNetwork } from '../../engine/support/small-network.js';
 import { fixture, fovea } from './run-fovea.js';

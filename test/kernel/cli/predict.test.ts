@@ -1,7 +1,8 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Profile, ReferenceTable, SearchResult } from '@fovea/engine';
+import type { Profile } from '@fovea/engine';
+import type { ReferenceTable, SearchResult } from '@fovea/engine/predict';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture, fovea } from './run-fovea.js';
 

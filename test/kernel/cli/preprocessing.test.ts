@@ -1,21 +1,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  decodeImage,
-  encodePng,
-  float32Of,
-  imagesOf,
-  loadNetwork,
-  type Preprocessing,
-  preprocess,
-  readImageFolder,
-  readSafetensors,
-  run,
-  type Tensor,
-} from '@fovea/engine';
+import { encodePng, loadNetwork, type Preprocessing, preprocess, run, type Tensor } from '@fovea/engine';
+import { float32Of, imagesOf, readImageFolder, readSafetensors } from '@fovea/engine/train';
 import { readImage } from '@fovea/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { decodeImage } from '../../../engine/src/image/decode.js';
 import { LiveLibrary } from '../../../kernel/src/display/live-library.js';
 import { decodePng } from '../../../kernel/src/display/picture.js';
 import { relativeError } from '../../engine/support/small-network.js';

@@ -235,6 +235,14 @@ describe('modules', () => {
         'import { FoveaError } from "@fovea/engine"; import { display as show } from "@fovea/kernel"; [FoveaError.name, typeof show]',
       ),
     ).toBe("[ 'FoveaError', 'function' ]");
+    const entries = ['predict', 'train', 'onnx', 'backend'];
+    const names = ['calibrate', 'fitMaskers', 'toOnnx', 'getBackend'];
+    const imports = entries
+      .map((entry, i) => `import { ${names[i]} } from "@fovea/engine/${entry}";`)
+      .join('');
+    expect(await value(`${imports}[${names}].map((it) => typeof it).join()`)).toBe(
+      "'function,function,function,function'",
+    );
   });
 
   it('accepts imported types that exist for the compiler only', async () => {

@@ -15,7 +15,7 @@ beforeAll(async () => {
     copyFileSync(join(fixtures, name), join(kernel.directory, name));
   }
   const { error } = await kernel.execute(
-    "import { loadNetwork, predict, run, searchGranularity, makePlan } from '@fovea/engine';\nconst network = await loadNetwork('lasnet-tiny.safetensors');\nconst picture = await fovea.sampleImage('fish', network);",
+    "import { loadNetwork, makePlan, predict, run } from '@fovea/engine';\nimport { searchGranularity } from '@fovea/engine/predict';\nconst network = await loadNetwork('lasnet-tiny.safetensors');\nconst picture = await fovea.sampleImage('fish', network);",
     { ms: 60_000 },
   );
   expect(error).toBeUndefined();

@@ -1,4 +1,5 @@
-import { builtNetwork, devices, makePlan, searchGranularity, Tensor } from '@fovea/engine';
+import { builtNetwork, makePlan, Tensor } from '@fovea/engine';
+import { devices, searchGranularity } from '@fovea/engine/predict';
 import { LATENCY_MIME, latencyDocument, MASKS_MIME, masksDocument, nounBundle } from '@fovea/kernel';
 import { describe, expect, it } from 'vitest';
 import { decodePng } from '../../../kernel/src/display/picture.js';

@@ -1,5 +1,6 @@
-import type { Block, Convolution, Mask, Network, Profile } from '@fovea/engine';
+import type { Block, Mask, Network, Profile } from '@fovea/engine';
 import { Tensor } from '@fovea/engine';
+import type { Convolution } from '@fovea/engine/backend';
 
 /** A generator of numbers in 0…1 that repeats itself for a seed. */
 export function seeded(seed: number): () => number {

@@ -109,6 +109,12 @@ describe('completion', () => {
       ),
     ).toEqual([]);
     expect((await completions('import { blocksO| } from "@fovea/engine"')).matches).toContain('blocksOf');
+    expect((await completions('import { searchG| } from "@fovea/engine/predict"')).matches).toContain(
+      'searchGranularity',
+    );
+    const entries = (await completions('import { X } from "@fovea/engine/|"')).matches;
+    expect(entries).toContain('@fovea/engine/train');
+    expect(entries).not.toContain('@fovea/engine/internal');
   });
 
   it('sees what cells declared that were taken together', async () => {

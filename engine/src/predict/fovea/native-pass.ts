@@ -11,9 +11,8 @@ export interface MapExtent {
 }
 
 /** What a pass of a block's plan does otherwise than one over a whole map by itself. */
-export type PassVariation = Partial<
-  Pick<
-    NativeConvolution,
+export type PassVariation = {
+  readonly [Key in
     | 'squares'
     | 'expected'
     | 'calls'
@@ -21,9 +20,8 @@ export type PassVariation = Partial<
     | 'inputStreamed'
     | 'outputStreamed'
     | 'streamWeightBytes'
-    | 'listedRuns'
-  >
-> & {
+    | 'listedRuns']?: NativeConvolution[Key] | undefined;
+} & {
   /** Fraction of the output pixels that are computed. */
   readonly share?: number;
 };

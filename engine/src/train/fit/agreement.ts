@@ -2,7 +2,7 @@ import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import type { Granularity } from '../../plan/granularity.js';
 import { run } from '../../run/run.js';
-import { release } from '../../run/sessions.js';
+import { releaseNetwork } from '../../run/sessions.js';
 import type { Tensor } from '../../tensor.js';
 import { checkOptions, type FitOptions, fitMaskers } from './fit.js';
 
@@ -74,7 +74,7 @@ export function compareOutputs(
  * @param images `[N, H, W, C]`, normalised
  * @throws FoveaError as `fitMaskers` does
  */
-export async function agreement(
+export async function measureAgreement(
   network: Network,
   images: Tensor,
   options: AgreementOptions = {},
@@ -95,7 +95,7 @@ export async function agreement(
     for (const rate of rates) {
       const fitted = await fitMaskers(network, calibration, { ...fitting, rate, granularity });
       const { output, masks, profile } = await run(fitted.network, images, { ...running, masker: 'learned' });
-      await release(fitted.network);
+      await releaseNetwork(fitted.network);
       const active = masks.map(({ cells }) => cells.reduce((sum, cell) => sum + cell, 0) / cells.length);
       rows.push({
         granularity,

@@ -5,7 +5,7 @@ import type { Activation, Block, Network, NetworkNode } from '../../network/netw
 import { blocksOf } from '../../network/network.js';
 import type { NetworkRunOptions } from '../../run/options.js';
 import { run } from '../../run/run.js';
-import { release } from '../../run/sessions.js';
+import { releaseNetwork } from '../../run/sessions.js';
 import { Tensor } from '../../tensor.js';
 
 /** One block seen on the calibration images, computed densely. */
@@ -53,7 +53,7 @@ export async function observeBlocks(
       const masker = blocksOf(piece).length > 0 ? { masker: 'random' as const, rate: 1 } : {};
       return (await run(piece, value, { ...running, ...masker })).output;
     } finally {
-      await release(piece);
+      await releaseNetwork(piece);
     }
   };
   let begin = 0;

@@ -151,7 +151,7 @@ export function breakEvenRate(
 /** Whole times of an ablation of fusion, the dense time drawn as a line. */
 export function fusionView(
   entries: readonly (Labelled | LatencyBar)[],
-  options: { title?: string; dense?: Profile | number } = {},
+  options: { title?: string | undefined; dense?: Profile | number } = {},
 ): LatencyView {
   return barsView('fusion', entries, options);
 }
@@ -159,7 +159,7 @@ export function fusionView(
 /** Whole times of strategies beside each other, the dense time drawn as a line. */
 export function strategiesView(
   entries: readonly (Labelled | LatencyBar)[],
-  options: { title?: string; dense?: Profile | number } = {},
+  options: { title?: string | undefined; dense?: Profile | number } = {},
 ): LatencyView {
   return barsView('strategies', entries, options);
 }
@@ -167,7 +167,7 @@ export function strategiesView(
 function barsView(
   kind: 'fusion' | 'strategies',
   entries: readonly (Labelled | LatencyBar)[],
-  { title, dense }: { title?: string; dense?: Profile | number },
+  { title, dense }: { title?: string | undefined; dense?: Profile | number },
 ): LatencyView {
   return {
     kind,
@@ -215,7 +215,7 @@ export function paretoView(
  */
 export function latencyDocument(
   content: Profile | readonly (Labelled | LatencyView)[],
-  { title }: { title?: string } = {},
+  { title }: { title?: string | undefined } = {},
 ): LatencyDocument {
   const given: readonly (Labelled | LatencyView)[] = Array.isArray(content)
     ? (content as readonly (Labelled | LatencyView)[])

@@ -4,10 +4,10 @@ import {
   FoveaError,
   type Mask,
   type Network,
-  spreadCells,
   type Tensor,
   topClasses,
 } from '@fovea/engine';
+import { spreadCells } from '@fovea/engine/backend';
 import type { MasksBlock, MasksDocument } from '../mime.js';
 import { type Picture, type PictureOptions, type PictureSource, pictures } from '../picture.js';
 

@@ -1,4 +1,5 @@
-import { cellStart, type Mask } from '@fovea/engine';
+import type { Mask } from '@fovea/engine';
+import { cellStart } from '@fovea/engine/backend';
 import { card, padding, pageWidth } from './frame.js';
 import { colours } from './style.js';
 import { type Drawing, element, round } from './svg.js';

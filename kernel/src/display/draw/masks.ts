@@ -1,4 +1,4 @@
-import { cellOf, cellStart } from '@fovea/engine';
+import { cellOf, cellStart } from '@fovea/engine/backend';
 import { encode } from 'fast-png';
 import { formatPercent } from '../format-number.js';
 import type { MasksBlock, MasksDocument } from '../mime.js';

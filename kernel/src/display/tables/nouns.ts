@@ -7,9 +7,9 @@ import {
   type NetworkDescription,
   type Plan,
   type Profile,
-  spreadCells,
   type Tensor,
 } from '@fovea/engine';
+import { spreadCells } from '@fovea/engine/backend';
 import { parts } from '../draw/style.js';
 import { formatBytes, formatCount, formatMs, formatPercent, significant } from '../format-number.js';
 import type { Column, Table } from './table.js';

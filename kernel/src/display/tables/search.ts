@@ -1,4 +1,4 @@
-import type { SearchResult } from '@fovea/engine';
+import type { SearchResult } from '@fovea/engine/predict';
 import { formatMs, formatPercent } from '../format-number.js';
 import type { Column, Table } from './table.js';
 

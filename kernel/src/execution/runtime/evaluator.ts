@@ -1,4 +1,4 @@
-import { Session } from 'node:inspector';
+import { type Runtime, Session } from 'node:inspector';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import { types } from 'node:util';
@@ -216,7 +216,7 @@ export class Evaluator {
   }
 
   /** The JavaScript value behind an inspector's description of it. */
-  #materialise(remote: { objectId?: string; unserializableValue?: string; value?: unknown }): unknown {
+  #materialise(remote: Runtime.RemoteObject): unknown {
     let value: unknown = remote.value;
     if (remote.objectId) {
       this.#session.post(

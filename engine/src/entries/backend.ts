@@ -1,0 +1,46 @@
+/**
+ * What a backend or a masker of your own builds on: networks as data, shapes, masks and regions, programs.
+ *
+ * @packageDocumentation
+ */
+// Registers the strategy `auto`.
+import '../predict/auto.js';
+
+export type { Backend, RunOptions, Session } from '../backends/backend.js';
+export { type NativeOptions, nativeBackend, nativeBackendWith } from '../backends/native/index.js';
+export { onnxBackend } from '../backends/onnx/index.js';
+export { referenceBackend } from '../backends/reference/index.js';
+export { decideMask } from '../mask/decide.js';
+export type { Excitation } from '../mask/excitation.js';
+export { cellOf, cellStart, type Grid, maskGrid, spreadCells } from '../mask/geometry.js';
+export {
+  activePixels,
+  branchRegions,
+  excitationRegion,
+  maskStatistics,
+  type Region,
+  receptiveRegion,
+  regionPixels,
+} from '../mask/regions.js';
+export type { BlockDescription, NodeDescription } from '../network/describe.js';
+export type {
+  Activation,
+  ActivationNode,
+  AddNode,
+  BlockKind,
+  BlockNode,
+  Convolution,
+  ConvolutionNode,
+  ForeignNode,
+  GlobalPoolNode,
+  LearnedMasker,
+  NetworkNode,
+  PoolNode,
+  SqueezeExcitation,
+} from '../network/network.js';
+export { type BlockShape, blockShape } from '../network/shapes.js';
+export { type NetworkShapes, networkShapes, type ValueShape } from '../network/walk.js';
+export type { Group } from '../plan/plan.js';
+export type { Operation, Program, ProgramMap, ProgramMask, ProgramRegion, Step } from '../program/program.js';
+export { backendNames, getBackend, registerBackend } from '../run/backends.js';
+export { type ProgramOptions, programOf } from '../run/program-of.js';

@@ -1,0 +1,18 @@
+/**
+ * What Fovea's own packages share. Not public: names here change without notice.
+ */
+export { readFileBytes } from '../file.js';
+export { decodeImage, imageFileName, looksLikeImage } from '../image/decode.js';
+export { imageNetDeviation, imageNetMean, type PerChannel } from '../image/normalise.js';
+export { normalised } from '../image/preprocess.js';
+export { type ImageSize, scaleImage } from '../image/scale.js';
+export { checkExcitation } from '../mask/excitation.js';
+export { checkRate } from '../mask/rate.js';
+export { learnShapes } from '../network/walk.js';
+export { parseGranularity, resolveGranularity, stageCount } from '../plan/granularity.js';
+export { defaultMasker } from '../run/maskers.js';
+export { type CheckedRun, checkAgainstPlain, type PlainCheck } from '../run/plain-run.js';
+export { defaultThreads } from '../run/prepare.js';
+export { drawScene } from '../train/data/scene.js';
+export { replaceFile } from '../train/save.js';
+export { shippedModelPath } from '../train/shipped.js';

@@ -1,0 +1,51 @@
+/**
+ * Latency: calibration of this machine, published devices, search, and predictions checked by measurement.
+ *
+ * @packageDocumentation
+ */
+// Registers the strategy `auto`.
+import '../predict/auto.js';
+
+export type { Calibration } from '../plan/device.js';
+export type { Advice } from '../predict/advice.js';
+export { type CalibrateOptions, type CalibrationResult, calibrate } from '../predict/calibrate/calibrate.js';
+export { calibrationOf, type NativeCalibration, type NativeFit } from '../predict/calibration.js';
+export type { Candidate } from '../predict/candidate.js';
+export { devices } from '../predict/devices.js';
+export { type CostModelName, costModels } from '../predict/options.js';
+export type { ParetoPoint } from '../predict/pareto.js';
+export { publishedNetworks } from '../predict/published/networks.js';
+export {
+  predictFigure,
+  predictRow,
+  type ReferenceRow,
+  type ReferenceTable,
+  recomputeTable,
+  rowOperators,
+} from '../predict/published/rows.js';
+export { type SearchOptions, type SearchResult, searchGranularity } from '../predict/search.js';
+export type { BlockChoice, StageCandidate, StageChoice } from '../predict/search-stages.js';
+export {
+  type CalibrationFile,
+  calibrationPath,
+  type Machine,
+  readCalibration,
+  type StoredCalibration,
+  storeCalibration,
+  thisMachine,
+} from '../predict/this-machine.js';
+export { type ValidateOptions, type Validation, validatePredictions } from '../predict/validate.js';
+export type {
+  BlockComparison,
+  Comparison,
+  ErrorShares,
+  PlanComparison,
+  ValidationSummary,
+} from '../predict/validation-summary.js';
+export {
+  type Benchmark,
+  type BenchmarkOptions,
+  type BenchmarkRow,
+  benchmark,
+  type Spread,
+} from '../run/benchmark.js';

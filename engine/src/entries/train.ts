@@ -1,0 +1,59 @@
+/**
+ * Data sets, training, fitting and judging of maskers, and files of weights.
+ *
+ * @packageDocumentation
+ */
+// Registers the strategy `auto`.
+import '../predict/auto.js';
+
+export type { CheckpointConfig } from '../network/checkpoint/config.js';
+export {
+  float32Of,
+  type NamedTensor,
+  parseSafetensors,
+  readSafetensors,
+  type Safetensors,
+  type StoredTensor,
+  writeSafetensors,
+} from '../network/checkpoint/safetensors.js';
+export {
+  type AdaptedBlock,
+  type AdaptOptions,
+  type AdaptProgress,
+  type AdaptResult,
+  adaptMaskers,
+} from '../train/adapt/adapt.js';
+export type { Architecture } from '../train/architecture.js';
+export type { StageCoverage } from '../train/coverage.js';
+export { imagesOf } from '../train/data/batches.js';
+export { type PhotoOptions, type Photos, readPhotos } from '../train/data/crops.js';
+export { type Dataset, type GenerateOptions, generateDataset } from '../train/data/dataset.js';
+export {
+  type FolderDataset,
+  type FolderOptions,
+  readImageFolder,
+  splitDataset,
+} from '../train/data/folder.js';
+export { loadRecipeData, type RecipeData } from '../train/data/load.js';
+export { objectLabels } from '../train/data/objects.js';
+export {
+  type BlockRates,
+  type EvaluateOptions,
+  type Evaluation,
+  measureAccuracy,
+  type Pair,
+} from '../train/evaluate.js';
+export { type ModelDescription, saveModel, trainedNetwork } from '../train/export.js';
+export { type Agreement, type AgreementOptions, measureAgreement } from '../train/fit/agreement.js';
+export { type BlockFit, type FitOptions, type FitResult, fitMaskers } from '../train/fit/fit.js';
+export { type BlockObservation, type ObserveOptions, observeBlocks } from '../train/fit/observe.js';
+export type { BlockMeasurement, Measurement } from '../train/measure.js';
+export { canTrain } from '../train/program.js';
+export {
+  type MaskOptimisation,
+  type Optimisation,
+  parseRecipe,
+  type Recipe,
+  readRecipe,
+} from '../train/recipe.js';
+export { type TrainOptions, type TrainProgress, type TrainResult, train } from '../train/train.js';
