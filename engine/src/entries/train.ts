@@ -16,6 +16,7 @@ export {
   type StoredTensor,
   writeSafetensors,
 } from '../network/checkpoint/safetensors.js';
+export { saveNetwork } from '../network/stored/save.js';
 export {
   type AdaptedBlock,
   type AdaptOptions,

@@ -3,7 +3,10 @@
  * folded into the convolutions. Plain data; importers make it, backends pack it.
  */
 
-export type Activation = 'none' | 'relu' | 'relu6' | 'silu' | 'hardswish' | 'sigmoid' | 'hardsigmoid';
+/** Activations that the engine computes itself. */
+export const activations = ['none', 'relu', 'relu6', 'silu', 'hardswish', 'sigmoid', 'hardsigmoid'] as const;
+
+export type Activation = (typeof activations)[number];
 
 /** A convolution with folded batch norm and its activation. A linear layer is a 1x1 convolution on a 1x1 map. */
 export interface Convolution {

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { FoveaError } from '../errors.js';
 import { float32Of, readSafetensors, writeSafetensors } from '../network/checkpoint/safetensors.js';
+import { replaceFile } from '../replace-file.js';
 import type { Parameters } from './parameters.js';
 import type { Recipe } from './recipe.js';
-import { replaceFile } from './save.js';
 
 /**
  * Where a training run stands. Shuffling, augmentation and Gumbel noise follow from the seed and the step

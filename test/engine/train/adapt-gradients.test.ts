@@ -5,12 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { activationNumber } from '../../../engine/src/backends/native/encode.js';
 import { LearnedValues, normsAfter, savesWork } from '../../../engine/src/train/adapt/learned-values.js';
 import { buildAdaptGraph, flopsLeft } from '../../../engine/src/train/adapt/network-graph.js';
-import {
-  randomConvolution,
-  randomImages,
-  type SmallNetworkOptions,
-  smallNetwork,
-} from '../support/small-network.js';
+import { randomImages, type SmallNetworkOptions, smallNetwork } from '../support/small-network.js';
 import { dot, execute, expectClose, normal, slopes } from './slopes.js';
 
 const stop = new Int32Array(1);

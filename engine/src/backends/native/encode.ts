@@ -1,4 +1,4 @@
-import type { Activation, Convolution } from '../../network/network.js';
+import { type Activation, activations, type Convolution } from '../../network/network.js';
 import { accessesOf } from '../../program/accesses.js';
 import { planBuffers } from '../../program/buffers.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
@@ -26,16 +26,6 @@ const codes = [
 
 const INSTRUCTION_WORDS = 16;
 const layouts = ['map', 'packed', 'halo'] as const;
-const activations: readonly Activation[] = [
-  'none',
-  'relu',
-  'relu6',
-  'silu',
-  'hardswish',
-  'sigmoid',
-  'hardsigmoid',
-];
-
 /** An activation's number in `Activation` of engine/native/infer/kernels/kernel_table.h. */
 export function activationNumber(activation: Activation): number {
   return activations.indexOf(activation);

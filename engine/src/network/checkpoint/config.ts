@@ -1,5 +1,8 @@
 import { FoveaError } from '../../errors.js';
 
+/** Where a safetensors file's own metadata has its configuration, as JSON. */
+export const configKey = 'fovea.config';
+
 /** What the JSON file beside a checkpoint says; every field may be left out. */
 export interface CheckpointConfig {
   /** `lasnet-resnet`, `regnet` and the like; what the arrays are tells by itself. */

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { FoveaError } from '../../errors.js';
 import { float32Of, readSafetensors, writeSafetensors } from '../../network/checkpoint/safetensors.js';
+import { replaceFile } from '../../replace-file.js';
 import { firstDifference } from '../checkpoint.js';
-import { replaceFile } from '../save.js';
 import type { LearnedValues } from './learned-values.js';
 
 /** Where an adaptation stands; crops and noise follow from the seed and the step alone. */
