@@ -1,7 +1,7 @@
 // The inner loops of training, one table of them per instruction set. Drivers (op_*.cc) know shapes and threads;
 // these know only rows of floats.
 #pragma once
-#include "infer/kernels/kernel_table.h"
+#include "infer/kernels/kernel-table.h"
 
 namespace fovea::train {
 

@@ -3,6 +3,8 @@
  * folded into the convolutions. Plain data; importers make it, backends pack it.
  */
 
+import type { Preprocessing } from '../image/preprocess.js';
+
 /** Activations that the engine computes itself. */
 export const activations = ['none', 'relu', 'relu6', 'silu', 'hardswish', 'sigmoid', 'hardsigmoid'] as const;
 
@@ -142,6 +144,8 @@ export interface Network {
   readonly format: 'onnx' | 'lasnet' | 'built';
   /** Nominal input of one image; any other height and width that the layers allow may be run. */
   readonly inputShape: { readonly channels: number; readonly height: number; readonly width: number };
+  /** How its images are scaled and normalised, where that is not as torchvision evaluates. */
+  readonly preprocessing?: Preprocessing;
   /** In execution order. */
   readonly nodes: readonly NetworkNode[];
   readonly input: string;

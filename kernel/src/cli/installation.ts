@@ -79,11 +79,13 @@ export function isOurLabextension(folder: string): boolean {
   return readJson(join(folder, 'package.json'))?.name === LABEXTENSION;
 }
 
-/** Whether a folder holds a kernelspec of ours: one that calls `fovea kernel`. */
+/** Whether a folder holds a kernelspec of ours: one that calls `fovea kernel`, by itself or through the wheel's module. */
 export function isOurKernelspec(folder: string): boolean {
   const argv = readJson(join(folder, 'kernel.json'))?.argv;
   return (
-    Array.isArray(argv) && argv.includes('kernel') && argv.some((word) => /fovea(\.js)?$/.test(String(word)))
+    Array.isArray(argv) &&
+    argv.includes('kernel') &&
+    argv.some((word) => /fovea(_kernel|\.js)?$/.test(String(word)))
   );
 }
 

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { readConnection } from '../../protocol/connection.js';
+import { version } from '../../version.js';
 import { Kernel } from './kernel.js';
 import { watchParent } from './parentWatch.js';
 
@@ -13,9 +13,6 @@ const DEFAULT_OUTPUT_LIMIT = 8_000_000;
  */
 export async function startKernel(connectionFile: string): Promise<void> {
   const connection = readConnection(connectionFile);
-  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
   const kernel = new Kernel({
     connection,
     directory: process.cwd(),
