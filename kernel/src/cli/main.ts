@@ -4,6 +4,7 @@ import { version } from '../version.js';
 
 /** Modules that each add one or more commands; a command is loaded only when it is the one asked for. */
 const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
+  adapt: () => import('./adapt.js'),
   calibrate: () => import('./calibrate.js'),
   doctor: () => import('./doctor.js'),
   evaluate: () => import('./evaluate.js'),

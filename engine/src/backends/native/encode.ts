@@ -1,4 +1,4 @@
-import { type Activation, isLeaky, slopeOf } from '../../network/activation.js';
+import { type Activation, isLeaky, plainActivations, slopeOf } from '../../network/activation.js';
 import type { Convolution } from '../../network/network.js';
 import { accessesOf } from '../../program/accesses.js';
 import { planBuffers } from '../../program/buffers.js';
@@ -28,22 +28,9 @@ const codes = [
 
 const INSTRUCTION_WORDS = 16;
 const layouts = ['map', 'packed', 'halo'] as const;
-const activations = [
-  'none',
-  'relu',
-  'relu6',
-  'silu',
-  'hardswish',
-  'sigmoid',
-  'hardsigmoid',
-  'mish',
-  'gelu',
-  'gelu-tanh',
-] as const satisfies readonly Activation[];
-
 /** An activation's number in `Activation` of engine/native/infer/kernels/kernel_table.h. */
 export function activationNumber(activation: Activation): number {
-  if (!isLeaky(activation)) return activations.indexOf(activation);
+  if (!isLeaky(activation)) return plainActivations.indexOf(activation);
   return new Int32Array(Float32Array.of(-slopeOf(activation)).buffer)[0]!;
 }
 
