@@ -11,11 +11,11 @@ export {
   float32Of,
   type NamedTensor,
   parseSafetensors,
-  readSafetensors,
   type Safetensors,
   type StoredTensor,
   writeSafetensors,
 } from '../network/checkpoint/safetensors.js';
+export { readSafetensors } from '../network/checkpoint/safetensors-file.js';
 export type { Architecture } from '../train/architecture.js';
 export type { StageCoverage } from '../train/coverage.js';
 export { imagesOf } from '../train/data/batches.js';
