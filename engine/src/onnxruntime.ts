@@ -6,6 +6,9 @@ export type OrtTensor = import('onnxruntime-node').Tensor;
 
 let loading: Promise<Runtime> | undefined;
 
+/** Installs onnxruntime without the CUDA libraries that its install script would fetch. */
+export const installCommand = 'ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node';
+
 /**
  * onnxruntime, loaded when first needed: it is large, and not everybody installs it.
  * @throws FoveaError `backend-unavailable` with the loader's own reason
@@ -20,8 +23,8 @@ export function loadRuntime(): Promise<Runtime> {
 function unavailableBecause(cause: unknown): string {
   const reason = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0];
   return (
-    `onnxruntime-node cannot be loaded (${reason}); install it with ` +
-    '"npm install onnxruntime-node --onnxruntime-node-install=skip", or use the native backend'
+    `onnxruntime-node cannot be loaded (${reason}); install it with "${installCommand}", ` +
+    'or use the native backend'
   );
 }
 
