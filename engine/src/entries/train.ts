@@ -20,10 +20,10 @@ export { saveNetwork } from '../network/stored/save.js';
 export {
   type AdaptedBlock,
   type AdaptOptions,
-  type AdaptProgress,
   type AdaptResult,
   adaptMaskers,
 } from '../train/adapt/adapt.js';
+export type { AdaptProgress } from '../train/adapt/clock.js';
 export type { Architecture } from '../train/architecture.js';
 export type { StageCoverage } from '../train/coverage.js';
 export { imagesOf } from '../train/data/batches.js';
