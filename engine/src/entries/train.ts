@@ -11,11 +11,11 @@ export {
   float32Of,
   type NamedTensor,
   parseSafetensors,
-  readSafetensors,
   type Safetensors,
   type StoredTensor,
   writeSafetensors,
 } from '../network/checkpoint/safetensors.js';
+export { readSafetensors } from '../network/checkpoint/safetensors-file.js';
 export { saveNetwork } from '../network/stored/save.js';
 export {
   type AdaptedBlock,
