@@ -1,22 +1,22 @@
 /** `x` where it is positive, `slope · x` elsewhere; the slope is finite and not negative. */
 export type LeakyRelu = `leaky-relu ${number}`;
 
-/**
- * What follows a convolution or an addition, as ONNX and PyTorch define it; `gelu` by the error function, `gelu-tanh`
- * by the hyperbolic tangent.
- */
-export type Activation =
-  | 'none'
-  | 'relu'
-  | 'relu6'
-  | 'silu'
-  | 'hardswish'
-  | 'sigmoid'
-  | 'hardsigmoid'
-  | 'mish'
-  | 'gelu'
-  | 'gelu-tanh'
-  | LeakyRelu;
+/** Activations without a parameter, as ONNX and PyTorch define them; `gelu` by the error function, `gelu-tanh` by the hyperbolic tangent. */
+export const plainActivations = [
+  'none',
+  'relu',
+  'relu6',
+  'silu',
+  'hardswish',
+  'sigmoid',
+  'hardsigmoid',
+  'mish',
+  'gelu',
+  'gelu-tanh',
+] as const;
+
+/** What follows a convolution or an addition. */
+export type Activation = (typeof plainActivations)[number] | LeakyRelu;
 
 const prefix = 'leaky-relu ';
 
@@ -42,4 +42,12 @@ export function isLeaky(activation: Activation): activation is LeakyRelu {
 /** The slope of a leaky ReLU. */
 export function slopeOf(activation: LeakyRelu): number {
   return Number(activation.slice(prefix.length));
+}
+
+/** True for the name of an activation; a leaky ReLU's slope must be finite and above 0. */
+export function isActivation(value: unknown): value is Activation {
+  if ((plainActivations as readonly unknown[]).includes(value)) return true;
+  if (typeof value !== 'string' || !value.startsWith(prefix)) return false;
+  const slope = slopeOf(value as LeakyRelu);
+  return slope > 0 && Number.isFinite(slope);
 }

@@ -155,12 +155,12 @@ describe('options that would not be used', () => {
   it.each([
     [['infer', tiny, '--input', array, '--crop', '1'], /--crop 1: is for images/],
     [['infer', tiny, '--input', array, '--size', '32'], /--size 32: is for images/],
-    [['infer', tiny, '--input', array, '--rate', '0.5'], /--rate 0.5: learned masks have rates of their own/],
+    [['infer', tiny, '--input', array, '--rate', '0.5'], /rate 0.5: learned masks have rates of their own/],
     [
       ['infer', tiny, '--input', array, '--masker', 'saliency', '--seed', '3'],
-      /--seed 3: saliency masks draw nothing/,
+      /seed 3: saliency masks draw nothing/,
     ],
-    [['evaluate', tiny, '--rate', '0.5'], /--rate 0.5: learned masks have rates of their own/],
+    [['evaluate', tiny, '--rate', '0.5'], /rate 0.5: learned masks have rates of their own/],
     [['evaluate', tiny, '--crop', '0.9'], /--crop 0.9: is for images of --data/],
     [['fit', tiny, '--resize', 'stretch'], /--resize stretch: is for images of --data/],
     [['fit', tiny, '--data', '.', '--seed', '3'], /--seed 3: is for generated images/],

@@ -167,6 +167,7 @@ export class GraphBuilder {
   finish(
     name: string,
     outputs: readonly { readonly name: string; readonly dims?: readonly Extent[]; readonly type?: number }[],
+    metadata: readonly { readonly key: string; readonly value: string }[] = [],
   ): OnnxFiles {
     const listed = this.storage.listedAsInputs
       ? this.tensors.map((tensor) => valueInfo(tensor.name, tensor.dims.map(Number), tensor.dataType))
@@ -175,6 +176,7 @@ export class GraphBuilder {
       irVersion,
       producerName: 'fovea',
       opsetImport: [{ domain: '', version: BigInt(this.opset) }, ...this.domains],
+      metadataProps: [...metadata],
       graph: {
         name,
         node: this.nodes,

@@ -1,0 +1,45 @@
+import type { AdaptProgress } from './adapt.js';
+import { type AdaptGraph, flopsLeft } from './network-graph.js';
+
+/** Means between reports, and the time left from the pace so far. */
+export class Clock {
+  readonly #begin = performance.now();
+  #reported = performance.now();
+  #sums = { divergence: 0, distance: 0, sameClass: 0, flops: 0 };
+  #count = 0;
+
+  /** @param first steps done before */
+  constructor(
+    private readonly first: number,
+    private readonly steps: number,
+    private readonly batch: number,
+  ) {}
+
+  /** Counts a step; a report once a second and after the last. */
+  tick(step: number, graph: AdaptGraph): AdaptProgress | undefined {
+    const now = performance.now();
+    const { divergence, distances } = graph;
+    const sums = this.#sums;
+    sums.divergence += divergence[0]!;
+    sums.sameClass += divergence[1]! / this.batch;
+    sums.distance += distances.reduce((sum, each) => sum + each[0]!, 0) / Math.max(1, distances.length);
+    sums.flops += flopsLeft(graph);
+    this.#count++;
+    if (now - this.#reported < 1000 && step < this.steps) return undefined;
+    const mean = (sum: number) => sum / this.#count;
+    const progress: AdaptProgress = {
+      phase: 'adapt',
+      step,
+      steps: this.steps,
+      divergence: mean(sums.divergence),
+      distance: mean(sums.distance),
+      sameClass: mean(sums.sameClass),
+      flops: mean(sums.flops),
+      leftMs: ((now - this.#begin) / (step - this.first)) * (this.steps - step),
+    };
+    this.#reported = now;
+    this.#sums = { divergence: 0, distance: 0, sameClass: 0, flops: 0 };
+    this.#count = 0;
+    return progress;
+  }
+}
