@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * Builds the native addon with the machine's own C++ compiler and Node-API's headers from npm; nothing is
- * downloaded. Every `.cc` below this folder is compiled; a name that ends in `_avx2`, `_avx512` or `_neon`
+ * downloaded. Every `.cc` below this folder is compiled; a name that ends in `-avx2`, `-avx512` or `-neon`
  * gets that instruction set and is left out on processors of another family, where the run-time dispatch
  * never asks for it.
  *
@@ -117,7 +117,7 @@ const tested = /^(test\/|infer\/(kernels\/|pack\.cc|region\.cc|tiling\.cc))/;
 const units = listFiles(here, '.cc').flatMap((source) => {
   const place = path.relative(here, source).replaceAll('\\', '/');
   if (forTest ? !tested.test(place) : place.startsWith('test/')) return [];
-  const setName = /_(avx2|avx512|neon)\.cc$/.exec(source)?.[1];
+  const setName = /-(avx2|avx512|neon)\.cc$/.exec(source)?.[1];
   const set = instructionSets[setName];
   if (set && set.architecture !== process.arch) return [];
   if (setName === 'avx512' && withoutAvx512) return [];

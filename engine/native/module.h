@@ -5,7 +5,7 @@
 namespace fovea {
 
 // Raised whenever a function's arguments or meaning change; engine/src/backends/addon.ts asks for the same number.
-constexpr int addon_version = 5;
+constexpr int addon_version = 6;
 
 // Inference: packed weights, programs, runs (infer/).
 void register_infer(napi_env env, napi_value exports);

@@ -53,6 +53,13 @@ class Arguments {
     return value;
   }
 
+  std::string text(size_t i, const char* name) const {
+    char value[256];
+    size_t length = 0;
+    check_status(napi_get_value_string_utf8(env_, values_[i], value, sizeof value, &length), name);
+    return {value, length};
+  }
+
   int integer(size_t i, const char* name, int least, int most) const {
     const double value = number(i, name);
     if (!(value >= least && value <= most) || value != std::floor(value))

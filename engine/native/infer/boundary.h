@@ -36,12 +36,28 @@ inline Session& idle_session(napi_env env, napi_value value) {
   return session;
 }
 
+inline napi_value wrap_session(napi_env env, std::shared_ptr<Session> session) {
+  auto handle = std::make_unique<SessionHandle>();
+  handle->session = std::move(session);
+  napi_value object;
+  napi_create_object(env, &object);
+  check_status(napi_type_tag_object(env, object, &session_tag), "session");
+  check_status(napi_wrap(
+                   env, object, handle.get(),
+                   [](napi_env, void* data, void*) { delete static_cast<SessionHandle*>(data); }, nullptr, nullptr),
+               "session");
+  handle.release();
+  return object;
+}
+
 // Arguments that begin with an idle session and the number of one of its programs.
 struct ProgramCall {
   ProgramCall(napi_env env, napi_callback_info info, size_t count)
       : arguments(env, info, count),
         session(idle_session(env, arguments[0])),
-        program(session.program(arguments.integer(1, "program", 0, 1 << 30))) {}
+        program(session.program(arguments.integer(1, "program", 0, 1 << 30))) {
+    if (!session.runs()) reject("the session describes programs and holds no values");
+  }
   Arguments arguments;
   Session& session;
   Program& program;
@@ -50,5 +66,10 @@ struct ProgramCall {
 // Each registers the functions of its own file.
 void register_packing(napi_env env, napi_value exports);
 void register_values(napi_env env, napi_value exports);
+void register_descriptions(napi_env env, napi_value exports);
+
+// The thirteen sizes of a convolution, checked.
+Geometry read_geometry(const int32_t* values);
+Activation read_activation(int32_t value);
 
 }  // namespace fovea

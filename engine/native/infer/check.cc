@@ -92,7 +92,7 @@ void Program::check_tables(const Session& session, const ProgramTables& tables) 
       require(g.output_height(r[3]) == regions_[r[1]].height && g.output_width(r[4]) == regions_[r[1]].width,
               name + ": its convolution does not lead to its parent");
     }
-    region.reserve();
+    if (session.runs()) region.reserve();
     regions_.push_back(std::move(region));
     region_sources_.push_back({r[0], r[1], r[2]});
   }
@@ -107,9 +107,11 @@ void Program::check_tables(const Session& session, const ProgramTables& tables) 
     require(static_cast<double>(Halo::capacity(mask, g)) < std::numeric_limits<int32_t>::max(),
             at("halo", i / 2) + ": too many rows");
     Halo halo{g.kernel_height, g.kernel_width, g.stride_y, g.stride_x, g.pad_top, g.pad_left, {}, {}, {}, 0};
-    halo.cells.reserve(mask.cell_count());
-    halo.first_tap.reserve(regions_[h[0]].map_pixels());
-    halo.pitch.reserve(regions_[h[0]].map_pixels());
+    if (session.runs()) {
+      halo.cells.reserve(mask.cell_count());
+      halo.first_tap.reserve(regions_[h[0]].map_pixels());
+      halo.pitch.reserve(regions_[h[0]].map_pixels());
+    }
     halos_.push_back(std::move(halo));
     halo_sources_.push_back({h[0], h[1]});
   }
@@ -200,7 +202,7 @@ void Program::check_instruction(const Session& session, int index) {
         want_scratch(static_cast<long>(values));
       }
       need(maps_[o[1]].buffer != maps_[o[2]].buffer, "source and destination must not share a buffer");
-      want_tiling(convolution, o);
+      want_tiling(session, convolution, o);
       return;
     }
     case Operation::max_pool:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "infer/describe.h"
 #include "infer/pointers.h"
 #include "infer/winograd.h"
 
@@ -14,9 +15,7 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
   const PackedConvolution& convolution = *pass.convolution;
   const Geometry& g = convolution.geometry;
   const long channels = convolution.channels;
-  // So few pixels that their rows stay in the first-level cache while every vector of channels passes by.
-  constexpr long cached_values = 6 * 1024;
-  const long together = std::clamp<long>(cached_values / (g.kernel_height * g.stride_x * channels), 4, block_pixels);
+  const long together = depthwise_together(convolution);
 
   const DepthwiseLayer layer{g.kernel_height,          g.kernel_width, convolution.weight.data(),
                              convolution.bias.data(), channels,       pass.activation};
@@ -57,8 +56,14 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
 
 }  // namespace
 
+long depthwise_together(const PackedConvolution& convolution) {
+  const Geometry& g = convolution.geometry;
+  return std::clamp<long>(limits::depthwise_values / (g.kernel_height * g.stride_x * convolution.channels),
+                          limits::depthwise_pixels, limits::block_pixels);
+}
+
 void Scratch::reserve(int taps_of_a_pixel, long winograd_values, const KernelTable& kernels) {
-  const size_t rows = block_pixels;
+  const size_t rows = limits::block_pixels;
   taps.resize(std::max(taps.size(), rows * taps_of_a_pixel + taps_ahead * max_tile_rows));
   distances.resize(std::max(distances.size(), static_cast<size_t>(taps_of_a_pixel)));
   outputs.resize(rows);
@@ -78,12 +83,11 @@ Items share_items(int threads, long rows, long together, long panels) {
   long blocks = (rows + together - 1) / together;
   if (threads == 1) return {blocks, 1};
   // Every thread gets as many blocks as the others, unless that makes them very small.
-  constexpr long few_rows = 24;
   const long even = (blocks + threads - 1) / threads * threads;
-  if (rows >= even * few_rows) blocks = even;
+  if (rows >= even * limits::few_rows) blocks = even;
   // Enough items for a thread that has been held up to leave some to the others, and of equal size where not many more
   // make them so.
-  const long wanted = std::clamp<long>((4L * threads + blocks - 1) / blocks, 1, panels);
+  const long wanted = std::clamp<long>((limits::items_of_thread * threads + blocks - 1) / blocks, 1, panels);
   for (long parts = wanted; parts < 2 * wanted; parts++)
     if (panels % parts == 0) return {blocks, parts};
   return {blocks, wanted};
@@ -106,6 +110,8 @@ void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch
   const int count = static_cast<int>(last_pixel - first_pixel);
   const int taps = convolution.taps;
   const TileRuns runs = share_rows(count, kernels.tile_rows);
+  scratch.tally.tiles += static_cast<double>(runs.tiles()) * (last_panel - first_panel) *
+                         static_cast<double>(convolution.blocks.size());
 
   point_tiles(pass, first_pixel, runs, machine.zeros, scratch);
 
@@ -150,8 +156,10 @@ void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch
 void convolve_range(const Machine& machine, const ConvolutionPass& pass, long first, long last) {
   const long count = last - first;
   if (count <= 0) return;
-  if (pass.tiling) return winograd_range(machine, pass, first, last);
-  share_panels(machine, *pass.convolution, count, block_pixels, [&](Share pixels, Share panels, int thread) {
+  if (pass.squares > 0) return winograd_range(machine, pass, first, last);
+  machine.scratch->tally.bands++;
+  machine.scratch->tally.units += static_cast<double>(count);
+  share_panels(machine, *pass.convolution, count, limits::block_pixels, [&](Range pixels, Range panels, int thread) {
     convolve_block(machine, pass, machine.scratch[thread], first + pixels.first, first + pixels.last,
                    static_cast<int>(panels.first), static_cast<int>(panels.last));
   });
@@ -159,6 +167,32 @@ void convolve_range(const Machine& machine, const ConvolutionPass& pass, long fi
 
 void convolve(const Machine& machine, const ConvolutionPass& pass) {
   convolve_range(machine, pass, 0, pass.count);
+}
+
+void describe_range(const DescribeSetting& setting, const ConvolutionPass& pass, long first, long last,
+                    PassWork& work) {
+  if (last <= first) return;
+  const PackedConvolution& convolution = *pass.convolution;
+  long count = last - first, together = limits::block_pixels;
+  if (pass.squares > 0) {
+    count = squares_before(pass, last) - squares_before(pass, first);
+    together = squares_together(convolution);
+  }
+  const long panels = panels_of(convolution);
+  const Items items = share_items(setting.threads, count, together, panels);
+  const long taken = items.blocks * items.parts;
+  for (long block = 0; block < items.blocks; block++) {
+    const Range rows = part_of(count, block, items.blocks);
+    work.tiles += share_rows(static_cast<int>(rows.last - rows.first), setting.shape.tile_rows).tiles();
+  }
+  work.bands++;
+  work.blocks += static_cast<double>(items.blocks);
+  work.items += static_cast<double>(taken);
+  work.units += static_cast<double>(count);
+  work.prepared += static_cast<double>(count * items.parts);
+  // Of the thread that takes one item more than others may.
+  const long most = (taken + setting.threads - 1) / setting.threads;
+  work.busiest += static_cast<double>(count) * static_cast<double>(most) / static_cast<double>(taken);
 }
 
 }  // namespace fovea

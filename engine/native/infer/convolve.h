@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/thread_pool.h"
+#include "infer/amounts.h"
 #include "infer/pack.h"
 #include "infer/region.h"
 
@@ -32,13 +33,27 @@ struct ConvolutionPass {
   // Output pixels, in raster order; null is all of them.
   const int32_t* pixels;
   long count;
-  // The pixels in squares, for Winograd's algorithm; null computes each directly.
+  // The pixels in squares, for Winograd's algorithm.
   const Tiling* tiling;
+
+  // How many squares they are computed in; 0 computes each directly.
+  long squares;
 
   // Of the weights that computing any of its pixels reads.
   size_t weight_bytes() const {
-    return sizeof(float) * (tiling ? convolution->winograd : convolution->weight).size();
+    return sizeof(float) * (squares > 0 ? convolution->winograd_values : convolution->weight_values);
   }
+  // Where pixel i lies in the map. Of a pass that is only described it is not known which pixels are computed: they are
+  // taken to lie evenly.
+  long place(long i) const { return pixels ? pixels[i] : spread(i, output.pixels(), count); }
+  // How many of the pixels lie before a place in the map.
+  long before(long place) const {
+    if (pixels) return std::lower_bound(pixels, pixels + count, place) - pixels;
+    return std::min(count, spread(place, count, output.pixels()));
+  }
+
+ private:
+  static long spread(long i, long to, long from) { return to == from ? i : i * to / from; }
 };
 
 // Memory that one thread works in; sized once for all passes of a program.
@@ -49,6 +64,8 @@ struct Scratch {
   std::vector<const float*> residuals;
   AlignedFloats sums;
   AlignedFloats winograd;
+  // What this thread has done since somebody asked.
+  Tally tally;
 
   void reserve(int taps_of_a_pixel, long winograd_values, const KernelTable& kernels);
 };
@@ -62,10 +79,6 @@ struct Machine {
   const float* zeros;     // at least as long as any row that is read
   long band_pixels;       // pixels of a stream's last pass in each band; 0: as many as suit the caches
 };
-
-// Output pixels that a thread works on at a time: their inputs stay in the second-level cache while every
-// panel of weights passes by.
-constexpr int block_pixels = 96;
 
 // Tiles of the same height, one after the other.
 struct TileRun {
@@ -89,14 +102,22 @@ struct TileRuns {
 TileRuns share_rows(int rows, int most_rows);
 
 // A part of something that threads share.
-struct Share {
+struct Range {
   long first, last;
 };
+
+// Part `i` of `parts` equal ones of `count`.
+inline Range part_of(long count, long i, long parts) { return {count * i / parts, count * (i + 1) / parts}; }
 
 // How a pass is cut into items that threads take one after the other: blocks of rows, and shares of the panels of each.
 struct Items {
   long blocks, parts;
 };
+
+// A depthwise convolution has none, which is one part.
+inline long panels_of(const PackedConvolution& convolution) {
+  return std::max<long>(1, static_cast<long>(convolution.panels.size()));
+}
 
 Items share_items(int threads, long rows, long together, long panels);
 
@@ -104,15 +125,17 @@ Items share_items(int threads, long rows, long together, long panels);
 // round, each block's panels are shared out as well.
 template <class Body>
 void share_panels(const Machine& machine, const PackedConvolution& convolution, long count, long together, Body body) {
-  // A depthwise convolution has none.
-  const long panels = std::max<long>(1, static_cast<long>(convolution.panels.size()));
+  const long panels = panels_of(convolution);
   const Items items = share_items(machine.threads, count, together, panels);
   machine.pool->for_each(machine.threads, items.blocks * items.parts, machine.stop, [&](long item, int thread) {
+    machine.scratch[thread].tally.items++;
     const long block = item / items.parts, part = item % items.parts;
-    body(Share{count * block / items.blocks, count * (block + 1) / items.blocks},
-         Share{panels * part / items.parts, panels * (part + 1) / items.parts}, thread);
+    body(part_of(count, block, items.blocks), part_of(panels, part, items.parts), thread);
   });
 }
+
+// Pixels of a depthwise convolution that are computed together, while their rows stay in the first-level cache.
+long depthwise_together(const PackedConvolution& convolution);
 
 // Lets `tiles` tiles fetch what follows their weights, a share each.
 void fetch_ahead(TileArguments& tile, long width, int tiles);

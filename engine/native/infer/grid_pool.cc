@@ -56,9 +56,12 @@ long GridPool::pixels_read(long grid_rows) const {
   return (last / rows * input.height + bottom) * input.width;
 }
 
+long pool_parts(int threads, const GridPool& pool) {
+  return threads == 1 ? 1 : std::min<long>(pool.columns, limits::pool_parts);
+}
+
 void pool_rows(const Machine& machine, const GridPool& pool, long first, long last) {
-  // Few rows at a time leave threads idle: then each row is shared as well.
-  const long parts = machine.threads == 1 ? 1 : std::min<long>(pool.columns, 4);
+  const long parts = pool_parts(machine.threads, pool);
   machine.pool->for_each(machine.threads, (last - first) * parts, machine.stop, [&](long item, int) {
     const long grid_row = first + item / parts;
     const int from = static_cast<int>(pool.columns * (item % parts) / parts);

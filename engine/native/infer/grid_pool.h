@@ -18,6 +18,9 @@ struct GridPool {
   long pixels_read(long grid_rows) const;
 };
 
+// Parts that each row of the grid is pooled in: few rows at a time leave threads idle, then each is shared as well.
+long pool_parts(int threads, const GridPool& pool);
+
 // Pools grid rows [first, last), those of all images counted one after the other.
 void pool_rows(const Machine& machine, const GridPool& pool, long first, long last);
 

@@ -6,8 +6,7 @@ namespace fovea {
 
 namespace {
 
-// Reduction steps of a block: at 16 outputs of a panel, 16 KiB of weights.
-constexpr int block_steps = 256;
+using limits::reduction_steps;
 
 // Groups narrower than a vector are computed together, with zeros where they do not meet.
 int merged_groups(const Geometry& g, int lanes) {
@@ -18,9 +17,9 @@ int merged_groups(const Geometry& g, int lanes) {
 
 void make_blocks(PackedConvolution& packed) {
   long first = 0;
-  if (packed.channels >= block_steps) {
+  if (packed.channels >= reduction_steps) {
     // Equal parts of each tap's channels.
-    const int parts = (packed.channels + block_steps - 1) / block_steps;
+    const int parts = (packed.channels + reduction_steps - 1) / reduction_steps;
     for (int tap = 0; tap < packed.taps; tap++) {
       for (int part = 0; part < parts; part++) {
         const int from = static_cast<int>(static_cast<long>(packed.channels) * part / parts);
@@ -31,7 +30,7 @@ void make_blocks(PackedConvolution& packed) {
     }
     return;
   }
-  const int parts = std::max(1, (packed.taps * packed.channels + block_steps / 2) / block_steps);
+  const int parts = std::max(1, (packed.taps * packed.channels + reduction_steps / 2) / reduction_steps);
   for (int part = 0; part < parts; part++) {
     const int from = packed.taps * part / parts;
     const int to = packed.taps * (part + 1) / parts;
@@ -43,63 +42,85 @@ void make_blocks(PackedConvolution& packed) {
 
 }  // namespace
 
-PackedConvolution pack(const Geometry& g, Activation activation, const float* weight, const float* bias,
-                       const KernelTable& kernels) {
+bool winograd_suits(const Geometry& g) {
+  return g.kernel_height == 3 && g.kernel_width == 3 && g.stride_y == 1 && g.stride_x == 1 && g.dilation_y == 1 &&
+         g.dilation_x == 1 && g.groups == 1 && g.in_channels >= limits::winograd_channels &&
+         g.out_channels >= limits::winograd_channels;
+}
+
+PackedConvolution outline(const Geometry& g, Activation activation, const TileShape& shape) {
   PackedConvolution packed{};
   packed.geometry = g;
   packed.activation = activation;
   const int group_in = g.in_channels / g.groups;
   const int group_out = g.out_channels / g.groups;
-  const long kernel = g.taps();
 
   if (group_in == 1 && group_out == 1 && g.groups > 1) {
     packed.form = PackedConvolution::Form::depthwise;
-    packed.taps = static_cast<int>(kernel);
+    packed.taps = g.taps();
     packed.channels = g.in_channels;
-    packed.weight = AlignedFloats(kernel * g.out_channels);
-    packed.bias = AlignedFloats(g.out_channels);
-    for (long tap = 0; tap < kernel; tap++)
-      for (int c = 0; c < g.out_channels; c++)
-        packed.weight.data()[tap * g.out_channels + c] = weight[c * kernel + tap];
-    std::copy(bias, bias + g.out_channels, packed.bias.data());
+    packed.weight_values = static_cast<size_t>(g.taps()) * g.out_channels;
+    packed.bias_values = g.out_channels;
     return packed;
   }
 
-  const bool rows = g.groups == 1 && g.in_channels <= 4 && g.kernel_width > 1 && g.dilation_x == 1;
+  const bool rows =
+      g.groups == 1 && g.in_channels <= limits::few_channels && g.kernel_width > 1 && g.dilation_x == 1;
   packed.form = rows ? PackedConvolution::Form::rows : PackedConvolution::Form::taps;
-  const int merge = rows ? 1 : merged_groups(g, kernels.lanes);
-  packed.taps = rows ? g.kernel_height : static_cast<int>(kernel);
+  const int merge = rows ? 1 : merged_groups(g, shape.lanes);
+  packed.taps = rows ? g.kernel_height : g.taps();
   packed.channels = rows ? g.kernel_width * g.in_channels : group_in * merge;
   make_blocks(packed);
 
-  const int lanes = kernels.lanes;
-  const int tile_columns = lanes * kernels.tile_vectors;
+  const int tile_columns = shape.lanes * shape.tile_vectors;
   const int span = group_out * merge;  // output channels that share their input channels
-  const long steps = static_cast<long>(packed.taps) * packed.channels;
-  size_t weights = 0, biases = 0;
   for (int group = 0; group < g.groups / merge; group++) {
     for (int column = 0; column < span; column += tile_columns) {
       Panel panel{};
       panel.column = group * span + column;
       panel.columns = std::min(tile_columns, span - column);
-      panel.vectors = (panel.columns + lanes - 1) / lanes;
+      panel.vectors = (panel.columns + shape.lanes - 1) / shape.lanes;
       panel.input_offset = static_cast<long>(group) * group_in * merge;
-      panel.weight = weights;
-      panel.bias = biases;
-      weights += steps * panel.vectors * lanes;
-      biases += panel.vectors * lanes;
+      panel.weight = packed.weight_values;
+      panel.bias = packed.bias_values;
+      packed.weight_values += packed.steps() * panel.vectors * shape.lanes;
+      packed.bias_values += panel.vectors * shape.lanes;
       packed.panels.push_back(panel);
     }
   }
-  packed.weight = AlignedFloats(weights);
-  packed.bias = AlignedFloats(biases);
+  if (winograd_suits(g)) {
+    const Panel& last = packed.panels.back();
+    packed.winograd_values =
+        static_cast<size_t>(limits::products) * packed.channels * (last.column + last.vectors * shape.lanes);
+  }
+  return packed;
+}
 
+PackedConvolution pack(const Geometry& g, Activation activation, const float* weight, const float* bias,
+                       const KernelTable& kernels) {
+  PackedConvolution packed = outline(g, activation, kernels);
+  packed.weight = AlignedFloats(packed.weight_values);
+  packed.bias = AlignedFloats(packed.bias_values);
+  const int taps = g.taps();
+  if (packed.form == PackedConvolution::Form::depthwise) {
+    for (int tap = 0; tap < taps; tap++)
+      for (int c = 0; c < g.out_channels; c++)
+        packed.weight.data()[static_cast<long>(tap) * g.out_channels + c] =
+            weight[static_cast<long>(c) * taps + tap];
+    std::copy(bias, bias + g.out_channels, packed.bias.data());
+    return packed;
+  }
+
+  const int group_in = g.in_channels / g.groups;
+  const int group_out = g.out_channels / g.groups;
+  const bool rows = packed.form == PackedConvolution::Form::rows;
+  const int merge = rows ? 1 : packed.channels / group_in;
   for (const Panel& panel : packed.panels) {
-    const long width = static_cast<long>(panel.vectors) * lanes;
+    const long width = static_cast<long>(panel.vectors) * kernels.lanes;
     for (int j = 0; j < panel.columns; j++) {
       const int out = panel.column + j;
       packed.bias.data()[panel.bias + j] = bias[out];
-      const float* source = weight + static_cast<long>(out) * group_in * kernel;
+      const float* source = weight + static_cast<long>(out) * group_in * taps;
       // Where the output's own group begins among the merged ones.
       const int skip = (out / group_out) % merge * group_in;
       for (int c = 0; c < group_in; c++) {

@@ -4,7 +4,7 @@
 
 #include "common/aligned.h"
 #include "infer/geometry.h"
-#include "infer/kernels/kernel_table.h"
+#include "infer/kernels/kernel-table.h"
 
 namespace fovea {
 
@@ -38,12 +38,18 @@ struct PackedConvolution {
   Form form;
   int taps;      // pointers for one output pixel
   int channels;  // values read behind each pointer
-  AlignedFloats weight;
-  AlignedFloats bias;
-  // The weights once more, transformed for Winograd's algorithm; empty where it does not apply.
-  AlignedFloats winograd;
   std::vector<Panel> panels;
   std::vector<ReductionBlock> blocks;
+  size_t weight_values, bias_values;
+  // Of the weights once more, transformed for Winograd's algorithm; 0 where it does not apply.
+  size_t winograd_values;
+  // Empty in an outline.
+  AlignedFloats weight, bias, winograd;
+
+  // Values that are multiplied and added up for one output.
+  long steps() const { return static_cast<long>(taps) * channels; }
+  // Sets of groups that are computed together, each reading its own channels.
+  long spans() const { return form == Form::taps ? geometry.in_channels / channels : 1; }
 
   // Multiply-adds of one output pixel, as the network counts them.
   double multiply_adds() const {
@@ -51,6 +57,12 @@ struct PackedConvolution {
            geometry.out_channels;
   }
 };
+
+// True when Winograd's algorithm can compute the convolution and has enough channels to gain by it.
+bool winograd_suits(const Geometry& geometry);
+
+// Everything but the weights: what a convolution's work follows from.
+PackedConvolution outline(const Geometry& geometry, Activation activation, const TileShape& shape);
 
 // weight: (out channels, in channels / groups, kernel height, kernel width); bias: one value a channel.
 PackedConvolution pack(const Geometry& geometry, Activation activation, const float* weight, const float* bias,

@@ -4,8 +4,6 @@
 
 namespace fovea {
 
-namespace {
-
 Geometry read_geometry(const int32_t* v) {
   const Geometry g{v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10], v[11], v[12]};
   const auto within = [](int value, int least, int most, const char* name) {
@@ -25,6 +23,13 @@ Geometry read_geometry(const int32_t* v) {
            std::to_string(g.out_channels) + " channels");
   return g;
 }
+
+Activation read_activation(int32_t value) {
+  if (value < 0 || value >= static_cast<int32_t>(Activation::count)) reject("no such activation");
+  return static_cast<Activation>(value);
+}
+
+namespace {
 
 struct Packing {
   std::shared_ptr<Session> session;
@@ -67,11 +72,10 @@ napi_value add_convolution(napi_env env, napi_callback_info info) {
     const Arguments arguments(env, info, 4);
     auto packing = std::make_unique<Packing>();
     packing->session = session_of(env, arguments[0]);
+    if (!packing->session->runs()) reject("the session describes programs and packs no weights");
     const auto words = arguments.array<int32_t>(1, "geometry", 14);
     packing->geometry = read_geometry(words.data);
-    const int activation = words.data[13];
-    if (activation < 0 || activation >= static_cast<int>(Activation::count)) reject("no such activation");
-    packing->activation = static_cast<Activation>(activation);
+    packing->activation = read_activation(words.data[13]);
     const Geometry& g = packing->geometry;
     const size_t weights = static_cast<size_t>(g.out_channels) * (g.in_channels / g.groups) * g.taps();
     const auto weight = arguments.array<float>(2, "weight", weights);

@@ -10,8 +10,7 @@ namespace fovea {
 
 namespace {
 
-// Rows that one item of a row-by-row pass works on.
-constexpr long chunk_rows = 64;
+using limits::chunk_rows;
 
 template <class Body>
 void for_rows(const Machine& machine, long first, long last, Body&& body) {

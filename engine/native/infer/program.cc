@@ -18,6 +18,10 @@ Layout layout_of(int32_t value) { return static_cast<Layout>(value); }
 
 }  // namespace
 
+bool computes_squares(const PackedConvolution& convolution, const int32_t* operands) {
+  return convolution.winograd_values > 0 && operands[4] == 0 && layout_of(operands[5]) != Layout::packed;
+}
+
 Program::Program(const Session& session, ProgramTables tables) {
   check_tables(session, tables);
   instructions_ = std::move(tables.instructions);
@@ -25,6 +29,7 @@ Program::Program(const Session& session, ProgramTables tables) {
   check_values(tables);
   milliseconds_.assign(instruction_count(), 0);
   paces_.assign(instruction_count(), 0);
+  tallies_.assign(instruction_count(), {});
 }
 
 const Program::MapReference& Program::map(int index) const {
@@ -45,7 +50,7 @@ size_t Program::cell_count() const {
   return count;
 }
 
-void Program::run(Session& session, const Machine& machine, int first, int last, Pace* pace,
+void Program::run(Session& session, const Machine& machine, int first, int last, Pace* pace, bool counted,
                   const std::function<void(int)>& on_progress) {
   using Clock = std::chrono::steady_clock;
   const auto measured = [&] {
@@ -53,6 +58,15 @@ void Program::run(Session& session, const Machine& machine, int first, int last,
     pacing_ += milliseconds;
     return milliseconds;
   };
+  const auto take_tally = [&] {
+    Tally sum{};
+    for (int thread = 0; thread < machine.threads; thread++) {
+      sum += machine.scratch[thread].tally;
+      machine.scratch[thread].tally = {};
+    }
+    return sum;
+  };
+  if (counted) take_tally();
   if (first == 0) pacing_ = 0;
   // What comes first is measured while threads wake, and find a core of their own.
   for (double woken = 0; pace && woken < waking_ms;) woken += measured();
@@ -65,7 +79,9 @@ void Program::run(Session& session, const Machine& machine, int first, int last,
     if (static_cast<Operation>(words[0]) == Operation::stream) {
       // The passes' time is told as that of the stream.
       const int count = std::min(words[1], last - at - 1);
-      run_stream(session, machine, at + 1, count);
+      Machine streaming = machine;
+      if (words[2] > 0) streaming.band_pixels = words[2];
+      run_stream(session, streaming, at + 1, count);
       for (int i = 1; i <= count; i++) milliseconds_[at + i] = paces_[at + i] = 0;
       done += count;
     } else {
@@ -73,6 +89,7 @@ void Program::run(Session& session, const Machine& machine, int first, int last,
     }
     auto now = Clock::now();
     milliseconds_[at] = std::chrono::duration<double, std::milli>(now - before).count();
+    if (counted) tallies_[at] = take_tally();
     if (pace) {
       const double pace_after = measured();
       paces_[at] = (pace_before + pace_after) / 2;
@@ -163,9 +180,7 @@ void Program::run_stream(Session& session, const Machine& machine, int at, int c
     const Region* region = operation(0) == Operation::add ? nullptr : &regions_[o[2]];
     const int32_t* pixels = region && !region->all ? region->pixels.data() : nullptr;
     const long rows = region ? region->count() : map.pixels();
-    const long wanted = wanted_bands(machine, rows);
-    const long bands =
-        wanted > 0 ? wanted : std::max(1L, 4 * rows * map.channels / (machine.threads * band_bytes));
+    const long bands = added_bands(machine.threads, machine.band_pixels, rows, map.channels);
     for (long b = 0; b < bands; b++) {
       const long end = rows * (b + 1) / bands;
       run_add(session, machine, words(0), rows * b / bands, end);
@@ -219,9 +234,10 @@ bool Program::prepare_convolution(Session& session, const Machine& machine, cons
     }
   }
   if (pass.count == 0) return false;
-  if (convolution.winograd.size() > 0 && o[4] == 0 && pass.source_layout != Layout::packed) {
+  if (computes_squares(convolution, o)) {
     pass.tiling = o[3] < 0 ? tiling_of(pass.output) : &regions_[o[3]].tiling;
-    if (pass.tiling && !winograd_pays(*pass.tiling)) pass.tiling = nullptr;
+    const auto squares = static_cast<long>(pass.tiling->squares.size());
+    if (winograd_pays(static_cast<double>(squares), static_cast<double>(pass.count))) pass.squares = squares;
   }
   if (convolution.form == PackedConvolution::Form::rows) {
     const Geometry& g = convolution.geometry;
@@ -270,16 +286,16 @@ void Program::run_window(Session& session, const Machine& machine, const int32_t
        session.buffer(maps_[o[1]].buffer));
 }
 
-void Program::want_tiling(const PackedConvolution& convolution, const int32_t* o) {
-  if (convolution.winograd.size() == 0 || o[4] != 0 || layout_of(o[5]) == Layout::packed) return;
+void Program::want_tiling(const Session& session, const PackedConvolution& convolution, const int32_t* o) {
+  if (!computes_squares(convolution, o)) return;
   if (o[3] >= 0) {
     Region& region = regions_[o[3]];
     region.wants_tiling = true;
-    region.tiling.reserve({region.batch, region.height, region.width, 1});
+    if (session.runs()) region.tiling.reserve({region.batch, region.height, region.width, 1});
     return;
   }
   const Extent& map = maps_[o[2]].extent;
-  if (tiling_of(map)) return;
+  if (!session.runs() || tiling_of(map)) return;
   Tiling tiling;
   fill_tiling(map, tiling);
   tilings_.emplace_back(map, std::move(tiling));

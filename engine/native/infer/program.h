@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "infer/amounts.h"
 #include "infer/grid_pool.h"
 #include "infer/pace.h"
 #include "infer/passes.h"
@@ -31,7 +32,7 @@ enum class Operation : int32_t {
   excite,       // map, region, layout, reduce, expand, pool region
   stream,       // how many instructions follow that run band by band: 2 or 3 convolve; 1 to 3 convolve and a
                 // grid_pool of what they wrote; an add or scatter_add and such a grid_pool; or a grid_pool and
-                // a convolve of one source
+                // a convolve of one source; then pixels in each band, 0: as the session says
   count
 };
 
@@ -63,6 +64,15 @@ struct Masker {
 };
 
 class Session;
+struct Description;
+
+// What is known of a program's masks when it is described.
+struct RegionCounts {
+  // By region: pixels, and squares of 2 x 2 pixels with at least one of them. May be fractions.
+  const double *pixels, *squares;
+  // By mask: other than 0 where its regions' counts are expectations of a random mask.
+  const double* expected;
+};
 
 class Program {
  public:
@@ -71,8 +81,12 @@ class Program {
   int instruction_count() const { return static_cast<int>(instructions_.size() / instruction_words); }
   // Runs instructions [first, last), calling back after each with the number done; stops early when
   // machine.stop becomes true. `pace` is measured before, after and in between, unless it is null.
-  void run(Session& session, const Machine& machine, int first, int last, Pace* pace,
+  // `counted`: what convolutions did is counted, to be read from `tallies`.
+  void run(Session& session, const Machine& machine, int first, int last, Pace* pace, bool counted,
            const std::function<void(int)>& on_progress);
+  // What each instruction would do, for so many pixels in each region; a stream's passes by themselves.
+  void describe(const Session& session, const DescribeSetting& setting, const RegionCounts& counts,
+                std::vector<Description>& descriptions) const;
 
   struct MapReference {
     int buffer;
@@ -91,6 +105,8 @@ class Program {
   const std::vector<double>& paces() const { return paces_; }
   // Time that measuring them took in the last run, ms.
   double pacing() const { return pacing_; }
+  // What each instruction did when it last ran counted, a stream's passes together.
+  const std::vector<Tally>& tallies() const { return tallies_; }
   const std::vector<Region>& regions() const { return regions_; }
   std::vector<Mask>& masks() { return masks_; }
   // Cells of all masks.
@@ -101,6 +117,8 @@ class Program {
   long most_scratch() const { return most_scratch_; }
 
  private:
+  friend class ProgramDescriber;
+
   struct RegionSource {
     int mask, parent, convolution;
   };
@@ -130,7 +148,7 @@ class Program {
   // The whole map in squares; null when no pass over such a map wanted that.
   const Tiling* tiling_of(const Extent& map) const;
   void want_scratch(long values) { most_scratch_ = std::max(most_scratch_, values); }
-  void want_tiling(const PackedConvolution& convolution, const int32_t* operands);
+  void want_tiling(const Session& session, const PackedConvolution& convolution, const int32_t* operands);
   void build_index(Session& session, int mask);
 
   std::vector<double> buffer_sizes_;
@@ -147,23 +165,34 @@ class Program {
   std::vector<char> read_by_script_, written_by_script_;
   std::vector<double> milliseconds_;
   std::vector<double> paces_;
+  std::vector<Tally> tallies_;
   double pacing_ = 0;
   int most_taps_ = 1;
   int most_channels_ = 1;
   long most_scratch_ = 0;
 };
 
-// Packed weights, buffers and programs of one network at one input shape.
+// True for a convolve instruction, given by its operands, that may be computed in squares.
+bool computes_squares(const PackedConvolution& convolution, const int32_t* operands);
+
+// Packed weights, buffers and programs of one network at one input shape; or, without kernels, outlines of them, whose
+// programs are not run but described.
 class Session {
  public:
   // `band_pixels`: pixels of a stream's last pass in each band; 0: as many as suit the caches.
-  Session(const KernelTable& kernels, long band_pixels) : kernels_(kernels), band_pixels_(band_pixels) {}
+  Session(const KernelTable& kernels, long band_pixels)
+      : shape_(kernels), kernels_(&kernels), band_pixels_(band_pixels) {}
+  // One that describes what kernels of this tile shape would do.
+  explicit Session(const TileShape& shape) : shape_(shape), kernels_(nullptr), band_pixels_(0) {}
 
-  const KernelTable& kernels() const { return kernels_; }
+  const TileShape& shape() const { return shape_; }
+  bool runs() const { return kernels_ != nullptr; }
+  long band_pixels() const { return band_pixels_; }
   // Weights in the order of this session's kernels; changes nothing, so that any thread may ask.
   PackedConvolution packed(const Geometry& geometry, Activation activation, const float* weight,
                            const float* bias) const;
   int add_convolution(PackedConvolution convolution);
+  int add_outline(const Geometry& geometry, Activation activation);
   int add_masker(Masker masker);
   int add_program(ProgramTables tables);
   void drop_program(int index) { programs_[index].reset(); }
@@ -176,15 +205,17 @@ class Session {
   float* passing() { return passing_.data(); }
   int convolution_count() const { return static_cast<int>(convolutions_.size()); }
 
-  // Runs a program's instructions [first, last) on `threads` threads of `pool`; `paced`: with its pace measured.
-  void run(Program& program, int first, int last, int threads, bool paced, ThreadPool& pool,
+  // Runs a program's instructions [first, last) on `threads` threads of `pool`; `paced`: with its pace measured;
+  // `counted`: with its convolutions' work counted.
+  void run(Program& program, int first, int last, int threads, bool paced, bool counted, ThreadPool& pool,
            const std::function<void(int)>& on_progress);
 
   std::atomic<bool> stop{false};
   std::atomic<bool> busy{false};
 
  private:
-  const KernelTable& kernels_;
+  const TileShape shape_;
+  const KernelTable* const kernels_;
   const long band_pixels_;
   std::vector<std::unique_ptr<PackedConvolution>> convolutions_;
   std::vector<Masker> maskers_;

@@ -16,7 +16,7 @@ napi_value kernels(napi_env env, napi_callback_info) {
       throw Error("backend-unavailable", std::string("FOVEA_ISA ") + std::getenv("FOVEA_ISA") +
                                              ": this processor runs avx512, avx2, neon or portable, as it has them");
     napi_value name;
-    napi_create_string_utf8(env, table->name, NAPI_AUTO_LENGTH, &name);
+    napi_create_string_utf8(env, table->isa, NAPI_AUTO_LENGTH, &name);
     return name;
   });
 }
@@ -27,17 +27,7 @@ napi_value open(napi_env env, napi_callback_info info) {
     const int band_pixels = arguments.integer(0, "bandPixels", 0, 1 << 30);
     const KernelTable* table = select_kernels(std::getenv("FOVEA_ISA"));
     if (!table) throw Error("backend-unavailable", "FOVEA_ISA names kernels that this processor does not run");
-    auto handle = std::make_unique<SessionHandle>();
-    handle->session = std::make_shared<Session>(*table, band_pixels);
-    napi_value object;
-    napi_create_object(env, &object);
-    check_status(napi_type_tag_object(env, object, &session_tag), "session");
-    check_status(napi_wrap(
-                     env, object, handle.get(),
-                     [](napi_env, void* data, void*) { delete static_cast<SessionHandle*>(data); }, nullptr, nullptr),
-                 "session");
-    handle.release();
-    return object;
+    return wrap_session(env, std::make_shared<Session>(*table, band_pixels));
   });
 }
 
@@ -107,7 +97,7 @@ struct Run {
   int first, last, threads;
   napi_deferred deferred;
   napi_threadsafe_function notify;
-  bool paced, wants_progress;
+  bool paced, counted, wants_progress;
   std::string failure;
 };
 
@@ -152,13 +142,14 @@ napi_value run(napi_env env, napi_callback_info info) {
     const Arguments arguments(env, info, 7);
     const auto& session = session_of(env, arguments[0]);
     Program& program = session->program(arguments.integer(1, "program", 0, 1 << 30));
+    if (!session->runs()) reject("the session describes programs and runs none");
     if (session->busy) reject("the session is running");
     const int first = arguments.integer(2, "first instruction", 0, program.instruction_count());
     const int last = arguments.integer(3, "last instruction", first, program.instruction_count());
     if (program.inside_stream(first) || program.inside_stream(last))
       reject("instructions " + std::to_string(first) + " to " + std::to_string(last) + " would cut a stream in two");
     const int threads = arguments.integer(4, "threads", 1, max_threads);
-    const bool paced = arguments.integer(5, "paced", 0, 1) == 1;
+    const int measured = arguments.integer(5, "measured", 0, 3);
     napi_valuetype type = napi_undefined;
     napi_typeof(env, arguments[6], &type);
     if (type != napi_function && type != napi_undefined) reject("the progress callback is not a function");
@@ -169,7 +160,8 @@ napi_value run(napi_env env, napi_callback_info info) {
     run->first = first;
     run->last = last;
     run->threads = threads;
-    run->paced = paced;
+    run->paced = (measured & 1) != 0;
+    run->counted = (measured & 2) != 0;
     run->wants_progress = type == napi_function;
     napi_value promise, name;
     napi_create_string_utf8(env, "fovea run", NAPI_AUTO_LENGTH, &name);
@@ -185,7 +177,8 @@ napi_value run(napi_env env, napi_callback_info info) {
     Run* started = run.release();
     Runner::get().post([started](ThreadPool& pool) {
       try {
-        started->session->run(*started->program, started->first, started->last, started->threads, started->paced, pool, [&](int done) {
+        started->session->run(*started->program, started->first, started->last, started->threads, started->paced,
+                              started->counted, pool, [&](int done) {
           if (started->wants_progress)
             napi_call_threadsafe_function(started->notify, reinterpret_cast<void*>(static_cast<intptr_t>(done)),
                                           napi_tsfn_nonblocking);
@@ -215,6 +208,7 @@ napi_value abort_run(napi_env env, napi_callback_info info) {
 void register_infer(napi_env env, napi_value exports) {
   register_packing(env, exports);
   register_values(env, exports);
+  register_descriptions(env, exports);
   export_function(env, exports, "inferKernels", kernels);
   export_function(env, exports, "inferOpen", open);
   export_function(env, exports, "inferClose", close);

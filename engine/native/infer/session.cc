@@ -6,15 +6,20 @@ namespace fovea {
 
 PackedConvolution Session::packed(const Geometry& geometry, Activation activation, const float* weight,
                                   const float* bias) const {
-  PackedConvolution packed = pack(geometry, activation, weight, bias, kernels_);
-  if (winograd_suits(geometry)) packed.winograd = winograd_weights(packed, weight, kernels_);
+  PackedConvolution packed = pack(geometry, activation, weight, bias, *kernels_);
+  if (packed.winograd_values > 0) packed.winograd = winograd_weights(packed, weight, *kernels_);
   return packed;
 }
 
 int Session::add_convolution(PackedConvolution convolution) {
-  if (convolution.winograd.size() > 0)
-    scratch_winograd_ = std::max(scratch_winograd_, winograd_scratch(convolution, kernels_));
+  if (convolution.winograd_values > 0)
+    scratch_winograd_ = std::max(scratch_winograd_, winograd_scratch(convolution, *kernels_));
   convolutions_.push_back(std::make_unique<PackedConvolution>(std::move(convolution)));
+  return static_cast<int>(convolutions_.size()) - 1;
+}
+
+int Session::add_outline(const Geometry& geometry, Activation activation) {
+  convolutions_.push_back(std::make_unique<PackedConvolution>(outline(geometry, activation, shape_)));
   return static_cast<int>(convolutions_.size()) - 1;
 }
 
@@ -25,6 +30,10 @@ int Session::add_masker(Masker masker) {
 
 int Session::add_program(ProgramTables tables) {
   auto program = std::make_unique<Program>(*this, std::move(tables));
+  if (!runs()) {
+    programs_.push_back(std::move(program));
+    return static_cast<int>(programs_.size()) - 1;
+  }
   const auto& sizes = program->buffer_sizes();
   if (buffers_.size() < sizes.size()) buffers_.resize(sizes.size());
   for (size_t i = 0; i < sizes.size(); i++) {
@@ -60,14 +69,14 @@ Program& Session::program(int index) {
   return *programs_[index];
 }
 
-void Session::run(Program& program, int first, int last, int threads, bool paced, ThreadPool& pool,
+void Session::run(Program& program, int first, int last, int threads, bool paced, bool counted, ThreadPool& pool,
                   const std::function<void(int)>& on_progress) {
   while (scratch_.size() < static_cast<size_t>(threads)) {
     scratch_.emplace_back();
-    scratch_.back().reserve(scratch_taps_, scratch_winograd_, kernels_);
+    scratch_.back().reserve(scratch_taps_, scratch_winograd_, *kernels_);
   }
-  const Machine machine{&kernels_, &pool, threads, &stop, scratch_.data(), zeros_.data(), band_pixels_};
-  program.run(*this, machine, first, last, paced ? &pace_ : nullptr, on_progress);
+  const Machine machine{kernels_, &pool, threads, &stop, scratch_.data(), zeros_.data(), band_pixels_};
+  program.run(*this, machine, first, last, paced ? &pace_ : nullptr, counted, on_progress);
 }
 
 }  // namespace fovea

@@ -4,7 +4,7 @@
 
 namespace fovea {
 
-constexpr int most_streamed = 3;
+using limits::most_streamed;
 
 // At most `most_streamed` convolutions, each of which alone reads what the one before it writes, and the pool of what
 // the last one writes, unless that is null. Needs every list of pixels in raster order. Afterwards nothing is left of
@@ -19,11 +19,11 @@ void stream_pooled(const Machine& machine, const GridPool& pool, const Convoluti
 long final_pixels(const int32_t* pixels, long count, long done, long map_pixels);
 
 // How many bands `pixels` make where the session says how many go into one; 0 where it does not.
-inline long wanted_bands(const Machine& machine, long pixels) {
-  return machine.band_pixels == 0 ? 0 : (pixels + machine.band_pixels - 1) / machine.band_pixels;
+inline long wanted_bands(long band_pixels, long pixels) {
+  return band_pixels == 0 ? 0 : (pixels + band_pixels - 1) / band_pixels;
 }
 
-// Bytes of a map that a band may hold: with weights beside them, about one second-level cache.
-constexpr long band_bytes = 192 * 1024;
+// Bands of an addition at `rows` pixels, behind which the map is pooled.
+long added_bands(int threads, long band_pixels, long rows, long channels);
 
 }  // namespace fovea

@@ -6,18 +6,11 @@ namespace fovea {
 
 namespace {
 
-constexpr int products = 16;
-// Channels whose weights of one product stay in the first-level cache.
-constexpr int block_steps = 256;
+using limits::products;
+using limits::reduction_steps;
 // Distance of what belongs to different products: not a multiple of 4 KiB, or all would fall into one cache set.
 constexpr long apart = 16;
 constexpr float zero_bias[64] = {};
-
-// Squares that a thread works on at a time: their transformed inputs fill most of the second-level cache.
-long squares_together(const PackedConvolution& packed) {
-  constexpr long values = 96 * 1024;
-  return std::clamp<long>(values / products / packed.channels, 12, 60);
-}
 
 // The 4 x 4 inputs under a square; where only absent pixels look, zeros.
 void point_window(const ConvolutionPass& pass, const Square& square, const float* zeros, const float** window) {
@@ -81,7 +74,8 @@ void compute_squares(const Machine& machine, const ConvolutionPass& pass, Scratc
   }
 
   const TileRuns runs = share_rows(count, kernels.tile_rows);
-  const int blocks = static_cast<int>((channels + block_steps - 1) / block_steps);
+  const int blocks = winograd_blocks(convolution);
+  scratch.tally.tiles += static_cast<double>(runs.tiles()) * (last_panel - first_panel) * products * blocks;
   TileArguments tile{};
   tile.taps = tile.taps_of_row = 1;
   WinogradOutput out{};
@@ -132,16 +126,19 @@ void compute_squares(const Machine& machine, const ConvolutionPass& pass, Scratc
 
 }  // namespace
 
-bool winograd_suits(const Geometry& g) {
-  return g.kernel_height == 3 && g.kernel_width == 3 && g.stride_y == 1 && g.stride_x == 1 && g.dilation_y == 1 &&
-         g.dilation_x == 1 && g.groups == 1 && g.in_channels >= 16 && g.out_channels >= 16;
+long squares_together(const PackedConvolution& packed) {
+  return std::clamp(limits::winograd_values / products / packed.channels, limits::fewest_squares,
+                    limits::most_squares);
+}
+
+int winograd_blocks(const PackedConvolution& packed) {
+  return (packed.channels + reduction_steps - 1) / reduction_steps;
 }
 
 AlignedFloats winograd_weights(const PackedConvolution& packed, const float* weight, const KernelTable& kernels) {
   const long channels = packed.channels;
   constexpr float G[4][3] = {{1, 0, 0}, {0.5f, 0.5f, 0.5f}, {0.5f, -0.5f, 0.5f}, {0, 0, 1}};
-  const Panel& last = packed.panels.back();
-  AlignedFloats transformed(products * channels * (last.column + last.vectors * kernels.lanes));
+  AlignedFloats transformed(packed.winograd_values);
   for (const Panel& panel : packed.panels) {
     const long width = static_cast<long>(panel.vectors) * kernels.lanes;
     float* to = transformed.data() + static_cast<long>(panel.column) * products * channels;
@@ -168,35 +165,43 @@ long winograd_scratch(const PackedConvolution& packed, const KernelTable& kernel
   return products * (squares * packed.channels + apart + squares * kernels.lanes * kernels.tile_vectors + apart);
 }
 
-bool winograd_pays(const Tiling& tiling) {
-  // Reading a weight takes about as long as using it for so many pixels or squares; the transforms add a tenth.
-  constexpr double reading = 30;
-  const auto squares = static_cast<double>(tiling.squares.size());
-  return products * (1.1 * squares + reading) < 9 * (static_cast<double>(tiling.pixels) + reading);
+bool winograd_pays(double squares, double pixels) {
+  using limits::weight_reading;
+  return products * (limits::square_cost * squares + weight_reading) < 9 * (pixels + weight_reading);
 }
 
 void winograd_range(const Machine& machine, const ConvolutionPass& pass, long first, long last) {
   if (last <= first) return;
   const long first_square = pass.tiling->square_of(first);
   const long count = pass.tiling->square_of(last) - first_square;
+  machine.scratch->tally.bands++;
+  machine.scratch->tally.units += static_cast<double>(count);
   share_panels(machine, *pass.convolution, count, squares_together(*pass.convolution),
-               [&](Share squares, Share panels, int thread) {
+               [&](Range squares, Range panels, int thread) {
                  compute_squares(machine, pass, machine.scratch[thread], first_square + squares.first,
                                  first_square + squares.last, static_cast<int>(panels.first),
                                  static_cast<int>(panels.last));
                });
 }
 
+long squares_before(const ConvolutionPass& pass, long pixel) {
+  if (pixel >= pass.count) return pass.squares;
+  const Extent& map = pass.output;
+  const long row = pass.place(pixel) / map.width;
+  const long image = row / map.height;
+  const long rows_of_squares = image * ((map.height + 1) / 2) + (row - image * map.height) / 2;
+  const long across = (map.width + 1) / 2;
+  const long whole = static_cast<long>(map.batch) * ((map.height + 1) / 2) * across;
+  return pass.squares == whole ? rows_of_squares * across : rows_of_squares * across * pass.squares / whole;
+}
+
 long winograd_align(const ConvolutionPass& pass, long end) {
   if (end <= 0 || end >= pass.count) return end;
-  const long last = pass.pixels ? pass.pixels[end - 1] : end - 1;
-  const long row = last / pass.output.width;
+  const long row = pass.place(end - 1) / pass.output.width;
   const long image = row / pass.output.height;
   const long next = std::min(image * pass.output.height + (row - image * pass.output.height) / 2 * 2 + 2,
                              (image + 1) * pass.output.height);
-  const long bound = next * pass.output.width;
-  if (!pass.pixels) return std::min(bound, pass.count);
-  return std::lower_bound(pass.pixels + end, pass.pixels + pass.count, bound) - pass.pixels;
+  return pass.before(next * pass.output.width);
 }
 
 }  // namespace fovea

@@ -4,20 +4,27 @@
 
 namespace fovea {
 
-// True when the algorithm can compute the convolution and has enough channels to gain by it.
-bool winograd_suits(const Geometry& geometry);
-
 // Weights U = G g G', [panel][16][in channels][vectors x lanes], for the panels of a packed convolution.
 AlignedFloats winograd_weights(const PackedConvolution& packed, const float* weight, const KernelTable& kernels);
 
 // Values that one thread needs room for.
 long winograd_scratch(const PackedConvolution& packed, const KernelTable& kernels);
 
+// Squares that a thread works on at a time.
+long squares_together(const PackedConvolution& packed);
+
+// Pieces that the reduction of each product is cut into.
+int winograd_blocks(const PackedConvolution& packed);
+
 // True when the pixels lie together closely enough for whole squares to cost less than single pixels.
-bool winograd_pays(const Tiling& tiling);
+bool winograd_pays(double squares, double pixels);
 
 // Pixels [first, last) of a pass that has a tiling, shared among the machine's threads.
 void winograd_range(const Machine& machine, const ConvolutionPass& pass, long first, long last);
+
+// How many of its squares lie before one of its pixels, at the border of two rows: by the list of them where there is
+// one, and of a pass that is only described as many as lie there evenly.
+long squares_before(const ConvolutionPass& pass, long pixel);
 
 // The end of the two rows of output pixels in which pixel `end - 1` of the pass lies.
 long winograd_align(const ConvolutionPass& pass, long end);

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "common/aligned.h"
-#include "infer/kernels/kernel_table.h"
+#include "infer/kernels/kernel-table.h"
 #include "test/unit_test.h"
 
 namespace fovea::test {
@@ -39,7 +39,7 @@ void check_tile(const KernelTable& table, int rows, int vectors, int taps, int c
   const int tiles = 2;
   const int width = vectors * table.lanes;
   const int input_offset = 3, output_offset = 5;
-  const std::string name = std::string(table.name) + " " + std::to_string(rows) + "x" + std::to_string(vectors) +
+  const std::string name = std::string(table.isa) + " " + std::to_string(rows) + "x" + std::to_string(vectors) +
                            " taps " + std::to_string(taps) + " channels " + std::to_string(channels);
   const int count = tiles * taps * rows;
   std::vector<std::vector<float>> inputs;
@@ -145,7 +145,7 @@ TEST("element-wise kernels agree with plain loops at every length") {
     for (int length = 1; length <= 70; length++) {
       Numbers numbers(static_cast<uint64_t>(length));
       const std::vector<float> a = numbers.values(length), b = numbers.values(length), c = numbers.values(length);
-      const std::string name = std::string(table->name) + " length " + std::to_string(length);
+      const std::string name = std::string(table->isa) + " length " + std::to_string(length);
       std::vector<float> output(length + 1, 7.0f);
       for (int k = 0; k < static_cast<int>(Activation::count); k++) {
         table->add(a.data(), b.data(), output.data(), length, activation_at(k));
@@ -177,7 +177,7 @@ TEST("depthwise pixels and runs agree with plain loops") {
       for (int channels : {1, 7, 8, 16, 37}) {
         Numbers numbers(static_cast<uint64_t>(kernel * 100 + channels));
         const int taps = kernel * kernel, pixels = 5, map_width = pixels + kernel;
-        const std::string name = std::string(table->name) + " depthwise " + std::to_string(kernel) + ", " +
+        const std::string name = std::string(table->isa) + " depthwise " + std::to_string(kernel) + ", " +
                                  std::to_string(channels) + " channels";
         const std::vector<float> map = numbers.values(static_cast<size_t>(kernel) * map_width * channels + slack);
         const std::vector<float> weight = numbers.values(static_cast<size_t>(taps) * channels + slack);
@@ -222,7 +222,7 @@ TEST("Winograd's transforms turn products into 3x3 convolutions") {
   for (const KernelTable* table : tables()) {
     for (int channels : {1, 8, 16, 21}) {
       Numbers numbers(static_cast<uint64_t>(channels));
-      const std::string name = std::string(table->name) + " " + std::to_string(channels) + " channels";
+      const std::string name = std::string(table->isa) + " " + std::to_string(channels) + " channels";
       std::vector<std::vector<float>> window;
       const float* rows[16];
       for (int i = 0; i < 16; i++) window.push_back(numbers.values(channels + slack));

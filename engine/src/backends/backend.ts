@@ -40,11 +40,13 @@ export interface Session {
   dispose(): void;
 }
 
-/** One way of executing plans. `native`, `onnx` and `reference` implement it. */
+/** One way of executing plans. `native`, `onnx`, `reference` and `webgpu` implement it. */
 export interface Backend {
   readonly name: string;
   /** Undefined when usable; otherwise one sentence saying what is missing and what that costs. */
   readonly unavailable?: string | undefined;
+  /** Looks for what only shows after a while, such as a driver: undefined when usable, otherwise one sentence. */
+  check?(): Promise<string | undefined>;
   /** True when it is there but has to be built anew: then it is not passed over for another one silently. */
   readonly stale?: boolean;
   /** True when its sessions themselves refuse an input that is not finite: they look at every value anyway. */

@@ -22,8 +22,8 @@ export interface LoadOptions {
 }
 
 /**
- * Loads a network from a file, recognised by its content: an ONNX model, or a checkpoint of a ResNet or RegNet by
- * torchvision's or timm's names, with or without LASNet's or LAUDNet's maskers. Checkpoints are `.safetensors` files,
+ * Loads a network from a file, recognised by its content: an ONNX model, or a checkpoint of a ResNet, RegNet or
+ * EfficientNet by torchvision's or timm's names, with or without LASNet's or LAUDNet's maskers. Checkpoints are `.safetensors` files,
  * the index of several such files, or what `torch.save` writes (`.pth`, `.pt`, `.pth.tar`), read as data only.
  *
  * @throws FoveaError `io` when a file cannot be read, `bad-file` when its content is damaged, `unsupported`

@@ -18,9 +18,11 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   list: () => import('./install.js'),
   predict: () => import('./predict.js'),
   search: () => import('./search.js'),
+  sweep: () => import('./sweep.js'),
   train: () => import('./train.js'),
   uninstall: () => import('./install.js'),
   validate: () => import('./validate.js'),
+  worker: () => import('./worker.js'),
 };
 
 async function main(argv: readonly string[]): Promise<void> {

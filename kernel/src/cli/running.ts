@@ -1,5 +1,5 @@
-import { FoveaError, type Masker, type Network, type NetworkRunOptions } from '@fovea/engine';
-import { checkExcitation, defaultMasker, parseGranularity } from '@fovea/engine/internal';
+import type { NetworkRunOptions } from '@fovea/engine';
+import { checkExcitation, parseGranularity } from '@fovea/engine/internal';
 import type { Command } from 'commander';
 import { parseInteger } from './parse.js';
 
@@ -49,31 +49,4 @@ export function parseRunning({ granularity, strategy, backend, threads, excitati
     ...(threads === undefined ? {} : { threads: parseInteger('--threads', threads) }),
     ...(excitation === undefined ? {} : { excitation: checkExcitation(excitation, '--excitation') }),
   };
-}
-
-/**
- * Refuses a rate or a seed that the masks asked for would not use.
- * @param masker left out, the network's default
- * @param options as they were written
- * @throws FoveaError `bad-argument`
- */
-export function checkMaskOptions(
-  network: Network,
-  masker: string | Masker | undefined,
-  options: { readonly rate?: string | undefined; readonly seed?: string | undefined },
-): void {
-  const wanted = masker ?? defaultMasker(network);
-  const kind = typeof wanted === 'string' ? wanted : wanted.kind;
-  if (options.rate !== undefined && (kind === 'learned' || kind === 'fixed')) {
-    throw new FoveaError(
-      'bad-argument',
-      `--rate ${options.rate}: ${kind} masks have rates of their own; --masker saliency or random takes one`,
-    );
-  }
-  if (options.seed !== undefined && kind !== 'random') {
-    throw new FoveaError(
-      'bad-argument',
-      `--seed ${options.seed}: ${kind} masks draw nothing; --masker random takes one`,
-    );
-  }
 }

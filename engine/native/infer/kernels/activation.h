@@ -1,6 +1,6 @@
 // Activations on vectors of any instruction set.
 #pragma once
-#include "infer/kernels/kernel_table.h"
+#include "infer/kernels/kernel-table.h"
 
 namespace fovea {
 

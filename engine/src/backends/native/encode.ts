@@ -4,6 +4,7 @@ import { planBuffers } from '../../program/buffers.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
 import type { Decider, Operation, Owner, Program, ProgramMap, ProgramRegion } from '../../program/program.js';
 import { type Work, workOf } from '../../program/work.js';
+import type { ScriptedOperation } from '../scripted.js';
 import type { ProgramTables } from './addon.js';
 
 /** Operations in the order of `Operation` in engine/native/infer/program.h, which documents their operands. */
@@ -47,9 +48,6 @@ export interface PackedNumbers {
   masker(decider: Decider): number;
 }
 
-/** Operations for which a run stops, because they are JavaScript's. */
-export type ScriptedOperation = Extract<Operation, { kind: 'ask' | 'foreign' }>;
-
 /** The run stops before instruction `at`. */
 export interface Stop {
   readonly at: number;
@@ -80,8 +78,8 @@ export function encodeProgram(program: Program, packed: PackedNumbers): EncodedP
     words.push(...row);
     instructions.push({ owner, work });
   };
-  for (const { owner, operations } of program.steps) {
-    if (operations.length > 1) emit(owner, 'stream', [operations.length], []);
+  for (const { owner, operations, bandPixels = 0 } of program.steps) {
+    if (operations.length > 1) emit(owner, 'stream', [operations.length, bandPixels], []);
     for (const operation of operations) {
       if (operation.kind === 'ask' || operation.kind === 'foreign') {
         const at = instructions.length;

@@ -104,7 +104,9 @@ function describeShape(block: Block, shape: BlockShape): string {
 function planName(plan: BlockQuestion['plan']): string {
   let name = planNames.get(plan);
   if (name === undefined) {
-    const groups = plan.groups.map(({ primitives, tile }) => `${primitives}:${tile ?? ''}`).join('/');
+    const groups = plan.groups
+      .map(({ primitives, bandPixels = '' }) => `${primitives}:${bandPixels}`)
+      .join('/');
     name = `${plan.mode},${plan.granularity},${plan.excitation};${groups}`;
     planNames.set(plan, name);
   }

@@ -1,0 +1,146 @@
+// What the kernels' time is made of. Every instruction is described by amounts of these; a calibration finds what one
+// unit of each costs on a machine, and a prediction is the sum of amounts times costs. All are counts of what the loops
+// do, so that shapes which were not timed are predicted as well as those that were.
+#pragma once
+#include <algorithm>
+#include <array>
+
+#include "infer/limits.h"
+
+namespace fovea {
+
+// How an amount counts in the three-way split of a Profile.
+enum class Share { compute, data, overhead };
+
+struct AmountName {
+  const char* name;
+  Share share;
+};
+
+// In the order of `amount_names`. Those in threes are bytes or pixels by the nearest level that holds them: the
+// second-level cache, the last level, memory.
+enum class Amount : int {
+  multiply_adds,   // of vectors, padding included
+  weight_steps,    // vectors of weights read, or waited for
+  tile_steps,      // reduction steps of register tiles
+  tile_calls,      // register tiles, once for each piece of the reduction
+  partial_sums,    // vectors of sums put down between pieces
+  depthwise,       // taps of vectors of channels
+  depthwise_runs,  // vectors of channels, once for every run of pixels
+  square_inputs,   // vectors of channels of a square that are transformed
+  square_outputs,  // vectors of outputs of a square that are transformed
+  pointed,         // pixels or squares whose place is worked out
+  pointers,        // pointers to their taps
+  elements,        // output values
+  rows,            // rows of channels that a row-by-row pass works on
+  panels,          // panels of each block
+  weights_first,   // bytes of weights that the first block waits for
+  read,
+  again = read + 3,  // inputs that are read once more for every panel
+  strided = again + 3,
+  breaks,            // ends of runs of listed pixels
+  runs = breaks + 3, // runs of channels that begin anew at every pixel
+  group_runs = runs + 3,
+  residual,
+  write = residual + 3,
+  pool = write + 3,  // bytes that are pooled
+  pool_cells,
+  copy,              // bytes copied into a padded map
+  carried,           // bytes of a stream's rows that a band hands to the next
+  scatter,
+  add = scatter + 3,
+  gather = add + 3,
+  passes = gather + 3,
+  convolutions,
+  calls,             // bands that compute something
+  items,             // what threads take
+  index_regions,
+  index_pixels,
+  index_listed,
+  index_runs,
+  index_squares,
+  index_halo,
+  decisions,
+  count
+};
+
+constexpr int amount_count = static_cast<int>(Amount::count);
+
+constexpr AmountName amount_names[] = {
+    {"multiplyAdds", Share::compute},    {"weightSteps", Share::compute},     {"tileSteps", Share::compute},
+    {"tileCalls", Share::compute},       {"partialSums", Share::compute},     {"depthwise", Share::compute},
+    {"depthwiseRuns", Share::compute},   {"squareInputs", Share::compute},    {"squareOutputs", Share::compute},
+    {"pointed", Share::compute},         {"pointers", Share::compute},        {"elements", Share::compute},
+    {"rows", Share::compute},            {"panels", Share::compute},          {"weightsFirst", Share::data},
+    {"readNear", Share::data},           {"readFar", Share::data},            {"readMemory", Share::data},
+    {"againNear", Share::data},          {"againFar", Share::data},           {"againMemory", Share::data},
+    {"readStrided", Share::data},        {"breaksNear", Share::data},         {"breaksFar", Share::data},
+    {"breaksMemory", Share::data},       {"runsNear", Share::data},           {"runsFar", Share::data},
+    {"runsMemory", Share::data},         {"groupRuns", Share::data},          {"residualNear", Share::data},
+    {"residualFar", Share::data},        {"residualMemory", Share::data},     {"writeNear", Share::data},
+    {"writeFar", Share::data},           {"writeMemory", Share::data},        {"poolBytes", Share::data},
+    {"poolCells", Share::data},          {"copyBytes", Share::data},          {"carriedBytes", Share::data},
+    {"scatterNear", Share::data},        {"scatterFar", Share::data},         {"scatterMemory", Share::data},
+    {"addNear", Share::data},            {"addFar", Share::data},             {"addMemory", Share::data},
+    {"gatherNear", Share::data},         {"gatherFar", Share::data},          {"gatherMemory", Share::data},
+    {"passes", Share::overhead},         {"convolutions", Share::overhead},   {"calls", Share::overhead},
+    {"items", Share::overhead},          {"indexRegions", Share::overhead},   {"indexPixels", Share::overhead},
+    {"indexListed", Share::overhead},    {"indexRuns", Share::overhead},      {"indexSquares", Share::overhead},
+    {"indexHalo", Share::overhead},      {"decisions", Share::overhead},
+};
+static_assert(sizeof amount_names / sizeof *amount_names == amount_count, "every amount has a name");
+
+// Where and by how many threads a program is to run.
+struct DescribeSetting {
+  TileShape shape;
+  int threads;
+  long band_pixels;  // as in Machine
+  // Second-level cache of a core, and last-level cache.
+  double near_bytes, far_bytes;
+
+  // Of something that all threads share evenly.
+  double even() const { return 1.0 / threads; }
+};
+
+// Executed counts of a convolution, whatever they cost: what a run can be held against.
+struct Tally {
+  double bands = 0;  // calls that computed something
+  double items = 0;
+  double tiles = 0;  // register tiles, once for each panel and piece of the reduction
+  double units = 0;  // pixels, or squares of them
+
+  Tally& operator+=(const Tally& other) {
+    bands += other.bands, items += other.items, tiles += other.tiles, units += other.units;
+    return *this;
+  }
+};
+constexpr int tally_count = 4;
+
+// The amounts of one instruction, on the thread that finishes last.
+class Amounts {
+ public:
+  void add(Amount amount, double value) { values_[static_cast<int>(amount)] += value; }
+  // Splits the bytes of something `size` bytes large between the levels that can hold it.
+  void add_levels(Amount near, double bytes, double size, const DescribeSetting& setting) {
+    if (bytes <= 0) return;
+    const double in_near = std::min(1.0, setting.near_bytes / size);
+    const double in_far = std::max(0.0, std::min(1.0, setting.far_bytes / 2 / size) - in_near);
+    const int first = static_cast<int>(near);
+    values_[first] += bytes * in_near;
+    values_[first + 1] += bytes * in_far;
+    values_[first + 2] += bytes * std::max(0.0, 1 - in_near - in_far);
+  }
+  // What of a whole is left without a part.
+  void subtract(const Amounts& part) {
+    for (int i = 0; i < amount_count; i++) values_[i] = std::max(0.0, values_[i] - part.values_[i]);
+  }
+  void add_all(const Amounts& other) {
+    for (int i = 0; i < amount_count; i++) values_[i] += other.values_[i];
+  }
+  const std::array<double, amount_count>& values() const { return values_; }
+
+ private:
+  std::array<double, amount_count> values_{};
+};
+
+}  // namespace fovea

@@ -1,0 +1,250 @@
+// What a convolution costs: the loops of convolve.cc and winograd.cc, counted.
+#include <cmath>
+
+#include "infer/describe.h"
+#include "infer/winograd.h"
+
+namespace fovea {
+
+namespace {
+
+// Tiles that a step of weights takes to arrive: a block of fewer waits for it. Weights that no pass has used lately come
+// from memory, those of the block before from the last-level cache.
+constexpr double tiles_of_memory = 3;
+constexpr double tiles_of_far = 1.5;
+// Tiles beside the first after which weights that arrive meanwhile cost nothing more.
+constexpr double tiles_that_hide = 5;
+
+constexpr double float_bytes = 4;
+
+// How the reduction is walked, in squares or pixel by pixel.
+struct Walk {
+  double pointers;  // to one unit's inputs
+  double steps;
+  double pieces;
+  double weight_bytes;
+};
+
+Walk walk_of(const PackedConvolution& convolution, bool in_squares) {
+  using limits::products;
+  if (in_squares)
+    return {products, static_cast<double>(products) * convolution.channels,
+            static_cast<double>(products) * winograd_blocks(convolution),
+            float_bytes * static_cast<double>(convolution.winograd_values)};
+  return {static_cast<double>(convolution.taps), static_cast<double>(convolution.steps()),
+          static_cast<double>(convolution.blocks.size()),
+          float_bytes * static_cast<double>(convolution.weight_values)};
+}
+
+// What every description of one pass needs.
+struct Subject {
+  const DescribeSetting& setting;
+  const DescribedPass& described;
+  const PassWork& work;
+  const PackedConvolution& convolution;
+  const Geometry& geometry;
+  Walk walk;
+  double share;  // of the thread that does most
+};
+
+bool depthwise(const PackedConvolution& convolution) {
+  return convolution.form == PackedConvolution::Form::depthwise;
+}
+
+double vectors_of(const PackedConvolution& convolution) {
+  double vectors = 0;
+  for (const Panel& panel : convolution.panels) vectors += panel.vectors;
+  return vectors;
+}
+
+void add_tiles(const Subject& s, Amounts& amounts) {
+  const PassWork& work = s.work;
+  const double of_block = work.tiles / work.blocks;
+  const auto wait_of = [&](double bytes) { return bytes > s.setting.near_bytes ? tiles_of_far : 0; };
+  // The first block of all finds its weights in no cache; the first of every later band, and the others, where weights
+  // of that many bytes stay.
+  const double held =
+      std::max(of_block, tiles_of_memory) +
+      (work.bands - 1) *
+          std::max(of_block, wait_of(std::max(s.walk.weight_bytes, s.described.stream_weight_bytes))) +
+      (work.blocks - work.bands) * std::max(of_block, wait_of(s.walk.weight_bytes));
+  const double vectors = vectors_of(s.convolution);
+  const auto panels = static_cast<double>(s.convolution.panels.size());
+  amounts.add(Amount::multiply_adds, work.units * vectors * s.walk.steps * s.share);
+  amounts.add(Amount::weight_steps, held * vectors * s.walk.steps * s.share);
+  amounts.add(Amount::tile_steps, work.tiles * s.walk.steps * panels * s.share);
+  amounts.add(Amount::tile_calls, work.tiles * s.walk.pieces * panels * s.share);
+}
+
+void add_traffic(const Subject& s, Amounts& amounts) {
+  const DescribedPass& d = s.described;
+  const PassWork& work = s.work;
+  const DescribeSetting& setting = s.setting;
+  const double input_bytes = float_bytes * d.input_pixels * s.geometry.in_channels;
+  const double output_bytes = float_bytes * d.pixels * s.geometry.out_channels;
+  amounts.add(Amount::convolutions, 1);
+  amounts.add(Amount::calls, work.bands);
+  amounts.add(Amount::items, work.items * s.share);
+  amounts.add(Amount::panels, work.blocks * static_cast<double>(panels_of(s.convolution)) *
+                                  std::max(1.0, s.walk.pieces) * s.share);
+  amounts.add(Amount::elements, d.pixels * s.geometry.out_channels * s.share);
+  // A thread's first block brings the weights of its panels in: the more tiles it has, the more of that is hidden.
+  const double waiting = std::max(0.0, 1 - (work.tiles / work.blocks - 1) / tiles_that_hide);
+  const bool in_parts = work.items >= 2 * work.blocks;
+  amounts.add(Amount::weights_first, s.walk.weight_bytes * waiting * (in_parts ? s.share : 1));
+  const double input_size = d.input_streamed ? std::min(setting.near_bytes, input_bytes) : input_bytes;
+  const double output_size = d.output_streamed ? std::min(setting.near_bytes, output_bytes) : output_bytes;
+  amounts.add_levels(Amount::read, input_bytes * s.share, input_size, setting);
+  // Where a listed run ends, so does what a prefetcher foresees, of the map read and of the map written.
+  amounts.add_levels(Amount::breaks, d.runs * s.share, input_bytes + output_bytes, setting);
+  // A pointwise convolution with a stride skips pixels, which no prefetcher foresees.
+  if (s.geometry.taps() == 1 && s.geometry.stride_x > 1) amounts.add(Amount::strided, input_bytes * s.share);
+  amounts.add_levels(Amount::write, output_bytes * s.share, output_size, setting);
+  if (d.residual) amounts.add_levels(Amount::residual, output_bytes * s.share, output_bytes, setting);
+  const auto spans = static_cast<double>(s.convolution.spans());
+  if (s.geometry.taps() > 1 && s.geometry.stride_x > 1 && !depthwise(s.convolution)) {
+    // A spatial one starts a run of channels anew at every pixel and group: each start waits for its line.
+    amounts.add_levels(Amount::runs, d.input_pixels * spans * s.share, input_size, setting);
+  }
+  // One thread moves them, before the others begin.
+  amounts.add(Amount::carried, d.carried_bytes);
+}
+
+// Input pixels that all blocks read, each counted once a block: those that neighbouring outputs share once.
+double distinct_pixels(const Subject& s) {
+  const Geometry& g = s.geometry;
+  const double pixels = s.described.pixels;
+  if (g.taps() == 1) return pixels;
+  const double of_block = std::min<double>(pixels, limits::block_pixels);
+  const double width = s.described.pass.output.width;
+  const double rows = std::max(1.0, of_block / width);
+  const double columns = std::min(of_block, width);
+  const auto reach = [&](double outputs, int kernel) { return (outputs - 1) * g.stride_x + kernel; };
+  const double distinct =
+      std::min(of_block * g.taps(), reach(rows, g.kernel_height) * reach(columns, g.kernel_width));
+  return distinct / of_block * pixels;
+}
+
+// Inputs of a block, read once more for every panel from wherever they stay meanwhile.
+void add_again(const Subject& s, double distinct, double channels, Amounts& amounts) {
+  const auto spans = static_cast<double>(s.convolution.spans());
+  const double bytes = float_bytes * distinct * channels;
+  amounts.add_levels(Amount::again, bytes * static_cast<double>(s.convolution.panels.size()) * s.share,
+                     bytes * spans / s.work.blocks, s.setting);
+  // Groups that are computed apart read short runs of channels, far from each other.
+  if (spans > 1) amounts.add(Amount::group_runs, distinct * spans * s.share);
+}
+
+// Share of the output pixels that have every tap inside the map.
+double inside_share(const Subject& s) {
+  const Geometry& g = s.geometry;
+  const ConvolutionPass& pass = s.described.pass;
+  const auto along = [](int outputs, int inputs, int kernel, int stride, int pad, int dilation) {
+    const int first = (pad + stride - 1) / stride;
+    const int last = (inputs - 1 - (kernel - 1) * dilation + pad) / stride;
+    return static_cast<double>(std::max(0, std::min(outputs - 1, last) - first + 1)) / outputs;
+  };
+  return along(pass.output.height, pass.input.height, g.kernel_height, g.stride_y, g.pad_top, g.dilation_y) *
+         along(pass.output.width, pass.input.width, g.kernel_width, g.stride_x, g.pad_left, g.dilation_x);
+}
+
+void add_depthwise(const Subject& s, Amounts& amounts) {
+  const double pixels = s.described.pixels;
+  const double vectors = std::ceil(static_cast<double>(s.geometry.out_channels) / s.setting.shape.lanes);
+  const double inside = pixels * inside_share(s);
+  const double apart = pixels - inside;
+  // A run ends with its row or its list, or where its rows would no longer stay in cache.
+  const double ended = std::max(s.described.runs, inside / s.described.pass.output.width);
+  const double runs = std::min(inside, ended + inside / static_cast<double>(depthwise_together(s.convolution)));
+  amounts.add(Amount::depthwise, pixels * s.walk.steps * vectors * s.share);
+  amounts.add(Amount::depthwise_runs, runs * vectors * s.share);
+  amounts.add(Amount::pointed, (apart + runs) * s.share);
+  amounts.add(Amount::pointers, apart * s.walk.pointers * s.share);
+}
+
+}  // namespace
+
+PassWork scaled(const PassWork& whole, double units, double panels, int threads) {
+  if (units >= whole.units) return whole;
+  const double scale = units / whole.units;
+  PassWork work{};
+  work.units = units;
+  work.bands = std::max(1.0, whole.bands * scale);
+  work.blocks = std::max(work.bands, whole.blocks * scale);
+  work.tiles = std::max(1.0, whole.tiles * scale);
+  const double wanted = threads == 1 ? 1 : static_cast<double>(limits::items_of_thread) * threads;
+  const double parts = std::min({panels, std::max(1.0, whole.items / work.blocks), wanted});
+  work.items = work.blocks * parts;
+  work.prepared = units * parts;
+  work.busiest = units * whole.busiest / whole.units;
+  return work;
+}
+
+void describe_convolution(const DescribeSetting& setting, const DescribedPass& d, const PassWork& work,
+                          Amounts& amounts) {
+  const PackedConvolution& convolution = *d.pass.convolution;
+  const bool in_squares = d.pass.squares > 0;
+  const Subject s{setting, d, work, convolution, convolution.geometry, walk_of(convolution, in_squares),
+                  work.busiest / work.units};
+  if (depthwise(convolution)) {
+    add_depthwise(s, amounts);
+    return add_traffic(s, amounts);
+  }
+  const double vectors = vectors_of(convolution);
+  add_tiles(s, amounts);
+  amounts.add(Amount::pointed, work.prepared * s.share);
+  if (in_squares) {
+    amounts.add(Amount::partial_sums, work.units * s.share * vectors * s.walk.pieces);
+    amounts.add(Amount::pointers, work.prepared * s.walk.pointers * s.share);
+    const double lanes = setting.shape.lanes;
+    amounts.add(Amount::square_inputs, work.prepared * std::ceil(convolution.channels / lanes) * s.share);
+    amounts.add(Amount::square_outputs, work.units * vectors * s.share);
+  } else {
+    amounts.add(Amount::partial_sums, work.units * s.share * vectors * (s.walk.pieces - 1));
+    if (s.geometry.taps() > 1 || s.geometry.stride_x > 1)
+      amounts.add(Amount::pointers, work.prepared * s.walk.pointers * s.share);
+  }
+  add_traffic(s, amounts);
+  if (in_squares)
+    add_again(s, work.units, s.walk.steps, amounts);
+  else
+    add_again(s, distinct_pixels(s), convolution.channels, amounts);
+  if (convolution.form == PackedConvolution::Form::rows)
+    amounts.add(Amount::copy, 2 * float_bytes * static_cast<double>(d.pass.input.values()) * setting.even());
+}
+
+void describe_cut(const DescribeSetting& setting, const DescribedPass& described, const PassWork& work,
+                  const PassWork& apart, Description& description) {
+  if (described.pixels <= 0) {
+    description.amounts.add(Amount::convolutions, 1);
+    description.other = description.amounts;
+    return;
+  }
+  const PackedConvolution& convolution = *described.pass.convolution;
+  const auto panels = static_cast<double>(panels_of(convolution));
+  const bool in_squares = described.pass.squares > 0;
+  const auto of_expected = [&](const PassWork& whole, double units) {
+    return described.expected ? scaled(whole, units, panels, setting.threads) : whole;
+  };
+  const PassWork done = of_expected(work, in_squares ? described.squares : described.pixels);
+  describe_convolution(setting, described, done, description.amounts);
+  const double pieces = depthwise(convolution) ? 0 : walk_of(convolution, in_squares).pieces;
+  description.tally = {done.bands, done.items, depthwise(convolution) ? 0 : done.tiles * panels * pieces,
+                       done.units};
+  description.has_other = in_squares && described.expected;
+  if (!description.has_other) return;
+  DescribedPass directly = described;
+  directly.pass.squares = 0;
+  describe_convolution(setting, directly, of_expected(apart, described.pixels), description.other);
+}
+
+void describe_pass(const DescribeSetting& setting, const DescribedPass& described, Description& description) {
+  ConvolutionPass apart = described.pass;
+  apart.squares = 0;
+  PassWork work{}, directly{};
+  describe_range(setting, described.pass, 0, described.pass.count, work);
+  describe_range(setting, apart, 0, apart.count, directly);
+  describe_cut(setting, described, work, directly, description);
+}
+
+}  // namespace fovea

@@ -1,0 +1,83 @@
+// Micro-kernels over rows of channels: additions, pools, dot products.
+#pragma once
+#include "infer/kernels/channels.h"
+
+namespace fovea {
+
+template <class I>
+void add_kernel(const float* a, const float* b, float* output, long length, Activation activation) {
+  over_channels<I>(
+      length,
+      [&](long c) {
+        auto x = I::load(a + c);
+        if (b) x = I::add(x, I::load(b + c));
+        I::store(output + c, activate<I>(x, activation));
+      },
+      [&](long c, int count) {
+        auto x = I::load_first(a + c, count);
+        if (b) x = I::add(x, I::load_first(b + c, count));
+        I::store_first(output + c, activate<I>(x, activation), count);
+      });
+}
+
+template <class I>
+void multiply_kernel(const float* input, const float* scale, float* output, long length) {
+  over_channels<I>(
+      length, [&](long c) { I::store(output + c, I::multiply(I::load(input + c), I::load(scale + c))); },
+      [&](long c, int count) {
+        I::store_first(output + c, I::multiply(I::load_first(input + c, count), I::load_first(scale + c, count)),
+                       count);
+      });
+}
+
+template <class I>
+void accumulate_kernel(const float* input, float* sums, long length) {
+  over_channels<I>(
+      length, [&](long c) { I::store(sums + c, I::add(I::load(sums + c), I::load(input + c))); },
+      [&](long c, int count) {
+        I::store_first(sums + c, I::add(I::load_first(sums + c, count), I::load_first(input + c, count)), count);
+      });
+}
+
+template <class I>
+void maximum_kernel(const float* const* rows, long count, float* output, long length) {
+  const auto lowest = I::broadcast(-__builtin_inff());
+  over_channels<I>(
+      length,
+      [&](long c) {
+        auto x = lowest;
+        for (long i = 0; i < count; i++) x = I::maximum(x, I::load(rows[i] + c));
+        I::store(output + c, x);
+      },
+      [&](long c, int part) {
+        auto x = lowest;
+        for (long i = 0; i < count; i++) x = I::maximum(x, I::load_first(rows[i] + c, part));
+        I::store_first(output + c, x, part);
+      });
+}
+
+template <class I>
+float dot_kernel(const float* a, const float* b, long length) {
+  auto sum = I::zero();
+  over_channels<I>(
+      length, [&](long c) { sum = I::multiply_add(I::load(a + c), I::load(b + c), sum); },
+      [&](long c, int count) {
+        sum = I::multiply_add(I::load_first(a + c, count), I::load_first(b + c, count), sum);
+      });
+  float lane[I::lanes];
+  I::store(lane, sum);
+  float total = 0;
+  for (int i = 0; i < I::lanes; i++) total += lane[i];
+  return total;
+}
+
+template <class I>
+void add_f32_rows(KernelTable& table) {
+  table.add = add_kernel<I>;
+  table.multiply = multiply_kernel<I>;
+  table.accumulate = accumulate_kernel<I>;
+  table.maximum = maximum_kernel<I>;
+  table.dot = dot_kernel<I>;
+}
+
+}  // namespace fovea

@@ -1,0 +1,136 @@
+// What one instruction set offers: the micro-kernels, and the tile shape that weights are packed for.
+#pragma once
+#include <cstdint>
+
+#include "infer/limits.h"
+
+namespace fovea {
+
+enum class Activation : int32_t { none, relu, relu6, silu, hardswish, sigmoid, hardsigmoid, count };
+
+constexpr int taps_ahead = 2;
+
+// Tiles of an indirect matrix product, each `rows` outputs x `vectors` vectors of the same output channels.
+struct TileArguments {
+  int tiles;
+  // Row pointers, [tiles][taps of a row][rows]; every one is read at [input_offset, input_offset + channels).
+  const float* const* input;
+  long taps;
+  // Pointers that each output has in all; the tile reads the first `taps`.
+  long taps_of_row;
+  long channels;
+  long input_offset;
+  // True when no prefetcher foresees the rows: short ones, or scattered ones that are read for the first time. Then
+  // `taps_ahead` taps' pointers must follow the last tile's.
+  bool fetches_input;
+  // [taps][channels][vectors x lanes]
+  const float* weight;
+  // What is needed after these tiles, fetched on the way: `ahead_share` bytes by each, `ahead_pitch` bytes and two
+  // lines every `ahead_steps` reduction steps, as many as two tiles need that share what follows.
+  const char* ahead;
+  long ahead_pitch;
+  long ahead_share;
+  // Initial sums, vectors x lanes; null continues from `sums`.
+  const float* bias;
+  // [tiles][rows][vectors x lanes]: read when `bias` is null, written when `output` is null.
+  float* sums;
+  // Output rows, [tiles][rows], written at [output_offset, output_offset + columns); null leaves the sums in `sums`.
+  float* const* output;
+  long output_offset;
+  // At most vectors x lanes, and more than (vectors - 1) x lanes.
+  int columns;
+  // Added before the activation, at the same offset; null adds nothing.
+  const float* const* residual;
+  Activation activation;
+};
+
+using TileKernel = void (*)(const TileArguments&);
+
+// A depthwise convolution: each channel by itself.
+struct DepthwiseLayer {
+  int kernel_height, kernel_width;
+  const float* weight;  // [taps][channels]
+  const float* bias;
+  long channels;
+  Activation activation;
+
+  long taps() const { return static_cast<long>(kernel_height) * kernel_width; }
+};
+
+// Any output pixels of one, by pointers to their taps.
+struct DepthwisePixels {
+  long pixels;
+  const float* const* input;     // [pixels][taps]
+  float* const* output;          // [pixels]
+  const float* const* residual;  // [pixels]; null adds nothing
+};
+
+// Output pixels of one that follow each other in a row, with every tap inside the map.
+struct DepthwiseRun {
+  long pixels;
+  // First tap of the first pixel.
+  const float* input;
+  // Values from a kernel row to the next, from a tap to the next, and from a pixel to the next.
+  long row_pitch, tap_pitch, pixel_pitch;
+  float* output;          // pixels follow each other, `channels` apart
+  const float* residual;  // as the output; null adds nothing
+};
+
+// What the output transform of Winograd's algorithm turns into one square of 2 x 2 outputs.
+struct WinogradOutput {
+  // 16 rows of sums, `pitch` values apart.
+  const float* products;
+  long pitch;
+  const float* bias;
+  // Null where a pixel of the square is not computed.
+  float* output[4];
+  // Null adds nothing.
+  const float* residual[4];
+  int columns;
+  Activation activation;
+};
+
+// Reduction steps in which a tile fetches two lines ahead.
+constexpr long ahead_steps = 4;
+
+struct KernelTable : TileShape {
+  // [vectors - 1][rows - 1]
+  TileKernel tile[max_tile_vectors][max_tile_rows];
+  void (*depthwise_pixels)(const DepthwiseLayer&, const DepthwisePixels&);
+  void (*depthwise_run)(const DepthwiseLayer&, const DepthwiseRun&);
+  // The 4 x 4 rows of `channels` values under a square, transformed: 16 rows, `pitch` values apart.
+  void (*winograd_input)(const float* const* window, float* values, long pitch, long channels);
+  void (*winograd_output)(const WinogradOutput&);
+  // output = activation(a + b), `length` values; b null adds nothing; output may be a.
+  void (*add)(const float* a, const float* b, float* output, long length, Activation activation);
+  // output = input * scale
+  void (*multiply)(const float* input, const float* scale, float* output, long length);
+  // sums += input
+  void (*accumulate)(const float* input, float* sums, long length);
+  // output = maximum of `count` rows; -infinity of none
+  void (*maximum)(const float* const* rows, long count, float* output, long length);
+  float (*dot)(const float* a, const float* b, long length);
+};
+
+// The best table that this processor runs, or the one that FOVEA_ISA names; null when that one cannot run here.
+const KernelTable* select_kernels(const char* forced);
+
+// Each adds one instruction set's kernels of one kind; defined in the file of that name.
+void add_f32_igemm_avx512(KernelTable& table);
+void add_f32_depthwise_avx512(KernelTable& table);
+void add_f32_winograd_avx512(KernelTable& table);
+void add_f32_rows_avx512(KernelTable& table);
+void add_f32_igemm_avx2(KernelTable& table);
+void add_f32_depthwise_avx2(KernelTable& table);
+void add_f32_winograd_avx2(KernelTable& table);
+void add_f32_rows_avx2(KernelTable& table);
+void add_f32_igemm_neon(KernelTable& table);
+void add_f32_depthwise_neon(KernelTable& table);
+void add_f32_winograd_neon(KernelTable& table);
+void add_f32_rows_neon(KernelTable& table);
+void add_f32_igemm_portable(KernelTable& table);
+void add_f32_depthwise_portable(KernelTable& table);
+void add_f32_winograd_portable(KernelTable& table);
+void add_f32_rows_portable(KernelTable& table);
+
+}  // namespace fovea

@@ -1,0 +1,41 @@
+// Eight float lanes of AVX2 with fused multiply-add.
+#pragma once
+#include <immintrin.h>
+
+#include "infer/limits.h"
+
+namespace fovea {
+
+struct Avx2 {
+  using Vector = __m256;
+  static constexpr TileShape shape = *find_tile_shape("avx2");
+  static constexpr int lanes = shape.lanes;
+
+  static Vector zero() { return _mm256_setzero_ps(); }
+  static Vector broadcast(float value) { return _mm256_set1_ps(value); }
+  static Vector broadcast_from(const float* p) { return _mm256_broadcast_ss(p); }
+  static Vector load(const float* p) { return _mm256_loadu_ps(p); }
+  static void store(float* p, Vector v) { _mm256_storeu_ps(p, v); }
+  static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm256_fmadd_ps(a, b, c); }
+  static Vector add(Vector a, Vector b) { return _mm256_add_ps(a, b); }
+  static Vector subtract(Vector a, Vector b) { return _mm256_sub_ps(a, b); }
+  static Vector multiply(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
+  static Vector divide(Vector a, Vector b) { return _mm256_div_ps(a, b); }
+  // The second operand wins when one is NaN: keep the data there, so that NaN is passed on.
+  static Vector maximum(Vector bound, Vector v) { return _mm256_max_ps(bound, v); }
+  static Vector minimum(Vector bound, Vector v) { return _mm256_min_ps(bound, v); }
+  static Vector round(Vector v) {
+    return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+  static Vector power_of_two(Vector whole) {
+    const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(whole), _mm256_set1_epi32(127));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+  }
+  static __m256i first(int count) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  static Vector load_first(const float* p, int count) { return _mm256_maskload_ps(p, first(count)); }
+  static void store_first(float* p, Vector v, int count) { _mm256_maskstore_ps(p, first(count), v); }
+};
+
+}  // namespace fovea

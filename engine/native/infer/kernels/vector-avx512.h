@@ -1,0 +1,41 @@
+// Sixteen float lanes of AVX-512.
+#pragma once
+// GCC 12's own AVX-512 header initialises "undefined" vectors with themselves and then warns about it.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+
+#include "infer/limits.h"
+
+namespace fovea {
+
+struct Avx512 {
+  using Vector = __m512;
+  static constexpr TileShape shape = *find_tile_shape("avx512");
+  static constexpr int lanes = shape.lanes;
+
+  static Vector zero() { return _mm512_setzero_ps(); }
+  static Vector broadcast(float value) { return _mm512_set1_ps(value); }
+  static Vector broadcast_from(const float* p) { return _mm512_set1_ps(*p); }
+  static Vector load(const float* p) { return _mm512_loadu_ps(p); }
+  static void store(float* p, Vector v) { _mm512_storeu_ps(p, v); }
+  static Vector multiply_add(Vector a, Vector b, Vector c) { return _mm512_fmadd_ps(a, b, c); }
+  static Vector add(Vector a, Vector b) { return _mm512_add_ps(a, b); }
+  static Vector subtract(Vector a, Vector b) { return _mm512_sub_ps(a, b); }
+  static Vector multiply(Vector a, Vector b) { return _mm512_mul_ps(a, b); }
+  static Vector divide(Vector a, Vector b) { return _mm512_div_ps(a, b); }
+  static Vector maximum(Vector bound, Vector v) { return _mm512_max_ps(bound, v); }
+  static Vector minimum(Vector bound, Vector v) { return _mm512_min_ps(bound, v); }
+  static Vector round(Vector v) { return _mm512_roundscale_ps(v, 0); }
+  static Vector power_of_two(Vector whole) {
+    const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(whole), _mm512_set1_epi32(127));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
+  }
+  static __mmask16 first(int count) { return static_cast<__mmask16>((1u << count) - 1u); }
+  static Vector load_first(const float* p, int count) { return _mm512_maskz_loadu_ps(first(count), p); }
+  static void store_first(float* p, Vector v, int count) { _mm512_mask_storeu_ps(p, first(count), v); }
+};
+
+}  // namespace fovea

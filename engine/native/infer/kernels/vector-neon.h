@@ -1,0 +1,42 @@
+// Four float lanes of NEON (AArch64, where fused multiply-add and rounding are always present).
+#pragma once
+#include <arm_neon.h>
+
+#include "infer/limits.h"
+
+namespace fovea {
+
+struct Neon {
+  using Vector = float32x4_t;
+  static constexpr TileShape shape = *find_tile_shape("neon");
+  static constexpr int lanes = shape.lanes;
+
+  static Vector zero() { return vdupq_n_f32(0); }
+  static Vector broadcast(float value) { return vdupq_n_f32(value); }
+  static Vector broadcast_from(const float* p) { return vld1q_dup_f32(p); }
+  static Vector load(const float* p) { return vld1q_f32(p); }
+  static void store(float* p, Vector v) { vst1q_f32(p, v); }
+  static Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
+  static Vector add(Vector a, Vector b) { return vaddq_f32(a, b); }
+  static Vector subtract(Vector a, Vector b) { return vsubq_f32(a, b); }
+  static Vector multiply(Vector a, Vector b) { return vmulq_f32(a, b); }
+  static Vector divide(Vector a, Vector b) { return vdivq_f32(a, b); }
+  static Vector maximum(Vector bound, Vector v) { return vmaxq_f32(bound, v); }
+  static Vector minimum(Vector bound, Vector v) { return vminq_f32(bound, v); }
+  static Vector round(Vector v) { return vrndnq_f32(v); }
+  static Vector power_of_two(Vector whole) {
+    return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(whole), vdupq_n_s32(127)), 23));
+  }
+  static Vector load_first(const float* p, int count) {
+    float lane[lanes] = {};
+    for (int i = 0; i < count; i++) lane[i] = p[i];
+    return load(lane);
+  }
+  static void store_first(float* p, Vector v, int count) {
+    float lane[lanes];
+    store(lane, v);
+    for (int i = 0; i < count; i++) p[i] = lane[i];
+  }
+};
+
+}  // namespace fovea

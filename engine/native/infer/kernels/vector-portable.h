@@ -1,0 +1,55 @@
+// Four float lanes by the compiler's vector extension: any processor, with whatever it has.
+#pragma once
+#include "infer/limits.h"
+
+namespace fovea {
+
+struct Portable {
+  typedef float Vector __attribute__((vector_size(16)));
+  typedef int Integers __attribute__((vector_size(16)));
+  static constexpr TileShape shape = *find_tile_shape("portable");
+  static constexpr int lanes = shape.lanes;
+
+  static Vector zero() { return Vector{}; }
+  static Vector broadcast(float value) { return Vector{value, value, value, value}; }
+  static Vector broadcast_from(const float* p) { return broadcast(*p); }
+  static Vector load(const float* p) {
+    Vector v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+  }
+  static void store(float* p, Vector v) { __builtin_memcpy(p, &v, sizeof v); }
+  static Vector multiply_add(Vector a, Vector b, Vector c) { return a * b + c; }
+  static Vector add(Vector a, Vector b) { return a + b; }
+  static Vector subtract(Vector a, Vector b) { return a - b; }
+  static Vector multiply(Vector a, Vector b) { return a * b; }
+  static Vector divide(Vector a, Vector b) { return a / b; }
+  static Vector maximum(Vector bound, Vector v) { return choose(bound > v, bound, v); }
+  static Vector minimum(Vector bound, Vector v) { return choose(bound < v, bound, v); }
+  static Vector round(Vector v) {
+    Vector r{};
+    for (int i = 0; i < lanes; i++) r[i] = __builtin_rintf(v[i]);
+    return r;
+  }
+  static Vector power_of_two(Vector whole) {
+    Integers bits{};
+    for (int i = 0; i < lanes; i++) bits[i] = (static_cast<int>(whole[i]) + 127) << 23;
+    return reinterpret_cast<Vector>(bits);
+  }
+  static Vector load_first(const float* p, int count) {
+    Vector v{};
+    for (int i = 0; i < count; i++) v[i] = p[i];
+    return v;
+  }
+  static void store_first(float* p, Vector v, int count) {
+    for (int i = 0; i < count; i++) p[i] = v[i];
+  }
+
+ private:
+  static Vector choose(Integers where, Vector yes, Vector no) {
+    return reinterpret_cast<Vector>((where & reinterpret_cast<Integers>(yes)) |
+                                    (~where & reinterpret_cast<Integers>(no)));
+  }
+};
+
+}  // namespace fovea
