@@ -11,6 +11,7 @@ import { networkFromStateDict } from './checkpoint/state-dict.js';
 import type { Network } from './network.js';
 import { importOnnx } from './onnx/import.js';
 
+/** How `loadNetwork` reads a file. */
 export interface LoadOptions {
   /**
    * A checkpoint's configuration, or the path of its JSON file. Left out, the `.json` file beside the
