@@ -1,3 +1,9 @@
+/**
+ * What notebooks show: displays of networks, masks and latency, rich values, progress, comms and the live panel.
+ *
+ * @module @fovea/kernel
+ * @packageDocumentation
+ */
 export { latencyBundle, type MimeBundle, masksBundle, tableBundle } from './display/bundle.js';
 export {
   type Comm,

@@ -4,6 +4,7 @@ import type { Plan } from '../plan/plan.js';
 import type { Profile } from '../profile.js';
 import type { Tensor } from '../tensor.js';
 
+/** What a session runs. */
 export interface RunOptions {
   readonly plan: Plan;
   /** One masker per block, by block index. */
@@ -25,6 +26,7 @@ export interface RunOptions {
   readonly onProgress?: (fraction: number, name: string) => void;
 }
 
+/** What a run returns: output, masks and profile. */
 export interface RunResult {
   /** The network's output; logits as `[N, 1, 1, classes]`. */
   readonly output: Tensor;

@@ -1,6 +1,7 @@
 /**
  * Data sets, training, fitting and judging of maskers, and files of weights.
  *
+ * @module @fovea/engine/train
  * @packageDocumentation
  */
 // Registers the strategy `auto`.

@@ -45,6 +45,15 @@ export function shapesOf(
  * @throws FoveaError `unknown-name` (device, strategy, model), `bad-argument` (rate outside 0…1, S below 1, a
  *   device without bandwidth, a plan that does not fit), `bad-shape`, `backend-unavailable` for `this-machine`
  *   when it is not calibrated
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, predict } from '@fovea/engine';
+ *
+ * const network = builtNetwork('resnet50');
+ * const { totalMs } = predict(network, { device: 'v100', strategy: 'lasnet', rate: 0.5, granularity: [8, 4, 7, 1] });
+ * console.log(totalMs);
+ * ```
  */
 export function predict(network: Network, options: PredictOptions): Profile {
   const { model = 'fovea', plan: given, ...planning } = options;

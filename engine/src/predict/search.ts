@@ -59,6 +59,7 @@ export interface SearchOptions {
   readonly excitation?: Excitation;
 }
 
+/** What `searchGranularity` found. */
 export interface SearchResult {
   readonly network: string;
   readonly device: string;

@@ -16,6 +16,7 @@ import { checkAgainstPlain, describeError, OUTPUT_TOLERANCE, outputDifference } 
 import { defaultThreads, prepare } from './prepare.js';
 import { run } from './run.js';
 
+/** What `benchmark` runs; everything has a default. */
 export interface BenchmarkOptions {
   /**
    * Who decides the masks; everything that takes is part of the time. Left out, `learned` where every adaptive block has
@@ -41,11 +42,13 @@ export interface BenchmarkOptions {
   readonly onProgress?: (fraction: number, name: string) => void;
 }
 
+/** Median and shortest of repeated times, ms. */
 export interface Spread {
   readonly median: number;
   readonly min: number;
 }
 
+/** One activation rate of a benchmark. */
 export interface BenchmarkRow {
   /** The rate asked for; of learned masks the mean over adaptive blocks, as they decided. */
   readonly rate: number;
@@ -63,6 +66,7 @@ export interface BenchmarkRow {
   readonly outputError: number;
 }
 
+/** What `benchmark` measured: dense execution in onnxruntime beside the engine, a row for each rate. */
 export interface Benchmark {
   readonly model: string;
   readonly threads: number;

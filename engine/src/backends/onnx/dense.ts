@@ -25,6 +25,7 @@ export interface DenseSession {
   dispose(): Promise<void>;
 }
 
+/** Input size and threads of a dense session. */
 export interface DenseOptions {
   readonly batch: number;
   readonly height: number;

@@ -32,6 +32,7 @@ export interface CalibrateOptions {
   readonly store?: boolean;
 }
 
+/** What `calibrate` found. */
 export interface CalibrationResult {
   readonly device: Device;
   /** Where it was stored; undefined when it was not. */
