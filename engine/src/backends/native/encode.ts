@@ -36,9 +36,24 @@ const activations: readonly Activation[] = [
   'hardsigmoid',
 ];
 
-/** An activation's number in `Activation` of engine/native/infer/kernels/kernel_table.h. */
+/** An activation's number in `Activation` of engine/native/infer/kernels/kernel-table.h. */
 export function activationNumber(activation: Activation): number {
   return activations.indexOf(activation);
+}
+
+/** A convolution's thirteen sizes and its activation, as the addon takes them. */
+export function geometryWords(convolution: Convolution): Int32Array {
+  const { inChannels, outChannels, kernel, stride, padding, dilation, groups, activation } = convolution;
+  return Int32Array.of(
+    inChannels,
+    outChannels,
+    ...kernel,
+    ...stride,
+    ...padding,
+    ...dilation,
+    groups,
+    activationNumber(activation),
+  );
 }
 
 /** Numbers that a session gave to a network's packed parts. */

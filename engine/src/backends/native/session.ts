@@ -11,7 +11,7 @@ import { checkFinite } from '../finite.js';
 import { runForeign } from '../onnx/foreign.js';
 import type { RunRecord, ScriptRecord } from '../program-report.js';
 import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from './addon.js';
-import { activationNumber, type ScriptedOperation } from './encode.js';
+import { geometryWords, type ScriptedOperation } from './encode.js';
 import { type NativeProgram, Programs } from './programs.js';
 
 /** How native sessions are to run; everything has a default that suits the machine. */
@@ -82,16 +82,7 @@ export class NativeSession implements Session {
         if (this.#convolutions.has(convolution)) continue;
         const number = await this.#addon.inferConvolution(
           this.#handle,
-          Int32Array.of(
-            convolution.inChannels,
-            convolution.outChannels,
-            ...convolution.kernel,
-            ...convolution.stride,
-            ...convolution.padding,
-            ...convolution.dilation,
-            convolution.groups,
-            activationNumber(convolution.activation),
-          ),
+          geometryWords(convolution),
           convolution.weight,
           convolution.bias,
         );
