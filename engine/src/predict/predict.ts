@@ -5,8 +5,8 @@ import { type NetworkShapes, networkShapes } from '../network/walk.js';
 import { keptPlan } from '../plan/kept-plan.js';
 import { checkGivenPlan } from '../plan/validate.js';
 import type { Profile } from '../profile.js';
-import { foveaProfile } from './fovea/profile.js';
 import { costModels, type PredictOptions, resolveSetting } from './options.js';
+import { foveaProfile } from './program-cost/profile.js';
 import { publishedProfile } from './published/profile.js';
 
 const shapesKnown = new WeakMap<Network, Map<string, NetworkShapes>>();

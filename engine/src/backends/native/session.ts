@@ -15,7 +15,7 @@ import { thisProcessor } from '../processor.js';
 import type { RunRecord, ScriptRecord } from '../program-report.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from './addon.js';
-import { activationNumber } from './encode.js';
+import { geometryWords } from './encode.js';
 import { type NativeProgram, nativePrograms } from './programs.js';
 
 /** How native sessions are to run; everything has a default that suits the machine. */
@@ -90,16 +90,7 @@ export class NativeSession implements Session {
         if (this.#convolutions.has(convolution)) continue;
         const number = await this.#addon.inferConvolution(
           this.#handle,
-          Int32Array.of(
-            convolution.inChannels,
-            convolution.outChannels,
-            ...convolution.kernel,
-            ...convolution.stride,
-            ...convolution.padding,
-            ...convolution.dilation,
-            convolution.groups,
-            activationNumber(convolution.activation),
-          ),
+          geometryWords(convolution),
           convolution.weight,
           convolution.bias,
         );

@@ -1,9 +1,9 @@
-import { expectedBranchRates, expectedSquares } from '../../mask/expected.js';
-import { activeFraction, maskGrid } from '../../mask/geometry.js';
-import type { Mask } from '../../mask/mask.js';
-import { activePixels, branchRegions, type Region } from '../../mask/regions.js';
-import type { Block } from '../../network/network.js';
-import type { BlockShape } from '../../network/shapes.js';
+import { expectedBranchRates, expectedSquares } from '../mask/expected.js';
+import { activeFraction, maskGrid } from '../mask/geometry.js';
+import type { Mask } from '../mask/mask.js';
+import { activePixels, branchRegions, type Region } from '../mask/regions.js';
+import type { Block } from '../network/network.js';
+import type { BlockShape } from '../network/shapes.js';
 
 /** How much of each map of a block has to be computed. */
 export interface Coverage {
