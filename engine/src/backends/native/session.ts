@@ -6,6 +6,7 @@ import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
 import type { Profile } from '../../profile.js';
 import type { Decider, ProgramMap } from '../../program/program.js';
 import { type Shape, Tensor } from '../../tensor.js';
+import { activationNumber } from '../activation-number.js';
 import { askMasker, isPromise } from '../ask.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
 import { checkFinite } from '../finite.js';
@@ -14,7 +15,6 @@ import { runForeign } from '../onnx/foreign.js';
 import type { RunRecord, ScriptRecord } from '../program-report.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from './addon.js';
-import { activationNumber } from './encode.js';
 import { type NativeProgram, nativePrograms } from './programs.js';
 
 /** How native sessions are to run; everything has a default that suits the machine. */
