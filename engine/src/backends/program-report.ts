@@ -46,8 +46,8 @@ export interface RunRecord {
 /** What a Profile says of a run as a whole. */
 export interface RunHeader {
   readonly source: string;
-  /** What ran it; this machine's processor when left out. */
-  readonly device?: string;
+  /** Name of what computed. */
+  readonly device: string;
   readonly threads: number;
   readonly totalMs: number;
   /** One sentence each. */
@@ -189,10 +189,7 @@ export class ProgramReport {
     const { network, plan } = this;
     const [batch] = this.lowered.program.input.shape;
     const { source, device, threads, totalMs, notes = [] } = header;
-    const profile = new ProfileBuilder(network, plan, {
-      ...{ source, batch, threads },
-      ...(device === undefined ? {} : { device }),
-    });
+    const profile = new ProfileBuilder(network, plan, { source, device, batch, threads });
     for (const sentence of notes) profile.note(sentence);
     this.#sums.update(record.counts);
     const { flops, bytes } = this.#sums;

@@ -11,19 +11,19 @@ export {
   float32Of,
   type NamedTensor,
   parseSafetensors,
-  readSafetensors,
   type Safetensors,
   type StoredTensor,
   writeSafetensors,
 } from '../network/checkpoint/safetensors.js';
+export { readSafetensors } from '../network/checkpoint/safetensors-file.js';
 export { saveNetwork } from '../network/stored/save.js';
 export {
   type AdaptedBlock,
   type AdaptOptions,
-  type AdaptProgress,
   type AdaptResult,
   adaptMaskers,
 } from '../train/adapt/adapt.js';
+export type { AdaptProgress } from '../train/adapt/clock.js';
 export type { Architecture } from '../train/architecture.js';
 export type { StageCoverage } from '../train/coverage.js';
 export { imagesOf } from '../train/data/batches.js';

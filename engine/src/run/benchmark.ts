@@ -55,6 +55,8 @@ export interface BenchmarkRow {
   readonly speedup: number;
   /** FLOPs that remain, as a fraction of dense: dilated conv1, maskers, projections, stem and head included. */
   readonly flopsFraction: number;
+  /** FLOPs that remain, all images of the batch. */
+  readonly flops: number;
   /** `speedup · flopsFraction`: 1 when time has fallen exactly as the arithmetic has. */
   readonly realisedOverIdeal: number;
   /** Largest difference from a plain run's output, relative to the largest value: what was timed computes this well. */
@@ -158,6 +160,7 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
         engineMs: spread(engineMs),
         speedup,
         flopsFraction,
+        flops: profile.flops,
         realisedOverIdeal: speedup * flopsFraction,
         outputError,
       });

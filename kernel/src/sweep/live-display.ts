@@ -41,7 +41,8 @@ export async function displaySweep(sweep: Sweep): Promise<void> {
 /** A sweep as its display holds it. */
 export function sweepDocument(sweep: Sweep, id: string, over: boolean): SweepDocument {
   const { name, state, points, running, notices } = sweep;
-  const { records } = sweep.result();
+  // In the order in which they came, so that the latest are those that are kept.
+  const records = [...sweep.records.values()];
   const failed = records.filter(({ status }) => status === 'failed').length;
   const rows = sweepRows(records);
   const pareto = paretoOf(rows.slice(-MOST_PLOTTED));

@@ -12,6 +12,7 @@ import type { RunOptions, RunResult, Session } from '../backend.js';
 import { checkFinite } from '../finite.js';
 import { KeptPrograms } from '../kept-programs.js';
 import { runForeign } from '../onnx/foreign.js';
+import { thisProcessor } from '../processor.js';
 import type { RunRecord, ScriptRecord } from '../program-report.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from './addon.js';
@@ -199,7 +200,11 @@ export class NativeSession implements Session {
     return lazily(
       record.output,
       () => report.masks(record, script),
-      () => report.profile(record, script.ms, { source: this.#source, threads, totalMs }),
+      () =>
+        report.profile(record, script.ms, {
+          ...{ source: this.#source, threads, totalMs },
+          device: thisProcessor(),
+        }),
     );
   }
 
