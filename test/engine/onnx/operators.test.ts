@@ -2,6 +2,7 @@ import { blocksOf, describeNetwork, type Network, Random, randomMasker, run } fr
 import { importOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
+import { missingOf } from '../support/backends.js';
 import { agrees, conv, densely, floats, model, weights } from '../support/onnx-graphs.js';
 import { randomImages, relativeError } from '../support/small-network.js';
 
@@ -108,10 +109,11 @@ describe('operators', () => {
     );
     const input = randomImages(network, 2);
     const masker = randomMasker(0.5, 3);
-    const of = async (backend: 'reference' | 'native' | 'onnx') =>
+    const of = async (backend: 'reference' | 'native' | 'onnx' | 'webgpu') =>
       (await run(network, input, { backend, masker, strategy: 'unfused' })).output.data;
     const expected = await of('reference');
-    for (const backend of ['native', 'onnx'] as const) {
+    for (const backend of ['native', 'onnx', 'webgpu'] as const) {
+      if ((await missingOf(backend)) !== undefined) continue;
       expect(relativeError(await of(backend), expected), backend).toBeLessThan(1e-5);
     }
   });

@@ -2,7 +2,7 @@ import { blocksOf, type Network, Random } from '@fovea/engine';
 import type { Activation } from '@fovea/engine/backend';
 import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
-import { activationNumber } from '../../../engine/src/backends/native/encode.js';
+import { activationNumber } from '../../../engine/src/backends/activation-number.js';
 import { LearnedValues, normsAfter, savesWork } from '../../../engine/src/train/adapt/learned-values.js';
 import { buildAdaptGraph, flopsLeft } from '../../../engine/src/train/adapt/network-graph.js';
 import { randomImages, type SmallNetworkOptions, smallNetwork } from '../support/small-network.js';

@@ -1,10 +1,10 @@
-import { type Activation, isLeaky, plainActivations, slopeOf } from '../../network/activation.js';
 import type { Convolution } from '../../network/network.js';
 import { accessesOf } from '../../program/accesses.js';
 import { planBuffers } from '../../program/buffers.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
 import type { Decider, Operation, Owner, Program, ProgramMap, ProgramRegion } from '../../program/program.js';
 import { type Work, workOf } from '../../program/work.js';
+import { activationNumber } from '../activation-number.js';
 import type { ScriptedOperation } from '../scripted.js';
 import type { ProgramTables } from './addon.js';
 
@@ -28,11 +28,6 @@ const codes = [
 
 const INSTRUCTION_WORDS = 16;
 const layouts = ['map', 'packed', 'halo'] as const;
-/** An activation's number in `Activation` of engine/native/infer/kernels/kernel-table.h. */
-export function activationNumber(activation: Activation): number {
-  if (!isLeaky(activation)) return plainActivations.indexOf(activation);
-  return new Int32Array(Float32Array.of(-slopeOf(activation)).buffer)[0]!;
-}
 
 /** A convolution's thirteen sizes and its activation, as the addon takes them. */
 export function geometryWords(convolution: Convolution): Int32Array {

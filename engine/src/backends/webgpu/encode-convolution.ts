@@ -1,7 +1,7 @@
 import type { Operation } from '../../program/program.js';
+import { activationNumber } from '../activation-number.js';
 import { haloWindow } from './halo.js';
 import { GROUP, vectors } from './kernel.js';
-import { activationNumber } from './kernels/activation.js';
 import { directKernel } from './kernels/direct.js';
 import { gemmKernel, TILES, type Tile } from './kernels/gemm.js';
 import { type Residual, sourceNumber } from './kernels/rows.js';

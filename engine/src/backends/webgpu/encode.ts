@@ -1,12 +1,12 @@
 import { haloOf, packedRegion } from '../../program/layout.js';
 import type { Decider, Operation, Program, ProgramMap, ProgramMask } from '../../program/program.js';
 import { workOf } from '../../program/work.js';
+import { activationNumber } from '../activation-number.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { encodeConvolution } from './encode-convolution.js';
 import { everywhere, pixelsOf } from './everywhere.js';
 import { haloWindow } from './halo.js';
 import { GROUP, type Kernel, NONE, spread, vectors } from './kernel.js';
-import { activationNumber } from './kernels/activation.js';
 import { scaleKernel, squeezeKernel } from './kernels/excitation.js';
 import {
   activateOthersKernel,

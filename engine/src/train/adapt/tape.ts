@@ -1,4 +1,4 @@
-import { activationNumber } from '../../backends/native/encode.js';
+import { activationNumber } from '../../backends/activation-number.js';
 import { FoveaError } from '../../errors.js';
 import type { Activation, Convolution, PoolNode } from '../../network/network.js';
 import { convolutionOutput } from '../../network/shapes.js';

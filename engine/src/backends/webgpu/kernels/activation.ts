@@ -1,13 +1,4 @@
-import { type Activation, isLeaky, plainActivations, slopeOf } from '../../../network/activation.js';
-
-/**
- * An activation's number in `activated`: its place in the list, or the bits of a leaky ReLU's negated slope, which no
- * place reaches.
- */
-export function activationNumber(activation: Activation): number {
-  if (!isLeaky(activation)) return plainActivations.indexOf(activation);
-  return new Uint32Array(Float32Array.of(-slopeOf(activation)).buffer)[0]!;
-}
+import { plainActivations } from '../../../network/activation.js';
 
 /** The expression for each activation but `none`. */
 const expressions: Readonly<Record<Exclude<(typeof plainActivations)[number], 'none'>, string>> = {
@@ -29,8 +20,8 @@ const cases = plainActivations
   .join('\n');
 
 /**
- * `activated(value, number)`; exponents are kept where float32 does not overflow, for WGSL promises no infinities. The
- * error function is formula 7.1.26 of Abramowitz and Stegun, to 1.5e-7.
+ * `activated(value, number)`, by the numbers of `activationNumber`; exponents are kept where float32 does not overflow,
+ * for WGSL promises no infinities. The error function is formula 7.1.26 of Abramowitz and Stegun, to 1.5e-7.
  */
 export const activationCode = `
 fn sigmoid(v: vec4f) -> vec4f { return vec4f(1) / (vec4f(1) + exp(min(-v, vec4f(80)))); }

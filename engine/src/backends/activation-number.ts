@@ -1,0 +1,11 @@
+import { type Activation, isLeaky, plainActivations, slopeOf } from '../network/activation.js';
+
+/**
+ * An activation as one 32-bit integer for kernels: its place in `Activation` of
+ * engine/native/infer/kernels/kernel_table.h and in the cases of webgpu/kernels/activation.ts. A negative one is a leaky
+ * ReLU: the bits of its slope as a float, the sign turned.
+ */
+export function activationNumber(activation: Activation): number {
+  if (!isLeaky(activation)) return plainActivations.indexOf(activation);
+  return new Int32Array(Float32Array.of(-slopeOf(activation)).buffer)[0]!;
+}
