@@ -23,7 +23,10 @@ async function agrees(test: Case): Promise<void> {
   expect(unclear).toBe(0);
 }
 
-describe('backend webgpu: the oracle’s answer for random networks, masks and plans', () => {
+/** A software driver compiles shaders for seconds each, on a busy machine for much longer. */
+const patient = { timeout: 300_000 };
+
+describe('backend webgpu: the oracle’s answer for random networks, masks and plans', patient, () => {
   const seeds = Array.from({ length: 24 }, (_, i) => i + 1);
   there.each(seeds)('small, seed %i', async (seed) => {
     await agrees(onGpu(generate(seed, { multiplyAdds: 1e7, sides: [20, 64], runs: 4 })));
@@ -42,7 +45,7 @@ const families = [
   { name: 'MobileNetV3', family: FAMILIES.mobilenetV3, counts: [1, 1, 1, 1, 1] },
 ] as const;
 
-describe('backend webgpu: the oracle’s answer for families of networks', () => {
+describe('backend webgpu: the oracle’s answer for families of networks', patient, () => {
   there.each(families)('$name at 64 x 72', async ({ family, counts }) => {
     const plain: RunCase = {
       ...{ backend: 'webgpu', plan: 'streamed', threads: 1, bandPixels: 0, batch: [0] },

@@ -12,7 +12,8 @@ const f16 = it.skipIf((await webgpuBackendWith({ precision: 'f16' }).check!()) !
 
 const options = { backend: 'webgpu', masker: randomMasker(0.5), granularity: 2 } as const;
 
-describe('backend webgpu', () => {
+/** A software driver compiles shaders for seconds each, on a busy machine for much longer. */
+describe('backend webgpu', { timeout: 300_000 }, () => {
   there('makes no buffer and no pipeline in a run after the first', async () => {
     const network = smallNetwork({ excite: true });
     const images = randomImages(network, 2);
