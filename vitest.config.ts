@@ -50,6 +50,7 @@ export default defineConfig({
       project('engine', { testTimeout: 60_000 }),
       project('kernel', { testTimeout: 60_000, retry: 1 }),
       project('extension', { retry: 1 }),
+      project('packages', { testTimeout: 60_000, fileParallelism: false }),
       project('notebooks', { testTimeout: 180_000, fileParallelism: false, retry: 1 }),
       project('e2e', { testTimeout: 180_000, fileParallelism: false, retry: 1 }),
     ],

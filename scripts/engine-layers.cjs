@@ -5,7 +5,7 @@
 module.exports = [
   [
     'base',
-    '^engine/src/(errors|file|onnxruntime|random|tensor)\\.ts$',
+    '^engine/src/(errors|file|onnxruntime|random|replace-file|tensor)\\.ts$',
     'tensors, errors, files, random numbers',
   ],
   ['image', '^engine/src/image/', 'reading, scaling and normalising images'],
@@ -15,7 +15,7 @@ module.exports = [
   ['primitives', '^engine/src/primitives/', 'one file each: where it may stand, how it lowers'],
   ['profile', '^engine/src/profile\\.ts$', 'what a run or a prediction reports'],
   ['plan', '^engine/src/plan/', 'strategies, plans, and their lowering to programs'],
-  ['backends', '^engine/src/backends/', 'native, onnx and reference execution of programs'],
+  ['backends', '^engine/src/backends/', 'native, onnx, reference and webgpu execution of programs'],
   ['run', '^engine/src/run/', 'options, sessions, benchmarks'],
   ['predict', '^engine/src/predict/', 'devices, cost models, calibration, search'],
   ['train', '^engine/src/train/', 'training and fitting maskers, measuring accuracy'],

@@ -41,7 +41,7 @@ function start() {
 }
 
 async function fuzz(rounds, seed) {
-  const addon = createRequire(import.meta.url)(`${root}/engine/native/build-asan/fovea.node`);
+  const addon = createRequire(import.meta.url)(`${root}/engine/native/build-asan/Release/fovea.node`);
   const { builtNetwork, Random, randomMasker, run, saliencyMasker, Tensor } = await import('@fovea/engine');
   const { nativeBackendWith } = await import('@fovea/engine/backend');
   const random = new Random(seed, 0);

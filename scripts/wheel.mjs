@@ -1,8 +1,8 @@
 /**
  * npm run wheel [-- FOLDER]: packs the labextension, the kernelspec and what teaches papermill to write TypeScript
  * into a wheel for pip, with Node alone.
- * The kernel itself stays an npm package: the kernelspec in the wheel calls `fovea`, which must be on the PATH
- * of whoever starts Jupyter.
+ * The kernel itself stays an npm package: the kernelspec in the wheel calls the module `fovea_kernel`, which finds
+ * Node and the package or says how to get them.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -44,7 +44,7 @@ add(`${labextension}/install.json`, `${JSON.stringify(note, null, 2)}\n`);
 
 const kernelspec = `${data}/kernels/fovea`;
 addFolder(join(root, 'kernel/resources/kernelspec'), kernelspec);
-const spec = { ...foveaSpec(), argv: ['fovea', 'kernel', '-f', '{connection_file}'] };
+const spec = { ...foveaSpec(), argv: ['python', '-m', 'fovea_kernel', 'kernel', '-f', '{connection_file}'] };
 add(`${kernelspec}/kernel.json`, `${JSON.stringify(spec, null, 2)}\n`);
 
 addFolder(join(root, 'kernel/resources/python'), '.');
@@ -64,8 +64,9 @@ add(
     'Classifier: Framework :: Jupyter :: JupyterLab :: Extensions :: Prebuilt',
     'Description-Content-Type: text/markdown',
     '',
-    'The JupyterLab extension and the kernelspec of Fovea, and its parameters for papermill. The kernel runs on',
-    'Node: the command `fovea` must be on the PATH.',
+    'The JupyterLab extension and the kernelspec of Fovea, and its parameters for papermill. The kernel itself is',
+    'an npm package, found on the PATH, in `node_modules` or among the global ones:',
+    '`npm install --global --ignore-scripts @fovea/kernel`, with Node 20.9 or later.',
     '',
   ].join('\n'),
 );

@@ -5,8 +5,10 @@
  * gets that instruction set and is left out on processors of another family, where the run-time dispatch
  * never asks for it.
  *
- * node engine/native/build.mjs [--optional] [--sanitize] [--test]
+ * node engine/native/build.mjs [--optional] [--prebuilt] [--sanitize] [--test]
  *   --optional  without a compiler: say what is lost in one line and succeed
+ *   --prebuilt  for the package: without symbols, into prebuilds/PLATFORM-ARCHITECTURE/, where node-gyp-build
+ *               finds it; it runs where the C library is at least as new as here (`objdump -T` says which)
  *   --sanitize  address sanitizer build, into build-asan/, without AVX-512 kernels where they cannot run
  *   --test      the unit tests of test/ as a program, build/unit-tests, in the place of the addon
  */
@@ -30,8 +32,19 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const optional = process.argv.includes('--optional');
 const sanitize = process.argv.includes('--sanitize');
 const forTest = process.argv.includes('--test');
+const prebuilt = process.argv.includes('--prebuilt');
 const output = path.join(here, sanitize ? 'build-asan' : 'build');
-const addon = path.join(output, forTest ? 'unit-tests' : 'fovea.node');
+const release = path.join(output, 'Release');
+const prebuilds = path.join(here, 'prebuilds', `${process.platform}-${process.arch}`);
+
+function addonFile() {
+  if (forTest) return path.join(output, 'unit-tests');
+  if (!prebuilt) return path.join(release, 'fovea.node');
+  const { glibcVersionRuntime } = process.report.getReport().header;
+  const library = process.platform !== 'linux' ? '' : glibcVersionRuntime ? '.glibc' : '.musl';
+  return path.join(prebuilds, `fovea${library}.node`);
+}
+const addon = addonFile();
 
 const instructionSets = {
   avx2: { architecture: 'x64', flags: ['-mavx2', '-mfma', '-mprfchw'] },
@@ -98,7 +111,7 @@ for (const file of listFiles(here, '.h')) headerDigest.update(readFileSync(file)
 headerDigest.update(common.join(' ')).update(compiler);
 const digest = headerDigest.digest('hex').slice(0, 16);
 
-mkdirSync(output, { recursive: true });
+for (const folder of [output, path.dirname(addon)]) mkdirSync(folder, { recursive: true });
 /** What the unit tests are linked with: no file that calls Node. */
 const tested = /^(test\/|infer\/(kernels\/|pack\.cc|region\.cc|tiling\.cc))/;
 const units = listFiles(here, '.cc').flatMap((source) => {
@@ -134,16 +147,18 @@ const workers = Array.from({ length: Math.min(cpus().length, queue.length) }, as
 if (!(await Promise.all(workers)).every(Boolean)) giveUp('compiling the native kernels failed');
 
 const manifest = units.map((unit) => path.basename(unit.object)).join('\n');
-const manifestFile = path.join(output, forTest ? 'linked-tests.txt' : 'linked.txt');
+const manifestFile = path.join(output, `linked-${path.basename(path.dirname(addon))}.txt`);
 const linked = existsSync(manifestFile) ? readFileSync(manifestFile, 'utf8') : '';
 if (linked !== manifest || !existsSync(addon) || statSync(addon).size === 0) {
   const bundle = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
   const shared = forTest ? [] : bundle;
+  const stripped = prebuilt && process.platform === 'linux' ? ['-s'] : [];
   const partial = `${addon}.${process.pid}`;
   const link = spawnSync(
     compiler,
     [
       ...shared,
+      ...stripped,
       '-pthread',
       ...(sanitize ? ['-fsanitize=address,undefined'] : []),
       '-o',

@@ -6,6 +6,9 @@ export type OrtTensor = import('onnxruntime-node').Tensor;
 
 let loading: Promise<Runtime> | undefined;
 
+/** Installs onnxruntime without the CUDA libraries that its install script would fetch. */
+export const installCommand = 'ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node';
+
 /**
  * onnxruntime, loaded when first needed: it is large, and not everybody installs it.
  * @throws FoveaError `backend-unavailable` with the loader's own reason
@@ -20,16 +23,21 @@ export function loadRuntime(): Promise<Runtime> {
 function unavailableBecause(cause: unknown): string {
   const reason = (cause instanceof Error ? cause.message : String(cause)).split('\n')[0];
   return (
-    `onnxruntime-node cannot be loaded (${reason}); install it with ` +
-    '"npm install onnxruntime-node --onnxruntime-node-install=skip", or use the native backend'
+    `onnxruntime-node cannot be loaded (${reason}); install it with "${installCommand}", ` +
+    'or use the native backend'
   );
 }
+
+/** What onnxruntime computes with; `webgpu` is its own, without the npm package. */
+export type ExecutionProvider = 'cpu' | 'webgpu';
 
 export interface SessionSettings {
   /** Compute threads, at least 1. */
   readonly threads: number;
   /** False to take the model as it stands: sooner open, slower to run. Default true. */
   readonly optimize?: boolean;
+  /** Default `cpu`. */
+  readonly provider?: ExecutionProvider;
 }
 
 /**
@@ -42,11 +50,12 @@ export interface SessionSettings {
  */
 export async function openModel(
   model: Uint8Array | string,
-  { threads, optimize = true }: SessionSettings,
+  { threads, optimize = true, provider = 'cpu' }: SessionSettings,
   source: string,
 ): Promise<InferenceSession> {
   const { InferenceSession } = await loadRuntime();
   const options = {
+    executionProviders: [provider],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',

@@ -25,6 +25,7 @@ void Program::check_stream(const Session& session, int index) const {
     if (!condition) reject("instruction " + std::to_string(index) + ": " + message);
   };
   need(count >= 2 && count <= 4 && index + count < instruction_count(), "2 to 4 instructions must follow");
+  need(words[2] >= 0, "a band has no fewer than 0 pixels");
   const auto pass = [&](int i) { return words + static_cast<long>(i + 1) * instruction_words; };
   const auto operation = [&](int i) { return static_cast<Operation>(pass(i)[0]); };
   // The instructions that follow are checked by themselves, but only after this one.

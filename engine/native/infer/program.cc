@@ -79,7 +79,9 @@ void Program::run(Session& session, const Machine& machine, int first, int last,
     if (static_cast<Operation>(words[0]) == Operation::stream) {
       // The passes' time is told as that of the stream.
       const int count = std::min(words[1], last - at - 1);
-      run_stream(session, machine, at + 1, count);
+      Machine streaming = machine;
+      if (words[2] > 0) streaming.band_pixels = words[2];
+      run_stream(session, streaming, at + 1, count);
       for (int i = 1; i <= count; i++) milliseconds_[at + i] = paces_[at + i] = 0;
       done += count;
     } else {

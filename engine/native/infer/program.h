@@ -32,7 +32,7 @@ enum class Operation : int32_t {
   excite,       // map, region, layout, reduce, expand, pool region
   stream,       // how many instructions follow that run band by band: 2 or 3 convolve; 1 to 3 convolve and a
                 // grid_pool of what they wrote; an add or scatter_add and such a grid_pool; or a grid_pool and
-                // a convolve of one source
+                // a convolve of one source; then pixels in each band, 0: as the session says
   count
 };
 

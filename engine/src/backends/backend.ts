@@ -40,15 +40,21 @@ export interface Session {
   dispose(): void;
 }
 
-/** One way of executing plans. `native`, `onnx` and `reference` implement it. */
+/** One way of executing plans. `native`, `onnx`, `reference` and `webgpu` implement it. */
 export interface Backend {
   readonly name: string;
   /** Undefined when usable; otherwise one sentence saying what is missing and what that costs. */
   readonly unavailable?: string | undefined;
+  /** Looks for what only shows after a while, such as a driver: undefined when usable, otherwise one sentence. */
+  check?(): Promise<string | undefined>;
   /** True when it is there but has to be built anew: then it is not passed over for another one silently. */
   readonly stale?: boolean;
   /** True when its sessions themselves refuse an input that is not finite: they look at every value anyway. */
   readonly checksInput?: boolean;
+  /** How far its outputs may lie from those of float32, relative to the largest; 1e-4 when left out. */
+  readonly outputTolerance?: number;
+  /** The execution provider of onnxruntime on the same hardware, for comparisons; `cpu` when left out. */
+  readonly onnxProvider?: 'webgpu';
   /** Packs weights once for inputs of this shape. */
   open(network: Network, shape: { batch: number; height: number; width: number }): Promise<Session>;
 }

@@ -63,7 +63,13 @@ export class ProfileBuilder {
   constructor(
     readonly network: Network,
     readonly plan: Plan,
-    readonly header: { readonly source: string; readonly batch: number; readonly threads: number },
+    readonly header: {
+      readonly source: string;
+      /** What ran it; this machine's processor when left out. */
+      readonly device?: string;
+      readonly batch: number;
+      readonly threads: number;
+    },
   ) {}
 
   /** Adds one sentence to the notes, once. */
@@ -167,7 +173,7 @@ export class ProfileBuilder {
       kind: 'measured',
       network: this.network.name,
       ...this.header,
-      device: thisProcessor(),
+      device: this.header.device ?? thisProcessor(),
       strategy: this.plan.strategy,
       ops: this.#ops,
       blocks: this.#blocks,

@@ -47,8 +47,12 @@ export interface RunRecord {
 /** What a Profile says of a run as a whole. */
 export interface RunHeader {
   readonly source: string;
+  /** What ran it; this machine's processor when left out. */
+  readonly device?: string;
   readonly threads: number;
   readonly totalMs: number;
+  /** One sentence each. */
+  readonly notes?: readonly string[];
 }
 
 /** What JavaScript did in the course of a run, beside what is timed. */
@@ -179,8 +183,12 @@ export class ProgramReport {
   ): Profile {
     const { network, plan } = this;
     const [batch] = this.lowered.program.input.shape;
-    const { source, threads, totalMs } = header;
-    const profile = new ProfileBuilder(network, plan, { source, batch, threads });
+    const { source, device, threads, totalMs, notes = [] } = header;
+    const profile = new ProfileBuilder(network, plan, {
+      ...{ source, batch, threads },
+      ...(device === undefined ? {} : { device }),
+    });
+    for (const sentence of notes) profile.note(sentence);
     this.#sums.update(record.counts);
     const { flops, bytes } = this.#sums;
     const ms = new Float64Array(flops.length);

@@ -10,6 +10,7 @@ export type { Backend, RunOptions, Session } from '../backends/backend.js';
 export { type NativeOptions, nativeBackend, nativeBackendWith } from '../backends/native/index.js';
 export { onnxBackend } from '../backends/onnx/index.js';
 export { referenceBackend } from '../backends/reference/index.js';
+export { type WebgpuOptions, webgpuBackend, webgpuBackendWith } from '../backends/webgpu/index.js';
 export { decideMask } from '../mask/decide.js';
 export type { Excitation } from '../mask/excitation.js';
 export { cellOf, cellStart, type Grid, maskGrid, spreadCells } from '../mask/geometry.js';

@@ -3,7 +3,10 @@
  * folded into the convolutions. Plain data; importers make it, backends pack it.
  */
 
-export type Activation = 'none' | 'relu' | 'relu6' | 'silu' | 'hardswish' | 'sigmoid' | 'hardsigmoid';
+import type { Preprocessing } from '../image/preprocess.js';
+import type { Activation } from './activation.js';
+
+export type { Activation } from './activation.js';
 
 /** A convolution with folded batch norm and its activation. A linear layer is a 1x1 convolution on a 1x1 map. */
 export interface Convolution {
@@ -139,6 +142,8 @@ export interface Network {
   readonly format: 'onnx' | 'lasnet' | 'built';
   /** Nominal input of one image; any other height and width that the layers allow may be run. */
   readonly inputShape: { readonly channels: number; readonly height: number; readonly width: number };
+  /** How its images are scaled and normalised, where that is not as torchvision evaluates. */
+  readonly preprocessing?: Preprocessing;
   /** In execution order. */
   readonly nodes: readonly NetworkNode[];
   readonly input: string;

@@ -12,6 +12,21 @@ export function convolutionOutput(
   return { height: extent(height, top, bottom, 0), width: extent(width, left, right, 1) };
 }
 
+/**
+ * What TensorFlow's SAME padding adds along one axis, so that a window of that stride gives `⌈extent / stride⌉`
+ * values; the odd one goes to the end.
+ */
+export function samePadding(
+  extent: number,
+  kernel: number,
+  stride: number,
+  dilation = 1,
+): { before: number; after: number } {
+  const reach = (Math.ceil(extent / stride) - 1) * stride + dilation * (kernel - 1) + 1;
+  const total = Math.max(reach - extent, 0);
+  return { before: total >> 1, after: total - (total >> 1) };
+}
+
 /** The geometry of one block at a given input resolution. */
 export interface BlockShape {
   readonly inChannels: number;

@@ -69,6 +69,7 @@ export function lowerNetwork(
 
 function lowerBlock(block: BlockLowering): void {
   for (const primitive of block.sequence) primitives[primitive].lower(block);
+  block.noteUnusedBands();
   block.network.define(block.node.output, { map: block.output!, activation: block.block.activation });
 }
 

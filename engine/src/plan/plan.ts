@@ -1,4 +1,4 @@
-import type { BlockSchedule, Primitive } from '../primitives/primitive.js';
+import type { BlockSchedule, Primitive, PrimitiveGroup } from '../primitives/primitive.js';
 
 /**
  * How a network is to be executed: for each block, the primitives in order, cut into groups. One group is
@@ -7,11 +7,7 @@ import type { BlockSchedule, Primitive } from '../primitives/primitive.js';
  */
 
 /** Primitives executed in one pass. */
-export interface Group {
-  readonly primitives: readonly Primitive[];
-  /** Pixels per tile when the group streams tile by tile; left out, the backend chooses. */
-  readonly tile?: number;
-}
+export type Group = PrimitiveGroup;
 
 /** A block's schedule as a strategy gives it. */
 export interface BlockPlan extends BlockSchedule {

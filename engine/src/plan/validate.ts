@@ -2,8 +2,36 @@ import { FoveaError } from '../errors.js';
 import { checkExcitation } from '../mask/excitation.js';
 import { type Block, blocksOf, type Network } from '../network/network.js';
 import { primitiveNames, primitives } from '../primitives/registry.js';
+import { MOST_BAND_PIXELS } from '../program/program.js';
 import { checkGranularity } from './granularity.js';
 import type { BlockPlan, Plan } from './plan.js';
+
+/** What a plan says itself, for every block. */
+const saidByPlan = ['strategy', 'granularity', 'excitation'] as const;
+
+/**
+ * Checks a plan that is to be used as it stands: as `checkPlan` does, and that nothing else says how to make one.
+ *
+ * @param options what was given beside the plan
+ * @returns the plan as given
+ * @throws FoveaError `bad-argument` naming the plan and the option beside it, and as `checkPlan` does
+ */
+export function checkGivenPlan(
+  network: Network,
+  plan: Plan,
+  options: { readonly [field in (typeof saidByPlan)[number]]?: unknown },
+): Plan {
+  const beside = saidByPlan.find((field) => options[field] !== undefined);
+  if (beside) {
+    const value = options[beside] as string | { readonly name?: string };
+    const said = typeof value === 'object' && value.name !== undefined ? value.name : String(value);
+    throw new FoveaError(
+      'bad-argument',
+      `plan "${plan?.strategy}" and ${beside} ${said}: a plan says its own ${beside} for every block; give one of the two`,
+    );
+  }
+  return checkPlan(network, plan);
+}
 
 /**
  * Checks a whole plan that somebody wrote or read from a file: one entry for each block of the network, in their
@@ -53,7 +81,7 @@ export function checkBlockPlan(plan: BlockPlan, block: Block): BlockPlan {
       `plan of block ${block.index} (${block.name}): groups that each list their primitives are needed`,
     );
   }
-  const name = `${plan.mode} ${plan.granularity} ${plan.excitation} ${plan.groups.map(({ primitives, tile }) => `${primitives}:${tile}`).join(' ')}`;
+  const name = `${plan.mode} ${plan.granularity} ${plan.excitation} ${plan.groups.map((group) => `${group.primitives}:${group.bandPixels}:${Object.keys(group)}`).join(' ')}`;
   let sound = foundSound.get(block);
   if (!sound) {
     sound = new Set();
@@ -86,9 +114,15 @@ function examine(plan: BlockPlan, block: Block): void {
       fail(`unknown primitive "${primitive}"; known are ${primitiveNames.join(', ')}`);
     if (sequence.indexOf(primitive) !== sequence.lastIndexOf(primitive)) fail(`"${primitive}" appears twice`);
   }
-  for (const { tile } of plan.groups) {
-    if (tile !== undefined && !(Number.isInteger(tile) && tile >= 1))
-      fail(`tile ${tile}; an integer of at least 1 is accepted`);
+  for (const group of plan.groups) {
+    const unknown = Object.keys(group).find((field) => field !== 'primitives' && field !== 'bandPixels');
+    if (unknown) fail(`a group with "${unknown}"; primitives and bandPixels are accepted`);
+    const { bandPixels } = group;
+    if (
+      bandPixels !== undefined &&
+      !(Number.isInteger(bandPixels) && bandPixels >= 1 && bandPixels <= MOST_BAND_PIXELS)
+    )
+      fail(`bandPixels ${bandPixels}; an integer from 1 to ${MOST_BAND_PIXELS} is accepted`);
   }
   for (const name of primitiveNames) {
     const record = primitives[name];

@@ -15,7 +15,7 @@ export type CostModelName = (typeof costModels)[number];
 export interface PredictOptions extends Omit<PlanOptions, 'device'> {
   /** A device, or the name of one: see `deviceNames`; `this-machine` after a calibration. */
   readonly device: Device | string;
-  /** A whole plan, in the place of `strategy` and `granularity`. */
+  /** A whole plan. It says strategy, S and excitation for every block, so that none of them is accepted beside it. */
   readonly plan?: Plan;
   /** `fovea` when left out. */
   readonly model?: CostModelName;

@@ -3,7 +3,7 @@ import { assumedRates } from '../mask/rate.js';
 import type { Network } from '../network/network.js';
 import { type NetworkShapes, networkShapes } from '../network/walk.js';
 import { keptPlan } from '../plan/kept-plan.js';
-import { checkPlan } from '../plan/validate.js';
+import { checkGivenPlan } from '../plan/validate.js';
 import type { Profile } from '../profile.js';
 import { costModels, type PredictOptions, resolveSetting } from './options.js';
 import { foveaProfile } from './program-cost/profile.js';
@@ -54,7 +54,9 @@ export function predict(network: Network, options: PredictOptions): Profile {
   const setting = resolveSetting(options);
   const shapes = shapesOf(network, { ...options, batch: setting.batch });
   const rates = assumedRates(options.rate, options.maskers, shapes.blocks.length);
-  const plan = given ? checkPlan(network, given) : keptPlan(network, { ...planning, ...setting });
+  const plan = given
+    ? checkGivenPlan(network, given, options)
+    : keptPlan(network, { ...planning, ...setting });
   return model === 'published'
     ? publishedProfile(network, plan, shapes, setting, { ...options, rates })
     : foveaProfile(network, plan, shapes, setting, { ...options, rates });

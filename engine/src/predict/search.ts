@@ -39,7 +39,7 @@ import {
 export interface SearchOptions {
   /** Activation rate assumed at every S, uniform or per block, 0…1; 0.5 when nothing is said. */
   readonly rate?: number | readonly number[];
-  /** Rate by S, where it depends on it, in the place of `rate`; S missing here are not searched. */
+  /** Rate by S, where it depends on it; not beside `rate`. S missing here are not searched. */
   readonly ratePerGranularity?: Readonly<Record<number, number>>;
   /** Strategies to try, by name or by value; `unfused`, `lasnet` and `streamed` when left out. Dense is always tried. */
   readonly strategies?: readonly (string | Strategy)[];
@@ -99,6 +99,12 @@ export function searchGranularity(
   }
   if (!(tolerance >= 0)) {
     throw new FoveaError('bad-argument', `tolerance ${tolerance}: a number of at least 0 is accepted`);
+  }
+  if (options.rate !== undefined && options.ratePerGranularity !== undefined) {
+    throw new FoveaError(
+      'bad-argument',
+      `rate ${String(options.rate)}: ratePerGranularity says the rate of every S; give one of the two`,
+    );
   }
   const excitation = checkExcitation(options.excitation ?? 'exact', network.name);
   const setting = resolveSetting({ ...options, device });
@@ -252,7 +258,9 @@ function planOf(
     plan: (context) => {
       const { best, advice } = choices[context.block.index]!;
       const strategy = strategies.find(({ name }) => name === best.strategy) ?? dense;
-      return { ...strategy.plan(context), reason: advice.sentence };
+      const { next, ...alone } = context;
+      const asked = options.needsPool === false ? { ...alone, needsPool: false } : context;
+      return { ...strategy.plan(asked), reason: advice.sentence };
     },
   };
   return makePlan(network, {

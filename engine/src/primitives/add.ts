@@ -99,5 +99,5 @@ function activateOthers(lowering: BlockLowering, owner: Owner, map: ProgramMap, 
 
 /** Streams the add that is emitted next with the next block's pool, where they share a pass. */
 function beginAdd(lowering: BlockLowering, owner: Owner): void {
-  if (poolsBehindAdd(lowering)) lowering.network.builder.stream(owner, 2);
+  if (poolsBehindAdd(lowering)) lowering.stream(owner, 2);
 }

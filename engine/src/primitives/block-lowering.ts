@@ -40,6 +40,9 @@ export class BlockLowering {
   output: ProgramMap | undefined;
   readonly #regions: BlockRegions;
   readonly #groupOf = new Map<Primitive, number>();
+  readonly #schedule: BlockSchedule;
+  /** Groups of which operations stream. */
+  readonly #streamed = new Set<number>();
 
   /**
    * @param position of the node in the network
@@ -58,6 +61,7 @@ export class BlockLowering {
     this.shape = network.blockShape(block, this.input.map.shape);
     network.shapes.set(block.index, this.shape);
     const schedule = network.schedules[block.index]!;
+    this.#schedule = schedule;
     this.adaptive = schedule.mode === 'adaptive' ? network.adaptiveBlock(block, this.shape) : undefined;
     schedule.groups.forEach(({ primitives }, group) => {
       for (const primitive of primitives) this.#groupOf.set(primitive, group);
@@ -121,6 +125,21 @@ export class BlockLowering {
   /** True when the plan has `first` before `second`, or has no `first`. */
   precedes(first: Primitive, second: Primitive): boolean {
     return this.sequence.indexOf(first) < this.sequence.indexOf(second);
+  }
+
+  /** Makes one stream of the next `count` operations, in bands as the plan's group has them. */
+  stream(owner: Owner, count: number): void {
+    this.#streamed.add(owner.group);
+    this.network.builder.stream(owner, count, this.#schedule.groups[owner.group]?.bandPixels);
+  }
+
+  /** Says of groups whose plan wants bands that nothing in them streams. */
+  noteUnusedBands(): void {
+    this.#schedule.groups.forEach(({ bandPixels }, group) => {
+      if (bandPixels === undefined || this.#streamed.has(group)) return;
+      const owner = { node: this.position, group };
+      this.network.passNote(owner, `nothing streams here, so there are no bands of ${bandPixels} pixels`);
+    });
   }
 
   /** A map of the block's output size. */

@@ -91,7 +91,7 @@ function beginStream(lowering: BlockLowering, layer: number, pools: boolean): vo
       !(lowering.identityStands && readsAhead(branch.slice(layer, last + 1)));
     if (!decidesBetween && !readsRows(branch[layer]!) && !(fusesAdd(lowering, last) && overwrites)) {
       if (fusesAdd(lowering, last)) lowering.prepared = prepareOutput(lowering, owner);
-      network.builder.stream(owner, last - layer + (carriesPool ? 2 : 1));
+      lowering.stream(owner, last - layer + (carriesPool ? 2 : 1));
       lowering.streamedTo = last + 1;
       return;
     }
@@ -101,7 +101,7 @@ function beginStream(lowering: BlockLowering, layer: number, pools: boolean): vo
   }
   if (!pools || readsRows(branch[layer]!)) return;
   lowering.prepared = prepareOutput(lowering, owner);
-  network.builder.stream(owner, 2);
+  lowering.stream(owner, 2);
 }
 
 /** True when the plan has the projection between two layers: it is a pass of its own, not one of their stream's. */

@@ -25,6 +25,6 @@ export const pool: PrimitiveRecord = {
 /** Emits the pool that waited for conv1, to run band by band with the convolution that is emitted next. */
 export function beginPooledConv1(block: BlockLowering): void {
   const owner = block.owner('pool');
-  block.network.builder.stream(owner, 2);
+  block.stream(owner, 2);
   block.network.gridPool(owner, block.input.map, block.adaptive!);
 }

@@ -19,12 +19,19 @@ export type Primitive =
 /** `dense` ignores masks and computes everything; `adaptive` follows the mask. */
 export type BlockMode = 'dense' | 'adaptive';
 
+/** Primitives executed in one pass. */
+export interface PrimitiveGroup {
+  readonly primitives: readonly Primitive[];
+  /** Output pixels in each band where the group's operations stream, band by band; left out, the backend chooses. */
+  readonly bandPixels?: number;
+}
+
 /** How one block is to be executed: its primitives in order, cut into groups of one pass each. */
 export interface BlockSchedule {
   readonly mode: BlockMode;
   /** Granularity S, output pixels per cell side; at least 1. */
   readonly granularity: number;
-  readonly groups: readonly { readonly primitives: readonly Primitive[] }[];
+  readonly groups: readonly PrimitiveGroup[];
   /** How squeeze-and-excitation pools: over the dense map, or over active pixels only. */
   readonly excitation: Excitation;
 }

@@ -72,11 +72,14 @@ export class ProgramBuilder {
     if (this.#stream.operations.length === this.#stream.count) this.#stream = undefined;
   }
 
-  /** Makes one stream of the next `count` operations. */
-  stream(owner: Owner, count: number): void {
+  /**
+   * Makes one stream of the next `count` operations.
+   * @param bandPixels see `Step`
+   */
+  stream(owner: Owner, count: number, bandPixels?: number): void {
     if (this.#stream) throw new Error('a stream begins inside another one');
     const operations: Operation[] = [];
-    this.#steps.push({ owner, operations });
+    this.#steps.push({ owner, operations, ...(bandPixels === undefined ? {} : { bandPixels }) });
     this.#stream = { operations, count };
   }
 

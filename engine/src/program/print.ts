@@ -12,13 +12,14 @@ export function printProgram(program: Program, nameOf: (node: number) => string 
     lines.push(`@${id} = ${source} of mask ${mask.id} on ${height} x ${width}`);
   }
   lines.push(`input ${mapText(program.input)}`);
-  program.steps.forEach(({ owner, operations }, at) => {
+  program.steps.forEach(({ owner, operations, bandPixels }, at) => {
     const pass = owner.group < 0 ? nameOf(owner.node) : `${nameOf(owner.node)} pass ${owner.group}`;
     if (operations.length === 1) {
       lines.push(`${at}: ${operationText(operations[0]!)}  ; ${pass}`);
       return;
     }
-    lines.push(`${at}: stream {  ; ${pass}`);
+    const bands = bandPixels === undefined ? '' : ` in bands of ${bandPixels} pixels`;
+    lines.push(`${at}: stream${bands} {  ; ${pass}`);
     for (const operation of operations) lines.push(`     ${operationText(operation)}`);
     lines.push('   }');
   });

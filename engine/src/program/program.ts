@@ -84,7 +84,15 @@ export interface Owner {
 export interface Step {
   readonly owner: Owner;
   readonly operations: readonly Operation[];
+  /**
+   * In a stream, output pixels of its last convolution or addition in each band: what is computed does not depend on it. Left out, the
+   * backend chooses.
+   */
+  readonly bandPixels?: number;
 }
+
+/** A band of more pixels than any map has: the most that `Step.bandPixels` may be. */
+export const MOST_BAND_PIXELS = 2 ** 30;
 
 /** Where a mask's cells come from: a pooled map, by a rule that backends know, or the user's own function. */
 export type Decider =

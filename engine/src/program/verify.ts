@@ -3,7 +3,15 @@ import type { Convolution } from '../network/network.js';
 import { convolutionOutput, isPointwise } from '../network/shapes.js';
 import type { Shape } from '../tensor.js';
 import { accessesOf, intermediatesOf } from './accesses.js';
-import type { Operation, Program, ProgramMap, ProgramMask, ProgramRegion, Step } from './program.js';
+import {
+  MOST_BAND_PIXELS,
+  type Operation,
+  type Program,
+  type ProgramMap,
+  type ProgramMask,
+  type ProgramRegion,
+  type Step,
+} from './program.js';
 
 type Convolve = Extract<Operation, { kind: 'convolve' }>;
 /** What a convolution reads for the pixels of a region. */
@@ -44,6 +52,15 @@ class Verifier {
   step(step: Step, at: number): void {
     this.#where = `step ${at}`;
     this.#need(step.operations.length > 0, 'a step does at least one thing');
+    const { bandPixels } = step;
+    this.#need(
+      bandPixels === undefined ||
+        (Number.isInteger(bandPixels) &&
+          bandPixels >= 1 &&
+          bandPixels <= MOST_BAND_PIXELS &&
+          step.operations.length > 1),
+      `bands of ${bandPixels} pixels; a stream may have an integer from 1 to ${MOST_BAND_PIXELS}`,
+    );
     if (step.operations.length > 1) this.#stream(step.operations);
     for (const operation of step.operations) {
       this.#where = `step ${at} (${operation.kind})`;

@@ -2,10 +2,11 @@ import type { Backend } from '../backends/backend.js';
 import { nativeBackend } from '../backends/native/index.js';
 import { onnxBackend } from '../backends/onnx/index.js';
 import { referenceBackend } from '../backends/reference/index.js';
+import { webgpuBackend } from '../backends/webgpu/index.js';
 import { FoveaError } from '../errors.js';
 
 const backends = new Map<string, Backend>(
-  [nativeBackend, onnxBackend, referenceBackend].map((backend) => [backend.name, backend]),
+  [nativeBackend, onnxBackend, referenceBackend, webgpuBackend].map((backend) => [backend.name, backend]),
 );
 
 /** Makes a backend known by its name. */

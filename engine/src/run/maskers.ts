@@ -12,14 +12,17 @@ export function defaultMasker(network: Network): 'learned' | 'saliency' {
   return adaptive.length > 0 && adaptive.every((block) => block.masker) ? 'learned' : 'saliency';
 }
 
+/** What of a run's options says who decides the masks. */
+type MaskOptions = Pick<NetworkRunOptions, 'masker' | 'rate' | 'seed'>;
+
 /**
  * One masker per block from what the options say.
- * @throws FoveaError `unsupported` when `learned` is asked for and a block has none
+ * @throws FoveaError `unsupported` when `learned` is asked for and a block has none, `bad-argument` for a rate or a
+ *   seed that these masks would not follow
  */
-export function resolveMaskers(
-  network: Network,
-  { masker, rate = 0.5, seed }: Pick<NetworkRunOptions, 'masker' | 'rate' | 'seed'>,
-): Masker[] {
+export function resolveMaskers(network: Network, options: MaskOptions): Masker[] {
+  checkFollowed(network, options);
+  const { masker, rate = 0.5, seed } = options;
   const blocks = blocksOf(network);
   if (Array.isArray(masker)) {
     if (masker.length !== blocks.length) {
@@ -53,5 +56,34 @@ export function resolveMaskers(
         'unknown-name',
         `unknown masker "${String(wanted)}"; learned, saliency, random or a Masker are accepted`,
       );
+  }
+}
+
+/**
+ * @throws FoveaError `bad-argument` when a rate or a seed would be passed over in silence: learned and fixed masks have rates
+ *   of their own, maskers given by value have drawn theirs already
+ */
+function checkFollowed(network: Network, { masker, rate, seed }: MaskOptions): void {
+  const wanted = masker ?? defaultMasker(network);
+  const all: readonly (string | Masker)[] = Array.isArray(wanted) ? wanted : [wanted as string | Masker];
+  for (const one of all) {
+    const kind = typeof one === 'string' ? one : one.kind;
+    if (rate !== undefined && (kind === 'learned' || kind === 'fixed')) {
+      throw new FoveaError(
+        'bad-argument',
+        `rate ${rate}: ${kind} masks have rates of their own; masker saliency or random takes one`,
+      );
+    }
+    if (rate !== undefined && typeof one === 'object' && one.rate !== undefined && one.rate !== rate) {
+      throw new FoveaError(
+        'bad-argument',
+        `rate ${rate}: the masker given (${one.description}) keeps to ${one.rate}; leave the rate out`,
+      );
+    }
+    if (seed !== undefined && one !== 'random') {
+      const drawn =
+        typeof one === 'object' ? 'a masker given by value takes no other' : `${kind} masks draw nothing`;
+      throw new FoveaError('bad-argument', `seed ${seed}: ${drawn}; masker random takes one`);
+    }
   }
 }

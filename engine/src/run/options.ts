@@ -14,13 +14,16 @@ export interface NetworkRunOptions {
    * every adaptive block has a learned masker, otherwise `saliency`.
    */
   readonly masker?: 'learned' | 'saliency' | 'random' | Masker | readonly Masker[];
-  /** Rate for `saliency` and `random`, 0…1; 0.5 when left out. */
+  /**
+   * Rate for `saliency` and `random`, 0…1; 0.5 when left out. Beside a masker of your own it is what strategies assume of it. Refused
+   * with learned and fixed masks, whose rates are their own.
+   */
   readonly rate?: number;
-  /** Seed for `random`. */
+  /** Seed for `random`; refused with any other masker. */
   readonly seed?: number;
   /** Strategy by name or by value; `streamed` when left out. */
   readonly strategy?: string | Strategy;
-  /** A whole plan, in the place of strategy, S and excitation: it says all of them for every block. */
+  /** A whole plan. It says strategy, S and excitation for every block, so that none of them is accepted beside it. */
   readonly plan?: Plan;
   readonly backend?: string | Backend;
   /** Compute threads, at least 1; the machine's cores when left out. */

@@ -9,7 +9,7 @@ import { isSteady, keptPlan } from '../plan/kept-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { getStrategy } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
-import { checkPlan } from '../plan/validate.js';
+import { checkGivenPlan } from '../plan/validate.js';
 import type { Shape, Tensor } from '../tensor.js';
 import { getBackend } from './backends.js';
 import { resolveMaskers } from './maskers.js';
@@ -120,7 +120,7 @@ export function planRun(
   if (options.rate !== undefined) checkRate(options.rate);
   const maskers = Object.freeze(resolveMaskers(network, options));
   const plan = options.plan
-    ? checkPlan(network, options.plan)
+    ? checkGivenPlan(network, options.plan, options)
     : keptPlan(network, {
         batch,
         height,

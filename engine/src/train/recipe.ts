@@ -59,6 +59,34 @@ export interface Recipe {
   readonly adaptive?: MaskOptimisation;
 }
 
+/** Names every field of `Type`, so that the compiler notices when one is added or goes. */
+const fieldsOf = <Type>(fields: Readonly<Record<keyof Type, true>>) => Object.keys(fields);
+
+const optimisationFields = { epochs: true, rate: true, decay: true, warmUp: true, smoothing: true } as const;
+
+/** The fields that each part of a recipe may have. */
+const accepted = {
+  recipe: fieldsOf<Recipe>({
+    ...{ name: true, seed: true, batch: true, architecture: true, data: true, dense: true, adaptive: true },
+  }),
+  architecture: fieldsOf<Architecture>({
+    ...{ kind: true, layers: true, width: true, size: true, classes: true, granularity: true },
+  }),
+  generated: fieldsOf<Extract<Recipe['data'], { kind: 'generated' }>>({
+    kind: true,
+    train: true,
+    test: true,
+  }),
+  folder: fieldsOf<Extract<Recipe['data'], { kind: 'folder' }>>({ kind: true, path: true, testEvery: true }),
+  dense: fieldsOf<Optimisation>(optimisationFields),
+  adaptive: fieldsOf<MaskOptimisation>({
+    ...optimisationFields,
+    ...{ target: true, bounds: true, flopsWeight: true, distillation: true, temperature: true },
+    ...{ noise: true, maskerRate: true, alwaysActive: true },
+  }),
+  distillation: fieldsOf<NonNullable<MaskOptimisation['distillation']>>({ weight: true, temperature: true }),
+};
+
 /**
  * Reads a recipe from a JSON file.
  * @throws FoveaError `io` when it cannot be read, `bad-file` naming the field that is wrong
@@ -76,7 +104,7 @@ export async function readRecipe(path: string): Promise<Recipe> {
 
 /**
  * Checks a recipe read from JSON.
- * @throws FoveaError `bad-file` naming the field
+ * @throws FoveaError `bad-file` naming the field that is wrong, or that no recipe has
  */
 export function parseRecipe(value: unknown, source: string): Recipe {
   const fail = (what: string): never => {
@@ -97,11 +125,17 @@ export function parseRecipe(value: unknown, source: string): Recipe {
       );
     }
   };
+  const onlyKnown = (name: string, given: object, fields: readonly string[]) => {
+    const unknown = Object.keys(given).find((field) => !fields.includes(field));
+    if (unknown !== undefined)
+      fail(`${name} has a field ${JSON.stringify(unknown)}; ${fields.join(', ')} are accepted`);
+  };
   const recipe = object('the recipe', value);
+  onlyKnown('the recipe', recipe, accepted.recipe);
   if (typeof recipe.name !== 'string' || recipe.name === '') fail('name is missing');
   number('seed', recipe.seed, 0, 2 ** 31 - 1, true);
   number('batch', recipe.batch, 2, 1024, true);
-  object('architecture', recipe.architecture);
+  onlyKnown('architecture', object('architecture', recipe.architecture), accepted.architecture);
   const data = object('data', recipe.data);
   if (data.kind === 'generated') {
     number('data.train', data.train, 2, 1e6, true);
@@ -110,9 +144,11 @@ export function parseRecipe(value: unknown, source: string): Recipe {
     if (typeof data.path !== 'string') fail('data.path is missing');
     if (data.testEvery !== undefined) number('data.testEvery', data.testEvery, 2, 1000, true);
   } else fail(`data.kind ${JSON.stringify(data.kind)}; "generated" and "folder" are accepted`);
+  onlyKnown('data', data, accepted[data.kind as 'generated' | 'folder']);
   for (const phase of ['dense', 'adaptive'] as const) {
     if (phase === 'adaptive' && recipe[phase] === undefined) continue;
     const given = object(phase, recipe[phase]);
+    onlyKnown(phase, given, accepted[phase]);
     number(`${phase}.epochs`, given.epochs, phase === 'dense' ? 0 : 1, 10000, true);
     number(`${phase}.rate`, given.rate, 0, 1e6);
     number(`${phase}.decay`, given.decay, 0, 1);
@@ -125,6 +161,7 @@ export function parseRecipe(value: unknown, source: string): Recipe {
     if (given.alwaysActive !== undefined) number('adaptive.alwaysActive', given.alwaysActive, 0, 0.9);
     if (given.distillation !== undefined) {
       const distillation = object('adaptive.distillation', given.distillation);
+      onlyKnown('adaptive.distillation', distillation, accepted.distillation);
       number('adaptive.distillation.weight', distillation.weight, 0, 1000);
       number('adaptive.distillation.temperature', distillation.temperature, 0.1, 1000);
     }

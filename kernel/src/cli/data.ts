@@ -42,7 +42,8 @@ export function addData(command: Command, count: number): Command {
  */
 export async function loadImages(options: DataOptions, network: Network, count: number): Promise<Dataset> {
   const { data, images, seed } = options;
-  const { size: wanted = network.inputShape, how } = parsePreprocessing(options);
+  const { size: wanted = network.inputShape, how: said } = parsePreprocessing(options);
+  const how = { ...network.preprocessing, ...said };
   const { channels } = network.inputShape;
   const { height, width } = wanted;
   if (channels !== 3 || height !== width) {

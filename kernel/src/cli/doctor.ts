@@ -1,27 +1,41 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadShippedModel, run, Tensor } from '@fovea/engine';
+import { webgpuBackend } from '@fovea/engine/backend';
 import type { Command } from 'commander';
 import { dataFolders } from '../server/jupyter-paths.js';
 import { findAssets } from '../server/lab/assets.js';
 import { installPaths, isOurKernelspec } from './installation.js';
 
 interface Finding {
-  readonly ok: boolean;
+  readonly status: 'ok' | 'warn' | 'FAIL';
   readonly subject: string;
   readonly detail: string;
 }
 
-/** Runs one check; what it throws is the finding. */
-async function check(subject: string, look: () => string | Promise<string>): Promise<Finding> {
+/**
+ * Runs one check; the message of what it throws is the finding.
+ * @param otherwise what a failure means: `warn` where Fovea works without
+ */
+async function check(
+  subject: string,
+  look: () => string | Promise<string>,
+  otherwise: 'warn' | 'FAIL' = 'FAIL',
+): Promise<Finding> {
   try {
-    return { ok: true, subject, detail: await look() };
+    return { status: 'ok', subject, detail: await look() };
   } catch (error) {
-    return {
-      ok: false,
-      subject,
-      detail: error instanceof Error ? error.message.split('\n')[0]! : String(error),
-    };
+    const detail = error instanceof Error ? error.message.split('\n')[0]! : String(error);
+    return { status: otherwise, subject, detail };
   }
+}
+
+/** Runs the shipped model once: what an addon says of itself is not yet a proof that it works. */
+async function checkBackend(backend: string): Promise<string> {
+  const network = await loadShippedModel('quick-look');
+  const { channels, height, width } = network.inputShape;
+  const { profile } = await run(network, Tensor.zeros([1, height, width, channels]), { backend });
+  return `${profile.source}, ${profile.totalMs.toFixed(1)} ms for the shipped model`;
 }
 
 /** Every installed kernelspec must still point at files that are there: they move when Node is upgraded. */
@@ -39,6 +53,13 @@ function checkKernelspecs(): Promise<Finding>[] {
     );
 }
 
+/** Only the webgpu backend needs a GPU, so a machine without one is in order. */
+async function checkGpu(): Promise<Finding> {
+  const missing = await webgpuBackend.check!();
+  const detail = missing === undefined ? 'usable: --backend webgpu' : `none for --backend webgpu; ${missing}`;
+  return { status: 'ok', subject: 'GPU', detail };
+}
+
 /** Adds `fovea doctor`, which says what works on this machine and what to do about what does not. */
 export function register(program: Command): void {
   program
@@ -48,12 +69,15 @@ export function register(program: Command): void {
       const findings = await Promise.all([
         check('Node', () => `${process.version} at ${process.execPath}`),
         check('ZeroMQ', async () => `libzmq ${(await import('zeromq')).version}`),
+        check('native kernels', () => checkBackend('native'), 'warn'),
+        check('onnxruntime', () => checkBackend('onnx'), 'warn'),
         check('lab application', () => findAssets().app),
         ...checkKernelspecs(),
+        checkGpu(),
       ]);
-      for (const { ok, subject, detail } of findings) {
-        process.stdout.write(`${ok ? 'ok   ' : 'FAIL '} ${subject}: ${detail}\n`);
+      for (const { status, subject, detail } of findings) {
+        process.stdout.write(`${status.padEnd(5)} ${subject}: ${detail}\n`);
       }
-      if (findings.some(({ ok }) => !ok)) process.exitCode = 1;
+      if (findings.some(({ status }) => status === 'FAIL')) process.exitCode = 1;
     });
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { addData, type DataOptions, loadImages } from './data.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseRate, printJson } from './parse.js';
-import { addRunning, checkMaskOptions, parseRunning, type RunningOptions } from './running.js';
+import { addRunning, parseRunning, type RunningOptions } from './running.js';
 
 interface EvaluateCliOptions extends DataOptions, RunningOptions {
   readonly config?: string;
@@ -33,7 +33,6 @@ export function register(program: Command): void {
       const network = await openModel(model, options.config);
       const dataset = await loadImages(options, network, DRAWN);
       const { masker, rate, device } = options;
-      checkMaskOptions(network, masker, { rate });
       const evaluation = await measureAccuracy(network, dataset, {
         ...parseRunning(options),
         ...(masker === undefined ? {} : { masker }),

@@ -18,7 +18,7 @@ import { readInput } from './input.js';
 import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
 import { asTable, parseInteger, parseRate, printJson } from './parse.js';
 import { addPreprocessing, type PreprocessingOptions } from './preprocessing.js';
-import { addRunning, checkMaskOptions, parseRunning, type RunningOptions } from './running.js';
+import { addRunning, parseRunning, type RunningOptions } from './running.js';
 
 interface InferOptions extends PreprocessingOptions, RunningOptions {
   readonly input: string;
@@ -54,7 +54,6 @@ export function register(program: Command): void {
       const network = await openModel(model, options.config, { output: options.outputName });
       const input = await readInput(options.input, network, options);
       const masker = options.masker === undefined ? undefined : await parseMasker(options.masker, network);
-      checkMaskOptions(network, masker, options);
       const result = await run(network, input, {
         ...parseRunning(options),
         ...(masker === undefined ? {} : { masker }),

@@ -20,7 +20,13 @@ export async function readInput(
   if (looksLikeImage(bytes)) {
     const { height, width } = size;
     const channels = network.inputShape.channels === 1 ? 1 : 3;
-    return preprocess(await decodeImage(bytes, path), { ...how, height, width, channels });
+    return preprocess(await decodeImage(bytes, path), {
+      ...network.preprocessing,
+      ...how,
+      height,
+      width,
+      channels,
+    });
   }
   refusePreprocessing(
     options,

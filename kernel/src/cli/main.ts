@@ -1,13 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { FoveaError } from '@fovea/engine/errors';
 import { Command, CommanderError } from 'commander';
-
-const version = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-).version;
+import { version } from '../version.js';
 
 /** Modules that each add one or more commands; a command is loaded only when it is the one asked for. */
 const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
+  adapt: () => import('./adapt.js'),
   calibrate: () => import('./calibrate.js'),
   doctor: () => import('./doctor.js'),
   evaluate: () => import('./evaluate.js'),
@@ -19,12 +16,15 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   install: () => import('./install.js'),
   kernel: () => import('./kernel.js'),
   lab: () => import('./lab.js'),
+  launcher: () => import('./launcher.js'),
   list: () => import('./install.js'),
   predict: () => import('./predict.js'),
   search: () => import('./search.js'),
+  sweep: () => import('./sweep.js'),
   train: () => import('./train.js'),
   uninstall: () => import('./install.js'),
   validate: () => import('./validate.js'),
+  worker: () => import('./worker.js'),
 };
 
 async function main(argv: readonly string[]): Promise<void> {

@@ -1,4 +1,11 @@
-import { FoveaError, type Network, type Preprocessing, preprocess, type Tensor } from '@fovea/engine';
+import {
+  FoveaError,
+  type Network,
+  type Preprocessing,
+  type PreprocessOptions,
+  preprocess,
+  type Tensor,
+} from '@fovea/engine';
 import { decodeImage, drawScene, type ImageSize, normalised, readFileBytes } from '@fovea/engine/internal';
 import { objectLabels } from '@fovea/engine/train';
 
@@ -9,11 +16,11 @@ export interface NetworkImage {
   readonly tensor: Tensor;
 }
 
-/** What a network takes: its nominal size, of grey images or of colour. */
-function inputOf(target: Network | ImageSize): ImageSize & { readonly channels: 1 | 3 } {
+/** What a network takes: its nominal size, of grey images or of colour, and its own way of normalising them. */
+function inputOf(target: Network | ImageSize): PreprocessOptions & { readonly channels: 1 | 3 } {
   if (!('nodes' in target)) return { height: target.height, width: target.width, channels: 3 };
   const { height, width, channels } = target.inputShape;
-  return { height, width, channels: channels === 1 ? 1 : 3 };
+  return { ...target.preprocessing, height, width, channels: channels === 1 ? 1 : 3 };
 }
 
 /**
@@ -25,7 +32,7 @@ function inputOf(target: Network | ImageSize): ImageSize & { readonly channels: 
  *
  * @param source path of a PNG, JPEG, WebP, GIF, TIFF or AVIF file, or such a file's bytes
  * @param target the network, or the size wanted
- * @param how crop, stretch, mean and deviation; as torchvision evaluates when left out
+ * @param how crop, stretch, mean and deviation; the network's own when left out, or as torchvision evaluates
  * @throws FoveaError `io` when the file cannot be read, `bad-file` when it holds no picture
  */
 export async function readImage(
@@ -35,7 +42,7 @@ export async function readImage(
 ): Promise<NetworkImage> {
   const name = typeof source === 'string' ? source.split(/[\\/]/).at(-1)! : 'image';
   const bytes = typeof source === 'string' ? await readFileBytes(source) : source;
-  return { name, tensor: await preprocess(await decodeImage(bytes, name), { ...how, ...inputOf(target) }) };
+  return { name, tensor: await preprocess(await decodeImage(bytes, name), { ...inputOf(target), ...how }) };
 }
 
 /** Names that `sampleImage` accepts. */
@@ -50,13 +57,14 @@ const drawnSide = 224;
  * @throws FoveaError `unknown-name` listing the names
  */
 export async function sampleImage(name: string, target: Network | ImageSize): Promise<NetworkImage> {
-  const { height, width, channels } = inputOf(target);
+  const input = inputOf(target);
+  const { height, width } = input;
   const fits = height === width && height >= 64 && height <= drawnSide;
   const { pixels, size } = drawSample(name, fits ? height : drawnSide);
-  if (fits) return { name, tensor: normalised([pixels], { height, width, channels }) };
+  if (fits) return { name, tensor: normalised([pixels], input) };
   const drawn = { width: size, height: size, data: pixels };
   // A drawn scene has no margin to crop away.
-  return { name, tensor: await preprocess(drawn, { height, width, channels, cropFraction: 1 }) };
+  return { name, tensor: await preprocess(drawn, { ...input, cropFraction: 1 }) };
 }
 
 /** The bytes of a sample image, red, green, blue. */

@@ -107,8 +107,8 @@ export class LiveLibrary {
    * @throws FoveaError `unknown-name` when it is neither a sample nor a picture beside the notebook
    */
   image(name: string, network: Network): Promise<NetworkImage> {
-    const { height, width } = network.inputShape;
-    const key = `${height}x${width} ${name}`;
+    const { inputShape, preprocessing } = network;
+    const key = `${JSON.stringify([inputShape, preprocessing])} ${name}`;
     let found = this.#images.get(key);
     if (found === undefined) {
       found = sampleImageNames.includes(name)

@@ -235,7 +235,8 @@ const learnedKey = ({ network, image, granularity }: LiveState) =>
 /** One masker per block. */
 function maskersOf(network: Network, state: LiveState): Masker[] {
   if (state.masker !== 'painted') {
-    return resolveMaskers(network, { masker: state.masker, rate: state.rate });
+    const { masker, rate } = state;
+    return resolveMaskers(network, masker === 'learned' ? { masker } : { masker, rate });
   }
   const { rows, columns, cells } = state.region!;
   const masker = regionMasker({ rows, columns, cells: Uint8Array.from(cells, Number) });

@@ -4,6 +4,7 @@ import { type AddressInfo, isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
+import { version } from '../version.js';
 import { registerConfig } from './config.js';
 import { type ConnectionLimits, Connections } from './connections.js';
 import { ContentsRoot } from './contents/paths.js';
@@ -79,7 +80,6 @@ export interface LabServerOptions {
   readonly log?: (line: string) => void;
 }
 
-const VERSION = '0.1.0';
 /** How often the limits of time on connections are looked at. */
 const CONNECTIONS_CHECK_MS = 2000;
 
@@ -154,7 +154,7 @@ export class LabServer {
     registerLab(router, guard, {
       assets,
       labextensions: () => findLabextensions([assets.labextensions, ...(options.labextensions ?? [])]),
-      version: VERSION,
+      version,
       rootFolder: root.folder,
       exposeApp: options.exposeApp ?? false,
       allowHidden,

@@ -1,15 +1,12 @@
 import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
 import { type Options, type Program, parse } from 'acorn';
 import { SourceSyntaxError } from './syntax-error.js';
 
 const require = createRequire(import.meta.url);
 
-interface Amaro {
-  transformSync(source: string, options: { mode: 'strip-only' }): { code: string };
-}
+type Swc = typeof import('@swc/wasm-typescript');
 
-interface AmaroError {
+interface SwcError {
   readonly code?: 'InvalidSyntax' | 'UnsupportedSyntax';
   readonly message: string;
   readonly startLine?: number;
@@ -24,22 +21,22 @@ export interface Parsed {
 
 const syntax: Options = { ecmaVersion: 'latest', sourceType: 'module', allowAwaitOutsideFunction: true };
 
-let amaro: Amaro | undefined;
+let swc: Swc | undefined;
 
 /**
  * Blanks out types. Code nested beyond the stack may leave the WebAssembly instance in pieces without saying
  * so until the next call: what fails on a used instance is tried on a new one.
  *
- * @throws AmaroError, or the RangeError or trap of code that is nested too deeply
+ * @throws SwcError, or the RangeError or trap of code that is nested too deeply
  */
 function blankTypes(source: string): string {
-  const used = amaro !== undefined;
-  amaro ??= require('amaro') as Amaro;
+  const used = swc !== undefined;
+  swc ??= require('@swc/wasm-typescript') as Swc;
   try {
-    return amaro.transformSync(source, { mode: 'strip-only' }).code;
+    return swc.transformSync(source, { mode: 'strip-only', deprecatedTsModuleAsError: true }).code;
   } catch (error) {
     if (!(error instanceof RangeError || isTrap(error))) throw error;
-    forgetAmaro();
+    forgetSwc();
     if (!used) throw error;
     return blankTypes(source);
   }
@@ -50,10 +47,9 @@ function isTrap(error: unknown): boolean {
   return error instanceof Error && error.name === 'RuntimeError';
 }
 
-function forgetAmaro(): void {
-  amaro = undefined;
-  const folder = dirname(dirname(require.resolve('amaro')));
-  for (const file of Object.keys(require.cache)) if (file.startsWith(folder)) delete require.cache[file];
+function forgetSwc(): void {
+  swc = undefined;
+  delete require.cache[require.resolve('@swc/wasm-typescript')];
 }
 
 /** Types can hide only where there is a word for them or one of these characters. */
@@ -106,7 +102,7 @@ function asSyntaxError(error: unknown): SourceSyntaxError {
       column: loc.column,
     });
   }
-  const { code, startLine, startColumn } = error as AmaroError;
+  const { code, startLine, startColumn } = error as SwcError;
   return new SourceSyntaxError(message, {
     ...(startLine === undefined ? {} : { line: startLine - 1, column: startColumn ?? 0 }),
     ...(code === 'UnsupportedSyntax' ? { kind: 'more than types' as const } : {}),

@@ -67,7 +67,7 @@ export interface BlockCase {
 export type MaskerKind = 'learned' | 'saliency' | 'fixed' | 'random' | 'custom' | 'custom-later';
 
 export interface RunCase {
-  readonly backend: 'native' | 'onnx' | 'reference';
+  readonly backend: 'native' | 'onnx' | 'reference' | 'webgpu';
   /** A strategy's name, or the groups of each block: primitives between spaces, groups between bars. */
   readonly plan: string | readonly string[];
   readonly threads: number;

@@ -6,7 +6,8 @@ import {
   run,
   type Tensor,
 } from '@fovea/engine';
-import { type Backend, getBackend, nativeBackendWith } from '@fovea/engine/backend';
+import { type Backend, nativeBackendWith } from '@fovea/engine/backend';
+import { backends as available } from '../support/backends.js';
 import { type Case, inputChannels, isAdaptive, type RunCase } from './case.js';
 import { type Convolve, fastConvolve } from './convolution.js';
 import { type CaseMaskers, maskersOf } from './maskers.js';
@@ -52,15 +53,7 @@ export interface Outcome {
 
 /** Whether this machine has the run's backend. */
 export function isAvailable({ backend }: RunCase): boolean {
-  return unavailable(backend) === undefined;
-}
-
-function unavailable(name: string): string | undefined {
-  try {
-    return getBackend(name).unavailable;
-  } catch (error) {
-    return (error as Error).message;
-  }
+  return available.find(({ name }) => name === backend)?.missing === undefined;
 }
 
 const backends = new Map<number, Backend>();
@@ -182,7 +175,7 @@ async function runOne(
   wanted: RunCase,
   options: Pick<NetworkRunOptions, 'signal' | 'onProgress'> = {},
 ): Promise<RunResult> {
-  const { blocks, excitation } = test;
+  const { blocks } = test;
   const learned = blocks.every(
     ({ masker }, index) => masker === 'learned' || !isAdaptive(blocks[index]!, inputChannels(test, index)),
   );
@@ -193,8 +186,6 @@ async function runOne(
       backend: backendOf(wanted),
       threads: wanted.threads,
       masker: learned ? 'learned' : maskers.forEngine(),
-      granularity: blocks.map(({ granularity }) => granularity || Number.POSITIVE_INFINITY),
-      excitation,
       signal: deadline.signal,
       ...planOptions(test, network, wanted),
       ...options,

@@ -1,4 +1,4 @@
-import { randomMasker, releaseNetwork, run, saliencyMasker } from '@fovea/engine';
+import { makePlan, randomMasker, releaseNetwork, run, saliencyMasker } from '@fovea/engine';
 import { getBackend, nativeBackendWith } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
@@ -66,6 +66,36 @@ describe('the size of bands that a session is given', () => {
       expect(actual.masks).toEqual(expected.masks);
     }
   });
+
+  native(
+    'gives way to what a plan says of its groups, which changes nothing that is computed either',
+    async () => {
+      const whole = nativeBackendWith({ bandPixels: 2 ** 30 });
+      const large = smallNetwork({ strides: [1, 1], channels: 6, width: 6, height: 120, mapWidth: 120 });
+      const planned = makePlan(large, { strategy: 'streamed' });
+      const outputs: Float32Array[] = [];
+      const msWith = async (bandPixels: number) => {
+        const blocks = planned.blocks.map((block) => ({
+          ...block,
+          groups: block.groups.map((group) => ({ ...group, bandPixels })),
+        }));
+        const plan = { ...planned, blocks };
+        let least = Number.POSITIVE_INFINITY;
+        for (let i = 0; i < 5; i++) {
+          const options = { plan, masker: saliencyMasker(1), threads: 2, backend: whole };
+          const { output, profile } = await run(large, randomImages(large), options);
+          outputs.push(output.data);
+          least = Math.min(least, ...profile.blocks.map(({ totalMs }) => totalMs));
+          const notes = profile.ops.map(({ note }) => note ?? '');
+          expect(notes).toContain(`nothing streams here, so there are no bands of ${bandPixels} pixels`);
+        }
+        return least;
+      };
+      expect(await msWith(1)).toBeGreaterThan(2 * (await msWith(2 ** 30)));
+      for (const output of outputs) expect(output).toEqual(outputs[0]);
+      await releaseNetwork(large);
+    },
+  );
 
   native('makes as many bands as it says: the smallest take longest', async () => {
     const large = smallNetwork({ strides: [1, 1], channels: 6, width: 6, height: 120, mapWidth: 120 });

@@ -6,6 +6,7 @@ import { float32Of, parseSafetensors, readSafetensors, writeSafetensors } from '
 import { afterAll, describe, expect, it } from 'vitest';
 import { readPyTorch } from '../../../engine/src/network/checkpoint/pytorch/read.js';
 import { findStateDict } from '../../../engine/src/network/checkpoint/pytorch/state-dict.js';
+import { networkFromStateDict } from '../../../engine/src/network/checkpoint/state-dict.js';
 import { opcodes, torchZip } from '../support/pickle.js';
 import { relativeError } from '../support/small-network.js';
 
@@ -36,6 +37,11 @@ describe('a PyTorch checkpoint', () => {
     ['half-channels-last.pth', 'protocol 4, half precision, channels last, parameters', undefined],
     ['lasnet-regnet.pth.tar', "LASNet's maskers and settings", undefined],
     ['laudnet-resnet.pth.tar', "LAUDNet's maskers that skip whole blocks", undefined],
+    ['efficientnet-lite.pth', "EfficientNet-Lite by the package's names, padded by size", undefined],
+    ['efficientnet-package.pth', 'EfficientNet V1 by the same names, not square', undefined],
+    ['efficientnet-timm.pth', "EfficientNet V1 by timm's names", undefined],
+    ['tf_efficientnet-v2.pth', "EfficientNetV2 by timm's names, from TensorFlow", undefined],
+    ['efficientnet-torchvision.pth', "EfficientNet V1 by torchvision's names", undefined],
   ])('%s agrees with PyTorch: %s', async (name, _, names) => {
     const network = await loadNetwork(fixture(name));
     if (names) expect(blocksOf(network).map((block) => block.name)).toEqual(names);
@@ -61,6 +67,46 @@ describe('a PyTorch checkpoint', () => {
     expect(blocksOf(whole).every(({ granularity }) => granularity! > 56)).toBe(true);
     const given = await loadNetwork(fixture('lasnet-regnet.pth.tar'), { config: { granularity: [2, 1] } });
     expect(blocksOf(given).map(({ granularity }) => granularity)).toEqual([2, 1, 1]);
+  });
+
+  it('of an EfficientNet has adaptive blocks where the shape stays, and says how images are normalised', async () => {
+    const lite = await loadNetwork(fixture('efficientnet-lite.pth'));
+    expect(
+      blocksOf(lite)
+        .map(({ stage, adaptive }) => `${stage}${adaptive ? '+' : ''}`)
+        .join(' '),
+    ).toBe('0 1 2 3 3+ 4 4+ 5 5+ 6');
+    expect(lite.preprocessing).toEqual({
+      mean: [127 / 255, 127 / 255, 127 / 255],
+      deviation: [128 / 255, 128 / 255, 128 / 255],
+    });
+    expect(blocksOf(lite)[0]!.branch[0]!.activation).toBe('relu6');
+    const timm = await loadNetwork(fixture('efficientnet-timm.pth'));
+    expect(timm.preprocessing).toBeUndefined();
+    expect(timm.notes).toEqual([expect.stringMatching(/say "arch": "tf_efficientnet"/)]);
+    const own = { size: 64, mean: [0, 0, 0], std: [1, 1, 1] } as const;
+    const given = await loadNetwork(fixture('efficientnet-lite.pth'), { config: own });
+    expect(given.preprocessing).toEqual({ mean: own.mean, deviation: own.std });
+    expect(blocksOf(given)[1]!.branch[1]!.padding).toEqual([0, 0, 1, 1]);
+    const converted = { config: { arch: 'tf_efficientnet_b0', size: 64 } };
+    const tf = await loadNetwork(fixture('efficientnet-timm.pth'), converted);
+    expect(tf.notes).toEqual([]);
+    expect(blocksOf(tf)[1]!.branch[1]!.padding).toEqual([0, 0, 1, 1]);
+  });
+
+  it('of a network with the names of an EfficientNet and other kernels is refused', async () => {
+    const { file: whole } = findStateDict(
+      readPyTorch(readFileSync(fixture('efficientnet-timm.pth')), 'other.pth'),
+    );
+    const tensors = new Map(whole.tensors);
+    tensors.delete('blocks.3.0.se.conv_reduce.weight');
+    expect(() => networkFromStateDict({ ...whole, tensors }, {}, 'other')).toThrow(
+      /strides and activations are not known; export this network to ONNX/,
+    );
+    const cut = new Map([...whole.tensors].filter(([name]) => !name.startsWith('blocks.2.0.')));
+    expect(() => networkFromStateDict({ ...whole, tensors: cut }, {}, 'other')).toThrow(
+      /a block is missing before 2.1/,
+    );
   });
 
   it('says at which sizes a shortcut behind an average pool fits', async () => {

@@ -5,6 +5,7 @@ import {
   makePlan,
   type Plan,
   predict,
+  programText,
   run,
   type Strategy,
 } from '@fovea/engine';
@@ -17,6 +18,32 @@ import { randomImages, smallNetwork } from '../support/small-network.js';
 
 const network = smallNetwork();
 const passes = (plan: BlockPlan) => plan.groups.map((group) => group.primitives.join('+'));
+
+describe('a group of a plan', () => {
+  const withGroup = (extra: object) => {
+    const [block] = makePlan(network).blocks;
+    return { ...block!, groups: block!.groups.map((group) => ({ ...group, ...extra })) };
+  };
+
+  it.each([
+    [{ tile: 8 }, /a group with "tile"; primitives and bandPixels are accepted/],
+    [{ bandPixels: 0 }, /bandPixels 0; an integer from 1/],
+    [{ bandPixels: 1.5 }, /bandPixels 1.5/],
+    [{ bandPixels: 2 ** 31 }, /bandPixels 2147483648/],
+  ])('is refused with what nobody would follow: %j', (extra, message) => {
+    expect(() => checkBlockPlan(withGroup(extra), blocksOf(network)[0]!)).toThrow(message);
+  });
+
+  it('may say how large its bands are, and the program says so', () => {
+    const plan = makePlan(network);
+    const blocks = plan.blocks.map((block) => ({
+      ...block,
+      groups: block.groups.map((group) => ({ ...group, bandPixels: 24 })),
+    }));
+    expect(programText(network, { plan: { ...plan, blocks } })).toContain('stream in bands of 24 pixels {');
+    expect(programText(network, { plan })).not.toContain('bands');
+  });
+});
 
 describe('built-in strategies', () => {
   it('unfused gives every primitive its own pass', () => {

@@ -30,6 +30,7 @@ describe('the shipped model', () => {
     expect(flops).toBeLessThanOrEqual(0.52);
     for (const stage of [1, 2]) expect(coverage[stage]!.ratio).toBeGreaterThanOrEqual(2);
     expect(blocks).toHaveLength(blocksOf(network).length);
+    for (const { name, rate } of blocks) expect(rate, name).toBeGreaterThan(0.1);
   });
 
   it('sees the same in an image alone as in a batch, by every strategy', async () => {

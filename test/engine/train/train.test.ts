@@ -15,11 +15,11 @@ import {
 } from '@fovea/engine/train';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { denseBlockFlops } from '../../../engine/src/network/flops.js';
+import { replaceFile } from '../../../engine/src/replace-file.js';
 import { costsOf, layoutOf } from '../../../engine/src/train/architecture.js';
 import { loadTrainingState, saveTrainingState } from '../../../engine/src/train/checkpoint.js';
 import { measure } from '../../../engine/src/train/measure.js';
 import { Parameters } from '../../../engine/src/train/parameters.js';
-import { replaceFile } from '../../../engine/src/train/save.js';
 import {
   flopsBounds,
   gumbelNoise,
@@ -281,6 +281,15 @@ describe('recipes', () => {
     [{ adaptive: { ...recipe.adaptive, target: 0 } }, /adaptive.target 0/],
     [{ adaptive: { ...recipe.adaptive, bounds: [0.9, 1] } }, /bounds\[0\] 0.9/],
     [{ adaptive: { ...recipe.adaptive, temperature: [5] } }, /temperature/],
+    [{ epoch: 3 }, /the recipe has a field "epoch"; name, seed, .* are accepted/],
+    [{ data: { ...recipe.data, path: '.' } }, /data has a field "path"; kind, train, test are accepted/],
+    [{ dense: { ...recipe.dense, target: 0.5 } }, /dense has a field "target"/],
+    [{ adaptive: { ...recipe.adaptive, alwaysactive: 0.5 } }, /adaptive has a field "alwaysactive"/],
+    [{ architecture: { ...recipe.architecture, depth: 3 } }, /architecture has a field "depth"/],
+    [
+      { adaptive: { ...recipe.adaptive, distillation: { weight: 1, temperature: 4, alpha: 1 } } },
+      /adaptive.distillation has a field "alpha"; weight, temperature are accepted/,
+    ],
     [{ adaptive: { ...recipe.adaptive, noise: [1, 2] } }, /noise\[1\] 2; a number from 0 to 1/],
   ])('name the field that is wrong: %j', (change, message) => {
     expect(() => parseRecipe({ ...recipe, ...change }, 'r.json')).toThrow(message);

@@ -37,9 +37,10 @@ describe.skipIf(!isBuilt)('npm run wheel (needs npm run build)', () => {
     expect(paths).toContain('share/jupyter/labextensions/@fovea/lab/install.json');
   });
 
-  it('calls the kernel by its command, as no path is the same on two machines', () => {
+  it('calls the kernel through Python, as no path is the same on two machines', () => {
     const spec = JSON.parse(text('kernels/fovea/kernel.json'));
-    expect(spec.argv).toEqual(['fovea', 'kernel', '-f', '{connection_file}']);
+    expect(spec.argv).toEqual(['python', '-m', 'fovea_kernel', 'kernel', '-f', '{connection_file}']);
+    expect(files.has('fovea_kernel.py')).toBe(true);
   });
 
   it('offers papermill the module that writes parameters as TypeScript', () => {

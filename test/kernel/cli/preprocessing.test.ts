@@ -6,6 +6,8 @@ import { float32Of, imagesOf, readImageFolder, readSafetensors } from '@fovea/en
 import { readImage } from '@fovea/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeImage } from '../../../engine/src/image/decode.js';
+import { loadImages } from '../../../kernel/src/cli/data.js';
+import { readInput } from '../../../kernel/src/cli/input.js';
 import { LiveLibrary } from '../../../kernel/src/display/live-library.js';
 import { decodePng } from '../../../kernel/src/display/picture.js';
 import { relativeError } from '../../engine/support/small-network.js';
@@ -116,17 +118,49 @@ describe('fovea infer, on an image', () => {
   });
 });
 
+describe('a network that says how its images are normalised', () => {
+  it('is believed by commands, notebooks and the live panel, and overruled by options', async () => {
+    const statistics = { mean: [0.1, 0.2, 0.3], std: [0.5, 0.6, 0.7] } as const;
+    const own = { mean: statistics.mean, deviation: statistics.std };
+    const network = await loadNetwork(tiny, { config: { size: side, ...statistics } });
+    expect(network.preprocessing).toEqual(own);
+    const size = { height: side, width: side };
+    const decoded = await decodeImage(png, 'picture.png');
+    const expected = await preprocess(decoded, { ...size, ...own });
+    expect((await readImage(path, network)).tensor.data).toEqual(expected.data);
+    expect((await readInput(path, network)).data).toEqual(expected.data);
+    const data = await loadImages({ data: join(folder, 'data') }, network, 1);
+    expect(relativeError(imagesOf(data, 1).data, expected.data)).toBeLessThan(1e-6);
+    const library = new LiveLibrary(join(folder, 'data', 'only'));
+    const plain = await loadNetwork(tiny);
+    const seen = await library.image('picture.png', plain);
+    expect((await library.image('picture.png', network)).tensor.data).toEqual(expected.data);
+    expect(seen.tensor.data).toEqual((await preprocess(decoded, size)).data);
+    const said = await readInput(path, network, { mean: '0', crop: '1' });
+    const overruled = { ...size, cropFraction: 1, mean: [0, 0, 0], deviation: own.deviation } as const;
+    expect(said.data).toEqual((await preprocess(decoded, overruled)).data);
+  });
+
+  it('is refused when it says no numbers', async () => {
+    for (const config of [{ mean: [0.5] }, { std: [0, 1, 1] }, { mean: 'half' }]) {
+      await expect(loadNetwork(tiny, { config: config as object })).rejects.toThrow(
+        /(mean|std) .*three numbers( above 0)? are accepted/,
+      );
+    }
+  });
+});
+
 describe('options that would not be used', () => {
   const array = fixture('lasnet-tiny.ref.safetensors');
   it.each([
     [['infer', tiny, '--input', array, '--crop', '1'], /--crop 1: is for images/],
     [['infer', tiny, '--input', array, '--size', '32'], /--size 32: is for images/],
-    [['infer', tiny, '--input', array, '--rate', '0.5'], /--rate 0.5: learned masks have rates of their own/],
+    [['infer', tiny, '--input', array, '--rate', '0.5'], /rate 0.5: learned masks have rates of their own/],
     [
       ['infer', tiny, '--input', array, '--masker', 'saliency', '--seed', '3'],
-      /--seed 3: saliency masks draw nothing/,
+      /seed 3: saliency masks draw nothing/,
     ],
-    [['evaluate', tiny, '--rate', '0.5'], /--rate 0.5: learned masks have rates of their own/],
+    [['evaluate', tiny, '--rate', '0.5'], /rate 0.5: learned masks have rates of their own/],
     [['evaluate', tiny, '--crop', '0.9'], /--crop 0.9: is for images of --data/],
     [['fit', tiny, '--resize', 'stretch'], /--resize stretch: is for images of --data/],
     [['fit', tiny, '--data', '.', '--seed', '3'], /--seed 3: is for generated images/],

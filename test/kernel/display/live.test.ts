@@ -7,7 +7,7 @@ import { blocksOf, builtNetwork, loadNetwork, type Network } from '@fovea/engine
 import { networkShapes } from '@fovea/engine/backend';
 import type { LiveReply, LiveState, MasksDocument } from '@fovea/kernel';
 import * as kernel from '@fovea/kernel';
-import { transformSync } from 'amaro';
+import { transformSync } from '@swc/wasm-typescript';
 import { encode } from 'fast-png';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { LiveLibrary, offeredArchitectures } from '../../../kernel/src/display/live-library.js';

@@ -1,9 +1,11 @@
-import type { Activation, Convolution } from '../../network/network.js';
+import { type Activation, isLeaky, plainActivations, slopeOf } from '../../network/activation.js';
+import type { Convolution } from '../../network/network.js';
 import { accessesOf } from '../../program/accesses.js';
 import { planBuffers } from '../../program/buffers.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
 import type { Decider, Operation, Owner, Program, ProgramMap, ProgramRegion } from '../../program/program.js';
 import { type Work, workOf } from '../../program/work.js';
+import type { ScriptedOperation } from '../scripted.js';
 import type { ProgramTables } from './addon.js';
 
 /** Operations in the order of `Operation` in engine/native/infer/program.h, which documents their operands. */
@@ -26,19 +28,10 @@ const codes = [
 
 const INSTRUCTION_WORDS = 16;
 const layouts = ['map', 'packed', 'halo'] as const;
-const activations: readonly Activation[] = [
-  'none',
-  'relu',
-  'relu6',
-  'silu',
-  'hardswish',
-  'sigmoid',
-  'hardsigmoid',
-];
-
 /** An activation's number in `Activation` of engine/native/infer/kernels/kernel-table.h. */
 export function activationNumber(activation: Activation): number {
-  return activations.indexOf(activation);
+  if (!isLeaky(activation)) return plainActivations.indexOf(activation);
+  return new Int32Array(Float32Array.of(-slopeOf(activation)).buffer)[0]!;
 }
 
 /** A convolution's thirteen sizes and its activation, as the addon takes them. */
@@ -61,9 +54,6 @@ export interface PackedNumbers {
   convolution(convolution: Convolution): number;
   masker(decider: Decider): number;
 }
-
-/** Operations for which a run stops, because they are JavaScript's. */
-export type ScriptedOperation = Extract<Operation, { kind: 'ask' | 'foreign' }>;
 
 /** The run stops before instruction `at`. */
 export interface Stop {
@@ -95,8 +85,8 @@ export function encodeProgram(program: Program, packed: PackedNumbers): EncodedP
     words.push(...row);
     instructions.push({ owner, work });
   };
-  for (const { owner, operations } of program.steps) {
-    if (operations.length > 1) emit(owner, 'stream', [operations.length], []);
+  for (const { owner, operations, bandPixels = 0 } of program.steps) {
+    if (operations.length > 1) emit(owner, 'stream', [operations.length, bandPixels], []);
     for (const operation of operations) {
       if (operation.kind === 'ask' || operation.kind === 'foreign') {
         const at = instructions.length;

@@ -1,25 +1,28 @@
 import { FoveaError } from '../../errors.js';
-import { checkDecision } from '../../mask/decide.js';
-import type { Mask, MaskDecision } from '../../mask/mask.js';
+import type { Mask } from '../../mask/mask.js';
+import { convolutionsOf } from '../../network/convolutions.js';
 import type { Convolution, Network } from '../../network/network.js';
 import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
 import type { Profile } from '../../profile.js';
 import type { Decider, ProgramMap } from '../../program/program.js';
 import { type Shape, Tensor } from '../../tensor.js';
+import { askMasker, isPromise } from '../ask.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
 import { checkFinite } from '../finite.js';
+import { KeptPrograms } from '../kept-programs.js';
 import { runForeign } from '../onnx/foreign.js';
 import type { RunRecord, ScriptRecord } from '../program-report.js';
+import type { ScriptedOperation } from '../scripted.js';
 import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from './addon.js';
-import { geometryWords, type ScriptedOperation } from './encode.js';
-import { type NativeProgram, Programs } from './programs.js';
+import { geometryWords } from './encode.js';
+import { type NativeProgram, nativePrograms } from './programs.js';
 
 /** How native sessions are to run; everything has a default that suits the machine. */
 export interface NativeOptions {
   /**
-   * Output pixels in each band of a stream, the passes of one group that run interleaved: an integer of 1 to 2³⁰,
-   * the map's width for bands of a row. Left out or 0, as many as suit the caches. Results are the same with any; small bands
-   * are slow, and there so that tests make small maps stream as large ones do.
+   * Output pixels in each band of a stream, the passes of one group that run interleaved, where the plan does not say it: an
+   * integer of 1 to 2³⁰, the map's width for bands of a row. Left out or 0, as many as suit the caches. Results are the same
+   * with any; small bands are slow, and there so that tests make small maps stream as large ones do.
    */
   readonly bandPixels?: number;
 }
@@ -33,7 +36,7 @@ export class NativeSession implements Session {
   readonly #source: string;
   readonly #convolutions = new Map<Convolution, number>();
   readonly #maskers = new Map<string, number>();
-  readonly #programs: Programs;
+  readonly #programs: KeptPrograms<NativeProgram>;
   #last: Promise<unknown> = Promise.resolve();
   /** Runs that have not ended. */
   #waiting = 0;
@@ -50,7 +53,11 @@ export class NativeSession implements Session {
   ) {
     this.#source = `native ${this.#addon.inferKernels()}`;
     this.#handle = this.#addon.inferOpen(bandPixels);
-    this.#programs = new Programs(network, shape, this.#addon, this.#handle);
+    this.#programs = new KeptPrograms(
+      network,
+      shape,
+      nativePrograms(network, this.#addon, this.#handle, this),
+    );
   }
 
   run(input: Tensor, options: RunOptions): Promise<RunResult> {
@@ -140,7 +147,7 @@ export class NativeSession implements Session {
   async #execute(input: Tensor, options: RunOptions): Promise<RunResult> {
     const { plan, maskers, threads, signal } = options;
     this.#addon.inferExpectRun();
-    const program = this.#programs.get(plan, maskers, this);
+    const program = this.#programs.get(plan, maskers);
     const { lowered, encoded, number, report } = program;
     const started = performance.now();
     const script: ScriptRecord = { ms: new Map(), margins: new Map() };
@@ -232,22 +239,15 @@ export class NativeSession implements Session {
   /** A masker's cells for a block. */
   #ask(
     program: NativeProgram,
-    { block, shape, mask, pooled }: AdaptiveBlock,
-    { plan, maskers }: RunOptions,
-    { margins }: ScriptRecord,
+    adaptive: AdaptiveBlock,
+    options: RunOptions,
+    script: ScriptRecord,
   ): Uint8Array | Promise<Uint8Array> {
-    const masker = maskers[block.index]!;
-    const { batch, rows, columns } = mask;
-    const values = masker.needsPool ? new Float32Array(batch * rows * columns * shape.inChannels) : noValues;
-    if (masker.needsPool) this.#read(program, pooled!, values);
-    const { granularity } = plan.blocks[block.index]!;
-    const checked = (decision: MaskDecision): Uint8Array => {
-      const cells = checkDecision(decision, masker, block, batch * rows * columns);
-      if (decision.margins) margins.set(block.index, decision.margins);
-      return cells instanceof Uint8Array ? cells : Uint8Array.from(cells);
-    };
-    const answer = masker.decide({ block, shape, granularity, batch, rows, columns, pooled: values });
-    return isPromise(answer) ? answer.then(checked) : checked(answer);
+    const { block, shape, mask, pooled } = adaptive;
+    if (!options.maskers[block.index]!.needsPool) return askMasker(adaptive, options, script, noValues);
+    const values = new Float32Array(mask.batch * mask.rows * mask.columns * shape.inChannels);
+    this.#read(program, pooled!, values);
+    return askMasker(adaptive, options, script, values);
   }
 
   /** Runs a foreign node; where its output's shape was not known, the network has to be lowered again. */
@@ -266,24 +266,6 @@ export class NativeSession implements Session {
     else this.#programs.learnShape(node.name, output.shape);
     return output;
   }
-}
-
-function convolutionsOf({ nodes }: Network): Convolution[] {
-  return nodes.flatMap((node) => {
-    if (node.kind === 'convolution') return [node.convolution];
-    if (node.kind !== 'block') return [];
-    const { branch, projection, squeezeExcitation: excitation } = node.block;
-    return [
-      ...branch,
-      ...(projection ? [projection] : []),
-      ...(excitation ? [excitation.reduce, excitation.expand] : []),
-    ];
-  });
-}
-
-/** Also of promises that another realm's code made. */
-function isPromise<Value>(value: Value | Promise<Value>): value is Promise<Value> {
-  return typeof (value as { then?: unknown }).then === 'function';
 }
 
 /** A result whose masks and Profile are put together when somebody reads them; from then on they are plain data. */

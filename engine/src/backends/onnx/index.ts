@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { networkShapes } from '../../network/walk.js';
-import { loadRuntime } from '../../onnxruntime.js';
+import { installCommand, loadRuntime } from '../../onnxruntime.js';
 import type { Backend } from '../backend.js';
 import { OnnxSession } from './session.js';
 
@@ -29,7 +29,7 @@ function reasonWhyNot(): string | undefined {
   } catch {
     return (
       'onnxruntime-node is not installed, so neither dense baselines nor foreign nodes can run; ' +
-      'install it with "npm install onnxruntime-node --onnxruntime-node-install=skip"'
+      `install it with "${installCommand}"`
     );
   }
 }

@@ -12,6 +12,8 @@ export interface Architecture {
   readonly heads: readonly string[];
   /** True for an array that belongs to the layers before the classifier. */
   readonly isTrunk: (array: string) => boolean;
+  /** What the configuration is where it does not say: the side of its images, how they are normalised. */
+  readonly defaults?: (layers: Layers, config: CheckpointConfig) => CheckpointConfig;
   /** Adds everything before the final pooling. */
   readonly read: (layers: Layers, chain: Chain, config: CheckpointConfig, notes: string[]) => void;
 }

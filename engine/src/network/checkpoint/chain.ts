@@ -68,7 +68,7 @@ export function checkChain(nodes: readonly NetworkNode[], source: string): void 
       expect(node.name, node.convolution.inChannels);
       channels = node.convolution.outChannels;
     } else if (node.kind === 'block') {
-      const { branch, projection } = node.block;
+      const { branch, projection, adaptive } = node.block;
       const last = branch[branch.length - 1]!;
       for (const convolution of [branch[0]!, ...(projection ? [projection] : [])]) {
         expect(convolution.name, convolution.inChannels);
@@ -79,7 +79,7 @@ export function checkChain(nodes: readonly NetworkNode[], source: string): void 
         expect(convolution.name, convolution.inChannels);
         channels = convolution.outChannels;
       }
-      if (shortcut !== last.outChannels) {
+      if (adaptive && shortcut !== last.outChannels) {
         throw new FoveaError(
           'bad-file',
           `${source}: ${last.name} writes ${last.outChannels} channels, the shortcut of ${node.name} ${shortcut}`,

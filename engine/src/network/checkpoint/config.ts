@@ -1,8 +1,15 @@
 import { FoveaError } from '../../errors.js';
+import type { PerChannel } from '../../image/normalise.js';
+
+/** Where a safetensors file's own metadata has its configuration, as JSON. */
+export const configKey = 'fovea.config';
 
 /** What the JSON file beside a checkpoint says; every field may be left out. */
 export interface CheckpointConfig {
-  /** `lasnet-resnet`, `regnet` and the like; what the arrays are tells by itself. */
+  /**
+   * `lasnet-resnet`, `regnet` and the like. What the arrays are tells by itself, but for timm's `tf_` EfficientNets, whose
+   * padding and batch norms are TensorFlow's.
+   */
   readonly arch?: string;
   /** Blocks per stage, checked against the arrays in the file. */
   readonly layers?: readonly number[];
@@ -17,9 +24,15 @@ export interface CheckpointConfig {
   readonly granularity?: readonly number[];
   /** Class names, one per logit. */
   readonly labels?: readonly string[];
+  /** Mean and deviation of each channel of the images, of values from 0 to 1. Default: ImageNet's. */
+  readonly mean?: PerChannel;
+  readonly std?: PerChannel;
   /** Name shown in tables; the file's name when left out. */
   readonly name?: string;
 }
+
+const knownArchitectures =
+  /^((las|laud)?(net-)?(wide-)?(res(net|next)|regnet)|(tf_)?(efficientnet|mobilenet_?v2))/;
 
 /**
  * Checks a checkpoint's configuration; fields it does not know are ignored, as training code adds its own.
@@ -31,12 +44,11 @@ export function parseCheckpointConfig(value: unknown, source: string): Checkpoin
     throw new FoveaError('bad-file', `${source}: ${what}`);
   };
   if (typeof value !== 'object' || value === null || Array.isArray(value)) fail('is not a JSON object');
-  const { arch, layers, size, stem, granularity, labels, name } = value as Record<string, unknown>;
-  if (
-    arch !== undefined &&
-    !(typeof arch === 'string' && /^(las|laud)?(net-)?(wide-)?(res(net|next)|regnet)/.test(arch))
-  ) {
-    fail(`arch ${shown(arch)}; "lasnet-resnet", "resnet", "regnet" and the like are accepted`);
+  const { arch, layers, size, stem, granularity, labels, mean, std, name } = value as Record<string, unknown>;
+  if (arch !== undefined && !(typeof arch === 'string' && knownArchitectures.test(arch))) {
+    fail(
+      `arch ${shown(arch)}; "lasnet-resnet", "resnet", "regnet", "efficientnet", "tf_efficientnet" and the like are accepted`,
+    );
   }
   const counts = (field: string, list: unknown): readonly number[] | undefined => {
     if (list === undefined) return undefined;
@@ -61,6 +73,15 @@ export function parseCheckpointConfig(value: unknown, source: string): Checkpoin
   if (stem !== undefined && stem !== 'imagenet' && stem !== 'cifar') {
     fail(`stem ${shown(stem)}; "imagenet" and "cifar" are accepted`);
   }
+  const statistics = (field: string, list: unknown, least: number): PerChannel | undefined => {
+    if (list === undefined) return undefined;
+    if (!Array.isArray(list) || list.length !== 3 || !list.every((n) => Number.isFinite(n) && n > least)) {
+      fail(`${field} ${shown(list)}; three numbers${least === 0 ? ' above 0' : ''} are accepted`);
+    }
+    return list as unknown as PerChannel;
+  };
+  const means = statistics('mean', mean, Number.NEGATIVE_INFINITY);
+  const deviations = statistics('std', std, 0);
   const blocks = counts('layers', layers);
   const S = counts('granularity', granularity);
   return {
@@ -70,6 +91,8 @@ export function parseCheckpointConfig(value: unknown, source: string): Checkpoin
     ...(stem === undefined ? {} : { stem: stem as 'imagenet' | 'cifar' }),
     ...(S ? { granularity: S } : {}),
     ...(labels === undefined ? {} : { labels: labels as string[] }),
+    ...(means ? { mean: means } : {}),
+    ...(deviations ? { std: deviations } : {}),
     ...(name === undefined ? {} : { name: name as string }),
   };
 }

@@ -3,7 +3,7 @@ import { foldBatchNorm } from '../batch-norm.js';
 import type { Activation, Convolution, LearnedMasker, SqueezeExcitation } from '../network.js';
 import { float32Of, type Safetensors } from './safetensors.js';
 
-/** torchvision's, timm's and PyTorch's default. */
+/** PyTorch's default, which most networks of torchvision and timm keep. */
 const batchNormEpsilon = 1e-5;
 
 export interface LayerForm {
@@ -13,7 +13,20 @@ export interface LayerForm {
   readonly stride?: number;
   /** Channels of what it reads, of which the groups follow; where left out, there is one group. */
   readonly inChannels?: number;
+  /** `[top, left, bottom, right]`; half the kernel on each side when left out. */
+  readonly padding?: Convolution['padding'];
+  /** Of the batch norm; PyTorch's default when left out. */
+  readonly epsilon?: number;
 }
+
+/** Where squeeze-and-excitation stands, and how a library names and writes it. */
+export interface ExcitationForm {
+  readonly reduce: string;
+  readonly expand: string;
+  readonly activation: Activation;
+}
+
+const torchvisionExcitation: ExcitationForm = { reduce: 'fc1', expand: 'fc2', activation: 'relu' };
 
 /** Layers of a state dict by their names, and which arrays have been read. */
 export class Layers {
@@ -22,11 +35,14 @@ export class Layers {
   constructor(readonly file: Safetensors) {}
 
   /** A convolution with the batch norm after it folded in. */
-  convolution(name: string, { activation, norm, stride = 1, inChannels }: LayerForm): Convolution {
+  convolution(
+    name: string,
+    { activation, norm, stride = 1, inChannels, padding, epsilon = batchNormEpsilon }: LayerForm,
+  ): Convolution {
     const shape = this.shape(`${name}.weight`, 4) as [number, number, number, number];
     const [outChannels, perGroup, height, width] = shape;
     const groups = this.#groups(name, perGroup, outChannels, inChannels);
-    const { weight, bias } = this.#folded(name, norm, outChannels);
+    const { weight, bias } = this.#folded(name, norm, outChannels, epsilon);
     const [vertical, horizontal] = [(height - 1) >> 1, (width - 1) >> 1];
     return {
       name,
@@ -34,7 +50,7 @@ export class Layers {
       outChannels,
       kernel: [height, width],
       stride: [stride, stride],
-      padding: [vertical, horizontal, vertical, horizontal],
+      padding: padding ?? [vertical, horizontal, vertical, horizontal],
       dilation: [1, 1],
       groups,
       weight,
@@ -43,7 +59,7 @@ export class Layers {
     };
   }
 
-  #folded(name: string, norm: string | undefined, outChannels: number) {
+  #folded(name: string, norm: string | undefined, outChannels: number, epsilon: number) {
     const weight = this.#array(`${name}.weight`);
     const biased = this.has(`${name}.bias`) ? this.#array(`${name}.bias`, [outChannels]) : undefined;
     // A file whose batch norms are folded already has biases in their place.
@@ -55,7 +71,7 @@ export class Layers {
       shift: perChannel('bias'),
       mean: perChannel('running_mean'),
       variance: perChannel('running_var'),
-      epsilon: batchNormEpsilon,
+      epsilon,
     });
   }
 
@@ -79,13 +95,17 @@ export class Layers {
     };
   }
 
-  /** `fc1` and `fc2` under a name, as torchvision and timm have them; undefined where there are none. */
-  excitation(name: string, after: number): SqueezeExcitation | undefined {
-    if (!this.has(`${name}.fc1.weight`)) return undefined;
+  /** Squeeze-and-excitation under a name, by default as torchvision names it; undefined where there is none. */
+  excitation(
+    name: string,
+    after: number,
+    { reduce, expand, activation }: ExcitationForm = torchvisionExcitation,
+  ): SqueezeExcitation | undefined {
+    if (!this.has(`${name}.${reduce}.weight`)) return undefined;
     return {
       after,
-      reduce: this.convolution(`${name}.fc1`, { activation: 'relu' }),
-      expand: this.convolution(`${name}.fc2`, { activation: 'sigmoid' }),
+      reduce: this.convolution(`${name}.${reduce}`, { activation }),
+      expand: this.convolution(`${name}.${expand}`, { activation: 'sigmoid' }),
     };
   }
 

@@ -3,15 +3,16 @@ import type { Block, Network, NetworkNode } from '../network.js';
 import type { Architecture } from './architecture.js';
 import { Chain, checkChain } from './chain.js';
 import type { CheckpointConfig } from './config.js';
+import { efficientNets } from './efficientnet.js';
 import { Layers } from './layers.js';
 import { regnets } from './regnet.js';
 import { resnet } from './resnet.js';
 import type { Safetensors, StoredTensor } from './safetensors.js';
 
-const architectures: readonly Architecture[] = [resnet, ...regnets];
+const architectures: readonly Architecture[] = [resnet, ...regnets, ...efficientNets];
 
 /**
- * The network whose arrays a state dict holds: a ResNet or RegNet by torchvision's or timm's names, under any prefix
+ * The network whose arrays a state dict holds: a ResNet, RegNet or EfficientNet by torchvision's or timm's names, under any prefix
  * (`module.`, `backbone.`), with LASNet's or LAUDNet's maskers where blocks have them. Without a classifier it gives
  * pooled features.
  *
@@ -20,7 +21,7 @@ const architectures: readonly Architecture[] = [resnet, ...regnets];
  */
 export function networkFromStateDict(
   whole: Safetensors,
-  config: CheckpointConfig,
+  said: CheckpointConfig,
   name: string,
   remarks: readonly string[] = [],
 ): Network {
@@ -28,6 +29,7 @@ export function networkFromStateDict(
   const notes = [...remarks, ...under];
   const layers = new Layers(file);
   const chain = new Chain();
+  const config = { ...architecture.defaults?.(layers, said), ...said };
   architecture.read(layers, chain, config, notes);
   const depths = depthsOf(chain.blocks);
   if (config.layers && config.layers.join() !== depths.join()) {
@@ -56,6 +58,7 @@ export function networkFromStateDict(
     name: config.name ?? name,
     format: 'lasnet',
     inputShape: { channels: stem?.kind === 'convolution' ? stem.convolution.inChannels : 3, height, width },
+    ...preprocessingOf(config),
     nodes: chain.nodes.map((node) => withGranularity(node, granularity)),
     input: 'input',
     output: chain.output,
@@ -86,7 +89,7 @@ function recognised(whole: Safetensors): {
   }
   throw new FoveaError(
     'unsupported',
-    `${whole.source}: no ResNet state dict and no RegNet's (expected torchvision's or timm's names, conv1.weight, ` +
+    `${whole.source}: no state dict of a ResNet, RegNet or EfficientNet (expected torchvision's or timm's names, conv1.weight, ` +
       `layer1.0.conv1.weight, …; it holds ${shortly(names)}); export other networks to ONNX`,
   );
 }
@@ -146,6 +149,11 @@ function depthsOf(blocks: readonly Block[]): number[] {
 function withGranularity(node: NetworkNode, granularity: readonly number[] | undefined): NetworkNode {
   if (node.kind !== 'block' || !node.block.masker || !granularity) return node;
   return { ...node, block: { ...node.block, granularity: granularity[node.block.index]! } };
+}
+
+function preprocessingOf({ mean, std }: CheckpointConfig): Pick<Network, 'preprocessing'> {
+  if (!mean && !std) return {};
+  return { preprocessing: { ...(mean ? { mean } : {}), ...(std ? { deviation: std } : {}) } };
 }
 
 function sidesOf({ size }: CheckpointConfig): readonly [number, number] {

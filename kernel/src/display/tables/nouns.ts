@@ -71,8 +71,8 @@ export function planTable(plan: Plan): Table {
       block.mode === 'dense' ? '' : side(block.granularity),
       block.groups
         .map(
-          ({ primitives, tile }) =>
-            `[${primitives.join(' + ')}${tile === undefined ? '' : `, tiles of ${tile}`}]`,
+          ({ primitives, bandPixels }) =>
+            `[${primitives.join(' + ')}${bandPixels === undefined ? '' : `, bands of ${bandPixels} pixels`}]`,
         )
         .join(' '),
       block.reason,

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
 
 /** The built parts that the server hands to the browser. */
@@ -10,23 +11,30 @@ export interface LabAssets {
   readonly labextensions: string;
 }
 
-const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-
-/** Places in which the parts are found: beside this package in its repository, or packed into it. */
-const PLACES: readonly LabAssets[] = [
-  {
-    app: fromHere('../../../../extension/app/dist'),
-    labextensions: fromHere('../../../../extension/dist'),
-  },
-  { app: fromHere('../../../resources/app'), labextensions: fromHere('../../../resources/labextensions') },
-];
-
 /**
  * Finds the built application and labextension.
- * @throws FoveaError `bad-file` when they have not been built
+ * @throws FoveaError `bad-file` when they are not there
  */
 export function findAssets(): LabAssets {
-  const found = PLACES.find(({ app }) => existsSync(`${app}/entry.json`));
-  if (!found) throw new FoveaError('bad-file', 'The lab application is not built; npm run build builds it');
-  return found;
+  const folder = labFolder();
+  const app = join(folder, 'app', 'dist');
+  if (!existsSync(join(app, 'entry.json'))) {
+    throw new FoveaError('bad-file', 'The lab application is not built; npm run build builds it');
+  }
+  return { app, labextensions: join(folder, 'dist') };
+}
+
+/** The folder of the package `@fovea/lab`: in its repository or as installed from npm. */
+function labFolder(): string {
+  try {
+    return dirname(createRequire(import.meta.url).resolve('@fovea/lab/package.json'));
+  } catch (cause) {
+    throw new FoveaError(
+      'bad-file',
+      'The package @fovea/lab is missing; npm install @fovea/lab installs it',
+      {
+        cause,
+      },
+    );
+  }
 }

@@ -1,0 +1,244 @@
+import { FoveaError } from '../../errors.js';
+import { type Kernel, type Precision, wgslOf } from './kernel.js';
+
+/** Flags of the WebGPU specification, which defines their values. */
+export const usage = {
+  mapRead: 0x0001,
+  copySource: 0x0004,
+  copyDestination: 0x0008,
+  uniform: 0x0040,
+  storage: 0x0080,
+  indirect: 0x0100,
+  queryResolve: 0x0200,
+} as const;
+
+const COMPUTE_STAGE = 4;
+const MAP_READ = 1;
+
+/** A kernel that has been compiled. */
+export interface Pipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** Counts of what was made on a device: nothing may be made in a run after the first of its kind. */
+export interface Created {
+  buffers: number;
+  pipelines: number;
+}
+
+let entry: Promise<GPU> | undefined;
+
+/** WebGPU of the browser, or of the npm package `webgpu` in Node. */
+function entryPoint(): Promise<GPU> {
+  // Kept for the life of the process: Dawn crashes when it is collected while adapters of it live.
+  entry ??= findEntry();
+  return entry;
+}
+
+async function findEntry(): Promise<GPU> {
+  const own = browserGpu();
+  if (own) return own;
+  try {
+    const { create } = await import('webgpu');
+    // Times are for their owner's eyes, and worthless in steps of 0.1 ms.
+    return create(['disable-dawn-features=timestamp_quantization']);
+  } catch (error) {
+    throw new FoveaError(
+      'backend-unavailable',
+      `the npm package webgpu is not usable: ${(error as Error).message.split('\n')[0]}`,
+      { cause: error },
+    );
+  }
+}
+
+/** WebGPU of the browser that this runs in, if any. */
+export function browserGpu(): GPU | undefined {
+  return (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+}
+
+const devices = new Map<Precision, Promise<Device>>();
+
+/**
+ * The device that sessions share; a new one when the last was lost.
+ * @throws FoveaError `backend-unavailable` without WebGPU or a driver, `unsupported` for f16 on an adapter without it
+ */
+export async function openDevice(precision: Precision): Promise<Device> {
+  const known = devices.get(precision);
+  if (known) {
+    const device = await known.catch(() => undefined);
+    if (device && device.lost === undefined) return device;
+  }
+  const opening = requestDevice(precision);
+  devices.set(precision, opening);
+  return opening;
+}
+
+async function requestDevice(precision: Precision): Promise<Device> {
+  const gpu = await entryPoint();
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) {
+    throw new FoveaError(
+      'backend-unavailable',
+      'WebGPU found no adapter: a GPU with a Vulkan, Metal or Direct3D 12 driver is needed; on Linux the Vulkan loader ' +
+        '(libvulkan.so.1) and a driver named in /usr/share/vulkan/icd.d, /etc/vulkan/icd.d or VK_ICD_FILENAMES',
+    );
+  }
+  if (precision === 'f16' && !adapter.features.has('shader-f16')) {
+    throw new FoveaError(
+      'unsupported',
+      `precision f16: ${nameOf(adapter)} does not offer shader-f16; f32 is accepted`,
+    );
+  }
+  const { limits } = adapter;
+  const device = await adapter.requestDevice({
+    requiredFeatures: [
+      ...(adapter.features.has('timestamp-query') ? (['timestamp-query'] as const) : []),
+      ...(precision === 'f16' ? (['shader-f16'] as const) : []),
+    ],
+    requiredLimits: {
+      maxBufferSize: limits.maxBufferSize,
+      maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+    },
+  });
+  return new Device(device, nameOf(adapter), precision, adapter.info.isFallbackAdapter ?? false);
+}
+
+function nameOf({ info }: GPUAdapter): string {
+  const { description, device, architecture, vendor } = info;
+  return description || [vendor, architecture, device].filter(Boolean).join(' ') || 'an unnamed GPU';
+}
+
+/** A GPU with the kernels compiled for it. */
+export class Device {
+  readonly created: Created = { buffers: 0, pipelines: 0 };
+  /** Why it cannot be used any more. */
+  lost: string | undefined;
+  readonly timed: boolean;
+  readonly #pipelines = new Map<string, Promise<Pipeline>>();
+  #guard: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    readonly gpu: GPUDevice,
+    readonly name: string,
+    readonly precision: Precision,
+    /** True when no GPU computes, but a program in its place. */
+    readonly software: boolean,
+  ) {
+    this.timed = gpu.features.has('timestamp-query');
+    void gpu.lost.then(({ message, reason }) => {
+      this.lost = message || reason;
+    });
+  }
+
+  /** The most bytes that one map or one layer's weights may take. */
+  get mostBytes(): number {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.gpu.limits;
+    return Math.min(maxBufferSize, maxStorageBufferBindingSize);
+  }
+
+  /** @throws FoveaError `backend-unavailable` once the device is lost */
+  check(): void {
+    if (this.lost !== undefined)
+      throw new FoveaError('backend-unavailable', `the GPU was lost: ${this.lost}`);
+  }
+
+  /**
+   * @param what it is for, as a message names it
+   * @throws FoveaError `unsupported` when it is larger than the adapter allows
+   */
+  buffer(what: string, bytes: number, flags: number): GPUBuffer {
+    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    if (size > this.mostBytes) {
+      throw new FoveaError(
+        'unsupported',
+        `${what} takes ${size} bytes in one buffer; ${this.name} allows ${this.mostBytes}: a smaller batch or image is accepted`,
+      );
+    }
+    this.created.buffers++;
+    return this.gpu.createBuffer({ size, usage: flags, label: what });
+  }
+
+  /** A kernel compiled for this device, once. */
+  pipeline(kernel: Kernel): Promise<Pipeline> {
+    let made = this.#pipelines.get(kernel.name);
+    if (!made) {
+      made = this.#compile(kernel);
+      this.#pipelines.set(kernel.name, made);
+    }
+    return made;
+  }
+
+  async #compile(kernel: Kernel): Promise<Pipeline> {
+    this.created.pipelines++;
+    const { gpu } = this;
+    const layout = gpu.createBindGroupLayout({
+      entries: [
+        { binding: 0, visibility: COMPUTE_STAGE, buffer: { type: 'uniform' } },
+        ...kernel.bindings.map(
+          ({ access }, i): GPUBindGroupLayoutEntry => ({
+            binding: i + 1,
+            visibility: COMPUTE_STAGE,
+            buffer: { type: access === 'read' ? 'read-only-storage' : 'storage' },
+          }),
+        ),
+      ],
+    });
+    const pipeline = await gpu.createComputePipelineAsync({
+      label: kernel.name,
+      layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: {
+        module: gpu.createShaderModule({ label: kernel.name, code: wgslOf(kernel, this.precision) }),
+        entryPoint: 'main',
+      },
+    });
+    return { pipeline, layout };
+  }
+
+  /**
+   * Does something that makes GPU objects, and reports what went wrong in it.
+   * @throws FoveaError `backend-unavailable` when memory ran out or the device was lost, Error when WebGPU found a mistake
+   */
+  guarded<Result>(what: string, work: () => Result | Promise<Result>): Promise<Result> {
+    // One after the other: errors go to the scope that was opened last.
+    const result = this.#guard.then(() => this.#guarded(what, work));
+    this.#guard = result.catch(() => undefined);
+    return result;
+  }
+
+  async #guarded<Result>(what: string, work: () => Result | Promise<Result>): Promise<Result> {
+    this.check();
+    this.gpu.pushErrorScope('validation');
+    this.gpu.pushErrorScope('out-of-memory');
+    let result: Result | undefined;
+    let thrown: { error: unknown } | undefined;
+    try {
+      result = await work();
+    } catch (error) {
+      thrown = { error };
+    }
+    const [memory, mistake] = await Promise.all([this.gpu.popErrorScope(), this.gpu.popErrorScope()]);
+    this.check();
+    if (thrown) throw thrown.error;
+    if (memory)
+      throw new FoveaError(
+        'backend-unavailable',
+        `${this.name} has no memory left for ${what}: ${memory.message}`,
+      );
+    if (mistake) throw new Error(`${what}: ${mistake.message}`);
+    return result as Result;
+  }
+
+  /** The bytes at the beginning of a buffer made for reading. */
+  async read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+    try {
+      await buffer.mapAsync(MAP_READ, 0, bytes);
+    } catch (error) {
+      this.check();
+      throw error;
+    }
+    const copy = buffer.getMappedRange(0, bytes).slice(0);
+    buffer.unmap();
+    return copy;
+  }
+}

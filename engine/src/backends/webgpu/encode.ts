@@ -1,0 +1,323 @@
+import { haloOf, packedRegion } from '../../program/layout.js';
+import type { Decider, Operation, Program, ProgramMap, ProgramMask } from '../../program/program.js';
+import { workOf } from '../../program/work.js';
+import type { ScriptedOperation } from '../scripted.js';
+import { encodeConvolution } from './encode-convolution.js';
+import { everywhere, pixelsOf } from './everywhere.js';
+import { haloWindow } from './halo.js';
+import { GROUP, type Kernel, NONE, spread, vectors } from './kernel.js';
+import { activationNumber } from './kernels/activation.js';
+import { scaleKernel, squeezeKernel } from './kernels/excitation.js';
+import {
+  activateOthersKernel,
+  addKernel,
+  gatherKernel,
+  type Operand,
+  scatterAddKernel,
+  scatterKernel,
+} from './kernels/maps.js';
+import { indexKernel, learnedKernel, salientKernel } from './kernels/masks.js';
+import { type Lanes, meanKernel, windowKernel } from './kernels/windows.js';
+import {
+  type BufferUse,
+  type Launch,
+  type Pass,
+  type Rows,
+  rowValues,
+  type Stop,
+  type Workgroups,
+  workgroupsFor,
+} from './launch.js';
+import { type List, Lists } from './lists.js';
+import { DispatchSlots } from './slots.js';
+import { biasVector } from './weights.js';
+
+type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
+
+/** A program as dispatches, and what they need besides maps and weights. */
+export interface EncodedProgram {
+  readonly passes: readonly Pass[];
+  readonly stops: readonly Stop[];
+  readonly lists: Lists;
+  readonly slots: DispatchSlots;
+  /** Vectors of float32 that squeeze-and-excitation needs. */
+  readonly scratch: number;
+}
+
+/** A window this large is read by several invocations. */
+const LARGE_WINDOW = 48;
+
+/** Turns a program into dispatches: one for each operation but the few that need a value of all that is before. */
+export function encodeProgram(program: Program): EncodedProgram {
+  const lists = new Lists(program);
+  const encoder = new Encoder(lists);
+  const passes: Pass[] = [];
+  const stops: Stop[] = [];
+  const indexed: { mask: ProgramMask; launches: Launch[] }[] = [];
+  for (const { owner, operations } of program.steps) {
+    const [first] = operations;
+    if (first!.kind === 'ask' || first!.kind === 'foreign') {
+      stops.push({ at: passes.length, owner, operation: first as ScriptedOperation });
+      continue;
+    }
+    const launches = operations.flatMap((operation) =>
+      encoder.launches(operation as Exclude<Operation, ScriptedOperation>),
+    );
+    passes.push({ owner, work: operations.flatMap(workOf), launches });
+    if (first!.kind === 'index') indexed.push({ mask: first!.mask, launches });
+  }
+  // Once a mask's lists are made, all dispatches over them follow from their counts.
+  const slots = new DispatchSlots(
+    lists,
+    passes.flatMap(({ launches }) => launches),
+  );
+  for (const { mask, launches } of indexed) launches.push(...slots.launches(mask));
+  return { passes, stops, lists, slots, scratch: encoder.scratch };
+}
+
+class Encoder {
+  scratch = 0;
+
+  constructor(readonly lists: Lists) {}
+
+  launches(operation: Exclude<Operation, ScriptedOperation>): Launch[] {
+    switch (operation.kind) {
+      case 'convolve':
+        return [encodeConvolution(operation, this.lists)];
+      case 'max-pool':
+      case 'average-pool':
+        return [this.#windows(operation)];
+      case 'global-pool': {
+        const { source, destination } = operation;
+        return [this.#mean(source, { map: destination }, { rows: 1, columns: 1 })];
+      }
+      case 'add':
+        return [this.#add(operation)];
+      case 'grid-pool': {
+        const { source, pooled, mask, changed } = operation;
+        const cells = changed ? this.lists.firstCell[changed.mask.id]! : NONE;
+        return [this.#mean(source, { map: pooled }, mask, { cells })];
+      }
+      case 'decide':
+        return [this.#decide(operation.mask, operation.pooled, operation.decider)];
+      case 'index':
+        return this.#index(operation.mask);
+      case 'gather':
+        return [this.#gather(operation)];
+      case 'scatter': {
+        const { source, destination } = operation;
+        const { positions } = this.lists.of(packedRegion(source));
+        return [
+          everywhere(
+            scatterKernel,
+            destination,
+            { positions },
+            { source: { map: source }, destination: { map: destination }, lists: 'lists' },
+          ),
+        ];
+      }
+      case 'scatter-add':
+        return [this.#scatterAdd(operation)];
+      case 'activate-others': {
+        const { map, region, activation } = operation;
+        const rows = { count: pixelsOf(map), list: this.lists.of(region), others: true };
+        return [
+          this.#perRow(
+            activateOthersKernel,
+            rows,
+            map,
+            { activation: activationNumber(activation) },
+            { map: { map } },
+          ),
+        ];
+      }
+      case 'excite':
+        return this.#excite(operation);
+    }
+  }
+
+  /** A dispatch with an item for each vector of the rows. */
+  #perRow(
+    kernel: Kernel,
+    rows: Rows,
+    { shape }: ProgramMap,
+    parameters: Readonly<Record<string, number>>,
+    buffers: Readonly<Record<string, BufferUse>>,
+    itemsPerVector = 1,
+  ): Launch {
+    const width = vectors(shape[3]);
+    return {
+      kernel,
+      parameters: { ...rowValues(rows), vectors: width, ...parameters },
+      buffers: { lists: 'lists', counters: 'counters', ...buffers },
+      workgroups: workgroupsFor(rows, width * itemsPerVector),
+    };
+  }
+
+  #windows({
+    kind,
+    source,
+    destination,
+    kernel,
+    stride,
+    padding,
+    countPadding,
+  }: Of<'max-pool' | 'average-pool'>): Launch {
+    const [, height, width] = source.shape;
+    const [, outHeight, outWidth] = destination.shape;
+    const [top, left, bottom, right] = padding;
+    return everywhere(
+      windowKernel(kind),
+      destination,
+      {
+        ...{ height, width, outHeight, outWidth, kernelHeight: kernel[0], kernelWidth: kernel[1] },
+        ...{ strideY: stride[0], strideX: stride[1], top, left, bottom, right },
+        countPadding: countPadding ? 1 : 0,
+      },
+      { source: { map: source }, destination: { map: destination } },
+    );
+  }
+
+  /** Mean over the windows of a grid; `list`: over its pixels only. */
+  #mean(
+    source: ProgramMap,
+    destination: BufferUse,
+    { rows, columns }: { readonly rows: number; readonly columns: number },
+    { cells = NONE, list }: { readonly cells?: number; readonly list?: List | undefined } = {},
+  ): Launch {
+    const [N, height, width, C] = source.shape;
+    const items = N * rows * columns * vectors(C);
+    const lanes: Lanes = Math.ceil(height / rows) * Math.ceil(width / columns) >= LARGE_WINDOW ? 16 : 1;
+    const [x, z] = spread(Math.ceil(items / (GROUP / lanes)));
+    return {
+      kernel: meanKernel(lanes, typeof destination === 'string' ? 'vec4f' : 'Value'),
+      parameters: {
+        ...{ items, vectors: vectors(C), height, width, gridRows: rows, gridColumns: columns, cells },
+        positions: list?.positions ?? NONE,
+        packed: source.layout.kind === 'packed' ? 1 : 0,
+      },
+      buffers: { source: { map: source }, destination, lists: 'lists', cells: 'cells' },
+      workgroups: [x, 1, z],
+    };
+  }
+
+  #add({ a, b, destination, activation }: Of<'add'>): Launch {
+    const operand = (map: ProgramMap | undefined): Operand =>
+      map === undefined ? 'none' : map === destination ? 'overwritten' : 'own';
+    const [first, second] = [operand(a), operand(b)];
+    return everywhere(
+      addKernel(first, second),
+      destination,
+      { activation: activationNumber(activation) },
+      {
+        destination: { map: destination },
+        ...(first === 'own' ? { a: { map: a } } : {}),
+        ...(second === 'own' ? { b: { map: b! } } : {}),
+      },
+    );
+  }
+
+  #decide({ id, batch, rows, columns }: ProgramMask, pooled: ProgramMap, decider: Decider): Launch {
+    const channels = pooled.shape[3];
+    const first = this.lists.firstCell[id]!;
+    const shared = { vectors: vectors(channels), channels, first };
+    const buffers = { pooled: { map: pooled }, cells: 'cells', margins: 'margins' } as const;
+    const plane = rows * columns;
+    if (decider.kind === 'salient') {
+      const kept = Math.round(decider.rate * plane);
+      const [x, z] = spread(batch);
+      return {
+        kernel: salientKernel,
+        parameters: { ...shared, plane, kept },
+        buffers,
+        workgroups: [x, 1, z],
+      };
+    }
+    const [x, z] = spread(Math.ceil((batch * plane) / 16));
+    return {
+      kernel: learnedKernel,
+      parameters: { ...shared, items: batch * plane },
+      buffers: { ...buffers, weights: { masker: decider.block } },
+      workgroups: [x, 1, z],
+    };
+  }
+
+  #index(mask: ProgramMask): Launch[] {
+    return this.lists.groupsOf(mask).map(({ firstList, count, pixels }) => ({
+      kernel: indexKernel,
+      parameters: { firstList },
+      buffers: { table: 'listTable', cells: 'cells', lists: 'lists', counters: 'counters' } as const,
+      workgroups: [Math.ceil(pixels / GROUP), 1, count] as const,
+    }));
+  }
+
+  #gather({ source, destination }: Of<'gather'>): Launch {
+    const halo = haloOf(destination);
+    const { mask } = halo.region;
+    const { stride, padding } = halo.convolution;
+    const { height: cellHeight, width: cellWidth } = haloWindow(halo);
+    const list = this.lists.cellsOf(halo);
+    return this.#perRow(
+      gatherKernel,
+      { count: list.pixels, list },
+      source,
+      {
+        ...{ height: source.shape[1], width: source.shape[2], cellHeight, cellWidth },
+        ...{ gridRows: mask.rows, gridColumns: mask.columns, outHeight: mask.height, outWidth: mask.width },
+        ...{ strideY: stride[0], strideX: stride[1], top: padding[0], left: padding[1] },
+      },
+      { source: { map: source }, destination: { map: destination } },
+      cellHeight * cellWidth,
+    );
+  }
+
+  #scatterAdd({ source, destination, region, shortcut, activation }: Of<'scatter-add'>): Launch {
+    const how = shortcut === destination ? 'overwritten' : 'own';
+    return this.#perRow(
+      scatterAddKernel(how),
+      { count: pixelsOf(destination), list: this.lists.of(region) },
+      destination,
+      {
+        packed: source.layout.kind === 'packed' ? 1 : 0,
+        activation: activationNumber(activation),
+      },
+      {
+        source: { map: source },
+        destination: { map: destination },
+        ...(how === 'own' ? { shortcut: { map: shortcut } } : {}),
+      },
+    );
+  }
+
+  #excite({ map, reduce, expand, pooledOver, scaled }: Of<'excite'>): Launch[] {
+    const [images, H, W, C] = map.shape;
+    const width = vectors(C);
+    const hiddenVectors = vectors(reduce.outChannels);
+    this.scratch = Math.max(this.scratch, images * (2 * width + hiddenVectors));
+    const [x, z] = spread(images);
+    const workgroups: Workgroups = [x, 1, z];
+    const packed = map.layout.kind === 'packed' ? 1 : 0;
+    const pooled = pooledOver && this.lists.of(pooledOver);
+    return [
+      this.#mean(map, 'scratch', { rows: 1, columns: 1 }, { list: pooled }),
+      {
+        kernel: squeezeKernel,
+        parameters: {
+          ...{ images, vectors: width, hiddenVectors },
+          ...{ reduceBias: biasVector(reduce), expandBias: biasVector(expand) },
+          reduceActivation: activationNumber(reduce.activation),
+          expandActivation: activationNumber(expand.activation),
+        },
+        buffers: { reduce: { convolution: reduce }, expand: { convolution: expand }, scratch: 'scratch' },
+        workgroups,
+      },
+      this.#perRow(
+        scaleKernel,
+        { count: pixelsOf(map), list: scaled && this.lists.of(scaled) },
+        map,
+        { plane: H * W, packed, scales: images * (width + hiddenVectors) },
+        { map: { map }, scratch: 'scratch' },
+      ),
+    ];
+  }
+}

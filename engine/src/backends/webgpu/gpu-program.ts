@@ -1,0 +1,274 @@
+import type { Block, Convolution, Network } from '../../network/network.js';
+import type { LoweredNetwork } from '../../plan/lower.js';
+import type { Plan } from '../../plan/plan.js';
+import { planBuffers } from '../../program/buffers.js';
+import type { ProgramMap } from '../../program/program.js';
+import { workOf } from '../../program/work.js';
+import type { Shape } from '../../tensor.js';
+import { ProgramReport } from '../program-report.js';
+import { type Device, usage } from './device.js';
+import { type EncodedProgram, encodeProgram } from './encode.js';
+import { haloWindow } from './halo.js';
+import { encodeParameters, vectorBytes, vectors } from './kernel.js';
+import type { BufferUse, Launch, SharedBuffer } from './launch.js';
+import { profiledNotes } from './notes.js';
+import { PassTimer } from './timer.js';
+import { exactBytes, transferKey, transferredMaps } from './transfers.js';
+
+/** A dispatch with everything bound. */
+interface Dispatch {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindings: GPUBindGroup;
+  /** Workgroups, or where their number stands in the buffer of dispatches. */
+  readonly workgroups: readonly [number, number, number] | number;
+}
+
+/** A network on a device, as its programs use it. */
+export interface ResidentNetwork {
+  readonly device: Device;
+  readonly network: Network;
+  /** A convolution's packed weights. */
+  weights(convolution: Convolution): GPUBuffer;
+  /** Weights of a block's learned masker, its bias behind them. */
+  masker(block: Block): GPUBuffer;
+  /**
+   * Buffers for maps of these sizes; programs share them.
+   * @param onGrown called when one had to grow: the smaller one is gone
+   * @throws FoveaError `unsupported` when one is larger than the adapter allows
+   */
+  maps(
+    wanted: readonly { readonly bytes: number; readonly what: string }[],
+    onGrown: () => void,
+  ): GPUBuffer[];
+}
+
+/** Where something stands in the buffer that a run is read back through, in bytes. */
+export interface ReadBack {
+  readonly output: number;
+  readonly cells: number;
+  readonly margins: number;
+  readonly counters: number;
+  readonly times: number;
+  readonly total: number;
+}
+
+/** Where parameters of a dispatch may begin in a uniform buffer. */
+const UNIFORM_ALIGNMENT = 256;
+
+/** A lowered network on a device: all buffers, pipelines and bindings of its runs. */
+export class GpuProgram {
+  readonly report: ProgramReport;
+  /** Pixels of regions, two counters each, are the first of them. */
+  readonly readBack: ReadBack;
+  readonly #passes: readonly (readonly Dispatch[])[];
+  readonly #transfers = new Map<string, Dispatch>();
+  readonly #own: readonly GPUBuffer[];
+
+  private constructor(
+    readonly lowered: LoweredNetwork,
+    readonly encoded: EncodedProgram,
+    readonly shared: Readonly<Record<SharedBuffer, GPUBuffer>>,
+    readonly readable: GPUBuffer,
+    readonly timer: PassTimer | undefined,
+    passes: readonly (readonly Dispatch[])[],
+    transfers: readonly (readonly [string, Dispatch])[],
+    own: readonly GPUBuffer[],
+    made: { readonly report: ProgramReport; readonly readBack: ReadBack },
+  ) {
+    this.report = made.report;
+    this.readBack = made.readBack;
+    this.#passes = passes;
+    for (const [key, dispatch] of transfers) this.#transfers.set(key, dispatch);
+    this.#own = own;
+  }
+
+  /**
+   * Makes everything that runs of the program need.
+   * @param onGrown called when memory for maps had to grow: other programs use what was there before
+   * @throws FoveaError `unsupported` naming what is too large for the adapter, `backend-unavailable` without memory
+   */
+  static async make(
+    resident: ResidentNetwork,
+    lowered: LoweredNetwork,
+    plan: Plan,
+    onGrown: () => void,
+  ): Promise<GpuProgram> {
+    const { device, network } = resident;
+    const { program } = lowered;
+    const encoded = encodeProgram(program);
+    const { lists, slots, stops } = encoded;
+    const shapes = program.maps.map(storedShape);
+    const { sizes, bufferOf } = planBuffers({
+      ...program,
+      maps: program.maps.map((map) => ({ ...map, shape: shapes[map.id]! })),
+    });
+    const valueBytes = vectorBytes[device.precision] / 4;
+    const maps = resident.maps(
+      sizes.map((values, buffer) => ({
+        bytes: values * valueBytes,
+        what: `a map of ${network.nodes[ownerOf(lowered, bufferOf, buffer)]?.name ?? network.name}`,
+      })),
+      onGrown,
+    );
+    const own: GPUBuffer[] = [];
+    const make = (what: string, bytes: number, flags: number) => {
+      const buffer = device.buffer(what, bytes, flags);
+      own.push(buffer);
+      return buffer;
+    };
+    const { storage, copySource, copyDestination, uniform, indirect, mapRead } = usage;
+    const cells = lists.firstCell.at(-1)! * 4;
+    const transfers = transferredMaps(program.input, program.output, stops);
+    const values = Math.max(...transfers.map(({ map }) => exactBytes(map)));
+    const timer = device.timed ? new PassTimer(device, encoded.passes.length) : undefined;
+    const readBack = layReadBack(
+      program.output ? exactBytes(program.output) : 0,
+      cells,
+      lists.counters * 4,
+      timer,
+    );
+    const shared: Record<SharedBuffer, GPUBuffer> = {
+      lists: make('pixel lists', lists.words * 4, storage | copySource),
+      counters: make('counters', lists.counters * 4, storage | copySource | copyDestination),
+      cells: make('cells', cells, storage | copySource | copyDestination),
+      margins: make('margins', cells, storage | copySource),
+      listTable: make('table of lists', lists.table.byteLength, storage | copyDestination),
+      dispatchTable: make('table of dispatches', slots.table.byteLength, storage | copyDestination),
+      dispatches: make('dispatches', slots.bytes, storage | indirect | copySource),
+      scratch: make('excitation', encoded.scratch * 16, storage),
+      values: make('values of the input and the output', values, storage | copySource | copyDestination),
+    };
+    const readable = make('results', Math.max(readBack.total, values), mapRead | copyDestination);
+    const launches = [
+      ...encoded.passes.flatMap((pass) => pass.launches),
+      ...transfers.map(({ launch }) => launch),
+    ];
+    const parameters = make('parameters', launches.length * UNIFORM_ALIGNMENT, uniform | copyDestination);
+    const { queue } = device.gpu;
+    queue.writeBuffer(shared.listTable, 0, lists.table);
+    queue.writeBuffer(shared.dispatchTable, 0, slots.table);
+    const bufferFor = (use: BufferUse): GPUBuffer => {
+      if (typeof use === 'string') return shared[use];
+      if ('map' in use) return maps[bufferOf[use.map.id]!]!;
+      return 'masker' in use ? resident.masker(use.masker) : resident.weights(use.convolution);
+    };
+    const bind = async (launch: Launch, number: number): Promise<Dispatch> => {
+      const { kernel, workgroups } = launch;
+      const { pipeline, layout } = await device.pipeline(kernel);
+      const words = encodeParameters(kernel, launch.parameters);
+      queue.writeBuffer(parameters, number * UNIFORM_ALIGNMENT, words);
+      const bindings = device.gpu.createBindGroup({
+        layout,
+        entries: [
+          {
+            binding: 0,
+            resource: { buffer: parameters, offset: number * UNIFORM_ALIGNMENT, size: words.byteLength },
+          },
+          ...kernel.bindings.map(({ name }, i) => ({
+            binding: i + 1,
+            resource: { buffer: bufferFor(launch.buffers[name]!) },
+          })),
+        ],
+      });
+      return {
+        pipeline,
+        bindings,
+        workgroups: slots.offset(workgroups) ?? (workgroups as readonly [number, number, number]),
+      };
+    };
+    const dispatches = await Promise.all(launches.map(bind));
+    const rest = [...dispatches];
+    const passes = encoded.passes.map((pass) => rest.splice(0, pass.launches.length));
+    const report = new ProgramReport(
+      network,
+      plan,
+      profiledNotes(lowered),
+      encoded.passes,
+      stops.map(({ owner, operation }) => ({ owner, work: workOf(operation) })),
+    );
+    return new GpuProgram(
+      lowered,
+      encoded,
+      shared,
+      readable,
+      timer,
+      passes,
+      transfers.map(({ key }, i) => [key, rest[i]!] as const),
+      own,
+      { report, readBack },
+    );
+  }
+
+  /** Encodes passes `first` … `last` − 1. */
+  encodePasses(encoder: GPUCommandEncoder, first: number, last: number): void {
+    for (let at = first; at < last; at++) {
+      const pass = encoder.beginComputePass(this.timer?.descriptor(at));
+      for (const dispatch of this.#passes[at]!) this.#dispatch(pass, dispatch);
+      pass.end();
+    }
+  }
+
+  /** Encodes the way of a map from or to `shared.values`. */
+  encodeTransfer(encoder: GPUCommandEncoder, direction: 'import' | 'export', map: ProgramMap): void {
+    const pass = encoder.beginComputePass();
+    this.#dispatch(pass, this.#transfers.get(transferKey(direction, map))!);
+    pass.end();
+  }
+
+  /** Frees its own buffers, which no run may use any more. */
+  destroy(): void {
+    for (const buffer of this.#own) buffer.destroy();
+    this.timer?.destroy();
+  }
+
+  #dispatch(pass: GPUComputePassEncoder, { pipeline, bindings, workgroups }: Dispatch): void {
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindings);
+    if (typeof workgroups === 'number') pass.dispatchWorkgroupsIndirect(this.shared.dispatches, workgroups);
+    else pass.dispatchWorkgroups(...workgroups);
+  }
+}
+
+/** A map as it lies on the GPU: whole vectors of channels, and a window for every cell of a halo. */
+function storedShape({ shape, layout }: ProgramMap): Shape {
+  const channels = vectors(shape[3]) * 4;
+  if (layout.kind !== 'halo') return [shape[0], shape[1], shape[2], channels];
+  const { batch, rows, columns } = layout.halo.region.mask;
+  const { height, width } = haloWindow(layout.halo);
+  return [batch * rows * columns, height, width, channels];
+}
+
+/** The node whose map made a buffer as large as it is. */
+function ownerOf({ program }: LoweredNetwork, bufferOf: Int32Array, buffer: number): number {
+  let [largest, owner] = [0, -1];
+  for (const { owner: step, operations } of program.steps) {
+    for (const operation of operations) {
+      const map = 'destination' in operation ? operation.destination : undefined;
+      if (!map || bufferOf[map.id] !== buffer || exactBytes(map) <= largest) continue;
+      [largest, owner] = [exactBytes(map), step.node];
+    }
+  }
+  return owner;
+}
+
+function layReadBack(
+  output: number,
+  cells: number,
+  counters: number,
+  timer: PassTimer | undefined,
+): ReadBack {
+  let total = 0;
+  const place = (bytes: number) => {
+    const at = total;
+    total += Math.ceil(bytes / 8) * 8;
+    return at;
+  };
+  const placed = {
+    output: place(output),
+    cells: place(cells),
+    margins: place(cells),
+    counters: place(counters),
+    times: place(timer?.bytes ?? 0),
+  };
+  return { ...placed, total };
+}

@@ -1,0 +1,185 @@
+import { FoveaError } from '../../errors.js';
+import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
+import type { ProgramMap } from '../../program/program.js';
+import { Tensor } from '../../tensor.js';
+import { askMasker } from '../ask.js';
+import type { RunOptions, RunResult } from '../backend.js';
+import type { RunRecord, ScriptRecord } from '../program-report.js';
+import type { ScriptedOperation } from '../scripted.js';
+import type { GpuProgram } from './gpu-program.js';
+import type { Resident } from './resident.js';
+import { exactBytes } from './transfers.js';
+
+/** @throws FoveaError `aborted` */
+export function checkAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new FoveaError('aborted', 'the run was aborted');
+}
+
+/** One run of a program: one submission, and one more for each thing that JavaScript has to do in between. */
+export class GpuRun {
+  readonly #script: ScriptRecord = { ms: new Map(), margins: new Map() };
+  #encoder: GPUCommandEncoder;
+
+  constructor(
+    readonly resident: Resident,
+    readonly program: GpuProgram,
+    readonly options: RunOptions,
+    readonly started: number,
+  ) {
+    this.#encoder = resident.device.gpu.createCommandEncoder();
+  }
+
+  async finish(input: Tensor, again: (input: Tensor) => Promise<RunResult>): Promise<RunResult> {
+    const { program, resident, options } = this;
+    const { lowered, encoded, shared, report } = program;
+    await this.#writeGivenMasks();
+    this.#write(input.data);
+    this.#encoder.clearBuffer(shared.counters);
+    program.encodeTransfer(this.#encoder, 'import', lowered.program.input);
+    let first = 0;
+    let fileDims: readonly number[] | undefined;
+    for (const { at, owner, operation } of encoded.stops) {
+      program.encodePasses(this.#encoder, first, at);
+      first = at;
+      const before = performance.now();
+      if (operation.kind === 'ask') await this.#ask(lowered.adaptive.get(operation.block.index)!);
+      else {
+        const output = await this.#runForeign(operation);
+        if (!operation.output) {
+          resident.programs.learnShape(operation.node.name, output.shape);
+          return again(input);
+        }
+        if (operation.node.output === resident.network.output) fileDims = output.fileDims;
+      }
+      const pass = report.passOf(owner);
+      this.#script.ms.set(pass, (this.#script.ms.get(pass) ?? 0) + performance.now() - before);
+      options.onProgress?.(at / encoded.passes.length, resident.network.nodes[owner.node]!.name);
+      checkAborted(options.signal);
+    }
+    program.encodePasses(this.#encoder, first, encoded.passes.length);
+    const record = report.record(fileDims);
+    await this.#readResults(record);
+    options.onProgress?.(1, resident.network.nodes.at(-1)!.name);
+    const totalMs = performance.now() - this.started;
+    const { device } = resident;
+    return {
+      output: record.output,
+      masks: report.masks(record, this.#script),
+      profile: report.profile(record, this.#script.ms, {
+        source: `webgpu ${device.precision}${device.software ? ', a software driver' : ''}`,
+        device: device.name,
+        threads: 1,
+        totalMs,
+        notes: this.#notes(),
+      }),
+    };
+  }
+
+  /** What a reader of the Profile should know of the run as a whole. */
+  #notes(): string[] {
+    const { stops } = this.program.encoded;
+    const asked = stops.filter(({ operation }) => operation.kind === 'ask').length;
+    return [
+      ...(this.resident.device.software
+        ? ['a software driver stood in for a GPU: times say nothing about one']
+        : []),
+      ...(this.program.timer
+        ? []
+        : ['this adapter times no passes: only the time of the whole run was measured']),
+      ...(asked > 0
+        ? [
+            `${asked} masks came from JavaScript: the run was submitted in pieces, the pooled input read back for each`,
+          ]
+        : []),
+    ];
+  }
+
+  async #writeGivenMasks(): Promise<void> {
+    const { lowered, report, shared } = this.program;
+    let decided = false;
+    for (const adaptive of lowered.adaptive.values()) {
+      if (adaptive.decision.by !== 'given') continue;
+      const noValues = new Float32Array(0);
+      report.decided(adaptive, await askMasker(adaptive, this.options, this.#script, noValues));
+      decided = true;
+    }
+    if (decided) this.#queue.writeBuffer(shared.cells, 0, Uint32Array.from(report.cells));
+  }
+
+  async #ask(adaptive: AdaptiveBlock): Promise<void> {
+    const { program } = this;
+    const { mask, pooled } = adaptive;
+    const values = await this.#read(pooled!);
+    const cells = await askMasker(adaptive, this.options, this.#script, values);
+    const at = program.encoded.lists.firstCell[mask.id]! * 4;
+    this.#queue.writeBuffer(program.shared.cells, at, Uint32Array.from(cells));
+  }
+
+  async #runForeign({
+    node,
+    inputs,
+    output: map,
+  }: Extract<ScriptedOperation, { kind: 'foreign' }>): Promise<Tensor> {
+    const values: Tensor[] = [];
+    for (const input of inputs) values.push(new Tensor(input.shape, await this.#read(input)));
+    const { runForeign } = await import('../onnx/foreign.js');
+    const output = await runForeign(node, values, { threads: this.options.threads });
+    if (map) {
+      this.#write(output.data);
+      this.program.encodeTransfer(this.#encoder, 'import', map);
+    }
+    return output;
+  }
+
+  get #queue(): GPUQueue {
+    return this.resident.device.gpu.queue;
+  }
+
+  #write(values: Float32Array): void {
+    // Copied where threads share it: browsers take no shared memory.
+    const own = values.buffer instanceof ArrayBuffer ? values : Float32Array.from(values);
+    this.#queue.writeBuffer(this.program.shared.values, 0, own as Float32Array<ArrayBuffer>);
+  }
+
+  /** Submits what has been encoded, and reads what that put into the beginning of the readable buffer. */
+  async #submit(bytes: number): Promise<ArrayBuffer> {
+    const { device } = this.resident;
+    checkAborted(this.options.signal);
+    device.check();
+    this.#queue.submit([this.#encoder.finish()]);
+    this.#encoder = device.gpu.createCommandEncoder();
+    return device.read(this.program.readable, bytes);
+  }
+
+  /** The values of a map, read in the middle of a run. */
+  async #read(map: ProgramMap): Promise<Float32Array<ArrayBuffer>> {
+    const { shared, readable } = this.program;
+    const bytes = exactBytes(map);
+    this.program.encodeTransfer(this.#encoder, 'export', map);
+    this.#encoder.copyBufferToBuffer(shared.values, 0, readable, 0, bytes);
+    return new Float32Array(await this.#submit(bytes));
+  }
+
+  /** Reads back everything that a run leaves behind, at once. */
+  async #readResults({ output, cells, margins, counts, milliseconds }: RunRecord): Promise<void> {
+    const { program } = this;
+    const { shared, readable, readBack, timer, lowered } = program;
+    const encoder = this.#encoder;
+    program.encodeTransfer(encoder, 'export', lowered.program.output!);
+    const copy = (source: GPUBuffer, at: number, bytes: number) => {
+      if (bytes > 0) encoder.copyBufferToBuffer(source, 0, readable, at, bytes);
+    };
+    copy(shared.values, readBack.output, output.data.byteLength);
+    copy(shared.cells, readBack.cells, cells.length * 4);
+    copy(shared.margins, readBack.margins, margins.length * 4);
+    copy(shared.counters, readBack.counters, counts.length * 8);
+    timer?.encodeRead(encoder, readable, readBack.times);
+    const bytes = await this.#submit(readBack.total);
+    output.data.set(new Float32Array(bytes, readBack.output, output.data.length));
+    cells.set(new Uint32Array(bytes, readBack.cells, cells.length));
+    margins.set(new Float32Array(bytes, readBack.margins, margins.length));
+    const counters = new Uint32Array(bytes, readBack.counters, counts.length * 2);
+    for (let region = 0; region < counts.length; region++) counts[region] = counters[2 * region]!;
+    timer?.read(bytes, readBack.times, milliseconds);
+  }
+}

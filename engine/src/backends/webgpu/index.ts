@@ -1,0 +1,63 @@
+import { FoveaError } from '../../errors.js';
+import { networkShapes } from '../../network/walk.js';
+import type { Backend, Session } from '../backend.js';
+import { browserGpu, openDevice } from './device.js';
+import type { Precision } from './kernel.js';
+import { WebgpuSession } from './session.js';
+
+/** How WebGPU sessions are to run. */
+export interface WebgpuOptions {
+  /** How activations and weights are stored; default `f32`. Sums are float32 always. */
+  readonly precision?: Precision;
+}
+
+/** Whole networks on a GPU through WebGPU, masks and all: in the browser, or in Node with the npm package `webgpu`. */
+export const webgpuBackend: Backend = webgpuBackendWith({});
+
+/**
+ * The WebGPU backend with options of its sessions: to be given to `run` as `backend`.
+ * @returns a backend whose `open` throws FoveaError `unsupported` for f16 on an adapter without it
+ * @throws FoveaError `bad-argument` for an unknown precision
+ */
+export function webgpuBackendWith({ precision = 'f32' }: WebgpuOptions): Backend {
+  if (precision !== 'f32' && precision !== 'f16')
+    throw new FoveaError('bad-argument', `precision ${String(precision)}: f32 or f16 is accepted`);
+  return {
+    name: 'webgpu',
+    onnxProvider: 'webgpu',
+    ...(precision === 'f16' ? { outputTolerance: 5e-3 } : {}),
+    get unavailable(): string | undefined {
+      return browserGpu() || isInstalled()
+        ? undefined
+        : 'the npm package webgpu is not installed: `npm install webgpu@0.6.2` (130 MB) brings the GPU backend';
+    },
+    async check(): Promise<string | undefined> {
+      if (this.unavailable) return this.unavailable;
+      try {
+        await openDevice(precision);
+        return undefined;
+      } catch (error) {
+        return (error as Error).message;
+      }
+    },
+    async open(network, { batch, height, width }): Promise<Session> {
+      networkShapes(network, { batch, height, width });
+      const session = new WebgpuSession(
+        network,
+        [batch, height, width, network.inputShape.channels],
+        precision,
+      );
+      await session.resident();
+      return session;
+    },
+  };
+}
+
+function isInstalled(): boolean {
+  try {
+    import.meta.resolve('webgpu');
+    return true;
+  } catch {
+    return false;
+  }
+}

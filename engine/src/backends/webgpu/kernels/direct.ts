@@ -1,0 +1,66 @@
+import { eachItem, type Kernel } from '../kernel.js';
+import { activationCode } from './activation.js';
+import { convolutionBindings, convolutionParameters, placeCode, type Residual } from './rows.js';
+
+/**
+ * Convolutions of many groups, each invocation summing four output channels of one pixel:
+ * - `depthwise`: one channel in, one out
+ * - `grouped`: groups of whole vectors
+ * - `mixed`: any other groups; channels of one vector may belong to different ones
+ */
+export type GroupKind = 'depthwise' | 'grouped' | 'mixed';
+
+const sums: Readonly<Record<GroupKind, string>> = {
+  depthwise: `
+      sum = fma(vec4f(source[at * p.inVectors + vector]), vec4f(weights[tap * p.outVectors + vector]), sum);`,
+  grouped: `
+      let first = at * p.inVectors + vector * 4u / p.outGroup * (p.inGroup / 4u);
+      for (var i = 0u; i < p.inGroup / 4u; i++) {
+        let s = vec4f(source[first + i]);
+        let w = (tap * p.inGroup + i * 4u) * p.outVectors + vector;
+        sum = fma(vec4f(s.x), vec4f(weights[w]), sum);
+        sum = fma(vec4f(s.y), vec4f(weights[w + p.outVectors]), sum);
+        sum = fma(vec4f(s.z), vec4f(weights[w + 2u * p.outVectors]), sum);
+        sum = fma(vec4f(s.w), vec4f(weights[w + 3u * p.outVectors]), sum);
+      }`,
+  mixed: `
+      let group = (vec4u(vector * 4u) + vec4u(0u, 1u, 2u, 3u)) / p.outGroup;
+      for (var i = 0u; i < p.inGroup; i++) {
+        let c = group * p.inGroup + i;
+        let s = vec4f(channel(at, c.x), channel(at, c.y), channel(at, c.z), channel(at, c.w));
+        sum = fma(s, vec4f(weights[(tap * p.inGroup + i) * p.outVectors + vector]), sum);
+      }`,
+};
+
+/** A group's channel of a lane behind the last channel lies beyond the map's; its weight is 0. */
+const channelCode = `
+fn channel(pixel: u32, c: u32) -> f32 {
+  if (c >= p.inVectors * 4u) { return 0; }
+  return f32(source[pixel * p.inVectors + c / 4u][c % 4u]);
+}`;
+
+export function directKernel(kind: GroupKind, residual: Residual): Kernel {
+  return {
+    name: `${kind} ${residual}`,
+    parameters: convolutionParameters,
+    bindings: convolutionBindings(residual),
+    code: `${activationCode}
+${placeCode(residual)}
+${kind === 'mixed' ? channelCode : ''}
+${eachItem}
+  let row = item / p.outVectors;
+  let vector = item % p.outVectors;
+  if (row >= rowCount()) { return; }
+  let place = placeOf(row);
+  var sum = vec4f(0);
+  for (var tapY = 0u; tapY < p.kernelHeight; tapY++) {
+    for (var tapX = 0u; tapX < p.kernelWidth; tapX++) {
+      let at = sourceAt(place, tapY, tapX);
+      if (at == NONE) { continue; }
+      let tap = tapY * p.kernelWidth + tapX;${sums[kind]}
+    }
+  }
+  finish(row, u32(place.w), vector, sum);
+}`,
+  };
+}

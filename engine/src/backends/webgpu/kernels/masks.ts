@@ -1,0 +1,204 @@
+import { GROUP, type Kernel, MOST_GROUPS } from '../kernel.js';
+
+/** A learned masker: pooled input times weight, plus bias; 16 invocations share a cell. */
+export const learnedKernel: Kernel = {
+  name: 'learned',
+  parameters: ['items', 'vectors', 'channels', 'first'],
+  bindings: [
+    { name: 'pooled', access: 'read', element: 'Value' },
+    { name: 'weights', access: 'read', element: 'f32' },
+    { name: 'cells', access: 'write', element: 'u32' },
+    { name: 'margins', access: 'write', element: 'f32' },
+  ],
+  code: `
+var<workgroup> sums: array<f32, 256>;
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let cell = groupNumber(group, groups) * 16u + local / 16u;
+  var sum = 0f;
+  if (cell < p.items) {
+    for (var c = local % 16u; c < p.channels; c += 16u) {
+      sum = fma(f32(pooled[cell * p.vectors + c / 4u][c % 4u]), weights[c], sum);
+    }
+  }
+  sums[local] = sum;
+  workgroupBarrier();
+  if (local % 16u != 0u || cell >= p.items) { return; }
+  for (var i = 1u; i < 16u; i++) { sum += sums[local + i]; }
+  // The bias stands behind the weights.
+  let margin = sum + weights[p.channels];
+  margins[p.first + cell] = margin;
+  cells[p.first + cell] = select(0u, 1u, margin >= 0);
+}`,
+};
+
+/** The cells of most energy in each image, of equals the earlier ones; a workgroup for each image. */
+export const salientKernel: Kernel = {
+  name: 'salient',
+  parameters: ['plane', 'vectors', 'channels', 'first', 'kept'],
+  bindings: [
+    { name: 'pooled', access: 'read', element: 'Value' },
+    { name: 'cells', access: 'write', element: 'u32' },
+    { name: 'margins', access: 'write', element: 'f32' },
+  ],
+  code: `
+var<workgroup> threshold: f32;
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let first = p.first + groupNumber(group, groups) * p.plane;
+  for (var cell = local; cell < p.plane; cell += 256u) {
+    var energy = 0f;
+    for (var c = 0u; c < p.channels; c++) {
+      let value = f32(pooled[(first - p.first + cell) * p.vectors + c / 4u][c % 4u]);
+      energy = fma(value, value, energy);
+    }
+    margins[first + cell] = energy;
+  }
+  storageBarrier();
+  for (var cell = local; cell < p.plane; cell += 256u) {
+    let energy = margins[first + cell];
+    var rank = 0u;
+    for (var other = 0u; other < p.plane; other++) {
+      let theirs = margins[first + other];
+      if (theirs > energy || (theirs == energy && other < cell)) { rank++; }
+    }
+    cells[first + cell] = select(0u, 1u, rank < p.kept);
+    if (rank + 1u == p.kept) { threshold = energy; }
+  }
+  storageBarrier();
+  workgroupBarrier();
+  for (var cell = local; cell < p.plane; cell += 256u) {
+    let energy = margins[first + cell];
+    margins[first + cell] = select(-energy, energy - threshold, p.kept > 0u);
+  }
+}`,
+};
+
+/** What `indexKernel` knows of each list, a row of its table. */
+export const listFields = [
+  ...['pixels', 'height', 'width', 'list', 'counter'],
+  // The mask that the pixels belong to; its cells themselves are pixels of a map of the grid's size.
+  ...['cells', 'gridRows', 'gridColumns', 'maskHeight', 'maskWidth'],
+  // What a convolution reads of the pixels found before: `positions` of those, or NONE for the mask's own.
+  ...['dilates', 'positions', 'outHeight', 'outWidth'],
+  ...['kernelHeight', 'kernelWidth', 'strideY', 'strideX', 'top', 'left', 'dilationY', 'dilationX'],
+] as const;
+
+const listRow = `struct List { ${listFields.map((name) => `${name}: u32,`).join(' ')} }`;
+
+/**
+ * From a mask's cells to lists of pixels: each workgroup scans a stretch of pixels and takes room for its active ones at the
+ * front of the list, for the others at the back, and notes for each pixel where it went. The order of workgroups in a
+ * list may differ from run to run; rows are independent, so results do not.
+ */
+export const indexKernel: Kernel = {
+  name: 'index',
+  parameters: ['firstList'],
+  bindings: [
+    { name: 'table', access: 'read', element: 'u32' },
+    { name: 'cells', access: 'read', element: 'u32' },
+    { name: 'lists', access: 'write', element: 'u32' },
+    { name: 'counters', access: 'write', element: 'atomic<u32>' },
+  ],
+  code: `${listRow}
+fn listOf(number: u32) -> List {
+  let at = number * ${listFields.length}u;
+  return List(${listFields.map((_, i) => `table[at + ${i}u]`).join(', ')});
+}
+fn cellIsOn(l: List, n: u32, y: u32, x: u32) -> bool {
+  let row = y * l.gridRows / l.maskHeight;
+  let column = x * l.gridColumns / l.maskWidth;
+  return cells[l.cells + (n * l.gridRows + row) * l.gridColumns + column] == 1u;
+}
+fn isRead(l: List, n: u32, y: u32, x: u32) -> bool {
+  for (var tapY = 0u; tapY < l.kernelHeight; tapY++) {
+    let fromY = i32(y + l.top) - i32(tapY * l.dilationY);
+    if (fromY < 0 || u32(fromY) % l.strideY != 0u || u32(fromY) / l.strideY >= l.outHeight) { continue; }
+    for (var tapX = 0u; tapX < l.kernelWidth; tapX++) {
+      let fromX = i32(x + l.left) - i32(tapX * l.dilationX);
+      if (fromX < 0 || u32(fromX) % l.strideX != 0u || u32(fromX) / l.strideX >= l.outWidth) { continue; }
+      let outY = u32(fromY) / l.strideY;
+      let outX = u32(fromX) / l.strideX;
+      if (l.positions == NONE) {
+        if (cellIsOn(l, n, outY, outX)) { return true; }
+      } else if (lists[l.positions + (n * l.outHeight + outY) * l.outWidth + outX] != NONE) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+var<workgroup> ends: array<u32, ${GROUP}>;
+var<workgroup> firstOn: u32;
+var<workgroup> firstOff: u32;
+@compute @workgroup_size(${GROUP})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  let l = listOf(p.firstList + group.z);
+  let start = group.x * ${GROUP}u;
+  if (start >= l.pixels) { return; }
+  let pixel = start + local;
+  let here = pixel < l.pixels;
+  var on = false;
+  if (here) {
+    let x = pixel % l.width;
+    let y = pixel / l.width % l.height;
+    let n = pixel / (l.width * l.height);
+    if (l.dilates == 1u) { on = isRead(l, n, y, x); } else { on = cellIsOn(l, n, y, x); }
+  }
+  ends[local] = select(0u, 1u, on);
+  workgroupBarrier();
+  for (var reach = 1u; reach < ${GROUP}u; reach *= 2u) {
+    var before = 0u;
+    if (local >= reach) { before = ends[local - reach]; }
+    workgroupBarrier();
+    ends[local] += before;
+    workgroupBarrier();
+  }
+  let found = ends[${GROUP - 1}u];
+  if (local == 0u) {
+    let inside = min(${GROUP}u, l.pixels - start);
+    firstOn = atomicAdd(&counters[l.counter], found);
+    firstOff = atomicAdd(&counters[l.counter + 1u], inside - found);
+  }
+  workgroupBarrier();
+  if (!here) { return; }
+  // Where pixels went stands behind the list itself.
+  let position = l.list + l.pixels + pixel;
+  if (on) {
+    let place = firstOn + ends[local] - 1u;
+    lists[l.list + place] = pixel;
+    lists[position] = place;
+  } else {
+    lists[l.list + l.pixels - 1u - (firstOff + local - ends[local])] = pixel;
+    lists[position] = NONE;
+  }
+}`,
+};
+
+/** What `argumentsKernel` works out for each dispatch over a list: workgroups = ⌈count · factor / divisor⌉, y as given. */
+export const dispatchFields = ['counter', 'factor', 'divisor', 'y'] as const;
+
+/** Invocations of `argumentsKernel` in a workgroup. */
+export const ARGUMENTS_GROUP = 64;
+
+/** From the counts of lists to the workgroups of the dispatches over them. */
+export const argumentsKernel: Kernel = {
+  name: 'arguments',
+  parameters: ['first', 'items'],
+  bindings: [
+    { name: 'table', access: 'read', element: 'u32' },
+    { name: 'counters', access: 'read', element: 'u32' },
+    { name: 'dispatches', access: 'write', element: 'u32' },
+  ],
+  code: `
+@compute @workgroup_size(${ARGUMENTS_GROUP})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= p.items) { return; }
+  let at = (p.first + id.x) * ${dispatchFields.length}u;
+  let groups = (counters[table[at]] * table[at + 1u] + table[at + 2u] - 1u) / table[at + 2u];
+  let out = (p.first + id.x) * 3u;
+  dispatches[out] = min(groups, ${MOST_GROUPS}u);
+  dispatches[out + 1u] = table[at + 3u];
+  dispatches[out + 2u] = (groups + ${MOST_GROUPS - 1}u) / ${MOST_GROUPS}u;
+}`,
+};

@@ -1,0 +1,83 @@
+import type { Binding } from '../kernel.js';
+
+/** The rows that a kernel works on: all of a map's pixels, or those that a region lists. */
+export const rowParameters = ['rows', 'counter', 'list', 'pixels', 'others'] as const;
+
+export const rowBindings: readonly Binding[] = [
+  { name: 'lists', access: 'read', element: 'u32' },
+  { name: 'counters', access: 'read', element: 'u32' },
+];
+
+/** A region's list holds its own pixels from the front and all others from the back. */
+export const rowCode = `
+fn rowCount() -> u32 {
+  if (p.counter == NONE) { return p.rows; }
+  return counters[p.counter];
+}
+fn pixelOf(row: u32) -> u32 {
+  if (p.list == NONE) { return row; }
+  return lists[p.list + select(row, p.pixels - 1u - row, p.others == 1u)];
+}`;
+
+/** What convolutions are given, besides rows. */
+export const convolutionParameters = [
+  ...rowParameters,
+  ...['source', 'height', 'width', 'outHeight', 'outWidth', 'gridRows', 'gridColumns'],
+  ...['kernelHeight', 'kernelWidth', 'strideY', 'strideX', 'top', 'left', 'dilationY', 'dilationX'],
+  ...['inVectors', 'outVectors', 'inGroup', 'outGroup', 'bias', 'packed', 'activation'],
+] as const;
+
+/** Numbers of `source`: whole maps, packed rows, cells with their halo. */
+export const sourceNumber = { map: 0, packed: 1, halo: 2 } as const;
+
+/** How a residual reaches a convolution: not at all, from a map of its own, from what is overwritten. */
+export type Residual = 'none' | 'own' | 'overwritten';
+
+export function convolutionBindings(residual: Residual): readonly Binding[] {
+  return [
+    { name: 'source', access: 'read', element: 'Value' },
+    { name: 'destination', access: 'write', element: 'Value' },
+    { name: 'weights', access: 'read', element: 'Value' },
+    ...rowBindings,
+    ...(residual === 'own' ? [{ name: 'residual', access: 'read', element: 'Value' } as const] : []),
+  ];
+}
+
+/**
+ * Where a row's convolution reads, and where its result goes. `place`: first pixel of the source image (or cell, or
+ * the packed row itself), then row and column of the kernel's first tap in it, then the output pixel. `sourceAt`
+ * gives the source pixel of a tap, or NONE where it lies outside.
+ */
+export function placeCode(residual: Residual): string {
+  const shortcut = { none: '', own: 'residual', overwritten: 'destination' }[residual];
+  return `${rowCode}
+fn placeOf(row: u32) -> vec4i {
+  let pixel = pixelOf(row);
+  if (p.source == 1u) { return vec4i(i32(row), 0, 0, i32(pixel)); }
+  let plane = p.outHeight * p.outWidth;
+  let n = pixel / plane;
+  let y = (pixel % plane) / p.outWidth;
+  let x = pixel % p.outWidth;
+  if (p.source == 2u) {
+    let cellY = y * p.gridRows / p.outHeight;
+    let cellX = x * p.gridColumns / p.outWidth;
+    let firstY = (cellY * p.outHeight + p.gridRows - 1u) / p.gridRows;
+    let firstX = (cellX * p.outWidth + p.gridColumns - 1u) / p.gridColumns;
+    let cell = (n * p.gridRows + cellY) * p.gridColumns + cellX;
+    return vec4i(i32(cell * p.height * p.width), i32((y - firstY) * p.strideY), i32((x - firstX) * p.strideX), i32(pixel));
+  }
+  return vec4i(i32(n * p.height * p.width), i32(y * p.strideY) - i32(p.top), i32(x * p.strideX) - i32(p.left), i32(pixel));
+}
+fn sourceAt(place: vec4i, tapY: u32, tapX: u32) -> u32 {
+  let y = u32(place.y + i32(tapY * p.dilationY));
+  let x = u32(place.z + i32(tapX * p.dilationX));
+  if (y >= p.height || x >= p.width) { return NONE; }
+  return u32(place.x) + y * p.width + x;
+}
+fn finish(row: u32, pixel: u32, vector: u32, sum: vec4f) {
+  var value = sum + vec4f(weights[p.bias + vector]);
+  let at = select(pixel, row, p.packed == 1u) * p.outVectors + vector;
+  ${shortcut && `value += vec4f(${shortcut}[pixel * p.outVectors + vector]);`}
+  destination[at] = Value(activated(value, p.activation));
+}`;
+}

@@ -1,0 +1,119 @@
+import { eachItem, type Kernel } from '../kernel.js';
+
+/** Max or average pool: an invocation for each output pixel and vector of channels. */
+export function windowKernel(kind: 'max-pool' | 'average-pool'): Kernel {
+  const most = kind === 'max-pool';
+  return {
+    name: kind,
+    parameters: [
+      ...['items', 'vectors', 'height', 'width', 'outHeight', 'outWidth', 'kernelHeight', 'kernelWidth'],
+      ...['strideY', 'strideX', 'top', 'left', 'bottom', 'right', 'countPadding'],
+    ],
+    bindings: [
+      { name: 'source', access: 'read', element: 'Value' },
+      { name: 'destination', access: 'write', element: 'Value' },
+    ],
+    code: `${eachItem}
+  if (item >= p.items) { return; }
+  let vector = item % p.vectors;
+  let pixel = item / p.vectors;
+  let x = pixel % p.outWidth;
+  let y = pixel / p.outWidth % p.outHeight;
+  let n = pixel / (p.outWidth * p.outHeight);
+  let top = i32(y * p.strideY) - i32(p.top);
+  let left = i32(x * p.strideX) - i32(p.left);
+  let bottom = top + i32(p.kernelHeight);
+  let right = left + i32(p.kernelWidth);
+  let rows = vec2i(max(top, 0), min(bottom, i32(p.height)));
+  let columns = vec2i(max(left, 0), min(right, i32(p.width)));
+  var result = vec4f(${most ? '-0x1.fffffep+127f' : '0'});
+  for (var sy = rows.x; sy < rows.y; sy++) {
+    for (var sx = columns.x; sx < columns.y; sx++) {
+      let value = vec4f(source[((n * p.height + u32(sy)) * p.width + u32(sx)) * p.vectors + vector]);
+      result = ${most ? 'max(result, value)' : 'result + value'};
+    }
+  }
+${
+  most
+    ? ''
+    : `
+  // Windows hanging over the padded edge count only what padding covers.
+  let padded = (min(bottom, i32(p.height + p.bottom)) - top) * (min(right, i32(p.width + p.right)) - left);
+  let inside = (rows.y - rows.x) * (columns.y - columns.x);
+  result /= f32(select(inside, padded, p.countPadding == 1u));`
+}
+  destination[item] = Value(result);
+}`,
+  };
+}
+
+/** Lanes that share a window, so that large ones are read by many invocations. */
+export type Lanes = 1 | 16;
+
+/**
+ * Mean over the windows of a grid, for masks and for squeeze-and-excitation.
+ * - `positions` not NONE: only pixels of that region count, in packed rows where `packed` is 1
+ * - `cells` not NONE: windows whose cell is 0 stay as they are
+ */
+export function meanKernel(lanes: Lanes, output: 'Value' | 'vec4f'): Kernel {
+  const items = 256 / lanes;
+  return {
+    name: `mean ${lanes} ${output}`,
+    parameters: [
+      ...['items', 'vectors', 'height', 'width', 'gridRows', 'gridColumns', 'positions', 'packed', 'cells'],
+    ],
+    bindings: [
+      { name: 'source', access: 'read', element: 'Value' },
+      { name: 'destination', access: 'write', element: output },
+      { name: 'lists', access: 'read', element: 'u32' },
+      { name: 'cells', access: 'read', element: 'u32' },
+    ],
+    code: `
+var<workgroup> sums: array<vec4f, 256>;
+var<workgroup> counts: array<u32, 256>;
+@compute @workgroup_size(256)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
+  let item = groupNumber(group, groups) * ${items}u + local % ${items}u;
+  let lane = local / ${items}u;
+  let vector = item % p.vectors;
+  let cell = item / p.vectors;
+  var wanted = item < p.items;
+  if (wanted && p.cells != NONE) { wanted = cells[p.cells + cell] == 1u; }
+  var sum = vec4f(0);
+  var count = 0u;
+  if (wanted) {
+    let column = cell % p.gridColumns;
+    let row = cell / p.gridColumns % p.gridRows;
+    let first = cell / (p.gridColumns * p.gridRows) * p.height * p.width;
+    let top = row * p.height / p.gridRows;
+    let bottom = ((row + 1u) * p.height + p.gridRows - 1u) / p.gridRows;
+    let left = column * p.width / p.gridColumns;
+    let across = ((column + 1u) * p.width + p.gridColumns - 1u) / p.gridColumns - left;
+    for (var i = lane; i < (bottom - top) * across; i += ${lanes}u) {
+      var at = first + (top + i / across) * p.width + left + i % across;
+      if (p.positions != NONE) {
+        let position = lists[p.positions + at];
+        if (position == NONE) { continue; }
+        at = select(at, position, p.packed == 1u);
+      }
+      sum += vec4f(source[at * p.vectors + vector]);
+      count++;
+    }
+  }
+${
+  lanes > 1
+    ? `
+  sums[local] = sum;
+  counts[local] = count;
+  workgroupBarrier();
+  if (lane > 0u) { return; }
+  for (var other = 1u; other < ${lanes}u; other++) {
+    sum += sums[local + other * ${items}u];
+    count += counts[local + other * ${items}u];
+  }`
+    : ''
+}
+  if (wanted) { destination[item] = ${output}(sum / f32(max(count, 1u))); }
+}`,
+  };
+}

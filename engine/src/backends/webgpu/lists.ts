@@ -1,0 +1,150 @@
+import type { Program, ProgramHalo, ProgramMask, ProgramRegion } from '../../program/program.js';
+import { NONE } from './kernel.js';
+import { listFields } from './kernels/masks.js';
+
+/** Pixels that a mask determines, listed on the GPU: those of a region, or the mask's cells themselves. */
+export interface List {
+  /** First word of the list; where each pixel went stands `pixels` words further on. */
+  readonly list: number;
+  readonly positions: number;
+  /** Counts what is in the list; the next counter counts the others. */
+  readonly counter: number;
+  readonly pixels: number;
+}
+
+/** Lists that one dispatch makes: they only need what was made before. */
+export interface ListGroup {
+  readonly firstList: number;
+  readonly count: number;
+  /** Of the largest. */
+  readonly pixels: number;
+}
+
+type Row = Readonly<Record<(typeof listFields)[number], number>>;
+
+/** All lists of a program: where they lie and what makes them. */
+export class Lists {
+  /** Rows of `listFields`. */
+  readonly table: Uint32Array<ArrayBuffer>;
+  /** Words of all lists. */
+  readonly words: number;
+  /** Two for each list; that of region r at 2r. */
+  readonly counters: number;
+  /** Where each mask's cells begin, by id; at the end, how many there are. */
+  readonly firstCell: readonly number[];
+  /** Of each list, by half its counter. */
+  readonly masks: readonly ProgramMask[];
+  readonly #regions = new Map<ProgramRegion, List>();
+  readonly #cells = new Map<ProgramMask, List>();
+  readonly #groups = new Map<ProgramMask, ListGroup[]>();
+
+  constructor({ masks, regions, halos }: Pick<Program, 'masks' | 'regions' | 'halos'>) {
+    const firstCell = [0];
+    for (const { batch, rows, columns } of masks) firstCell.push(firstCell.at(-1)! + batch * rows * columns);
+    this.firstCell = firstCell;
+    let words = 0;
+    let counters = 0;
+    const owners: ProgramMask[] = [];
+    const place = (mask: ProgramMask, pixels: number): List => {
+      owners.push(mask);
+      const placed = { list: words, positions: words + pixels, counter: counters, pixels };
+      words += 2 * pixels;
+      counters += 2;
+      return placed;
+    };
+    for (const region of regions) this.#regions.set(region, place(region.mask, region.pixels));
+    for (const { region } of halos) {
+      const { mask } = region;
+      if (!this.#cells.has(mask)) this.#cells.set(mask, place(mask, mask.batch * mask.rows * mask.columns));
+    }
+    this.words = words;
+    this.masks = owners;
+    this.counters = counters;
+    const table: number[] = [];
+    for (const mask of masks) {
+      const groups: ListGroup[] = [];
+      const own = regions.filter((region) => region.mask === mask);
+      for (let level = 0; ; level++) {
+        const rows = own
+          .filter((region) => levelOf(region) === level)
+          .map((region) => this.#regionRow(region));
+        if (level === 0 && this.#cells.has(mask)) rows.push(this.#cellRow(mask));
+        if (rows.length === 0) break;
+        groups.push({
+          firstList: table.length / listFields.length,
+          count: rows.length,
+          pixels: Math.max(...rows.map(({ pixels }) => pixels)),
+        });
+        for (const row of rows) table.push(...listFields.map((field) => row[field]));
+      }
+      this.#groups.set(mask, groups);
+    }
+    this.table = Uint32Array.from(table);
+  }
+
+  of(region: ProgramRegion): List {
+    return this.#regions.get(region)!;
+  }
+
+  /** The active cells that a halo is made of. */
+  cellsOf({ region }: ProgramHalo): List {
+    return this.#cells.get(region.mask)!;
+  }
+
+  /** What makes a mask's lists, one after the other. */
+  groupsOf(mask: ProgramMask): readonly ListGroup[] {
+    return this.#groups.get(mask)!;
+  }
+
+  #regionRow(region: ProgramRegion): Row {
+    const { mask, height, width, reads } = region;
+    const row = { ...this.#maskRow(mask), ...this.of(region), height, width };
+    if (!reads) return row;
+    const { of, convolution } = reads;
+    const { kernel, stride, padding, dilation } = convolution;
+    return {
+      ...row,
+      dilates: 1,
+      positions: of.reads ? this.of(of).positions : NONE,
+      outHeight: of.height,
+      outWidth: of.width,
+      kernelHeight: kernel[0],
+      kernelWidth: kernel[1],
+      strideY: stride[0],
+      strideX: stride[1],
+      top: padding[0],
+      left: padding[1],
+      dilationY: dilation[0],
+      dilationX: dilation[1],
+    };
+  }
+
+  #cellRow(mask: ProgramMask): Row {
+    const { rows, columns } = mask;
+    return {
+      ...this.#maskRow(mask),
+      ...this.#cells.get(mask)!,
+      ...{ height: rows, width: columns, maskHeight: rows, maskWidth: columns },
+    };
+  }
+
+  /** What lists of a mask have in common, and nothing that is dilated. */
+  #maskRow({ id, rows, columns, height, width }: ProgramMask): Omit<Row, 'height' | 'width' | keyof List> & {
+    positions: number;
+  } {
+    return {
+      cells: this.firstCell[id]!,
+      gridRows: rows,
+      gridColumns: columns,
+      maskHeight: height,
+      maskWidth: width,
+      ...{ dilates: 0, positions: NONE, outHeight: 0, outWidth: 0, kernelHeight: 0, kernelWidth: 0 },
+      ...{ strideY: 1, strideX: 1, top: 0, left: 0, dilationY: 1, dilationX: 1 },
+    };
+  }
+}
+
+/** After how many dispatches a region can be listed: what is read of a mask's own pixels follows from its cells. */
+function levelOf(region: ProgramRegion): number {
+  return region.reads?.of.reads ? levelOf(region.reads.of) + 1 : 0;
+}

@@ -1,0 +1,95 @@
+import { convolutionsOf } from '../../network/convolutions.js';
+import { type Block, blocksOf, type Convolution, type Network } from '../../network/network.js';
+import type { Shape } from '../../tensor.js';
+import { KeptPrograms } from '../kept-programs.js';
+import { type Device, usage } from './device.js';
+import { GpuProgram, type ResidentNetwork } from './gpu-program.js';
+import { packWeights, storedBytes } from './weights.js';
+
+/** A network on one device: its weights, memory for its maps, and the programs made of it. */
+export class Resident implements ResidentNetwork {
+  readonly programs: KeptPrograms<Promise<GpuProgram>>;
+  readonly #weights = new Map<Convolution, GPUBuffer>();
+  readonly #maskers = new Map<Block, GPUBuffer>();
+  /** Buffers of maps, the largest first; all programs use the same, for only one runs at a time. */
+  readonly #maps: GPUBuffer[] = [];
+
+  constructor(
+    readonly device: Device,
+    readonly network: Network,
+    shape: Shape,
+  ) {
+    this.programs = new KeptPrograms(network, shape, {
+      make: (lowered, plan) => {
+        const made: Promise<GpuProgram> = device.guarded(network.name, () =>
+          GpuProgram.make(this, lowered, plan, () => this.programs.clear(made)),
+        );
+        // Not kept when it could not be made: memory may be there next time.
+        made.catch(() => this.programs.forget(made));
+        return made;
+      },
+      drop: (made) => void made.then((program) => program.destroy()).catch(() => undefined),
+    });
+  }
+
+  /** Uploads all weights, packed for the kernels. */
+  async upload(): Promise<void> {
+    const { device, network } = this;
+    await device.guarded(`the weights of ${network.name}`, () => {
+      for (const convolution of convolutionsOf(network)) {
+        if (this.#weights.has(convolution)) continue;
+        const bytes = storedBytes(packWeights(convolution), device.precision);
+        this.#weights.set(convolution, this.#filled(`the weights of ${convolution.name}`, bytes));
+      }
+      for (const block of blocksOf(network)) {
+        const { masker } = block;
+        if (!masker) continue;
+        const { buffer } = Float32Array.from([...masker.weight, masker.bias]);
+        this.#maskers.set(block, this.#filled(`the masker of ${block.name}`, buffer));
+      }
+    });
+  }
+
+  weights(convolution: Convolution): GPUBuffer {
+    return this.#weights.get(convolution)!;
+  }
+
+  masker(block: Block): GPUBuffer {
+    return this.#maskers.get(block)!;
+  }
+
+  maps(
+    wanted: readonly { readonly bytes: number; readonly what: string }[],
+    onGrown: () => void,
+  ): GPUBuffer[] {
+    const order = wanted.map((_, i) => i).sort((a, b) => wanted[b]!.bytes - wanted[a]!.bytes);
+    const given: GPUBuffer[] = new Array(wanted.length);
+    let grown = false;
+    for (const [rank, i] of order.entries()) {
+      const { bytes, what } = wanted[i]!;
+      let buffer = this.#maps[rank];
+      if (!buffer || buffer.size < bytes) {
+        const larger = this.device.buffer(what, bytes, usage.storage);
+        grown ||= buffer !== undefined;
+        buffer?.destroy();
+        this.#maps[rank] = larger;
+        buffer = larger;
+      }
+      given[i] = buffer;
+    }
+    if (grown) onGrown();
+    return given;
+  }
+
+  destroy(): void {
+    this.programs.clear();
+    for (const buffer of [...this.#weights.values(), ...this.#maskers.values(), ...this.#maps])
+      buffer.destroy();
+  }
+
+  #filled(what: string, bytes: ArrayBuffer): GPUBuffer {
+    const buffer = this.device.buffer(what, bytes.byteLength, usage.storage | usage.copyDestination);
+    this.device.gpu.queue.writeBuffer(buffer, 0, bytes);
+    return buffer;
+  }
+}

@@ -1,0 +1,51 @@
+import type { Material } from './material.js';
+import type { IdentifiedPoint, PointRecord, Where } from './point.js';
+import type { SweepSpace } from './space/space.js';
+
+/** What happens to a sweep while somebody looks. */
+export type SweepEvent =
+  | { readonly type: 'started'; readonly id: string; readonly worker: string }
+  | { readonly type: 'progress'; readonly id: string; readonly fraction: number }
+  /** A point has ended; the same record may come more than once. */
+  | { readonly type: 'record'; readonly record: PointRecord }
+  /** A point was cut off with its worker and waits again. */
+  | { readonly type: 'returned'; readonly id: string }
+  /** Points that no worker may take now: nobody has the labels, or those who have run another engine. */
+  | { readonly type: 'unroutable'; readonly where: Where; readonly points: number; readonly reason: string }
+  | { readonly type: 'trouble'; readonly message: string }
+  | { readonly type: 'paused' | 'resumed' | 'cancelled' };
+
+/** What is handed in at once. */
+export interface Submission {
+  readonly sweep: string;
+  readonly points: readonly IdentifiedPoint[];
+  /** Networks and manifests that the points name by content hash. */
+  readonly materials: readonly Material[];
+  /** The space they come from, kept so that the sweep can be opened again by its name. */
+  readonly space: SweepSpace;
+  /** Forget the records of failed points, so that they run again. */
+  readonly retryFailed?: boolean;
+}
+
+/** Where the points of sweeps are kept and handed to workers. */
+export interface SweepBackend {
+  /**
+   * Adds points. Those that are there already, waiting, running or ended, stay as they are. A cancelled or paused
+   * sweep goes on.
+   * @throws FoveaError when they cannot be kept; none is lost then
+   */
+  submit(submission: Submission): Promise<void>;
+  /** What happens from now on, until `signal` aborts. */
+  events(sweep: string, signal: AbortSignal): AsyncIterable<SweepEvent>;
+  /** Records of all points that have ended: the truth, whatever events were missed. */
+  records(sweep: string): AsyncIterable<PointRecord>;
+  /** The space that was submitted last under that name. */
+  space(sweep: string): Promise<SweepSpace | undefined>;
+  /** Starts no further point until `resume`; those that run end. */
+  pause(sweep: string): Promise<void>;
+  resume(sweep: string): Promise<void>;
+  /** Drops what waits and stops what runs; records stay. */
+  cancel(sweep: string): Promise<void>;
+  /** Lets go of files and connections. */
+  close(): Promise<void>;
+}

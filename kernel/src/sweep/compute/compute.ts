@@ -1,0 +1,78 @@
+import { calibrate } from '@fovea/engine/predict';
+import { fitMaskers, imagesOf, measureAccuracy, measureAgreement } from '@fovea/engine/train';
+import type { Point, PointKind, PointResult } from '../point.js';
+import { engineGranularity } from '../space/networks.js';
+import { datasetOf, networkOf, type PointContext } from './context.js';
+import { mean, measurePoint, runningOf } from './measure.js';
+
+const kinds: Readonly<Record<PointKind, (point: Point, context: PointContext) => Promise<PointResult>>> = {
+  measure: measurePoint,
+  evaluate: evaluatePoint,
+  fit: fitPoint,
+  calibrate: calibratePoint,
+};
+
+/**
+ * Computes a point on this machine.
+ * @throws FoveaError what the engine throws for it
+ */
+export function computePoint(point: Point, context: PointContext): Promise<PointResult> {
+  return kinds[point.kind](point, context);
+}
+
+/** Accuracy and agreement of one shard. Shards run beside each other, so that their times would mean nothing. */
+async function evaluatePoint(point: Point, context: PointContext): Promise<PointResult> {
+  const network = await networkOf(point, context.materials);
+  const dataset = await datasetOf(point, network, context);
+  const { images, accuracy, agreement, flops, blocks, latency } = await measureAccuracy(network, dataset, {
+    threads: 1,
+    ...runningOf(point),
+    repeats: 1,
+    onProgress: (done, count) => context.onProgress(0.3 + (0.7 * done) / count),
+  });
+  return {
+    images,
+    ...(accuracy ? { accuracy } : {}),
+    ...{ agreement, flops, rate: mean(blocks.map(({ rate }) => rate)) },
+    ...{ source: latency.backend, strategy: latency.strategy },
+  };
+}
+
+/** What a fit explains, leaves of the FLOPs, and how far its answers are from dense. */
+async function fitPoint(point: Point, context: PointContext): Promise<PointResult> {
+  const network = await networkOf(point, context.materials);
+  const dataset = await datasetOf(point, network, context);
+  const images = imagesOf(dataset, dataset.count);
+  const { backend, threads } = runningOf(point);
+  const granularity = engineGranularity(point.granularity ?? 1);
+  const rate = point.rate ?? 0.5;
+  const common = {
+    ...(backend === undefined ? {} : { backend }),
+    ...(threads === undefined ? {} : { threads }),
+  };
+  const { blocks, flops } = await fitMaskers(network, images, { ...common, granularity, rate });
+  context.onProgress(0.6);
+  const [compared] = await measureAgreement(network, images, {
+    ...common,
+    rates: [rate],
+    granularities: [granularity],
+  });
+  const { top1, cosine } = compared!;
+  return {
+    ...{ images: dataset.count, flops, agreement: { top1, cosine } },
+    rate: mean(blocks.map((block) => block.rate)),
+    explained: mean(blocks.map((block) => block.explained)),
+    blocks: blocks.map(({ name, granularity: S, rate: active, explained }) => ({
+      ...{ name, granularity: S, rate: active, explained },
+    })),
+  };
+}
+
+/** Measures the machine and stores it there as `this-machine`; the device comes back as the result. */
+async function calibratePoint({ seconds }: Point, { onProgress }: PointContext): Promise<PointResult> {
+  const result = await calibrate({
+    ...(seconds === undefined ? {} : { seconds }),
+    onProgress: (fraction) => onProgress(fraction),
+  });
+  return { device: result.device, seconds: result.seconds, slowdown: result.slowdown };
+}

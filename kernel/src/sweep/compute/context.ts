@@ -1,0 +1,91 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FoveaError, type Network } from '@fovea/engine';
+import { decodeImage, readFileBytes, scaleImage } from '@fovea/engine/internal';
+import { type Dataset, generateDataset } from '@fovea/engine/train';
+import { openModel } from '../../cli/model.js';
+import { type Point, sha256Of } from '../point.js';
+import type { Manifest } from '../space/manifest.js';
+
+/** Where the files of materials lie on this machine: by content hash, the file to open. */
+export type MaterialPaths = Readonly<Record<string, string>>;
+
+/** What a point needs to be computed. */
+export interface PointContext {
+  readonly materials: MaterialPaths;
+  readonly onProgress: (fraction: number) => void;
+}
+
+/** The network opened last: points come network by network. */
+let opened: { readonly key: string; readonly network: Network } | undefined;
+
+/** The network of a point, kept open for the next one. */
+export async function networkOf(
+  { network: name, sha256 }: Point,
+  materials: MaterialPaths,
+): Promise<Network> {
+  const key = sha256 ?? name!;
+  if (opened?.key === key) return opened.network;
+  const path = sha256 === undefined ? name! : pathOf(sha256, materials);
+  opened = { key, network: await openModel(path) };
+  return opened.network;
+}
+
+function pathOf(sha256: string, materials: MaterialPaths): string {
+  const path = materials[sha256];
+  if (path === undefined) throw new FoveaError('io', `the material ${sha256} was not handed to this worker`);
+  return path;
+}
+
+/** Side of the images that a network takes, where it takes square colour images. */
+export function imageSide({ inputShape: { height, width, channels } }: Network): number | undefined {
+  return channels === 3 && height === width ? height : undefined;
+}
+
+/**
+ * The images of a point, drawn or read from the files of its manifest.
+ * @throws FoveaError `io` for a file that is missing, `bad-file` for one that is not the listed one
+ */
+export async function datasetOf(
+  { data }: Point,
+  network: Network,
+  { materials, onProgress }: PointContext,
+): Promise<Dataset> {
+  const size = imageSide(network);
+  if (size === undefined) {
+    const { height, width, channels } = network.inputShape;
+    throw new FoveaError(
+      'unsupported',
+      `${network.name} takes ${channels} channels of ${height}x${width}; square colour images are what these points read`,
+    );
+  }
+  if (!data || 'seed' in data) return drawn(data?.seed ?? 0, data?.images ?? 1, size);
+  const text = await readFile(pathOf(data.manifest, materials), 'utf8');
+  if (sha256Of(text) !== data.manifest)
+    throw new FoveaError('bad-file', `the manifest ${data.manifest} is not what was handed in`);
+  const { root, labels, files } = JSON.parse(text) as Manifest;
+  const chosen = files.slice(data.from, data.to);
+  const pixels = new Uint8Array(chosen.length * size * size * 3);
+  for (const [i, [file, , bytes]] of chosen.entries()) {
+    const path = join(root, file);
+    const content = await readFileBytes(path);
+    if (content.length !== bytes)
+      throw new FoveaError('bad-file', `${path} is not the file that was listed: it has another size`);
+    const image = await decodeImage(content, path);
+    pixels.set(await scaleImage(image, { height: size, width: size }), i * size * size * 3);
+    onProgress((0.3 * (i + 1)) / chosen.length);
+  }
+  return {
+    ...{ size, labels, pixels, count: chosen.length },
+    targets: Int32Array.from(chosen, ([, label]) => label),
+  };
+}
+
+/** The images drawn last: all points of a sweep often look at the same ones. */
+let lastDrawn: { readonly key: string; readonly dataset: Dataset } | undefined;
+
+async function drawn(seed: number, count: number, size: number): Promise<Dataset> {
+  const key = `${seed} ${count} ${size}`;
+  if (lastDrawn?.key !== key) lastDrawn = { key, dataset: await generateDataset({ seed, count, size }) };
+  return lastDrawn.dataset;
+}

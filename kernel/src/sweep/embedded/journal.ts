@@ -1,0 +1,134 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { FoveaError } from '@fovea/engine/errors';
+import type { PointRecord } from '../point.js';
+import type { SweepSpace } from '../space/space.js';
+import { takeLock } from './lock.js';
+
+/** A line that says what the sweep covers; the last one counts. */
+interface SpaceLine {
+  readonly sweep: string;
+  readonly space: SweepSpace;
+}
+
+const NEWLINE = 0x0a;
+
+/** Shortest time between two requests that the disk keeps what was written, which takes milliseconds. */
+const syncMs = 200;
+
+/**
+ * The records of one sweep in a file, one JSON line each. A record counts from the moment its line is complete: a process
+ * that dies while it writes leaves half a line, which the next one cuts off.
+ */
+export class Journal {
+  readonly records = new Map<string, PointRecord>();
+  #space: SweepSpace | undefined;
+  #bytes = 0;
+  #writing: Promise<void> = Promise.resolve();
+  #sync: NodeJS.Timeout | undefined;
+
+  private constructor(
+    readonly path: string,
+    private readonly file: FileHandle,
+    private readonly unlock: () => Promise<void>,
+  ) {}
+
+  /**
+   * Opens a journal, with what earlier runs left in it.
+   * @throws FoveaError `bad-argument` while another process has it open, `io` when it cannot be read or written
+   */
+  static async open(path: string, sweep: string): Promise<Journal> {
+    const unlock = await takeLock(`${path}.lock`, `sweep ${sweep}`);
+    try {
+      const journal = new Journal(path, await open(path, 'a+'), unlock);
+      await journal.#load();
+      return journal;
+    } catch (error) {
+      await unlock();
+      throw asJournalError(path, error);
+    }
+  }
+
+  get space(): SweepSpace | undefined {
+    return this.#space;
+  }
+
+  /** Notes what the sweep covers. */
+  async describe(sweep: string, space: SweepSpace): Promise<void> {
+    if (JSON.stringify(space) === JSON.stringify(this.#space)) return;
+    await this.#append({ sweep, space } satisfies SpaceLine);
+    this.#space = space;
+  }
+
+  /**
+   * Adds the record of a point that has ended.
+   * @throws FoveaError `io` when the disk is full, say; the lines before are whole then
+   */
+  async add(record: PointRecord): Promise<void> {
+    await this.#append(record);
+    this.records.set(record.id, record);
+  }
+
+  /** Waits for what is being written, and lets others have the file. */
+  async close(): Promise<void> {
+    clearTimeout(this.#sync);
+    await this.#writing.catch(() => undefined);
+    await this.file.sync().catch(() => undefined);
+    await this.file.close();
+    await this.unlock();
+  }
+
+  async #load(): Promise<void> {
+    const content = await this.file.readFile();
+    this.#bytes = content.lastIndexOf(NEWLINE) + 1;
+    if (this.#bytes < content.length) await this.file.truncate(this.#bytes);
+    for (const line of content.toString('utf8', 0, this.#bytes).split('\n')) this.#take(line);
+  }
+
+  /** A line that cannot be read loses its own point, which then runs again, and no other. */
+  #take(line: string): void {
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch {
+      return;
+    }
+    if (typeof value !== 'object' || value === null) return;
+    if ('space' in value) this.#space = (value as SpaceLine).space;
+    else if ('id' in value && 'status' in value) {
+      const record = value as PointRecord;
+      this.records.set(record.id, record);
+    }
+  }
+
+  #append(value: unknown): Promise<void> {
+    const line = Buffer.from(`${JSON.stringify(value)}\n`);
+    this.#writing = this.#writing.then(() => this.#write(line));
+    return this.#writing;
+  }
+
+  async #write(line: Buffer): Promise<void> {
+    try {
+      for (let at = 0; at < line.length; ) at += (await this.file.write(line, at)).bytesWritten;
+      this.#bytes += line.length;
+      this.#sync ??= setTimeout(() => {
+        this.#sync = undefined;
+        this.file.datasync().catch(() => undefined);
+      }, syncMs).unref();
+    } catch (error) {
+      // Half a line may be there: without it the file is as it was before.
+      await this.file.truncate(this.#bytes).catch(() => undefined);
+      throw asJournalError(this.path, error);
+    }
+  }
+}
+
+function asJournalError(path: string, error: unknown): unknown {
+  if (error instanceof FoveaError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  const said = code === 'ENOSPC' ? 'the disk is full' : message;
+  return new FoveaError(
+    'io',
+    `cannot write the journal ${path}: ${said}; what it holds is kept, and the sweep goes on from there when it is started again`,
+    { cause: error },
+  );
+}

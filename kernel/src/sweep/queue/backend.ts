@@ -1,0 +1,259 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Queue } from 'bullmq';
+import type { Submission, SweepBackend, SweepEvent } from '../backend.js';
+import { Channel } from '../channel.js';
+import { engineVersion } from '../engine-version.js';
+import type { IdentifiedPoint, PointRecord, PointResult } from '../point.js';
+import type { SweepSpace } from '../space/space.js';
+import { connectQueue, type QueueConnection } from './connection.js';
+import { EventReader } from './events.js';
+import { JOB_OPTIONS, type JobData, type PointJob, type PointQueue, recordOf } from './job.js';
+import {
+  BELL_KEY,
+  LANES_KEY,
+  type Lane,
+  laneOf,
+  PREFIX,
+  sweepEventsKey,
+  sweepKey,
+  sweepLanesKey,
+} from './keys.js';
+import { livingWorkers } from './presence.js';
+import { obstacleOf, routeEvent } from './routes.js';
+import { storeMaterial } from './store.js';
+
+/** Points added with one message. */
+const ADD_AT_ONCE = 500;
+/** Records read with one message. */
+const READ_AT_ONCE = 1000;
+/** How often the queues themselves are looked at, whatever events there were. */
+const lookMs = 2000;
+
+/** How long a cancellation waits for workers to drop their points. */
+const cancelMs = 8000;
+
+const ENDED = ['completed', 'failed'] as const;
+const WAITING = ['wait', 'prioritized', 'delayed'] as const;
+
+export interface QueueBackendOptions {
+  /** Version of the engine that points are made for. */
+  readonly engine?: string;
+  /** Larger files stay on a shared path. */
+  readonly largestStoredBytes?: number;
+}
+
+/** Sweeps on a queue in Redis or Valkey, which `fovea worker` serves on any number of machines. */
+export class QueueBackend implements SweepBackend {
+  readonly #queues = new Map<string, PointQueue>();
+  /** What was handed in here, by queue: a server that lost it in a crash is given it again. */
+  readonly #submitted = new Map<string, readonly IdentifiedPoint[]>();
+  readonly #trouble = new Set<(message: string) => void>();
+  readonly #engine: string;
+
+  private constructor(
+    private readonly redis: QueueConnection,
+    private readonly options: QueueBackendOptions,
+  ) {
+    this.#engine = options.engine ?? engineVersion;
+  }
+
+  /**
+   * Connects to the queue at an address.
+   * @throws FoveaError `bad-argument` for an address that is none, `io` when it cannot be reached or refuses
+   */
+  static async connect(address: string, options: QueueBackendOptions = {}): Promise<QueueBackend> {
+    let backend: QueueBackend | undefined;
+    const redis = await connectQueue(address, (message) => {
+      for (const tell of backend ? backend.#trouble : []) tell(message);
+    });
+    backend = new QueueBackend(redis, options);
+    return backend;
+  }
+
+  async submit({ sweep, points, materials, space, retryFailed }: Submission): Promise<void> {
+    for (const material of materials)
+      await storeMaterial(this.redis, material, this.options.largestStoredBytes);
+    await this.redis.hset(sweepKey(sweep), 'space', JSON.stringify(space));
+    const byLane = new Map<string, { lane: Lane; points: IdentifiedPoint[] }>();
+    for (const point of points) {
+      const lane = laneOf(sweep, point.point.where, this.#engine);
+      const group = byLane.get(lane.queue) ?? { lane, points: [] };
+      group.points.push(point);
+      byLane.set(lane.queue, group);
+    }
+    for (const { lane, points: own } of byLane.values()) {
+      const queue = this.#queue(lane.queue);
+      await this.redis.sadd(sweepLanesKey(sweep), JSON.stringify(lane));
+      if (retryFailed) await removeFailed(queue);
+      this.#submitted.set(lane.queue, own);
+      await this.#add(lane, own);
+      if (await queue.isPaused()) await queue.resume();
+    }
+  }
+
+  async *events(sweep: string, signal: AbortSignal): AsyncIterable<SweepEvent> {
+    const channel = new Channel<SweepEvent>();
+    const tell = (message: string) => channel.push({ type: 'trouble', message });
+    const end = () => channel.end();
+    if (signal.aborted) end();
+    signal.addEventListener('abort', end, { once: true });
+    this.#trouble.add(tell);
+    const reading = this.redis.duplicate();
+    reading.on('error', () => undefined);
+    const failed = (error: unknown) => channel.end(error);
+    this.#readStreams(reading, sweep, channel, signal).catch(failed);
+    this.#look(sweep, channel, signal).catch(failed);
+    try {
+      yield* channel;
+    } finally {
+      signal.removeEventListener('abort', end);
+      this.#trouble.delete(tell);
+      channel.end();
+      reading.disconnect();
+    }
+  }
+
+  async *records(sweep: string): AsyncIterable<PointRecord> {
+    for (const { queue } of await this.#lanes(sweep)) yield* this.#recordsOf(this.#queue(queue), 0);
+  }
+
+  async space(sweep: string): Promise<SweepSpace | undefined> {
+    const text = await this.redis.hget(sweepKey(sweep), 'space');
+    return text === null ? undefined : (JSON.parse(text) as SweepSpace);
+  }
+
+  async pause(sweep: string): Promise<void> {
+    for (const { queue } of await this.#lanes(sweep)) await this.#queue(queue).pause();
+  }
+
+  async resume(sweep: string): Promise<void> {
+    for (const lane of await this.#lanes(sweep)) {
+      await this.#queue(lane.queue).resume();
+      await this.#announce(lane);
+    }
+  }
+
+  async cancel(sweep: string): Promise<void> {
+    await this.redis.hincrby(sweepKey(sweep), 'cancellations', 1);
+    const queues = (await this.#lanes(sweep)).map(({ queue }) => this.#queue(queue));
+    for (const { name } of queues) this.#submitted.delete(name);
+    // Workers hear of it when they next renew their locks, and drop what they compute.
+    for (const deadline = Date.now() + cancelMs; ; await delay(lookMs / 10)) {
+      for (const queue of queues) await queue.drain(true);
+      const active = await Promise.all(queues.map((queue) => queue.getActiveCount()));
+      if (active.every((count) => count === 0) || Date.now() > deadline) break;
+    }
+    await this.redis.xadd(sweepEventsKey(sweep), 'MAXLEN', 100, '*', 'event', 'cancelled');
+  }
+
+  async close(): Promise<void> {
+    for (const queue of this.#queues.values()) await queue.close();
+    this.#queues.clear();
+    this.redis.disconnect();
+  }
+
+  #queue(name: string): PointQueue {
+    let queue = this.#queues.get(name);
+    if (!queue) {
+      queue = new Queue<JobData, PointResult>(name, { connection: this.redis, prefix: PREFIX });
+      // Told as trouble of the connection they share.
+      queue.on('error', () => undefined);
+      this.#queues.set(name, queue);
+    }
+    return queue;
+  }
+
+  async #lanes(sweep: string): Promise<Lane[]> {
+    const lanes = (await this.redis.smembers(sweepLanesKey(sweep))).map((text) => JSON.parse(text) as Lane);
+    return lanes.filter(({ engine }) => engine === this.#engine);
+  }
+
+  /** Adds the points that are not there. */
+  async #add(lane: Lane, points: readonly IdentifiedPoint[]): Promise<void> {
+    const cancellations = Number(await this.redis.hget(sweepKey(lane.sweep), 'cancellations'));
+    for (let at = 0; at < points.length; at += ADD_AT_ONCE) {
+      const jobs = points.slice(at, at + ADD_AT_ONCE).map(({ id, point }) => ({
+        name: 'point',
+        data: { id, point, cancellations },
+        opts: { ...JOB_OPTIONS, jobId: id },
+      }));
+      await this.#queue(lane.queue).addBulk(jobs);
+      // Told again after every part: a worker that found the queue empty may have taken it off the list.
+      await this.#announce(lane);
+    }
+  }
+
+  async #announce(lane: Lane): Promise<void> {
+    await this.redis.hset(LANES_KEY, lane.queue, JSON.stringify(lane));
+    await this.redis.incr(BELL_KEY);
+  }
+
+  async *#recordsOf(queue: PointQueue, from: number): AsyncIterable<PointRecord> {
+    for (const state of ENDED) {
+      for (let at = from; ; at += READ_AT_ONCE) {
+        const jobs = (await queue.getJobs([state], at, at + READ_AT_ONCE - 1, true)) as PointJob[];
+        for (const job of jobs) {
+          const record = recordOf(job);
+          if (record) yield record;
+        }
+        if (jobs.length < READ_AT_ONCE) break;
+      }
+    }
+  }
+
+  async #readStreams(
+    redis: QueueConnection,
+    sweep: string,
+    channel: Channel<SweepEvent>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const reader = new EventReader(redis, sweep);
+    while (!signal.aborted) {
+      try {
+        const queues = (await this.#lanes(sweep)).map(({ queue }) => this.#queue(queue));
+        const events = await reader.read(new Map(queues.map((queue) => [queue.toKey('events'), queue])));
+        for (const event of events) channel.push(event);
+      } catch (error) {
+        if (signal.aborted) return;
+        channel.push({
+          type: 'trouble',
+          message: `the queue's events cannot be read: ${(error as Error).message}`,
+        });
+        await delay(lookMs);
+      }
+    }
+  }
+
+  /** Records that no event has told of, and points that nobody takes. */
+  async #look(sweep: string, channel: Channel<SweepEvent>, signal: AbortSignal): Promise<void> {
+    const seen = new Map<string, number>();
+    const told = new Map<string, string | undefined>();
+    while (!signal.aborted) {
+      await delay(lookMs, undefined, { signal }).catch(() => undefined);
+      if (signal.aborted) return;
+      const workers = await livingWorkers(this.redis);
+      for (const lane of await this.#lanes(sweep)) {
+        const queue = this.#queue(lane.queue);
+        const counts = await queue.getJobCounts(...ENDED, ...WAITING, 'active');
+        const sum = (states: readonly string[]) =>
+          states.reduce((all, state) => all + (counts[state] ?? 0), 0);
+        if (sum(ENDED) !== seen.get(lane.queue)) {
+          seen.set(lane.queue, sum(ENDED));
+          for await (const record of this.#recordsOf(queue, 0)) channel.push({ type: 'record', record });
+        }
+        const submitted = this.#submitted.get(lane.queue);
+        if (submitted && sum(Object.keys(counts)) < submitted.length) await this.#add(lane, submitted);
+        const waiting = sum(WAITING);
+        if (waiting > 0) await this.#announce(lane);
+        const reason = waiting === 0 ? undefined : obstacleOf(lane, workers, waiting);
+        if (reason === told.get(lane.queue)) continue;
+        told.set(lane.queue, reason);
+        channel.push(routeEvent(lane, waiting, reason));
+      }
+    }
+  }
+}
+
+async function removeFailed(queue: PointQueue): Promise<void> {
+  for (const job of await queue.getFailed()) await job.remove();
+}

@@ -1,0 +1,84 @@
+import type { PointResult } from '../point.js';
+import type { QueueConnection } from './connection.js';
+import type { PointJob } from './job.js';
+import { sweepKey } from './keys.js';
+import { type LaneWorker, lockMs } from './lane-worker.js';
+
+/** How often the lock is renewed. */
+const renewMs = lockMs / 3;
+
+/** A point that this worker holds: nobody else may compute it until it ends or the worker is lost. */
+export class Lease {
+  /** Aborts when the point is not this worker's any more, or the sweep was cancelled. */
+  readonly lost = new AbortController();
+  cancelled = false;
+  #renewal: NodeJS.Timeout;
+
+  constructor(
+    private readonly redis: QueueConnection,
+    private readonly worker: LaneWorker,
+    readonly job: PointJob,
+    private readonly token: string,
+  ) {
+    this.#renewal = setInterval(() => void this.#renew().catch(() => undefined), renewMs);
+  }
+
+  /** Ends the point with its result, unless somebody else has it by now. */
+  complete(result: PointResult): Promise<void> {
+    return this.#end(() => this.job.moveToCompleted(result, this.token, false));
+  }
+
+  /** Ends this attempt; the point waits again while it has attempts left. */
+  fail(error: Error): Promise<void> {
+    // The stack of a worker says nothing about the point.
+    error.stack = '';
+    return this.#end(() => this.job.moveToFailed(error, this.token, false));
+  }
+
+  /** Gives the point back as if it had not been taken. */
+  giveBack(): Promise<void> {
+    return this.#end(() => this.job.moveToWait(this.token));
+  }
+
+  /** Takes the point out of its queue. */
+  async drop(): Promise<void> {
+    await this.giveBack();
+    await this.job.remove().catch(() => undefined);
+  }
+
+  async #renew(): Promise<void> {
+    if (!(await this.#hold())) return this.lost.abort();
+    const { sweep } = this.worker.lane;
+    const cancellations = Number(await this.redis.hget(sweepKey(sweep), 'cancellations'));
+    if (cancellations <= this.job.data.cancellations) return;
+    this.cancelled = true;
+    this.lost.abort();
+  }
+
+  /** Renews the lock. One that ran out while the queue was away is taken again, if nobody else has done so. */
+  async #hold(): Promise<boolean> {
+    const id = this.job.id!;
+    const renewed = await this.worker.extendJobLocks([id], [this.token], lockMs);
+    if (renewed.length === 0) return true;
+    const taken = await this.redis.set(this.worker.toKey(`${id}:lock`), this.token, 'PX', lockMs, 'NX');
+    if (taken === null) return false;
+    return this.job.isActive();
+  }
+
+  /**
+   * A reply that was lost with the connection makes the second try fail although the first was kept: what the queue says
+   * of the point counts.
+   */
+  async #end(move: () => Promise<unknown>): Promise<void> {
+    clearInterval(this.#renewal);
+    for (let attempt = 0; attempt < 3; attempt++) {
+      try {
+        await move();
+        return;
+      } catch (error) {
+        if (!(await this.job.isActive()) || !(await this.#hold())) return;
+        if (attempt === 2) throw error;
+      }
+    }
+  }
+}

@@ -1,0 +1,200 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { FoveaError } from '@fovea/engine/errors';
+import type { MaterialPaths } from '../compute/context.js';
+import { engineVersion } from '../engine-version.js';
+import { type Point, serves, type Where } from '../point.js';
+import { ownLabels } from '../runner/labels.js';
+import { Runner } from '../runner/runner.js';
+import { connectQueue, type QueueConnection } from './connection.js';
+import { BELL_KEY, LANES_KEY, type Lane } from './keys.js';
+import { LaneWorker } from './lane-worker.js';
+import { Lease } from './lease.js';
+import { keepAlive, presenceMs, registerWorker, unregisterWorker, type WorkerFacts } from './presence.js';
+import { fetchMaterial } from './store.js';
+
+export interface QueueWorkerOptions {
+  /** Labels beside the machine's own. */
+  readonly labels?: Where;
+  /** Name in records; the label `host` when left out. */
+  readonly name?: string;
+  readonly log?: (line: string) => void;
+  /** Program that computes points. */
+  readonly runner?: string;
+  readonly engine?: string;
+}
+
+/** How often an idle worker looks whether the bell was rung. */
+const bellMs = 100;
+/** How often it looks at all lanes whether or not it was: points come back from lost workers without a sound. */
+const lookMs = 1000;
+/** How long a worker that is to stop lets its point run on. */
+const graceMs = 10_000;
+
+/** Takes a lane off the list in which nothing waits or runs. */
+const FORGET_LANE = `
+if redis.call('LLEN', KEYS[2]) + redis.call('LLEN', KEYS[3]) + redis.call('LLEN', KEYS[4])
+  + redis.call('ZCARD', KEYS[5]) + redis.call('ZCARD', KEYS[6]) == 0 then
+  redis.call('HDEL', KEYS[1], ARGV[1])
+end`;
+
+/** Serves the lanes of a queue that this machine's labels satisfy, one point at a time. */
+export class QueueWorker {
+  readonly #lanes = new Map<string, LaneWorker>();
+  readonly #runner: Runner;
+  readonly #log: (line: string) => void;
+  readonly #stopping = new AbortController();
+  readonly #hurry = new AbortController();
+  readonly #refusedEngines = new Set<string>();
+
+  private constructor(
+    private readonly redis: QueueConnection,
+    readonly facts: WorkerFacts,
+    { runner, log = () => undefined }: QueueWorkerOptions,
+  ) {
+    this.#runner = new Runner(runner);
+    this.#log = log;
+  }
+
+  /**
+   * Connects to the queue at an address.
+   * @throws FoveaError as `connectQueue` does; `unsupported` when all the queue's points are for another engine
+   */
+  static async connect(address: string, options: QueueWorkerOptions = {}): Promise<QueueWorker> {
+    const { log = () => undefined } = options;
+    const labels = { ...ownLabels(), ...options.labels };
+    const redis = await connectQueue(address, (message) =>
+      log(message === '' ? 'the queue is back' : message),
+    );
+    const engine = options.engine ?? engineVersion;
+    const wanted = options.name ?? labels.host!;
+    try {
+      const lanes = await lanesFor(redis, labels);
+      const others = lanes.filter((lane) => lane.engine !== engine);
+      if (others.length > 0 && others.length === lanes.length) {
+        throw new FoveaError(
+          'unsupported',
+          `worker ${wanted} is refused: it has engine ${engine}, and the points of this queue are for ${others[0]!.engine}`,
+        );
+      }
+      const name = await registerWorker(redis, { labels, engine }, wanted);
+      return new QueueWorker(redis, { name, labels, engine }, options);
+    } catch (error) {
+      redis.disconnect();
+      throw error;
+    }
+  }
+
+  /** Takes points until `stop`. */
+  async run(): Promise<void> {
+    const presence = setInterval(
+      () => void keepAlive(this.redis, this.facts).catch(() => undefined),
+      presenceMs,
+    );
+    let bell: string | null = null;
+    let lookedMs = Number.NEGATIVE_INFINITY;
+    try {
+      while (!this.#stopping.signal.aborted) {
+        const rung = await this.redis.get(BELL_KEY);
+        if (rung !== bell || performance.now() - lookedMs > lookMs) {
+          bell = rung;
+          await this.#findLanes();
+          while (!this.#stopping.signal.aborted && (await this.#takeOne()));
+          lookedMs = performance.now();
+        }
+        await delay(bellMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      }
+    } finally {
+      clearInterval(presence);
+      this.#runner.stop();
+      for (const lane of this.#lanes.values()) await lane.close(true);
+      await unregisterWorker(this.redis, this.facts.name).catch(() => undefined);
+      this.redis.disconnect();
+    }
+  }
+
+  /** Takes no further point. The one that runs may end, for ten seconds; asked again, it goes back at once. */
+  stop(): void {
+    if (this.#stopping.signal.aborted) this.#hurry.abort();
+    this.#stopping.abort();
+    setTimeout(() => this.#hurry.abort(), graceMs).unref();
+  }
+
+  /** Which lanes there are now, most specific first: a machine does what only it can do before what anyone can. */
+  async #findLanes(): Promise<void> {
+    const lanes = await lanesFor(this.redis, this.facts.labels);
+    const own = lanes.filter(({ engine }) => engine === this.facts.engine);
+    for (const { engine } of lanes) {
+      if (engine === this.facts.engine || this.#refusedEngines.has(engine)) continue;
+      this.#refusedEngines.add(engine);
+      this.#log(`points for engine ${engine} are left alone: this worker has ${this.facts.engine}`);
+    }
+    for (const [queue, worker] of this.#lanes) {
+      if (own.some((lane) => lane.queue === queue)) continue;
+      this.#lanes.delete(queue);
+      await worker.close(true);
+    }
+    for (const lane of own) {
+      if (this.#lanes.has(lane.queue)) continue;
+      const worker = new LaneWorker(lane, this.redis, this.facts.name);
+      await worker.waitUntilReady();
+      await worker.startStalledCheckTimer();
+      this.#lanes.set(lane.queue, worker);
+    }
+  }
+
+  async #takeOne(): Promise<boolean> {
+    const labelsOf = ({ lane }: LaneWorker) => Object.keys(lane.where).length;
+    for (const worker of [...this.#lanes.values()].sort((a, b) => labelsOf(b) - labelsOf(a))) {
+      const token = randomUUID();
+      const job = await worker.getNextJob(token, { block: false });
+      if (job) {
+        await this.#compute(new Lease(this.redis, worker, job, token));
+        return true;
+      }
+      const keys = ['wait', 'active', 'paused', 'delayed', 'prioritized'].map((state) => worker.toKey(state));
+      await this.redis.eval(FORGET_LANE, 1 + keys.length, LANES_KEY, ...keys, worker.lane.queue);
+    }
+    return false;
+  }
+
+  async #compute(lease: Lease): Promise<void> {
+    const { job, lost } = lease;
+    const { id, point } = job.data;
+    const signal = AbortSignal.any([lost.signal, this.#hurry.signal]);
+    let telling: Promise<unknown> = Promise.resolve();
+    const onProgress = (fraction: number) => {
+      telling = telling.then(() => job.updateProgress(fraction)).catch(() => undefined);
+    };
+    try {
+      const materials = await this.#materialsOf(point);
+      const result = await this.#runner.run({ id, point, materials }, { signal, onProgress });
+      await telling;
+      await lease.complete(result);
+    } catch (error) {
+      if (lease.cancelled) await lease.drop();
+      else if (this.#hurry.signal.aborted) await lease.giveBack();
+      else if (!lost.signal.aborted) {
+        this.#log(`point ${id} failed: ${(error as Error).message.split('\n')[0]}`);
+        await lease.fail(error as Error);
+      }
+    }
+  }
+
+  /** What a point names by content hash, as paths on this machine. */
+  async #materialsOf({ sha256, data }: Point): Promise<MaterialPaths> {
+    const wanted = [sha256, data && 'manifest' in data ? data.manifest : undefined];
+    const hashes = wanted.filter((hash) => hash !== undefined);
+    if (hashes.length === 0) return {};
+    const { dataFolder } = await this.#runner.facts();
+    const cache = join(dataFolder, 'sweeps', 'materials');
+    const found = hashes.map(async (hash) => [hash, await fetchMaterial(this.redis, hash, cache)] as const);
+    return Object.fromEntries(await Promise.all(found));
+  }
+}
+
+async function lanesFor(redis: QueueConnection, labels: Where): Promise<Lane[]> {
+  const lanes = Object.values(await redis.hgetall(LANES_KEY)).map((text) => JSON.parse(text) as Lane);
+  return lanes.filter(({ where }) => serves(labels, where));
+}

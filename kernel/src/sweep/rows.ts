@@ -1,0 +1,184 @@
+import type { Point, PointRecord, PointResult } from './point.js';
+import { questionOf } from './space/expand.js';
+
+/** A figure of a result, by its path; undefined where the result lacks it. */
+function figure(result: PointResult, ...path: readonly string[]): number | undefined {
+  let value: unknown = result;
+  for (const key of path) value = (value as Readonly<Record<string, unknown>> | null | undefined)?.[key];
+  return typeof value === 'number' ? value : undefined;
+}
+
+/** What is read off a result: one table for every kind of point. */
+const figures = {
+  denseMs: ['latencyMs', 'dense'],
+  adaptiveMs: ['latencyMs', 'adaptive'],
+  speedup: ['speedup'],
+  accuracy: ['accuracy', 'adaptive'],
+  denseAccuracy: ['accuracy', 'dense'],
+  agreement: ['agreement', 'top1'],
+  cosine: ['agreement', 'cosine'],
+  flops: ['flops'],
+  activeRate: ['rate'],
+  explained: ['explained'],
+  images: ['images'],
+} as const;
+type Figure = keyof typeof figures;
+
+/** What one setting of a sweep came to: shards put together, repetitions apart. */
+export interface SweepRow {
+  readonly label: string;
+  /** Of the point, as text. */
+  readonly setting: Readonly<Record<string, string>>;
+  readonly figures: Readonly<Partial<Record<Figure, number>>>;
+  readonly worker: string;
+  readonly error?: string;
+}
+
+const granularityText = ({ granularity }: Point): string =>
+  granularity === undefined ? '' : [granularity].flat().join(',');
+
+/** A point in a few words. */
+export function labelOf(point: Point): string {
+  const { kind, network, strategy, masker, rate } = point;
+  const S = granularityText(point);
+  const parts = [network ?? kind, S && `S=${S}`, strategy, rate === undefined ? masker : `r=${rate}`];
+  return parts.filter(Boolean).join(' ');
+}
+
+/** A record as a person reads it. */
+function rowOf(record: PointRecord): SweepRow {
+  const { point, result, worker, error } = record;
+  const { network = '', strategy, masker, rate, backend, threads, where, repeat } = point;
+  const setting = {
+    ...{
+      kind: point.kind,
+      network,
+      granularity: granularityText(point),
+      strategy: strategy ?? '',
+      masker: masker ?? '',
+    },
+    rate: rate === undefined ? '' : String(rate),
+    ...{ backend: backend ?? '', threads: threads === undefined ? '' : String(threads) },
+    where: Object.entries(where)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(' '),
+    repeat: String(repeat),
+  };
+  const found = Object.entries(figures).flatMap(([name, path]) => {
+    const value = figure(result ?? {}, ...path);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return {
+    label: labelOf(point),
+    setting,
+    figures: Object.fromEntries(found),
+    worker,
+    ...(error === undefined ? {} : { error }),
+  };
+}
+
+/** Shares of images, which shards have their parts of. */
+const means: ReadonlySet<string> = new Set<Figure>([
+  'accuracy',
+  'denseAccuracy',
+  'agreement',
+  'cosine',
+  'flops',
+  'activeRate',
+]);
+
+/** The records as rows; shards of one question become one row, weighted by their images. */
+export function sweepRows(records: readonly PointRecord[]): SweepRow[] {
+  const groups = new Map<string, PointRecord[]>();
+  for (const record of records) {
+    const key = questionOf(record.point);
+    const group = groups.get(key);
+    if (group) group.push(record);
+    else groups.set(key, [record]);
+  }
+  return [...groups.values()].map((group) => merged(group.map(rowOf)));
+}
+
+function merged(rows: readonly SweepRow[]): SweepRow {
+  const failed = rows.find(({ error }) => error !== undefined);
+  const first = failed ?? rows[0]!;
+  // Part of the images would be another answer.
+  if (rows.length === 1 || failed) return failed ? { ...first, figures: {} } : first;
+  const images = rows.reduce((sum, row) => sum + (row.figures.images ?? 0), 0);
+  const together = Object.keys(first.figures).map((name) => {
+    if (name === 'images') return [name, images] as const;
+    if (!means.has(name)) return [name, first.figures[name as Figure]] as const;
+    const weighted = rows.map((row) => (row.figures[name as Figure] ?? 0) * (row.figures.images ?? 0));
+    return [name, weighted.reduce((sum, value) => sum + value, 0) / images] as const;
+  });
+  const workers = [...new Set(rows.map(({ worker }) => worker))];
+  return { ...first, figures: Object.fromEntries(together), worker: workers.join(' ') };
+}
+
+/** The columns that have anything in them, and the rows' cells in their order. */
+export function sweepTable(rows: readonly SweepRow[]): {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | number)[])[];
+} {
+  const settings = Object.keys(rows[0]?.setting ?? {}).filter((name) => {
+    const values = new Set(rows.map(({ setting }) => setting[name]));
+    return values.size > 1 || (name === 'network' && !values.has(''));
+  });
+  const found = (Object.keys(figures) as Figure[]).filter((name) =>
+    rows.some((row) => row.figures[name] !== undefined),
+  );
+  const failed = rows.some(({ error }) => error !== undefined);
+  return {
+    columns: [...settings, ...found, 'worker', ...(failed ? ['error'] : [])],
+    rows: rows.map((row) => [
+      ...settings.map((name) => row.setting[name]!),
+      ...found.map((name) => row.figures[name] ?? ''),
+      row.worker,
+      ...(failed ? [row.error ?? ''] : []),
+    ]),
+  };
+}
+
+/** A point of the plot of quality against time. */
+export interface ParetoRow {
+  readonly label: string;
+  readonly ms: number;
+  readonly score: number;
+}
+
+/** Quality against latency of the rows that have both: accuracy where it is known, else agreement with dense. */
+export function paretoOf(
+  rows: readonly SweepRow[],
+): { readonly yLabel: string; readonly points: readonly ParetoRow[] } | undefined {
+  const quality = rows.some(({ figures: { accuracy } }) => accuracy !== undefined) ? 'accuracy' : 'agreement';
+  const points = rows.flatMap(({ label, figures: { adaptiveMs: ms, [quality]: score } }) =>
+    ms === undefined || score === undefined ? [] : [{ label, ms, score }],
+  );
+  if (points.length === 0) return undefined;
+  return { yLabel: quality === 'accuracy' ? 'accuracy' : 'agreement with dense', points };
+}
+
+/** Records as a spreadsheet reads them: one line each, every setting and figure a column. */
+export function recordsCsv(records: readonly PointRecord[]): string {
+  const rows = records.map((record) => ({ record, row: rowOf(record) }));
+  const settings = Object.keys(rows[0]?.row.setting ?? {});
+  const found = Object.keys(figures) as Figure[];
+  const columns = ['id', 'status', ...settings, ...found, 'worker', 'startedAt', 'endedAt', 'error'];
+  const lines = rows.map(({ record, row }) => [
+    ...[record.id, record.status],
+    ...settings.map((name) => row.setting[name]!),
+    ...found.map((name) => row.figures[name] ?? ''),
+    ...[record.worker, record.startedAt, record.endedAt, record.error ?? ''],
+  ]);
+  return [columns, ...lines].map((cells) => `${cells.map(csvCell).join(',')}\n`).join('');
+}
+
+function csvCell(value: string | number): string {
+  const text = String(value);
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** Records as JSON Lines. */
+export function recordsJsonLines(records: readonly PointRecord[]): string {
+  return records.map((record) => `${JSON.stringify(record)}\n`).join('');
+}

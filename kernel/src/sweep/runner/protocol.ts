@@ -1,0 +1,22 @@
+import type { MaterialPaths } from '../compute/context.js';
+import type { IdentifiedPoint, PointResult } from '../point.js';
+
+/** Parent → runner. */
+export interface RunnerTask extends IdentifiedPoint {
+  readonly materials: MaterialPaths;
+}
+
+/** What a runner knows of its machine, told once when it has started. */
+export interface RunnerFacts {
+  /** Folder of the user's Fovea files. */
+  readonly dataFolder: string;
+  /** Labels that follow from the machine. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Runner → parent. */
+export type RunnerMessage =
+  | ({ readonly type: 'ready' } & RunnerFacts)
+  | { readonly type: 'progress'; readonly id: string; readonly fraction: number }
+  | { readonly type: 'result'; readonly id: string; readonly result: PointResult }
+  | { readonly type: 'error'; readonly id: string; readonly message: string };

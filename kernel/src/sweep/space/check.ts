@@ -1,0 +1,162 @@
+import { FoveaError, strategyNames } from '@fovea/engine';
+import { backendNames } from '@fovea/engine/backend';
+import { checkGranularity, checkRate } from '@fovea/engine/internal';
+import { canonicalJson, type PointKind, pointKinds, sha256Of } from '../point.js';
+import { axes, type SpaceData, type SweepSpace } from './space.js';
+
+/** A space whose fields have been checked; it has a name and a kind. */
+export type CheckedSpace = SweepSpace & { readonly name: string; readonly kind: PointKind };
+
+/** Masks that can be named in plain data. */
+const maskers = ['learned', 'saliency', 'random'] as const;
+
+const fields = ['name', 'kind', ...axes, 'repeats', 'data', 'runs', 'seconds'] as const;
+const dataFields = ['folder', 'images', 'seed', 'shard'] as const satisfies readonly (keyof SpaceData)[];
+
+/** Axes and settings that only some kinds of point have a use for. */
+const usedBy: Partial<Record<(typeof fields)[number], readonly PointKind[]>> = {
+  networks: ['measure', 'evaluate', 'fit'],
+  granularities: ['measure', 'evaluate', 'fit'],
+  strategies: ['measure', 'evaluate'],
+  rates: ['measure', 'evaluate', 'fit'],
+  maskers: ['measure', 'evaluate'],
+  backends: ['measure', 'evaluate', 'fit'],
+  threads: ['measure', 'evaluate', 'fit'],
+  data: ['measure', 'evaluate', 'fit'],
+  runs: ['measure'],
+  seconds: ['calibrate'],
+};
+
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+/** @throws FoveaError `bad-argument` for anything that cannot name a sweep */
+export function checkSweepName(name: unknown): string {
+  if (typeof name === 'string' && namePattern.test(name)) return name;
+  throw new FoveaError(
+    'bad-argument',
+    `sweep name ${JSON.stringify(name)}: letters, digits, ".", "_" and "-", at most 64, are accepted`,
+  );
+}
+
+/**
+ * Checks a space that somebody wrote.
+ * @throws FoveaError `bad-argument` or `unknown-name` naming the field, its value and what is accepted
+ */
+export function checkSpace(value: unknown): CheckedSpace {
+  if (!isRecord(value)) throw refused('a sweep', value, 'an object with networks, granularities, rates, …');
+  for (const key of Object.keys(value)) {
+    if (!(fields as readonly string[]).includes(key))
+      throw new FoveaError('unknown-name', `field "${key}" of a sweep: ${fields.join(', ')} are accepted`);
+  }
+  const { kind = 'measure' } = value;
+  if (!isOneOf(pointKinds, kind)) throw refused('kind', kind, pointKinds.join(', '));
+  for (const [field, kinds] of Object.entries(usedBy)) {
+    if (value[field] !== undefined && !kinds.includes(kind))
+      throw new FoveaError('bad-argument', `${field}: points of kind ${kind} have no use for it`);
+  }
+  checkLists(value);
+  checkData(value.data, kind);
+  for (const field of ['repeats', 'runs'] as const) checkInteger(field, value[field], 1);
+  const { seconds } = value;
+  if (seconds !== undefined && !(typeof seconds === 'number' && seconds > 0 && seconds <= 3600))
+    throw refused('seconds', seconds, 'a number above 0, at most 3600,');
+  if (kind !== 'calibrate' && value.networks === undefined)
+    throw new FoveaError('bad-argument', 'networks: a sweep needs a list of them');
+  const name =
+    value.name === undefined
+      ? `sweep-${sha256Of(canonicalJson(value)).slice(0, 8)}`
+      : checkSweepName(value.name);
+  // Spelled out, so that a later change of the default changes no sweep under way.
+  return { ...(value as SweepSpace), name, kind };
+}
+
+function checkLists(space: Readonly<Record<string, unknown>>): void {
+  for (const axis of axes) {
+    const list = space[axis];
+    if (list === undefined) continue;
+    if (!Array.isArray(list)) throw refused(axis, list, 'a list');
+    for (const [index, item] of list.entries()) checkItem(axis, `${axis}[${index}]`, item);
+  }
+}
+
+function checkItem(axis: (typeof axes)[number], place: string, item: unknown): void {
+  switch (axis) {
+    case 'networks':
+      if (typeof item !== 'string' || item === '') throw refused(place, item, 'a name or a path');
+      break;
+    case 'granularities':
+      checkPlainGranularity(place, item);
+      break;
+    case 'strategies':
+      checkName(place, item, strategyNames());
+      break;
+    case 'maskers':
+      checkName(place, item, maskers);
+      break;
+    case 'backends':
+      checkName(place, item, backendNames());
+      break;
+    case 'rates':
+      if (typeof item !== 'number') throw refused(place, item, 'a number from 0 to 1');
+      checkRate(item);
+      break;
+    case 'threads':
+      checkInteger(place, item, 1, 1024);
+      break;
+    case 'where':
+      if (!isRecord(item) || !Object.values(item).every((label) => typeof label === 'string' && label !== ''))
+        throw refused(place, item, 'an object of labels such as {"host": "a"}, or {} for any machine,');
+      break;
+  }
+}
+
+function checkPlainGranularity(place: string, item: unknown): void {
+  const values: readonly unknown[] = Array.isArray(item) ? item : [item];
+  if (values.length === 0) throw refused(place, item, 'S, or a list of S per stage or per block,');
+  for (const S of values) {
+    if (S === 'whole') continue;
+    if (typeof S !== 'number') throw refused(place, S, 'an integer of at least 1, or "whole",');
+    checkGranularity(S, place);
+  }
+}
+
+function checkData(data: unknown, kind: PointKind): void {
+  if (data === undefined) return;
+  if (!isRecord(data)) throw refused('data', data, 'an object with folder, images, seed or shard');
+  for (const key of Object.keys(data)) {
+    if (!(dataFields as readonly string[]).includes(key))
+      throw new FoveaError('unknown-name', `field "data.${key}": ${dataFields.join(', ')} are accepted`);
+  }
+  const { folder, seed, shard } = data;
+  if (folder !== undefined && (typeof folder !== 'string' || folder === ''))
+    throw refused('data.folder', folder, 'the path of a folder');
+  if (folder !== undefined && seed !== undefined)
+    throw new FoveaError('bad-argument', 'data.seed: is for drawn images, not for those of data.folder');
+  checkInteger('data.images', data.images, 1);
+  checkInteger('data.seed', seed, 0);
+  checkInteger('data.shard', shard, 1);
+  if (shard !== undefined && kind !== 'evaluate')
+    throw new FoveaError('bad-argument', `data.shard: points of kind ${kind} look at all images at once`);
+}
+
+function checkInteger(place: string, value: unknown, least: number, most = Number.MAX_SAFE_INTEGER): void {
+  if (value === undefined) return;
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return;
+  const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `from ${least} to ${most}`;
+  throw refused(place, value, `an integer ${range}`);
+}
+
+function checkName(place: string, value: unknown, names: readonly string[]): void {
+  if (typeof value === 'string' && names.includes(value)) return;
+  throw new FoveaError('unknown-name', `${place} ${JSON.stringify(value)}: ${names.join(', ')} is accepted`);
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isOneOf = <T extends string>(names: readonly T[], value: unknown): value is T =>
+  (names as readonly unknown[]).includes(value);
+
+function refused(place: string, value: unknown, accepted: string): FoveaError {
+  return new FoveaError('bad-argument', `${place} ${JSON.stringify(value)}: ${accepted} is accepted`);
+}

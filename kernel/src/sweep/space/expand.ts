@@ -1,0 +1,138 @@
+import { FoveaError } from '@fovea/engine';
+import type { Material } from '../material.js';
+import { canonicalJson, type IdentifiedPoint, type Point, type PointImages, pointId } from '../point.js';
+import type { CheckedSpace } from './check.js';
+import { keepManifest, listImages } from './manifest.js';
+import { type SpaceNetwork, spaceNetwork } from './networks.js';
+import type { SweepSpace } from './space.js';
+
+/** Images that are drawn when nothing is said. */
+const DRAWN = { measure: 8, evaluate: 256, fit: 8 } as const;
+/** Seed of drawn images when nothing is said; no shipped recipe trains on it. */
+const SEED = 77_000_001;
+const SHARD = 256;
+
+/** More points than this are asked about first: so many are more often a slip than a wish. */
+export const MOST_UNASKED_POINTS = 20_000;
+
+/** A space made concrete. */
+export interface Expansion {
+  readonly points: readonly IdentifiedPoint[];
+  readonly materials: readonly Material[];
+}
+
+/**
+ * How many points a space has at most, before anything is opened; shards of images are not counted.
+ */
+export function countPoints(space: SweepSpace): number {
+  const { networks, granularities, strategies, rates, maskers, backends, threads, where } = space;
+  const lists = [networks, granularities, strategies, rates, maskers, backends, threads, where];
+  return lists.reduce((product, list) => product * (list?.length ?? 1), space.repeats ?? 1);
+}
+
+/**
+ * What should be asked before a space is run: one that has no points, or very many.
+ * @returns undefined when there is nothing to ask
+ */
+export function questionAbout(space: SweepSpace, count = countPoints(space)): string | undefined {
+  if (count === 0) {
+    const empty = Object.entries(space).find(([, list]) => Array.isArray(list) && list.length === 0)![0];
+    return `sweep ${space.name ?? ''} has no points, because ${empty} is an empty list`;
+  }
+  if (count > MOST_UNASKED_POINTS)
+    return `sweep ${space.name ?? ''} has ${count.toLocaleString('en-US')} points`;
+  return undefined;
+}
+
+/**
+ * All points of a space with their ids. Networks are opened and images listed, so that what is wrong with them is found
+ * here.
+ *
+ * @param engine version of the engine, which is a part of every id
+ * @throws FoveaError naming what cannot be read or does not fit
+ */
+export async function expandSpace(space: CheckedSpace, engine: string): Promise<Expansion> {
+  const networks: (SpaceNetwork | undefined)[] = [];
+  for (const model of space.networks ?? []) networks.push(await spaceNetwork(model, space.granularities));
+  const { images, material } = await imagesOf(space);
+  const points = new Map<string, Point>();
+  const one = [undefined];
+  for (const network of space.networks ? networks : one)
+    for (const backend of space.backends ?? one)
+      for (const threads of space.threads ?? one)
+        for (const granularity of space.granularities ?? one)
+          for (const strategy of space.strategies ?? one)
+            for (const masker of space.maskers ?? defaultMaskers(space))
+              for (const rate of masker === 'learned' ? one : (space.rates ?? one))
+                for (const where of space.where ?? [{}])
+                  for (const data of images)
+                    for (let repeat = 0; repeat < (space.repeats ?? 1); repeat++) {
+                      const point = withoutUndefined<Point>({
+                        kind: space.kind,
+                        network: network?.name,
+                        sha256: network?.material?.sha256,
+                        ...{ granularity, rate, strategy, masker, backend, threads, data },
+                        runs: space.runs,
+                        seconds: space.seconds,
+                        where,
+                        repeat,
+                      });
+                      points.set(pointId(point, space.name, engine), point);
+                    }
+  const materials = new Map<string, Material>();
+  for (const each of [...networks.map((network) => network?.material), material])
+    if (each) materials.set(each.sha256, each);
+  return { points: [...points].map(([id, point]) => ({ id, point })), materials: [...materials.values()] };
+}
+
+/** Where rates are given, masks are meant that take one. */
+function defaultMaskers({ kind, rates }: CheckedSpace): readonly (string | undefined)[] {
+  return rates && kind !== 'fit' ? ['saliency'] : [undefined];
+}
+
+/** The images of each shard; one that is undefined for points without images. */
+async function imagesOf({ kind, data = {} }: CheckedSpace): Promise<{
+  readonly images: readonly (PointImages | undefined)[];
+  readonly material?: Material;
+}> {
+  if (kind === 'calibrate') return { images: [undefined] };
+  const shard = kind === 'evaluate' ? (data.shard ?? SHARD) : Number.POSITIVE_INFINITY;
+  if (data.folder === undefined) {
+    const { images = DRAWN[kind], seed = SEED } = data;
+    // Every shard is drawn from a seed of its own, so that a worker draws its own images only.
+    return { images: ranges(images, shard).map(([from, to], i) => ({ seed: seed + i, images: to - from })) };
+  }
+  const manifest = await listImages(data.folder, data.images);
+  const material = await keepManifest(manifest);
+  return {
+    images: ranges(manifest.files.length, shard).map(([from, to]) => ({
+      manifest: material.sha256,
+      from,
+      to,
+    })),
+    material,
+  };
+}
+
+function ranges(count: number, size: number): (readonly [from: number, to: number])[] {
+  const step = Math.min(size, count);
+  return Array.from({ length: Math.ceil(count / step) }, (_, i) => [
+    i * step,
+    Math.min(count, (i + 1) * step),
+  ]);
+}
+
+function withoutUndefined<T extends object>(value: { [Key in keyof T]: T[Key] | undefined }): T {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as T;
+}
+
+/** What tells apart the shards of one question: points that differ in nothing else are shown as one. */
+export function questionOf({ data: _, ...rest }: Point): string {
+  return canonicalJson(rest);
+}
+
+/** @throws FoveaError `bad-argument` asking for confirmation where it was not given */
+export function checkConfirmed(question: string | undefined, confirmed: boolean, how: string): void {
+  if (question === undefined || confirmed) return;
+  throw new FoveaError('bad-argument', `${question}: ${how}`);
+}

@@ -1,0 +1,52 @@
+import { existsSync } from 'node:fs';
+import { basename, extname } from 'node:path';
+import { blocksOf, FoveaError, type Network } from '@fovea/engine';
+import { resolveGranularity } from '@fovea/engine/internal';
+import { openModel } from '../../cli/model.js';
+import { type Material, networkMaterial } from '../material.js';
+import type { PlainGranularity } from '../point.js';
+
+/** A network of a space as its points name it. */
+export interface SpaceNetwork {
+  readonly name: string;
+  /** Only of a file, which workers need to be given. */
+  readonly material?: Material;
+}
+
+/**
+ * Opens a network of a space once, so that a file that is damaged or an S that fits no stage is found before anything
+ * is queued.
+ * @throws FoveaError as `openModel` does; `bad-argument` for a granularity that does not fit
+ */
+export async function spaceNetwork(
+  model: string,
+  granularities: readonly PlainGranularity[] = [],
+): Promise<SpaceNetwork> {
+  const network = await openModel(model);
+  for (const granularity of granularities) checkFits(network, granularity);
+  if (!existsSync(model)) return { name: model };
+  return {
+    name: basename(model, extname(model)),
+    material: await networkMaterial(model, existsSync),
+  };
+}
+
+function checkFits(network: Network, granularity: PlainGranularity): void {
+  if (blocksOf(network).length === 0)
+    throw new FoveaError('bad-argument', `${network.name} has no residual blocks that S could be set for`);
+  try {
+    resolveGranularity(network, engineGranularity(granularity));
+  } catch (error) {
+    if (!(error instanceof FoveaError)) throw error;
+    throw new FoveaError(
+      error.code,
+      `granularity ${JSON.stringify(granularity)} for ${network.name}: ${error.message}`,
+    );
+  }
+}
+
+/** S as the engine takes it, where the whole map is `Infinity`. */
+export function engineGranularity(granularity: PlainGranularity): number | readonly number[] {
+  const one = (S: number | 'whole') => (S === 'whole' ? Number.POSITIVE_INFINITY : S);
+  return typeof granularity === 'object' ? granularity.map(one) : one(granularity);
+}

@@ -1,0 +1,55 @@
+import type { PlainGranularity, PointKind, Where } from '../point.js';
+
+/** Images that points look at. */
+export interface SpaceData {
+  /** One folder of images per class; left out, images are drawn. Every worker must reach it by this path. */
+  readonly folder?: string;
+  /** How many: to draw, or at most to take of the folder. */
+  readonly images?: number;
+  /** Seed of drawn images. */
+  readonly seed?: number;
+  /** Images per point of `evaluate`; 256 when left out. */
+  readonly shard?: number;
+}
+
+/**
+ * What a sweep covers: the product of the lists, as plain data. A list that is left out has one value: whatever the
+ * engine does when nothing is said.
+ */
+export interface SweepSpace {
+  /** Under which it is resumed; left out, a name is made from the rest. */
+  readonly name?: string;
+  /** `measure` when left out. */
+  readonly kind?: PointKind;
+  /** Names of trained and built-in networks, or paths of files. */
+  readonly networks?: readonly string[];
+  readonly granularities?: readonly PlainGranularity[];
+  readonly strategies?: readonly string[];
+  /** Learned masks have rates of their own: they make one point, whatever rates there are. */
+  readonly rates?: readonly number[];
+  /** Left out: `saliency` where rates are given, else as trained, or saliency. */
+  readonly maskers?: readonly string[];
+  readonly backends?: readonly string[];
+  readonly threads?: readonly number[];
+  /** Labels of the machines to run on: one selector makes each point once. */
+  readonly where?: readonly Where[];
+  /** How often each point is run; 1 when left out. */
+  readonly repeats?: number;
+  readonly data?: SpaceData;
+  /** Timed runs of `measure`; 15 when left out. */
+  readonly runs?: number;
+  /** Measuring time of `calibrate`. */
+  readonly seconds?: number;
+}
+
+/** The axes of a space, outermost first: neighbouring points share a network, so that it stays loaded. */
+export const axes = [
+  'networks',
+  'backends',
+  'threads',
+  'granularities',
+  'strategies',
+  'maskers',
+  'rates',
+  'where',
+] as const;

@@ -1,0 +1,243 @@
+import { FoveaError } from '@fovea/engine';
+import type { SweepBackend, SweepEvent } from './backend.js';
+import { EmbeddedBackend } from './embedded/backend.js';
+import { engineVersion } from './engine-version.js';
+import { describeWhere, type Point, type PointRecord, type Where } from './point.js';
+import { type CheckedSpace, checkSpace, checkSweepName } from './space/check.js';
+import { checkConfirmed, type Expansion, expandSpace, questionAbout } from './space/expand.js';
+import type { SweepSpace } from './space/space.js';
+
+/** Where and how a sweep runs. */
+export interface SweepOptions {
+  /** `redis://` or `rediss://` address of a queue that workers serve; left out, this machine runs the points. */
+  readonly queue?: string;
+  /** Labels of this machine beside its own, where it runs the points. */
+  readonly labels?: Where;
+  /** Yes to what is asked first: a space without points, or with very many. */
+  readonly confirm?: boolean;
+  /** Run points again that have failed. */
+  readonly retryFailed?: boolean;
+  /** Aborting it leaves the sweep as it is on a queue, and stops it on this machine; it can be resumed by its name. */
+  readonly signal?: AbortSignal;
+  /** Where points are kept, in the place of `queue`. */
+  readonly backend?: SweepBackend;
+}
+
+export type SweepState = 'running' | 'paused' | 'cancelled' | 'completed';
+
+/** What came of a sweep. */
+export interface SweepResult {
+  readonly name: string;
+  readonly state: SweepState;
+  /** How many points the space has. */
+  readonly points: number;
+  /** Of points that have ended, in the order of the space. */
+  readonly records: readonly PointRecord[];
+}
+
+/** A point that a worker computes now. */
+export interface RunningPoint {
+  readonly worker: string;
+  readonly fraction: number;
+}
+
+/** A sweep under way, as the one who started it sees it. */
+export class Sweep {
+  readonly records = new Map<string, PointRecord>();
+  readonly running = new Map<string, RunningPoint>();
+  /** What stands in the way of points, by selector. */
+  readonly notices = new Map<string, string>();
+  readonly startedMs = performance.now();
+  /** Points that had ended before this start. */
+  resumed = 0;
+  state: SweepState = 'running';
+  /**
+   * Resolves when every point has ended or the sweep was cancelled; rejects with FoveaError `io` when results cannot be
+   * kept, and `aborted`.
+   */
+  readonly finished: Promise<SweepResult>;
+  readonly #listening = new AbortController();
+  readonly #expected: ReadonlyMap<string, Point>;
+  readonly #listeners = new Set<(event: SweepEvent) => void>();
+
+  private constructor(
+    readonly space: CheckedSpace,
+    readonly expansion: Expansion,
+    private readonly backend: SweepBackend,
+    private readonly options: SweepOptions,
+  ) {
+    this.#expected = new Map(expansion.points.map(({ id, point }) => [id, point]));
+    this.finished = this.#run();
+    // Who awaits it hears of it; nobody else has to.
+    this.finished.catch(() => undefined);
+  }
+
+  /**
+   * Checks and starts a sweep, or goes on with the one of that name: points that have ended do not run again.
+   *
+   * @param space what it covers, or the name of a sweep that was started before
+   * @throws FoveaError `bad-argument` or `unknown-name` for a space that is wrong, has no points or very many
+   */
+  static async start(space: SweepSpace | string, options: SweepOptions = {}): Promise<Sweep> {
+    const backend = options.backend ?? (await backendFor(options));
+    try {
+      const checked = checkSpace(typeof space === 'string' ? await spaceNamed(backend, space) : space);
+      checkConfirmed(questionAbout(checked), options.confirm === true, 'confirm: true runs it');
+      const expansion = await expandSpace(checked, engineVersion);
+      return new Sweep(checked, expansion, backend, options);
+    } catch (error) {
+      if (!options.backend) await backend.close();
+      throw error;
+    }
+  }
+
+  get name(): string {
+    return this.space.name;
+  }
+
+  get points(): number {
+    return this.#expected.size;
+  }
+
+  /** A point of this sweep. */
+  pointOf(id: string): Point {
+    return this.#expected.get(id)!;
+  }
+
+  /** Starts no further point until `resume`. */
+  pause(): Promise<void> {
+    return this.backend.pause(this.name);
+  }
+
+  resume(): Promise<void> {
+    return this.backend.resume(this.name);
+  }
+
+  /** Drops what waits and stops what runs; `finished` resolves with what there is. */
+  cancel(): Promise<void> {
+    return this.backend.cancel(this.name);
+  }
+
+  /** Calls `listener` after every change. */
+  onChange(listener: (event: SweepEvent) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** What there is now. */
+  result(): SweepResult {
+    const { name, state, points, records } = this;
+    const ended = this.expansion.points.flatMap(({ id }) => records.get(id) ?? []);
+    return { name, state, points, records: ended };
+  }
+
+  async #run(): Promise<SweepResult> {
+    const { signal } = this.options;
+    const stop = () => this.#listening.abort();
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      if (signal?.aborted) stop();
+      const listening = this.#listen();
+      await Promise.race([this.#submit(), listening]);
+      await listening;
+      if (signal?.aborted && this.state !== 'completed' && this.state !== 'cancelled') {
+        throw new FoveaError(
+          'aborted',
+          `sweep ${this.name} was stopped after ${this.records.size} of ${this.points} points; started again, it goes on from there`,
+        );
+      }
+      return this.result();
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      this.#listening.abort();
+      if (!this.options.backend) await this.backend.close();
+    }
+  }
+
+  async #submit(): Promise<void> {
+    const { name: sweep, space, expansion } = this;
+    try {
+      const { retryFailed = false } = this.options;
+      await this.backend.submit({ sweep, space, ...expansion, retryFailed });
+      for await (const record of this.backend.records(sweep)) {
+        if (this.#expected.has(record.id) && !this.records.has(record.id)) this.resumed++;
+        this.#take({ type: 'record', record });
+      }
+      this.#check();
+    } catch (error) {
+      this.#listening.abort();
+      throw error;
+    }
+  }
+
+  async #listen(): Promise<void> {
+    for await (const event of this.backend.events(this.name, this.#listening.signal)) this.#take(event);
+  }
+
+  #take(event: SweepEvent): void {
+    switch (event.type) {
+      case 'started':
+        if (this.#expected.has(event.id)) this.running.set(event.id, { worker: event.worker, fraction: 0 });
+        break;
+      case 'progress': {
+        const running = this.running.get(event.id);
+        if (running) this.running.set(event.id, { ...running, fraction: event.fraction });
+        break;
+      }
+      case 'returned':
+        this.running.delete(event.id);
+        break;
+      case 'record':
+        if (!this.#expected.has(event.record.id)) return;
+        this.running.delete(event.record.id);
+        this.records.set(event.record.id, event.record);
+        this.#check();
+        break;
+      case 'unroutable':
+        this.#notice(describeWhere(event.where), event.points === 0 ? undefined : event.reason);
+        break;
+      case 'trouble':
+        this.#notice('connection', event.message === '' ? undefined : event.message);
+        break;
+      case 'paused':
+        this.state = 'paused';
+        break;
+      case 'resumed':
+        this.state = 'running';
+        break;
+      case 'cancelled':
+        this.state = 'cancelled';
+        this.running.clear();
+        this.#listening.abort();
+        break;
+    }
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #notice(key: string, text: string | undefined): void {
+    if (text === undefined) this.notices.delete(key);
+    else this.notices.set(key, text);
+  }
+
+  #check(): void {
+    if (this.records.size < this.points || this.state === 'cancelled') return;
+    this.state = 'completed';
+    this.#listening.abort();
+  }
+}
+
+async function backendFor({ queue, labels }: SweepOptions): Promise<SweepBackend> {
+  if (queue === undefined) return new EmbeddedBackend(labels ? { labels } : {});
+  if (labels)
+    throw new FoveaError(
+      'bad-argument',
+      'labels: are those of this machine; on a queue the workers have them',
+    );
+  const { QueueBackend } = await import('./queue/backend.js');
+  return QueueBackend.connect(queue);
+}
+
+async function spaceNamed(backend: SweepBackend, name: string): Promise<SweepSpace> {
+  const space = await backend.space(checkSweepName(name));
+  if (space) return space;
+  throw new FoveaError('unknown-name', `no sweep "${name}" was started here; a space is accepted`);
+}

@@ -1,0 +1,39 @@
+/**
+ * npm run pack [-- FOLDER]: builds everything and packs the three packages into FOLDER, `dist` when left out. The
+ * engine's tarball holds the native addon as prebuilt for this platform, and its sources for others.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pruneOutputs } from './prune.mjs';
+import { build, ensureInstalled, root, step } from './steps.mjs';
+
+ensureInstalled();
+build();
+step('linking the prebuilt addon', process.execPath, ['engine/native/build.mjs', '--optional', '--prebuilt']);
+
+/** Folders, and the names that npm knows them by: a path would also mean the workspaces below it. */
+const packages = { engine: '@fovea/engine', kernel: '@fovea/kernel', extension: '@fovea/lab' };
+for (const folder of Object.keys(packages)) pruneOutputs(folder);
+const destination = resolve(process.argv[2] ?? join(root, 'dist'));
+mkdirSync(destination, { recursive: true });
+const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+const { status, stdout, stderr } = spawnSync(
+  npm,
+  [
+    'pack',
+    '--json',
+    '--pack-destination',
+    destination,
+    ...Object.values(packages).map((name) => `--workspace=${name}`),
+  ],
+  { cwd: root, encoding: 'utf8' },
+);
+if (status !== 0) {
+  process.stderr.write(stderr);
+  process.exit(status ?? 1);
+}
+for (const { filename, size, unpackedSize } of Object.values(JSON.parse(stdout))) {
+  const kB = (bytes) => `${Math.round(bytes / 1000)} kB`;
+  process.stdout.write(`${join(destination, filename)} (${kB(size)}, unpacked ${kB(unpackedSize)})\n`);
+}

@@ -1,0 +1,46 @@
+/**
+ * Computes points as they say in their network's name: `sleep 50`, `spin 3000` (blocks its event loop), `throw`, `die`.
+ * Notes every start and end in the file that EXEC_LOG names, with the worker that WORKER names.
+ */
+import { appendFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const note = (what, id) => {
+  if (process.env.EXEC_LOG)
+    appendFileSync(process.env.EXEC_LOG, `${what} ${id} ${process.env.WORKER ?? ''} ${Date.now()}\n`);
+};
+
+const works = {
+  sleep: async (ms, progress) => {
+    for (let i = 1; i <= 4; i++) {
+      await sleep(ms / 4);
+      progress(i / 4);
+    }
+  },
+  spin: (ms) => {
+    const end = Date.now() + ms;
+    while (Date.now() < end);
+  },
+  throw: () => {
+    throw new Error('this point always fails');
+  },
+  die: () => {
+    console.error('the runner gives up');
+    process.exit(3);
+  },
+};
+
+process.on('disconnect', () => process.exit(0));
+process.on('SIGINT', () => undefined);
+process.on('message', async ({ id, point, materials }) => {
+  note('start', id);
+  const [work, ms = '0'] = point.network.split(' ');
+  try {
+    await works[work](Number(ms), (fraction) => process.send({ type: 'progress', id, fraction }));
+    note('end', id);
+    process.send({ type: 'result', id, result: { slept: Number(ms), repeat: point.repeat, materials } });
+  } catch (error) {
+    process.send({ type: 'error', id, message: error.message });
+  }
+});
+process.send({ type: 'ready', dataFolder: process.env.FOVEA_DATA_DIR ?? '', labels: {} });

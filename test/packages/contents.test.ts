@@ -1,0 +1,100 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { packAll, readJson, root, type Tarball } from './tarballs.js';
+
+let folder: string;
+let tarballs: readonly Tarball[];
+
+beforeAll(() => {
+  ({ folder, tarballs } = packAll());
+}, 600_000);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The files of a tarball with their sizes. */
+function filesOf(name: string): Map<string, number> {
+  const { path } = tarballs.find((tarball) => tarball.name === name)!;
+  const lines = execFileSync('tar', ['-tvzf', path], { encoding: 'utf8' }).trim().split('\n');
+  return new Map(
+    lines.map((line) => {
+      const [, , size, , , file] = line.split(/\s+/);
+      return [file!.replace(/^package\//, ''), Number(size)];
+    }),
+  );
+}
+
+const sum = (files: Map<string, number>, counts: (file: string) => boolean) =>
+  [...files].reduce((total, [file, size]) => total + (counts(file) ? size : 0), 0);
+
+describe('the tarballs', () => {
+  it('are those of the engine, the kernel and the lab', () => {
+    expect(tarballs.map(({ name }) => name).sort()).toEqual(['@fovea/engine', '@fovea/kernel', '@fovea/lab']);
+  });
+
+  it('hold no object files, source maps, build records or tests', () => {
+    for (const { name } of tarballs) {
+      const unwanted = [...filesOf(name).keys()].filter((file) =>
+        /\.(o|map|tsbuildinfo|test\.\w+)$|\.fingerprint$|(^|\/)(test|src|__pycache__)\//.test(file),
+      );
+      expect(unwanted, name).toEqual([]);
+      expect([...filesOf(name).keys()]).toEqual(
+        expect.arrayContaining(['LICENSE', 'README.md', 'package.json']),
+      );
+    }
+  });
+
+  it('keep to their budgets', () => {
+    const engine = filesOf('@fovea/engine');
+    expect(sum(engine, (file) => !/^(models|native\/prebuilds)\//.test(file))).toBeLessThan(2_000_000);
+    expect(sum(engine, (file) => file.startsWith('native/prebuilds/'))).toBeLessThan(1_500_000);
+    expect(sum(filesOf('@fovea/kernel'), () => true)).toBeLessThan(2_000_000);
+    expect(sum(filesOf('@fovea/lab'), () => true)).toBeLessThan(30_000_000);
+  });
+
+  it('hold the addon as prebuilt and what compiles it elsewhere', () => {
+    const engine = [...filesOf('@fovea/engine').keys()];
+    expect(engine).toEqual(
+      expect.arrayContaining(['native/build.mjs', 'native/install.mjs', 'native/module.cc']),
+    );
+    if (process.platform !== 'linux') return;
+    expect(engine.filter((file) => file.endsWith('.node'))).toEqual([
+      expect.stringMatching(/^native\/prebuilds\/linux-\w+\/fovea\.(glibc|musl)\.node$/),
+    ]);
+  });
+
+  it('are what publint and arethetypeswrong accept', async () => {
+    for (const { name, path } of tarballs) {
+      const bytes = new Uint8Array(readFileSync(path));
+      const { messages, pkg } = await publint({ pack: { tarball: bytes.buffer }, strict: true });
+      expect(
+        messages.map((message) => formatMessage(message, pkg)),
+        name,
+      ).toEqual([]);
+      const result = await checkPackage(createPackageFromTarballData(bytes));
+      if (!result.types) continue;
+      // ES modules only: neither `require` without a bundler nor the resolution of Node 10 is promised.
+      const problems = result.problems.filter(
+        (problem) =>
+          problem.kind !== 'CJSResolvesToESM' &&
+          !(problem.kind === 'NoResolution' && problem.resolutionKind === 'node10'),
+      );
+      expect(problems, name).toEqual([]);
+    }
+  });
+});
+
+it('one version stands in all manifests, and those of each other that they ask for', () => {
+  const manifests = ['.', 'engine', 'kernel', 'extension', 'extension/app'].map((path) =>
+    readJson(join(root, path, 'package.json')),
+  );
+  const [{ version }] = manifests;
+  for (const manifest of manifests) {
+    expect(manifest.version, manifest.name).toBe(version);
+    const wanted = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies });
+    for (const [name, range] of wanted) if (name.startsWith('@fovea/')) expect(range, name).toBe(version);
+  }
+});
