@@ -36,7 +36,10 @@ class ProgramDescriber {
       describe_alone(words, false, descriptions[0]);
       return 1;
     }
-    describe_stream_at(at + 1, words[1], descriptions + 1);
+    // As `run` does: a plan may say how large bands are.
+    DescribeSetting streaming = setting_;
+    if (words[2] > 0) streaming.band_pixels = words[2];
+    ProgramDescriber(session_, program_, streaming, counts_).describe_stream_at(at + 1, words[1], descriptions + 1);
     return 1 + words[1];
   }
 

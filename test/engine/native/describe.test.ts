@@ -1,5 +1,4 @@
 import { builtNetwork, makePlan, type Network, randomMasker } from '@fovea/engine';
-import type { Convolution } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { type InferAddon, inferAddon } from '../../../engine/src/backends/native/addon.js';
 import {
@@ -8,7 +7,7 @@ import {
   geometryWords,
 } from '../../../engine/src/backends/native/encode.js';
 import { nativeBackend } from '../../../engine/src/backends/native/index.js';
-import { blocksOf } from '../../../engine/src/network/network.js';
+import { blocksOf, type Convolution } from '../../../engine/src/network/network.js';
 import { networkShapes } from '../../../engine/src/network/walk.js';
 import { maskCoverage } from '../../../engine/src/predict/coverage.js';
 import {

@@ -95,6 +95,8 @@ function mixed(): Network {
   build.dense(build.convolution('stem', 3, 40, { kernel: 3, stride: 2, activation: 'relu' }));
   build.maxPool('maxpool');
   let channels = 40;
+  // On a map that streams in bands, beside those on a small one below.
+  inverted(build, 'inverted.wide', 0, channels);
   for (const [stage, outChannels] of [56, 104].entries()) {
     const stride = stage === 0 ? 1 : 2;
     build.block({
@@ -115,28 +117,30 @@ function mixed(): Network {
     });
     channels = outChannels;
   }
-  for (const position of [0, 1]) {
-    const hidden = 6 * channels;
-    const name = `inverted.${position}`;
-    build.block({
-      stage: 2,
-      name,
-      kind: 'inverted',
-      branch: [
-        build.convolution(`${name}.expand`, channels, hidden, { activation: 'relu6' }),
-        build.convolution(`${name}.depthwise`, hidden, hidden, {
-          kernel: 3,
-          groups: hidden,
-          activation: 'relu6',
-        }),
-        build.convolution(`${name}.project`, hidden, channels, { gain: 0.25 }),
-      ],
-      activation: 'none',
-      adaptive: true,
-    });
-  }
+  for (const position of [0, 1]) inverted(build, `inverted.${position}`, 2, channels);
   build.head('avgpool', 'fc', channels, 100);
   return build.finish();
+}
+
+/** An inverted residual: wide inside, a depthwise convolution in the middle. */
+function inverted(build: NetworkBuilder, name: string, stage: number, channels: number): void {
+  const hidden = 6 * channels;
+  build.block({
+    stage,
+    name,
+    kind: 'inverted',
+    branch: [
+      build.convolution(`${name}.expand`, channels, hidden, { activation: 'relu6' }),
+      build.convolution(`${name}.depthwise`, hidden, hidden, {
+        kernel: 3,
+        groups: hidden,
+        activation: 'relu6',
+      }),
+      build.convolution(`${name}.project`, hidden, channels, { gain: 0.25 }),
+    ],
+    activation: 'none',
+    adaptive: true,
+  });
 }
 
 /** Networks that a calibration times: every kind of pass, at shapes that no network in use has. */
