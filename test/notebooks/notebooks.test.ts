@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { canTrain } from '@fovea/engine/train';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { languageInfo } from '../../kernel/src/execution/host/language-info.js';
 import { runNotebook } from '../../scripts/run-notebooks.mjs';
 
@@ -42,6 +43,16 @@ const complaints = (cells: readonly Cell[]) =>
   );
 
 describe('the notebooks', () => {
+  // No calibration and no sweep of whoever runs the tests is there, and none is left.
+  const data = mkdtempSync(path.join(tmpdir(), 'fovea-notebooks-'));
+  beforeAll(() => {
+    process.env.FOVEA_DATA_DIR = data;
+  });
+  afterAll(() => {
+    delete process.env.FOVEA_DATA_DIR;
+    rmSync(data, { recursive: true });
+  });
+
   it('are all there, in order', () => {
     expect(names.map((name) => name.slice(0, 2))).toEqual(['01', '02', '03', '04', '05', '06', '07', '10']);
   });

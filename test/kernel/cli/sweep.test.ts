@@ -86,7 +86,7 @@ describe('fovea sweep', () => {
     expect(rest).toEqual([]);
   });
 
-  it('evaluates, fits and calibrates', async () => {
+  it('evaluates, fits and calibrates', { timeout: 120_000 }, async () => {
     const sweep = async (name: string, space: object) =>
       JSON.parse(
         (await fovea('sweep', spec(name, { maskers: undefined, runs: undefined, ...space }), '--json'))
