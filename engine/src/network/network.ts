@@ -4,11 +4,9 @@
  */
 
 import type { Preprocessing } from '../image/preprocess.js';
+import type { Activation } from './activation.js';
 
-/** Activations that the engine computes itself. */
-export const activations = ['none', 'relu', 'relu6', 'silu', 'hardswish', 'sigmoid', 'hardsigmoid'] as const;
-
-export type Activation = (typeof activations)[number];
+export type { Activation } from './activation.js';
 
 /** A convolution with folded batch norm and its activation. A linear layer is a 1x1 convolution on a 1x1 map. */
 export interface Convolution {

@@ -1,5 +1,6 @@
 import { FoveaError } from '../../errors.js';
-import { activations, type Network } from '../network.js';
+import { isActivation } from '../activation.js';
+import type { Network } from '../network.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -112,7 +113,7 @@ class Checker {
   }
 
   activation(value: unknown, at: string): void {
-    this.that((activations as readonly unknown[]).includes(value), `${at}: activation ${shown(value)}`);
+    this.that(isActivation(value), `${at}: activation ${shown(value)}`);
   }
 
   array(value: unknown, name: string, length: number): void {
