@@ -10,7 +10,7 @@ import type { Tensor } from '../../tensor.js';
 import { fitMaskers } from '../fit/fit.js';
 import { flopsBounds, gumbelNoise, gumbelTemperature, learningRate } from '../schedule.js';
 import { type BatchSource, cropsOf, imagesOfTensor } from './batches.js';
-import { Clock } from './clock.js';
+import { type AdaptProgress, Clock } from './clock.js';
 import { LearnedValues, normsAfter, savesWork } from './learned-values.js';
 import { type AdaptGraph, type AdaptSettings, buildAdaptGraph, trainablePart } from './network-graph.js';
 import { measureFlops, meetFlops, standardise } from './settle.js';
@@ -41,22 +41,6 @@ export interface AdaptOptions extends Normalisation {
   readonly signal?: AbortSignal;
   /** Called about once a second. */
   readonly onProgress?: (progress: AdaptProgress) => void;
-}
-
-export interface AdaptProgress {
-  readonly phase: 'fit' | 'adapt';
-  /** Steps done, of `steps`. */
-  readonly step: number;
-  readonly steps: number;
-  /** Means over the steps since the last report. */
-  readonly divergence: number;
-  readonly distance: number;
-  /** Share of the images whose most probable class is the dense network's, noise and all. */
-  readonly sameClass: number;
-  /** Multiply-adds relative to the dense network. */
-  readonly flops: number;
-  /** Expected time until the last step is done, ms. */
-  readonly leftMs: number;
 }
 
 export interface AdaptedBlock {

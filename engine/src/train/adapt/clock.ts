@@ -1,5 +1,21 @@
-import type { AdaptProgress } from './adapt.js';
 import { type AdaptGraph, flopsLeft } from './network-graph.js';
+
+/** What is reported while adapting. */
+export interface AdaptProgress {
+  readonly phase: 'fit' | 'adapt';
+  /** Steps done, of `steps`. */
+  readonly step: number;
+  readonly steps: number;
+  /** Means over the steps since the last report. */
+  readonly divergence: number;
+  readonly distance: number;
+  /** Share of the images whose most probable class is the dense network's, noise and all. */
+  readonly sameClass: number;
+  /** Multiply-adds relative to the dense network. */
+  readonly flops: number;
+  /** Expected time until the last step is done, ms. */
+  readonly leftMs: number;
+}
 
 /** Means between reports, and the time left from the pace so far. */
 export class Clock {
