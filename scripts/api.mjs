@@ -3,8 +3,10 @@
  *
  *   node scripts/api.mjs           writes the reports
  *   node scripts/api.mjs --check   exit code 1 when a report is not of the declarations as built
+ *
+ * Either way exit code 1 when a public name has no docstring.
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,9 +69,18 @@ for (const folder of ['engine', 'kernel']) {
   }
 }
 rmSync(join(tmpdir(), `fovea-api-${process.pid}`), { recursive: true, force: true });
+const undocumented = readdirSync(join(root, 'api')).flatMap((file) =>
+  [...readFileSync(join(root, 'api', file), 'utf8').matchAll(/^\/\/ @public \(undocumented\)\n(.*)/gm)].map(
+    ([, declaration]) => `  ${file}: ${declaration}\n`,
+  ),
+);
+if (undocumented.length > 0) {
+  process.stderr.write(`Public names without a docstring:\n${undocumented.join('')}`);
+  process.exitCode = 1;
+}
 if (check && changed.length > 0) {
   process.stderr.write(
     `The public surface is not what ${changed.join(', ')} say${changed.length === 1 ? 's' : ''}: \`npm run api\` writes the reports again, for review.\n`,
   );
-  process.exit(1);
+  process.exitCode = 1;
 }

@@ -5,7 +5,8 @@
  * gets that instruction set and is left out on processors of another family, where the run-time dispatch
  * never asks for it.
  *
- * node engine/native/build.mjs [--optional] [--prebuilt] [--sanitize] [--test]
+ * node engine/native/build.mjs [--optional] [--prebuilt] [--sanitize] [--test] [--commands]
+ *   --commands  write compile_commands.json into the root folder, for clangd, and build nothing
  *   --optional  without a compiler: say what is lost in one line and succeed
  *   --prebuilt  for the package: without symbols, into prebuilds/PLATFORM-ARCHITECTURE/, where node-gyp-build
  *               finds it; it runs where the C library is at least as new as here (`objdump -T` says which)
@@ -125,6 +126,17 @@ const units = listFiles(here, '.cc').flatMap((source) => {
   const key = createHash('sha256').update(digest).update(readFileSync(source)).digest('hex').slice(0, 16);
   return [{ source, object: path.join(output, `${name}.${key}.o`), flags: set?.flags ?? [] }];
 });
+
+if (process.argv.includes('--commands')) {
+  const root = path.join(here, '..', '..');
+  const entries = units.map(({ source, flags }) => ({
+    directory: root,
+    file: source,
+    arguments: [compiler, ...common, ...flags, '-c', source],
+  }));
+  writeFileSync(path.join(root, 'compile_commands.json'), `${JSON.stringify(entries, null, 2)}\n`);
+  process.exit(0);
+}
 
 const stale = units.filter((unit) => !existsSync(unit.object));
 const compile = ({ source, object, flags }) =>

@@ -14,6 +14,7 @@ export type FoveaErrorCode =
   | 'disagreement'
   | 'io';
 
+/** Every error that Fovea throws on purpose: a stable code, and a message that names the value and what is accepted. */
 export class FoveaError extends Error {
   override readonly name = 'FoveaError';
 

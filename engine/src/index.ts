@@ -1,6 +1,7 @@
 /**
  * Spatially adaptive inference: load a network, choose masks and a plan, predict and run it.
  *
+ * @module @fovea/engine
  * @packageDocumentation
  */
 // Registers the strategy `auto`.

@@ -54,6 +54,7 @@ export interface OpTiming {
   readonly paceMs?: number;
 }
 
+/** Time and work of one residual block; times in ms. */
 export interface BlockTiming {
   readonly block: number;
   readonly name: string;

@@ -37,7 +37,7 @@ export class Tensor {
     }
   }
 
-  /** A zero-filled tensor over a SharedArrayBuffer. */
+  /** A zero-filled tensor, over memory that threads can share where the platform has that. */
   static zeros(shape: Shape): Tensor {
     const length = shape.reduce((product, extent) => product * extent, 1);
     if (!Number.isSafeInteger(length) || length < 1) {
@@ -46,7 +46,9 @@ export class Tensor {
         `tensor shape [${shape.join(', ')}]: extents must be integers of at least 1`,
       );
     }
-    return new Tensor(shape, new Float32Array(new SharedArrayBuffer(length * 4)));
+    // Browsers share memory only on pages that are isolated from other origins.
+    const Memory = typeof SharedArrayBuffer === 'undefined' ? ArrayBuffer : SharedArrayBuffer;
+    return new Tensor(shape, new Float32Array(new Memory(length * 4)));
   }
 
   /**

@@ -1,8 +1,9 @@
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
-import { LATENCY_MIME, MASKS_MIME } from './documents/types';
+import { LATENCY_MIME, MASKS_MIME, SWEEP_MIME } from './documents/types';
 import { FOVEA_ICON } from './icon';
 import { LatencyRenderer } from './latency/renderer';
 import { MasksRenderer } from './masks/renderer';
+import { SweepRenderer } from './sweep/renderer';
 
 function extension(options: {
   readonly name: string;
@@ -52,6 +53,13 @@ const extensions: IRenderMime.IExtension[] = [
     mimeType: LATENCY_MIME,
     suffix: '.fovea-latency.json',
     createRenderer: () => new LatencyRenderer(),
+  }),
+  extension({
+    name: 'sweep',
+    label: 'Fovea sweep',
+    mimeType: SWEEP_MIME,
+    suffix: '.fovea-sweep.json',
+    createRenderer: () => new SweepRenderer(),
   }),
 ];
 

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readLatency } from '../../extension/src/documents/latency';
 import { readMasks } from '../../extension/src/documents/masks';
+import { readSweep } from '../../extension/src/documents/sweep';
 import { MalformedDocument } from '../../extension/src/documents/validate';
 import {
   breakdownView,
@@ -14,7 +15,7 @@ import {
   strategiesView,
 } from '../../kernel/src/index';
 import { sampleProfile as kernelProfile, leftHalfMask, sampleNetwork } from '../kernel/display/samples';
-import { sampleLatency, sampleMasks, sampleViews, tinyMasks } from './support/samples';
+import { sampleLatency, sampleMasks, sampleSweep, sampleViews, tinyMasks } from './support/samples';
 
 const schema = (name: string): ValidateFunction => {
   const text = readFileSync(
@@ -60,11 +61,12 @@ const OTHER_VALUES = [undefined, null, -2, 0.5, 1, 7, Number.NaN, '', 'x', '01',
 describe.each([
   ['masks', readMasks, tinyMasks()],
   ['latency', readLatency, { version: 1, views: sampleViews().map(lessOf) }],
+  ['sweep', readSweep, sampleSweep('running', 2)],
 ] as const)('the reader of %s documents', (name, read, sample) => {
   const validate = schema(name);
 
   it('accepts a sound document, and so does the published schema', () => {
-    const document = name === 'masks' ? sampleMasks(2) : sampleLatency();
+    const document = { masks: sampleMasks(2), latency: sampleLatency(), sweep: sampleSweep('paused') }[name];
     expect(read(document)).toBe(document);
     expect(validate(document), JSON.stringify(validate.errors?.[0])).toBe(true);
   });

@@ -177,6 +177,8 @@ void describe_range(const DescribeSetting& setting, const ConvolutionPass& pass,
   if (pass.squares > 0) {
     count = squares_before(pass, last) - squares_before(pass, first);
     together = squares_together(convolution);
+    // Where the pixels are only taken to lie evenly, a band may find no square of its own.
+    if (count == 0) return;
   }
   const long panels = panels_of(convolution);
   const Items items = share_items(setting.threads, count, together, panels);
@@ -189,6 +191,7 @@ void describe_range(const DescribeSetting& setting, const ConvolutionPass& pass,
   work.blocks += static_cast<double>(items.blocks);
   work.items += static_cast<double>(taken);
   work.units += static_cast<double>(count);
+  work.cut += static_cast<double>(count);
   work.prepared += static_cast<double>(count * items.parts);
   // Of the thread that takes one item more than others may.
   const long most = (taken + setting.threads - 1) / setting.threads;

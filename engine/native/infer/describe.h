@@ -37,7 +37,10 @@ struct PassWork {
   double tiles = 0;  // register tiles of one panel
   double units = 0;  // pixels, or squares of them
   double prepared = 0;  // units that are made ready, once for every part of their block's panels
-  double busiest = 0;   // units of the thread that does most
+  // Of the units cut up: all of them, and those of the thread that does most.
+  double cut = 0, busiest = 0;
+
+  double share() const { return busiest / cut; }
 };
 
 // Adds pixels [first, last) of a pass, as `convolve_range` would compute them.

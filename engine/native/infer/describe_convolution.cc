@@ -176,7 +176,8 @@ PassWork scaled(const PassWork& whole, double units, double panels, int threads)
   const double parts = std::min({panels, std::max(1.0, whole.items / work.blocks), wanted});
   work.items = work.blocks * parts;
   work.prepared = units * parts;
-  work.busiest = units * whole.busiest / whole.units;
+  work.cut = whole.cut;
+  work.busiest = whole.busiest;
   return work;
 }
 
@@ -185,7 +186,7 @@ void describe_convolution(const DescribeSetting& setting, const DescribedPass& d
   const PackedConvolution& convolution = *d.pass.convolution;
   const bool in_squares = d.pass.squares > 0;
   const Subject s{setting, d, work, convolution, convolution.geometry, walk_of(convolution, in_squares),
-                  work.busiest / work.units};
+                  work.share()};
   if (depthwise(convolution)) {
     add_depthwise(s, amounts);
     return add_traffic(s, amounts);
@@ -226,7 +227,9 @@ void describe_cut(const DescribeSetting& setting, const DescribedPass& described
   const auto of_expected = [&](const PassWork& whole, double units) {
     return described.expected ? scaled(whole, units, panels, setting.threads) : whole;
   };
-  const PassWork done = of_expected(work, in_squares ? described.squares : described.pixels);
+  // A square holds four pixels at most.
+  const double squares = std::max(described.squares, described.pixels / 4);
+  const PassWork done = of_expected(work, in_squares ? squares : described.pixels);
   describe_convolution(setting, described, done, description.amounts);
   const double pieces = depthwise(convolution) ? 0 : walk_of(convolution, in_squares).pieces;
   description.tally = {done.bands, done.items, depthwise(convolution) ? 0 : done.tiles * panels * pieces,

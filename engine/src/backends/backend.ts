@@ -4,6 +4,7 @@ import type { Plan } from '../plan/plan.js';
 import type { Profile } from '../profile.js';
 import type { Tensor } from '../tensor.js';
 
+/** What a session runs. */
 export interface RunOptions {
   readonly plan: Plan;
   /** One masker per block, by block index. */
@@ -25,6 +26,7 @@ export interface RunOptions {
   readonly onProgress?: (fraction: number, name: string) => void;
 }
 
+/** What a run returns: output, masks and profile. */
 export interface RunResult {
   /** The network's output; logits as `[N, 1, 1, classes]`. */
   readonly output: Tensor;
@@ -51,6 +53,10 @@ export interface Backend {
   readonly stale?: boolean;
   /** True when its sessions themselves refuse an input that is not finite: they look at every value anyway. */
   readonly checksInput?: boolean;
+  /** How far its outputs may lie from those of float32, relative to the largest; 1e-4 when left out. */
+  readonly outputTolerance?: number;
+  /** The execution provider of onnxruntime on the same hardware, for comparisons; `cpu` when left out. */
+  readonly onnxProvider?: 'webgpu';
   /** Packs weights once for inputs of this shape. */
   open(network: Network, shape: { batch: number; height: number; width: number }): Promise<Session>;
 }

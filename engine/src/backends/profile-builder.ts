@@ -1,4 +1,3 @@
-import os from 'node:os';
 import type { Block, Network, NetworkNode } from '../network/network.js';
 import type { Plan, Primitive } from '../plan/plan.js';
 import { primitives as records } from '../primitives/registry.js';
@@ -65,8 +64,8 @@ export class ProfileBuilder {
     readonly plan: Plan,
     readonly header: {
       readonly source: string;
-      /** What ran it; this machine's processor when left out. */
-      readonly device?: string;
+      /** Name of what computed. */
+      readonly device: string;
       readonly batch: number;
       readonly threads: number;
     },
@@ -173,7 +172,6 @@ export class ProfileBuilder {
       kind: 'measured',
       network: this.network.name,
       ...this.header,
-      device: this.header.device ?? thisProcessor(),
       strategy: this.plan.strategy,
       ops: this.#ops,
       blocks: this.#blocks,
@@ -183,12 +181,4 @@ export class ProfileBuilder {
       notes: [...this.#notes],
     };
   }
-}
-
-let processor: string | undefined;
-
-/** Read once: asking the system takes longer than a small block. */
-function thisProcessor(): string {
-  processor ??= os.cpus()[0]?.model.trim() || 'this machine';
-  return processor;
 }

@@ -8,6 +8,7 @@ import type { Profile } from '../profile.js';
 import type { Owner } from '../program/program.js';
 import { type Work, WorkSums } from '../program/work.js';
 import { Tensor } from '../tensor.js';
+import { PassOrder } from './pass-order.js';
 import { type PassLabel, ProfileBuilder, passLabel } from './profile-builder.js';
 
 /** What of a node's report is the same in every run. */
@@ -46,8 +47,8 @@ export interface RunRecord {
 /** What a Profile says of a run as a whole. */
 export interface RunHeader {
   readonly source: string;
-  /** What ran it; this machine's processor when left out. */
-  readonly device?: string;
+  /** Name of what computed. */
+  readonly device: string;
   readonly threads: number;
   readonly totalMs: number;
   /** One sentence each. */
@@ -72,8 +73,7 @@ export class ProgramReport {
   readonly #adaptive: readonly AdaptiveBlock[];
   readonly #sums: WorkSums;
   readonly #passOf: Int32Array;
-  readonly #passes: number;
-  readonly #firstPass: Int32Array;
+  readonly #order: PassOrder;
   readonly #cells: Uint8Array;
   /** Where each mask's cells begin, by id. */
   readonly #firstCell: Int32Array;
@@ -91,20 +91,16 @@ export class ProgramReport {
   ) {
     const { program, adaptive, shapes } = lowered;
     const batch = program.input.shape[0];
-    let passes = 0;
     const nodes: NodeReport[] = [];
-    this.#firstPass = new Int32Array(network.nodes.length);
+    this.#order = new PassOrder(network, plan);
     network.nodes.forEach((node, position) => {
-      const first = passes;
-      this.#firstPass[position] = first;
+      const first = this.#order.first(position);
       if (node.kind !== 'block') {
-        passes++;
         nodes.push({ node, first });
         return;
       }
       const { block } = node;
       const { groups } = plan.blocks[block.index]!;
-      passes += groups.length;
       const shape = shapes.get(block.index);
       // A program that ends at a foreign node of unknown shape has nothing behind it.
       if (!shape) return;
@@ -121,11 +117,10 @@ export class ProgramReport {
     this.#nodes = nodes;
     this.#adaptive = [...adaptive.values()];
     this.#passOf = Int32Array.from(timed, ({ owner }) => this.passOf(owner));
-    this.#passes = passes;
     this.#sums = new WorkSums(
       [...timed, ...untimed].map(({ work }) => work),
       [...this.#passOf, ...untimed.map(({ owner }) => this.passOf(owner))],
-      passes,
+      this.#order.count,
       program.regions,
     );
     const cells: number[] = [0];
@@ -137,8 +132,8 @@ export class ProgramReport {
   }
 
   /** The pass that something belongs to. */
-  passOf({ node, group }: { readonly node: number; readonly group: number }): number {
-    return this.#firstPass[node]! + Math.max(0, group);
+  passOf(owner: Owner): number {
+    return this.#order.of(owner);
   }
 
   /**
@@ -189,10 +184,7 @@ export class ProgramReport {
     const { network, plan } = this;
     const [batch] = this.lowered.program.input.shape;
     const { source, device, threads, totalMs, notes = [] } = header;
-    const profile = new ProfileBuilder(network, plan, {
-      ...{ source, batch, threads },
-      ...(device === undefined ? {} : { device }),
-    });
+    const profile = new ProfileBuilder(network, plan, { source, device, batch, threads });
     for (const sentence of notes) profile.note(sentence);
     this.#sums.update(record.counts);
     const { flops, bytes } = this.#sums;
@@ -220,7 +212,7 @@ export class ProgramReport {
 
   /** The pace of each pass: of its parts, the longer ones counting more. */
   #pacesOf(milliseconds: Float64Array, atMs: Float64Array): Float64Array {
-    const [sums, weights] = [new Float64Array(this.#passes), new Float64Array(this.#passes)];
+    const [sums, weights] = [new Float64Array(this.#order.count), new Float64Array(this.#order.count)];
     atMs.forEach((pace, i) => {
       sums[this.#passOf[i]!]! += milliseconds[i]! * pace;
       weights[this.#passOf[i]!]! += milliseconds[i]!;

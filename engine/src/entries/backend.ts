@@ -1,6 +1,7 @@
 /**
  * What a backend or a masker of your own builds on: networks as data, shapes, masks and regions, programs.
  *
+ * @module @fovea/engine/backend
  * @packageDocumentation
  */
 // Registers the strategy `auto`.

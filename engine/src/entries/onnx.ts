@@ -1,6 +1,7 @@
 /**
  * ONNX files: reading and writing networks, and onnxruntime's dense execution for comparison.
  *
+ * @module @fovea/engine/onnx
  * @packageDocumentation
  */
 export { type DenseOptions, type DenseSession, openDense } from '../backends/onnx/dense.js';

@@ -1,6 +1,7 @@
 /**
  * Latency: calibration of this machine, published devices, search, and predictions checked by measurement.
  *
+ * @module @fovea/engine/predict
  * @packageDocumentation
  */
 // Registers the strategy `auto`.

@@ -1,6 +1,7 @@
 /**
  * Data sets, training, fitting and judging of maskers, and files of weights.
  *
+ * @module @fovea/engine/train
  * @packageDocumentation
  */
 // Registers the strategy `auto`.
@@ -11,11 +12,11 @@ export {
   float32Of,
   type NamedTensor,
   parseSafetensors,
-  readSafetensors,
   type Safetensors,
   type StoredTensor,
   writeSafetensors,
 } from '../network/checkpoint/safetensors.js';
+export { readSafetensors } from '../network/checkpoint/safetensors-file.js';
 export { saveNetwork } from '../network/stored/save.js';
 export {
   type AdaptedBlock,

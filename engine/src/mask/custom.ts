@@ -7,6 +7,18 @@ import type { Masker, MaskerContext } from './mask.js';
  * @param decide returns one value per cell, `batch · rows · columns` in that order: booleans; a `Uint8Array` of cells, 1
  *   for active; or numbers that are active when ≥ 0 and then also serve as margins
  * @param options `description` for tables; `needsPool: false` when the function does not read `pooled`
+ *
+ * @example
+ * ```ts
+ * import { customMasker } from '@fovea/engine';
+ *
+ * const centre = customMasker(({ batch, rows, columns }) =>
+ *   Array.from({ length: batch * rows * columns }, (_, i) => {
+ *     const [row, column] = [Math.floor(i / columns) % rows, i % columns];
+ *     return Math.hypot(row - rows / 2, column - columns / 2) < rows / 4;
+ *   }),
+ * );
+ * ```
  */
 export function customMasker(
   decide: (context: MaskerContext) => ArrayLike<number | boolean> | Promise<ArrayLike<number | boolean>>,

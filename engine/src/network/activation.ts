@@ -1,8 +1,8 @@
 /** `x` where it is positive, `slope · x` elsewhere; the slope is finite and not negative. */
 export type LeakyRelu = `leaky-relu ${number}`;
 
-/** Activations without a parameter; their order is that of `Activation` in engine/native/infer/kernels/kernel-table.h. */
-export const activations = [
+/** Activations without a parameter, as ONNX and PyTorch define them; `gelu` by the error function, `gelu-tanh` by the hyperbolic tangent. */
+export const plainActivations = [
   'none',
   'relu',
   'relu6',
@@ -15,11 +15,8 @@ export const activations = [
   'gelu-tanh',
 ] as const;
 
-/**
- * What follows a convolution or an addition, as ONNX and PyTorch define it; `gelu` by the error function, `gelu-tanh`
- * by the hyperbolic tangent.
- */
-export type Activation = (typeof activations)[number] | LeakyRelu;
+/** What follows a convolution or an addition. */
+export type Activation = (typeof plainActivations)[number] | LeakyRelu;
 
 const prefix = 'leaky-relu ';
 
@@ -47,10 +44,10 @@ export function slopeOf(activation: LeakyRelu): number {
   return Number(activation.slice(prefix.length));
 }
 
-/** True for what is an activation; for values read from files. */
+/** True for the name of an activation; a leaky ReLU's slope must be finite and above 0. */
 export function isActivation(value: unknown): value is Activation {
-  if (typeof value !== 'string') return false;
-  if (!value.startsWith(prefix)) return (activations as readonly string[]).includes(value);
-  const slope = Number(value.slice(prefix.length));
-  return leakyRelu(slope) === value;
+  if ((plainActivations as readonly unknown[]).includes(value)) return true;
+  if (typeof value !== 'string' || !value.startsWith(prefix)) return false;
+  const slope = slopeOf(value as LeakyRelu);
+  return slope > 0 && Number.isFinite(slope);
 }

@@ -21,6 +21,7 @@ export interface NodeDescription {
   readonly dense?: string;
 }
 
+/** A residual block in a few figures. */
 export interface BlockDescription {
   readonly index: number;
   readonly stage: number;

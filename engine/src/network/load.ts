@@ -12,6 +12,7 @@ import type { Network } from './network.js';
 import { importOnnx } from './onnx/import.js';
 import { isStoredNetwork, networkFromStored } from './stored/read.js';
 
+/** How `loadNetwork` reads a file. */
 export interface LoadOptions {
   /**
    * A checkpoint's configuration, or the path of its JSON file. Left out, what its own metadata says is taken, or

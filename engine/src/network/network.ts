@@ -47,6 +47,7 @@ export interface LearnedMasker {
   readonly bias: number;
 }
 
+/** Family of a residual block: two convolutions, a bottleneck, an inverted bottleneck, or any other branch. */
 export type BlockKind = 'basic' | 'bottleneck' | 'inverted' | 'residual';
 
 /** A residual block: `activation(branch(x) · mask + shortcut(x))`. */
@@ -83,11 +84,13 @@ interface NodeBase {
   readonly output: string;
 }
 
+/** A convolution outside residual blocks: stem, head, or between blocks. */
 export interface ConvolutionNode extends NodeBase {
   readonly kind: 'convolution';
   readonly convolution: Convolution;
 }
 
+/** Max or average pooling over windows; padding is top, left, bottom, right. */
 export interface PoolNode extends NodeBase {
   readonly kind: 'max-pool' | 'average-pool';
   readonly kernel: readonly [number, number];
@@ -102,6 +105,7 @@ export interface GlobalPoolNode extends NodeBase {
   readonly kind: 'global-pool';
 }
 
+/** Sum of two values of one shape, outside residual blocks. */
 export interface AddNode extends NodeBase {
   readonly kind: 'add';
   readonly activation: Activation;
@@ -109,11 +113,13 @@ export interface AddNode extends NodeBase {
   readonly dense?: string;
 }
 
+/** An activation between other nodes, on one value. */
 export interface ActivationNode extends NodeBase {
   readonly kind: 'activation';
   readonly activation: Activation;
 }
 
+/** A residual block as a node of the network. */
 export interface BlockNode extends NodeBase {
   readonly kind: 'block';
   readonly block: Block;
@@ -128,6 +134,7 @@ export interface ForeignNode extends NodeBase {
   readonly operators: readonly string[];
 }
 
+/** Any node of a network; `kind` says which. */
 export type NetworkNode =
   | ConvolutionNode
   | PoolNode
@@ -137,6 +144,7 @@ export type NetworkNode =
   | BlockNode
   | ForeignNode;
 
+/** A network as plain data: nodes in the order of execution, weights folded and laid out NHWC. */
 export interface Network {
   readonly name: string;
   readonly format: 'onnx' | 'lasnet' | 'built';

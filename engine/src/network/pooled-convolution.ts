@@ -10,6 +10,10 @@ export function behindAveragePool(
 ): Convolution {
   const area = vertical * horizontal;
   const weight = new Float32Array(pointwise.weight.length * area);
-  for (let i = 0; i < weight.length; i++) weight[i] = pointwise.weight[Math.floor(i / area)]! / area;
+  let at = 0;
+  for (let i = 0; i < pointwise.weight.length; i++) {
+    const share = pointwise.weight[i]! / area;
+    for (let tap = 0; tap < area; tap++) weight[at++] = share;
+  }
   return { ...pointwise, kernel: [vertical, horizontal], stride: [vertical, horizontal], weight };
 }

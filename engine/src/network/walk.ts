@@ -6,6 +6,7 @@ import { type BlockShape, blockShape, convolutionOutput } from './shapes.js';
 /** Extent of one value of a network: `[N, H, W, C]`, or undefined behind a foreign node that does not tell. */
 export type ValueShape = readonly [N: number, H: number, W: number, C: number] | undefined;
 
+/** Shapes of all values and blocks of a network at one input size. */
 export interface NetworkShapes {
   /** By value name. */
   readonly values: ReadonlyMap<string, ValueShape>;

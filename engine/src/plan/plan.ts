@@ -18,6 +18,7 @@ export interface BlockPlan extends BlockSchedule {
   readonly reason?: string;
 }
 
+/** How every block of a network is executed: made by `makePlan`, checked before it runs. */
 export interface Plan {
   readonly network: string;
   readonly strategy: string;

@@ -150,7 +150,10 @@ export function strategyNames(): string[] {
   return [...builtIn.keys()];
 }
 
-/** @throws FoveaError `unknown-name` that lists the known names */
+/**
+ * The strategy of that name.
+ * @throws FoveaError `unknown-name` that lists the known names
+ */
 export function getStrategy(name: string): Strategy {
   const strategy = builtIn.get(name);
   if (!strategy) {

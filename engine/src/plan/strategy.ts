@@ -12,6 +12,7 @@ export interface MaskStatistics {
   readonly dilatedRate: number;
 }
 
+/** What a strategy knows of the block that it plans. */
 export interface StrategyContext {
   readonly block: Block;
   readonly shape: BlockShape;

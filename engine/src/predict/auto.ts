@@ -2,8 +2,8 @@ import type { Device } from '../plan/device.js';
 import { dense, lasnet, registerStrategy, streamed, unfused } from '../plan/strategies.js';
 import type { Strategy, StrategyContext } from '../plan/strategy.js';
 import { costCandidate } from './candidate.js';
+import { statisticsCoverage } from './coverage.js';
 import { getDevice } from './devices.js';
-import { statisticsCoverage } from './fovea/coverage.js';
 import { readCalibration } from './this-machine.js';
 
 const alternatives: readonly Strategy[] = [dense, streamed, lasnet, unfused];

@@ -1,11 +1,11 @@
 import { FoveaError } from '../errors.js';
 import type { Device } from '../plan/device.js';
-import { type FeatureName, featureNames, type NativeMachine } from './fovea/features.js';
+import { type Caches, describerFor, nativeAmounts } from './program-cost/describer.js';
 
 /** What one unit of each amount costs with a number of threads, ms. */
 export interface NativeFit {
   readonly threads: number;
-  readonly costs: Readonly<Record<FeatureName, number>>;
+  readonly costs: Readonly<Record<string, number>>;
   /** Time of a run that is not in any pass, ms. */
   readonly runMs: number;
   /** The pace that the costs are for, ms: see `OpTiming.paceMs`. Left out by backends that do not tell it. */
@@ -21,7 +21,7 @@ export interface NativeCalibration {
   readonly kind: 'native';
   /** Instruction set of the kernels that were timed. */
   readonly isa: string;
-  readonly machine: NativeMachine;
+  readonly machine: Caches;
   /** One fit for each number of threads that was timed, ascending. */
   readonly fits: readonly NativeFit[];
 }
@@ -52,16 +52,17 @@ export function calibrationOf(device: Device): NativeCalibration | undefined {
   return calibration;
 }
 
-function problemOf({ kind, machine, fits }: NativeCalibration): string | undefined {
+function problemOf({ kind, isa, machine, fits }: NativeCalibration): string | undefined {
   if (kind !== 'native') return `of kind '${String(kind)}', expected 'native'`;
-  const sizes = ['lanes', 'tileRows', 'tileVectors', 'nearBytes', 'farBytes'] as const;
-  for (const size of sizes) {
+  for (const size of ['nearBytes', 'farBytes'] as const) {
     if (!(machine?.[size] > 0)) return `has machine.${size} ${String(machine?.[size])}, expected above 0`;
   }
   if (!Array.isArray(fits) || fits.length === 0) return 'has no fits';
+  if (nativeAmounts() && !describerFor(isa)) return `is for kernels '${String(isa)}', which are not known`;
   for (const fit of fits) {
     if (!(fit.threads >= 1)) return `has a fit for ${String(fit.threads)} threads`;
-    for (const name of featureNames) {
+    // Which amounts there are only the addon knows; without it no cost is used.
+    for (const name of nativeAmounts()?.map((amount) => amount.name) ?? []) {
       const cost = fit.costs?.[name];
       if (!(Number.isFinite(cost) && cost >= 0))
         return `has cost ${name} ${String(cost)}, expected 0 or more`;
@@ -97,7 +98,9 @@ function interpolate(fits: readonly NativeFit[], threads: number): { costs: Floa
   const t = span > 0 ? Math.log(threads / below.threads) / span : 0;
   const mix = (a: number, b: number) => a * (1 - t) + b * t;
   return {
-    costs: Float64Array.from(featureNames, (name) => mix(below.costs[name], above.costs[name])),
+    costs: Float64Array.from(nativeAmounts() ?? [], ({ name }) =>
+      mix(below.costs[name]!, above.costs[name]!),
+    ),
     runMs: mix(below.runMs, above.runMs),
   };
 }

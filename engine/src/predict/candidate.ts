@@ -5,9 +5,9 @@ import type { BlockPlan } from '../plan/plan.js';
 import { dense } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
 import { checkBlockPlan } from '../plan/validate.js';
-import { blockTimes } from './fovea/block-cost.js';
-import { type Coverage, expectedCoverage, fullCoverage } from './fovea/coverage.js';
+import { type Coverage, expectedCoverage, fullCoverage } from './coverage.js';
 import type { Setting } from './options.js';
+import { blockTime } from './program-cost/block-cost.js';
 
 /** One way of running a block, and what it is predicted to take. */
 export interface Candidate {
@@ -58,8 +58,11 @@ export function costCandidate(
   const plan: BlockPlan = { granularity, excitation, ...wished, block: block.index };
   checkBlockPlan(plan, block);
   const isDense = plan.mode === 'dense';
-  const { computeMs, dataMs, overheadMs } = blockTimes(
-    { block, shape, plan, coverage: isDense ? fullCoverage(block) : coverage },
+  const { computeMs, dataMs, overheadMs } = blockTime(
+    block,
+    shape,
+    plan,
+    isDense ? fullCoverage(block) : coverage,
     setting,
   );
   return {

@@ -9,6 +9,7 @@ import { thisMachine } from './this-machine.js';
 /** Cost models by name. */
 export const costModels = ['fovea', 'published'] as const;
 
+/** Name of a cost model: one of `costModels`. */
 export type CostModelName = (typeof costModels)[number];
 
 /** What to predict, and for what; everything but the device has a sensible default. */

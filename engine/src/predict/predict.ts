@@ -5,8 +5,8 @@ import { type NetworkShapes, networkShapes } from '../network/walk.js';
 import { keptPlan } from '../plan/kept-plan.js';
 import { checkGivenPlan } from '../plan/validate.js';
 import type { Profile } from '../profile.js';
-import { foveaProfile } from './fovea/profile.js';
 import { costModels, type PredictOptions, resolveSetting } from './options.js';
+import { foveaProfile } from './program-cost/profile.js';
 import { publishedProfile } from './published/profile.js';
 
 const shapesKnown = new WeakMap<Network, Map<string, NetworkShapes>>();
@@ -45,6 +45,15 @@ export function shapesOf(
  * @throws FoveaError `unknown-name` (device, strategy, model), `bad-argument` (rate outside 0…1, S below 1, a
  *   device without bandwidth, a plan that does not fit), `bad-shape`, `backend-unavailable` for `this-machine`
  *   when it is not calibrated
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, predict } from '@fovea/engine';
+ *
+ * const network = builtNetwork('resnet50');
+ * const { totalMs } = predict(network, { device: 'v100', strategy: 'lasnet', rate: 0.5, granularity: [8, 4, 7, 1] });
+ * console.log(totalMs);
+ * ```
  */
 export function predict(network: Network, options: PredictOptions): Profile {
   const { model = 'fovea', plan: given, ...planning } = options;

@@ -24,6 +24,7 @@ export interface StageChoice {
   readonly candidates: readonly StageCandidate[];
 }
 
+/** One strategy and S for a stage, with its predicted time. */
 export interface StageCandidate {
   readonly strategy: string;
   readonly granularity: number;

@@ -3,6 +3,7 @@ import { checkExcitation, type Excitation } from '../mask/excitation.js';
 import { checkRate, resolveRates } from '../mask/rate.js';
 import { blocksOf, type Network } from '../network/network.js';
 import type { Device } from '../plan/device.js';
+import { keptPlan } from '../plan/kept-plan.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { dense, getStrategy } from '../plan/strategies.js';
@@ -17,10 +18,14 @@ import {
   distinctGranularities,
   type PlacedBlock,
 } from './candidate.js';
-import { nodeCost, shapeName } from './fovea/block-cost.js';
+import { fullCoverage } from './coverage.js';
 import { resolveSetting, type Setting } from './options.js';
 import { type ParetoPoint, paretoFront } from './pareto.js';
 import { shapesOf } from './predict.js';
+import { blockKind } from './program-cost/block-program.js';
+import { programOfPlan } from './program-cost/costed-program.js';
+import { passCosts } from './program-cost/pass-costs.js';
+import { timeOfPasses, totalOf } from './program-cost/pass-times.js';
 import {
   type BlockChoice,
   type Chooser,
@@ -59,6 +64,7 @@ export interface SearchOptions {
   readonly excitation?: Excitation;
 }
 
+/** What `searchGranularity` found. */
 export interface SearchResult {
   readonly network: string;
   readonly device: string;
@@ -115,7 +121,7 @@ export function searchGranularity(
   const choices = blocks.map((block): BlockChoice => {
     const placed = { block, shape: shapes.blocks[block.index]!, needsPool, excitation };
     const assumed = assumedRates[block.index]!;
-    const kind = `${block.adaptive} ${assumed} ${shapeName(block, placed.shape)}`;
+    const kind = `${block.adaptive} ${assumed} ${blockKind(block, placed.shape)}`;
     let finding = found.get(kind);
     if (!finding) {
       finding = chooseForBlock(placed, tried, { ...options, rate: assumed }, setting, pick);
@@ -218,11 +224,24 @@ function outside(network: Network, options: SearchOptions, setting: Setting): nu
   const shapes = shapesOf(network, { ...options, batch: setting.batch });
   const calibration = calibrationOf(setting.device);
   let totalMs = calibration ? costsFor(calibration, setting.threads).runMs : 0;
-  for (const node of network.nodes) {
-    if (node.kind === 'block') continue;
-    const pass = nodeCost(node, shapes, setting);
-    if (pass) totalMs += pass.computeMs + pass.dataMs + pass.overheadMs;
-  }
+  const { batch, threads } = setting;
+  const plan = keptPlan(network, {
+    ...(options.height === undefined ? {} : { height: options.height }),
+    ...(options.width === undefined ? {} : { width: options.width }),
+    strategy: dense,
+    batch,
+    threads,
+  });
+  const program = programOfPlan(network, plan, shapes, undefined);
+  const costs = passCosts(
+    program,
+    program.counts(({ block }) => fullCoverage(block)),
+    setting,
+  );
+  network.nodes.forEach(({ kind }, position) => {
+    const first = program.order.first(position);
+    if (kind !== 'block') totalMs += totalOf(timeOfPasses(costs, first, first + 1));
+  });
   return totalMs;
 }
 

@@ -7,7 +7,7 @@ import { calibrationOf } from './calibration.js';
 import { checkDevice } from './check.js';
 
 /** Format of the calibration file; a file of another format is stale. */
-export const calibrationFormat = 4;
+export const calibrationFormat = 5;
 
 /** What a calibration file was measured on; it is valid only where this still holds. */
 export interface Machine {

@@ -45,6 +45,7 @@ export interface ValidateOptions {
   readonly onProgress?: (fraction: number, what: string) => void;
 }
 
+/** What `validatePredictions` measured. */
 export interface Validation {
   readonly network: string;
   readonly device: string;

@@ -39,6 +39,7 @@ export interface ErrorShares {
   readonly medianPlanError: number;
 }
 
+/** How far the predictions of a validation were from its measurements. */
 export interface ValidationSummary extends ErrorShares {
   readonly plans: number;
   readonly blocks: number;

@@ -99,6 +99,7 @@ export type Decider =
   | { readonly kind: 'learned'; readonly block: Block }
   | { readonly kind: 'salient'; readonly rate: number };
 
+/** What one step of a program computes; `kind` says which operation. */
 export type Operation =
   | {
       readonly kind: 'convolve';

@@ -12,14 +12,18 @@ import type { Operation, ProgramMap, ProgramRegion } from './program.js';
  * - `any`: if the region has a pixel
  * - `any-other`: if a pixel lies outside the region
  */
-export type Term =
-  | { readonly per: 'once'; readonly flops: number; readonly bytes: number }
-  | {
-      readonly per: 'pixels' | 'any' | 'any-other';
-      readonly region: ProgramRegion;
-      readonly flops: number;
-      readonly bytes: number;
-    };
+export type Term = Share &
+  (
+    | { readonly per: 'once' }
+    | { readonly per: 'pixels' | 'any' | 'any-other'; readonly region: ProgramRegion }
+  );
+
+interface Share {
+  readonly flops: number;
+  readonly bytes: number;
+  /** Whose bytes they are: a map's, or weights; left out for FLOPs, and for bytes of neither. */
+  readonly of?: ProgramMap | 'weights';
+}
 
 /** FLOPs and bytes of an operation, as a sum. */
 export type Work = readonly Term[];
@@ -27,18 +31,29 @@ export type Work = readonly Term[];
 /** Bytes of a float32 value. */
 const F32 = 4;
 
-/** Work that is the same whatever the masks say. */
-function fixedWork(flops: number, bytes: number): Term {
-  return { per: 'once', flops, bytes };
-}
-
-/** Work in proportion to the pixels of a region, or to `count` pixels where there is none. */
-function pixelWork(region: ProgramRegion | undefined, count: number, flops: number, bytes: number): Term {
+/** FLOPs in proportion to the pixels of a region, or to `count` pixels where there is none. */
+function arithmetic(region: ProgramRegion | undefined, count: number, flops: number): Term {
   return region
-    ? { per: 'pixels', region, flops, bytes }
-    : { per: 'once', flops: flops * count, bytes: bytes * count };
+    ? { per: 'pixels', region, flops, bytes: 0 }
+    : { per: 'once', flops: flops * count, bytes: 0 };
 }
 
+/** Bytes of a map, whatever the masks say. */
+function traffic(of: ProgramMap, bytes: number): Term {
+  return { per: 'once', flops: 0, bytes, of };
+}
+
+/** `times` rows of a map for each pixel of a region, or of `count` pixels where there is none. */
+function rows(of: ProgramMap, region: ProgramRegion | undefined, count: number, times = 1): Term {
+  const bytes = times * F32 * of.shape[3];
+  return region ? { per: 'pixels', region, flops: 0, bytes, of } : traffic(of, bytes * count);
+}
+
+function weights(count: number): Term {
+  return { per: 'once', flops: 0, bytes: F32 * count, of: 'weights' };
+}
+
+const whole = (map: ProgramMap) => traffic(map, F32 * valueCount(map.shape));
 const pixelCount = ({ shape: [N, H, W] }: ProgramMap) => N * H * W;
 
 /**
@@ -53,67 +68,57 @@ export function workOf(operation: Operation): Work {
     case 'max-pool':
     case 'average-pool':
     case 'global-pool':
-      return [
-        fixedWork(0, F32 * (valueCount(operation.source.shape) + valueCount(operation.destination.shape))),
-      ];
-    case 'add':
-      return [fixedWork(0, F32 * valueCount(operation.destination.shape) * (operation.b ? 3 : 2))];
+      return [whole(operation.source), whole(operation.destination)];
+    case 'add': {
+      const { a, b, destination } = operation;
+      return [whole(a), ...(b ? [whole(b)] : []), whole(destination)];
+    }
     case 'grid-pool': {
       const { source, pooled, changed } = operation;
-      return [
-        pixelWork(changed?.region, pixelCount(source), 0, F32 * source.shape[3]),
-        fixedWork(0, F32 * valueCount(pooled.shape)),
-      ];
+      return [rows(source, changed?.region, pixelCount(source)), whole(pooled)];
     }
     case 'decide': {
-      const [N, rows, columns, C] = operation.pooled.shape;
-      const cells = N * rows * columns;
-      return [fixedWork(decisionFlops(cells, C), F32 * cells * C)];
+      const { pooled } = operation;
+      const [N, height, width, C] = pooled.shape;
+      return [arithmetic(undefined, 1, decisionFlops(N * height * width, C)), whole(pooled)];
     }
     case 'ask':
       return [];
     case 'foreign': {
       const { inputs, output } = operation;
-      const values = [...inputs, ...(output ? [output] : [])].map(({ shape }) => valueCount(shape));
-      return [fixedWork(0, F32 * values.reduce((sum, count) => sum + count, 0))];
+      return [...inputs, ...(output ? [output] : [])].map(whole);
     }
     case 'index': {
       const { batch, height, width } = operation.mask;
-      return [fixedWork(0, batch * height * width)];
+      return [{ per: 'once', flops: 0, bytes: batch * height * width }];
     }
     case 'gather': {
-      const { destination } = operation;
+      const { source, destination } = operation;
       const { region } = haloOf(destination);
-      return [pixelWork(region, region.pixels, 0, (2 * F32 * valueCount(destination.shape)) / region.pixels)];
+      const bytes = (F32 * valueCount(destination.shape)) / region.pixels;
+      return [source, destination].map((of) => ({ per: 'pixels', region, flops: 0, bytes, of }));
     }
     case 'scatter': {
       const { source, destination } = operation;
       const region = packedRegion(source);
-      return [
-        fixedWork(0, F32 * valueCount(destination.shape)),
-        pixelWork(region, region.pixels, 0, F32 * source.shape[3]),
-      ];
+      return [whole(destination), rows(source, region, region.pixels)];
     }
     case 'scatter-add': {
-      const { region, source } = operation;
-      return [pixelWork(region, region.pixels, 0, 3 * F32 * source.shape[3])];
+      const { region, source, shortcut, destination } = operation;
+      return [source, shortcut, destination].map((map) => rows(map, region, region.pixels));
     }
     case 'activate-others': {
       const { map, region } = operation;
-      const bytes = 2 * F32 * map.shape[3];
-      return [fixedWork(0, bytes * region.pixels), pixelWork(region, region.pixels, 0, -bytes)];
+      return [rows(map, undefined, region.pixels, 2), rows(map, region, region.pixels, -2)];
     }
     case 'excite': {
       const { map, reduce, expand, pooledOver, scaled } = operation;
-      const [N, , , C] = map.shape;
       const pixels = pixelCount(map);
       return [
-        fixedWork(
-          convolutionFlops(reduce, N) + convolutionFlops(expand, N),
-          F32 * (reduce.weight.length + expand.weight.length),
-        ),
-        pixelWork(pooledOver, pixels, 0, F32 * C),
-        pixelWork(scaled, pixels, 0, 2 * F32 * C),
+        arithmetic(undefined, map.shape[0], convolutionFlops(reduce, 1) + convolutionFlops(expand, 1)),
+        weights(reduce.weight.length + expand.weight.length),
+        rows(map, pooledOver, pixels),
+        rows(map, scaled, pixels, 2),
       ];
     }
   }
@@ -122,24 +127,33 @@ export function workOf(operation: Operation): Work {
 /** Every pixel's FLOPs and rows, and the weights once if there is any pixel. */
 function convolutionWork({
   convolution,
+  source,
   destination,
   region,
   others,
   residual,
 }: Extract<Operation, { kind: 'convolve' }>): Work {
-  const { inChannels, outChannels, weight } = convolution;
   const flops = convolutionFlops(convolution, 1);
-  const bytes = F32 * (inChannels + outChannels * (residual ? 2 : 1));
-  const weights = { flops: 0, bytes: F32 * weight.length };
+  const maps = residual ? [source, destination, residual] : [source, destination];
+  const parameters = weights(convolution.weight.length);
   if (!region) {
     const pixels = pixelCount(destination);
-    return [fixedWork(flops * pixels, bytes * pixels), { per: 'once', ...weights }];
+    return [
+      arithmetic(undefined, pixels, flops),
+      ...maps.map((map) => rows(map, undefined, pixels)),
+      parameters,
+    ];
   }
-  if (!others) return [pixelWork(region, region.pixels, flops, bytes), { per: 'any', region, ...weights }];
+  const inside = [
+    arithmetic(region, region.pixels, flops),
+    ...maps.map((map) => rows(map, region, region.pixels)),
+  ];
+  if (!others) return [...inside, { ...parameters, per: 'any', region }];
   return [
-    fixedWork(flops * region.pixels, bytes * region.pixels),
-    pixelWork(region, region.pixels, -flops, -bytes),
-    { per: 'any-other', region, ...weights },
+    arithmetic(undefined, region.pixels, flops),
+    ...maps.map((map) => rows(map, undefined, region.pixels)),
+    ...inside.map((term) => ({ ...term, flops: -term.flops, bytes: -term.bytes })),
+    { ...parameters, per: 'any-other', region },
   ];
 }
 

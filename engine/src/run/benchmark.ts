@@ -1,8 +1,10 @@
+import type { Backend } from '../backends/backend.js';
 import { type DenseSession, openDense } from '../backends/onnx/dense.js';
 import { FoveaError } from '../errors.js';
 import type { Excitation } from '../mask/excitation.js';
 import { checkRate } from '../mask/rate.js';
 import type { Network } from '../network/network.js';
+import type { ExecutionProvider } from '../onnxruntime.js';
 import type { Granularity } from '../plan/granularity.js';
 import type { Profile } from '../profile.js';
 import { Random } from '../random.js';
@@ -14,6 +16,7 @@ import { checkAgainstPlain, describeError, OUTPUT_TOLERANCE, outputDifference } 
 import { defaultThreads, prepare } from './prepare.js';
 import { run } from './run.js';
 
+/** What `benchmark` runs; everything has a default. */
 export interface BenchmarkOptions {
   /**
    * Who decides the masks; everything that takes is part of the time. Left out, `learned` where every adaptive block has
@@ -25,7 +28,8 @@ export interface BenchmarkOptions {
   readonly granularity?: Granularity;
   /** `streamed` when left out. */
   readonly strategy?: string;
-  readonly backend?: string;
+  /** By name or by value. One on a GPU is compared with onnxruntime on that GPU. */
+  readonly backend?: string | Backend;
   readonly threads?: number;
   /** How squeeze-and-excitation pools; `exact` when left out. */
   readonly excitation?: Excitation;
@@ -38,11 +42,13 @@ export interface BenchmarkOptions {
   readonly onProgress?: (fraction: number, name: string) => void;
 }
 
+/** Median and shortest of repeated times, ms. */
 export interface Spread {
   readonly median: number;
   readonly min: number;
 }
 
+/** One activation rate of a benchmark. */
 export interface BenchmarkRow {
   /** The rate asked for; of learned masks the mean over adaptive blocks, as they decided. */
   readonly rate: number;
@@ -52,12 +58,15 @@ export interface BenchmarkRow {
   readonly speedup: number;
   /** FLOPs that remain, as a fraction of dense: dilated conv1, maskers, projections, stem and head included. */
   readonly flopsFraction: number;
+  /** FLOPs that remain, all images of the batch. */
+  readonly flops: number;
   /** `speedup · flopsFraction`: 1 when time has fallen exactly as the arithmetic has. */
   readonly realisedOverIdeal: number;
   /** Largest difference from a plain run's output, relative to the largest value: what was timed computes this well. */
   readonly outputError: number;
 }
 
+/** What `benchmark` measured: dense execution in onnxruntime beside the engine, a row for each rate. */
 export interface Benchmark {
   readonly model: string;
   readonly threads: number;
@@ -68,6 +77,8 @@ export interface Benchmark {
   readonly masker: 'learned' | 'saliency' | 'random';
   /** What ran: the backend with its instruction set. */
   readonly source: string;
+  /** Where onnxruntime computed: its execution provider. */
+  readonly denseProvider: ExecutionProvider;
   /** What the outputs were checked against. */
   readonly checkedAgainst: string;
   readonly rows: readonly BenchmarkRow[];
@@ -108,7 +119,14 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
     ...(options.backend === undefined ? {} : { backend: options.backend }),
     ...(signal ? { signal } : {}),
   };
-  const dense = await openDense(network, { batch, height, width, threads });
+  const { backend } = prepare(network, input, {
+    ...common,
+    ...(rates[0] === undefined ? {} : { rate: rates[0] }),
+  });
+  const missing = await backend.check?.();
+  if (missing) throw new FoveaError('backend-unavailable', `backend ${backend.name}: ${missing}`);
+  const provider = backend.onnxProvider ?? 'cpu';
+  const dense = await openDense(network, { batch, height, width, threads, provider });
   try {
     await checkDense(network, input, dense, common);
     const settings: NetworkRunOptions[] = rates.map((rate) =>
@@ -146,6 +164,7 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
         engineMs: spread(engineMs),
         speedup,
         flopsFraction,
+        flops: profile.flops,
         realisedOverIdeal: speedup * flopsFraction,
         outputError,
       });
@@ -158,6 +177,7 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
       strategy,
       masker,
       source,
+      denseProvider: provider,
       checkedAgainst,
       rows,
     };
@@ -207,10 +227,14 @@ async function timeBoth(network: Network, input: Tensor, dense: DenseSession, se
 
 /** Runs a setting once and checks it against a plain run. */
 async function checkSetting(network: Network, input: Tensor, setting: NetworkRunOptions) {
-  const { plan, maskers, threads } = prepare(network, input, setting);
+  const { plan, maskers, threads, backend } = prepare(network, input, setting);
+  const { outputTolerance: tolerance } = backend;
   const result = await run(network, input, setting);
   const { signal } = setting;
-  const check = await checkAgainstPlain(network, input, { plan, maskers, threads, result, signal });
+  const check = await checkAgainstPlain(network, input, {
+    ...{ plan, maskers, threads, result, signal },
+    ...(tolerance === undefined ? {} : { tolerance }),
+  });
   const sides = plan.blocks.map((block) => block.granularity);
   return { ...check, sides, output: result.output, profile: result.profile };
 }

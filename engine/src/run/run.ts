@@ -15,6 +15,16 @@ import { sessionFor } from './sessions.js';
  * @returns output, the masks of the blocks that ran adaptively, and the measured Profile
  * @throws FoveaError `bad-shape` (channels, too small a map), `bad-argument` (rate, S, threads, NaN input, a
  *   plan that does not fit), `unknown-name`, `backend-unavailable`, `aborted`
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, run, Tensor } from '@fovea/engine';
+ *
+ * const network = builtNetwork('resnet18');
+ * const image = Tensor.zeros([1, 64, 64, 3]);
+ * const { output, masks, profile } = await run(network, image, { masker: 'saliency', rate: 0.5, granularity: 2 });
+ * console.log(output.shape, masks.length, profile.totalMs);
+ * ```
  */
 export async function run(
   network: Network,

@@ -27,6 +27,7 @@ export interface Pair {
   readonly adaptive: number;
 }
 
+/** Activation rates of one block, means over the images. */
 export interface BlockRates {
   readonly block: number;
   readonly name: string;

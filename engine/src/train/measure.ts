@@ -20,6 +20,7 @@ export interface Measurement {
   readonly stages: readonly StageCoverage[];
 }
 
+/** Activation of one block, mean over a data set. */
 export interface BlockMeasurement {
   readonly name: string;
   readonly stage: number;

@@ -27,6 +27,7 @@ export interface TrainProgress {
   readonly leftMs: number;
 }
 
+/** Data, threads and state of a training run. */
 export interface TrainOptions {
   readonly train: Dataset;
   readonly test: Dataset;
@@ -41,6 +42,7 @@ export interface TrainOptions {
   readonly onProgress?: (progress: TrainProgress) => void;
 }
 
+/** What `train` returns. */
 export interface TrainResult {
   readonly parameters: Parameters;
   /** The network trained without masks, on the test images. */

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { addData, type DataOptions, loadImages } from './data.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseInteger, parseRate, parseRates, printJson } from './parse.js';
+import { BACKEND } from './running.js';
 
 interface FitCliOptions extends DataOptions {
   readonly config?: string;
@@ -39,7 +40,7 @@ export function register(program: Command): void {
       '--output <file>',
       'save the network with its maskers as this .safetensors file, a MODEL for every command',
     )
-    .option('--backend <name>', 'native, onnx or reference (default: the fastest here)')
+    .option(...BACKEND)
     .option('--threads <n>', 'compute threads (default: all cores)')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: FitCliOptions) => {

@@ -16,6 +16,7 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   install: () => import('./install.js'),
   kernel: () => import('./kernel.js'),
   lab: () => import('./lab.js'),
+  launcher: () => import('./launcher.js'),
   list: () => import('./install.js'),
   predict: () => import('./predict.js'),
   search: () => import('./search.js'),

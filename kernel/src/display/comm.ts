@@ -24,6 +24,7 @@ export interface Comm {
   close(data?: unknown, extra?: CommData): void;
 }
 
+/** The comms of a kernel: targets that front ends can open, and comms opened from here. */
 export interface CommRegistry {
   registerTarget(name: string, target: CommTarget): void;
   unregisterTarget(name: string): void;

@@ -3,6 +3,7 @@ import type { MimeBundle } from './bundle.js';
 import { formatValue } from './format.js';
 import { cellOutput } from './output.js';
 
+/** Where and how `display` shows a value. */
 export interface DisplayOptions {
   /** Name of the display, by which it can be updated, also from another cell. */
   readonly id?: string;

@@ -4,6 +4,7 @@
  */
 
 export const MASKS_MIME = 'application/vnd.fovea.masks.v1+json';
+/** MIME type of a `LatencyDocument`. */
 export const LATENCY_MIME = 'application/vnd.fovea.latency.v1+json';
 
 /** One block's mask over one image. */
@@ -46,6 +47,7 @@ export interface MasksDocument {
 /** Where a figure comes from; every mark in a plot says it. */
 export type Origin = 'predicted' | 'measured' | 'published';
 
+/** One operation of a profile; times in ms. */
 export interface LatencyOp {
   readonly name: string;
   /** Block index, -1 outside blocks. */
@@ -57,6 +59,7 @@ export interface LatencyOp {
   readonly overheadMs: number;
 }
 
+/** One residual block of a profile; times in ms. */
 export interface LatencyBlock {
   readonly block: number;
   readonly name: string;
@@ -69,6 +72,7 @@ export interface LatencyBlock {
   readonly overheadMs: number;
 }
 
+/** A profile as figures need it; times in ms. */
 export interface LatencyProfile {
   readonly label: string;
   readonly origin: Origin;
@@ -81,6 +85,7 @@ export interface LatencyProfile {
   readonly ops: readonly LatencyOp[];
 }
 
+/** One bar of a latency figure; times in ms. */
 export interface LatencyBar {
   readonly label: string;
   readonly origin: Origin;
@@ -90,6 +95,7 @@ export interface LatencyBar {
   readonly overheadMs?: number;
 }
 
+/** One figure of a latency document. */
 export type LatencyView =
   /** Per-block times of several profiles side by side: predicted beside measured. */
   | { readonly kind: 'compare'; readonly title?: string; readonly profiles: readonly LatencyProfile[] }

@@ -27,6 +27,7 @@ export type PictureSource =
   | { readonly name?: string; readonly tensor: Tensor }
   | { readonly name: string; readonly pixels: Pixels };
 
+/** How a tensor becomes a picture. */
 export interface PictureOptions {
   /** Longest side kept, pixels; larger pictures are averaged down. Default 768. */
   readonly maxSide?: number;

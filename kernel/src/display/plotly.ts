@@ -17,6 +17,7 @@ import { show } from './output.js';
 import type { ShowOptions } from './show.js';
 import { type Cell, tableText } from './tables/table.js';
 
+/** MIME type of a plotly figure. */
 export const PLOTLY_MIME = 'application/vnd.plotly.v1+json';
 
 /** A plotly figure as plain data, as plotly.js takes it. */
@@ -26,6 +27,7 @@ export interface PlotlyFigure {
   readonly config?: Readonly<Record<string, unknown>>;
 }
 
+/** One trace of a plotly figure; fields not named here are passed on. */
 export interface PlotlyTrace {
   readonly type?: string;
   readonly name?: string;

@@ -6,6 +6,7 @@ import { cellOutput } from './output.js';
 /** Shortest time between two drawings of a bar. */
 const redrawMs = 100;
 
+/** What a progress bar says. */
 export interface ProgressOptions {
   /** What is going on, in front of the bar. */
   readonly label?: string;

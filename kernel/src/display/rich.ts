@@ -54,6 +54,7 @@ export function json(value: unknown, { expanded = false }: { readonly expanded?:
   );
 }
 
+/** Size at which an image is shown. */
 export interface ImageOptions {
   /** CSS pixels. */
   readonly width?: number;

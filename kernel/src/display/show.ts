@@ -6,6 +6,7 @@ import type { LatencyDocument, LatencyView, MasksDocument } from './mime.js';
 import { show } from './output.js';
 import { type PictureOptions, type PictureSource, pictures } from './picture.js';
 
+/** Where a display is shown. */
 export interface ShowOptions {
   /** Shows in the place of what was last shown under this id, in whichever cell that was. */
   readonly id?: string | undefined;

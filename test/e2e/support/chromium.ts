@@ -34,15 +34,20 @@ export interface WatchedPage {
   close(): Promise<void>;
 }
 
-/** Opens a browser with a fresh profile and watches its console and its network. */
-export async function openPage(options: { width?: number; height?: number } = {}): Promise<WatchedPage> {
-  const { width = 1400, height = 900 } = options;
+/**
+ * Opens a browser with a fresh profile and watches its console and its network.
+ * @param options `gpu`: with WebGPU, computed by the browser's own software driver
+ */
+export async function openPage(
+  options: { width?: number; height?: number; gpu?: boolean } = {},
+): Promise<WatchedPage> {
+  const { width = 1400, height = 900, gpu = false } = options;
   const profile = mkdtempSync(join(tmpdir(), 'fovea-profile-'));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: CHROMIUM,
     headless: true,
     viewport: { width, height },
-    args: FLAGS,
+    args: gpu ? [...FLAGS.filter((flag) => flag !== '--disable-gpu'), '--enable-unsafe-webgpu'] : FLAGS,
   });
   const errors: string[] = [];
   const foreign: string[] = [];

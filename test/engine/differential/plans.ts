@@ -153,7 +153,11 @@ function randomOrder(
 
 /** Strategy or plan of a run, as options of the engine's. */
 export function planOptions(test: Case, network: Network, { plan }: RunCase) {
-  return typeof plan === 'string'
-    ? { strategy: strategyOf(test, plan) }
-    : { plan: planOf(test, network, plan) };
+  // A plan of its own says S and excitation itself.
+  if (typeof plan !== 'string') return { plan: planOf(test, network, plan) };
+  return {
+    strategy: strategyOf(test, plan),
+    granularity: test.blocks.map(({ granularity }) => granularity || Number.POSITIVE_INFINITY),
+    excitation: test.excitation,
+  };
 }

@@ -96,7 +96,7 @@ describe('LASNet checkpoints', () => {
 
   it.each([
     ['conv1.weight', /no array "conv1.weight"/],
-    ['layer1.0.conv1.weight', /no ResNet state dict/],
+    ['layer1.0.conv1.weight', /no state dict of a ResNet/],
     ['layer2.0.conv1.weight', /block layer2.0 is missing/],
     ['layer1.0.bn2.running_var', /no array "layer1.0.bn2.running_var"/],
     ['fc.weight', /no array "fc.weight"/],
@@ -109,6 +109,6 @@ describe('LASNet checkpoints', () => {
 
   it('refuses a file that is whole but no state dict', () => {
     const file = parseSafetensors(Uint8Array.from([2, 0, 0, 0, 0, 0, 0, 0, 0x7b, 0x7d]), 'empty.safetensors');
-    expect(() => networkFromStateDict(file, {}, 'x')).toThrow(/no ResNet state dict/);
+    expect(() => networkFromStateDict(file, {}, 'x')).toThrow(/no state dict of a ResNet/);
   });
 });

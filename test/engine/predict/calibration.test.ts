@@ -18,7 +18,7 @@ import {
   nonNegativeLeastSquares,
   robustFit,
 } from '../../../engine/src/predict/calibrate/least-squares.js';
-import { featureNames } from '../../../engine/src/predict/fovea/features.js';
+import { nativeAmounts } from '../../../engine/src/predict/program-cost/describer.js';
 
 let folder = '';
 const before = process.env.FOVEA_DATA_DIR;
@@ -34,7 +34,9 @@ afterAll(() => {
 
 /** A calibrated device of made-up but plausible costs, ms a unit. */
 function calibrated(change: (costs: Record<string, number>) => void = () => undefined): Device {
-  const costs: Record<string, number> = Object.fromEntries(featureNames.map((name) => [name, 3e-8]));
+  const costs: Record<string, number> = Object.fromEntries(
+    (nativeAmounts() ?? []).map(({ name }) => [name, 3e-8]),
+  );
   Object.assign(costs, { multiplyAdds: 1.5e-7, passes: 2e-3, convolutions: 3e-4, tileCalls: 3e-5 });
   change(costs);
   return {
@@ -43,7 +45,7 @@ function calibrated(change: (costs: Record<string, number>) => void = () => unde
     calibration: {
       kind: 'native',
       isa: 'avx2',
-      machine: { lanes: 8, tileRows: 6, tileVectors: 2, nearBytes: 2 ** 19, farBytes: 2 ** 25 },
+      machine: { nearBytes: 2 ** 19, farBytes: 2 ** 25 },
       fits: [1, 4].map((threads) => ({ threads, costs, runMs: 0.1, medianError: 0.02, samples: 100 })),
     },
   };
@@ -241,7 +243,7 @@ describe('measuring', () => {
       const { fits } = calibrationOf(device)!;
       expect(fits[0]!.threads).toBe(1);
       const { multiplyAdds, tileSteps, weightSteps } = fits[0]!.costs;
-      expect(multiplyAdds + tileSteps + weightSteps).toBeGreaterThan(0);
+      expect(multiplyAdds! + tileSteps! + weightSteps!).toBeGreaterThan(0);
       expect(predict(builtNetwork('resnet18'), { device, threads: 1 }).totalMs).toBeGreaterThan(0);
     },
     120_000,

@@ -1,9 +1,7 @@
-import { type Block, blocksOf, builtNetwork, type Mask, Random } from '@fovea/engine';
+import { blocksOf, builtNetwork, type Mask, Random } from '@fovea/engine';
 import { blockShape, maskGrid } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
-import { expectedCoverage, maskCoverage, wholeSquares } from '../../../engine/src/predict/fovea/coverage.js';
-import { passItems } from '../../../engine/src/predict/fovea/native-items.js';
-import { bandsOf } from '../../../engine/src/predict/fovea/native-stream.js';
+import { expectedCoverage, maskCoverage, wholeSquares } from '../../../engine/src/predict/coverage.js';
 
 const network = builtNetwork('resnet50');
 const blocks = blocksOf(network);
@@ -50,53 +48,5 @@ describe('squares of 2 x 2 pixels', () => {
       expect(squares![i]).toBeCloseTo(wholeSquares(3, map), 9);
     });
     expect(wholeSquares(3, { height: 13, width: 13 })).toBe(3 * 7 * 7);
-  });
-});
-
-describe('items of a pass', () => {
-  const pass = { whole: 784, expected: false, together: 96, calls: 1, panels: 8 };
-
-  it('are counted as the loops make them', () => {
-    expect(passItems({ ...pass, units: 200 }, 6, 1)).toMatchObject({ blocks: 3, tiles: 36, share: 1 });
-    // 4 blocks in 2 parts each on 2 threads, so that each does as much as the other.
-    expect(passItems({ ...pass, units: 200 }, 6, 2)).toMatchObject({ count: 8, share: 1 / 2 });
-  });
-
-  it('of an expected number never fall when it rises, and end at those of the whole map', () => {
-    for (const threads of [1, 2, 5]) {
-      let before = passItems({ ...pass, calls: 9, expected: true, units: 0.1 }, 6, threads);
-      for (let units = 1; units <= pass.whole; units++) {
-        const now = passItems({ ...pass, calls: 9, expected: true, units }, 6, threads);
-        for (const amount of ['calls', 'blocks', 'count', 'tiles', 'prepared'] as const) {
-          expect(now[amount], `${amount} at ${units}`).toBeGreaterThanOrEqual(before[amount] * (1 - 1e-12));
-        }
-        before = now;
-      }
-      expect(before).toEqual(passItems({ ...pass, calls: 9, units: pass.whole }, 6, threads));
-    }
-  });
-});
-
-describe('bands of a stream', () => {
-  const passes = (block: Block, pixels: number) =>
-    block.branch.map((convolution, i) => ({ convolution, pixels, inSquares: i === 1 }));
-  const bands = (block: Block, pixels: number, threads = 1) => bandsOf(passes(block, pixels), threads).calls;
-
-  it('keep their intermediates within the second-level caches, but have 96 pixels at least', () => {
-    // 2 maps of 64 channels: 512 bytes a pixel, 192 KiB a band and thread.
-    expect(bands(identity, 56 * 56)).toBe(Math.ceil((512 * 56 * 56) / (192 * 1024)));
-    expect(bands(identity, 56 * 56, 2)).toBe(Math.ceil((512 * 56 * 56) / (384 * 1024)));
-    expect(bands(identity, 50)).toBe(1);
-  });
-
-  it('are not so many that they read more weights again than they spare of intermediates', () => {
-    const wide = blocks[8]!;
-    const [conv1, conv2, conv3] = wide.branch;
-    const weights = 4 * (conv1!.weight.length + (conv2!.weight.length * 16) / 9 + conv3!.weight.length);
-    const intermediates = (pixels: number) => 4 * 2 * 256 * pixels;
-    expect(bands(wide, 14 * 14)).toBe(1);
-    const pixels = 3000;
-    expect(intermediates(pixels) / (192 * 1024)).toBeGreaterThan(30);
-    expect(bands(wide, pixels)).toBe(Math.floor(1 + (2 * intermediates(pixels)) / weights));
   });
 });

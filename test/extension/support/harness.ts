@@ -1,21 +1,25 @@
 import { Widget } from '@lumino/widgets';
 import '../../../extension/style/index.css';
-import { LATENCY_MIME, MASKS_MIME, PLOTLY_MIME } from '../../../extension/src/documents/types';
+import { LATENCY_MIME, MASKS_MIME, PLOTLY_MIME, SWEEP_MIME } from '../../../extension/src/documents/types';
 import { PlotlyRenderer } from '../../../extension/src/latency/plotlyrenderer';
 import { LatencyRenderer } from '../../../extension/src/latency/renderer';
 import { MasksRenderer } from '../../../extension/src/masks/renderer';
 import { preferences } from '../../../extension/src/preferences';
+import { sweepOrders } from '../../../extension/src/sweep/orders';
+import { SweepRenderer } from '../../../extension/src/sweep/renderer';
 
 const RENDERERS = {
   [MASKS_MIME]: () => new MasksRenderer(),
   [LATENCY_MIME]: () => new LatencyRenderer(),
   [PLOTLY_MIME]: () => new PlotlyRenderer(),
+  [SWEEP_MIME]: () => new SweepRenderer(),
 };
 
 let shown: Widget | undefined;
 
 const harness = {
   preferences,
+  sweepOrders,
   /** Draws a document the way an output area does; resolves when the renderer has. */
   async mount(mime: keyof typeof RENDERERS, document: unknown, width: number): Promise<void> {
     shown?.dispose();

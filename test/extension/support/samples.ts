@@ -5,7 +5,9 @@ import type {
   MasksBlock,
   MasksDocument,
   Origin,
+  SweepDocument,
 } from '../../../extension/src/documents/types';
+import { latencyDocument, paretoView } from '../../../kernel/src/index';
 import { png } from './png';
 
 /** A ball on a lawn under a sky: something to look at, in the middle of plainer things. */
@@ -305,5 +307,32 @@ export function sampleAnswers() {
     profile: sampleProfile('lasnet-50', 'predicted'),
     dense: sampleProfile('lasnet-50, dense', 'predicted', 1.9),
     masks,
+  };
+}
+
+/** A sweep of 24 points, of which some have ended. */
+export function sampleSweep(state: SweepDocument['state'], completed = 6): SweepDocument {
+  const rates = [0.25, 0.5, 1];
+  const rows = Array.from({ length: completed }, (_, i) => [
+    'quick-look',
+    i % 2 ? '8,4,7,1' : '4',
+    rates[i % 3]!,
+    1.4 + i / 3,
+    0.6 + i / 15,
+    'tx2-1',
+  ]);
+  const points = rows.map((row, i) => ({
+    label: `S=${row[1]} r=${row[2]}`,
+    ms: 1.4 + i / 3,
+    score: 0.6 + (i % 4) / 10,
+    origin: 'measured' as const,
+  }));
+  return {
+    ...{ version: 1, id: 'd1', name: 'first', state, points: 24, completed, failed: 1, elapsedMs: 42_000 },
+    ...(state === 'running' ? { leftMs: 125_000 } : {}),
+    running: state === 'running' ? [{ label: 'quick-look S=4 r=0.5', worker: 'tx2-1', fraction: 0.4 }] : [],
+    notices: state === 'running' ? ['3 points for gpu=a100 wait: no worker serves this queue'] : [],
+    table: { columns: ['network', 'granularity', 'rate', 'adaptiveMs', 'accuracy', 'worker'], rows },
+    ...(points.length > 0 ? { latency: latencyDocument([paretoView(points, { yLabel: 'accuracy' })]) } : {}),
   };
 }

@@ -42,6 +42,31 @@ export interface InferAddon {
    *   decided or indexed
    */
   inferProgram(session: SessionHandle, ...tables: ProgramTables): number;
+  /** All amounts that descriptions are made of, in order, each with how it counts in a Profile. */
+  inferAmounts(): { readonly name: string; readonly share: 'compute' | 'data' | 'overhead' }[];
+  /** Floats in a vector of an instruction set; undefined for one that is not known. */
+  inferLanes(isa: string): number | undefined;
+  /** A session whose programs are not run but described, for the kernels of any instruction set. */
+  inferOutlines(isa: string): SessionHandle;
+  /** Adds a convolution without weights to such a session; answers with its number. */
+  inferOutline(session: SessionHandle, geometry: Int32Array): number;
+  /**
+   * Describes every instruction of a program on `threads` threads.
+   * @param counts pixels of each region, squares of each region, and for each mask 1 where these are expectations
+   * @param rows filled, one row an instruction: bands, items, register tiles and units of its convolutions; 1 where
+   *   there is another way; all amounts; all amounts of the other way
+   */
+  inferDescribe(
+    session: SessionHandle,
+    program: number,
+    threads: number,
+    nearBytes: number,
+    farBytes: number,
+    counts: Float64Array,
+    rows: Float64Array,
+  ): void;
+  /** What convolutions of the last counted run did: bands, items, register tiles and units of each instruction. */
+  inferTallies(session: SessionHandle, program: number, tallies: Float64Array): void;
   /** Forgets a program; its number is not used again. */
   inferDropProgram(session: SessionHandle, program: number): void;
   /** Copies values into a map; tells whether all of them are finite. */
@@ -69,7 +94,8 @@ export interface InferAddon {
   /** Wakes the thread that runs programs, for one that starts within half a millisecond. */
   inferExpectRun(): void;
   /**
-   * Runs instructions `first` … `last` − 1 on native threads; `paced` 1: with their pace measured; `onInstruction`
+   * Runs instructions `first` … `last` − 1 on native threads; `measured` 1: with their pace measured; 2: with what
+   * convolutions do counted; 3: both; `onInstruction`
    * is told how many are done.
    */
   inferRun(
@@ -78,7 +104,7 @@ export interface InferAddon {
     first: number,
     last: number,
     threads: number,
-    paced: number,
+    measured: number,
     onInstruction: ((done: number) => void) | undefined,
   ): Promise<void>;
   /** Stops the run under way, if any; its promise then rejects with `aborted`. */

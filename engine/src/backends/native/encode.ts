@@ -1,4 +1,4 @@
-import { type Activation, activations, isLeaky, slopeOf } from '../../network/activation.js';
+import { type Activation, isLeaky, plainActivations, slopeOf } from '../../network/activation.js';
 import type { Convolution } from '../../network/network.js';
 import { accessesOf } from '../../program/accesses.js';
 import { planBuffers } from '../../program/buffers.js';
@@ -30,8 +30,23 @@ const INSTRUCTION_WORDS = 16;
 const layouts = ['map', 'packed', 'halo'] as const;
 /** An activation's number in `Activation` of engine/native/infer/kernels/kernel-table.h. */
 export function activationNumber(activation: Activation): number {
-  if (!isLeaky(activation)) return activations.indexOf(activation);
+  if (!isLeaky(activation)) return plainActivations.indexOf(activation);
   return new Int32Array(Float32Array.of(-slopeOf(activation)).buffer)[0]!;
+}
+
+/** A convolution's thirteen sizes and its activation, as the addon takes them. */
+export function geometryWords(convolution: Convolution): Int32Array {
+  const { inChannels, outChannels, kernel, stride, padding, dilation, groups, activation } = convolution;
+  return Int32Array.of(
+    inChannels,
+    outChannels,
+    ...kernel,
+    ...stride,
+    ...padding,
+    ...dilation,
+    groups,
+    activationNumber(activation),
+  );
 }
 
 /** Numbers that a session gave to a network's packed parts. */

@@ -11,10 +11,11 @@ import type { RunOptions, RunResult, Session } from '../backend.js';
 import { checkFinite } from '../finite.js';
 import { KeptPrograms } from '../kept-programs.js';
 import { runForeign } from '../onnx/foreign.js';
+import { thisProcessor } from '../processor.js';
 import type { RunRecord, ScriptRecord } from '../program-report.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from './addon.js';
-import { activationNumber } from './encode.js';
+import { geometryWords } from './encode.js';
 import { type NativeProgram, nativePrograms } from './programs.js';
 
 /** How native sessions are to run; everything has a default that suits the machine. */
@@ -89,16 +90,7 @@ export class NativeSession implements Session {
         if (this.#convolutions.has(convolution)) continue;
         const number = await this.#addon.inferConvolution(
           this.#handle,
-          Int32Array.of(
-            convolution.inChannels,
-            convolution.outChannels,
-            ...convolution.kernel,
-            ...convolution.stride,
-            ...convolution.padding,
-            ...convolution.dilation,
-            convolution.groups,
-            activationNumber(convolution.activation),
-          ),
+          geometryWords(convolution),
           convolution.weight,
           convolution.bias,
         );
@@ -199,7 +191,11 @@ export class NativeSession implements Session {
     return lazily(
       record.output,
       () => report.masks(record, script),
-      () => report.profile(record, script.ms, { source: this.#source, threads, totalMs }),
+      () =>
+        report.profile(record, script.ms, {
+          ...{ source: this.#source, threads, totalMs },
+          device: thisProcessor(),
+        }),
     );
   }
 

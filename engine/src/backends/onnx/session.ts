@@ -6,6 +6,7 @@ import type { Network, NetworkNode } from '../../network/network.js';
 import type { NetworkShapes } from '../../network/walk.js';
 import type { Tensor } from '../../tensor.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
+import { thisProcessor } from '../processor.js';
 import { runAdaptiveBlock } from './adaptive-block.js';
 import { runForeign } from './foreign.js';
 import { fromNHWC } from './layout.js';
@@ -53,7 +54,10 @@ export class OnnxSession implements Session {
   async #run(input: Tensor, options: RunOptions): Promise<RunResult> {
     const { network, batch } = this;
     const { plan, threads, signal, onProgress } = options;
-    const profile = new ProfileBuilder(network, plan, { source: 'onnx', batch, threads });
+    const profile = new ProfileBuilder(network, plan, {
+      ...{ source: 'onnx', batch, threads },
+      device: thisProcessor(),
+    });
     const started = performance.now();
     const openedBefore = this.#models.openingMs;
     const run: Run = { options, profile, values: new Map([[network.input, input]]), masks: [] };

@@ -6,6 +6,7 @@ import { decisionOf } from '../../primitives/decision.js';
 import { workOf } from '../../program/work.js';
 import type { Shape, Tensor } from '../../tensor.js';
 import type { Backend, RunOptions, RunResult, Session } from '../backend.js';
+import { thisProcessor } from '../processor.js';
 import { ProgramReport } from '../program-report.js';
 import { Interpreter, UnknownShape } from './interpreter.js';
 
@@ -86,7 +87,10 @@ class ReferenceSession implements Session {
     return {
       output: record.output,
       masks: [...adaptive.values()].map(({ mask }) => interpreter.mask(mask)),
-      profile: report.profile(record, new Map(), { source: 'reference', threads: 1, totalMs }),
+      profile: report.profile(record, new Map(), {
+        ...{ source: 'reference', threads: 1, totalMs },
+        device: thisProcessor(),
+      }),
     };
   }
 }

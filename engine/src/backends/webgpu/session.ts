@@ -63,8 +63,9 @@ export class WebgpuSession implements Session {
     }
     checkAborted(options.signal);
     const resident = await this.resident();
-    const started = performance.now();
     const program = await resident.programs.get(options.plan, options.maskers);
+    // What is made once is not part of a run.
+    const started = performance.now();
     return new GpuRun(resident, program, options, started).finish(input, (again) =>
       this.#run(again, options),
     );

@@ -1,5 +1,4 @@
 import { FoveaError } from '../../errors.js';
-import { readFileBytes } from '../../file.js';
 import { bytesPerValue, isNumberFormat, type NumberFormat, toFloat32 } from '../number-formats.js';
 
 /** A header of 100,000 arrays takes about half of this; parsed, JSON takes many times its size in memory. */
@@ -57,14 +56,6 @@ export function parseSafetensors(bytes: Uint8Array, source: string): Safetensors
   }
   checkSpans(spans, data.length, source);
   return { source, tensors, metadata };
-}
-
-/**
- * Reads a safetensors file from disk.
- * @throws FoveaError `io` or `bad-file`
- */
-export async function readSafetensors(path: string): Promise<Safetensors> {
-  return parseSafetensors(await readFileBytes(path), path);
 }
 
 /**

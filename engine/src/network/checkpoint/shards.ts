@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { FoveaError } from '../../errors.js';
-import { readSafetensors, type Safetensors, type StoredTensor } from './safetensors.js';
+import type { Safetensors, StoredTensor } from './safetensors.js';
+import { readSafetensors } from './safetensors-file.js';
 
 /** More files than any network is cut into. */
 const mostShards = 1000;

@@ -1,4 +1,4 @@
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import { type Activation, slopeOf } from '../activation.js';
 import { numberToHalf } from '../number-formats.js';
 import {
@@ -14,6 +14,7 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from './generated/onnx_pb.js';
+import { serialiseModel } from './serialise.js';
 import type { OnnxFiles, StorageOptions } from './storage.js';
 import { ElementType, floatTensor, integerTensor } from './tensor.js';
 
@@ -184,7 +185,7 @@ export class GraphBuilder {
         output: outputs.map((output) => valueInfo(output.name, output.dims, output.type ?? this.floatType())),
       },
     });
-    const bytes = toBinary(ModelProtoSchema, model);
+    const bytes = serialiseModel(model);
     if (this.storage.externalLocation === undefined) return { model: bytes };
     const external = new Uint8Array(this.outsideBytes);
     let offset = 0;

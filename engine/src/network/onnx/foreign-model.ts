@@ -1,9 +1,10 @@
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import type { Budget } from './budget.js';
 import { type Extent, valueInfo } from './builder.js';
 import { changed } from './changed.js';
 import { ModelProtoSchema, type NodeProto, type TensorProto } from './generated/onnx_pb.js';
 import type { Graph, GraphNode } from './graph.js';
+import { serialiseModel } from './serialise.js';
 import { asFloat32Tensor, ElementType, isFloatType, typedLength } from './tensor.js';
 
 /** Rough size of an operator's description. */
@@ -73,7 +74,7 @@ export function cutPiece(
   });
   return {
     inputs: [...inputs.keys()],
-    model: toBinary(ModelProtoSchema, model),
+    model: serialiseModel(model),
     operators: [...new Set(ordered.map(({ op, domain }) => (domain === '' ? op : `${domain}.${op}`)))],
   };
 }

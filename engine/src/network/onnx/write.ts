@@ -9,6 +9,7 @@ import type { OnnxFiles, StorageOptions } from './storage.js';
 
 export type { OnnxFiles } from './storage.js';
 
+/** How `toOnnx` writes a model. */
 export interface OnnxOptions extends Omit<StorageOptions, 'externalLocation'> {
   /** Images a run, or `dynamic`. Default `dynamic`. */
   readonly batch?: number | 'dynamic';

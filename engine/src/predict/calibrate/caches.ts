@@ -1,10 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-
-/** Sizes of the second-level cache of a core and of the last level, bytes. */
-export interface Caches {
-  readonly nearBytes: number;
-  readonly farBytes: number;
-}
+import type { Caches } from '../program-cost/describer.js';
 
 /** Where the operating system does not say: sizes that most machines have at least. */
 const fallback: Caches = { nearBytes: 512 * 2 ** 10, farBytes: 8 * 2 ** 20 };

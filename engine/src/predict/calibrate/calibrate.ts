@@ -1,5 +1,6 @@
 import os from 'node:os';
 import type { Backend, Session } from '../../backends/backend.js';
+import { inferAddon } from '../../backends/native/addon.js';
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import { networkShapes } from '../../network/walk.js';
@@ -8,7 +9,7 @@ import { getBackend } from '../../run/backends.js';
 import type { Tensor } from '../../tensor.js';
 import type { NativeCalibration, NativeFit } from '../calibration.js';
 import { checkDevice } from '../check.js';
-import { type FeatureName, featureNames, type NativeMachine } from '../fovea/features.js';
+import { type Caches, type Describer, describerFor } from '../program-cost/describer.js';
 import { storeCalibration } from '../this-machine.js';
 import { readCaches } from './caches.js';
 import { evaluate, robustFit, type Sample } from './least-squares.js';
@@ -32,6 +33,7 @@ export interface CalibrateOptions {
   readonly store?: boolean;
 }
 
+/** What `calibrate` found. */
 export interface CalibrationResult {
   readonly device: Device;
   /** Where it was stored; undefined when it was not. */
@@ -43,14 +45,6 @@ export interface CalibrationResult {
    */
   readonly slowdown: number;
 }
-
-/** Register tiles of the native kernels by instruction set: engine/native/infer/kernels. */
-const registerTiles: Readonly<Record<string, Pick<NativeMachine, 'lanes' | 'tileRows' | 'tileVectors'>>> = {
-  avx512: { lanes: 16, tileRows: 14, tileVectors: 2 },
-  avx2: { lanes: 8, tileRows: 6, tileVectors: 2 },
-  neon: { lanes: 4, tileRows: 6, tileVectors: 4 },
-  portable: { lanes: 4, tileRows: 4, tileVectors: 2 },
-};
 
 /** Trials timed together, and timed runs of each; the first round, which is always finished, is a small one. */
 const trialsOfRound = 4;
@@ -103,12 +97,20 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
       }
     }
     const isa = isaOf(timings);
-    const machine = { ...(registerTiles[isa] ?? registerTiles.portable!), ...caches };
+    const describer = describerFor(isa);
+    if (!describer) {
+      throw new FoveaError(
+        'backend-unavailable',
+        `the native addon describes no programs for kernels '${isa}'`,
+      );
+    }
     const paces = counts.map((threads) =>
       paceOf(timings.get(threads)!.flatMap((timed) => timed.flatMap(({ profiles }) => profiles))),
     );
-    const fits = counts.map((threads, i) => fitOf(threads, probes, timings.get(threads)!, machine, paces[i]));
-    const calibration: NativeCalibration = { kind: 'native', isa, machine, fits };
+    const fits = counts.map((threads, i) =>
+      fitOf(threads, probes, timings.get(threads)!, describer, caches, paces[i]),
+    );
+    const calibration: NativeCalibration = { kind: 'native', isa, machine: caches, fits };
     const device = deviceOf(calibration, peaks, cores);
     const path = store ? storeCalibration(device, isa) : undefined;
     onProgress?.(1, 'done');
@@ -151,7 +153,8 @@ function fitOf(
   threads: number,
   probes: readonly OpenProbe[],
   timed: readonly (readonly TimedTrial[])[],
-  machine: NativeMachine,
+  describer: Describer,
+  caches: Caches,
   pace: Pace | undefined,
 ): NativeFit {
   const samples: Sample[] = [];
@@ -163,18 +166,16 @@ function fitOf(
       const profiles = pace
         ? trial.profiles.map((profile) => atPace(profile, pace.medianMs))
         : trial.profiles;
-      samples.push(...samplesOf(network, shapes, { ...trial, profiles }, machine));
+      samples.push(...samplesOf(network, shapes, { ...trial, profiles }, describer, caches));
       outside.push(...profiles.map(outsideOf));
     }
   });
-  const costs = robustFit(samples, featureNames.length);
+  const { amounts: known } = describer;
+  const costs = robustFit(samples, known.length);
   const errors = samples.map(({ amounts, time }) => Math.abs(evaluate(amounts, costs) / time - 1));
   return {
     threads,
-    costs: Object.fromEntries(featureNames.map((name, i) => [name, costs[i]!])) as Record<
-      FeatureName,
-      number
-    >,
+    costs: Object.fromEntries(known.map(({ name }, i) => [name, costs[i]!])),
     runMs: Math.max(0, median(outside)),
     ...(pace ? { paceMs: pace.medianMs } : {}),
     medianError: median(errors),
@@ -187,7 +188,7 @@ function deviceOf(
   peaks: { multiplyAdds: number; cacheBandwidth: number; memoryBandwidth: number },
   cores: number,
 ): Device {
-  const lanes = 2 * calibration.machine.lanes;
+  const lanes = 2 * inferAddon().inferLanes(calibration.isa)!;
   const perPass = calibration.fits[calibration.fits.length - 1]!.costs;
   return checkDevice({
     name: 'this-machine',
@@ -199,7 +200,7 @@ function deviceOf(
     memoryBandwidth: peaks.memoryBandwidth,
     cacheBandwidthRatio: Math.max(1, peaks.cacheBandwidth / peaks.memoryBandwidth),
     cacheBytes: calibration.machine.farBytes,
-    launchMs: perPass.passes,
+    launchMs: perPass.passes!,
     nominalBatch: 1,
     sources: {
       lanes: 'two multiply-add units of a vector each',

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { FoveaError } from '../../errors.js';
-import { float32Of, readSafetensors, writeSafetensors } from '../../network/checkpoint/safetensors.js';
+import { float32Of, writeSafetensors } from '../../network/checkpoint/safetensors.js';
+import { readSafetensors } from '../../network/checkpoint/safetensors-file.js';
 import { replaceFile } from '../../replace-file.js';
 import { firstDifference } from '../checkpoint.js';
 import type { LearnedValues } from './learned-values.js';

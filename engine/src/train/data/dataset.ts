@@ -18,6 +18,7 @@ export interface Dataset extends Normalisation {
   readonly regions?: Uint8Array;
 }
 
+/** What `generateDataset` draws. */
 export interface GenerateOptions {
   readonly seed: number;
   readonly count: number;

@@ -7,6 +7,7 @@ import type { Preprocessing } from '../../image/preprocess.js';
 import { scaleImage } from '../../image/scale.js';
 import type { Dataset } from './dataset.js';
 
+/** How `readImageFolder` reads images. */
 export interface FolderOptions extends Preprocessing {
   /** Side in pixels, 32…1024. */
   readonly size: number;

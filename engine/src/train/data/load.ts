@@ -16,7 +16,6 @@ export interface RecipeData {
 
 /**
  * Draws or reads the images that a recipe trains and tests on.
- * @param only leave the images to train on out, for measuring
  * @throws FoveaError `bad-file` or `io` for folders, `aborted`
  */
 export async function loadRecipeData(

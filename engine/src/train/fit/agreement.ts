@@ -21,6 +21,7 @@ export interface Agreement {
   readonly cosine: number;
 }
 
+/** What `measureAgreement` fits and compares. */
 export interface AgreementOptions extends Omit<FitOptions, 'rate' | 'flopsTarget' | 'granularity'> {
   /** Rates to try, 0…1; quarter steps when left out. */
   readonly rates?: readonly number[];

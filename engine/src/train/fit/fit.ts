@@ -14,6 +14,7 @@ import type { Tensor } from '../../tensor.js';
 import { type BlockObservation, type ObserveOptions, observeBlocks } from './observe.js';
 import { ridgeRegression } from './ridge.js';
 
+/** What `fitMaskers` fits to: a rate or a share of FLOPs, and granularities. */
 export interface FitOptions extends ObserveOptions {
   /** Fraction of cells to be active, for all blocks or per block, 0…1. Either this or `flopsTarget`; 0.5 when neither. */
   readonly rate?: number | readonly number[];
@@ -25,6 +26,7 @@ export interface FitOptions extends ObserveOptions {
   readonly ridge?: number;
 }
 
+/** How one block's masker was fitted. */
 export interface BlockFit {
   readonly block: number;
   readonly name: string;
@@ -35,6 +37,7 @@ export interface BlockFit {
   readonly rate: number;
 }
 
+/** What `fitMaskers` returns. */
 export interface FitResult {
   /** The same network with a masker in every adaptive block. */
   readonly network: Network;

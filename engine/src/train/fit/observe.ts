@@ -17,6 +17,7 @@ export interface BlockObservation {
   readonly energy: Tensor;
 }
 
+/** How `observeBlocks` runs the network. */
 export interface ObserveOptions {
   readonly backend?: string | Backend;
   readonly threads?: number;

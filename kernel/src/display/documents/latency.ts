@@ -1,6 +1,7 @@
 import { FoveaError, type Profile } from '@fovea/engine';
 import type { LatencyBar, LatencyDocument, LatencyProfile, LatencyView, Origin } from '../mime.js';
 
+/** Name and origin of a profile in a figure. */
 export interface ProfileLabel {
   readonly label?: string;
   /** Say `published` for figures taken from a paper. Default: the profile's own kind. */

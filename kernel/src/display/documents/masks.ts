@@ -19,6 +19,7 @@ export interface MasksSource {
   readonly profile?: { readonly strategy: string };
 }
 
+/** Title, names and size of a masks document. */
 export interface MasksDocumentOptions extends PictureOptions {
   readonly title?: string;
   /** Names of the images, where the sources carry none. */

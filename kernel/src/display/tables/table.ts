@@ -10,6 +10,7 @@ export type Cell =
       readonly bar: readonly { readonly fraction: number; readonly colour: string }[];
     };
 
+/** A column of a table. */
 export interface Column {
   readonly label: string;
   readonly align?: 'left' | 'right';

@@ -30,7 +30,8 @@ export async function storeMaterial(
 }
 
 /**
- * Brings a material onto this machine: from the store, or from the path where it lies, if its content is the right one.
+ * Brings a material onto this machine: the file itself where this machine can read it, with whatever else lies beside it,
+ * and otherwise what is in the store.
  *
  * @param cache folder in which it is kept under its content hash
  * @returns path of the file to open; the others lie beside it
@@ -40,6 +41,7 @@ export async function fetchMaterial(redis: QueueConnection, sha256: string, cach
   const text = await redis.hget(materialKey(sha256), DESCRIPTION);
   if (text === null) throw new FoveaError('io', `the queue has no material ${sha256}`);
   const { files } = JSON.parse(text) as Material;
+  if (await isHere(files)) return files[0]!.path;
   const contents = await Promise.all(
     files.map((file) => redis.hgetBuffer(materialKey(sha256), contentField(file))),
   );
@@ -51,6 +53,15 @@ export async function fetchMaterial(redis: QueueConnection, sha256: string, cach
     await keep(join(folder, file.name), content, file);
   }
   return join(folder, files[0]!.name);
+}
+
+/** Whether all files lie where they did on the machine that handed them in, with the same content. */
+async function isHere(files: readonly MaterialFile[]): Promise<boolean> {
+  for (const { path, sha256 } of files) {
+    const content = await readFile(path).catch(() => undefined);
+    if (content === undefined || sha256Of(content) !== sha256) return false;
+  }
+  return true;
 }
 
 /** Files too large for the store stay where they are. */

@@ -46,6 +46,8 @@ export class QueueWorker {
   readonly #log: (line: string) => void;
   readonly #stopping = new AbortController();
   readonly #hurry = new AbortController();
+  /** Where the materials lie that points have named before. */
+  readonly #materials = new Map<string, string>();
   readonly #refusedEngines = new Set<string>();
 
   private constructor(
@@ -189,8 +191,10 @@ export class QueueWorker {
     if (hashes.length === 0) return {};
     const { dataFolder } = await this.#runner.facts();
     const cache = join(dataFolder, 'sweeps', 'materials');
-    const found = hashes.map(async (hash) => [hash, await fetchMaterial(this.redis, hash, cache)] as const);
-    return Object.fromEntries(await Promise.all(found));
+    for (const hash of hashes) {
+      if (!this.#materials.has(hash)) this.#materials.set(hash, await fetchMaterial(this.redis, hash, cache));
+    }
+    return Object.fromEntries(hashes.map((hash) => [hash, this.#materials.get(hash)!]));
   }
 }
 

@@ -1,0 +1,93 @@
+import type { Block } from '../../network/network.js';
+import type { BlockShape } from '../../network/shapes.js';
+import type { Device } from '../../plan/device.js';
+import type { BlockPlan, Group, Primitive } from '../../plan/plan.js';
+import { calibrationOf } from '../calibration.js';
+import { type Coverage, fullCoverage } from '../coverage.js';
+import type { Setting } from '../options.js';
+import { BLOCK_NODE, blockKind, programOfBlock } from './block-program.js';
+import { pricesOf } from './calibrated.js';
+import { passCosts } from './pass-costs.js';
+import { type SplitTime, timeOfPasses, totalOf } from './pass-times.js';
+
+type Schedule = Pick<BlockPlan, 'mode' | 'groups' | 'granularity' | 'excitation'>;
+
+/** Predicts a block by itself. A dense one is costed at what its kernels could best do: see `denseRatio`. */
+export function blockTime(
+  block: Block,
+  shape: BlockShape,
+  plan: Schedule,
+  coverage: Coverage,
+  setting: Setting,
+): SplitTime {
+  const planned = timeAlone(block, shape, plan, coverage, setting);
+  if (plan.mode !== 'dense') return planned;
+  const ratio = denseRatio(block, shape, plan, setting);
+  return {
+    computeMs: planned.computeMs * ratio,
+    dataMs: planned.dataMs * ratio,
+    overheadMs: planned.overheadMs * ratio,
+  };
+}
+
+function timeAlone(
+  block: Block,
+  shape: BlockShape,
+  plan: Schedule,
+  coverage: Coverage,
+  setting: Setting,
+): SplitTime {
+  const program = programOfBlock(block, shape, plan, setting.batch);
+  const counts = program.counts(() => coverage);
+  return timeOfPasses(
+    passCosts(program, counts, setting),
+    program.order.first(BLOCK_NODE),
+    program.order.count,
+  );
+}
+
+const ratios = new WeakMap<Device, Map<string, number>>();
+
+/**
+ * By how much a dense block takes less than its plan says when its primitives are grouped as best they can: what the
+ * adaptive strategies may fuse or keep apart, a dense kernel may too, so that dense execution is never made to look slow.
+ * On a calibrated machine, whose backend does what the plan says, only keeping everything apart is tried.
+ * @returns at most 1
+ */
+export function denseRatio(block: Block, shape: BlockShape, plan: Schedule, setting: Setting): number {
+  const known = ratios.get(setting.device) ?? new Map<string, number>();
+  ratios.set(setting.device, known);
+  const key = `${blockKind(block, shape)} ${setting.batch} ${setting.threads} ${plan.groups.map(({ primitives }) => primitives).join('/')}`;
+  let ratio = known.get(key);
+  if (ratio === undefined) {
+    const total = (groups: readonly Group[]) =>
+      totalOf(timeAlone(block, shape, { ...plan, groups }, fullCoverage(block), setting));
+    const planned = total(plan.groups);
+    const calibration = calibrationOf(setting.device);
+    const primitives = plan.groups.flatMap((group) => group.primitives);
+    const others =
+      calibration && pricesOf(calibration, setting.threads)
+        ? [primitives.map((primitive): Group => ({ primitives: [primitive] }))]
+        : groupings(primitives);
+    ratio = others.reduce((least, groups) => Math.min(least, total(groups) / planned), 1);
+    known.set(key, ratio);
+  }
+  return ratio;
+}
+
+/** Every way to cut primitives into groups; the projection is a pass of its own. */
+function groupings(primitives: readonly Primitive[]): Group[][] {
+  const branch = primitives.filter((primitive) => primitive !== 'projection');
+  const before: Group[] = primitives.includes('projection') ? [{ primitives: ['projection'] }] : [];
+  return Array.from({ length: 2 ** (branch.length - 1) }, (_, cuts) => [...before, ...cutInto(branch, cuts)]);
+}
+
+/** `sequence` cut after position i wherever bit i of `cuts` is set. */
+function cutInto(sequence: readonly Primitive[], cuts: number): Group[] {
+  const groups: Primitive[][] = [[]];
+  sequence.forEach((primitive, i) => {
+    groups[groups.length - 1]!.push(primitive);
+    if (i < sequence.length - 1 && (cuts >> i) & 1) groups.push([]);
+  });
+  return groups.map((primitives) => ({ primitives }));
+}

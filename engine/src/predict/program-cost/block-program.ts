@@ -1,0 +1,94 @@
+import type { Block, Network } from '../../network/network.js';
+import type { BlockShape } from '../../network/shapes.js';
+import { networkShapes } from '../../network/walk.js';
+import type { BlockPlan, Plan } from '../../plan/plan.js';
+import { type CostedProgram, programOfPlan } from './costed-program.js';
+
+const kinds = new WeakMap<BlockShape, string>();
+const kindNumbers = new Map<string, number>();
+
+/** Says all that a block's cost depends on of its geometry: blocks of one kind are alike. */
+export function blockKind(block: Block, shape: BlockShape): string {
+  let kind = kinds.get(shape);
+  if (kind === undefined) {
+    const described = describe(block, shape);
+    // A short name in the place of the long one: it is part of a key that is made for every candidate.
+    const number = kindNumbers.get(described) ?? kindNumbers.size;
+    kindNumbers.set(described, number);
+    kind = `#${number}`;
+    kinds.set(shape, kind);
+  }
+  return kind;
+}
+
+function describe(block: Block, shape: BlockShape): string {
+  const convolutions = [...block.branch, ...(block.projection ? [block.projection] : [])];
+  const { squeezeExcitation } = block;
+  return [
+    shape.inHeight,
+    shape.inWidth,
+    block.activation,
+    block.adaptive ? 'adaptive' : '',
+    block.projection ? 'projection' : '',
+    squeezeExcitation ? `${squeezeExcitation.after},${squeezeExcitation.reduce.outChannels}` : '',
+    ...convolutions.map(
+      ({ inChannels, outChannels, kernel, stride, padding, dilation, groups, activation }) =>
+        `${inChannels},${outChannels},${kernel},${stride},${padding},${dilation},${groups},${activation}`,
+    ),
+  ].join(';');
+}
+
+/** The node of a block that is costed by itself: what it reads has been activated. */
+export const BLOCK_NODE = 1;
+
+function alone(block: Block, { inHeight, inWidth }: BlockShape): Network {
+  const channels = block.branch[0]!.inChannels;
+  return {
+    name: block.name,
+    format: 'built',
+    inputShape: { channels, height: inHeight, width: inWidth },
+    nodes: [
+      { kind: 'activation', name: 'input', inputs: ['x'], output: 'a', activation: block.activation },
+      {
+        kind: 'block',
+        name: block.name,
+        inputs: ['a'],
+        output: 'y',
+        block: { ...block, index: 0, stage: 0 },
+      },
+    ],
+    input: 'x',
+    output: 'y',
+    notes: [],
+  };
+}
+
+const programs = new Map<string, CostedProgram>();
+/** A search over a large network asks for some hundreds. */
+const KEPT = 2000;
+
+/** The program of a block by itself: its own pool is its own, and it pools for no other. */
+export function programOfBlock(
+  block: Block,
+  shape: BlockShape,
+  plan: Pick<BlockPlan, 'mode' | 'groups' | 'granularity' | 'excitation'>,
+  batch: number,
+): CostedProgram {
+  const { mode, groups, granularity, excitation } = plan;
+  const key = `${blockKind(block, shape)} ${batch} ${mode} ${granularity} ${excitation} ${groups.map((group) => Object.values(group).join(':')).join('/')}`;
+  let program = programs.get(key);
+  if (!program) {
+    const network = alone(block, shape);
+    const { height, width } = network.inputShape;
+    const whole: Plan = { network: network.name, strategy: 'alone', blocks: [{ ...plan, block: 0 }] };
+    program = programOfPlan(
+      network,
+      Object.freeze(whole),
+      networkShapes(network, { batch, height, width }),
+      undefined,
+    );
+    if (programs.size >= KEPT) programs.clear();
+    programs.set(key, program);
+  }
+  return program;
+}

@@ -1,0 +1,140 @@
+import { loadAddon } from '../../backends/addon.js';
+import { type InferAddon, inferAddon, type SessionHandle } from '../../backends/native/addon.js';
+import { encodeProgram, geometryWords } from '../../backends/native/encode.js';
+import type { Convolution } from '../../network/network.js';
+import type { CostedProgram, RegionCounts } from './costed-program.js';
+
+/** One of the amounts that the native kernels' time is made of; engine/native/infer/amounts.h documents them. */
+export interface Amount {
+  readonly name: string;
+  /** How it counts in the three-way split of a Profile. */
+  readonly share: 'compute' | 'data' | 'overhead';
+}
+
+/** Sizes of the second-level cache of a core and of the last level, bytes. */
+export interface Caches {
+  readonly nearBytes: number;
+  readonly farBytes: number;
+}
+
+/** What convolutions of an instruction do: bands, items that threads take, register tiles, pixels or squares. */
+export const tallyNames = ['bands', 'items', 'tiles', 'units'] as const;
+
+/** Values of one instruction in a description: its tally, whether there is another way, the amounts of both. */
+export interface RowLayout {
+  readonly values: number;
+  readonly hasOther: number;
+  readonly amounts: number;
+  readonly other: number;
+}
+
+/** A program in a describer's session. */
+interface Described {
+  readonly number: number;
+  readonly passOf: Int32Array;
+  readonly rows: Float64Array;
+  readonly counts: Float64Array;
+}
+
+let amountsKnown: readonly Amount[] | undefined;
+
+/** All amounts in order; undefined where there is no native addon. */
+export function nativeAmounts(): readonly Amount[] | undefined {
+  if (!amountsKnown && loadAddon().addon) amountsKnown = inferAddon().inferAmounts();
+  return amountsKnown;
+}
+
+/** Asks the native addon what programs would do, with the kernels of one instruction set. */
+export class Describer {
+  readonly layout: RowLayout;
+  readonly #addon: InferAddon = inferAddon();
+  readonly #session: SessionHandle;
+  readonly #outlines = new Map<string, number>();
+  readonly #masker: number;
+  readonly #programs = new WeakMap<CostedProgram, Described>();
+  readonly #forgotten = new FinalizationRegistry<number>((number) =>
+    this.#addon.inferDropProgram(this.#session, number),
+  );
+
+  /** @throws FoveaError `bad-argument` for an instruction set that the addon does not know */
+  constructor(
+    readonly isa: string,
+    readonly amounts: readonly Amount[],
+  ) {
+    this.#session = this.#addon.inferOutlines(isa);
+    this.#masker = this.#addon.inferMasker(this.#session, 1, new Float32Array(0), 0, 0.5);
+    const first = tallyNames.length + 1;
+    this.layout = {
+      values: first + 2 * amounts.length,
+      hasOther: tallyNames.length,
+      amounts: first,
+      other: first + amounts.length,
+    };
+  }
+
+  /**
+   * Describes every instruction of a program, for `threads` threads.
+   * @returns rows of `layout.values`, which the next call for the program overwrites, and the pass of each
+   */
+  describe(
+    program: CostedProgram,
+    { pixels, squares, expected }: RegionCounts,
+    threads: number,
+    { nearBytes, farBytes }: Caches,
+  ): Pick<Described, 'rows' | 'passOf'> {
+    const described = this.#describedOf(program);
+    const { number, rows, counts, passOf } = described;
+    counts.set(pixels);
+    counts.set(squares, pixels.length);
+    counts.set(expected, 2 * pixels.length);
+    this.#addon.inferDescribe(this.#session, number, threads, nearBytes, farBytes, counts, rows);
+    return { rows, passOf };
+  }
+
+  #describedOf(program: CostedProgram): Described {
+    let described = this.#programs.get(program);
+    if (!described) {
+      const { lowered, order } = program;
+      const encoded = encodeProgram(lowered.program, {
+        convolution: (convolution) => this.#outline(convolution),
+        masker: () => this.#masker,
+      });
+      const { regions, masks } = lowered.program;
+      described = {
+        number: this.#addon.inferProgram(this.#session, ...encoded.tables),
+        passOf: Int32Array.from(encoded.instructions, ({ owner }) => order.of(owner)),
+        rows: new Float64Array(encoded.instructions.length * this.layout.values),
+        counts: new Float64Array(2 * regions.length + masks.length),
+      };
+      this.#programs.set(program, described);
+      this.#forgotten.register(program, described.number);
+    }
+    return described;
+  }
+
+  /** Convolutions of one geometry are packed alike. */
+  #outline(convolution: Convolution): number {
+    const words = geometryWords(convolution);
+    const key = words.join();
+    let number = this.#outlines.get(key);
+    if (number === undefined) {
+      number = this.#addon.inferOutline(this.#session, words);
+      this.#outlines.set(key, number);
+    }
+    return number;
+  }
+}
+
+const describers = new Map<string, Describer>();
+
+/** The describer for an instruction set; undefined where there is no native addon, or one that does not know it. */
+export function describerFor(isa: string): Describer | undefined {
+  let describer = describers.get(isa);
+  if (!describer) {
+    const amounts = nativeAmounts();
+    if (!amounts || inferAddon().inferLanes(isa) === undefined) return undefined;
+    describer = new Describer(isa, amounts);
+    describers.set(isa, describer);
+  }
+  return describer;
+}

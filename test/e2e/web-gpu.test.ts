@@ -1,0 +1,108 @@
+import { spawnSync } from 'node:child_process';
+import { createReadStream, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { loadShippedModel, run } from '@fovea/engine';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { randomImages, relativeError } from '../engine/support/small-network.js';
+import { hasChromium, openPage, type WatchedPage } from './support/chromium.js';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const isBuilt = existsSync(join(root, 'engine/lib/entries/web.js'));
+const SHOTS = join(root, 'test/output/web-gpu');
+const TYPES: Readonly<Record<string, string>> = { '.html': 'text/html', '.js': 'text/javascript' };
+
+interface ExamplePage {
+  computeValues(values: number[]): Promise<{ output: number[]; cells: number[][] }>;
+}
+
+describe.skipIf(!hasChromium || !isBuilt)(
+  'the engine on a browser’s GPU (needs Chromium and npm run build)',
+  () => {
+    let site: string;
+    let server: Server;
+    let browser: WatchedPage;
+
+    beforeAll(async () => {
+      site = mkdtempSync(join(tmpdir(), 'fovea-web-'));
+      const built = spawnSync(process.execPath, [join(root, 'scripts/web-example.mjs'), site], {
+        encoding: 'utf8',
+      });
+      expect(built.stderr.replaceAll(/^npm warn.*$/gm, '').trim()).toBe('');
+      server = createServer((request, response) => {
+        const file = join(site, basename(new URL(request.url!, 'http://x').pathname) || 'index.html');
+        if (!existsSync(file)) {
+          response.writeHead(404).end();
+          return;
+        }
+        response.writeHead(200, { 'Content-Type': TYPES[extname(file)] ?? 'application/octet-stream' });
+        createReadStream(file).pipe(response);
+      });
+      await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+      browser = await openPage({ width: 900, height: 1100, gpu: true });
+      await browser.page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/index.html`);
+      await browser.page.waitForFunction('"computeValues" in globalThis');
+    });
+
+    afterAll(async () => {
+      await browser?.close();
+      await new Promise((closed) => (server ? server.close(closed) : closed(undefined)));
+      rmSync(site, { recursive: true, force: true });
+    });
+
+    it('is at most 300 kB of script, compressed, with nothing of Node in it', () => {
+      const scripts = readdirSync(site).filter((name) => name.endsWith('.js'));
+      const contents = scripts.map((name) => readFileSync(join(site, name)));
+      expect(contents.reduce((sum, content) => sum + gzipSync(content).length, 0)).toBeLessThan(300e3);
+      expect(contents.join('\n')).not.toMatch(/(from|import\(?)\s*["']node:/);
+    });
+
+    it('computes what native threads compute, masks cell for cell', async () => {
+      const network = await loadShippedModel();
+      const images = randomImages(network);
+      const expected = await run(network, images, {
+        backend: 'native',
+        masker: 'learned',
+        strategy: 'lasnet',
+      });
+      const { output, cells } = await browser.page.evaluate(
+        (values) => (globalThis as unknown as ExamplePage).computeValues(values),
+        [...images.data],
+      );
+      expect(relativeError(output, expected.output.data)).toBeLessThan(1e-4);
+      expect(cells).toEqual(expected.masks.map((mask) => [...mask.cells]));
+    });
+
+    it('answers for an image that is chosen, and again at another rate', async () => {
+      const { page } = browser;
+      const canvas = await page.evaluate(() => {
+        const drawn = document.createElement('canvas');
+        drawn.width = drawn.height = 128;
+        const context = drawn.getContext('2d')!;
+        context.fillStyle = '#8bf';
+        context.fillRect(0, 0, 128, 128);
+        context.fillStyle = '#c22';
+        context.arc(64, 70, 30, 0, 7);
+        context.fill();
+        return drawn.toDataURL('image/png').split(',')[1]!;
+      });
+      const buffer = Buffer.from(canvas, 'base64');
+      await page.setInputFiles('#file', { name: 'ball.png', mimeType: 'image/png', buffer });
+      const answer = page.locator('#answer');
+      await expect.poll(() => answer.textContent(), { timeout: 60_000 }).toMatch(/ms on .*% of the FLOPs/);
+      const share = async () => Number(/(\d+) % of the FLOPs/.exec((await answer.textContent())!)![1]);
+      await page.locator('#rate').fill('1');
+      await expect.poll(share, { timeout: 60_000 }).toBe(100);
+      await page.locator('#rate').fill('0.25');
+      await expect.poll(share, { timeout: 60_000 }).toBeLessThan(70);
+      await page.screenshot({ path: join(SHOTS, 'page.png') });
+      expect(await page.locator('#fault').textContent()).toBe('');
+      expect(browser.errors).toEqual([]);
+      expect(browser.foreign).toEqual([]);
+    });
+  },
+);
