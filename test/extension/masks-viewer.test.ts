@@ -36,6 +36,8 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
   describe('draws', () => {
     it('active cells as they are, and skipped cells darker, to the pixel', async () => {
       await mount(tinyMasks());
+      await overlay().focus();
+      await harness.page.keyboard.press('Home');
       const at = (x: number, y: number) => pixel(harness.page, '[data-view=block] canvas', x, y);
       expect(await at(0, 0)).toEqual([255, 255, 255]);
       expect(await at(0.4, 0.4)).toEqual([255, 255, 255]);
@@ -119,6 +121,7 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
     it('with the arrow keys: they step through the blocks, around the ends', async () => {
       await mount(sampleMasks());
       await overlay().focus();
+      await harness.page.keyboard.press('Home');
       await harness.page.keyboard.press('ArrowRight');
       expect(await says()).toMatch(/^Block 2 of 16, layer1.1: stage 1, granularity 8, \d+% active.$/);
       await harness.page.keyboard.press('End');
@@ -134,6 +137,8 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
 
     it('with the pointer: the cell below it is told, with its margin', async () => {
       await mount(sampleMasks());
+      await overlay().focus();
+      await harness.page.keyboard.press('Home');
       const box = (await overlay().boundingBox())!;
       await harness.page.mouse.move(box.x + box.width * 0.5, box.y + box.height * 0.5);
       const readout = harness.page.locator('[data-view=block] .fovea-readout');
@@ -166,6 +171,7 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
     it('with several images: the chosen one is shown, the block stays', async () => {
       await mount(sampleMasks(2));
       await overlay().focus();
+      await harness.page.keyboard.press('Home');
       await harness.page.keyboard.press('ArrowRight');
       await harness.page.getByRole('radio', { name: 'ball-right.png' }).click();
       const label = await overlay().locator('canvas').getAttribute('aria-label');

@@ -81,10 +81,16 @@ describe('words about masks', () => {
   it('begin with a block whose mask has something to show', () => {
     const blocks = (...rates: number[]) =>
       rates.map((rate) => ({ ...tinyMasks().images[0]!.blocks[0]!, rate }));
-    expect(firstTelling(blocks(1, 0.98, 0, 0.28, 0.5))).toBe(3);
+    expect(firstTelling(blocks(1, 0.98, 0, 0.28, 0.5))).toBe(4);
     expect(firstTelling(blocks(1, 0.95, 0.02, 0))).toBe(1);
     expect(firstTelling(blocks(1))).toBe(0);
     expect(firstTelling([])).toBe(0);
+    // Of masks with one rate, the one whose cells are where the others compute.
+    const [block] = tinyMasks().images[0]!.blocks;
+    const grid = { rows: 2, columns: 2, rate: 0.5 };
+    const at = (cells: string) => ({ ...block!, ...grid, cells });
+    const wide = (cells: string) => ({ ...at(cells), rate: 0.75 });
+    expect(firstTelling([at('0110'), at('1100'), wide('1101'), wide('1110')])).toBe(1);
   });
 
   it('that are skipped or computed as a whole are said to be, and counted', () => {

@@ -17,5 +17,6 @@ export { median } from '../run/median.js';
 export { type CheckedRun, checkAgainstPlain, type PlainCheck } from '../run/plain-run.js';
 export { defaultThreads } from '../run/prepare.js';
 export { drawScene } from '../train/data/scene.js';
+export { classIndices } from '../train/evaluate.js';
 export { compareOutputs } from '../train/fit/agreement.js';
 export { shippedModelPath } from '../train/shipped.js';

@@ -26,9 +26,17 @@ export {
 } from '../train/adapt/adapt.js';
 export type { AdaptProgress } from '../train/adapt/clock.js';
 export type { Architecture } from '../train/architecture.js';
+export type { Interval } from '../train/bootstrap.js';
+export { type CompareOptions, type Comparison, compareMaskers } from '../train/compare.js';
 export type { StageCoverage } from '../train/coverage.js';
 export { imagesOf } from '../train/data/batches.js';
-export { type PhotoOptions, type Photos, readPhotos } from '../train/data/crops.js';
+export {
+  type CropOptions,
+  type PhotoOptions,
+  type Photos,
+  randomCrop,
+  readPhotos,
+} from '../train/data/crops.js';
 export { type Dataset, type GenerateOptions, generateDataset } from '../train/data/dataset.js';
 export {
   type FolderDataset,

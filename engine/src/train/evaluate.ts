@@ -165,8 +165,9 @@ export async function measureAccuracy(
   };
 }
 
-/** The network's class for each of the dataset's; undefined when one has no counterpart. */
-function classIndices({ labels }: Network, dataset: Dataset): number[] | undefined {
+/** The network's class for each of the dataset's; undefined when one has no counterpart, or there are none. */
+export function classIndices({ labels }: Network, dataset: Pick<Dataset, 'labels'>): number[] | undefined {
+  if (dataset.labels.length === 0) return undefined;
   const found = dataset.labels.map((label) => labels?.indexOf(label) ?? -1);
   return found.includes(-1) ? undefined : found;
 }

@@ -22,19 +22,38 @@ export function byStage(blocks: readonly MasksBlock[]): StageBlocks[] {
   return stages;
 }
 
-/** Rates between which a mask's shape is easy to see. */
-const TELLING = [0.1, 0.8] as const;
+/** Places a side at which masks of different grids are compared. */
+const PLACES = 28;
 
 /**
- * Where to begin: the first block whose mask has a shape to see; where there is none, the one that is furthest
- * from running everywhere or nowhere.
+ * Where to begin: the block whose mask says most, its rate near the middle and its cells where the other blocks compute
+ * too. Of equals the first.
  */
 export function firstTelling(blocks: readonly MasksBlock[]): number {
-  const [least, most] = TELLING;
-  const found = blocks.findIndex(({ rate }) => rate >= least && rate <= most);
-  if (found >= 0 || blocks.length === 0) return Math.max(0, found);
-  const spread = blocks.map(({ rate }) => rate * (1 - rate));
-  return spread.indexOf(Math.max(...spread));
+  const maps = blocks.map(({ cells, rows, columns }) =>
+    Array.from({ length: PLACES * PLACES }, (_, i) => {
+      const row = Math.floor((Math.floor(i / PLACES) * rows) / PLACES);
+      const column = Math.floor(((i % PLACES) * columns) / PLACES);
+      return cells[row * columns + column] === '1' ? 1 : 0;
+    }),
+  );
+  const heat = Array.from({ length: PLACES * PLACES }, (_, i) => maps.reduce((sum, map) => sum + map[i]!, 0));
+  const scores = blocks.map(({ rate }, at) => {
+    const others = heat.map((count, i) => count - maps[at]![i]!);
+    // Even a mask that follows no other has a shape to see, one without a shape has none.
+    return rate * (1 - rate) * (0.25 + Math.max(0, correlation(maps[at]!, others)));
+  });
+  return blocks.length === 0 ? 0 : scores.indexOf(Math.max(...scores));
+}
+
+/** Pearson's correlation; 0 where one of both never changes. */
+function correlation(a: readonly number[], b: readonly number[]): number {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [meanA, meanB] = [mean(a), mean(b)];
+  const of = (x: readonly number[], meanX: number, y: readonly number[], meanY: number) =>
+    x.reduce((sum, value, i) => sum + (value - meanX) * (y[i]! - meanY), 0);
+  const scale = Math.sqrt(of(a, meanA, a, meanA) * of(b, meanB, b, meanB));
+  return scale > 0 ? of(a, meanA, b, meanB) / scale : 0;
 }
 
 /** What a mask without a shape means; undefined for all others. */

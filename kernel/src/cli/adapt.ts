@@ -99,6 +99,7 @@ export function register(program: Command): void {
         for (const { file, reason } of photos.skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
         const begin = performance.now();
         const result = await adaptMaskers(network, photos.images, {
+          ...network.preprocessing,
           ...how,
           ...wanted,
           ...(size ? { size } : {}),

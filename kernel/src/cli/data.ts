@@ -26,7 +26,10 @@ export const UNSEEN_SEED = 77_000_001;
 export function addData(command: Command, count: number): Command {
   return addPreprocessing(
     command
-      .option('--data <folder>', 'your images: one folder per class (default: generated images)')
+      .option(
+        '--data <folder>',
+        'your images: one folder per class, or without labels (default: generated images)',
+      )
       .option(
         '--images <n>',
         `how many images to generate (default: ${count}), or to take of the folder (default: all)`,
@@ -63,6 +66,7 @@ export async function loadImages(options: DataOptions, network: Network, count: 
     const folder = await readImageFolder(data, {
       ...how,
       size: height,
+      unlabelled: true,
       ...(most === undefined ? {} : { most }),
     });
     for (const { file, reason } of folder.skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);

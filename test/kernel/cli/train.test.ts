@@ -218,6 +218,46 @@ describe('fovea evaluate', () => {
     expect(found.latency.predicted).toMatchObject({ device: 'tx2', ms: { dense: expect.any(Number) } });
   });
 
+  it('compares masks at equal FLOPs, on images without labels too', async () => {
+    const folders = await pictures(4);
+    const { code, stdout } = await fovea(
+      ...['evaluate', 'quick-look', '--images', '16', '--compare', '--json'],
+    );
+    expect(code).toBe(0);
+    const { images, comparison } = JSON.parse(stdout) as {
+      images: number;
+      comparison: {
+        name: string;
+        flops: number;
+        agreement: { mean: number; low: number; high: number };
+        accuracy?: object;
+      }[];
+    };
+    expect(images).toBe(12);
+    expect(comparison.map(({ name }) => name.replace(/\d+/g, 'n'))).toEqual([
+      'learned',
+      'fitted',
+      'saliency',
+      'random',
+      'dense at n x n',
+    ]);
+    for (const { name, flops, agreement, accuracy } of comparison) {
+      // Fitted thresholds were set on four other images, and these have other objects.
+      expect(Math.abs(flops - comparison[0]!.flops)).toBeLessThan(name === 'fitted' ? 0.15 : 0.03);
+      expect(agreement.low).toBeLessThanOrEqual(agreement.mean);
+      expect(agreement.high).toBeGreaterThanOrEqual(agreement.mean);
+      expect(accuracy).toBeDefined();
+    }
+    const plain = await fovea(
+      ...['evaluate', 'quick-look', '--data', join(folders, 'red'), '--compare', '0.6'],
+    );
+    expect(plain.code).toBe(0);
+    expect(plain.stdout).toContain('same class as dense');
+    expect(plain.stdout).not.toContain('right class');
+    const refused = await fovea('evaluate', 'quick-look', '--images', '4', '--compare', '1.2');
+    expect(refused.stderr).toContain('1.2');
+  });
+
   it('leaves accuracy out where the images’ classes are not the network’s', async () => {
     const { code, stdout } = await fovea(
       'evaluate',

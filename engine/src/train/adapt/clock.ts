@@ -1,5 +1,6 @@
 import { type AdaptGraph, flopsLeft } from './network-graph.js';
 
+/** What is reported while adapting. */
 export interface AdaptProgress {
   readonly phase: 'fit' | 'adapt';
   /** Steps done, of `steps`. */

@@ -12,6 +12,8 @@ export interface FolderOptions extends Preprocessing {
   /** Side in pixels, 32…1024. */
   readonly size: number;
   readonly most?: number;
+  /** Also takes a folder that holds images but no folders: they have no classes then (`labels` is empty). */
+  readonly unlabelled?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -30,7 +32,7 @@ export interface FolderDataset extends Dataset {
  */
 export async function readImageFolder(
   folder: string,
-  { size, signal, most, ...how }: FolderOptions,
+  { size, signal, most, unlabelled = false, ...how }: FolderOptions,
 ): Promise<FolderDataset> {
   if (!Number.isInteger(size) || size < 32 || size > 1024) {
     throw new FoveaError('bad-argument', `image size ${size}: an integer from 32 to 1024 is accepted`);
@@ -39,17 +41,19 @@ export async function readImageFolder(
     throw new FoveaError('bad-argument', `most ${most}: an integer of at least 1 is accepted`);
   }
   normaliserOf(how);
-  const labels = (await list(folder))
+  const entries = await list(folder);
+  const labels = entries
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name)
     .sort();
-  if (labels.length === 0) {
+  const loose = entries.map((entry) => entry.name).filter((name) => imageFileName.test(name));
+  if (labels.length === 0 && !(unlabelled && loose.length > 0)) {
     throw new FoveaError(
       'bad-file',
-      `${folder} holds no folders; one folder of images per class is accepted`,
+      `${folder} holds no folders; one folder of images per class is accepted${unlabelled ? ', or images' : ''}`,
     );
   }
-  const files: { file: string; label: number }[] = [];
+  const files = labels.length > 0 ? [] : loose.sort().map((file) => ({ file, label: -1 }));
   for (const [label, name] of labels.entries()) {
     const names = (await list(path.join(folder, name))).map((entry) => entry.name);
     for (const file of names.filter((each) => imageFileName.test(each)).sort()) {
