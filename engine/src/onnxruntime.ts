@@ -28,11 +28,16 @@ function unavailableBecause(cause: unknown): string {
   );
 }
 
+/** What onnxruntime computes with; `webgpu` is its own, without the npm package. */
+export type ExecutionProvider = 'cpu' | 'webgpu';
+
 export interface SessionSettings {
   /** Compute threads, at least 1. */
   readonly threads: number;
   /** False to take the model as it stands: sooner open, slower to run. Default true. */
   readonly optimize?: boolean;
+  /** Default `cpu`. */
+  readonly provider?: ExecutionProvider;
 }
 
 /**
@@ -45,11 +50,12 @@ export interface SessionSettings {
  */
 export async function openModel(
   model: Uint8Array | string,
-  { threads, optimize = true }: SessionSettings,
+  { threads, optimize = true, provider = 'cpu' }: SessionSettings,
   source: string,
 ): Promise<InferenceSession> {
   const { InferenceSession } = await loadRuntime();
   const options = {
+    executionProviders: [provider],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',

@@ -79,4 +79,10 @@ export { PLOTLY_MIME, type PlotlyFigure, type PlotlyTrace, plotly } from './disp
 export { Progress, type ProgressOptions, progress } from './display/progress.js';
 export { html, type ImageOptions, image, json, latex, markdown, png, Rich, svg } from './display/rich.js';
 export { type ShowOptions, showImage, showLatency, showMasks, showMasksDocument } from './display/show.js';
+export { SWEEP_MIME, SWEEP_TARGET, type SweepDocument, type SweepOrder } from './display/sweep-document.js';
 export { type Cell, type Column, type Table, tableHtml, tableText } from './display/tables/table.js';
+export { sweep } from './sweep/in-cell.js';
+export type { PointRecord } from './sweep/point.js';
+export { recordsCsv, recordsJsonLines } from './sweep/rows.js';
+export type { SweepSpace } from './sweep/space/space.js';
+export type { SweepOptions, SweepResult } from './sweep/sweep.js';

@@ -1,23 +1,11 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { KernelMessage } from '@jupyterlab/services';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  FOVEA,
-  freePort,
-  jupyterEnvironment,
-  labEnvironment,
-  pythonEnvironment,
-  ROOT,
-  run,
-} from './support/python-environment.js';
+import { FOVEA, jupyterEnvironment, labEnvironment, ROOT, run } from './support/python-environment.js';
 
 const programs = await labEnvironment();
-/** In an environment of its own, because it needs an older jupyter_client than JupyterLab does. */
-const gateway = await pythonEnvironment('enterprise-gateway', ['jupyter_enterprise_gateway>=3.3']);
 
 interface Cell {
   readonly source: string | readonly string[];
@@ -116,76 +104,6 @@ describe.skipIf(programs.unavailable !== undefined)(
       );
       expect(status).toBe(0);
       expect(stdout).toContain('Out[2]: 42');
-    });
-  },
-);
-
-describe.skipIf(gateway.unavailable !== undefined)(
-  'Enterprise Gateway (needs PyPI, a Python that it supports, and npm run build)',
-  () => {
-    it('starts the kernel, runs a cell, interrupts and restarts it, and ends it', async () => {
-      const folder = mkdtempSync(join(tmpdir(), 'fovea-gateway-'));
-      await run(process.execPath, [FOVEA, 'install', '--prefix', gateway.prefix]);
-      const port = await freePort();
-      let log = '';
-      const server = spawn(
-        gateway.bin('jupyter'),
-        ['enterprisegateway', '--EnterpriseGatewayApp.ip=127.0.0.1', `--EnterpriseGatewayApp.port=${port}`],
-        // It starts no kernels for root unless told to.
-        {
-          env: { ...jupyterEnvironment(folder), EG_UNAUTHORIZED_USERS: 'nobody' },
-          stdio: ['ignore', 'pipe', 'pipe'],
-        },
-      );
-      for (const stream of [server.stdout, server.stderr]) {
-        stream.on('data', (chunk: Buffer) => {
-          log += chunk.toString('utf8');
-        });
-      }
-      const services = createRequire(import.meta.url)(
-        '@jupyterlab/services',
-      ) as typeof import('@jupyterlab/services');
-      const baseUrl = `http://127.0.0.1:${port}`;
-      const up = () =>
-        fetch(`${baseUrl}/api`).then(
-          ({ ok }) => ok || log,
-          () => log,
-        );
-      try {
-        await expect.poll(up, { timeout: 60_000, interval: 250 }).toBe(true);
-        const serverSettings = services.ServerConnection.makeSettings({
-          baseUrl,
-          wsUrl: `ws://127.0.0.1:${port}`,
-        });
-        const manager = new services.KernelManager({ serverSettings });
-        const kernel = await manager.startNew({ name: 'fovea' });
-        const execute = async (code: string, onInput?: () => void) => {
-          const future = kernel.requestExecute({ code });
-          let result: unknown;
-          future.onIOPub = ({ header, content }: KernelMessage.IIOPubMessage) => {
-            if (header.msg_type === 'execute_input') onInput?.();
-            if (header.msg_type === 'execute_result') {
-              result = (content as KernelMessage.IExecuteResultMsg['content']).data['text/plain'];
-            }
-          };
-          const { content } = await future.done;
-          return content.status === 'error' ? content.ename : result;
-        };
-        expect(await execute('const a: number = 40; a + 2')).toBe('42');
-        expect(await execute('while (true) {}', () => void kernel.interrupt())).toBe('KeyboardInterrupt');
-        expect(await execute('a')).toBe('40');
-        await kernel.restart();
-        expect(await execute('typeof a')).toBe("'undefined'");
-        await kernel.shutdown();
-        expect((await fetch(`${baseUrl}/api/kernels/${kernel.id}`)).status).toBe(404);
-        manager.dispose();
-      } finally {
-        const ended = new Promise((resolve) => server.once('exit', resolve));
-        server.kill('SIGTERM');
-        await ended;
-        await run(process.execPath, [FOVEA, 'uninstall', '--prefix', gateway.prefix]);
-        rmSync(folder, { recursive: true, force: true });
-      }
     });
   },
 );

@@ -139,7 +139,7 @@ void Program::check_instruction(const Session& session, int index) {
     return halos_[o[operand]];
   };
   const auto check_activation = [&](int operand) {
-    need(o[operand] >= 0 && o[operand] < static_cast<int32_t>(Activation::count), "no such activation");
+    need(known(static_cast<Activation>(o[operand])), "no such activation");
   };
   const auto check_others = [&](int operand, const Region& region) {
     need(o[operand] == 0 || (o[operand] == 1 && region.wants_others), "the region does not list its others");

@@ -25,8 +25,9 @@ Geometry read_geometry(const int32_t* v) {
 }
 
 Activation read_activation(int32_t value) {
-  if (value < 0 || value >= static_cast<int32_t>(Activation::count)) reject("no such activation");
-  return static_cast<Activation>(value);
+  const auto activation = static_cast<Activation>(value);
+  if (!known(activation)) reject("no such activation");
+  return activation;
 }
 
 namespace {

@@ -25,11 +25,21 @@ double activated(double x, Activation activation) {
     case Activation::hardswish: return x * std::min(std::max(x / 6 + 0.5, 0.0), 1.0);
     case Activation::sigmoid: return 1 / (1 + std::exp(-x));
     case Activation::hardsigmoid: return std::min(std::max(x / 6 + 0.5, 0.0), 1.0);
-    default: return x;
+    case Activation::mish: return x * std::tanh(std::log1p(std::exp(x)));
+    case Activation::gelu: return x / 2 * (1 + std::erf(x / std::sqrt(2.0)));
+    case Activation::gelu_tanh: return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case Activation::none: return x;
+    default: return x < 0 ? x * slope_of(activation) : x;
   }
 }
 
-Activation activation_at(int i) { return static_cast<Activation>(i % static_cast<int>(Activation::count)); }
+// Every activation, one of them a leaky ReLU.
+constexpr int activations = static_cast<int>(Activation::count) + 1;
+
+Activation activation_at(int i) {
+  const int kind = i % activations;
+  return static_cast<Activation>(kind < activations - 1 ? kind : __builtin_bit_cast(int32_t, -0.1f));
+}
 
 // Vector loads may read past the last channel of a row, as they may in a session's buffers.
 constexpr int slack = 64;
@@ -130,7 +140,7 @@ TEST("tiles of every size compute indirect matrix products") {
   for (const KernelTable* table : tables()) {
     for (int vectors = 1; vectors <= table->tile_vectors; vectors++) {
       for (int rows = 1; rows <= table->tile_rows; rows++) {
-        for (int variant = 0; variant < 7; variant++) {
+        for (int variant = 0; variant < activations; variant++) {
           const int full = vectors * table->lanes;
           const int columns = variant % 3 == 0 ? full : full - variant % table->lanes;
           check_tile(*table, rows, vectors, 1 + variant % 3, 1 + 5 * variant, columns, variant);
@@ -147,7 +157,7 @@ TEST("element-wise kernels agree with plain loops at every length") {
       const std::vector<float> a = numbers.values(length), b = numbers.values(length), c = numbers.values(length);
       const std::string name = std::string(table->isa) + " length " + std::to_string(length);
       std::vector<float> output(length + 1, 7.0f);
-      for (int k = 0; k < static_cast<int>(Activation::count); k++) {
+      for (int k = 0; k < activations; k++) {
         table->add(a.data(), b.data(), output.data(), length, activation_at(k));
         for (int i = 0; i < length; i++) expect_near(output[i], activated(a[i] + b[i], activation_at(k)), name + " add");
         table->add(a.data(), nullptr, output.data(), length, activation_at(k));
@@ -171,6 +181,29 @@ TEST("element-wise kernels agree with plain loops at every length") {
   }
 }
 
+TEST("activations are right at every magnitude") {
+  std::vector<float> x{0, 1e-20f, -1e-20f, 1e30f, -1e30f};
+  for (float size = 1e-4f; size < 1e4f; size *= 1.3f)
+    for (float sign : {-1.0f, 1.0f}) x.push_back(sign * size);
+  const int length = static_cast<int>(x.size());
+  std::vector<float> output(x.size());
+  const float nan = std::nanf("");
+  for (const KernelTable* table : tables()) {
+    for (int k = 0; k < activations; k++) {
+      const std::string name = std::string(table->name) + " activation " + std::to_string(k);
+      table->add(x.data(), nullptr, output.data(), length, activation_at(k));
+      for (int i = 0; i < length; i++) {
+        double wanted = activated(x[i], activation_at(k));
+        // softplus(x) = x where e^x overflows.
+        if (std::isnan(wanted) || std::isinf(wanted)) wanted = x[i] > 0 ? x[i] : 0;
+        expect_near(output[i], wanted, name + " of " + std::to_string(x[i]), 2e-6);
+      }
+      table->add(&nan, nullptr, output.data(), 1, activation_at(k));
+      expect(std::isnan(output[0]), name + " hides NaN");
+    }
+  }
+}
+
 TEST("depthwise pixels and runs agree with plain loops") {
   for (const KernelTable* table : tables()) {
     for (int kernel : {1, 2, 3, 5}) {
@@ -183,7 +216,7 @@ TEST("depthwise pixels and runs agree with plain loops") {
         const std::vector<float> weight = numbers.values(static_cast<size_t>(taps) * channels + slack);
         const std::vector<float> bias = numbers.values(channels + slack);
         const std::vector<float> residual = numbers.values(static_cast<size_t>(pixels) * channels + slack);
-        for (int variant = 0; variant < static_cast<int>(Activation::count); variant++) {
+        for (int variant = 0; variant < activations; variant++) {
           const DepthwiseLayer layer{kernel, kernel, weight.data(), bias.data(), channels, activation_at(variant)};
           const bool adds = variant % 2 == 1;
           std::vector<float> run(static_cast<size_t>(pixels) * channels + 1, 7.0f), apart = run;
@@ -248,7 +281,7 @@ TEST("Winograd's transforms turn products into 3x3 convolutions") {
       output.pitch = pitch;
       output.bias = bias.data();
       output.columns = channels;
-      output.activation = Activation::relu;
+      output.activation = activation_at(channels);
       for (int i = 0; i < 4; i++) {
         output.output[i] = i == 2 ? nullptr : outputs[i].data();
         output.residual[i] = i == 1 ? residual.data() : nullptr;
@@ -261,7 +294,7 @@ TEST("Winograd's transforms turn products into 3x3 convolutions") {
             for (int b = 0; b < 3; b++)
               sum += static_cast<double>(window[(i / 2 + a) * 4 + i % 2 + b][c]) * kernel[c * 9 + a * 3 + b];
           if (i == 1) sum += residual[c];
-          expect_near(outputs[i][c], std::max(sum, 0.0), name, 1e-4);
+          expect_near(outputs[i][c], activated(sum, output.activation), name, 1e-4);
         }
         expect(outputs[i].back() == 7.0f, name + " writes outside");
       }

@@ -1,6 +1,7 @@
 // The inner loops of training, one table of them per instruction set. Drivers (op_*.cc) know shapes and threads;
 // these know only rows of floats.
 #pragma once
+#include "infer/kernels/kernel-table.h"
 
 namespace fovea::train {
 
@@ -54,6 +55,24 @@ struct Kernels {
 
   // dx += dy where index == tag.
   void (*select)(const float* dy, const int* index, int tag, float* dx, long count);
+
+  // Sum of a * b.
+  float (*dot)(const float* a, const float* b, long count);
+
+  // One pixel of a depthwise convolution: y[c] (+)= sum over taps of rows[tap][c] * weights[tap][c].
+  void (*depthwise)(const float* const* rows, const float* const* weights, long taps, float* y, long C, bool accumulate);
+
+  // y = activation(x * scale + shift).
+  void (*activate)(const float* x, float* y, long rows, long C, const float* scale, const float* shift, Activation kind);
+
+  // dx = d * scale with d = dy * activation'(x * scale + shift); dscale += d * x, dshift += d, unless they are null.
+  void (*activate_gradient)(const float* dy, const float* x, float* dx, long rows, long C, const float* scale,
+                            const float* shift, Activation kind, float* dscale, float* dshift);
+
+  // Adam (Kingma and Ba, 2015) without weight decay: m += (1 - b1) * (g - m); v += (1 - b2) * (g * g - v);
+  // w -= rate * m * correct1 / (sqrt(v * correct2) + 1e-8).
+  void (*adam)(float* w, const float* g, float* m, float* v, long count, float rate, float b1, float b2, float correct1,
+               float correct2);
 
   // SGD with Nesterov momentum and weight decay: g += decay * w; v = momentum * v + g; w -= rate * (g + momentum * v).
   void (*descend)(float* w, const float* g, float* v, long count, float rate, float momentum, float decay);

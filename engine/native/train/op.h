@@ -41,7 +41,7 @@ struct OpKind {
 };
 
 // Tables of the op_*.cc files.
-extern const std::vector<OpKind> convolution_ops, normalisation_ops, pooling_ops, mask_ops, loss_ops;
+extern const std::vector<OpKind> convolution_ops, normalisation_ops, pooling_ops, mask_ops, loss_ops, branch_ops, distil_ops;
 
 // Looks an operation up by name; nullptr when there is none.
 const OpKind* find_op(const std::string& name);

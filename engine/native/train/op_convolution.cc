@@ -2,31 +2,14 @@
 #include <algorithm>
 #include <cstring>
 
-#include "train/op.h"
+#include "train/convolution_shape.h"
 
 namespace fovea::train {
 namespace {
 
-// dims: N, H, W, C, OH, OW, K, KH, KW, SH, SW, PT, PL, groups, accumulate
-struct Shape {
-  long N, H, W, C, OH, OW, K, KH, KW, SH, SW, PT, PL, groups, accumulate;
-  long taps() const { return KH * KW; }
-  long in() const { return C / groups; }
-  long out() const { return K / groups; }
-  // A few channels (a photograph's three): a whole kernel row is one run of a padded copy.
-  bool row_runs() const { return groups == 1 && KW > 1 && C < 8; }
-  long padded_height() const { return (OH - 1) * SH + KH; }
-  long padded_width() const { return (OW - 1) * SW + KW; }
-};
-
-Shape shape_of(const std::vector<long>& d) {
-  return {d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9], d[10], d[11], d[12], d[13], d[14]};
-}
-
 long up(long value, long step) { return (value + step - 1) / step * step; }
 
 constexpr long kPixelBlock = 16 * kTileRows;
-constexpr long kMostTaps = 1024;
 
 const float* zero_row(long length) {
   static thread_local std::vector<float> zeros;
@@ -80,7 +63,7 @@ struct InputRows {
   const float* row(const Cursor& at, long tap) const {
     if (padded)
       return padded + ((at.n * s.padded_height() + at.y * s.SH + tap) * s.padded_width() + at.x * s.SW) * s.C;
-    const long iy = at.y * s.SH - s.PT + tap / s.KW, ix = at.x * s.SW - s.PL + tap % s.KW;
+    const long iy = at.y * s.SH - s.PT + tap / s.KW * s.DH, ix = at.x * s.SW - s.PL + tap % s.KW * s.DW;
     const bool inside = iy >= 0 && iy < s.H && ix >= 0 && ix < s.W;
     return inside ? x + ((at.n * s.H + iy) * s.W + ix) * s.C + offset : zeros;
   }
@@ -91,10 +74,11 @@ struct InputRows {
     }
     const long top = at.y * s.SH - s.PT, left = at.x * s.SW - s.PL;
     const float* corner = x + ((at.n * s.H + top) * s.W + left) * s.C + offset;
-    for (long ky = 0; ky < s.KH; ky++, corner += s.W * s.C)
+    for (long ky = 0; ky < s.KH; ky++, corner += s.DH * s.W * s.C)
       for (long kx = 0; kx < s.KW; kx++, rows += kTileRows) {
-        const bool inside = top + ky >= 0 && top + ky < s.H && left + kx >= 0 && left + kx < s.W;
-        *rows = inside ? corner + kx * s.C : zeros;
+        const long iy = top + ky * s.DH, ix = left + kx * s.DW;
+        const bool inside = iy >= 0 && iy < s.H && ix >= 0 && ix < s.W;
+        *rows = inside ? corner + kx * s.DW * s.C : zeros;
       }
   }
 };
@@ -118,6 +102,7 @@ void pack_forward(const Shape& s, const float* w, std::vector<float>& packed, Te
 
 void forward(Op& op, Team& team) {
   const Shape s = shape_of(op.dims);
+  if (s.depthwise()) return depthwise_forward(s, op, team);
   const Kernels& k = kernels();
   const float* x = op.floats(0);
   float* y = op.floats(2);
@@ -168,7 +153,7 @@ std::vector<Phase> phases_of(const Shape& s) {
       Phase phase{y, x, {}, (s.H - y + s.SH - 1) / s.SH, (s.W - x + s.SW - 1) / s.SW, packed};
       for (long ky = 0; ky < s.KH; ky++)
         for (long kx = 0; kx < s.KW; kx++)
-          if ((y + s.PT - ky) % s.SH == 0 && (x + s.PL - kx) % s.SW == 0) phase.taps.push_back(ky * s.KW + kx);
+          if ((y + s.PT - ky * s.DH) % s.SH == 0 && (x + s.PL - kx * s.DW) % s.SW == 0) phase.taps.push_back(ky * s.KW + kx);
       packed += s.groups * panels * static_cast<long>(phase.taps.size()) * s.out() * kTileColumns;
       phases.push_back(phase);
     }
@@ -194,6 +179,7 @@ void pack_backward(const Shape& s, const std::vector<Phase>& phases, const float
 
 void input_gradient(Op& op, Team& team) {
   const Shape s = shape_of(op.dims);
+  if (s.depthwise()) return depthwise_gradient(s, op, team);
   const Kernels& k = kernels();
   const float* dy = op.floats(0);
   float* dx = op.floats(2);
@@ -218,7 +204,7 @@ void input_gradient(Op& op, Team& team) {
         outputs[i] = dx + ((n * s.H + iy) * s.W + ix) * s.C + group * s.in();
         const float** slot = rows.data() + i / kTileRows * taps * kTileRows + i % kTileRows;
         for (long t = 0; t < taps; t++) {
-          const long oy = (iy + s.PT - phase.taps[t] / s.KW), ox = (ix + s.PL - phase.taps[t] % s.KW);
+          const long oy = iy + s.PT - phase.taps[t] / s.KW * s.DH, ox = ix + s.PL - phase.taps[t] % s.KW * s.DW;
           const bool inside = oy >= 0 && ox >= 0 && oy / s.SH < s.OH && ox / s.SW < s.OW;
           slot[t * kTileRows] =
               inside ? dy + ((n * s.OH + oy / s.SH) * s.OW + ox / s.SW) * s.K + group * s.out() : zeros;
@@ -299,7 +285,7 @@ void weight_gradient(Op& op, Team& team) {
 
 std::vector<long> sizes(const std::vector<long>& d, int order) {
   const Shape s = shape_of(d);
-  const bool sane = s.groups > 0 && s.C % s.groups == 0 && s.K % s.groups == 0 && s.taps() <= kMostTaps && s.SH > 0 && s.SW > 0;
+  const bool sane = s.groups > 0 && s.C % s.groups == 0 && s.K % s.groups == 0 && s.taps() <= kMostTaps && s.SH > 0 && s.SW > 0 && s.DH > 0 && s.DW > 0;
   if (!sane) return {-1};
   const long x = s.N * s.H * s.W * s.C, w = s.K * s.in() * s.taps(), y = s.N * s.OH * s.OW * s.K;
   if (order == 0) return {x, w, y};

@@ -54,13 +54,25 @@ void maximum_gradient(Op& op, Team& team) {
   });
 }
 
-// Padding counts as zeros in the average. buffers: x, y
+// 1 / number of positions that an average divides by. Padding counts as zeros unless a 13th dimension is 1; with
+// it, or where a window reaches beyond the padding that a 14th and 15th give below and to the right, only what counts does.
+float share_of(const Window& s, const std::vector<long>& d, long out) {
+  const long top = out / s.OW % s.OH * s.SH - s.PT, left = out % s.OW * s.SW - s.PL;
+  const bool inside_only = d.size() > 12 && d[12] != 0;
+  const auto extent = [&](long begin, long kernel, long size, long after) {
+    const long end = std::min(begin + kernel, size + (inside_only ? 0 : after));
+    return end - (inside_only ? std::max(0L, begin) : begin);
+  };
+  const long below = d.size() > 14 ? d[13] : s.KH, right = d.size() > 14 ? d[14] : s.KW;
+  return 1.0f / (extent(top, s.KH, s.H, below) * extent(left, s.KW, s.W, right));
+}
+
+// buffers: x, y
 void average(Op& op, Team& team) {
   const Window s = window_of(op.dims);
   std::fill(op.floats(1), op.floats(1) + s.N * s.OH * s.OW * s.C, 0.0f);
-  const float share = 1.0f / (s.KH * s.KW);
   walk(s, team, false, [&](long in, long out, long) {
-    kernels().add(op.floats(0) + in * s.C, op.floats(1) + out * s.C, s.C, share);
+    kernels().add(op.floats(0) + in * s.C, op.floats(1) + out * s.C, s.C, share_of(s, op.dims, out));
   });
 }
 
@@ -68,9 +80,8 @@ void average(Op& op, Team& team) {
 void average_gradient(Op& op, Team& team) {
   const Window s = window_of(op.dims);
   std::fill(op.floats(1), op.floats(1) + s.N * s.H * s.W * s.C, 0.0f);
-  const float share = 1.0f / (s.KH * s.KW);
   walk(s, team, true, [&](long in, long out, long) {
-    kernels().add(op.floats(0) + out * s.C, op.floats(1) + in * s.C, s.C, share);
+    kernels().add(op.floats(0) + out * s.C, op.floats(1) + in * s.C, s.C, share_of(s, op.dims, out));
   });
 }
 

@@ -53,6 +53,10 @@ export interface Backend {
   readonly stale?: boolean;
   /** True when its sessions themselves refuse an input that is not finite: they look at every value anyway. */
   readonly checksInput?: boolean;
+  /** How far its outputs may lie from those of float32, relative to the largest; 1e-4 when left out. */
+  readonly outputTolerance?: number;
+  /** The execution provider of onnxruntime on the same hardware, for comparisons; `cpu` when left out. */
+  readonly onnxProvider?: 'webgpu';
   /** Packs weights once for inputs of this shape. */
   open(network: Network, shape: { batch: number; height: number; width: number }): Promise<Session>;
 }

@@ -17,9 +17,18 @@ export {
   type StoredTensor,
   writeSafetensors,
 } from '../network/checkpoint/safetensors.js';
+export { saveNetwork } from '../network/stored/save.js';
+export {
+  type AdaptedBlock,
+  type AdaptOptions,
+  type AdaptResult,
+  adaptMaskers,
+} from '../train/adapt/adapt.js';
+export type { AdaptProgress } from '../train/adapt/clock.js';
 export type { Architecture } from '../train/architecture.js';
 export type { StageCoverage } from '../train/coverage.js';
 export { imagesOf } from '../train/data/batches.js';
+export { type PhotoOptions, type Photos, readPhotos } from '../train/data/crops.js';
 export { type Dataset, type GenerateOptions, generateDataset } from '../train/data/dataset.js';
 export {
   type FolderDataset,

@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.js';
+import type { Block } from '../network/network.js';
 import type { Masker } from './mask.js';
 
 /**
@@ -33,6 +34,17 @@ export function learnedMasker(): Masker {
   learned.add(made);
   return made;
 }
+
+/** What makes a block with a shortcut run at every pixel among blocks with masks: one cell, decided beforehand. */
+export function alwaysActive({ branch }: Block): Required<Pick<Block, 'masker' | 'granularity'>> {
+  return {
+    masker: { weight: new Float32Array(branch[0]!.inChannels), bias: 1 },
+    granularity: wholeMap,
+  };
+}
+
+/** A granularity beyond any map's side: a single cell. */
+const wholeMap = 2 ** 20;
 
 /** The maskers made here: one of somebody's own may call itself learned and decide otherwise. */
 const learned = new WeakSet<Masker>();

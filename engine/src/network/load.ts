@@ -2,20 +2,21 @@ import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { FoveaError } from '../errors.js';
 import { readFileBytes } from '../file.js';
-import { type CheckpointConfig, parseCheckpointConfig } from './checkpoint/config.js';
+import { type CheckpointConfig, configKey, parseCheckpointConfig } from './checkpoint/config.js';
 import { looksLikePyTorch, readPyTorch } from './checkpoint/pytorch/read.js';
 import { findStateDict } from './checkpoint/pytorch/state-dict.js';
-import { parseSafetensors } from './checkpoint/safetensors.js';
+import { parseSafetensors, type Safetensors } from './checkpoint/safetensors.js';
 import { readShards, shardsOf } from './checkpoint/shards.js';
 import { networkFromStateDict } from './checkpoint/state-dict.js';
 import type { Network } from './network.js';
 import { importOnnx } from './onnx/import.js';
+import { isStoredNetwork, networkFromStored } from './stored/read.js';
 
 /** How `loadNetwork` reads a file. */
 export interface LoadOptions {
   /**
-   * A checkpoint's configuration, or the path of its JSON file. Left out, the `.json` file beside the
-   * checkpoint is read when there is one.
+   * A checkpoint's configuration, or the path of its JSON file. Left out, what its own metadata says is taken, or
+   * the `.json` file beside it when there is one.
    */
   readonly config?: string | CheckpointConfig;
   /** The output of an ONNX model to compute, where it has several. Default: the first. */
@@ -23,8 +24,9 @@ export interface LoadOptions {
 }
 
 /**
- * Loads a network from a file, recognised by its content: an ONNX model, or a checkpoint of a ResNet, RegNet or
- * EfficientNet by torchvision's or timm's names, with or without LASNet's or LAUDNet's maskers. Checkpoints are `.safetensors` files,
+ * Loads a network from a file, recognised by its content: what Fovea saved itself, an ONNX model, or a checkpoint of a
+ * ResNet, RegNet or EfficientNet by torchvision's or timm's names, with or without LASNet's or LAUDNet's maskers.
+ * Checkpoints are `.safetensors` files,
  * the index of several such files, or what `torch.save` writes (`.pth`, `.pt`, `.pth.tar`), read as data only.
  *
  * @throws FoveaError `io` when a file cannot be read, `bad-file` when its content is damaged, `unsupported`
@@ -34,7 +36,13 @@ export async function loadNetwork(path: string, { config, output }: LoadOptions 
   const bytes = await readFileBytes(path);
   const name = basename(path, extname(path));
   if (looksLikeSafetensors(bytes)) {
-    return networkFromStateDict(parseSafetensors(bytes, path), await configOf(path, config), name);
+    const file = parseSafetensors(bytes, path);
+    if (!isStoredNetwork(file)) return networkFromStateDict(file, await configOf(path, config, file), name);
+    if (config === undefined) return networkFromStored(file);
+    throw new FoveaError(
+      'bad-argument',
+      `${path} describes its network itself; a configuration is for checkpoints`,
+    );
   }
   if (looksLikePyTorch(bytes)) {
     const { file, settings, notes } = findStateDict(readPyTorch(bytes, path));
@@ -50,8 +58,16 @@ function looksLikeSafetensors(bytes: Uint8Array): boolean {
   return bytes.length > 8 && bytes[8] === 0x7b;
 }
 
-async function configOf(path: string, given: LoadOptions['config']): Promise<CheckpointConfig> {
+async function configOf(
+  path: string,
+  given: LoadOptions['config'],
+  holder?: Safetensors,
+): Promise<CheckpointConfig> {
   if (typeof given === 'object') return parseCheckpointConfig(given, 'the given configuration');
+  const own = holder?.metadata[configKey];
+  if (given === undefined && own !== undefined) {
+    return parseCheckpointConfig(parseJson(new TextEncoder().encode(own), path), path);
+  }
   const beside = `${path.slice(0, path.length - extname(path).length)}.json`;
   if (given === undefined && !existsSync(beside)) return {};
   const file = given ?? beside;

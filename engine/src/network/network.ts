@@ -4,9 +4,9 @@
  */
 
 import type { Preprocessing } from '../image/preprocess.js';
+import type { Activation } from './activation.js';
 
-/** Activation function applied to a convolution's or a block's output, element by element. */
-export type Activation = 'none' | 'relu' | 'relu6' | 'silu' | 'hardswish' | 'sigmoid' | 'hardsigmoid';
+export type { Activation } from './activation.js';
 
 /** A convolution with folded batch norm and its activation. A linear layer is a 1x1 convolution on a 1x1 map. */
 export interface Convolution {

@@ -1,8 +1,10 @@
+import type { Backend } from '../backends/backend.js';
 import { type DenseSession, openDense } from '../backends/onnx/dense.js';
 import { FoveaError } from '../errors.js';
 import type { Excitation } from '../mask/excitation.js';
 import { checkRate } from '../mask/rate.js';
 import type { Network } from '../network/network.js';
+import type { ExecutionProvider } from '../onnxruntime.js';
 import type { Granularity } from '../plan/granularity.js';
 import type { Profile } from '../profile.js';
 import { Random } from '../random.js';
@@ -26,7 +28,8 @@ export interface BenchmarkOptions {
   readonly granularity?: Granularity;
   /** `streamed` when left out. */
   readonly strategy?: string;
-  readonly backend?: string;
+  /** By name or by value. One on a GPU is compared with onnxruntime on that GPU. */
+  readonly backend?: string | Backend;
   readonly threads?: number;
   /** How squeeze-and-excitation pools; `exact` when left out. */
   readonly excitation?: Excitation;
@@ -72,6 +75,8 @@ export interface Benchmark {
   readonly masker: 'learned' | 'saliency' | 'random';
   /** What ran: the backend with its instruction set. */
   readonly source: string;
+  /** Where onnxruntime computed: its execution provider. */
+  readonly denseProvider: ExecutionProvider;
   /** What the outputs were checked against. */
   readonly checkedAgainst: string;
   readonly rows: readonly BenchmarkRow[];
@@ -112,7 +117,14 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
     ...(options.backend === undefined ? {} : { backend: options.backend }),
     ...(signal ? { signal } : {}),
   };
-  const dense = await openDense(network, { batch, height, width, threads });
+  const { backend } = prepare(network, input, {
+    ...common,
+    ...(rates[0] === undefined ? {} : { rate: rates[0] }),
+  });
+  const missing = await backend.check?.();
+  if (missing) throw new FoveaError('backend-unavailable', `backend ${backend.name}: ${missing}`);
+  const provider = backend.onnxProvider ?? 'cpu';
+  const dense = await openDense(network, { batch, height, width, threads, provider });
   try {
     await checkDense(network, input, dense, common);
     const settings: NetworkRunOptions[] = rates.map((rate) =>
@@ -162,6 +174,7 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
       strategy,
       masker,
       source,
+      denseProvider: provider,
       checkedAgainst,
       rows,
     };
@@ -211,10 +224,14 @@ async function timeBoth(network: Network, input: Tensor, dense: DenseSession, se
 
 /** Runs a setting once and checks it against a plain run. */
 async function checkSetting(network: Network, input: Tensor, setting: NetworkRunOptions) {
-  const { plan, maskers, threads } = prepare(network, input, setting);
+  const { plan, maskers, threads, backend } = prepare(network, input, setting);
+  const { outputTolerance: tolerance } = backend;
   const result = await run(network, input, setting);
   const { signal } = setting;
-  const check = await checkAgainstPlain(network, input, { plan, maskers, threads, result, signal });
+  const check = await checkAgainstPlain(network, input, {
+    ...{ plan, maskers, threads, result, signal },
+    ...(tolerance === undefined ? {} : { tolerance }),
+  });
   const sides = plan.blocks.map((block) => block.granularity);
   return { ...check, sides, output: result.output, profile: result.profile };
 }

@@ -22,6 +22,8 @@ export interface CheckedRun {
   readonly threads: number;
   readonly result: RunResult;
   readonly signal?: AbortSignal | undefined;
+  /** How far its output may be off, relative to the largest value; that of float32 when left out. */
+  readonly tolerance?: number;
 }
 
 /** What a run was compared with, and how far from it its output was. */
@@ -43,7 +45,7 @@ export interface PlainCheck {
 export async function checkAgainstPlain(
   network: Network,
   input: Tensor,
-  { plan, maskers, threads, result, signal }: CheckedRun,
+  { plan, maskers, threads, result, signal, tolerance = OUTPUT_TOLERANCE }: CheckedRun,
 ): Promise<PlainCheck> {
   const backend = otherBackend(result.profile.source);
   const masks = new Map(result.masks.map((mask) => [mask.block, mask]));
@@ -53,7 +55,11 @@ export async function checkAgainstPlain(
   const checkers = blocksOf(network).map((block) => {
     const mask = masks.get(block.index);
     const masker = maskers[block.index]!;
-    return mask ? checkingMasker(masker, block, mask, (problem) => wrong.push(problem)) : masker;
+    if (!mask) return masker;
+    return checkingMasker(masker, block, mask, {
+      clear: Math.max(MARGIN_TOLERANCE, tolerance),
+      tell: (problem) => wrong.push(problem),
+    });
   });
   const [batch, height, width] = input.shape;
   const plainPlan = makePlan(network, {
@@ -68,10 +74,10 @@ export async function checkAgainstPlain(
     throw new FoveaError('disagreement', `${said} decides masks otherwise than ${against}: ${wrong[0]}`);
   }
   const outputError = outputDifference(result.output, plain.output);
-  if (!(outputError <= OUTPUT_TOLERANCE)) {
+  if (!(outputError <= tolerance)) {
     throw new FoveaError(
       'disagreement',
-      `${said} answers otherwise than ${against}: ${describeError(outputError)} of the largest output, at most ${OUTPUT_TOLERANCE} is accepted`,
+      `${said} answers otherwise than ${against}: ${describeError(outputError)} of the largest output, at most ${tolerance} is accepted`,
     );
   }
   return { against, outputError };
@@ -115,9 +121,14 @@ function plainStrategy(plan: Plan): Strategy {
 }
 
 /** Decides as `masker` does and compares, then answers with the mask of the run that is checked. */
-function checkingMasker(masker: Masker, block: Block, mask: Mask, tell: (problem: string) => void): Masker {
+function checkingMasker(
+  masker: Masker,
+  block: Block,
+  mask: Mask,
+  { clear, tell }: { readonly clear: number; readonly tell: (problem: string) => void },
+): Masker {
   const compared = (own: MaskDecision): MaskDecision => {
-    const different = differentCells(own, mask.cells);
+    const different = differentCells(own, mask.cells, clear);
     if (different > 0) {
       tell(`${different} of ${mask.cells.length} cells of block ${block.index} (${block.name})`);
     }
@@ -131,13 +142,13 @@ function checkingMasker(masker: Masker, block: Block, mask: Mask, tell: (problem
   };
 }
 
-/** Cells decided otherwise that are not on the edge. */
-function differentCells({ cells, margins }: MaskDecision, timed: Uint8Array): number {
+/** Cells decided otherwise whose margin is more than `clear` of the largest. */
+function differentCells({ cells, margins }: MaskDecision, timed: Uint8Array, clear: number): number {
   const largest = margins?.reduce((most, margin) => Math.max(most, Math.abs(margin)), 0) ?? 0;
   let different = 0;
   for (let cell = 0; cell < timed.length; cell++) {
     if (cells[cell] === timed[cell]) continue;
-    if (margins && Math.abs(margins[cell]!) <= MARGIN_TOLERANCE * largest) continue;
+    if (margins && Math.abs(margins[cell]!) <= clear * largest) continue;
     different++;
   }
   return different;

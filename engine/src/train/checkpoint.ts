@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { FoveaError } from '../errors.js';
 import { float32Of, readSafetensors, writeSafetensors } from '../network/checkpoint/safetensors.js';
+import { replaceFile } from '../replace-file.js';
 import type { Parameters } from './parameters.js';
 import type { Recipe } from './recipe.js';
-import { replaceFile } from './save.js';
 
 /**
  * Where a training run stands. Shuffling, augmentation and Gumbel noise follow from the seed and the step
@@ -81,7 +81,7 @@ export async function loadTrainingState(
 }
 
 /** Where two plain values differ first, as `field: was → is`. */
-function firstDifference(was: unknown, is: unknown, at = ''): string | undefined {
+export function firstDifference(was: unknown, is: unknown, at = ''): string | undefined {
   if (typeof was === 'object' && typeof is === 'object' && was !== null && is !== null) {
     for (const key of new Set([...Object.keys(was), ...Object.keys(is)])) {
       const [left, right] = [(was as Record<string, unknown>)[key], (is as Record<string, unknown>)[key]];

@@ -1,20 +1,7 @@
 import type { ConvolutionShape } from './architecture.js';
+import { MapPool } from './map-pool.js';
 import type { Parameters } from './parameters.js';
 import type { TrainBuffer, TrainOp } from './program.js';
-
-/** Backward passes need gradients of maps only for a moment: arrays of equal length are used again. */
-class Pool {
-  readonly #free: Float32Array[] = [];
-
-  take(length: number): Float32Array {
-    const at = this.#free.findIndex((array) => array.length >= length && array.length <= 2 * length);
-    return at < 0 ? new Float32Array(length) : this.#free.splice(at, 1)[0]!;
-  }
-
-  give(array: Float32Array): void {
-    this.#free.push(array);
-  }
-}
 
 /** A convolution's output with what its batch norm made of it. */
 export interface Normalised {
@@ -29,7 +16,7 @@ export interface Normalised {
 export class Emitter {
   readonly ops: TrainOp[] = [];
   readonly gradients: Float32Array;
-  readonly #pool = new Pool();
+  readonly #pool = new MapPool();
 
   constructor(
     readonly parameters: Parameters,

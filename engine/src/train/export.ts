@@ -1,10 +1,10 @@
-import { FoveaError } from '../errors.js';
-import type { CheckpointConfig } from '../network/checkpoint/config.js';
+import { type CheckpointConfig, configKey } from '../network/checkpoint/config.js';
 import { parseSafetensors, writeSafetensors } from '../network/checkpoint/safetensors.js';
 import { networkFromStateDict } from '../network/checkpoint/state-dict.js';
 import type { Network } from '../network/network.js';
+import { checkModelPath } from '../network/stored/save.js';
+import { replaceFile } from '../replace-file.js';
 import type { Parameters } from './parameters.js';
-import { replaceFile } from './save.js';
 
 /** What `saveModel` writes beside the weights. */
 export interface ModelDescription {
@@ -32,23 +32,19 @@ export function trainedNetwork(parameters: Parameters, description: ModelDescrip
 }
 
 /**
- * Writes `NAME.safetensors` (PyTorch's names and order) and `NAME.json` beside it.
+ * Writes the weights (PyTorch's names and order) with their configuration as one file, which `loadNetwork` and every
+ * command take.
  * @param path ends in `.safetensors`
- * @throws FoveaError `bad-argument` for another ending, `io`; older files are then kept
+ * @throws FoveaError `bad-argument` for another ending, `io`; an older file is then kept
  */
 export async function saveModel(
   path: string,
   parameters: Parameters,
   description: ModelDescription,
 ): Promise<void> {
-  if (!path.endsWith('.safetensors')) {
-    throw new FoveaError(
-      'bad-argument',
-      `cannot save a model as ${path}: a name that ends in .safetensors is accepted`,
-    );
-  }
+  checkModelPath(path);
   trainedNetwork(parameters, description);
-  await replaceFile(path, writeSafetensors(parameters.stateDict()));
   const config = { ...configOf(parameters, description), ...description.notes };
-  await replaceFile(`${path.slice(0, -'.safetensors'.length)}.json`, `${JSON.stringify(config, null, 2)}\n`);
+  const metadata = { [configKey]: JSON.stringify(config) };
+  await replaceFile(path, writeSafetensors(parameters.stateDict(), metadata));
 }

@@ -95,7 +95,7 @@ async function inputOf(network: Network, options: BenchOptions): Promise<Tensor 
 }
 
 function asText(result: Benchmark): string {
-  const { model, threads, batch, strategy, masker, source, checkedAgainst, rows } = result;
+  const { model, threads, batch, strategy, masker, source, denseProvider, checkedAgainst, rows } = result;
   const table = asTable([
     ['rate', 'dense ms', 'engine ms', 'speed-up', 'FLOPs left', 'realised/ideal'],
     ...rows.map((row) => [
@@ -109,7 +109,7 @@ function asText(result: Benchmark): string {
   ]);
   const error = Math.max(...rows.map(({ outputError }) => outputError));
   return [
-    `${model}, batch ${batch}, ${threads} thread${threads === 1 ? '' : 's'}: ${strategy} with ${masker} masks on ${source} against onnxruntime dense, medians`,
+    `${model}, batch ${batch}, ${threads} thread${threads === 1 ? '' : 's'}: ${strategy} with ${masker} masks on ${source} against onnxruntime dense${denseProvider === 'cpu' ? '' : ` (${denseProvider})`}, medians`,
     `answers agree with ${checkedAgainst}: at most ${error.toExponential(0)} of the largest output apart`,
     '',
     `${table}\n`,

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadShippedModel, run, Tensor } from '@fovea/engine';
+import { webgpuBackend } from '@fovea/engine/backend';
 import type { Command } from 'commander';
 import { dataFolders } from '../server/jupyter-paths.js';
 import { findAssets } from '../server/lab/assets.js';
@@ -52,6 +53,13 @@ function checkKernelspecs(): Promise<Finding>[] {
     );
 }
 
+/** Only the webgpu backend needs a GPU, so a machine without one is in order. */
+async function checkGpu(): Promise<Finding> {
+  const missing = await webgpuBackend.check!();
+  const detail = missing === undefined ? 'usable: --backend webgpu' : `none for --backend webgpu; ${missing}`;
+  return { status: 'ok', subject: 'GPU', detail };
+}
+
 /** Adds `fovea doctor`, which says what works on this machine and what to do about what does not. */
 export function register(program: Command): void {
   program
@@ -65,6 +73,7 @@ export function register(program: Command): void {
         check('onnxruntime', () => checkBackend('onnx'), 'warn'),
         check('lab application', () => findAssets().app),
         ...checkKernelspecs(),
+        checkGpu(),
       ]);
       for (const { status, subject, detail } of findings) {
         process.stdout.write(`${status.padEnd(5)} ${subject}: ${detail}\n`);

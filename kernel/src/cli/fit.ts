@@ -1,9 +1,10 @@
-import { parseGranularity, replaceFile } from '@fovea/engine/internal';
-import { fitMaskers, imagesOf, measureAgreement, writeSafetensors } from '@fovea/engine/train';
+import { parseGranularity } from '@fovea/engine/internal';
+import { fitMaskers, imagesOf, measureAgreement, saveNetwork } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { addData, type DataOptions, loadImages } from './data.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseInteger, parseRate, parseRates, printJson } from './parse.js';
+import { BACKEND } from './running.js';
 
 interface FitCliOptions extends DataOptions {
   readonly config?: string;
@@ -35,8 +36,11 @@ export function register(program: Command): void {
       '--agreement <rates>',
       'rates to compare with dense, separated by commas (default: 0.25,0.5,0.75)',
     )
-    .option('--output <file>', 'write the maskers to this .safetensors file (weight and bias per block)')
-    .option('--backend <name>', 'native, onnx or reference (default: the fastest here)')
+    .option(
+      '--output <file>',
+      'save the network with its maskers as this .safetensors file, a MODEL for every command',
+    )
+    .option(...BACKEND)
     .option('--threads <n>', 'compute threads (default: all cores)')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: FitCliOptions) => {
@@ -63,16 +67,7 @@ export function register(program: Command): void {
         granularities: [granularity],
       });
       if (options.output !== undefined) {
-        const arrays = result.network.nodes.flatMap((node) => {
-          if (node.kind !== 'block' || !node.block.masker) return [];
-          const { weight, bias } = node.block.masker;
-          const name = `${node.block.name}.masker`;
-          return [
-            [`${name}.weight`, { shape: [1, weight.length, 1, 1], values: weight }],
-            [`${name}.bias`, { shape: [1], values: Float32Array.of(bias) }],
-          ] as const;
-        });
-        await replaceFile(options.output, writeSafetensors(Object.fromEntries(arrays)));
+        await saveNetwork(options.output, result.network);
       }
       const { blocks, flops } = result;
       if (options.json)

@@ -1,13 +1,18 @@
+import { FoveaError } from '@fovea/engine';
 import type { Command } from 'commander';
 import { dataFolders } from '../server/jupyter-paths.js';
+import { type GatewayOptions, gatewaySpec, gatewaySpecFolder, parseGateway } from './gateways.js';
 import {
   dataFolderOf,
+  type InstallPaths,
   install,
+  installKernelspec,
   installPaths,
   isOurKernelspec,
   isOurLabextension,
   type TargetOptions,
   uninstall,
+  uninstallKernelspec,
 } from './installation.js';
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -25,28 +30,61 @@ function typed({ prefix, sysPrefix }: TargetOptions): string {
   return sysPrefix ? '--sys-prefix' : '--user';
 }
 
+interface GatewayTarget {
+  readonly gateway?: string;
+}
+
 /** Adds `fovea install`, `uninstall` and `list`: the kernel and the extension in an existing Jupyter. */
 export function register(program: Command): void {
   targetOptions(
     program
       .command('install')
       .description('put the kernel and the JupyterLab extension where an existing Jupyter finds them'),
-  ).action(async (options: TargetOptions) => {
-    const paths = installPaths(dataFolderOf(options));
-    await install(paths, `fovea uninstall ${typed(options)}`);
-    say(`labextension  ${paths.labextension}`);
-    say(`kernelspec    ${paths.kernelspec}`);
-    say('Restart JupyterLab and reload its page to use them.');
-  });
+  )
+    .option(
+      '--gateway <kind>',
+      'only a kernelspec, for kernels on other hosts: of Enterprise Gateway (eg) or gateway_provisioners (gp)',
+    )
+    .option(
+      '--remote-hosts <names>',
+      'with --gateway: the hosts, separated by commas (default: the gateway says)',
+    )
+    .option(
+      '--remote-command <words>',
+      'with --gateway: how those hosts start fovea (default: as this machine does)',
+    )
+    .action(async (options: TargetOptions & GatewayTarget & GatewayOptions) => {
+      const { dataFolder, ...paths } = installPaths(dataFolderOf(options));
+      if (options.gateway !== undefined) {
+        const gateway = parseGateway(options.gateway);
+        const folder = gatewaySpecFolder(dataFolder, gateway);
+        await installKernelspec(folder, gatewaySpec(gateway, options));
+        say(`kernelspec    ${folder}`);
+        say('Restart the gateway to use it. The hosts of the kernels need Fovea, and no Python.');
+        return;
+      }
+      if (options.remoteHosts !== undefined || options.remoteCommand !== undefined) {
+        throw new FoveaError(
+          'bad-argument',
+          '--remote-hosts and --remote-command are accepted with --gateway only',
+        );
+      }
+      await install({ dataFolder, ...paths }, `fovea uninstall ${typed(options)}`);
+      say(`labextension  ${paths.labextension}`);
+      say(`kernelspec    ${paths.kernelspec}`);
+      say('Restart JupyterLab and reload its page to use them.');
+    });
 
   targetOptions(
     program.command('uninstall').description('remove what fovea install put there, and nothing else'),
-  ).action(async (options: TargetOptions) => {
-    const { dataFolder } = installPaths(dataFolderOf(options));
-    const removed = await uninstall(installPaths(dataFolder));
-    for (const folder of removed) say(`removed  ${folder}`);
-    if (removed.length === 0) say(`Nothing of Fovea is in ${dataFolder}.`);
-  });
+  )
+    .option('--gateway <kind>', 'the kernelspec of this gateway: eg or gp')
+    .action(async (options: TargetOptions & GatewayTarget) => {
+      const paths = installPaths(dataFolderOf(options));
+      const removed = await remove(paths, options.gateway);
+      for (const folder of removed) say(`removed  ${folder}`);
+      if (removed.length === 0) say(`Nothing of Fovea is in ${paths.dataFolder}.`);
+    });
 
   program
     .command('list')
@@ -54,12 +92,21 @@ export function register(program: Command): void {
     .action(() => {
       const found = dataFolders()
         .map(installPaths)
-        .flatMap(({ labextension, kernelspec }) => [
+        .flatMap(({ dataFolder, labextension, kernelspec }) => [
           ...(isOurLabextension(labextension) ? [`labextension  ${labextension}`] : []),
-          ...(isOurKernelspec(kernelspec) ? [`kernelspec    ${kernelspec}`] : []),
+          ...[kernelspec, gatewaySpecFolder(dataFolder, 'eg'), gatewaySpecFolder(dataFolder, 'gp')]
+            .filter(isOurKernelspec)
+            .map((folder) => `kernelspec    ${folder}`),
         ]);
       for (const line of found) say(line);
       if (found.length === 0)
         say('Not installed in any Jupyter. fovea install puts it there; fovea lab needs none.');
     });
+}
+
+/** Removes what was installed, of one gateway or else for the Jupyter; resolves to the folders. */
+async function remove(paths: InstallPaths, gateway: string | undefined): Promise<string[]> {
+  if (gateway === undefined) return uninstall(paths);
+  const folder = gatewaySpecFolder(paths.dataFolder, parseGateway(gateway));
+  return (await uninstallKernelspec(folder)) ? [folder] : [];
 }

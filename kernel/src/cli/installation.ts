@@ -4,7 +4,7 @@ import { cp, mkdir, readdir, rename, rm, rmdir, unlink, writeFile } from 'node:f
 import { dirname, join, resolve } from 'node:path';
 import { FoveaError } from '@fovea/engine';
 import { activePrefix, userDataFolder } from '../server/jupyter-paths.js';
-import { FOVEA_KERNEL, foveaSpec, LOGO_FOLDER } from '../server/kernelspecs.js';
+import { FOVEA_KERNEL, foveaSpec, type KernelSpec, LOGO_FOLDER } from '../server/kernelspecs.js';
 import { findAssets } from '../server/lab/assets.js';
 
 /** Name of the labextension, which is also its folder. */
@@ -79,14 +79,14 @@ export function isOurLabextension(folder: string): boolean {
   return readJson(join(folder, 'package.json'))?.name === LABEXTENSION;
 }
 
-/** Whether a folder holds a kernelspec of ours: one that calls `fovea kernel`, by itself or through the wheel's module. */
+/** Whether a word of a command calls Fovea, by itself or through the wheel's module. */
+export const callsFovea = (word: unknown) => /fovea(_kernel|\.js)?$/.test(String(word));
+
+/** Whether a folder holds a kernelspec of ours: one that calls `fovea kernel`, or `fovea launcher` for a gateway. */
 export function isOurKernelspec(folder: string): boolean {
   const argv = readJson(join(folder, 'kernel.json'))?.argv;
-  return (
-    Array.isArray(argv) &&
-    argv.includes('kernel') &&
-    argv.some((word) => /fovea(_kernel|\.js)?$/.test(String(word)))
-  );
+  if (!Array.isArray(argv)) return false;
+  return (argv.includes('kernel') || argv.includes('launcher')) && argv.some(callsFovea);
 }
 
 /** Fills a folder beside its final place and then swaps it in, so that nobody sees half of it. */
@@ -119,9 +119,7 @@ export async function install(paths: InstallPaths, uninstallCommand: string): Pr
   if (!isOurLabextension(source)) {
     throw new FoveaError('bad-file', 'The labextension is not built; npm run build builds it');
   }
-  if (existsSync(paths.kernelspec) && !isOurKernelspec(paths.kernelspec)) {
-    throw new FoveaError('bad-file', `${paths.kernelspec} holds another kernel; remove it first`);
-  }
+  checkKernelspecFolder(paths.kernelspec);
   await replaceFolder(paths.labextension, async (folder) => {
     await cp(source, folder, { recursive: true });
     const note = {
@@ -131,10 +129,33 @@ export async function install(paths: InstallPaths, uninstallCommand: string): Pr
     };
     await writeFile(join(folder, 'install.json'), `${JSON.stringify(note, null, 2)}\n`);
   });
-  await replaceFolder(paths.kernelspec, async (folder) => {
+  await installKernelspec(paths.kernelspec, foveaSpec());
+}
+
+/** @throws FoveaError `bad-file` when somebody else's kernelspec is in the folder */
+function checkKernelspecFolder(folder: string): void {
+  if (existsSync(folder) && !isOurKernelspec(folder)) {
+    throw new FoveaError('bad-file', `${folder} holds another kernel; remove it first`);
+  }
+}
+
+/**
+ * Writes a kernelspec, with the logos, in place of an earlier one.
+ * @throws FoveaError `bad-file` when somebody else's kernelspec is in the way
+ */
+export async function installKernelspec(kernelspec: string, spec: KernelSpec): Promise<void> {
+  checkKernelspecFolder(kernelspec);
+  await replaceFolder(kernelspec, async (folder) => {
     await cp(LOGO_FOLDER, folder, { recursive: true });
-    await writeFile(join(folder, 'kernel.json'), `${JSON.stringify(foveaSpec(), null, 2)}\n`);
+    await writeFile(join(folder, 'kernel.json'), `${JSON.stringify(spec, null, 2)}\n`);
   });
+}
+
+/** Removes a kernelspec of ours, and no other; says whether there was one. */
+export async function uninstallKernelspec(kernelspec: string): Promise<boolean> {
+  const isOurs = isOurKernelspec(kernelspec);
+  if (isOurs) await removeFolder(kernelspec);
+  return isOurs;
 }
 
 /** Removes what `install` put into a data folder, and nothing else; resolves to the folders that were removed. */
@@ -146,9 +167,6 @@ export async function uninstall(paths: InstallPaths): Promise<string[]> {
     const scope = dirname(paths.labextension);
     if ((await readdir(scope)).length === 0) await rmdir(scope);
   }
-  if (isOurKernelspec(paths.kernelspec)) {
-    await removeFolder(paths.kernelspec);
-    removed.push(paths.kernelspec);
-  }
+  if (await uninstallKernelspec(paths.kernelspec)) removed.push(paths.kernelspec);
   return removed;
 }

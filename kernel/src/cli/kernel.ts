@@ -10,7 +10,14 @@ export function register(program: Command): void {
     .allowUnknownOption()
     .allowExcessArguments()
     .action(async ({ connectionFile }: { connectionFile: string }) => {
-      const { startKernel } = await import('../execution/host/main.js');
-      await startKernel(connectionFile);
+      const [{ startKernel }, { watchParent }, { readConnection }] = await Promise.all([
+        import('../execution/host/main.js'),
+        import('../execution/host/parentWatch.js'),
+        import('../protocol/connection.js'),
+      ]);
+      const kernel = await startKernel(readConnection(connectionFile));
+      watchParent(() => void kernel.shutdown());
+      await kernel.ended;
+      process.exit(0);
     });
 }

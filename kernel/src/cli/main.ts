@@ -4,6 +4,7 @@ import { version } from '../version.js';
 
 /** Modules that each add one or more commands; a command is loaded only when it is the one asked for. */
 const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
+  adapt: () => import('./adapt.js'),
   calibrate: () => import('./calibrate.js'),
   doctor: () => import('./doctor.js'),
   evaluate: () => import('./evaluate.js'),
@@ -15,6 +16,7 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   install: () => import('./install.js'),
   kernel: () => import('./kernel.js'),
   lab: () => import('./lab.js'),
+  launcher: () => import('./launcher.js'),
   list: () => import('./install.js'),
   predict: () => import('./predict.js'),
   search: () => import('./search.js'),

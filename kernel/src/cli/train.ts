@@ -14,6 +14,7 @@ import {
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { asTable, parseInteger, printJson } from './parse.js';
+import { interruptible, progressLine, timeLeft } from './progress.js';
 
 interface TrainCliOptions {
   readonly output: string;
@@ -29,7 +30,7 @@ export function register(program: Command): void {
     .command('train')
     .description('Train a small network and its masks by a recipe; interrupted, it goes on where it was.')
     .argument('<recipe>', 'JSON file: architecture, data, dense and adaptive phase')
-    .requiredOption('--output <file>', 'where to write the weights (.safetensors); a .json goes beside them')
+    .requiredOption('--output <file>', 'where to write the network (.safetensors), a MODEL for every command')
     .option('--data <folder>', 'train on your images instead: one folder per class')
     .option('--checkpoint <file>', "the run's state, gone on from when it exists (default: OUTPUT.state)")
     .option('--threads <n>', 'compute threads (default: all cores)')
@@ -39,12 +40,7 @@ export function register(program: Command): void {
       const threads =
         options.threads === undefined ? defaultThreads() : parseInteger('--threads', options.threads);
       const checkpoint = options.checkpoint ?? `${options.output}.state`;
-      const interruption = new AbortController();
-      const interrupt = () => interruption.abort();
-      process.on('SIGINT', interrupt);
-      process.on('SIGTERM', interrupt);
-      const { signal } = interruption;
-      try {
+      await interruptible(async (signal) => {
         const data = await loadRecipeData(recipe, {
           signal,
           onProgress: progressLine((done, count) => `drawing images ${done} of ${count}`),
@@ -65,14 +61,10 @@ export function register(program: Command): void {
         const notes = { recipe, measured: { dense, allActive, adaptive } };
         await saveModel(options.output, result.parameters, { name: recipe.name, labels, notes });
         await rm(checkpoint, { force: true });
-        process.stderr.write('\n');
         if (options.json)
           printJson({ output: options.output, seconds, skipped: data.skipped, dense, allActive, adaptive });
         else process.stdout.write(asText(options.output, seconds, result));
-      } finally {
-        process.off('SIGINT', interrupt);
-        process.off('SIGTERM', interrupt);
-      }
+      });
     });
 }
 
@@ -94,21 +86,6 @@ async function recipeFor(file: string, folder: string | undefined): Promise<Reci
   };
 }
 
-/** Rewrites one line on a terminal; elsewhere a line every half minute, so that logs stay short. */
-function progressLine<Values extends unknown[]>(
-  text: (...values: Values) => string,
-): (...values: Values) => void {
-  let said = 0;
-  return (...values) => {
-    const now = performance.now();
-    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text(...values)}`);
-    else if (now - said > 30_000) {
-      said = now;
-      process.stderr.write(`${text(...values)}\n`);
-    }
-  };
-}
-
 function describe({
   phase,
   epoch,
@@ -120,11 +97,10 @@ function describe({
   flops,
   leftMs,
 }: TrainProgress): string {
-  const left = leftMs > 90_000 ? `${Math.round(leftMs / 60_000)} min` : `${Math.round(leftMs / 1000)} s`;
   const rate = phase === 'adaptive' ? `, FLOPs ${(100 * flops).toFixed(0)} %` : '';
   return (
     `${phase} epoch ${epoch}/${epochs} step ${step}/${steps}: loss ${loss.toFixed(3)}, ` +
-    `accuracy ${(100 * accuracy).toFixed(1)} %${rate}, ${left} left`
+    `accuracy ${(100 * accuracy).toFixed(1)} %${rate}, ${timeLeft(leftMs)} left`
   );
 }
 

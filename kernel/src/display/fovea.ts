@@ -1,3 +1,4 @@
+import { sweep } from '../sweep/in-cell.js';
 import { latencyBundle, masksBundle, tableBundle } from './bundle.js';
 import {
   breakdownView,
@@ -28,6 +29,7 @@ export const fovea = {
   live,
   plotly,
   progress,
+  sweep,
   masksDocument,
   latencyDocument,
   latencyProfile,

@@ -19,16 +19,21 @@ function members(leader: number): number[] {
 }
 
 /** What Linux says of a process; `undefined` when there is none. */
-function statusOf(pid: number): { state: string; session: number } | undefined {
+function statusOf(pid: number): { state: string; group: number; session: number } | undefined {
   try {
     // Fields from the third on, after the program's name in brackets, which may hold anything.
     const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
       .replace(/^.*\) /s, '')
       .split(' ');
-    return { state: fields[0]!, session: Number(fields[3]) };
+    return { state: fields[0]!, group: Number(fields[2]), session: Number(fields[3]) };
   } catch {
     return undefined;
   }
+}
+
+/** The process group of a process, where the system tells (Linux). */
+export function groupOf(pid: number): number | undefined {
+  return statusOf(pid)?.group;
 }
 
 /** Sends a signal to a process, or to a group by its negative number; nothing happens when it is gone. */

@@ -33,15 +33,19 @@ export const FOVEA_KERNEL = 'fovea';
 /** Folder with the logos of Fovea's kernelspec. */
 export const LOGO_FOLDER = fileURLToPath(new URL('../../resources/kernelspec', import.meta.url));
 
-const ENTRY = fileURLToPath(new URL('../../bin/fovea.js', import.meta.url));
-
 /**
- * Fovea's own kernelspec for this installation. Paths are absolute, since Jupyter may start the kernel with
- * another PATH than the shell's.
+ * How this installation is started. Paths are absolute, since Jupyter may start the kernel with another PATH than the
+ * shell's.
  */
+export const FOVEA_COMMAND: readonly string[] = [
+  process.execPath,
+  fileURLToPath(new URL('../../bin/fovea.js', import.meta.url)),
+];
+
+/** Fovea's own kernelspec for this installation. */
 export function foveaSpec(): KernelSpec {
   return {
-    argv: [process.execPath, ENTRY, 'kernel', '-f', '{connection_file}'],
+    argv: [...FOVEA_COMMAND, 'kernel', '-f', '{connection_file}'],
     display_name: 'Fovea (TypeScript)',
     language: 'typescript',
     interrupt_mode: 'message',
@@ -61,6 +65,19 @@ function isKernelSpec(value: unknown): value is KernelSpec {
     typeof spec.display_name === 'string' &&
     typeof spec.language === 'string'
   );
+}
+
+/**
+ * Whether a kernel can be started as a process on this machine. The specs of gateways name who starts it elsewhere:
+ * `metadata.kernel_provisioner` (Jupyter) or `metadata.process_proxy` (Enterprise Gateway).
+ */
+function startsHere({ metadata = {} }: KernelSpec): boolean {
+  const { kernel_provisioner: provisioner, process_proxy: proxy } = metadata as {
+    kernel_provisioner?: { provisioner_name?: string };
+    process_proxy?: { class_name?: string };
+  };
+  const isLocal = (provisioner?.provisioner_name ?? 'local-provisioner') === 'local-provisioner';
+  return isLocal && (proxy?.class_name ?? 'LocalProcessProxy').endsWith('LocalProcessProxy');
 }
 
 /** Finds kernelspecs where every Jupyter looks, Fovea's own always among them and first. */
@@ -87,7 +104,8 @@ export class KernelSpecs {
         const spec = await readFile(join(folder, entry, 'kernel.json'), 'utf8')
           .then((text) => JSON.parse(text) as unknown)
           .catch(() => undefined);
-        if (isKernelSpec(spec)) found.set(name, { name, spec, folder: join(folder, entry) });
+        if (isKernelSpec(spec) && startsHere(spec))
+          found.set(name, { name, spec, folder: join(folder, entry) });
       }
     }
     return found;

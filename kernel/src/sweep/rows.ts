@@ -1,4 +1,4 @@
-import type { PointRecord, PointResult } from './point.js';
+import type { Point, PointRecord, PointResult } from './point.js';
 import { questionOf } from './space/expand.js';
 
 /** A figure of a result, by its path; undefined where the result lacks it. */
@@ -34,13 +34,29 @@ export interface SweepRow {
   readonly error?: string;
 }
 
+const granularityText = ({ granularity }: Point): string =>
+  granularity === undefined ? '' : [granularity].flat().join(',');
+
+/** A point in a few words. */
+export function labelOf(point: Point): string {
+  const { kind, network, strategy, masker, rate } = point;
+  const S = granularityText(point);
+  const parts = [network ?? kind, S && `S=${S}`, strategy, rate === undefined ? masker : `r=${rate}`];
+  return parts.filter(Boolean).join(' ');
+}
+
 /** A record as a person reads it. */
 function rowOf(record: PointRecord): SweepRow {
   const { point, result, worker, error } = record;
-  const { network = '', granularity, strategy, masker, rate, backend, threads, where, repeat } = point;
-  const S = granularity === undefined ? '' : [granularity].flat().join(',');
+  const { network = '', strategy, masker, rate, backend, threads, where, repeat } = point;
   const setting = {
-    ...{ kind: point.kind, network, granularity: S, strategy: strategy ?? '', masker: masker ?? '' },
+    ...{
+      kind: point.kind,
+      network,
+      granularity: granularityText(point),
+      strategy: strategy ?? '',
+      masker: masker ?? '',
+    },
     rate: rate === undefined ? '' : String(rate),
     ...{ backend: backend ?? '', threads: threads === undefined ? '' : String(threads) },
     where: Object.entries(where)
@@ -52,9 +68,8 @@ function rowOf(record: PointRecord): SweepRow {
     const value = figure(result ?? {}, ...path);
     return value === undefined ? [] : [[name, value] as const];
   });
-  const label = [network || point.kind, S && `S=${S}`, strategy, rate === undefined ? masker : `r=${rate}`];
   return {
-    label: label.filter(Boolean).join(' '),
+    label: labelOf(point),
     setting,
     figures: Object.fromEntries(found),
     worker,

@@ -2,7 +2,7 @@ import { FoveaError } from '@fovea/engine';
 import type { SweepBackend, SweepEvent } from './backend.js';
 import { EmbeddedBackend } from './embedded/backend.js';
 import { engineVersion } from './engine-version.js';
-import { describeWhere, type PointRecord, type Where } from './point.js';
+import { describeWhere, type Point, type PointRecord, type Where } from './point.js';
 import { type CheckedSpace, checkSpace, checkSweepName } from './space/check.js';
 import { checkConfirmed, type Expansion, expandSpace, questionAbout } from './space/expand.js';
 import type { SweepSpace } from './space/space.js';
@@ -57,7 +57,7 @@ export class Sweep {
    */
   readonly finished: Promise<SweepResult>;
   readonly #listening = new AbortController();
-  readonly #expected: ReadonlySet<string>;
+  readonly #expected: ReadonlyMap<string, Point>;
   readonly #listeners = new Set<(event: SweepEvent) => void>();
 
   private constructor(
@@ -66,7 +66,7 @@ export class Sweep {
     private readonly backend: SweepBackend,
     private readonly options: SweepOptions,
   ) {
-    this.#expected = new Set(expansion.points.map(({ id }) => id));
+    this.#expected = new Map(expansion.points.map(({ id, point }) => [id, point]));
     this.finished = this.#run();
     // Who awaits it hears of it; nobody else has to.
     this.finished.catch(() => undefined);
@@ -97,6 +97,11 @@ export class Sweep {
 
   get points(): number {
     return this.#expected.size;
+  }
+
+  /** A point of this sweep. */
+  pointOf(id: string): Point {
+    return this.#expected.get(id)!;
   }
 
   /** Starts no further point until `resume`. */

@@ -175,7 +175,7 @@ async function runOne(
   wanted: RunCase,
   options: Pick<NetworkRunOptions, 'signal' | 'onProgress'> = {},
 ): Promise<RunResult> {
-  const { blocks, excitation } = test;
+  const { blocks } = test;
   const learned = blocks.every(
     ({ masker }, index) => masker === 'learned' || !isAdaptive(blocks[index]!, inputChannels(test, index)),
   );
@@ -186,8 +186,6 @@ async function runOne(
       backend: backendOf(wanted),
       threads: wanted.threads,
       masker: learned ? 'learned' : maskers.forEngine(),
-      granularity: blocks.map(({ granularity }) => granularity || Number.POSITIVE_INFINITY),
-      excitation,
       signal: deadline.signal,
       ...planOptions(test, network, wanted),
       ...options,

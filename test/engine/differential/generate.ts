@@ -14,7 +14,17 @@ export interface GenerateOptions {
 }
 
 const RATES = [0, 0.05, 0.2, 0.35, 0.5, 0.5, 0.7, 0.9, 1];
-const ACTIVATIONS: readonly Activation[] = ['none', 'relu', 'relu6', 'silu', 'hardswish'];
+const ACTIVATIONS: readonly Activation[] = [
+  'none',
+  'relu',
+  'relu6',
+  'silu',
+  'hardswish',
+  'mish',
+  'gelu',
+  'gelu-tanh',
+  'leaky-relu 0.1',
+];
 const MASKERS: readonly MaskerKind[] = ['learned', 'saliency', 'fixed', 'random', 'custom', 'custom-later'];
 
 /** A case drawn from a seed: the same for the same options on every machine. */

@@ -154,6 +154,10 @@ function randomOrder(
 /** Strategy or plan of a run, as options of the engine's. */
 export function planOptions(test: Case, network: Network, { plan }: RunCase) {
   return typeof plan === 'string'
-    ? { strategy: strategyOf(test, plan) }
+    ? {
+        strategy: strategyOf(test, plan),
+        granularity: test.blocks.map(({ granularity }) => granularity || Number.POSITIVE_INFINITY),
+        excitation: test.excitation,
+      }
     : { plan: planOf(test, network, plan) };
 }

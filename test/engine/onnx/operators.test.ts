@@ -1,9 +1,15 @@
-import { blocksOf, describeNetwork, type Network, Random, run } from '@fovea/engine';
+import { blocksOf, describeNetwork, type Network, Random, randomMasker, run } from '@fovea/engine';
 import { importOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
 import { agrees, conv, densely, floats, model, weights } from '../support/onnx-graphs.js';
 import { randomImages, relativeError } from '../support/small-network.js';
+
+/** `x · (1 + erf(x / √2)) · 0.5` */
+function gelu(g: GraphBuilder, x: string): string {
+  const gate = g.node('Add', [g.node('Erf', [g.node('Div', [x, g.scalar(Math.SQRT2)])]), g.scalar(1)]);
+  return g.node('Mul', [g.node('Mul', [x, gate]), g.scalar(0.5)]);
+}
 
 const kinds = (network: Network) => network.nodes.map(({ kind }) => kind);
 
@@ -29,6 +35,26 @@ describe('operators', () => {
       'hardsigmoid',
     ],
     ['Clip from 0 as ReLU', (g, x) => g.node('Clip', [x, g.scalar(0)]), 'relu'],
+    ['LeakyRelu', (g, x) => g.node('LeakyRelu', [x], { alpha: Float32Array.of(0.1) }), 'leaky-relu 0.1'],
+    [
+      'a PRelu of one slope',
+      (g, x) => g.node('PRelu', [x, g.floats('slope', [4, 1, 1], new Float32Array(4).fill(0.25))]),
+      'leaky-relu 0.25',
+    ],
+    ['the spelled-out Mish', (g, x) => g.activation(x, 'mish'), 'mish'],
+    ['the spelled-out GELU', (g, x) => g.activation(x, 'gelu'), 'gelu'],
+    ["GELU in PyTorch's order", gelu, 'gelu'],
+    ['the spelled-out GELU by tanh', (g, x) => g.activation(x, 'gelu-tanh'), 'gelu-tanh'],
+    [
+      'GELU by tanh with a power',
+      (g, x) => {
+        const cube = g.node('Mul', [g.scalar(0.044715), g.node('Pow', [x, g.scalar(3)])]);
+        const inner = g.node('Mul', [g.node('Add', [cube, x]), g.scalar(Math.sqrt(2 / Math.PI))]);
+        const gate = g.node('Add', [g.scalar(1), g.node('Tanh', [inner])]);
+        return g.node('Mul', [g.scalar(0.5), g.node('Mul', [x, gate])]);
+      },
+      'gelu-tanh',
+    ],
   ])('joins %s into the convolution', async (_, build, activation) => {
     const network = await agrees(
       model((g, x) => build(g, conv(g, x, 3, 4))),
@@ -36,6 +62,58 @@ describe('operators', () => {
     );
     expect(kinds(network)).toEqual(['convolution']);
     expect(network.nodes[0]).toMatchObject({ convolution: { activation } });
+  });
+
+  it.each<[string, (graph: GraphBuilder, x: string) => string]>([
+    ['a slope for each channel', (g, x) => g.node('PRelu', [x, g.floats('slope', [4, 1, 1], weights(4, 1))])],
+    ['a slope below 0', (g, x) => g.node('LeakyRelu', [x], { alpha: Float32Array.of(-0.5) })],
+    ['a gate of another scale', (g, x) => g.node('Mul', [gelu(g, x), g.node('Erf', [x])])],
+    [
+      'a GELU of which a part is read elsewhere',
+      (g, x) => {
+        const erf = g.node('Erf', [g.node('Mul', [x, g.scalar(Math.SQRT1_2)])]);
+        const whole = g.node('Mul', [g.node('Mul', [x, g.scalar(0.5)]), g.node('Add', [erf, g.scalar(1)])]);
+        return g.node('Add', [whole, erf]);
+      },
+    ],
+    [
+      'the product of a GELU with twice its gate',
+      (g, x) => {
+        const erf = g.node('Erf', [g.node('Mul', [x, g.scalar(Math.SQRT1_2)])]);
+        return g.node('Mul', [x, g.node('Add', [erf, g.scalar(1)])]);
+      },
+    ],
+  ])('computes %s right', async (_, build) => {
+    await agrees(
+      model((g, x) => conv(g, build(g, conv(g, x, 3, 4)), 4, 3)),
+      'activation',
+    );
+  });
+
+  it('has blocks whose branches end in any activation, and agrees with onnxruntime where masks skip nothing', async () => {
+    const activations = ['mish', 'gelu', 'gelu-tanh', 'leaky-relu 0.1'] as const;
+    const network = await agrees(
+      model((g, x) => {
+        let value = conv(g, x, 3, 4);
+        for (const activation of activations) {
+          const branch = conv(g, g.activation(conv(g, value, 4, 4), activation), 4, 4);
+          value = g.activation(g.node('Add', [branch, value]), activation);
+        }
+        return value;
+      }),
+      'blocks',
+    );
+    expect(blocksOf(network).map(({ branch, activation }) => [branch[0]!.activation, activation])).toEqual(
+      activations.map((activation) => [activation, activation]),
+    );
+    const input = randomImages(network, 2);
+    const masker = randomMasker(0.5, 3);
+    const of = async (backend: 'reference' | 'native' | 'onnx') =>
+      (await run(network, input, { backend, masker, strategy: 'unfused' })).output.data;
+    const expected = await of('reference');
+    for (const backend of ['native', 'onnx'] as const) {
+      expect(relativeError(await of(backend), expected), backend).toBeLessThan(1e-5);
+    }
   });
 
   it('folds Pad, batch norm and constant arithmetic into the convolution', async () => {
@@ -211,8 +289,8 @@ describe('residual blocks', () => {
   it.each<[string, (g: GraphBuilder, x: string) => string, string]>([
     [
       'an activation that no convolution takes in',
-      (g, x) => conv(g, g.node('LeakyRelu', [conv(g, x, 3, 3)]), 3, 3),
-      'LeakyRelu lies in its branch',
+      (g, x) => conv(g, g.node('Elu', [conv(g, x, 3, 3)]), 3, 3),
+      'Elu lies in its branch',
     ],
     [
       'four convolutions',

@@ -15,11 +15,11 @@ import {
 } from '@fovea/engine/train';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { denseBlockFlops } from '../../../engine/src/network/flops.js';
+import { replaceFile } from '../../../engine/src/replace-file.js';
 import { costsOf, layoutOf } from '../../../engine/src/train/architecture.js';
 import { loadTrainingState, saveTrainingState } from '../../../engine/src/train/checkpoint.js';
 import { measure } from '../../../engine/src/train/measure.js';
 import { Parameters } from '../../../engine/src/train/parameters.js';
-import { replaceFile } from '../../../engine/src/train/save.js';
 import {
   flopsBounds,
   gumbelNoise,

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadNetwork } from '@fovea/engine';
+import { blocksOf, loadNetwork } from '@fovea/engine';
 import { canTrain, readSafetensors } from '@fovea/engine/train';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -67,10 +67,10 @@ describe.skipIf(!canTrain())('fovea train (needs the native kernels)', () => {
     const network = await loadNetwork(output);
     expect(network.labels).toHaveLength(10);
     expect(existsSync(`${output}.state`)).toBe(false);
-    const config = JSON.parse(await readFile(output.replace('safetensors', 'json'), 'utf8')) as {
-      recipe: { seed: number };
-    };
-    expect(config.recipe.seed).toBe(1);
+    expect(existsSync(output.replace('safetensors', 'json'))).toBe(false);
+    const { metadata, tensors } = await readSafetensors(output);
+    expect(JSON.parse(metadata['fovea.config']!)).toMatchObject({ recipe: { seed: 1 } });
+    expect(tensors.has('layer1.0.bn1.running_mean')).toBe(true);
   });
 
   it('trains on a folder of images, naming those it could not read', async () => {
@@ -125,9 +125,14 @@ describe('fovea fit', () => {
     expect(blocks).toHaveLength(6);
     for (const { rate } of blocks) expect(rate).toBeCloseTo(0.5, 1);
     expect(agreement[1]).toMatchObject({ rate: 1, top1: 1 });
-    const { tensors } = await readSafetensors(output);
-    expect(tensors.get('layer1.0.masker.weight')!.shape).toEqual([1, 16, 1, 1]);
-    expect([...tensors.keys()]).toHaveLength(12);
+    const network = await loadNetwork(output);
+    expect(blocksOf(network)).toHaveLength(6);
+    for (const { masker, granularity } of blocksOf(network)) {
+      expect(masker).toBeDefined();
+      expect(granularity).toBe(2);
+    }
+    const run = await fovea('inspect', output, '--json');
+    expect(run.code).toBe(0);
   });
 
   it('refuses rates and targets out of range', async () => {
@@ -141,6 +146,45 @@ describe('fovea fit', () => {
     );
     expect(code).toBe(1);
     expect(stderr).toContain('1.5');
+  });
+});
+
+describe.skipIf(!canTrain())('fovea adapt (needs the native kernels)', () => {
+  it('learns maskers on unlabelled images and saves one file that runs', async () => {
+    const images = await pictures(5);
+    const output = join(folder, 'adapted.safetensors');
+    const { code, stdout, stderr } = await fovea(
+      ...['adapt', fixture('lasnet-tiny.safetensors'), '--images', images, '--flops', '0.7', '--steps', '6'],
+      ...['--batch', '4', '--granularity', '2', '--output', output, '--json'],
+    );
+    expect(stderr).not.toContain('fovea:');
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout) as { images: number; flops: number; blocks: { rate: number }[] };
+    expect(report.images).toBe(10);
+    expect(report.blocks.length).toBeGreaterThan(0);
+    expect(report.flops).toBeGreaterThan(0.5);
+    expect(report.flops).toBeLessThan(0.9);
+    expect(existsSync(`${output}.state`)).toBe(false);
+    expect(blocksOf(await loadNetwork(output)).every(({ masker }) => masker !== undefined)).toBe(true);
+  });
+
+  it('says in one line what it does not accept', async () => {
+    const images = await pictures(2);
+    const output = join(folder, 'never.safetensors');
+    const model = fixture('lasnet-tiny.safetensors');
+    for (const [args, message] of [
+      [['--flops', '1.5'], /1\.5/],
+      [['--flops', '1'], /flops 1/],
+      [['--tune', 'all'], /--tune all/],
+      [['--steps', '0'], /--steps 0/],
+      [['--crop', '0.5'], /--crop 0.5/],
+    ] as const) {
+      const { code, stderr } = await fovea('adapt', model, '--images', images, '--output', output, ...args);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(message);
+    }
+    const absent = await fovea('adapt', model, '--images', join(folder, 'none'), '--output', output);
+    expect(absent.stderr).toContain('cannot read the folder');
   });
 });
 

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { Uploads } from '../../../kernel/src/server/contents/uploads.js';
 import { serverWithApi } from './support/api.js';
 
 const lab = serverWithApi();
@@ -83,6 +84,49 @@ describe('an upload in chunks', () => {
     expect(last.status).toBe(400);
     expect(readFileSync(file('big.txt'), 'utf8')).toBe('old');
     expect(readdirSync(lab.server.folder).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  const clean = () => readdirSync(lab.server.folder).filter((name) => name.startsWith('.'));
+
+  it('from two tabs at once: their chunks do not mix, and the next upload succeeds', async () => {
+    writeFileSync(file('big.txt'), 'old');
+    expect((await send(1, 'first of A ')).status).toBe(200);
+    const other = await send(1, 'first of B ');
+    expect(other.status).toBe(409);
+    expect(other.body.message).toMatch(/big.txt is being uploaded from elsewhere too.* upload it once more/);
+    expect((await send(-1, 'last of A')).status).toBe(400);
+    expect(readFileSync(file('big.txt'), 'utf8')).toBe('old');
+    expect(clean()).toEqual([]);
+    expect((await send(1, 'first of B ')).status).toBe(200);
+    expect((await send(-1, 'last of B')).status).toBe(200);
+    expect(readFileSync(file('big.txt'), 'utf8')).toBe('first of B last of B');
+  });
+
+  it('from two tabs in the same moment: at most one of them is taken, whole', async () => {
+    writeFileSync(file('big.txt'), 'old');
+    for (let round = 0; round < 10; round++) {
+      const tab = async (name: string) => {
+        const answers = [await send(1, `${name}1 `), await send(2, `${name}2 `), await send(-1, `${name}3`)];
+        return answers.every(({ status }) => status < 300);
+      };
+      const taken = await Promise.all([tab('A'), tab('B')]);
+      expect(taken.filter(Boolean).length).toBeLessThanOrEqual(1);
+      const content = readFileSync(file('big.txt'), 'utf8');
+      expect(['old', 'A1 A2 A3', 'B1 B2 B3']).toContain(content);
+    }
+    expect(clean()).toEqual([]);
+  });
+
+  it('begins afresh when the tab before has gone in the middle', async () => {
+    let now = 0;
+    const uploads = new Uploads(() => now);
+    const path = file('gone.txt');
+    const chunk = (number: number, text: string) => uploads.accept(path, number, Buffer.from(text));
+    expect(await chunk(1, 'half ')).toBe(false);
+    now = 31_000;
+    expect(await chunk(1, 'one ')).toBe(false);
+    expect(await chunk(-1, 'two')).toBe(true);
+    expect(readFileSync(path, 'utf8')).toBe('one two');
   });
 
   it('replaces a file through a link to it, under its permissions', async () => {

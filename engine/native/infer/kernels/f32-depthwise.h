@@ -13,7 +13,7 @@ inline void depthwise_vector(const DepthwiseLayer& d, long pixels, long c, int c
   using V = typename I::Vector;
   const auto load = [&](const float* p) { return whole ? I::load(p) : I::load_first(p, count); };
   const V bias = load(d.bias + c);
-  const bool clamps = d.activation <= Activation::relu6;
+  const bool clamps = !leaks(d.activation) && d.activation <= Activation::relu6;
   const V least = I::broadcast(d.activation == Activation::none ? -__builtin_inff() : 0.0f);
   const V most = I::broadcast(d.activation == Activation::relu6 ? 6.0f : __builtin_inff());
   V weight[taps > 0 ? taps : 1];

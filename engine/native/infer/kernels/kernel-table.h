@@ -6,7 +6,26 @@
 
 namespace fovea {
 
-enum class Activation : int32_t { none, relu, relu6, silu, hardswish, sigmoid, hardsigmoid, count };
+// Negative ones are leaky ReLUs: the bits of the slope as a float, its sign turned.
+enum class Activation : int32_t {
+  none,
+  relu,
+  relu6,
+  silu,
+  hardswish,
+  sigmoid,
+  hardsigmoid,
+  mish,
+  gelu,
+  gelu_tanh,
+  count
+};
+
+constexpr bool leaks(Activation activation) { return static_cast<int32_t>(activation) < 0; }
+inline float slope_of(Activation leaky) { return -__builtin_bit_cast(float, static_cast<int32_t>(leaky)); }
+inline bool known(Activation activation) {
+  return leaks(activation) ? __builtin_isfinite(slope_of(activation)) : activation < Activation::count;
+}
 
 constexpr int taps_ahead = 2;
 

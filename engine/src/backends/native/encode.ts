@@ -1,4 +1,5 @@
-import type { Activation, Convolution } from '../../network/network.js';
+import { type Activation, isLeaky, plainActivations, slopeOf } from '../../network/activation.js';
+import type { Convolution } from '../../network/network.js';
 import { accessesOf } from '../../program/accesses.js';
 import { planBuffers } from '../../program/buffers.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
@@ -27,19 +28,10 @@ const codes = [
 
 const INSTRUCTION_WORDS = 16;
 const layouts = ['map', 'packed', 'halo'] as const;
-const activations: readonly Activation[] = [
-  'none',
-  'relu',
-  'relu6',
-  'silu',
-  'hardswish',
-  'sigmoid',
-  'hardsigmoid',
-];
-
 /** An activation's number in `Activation` of engine/native/infer/kernels/kernel_table.h. */
 export function activationNumber(activation: Activation): number {
-  return activations.indexOf(activation);
+  if (!isLeaky(activation)) return plainActivations.indexOf(activation);
+  return new Int32Array(Float32Array.of(-slopeOf(activation)).buffer)[0]!;
 }
 
 /** Numbers that a session gave to a network's packed parts. */

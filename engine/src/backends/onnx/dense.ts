@@ -2,7 +2,14 @@ import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import { toOnnx } from '../../network/onnx/write.js';
 import { networkShapes } from '../../network/walk.js';
-import { type InferenceSession, loadRuntime, openModel, runModel } from '../../onnxruntime.js';
+import {
+  type ExecutionProvider,
+  type InferenceSession,
+  loadRuntime,
+  openModel,
+  runModel,
+  type SessionSettings,
+} from '../../onnxruntime.js';
 import type { Tensor } from '../../tensor.js';
 import { toEngineTensor } from './layout.js';
 
@@ -25,6 +32,8 @@ export interface DenseOptions {
   readonly width: number;
   /** Compute threads; default 1. */
   readonly threads?: number;
+  /** What onnxruntime computes with; default `cpu`. */
+  readonly provider?: ExecutionProvider;
 }
 
 /**
@@ -35,26 +44,27 @@ export interface DenseOptions {
  *   not fit the size
  */
 export async function openDense(network: Network, options: DenseOptions): Promise<DenseSession> {
-  const { threads = 1, ...shape } = options;
+  const { threads = 1, provider = 'cpu', ...shape } = options;
+  const settings = { threads, provider };
   if (!Number.isInteger(threads) || threads < 1) {
     throw new FoveaError('bad-argument', `threads ${threads}: an integer of at least 1 is accepted`);
   }
   // The engine's own words about a size that does not fit name the layer; a foreign node's shape may be unknown.
   if (network.nodes.every(({ kind }) => kind !== 'foreign')) networkShapes(network, shape);
   if (network.onnxPath !== undefined) {
-    const own = await openFile(network.onnxPath, threads);
+    const own = await openFile(network.onnxPath, settings);
     if (own && accepts(own, network, shape)) return session(own, network, 'file');
     await own?.release();
   }
   const { batch, height, width } = shape;
   const model = toOnnx(network, { batch, size: { height, width } });
-  return session(await openModel(model, { threads }, network.name), network, 'written');
+  return session(await openModel(model, settings, network.name), network, 'written');
 }
 
 /** The network's own file, unless it has gone or changed since it was imported. */
-async function openFile(path: string, threads: number): Promise<InferenceSession | undefined> {
+async function openFile(path: string, settings: SessionSettings): Promise<InferenceSession | undefined> {
   try {
-    return await openModel(path, { threads }, path);
+    return await openModel(path, settings, path);
   } catch (error) {
     if (error instanceof FoveaError && error.code === 'unsupported') return undefined;
     throw error;

@@ -1,4 +1,4 @@
-import type { Activation } from '../../network/network.js';
+import { type Activation, slopeOf } from '../../network/activation.js';
 
 /** One value through an activation, as ONNX and PyTorch define them. */
 export function activate(value: number, activation: Activation): number {
@@ -17,5 +17,25 @@ export function activate(value: number, activation: Activation): number {
       return Math.min(Math.max(value / 6 + 0.5, 0), 1);
     case 'hardswish':
       return value * Math.min(Math.max(value / 6 + 0.5, 0), 1);
+    case 'mish':
+      return value * Math.tanh(value > 30 ? value : Math.log1p(Math.exp(value)));
+    case 'gelu':
+      return (value / 2) * (1 + erf(value / Math.SQRT2));
+    case 'gelu-tanh':
+      return (value / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (value + 0.044715 * value ** 3)));
+    default:
+      return value < 0 ? value * slopeOf(activation) : value;
   }
+}
+
+/** The error function by the series of Abramowitz and Stegun 7.1.6, whose terms all have one sign. */
+function erf(z: number): number {
+  if (Math.abs(z) > 6) return Math.sign(z);
+  let term = z;
+  let sum = z;
+  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
+    term *= (2 * z * z) / (2 * n + 1);
+    sum += term;
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-z * z) * sum;
 }

@@ -101,7 +101,7 @@ async function requestDevice(precision: Precision): Promise<Device> {
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
     },
   });
-  return new Device(device, nameOf(adapter), precision);
+  return new Device(device, nameOf(adapter), precision, adapter.info.isFallbackAdapter ?? false);
 }
 
 function nameOf({ info }: GPUAdapter): string {
@@ -122,6 +122,8 @@ export class Device {
     readonly gpu: GPUDevice,
     readonly name: string,
     readonly precision: Precision,
+    /** True when no GPU computes, but a program in its place. */
+    readonly software: boolean,
   ) {
     this.timed = gpu.features.has('timestamp-query');
     void gpu.lost.then(({ message, reason }) => {

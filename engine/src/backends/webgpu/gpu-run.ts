@@ -66,7 +66,7 @@ export class GpuRun {
       output: record.output,
       masks: report.masks(record, this.#script),
       profile: report.profile(record, this.#script.ms, {
-        source: `webgpu ${device.precision}`,
+        source: `webgpu ${device.precision}${device.software ? ', a software driver' : ''}`,
         device: device.name,
         threads: 1,
         totalMs,
@@ -80,6 +80,9 @@ export class GpuRun {
     const { stops } = this.program.encoded;
     const asked = stops.filter(({ operation }) => operation.kind === 'ask').length;
     return [
+      ...(this.resident.device.software
+        ? ['a software driver stood in for a GPU: times say nothing about one']
+        : []),
       ...(this.program.timer
         ? []
         : ['this adapter times no passes: only the time of the whole run was measured']),

@@ -24,6 +24,8 @@ export function webgpuBackendWith({ precision = 'f32' }: WebgpuOptions): Backend
     throw new FoveaError('bad-argument', `precision ${String(precision)}: f32 or f16 is accepted`);
   return {
     name: 'webgpu',
+    onnxProvider: 'webgpu',
+    ...(precision === 'f16' ? { outputTolerance: 5e-3 } : {}),
     get unavailable(): string | undefined {
       return browserGpu() || isInstalled()
         ? undefined

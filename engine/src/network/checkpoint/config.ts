@@ -1,6 +1,9 @@
 import { FoveaError } from '../../errors.js';
 import type { PerChannel } from '../../image/normalise.js';
 
+/** Where a safetensors file's own metadata has its configuration, as JSON. */
+export const configKey = 'fovea.config';
+
 /** What the JSON file beside a checkpoint says; every field may be left out. */
 export interface CheckpointConfig {
   /**

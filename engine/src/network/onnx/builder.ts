@@ -1,5 +1,5 @@
 import { create, toBinary } from '@bufbuild/protobuf';
-import type { Activation } from '../network.js';
+import { type Activation, slopeOf } from '../activation.js';
 import { numberToHalf } from '../number-formats.js';
 import {
   type AttributeProto,
@@ -139,13 +139,34 @@ export class GraphBuilder {
         return this.opset >= 14
           ? this.node('HardSwish', [value], {}, named)
           : this.node('Mul', [value, this.activation(value, 'hardsigmoid')], {}, named);
+      case 'mish':
+        return this.node('Mul', [value, this.node('Tanh', [this.node('Softplus', [value])])], {}, named);
+      case 'gelu':
+        return this.halved(value, this.node('Erf', [this.times(value, Math.SQRT1_2)]), named);
+      case 'gelu-tanh': {
+        const cube = this.node('Mul', [this.node('Mul', [value, value]), value]);
+        const inner = this.node('Add', [value, this.times(cube, 0.044715)]);
+        return this.halved(value, this.node('Tanh', [this.times(inner, Math.sqrt(2 / Math.PI))]), named);
+      }
+      default:
+        return this.node('LeakyRelu', [value], { alpha: Float32Array.of(slopeOf(activation)) }, named);
     }
+  }
+
+  private times(value: string, factor: number): string {
+    return this.node('Mul', [value, this.scalar(factor)]);
+  }
+
+  /** `value / 2 · (1 + gate)` */
+  private halved(value: string, gate: string, named: { name?: string }): string {
+    return this.node('Mul', [this.times(value, 0.5), this.node('Add', [gate, this.scalar(1)])], {}, named);
   }
 
   /** The finished model. */
   finish(
     name: string,
     outputs: readonly { readonly name: string; readonly dims?: readonly Extent[]; readonly type?: number }[],
+    metadata: readonly { readonly key: string; readonly value: string }[] = [],
   ): OnnxFiles {
     const listed = this.storage.listedAsInputs
       ? this.tensors.map((tensor) => valueInfo(tensor.name, tensor.dims.map(Number), tensor.dataType))
@@ -154,6 +175,7 @@ export class GraphBuilder {
       irVersion,
       producerName: 'fovea',
       opsetImport: [{ domain: '', version: BigInt(this.opset) }, ...this.domains],
+      metadataProps: [...metadata],
       graph: {
         name,
         node: this.nodes,

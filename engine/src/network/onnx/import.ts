@@ -15,6 +15,7 @@ import type { ModelProto } from './generated/onnx_pb.js';
 import { describeNode, type Graph, readGraph } from './graph.js';
 import { withImageInput } from './image-input.js';
 import { beginInference } from './infer.js';
+import { withStoredMaskers } from './masker-metadata.js';
 import { findBlocks } from './residual.js';
 import { ElementType } from './tensor.js';
 import { type Translation, translate } from './translate.js';
@@ -69,7 +70,9 @@ export async function importOnnx(
     ...(path === undefined ? {} : { onnxPath: path, onnxOutput: chosen }),
   };
   await learnShapes(network, network.inputShape);
-  return { ...network, notes: notesOf(network, model, graph, chosen, drafts.all()) };
+  const notes = notesOf(network, model, graph, chosen, drafts.all());
+  const adapted = withStoredMaskers(network, model.metadataProps);
+  return { ...adapted.network, notes: adapted.note ? [...notes, adapted.note] : notes };
 }
 
 function chooseOutput({ outputs, source }: Graph, wanted: string | undefined): string {

@@ -4,6 +4,7 @@ import type { Graph } from './graph.js';
 import type { Inference } from './infer.js';
 import { readOperator } from './operators/table.js';
 import { Scope, type Value } from './scope.js';
+import { type SpelledOut, spelledOutActivations } from './spelled-out.js';
 
 export interface Translation {
   readonly drafts: readonly Draft[];
@@ -26,7 +27,19 @@ export function translate(
 ): Translation {
   const scope = new Scope(graph, budget, inference, image);
   const drafts: Draft[] = [];
+  const spelledOut = spelledOutActivations(graph);
+  const joined = new Set<SpelledOut>();
   for (const node of graph.nodes) {
+    const match = spelledOut.get(node);
+    if (match?.nodes[0] === node && scope.values.has(scope.resolve(match.input))) joined.add(match);
+    if (match && joined.has(match)) {
+      if (match.nodes.at(-1) !== node) continue;
+      const input = scope.resolve(match.input);
+      const { activation, nodes: origins } = match;
+      drafts.push({ ...scope.base(node, [input]), kind: 'activation', activation, origins });
+      scope.values.set(node.outputs[0]!, scope.values.get(input)!);
+      continue;
+    }
     const outcome = readOperator(node, scope);
     const output = node.outputs[0] ?? '';
     if (outcome && 'alias' in outcome) {

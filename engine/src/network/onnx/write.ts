@@ -3,6 +3,7 @@ import type { Network } from '../network.js';
 import { networkShapes } from '../walk.js';
 import { type Domain, type Extent, GraphBuilder } from './builder.js';
 import { foreignDims, foreignDomains, foreignOpset } from './foreign-shape.js';
+import { maskerProperty } from './masker-metadata.js';
 import { NetworkWriter } from './network-writer.js';
 import type { OnnxFiles, StorageOptions } from './storage.js';
 
@@ -21,11 +22,16 @@ export interface OnnxOptions extends Omit<StorageOptions, 'externalLocation'> {
   readonly batchNorm?: { readonly seed: number };
   /** `GlobalAveragePool` + `Flatten`, or `ReduceMean` + `Reshape` as PyTorch's newer exporter. Default the former. */
   readonly head?: 'flatten' | 'reshape';
+  /**
+   * Writes the network's maskers into the model's metadata, where `loadNetwork` finds them; other tools run the model
+   * densely. Default false.
+   */
+  readonly maskers?: boolean;
 }
 
 /**
  * Writes a network as a dense ONNX model, in the style of PyTorch's exporter: NCHW, module paths as names.
- * Maskers are not part of it.
+ * Maskers are no part of the graph; they go into its metadata when asked for.
  * @returns the model's bytes
  * @throws FoveaError `bad-argument` for a batch or size that is no positive integer
  */
@@ -46,7 +52,7 @@ export function toOnnxWithExternalData(
 }
 
 function write(network: Network, options: OnnxOptions & StorageOptions): OnnxFiles {
-  const { batch = 'dynamic', size = network.inputShape, batchNorm, head = 'flatten' } = options;
+  const { batch = 'dynamic', size = network.inputShape, batchNorm, head = 'flatten', maskers } = options;
   const graph = new GraphBuilder(options, opsetOf(network), domainsOf(network));
   const rankOf = foreignRanks(network);
   const writer = new NetworkWriter(graph, { head, rankOf, ...(batchNorm ? { batchNorm } : {}) });
@@ -67,7 +73,8 @@ function write(network: Network, options: OnnxOptions & StorageOptions): OnnxFil
   ]);
   writer.define(network.input, network.input, 4);
   for (const node of network.nodes) writer.node(node);
-  return graph.finish(network.name, [{ name: writer.nameOf(network.output) }]);
+  const property = maskers ? maskerProperty(network) : undefined;
+  return graph.finish(network.name, [{ name: writer.nameOf(network.output) }], property ? [property] : []);
 }
 
 /**

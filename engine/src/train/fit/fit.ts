@@ -1,5 +1,6 @@
 import { FoveaError } from '../../errors.js';
 import { activeFraction, maskGrid, spreadCells } from '../../mask/geometry.js';
+import { alwaysActive } from '../../mask/learned.js';
 import { adaptivePool } from '../../mask/pool.js';
 import { resolveRates } from '../../mask/rate.js';
 import { branchRegions, regionPixels } from '../../mask/regions.js';
@@ -158,8 +159,9 @@ async function fitAtRates(
     const fit = fits.get(block.index);
     full += dense;
     used += fit?.flops ?? dense;
-    // A block whose input also feeds others elsewhere could not be looked at alone: it stays dense.
-    if (!fit) return { ...node, block: { ...block, adaptive: false } };
+    if (!block.adaptive) return node;
+    // A block whose input also feeds others elsewhere could not be looked at alone: all of it is computed.
+    if (!fit) return { ...node, block: { ...block, ...alwaysActive(block) } };
     return { ...node, block: { ...block, masker: fit.masker, granularity: fit.report.granularity } };
   });
   return {

@@ -1,18 +1,29 @@
-import { readConnection } from '../../protocol/connection.js';
+import type { Connection } from '../../protocol/connection.js';
 import { version } from '../../version.js';
 import { Kernel } from './kernel.js';
-import { watchParent } from './parentWatch.js';
 
 const DEFAULT_OUTPUT_LIMIT = 8_000_000;
 
+/** A kernel that listens. */
+export interface RunningKernel {
+  /** Resolves when the kernel has ended, for whatever reason. */
+  readonly ended: Promise<void>;
+  /** Stops the running cell. */
+  interrupt(): Promise<void>;
+  /** Ends the kernel; resolves when nothing of it runs any more. */
+  shutdown(): Promise<void>;
+}
+
 /**
- * Starts a kernel and keeps it until it is shut down.
+ * Starts a kernel in this process, which SIGINT then interrupts and SIGTERM ends.
  *
- * @param connectionFile path that Jupyter gives
- * @throws FoveaError when the file cannot be read or a socket cannot be bound
+ * @throws FoveaError `io` when a socket cannot be bound
  */
-export async function startKernel(connectionFile: string): Promise<void> {
-  const connection = readConnection(connectionFile);
+export async function startKernel(connection: Connection): Promise<RunningKernel> {
+  let exit = (): void => undefined;
+  const ended = new Promise<void>((resolve) => {
+    exit = resolve;
+  });
   const kernel = new Kernel({
     connection,
     directory: process.cwd(),
@@ -20,11 +31,22 @@ export async function startKernel(connectionFile: string): Promise<void> {
     outputLimit: Number(process.env.FOVEA_OUTPUT_LIMIT) || DEFAULT_OUTPUT_LIMIT,
     colour: !process.env.NO_COLOR,
     checkTypes: process.env.FOVEA_TYPES !== 'off',
-    log: (line) => process.stderr.write(`[fovea] ${line}\n`),
-    exit: () => process.exit(0),
+    log: logLine,
+    exit: () => exit(),
   });
-  process.on('SIGINT', () => void kernel.interrupt());
-  process.on('SIGTERM', () => void kernel.shutdown());
-  await kernel.start();
-  watchParent(() => void kernel.shutdown());
+  const interrupt = () => void kernel.interrupt();
+  const shutdown = () => void kernel.shutdown();
+  process.on('SIGINT', interrupt).on('SIGTERM', shutdown);
+  try {
+    await kernel.start();
+  } catch (error) {
+    process.off('SIGINT', interrupt).off('SIGTERM', shutdown);
+    throw error;
+  }
+  return { ended, interrupt: () => kernel.interrupt(), shutdown: () => kernel.shutdown() };
+}
+
+/** Writes a line of the kernel's own to the terminal, or the log, of whoever started it. */
+export function logLine(line: string): void {
+  process.stderr.write(`[fovea] ${line}\n`);
 }

@@ -5,6 +5,8 @@ import { formatValue } from '../../display/format.js';
 import { LIVE_TARGET } from '../../display/live.js';
 import { type LiveChannel, serveLive } from '../../display/live-target.js';
 import { connectOutput } from '../../display/output.js';
+import { SWEEP_TARGET } from '../../display/sweep-document.js';
+import { obeySweepOrder } from '../../sweep/sweeps-shown.js';
 import { BRIDGE } from '../bridge.js';
 import type { CommMessage, ExecuteOrder, Order, Packet, Report } from '../wire.js';
 import { lightApi, loadFovea, mentionsApi, offer, SIGNAL } from './api.js';
@@ -188,6 +190,7 @@ connectOutput({
 });
 connectComms(comms);
 comms.registerTarget(LIVE_TARGET, (comm) => serveLive(comm as LiveChannel));
+comms.registerTarget(SWEEP_TARGET, obeySweepOrder);
 
 const print = (name: 'stdout' | 'stderr', text: string) => {
   if (text !== '') channel.postOutput({ type: 'stream', name, text, ...owner() }, text.length);

@@ -131,13 +131,15 @@ export class ContentsService {
 
   private async save(router: Router, call: Call) {
     const place = await this.write(call);
-    try {
-      return await this.saveAt(router, place, await readJson(call.request, FILE_BODY_BYTES));
-    } catch (error) {
-      // Of a file that comes in chunks, one that cannot be taken leaves a hole: the rest must not complete it.
-      await this.uploads.abandon(place.file);
-      throw error;
-    }
+    return this.uploads.during(place.file, async () => {
+      try {
+        return await this.saveAt(router, place, await readJson(call.request, FILE_BODY_BYTES));
+      } catch (error) {
+        // Of a file that comes in chunks, one that cannot be taken leaves a hole: the rest must not complete it.
+        await this.uploads.abandon(place.file);
+        throw error;
+      }
+    });
   }
 
   /** Checks the whole body before anything is written. */

@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Redis } from 'ioredis';
 
 /** Whether this machine has a Redis server to test with. */
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
@@ -19,6 +18,18 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** Whether a server has loaded its data; one that wants a password first has answered as well. */
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    socket.once('data', (reply) => {
+      socket.destroy();
+      resolve(!reply.toString().startsWith('-LOADING'));
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
 /** A Redis server of one's own: it can be killed and started again with its data. */
 export class TestRedis {
   readonly folder = mkdtempSync(join(tmpdir(), 'fovea-redis-'));
@@ -26,12 +37,17 @@ export class TestRedis {
 
   private constructor(
     readonly port: number,
+    /** Where it speaks TLS, if it does; asks clients for certificates there. */
+    readonly tlsPort: number | undefined,
     private readonly configuration: readonly string[],
   ) {}
 
   /** @param configuration lines of redis.conf beside port and folder */
-  static async start(configuration: readonly string[] = ['save ""']): Promise<TestRedis> {
-    const server = new TestRedis(await freePort(), configuration);
+  static async start(
+    configuration: readonly string[] = ['save ""'],
+    { tls = false }: { readonly tls?: boolean } = {},
+  ): Promise<TestRedis> {
+    const server = new TestRedis(await freePort(), tls ? await freePort() : undefined, configuration);
     await server.up();
     return server;
   }
@@ -43,27 +59,12 @@ export class TestRedis {
   async up(): Promise<void> {
     const file = join(this.folder, 'redis.conf');
     const lines = ['bind 127.0.0.1', `port ${this.port}`, `dir ${this.folder}`, ...this.configuration];
+    if (this.tlsPort !== undefined) lines.push(`tls-port ${this.tlsPort}`, 'tls-auth-clients yes');
     writeFileSync(file, lines.join('\n'));
     this.#process = spawn('redis-server', [file], { stdio: 'ignore' });
-    const client = new Redis({
-      port: this.port,
-      host: '127.0.0.1',
-      lazyConnect: true,
-      retryStrategy: () => null,
-    });
-    client.on('error', () => undefined);
     for (let i = 0; i < 200; i++) {
-      try {
-        await client.connect();
-        // Without the right to ask, it has still answered.
-        await client.ping().catch((error: Error) => {
-          if (!/NOAUTH|NOPERM/.test(error.message)) throw error;
-        });
-        client.disconnect();
-        return;
-      } catch {
-        await delay(50);
-      }
+      if (await answers(this.port)) return;
+      await delay(50);
     }
     throw new Error('redis-server does not answer');
   }

@@ -1,5 +1,5 @@
-import type { Activation } from '../../network.js';
-import { floatOf, type GraphNode } from '../graph.js';
+import { type Activation, leakyRelu } from '../../activation.js';
+import { floatOf, type GraphNode, stringOf } from '../graph.js';
 import type { Handler, Scope } from '../scope.js';
 
 export const activation =
@@ -33,3 +33,14 @@ export const hardSigmoid = activation((node) =>
     ? 'hardsigmoid'
     : undefined,
 );
+
+/** A PReLU whose channels all have one slope is a leaky ReLU. */
+export const prelu = activation((node, scope) => {
+  const slopes = scope.floats(node, 1);
+  return slopes?.every((slope) => slope === slopes[0]) ? leakyRelu(slopes[0]!) : undefined;
+});
+
+export const gelu = activation((node) => {
+  const how = stringOf(node, 'approximate', 'none');
+  return how === 'none' ? 'gelu' : how === 'tanh' ? 'gelu-tanh' : undefined;
+});

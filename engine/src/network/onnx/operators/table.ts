@@ -1,6 +1,7 @@
+import { leakyRelu } from '../../activation.js';
 import { floatOf, type GraphNode } from '../graph.js';
 import type { Handler, Outcome, Scope } from '../scope.js';
-import { activation, clip, hardSigmoid } from './activation.js';
+import { activation, clip, gelu, hardSigmoid, prelu } from './activation.js';
 import { arithmetic, batchNorm } from './arithmetic.js';
 import { convolution } from './convolution.js';
 import { gemm, matMul } from './linear.js';
@@ -46,6 +47,10 @@ const readings: ReadonlyMap<string, Reading> = new Map(
       read: activation((node) => (floatOf(node, 'alpha', 1) === 1 ? 'silu' : undefined)),
       attributes: ['alpha'],
     },
+    LeakyRelu: { read: activation((node) => leakyRelu(floatOf(node, 'alpha', 0.01))), attributes: ['alpha'] },
+    PRelu: { read: prelu, attributes: [], inputs: 2 },
+    Mish: { read: activation(() => 'mish'), attributes: [] },
+    Gelu: { read: gelu, attributes: ['approximate'] },
     MaxPool: { read: pool, attributes: [...window, 'ceil_mode', 'storage_order'], outputs: 2 },
     AveragePool: { read: pool, attributes: [...window, 'ceil_mode', 'count_include_pad'] },
     GlobalAveragePool: { read: globalPool, attributes: [] },

@@ -1,5 +1,5 @@
 import { open, rename, rm } from 'node:fs/promises';
-import { FoveaError } from '../errors.js';
+import { FoveaError } from './errors.js';
 
 /**
  * Replaces a file all at once: the content is written beside it, forced to disk, and renamed over it. When

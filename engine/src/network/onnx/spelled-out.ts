@@ -1,0 +1,160 @@
+import type { Activation } from '../activation.js';
+import type { Graph, GraphNode } from './graph.js';
+import { countOf, dimsOf, float32Values, isFloatType } from './tensor.js';
+
+/** An activation that a graph spells out in several operators. */
+export interface SpelledOut {
+  readonly activation: Activation;
+  /** The value that it is of. */
+  readonly input: string;
+  /** The operators, in the graph's order. */
+  readonly nodes: readonly GraphNode[];
+}
+
+/**
+ * Mish and GELU as exporters write them before ONNX had operators for them: `x · tanh(softplus(x))`,
+ * `x / 2 · (1 + erf(x / √2))` and `x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))`, their factors in any order.
+ * @returns by each of their operators
+ */
+export function spelledOutActivations(graph: Graph): ReadonlyMap<GraphNode, SpelledOut> {
+  const found = new Map<GraphNode, SpelledOut>();
+  const starts = graph.nodes.filter(({ op, domain }) => domain === '' && (op === 'Erf' || op === 'Tanh'));
+  const matcher = new Matcher(graph);
+  for (const start of starts) {
+    const match = matcher.match(start);
+    if (!match || match.nodes.some((node) => found.has(node))) continue;
+    for (const node of match.nodes) found.set(node, match);
+  }
+  return found;
+}
+
+/** A product's constant factor, the values in it, and the operators that make it. */
+interface Product {
+  readonly factor: number;
+  readonly values: readonly string[];
+  readonly nodes: readonly GraphNode[];
+}
+
+/** Operators that a spelled-out activation may have on the way to its last one. */
+const mostSteps = 4;
+
+class Matcher {
+  private readonly producers = new Map<string, GraphNode>();
+  private readonly readers = new Map<string, Set<GraphNode>>();
+
+  constructor(private readonly graph: Graph) {
+    for (const node of graph.nodes) {
+      for (const output of node.outputs) this.producers.set(output, node);
+      for (const input of [...node.inputs, ...node.captured]) {
+        const readers = this.readers.get(input) ?? new Set();
+        this.readers.set(input, readers.add(node));
+      }
+    }
+  }
+
+  /** @param start the Erf or Tanh in the middle */
+  match(start: GraphNode): SpelledOut | undefined {
+    const argument = start.inputs[0]!;
+    const softplus = this.producers.get(argument);
+    if (start.op === 'Tanh' && softplus?.op === 'Softplus') {
+      const last = this.onlyReader(start);
+      const [x] = softplus.inputs;
+      if (last?.op !== 'Mul' || !this.onlyReader(softplus)) return undefined;
+      return last.inputs.includes(x!) ? this.found('mish', x!, [softplus, start, last]) : undefined;
+    }
+    const inner = start.op === 'Erf' ? this.erfArgument(argument) : this.tanhArgument(argument);
+    const plus = inner && this.onlyReader(start);
+    const one = plus?.op === 'Add' ? this.constantOf(plus) : undefined;
+    if (!inner || !plus || !near(one, 1)) return undefined;
+    const value = plus.outputs[0]!;
+    let last = this.onlyReader(plus);
+    for (let step = 0; step < mostSteps && last?.op === 'Mul'; step++) {
+      const { factor, values, nodes } = this.product(last.outputs[0]!, inner.x, true);
+      const pair = values.length === 2 && values.includes(inner.x) && values.includes(value);
+      if (pair && near(factor, 0.5)) {
+        const kind = start.op === 'Erf' ? 'gelu' : 'gelu-tanh';
+        return this.found(kind, inner.x, [...inner.nodes, start, plus, ...nodes]);
+      }
+      last = this.onlyReader(last);
+    }
+    return undefined;
+  }
+
+  private erfArgument(value: string): { x: string; nodes: readonly GraphNode[] } | undefined {
+    const node = this.producers.get(value);
+    if (node?.op !== 'Mul' && node?.op !== 'Div') return undefined;
+    const { factor, values, nodes } = this.product(
+      value,
+      node.inputs.find((name) => !this.isConstant(name)),
+    );
+    return values.length === 1 && near(factor, Math.SQRT1_2) ? { x: values[0]!, nodes } : undefined;
+  }
+
+  private tanhArgument(value: string): { x: string; nodes: readonly GraphNode[] } | undefined {
+    const outer = this.product(value);
+    const sum = outer.values.length === 1 ? this.producers.get(outer.values[0]!) : undefined;
+    if (sum?.op !== 'Add' || !near(outer.factor, Math.sqrt(2 / Math.PI)) || !this.onlyReader(sum))
+      return undefined;
+    for (const [x, cube] of [sum.inputs, [...sum.inputs].reverse()] as [string, string][]) {
+      const { factor, values, nodes } = this.product(cube, x);
+      if (values.length !== 3 || values.some((name) => name !== x) || !near(factor, 0.044715)) continue;
+      return { x, nodes: [...outer.nodes, sum, ...nodes] };
+    }
+    return undefined;
+  }
+
+  /** Multiplies a value out, through what nobody else reads, as far as `x`. */
+  private product(value: string, x?: string, whole = false): Product {
+    const node = this.producers.get(value);
+    const alone: Product = { factor: 1, values: [value], nodes: [] };
+    if (!node || value === x || node.domain !== '' || (!whole && !this.onlyReader(node))) return alone;
+    const [a, b] = node.inputs as [string, string];
+    if (node.op === 'Pow' && a === x && near(this.scalar(b), 3)) {
+      return { factor: 1, values: [a, a, a], nodes: [node] };
+    }
+    if (node.op === 'Div' && this.scalar(b) !== undefined) {
+      const of = this.product(a, x);
+      return { ...of, factor: of.factor / this.scalar(b)!, nodes: [...of.nodes, node] };
+    }
+    if (node.op !== 'Mul') return alone;
+    const sides = [a, b].map((side) => {
+      const constant = this.scalar(side);
+      return constant === undefined ? this.product(side, x) : { factor: constant, values: [], nodes: [] };
+    });
+    return {
+      factor: sides[0]!.factor * sides[1]!.factor,
+      values: sides.flatMap(({ values }) => values),
+      nodes: [...sides.flatMap(({ nodes }) => nodes), node],
+    };
+  }
+
+  /** The one operator that reads what a node writes, if it is that and nothing else reads it. */
+  private onlyReader({ outputs }: GraphNode): GraphNode | undefined {
+    const [value] = outputs;
+    const readers = [...(this.readers.get(value!) ?? [])];
+    return readers.length === 1 && !this.graph.outputs.includes(value!) ? readers[0] : undefined;
+  }
+
+  /** The constant operand of an operator of two. */
+  private constantOf({ inputs }: GraphNode): number | undefined {
+    return this.scalar(inputs[0]!) ?? this.scalar(inputs[1]!);
+  }
+
+  private isConstant(name: string): boolean {
+    return this.graph.constants.has(name);
+  }
+
+  private scalar(name: string): number | undefined {
+    const tensor = this.graph.constants.get(name);
+    if (!tensor || !isFloatType(tensor.dataType) || countOf(dimsOf(tensor)) !== 1) return undefined;
+    return float32Values(tensor)[0];
+  }
+
+  private found(activation: Activation, input: string, nodes: readonly GraphNode[]): SpelledOut {
+    const inOrder = [...new Set(nodes)].sort((a, b) => a.position - b.position);
+    return { activation, input, nodes: inOrder };
+  }
+}
+
+const near = (value: number | undefined, wanted: number) =>
+  value !== undefined && Math.abs(value - wanted) < 1e-5 * Math.abs(wanted);

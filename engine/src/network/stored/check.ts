@@ -1,0 +1,244 @@
+import { FoveaError } from '../../errors.js';
+import { isActivation } from '../activation.js';
+import type { Network } from '../network.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** More of anything than a network has; what is beyond would overflow in products of extents. */
+const mostExtent = 2 ** 24;
+
+const formats: readonly unknown[] = ['onnx', 'lasnet', 'built'];
+const blockKinds: readonly unknown[] = ['basic', 'bottleneck', 'inverted', 'residual'];
+/** How many values each kind of node reads; undefined: any number but none. */
+const inputs: Readonly<Record<string, number | undefined>> = {
+  convolution: 1,
+  'max-pool': 1,
+  'average-pool': 1,
+  'global-pool': 1,
+  add: 2,
+  activation: 1,
+  block: 1,
+  foreign: undefined,
+};
+
+/**
+ * Checks that a value read from a file is a network: every field that the engine relies on has its type, every array
+ * the length that its layer needs, and every node reads values written before it.
+ * @throws FoveaError `bad-file` naming the field
+ */
+export function checkNetwork(value: unknown, source: string): Network {
+  const check = new Checker(source);
+  const network = check.object(value, 'the network');
+  check.text(network.name, 'name');
+  check.that(formats.includes(network.format), `format ${shown(network.format)}`);
+  const shape = check.object(network.inputShape, 'inputShape');
+  for (const side of ['channels', 'height', 'width']) check.whole(shape[side], `inputShape.${side}`, 1);
+  check.texts(network.notes, 'notes');
+  if (network.labels !== undefined) check.texts(network.labels, 'labels');
+  check.that(
+    [undefined, 2, 4].includes(network.outputRank as number),
+    `outputRank ${shown(network.outputRank)}`,
+  );
+  check.text(network.input, 'input');
+  check.text(network.output, 'output');
+  const nodes = check.list(network.nodes, 'nodes');
+  const written = new Set<unknown>([network.input]);
+  let blocks = 0;
+  for (const [i, entry] of nodes.entries()) {
+    const node = check.object(entry, `nodes[${i}]`);
+    const at = `node ${shown(node.name)}`;
+    check.text(node.name, `nodes[${i}].name`);
+    check.text(node.output, `${at}: output`);
+    check.that(
+      typeof node.kind === 'string' && Object.hasOwn(inputs, node.kind),
+      `${at}: kind ${shown(node.kind)}`,
+    );
+    const read = check.texts(node.inputs, `${at}: inputs`);
+    const wanted = inputs[node.kind as string];
+    check.that(
+      wanted === undefined ? read.length > 0 : read.length === wanted,
+      `${at}: ${read.length} inputs`,
+    );
+    for (const name of read)
+      check.that(written.has(name), `${at} reads ${shown(name)}, which nothing before it writes`);
+    check.that(!written.has(node.output), `${at} writes ${shown(node.output)} a second time`);
+    written.add(node.output);
+    check.node(node, at, blocks);
+    if (node.kind === 'block') blocks++;
+  }
+  check.that(written.has(network.output), `output ${shown(network.output)} is written by no node`);
+  return value as Network;
+}
+
+class Checker {
+  constructor(private readonly source: string) {}
+
+  that(holds: boolean, what: string): void {
+    if (!holds) throw new FoveaError('bad-file', `${this.source}: ${what} is no part of a network`);
+  }
+
+  object(value: unknown, name: string): Fields {
+    this.that(
+      typeof value === 'object' && value !== null && !Array.isArray(value),
+      `${name} ${shown(value)}`,
+    );
+    return value as Fields;
+  }
+
+  text(value: unknown, name: string): void {
+    this.that(typeof value === 'string', `${name} ${shown(value)}`);
+  }
+
+  list(value: unknown, name: string): readonly unknown[] {
+    this.that(Array.isArray(value), `${name} ${shown(value)}`);
+    return value as unknown[];
+  }
+
+  texts(value: unknown, name: string): readonly unknown[] {
+    const list = this.list(value, name);
+    for (const entry of list) this.text(entry, name);
+    return list;
+  }
+
+  whole(value: unknown, name: string, least: number): number {
+    const sound = Number.isInteger(value) && (value as number) >= least && (value as number) <= mostExtent;
+    this.that(sound, `${name} ${shown(value)}`);
+    return value as number;
+  }
+
+  wholes(value: unknown, name: string, count: number, least: number): readonly number[] {
+    const list = this.list(value, name);
+    this.that(list.length === count, `${name} ${shown(value)}`);
+    return list.map((entry) => this.whole(entry, name, least));
+  }
+
+  activation(value: unknown, at: string): void {
+    this.that(isActivation(value), `${at}: activation ${shown(value)}`);
+  }
+
+  array(value: unknown, name: string, length: number): void {
+    const has = value instanceof Float32Array ? `of ${value.length} values` : shown(value);
+    this.that(
+      value instanceof Float32Array && value.length === length,
+      `${name} ${has}, where ${length} values belong,`,
+    );
+  }
+
+  node(node: Fields, at: string, blocks: number): void {
+    switch (node.kind) {
+      case 'convolution':
+        this.convolution(node.convolution, at);
+        return;
+      case 'max-pool':
+      case 'average-pool':
+        this.wholes(node.kernel, `${at}: kernel`, 2, 1);
+        this.wholes(node.stride, `${at}: stride`, 2, 1);
+        this.wholes(node.padding, `${at}: padding`, 4, 0);
+        for (const flag of ['ceilMode', 'countIncludePad']) {
+          this.that(typeof node[flag] === 'boolean', `${at}: ${flag} ${shown(node[flag])}`);
+        }
+        return;
+      case 'add':
+        this.activation(node.activation, at);
+        if (node.dense !== undefined) this.text(node.dense, `${at}: dense`);
+        return;
+      case 'activation':
+        this.activation(node.activation, at);
+        return;
+      case 'block':
+        this.block(this.object(node.block, `${at}: block`), at, blocks);
+        return;
+      case 'foreign':
+        this.foreign(node, at);
+    }
+  }
+
+  private convolution(
+    value: unknown,
+    at: string,
+  ): { readonly inChannels: number; readonly outChannels: number } {
+    const convolution = this.object(value, `${at}: convolution`);
+    this.text(convolution.name, `${at}: name`);
+    const inChannels = this.whole(convolution.inChannels, `${at}: inChannels`, 1);
+    const outChannels = this.whole(convolution.outChannels, `${at}: outChannels`, 1);
+    const groups = this.whole(convolution.groups, `${at}: groups`, 1);
+    this.that(inChannels % groups === 0 && outChannels % groups === 0, `${at}: groups ${groups}`);
+    const [height, width] = this.wholes(convolution.kernel, `${at}: kernel`, 2, 1);
+    this.wholes(convolution.stride, `${at}: stride`, 2, 1);
+    this.wholes(convolution.dilation, `${at}: dilation`, 2, 1);
+    this.wholes(convolution.padding, `${at}: padding`, 4, 0);
+    this.array(convolution.weight, `${at}: weight`, (outChannels * inChannels * height! * width!) / groups);
+    this.array(convolution.bias, `${at}: bias`, outChannels);
+    this.activation(convolution.activation, at);
+    return { inChannels, outChannels };
+  }
+
+  private block(block: Fields, at: string, position: number): void {
+    this.that(block.index === position, `${at}: index ${shown(block.index)}`);
+    this.whole(block.stage, `${at}: stage`, 0);
+    this.text(block.name, `${at}: block's name`);
+    this.that(blockKinds.includes(block.kind), `${at}: kind ${shown(block.kind)}`);
+    this.that(typeof block.adaptive === 'boolean', `${at}: adaptive ${shown(block.adaptive)}`);
+    this.activation(block.activation, at);
+    const branch = this.list(block.branch, `${at}: branch`).map((entry) => this.convolution(entry, at));
+    this.that(branch.length > 0, `${at}: a branch without convolutions`);
+    for (const [i, { inChannels }] of branch.entries()) {
+      const given = branch[i - 1]?.outChannels ?? inChannels;
+      this.that(
+        inChannels === given,
+        `${at}: a convolution of ${inChannels} channels behind one of ${given}`,
+      );
+    }
+    const { inChannels } = branch[0]!;
+    const { outChannels } = branch[branch.length - 1]!;
+    if (block.projection !== undefined) {
+      const projection = this.convolution(block.projection, `${at}: projection`);
+      const fits = projection.inChannels === inChannels && projection.outChannels === outChannels;
+      this.that(
+        fits,
+        `${at}: a projection of ${projection.inChannels} to ${projection.outChannels} channels`,
+      );
+    } else if (block.adaptive) {
+      this.that(
+        inChannels === outChannels,
+        `${at}: a shortcut from ${inChannels} to ${outChannels} channels`,
+      );
+    }
+    if (block.squeezeExcitation !== undefined) this.excitation(block.squeezeExcitation, branch, at);
+    if (block.granularity !== undefined) {
+      const whole = block.granularity === Number.POSITIVE_INFINITY;
+      if (!whole) this.whole(block.granularity, `${at}: granularity`, 1);
+    }
+    if (block.masker === undefined) return;
+    const masker = this.object(block.masker, `${at}: masker`);
+    this.array(masker.weight, `${at}: masker's weight`, inChannels);
+    this.that(typeof masker.bias === 'number', `${at}: masker's bias ${shown(masker.bias)}`);
+  }
+
+  private excitation(value: unknown, branch: readonly { readonly outChannels: number }[], at: string): void {
+    const excitation = this.object(value, `${at}: squeezeExcitation`);
+    const after = this.whole(excitation.after, `${at}: squeezeExcitation.after`, 0);
+    this.that(after < branch.length, `${at}: squeezeExcitation.after ${after}`);
+    const reduce = this.convolution(excitation.reduce, `${at}: reduce`);
+    const expand = this.convolution(excitation.expand, `${at}: expand`);
+    const channels = branch[after]!.outChannels;
+    const fits =
+      reduce.inChannels === channels &&
+      expand.outChannels === channels &&
+      reduce.outChannels === expand.inChannels;
+    this.that(
+      fits,
+      `${at}: squeeze-and-excitation of ${reduce.inChannels} to ${expand.outChannels} channels`,
+    );
+  }
+
+  private foreign(node: Fields, at: string): void {
+    this.texts(node.operators, `${at}: operators`);
+    this.that(node.model instanceof Uint8Array, `${at}: model ${shown(node.model)}`);
+  }
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}

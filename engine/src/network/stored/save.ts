@@ -1,0 +1,22 @@
+import { FoveaError } from '../../errors.js';
+import { replaceFile } from '../../replace-file.js';
+import type { Network } from '../network.js';
+import { storeNetwork } from './write.js';
+
+/**
+ * Saves a network with its maskers as one file, which `loadNetwork` and every command take.
+ * @param path ends in `.safetensors`
+ * @throws FoveaError `bad-argument` for another ending, `io`; an older file is then kept
+ */
+export async function saveNetwork(path: string, network: Network): Promise<void> {
+  await replaceFile(checkModelPath(path), storeNetwork(network));
+}
+
+/** @throws FoveaError `bad-argument` for a path that says it is no safetensors file */
+export function checkModelPath(path: string): string {
+  if (path.endsWith('.safetensors')) return path;
+  throw new FoveaError(
+    'bad-argument',
+    `cannot save a model as ${path}: a name that ends in .safetensors is accepted`,
+  );
+}

@@ -1,0 +1,81 @@
+import { existsSync } from 'node:fs';
+import { FoveaError } from '../../errors.js';
+import { float32Of, readSafetensors, writeSafetensors } from '../../network/checkpoint/safetensors.js';
+import { replaceFile } from '../../replace-file.js';
+import { firstDifference } from '../checkpoint.js';
+import type { LearnedValues } from './learned-values.js';
+
+/** Where an adaptation stands; crops and noise follow from the seed and the step alone. */
+export interface AdaptState {
+  /** Steps done. */
+  step: number;
+  readonly learned: LearnedValues;
+  /** The optimiser's moments, laid out as the values. */
+  readonly m: Float32Array;
+  readonly v: Float32Array;
+}
+
+/** What a state belongs to: everything that a run follows from. */
+export type AdaptIdentity = Readonly<Record<string, unknown>>;
+
+const format = 'fovea adaptation state 1';
+
+/**
+ * Saves a run so that it can go on exactly where it was.
+ * @throws FoveaError `io`; an older file is then kept
+ */
+export async function saveAdaptState(
+  path: string,
+  identity: AdaptIdentity,
+  state: AdaptState,
+): Promise<void> {
+  const { step, learned, m, v } = state;
+  const flat = (values: Float32Array) => ({ shape: [values.length], values });
+  const arrays = {
+    values: flat(learned.values),
+    standardisation: flat(learned.standardisation),
+    m: flat(m),
+    v: flat(v),
+  };
+  const metadata = { format, step: String(step), identity: JSON.stringify(identity) };
+  await replaceFile(path, writeSafetensors(arrays, metadata));
+}
+
+/**
+ * Loads what `saveAdaptState` wrote into `state`.
+ * @returns false when there is no such file
+ * @throws FoveaError `bad-file` when it is damaged or belongs to another run, naming the first difference
+ */
+export async function loadAdaptState(
+  path: string,
+  identity: AdaptIdentity,
+  state: AdaptState,
+): Promise<boolean> {
+  if (!existsSync(path)) return false;
+  const file = await readSafetensors(path);
+  const { metadata } = file;
+  const step = Number(metadata.step);
+  let kept: unknown;
+  try {
+    kept = JSON.parse(metadata.identity ?? '');
+  } catch {
+    kept = undefined;
+  }
+  if (metadata.format !== format || !Number.isSafeInteger(step) || step < 0 || kept === undefined) {
+    throw new FoveaError('bad-file', `${path} is not an adaptation state that this version writes`);
+  }
+  const difference = firstDifference(kept, JSON.parse(JSON.stringify(identity)));
+  if (difference) {
+    throw new FoveaError(
+      'bad-file',
+      `${path} belongs to another run: ${difference}; remove it to start afresh`,
+    );
+  }
+  const { learned, m, v } = state;
+  const { values, standardisation } = learned;
+  for (const [name, array] of Object.entries({ values, standardisation, m, v })) {
+    array.set(float32Of(file, name, [array.length]));
+  }
+  state.step = step;
+  return true;
+}

@@ -1,0 +1,130 @@
+import { readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { FoveaError } from '../../errors.js';
+import { imageFileName, type RgbImage, readImage } from '../../image/decode.js';
+import type { Normalisation, normaliserTables } from '../../image/normalise.js';
+import { type ImageSize, scaleImage } from '../../image/scale.js';
+import { loadSharp } from '../../image/sharp.js';
+import type { Random } from '../../random.js';
+
+/** Which photographs are read, and at what size they are kept. */
+export interface PhotoOptions {
+  /** How many to read, spread evenly over all of them; every one when left out. */
+  readonly most?: number;
+  /** Larger photographs are scaled so that their shorter side has this many pixels; 512 when left out. */
+  readonly side?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Photographs as they are, to be cropped; with the files that could not be read. */
+export interface Photos {
+  readonly files: readonly string[];
+  readonly images: readonly RgbImage[];
+  readonly skipped: readonly { readonly file: string; readonly reason: string }[];
+}
+
+/**
+ * Reads all images below a folder, at any depth; nothing needs to be labelled.
+ * @throws FoveaError `io` when the folder cannot be read, `bad-file` when no image is left, `aborted`
+ */
+export async function readPhotos(folder: string, options: PhotoOptions = {}): Promise<Photos> {
+  const { most, side = 512, signal } = options;
+  for (const [name, value] of Object.entries({ most: most ?? 1, side })) {
+    if (Number.isInteger(value) && value >= 1) continue;
+    throw new FoveaError('bad-argument', `${name} ${value}: an integer of at least 1 is accepted`);
+  }
+  const found = await imagesBelow(folder);
+  const count = Math.min(most ?? found.length, found.length);
+  const wanted = Array.from({ length: count }, (_, i) => found[Math.floor((i * found.length) / count)]!);
+  const [files, images, skipped] = [[] as string[], [] as RgbImage[], [] as Photos['skipped'][number][]];
+  for (const file of wanted) {
+    if (signal?.aborted) throw new FoveaError('aborted', `reading ${folder} was aborted`);
+    try {
+      const image = await readImage(path.join(folder, file));
+      const factor = side / Math.min(image.width, image.height);
+      images.push(factor >= 1 ? image : await scaled(image, factor));
+      files.push(file);
+    } catch (error) {
+      skipped.push({ file, reason: (error as Error).message.split('\n')[0]! });
+    }
+  }
+  if (images.length === 0) {
+    const why = skipped.length > 0 ? `; ${skipped.length} unreadable, the first: ${skipped[0]!.file}` : '';
+    throw new FoveaError('bad-file', `${folder} holds no readable images${why}`);
+  }
+  return { files, images, skipped };
+}
+
+/** Paths of image files, relative to `folder`, in order; links are not followed. */
+async function imagesBelow(folder: string, below = ''): Promise<string[]> {
+  let entries: Awaited<ReturnType<typeof readNames>>;
+  try {
+    entries = await readNames(path.join(folder, below));
+  } catch (cause) {
+    throw new FoveaError('io', `cannot read the folder ${folder}: ${(cause as Error).message}`, { cause });
+  }
+  const found: string[] = [];
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const name = path.join(below, entry.name);
+    if (entry.isDirectory()) found.push(...(await imagesBelow(folder, name)));
+    else if (entry.isFile() && imageFileName.test(entry.name)) found.push(name);
+  }
+  return found;
+}
+
+const readNames = (folder: string) => readdir(folder, { withFileTypes: true });
+
+async function scaled(image: RgbImage, factor: number): Promise<RgbImage> {
+  const [width, height] = [image.width, image.height].map((extent) => Math.round(extent * factor));
+  return {
+    width: width!,
+    height: height!,
+    data: await scaleImage(image, { width: width!, height: height!, fit: 'stretch' }),
+  };
+}
+
+/** How a random crop is drawn: its part of the image's area, from and to. */
+export interface CropOptions extends ImageSize, Normalisation {
+  readonly area?: readonly [number, number];
+}
+
+/**
+ * Cuts a random part out of an image, as torchvision's RandomResizedCrop does, mirrors it half of the time and brings
+ * it to a network's size.
+ * @param random what decides; the same numbers give the same crop
+ * @returns `height · width · 3` bytes
+ */
+export async function randomCrop(
+  { width: fromWidth, height: fromHeight, data }: RgbImage,
+  { width, height, area: [least, most] = [0.3, 1] }: CropOptions,
+  random: Random,
+): Promise<Uint8Array> {
+  const share = least + (most - least) * random.next();
+  const ratio = (width / height) * Math.exp((2 * random.next() - 1) * Math.log(4 / 3));
+  const [u, v, mirrored] = [random.next(), random.next(), random.next() < 0.5];
+  const wanted = Math.sqrt(share * fromWidth * fromHeight * ratio);
+  const cropWidth = Math.max(1, Math.min(fromWidth, Math.round(wanted)));
+  const cropHeight = Math.max(1, Math.min(fromHeight, Math.round(wanted / ratio)));
+  const sharp = await loadSharp();
+  const cut = sharp(data, { raw: { width: fromWidth, height: fromHeight, channels: 3 } })
+    .extract({
+      left: Math.floor(u * (fromWidth - cropWidth + 1)),
+      top: Math.floor(v * (fromHeight - cropHeight + 1)),
+      width: cropWidth,
+      height: cropHeight,
+    })
+    .resize(width, height, { fit: 'fill', kernel: 'linear', fastShrinkOnLoad: false });
+  return (mirrored ? cut.flop() : cut).raw().toBuffer();
+}
+
+/** Writes bytes of `height · width · 3` as a network takes them, from `at` on. */
+export function writeNormalised(
+  pixels: Uint8Array,
+  tables: ReturnType<typeof normaliserTables>,
+  images: Float32Array,
+  at: number,
+): void {
+  for (let i = 0; i < pixels.length; i += 3) {
+    for (let c = 0; c < 3; c++) images[at + i + c] = tables[c]![pixels[i + c]!]!;
+  }
+}

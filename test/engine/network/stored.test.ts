@@ -1,0 +1,152 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { blocksOf, loadNetwork, type Network, Random, run } from '@fovea/engine';
+import { toOnnx } from '@fovea/engine/onnx';
+import { parseSafetensors, saveNetwork } from '@fovea/engine/train';
+import { afterAll, describe, expect, it } from 'vitest';
+import { networkFromStored } from '../../../engine/src/network/stored/read.js';
+import { storeNetwork } from '../../../engine/src/network/stored/write.js';
+import { randomImages, smallNetwork } from '../support/small-network.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'fovea-stored-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const network: Network = {
+  ...smallNetwork({ excite: true }),
+  labels: ['one', 'two'],
+  notes: ['a note'],
+};
+
+/** The network's file with its description changed. */
+function changed(change: (description: Record<string, unknown>) => unknown): Uint8Array {
+  const file = storeNetwork(network);
+  const headerBytes = Number(new DataView(file.buffer).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + headerBytes))) as {
+    __metadata__: { network: string };
+  };
+  const description = JSON.parse(header.__metadata__.network) as Record<string, unknown>;
+  change(description);
+  header.__metadata__.network = JSON.stringify(description);
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const out = new Uint8Array(8 + text.length + file.length - 8 - headerBytes);
+  new DataView(out.buffer).setBigUint64(0, BigInt(text.length), true);
+  out.set(text, 8);
+  out.set(file.subarray(8 + headerBytes), 8 + text.length);
+  return out;
+}
+
+type Node = { block?: { branch: { weight: unknown; stride: unknown }[]; activation: string; index: number } };
+const nodesOf = (description: Record<string, unknown>) =>
+  description.nodes as (Node & { inputs: string[] })[];
+
+describe('a network with its maskers in one file', () => {
+  it('is the same network again, maskers, granularity and labels included', async () => {
+    const whole = {
+      ...network,
+      nodes: network.nodes.map((node) =>
+        node.kind === 'block' && node.block.index === 1
+          ? { ...node, block: { ...node.block, granularity: Number.POSITIVE_INFINITY } }
+          : node,
+      ),
+    };
+    const path = join(folder, 'network.safetensors');
+    await saveNetwork(path, whole);
+    const again = await loadNetwork(path);
+    expect(again).toEqual(whole);
+    const images = randomImages(network, 2);
+    const options = { backend: 'reference', masker: 'learned' } as const;
+    expect((await run(again, images, options)).output.data).toEqual(
+      (await run(whole, images, options)).output.data,
+    );
+  });
+
+  it('takes another ending and a configuration for a mistake', async () => {
+    await expect(saveNetwork(join(folder, 'x.onnx'), network)).rejects.toThrow(/\.safetensors is accepted/);
+    const path = join(folder, 'own.safetensors');
+    await saveNetwork(path, network);
+    await expect(loadNetwork(path, { config: { size: 32 } })).rejects.toThrow(/describes its network itself/);
+  });
+
+  const first = (description: Record<string, unknown>) => nodesOf(description)[1]!.block!;
+  const damages: [string, (description: Record<string, unknown>) => object, RegExp][] = [
+    [
+      'a weight of another length',
+      (d) => Object.assign(first(d).branch[0]!, { inChannels: 3 }),
+      /where \d+ values/,
+    ],
+    ['a stride of 0', (d) => Object.assign(first(d).branch[0]!, { stride: [0, 1] }), /stride 0/],
+    ['an activation that nobody knows', (d) => Object.assign(first(d), { activation: 'cubic' }), /"cubic"/],
+    ['a block out of order', (d) => Object.assign(first(d), { index: 3 }), /index 3/],
+    [
+      'a value that nothing writes',
+      (d) => Object.assign(nodesOf(d)[2]!, { inputs: ['nowhere'] }),
+      /"nowhere"/,
+    ],
+    ['no nodes', (d) => Object.assign(d, { nodes: undefined }), /nodes/],
+    [
+      'an array twice',
+      (d) => Object.assign(first(d).branch[1]!, { weight: first(d).branch[0]!.weight }),
+      /named twice/,
+    ],
+  ];
+  it.each(damages)('refuses %s', async (_, damage, message) => {
+    const file = parseSafetensors(changed(damage), 'file');
+    await expect(networkFromStored(file)).rejects.toMatchObject({
+      code: 'bad-file',
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
+  it('never ends otherwise than with a typed error when its description is damaged at random', async () => {
+    const random = new Random(3);
+    const kinds = [null, -1, 0, 1.5, 1e300, '', 'x', [], {}, { $array: 'x' }, { $number: 'NaN' }, true];
+    let refused = 0;
+    for (let i = 0; i < 300; i++) {
+      const bytes = changed((description) => {
+        let at: Record<string, unknown> = description;
+        for (;;) {
+          const keys = Object.keys(at);
+          const key = keys[random.below(keys.length)]!;
+          const inner = at[key];
+          const deeper = typeof inner === 'object' && inner !== null && Object.keys(inner).length > 0;
+          if (deeper && random.next() < 0.85) {
+            at = inner as Record<string, unknown>;
+            continue;
+          }
+          at[key] = kinds[random.below(kinds.length)];
+          return;
+        }
+      });
+      try {
+        await networkFromStored(parseSafetensors(bytes, 'file'));
+      } catch (error) {
+        expect((error as { code?: string }).code, String(error)).toMatch(/^bad-(file|shape)$/);
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(150);
+  });
+
+  it('goes into an ONNX file’s metadata when asked for, and is left out with a note where it does not fit', async () => {
+    const plain = join(folder, 'plain.onnx');
+    writeFileSync(plain, toOnnx(network));
+    expect(blocksOf(await loadNetwork(plain)).some(({ masker }) => masker)).toBe(false);
+    const path = join(folder, 'maskers.onnx');
+    writeFileSync(path, toOnnx(network, { maskers: true }));
+    const again = await loadNetwork(path);
+    expect(blocksOf(again).map(({ masker, granularity }) => ({ masker, granularity }))).toEqual(
+      blocksOf(network).map(({ masker, granularity }) => ({ masker, granularity })),
+    );
+    const wider = smallNetwork({ channels: 16 });
+    const bytes = Buffer.from(toOnnx(wider, { maskers: true }));
+    // The same length, so that the file stays whole: another block's number.
+    const at = bytes.indexOf('{"block":3');
+    bytes.write('{"block":9', at);
+    const odd = join(folder, 'odd.onnx');
+    writeFileSync(odd, bytes);
+    const read = await loadNetwork(odd);
+    expect(read.notes.join()).toContain('do not fit its blocks');
+    expect(blocksOf(read).some(({ masker }) => masker)).toBe(false);
+  });
+});

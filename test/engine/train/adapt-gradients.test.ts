@@ -1,0 +1,209 @@
+import { blocksOf, type Network, Random } from '@fovea/engine';
+import type { Activation } from '@fovea/engine/backend';
+import { canTrain } from '@fovea/engine/train';
+import { describe, expect, it } from 'vitest';
+import { activationNumber } from '../../../engine/src/backends/native/encode.js';
+import { LearnedValues, normsAfter, savesWork } from '../../../engine/src/train/adapt/learned-values.js';
+import { buildAdaptGraph, flopsLeft } from '../../../engine/src/train/adapt/network-graph.js';
+import { randomImages, type SmallNetworkOptions, smallNetwork } from '../support/small-network.js';
+import { dot, execute, expectClose, normal, slopes } from './slopes.js';
+
+const stop = new Int32Array(1);
+
+describe.skipIf(!canTrain())('gradients of what stands around convolutions', () => {
+  const activations: Activation[] = ['none', 'relu', 'relu6', 'silu', 'hardswish', 'sigmoid', 'hardsigmoid'];
+  it.each(activations)('%s with scale and shift', async (activation) => {
+    const [rows, C] = [700, 13];
+    const x = normal(rows * C).map((value) => 3 * value);
+    const [scale, shift] = [normal(C), normal(C)];
+    const y = new Float32Array(x.length);
+    const weights = normal(x.length);
+    const dims = [rows, C, activationNumber(activation)];
+    const value = async () => {
+      await execute('activate', dims, x, scale, shift, y);
+      return dot(y, weights);
+    };
+    const [dx, dscale, dshift] = [new Float32Array(x.length), new Float32Array(C), new Float32Array(C)];
+    await execute('activate-dx', dims, weights, x, scale, shift, dx, dscale, dshift);
+    expectClose(await slopes(x, dx, value, 2e-4), 0.05);
+    expectClose(await slopes(scale, dscale, value, 2e-4), 0.05);
+    expectClose(await slopes(shift, dshift, value, 2e-4), 0.05);
+  });
+
+  it('the gate of squeeze-and-excitation', async () => {
+    const [N, pixels, C] = [3, 35, 11];
+    const [x, gate, weights] = [normal(N * pixels * C), normal(N * C), normal(N * pixels * C)];
+    const [y, zeros] = [new Float32Array(x.length), new Float32Array(C)];
+    const value = async () => {
+      await execute('scale', [N, pixels, C], x, gate, zeros, y);
+      return dot(y, weights);
+    };
+    const [dx, dgate] = [new Float32Array(x.length), new Float32Array(gate.length)];
+    await execute('scale-dx', [N, pixels, C], weights, x, gate, zeros, dx, dgate);
+    expectClose(await slopes(x, dx, value));
+    expectClose(await slopes(gate, dgate, value));
+  });
+
+  it('the masked addition', async () => {
+    const [N, H, W, C, rows, columns] = [2, 7, 5, 3, 3, 2];
+    const [branch, shortcut, weights] = [0, 1, 2].map(() => normal(N * H * W * C)) as Float32Array[];
+    const mask = Float32Array.from({ length: N * rows * columns }, (_, i) => (i % 3 === 0 ? 0 : 1));
+    const z = new Float32Array(branch!.length);
+    const dims = [N, H, W, C, rows, columns];
+    const value = async () => {
+      await execute('masked-add', dims, branch!, shortcut!, z, mask);
+      return dot(z, weights!);
+    };
+    const [dx, dmask] = [new Float32Array(z.length), new Float32Array(mask.length)];
+    await execute('masked-add-dx', dims, weights!, branch!, mask, dx, dmask);
+    expectClose(await slopes(branch!, dx, value));
+    expectClose(await slopes(mask, dmask, value));
+    await value();
+    // Pixel (6, 4) of the second image lies in its last cell.
+    const last = z.length - C;
+    expect(z[last]).toBeCloseTo(branch![last]! * mask[mask.length - 1]! + shortcut![last]!, 5);
+  });
+
+  const convolutions: [string, number, number, number, number, number][] = [
+    // name, channels, groups, kernel, stride, dilation
+    ['depthwise 3x3', 19, 19, 3, 1, 1],
+    ['depthwise 5x5 of stride 2', 16, 16, 5, 2, 1],
+    ['depthwise 3x3, dilated', 9, 9, 3, 1, 2],
+    ['3x3, dilated', 6, 1, 3, 1, 2],
+    ['3x3 of stride 2, dilated', 6, 2, 3, 2, 3],
+  ];
+  it.each(convolutions)('convolution %s', async (_, C, groups, kernel, stride, dilation) => {
+    const [N, side] = [2, 9];
+    const padding = dilation * (kernel >> 1);
+    const out = Math.floor((side + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1;
+    const dims = [N, side, side, C, out, out, C, kernel, kernel, stride, stride, padding, padding, groups, 0];
+    dims.push(dilation, dilation);
+    const x = normal(N * side * side * C);
+    const w = normal((C * C * kernel * kernel) / groups);
+    const [y, dx, dw] = [
+      new Float32Array(N * out * out * C),
+      new Float32Array(x.length),
+      new Float32Array(w.length),
+    ];
+    const weights = normal(y.length);
+    const value = async () => {
+      await execute('convolution', dims, x, w, y);
+      return dot(y, weights);
+    };
+    await execute('convolution-dx', dims, weights, w, dx);
+    await execute('convolution-dw', dims, x, weights, dw);
+    expectClose(await slopes(x, dx, value));
+    expectClose(await slopes(w, dw, value));
+  });
+
+  it('divergence and distance', async () => {
+    const [rows, classes] = [5, 9];
+    const [student, teacher, gradient] = [normal(45), normal(45), new Float32Array(45)];
+    const report = new Float32Array(2);
+    const divergence = async () => {
+      await execute(
+        'divergence',
+        [rows, classes],
+        student,
+        teacher,
+        new Float32Array([0.7, 2]),
+        gradient,
+        report,
+      );
+      return 0.7 * report[0]!;
+    };
+    await divergence();
+    expectClose(await slopes(student, gradient.slice(), divergence, 1e-2), 0.02);
+    const distance = async () => {
+      await execute('distance', [45, 0], student, teacher, new Float32Array([0.3]), gradient, report);
+      return 0.3 * report[0]!;
+    };
+    await distance();
+    expectClose(await slopes(student, gradient.slice(), distance, 1e-2), 0.02);
+  });
+});
+
+/** A small network whose activations are smooth, so that finite differences mean something. */
+function smooth(options: SmallNetworkOptions, from: Activation, to: Activation): Network {
+  const network = smallNetwork(options);
+  const changed = (activation: Activation) => (activation === from ? to : activation);
+  return {
+    ...network,
+    nodes: network.nodes.map((node) => {
+      if (node.kind === 'convolution') {
+        return {
+          ...node,
+          convolution: { ...node.convolution, activation: changed(node.convolution.activation) },
+        };
+      }
+      if (node.kind !== 'block') return node;
+      const branch = node.block.branch.map((each) => ({ ...each, activation: changed(each.activation) }));
+      return { ...node, block: { ...node.block, branch, activation: changed(node.block.activation) } };
+    }),
+  };
+}
+
+describe.skipIf(!canTrain())('gradients through whole networks', () => {
+  const networks: [string, SmallNetworkOptions][] = [
+    ['bottlenecks with projections', { kind: 'bottleneck' }],
+    ['grouped bottlenecks', { kind: 'bottleneck', groups: 4 }],
+    ['basic blocks', { kind: 'basic' }],
+    ['inverted residuals, depthwise', { kind: 'inverted', groups: 8 }],
+    ['squeeze-and-excitation', { kind: 'bottleneck', excite: true }],
+  ];
+  it.each(networks)('%s: scales and shifts, masks held', async (_, options) => {
+    const network = smooth(options, 'relu', 'silu');
+    const blocks = blocksOf(network).filter(savesWork);
+    const learned = new LearnedValues(blocks, normsAfter(network, blocks[0]!.index));
+    const random = new Random(5);
+    const images = randomImages(network, 2);
+    const settings = {
+      budget: new Float32Array([0, 1, 1, 0]),
+      // So hot that nothing goes through the decisions themselves, which finite differences do not see either.
+      gumbel: new Float32Array([1e12, 0]),
+      random: new Uint32Array(2),
+      divergence: new Float32Array([1, 1]),
+      distance: new Float32Array([1]),
+      adam: new Float32Array([0, 0.9, 0.999, 1, 1]),
+    };
+    const [, height, width] = images.shape;
+    const graph = buildAdaptGraph(network, learned, {
+      ...{ batch: 2, height, width, granularity: blocksOf(network).map(() => 2), settings },
+      ...{ training: true, update: false },
+    });
+    graph.images.set(images.data);
+    const value = async () => {
+      await graph.program.run(2, stop);
+      return graph.divergence[0]! + graph.distances.reduce((sum, each) => sum + each[0]!, 0);
+    };
+    await value();
+    // Half of the first block's cells: no other masks, which could flip with what lies before them.
+    for (const { block, pooled, rows, columns } of graph.blocks.slice(0, 1)) {
+      const { weight, bias } = learned.masker(block.index)!;
+      const C = weight.length / 2;
+      const direction = Float32Array.from({ length: C }, () => random.normal());
+      weight.set(direction);
+      const cells = Array.from({ length: 2 * rows * columns }, (_, i) =>
+        dot(direction, pooled.subarray(i * C, (i + 1) * C)),
+      );
+      bias[1] = cells.sort((a, b) => a - b)[cells.length >> 1]!;
+    }
+    expect(await value()).toBeGreaterThan(0.01);
+    const norms = normsAfter(network, blocks[0]!.index).map((convolution) => learned.norm(convolution)!);
+    expect(norms.length).toBeGreaterThan(4);
+    const [first, last] = [blocksOf(network)[0]!, blocksOf(network).at(-1)!].map(
+      ({ branch }) => learned.norm(branch[branch.length - 1]!)!,
+    );
+    for (const { scale, shift, scaleGradient, shiftGradient } of [first!, last!]) {
+      for (const [array, gradient] of [
+        [scale, scaleGradient],
+        [shift, shiftGradient],
+      ] as const) {
+        await value();
+        expectClose(await slopes(array, gradient.slice(), value, 2e-3));
+      }
+    }
+    expect(learned.gradients.every(Number.isFinite)).toBe(true);
+    expect(flopsLeft(graph)).toBeLessThan(1);
+  });
+});

@@ -1,0 +1,128 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { blocksOf, loadShippedModel, type Network, Random, run, Tensor } from '@fovea/engine';
+import {
+  type AdaptProgress,
+  adaptMaskers,
+  canTrain,
+  fitMaskers,
+  generateDataset,
+  imagesOf,
+} from '@fovea/engine/train';
+import { afterAll, describe, expect, it } from 'vitest';
+import { smallNetwork } from '../support/small-network.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'fovea-adapt-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Bright spots on noise: what a mask could look for. */
+function spots(count: number, side: number): Tensor {
+  const random = new Random(4);
+  const tensor = Tensor.zeros([count, side, side, 3]);
+  for (let n = 0; n < count; n++) {
+    const [cx, cy] = [random.next() * side, random.next() * side];
+    for (let i = 0; i < side * side; i++) {
+      const near = Math.exp(-(((i % side) - cx) ** 2 + (Math.floor(i / side) - cy) ** 2) / 20);
+      for (let c = 0; c < 3; c++)
+        tensor.data[(n * side * side + i) * 3 + c] = 3 * near * (c + 1) + 0.1 * random.normal();
+    }
+  }
+  return tensor;
+}
+
+const images = spots(12, 20);
+const small = (options: Parameters<typeof smallNetwork>[0] = {}) =>
+  smallNetwork({ height: 20, mapWidth: 20, learned: false, ...options });
+
+async function shareOfFlops(network: Network, on = images): Promise<number> {
+  const { profile } = await run(network, on, { masker: 'learned', threads: 2 });
+  return profile.flops / (profile.flops + profile.flopsAvoided);
+}
+
+/** Mean relative squared distance of a masked network's logits from the dense ones. */
+async function distance(network: Network, on: Tensor): Promise<number> {
+  const dense = await run(network, on, { masker: 'random', rate: 1, strategy: 'dense' });
+  const masked = await run(network, on, { masker: 'learned' });
+  const apart = masked.output.data.reduce((sum, value, i) => sum + (value - dense.output.data[i]!) ** 2, 0);
+  return apart / dense.output.data.reduce((sum, value) => sum + value ** 2, 0);
+}
+
+describe.skipIf(!canTrain())('adapted maskers (need the native kernels)', () => {
+  const kinds: [string, Parameters<typeof smallNetwork>[0], number][] = [
+    ['bottlenecks', {}, 0.8],
+    ['basic blocks', { kind: 'basic' }, 0.8],
+    ['inverted residuals', { kind: 'inverted' }, 0.8],
+    ['squeeze-and-excitation', { excite: true }, 0.95],
+  ];
+  it.each(kinds)('%s: leave the FLOPs asked for, as the executor counts them', async (_, options, target) => {
+    const network = small(options);
+    const { network: adapted, flops } = await adaptMaskers(network, images, {
+      ...{ flops: target, steps: 10, batch: 4, granularity: 2, threads: 2 },
+    });
+    expect(Math.abs(flops - target)).toBeLessThan(0.02);
+    expect(await shareOfFlops(adapted)).toBeCloseTo(flops, 5);
+    // Frozen: nothing but maskers is different.
+    for (const [i, { branch }] of blocksOf(adapted).entries()) {
+      expect(branch).toEqual(blocksOf(network)[i]!.branch);
+    }
+  });
+
+  it('stay closer to a trained network than fitted ones at the same FLOPs', async () => {
+    const network = await loadShippedModel();
+    const { height } = network.inputShape;
+    const seen = imagesOf(await generateDataset({ seed: 5, count: 12, size: height }), 12);
+    const unseen = imagesOf(await generateDataset({ seed: 6, count: 12, size: height }), 12);
+    const common = { granularity: [4, 2, 1, 1], threads: 2 };
+    const fitted = await fitMaskers(network, seen, { ...common, flopsTarget: 0.6 });
+    const adapted = await adaptMaskers(network, seen, { ...common, flops: 0.6, steps: 24, batch: 4 });
+    expect(await distance(adapted.network, unseen)).toBeLessThan(
+      0.8 * (await distance(fitted.network, unseen)),
+    );
+    expect(await shareOfFlops(adapted.network, unseen)).toBeLessThan(0.68);
+  }, 240_000);
+
+  it('go on from a checkpoint to the same masks', async () => {
+    const network = small();
+    const options = { flops: 0.7, steps: 60, batch: 4, granularity: 2, threads: 2, saveEvery: 1 };
+    const whole = await adaptMaskers(network, images, options);
+    const checkpoint = join(folder, 'run.state');
+    const abort = new AbortController();
+    const watch = setInterval(() => existsSync(checkpoint) && abort.abort(), 1);
+    await expect(
+      adaptMaskers(network, images, { ...options, checkpoint, signal: abort.signal }),
+    ).rejects.toMatchObject({ code: 'aborted' });
+    clearInterval(watch);
+    const seen: AdaptProgress[] = [];
+    const rest = await adaptMaskers(network, images, {
+      ...options,
+      checkpoint,
+      onProgress: (progress) => seen.push(progress),
+    });
+    // Nothing is fitted a second time.
+    expect(seen.map(({ phase }) => phase)).not.toContain('fit');
+    expect(blocksOf(rest.network).map(({ masker }) => masker)).toEqual(
+      blocksOf(whole.network).map(({ masker }) => masker),
+    );
+    await expect(adaptMaskers(network, images, { ...options, flops: 0.5, checkpoint })).rejects.toThrow(
+      /another run: flops was 0.7, is 0.5/,
+    );
+  });
+
+  it('take scales and shifts along when norms are tuned', async () => {
+    const network = small();
+    const { network: tuned } = await adaptMaskers(network, images, {
+      ...{ flops: 0.6, steps: 20, batch: 4, granularity: 2, threads: 2, tune: 'norms' },
+    });
+    const bias = (of: Network) => blocksOf(of).at(-1)!.branch[0]!.bias;
+    expect(bias(tuned)).not.toEqual(bias(network));
+    expect(await shareOfFlops(tuned)).toBeCloseTo(0.6, 1);
+  });
+
+  it('refuse what cannot be adapted', async () => {
+    await expect(adaptMaskers(small(), images, { flops: 1 })).rejects.toThrow(/flops 1/);
+    await expect(adaptMaskers(small({ strides: [] }), images)).rejects.toThrow(/no residual block/);
+    await expect(adaptMaskers(small(), images, { flops: 0.01, steps: 1 })).rejects.toThrow(/FLOPs target/);
+    await expect(adaptMaskers(small(), [], {})).rejects.toThrow(/no photographs/);
+  });
+});

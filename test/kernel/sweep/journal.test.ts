@@ -1,0 +1,84 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Journal } from '../../../kernel/src/sweep/embedded/journal.js';
+import type { PointRecord } from '../../../kernel/src/sweep/point.js';
+import { fakePoint } from './support/points.js';
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fovea-journal-'));
+  path = join(folder, 'test.jsonl');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const record = (repeat: number): PointRecord => ({
+  ...fakePoint('sleep 0', repeat),
+  ...{ status: 'completed', result: { repeat }, attempts: 1, worker: 'a' },
+  ...{ startedAt: '2026-01-01T00:00:00.000Z', endedAt: '2026-01-01T00:00:01.000Z' },
+});
+
+async function reopened(): Promise<readonly PointRecord[]> {
+  const journal = await Journal.open(path, 'test');
+  await journal.close();
+  return [...journal.records.values()];
+}
+
+describe('a journal', () => {
+  it('keeps records and the space', async () => {
+    const journal = await Journal.open(path, 'test');
+    await journal.describe('test', { networks: ['quick-look'] });
+    await Promise.all([journal.add(record(0)), journal.add(record(1))]);
+    await journal.close();
+    expect(await reopened()).toEqual([record(0), record(1)]);
+    const again = await Journal.open(path, 'test');
+    expect(again.space).toEqual({ networks: ['quick-look'] });
+    await again.close();
+  });
+
+  it('cuts off half a line that a dead process left, and loses no other', async () => {
+    writeFileSync(path, `${JSON.stringify(record(0))}\n{"id":"p1","sta`);
+    expect(await reopened()).toEqual([record(0)]);
+    const journal = await Journal.open(path, 'test');
+    await journal.add(record(1));
+    await journal.close();
+    expect(await reopened()).toEqual([record(0), record(1)]);
+  });
+
+  it('loses only the point of a line that cannot be read', async () => {
+    writeFileSync(path, `${JSON.stringify(record(0))}\n\0\0\0\n${JSON.stringify(record(1))}\n`);
+    expect(await reopened()).toEqual([record(0), record(1)]);
+  });
+
+  it('is refused to a second process, and free after one that has died', async () => {
+    const journal = await Journal.open(path, 'test');
+    await expect(Journal.open(path, 'test')).rejects.toThrow(
+      new RegExp(`sweep test is under way in process ${process.pid}`),
+    );
+    await journal.close();
+    writeFileSync(`${path}.lock`, '999999999\n');
+    expect(await reopened()).toEqual([]);
+  });
+
+  it('says that the disk is full, and is whole afterwards', async () => {
+    const journal = await Journal.open(path, 'test');
+    await journal.add(record(0));
+    const handle = await open(path);
+    const write = vi.spyOn(Object.getPrototypeOf(handle), 'write').mockImplementationOnce(async () => {
+      // A full disk takes a part of the line first.
+      appendFileSync(path, '{"id":"p');
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+    });
+    await expect(journal.add(record(1))).rejects.toThrow(
+      /cannot write the journal .*test.jsonl: the disk is full; what it/,
+    );
+    write.mockRestore();
+    await handle.close();
+    expect(readFileSync(path, 'utf8')).toBe(`${JSON.stringify(record(0))}\n`);
+    await journal.close();
+    expect(await reopened()).toEqual([record(0)]);
+  });
+});

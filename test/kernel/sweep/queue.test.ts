@@ -1,0 +1,233 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Material } from '../../../kernel/src/sweep/material.js';
+import { sha256Of } from '../../../kernel/src/sweep/point.js';
+import { QueueBackend } from '../../../kernel/src/sweep/queue/backend.js';
+import { connectQueue } from '../../../kernel/src/sweep/queue/connection.js';
+import { laneOf } from '../../../kernel/src/sweep/queue/keys.js';
+import { fetchMaterial, storeMaterial } from '../../../kernel/src/sweep/queue/store.js';
+import { QueueWorker, type QueueWorkerOptions } from '../../../kernel/src/sweep/queue/worker.js';
+import { allRecords, fakePoint, fakeRunner, submissionOf, Watcher } from './support/points.js';
+import { hasRedis, TestRedis } from './support/redis.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'fovea-queue-'));
+const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
+let redis: TestRedis | undefined;
+let guarded: TestRedis | undefined;
+beforeAll(async () => {
+  if (!hasRedis) return;
+  redis = await TestRedis.start();
+  guarded = await TestRedis.start([
+    'save ""',
+    'user default off ~* &* +@all',
+    'user fovea on >right ~fovea:* &* +@all -@dangerous +info +config|get',
+    'user other on >right ~other:* &* +@all',
+  ]);
+});
+afterAll(async () => {
+  await redis?.end();
+  await guarded?.end();
+  rmSync(folder, { recursive: true });
+});
+
+let database = 0;
+const freshQueue = () => `${redis!.url}/${database++}`;
+
+async function withWorker<T>(url: string, options: QueueWorkerOptions, work: () => Promise<T>): Promise<T> {
+  const worker = await QueueWorker.connect(url, { runner: fakeRunner, engine: '1.0.0', ...options });
+  const running = worker.run();
+  try {
+    return await work();
+  } finally {
+    worker.stop();
+    await running;
+  }
+}
+
+describe('a queue', () => {
+  it('has a name for every selector, which is the same whatever the order of its labels', () => {
+    expect(laneOf('s', { b: '2', a: 'x:~+=' }, '1.0.0').queue).toBe('s~a=x%3A%7E%2B%3D+b=2~1.0.0');
+    expect(laneOf('s', { a: 'x:~+=', b: '2' }, '1.0.0').queue).toBe('s~a=x%3A%7E%2B%3D+b=2~1.0.0');
+    expect(laneOf('s', {}, '1.0.0').queue).toBe('s~any~1.0.0');
+  });
+
+  it.skipIf(!hasRedis)(
+    'gives points to machines that have the labels, and says which nobody may take',
+    async () => {
+      const url = freshQueue();
+      const backend = await QueueBackend.connect(url, { engine: '1.0.0' });
+      const points = [fakePoint('sleep 0', 0, { gpu: 'a100' }), fakePoint('sleep 0', 1, { host: 'a' })];
+      const watcher = new Watcher(backend);
+      const reasons = () =>
+        watcher.events.flatMap((event) => (event.type === 'unroutable' ? [event.reason] : []));
+      await backend.submit(submissionOf(points));
+      await watcher.until(() => reasons().length === 2);
+      expect(reasons()).toContain(
+        '1 point for gpu=a100 waits: no worker serves this queue (fovea worker starts one)',
+      );
+      await withWorker(url, { labels: { host: 'a' } }, async () => {
+        await watcher.points(1);
+        await watcher.until(() =>
+          reasons().includes(
+            '1 point for gpu=a100 waits: no worker may take them; those there are (a) lack the labels',
+          ),
+        );
+        await withWorker(url, { labels: { host: 'b', gpu: 'a100' } }, () => watcher.points(2));
+      });
+      expect(watcher.records.get(points[0]!.id)!.worker).toBe('b');
+      await watcher.stop();
+      await backend.close();
+    },
+  );
+
+  it.skipIf(!hasRedis)('refuses a worker of another engine, by its name', async () => {
+    const url = freshQueue();
+    const backend = await QueueBackend.connect(url, { engine: '1.0.0' });
+    // It came when there was nothing to do yet, so that nobody could refuse it.
+    await withWorker(url, { name: 'old', engine: '0.9.0' }, async () => {
+      const watcher = new Watcher(backend);
+      await backend.submit(submissionOf([fakePoint('sleep 0')]));
+      await watcher.until(() =>
+        watcher.events.some(
+          (event) =>
+            event.type === 'unroutable' &&
+            /worker old is refused, it has engine 0\.9\.0 .* needs 1\.0\.0/.test(event.reason),
+        ),
+      );
+      await expect(QueueWorker.connect(url, { name: 'older', engine: '0.8.0' })).rejects.toThrow(
+        'worker older is refused: it has engine 0.8.0, and the points of this queue are for 1.0.0',
+      );
+      await withWorker(url, { name: 'new' }, () => watcher.points(1));
+      await watcher.stop();
+    });
+    await backend.close();
+  });
+
+  it.skipIf(!hasRedis)('queues, lists and cancels ten thousand points within seconds', async () => {
+    const backend = await QueueBackend.connect(freshQueue(), { engine: '1.0.0' });
+    const points = Array.from({ length: 10_000 }, (_, i) => fakePoint('sleep 0', i));
+    const started = performance.now();
+    await backend.submit(submissionOf(points));
+    await backend.submit(submissionOf(points));
+    expect(await allRecords(backend)).toEqual([]);
+    await backend.cancel('test');
+    expect(performance.now() - started).toBeLessThan(20_000);
+    await backend.close();
+  });
+
+  it.skipIf(!hasRedis)('hands files over by content, and only those that fit', async () => {
+    const connection = await connectQueue(freshQueue());
+    const path = join(folder, 'network.onnx');
+    writeFileSync(path, 'weights');
+    const sha256 = sha256Of('weights');
+    const material: Material = { sha256, files: [{ name: 'network.onnx', sha256, bytes: 7, path }] };
+    const cache = join(folder, 'cache');
+    await storeMaterial(connection, material, 6);
+    expect(await fetchMaterial(connection, sha256, cache)).toBe(path);
+    writeFileSync(path, 'Weights');
+    await expect(fetchMaterial(connection, sha256, cache)).rejects.toThrow(
+      /is not the file that was handed in/,
+    );
+    rmSync(path);
+    await expect(fetchMaterial(connection, sha256, cache)).rejects.toThrow(
+      /share that folder with this machine/,
+    );
+    writeFileSync(path, 'weights');
+    await storeMaterial(connection, material);
+    rmSync(path);
+    const fetched = await fetchMaterial(connection, sha256, cache);
+    expect(readFileSync(fetched, 'utf8')).toBe('weights');
+    const { mtimeMs } = statSync(fetched);
+    expect(await fetchMaterial(connection, sha256, cache)).toBe(fetched);
+    expect(statSync(fetched).mtimeMs).toBe(mtimeMs);
+    await expect(fetchMaterial(connection, 'unknown', cache)).rejects.toThrow(
+      'the queue has no material unknown',
+    );
+    connection.disconnect();
+  });
+
+  it.skipIf(!hasRedis)(
+    'lets in an account that may use its keys, and says why another one is kept out',
+    async () => {
+      const at = (account: string) => `redis://${account}127.0.0.1:${guarded!.port}`;
+      const url = at('fovea:right@');
+      const backend = await QueueBackend.connect(url, { engine: '1.0.0' });
+      const watcher = new Watcher(backend);
+      await backend.submit(submissionOf([fakePoint('sleep 0')]));
+      await withWorker(url, {}, () => watcher.points(1));
+      await backend.cancel('test');
+      await watcher.stop();
+      await backend.close();
+      const connect = (account: string) => QueueBackend.connect(at(account));
+      await expect(connect('fovea:wrong@')).rejects.toThrow(
+        /^queue redis:\/\/fovea@127.0.0.1:\d+ refuses these credentials$/,
+      );
+      await expect(connect('')).rejects.toThrow(/refuses these credentials$/);
+      await expect(connect('other:right@')).rejects.toThrow(
+        /lets this account not use keys that begin with fovea:/,
+      );
+    },
+  );
+
+  it.skipIf(!hasRedis || !hasOpenssl)('speaks TLS with client certificates', async () => {
+    const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'ignore' });
+    const own = (name: string, subject: string) =>
+      openssl(
+        'req',
+        '-newkey',
+        'rsa:2048',
+        '-nodes',
+        '-keyout',
+        `${name}.key`,
+        '-out',
+        `${name}.csr`,
+        '-subj',
+        subject,
+      );
+    openssl(
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-keyout',
+      'ca.key',
+      '-out',
+      'ca.crt',
+      '-subj',
+      '/CN=ca',
+    );
+    writeFileSync(join(folder, 'names'), 'subjectAltName=IP:127.0.0.1');
+    for (const name of ['server', 'client']) {
+      own(name, `/CN=${name}`);
+      const signing = ['-req', '-in', `${name}.csr`, '-CA', 'ca.crt', '-CAkey', 'ca.key', '-CAcreateserial'];
+      openssl('x509', ...signing, '-out', `${name}.crt`, '-extfile', 'names');
+    }
+    const file = (name: string) => join(folder, name);
+    const secure = await TestRedis.start(
+      [
+        'save ""',
+        `tls-cert-file ${file('server.crt')}`,
+        `tls-key-file ${file('server.key')}`,
+        `tls-ca-cert-file ${file('ca.crt')}`,
+      ],
+      { tls: true },
+    );
+    const certificates = `ca=${file('ca.crt')}&cert=${file('client.crt')}&key=${file('client.key')}`;
+    const address = `rediss://127.0.0.1:${secure.tlsPort}`;
+    const connection = await connectQueue(`${address}?${certificates}`);
+    expect(await connection.ping()).toBe('PONG');
+    connection.disconnect();
+    await expect(connectQueue(`${address}?ca=${file('ca.crt')}`)).rejects.toThrow(
+      /^queue rediss:\/\/127\.0\.0\.1:\d+ /,
+    );
+    await expect(connectQueue(address)).rejects.toThrow(/cannot be spoken to over TLS/);
+    await expect(connectQueue(`${address}?ca=${file('missing')}`)).rejects.toThrow(
+      /ca .*missing cannot be read/,
+    );
+    await secure.end();
+  });
+});
