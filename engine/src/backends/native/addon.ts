@@ -70,7 +70,7 @@ export interface InferAddon {
   inferExpectRun(): void;
   /**
    * Runs instructions `first` … `last` − 1 on native threads; `paced` 1: with their pace measured; `onInstruction`
-   * is told how many are done.
+   * is called with the number done.
    */
   inferRun(
     session: SessionHandle,
