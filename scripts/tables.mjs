@@ -1,4 +1,4 @@
-// Writes docs/latency.md: predicted tables anew, measured ones from docs/latency-measured.json.
+// Writes docs/latency.md: predicted tables recomputed, measured ones from docs/latency-measured.json.
 // `npm run tables -- --measure` first measures this machine again (run `fovea calibrate` before; some minutes).
 import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -294,9 +294,9 @@ function measuredPart({ machine, cores, date, network, rows, summary, slowdown }
     '',
     `${percent(summary.blocksWithin10)} of ${summary.blocks} blocks within 10 % (median error ${percent(summary.medianBlockError)});`,
     `${percent(summary.plansWithin5)} of ${summary.plans} network totals within 5 % (median error ${percent(summary.medianPlanError)}).`,
-    'Every pass is told at the pace of the calibration: what shares a core takes a part of it that changes from one',
+    'Every pass is corrected to the pace of the calibration: what shares a core takes a part of it that changes from one',
     `second to the next, and is timed between the passes (here ${slowdown.toFixed(2)} times as long as at the calibration).`,
-    `As the clock told them, ${percent(summary.unadjusted.blocksWithin10)} of the blocks were within 10 % and ${percent(summary.unadjusted.plansWithin5)} of the totals within 5 %.`,
+    `By wall clock, without pace correction, ${percent(summary.unadjusted.blocksWithin10)} of the blocks were within 10 % and ${percent(summary.unadjusted.plansWithin5)} of the totals within 5 %.`,
     `Measured against itself, one half of the runs against the other: ${percent(summary.repeated.blocksWithin10)} and`,
     `${percent(summary.repeated.plansWithin5)}. Taking S and strategy as predicted cost at most ${percent(summary.worstChoiceLoss)} over the`,
     `best measured (median ${percent(summary.medianChoiceLoss)}).`,

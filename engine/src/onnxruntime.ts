@@ -42,7 +42,7 @@ export interface SessionSettings {
 
 /**
  * Opens a model. Idle threads sleep instead of spinning: several sessions live beside each other, and a
- * spinning pool takes the cores from whoever is computing.
+ * spinning pool takes cores from other work.
  *
  * @param source what the model is, for messages
  * @throws FoveaError `backend-unavailable`, or `unsupported` with onnxruntime's own words when it refuses

@@ -13,7 +13,7 @@ const print = fingerprint(
 
 if (isUpToDate(stamp, print)) process.exit(0);
 rmSync(stamp, { force: true });
-// The bundler chatters when it ends; what it says matters only when it fails.
+// The bundler's output matters only when it fails.
 const { status, stdout, stderr } = spawnSync(process.execPath, [join(here, 'compile.mjs')], {
   encoding: 'utf8',
 });

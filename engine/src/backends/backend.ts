@@ -49,7 +49,7 @@ export interface Backend {
   readonly unavailable?: string | undefined;
   /** Looks for what only shows after a while, such as a driver: undefined when usable, otherwise one sentence. */
   check?(): Promise<string | undefined>;
-  /** True when it is there but has to be built anew: then it is not passed over for another one silently. */
+  /** True when it is there but has to be rebuilt: then no other backend is silently used instead. */
   readonly stale?: boolean;
   /** True when its sessions themselves refuse an input that is not finite: they look at every value anyway. */
   readonly checksInput?: boolean;

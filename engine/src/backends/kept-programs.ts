@@ -89,7 +89,7 @@ export class KeptPrograms<Made> {
     return program;
   }
 
-  /** A plan is known by what it says: whoever holds it may have changed it, unless it is frozen. */
+  /** A plan is known by what it says: its holder may have changed it, unless it is frozen. */
   #planNumber(plan: Plan): number {
     let number = this.#frozenPlans.get(plan);
     if (number !== undefined) return number;

@@ -61,7 +61,7 @@ export function maskCoverage(mask: Mask, block: Block, shape: BlockShape): Cover
   };
 }
 
-/** Coverage from the two figures that a strategy is told. */
+/** Coverage from the two figures that a strategy gets. */
 export function statisticsCoverage(
   block: Block,
   shape: BlockShape,

@@ -64,7 +64,7 @@ const runsOfRound = 2;
 
 /**
  * Predicts and measures the same plans on this machine, with the same random masks. Runs of a plan are spread over
- * the whole measurement. Each pass counts with the median of its runs, told at the pace of the calibration; blocks and
+ * the whole measurement. Each pass counts with the median of its runs, converted to the pace of the calibration; blocks and
  * plans count with their sums.
  *
  * @throws FoveaError `backend-unavailable` when the machine is not calibrated or has no native backend,

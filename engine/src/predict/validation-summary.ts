@@ -5,7 +5,7 @@ export interface Comparison {
   readonly predictedMs: number;
   /** Every pass at the pace of the calibration: see `Validation.slowdown`. */
   readonly measuredMs: number;
-  /** As the clock told it, whatever else took of the processor. */
+  /** By wall clock, without pace correction. */
   readonly unadjustedMs: number;
   /** `predicted / measured − 1`. */
   readonly error: number;
@@ -43,7 +43,7 @@ export interface ErrorShares {
 export interface ValidationSummary extends ErrorShares {
   readonly plans: number;
   readonly blocks: number;
-  /** The same of times as the clock told them. */
+  /** The same by wall clock, without pace correction. */
   readonly unadjusted: ErrorShares;
   /** The same of measurement against measurement: half of the runs of each plan against the other half. */
   readonly repeated: ErrorShares;

@@ -46,7 +46,7 @@ const lastPrepared = new WeakMap<Network, Prepared>();
 
 /**
  * Backend, plan and maskers of a run. The last answer is given again when the question is the same, for finding
- * it anew takes as long as computing a small block.
+ * it again takes as long as computing a small block.
  * @throws FoveaError as `run` does
  */
 export function prepare(network: Network, input: Tensor, options: NetworkRunOptions): Preparation {

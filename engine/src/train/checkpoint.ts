@@ -66,7 +66,7 @@ export async function loadTrainingState(
   if (difference) {
     throw new FoveaError(
       'bad-file',
-      `${path} belongs to another recipe: ${difference}; remove it to start anew`,
+      `${path} belongs to another recipe: ${difference}; remove it to start over`,
     );
   }
   const parameters = create();

@@ -44,7 +44,7 @@ export class Emitter {
     return [...sides, kernel, kernel, stride, stride, padding, padding, 1, accumulate ? 1 : 0];
   }
 
-  /** Convolution and batch norm's statistics; the affine map is left to whoever reads it. */
+  /** Convolution and batch norm's statistics; the affine map is left to its readers. */
   convolve(shape: ConvolutionShape, input: Float32Array): Normalised {
     const channels = shape.outChannels;
     const raw = new Float32Array(this.size(shape));

@@ -11,7 +11,7 @@ export async function loadPlotly(): Promise<typeof Plotly> {
 const CONFIG = { displayModeBar: false, displaylogo: false, responsive: false, scrollZoom: false };
 
 /**
- * A plotly figure that follows the width of its place and the theme of the page. It is built anew for each,
+ * A plotly figure that follows the width of its place and the theme of the page. It is rebuilt for each,
  * since what fits into 300 pixels is another figure.
  */
 export class Plot {

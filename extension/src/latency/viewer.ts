@@ -129,7 +129,7 @@ export class LatencyViewer {
           value: String(this.index),
           options: document.views.map((view, index) => ({
             value: String(index),
-            // Two views of one kind are told apart by their own titles.
+            // Two views of one kind are distinguished by their titles.
             label:
               labels.indexOf(labels[index]!) === labels.lastIndexOf(labels[index]!)
                 ? labels[index]!

@@ -33,7 +33,7 @@ export function noticeFor(
           ? { title: 'Connecting', detail: 'Asking the kernel what there is to try.' }
           : {
               title: 'The kernel does not answer',
-              detail: 'It runs, but says nothing of live controls. An update or a restart of it may help.',
+              detail: 'The kernel is running but offers no live controls. Try updating or restarting it.',
               action: 'reopen',
             };
     case 'unsupported':

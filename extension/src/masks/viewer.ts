@@ -226,7 +226,7 @@ export class MasksViewer {
     else this.showBlock();
   }
 
-  /** Draws the view in front anew; the others are drawn when they come to the front. */
+  /** Redraws the view in front; the others are drawn when they come to the front. */
   private refresh(): void {
     const picture = this.pictures[this.image];
     if (!picture || !this.document) return;

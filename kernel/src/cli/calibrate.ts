@@ -11,7 +11,7 @@ interface CalibrateCommandOptions {
   readonly json?: boolean;
 }
 
-/** How much slower than at its best the processor may have been before a person is told. */
+/** How much slower than at its best the processor may have been before a warning is printed. */
 const busy = 0.1;
 
 /** `fovea calibrate`: measures this machine, so that it can be predicted for as `this-machine`. */

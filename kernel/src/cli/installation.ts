@@ -74,7 +74,7 @@ function readJson(file: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Whether a folder holds our labextension, whoever put it there. */
+/** Whether a folder holds our labextension, however it was installed. */
 export function isOurLabextension(folder: string): boolean {
   return readJson(join(folder, 'package.json'))?.name === LABEXTENSION;
 }
@@ -89,7 +89,7 @@ export function isOurKernelspec(folder: string): boolean {
   return (argv.includes('kernel') || argv.includes('launcher')) && argv.some(callsFovea);
 }
 
-/** Fills a folder beside its final place and then swaps it in, so that nobody sees half of it. */
+/** Fills a folder beside its final place and then swaps it in, so that it is never seen half written. */
 async function replaceFolder(folder: string, fill: (temporary: string) => Promise<void>): Promise<void> {
   await mkdir(dirname(folder), { recursive: true });
   const temporary = `${folder}.new-${process.pid}`;

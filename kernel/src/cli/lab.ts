@@ -30,25 +30,25 @@ export function register(program: Command): void {
     .option('--port <number>', 'port to listen on; 0 for any (default: 8888, or the next free one)')
     .option(
       '--ip <address>',
-      'address to listen on; other machines reach anything but 127.0.0.1',
+      'address to listen on; any but 127.0.0.1 can be reached from other machines',
       '127.0.0.1',
     )
     .option(
       '--token <secret>',
-      'secret that lets in; empty for none (default: $JUPYTER_TOKEN, or a random one)',
+      'access token; random by default, or $JUPYTER_TOKEN; empty disables authentication',
     )
     .option('--no-browser', 'print the address only')
-    .option('--allow-host <name>', 'answer requests for this host name too; repeatable', collect, [])
+    .option('--allow-host <name>', 'also accept requests for this host name; repeatable', collect, [])
     .option('--base-url <path>', 'serve below this path, as a proxy passes it on: /fovea/', '/')
     .option(
       '--trust-proxy <address>',
-      'believe the X-Forwarded headers of this proxy: an address, or a network as 10.0.0.0/8; repeatable',
+      'trust X-Forwarded headers from this proxy: an address, or a network such as 10.0.0.0/8; repeatable',
       collect,
       [],
     )
-    .option('--terminals', 'offer terminals also where other machines reach the lab')
+    .option('--terminals', 'offer terminals even when other machines can reach the lab')
     .option('--no-terminals', 'offer no terminals')
-    .option('--no-trash', 'delete for good instead of moving to the trash')
+    .option('--no-trash', 'delete permanently instead of moving to the trash')
     .option('--allow-hidden', 'show files whose names start with a dot')
     .option('--follow-links', 'follow symbolic links that lead out of the folder')
     .option(

@@ -86,12 +86,14 @@ function asText({ network, device, runs, slowdown, rows, summary }: Validation):
     '',
     `${percent(summary.blocksWithin10)} of ${summary.blocks} blocks within 10 % (median error ${percent(summary.medianBlockError)})`,
     `${percent(summary.plansWithin5)} of ${summary.plans} network totals within 5 % (median error ${percent(summary.medianPlanError)})`,
-    `passes are told at the calibration's pace: arithmetic between them now takes ${Object.entries(slowdown)
+    `times are corrected to the calibration's pace: arithmetic between passes now takes ${Object.entries(
+      slowdown,
+    )
       .map(
         ([threads, factor]) =>
           `${factor.toFixed(2)} times as long on ${threads} ${threads === '1' ? 'thread' : 'threads'}`,
       )
-      .join(', ')}; as the clock told them`,
+      .join(', ')}; by wall clock, without pace correction`,
     `  ${percent(summary.unadjusted.blocksWithin10)} of blocks are within 10 %, ${percent(summary.unadjusted.plansWithin5)} of totals within 5 %`,
     `one half of the runs against the other: ${percent(summary.repeated.blocksWithin10)} of blocks within 10 %, ${percent(summary.repeated.plansWithin5)} of totals within 5 %`,
     `S and strategy chosen by prediction: at worst ${percent(summary.worstChoiceLoss)} slower than the best measured, median ${percent(summary.medianChoiceLoss)}`,

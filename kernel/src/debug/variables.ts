@@ -25,7 +25,7 @@ export class Variables {
   readonly #references = new Map<number, Reference>();
   #nextReference = 1;
 
-  /** Whether types are told beside values. JupyterLab's tree shows a type instead of the value it belongs to. */
+  /** Whether types are sent beside values. JupyterLab's tree shows a type instead of the value it belongs to. */
   typed = true;
 
   constructor(private readonly link: DebugLink) {}

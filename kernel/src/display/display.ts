@@ -18,7 +18,7 @@ export interface DisplayOptions {
 /** Marks values that are not shown when they are a cell's result: what they stand for is shown already. */
 export const SILENT = Symbol.for('fovea.silent');
 
-/** Something that is shown and can be shown anew in its place. */
+/** Something that is shown and can be replaced in place. */
 export interface DisplayHandle {
   readonly id: string;
   /** Shows another value in the place of this one. */

@@ -30,7 +30,7 @@ type Entry = LiveCatalogue['networks'][number];
 
 /**
  * Architectures offered beside trained networks, with the side of each stage's output map at the nominal
- * input: told without making millions of random weights for a list.
+ * input: found without making millions of random weights for a list.
  */
 export const offeredArchitectures: Readonly<Record<string, readonly number[]>> = {
   resnet18: [56, 28, 14, 7],

@@ -169,7 +169,7 @@ const normalised: ValueMapping = (value, channel) =>
 
 /**
  * How a tensor's values become bytes. Pictures mostly began as bytes: the reading under which they are bytes
- * again is the right one. Others are told by their range, and stretched when that says nothing either.
+ * again is the right one. Others are recognised by their range, and stretched when that says nothing either.
  */
 function valueMapping(data: Float32Array, channels: number, range?: readonly [number, number]): ValueMapping {
   if (range !== undefined) return stretched(...range);

@@ -1,5 +1,6 @@
 import type { LatencyDocument } from './mime.js';
 
+/** MIME type of the document that shows a sweep. */
 export const SWEEP_MIME = 'application/vnd.fovea.sweep.v1+json';
 
 /** Comm target by which the display's buttons reach the kernel: opened with a `SweepOrder`, and closed at once. */

@@ -26,7 +26,7 @@ export interface Committer {
 
 /**
  * Takes cells into account in the order in which they ran. Every module more makes the server build its program
- * anew, so that cells that wait together, as after Run All, become one module where they declare different names
+ * again, so that cells that wait together, as after Run All, become one module where they declare different names
  * and have no errors; others are found by halving the batch. Cells that failed stand alone: not all that they declare counts.
  *
  * @returns the type errors of each cell

@@ -18,7 +18,7 @@ const ATTEMPTS = 5;
  * Starts a kernel for a gateway on another machine, tells it how to reach the kernel, and obeys it until the kernel
  * ends. The kernel runs in this very process: when it has gone, nobody accepts the gateway's connections.
  *
- * @param log told in lines what an operator may want to read; never a key
+ * @param log called with lines for an operator; never with a key
  * @throws FoveaError `io` when there are no ports, or the gateway cannot be reached; the kernel has ended then
  */
 export async function launch(options: LaunchOptions, log: (line: string) => void): Promise<void> {

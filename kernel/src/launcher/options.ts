@@ -30,7 +30,7 @@ interface Parameter {
   readonly description: string;
 }
 
-/** What `fovea launcher` is told, as an option or by the environment. */
+/** Settings of `fovea launcher`, from options or the environment. */
 export const parameters = {
   kernelId: {
     option: 'kernel-id',

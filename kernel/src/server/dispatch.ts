@@ -39,7 +39,7 @@ export class Dispatcher {
     private readonly router: Router,
     private readonly guard: Guard,
     private readonly connections: Connections,
-    /** Told about errors that nobody expected. */
+    /** Called with unexpected errors. */
     private readonly log: (line: string) => void,
   ) {}
 

@@ -84,7 +84,7 @@ function startsHere({ metadata = {} }: KernelSpec): boolean {
 export class KernelSpecs {
   /**
    * @param folders folders that hold one folder a kernelspec; Jupyter's own search path unless given. Specs are
-   *   read anew at each question: one may be installed while the lab runs.
+   *   read again at each request: one may be installed while the lab runs.
    */
   constructor(
     private readonly folders: () => readonly string[] = () =>

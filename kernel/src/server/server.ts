@@ -76,7 +76,7 @@ export interface LabServerOptions {
   readonly connectionLimits?: ConnectionLimits;
   /** Leaves the application in `window.jupyterapp`, for tests. */
   readonly exposeApp?: boolean;
-  /** Told in lines what a person at the terminal should know. */
+  /** Called with lines for the terminal. */
   readonly log?: (line: string) => void;
 }
 

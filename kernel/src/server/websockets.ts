@@ -32,7 +32,7 @@ export class WebSockets {
     private readonly terminals: TerminalManager,
     private readonly router: Router,
     private readonly connections: Connections,
-    /** Told about errors that nobody expected. */
+    /** Called with unexpected errors. */
     private readonly log: (line: string) => void,
   ) {
     this.pings = setInterval(() => this.ping(), PING_MS);

@@ -95,8 +95,7 @@ export interface InferAddon {
   inferExpectRun(): void;
   /**
    * Runs instructions `first` … `last` − 1 on native threads; `measured` 1: with their pace measured; 2: with what
-   * convolutions do counted; 3: both; `onInstruction`
-   * is told how many are done.
+   * convolutions do counted; 3: both; `onInstruction` is called with the number done.
    */
   inferRun(
     session: SessionHandle,

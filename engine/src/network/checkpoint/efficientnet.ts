@@ -7,7 +7,7 @@ import type { CheckpointConfig } from './config.js';
 import { type EfficientNetNames, efficientNetNames, type StoredBlock } from './efficientnet-names.js';
 import type { Layers } from './layers.js';
 
-/** What the arrays of an EfficientNet do not hold; told by the kernels of its stages. */
+/** What the arrays of an EfficientNet do not hold; deduced from the kernels of its stages. */
 interface Form {
   readonly name: string;
   /** Side of the kernel of each stage's blocks. */

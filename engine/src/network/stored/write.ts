@@ -11,7 +11,7 @@ export const storedFormat = 'fovea network 1';
  * @throws FoveaError `unsupported` for a network that holds something else than plain values and arrays of them
  */
 export function storeNetwork(network: Network): Uint8Array<ArrayBuffer> {
-  // Where the network came from means nothing to whoever reads the file.
+  // Where the network came from means nothing to a reader of the file.
   const { onnxPath: _, onnxOutput: __, ...kept } = network;
   const arrays: Record<string, NamedTensor> = {};
   const nameFor = (wanted: string) => {

@@ -23,7 +23,7 @@ import { samplesOf } from './samples.js';
 /** How to calibrate; everything has a sensible default. */
 export interface CalibrateOptions {
   readonly signal?: AbortSignal;
-  /** Told the fraction done, 0…1, and what is being measured. */
+  /** Called with the fraction done, 0…1, and what is being measured. */
   readonly onProgress?: (fraction: number, what: string) => void;
   /** Measuring time to aim for, seconds; 22 when left out. */
   readonly seconds?: number;

@@ -91,7 +91,7 @@ export async function timeTrials(
     readonly runs: number;
     readonly rounds?: number;
     readonly signal?: AbortSignal | undefined;
-    /** Told the fraction done. */
+    /** Called with the fraction done, 0…1. */
     readonly onProgress?: (fraction: number) => void;
   },
 ): Promise<TimedTrial[]> {
@@ -137,7 +137,7 @@ class Recording {
     this.masks = masks;
   }
 
-  /** Says how many cores others kept busy around the runs that have not been told of yet. */
+  /** Says how many cores others kept busy around the runs that have not been reported yet. */
   disturbed(cores: number): void {
     for (const run of this.runs) if (run.cores === Number.POSITIVE_INFINITY) run.cores = cores;
   }

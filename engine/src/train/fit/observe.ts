@@ -87,7 +87,7 @@ function isCut(network: Network, begin: number, at: number, value: string, input
   });
 }
 
-/** A part of a network as a network of its own; blocks are numbered anew, as their positions say. */
+/** A part of a network as a network of its own; blocks are renumbered by position. */
 function pieceOf(
   network: Network,
   nodes: readonly NetworkNode[],

@@ -22,7 +22,7 @@ export interface FigureSpace {
   readonly theme: FigureTheme;
 }
 
-// Okabe and Ito's palette, told apart by every kind of colour vision; lighter where the page is dark.
+// Okabe and Ito's palette, distinguishable with every kind of colour vision; lighter where the page is dark.
 const LIGHT = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#7a7a7a'];
 const DARK = ['#56b4e9', '#ff8a3d', '#2fc99a', '#e29bc4', '#f0b429', '#8fd0f5', '#a8a8a8'];
 

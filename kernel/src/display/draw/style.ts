@@ -16,7 +16,7 @@ export const colours = {
   accent: '#d1495b',
 } as const;
 
-/** One colour per series, told apart also by people who see colours differently. */
+/** One colour per series, distinguishable with colour vision deficiencies. */
 export const seriesColours = [
   '#3a6fb5',
   '#e3a23c',

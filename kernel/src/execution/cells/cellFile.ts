@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** Seed of the hash, told to front ends in `debugInfo`. */
+/** Seed of the hash, sent to front ends in `debugInfo`. */
 export const HASH_SEED = 0xc70f6907;
 const MULTIPLIER = 0x5bd1e995;
 

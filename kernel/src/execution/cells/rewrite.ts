@@ -260,7 +260,7 @@ class Rewriter {
   #variable(node: VariableDeclaration): void {
     for (const { id } of node.declarations) for (const name of boundNames(id)) this.#names.add(name);
     const using = node.kind === 'using' || node.kind === 'await using';
-    // A `var` without a value keeps the one it has, as in any script; everything else starts anew.
+    // A `var` without a value keeps the one it has, as in any script; everything else starts over.
     const starts = node.kind !== 'var';
     for (const { id, init } of node.declarations) {
       if (!init && starts) this.#editor.insert(id.end, '=void 0', 'close-statement');

@@ -46,7 +46,7 @@ export async function startKernel(connection: Connection): Promise<RunningKernel
   return { ended, interrupt: () => kernel.interrupt(), shutdown: () => kernel.shutdown() };
 }
 
-/** Writes a line of the kernel's own to the terminal, or the log, of whoever started it. */
+/** Writes a line of the kernel's own to the terminal, or the log, of the process that started it. */
 export function logLine(line: string): void {
   process.stderr.write(`[fovea] ${line}\n`);
 }

@@ -72,7 +72,7 @@ export class ShellQueue {
   async #execute(request: Message): Promise<void> {
     const { transport, executor, output } = this.context;
     this.#current = request;
-    // The runtime can begin while the front end is told so.
+    // The runtime can begin while the front end is notified.
     transport.yieldPublishing();
     this.#status('busy', request);
     const { status, reply, afterReply } = await executor.execute(request);

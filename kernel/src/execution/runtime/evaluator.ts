@@ -16,7 +16,7 @@ import type { KeptVariables } from './keptVariables.js';
 import { holds } from './loop-guard.js';
 import { describeThrown } from './thrown.js';
 
-/** How long an interrupted cell's own clean-up may take before the cell is ended over its head. */
+/** Grace period for an interrupted cell's cleanup before it is forced to end. */
 const CLEANUP_MS = 60;
 /** Taken before timers are tracked: the kernel's own must not be cleared with a cell's. */
 const later = globalThis.setTimeout;

@@ -24,7 +24,7 @@ export function json(value: unknown, status = 200, headers: Reply['headers'] = {
   };
 }
 
-/** An answer without a body, 204 unless told. */
+/** An answer without a body, 204 by default. */
 export function empty(status = 204, headers: Reply['headers'] = {}): Reply {
   return { status, headers: { 'Content-Security-Policy': API_POLICY, ...headers } };
 }

@@ -19,7 +19,7 @@ const KEPT_BYTES = 16 * 2 ** 20;
 const KEPT_ABSENCES = 8;
 
 /**
- * The front ends of one kernel. Broadcasts go to all, answers to whoever asked. When a front end's connection
+ * The front ends of one kernel. Broadcasts go to all, answers to the one that asked. When a front end's connection
  * breaks, what is meant for it is kept for its return, so that a cell's output survives a short loss of
  * network or a night of a closed laptop.
  */

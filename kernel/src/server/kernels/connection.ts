@@ -17,7 +17,7 @@ export interface ConnectionInfo {
   readonly kernel_name: string;
 }
 
-/** Ports given out lately: two kernels that start at once must not be told the same one. */
+/** Ports given out lately: two kernels that start at once must not get the same one. */
 const given = new Set<number>();
 const GIVEN_MS = 30_000;
 

@@ -21,7 +21,7 @@ export interface KernelOptions {
   readonly runtimeFolder: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly limits?: OutputLimits;
-  /** Told in one line what happens to the kernel. */
+  /** Called with one line for each event of the kernel. */
   readonly log?: (line: string) => void;
 }
 
@@ -274,7 +274,7 @@ export class Kernel {
     await rm(life.connectionFile, { force: true });
   }
 
-  /** The process ended without being asked to: the front ends are told, and a new one is started. */
+  /** The process ended without being asked to: front ends are notified and a new one is started. */
   private async afterExit(life: Life, how: string): Promise<void> {
     if (life.ending || this.disposed || this.life !== life) return;
     const detail = life.process.lastOutput.split('\n').slice(-5).join('\n  ');

@@ -40,7 +40,7 @@ export class KernelManager {
   /**
    * Starts a kernel.
    * @param name kernelspec's name; Fovea's own unless given
-   * @param place `folder`: where it works; `sessionName`: path of the notebook, which the kernel is told
+   * @param place `folder`: where it works; `sessionName`: path of the notebook, passed to the kernel
    * @throws HttpError 501 for a kernelspec that is not installed
    */
   async start(

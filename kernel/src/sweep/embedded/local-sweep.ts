@@ -11,7 +11,7 @@ interface LocalSweepOptions {
   /** Name of this machine in records. */
   readonly worker: string;
   readonly tell: (event: SweepEvent) => void;
-  /** Told when nothing can be kept any more, and therefore nothing runs. */
+  /** Called when records cannot be kept any more, and therefore nothing runs. */
   readonly fail: (error: unknown) => void;
   readonly runner?: string;
 }

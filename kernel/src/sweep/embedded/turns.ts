@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { PointKind } from '../point.js';
 
-/** Points that share the machine: they are told apart by what they count, not by how long they take. */
+/** Points that share the machine: they differ in what they count, not by how long they take. */
 const sharing: ReadonlySet<PointKind> = new Set(['evaluate']);
 
 /** How many points of a kind may run at once on a machine. */

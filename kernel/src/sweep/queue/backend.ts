@@ -156,7 +156,7 @@ export class QueueBackend implements SweepBackend {
     let queue = this.#queues.get(name);
     if (!queue) {
       queue = new Queue<JobData, PointResult>(name, { connection: this.redis, prefix: PREFIX });
-      // Told as trouble of the connection they share.
+      // Reported as trouble of the shared connection.
       queue.on('error', () => undefined);
       this.#queues.set(name, queue);
     }
@@ -178,7 +178,7 @@ export class QueueBackend implements SweepBackend {
         opts: { ...JOB_OPTIONS, jobId: id },
       }));
       await this.#queue(lane.queue).addBulk(jobs);
-      // Told again after every part: a worker that found the queue empty may have taken it off the list.
+      // Announced again after every part: a worker that found the queue empty may have taken it off the list.
       await this.#announce(lane);
     }
   }
@@ -224,7 +224,7 @@ export class QueueBackend implements SweepBackend {
     }
   }
 
-  /** Records that no event has told of, and points that nobody takes. */
+  /** Records that no event has announced, and points that nobody takes. */
   async #look(sweep: string, channel: Channel<SweepEvent>, signal: AbortSignal): Promise<void> {
     const seen = new Map<string, number>();
     const told = new Map<string, string | undefined>();

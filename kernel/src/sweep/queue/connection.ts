@@ -77,7 +77,7 @@ export type QueueConnection = Redis;
 
 /**
  * Connects to a queue.
- * @param onTrouble told when the connection is lost, and with "" when it is back
+ * @param onTrouble called when the connection is lost, and with "" when it is back
  * @throws FoveaError `io` in one line: unreachable, credentials or certificates refused, keys that may not be used
  */
 export async function connectQueue(

@@ -1,6 +1,6 @@
 import os from 'node:os';
 
-/** Labels that every machine has without being told. */
+/** Labels that every machine has by default. */
 export function ownLabels(): Readonly<Record<string, string>> {
   return { host: os.hostname(), arch: process.arch, platform: process.platform };
 }
