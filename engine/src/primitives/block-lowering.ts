@@ -1,9 +1,9 @@
 import type { Block, BlockNode, NetworkNode } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
 import type { Owner, ProgramMap, ProgramRegion } from '../program/program.js';
+import { type BlockRegions, blockRegions, leavesUnchanged } from './block-regions.js';
 import type { AdaptiveBlock, NetworkLowering, Value } from './network-lowering.js';
 import { type BlockSchedule, conv1RunsDense, type Primitive } from './primitive.js';
-import { type BlockRegions, branchRegions, leavesUnchanged } from './regions.js';
 
 /** Where the values of the branch are at the moment. */
 export interface Intermediate {
@@ -151,7 +151,7 @@ export class BlockLowering {
   #findRegions(schedule: BlockSchedule): BlockRegions {
     const { block, shape, adaptive, network } = this;
     if (!adaptive) return { active: undefined, layers: block.branch.map(() => undefined), pooled: undefined };
-    return branchRegions(network.builder, block, shape, adaptive.mask, {
+    return blockRegions(network.builder, block, shape, adaptive.mask, {
       denseConv1: conv1RunsDense(schedule),
       excitation: schedule.excitation,
     });

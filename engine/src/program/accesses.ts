@@ -13,9 +13,10 @@ const present = (...maps: (ProgramMap | undefined)[]): ProgramMap[] =>
 export function accessesOf(operation: Operation): Accesses {
   switch (operation.kind) {
     case 'convolve': {
-      const { source, destination, region, residual } = operation;
-      // With a residual, pixels outside the region are final already: they were put there before.
-      const updates = region !== undefined && residual !== undefined;
+      const { source, destination, region, others, residual } = operation;
+      // With a residual, pixels outside the region are final already: they were put there before. The others of a
+      // region complete what was computed at the region itself.
+      const updates = region !== undefined && (others || residual !== undefined);
       return { reads: present(source, residual, updates ? destination : undefined), writes: [destination] };
     }
     case 'max-pool':

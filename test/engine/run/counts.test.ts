@@ -17,8 +17,8 @@ describe('FLOPs and bytes', () => {
         const images = randomImages(network, 2);
         for (const masker of ['learned', randomMasker(0.4), randomMasker(0), randomMasker(1)] as const) {
           const options: NetworkRunOptions = { strategy, masker, granularity: 3, threads: 1 };
-          const [a, b] = await Promise.all(
-            ['native', 'reference'].map(async (backend) => {
+          const [a, b, c] = await Promise.all(
+            ['native', 'reference', 'onnx'].map(async (backend) => {
               const { profile } = await run(network, images, { ...options, backend: getBackend(backend) });
               return profile.ops.map(({ name: op, flops, bytes }) => ({
                 op,
@@ -28,6 +28,7 @@ describe('FLOPs and bytes', () => {
             }),
           );
           expect(a).toEqual(b);
+          expect(c).toEqual(b);
         }
       });
     }

@@ -5,8 +5,8 @@ import type { Backend } from '../backend.js';
 import { OnnxSession } from './session.js';
 
 /**
- * onnxruntime on the CPU: dense nodes in its own kernels, adaptive blocks as gather → matrix product → scatter
- * on rows of pixels. It runs wherever onnxruntime does, with no compiler, but its work happens on the thread
+ * onnxruntime on the CPU: a program's operations as graphs, dense ones in its own kernels, those at the pixels of a region as
+ * gather → matrix product → scatter on rows of pixels. It runs wherever onnxruntime does, with no compiler, but its work happens on the thread
  * that calls it, and gathering costs what the native backend does not pay.
  */
 export const onnxBackend: Backend = {
@@ -15,9 +15,10 @@ export const onnxBackend: Backend = {
     return reasonWhyNot();
   },
   async open(network, shape) {
-    const shapes = networkShapes(network, shape);
+    networkShapes(network, shape);
     await loadRuntime();
-    return new OnnxSession(network, shapes, shape.batch);
+    const { batch, height, width } = shape;
+    return new OnnxSession(network, [batch, height, width, network.inputShape.channels]);
   },
 };
 

@@ -1,6 +1,6 @@
 import { FoveaError } from '../../errors.js';
 import type { OrtTensor } from '../../onnxruntime.js';
-import { type Shape, Tensor } from '../../tensor.js';
+import { Tensor } from '../../tensor.js';
 
 /** Element types whose values are numbers in JavaScript's arrays. */
 const numeric = new Set([
@@ -35,9 +35,4 @@ export function toEngineTensor({ dims, data, type }: OrtTensor, source: string):
   const last = rest.pop() ?? 1;
   const between = rest.reduce((product, extent) => product * extent, 1);
   return new Tensor([N, 1, between, last], values, dims.length === 2 ? undefined : [...dims]);
-}
-
-/** An onnxruntime result that is in NHWC already, as it stands. */
-export function fromNHWC({ dims, data }: OrtTensor): Tensor {
-  return new Tensor(dims as unknown as Shape, data as Float32Array);
 }

@@ -6,7 +6,6 @@ import {
   openModel,
   runModel,
 } from '../../onnxruntime.js';
-import type { Tensor } from '../../tensor.js';
 
 /** Name, extents and values of one input of a graph. */
 export type GraphFeed = readonly [
@@ -84,11 +83,6 @@ export async function runGraph(
       : new OrtTensor('int64', values, dims),
   ]);
   return runModel(session, Object.fromEntries(tensors), source);
-}
-
-/** A map as the input of a graph. */
-export function feedOf(name: string, { shape, data }: Tensor): GraphFeed {
-  return [name, shape, data];
 }
 
 /** onnxruntime takes no shared memory. */

@@ -1,40 +1,52 @@
-import { ProfileBuilder, passLabel } from '../../backends/profile-builder.js';
 import { FoveaError } from '../../errors.js';
-import type { Mask } from '../../mask/mask.js';
-import { denseBlockFlops, nodeFlops } from '../../network/flops.js';
-import type { Network, NetworkNode } from '../../network/network.js';
-import type { NetworkShapes } from '../../network/walk.js';
-import type { Tensor } from '../../tensor.js';
+import { adaptivePool } from '../../mask/pool.js';
+import type { Network } from '../../network/network.js';
+import type { ProgramMap } from '../../program/program.js';
+import { type Shape, Tensor } from '../../tensor.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
+import { DecidedMasks } from '../decided-masks.js';
+import { KeptPrograms } from '../kept-programs.js';
 import { thisProcessor } from '../processor.js';
-import { runAdaptiveBlock } from './adaptive-block.js';
 import { runForeign } from './foreign.js';
-import { fromNHWC } from './layout.js';
-import { feedOf, OpenModels, runGraph } from './models.js';
-import { denseSegments, type Segment, segmentModel } from './segments.js';
+import { type Held, inputName, writeGraph } from './graph-writer.js';
+import { type GraphFeed, OpenModels, runGraph } from './models.js';
+import { PartKeys } from './part-key.js';
+import type { GraphPart, Placed, ScriptOperation } from './parts.js';
+import { OnnxProgram } from './program.js';
+
+/** A map's values: all of them, or the rows of a region's pixels as `[1, 1, pixels, C]`. */
+interface StoredValue extends Held {
+  readonly tensor: Tensor;
+}
 
 /** One run's state. */
 interface Run {
   readonly options: RunOptions;
-  readonly profile: ProfileBuilder;
-  readonly values: Map<string, Tensor>;
-  readonly masks: Mask[];
+  readonly program: OnnxProgram;
+  readonly masks: DecidedMasks;
+  readonly values: Map<ProgramMap, StoredValue>;
+  /** By operation. */
+  readonly milliseconds: Float64Array;
 }
 
-/** A network in onnxruntime for one input shape: a graph for each stretch of dense nodes and each adaptive block. */
+/** A network in onnxruntime for one input shape: a graph for each part of a program. */
 export class OnnxSession implements Session {
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
   readonly #models: OpenModels;
-  readonly #segments = new Map<string, readonly Segment[]>();
+  readonly #programs: KeptPrograms<OnnxProgram>;
 
   constructor(
     readonly network: Network,
-    readonly shapes: NetworkShapes,
-    readonly batch: number,
+    readonly shape: Shape,
   ) {
     // Two plans, each with all blocks adaptive, without opening anything again.
     this.#models = new OpenModels(network.name, 2 * network.nodes.length);
+    const keys = new PartKeys();
+    this.#programs = new KeptPrograms(network, shape, {
+      make: (lowered, plan) => new OnnxProgram(network, plan, lowered, keys),
+      drop: () => undefined,
+    });
   }
 
   run(input: Tensor, options: RunOptions): Promise<RunResult> {
@@ -52,114 +64,133 @@ export class OnnxSession implements Session {
   }
 
   async #run(input: Tensor, options: RunOptions): Promise<RunResult> {
-    const { network, batch } = this;
-    const { plan, threads, signal, onProgress } = options;
-    const profile = new ProfileBuilder(network, plan, {
-      ...{ source: 'onnx', batch, threads },
-      device: thisProcessor(),
-    });
+    const { plan, maskers, threads, signal, onProgress } = options;
+    const program = this.#programs.get(plan, maskers);
+    const { lowered, parts, report, notes } = program;
+    const { nodes } = this.network;
+    const run: Run = {
+      options,
+      program,
+      masks: new DecidedMasks(lowered, plan, maskers),
+      values: new Map([[lowered.program.input, { tensor: input }]]),
+      milliseconds: new Float64Array(program.operations),
+    };
     const started = performance.now();
     const openedBefore = this.#models.openingMs;
-    const run: Run = { options, profile, values: new Map([[network.input, input]]), masks: [] };
-    const segments = this.#segmentsFor(options);
-    for (const [position, segment] of segments.entries()) {
+    await run.masks.begin();
+    for (const [position, part] of parts.entries()) {
       await pause(signal);
-      await this.#step(segment, run);
-      for (const value of segment.finished) run.values.delete(value);
-      onProgress?.((position + 1) / segments.length, segment.name);
+      if (part.kind === 'script') {
+        const known = await this.#script(part.placed, run);
+        if (!known) return this.#run(input, options);
+      } else {
+        await this.#graph(part, run);
+      }
+      for (const map of part.finished) run.values.delete(map);
+      const { owner } = part.kind === 'script' ? part.placed : part.operations.at(-1)!;
+      onProgress?.((position + 1) / parts.length, nodes[owner.node]!.name);
     }
     const openingMs = this.#models.openingMs - openedBefore;
-    const output = run.values.get(network.output)!;
-    return { output, masks: run.masks, profile: profile.finish(performance.now() - started - openingMs) };
+    const totalMs = performance.now() - started - openingMs;
+    const { milliseconds, masks, values } = run;
+    return {
+      output: values.get(lowered.program.output!)!.tensor,
+      masks: masks.all,
+      profile: report.profile({ milliseconds, counts: masks.counts }, new Map(), {
+        ...{ source: 'onnx', threads, totalMs, notes },
+        device: thisProcessor(),
+      }),
+    };
   }
 
-  #segmentsFor({ plan }: RunOptions): readonly Segment[] {
-    const key = plan.blocks.map(({ mode }) => (mode === 'adaptive' ? 'a' : 'd')).join('');
-    const found = this.#segments.get(key);
-    if (found) return found;
-    const segments = denseSegments(
-      this.network,
-      (block) => plan.blocks[block]!.mode === 'adaptive',
-      (node) => this.#flopsOf(node),
-    );
-    this.#segments.set(key, segments);
-    return segments;
-  }
-
-  async #step(segment: Segment, run: Run): Promise<void> {
-    if (segment.kind === 'dense') return this.#dense(segment, run);
-    if (segment.kind === 'foreign') return this.#foreign(segment, run);
-    const { node } = segment;
-    const { options, profile, values } = run;
-    const { output, mask } = await runAdaptiveBlock(node, values.get(node.inputs[0]!)!, {
-      network: this.network,
-      shape: this.shapes.blocks[node.block.index]!,
-      plan: options.plan.blocks[node.block.index]!,
-      masker: options.maskers[node.block.index]!,
-      threads: options.threads,
-      models: this.#models,
-      profile,
-      pause: () => pause(options.signal),
-    });
-    values.set(node.output, output);
-    run.masks.push(mask);
-  }
-
-  async #dense(segment: Segment & { kind: 'dense' }, { values, options, profile }: Run): Promise<void> {
-    const shapeOf = (value: string) => this.shapes.values.get(value) ?? values.get(value)!.shape;
-    const key = `${segment.nodes.length} nodes up to ${segment.name}`;
-    const session = await this.#models.get(key, options.threads, () => segmentModel(segment, shapeOf));
-    const started = performance.now();
-    const feeds = segment.inputs.map((name) => feedOf(`in ${name}`, values.get(name)!));
-    const outputs = await runGraph(session, feeds, key);
-    const ms = performance.now() - started;
-    for (const name of segment.outputs) values.set(name, fromNHWC(outputs[`out ${name}`]!));
-    this.#reportDense(segment.nodes, ms, profile);
-  }
-
-  /** onnxruntime times a stretch of nodes as a whole; each gets a share of that by the FLOPs it does. */
-  #reportDense(nodes: readonly NetworkNode[], ms: number, profile: ProfileBuilder): void {
-    const total = nodes.reduce((sum, node) => sum + this.#flopsOf(node), 0);
-    if (nodes.length > 1) {
-      profile.note(
-        'dense nodes that follow each other ran as one onnxruntime graph: each is given its share of the time by FLOPs',
-      );
-    }
-    for (const node of nodes) {
-      const flops = this.#flopsOf(node);
-      const share = total === 0 ? ms / nodes.length : (ms * flops) / total;
-      const bytes = 4 * (this.#size(node.inputs[0]!) + this.#size(node.output));
-      if (node.kind !== 'block') {
-        profile.addNode(node, share, flops, bytes);
-        continue;
+  /**
+   * Runs an operation of JavaScript's.
+   * @returns false when it has told the shape of a foreign node's output, which the program has to be lowered with
+   */
+  async #script({ operation, at }: Placed<ScriptOperation>, run: Run): Promise<boolean> {
+    const { values, masks, options, milliseconds } = run;
+    const { threads } = options;
+    const before = performance.now();
+    const tensorOf = (map: ProgramMap) => values.get(map)!.tensor;
+    switch (operation.kind) {
+      case 'grid-pool': {
+        const { source, pooled, mask } = operation;
+        values.set(pooled, { tensor: new Tensor(pooled.shape, adaptivePool(tensorOf(source), mask)) });
+        break;
       }
-      const { index } = node.block;
-      const primitives = profile.plan.blocks[index]!.groups.flatMap((group) => group.primitives);
-      const labels = [passLabel(node.block, primitives)];
-      const passes = { ms: [share], flops: [flops], bytes: [bytes] };
-      profile.addBlock(node.block, labels, passes, { rate: 1, dilatedRate: 1, denseFlops: flops });
+      case 'decide':
+      case 'ask':
+        await masks.decide(operation, tensorOf(operation.pooled).data);
+        break;
+      case 'index':
+        masks.index(operation.mask);
+        break;
+      case 'foreign': {
+        const { node, inputs, output } = operation;
+        const tensor = await runForeign(node, inputs.map(tensorOf), { threads });
+        if (!output) {
+          this.#programs.learnShape(node.name, tensor.shape);
+          return false;
+        }
+        values.set(output, { tensor });
+      }
     }
+    milliseconds[at]! += performance.now() - before;
+    return true;
   }
 
-  async #foreign({ node }: Segment & { kind: 'foreign' }, { values, options, profile }: Run): Promise<void> {
-    const inputs = node.inputs.map((name) => values.get(name)!);
-    const started = performance.now();
-    const output = await runForeign(node, inputs, { threads: options.threads });
-    const bytes = 4 * (output.data.length + inputs.reduce((sum, { data }) => sum + data.length, 0));
-    profile.addNode(node, performance.now() - started, 0, bytes);
-    values.set(node.output, output);
+  async #graph(part: GraphPart, { program, masks, values, options, milliseconds }: Run): Promise<void> {
+    const { counts } = masks;
+    const isEmpty = ({ id }: { readonly id: number }) => counts[id] === 0;
+    const { key, use, written } = program.prepare(part, values, isEmpty);
+    if (use.idle) {
+      // A part that is skipped as a whole costs nothing.
+      const inputs = new Map(part.inputs.map((map, i) => [inputName(i), values.get(map)]));
+      const kept = use.outputs.map(({ map, name }) => [map, inputs.get(name)!] as const);
+      this.#store(part, new Map(kept), values);
+      return;
+    }
+    const feeds: GraphFeed[] = part.inputs.flatMap((map, i): GraphFeed[] => {
+      const value = values.get(map);
+      if (!value) return [];
+      const { shape, data } = value.tensor;
+      return [[inputName(i), value.region ? [shape[2], shape[3]] : shape, data]];
+    });
+    const beforeLists = performance.now();
+    for (const [name, recipe] of use.lists) {
+      const { dims, values: list } = recipe(masks);
+      feeds.push([name, dims, list]);
+    }
+    const region = part.operations
+      .map(({ operation }) => 'region' in operation && operation.region)
+      .find(Boolean);
+    if (region) milliseconds[program.indexedAt(region)]! += performance.now() - beforeLists;
+    await pause(options.signal);
+    const make = () => (written ?? writeGraph(part, values, isEmpty)).finish();
+    const session = await this.#models.get(key, options.threads, make);
+    const before = performance.now();
+    const results = await runGraph(session, feeds, key);
+    program.share(part, performance.now() - before, counts, milliseconds);
+    const made = use.outputs.map(({ map, name, region: at }) => {
+      const data = results[name]!.data as Float32Array;
+      const C = map.shape[3];
+      const tensor = new Tensor(at ? [1, 1, data.length / C, C] : map.shape, data);
+      return [map, at ? { tensor, region: at } : { tensor }] as const;
+    });
+    this.#store(part, new Map(made), values);
   }
 
-  /** FLOPs of a node computed densely. */
-  #flopsOf(node: NetworkNode): number {
-    return node.kind === 'block'
-      ? denseBlockFlops(node.block, this.shapes.blocks[node.block.index]!, this.batch)
-      : nodeFlops(node, this.shapes.values.get(node.inputs[0]!));
-  }
-
-  /** Number of values in a map, 0 where its shape is not known. */
-  #size(value: string): number {
-    return this.shapes.values.get(value)?.reduce((product, extent) => product * extent, 1) ?? 0;
+  /** Keeps what a part leaves behind; what it leaves without a value is not there afterwards. */
+  #store(
+    part: GraphPart,
+    made: ReadonlyMap<ProgramMap, StoredValue>,
+    values: Map<ProgramMap, StoredValue>,
+  ): void {
+    for (const map of part.outputs) {
+      const value = made.get(map);
+      if (value) values.set(map, value);
+      else values.delete(map);
+    }
   }
 }
 

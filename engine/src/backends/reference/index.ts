@@ -56,7 +56,7 @@ class ReferenceSession implements Session {
     const { nodes } = this.network;
     const decisions = blocksOf(this.network).map((block) => decisionOf(block, maskers[block.index]));
     const lowered = lowerNetwork(this.network, plan, this.shape, decisions, this.#foreignShapes);
-    const { program, adaptive } = lowered;
+    const { program } = lowered;
     const report = new ProgramReport(
       this.network,
       plan,
@@ -65,7 +65,7 @@ class ReferenceSession implements Session {
     );
     const started = performance.now();
     const interpreter = new Interpreter(lowered, plan, maskers, threads, input);
-    await interpreter.begin();
+    await interpreter.masks.begin();
     const milliseconds: number[] = [];
     for (const [position, { owner, operations }] of program.steps.entries()) {
       const before = performance.now();
@@ -82,21 +82,15 @@ class ReferenceSession implements Session {
     const record = {
       output: interpreter.value(program.output!),
       milliseconds: Float64Array.from(milliseconds),
-      counts: Float64Array.from(program.regions, (region) => sum(interpreter.pixels(region))),
+      counts: interpreter.masks.counts,
     };
     return {
       output: record.output,
-      masks: [...adaptive.values()].map(({ mask }) => interpreter.mask(mask)),
+      masks: interpreter.masks.all,
       profile: report.profile(record, new Map(), {
         ...{ source: 'reference', threads: 1, totalMs },
         device: thisProcessor(),
       }),
     };
   }
-}
-
-function sum(values: Uint8Array): number {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
 }

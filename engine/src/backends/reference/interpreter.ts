@@ -1,18 +1,14 @@
 import { FoveaError } from '../../errors.js';
-import { decideMask } from '../../mask/decide.js';
-import { spreadCells } from '../../mask/geometry.js';
-import { learnedMasker } from '../../mask/learned.js';
-import type { Mask, Masker } from '../../mask/mask.js';
+import type { Masker } from '../../mask/mask.js';
 import { adaptivePool } from '../../mask/pool.js';
 import { receptiveRegion } from '../../mask/regions.js';
-import { saliencyMasker } from '../../mask/saliency.js';
 import type { Activation } from '../../network/network.js';
 import type { LoweredNetwork } from '../../plan/lower.js';
 import type { Plan } from '../../plan/plan.js';
-import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
-import type { Operation, ProgramMap, ProgramMask, ProgramRegion } from '../../program/program.js';
+import type { Operation, ProgramMap, ProgramRegion } from '../../program/program.js';
 import { Tensor } from '../../tensor.js';
+import { DecidedMasks } from '../decided-masks.js';
 import { runForeign } from '../onnx/foreign.js';
 import { activate } from './activate.js';
 import { convolve } from './convolve.js';
@@ -28,27 +24,18 @@ type Excite = Extract<Operation, { kind: 'excite' }>;
  */
 export class Interpreter {
   readonly #maps = new Map<ProgramMap, Tensor>();
-  readonly #regions = new Map<ProgramRegion, Uint8Array>();
-  readonly #masks = new Map<ProgramMask, Mask>();
-  readonly #adaptive: ReadonlyMap<ProgramMask, AdaptiveBlock>;
+  readonly masks: DecidedMasks;
 
   /** @param maskers by block index */
   constructor(
     readonly lowered: LoweredNetwork,
-    readonly plan: Plan,
-    readonly maskers: readonly Masker[],
+    plan: Plan,
+    maskers: readonly Masker[],
     readonly threads: number,
     input: Tensor,
   ) {
-    const adaptive = [...lowered.adaptive.values()];
-    this.#adaptive = new Map(adaptive.map((block) => [block.mask, block]));
+    this.masks = new DecidedMasks(lowered, plan, maskers);
     this.#maps.set(lowered.program.input, new Tensor(input.shape, input.data.slice()));
-  }
-
-  /** Decides the masks for which nothing of the run is needed. */
-  async begin(): Promise<void> {
-    for (const { mask, decision } of this.#adaptive.values())
-      if (decision.by === 'given') await this.#decide(mask, this.maskers, undefined);
   }
 
   /**
@@ -74,14 +61,9 @@ export class Interpreter {
         const { source, pooled, mask } = operation;
         return this.#write(pooled, new Tensor(pooled.shape, adaptivePool(this.value(source), mask)));
       }
-      case 'decide': {
-        const { mask, pooled, decider } = operation;
-        const masker = decider.kind === 'learned' ? learnedMasker() : saliencyMasker(decider.rate);
-        const { block } = this.#adaptive.get(mask)!;
-        return this.#decide(mask, { [block.index]: masker }, pooled);
-      }
+      case 'decide':
       case 'ask':
-        return this.#decide(operation.mask, this.maskers, operation.pooled);
+        return this.masks.decide(operation, this.value(operation.pooled).data);
       case 'foreign': {
         const { node, inputs, output } = operation;
         const values = inputs.map((input) => this.value(input));
@@ -90,9 +72,7 @@ export class Interpreter {
         return this.#write(output, result);
       }
       case 'index':
-        for (const region of this.lowered.program.regions)
-          if (region.mask === operation.mask) this.#regions.set(region, this.#pixelsOf(region));
-        return;
+        return this.masks.index(operation.mask);
       case 'gather': {
         const { region, convolution } = haloOf(operation.destination);
         const source = this.value(operation.source);
@@ -134,15 +114,7 @@ export class Interpreter {
 
   /** The pixels of a region, 1 where it has one. */
   pixels(region: ProgramRegion): Uint8Array {
-    const pixels = this.#regions.get(region);
-    if (!pixels) throw new Error(`region ${region.id} is used before mask ${region.mask.id} is indexed`);
-    return pixels;
-  }
-
-  mask(mask: ProgramMask): Mask {
-    const decided = this.#masks.get(mask);
-    if (!decided) throw new Error(`mask ${mask.id} is used before it is decided`);
-    return decided;
+    return this.masks.pixels(region);
   }
 
   #write(map: ProgramMap, value: Tensor): void {
@@ -169,25 +141,6 @@ export class Interpreter {
     const scale = convolve(convolve(pooled, reduce), expand).data;
     const product = mapped(values, (value, i) => value * scale[Math.floor(i / (H * W * C)) * C + (i % C)]!);
     this.#write(map, scaled ? atPixels(product, this.pixels(scaled), values) : product);
-  }
-
-  async #decide(
-    mask: ProgramMask,
-    maskers: Readonly<Record<number, Masker>>,
-    pooled: ProgramMap | undefined,
-  ): Promise<void> {
-    const { block, shape } = this.#adaptive.get(mask)!;
-    const { granularity } = this.plan.blocks[block.index]!;
-    const read = () => (pooled ? this.value(pooled).data : new Float32Array(0));
-    this.#masks.set(
-      mask,
-      await decideMask(maskers[block.index]!, block, shape, mask.batch, granularity, read),
-    );
-  }
-
-  #pixelsOf({ mask, reads, height, width }: ProgramRegion): Uint8Array {
-    if (!reads) return spreadCells(this.mask(mask).cells, mask, mask.batch, height, width);
-    return receptiveRegion(this.pixels(reads.of), mask.batch, reads.of, reads.convolution, { height, width });
   }
 }
 

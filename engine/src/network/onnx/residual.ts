@@ -1,5 +1,6 @@
 import type { Block, BlockKind, Convolution, SqueezeExcitation } from '../network.js';
 import { behindAveragePool } from '../pooled-convolution.js';
+import { isPointwise } from '../shapes.js';
 import type { AddDraft, BlockDraft, ConvolutionDraft, Draft, DraftGraph, MultiplyDraft } from './draft.js';
 import { stringOf } from './graph.js';
 import { commonPath } from './labels.js';
@@ -101,7 +102,11 @@ function projectionOf(
   const input = draft.inputs[0]!;
   const plain = { input, convolution: draft.convolution, drafts: [draft] };
   const pool = graph.producer(input);
-  if (pool?.kind !== 'average-pool' || !isPointwise(draft.convolution) || !graph.onlyReadBy(input, draft)) {
+  if (
+    pool?.kind !== 'average-pool' ||
+    !isMatrixProduct(draft.convolution) ||
+    !graph.onlyReadBy(input, draft)
+  ) {
     return plain;
   }
   const { kernel, stride, padding } = pool;
@@ -195,18 +200,18 @@ function excitationOf(graph: DraftGraph, product: MultiplyDraft) {
 
 function pointwise(graph: DraftGraph, value: string): ConvolutionDraft | undefined {
   const draft = graph.producer(value);
-  return draft?.kind === 'convolution' && isPointwise(draft.convolution) ? draft : undefined;
+  return draft?.kind === 'convolution' && isMatrixProduct(draft.convolution) ? draft : undefined;
 }
 
-const isPointwise = ({ kernel, stride, groups, padding }: Convolution) =>
-  kernel[0] * kernel[1] * stride[0] * stride[1] * groups === 1 && padding.every((pad) => pad === 0);
+/** A matrix product for each pixel. */
+const isMatrixProduct = (convolution: Convolution) => convolution.groups === 1 && isPointwise(convolution);
 
 const isDepthwise = ({ groups, inChannels, outChannels }: Convolution) =>
   groups > 1 && groups === inChannels && groups === outChannels;
 
 /** Expand → depthwise → linear projection, seen from the projection. */
 function invertedBlock(graph: DraftGraph, project: ConvolutionDraft): void {
-  if (!isPointwise(project.convolution) || project.convolution.activation !== 'none') return;
+  if (!isMatrixProduct(project.convolution) || project.convolution.activation !== 'none') return;
   let value = project.inputs[0]!;
   let readers: readonly Draft[] = [project];
   const drafts: Draft[] = [project];

@@ -15,7 +15,7 @@ export interface BlockRegions {
 }
 
 /** The last convolution is computed at the mask, each earlier one where it is read, some everywhere. */
-export function branchRegions(
+export function blockRegions(
   builder: ProgramBuilder,
   { branch, squeezeExcitation }: Block,
   shape: BlockShape,

@@ -1,0 +1,394 @@
+import type { Activation } from '../../network/network.js';
+import type { ProgramMap, ProgramRegion } from '../../program/program.js';
+import { GraphConvolutions } from './graph-convolutions.js';
+import { type GraphValue, GraphValues, type WholeValue } from './graph-values.js';
+import { imageOfPixels, type ListRecipe, meanWeights } from './lists.js';
+import type { GraphOperation, GraphPart } from './parts.js';
+
+type Of<Kind extends GraphOperation['kind']> = Extract<GraphOperation, { kind: Kind }>;
+
+/** What a run must know to use a part's graph. */
+export interface GraphUse {
+  /** Lists and matrices to make for the masks of the run, by input. */
+  readonly lists: ReadonlyMap<string, ListRecipe>;
+  readonly outputs: readonly GraphOutput[];
+  /** True when the part changes nothing: its outputs are its inputs. */
+  readonly idle: boolean;
+}
+
+/** A map that a part leaves behind. */
+export interface GraphOutput extends Held {
+  readonly map: ProgramMap;
+  /** The graph's output, or the input that the map still is. */
+  readonly name: string;
+}
+
+/** Where a map holds values: its rows at a region's pixels packed, or all of it. */
+export interface Held {
+  readonly region?: ProgramRegion;
+}
+
+/** The name of a map among a graph's inputs. */
+export const inputName = (position: number) => `in ${position}`;
+
+/** A part's graph, and what is needed to use it. */
+export interface WrittenGraph {
+  readonly use: GraphUse;
+  finish(): Uint8Array;
+}
+
+/**
+ * Writes the operations of a part as an ONNX graph, from NHWC to NHWC.
+ * @param inputs where each of the part's inputs holds values; one that holds none, its region being empty, is not there
+ * @param isEmpty whether a region has no pixel in this run: what is computed there is left out
+ */
+export function writeGraph(
+  part: GraphPart,
+  inputs: ReadonlyMap<ProgramMap, Held>,
+  isEmpty: (region: ProgramRegion) => boolean,
+): WrittenGraph {
+  const writer = new GraphWriter(part, inputs, isEmpty);
+  part.operations.forEach(({ operation }, i) => {
+    writer.write(operation, part.operations[i + 1]?.operation);
+  });
+  return writer.finish();
+}
+
+class GraphWriter {
+  readonly #values = new GraphValues();
+  readonly #convolutions: GraphConvolutions;
+  /** What each map holds by now; a map that holds values only in an empty region is not there. */
+  readonly #held = new Map<ProgramMap, GraphValue>();
+  /** Done as part of the operation before. */
+  #done: GraphOperation | undefined;
+
+  constructor(
+    readonly part: GraphPart,
+    inputs: ReadonlyMap<ProgramMap, Held>,
+    readonly isEmpty: (region: ProgramRegion) => boolean,
+  ) {
+    this.#convolutions = new GraphConvolutions(this.#values, part.dense);
+    part.inputs.forEach((map, position) => {
+      const held = inputs.get(map);
+      if (!held) return;
+      const name = inputName(position);
+      const { region } = held;
+      const { shape } = map;
+      this.#values.graph.input(name, region ? [`length of ${name}`, shape[3]] : shape);
+      this.#held.set(
+        map,
+        region ? { kind: 'packed', shape, region, rows: name } : this.#values.whole(shape, { nhwc: name }),
+      );
+    });
+  }
+
+  write(operation: GraphOperation, next: GraphOperation | undefined): void {
+    if (operation === this.#done) return;
+    switch (operation.kind) {
+      case 'convolve':
+        this.#convolve(operation, next);
+        return;
+      case 'max-pool':
+      case 'average-pool':
+        this.#pool(operation);
+        return;
+      case 'global-pool': {
+        const image = this.#values.image(this.#whole(operation.source));
+        this.#setImage(operation.destination, this.#values.graph.node('GlobalAveragePool', [image]));
+        return;
+      }
+      case 'add':
+        this.#add(operation);
+        return;
+      case 'gather': {
+        // Windows are read through lists of pixels, so that nothing need be copied first.
+        const held = this.#held.get(operation.source);
+        if (held) this.#held.set(operation.destination, held);
+        return;
+      }
+      case 'scatter': {
+        const { source, destination } = operation;
+        const { shape } = destination;
+        const { layout } = source;
+        if (layout.kind !== 'packed') throw new Error(`map ${source.id} is not packed`);
+        const { region } = layout;
+        const held = this.#held.get(source);
+        if (held && !this.isEmpty(region))
+          this.#held.set(destination, {
+            kind: 'mixed',
+            shape,
+            region,
+            inside: this.#values.at(held, region),
+          });
+        else this.#held.set(destination, this.#values.zeros(shape));
+        return;
+      }
+      case 'scatter-add': {
+        const { source, destination, region, shortcut, activation } = operation;
+        if (this.isEmpty(region)) return;
+        this.#update(destination, region, this.#at(source, region), shortcut, activation);
+        return;
+      }
+      case 'activate-others': {
+        const { map, region, activation } = operation;
+        const held = this.#get(map);
+        if (this.isEmpty(region)) {
+          this.#held.set(map, this.#values.activated(this.#values.complete(held), activation));
+          return;
+        }
+        const before = held.kind === 'mixed' && held.region === region ? held.outside : held;
+        const inside = this.#values.at(held, region);
+        const outside = this.#values.activated(
+          before ? this.#values.complete(before) : this.#values.zeros(map.shape),
+          activation,
+        );
+        this.#held.set(map, this.#mixed(map, region, inside, outside));
+        return;
+      }
+      case 'excite':
+        this.#excite(operation);
+        return;
+    }
+  }
+
+  finish(): WrittenGraph {
+    const { graph, lists } = this.#values;
+    const outputs = this.part.outputs.flatMap((map): GraphOutput[] => {
+      const held = this.#held.get(map);
+      if (!held) return [];
+      if (held.kind === 'packed') return [{ map, name: held.rows, region: held.region }];
+      const whole = this.#values.complete(held);
+      // Rows leave as they are: reshaping a graph's output would copy it.
+      const { nhwc, rows } = whole.forms;
+      return [{ map, name: nhwc ?? rows ?? this.#values.nhwc(whole) }];
+    });
+    const inputs = new Set(this.part.inputs.map((_, position) => inputName(position)));
+    const idle = outputs.every(({ name }) => inputs.has(name));
+    // An output needs an operator of its own.
+    const named = outputs.map((output, i) =>
+      inputs.has(output.name) || outputs.findIndex(({ name }) => name === output.name) < i
+        ? { ...output, name: idle ? output.name : graph.node('Identity', [output.name]) }
+        : output,
+    );
+    const [first] = this.part.operations;
+    const name = first?.operation.kind === 'convolve' ? first.operation.convolution.name : 'part';
+    return {
+      use: { lists, outputs: named, idle },
+      finish: () =>
+        graph.finish(
+          name,
+          named.map((output) => ({ name: output.name })),
+        ).model,
+    };
+  }
+
+  #convolve(operation: Of<'convolve'>, next: GraphOperation | undefined): void {
+    const { convolution, source, destination, region, others, residual, activation } = operation;
+    const values = this.#values;
+    if (!region || others) {
+      const whole = this.#convolutions.everywhere(this.#get(source), convolution);
+      const sum = residual ? this.#sum(whole, this.#whole(residual)) : whole;
+      const outside = values.activated(sum, activation);
+      const before = region && this.#held.get(destination);
+      this.#held.set(
+        destination,
+        before && region ? this.#mixed(destination, region, values.at(before, region), outside) : outside,
+      );
+      return;
+    }
+    if (!residual && completes(operation, next)) {
+      // Both have the same sums, so they are computed once.
+      this.#done = next;
+      const sums = this.#convolutions.everywhere(this.#get(source), convolution);
+      const outside = values.activated(sums, next.activation);
+      if (this.isEmpty(region)) this.#held.set(destination, outside);
+      else {
+        const inside = values.graph.activation(values.at(sums, region), activation);
+        this.#held.set(destination, this.#mixed(destination, region, inside, outside));
+      }
+      return;
+    }
+    if (this.isEmpty(region)) {
+      if (!residual) this.#held.delete(destination);
+      return;
+    }
+    const rows = this.#convolutions.atRegion(this.#get(source), convolution, region);
+    if (residual) {
+      this.#update(destination, region, rows, residual, activation);
+      return;
+    }
+    const { shape } = destination;
+    this.#held.set(destination, {
+      kind: 'packed',
+      shape,
+      region,
+      rows: values.graph.activation(rows, activation),
+    });
+  }
+
+  /** `destination = activation(rows + residual)` at a region; the rest of it stays. */
+  #update(
+    destination: ProgramMap,
+    region: ProgramRegion,
+    rows: string,
+    residual: ProgramMap,
+    activation: Activation,
+  ): void {
+    const values = this.#values;
+    const sum = values.graph.node('Add', [rows, this.#at(residual, region)]);
+    const updated = values.graph.activation(sum, activation);
+    const held = this.#get(destination);
+    const base = held.kind === 'mixed' && held.region === region ? held.outside : held;
+    this.#held.set(destination, values.over(base, destination.shape, region, updated));
+  }
+
+  #add({ a, b, destination, activation }: Of<'add'>): void {
+    const values = this.#values;
+    const left = this.#get(a);
+    if (!b) {
+      this.#held.set(destination, values.activated(values.complete(left), activation));
+      return;
+    }
+    const right = this.#get(b);
+    // Zeros outside a region change nothing there.
+    for (const [added, other] of [
+      [left, right],
+      [right, left],
+    ] as const) {
+      if (added.kind !== 'mixed' || added.outside) continue;
+      const sum = values.graph.node('Add', [added.inside, values.at(other, added.region)]);
+      const inside = values.graph.activation(sum, activation);
+      const outside = values.activated(values.complete(other), activation);
+      this.#held.set(destination, this.#mixed(destination, added.region, inside, outside));
+      return;
+    }
+    const sum = this.#sum(values.complete(left), values.complete(right));
+    this.#held.set(destination, values.activated(sum, activation));
+  }
+
+  #sum(a: WholeValue, b: WholeValue): WholeValue {
+    const values = this.#values;
+    const image = a.forms.image !== undefined && (this.part.dense || b.forms.image !== undefined);
+    const form = image || this.part.dense ? 'image' : 'rows';
+    return values.whole(a.shape, { [form]: values.graph.node('Add', [values[form](a), values[form](b)]) });
+  }
+
+  #pool({
+    kind,
+    source,
+    destination,
+    kernel,
+    stride,
+    padding,
+    countPadding,
+  }: Of<'max-pool' | 'average-pool'>): void {
+    const [, H, W] = source.shape;
+    const floor = (size: number, before: number, after: number, axis: 0 | 1) =>
+      Math.floor((size + before + after - kernel[axis]) / stride[axis]) + 1;
+    const [top, left, bottom, right] = padding;
+    const roundsUp =
+      floor(H, top, bottom, 0) !== destination.shape[1] || floor(W, left, right, 1) !== destination.shape[2];
+    const average = kind === 'average-pool';
+    const pooled = this.#values.graph.node(
+      average ? 'AveragePool' : 'MaxPool',
+      [this.#values.image(this.#whole(source))],
+      {
+        kernel_shape: kernel,
+        strides: stride,
+        pads: padding,
+        ceil_mode: roundsUp ? 1 : 0,
+        ...(average ? { count_include_pad: countPadding ? 1 : 0 } : {}),
+      },
+    );
+    this.#setImage(destination, pooled);
+  }
+
+  #excite({ map, reduce, expand, pooledOver, scaled }: Of<'excite'>): void {
+    if (scaled && this.isEmpty(scaled)) return;
+    const values = this.#values;
+    const { graph } = values;
+    const { shape } = map;
+    const [N, , , C] = shape;
+    const held = this.#get(map);
+    const linear = (rows: string, convolution: typeof reduce) =>
+      graph.activation(this.#convolutions.product(rows, convolution), convolution.activation);
+    const gateOf = (mean: string) => linear(linear(mean, reduce), expand);
+    if (!scaled && this.part.dense && !pooledOver) {
+      const image = values.image(values.complete(held));
+      const pooled = graph.node('GlobalAveragePool', [image]);
+      const [narrow, wide] = [reduce, expand].map(
+        (convolution) => (input: string) =>
+          graph.activation(
+            this.#convolutions.image(input, convolution, convolution.padding),
+            convolution.activation,
+          ),
+      ) as [(input: string) => string, (input: string) => string];
+      this.#setImage(map, graph.node('Mul', [image, wide(narrow(pooled))]));
+      return;
+    }
+    let gate: string;
+    if (pooledOver) {
+      const name = `mean of ${values.numberOf(pooledOver)}`;
+      const weights = values.matrix(name, N, meanWeights(pooledOver));
+      gate = gateOf(graph.node('MatMul', [weights, values.at(held, pooledOver)]));
+    } else {
+      const images = values.reshape(values.rows(values.complete(held)), [N, -1, C]);
+      gate = gateOf(graph.mean(images, [1], { keepdims: 0 }));
+    }
+    if (scaled) {
+      const images = values.list(`images of ${values.numberOf(scaled)}`, imageOfPixels(scaled));
+      const rows = graph.node('Mul', [values.at(held, scaled), values.gather(gate, images)]);
+      this.#held.set(
+        map,
+        held.kind === 'packed' && held.region === scaled
+          ? { kind: 'packed', shape, region: scaled, rows }
+          : this.#mixed(map, scaled, rows, held),
+      );
+      return;
+    }
+    const images = values.reshape(values.rows(values.complete(held)), [N, -1, C]);
+    const factors = graph.node('Unsqueeze', [gate, graph.integers([1])]);
+    const product = values.reshape(graph.node('Mul', [images, factors]), [-1, C]);
+    this.#held.set(map, values.whole(shape, { rows: product }));
+  }
+
+  #mixed(
+    { shape }: ProgramMap,
+    region: ProgramRegion,
+    inside: string,
+    outside: GraphValue | undefined,
+  ): GraphValue {
+    return { kind: 'mixed', shape, region, inside, ...(outside ? { outside } : {}) };
+  }
+
+  #setImage(map: ProgramMap, image: string): void {
+    this.#held.set(map, this.#values.whole(map.shape, { image }));
+  }
+
+  #get(map: ProgramMap): GraphValue {
+    const held = this.#held.get(map);
+    if (!held) throw new Error(`map ${map.id} is read before it is written`);
+    return held;
+  }
+
+  #whole(map: ProgramMap): WholeValue {
+    return this.#values.complete(this.#get(map));
+  }
+
+  #at(map: ProgramMap, region: ProgramRegion): string {
+    return this.#values.at(this.#get(map), region);
+  }
+}
+
+/** Whether `next` computes the pixels that `operation` leaves out, of the same sums. */
+function completes(operation: Of<'convolve'>, next: GraphOperation | undefined): next is Of<'convolve'> {
+  return (
+    next?.kind === 'convolve' &&
+    next.others &&
+    next.region === operation.region &&
+    next.convolution === operation.convolution &&
+    next.source === operation.source &&
+    next.destination === operation.destination &&
+    next.residual === undefined
+  );
+}
