@@ -16,6 +16,7 @@ import { type AdaptGraph, type AdaptSettings, buildAdaptGraph, trainablePart } f
 import { measureFlops, meetFlops, standardise } from './settle.js';
 import { type AdaptIdentity, type AdaptState, loadAdaptState, saveAdaptState } from './state.js';
 
+/** How maskers are adapted; everything has a default. */
 export interface AdaptOptions extends Normalisation {
   /** Ratio of multiply-adds to the dense network's that the masks should leave; 0.6 when left out. */
   readonly flops?: number;
@@ -43,6 +44,7 @@ export interface AdaptOptions extends Normalisation {
   readonly onProgress?: (progress: AdaptProgress) => void;
 }
 
+/** A block whose mask was learned. */
 export interface AdaptedBlock {
   readonly block: number;
   readonly name: string;
@@ -51,6 +53,7 @@ export interface AdaptedBlock {
   readonly rate: number;
 }
 
+/** What adapting gives. */
 export interface AdaptResult {
   /** The network with its maskers. */
   readonly network: Network;
