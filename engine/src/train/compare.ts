@@ -13,7 +13,7 @@ import { Tensor } from '../tensor.js';
 import { bootstrap, type Interval } from './bootstrap.js';
 import { fitMaskers } from './fit/fit.js';
 
-/** How masks are compared: at which FLOPs, on which images, with how many bootstrap samples. */
+/** What masks are compared at, and on. */
 export interface CompareOptions extends Pick<NetworkRunOptions, 'backend' | 'threads' | 'signal'> {
   /** Ratio of multiply-adds to compare at; what the network's own maskers leave when left out. */
   readonly flops?: number;

@@ -16,7 +16,7 @@ import { type AdaptGraph, type AdaptSettings, buildAdaptGraph, trainablePart } f
 import { measureFlops, meetFlops, standardise } from './settle.js';
 import { type AdaptIdentity, type AdaptState, loadAdaptState, saveAdaptState } from './state.js';
 
-/** What a network is adapted to, and for how long. */
+/** How maskers are adapted; everything has a default. */
 export interface AdaptOptions extends Normalisation {
   /** Ratio of multiply-adds to the dense network's that the masks should leave; 0.6 when left out. */
   readonly flops?: number;
@@ -44,7 +44,7 @@ export interface AdaptOptions extends Normalisation {
   readonly onProgress?: (progress: AdaptProgress) => void;
 }
 
-/** One block as adapted: its granularity and rate. */
+/** A block whose mask was learned. */
 export interface AdaptedBlock {
   readonly block: number;
   readonly name: string;
@@ -53,7 +53,7 @@ export interface AdaptedBlock {
   readonly rate: number;
 }
 
-/** What an adaptation returns. */
+/** What adapting gives. */
 export interface AdaptResult {
   /** The network with its maskers. */
   readonly network: Network;

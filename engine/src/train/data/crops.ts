@@ -7,7 +7,7 @@ import { type ImageSize, scaleImage } from '../../image/scale.js';
 import { loadSharp } from '../../image/sharp.js';
 import type { Random } from '../../random.js';
 
-/** Which photographs are read, and at what size they are kept. */
+/** Which photographs of a folder are read, and how large they are kept. */
 export interface PhotoOptions {
   /** How many to read, spread evenly over all of them; every one when left out. */
   readonly most?: number;
