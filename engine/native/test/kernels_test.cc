@@ -190,7 +190,7 @@ TEST("activations are right at every magnitude") {
   const float nan = std::nanf("");
   for (const KernelTable* table : tables()) {
     for (int k = 0; k < activations; k++) {
-      const std::string name = std::string(table->name) + " activation " + std::to_string(k);
+      const std::string name = std::string(table->isa) + " activation " + std::to_string(k);
       table->add(x.data(), nullptr, output.data(), length, activation_at(k));
       for (int i = 0; i < length; i++) {
         double wanted = activated(x[i], activation_at(k));
