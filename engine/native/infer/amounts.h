@@ -39,7 +39,7 @@ enum class Amount : int {
   again = read + 3,  // inputs that are read once more for every panel
   strided = again + 3,
   breaks,            // ends of runs of listed pixels
-  runs = breaks + 3, // runs of channels that begin anew at every pixel
+  runs = breaks + 3, // runs of channels that begin again at every pixel
   group_runs = runs + 3,
   residual,
   write = residual + 3,

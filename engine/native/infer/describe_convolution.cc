@@ -103,7 +103,7 @@ void add_traffic(const Subject& s, Amounts& amounts) {
   if (d.residual) amounts.add_levels(Amount::residual, output_bytes * s.share, output_bytes, setting);
   const auto spans = static_cast<double>(s.convolution.spans());
   if (s.geometry.taps() > 1 && s.geometry.stride_x > 1 && !depthwise(s.convolution)) {
-    // A spatial one starts a run of channels anew at every pixel and group: each start waits for its line.
+    // A spatial one starts a new run of channels at every pixel and group: each start waits for its line.
     amounts.add_levels(Amount::runs, d.input_pixels * spans * s.share, input_size, setting);
   }
   // One thread moves them, before the others begin.

@@ -1,5 +1,5 @@
-// How fast the cores of a run are at the moment. A core's speed is not its own: clocks change, and whoever computes on
-// its other hardware thread, be it on another machine of the same host, takes a part of it.
+// How fast the cores of a run are at the moment. A core's speed is not its own: clocks change, and its other hardware
+// thread, which may belong to another machine of the same host, takes a part of it.
 #pragma once
 #include "infer/convolve.h"
 

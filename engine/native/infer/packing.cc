@@ -89,7 +89,7 @@ napi_value add_convolution(napi_env env, napi_callback_info info) {
     check_status(napi_create_async_work(env, nullptr, name, pack_weights, finish_packing, packing.get(), &packing->work),
                  "packing");
     check_status(napi_queue_async_work(env, packing->work), "packing");
-    // Deleted once told.
+    // finish_packing deletes it.
     packing.release();
     return promise;
   });

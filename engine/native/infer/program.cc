@@ -77,7 +77,7 @@ void Program::run(Session& session, const Machine& machine, int first, int last,
     const int32_t* words = instructions_.data() + static_cast<long>(at) * instruction_words;
     int done = 1;
     if (static_cast<Operation>(words[0]) == Operation::stream) {
-      // The passes' time is told as that of the stream.
+      // The passes' time is reported as that of the stream.
       const int count = std::min(words[1], last - at - 1);
       Machine streaming = machine;
       if (words[2] > 0) streaming.band_pixels = words[2];

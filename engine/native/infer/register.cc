@@ -90,7 +90,7 @@ napi_value expect_run(napi_env env, napi_callback_info) {
   });
 }
 
-// A run under way: kept alive by the runner until it has told JavaScript.
+// A run under way: kept alive by the runner until it has reported to JavaScript.
 struct Run {
   std::shared_ptr<Session> session;
   Program* program;
@@ -173,7 +173,7 @@ napi_value run(napi_env env, napi_callback_info info) {
     check_status(napi_create_promise(env, &run->deferred, &promise), "promise");
     session->busy = true;
     session->stop = false;
-    // From here the thread-safe function owns the run: it is deleted once released and told.
+    // From here the thread-safe function owns the run: it is deleted once it is released and has reported.
     Run* started = run.release();
     Runner::get().post([started](ThreadPool& pool) {
       try {

@@ -17,9 +17,9 @@ export interface RunOptions {
    */
   readonly signal?: AbortSignal;
   /**
-   * True: between passes a fixed piece of arithmetic is timed on all threads, and the profile's ops tell its time as
-   * `paceMs`: how fast the processor was around each. That time counts nowhere else. Native backend only; others pay
-   * no heed to it.
+   * True: between passes a fixed piece of arithmetic is timed on all threads, and the profile's ops report its time as
+   * `paceMs`: how fast the processor was around each. That time counts nowhere else. Native backend only; others
+   * ignore it.
    */
   readonly paced?: boolean;
   /** Called between passes, with the fraction done (0…1) and the name of the node just finished. */

@@ -180,10 +180,10 @@ export class LiveView {
     return this.image?.blocks ?? [];
   }
 
-  private showState(anew: boolean): void {
+  private showState(rebuild: boolean): void {
     const { catalogue, state } = this.session;
     if (!catalogue || !state) return;
-    if (anew || this.formNetwork !== state.network) {
+    if (rebuild || this.formNetwork !== state.network) {
       this.formNetwork = state.network;
       const hadFocus = this.inputPlace.contains(document.activeElement);
       this.form = new LiveForm(catalogue, state, (patch) => this.session.change(patch));

@@ -12,7 +12,7 @@ struct Reduction<Avx2, 6, 2> {
 
   // One row: `x` in every lane, times the two vectors of weights, added to the row's sums. The values read are
   // written before the kernel is called, and what the kernel writes depends on all sums: so the compiler need not
-  // be told which memory is read, which would cost it an address register for each step.
+  // know which memory is read, which would cost it an address register for each step.
   template <int step>
   static inline __attribute__((always_inline)) void row(const float* from, long c, V w0, V w1, V& sum0, V& sum1) {
     V x;

@@ -10,7 +10,7 @@ export interface Feed {
   readonly values: BigInt64Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 }
 
-/** An index list or a matrix that a graph reads, made anew for the masks of each run. */
+/** An index list or a matrix that a graph reads, made for the masks of each run. */
 export type ListRecipe = (masks: DecidedMasks) => Feed;
 
 /** Numbers of a region's pixels on the whole map, in order, as a column: it serves both to gather and to scatter. */

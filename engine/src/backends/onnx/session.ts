@@ -105,7 +105,7 @@ export class OnnxSession implements Session {
 
   /**
    * Runs an operation of JavaScript's.
-   * @returns false when it has told the shape of a foreign node's output, which the program has to be lowered with
+   * @returns false when it has given the shape of a foreign node's output, which the program has to be lowered with
    */
   async #script({ operation, at }: Placed<ScriptOperation>, run: Run): Promise<boolean> {
     const { values, masks, options, milliseconds } = run;

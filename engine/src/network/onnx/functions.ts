@@ -120,7 +120,7 @@ function copyOf(call: NodeProto, input: string, output: string): NodeProto {
   });
 }
 
-/** An optional input that was left out turns into copies of nothing; whoever reads those reads nothing too. */
+/** An optional input that was left out turns into copies of nothing; what reads those reads nothing too. */
 function withoutCopies(graph: GraphProto, nodes: readonly NodeProto[]): NodeProto[] {
   const nothing = new Set<string>();
   const isOutput = new Set(graph.output.map(({ name }) => name));

@@ -2,7 +2,7 @@ import type { TensorProto } from './generated/onnx_pb.js';
 import { type GraphNode, intOf, intsOf, stringOf } from './graph.js';
 import { countOf, dimsOf, numberValues } from './tensor.js';
 
-/** Extents of a value, or undefined where they cannot be told. */
+/** Extents of a value, or undefined where they cannot be known. */
 export type Dims = readonly number[] | undefined;
 
 export interface Inference {
@@ -87,7 +87,7 @@ const broadcasting = new Set([
 ]);
 
 /**
- * Extents that an operator writes; an empty list where they cannot be told.
+ * Extents that an operator writes; an empty list where they cannot be known.
  * @param shapes extents of what it reads
  */
 export function outputShapes(

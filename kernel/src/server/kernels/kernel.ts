@@ -171,7 +171,7 @@ export class Kernel {
 
   /**
    * A status message for a front end that just connected. It has heard of a death already, which is why it
-   * connects again: told `restarting` a second time it would do so for ever.
+   * connects again: a second `restarting` would make it do so for ever.
    */
   greeting(): Message {
     return this.statusMessage(this.currentState === 'restarting' ? 'starting' : this.currentState);

@@ -227,7 +227,7 @@ export class QueueBackend implements SweepBackend {
   /** Records that no event has announced, and points that nobody takes. */
   async #look(sweep: string, channel: Channel<SweepEvent>, signal: AbortSignal): Promise<void> {
     const seen = new Map<string, number>();
-    const told = new Map<string, string | undefined>();
+    const reported = new Map<string, string | undefined>();
     while (!signal.aborted) {
       await delay(lookMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
@@ -246,8 +246,8 @@ export class QueueBackend implements SweepBackend {
         const waiting = sum(WAITING);
         if (waiting > 0) await this.#announce(lane);
         const reason = waiting === 0 ? undefined : obstacleOf(lane, workers, waiting);
-        if (reason === told.get(lane.queue)) continue;
-        told.set(lane.queue, reason);
+        if (reason === reported.get(lane.queue)) continue;
+        reported.set(lane.queue, reason);
         channel.push(routeEvent(lane, waiting, reason));
       }
     }

@@ -21,7 +21,7 @@ export const reshape: Handler = (node, scope) => {
   if (shape?.length === 4 && keeps(shape[1]) && shape[2] === 1 && shape[3] === 1)
     return renamed(node, scope, 4);
   if (shape) return undefined;
-  // A shape computed in the graph: whoever multiplies the result by a matrix of C rows must have got [N, C].
+  // A shape computed in the graph: an operator that multiplies the result by a matrix of C rows must have got [N, C].
   const readers = scope.consumersOf(node.outputs[0]!);
   const needsRows = (reader: GraphNode) => {
     const matrix = reader.op === 'Gemm' || reader.op === 'MatMul' ? scope.constant(reader, 1) : undefined;
