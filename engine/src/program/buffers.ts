@@ -1,10 +1,11 @@
 import type { Shape } from '../tensor.js';
 import { liveRanges } from './accesses.js';
+import type { Dtype } from './dtype.js';
 import type { Program } from './program.js';
 
 /** Which maps share memory. */
 export interface BufferPlan {
-  /** Values that each buffer holds. */
+  /** Values that each buffer holds, all of one type. */
   readonly sizes: readonly number[];
   /** The buffer of each map, by id. */
   readonly bufferOf: Int32Array;
@@ -16,23 +17,29 @@ export function valueCount([N, H, W, C]: Shape): number {
 }
 
 /**
- * Assigns the maps of a finished program to buffers, so that two maps share one only when the last step that
- * touches one of them comes before the first that touches the other.
+ * Assigns the maps of a finished program to buffers, so that two maps share one only when their values are
+ * of one type and the last step that touches one of them comes before the first that touches the other.
  */
 export function planBuffers(program: Pick<Program, 'maps' | 'steps' | 'input' | 'output'>): BufferPlan {
   const ranges = liveRanges(program);
   const sizes: number[] = [];
+  const dtypes: Dtype[] = [];
   const bufferOf = new Int32Array(program.maps.length);
   const order = program.maps
-    .map(({ id, shape }) => ({ id, values: valueCount(shape), range: ranges[id] ?? { first: -1, last: -1 } }))
+    .map(({ id, shape, dtype }) => ({
+      ...{ id, dtype, values: valueCount(shape) },
+      range: ranges[id] ?? { first: -1, last: -1 },
+    }))
     .sort((a, b) => a.range.first - b.range.first || a.id - b.id);
   // In order of becoming free, so that what was touched last is found last.
   const free = new Set<number>();
   let busy: { readonly buffer: number; readonly last: number }[] = [];
-  for (const { id, values, range } of order) {
+  for (const { id, dtype, values, range } of order) {
     for (const { buffer, last } of busy) if (last < range.first) free.add(buffer);
     busy = busy.filter(({ last }) => last >= range.first);
-    const buffer = bestFit(free, sizes, values) ?? sizes.push(0) - 1;
+    const alike = [...free].filter((candidate) => dtypes[candidate] === dtype);
+    const buffer = bestFit(alike, sizes, values) ?? sizes.push(0) - 1;
+    dtypes[buffer] = dtype;
     free.delete(buffer);
     sizes[buffer] = Math.max(sizes[buffer]!, values);
     bufferOf[id] = buffer;
@@ -42,7 +49,7 @@ export function planBuffers(program: Pick<Program, 'maps' | 'steps' | 'input' | 
 }
 
 /** The smallest free buffer that is large enough, or else the largest, which then grows. */
-function bestFit(free: ReadonlySet<number>, sizes: readonly number[], values: number): number | undefined {
+function bestFit(free: readonly number[], sizes: readonly number[], values: number): number | undefined {
   let chosen: number | undefined;
   for (const candidate of free) {
     const size = sizes[candidate]!;

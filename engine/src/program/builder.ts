@@ -1,5 +1,6 @@
 import type { Convolution } from '../network/network.js';
 import type { Shape } from '../tensor.js';
+import type { Dtype } from './dtype.js';
 import type {
   Layout,
   Operation,
@@ -22,8 +23,8 @@ export class ProgramBuilder {
   /** A stream that still waits for operations. */
   #stream: { readonly operations: Operation[]; readonly count: number } | undefined;
 
-  map(shape: Shape, layout: Layout = { kind: 'map' }): ProgramMap {
-    const map = { id: this.#maps.length, shape, layout };
+  map(shape: Shape, layout: Layout = { kind: 'map' }, dtype: Dtype = 'f32'): ProgramMap {
+    const map = { id: this.#maps.length, shape, dtype, layout };
     this.#maps.push(map);
     return map;
   }

@@ -42,8 +42,9 @@ function layoutText(layout: Layout): string {
   }
 }
 
-function mapText({ id, shape, layout }: ProgramMap): string {
-  return `%${id} [${shape.join(', ')}]${layoutText(layout)}`;
+function mapText({ id, shape, dtype, layout }: ProgramMap): string {
+  const type = dtype === 'f32' ? '' : `${dtype} `;
+  return `%${id} ${type}[${shape.join(', ')}]${layoutText(layout)}`;
 }
 
 function operationText(operation: Operation): string {

@@ -1,5 +1,6 @@
 import type { Activation, Block, Convolution, ForeignNode } from '../network/network.js';
 import type { Shape } from '../tensor.js';
+import type { Dtype } from './dtype.js';
 
 /**
  * What a plan means for one network and one input shape: maps, masks and regions, and the steps that compute
@@ -38,6 +39,7 @@ export type Layout =
 export interface ProgramMap {
   readonly id: number;
   readonly shape: Shape;
+  readonly dtype: Dtype;
   readonly layout: Layout;
 }
 

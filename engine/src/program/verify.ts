@@ -68,6 +68,11 @@ class Verifier {
       for (const map of [...reads, ...writes]) {
         this.#need(this.program.maps[map.id] === map, `map ${map.id} is not the program's`);
       }
+      const dtypes = new Set([...reads, ...writes].map(({ dtype }) => dtype));
+      this.#need(
+        dtypes.size < 2,
+        `maps of ${[...dtypes].join(' and ')}; those of one operation have one type`,
+      );
       for (const map of reads) this.#need(this.#held.has(map), `map ${map.id} holds no value here`);
       this.#operation(operation);
     }

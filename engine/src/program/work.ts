@@ -1,6 +1,7 @@
 import { decisionFlops } from '../mask/rule.js';
 import { convolutionFlops } from '../network/flops.js';
 import { valueCount } from './buffers.js';
+import { dtypeBytes } from './dtype.js';
 import { haloOf, packedRegion } from './layout.js';
 import type { Operation, ProgramMap, ProgramRegion } from './program.js';
 
@@ -28,9 +29,6 @@ interface Share {
 /** FLOPs and bytes of an operation, as a sum. */
 export type Work = readonly Term[];
 
-/** Bytes of a float32 value. */
-const F32 = 4;
-
 /** FLOPs in proportion to the pixels of a region, or to `count` pixels where there is none. */
 function arithmetic(region: ProgramRegion | undefined, count: number, flops: number): Term {
   return region
@@ -45,15 +43,16 @@ function traffic(of: ProgramMap, bytes: number): Term {
 
 /** `times` rows of a map for each pixel of a region, or of `count` pixels where there is none. */
 function rows(of: ProgramMap, region: ProgramRegion | undefined, count: number, times = 1): Term {
-  const bytes = times * F32 * of.shape[3];
+  const bytes = times * dtypeBytes[of.dtype] * of.shape[3];
   return region ? { per: 'pixels', region, flops: 0, bytes, of } : traffic(of, bytes * count);
 }
 
-function weights(count: number): Term {
-  return { per: 'once', flops: 0, bytes: F32 * count, of: 'weights' };
+/** Bytes of `count` weights that a map's values are multiplied with. */
+function weights(source: ProgramMap, count: number): Term {
+  return { per: 'once', flops: 0, bytes: dtypeBytes[source.dtype] * count, of: 'weights' };
 }
 
-const whole = (map: ProgramMap) => traffic(map, F32 * valueCount(map.shape));
+const whole = (map: ProgramMap) => traffic(map, dtypeBytes[map.dtype] * valueCount(map.shape));
 const pixelCount = ({ shape: [N, H, W] }: ProgramMap) => N * H * W;
 
 /**
@@ -95,7 +94,7 @@ export function workOf(operation: Operation): Work {
     case 'gather': {
       const { source, destination } = operation;
       const { region } = haloOf(destination);
-      const bytes = (F32 * valueCount(destination.shape)) / region.pixels;
+      const bytes = (dtypeBytes[destination.dtype] * valueCount(destination.shape)) / region.pixels;
       return [source, destination].map((of) => ({ per: 'pixels', region, flops: 0, bytes, of }));
     }
     case 'scatter': {
@@ -116,7 +115,7 @@ export function workOf(operation: Operation): Work {
       const pixels = pixelCount(map);
       return [
         arithmetic(undefined, map.shape[0], convolutionFlops(reduce, 1) + convolutionFlops(expand, 1)),
-        weights(reduce.weight.length + expand.weight.length),
+        weights(map, reduce.weight.length + expand.weight.length),
         rows(map, pooledOver, pixels),
         rows(map, scaled, pixels, 2),
       ];
@@ -135,7 +134,7 @@ function convolutionWork({
 }: Extract<Operation, { kind: 'convolve' }>): Work {
   const flops = convolutionFlops(convolution, 1);
   const maps = residual ? [source, destination, residual] : [source, destination];
-  const parameters = weights(convolution.weight.length);
+  const parameters = weights(source, convolution.weight.length);
   if (!region) {
     const pixels = pixelCount(destination);
     return [

@@ -3,6 +3,7 @@ import type { Convolution } from '../../../engine/src/network/network.js';
 import { liveRanges } from '../../../engine/src/program/accesses.js';
 import { planBuffers } from '../../../engine/src/program/buffers.js';
 import { ProgramBuilder } from '../../../engine/src/program/builder.js';
+import type { Dtype } from '../../../engine/src/program/dtype.js';
 import type { ProgramMap } from '../../../engine/src/program/program.js';
 import type { Shape } from '../../../engine/src/tensor.js';
 
@@ -23,10 +24,12 @@ const convolution: Convolution = {
 const shape: Shape = [1, 8, 8, 4];
 
 /** input → a → b → c → output by convolutions, c pooled to a mask's grid behind them. */
-function chain(streamed: boolean) {
+function chain(streamed: boolean, dtypeOfB: Dtype = 'f32') {
   const builder = new ProgramBuilder();
   const mask = builder.mask(1, 2, 2, 8, 8);
-  const maps = Array.from({ length: 5 }, () => builder.map(shape));
+  const maps = Array.from({ length: 5 }, (_, i) =>
+    builder.map(shape, { kind: 'map' }, i === 2 ? dtypeOfB : 'f32'),
+  );
   const [input, a, b, c, output] = maps as [ProgramMap, ProgramMap, ProgramMap, ProgramMap, ProgramMap];
   const pooled = builder.map([1, 2, 2, 4]);
   const convolve = (source: ProgramMap, destination: ProgramMap) =>
@@ -78,6 +81,14 @@ describe('buffers', () => {
     const { program, plan, ids } = chain(true);
     const inStream = [program.input.id, ids.a, ids.b, ids.c, ids.pooled].map((id) => plan.bufferOf[id]);
     expect(new Set(inStream).size).toBe(inStream.length);
+  });
+
+  it('are shared by values of one type only', () => {
+    // A type that there is not yet: nothing here knows which ones there are.
+    const { plan, program, ids } = chain(false, 'f16' as Dtype);
+    expect(plan.sizes.length).toBe(3);
+    const others = program.maps.filter(({ id }) => id !== ids.b).map(({ id }) => plan.bufferOf[id]);
+    expect(others).not.toContain(plan.bufferOf[ids.b]);
   });
 
   it('hold the largest of their maps', () => {

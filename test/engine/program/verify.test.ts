@@ -57,6 +57,23 @@ describe('the verifier of programs', () => {
     });
   }
 
+  it('refuses an operation over maps of two types', () => {
+    const program = lowered(network, 'unfused');
+    const maps = program.maps.map((map) => ({ ...map }));
+    const at = (map: { readonly id: number }) => maps[map.id]!;
+    const first = program.steps[0]!.operations[0] as Extract<Operation, { kind: 'convolve' }>;
+    expect(first.kind).toBe('convolve');
+    maps[first.destination.id] = { ...at(first.destination), dtype: 'f16' as 'f32' };
+    const operation = { ...first, source: at(first.source), destination: at(first.destination) };
+    const mixed = {
+      ...program,
+      maps,
+      input: at(program.input),
+      steps: [{ owner: program.steps[0]!.owner, operations: [operation] }],
+    };
+    expect(() => verifyProgram(mixed)).toThrow(/f32 and f16; those of one operation have one type/);
+  });
+
   it('refuses a region that is used before its mask is indexed', () => {
     expect(() => verifyProgram(without(lowered(network, 'unfused'), 'index'))).toThrow(
       /before mask 0 is indexed/,
