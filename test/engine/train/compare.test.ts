@@ -40,8 +40,15 @@ describe('masks at equal FLOPs', () => {
     const { profile } = await run(network, images, { masker: 'learned' });
     expect(rows[0]!.flops).toBeCloseTo(profile.flops / (profile.flops + profile.flopsAvoided), 5);
     for (const { name, flops } of rows) {
-      // Fitted thresholds were set on four other images, and these have other objects.
-      expect(Math.abs(flops - rows[0]!.flops)).toBeLessThan(name === 'fitted' ? 0.15 : 0.03);
+      const more = flops - rows[0]!.flops;
+      if (name.startsWith('dense')) {
+        // Input sizes come in steps: the largest that takes no more, here of about a tenth of the FLOPs.
+        expect(more).toBeLessThanOrEqual(0.001);
+        expect(more).toBeGreaterThan(-0.12);
+      } else {
+        // Fitted thresholds were set on four other images, and these have other objects.
+        expect(Math.abs(more)).toBeLessThan(name === 'fitted' ? 0.15 : 0.03);
+      }
     }
     const [learned, again] = rows;
     expect(again).toEqual({ ...learned, name: 'again' });
