@@ -20,6 +20,7 @@ const { status } = spawnSync(
     'run',
     '--reporter=default',
     '--reporter=json',
+    '--reporter=./scripts/retries-reporter.mjs',
     `--outputFile.json=${report}`,
     ...process.argv.slice(2),
   ],
