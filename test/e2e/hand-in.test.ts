@@ -68,7 +68,8 @@ describe.skipIf(!hasChromium || !isBuilt)('handing work in (needs Chromium and n
       200,
       `${lab.origin}/nbconvert/html/work.ipynb?download=true`,
     ]);
-    expect(await answer.headerValue('content-disposition')).toBe("attachment; filename*=UTF-8''work.html");
+    // As they came with the event: asking the browser for them fails once the tab is gone.
+    expect(answer.headers()['content-disposition']).toBe("attachment; filename*=UTF-8''work.html");
   });
 
   it('which stands alone: figures, tables and formulas show without a request', async () => {
