@@ -1,4 +1,4 @@
-import { median } from './calibrate/median.js';
+import { lowerMedian } from './calibrate/lower-median.js';
 
 /** What was predicted and what was measured. */
 export interface Comparison {
@@ -63,8 +63,8 @@ export function summarise(rows: readonly PlanComparison[]): ValidationSummary {
     return {
       blocksWithin10: within(blocks, figure, 0.1),
       plansWithin5: within(rows, figure, 0.05),
-      medianBlockError: median(blockErrors),
-      medianPlanError: median(planErrors),
+      medianBlockError: lowerMedian(blockErrors),
+      medianPlanError: lowerMedian(planErrors),
     };
   };
   const losses = choiceLosses(rows);
@@ -74,9 +74,9 @@ export function summarise(rows: readonly PlanComparison[]): ValidationSummary {
     ...shares('error'),
     unadjusted: shares('unadjustedError'),
     repeated: shares('repeat'),
-    bias: median(blocks.map((block) => block.error)),
+    bias: lowerMedian(blocks.map((block) => block.error)),
     worstChoiceLoss: Math.max(0, ...losses),
-    medianChoiceLoss: median(losses.length > 0 ? losses : [0]),
+    medianChoiceLoss: lowerMedian(losses.length > 0 ? losses : [0]),
   };
 }
 

@@ -13,8 +13,8 @@ import { type Caches, type Describer, describerFor } from '../program-cost/descr
 import { storeCalibration } from '../this-machine.js';
 import { readCaches } from './caches.js';
 import { evaluate, robustFit, type Sample } from './least-squares.js';
+import { lowerMedian } from './lower-median.js';
 import { outsideOf, plausibleInput, randomTrials, type TimedTrial, timeTrials } from './measure.js';
-import { median } from './median.js';
 import { atPace, type Pace, paceOf } from './pace.js';
 import { measurePeaks } from './peaks.js';
 import { probeNetworks } from './probe-networks.js';
@@ -176,9 +176,9 @@ function fitOf(
   return {
     threads,
     costs: Object.fromEntries(known.map(({ name }, i) => [name, costs[i]!])),
-    runMs: Math.max(0, median(outside)),
+    runMs: Math.max(0, lowerMedian(outside)),
     ...(pace ? { paceMs: pace.medianMs } : {}),
-    medianError: median(errors),
+    medianError: lowerMedian(errors),
     samples: samples.length,
   };
 }

@@ -11,7 +11,7 @@ import type { Strategy } from '../../plan/strategy.js';
 import type { Profile } from '../../profile.js';
 import { Random } from '../../random.js';
 import { Tensor } from '../../tensor.js';
-import { median } from './median.js';
+import { lowerMedian } from './lower-median.js';
 import { Disturbance } from './others.js';
 
 /** A plan to be timed, with the maskers that decide for it. */
@@ -173,7 +173,7 @@ export function outsideOf({ totalMs, ops }: Profile): number {
 export function medianProfile(profiles: readonly Profile[]): Profile {
   const first = profiles[0]!;
   const ops = first.ops.map((op, i) => {
-    const totalMs = median(profiles.map((profile) => profile.ops[i]!.totalMs));
+    const totalMs = lowerMedian(profiles.map((profile) => profile.ops[i]!.totalMs));
     const scale = op.totalMs > 0 ? totalMs / op.totalMs : 0;
     return {
       ...op,
@@ -186,5 +186,5 @@ export function medianProfile(profiles: readonly Profile[]): Profile {
   const sum = (block?: number) =>
     ops.reduce((ms, op) => (block === undefined || op.block === block ? ms + op.totalMs : ms), 0);
   const blocks = first.blocks.map((block) => ({ ...block, totalMs: sum(block.block) }));
-  return { ...first, ops, blocks, totalMs: sum() + median(profiles.map(outsideOf)) };
+  return { ...first, ops, blocks, totalMs: sum() + lowerMedian(profiles.map(outsideOf)) };
 }

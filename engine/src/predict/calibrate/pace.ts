@@ -1,5 +1,5 @@
 import type { Profile } from '../../profile.js';
-import { median } from './median.js';
+import { lowerMedian } from './lower-median.js';
 
 /** Passes shorter than this are timed too coarsely to tell anything by, ms. */
 const countedMs = 0.02;
@@ -21,7 +21,7 @@ export function paceOf(profiles: readonly Profile[]): Pace | undefined {
   );
   if (paces.length === 0) return undefined;
   paces.sort((a, b) => a - b);
-  return { medianMs: median(paces), leastMs: paces[Math.floor(paces.length / 50)]! };
+  return { medianMs: lowerMedian(paces), leastMs: paces[Math.floor(paces.length / 50)]! };
 }
 
 /**
