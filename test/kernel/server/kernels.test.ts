@@ -27,7 +27,7 @@ describe('a kernel', () => {
     await kernel.whenReady();
     expect(kernel.state).toBe('idle');
     const front = await connect(kernel.id);
-    front.send('shell', 'execute_request', { code: 'sleep 400' });
+    front.send('shell', 'execute_request', { code: 'sleep 20000' });
     await expect.poll(() => kernel.state).toBe('busy');
     // On control the echo kernel answers at once.
     for (const type of ['comm_msg', 'kernel_info_request', 'comm_info_request']) {
@@ -37,6 +37,7 @@ describe('a kernel', () => {
       await expect.poll(() => front.heard.some(isIdle), { interval: 5 }).toBe(true);
       expect((await lab.ask('GET', `/api/kernels/${kernel.id}`)).body.execution_state).toBe('busy');
     }
+    kernel.interrupt();
     await expect.poll(() => kernel.state).toBe('idle');
     front.socket.terminate();
     await lab.ask('DELETE', `/api/kernels/${kernel.id}`);
@@ -52,6 +53,20 @@ describe('a kernel', () => {
     await expect.poll(states).toEqual(['starting', 'idle']);
     await kernel.restart();
     await expect.poll(states).toEqual(['starting', 'idle', 'starting', 'idle']);
+    front.socket.terminate();
+    await kernel.shutdown();
+  });
+
+  it('does not start again by a report of its start that comes after its first answer', async () => {
+    const kernel = await lab.server.lab.kernels.start('echo');
+    await kernel.whenReady();
+    const front = await connect(kernel.id);
+    await expect.poll(() => front.heard.length).toBe(1);
+    // Reports come on one channel and answers on another: which of them arrives first is not said.
+    front.send('shell', 'execute_request', { code: 'state starting\nprint done\nsleep 20000' });
+    await expect.poll(() => front.heard.some(({ content }) => content.text === 'done\n')).toBe(true);
+    expect(kernel.state).toBe('busy');
+    expect(front.heard.filter(({ content }) => content.execution_state === 'starting')).toEqual([]);
     front.socket.terminate();
     await kernel.shutdown();
   });

@@ -249,6 +249,8 @@ export class Kernel {
       const { execution_state: state } = JSON.parse(message.content.toString('utf8')) as {
         execution_state?: string;
       };
+      // Late: it came on another channel than the answers that made the kernel ready, and no `idle` follows it.
+      if (state === 'starting' && this.life?.isReady) return;
       if (state === 'idle' || state === 'busy' || state === 'starting') this.setState(state);
     }
     for (const shown of this.limiter.filter(message)) this.clients.deliver(shown);

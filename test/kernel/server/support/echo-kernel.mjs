@@ -1,6 +1,7 @@
 /**
  * A kernel that does what its cells say, for testing the server: one word and its arguments a line.
- *   print TEXT | stream BYTES | result BYTES | html TEXT | burst COUNT | sleep MS | ask PROMPT | folder | die
+ *   print TEXT | stream BYTES | result BYTES | html TEXT | burst COUNT | sleep MS | ask PROMPT | folder | die |
+ *   state STATE
  * Comm messages come back with their buffers reversed
  */
 import { createHmac, randomUUID } from 'node:crypto';
@@ -85,6 +86,7 @@ async function execute(line, request) {
   }
   if (word === 'folder') await publish('stream', { name: 'stdout', text: process.cwd() }, header);
   if (word === 'die') process.exit(7);
+  if (word === 'state') await publish('status', { execution_state: text }, {});
 }
 
 async function handle(channel, frames) {
