@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine';
-import { parseGranularity } from '@fovea/engine/internal';
+import { checkModelPath, checkWritable, parseGranularity } from '@fovea/engine/internal';
 import {
   type AdaptProgress,
   type AdaptResult,
@@ -73,12 +73,7 @@ export function register(program: Command): void {
       if (tune !== 'maskers' && tune !== 'norms') {
         throw new FoveaError('bad-argument', `--tune ${tune}: maskers or norms is accepted`);
       }
-      if (!output.endsWith('.safetensors')) {
-        throw new FoveaError(
-          'bad-argument',
-          `--output ${output}: a name that ends in .safetensors is accepted`,
-        );
-      }
+      await checkWritable(checkModelPath(output));
       const integer = (name: 'steps' | 'batch' | 'seed' | 'threads', least = 1) => {
         const text = options[name];
         return text === undefined ? {} : { [name]: parseInteger(`--${name}`, text, least) };

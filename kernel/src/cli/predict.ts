@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { deviceNames, FoveaError, type PredictOptions, type Profile, predict } from '@fovea/engine';
-import { checkExcitation, checkRate, parseGranularity } from '@fovea/engine/internal';
+import { checkExcitation, parseGranularity } from '@fovea/engine/internal';
 import { costModels, type ReferenceTable, recomputeTable } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { parseInputSize } from './inspect.js';
@@ -70,7 +70,7 @@ function predictOptions(options: PredictCommandOptions, device: string): Predict
   if (!(costModels as readonly string[]).includes(model)) {
     throw new FoveaError('unknown-name', `--model ${model}: ${costModels.join(' or ')} is accepted`);
   }
-  const rates = rate === undefined ? undefined : parseRates('--rate', rate).map(checkRate);
+  const rates = rate === undefined ? undefined : parseRates('--rate', rate);
   return {
     device,
     model: model as PredictOptions['model'] & string,

@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { FoveaError } from '../../errors.js';
+import { refusal } from '../../file.js';
 import { imageFileName, type RgbImage, readImage } from '../../image/decode.js';
 import type { Normalisation, normaliserTables } from '../../image/normalise.js';
 import { type ImageSize, scaleImage } from '../../image/scale.js';
@@ -61,7 +62,7 @@ async function imagesBelow(folder: string, below = ''): Promise<string[]> {
   try {
     entries = await readNames(path.join(folder, below));
   } catch (cause) {
-    throw new FoveaError('io', `cannot read the folder ${folder}: ${(cause as Error).message}`, { cause });
+    throw new FoveaError('io', `cannot read the folder ${folder}: ${refusal(cause, 'folder')}`, { cause });
   }
   const found: string[] = [];
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
