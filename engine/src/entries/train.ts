@@ -23,6 +23,7 @@ export {
   type AdaptOptions,
   type AdaptResult,
   adaptMaskers,
+  type KeptState,
 } from '../train/adapt/adapt.js';
 export type { AdaptProgress } from '../train/adapt/clock.js';
 export type { Architecture } from '../train/architecture.js';
