@@ -43,6 +43,7 @@ export type {
 export { type BlockShape, blockShape } from '../network/shapes.js';
 export { type NetworkShapes, networkShapes, type ValueShape } from '../network/walk.js';
 export type { Group } from '../plan/plan.js';
+export { mapBytes } from '../program/buffers.js';
 export type { Operation, Program, ProgramMap, ProgramMask, ProgramRegion, Step } from '../program/program.js';
 export { backendNames, getBackend, registerBackend } from '../run/backends.js';
 export { type ProgramOptions, programOf } from '../run/program-of.js';
