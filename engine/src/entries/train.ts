@@ -33,8 +33,10 @@ export type { StageCoverage } from '../train/coverage.js';
 export { imagesOf } from '../train/data/batches.js';
 export {
   type CropOptions,
+  type PhotoCropOptions,
   type PhotoOptions,
   type Photos,
+  photoCrops,
   randomCrop,
   readPhotos,
 } from '../train/data/crops.js';

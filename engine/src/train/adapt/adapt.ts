@@ -170,7 +170,7 @@ export async function adaptMaskers(
   await takeSteps(network, state, source, judge, identity, stepping, layout);
   const { values, ...kept } = state.best!;
   learned.values.set(values);
-  const all = joined(sample, judged);
+  const all = Tensor.concat([sample, judged]);
   await meetFlops(learned, decided, all, flops, threads);
   const measured = await measureFlops(decided, all, threads);
   return {
@@ -214,14 +214,6 @@ function check(
   if (channels !== inputShape.channels) {
     fail(`${name} takes ${inputShape.channels} channels; images of ${channels} were given`);
   }
-}
-
-/** The images of two batches of one size. */
-function joined({ shape: [count, H, W, C], data }: Tensor, more: Tensor): Tensor {
-  const both = Tensor.zeros([count + more.shape[0], H, W, C]);
-  both.data.set(data);
-  both.data.set(more.data, data.length);
-  return both;
 }
 
 /** Blocks whose mask saves work and that gradients reach. */
