@@ -63,6 +63,7 @@ async function runSweep(space: SweepSpace, options: SweepCommandOptions): Promis
     const sweep = await Sweep.start(space, {
       confirm: true,
       signal: progress.signal,
+      onWaiting: (line) => process.stderr.write(`fovea: ${line}\n`),
       ...(queue === undefined ? {} : { queue }),
       ...(label === undefined ? {} : { labels: label }),
       ...(retryFailed ? { retryFailed } : {}),

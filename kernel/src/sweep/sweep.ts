@@ -23,6 +23,15 @@ export interface SweepOptions {
   readonly backend?: SweepBackend;
 }
 
+/** How one who starts a sweep hears of what comes before it. */
+export interface SweepStart extends SweepOptions {
+  /** Called with one line while the queue cannot be reached and is waited for. */
+  readonly onWaiting?: (line: string) => void;
+}
+
+/** How long somebody who looks waits for a queue that cannot be reached: it may be starting again. */
+const queueWaitMs = 20_000;
+
 export type SweepState = 'running' | 'paused' | 'cancelled' | 'completed';
 
 /** What came of a sweep. */
@@ -76,9 +85,10 @@ export class Sweep {
    * Checks and starts a sweep, or goes on with the one of that name: points that have ended do not run again.
    *
    * @param space what it covers, or the name of a sweep that was started before
-   * @throws FoveaError `bad-argument` or `unknown-name` for a space that is wrong, has no points or very many
+   * @throws FoveaError `bad-argument` or `unknown-name` for a space that is wrong, has no points or very many; `io` for
+   *   a queue that refuses, or cannot be reached for 20 seconds
    */
-  static async start(space: SweepSpace | string, options: SweepOptions = {}): Promise<Sweep> {
+  static async start(space: SweepSpace | string, options: SweepStart = {}): Promise<Sweep> {
     const backend = options.backend ?? (await backendFor(options));
     try {
       const checked = checkSpace(typeof space === 'string' ? await spaceNamed(backend, space) : space);
@@ -225,7 +235,7 @@ export class Sweep {
   }
 }
 
-async function backendFor({ queue, labels }: SweepOptions): Promise<SweepBackend> {
+async function backendFor({ queue, labels, signal, onWaiting }: SweepStart): Promise<SweepBackend> {
   if (queue === undefined) return new EmbeddedBackend(labels ? { labels } : {});
   if (labels)
     throw new FoveaError(
@@ -233,7 +243,11 @@ async function backendFor({ queue, labels }: SweepOptions): Promise<SweepBackend
       'labels: are those of this machine; on a queue the workers have them',
     );
   const { QueueBackend } = await import('./queue/backend.js');
-  return QueueBackend.connect(queue);
+  return QueueBackend.connect(queue, {
+    waitMs: queueWaitMs,
+    onWaiting: (reason) => onWaiting?.(`${reason}; waiting up to ${queueWaitMs / 1000} s for it`),
+    signal,
+  });
 }
 
 async function spaceNamed(backend: SweepBackend, name: string): Promise<SweepSpace> {

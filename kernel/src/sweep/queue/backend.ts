@@ -21,6 +21,7 @@ import {
 import { livingWorkers } from './presence.js';
 import { obstacleOf, routeEvent } from './routes.js';
 import { storeMaterial } from './store.js';
+import { whenReachable } from './when-reachable.js';
 
 /** Points added with one message. */
 const ADD_AT_ONCE = 500;
@@ -40,6 +41,12 @@ export interface QueueBackendOptions {
   readonly engine?: string;
   /** Larger files stay on a shared path. */
   readonly largestStoredBytes?: number;
+  /** How long to wait for a queue that cannot be reached; not at all when left out. */
+  readonly waitMs?: number;
+  /** Called with the reason while the queue is waited for. */
+  readonly onWaiting?: ((reason: string) => void) | undefined;
+  /** Aborting it ends the wait. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Sweeps on a queue in Redis or Valkey, which `fovea worker` serves on any number of machines. */
@@ -59,12 +66,16 @@ export class QueueBackend implements SweepBackend {
 
   /**
    * Connects to the queue at an address.
-   * @throws FoveaError `bad-argument` for an address that is none, `io` when it cannot be reached or refuses
+   * @throws FoveaError `bad-argument` for an address that is none, `io` when it cannot be reached or refuses, `aborted`
    */
   static async connect(address: string, options: QueueBackendOptions = {}): Promise<QueueBackend> {
     let backend: QueueBackend | undefined;
-    const redis = await connectQueue(address, (message) => {
+    const { waitMs = 0, onWaiting, signal } = options;
+    const onTrouble = (message: string) => {
       for (const tell of backend ? backend.#trouble : []) tell(message);
+    };
+    const redis = await whenReachable(() => connectQueue(address, { onTrouble, signal }), {
+      ...{ waitMs, onWaiting, signal },
     });
     backend = new QueueBackend(redis, options);
     return backend;
