@@ -4,6 +4,8 @@ import { createInterface } from 'node:readline/promises';
 import { pathToFileURL } from 'node:url';
 import { FoveaError } from '@fovea/engine';
 import type { Command } from 'commander';
+import type { SweepSummary } from '../sweep/backend.js';
+import type { PointRecord } from '../sweep/point.js';
 import { recordsCsv, sweepRows, sweepTable } from '../sweep/rows.js';
 import { checkSpace } from '../sweep/space/check.js';
 import { questionAbout } from '../sweep/space/expand.js';
@@ -51,7 +53,7 @@ export function register(program: Command): void {
         failed: failed.length,
       };
       if (options.json) printJson({ ...counts, records });
-      else process.stdout.write(asText(counts, result));
+      else process.stdout.write(asText(counts, records));
       if (counts.completed < points) process.exitCode = 1;
     });
 }
@@ -129,8 +131,17 @@ async function confirm(question: string | undefined, yes: boolean): Promise<void
   if (!/^y(es)?$/i.test(answer.trim())) throw new FoveaError('aborted', 'nothing was run');
 }
 
-function asText(counts: Readonly<Record<string, unknown>>, { records }: SweepResult): string {
-  const { name, state, points, completed, failed } = counts;
+/** How a sweep stands, with a table of what its points have found. */
+export function asText(
+  {
+    name,
+    state,
+    points,
+    completed,
+    failed,
+  }: Omit<SweepSummary, 'kind' | 'state'> & { readonly state: string },
+  records: readonly PointRecord[],
+): string {
   const head = `sweep ${name}: ${state}, ${completed} of ${points} points completed${failed ? `, ${failed} failed` : ''}\n`;
   if (records.length === 0) return head;
   const { columns, rows } = sweepTable(sweepRows(records));

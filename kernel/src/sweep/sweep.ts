@@ -1,7 +1,7 @@
 import { FoveaError } from '@fovea/engine';
 import type { SweepBackend, SweepEvent } from './backend.js';
-import { EmbeddedBackend } from './embedded/backend.js';
 import { engineVersion } from './engine-version.js';
+import { openBackend } from './open-backend.js';
 import { describeWhere, type Point, type PointRecord, type Where } from './point.js';
 import { type CheckedSpace, checkSpace, checkSweepName } from './space/check.js';
 import { checkConfirmed, type Expansion, expandSpace, questionAbout } from './space/expand.js';
@@ -89,7 +89,7 @@ export class Sweep {
    *   a queue that refuses, or cannot be reached for 20 seconds
    */
   static async start(space: SweepSpace | string, options: SweepStart = {}): Promise<Sweep> {
-    const backend = options.backend ?? (await backendFor(options));
+    const backend = options.backend ?? (await openBackend({ ...options, waitMs: queueWaitMs }));
     try {
       const checked = checkSpace(typeof space === 'string' ? await spaceNamed(backend, space) : space);
       checkConfirmed(questionAbout(checked), options.confirm === true, 'confirm: true runs it');
@@ -233,21 +233,6 @@ export class Sweep {
     this.state = 'completed';
     this.#listening.abort();
   }
-}
-
-async function backendFor({ queue, labels, signal, onWaiting }: SweepStart): Promise<SweepBackend> {
-  if (queue === undefined) return new EmbeddedBackend(labels ? { labels } : {});
-  if (labels)
-    throw new FoveaError(
-      'bad-argument',
-      'labels: are those of this machine; on a queue the workers have them',
-    );
-  const { QueueBackend } = await import('./queue/backend.js');
-  return QueueBackend.connect(queue, {
-    waitMs: queueWaitMs,
-    onWaiting: (reason) => onWaiting?.(`${reason}; waiting up to ${queueWaitMs / 1000} s for it`),
-    signal,
-  });
 }
 
 async function spaceNamed(backend: SweepBackend, name: string): Promise<SweepSpace> {

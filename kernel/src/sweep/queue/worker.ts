@@ -173,6 +173,8 @@ export class QueueWorker {
       telling = telling.then(() => job.updateProgress(fraction)).catch(() => undefined);
     };
     try {
+      await lease.checkWanted();
+      lost.signal.throwIfAborted();
       const materials = await this.#materialsOf(point);
       const result = await this.#runner.run({ id, point, materials }, { signal, onProgress });
       await telling;
