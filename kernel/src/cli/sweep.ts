@@ -20,6 +20,7 @@ interface SweepCommandOptions {
   readonly queue?: string;
   readonly out?: string;
   readonly label?: Readonly<Record<string, string>>;
+  readonly medians?: boolean;
   readonly retryFailed?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
@@ -35,6 +36,7 @@ export function register(program: Command): void {
     .argument('<spec>', 'the space: a .json file, or a .ts or .js module whose default export it is')
     .option('--queue <url>', 'redis:// or rediss:// address of the queue that fovea worker serves')
     .option('--out <file>', 'write the records to this file as they come: .jsonl, or .csv at the end')
+    .option('--medians', 'in a .csv, one line for each design: medians over its repeats, least and most')
     .option(LABEL_OPTION, 'a label of this machine, for points that ask for it; repeatable', collectLabel)
     .option('--retry-failed', 'run points again that have failed')
     .option('--yes', 'run a space that has no points or very many without asking')
@@ -59,7 +61,9 @@ export function register(program: Command): void {
 }
 
 async function runSweep(space: SweepSpace, options: SweepCommandOptions): Promise<SweepResult> {
-  const { queue, label, retryFailed, out } = options;
+  const { queue, label, retryFailed, out, medians = false } = options;
+  if (medians && (out === undefined || extname(out) !== '.csv'))
+    throw new FoveaError('bad-argument', `--medians: is for --out with a name that ends in .csv`);
   const progress = showProgress('sweep');
   try {
     const sweep = await Sweep.start(space, {
@@ -82,7 +86,7 @@ async function runSweep(space: SweepSpace, options: SweepCommandOptions): Promis
       }
     });
     const result = await sweep.finished.finally(() => file?.close());
-    if (out !== undefined && !file) await RecordFile.write(out, recordsCsv(result.records));
+    if (out !== undefined && !file) await RecordFile.write(out, recordsCsv(result.records, { medians }));
     return result;
   } finally {
     progress.end();
