@@ -4,6 +4,7 @@ import type { Device } from '../../plan/device.js';
 import type { BlockPlan, Group, Primitive } from '../../plan/plan.js';
 import { calibrationOf } from '../calibration.js';
 import { type Coverage, fullCoverage } from '../coverage.js';
+import { gpuCalibrationOf } from '../gpu/gpu-calibration.js';
 import type { Setting } from '../options.js';
 import { BLOCK_NODE, blockKind, programOfBlock } from './block-program.js';
 import { pricesOf } from './calibrated.js';
@@ -63,12 +64,13 @@ export function denseRatio(block: Block, shape: BlockShape, plan: Schedule, sett
     const total = (groups: readonly Group[]) =>
       totalOf(timeAlone(block, shape, { ...plan, groups }, fullCoverage(block), setting));
     const planned = total(plan.groups);
-    const calibration = calibrationOf(setting.device);
+    const { device, threads } = setting;
+    const calibration = calibrationOf(device);
+    const measured = gpuCalibrationOf(device) ?? (calibration && pricesOf(calibration, threads));
     const primitives = plan.groups.flatMap((group) => group.primitives);
-    const others =
-      calibration && pricesOf(calibration, setting.threads)
-        ? [primitives.map((primitive): Group => ({ primitives: [primitive] }))]
-        : groupings(primitives);
+    const others = measured
+      ? [primitives.map((primitive): Group => ({ primitives: [primitive] }))]
+      : groupings(primitives);
     ratio = others.reduce((least, groups) => Math.min(least, total(groups) / planned), 1);
     known.set(key, ratio);
   }
