@@ -44,6 +44,7 @@ export {
 } from './display/images.js';
 export {
   LIVE_TARGET,
+  type LiveBrowserRun,
   type LiveCatalogue,
   type LiveDevice,
   type LiveReply,
