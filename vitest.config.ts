@@ -25,8 +25,9 @@ const alias = [
 ];
 
 /**
- * Servers, kernels and browsers on two shared cores now and then miss a deadline that has nothing to do with
- * what is tested: such a test gets a second try, and the report says that it needed one.
+ * Processes and browsers on two shared cores now and then miss a deadline that has nothing to do with what is tested:
+ * such a test gets a second try, and the report says that it needed one. Files with `@module-tag process` in their
+ * first line are such tests, and those of the projects that drive nothing else. No other test is ever tried again.
  */
 const project = (
   name: string,
@@ -40,6 +41,7 @@ const project = (
     testTimeout: options.testTimeout ?? 30_000,
     hookTimeout: 240_000,
     retry: options.retry ?? 0,
+    tags: [{ name: 'process', description: 'starts processes or a browser', retry: 1 }],
     fileParallelism: options.fileParallelism ?? true,
   },
 });
@@ -48,8 +50,8 @@ export default defineConfig({
   test: {
     projects: [
       project('engine', { testTimeout: 60_000 }),
-      project('kernel', { testTimeout: 60_000, retry: 1 }),
-      project('extension', { retry: 1 }),
+      project('kernel', { testTimeout: 60_000 }),
+      project('extension'),
       project('packages', { testTimeout: 60_000, fileParallelism: false }),
       project('notebooks', { testTimeout: 180_000, fileParallelism: false, retry: 1 }),
       project('e2e', { testTimeout: 180_000, fileParallelism: false, retry: 1 }),

@@ -88,7 +88,7 @@ describe('the tarballs', () => {
 });
 
 it('one version stands in all manifests, and those of each other that they ask for', () => {
-  const manifests = ['.', 'engine', 'kernel', 'extension', 'extension/app'].map((path) =>
+  const manifests = ['.', 'engine', 'kernel', 'extension', 'extension/app', 'docs'].map((path) =>
     readJson(join(root, path, 'package.json')),
   );
   const [{ version }] = manifests;

@@ -1,21 +1,25 @@
 /**
  * What Fovea's own packages share. Not public: names here change without notice.
  */
-export { readFileBytes } from '../file.js';
+export { readFileBytes, refusal } from '../file.js';
 export { decodeImage, imageFileName, looksLikeImage } from '../image/decode.js';
 export { imageNetDeviation, imageNetMean, type PerChannel } from '../image/normalise.js';
 export { normalised } from '../image/preprocess.js';
 export { type ImageSize, scaleImage } from '../image/scale.js';
 export { checkExcitation } from '../mask/excitation.js';
 export { checkRate } from '../mask/rate.js';
+export { refusalWithoutOnnxruntime } from '../network/read.js';
+export { checkModelPath } from '../network/stored/save.js';
+export { storeNetwork } from '../network/stored/write.js';
 export { learnShapes } from '../network/walk.js';
 export { checkGranularity, parseGranularity, resolveGranularity, stageCount } from '../plan/granularity.js';
 export { dataFolder } from '../predict/this-machine.js';
-export { replaceFile } from '../replace-file.js';
+export { checkWritable, replaceFile } from '../replace-file.js';
+export { measureInTurns } from '../run/in-turns.js';
 export { defaultMasker } from '../run/maskers.js';
 export { median } from '../run/median.js';
 export { type CheckedRun, checkAgainstPlain, type PlainCheck } from '../run/plain-run.js';
-export { defaultThreads } from '../run/prepare.js';
+export { defaultThreads, prepare } from '../run/prepare.js';
 export { drawScene } from '../train/data/scene.js';
 export { classIndices } from '../train/evaluate.js';
 export { compareOutputs } from '../train/fit/agreement.js';

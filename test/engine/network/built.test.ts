@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { builtMobileNetV2 } from '../../../engine/src/network/built/mobilenet.js';
 import { builtRegNet } from '../../../engine/src/network/built/regnet.js';
 import { builtResNet } from '../../../engine/src/network/built/resnet.js';
-import { multiplyAdds } from '../networks.js';
+import { multiplyAdds } from '../support/networks.js';
 
 describe('built networks', () => {
   it.each([

@@ -1,3 +1,4 @@
+// @module-tag process
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestKernel } from '../client.js';
 import { isRunning, until } from '../waiting.js';

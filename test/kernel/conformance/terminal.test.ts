@@ -1,3 +1,4 @@
+// @module-tag process
 import { realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

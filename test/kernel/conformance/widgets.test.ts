@@ -1,3 +1,4 @@
+// @module-tag process
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestKernel, type TestMessage } from '../client.js';

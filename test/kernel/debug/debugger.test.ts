@@ -1,3 +1,4 @@
+// @module-tag process
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { murmur2 } from '../../../kernel/src/execution/cells/cellFile.js';

@@ -1,3 +1,4 @@
+// @module-tag process
 import { describe, expect, it } from 'vitest';
 import { type Body, debug, event, files, kernel, scope, session, stack, values } from './support/session.js';
 

@@ -1,3 +1,4 @@
+// @module-tag process
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { TestKernel } from '../client.js';
 

@@ -1,3 +1,4 @@
+// @module-tag process
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, realpathSync } from 'node:fs';
 import { connect, createServer } from 'node:net';

@@ -1,3 +1,4 @@
+// @module-tag process
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Contents, Kernel, KernelMessage } from '@jupyterlab/services';

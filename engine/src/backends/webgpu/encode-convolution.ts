@@ -1,13 +1,14 @@
+import type { Convolution } from '../../network/network.js';
 import type { Operation } from '../../program/program.js';
-import { activationNumber } from '../activation-number.js';
 import { haloWindow } from './halo.js';
 import { GROUP, vectors } from './kernel.js';
-import { directKernel } from './kernels/direct.js';
-import { gemmKernel, TILES, type Tile } from './kernels/gemm.js';
-import { type Residual, sourceNumber } from './kernels/rows.js';
-import { type Launch, rowValues, workgroupsFor } from './launch.js';
+import { activationKind, activationValues } from './kernels/activation.js';
+import { directKernel, directSteps } from './kernels/direct.js';
+import { gemmKernel, gemmSteps, TILES, type Tile } from './kernels/gemm.js';
+import { type Epilogue, sourceNumber } from './kernels/rows.js';
+import { type Effort, type Launch, rowValues, workgroupsFor } from './launch.js';
 import type { Lists } from './lists.js';
-import { biasVector, methodOf } from './weights.js';
+import { biasVector, type Method, methodOf } from './weights.js';
 
 type Convolve = Extract<Operation, { kind: 'convolve' }>;
 
@@ -24,8 +25,18 @@ export function tileFor(rows: number, channels: number): Tile {
   return fits ?? TILES.at(-1)!;
 }
 
-/** The dispatch of a convolution: bias, residual, activation and the place of each row are its epilogue's. */
-export function encodeConvolution(operation: Convolve, lists: Lists): Launch {
+function effortOf({ kernel, inChannels, groups }: Convolution, method: Method, tile: Tile): Effort {
+  const taps = kernel[0] * kernel[1];
+  return method === 'gemm'
+    ? { family: tile.family, steps: gemmSteps(taps * vectors(inChannels)) }
+    : { family: method, steps: taps * directSteps(method, inChannels / groups) };
+}
+
+/**
+ * The dispatch of a convolution: bias, residual, activation and the place of each row are its epilogue's.
+ * @param wanted in the place of the tile that `tileFor` says
+ */
+export function encodeConvolution(operation: Convolve, lists: Lists, wanted?: Tile): Launch {
   const { convolution, source, destination, region, others, residual, activation } = operation;
   const { kernel, stride, padding, dilation, inChannels, outChannels, groups } = convolution;
   const [N, outHeight, outWidth] = destination.shape;
@@ -38,12 +49,15 @@ export function encodeConvolution(operation: Convolve, lists: Lists): Launch {
       : { height: source.shape[1], width: source.shape[2] };
   const grid = halo?.region.mask;
   const rows = { count: N * outHeight * outWidth, list: region && lists.of(region), others };
-  const how: Residual = residual ? (residual === destination ? 'overwritten' : 'own') : 'none';
+  const epilogue: Epilogue = {
+    residual: residual ? (residual === destination ? 'overwritten' : 'own') : 'none',
+    activation: activationKind(activation),
+  };
   const method = methodOf(convolution);
   const width4 = vectors(outChannels);
-  const tile = tileFor(rows.count, outChannels);
+  const tile = wanted ?? tileFor(rows.count, outChannels);
   return {
-    kernel: method === 'gemm' ? gemmKernel(tile, how) : directKernel(method, how),
+    kernel: method === 'gemm' ? gemmKernel(tile, epilogue) : directKernel(method, epilogue),
     parameters: {
       ...rowValues(rows),
       source: sourceNumber[layout.kind],
@@ -59,7 +73,7 @@ export function encodeConvolution(operation: Convolve, lists: Lists): Launch {
       outGroup: outChannels / groups,
       bias: biasVector(convolution),
       packed: destination.layout.kind === 'packed' ? 1 : 0,
-      activation: activationNumber(activation),
+      ...activationValues({ activated: activation }),
     },
     buffers: {
       source: { map: source },
@@ -67,11 +81,12 @@ export function encodeConvolution(operation: Convolve, lists: Lists): Launch {
       weights: { convolution },
       lists: 'lists',
       counters: 'counters',
-      ...(how === 'own' ? { residual: { map: residual! } } : {}),
+      ...(epilogue.residual === 'own' ? { residual: { map: residual! } } : {}),
     },
     workgroups:
       method === 'gemm'
         ? workgroupsFor(rows, 1, tile.rows, Math.ceil(outChannels / tile.channels))
         : workgroupsFor(rows, width4, GROUP),
+    effort: effortOf(convolution, method, tile),
   };
 }

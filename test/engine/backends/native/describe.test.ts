@@ -1,0 +1,270 @@
+import { builtNetwork, makePlan, type Network, randomMasker } from '@fovea/engine';
+import { describe, expect, it } from 'vitest';
+import { type InferAddon, inferAddon } from '../../../../engine/src/backends/native/addon.js';
+import {
+  type EncodedProgram,
+  encodeProgram,
+  geometryWords,
+} from '../../../../engine/src/backends/native/encode.js';
+import { nativeBackend } from '../../../../engine/src/backends/native/index.js';
+import { blocksOf, type Convolution } from '../../../../engine/src/network/network.js';
+import { networkShapes } from '../../../../engine/src/network/walk.js';
+import { maskCoverage } from '../../../../engine/src/predict/coverage.js';
+import {
+  type CostedProgram,
+  programOfPlan,
+} from '../../../../engine/src/predict/program-cost/costed-program.js';
+import {
+  Describer,
+  nativeAmounts,
+  tallyNames,
+} from '../../../../engine/src/predict/program-cost/describer.js';
+import { Random } from '../../../../engine/src/random.js';
+
+const caches = { nearBytes: 2 ** 20, farBytes: 2 ** 25 };
+
+/** What convolutions did, or would do, in each step of a program. */
+type Tallies = readonly Readonly<Record<(typeof tallyNames)[number], number>>[];
+
+/** Sums rows of an encoded program by its steps: a stream is counted as one. */
+function bySteps(program: CostedProgram, rowOf: (at: number) => ArrayLike<number>): Tallies {
+  let at = 0;
+  return program.lowered.program.steps.map(({ operations }) => {
+    const count = operations.length > 1 ? operations.length + 1 : 1;
+    const sums = Object.fromEntries(tallyNames.map((name) => [name, 0])) as Record<string, number>;
+    for (let i = 0; i < count; i++) {
+      const row = rowOf(at + i);
+      tallyNames.forEach((name, k) => {
+        sums[name]! += row[k]!;
+      });
+    }
+    at += count;
+    return sums as Tallies[number];
+  });
+}
+
+class Session {
+  readonly #addon: InferAddon = inferAddon();
+  readonly #handle = this.#addon.inferOpen(0);
+  readonly #numbers = new Map<Convolution, number>();
+
+  constructor(readonly network: Network) {}
+
+  async pack(): Promise<this> {
+    for (const node of this.network.nodes) {
+      const excitation = node.kind === 'block' ? node.block.squeezeExcitation : undefined;
+      const convolutions =
+        node.kind === 'convolution'
+          ? [node.convolution]
+          : node.kind === 'block'
+            ? [
+                ...node.block.branch,
+                ...(node.block.projection ? [node.block.projection] : []),
+                ...(excitation ? [excitation.reduce, excitation.expand] : []),
+              ]
+            : [];
+      for (const convolution of convolutions) {
+        const { weight, bias } = convolution;
+        this.#numbers.set(
+          convolution,
+          await this.#addon.inferConvolution(this.#handle, geometryWords(convolution), weight, bias),
+        );
+      }
+    }
+    return this;
+  }
+
+  /** Runs a program and counts. */
+  async count(program: CostedProgram, cells: Uint8Array, threads: number): Promise<Tallies> {
+    const encoded: EncodedProgram = encodeProgram(program.lowered.program, {
+      convolution: (convolution) => this.#numbers.get(convolution)!,
+      masker: () => 0,
+    });
+    const number = this.#addon.inferProgram(this.#handle, ...encoded.tables);
+    const { input } = program.lowered.program;
+    const [N, H, W, C] = input.shape;
+    this.#addon.inferWrite(this.#handle, number, input.id, new Float32Array(N * H * W * C).fill(0.5));
+    this.#addon.inferWriteMasks(this.#handle, number, cells);
+    const { length } = encoded.instructions;
+    await this.#addon.inferRun(this.#handle, number, 0, length, threads, 2, undefined);
+    const tallies = new Float64Array(length * tallyNames.length);
+    this.#addon.inferTallies(this.#handle, number, tallies);
+    this.#addon.inferDropProgram(this.#handle, number);
+    return bySteps(program, (at) => tallies.subarray(at * tallyNames.length));
+  }
+
+  close(): void {
+    this.#addon.inferClose(this.#handle);
+  }
+}
+
+/** Cells of all masks: each active with probability `rate`, drawn the same every time. */
+function drawCells(program: CostedProgram, rate: number): Uint8Array {
+  const random = new Random(3);
+  return Uint8Array.from(
+    program.lowered.program.masks.flatMap(({ batch, rows, columns }) =>
+      Array.from({ length: batch * rows * columns }, () => (random.next() < rate ? 1 : 0)),
+    ),
+  );
+}
+
+/** A program of a plan, its masks given, and its region counts under some cells. */
+function prepare(network: Network, strategy: string, granularity: number, rate: number, side: number) {
+  const size = { batch: 1, height: side, width: side };
+  const maskers = blocksOf(network).map(() => randomMasker(rate, 1));
+  const plan = makePlan(network, { strategy, granularity, maskers, ...size });
+  const program = programOfPlan(network, plan, networkShapes(network, size), maskers);
+  const cells = drawCells(program, rate);
+  let first = 0;
+  const ofMask = program.lowered.program.masks.map(({ batch, rows, columns }) => {
+    const own = cells.subarray(first, first + batch * rows * columns);
+    first += own.length;
+    return own;
+  });
+  const counts = program.counts(({ block, shape, mask }) =>
+    maskCoverage({ ...mask, block: block.index, granularity, cells: ofMask[mask.id]! }, block, shape),
+  );
+  return { program, cells, counts };
+}
+
+const networks = [
+  ['resnet18', 96],
+  ['mobilenet_v2', 128],
+  ['regnet_y_800mf', 96],
+] as const;
+
+describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', () => {
+  const isa = nativeBackend.unavailable === undefined ? inferAddon().inferKernels() : '';
+
+  it.each(networks)(
+    'is what runs: %s',
+    async (name, side) => {
+      const network = builtNetwork(name);
+      const session = await new Session(network).pack();
+      const describer = new Describer(isa, nativeAmounts()!);
+      try {
+        for (const threads of [1, 2, 3]) {
+          for (const strategy of ['dense', 'unfused', 'lasnet', 'streamed']) {
+            for (const [granularity, rate] of [
+              [4, 1],
+              [4, 0.4],
+              [1, 0.2],
+              [2, 0],
+            ] as const) {
+              const { program, cells, counts } = prepare(network, strategy, granularity, rate, side);
+              const { rows } = describer.describe(program, counts, threads, caches);
+              const { values } = describer.layout;
+              const described = bySteps(program, (at) => rows.subarray(at * values));
+              const executed = await session.count(program, cells, threads);
+              executed.forEach((ran, step) => {
+                const { operations } = program.lowered.program.steps[step]!;
+                const said = described[step]!;
+                const convolutions = operations.filter(({ kind }) => kind === 'convolve').length;
+                const where = `${strategy} S ${granularity} rate ${rate} threads ${threads} step ${step}`;
+                const partial = rate > 0 && rate < 1 && operations.some((operation) => 'region' in operation);
+                expect(said.units, `units, ${where}`).toBeCloseTo(ran.units, 6);
+                // Which pixels of a list a band has follows from where they lie, which counts do not tell.
+                if (partial && Math.max(ran.bands, said.bands) > convolutions) {
+                  for (const count of ['bands', 'items', 'tiles'] as const) {
+                    expect(said[count], `${count}, ${where}`).toBeGreaterThan(0.6 * ran[count] - 4);
+                    expect(said[count], `${count}, ${where}`).toBeLessThan(1.5 * ran[count] + 4);
+                  }
+                  return;
+                }
+                expect(said, where).toEqual(ran);
+              });
+            }
+          }
+        }
+      } finally {
+        session.close();
+      }
+    },
+    120_000,
+  );
+
+  it('counts something: a run of everything computes every pixel of every convolution', async () => {
+    const network = builtNetwork('mobilenet_v2');
+    const { program, counts } = prepare(network, 'dense', 1, 1, 64);
+    const describer = new Describer(isa, nativeAmounts()!);
+    const { rows } = describer.describe(program, counts, 1, caches);
+    const described = bySteps(program, (at) => rows.subarray(at * describer.layout.values));
+    const pixels = program.lowered.program.steps.map(({ operations }) =>
+      operations.reduce(
+        (sum, operation) =>
+          operation.kind === 'convolve'
+            ? sum + operation.destination.shape[1] * operation.destination.shape[2]
+            : sum,
+        0,
+      ),
+    );
+    expect(described.map(({ units }) => units)).toEqual(pixels);
+  });
+
+  it('is as monotone as it is smooth: more expected pixels are never fewer of anything', () => {
+    const network = builtNetwork('resnet18');
+    const { program } = prepare(network, 'streamed', 2, 0.5, 96);
+    const describer = new Describer(isa, nativeAmounts()!);
+    const { regions, masks } = program.lowered.program;
+    const at = (share: number) => {
+      const { rows } = describer.describe(
+        program,
+        {
+          pixels: Float64Array.from(regions, ({ pixels }) => share * pixels),
+          squares: Float64Array.from(
+            regions,
+            ({ height, width }) => share * Math.ceil(height / 2) * Math.ceil(width / 2),
+          ),
+          expected: new Float64Array(masks.length).fill(1),
+        },
+        2,
+        caches,
+      );
+      return rows.slice();
+    };
+    let before = at(0);
+    for (let share = 0.05; share < 1; share += 0.05) {
+      const now = at(share);
+      now.forEach((value, i) => {
+        const column = i % describer.layout.values;
+        if (column >= describer.layout.amounts) return;
+        expect(value, `${share} column ${column}`).toBeGreaterThanOrEqual(before[i]! * (1 - 1e-12));
+      });
+      before = now;
+    }
+  });
+
+  it('is refused for counts and sessions that make no sense', () => {
+    const addon = inferAddon();
+    expect(() => addon.inferOutlines('abacus')).toThrow(/abacus.*avx512/);
+    const session = addon.inferOutlines('portable');
+    const geometry = Int32Array.of(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0);
+    expect(() => addon.inferConvolution(session, geometry, new Float32Array(1), new Float32Array(1))).toThrow(
+      /packs no weights/,
+    );
+    const outline = addon.inferOutline(session, geometry);
+    const program = addon.inferProgram(
+      session,
+      Float64Array.of(4, 4),
+      Int32Array.of(0, 1, 2, 2, 1, 1, 1, 2, 2, 1),
+      new Int32Array(0),
+      new Int32Array(0),
+      new Int32Array(0),
+      Int32Array.of(0, outline, 0, 1, -1, 0, 0, 0, -1, 0, -1, 0, 0, 0, 0, 0),
+      Int32Array.of(0, 0, 1, 1, 1, 0),
+    );
+    const rows = new Float64Array(tallyNames.length + 1 + 2 * nativeAmounts()!.length);
+    const none = new Float64Array(0);
+    const ask = (threads: number, near: number, far: number, counts = none, to = rows) =>
+      addon.inferDescribe(session, program, threads, near, far, counts, to);
+    ask(1, 2 ** 20, 2 ** 25);
+    expect(rows.slice(0, 4)).toEqual(Float64Array.of(1, 1, 1, 4));
+    expect(() => ask(0, 2 ** 20, 2 ** 25)).toThrow(/threads 0/);
+    expect(() => ask(1, 0, 2 ** 25)).toThrow(/cache sizes/);
+    expect(() => ask(1, 1, 2, Float64Array.of(-1))).toThrow(/counts has 1 values/);
+    expect(() => ask(1, 1, 2, none, none)).toThrow(/rows has 0 values/);
+    expect(() => addon.inferRun(session, program, 0, 1, 1, 0, undefined)).toThrow(/runs none/);
+    expect(() => addon.inferWrite(session, program, 0, new Float32Array(4))).toThrow(/holds no values/);
+    addon.inferClose(session);
+  });
+});

@@ -1,0 +1,101 @@
+import { blocksOf, type Network } from '@fovea/engine';
+import { importOnnx } from '@fovea/engine/onnx';
+import { describe, expect, it } from 'vitest';
+import { agrees, conv, densely, model, weights } from '../../support/onnx-graphs.js';
+import { randomImages } from '../../support/small-network.js';
+
+const kinds = (network: Network) => network.nodes.map(({ kind }) => kind);
+
+describe('foreign pieces', () => {
+  it('runs neighbouring unknown operators as one piece', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const a = conv(g, x, 3, 4);
+        const unknown = g.node('Tanh', [g.node('Elu', [g.node('Softplus', [a])])]);
+        return conv(g, unknown, 4, 2);
+      }),
+      'elementwise',
+    );
+    expect(kinds(network)).toEqual(['convolution', 'foreign', 'convolution']);
+    expect(network.notes[0]).toBe('1 piece(s) of the graph run in onnxruntime, in NCHW: Elu, Softplus, Tanh');
+  });
+
+  it('finds residual blocks on both sides of a piece', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const block = (input: string, channels: number) =>
+          g.activation(
+            g.node('Add', [
+              input,
+              conv(g, g.activation(conv(g, input, channels, channels), 'relu'), channels, channels),
+            ]),
+            'relu',
+          );
+        const first = block(x, 3);
+        return block(g.node('Concat', [first, g.node('Tanh', [first])], { axis: 1 }), 6);
+      }),
+      'around',
+    );
+    expect(kinds(network)).toEqual(['block', 'foreign', 'block']);
+  });
+
+  it('keeps a flattened map, a softmax and a split', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const map = g.node(
+          'Transpose',
+          [g.node('Reshape', [conv(g, x, 3, 4), g.integers([0, 2, 2, 8, 8])])],
+          { perm: [0, 2, 1, 3, 4] },
+        );
+        const mixed = conv(g, g.node('Reshape', [map, g.integers([0, 4, 8, 8])]), 4, 4);
+        const flat = g.node('Flatten', [mixed], { axis: 1 });
+        const logits = g.node('Gemm', [flat, g.floats('fc.weight', [5, 256], weights(1280, 3))], {
+          transB: 1,
+        });
+        return g.node('Softmax', [logits], { axis: 1 });
+      }),
+      'shuffle',
+    );
+    expect(
+      network.nodes.map((node) => (node.kind === 'foreign' ? node.operators.join() : node.kind)),
+    ).toEqual(['convolution', 'Reshape,Transpose', 'convolution', 'Flatten', 'convolution', 'Softmax']);
+  });
+
+  it('runs a network without residual blocks, and says so', async () => {
+    const network = await agrees(
+      model((g, x) => g.activation(conv(g, x, 3, 4), 'relu')),
+      'plain',
+    );
+    expect(blocksOf(network)).toEqual([]);
+    expect(network.notes).toEqual([
+      'no residual block was found: the network runs densely, masks have nothing to skip',
+    ]);
+  });
+
+  it('leaves a sum dense whose branch somebody else reads', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const inner = conv(g, x, 3, 3);
+        const sum = g.node('Add', [conv(g, inner, 3, 3), x]);
+        return g.node('Concat', [sum, inner], { axis: 1 });
+      }),
+      'shared',
+    );
+    expect(blocksOf(network)).toEqual([]);
+    expect(network.notes).toContain(
+      'additions that are not of a form that masks can skip run densely: a value of its branch is read elsewhere too (1)',
+    );
+  });
+
+  it('refuses an operator that onnxruntime does not know either, when it is run', async () => {
+    const network = await importOnnx(
+      model((g, x) => g.node('Frobnicate', [conv(g, x, 3, 4)])),
+      'odd',
+    );
+    expect(network.notes[0]).toContain('Frobnicate');
+    await expect(densely(network, randomImages(network))).rejects.toMatchObject({
+      code: 'unsupported',
+      message: expect.stringContaining('Frobnicate'),
+    });
+  });
+});

@@ -1,0 +1,137 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { blocksOf, builtNetwork, loadNetwork, type Network, type Tensor } from '@fovea/engine';
+import { importOnnx, type OnnxOptions, openDense, toOnnx, toOnnxWithExternalData } from '@fovea/engine/onnx';
+import { afterAll, describe, expect, it } from 'vitest';
+import { densely } from '../../support/onnx-graphs.js';
+import { randomImages, smallNetwork } from '../../support/small-network.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'fovea-onnx-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function difference(a: Tensor, b: Tensor): number {
+  expect(a.shape).toEqual(b.shape);
+  let [worst, largest] = [0, 1e-12];
+  for (let i = 0; i < a.data.length; i++) {
+    worst = Math.max(worst, Math.abs(a.data[i]! - b.data[i]!));
+    largest = Math.max(largest, Math.abs(b.data[i]!));
+  }
+  return worst / largest;
+}
+
+/** What survives a file: everything about blocks but names and maskers. */
+function structure(network: Network) {
+  return blocksOf(network).map(
+    ({ index, stage, kind, branch, squeezeExcitation, projection, activation, adaptive }) => ({
+      index,
+      stage,
+      kind,
+      branch: branch.map(({ kernel, stride, padding, groups, activation }) => ({
+        kernel,
+        stride,
+        padding,
+        groups,
+        activation,
+      })),
+      excites: squeezeExcitation && [
+        squeezeExcitation.after,
+        squeezeExcitation.reduce.activation,
+        squeezeExcitation.expand.activation,
+      ],
+      projects: projection?.stride,
+      activation,
+      adaptive,
+    }),
+  );
+}
+
+const forms: [string, OnnxOptions][] = [
+  ['folded, raw', {}],
+  ['batch norm left unfolded', { batchNorm: { seed: 1 } }],
+  ['one protobuf number a value', { data: 'typed' }],
+  ['Constant nodes', { constants: 'node' }],
+  ['initialisers listed as inputs', { listedAsInputs: true }],
+  ['ReduceMean and Reshape before the classifier', { head: 'reshape' }],
+  ['a fixed batch', { batch: 2 }],
+  ['every extent open', { size: 'dynamic' }],
+  [
+    'all at once',
+    { batchNorm: { seed: 2 }, data: 'typed', constants: 'node', head: 'reshape', size: 'dynamic' },
+  ],
+];
+
+describe('ONNX import', () => {
+  it.each(forms)('reads back a network written with %s', async (_, options) => {
+    for (const kind of ['bottleneck', 'basic', 'inverted'] as const) {
+      const network = smallNetwork({ kind, excite: kind === 'bottleneck', groups: kind === 'basic' ? 1 : 4 });
+      const imported = await importOnnx(toOnnx(network, options), 'copy');
+      expect(structure(imported)).toEqual(structure(network));
+      expect(imported.nodes.filter((node) => node.kind === 'foreign')).toEqual([]);
+      expect(imported.notes).toEqual([]);
+      const images = randomImages(network, 2);
+      expect(difference(await densely(imported, images), await densely(network, images))).toBeLessThan(1e-5);
+    }
+  });
+
+  it.each(['resnet18', 'resnet50', 'resnext50_32x4d', 'regnet_x_400mf', 'regnet_y_400mf', 'mobilenet_v2'])(
+    'finds the blocks of %s',
+    async (name) => {
+      const network = builtNetwork(name, { classes: 10 });
+      const imported = await importOnnx(toOnnx(network), 'copy');
+      expect(structure(imported)).toEqual(structure(network));
+      const [built, read] = [blocksOf(network), blocksOf(imported)];
+      for (const [i, block] of read.entries()) expect(block.name.startsWith(built[i]!.name)).toBe(true);
+      expect(imported.nodes.map(({ kind }) => kind)).toEqual(network.nodes.map(({ kind }) => kind));
+    },
+  );
+
+  it('takes a file with external data, and runs that very file as the dense baseline', async () => {
+    const network = smallNetwork();
+    const { model, external } = toOnnxWithExternalData(network, 'weights.bin');
+    writeFileSync(join(folder, 'model.onnx'), model);
+    writeFileSync(join(folder, 'weights.bin'), external!);
+    const imported = await loadNetwork(join(folder, 'model.onnx'));
+    const images = randomImages(network, 2);
+    const expected = await densely(network, images);
+    expect(difference(await densely(imported, images), expected)).toBeLessThan(1e-6);
+    const session = await openDense(imported, { batch: 2, height: 13, width: 11 });
+    expect(session.source).toBe('file');
+    expect(difference((await session.run(images)).output, expected)).toBeLessThan(1e-4);
+    await session.dispose();
+  });
+
+  it('runs a file of fixed size at another size', async () => {
+    const network = smallNetwork();
+    writeFileSync(join(folder, 'fixed.onnx'), toOnnx(network, { batch: 1 }));
+    const imported = await loadNetwork(join(folder, 'fixed.onnx'));
+    const images = randomImages({ ...network, inputShape: { channels: 3, height: 20, width: 9 } }, 3);
+    const session = await openDense(imported, { batch: 3, height: 20, width: 9 });
+    expect(session.source).toBe('written');
+    expect(difference((await session.run(images)).output, await densely(network, images))).toBeLessThan(1e-4);
+    await session.dispose();
+  });
+
+  it('computes half-precision weights in float32', async () => {
+    const network = smallNetwork();
+    const half = await importOnnx(toOnnx(network, { precision: 'float16' }), 'half');
+    expect(half.notes).toEqual(['half-precision weights are computed in float32']);
+    const images = randomImages(network);
+    expect(difference(await densely(half, images), await densely(network, images))).toBeLessThan(1e-2);
+    const again = await importOnnx(toOnnx(half, { precision: 'float16', data: 'typed' }), 'again');
+    expect(await densely(again, images)).toEqual(await densely(half, images));
+  });
+
+  it('writes what it has read so that onnxruntime agrees', async () => {
+    for (const [, options] of forms) {
+      const network = smallNetwork({ excite: true, groups: 2 });
+      const imported = await importOnnx(toOnnx(network, options), 'copy');
+      const images = randomImages(network, 2);
+      const session = await openDense(imported, { batch: 2, height: 13, width: 11 });
+      expect(difference((await session.run(images)).output, await densely(network, images))).toBeLessThan(
+        1e-4,
+      );
+      await session.dispose();
+    }
+  });
+});

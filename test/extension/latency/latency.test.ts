@@ -1,0 +1,259 @@
+import { describe, expect, it } from 'vitest';
+import { readLatency } from '../../../extension/src/documents/latency';
+import type { LatencyView } from '../../../extension/src/documents/types';
+import { buildFigure, type FigureSpace } from '../../../extension/src/latency/figures';
+import { ORIGIN_LOOK } from '../../../extension/src/latency/figures/figure';
+import { legendEntries } from '../../../extension/src/latency/legend';
+import { viewSentence } from '../../../extension/src/latency/summary';
+import { toCsv, viewTable } from '../../../extension/src/latency/table';
+import { sampleProfile, sampleViews } from '../support/samples';
+
+const theme = {
+  dark: false,
+  ink: '#111111',
+  quiet: '#666666',
+  line: '#dddddd',
+  paper: '#ffffff',
+  font: 'sans-serif',
+};
+const wide: FigureSpace = { width: 900, theme };
+const narrow: FigureSpace = { width: 300, theme: { ...theme, dark: true } };
+
+type Trace = Record<string, never> & {
+  readonly name: string;
+  readonly x: number[];
+  readonly y: number[];
+  readonly marker: { color: string; symbol: string; pattern: { shape: string | string[] } };
+  readonly line: { color: string; dash: string };
+};
+const traces = (view: LatencyView, space = wide, grain?: 'op' | 'block') =>
+  buildFigure(view, space, grain).data as unknown as Trace[];
+
+/** The sample of a kind, with the type of its variant. */
+const view = <K extends LatencyView['kind']>(kind: K) =>
+  sampleViews().find((each) => each.kind === kind) as LatencyView & { readonly kind: K };
+
+describe.each(sampleViews().map((each) => [each.kind, each] as const))('the figure %s', (_, each) => {
+  it.each([
+    ['wide', wide],
+    ['narrow and dark', narrow],
+  ])('is plain data of its place’s width, %s', (_name, space) => {
+    const figure = buildFigure(each, space);
+    expect(JSON.parse(JSON.stringify(figure))).toEqual(figure);
+    expect(figure.layout.width).toBe(space.width);
+    expect(figure.data.length).toBeGreaterThan(0);
+  });
+
+  it('says in its legend or on its axis where every figure comes from, and never twice', () => {
+    const origins = new Set(JSON.stringify(each).match(/(?<="origin":")\w+/g));
+    const figure = buildFigure(each, wide);
+    const axes = [figure.layout.xaxis, figure.layout.yaxis] as { title: { text: string } }[];
+    const labels = [
+      ...legendEntries(figure).map(({ label }) => label),
+      ...axes.map(({ title }) => title.text),
+    ];
+    for (const label of labels) expect(label).not.toMatch(/(predicted|measured|published).*\1/);
+    for (const origin of origins) expect(labels.some((label) => label.includes(origin))).toBe(true);
+  });
+
+  it('leaves the document as it was', () => {
+    const before = JSON.stringify(each);
+    buildFigure(each, narrow);
+    expect(JSON.stringify(each)).toBe(before);
+  });
+});
+
+describe('origins', () => {
+  it('differ in hatching, dash and marker, not in colour alone', () => {
+    for (const key of ['hatch', 'dash', 'symbol'] as const) {
+      expect(new Set(Object.values(ORIGIN_LOOK).map((look) => look[key])).size).toBe(3);
+    }
+  });
+});
+
+describe('predicted beside measured', () => {
+  it('has a bar per block and profile, and one for what stands outside blocks', () => {
+    const [predicted, measured] = traces(view('compare'));
+    expect(predicted!.y).toHaveLength(17);
+    expect(predicted!.y.at(-1)).toBeCloseTo(1.2);
+    expect(predicted!.marker.pattern.shape).toBe('/');
+    expect(measured!.marker.pattern.shape).toBe('');
+  });
+
+  it('says how far the prediction is off', () => {
+    expect(viewSentence(view('compare'))).toBe(
+      'lasnet-50 16.6 ms (predicted) · lasnet-50 17.5 ms (measured) · prediction 5.7% below',
+    );
+  });
+});
+
+describe('the breakdown', () => {
+  it('stacks compute, data movement and overhead to each op’s time', () => {
+    const { profile } = view('breakdown');
+    const [compute, data, overhead] = traces(view('breakdown'));
+    profile.ops.forEach((op, index) => {
+      expect(compute!.y[index]! + data!.y[index]! + overhead!.y[index]!).toBeCloseTo(op.totalMs, 9);
+    });
+  });
+
+  it('stacks per block when asked', () => {
+    expect(traces(view('breakdown'), wide, 'block')[0]!.y).toHaveLength(16);
+  });
+
+  it('names blocks under the axis when ops do not fit, thinned out', () => {
+    const ticks = (space: FigureSpace) =>
+      (buildFigure(view('breakdown'), space).layout.xaxis as { ticktext: string[] }).ticktext;
+    expect(ticks({ ...wide, width: 2000 })[0]).toBe('stem');
+    expect(ticks(wide)[1]).toBe('layer1.0');
+    expect(ticks(narrow).length).toBeLessThanOrEqual(12);
+  });
+});
+
+describe('whole times as bars', () => {
+  const bars = [
+    { label: 'streamed', origin: 'predicted', totalMs: 3, computeMs: 2, dataMs: 0.8, overheadMs: 0.2 },
+    { label: 'onnx', origin: 'measured', totalMs: 4 },
+  ] as const;
+  const entries = (some: readonly (typeof bars)[number][]) =>
+    legendEntries(buildFigure({ kind: 'strategies', bars: some }, wide));
+
+  it('gives every entry of the legend a look of its own', () => {
+    const shown = entries(bars);
+    expect(shown.map(({ label }) => label)).toEqual([
+      'Compute',
+      'Data movement',
+      'Overhead',
+      'Not split',
+      'predicted',
+      'measured',
+    ]);
+    expect(new Set(shown.map(({ color, hatch }) => `${color} ${hatch}`)).size).toBe(6);
+  });
+
+  it('draws a time that is not split in the colour that the legend says', () => {
+    const { data } = buildFigure({ kind: 'strategies', bars }, wide) as unknown as {
+      data: { x: (number | null)[]; marker: { color: string } }[];
+    };
+    const drawn = data.find(({ x }) => x[1] === 4)!;
+    expect(drawn.marker.color).toBe(entries(bars).find(({ label }) => label === 'Not split')!.color);
+  });
+
+  it('leaves out what does not occur', () => {
+    expect(entries(bars.slice(0, 1)).map(({ label }) => label)).toEqual([
+      'Compute',
+      'Data movement',
+      'Overhead',
+    ]);
+    expect(entries(bars.slice(1))).toEqual([]);
+  });
+});
+
+describe('ratio against rate', () => {
+  it('draws predicted and measured of one stage and S in one colour, told apart by the line', () => {
+    const [predicted, measured, other] = traces(view('ratio'));
+    expect(predicted!.line.color).toBe(measured!.line.color);
+    expect(predicted!.line.color).not.toBe(other!.line.color);
+    expect([predicted!.line.dash, measured!.line.dash]).toEqual(['dash', 'solid']);
+  });
+
+  it('marks each break-even on the line of dense', () => {
+    const { series } = view('ratio');
+    const marks = traces(view('ratio')).filter((trace) => trace.y.length === 1 && trace.y[0] === 1);
+    expect(marks.map((mark) => mark.x[0])).toEqual(series.map((each) => each.breakEven));
+  });
+
+  it('sums the break-evens up by origin', () => {
+    expect(viewSentence(view('ratio'))).toBe(
+      'Faster than dense below an activation rate of 78% to 90% (predicted) · 73% to 87% (measured) · 58% (published)',
+    );
+  });
+});
+
+describe('bars', () => {
+  it('add up to the whole time, with or without parts', () => {
+    for (const each of [view('fusion'), view('strategies')]) {
+      const drawn = traces(each).filter((trace) => trace.x[0] !== null);
+      each.bars.forEach((bar, index) => {
+        expect(drawn.reduce((sum, trace) => sum + trace.x[index]!, 0)).toBeCloseTo(bar.totalMs, 9);
+      });
+    }
+  });
+
+  it('name the fastest, and how it compares with dense', () => {
+    expect(viewSentence(view('strategies'))).toBe(
+      'Fastest: auto, 12.1 ms, 1.93× the speed of dense (predicted)',
+    );
+  });
+});
+
+describe('the Pareto front', () => {
+  it('joins its points from fast to slow', () => {
+    expect(traces(view('pareto'))[0]!.x).toEqual([12.2, 14.1, 23.4]);
+  });
+});
+
+describe('text of a document', () => {
+  it('is not taken for markup', () => {
+    const profile = { ...sampleProfile('<a href="http://x">l</a>', 'measured'), strategy: 's' };
+    const figure = buildFigure({ kind: 'compare', profiles: [profile] }, wide);
+    expect(JSON.stringify(figure)).not.toContain('<a ');
+    expect(legendEntries(figure)[0]!.label).toBe('<a href="http://x">l</a> · measured');
+  });
+});
+
+describe('tables and CSV', () => {
+  it('have as many fields in every row as there are columns', () => {
+    for (const each of sampleViews()) {
+      const { columns, rows } = viewTable(each);
+      expect(rows.length).toBeGreaterThan(0);
+      for (const row of rows) expect(row).toHaveLength(columns.length);
+    }
+  });
+
+  it('quote what needs it, keep all digits, and leave unknown values empty', () => {
+    expect(
+      toCsv({
+        columns: ['label', 'ms'],
+        rows: [
+          ['a "b", c', 1 / 3],
+          ['two\nlines', undefined],
+        ],
+      }),
+    ).toBe('label,ms\r\n"a ""b"", c",0.3333333333333333\r\n"two\nlines",\r\n');
+  });
+
+  it('count stages from one, as the page does', () => {
+    const { columns, rows } = viewTable(view('compare'));
+    expect(rows[0]![columns.indexOf('stage')]).toBe(1);
+  });
+});
+
+describe('points that are medians', () => {
+  const sample = view('pareto');
+  const points = sample.points.map((point, i) =>
+    i > 0 ? point : { ...point, msRange: [point.ms - 0.5, point.ms + 1], scoreRange: [0, 1] },
+  );
+  const repeated = { ...sample, points } as typeof sample;
+
+  it('have lines from the least to the most, and four columns in the table', () => {
+    const [first] = points;
+    const found = buildFigure(repeated, wide).data.flatMap((trace) =>
+      'error_x' in trace ? [trace as unknown as { x: number[]; error_x: Record<string, number[]> }] : [],
+    );
+    expect(found).toHaveLength(1);
+    const at = found[0]!.x.indexOf(first!.ms);
+    expect(found[0]!.error_x.array![at]).toBeCloseTo(1);
+    expect(found[0]!.error_x.arrayminus![at]).toBeCloseTo(0.5);
+    const { columns, rows } = viewTable(repeated);
+    expect(columns.slice(-4)).toEqual(['least ms', 'most ms', 'least quality', 'most quality']);
+    expect(rows[0]!.slice(-4)).toEqual([first!.ms - 0.5, first!.ms + 1, 0, 1]);
+    expect(rows[1]!.slice(-2)).toEqual([points[1]!.score, points[1]!.score]);
+  });
+
+  it('are refused when their range is none', () => {
+    const wrong = { ...sample, points: [{ ...sample.points[0], msRange: [2, 1] }] };
+    expect(() => readLatency({ version: 1, views: [wrong] })).toThrow(
+      /msRange: found .* expected the least, then the most/,
+    );
+  });
+});

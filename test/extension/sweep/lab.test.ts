@@ -1,0 +1,69 @@
+// @module-tag process
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasChromium, openPage, type WatchedPage } from '../../e2e/support/chromium.js';
+import { execute, openLab, openNotebook, waitForKernel } from '../../e2e/support/lab-page.js';
+import { isBuilt, type LabProcess, startLab } from '../../e2e/support/lab-process.js';
+
+const SOURCE = `const result = await fovea.sweep({
+  name: 'lab', networks: ['quick-look'], rates: [0.25, 0.5], runs: 5, repeats: 500,
+});
+console.log(result.state, result.records.length > 0);`;
+
+const NOTEBOOK = {
+  cells: [{ id: 'a', cell_type: 'code', metadata: {}, source: SOURCE, outputs: [], execution_count: null }],
+  metadata: { kernelspec: { name: 'fovea', display_name: 'Fovea (TypeScript)', language: 'typescript' } },
+  nbformat: 4,
+  nbformat_minor: 5,
+};
+
+const PATIENT = { timeout: 60_000 };
+
+describe.skipIf(!hasChromium || !isBuilt)('a sweep in a notebook (needs Chromium and a build)', () => {
+  let folder: string;
+  let lab: LabProcess;
+  let browser: WatchedPage;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'fovea-sweep-lab-'));
+    process.env.FOVEA_DATA_DIR = join(folder, 'data');
+    writeFileSync(join(folder, 'sweep.ipynb'), JSON.stringify(NOTEBOOK));
+    lab = await startLab(folder);
+    browser = await openPage({ width: 1300, height: 1300 });
+    await openLab(browser.page, lab.urlOf());
+    await openNotebook(browser.page, 'sweep.ipynb');
+    await waitForKernel(browser.page);
+  }, 120_000);
+
+  afterAll(async () => {
+    delete process.env.FOVEA_DATA_DIR;
+    await browser?.close();
+    await lab?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('shows what comes in, and is paused, resumed and cancelled by its buttons', async () => {
+    const { page } = browser;
+    // Ends with the cell.
+    const ran = execute(page, 'notebook:run-all-cells');
+    const state = () => page.locator('.fovea-sweep > .fovea-subtitle').first().textContent();
+    const press = (name: string) =>
+      page.locator('.fovea-sweep').getByRole('button', { name, exact: true }).click();
+    await expect.poll(state, PATIENT).toMatch(/^Running · [1-9]\d* of 1000 points completed/);
+    await press('Pause');
+    await expect.poll(state, PATIENT).toMatch(/^Paused/);
+    await press('Resume');
+    await expect.poll(state, PATIENT).toMatch(/^Running/);
+    if (process.env.FOVEA_SCREENSHOTS)
+      await page.screenshot({ path: `${process.env.FOVEA_SCREENSHOTS}/sweep-lab.png` });
+    await press('Cancel');
+    await ran;
+    await expect.poll(state, PATIENT).toMatch(/^Cancelled/);
+    await expect
+      .poll(() => page.locator('.jp-OutputArea').first().textContent(), PATIENT)
+      .toContain('cancelled true');
+    expect(await page.locator('.fovea-sweep').getByRole('button', { name: 'Pause' }).count()).toBe(0);
+  }, 180_000);
+});

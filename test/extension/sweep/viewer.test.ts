@@ -1,0 +1,102 @@
+// @module-tag process
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { SWEEP_MIME } from '../../../extension/src/documents/types';
+import type { SweepDocument } from '../../../kernel/src/index';
+import { CHROMIUM, type Harness, openHarness } from '../support/browser';
+import { axeViolations, checkFit, unnamed } from '../support/page';
+import { sampleSweep } from '../support/samples';
+
+describe.skipIf(!CHROMIUM)('the sweep viewer in a browser (skipped where Chromium is absent)', () => {
+  let harness: Harness;
+  beforeAll(async () => {
+    harness = await openHarness();
+  });
+  afterAll(() => harness?.close());
+  beforeEach(async () => {
+    harness.complaints.length = 0;
+    await harness.theme('light');
+  });
+
+  const mount = (document: SweepDocument, width = 900) =>
+    harness.page.evaluate(([mime, value, wide]) => window.harness.mount(mime as never, value, wide), [
+      SWEEP_MIME,
+      document,
+      width,
+    ] as const);
+  const update = (document: SweepDocument) =>
+    harness.page.evaluate(([mime, value]) => window.harness.update(mime as never, value), [
+      SWEEP_MIME,
+      document,
+    ] as const);
+  const obey = () =>
+    harness.page.evaluate(() => {
+      const orders: unknown[] = [];
+      (window as unknown as { orders: unknown[] }).orders = orders;
+      window.harness.sweepOrders.set((_, order) => orders.push(order) > 0);
+    });
+  const buttons = () => harness.page.locator('.fovea-sweep .fovea-head').first().getByRole('button');
+
+  it('shows progress, what runs, what waits, the plot and the latest points first', async () => {
+    await mount(sampleSweep('running'));
+    const { page } = harness;
+    expect(
+      await page.locator('progress').evaluate((bar: HTMLProgressElement) => [bar.value, bar.max]),
+    ).toEqual([7, 24]);
+    const text = await page.locator('.fovea-sweep').textContent();
+    expect(text).toContain('Running · 6 of 24 points completed · 1 failed · 42 s · about 2 min left');
+    expect(text).toContain('quick-look S=4 r=0.5 on tx2-1, 40%');
+    expect(text).toContain('3 points for gpu=a100 wait: no worker serves this queue');
+    await expect
+      .poll(() => page.locator('.fovea-plot .scatterlayer .points path').count())
+      .toBeGreaterThan(3);
+    expect(await page.locator('.fovea-table-place tbody tr').first().textContent()).toMatch(
+      /^quick-look8,4,7,113\.07/,
+    );
+    expect(harness.complaints).toEqual([]);
+  });
+
+  it('has buttons where a kernel can obey them, and keeps the focus in one that stays', async () => {
+    await harness.page.evaluate(() => window.harness.sweepOrders.set(undefined));
+    await mount(sampleSweep('running'));
+    expect(await buttons().count()).toBe(0);
+    await obey();
+    await mount(sampleSweep('running'));
+    expect(await buttons().allTextContents()).toEqual(['Pause', 'Cancel']);
+    await buttons().first().focus();
+    await update(sampleSweep('running', 7));
+    expect(await harness.page.evaluate(() => document.activeElement?.textContent)).toBe('Pause');
+    await buttons().first().click();
+    await update(sampleSweep('paused', 7));
+    expect(await buttons().allTextContents()).toEqual(['Resume', 'Cancel']);
+    await buttons().first().click();
+    await buttons().last().click();
+    const orders = await harness.page.evaluate(() => (window as unknown as { orders: unknown[] }).orders);
+    expect(orders).toEqual(['pause', 'resume', 'cancel'].map((action) => ({ id: 'd1', action })));
+    await update(sampleSweep('completed', 23));
+    expect(await buttons().count()).toBe(0);
+  });
+
+  it.each(['light', 'dark'] as const)('can be read by everybody and fits, %s', async (theme) => {
+    await harness.theme(theme);
+    await obey();
+    for (const width of [900, 380]) {
+      await mount(sampleSweep('running'), width);
+      expect(await axeViolations(harness.page)).toEqual([]);
+      expect(await unnamed(harness.page)).toEqual([]);
+      expect(await checkFit(harness.page)).toEqual([]);
+    }
+    if (process.env.FOVEA_SCREENSHOTS) {
+      await mount(sampleSweep('running'));
+      await harness.page
+        .locator('#host')
+        .screenshot({ path: `${process.env.FOVEA_SCREENSHOTS}/sweep-${theme}.png` });
+    }
+  });
+
+  it('says what is wrong with a document that is none', async () => {
+    await mount({ ...sampleSweep('running'), state: 'asleep' as never });
+    expect(await harness.page.locator('#host').textContent()).toMatch(
+      /This sweep cannot be shown.*state.*asleep/s,
+    );
+  });
+});

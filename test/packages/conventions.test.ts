@@ -1,0 +1,63 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import config from '../../vitest.config.js';
+import { root } from './tarballs.js';
+
+const testsOf = (folder: string) =>
+  readdirSync(join(root, 'test', folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => join(root, 'test', folder, file));
+
+/** The sources of a test and of the helpers it imports, down to and without the sources of the packages. */
+function sourcesOf(file: string, seen = new Map<string, string>()): Map<string, string> {
+  if (seen.has(file) || !existsSync(file) || !file.startsWith(join(root, 'test/'))) return seen;
+  const text = readFileSync(file, 'utf8');
+  seen.set(file, text);
+  for (const [, name] of text.matchAll(/ from '(\.[^']+)'/g)) {
+    sourcesOf(resolve(dirname(file), `${name!.replace(/\.js$/, '')}.ts`), seen);
+  }
+  return seen;
+}
+
+/** What starts a process or a browser: Node, Playwright, the lab server with its kernels, the language server. */
+const STARTERS = /'node:child_process'|'playwright-core'|server\/server\.js'|language\/service\.js'/;
+
+/** Folders of tests without a folder of sources: helpers, and what checks a package as a whole. */
+const WITHOUT_SOURCES: Readonly<Record<string, readonly string[]>> = {
+  engine: ['differential'],
+  kernel: ['conformance', 'server/hostile'],
+  extension: ['packaging'],
+};
+
+describe('a second try', () => {
+  it('is given to all tests of those projects only that drive browsers and kernels', () => {
+    const projects = config.test!.projects as { test: { name: string; retry: number } }[];
+    const retrying = projects.filter(({ test }) => test.retry > 0).map(({ test }) => test.name);
+    expect(retrying).toEqual(['notebooks', 'e2e']);
+  });
+
+  it.each(['engine', 'kernel', 'extension', 'packages'])(
+    'is given in %s only to tests that start processes',
+    (project) => {
+      const pure = testsOf(project).filter((file) => {
+        const text = readFileSync(file, 'utf8');
+        const isRetried = text.startsWith('// @module-tag process\n') || /\bretry:/.test(text);
+        return isRetried && ![...sourcesOf(file).values()].some((source) => STARTERS.test(source));
+      });
+      expect(pure).toEqual([]);
+    },
+  );
+});
+
+describe('folders of tests', () => {
+  it.each(Object.entries(WITHOUT_SOURCES))('mirror those of %s', (name, others) => {
+    const folders = new Set(
+      testsOf(name).map((file) => dirname(file).slice(join(root, 'test', name).length + 1)),
+    );
+    const misplaced = [...folders].filter(
+      (folder) => !others.includes(folder) && !existsSync(join(root, name, 'src', folder)),
+    );
+    expect(misplaced).toEqual([]);
+  });
+});
