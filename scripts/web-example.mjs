@@ -29,8 +29,6 @@ const stats = await new Promise((done, fail) => {
           },
         ],
       },
-      // A browser has WebGPU of its own, and nothing here has nodes for onnxruntime.
-      externals: { webgpu: 'module webgpu', 'onnxruntime-node': 'module onnxruntime-node' },
     },
     (error, result) => (error ? fail(error) : done(result)),
   );

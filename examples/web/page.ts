@@ -1,22 +1,24 @@
 /**
- * The shipped network on an image that somebody drops on the page, with its masks, on the browser's own GPU: static
- * files, no server code. `npm run example:web` puts everything into examples/web/dist.
+ * A network on an image that somebody drops on the page, with its masks, on the browser's own GPU: the shipped one, or
+ * a file that is dropped too. Static files, no server code. `npm run example:web` puts everything into examples/web/dist.
  */
 import {
   activeFraction,
+  type Block,
   blocksOf,
   learnedMasker,
   type Mask,
   makePlan,
+  type Network,
   type RunResult,
-  readCheckpoint,
+  readNetwork,
   type Session,
   saliencyMasker,
   Tensor,
   webgpuBackend,
 } from '@fovea/engine/web';
 
-/** ImageNet's statistics, by which the shipped network was trained. */
+/** ImageNet's statistics, for networks that say nothing else. */
 const MEAN = [0.485, 0.456, 0.406];
 const DEVIATION = [0.229, 0.224, 0.225];
 
@@ -30,17 +32,32 @@ const [weights, config] = await Promise.all([
   fetch('quick-look.safetensors').then((response) => response.arrayBuffer()),
   fetch('quick-look.json').then((response) => response.json() as Promise<object>),
 ]);
-const network = readCheckpoint(new Uint8Array(weights), config, 'quick-look');
-const blocks = blocksOf(network);
-const { height, width } = network.inputShape;
+let network = await readNetwork(new Uint8Array(weights), { name: 'quick-look', config });
 let session: Session | undefined;
 let image: ImageBitmap | undefined;
 let latest: RunResult | undefined;
 
-for (const { index, name } of blocks) chosenBlock.add(new Option(name, String(index)));
+/** Makes the page compute with a network. */
+function setNetwork(next: Network): void {
+  network = next;
+  session?.dispose();
+  session = undefined;
+  latest = undefined;
+  const blocks = blocksOf(network);
+  chosenBlock.replaceChildren(...blocks.map(({ index, name }) => new Option(name, String(index))));
+  learned.disabled = !hasMaskers(blocks);
+  learned.checked = !learned.disabled;
+  element('network').textContent = `${network.name}, ${blocks.length} residual blocks`;
+}
+
+/** Whether every block that can leave cells out has learned which. */
+const hasMaskers = (blocks: readonly Block[]) =>
+  blocks.some(({ masker }) => masker) && blocks.every(({ adaptive, masker }) => masker || !adaptive);
 
 /** The middle of an image in the network's size, as numbers. */
 function tensorOf(bitmap: ImageBitmap): Tensor {
+  const { height, width } = network.inputShape;
+  const { mean = MEAN, deviation = DEVIATION } = network.preprocessing ?? {};
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d')!;
   const side = Math.min(bitmap.width, bitmap.height);
@@ -51,16 +68,17 @@ function tensorOf(bitmap: ImageBitmap): Tensor {
   for (let i = 0; i < values.length; i++) {
     const channel = i % 3;
     const value = data[Math.floor(i / 3) * 4 + channel]! / 255;
-    values[i] = (value - MEAN[channel]!) / DEVIATION[channel]!;
+    values[i] = (value - mean[channel]!) / deviation[channel]!;
   }
   return new Tensor([1, height, width, 3], values);
 }
 
 /** Runs the network as the controls say. */
 async function compute(input: Tensor): Promise<RunResult> {
+  const { height, width } = network.inputShape;
   session ??= await webgpuBackend.open(network, { batch: 1, height, width });
   const masker = learned.checked ? learnedMasker() : saliencyMasker(Number(rate.value));
-  const maskers = blocks.map(() => masker);
+  const maskers = blocksOf(network).map(() => masker);
   const plan = makePlan(network, { strategy: 'lasnet', maskers, height, width });
   return session.run(input, { plan, maskers, threads: 1 });
 }
@@ -111,8 +129,25 @@ function update(): void {
   });
 }
 
-async function take(file: Blob | undefined | null): Promise<void> {
+/** Takes an image, or a network. */
+async function take(file: File | undefined | null): Promise<void> {
   if (!file) return;
+  const [, name, kind] = /^(.*)\.(onnx|safetensors|pth|pt)$/i.exec(file.name) ?? [];
+  if (kind) {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    try {
+      const read = await readNetwork(bytes, { name: name! });
+      // A run under way still reads the network that it was asked for.
+      await busy;
+      setNetwork(read);
+      element('fault').textContent = '';
+    } catch (error) {
+      element('fault').textContent = (error as Error).message;
+      return;
+    }
+    update();
+    return;
+  }
   try {
     image = await createImageBitmap(file);
   } catch {
@@ -138,12 +173,17 @@ rate.addEventListener('input', () => {
 learned.addEventListener('change', update);
 chosenBlock.addEventListener('change', draw);
 
-const missing = await webgpuBackend.check?.();
+setNetwork(network);
+const missing =
+  'gpu' in navigator
+    ? await webgpuBackend.check?.()
+    : 'This browser offers no WebGPU to this page: it takes a current browser, and an address with https or of this machine.';
 if (missing) element('fault').textContent = missing;
 
 /** For tests: the network computed on numbers. */
 Object.assign(globalThis, {
   computeValues: async (values: number[]) => {
+    const { height, width } = network.inputShape;
     const { output, masks } = await compute(new Tensor([1, height, width, 3], Float32Array.from(values)));
     return { output: [...output.data], cells: masks.map(({ cells }) => [...cells]) };
   },

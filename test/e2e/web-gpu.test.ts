@@ -7,8 +7,9 @@ import { basename, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { loadShippedModel, run } from '@fovea/engine';
+import { toOnnx } from '@fovea/engine/onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { randomImages, relativeError } from '../engine/support/small-network.js';
+import { randomImages, relativeError, smallNetwork } from '../engine/support/small-network.js';
 import { hasChromium, openPage, type WatchedPage } from './support/chromium.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -75,6 +76,39 @@ describe.skipIf(!hasChromium || !isBuilt)(
       );
       expect(relativeError(output, expected.output.data)).toBeLessThan(1e-4);
       expect(cells).toEqual(expected.masks.map((mask) => [...mask.cells]));
+    });
+
+    it('computes a network that is dropped as an ONNX file, and says why it refuses another', async () => {
+      const { page } = browser;
+      const network = smallNetwork();
+      const mimeType = 'application/octet-stream';
+      const name = page.locator('#network');
+      await page.setInputFiles('#file', {
+        name: 'small.onnx',
+        mimeType,
+        buffer: Buffer.from(toOnnx(network, { maskers: true })),
+      });
+      await expect
+        .poll(() => name.textContent(), { timeout: 60_000 })
+        .toMatch(/^small, \d+ residual blocks$/);
+      const images = randomImages(network);
+      const expected = await run(network, images, { masker: 'learned', strategy: 'lasnet' });
+      const { output, cells } = await page.evaluate(
+        (values) => (globalThis as unknown as ExamplePage).computeValues(values),
+        [...images.data],
+      );
+      expect(relativeError(output, expected.output.data)).toBeLessThan(1e-4);
+      expect(cells).toEqual(expected.masks.map((mask) => [...mask.cells]));
+      const foreign = join(root, 'test/fixtures/networks/mid_Einsum.onnx');
+      await page.setInputFiles('#file', foreign);
+      const fault = page.locator('#fault');
+      await expect
+        .poll(() => fault.textContent(), { timeout: 60_000 })
+        .toMatch(/^mid_Einsum has pieces that only onnxruntime computes/);
+      expect(await name.textContent()).toMatch(/^small,/);
+      await page.setInputFiles('#file', join(site, 'quick-look.safetensors'));
+      await expect.poll(() => name.textContent(), { timeout: 60_000 }).toMatch(/^quick-look,/);
+      expect(await fault.textContent()).toBe('');
     });
 
     it('answers for an image that is chosen, and again at another rate', async () => {

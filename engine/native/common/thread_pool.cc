@@ -1,6 +1,7 @@
 #include "common/thread_pool.h"
 
 #include <chrono>
+#include <stdexcept>
 
 #if defined(__linux__)
 #include <pthread.h>
@@ -18,6 +19,9 @@ constexpr auto patience = std::chrono::microseconds(300);
 constexpr uint64_t gate_open = uint64_t{1} << 31;
 constexpr uint64_t gate_workers = gate_open - 1;
 constexpr int gate_threads_shift = 32;
+
+constexpr int share_end_shift = 32;
+constexpr uint64_t share_item = (uint64_t{1} << share_end_shift) - 1;
 
 // How long an idle worker polls before it sleeps: longer than the gap between two passes of a run, shorter
 // than anyone would notice after the last.
@@ -55,6 +59,7 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::grow(int threads) {
+  if (shares_.size() < static_cast<size_t>(threads)) shares_ = std::vector<Share>(threads);
   while (static_cast<int>(workers_.size()) < threads - 1) {
     const int thread = static_cast<int>(workers_.size()) + 1;
     workers_.push_back(std::make_unique<Worker>());
@@ -63,17 +68,40 @@ void ThreadPool::grow(int threads) {
   }
 }
 
+// Both take one item of a share, -1 when none is left.
+long ThreadPool::take_first(Share& share) {
+  uint64_t left = share.left.load(std::memory_order_relaxed);
+  do {
+    if ((left & share_item) >= left >> share_end_shift) return -1;
+  } while (!share.left.compare_exchange_weak(left, left + 1, std::memory_order_relaxed));
+  return static_cast<long>(left & share_item);
+}
+
+long ThreadPool::take_last(Share& share) {
+  uint64_t left = share.left.load(std::memory_order_relaxed);
+  do {
+    if ((left & share_item) >= left >> share_end_shift) return -1;
+  } while (!share.left.compare_exchange_weak(left, left - (uint64_t{1} << share_end_shift),
+                                             std::memory_order_relaxed));
+  return static_cast<long>((left >> share_end_shift) - 1);
+}
+
 void ThreadPool::take_items(int thread) {
-  for (;;) {
+  const int threads = static_cast<int>(work_.threads);
+  for (int owner = thread, visited = 0; visited < threads;) {
     if (work_.stop && work_.stop->load(std::memory_order_relaxed)) return;
-    const long item = next_.fetch_add(1, std::memory_order_relaxed);
-    if (item >= work_.items) return;
-    work_.call(work_.context, item, thread);
+    const long item = owner == thread ? take_first(shares_[owner]) : take_last(shares_[owner]);
+    if (item >= 0) {
+      work_.call(work_.context, item, thread);
+    } else {
+      visited++;
+      owner = owner + 1 < threads ? owner + 1 : 0;
+    }
   }
 }
 
-void ThreadPool::run(int threads, const Work& work) {
-  if (work.items < threads) threads = static_cast<int>(work.items);
+void ThreadPool::run(const Work& work) {
+  const int threads = static_cast<int>(work.threads);
   if (threads <= 1) {
     for (long item = 0; item < work.items; item++) {
       if (work.stop && work.stop->load(std::memory_order_relaxed)) return;
@@ -81,9 +109,13 @@ void ThreadPool::run(int threads, const Work& work) {
     }
     return;
   }
+  if (work.items > static_cast<long>(share_item)) throw std::length_error("a pass of more than 2^32 items");
   grow(threads);
   work_ = work;
-  next_.store(0, std::memory_order_relaxed);
+  for (int t = 0; t < threads; t++) {
+    const uint64_t first = work.items * t / threads, end = work.items * (t + 1) / threads;
+    shares_[t].left.store(first | end << share_end_shift, std::memory_order_relaxed);
+  }
   gate_.store(static_cast<uint64_t>(threads) << gate_threads_shift | gate_open, std::memory_order_seq_cst);
   const auto now = std::chrono::steady_clock::now();
   for (int t = 0; t < threads - 1; t++) call(*workers_[t], now);

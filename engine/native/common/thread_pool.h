@@ -1,5 +1,6 @@
 // Threads that share the items of a pass. One pass runs at a time; its caller takes part.
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -27,12 +28,14 @@ class ThreadPool {
   ~ThreadPool();
 
   // Calls body(item, thread) for every item of 0 … items - 1, at most `threads` at a time; thread is below
-  // `threads`. Items are handed out in order, one at a time. Stops handing out once `*stop` is true.
+  // `threads`. Each thread starts on its own share of neighbouring items, the same share of every pass, so that it finds
+  // what it wrote in the pass before in its own caches; a thread that is done takes items from the ends of others'
+  // shares. Stops handing out once `*stop` is true.
   template <class Body>
   void for_each(int threads, long items, const std::atomic<bool>* stop, Body&& body) {
     const Work work{[](void* context, long item, int thread) { (*static_cast<Body*>(context))(item, thread); },
-                    &body, items, stop};
-    run(threads, work);
+                    &body, items, std::min<long>(threads, items), stop};
+    run(work);
   }
 
  private:
@@ -40,7 +43,13 @@ class ThreadPool {
     void (*call)(void* context, long item, int thread);
     void* context;
     long items;
+    long threads;
     const std::atomic<bool>* stop;
+  };
+
+  // A thread's items that nobody has taken yet: the first in the lower half, the end in the upper.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> left{0};
   };
 
   struct Worker {
@@ -53,17 +62,19 @@ class ThreadPool {
     bool moved = false;
   };
 
-  void run(int threads, const Work& work);
+  void run(const Work& work);
   // Asks a worker to take part, and sees to it that it can.
   static void call(Worker& worker, std::chrono::steady_clock::time_point now);
   void take_items(int thread);
+  static long take_first(Share& share);
+  static long take_last(Share& share);
   bool join(int thread);
   void serve(Worker& worker, int thread);
   void grow(int threads);
 
   std::vector<std::unique_ptr<Worker>> workers_;
   Work work_{};
-  alignas(64) std::atomic<long> next_{0};
+  std::vector<Share> shares_;
   // The pass that may be joined: how many threads it wants, whether it is open, and how many workers are in it.
   // A pass waits for those alone, not for workers that the system has not let run meanwhile.
   alignas(64) std::atomic<uint64_t> gate_{0};

@@ -1,8 +1,8 @@
 import { type Activation, isLeaky, plainActivations, slopeOf } from '../network/activation.js';
 
 /**
- * An activation as one 32-bit integer for kernels: its place in `Activation` of
- * engine/native/infer/kernels/kernel-table.h and in the cases of webgpu/kernels/activation.ts. A negative one is a leaky
+ * An activation as one 32-bit integer for native kernels: its place in `Activation` of
+ * engine/native/infer/kernels/kernel-table.h. A negative one is a leaky
  * ReLU: the bits of its slope as a float, the sign turned.
  */
 export function activationNumber(activation: Activation): number {

@@ -2,7 +2,7 @@ import { FoveaError } from '../errors.js';
 import type { Masker } from '../mask/mask.js';
 import { blocksOf, type Network } from '../network/network.js';
 import { type LoweredNetwork, lowerNetwork } from '../plan/lower.js';
-import type { Plan } from '../plan/plan.js';
+import { hasRewrite, type Plan, planText } from '../plan/plan.js';
 import { decisionKey, decisionOf } from '../primitives/decision.js';
 import type { Shape } from '../tensor.js';
 
@@ -42,7 +42,8 @@ export class KeptPrograms<Made> {
     const latest = this.#latest;
     if (latest?.plan === plan && latest.maskers === maskers) return latest.program;
     const program = this.#find(plan, maskers);
-    this.#latest = Object.isFrozen(plan) && Object.isFrozen(maskers) ? { plan, maskers, program } : undefined;
+    const lasting = Object.isFrozen(plan) && Object.isFrozen(maskers) && !hasRewrite(plan);
+    this.#latest = lasting ? { plan, maskers, program } : undefined;
     return program;
   }
 
@@ -69,7 +70,14 @@ export class KeptPrograms<Made> {
   }
 
   #find(plan: Plan, maskers: readonly Masker[]): Made {
-    const key = `${this.#planNumber(plan)}${this.#maskersKey(plan, maskers)}`;
+    const lower = () => {
+      const decisions = blocksOf(this.network).map((block) => decisionOf(block, maskers[block.index]));
+      return lowerNetwork(this.network, plan, this.shape, decisions, this.#foreignShapes);
+    };
+    let key = `${this.#planNumber(plan)}${this.#maskersKey(plan, maskers)}`;
+    // Two rewrites may have one name, and one may answer otherwise today: what they answer is part of the key.
+    const rewritten = hasRewrite(plan) ? lower() : undefined;
+    if (rewritten) key += ` ${rewritten.rewritten}`;
     const known = this.#kept.get(key);
     if (known !== undefined) {
       // Reinserted, so that the map's order is that of last use.
@@ -77,9 +85,7 @@ export class KeptPrograms<Made> {
       this.#kept.set(key, known);
       return known;
     }
-    const decisions = blocksOf(this.network).map((block) => decisionOf(block, maskers[block.index]));
-    const lowered = lowerNetwork(this.network, plan, this.shape, decisions, this.#foreignShapes);
-    const program = this.maker.make(lowered, plan);
+    const program = this.maker.make(rewritten ?? lower(), plan);
     this.#kept.set(key, program);
     for (const [oldest, made] of this.#kept) {
       if (this.#kept.size <= KEPT_PROGRAMS) break;
@@ -93,7 +99,7 @@ export class KeptPrograms<Made> {
   #planNumber(plan: Plan): number {
     let number = this.#frozenPlans.get(plan);
     if (number !== undefined) return number;
-    const text = JSON.stringify(plan);
+    const text = planText(plan);
     number = this.#planTexts.get(text);
     if (number === undefined) {
       if (this.#planTexts.size >= KEPT_TEXTS) this.#planTexts.clear();

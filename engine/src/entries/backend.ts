@@ -1,5 +1,5 @@
 /**
- * What a backend or a masker of your own builds on: networks as data, shapes, masks and regions, programs.
+ * What a backend, a masker or a rewrite of your own builds on: networks as data, shapes, masks and regions, programs.
  *
  * @module @fovea/engine/backend
  * @packageDocumentation
@@ -43,6 +43,8 @@ export type {
 export { type BlockShape, blockShape } from '../network/shapes.js';
 export { type NetworkShapes, networkShapes, type ValueShape } from '../network/walk.js';
 export type { Group } from '../plan/plan.js';
+export type { Rewrite, RewriteTools } from '../plan/rewrite.js';
 export type { Operation, Program, ProgramMap, ProgramMask, ProgramRegion, Step } from '../program/program.js';
+export { mergeSteps, splitStep, stepOf } from '../program/steps.js';
 export { backendNames, getBackend, registerBackend } from '../run/backends.js';
 export { type ProgramOptions, programOf } from '../run/program-of.js';

@@ -51,3 +51,17 @@ export function isActivation(value: unknown): value is Activation {
   const slope = slopeOf(value as LeakyRelu);
   return slope > 0 && Number.isFinite(slope);
 }
+
+/** True when `activation(x) = x` for whatever `made` can produce. */
+export function leavesUnchanged(activation: Activation, made: Activation): boolean {
+  switch (activation) {
+    case 'none':
+      return true;
+    case 'relu':
+      return ['relu', 'relu6', 'sigmoid', 'hardsigmoid'].includes(made);
+    case 'relu6':
+      return ['relu6', 'sigmoid', 'hardsigmoid'].includes(made);
+    default:
+      return false;
+  }
+}

@@ -1,16 +1,12 @@
 import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
-import { FoveaError } from '../errors.js';
 import { readFileBytes } from '../file.js';
-import { type CheckpointConfig, configKey, parseCheckpointConfig } from './checkpoint/config.js';
-import { looksLikePyTorch, readPyTorch } from './checkpoint/pytorch/read.js';
-import { findStateDict } from './checkpoint/pytorch/state-dict.js';
-import { parseSafetensors, type Safetensors } from './checkpoint/safetensors.js';
+import { type CheckpointConfig, parseCheckpointConfig } from './checkpoint/config.js';
 import { readShards, shardsOf } from './checkpoint/shards.js';
 import { networkFromStateDict } from './checkpoint/state-dict.js';
 import type { Network } from './network.js';
-import { importOnnx } from './onnx/import.js';
-import { isStoredNetwork, networkFromStored } from './stored/read.js';
+import { importOnnx } from './onnx/import-onnx.js';
+import { networkFromBytes, parseJson } from './read.js';
 
 /** How `loadNetwork` reads a file. */
 export interface LoadOptions {
@@ -50,49 +46,25 @@ export interface LoadOptions {
 export async function loadNetwork(path: string, { config, output }: LoadOptions = {}): Promise<Network> {
   const bytes = await readFileBytes(path);
   const name = basename(path, extname(path));
-  if (looksLikeSafetensors(bytes)) {
-    const file = parseSafetensors(bytes, path);
-    if (!isStoredNetwork(file)) return networkFromStateDict(file, await configOf(path, config, file), name);
-    if (config === undefined) return networkFromStored(file);
-    throw new FoveaError(
-      'bad-argument',
-      `${path} describes its network itself; a configuration is for checkpoints`,
-    );
-  }
-  if (looksLikePyTorch(bytes)) {
-    const { file, settings, notes } = findStateDict(readPyTorch(bytes, path));
-    return networkFromStateDict(file, { ...settings, ...(await configOf(path, config)) }, name, notes);
-  }
-  const shards = bytes[0] === 0x7b ? shardsOf(parseJson(bytes, path)) : undefined;
-  if (shards) return networkFromStateDict(await readShards(shards, path), await configOf(path, config), name);
-  return importOnnx(bytes, name, path, output);
+  const configuration = () => configOf(path, config);
+  return networkFromBytes(bytes, {
+    name,
+    source: path,
+    hasConfig: config !== undefined,
+    config: configuration,
+    async other() {
+      const shards = bytes[0] === 0x7b ? shardsOf(parseJson(bytes, path)) : undefined;
+      if (!shards) return importOnnx(bytes, name, path, output);
+      return networkFromStateDict(await readShards(shards, path), await configuration(), name);
+    },
+  });
 }
 
-/** A safetensors file begins with the header's length and the header with a brace; ONNX begins with a tag. */
-function looksLikeSafetensors(bytes: Uint8Array): boolean {
-  return bytes.length > 8 && bytes[8] === 0x7b;
-}
-
-async function configOf(
-  path: string,
-  given: LoadOptions['config'],
-  holder?: Safetensors,
-): Promise<CheckpointConfig> {
+/** The configuration that was given, or that of the JSON file beside the checkpoint. */
+async function configOf(path: string, given: LoadOptions['config']): Promise<CheckpointConfig> {
   if (typeof given === 'object') return parseCheckpointConfig(given, 'the given configuration');
-  const own = holder?.metadata[configKey];
-  if (given === undefined && own !== undefined) {
-    return parseCheckpointConfig(parseJson(new TextEncoder().encode(own), path), path);
-  }
   const beside = `${path.slice(0, path.length - extname(path).length)}.json`;
   if (given === undefined && !existsSync(beside)) return {};
   const file = given ?? beside;
   return parseCheckpointConfig(parseJson(await readFileBytes(file), file), file);
-}
-
-function parseJson(bytes: Uint8Array, source: string): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    throw new FoveaError('bad-file', `${source} is not valid JSON`, { cause });
-  }
 }

@@ -12,9 +12,11 @@ import {
 } from '../primitives/network-lowering.js';
 import { primitives } from '../primitives/registry.js';
 import type { Owner, Program, ProgramMap } from '../program/program.js';
-import { verifyProgram } from '../program/verify.js';
+import { Verifier } from '../program/verify.js';
 import type { Shape } from '../tensor.js';
+import { applyRewrite, startOf } from './apply-rewrite.js';
 import type { Plan } from './plan.js';
+import type { Rewrite } from './rewrite.js';
 
 /** A lowered network: its program, and what is needed to describe a run of it. */
 export interface LoweredNetwork {
@@ -24,13 +26,16 @@ export interface LoweredNetwork {
   readonly shapes: ReadonlyMap<number, BlockShape>;
   /** By `node.group`: notes of one pass. */
   readonly passNotes: ReadonlyMap<string, string>;
+  /** What the plan's rewrites answered, as text: beside plan, decisions and shapes, all that the program follows from. */
+  readonly rewritten: string;
 }
 
 /**
  * Lowers a network and its plan to a program for one input shape.
  * @param decisions how each block's mask comes about, by block index
  * @param foreignShapes output shapes of foreign nodes, as far as they have been seen
- * @throws FoveaError `bad-shape` when the layers do not fit the input or each other
+ * @throws FoveaError `bad-shape` when the layers do not fit the input or each other, `bad-argument` for a rewrite that
+ *   cannot be
  */
 export function lowerNetwork(
   network: Network,
@@ -43,34 +48,43 @@ export function lowerNetwork(
   const { builder } = lowering;
   const inputMap = builder.map(input);
   lowering.define(network.input, { map: inputMap, activation: 'none' });
+  const verifier = new Verifier({ ...builder.made, given: lowering.given }, inputMap);
+  const { steps } = builder.made;
+  let rewritten = '';
   let complete = true;
   for (const [position, node] of network.nodes.entries()) {
     if (node.kind === 'foreign') {
       complete = lowerForeign(lowering, node, position, foreignShapes);
       if (!complete) break;
     } else if (node.kind === 'block') {
-      lowerBlock(new BlockLowering(lowering, node, position, network.nodes[position + 1]));
+      const block = new BlockLowering(lowering, node, position, network.nodes[position + 1]);
+      rewritten += lowerBlock(block, plan.blocks[node.block.index]!.rewrite, verifier);
     } else {
       lowerNode(lowering, node, position);
     }
+    verifier.upTo(steps);
     lowering.finishReads(node);
   }
   const output = complete ? lowering.value(network.output, network.nodes.at(-1)!).map : undefined;
-  const given = [...lowering.adaptive.values()]
-    .filter(({ decision }) => decision.by === 'given')
-    .map(({ mask }) => mask);
+  verifier.upTo(steps);
+  if (output) verifier.finish(output);
   return {
-    program: verifyProgram(builder.finish(inputMap, output, given)),
+    program: builder.finish(inputMap, output, lowering.given),
     adaptive: lowering.adaptive,
     shapes: lowering.shapes,
     passNotes: lowering.passNotes,
+    rewritten,
   };
 }
 
-function lowerBlock(block: BlockLowering): void {
+/** @returns what the rewrite answered, as text */
+function lowerBlock(block: BlockLowering, rewrite: Rewrite | undefined, verifier: Verifier): string {
+  const start = startOf(block);
   for (const primitive of block.sequence) primitives[primitive].lower(block);
-  block.noteUnusedBands();
+  const text = rewrite ? `${block.position}: ${applyRewrite(rewrite, block, start, verifier)}\n` : '';
+  block.noteUnusedBands(block.network.builder.made.steps.slice(start.steps));
   block.network.define(block.node.output, { map: block.output!, activation: block.block.activation });
+  return text;
 }
 
 function lowerForeign(

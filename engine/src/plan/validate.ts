@@ -5,6 +5,7 @@ import { primitiveNames, primitives } from '../primitives/registry.js';
 import { MOST_BAND_PIXELS } from '../program/program.js';
 import { checkGranularity } from './granularity.js';
 import type { BlockPlan, Plan } from './plan.js';
+import type { Rewrite } from './rewrite.js';
 
 /** What a plan says itself, for every block. */
 const saidByPlan = ['strategy', 'granularity', 'excitation'] as const;
@@ -81,6 +82,7 @@ export function checkBlockPlan(plan: BlockPlan, block: Block): BlockPlan {
       `plan of block ${block.index} (${block.name}): groups that each list their primitives are needed`,
     );
   }
+  if (plan.rewrite !== undefined) checkRewrite(plan.rewrite, block);
   const name = `${plan.mode} ${plan.granularity} ${plan.excitation} ${plan.groups.map((group) => `${group.primitives}:${group.bandPixels}:${Object.keys(group)}`).join(' ')}`;
   let sound = foundSound.get(block);
   if (!sound) {
@@ -92,6 +94,18 @@ export function checkBlockPlan(plan: BlockPlan, block: Block): BlockPlan {
     sound.add(name);
   }
   return plan;
+}
+
+/** A rewrite is code: of one that went through JSON or between processes only the name is left. */
+function checkRewrite(rewrite: Rewrite, block: Block): void {
+  const where = `plan of block ${block.index} (${block.name})`;
+  if (typeof rewrite?.name !== 'string' || rewrite.name === '')
+    throw new FoveaError('bad-argument', `${where}: a rewrite without a name; { name, apply } is accepted`);
+  if (typeof rewrite.apply !== 'function')
+    throw new FoveaError(
+      'bad-argument',
+      `${where}: rewrite "${rewrite.name}" has no function "apply"; saved plans lose it, so make the plan from its strategy again`,
+    );
 }
 
 /** Plans that passed, by what they say: a search asks about the same few again and again. */

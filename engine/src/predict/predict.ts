@@ -44,7 +44,7 @@ export function shapesOf(
  * @returns a Profile of kind `predicted`; `totalMs` is for the whole batch
  * @throws FoveaError `unknown-name` (device, strategy, model), `bad-argument` (rate outside 0…1, S below 1, a
  *   device without bandwidth, a plan that does not fit), `bad-shape`, `backend-unavailable` for `this-machine`
- *   when it is not calibrated
+ *   when it is not calibrated, `unsupported` for a rewritten plan with the published model
  *
  * @example
  * ```ts

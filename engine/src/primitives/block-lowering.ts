@@ -1,7 +1,8 @@
+import { leavesUnchanged } from '../network/activation.js';
 import type { Block, BlockNode, NetworkNode } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
-import type { Owner, ProgramMap, ProgramRegion } from '../program/program.js';
-import { type BlockRegions, blockRegions, leavesUnchanged } from './block-regions.js';
+import type { Owner, ProgramMap, ProgramRegion, Step } from '../program/program.js';
+import { type BlockRegions, blockRegions } from './block-regions.js';
 import type { AdaptiveBlock, NetworkLowering, Value } from './network-lowering.js';
 import { type BlockSchedule, conv1RunsDense, type Primitive } from './primitive.js';
 
@@ -41,8 +42,6 @@ export class BlockLowering {
   readonly #regions: BlockRegions;
   readonly #groupOf = new Map<Primitive, number>();
   readonly #schedule: BlockSchedule;
-  /** Groups of which operations stream. */
-  readonly #streamed = new Set<number>();
 
   /**
    * @param position of the node in the network
@@ -129,14 +128,17 @@ export class BlockLowering {
 
   /** Makes one stream of the next `count` operations, in bands as the plan's group has them. */
   stream(owner: Owner, count: number): void {
-    this.#streamed.add(owner.group);
     this.network.builder.stream(owner, count, this.#schedule.groups[owner.group]?.bandPixels);
   }
 
-  /** Says of groups whose plan wants bands that nothing in them streams. */
-  noteUnusedBands(): void {
+  /**
+   * Says of groups whose plan wants bands that nothing in them streams so.
+   * @param steps those of the block
+   */
+  noteUnusedBands(steps: readonly Step[]): void {
     this.#schedule.groups.forEach(({ bandPixels }, group) => {
-      if (bandPixels === undefined || this.#streamed.has(group)) return;
+      if (bandPixels === undefined) return;
+      if (steps.some((step) => step.owner.group === group && step.bandPixels === bandPixels)) return;
       const owner = { node: this.position, group };
       this.network.passNote(owner, `nothing streams here, so there are no bands of ${bandPixels} pixels`);
     });

@@ -1,5 +1,5 @@
 import type { Excitation } from '../mask/excitation.js';
-import type { Activation, Block } from '../network/network.js';
+import type { Block } from '../network/network.js';
 import { type BlockShape, isPointwise } from '../network/shapes.js';
 import type { ProgramBuilder } from '../program/builder.js';
 import type { ProgramMask, ProgramRegion } from '../program/program.js';
@@ -41,18 +41,4 @@ export function blockRegions(
     }
   }
   return { active, layers, pooled };
-}
-
-/** True when `activation(x) = x` for whatever `made` can produce. */
-export function leavesUnchanged(activation: Activation, made: Activation): boolean {
-  switch (activation) {
-    case 'none':
-      return true;
-    case 'relu':
-      return ['relu', 'relu6', 'sigmoid', 'hardsigmoid'].includes(made);
-    case 'relu6':
-      return ['relu6', 'sigmoid', 'hardsigmoid'].includes(made);
-    default:
-      return false;
-  }
 }

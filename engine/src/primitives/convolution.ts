@@ -1,4 +1,5 @@
 import { isPointwise } from '../network/shapes.js';
+import { readsAhead, readsRows } from '../program/stream.js';
 import { fusesAdd, prepareOutput } from './add.js';
 import type { BlockLowering } from './block-lowering.js';
 import { mask } from './mask.js';
@@ -6,7 +7,6 @@ import { lowerNextPool, poolsBehindAdd } from './next-pool.js';
 import { beginPooledConv1 } from './pool.js';
 import { beforeInBranch } from './primitive.js';
 import type { PrimitiveRecord } from './record.js';
-import { readsAhead, readsRows } from './stream.js';
 
 const convolutionName = (layer: number) => `conv${layer + 1}` as 'conv1' | 'conv2' | 'conv3';
 

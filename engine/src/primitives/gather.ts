@@ -1,8 +1,8 @@
 import type { Convolution } from '../network/network.js';
 import type { ProgramMask } from '../program/program.js';
+import { readsRows } from '../program/stream.js';
 import { layerOf } from './primitive.js';
 import type { PrimitiveRecord } from './record.js';
-import { readsRows } from './stream.js';
 
 export const gather: PrimitiveRecord = {
   description: 'active cells copied with their halo before the convolution that follows',

@@ -45,6 +45,8 @@ export interface ConvolveOptions {
 export class NetworkLowering {
   readonly builder = new ProgramBuilder();
   readonly adaptive = new Map<number, AdaptiveBlock>();
+  /** Masks that are decided before the first step. */
+  readonly given: ProgramMask[] = [];
   readonly shapes = new Map<number, BlockShape>();
   /** By `node.group`: what a reader of that pass's time should know. */
   readonly passNotes = new Map<string, string>();
@@ -107,6 +109,7 @@ export class NetworkLowering {
       decision: this.decisions[block.index]!,
     };
     this.adaptive.set(block.index, made);
+    if (made.decision.by === 'given') this.given.push(made.mask);
     return made;
   }
 

@@ -1,6 +1,6 @@
+import { readsRows } from '../program/stream.js';
 import type { BlockLowering } from './block-lowering.js';
 import type { PrimitiveRecord } from './record.js';
-import { readsRows } from './stream.js';
 
 export const pool: PrimitiveRecord = {
   description: "adaptive average pool of the block's input to the mask's grid",

@@ -20,6 +20,14 @@ export class ProgramBuilder {
   readonly #regions: ProgramRegion[] = [];
   readonly #halos: ProgramHalo[] = [];
   readonly #steps: Step[] = [];
+  /** What there is so far: the lists grow. */
+  readonly made: Pick<Program, 'maps' | 'masks' | 'regions' | 'halos' | 'steps'> = {
+    maps: this.#maps,
+    masks: this.#masks,
+    regions: this.#regions,
+    halos: this.#halos,
+    steps: this.#steps,
+  };
   /** A stream that still waits for operations. */
   #stream: { readonly operations: Operation[]; readonly count: number } | undefined;
 
@@ -84,6 +92,11 @@ export class ProgramBuilder {
     this.#stream = { operations, count };
   }
 
+  /** Puts other steps in the place of those from position `first` on. */
+  replaceSteps(first: number, steps: readonly Step[]): void {
+    this.#steps.splice(first, this.#steps.length - first, ...steps);
+  }
+
   /**
    * The program.
    * @param output left out while a foreign node's shape is not known
@@ -92,11 +105,7 @@ export class ProgramBuilder {
   finish(input: ProgramMap, output?: ProgramMap, given: readonly ProgramMask[] = []): Program {
     if (this.#stream) throw new Error('the program ends inside a stream');
     return {
-      maps: this.#maps,
-      masks: this.#masks,
-      regions: this.#regions,
-      halos: this.#halos,
-      steps: this.#steps,
+      ...this.made,
       input,
       given,
       ...(output ? { output } : {}),

@@ -47,7 +47,8 @@ function mapText({ id, shape, dtype, layout }: ProgramMap): string {
   return `%${id} ${type}[${shape.join(', ')}]${layoutText(layout)}`;
 }
 
-function operationText(operation: Operation): string {
+/** An operation as text, as `printProgram` writes it. */
+export function operationText(operation: Operation): string {
   const { kind } = operation;
   switch (kind) {
     case 'convolve': {

@@ -12,6 +12,7 @@ import {
   type ProgramRegion,
   type Step,
 } from './program.js';
+import { streamProblem } from './stream.js';
 
 type Convolve = Extract<Operation, { kind: 'convolve' }>;
 /** What a convolution reads for the pixels of a region. */
@@ -23,6 +24,9 @@ interface Reach {
 /** The pixels of a map that hold values. */
 type Held = 'all' | ProgramRegion;
 
+/** What of a program is there before its first step: tables that may still grow while steps are checked. */
+export type ProgramTables = Pick<Program, 'maps' | 'masks' | 'regions' | 'halos' | 'given'>;
+
 /**
  * Checks that a program computes what it says: the specification of programs, as code. Sizes fit, every value is
  * written before it is read and at all pixels that are read of it, masks are decided before they are indexed and
@@ -32,25 +36,43 @@ type Held = 'all' | ProgramRegion;
  * @throws FoveaError `bad-argument` naming the step, the operation and what is wrong with it
  */
 export function verifyProgram(program: Program): Program {
-  const verifier = new Verifier(program);
-  for (const [at, step] of program.steps.entries()) verifier.step(step, at);
+  const verifier = new Verifier(program, program.input);
+  verifier.upTo(program.steps);
   if (program.output) verifier.finish(program.output);
   return program;
 }
 
-class Verifier {
+/** Checks a program step by step, in order. */
+export class Verifier {
   readonly #held = new Map<ProgramMap, Held>();
-  readonly #decided: Set<ProgramMask>;
+  readonly #decided = new Set<ProgramMask>();
   readonly #indexed = new Set<ProgramMask>();
   #where = 'the program';
+  #seen = 0;
 
-  constructor(readonly program: Program) {
-    this.#held.set(program.input, 'all');
-    this.#decided = new Set(program.given);
+  constructor(
+    readonly program: ProgramTables,
+    input: ProgramMap,
+  ) {
+    this.#held.set(input, 'all');
   }
 
-  step(step: Step, at: number): void {
-    this.#where = `step ${at}`;
+  /**
+   * Checks those of a program's steps that have not been checked yet.
+   * @throws FoveaError `bad-argument`
+   */
+  upTo(steps: readonly Step[]): void {
+    while (this.#seen < steps.length) this.step(steps[this.#seen]!, `step ${this.#seen}`);
+  }
+
+  /**
+   * Checks the next step.
+   * @param name what to call it in a message
+   * @throws FoveaError `bad-argument`
+   */
+  step(step: Step, name: string): void {
+    this.#where = name;
+    this.#seen++;
     this.#need(step.operations.length > 0, 'a step does at least one thing');
     const { bandPixels } = step;
     this.#need(
@@ -61,13 +83,14 @@ class Verifier {
           step.operations.length > 1),
       `bands of ${bandPixels} pixels; a stream may have an integer from 1 to ${MOST_BAND_PIXELS}`,
     );
-    if (step.operations.length > 1) this.#stream(step.operations);
+    if (step.operations.length > 1) {
+      const problem = streamProblem(step.operations);
+      this.#need(problem === undefined, problem ?? '');
+    }
     for (const operation of step.operations) {
-      this.#where = `step ${at} (${operation.kind})`;
+      this.#where = `${name} (${operation.kind})`;
       const { reads, writes } = accessesOf(operation);
-      for (const map of [...reads, ...writes]) {
-        this.#need(this.program.maps[map.id] === map, `map ${map.id} is not the program's`);
-      }
+      for (const map of [...reads, ...writes]) this.#ours(map);
       const dtypes = new Set([...reads, ...writes].map(({ dtype }) => dtype));
       this.#need(
         dtypes.size < 2,
@@ -79,48 +102,42 @@ class Verifier {
     for (const map of intermediatesOf(step)) this.#held.delete(map);
   }
 
+  /** Checks that the program's output is there after the last step. */
   finish(output: ProgramMap): void {
     this.#where = 'the output';
+    this.#whole(output);
     this.#reads(output, 'all');
+  }
+
+  #isDecided(mask: ProgramMask): boolean {
+    return this.#decided.has(mask) || this.program.given.includes(mask);
+  }
+
+  /** That a map, and what its layout goes by, belongs to the program. */
+  #ours(map: ProgramMap): void {
+    const { maps, regions, halos } = this.program;
+    this.#need(maps[map.id] === map, `map ${map.id} is not the program's`);
+    const { layout } = map;
+    if (layout.kind === 'packed')
+      this.#need(
+        regions[layout.region.id] === layout.region,
+        `the rows of map ${map.id} are not the program's`,
+      );
+    if (layout.kind === 'halo')
+      this.#need(halos[layout.halo.id] === layout.halo, `the cells of map ${map.id} are not the program's`);
+  }
+
+  #ourMask(mask: ProgramMask): void {
+    this.#need(this.program.masks[mask.id] === mask, `mask ${mask.id} is not the program's`);
+  }
+
+  /** That a map has its pixels in raster order, all of them. */
+  #whole({ id, layout }: ProgramMap): void {
+    this.#need(layout.kind === 'map', `map ${id} is ${layout.kind}, not a whole map`);
   }
 
   #need(condition: boolean, problem: string): void {
     if (!condition) throw new FoveaError('bad-argument', `${this.#where}: ${problem}`);
-  }
-
-  /** Operations that may run interleaved, so that each finds the rows that it reads. */
-  #stream(operations: readonly Operation[]): void {
-    const [first, second] = operations as [Operation, Operation];
-    if (first.kind === 'grid-pool') {
-      this.#need(
-        operations.length === 2 && second.kind === 'convolve' && second.source === first.source,
-        'behind a pool, one convolution that reads the same map streams',
-      );
-      return;
-    }
-    const last = operations.at(-1)!;
-    const writers = last.kind === 'grid-pool' ? operations.slice(0, -1) : operations;
-    const written = writers.at(-1)!;
-    if (first.kind === 'add' || first.kind === 'scatter-add') {
-      this.#need(writers.length === 1, 'behind an addition, only a pool of what it writes streams');
-    } else {
-      this.#need(writers.length <= 3, 'at most 3 convolutions stream');
-      writers.forEach((operation, i) => {
-        const before = writers[i - 1];
-        this.#need(
-          operation.kind === 'convolve' &&
-            !operation.others &&
-            (before === undefined || (before.kind === 'convolve' && operation.source === before.destination)),
-          'convolutions stream of which each reads what the one before it writes',
-        );
-      });
-    }
-    if (last.kind === 'grid-pool') {
-      this.#need(
-        'destination' in written && last.source === written.destination,
-        'the pool at the end of a stream reads what is written before it',
-      );
-    }
   }
 
   #operation(operation: Operation): void {
@@ -132,6 +149,8 @@ class Verifier {
       case 'average-pool':
       case 'global-pool': {
         const { source, destination } = operation;
+        for (const map of [source, destination]) this.#whole(map);
+        this.#apart(source, destination);
         this.#reads(source, 'all');
         this.#need(
           source.shape[0] === destination.shape[0] && source.shape[3] === destination.shape[3],
@@ -142,7 +161,9 @@ class Verifier {
       }
       case 'add': {
         const { a, b, destination } = operation;
+        this.#whole(destination);
         for (const map of b ? [a, b] : [a]) {
+          this.#whole(map);
           this.#reads(map, 'all');
           this.#same(map.shape, destination.shape);
         }
@@ -151,11 +172,19 @@ class Verifier {
       }
       case 'grid-pool': {
         const { source, pooled, mask, changed } = operation;
+        for (const map of [source, pooled]) this.#whole(map);
+        this.#apart(source, pooled);
         this.#reads(source, 'all');
         this.#onGrid(pooled, mask);
         this.#need(pooled.shape[3] === source.shape[3], 'a pool keeps channels');
-        if (changed)
-          this.#need(this.#decided.has(changed.mask), `mask ${changed.mask.id} is not decided yet`);
+        if (changed) {
+          this.#need(this.#isDecided(changed.mask), `mask ${changed.mask.id} is not decided yet`);
+          this.#covers(source, changed.region);
+          this.#need(
+            changed.region.mask === changed.mask && changed.region.reads === undefined,
+            `region ${changed.region.id} is not where mask ${changed.mask.id} is active`,
+          );
+        }
         this.#writes(pooled, 'all');
         return;
       }
@@ -163,7 +192,8 @@ class Verifier {
       case 'ask':
         this.#reads(operation.pooled, 'all');
         this.#onGrid(operation.pooled, operation.mask);
-        this.#need(!this.#decided.has(operation.mask), `mask ${operation.mask.id} is decided twice`);
+        this.#whole(operation.pooled);
+        this.#need(!this.#isDecided(operation.mask), `mask ${operation.mask.id} is decided twice`);
         this.#decided.add(operation.mask);
         return;
       case 'foreign':
@@ -171,15 +201,22 @@ class Verifier {
         if (operation.output) this.#writes(operation.output, 'all');
         return;
       case 'index':
-        this.#need(this.#decided.has(operation.mask), `mask ${operation.mask.id} is not decided yet`);
+        this.#ourMask(operation.mask);
+        this.#need(this.#isDecided(operation.mask), `mask ${operation.mask.id} is not decided yet`);
         this.#indexed.add(operation.mask);
         return;
       case 'gather': {
         const { source, destination } = operation;
         const { layout } = destination;
         this.#need(layout.kind === 'halo', 'cells are gathered to a map of cells with halo');
+        this.#whole(source);
         if (layout.kind === 'halo') {
-          this.#usable(layout.halo.region);
+          const { region } = layout.halo;
+          this.#usable(region);
+          this.#need(
+            destination.shape[3] === source.shape[3] && source.shape[0] === region.mask.batch,
+            'gathering keeps images and channels',
+          );
           this.#reads(source, layout.halo);
         }
         this.#writes(destination, 'all');
@@ -187,13 +224,23 @@ class Verifier {
       }
       case 'scatter': {
         const { source, destination } = operation;
-        this.#need(source.layout.kind === 'packed', 'packed rows are scattered');
-        if (source.layout.kind === 'packed') this.#covers(destination, source.layout.region);
+        const { layout } = source;
+        this.#need(layout.kind === 'packed', 'packed rows are scattered');
+        this.#whole(destination);
+        this.#need(destination.shape[3] === source.shape[3], 'scattering keeps channels');
+        if (layout.kind === 'packed') {
+          this.#covers(destination, layout.region);
+          this.#reads(source, layout.region);
+        }
         this.#writes(destination, 'all');
         return;
       }
       case 'scatter-add': {
         const { source, destination, region, shortcut } = operation;
+        for (const map of [destination, shortcut]) this.#whole(map);
+        this.#apart(source, destination);
+        this.#same(source.shape, destination.shape);
+        this.#rowsOf(source, region);
         this.#reads(source, region);
         this.#reads(shortcut, region);
         this.#reads(destination, 'all');
@@ -202,13 +249,17 @@ class Verifier {
         return;
       }
       case 'activate-others':
+        this.#whole(operation.map);
         this.#reads(operation.map, 'all');
         this.#covers(operation.map, operation.region);
         return;
       case 'excite': {
         const { map, reduce, expand, pooledOver, scaled } = operation;
         for (const region of [pooledOver, scaled]) if (region) this.#covers(map, region);
-        this.#reads(map, pooledOver ?? 'all');
+        for (const region of [pooledOver, scaled]) {
+          this.#rowsOf(map, region);
+          this.#reads(map, region ?? 'all');
+        }
         this.#need(
           reduce.inChannels === map.shape[3] &&
             expand.outChannels === map.shape[3] &&
@@ -228,7 +279,13 @@ class Verifier {
     );
     if (region) this.#covers(destination, region);
     this.#need(!others || region !== undefined, 'others are those of a region');
-    if (residual) this.#same(residual.shape, shape);
+    this.#apart(source, destination);
+    if (residual) {
+      this.#whole(residual);
+      this.#whole(destination);
+      this.#same(residual.shape, shape);
+      this.#reads(residual, others || !region ? 'all' : region);
+    }
     const { layout } = source;
     if (layout.kind === 'map') {
       const { height, width } = convolutionOutput(convolution, source.shape[1], source.shape[2]);
@@ -255,6 +312,19 @@ class Verifier {
     this.#writes(destination, completes || !region ? 'all' : region);
   }
 
+  /** That an operation does not write where it reads other pixels. */
+  #apart(source: ProgramMap, destination: ProgramMap): void {
+    this.#need(source !== destination, `map ${source.id} is written while it is read`);
+  }
+
+  /** That the pixels of a region, or all where there is none, are found in a map's layout. */
+  #rowsOf({ id, layout }: ProgramMap, region: ProgramRegion | undefined): void {
+    this.#need(
+      layout.kind === 'map' || (layout.kind === 'packed' && layout.region === region),
+      `map ${id} holds the rows of ${layout.kind === 'packed' ? 'another region' : 'gathered cells'}`,
+    );
+  }
+
   #same(a: Shape, b: Shape): void {
     this.#need(
       a.every((extent, axis) => extent === b[axis]),
@@ -262,7 +332,9 @@ class Verifier {
     );
   }
 
-  #onGrid({ shape: [N, H, W] }: ProgramMap, { batch, rows, columns }: ProgramMask): void {
+  #onGrid({ shape: [N, H, W] }: ProgramMap, mask: ProgramMask): void {
+    const { batch, rows, columns } = mask;
+    this.#ourMask(mask);
     this.#need(N === batch && H === rows && W === columns, `a pooled map has ${rows} x ${columns} cells`);
   }
 
@@ -273,7 +345,9 @@ class Verifier {
     this.#usable(region);
   }
 
-  #usable({ id, mask }: ProgramRegion): void {
+  #usable(region: ProgramRegion): void {
+    const { id, mask } = region;
+    this.#need(this.program.regions[id] === region, `region ${id} is not the program's`);
     this.#need(this.#indexed.has(mask), `region ${id} is used before mask ${mask.id} is indexed`);
   }
 

@@ -41,8 +41,12 @@ async function findEntry(): Promise<GPU> {
   if (own) return own;
   try {
     const { create } = await import('webgpu');
-    // Times are for their owner's eyes, and worthless in steps of 0.1 ms.
-    return create(['disable-dawn-features=timestamp_quantization']);
+    return create([
+      // Times are for their owner's eyes, and worthless in steps of 0.1 ms.
+      'disable-dawn-features=timestamp_quantization',
+      // Kernels write workgroup memory before they read it; drivers that clear it word by word compile for seconds.
+      'enable-dawn-features=disable_workgroup_init',
+    ]);
   } catch (error) {
     throw new FoveaError(
       'backend-unavailable',

@@ -1,10 +1,10 @@
 import type { Operation } from '../../program/program.js';
-import { activationNumber } from '../activation-number.js';
 import { haloWindow } from './halo.js';
 import { GROUP, vectors } from './kernel.js';
+import { activationKind, activationValues } from './kernels/activation.js';
 import { directKernel } from './kernels/direct.js';
 import { gemmKernel, TILES, type Tile } from './kernels/gemm.js';
-import { type Residual, sourceNumber } from './kernels/rows.js';
+import { type Epilogue, sourceNumber } from './kernels/rows.js';
 import { type Launch, rowValues, workgroupsFor } from './launch.js';
 import type { Lists } from './lists.js';
 import { biasVector, methodOf } from './weights.js';
@@ -38,12 +38,15 @@ export function encodeConvolution(operation: Convolve, lists: Lists): Launch {
       : { height: source.shape[1], width: source.shape[2] };
   const grid = halo?.region.mask;
   const rows = { count: N * outHeight * outWidth, list: region && lists.of(region), others };
-  const how: Residual = residual ? (residual === destination ? 'overwritten' : 'own') : 'none';
+  const epilogue: Epilogue = {
+    residual: residual ? (residual === destination ? 'overwritten' : 'own') : 'none',
+    activation: activationKind(activation),
+  };
   const method = methodOf(convolution);
   const width4 = vectors(outChannels);
   const tile = tileFor(rows.count, outChannels);
   return {
-    kernel: method === 'gemm' ? gemmKernel(tile, how) : directKernel(method, how),
+    kernel: method === 'gemm' ? gemmKernel(tile, epilogue) : directKernel(method, epilogue),
     parameters: {
       ...rowValues(rows),
       source: sourceNumber[layout.kind],
@@ -59,7 +62,7 @@ export function encodeConvolution(operation: Convolve, lists: Lists): Launch {
       outGroup: outChannels / groups,
       bias: biasVector(convolution),
       packed: destination.layout.kind === 'packed' ? 1 : 0,
-      activation: activationNumber(activation),
+      ...activationValues({ activated: activation }),
     },
     buffers: {
       source: { map: source },
@@ -67,7 +70,7 @@ export function encodeConvolution(operation: Convolve, lists: Lists): Launch {
       weights: { convolution },
       lists: 'lists',
       counters: 'counters',
-      ...(how === 'own' ? { residual: { map: residual! } } : {}),
+      ...(epilogue.residual === 'own' ? { residual: { map: residual! } } : {}),
     },
     workgroups:
       method === 'gemm'

@@ -1,12 +1,12 @@
 import { haloOf, packedRegion } from '../../program/layout.js';
 import type { Decider, Operation, Program, ProgramMap, ProgramMask } from '../../program/program.js';
 import { workOf } from '../../program/work.js';
-import { activationNumber } from '../activation-number.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { encodeConvolution } from './encode-convolution.js';
 import { everywhere, pixelsOf } from './everywhere.js';
 import { haloWindow } from './halo.js';
 import { GROUP, type Kernel, NONE, spread, vectors } from './kernel.js';
+import { activationKind, activationValues } from './kernels/activation.js';
 import { scaleKernel, squeezeKernel } from './kernels/excitation.js';
 import {
   activateOthersKernel,
@@ -123,10 +123,10 @@ class Encoder {
         const rows = { count: pixelsOf(map), list: this.lists.of(region), others: true };
         return [
           this.#perRow(
-            activateOthersKernel,
+            activateOthersKernel(activationKind(activation)),
             rows,
             map,
-            { activation: activationNumber(activation) },
+            activationValues({ activated: activation }),
             { map: { map } },
           ),
         ];
@@ -206,9 +206,9 @@ class Encoder {
       map === undefined ? 'none' : map === destination ? 'overwritten' : 'own';
     const [first, second] = [operand(a), operand(b)];
     return everywhere(
-      addKernel(first, second),
+      addKernel(first, second, activationKind(activation)),
       destination,
-      { activation: activationNumber(activation) },
+      activationValues({ activated: activation }),
       {
         destination: { map: destination },
         ...(first === 'own' ? { a: { map: a } } : {}),
@@ -274,12 +274,12 @@ class Encoder {
   #scatterAdd({ source, destination, region, shortcut, activation }: Of<'scatter-add'>): Launch {
     const how = shortcut === destination ? 'overwritten' : 'own';
     return this.#perRow(
-      scatterAddKernel(how),
+      scatterAddKernel(how, activationKind(activation)),
       { count: pixelsOf(destination), list: this.lists.of(region) },
       destination,
       {
         packed: source.layout.kind === 'packed' ? 1 : 0,
-        activation: activationNumber(activation),
+        ...activationValues({ activated: activation }),
       },
       {
         source: { map: source },
@@ -301,12 +301,14 @@ class Encoder {
     return [
       this.#mean(map, 'scratch', { rows: 1, columns: 1 }, { list: pooled }),
       {
-        kernel: squeezeKernel,
+        kernel: squeezeKernel({
+          reduced: activationKind(reduce.activation),
+          expanded: activationKind(expand.activation),
+        }),
         parameters: {
           ...{ images, vectors: width, hiddenVectors },
           ...{ reduceBias: biasVector(reduce), expandBias: biasVector(expand) },
-          reduceActivation: activationNumber(reduce.activation),
-          expandActivation: activationNumber(expand.activation),
+          ...activationValues({ reduced: reduce.activation, expanded: expand.activation }),
         },
         buffers: { reduce: { convolution: reduce }, expand: { convolution: expand }, scratch: 'scratch' },
         workgroups,

@@ -1,7 +1,4 @@
-import { realpath } from 'node:fs/promises';
-import { dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { FoveaError } from '../../errors.js';
-import { readFileBytes } from '../../file.js';
 import {
   type GraphProto,
   type ModelProto,
@@ -12,25 +9,31 @@ import {
 import { isExternal } from './tensor.js';
 
 /**
- * Replaces references to external data by views of the data. Only files inside the model's own folder are
- * read: a model from elsewhere must not be able to read anything else.
+ * Reads the content of a file that a model names as the place of its data.
+ * @param location as the model has it, relative to the model's own folder
+ * @param source the model, for messages
+ * @throws FoveaError `bad-file` for a location that must not be read, `io` when it cannot be
+ */
+export type ReadBeside = (location: string, source: string) => Promise<Uint8Array>;
+
+/**
+ * Replaces references to external data by views of the data.
  *
- * @param modelPath path of the model; undefined when it came from memory and so has no folder
+ * @param readBeside undefined when the model came from memory and so has no folder
  * @returns bytes of the files read
- * @throws FoveaError `bad-file` for a location outside the folder or a range outside the file, `io` when the
- *   file cannot be read
+ * @throws FoveaError `bad-file` for a range outside the file or a model without a folder, and as `readBeside` does
  */
 export async function loadExternalData(
   model: ModelProto,
   source: string,
-  modelPath: string | undefined,
+  readBeside: ReadBeside | undefined,
 ): Promise<number> {
   const files = new Map<string, Uint8Array>();
   for (const tensor of tensorsOf(model.graph)) {
     if (!isExternal(tensor)) continue;
     const entries = new Map(tensor.externalData.map(({ key, value }) => [key, value]));
     const location = entries.get('location') ?? '';
-    if (modelPath === undefined) {
+    if (readBeside === undefined) {
       throw new FoveaError(
         'bad-file',
         `${source}: tensor ${JSON.stringify(tensor.name)} lies in ${JSON.stringify(location)}; load the model by its path`,
@@ -38,7 +41,7 @@ export async function loadExternalData(
     }
     let content = files.get(location);
     if (!content) {
-      content = await readFileBytes(await confined(modelPath, location, source));
+      content = await readBeside(location, source);
       files.set(location, content);
     }
     const offset = entries.has('offset') ? byteCount(entries.get('offset')!) : 0;
@@ -80,31 +83,4 @@ function* partsOf(sparse: SparseTensorProto | undefined): Generator<TensorProto>
 /** A decimal number of bytes, or NaN. */
 function byteCount(text: string): number {
   return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-}
-
-/** The path of a file that must lie in the model's folder or below it, links followed. */
-async function confined(modelPath: string, location: string, source: string): Promise<string> {
-  const refuse = (): never => {
-    throw new FoveaError(
-      'bad-file',
-      `${source}: external data ${JSON.stringify(location)} is not inside the model's folder`,
-    );
-  };
-  if (location === '' || location.includes('\0') || isAbsolute(location)) refuse();
-  const folder = dirname(modelPath);
-  const path = join(folder, location);
-  if (!isInside(folder, path)) refuse();
-  let real: string;
-  try {
-    real = await realpath(path);
-  } catch (cause) {
-    throw new FoveaError('io', `${source}: its external data ${path} cannot be read`, { cause });
-  }
-  if (!isInside(await realpath(folder), real)) refuse();
-  return real;
-}
-
-function isInside(folder: string, path: string): boolean {
-  const way = relative(folder, path);
-  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }

@@ -5,7 +5,7 @@ import { inferAsking } from './ask.js';
 import { Budget } from './budget.js';
 import { decodeModel } from './decode.js';
 import { type Draft, DraftGraph } from './draft.js';
-import { loadExternalData, tensorsOf } from './external-data.js';
+import { loadExternalData, type ReadBeside, tensorsOf } from './external-data.js';
 import { foldConstants } from './fold.js';
 import { cutPiece, openExtents, type Producers, producersOf } from './foreign-model.js';
 import { inlineFunctions } from './functions.js';
@@ -20,12 +20,20 @@ import { findBlocks } from './residual.js';
 import { ElementType } from './tensor.js';
 import { type Translation, translate } from './translate.js';
 
+/** Where a model came from, and what is wanted of it. */
+export interface ModelSource {
+  /** Path of the file, for the dense baseline; left out for bytes from memory. */
+  readonly path?: string | undefined;
+  /** Reads its external data; left out for bytes from memory. */
+  readonly readBeside?: ReadBeside | undefined;
+  /** The output to compute; the first when left out. */
+  readonly outputName?: string | undefined;
+}
+
 /**
  * Imports an ONNX model: batch norm folded, residual blocks found by structure, whatever the engine has no
  * node for kept as a foreign node.
  *
- * @param path path of the file, for external data and the dense baseline; undefined for bytes from memory
- * @param outputName the output to compute; the first when left out
  * @throws FoveaError `bad-file` when the file is damaged, `unsupported` when its input is no image,
  *   `unknown-name` when it has no such output
  *
@@ -39,15 +47,14 @@ import { type Translation, translate } from './translate.js';
  * console.log(blocksOf(network).length);
  * ```
  */
-export async function importOnnx(
+export async function importModel(
   bytes: Uint8Array,
   name: string,
-  path?: string,
-  outputName?: string,
+  { path, readBeside, outputName }: ModelSource = {},
 ): Promise<Network> {
   const source = path ?? name;
   const model = decodeModel(bytes, source);
-  const externalBytes = await loadExternalData(model, source, path);
+  const externalBytes = await loadExternalData(model, source, readBeside);
   const budget = new Budget(source, bytes.length + externalBytes);
   inlineFunctions(model, source);
   spellOutFusedConvolutions(model);

@@ -18,10 +18,10 @@ export function maskerProperty(
   const maskers = blocksOf(network).flatMap(({ index, masker, granularity }): StoredMasker[] => {
     if (!masker) return [];
     const { weight, bias } = masker;
-    const bytes = Buffer.from(weight.buffer, weight.byteOffset, weight.byteLength);
+    const bytes = new Uint8Array(weight.buffer, weight.byteOffset, weight.byteLength);
     // JSON has no infinity: one cell for any map that can be run.
     const S = granularity === undefined ? {} : { granularity: Math.min(granularity, 2 ** 20) };
-    return [{ block: index, ...S, weight: bytes.toString('base64'), bias }];
+    return [{ block: index, ...S, weight: toBase64(bytes), bias }];
   });
   return maskers.length > 0 ? { key, value: JSON.stringify(maskers) } : undefined;
 }
@@ -74,8 +74,8 @@ function parse(
       Number.isSafeInteger(value) && (value as number) >= least;
     if (!positive(block, 0) || typeof weight !== 'string' || typeof bias !== 'number') return undefined;
     if (granularity !== undefined && !positive(granularity, 1)) return undefined;
-    const bytes = Uint8Array.from(Buffer.from(weight, 'base64'));
-    if (bytes.length % 4 !== 0) return undefined;
+    const bytes = fromBase64(weight);
+    if (!bytes || bytes.length % 4 !== 0) return undefined;
     return {
       block,
       bias,
@@ -84,4 +84,20 @@ function parse(
     };
   });
   return maskers.includes(undefined) ? undefined : (maskers as NonNullable<(typeof maskers)[number]>[]);
+}
+
+/** Neither Node's buffers nor the newest browsers' methods: a network is read in any browser. */
+function toBase64(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
+/** @returns undefined for what is not base64 */
+function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  } catch {
+    return undefined;
+  }
 }

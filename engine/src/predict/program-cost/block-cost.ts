@@ -1,16 +1,14 @@
 import type { Block } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { Device } from '../../plan/device.js';
-import type { BlockPlan, Group, Primitive } from '../../plan/plan.js';
+import type { Group, Primitive } from '../../plan/plan.js';
 import { calibrationOf } from '../calibration.js';
 import { type Coverage, fullCoverage } from '../coverage.js';
 import type { Setting } from '../options.js';
-import { BLOCK_NODE, blockKind, programOfBlock } from './block-program.js';
+import { BLOCK_NODE, blockKind, programOfBlock, type Schedule } from './block-program.js';
 import { pricesOf } from './calibrated.js';
 import { passCosts } from './pass-costs.js';
 import { type SplitTime, timeOfPasses, totalOf } from './pass-times.js';
-
-type Schedule = Pick<BlockPlan, 'mode' | 'groups' | 'granularity' | 'excitation'>;
 
 /** Predicts a block by itself. A dense one is costed at what its kernels could best do: see `denseRatio`. */
 export function blockTime(
@@ -55,24 +53,31 @@ const ratios = new WeakMap<Device, Map<string, number>>();
  * @returns at most 1
  */
 export function denseRatio(block: Block, shape: BlockShape, plan: Schedule, setting: Setting): number {
+  // What a rewrite answers may change: its ratio is found each time.
+  if (plan.rewrite) return ratioToBest(block, shape, plan, setting);
   const known = ratios.get(setting.device) ?? new Map<string, number>();
   ratios.set(setting.device, known);
   const key = `${blockKind(block, shape)} ${setting.batch} ${setting.threads} ${plan.groups.map(({ primitives }) => primitives).join('/')}`;
   let ratio = known.get(key);
   if (ratio === undefined) {
-    const total = (groups: readonly Group[]) =>
-      totalOf(timeAlone(block, shape, { ...plan, groups }, fullCoverage(block), setting));
-    const planned = total(plan.groups);
-    const calibration = calibrationOf(setting.device);
-    const primitives = plan.groups.flatMap((group) => group.primitives);
-    const others =
-      calibration && pricesOf(calibration, setting.threads)
-        ? [primitives.map((primitive): Group => ({ primitives: [primitive] }))]
-        : groupings(primitives);
-    ratio = others.reduce((least, groups) => Math.min(least, total(groups) / planned), 1);
+    ratio = ratioToBest(block, shape, plan, setting);
     known.set(key, ratio);
   }
   return ratio;
+}
+
+function ratioToBest(block: Block, shape: BlockShape, plan: Schedule, setting: Setting): number {
+  const total = (schedule: Schedule) =>
+    totalOf(timeAlone(block, shape, schedule, fullCoverage(block), setting));
+  const planned = total(plan);
+  const { rewrite, ...grouped } = plan;
+  const calibration = calibrationOf(setting.device);
+  const primitives = plan.groups.flatMap((group) => group.primitives);
+  const others =
+    calibration && pricesOf(calibration, setting.threads)
+      ? [primitives.map((primitive): Group => ({ primitives: [primitive] }))]
+      : groupings(primitives);
+  return others.reduce((least, groups) => Math.min(least, total({ ...grouped, groups }) / planned), 1);
 }
 
 /** Every way to cut primitives into groups; the projection is a pass of its own. */

@@ -67,26 +67,31 @@ const programs = new Map<string, CostedProgram>();
 /** A search over a large network asks for some hundreds. */
 const KEPT = 2000;
 
+/** What the program of a block follows from, beside its shape. */
+export type Schedule = Pick<BlockPlan, 'mode' | 'groups' | 'granularity' | 'excitation' | 'rewrite'>;
+
 /** The program of a block by itself: its own pool is its own, and it pools for no other. */
 export function programOfBlock(
   block: Block,
   shape: BlockShape,
-  plan: Pick<BlockPlan, 'mode' | 'groups' | 'granularity' | 'excitation'>,
+  plan: Schedule,
   batch: number,
 ): CostedProgram {
-  const { mode, groups, granularity, excitation } = plan;
-  const key = `${blockKind(block, shape)} ${batch} ${mode} ${granularity} ${excitation} ${groups.map((group) => Object.values(group).join(':')).join('/')}`;
-  let program = programs.get(key);
-  if (!program) {
+  const { mode, groups, granularity, excitation, rewrite } = plan;
+  const make = () => {
     const network = alone(block, shape);
     const { height, width } = network.inputShape;
     const whole: Plan = { network: network.name, strategy: 'alone', blocks: [{ ...plan, block: 0 }] };
-    program = programOfPlan(
-      network,
-      Object.freeze(whole),
-      networkShapes(network, { batch, height, width }),
-      undefined,
-    );
+    const shapes = networkShapes(network, { batch, height, width });
+    return programOfPlan(network, Object.freeze(whole), shapes, undefined);
+  };
+  let key = `${blockKind(block, shape)} ${batch} ${mode} ${granularity} ${excitation} ${groups.map((group) => Object.values(group).join(':')).join('/')}`;
+  // What a rewrite answers is known only once it is asked.
+  const rewritten = rewrite && make();
+  if (rewritten) key += ` ${rewritten.lowered.rewritten}`;
+  let program = programs.get(key);
+  if (!program) {
+    program = rewritten ?? make();
     if (programs.size >= KEPT) programs.clear();
     programs.set(key, program);
   }

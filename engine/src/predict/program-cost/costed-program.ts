@@ -4,7 +4,7 @@ import { decidesByRule } from '../../mask/rule.js';
 import { type Block, blocksOf, type Network } from '../../network/network.js';
 import type { NetworkShapes } from '../../network/walk.js';
 import { type LoweredNetwork, lowerNetwork } from '../../plan/lower.js';
-import type { Plan, Primitive } from '../../plan/plan.js';
+import { hasRewrite, type Plan, type Primitive, planText } from '../../plan/plan.js';
 import { type Decision, decisionKey, decisionOf } from '../../primitives/decision.js';
 import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
 import type { ProgramRegion } from '../../program/program.js';
@@ -88,16 +88,18 @@ const ofPlanTexts = new WeakMap<Network, Map<string, OfPlan>>();
 
 /** Plans of a network that are known by what they say. */
 const KEPT_TEXTS = 32;
+/** Programs of one plan's text that differ in what its rewrites answered. */
+const KEPT_REWRITTEN = 32;
 
 function ofPlan(network: Network, plan: Plan): OfPlan {
-  if (Object.isFrozen(plan)) {
+  if (Object.isFrozen(plan) && !hasRewrite(plan)) {
     const kept: OfPlan = ofFrozenPlans.get(plan) ?? new Map();
     ofFrozenPlans.set(plan, kept);
     return kept;
   }
   const texts = ofPlanTexts.get(network) ?? new Map<string, OfPlan>();
   ofPlanTexts.set(network, texts);
-  const text = JSON.stringify(plan.blocks);
+  const text = planText(plan.blocks);
   const kept: OfPlan = texts.get(text) ?? new Map();
   if (texts.size >= KEPT_TEXTS) texts.clear();
   texts.set(text, kept);
@@ -117,15 +119,21 @@ export function programOfPlan(
   const input: Shape = values.get(network.input)!;
   const decisions = blocksOf(network).map((block) => expectedDecision(block, plan, maskers?.[block.index]));
   const kept = ofPlan(network, plan);
-  const key = `${input} ${decisions.map(decisionKey).join(' ')}`;
-  let program = kept.get(key);
-  if (!program) {
+  const lower = () => {
     const foreignShapes = new Map<string, Shape>();
     for (const { kind, name, output } of network.nodes) {
       const known = values.get(output);
       if (kind === 'foreign' && known) foreignShapes.set(name, known);
     }
-    program = new CostedProgram(network, plan, lowerNetwork(network, plan, input, decisions, foreignShapes));
+    return lowerNetwork(network, plan, input, decisions, foreignShapes);
+  };
+  // What rewrites answer is known only once they are asked.
+  const rewritten = hasRewrite(plan) ? lower() : undefined;
+  const key = `${input} ${decisions.map(decisionKey).join(' ')} ${rewritten?.rewritten ?? ''}`;
+  let program = kept.get(key);
+  if (!program) {
+    if (rewritten && kept.size >= KEPT_REWRITTEN) kept.clear();
+    program = new CostedProgram(network, plan, rewritten ?? lower());
     kept.set(key, program);
   }
   return program;

@@ -77,6 +77,7 @@ interface MapBytes {
 /** What a roofline has to know of one operation. */
 interface Item {
   readonly convolution?: Convolution;
+  readonly destination?: ProgramMap;
   /** Where a convolution is computed; everywhere when left out. */
   readonly region?: ProgramRegion;
   /** Pixels of the whole map that it computes. */
@@ -112,10 +113,15 @@ function addItem(items: Item[], operation: Operation): void {
   if (operation.kind === 'foreign' || operation.kind === 'ask') return;
   if (operation.kind === 'convolve') {
     const { convolution, destination, region, others } = operation;
-    if (others) items.pop();
+    if (others) {
+      const inside = items.findLastIndex(
+        (item) => item.destination === destination && item.region === region,
+      );
+      if (inside >= 0) items.splice(inside, 1);
+    }
     const work = others ? workOf(everywhere(operation)) : workOf(operation);
     items.push({
-      convolution,
+      ...{ convolution, destination },
       ...(region && !others ? { region } : {}),
       whole: region?.pixels ?? destination.shape[0] * destination.shape[1] * destination.shape[2],
       ...split(work),

@@ -1,3 +1,4 @@
+import { FoveaError } from '../../errors.js';
 import { convolutionFlops, denseBlockFlops } from '../../network/flops.js';
 import type { Block, Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
@@ -20,6 +21,8 @@ import { excitation, patchExcitation } from './vectors.js';
  * operator that fuses the same primitives, and groups that the simulator has no operator for as the sum of
  * their parts with a single launch. Like the published totals it covers residual blocks only, and of their
  * shortcuts only those that change the resolution.
+ *
+ * @throws FoveaError `unsupported` for a plan with a rewrite, which the formulas know nothing of
  */
 export function publishedProfile(
   network: Network,
@@ -35,6 +38,12 @@ export function publishedProfile(
     if (node.kind !== 'block') continue;
     const { block } = node;
     const blockPlan = plan.blocks[block.index]!;
+    if (blockPlan.rewrite) {
+      throw new FoveaError(
+        'unsupported',
+        `rewrite "${blockPlan.rewrite.name}" of block "${block.name}": the published formulas are of groups of primitives; cost model 'fovea' is accepted`,
+      );
+    }
     const shape = shapes.blocks[block.index]!;
     const mask = known.masks?.find((candidate) => candidate.block === block.index);
     const rate = mask

@@ -1,4 +1,4 @@
-import { builtNetwork, learnedMasker, saliencyMasker } from '@fovea/engine';
+import { builtNetwork, learnedMasker, type Network, saliencyMasker } from '@fovea/engine';
 import { type Operation, programOf } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { encodeProgram } from '../../../../engine/src/backends/webgpu/encode.js';
@@ -33,6 +33,41 @@ describe('a program on the GPU', () => {
         .reduce((sum, operation) => sum + expectedDispatches(operation), 0);
       expect(ofMasks).toBe(3 * program.masks.length);
     }
+  });
+
+  it('compiles for each dispatch the activation that it applies, and no other', () => {
+    const network = smallNetwork({ excite: true });
+    const { passes } = encodeProgram(
+      programOf(network, { strategy: 'unfused', masker: learnedMasker(), granularity: 2 }),
+    );
+    const kernels = passes.flatMap(({ launches }) => launches.map(({ kernel }) => kernel));
+    const sources = new Map(kernels.map(({ name, code }) => [name, code]));
+    // A name stands for one source: pipelines are kept by it.
+    for (const { name, code } of kernels) expect(code).toBe(sources.get(name));
+    const squeeze = sources.get('squeeze relu sigmoid')!;
+    expect(squeeze).toContain('fn reduced(v: vec4f) -> vec4f { return max(v, vec4f(0)); }');
+    expect(squeeze).toContain('fn expanded(v: vec4f) -> vec4f { return sigmoid(v); }');
+    for (const [name, code] of sources) {
+      expect(code).not.toMatch(/erf|tanh|switch/i);
+      expect(code.includes('fn sigmoid')).toBe(name.includes('sigmoid'));
+      expect(code.includes('max(v, vec4f(0))')).toBe(name.includes('relu'));
+    }
+  });
+
+  it('gives one kernel to leaky ReLUs of all slopes', () => {
+    const network: Network = {
+      ...{ name: 'leaky', format: 'built', input: 'x', output: 'z', notes: [] },
+      inputShape: { channels: 3, height: 2, width: 2 },
+      nodes: [
+        { kind: 'activation', name: 'a', inputs: ['x'], output: 'y', activation: 'leaky-relu 0.1' },
+        { kind: 'activation', name: 'b', inputs: ['y'], output: 'z', activation: 'leaky-relu 0.2' },
+      ],
+    };
+    const { passes } = encodeProgram(programOf(network, { strategy: 'dense' }));
+    const launches = passes.flatMap((pass) => pass.launches);
+    const [first, second] = launches;
+    expect(first!.kernel).toEqual(second!.kernel);
+    expect(first!.parameters.activatedSlope).not.toBe(second!.parameters.activatedSlope);
   });
 
   it('takes its number of workgroups from the list wherever it follows a mask', () => {

@@ -1,6 +1,5 @@
 import { eachItem, type Kernel } from '../kernel.js';
-import { activationCode } from './activation.js';
-import { convolutionBindings, convolutionParameters, placeCode, type Residual } from './rows.js';
+import { convolutionBindings, convolutionParameters, type Epilogue, nameOf, placeCode } from './rows.js';
 
 /**
  * Convolutions of many groups, each invocation summing four output channels of one pixel:
@@ -39,13 +38,12 @@ fn channel(pixel: u32, c: u32) -> f32 {
   return f32(source[pixel * p.inVectors + c / 4u][c % 4u]);
 }`;
 
-export function directKernel(kind: GroupKind, residual: Residual): Kernel {
+export function directKernel(kind: GroupKind, epilogue: Epilogue): Kernel {
   return {
-    name: `${kind} ${residual}`,
-    parameters: convolutionParameters,
-    bindings: convolutionBindings(residual),
-    code: `${activationCode}
-${placeCode(residual)}
+    name: `${kind} ${nameOf(epilogue)}`,
+    parameters: convolutionParameters(epilogue),
+    bindings: convolutionBindings(epilogue),
+    code: `${placeCode(epilogue)}
 ${kind === 'mixed' ? channelCode : ''}
 ${eachItem}
   let row = item / p.outVectors;

@@ -1,23 +1,24 @@
 import { eachItem, type Kernel } from '../kernel.js';
-import { activationCode } from './activation.js';
+import { type ActivationKind, activationCode, activationParameters } from './activation.js';
 import { rowBindings, rowCode, rowParameters } from './rows.js';
 
 /**
  * The two linear layers of squeeze-and-excitation, a workgroup for each image. `scratch` holds what was pooled, then
  * room for what lies between the layers, then for the scales, each for all images.
  */
-export const squeezeKernel: Kernel = {
-  name: 'squeeze',
-  parameters: [
-    ...['images', 'vectors', 'hiddenVectors', 'reduceBias', 'expandBias'],
-    ...['reduceActivation', 'expandActivation'],
-  ],
-  bindings: [
-    { name: 'reduce', access: 'read', element: 'Value' },
-    { name: 'expand', access: 'read', element: 'Value' },
-    { name: 'scratch', access: 'write', element: 'vec4f' },
-  ],
-  code: `${activationCode}
+export function squeezeKernel(activations: Readonly<Record<'reduced' | 'expanded', ActivationKind>>): Kernel {
+  return {
+    name: `squeeze ${activations.reduced} ${activations.expanded}`,
+    parameters: [
+      ...['images', 'vectors', 'hiddenVectors', 'reduceBias', 'expandBias'],
+      ...activationParameters(activations),
+    ],
+    bindings: [
+      { name: 'reduce', access: 'read', element: 'Value' },
+      { name: 'expand', access: 'read', element: 'Value' },
+      { name: 'scratch', access: 'write', element: 'vec4f' },
+    ],
+    code: `${activationCode(activations)}
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let n = groupNumber(group, groups);
@@ -29,7 +30,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var c = 0u; c < p.vectors * 4u; c++) {
       sum = fma(vec4f(scratch[pooled + c / 4u][c % 4u]), vec4f(reduce[c * p.hiddenVectors + vector]), sum);
     }
-    scratch[hidden + vector] = activated(sum, p.reduceActivation);
+    scratch[hidden + vector] = reduced(sum);
   }
   storageBarrier();
   for (var vector = local; vector < p.vectors; vector += 256u) {
@@ -37,10 +38,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var c = 0u; c < p.hiddenVectors * 4u; c++) {
       sum = fma(vec4f(scratch[hidden + c / 4u][c % 4u]), vec4f(expand[c * p.vectors + vector]), sum);
     }
-    scratch[scales + vector] = activated(sum, p.expandActivation);
+    scratch[scales + vector] = expanded(sum);
   }
 }`,
-};
+  };
+}
 
 /** Channels times their image's scales, in place, at all pixels or those of a region. */
 export const scaleKernel: Kernel = {

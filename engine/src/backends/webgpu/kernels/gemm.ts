@@ -1,6 +1,5 @@
 import type { Kernel } from '../kernel.js';
-import { activationCode } from './activation.js';
-import { convolutionBindings, convolutionParameters, placeCode, type Residual } from './rows.js';
+import { convolutionBindings, convolutionParameters, type Epilogue, nameOf, placeCode } from './rows.js';
 
 /** Sizes of a workgroup's tile: output pixels, output channels, and how many of the pixels one invocation sums. */
 export interface Tile {
@@ -27,18 +26,17 @@ const unrolled = (count: number, line: (i: number) => string) =>
  * channels, and what is summed are taps times input channels. Each invocation holds `perInvocation` pixels of four
  * channels in registers; while a slice is multiplied out of workgroup memory, the next one is on its way to registers.
  */
-export function gemmKernel(tile: Tile, residual: Residual): Kernel {
+export function gemmKernel(tile: Tile, epilogue: Epilogue): Kernel {
   const { rows, channels, perInvocation } = tile;
   const columns = channels / 4;
   const invocations = (rows / perInvocation) * columns;
   const sourceLoads = (rows * DEPTH) / invocations;
   const weightLoads = (4 * DEPTH * columns) / invocations;
   return {
-    name: `gemm ${rows}x${channels}x${perInvocation} ${residual}`,
-    parameters: convolutionParameters,
-    bindings: convolutionBindings(residual),
-    code: `${activationCode}
-${placeCode(residual)}
+    name: `gemm ${rows}x${channels}x${perInvocation} ${nameOf(epilogue)}`,
+    parameters: convolutionParameters(epilogue),
+    bindings: convolutionBindings(epilogue),
+    code: `${placeCode(epilogue)}
 var<workgroup> places: array<vec4i, ${rows}>;
 var<workgroup> sources: array<vec4f, ${rows * DEPTH}>;
 var<workgroup> slice: array<vec4f, ${4 * DEPTH * columns}>;

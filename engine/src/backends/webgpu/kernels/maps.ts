@@ -1,5 +1,5 @@
 import { eachItem, type Kernel } from '../kernel.js';
-import { activationCode } from './activation.js';
+import { type ActivationKind, activationCode, activationParameters } from './activation.js';
 import { rowBindings, rowCode, rowParameters } from './rows.js';
 
 /** How an operand of an addition is read: not at all, from a map of its own, from what is overwritten. */
@@ -9,35 +9,37 @@ const operand = (how: Operand, name: string, at: string) =>
   how === 'none' ? 'vec4f(0)' : `vec4f(${how === 'own' ? name : 'destination'}[${at}])`;
 
 /** `destination = activation(a + b)`, everywhere. */
-export function addKernel(a: Operand, b: Operand): Kernel {
+export function addKernel(a: Operand, b: Operand, activation: ActivationKind): Kernel {
+  const functions = { activated: activation };
   return {
-    name: `add ${a} ${b}`,
-    parameters: ['items', 'activation'],
+    name: `add ${a} ${b} ${activation}`,
+    parameters: ['items', ...activationParameters(functions)],
     bindings: [
       { name: 'destination', access: 'write', element: 'Value' },
       ...(a === 'own' ? [{ name: 'a', access: 'read', element: 'Value' } as const] : []),
       ...(b === 'own' ? [{ name: 'b', access: 'read', element: 'Value' } as const] : []),
     ],
-    code: `${activationCode}
+    code: `${activationCode(functions)}
 ${eachItem}
   if (item >= p.items) { return; }
-  destination[item] = Value(activated(${operand(a, 'a', 'item')} + ${operand(b, 'b', 'item')}, p.activation));
+  destination[item] = Value(activated(${operand(a, 'a', 'item')} + ${operand(b, 'b', 'item')}));
 }`,
   };
 }
 
 /** `destination = activation(shortcut + source)` at the pixels of a region, each row written by its owner. */
-export function scatterAddKernel(shortcut: Exclude<Operand, 'none'>): Kernel {
+export function scatterAddKernel(shortcut: Exclude<Operand, 'none'>, activation: ActivationKind): Kernel {
+  const functions = { activated: activation };
   return {
-    name: `scatter-add ${shortcut}`,
-    parameters: [...rowParameters, 'vectors', 'packed', 'activation'],
+    name: `scatter-add ${shortcut} ${activation}`,
+    parameters: [...rowParameters, 'vectors', 'packed', ...activationParameters(functions)],
     bindings: [
       { name: 'source', access: 'read', element: 'Value' },
       { name: 'destination', access: 'write', element: 'Value' },
       ...rowBindings,
       ...(shortcut === 'own' ? [{ name: 'shortcut', access: 'read', element: 'Value' } as const] : []),
     ],
-    code: `${activationCode}
+    code: `${activationCode(functions)}
 ${rowCode}
 ${eachItem}
   let row = item / p.vectors;
@@ -46,24 +48,27 @@ ${eachItem}
   let pixel = pixelOf(row);
   let at = pixel * p.vectors + vector;
   let value = vec4f(source[select(pixel, row, p.packed == 1u) * p.vectors + vector]);
-  destination[at] = Value(activated(${operand(shortcut, 'shortcut', 'at')} + value, p.activation));
+  destination[at] = Value(activated(${operand(shortcut, 'shortcut', 'at')} + value));
 }`,
   };
 }
 
 /** The activation at the pixels outside a region, in place. */
-export const activateOthersKernel: Kernel = {
-  name: 'activate-others',
-  parameters: [...rowParameters, 'vectors', 'activation'],
-  bindings: [{ name: 'map', access: 'write', element: 'Value' }, ...rowBindings],
-  code: `${activationCode}
+export function activateOthersKernel(activation: ActivationKind): Kernel {
+  const functions = { activated: activation };
+  return {
+    name: `activate-others ${activation}`,
+    parameters: [...rowParameters, 'vectors', ...activationParameters(functions)],
+    bindings: [{ name: 'map', access: 'write', element: 'Value' }, ...rowBindings],
+    code: `${activationCode(functions)}
 ${rowCode}
 ${eachItem}
   if (item / p.vectors >= rowCount()) { return; }
   let at = pixelOf(item / p.vectors) * p.vectors + item % p.vectors;
-  map[at] = Value(activated(vec4f(map[at]), p.activation));
+  map[at] = Value(activated(vec4f(map[at])));
 }`,
-};
+  };
+}
 
 /** Packed rows to their places, zeros everywhere else. */
 export const scatterKernel: Kernel = {

@@ -1,4 +1,5 @@
 import type { Binding } from '../kernel.js';
+import { type ActivationKind, activationCode, activationParameters } from './activation.js';
 
 /** The rows that a kernel works on: all of a map's pixels, or those that a region lists. */
 export const rowParameters = ['rows', 'counter', 'list', 'pixels', 'others'] as const;
@@ -19,21 +20,31 @@ fn pixelOf(row: u32) -> u32 {
   return lists[p.list + select(row, p.pixels - 1u - row, p.others == 1u)];
 }`;
 
+/** How a residual reaches a convolution: not at all, from a map of its own, from what is overwritten. */
+export type Residual = 'none' | 'own' | 'overwritten';
+
+/** What a convolution does with its sums. */
+export interface Epilogue {
+  readonly residual: Residual;
+  readonly activation: ActivationKind;
+}
+
+/** Part of a kernel's name. */
+export const nameOf = ({ residual, activation }: Epilogue) => `${residual} ${activation}`;
+
 /** What convolutions are given, besides rows. */
-export const convolutionParameters = [
+export const convolutionParameters = ({ activation }: Epilogue): readonly string[] => [
   ...rowParameters,
   ...['source', 'height', 'width', 'outHeight', 'outWidth', 'gridRows', 'gridColumns'],
   ...['kernelHeight', 'kernelWidth', 'strideY', 'strideX', 'top', 'left', 'dilationY', 'dilationX'],
-  ...['inVectors', 'outVectors', 'inGroup', 'outGroup', 'bias', 'packed', 'activation'],
-] as const;
+  ...['inVectors', 'outVectors', 'inGroup', 'outGroup', 'bias', 'packed'],
+  ...activationParameters({ activated: activation }),
+];
 
 /** Numbers of `source`: whole maps, packed rows, cells with their halo. */
 export const sourceNumber = { map: 0, packed: 1, halo: 2 } as const;
 
-/** How a residual reaches a convolution: not at all, from a map of its own, from what is overwritten. */
-export type Residual = 'none' | 'own' | 'overwritten';
-
-export function convolutionBindings(residual: Residual): readonly Binding[] {
+export function convolutionBindings({ residual }: Epilogue): readonly Binding[] {
   return [
     { name: 'source', access: 'read', element: 'Value' },
     { name: 'destination', access: 'write', element: 'Value' },
@@ -48,9 +59,10 @@ export function convolutionBindings(residual: Residual): readonly Binding[] {
  * the packed row itself), then row and column of the kernel's first tap in it, then the output pixel. `sourceAt`
  * gives the source pixel of a tap, or NONE where it lies outside.
  */
-export function placeCode(residual: Residual): string {
+export function placeCode({ residual, activation }: Epilogue): string {
   const shortcut = { none: '', own: 'residual', overwritten: 'destination' }[residual];
   return `${rowCode}
+${activationCode({ activated: activation })}
 fn placeOf(row: u32) -> vec4i {
   let pixel = pixelOf(row);
   if (p.source == 1u) { return vec4i(i32(row), 0, 0, i32(pixel)); }
@@ -78,6 +90,6 @@ fn finish(row: u32, pixel: u32, vector: u32, sum: vec4f) {
   var value = sum + vec4f(weights[p.bias + vector]);
   let at = select(pixel, row, p.packed == 1u) * p.outVectors + vector;
   ${shortcut && `value += vec4f(${shortcut}[pixel * p.outVectors + vector]);`}
-  destination[at] = Value(activated(value, p.activation));
+  destination[at] = Value(activated(value));
 }`;
 }
