@@ -35,7 +35,7 @@ function missingForNative() {
   return undefined;
 }
 
-/** Builds the addon and the unit tests with counters, all at nought, and runs the unit tests. */
+/** Builds the addon and the unit tests with counters, all at zero, and runs the unit tests. */
 function prepareNative() {
   const build = (...options) =>
     step('building C++ with counters', process.execPath, [
