@@ -5,12 +5,13 @@
  * gets that instruction set and is left out on processors of another family, where the run-time dispatch
  * never asks for it.
  *
- * node engine/native/build.mjs [--optional] [--prebuilt] [--sanitize] [--test] [--commands]
+ * node engine/native/build.mjs [--optional] [--prebuilt] [--sanitize] [--coverage] [--test] [--commands]
  *   --commands  write compile_commands.json into the root folder, for clangd, and build nothing
  *   --optional  without a compiler: say what is lost in one line and succeed
  *   --prebuilt  for the package: without symbols, into prebuilds/PLATFORM-ARCHITECTURE/, where node-gyp-build
  *               finds it; it runs where the C library is at least as new as here (`objdump -T` says which)
  *   --sanitize  address sanitizer build, into build-asan/, without AVX-512 kernels where they cannot run
+ *   --coverage  counts executed lines for gcov, into build-coverage/
  *   --test      the unit tests of test/ as a program, build/unit-tests, in the place of the addon
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -32,9 +33,10 @@ import { fileURLToPath } from 'node:url';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const optional = process.argv.includes('--optional');
 const sanitize = process.argv.includes('--sanitize');
+const coverage = process.argv.includes('--coverage');
 const forTest = process.argv.includes('--test');
 const prebuilt = process.argv.includes('--prebuilt');
-const output = path.join(here, sanitize ? 'build-asan' : 'build');
+const output = path.join(here, sanitize ? 'build-asan' : coverage ? 'build-coverage' : 'build');
 const release = path.join(output, 'Release');
 const prebuilds = path.join(here, 'prebuilds', `${process.platform}-${process.arch}`);
 
@@ -81,7 +83,7 @@ function headers() {
 const listFiles = (folder, ending) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const full = path.join(folder, entry.name);
-    if (entry.isDirectory()) return /^(build|build-asan)$/.test(entry.name) ? [] : listFiles(full, ending);
+    if (entry.isDirectory()) return /^build(-\w+)?$/.test(entry.name) ? [] : listFiles(full, ending);
     return entry.name.endsWith(ending) ? [full] : [];
   });
 
@@ -105,6 +107,7 @@ const withoutAvx512 =
   process.arch === 'x64' &&
   !readFileSync('/proc/cpuinfo', 'utf8').includes(' avx512f ');
 if (withoutAvx512) common.push('-DFOVEA_WITHOUT_AVX512');
+if (coverage) common.push('-O1', '--coverage');
 if (sanitize) common.push('-O1', '-fsanitize=address,undefined', '-fno-omit-frame-pointer', '-g');
 
 const headerDigest = createHash('sha256');
@@ -172,6 +175,7 @@ if (linked !== manifest || !existsSync(addon) || statSync(addon).size === 0) {
       ...shared,
       ...stripped,
       '-pthread',
+      ...(coverage ? ['--coverage'] : []),
       ...(sanitize ? ['-fsanitize=address,undefined'] : []),
       '-o',
       partial,

@@ -69,7 +69,7 @@ describe.skipIf(enterpriseGateway.unavailable !== undefined)(
     it('runs the kernel on its own machine: cells, interrupt, restart, end', () =>
       withServer(
         enterpriseGateway,
-        // It starts no kernels for root unless told to.
+        // It starts no kernels for root unless configured to.
         { install: [], words: enterpriseGatewayWords, env: () => ({ EG_UNAUTHORIZED_USERS: 'nobody' }) },
         (server) => checkKernel(server, 'fovea'),
       ));
@@ -118,7 +118,7 @@ describe.each(remotes)(
     const it_ = it.skipIf(missing !== '');
     const prefix = kind.toUpperCase();
 
-    /** What the gateway has to be told about the host. */
+    /** What the gateway has to know about the host. */
     const environment = (remote: SshHost, responsePort: number) => (folder: string) => ({
       HOME: remote.home,
       [`${prefix}_SSH_PORT`]: String(remote.port),

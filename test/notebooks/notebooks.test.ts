@@ -43,7 +43,7 @@ const complaints = (cells: readonly Cell[]) =>
   );
 
 describe('the notebooks', () => {
-  // No calibration and no sweep of whoever runs the tests is there, and none is left.
+  // No calibration and no sweep of the person who runs the tests is there, and none is left.
   const data = mkdtempSync(path.join(tmpdir(), 'fovea-notebooks-'));
   beforeAll(() => {
     process.env.FOVEA_DATA_DIR = data;

@@ -35,7 +35,7 @@ export async function startSshHost(folder: string): Promise<SshHost> {
   chmodSync(join(keys, 'authorized_keys'), 0o600);
   const port = await freePort();
   const publicKey = readFileSync(`${hostKey}.pub`, 'utf8').split(' ').slice(0, 2).join(' ');
-  // paramiko leaves the port out of the name where it is told one in connect().
+  // paramiko leaves the port out of the name where connect() is given one.
   writeFileSync(join(keys, 'known_hosts'), `${HOST} ${publicKey}\n[${HOST}]:${port} ${publicKey}\n`);
   const configuration = [
     `ListenAddress ${HOST}:${port}`,

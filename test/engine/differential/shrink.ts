@@ -5,7 +5,7 @@ import { check, type Failure, isSameFault, type Outcome } from './check.js';
  * A smaller case that fails in the same way: one simplification after the other is kept when the case still fails,
  * until none of them helps or time is up.
  *
- * @param run what tells whether a case fails
+ * @param run says whether a case fails
  */
 export async function shrink(
   test: Case,

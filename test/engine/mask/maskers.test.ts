@@ -123,7 +123,7 @@ describe('a masker of the user’s own', () => {
     expect([cells, margins]).toEqual([Uint8Array.from([0, 1]), Float32Array.from([-0.5, 0.5])]);
   });
 
-  it('that answers too few values, or NaN, is told so', async () => {
+  it('that answers too few values, or NaN, is refused', async () => {
     await expect(customMasker(() => [true]).decide(empty(1, 2))).rejects.toThrow('returned 1 values');
     await expect(customMasker(() => [0, Number.NaN]).decide(empty(1, 2))).rejects.toThrow('NaN for cell 1');
   });

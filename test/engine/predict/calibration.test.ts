@@ -228,7 +228,7 @@ describe('measuring', () => {
   });
 
   it.skipIf(nativeBackend.unavailable !== undefined)(
-    'calibrates this machine with the native backend, with progress, and stores nothing when told so',
+    'calibrates this machine with the native backend, with progress, and stores nothing when asked to',
     async () => {
       const seen: number[] = [];
       const { device, path: stored } = await calibrate({

@@ -111,7 +111,7 @@ describe('a prediction', () => {
 });
 
 describe('fitting', () => {
-  it('tells the FLOPs that a run with the fitted maskers then does', async () => {
+  it('gives the FLOPs that a run with the fitted maskers then does', async () => {
     const result = await fitMaskers(network, images, { rate: 0.4, granularity });
     const { profile } = await run(result.network, images, { strategy: 'unfused' });
     expect(result.flops).toBeCloseTo(profile.flops / (profile.flops + profile.flopsAvoided), 6);

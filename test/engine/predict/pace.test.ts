@@ -29,7 +29,7 @@ describe('the pace of a measurement', () => {
     expect(paceOf(runs)).toEqual({ medianMs: 0.011, leastMs: 0.01 });
   });
 
-  it('is unknown where a backend does not tell it', () => {
+  it('is unknown where a backend does not report it', () => {
     expect(paceOf([measured([{ ms: 1 }])])).toBeUndefined();
     const untold = measured([{ ms: 1 }, { ms: 2 }]);
     expect(atPace(untold, 0.01)).toEqual(untold);

@@ -44,14 +44,14 @@ describe('the summary of a validation', () => {
     expect(unadjusted).toMatchObject({ blocksWithin10: 0, plansWithin5: 0 });
   });
 
-  it('holds nothing against a skipped block that is off by less than a clock can tell', () => {
+  it('holds nothing against a skipped block that is off by less than a clock resolves', () => {
     const skipped = comparison(0.001 + 0.9 * resolutionMs, 0.001);
     const wrong = comparison(0.001 + 1.1 * resolutionMs, 0.001);
     expect(summarise([row('lasnet', 10, 10, [skipped])]).blocksWithin10).toBe(1);
     expect(summarise([row('lasnet', 10, 10, [wrong])]).blocksWithin10).toBe(0);
   });
 
-  it('tells what choosing by prediction loses', () => {
+  it('says what choosing by prediction loses', () => {
     const { worstChoiceLoss } = summarise([row('lasnet', 9, 12, []), row('streamed', 10, 10, [])]);
     expect(worstChoiceLoss).toBeCloseTo(0.2, 12);
   });
@@ -78,7 +78,7 @@ describe('a validation', () => {
         'dense 2',
         'lasnet 2',
       ]);
-      // A device that was not calibrated here has no pace of its own: times are told at the measurement's own.
+      // A device that was not calibrated here has no pace of its own: times are given at the measurement's own.
       expect(slowdown).toEqual({ 1: 1, 2: 1 });
       for (const { measuredMs, unadjustedMs, predictedMs, error, blocks } of rows) {
         expect(measuredMs).toBeGreaterThan(0);

@@ -13,7 +13,7 @@ const backend = 'reference';
 function imagesOf(count: number, side: number): Tensor {
   const random = new Random(4);
   const tensor = Tensor.zeros([count, side, side, 3]);
-  // Smooth blobs: masks of pure noise would tell nothing.
+  // Smooth blobs: masks of pure noise would show nothing.
   for (let n = 0; n < count; n++) {
     const [cx, cy] = [random.next() * side, random.next() * side];
     for (let i = 0; i < side * side; i++) {

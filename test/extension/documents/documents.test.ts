@@ -98,7 +98,7 @@ describe.each([
     );
   });
 
-  it('tells a reader of a newer version what to do', () => {
+  it('says what to do about a document of a newer version', () => {
     expect(() => read({ ...sample, version: 2 })).toThrow(
       'version: found 2, expected version 1; a newer kernel',
     );

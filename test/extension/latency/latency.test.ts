@@ -149,7 +149,7 @@ describe('whole times as bars', () => {
 });
 
 describe('ratio against rate', () => {
-  it('draws predicted and measured of one stage and S in one colour, told apart by the line', () => {
+  it('draws predicted and measured of one stage and S in one colour, with different lines', () => {
     const [predicted, measured, other] = traces(view('ratio'));
     expect(predicted!.line.color).toBe(measured!.line.color);
     expect(predicted!.line.color).not.toBe(other!.line.color);

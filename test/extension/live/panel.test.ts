@@ -292,7 +292,7 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
       expect(await region()).toEqual(before);
     });
 
-    it('starts anew on another image', async () => {
+    it('starts again on another image', async () => {
       await area().focus();
       await live.page.keyboard.press('Space');
       await live.page.getByRole('radio', { name: 'ball-2.png' }).click();

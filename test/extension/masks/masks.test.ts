@@ -68,7 +68,7 @@ describe('words about masks', () => {
     );
   });
 
-  it('tell a cell’s place, state, margin and map pixels', () => {
+  it('give a cell’s place, state, margin and map pixels', () => {
     const [block] = tinyMasks().images[0]!.blocks;
     expect(cellSentence(cellAt(block!, 0, 0), 0.25)).toBe(
       'Row 1, column 1 runs · map y 0–1, x 0–1 · 25% of its block active',

@@ -136,7 +136,7 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       expect(await harness.page.locator('.fovea-strip [aria-selected=true]').count()).toBe(1);
     });
 
-    it('with the pointer: the cell below it is told, with its margin', async () => {
+    it('with the pointer: the cell below it is described, with its margin', async () => {
       await mount(sampleMasks());
       await overlay().focus();
       await harness.page.keyboard.press('Home');
@@ -253,7 +253,7 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       expect(await unnamed(harness.page)).toEqual([]);
     });
 
-    it('a change of its place: the picture is drawn anew at the new size', async () => {
+    it('a change of its place: the picture is drawn again at the new size', async () => {
       await mount(sampleMasks(), 900);
       const size = () =>
         overlay()

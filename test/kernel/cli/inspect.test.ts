@@ -75,7 +75,7 @@ describe('fovea inspect', () => {
     expect(nodes[0]!.shape).toEqual([80, 48, 64]);
   });
 
-  it('tells adaptive blocks from those without a shortcut', async () => {
+  it('distinguishes adaptive blocks from those without a shortcut', async () => {
     await writeFile(join(folder, 'small.onnx'), toOnnx(smallNetwork({ kind: 'inverted' })));
     const { nodes, format } = await described(join(folder, 'small.onnx'));
     expect(format).toBe('onnx');

@@ -55,7 +55,7 @@ describe('declarations', () => {
     expect(await value('x')).toBe('10');
   });
 
-  it('are seen anew by functions of earlier cells', async () => {
+  it('are seen by functions of earlier cells', async () => {
     await value('function helper() { return "old" }\nconst call = () => helper()');
     await value('await 0; function helper() { return "new" }');
     expect(await value('call()')).toBe("'new'");
@@ -125,7 +125,7 @@ describe('TypeScript', () => {
     ).toBe('1');
   });
 
-  it('compiles enums, namespaces and parameter properties, which start anew each time', async () => {
+  it('compiles enums, namespaces and parameter properties, which start afresh each time', async () => {
     expect(await value('enum E { A, B = 5 }\nE.B')).toBe('5');
     expect(await value('enum E { C }\nJSON.stringify(E)')).toBe(`'{"0":"C","C":0}'`);
     expect(
@@ -223,7 +223,7 @@ describe('modules', () => {
     expect(await value('import same from "./data.json" with { type: "json" }; same.classes')).toBe('10');
   });
 
-  it('imports local TypeScript, and an edited file anew, also one that it imports', async () => {
+  it('imports local TypeScript, and an edited file again, also one that it imports', async () => {
     expect(await value('import { area, Kind } from "./shape"; [area(5), Kind.Round]')).toBe('[ 10, 3 ]');
     await sleep(20);
     writeFileSync(join(kernel.directory, 'constants.ts'), 'export const SIDE = 100;\n');
@@ -346,7 +346,7 @@ describe('type errors', () => {
     }
   });
 
-  it('are told of each cell when many run at once, and all their types are known right after', async () => {
+  it('are reported for each cell when many run at once, and all their types are known right after', async () => {
     const own = await TestKernel.start({ environment: { FOVEA_TYPES: 'on' } });
     try {
       const ids = Array.from({ length: 40 }, (_, i) =>

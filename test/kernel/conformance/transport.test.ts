@@ -29,7 +29,7 @@ describe('transports', () => {
     .flat()
     .find((one) => one && !one.internal && one.family === 'IPv4');
   it.skipIf(!outside)(
-    'is reached from another address than localhost when told to (needs a network interface)',
+    'is reached from another address than localhost when asked to (needs a network interface)',
     async () => {
       kernel = await TestKernel.start({ transport: 'tcp', ip: outside!.address });
       expect((await kernel.execute('"remote"')).result).toBe("'remote'");

@@ -89,7 +89,7 @@ describe('a widget', () => {
     expect(update.buffers[0]!.every((byte) => byte === 7)).toBe(true);
   });
 
-  it('tells a front end that comes later its whole state, and passes custom messages', async () => {
+  it('gives a front end that comes later its whole state, and passes custom messages', async () => {
     const [whole] = await talk({ method: 'request_state' });
     expect(whole!.content.data.state).toEqual({ _model_name: 'ImageModel', width: 4 });
     expect([...whole!.buffers[0]!]).toEqual([9, 8, 7]);

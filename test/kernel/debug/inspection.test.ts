@@ -87,7 +87,7 @@ describe('without stopping', () => {
     await kernel.finished(id);
   });
 
-  it('JupyterLab is told values alone, since its tree would show types in their place', async () => {
+  it('gives JupyterLab values alone, since its tree would show types in their place', async () => {
     await session('1', []);
     await debug('initialize', { clientID: 'jupyterlab', adapterID: 'test' });
     await kernel.execute('const told = 42;');

@@ -50,7 +50,7 @@ describe('reading a picture for a network', () => {
     expect(Array.from(corner.data.subarray(12, 15))).toEqual([200, 100, 50]);
   });
 
-  it('takes JPEG and WebP, grey and transparent pictures, and heeds how the camera was held', async () => {
+  it('takes JPEG and WebP, grey and transparent pictures, and turns them as the camera was held', async () => {
     const grey = sharp({ create: { width: 80, height: 80, channels: 3, background: '#808080' } }).greyscale();
     for (const bytes of [
       await grey.clone().jpeg().toBuffer(),

@@ -78,7 +78,7 @@ describe('the catalogue', () => {
     for (const { png } of images) expect(decodePng(Buffer.from(png, 'base64')).width).toBeGreaterThan(100);
   });
 
-  it('tells the maps of architectures as the networks themselves do', () => {
+  it('gives the maps of architectures as the networks themselves do', () => {
     for (const [name, sides] of Object.entries(offeredArchitectures)) {
       const network = builtNetwork(name);
       const { height, width } = network.inputShape;

@@ -39,7 +39,7 @@ describe('cells that wait for the language service together', () => {
     expect(asked).toEqual(['together let a let b a + b']);
   });
 
-  it('are told apart by halves when something is, each with its own errors', async () => {
+  it('are separated by halving when something is, each with its own errors', async () => {
     const { asked, committer } = recorder();
     const found = await take(committer, cells('let a', 'let b', 'wrong', 'let c'));
     expect(found).toEqual([[], [], [problem], []]);
@@ -54,7 +54,7 @@ describe('cells that wait for the language service together', () => {
     ]);
   });
 
-  it('are told apart where one declares a name again', async () => {
+  it('are separated where one declares a name again', async () => {
     const { asked, committer } = recorder();
     await take(committer, cells('let a', 'let b', 'let a', 'let c'));
     expect(asked).toEqual(['together let a let b', 'together let a let c']);

@@ -188,7 +188,7 @@ describe('inspection', () => {
     expect(data['text/plain']).not.toContain('export {');
   });
 
-  it('does not tell how cells are stitched together', async () => {
+  it('does not show how cells are stitched together', async () => {
     await service.commit('interface Point { x: number }');
     await service.commit('const points: Point[] = [];');
     const { data } = await inspected('point|s');
@@ -229,7 +229,7 @@ describe('type checking', () => {
     expect(await messages('let a = "x"; function K() {} const f = 1; interface E { y: number }')).toEqual([]);
   });
 
-  it('tells a nested name from one of the top level', async () => {
+  it('distinguishes a nested name from one of the top level', async () => {
     await service.commit('const result = 41;');
     expect(await messages('for (const result of [1]) console.log(result);\nresult.toFixed(1);')).toEqual([]);
     await service.commit('if (true) { const hidden = 1; var seen = 2; }');
@@ -272,7 +272,7 @@ describe('type checking', () => {
     expect(await messages(code)).toEqual([]);
   });
 
-  it('does not check JSX, whose tags it could not tell from type assertions', async () => {
+  it('does not check JSX, whose tags look like type assertions', async () => {
     expect(await messages('const view = <div className="x">{1 + 1}</div>;')).toEqual([]);
     expect(await messages('const ratio: string = 3 / 4; // </b>')).toHaveLength(1);
   });

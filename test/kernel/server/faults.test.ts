@@ -105,7 +105,7 @@ describe('load and faults', () => {
     await lab.server.lab.kernels.shutdown(kernel.id);
   });
 
-  it('tells that a kernel was killed, starts a new one by itself, and goes on', async () => {
+  it('reports that a kernel was killed, starts a new one by itself, and goes on', async () => {
     const kernel = await lab.startKernel();
     const statuses: string[] = [];
     kernel.statusChanged.connect((_, status) => void statuses.push(status));

@@ -167,7 +167,7 @@ describe('the stock @jupyterlab/services client', () => {
   });
 
   describe('kernels', () => {
-    it('runs code and delivers output before the end is told', async () => {
+    it('runs code and delivers output before it reports the end', async () => {
       const kernel = await lab.startKernel();
       const { reply, text, outputs } = await run(kernel, 'print hello\nprint world');
       expect(reply.content.status).toBe('ok');

@@ -98,7 +98,7 @@ describe.each([
     await watcher.stop();
   });
 
-  it.skipIf(!available)('runs no finished point again, whoever hands it in', async () => {
+  it.skipIf(!available)('runs no finished point again, no matter who submits it', async () => {
     const points = [0, 1, 2].map((repeat) => fakePoint('sleep 0', repeat));
     const first = new Watcher(backend);
     await backend.submit(submissionOf(points.slice(0, 2)));

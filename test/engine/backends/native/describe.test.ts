@@ -163,7 +163,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
                 const where = `${strategy} S ${granularity} rate ${rate} threads ${threads} step ${step}`;
                 const partial = rate > 0 && rate < 1 && operations.some((operation) => 'region' in operation);
                 expect(said.units, `units, ${where}`).toBeCloseTo(ran.units, 6);
-                // Which pixels of a list a band has follows from where they lie, which counts do not tell.
+                // Which pixels of a list a band has follows from where they lie, which counts do not show.
                 if (partial && Math.max(ran.bands, said.bands) > convolutions) {
                   for (const count of ['bands', 'items', 'tiles'] as const) {
                     expect(said[count], `${count}, ${where}`).toBeGreaterThan(0.6 * ran[count] - 4);

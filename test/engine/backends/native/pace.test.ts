@@ -13,7 +13,7 @@ describe('a run with its pace measured (skipped where no addon was built)', () =
 
   for (const strategy of ['dense', 'unfused', 'streamed']) {
     for (const threads of [1, 2]) {
-      native(`tells it for every pass that ran, ${strategy}, ${threads} threads`, async () => {
+      native(`reports it for every pass that ran, ${strategy}, ${threads} threads`, async () => {
         const session = await nativeBackend.open(network, { batch: 1, height: 64, width: 64 });
         try {
           const plan = makePlan(network, {

@@ -7,7 +7,7 @@ vi.mock('node:module', async (original) => {
   const actual = await original<typeof import('node:module')>();
   const createRequire = (from: string | URL) => {
     const require = actual.createRequire(from);
-    // An addon as it was before addons told their version.
+    // An addon as it was before addons had a version.
     return (name: string) => (name.endsWith('fovea.node') ? { inferRun: () => undefined } : require(name));
   };
   return { ...actual, createRequire, default: { ...actual, createRequire } };

@@ -1,4 +1,4 @@
-/** One who starts a sweep and watches it, as a process of its own: reads the submission from the parent, tells it events. */
+/** Starts a sweep and watches it in a process of its own: the submission comes from the parent, events go to it. */
 import { QueueBackend } from '../../../../kernel/lib/sweep/queue/backend.js';
 
 process.once('message', async ({ url, submission }) => {
