@@ -6,6 +6,7 @@ import { type Block, blocksOf, type Network } from '../../network/network.js';
 import { learnShapes, networkShapes } from '../../network/walk.js';
 import { type Granularity, resolveGranularity } from '../../plan/granularity.js';
 import { defaultThreads } from '../../run/prepare.js';
+import { releaseNetwork } from '../../run/sessions.js';
 import { Tensor } from '../../tensor.js';
 import { fitMaskers } from '../fit/fit.js';
 import type { AdaptProgress } from './clock.js';
@@ -13,8 +14,9 @@ import { splitImages } from './held-back.js';
 import { imagesHash, networkHash } from './identity.js';
 import { Judge } from './judge.js';
 import { LearnedValues, normsAfter, savesWork } from './learned-values.js';
+import { meetFlops } from './meet-flops.js';
 import { type AdaptGraph, type AdaptSettings, buildAdaptGraph, trainablePart } from './network-graph.js';
-import { measureFlops, meetFlops, standardise } from './settle.js';
+import { standardise } from './settle.js';
 import { type AdaptIdentity, type AdaptState, loadAdaptState } from './state.js';
 import { takeSteps } from './steps.js';
 
@@ -148,7 +150,7 @@ export async function adaptMaskers(
   // One image at a time: no image counts twice in a batch that is not full.
   const decided = buildAdaptGraph(network, learned, { ...layout, batch: 1, training: false });
   const judge = new Judge({
-    ...{ network, learned, decided, granularity, images: judged, batch, flops, threads },
+    ...{ network, learned, granularity, images: judged, batch, flops, threads },
     ...(options.signal ? { signal: options.signal } : {}),
   });
   const { checkpoint } = options;
@@ -171,17 +173,20 @@ export async function adaptMaskers(
   const { values, ...kept } = state.best!;
   learned.values.set(values);
   const all = Tensor.concat([sample, judged]);
-  await meetFlops(learned, decided, all, flops, threads);
-  const measured = await measureFlops(decided, all, threads);
+  const isLearned = (block: number) => learned.masker(block) !== undefined;
+  const unshifted = learned.applyTo(network, granularity);
+  const met = await meetFlops(unshifted, isLearned, all, flops, { batch, threads });
+  await releaseNetwork(unshifted);
+  for (const { index } of blocks) learned.masker(index)!.bias[0]! += met.shift;
   return {
     network: learned.applyTo(network, granularity),
-    blocks: blocks.map(({ index, name }, i) => ({
+    blocks: blocks.map(({ index, name }) => ({
       block: index,
       name,
       granularity: granularity[index]!,
-      rate: measured.rates[i]!,
+      rate: met.rates.get(index)!,
     })),
-    flops: measured.flops,
+    flops: met.flops,
     kept: { ...kept, heldBack },
   };
 }

@@ -1,29 +1,20 @@
 import type { Network } from '../../network/network.js';
-import type { NetworkRunOptions } from '../../run/options.js';
-import { run } from '../../run/run.js';
 import { releaseNetwork } from '../../run/sessions.js';
 import { topClasses } from '../../run/top-classes.js';
-import { Tensor } from '../../tensor.js';
+import type { Tensor } from '../../tensor.js';
 import type { LearnedValues } from './learned-values.js';
-import type { AdaptGraph } from './network-graph.js';
-import { meetFlops } from './settle.js';
+import { type BatchOptions, meetFlops, runBatches } from './meet-flops.js';
 import type { AdaptState } from './state.js';
 
 /** What states are judged with. */
-export interface JudgeOptions {
+export interface JudgeOptions extends BatchOptions {
   readonly network: Network;
   readonly learned: LearnedValues;
-  /** Decided masks of `learned`, to set FLOPs by. */
-  readonly decided: AdaptGraph;
   /** S per block. */
   readonly granularity: readonly number[];
   /** Images that no step learns from. */
   readonly images: Tensor;
-  /** Images that run at once. */
-  readonly batch: number;
   readonly flops: number;
-  readonly threads: number;
-  readonly signal?: AbortSignal;
 }
 
 /**
@@ -46,31 +37,23 @@ export class Judge {
 
   /** Mean divergence of the network's answers, as learned by now, from the dense network's. */
   async #divergence(): Promise<number> {
-    const { network, learned, decided, granularity, images, flops, threads } = this.options;
-    this.#dense ??= await this.#answers({ ...network }, { masker: 'random', rate: 1, strategy: 'dense' });
-    const values = learned.values.slice();
-    await meetFlops(learned, decided, images, flops, threads);
-    const candidate = learned.applyTo(network, granularity);
-    learned.values.set(values);
-    const answers = await this.#answers(candidate, { masker: 'learned' });
-    return (
-      answers.reduce((sum, each, i) => sum + outputDivergence(each, this.#dense![i]!), 0) / images.shape[0]
-    );
+    const { network, learned, granularity, images, flops } = this.options;
+    this.#dense ??= await this.#used({ ...network }, async (copy) => {
+      const everywhere = { masker: 'random', rate: 1, strategy: 'dense' } as const;
+      return (await runBatches(copy, images, everywhere, this.options)).outputs;
+    });
+    const answers = await this.#used(learned.applyTo(network, granularity), async (candidate) => {
+      const isLearned = (block: number) => learned.masker(block) !== undefined;
+      return (await meetFlops(candidate, isLearned, images, flops, this.options)).outputs;
+    });
+    const total = answers.reduce((sum, each, i) => sum + outputDivergence(each, this.#dense![i]!), 0);
+    return total / images.shape[0];
   }
 
-  /** Outputs of a network that is not used again, a batch of the images at a time. */
-  async #answers(network: Network, masks: NetworkRunOptions): Promise<Tensor[]> {
-    const { images, batch, threads, signal } = this.options;
-    const [count, H, W, C] = images.shape;
-    const plane = H * W * C;
-    const outputs: Tensor[] = [];
+  /** Runs a network that is not used again. */
+  async #used<Result>(network: Network, use: (network: Network) => Promise<Result>): Promise<Result> {
     try {
-      for (let first = 0; first < count; first += batch) {
-        const size = Math.min(batch, count - first);
-        const part = new Tensor([size, H, W, C], images.data.subarray(first * plane, (first + size) * plane));
-        outputs.push((await run(network, part, { ...masks, threads, ...(signal ? { signal } : {}) })).output);
-      }
-      return outputs;
+      return await use(network);
     } finally {
       await releaseNetwork(network);
     }

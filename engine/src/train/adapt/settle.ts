@@ -1,7 +1,7 @@
 import type { LearnedMasker } from '../../network/network.js';
 import type { Tensor } from '../../tensor.js';
 import type { LearnedValues } from './learned-values.js';
-import { type AdaptGraph, flopsLeft } from './network-graph.js';
+import type { AdaptGraph } from './network-graph.js';
 
 /** Runs a graph of decided masks over images, a batch at a time; the last batch begins with the last images. */
 async function eachBatch(
@@ -21,24 +21,6 @@ async function eachBatch(
     await graph.program.run(threads, stop);
     visit(batch);
   }
-}
-
-/** What masks leave on images: multiply-adds relative to the dense network's, and the active share of cells per block. */
-export async function measureFlops(
-  graph: AdaptGraph,
-  images: Tensor,
-  threads: number,
-): Promise<{ readonly flops: number; readonly rates: readonly number[] }> {
-  let [flops, count] = [0, 0];
-  const rates = graph.blocks.map(() => 0);
-  await eachBatch(graph, images, threads, (batch) => {
-    flops += batch * flopsLeft(graph);
-    graph.blocks.forEach(({ active }, i) => {
-      rates[i]! += batch * active[0]!;
-    });
-    count += batch;
-  });
-  return { flops: flops / count, rates: rates.map((sum) => sum / count) };
 }
 
 /**
@@ -90,42 +72,3 @@ export async function standardise(
     );
   });
 }
-
-/** Shifts all margins alike until decided masks leave the FLOPs asked for, to within a thousandth where cells allow. */
-export async function meetFlops(
-  learned: LearnedValues,
-  graph: AdaptGraph,
-  images: Tensor,
-  target: number,
-  threads: number,
-): Promise<void> {
-  const biases = graph.blocks.map(({ block }) => learned.masker(block.index)!.bias);
-  const start = biases.map((bias) => bias[0]!);
-  const shiftTo = (shift: number) =>
-    biases.forEach((bias, i) => {
-      bias[0] = start[i]! + shift;
-    });
-  let best = { shift: 0, miss: Number.POSITIVE_INFINITY };
-  /** FLOPs above the target. */
-  const at = async (shift: number) => {
-    shiftTo(shift);
-    const excess = (await measureFlops(graph, images, threads)).flops - target;
-    if (Math.abs(excess) < best.miss) best = { shift, miss: Math.abs(excess) };
-    return { shift, excess };
-  };
-  let here = await at(0);
-  // Steps that double until the target lies between two, as wide as any margin that learning leaves; then halving.
-  let other = here;
-  for (let step = 0.25; step <= 16 && best.miss > closeEnough && here.excess * other.excess >= 0; step *= 2) {
-    here = other;
-    other = await at(here.excess > 0 ? -step : step);
-  }
-  for (let i = 0; i < 8 && best.miss > closeEnough; i++) {
-    const middle = await at((here.shift + other.shift) / 2);
-    if (middle.excess * here.excess > 0) here = middle;
-    else other = middle;
-  }
-  shiftTo(best.shift);
-}
-
-const closeEnough = 1e-3;
