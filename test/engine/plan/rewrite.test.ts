@@ -110,6 +110,35 @@ describe('a rewrite', () => {
     ]);
   });
 
+  it('is told from by the share of conv1 that is computed', async () => {
+    const everywhere = rewritten(
+      'everywhere',
+      (steps) =>
+        steps.map((step) => ({
+          ...step,
+          operations: step.operations.map((operation) => {
+            if (operation.kind !== 'convolve' || !operation.convolution.name.endsWith('conv1'))
+              return operation;
+            const { region, ...rest } = operation;
+            return rest;
+          }),
+        })),
+      'streamed',
+    );
+    const masker = randomMasker(0.2, 1);
+    const dilated = async (strategy: string | Strategy) => {
+      const { profile } = await run(network, randomImages(network), {
+        strategy,
+        masker,
+        backend: 'reference',
+      });
+      const predicted = predict(network, { device: 'cpu-avx2', strategy, rate: 0.2 });
+      return [profile, predicted].map(({ blocks }) => blocks[1]!.dilatedRate);
+    };
+    for (const rate of await dilated('streamed')) expect(rate).toBeLessThan(0.9);
+    expect(await dilated(everywhere)).toEqual([1, 1]);
+  });
+
   it('may answer with the steps that it was given', async () => {
     const same = rewritten('nothing', (steps) => steps);
     expect(programText(network, { strategy: same })).toBe(programText(network, { strategy: 'unfused' }));
