@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.js';
+import type { Convolution } from '../network/network.js';
 import type { BlockLowering } from '../primitives/block-lowering.js';
 import { valueCount } from '../program/buffers.js';
 import { Formulas } from '../program/formulas.js';
@@ -80,6 +81,7 @@ export function applyRewrite(
   for (const [at, step] of steps.entries()) verifier.step(step, `${name}: step ${at}, ${textOf(step)}`);
   expectTheSame(lowering, start, original, steps, fail);
   noteMoved(lowering, rewrite, original, steps);
+  if (lowering.adaptive) lowering.adaptive.conv1Region = regionOf(steps, block.branch[0]!);
   return text;
 }
 
@@ -157,6 +159,15 @@ function expectTheSame(
 function shown(formula: string | undefined): string {
   const text = formula ?? 'nothing';
   return text.length > FORMULA_CHARACTERS ? `${text.slice(0, FORMULA_CHARACTERS)}…` : text;
+}
+
+/** Where steps compute a convolution; undefined when everywhere. */
+function regionOf(steps: readonly Step[], convolution: Convolution): ProgramRegion | undefined {
+  for (const { operations } of steps) {
+    for (const operation of operations)
+      if (operation.kind === 'convolve' && operation.convolution === convolution) return operation.region;
+  }
+  return undefined;
 }
 
 /** Says in the profile which passes a rewrite has changed. */
