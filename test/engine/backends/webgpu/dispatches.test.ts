@@ -70,6 +70,27 @@ describe('a program on the GPU', () => {
     expect(first!.parameters.activatedSlope).not.toBe(second!.parameters.activatedSlope);
   });
 
+  it('gathers, convolves, scatters and adds in the dispatches of the convolutions, over one list a region', () => {
+    const network = builtNetwork('resnet50');
+    const program = programOf(network, { strategy: 'streamed', masker: saliencyMasker(0.5), granularity: 7 });
+    const { passes, lists } = encodeProgram(program);
+    // A block's branch from its first convolution to the addition, and the pool for the next block behind it.
+    const branches = passes
+      .map(({ launches }) => launches.map(({ kernel }) => kernel.name.replace(/ \d+x\d+/, '')))
+      .filter((names) => names.length > 2 && names[0] === 'gemm none relu');
+    expect(branches.length).toBe(16);
+    for (const [conv1, conv2, conv3, ...pool] of branches) {
+      expect([conv1, conv2, conv3]).toEqual(['gemm none relu', 'gemm none relu', 'gemm overwritten relu']);
+      expect(pool.filter((name) => !name.startsWith('mean'))).toEqual([]);
+    }
+    // Convolutions of a block at the same pixels read one list: a mask has no more than it has regions and cells.
+    expect(lists.counted.length).toBeLessThanOrEqual(2 * program.masks.length + program.halos.length);
+    const indexing = passes.flatMap(({ launches }) =>
+      launches.filter(({ kernel }) => kernel.name === 'index'),
+    );
+    expect(indexing.length).toBe(program.masks.length);
+  });
+
   it('takes its number of workgroups from the list wherever it follows a mask', () => {
     const program = programOf(builtNetwork('resnet50'), {
       strategy: 'lasnet',
