@@ -95,7 +95,7 @@ export class LiveView {
         void this.showImage(true);
       },
     });
-    this.origins.node.classList.add('fovea-even', 'fovea-mask-origins');
+    this.origins.node.classList.add('fovea-mask-origins');
     this.maskSide = element('div', {}, this.origins.node, this.overlay.node, this.readout, this.strip.node);
     this.sides = choice<Side>({
       label: 'Image shows',

@@ -51,7 +51,7 @@ export class GpuView {
     button.setAttribute('aria-pressed', String(enabled));
     const times = result?.times;
     figure.hidden = !times;
-    figure.classList.toggle('fovea-mod-stale', !isCurrent);
+    figure.classList.toggle('fovea-mod-stale', times !== undefined && !isCurrent);
     this.number.textContent = times ? milliseconds(times.totalMs) : '';
     this.note.textContent = times
       ? isCurrent

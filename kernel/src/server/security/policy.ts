@@ -1,5 +1,5 @@
 /**
- * The policy of the lab's page. Scripts come from the build outputs alone: not inline, not from the user's
+ * The policy of the lab's page. Scripts and workers come from the build outputs alone: not inline, not from the user's
  * files, so that HTML in an output can run none. `unsafe-eval` is needed by JupyterLab's settings registry,
  * which compiles schemas; styles are set inline all over JupyterLab.
  * @param host host and port under which the browser sees this server. No scheme: the page's own is meant then, and
@@ -7,15 +7,16 @@
  * @param base path below which everything is served, without a trailing slash
  */
 export function pagePolicy(host: string, base: string): string {
+  const builds = `${host}${base}/static/ ${host}${base}/lab/extensions/`;
   return [
     "default-src 'self'",
-    `script-src ${host}${base}/static/ ${host}${base}/lab/extensions/ 'unsafe-eval'`,
+    `script-src ${builds} 'unsafe-eval'`,
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data: blob:",
     "media-src 'self' data: blob:",
     "font-src 'self' data:",
     `connect-src 'self' ws://${host} wss://${host}`,
-    "worker-src 'self' blob:",
+    `worker-src ${builds} blob:`,
     "frame-src 'self' blob: data:",
     "object-src 'none'",
     "base-uri 'self'",

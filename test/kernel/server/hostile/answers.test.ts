@@ -17,11 +17,12 @@ describe('in a browser that shows an answer as a page', () => {
     expect(answer.headers['content-security-policy']).toContain("default-src 'none'");
   });
 
-  it('the page runs scripts of the build alone, and holds no token', async () => {
+  it('the page runs scripts and workers of the build alone, and holds no token', async () => {
     const answer = await send(site.server.origin, '/lab', { headers: site.withCookie({ Host: site.host }) });
     const policy = answer.headers['content-security-policy'] as string;
     const scripts = policy.split('; ').find((line) => line.startsWith('script-src'));
     expect(scripts).toBe(`script-src ${site.host}/static/ ${site.host}/lab/extensions/ 'unsafe-eval'`);
+    expect(policy).toContain(`; worker-src ${site.host}/static/ ${site.host}/lab/extensions/ blob:;`);
     expect(policy).toContain("object-src 'none'");
     expect(answer.text).not.toContain(site.server.token);
   });

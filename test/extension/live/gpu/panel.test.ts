@@ -1,8 +1,10 @@
+// @module-tag process
+
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { LiveRequest } from '../../extension/src/live/protocol';
-import { CHROMIUM } from './support/browser';
-import { type Fakes, type LivePage, openLivePage } from './support/live-page';
-import { axeViolations, checkFit, contrasts, overlaps, unnamed } from './support/page';
+import type { LiveRequest } from '../../../../extension/src/live/protocol';
+import { CHROMIUM } from '../../support/browser';
+import { type Fakes, type LivePage, openLivePage } from '../../support/live-page';
+import { axeViolations, checkFit, contrasts, overlaps, unnamed } from '../../support/page';
 
 /** How the worker answers: the kernel's masks, but for some cells, and its output, but for a difference. */
 interface Answering {
