@@ -20,7 +20,7 @@ const full = {
   rates: [1, 0.5, 0.25],
   runs: 15,
 };
-const small = { networks: ['resnet18'], size: 64, batches: [1], rates: [1, 0.5], runs: 1 };
+const small = { networks: ['resnet18'], size: 32, batches: [1], rates: [0.5], runs: 1 };
 
 const HEAD = [
   '| network | precision | batch | rate | onnxruntime dense, ms | PyTorch dense, ms | engine, ms | speed-up | realised/ideal | engine, GFLOP/s | share of f32 peak |',
