@@ -28,9 +28,18 @@ export async function readFileBytes(path: string): Promise<Uint8Array<ArrayBuffe
     return new Uint8Array(content.buffer, content.byteOffset, content.byteLength);
   } catch (error) {
     if (error instanceof FoveaError) throw error;
-    const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
-    const said =
-      reason === 'ENOENT' ? 'there is no such file' : reason === 'EACCES' ? 'permission denied' : reason;
-    throw new FoveaError('io', `cannot read ${path}: ${said}`, { cause: error });
+    throw new FoveaError('io', `cannot read ${path}: ${refusal(error, 'file')}`, { cause: error });
   }
+}
+
+/**
+ * Why the system refused to open something, in words, or as its code where there are none.
+ * @param kind what was expected at the path
+ */
+export function refusal(cause: unknown, kind: 'file' | 'folder'): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return `there is no such ${kind}`;
+  if (code === 'EACCES') return 'permission denied';
+  if (code === 'ENOTDIR' && kind === 'folder') return 'it is not a folder';
+  return code ?? message;
 }

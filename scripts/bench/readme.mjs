@@ -1,10 +1,11 @@
 /**
- * The README's table of measurements: random masks, whose place does not matter, beside saliency, which looks at the
- * image and decides in the time that is measured. Answers are checked before anything is timed.
+ * The tables of measurements: random masks, whose place does not matter, beside saliency, which looks at the image and
+ * decides in the time that is measured. Answers are checked before anything is timed.
  *
  * npm run bench readme -- [--models resnet50,…] [--threads 1,2] [--rates 1,0.75,0.5,0.25] [--runs 40] [--write]
  *
- * Prints the table; with --write puts it into README.md, between the lines that mark it.
+ * Prints the table; with --write puts it into docs/measured.md and a short form into README.md, between the lines that
+ * mark them.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
@@ -62,11 +63,26 @@ function cellsOf({ rate, random, saliency }) {
   return [String(rate), ms(dense), ...engine(random), ...engine(saliency)];
 }
 
-function tableOf(lines) {
-  const header = ['model', 'threads', 'rate', 'onnxruntime dense, ms'];
-  for (const masker of maskers) {
-    header.push(`Fovea, ${masker}, ms`, 'speed-up', 'FLOPs left', 'realised/ideal');
+const header = ['model', 'threads', 'rate', 'onnxruntime dense, ms'];
+for (const masker of maskers) {
+  header.push(`Fovea, ${masker}, ms`, 'speed-up', 'FLOPs left', 'realised/ideal');
+}
+
+/** For the README: a line per network and number of threads, with saliency's times and speed-ups at each rate. */
+function shortened(lines) {
+  const rates = [...new Set(lines.map(([, , rate]) => rate))];
+  const short = [];
+  for (const [model, threads, , dense, , , , , engine, speedup] of lines) {
+    if (threads !== '') short.push([model, threads, dense]);
+    short.at(-1).push(`${engine} (${speedup})`);
   }
+  return tableOf(
+    ['model', 'threads', 'onnxruntime dense, ms', ...rates.map((rate) => `rate ${rate}`)],
+    short,
+  );
+}
+
+function tableOf(header, lines) {
   const cells = [header, ...lines];
   const widths = header.map((_, column) => Math.max(3, ...cells.map((line) => line[column].length)));
   const row = (line) => `| ${line.map((cell, i) => cell.padEnd(widths[i])).join(' | ')} |`;
@@ -103,16 +119,22 @@ export async function bench(args) {
   }
   const machine = os.cpus()[0]?.model.trim() ?? 'unknown processor';
   const text = [
-    `${machine}, ${os.availableParallelism()} cores, ${ran}, Node ${process.versions.node}; one image of 224 x 224, S = 4-4-2-1 (MobileNetV2: 4), medians of ${values.runs} runs that alternate with onnxruntime's dense execution in one process. Random masks lie anywhere; saliency masks look at the image, and the pools and decisions that takes are inside the time. Every answer was checked against a plain run on another backend first. A shared machine, so read ratios, and those to about a tenth. \`npx fovea bench MODEL --masker saliency --granularity 4,4,2,1 --threads N --runs ${values.runs}\` measures one network.`,
-    tableOf(lines),
+    `${machine}, ${os.availableParallelism()} cores, ${ran}, Node ${process.versions.node}; one image of 224 x 224, S = 4-4-2-1 (MobileNetV2: 4), medians of ${values.runs} runs that alternate with onnxruntime's dense execution in one process. Random masks lie anywhere; saliency masks look at the image, and the pools and decisions that takes are inside the time. Every answer was checked against a plain run on another backend first. \`npx fovea bench MODEL --masker saliency --granularity 4,4,2,1 --threads N --runs ${values.runs}\` measures one network.`,
+    tableOf(header, lines),
   ].join('\n\n');
   if (!values.write) {
     process.stdout.write(`${text}\n`);
     return;
   }
-  const file = new URL('../../README.md', import.meta.url);
-  const readme = readFileSync(file, 'utf8');
-  const [from, to] = [readme.indexOf(begin), readme.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`README.md has no "${begin}" before "${end}"`);
-  writeFileSync(file, `${readme.slice(0, from + begin.length)}\n\n${text}\n\n${readme.slice(to)}`);
+  replaceMarked('README.md', shortened(lines));
+  replaceMarked('docs/measured.md', text);
+}
+
+/** Puts text between the two marking lines of a file. */
+function replaceMarked(name, text) {
+  const file = new URL(`../../${name}`, import.meta.url);
+  const before = readFileSync(file, 'utf8');
+  const [from, to] = [before.indexOf(begin), before.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${name} has no "${begin}" before "${end}"`);
+  writeFileSync(file, `${before.slice(0, from + begin.length)}\n\n${text}\n\n${before.slice(to)}`);
 }

@@ -1,7 +1,7 @@
 /**
  * What Fovea's own packages share. Not public: names here change without notice.
  */
-export { readFileBytes } from '../file.js';
+export { readFileBytes, refusal } from '../file.js';
 export { decodeImage, imageFileName, looksLikeImage } from '../image/decode.js';
 export { imageNetDeviation, imageNetMean, type PerChannel } from '../image/normalise.js';
 export { normalised } from '../image/preprocess.js';
@@ -9,11 +9,12 @@ export { type ImageSize, scaleImage } from '../image/scale.js';
 export { checkExcitation } from '../mask/excitation.js';
 export { checkRate } from '../mask/rate.js';
 export { refusalWithoutOnnxruntime } from '../network/read.js';
+export { checkModelPath } from '../network/stored/save.js';
 export { storeNetwork } from '../network/stored/write.js';
 export { learnShapes } from '../network/walk.js';
 export { checkGranularity, parseGranularity, resolveGranularity, stageCount } from '../plan/granularity.js';
 export { dataFolder } from '../predict/this-machine.js';
-export { replaceFile } from '../replace-file.js';
+export { checkWritable, replaceFile } from '../replace-file.js';
 export { measureInTurns } from '../run/in-turns.js';
 export { defaultMasker } from '../run/maskers.js';
 export { median } from '../run/median.js';

@@ -42,6 +42,15 @@ export function fixedMasker(
 /**
  * Keeps the cells that a region of the image touches, whatever the block's grid: what a person painted.
  * @throws FoveaError `bad-shape` when the region's cells do not match its rows and columns
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, regionMasker, run, Tensor } from '@fovea/engine';
+ *
+ * const leftHalf = regionMasker({ rows: 1, columns: 2, cells: Uint8Array.from([1, 0]) });
+ * const { masks } = await run(builtNetwork('resnet18'), Tensor.zeros([1, 64, 64, 3]), { masker: leftHalf });
+ * console.log(masks[0]!.cells);
+ * ```
  */
 export function regionMasker(region: ImageRegion): Masker {
   const plane = region.rows * region.columns;

@@ -59,6 +59,14 @@ export interface NetworkDescription {
  * Describes a network at an input size.
  * @param size the nominal one when left out
  * @throws FoveaError `bad-shape` when the layers do not fit that size
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, describeNetwork } from '@fovea/engine';
+ *
+ * const { blocks } = describeNetwork(builtNetwork('resnet50'), { height: 160, width: 224 });
+ * console.log(blocks.length);
+ * ```
  */
 export function describeNetwork(
   network: Network,

@@ -27,6 +27,21 @@ export interface LoadOptions {
  *
  * @throws FoveaError `io` when a file cannot be read, `bad-file` when its content is damaged, `unsupported`
  *   when it is whole but holds nothing that can be run
+ *
+ * @example
+ * ```ts
+ * import { mkdtemp, rm } from 'node:fs/promises';
+ * import { tmpdir } from 'node:os';
+ * import { join } from 'node:path';
+ * import { loadNetwork, loadShippedModel } from '@fovea/engine';
+ * import { saveNetwork } from '@fovea/engine/train';
+ *
+ * const folder = await mkdtemp(join(tmpdir(), 'models-'));
+ * const file = join(folder, 'mine.safetensors');
+ * await saveNetwork(file, await loadShippedModel('quick-look'));
+ * console.log((await loadNetwork(file)).labels);
+ * await rm(folder, { recursive: true });
+ * ```
  */
 export async function loadNetwork(path: string, { config, output }: LoadOptions = {}): Promise<Network> {
   const bytes = await readFileBytes(path);

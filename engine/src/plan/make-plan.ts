@@ -38,6 +38,14 @@ export interface PlanOptions {
  *
  * @throws FoveaError `bad-argument` or `unknown-name` for options out of range; `bad-argument` when the
  *   strategy leaves out a primitive that the block needs, or orders them impossibly
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, makePlan } from '@fovea/engine';
+ *
+ * const plan = makePlan(builtNetwork('resnet50'), { strategy: 'lasnet', granularity: [4, 4, 2, 1], rate: 0.5 });
+ * console.log(plan.blocks[0]!.groups.map(({ primitives }) => primitives.join(' + ')));
+ * ```
  */
 export function makePlan(network: Network, options: PlanOptions = {}): Plan {
   const strategy =

@@ -88,6 +88,17 @@ export interface SearchResult {
  *
  * @param device name or device
  * @throws FoveaError `unknown-name`, `bad-argument` for rates, S or an objective out of range
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, predict } from '@fovea/engine';
+ * import { searchGranularity } from '@fovea/engine/predict';
+ *
+ * const network = builtNetwork('resnet50');
+ * const { plan, totalMs, denseMs, blocks } = searchGranularity(network, 'tx2', { rate: 0.4 });
+ * console.log(denseMs / totalMs, blocks[0]!.advice.sentence);
+ * console.log(predict(network, { device: 'tx2', plan, rate: 0.4 }).totalMs);
+ * ```
  */
 export function searchGranularity(
   network: Network,

@@ -101,6 +101,16 @@ const DENSE_TOLERANCE = 0.02;
  *
  * @throws FoveaError as `run` does; `disagreement` naming the plan whose answer is wrong, and by how much;
  *   `bad-argument` for rates beside learned masks; `backend-unavailable` when onnxruntime cannot be loaded; `aborted`
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, Tensor } from '@fovea/engine';
+ * import { benchmark } from '@fovea/engine/predict';
+ *
+ * const input = Tensor.zeros([1, 64, 64, 3]);
+ * const { rows } = await benchmark(builtNetwork('resnet18'), { input, masker: 'random', rates: [1, 0.5], runs: 3 });
+ * for (const { rate, speedup, flopsFraction } of rows) console.log(rate, speedup, flopsFraction);
+ * ```
  */
 export async function benchmark(network: Network, options: BenchmarkOptions = {}): Promise<Benchmark> {
   const { strategy = 'streamed', runs = 15, masker = defaultMasker(network), signal } = options;

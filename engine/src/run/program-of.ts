@@ -48,7 +48,16 @@ export function programOf(network: Network, options: ProgramOptions = {}): Progr
   return lowerNetwork(network, plan, shape, decisions, foreignShapes).program;
 }
 
-/** The program of `programOf` as text, steps labelled with the network's own names. */
+/**
+ * The program of `programOf` as text, steps labelled with the network's own names.
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, programText } from '@fovea/engine';
+ *
+ * console.log(programText(builtNetwork('resnet18'), { strategy: 'streamed', granularity: 2 }));
+ * ```
+ */
 export function programText(network: Network, options: ProgramOptions = {}): string {
   return printProgram(programOf(network, options), (node) => network.nodes[node]!.name);
 }

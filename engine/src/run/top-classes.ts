@@ -14,6 +14,16 @@ export interface TopClass {
  * The most probable classes of one image.
  * @param labels class names; `class N` where there are none
  * @returns nothing for an output that is no vector of classes an image, such as a map
+ *
+ * @example
+ * ```ts
+ * import { loadShippedModel, run, Tensor, topClasses } from '@fovea/engine';
+ *
+ * const network = await loadShippedModel('quick-look');
+ * const { channels, height, width } = network.inputShape;
+ * const { output } = await run(network, Tensor.zeros([1, height, width, channels]));
+ * for (const { label, probability } of topClasses(output, 0, 3, network.labels)) console.log(label, probability);
+ * ```
  */
 export function topClasses(
   output: Tensor,

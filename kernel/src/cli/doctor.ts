@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { dataFolders } from '../server/jupyter-paths.js';
 import { findAssets } from '../server/lab/assets.js';
 import { installPaths, isOurKernelspec } from './installation.js';
+import { printJson } from './parse.js';
 
 interface Finding {
   readonly status: 'ok' | 'warn' | 'FAIL';
@@ -65,7 +66,8 @@ export function register(program: Command): void {
   program
     .command('doctor')
     .description('check what Fovea needs on this machine')
-    .action(async () => {
+    .option('--json', 'print one JSON document and nothing else')
+    .action(async ({ json }: { readonly json?: boolean }) => {
       const findings = await Promise.all([
         check('Node', () => `${process.version} at ${process.execPath}`),
         check('ZeroMQ', async () => `libzmq ${(await import('zeromq')).version}`),
@@ -75,8 +77,11 @@ export function register(program: Command): void {
         ...checkKernelspecs(),
         checkGpu(),
       ]);
-      for (const { status, subject, detail } of findings) {
-        process.stdout.write(`${status.padEnd(5)} ${subject}: ${detail}\n`);
+      if (json) printJson(findings);
+      else {
+        for (const { status, subject, detail } of findings) {
+          process.stdout.write(`${status.padEnd(5)} ${subject}: ${detail}\n`);
+        }
       }
       if (findings.some(({ status }) => status === 'FAIL')) process.exitCode = 1;
     });

@@ -1,4 +1,4 @@
-import { parseGranularity } from '@fovea/engine/internal';
+import { checkModelPath, checkWritable, parseGranularity } from '@fovea/engine/internal';
 import { fitMaskers, imagesOf, measureAgreement, saveNetwork } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { addData, type DataOptions, loadImages } from './data.js';
@@ -44,6 +44,8 @@ export function register(program: Command): void {
     .option('--threads <n>', 'compute threads (default: all cores)')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: FitCliOptions) => {
+      if (options.output !== undefined) await checkWritable(checkModelPath(options.output));
+      const rates = parseRates('--agreement', options.agreement ?? '0.25,0.5,0.75');
       const network = await openModel(model, options.config);
       const dataset = await loadImages(options, network, DRAWN);
       const images = imagesOf(dataset, dataset.count);
@@ -60,7 +62,6 @@ export function register(program: Command): void {
           ? {}
           : { flopsTarget: parseRate('--flops-target', options.flopsTarget) }),
       });
-      const rates = parseRates('--agreement', options.agreement ?? '0.25,0.5,0.75');
       const agreements = await measureAgreement(network, images, {
         ...common,
         rates,

@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import {
   blocksOf,
   FoveaError,
@@ -12,6 +12,7 @@ import {
   type TopClass,
   topClasses,
 } from '@fovea/engine';
+import { checkWritable, replaceFile } from '@fovea/engine/internal';
 import { float32Of, parseSafetensors, writeSafetensors } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { readInput } from './input.js';
@@ -51,6 +52,7 @@ export function register(program: Command): void {
     .option('--output <file>', 'write logits and masks to this .safetensors file')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: InferOptions) => {
+      if (options.output !== undefined) await checkWritable(options.output);
       const network = await openModel(model, options.config, { output: options.outputName });
       const input = await readInput(options.input, network, options);
       const masker = options.masker === undefined ? undefined : await parseMasker(options.masker, network);
@@ -123,7 +125,7 @@ async function parseMasker(
 /** Writes beside and renames, so that a failed save leaves an old file whole. */
 async function save(path: string, { outputRank }: Network, { output, masks }: RunResult): Promise<void> {
   const { dims, values } = output.toFileOrder(outputRank);
-  const bytes = writeSafetensors({
+  const content = writeSafetensors({
     logits: { shape: dims, values },
     ...Object.fromEntries(
       masks.map((mask) => [
@@ -132,13 +134,7 @@ async function save(path: string, { outputRank }: Network, { output, masks }: Ru
       ]),
     ),
   });
-  const partial = `${path}.${process.pid}.partial`;
-  try {
-    await writeFile(partial, bytes);
-    await rename(partial, path);
-  } catch (cause) {
-    throw new FoveaError('io', `cannot write ${path}: ${(cause as Error).message}`, { cause });
-  }
+  await replaceFile(path, content);
 }
 
 function asDocument(network: Network, { output, masks, profile }: RunResult) {

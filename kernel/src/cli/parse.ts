@@ -1,5 +1,4 @@
 import { FoveaError } from '@fovea/engine';
-import { checkRate } from '@fovea/engine/internal';
 
 /**
  * Reads a number from 0 to 1.
@@ -7,10 +6,10 @@ import { checkRate } from '@fovea/engine/internal';
  */
 export function parseRate(option: string, text: string): number {
   const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (Number.isNaN(value)) {
+  if (!(value >= 0 && value <= 1)) {
     throw new FoveaError('bad-argument', `${option} "${text}": a number from 0 to 1 is accepted`);
   }
-  return checkRate(value);
+  return value;
 }
 
 /** Reads rates separated by commas. */

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine';
-import { defaultThreads } from '@fovea/engine/internal';
+import { checkModelPath, checkWritable, defaultThreads } from '@fovea/engine/internal';
 import {
   loadRecipeData,
   type Measurement,
@@ -36,6 +36,7 @@ export function register(program: Command): void {
     .option('--threads <n>', 'compute threads (default: all cores)')
     .option('--json', 'print one JSON document at the end, progress on the error stream')
     .action(async (file: string, options: TrainCliOptions) => {
+      await checkWritable(checkModelPath(options.output));
       const recipe = await recipeFor(file, options.data);
       const threads =
         options.threads === undefined ? defaultThreads() : parseInteger('--threads', options.threads);

@@ -110,7 +110,7 @@ describe('fovea infer', () => {
   it.each([
     [['nope', '--input', images], /"nope" is neither a file, .* nor a built-in architecture/],
     [[tiny, '--input', '/no/such/file'], /cannot read \/no\/such\/file/],
-    [[tiny, '--input', images, '--rate', '2', '--masker', 'random'], /activation rate 2/],
+    [[tiny, '--input', images, '--rate', '2', '--masker', 'random'], /--rate "2": a number from 0 to 1/],
     [[tiny, '--input', images, '--granularity', '0'], /granularity "0"/],
     [[tiny, '--input', images, '--threads', '0'], /--threads 0/],
     [[tiny, '--input', images, '--strategy', 'fast'], /unknown strategy "fast"/],
@@ -120,7 +120,7 @@ describe('fovea infer', () => {
     [[tiny, '--input', images, '--masker', `fixed:${tiny}`], /fixed mask of block 0/],
     [
       [tiny, '--input', images, '--output', '/no/such/folder/out.safetensors'],
-      /cannot write \/no\/such\/folder/,
+      /cannot save \/no\/such\/folder/,
     ],
   ])('refuses %j in one line, with exit code 1', async (args, message) => {
     const { code, stdout, stderr } = await fovea('infer', ...args);

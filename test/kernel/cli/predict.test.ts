@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Profile } from '@fovea/engine';
-import type { ReferenceTable, SearchResult } from '@fovea/engine/predict';
+import type { ReferenceTable } from '@fovea/engine/predict';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture, fovea } from './run-fovea.js';
 
@@ -89,33 +89,4 @@ describe('fovea predict', () => {
       expect(stderr.trimEnd().split('\n')).toHaveLength(1);
     });
   }
-});
-
-describe('fovea search', () => {
-  it('prints the best S and strategy of every stage and block, with advice', async () => {
-    const { code, stdout, stderr } = await fovea(
-      ...['search', 'resnet50', '--device', 'v100', '--rate', '0.4', '--scores', '1=1,4=0.9', '--json'],
-    );
-    expect([code, stderr]).toEqual([0, '']);
-    const result = JSON.parse(stdout) as SearchResult;
-    expect(result.stages).toHaveLength(4);
-    expect(result.blocks).toHaveLength(16);
-    expect(result.blocks[0]!.advice.sentence).toMatch(/layer1\.0/);
-    expect(result.pareto!.length).toBeGreaterThan(0);
-    expect(result.totalMs).toBeLessThan(result.denseMs);
-  });
-
-  it('refuses what it cannot read', async () => {
-    const both = ['--rate', '0.4', '--rates', '4=0.5'];
-    expect((await fovea('search', 'resnet50', '--device', 'v100', ...both)).stderr).toMatch(
-      /give one of the two/,
-    );
-    const loose = ['--tolerance', '0.1'];
-    expect((await fovea('search', 'resnet50', '--device', 'v100', ...loose)).stderr).toMatch(
-      /for --objective finest/,
-    );
-    const { code, stderr } = await fovea('search', 'resnet50', '--device', 'v100', '--rates', '4:0.5');
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/--rates "4:0\.5"/);
-  });
 });

@@ -36,6 +36,16 @@ export interface ModelSource {
  *
  * @throws FoveaError `bad-file` when the file is damaged, `unsupported` when its input is no image,
  *   `unknown-name` when it has no such output
+ *
+ * @example
+ * ```ts
+ * import { blocksOf, builtNetwork } from '@fovea/engine';
+ * import { importOnnx, toOnnx } from '@fovea/engine/onnx';
+ *
+ * const bytes = toOnnx(builtNetwork('resnet18'));
+ * const network = await importOnnx(bytes, 'resnet18');
+ * console.log(blocksOf(network).length);
+ * ```
  */
 export async function importModel(
   bytes: Uint8Array,

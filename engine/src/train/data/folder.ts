@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { FoveaError } from '../../errors.js';
+import { refusal } from '../../file.js';
 import { imageFileName, readImage } from '../../image/decode.js';
 import { type Normalisation, normaliserOf } from '../../image/normalise.js';
 import type { Preprocessing } from '../../image/preprocess.js';
@@ -106,7 +107,7 @@ async function list(folder: string) {
   try {
     return await readdir(folder, { withFileTypes: true });
   } catch (cause) {
-    throw new FoveaError('io', `cannot read the folder ${folder}: ${(cause as Error).message}`, { cause });
+    throw new FoveaError('io', `cannot read the folder ${folder}: ${refusal(cause, 'folder')}`, { cause });
   }
 }
 

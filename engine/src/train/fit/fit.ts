@@ -56,6 +56,17 @@ export interface FitResult {
  * @param images `[N, H, W, C]`, normalised as the network expects; a handful is enough
  * @throws FoveaError `bad-argument` for options out of range or a network without adaptive blocks, and what
  *   `run` throws
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, run } from '@fovea/engine';
+ * import { fitMaskers, generateDataset, imagesOf } from '@fovea/engine/train';
+ *
+ * const images = imagesOf(await generateDataset({ seed: 1, count: 4, size: 64 }), 4);
+ * const { network, flops } = await fitMaskers(builtNetwork('resnet18'), images, { rate: 0.5, granularity: 2 });
+ * const { masks } = await run(network, images, { masker: 'learned' });
+ * console.log(flops, masks.length);
+ * ```
  */
 export async function fitMaskers(
   network: Network,

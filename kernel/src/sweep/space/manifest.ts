@@ -1,7 +1,7 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { FoveaError } from '@fovea/engine';
-import { dataFolder, imageFileName, replaceFile } from '@fovea/engine/internal';
+import { dataFolder, imageFileName, refusal, replaceFile } from '@fovea/engine/internal';
 import { type Material, materialOf } from '../material.js';
 import { sha256Of } from '../point.js';
 
@@ -24,7 +24,7 @@ export async function listImages(folder: string, most = Number.POSITIVE_INFINITY
     try {
       return (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
     } catch (cause) {
-      throw new FoveaError('io', `cannot read the folder ${path}: ${(cause as Error).message}`, { cause });
+      throw new FoveaError('io', `cannot read the folder ${path}: ${refusal(cause, 'folder')}`, { cause });
     }
   };
   const labels = (await list(root)).filter((entry) => entry.isDirectory()).map(({ name }) => name);

@@ -1,0 +1,109 @@
+// @module-tag process
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { fixture, fovea } from './run-fovea.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'fovea-refusals-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const empty = join(folder, 'empty');
+mkdirSync(empty);
+const text = join(folder, 'text.txt');
+writeFileSync(text, 'neither a picture nor an array');
+
+const tiny = fixture('lasnet-tiny.safetensors');
+const nowhere = join(folder, 'nowhere');
+
+/** Runs a command that must be refused: nothing is printed but one line of complaint. */
+async function refusal(...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await fovea(...args);
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr.match(/\n/g)).toHaveLength(1);
+  expect(stderr).toMatch(/^fovea: /);
+  return stderr;
+}
+
+describe.each([
+  ['search', ['--device', 'v100']],
+  ['fit', []],
+  ['evaluate', []],
+  ['validate', []],
+  ['bench', []],
+])('fovea %s', (command, needed) => {
+  it('refuses a model that is not there, naming those that are', async () => {
+    const [unknown, missing, folderGiven] = await Promise.all([
+      refusal(command, 'alexnet', ...needed),
+      refusal(command, join(nowhere, 'model.onnx'), ...needed),
+      refusal(command, empty, ...needed),
+    ]);
+    expect(unknown).toMatch(/"alexnet" is neither a file, .*quick-look.*resnet50/);
+    expect(missing).toContain(`cannot read ${join(nowhere, 'model.onnx')}: there is no such file`);
+    expect(folderGiven).toContain(`cannot read ${empty}: it is not an ordinary file`);
+  });
+});
+
+/** Stand for these paths in the lines below. */
+const paths: Readonly<Record<string, string>> = { tiny, nowhere, empty, text };
+
+const refused: [line: string, message: RegExp][] = [
+  ['search resnet18 --device abacus', /device 'abacus' is not known: choose v100/],
+  ['search resnet18 --device v100 --rate 1.5', /--rate "1\.5": a number from 0 to 1 is accepted/],
+  ['search resnet18 --device v100 --rates 4=1.5', /activation rate 1\.5: a number from 0 to 1/],
+  ['search resnet18 --device v100 --granularities 0', /granularity "0" in "0": integers of at least 1/],
+  ['search resnet18 --device v100 --strategies eager', /unknown strategy "eager"; known are dense/],
+  ['search resnet18 --device v100 --objective beauty', /'beauty': latency or finest is accepted/],
+  ['search resnet18 --device v100 --scores 4=good', /--scores "4=good": S=value is accepted/],
+  ['search resnet18 --device v100 --input-size 7x', /--input-size 7x: a side \(224\) or HEIGHTxWIDTH/],
+  ['validate {tiny} --rates 0.5,2', /--rates "2": a number from 0 to 1 is accepted/],
+  ['validate {tiny} --device abacus', /device 'abacus' is not known/],
+  ['validate {tiny} --threads 1,x', /--threads x: an integer of at least 1 is accepted/],
+  ['validate {tiny} --runs 0', /--runs 0: an integer of at least 1 is accepted/],
+  ['bench resnet18 --rates 2', /--rates "2": a number from 0 to 1 is accepted/],
+  ['bench {tiny} --input {text}', /text\.txt/],
+  ['bench {tiny} --runs -1', /--runs -1: an integer of at least 1 is accepted/],
+  ['bench {tiny} --backend abacus', /unknown backend "abacus"; known are native/],
+  ['evaluate {tiny} --data {nowhere}', /cannot read the folder .*nowhere: there is no such folder$/m],
+  ['evaluate {tiny} --data {text}', /cannot read the folder .*text\.txt: it is not a folder$/m],
+  ['evaluate {tiny} --data {empty}', /empty holds no folders; one folder of images per class is accepted/],
+  ['evaluate {tiny} --images 1 --masker oracle', /"oracle"; learned, saliency, random/],
+  ['evaluate {tiny} --images 1 --device abacus', /device 'abacus' is not known/],
+  ['evaluate {tiny} --images 1 --compare 1.2', /--compare "1\.2": a number from 0 to 1/],
+  ['fit {tiny} --data {nowhere}', /cannot read the folder .*nowhere: there is no such folder$/m],
+  ['fit {tiny} --images 1 --flops-target 2', /--flops-target "2": a number from 0 to 1/],
+  ['fit {tiny} --images 1 --rate 0.5 --flops-target 0.5', /either a rate or a FLOPs target/],
+  ['fit resnet18 --images 1 --granularity 1,2,3', /3 granularities given; 1, 4 .* or 8/],
+];
+
+it.concurrent.each(refused)('fovea %s is refused in one line, with exit code 1', async (line, message) => {
+  const args = line.split(' ').map((word) => word.replace(/^{(\w+)}$/, (_, name) => paths[name]!));
+  expect(await refusal(...args)).toMatch(message);
+});
+
+// Hours of work must not end with a name that cannot be written.
+describe('an output that cannot be written is refused before any work', () => {
+  // Were the recipe or the folder of images looked at first, the complaint would be about them.
+  it.each([
+    ['train', [nowhere]],
+    ['adapt', [tiny, '--images', nowhere]],
+    ['fit', [tiny, '--data', nowhere]],
+  ])('by fovea %s', async (command, args) => {
+    const given = (output: string) => refusal(command, ...args, '--output', output);
+    const [noFolder, ending, isFolder] = await Promise.all([
+      given(join(nowhere, 'x.safetensors')),
+      given(join(folder, 'x.bin')),
+      given(`${empty}/../empty.safetensors/`),
+    ]);
+    expect(noFolder).toContain(`the folder ${nowhere}: there is no such folder`);
+    expect(ending).toMatch(/x\.bin: a name that ends in \.safetensors is accepted/);
+    expect(isFolder).toMatch(/a name that ends in \.safetensors/);
+  });
+
+  it('by fovea infer', async () => {
+    const given = (output: string) => refusal('infer', tiny, '--input', nowhere, '--output', output);
+    const [noFolder, isFolder] = await Promise.all([given(join(nowhere, 'x.bin')), given(empty)]);
+    expect(noFolder).toContain(`the folder ${nowhere}: there is no such folder`);
+    expect(isFolder).toContain(`cannot save ${empty}: it is a folder`);
+    expect(existsSync(nowhere)).toBe(false);
+  });
+});
