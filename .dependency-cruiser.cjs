@@ -50,8 +50,16 @@ module.exports = {
       name: 'extension-takes-types-of-the-kernel',
       comment: 'the extension runs in a browser: of the kernel it may only import types',
       severity: 'error',
-      from: { path: '^extension/' },
+      from: { path: '^extension/', pathNot: '^extension/src/live/gpu/worker\\.ts$' },
       to: { path: '^(kernel|engine)/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'engine-in-the-worker-only',
+      comment:
+        'of the engine, what runs in a browser, and only in the worker that is loaded when it is wanted',
+      severity: 'error',
+      from: { path: '^extension/src/live/gpu/worker\\.ts$' },
+      to: { path: '^(kernel|engine)/', pathNot: '^engine/(src|lib)/entries/web\\.' },
     },
   ],
   options: {

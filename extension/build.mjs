@@ -15,8 +15,9 @@ const { extension, mimeExtension, schemaDir, outputDir } = manifest.jupyterlab;
 const output = join(here, outputDir);
 /** Beside the output, not in it: everything inside is copied to where Jupyter looks. */
 const stamp = join(here, 'dist', '.fingerprint');
+/** The engine is bundled for the worker of this browser's GPU. */
 const print = fingerprint(
-  ['lib', 'style', 'schema', 'package.json', 'build.mjs'].map((path) => join(here, path)),
+  ['lib', '../engine/lib', 'style', 'schema', 'package.json', 'build.mjs'].map((path) => join(here, path)),
   'extension',
 );
 

@@ -52,6 +52,30 @@ export class Tensor {
   }
 
   /**
+   * One batch of the images of several, in their order; copied.
+   * @throws FoveaError `bad-shape` for no batches, or images of different sizes
+   */
+  static concat(batches: readonly Tensor[]): Tensor {
+    const [first] = batches;
+    if (!first) throw new FoveaError('bad-shape', 'no batches; at least one is accepted');
+    const [, H, W, C] = first.shape;
+    for (const { shape } of batches) {
+      if (shape[1] === H && shape[2] === W && shape[3] === C) continue;
+      throw new FoveaError(
+        'bad-shape',
+        `images of [${shape.slice(1).join(', ')}] beside images of [${H}, ${W}, ${C}]: one size is accepted`,
+      );
+    }
+    const joined = Tensor.zeros([batches.reduce((sum, { shape }) => sum + shape[0], 0), H, W, C]);
+    let at = 0;
+    for (const { data } of batches) {
+      joined.data.set(data, at);
+      at += data.length;
+    }
+    return joined;
+  }
+
+  /**
    * Converts from the order that PyTorch and ONNX use.
    * @param shape `[N, C, H, W]`
    * @param values `N·C·H·W` values; copied

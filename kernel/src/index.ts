@@ -44,6 +44,7 @@ export {
 } from './display/images.js';
 export {
   LIVE_TARGET,
+  type LiveBrowserRun,
   type LiveCatalogue,
   type LiveDevice,
   type LiveReply,
@@ -77,6 +78,7 @@ export {
 } from './display/picture.js';
 export { PLOTLY_MIME, type PlotlyFigure, type PlotlyTrace, plotly } from './display/plotly.js';
 export { Progress, type ProgressOptions, progress } from './display/progress.js';
+export { packageFiles } from './display/python-package.js';
 export { html, type ImageOptions, image, json, latex, markdown, png, Rich, svg } from './display/rich.js';
 export { type ShowOptions, showImage, showLatency, showMasks, showMasksDocument } from './display/show.js';
 export { SWEEP_MIME, SWEEP_TARGET, type SweepDocument, type SweepOrder } from './display/sweep-document.js';

@@ -44,7 +44,7 @@ async function load() {
     '-p',
     'scripts/fuzz',
   ]);
-  const folder = pathToFileURL(`${root}/node_modules/.cache/fovea/differential/`);
+  const folder = pathToFileURL(`${root}/node_modules/.cache/fovea/differential/test/engine/differential/`);
   const names = ['case', 'check', 'generate', 'shrink'];
   const loaded = await Promise.all(names.map((name) => import(new URL(`${name}.js`, folder))));
   return Object.assign({}, ...loaded);

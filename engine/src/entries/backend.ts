@@ -44,6 +44,7 @@ export { type BlockShape, blockShape } from '../network/shapes.js';
 export { type NetworkShapes, networkShapes, type ValueShape } from '../network/walk.js';
 export type { Group } from '../plan/plan.js';
 export type { Rewrite, RewriteTools } from '../plan/rewrite.js';
+export { mapBytes } from '../program/buffers.js';
 export type { Operation, Program, ProgramMap, ProgramMask, ProgramRegion, Step } from '../program/program.js';
 export { mergeSteps, splitStep, stepOf } from '../program/steps.js';
 export { backendNames, getBackend, registerBackend } from '../run/backends.js';

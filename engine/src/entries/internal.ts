@@ -15,6 +15,7 @@ export { learnShapes } from '../network/walk.js';
 export { checkGranularity, parseGranularity, resolveGranularity, stageCount } from '../plan/granularity.js';
 export { dataFolder } from '../predict/this-machine.js';
 export { checkWritable, replaceFile } from '../replace-file.js';
+export { measureInTurns } from '../run/in-turns.js';
 export { defaultMasker } from '../run/maskers.js';
 export { median } from '../run/median.js';
 export { type CheckedRun, checkAgainstPlain, type PlainCheck } from '../run/plain-run.js';

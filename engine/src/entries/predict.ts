@@ -9,7 +9,8 @@ import '../predict/auto.js';
 
 export type { Calibration } from '../plan/device.js';
 export type { Advice } from '../predict/advice.js';
-export { type CalibrateOptions, type CalibrationResult, calibrate } from '../predict/calibrate/calibrate.js';
+export { calibrate } from '../predict/calibrate/calibrate.js';
+export type { CalibrateOptions, CalibrationResult } from '../predict/calibrate/options.js';
 export { calibrationOf, type NativeCalibration, type NativeFit } from '../predict/calibration.js';
 export type { Candidate } from '../predict/candidate.js';
 export { devices } from '../predict/devices.js';

@@ -23,6 +23,7 @@ export {
   type AdaptOptions,
   type AdaptResult,
   adaptMaskers,
+  type KeptState,
 } from '../train/adapt/adapt.js';
 export type { AdaptProgress } from '../train/adapt/clock.js';
 export type { Architecture } from '../train/architecture.js';
@@ -32,8 +33,10 @@ export type { StageCoverage } from '../train/coverage.js';
 export { imagesOf } from '../train/data/batches.js';
 export {
   type CropOptions,
+  type PhotoCropOptions,
   type PhotoOptions,
   type Photos,
+  photoCrops,
   randomCrop,
   readPhotos,
 } from '../train/data/crops.js';

@@ -20,6 +20,7 @@ export { type ReadNetworkOptions, readNetwork } from '../network/read.js';
 export { makePlan, type PlanOptions } from '../plan/make-plan.js';
 export type { BlockPlan, Plan } from '../plan/plan.js';
 export type { BlockTiming, OpTiming, Profile } from '../profile.js';
+export { measureInTurns, type Turns } from '../run/in-turns.js';
 export { resolveMaskers } from '../run/maskers.js';
-export { medianProfile } from '../run/median-profile.js';
+
 export { type Shape, Tensor } from '../tensor.js';

@@ -172,7 +172,8 @@ function noteMoved(
     const [before, after] = [textsOf(original, group), textsOf(steps, group)];
     if (before.join('\n') === after.join('\n')) continue;
     const sentence = after.length === 0 ? `nothing is left of it after "${name}"` : `rewritten by "${name}"`;
-    network.passNote({ node: position, group }, sentence);
+    // In the place of what was said of the pass before: it may not be so any more.
+    network.passNotes.set(`${position}.${group}`, sentence);
   }
 }
 

@@ -29,12 +29,12 @@ export interface NativeCalibration {
 const checked = new WeakMap<object, NativeCalibration>();
 
 /**
- * A device's calibration, checked.
- * @returns undefined for a device that has none
+ * A device's calibration of the native kernels, checked.
+ * @returns undefined for a device that has none, or one of a GPU
  * @throws FoveaError `bad-file` when it is not one that this version understands
  */
 export function calibrationOf(device: Device): NativeCalibration | undefined {
-  if (!device.calibration) return undefined;
+  if (!device.calibration || device.calibration.kind === 'webgpu') return undefined;
   const known = checked.get(device.calibration);
   if (known) return known;
   if (typeof device.calibration !== 'object') {

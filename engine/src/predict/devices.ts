@@ -195,7 +195,7 @@ export function getDevice(name: string): Device {
   if (!found) {
     throw new FoveaError(
       'unknown-name',
-      `device '${name}' is not known: choose ${deviceNames().join(', ')}, this-machine (after fovea calibrate), or pass a device object`,
+      `device '${name}' is not known: choose ${deviceNames().join(', ')}, this-machine (after fovea calibrate), this-gpu (after fovea calibrate --backend webgpu), or pass a device object`,
     );
   }
   return found;

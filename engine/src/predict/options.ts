@@ -4,6 +4,7 @@ import type { PlanOptions } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { checkDevice } from './check.js';
 import { getDevice } from './devices.js';
+import { readGpuCalibration, thisGpu } from './gpu/this-gpu.js';
 import { thisMachine } from './this-machine.js';
 
 /** Cost models by name. */
@@ -14,7 +15,7 @@ export type CostModelName = (typeof costModels)[number];
 
 /** What to predict, and for what; everything but the device has a sensible default. */
 export interface PredictOptions extends Omit<PlanOptions, 'device'> {
-  /** A device, or the name of one: see `deviceNames`; `this-machine` after a calibration. */
+  /** A device, or the name of one: see `deviceNames`; `this-machine` or `this-gpu` after a calibration. */
   readonly device: Device | string;
   /** A whole plan. It says strategy, S and excitation for every block, so that none of them is accepted beside it. */
   readonly plan?: Plan;
@@ -25,7 +26,11 @@ export interface PredictOptions extends Omit<PlanOptions, 'device'> {
 /** A device by name or by value, checked. */
 export function resolveDevice(device: Device | string): Device {
   if (typeof device !== 'string') return checkDevice(device);
-  return device === 'this-machine' ? thisMachine() : getDevice(device);
+  if (device === 'this-machine') return thisMachine();
+  if (device === 'this-gpu') return thisGpu();
+  // A calibrated GPU goes by its adapter's name as well.
+  const gpu = readGpuCalibration().device;
+  return gpu?.name === device ? gpu : getDevice(device);
 }
 
 /** Where a prediction is for: device, images at once, and threads. */

@@ -41,7 +41,8 @@ export function calibrationPath(): string {
   return path.join(dataFolder(), 'this-machine.json');
 }
 
-const engineVersion = (
+/** The version that a calibration is of use to. */
+export const engineVersion = (
   JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
 ).version;
 
@@ -126,13 +127,17 @@ export function thisMachine(): Device {
  * @throws FoveaError `io` when the folder cannot be written
  */
 export function storeCalibration(device: Device, isa: string): string {
-  const file = calibrationPath();
   const content: CalibrationFile = {
     format: calibrationFormat,
     measuredAt: new Date().toISOString(),
     machine: describeMachine(isa),
     device,
   };
+  return storeFile(calibrationPath(), content);
+}
+
+/** The same for any calibration file. */
+export function storeFile(file: string, content: object): string {
   try {
     mkdirSync(path.dirname(file), { recursive: true });
     const fresh = `${file}.${process.pid}`;

@@ -17,6 +17,8 @@ import {
 } from './calibrate/measure.js';
 import { atPace, paceOf } from './calibrate/pace.js';
 import { calibrationOf } from './calibration.js';
+import { gpuCalibrationOf } from './gpu/gpu-calibration.js';
+import { checkSameGpu } from './gpu/this-gpu.js';
 import { resolveDevice } from './options.js';
 import { predict } from './predict.js';
 import {
@@ -28,7 +30,7 @@ import {
 
 /** Which plans to predict and measure; everything has a sensible default. */
 export interface ValidateOptions {
-  /** `this-machine` when left out. */
+  /** `this-machine` when left out, `this-gpu` for the webgpu backend. */
   readonly device?: Device | string;
   readonly strategies?: readonly string[];
   /** S to try, each for all blocks; `Infinity` is the whole map. */
@@ -50,6 +52,8 @@ export interface Validation {
   readonly network: string;
   readonly device: string;
   readonly runs: number;
+  /** True when a program computed in the place of a GPU: times say nothing about one. */
+  readonly software: boolean;
   /**
    * By number of threads: how many times as long the same piece of arithmetic took between the passes as at the
    * calibration, by the median. Clocks and neighbours move it from one second to the next.
@@ -68,7 +72,7 @@ const runsOfRound = 2;
  * plans count with their sums.
  *
  * @throws FoveaError `backend-unavailable` when the machine is not calibrated or has no native backend,
- *   `bad-argument` for options out of range, `aborted`
+ *   `bad-argument` for options out of range or a GPU other than the calibrated one, `aborted`
  */
 export async function validatePredictions(
   network: Network,
@@ -88,8 +92,10 @@ export async function validatePredictions(
   }
   rates.forEach(checkRate);
   const { height = network.inputShape.height, width = network.inputShape.width } = options;
-  const device = resolveDevice(options.device ?? 'this-machine');
   const backend = options.backend ?? getBackend('native');
+  const onGpu = backend.name === 'webgpu';
+  const device = resolveDevice(options.device ?? (onGpu ? 'this-gpu' : 'this-machine'));
+  if (onGpu) await checkSameGpu(device);
   const session = await backend.open(network, { batch: 1, height, width });
   try {
     const input = plausibleInput(network, 1, height, width);
@@ -129,7 +135,9 @@ export async function validatePredictions(
       });
     }
     onProgress?.(1, 'done');
-    return { network: network.name, device: device.name, runs, slowdown, rows, summary: summarise(rows) };
+    const software = gpuCalibrationOf(device)?.software ?? false;
+    const summary = summarise(rows);
+    return { network: network.name, device: device.name, runs, software, slowdown, rows, summary };
   } finally {
     session.dispose();
   }

@@ -1,6 +1,6 @@
 import type { Shape } from '../tensor.js';
 import { liveRanges } from './accesses.js';
-import type { Dtype } from './dtype.js';
+import { type Dtype, dtypeBytes } from './dtype.js';
 import type { Program } from './program.js';
 
 /** Which maps share memory. */
@@ -46,6 +46,13 @@ export function planBuffers(program: Pick<Program, 'maps' | 'steps' | 'input' | 
     busy.push({ buffer, last: range.last });
   }
   return { sizes, bufferOf };
+}
+
+/** Bytes of memory that a program's maps take, with those that share it counted once; weights not included. */
+export function mapBytes(program: Program): number {
+  const { sizes, bufferOf } = planBuffers(program);
+  const widths = new Map(program.maps.map(({ id, dtype }) => [bufferOf[id]!, dtypeBytes[dtype]]));
+  return sizes.reduce((sum, values, buffer) => sum + values * (widths.get(buffer) ?? 0), 0);
 }
 
 /** The smallest free buffer that is large enough, or else the largest, which then grows. */

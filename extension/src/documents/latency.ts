@@ -78,11 +78,20 @@ function bar(value: unknown, path: string): void {
     optionalNumber(fields[name], `${path}.${name}`, 0);
 }
 
+/** Least and most of what a figure is the median of. */
+function optionalRange(value: unknown, path: string): void {
+  if (value === undefined) return;
+  const [least, most] = list(value, path, number, 2) as readonly number[];
+  if ((value as readonly number[]).length > 2 || least! > most!)
+    fail(path, value, 'the least, then the most');
+}
+
 function paretoPoint(value: unknown, path: string): void {
   const fields = object(value, path);
   text(fields.label, `${path}.label`);
   number(fields.ms, `${path}.ms`, 0);
   number(fields.score, `${path}.score`);
+  for (const name of ['msRange', 'scoreRange']) optionalRange(fields[name], `${path}.${name}`);
   if (typeof fields.onFront !== 'boolean') fail(`${path}.onFront`, fields.onFront, 'true or false');
   oneOf(fields.origin, `${path}.origin`, ORIGINS);
 }

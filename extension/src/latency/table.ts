@@ -93,17 +93,29 @@ export function viewTable(view: LatencyView): Table {
       };
     case 'pareto':
       return {
-        columns: ['design', 'origin', 'ms', view.yLabel, 'on the front'],
+        columns: ['design', 'origin', 'ms', view.yLabel, 'on the front', ...(repeated(view) ? RANGES : [])],
         rows: view.points.map((point) => [
           point.label,
           point.origin,
           point.ms,
           point.score,
           point.onFront ? 'yes' : 'no',
+          ...(repeated(view)
+            ? [
+                ...(point.msRange ?? [point.ms, point.ms]),
+                ...(point.scoreRange ?? [point.score, point.score]),
+              ]
+            : []),
         ]),
       };
   }
 }
+
+/** Columns of a design's repetitions. */
+const RANGES = ['least ms', 'most ms', 'least quality', 'most quality'];
+
+const repeated = ({ points }: Extract<LatencyView, { kind: 'pareto' }>) =>
+  points.some(({ msRange, scoreRange }) => msRange && scoreRange);
 
 function field(value: Value): string {
   if (value === undefined) return '';

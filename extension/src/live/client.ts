@@ -20,7 +20,8 @@ export type Connection =
 
 export interface ClientOptions {
   onConnection(connection: Connection): void;
-  onReply(reply: LiveReply): void;
+  /** @param buffers the bytes that came with the reply */
+  onReply(reply: LiveReply, buffers: readonly Uint8Array[]): void;
   /** A message that does not follow the protocol. */
   onMalformed(error: Error): void;
 }
@@ -164,7 +165,7 @@ export class LiveClient {
     const comm = kernel.createComm(LIVE_TARGET, known);
     this.comm = comm;
     held.add(comm.commId);
-    comm.onMsg = (message) => this.onMessage(message.content.data);
+    comm.onMsg = ({ content, buffers = [] }) => this.onMessage(content.data, buffers.map(bytesOf));
     comm.onClose = () => {
       const worked = this.connection === 'ready';
       this.drop();
@@ -177,7 +178,7 @@ export class LiveClient {
     this.patience = window.setTimeout(() => this.set('silent'), PATIENCE_MS);
   }
 
-  private onMessage(data: unknown): void {
+  private onMessage(data: unknown, buffers: readonly Uint8Array[]): void {
     let reply: LiveReply;
     try {
       reply = readReply(data);
@@ -186,6 +187,11 @@ export class LiveClient {
       return;
     }
     if (reply.type === 'catalogue') this.set('ready');
-    this.options.onReply(reply);
+    this.options.onReply(reply, buffers);
   }
 }
+
+const bytesOf = (buffer: ArrayBuffer | ArrayBufferView): Uint8Array =>
+  ArrayBuffer.isView(buffer)
+    ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+    : new Uint8Array(buffer);

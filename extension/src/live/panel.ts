@@ -4,6 +4,7 @@ import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { button } from '../controls';
 import { element } from '../dom';
+import type { GpuEnvironment } from './gpu/runs';
 import { type Change, LiveSession } from './session';
 import { LiveView } from './view';
 import { noticeFor } from './words';
@@ -16,6 +17,8 @@ export interface LivePanelOptions {
   insertBelow(notebook: NotebookPanel, source: string): void;
   /** Tells of a failure that has no place of its own in the panel. */
   notify(message: string): void;
+  /** What of the browser is used for its GPU; this one's when left out. */
+  readonly gpu?: GpuEnvironment;
 }
 
 /** What is kept for a notebook that has been in front. */
@@ -113,7 +116,7 @@ export class LivePanel extends Widget {
     before?.session.dispose();
     this.kept.delete(notebook);
     if (!kernel) return;
-    const session = new LiveSession(kernel);
+    const session = new LiveSession(kernel, this.options.gpu);
     this.kept.set(notebook, { session, view: undefined });
     session.onChange = (change) => this.onChange(notebook, change);
   }

@@ -3,7 +3,14 @@ import { checkProfile } from '../documents/latency';
 import { readMasks } from '../documents/masks';
 import { fail, list, number, object, text, whole } from '../documents/validate';
 
-export type { LiveCatalogue, LiveDevice, LiveReply, LiveRequest, LiveState } from '@fovea/kernel';
+export type {
+  LiveBrowserRun,
+  LiveCatalogue,
+  LiveDevice,
+  LiveReply,
+  LiveRequest,
+  LiveState,
+} from '@fovea/kernel';
 
 export const LIVE_TARGET: typeof KernelLiveTarget = 'fovea.live';
 
@@ -44,6 +51,19 @@ function checkCatalogue(value: unknown, path: string): void {
   number(state.rate, `${path}.state.rate`, 0, 1);
 }
 
+function checkBrowserRun(value: unknown, path: string): void {
+  const fields = object(value, path);
+  if (fields.refused !== undefined) {
+    text(fields.refused, `${path}.refused`);
+    return;
+  }
+  text(fields.key, `${path}.key`);
+  object(fields.plan, `${path}.plan`);
+  list(fields.shape, `${path}.shape`, (extent, at) => {
+    whole(extent, at, 1);
+  });
+}
+
 /**
  * Reads what the kernel sent.
  *
@@ -72,6 +92,13 @@ export function readReply(value: unknown): LiveReply {
       checkProfile(fields.measured, 'measured');
       checkProfile(fields.predicted, 'predicted');
       checkProfile(fields.dense, 'dense');
+      if (fields.browser !== undefined) checkBrowserRun(fields.browser, 'browser');
+      break;
+    case 'network':
+      serial();
+      text(fields.key, 'key');
+      whole(fields.offset, 'offset', 0);
+      whole(fields.totalBytes, 'totalBytes', 1);
       break;
     case 'calibrated':
       serial();
@@ -85,7 +112,11 @@ export function readReply(value: unknown): LiveReply {
       text(fields.message, 'message');
       break;
     default:
-      fail('type', fields.type, 'catalogue, prediction, progress, result, calibrated, code or error');
+      fail(
+        'type',
+        fields.type,
+        'catalogue, prediction, progress, result, network, calibrated, code or error',
+      );
   }
   return value as LiveReply;
 }

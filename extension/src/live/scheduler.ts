@@ -10,6 +10,8 @@ export interface SchedulerOptions {
   send(request: LiveRequest): void;
   /** How long the controls rest before a measured run. */
   readonly runDelayMs: () => number;
+  /** Whether runs are to be repeated in this browser. */
+  readonly inBrowser?: () => boolean;
   /** Called when a run has begun, was given up, or has ended. */
   onRunning(running: boolean): void;
   readonly clock?: Clock;
@@ -57,7 +59,8 @@ export class Scheduler {
     this.serial += 1;
     this.running = this.serial;
     this.options.onRunning(true);
-    this.options.send({ type: 'run', serial: this.serial, state });
+    const inBrowser = this.options.inBrowser?.() ? { inBrowser: true } : {};
+    this.options.send({ type: 'run', serial: this.serial, state, ...inBrowser });
   }
 
   /** Measures the machine; like a run it can be stopped, and has progress. */
@@ -73,6 +76,13 @@ export class Scheduler {
   code(state: LiveState): number {
     this.serial += 1;
     this.options.send({ type: 'code', serial: this.serial, state });
+    return this.serial;
+  }
+
+  /** Asks for a piece of a network's file. @returns the serial number that the answer carries. */
+  piece(network: string, key: string, offset: number): number {
+    this.serial += 1;
+    this.options.send({ type: 'network', serial: this.serial, network, key, offset });
     return this.serial;
   }
 

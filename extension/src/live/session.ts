@@ -1,13 +1,23 @@
 import type { Kernel } from '@jupyterlab/services';
 import type { LatencyProfile, MasksDocument } from '../documents/types';
 import { preferences } from '../preferences';
+import { Answers } from './answers';
 import { type Connection, LiveClient } from './client';
+import { type GpuEnvironment, GpuRuns } from './gpu/runs';
 import type { LiveCatalogue, LiveReply, LiveState } from './protocol';
 import { Scheduler } from './scheduler';
 import { normalized } from './state';
 
 /** What changed, so that a view redraws no more than it must. */
-export type Change = 'connection' | 'catalogue' | 'state' | 'prediction' | 'run' | 'result' | 'message';
+export type Change =
+  | 'connection'
+  | 'catalogue'
+  | 'state'
+  | 'prediction'
+  | 'run'
+  | 'result'
+  | 'gpu'
+  | 'message';
 
 export interface Prediction {
   readonly profile: LatencyProfile;
@@ -49,19 +59,34 @@ export class LiveSession {
 
   private readonly client: LiveClient;
   private readonly scheduler: Scheduler;
-  private readonly codes = new Map<number, { resolve(source: string): void; reject(error: Error): void }>();
+  /** The same on this browser's GPU. */
+  readonly gpu: GpuRuns;
+  private readonly answers = new Answers();
   private sentAt = 0;
   private slow: number | undefined;
   private ranState: LiveState | undefined;
 
-  constructor(readonly kernel: Kernel.IKernelConnection) {
+  /** @param environment what of the browser is used for its GPU; this one's when left out */
+  constructor(
+    readonly kernel: Kernel.IKernelConnection,
+    environment?: GpuEnvironment,
+  ) {
+    this.gpu = new GpuRuns({
+      piece: (network, key, offset) => this.answer(() => this.scheduler.piece(network, key, offset)),
+      onChange: () => this.onChange('gpu'),
+      environment,
+    });
     this.scheduler = new Scheduler({
       send: (request) => {
         if (request.type === 'predict') this.awaitPrediction();
-        if (request.type === 'run') this.ranState = request.state;
+        if (request.type === 'run') {
+          this.ranState = request.state;
+          this.gpu.cancel();
+        }
         this.client.send(request);
       },
       runDelayMs: () => preferences.get().runDelayMs,
+      inBrowser: () => this.gpu.enabled,
       onRunning: (running) => {
         if (!running) this.isCalibrating = false;
         this.progress = running ? { fraction: 0, name: '' } : undefined;
@@ -70,8 +95,12 @@ export class LiveSession {
     });
     this.client = new LiveClient(kernel, {
       onConnection: (connection) => this.onConnection(connection),
-      onReply: (reply) => this.onReply(reply),
-      onMalformed: (error) => this.fail(`The kernel sent something that cannot be read. ${error.message}`),
+      onReply: (reply, buffers) => this.onReply(reply, buffers),
+      onMalformed: (error) => {
+        const problem = `The kernel sent something that cannot be read. ${error.message}`;
+        this.answers.rejectAll(problem);
+        this.fail(problem);
+      },
     });
   }
 
@@ -79,7 +108,8 @@ export class LiveSession {
     this.onChange = () => undefined;
     window.clearTimeout(this.slow);
     this.scheduler.reset();
-    this.rejectCodes('The panel was closed.');
+    this.answers.rejectAll('The panel was closed.');
+    this.gpu.dispose();
     this.client.dispose();
   }
 
@@ -102,6 +132,16 @@ export class LiveSession {
     return this.result !== undefined && this.result.state === this.state;
   }
 
+  /** Whether this browser's result belongs to the controls as they stand. */
+  get isGpuCurrent(): boolean {
+    return this.gpu.result !== undefined && this.gpu.result.state === this.state;
+  }
+
+  /** Whether something is under way that can be stopped, in the kernel or in this browser. */
+  get isRunning(): boolean {
+    return this.progress !== undefined || this.gpu.activity !== undefined;
+  }
+
   /** Whether the result was over the image that is chosen, by the network that is chosen. */
   get isCurrentImage(): boolean {
     const ran = this.result?.state;
@@ -115,7 +155,14 @@ export class LiveSession {
     this.problem = undefined;
     this.remember();
     this.scheduler.change(this.state, this.autoRun);
+    this.gpu.cancel();
     this.onChange('state');
+  }
+
+  /** Whether runs are done again on this browser's GPU; the one that is shown at once. */
+  setGpu(enabled: boolean): void {
+    this.gpu.set(enabled);
+    if (enabled) this.run();
   }
 
   /** Runs now. */
@@ -134,6 +181,7 @@ export class LiveSession {
   /** Gives up the run under way. */
   stop(): void {
     this.scheduler.stopRun();
+    this.gpu.cancel();
   }
 
   /** Opens a comm again that the kernel closed. */
@@ -144,11 +192,14 @@ export class LiveSession {
   /** The TypeScript that reproduces the controls. @throws when the kernel does not answer. */
   code(): Promise<string> {
     const { state } = this;
-    if (!state || this.connection !== 'ready')
-      return Promise.reject(new Error('The kernel is not connected.'));
-    return new Promise((resolve, reject) => {
-      this.codes.set(this.scheduler.code(state), { resolve, reject });
-    });
+    if (!state) return Promise.reject(new Error('The controls are not there yet.'));
+    return this.answer(() => this.scheduler.code(state));
+  }
+
+  /** @param ask sends a request and returns its serial number */
+  private answer<Answer>(ask: () => number): Promise<Answer> {
+    if (this.connection !== 'ready') return Promise.reject(new Error('The kernel is not connected.'));
+    return this.answers.wait(ask());
   }
 
   private awaitPrediction(): void {
@@ -165,12 +216,13 @@ export class LiveSession {
       window.clearTimeout(this.slow);
       this.isSlow = false;
       this.scheduler.reset();
-      this.rejectCodes('The kernel was disconnected.');
+      this.answers.rejectAll('The kernel was disconnected.');
+      this.gpu.cancel();
     }
     this.onChange('connection');
   }
 
-  private onReply(reply: LiveReply): void {
+  private onReply(reply: LiveReply, buffers: readonly Uint8Array[]): void {
     switch (reply.type) {
       case 'catalogue':
         this.catalogue = reply.catalogue;
@@ -199,21 +251,25 @@ export class LiveSession {
         if (!this.scheduler.finished(reply.serial)) break;
         this.result = { ...reply, state: this.ranState! };
         this.onChange('result');
+        if (reply.browser && this.gpu.enabled)
+          void this.gpu.repeat({ ...this.result, browser: reply.browser, buffers });
+        break;
+      case 'network':
+        this.answers.take(reply.serial, {
+          bytes: buffers[0] ?? new Uint8Array(),
+          totalBytes: reply.totalBytes,
+        });
         break;
       case 'calibrated':
         if (!this.scheduler.finished(reply.serial)) break;
         this.change({ device: reply.device });
         break;
       case 'code':
-        this.codes.get(reply.serial)?.resolve(reply.source);
-        this.codes.delete(reply.serial);
+        this.answers.take(reply.serial, reply.source);
         break;
       case 'error':
         this.scheduler.failed(reply.serial);
-        if (reply.serial !== undefined && this.codes.has(reply.serial)) {
-          this.codes.get(reply.serial)!.reject(new Error(reply.message));
-          this.codes.delete(reply.serial);
-        } else this.fail(reply.message);
+        if (!this.answers.take(reply.serial, new Error(reply.message))) this.fail(reply.message);
         break;
     }
   }
@@ -221,11 +277,6 @@ export class LiveSession {
   private fail(problem: string): void {
     this.problem = problem;
     this.onChange('message');
-  }
-
-  private rejectCodes(reason: string): void {
-    for (const { reject } of this.codes.values()) reject(new Error(reason));
-    this.codes.clear();
   }
 
   // The controls outlive a reload of the page in the tab's storage, as the comm's id does.

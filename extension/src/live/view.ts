@@ -9,6 +9,7 @@ import { message } from '../message';
 import { preferences } from '../preferences';
 import { BlockChart } from './chart';
 import { LiveForm } from './form';
+import { GpuView } from './gpu/view';
 import { Headline } from './headline';
 import { Painter } from './painter';
 import type { LiveState } from './protocol';
@@ -17,6 +18,8 @@ import type { Change, LiveSession } from './session';
 import { deviceOf } from './state';
 
 type Side = 'paint' | 'masks';
+/** Whose masks are shown. */
+type Origin = 'kernel' | 'browser';
 
 export interface LiveViewOptions {
   /** Inserts code below the active cell. */
@@ -37,6 +40,9 @@ export class LiveView {
   private readonly inputPlace = element('div', {});
   private readonly settingsPlace = element('div', {});
   private readonly sides: Control<Side>;
+  private readonly gpu: GpuView;
+  private readonly origins: Control<Origin>;
+  private origin: Origin = 'kernel';
   private readonly maskSide: HTMLElement;
   private readonly runButton: HTMLButtonElement;
   private readonly releaseKeys: () => void;
@@ -76,7 +82,21 @@ export class LiveView {
     });
     this.strip = new Tiles('strip', (position) => this.select(position));
     this.painter = new Painter((region) => session.change({ region: writeRegion(region) }));
-    this.maskSide = element('div', {}, this.overlay.node, this.readout, this.strip.node);
+    this.gpu = new GpuView(session.gpu, (enabled) => session.setGpu(enabled));
+    this.origins = choice<Origin>({
+      label: 'Masks of',
+      value: 'kernel',
+      options: [
+        { value: 'kernel', label: 'Kernel', hint: 'The masks of the kernel’s run' },
+        { value: 'browser', label: 'This browser', hint: 'The masks of the same run in this page' },
+      ],
+      onChange: (origin) => {
+        this.origin = origin;
+        void this.showImage(true);
+      },
+    });
+    this.origins.node.classList.add('fovea-even', 'fovea-mask-origins');
+    this.maskSide = element('div', {}, this.origins.node, this.overlay.node, this.readout, this.strip.node);
     this.sides = choice<Side>({
       label: 'Image shows',
       role: 'tabs',
@@ -87,7 +107,7 @@ export class LiveView {
       ],
       onChange: (side) => this.setSide(side),
     });
-    this.runButton = button('Run now', () => (session.progress ? session.stop() : session.run()));
+    this.runButton = button('Run now', () => (session.isRunning ? session.stop() : session.run()));
     this.node = element(
       'div',
       { class: 'fovea-live-content' },
@@ -96,6 +116,7 @@ export class LiveView {
       this.painter.node,
       this.maskSide,
       this.headline.node,
+      this.gpu.node,
       this.chart.node,
       // Below the image: what comes and goes must not move it under a brush.
       this.trouble,
@@ -119,6 +140,7 @@ export class LiveView {
     this.node.querySelector('.fovea-live-foot button')!.classList.add('fovea-primary');
     this.releaseKeys = ownKeys(this.node, 'Live controls');
     this.update('catalogue');
+    void session.gpu.look();
   }
 
   dispose(): void {
@@ -134,11 +156,12 @@ export class LiveView {
     if (change === 'catalogue' || change === 'state') this.showState(change === 'catalogue');
     if (change === 'result' && !this.hasChosen)
       this.position = firstTelling(session.result!.masks.images[0]!.blocks);
-    if (change === 'catalogue' || change === 'result') void this.showImage(true);
+    if (change === 'catalogue' || change === 'result' || change === 'gpu') void this.showImage(true);
     this.showTimes();
+    this.gpu.show(session.isGpuCurrent);
     for (const place of [this.inputPlace, this.settingsPlace, this.painter.node])
       place.inert = session.isCalibrating;
-    this.runButton.textContent = session.progress ? 'Stop' : 'Run now';
+    this.runButton.textContent = session.isRunning ? 'Stop' : 'Run now';
     if (change === 'result') {
       const { measured, predicted } = session.result!;
       this.live.textContent = `Measured ${measured.totalMs.toFixed(1)} milliseconds, predicted ${predicted.totalMs.toFixed(1)}.`;
@@ -176,8 +199,14 @@ export class LiveView {
     return session.isCurrentImage ? session.result?.masks.images[0] : undefined;
   }
 
+  /** This browser's masks, where they are of the run that is shown. */
+  private get ownBlocks() {
+    const { result, gpu } = this.session;
+    return this.image && gpu.result?.state === result?.state ? gpu.result?.blocks : undefined;
+  }
+
   private get blocks() {
-    return this.image?.blocks ?? [];
+    return (this.origin === 'browser' ? this.ownBlocks : undefined) ?? this.image?.blocks ?? [];
   }
 
   private showState(rebuild: boolean): void {
@@ -230,6 +259,7 @@ export class LiveView {
         this.painter.show(loaded, readRegion(state.region, loaded.width, loaded.height));
       return;
     }
+    this.origins.node.hidden = !this.ownBlocks;
     const { blocks } = this;
     this.position = Math.max(0, Math.min(this.position, blocks.length - 1));
     this.strip.node.hidden = blocks.length === 0;

@@ -61,6 +61,22 @@ export function outline(block: MasksBlock, width: number, height: number): Recta
   return found;
 }
 
+/** Fraction of a block's pixels that lie in active cells, 0…1. */
+export function activeShare(
+  block: Pick<MasksBlock, 'rows' | 'columns' | 'height' | 'width' | 'cells'>,
+): number {
+  const y = cellStarts(block.rows, block.height);
+  const x = cellStarts(block.columns, block.width);
+  let active = 0;
+  for (let row = 0; row < block.rows; row++) {
+    for (let column = 0; column < block.columns; column++) {
+      if (block.cells[row * block.columns + column] !== '1') continue;
+      active += (y[row + 1]! - y[row]!) * (x[column + 1]! - x[column]!);
+    }
+  }
+  return active / (block.height * block.width);
+}
+
 /** A cell and what is known of it. */
 export interface Cell {
   readonly row: number;

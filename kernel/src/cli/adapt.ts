@@ -106,9 +106,10 @@ export function register(program: Command): void {
         const seconds = (performance.now() - begin) / 1000;
         await saveNetwork(output, result.network);
         await rm(checkpoint, { force: true });
-        const { flops, blocks } = result;
+        const { flops, blocks, kept } = result;
         const images = photos.images.length;
-        if (options.json) printJson({ output, seconds, images, skipped: photos.skipped, flops, blocks });
+        if (options.json)
+          printJson({ output, seconds, images, skipped: photos.skipped, flops, kept, blocks });
         else process.stdout.write(asText(output, images, seconds, result));
       });
     });
@@ -122,13 +123,27 @@ function describe({ phase, step, steps, sameClass, distance, flops, leftMs }: Ad
   );
 }
 
-function asText(output: string, images: number, seconds: number, { flops, blocks }: AdaptResult): string {
+function asText(
+  output: string,
+  images: number,
+  seconds: number,
+  { flops, blocks, kept }: AdaptResult,
+): string {
   const rows = blocks.map(({ name, granularity, rate }) => [name, String(granularity), rate.toFixed(3)]);
   return [
     `${output}: maskers learned on ${images} images in ${(seconds / 60).toFixed(1)} min, ` +
       `${(100 * flops).toFixed(1)} % of the dense network's FLOPs`,
+    whatWasKept(kept),
     '',
     asTable([['block', 'S', 'rate'], ...rows]),
     '',
   ].join('\n');
+}
+
+function whatWasKept({ step, divergence, fitted, heldBack }: AdaptResult['kept']): string {
+  const judged = heldBack > 0 ? `on ${heldBack} images held back` : 'on other crops of the same images';
+  const distances = `${divergence.toFixed(3)} from the dense network's answers, fitted maskers ${fitted.toFixed(3)}`;
+  return step === 0
+    ? `kept: the fitted maskers, since no state of learning was better (${fitted.toFixed(3)} ${judged})`
+    : `kept: the state after step ${step} (${distances}, ${judged})`;
 }

@@ -1,11 +1,13 @@
 import os from 'node:os';
 import { FoveaError } from '@fovea/engine';
-import { calibrate, calibrationOf } from '@fovea/engine/predict';
+import { getBackend } from '@fovea/engine/backend';
+import { type CalibrationResult, calibrate, calibrationOf } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { asTable, printJson } from './parse.js';
 import { showProgress } from './progress.js';
 
 interface CalibrateCommandOptions {
+  readonly backend?: string;
   readonly seconds?: string;
   readonly store: boolean;
   readonly json?: boolean;
@@ -14,15 +16,27 @@ interface CalibrateCommandOptions {
 /** How much slower than at its best the processor may have been before a warning is printed. */
 const busy = 0.1;
 
-/** `fovea calibrate`: measures this machine, so that it can be predicted for as `this-machine`. */
+/** `fovea calibrate`: measures this machine, so that it can be predicted for as `this-machine` or `this-gpu`. */
 export function register(program: Command): void {
   program
     .command('calibrate')
-    .description('Measure this machine and keep the result: the device "this-machine" from then on.')
-    .option('--seconds <n>', 'measuring time to aim for (default: 20)')
+    .description(
+      'Measure this machine and keep the result: the device "this-machine" from then on, or "this-gpu".',
+    )
+    .option('--backend <name>', 'native, or webgpu to measure the GPU (default: native)')
+    .option('--seconds <n>', 'measuring time to aim for, native only (default: 20)')
     .option('--no-store', 'measure and report, but leave the stored calibration as it is')
     .option('--json', 'print one JSON document (the device) and nothing else')
-    .action(async ({ seconds, store, json }: CalibrateCommandOptions) => {
+    .action(async ({ backend = 'native', seconds, store, json }: CalibrateCommandOptions) => {
+      if (backend !== 'native' && backend !== 'webgpu') {
+        throw new FoveaError('bad-argument', `--backend ${backend}: native or webgpu is accepted`);
+      }
+      if (backend === 'webgpu' && seconds !== undefined) {
+        throw new FoveaError(
+          'bad-argument',
+          '--seconds with --backend webgpu: a GPU takes as long as it takes',
+        );
+      }
       const wanted = seconds === undefined ? undefined : Number(seconds);
       if (wanted !== undefined && !(wanted > 0 && wanted <= 3600)) {
         throw new FoveaError(
@@ -34,12 +48,13 @@ export function register(program: Command): void {
       const load = os.loadavg()[0]!;
       const progress = showProgress('calibrating');
       const result = await calibrate({
+        backend: getBackend(backend),
         store,
         signal: progress.signal,
         onProgress: progress.update,
         ...(wanted === undefined ? {} : { seconds: wanted }),
       }).finally(progress.end);
-      const { device, path, slowdown } = result;
+      const { device, slowdown } = result;
       if (slowdown > busy || load > os.availableParallelism()) {
         const slower = `${(100 * slowdown).toFixed(0)} % slower than at its best`;
         process.stderr.write(
@@ -47,21 +62,27 @@ export function register(program: Command): void {
         );
       }
       if (json) return printJson(device);
-      const giga = (value: number) => (value / 1e9).toFixed(1);
-      const rows = [
-        [
-          'arithmetic, all cores',
-          `${giga(2 * device.processingEngines * device.lanes * device.frequencyHz)} GFLOP/s`,
-        ],
-        ['memory bandwidth', `${giga(device.memoryBandwidth)} GB/s`],
-        ['cache bandwidth', `${giga(device.memoryBandwidth * device.cacheBandwidthRatio)} GB/s`],
-        ...calibrationOf(device)!.fits.map(({ threads, samples, medianError }) => [
-          `${threads} thread${threads === 1 ? '' : 's'}`,
-          `${samples} passes timed, median error of the fit ${(100 * medianError).toFixed(1)} %`,
-        ]),
-      ];
-      process.stdout.write(
-        `${device.source}, ${result.seconds.toFixed(0)} s\n${asTable(rows)}\n${path === undefined ? 'not stored' : `stored in ${path}`}\n`,
-      );
+      process.stdout.write(`${asText(result)}\n`);
     });
+}
+
+const giga = (value: number) => (value / 1e9).toFixed(1);
+
+function asText({ device, seconds, path }: CalibrationResult): string {
+  const gpu = device.kind === 'gpu';
+  const rows = [
+    [
+      gpu ? 'arithmetic of convolutions' : 'arithmetic, all cores',
+      `${giga(2 * device.processingEngines * device.lanes * device.frequencyHz)} GFLOP/s`,
+    ],
+    ['memory bandwidth', `${giga(device.memoryBandwidth)} GB/s`],
+    ['cache bandwidth', `${giga(device.memoryBandwidth * device.cacheBandwidthRatio)} GB/s`],
+    ...(gpu ? [['starting a dispatch', `${(1e3 * device.launchMs).toFixed(1)} µs`]] : []),
+    ...(calibrationOf(device)?.fits ?? []).map(({ threads, samples, medianError }) => [
+      `${threads} thread${threads === 1 ? '' : 's'}`,
+      `${samples} passes timed, median error of the fit ${(100 * medianError).toFixed(1)} %`,
+    ]),
+  ];
+  const stored = path === undefined ? 'not stored' : `stored in ${path}`;
+  return `${device.source}, ${seconds.toFixed(0)} s\n${asTable(rows)}\n${stored}`;
 }

@@ -21,6 +21,7 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   predict: () => import('./predict.js'),
   search: () => import('./search.js'),
   sweep: () => import('./sweep.js'),
+  sweeps: () => import('./sweeps.js'),
   train: () => import('./train.js'),
   uninstall: () => import('./install.js'),
   validate: () => import('./validate.js'),

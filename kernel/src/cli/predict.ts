@@ -29,7 +29,10 @@ export function register(program: Command): void {
     .command('predict')
     .description('Predict the latency of a network on a device, or recompute a table of reference rows.')
     .argument('[model]', MODEL_HELP)
-    .option('--device <name>', `${deviceNames().join(', ')}, or this-machine after fovea calibrate`)
+    .option(
+      '--device <name>',
+      `${deviceNames().join(', ')}, or this-machine and this-gpu after fovea calibrate`,
+    )
     .option(
       '--granularity <S>',
       'S: one, per stage or per block, separated by commas; "whole" is the whole map',
@@ -55,7 +58,7 @@ export function register(program: Command): void {
       if (options.device === undefined) {
         throw new FoveaError(
           'bad-argument',
-          `--device is needed: ${deviceNames().join(', ')} or this-machine`,
+          `--device is needed: ${deviceNames().join(', ')}, this-machine or this-gpu`,
         );
       }
       const settings = predictOptions(options, options.device);

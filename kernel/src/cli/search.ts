@@ -31,7 +31,10 @@ export function register(program: Command): void {
     .command('search')
     .description('Find the best granularity and strategy for every block and stage, and say why.')
     .argument('<model>', MODEL_HELP)
-    .requiredOption('--device <name>', `${deviceNames().join(', ')}, or this-machine after fovea calibrate`)
+    .requiredOption(
+      '--device <name>',
+      `${deviceNames().join(', ')}, or this-machine and this-gpu after fovea calibrate`,
+    )
     .option('--rate <r>', 'activation rate assumed at every S, 0 to 1 (default: 0.5)')
     .option('--rates <S=r,...>', 'activation rate by S, e.g. 1=0.4,2=0.45,4=0.5; other S are not searched')
     .option('--scores <S=score,...>', 'accuracy or agreement by S: adds the Pareto front')

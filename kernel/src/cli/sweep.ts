@@ -4,6 +4,8 @@ import { createInterface } from 'node:readline/promises';
 import { pathToFileURL } from 'node:url';
 import { FoveaError } from '@fovea/engine';
 import type { Command } from 'commander';
+import type { SweepSummary } from '../sweep/backend.js';
+import type { PointRecord } from '../sweep/point.js';
 import { recordsCsv, sweepRows, sweepTable } from '../sweep/rows.js';
 import { checkSpace } from '../sweep/space/check.js';
 import { questionAbout } from '../sweep/space/expand.js';
@@ -18,6 +20,7 @@ interface SweepCommandOptions {
   readonly queue?: string;
   readonly out?: string;
   readonly label?: Readonly<Record<string, string>>;
+  readonly medians?: boolean;
   readonly retryFailed?: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
@@ -33,6 +36,7 @@ export function register(program: Command): void {
     .argument('<spec>', 'the space: a .json file, or a .ts or .js module whose default export it is')
     .option('--queue <url>', 'redis:// or rediss:// address of the queue that fovea worker serves')
     .option('--out <file>', 'write the records to this file as they come: .jsonl, or .csv at the end')
+    .option('--medians', 'in a .csv, one line for each design: medians over its repeats, least and most')
     .option(LABEL_OPTION, 'a label of this machine, for points that ask for it; repeatable', collectLabel)
     .option('--retry-failed', 'run points again that have failed')
     .option('--yes', 'run a space that has no points or very many without asking')
@@ -51,18 +55,21 @@ export function register(program: Command): void {
         failed: failed.length,
       };
       if (options.json) printJson({ ...counts, records });
-      else process.stdout.write(asText(counts, result));
+      else process.stdout.write(asText(counts, records));
       if (counts.completed < points) process.exitCode = 1;
     });
 }
 
 async function runSweep(space: SweepSpace, options: SweepCommandOptions): Promise<SweepResult> {
-  const { queue, label, retryFailed, out } = options;
+  const { queue, label, retryFailed, out, medians = false } = options;
+  if (medians && (out === undefined || extname(out) !== '.csv'))
+    throw new FoveaError('bad-argument', `--medians: is for --out with a name that ends in .csv`);
   const progress = showProgress('sweep');
   try {
     const sweep = await Sweep.start(space, {
       confirm: true,
       signal: progress.signal,
+      onWaiting: (line) => process.stderr.write(`fovea: ${line}\n`),
       ...(queue === undefined ? {} : { queue }),
       ...(label === undefined ? {} : { labels: label }),
       ...(retryFailed ? { retryFailed } : {}),
@@ -79,7 +86,7 @@ async function runSweep(space: SweepSpace, options: SweepCommandOptions): Promis
       }
     });
     const result = await sweep.finished.finally(() => file?.close());
-    if (out !== undefined && !file) await RecordFile.write(out, recordsCsv(result.records));
+    if (out !== undefined && !file) await RecordFile.write(out, recordsCsv(result.records, { medians }));
     return result;
   } finally {
     progress.end();
@@ -128,8 +135,17 @@ async function confirm(question: string | undefined, yes: boolean): Promise<void
   if (!/^y(es)?$/i.test(answer.trim())) throw new FoveaError('aborted', 'nothing was run');
 }
 
-function asText(counts: Readonly<Record<string, unknown>>, { records }: SweepResult): string {
-  const { name, state, points, completed, failed } = counts;
+/** How a sweep stands, with a table of what its points have found. */
+export function asText(
+  {
+    name,
+    state,
+    points,
+    completed,
+    failed,
+  }: Omit<SweepSummary, 'kind' | 'state'> & { readonly state: string },
+  records: readonly PointRecord[],
+): string {
   const head = `sweep ${name}: ${state}, ${completed} of ${points} points completed${failed ? `, ${failed} failed` : ''}\n`;
   if (records.length === 0) return head;
   const { columns, rows } = sweepTable(sweepRows(records));

@@ -1,3 +1,4 @@
+import { getBackend } from '@fovea/engine/backend';
 import { parseGranularity } from '@fovea/engine/internal';
 import { type ValidateOptions, type Validation, validatePredictions } from '@fovea/engine/predict';
 import type { Command } from 'commander';
@@ -7,6 +8,7 @@ import { asTable, parseInteger, parseRates, printJson } from './parse.js';
 import { showProgress } from './progress.js';
 
 interface ValidateCommandOptions {
+  readonly backend?: string;
   readonly device?: string;
   readonly strategies?: string;
   readonly granularities?: string;
@@ -24,7 +26,8 @@ export function register(program: Command): void {
     .command('validate')
     .description('Predict and measure the same plans on this machine, and print how far apart they are.')
     .argument('<model>', MODEL_HELP)
-    .option('--device <name>', 'device to predict with (default: this-machine)')
+    .option('--backend <name>', 'what runs the plans: native or webgpu (default: native)')
+    .option('--device <name>', 'device to predict with (default: this-machine, or this-gpu for webgpu)')
     .option('--strategies <names>', 'default: dense,unfused,lasnet,streamed')
     .option('--granularities <S,...>', 'default: 1,2,4,7,8,whole')
     .option('--rates <r,...>', 'default: 0.1,0.3,0.5,0.7,1')
@@ -47,8 +50,9 @@ export function register(program: Command): void {
 }
 
 function validateOptions(options: ValidateCommandOptions): ValidateOptions {
-  const { device, strategies, granularities, rates, threads, runs, inputSize } = options;
+  const { backend, device, strategies, granularities, rates, threads, runs, inputSize } = options;
   return {
+    ...(backend === undefined ? {} : { backend: getBackend(backend) }),
     ...(device === undefined ? {} : { device }),
     ...(strategies === undefined ? {} : { strategies: strategies.split(',') }),
     ...(granularities === undefined ? {} : { granularities: parseGranularity(granularities) }),
@@ -63,7 +67,7 @@ function validateOptions(options: ValidateCommandOptions): ValidateOptions {
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 
-function asText({ network, device, runs, slowdown, rows, summary }: Validation): string {
+function asText({ network, device, runs, software, slowdown, rows, summary }: Validation): string {
   const lines = rows.map(
     ({ strategy, granularity, rate, threads, predictedMs, measuredMs, error, blocks }) => [
       strategy,
@@ -78,6 +82,7 @@ function asText({ network, device, runs, slowdown, rows, summary }: Validation):
   );
   return [
     `${network} on ${device}, medians of ${runs} runs`,
+    ...(software ? ['a software driver stood in for a GPU: times say nothing about one'] : []),
     '',
     asTable([
       ['strategy', 'S', 'rate', 'threads', 'predicted', 'measured', 'error', 'blocks within 10 %'],

@@ -15,6 +15,7 @@ import { readImage, sampleImage, sampleImageNames } from './images.js';
 import { live } from './live-hub.js';
 import { plotly } from './plotly.js';
 import { progress } from './progress.js';
+import { packageFiles } from './python-package.js';
 import { showImage, showLatency, showMasks, showMasksDocument } from './show.js';
 
 /** What every notebook has at hand under the name `fovea`; also exported one by one from `@fovea/kernel`. */
@@ -26,6 +27,7 @@ export const fovea = {
   readImage,
   sampleImage,
   sampleImageNames,
+  packageFiles,
   live,
   plotly,
   progress,

@@ -1,6 +1,5 @@
-import type { LiveReply } from './live.js';
 import { type LibraryContents, LiveLibrary } from './live-library.js';
-import { LiveSession } from './live-session.js';
+import { LiveSession, type Send } from './live-session.js';
 import { show } from './output.js';
 
 /** All live panels of this process: they choose from one library. */
@@ -9,7 +8,7 @@ class LiveHub {
   readonly #sessions = new Set<LiveSession>();
 
   /** A session for a panel that has connected. */
-  join(send: (reply: LiveReply) => void): LiveSession {
+  join(send: Send): LiveSession {
     const session = new LiveSession(this.#library, send);
     this.#sessions.add(session);
     return session;

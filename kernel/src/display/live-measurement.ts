@@ -1,5 +1,4 @@
 import {
-  medianProfile,
   type Network,
   type NetworkRunOptions,
   type Profile,
@@ -7,11 +6,7 @@ import {
   run,
   type Tensor,
 } from '@fovea/engine';
-
-/** Runs of each kind: as many as fit into the time, but no fewer and no more than these. */
-const fewestRuns = 5;
-const mostRuns = 25;
-const measuringMs = 700;
+import { measureInTurns } from '@fovea/engine/internal';
 
 export interface LiveMeasurement {
   /** Of the first run, with its masks. */
@@ -23,11 +18,10 @@ export interface LiveMeasurement {
 }
 
 /**
- * Runs a network adaptively and densely in turns, so that whatever else the machine does touches both alike, and
- * takes the medians of each.
+ * Runs a network adaptively and densely in turns, and takes the medians of each.
  * @throws FoveaError as `run` does, `aborted` among them
  */
-export async function measureInTurns(
+export async function measureNetwork(
   network: Network,
   images: Tensor,
   options: NetworkRunOptions,
@@ -45,15 +39,12 @@ export async function measureInTurns(
     onProgress: (fraction, name) => onProgress(fraction / 2, name),
   });
   await run(network, images, denseOptions);
-  const adaptive: Profile[] = [];
-  const dense: Profile[] = [];
-  const startedMs = performance.now();
-  for (let turn = 0; turn < mostRuns; turn++) {
-    const usedMs = performance.now() - startedMs;
-    if (turn >= fewestRuns && usedMs > measuringMs) break;
-    onProgress(0.5 + 0.5 * Math.min(0.99, Math.max(turn / mostRuns, usedMs / measuringMs)), 'medians');
-    adaptive.push((await run(network, images, options)).profile);
-    dense.push((await run(network, images, denseOptions)).profile);
-  }
-  return { result, measured: medianProfile(adaptive), dense: medianProfile(dense) };
+  const { adaptive, dense } = await measureInTurns(
+    {
+      adaptive: async () => (await run(network, images, options)).profile,
+      dense: async () => (await run(network, images, denseOptions)).profile,
+    },
+    (fraction) => onProgress(0.5 + 0.5 * fraction, 'medians'),
+  );
+  return { result, measured: adaptive, dense };
 }

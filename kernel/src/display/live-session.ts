@@ -15,9 +15,13 @@ import { type CalibrateOptions, calibrate, readCalibration } from '@fovea/engine
 import { latencyProfile } from './documents/latency.js';
 import { masksDocument } from './documents/masks.js';
 import type { LiveReply, LiveRequest, LiveState } from './live.js';
+import { browserRun, NetworkFile } from './live-browser.js';
 import { liveCode } from './live-code.js';
 import { type LiveLibrary, thisMachineName } from './live-library.js';
-import { measureInTurns } from './live-measurement.js';
+import { measureNetwork } from './live-measurement.js';
+
+/** Sends a reply to the panel, with what belongs to it as bytes. */
+export type Send = (reply: LiveReply, buffers?: readonly Uint8Array[]) => void;
 
 /** Shortest time between two reports of progress. */
 const progressMs = 50;
@@ -34,7 +38,8 @@ interface Running {
  */
 export class LiveSession {
   readonly #library: LiveLibrary;
-  readonly #send: (reply: LiveReply) => void;
+  readonly #send: Send;
+  readonly #file = new NetworkFile();
   readonly #calibrateMachine: (options: CalibrateOptions) => Promise<unknown>;
   #running: Running | undefined;
   /** Dense predictions by network, device and threads. */
@@ -46,13 +51,13 @@ export class LiveSession {
   /** @param calibrateMachine measures the machine at hand and stores the result */
   constructor(
     library: LiveLibrary,
-    send: (reply: LiveReply) => void,
+    send: Send,
     calibrateMachine: (options: CalibrateOptions) => Promise<unknown> = calibrate,
   ) {
     this.#library = library;
     this.#calibrateMachine = calibrateMachine;
-    this.#send = (reply) => {
-      if (!this.#disposed) send(reply);
+    this.#send = (reply, buffers) => {
+      if (!this.#disposed) send(reply, buffers);
     };
   }
 
@@ -68,7 +73,10 @@ export class LiveSession {
           await this.#predict(request.serial, checkState(request.state));
           break;
         case 'run':
-          await this.#run(request.serial, checkState(request.state));
+          await this.#run(request.serial, checkState(request.state), request.inBrowser === true);
+          break;
+        case 'network':
+          await this.#piece(request);
           break;
         case 'calibrate':
           await this.#calibrate(request.serial);
@@ -82,7 +90,7 @@ export class LiveSession {
         default:
           throw new FoveaError(
             'bad-argument',
-            `request "${String((request as { type?: unknown } | null)?.type)}": hello, predict, run, calibrate, cancel or code is accepted`,
+            `request "${String((request as { type?: unknown } | null)?.type)}": hello, predict, run, network, calibrate, cancel or code is accepted`,
           );
       }
     } catch (error) {
@@ -103,6 +111,7 @@ export class LiveSession {
   /** Gives up what is under way; nothing is sent any more. */
   dispose(): void {
     this.#disposed = true;
+    this.#file.dispose();
     this.#running?.controller.abort();
   }
 
@@ -142,7 +151,7 @@ export class LiveSession {
     return {};
   }
 
-  async #run(serial: number, state: LiveState): Promise<void> {
+  async #run(serial: number, state: LiveState, inBrowser: boolean): Promise<void> {
     const running = this.#begin(serial);
     try {
       const { network } = await this.#library.network(state.network);
@@ -155,7 +164,7 @@ export class LiveSession {
         threads: state.threads,
         signal: running.controller.signal,
       };
-      const { result, measured, dense } = await measureInTurns(
+      const { result, measured, dense } = await measureNetwork(
         network,
         image.tensor,
         options,
@@ -176,20 +185,32 @@ export class LiveSession {
         maskers: maskersOf(network, state),
         masks: result.masks,
       });
-      this.#send({
-        type: 'result',
-        serial,
-        masks: masksDocument(result, image, network),
-        measured: latencyProfile(measured, { label: 'measured' }),
-        predicted: latencyProfile(predicted, { label: 'predicted' }),
-        dense: latencyProfile(dense, { label: 'dense' }),
-      });
+      const inPanel = inBrowser ? browserRun(network, image.tensor, options, result) : undefined;
+      this.#send(
+        {
+          type: 'result',
+          serial,
+          masks: masksDocument(result, image, network),
+          measured: latencyProfile(measured, { label: 'measured' }),
+          predicted: latencyProfile(predicted, { label: 'predicted' }),
+          dense: latencyProfile(dense, { label: 'dense' }),
+          ...(inPanel ? { browser: inPanel.browser } : {}),
+        },
+        inPanel?.buffers,
+      );
     } catch (error) {
       // The panel gave the run up itself and waits for nothing.
       if (!running.controller.signal.aborted) throw error;
     } finally {
       if (this.#running === running) this.#running = undefined;
     }
+  }
+
+  /** Sends a piece of a network's file, for the browser to compute with. */
+  async #piece({ serial, network: name, key, offset }: Extract<LiveRequest, { type: 'network' }>) {
+    const { network } = await this.#library.network(String(name));
+    const { piece, totalBytes } = this.#file.piece(network, key, offset);
+    this.#send({ type: 'network', serial, key, offset, totalBytes }, [piece]);
   }
 
   /** Measures this machine, so that it can be predicted for. */

@@ -4,7 +4,7 @@ import type { LiveReply } from './live.js';
 export interface LiveChannel {
   onMessage: ((data: unknown) => void) | undefined;
   onClose: (() => void) | undefined;
-  send(data: unknown): void;
+  send(data: unknown, extra?: { readonly buffers?: readonly Uint8Array[] }): void;
 }
 
 /**
@@ -12,7 +12,8 @@ export interface LiveChannel {
  * waits. Handlers return at once, so that a run does not hold other messages up.
  */
 export function serveLive(channel: LiveChannel): void {
-  const send = (reply: LiveReply) => channel.send(reply);
+  const send = (reply: LiveReply, buffers: readonly Uint8Array[] = []) =>
+    channel.send(reply, buffers.length > 0 ? { buffers } : {});
   const opened = import('./live-hub.js').then(({ liveHub }) => {
     const hub = liveHub();
     return { hub, session: hub.join(send) };

@@ -1,3 +1,4 @@
+import type { Plan } from '@fovea/engine';
 import type { LatencyProfile, MasksDocument } from './mime.js';
 
 /** Comm target that the panel opens on the kernel of the notebook in front. */
@@ -50,10 +51,36 @@ export interface LiveCatalogue {
 export type LiveRequest =
   | { readonly type: 'hello' }
   | { readonly type: 'predict'; readonly serial: number; readonly state: LiveState }
-  | { readonly type: 'run'; readonly serial: number; readonly state: LiveState }
+  | {
+      readonly type: 'run';
+      readonly serial: number;
+      readonly state: LiveState;
+      /** Whether the panel runs the same in its browser afterwards; the result then says with what. */
+      readonly inBrowser?: boolean;
+    }
+  /** The next piece of a network's file, from `offset` on. */
+  | {
+      readonly type: 'network';
+      readonly serial: number;
+      readonly network: string;
+      readonly key: string;
+      readonly offset: number;
+    }
   | { readonly type: 'calibrate'; readonly serial: number }
   | { readonly type: 'cancel' }
   | { readonly type: 'code'; readonly serial: number; readonly state: LiveState };
+
+/**
+ * With what a browser computes what the kernel has run. The message brings two buffers of float32: what the network
+ * was given, and what it answered.
+ */
+export interface LiveBrowserRun {
+  /** The network as it was run; no other ever has the same key. Its file is asked for with `network`. */
+  readonly key: string;
+  readonly plan: Plan;
+  /** Of the input, `[N, H, W, C]`. */
+  readonly shape: readonly number[];
+}
 
 /** Kernel → panel. */
 export type LiveReply =
@@ -75,6 +102,16 @@ export type LiveReply =
       readonly predicted: LatencyProfile;
       /** The same network all dense, measured in turns with the adaptive runs. */
       readonly dense: LatencyProfile;
+      /** Where it was asked for; `refused` says why a browser cannot compute this. */
+      readonly browser?: LiveBrowserRun | { readonly refused: string };
+    }
+  /** A piece of a network's file, as the message's buffer. */
+  | {
+      readonly type: 'network';
+      readonly serial: number;
+      readonly key: string;
+      readonly offset: number;
+      readonly totalBytes: number;
     }
   /** This machine has been measured; a catalogue with it among the devices has come before. */
   | { readonly type: 'calibrated'; readonly serial: number; readonly device: string }

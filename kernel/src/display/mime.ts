@@ -133,6 +133,9 @@ export type LatencyView =
         readonly label: string;
         readonly ms: number;
         readonly score: number;
+        /** Least and most of what `ms` and `score` are medians of. */
+        readonly msRange?: readonly [least: number, most: number];
+        readonly scoreRange?: readonly [least: number, most: number];
         readonly onFront: boolean;
         readonly origin: Origin;
       }[];

@@ -72,6 +72,7 @@ export class Signer {
     const text = wanted.toString('latin1');
     if (this.#seen.has(text)) throw new MessageRefused('it was received before (replayed signature)');
     this.#seen.add(text);
+    // By hand, since an LRU cache of this size takes its room, a megabyte and more, before the first message.
     if (this.#seen.size > 65_536) {
       let drop = 8192;
       for (const old of this.#seen) {

@@ -1,5 +1,5 @@
 import type { Material } from './material.js';
-import type { IdentifiedPoint, PointRecord, Where } from './point.js';
+import type { IdentifiedPoint, PointKind, PointRecord, Where } from './point.js';
 import type { SweepSpace } from './space/space.js';
 
 /** What happens to a sweep while somebody looks. */
@@ -27,6 +27,18 @@ export interface Submission {
   readonly retryFailed?: boolean;
 }
 
+/** How a sweep stands, for those who list them. */
+export interface SweepSummary {
+  readonly name: string;
+  readonly kind: PointKind;
+  /** `waiting`: nobody computes a point of it now; `stopped`: points are missing and none of them waits. */
+  readonly state: 'running' | 'waiting' | 'paused' | 'completed' | 'stopped';
+  /** How many points the space has that was submitted last. */
+  readonly points: number;
+  readonly completed: number;
+  readonly failed: number;
+}
+
 /** Where the points of sweeps are kept and handed to workers. */
 export interface SweepBackend {
   /**
@@ -44,8 +56,15 @@ export interface SweepBackend {
   /** Starts no further point until `resume`; those that run end. */
   pause(sweep: string): Promise<void>;
   resume(sweep: string): Promise<void>;
-  /** Drops what waits and stops what runs; records stay. */
+  /** Drops what waits and stops what runs, also when another process has started it; records stay. */
   cancel(sweep: string): Promise<void>;
+  /** All sweeps that are known here, by name. */
+  list(): Promise<SweepSummary[]>;
+  /**
+   * Forgets a sweep and its records; one that is not known is left at that.
+   * @throws FoveaError `bad-argument` while points of it wait or run
+   */
+  remove(sweep: string): Promise<void>;
   /** Lets go of files and connections. */
   close(): Promise<void>;
 }

@@ -18,13 +18,17 @@ const SIGNAL = Symbol.for('fovea.signal');
  * @param options `queue`: the address of a queue, whose workers then run the points
  * @returns the records of all points that have ended, also of failed ones
  * @throws FoveaError `bad-argument` or `unknown-name` for a space that is wrong, has no points or very many (unless
- *   `confirm`), `io` when the queue cannot be reached or results cannot be kept, `aborted`
+ *   `confirm`), `io` when the queue refuses, stays away for 20 seconds, or results cannot be kept, `aborted`
  */
 export async function sweep(space: SweepSpace | string, options: SweepOptions = {}): Promise<SweepResult> {
   const ambient = (globalThis as { [SIGNAL]?: unknown })[SIGNAL];
   const signal = options.signal ?? (ambient instanceof AbortSignal ? ambient : undefined);
   if (signal?.aborted) throw new FoveaError('aborted', 'the sweep was aborted before it began');
-  const started = await Sweep.start(space, { ...options, ...(signal ? { signal } : {}) });
+  const started = await Sweep.start(space, {
+    ...options,
+    ...(signal ? { signal } : {}),
+    onWaiting: (line) => console.warn(line),
+  });
   await displaySweep(started);
   return started.finished;
 }

@@ -1,5 +1,6 @@
+import { median } from '@fovea/engine/internal';
 import type { Point, PointRecord, PointResult } from './point.js';
-import { questionOf } from './space/expand.js';
+import { designOf, questionOf } from './space/expand.js';
 
 /** A figure of a result, by its path; undefined where the result lacks it. */
 function figure(result: PointResult, ...path: readonly string[]): number | undefined {
@@ -24,12 +25,29 @@ const figures = {
 } as const;
 type Figure = keyof typeof figures;
 
-/** What one setting of a sweep came to: shards put together, repetitions apart. */
-export interface SweepRow {
+/** Least and most of a figure. */
+export type Range = readonly [least: number, most: number];
+
+/** What one question of a sweep came to, shards put together. */
+interface AnswerRow {
   readonly label: string;
   /** Of the point, as text. */
   readonly setting: Readonly<Record<string, string>>;
   readonly figures: Readonly<Partial<Record<Figure, number>>>;
+  readonly worker: string;
+  readonly error?: string;
+}
+
+/** What one design of a sweep came to: medians over its repetitions. */
+export interface SweepRow {
+  readonly label: string;
+  /** Of its points, as text. */
+  readonly setting: Readonly<Record<string, string>>;
+  /** How many repetitions the figures are medians of. */
+  readonly repeats: number;
+  readonly figures: Readonly<Partial<Record<Figure, number>>>;
+  /** Of the repetitions, where there are several. */
+  readonly ranges: Readonly<Partial<Record<Figure, Range>>>;
   readonly worker: string;
   readonly error?: string;
 }
@@ -46,7 +64,7 @@ export function labelOf(point: Point): string {
 }
 
 /** A record as a person reads it. */
-function rowOf(record: PointRecord): SweepRow {
+function rowOf(record: PointRecord): AnswerRow {
   const { point, result, worker, error } = record;
   const { network = '', strategy, masker, rate, backend, threads, where, repeat } = point;
   const setting = {
@@ -87,19 +105,50 @@ const means: ReadonlySet<string> = new Set<Figure>([
   'activeRate',
 ]);
 
-/** The records as rows; shards of one question become one row, weighted by their images. */
+/**
+ * The records as rows, one for each design: shards of one question are put together, weighted by their images, and of
+ * repetitions the medians are taken.
+ */
 export function sweepRows(records: readonly PointRecord[]): SweepRow[] {
-  const groups = new Map<string, PointRecord[]>();
-  for (const record of records) {
-    const key = questionOf(record.point);
-    const group = groups.get(key);
-    if (group) group.push(record);
-    else groups.set(key, [record]);
-  }
-  return [...groups.values()].map((group) => merged(group.map(rowOf)));
+  return grouped(records, ({ point }) => designOf(point)).map((design) =>
+    medianRow(grouped(design, ({ point }) => questionOf(point)).map((shards) => merged(shards.map(rowOf)))),
+  );
 }
 
-function merged(rows: readonly SweepRow[]): SweepRow {
+function grouped<T>(values: readonly T[], keyOf: (value: T) => string): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const value of values) {
+    const key = keyOf(value);
+    const group = groups.get(key);
+    if (group) group.push(value);
+    else groups.set(key, [value]);
+  }
+  return [...groups.values()];
+}
+
+/** Repetitions that failed have no part in the medians, but their error is shown. */
+function medianRow(rows: readonly AnswerRow[]): SweepRow {
+  const { repeat: _, ...setting } = rows[0]!.setting;
+  const failed = rows.find(({ error }) => error !== undefined);
+  const answers = rows.filter(({ error }) => error === undefined);
+  const found = (Object.keys(figures) as Figure[]).flatMap((name) => {
+    const values = answers.flatMap((row) => row.figures[name] ?? []);
+    return values.length === 0 ? [] : [{ name, values }];
+  });
+  return {
+    ...{ label: rows[0]!.label, setting, repeats: answers.length },
+    figures: Object.fromEntries(found.map(({ name, values }) => [name, median(values)])),
+    ranges: Object.fromEntries(
+      found.flatMap(({ name, values }) =>
+        values.length > 1 ? [[name, [Math.min(...values), Math.max(...values)] satisfies Range]] : [],
+      ),
+    ),
+    worker: [...new Set(rows.map(({ worker }) => worker))].join(' '),
+    ...(failed ? { error: failed.error! } : {}),
+  };
+}
+
+function merged(rows: readonly AnswerRow[]): AnswerRow {
   const failed = rows.find(({ error }) => error !== undefined);
   const first = failed ?? rows[0]!;
   // Part of the images would be another answer.
@@ -115,6 +164,13 @@ function merged(rows: readonly SweepRow[]): SweepRow {
   return { ...first, figures: Object.fromEntries(together), worker: workers.join(' ') };
 }
 
+/** Figures whose range stands beside them in tables, where repetitions differ. */
+const ranged: ReadonlySet<Figure> = new Set<Figure>(['adaptiveMs', 'accuracy', 'agreement']);
+
+function rangeText(range: Range | undefined): string {
+  return range ? range.map((value) => Number(value.toPrecision(4))).join('–') : '';
+}
+
 /** The columns that have anything in them, and the rows' cells in their order. */
 export function sweepTable(rows: readonly SweepRow[]): {
   readonly columns: readonly string[];
@@ -128,11 +184,25 @@ export function sweepTable(rows: readonly SweepRow[]): {
     rows.some((row) => row.figures[name] !== undefined),
   );
   const failed = rows.some(({ error }) => error !== undefined);
+  const repeated = rows.some(({ repeats }) => repeats > 1);
+  const differs = (name: Figure) =>
+    ranged.has(name) && rows.some(({ ranges: { [name]: range } }) => range && range[0] < range[1]);
+  const withRange = new Set(found.filter(differs));
   return {
-    columns: [...settings, ...found, 'worker', ...(failed ? ['error'] : [])],
+    columns: [
+      ...settings,
+      ...(repeated ? ['repeats'] : []),
+      ...found.flatMap((name) => (withRange.has(name) ? [name, `${name} range`] : [name])),
+      'worker',
+      ...(failed ? ['error'] : []),
+    ],
     rows: rows.map((row) => [
       ...settings.map((name) => row.setting[name]!),
-      ...found.map((name) => row.figures[name] ?? ''),
+      ...(repeated ? [row.repeats] : []),
+      ...found.flatMap((name) => {
+        const figure = row.figures[name] ?? '';
+        return withRange.has(name) ? [figure, rangeText(row.ranges[name])] : [figure];
+      }),
       row.worker,
       ...(failed ? [row.error ?? ''] : []),
     ]),
@@ -144,6 +214,9 @@ export interface ParetoRow {
   readonly label: string;
   readonly ms: number;
   readonly score: number;
+  /** Of repetitions, where there are several. */
+  readonly msRange?: Range;
+  readonly scoreRange?: Range;
 }
 
 /** Quality against latency of the rows that have both: accuracy where it is known, else agreement with dense. */
@@ -151,15 +224,54 @@ export function paretoOf(
   rows: readonly SweepRow[],
 ): { readonly yLabel: string; readonly points: readonly ParetoRow[] } | undefined {
   const quality = rows.some(({ figures: { accuracy } }) => accuracy !== undefined) ? 'accuracy' : 'agreement';
-  const points = rows.flatMap(({ label, figures: { adaptiveMs: ms, [quality]: score } }) =>
-    ms === undefined || score === undefined ? [] : [{ label, ms, score }],
-  );
+  const points = rows.flatMap(({ label, ranges, figures: { adaptiveMs: ms, [quality]: score } }) => {
+    const { adaptiveMs: msRange, [quality]: scoreRange } = ranges;
+    return ms === undefined || score === undefined
+      ? []
+      : [{ label, ms, score, ...(msRange && scoreRange ? { msRange, scoreRange } : {}) }];
+  });
   if (points.length === 0) return undefined;
   return { yLabel: quality === 'accuracy' ? 'accuracy' : 'agreement with dense', points };
 }
 
-/** Records as a spreadsheet reads them: one line each, every setting and figure a column. */
-export function recordsCsv(records: readonly PointRecord[]): string {
+/**
+ * Records as a spreadsheet reads them: one line each, every setting and figure a column.
+ * @param options `medians`: one line for each design in their place, with the median, least and most of every figure over
+ *   its repetitions, shards put together
+ */
+export function recordsCsv(
+  records: readonly PointRecord[],
+  { medians = false }: { readonly medians?: boolean } = {},
+): string {
+  const lines = medians ? designLines(sweepRows(records)) : recordLines(records);
+  return lines.map((cells) => `${cells.map(csvCell).join(',')}\n`).join('');
+}
+
+type Line = readonly (string | number)[];
+
+function designLines(rows: readonly SweepRow[]): Line[] {
+  const settings = Object.keys(rows[0]?.setting ?? {});
+  const found = Object.keys(figures) as Figure[];
+  return [
+    [
+      ...settings,
+      'repeats',
+      ...found.flatMap((name) => [name, `${name}Least`, `${name}Most`]),
+      ...['worker', 'error'],
+    ],
+    ...rows.map((row) => [
+      ...settings.map((name) => row.setting[name]!),
+      row.repeats,
+      ...found.flatMap((name) => {
+        const value = row.figures[name] ?? '';
+        return [value, ...(row.ranges[name] ?? [value, value])];
+      }),
+      ...[row.worker, row.error ?? ''],
+    ]),
+  ];
+}
+
+function recordLines(records: readonly PointRecord[]): Line[] {
   const rows = records.map((record) => ({ record, row: rowOf(record) }));
   const settings = Object.keys(rows[0]?.row.setting ?? {});
   const found = Object.keys(figures) as Figure[];
@@ -170,7 +282,7 @@ export function recordsCsv(records: readonly PointRecord[]): string {
     ...found.map((name) => row.figures[name] ?? ''),
     ...[record.worker, record.startedAt, record.endedAt, record.error ?? ''],
   ]);
-  return [columns, ...lines].map((cells) => `${cells.map(csvCell).join(',')}\n`).join('');
+  return [columns, ...lines];
 }
 
 function csvCell(value: string | number): string {

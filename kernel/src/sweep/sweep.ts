@@ -1,7 +1,7 @@
 import { FoveaError } from '@fovea/engine';
 import type { SweepBackend, SweepEvent } from './backend.js';
-import { EmbeddedBackend } from './embedded/backend.js';
 import { engineVersion } from './engine-version.js';
+import { openBackend } from './open-backend.js';
 import { describeWhere, type Point, type PointRecord, type Where } from './point.js';
 import { type CheckedSpace, checkSpace, checkSweepName } from './space/check.js';
 import { checkConfirmed, type Expansion, expandSpace, questionAbout } from './space/expand.js';
@@ -22,6 +22,15 @@ export interface SweepOptions {
   /** Where points are kept, in the place of `queue`. */
   readonly backend?: SweepBackend;
 }
+
+/** How one who starts a sweep hears of what comes before it. */
+export interface SweepStart extends SweepOptions {
+  /** Called with one line while the queue cannot be reached and is waited for. */
+  readonly onWaiting?: (line: string) => void;
+}
+
+/** How long somebody who looks waits for a queue that cannot be reached: it may be starting again. */
+const queueWaitMs = 20_000;
 
 export type SweepState = 'running' | 'paused' | 'cancelled' | 'completed';
 
@@ -76,10 +85,11 @@ export class Sweep {
    * Checks and starts a sweep, or goes on with the one of that name: points that have ended do not run again.
    *
    * @param space what it covers, or the name of a sweep that was started before
-   * @throws FoveaError `bad-argument` or `unknown-name` for a space that is wrong, has no points or very many
+   * @throws FoveaError `bad-argument` or `unknown-name` for a space that is wrong, has no points or very many; `io` for
+   *   a queue that refuses, or cannot be reached for 20 seconds
    */
-  static async start(space: SweepSpace | string, options: SweepOptions = {}): Promise<Sweep> {
-    const backend = options.backend ?? (await backendFor(options));
+  static async start(space: SweepSpace | string, options: SweepStart = {}): Promise<Sweep> {
+    const backend = options.backend ?? (await openBackend({ ...options, waitMs: queueWaitMs }));
     try {
       const checked = checkSpace(typeof space === 'string' ? await spaceNamed(backend, space) : space);
       checkConfirmed(questionAbout(checked), options.confirm === true, 'confirm: true runs it');
@@ -223,17 +233,6 @@ export class Sweep {
     this.state = 'completed';
     this.#listening.abort();
   }
-}
-
-async function backendFor({ queue, labels }: SweepOptions): Promise<SweepBackend> {
-  if (queue === undefined) return new EmbeddedBackend(labels ? { labels } : {});
-  if (labels)
-    throw new FoveaError(
-      'bad-argument',
-      'labels: are those of this machine; on a queue the workers have them',
-    );
-  const { QueueBackend } = await import('./queue/backend.js');
-  return QueueBackend.connect(queue);
 }
 
 async function spaceNamed(backend: SweepBackend, name: string): Promise<SweepSpace> {

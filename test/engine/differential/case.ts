@@ -70,6 +70,8 @@ export interface RunCase {
   readonly backend: 'native' | 'onnx' | 'reference' | 'webgpu';
   /** A strategy's name, or the groups of each block: primitives between spaces, groups between bars. */
   readonly plan: string | readonly string[];
+  /** Seed of random rewrites of all blocks. */
+  readonly rewrite?: number;
   readonly threads: number;
   /** Pixels in each band of a native stream; 0: as many as suit the caches. */
   readonly bandPixels: number;
@@ -97,8 +99,9 @@ export function summary(test: Case): string {
   return `${test.pictures} of ${test.height} x ${test.width}, stem ${test.stem.channels}, ${blocks.join(', ')}`;
 }
 
-export function describeRun({ backend, plan, threads, bandPixels, batch }: RunCase): string {
+export function describeRun({ backend, plan, rewrite, threads, bandPixels, batch }: RunCase): string {
   const name = typeof plan === 'string' ? plan : 'plan of its own';
   const bands = bandPixels > 0 ? `, bands of ${bandPixels} pixels` : '';
-  return `${backend}, ${name}, ${threads} threads${bands}, pictures ${batch.join(' ')}`;
+  const edits = rewrite === undefined ? '' : ` rewritten by seed ${rewrite}`;
+  return `${backend}, ${name}${edits}, ${threads} threads${bands}, pictures ${batch.join(' ')}`;
 }

@@ -1,8 +1,10 @@
 import {
+  makePlan,
   type Network,
   type NetworkRunOptions,
   type RunResult,
   releaseNetwork,
+  resolveMaskers,
   run,
   type Tensor,
 } from '@fovea/engine';
@@ -15,6 +17,7 @@ import { batchOf, networkOf, picturesOf, withBias } from './network.js';
 import { type OracleMask, oracle } from './oracle.js';
 import type { Planes } from './planes.js';
 import { denseBlocks, planOptions } from './plans.js';
+import { runRewritten } from './rewrites.js';
 
 /** Largest difference of an output, relative to the largest value of its picture. */
 export const TOLERANCE = 1e-4;
@@ -181,19 +184,31 @@ async function runOne(
   );
   const deadline = new AbortController();
   const timer = setTimeout(() => deadline.abort(), PATIENCE_MS);
+  const input = batchOf(pictures, wanted.batch);
+  const common: NetworkRunOptions = {
+    backend: backendOf(wanted),
+    threads: wanted.threads,
+    masker: learned ? 'learned' : maskers.forEngine(),
+    signal: deadline.signal,
+    ...options,
+  };
+  const planning = planOptions(test, network, wanted);
   try {
-    return await run(network, batchOf(pictures, wanted.batch), {
-      backend: backendOf(wanted),
-      threads: wanted.threads,
-      masker: learned ? 'learned' : maskers.forEngine(),
-      signal: deadline.signal,
-      ...planOptions(test, network, wanted),
-      ...options,
-    });
+    if (wanted.rewrite === undefined) return await run(network, input, { ...common, ...planning });
+    const plan =
+      planning.plan ?? makePlan(network, { ...planning, ...sizeOf(input), ...maskersIn(network, common) });
+    return await runRewritten(plan, wanted.rewrite, (rewritten) =>
+      run(network, input, { ...common, plan: rewritten }),
+    );
   } finally {
     clearTimeout(timer);
   }
 }
+
+const sizeOf = ({ shape: [batch, height, width] }: Tensor) => ({ batch, height, width });
+const maskersIn = (network: Network, options: NetworkRunOptions) => ({
+  maskers: resolveMaskers(network, options),
+});
 
 /** What is wrong with a result, if anything. */
 function judge(

@@ -41,6 +41,7 @@ export function drawRuns(test: Case, random: Random, count: number): RunCase[] {
       threads: pick([1, 2, 2, 3]),
       bandPixels: backend === 'native' && coin(0.6) ? pick([1, 5, 16, 40, test.width >> 2, 200]) : 0,
       batch: pick(batches),
+      ...(coin(0.25) ? { rewrite: random.below(1e6) } : {}),
     };
     runs.push(run);
     // The same with another number of threads: the answer must not change by a bit.

@@ -178,6 +178,8 @@ function* simplerRun(test: Case, index: number): Generator<Case> {
       }
     }
   }
+  const { rewrite, ...asPlanned } = run;
+  if (rewrite !== undefined) yield replace(asPlanned);
   for (const threads of [1, run.threads - 1])
     if (threads >= 1 && threads < run.threads) yield replace({ ...run, threads });
   // Small bands are what lets a small network stand for a large one.

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Convolution } from '../../../engine/src/network/network.js';
 import { liveRanges } from '../../../engine/src/program/accesses.js';
-import { planBuffers } from '../../../engine/src/program/buffers.js';
+import { mapBytes, planBuffers } from '../../../engine/src/program/buffers.js';
 import { ProgramBuilder } from '../../../engine/src/program/builder.js';
 import type { Dtype } from '../../../engine/src/program/dtype.js';
 import type { ProgramMap } from '../../../engine/src/program/program.js';
@@ -99,6 +99,12 @@ describe('buffers', () => {
     } of program.maps) {
       expect(plan.sizes[plan.bufferOf[id]!]).toBeGreaterThanOrEqual(N * H * W * C);
     }
+  });
+
+  it('add up to the memory that the maps take', () => {
+    // Two maps of 256 float32 values alternate; in a stream four are there at once, beside four cells of four values.
+    expect(mapBytes(chain(false).program)).toBe(2 * 256 * 4);
+    expect(mapBytes(chain(true).program)).toBe(4 * 256 * 4 + 16 * 4);
   });
 });
 

@@ -72,25 +72,59 @@ describe.skipIf(!canTrain())('adapted maskers (need the native kernels)', () => 
     }
   });
 
-  it('come closer to a trained network the longer they learn, far closer than random masks do', async () => {
+  it.each([1, 2, 3])(
+    'are closer to the dense network than fitted ones, norms still more (network %i)',
+    async (seed) => {
+      const many = spots(24, 20);
+      const adapted = async (tune: 'maskers' | 'norms') =>
+        (
+          await adaptMaskers(small({ seed }), many, {
+            ...{ flops: 0.6, steps: 60, batch: 4, granularity: 2, threads: 2, tune },
+          })
+        ).kept;
+      const [maskers, norms] = [await adapted('maskers'), await adapted('norms')];
+      expect(maskers.heldBack).toBe(5);
+      expect(norms.fitted).toBe(maskers.fitted);
+      expect(maskers.step).toBeGreaterThan(0);
+      expect(maskers.divergence).toBeLessThan(0.6 * maskers.fitted);
+      expect(norms.divergence).toBeLessThan(0.8 * norms.fitted);
+    },
+  );
+
+  it('are far closer than random ones on images of a trained network that nothing was learned from', async () => {
     const network = await loadShippedModel();
     const { height } = network.inputShape;
     const seen = imagesOf(await generateDataset({ seed: 5, count: 12, size: height }), 12);
     const unseen = imagesOf(await generateDataset({ seed: 6, count: 12, size: height }), 12);
-    const common = { granularity: [4, 2, 1, 1], threads: 2 };
-    const adapted = (steps: number) =>
-      adaptMaskers(network, seen, { ...common, flops: 0.6, steps, batch: 4 }).then(
-        (result) => result.network,
-      );
-    const [early, late] = [await adapted(24), await adapted(100)];
-    const reached = await distance(late, unseen);
-    expect(reached).toBeLessThan(0.8 * (await distance(early, unseen)));
+    const { network: adapted, kept } = await adaptMaskers(network, seen, {
+      ...{ granularity: [4, 2, 1, 1], threads: 2, flops: 0.6, steps: 40, batch: 4 },
+    });
+    expect(kept.divergence).toBeLessThanOrEqual(kept.fitted);
     // Random masks that leave more FLOPs.
     const random = { masker: 'random', rate: 0.45 } as const;
-    expect(await shareOfFlops(network, unseen, random)).toBeGreaterThan(await shareOfFlops(late, unseen));
-    expect(reached).toBeLessThan(0.3 * (await distance(network, unseen, random)));
-    expect(await shareOfFlops(late, unseen)).toBeLessThan(0.68);
+    expect(await shareOfFlops(network, unseen, random)).toBeGreaterThan(await shareOfFlops(adapted, unseen));
+    expect(await distance(adapted, unseen)).toBeLessThan(0.3 * (await distance(network, unseen, random)));
+    expect(await shareOfFlops(adapted, unseen)).toBeLessThan(0.68);
   }, 240_000);
+
+  it('are the fitted ones where learning made nothing better', async () => {
+    const network = small();
+    const options = { flops: 0.6, batch: 4, granularity: 2, threads: 2 };
+    // So fast that the masks are thrown about.
+    const { network: adapted, kept } = await adaptMaskers(network, images, {
+      ...options,
+      steps: 40,
+      rate: 10,
+    });
+    expect(kept.step).toBe(0);
+    expect(kept.divergence).toBe(kept.fitted);
+    // A step that changes next to nothing leaves the fitted maskers too.
+    const { network: fitted } = await adaptMaskers(network, images, { ...options, steps: 1, rate: 1e-9 });
+    const masksOf = async (of: Network) => (await run(of, images, { masker: 'learned' })).masks;
+    expect((await masksOf(adapted)).map(({ cells }) => cells)).toEqual(
+      (await masksOf(fitted)).map(({ cells }) => cells),
+    );
+  });
 
   it('go on from a checkpoint to the same masks', async () => {
     const network = small();
@@ -114,9 +148,22 @@ describe.skipIf(!canTrain())('adapted maskers (need the native kernels)', () => 
     expect(blocksOf(rest.network).map(({ masker }) => masker)).toEqual(
       blocksOf(whole.network).map(({ masker }) => masker),
     );
+    expect(rest.kept).toEqual(whole.kept);
     await expect(adaptMaskers(network, images, { ...options, flops: 0.5, checkpoint })).rejects.toThrow(
       /another run: flops was 0.7, is 0.5/,
     );
+    // The same name, but other weights; as many images, but others; the same, but normalised otherwise.
+    await expect(adaptMaskers(small({ seed: 9 }), images, { ...options, checkpoint })).rejects.toThrow(
+      /another run: weights was/,
+    );
+    const others = spots(12, 20);
+    others.data[0]! += 1;
+    await expect(adaptMaskers(network, others, { ...options, checkpoint })).rejects.toThrow(
+      /another run: pixels was/,
+    );
+    await expect(
+      adaptMaskers(network, images, { ...options, mean: [0.5, 0.5, 0.5], checkpoint }),
+    ).rejects.toThrow(/another run: mean was undefined, is \[0.5,0.5,0.5\]/);
   });
 
   it('take scales and shifts along when norms are tuned', async () => {

@@ -6,6 +6,7 @@ import {
   imagesOf,
   loadRecipeData,
   objectLabels,
+  photoCrops,
   readImageFolder,
   splitDataset,
 } from '@fovea/engine/train';
@@ -13,6 +14,7 @@ import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { epochOrder, fillBatch } from '../../../engine/src/train/data/batches.js';
 import { drawScene } from '../../../engine/src/train/data/scene.js';
+import { smallNetwork } from '../support/small-network.js';
 
 describe('generated images', () => {
   it('come from at least eight classes', () => {
@@ -178,5 +180,31 @@ describe('folders of images', () => {
     await expect(
       loadRecipeData({ seed: 1, architecture, data: { kind: 'folder', path: folder } }),
     ).rejects.toThrow(/1 readable images: too few/);
+  });
+});
+
+describe('crops of photographs', () => {
+  const photos = [50, 200].map((value) => ({
+    ...{ width: 40, height: 30 },
+    data: new Uint8Array(40 * 30 * 3).fill(value),
+  }));
+  const network = {
+    ...smallNetwork({ height: 8, mapWidth: 8 }),
+    preprocessing: { mean: [0, 0, 0], deviation: [1 / 255, 1 / 255, 1 / 255] } as const,
+  };
+
+  it('come photograph by photograph, in the size and the values that the network takes', async () => {
+    const crops = await photoCrops(network, photos, { each: 3 });
+    expect(crops.shape).toEqual([6, 8, 8, 3]);
+    crops.data.forEach((value, i) => {
+      expect(value).toBeCloseTo(i < crops.data.length / 2 ? 50 : 200, 3);
+    });
+  });
+
+  it('refuse no photographs, no crops and a network for other images', async () => {
+    await expect(photoCrops(network, [])).rejects.toThrow(/no photographs/);
+    await expect(photoCrops(network, photos, { each: 0 })).rejects.toThrow(/each 0/);
+    const grey = { ...network, inputShape: { ...network.inputShape, channels: 1 } };
+    await expect(photoCrops(grey, photos)).rejects.toThrow(/takes 1 channels/);
   });
 });

@@ -1,10 +1,11 @@
 import { fileURLToPath } from 'node:url';
-import { blocksOf, loadNetwork, type Network, Random, run, Tensor } from '@fovea/engine';
-import { networkShapes } from '@fovea/engine/backend';
+import { blocksOf, loadNetwork, type Network, Random, randomMasker, run, Tensor } from '@fovea/engine';
+import { type NetworkNode, networkShapes } from '@fovea/engine/backend';
 import { fitMaskers, measureAgreement, observeBlocks } from '@fovea/engine/train';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { compareOutputs } from '../../../engine/src/train/fit/agreement.js';
 import { ridgeRegression } from '../../../engine/src/train/fit/ridge.js';
+import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
 const fixture = fileURLToPath(new URL('../../fixtures/lasnet-tiny.safetensors', import.meta.url));
 const backend = 'reference';
@@ -122,6 +123,33 @@ describe('fitting maskers', () => {
     expect(flops).toBeLessThanOrEqual(0.6);
     const { profile } = await run(fitted, images, { backend, masker: 'learned' });
     expect(profile.flops / (profile.flops + profile.flopsAvoided)).toBeCloseTo(flops, 2);
+  });
+
+  it('leaves blocks that a longer way goes around as they are: computed everywhere, by their own shortcuts', async () => {
+    const plain = smallNetwork({ strides: [1, 1, 1, 1], learned: false });
+    // block0 → block1 → block2 → skip = block2 + block0's input → block3: only block3 can be looked at alone.
+    const around = { kind: 'add', inputs: ['block2', 'stem'], output: 'skip', activation: 'none' } as const;
+    const nodes = plain.nodes.flatMap((node): NetworkNode[] =>
+      node.name === 'block2'
+        ? [node, { ...around, name: 'skip' }]
+        : node.name === 'block3'
+          ? [{ ...node, inputs: ['skip'] }]
+          : [node],
+    );
+    const input = randomImages(plain, 2);
+    const skipping = { ...plain, nodes };
+    const { network: fitted, blocks } = await fitMaskers(skipping, input, { rate: 0, backend });
+    expect(blocks.map(({ name }) => name)).toEqual(['block3']);
+    const { output, masks, profile } = await run(fitted, input, { backend, masker: 'learned' });
+    expect(masks.map(({ cells }) => cells.includes(1))).toEqual([true, true, true, false]);
+    expect(masks.slice(0, 3).every(({ cells }) => !cells.includes(0))).toBe(true);
+    expect(profile.flopsAvoided).toBeGreaterThan(0);
+    // The same as skipping block3 alone.
+    const without = await run(skipping, input, {
+      ...{ backend, strategy: 'unfused', granularity: 100 },
+      masker: [1, 1, 1, 0].map((rate) => randomMasker(rate, 1)),
+    });
+    expect(relativeError(output.data, without.output.data)).toBeLessThan(1e-5);
   });
 
   it('keeps the cells where the branch does most', async () => {

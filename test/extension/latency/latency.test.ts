@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { readLatency } from '../../../extension/src/documents/latency';
 import type { LatencyView } from '../../../extension/src/documents/types';
 import { buildFigure, type FigureSpace } from '../../../extension/src/latency/figures';
 import { ORIGIN_LOOK } from '../../../extension/src/latency/figures/figure';
@@ -224,5 +225,35 @@ describe('tables and CSV', () => {
   it('count stages from one, as the page does', () => {
     const { columns, rows } = viewTable(view('compare'));
     expect(rows[0]![columns.indexOf('stage')]).toBe(1);
+  });
+});
+
+describe('points that are medians', () => {
+  const sample = view('pareto');
+  const points = sample.points.map((point, i) =>
+    i > 0 ? point : { ...point, msRange: [point.ms - 0.5, point.ms + 1], scoreRange: [0, 1] },
+  );
+  const repeated = { ...sample, points } as typeof sample;
+
+  it('have lines from the least to the most, and four columns in the table', () => {
+    const [first] = points;
+    const found = buildFigure(repeated, wide).data.flatMap((trace) =>
+      'error_x' in trace ? [trace as unknown as { x: number[]; error_x: Record<string, number[]> }] : [],
+    );
+    expect(found).toHaveLength(1);
+    const at = found[0]!.x.indexOf(first!.ms);
+    expect(found[0]!.error_x.array![at]).toBeCloseTo(1);
+    expect(found[0]!.error_x.arrayminus![at]).toBeCloseTo(0.5);
+    const { columns, rows } = viewTable(repeated);
+    expect(columns.slice(-4)).toEqual(['least ms', 'most ms', 'least quality', 'most quality']);
+    expect(rows[0]!.slice(-4)).toEqual([first!.ms - 0.5, first!.ms + 1, 0, 1]);
+    expect(rows[1]!.slice(-2)).toEqual([points[1]!.score, points[1]!.score]);
+  });
+
+  it('are refused when their range is none', () => {
+    const wrong = { ...sample, points: [{ ...sample.points[0], msRange: [2, 1] }] };
+    expect(() => readLatency({ version: 1, views: [wrong] })).toThrow(
+      /msRange: found .* expected the least, then the most/,
+    );
   });
 });

@@ -1,7 +1,12 @@
 import type { Kernel } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 import type { LatencyProfile, MasksDocument } from '../../../extension/src/documents/types';
-import type { LiveCatalogue, LiveReply, LiveRequest } from '../../../extension/src/live/protocol';
+import type {
+  LiveBrowserRun,
+  LiveCatalogue,
+  LiveReply,
+  LiveRequest,
+} from '../../../extension/src/live/protocol';
 
 /** What a fake kernel answers with. */
 export interface FakeAnswers {
@@ -9,7 +14,17 @@ export interface FakeAnswers {
   readonly profile: LatencyProfile;
   readonly dense: LatencyProfile;
   readonly masks: MasksDocument;
+  /** With what a browser repeats a run, where it is asked for. */
+  readonly browser?: LiveBrowserRun | { readonly refused: string };
 }
+
+/** Size of the network's file, and of its pieces. */
+const FILE_BYTES = 10;
+const PIECE_BYTES = 4;
+
+/** What the network is given, and what it answers. */
+const INPUT = [1, 2, 3];
+export const OUTPUT = [0.5, -2, 1];
 
 const done = Promise.resolve();
 
@@ -84,7 +99,7 @@ export class FakeKernel {
   /** Sends to every comm that is open. */
   reply(reply: LiveReply | Record<string, unknown>): void {
     for (const comm of this.comms.values()) {
-      (comm.onMsg as (message: unknown) => void)({ content: { data: reply } });
+      (comm.onMsg as (message: unknown) => void)({ content: { data: reply }, buffers: buffersOf(reply) });
     }
   }
 
@@ -126,8 +141,25 @@ export class FakeKernel {
       case 'run': {
         const measured = { ...profile, origin: 'measured' as const, totalMs: profile.totalMs * 1.06 };
         const slow = { ...dense, origin: 'measured' as const, totalMs: dense.totalMs * 1.1 };
-        return { type: 'result', serial: request.serial, masks, measured, predicted: profile, dense: slow };
+        const { browser } = this.answers;
+        return {
+          type: 'result',
+          serial: request.serial,
+          masks,
+          measured,
+          predicted: profile,
+          dense: slow,
+          ...(request.inBrowser && browser ? { browser } : {}),
+        };
       }
+      case 'network':
+        return {
+          type: 'network',
+          serial: request.serial,
+          key: request.key,
+          offset: request.offset,
+          totalBytes: FILE_BYTES,
+        };
       case 'code':
         return { type: 'code', serial: request.serial, source: `// ${request.state.network}` };
       case 'calibrate':
@@ -136,4 +168,15 @@ export class FakeKernel {
         return undefined;
     }
   }
+}
+
+/** What belongs to a reply as bytes; each byte of a file is its own offset. */
+function buffersOf(reply: LiveReply | Record<string, unknown>): ArrayBufferView[] {
+  if (reply.type === 'result' && reply.browser) {
+    return [INPUT, OUTPUT].map((values) => new DataView(Float32Array.from(values).buffer));
+  }
+  if (reply.type !== 'network') return [];
+  const offset = reply.offset as number;
+  const length = Math.min(PIECE_BYTES, FILE_BYTES - offset);
+  return [Uint8Array.from({ length }, (_, i) => offset + i)];
 }

@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import type { LiveRequest } from '../../../extension/src/live/protocol';
 import { type Harness, openHarness } from './browser';
 import type { FakeAnswers, FakeKernel } from './fakekernel';
@@ -20,7 +21,9 @@ export async function openLivePage() {
     harness,
     page,
     /** A fresh page with one notebook in front, whose kernel answers. */
-    async start(options: { readonly knowsTarget?: boolean; readonly width?: number } = {}): Promise<void> {
+    async start(
+      options: { readonly knowsTarget?: boolean; readonly width?: number; readonly browser?: object } = {},
+    ): Promise<void> {
       harness.complaints.length = 0;
       await page.reload();
       await page.evaluate(
@@ -33,8 +36,17 @@ export async function openLivePage() {
           live.tracker.bring((window as unknown as Fakes).notebook);
           live.open(width);
         },
-        [sampleAnswers(), options.knowsTarget ?? true, options.width ?? 320] as const,
+        [
+          { ...sampleAnswers(), ...(options.browser ? { browser: options.browser } : {}) },
+          options.knowsTarget ?? true,
+          options.width ?? 320,
+        ] as const,
       );
+    },
+    /** A new panel on the same page, once what it shows first is there. */
+    async again(width: number): Promise<void> {
+      await page.evaluate((pixels) => window.live.open(pixels), width);
+      await expect.poll(() => page.locator('.fovea-mod-measured .fovea-number').textContent()).toMatch(/ms$/);
     },
     /** Everything that the panel has sent to the kernel. */
     requests,

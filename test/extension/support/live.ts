@@ -4,6 +4,7 @@ import { Widget } from '@lumino/widgets';
 import '../../../extension/style/index.css';
 import { LivePanel } from '../../../extension/src/live/panel';
 import { preferences } from '../../../extension/src/preferences';
+import { FakeGpu } from './fakegpu';
 import { type FakeAnswers, FakeKernel } from './fakekernel';
 
 /** A notebook with the parts that the panel uses. */
@@ -57,6 +58,7 @@ const live = {
   notices,
   notebook,
   preferences,
+  gpu: new FakeGpu(),
   kernel: (id: string, answers: FakeAnswers) => new FakeKernel(id, answers),
   panel: undefined as LivePanel | undefined,
   open(width: number): void {
@@ -68,6 +70,7 @@ const live = {
       changeKernel: () => notices.push('change kernel'),
       insertBelow: (_notebook, source) => inserted.push(source),
       notify: (message) => notices.push(message),
+      gpu: live.gpu,
     });
     Widget.attach(live.panel, host);
   },

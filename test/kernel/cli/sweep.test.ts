@@ -132,7 +132,6 @@ describe('fovea sweep', () => {
   });
 
   it.each([
-    ['redis://127.0.0.1:1', /queue redis:\/\/127\.0\.0\.1:1 cannot be reached: nothing listens there/],
     ['http://127.0.0.1', /queue http:\/\/127\.0\.0\.1: redis:\/\/host:port or rediss/],
     ['redis://127.0.0.1:1/x', /\/x is no number of a database/],
   ])('names what is wrong with the queue %s', async (queue, message) => {
@@ -142,5 +141,11 @@ describe('fovea sweep', () => {
       expect(stderr).toMatch(message);
       expect(stderr.trim().split('\n')).toHaveLength(1);
     }
+  });
+
+  it('gives up a queue that stays away, after saying that it waits', { timeout: 60_000 }, async () => {
+    const away = 'fovea: queue redis://127.0.0.1:1 cannot be reached: nothing listens there';
+    const { code, stderr } = await fovea('sweep', spec('away', {}), '--queue', 'redis://127.0.0.1:1');
+    expect([code, stderr]).toEqual([1, `${away}; waiting up to 20 s for it\n${away}\n`]);
   });
 });

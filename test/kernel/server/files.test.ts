@@ -11,24 +11,32 @@ const get = (path: string, headers: Record<string, string> = {}, method = 'GET')
     headers: { Authorization: `token ${lab.server.token}`, ...headers },
   });
 
+const typesByName = [
+  ['a.html', 'text/html; charset=utf-8'],
+  ['a.csv', 'text/csv; charset=utf-8'],
+  ['a.json', 'application/json'],
+  ['a.tar.gz', 'application/gzip'],
+  ['a.svg', 'image/svg+xml; charset=utf-8'],
+  ['a.png', 'image/png'],
+  ['a.bin', 'application/octet-stream'],
+  ['a.HEIC', 'image/heic'],
+  ['a.xhtml', 'application/xhtml+xml; charset=utf-8'],
+  // Registered for something else than what it is here.
+  ['a.ts', 'text/x-typescript; charset=utf-8'],
+  ['a.rs', 'text/x-rust; charset=utf-8'],
+  // No extension, though the words are extensions or properties of objects.
+  ['png', 'application/octet-stream'],
+  ['a.constructor', 'application/octet-stream'],
+] as const;
+
 describe('a file below /files/', () => {
   beforeAll(() => {
     writeFileSync(join(lab.server.folder, 'digits.txt'), '0123456789');
     writeFileSync(join(lab.server.folder, 'empty.txt'), '');
-    for (const name of ['a.html', 'a.csv', 'a.json', 'a.svg', 'a.png', 'a.bin', 'a.tar.gz']) {
-      writeFileSync(join(lab.server.folder, name), 'ü');
-    }
+    for (const [name] of typesByName) writeFileSync(join(lab.server.folder, name), 'ü');
   });
 
-  it.each([
-    ['a.html', 'text/html; charset=utf-8'],
-    ['a.csv', 'text/csv; charset=utf-8'],
-    ['a.json', 'application/json'],
-    ['a.tar.gz', 'application/gzip'],
-    ['a.svg', 'image/svg+xml; charset=utf-8'],
-    ['a.png', 'image/png'],
-    ['a.bin', 'application/octet-stream'],
-  ])('%s comes as %s', async (name, type) => {
+  it.each(typesByName)('%s comes as %s', async (name, type) => {
     expect((await get(`/files/${name}`)).headers.get('content-type')).toBe(type);
   });
 

@@ -191,6 +191,39 @@ describe.each([
     },
   );
 
+  it.skipIf(!available)('lists its sweeps, and lets others see, cancel and remove them', async () => {
+    const points = [fakePoint('sleep 0'), fakePoint('sleep 60000')];
+    const waiting = Array.from({ length: 50 }, (_, i) => fakePoint('sleep 0', 1 + i));
+    const watcher = new Watcher(backend);
+    expect(await backend.list()).toEqual([]);
+    await backend.submit(submissionOf([...points, ...waiting]));
+    await watcher.until(() => log.starts(points[1]!.id) === 1);
+    const other = await place.open();
+    const [standing, ...rest] = await other.list();
+    expect(rest).toEqual([]);
+    expect(standing).toMatchObject({ name: 'test', kind: 'measure', points: 52, completed: 1, failed: 0 });
+    expect(standing!.state).toBe('running');
+    await expect(other.remove('test')).rejects.toThrow(/sweep test is (running; cancel it first|under way)/);
+    await other.cancel('test');
+    await watcher.until(() => watcher.events.some(({ type }) => type === 'cancelled'));
+    expect(log.entries().filter(({ what }) => what === 'start')).toHaveLength(2);
+    // One who still looks does not add again what another one has dropped.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect(await other.list()).toEqual([
+      { name: 'test', kind: 'measure', state: expect.any(String), points: 52, completed: 1, failed: 0 },
+    ]);
+    expect(log.entries().filter(({ what }) => what === 'start')).toHaveLength(2);
+    await watcher.stop();
+    await backend.close();
+    expect((await other.list())[0]!.state).toBe('stopped');
+    await other.remove('test');
+    expect(await other.list()).toEqual([]);
+    expect(await allRecords(other)).toEqual([]);
+    expect(await other.space('test')).toBeUndefined();
+    await other.close();
+    backend = await place.open();
+  });
+
   it.skipIf(!available)(
     'computes a point once that blocks its runner for longer than a lock lasts',
     async () => {

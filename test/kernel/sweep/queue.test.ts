@@ -114,7 +114,11 @@ describe('a queue', () => {
     await backend.submit(submissionOf(points));
     await backend.submit(submissionOf(points));
     expect(await allRecords(backend)).toEqual([]);
+    expect(await backend.list()).toMatchObject([{ name: 'test', state: 'waiting', points: 10_000 }]);
+    await backend.pause('test');
+    expect(await backend.list()).toMatchObject([{ state: 'paused' }]);
     await backend.cancel('test');
+    expect(await backend.list()).toMatchObject([{ state: 'stopped', points: 10_000, completed: 0 }]);
     expect(performance.now() - started).toBeLessThan(20_000);
     await backend.close();
   });

@@ -1,13 +1,14 @@
+import type { Convolution } from '../../network/network.js';
 import type { Operation } from '../../program/program.js';
 import { haloWindow } from './halo.js';
 import { GROUP, vectors } from './kernel.js';
 import { activationKind, activationValues } from './kernels/activation.js';
-import { directKernel } from './kernels/direct.js';
-import { gemmKernel, TILES, type Tile } from './kernels/gemm.js';
+import { directKernel, directSteps } from './kernels/direct.js';
+import { gemmKernel, gemmSteps, TILES, type Tile } from './kernels/gemm.js';
 import { type Epilogue, sourceNumber } from './kernels/rows.js';
-import { type Launch, rowValues, workgroupsFor } from './launch.js';
+import { type Effort, type Launch, rowValues, workgroupsFor } from './launch.js';
 import type { Lists } from './lists.js';
-import { biasVector, methodOf } from './weights.js';
+import { biasVector, type Method, methodOf } from './weights.js';
 
 type Convolve = Extract<Operation, { kind: 'convolve' }>;
 
@@ -24,8 +25,18 @@ export function tileFor(rows: number, channels: number): Tile {
   return fits ?? TILES.at(-1)!;
 }
 
-/** The dispatch of a convolution: bias, residual, activation and the place of each row are its epilogue's. */
-export function encodeConvolution(operation: Convolve, lists: Lists): Launch {
+function effortOf({ kernel, inChannels, groups }: Convolution, method: Method, tile: Tile): Effort {
+  const taps = kernel[0] * kernel[1];
+  return method === 'gemm'
+    ? { family: tile.family, steps: gemmSteps(taps * vectors(inChannels)) }
+    : { family: method, steps: taps * directSteps(method, inChannels / groups) };
+}
+
+/**
+ * The dispatch of a convolution: bias, residual, activation and the place of each row are its epilogue's.
+ * @param wanted in the place of the tile that `tileFor` says
+ */
+export function encodeConvolution(operation: Convolve, lists: Lists, wanted?: Tile): Launch {
   const { convolution, source, destination, region, others, residual, activation } = operation;
   const { kernel, stride, padding, dilation, inChannels, outChannels, groups } = convolution;
   const [N, outHeight, outWidth] = destination.shape;
@@ -44,7 +55,7 @@ export function encodeConvolution(operation: Convolve, lists: Lists): Launch {
   };
   const method = methodOf(convolution);
   const width4 = vectors(outChannels);
-  const tile = tileFor(rows.count, outChannels);
+  const tile = wanted ?? tileFor(rows.count, outChannels);
   return {
     kernel: method === 'gemm' ? gemmKernel(tile, epilogue) : directKernel(method, epilogue),
     parameters: {
@@ -76,5 +87,6 @@ export function encodeConvolution(operation: Convolve, lists: Lists): Launch {
       method === 'gemm'
         ? workgroupsFor(rows, 1, tile.rows, Math.ceil(outChannels / tile.channels))
         : workgroupsFor(rows, width4, GROUP),
+    effort: effortOf(convolution, method, tile),
   };
 }

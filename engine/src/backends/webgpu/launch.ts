@@ -3,6 +3,8 @@ import type { Owner, ProgramMap } from '../../program/program.js';
 import type { Work } from '../../program/work.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { GROUP, type Kernel, NONE, spread } from './kernel.js';
+import type { GroupKind } from './kernels/direct.js';
+import type { Tile } from './kernels/gemm.js';
 import type { List } from './lists.js';
 
 /** Buffers that a program has one of each. */
@@ -29,6 +31,15 @@ export type Workgroups =
   | readonly [x: number, y: number, z: number]
   | { readonly counter: number; readonly factor: number; readonly divisor: number; readonly y: number };
 
+/** Kernels of convolutions whose workgroups do the same steps. */
+export type Family = Tile['family'] | GroupKind;
+
+/** What each workgroup of a convolution does: turns of its innermost loop, which calibration finds the time of. */
+export interface Effort {
+  readonly family: Family;
+  readonly steps: number;
+}
+
 /** One dispatch of a kernel, as plain data. */
 export interface Launch {
   readonly kernel: Kernel;
@@ -36,6 +47,8 @@ export interface Launch {
   /** By the names of the kernel's bindings. */
   readonly buffers: Readonly<Record<string, BufferUse>>;
   readonly workgroups: Workgroups;
+  /** Of a convolution. */
+  readonly effort?: Effort;
 }
 
 /** What is timed together: a step of the program. */

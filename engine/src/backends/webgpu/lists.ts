@@ -12,6 +12,12 @@ export interface List {
   readonly pixels: number;
 }
 
+/** A region whose pixels, or whose mask's cells, are counted; how many there are. */
+export interface Counted {
+  readonly region: ProgramRegion;
+  readonly of: number;
+}
+
 /** Lists that one dispatch makes: they only need what was made before. */
 export interface ListGroup {
   readonly firstList: number;
@@ -32,8 +38,8 @@ export class Lists {
   readonly counters: number;
   /** Where each mask's cells begin, by id; at the end, how many there are. */
   readonly firstCell: readonly number[];
-  /** Of each list, by half its counter. */
-  readonly masks: readonly ProgramMask[];
+  /** What each list counts, by half its counter. */
+  readonly counted: readonly Counted[];
   readonly #regions = new Map<ProgramRegion, List>();
   readonly #cells = new Map<ProgramMask, List>();
   readonly #groups = new Map<ProgramMask, ListGroup[]>();
@@ -44,21 +50,21 @@ export class Lists {
     this.firstCell = firstCell;
     let words = 0;
     let counters = 0;
-    const owners: ProgramMask[] = [];
-    const place = (mask: ProgramMask, pixels: number): List => {
-      owners.push(mask);
+    const counted: Counted[] = [];
+    const place = (region: ProgramRegion, pixels: number): List => {
+      counted.push({ region, of: pixels });
       const placed = { list: words, positions: words + pixels, counter: counters, pixels };
       words += 2 * pixels;
       counters += 2;
       return placed;
     };
-    for (const region of regions) this.#regions.set(region, place(region.mask, region.pixels));
+    for (const region of regions) this.#regions.set(region, place(region, region.pixels));
     for (const { region } of halos) {
       const { mask } = region;
-      if (!this.#cells.has(mask)) this.#cells.set(mask, place(mask, mask.batch * mask.rows * mask.columns));
+      if (!this.#cells.has(mask)) this.#cells.set(mask, place(region, mask.batch * mask.rows * mask.columns));
     }
     this.words = words;
-    this.masks = owners;
+    this.counted = counted;
     this.counters = counters;
     const table: number[] = [];
     for (const mask of masks) {

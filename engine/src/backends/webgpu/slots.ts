@@ -25,7 +25,7 @@ export class DispatchSlots {
     const byMask = new Map<ProgramMask, Map<string, Counted>>();
     for (const { workgroups } of launches) {
       if (!isCounted(workgroups)) continue;
-      const mask = lists.masks[workgroups.counter >> 1]!;
+      const mask = lists.counted[workgroups.counter >> 1]!.region.mask;
       const wanted = byMask.get(mask) ?? new Map<string, Counted>();
       wanted.set(keyOf(workgroups), workgroups);
       byMask.set(mask, wanted);

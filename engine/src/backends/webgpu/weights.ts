@@ -3,7 +3,9 @@ import { type Precision, vectors } from './kernel.js';
 import type { GroupKind } from './kernels/direct.js';
 
 /** How a convolution is computed: as a matrix product, or directly by the kind of its groups. */
-export function methodOf({ groups, inChannels, outChannels }: Convolution): 'gemm' | GroupKind {
+export type Method = 'gemm' | GroupKind;
+
+export function methodOf({ groups, inChannels, outChannels }: Convolution): Method {
   if (groups === 1) return 'gemm';
   if (groups === inChannels && groups === outChannels) return 'depthwise';
   const wholeVectors = (inChannels / groups) % 4 === 0 && (outChannels / groups) % 4 === 0;

@@ -9,42 +9,18 @@ import { getBackend } from '../../run/backends.js';
 import type { Tensor } from '../../tensor.js';
 import type { NativeCalibration, NativeFit } from '../calibration.js';
 import { checkDevice } from '../check.js';
+import { calibrateGpu } from '../gpu/calibrate-gpu.js';
 import { type Caches, type Describer, describerFor } from '../program-cost/describer.js';
 import { storeCalibration } from '../this-machine.js';
 import { readCaches } from './caches.js';
 import { evaluate, robustFit, type Sample } from './least-squares.js';
 import { lowerMedian } from './lower-median.js';
 import { outsideOf, plausibleInput, randomTrials, type TimedTrial, timeTrials } from './measure.js';
+import type { CalibrateOptions, CalibrationResult } from './options.js';
 import { atPace, type Pace, paceOf } from './pace.js';
 import { measurePeaks } from './peaks.js';
 import { probeNetworks } from './probe-networks.js';
 import { samplesOf } from './samples.js';
-
-/** How to calibrate; everything has a sensible default. */
-export interface CalibrateOptions {
-  readonly signal?: AbortSignal;
-  /** Called with the fraction done, 0…1, and what is being measured. */
-  readonly onProgress?: (fraction: number, what: string) => void;
-  /** Measuring time to aim for, seconds; 22 when left out. */
-  readonly seconds?: number;
-  /** Left out, the native backend; another one's times are of no use for prediction but show the mechanism. */
-  readonly backend?: Backend;
-  /** False: measure, but leave the stored calibration as it is. */
-  readonly store?: boolean;
-}
-
-/** What `calibrate` found. */
-export interface CalibrationResult {
-  readonly device: Device;
-  /** Where it was stored; undefined when it was not. */
-  readonly path?: string;
-  readonly seconds: number;
-  /**
-   * How much slower the processor was most of the time than at its best: 0.05 is five percent. The figures stored are
-   * of the usual speed; beyond a tenth, something else took part of it.
-   */
-  readonly slowdown: number;
-}
 
 /** Trials timed together, and timed runs of each; the first round, which is always finished, is a small one. */
 const trialsOfRound = 4;
@@ -70,6 +46,7 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
   if (!(seconds > 0))
     throw new FoveaError('bad-argument', `seconds ${seconds}: a number above 0 is accepted`);
   const backend = options.backend ?? getBackend('native');
+  if (backend.name === 'webgpu') return calibrateGpu(options);
   const started = performance.now();
   const elapsed = () => (performance.now() - started) / 1e3;
   const cores = Math.max(1, os.availableParallelism());

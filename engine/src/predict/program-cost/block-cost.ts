@@ -4,6 +4,7 @@ import type { Device } from '../../plan/device.js';
 import type { Group, Primitive } from '../../plan/plan.js';
 import { calibrationOf } from '../calibration.js';
 import { type Coverage, fullCoverage } from '../coverage.js';
+import { gpuCalibrationOf } from '../gpu/gpu-calibration.js';
 import type { Setting } from '../options.js';
 import { BLOCK_NODE, blockKind, programOfBlock, type Schedule } from './block-program.js';
 import { pricesOf } from './calibrated.js';
@@ -71,12 +72,13 @@ function ratioToBest(block: Block, shape: BlockShape, plan: Schedule, setting: S
     totalOf(timeAlone(block, shape, schedule, fullCoverage(block), setting));
   const planned = total(plan);
   const { rewrite, ...grouped } = plan;
-  const calibration = calibrationOf(setting.device);
+  const { device, threads } = setting;
+  const calibration = calibrationOf(device);
+  const measured = gpuCalibrationOf(device) ?? (calibration && pricesOf(calibration, threads));
   const primitives = plan.groups.flatMap((group) => group.primitives);
-  const others =
-    calibration && pricesOf(calibration, setting.threads)
-      ? [primitives.map((primitive): Group => ({ primitives: [primitive] }))]
-      : groupings(primitives);
+  const others = measured
+    ? [primitives.map((primitive): Group => ({ primitives: [primitive] }))]
+    : groupings(primitives);
   return others.reduce((least, groups) => Math.min(least, total({ ...grouped, groups }) / planned), 1);
 }
 

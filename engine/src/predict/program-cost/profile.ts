@@ -9,10 +9,12 @@ import type { ProgramRegion } from '../../program/program.js';
 import { PredictedProfile } from '../assemble.js';
 import { calibrationOf, costsFor } from '../calibration.js';
 import { type Coverage, expectedCoverage, maskCoverage } from '../coverage.js';
+import { gpuCalibrationOf } from '../gpu/gpu-calibration.js';
+import { gpuRunMs } from '../gpu/gpu-costs.js';
 import type { Setting } from '../options.js';
 import { denseRatio } from './block-cost.js';
 import { pricesOf } from './calibrated.js';
-import { programOfPlan } from './costed-program.js';
+import { type CostedProgram, programOfPlan } from './costed-program.js';
 import { passCosts } from './pass-costs.js';
 
 /** What is known of the masks: rates assumed, or masks drawn. */
@@ -83,15 +85,21 @@ export function foveaProfile(
     });
     noteExcitation(profile, block, blockPlan);
   });
-  noteCalibration(profile, setting);
+  noteCalibration(profile, program, setting);
   return profile.finish();
 }
 
 /** A calibrated machine's runs take their time to start and end. */
-function noteCalibration(profile: PredictedProfile, { device, threads }: Setting): void {
+function noteCalibration(
+  profile: PredictedProfile,
+  program: CostedProgram,
+  { device, threads }: Setting,
+): void {
+  const gpu = gpuCalibrationOf(device);
   const calibration = calibrationOf(device);
-  if (!calibration) return;
-  if (!pricesOf(calibration, threads)) {
+  if (!gpu && !calibration) return;
+  if (gpu?.software) profile.note('calibrated on a software driver: times say nothing about a GPU');
+  if (calibration && !pricesOf(calibration, threads)) {
     profile.note(
       'predicted by a roofline: the calibration is of use only together with the native addon that it was made with',
     );
@@ -100,7 +108,7 @@ function noteCalibration(profile: PredictedProfile, { device, threads }: Setting
     primitives: [],
     computeMs: 0,
     dataMs: 0,
-    overheadMs: costsFor(calibration, threads).runMs,
+    overheadMs: gpu ? gpuRunMs(program, gpu) : costsFor(calibration!, threads).runMs,
     flops: 0,
     bytes: 0,
   });

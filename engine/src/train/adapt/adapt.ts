@@ -6,15 +6,17 @@ import { type Block, blocksOf, type Network } from '../../network/network.js';
 import { learnShapes, networkShapes } from '../../network/walk.js';
 import { type Granularity, resolveGranularity } from '../../plan/granularity.js';
 import { defaultThreads } from '../../run/prepare.js';
-import type { Tensor } from '../../tensor.js';
+import { Tensor } from '../../tensor.js';
 import { fitMaskers } from '../fit/fit.js';
-import { flopsBounds, gumbelNoise, gumbelTemperature, learningRate } from '../schedule.js';
-import { type BatchSource, cropsOf, imagesOfTensor } from './batches.js';
-import { type AdaptProgress, Clock } from './clock.js';
+import type { AdaptProgress } from './clock.js';
+import { splitImages } from './held-back.js';
+import { imagesHash, networkHash } from './identity.js';
+import { Judge } from './judge.js';
 import { LearnedValues, normsAfter, savesWork } from './learned-values.js';
 import { type AdaptGraph, type AdaptSettings, buildAdaptGraph, trainablePart } from './network-graph.js';
 import { measureFlops, meetFlops, standardise } from './settle.js';
-import { type AdaptIdentity, type AdaptState, loadAdaptState, saveAdaptState } from './state.js';
+import { type AdaptIdentity, type AdaptState, loadAdaptState } from './state.js';
+import { takeSteps } from './steps.js';
 
 /** How maskers are adapted; everything has a default. */
 export interface AdaptOptions extends Normalisation {
@@ -60,20 +62,38 @@ export interface AdaptResult {
   readonly blocks: readonly AdaptedBlock[];
   /** Ratio of multiply-adds to the dense network's on a sample of the images. */
   readonly flops: number;
+  /** Which of the states that learning went through this is, and how it was judged. */
+  readonly kept: KeptState;
+}
+
+/** The best of the states that an adaptation went through, judged on images that no step learned from. */
+export interface KeptState {
+  /** Steps done then; 0 for the fitted maskers that learning starts from. */
+  readonly step: number;
+  /**
+   * How far its answers are from the dense network's at the FLOPs asked for: the mean relative squared distance, plus the
+   * Kullback-Leibler divergence where they are classes.
+   */
+  readonly divergence: number;
+  /** The same of the fitted maskers. */
+  readonly fitted: number;
+  /** Images held back for this; 0 where too few were given, so that other crops of the same ones were judged. */
+  readonly heldBack: number;
 }
 
 /** Cells a side that masks get when nothing is said: fewer see little, more pay for their halos. */
 const cellsASide = 14;
 
-/** Images that stand for all of them. */
+/** Images that stand for all of them, and images that are judged on. */
 const sampleSize = 32;
 
 /**
  * Learns the maskers of a network that was never trained for masks, without labels: the network is frozen, and masks
  * drawn by straight-through Gumbel-softmax are made to leave its answers as they are at fewer FLOPs. The loss is the
  * divergence of the adaptive from the dense logits, the distance of the maps at the stages' ends, and LASNet's bounds on
- * FLOPs, tight at first, then loose. `fitMaskers` gives the start. At the end all margins are shifted alike, so that the
- * masks of inference, drawn without noise, leave the FLOPs asked for.
+ * FLOPs, tight at first, then loose. `fitMaskers` gives the start. A fifth of the images, at most 32, is held back: on
+ * these the start and states along the way are judged at equal FLOPs, and the best is what is returned. At the end all
+ * margins are shifted alike, so that the masks of inference, drawn without noise, leave the FLOPs asked for.
  *
  * @param images `[N, H, W, C]`, normalised as the network expects, or photographs, which random crops are taken of
  * @throws FoveaError `bad-argument` for options out of range, `unsupported` for a network that gradients cannot go
@@ -108,20 +128,29 @@ export async function adaptMaskers(
       ),
   );
   const blocks = learnableBlocks(network);
-  const source = 'shape' in images ? imagesOfTensor(images, seed) : cropsOf(images, size, seed, options);
+  const { source, judged, heldBack } = await splitImages(images, size, seed, sampleSize, options);
   const norms = tune === 'norms' ? normsAfter(network, blocks[0]!.index) : [];
   const learned = new LearnedValues(blocks, norms);
   const [m, v] = [new Float32Array(learned.values.length), new Float32Array(learned.values.length)];
   const state: AdaptState = { step: 0, learned, m, v };
   const { height, width } = size;
+  const rate = options.rate ?? defaultRate;
   const layout = { batch, height, width, granularity, settings: newAdaptSettings() };
+  const { mean, deviation } = options;
   const identity: AdaptIdentity = {
     network: network.name,
-    images: source.count,
-    ...{ flops, steps, batch, seed, tune, granularity, height, width, rate: options.rate ?? defaultRate },
+    weights: networkHash(network),
+    images: source.count + heldBack,
+    pixels: imagesHash(images),
+    ...{ mean, deviation, flops, steps, batch, seed, tune, granularity, height, width, rate },
   };
   const sample = await source.sample(sampleSize);
-  const decided = buildAdaptGraph(network, learned, { ...layout, training: false });
+  // One image at a time: no image counts twice in a batch that is not full.
+  const decided = buildAdaptGraph(network, learned, { ...layout, batch: 1, training: false });
+  const judge = new Judge({
+    ...{ network, learned, decided, granularity, images: judged, batch, flops, threads },
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
   const { checkpoint } = options;
   if (!(checkpoint && (await loadAdaptState(checkpoint, identity, state)))) {
     options.onProgress?.({
@@ -135,10 +164,15 @@ export async function adaptMaskers(
       leftMs: Number.NaN,
     });
     await startFromFit(network, learned, decided, sample, { ...options, flops, threads, granularity });
+    await judge.consider(state);
   }
-  await run(network, state, source, identity, { ...options, flops, steps, batch, seed, threads }, layout);
-  await meetFlops(learned, decided, sample, flops, threads);
-  const measured = await measureFlops(decided, sample, threads);
+  const stepping = { ...options, flops, steps, batch, seed, rate, threads };
+  await takeSteps(network, state, source, judge, identity, stepping, layout);
+  const { values, ...kept } = state.best!;
+  learned.values.set(values);
+  const all = Tensor.concat([sample, judged]);
+  await meetFlops(learned, decided, all, flops, threads);
+  const measured = await measureFlops(decided, all, threads);
   return {
     network: learned.applyTo(network, granularity),
     blocks: blocks.map(({ index, name }, i) => ({
@@ -148,6 +182,7 @@ export async function adaptMaskers(
       rate: measured.rates[i]!,
     })),
     flops: measured.flops,
+    kept: { ...kept, heldBack },
   };
 }
 
@@ -226,61 +261,4 @@ async function startFromFit(
   });
   const maskers = new Map(blocksOf(fit.network).map(({ index, masker }) => [index, masker!]));
   await standardise(learned, decided, sample, threads, maskers);
-}
-
-/** What a run's steps follow from, and how far each weighs. */
-const schedule = {
-  noise: [1, 0],
-  temperature: [5, 1],
-  flopsWeight: 20,
-} as const;
-
-async function run(
-  network: Network,
-  state: AdaptState,
-  source: BatchSource,
-  identity: AdaptIdentity,
-  options: AdaptOptions & Required<Pick<AdaptOptions, 'flops' | 'steps' | 'batch' | 'seed' | 'threads'>>,
-  layout: Omit<Parameters<typeof buildAdaptGraph>[2], 'training' | 'moments'>,
-): Promise<void> {
-  const { steps, batch, seed, threads, flops, checkpoint, saveEvery = 50, signal, onProgress } = options;
-  if (state.step >= steps) return;
-  const { learned, m, v } = state;
-  const settings = layout.settings;
-  const graph = buildAdaptGraph(network, learned, { ...layout, training: true, moments: { m, v } });
-  const plan = { epochs: 1, decay: 0, rate: options.rate ?? defaultRate, target: flops, ...schedule };
-  const stop = new Int32Array(1);
-  const staged = new Float32Array(graph.images.length);
-  const clock = new Clock(state.step, steps, batch);
-  await source.fill(state.step, batch, staged);
-  for (let step = state.step; step < steps; step++) {
-    graph.images.set(staged);
-    const { upper, lower } = flopsBounds(plan, step / steps);
-    settings.budget.set([plan.flopsWeight, flops, upper, lower]);
-    settings.gumbel.set([gumbelTemperature(plan, step / steps), gumbelNoise(plan, step / steps)]);
-    settings.random.set([seed, step]);
-    const correction = (b: number) => 1 / (1 - b ** (step + 1));
-    settings.adam.set([learningRate(plan, step, steps), 0.9, 0.999, correction(0.9), correction(0.999)]);
-    const running = graph.program.run(threads, stop);
-    // The next batch is made while the native threads compute this one.
-    if (step + 1 < steps) await source.fill(step + 1, batch, staged);
-    await running;
-    state.step = step + 1;
-    if (!Number.isFinite(graph.divergence[0]!) || !learned.values.every(Number.isFinite)) {
-      throw new FoveaError(
-        'diverged',
-        `adaptation diverged at step ${step + 1} of ${steps}: lower its rate (${plan.rate})${checkpoint ? `; ${checkpoint} holds the last good state` : ''}`,
-      );
-    }
-    const report = clock.tick(step + 1, graph);
-    if (report) onProgress?.(report);
-    const aborted = signal?.aborted ?? false;
-    if (checkpoint && (aborted || (step + 1) % saveEvery === 0 || step + 1 === steps)) {
-      await saveAdaptState(checkpoint, identity, state);
-    }
-    if (aborted && step + 1 < steps) {
-      const kept = checkpoint ? `; ${checkpoint} holds where it stood` : '';
-      throw new FoveaError('aborted', `adaptation was aborted after step ${step + 1} of ${steps}${kept}`);
-    }
-  }
 }

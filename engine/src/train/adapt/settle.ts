@@ -101,23 +101,31 @@ export async function meetFlops(
 ): Promise<void> {
   const biases = graph.blocks.map(({ block }) => learned.masker(block.index)!.bias);
   const start = biases.map((bias) => bias[0]!);
-  const at = async (shift: number) => {
+  const shiftTo = (shift: number) =>
     biases.forEach((bias, i) => {
       bias[0] = start[i]! + shift;
     });
-    return (await measureFlops(graph, images, threads)).flops;
-  };
-  if (Math.abs((await at(0)) - target) < 1e-3) return;
-  // Wide enough for any margin that learning leaves; halved until the masks hardly change.
-  let [low, high] = [-16, 16];
   let best = { shift: 0, miss: Number.POSITIVE_INFINITY };
-  for (let i = 0; i < 12 && best.miss > 1e-3; i++) {
-    const middle = (low + high) / 2;
-    const flops = await at(i === 0 ? 0 : middle);
-    const shift = i === 0 ? 0 : middle;
-    if (Math.abs(flops - target) < best.miss) best = { shift, miss: Math.abs(flops - target) };
-    if (flops > target) high = shift;
-    else low = shift;
+  /** FLOPs above the target. */
+  const at = async (shift: number) => {
+    shiftTo(shift);
+    const excess = (await measureFlops(graph, images, threads)).flops - target;
+    if (Math.abs(excess) < best.miss) best = { shift, miss: Math.abs(excess) };
+    return { shift, excess };
+  };
+  let here = await at(0);
+  // Steps that double until the target lies between two, as wide as any margin that learning leaves; then halving.
+  let other = here;
+  for (let step = 0.25; step <= 16 && best.miss > closeEnough && here.excess * other.excess >= 0; step *= 2) {
+    here = other;
+    other = await at(here.excess > 0 ? -step : step);
   }
-  await at(best.shift);
+  for (let i = 0; i < 8 && best.miss > closeEnough; i++) {
+    const middle = await at((here.shift + other.shift) / 2);
+    if (middle.excess * here.excess > 0) here = middle;
+    else other = middle;
+  }
+  shiftTo(best.shift);
 }
+
+const closeEnough = 1e-3;

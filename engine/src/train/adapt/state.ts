@@ -14,12 +14,25 @@ export interface AdaptState {
   /** The optimiser's moments, laid out as the values. */
   readonly m: Float32Array;
   readonly v: Float32Array;
+  /** The best state so far, once one was judged. */
+  best?: BestState;
+}
+
+/** A state that was judged better than all before it. */
+export interface BestState {
+  /** Steps done then; 0 for the fitted maskers that learning starts from. */
+  readonly step: number;
+  /** How far its answers were from the dense network's. */
+  readonly divergence: number;
+  /** The same of the fitted maskers. */
+  readonly fitted: number;
+  readonly values: Float32Array;
 }
 
 /** What a state belongs to: everything that a run follows from. */
 export type AdaptIdentity = Readonly<Record<string, unknown>>;
 
-const format = 'fovea adaptation state 1';
+const format = 'fovea adaptation state 2';
 
 /**
  * Saves a run so that it can go on exactly where it was.
@@ -30,15 +43,21 @@ export async function saveAdaptState(
   identity: AdaptIdentity,
   state: AdaptState,
 ): Promise<void> {
-  const { step, learned, m, v } = state;
+  const { step, learned, m, v, best } = state;
   const flat = (values: Float32Array) => ({ shape: [values.length], values });
   const arrays = {
     values: flat(learned.values),
     standardisation: flat(learned.standardisation),
     m: flat(m),
     v: flat(v),
+    ...(best ? { best: flat(best.values) } : {}),
   };
-  const metadata = { format, step: String(step), identity: JSON.stringify(identity) };
+  const metadata = {
+    format,
+    step: String(step),
+    best: JSON.stringify(best && { ...best, values: undefined }),
+    identity: JSON.stringify(identity),
+  };
   await replaceFile(path, writeSafetensors(arrays, metadata));
 }
 
@@ -57,12 +76,14 @@ export async function loadAdaptState(
   const { metadata } = file;
   const step = Number(metadata.step);
   let kept: unknown;
+  let best: Omit<BestState, 'values'> | undefined;
   try {
     kept = JSON.parse(metadata.identity ?? '');
+    best = JSON.parse(metadata.best ?? '');
   } catch {
     kept = undefined;
   }
-  if (metadata.format !== format || !Number.isSafeInteger(step) || step < 0 || kept === undefined) {
+  if (metadata.format !== format || !Number.isSafeInteger(step) || step < 0 || !kept || !best) {
     throw new FoveaError('bad-file', `${path} is not an adaptation state that this version writes`);
   }
   const difference = firstDifference(kept, JSON.parse(JSON.stringify(identity)));
@@ -78,5 +99,6 @@ export async function loadAdaptState(
     array.set(float32Of(file, name, [array.length]));
   }
   state.step = step;
+  state.best = { ...best, values: float32Of(file, 'best', [values.length]).slice() };
   return true;
 }

@@ -3,10 +3,12 @@ import path from 'node:path';
 import { FoveaError } from '../../errors.js';
 import { refusal } from '../../file.js';
 import { imageFileName, type RgbImage, readImage } from '../../image/decode.js';
-import type { Normalisation, normaliserTables } from '../../image/normalise.js';
+import { type Normalisation, normaliserTables } from '../../image/normalise.js';
 import { type ImageSize, scaleImage } from '../../image/scale.js';
 import { loadSharp } from '../../image/sharp.js';
-import type { Random } from '../../random.js';
+import type { Network } from '../../network/network.js';
+import { Random } from '../../random.js';
+import { Tensor } from '../../tensor.js';
 
 /** Which photographs of a folder are read, and how large they are kept. */
 export interface PhotoOptions {
@@ -116,6 +118,42 @@ export async function randomCrop(
     })
     .resize(width, height, { fit: 'fill', kernel: 'linear', fastShrinkOnLoad: false });
   return (mirrored ? cut.flop() : cut).raw().toBuffer();
+}
+
+/** Which random crops of photographs are taken. */
+export interface PhotoCropOptions {
+  /** Crops of each photograph; 1 when left out. */
+  readonly each?: number;
+  readonly seed?: number;
+  /** A crop's part of the photograph's area, from and to; half to the whole when left out. */
+  readonly area?: readonly [number, number];
+}
+
+/**
+ * Random crops of photographs as a network takes them, to compare masks on: those of the first photograph, then those of
+ * the second, and so on.
+ * @returns `[photographs · each, H, W, 3]`, of the network's nominal size, normalised as it expects
+ * @throws FoveaError `bad-argument` for no photographs, `each` below 1, or a network of another number of channels
+ */
+export async function photoCrops(
+  { name, inputShape, preprocessing = {} }: Network,
+  photos: readonly RgbImage[],
+  { each = 1, seed = 1, area = [0.5, 1] }: PhotoCropOptions = {},
+): Promise<Tensor> {
+  const fail = (what: string): never => {
+    throw new FoveaError('bad-argument', what);
+  };
+  if (photos.length === 0) fail('no photographs; at least one is accepted');
+  if (!Number.isInteger(each) || each < 1) fail(`each ${each}: an integer of at least 1 is accepted`);
+  const { channels, height, width } = inputShape;
+  if (channels !== 3) fail(`${name} takes ${channels} channels; crops have 3`);
+  const [random, tables] = [new Random(seed), normaliserTables(preprocessing)];
+  const crops = Tensor.zeros([photos.length * each, height, width, 3]);
+  for (let n = 0; n < photos.length * each; n++) {
+    const crop = await randomCrop(photos[Math.floor(n / each)]!, { height, width, area }, random);
+    writeNormalised(crop, tables, crops.data, n * height * width * 3);
+  }
+  return crops;
 }
 
 /** Writes bytes of `height · width · 3` as a network takes them, from `at` on. */

@@ -61,8 +61,9 @@ export async function observeBlocks(
   let value = images;
   let name = network.input;
   for (const [i, node] of network.nodes.entries()) {
-    if (node.kind !== 'block' || !isCut(network, begin, i, node.inputs[0]!, name)) continue;
-    if (i > begin) value = await execute(network.nodes.slice(begin, i), name, node.inputs[0]!, value);
+    const before = network.nodes.slice(begin, i);
+    if (node.kind !== 'block' || !standsAlone(network, before, i, name)) continue;
+    if (i > begin) value = await execute(before, name, node.inputs[0]!, value);
     value = await observeBlock(node.block, value, execute, visit);
     name = node.output;
     begin = i + 1;
@@ -72,17 +73,20 @@ export async function observeBlocks(
     : value;
 }
 
-/** Whether everything from node `at` on needs only `value`, and everything between only `input`. */
-function isCut(network: Network, begin: number, at: number, value: string, input: string): boolean {
-  const inside = new Set([input]);
-  for (const node of network.nodes.slice(begin, at)) {
-    if (!node.inputs.every((name) => inside.has(name))) return false;
-    inside.add(node.output);
-  }
-  const after = new Set([value]);
-  return network.nodes.slice(at).every((node) => {
-    const fed = node.inputs.every((name) => after.has(name));
-    after.add(node.output);
+/** Whether one value leads to a block, one into it and one on from it: no other way around or into what is cut there. */
+function standsAlone({ nodes }: Network, before: readonly NetworkNode[], at: number, value: string): boolean {
+  const { inputs, output } = nodes[at]!;
+  return (
+    needOnly(before, value) && needOnly(nodes.slice(at), inputs[0]!) && needOnly(nodes.slice(at + 1), output)
+  );
+}
+
+/** Whether nodes read nothing but one value and what they write themselves. */
+function needOnly(nodes: readonly NetworkNode[], value: string): boolean {
+  const known = new Set([value]);
+  return nodes.every(({ inputs, output }) => {
+    const fed = inputs.every((name) => known.has(name));
+    known.add(output);
     return fed;
   });
 }

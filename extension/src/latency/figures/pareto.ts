@@ -27,6 +27,8 @@ export function paretoFigure(view: ParetoView, space: FigureSpace): Figure {
         name: onFront ? origin : `${origin}, behind the front`,
         x: chosen.map((point) => point.ms),
         y: chosen.map((point) => point.score),
+        ...whiskers('error_x', chosen, (point) => [point.ms, point.msRange], theme.quiet),
+        ...whiskers('error_y', chosen, (point) => [point.score, point.scoreRange], theme.quiet),
         text: chosen.map((point) => plain(point.label)),
         textposition: 'top left',
         textfont: { size: 11, color: theme.ink },
@@ -49,5 +51,25 @@ export function paretoFigure(view: ParetoView, space: FigureSpace): Figure {
       x: { title: 'Milliseconds', rangemode: 'tozero' },
       y: { title: view.yLabel },
     }),
+  };
+}
+
+type Point = ParetoView['points'][number];
+
+/** Lines from the least to the most of what points are medians of; nothing where none has a range. */
+function whiskers(
+  name: 'error_x' | 'error_y',
+  points: readonly Point[],
+  read: (point: Point) => readonly [value: number, range: readonly [number, number] | undefined],
+  color: string,
+): Readonly<Record<string, unknown>> {
+  const found = points.map(read);
+  if (found.every(([, range]) => range === undefined)) return {};
+  return {
+    [name]: {
+      ...{ type: 'data', symmetric: false, color, thickness: 1, width: 3 },
+      array: found.map(([value, range]) => (range ? range[1] - value : 0)),
+      arrayminus: found.map(([value, range]) => (range ? value - range[0] : 0)),
+    },
   };
 }

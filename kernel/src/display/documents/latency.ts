@@ -190,6 +190,8 @@ export function paretoView(
     readonly ms: number;
     readonly score: number;
     readonly origin?: Origin;
+    readonly msRange?: readonly [least: number, most: number];
+    readonly scoreRange?: readonly [least: number, most: number];
   }[],
   { yLabel = 'accuracy', title }: { yLabel?: string; title?: string } = {},
 ): LatencyView {
@@ -197,11 +199,10 @@ export function paretoView(
     kind: 'pareto',
     ...titled(title),
     yLabel,
-    points: points.map(({ label, ms, score, origin = 'predicted' }) => ({
-      label,
-      ms,
-      score,
-      origin,
+    points: points.map(({ label, ms, score, origin = 'predicted', msRange, scoreRange }) => ({
+      ...{ label, ms, score, origin },
+      ...(msRange ? { msRange } : {}),
+      ...(scoreRange ? { scoreRange } : {}),
       onFront: !points.some(
         (other) => other.ms <= ms && other.score >= score && (other.ms < ms || other.score > score),
       ),

@@ -98,10 +98,11 @@ export function drawPareto(
       bottom: top + plotHeight,
     };
     const scores = points.map((point) => point.score);
-    const low = Math.min(...scores);
-    const high = Math.max(...scores);
+    const low = Math.min(...scores, ...points.map((point) => point.scoreRange?.[0] ?? point.score));
+    const high = Math.max(...scores, ...points.map((point) => point.scoreRange?.[1] ?? point.score));
     const margin = (high - low || Math.abs(high) || 1) * 0.08;
-    const x = linearScale([0, Math.max(0, ...points.map((point) => point.ms))], [area.left, area.right]);
+    const most = Math.max(0, ...points.map((point) => point.msRange?.[1] ?? point.ms));
+    const x = linearScale([0, most], [area.left, area.right]);
     const y = linearScale([low - margin, high + margin], [area.bottom, area.top]);
     const front = points.filter((point) => point.onFront).sort((a, b) => a.ms - b.ms);
     const line = element('path', {
@@ -113,7 +114,14 @@ export function drawPareto(
     const marks = points.map((point) => {
       const label = fitText(point.label, 150, 10.5);
       const fits = x(point.ms) + 9 + textWidth(label, 10.5) <= area.right + 14;
+      const { ms, score, msRange = [ms, ms], scoreRange = [score, score] } = point;
+      const whiskers = element('path', {
+        d: `M${round(x(msRange[0]))} ${round(y(score))}H${round(x(msRange[1]))}M${round(x(ms))} ${round(y(scoreRange[0]))}V${round(y(scoreRange[1]))}`,
+        stroke: colours.faint,
+        'stroke-width': 1,
+      });
       return (
+        (point.msRange || point.scoreRange ? whiskers : '') +
         dot(x(point.ms), y(point.score), point.onFront ? colours.accent : colours.compute, point.origin) +
         text(x(point.ms) + (fits ? 7 : -7), y(point.score) - 7, label, {
           size: 10.5,

@@ -69,15 +69,18 @@ export function planTable(plan: Plan): Table {
       block.block,
       block.mode,
       block.mode === 'dense' ? '' : side(block.granularity),
-      block.groups
-        .map(
-          ({ primitives, bandPixels }) =>
-            `[${primitives.join(' + ')}${bandPixels === undefined ? '' : `, bands of ${bandPixels} pixels`}]`,
-        )
-        .join(' '),
+      passesText(block),
       block.reason,
     ]),
   };
+}
+
+function passesText({ groups, rewrite }: Plan['blocks'][number]): string {
+  const passes = groups.map(
+    ({ primitives, bandPixels }) =>
+      `[${primitives.join(' + ')}${bandPixels === undefined ? '' : `, bands of ${bandPixels} pixels`}]`,
+  );
+  return [...passes, ...(rewrite ? [`rewritten by "${rewrite.name}"`] : [])].join(' ');
 }
 
 /** A device's figures. */

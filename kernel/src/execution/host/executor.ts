@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Diagnostic } from '../../language/diagnose.js';
 import type { Json, Message } from '../../protocol/message.js';
 import { SourceSyntaxError } from '../../typescript/syntax-error.js';
@@ -59,7 +60,7 @@ const DIAGNOSTICS_SHOWN = 8;
 export class Executor {
   /** Number of the last cell. */
   count = 0;
-  readonly sources = new Map<string, CellSource & CompiledCell>();
+  readonly sources = new LRUCache<string, CellSource & CompiledCell>({ max: REMEMBERED });
   #cells = 0;
   #strict = false;
   /** How often the variables have been forgotten. */
@@ -185,9 +186,7 @@ export class Executor {
     const { cell, count, code, silent, allowInput, userExpressions, request } = execution;
     for (const name of compiled.program.names) this.#variables.add(name);
     const file = cellFile(code);
-    this.sources.delete(file);
     this.sources.set(file, { ...compiled, count, code });
-    if (this.sources.size > REMEMBERED) this.sources.delete(this.sources.keys().next().value!);
     const done = await this.context.runtime.execute(
       {
         type: 'execute',

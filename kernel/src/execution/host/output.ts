@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Header } from '../../protocol/message.js';
 import type { Transport } from '../../protocol/transport.js';
 import type { Bundle } from '../wire.js';
@@ -29,7 +30,7 @@ interface HeldText {
 
 /** What cells put out, on its way to iopub: attributed, in order, coalesced, and bounded per cell. */
 export class Output {
-  readonly #cells = new Map<number, CellOutput>();
+  readonly #cells = new LRUCache<number, CellOutput>({ max: REMEMBERED });
   readonly #updates = new Map<
     string,
     { timer: NodeJS.Timeout; cell: number | undefined; content: object | undefined }
@@ -53,7 +54,6 @@ export class Output {
   /** Says what request output under a number comes from. */
   attribute(cell: number, parent: Partial<Header>): void {
     this.#cells.set(cell, { parent, printed: 0, dropped: 0, tail: '' });
-    if (this.#cells.size > REMEMBERED) this.#cells.delete(this.#cells.keys().next().value!);
   }
 
   /** Sends what is held back for a cell that ends, and what it printed last when much was left out. */

@@ -14,7 +14,7 @@ export interface CellSource {
 
 export interface TracebackOptions {
   /** Cells by script file name. */
-  readonly cells: ReadonlyMap<string, CellSource>;
+  readonly cells: Pick<ReadonlyMap<string, CellSource>, 'get'>;
   readonly colour: boolean;
   /** Script file name of the cell that failed. */
   readonly file?: string;

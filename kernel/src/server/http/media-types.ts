@@ -1,60 +1,36 @@
 import { extname } from 'node:path';
+import { mimes } from 'mrmime';
 
-const TYPES: Readonly<Record<string, string>> = {
-  '.avif': 'image/avif',
-  '.bin': 'application/octet-stream',
-  '.bmp': 'image/bmp',
-  '.bz2': 'application/x-bzip2',
-  '.css': 'text/css',
-  '.csv': 'text/csv',
-  '.gif': 'image/gif',
-  '.gz': 'application/gzip',
-  '.htm': 'text/html',
-  '.html': 'text/html',
-  '.ico': 'image/x-icon',
-  '.ipynb': 'application/x-ipynb+json',
-  '.jpeg': 'image/jpeg',
-  '.jpg': 'image/jpeg',
-  '.js': 'text/javascript',
-  '.json': 'application/json',
-  '.map': 'application/json',
-  '.md': 'text/markdown',
-  '.mjs': 'text/javascript',
-  '.mp3': 'audio/mpeg',
-  '.mp4': 'video/mp4',
-  '.onnx': 'application/octet-stream',
-  '.pdf': 'application/pdf',
-  '.png': 'image/png',
-  '.py': 'text/x-python',
-  '.svg': 'image/svg+xml',
-  '.tar': 'application/x-tar',
-  '.tgz': 'application/gzip',
-  '.tif': 'image/tiff',
-  '.tiff': 'image/tiff',
-  '.ts': 'text/x-typescript',
-  '.tsv': 'text/tab-separated-values',
-  '.ttf': 'font/ttf',
-  '.txt': 'text/plain',
-  '.wasm': 'application/wasm',
-  '.wav': 'audio/wav',
-  '.webm': 'video/webm',
-  '.webp': 'image/webp',
-  '.woff': 'font/woff',
-  '.woff2': 'font/woff2',
-  '.xml': 'application/xml',
-  '.xz': 'application/x-xz',
-  '.yaml': 'text/yaml',
-  '.yml': 'text/yaml',
-  '.zip': 'application/zip',
+/** What mrmime leaves out, since it is not registered, and extensions that mean something else to people here. */
+const BESIDES: Readonly<Record<string, string>> = {
+  bz2: 'application/x-bzip2',
+  cjs: 'text/javascript',
+  cts: 'text/x-typescript',
+  ico: 'image/x-icon',
+  ipynb: 'application/x-ipynb+json',
+  mts: 'text/x-typescript',
+  onnx: 'application/octet-stream',
+  py: 'text/x-python',
+  rs: 'text/x-rust',
+  // Compressed, which browsers have to hear of in another header.
+  svgz: 'application/gzip',
+  tar: 'application/x-tar',
+  tgz: 'application/gzip',
+  ts: 'text/x-typescript',
+  tsx: 'text/x-typescript',
+  xz: 'application/x-xz',
 };
 
-/** The media type that a file's name suggests, or undefined for an extension that is not listed. */
+/** A map, since an extension may be the name of a property that every object has. */
+const TYPES: ReadonlyMap<string, string> = new Map(Object.entries({ ...mimes, ...BESIDES }));
+
+/** The media type that a file's name suggests, or undefined for an extension that is not known. */
 export function mediaType(name: string): string | undefined {
-  return TYPES[extname(name).toLowerCase()];
+  return TYPES.get(extname(name).slice(1).toLowerCase());
 }
 
 /** Text in these is UTF-8, as their standards or all of their tools have it. */
-const IS_TEXT = /^text\/|^image\/svg\+xml$|^application\/xml$/;
+const IS_TEXT = /^text\/|[/+]xml$/;
 
 /** The `Content-Type` for a file of this name: text says that it is UTF-8, or browsers take it for Latin-1. */
 export function contentType(name: string): string {

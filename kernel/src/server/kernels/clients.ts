@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { type Channel, type Message, parseHeader } from './message.js';
 
 /** One front end's connection to a kernel. */
@@ -25,7 +26,7 @@ const KEPT_ABSENCES = 8;
  */
 export class KernelClients {
   private readonly connected = new Set<KernelClient>();
-  private readonly absent = new Map<string, Absence>();
+  private readonly absent = new LRUCache<string, Absence>({ max: KEPT_ABSENCES });
 
   /** How many connections are open. */
   get size(): number {
@@ -49,7 +50,6 @@ export class KernelClients {
   remove(client: KernelClient, broken: boolean): void {
     if (!this.connected.delete(client) || !broken || client.session === '') return;
     if ([...this.connected].some(({ session }) => session === client.session)) return;
-    if (this.absent.size >= KEPT_ABSENCES) this.absent.delete(this.absent.keys().next().value!);
     this.absent.set(client.session, { messages: [], bytes: 0 });
   }
 

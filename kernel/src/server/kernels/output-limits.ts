@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { type Message, type MessageFactory, parseHeader } from './message.js';
 
 /** How much output reaches the browser, which would otherwise freeze and take the notebook with it. */
@@ -30,7 +31,7 @@ const size = (bytes: number): string =>
 
 /** Cuts a kernel's output to the limits, each cut with a note in the place of what is missing. */
 export class OutputLimiter {
-  private readonly streamed = new Map<string, number>();
+  private readonly streamed = new LRUCache<string, number>({ max: REMEMBERED_CELLS });
   private windowStart = 0;
   private inWindow = 0;
 
@@ -73,9 +74,7 @@ export class OutputLimiter {
     const cell = parseHeader(message.parent).msg_id;
     const before = this.streamed.get(cell) ?? 0;
     const after = before + message.content.length;
-    this.streamed.delete(cell);
     this.streamed.set(cell, after);
-    if (this.streamed.size > REMEMBERED_CELLS) this.streamed.delete(this.streamed.keys().next().value!);
     const { streamBytes } = this.limits;
     if (after <= streamBytes) return [message];
     if (before > streamBytes) return [];

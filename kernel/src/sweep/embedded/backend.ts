@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdir, rm } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
 import { dataFolder } from '@fovea/engine/internal';
-import type { Submission, SweepBackend, SweepEvent } from '../backend.js';
+import type { Submission, SweepBackend, SweepEvent, SweepSummary } from '../backend.js';
 import { Channel } from '../channel.js';
 import { describeWhere, type PointRecord, serves, type Where } from '../point.js';
 import { ownLabels } from '../runner/labels.js';
-import { checkSweepName } from '../space/check.js';
+import { checkSweepName, isSweepName } from '../space/check.js';
 import type { SweepSpace } from '../space/space.js';
-import { Journal } from './journal.js';
+import { cancelElsewhere, holderOf, onCancelRequest } from './elsewhere.js';
+import { Journal, type JournalContent } from './journal.js';
 import { LocalSweep } from './local-sweep.js';
 
 export interface EmbeddedOptions {
@@ -23,6 +25,8 @@ export interface EmbeddedOptions {
 interface Opened {
   readonly journal: Journal;
   run?: LocalSweep;
+  /** Stops looking whether another process wants the sweep cancelled. */
+  ignoreRequests?: () => void;
 }
 
 /** Sweeps on this machine alone, without a server: forked runners, and a journal for each sweep. */
@@ -49,7 +53,8 @@ export class EmbeddedBackend implements SweepBackend {
       }
     }
     const opened = await this.#open(sweep);
-    await opened.journal.describe(sweep, space);
+    await opened.journal.describe(sweep, space, points.length);
+    opened.ignoreRequests ??= onCancelRequest(opened.journal.path, () => this.cancel(sweep));
     opened.run ??= new LocalSweep({
       journal: opened.journal,
       worker: this.#labels.host!,
@@ -76,12 +81,11 @@ export class EmbeddedBackend implements SweepBackend {
   }
 
   async *records(sweep: string): AsyncIterable<PointRecord> {
-    yield* (await this.#open(sweep)).journal.records.values();
+    yield* (await this.#read(sweep))?.records.values() ?? [];
   }
 
   async space(sweep: string): Promise<SweepSpace | undefined> {
-    if (!existsSync(this.#pathOf(sweep))) return undefined;
-    return (await this.#open(sweep)).journal.space;
+    return (await this.#read(sweep))?.space;
   }
 
   async pause(sweep: string): Promise<void> {
@@ -95,13 +99,37 @@ export class EmbeddedBackend implements SweepBackend {
   }
 
   async cancel(sweep: string): Promise<void> {
-    await (await this.#open(sweep)).run?.cancel();
+    const opened = await this.#opened.get(sweep);
+    if (opened) await opened.run?.cancel();
+    else await cancelElsewhere(this.#pathOf(sweep), sweep);
     this.#tell(sweep, { type: 'cancelled' });
+  }
+
+  async list(): Promise<SweepSummary[]> {
+    const files = await readdir(this.#folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw new FoveaError('io', `cannot read ${this.#folder}: ${error.message}`, { cause: error });
+    });
+    const names = files.filter((file) => extname(file) === '.jsonl').map((file) => basename(file, '.jsonl'));
+    const summaries: SweepSummary[] = [];
+    for (const name of names.filter(isSweepName).sort()) summaries.push(await this.#summary(name));
+    return summaries;
+  }
+
+  async remove(sweep: string): Promise<void> {
+    if (!existsSync(this.#pathOf(sweep))) return;
+    // Opening it makes sure that nobody else writes it.
+    const { run, journal } = await this.#open(sweep);
+    if (run) throw new FoveaError('bad-argument', `sweep ${sweep} is running; cancel it first`);
+    await rm(journal.path, { force: true });
+    this.#opened.delete(sweep);
+    await journal.close();
   }
 
   async close(): Promise<void> {
     for (const opening of this.#opened.values()) {
       const opened = await opening.catch(() => undefined);
+      opened?.ignoreRequests?.();
       await opened?.run?.cancel();
       await opened?.journal.close();
     }
@@ -110,6 +138,26 @@ export class EmbeddedBackend implements SweepBackend {
 
   #pathOf(sweep: string): string {
     return join(this.#folder, `${checkSweepName(sweep)}.jsonl`);
+  }
+
+  /** What is kept of a sweep, also while another process runs it. */
+  async #read(sweep: string): Promise<JournalContent | undefined> {
+    const opened = await this.#opened.get(sweep);
+    if (opened) return opened.journal;
+    const path = this.#pathOf(sweep);
+    return existsSync(path) ? Journal.read(path) : undefined;
+  }
+
+  async #summary(name: string): Promise<SweepSummary> {
+    const path = this.#pathOf(name);
+    const { records, space, points } = (await this.#read(name))!;
+    const failed = [...records.values()].filter(({ status }) => status === 'failed').length;
+    const all = Math.max(points, records.size);
+    const under = (await holderOf(path)) !== undefined;
+    return {
+      ...{ name, kind: space?.kind ?? 'measure', points: all, completed: records.size - failed, failed },
+      state: records.size === all ? 'completed' : under ? 'running' : 'stopped',
+    };
   }
 
   #open(sweep: string): Promise<Opened> {

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine/errors';
 import type { PointRecord } from '../point.js';
 import type { SweepSpace } from '../space/space.js';
@@ -8,6 +8,15 @@ import { takeLock } from './lock.js';
 interface SpaceLine {
   readonly sweep: string;
   readonly space: SweepSpace;
+  /** How many points that has. */
+  readonly points: number;
+}
+
+/** What a journal holds. */
+export interface JournalContent {
+  readonly records: Map<string, PointRecord>;
+  readonly space?: SweepSpace | undefined;
+  readonly points: number;
 }
 
 const NEWLINE = 0x0a;
@@ -20,8 +29,7 @@ const syncMs = 200;
  * that dies while it writes leaves half a line, which the next one cuts off.
  */
 export class Journal {
-  readonly records = new Map<string, PointRecord>();
-  #space: SweepSpace | undefined;
+  #content: JournalContent = { records: new Map(), points: 0 };
   #bytes = 0;
   #writing: Promise<void> = Promise.resolve();
   #sync: NodeJS.Timeout | undefined;
@@ -48,15 +56,34 @@ export class Journal {
     }
   }
 
-  get space(): SweepSpace | undefined {
-    return this.#space;
+  /** What a journal holds now, whether or not another process writes it. */
+  static async read(path: string): Promise<JournalContent> {
+    try {
+      return parsed(await readFile(path, 'utf8'));
+    } catch (error) {
+      throw asJournalError(path, error);
+    }
   }
 
-  /** Notes what the sweep covers. */
-  async describe(sweep: string, space: SweepSpace): Promise<void> {
-    if (JSON.stringify(space) === JSON.stringify(this.#space)) return;
-    await this.#append({ sweep, space } satisfies SpaceLine);
-    this.#space = space;
+  get records(): Map<string, PointRecord> {
+    return this.#content.records;
+  }
+
+  get space(): SweepSpace | undefined {
+    return this.#content.space;
+  }
+
+  /** How many points the space has. */
+  get points(): number {
+    return this.#content.points;
+  }
+
+  /** Notes what the sweep covers, and how many points that are. */
+  async describe(sweep: string, space: SweepSpace, points: number): Promise<void> {
+    const known = this.#content;
+    if (JSON.stringify(space) === JSON.stringify(known.space) && points === known.points) return;
+    await this.#append({ sweep, space, points } satisfies SpaceLine);
+    this.#content = { ...known, space, points };
   }
 
   /**
@@ -81,23 +108,7 @@ export class Journal {
     const content = await this.file.readFile();
     this.#bytes = content.lastIndexOf(NEWLINE) + 1;
     if (this.#bytes < content.length) await this.file.truncate(this.#bytes);
-    for (const line of content.toString('utf8', 0, this.#bytes).split('\n')) this.#take(line);
-  }
-
-  /** A line that cannot be read loses its own point, which then runs again, and no other. */
-  #take(line: string): void {
-    let value: unknown;
-    try {
-      value = JSON.parse(line);
-    } catch {
-      return;
-    }
-    if (typeof value !== 'object' || value === null) return;
-    if ('space' in value) this.#space = (value as SpaceLine).space;
-    else if ('id' in value && 'status' in value) {
-      const record = value as PointRecord;
-      this.records.set(record.id, record);
-    }
+    this.#content = parsed(content.toString('utf8', 0, this.#bytes));
   }
 
   #append(value: unknown): Promise<void> {
@@ -120,6 +131,29 @@ export class Journal {
       throw asJournalError(this.path, error);
     }
   }
+}
+
+/** A line that cannot be read loses its own point, which then runs again, and no other. */
+function parsed(text: string): JournalContent {
+  const records = new Map<string, PointRecord>();
+  let described: Pick<JournalContent, 'space' | 'points'> = { points: 0 };
+  for (const line of text.split('\n')) {
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch {
+      continue;
+    }
+    if (typeof value !== 'object' || value === null) continue;
+    if ('space' in value) {
+      const { space, points = 0 } = value as SpaceLine;
+      described = { space, points };
+    } else if ('id' in value && 'status' in value) {
+      const record = value as PointRecord;
+      records.set(record.id, record);
+    }
+  }
+  return { records, ...described };
 }
 
 function asJournalError(path: string, error: unknown): unknown {

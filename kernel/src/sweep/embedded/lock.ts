@@ -20,8 +20,8 @@ export async function takeLock(path: string, what: string): Promise<() => Promis
     } catch (cause) {
       const { code, message } = cause as NodeJS.ErrnoException;
       if (code !== 'EEXIST') throw new FoveaError('io', `cannot write ${path}: ${message}`, { cause });
-      const holder = Number(await readFile(path, 'utf8').catch(() => ''));
-      if (isAlive(holder)) {
+      const holder = await lockHolder(path);
+      if (holder !== undefined) {
         throw new FoveaError(
           'bad-argument',
           `${what} is under way in process ${holder}; one at a time is accepted`,
@@ -31,6 +31,12 @@ export async function takeLock(path: string, what: string): Promise<() => Promis
     }
   }
   throw new FoveaError('io', `cannot take ${path}: others keep taking it`);
+}
+
+/** Which process that still runs has taken a lock; undefined when none has. */
+export async function lockHolder(path: string): Promise<number | undefined> {
+  const holder = Number(await readFile(path, 'utf8').catch(() => ''));
+  return isAlive(holder) ? holder : undefined;
 }
 
 function isAlive(pid: number): boolean {

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Queue } from 'bullmq';
-import type { Submission, SweepBackend, SweepEvent } from '../backend.js';
+import type { Submission, SweepBackend, SweepEvent, SweepSummary } from '../backend.js';
 import { Channel } from '../channel.js';
 import { engineVersion } from '../engine-version.js';
 import type { IdentifiedPoint, PointRecord, PointResult } from '../point.js';
@@ -14,6 +14,7 @@ import {
   type Lane,
   laneOf,
   PREFIX,
+  SWEEPS_KEY,
   sweepEventsKey,
   sweepKey,
   sweepLanesKey,
@@ -21,6 +22,8 @@ import {
 import { livingWorkers } from './presence.js';
 import { obstacleOf, routeEvent } from './routes.js';
 import { storeMaterial } from './store.js';
+import { ENDED, lanesOf, removeSweep, summaryOf, WAITING } from './sweeps.js';
+import { whenReachable } from './when-reachable.js';
 
 /** Points added with one message. */
 const ADD_AT_ONCE = 500;
@@ -32,21 +35,31 @@ const lookMs = 2000;
 /** How long a cancellation waits for workers to drop their points. */
 const cancelMs = 8000;
 
-const ENDED = ['completed', 'failed'] as const;
-const WAITING = ['wait', 'prioritized', 'delayed'] as const;
+/** Points of a queue as they were handed in. */
+interface Submitted {
+  readonly points: readonly IdentifiedPoint[];
+  /** How often the sweep had been cancelled by then: after another time they are not wanted any more. */
+  readonly cancellations: number;
+}
 
 export interface QueueBackendOptions {
   /** Version of the engine that points are made for. */
   readonly engine?: string;
   /** Larger files stay on a shared path. */
   readonly largestStoredBytes?: number;
+  /** How long to wait for a queue that cannot be reached; not at all when left out. */
+  readonly waitMs?: number;
+  /** Called with the reason while the queue is waited for. */
+  readonly onWaiting?: ((reason: string) => void) | undefined;
+  /** Aborting it ends the wait. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Sweeps on a queue in Redis or Valkey, which `fovea worker` serves on any number of machines. */
 export class QueueBackend implements SweepBackend {
   readonly #queues = new Map<string, PointQueue>();
   /** What was handed in here, by queue: a server that lost it in a crash is given it again. */
-  readonly #submitted = new Map<string, readonly IdentifiedPoint[]>();
+  readonly #submitted = new Map<string, Submitted>();
   readonly #trouble = new Set<(message: string) => void>();
   readonly #engine: string;
 
@@ -59,12 +72,16 @@ export class QueueBackend implements SweepBackend {
 
   /**
    * Connects to the queue at an address.
-   * @throws FoveaError `bad-argument` for an address that is none, `io` when it cannot be reached or refuses
+   * @throws FoveaError `bad-argument` for an address that is none, `io` when it cannot be reached or refuses, `aborted`
    */
   static async connect(address: string, options: QueueBackendOptions = {}): Promise<QueueBackend> {
     let backend: QueueBackend | undefined;
-    const redis = await connectQueue(address, (message) => {
+    const { waitMs = 0, onWaiting, signal } = options;
+    const onTrouble = (message: string) => {
       for (const tell of backend ? backend.#trouble : []) tell(message);
+    };
+    const redis = await whenReachable(() => connectQueue(address, { onTrouble, signal }), {
+      ...{ waitMs, onWaiting, signal },
     });
     backend = new QueueBackend(redis, options);
     return backend;
@@ -73,7 +90,9 @@ export class QueueBackend implements SweepBackend {
   async submit({ sweep, points, materials, space, retryFailed }: Submission): Promise<void> {
     for (const material of materials)
       await storeMaterial(this.redis, material, this.options.largestStoredBytes);
-    await this.redis.hset(sweepKey(sweep), 'space', JSON.stringify(space));
+    await this.redis.hset(sweepKey(sweep), { space: JSON.stringify(space), points: points.length });
+    await this.redis.sadd(SWEEPS_KEY, sweep);
+    const cancellations = await this.#cancellations(sweep);
     const byLane = new Map<string, { lane: Lane; points: IdentifiedPoint[] }>();
     for (const point of points) {
       const lane = laneOf(sweep, point.point.where, this.#engine);
@@ -85,8 +104,9 @@ export class QueueBackend implements SweepBackend {
       const queue = this.#queue(lane.queue);
       await this.redis.sadd(sweepLanesKey(sweep), JSON.stringify(lane));
       if (retryFailed) await removeFailed(queue);
-      this.#submitted.set(lane.queue, own);
-      await this.#add(lane, own);
+      const submitted = { points: own, cancellations };
+      this.#submitted.set(lane.queue, submitted);
+      await this.#add(lane, submitted);
       if (await queue.isPaused()) await queue.resume();
     }
   }
@@ -135,7 +155,7 @@ export class QueueBackend implements SweepBackend {
 
   async cancel(sweep: string): Promise<void> {
     await this.redis.hincrby(sweepKey(sweep), 'cancellations', 1);
-    const queues = (await this.#lanes(sweep)).map(({ queue }) => this.#queue(queue));
+    const queues = (await lanesOf(this.redis, sweep)).map(({ queue }) => this.#queue(queue));
     for (const { name } of queues) this.#submitted.delete(name);
     // Workers hear of it when they next renew their locks, and drop what they compute.
     for (const deadline = Date.now() + cancelMs; ; await delay(lookMs / 10)) {
@@ -144,6 +164,17 @@ export class QueueBackend implements SweepBackend {
       if (active.every((count) => count === 0) || Date.now() > deadline) break;
     }
     await this.redis.xadd(sweepEventsKey(sweep), 'MAXLEN', 100, '*', 'event', 'cancelled');
+  }
+
+  async list(): Promise<SweepSummary[]> {
+    const names = (await this.redis.smembers(SWEEPS_KEY)).sort();
+    const summaries = await Promise.all(names.map((name) => this.#summary(name)));
+    return summaries.filter((summary) => summary !== undefined);
+  }
+
+  async remove(sweep: string): Promise<void> {
+    const summary = await this.#summary(sweep);
+    if (summary) await removeSweep(this.redis, summary, ({ queue }) => this.#queue(queue));
   }
 
   async close(): Promise<void> {
@@ -163,15 +194,23 @@ export class QueueBackend implements SweepBackend {
     return queue;
   }
 
-  async #lanes(sweep: string): Promise<Lane[]> {
-    const lanes = (await this.redis.smembers(sweepLanesKey(sweep))).map((text) => JSON.parse(text) as Lane);
-    return lanes.filter(({ engine }) => engine === this.#engine);
+  #summary(sweep: string): Promise<SweepSummary | undefined> {
+    return summaryOf(this.redis, sweep, ({ queue }) => this.#queue(queue));
   }
 
-  /** Adds the points that are not there. */
-  async #add(lane: Lane, points: readonly IdentifiedPoint[]): Promise<void> {
-    const cancellations = Number(await this.redis.hget(sweepKey(lane.sweep), 'cancellations'));
+  /** The queues of a sweep whose points are for this engine. */
+  async #lanes(sweep: string): Promise<Lane[]> {
+    return (await lanesOf(this.redis, sweep)).filter(({ engine }) => engine === this.#engine);
+  }
+
+  async #cancellations(sweep: string): Promise<number> {
+    return Number(await this.redis.hget(sweepKey(sweep), 'cancellations'));
+  }
+
+  /** Adds the points that are not there, unless the sweep was cancelled since they were handed in. */
+  async #add(lane: Lane, { points, cancellations }: Submitted): Promise<void> {
     for (let at = 0; at < points.length; at += ADD_AT_ONCE) {
+      if ((await this.#cancellations(lane.sweep)) > cancellations) return;
       const jobs = points.slice(at, at + ADD_AT_ONCE).map(({ id, point }) => ({
         name: 'point',
         data: { id, point, cancellations },
@@ -242,7 +281,7 @@ export class QueueBackend implements SweepBackend {
           for await (const record of this.#recordsOf(queue, 0)) channel.push({ type: 'record', record });
         }
         const submitted = this.#submitted.get(lane.queue);
-        if (submitted && sum(Object.keys(counts)) < submitted.length) await this.#add(lane, submitted);
+        if (submitted && sum(Object.keys(counts)) < submitted.points.length) await this.#add(lane, submitted);
         const waiting = sum(WAITING);
         if (waiting > 0) await this.#announce(lane);
         const reason = waiting === 0 ? undefined : obstacleOf(lane, workers, waiting);

@@ -75,14 +75,28 @@ export function shown(url: URL): string {
 /** A connection that comes back by itself: what was asked meanwhile waits. */
 export type QueueConnection = Redis;
 
+/** Nobody answers at the address of a queue now; unlike refused credentials, that may pass. */
+export class QueueUnreachable extends FoveaError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('io', message, options);
+  }
+}
+
+export interface ConnectOptions {
+  /** Called when the connection is lost, and with "" when it is back. */
+  readonly onTrouble?: (message: string) => void;
+  /** Aborting it ends an attempt to connect. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Connects to a queue.
- * @param onTrouble called when the connection is lost, and with "" when it is back
- * @throws FoveaError `io` in one line: unreachable, credentials or certificates refused, keys that may not be used
+ * Connects to a queue, in one attempt.
+ * @throws QueueUnreachable, or FoveaError `io` for credentials or certificates that are refused and keys that may not be
+ *   used; one line each
  */
 export async function connectQueue(
   address: string,
-  onTrouble: (message: string) => void = () => undefined,
+  { onTrouble = () => undefined, signal }: ConnectOptions = {},
 ): Promise<QueueConnection> {
   const options = queueOptions(address);
   const name = shown(new URL(address));
@@ -98,41 +112,55 @@ export async function connectQueue(
   connection.on('error', (error: Error) => {
     last = error;
   });
+  const giveUp = () => connection.disconnect();
+  signal?.addEventListener('abort', giveUp, { once: true });
   try {
     await connection.connect();
     await connection.ping();
     await connection.smembers(WORKERS_KEY);
+    // A database that there is not is reported only here: without a look, the first one would be used instead.
+    if (last) throw last;
     ready = true;
   } catch (error) {
     connection.disconnect();
-    throw new FoveaError('io', `queue ${name} ${reasonOf(last ?? (error as Error), error as Error)}`, {
-      cause: error,
-    });
+    throw asQueueError(name, last ?? (error as Error), error as Error);
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
   }
   connection.on('close', () => onTrouble(`the connection to the queue ${name} is lost; trying again`));
   connection.on('ready', () => onTrouble(''));
   return connection;
 }
 
-/** Why a connection did not come about, as the end of a sentence. */
-function reasonOf(...errors: readonly Error[]): string {
+/** Why nobody answers, by the system's code. */
+const unreachable: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'there is no such host',
+  EAI_AGAIN: 'the name cannot be looked up',
+  ETIMEDOUT: 'no answer in time',
+  ECONNRESET: 'it closes the connection',
+  EPIPE: 'it closes the connection',
+  EHOSTUNREACH: 'no way leads there',
+  ENETUNREACH: 'no way leads there',
+};
+
+/** Why a connection did not come about. */
+function asQueueError(name: string, ...errors: readonly [Error, ...Error[]]): FoveaError {
   const text = errors.map(({ message }) => message).join(' ');
-  const code = errors
-    .map((error) => (error as NodeJS.ErrnoException).code)
-    .find((each) => each !== undefined);
+  const code = errors.map((error) => (error as NodeJS.ErrnoException).code).find((each) => each) ?? '';
+  const [said] = errors[0].message.split('\n');
+  const refused = (reason: string) => new FoveaError('io', `queue ${name} ${reason}`, { cause: errors[0] });
   if (/WRONGPASS|NOAUTH|invalid username-password|called without any password/i.test(text))
-    return 'refuses these credentials';
+    return refused('refuses these credentials');
   if (/NOPERM/.test(text))
-    return `lets this account not use keys that begin with fovea: (${text.replace(/^.*NOPERM/, 'NOPERM').split('\n')[0]})`;
-  if (/certificate|SSL|TLS|alert/i.test(text) || /CERT|SSL|TLS/.test(code ?? ''))
-    return `cannot be spoken to over TLS: ${errors[0]!.message.split('\n')[0]}`;
-  const known: Readonly<Record<string, string>> = {
-    ECONNREFUSED: 'nothing listens there',
-    ENOTFOUND: 'there is no such host',
-    EAI_AGAIN: 'the name cannot be looked up',
-    ETIMEDOUT: 'no answer in time',
-    ECONNRESET: 'it closes the connection',
-    EHOSTUNREACH: 'no way leads there',
-  };
-  return `cannot be reached: ${known[code ?? ''] ?? errors[0]!.message.split('\n')[0]}`;
+    return refused(
+      `lets this account not use keys that begin with fovea: (${text.replace(/^.*NOPERM/, 'NOPERM').split('\n')[0]})`,
+    );
+  if (/certificate|SSL|TLS|alert/i.test(text) || /CERT|SSL|TLS/.test(code))
+    return refused(`cannot be spoken to over TLS: ${said}`);
+  const passing = /Connection is closed|LOADING|max number of clients/.test(text);
+  if (!(code in unreachable) && !passing) return refused(`cannot be used: ${said}`);
+  return new QueueUnreachable(`queue ${name} cannot be reached: ${unreachable[code] ?? said}`, {
+    cause: errors[0],
+  });
 }

@@ -11,7 +11,9 @@ export const BELL_KEY = `${PREFIX}:bell`;
 export const WORKERS_KEY = `${PREFIX}:workers`;
 export const workerKey = (name: string) => `${PREFIX}:worker:${name}`;
 export const materialKey = (sha256: string) => `${PREFIX}:material:${sha256}`;
-/** Of a sweep: its `space`, and the number of its `cancellations`. */
+/** Names of all sweeps. */
+export const SWEEPS_KEY = `${PREFIX}:sweeps`;
+/** Of a sweep: its `space`, how many `points` that has, and the number of its `cancellations`. */
 export const sweepKey = (sweep: string) => `${PREFIX}:sweep:${sweep}`;
 /** Names of a sweep's queues. */
 export const sweepLanesKey = (sweep: string) => `${sweepKey(sweep)}:lanes`;

@@ -46,13 +46,18 @@ export class Lease {
     await this.job.remove().catch(() => undefined);
   }
 
-  async #renew(): Promise<void> {
-    if (!(await this.#hold())) return this.lost.abort();
+  /** Looks whether the sweep was cancelled since the point was added. */
+  async checkWanted(): Promise<void> {
     const { sweep } = this.worker.lane;
     const cancellations = Number(await this.redis.hget(sweepKey(sweep), 'cancellations'));
     if (cancellations <= this.job.data.cancellations) return;
     this.cancelled = true;
     this.lost.abort();
+  }
+
+  async #renew(): Promise<void> {
+    if (!(await this.#hold())) return this.lost.abort();
+    await this.checkWanted();
   }
 
   /** Renews the lock. One that ran out while the queue was away is taken again, if nobody else has done so. */

@@ -13,6 +13,7 @@ import { LaneWorker } from './lane-worker.js';
 import { Lease } from './lease.js';
 import { keepAlive, presenceMs, registerWorker, unregisterWorker, type WorkerFacts } from './presence.js';
 import { fetchMaterial } from './store.js';
+import { whenReachable } from './when-reachable.js';
 
 export interface QueueWorkerOptions {
   /** Labels beside the machine's own. */
@@ -60,15 +61,17 @@ export class QueueWorker {
   }
 
   /**
-   * Connects to the queue at an address.
-   * @throws FoveaError as `connectQueue` does; `unsupported` when all the queue's points are for another engine
+   * Connects to the queue at an address, and waits for as long as it cannot be reached: workers are often started before
+   * it, and by those who look at nothing.
+   * @throws FoveaError as `connectQueue` does, but for a queue that is away; `unsupported` when all the queue's points are for another engine
    */
   static async connect(address: string, options: QueueWorkerOptions = {}): Promise<QueueWorker> {
     const { log = () => undefined } = options;
     const labels = { ...ownLabels(), ...options.labels };
-    const redis = await connectQueue(address, (message) =>
-      log(message === '' ? 'the queue is back' : message),
-    );
+    const onTrouble = (message: string) => log(message === '' ? 'the queue is back' : message);
+    const redis = await whenReachable(() => connectQueue(address, { onTrouble }), {
+      onWaiting: (reason) => log(`${reason}; waiting for it`),
+    });
     const engine = options.engine ?? engineVersion;
     const wanted = options.name ?? labels.host!;
     try {
@@ -170,6 +173,8 @@ export class QueueWorker {
       telling = telling.then(() => job.updateProgress(fraction)).catch(() => undefined);
     };
     try {
+      await lease.checkWanted();
+      lost.signal.throwIfAborted();
       const materials = await this.#materialsOf(point);
       const result = await this.#runner.run({ id, point, materials }, { signal, onProgress });
       await telling;

@@ -29,9 +29,13 @@ const usedBy: Partial<Record<(typeof fields)[number], readonly PointKind[]>> = {
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
+/** Whether something can name a sweep. */
+export const isSweepName = (name: unknown): name is string =>
+  typeof name === 'string' && namePattern.test(name);
+
 /** @throws FoveaError `bad-argument` for anything that cannot name a sweep */
 export function checkSweepName(name: unknown): string {
-  if (typeof name === 'string' && namePattern.test(name)) return name;
+  if (isSweepName(name)) return name;
   throw new FoveaError(
     'bad-argument',
     `sweep name ${JSON.stringify(name)}: letters, digits, ".", "_" and "-", at most 64, are accepted`,

@@ -131,6 +131,11 @@ export function questionOf({ data: _, ...rest }: Point): string {
   return canonicalJson(rest);
 }
 
+/** What tells apart the repetitions of one design: points that differ in nothing else are shown by their medians. */
+export function designOf({ data: _, repeat: __, ...rest }: Point): string {
+  return canonicalJson(rest);
+}
+
 /** @throws FoveaError `bad-argument` asking for confirmation where it was not given */
 export function checkConfirmed(question: string | undefined, confirmed: boolean, how: string): void {
   if (question === undefined || confirmed) return;

@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { nativeBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 
 const native = fileURLToPath(new URL('../../../../engine/native/', import.meta.url));
-const named = ['kernels', 'layout'].flatMap((file) => {
-  const source = readFileSync(`${native}test/${file}_test.cc`, 'utf8');
+const files = readdirSync(`${native}test`).filter((name) => name.endsWith('_test.cc'));
+const named = files.sort().flatMap((file) => {
+  const source = readFileSync(`${native}test/${file}`, 'utf8');
   return [...source.matchAll(/^TEST\("(.*)"\)/gm)].map(([, name]) => name!);
 });
 

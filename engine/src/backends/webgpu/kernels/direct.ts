@@ -31,6 +31,11 @@ const sums: Readonly<Record<GroupKind, string>> = {
       }`,
 };
 
+/** Vectors that an invocation multiplies, one after the other, for one tap. */
+export function directSteps(kind: GroupKind, inGroup: number): number {
+  return kind === 'depthwise' ? 1 : kind === 'grouped' ? inGroup / 4 : inGroup;
+}
+
 /** A group's channel of a lane behind the last channel lies beyond the map's; its weight is 0. */
 const channelCode = `
 fn channel(pixel: u32, c: u32) -> f32 {

@@ -3,6 +3,8 @@ import { convolutionBindings, convolutionParameters, type Epilogue, nameOf, plac
 
 /** Sizes of a workgroup's tile: output pixels, output channels, and how many of the pixels one invocation sums. */
 export interface Tile {
+  /** Kernels of this tile. */
+  readonly family: `gemm ${'128x64' | '64x64' | '32x32'}`;
   readonly rows: number;
   readonly channels: number;
   readonly perInvocation: number;
@@ -11,11 +13,16 @@ export interface Tile {
 /** Input vectors (four channels of one tap) that are in workgroup memory at a time. */
 const DEPTH = 4;
 
+/** Slices that a workgroup multiplies, one after the other, for `depth` input vectors of all taps. */
+export function gemmSteps(depth: number): number {
+  return Math.ceil(depth / DEPTH);
+}
+
 /** Tiles to choose from, the largest first. */
 export const TILES: readonly Tile[] = [
-  { rows: 128, channels: 64, perInvocation: 8 },
-  { rows: 64, channels: 64, perInvocation: 4 },
-  { rows: 32, channels: 32, perInvocation: 4 },
+  { family: 'gemm 128x64', rows: 128, channels: 64, perInvocation: 8 },
+  { family: 'gemm 64x64', rows: 64, channels: 64, perInvocation: 4 },
+  { family: 'gemm 32x32', rows: 32, channels: 32, perInvocation: 4 },
 ];
 
 const unrolled = (count: number, line: (i: number) => string) =>
@@ -27,13 +34,13 @@ const unrolled = (count: number, line: (i: number) => string) =>
  * channels in registers; while a slice is multiplied out of workgroup memory, the next one is on its way to registers.
  */
 export function gemmKernel(tile: Tile, epilogue: Epilogue): Kernel {
-  const { rows, channels, perInvocation } = tile;
+  const { family, rows, channels, perInvocation } = tile;
   const columns = channels / 4;
   const invocations = (rows / perInvocation) * columns;
   const sourceLoads = (rows * DEPTH) / invocations;
   const weightLoads = (4 * DEPTH * columns) / invocations;
   return {
-    name: `gemm ${rows}x${channels}x${perInvocation} ${nameOf(epilogue)}`,
+    name: `${family} ${nameOf(epilogue)}`,
     parameters: convolutionParameters(epilogue),
     bindings: convolutionBindings(epilogue),
     code: `${placeCode(epilogue)}

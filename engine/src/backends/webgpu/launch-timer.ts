@@ -1,0 +1,134 @@
+import { Random } from '../../random.js';
+import { type Device, usage } from './device.js';
+import { encodeParameters, vectorBytes, vectors } from './kernel.js';
+import type { BufferUse, Launch } from './launch.js';
+import { PassTimer } from './timer.js';
+import { packWeights, storedBytes } from './weights.js';
+
+/** Dispatches are repeated until they take as long as this, ms: clocks tell no less. */
+const WELL_TIMED_MS = 2;
+const MOST_REPEATS = 256;
+const RUNS = 5;
+
+/** A dispatch in buffers of its own. */
+interface Bound {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindings: GPUBindGroup;
+  readonly workgroups: readonly [number, number, number];
+  readonly buffers: readonly GPUBuffer[];
+}
+
+/**
+ * Times single dispatches by themselves, in buffers made for the purpose: for calibration, and for the choice of kernels.
+ * By timestamps where the device has them; elsewhere by how much longer twice as many take, submission to end.
+ */
+export class LaunchTimer {
+  readonly #timer: PassTimer | undefined;
+  readonly #readable: GPUBuffer;
+
+  constructor(readonly device: Device) {
+    this.#timer = device.timed ? new PassTimer(device, 1) : undefined;
+    this.#readable = device.buffer('times', 16, usage.mapRead | usage.copyDestination);
+  }
+
+  /**
+   * Milliseconds of one dispatch among equal ones, each waiting for the one before: the least of some runs.
+   * @param launch over whole maps: its workgroups are known beforehand
+   * @param patienceMs when one dispatch alone takes longer than this, its first time counts
+   */
+  async ms(launch: Launch, patienceMs = 100): Promise<number> {
+    const bound = await this.#bind(launch);
+    try {
+      await this.#passMs(bound, 1);
+      let repeats = 1;
+      let ms = await this.#passMs(bound, repeats);
+      if (ms > patienceMs) return ms;
+      while (ms < WELL_TIMED_MS && repeats < MOST_REPEATS) {
+        repeats *= 4;
+        ms = await this.#passMs(bound, repeats);
+      }
+      for (let run = 1; run < RUNS; run++) ms = Math.min(ms, await this.#passMs(bound, repeats));
+      if (this.#timer) return ms / repeats;
+      let twice = Number.POSITIVE_INFINITY;
+      for (let run = 0; run < RUNS; run++) twice = Math.min(twice, await this.#passMs(bound, 2 * repeats));
+      return Math.max(0, twice - ms) / repeats;
+    } finally {
+      for (const buffer of bound.buffers) buffer.destroy();
+    }
+  }
+
+  destroy(): void {
+    this.#timer?.destroy();
+    this.#readable.destroy();
+  }
+
+  async #bind({ kernel, parameters, buffers, workgroups }: Launch): Promise<Bound> {
+    if ('counter' in workgroups)
+      throw new Error(`kernel ${kernel.name} is sized by a list that is not there`);
+    const { device } = this;
+    return device.guarded(`timing ${kernel.name}`, async () => {
+      const { pipeline, layout } = await device.pipeline(kernel);
+      const words = encodeParameters(kernel, parameters);
+      const uniform = device.buffer('parameters', words.byteLength, usage.uniform | usage.copyDestination);
+      device.gpu.queue.writeBuffer(uniform, 0, words);
+      const made: GPUBuffer[] = [uniform];
+      const entries = kernel.bindings.map(({ name }, i) => {
+        const buffer = this.#filled(name, buffers[name]!);
+        made.push(buffer);
+        return { binding: i + 1, resource: { buffer } };
+      });
+      const bindings = device.gpu.createBindGroup({
+        layout,
+        entries: [{ binding: 0, resource: { buffer: uniform } }, ...entries],
+      });
+      return { pipeline, bindings, workgroups, buffers: made };
+    });
+  }
+
+  /** A buffer with values of the size that activations have: zeros would be multiplied for less power. */
+  #filled(name: string, use: BufferUse): GPUBuffer {
+    const { device } = this;
+    const { precision } = device;
+    let content = new ArrayBuffer(0);
+    let bytes = 0;
+    if (typeof use === 'object' && 'map' in use) {
+      const [N, H, W, C] = use.map.shape;
+      bytes = N * H * W * vectors(C) * vectorBytes[precision];
+      const random = new Random(bytes);
+      const values = Float32Array.from({ length: Math.min(bytes / 4, 1 << 16) }, () => 2 * random.next() - 1);
+      content = storedBytes(values, precision);
+    } else if (typeof use === 'object' && 'convolution' in use) {
+      content = storedBytes(packWeights(use.convolution), precision);
+      bytes = content.byteLength;
+    }
+    const buffer = device.buffer(name, bytes, usage.storage | usage.copyDestination);
+    for (let at = 0; at < bytes; at += content.byteLength) {
+      const size = Math.min(content.byteLength, bytes - at);
+      device.gpu.queue.writeBuffer(buffer, at, content, 0, size);
+    }
+    return buffer;
+  }
+
+  /** Milliseconds of a pass with `repeats` dispatches. */
+  async #passMs({ pipeline, bindings, workgroups }: Bound, repeats: number): Promise<number> {
+    const { device } = this;
+    const timer = this.#timer;
+    device.check();
+    const encoder = device.gpu.createCommandEncoder();
+    const pass = encoder.beginComputePass(timer?.descriptor(0));
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindings);
+    for (let i = 0; i < repeats; i++) pass.dispatchWorkgroups(...workgroups);
+    pass.end();
+    timer?.encodeRead(encoder, this.#readable, 0);
+    const before = performance.now();
+    device.gpu.queue.submit([encoder.finish()]);
+    if (!timer) {
+      await device.gpu.queue.onSubmittedWorkDone();
+      return performance.now() - before;
+    }
+    const ms = new Float64Array(1);
+    timer.read(await device.read(this.#readable, timer.bytes), 0, ms);
+    return ms[0]!;
+  }
+}

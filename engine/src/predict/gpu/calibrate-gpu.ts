@@ -1,0 +1,193 @@
+import { type Device as Gpu, openDevice } from '../../backends/webgpu/device.js';
+import { encodeConvolution } from '../../backends/webgpu/encode-convolution.js';
+import { everywhere } from '../../backends/webgpu/everywhere.js';
+import { TILES } from '../../backends/webgpu/kernels/gemm.js';
+import { addKernel } from '../../backends/webgpu/kernels/maps.js';
+import type { Family, Launch } from '../../backends/webgpu/launch.js';
+import { LaunchTimer } from '../../backends/webgpu/launch-timer.js';
+import { Lists } from '../../backends/webgpu/lists.js';
+import { FoveaError } from '../../errors.js';
+import { NetworkBuilder } from '../../network/built/layers.js';
+import type { Device } from '../../plan/device.js';
+import type { ProgramMap } from '../../program/program.js';
+import type { CalibrateOptions, CalibrationResult } from '../calibrate/options.js';
+import { checkDevice } from '../check.js';
+import { type FamilyPace, families, type GpuCalibration } from './gpu-calibration.js';
+import { measureRuns } from './measure-runs.js';
+import { storeGpuCalibration } from './this-gpu.js';
+
+const noLists = new Lists({ masks: [], regions: [], halos: [] });
+
+/** More work is timed until a dispatch takes as long as this, ms, or all of it is. */
+const ENOUGH_MS = 30;
+
+/** Bytes read and written by the element-wise passes that find the bandwidths. */
+const SIZES = [2, 8, 32, 128, 512].map((mebibytes) => mebibytes * 2 ** 20);
+
+/** Rows of a convolution, or sides of a map, that are timed one after the other: twice as much work each. */
+const DOUBLINGS = 9;
+
+function map(id: number, shape: ProgramMap['shape']): ProgramMap {
+  return { id, shape, dtype: 'f32', layout: { kind: 'map' } };
+}
+
+/** A 3x3 convolution over a map of `pixels`, in the way of a kernel family. */
+function convolutionLaunch(family: Family, pixels: number, channels: number): Launch {
+  const tile = TILES.find((one) => one.family === family);
+  const groups = tile
+    ? 1
+    : { depthwise: channels, grouped: channels / 16, mixed: channels / 6 }[family as 'mixed'];
+  const inChannels = tile ? 64 : channels;
+  const width = 2 ** Math.ceil(Math.log2(pixels) / 2);
+  const shape = [1, Math.ceil(pixels / width), width] as const;
+  const build = new NetworkBuilder('probe', { seed: 3, inputSize: 32 }, 1);
+  const convolution = build.convolution(family, inChannels, channels, { kernel: 3, groups });
+  return encodeConvolution(
+    {
+      kind: 'convolve',
+      convolution,
+      source: map(0, [...shape, inChannels]),
+      destination: map(1, [...shape, channels]),
+      others: false,
+      activation: 'relu',
+    },
+    noLists,
+    tile,
+  );
+}
+
+/** One workgroup of a family, and a map large enough for very many. */
+function probesOf(family: Family): { readonly one: Launch; many(doubling: number): Launch } {
+  const tile = TILES.find((one) => one.family === family);
+  const [pixels, channels] = tile ? [tile.rows, tile.channels] : [16, family === 'mixed' ? 60 : 64];
+  return {
+    one: convolutionLaunch(family, pixels, channels),
+    many: (doubling) => convolutionLaunch(family, pixels * 2 ** doubling, 4 * channels),
+  };
+}
+
+function copyLaunch(bytes: number): Launch {
+  const whole = map(0, [1, 1, Math.max(1, bytes / 2 / 16), 4]);
+  const buffers = { destination: { map: whole }, a: { map: whole } };
+  return everywhere(addKernel('own', 'none', 'relu'), whole, {}, buffers);
+}
+
+function groupsOf({ workgroups }: Launch): number {
+  const [x, y, z] = workgroups as readonly [number, number, number];
+  return x * y * z;
+}
+
+/**
+ * Measures the GPU that WebGPU gives: what a step of each kernel family takes, alone and among many, how fast values
+ * are read and written, and what dispatches, passes and runs cost by themselves. The result is stored in the user's data
+ * folder and is the device `this-gpu` from then on.
+ *
+ * @throws FoveaError `backend-unavailable` without a GPU, `aborted`, `io`
+ */
+export async function calibrateGpu({
+  signal,
+  onProgress,
+  store = true,
+}: Omit<CalibrateOptions, 'backend' | 'seconds'> = {}): Promise<CalibrationResult> {
+  const started = performance.now();
+  const gpu = await openDevice('f32');
+  const timer = new LaunchTimer(gpu);
+  const said = (fraction: number, what: string) => {
+    if (signal?.aborted) throw new FoveaError('aborted', 'the calibration was aborted');
+    onProgress?.(fraction, what);
+  };
+  try {
+    said(0, 'starting a dispatch');
+    const dispatchMs = await timer.ms(copyLaunch(32));
+    const paces: Partial<Record<Family, FamilyPace>> = {};
+    for (const [i, family] of families.entries()) {
+      said(0.1 + (0.5 * i) / families.length, `kernels ${family}`);
+      paces[family] = await paceOf(family, timer, dispatchMs);
+    }
+    said(0.6, 'bandwidths');
+    const bandwidths = await measureBandwidths(gpu, timer, dispatchMs);
+    said(0.8, 'starting passes and runs');
+    const runs = await measureRuns(dispatchMs);
+    const calibration: GpuCalibration = {
+      kind: 'webgpu',
+      adapter: gpu.name,
+      software: gpu.software,
+      timed: gpu.timed,
+      families: paces as Record<Family, FamilyPace>,
+      ...bandwidths,
+      dispatchMs,
+      ...runs,
+    };
+    const device = deviceOf(calibration);
+    const path = store ? storeGpuCalibration(device) : undefined;
+    said(1, 'done');
+    const seconds = (performance.now() - started) / 1e3;
+    return { device, seconds, slowdown: 0, ...(path === undefined ? {} : { path }) };
+  } finally {
+    timer.destroy();
+  }
+}
+
+async function paceOf(family: Family, timer: LaunchTimer, dispatchMs: number): Promise<FamilyPace> {
+  const { one, many } = probesOf(family);
+  const steps = one.effort!.steps;
+  const net = (ms: number) => Math.max(ms - dispatchMs, ms / 10);
+  const stepMs = net(await timer.ms(one)) / steps;
+  let atOnce = 1;
+  for (let doubling = 0; doubling <= DOUBLINGS; doubling++) {
+    const launch = many(doubling);
+    const ms = await timer.ms(launch);
+    atOnce = Math.max(atOnce, (groupsOf(launch) * launch.effort!.steps * stepMs) / net(ms));
+    if (ms > ENOUGH_MS) break;
+  }
+  return { stepMs, atOnce };
+}
+
+async function measureBandwidths(gpu: Gpu, timer: LaunchTimer, dispatchMs: number) {
+  const measured: { readonly bytes: number; readonly bandwidth: number }[] = [];
+  for (const bytes of SIZES) {
+    if (bytes / 2 > gpu.mostBytes) break;
+    const ms = await timer.ms(copyLaunch(bytes));
+    measured.push({ bytes, bandwidth: bytes / Math.max(ms - dispatchMs, ms / 10) });
+    if (ms > ENOUGH_MS) break;
+  }
+  const farBandwidth = measured.at(-1)!.bandwidth;
+  const nearBandwidth = Math.max(...measured.map(({ bandwidth }) => bandwidth));
+  // Sizes at which a pass is nearer to the faster of the two.
+  const near = measured.filter(({ bandwidth }) => bandwidth >= Math.sqrt(nearBandwidth * farBandwidth));
+  return { farBandwidth, nearBandwidth, nearBytes: near.at(-1)!.bytes };
+}
+
+/** Multiply-adds of a step of a workgroup of the largest tile: a slice of four vectors. */
+const MULTIPLY_ADDS = TILES[0]!.rows * TILES[0]!.channels * 16;
+/** WebGPU does not say how wide an engine is: this is a warp or two on most GPUs, and only the product counts. */
+const LANES = 64;
+
+function deviceOf(calibration: GpuCalibration): Device {
+  const { adapter, software, timed, dispatchMs, nearBandwidth, farBandwidth, nearBytes } = calibration;
+  const { stepMs, atOnce } = calibration.families['gemm 128x64'];
+  const processingEngines = Math.max(1, Math.round(atOnce));
+  const by = timed ? 'timestamp queries' : "the processor's clock";
+  return checkDevice({
+    name: adapter,
+    kind: 'gpu',
+    source: `measured through WebGPU on ${adapter} by ${by}${software ? '; a software driver: its times say nothing about a GPU' : ''}`,
+    processingEngines,
+    lanes: LANES,
+    frequencyHz: (MULTIPLY_ADDS / stepMs) * 1e3 * (atOnce / processingEngines / LANES),
+    memoryBandwidth: farBandwidth * 1e3,
+    cacheBandwidthRatio: Math.max(1, nearBandwidth / farBandwidth),
+    cacheBytes: nearBytes,
+    launchMs: dispatchMs,
+    nominalBatch: 1,
+    sources: {
+      processingEngines: 'workgroups of the largest tile that ran at the same time',
+      lanes: 'not known to WebGPU',
+      frequencyHz: 'attained multiply-adds a second of a 3x3 convolution over engines and lanes',
+      memoryBandwidth: 'element-wise pass over the largest map timed',
+      cacheBandwidthRatio: 'the fastest element-wise pass over that',
+      cacheBytes: 'the largest element-wise pass nearly as fast as the fastest',
+    },
+    calibration: calibration as unknown as Readonly<Record<string, unknown>>,
+  });
+}

@@ -1,0 +1,77 @@
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { openDevice } from '../../backends/webgpu/device.js';
+import { FoveaError } from '../../errors.js';
+import type { Device } from '../../plan/device.js';
+import { checkDevice } from '../check.js';
+import { dataFolder, engineVersion, type StoredCalibration, storeFile } from '../this-machine.js';
+import { gpuCalibrationOf } from './gpu-calibration.js';
+
+/** Format of the file; one of another format is stale. */
+const FORMAT = 1;
+
+const AGAIN = 'run fovea calibrate --backend webgpu again';
+
+interface GpuCalibrationFile {
+  readonly format: number;
+  readonly measuredAt: string;
+  readonly engine: string;
+  readonly device: Device;
+}
+
+/** Path of the GPU's calibration. */
+function gpuCalibrationPath(): string {
+  return path.join(dataFolder(), 'this-gpu.json');
+}
+
+/** Stores a GPU's calibration; returns the path. */
+export function storeGpuCalibration(device: Device): string {
+  const content: GpuCalibrationFile = {
+    format: FORMAT,
+    measuredAt: new Date().toISOString(),
+    engine: engineVersion,
+    device,
+  };
+  return storeFile(gpuCalibrationPath(), content);
+}
+
+/** Reads the GPU's calibration; a file that is missing, corrupt or from another version is not used. */
+export function readGpuCalibration(): StoredCalibration {
+  const file = gpuCalibrationPath();
+  if (!existsSync(file))
+    return { problem: `no GPU is calibrated: run fovea calibrate --backend webgpu (no ${file})` };
+  try {
+    const { format, measuredAt, engine, device } = JSON.parse(
+      readFileSync(file, 'utf8'),
+    ) as GpuCalibrationFile;
+    if (format !== FORMAT || engine !== engineVersion)
+      return { problem: `calibration ${file} is from another version: ${AGAIN}` };
+    if (!gpuCalibrationOf(checkDevice(device)))
+      throw new FoveaError('bad-file', 'it holds no measurements of a GPU');
+    return { device, measuredAt };
+  } catch (error) {
+    return { problem: `calibration ${file} is corrupt (${(error as Error).message}): ${AGAIN}` };
+  }
+}
+
+/**
+ * The calibrated device of this machine's GPU.
+ * @throws FoveaError `backend-unavailable` saying why there is none and what to do
+ */
+export function thisGpu(): Device {
+  const { device, problem } = readGpuCalibration();
+  if (!device) throw new FoveaError('backend-unavailable', problem);
+  return device;
+}
+
+/**
+ * Makes sure that a device is the GPU that runs will use.
+ * @throws FoveaError `bad-argument` when it was calibrated on another adapter, or not through WebGPU
+ */
+export async function checkSameGpu(device: Device): Promise<void> {
+  const adapter = gpuCalibrationOf(device)?.adapter;
+  const { name } = await openDevice('f32');
+  if (adapter === name) return;
+  const found = adapter === undefined ? 'is not measured through WebGPU' : `was calibrated on ${adapter}`;
+  throw new FoveaError('bad-argument', `device '${device.name}' ${found}; runs use ${name}: ${AGAIN}`);
+}

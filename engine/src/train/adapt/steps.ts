@@ -1,0 +1,88 @@
+import { FoveaError } from '../../errors.js';
+import type { Network } from '../../network/network.js';
+import { flopsBounds, gumbelNoise, gumbelTemperature, learningRate } from '../schedule.js';
+import type { BatchSource } from './batches.js';
+import { type AdaptProgress, Clock } from './clock.js';
+import type { Judge } from './judge.js';
+import { type AdaptGraphOptions, buildAdaptGraph } from './network-graph.js';
+import { type AdaptIdentity, type AdaptState, saveAdaptState } from './state.js';
+
+/** How a run's steps are taken. */
+export interface StepOptions {
+  readonly flops: number;
+  readonly steps: number;
+  readonly batch: number;
+  readonly seed: number;
+  /** Learning rate at the start of its cosine. */
+  readonly rate: number;
+  readonly threads: number;
+  readonly checkpoint?: string;
+  readonly saveEvery?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: AdaptProgress) => void;
+}
+
+/** What a run's steps follow from, and how far each weighs. */
+const schedule = {
+  noise: [1, 0],
+  temperature: [5, 1],
+  flopsWeight: 20,
+} as const;
+
+/** States that are judged in a run, and the fewest steps between two of them. */
+const [judgements, fewestSteps] = [8, 20];
+
+/** Takes the steps that are left; the best state is kept in `state.best`. */
+export async function takeSteps(
+  network: Network,
+  state: AdaptState,
+  source: BatchSource,
+  judge: Judge,
+  identity: AdaptIdentity,
+  options: StepOptions,
+  layout: Omit<AdaptGraphOptions, 'training' | 'moments'>,
+): Promise<void> {
+  const { steps, batch, seed, threads, flops, checkpoint, saveEvery = 50, signal, onProgress } = options;
+  if (state.step >= steps) return;
+  const { learned, m, v } = state;
+  const settings = layout.settings;
+  const graph = buildAdaptGraph(network, learned, { ...layout, training: true, moments: { m, v } });
+  const plan = { epochs: 1, decay: 0, rate: options.rate, target: flops, ...schedule };
+  const judgeEvery = Math.max(fewestSteps, Math.ceil(steps / judgements));
+  const stop = new Int32Array(1);
+  const staged = new Float32Array(graph.images.length);
+  const clock = new Clock(state.step, steps, batch);
+  await source.fill(state.step, batch, staged);
+  for (let step = state.step; step < steps; step++) {
+    graph.images.set(staged);
+    const { upper, lower } = flopsBounds(plan, step / steps);
+    settings.budget.set([plan.flopsWeight, flops, upper, lower]);
+    settings.gumbel.set([gumbelTemperature(plan, step / steps), gumbelNoise(plan, step / steps)]);
+    settings.random.set([seed, step]);
+    const correction = (b: number) => 1 / (1 - b ** (step + 1));
+    settings.adam.set([learningRate(plan, step, steps), 0.9, 0.999, correction(0.9), correction(0.999)]);
+    const running = graph.program.run(threads, stop);
+    // The next batch is made while the native threads compute this one.
+    if (step + 1 < steps) await source.fill(step + 1, batch, staged);
+    await running;
+    state.step = step + 1;
+    const last = step + 1 === steps;
+    if (!Number.isFinite(graph.divergence[0]!) || !learned.values.every(Number.isFinite)) {
+      throw new FoveaError(
+        'diverged',
+        `adaptation diverged at step ${step + 1} of ${steps}: lower its rate (${plan.rate})${checkpoint ? `; ${checkpoint} holds the last good state` : ''}`,
+      );
+    }
+    const report = clock.tick(step + 1, graph);
+    if (report) onProgress?.(report);
+    const aborted = signal?.aborted ?? false;
+    if (!aborted && (last || (step + 1) % judgeEvery === 0)) await judge.consider(state);
+    if (checkpoint && (aborted || (step + 1) % saveEvery === 0 || last)) {
+      await saveAdaptState(checkpoint, identity, state);
+    }
+    if (aborted && !last) {
+      const kept = checkpoint ? `; ${checkpoint} holds where it stood` : '';
+      throw new FoveaError('aborted', `adaptation was aborted after step ${step + 1} of ${steps}${kept}`);
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { FoveaError } from '@fovea/engine/errors';
+import { lockHolder } from './lock.js';
+
+/** How often a process looks whether another one asks it to cancel. */
+const lookMs = 500;
+/** How long the one who asks waits. */
+const answerMs = 10_000;
+
+const requestOf = (journal: string) => `${journal}.cancel`;
+
+/** Which process has a journal open; undefined when none has. */
+export const holderOf = (journal: string): Promise<number | undefined> => lockHolder(`${journal}.lock`);
+
+/**
+ * Asks the process that has a journal open to cancel its sweep, and waits until it has.
+ * @throws FoveaError `io` when that process does not answer, or the request cannot be written
+ */
+export async function cancelElsewhere(journal: string, sweep: string): Promise<void> {
+  const holder = await holderOf(journal);
+  if (holder === undefined) return;
+  const request = requestOf(journal);
+  try {
+    await writeFile(request, '');
+  } catch (cause) {
+    throw new FoveaError('io', `cannot write ${request}: ${(cause as Error).message}`, { cause });
+  }
+  for (const deadline = Date.now() + answerMs; Date.now() < deadline; await delay(lookMs / 5)) {
+    if (!existsSync(request)) return;
+    if ((await holderOf(journal)) === undefined) return rm(request, { force: true });
+  }
+  await rm(request, { force: true });
+  throw new FoveaError('io', `process ${holder}, which runs sweep ${sweep}, does not answer`);
+}
+
+/**
+ * Calls `cancel` when another process asks for it.
+ * @returns stops looking
+ */
+export function onCancelRequest(journal: string, cancel: () => Promise<void>): () => void {
+  const request = requestOf(journal);
+  const forget = () => rm(request, { force: true }).catch(() => undefined);
+  // One that an earlier process did not live to see is not meant for this one.
+  const ready = forget();
+  const timer = setInterval(async () => {
+    await ready;
+    if (existsSync(request)) await cancel().finally(forget);
+  }, lookMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}

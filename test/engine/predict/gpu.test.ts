@@ -1,0 +1,121 @@
+import {
+  builtNetwork,
+  FoveaError,
+  makePlan,
+  type Network,
+  predict,
+  Random,
+  saliencyMasker,
+} from '@fovea/engine';
+import { calibrationOf } from '@fovea/engine/predict';
+import { describe, expect, it } from 'vitest';
+import { encodeProgram } from '../../../engine/src/backends/webgpu/encode.js';
+import type { Device } from '../../../engine/src/plan/device.js';
+import { families, type GpuCalibration } from '../../../engine/src/predict/gpu/gpu-calibration.js';
+import { programOf } from '../../../engine/src/run/program-of.js';
+import { randomConvolution } from '../support/small-network.js';
+
+const calibration: GpuCalibration = {
+  kind: 'webgpu',
+  adapter: 'a GPU of round numbers',
+  software: false,
+  timed: true,
+  families: Object.fromEntries(
+    families.map((family) => [family, { stepMs: 0.001, atOnce: 8 }]),
+  ) as unknown as GpuCalibration['families'],
+  nearBandwidth: 1e9,
+  nearBytes: 1e6,
+  farBandwidth: 1e6,
+  dispatchMs: 0.01,
+  passMs: 0.002,
+  betweenMs: 0.003,
+  runMs: 0.5,
+  transferBandwidth: 1e6,
+};
+
+const gpu = (changes: Partial<GpuCalibration> = {}): Device => ({
+  name: 'a GPU of round numbers',
+  source: 'made up',
+  kind: 'gpu',
+  processingEngines: 8,
+  lanes: 64,
+  frequencyHz: 1e9,
+  memoryBandwidth: 1e9,
+  cacheBandwidthRatio: 1000,
+  cacheBytes: 1e6,
+  launchMs: 0.01,
+  nominalBatch: 1,
+  calibration: { ...calibration, ...changes } as unknown as NonNullable<Device['calibration']>,
+});
+
+/** One 3x3 convolution from 32 to 64 channels. */
+function convolutionAlone(side: number): Network {
+  const convolution = randomConvolution(new Random(1), 'conv', 32, 64, { kernel: 3 });
+  return {
+    ...{ name: 'alone', format: 'built', input: 'x', output: 'y', notes: [] },
+    inputShape: { channels: 32, height: side, width: side },
+    nodes: [{ kind: 'convolution', name: 'conv', inputs: ['x'], output: 'y', convolution }],
+  };
+}
+
+describe('prediction on a calibrated GPU', () => {
+  it('counts workgroups, their steps, and starts', () => {
+    const { ops, totalMs } = predict(convolutionAlone(64), { device: gpu() });
+    // 4096 pixels make too few large tiles: 128 x 2 workgroups of 32 x 32, 8 at once; 72 input vectors in slices of 4.
+    const computeMs = (256 / 8) * 18 * 0.001;
+    expect(ops[0]!.computeMs).toBeCloseTo(computeMs, 9);
+    expect(ops[0]!.overheadMs).toBeCloseTo(0.012, 9);
+    // The map of 0.5 MiB, that of 1 MiB and the weights come from far away: 1.6 ms, less what computation hides.
+    const bytes = 4 * (4096 * 96 + 9 * 32 * 64);
+    expect(ops[0]!.dataMs).toBeCloseTo(bytes / 1e6 - computeMs, 9);
+    const runMs = 0.5 + 0.003 + (4 * 4096 * 96) / 1e6;
+    expect(totalMs).toBeCloseTo(bytes / 1e6 + 0.012 + runMs, 9);
+  });
+
+  it('takes one workgroup as long as eight', () => {
+    const compute = (side: number) => predict(convolutionAlone(side), { device: gpu() }).ops[0]!.computeMs;
+    // Two and eight workgroups.
+    expect(compute(4)).toBeCloseTo(0.018, 9);
+    expect(compute(11)).toBeCloseTo(0.018, 9);
+    expect(compute(16)).toBeCloseTo(0.036, 9);
+  });
+
+  it('falls with the rate down to what starting costs, and counts every dispatch', () => {
+    const network = builtNetwork('resnet18');
+    const at = (rate: number) =>
+      predict(network, { device: gpu(), strategy: 'streamed', granularity: 2, rate, batch: 8 });
+    const compute = (rate: number) => at(rate).blocks.reduce((sum, block) => sum + block.computeMs, 0);
+    expect(compute(0.25)).toBeLessThan(0.7 * compute(0.5));
+    expect(compute(0.5)).toBeLessThan(0.9 * compute(1));
+    // Projections are computed everywhere.
+    expect(compute(0)).toBeLessThan(0.2 * compute(1));
+    const options = { strategy: 'streamed', granularity: 2, masker: saliencyMasker(0.5) };
+    const { passes } = encodeProgram(programOf(network, options));
+    const dispatches = passes.reduce((sum, { launches }) => sum + launches.length, 0);
+    const overhead = predict(network, { device: gpu(), ...options, rate: 0 }).ops.reduce(
+      (sum, op) => sum + op.overheadMs,
+      0,
+    );
+    const runMs = 0.5 + 0.003 * passes.length + (4 * (224 * 224 * 3 + 1000)) / 1e6;
+    expect(overhead).toBeCloseTo(dispatches * 0.01 + passes.length * 0.002 + runMs, 6);
+  });
+
+  it('says when what was calibrated is a software driver', () => {
+    const notes = (device: Device) => predict(convolutionAlone(8), { device }).notes.join('\n');
+    expect(notes(gpu({ software: true }))).toContain('a software driver: times say nothing about a GPU');
+    expect(notes(gpu())).not.toContain('software');
+  });
+
+  it('lets auto choose by it, and is no calibration of native kernels', () => {
+    const network = builtNetwork('resnet18');
+    const plan = makePlan(network, { strategy: 'auto', device: gpu(), rate: 0.1, granularity: 4 });
+    expect(plan.blocks.every(({ reason }) => reason?.includes('a GPU of round numbers'))).toBe(true);
+    expect(calibrationOf(gpu())).toBeUndefined();
+  });
+
+  it('refuses a calibration that lacks a figure, naming it', () => {
+    const broken = gpu({ passMs: Number.NaN });
+    expect(() => predict(convolutionAlone(8), { device: broken })).toThrow(FoveaError);
+    expect(() => predict(convolutionAlone(8), { device: broken })).toThrow(/has passMs NaN.*webgpu again/);
+  });
+});
