@@ -124,7 +124,7 @@ describe('a strategy of the user’s own', () => {
       ['mask', 'index', 'fly', 'conv1', 'conv2', 'conv3', 'add'],
       'unknown primitive "fly"',
     ],
-  ])('%s are refused with what is wrong, and the block', (_, primitives, problem) => {
+  ])('that %s is refused, naming what is wrong and the block', (_, primitives, problem) => {
     const plan = {
       block: 1,
       mode: 'adaptive',
