@@ -8,7 +8,8 @@ import {
   type Network,
   shippedModelNames,
 } from '@fovea/engine';
-import { learnShapes } from '@fovea/engine/internal';
+import { dataFolder, learnShapes } from '@fovea/engine/internal';
+import { findKept, namesKept } from '../sweep/kept-networks.js';
 
 /** Short names that the published tables use. */
 const aliases: Readonly<Record<string, string>> = {
@@ -17,7 +18,7 @@ const aliases: Readonly<Record<string, string>> = {
 };
 
 /** What `openModel` accepts, for help texts. */
-export const MODEL_HELP = `ONNX file, checkpoint (.safetensors, .pth), a trained network that comes along (${shippedModelNames.join(', ')}), or a built-in architecture (${builtNetworkNames.join(', ')})`;
+export const MODEL_HELP = `ONNX file, checkpoint (.safetensors, .pth), a trained network that comes along (${shippedModelNames.join(', ')}), a built-in architecture (${builtNetworkNames.join(', ')}), or sha256:… of a network that a sweep has kept`;
 
 /** The option that names an output, for commands that take it. */
 export const OUTPUT_NAME = [
@@ -40,6 +41,7 @@ export async function openModel(
     readonly output?: string | undefined;
   } = {},
 ): Promise<Network> {
+  if (namesKept(model)) return openModel(findKept(dataFolder(), model).path, config, needs);
   if (!existsSync(model) && shippedModelNames.includes(model)) return loadShippedModel(model);
   const built = Object.hasOwn(aliases, model) ? aliases[model]! : model;
   if (!existsSync(model) && builtNetworkNames.includes(built)) return builtNetwork(built);

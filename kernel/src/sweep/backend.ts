@@ -51,6 +51,11 @@ export interface SweepBackend {
   events(sweep: string, signal: AbortSignal): AsyncIterable<SweepEvent>;
   /** Records of all points that have ended: the truth, whatever events were missed. */
   records(sweep: string): AsyncIterable<PointRecord>;
+  /**
+   * Brings a network that a point has made onto this machine, where its hash names it.
+   * @throws FoveaError `io` when it cannot be had
+   */
+  bring(sha256: string): Promise<void>;
   /** The space that was submitted last under that name. */
   space(sweep: string): Promise<SweepSpace | undefined>;
   /** Starts no further point until `resume`; those that run end. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /** Kinds of work that a point can be. */
-export const pointKinds = ['measure', 'evaluate', 'fit', 'calibrate'] as const;
+export const pointKinds = ['measure', 'evaluate', 'fit', 'adapt', 'calibrate'] as const;
 export type PointKind = (typeof pointKinds)[number];
 
 /** Labels that a machine must have: `{}` is any, `{ host: 'tx2-1' }` one. */
@@ -24,6 +24,8 @@ export interface Point {
   readonly sha256?: string;
   readonly granularity?: PlainGranularity;
   readonly rate?: number;
+  /** Ratio of multiply-adds to the dense network's that `fit` and `adapt` aim at. */
+  readonly flops?: number;
   readonly strategy?: string;
   readonly masker?: string;
   readonly backend?: string;
@@ -31,6 +33,8 @@ export interface Point {
   readonly data?: PointImages;
   /** Timed runs of `measure`. */
   readonly runs?: number;
+  /** Steps of the optimiser of `adapt`. */
+  readonly steps?: number;
   /** Measuring time of `calibrate`. */
   readonly seconds?: number;
   readonly where: Where;

@@ -1,4 +1,5 @@
 import { median } from '@fovea/engine/internal';
+import { keptBy, shortName } from './kept-networks.js';
 import type { Point, PointRecord, PointResult } from './point.js';
 import { designOf, questionOf } from './space/expand.js';
 
@@ -34,6 +35,8 @@ interface AnswerRow {
   /** Of the point, as text. */
   readonly setting: Readonly<Record<string, string>>;
   readonly figures: Readonly<Partial<Record<Figure, number>>>;
+  /** Name of the network that the point has made; empty for most kinds. */
+  readonly model: string;
   readonly worker: string;
   readonly error?: string;
 }
@@ -48,6 +51,8 @@ export interface SweepRow {
   readonly figures: Readonly<Partial<Record<Figure, number>>>;
   /** Of the repetitions, where there are several. */
   readonly ranges: Readonly<Partial<Record<Figure, Range>>>;
+  /** Names of the networks that its points have made, separated by spaces. */
+  readonly model: string;
   readonly worker: string;
   readonly error?: string;
 }
@@ -57,16 +62,22 @@ const granularityText = ({ granularity }: Point): string =>
 
 /** A point in a few words. */
 export function labelOf(point: Point): string {
-  const { kind, network, strategy, masker, rate } = point;
+  const { kind, network, strategy, masker, rate, flops } = point;
   const S = granularityText(point);
-  const parts = [network ?? kind, S && `S=${S}`, strategy, rate === undefined ? masker : `r=${rate}`];
+  const parts = [
+    network ?? kind,
+    S && `S=${S}`,
+    strategy,
+    rate === undefined ? masker : `r=${rate}`,
+    flops && `FLOPs=${flops}`,
+  ];
   return parts.filter(Boolean).join(' ');
 }
 
 /** A record as a person reads it. */
 function rowOf(record: PointRecord): AnswerRow {
   const { point, result, worker, error } = record;
-  const { network = '', strategy, masker, rate, backend, threads, where, repeat } = point;
+  const { network = '', strategy, masker, rate, flops, backend, threads, where, repeat } = point;
   const setting = {
     ...{
       kind: point.kind,
@@ -76,12 +87,14 @@ function rowOf(record: PointRecord): AnswerRow {
       masker: masker ?? '',
     },
     rate: rate === undefined ? '' : String(rate),
+    flopsTarget: flops === undefined ? '' : String(flops),
     ...{ backend: backend ?? '', threads: threads === undefined ? '' : String(threads) },
     where: Object.entries(where)
       .map(([key, value]) => `${key}=${value}`)
       .join(' '),
     repeat: String(repeat),
   };
+  const made = result ? keptBy(result) : undefined;
   const found = Object.entries(figures).flatMap(([name, path]) => {
     const value = figure(result ?? {}, ...path);
     return value === undefined ? [] : [[name, value] as const];
@@ -90,6 +103,7 @@ function rowOf(record: PointRecord): AnswerRow {
     label: labelOf(point),
     setting,
     figures: Object.fromEntries(found),
+    model: made === undefined ? '' : shortName(made),
     worker,
     ...(error === undefined ? {} : { error }),
   };
@@ -126,6 +140,8 @@ function grouped<T>(values: readonly T[], keyOf: (value: T) => string): T[][] {
   return [...groups.values()];
 }
 
+const distinct = (names: readonly string[]): string => [...new Set(names)].join(' ');
+
 /** Repetitions that failed have no part in the medians, but their error is shown. */
 function medianRow(rows: readonly AnswerRow[]): SweepRow {
   const { repeat: _, ...setting } = rows[0]!.setting;
@@ -143,7 +159,8 @@ function medianRow(rows: readonly AnswerRow[]): SweepRow {
         values.length > 1 ? [[name, [Math.min(...values), Math.max(...values)] satisfies Range]] : [],
       ),
     ),
-    worker: [...new Set(rows.map(({ worker }) => worker))].join(' '),
+    model: distinct(answers.map(({ model }) => model)),
+    worker: distinct(rows.map(({ worker }) => worker)),
     ...(failed ? { error: failed.error! } : {}),
   };
 }
@@ -160,8 +177,11 @@ function merged(rows: readonly AnswerRow[]): AnswerRow {
     const weighted = rows.map((row) => (row.figures[name as Figure] ?? 0) * (row.figures.images ?? 0));
     return [name, weighted.reduce((sum, value) => sum + value, 0) / images] as const;
   });
-  const workers = [...new Set(rows.map(({ worker }) => worker))];
-  return { ...first, figures: Object.fromEntries(together), worker: workers.join(' ') };
+  return {
+    ...first,
+    figures: Object.fromEntries(together),
+    worker: distinct(rows.map(({ worker }) => worker)),
+  };
 }
 
 /** Figures whose range stands beside them in tables, where repetitions differ. */
@@ -184,6 +204,7 @@ export function sweepTable(rows: readonly SweepRow[]): {
     rows.some((row) => row.figures[name] !== undefined),
   );
   const failed = rows.some(({ error }) => error !== undefined);
+  const made = rows.some(({ model }) => model !== '');
   const repeated = rows.some(({ repeats }) => repeats > 1);
   const differs = (name: Figure) =>
     ranged.has(name) && rows.some(({ ranges: { [name]: range } }) => range && range[0] < range[1]);
@@ -193,6 +214,7 @@ export function sweepTable(rows: readonly SweepRow[]): {
       ...settings,
       ...(repeated ? ['repeats'] : []),
       ...found.flatMap((name) => (withRange.has(name) ? [name, `${name} range`] : [name])),
+      ...(made ? ['model'] : []),
       'worker',
       ...(failed ? ['error'] : []),
     ],
@@ -203,6 +225,7 @@ export function sweepTable(rows: readonly SweepRow[]): {
         const figure = row.figures[name] ?? '';
         return withRange.has(name) ? [figure, rangeText(row.ranges[name])] : [figure];
       }),
+      ...(made ? [row.model] : []),
       row.worker,
       ...(failed ? [row.error ?? ''] : []),
     ]),
@@ -257,7 +280,7 @@ function designLines(rows: readonly SweepRow[]): Line[] {
       ...settings,
       'repeats',
       ...found.flatMap((name) => [name, `${name}Least`, `${name}Most`]),
-      ...['worker', 'error'],
+      ...['model', 'worker', 'error'],
     ],
     ...rows.map((row) => [
       ...settings.map((name) => row.setting[name]!),
@@ -266,7 +289,7 @@ function designLines(rows: readonly SweepRow[]): Line[] {
         const value = row.figures[name] ?? '';
         return [value, ...(row.ranges[name] ?? [value, value])];
       }),
-      ...[row.worker, row.error ?? ''],
+      ...[row.model, row.worker, row.error ?? ''],
     ]),
   ];
 }
@@ -275,12 +298,12 @@ function recordLines(records: readonly PointRecord[]): Line[] {
   const rows = records.map((record) => ({ record, row: rowOf(record) }));
   const settings = Object.keys(rows[0]?.row.setting ?? {});
   const found = Object.keys(figures) as Figure[];
-  const columns = ['id', 'status', ...settings, ...found, 'worker', 'startedAt', 'endedAt', 'error'];
+  const columns = ['id', 'status', ...settings, ...found, 'model', 'worker', 'startedAt', 'endedAt', 'error'];
   const lines = rows.map(({ record, row }) => [
     ...[record.id, record.status],
     ...settings.map((name) => row.setting[name]!),
     ...found.map((name) => row.figures[name] ?? ''),
-    ...[record.worker, record.startedAt, record.endedAt, record.error ?? ''],
+    ...[row.model, record.worker, record.startedAt, record.endedAt, record.error ?? ''],
   ]);
   return [columns, ...lines];
 }

@@ -1,6 +1,7 @@
 import { FoveaError } from '@fovea/engine';
 import type { SweepBackend, SweepEvent } from './backend.js';
 import { engineVersion } from './engine-version.js';
+import { keptBy } from './kept-networks.js';
 import { openBackend } from './open-backend.js';
 import { describeWhere, type Point, type PointRecord, type Where } from './point.js';
 import { type CheckedSpace, checkSpace, checkSweepName } from './space/check.js';
@@ -65,6 +66,7 @@ export class Sweep {
    * kept, and `aborted`.
    */
   readonly finished: Promise<SweepResult>;
+  readonly #bringing: Promise<void>[] = [];
   readonly #listening = new AbortController();
   readonly #expected: ReadonlyMap<string, Point>;
   readonly #listeners = new Set<(event: SweepEvent) => void>();
@@ -149,6 +151,7 @@ export class Sweep {
       const listening = this.#listen();
       await Promise.race([this.#submit(), listening]);
       await listening;
+      await Promise.all(this.#bringing);
       if (signal?.aborted && this.state !== 'completed' && this.state !== 'cancelled') {
         throw new FoveaError(
           'aborted',
@@ -199,6 +202,7 @@ export class Sweep {
       case 'record':
         if (!this.#expected.has(event.record.id)) return;
         this.running.delete(event.record.id);
+        if (!this.records.has(event.record.id)) this.#bring(event.record);
         this.records.set(event.record.id, event.record);
         this.#check();
         break;
@@ -221,6 +225,16 @@ export class Sweep {
         break;
     }
     for (const listener of this.#listeners) listener(event);
+  }
+
+  /** Networks that points have made are wanted here, whichever machine made them. */
+  #bring({ result }: PointRecord): void {
+    const sha256 = result ? keptBy(result) : undefined;
+    if (sha256 === undefined) return;
+    const brought = this.backend.bring(sha256).catch((error: Error) => {
+      this.#take({ type: 'trouble', message: `a network could not be brought here: ${error.message}` });
+    });
+    this.#bringing.push(brought);
   }
 
   #notice(key: string, text: string | undefined): void {

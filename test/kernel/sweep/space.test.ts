@@ -79,6 +79,16 @@ describe('a space', () => {
     expect(first).toMatchObject({ masker: 'saliency', rate: 0.25 });
   });
 
+  it('has FLOPs and steps for maskers that are learned', async () => {
+    const points = await pointsOf({ kind: 'adapt', networks: ['quick-look'], flops: [0.4, 0.6], steps: 5 });
+    expect(points.map(({ flops, steps, rate, data }) => [flops, steps, rate, data])).toEqual([
+      [0.4, 5, undefined, { seed: 77_000_001, images: 64 }],
+      [0.6, 5, undefined, { seed: 77_000_001, images: 64 }],
+    ]);
+    const fitted = await pointsOf({ kind: 'fit', networks: ['quick-look'], flops: [0.5] });
+    expect(fitted).toMatchObject([{ kind: 'fit', flops: 0.5 }]);
+  });
+
   it('names a network that comes from a file by its content', async () => {
     const { points, materials } = await expand({ networks: [fixture('lasnet-tiny.safetensors')] });
     expect(points[0]!.point).toMatchObject({ network: 'lasnet-tiny', sha256: materials[0]!.sha256 });
@@ -138,7 +148,12 @@ describe('a space', () => {
     [{ networks: ['quick-look'], where: [{ host: 1 }] }, /where\[0\]/],
     [{ networks: ['quick-look'], name: '../x' }, /sweep name "..\/x"/],
     [{ networks: ['quick-look'], repeats: 0 }, /repeats 0: an integer of at least 1/],
-    [{ networks: ['quick-look'], kind: 'train' }, /kind "train": measure, evaluate, fit, calibrate/],
+    [{ networks: ['quick-look'], kind: 'train' }, /kind "train": measure, evaluate, fit, adapt, calibrate/],
+    [{ networks: ['quick-look'], flops: [0.5] }, /flops: points of kind measure have no use/],
+    [{ kind: 'adapt', networks: ['quick-look'], flops: [0] }, /flops\[0\] 0: a number above 0/],
+    [{ kind: 'adapt', networks: ['quick-look'], steps: 0 }, /steps 0: an integer of at least 1/],
+    [{ kind: 'adapt', networks: ['quick-look'], rates: [0.5] }, /rates: points of kind adapt/],
+    [{ kind: 'fit', networks: ['quick-look'], flops: [0.5], rates: [0.5] }, /flops: stands in the place/],
     [{ kind: 'calibrate', rates: [0.5] }, /rates: points of kind calibrate have no use/],
     [{ networks: ['quick-look'], data: { shard: 4 } }, /data.shard: points of kind measure/],
     [
@@ -152,6 +167,8 @@ describe('a space', () => {
 
   it.each<[SweepSpace, RegExp]>([
     [{ networks: ['no-such-network'] }, /"no-such-network" is neither a file/],
+    [{ networks: ['sha256:0123456789'] }, /sha256:0123456789: none of the networks that sweeps have kept/],
+    [{ networks: ['sha256:../../x'] }, /sha256:\.\.\/\.\.\/x: none of the networks/],
     [{ networks: ['./missing.onnx'] }, /missing\.onnx/],
     [{ networks: ['quick-look'], granularities: [[1, 2, 3]] }, /granularity \[1,2,3\] for quick-look/],
     [{ networks: ['quick-look'], data: { folder: './nowhere' } }, /cannot read the folder .*nowhere/],

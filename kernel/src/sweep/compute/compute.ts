@@ -1,14 +1,15 @@
 import { calibrate } from '@fovea/engine/predict';
-import { fitMaskers, imagesOf, measureAccuracy, measureAgreement } from '@fovea/engine/train';
+import { measureAccuracy } from '@fovea/engine/train';
 import type { Point, PointKind, PointResult } from '../point.js';
-import { engineGranularity } from '../space/networks.js';
 import { datasetOf, networkOf, type PointContext } from './context.js';
+import { adaptPoint, fitPoint } from './learn.js';
 import { mean, measurePoint, runningOf } from './measure.js';
 
 const kinds: Readonly<Record<PointKind, (point: Point, context: PointContext) => Promise<PointResult>>> = {
   measure: measurePoint,
   evaluate: evaluatePoint,
   fit: fitPoint,
+  adapt: adaptPoint,
   calibrate: calibratePoint,
 };
 
@@ -35,36 +36,6 @@ async function evaluatePoint(point: Point, context: PointContext): Promise<Point
     ...(accuracy ? { accuracy } : {}),
     ...{ agreement, flops, rate: mean(blocks.map(({ rate }) => rate)) },
     ...{ source: latency.backend, strategy: latency.strategy },
-  };
-}
-
-/** What a fit explains, leaves of the FLOPs, and how far its answers are from dense. */
-async function fitPoint(point: Point, context: PointContext): Promise<PointResult> {
-  const network = await networkOf(point, context.materials);
-  const dataset = await datasetOf(point, network, context);
-  const images = imagesOf(dataset, dataset.count);
-  const { backend, threads } = runningOf(point);
-  const granularity = engineGranularity(point.granularity ?? 1);
-  const rate = point.rate ?? 0.5;
-  const common = {
-    ...(backend === undefined ? {} : { backend }),
-    ...(threads === undefined ? {} : { threads }),
-  };
-  const { blocks, flops } = await fitMaskers(network, images, { ...common, granularity, rate });
-  context.onProgress(0.6);
-  const [compared] = await measureAgreement(network, images, {
-    ...common,
-    rates: [rate],
-    granularities: [granularity],
-  });
-  const { top1, cosine } = compared!;
-  return {
-    ...{ images: dataset.count, flops, agreement: { top1, cosine } },
-    rate: mean(blocks.map((block) => block.rate)),
-    explained: mean(blocks.map((block) => block.explained)),
-    blocks: blocks.map(({ name, granularity: S, rate: active, explained }) => ({
-      ...{ name, granularity: S, rate: active, explained },
-    })),
   };
 }
 

@@ -84,6 +84,9 @@ export class EmbeddedBackend implements SweepBackend {
     yield* (await this.#read(sweep))?.records.values() ?? [];
   }
 
+  /** Runners of this machine have put it there. */
+  async bring(): Promise<void> {}
+
   async space(sweep: string): Promise<SweepSpace | undefined> {
     return (await this.#read(sweep))?.space;
   }

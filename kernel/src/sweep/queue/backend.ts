@@ -1,8 +1,13 @@
+import { existsSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { dataFolder } from '@fovea/engine/internal';
 import { Queue } from 'bullmq';
 import type { Submission, SweepBackend, SweepEvent, SweepSummary } from '../backend.js';
 import { Channel } from '../channel.js';
 import { engineVersion } from '../engine-version.js';
+import { keepNetwork, keptPath } from '../kept-networks.js';
 import type { IdentifiedPoint, PointRecord, PointResult } from '../point.js';
 import type { SweepSpace } from '../space/space.js';
 import { connectQueue, type QueueConnection } from './connection.js';
@@ -21,7 +26,7 @@ import {
 } from './keys.js';
 import { livingWorkers } from './presence.js';
 import { obstacleOf, routeEvent } from './routes.js';
-import { storeMaterial } from './store.js';
+import { fetchMaterial, storeMaterial } from './store.js';
 import { ENDED, lanesOf, removeSweep, summaryOf, WAITING } from './sweeps.js';
 import { whenReachable } from './when-reachable.js';
 
@@ -135,6 +140,13 @@ export class QueueBackend implements SweepBackend {
 
   async *records(sweep: string): AsyncIterable<PointRecord> {
     for (const { queue } of await this.#lanes(sweep)) yield* this.#recordsOf(this.#queue(queue), 0);
+  }
+
+  async bring(sha256: string): Promise<void> {
+    const path = keptPath(dataFolder(), sha256);
+    if (existsSync(path)) return;
+    const fetched = await fetchMaterial(this.redis, sha256, join(dataFolder(), 'sweeps', 'materials'));
+    await keepNetwork(dataFolder(), (to) => copyFile(fetched, to));
   }
 
   async space(sweep: string): Promise<SweepSpace | undefined> {

@@ -4,7 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FoveaError } from '@fovea/engine/errors';
 import type { MaterialPaths } from '../compute/context.js';
 import { engineVersion } from '../engine-version.js';
-import { type Point, serves, type Where } from '../point.js';
+import { keptBy, keptMaterial } from '../kept-networks.js';
+import { type Point, type PointResult, serves, type Where } from '../point.js';
 import { ownLabels } from '../runner/labels.js';
 import { Runner } from '../runner/runner.js';
 import { connectQueue, type QueueConnection } from './connection.js';
@@ -12,7 +13,7 @@ import { BELL_KEY, LANES_KEY, type Lane } from './keys.js';
 import { LaneWorker } from './lane-worker.js';
 import { Lease } from './lease.js';
 import { keepAlive, presenceMs, registerWorker, unregisterWorker, type WorkerFacts } from './presence.js';
-import { fetchMaterial } from './store.js';
+import { fetchMaterial, storeMaterial } from './store.js';
 import { whenReachable } from './when-reachable.js';
 
 export interface QueueWorkerOptions {
@@ -178,6 +179,7 @@ export class QueueWorker {
       const materials = await this.#materialsOf(point);
       const result = await this.#runner.run({ id, point, materials }, { signal, onProgress });
       await telling;
+      await this.#handOver(result);
       await lease.complete(result);
     } catch (error) {
       if (lease.cancelled) await lease.drop();
@@ -187,6 +189,14 @@ export class QueueWorker {
         await lease.fail(error as Error);
       }
     }
+  }
+
+  /** Puts a network that a point has made where others find it. */
+  async #handOver(result: PointResult): Promise<void> {
+    const sha256 = keptBy(result);
+    if (sha256 === undefined) return;
+    const { dataFolder } = await this.#runner.facts();
+    await storeMaterial(this.redis, await keptMaterial(dataFolder, sha256));
   }
 
   /** What a point names by content hash, as paths on this machine. */

@@ -10,20 +10,22 @@ export type CheckedSpace = SweepSpace & { readonly name: string; readonly kind: 
 /** Masks that can be named in plain data. */
 const maskers = ['learned', 'saliency', 'random'] as const;
 
-const fields = ['name', 'kind', ...axes, 'repeats', 'data', 'runs', 'seconds'] as const;
+const fields = ['name', 'kind', ...axes, 'repeats', 'data', 'runs', 'steps', 'seconds'] as const;
 const dataFields = ['folder', 'images', 'seed', 'shard'] as const satisfies readonly (keyof SpaceData)[];
 
 /** Axes and settings that only some kinds of point have a use for. */
 const usedBy: Partial<Record<(typeof fields)[number], readonly PointKind[]>> = {
-  networks: ['measure', 'evaluate', 'fit'],
-  granularities: ['measure', 'evaluate', 'fit'],
+  networks: ['measure', 'evaluate', 'fit', 'adapt'],
+  granularities: ['measure', 'evaluate', 'fit', 'adapt'],
   strategies: ['measure', 'evaluate'],
   rates: ['measure', 'evaluate', 'fit'],
+  flops: ['fit', 'adapt'],
   maskers: ['measure', 'evaluate'],
   backends: ['measure', 'evaluate', 'fit'],
-  threads: ['measure', 'evaluate', 'fit'],
-  data: ['measure', 'evaluate', 'fit'],
+  threads: ['measure', 'evaluate', 'fit', 'adapt'],
+  data: ['measure', 'evaluate', 'fit', 'adapt'],
   runs: ['measure'],
+  steps: ['adapt'],
   seconds: ['calibrate'],
 };
 
@@ -60,10 +62,12 @@ export function checkSpace(value: unknown): CheckedSpace {
   }
   checkLists(value);
   checkData(value.data, kind);
-  for (const field of ['repeats', 'runs'] as const) checkInteger(field, value[field], 1);
+  for (const field of ['repeats', 'runs', 'steps'] as const) checkInteger(field, value[field], 1);
   const { seconds } = value;
   if (seconds !== undefined && !(typeof seconds === 'number' && seconds > 0 && seconds <= 3600))
     throw refused('seconds', seconds, 'a number above 0, at most 3600,');
+  if (value.rates !== undefined && value.flops !== undefined)
+    throw new FoveaError('bad-argument', 'flops: stands in the place of rates; one of the two is accepted');
   if (kind !== 'calibrate' && value.networks === undefined)
     throw new FoveaError('bad-argument', 'networks: a sweep needs a list of them');
   const name =
@@ -103,6 +107,10 @@ function checkItem(axis: (typeof axes)[number], place: string, item: unknown): v
     case 'rates':
       if (typeof item !== 'number') throw refused(place, item, 'a number from 0 to 1');
       checkRate(item);
+      break;
+    case 'flops':
+      if (typeof item !== 'number' || !(item > 0 && item <= 1))
+        throw refused(place, item, 'a number above 0, at most 1,');
       break;
     case 'threads':
       checkInteger(place, item, 1, 1024);

@@ -7,7 +7,7 @@ import { type SpaceNetwork, spaceNetwork } from './networks.js';
 import type { SweepSpace } from './space.js';
 
 /** Images that are drawn when nothing is said. */
-const DRAWN = { measure: 8, evaluate: 256, fit: 8 } as const;
+const DRAWN = { measure: 8, evaluate: 256, fit: 8, adapt: 64 } as const;
 /** Seed of drawn images when nothing is said; no shipped recipe trains on it. */
 const SEED = 77_000_001;
 const SHARD = 256;
@@ -25,8 +25,8 @@ export interface Expansion {
  * How many points a space has at most, before anything is opened; shards of images are not counted.
  */
 export function countPoints(space: SweepSpace): number {
-  const { networks, granularities, strategies, rates, maskers, backends, threads, where } = space;
-  const lists = [networks, granularities, strategies, rates, maskers, backends, threads, where];
+  const { networks, granularities, strategies, rates, flops, maskers, backends, threads, where } = space;
+  const lists = [networks, granularities, strategies, rates, flops, maskers, backends, threads, where];
   return lists.reduce((product, list) => product * (list?.length ?? 1), space.repeats ?? 1);
 }
 
@@ -64,15 +64,16 @@ export async function expandSpace(space: CheckedSpace, engine: string): Promise<
           for (const strategy of space.strategies ?? one)
             for (const masker of space.maskers ?? defaultMaskers(space))
               for (const rate of masker === 'learned' ? one : (space.rates ?? one))
-                for (const where of space.where ?? [{}])
+                for (const [flops, where] of pairs(space.flops ?? one, space.where ?? [{}]))
                   for (const data of images)
                     for (let repeat = 0; repeat < (space.repeats ?? 1); repeat++) {
                       const point = withoutUndefined<Point>({
                         kind: space.kind,
                         network: network?.name,
                         sha256: network?.material?.sha256,
-                        ...{ granularity, rate, strategy, masker, backend, threads, data },
+                        ...{ granularity, rate, flops, strategy, masker, backend, threads, data },
                         runs: space.runs,
+                        steps: space.steps,
                         seconds: space.seconds,
                         where,
                         repeat,
@@ -83,6 +84,10 @@ export async function expandSpace(space: CheckedSpace, engine: string): Promise<
   for (const each of [...networks.map((network) => network?.material), material])
     if (each) materials.set(each.sha256, each);
   return { points: [...points].map(([id, point]) => ({ id, point })), materials: [...materials.values()] };
+}
+
+function pairs<A, B>(first: readonly A[], second: readonly B[]): (readonly [A, B])[] {
+  return first.flatMap((a) => second.map((b) => [a, b] as const));
 }
 
 /** Where rates are given, masks are meant that take one. */

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { blocksOf, FoveaError, type Network } from '@fovea/engine';
-import { resolveGranularity } from '@fovea/engine/internal';
+import { dataFolder, resolveGranularity } from '@fovea/engine/internal';
 import { openModel } from '../../cli/model.js';
+import { findKept, keptMaterial, namesKept, shortName } from '../kept-networks.js';
 import { type Material, networkMaterial } from '../material.js';
 import type { PlainGranularity } from '../point.js';
 
@@ -22,8 +23,13 @@ export async function spaceNetwork(
   model: string,
   granularities: readonly PlainGranularity[] = [],
 ): Promise<SpaceNetwork> {
+  const kept = namesKept(model) ? findKept(dataFolder(), model) : undefined;
   const network = await openModel(model);
   for (const granularity of granularities) checkFits(network, granularity);
+  if (kept) {
+    const material = await keptMaterial(dataFolder(), kept.sha256);
+    return { name: shortName(kept.sha256), material };
+  }
   if (!existsSync(model)) return { name: model };
   return {
     name: basename(model, extname(model)),

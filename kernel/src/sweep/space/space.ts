@@ -27,6 +27,8 @@ export interface SweepSpace {
   readonly strategies?: readonly string[];
   /** Learned masks have rates of their own: they make one point, whatever rates there are. */
   readonly rates?: readonly number[];
+  /** Fractions of the dense FLOPs that `fit` (in the place of rates) and `adapt` aim at; 0.6 for `adapt` when left out. */
+  readonly flops?: readonly number[];
   /** Left out: `saliency` where rates are given, else as trained, or saliency. */
   readonly maskers?: readonly string[];
   readonly backends?: readonly string[];
@@ -38,6 +40,8 @@ export interface SweepSpace {
   readonly data?: SpaceData;
   /** Timed runs of `measure`; 15 when left out. */
   readonly runs?: number;
+  /** Steps of the optimiser of `adapt`; 400 when left out. */
+  readonly steps?: number;
   /** Measuring time of `calibrate`. */
   readonly seconds?: number;
 }
@@ -51,5 +55,6 @@ export const axes = [
   'strategies',
   'maskers',
   'rates',
+  'flops',
   'where',
 ] as const;
