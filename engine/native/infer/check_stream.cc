@@ -24,7 +24,8 @@ void Program::check_stream(const Session& session, int index) const {
   const auto need = [&](bool condition, const char* message) {
     if (!condition) reject("instruction " + std::to_string(index) + ": " + message);
   };
-  need(count >= 2 && count <= 4 && index + count < instruction_count(), "2 to 4 instructions must follow");
+  need(count >= 2 && count <= most_streamed + 1 && index + count < instruction_count(),
+       "2 to 5 instructions must follow");
   need(words[2] >= 0, "a band has no fewer than 0 pixels");
   const auto pass = [&](int i) { return words + static_cast<long>(i + 1) * instruction_words; };
   const auto operation = [&](int i) { return static_cast<Operation>(pass(i)[0]); };
@@ -54,7 +55,7 @@ void Program::check_stream(const Session& session, int index) const {
     need(pass(1)[1] == written, "the pool must read what the addition writes");
     return;
   }
-  need(writers >= 1 && writers <= most_streamed, "at most 3 convolutions stream");
+  need(writers >= 1 && writers <= most_streamed, "at most 4 convolutions stream");
   for (int i = 0; i < writers; i++) {
     streams(i);
     need(i == 0 || (pass(i)[6] != static_cast<int32_t>(Layout::halo) && pass(i)[2] == pass(i - 1)[3]),

@@ -79,7 +79,7 @@ constexpr long pool_parts = 4;
 // Bytes of a map that a band may hold: with weights beside them, about one second-level cache.
 constexpr long band_bytes = 192 * 1024;
 // Convolutions that run band by band.
-constexpr int most_streamed = 3;
+constexpr int most_streamed = 4;
 
 }  // namespace limits
 

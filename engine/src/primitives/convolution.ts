@@ -8,7 +8,7 @@ import { beginPooledConv1 } from './pool.js';
 import { beforeInBranch } from './primitive.js';
 import type { PrimitiveRecord } from './record.js';
 
-const convolutionName = (layer: number) => `conv${layer + 1}` as 'conv1' | 'conv2' | 'conv3';
+const convolutionName = (layer: number) => `conv${layer + 1}` as 'conv1' | 'conv2' | 'conv3' | 'conv4';
 
 function convolution(layer: number, description: string): PrimitiveRecord {
   const name = convolutionName(layer);
@@ -25,6 +25,7 @@ function convolution(layer: number, description: string): PrimitiveRecord {
 export const conv1 = convolution(0, "the branch's first convolution");
 export const conv2 = convolution(1, "the branch's second convolution");
 export const conv3 = convolution(2, "the branch's third convolution, absent in basic blocks");
+export const conv4 = convolution(3, "the branch's fourth convolution, as pre-activation bottlenecks have it");
 
 /** The branch's convolution `layer`, with the add where they share a pass. */
 function lowerConvolution(lowering: BlockLowering, layer: number): void {

@@ -10,6 +10,7 @@ export type Primitive =
   | 'conv1'
   | 'conv2'
   | 'conv3'
+  | 'conv4'
   | 'excite'
   | 'projection'
   | 'scatter'

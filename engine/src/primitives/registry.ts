@@ -1,5 +1,5 @@
 import { add } from './add.js';
-import { conv1, conv2, conv3 } from './convolution.js';
+import { conv1, conv2, conv3, conv4 } from './convolution.js';
 import { excite } from './excite.js';
 import { gather } from './gather.js';
 import { index } from './index-lists.js';
@@ -21,6 +21,7 @@ export const primitives: Readonly<Record<Primitive, PrimitiveRecord>> = {
   conv1,
   conv2,
   conv3,
+  conv4,
   excite,
   scatter,
   add,

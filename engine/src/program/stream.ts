@@ -3,7 +3,7 @@ import { accessesOf } from './accesses.js';
 import type { Operation, ProgramMap } from './program.js';
 
 /** Convolutions that one stream holds. */
-const MOST_STREAMED = 3;
+const MOST_STREAMED = 4;
 
 /**
  * True for a convolution of so few input channels that whole rows of its kernel are read at once, from a padded copy:

@@ -17,6 +17,7 @@ import { randomImages, smallNetwork } from '../support/small-network.js';
 const granularity = 3;
 const network = smallNetwork();
 const excited = smallNetwork({ excite: true, groups: 2 });
+const preactivated = smallNetwork({ kind: 'preactivated' });
 const images = randomImages(network, 2);
 
 /** A fixed mask of every other cell. */
@@ -55,6 +56,7 @@ describe.each(backends.filter(({ name }) => name !== 'onnx'))(
     for (const [kind, of] of [
       ['plain', network],
       ['excited', excited],
+      ['preactivated', preactivated],
     ] as const) {
       for (const [name, list] of maskers(of)) {
         there.each(['unfused', 'lasnet', 'streamed', 'dense'])(

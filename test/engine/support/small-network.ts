@@ -4,8 +4,8 @@ import type { Activation, Convolution, NetworkNode } from '@fovea/engine/backend
 /** What varies between the small random networks that tests run. */
 export interface SmallNetworkOptions {
   readonly seed?: number;
-  /** `single`: a branch of one 1x1 convolution. */
-  readonly kind?: 'bottleneck' | 'basic' | 'inverted' | 'single';
+  /** `single`: a branch of one 1x1 convolution; `preactivated`: a bottleneck behind a norm that folds into nothing. */
+  readonly kind?: 'bottleneck' | 'basic' | 'inverted' | 'single' | 'preactivated';
   readonly channels?: number;
   readonly width?: number;
   readonly groups?: number;
@@ -78,6 +78,14 @@ export function smallNetwork(options: SmallNetworkOptions = {}): Network {
               randomConvolution(random, `${name}.conv2`, width, outChannels, { kernel: 3, gain: 0.5 }),
             ]
           : [
+              ...(kind === 'preactivated'
+                ? [
+                    randomConvolution(random, `${name}.norm`, inChannels, inChannels, {
+                      groups: inChannels,
+                      ...relu,
+                    }),
+                  ]
+                : []),
               randomConvolution(random, `${name}.conv1`, inChannels, width, relu),
               randomConvolution(random, `${name}.conv2`, width, width, {
                 ...middle,
@@ -91,9 +99,9 @@ export function smallNetwork(options: SmallNetworkOptions = {}): Network {
       index,
       stage,
       name,
-      kind: kind === 'single' ? 'residual' : kind,
+      kind: kind === 'single' || kind === 'preactivated' ? 'residual' : kind,
       branch,
-      activation: kind === 'inverted' ? 'none' : 'relu',
+      activation: kind === 'inverted' || kind === 'preactivated' ? 'none' : 'relu',
       adaptive: kind !== 'inverted' || (stride === 1 && outChannels === inChannels),
       ...(excite
         ? {

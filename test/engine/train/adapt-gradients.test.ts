@@ -149,6 +149,7 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
     ['grouped bottlenecks', { kind: 'bottleneck', groups: 4 }],
     ['basic blocks', { kind: 'basic' }],
     ['inverted residuals, depthwise', { kind: 'inverted', groups: 8 }],
+    ['pre-activated bottlenecks', { kind: 'preactivated' }],
     ['squeeze-and-excitation', { kind: 'bottleneck', excite: true }],
   ];
   it.each(networks)('%s: scales and shifts, masks held', async (_, options) => {

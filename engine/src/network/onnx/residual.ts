@@ -1,12 +1,11 @@
 import type { Block, BlockKind, Convolution, SqueezeExcitation } from '../network.js';
-import { behindAveragePool } from '../pooled-convolution.js';
-import { isPointwise } from '../shapes.js';
 import type { AddDraft, BlockDraft, ConvolutionDraft, Draft, DraftGraph, MultiplyDraft } from './draft.js';
 import { stringOf } from './graph.js';
 import { commonPath } from './labels.js';
+import { isMatrixProduct, type Projection, projectionOf } from './shortcut.js';
 
-/** Primitives of a plan name a branch's convolutions `conv1` to `conv3`. */
-const longestBranch = 3;
+/** Primitives of a plan name a branch's convolutions `conv1` to `conv4`. */
+const longestBranch = 4;
 
 /**
  * Finds residual blocks by structure: an addition whose one side is a chain of convolutions that nobody else
@@ -81,44 +80,6 @@ function residualBlock(
     adaptive: true,
     labels: [...branch.convolutions.map(({ name }) => name), ...(add.label.includes('/') ? [] : [add.label])],
   });
-}
-
-/** The convolution of a shortcut, with what belongs to it. */
-interface Projection {
-  readonly input: string;
-  readonly convolution: Convolution;
-  readonly drafts: readonly Draft[];
-}
-
-/** A convolution that nobody but the addition reads; a pointwise one may stand behind an average pool (ResNet-D). */
-function projectionOf(
-  graph: DraftGraph,
-  shortcut: string,
-  add: AddDraft,
-  dimsOf: (value: string) => readonly number[] | undefined,
-): Projection | undefined {
-  const draft = graph.producer(shortcut);
-  if (draft?.kind !== 'convolution' || !graph.onlyReadBy(shortcut, add)) return undefined;
-  const input = draft.inputs[0]!;
-  const plain = { input, convolution: draft.convolution, drafts: [draft] };
-  const pool = graph.producer(input);
-  if (
-    pool?.kind !== 'average-pool' ||
-    !isMatrixProduct(draft.convolution) ||
-    !graph.onlyReadBy(input, draft)
-  ) {
-    return plain;
-  }
-  const { kernel, stride, padding } = pool;
-  const [, , height, width] = dimsOf(pool.inputs[0]!) ?? [];
-  const tiles = kernel[0] === stride[0] && kernel[1] === stride[1] && padding.every((pad) => pad === 0);
-  const fits = tiles && height! % stride[0] === 0 && width! % stride[1] === 0;
-  if (!fits) return plain;
-  return {
-    input: pool.inputs[0]!,
-    convolution: behindAveragePool(draft.convolution, stride),
-    drafts: [draft, pool],
-  };
 }
 
 /** Kernel area of a branch: of two single convolutions the larger one is the branch. */
@@ -202,9 +163,6 @@ function pointwise(graph: DraftGraph, value: string): ConvolutionDraft | undefin
   const draft = graph.producer(value);
   return draft?.kind === 'convolution' && isMatrixProduct(draft.convolution) ? draft : undefined;
 }
-
-/** A matrix product for each pixel. */
-const isMatrixProduct = (convolution: Convolution) => convolution.groups === 1 && isPointwise(convolution);
 
 const isDepthwise = ({ groups, inChannels, outChannels }: Convolution) =>
   groups > 1 && groups === inChannels && groups === outChannels;

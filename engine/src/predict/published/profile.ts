@@ -103,6 +103,7 @@ class PublishedGroups {
       case 'conv1':
       case 'conv2':
       case 'conv3':
+      case 'conv4':
         return expected(convolution(this.machine, this.convolutionShape(Number(primitive.slice(4)) - 1)));
       case 'excite':
         return expected(
@@ -139,6 +140,8 @@ class PublishedGroups {
           return this.branch(1, group);
         case 'conv3':
           return this.branch(2, group);
+        case 'conv4':
+          return this.branch(3, group);
         case 'gather':
           return this.gather(group);
         case 'scatter':

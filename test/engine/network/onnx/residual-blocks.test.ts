@@ -1,4 +1,4 @@
-import { blocksOf, describeNetwork, type Network, run } from '@fovea/engine';
+import { blocksOf, describeNetwork, type Network, type NetworkRunOptions, run } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
 import { agrees, conv, floats, model, weights } from '../../support/onnx-graphs.js';
@@ -24,6 +24,48 @@ describe('residual blocks', () => {
     );
     expect(kinds(network)).toEqual(['convolution', 'block']);
     await masksAgree(network);
+  });
+
+  /** As in He et al. 2016b: normalised before each of three convolutions; the first norm has nothing to fold into. */
+  function bottleneck(g: GraphBuilder, x: string, stride = 1) {
+    const normalised = (value: string, channels: number) => {
+      const scaled = g.node('Mul', [value, g.floats(g.fresh('s'), [channels, 1, 1], weights(channels, 5))]);
+      const shift = g.floats(g.fresh('t'), [channels, 1, 1], weights(channels, 6));
+      return g.activation(g.node('Add', [scaled, shift]), 'relu');
+    };
+    const before = normalised(x, 6);
+    const reduced = normalised(conv(g, before, 6, 5, 1), 5);
+    const spatial = g.node('Conv', [reduced, floats(g, 5, 5, 3, 3)], {
+      pads: [1, 1, 1, 1],
+      strides: [stride, stride],
+    });
+    return { before, branch: conv(g, normalised(spatial, 5), 5, 6, 1) };
+  }
+
+  it('are found where a bottleneck normalises before it convolves', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const stem = conv(g, x, 3, 6);
+        const first = bottleneck(g, stem);
+        const projected = g.node('Add', [first.branch, conv(g, first.before, 6, 6, 1)]);
+        const second = g.node('Add', [projected, bottleneck(g, projected).branch]);
+        const pool = g.node('MaxPool', [second], { kernel_shape: [1, 1], strides: [2, 2] });
+        return g.node('Add', [bottleneck(g, second, 2).branch, pool]);
+      }),
+      'preactivated-bottlenecks',
+    );
+    const blocks = blocksOf(network);
+    expect(blocks.map(({ adaptive, branch }) => [adaptive, branch.length])).toEqual([
+      [true, 3],
+      [true, 4],
+      [true, 4],
+    ]);
+    expect(blocks[2]!.projection).toMatchObject({ groups: 6, kernel: [1, 1], stride: [2, 2] });
+    expect(network.nodes.some(({ kind }) => kind === 'foreign')).toBe(false);
+    for (const strategy of ['unfused', 'lasnet', 'streamed', 'dense'] as const) {
+      for (const rate of [0, 0.4, 1]) await masksAgree(network, { strategy, rate });
+    }
+    await masksAgree({ ...network, inputShape: { channels: 3, height: 13, width: 11 } }, {});
   });
 
   it('are found where the shortcut is an average pool and a convolution', async () => {
@@ -53,9 +95,9 @@ describe('residual blocks', () => {
       'Elu lies in its branch',
     ],
     [
-      'four convolutions',
-      (g, x) => [1, 3, 1, 1].reduce((value, kernel) => conv(g, value, 3, 3, kernel), x),
-      'its branch is longer than 3 convolutions',
+      'five convolutions',
+      (g, x) => [1, 3, 1, 3, 1].reduce((value, kernel) => conv(g, value, 3, 3, kernel), x),
+      'its branch is longer than 4 convolutions',
     ],
     [
       'padding that depends on the size',
@@ -91,12 +133,17 @@ describe('residual blocks', () => {
     expect(addition?.dense).toMatch(new RegExp(`^${reason}`));
   });
 
-  async function masksAgree(network: Network) {
+  async function masksAgree(network: Network, other: NetworkRunOptions = {}) {
     const images = randomImages(network, 2);
-    const options = { masker: 'random', rate: 0.4, seed: 4, granularity: 2 } as const;
+    const options = { masker: 'random', rate: 0.4, seed: 4, granularity: 2, ...other } as const;
     const plain = await run(network, images, { ...options, backend: 'reference' });
-    for (const backend of ['native', 'onnx'] as const) {
-      const { output, masks } = await run(network, images, { ...options, backend });
+    const runs = [
+      { backend: 'native', threads: 1 },
+      { backend: 'native', threads: 2 },
+      { backend: 'onnx' },
+    ] as const;
+    for (const { backend, ...threads } of runs) {
+      const { output, masks } = await run(network, images, { ...options, backend, ...threads });
       expect(masks.map(({ cells }) => cells)).toEqual(plain.masks.map(({ cells }) => cells));
       expect(relativeError(output.data, plain.output.data), backend).toBeLessThan(1e-4);
     }
