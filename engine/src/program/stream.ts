@@ -2,8 +2,8 @@ import type { Convolution } from '../network/network.js';
 import { accessesOf } from './accesses.js';
 import type { Operation, ProgramMap } from './program.js';
 
-/** Convolutions that one stream holds. */
-const MOST_STREAMED = 4;
+/** Convolutions that one stream holds; the native kernels have room for as many (`most_streamed` in limits.h). */
+export const MOST_STREAMED = 4;
 
 /**
  * True for a convolution of so few input channels that whole rows of its kernel are read at once, from a padded copy:

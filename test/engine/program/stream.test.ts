@@ -1,10 +1,11 @@
+import { readFileSync } from 'node:fs';
 import { blocksOf, makePlan, type Network, Random } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
 import { learnedMasker } from '../../../engine/src/mask/learned.js';
 import { lowerNetwork } from '../../../engine/src/plan/lower.js';
 import { decisionOf } from '../../../engine/src/primitives/decision.js';
 import type { Operation, ProgramMap, Step } from '../../../engine/src/program/program.js';
-import { readsAhead, streamProblem } from '../../../engine/src/program/stream.js';
+import { MOST_STREAMED, readsAhead, streamProblem } from '../../../engine/src/program/stream.js';
 import { verifyProgram } from '../../../engine/src/program/verify.js';
 import { randomConvolution, smallNetwork } from '../support/small-network.js';
 
@@ -77,7 +78,11 @@ describe('a stream', () => {
       /block1.conv2 adds map \d+ while another/,
     ],
     ['leaves one out', () => [conv1, conv3], /each reads what the one before it writes/],
-    ['is of four', () => [conv1, conv2, conv2, conv3], /at most 3 convolutions stream/],
+    [
+      'holds one convolution too many',
+      () => [conv1, ...Array.from({ length: MOST_STREAMED - 1 }, () => conv2), conv3],
+      new RegExp(`at most ${MOST_STREAMED} convolutions stream`),
+    ],
     [
       'computes outside a region',
       () => [conv1, conv2, { ...conv3, others: true }],
@@ -148,4 +153,9 @@ describe('the verifier', () => {
   ])('refuses %s', (_, operations, message) => {
     expect(verified(operations())).toThrow(message);
   });
+});
+
+it('the native kernels have room for as many convolutions as a stream may hold', () => {
+  const limits = readFileSync(new URL('../../../engine/native/infer/limits.h', import.meta.url), 'utf8');
+  expect(limits).toContain(`most_streamed = ${MOST_STREAMED};`);
 });
