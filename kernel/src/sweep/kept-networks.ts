@@ -67,7 +67,7 @@ export function findKept(
 
 /** The network that a point has made and kept, by its content hash. */
 export function keptBy({ model }: NonNullable<PointRecord['result']>): string | undefined {
-  return typeof model === 'string' && namesKept(model) ? model.slice(PREFIX.length) : undefined;
+  return typeof model === 'string' && pattern.test(model) ? model.slice(PREFIX.length) : undefined;
 }
 
 /** A kept network as it is handed to others. */
