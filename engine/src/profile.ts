@@ -24,6 +24,11 @@ export interface Profile {
   readonly flopsAvoided: number;
   /** One sentence each: fallbacks taken, pooling mode of squeeze-and-excitation, foreign nodes. */
   readonly notes: readonly string[];
+  /**
+   * Measured with `paced` on several threads only: how long a value takes from one thread to another, ms. Cores of a
+   * virtual machine may move apart from one minute to the next, and passes that exchange values then take longer.
+   */
+  readonly handoverMs?: number;
 }
 
 /** One pass: a group of a block, or a dense node outside blocks. */

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "common/error.h"
+#include "infer/handover.h"
 #include "infer/stream.h"
 #include "infer/winograd.h"
 
@@ -70,6 +71,11 @@ void Program::run(Session& session, const Machine& machine, int first, int last,
   if (first == 0) pacing_ = 0;
   // What comes first is measured while threads wake, and find a core of their own.
   for (double woken = 0; pace && woken < waking_ms;) woken += measured();
+  if (pace && first == 0) {
+    const auto start = Clock::now();
+    handover_ = measure_handover(*machine.pool, machine.threads);
+    pacing_ += std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  }
   double pace_before = measured();
   auto before = Clock::now();
   int at = first;

@@ -103,7 +103,9 @@ class Program {
   const std::vector<double>& milliseconds() const { return milliseconds_; }
   // Mean of the paces before and after each instruction when it last ran with them measured, ms.
   const std::vector<double>& paces() const { return paces_; }
-  // Time that measuring them took in the last run, ms.
+  // Time from one thread's write to another's read when it last ran with paces measured, ms: see handover.h.
+  double handover() const { return handover_; }
+  // Time that measuring both took in the last run, ms.
   double pacing() const { return pacing_; }
   // What each instruction did when it last ran counted, a stream's passes together.
   const std::vector<Tally>& tallies() const { return tallies_; }
@@ -166,6 +168,7 @@ class Program {
   std::vector<double> milliseconds_;
   std::vector<double> paces_;
   std::vector<Tally> tallies_;
+  double handover_ = 0;
   double pacing_ = 0;
   int most_taps_ = 1;
   int most_channels_ = 1;

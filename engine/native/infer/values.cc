@@ -101,6 +101,14 @@ napi_value read_paces(napi_env env, napi_callback_info info) {
   });
 }
 
+// How long a value took from one thread to another in the last run with paces measured, ms; 0 where that is not known.
+napi_value read_handover(napi_env env, napi_callback_info info) {
+  return guarded(env, [&]() -> napi_value {
+    const ProgramCall call(env, info, 2);
+    return number_value(env, call.program.handover());
+  });
+}
+
 }  // namespace
 
 void register_values(napi_env env, napi_value exports) {
@@ -110,6 +118,7 @@ void register_values(napi_env env, napi_value exports) {
   export_function(env, exports, "inferWriteMasks", write_masks);
   export_function(env, exports, "inferResults", read_results);
   export_function(env, exports, "inferPaces", read_paces);
+  export_function(env, exports, "inferHandover", read_handover);
 }
 
 }  // namespace fovea

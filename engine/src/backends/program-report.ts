@@ -40,8 +40,11 @@ export interface RunRecord {
   /** Of all masks, one after the other. */
   readonly cells: Uint8Array;
   readonly margins: Float32Array;
-  /** In a run with its pace measured: the pace at each timed work, and what measuring it took in all. */
-  paces?: { readonly atMs: Float64Array; readonly spentMs: number };
+  /**
+   * In a run with its pace measured: the pace at each timed work, the time from one thread to another (0: unknown), and
+   * what measuring took in all.
+   */
+  paces?: { readonly atMs: Float64Array; readonly handoverMs: number; readonly spentMs: number };
 }
 
 /** What a Profile says of a run as a whole. */
@@ -207,7 +210,9 @@ export class ProgramReport {
       };
       profile.addBlock(block, labels, { ms, flops, bytes, paceMs }, measured, first);
     }
-    return profile.finish(totalMs - (record.paces?.spentMs ?? 0));
+    const { spentMs = 0, handoverMs = 0 } = record.paces ?? {};
+    const finished = profile.finish(totalMs - spentMs);
+    return handoverMs > 0 ? { ...finished, handoverMs } : finished;
   }
 
   /** The pace of each pass: of its parts, the longer ones counting more. */

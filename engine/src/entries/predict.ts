@@ -36,7 +36,12 @@ export {
   storeCalibration,
   thisMachine,
 } from '../predict/this-machine.js';
-export { type ValidateOptions, type Validation, validatePredictions } from '../predict/validate.js';
+export {
+  type CoreDistance,
+  type ValidateOptions,
+  type Validation,
+  validatePredictions,
+} from '../predict/validate.js';
 export type {
   BlockComparison,
   Comparison,

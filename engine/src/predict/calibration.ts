@@ -10,6 +10,8 @@ export interface NativeFit {
   readonly runMs: number;
   /** The pace that the costs are for, ms: see `OpTiming.paceMs`. Left out by backends that do not tell it. */
   readonly paceMs?: number;
+  /** How far apart the cores were: see `Profile.handoverMs`. Left out for one thread. */
+  readonly handoverMs?: number;
   /** Median relative error of the fit over the passes that it was made from. */
   readonly medianError: number;
   /** Passes timed. */
@@ -22,7 +24,10 @@ export interface NativeCalibration {
   /** Instruction set of the kernels that were timed. */
   readonly isa: string;
   readonly machine: Caches;
-  /** One fit for each number of threads that was timed, ascending. */
+  /**
+   * For each number of threads that was timed, ascending, one fit for each state that the cores were seen in (see
+   * `Profile.handoverMs`); that of the state that the last calibration mostly saw comes first, and is predicted with.
+   */
   readonly fits: readonly NativeFit[];
 }
 
@@ -91,7 +96,12 @@ export function costsFor(
   return answer;
 }
 
-function interpolate(fits: readonly NativeFit[], threads: number): { costs: Float64Array; runMs: number } {
+/** The fit that a number of threads is predicted with; undefined for a number that was not timed. */
+export const fitFor = ({ fits }: NativeCalibration, threads: number): NativeFit | undefined =>
+  fits.find((fit) => fit.threads === threads);
+
+function interpolate(all: readonly NativeFit[], threads: number): { costs: Float64Array; runMs: number } {
+  const fits = all.filter((fit, i) => fit.threads !== all[i - 1]?.threads);
   const above = fits.find((fit) => fit.threads >= threads) ?? fits[fits.length - 1]!;
   const below = [...fits].reverse().find((fit) => fit.threads <= threads) ?? fits[0]!;
   const span = Math.log(above.threads / below.threads);

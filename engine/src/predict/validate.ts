@@ -8,6 +8,7 @@ import type { Device } from '../plan/device.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { Profile } from '../profile.js';
 import { getBackend } from '../run/backends.js';
+import { atDistance, deviceAtDistance, distancesOf, sameDistance } from './calibrate/core-distance.js';
 import {
   medianProfile,
   plausibleInput,
@@ -16,7 +17,7 @@ import {
   timeTrials,
 } from './calibrate/measure.js';
 import { atPace, paceOf } from './calibrate/pace.js';
-import { calibrationOf } from './calibration.js';
+import { calibrationOf, fitFor } from './calibration.js';
 import { gpuCalibrationOf } from './gpu/gpu-calibration.js';
 import { checkSameGpu } from './gpu/this-gpu.js';
 import { resolveDevice } from './options.js';
@@ -59,8 +60,22 @@ export interface Validation {
    * calibration, by the median. Clocks and neighbours move it from one second to the next.
    */
   readonly slowdown: Readonly<Record<number, number>>;
+  /**
+   * By number of threads above one, where it could be measured: how far apart the cores were (see `Profile.handoverMs`)
+   * while the runs that count were made, and when the machine was calibrated.
+   */
+  readonly handover: Readonly<Record<number, CoreDistance>>;
   readonly rows: readonly PlanComparison[];
   readonly summary: ValidationSummary;
+}
+
+/** How far apart cores were: the time that a value takes from one thread to another, ms. */
+export interface CoreDistance {
+  readonly measuredMs: number;
+  /** Of the calibration's fit that predictions were made with; undefined where it has none. */
+  readonly calibratedMs: number | undefined;
+  /** True where these are two different states, so that predictions do not hold for what was measured. */
+  readonly moved: boolean;
 }
 
 /** Counted runs of a plan in each round over all plans. */
@@ -69,7 +84,8 @@ const runsOfRound = 2;
 /**
  * Predicts and measures the same plans on this machine, with the same random masks. Runs of a plan are spread over
  * the whole measurement. Each pass counts with the median of its runs, converted to the pace of the calibration; blocks and
- * plans count with their sums.
+ * plans count with their sums. On several threads only runs of the state count that the cores were in most of the time, and
+ * of the calibration the fit for the state nearest to it.
  *
  * @throws FoveaError `backend-unavailable` when the machine is not calibrated or has no native backend,
  *   `bad-argument` for options out of range or a GPU other than the calibrated one, `aborted`
@@ -101,6 +117,7 @@ export async function validatePredictions(
     const input = plausibleInput(network, 1, height, width);
     const rows: PlanComparison[] = [];
     const slowdown: Record<number, number> = {};
+    const handover: Record<number, CoreDistance> = {};
     for (const [position, count] of threads.entries()) {
       const trials = strategies.flatMap((strategy) => {
         const dense = strategy === 'dense';
@@ -112,7 +129,7 @@ export async function validatePredictions(
           }),
         );
       });
-      const timed = await timeTrials(
+      const all = await timeTrials(
         trials.map((trial) => ({ session, input, trial })),
         {
           runs: Math.min(runs, runsOfRound),
@@ -125,19 +142,31 @@ export async function validatePredictions(
             ),
         },
       );
+      const [measuredMs] = distancesOf(all.flatMap(({ profiles }) => profiles));
+      const inState = atDistance(all, measuredMs);
+      // A plan that only ran in another state is compared with that.
+      const timed = all.map((runs, i) => (inState[i]!.profiles.length > 0 ? inState[i]! : runs));
+      const there = deviceAtDistance(device, count, measuredMs);
+      const calibration = calibrationOf(there);
+      const fit = calibration && fitFor(calibration, count);
+      if (measuredMs !== undefined) {
+        const calibratedMs = fit?.handoverMs;
+        const moved = calibratedMs !== undefined && !sameDistance(measuredMs, calibratedMs);
+        handover[count] = { measuredMs, calibratedMs, moved };
+      }
       const now = paceOf(timed.flatMap(({ profiles }) => profiles))?.medianMs;
-      const then = calibrationOf(device)?.fits.find((fit) => fit.threads === count)?.paceMs ?? now;
+      const then = fit?.paceMs ?? now;
       slowdown[count] = now && then ? now / then : 1;
       timed.forEach((runs, i) => {
         const trial = trials[i]!;
-        const predicted = predictTrial(network, device, trial, runs.masks, height, width);
+        const predicted = predictTrial(network, there, trial, runs.masks, height, width);
         rows.push(compare(network, trial, predicted, runs, then));
       });
     }
     onProgress?.(1, 'done');
     const software = gpuCalibrationOf(device)?.software ?? false;
     const summary = summarise(rows);
-    return { network: network.name, device: device.name, runs, software, slowdown, rows, summary };
+    return { network: network.name, device: device.name, runs, software, slowdown, handover, rows, summary };
   } finally {
     session.dispose();
   }

@@ -78,8 +78,8 @@ function asText({ device, seconds, path }: CalibrationResult): string {
     ['memory bandwidth', `${giga(device.memoryBandwidth)} GB/s`],
     ['cache bandwidth', `${giga(device.memoryBandwidth * device.cacheBandwidthRatio)} GB/s`],
     ...(gpu ? [['starting a dispatch', `${(1e3 * device.launchMs).toFixed(1)} µs`]] : []),
-    ...(calibrationOf(device)?.fits ?? []).map(({ threads, samples, medianError }) => [
-      `${threads} thread${threads === 1 ? '' : 's'}`,
+    ...(calibrationOf(device)?.fits ?? []).map(({ threads, handoverMs, samples, medianError }) => [
+      `${threads} thread${threads === 1 ? '' : 's'}${handoverMs ? `, ${Math.round(1e6 * handoverMs)} ns apart` : ''}`,
       `${samples} passes timed, median error of the fit ${(100 * medianError).toFixed(1)} %`,
     ]),
   ];

@@ -67,7 +67,21 @@ function validateOptions(options: ValidateCommandOptions): ValidateOptions {
 
 const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 
-function asText({ network, device, runs, software, slowdown, rows, summary }: Validation): string {
+const inNs = (ms: number) => `${Math.round(1e6 * ms)} ns`;
+
+/** A line for each number of threads whose cores were farther apart, or nearer, than when the machine was calibrated. */
+function coresMoved(handover: Validation['handover']): string[] {
+  return Object.entries(handover).flatMap(([threads, { measuredMs, calibratedMs, moved }]) =>
+    calibratedMs === undefined || !moved
+      ? []
+      : [
+          `the cores of ${threads} threads are not where they were at the calibration: a value takes ${inNs(measuredMs)} from one ` +
+            `to another, then ${inNs(calibratedMs)}; run fovea calibrate again`,
+        ],
+  );
+}
+
+function asText({ network, device, runs, software, slowdown, handover, rows, summary }: Validation): string {
   const lines = rows.map(
     ({ strategy, granularity, rate, threads, predictedMs, measuredMs, error, blocks }) => [
       strategy,
@@ -100,6 +114,7 @@ function asText({ network, device, runs, software, slowdown, rows, summary }: Va
       )
       .join(', ')}; by wall clock, without pace correction`,
     `  ${percent(summary.unadjusted.blocksWithin10)} of blocks are within 10 %, ${percent(summary.unadjusted.plansWithin5)} of totals within 5 %`,
+    ...coresMoved(handover),
     `one half of the runs against the other: ${percent(summary.repeated.blocksWithin10)} of blocks within 10 %, ${percent(summary.repeated.plansWithin5)} of totals within 5 %`,
     `S and strategy chosen by prediction: at worst ${percent(summary.worstChoiceLoss)} slower than the best measured, median ${percent(summary.medianChoiceLoss)}`,
   ].join('\n');

@@ -62,7 +62,7 @@ describe('a validation', () => {
     'predicts and measures the same plans (skipped where no addon was built)',
     async () => {
       const network = builtResNet({ depth: 18 });
-      const { rows, slowdown, summary } = await validatePredictions(network, {
+      const { rows, slowdown, handover, summary } = await validatePredictions(network, {
         device: getDevice('cpu-avx2'),
         granularities: [4],
         rates: [0.5],
@@ -80,6 +80,11 @@ describe('a validation', () => {
       ]);
       // A device that was not calibrated here has no pace of its own: times are given at the measurement's own.
       expect(slowdown).toEqual({ 1: 1, 2: 1 });
+      expect(handover[1]).toBeUndefined();
+      // Not known where no run found two cores at once.
+      expect(handover[2]?.measuredMs ?? 1).toBeGreaterThan(0);
+      expect(handover[2]?.calibratedMs).toBeUndefined();
+      expect(handover[2]?.moved ?? false).toBe(false);
       for (const { measuredMs, unadjustedMs, predictedMs, error, blocks } of rows) {
         expect(measuredMs).toBeGreaterThan(0);
         expect(unadjustedMs).toBeGreaterThan(0);

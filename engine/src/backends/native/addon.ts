@@ -91,6 +91,8 @@ export interface InferAddon {
   ): void;
   /** The pace of a program's last run at each instruction, ms; answers with the time that measuring took, ms. */
   inferPaces(session: SessionHandle, program: number, milliseconds: Float64Array): number;
+  /** How long a value took from one thread to another then, ms; 0 where that is not known. */
+  inferHandover(session: SessionHandle, program: number): number;
   /** Wakes the thread that runs programs, for one that starts within half a millisecond. */
   inferExpectRun(): void;
   /**

@@ -234,7 +234,7 @@ export class NativeSession implements Session {
   #readPaces(number: number, record: RunRecord): void {
     const atMs = new Float64Array(record.milliseconds.length);
     const spentMs = this.#addon.inferPaces(this.#handle, number, atMs);
-    record.paces = { atMs, spentMs };
+    record.paces = { atMs, handoverMs: this.#addon.inferHandover(this.#handle, number), spentMs };
   }
 
   #read(program: NativeProgram, map: ProgramMap, values: Float32Array): void {

@@ -7,12 +7,13 @@ import { networkShapes } from '../../network/walk.js';
 import type { Device } from '../../plan/device.js';
 import { getBackend } from '../../run/backends.js';
 import type { Tensor } from '../../tensor.js';
-import type { NativeCalibration, NativeFit } from '../calibration.js';
+import { calibrationOf, fitFor, type NativeCalibration, type NativeFit } from '../calibration.js';
 import { checkDevice } from '../check.js';
 import { calibrateGpu } from '../gpu/calibrate-gpu.js';
 import { type Caches, type Describer, describerFor } from '../program-cost/describer.js';
-import { storeCalibration } from '../this-machine.js';
+import { readCalibration, storeCalibration } from '../this-machine.js';
 import { readCaches } from './caches.js';
+import { atDistance, distancesOf, withOtherStates } from './core-distance.js';
 import { evaluate, robustFit, type Sample } from './least-squares.js';
 import { lowerMedian } from './lower-median.js';
 import { outsideOf, plausibleInput, randomTrials, type TimedTrial, timeTrials } from './measure.js';
@@ -81,12 +82,21 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
         `the native addon describes no programs for kernels '${isa}'`,
       );
     }
-    const paces = counts.map((threads) =>
-      paceOf(timings.get(threads)!.flatMap((timed) => timed.flatMap(({ profiles }) => profiles))),
-    );
-    const fits = counts.map((threads, i) =>
-      fitOf(threads, probes, timings.get(threads)!, describer, caches, paces[i]),
-    );
+    const paces: (Pace | undefined)[] = [];
+    const measured = counts.flatMap((threads) => {
+      const timed = timings.get(threads)!;
+      const profiles = timed.flatMap((trials) => trials.flatMap((trial) => trial.profiles));
+      const pace = paceOf(profiles);
+      paces.push(pace);
+      const states = distancesOf(profiles);
+      return (states.length > 0 ? states : [undefined]).map((handoverMs) => {
+        const runs = timed.map((trials) => atDistance(trials, handoverMs));
+        return fitOf(threads, probes, runs, describer, caches, pace, handoverMs);
+      });
+    });
+    const stored = readCalibration().device;
+    const earlier = stored && calibrationOf(stored);
+    const fits = earlier?.isa === isa ? withOtherStates(measured, earlier.fits) : measured;
     const calibration: NativeCalibration = { kind: 'native', isa, machine: caches, fits };
     const device = deviceOf(calibration, peaks, cores);
     const path = store ? storeCalibration(device, isa) : undefined;
@@ -133,6 +143,7 @@ function fitOf(
   describer: Describer,
   caches: Caches,
   pace: Pace | undefined,
+  handoverMs: number | undefined,
 ): NativeFit {
   const samples: Sample[] = [];
   const outside: number[] = [];
@@ -155,6 +166,7 @@ function fitOf(
     costs: Object.fromEntries(known.map(({ name }, i) => [name, costs[i]!])),
     runMs: Math.max(0, lowerMedian(outside)),
     ...(pace ? { paceMs: pace.medianMs } : {}),
+    ...(handoverMs === undefined ? {} : { handoverMs }),
     medianError: lowerMedian(errors),
     samples: samples.length,
   };
@@ -166,7 +178,7 @@ function deviceOf(
   cores: number,
 ): Device {
   const lanes = 2 * inferAddon().inferLanes(calibration.isa)!;
-  const perPass = calibration.fits[calibration.fits.length - 1]!.costs;
+  const perPass = fitFor(calibration, cores)!.costs;
   return checkDevice({
     name: 'this-machine',
     kind: 'cpu',

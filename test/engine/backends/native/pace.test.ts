@@ -33,6 +33,12 @@ describe('a run with its pace measured (skipped where no addon was built)', () =
           }
           expect(ops.filter(({ paceMs = 0 }) => paceMs > 0).length).toBeGreaterThan(8);
           expect(ops.reduce((sum, op) => sum + op.totalMs, 0)).toBeLessThan(totalMs);
+          // Nothing where the second thread found no core at that moment.
+          const { handoverMs = threads - 1 && 1e-5 } = paced.profile;
+          expect(handoverMs).toBeGreaterThanOrEqual(0);
+          if (threads > 1) expect(handoverMs).toBeGreaterThan(1e-6);
+          expect(handoverMs).toBeLessThan(1);
+          expect(plain.profile.handoverMs).toBeUndefined();
           expect(paced.output.data).toEqual(plain.output.data);
           expect(plain.profile.ops.every(({ paceMs }) => paceMs === undefined)).toBe(true);
         } finally {
