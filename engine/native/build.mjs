@@ -118,7 +118,7 @@ const digest = headerDigest.digest('hex').slice(0, 16);
 for (const folder of [output, path.dirname(addon)]) mkdirSync(folder, { recursive: true });
 /** What the unit tests are linked with: no file that calls Node. */
 const tested =
-  /^(test\/|common\/thread_pool\.cc|infer\/(kernels\/|handover\.cc|pack\.cc|region\.cc|tiling\.cc))/;
+  /^(test\/|common\/thread_pool\.cc|infer\/(kernels\/|(handover|copied_rows)\.cc|pack\.cc|region\.cc|tiling\.cc))/;
 const units = listFiles(here, '.cc').flatMap((source) => {
   const place = path.relative(here, source).replaceAll('\\', '/');
   if (forTest ? !tested.test(place) : place.startsWith('test/')) return [];

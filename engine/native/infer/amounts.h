@@ -45,7 +45,7 @@ enum class Amount : int {
   write = residual + 3,
   pool = write + 3,  // bytes that are pooled
   pool_cells,
-  copy,              // bytes copied into a padded map
+  copy,              // bytes read and written to copy inputs: into a padded map, or out of each other's way
   carried,           // bytes of a stream's rows that a band hands to the next
   scatter,
   add = scatter + 3,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "infer/copied_rows.h"
 #include "infer/describe.h"
 #include "infer/pointers.h"
 #include "infer/winograd.h"
@@ -62,14 +63,15 @@ long depthwise_together(const PackedConvolution& convolution) {
                           limits::depthwise_pixels, limits::block_pixels);
 }
 
-void Scratch::reserve(int taps_of_a_pixel, long winograd_values, const KernelTable& kernels) {
-  const size_t rows = limits::block_pixels;
-  taps.resize(std::max(taps.size(), rows * taps_of_a_pixel + taps_ahead * max_tile_rows));
+void Scratch::reserve(int taps_of_a_pixel, long winograd_values, long row_values, const KernelTable& kernels) {
+  const size_t pixels = limits::block_pixels;
+  taps.resize(std::max(taps.size(), pixels * taps_of_a_pixel + taps_ahead * max_tile_rows));
   distances.resize(std::max(distances.size(), static_cast<size_t>(taps_of_a_pixel)));
-  outputs.resize(rows);
-  residuals.resize(rows);
-  if (sums.size() == 0) sums = AlignedFloats(rows * kernels.lanes * kernels.tile_vectors);
+  outputs.resize(pixels);
+  residuals.resize(pixels);
+  if (sums.size() == 0) sums = AlignedFloats(pixels * kernels.lanes * kernels.tile_vectors);
   if (winograd.size() < static_cast<size_t>(winograd_values)) winograd = AlignedFloats(winograd_values);
+  if (rows.size() < static_cast<size_t>(row_values)) rows = AlignedFloats(static_cast<size_t>(row_values));
 }
 
 TileRuns share_rows(int rows, int most_rows) {
@@ -114,6 +116,8 @@ void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch
                          static_cast<double>(convolution.blocks.size());
 
   point_tiles(pass, first_pixel, runs, machine.zeros, scratch);
+  if (copies_rows(convolution, count, last_panel - first_panel, kernels.tile_rows))
+    copy_rows(convolution, count, scratch);
 
   TileArguments tile{};
   tile.activation = pass.activation;

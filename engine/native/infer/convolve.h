@@ -64,10 +64,11 @@ struct Scratch {
   std::vector<const float*> residuals;
   AlignedFloats sums;
   AlignedFloats winograd;
+  AlignedFloats rows;  // that are copied: see copied_rows.h
   // What this thread has done since somebody asked.
   Tally tally;
 
-  void reserve(int taps_of_a_pixel, long winograd_values, const KernelTable& kernels);
+  void reserve(int taps_of_a_pixel, long winograd_values, long row_values, const KernelTable& kernels);
 };
 
 struct Machine {

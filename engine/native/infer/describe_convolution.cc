@@ -1,6 +1,7 @@
 // What a convolution costs: the loops of convolve.cc and winograd.cc, counted.
 #include <cmath>
 
+#include "infer/copied_rows.h"
 #include "infer/describe.h"
 #include "infer/winograd.h"
 
@@ -210,6 +211,11 @@ void describe_convolution(const DescribeSetting& setting, const DescribedPass& d
     add_again(s, work.units, s.walk.steps, amounts);
   else
     add_again(s, distinct_pixels(s), convolution.channels, amounts);
+  const double parts = work.items / work.blocks;
+  if (!in_squares && copies_rows(convolution, std::lround(work.units / work.blocks),
+                                 std::lround(static_cast<double>(panels_of(convolution)) / parts),
+                                 setting.shape.tile_rows))
+    amounts.add(Amount::copy, 2 * float_bytes * work.prepared * convolution.channels * s.share);
   if (convolution.form == PackedConvolution::Form::rows)
     amounts.add(Amount::copy, 2 * float_bytes * static_cast<double>(d.pass.input.values()) * setting.even());
 }

@@ -50,6 +50,11 @@ constexpr int block_pixels = 96;
 constexpr int few_channels = 4;
 // Reduction steps of which the weights stay in the first-level cache: at 16 outputs of a panel, 16 KiB.
 constexpr int reduction_steps = 256;
+// Bytes after which addresses fall into the same set of a first-level cache, and lines that a set holds, at least.
+constexpr long set_span = 4096;
+constexpr int set_lines = 8;
+// Panels that have to read copied rows to make up for the copy.
+constexpr long copied_for_panels = 4;
 // Values under a run of a depthwise convolution's pixels that stay in the first-level cache while every vector of
 // channels passes by, and the fewest pixels of such a run.
 constexpr long depthwise_values = 6 * 1024;

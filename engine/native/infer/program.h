@@ -230,6 +230,7 @@ class Session {
   Pace pace_;
   int scratch_taps_ = 0;
   long scratch_winograd_ = 0;
+  long scratch_rows_ = 0;
 };
 
 }  // namespace fovea

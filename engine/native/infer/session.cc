@@ -1,4 +1,5 @@
 #include "common/error.h"
+#include "infer/copied_rows.h"
 #include "infer/program.h"
 #include "infer/winograd.h"
 
@@ -14,6 +15,7 @@ PackedConvolution Session::packed(const Geometry& geometry, Activation activatio
 int Session::add_convolution(PackedConvolution convolution) {
   if (convolution.winograd_values > 0)
     scratch_winograd_ = std::max(scratch_winograd_, winograd_scratch(convolution, *kernels_));
+  scratch_rows_ = std::max(scratch_rows_, copied_values(convolution, kernels_->tile_rows));
   convolutions_.push_back(std::make_unique<PackedConvolution>(std::move(convolution)));
   return static_cast<int>(convolutions_.size()) - 1;
 }
@@ -73,7 +75,7 @@ void Session::run(Program& program, int first, int last, int threads, bool paced
                   const std::function<void(int)>& on_progress) {
   while (scratch_.size() < static_cast<size_t>(threads)) {
     scratch_.emplace_back();
-    scratch_.back().reserve(scratch_taps_, scratch_winograd_, *kernels_);
+    scratch_.back().reserve(scratch_taps_, scratch_winograd_, scratch_rows_, *kernels_);
   }
   const Machine machine{kernels_, &pool, threads, &stop, scratch_.data(), zeros_.data(), band_pixels_};
   program.run(*this, machine, first, last, paced ? &pace_ : nullptr, counted, on_progress);
