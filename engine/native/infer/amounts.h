@@ -60,7 +60,8 @@ enum class Amount : int {
   index_runs,
   index_squares,
   index_halo,
-  decisions,
+  decisions,         // values that deciders read
+  decided,           // cells
   count
 };
 
@@ -86,7 +87,7 @@ constexpr AmountName amount_names[] = {
     {"passes", Share::overhead},         {"convolutions", Share::overhead},   {"calls", Share::overhead},
     {"items", Share::overhead},          {"indexRegions", Share::overhead},   {"indexPixels", Share::overhead},
     {"indexListed", Share::overhead},    {"indexRuns", Share::overhead},      {"indexSquares", Share::overhead},
-    {"indexHalo", Share::overhead},      {"decisions", Share::overhead},
+    {"indexHalo", Share::overhead},      {"decisions", Share::overhead},      {"decided", Share::overhead},
 };
 static_assert(sizeof amount_names / sizeof *amount_names == amount_count, "every amount has a name");
 

@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "infer/program.h"
 #include "infer/stream.h"
+#include "infer/traffic.h"
 #include "infer/winograd.h"
 
 namespace fovea {
@@ -26,20 +27,23 @@ double squares_of(const Extent& map) {
 class ProgramDescriber {
  public:
   ProgramDescriber(const Session& session, const Program& program, const DescribeSetting& setting,
-                   const RegionCounts& counts)
-      : session_(session), program_(program), setting_(setting), counts_(counts) {}
+                   const RegionCounts& counts, Traffic& traffic)
+      : session_(session), program_(program), setting_(setting), counts_(counts), traffic_(traffic) {}
 
   // Describes the instruction at `at` and, of a stream, those that belong to it; returns how many that were.
   int describe(int at, Description* descriptions) const {
     const int32_t* words = words_at(at);
     if (static_cast<Operation>(words[0]) != Operation::stream) {
       describe_alone(words, false, descriptions[0]);
+      traffic_.settle();
       return 1;
     }
     // As `run` does: a plan may say how large bands are.
     DescribeSetting streaming = setting_;
     if (words[2] > 0) streaming.band_pixels = words[2];
-    ProgramDescriber(session_, program_, streaming, counts_).describe_stream_at(at + 1, words[1], descriptions + 1);
+    ProgramDescriber(session_, program_, streaming, counts_, traffic_)
+        .describe_stream_at(at + 1, words[1], descriptions + 1);
+    traffic_.settle();
     return 1 + words[1];
   }
 
@@ -51,6 +55,8 @@ class ProgramDescriber {
   const Region& region(int32_t index) const { return program_.regions_[index]; }
   const Mask& mask_of(int32_t region) const { return program_.masks_[program_.region_sources_[region].mask]; }
   bool expected(int32_t region) const { return counts_.expected[program_.region_sources_[region].mask] != 0; }
+  double since(int32_t map) const { return traffic_.since(program_.maps_[map].buffer); }
+  void use(int32_t map, double bytes) const { traffic_.use(program_.maps_[map].buffer, bytes); }
   double whole(int32_t index) const { return static_cast<double>(region(index).map_pixels()); }
   double pixels(int32_t index) const { return std::clamp(counts_.pixels[index], 0.0, whole(index)); }
   double share(int32_t index) const { return pixels(index) / whole(index); }
@@ -98,7 +104,10 @@ class ProgramDescriber {
     d.pass.source_layout = static_cast<Layout>(o[5]);
     d.pass.output = extent(o[2]);
     d.pass.destination_layout = static_cast<Layout>(o[6]);
+    d.input_since = since(o[1]);
+    d.output_since = since(o[2]);
     d.residual = o[7] >= 0;
+    if (d.residual) d.residual_since = since(o[7]);
     if (o[3] >= 0) {
       const Region& r = region(o[3]);
       d.pass.output = {r.batch, r.height, r.width, d.pass.output.channels};
@@ -123,11 +132,23 @@ class ProgramDescriber {
     return d;
   }
 
+  // Counts what a convolution moves, but for maps that stay near within a stream.
+  void use_all(const int32_t* o, const DescribedPass& d) const {
+    const double input_pixel = float_bytes * d.pass.input.channels, output_pixel = float_bytes * d.pass.output.channels;
+    if (!d.input_streamed) use(o[1], input_pixel * d.input_pixels);
+    if (!d.output_streamed) use(o[2], output_pixel * d.pixels);
+    if (d.residual) use(o[7], output_pixel * d.pixels);
+    traffic_.weigh(float_bytes * static_cast<double>(d.pass.squares > 0 ? d.pass.convolution->winograd_values
+                                                                       : d.pass.convolution->weight_values));
+  }
+
   void describe_convolve(const int32_t* o, Description& description) const {
-    if (o[4] == 0) return describe_pass(setting_, convolution_at(o), description);
+    const DescribedPass described = convolution_at(o);
+    use_all(o, described);
+    if (o[4] == 0) return describe_pass(setting_, described, description);
     // At the pixels outside the region: the whole map without those inside.
     Description whole_map, inside;
-    DescribedPass part = convolution_at(o);
+    DescribedPass part = described;
     describe_pass(setting_, convolution_at(o, true), whole_map);
     if (part.pixels > 0) describe_pass(setting_, part, inside);
     if (!expected(o[3])) {
@@ -148,6 +169,7 @@ class ProgramDescriber {
       const GridPool pool = pool_at(operands(0));
       describe_alone(words_at(at), false, descriptions[0]);
       DescribedPass pass = convolution_at(operands(1));
+      use_all(operands(1), pass);
       return describe_pooled(setting_, pool, pass, descriptions[1]);
     }
     const bool pools = operation(count - 1) == Operation::grid_pool;
@@ -157,6 +179,7 @@ class ProgramDescriber {
     DescribedPass passes[most_streamed];
     for (int i = 0; i < writers; i++) passes[i] = convolution_at(operands(i));
     describe_stream(setting_, passes, writers, descriptions);
+    for (int i = 0; i < writers; i++) use_all(operands(i), passes[i]);
   }
 
   GridPool pool_at(const int32_t* o) const {
@@ -173,28 +196,34 @@ class ProgramDescriber {
       case Operation::max_pool:
       case Operation::average_pool:
         amounts.add(Amount::passes, 1);
-        describe_window(extent(o[0]), extent(o[1]), bytes_of(extent(o[1])) * o[2] * o[3], setting_.even(), amounts);
+        describe_window(o, bytes_of(extent(o[1])) * o[2] * o[3], setting_.even(), amounts);
         break;
       case Operation::global_pool:
         amounts.add(Amount::passes, 1);
-        describe_window(extent(o[0]), extent(o[1]), bytes_of(extent(o[0])), by_image(extent(o[0])), amounts);
+        describe_window(o, bytes_of(extent(o[0])), by_image(extent(o[0])), amounts);
         break;
       case Operation::add: {
-        const Extent& map = extent(o[2]);
-        describe_rows(setting_, Amount::add, static_cast<double>(map.pixels()),
-                      bytes_of(map) * (o[1] < 0 ? 2 : 3), bytes_of(map), amounts);
+        const double bytes = bytes_of(extent(o[2]));
+        const auto rows = static_cast<double>(extent(o[2]).pixels());
+        if (o[1] < 0)
+          describe_rows(Amount::add, rows, {{o[0], bytes}, {o[2], bytes}}, amounts);
+        else
+          describe_rows(Amount::add, rows, {{o[0], bytes}, {o[1], bytes}, {o[2], bytes}}, amounts);
         break;
       }
       case Operation::grid_pool: {
         const GridPool pool = pool_at(o);
         const double changed = o[3] < 0 ? 1 : rate(o[3]);
         describe_pool(setting_, pool, changed * static_cast<double>(pool.input.pixels()),
-                      changed * static_cast<double>(pool.grid_rows() * pool.columns), in_cache, amounts);
+                      changed * static_cast<double>(pool.grid_rows() * pool.columns),
+                      in_cache ? 0 : since(o[0]), in_cache, amounts);
+        use(o[0], changed * bytes_of(pool.input));
         break;
       }
       case Operation::decide:
         amounts.add(Amount::passes, 1);
         amounts.add(Amount::decisions, static_cast<double>(extent(o[2]).values()));
+        amounts.add(Amount::decided, static_cast<double>(extent(o[2]).pixels()));
         break;
       case Operation::index:
         describe_index(o[0], amounts);
@@ -207,19 +236,22 @@ class ProgramDescriber {
             active * static_cast<double>(Halo::capacity(mask, session_.convolution(source.convolution).geometry));
         amounts.add(Amount::passes, 1);
         amounts.add(Amount::items, active * static_cast<double>(mask.cell_count()) * setting_.even());
-        amounts.add_levels(Amount::gather, float_bytes * copied * extent(o[0]).channels * setting_.even(),
-                           bytes_of(extent(o[0])), setting_);
+        const double bytes = float_bytes * copied * extent(o[0]).channels;
+        amounts.add_levels(Amount::gather, bytes * setting_.even(), bytes + since(o[0]), setting_);
+        use(o[0], bytes);
+        use(o[1], bytes);
         break;
       }
       case Operation::scatter: {
-        const Extent& map = extent(o[1]);
-        describe_rows(setting_, Amount::scatter, static_cast<double>(map.pixels()),
-                      (1 + share(o[2])) * bytes_of(map), bytes_of(map), amounts);
+        const double bytes = bytes_of(extent(o[1]));
+        describe_rows(Amount::scatter, static_cast<double>(extent(o[1]).pixels()),
+                      {{o[0], share(o[2]) * bytes}, {o[1], bytes}}, amounts);
         break;
       }
       case Operation::scatter_add: {
-        const Extent& map = extent(o[1]);
-        describe_rows(setting_, Amount::add, pixels(o[2]), 3 * share(o[2]) * bytes_of(map), bytes_of(map), amounts);
+        const double bytes = share(o[2]) * bytes_of(extent(o[1]));
+        const int32_t shortcut = o[4] < 0 ? o[1] : o[4];
+        describe_rows(Amount::add, pixels(o[2]), {{o[0], bytes}, {shortcut, bytes}, {o[1], bytes}}, amounts);
         break;
       }
       case Operation::activate:
@@ -236,11 +268,28 @@ class ProgramDescriber {
 
   double by_image(const Extent& map) const { return std::max(setting_.even(), 1.0 / map.batch); }
 
-  void describe_window(const Extent& input, const Extent& output, double pooled_bytes, double share,
-                       Amounts& amounts) const {
+  // From the map of its first operand to that of its second.
+  void describe_window(const int32_t* o, double pooled_bytes, double share, Amounts& amounts) const {
+    const double read = bytes_of(extent(o[0])), written = bytes_of(extent(o[1]));
     amounts.add(Amount::pool, pooled_bytes * share);
-    amounts.add_levels(Amount::read, bytes_of(input) * share, bytes_of(input), setting_);
-    amounts.add_levels(Amount::write, bytes_of(output) * share, bytes_of(output), setting_);
+    amounts.add_levels(Amount::read, read * share, read + since(o[0]), setting_);
+    amounts.add_levels(Amount::write, written * share, written + since(o[1]), setting_);
+    use(o[0], read);
+    use(o[1], written);
+  }
+
+  // A pass over rows that moves so many bytes of each of some maps.
+  struct Moved {
+    int32_t map;
+    double bytes;
+  };
+  void describe_rows(Amount kind, double rows, std::initializer_list<Moved> moved, Amounts& amounts) const {
+    amounts.add(Amount::passes, 1);
+    amounts.add(Amount::items, rows / limits::chunk_rows * setting_.even());
+    amounts.add(Amount::rows, rows * setting_.even());
+    for (const Moved& one : moved) 
+      amounts.add_levels(kind, one.bytes * setting_.even(), one.bytes + since(one.map), setting_);
+    for (const Moved& one : moved) use(one.map, one.bytes);
   }
 
   void describe_index(int mask_index, Amounts& amounts) const {
@@ -275,7 +324,8 @@ class ProgramDescriber {
     const double outside = whole(o[1]) - pixels(o[1]);
     const bool is_expected = expected(o[1]);
     if (outside == 0 && !is_expected) return;
-    describe_rows(setting_, Amount::add, outside, 2 * float_bytes * outside * map.channels, bytes_of(map), amounts);
+    const double bytes = float_bytes * outside * map.channels;
+    describe_rows(Amount::add, outside, {{o[0], bytes}, {o[0], bytes}}, amounts);
   }
 
   void describe_excite(const int32_t* o, Description& description) const {
@@ -292,8 +342,8 @@ class ProgramDescriber {
     amounts.add(Amount::passes, 1);
     amounts.add(Amount::pool, pooled * row * share);
     amounts.add(Amount::rows, pooled * share);
-    amounts.add_levels(Amount::read, pooled * row * share, all * row, setting_);
-    describe_rows(setting_, Amount::add, scaled, 2 * scaled * row, all * row, amounts);
+    amounts.add_levels(Amount::read, pooled * row * share, pooled * row + since(o[0]), setting_);
+    describe_rows(Amount::add, scaled, {{o[0], scaled * row}, {o[0], scaled * row}}, amounts);
     for (const int32_t index : {o[3], o[4]}) {
       DescribedPass linear;
       linear.pass.convolution = &session_.convolution(index);
@@ -314,10 +364,11 @@ class ProgramDescriber {
   const Program& program_;
   const DescribeSetting& setting_;
   const RegionCounts& counts_;
+  Traffic& traffic_;
 };
 
-void describe_pool(const DescribeSetting& setting, const GridPool& pool, double pixels, double cells, bool in_cache,
-                   Amounts& amounts) {
+void describe_pool(const DescribeSetting& setting, const GridPool& pool, double pixels, double cells, double since,
+                   bool in_cache, Amounts& amounts) {
   const double bytes = float_bytes * pixels * pool.input.channels;
   const auto items = static_cast<double>(pool.grid_rows() * pool_parts(setting.threads, pool));
   amounts.add(Amount::passes, 1);
@@ -325,22 +376,15 @@ void describe_pool(const DescribeSetting& setting, const GridPool& pool, double 
   amounts.add(Amount::rows, pixels * setting.even());
   amounts.add(Amount::pool_cells, cells * setting.even());
   amounts.add(Amount::items, items * setting.even());
-  amounts.add_levels(Amount::read, bytes * setting.even(), in_cache ? std::min(bytes, setting.near_bytes) : bytes,
-                     setting);
-}
-
-void describe_rows(const DescribeSetting& setting, Amount kind, double rows, double bytes, double size,
-                   Amounts& amounts) {
-  amounts.add(Amount::passes, 1);
-  amounts.add(Amount::items, rows / limits::chunk_rows * setting.even());
-  amounts.add(Amount::rows, rows * setting.even());
-  amounts.add_levels(kind, bytes * setting.even(), size, setting);
+  amounts.add_levels(Amount::read, bytes * setting.even(),
+                     in_cache ? std::min(bytes, setting.near_bytes) : bytes + since, setting);
 }
 
 void Program::describe(const Session& session, const DescribeSetting& setting, const RegionCounts& counts,
                        std::vector<Description>& descriptions) const {
   descriptions.assign(instruction_count(), Description{});
-  const ProgramDescriber describer(session, *this, setting, counts);
+  Traffic traffic(buffer_sizes_.size());
+  const ProgramDescriber describer(session, *this, setting, counts, traffic);
   for (int at = 0; at < instruction_count();) at += describer.describe(at, descriptions.data() + at);
 }
 

@@ -23,6 +23,8 @@ struct DescribedPass {
   bool input_streamed = false, output_streamed = false;
   // True when a residual map is read.
   bool residual = false;
+  // Bytes that have passed since the maps were last used: what a cache must hold beside them to hold them still.
+  double input_since = 0, output_since = 0, residual_since = 0;
   // Bytes of all weights that pass by between one band and the next; 0 where there are no bands.
   double stream_weight_bytes = 0;
   // Bytes of rows that bands hand on to each other.
@@ -83,12 +85,9 @@ void describe_stream(const DescribeSetting& setting, DescribedPass* passes, int 
 void describe_pooled(const DescribeSetting& setting, const GridPool& pool, DescribedPass& described,
                      Description& description);
 
-// A pool of `pixels` pixels to `cells` cells. `in_cache`: they have just been written by the same pass.
-void describe_pool(const DescribeSetting& setting, const GridPool& pool, double pixels, double cells, bool in_cache,
-                   Amounts& amounts);
-
-// A pass that goes over rows of channels and moves `bytes` of maps of `size` bytes.
-void describe_rows(const DescribeSetting& setting, Amount kind, double rows, double bytes, double size,
-                   Amounts& amounts);
+// A pool of `pixels` pixels to `cells` cells, of a map last used `since` bytes ago; `in_cache`: the pass has just written
+// it itself.
+void describe_pool(const DescribeSetting& setting, const GridPool& pool, double pixels, double cells, double since,
+                   bool in_cache, Amounts& amounts);
 
 }  // namespace fovea

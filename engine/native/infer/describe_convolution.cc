@@ -93,15 +93,18 @@ void add_traffic(const Subject& s, Amounts& amounts) {
   const double waiting = std::max(0.0, 1 - (work.tiles / work.blocks - 1) / tiles_that_hide);
   const bool in_parts = work.items >= 2 * work.blocks;
   amounts.add(Amount::weights_first, s.walk.weight_bytes * waiting * (in_parts ? s.share : 1));
-  const double input_size = d.input_streamed ? std::min(setting.near_bytes, input_bytes) : input_bytes;
-  const double output_size = d.output_streamed ? std::min(setting.near_bytes, output_bytes) : output_bytes;
+  const auto reach = [&](bool streamed, double bytes, double since) {
+    return streamed ? std::min(setting.near_bytes, bytes) : bytes + since;
+  };
+  const double input_size = reach(d.input_streamed, input_bytes, d.input_since);
+  const double output_size = reach(d.output_streamed, output_bytes, d.output_since);
   amounts.add_levels(Amount::read, input_bytes * s.share, input_size, setting);
   // Where a listed run ends, so does what a prefetcher foresees, of the map read and of the map written.
-  amounts.add_levels(Amount::breaks, d.runs * s.share, input_bytes + output_bytes, setting);
+  amounts.add_levels(Amount::breaks, d.runs * s.share, input_size + output_size, setting);
   // A pointwise convolution with a stride skips pixels, which no prefetcher foresees.
   if (s.geometry.taps() == 1 && s.geometry.stride_x > 1) amounts.add(Amount::strided, input_bytes * s.share);
   amounts.add_levels(Amount::write, output_bytes * s.share, output_size, setting);
-  if (d.residual) amounts.add_levels(Amount::residual, output_bytes * s.share, output_bytes, setting);
+  if (d.residual) amounts.add_levels(Amount::residual, output_bytes * s.share, output_bytes + d.residual_since, setting);
   const auto spans = static_cast<double>(s.convolution.spans());
   if (s.geometry.taps() > 1 && s.geometry.stride_x > 1 && !depthwise(s.convolution)) {
     // A spatial one starts a new run of channels at every pixel and group: each start waits for its line.

@@ -247,7 +247,9 @@ void decide_salient(const Machine& machine, const float* pooled, int channels, d
     const auto key = [&](int32_t cell) {
       return std::isnan(energy[cell]) ? -std::numeric_limits<float>::infinity() : energy[cell];
     };
-    std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    // The order is a total one: which cells come first does not depend on how they are found.
+    const auto last_kept = order.begin() + std::max(0L, kept - 1);
+    std::nth_element(order.begin(), last_kept, order.end(), [&](int32_t a, int32_t b) {
       return key(a) != key(b) ? key(a) > key(b) : a < b;
     });
     std::fill(cells, cells + plane, uint8_t{0});

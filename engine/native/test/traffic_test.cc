@@ -1,0 +1,24 @@
+// What passes between two uses of a buffer.
+#include "infer/traffic.h"
+
+#include "test/unit_test.h"
+
+namespace fovea::test {
+
+TEST("a buffer was last used as many bytes ago as other instructions have moved since") {
+  Traffic traffic(3);
+  expect(traffic.since(0) == 0, "a buffer that nothing has used");
+  traffic.use(0, 100);
+  traffic.use(1, 50);
+  expect(traffic.since(0) == 0, "the instruction in hand counts for itself");
+  traffic.settle();
+  expect(traffic.since(0) == 0 && traffic.since(1) == 0, "both were used just now");
+  traffic.use(1, 30);
+  traffic.weigh(1000);
+  traffic.settle();
+  expect(traffic.since(0) == 1030, "the bytes of the instruction that did not use it, weights included");
+  expect(traffic.since(1) == 0, "used again");
+  expect(traffic.since(2) == 0, "a buffer that nothing has used yet");
+}
+
+}  // namespace fovea::test
