@@ -104,7 +104,8 @@ void add_traffic(const Subject& s, Amounts& amounts) {
   // A pointwise convolution with a stride skips pixels, which no prefetcher foresees.
   if (s.geometry.taps() == 1 && s.geometry.stride_x > 1) amounts.add(Amount::strided, input_bytes * s.share);
   amounts.add_levels(Amount::write, output_bytes * s.share, output_size, setting);
-  if (d.residual) amounts.add_levels(Amount::residual, output_bytes * s.share, output_bytes + d.residual_since, setting);
+  if (d.residual)
+    amounts.add_levels(Amount::residual, output_bytes * s.share, output_bytes + d.residual_since, setting);
   const auto spans = static_cast<double>(s.convolution.spans());
   if (s.geometry.taps() > 1 && s.geometry.stride_x > 1 && !depthwise(s.convolution)) {
     // A spatial one starts a new run of channels at every pixel and group: each start waits for its line.

@@ -1,5 +1,6 @@
 // How far back a buffer was last used, in bytes that have passed through the caches since: what they still hold of it.
 #pragma once
+#include <cstddef>
 #include <vector>
 
 namespace fovea {
