@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FoveaError } from '@fovea/engine/errors';
+import { LRUCache } from 'lru-cache';
 import { cellFile, cellFilePrefix } from '../execution/cells/cellFile.js';
 import type { ScriptLocation, ScriptParsed } from './devtools.js';
 import type { Position } from './protocol.js';
@@ -13,11 +14,17 @@ const ownFolders = [
   join(dirname(createRequire(import.meta.url).resolve('@fovea/engine/package.json')), sep),
 ];
 
+/** Characters of cells' sources that are kept: a front end hands over every cell of a notebook at every edit. */
+const KEPT_CHARACTERS = 32e6;
+
 /** Scripts of the runtime, as files: cells, and the local files that they import. */
 export class Scripts {
   readonly #byId = new Map<string, string>();
   readonly #startColumns = new Map<string, number>();
-  readonly #dumped = new Map<string, string>();
+  readonly #dumped = new LRUCache<string, string>({
+    maxSize: KEPT_CHARACTERS,
+    sizeCalculation: (code) => code.length + 1,
+  });
 
   parsed({ scriptId, url, startColumn = 0 }: ScriptParsed): void {
     const path = pathOf(url);
