@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -24,6 +25,9 @@ const alias = [
   { find: /^@fovea\/kernel$/, replacement: packageFile('kernel/src/index.ts') },
 ];
 
+/** Vitest leaves one core idle; of two, that is half of them, while most of these tests wait for processes. */
+const maxWorkers = Math.min(availableParallelism(), Math.max(2, availableParallelism() - 1));
+
 /**
  * Processes and browsers on two shared cores now and then miss a deadline that has nothing to do with what is tested:
  * such a test gets a second try, and the report says that it needed one. Files with `@module-tag process` in their
@@ -42,7 +46,7 @@ const project = (
     hookTimeout: 240_000,
     retry: options.retry ?? 0,
     tags: [{ name: 'process', description: 'starts processes or a browser', retry: 1 }],
-    fileParallelism: options.fileParallelism ?? true,
+    ...(options.fileParallelism === false ? { fileParallelism: false } : { maxWorkers }),
   },
 });
 

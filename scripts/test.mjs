@@ -1,55 +1,30 @@
 /**
  * npm test: installs what is missing, builds, runs every test and ends with the line `N passed, N failed`.
- * Arguments are handed to vitest: `npm test -- --project engine`.
+ * Arguments are handed to vitest: `npm test -- --project engine`. `--other-nodes`, as CI has it, then runs some of the
+ * tests on other versions of Node, and counts them too.
  */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { build, ensureInstalled, root } from './steps.mjs';
+import { otherNodes } from './other-nodes.mjs';
+import { build, ensureInstalled } from './steps.mjs';
+import { runTests } from './vitest-run.mjs';
+
+const given = process.argv.slice(2);
+const args = given.filter((argument) => argument !== '--other-nodes');
 
 ensureInstalled();
 build();
 
-const folder = mkdtempSync(join(tmpdir(), 'fovea-test-'));
-const report = join(folder, 'report.json');
-const { status } = spawnSync(
-  process.execPath,
-  [
-    'node_modules/vitest/vitest.mjs',
-    'run',
-    '--reporter=default',
-    '--reporter=json',
-    '--reporter=./scripts/retries-reporter.mjs',
-    `--outputFile.json=${report}`,
-    ...process.argv.slice(2),
-  ],
-  { cwd: root, stdio: 'inherit' },
-);
+const runs = [runTests(args)];
+if (args.length < given.length) runs.push(...otherNodes());
 
-let result;
-try {
-  result = JSON.parse(readFileSync(report, 'utf8'));
-} catch {
-  process.stderr.write('fovea: the test runner left no report\n');
-  process.exit(status || 1);
-} finally {
-  rmSync(folder, { recursive: true });
-}
-
-const skipped = result.testResults.flatMap((file) =>
-  file.assertionResults.filter(({ status: outcome }) => outcome !== 'passed' && outcome !== 'failed'),
-);
+const skipped = runs.flatMap((run) => run.skipped);
 if (skipped.length > 0) {
   process.stdout.write(`\n${skipped.length} skipped, because something they need is not on this machine:\n`);
-  for (const test of skipped) process.stdout.write(`  ${test.fullName}\n`);
+  for (const name of skipped) process.stdout.write(`  ${name}\n`);
 }
-// A file that cannot even be loaded has no failed test of its own, yet it has failed.
-const brokenFiles = result.testResults.filter(
-  (file) =>
-    file.status === 'failed' && !file.assertionResults.some(({ status: outcome }) => outcome === 'failed'),
-);
-for (const file of brokenFiles) process.stdout.write(`could not run ${file.name}: ${file.message}\n`);
-const failed = result.numFailedTests + brokenFiles.length;
-process.stdout.write(`\n${result.numPassedTests} passed, ${failed} failed\n`);
-process.exit(failed > 0 || result.numPassedTests === 0 ? 1 : (status ?? 1));
+for (const run of runs) {
+  if (run.node) process.stdout.write(`\nNode ${run.node}: ${run.passed} passed, ${run.failed} failed\n`);
+  for (const message of run.broken) process.stdout.write(`${message}\n`);
+}
+const sum = (name) => runs.reduce((total, run) => total + run[name], 0);
+process.stdout.write(`\n${sum('passed')} passed, ${sum('failed')} failed\n`);
+process.exit(sum('failed') > 0 || sum('passed') === 0 ? 1 : Math.max(...runs.map(({ status }) => status)));

@@ -1,3 +1,4 @@
+import { load } from '#onnxruntime';
 import { FoveaError } from './errors.js';
 
 type Runtime = typeof import('onnxruntime-node');
@@ -14,16 +15,10 @@ export const installCommand = 'ONNXRUNTIME_NODE_INSTALL=skip npm install onnxrun
  * @throws FoveaError `backend-unavailable` with the loader's own reason
  */
 export function loadRuntime(): Promise<Runtime> {
-  loading ??= import('onnxruntime-node').then(checkRuntime).catch((cause: unknown) => {
+  loading ??= load().catch((cause: unknown) => {
     throw new FoveaError('backend-unavailable', unavailableBecause(cause), { cause });
   });
   return loading;
-}
-
-/** Bundlers put an empty module in its place for a browser. */
-function checkRuntime(runtime: Runtime): Runtime {
-  if (typeof runtime.InferenceSession?.create !== 'function') throw new Error('a browser has none');
-  return runtime;
 }
 
 function unavailableBecause(cause: unknown): string {

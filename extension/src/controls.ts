@@ -1,3 +1,9 @@
+/*
+ * Controls of plain elements, for outputs as for the panel: JupyterLab's ui-components have neither segments nor a
+ * slider with its value, and are React components and Lumino widgets, of which each would need a root of its own in
+ * views that are drawn without either. Colours and fonts are those of JupyterLab's theme.
+ */
+
 import { element, uniqueId } from './dom';
 
 /** A control's element, and a way to set it without calling back. */

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { FoveaError } from '../errors.js';
 import type { Masker } from '../mask/mask.js';
 import { blocksOf, type Network } from '../network/network.js';
@@ -19,11 +20,11 @@ export interface ProgramMaker<Made> {
 }
 
 /** A session's programs, by what they were made from. */
-export class KeptPrograms<Made> {
-  readonly #kept = new Map<string, Made>();
+export class KeptPrograms<Made extends object> {
+  readonly #kept: LRUCache<string, Made>;
   /** What ran last, most often what runs next, if nobody can have changed it. */
   #latest: { plan: Plan; maskers: readonly Masker[]; program: Made } | undefined;
-  readonly #planTexts = new Map<string, number>();
+  readonly #planTexts = new LRUCache<string, number>({ max: KEPT_TEXTS });
   readonly #frozenPlans = new WeakMap<Plan, number>();
   #plansSeen = 0;
   readonly #foreignShapes = new Map<string, Shape>();
@@ -32,7 +33,14 @@ export class KeptPrograms<Made> {
     readonly network: Network,
     readonly shape: Shape,
     readonly maker: ProgramMaker<Made>,
-  ) {}
+  ) {
+    this.#kept = new LRUCache({
+      max: KEPT_PROGRAMS,
+      dispose: (made, _, reason) => {
+        if (reason === 'evict') maker.drop(made);
+      },
+    });
+  }
 
   /**
    * The program of a plan with these maskers.
@@ -55,13 +63,13 @@ export class KeptPrograms<Made> {
 
   /** Takes out one that turned out to be of no use; it is not dropped. */
   forget(program: Made): void {
-    for (const [key, made] of this.#kept) if (made === program) this.#kept.delete(key);
+    for (const [key, made] of [...this.#kept]) if (made === program) this.#kept.delete(key);
     if (this.#latest?.program === program) this.#latest = undefined;
   }
 
   /** Drops all programs, or all but one. */
   clear(except?: Made): void {
-    for (const [key, made] of this.#kept) {
+    for (const [key, made] of [...this.#kept]) {
       if (made === except) continue;
       this.#kept.delete(key);
       this.maker.drop(made);
@@ -79,19 +87,9 @@ export class KeptPrograms<Made> {
     const rewritten = hasRewrite(plan) ? lower() : undefined;
     if (rewritten) key += ` ${rewritten.rewritten}`;
     const known = this.#kept.get(key);
-    if (known !== undefined) {
-      // Reinserted, so that the map's order is that of last use.
-      this.#kept.delete(key);
-      this.#kept.set(key, known);
-      return known;
-    }
+    if (known !== undefined) return known;
     const program = this.maker.make(rewritten ?? lower(), plan);
     this.#kept.set(key, program);
-    for (const [oldest, made] of this.#kept) {
-      if (this.#kept.size <= KEPT_PROGRAMS) break;
-      this.#kept.delete(oldest);
-      this.maker.drop(made);
-    }
     return program;
   }
 
@@ -102,7 +100,6 @@ export class KeptPrograms<Made> {
     const text = planText(plan);
     number = this.#planTexts.get(text);
     if (number === undefined) {
-      if (this.#planTexts.size >= KEPT_TEXTS) this.#planTexts.clear();
       number = this.#plansSeen++;
       this.#planTexts.set(text, number);
     }

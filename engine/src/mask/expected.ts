@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Block } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
 import { cellOf, maskGrid } from './geometry.js';
@@ -21,7 +22,9 @@ interface AxisReaders {
   readonly pairs: Readers;
 }
 
-const readersKnown = new Map<string, AxisReaders>();
+/** Axes whose readers are kept: a network has some dozens at each granularity. */
+const KEPT_AXES = 2048;
+const readersKnown = new LRUCache<string, AxisReaders>({ max: KEPT_AXES });
 
 /**
  * For each position along an axis of each convolution's output: how many of `cells` mask cells depend on it.

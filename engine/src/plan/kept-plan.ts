@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Network } from '../network/network.js';
 import { makePlan, type PlanOptions } from './make-plan.js';
 import type { Plan } from './plan.js';
@@ -15,7 +16,7 @@ export function isSteady(strategy: Strategy): boolean {
 /** Plans kept for one network: a person compares a few strategies and granularities. */
 const KEPT_PLANS = 64;
 
-const kept = new WeakMap<Network, Map<string, Plan>>();
+const kept = new WeakMap<Network, LRUCache<string, Plan>>();
 
 /**
  * `makePlan`, with the plans of the built-in strategies remembered: making one takes as long as computing a
@@ -30,7 +31,7 @@ export function keptPlan(network: Network, options: PlanOptions): Plan {
   if (masks || !steady.has(resolved)) return makePlan(network, options);
   let plans = kept.get(network);
   if (!plans) {
-    plans = new Map();
+    plans = new LRUCache({ max: KEPT_PLANS });
     kept.set(network, plans);
   }
   let pools = '';
@@ -39,7 +40,6 @@ export function keptPlan(network: Network, options: PlanOptions): Plan {
   let plan = plans.get(key);
   if (!plan) {
     plan = frozen(makePlan(network, options));
-    if (plans.size >= KEPT_PLANS) plans.clear();
     plans.set(key, plan);
   }
   return plan;

@@ -1,22 +1,22 @@
 import { rmSync } from 'node:fs';
+import type { Debugger } from 'node:inspector';
 import { dirname } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
+import type { DebugProtocol } from '@vscode/debugprotocol';
 import { cellFilePrefix, cellFileSuffix, HASH_SEED } from '../execution/cells/cellFile.js';
 import { Breakpoints } from './breakpoints.js';
-import type { Paused, ScriptLocation, ScriptParsed } from './devtools.js';
 import { Expressions } from './expressions.js';
 import { Mapping } from './mapping.js';
 import { Pause } from './pause.js';
 import {
+  type Answers,
   capabilities,
-  type DebugEvent,
   type DebugLink,
-  type DebugRequest,
-  type DebugResponse,
   type Fields,
+  type Reports,
   threadId,
 } from './protocol.js';
-import { hiddenScripts, Scripts } from './scripts.js';
+import { baseName, hiddenScripts, Scripts } from './scripts.js';
 import { typeText, valueText } from './values.js';
 import { Variables } from './variables.js';
 
@@ -55,23 +55,21 @@ export class DebugAdapter {
 
   /** Answers a request. Never throws: what fails is answered with `success: false` and a message. */
   async handle(message: Fields): Promise<Fields> {
-    const request = message as unknown as DebugRequest;
-    const response = (rest: Pick<DebugResponse, 'success' | 'message' | 'body'>): DebugResponse => ({
+    const { seq, command, arguments: given } = message as unknown as DebugProtocol.Request;
+    const response = (
+      rest: Pick<DebugProtocol.Response, 'success' | 'message' | 'body'>,
+    ): DebugProtocol.Response => ({
       type: 'response',
       seq: this.#seq++,
-      request_seq: request.seq,
-      command: request.command,
+      request_seq: seq,
+      command,
       ...rest,
     });
     try {
-      const command = Object.hasOwn(this.#commands, request.command)
-        ? this.#commands[request.command]
-        : undefined;
-      if (command === undefined) {
-        throw new FoveaError('unsupported', `the debugger has no command "${String(request.command)}"`);
-      }
-      const body = await command(request.arguments ?? {});
-      return { ...response({ success: true, body: body ?? {} }) };
+      if (!Object.hasOwn(this.#commands, command))
+        throw new FoveaError('unsupported', `the debugger has no command "${String(command)}"`);
+      const body = await this.#commands[command as keyof Answers]((given as Fields | undefined) ?? {});
+      return { ...response({ success: true, body }) };
     } catch (error) {
       return { ...response({ success: false, message: (error as Error).message, body: {} }) };
     }
@@ -88,9 +86,9 @@ export class DebugAdapter {
     rmSync(dirname(cellFilePrefix), { recursive: true, force: true });
   }
 
-  readonly #commands: Readonly<
-    Record<string, (parameters: Fields) => Promise<Fields | undefined> | Fields | undefined>
-  > = {
+  readonly #commands: {
+    readonly [Command in keyof Answers]: (parameters: Fields) => Answers[Command] | Promise<Answers[Command]>;
+  } = {
     initialize: ({ clientID }) => {
       this.#variables.typed = clientID !== 'jupyterlab';
       return capabilities;
@@ -109,7 +107,7 @@ export class DebugAdapter {
     }),
     attach: () => this.#attach(),
     launch: () => this.#attach(),
-    configurationDone: () => undefined,
+    configurationDone: () => ({}),
     disconnect: () => this.#detach(),
     terminate: () => this.#detach(),
     dumpCell: async ({ code }) => {
@@ -139,9 +137,7 @@ export class DebugAdapter {
       const start = Number(startModule) || 0;
       const count = Number(moduleCount) || files.length;
       return {
-        modules: files
-          .slice(start, start + count)
-          .map((path) => ({ id: path, name: path.split(/[\\/]/).at(-1), path })),
+        modules: files.slice(start, start + count).map((path) => ({ id: path, name: baseName(path), path })),
         totalModules: files.length,
       };
     },
@@ -180,7 +176,11 @@ export class DebugAdapter {
         exceptionId: className,
         description: pause.exceptionText,
         breakMode: this.#filters.has('raised') ? 'always' : 'unhandled',
-        details: { message: pause.exceptionText, typeName: className, stackTrace: description },
+        details: {
+          message: pause.exceptionText,
+          typeName: className,
+          ...(description === undefined ? {} : { stackTrace: description }),
+        },
       };
     },
     inspectVariables: async () => ({ variables: await this.#variables.globalVariables() }),
@@ -205,7 +205,7 @@ export class DebugAdapter {
     },
   };
 
-  async #attach(): Promise<Fields> {
+  async #attach(): Promise<Answers['attach']> {
     await this.#enable();
     await this.#breakpoints.lift();
     await this.#breakpoints.restore();
@@ -216,7 +216,7 @@ export class DebugAdapter {
     return {};
   }
 
-  async #detach(): Promise<Fields> {
+  async #detach(): Promise<Answers['disconnect']> {
     this.#attached = false;
     this.#filters = new Set();
     if (this.#enabled !== undefined) {
@@ -254,15 +254,15 @@ export class DebugAdapter {
   #heard(method: string, params: unknown): void {
     switch (method) {
       case 'Debugger.scriptParsed':
-        this.#scripts.parsed(params as ScriptParsed);
+        this.#scripts.parsed(params as Debugger.ScriptParsedEventDataType);
         break;
       case 'Debugger.breakpointResolved': {
-        const { breakpointId, location } = params as { breakpointId: string; location: ScriptLocation };
+        const { breakpointId, location } = params as { breakpointId: string; location: Debugger.Location };
         this.#breakpoints.resolved(breakpointId, location);
         break;
       }
       case 'Debugger.paused':
-        void this.#paused(params as Paused).catch(() =>
+        void this.#paused(params as Debugger.PausedEventDataType).catch(() =>
           this.#link.inspector('Debugger.resume').catch(() => undefined),
         );
         break;
@@ -272,7 +272,7 @@ export class DebugAdapter {
     }
   }
 
-  async #paused(paused: Paused): Promise<void> {
+  async #paused(paused: Debugger.PausedEventDataType): Promise<void> {
     const pause = new Pause(this.#link, this.#scripts, paused, this.#stepping);
     if (!(await this.#isMeant(pause))) {
       // A step that was under way goes on where it would have led.
@@ -310,7 +310,7 @@ export class DebugAdapter {
     this.#emit('continued', { threadId, allThreadsContinued: true });
   }
 
-  async #step(method: string): Promise<Fields> {
+  async #step(method: string): Promise<Answers['next']> {
     await this.#resume(method, {}, true);
     return {};
   }
@@ -355,8 +355,8 @@ export class DebugAdapter {
     for (const answer of said) answer.catch(() => undefined);
   }
 
-  #emit(event: string, body: Fields): void {
-    const message: DebugEvent = { type: 'event', seq: this.#seq++, event, body };
+  #emit<Name extends keyof Reports>(event: Name, body: Reports[Name]): void {
+    const message: DebugProtocol.Event = { type: 'event', seq: this.#seq++, event, body };
     this.#sendEvent({ ...message });
   }
 }

@@ -1,5 +1,6 @@
+import type { Debugger } from 'node:inspector';
 import { pathToFileURL } from 'node:url';
-import type { ScriptLocation } from './devtools.js';
+import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { Mapping } from './mapping.js';
 import type { DebugLink, Fields } from './protocol.js';
 import { escapePattern } from './scripts.js';
@@ -13,7 +14,7 @@ interface Breakpoint {
   engineId?: string;
   /** Line in the script, from 0. */
   wanted: number;
-  readonly locations: ScriptLocation[];
+  readonly locations: Debugger.Location[];
 }
 
 /** Breakpoints by file, as front ends set them: all those of a file at once. */
@@ -27,7 +28,7 @@ export class Breakpoints {
   ) {}
 
   /** Breakpoints as `debugInfo` lists them. */
-  list(): Fields[] {
+  list(): { readonly source: string; readonly breakpoints: readonly DebugProtocol.SourceBreakpoint[] }[] {
     return [...this.#byFile].map(([source, breakpoints]) => ({
       source,
       breakpoints: breakpoints.map(({ line, condition }) => ({ line, ...(condition ? { condition } : {}) })),
@@ -35,7 +36,7 @@ export class Breakpoints {
   }
 
   /** Replaces the breakpoints of a file. They wait for scripts that are not loaded yet. */
-  async set(file: string, wanted: readonly Fields[]): Promise<Fields[]> {
+  async set(file: string, wanted: readonly Fields[]): Promise<DebugProtocol.Breakpoint[]> {
     for (const { engineId } of this.#byFile.get(file) ?? []) {
       if (engineId !== undefined) {
         await this.link.inspector('Debugger.removeBreakpoint', { breakpointId: engineId });
@@ -48,7 +49,7 @@ export class Breakpoints {
     });
     if (breakpoints.length === 0) this.#byFile.delete(file);
     else this.#byFile.set(file, breakpoints);
-    const answers: Fields[] = [];
+    const answers: DebugProtocol.Breakpoint[] = [];
     for (const breakpoint of breakpoints) {
       const failure = await this.#place(file, breakpoint).then(
         () => undefined,
@@ -95,7 +96,7 @@ export class Breakpoints {
   }
 
   /** `Debugger.breakpointResolved`: a script was loaded that a breakpoint had waited for. */
-  resolved(engineId: string, location: ScriptLocation): void {
+  resolved(engineId: string, location: Debugger.Location): void {
     for (const breakpoint of [...this.#byFile.values()].flat()) {
       if (breakpoint.engineId === engineId) breakpoint.locations.push(location);
     }
@@ -105,7 +106,7 @@ export class Breakpoints {
    * Whether a hit is meant. A cell may become two scripts, one of its functions alone; in the one that does not
    * hold the line, the engine moves the breakpoint on to the next code there is.
    */
-  isMeant(engineIds: readonly string[], at: ScriptLocation): boolean {
+  isMeant(engineIds: readonly string[], at: Debugger.Location): boolean {
     const hit = [...this.#byFile.values()]
       .flat()
       .filter(({ engineId }) => engineIds.includes(engineId ?? ''));
@@ -124,7 +125,7 @@ export class Breakpoints {
       urlRegex: `^(?:${urls.join('|')})(?:\\?.*)?$`,
       lineNumber: line,
       ...(breakpoint.condition === undefined ? {} : { condition: breakpoint.condition }),
-    })) as { breakpointId: string; locations: ScriptLocation[] };
+    })) as { breakpointId: string; locations: Debugger.Location[] };
     breakpoint.engineId = breakpointId;
     breakpoint.locations.push(...locations);
   }

@@ -1,5 +1,5 @@
+import type { Runtime } from 'node:inspector';
 import { FoveaError } from '@fovea/engine/errors';
-import type { Evaluation, RemoteObject } from './devtools.js';
 import { FORMAT_VALUE } from './format-hook.js';
 import type { DebugLink, Fields } from './protocol.js';
 import { valueText } from './values.js';
@@ -18,7 +18,7 @@ export class Expressions {
    * @param frame the engine's name of a call frame
    * @throws Error with what the expression threw
    */
-  async evaluate(expression: string, frame?: string, withoutEffect = false): Promise<RemoteObject> {
+  async evaluate(expression: string, frame?: string, withoutEffect = false): Promise<Runtime.RemoteObject> {
     const options = {
       expression,
       objectGroup: this.group,
@@ -31,7 +31,7 @@ export class Expressions {
       : this.link.inspector('Debugger.evaluateOnCallFrame', {
           ...options,
           callFrameId: frame,
-        }))) as Evaluation;
+        }))) as Runtime.EvaluateReturnType;
     if (exceptionDetails === undefined) return result;
     const { exception, text } = exceptionDetails;
     throw new Error(exception === undefined ? text : valueText(exception));
@@ -66,13 +66,13 @@ export class Expressions {
     const target = (await this.link.inspector('Runtime.evaluate', {
       expression: 'globalThis',
       objectGroup: this.group,
-    })) as Evaluation;
+    })) as Runtime.EvaluateReturnType;
     const { result } = (await this.link.inspector('Runtime.callFunctionOn', {
       ...call,
       objectId: target.result.objectId,
       arguments: [argument],
       silent: true,
-    })) as Evaluation;
+    })) as Runtime.EvaluateReturnType;
     return typeof result.value === 'string' ? (JSON.parse(result.value) as Fields) : plain;
   }
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { compileCell } from '../execution/cells/compile.js';
 import { translateMagics } from '../execution/cells/magics.js';
 import type { DebugLink, Position } from './protocol.js';
@@ -10,7 +11,7 @@ const mostCells = 256;
  * compiled TypeScript may have other lines than its source.
  */
 export class Mapping {
-  readonly #toScript = new Map<string, (position: Position) => Position>();
+  readonly #toScript = new LRUCache<string, (position: Position) => Position>({ max: mostCells });
 
   constructor(private readonly link: DebugLink) {}
 
@@ -21,11 +22,7 @@ export class Mapping {
       const { toScript } = await compileCell(translateMagics(code).code, { cell: 0 });
       this.#toScript.set(file, toScript);
     } catch {
-      return;
-    }
-    for (const oldest of this.#toScript.keys()) {
-      if (this.#toScript.size <= mostCells) break;
-      this.#toScript.delete(oldest);
+      // It keeps its places.
     }
   }
 

@@ -1,14 +1,15 @@
+import type { Debugger, Runtime } from 'node:inspector';
+import type { DebugProtocol } from '@vscode/debugprotocol';
 import { isCaughtAt } from './catching.js';
-import type { CallFrame, Paused, RemoteObject } from './devtools.js';
-import type { DebugLink, Fields } from './protocol.js';
-import type { Scripts } from './scripts.js';
+import type { DebugLink } from './protocol.js';
+import { baseName, type Scripts } from './scripts.js';
 import { valueText } from './values.js';
 import type { Variables } from './variables.js';
 
 /** A frame that users can see. */
 interface Frame {
   readonly id: number;
-  readonly call: CallFrame;
+  readonly call: Debugger.CallFrame;
   readonly file: string;
 }
 
@@ -19,12 +20,12 @@ export class Pause {
   readonly frames: readonly Frame[];
   readonly reason: string;
   /** What was thrown, when that is why it stands. */
-  readonly exception: RemoteObject | undefined;
+  readonly exception: Runtime.RemoteObject | undefined;
 
   constructor(
     private readonly link: DebugLink,
     private readonly scripts: Scripts,
-    readonly paused: Paused,
+    readonly paused: Debugger.PausedEventDataType,
     wasStepping: boolean,
   ) {
     this.frames = paused.callFrames.flatMap((call): Frame[] => {
@@ -32,7 +33,7 @@ export class Pause {
       return file === undefined ? [] : [{ id: nextFrameId++, call, file }];
     });
     const thrown = paused.reason === 'exception' || paused.reason === 'promiseRejection';
-    this.exception = thrown ? paused.data : undefined;
+    this.exception = thrown ? (paused.data as Runtime.RemoteObject | undefined) : undefined;
     this.reason = thrown
       ? 'exception'
       : (paused.hitBreakpoints?.length ?? 0) > 0
@@ -42,12 +43,12 @@ export class Pause {
           : 'pause';
   }
 
-  frame(id: unknown): CallFrame | undefined {
+  frame(id: unknown): Debugger.CallFrame | undefined {
     return this.frames.find((frame) => frame.id === id)?.call;
   }
 
   /** Frames from the innermost, as `stackTrace` answers them. */
-  stackFrames(): Fields[] {
+  stackFrames(): DebugProtocol.StackFrame[] {
     return this.frames.map(({ id, call, file }) => {
       const { line, column } = this.link.toSource(file, {
         line: call.location.lineNumber,
@@ -56,7 +57,7 @@ export class Pause {
       return {
         id,
         name: call.functionName === '' ? '<cell>' : call.functionName,
-        source: { name: file.split(/[\\/]/).at(-1), path: file },
+        source: { name: baseName(file), path: file },
         line: line + 1,
         column: Math.max(0, column) + 1,
       };
@@ -64,9 +65,9 @@ export class Pause {
   }
 
   /** The scopes of a frame: what is nested in one function is shown as one, and the cells' variables last. */
-  scopes(call: CallFrame, variables: Variables): Fields[] {
-    const local: RemoteObject[] = [];
-    const closure: RemoteObject[] = [];
+  scopes(call: Debugger.CallFrame, variables: Variables): DebugProtocol.Scope[] {
+    const local: Runtime.RemoteObject[] = [];
+    const closure: Runtime.RemoteObject[] = [];
     let inFunction = true;
     for (const { type, object } of call.scopeChain) {
       if (type === 'global' || type === 'script') continue;
@@ -74,7 +75,7 @@ export class Pause {
       else closure.push(object);
       if (type === 'local') inFunction = false;
     }
-    const extra: [string, RemoteObject][] = [];
+    const extra: [string, Runtime.RemoteObject][] = [];
     if (call.this.type === 'object' && call.this.className !== 'global' && local.length > 0) {
       extra.push(['this', call.this]);
     }

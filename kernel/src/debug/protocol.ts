@@ -1,59 +1,79 @@
-/** What of the Debug Adapter Protocol and of Jupyter's additions to it the adapter speaks. */
+import type { DebugProtocol } from '@vscode/debugprotocol';
+
+/** What came from a front end, not checked yet. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-export interface DebugRequest {
-  readonly type: 'request';
-  readonly seq: number;
-  readonly command: string;
-  readonly arguments?: Fields;
+/** What the adapter answers, by command: those of the Debug Adapter Protocol, and Jupyter's own. */
+export interface Answers {
+  initialize: DebugProtocol.Capabilities;
+  attach: Nothing;
+  launch: Nothing;
+  configurationDone: Nothing;
+  disconnect: Nothing;
+  terminate: Nothing;
+  setBreakpoints: DebugProtocol.SetBreakpointsResponse['body'];
+  setExceptionBreakpoints: DebugProtocol.SetExceptionBreakpointsResponse['body'];
+  source: DebugProtocol.SourceResponse['body'];
+  modules: DebugProtocol.ModulesResponse['body'];
+  threads: DebugProtocol.ThreadsResponse['body'];
+  stackTrace: DebugProtocol.StackTraceResponse['body'];
+  scopes: DebugProtocol.ScopesResponse['body'];
+  variables: DebugProtocol.VariablesResponse['body'];
+  evaluate: DebugProtocol.EvaluateResponse['body'];
+  exceptionInfo: DebugProtocol.ExceptionInfoResponse['body'];
+  continue: DebugProtocol.ContinueResponse['body'];
+  next: Nothing;
+  stepIn: Nothing;
+  stepOut: Nothing;
+  pause: Nothing;
+  debugInfo: {
+    readonly isStarted: boolean;
+    readonly hashMethod: 'Murmur2';
+    readonly hashSeed: number;
+    readonly tmpFilePrefix: string;
+    readonly tmpFileSuffix: string;
+    readonly breakpoints: readonly {
+      readonly source: string;
+      readonly breakpoints: readonly DebugProtocol.SourceBreakpoint[];
+    }[];
+    readonly stoppedThreads: readonly number[];
+    readonly richRendering: boolean;
+    readonly exceptionPaths: readonly string[];
+    readonly copyToGlobals: boolean;
+  };
+  dumpCell: { readonly sourcePath: string };
+  inspectVariables: DebugProtocol.VariablesResponse['body'];
+  /** A MIME bundle. */
+  richInspectVariables: Fields;
+  copyToGlobals: Nothing;
 }
 
-export interface DebugResponse {
-  readonly type: 'response';
-  readonly seq: number;
-  readonly request_seq: number;
-  readonly success: boolean;
-  readonly command: string;
-  readonly message?: string;
-  readonly body?: Fields;
-}
+type Nothing = Readonly<Record<string, never>>;
 
-export interface DebugEvent {
-  readonly type: 'event';
-  readonly seq: number;
-  readonly event: string;
-  readonly body?: Fields;
-}
-
-/** A variable as a front end lists it. */
-export interface DebugVariable {
-  readonly name: string;
-  readonly value: string;
-  /** Left out for front ends that would show it in the value's place. */
-  readonly type?: string;
-  /** Above 0 when it has parts, to be asked for by this number until the program goes on. */
-  readonly variablesReference: number;
-  readonly evaluateName?: string;
-  readonly namedVariables?: number;
-  readonly indexedVariables?: number;
+/** What the adapter reports of its own accord. */
+export interface Reports {
+  initialized: Nothing;
+  process: DebugProtocol.ProcessEvent['body'];
+  thread: DebugProtocol.ThreadEvent['body'];
+  stopped: DebugProtocol.StoppedEvent['body'];
+  continued: DebugProtocol.ContinuedEvent['body'];
 }
 
 /** The runtime has one thread that runs cells. */
 export const threadId = 1;
 
-export const capabilities = {
+export const capabilities: DebugProtocol.Capabilities = {
   supportsConfigurationDoneRequest: true,
   supportsConditionalBreakpoints: true,
   supportsEvaluateForHovers: true,
   supportsExceptionInfoRequest: true,
   supportsModulesRequest: true,
   supportsDelayedStackTraceLoading: true,
-  supportsPauseRequest: true,
   exceptionBreakpointFilters: [
     { filter: 'raised', label: 'Raised exceptions', description: 'Every throw in cells and local files' },
     { filter: 'uncaught', label: 'Uncaught exceptions', description: 'Throws that no code of yours catches' },
   ],
-} as const;
+};
 
 /** Zero-based place in a text. */
 export interface Position {

@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import type { Debugger } from 'node:inspector';
 import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FoveaError } from '@fovea/engine/errors';
+import { LRUCache } from 'lru-cache';
 import { cellFile, cellFilePrefix } from '../execution/cells/cellFile.js';
-import type { ScriptLocation, ScriptParsed } from './devtools.js';
 import type { Position } from './protocol.js';
 
 /** The kernel's and the engine's own code, which users neither see nor step into. */
@@ -13,13 +14,19 @@ const ownFolders = [
   join(dirname(createRequire(import.meta.url).resolve('@fovea/engine/package.json')), sep),
 ];
 
+/** Characters of cells' sources that are kept: a front end hands over every cell of a notebook at every edit. */
+const KEPT_CHARACTERS = 32e6;
+
 /** Scripts of the runtime, as files: cells, and the local files that they import. */
 export class Scripts {
   readonly #byId = new Map<string, string>();
   readonly #startColumns = new Map<string, number>();
-  readonly #dumped = new Map<string, string>();
+  readonly #dumped = new LRUCache<string, string>({
+    maxSize: KEPT_CHARACTERS,
+    sizeCalculation: (code) => code.length + 1,
+  });
 
-  parsed({ scriptId, url, startColumn = 0 }: ScriptParsed): void {
+  parsed({ scriptId, url, startColumn = 0 }: Debugger.ScriptParsedEventDataType): void {
     const path = pathOf(url);
     if (path === undefined) return;
     this.#byId.set(scriptId, path);
@@ -38,7 +45,7 @@ export class Scripts {
   }
 
   /** A location as a place in the script's own text, whose first line may not begin at column 0. */
-  placeIn({ scriptId, lineNumber, columnNumber = 0 }: ScriptLocation): Position {
+  placeIn({ scriptId, lineNumber, columnNumber = 0 }: Debugger.Location): Position {
     const shift = lineNumber === 0 ? (this.#startColumns.get(scriptId) ?? 0) : 0;
     return { line: lineNumber, column: columnNumber - shift };
   }
@@ -73,6 +80,9 @@ export class Scripts {
     }
   }
 }
+
+/** A file's name, without its folders. */
+export const baseName = (path: string) => path.split(/[\\/]/).at(-1)!;
 
 /** Whether a file is a cell. */
 export const isCell = (path: string) => path.startsWith(cellFilePrefix);

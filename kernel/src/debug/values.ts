@@ -1,14 +1,21 @@
-import type { ObjectPreview, PropertyPreview, RemoteObject } from './devtools.js';
+import type { Runtime } from 'node:inspector';
 
 const longest = 200;
 
 /** A value on one line: text quoted, objects by their first properties. */
-export function valueText(object: RemoteObject): string {
+export function valueText(object: Runtime.RemoteObject): string {
   const text = fullText(object).replace(/\s*\n\s*/g, ' ');
   return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }
 
-function fullText({ type, subtype, value, unserializableValue, description, preview }: RemoteObject): string {
+function fullText({
+  type,
+  subtype,
+  value,
+  unserializableValue,
+  description,
+  preview,
+}: Runtime.RemoteObject): string {
   if (type === 'undefined') return 'undefined';
   if (subtype === 'null') return 'null';
   if (type === 'string') return JSON.stringify(value);
@@ -26,7 +33,7 @@ function functionText(source: string): string {
     : (/^[^{]*?(?==>|\{)/.exec(source)?.[0].trim() ?? source);
 }
 
-function previewText(preview: ObjectPreview, description = preview.description ?? ''): string {
+function previewText(preview: Runtime.ObjectPreview, description = preview.description ?? ''): string {
   const more = preview.overflow === true ? ', …' : '';
   if (preview.entries !== undefined) {
     const entries = preview.entries.map(({ key, value }) =>
@@ -47,7 +54,7 @@ function previewText(preview: ObjectPreview, description = preview.description ?
   return `${head}{${properties.map((property) => `${property.name}: ${propertyText(property)}`).join(', ')}${more}}`;
 }
 
-function propertyText({ type, subtype, value = '' }: PropertyPreview): string {
+function propertyText({ type, subtype, value = '' }: Runtime.PropertyPreview): string {
   if (type === 'string') return JSON.stringify(value);
   if (type === 'function') return 'ƒ';
   if (type === 'accessor') return '(…)';
@@ -55,13 +62,13 @@ function propertyText({ type, subtype, value = '' }: PropertyPreview): string {
 }
 
 /** `number`, `Array`, the class of an object. */
-export function typeText({ type, subtype, className }: RemoteObject): string {
+export function typeText({ type, subtype, className }: Runtime.RemoteObject): string {
   if (subtype === 'null') return 'null';
   return type === 'object' ? (className ?? 'object') : type;
 }
 
 /** Length of an array or typed array, from its description `Array(3)`. */
-export function arrayLength({ subtype, description }: RemoteObject): number | undefined {
+export function arrayLength({ subtype, description }: Runtime.RemoteObject): number | undefined {
   if (subtype !== 'array' && subtype !== 'typedarray') return undefined;
   const length = /\((\d+)\)$/.exec(description ?? '')?.[1];
   return length === undefined ? undefined : Number(length);

@@ -1,6 +1,7 @@
+import type { Runtime } from 'node:inspector';
 import { FoveaError } from '@fovea/engine/errors';
-import type { Evaluation, Properties, PropertyDescriptor, RemoteObject } from './devtools.js';
-import type { DebugLink, DebugVariable } from './protocol.js';
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { DebugLink } from './protocol.js';
 import { arrayLength, typeText, valueText } from './values.js';
 
 /** Elements of an array that are listed at once; longer ones are listed in pieces. */
@@ -8,12 +9,17 @@ const pieceLength = 100;
 
 /** What a number given to the front end stands for. */
 type Reference =
-  | { readonly kind: 'object'; readonly object: RemoteObject; readonly path?: string }
-  | { readonly kind: 'piece'; readonly object: RemoteObject; readonly start: number; readonly count: number }
+  | { readonly kind: 'object'; readonly object: Runtime.RemoteObject; readonly path?: string }
+  | {
+      readonly kind: 'piece';
+      readonly object: Runtime.RemoteObject;
+      readonly start: number;
+      readonly count: number;
+    }
   | {
       readonly kind: 'scopes';
-      readonly objects: readonly RemoteObject[];
-      readonly extra: readonly (readonly [string, RemoteObject])[];
+      readonly objects: readonly Runtime.RemoteObject[];
+      readonly extra: readonly (readonly [string, Runtime.RemoteObject])[];
     }
   | { readonly kind: 'globals' };
 
@@ -41,7 +47,10 @@ export class Variables {
       .catch(() => undefined);
   }
 
-  scopes(objects: readonly RemoteObject[], extra: readonly (readonly [string, RemoteObject])[] = []): number {
+  scopes(
+    objects: readonly Runtime.RemoteObject[],
+    extra: readonly (readonly [string, Runtime.RemoteObject])[] = [],
+  ): number {
     return this.#refer({ kind: 'scopes', objects, extra });
   }
 
@@ -50,7 +59,11 @@ export class Variables {
   }
 
   /** @throws FoveaError `unknown-name` when the program has gone on since the number was given */
-  async list(reference: number, start = 0, count = Number.POSITIVE_INFINITY): Promise<DebugVariable[]> {
+  async list(
+    reference: number,
+    start = 0,
+    count = Number.POSITIVE_INFINITY,
+  ): Promise<DebugProtocol.Variable[]> {
     const found = this.#references.get(reference);
     if (found === undefined) {
       throw new FoveaError(
@@ -62,7 +75,7 @@ export class Variables {
     return Number.isFinite(count) && count > 0 ? all.slice(start, start + count) : all.slice(start);
   }
 
-  #list(reference: Reference): Promise<DebugVariable[]> {
+  #list(reference: Reference): Promise<DebugProtocol.Variable[]> {
     switch (reference.kind) {
       case 'globals':
         return this.globalVariables();
@@ -76,11 +89,11 @@ export class Variables {
   }
 
   /** What cells have declared, by name. */
-  async globalVariables(): Promise<DebugVariable[]> {
+  async globalVariables(): Promise<DebugProtocol.Variable[]> {
     const { result } = (await this.link.inspector('Runtime.evaluate', {
       expression: 'globalThis',
       objectGroup: this.group,
-    })) as Evaluation;
+    })) as Runtime.EvaluateReturnType;
     const found = await this.#properties(result);
     return found.result
       .filter(
@@ -90,8 +103,11 @@ export class Variables {
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** A variable as it is listed; a number is given out when it has parts. */
-  variable(name: string, object: RemoteObject, path?: string): DebugVariable {
+  /**
+   * A variable as it is listed; a number is given out when it has parts. Its type is left out for front ends that
+   * would show it in the value's place.
+   */
+  variable(name: string, object: Runtime.RemoteObject, path?: string): DebugProtocol.Variable {
     const length = arrayLength(object);
     return {
       name,
@@ -108,10 +124,10 @@ export class Variables {
 
   /** Variables of nested scopes as one list; the inner ones hide the outer. */
   async #scopeVariables(
-    objects: readonly RemoteObject[],
-    extra: readonly (readonly [string, RemoteObject])[],
-  ): Promise<DebugVariable[]> {
-    const found = new Map<string, DebugVariable>();
+    objects: readonly Runtime.RemoteObject[],
+    extra: readonly (readonly [string, Runtime.RemoteObject])[],
+  ): Promise<DebugProtocol.Variable[]> {
+    const found = new Map<string, DebugProtocol.Variable>();
     for (const object of objects) {
       for (const { name, value } of (await this.#properties(object)).result) {
         if (value !== undefined && !found.has(name)) found.set(name, this.variable(name, value, name));
@@ -121,7 +137,7 @@ export class Variables {
     return [...found.values()];
   }
 
-  async #objectVariables(object: RemoteObject, path?: string): Promise<DebugVariable[]> {
+  async #objectVariables(object: Runtime.RemoteObject, path?: string): Promise<DebugProtocol.Variable[]> {
     const length = arrayLength(object);
     if (length !== undefined && length > pieceLength) {
       return Array.from({ length: Math.ceil(length / pieceLength) }, (_, index) => {
@@ -143,7 +159,10 @@ export class Variables {
     ].filter((variable) => variable !== undefined);
   }
 
-  #property({ name, symbol, value, get }: PropertyDescriptor, path?: string): DebugVariable | undefined {
+  #property(
+    { name, symbol, value, get }: Runtime.PropertyDescriptor,
+    path?: string,
+  ): DebugProtocol.Variable | undefined {
     if (value === undefined) {
       // Reading it would run code; its place is shown.
       return get === undefined || name === '__proto__'
@@ -164,30 +183,30 @@ export class Variables {
     start,
     count,
   }: {
-    object: RemoteObject;
+    object: Runtime.RemoteObject;
     start: number;
     count: number;
-  }): Promise<DebugVariable[]> {
+  }): Promise<DebugProtocol.Variable[]> {
     const { result } = (await this.link.inspector('Runtime.callFunctionOn', {
       objectId: object.objectId,
       functionDeclaration:
         'function (start, count) { const part = {}; for (let i = start; i < start + count; i++) part[i] = this[i]; return part; }',
       arguments: [{ value: start }, { value: count }],
       objectGroup: this.group,
-    })) as Evaluation;
+    })) as Runtime.EvaluateReturnType;
     const found = await this.#properties(result);
     return found.result.flatMap(({ name, value, isOwn }) =>
       isOwn !== false && value !== undefined ? [this.variable(name, value)] : [],
     );
   }
 
-  async #properties(object: RemoteObject): Promise<Properties> {
+  async #properties(object: Runtime.RemoteObject): Promise<Runtime.GetPropertiesReturnType> {
     if (object.objectId === undefined) return { result: [] };
     return (await this.link.inspector('Runtime.getProperties', {
       objectId: object.objectId,
       ownProperties: true,
       generatePreview: true,
-    })) as Properties;
+    })) as Runtime.GetPropertiesReturnType;
   }
 
   #refer(reference: Reference): number {

@@ -22,6 +22,7 @@ import {
   stageCount,
 } from '@fovea/engine/internal';
 import { readCalibration } from '@fovea/engine/predict';
+import { LRUCache } from 'lru-cache';
 import sharp from 'sharp';
 import { drawSample, type NetworkImage, readImage, sampleImage, sampleImageNames } from './images.js';
 import type { LiveCatalogue, LiveDevice, LiveState } from './live.js';
@@ -43,6 +44,8 @@ export const offeredArchitectures: Readonly<Record<string, readonly number[]>> =
 const thumbnailSide = 128;
 const mostPictureFiles = 12;
 const largestPictureBytes = 40e6;
+/** Images kept as networks take them, of half a megabyte and more each; a picture that changes is another one. */
+const KEPT_IMAGES = 32;
 
 /** The machine's own device, when it has been calibrated. */
 export const thisMachineName = 'this-machine';
@@ -62,10 +65,10 @@ export interface LibraryContents {
 export class LiveLibrary {
   readonly #directory: string;
   readonly #networks = new Map<string, Promise<NetworkOrigin>>();
-  readonly #images = new Map<string, Promise<NetworkImage>>();
+  readonly #images = new LRUCache<string, Promise<NetworkImage>>({ max: KEPT_IMAGES });
   readonly #own = new Map<string, Network>();
   /** Small pictures of files, by name, size and time of change. */
-  readonly #thumbnails = new Map<string, string>();
+  readonly #thumbnails = new LRUCache<string, string>({ max: 4 * mostPictureFiles });
   #drawn: Promise<{ name: string; png: string }[]> | undefined;
 
   /** @param directory where pictures are looked for, beside the notebook */
@@ -106,24 +109,32 @@ export class LiveLibrary {
    * An image at a network's input size.
    * @throws FoveaError `unknown-name` when it is neither a sample nor a picture beside the notebook
    */
-  image(name: string, network: Network): Promise<NetworkImage> {
+  async image(name: string, network: Network): Promise<NetworkImage> {
     const { inputShape, preprocessing } = network;
-    const key = `${JSON.stringify([inputShape, preprocessing])} ${name}`;
+    const isSample = sampleImageNames.includes(name);
+    const key = JSON.stringify([inputShape, preprocessing, isSample ? name : await this.#pictureKey(name)]);
     let found = this.#images.get(key);
     if (found === undefined) {
-      found = sampleImageNames.includes(name)
-        ? sampleImage(name, network)
-        : this.#imageFileNames().then((files) => {
-            if (files.includes(name)) return readImage(join(this.#directory, name), network);
-            throw new FoveaError(
-              'unknown-name',
-              `no image "${name}" in this notebook's folder or among the samples`,
-            );
-          });
+      found = isSample ? sampleImage(name, network) : readImage(join(this.#directory, name), network);
       this.#images.set(key, found);
       found.catch(() => this.#images.delete(key));
     }
     return found;
+  }
+
+  /**
+   * A picture beside the notebook, and what its file is like now.
+   * @throws FoveaError `unknown-name`
+   */
+  async #pictureKey(name: string): Promise<string> {
+    const isThere = (await this.#imageFileNames()).includes(name);
+    const found = isThere ? await stat(join(this.#directory, name)).catch(() => undefined) : undefined;
+    if (!found)
+      throw new FoveaError(
+        'unknown-name',
+        `no image "${name}" in this notebook's folder or among the samples`,
+      );
+    return `${name} ${found.size} ${found.mtimeMs}`;
   }
 
   /** Everything that can be chosen, and what to begin with. */

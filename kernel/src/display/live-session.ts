@@ -14,6 +14,7 @@ import { resolveGranularity } from '@fovea/engine/internal';
 import { type CalibrateOptions, calibrate, readCalibration } from '@fovea/engine/predict';
 import { latencyProfile } from './documents/latency.js';
 import { masksDocument } from './documents/masks.js';
+import type { NetworkImage } from './images.js';
 import type { LiveReply, LiveRequest, LiveState } from './live.js';
 import { browserRun, NetworkFile } from './live-browser.js';
 import { liveCode } from './live-code.js';
@@ -25,6 +26,14 @@ export type Send = (reply: LiveReply, buffers?: readonly Uint8Array[]) => void;
 
 /** Shortest time between two reports of progress. */
 const progressMs = 50;
+
+/** Masks that learned maskers chose, and for what. */
+interface Learned {
+  readonly network: Network;
+  readonly image: NetworkImage;
+  readonly granularity: string;
+  readonly masks: readonly Mask[];
+}
 
 /** One run under way. */
 interface Running {
@@ -42,10 +51,10 @@ export class LiveSession {
   readonly #file = new NetworkFile();
   readonly #calibrateMachine: (options: CalibrateOptions) => Promise<unknown>;
   #running: Running | undefined;
-  /** Dense predictions by network, device and threads. */
-  readonly #dense = new Map<string, Profile>();
+  /** Dense predictions by network, and by device and threads: a name may come to mean another network. */
+  #dense = new WeakMap<Network, Map<string, Profile>>();
   /** Masks that learned maskers chose last, for predicting what they will choose again. */
-  #learned: { readonly key: string; readonly masks: readonly Mask[] } | undefined;
+  #learned: Learned | undefined;
   #disposed = false;
 
   /** @param calibrateMachine measures the machine at hand and stores the result */
@@ -118,12 +127,7 @@ export class LiveSession {
   async #predict(serial: number, state: LiveState): Promise<void> {
     const { network } = await this.#library.network(state.network);
     const startedMs = performance.now();
-    const key = `${state.network}\n${state.device}\n${state.threads}`;
-    let dense = this.#dense.get(key);
-    if (dense === undefined) {
-      dense = predict(network, { device: state.device, threads: state.threads, strategy: 'dense' });
-      this.#dense.set(key, dense);
-    }
+    const dense = this.#densePrediction(network, state);
     const profile = predict(network, {
       device: state.device,
       threads: state.threads,
@@ -142,13 +146,23 @@ export class LiveSession {
     });
   }
 
+  #densePrediction(network: Network, { device, threads }: LiveState): Profile {
+    const known = this.#dense.get(network) ?? new Map<string, Profile>();
+    this.#dense.set(network, known);
+    const key = `${device}\n${threads}`;
+    const dense = known.get(key) ?? predict(network, { device, threads, strategy: 'dense' });
+    known.set(key, dense);
+    return dense;
+  }
+
   /** The masks to come, where they are known before anything has run. */
   async #expectedMasks(network: Network, state: LiveState): Promise<{ masks?: readonly Mask[] }> {
     if (state.masker === 'painted') return { masks: await masksWithoutInput(network, state) };
-    if (state.masker === 'learned' && this.#learned?.key === learnedKey(state)) {
-      return { masks: this.#learned.masks };
-    }
-    return {};
+    const learned = this.#learned;
+    if (state.masker !== 'learned' || learned?.network !== network) return {};
+    if (learned.granularity !== String(state.granularity)) return {};
+    const image = await this.#library.image(state.image, network);
+    return learned.image === image ? { masks: learned.masks } : {};
   }
 
   async #run(serial: number, state: LiveState, inBrowser: boolean): Promise<void> {
@@ -176,7 +190,8 @@ export class LiveSession {
         },
       );
       if (running.controller.signal.aborted) return;
-      if (state.masker === 'learned') this.#learned = { key: learnedKey(state), masks: result.masks };
+      if (state.masker === 'learned')
+        this.#learned = { network, image, granularity: String(state.granularity), masks: result.masks };
       const predicted = predict(network, {
         device: state.device,
         threads: state.threads,
@@ -225,7 +240,7 @@ export class LiveSession {
         },
       });
       if (signal.aborted) return;
-      this.#dense.clear();
+      this.#dense = new WeakMap();
       await this.sendCatalogue();
       this.#send({ type: 'calibrated', serial, device: thisMachineName });
     } catch (error) {
@@ -250,9 +265,6 @@ export class LiveSession {
 }
 
 /** What a state's learned masks depend on. */
-const learnedKey = ({ network, image, granularity }: LiveState) =>
-  JSON.stringify([network, image, granularity]);
-
 /** One masker per block. */
 function maskersOf(network: Network, state: LiveState): Masker[] {
   if (state.masker !== 'painted') {

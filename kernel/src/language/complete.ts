@@ -1,5 +1,5 @@
+import type { CompletionItem, CompletionItemKind } from 'vscode-languageserver-types';
 import type { LiveProperty } from './live.js';
-import { completionKinds, type LspCompletionItem } from './lsp-types.js';
 import { codePointOffset } from './text.js';
 
 /** What a `complete_reply` says; offsets in code points. */
@@ -16,6 +16,35 @@ export interface Completion {
     }[];
   };
 }
+
+/** Names of the kinds of completions, as front ends show them. */
+const kindNames: Readonly<Record<CompletionItemKind, string>> = {
+  1: 'text',
+  2: 'method',
+  3: 'function',
+  4: 'constructor',
+  5: 'field',
+  6: 'variable',
+  7: 'class',
+  8: 'interface',
+  9: 'module',
+  10: 'property',
+  11: 'unit',
+  12: 'value',
+  13: 'enum',
+  14: 'keyword',
+  15: 'snippet',
+  16: 'color',
+  17: 'file',
+  18: 'reference',
+  19: 'folder',
+  20: 'enum member',
+  21: 'constant',
+  22: 'struct',
+  23: 'event',
+  24: 'operator',
+  25: 'type parameter',
+};
 
 /** The word that a completion replaces, from `start` to the cursor. */
 export interface Word {
@@ -74,7 +103,7 @@ export function completion(
   code: string,
   cursor: number,
   word: Word,
-  items: readonly LspCompletionItem[],
+  items: readonly CompletionItem[],
   living: readonly LiveProperty[],
 ): Completion {
   const found = new Map<string, string>();
@@ -83,7 +112,7 @@ export function completion(
   );
   for (const item of sorted) {
     const text = replacement(item.label, word);
-    if (text !== undefined && !found.has(text)) found.set(text, completionKinds[item.kind ?? 0] ?? '');
+    if (text !== undefined && !found.has(text)) found.set(text, item.kind ? kindNames[item.kind] : '');
   }
   const identifiers = living.filter(
     ({ name }) => word.inString || /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name),

@@ -1,4 +1,4 @@
-import { type LspDocumentSymbol, SymbolKind } from './lsp-types.js';
+import type { DocumentSymbol, SymbolKind } from 'vscode-languageserver-types';
 import { Lines } from './text.js';
 
 /** A name that a cell declares at its top level. */
@@ -35,6 +35,8 @@ export function mayDeclare(code: string): boolean {
   );
 }
 
+const VARIABLE: typeof SymbolKind.Variable = 13;
+
 /** So many characters in front of a name its declaring keyword is looked for. */
 const REACH = 4000;
 
@@ -48,17 +50,14 @@ const reserved = new Set(['default', 'export', 'import', 'this', 'await', 'yield
  * too; which those are shows when the file is checked.
  * @param text the user's part of the file; symbols beyond it are generated
  */
-export function declarationsOf(
-  text: string,
-  symbols: readonly LspDocumentSymbol[],
-): Map<string, Declaration> {
+export function declarationsOf(text: string, symbols: readonly DocumentSymbol[]): Map<string, Declaration> {
   const found = new Map<string, Declaration>();
   const lines = new Lines(text);
   for (const { name, kind, selectionRange } of symbols) {
     const start = lines.indexAt(selectionRange.start);
     if (start >= text.length || !identifier.test(name) || reserved.has(name)) continue;
     const before = text.slice(Math.max(0, start - REACH), start);
-    const variable = kind === SymbolKind.variable;
+    const variable = kind === VARIABLE;
     const also = found.get(name);
     found.set(name, {
       name,

@@ -1,4 +1,5 @@
-import type { LspDiagnostic } from './lsp-types.js';
+import type { Diagnostic as LspDiagnostic } from 'vscode-languageserver-types';
+import { markupText } from './inspect.js';
 import { Lines } from './text.js';
 
 /** A type error or warning in a cell. */
@@ -44,7 +45,7 @@ export function userDiagnostics(
     const start = lines.indexAt(range.start);
     if (severity > 2 || (start >= code.length && code.length > 0 && range.start.line >= lines.count))
       return [];
-    let text = message;
+    let text = markupText(message);
     let shown = Number(number) || 0;
     if (Number(number) === assignsToImport) {
       const name = code.slice(start, lines.indexAt(range.end));

@@ -1,4 +1,4 @@
-import type { LspHover, LspMarkup, LspSignatureHelp } from './lsp-types.js';
+import type { Hover, MarkedString, MarkupContent, SignatureHelp } from 'vscode-languageserver-types';
 
 /** What an `inspect_reply` says. */
 export interface Inspection {
@@ -9,8 +9,12 @@ export interface Inspection {
 
 export const notFound: Inspection = { found: false, data: {}, metadata: {} };
 
-const markupText = (markup: string | LspMarkup | undefined): string =>
-  markup === undefined ? '' : typeof markup === 'string' ? markup : markup.value;
+/** The text of whatever the server may send as one. */
+export function markupText(markup: MarkupContent | MarkedString | MarkedString[] | undefined): string {
+  if (markup === undefined) return '';
+  if (Array.isArray(markup)) return markup.map(markupText).join('\n\n');
+  return typeof markup === 'string' ? markup : markup.value;
+}
 
 /** The answer from sections of markdown; as plain text the fences are left out. */
 export function inspection(sections: readonly string[]): Inspection {
@@ -24,17 +28,17 @@ export function inspection(sections: readonly string[]): Inspection {
 }
 
 /** A hover's text, without what only tells how cells are stitched together. */
-export function hoverMarkdown(hover: LspHover | null): string {
+export function hoverMarkdown(hover: Hover | null): string {
   return tidy(markupText(hover?.contents));
 }
 
 /** The signatures of the call that the cursor is in, the one in force first, with its documentation. */
-export function signatureMarkdown(help: LspSignatureHelp | null): string {
+export function signatureMarkdown(help: SignatureHelp | null): string {
   if (help === null || help.signatures.length === 0) return '';
-  const { signatures, activeSignature = 0, activeParameter = 0 } = help;
-  const active = signatures[activeSignature] ?? signatures[0]!;
+  const { signatures, activeSignature, activeParameter } = help;
+  const active = signatures[activeSignature ?? 0] ?? signatures[0]!;
   const others = signatures.filter((signature) => signature !== active);
-  const parameter = active.parameters?.[activeParameter];
+  const parameter = active.parameters?.[activeParameter ?? 0];
   const parameterText = markupText(parameter?.documentation);
   return tidy(
     [

@@ -1,13 +1,25 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { FoveaError } from '@fovea/engine/errors';
+import {
+  createMessageConnection,
+  type MessageConnection,
+  RequestType,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from 'vscode-jsonrpc/node';
 
 const require = createRequire(import.meta.url);
 
 /** Longest wait for an answer before the server is taken for dead. */
 const answerTimeoutMs = 20_000;
+const hasEnded = 'the TypeScript language server has ended';
+const ConfigurationRequest = new RequestType<{ items: readonly unknown[] }, null[], void>(
+  'workspace/configuration',
+);
 
 /**
  * The native TypeScript compiler for this platform. Its JavaScript launcher is passed by: it would cost one
@@ -25,28 +37,22 @@ export function languageServerPath(): string {
   }
 }
 
-interface Pending {
-  resolve(result: unknown): void;
-  reject(error: Error): void;
-  readonly timer: NodeJS.Timeout;
-}
+const typescriptServer = (): [string, ...string[]] => [languageServerPath(), '--lsp', '--stdio'];
 
 /** One run of the language server: a child process that speaks JSON-RPC over its pipes. */
 export class LspClient {
   readonly #child: ChildProcess;
-  readonly #pending = new Map<number, Pending>();
-  /** What has arrived of messages that are not whole, and how much has to be there before it is looked at. */
-  #chunks: Buffer[] = [];
-  #arrived = 0;
-  #wanted = 0;
-  #nextId = 1;
+  readonly #connection: MessageConnection;
   #ended = false;
   /** Resolves when the server has answered the handshake. */
   readonly ready: Promise<void>;
 
-  /** @param directory the folder that the notebook is in */
-  constructor(directory: string) {
-    this.#child = spawn(languageServerPath(), ['--lsp', '--stdio'], {
+  /**
+   * @param directory the folder that the notebook is in
+   * @param server program of the server, and its arguments
+   */
+  constructor(directory: string, [program, ...args]: readonly [string, ...string[]] = typescriptServer()) {
+    this.#child = spawn(program, args, {
       cwd: directory,
       // Go lets its heap double between collections by default: half of that takes hardly more time.
       env: { GOGC: '50', ...process.env },
@@ -54,11 +60,21 @@ export class LspClient {
     });
     this.#child.on('error', () => this.#end());
     this.#child.on('exit', () => this.#end());
-    this.#child.stdin!.on('error', () => this.#end());
-    this.#child.stdout!.on('data', (chunk: Buffer) => this.#receive(chunk));
+    const { stdin, stdout } = this.#child as { readonly stdin: Writable; readonly stdout: Readable };
     // The child must not keep a script alive that has nothing else to do.
     this.#child.unref();
-    for (const pipe of [this.#child.stdin, this.#child.stdout]) (pipe as { unref?: () => void }).unref?.();
+    for (const pipe of [stdin, stdout]) (pipe as { unref?: () => void }).unref?.();
+    this.#connection = createMessageConnection(
+      new StreamMessageReader(stdout),
+      new StreamMessageWriter(stdin),
+    );
+    // A broken pipe, or bytes that are no messages: nothing that follows could be trusted.
+    this.#connection.onError(() => this.dispose());
+    this.#connection.onClose(() => this.#end());
+    // What the server asks of its front end is answered with the defaults.
+    this.#connection.onRequest(ConfigurationRequest, ({ items }) => items.map(() => null));
+    this.#connection.onRequest(() => null);
+    this.#connection.listen();
     this.ready = this.request('initialize', {
       processId: process.pid,
       rootUri: pathToFileURL(directory).href,
@@ -91,22 +107,32 @@ export class LspClient {
   }
 
   /** @throws FoveaError `io` when the server reports an error, does not answer, or has ended */
-  request<Result>(method: string, params: unknown): Promise<Result> {
-    if (this.#ended) return Promise.reject(new FoveaError('io', 'the TypeScript language server has ended'));
-    const id = this.#nextId++;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#pending.delete(id);
-        reject(new FoveaError('io', `the TypeScript language server did not answer ${method}`));
-        this.dispose();
-      }, answerTimeoutMs);
-      this.#pending.set(id, { resolve: resolve as (result: unknown) => void, reject, timer });
-      this.#send({ jsonrpc: '2.0', id, method, params });
-    });
+  async request<Result>(method: string, params: unknown): Promise<Result> {
+    if (this.#ended) throw new FoveaError('io', hasEnded);
+    let late: NodeJS.Timeout | undefined;
+    try {
+      return await Promise.race([
+        this.#connection.sendRequest<Result>(method, params),
+        new Promise<never>((_, reject) => {
+          late = setTimeout(() => {
+            reject(new FoveaError('io', `the TypeScript language server did not answer ${method}`));
+            this.dispose();
+          }, answerTimeoutMs);
+        }),
+      ]);
+    } catch (error) {
+      if (error instanceof FoveaError) throw error;
+      const message = this.#ended ? hasEnded : `the TypeScript language server: ${(error as Error).message}`;
+      throw new FoveaError('io', message, { cause: error });
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   notify(method: string, params: unknown): void {
-    this.#send({ jsonrpc: '2.0', method, params });
+    if (this.#ended) return;
+    // What cannot be written is an error of the connection, which ends it.
+    this.#connection.sendNotification(method, params).catch(() => undefined);
   }
 
   /** Ends the server at once. */
@@ -115,76 +141,10 @@ export class LspClient {
     this.#end();
   }
 
-  #send(message: object): void {
-    if (this.#ended) return;
-    const body = Buffer.from(JSON.stringify(message));
-    const stdin = this.#child.stdin!;
-    // Messages of one moment leave together.
-    if (stdin.writableCorked === 0) {
-      stdin.cork();
-      process.nextTick(() => stdin.uncork());
-    }
-    stdin.write(Buffer.concat([Buffer.from(`Content-Length: ${body.length}\r\n\r\n`), body]));
-  }
-
-  #receive(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.#arrived += chunk.length;
-    if (this.#arrived < this.#wanted) return;
-    let bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
-    this.#wanted = 0;
-    for (;;) {
-      const head = bytes.indexOf('\r\n\r\n');
-      if (head < 0) break;
-      const length = Number(/Content-Length: *(\d+)/i.exec(bytes.toString('latin1', 0, head))?.[1]);
-      if (!Number.isInteger(length)) {
-        this.dispose();
-        return;
-      }
-      const start = head + 4;
-      if (bytes.length < start + length) {
-        this.#wanted = start + length;
-        break;
-      }
-      const body = bytes.toString('utf8', start, start + length);
-      bytes = bytes.subarray(start + length);
-      this.#handle(JSON.parse(body) as Incoming);
-    }
-    this.#chunks = bytes.length > 0 ? [bytes] : [];
-    this.#arrived = bytes.length;
-  }
-
-  #handle({ id, method, params, result, error }: Incoming): void {
-    if (id === undefined) return;
-    if (method !== undefined) {
-      const items = (params as { items?: readonly unknown[] } | undefined)?.items ?? [];
-      const answer = method === 'workspace/configuration' ? items.map(() => null) : null;
-      this.#send({ jsonrpc: '2.0', id, result: answer });
-      return;
-    }
-    const pending = this.#pending.get(id);
-    if (pending === undefined) return;
-    this.#pending.delete(id);
-    clearTimeout(pending.timer);
-    if (error === undefined) pending.resolve(result);
-    else pending.reject(new FoveaError('io', `the TypeScript language server: ${error.message}`));
-  }
-
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const { reject, timer } of this.#pending.values()) {
-      clearTimeout(timer);
-      reject(new FoveaError('io', 'the TypeScript language server has ended'));
-    }
-    this.#pending.clear();
+    // Requests that wait are rejected.
+    this.#connection.dispose();
   }
-}
-
-interface Incoming {
-  readonly id?: number;
-  readonly method?: string;
-  readonly params?: unknown;
-  readonly result?: unknown;
-  readonly error?: { readonly message: string };
 }

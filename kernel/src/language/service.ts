@@ -1,6 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import type {
+  CompletionItem,
+  CompletionList,
+  Definition,
+  DefinitionLink,
+  DocumentSymbol,
+  Hover,
+  Location,
+  LocationLink,
+  Diagnostic as LspDiagnostic,
+  SignatureHelp,
+} from 'vscode-languageserver-types';
 import { type ProjectSettings, settingsOf } from '../typescript/settings.js';
 import type { Failure } from './batch.js';
 import { type Completion, completion, wordAt } from './complete.js';
@@ -11,14 +23,6 @@ import { ImportedFiles } from './imported-files.js';
 import { hoverMarkdown, type Inspection, inspection, notFound, signatureMarkdown } from './inspect.js';
 import { type LiveValues, liveProperties } from './live.js';
 import { LspClient } from './lsp-client.js';
-import type {
-  LspCompletionItem,
-  LspDiagnostic,
-  LspDocumentSymbol,
-  LspHover,
-  LspLocation,
-  LspSignatureHelp,
-} from './lsp-types.js';
 import { kindOf } from './markup.js';
 import { Notebook, rootText } from './notebook.js';
 import { cellFileName, globalsFile, projectFile, projectText, rootFile } from './project.js';
@@ -85,9 +89,9 @@ export class LanguageService {
     const at = utf16Offset(code, cursor);
     const word = wordAt(code, at);
     const living = liveProperties(word.inString ? undefined : live, code.slice(0, word.start));
-    const items = await this.#use<readonly LspCompletionItem[]>(async (client) => {
+    const items = await this.#use<readonly CompletionItem[]>(async (client) => {
       const text = await this.#sync(client, code);
-      const found = await this.#ask<{ items?: LspCompletionItem[] } | LspCompletionItem[] | null>(
+      const found = await this.#ask<CompletionList | CompletionItem[] | null>(
         client,
         'textDocument/completion',
         { position: new Lines(text).positionAt(at) },
@@ -110,16 +114,16 @@ export class LanguageService {
       const text = await this.#sync(client, code);
       const lines = new Lines(text);
       const onName = { position: lines.positionAt(name) };
-      const hover = hoverMarkdown(await this.#ask<LspHover | null>(client, 'textDocument/hover', onName));
+      const hover = hoverMarkdown(await this.#ask<Hover | null>(client, 'textDocument/hover', onName));
       if (hover === '') {
         const position = lines.positionAt(at);
-        const help = await this.#ask<LspSignatureHelp | null>(client, 'textDocument/signatureHelp', {
+        const help = await this.#ask<SignatureHelp | null>(client, 'textDocument/signatureHelp', {
           position,
         });
         return inspection([signatureMarkdown(help)]);
       }
       if (detailLevel === 0) return inspection([hover]);
-      const found = await this.#ask<LspLocation | LspLocation[] | null>(
+      const found = await this.#ask<Definition | DefinitionLink[] | null>(
         client,
         'textDocument/definition',
         onName,
@@ -312,7 +316,7 @@ export class LanguageService {
   /** What the file of the cell being written may declare at its top level. */
   async #declarations(client: LspClient, code: string): Promise<ReadonlyMap<string, Declaration>> {
     if (!mayDeclare(code)) return new Map();
-    const symbols = await this.#ask<LspDocumentSymbol[] | null>(client, 'textDocument/documentSymbol', {});
+    const symbols = await this.#ask<DocumentSymbol[] | null>(client, 'textDocument/documentSymbol', {});
     return declarationsOf(code, symbols ?? []);
   }
 
@@ -366,10 +370,11 @@ export class LanguageService {
   }
 
   /** The text of a declaration, from a cell or from a file. */
-  async #sourceAt(code: string, location: LspLocation): Promise<string | undefined> {
-    const uri = location.targetUri ?? location.uri;
-    const range = location.targetRange ?? location.range;
-    if (uri === undefined || range === undefined || !uri.startsWith('file:')) return undefined;
+  async #sourceAt(code: string, location: Location | LocationLink): Promise<string | undefined> {
+    // A link says where the whole declaration is.
+    const [uri, range] =
+      'targetUri' in location ? [location.targetUri, location.targetRange] : [location.uri, location.range];
+    if (!uri.startsWith('file:')) return undefined;
     const path = fileURLToPath(uri);
     const own = dirname(path) === this.#directory ? basename(path) : '';
     const text =

@@ -1,4 +1,4 @@
-import type { Position } from './lsp-types.js';
+import type { Position } from 'vscode-languageserver-types';
 
 /** Index in UTF-16 units of the character that `codePoints` characters precede; Jupyter counts code points. */
 export function utf16Offset(text: string, codePoints: number): number {

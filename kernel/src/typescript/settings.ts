@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { createPathsMatcher, getTsconfig, type TsConfigResult } from 'get-tsconfig';
+import { LRUCache } from 'lru-cache';
 
 type CompilerOptions = NonNullable<TsConfigResult['config']['compilerOptions']>;
 
@@ -24,7 +25,10 @@ interface Remembered {
   readonly stamps: ReadonlyMap<string, string>;
 }
 
-const remembered = new Map<string, Remembered>();
+/** Folders whose settings are kept; a project's are more than a notebook imports from. */
+export const KEPT_FOLDERS = 512;
+
+const remembered = new LRUCache<string, Remembered>({ max: KEPT_FOLDERS });
 
 /**
  * The settings that hold in a folder: those of the nearest tsconfig.json upward. They are read again when that

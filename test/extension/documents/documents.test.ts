@@ -58,9 +58,20 @@ const accepts = (read: (value: unknown) => unknown, document: unknown) => {
 
 const OTHER_VALUES = [undefined, null, -2, 0.5, 1, 7, Number.NaN, '', 'x', '01', [], [1], {}, true];
 
+/** Views with all that they may have. */
+const fullViews = (): unknown[] =>
+  sampleViews().map((view) =>
+    view.kind === 'pareto'
+      ? {
+          ...view,
+          points: view.points.map((point) => ({ ...point, msRange: [point.ms, 99], scoreRange: [0, 99] })),
+        }
+      : view,
+  );
+
 describe.each([
   ['masks', readMasks, tinyMasks()],
-  ['latency', readLatency, { version: 1, views: sampleViews().map(lessOf) }],
+  ['latency', readLatency, { version: 1, views: fullViews().map(lessOf) }],
   ['sweep', readSweep, sampleSweep('running', 2)],
 ] as const)('the reader of %s documents', (name, read, sample) => {
   const validate = schema(name);
@@ -106,9 +117,39 @@ describe.each([
 });
 
 /** A view with two entries of everything, so that all its places can be tried. */
-function lessOf(view: ReturnType<typeof sampleViews>[number]): unknown {
+function lessOf(view: unknown): unknown {
   return JSON.parse(JSON.stringify(view), (_, value) => (Array.isArray(value) ? value.slice(0, 2) : value));
 }
+
+/** Names of the fields that the types whose names begin with `start` declare. */
+function declaredFields(file: string, start: string): Set<string> {
+  const text = readFileSync(new URL(`../../../kernel/src/display/${file}`, import.meta.url), 'utf8');
+  const types = text
+    .split(/^export /m)
+    .filter((part) => /^(?:interface|type) (\w+)/.exec(part)?.[1]?.startsWith(start));
+  const fields = types.flatMap((part) => [...part.matchAll(/readonly (\w+)\??:/g)].map(([, name]) => name!));
+  return new Set(fields);
+}
+
+/** Names of all properties that a schema describes. */
+function describedFields(node: unknown): string[] {
+  if (node === null || typeof node !== 'object') return [];
+  const { properties = {} } = node as { properties?: object };
+  return [...Object.keys(properties), ...Object.values(node).flatMap(describedFields)];
+}
+
+describe('the schema of', () => {
+  it.each([
+    ['masks', 'mime.ts', 'Masks'],
+    ['latency', 'mime.ts', 'Latency'],
+    ['sweep', 'sweep-document.ts', 'SweepDocument'],
+  ])('%s documents describes the fields that their types have, and no others', (name, file, start) => {
+    const path = new URL(`../../../extension/schema-mime/${name}.v1.schema.json`, import.meta.url);
+    const described = describedFields(JSON.parse(readFileSync(path, 'utf8')));
+    expect(described.length).toBeGreaterThan(10);
+    expect(new Set(described)).toEqual(declaredFields(file, start));
+  });
+});
 
 describe('messages about masks', () => {
   const [image] = tinyMasks().images;

@@ -11,6 +11,7 @@ import { fixture, fovea } from './run-fovea.js';
 const folder = mkdtempSync(join(tmpdir(), 'fovea-sweep-cli-'));
 beforeAll(() => {
   process.env.FOVEA_DATA_DIR = join(folder, 'data');
+  away = sweepAway();
 });
 afterAll(() => {
   delete process.env.FOVEA_DATA_DIR;
@@ -28,6 +29,10 @@ function spec(name: string, space: object): string {
   );
   return path;
 }
+
+/** It waits for 20 seconds, which other tests need not wait for. */
+const sweepAway = () => fovea('sweep', spec('away', {}), '--queue', 'redis://127.0.0.1:1');
+let away: ReturnType<typeof sweepAway> | undefined;
 
 const linesOf = (path: string) =>
   readFileSync(path, 'utf8')
@@ -144,8 +149,11 @@ describe('fovea sweep', () => {
   });
 
   it('gives up a queue that stays away, after saying that it waits', { timeout: 60_000 }, async () => {
-    const away = 'fovea: queue redis://127.0.0.1:1 cannot be reached: nothing listens there';
-    const { code, stderr } = await fovea('sweep', spec('away', {}), '--queue', 'redis://127.0.0.1:1');
-    expect([code, stderr]).toEqual([1, `${away}; waiting up to 20 s for it\n${away}\n`]);
+    const begun = away ?? sweepAway();
+    // A second try is one of its own.
+    away = undefined;
+    const { code, stderr } = await begun;
+    const reason = 'fovea: queue redis://127.0.0.1:1 cannot be reached: nothing listens there';
+    expect([code, stderr]).toEqual([1, `${reason}; waiting up to 20 s for it\n${reason}\n`]);
   });
 });

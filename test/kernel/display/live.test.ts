@@ -233,6 +233,59 @@ describe('running', () => {
   });
 });
 
+describe('what has changed since it was used', () => {
+  it('is another network under the same name, predicted without the masks of the one before', async () => {
+    const state = await initialState();
+    await session.receive({ type: 'run', serial: 1, state });
+    await session.receive({ type: 'predict', serial: 2, state });
+    const other = builtNetwork('resnet18');
+    library.add({ networks: { tiny: other } });
+    const changed: LiveState = { ...state, granularity: [4, 2, 1, 1], masker: 'random' };
+    await session.receive({ type: 'predict', serial: 3, state: changed });
+    const { profile, dense } = last('prediction');
+    expect(profile.blocks).toHaveLength(blocksOf(other).length);
+    expect(dense.blocks).toHaveLength(blocksOf(other).length);
+  });
+
+  it('is a picture beside the notebook: it is read again, and what was chosen for the old one not assumed', async () => {
+    const path = join(directory, 'edited.png');
+    const write = (value: number, side: number) =>
+      writeFileSync(
+        path,
+        encode({ width: side, height: side, channels: 3, data: new Uint8Array(side * side * 3).fill(value) }),
+      );
+    try {
+      write(0, 40);
+      const state = { ...(await initialState()), image: 'edited.png' };
+      const before = await library.image('edited.png', tiny);
+      expect(await library.image('edited.png', tiny)).toBe(before);
+      await session.receive({ type: 'run', serial: 1, state });
+      await session.receive({ type: 'predict', serial: 2, state });
+      const assumed = last('prediction').profile.blocks.map((block) => block.rate);
+      expect(assumed).toEqual(last('result').masks.images[0]!.blocks.map((block) => block.rate));
+      write(255, 41);
+      const after = await library.image('edited.png', tiny);
+      expect(after.tensor.data[0]).toBeGreaterThan(before.tensor.data[0]!);
+      await session.receive({ type: 'predict', serial: 3, state });
+      expect(last('prediction').profile.blocks.map((block) => block.rate)).not.toEqual(assumed);
+    } finally {
+      rmSync(path);
+    }
+  });
+
+  it('keeps no more images than it says', async () => {
+    const networks = Array.from({ length: 40 }, (_, i) => ({
+      ...tiny,
+      inputShape: { ...tiny.inputShape, height: 32 + i, width: 32 },
+    }));
+    const first = await library.image('mine.png', networks[0]!);
+    for (const network of networks) await library.image('mine.png', network);
+    const again = await library.image('mine.png', networks[0]!);
+    expect(again).not.toBe(first);
+    expect(again).toEqual(first);
+  });
+});
+
 describe('inserting a cell', () => {
   /** Runs a cell's source as a notebook would: imports from the packages, globals at hand. */
   async function execute(source: string): Promise<{ masks: MasksDocument; profiles: unknown[] }> {

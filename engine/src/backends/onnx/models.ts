@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { FoveaError } from '../../errors.js';
 import {
   type InferenceSession,
@@ -19,7 +20,7 @@ export type GraphFeed = readonly [
  * ago are closed when there are more than a run needs.
  */
 export class OpenModels {
-  readonly #open = new Map<string, Promise<InferenceSession>>();
+  readonly #open: LRUCache<string, Promise<InferenceSession>>;
   #closed = false;
   /** Time spent opening graphs so far, ms: a cost of the first run of a plan, not of running it. */
   openingMs = 0;
@@ -30,8 +31,15 @@ export class OpenModels {
    */
   constructor(
     readonly network: string,
-    readonly most: number,
-  ) {}
+    most: number,
+  ) {
+    this.#open = new LRUCache({
+      max: most,
+      dispose: (session, _, reason) => {
+        if (reason === 'evict') void session.then((open) => open.release()).catch(() => undefined);
+      },
+    });
+  }
 
   /** The graph of that key, made and opened if it is not there. */
   async get(key: string, threads: number, make: () => Uint8Array): Promise<InferenceSession> {
@@ -40,12 +48,9 @@ export class OpenModels {
     const started = performance.now();
     const found = this.#open.get(full);
     const session = found ?? openModel(make(), { threads }, `${this.network}, ${key}`);
-    // Reinserted, so that the map's order is that of last use.
-    this.#open.delete(full);
-    this.#open.set(full, session);
     if (!found) {
+      this.#open.set(full, session);
       session.catch(() => this.#open.delete(full));
-      this.#closeOldest();
     }
     const open = await session;
     this.openingMs += performance.now() - started;
@@ -58,14 +63,6 @@ export class OpenModels {
     const sessions = [...this.#open.values()];
     this.#open.clear();
     await Promise.allSettled(sessions.map(async (session) => (await session).release()));
-  }
-
-  #closeOldest(): void {
-    for (const [key, session] of this.#open) {
-      if (this.#open.size <= this.most) return;
-      this.#open.delete(key);
-      void session.then((open) => open.release()).catch(() => undefined);
-    }
   }
 }
 

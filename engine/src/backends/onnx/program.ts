@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Network } from '../../network/network.js';
 import type { LoweredNetwork } from '../../plan/lower.js';
 import type { Plan } from '../../plan/plan.js';
@@ -20,6 +21,9 @@ export interface PreparedGraph {
  */
 const FLOPS_PER_BYTE = 8;
 
+/** Sets of empty regions for which a part's graph is kept: inputs differ in which blocks have nothing to do. */
+const KEPT_CIRCUMSTANCES = 32;
+
 /** A lowered network cut into parts, with graphs for them as runs need them. */
 export class OnnxProgram {
   readonly parts: readonly Part[];
@@ -30,7 +34,7 @@ export class OnnxProgram {
   readonly notes: readonly string[];
   readonly #sums: WorkSums;
   readonly #indexedAt: ReadonlyMap<ProgramMask, number>;
-  readonly #prepared = new Map<GraphPart, Map<string, PreparedGraph>>();
+  readonly #prepared = new Map<GraphPart, LRUCache<string, PreparedGraph>>();
 
   constructor(
     network: Network,
@@ -95,7 +99,7 @@ export class OnnxProgram {
     const circumstances = `${emptiness} ${held}`;
     let known = this.#prepared.get(part);
     if (!known) {
-      known = new Map();
+      known = new LRUCache({ max: KEPT_CIRCUMSTANCES });
       this.#prepared.set(part, known);
     }
     const prepared = known.get(circumstances);

@@ -1,3 +1,4 @@
+import { load } from '#webgpu';
 import { FoveaError } from '../../errors.js';
 import { type Kernel, type Precision, wgslOf } from './kernel.js';
 
@@ -40,7 +41,7 @@ async function findEntry(): Promise<GPU> {
   const own = browserGpu();
   if (own) return own;
   try {
-    const { create } = await import('webgpu');
+    const { create } = await load();
     return create([
       // Times are for their owner's eyes, and worthless in steps of 0.1 ms.
       'disable-dawn-features=timestamp_quantization',

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Block, Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import { networkShapes } from '../../network/walk.js';
@@ -5,7 +6,10 @@ import type { BlockPlan, Plan } from '../../plan/plan.js';
 import { type CostedProgram, programOfPlan } from './costed-program.js';
 
 const kinds = new WeakMap<BlockShape, string>();
-const kindNumbers = new Map<string, number>();
+/** Kinds that are known again when another network has blocks like them. */
+const KEPT_KINDS = 4096;
+const kindNumbers = new LRUCache<string, number>({ max: KEPT_KINDS });
+let kindsSeen = 0;
 
 /** Says all that a block's cost depends on of its geometry: blocks of one kind are alike. */
 export function blockKind(block: Block, shape: BlockShape): string {
@@ -13,7 +17,7 @@ export function blockKind(block: Block, shape: BlockShape): string {
   if (kind === undefined) {
     const described = describe(block, shape);
     // A short name in the place of the long one: it is part of a key that is made for every candidate.
-    const number = kindNumbers.get(described) ?? kindNumbers.size;
+    const number = kindNumbers.get(described) ?? kindsSeen++;
     kindNumbers.set(described, number);
     kind = `#${number}`;
     kinds.set(shape, kind);
@@ -63,9 +67,9 @@ function alone(block: Block, { inHeight, inWidth }: BlockShape): Network {
   };
 }
 
-const programs = new Map<string, CostedProgram>();
 /** A search over a large network asks for some hundreds. */
-const KEPT = 2000;
+const KEPT_PROGRAMS = 2000;
+const programs = new LRUCache<string, CostedProgram>({ max: KEPT_PROGRAMS });
 
 /** What the program of a block follows from, beside its shape. */
 export type Schedule = Pick<BlockPlan, 'mode' | 'groups' | 'granularity' | 'excitation' | 'rewrite'>;
@@ -92,7 +96,6 @@ export function programOfBlock(
   let program = programs.get(key);
   if (!program) {
     program = rewritten ?? make();
-    if (programs.size >= KEPT) programs.clear();
     programs.set(key, program);
   }
   return program;

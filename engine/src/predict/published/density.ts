@@ -4,8 +4,13 @@
  * generator is seeded per question, so that an answer depends on the question alone.
  */
 
+import { LRUCache } from 'lru-cache';
+
 const draws = 100;
-const known = new Map<string, number>();
+/** Questions whose answers are kept: rates are any numbers, so that there is no end of them. */
+const KEPT_ANSWERS = 4096;
+
+const known = new LRUCache<string, number>({ max: KEPT_ANSWERS });
 
 /**
  * A generator of uniform numbers in [0, 1): the "mulberry32" recurrence. A search draws millions of them,

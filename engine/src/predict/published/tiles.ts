@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Device } from '../../plan/device.js';
 import { setOrder } from './set-order.js';
 
@@ -21,19 +22,26 @@ export interface Machine {
   /** Seconds added once an operator. */
   readonly launch: number;
   /** Results of tile searches, by operator and shape: the search is most of the model's running time. */
-  readonly searched: Map<string, unknown>;
+  readonly searched: LRUCache<string, object | number>;
 }
+
+/** Answers kept of a machine: a large network at a dozen rates asks for some hundreds. */
+const KEPT_ANSWERS = 4096;
+/** Batches kept of a device. */
+const KEPT_BATCHES = 16;
+/** Extents whose candidates are kept. */
+const KEPT_EXTENTS = 1024;
 
 const pipelineDepth = 4;
 const sectorFloats = 8;
 
-const machines = new WeakMap<Device, Map<number, Machine>>();
+const machines = new WeakMap<Device, LRUCache<number, Machine>>();
 
 /** `device` as the published formulas see it, at `batch` images; the same object for the same question. */
 export function machineOf(device: Device, batch: number): Machine {
   let ofDevice = machines.get(device);
   if (!ofDevice) {
-    ofDevice = new Map();
+    ofDevice = new LRUCache({ max: KEPT_BATCHES });
     machines.set(device, ofDevice);
   }
   let machine = ofDevice.get(batch);
@@ -45,7 +53,7 @@ export function machineOf(device: Device, batch: number): Machine {
 }
 
 /** `search()`, or what it answered the last time that `key` was asked of this machine. */
-export function once<T>(machine: Machine, key: string, search: () => T): T {
+export function once<T extends object | number>(machine: Machine, key: string, search: () => T): T {
   let answer = machine.searched.get(key) as T | undefined;
   if (answer === undefined) {
     answer = search();
@@ -66,7 +74,7 @@ function makeMachine(device: Device, batch: number): Machine {
     fill: device.lanes * pipelineDepth,
     sector: sectorFloats,
     launch: device.launchMs / 1e3,
-    searched: new Map(),
+    searched: new LRUCache({ max: KEPT_ANSWERS }),
   };
 }
 
@@ -112,7 +120,7 @@ export function sectorEfficiency(n: number, gap: number, sector: number): number
   return n / (n + apart);
 }
 
-const tileLists = new Map<number, readonly number[]>();
+const tileLists = new LRUCache<number, readonly number[]>({ max: KEPT_EXTENTS });
 
 /**
  * Candidate tile extents along an axis of `n`: powers of two up to 128 and 2n, the axis cut into up to

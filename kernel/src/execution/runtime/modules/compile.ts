@@ -1,15 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { FileMemo } from '../../../typescript/file-memo.js';
 import { type CompiledModule, compileModule, isCompiled } from '../../../typescript/module.js';
 import { stampOf } from '../../../typescript/settings.js';
 import { userFile } from './resolve.js';
 
-interface Known {
-  readonly stamp: string;
-  readonly names: ReadonlySet<string> | undefined;
-}
-
-const known = new Map<string, Known>();
+const exported = new FileMemo<ReadonlySet<string> | undefined>();
 /** Files whose exports are being found out: what imports in a circle is not known meanwhile. */
 const open = new Set<string>();
 
@@ -25,14 +21,9 @@ export function compileFile(source: string, file: string, wanted?: 'commonjs'): 
 function exportsOf(specifier: string, folder: string): ReadonlySet<string> | undefined {
   const path = userFile(specifier, folder)?.path;
   if (path === undefined || !isCompiled(path) || open.has(path)) return undefined;
-  const stamp = stampOf(path);
-  const before = known.get(path);
-  if (before?.stamp === stamp) return before.names;
   open.add(path);
   try {
-    const { exports: names } = compileFile(readFileSync(path, 'utf8'), path);
-    known.set(path, { stamp, names });
-    return names;
+    return exported.get(path, stampOf(path), () => compileFile(readFileSync(path, 'utf8'), path).exports);
   } catch {
     // The file's own import will say what is wrong with it.
     return undefined;

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { createRequire, isBuiltin } from 'node:module';
 import { dirname, resolve as resolvePath } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { FileMemo } from '../../../typescript/file-memo.js';
 import { isCompiled } from '../../../typescript/module.js';
 import { settingsOf, stampOf } from '../../../typescript/settings.js';
 
@@ -101,12 +102,7 @@ export function userFile(specifier: string, folder: string): UserFile | undefine
   return undefined;
 }
 
-interface Seen {
-  readonly stamp: string;
-  readonly imports: readonly string[];
-}
-
-const seen = new Map<string, Seen>();
+const specifiers = new FileMemo<readonly string[]>();
 const imported = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)(['"])([^'"\n]+)\1/g;
 
 /** What a source seems to import, as its specifiers say it. */
@@ -120,13 +116,11 @@ export function follow(path: string, files: Map<string, string>): void {
   const stamp = stampOf(path);
   files.set(path, stamp);
   if (stamp === '') return;
-  let known = seen.get(path);
-  if (known?.stamp !== stamp) {
+  const imports = specifiers.get(path, stamp, () => {
     const isCode = /\.(?:[cm]?[jt]s|[jt]sx)$/.test(path) && statSync(path).size < 1_000_000;
-    known = { stamp, imports: isCode ? importsOf(readFileSync(path, 'utf8')) : [] };
-    seen.set(path, known);
-  }
-  for (const specifier of known.imports) {
+    return isCode ? importsOf(readFileSync(path, 'utf8')) : [];
+  });
+  for (const specifier of imports) {
     const file = userFile(specifier, dirname(path));
     if (file) follow(file.path, files);
   }

@@ -1,0 +1,77 @@
+/** Some of the tests on the other versions of Node that Fovea runs on, for CI. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { runTests } from './vitest-run.mjs';
+
+const versions = [22, 24];
+
+/** What differs between versions of Node: the addon, module hooks, interrupts, the inspector, installing. */
+const files = [
+  'test/engine/backends/native/native.test.ts',
+  'test/engine/backends/onnx/backend.test.ts',
+  'test/kernel/conformance/cells.test.ts',
+  'test/kernel/conformance/interrupt.test.ts',
+  'test/kernel/conformance/projects.test.ts',
+  'test/kernel/conformance/reload.test.ts',
+  'test/kernel/debug/debugger.test.ts',
+  'test/kernel/language/service.test.ts',
+  'test/kernel/server/kernels.test.ts',
+  'test/kernel/cli/doctor.test.ts',
+  'test/packages/install.test.ts',
+];
+
+/** Runs the files above once on each version; one that npm cannot install is skipped by name. */
+export function otherNodes() {
+  const folder = mkdtempSync(join(tmpdir(), 'fovea-nodes-'));
+  try {
+    return versions
+      .filter((version) => !process.version.startsWith(`v${version}.`))
+      .map((version) => {
+        const node = install(version, folder);
+        if (!node)
+          return { ...nothing, skipped: [`the tests of Node ${version} (npm could not install it)`] };
+        process.stdout.write(`\nfovea: some of the tests on Node ${version} …\n`);
+        const { [pathName]: path } = process.env;
+        // `npm`, and whatever tests start by the name `node`, are to be of that version too.
+        const env = {
+          ...process.env,
+          [pathName]: `${dirname(node)}${delimiter}${path}`,
+          FOVEA_TEST_NODE: node,
+        };
+        const run = runTests(files, { node, env, reporter: 'dot' });
+        return { ...run, node: version, skipped: run.skipped.map((name) => `Node ${version}: ${name}`) };
+      });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const nothing = { passed: 0, failed: 0, skipped: [], broken: [], status: 0 };
+
+const pathName = Object.keys(process.env).find((name) => name.toUpperCase() === 'PATH') ?? 'PATH';
+
+/** The program of a version of Node, from npm's packages of its builds; undefined when there is none. */
+function install(version, folder) {
+  const isWindows = process.platform === 'win32';
+  const name = `node-${isWindows ? 'win' : process.platform}-${process.arch}`;
+  const place = join(folder, String(version));
+  spawnSync(
+    isWindows ? 'npm.cmd' : 'npm',
+    [
+      'install',
+      '--no-save',
+      '--no-audit',
+      '--no-fund',
+      '--ignore-scripts',
+      '--prefix',
+      place,
+      `${name}@${version}`,
+    ],
+    { stdio: 'ignore', shell: isWindows },
+  );
+  const node = join(place, 'node_modules', name, 'bin', isWindows ? 'node.exe' : 'node');
+  const { status, stdout } = spawnSync(node, ['--version'], { encoding: 'utf8' });
+  return status === 0 && stdout.startsWith(`v${version}.`) ? node : undefined;
+}

@@ -1,0 +1,26 @@
+import { rmSync } from 'node:fs';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Scripts } from '../../../kernel/src/debug/scripts.js';
+
+describe('sources of dumped cells', () => {
+  const dumped: string[] = [];
+  afterEach(() => {
+    for (const path of dumped.splice(0)) rmSync(path);
+  });
+
+  it('are kept up to a number of characters, the ones asked for last', () => {
+    const scripts = new Scripts();
+    const cell = (name: string) => `${name} ${'x'.repeat(9e6)}`;
+    const dump = (name: string) => {
+      const path = scripts.dumpCell(cell(name));
+      dumped.push(path);
+      return path;
+    };
+    const [first, second] = [dump('first'), dump('second')];
+    dump('third');
+    expect(scripts.source(first)).toBe(cell('first'));
+    dump('fourth');
+    expect(scripts.source(first)).toBe(cell('first'));
+    expect(() => scripts.source(second)).toThrow('no script was loaded from');
+  });
+});
