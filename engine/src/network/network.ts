@@ -19,6 +19,11 @@ export interface Convolution {
   readonly stride: readonly [number, number];
   /** Zeros added outside the image: `[top, left, bottom, right]`. */
   readonly padding: readonly [number, number, number, number];
+  /**
+   * Set where the padding follows from the map's size, as TensorFlow's SAME does it: enough for `⌈extent / stride⌉`
+   * values, the odd zero at the end (`upper`) or the beginning (`lower`). `padding` is zeros then.
+   */
+  readonly samePadding?: 'upper' | 'lower';
   readonly dilation: readonly [number, number];
   readonly groups: number;
   /** `(outChannels, inChannels / groups, kernelHeight, kernelWidth)`, as ONNX and PyTorch order it. */
@@ -96,6 +101,8 @@ export interface PoolNode extends NodeBase {
   readonly kernel: readonly [number, number];
   readonly stride: readonly [number, number];
   readonly padding: readonly [number, number, number, number];
+  /** As of a convolution. */
+  readonly samePadding?: 'upper' | 'lower';
   readonly ceilMode: boolean;
   readonly countIncludePad: boolean;
 }

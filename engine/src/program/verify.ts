@@ -273,6 +273,7 @@ export class Verifier {
 
   #convolve({ convolution, source, destination, region, others, residual }: Convolve): void {
     const { shape } = destination;
+    this.#need(convolution.samePadding === undefined, `${convolution.name} has no padding for this size`);
     this.#need(
       convolution.inChannels === source.shape[3] && convolution.outChannels === shape[3],
       `${convolution.name} reads ${convolution.inChannels} channels and writes ${convolution.outChannels}`,

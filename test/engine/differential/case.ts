@@ -44,6 +44,8 @@ export interface BlockCase {
   readonly dilation: number;
   /** Pixels by which the kernels lie lower and further right than in the middle, −1 to 1. */
   readonly shift: number;
+  /** Where the spatial convolution of a stride above 1 has its odd zero when its padding follows from the map's size. */
+  readonly samePadding?: 'upper' | 'lower';
   /** Of the spatial convolution of a bottleneck. */
   readonly groups: number;
   /** Channels that squeeze-and-excitation squeezes to; 0: none. */

@@ -86,6 +86,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
   const inner = coin(0.85) ? family.inner : pick(ACTIVATIONS);
   const outer = coin(0.8) ? family.outer : pick(ACTIVATIONS);
   const shift = coin(0.9) ? 0 : pick([-1, 1]);
+  const samePadding = coin(0.8) ? undefined : pick(['upper', 'lower'] as const);
   const blocks: BlockCase[] = [];
   for (let stage = first; stage <= last; stage++) {
     const { width: inside, channels, groups = 1, squeeze = 0 } = family.stages[stage]!;
@@ -101,6 +102,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
         kernel,
         dilation: coin(0.05) ? 2 : 1,
         shift: coin(0.95) ? shift : pick([-1, 0, 1]),
+        ...(samePadding ? { samePadding } : {}),
         groups,
         squeeze,
         squeezesLast: family.squeezesLast ?? false,

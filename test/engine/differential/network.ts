@@ -26,6 +26,7 @@ interface Layer {
   readonly stride?: number;
   readonly dilation?: number;
   readonly shift?: number;
+  readonly samePadding?: Convolution['samePadding'];
   readonly groups?: number;
   readonly activation?: Activation;
   /** Below 1 for the last layer of a branch, so that sums of many blocks stay in range. */
@@ -52,13 +53,16 @@ export function networkOf(test: Case, weights = true): Network {
     const next = uniform(seedOf(test, name));
     const pad = ((kernel - 1) / 2) * dilation;
     const [before, after] = [pad - shift, pad + shift];
+    const bySize = stride > 1 && kernel > 1 ? layer.samePadding : undefined;
     return {
       name,
       inChannels,
       outChannels,
       kernel: [kernel, kernel],
       stride: [stride, stride],
-      padding: [before, before, after, after],
+      ...(bySize
+        ? { padding: [0, 0, 0, 0], samePadding: bySize }
+        : { padding: [before, before, after, after] }),
       dilation: [dilation, dilation],
       groups,
       weight: Float32Array.from({ length: weights ? outChannels * perOutput : 0 }, () => next() * scale),
@@ -125,8 +129,13 @@ function blockOf(
   const { squeeze, squeezesLast, inner, outer } = wanted;
   const inChannels = inputChannels(test, index);
   const name = `block ${index}`;
-  const { kernel, dilation } = wanted;
-  const spatial = { kernel, dilation, shift: kernel > 1 ? wanted.shift : 0 };
+  const { kernel, dilation, samePadding } = wanted;
+  const spatial = {
+    kernel,
+    dilation,
+    shift: kernel > 1 ? wanted.shift : 0,
+    ...(samePadding ? { samePadding } : {}),
+  };
   const last = { gain: 0.4 };
   const layer = (position: number, from: number, to: number, options: Layer) =>
     convolution(`${name} conv${position}`, from, to, options);

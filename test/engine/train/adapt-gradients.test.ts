@@ -1,8 +1,9 @@
 import { blocksOf, type Network, Random } from '@fovea/engine';
-import type { Activation } from '@fovea/engine/backend';
+import type { Activation, NetworkNode } from '@fovea/engine/backend';
 import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { activationNumber } from '../../../engine/src/backends/activation-number.js';
+import { paddedFor } from '../../../engine/src/network/padded.js';
 import { LearnedValues, normsAfter, savesWork } from '../../../engine/src/train/adapt/learned-values.js';
 import { buildAdaptGraph, flopsLeft } from '../../../engine/src/train/adapt/network-graph.js';
 import { randomImages, type SmallNetworkOptions, smallNetwork } from '../support/small-network.js';
@@ -143,7 +144,59 @@ function smooth(options: SmallNetworkOptions, from: Activation, to: Activation):
   };
 }
 
+/** A step of adaptation without the optimiser's, images included. */
+function laidOut(network: Network) {
+  const blocks = blocksOf(network).filter(savesWork);
+  const learned = new LearnedValues(blocks, normsAfter(network, blocks[0]!.index));
+  const images = randomImages(network, 2);
+  const settings = {
+    budget: new Float32Array([0, 1, 1, 0]),
+    // So hot that nothing goes through the decisions themselves, which finite differences do not see either.
+    gumbel: new Float32Array([1e12, 0]),
+    random: new Uint32Array(2),
+    divergence: new Float32Array([1, 1]),
+    distance: new Float32Array([1]),
+    adam: new Float32Array([0, 0.9, 0.999, 1, 1]),
+  };
+  const [, height, width] = images.shape;
+  const graph = buildAdaptGraph(network, learned, {
+    ...{ batch: 2, height, width, granularity: blocksOf(network).map(() => 2), settings },
+    ...{ training: true, update: false },
+  });
+  graph.images.set(images.data);
+  return { graph, learned };
+}
+
 describe.skipIf(!canTrain())('gradients through whole networks', () => {
+  it.each(['upper', 'lower'] as const)(
+    'are those of the padding that a size asks for, %s',
+    async (samePadding) => {
+      const plain = smallNetwork();
+      const nodes = plain.nodes.map((node): NetworkNode => {
+        if (node.kind !== 'block') return node;
+        const branch = node.block.branch.map((each) =>
+          each.stride[0] > 1 ? { ...each, padding: [0, 0, 0, 0] as const, samePadding } : each,
+        );
+        return { ...node, block: { ...node.block, branch } };
+      });
+      const network = { ...plain, nodes };
+      const results = [];
+      for (const each of [network, paddedFor(network, network.inputShape)]) {
+        const { graph, learned } = laidOut(each);
+        const [first] = graph.blocks;
+        // A direction of its own, so that masks are mixed.
+        learned.masker(first!.block.index)!.weight.forEach((_, i, weight) => {
+          weight[i] = Math.sin(i);
+        });
+        await graph.program.run(1, stop);
+        const { gradients } = learned;
+        results.push({ gradients: [...gradients], left: flopsLeft(graph), distances: graph.distances });
+      }
+      expect(results[0]!.gradients.some((value) => value !== 0)).toBe(true);
+      expect(results[0]).toEqual(results[1]);
+    },
+  );
+
   const networks: [string, SmallNetworkOptions][] = [
     ['bottlenecks with projections', { kind: 'bottleneck' }],
     ['grouped bottlenecks', { kind: 'bottleneck', groups: 4 }],
@@ -154,25 +207,9 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
   ];
   it.each(networks)('%s: scales and shifts, masks held', async (_, options) => {
     const network = smooth(options, 'relu', 'silu');
+    const { graph, learned } = laidOut(network);
     const blocks = blocksOf(network).filter(savesWork);
-    const learned = new LearnedValues(blocks, normsAfter(network, blocks[0]!.index));
     const random = new Random(5);
-    const images = randomImages(network, 2);
-    const settings = {
-      budget: new Float32Array([0, 1, 1, 0]),
-      // So hot that nothing goes through the decisions themselves, which finite differences do not see either.
-      gumbel: new Float32Array([1e12, 0]),
-      random: new Uint32Array(2),
-      divergence: new Float32Array([1, 1]),
-      distance: new Float32Array([1]),
-      adam: new Float32Array([0, 0.9, 0.999, 1, 1]),
-    };
-    const [, height, width] = images.shape;
-    const graph = buildAdaptGraph(network, learned, {
-      ...{ batch: 2, height, width, granularity: blocksOf(network).map(() => 2), settings },
-      ...{ training: true, update: false },
-    });
-    graph.images.set(images.data);
     const value = async () => {
       await graph.program.run(2, stop);
       return graph.divergence[0]! + graph.distances.reduce((sum, each) => sum + each[0]!, 0);

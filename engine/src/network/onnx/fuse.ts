@@ -34,7 +34,7 @@ export function fuse(graph: DraftGraph, budget: Budget): void {
 
 function absorbPadding(graph: DraftGraph, draft: ConvolutionDraft): void {
   const pad = graph.producer(draft.inputs[0]!);
-  if (pad?.kind !== 'pad') return;
+  if (pad?.kind !== 'pad' || draft.convolution.samePadding) return;
   const padding = draft.convolution.padding.map((amount, i) => amount + pad.padding[i]!);
   const alone = graph.onlyReadBy(pad.outputs[0]!, draft);
   graph.replace(draft, alone ? [pad] : [], {

@@ -176,8 +176,9 @@ function engineNode(draft: Draft): NetworkNode {
       return { ...base, kind: 'convolution', convolution: draft.convolution };
     case 'max-pool':
     case 'average-pool': {
-      const { kind, kernel, stride, padding, ceilMode, countIncludePad } = draft;
-      return { ...base, kind, kernel, stride, padding, ceilMode, countIncludePad };
+      const { kind, kernel, stride, padding, samePadding, ceilMode, countIncludePad } = draft;
+      const same = samePadding ? { samePadding } : {};
+      return { ...base, kind, kernel, stride, padding, ...same, ceilMode, countIncludePad };
     }
     case 'global-pool':
       return { ...base, kind: 'global-pool' };

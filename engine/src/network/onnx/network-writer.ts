@@ -49,12 +49,12 @@ export class NetworkWriter {
         return;
       case 'max-pool':
       case 'average-pool': {
-        const { kernel, stride, padding, ceilMode, countIncludePad } = node;
+        const { kernel, stride, ceilMode, countIncludePad } = node;
         const average = node.kind === 'average-pool';
         const attributes = {
           kernel_shape: kernel,
           strides: stride,
-          pads: padding,
+          ...paddingAttribute(node),
           ceil_mode: ceilMode ? 1 : 0,
           ...(average ? { count_include_pad: countIncludePad ? 1 : 0 } : {}),
         };
@@ -134,14 +134,13 @@ export class NetworkWriter {
   }
 
   private convolution(input: string, convolution: Convolution): string {
-    const { name, outChannels, inChannels, kernel, stride, padding, dilation, groups, activation } =
-      convolution;
+    const { name, outChannels, inChannels, kernel, stride, dilation, groups, activation } = convolution;
     const dims = [outChannels, inChannels / groups, ...kernel];
     const attributes = {
       dilations: dilation,
       group: groups,
       kernel_shape: kernel,
-      pads: padding,
+      ...paddingAttribute(convolution),
       strides: stride,
     };
     const path = pathOf(name);
@@ -239,6 +238,13 @@ export class NetworkWriter {
     this.taken.add(unique);
     return unique;
   }
+}
+
+/** Padding as ONNX has it: amounts, or the rule by which they follow from the size. */
+function paddingAttribute({ padding, samePadding }: Pick<Convolution, 'padding' | 'samePadding'>) {
+  return samePadding === undefined
+    ? { pads: padding }
+    : { auto_pad: samePadding === 'upper' ? 'SAME_UPPER' : 'SAME_LOWER' };
 }
 
 /** `layer1.0.conv1` → `/layer1/layer1.0/conv1`: a number belongs to the module before it. */

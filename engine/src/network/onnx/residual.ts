@@ -1,6 +1,5 @@
 import type { Block, BlockKind, Convolution, SqueezeExcitation } from '../network.js';
 import type { AddDraft, BlockDraft, ConvolutionDraft, Draft, DraftGraph, MultiplyDraft } from './draft.js';
-import { stringOf } from './graph.js';
 import { commonPath } from './labels.js';
 import { isMatrixProduct, type Projection, projectionOf } from './shortcut.js';
 
@@ -133,11 +132,7 @@ function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Bra
 
 /** What stands where a convolution would have to, in a word. */
 function described(draft: Exclude<Draft, { kind: 'convolution' }>): string {
-  if (draft.kind === 'unknown') {
-    const [origin] = draft.origins;
-    const bySize = origin?.op === 'Conv' && stringOf(origin, 'auto_pad', '').startsWith('SAME');
-    return bySize ? 'a strided convolution padded by size (auto_pad)' : (origin?.op ?? 'an operator');
-  }
+  if (draft.kind === 'unknown') return draft.origins[0]?.op ?? 'an operator';
   if (draft.kind === 'activation') return `${draft.activation} behind no convolution`;
   if (draft.kind === 'block') return 'another block';
   return draft.kind === 'add' ? 'another addition' : draft.kind;

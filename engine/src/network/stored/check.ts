@@ -133,7 +133,7 @@ class Checker {
       case 'average-pool':
         this.wholes(node.kernel, `${at}: kernel`, 2, 1);
         this.wholes(node.stride, `${at}: stride`, 2, 1);
-        this.wholes(node.padding, `${at}: padding`, 4, 0);
+        this.padding(node, at);
         for (const flag of ['ceilMode', 'countIncludePad']) {
           this.that(typeof node[flag] === 'boolean', `${at}: ${flag} ${shown(node[flag])}`);
         }
@@ -153,6 +153,11 @@ class Checker {
     }
   }
 
+  private padding({ padding, samePadding: odd }: Fields, at: string): void {
+    this.wholes(padding, `${at}: padding`, 4, 0);
+    this.that(odd === undefined || odd === 'upper' || odd === 'lower', `${at}: samePadding ${shown(odd)}`);
+  }
+
   private convolution(
     value: unknown,
     at: string,
@@ -166,7 +171,7 @@ class Checker {
     const [height, width] = this.wholes(convolution.kernel, `${at}: kernel`, 2, 1);
     this.wholes(convolution.stride, `${at}: stride`, 2, 1);
     this.wholes(convolution.dilation, `${at}: dilation`, 2, 1);
-    this.wholes(convolution.padding, `${at}: padding`, 4, 0);
+    this.padding(convolution, at);
     this.array(convolution.weight, `${at}: weight`, (outChannels * inChannels * height! * width!) / groups);
     this.array(convolution.bias, `${at}: bias`, outChannels);
     this.activation(convolution.activation, at);

@@ -1,7 +1,7 @@
 import { activationNumber } from '../../backends/activation-number.js';
 import { FoveaError } from '../../errors.js';
 import type { Activation, Convolution, PoolNode } from '../../network/network.js';
-import { convolutionOutput } from '../../network/shapes.js';
+import { convolutionOutput, paddingOn } from '../../network/shapes.js';
 import { MapPool } from '../map-pool.js';
 import type { TrainBuffer, TrainOp } from '../program.js';
 
@@ -122,7 +122,8 @@ export class Tape {
   /** A convolution with its activation; weights are read where they lie. */
   convolution(input: Value, convolution: Convolution, norm?: LearnedNorm): Value {
     const [N, H, W, C] = input.shape;
-    const { outChannels, kernel, stride, padding, dilation, groups, weight, bias, activation } = convolution;
+    const { outChannels, kernel, stride, dilation, groups, weight, bias, activation } = convolution;
+    const padding = paddingOn(convolution, H, W);
     const { height, width } = convolutionOutput(convolution, H, W);
     const learned = input.learned || norm !== undefined;
     const raw = this.make([N, height, width, outChannels], learned);
@@ -177,7 +178,7 @@ export class Tape {
   /** Mean over windows, or the largest value in each. */
   pool(input: Value, node: PoolNode, height: number, width: number): Value {
     const [N, H, W, C] = input.shape;
-    const [top, left, bottom, right] = node.padding;
+    const [top, left, bottom, right] = paddingOn(node, H, W);
     const output = this.make([N, height, width, C], input.learned);
     const window = [N, H, W, C, height, width, ...node.kernel, ...node.stride, top, left];
     const largest = node.kind === 'max-pool';

@@ -2,7 +2,7 @@ import { blocksOf, type Network, Random, randomMasker, run } from '@fovea/engine
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
 import { missingOf } from '../../support/backends.js';
-import { agrees, conv, floats, model, weights } from '../../support/onnx-graphs.js';
+import { agrees, agreesAt, conv, floats, model, open, weights } from '../../support/onnx-graphs.js';
 import { randomImages, relativeError } from '../../support/small-network.js';
 
 /** `x · (1 + erf(x / √2)) · 0.5` */
@@ -220,18 +220,21 @@ describe('operators', () => {
   });
 
   it.each(['SAME_UPPER', 'SAME_LOWER'])('reads auto_pad %s, with and without a stride', async (auto_pad) => {
-    for (const stride of [1, 2]) {
-      const network = await agrees(
-        model((g, x) =>
-          g.node('Conv', [x, floats(g, 4, 3, 4, 3)], {
-            auto_pad,
-            strides: [stride, stride],
-            kernel_shape: [4, 3],
-          }),
-        ),
-        `auto${stride}`,
-      );
-      expect(kinds(network)).toEqual([stride === 1 ? 'convolution' : 'foreign']);
+    for (const stride of [1, 2, 3]) {
+      for (const op of ['Conv', 'MaxPool', 'AveragePool']) {
+        const window = { auto_pad, strides: [stride, stride], kernel_shape: [4, 3] };
+        const network = await agrees(
+          model((g, x) => g.node(op, op === 'Conv' ? [x, floats(g, 4, 3, 4, 3)] : [x], window), 17, open),
+          `auto${stride}`,
+        );
+        expect(kinds(network)).not.toContain('foreign');
+        for (const [height, width] of [
+          [9, 8],
+          [7, 11],
+        ] as const) {
+          await agreesAt(network, height, width);
+        }
+      }
     }
   });
 
