@@ -67,7 +67,10 @@ function residualBlock(
   if (!best) {
     const ends = tried.flatMap(({ walked }) => ('reason' in walked ? [walked] : []));
     ends.sort((x, y) => y.convolutions - x.convolutions);
-    graph.replace(add, [], { ...add, dense: ends[0]!.reason });
+    const [longest] = ends;
+    // What a side begins with is read elsewhere too where the other side does not lead there: that one says more.
+    const telling = longest!.reason === sharedValue ? ends.find(({ operator }) => operator) : longest;
+    graph.replace(add, [], { ...add, dense: (telling ?? longest)!.reason });
     return;
   }
   const { branch, projection } = best;
@@ -90,7 +93,11 @@ function reach({ convolutions }: Branch): number {
 interface DeadEnd {
   readonly reason: string;
   readonly convolutions: number;
+  /** True at an operator that the engine has no node for. */
+  readonly operator?: boolean;
 }
+
+const sharedValue = 'a value of its branch is read elsewhere too';
 
 /** Walks a branch backwards from its end to `start`, unless it is no chain, or too long a one. */
 function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Branch | DeadEnd {
@@ -103,7 +110,7 @@ function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Bra
     const draft = graph.producer(value);
     const dead = (reason: string): DeadEnd => ({ reason, convolutions: chain.length });
     if (!draft) return dead('its sides have no common input');
-    if (!graph.onlyReadBy(value, ...readers)) return dead('a value of its branch is read elsewhere too');
+    if (!graph.onlyReadBy(value, ...readers)) return dead(sharedValue);
     if (draft.kind === 'multiply' && !excitation) {
       const found = excitationOf(graph, draft);
       if (!found) return dead('a product that is no squeeze-and-excitation lies in its branch');
@@ -113,7 +120,8 @@ function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Bra
       readers = [draft, ...found.drafts];
       continue;
     }
-    if (draft.kind !== 'convolution') return dead(`${described(draft)} lies in its branch`);
+    if (draft.kind !== 'convolution')
+      return { ...dead(`${described(draft)} lies in its branch`), operator: draft.kind === 'unknown' };
     if (chain.length === longestBranch)
       return dead(`its branch is longer than ${longestBranch} convolutions`);
     chain.push(draft);
