@@ -1,4 +1,4 @@
-import type { Activation } from '@fovea/engine/backend';
+import type { Activation, ConvolutionActivation } from '@fovea/engine/backend';
 
 /**
  * One differential test, as plain data: a network, pictures, maskers, and the runs that must all compute the same.
@@ -53,7 +53,7 @@ export interface BlockCase {
   /** Whether that stands behind the branch; before its last convolution otherwise. */
   readonly squeezesLast: boolean;
   /** Inside the branch. */
-  readonly inner: Activation;
+  readonly inner: ConvolutionActivation;
   /** After the add. */
   readonly outer: Activation;
   /** S, 0 for the whole map. */

@@ -7,7 +7,7 @@ export type Convolve = (input: Planes, convolution: Convolution) => Promise<Plan
 
 /** The definition, in plain loops with sums in double precision. */
 export const convolveInLoops: Convolve = async (input, convolution) => {
-  const { kernel, stride, dilation, groups, outChannels, weight, bias, activation } = convolution;
+  const { kernel, stride, dilation, groups, outChannels, weight, bias, activation, slopes } = convolution;
   const { C, H, W, data } = input;
   const padding = paddingOf(convolution, H, W);
   const perGroup = C / groups;
@@ -28,7 +28,7 @@ export const convolveInLoops: Convolve = async (input, convolution) => {
         }
       }
     }
-    return activated(sum, activation);
+    return activated(sum, activation, slopes?.[k]);
   });
 };
 
@@ -89,7 +89,7 @@ export function fastConvolve(): Convolve {
   }
   const graphs = new Map<string, Promise<RuntimeSession>>();
   return async (input, convolution) => {
-    const { kernel, stride, dilation, groups, outChannels, weight, bias, activation } = convolution;
+    const { kernel, stride, dilation, groups, outChannels, weight, bias, activation, slopes } = convolution;
     const pads = paddingOf(convolution, input.H, input.W);
     const model = convModel({ kernel, strides: stride, pads, dilations: dilation, groups });
     const key = Buffer.from(model).toString('latin1');
@@ -106,9 +106,15 @@ export function fastConvolve(): Convolve {
       b: new Tensor('float32', bias, [outChannels]),
     });
     const values = y!.data as Float32Array;
-    if (activation !== 'none')
-      for (let i = 0; i < values.length; i++) values[i] = activated(values[i]!, activation);
-    return { ...outputExtent(input, convolution), data: values };
+    const extent = outputExtent(input, convolution);
+    if (activation !== 'none') {
+      const plane = extent.H * extent.W;
+      for (let i = 0; i < values.length; i++) {
+        const channel = Math.floor(i / plane) % outChannels;
+        values[i] = activated(values[i]!, activation, slopes?.[channel]);
+      }
+    }
+    return { ...extent, data: values };
   };
 }
 

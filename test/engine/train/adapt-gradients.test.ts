@@ -1,5 +1,5 @@
 import { blocksOf, type Network, Random } from '@fovea/engine';
-import type { Activation, NetworkNode } from '@fovea/engine/backend';
+import type { Activation, ConvolutionActivation, NetworkNode } from '@fovea/engine/backend';
 import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { activationNumber } from '../../../engine/src/backends/activation-number.js';
@@ -127,7 +127,8 @@ describe.skipIf(!canTrain())('gradients of what stands around convolutions', () 
 /** A small network whose activations are smooth, so that finite differences mean something. */
 function smooth(options: SmallNetworkOptions, from: Activation, to: Activation): Network {
   const network = smallNetwork(options);
-  const changed = (activation: Activation) => (activation === from ? to : activation);
+  const changed = <Kind extends ConvolutionActivation>(activation: Kind) =>
+    activation === from ? to : activation;
   return {
     ...network,
     nodes: network.nodes.map((node) => {

@@ -1,6 +1,6 @@
 import { FoveaError } from '../../errors.js';
 import { foldBatchNorm } from '../batch-norm.js';
-import type { Activation, Convolution, LearnedMasker, SqueezeExcitation } from '../network.js';
+import type { Activation, LearnedMasker, PlainConvolution, SqueezeExcitation } from '../network.js';
 import { float32Of, type Safetensors } from './safetensors.js';
 
 /** PyTorch's default, which most networks of torchvision and timm keep. */
@@ -38,7 +38,7 @@ export class Layers {
   convolution(
     name: string,
     { activation, norm, stride = 1, inChannels, padsBySize = false, epsilon = batchNormEpsilon }: LayerForm,
-  ): Convolution {
+  ): PlainConvolution {
     const shape = this.shape(`${name}.weight`, 4) as [number, number, number, number];
     const [outChannels, perGroup, height, width] = shape;
     const groups = this.#groups(name, perGroup, outChannels, inChannels);
@@ -80,7 +80,7 @@ export class Layers {
   }
 
   /** The classifier, as a 1x1 convolution. */
-  linear(name: string): Convolution {
+  linear(name: string): PlainConvolution {
     const [outChannels, inChannels] = this.shape(`${name}.weight`, 2) as [number, number];
     return {
       name,

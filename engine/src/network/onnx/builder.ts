@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { type Activation, slopeOf } from '../activation.js';
+import { type ConvolutionActivation, slopeOf } from '../activation.js';
 import { numberToHalf } from '../number-formats.js';
 import {
   type AttributeProto,
@@ -120,10 +120,22 @@ export class GraphBuilder {
     this.tensors.push(...tensors);
   }
 
-  /** @returns the name of the activated value */
-  activation(value: string, activation: Activation, name?: string): string {
+  /**
+   * @param slopes of a PReLU: values, and extents that broadcast to those of `value`
+   * @returns the name of the activated value
+   */
+  activation(
+    value: string,
+    activation: ConvolutionActivation,
+    name?: string,
+    slopes?: { readonly values: Float32Array; readonly dims: readonly number[] },
+  ): string {
     const named = name === undefined ? {} : { name };
     switch (activation) {
+      case 'prelu': {
+        const slope = this.floats(this.fresh('slopes'), slopes!.dims, slopes!.values);
+        return this.node('PRelu', [value, slope], {}, named);
+      }
       case 'none':
         return value;
       case 'relu':

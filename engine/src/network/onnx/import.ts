@@ -190,12 +190,12 @@ function engineNode(draft: Draft): NetworkNode {
         ...(draft.dense === undefined ? {} : { dense: draft.dense }),
       };
     case 'activation':
+      if (draft.activation === 'prelu') break;
       return { ...base, kind: 'activation', activation: draft.activation };
     case 'block':
       return { ...base, kind: 'block', block: draft.block };
-    default:
-      throw new TypeError(`a draft of kind ${draft.kind} is no node`);
   }
+  throw new TypeError(`a draft of kind ${draft.kind} is no node`);
 }
 
 /** Class names, where a tool has stored a list of them in the model. */

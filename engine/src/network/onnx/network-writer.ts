@@ -118,7 +118,7 @@ export class NetworkWriter {
       this.define(output, this.convolution(this.map(input), convolution), 4);
       return;
     }
-    const { name, outChannels, inChannels, weight, bias, activation } = convolution;
+    const { name, outChannels, inChannels, weight, bias, activation, slopes } = convolution;
     const sum = this.graph.node(
       'Gemm',
       [
@@ -129,12 +129,15 @@ export class NetworkWriter {
       { transB: 1, alpha: Float32Array.of(1), beta: Float32Array.of(1) },
       { name: `${pathOf(name)}/Gemm` },
     );
-    this.define(output, this.graph.activation(sum, activation), 2);
+    const of = slopes && { values: slopes, dims: [outChannels] };
+    this.define(output, this.graph.activation(sum, activation, undefined, of), 2);
     this.pooled.add(output);
   }
 
   private convolution(input: string, convolution: Convolution): string {
-    const { name, outChannels, inChannels, kernel, stride, dilation, groups, activation } = convolution;
+    const { name, outChannels, inChannels, kernel, stride, dilation, groups, activation, slopes } =
+      convolution;
+    const of = slopes && { values: slopes, dims: [outChannels, 1, 1] };
     const dims = [outChannels, inChannels / groups, ...kernel];
     const attributes = {
       dilations: dilation,
@@ -149,7 +152,7 @@ export class NetworkWriter {
       const weight = this.graph.floats(weightName, dims, convolution.weight);
       const bias = this.graph.floats(this.weightName(`${name}.bias`), [outChannels], convolution.bias);
       const sum = this.graph.node('Conv', [input, weight, bias], attributes, { name: `${path}/Conv` });
-      return this.graph.activation(sum, activation, `${path}/activation`);
+      return this.graph.activation(sum, activation, `${path}/activation`, of);
     }
     const parts = unfold(convolution, this.random);
     const sum = this.graph.node(
@@ -171,7 +174,7 @@ export class NetworkWriter {
         name: `${path}/BatchNormalization`,
       },
     );
-    return this.graph.activation(normed, activation, `${path}/activation`);
+    return this.graph.activation(normed, activation, `${path}/activation`, of);
   }
 
   private block(block: Block, input: string): string {

@@ -1,4 +1,4 @@
-import type { Block, BlockKind, Convolution, SqueezeExcitation } from '../network.js';
+import type { Block, BlockKind, Convolution, PlainConvolution, SqueezeExcitation } from '../network.js';
 import type { AddDraft, BlockDraft, ConvolutionDraft, Draft, DraftGraph, MultiplyDraft } from './draft.js';
 import { commonPath } from './labels.js';
 import { isMatrixProduct, type Projection, projectionOf } from './shortcut.js';
@@ -153,7 +153,7 @@ function excitationOf(graph: DraftGraph, product: MultiplyDraft) {
     const reduce = expand && pointwise(graph, expand.inputs[0]!);
     const pool = reduce && graph.producer(reduce.inputs[0]!);
     if (pool?.kind !== 'global-pool' || pool.inputs[0] !== input) continue;
-    if (!expand || !reduce) continue;
+    if (!expand || !reduce || !isPlain(expand.convolution) || !isPlain(reduce.convolution)) continue;
     const drafts: Draft[] = [expand, reduce, pool];
     const readers: Draft[] = [product, expand, reduce];
     if (!drafts.every((draft, i) => graph.onlyReadBy(draft.outputs[0]!, readers[i]!))) continue;
@@ -161,6 +161,8 @@ function excitationOf(graph: DraftGraph, product: MultiplyDraft) {
   }
   return undefined;
 }
+
+const isPlain = (layer: Convolution): layer is PlainConvolution => layer.activation !== 'prelu';
 
 function pointwise(graph: DraftGraph, value: string): ConvolutionDraft | undefined {
   const draft = graph.producer(value);

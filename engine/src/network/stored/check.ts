@@ -161,7 +161,7 @@ class Checker {
   private convolution(
     value: unknown,
     at: string,
-  ): { readonly inChannels: number; readonly outChannels: number } {
+  ): { readonly inChannels: number; readonly outChannels: number; readonly activation: unknown } {
     const convolution = this.object(value, `${at}: convolution`);
     this.text(convolution.name, `${at}: name`);
     const inChannels = this.whole(convolution.inChannels, `${at}: inChannels`, 1);
@@ -174,8 +174,9 @@ class Checker {
     this.padding(convolution, at);
     this.array(convolution.weight, `${at}: weight`, (outChannels * inChannels * height! * width!) / groups);
     this.array(convolution.bias, `${at}: bias`, outChannels);
-    this.activation(convolution.activation, at);
-    return { inChannels, outChannels };
+    if (convolution.activation === 'prelu') this.array(convolution.slopes, `${at}: slopes`, outChannels);
+    else this.activation(convolution.activation, at);
+    return { inChannels, outChannels, activation: convolution.activation };
   }
 
   private block(block: Fields, at: string, position: number): void {
@@ -227,6 +228,7 @@ class Checker {
     const reduce = this.convolution(excitation.reduce, `${at}: reduce`);
     const expand = this.convolution(excitation.expand, `${at}: expand`);
     const channels = branch[after]!.outChannels;
+    for (const { activation } of [reduce, expand]) this.activation(activation, at);
     const fits =
       reduce.inChannels === channels &&
       expand.outChannels === channels &&

@@ -1,6 +1,6 @@
 import { activationNumber } from '../../backends/activation-number.js';
 import { FoveaError } from '../../errors.js';
-import type { Activation, Convolution, PoolNode } from '../../network/network.js';
+import type { Convolution, ConvolutionActivation, PoolNode } from '../../network/network.js';
 import { convolutionOutput, paddingOn } from '../../network/shapes.js';
 import { MapPool } from '../map-pool.js';
 import type { TrainBuffer, TrainOp } from '../program.js';
@@ -21,7 +21,7 @@ export interface LearnedNorm {
   readonly shiftGradient: Float32Array;
 }
 
-const differentiable: ReadonlySet<Activation> = new Set([
+const differentiable: ReadonlySet<ConvolutionActivation> = new Set([
   'none',
   'relu',
   'relu6',
@@ -148,14 +148,19 @@ export class Tape {
   }
 
   /** An activation by itself. */
-  activation(input: Value, activation: Activation): Value {
+  activation(input: Value, activation: ConvolutionActivation): Value {
     const output = this.make(input.shape, input.learned);
     this.affine(input, output, activation);
     return output;
   }
 
   /** `output = activation(input · scale + shift)`, per channel; scale and shift are learned where they have gradients. */
-  affine(raw: Value, output: Value, activation: Activation, norm: Partial<LearnedNorm> = {}): void {
+  affine(
+    raw: Value,
+    output: Value,
+    activation: ConvolutionActivation,
+    norm: Partial<LearnedNorm> = {},
+  ): void {
     checkDifferentiable(activation);
     const C = raw.shape[3];
     const { scale = this.#constant(C, 1), shift = this.#constant(C, 0) } = norm;
@@ -279,7 +284,7 @@ export interface MaskValue {
 }
 
 /** @throws FoveaError `unsupported` for an activation that has no gradient here */
-export function checkDifferentiable(activation: Activation): void {
+export function checkDifferentiable(activation: ConvolutionActivation): void {
   if (differentiable.has(activation)) return;
   throw new FoveaError(
     'unsupported',

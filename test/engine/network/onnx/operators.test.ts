@@ -41,6 +41,11 @@ describe('operators', () => {
       (g, x) => g.node('PRelu', [x, g.floats('slope', [4, 1, 1], new Float32Array(4).fill(0.25))]),
       'leaky-relu 0.25',
     ],
+    [
+      'a PRelu of a slope for each channel',
+      (g, x) => g.node('PRelu', [x, g.floats('slope', [4, 1, 1], weights(4, 1))]),
+      'prelu',
+    ],
     ['the spelled-out Mish', (g, x) => g.activation(x, 'mish'), 'mish'],
     ['the spelled-out GELU', (g, x) => g.activation(x, 'gelu'), 'gelu'],
     ["GELU in PyTorch's order", gelu, 'gelu'],
@@ -65,7 +70,7 @@ describe('operators', () => {
   });
 
   it.each<[string, (graph: GraphBuilder, x: string) => string]>([
-    ['a slope for each channel', (g, x) => g.node('PRelu', [x, g.floats('slope', [4, 1, 1], weights(4, 1))])],
+    ['a slope for each column', (g, x) => g.node('PRelu', [x, g.floats('slope', [8], weights(8, 1))])],
     ['a slope below 0', (g, x) => g.node('LeakyRelu', [x], { alpha: Float32Array.of(-0.5) })],
     ['a gate of another scale', (g, x) => g.node('Mul', [gelu(g, x), g.node('Erf', [x])])],
     [

@@ -125,6 +125,58 @@ describe('residual blocks', () => {
     },
   );
 
+  it('are found where every channel has a slope of its own, as in networks for faces', async () => {
+    const prelu = (g: GraphBuilder, x: string, channels: number) =>
+      g.node('PRelu', [x, g.floats(g.fresh('slope'), [channels, 1, 1], weights(channels, 4))]);
+    const depthwise = (g: GraphBuilder, x: string, channels: number) =>
+      g.node('Conv', [x, floats(g, channels, 1, 3, 3)], { pads: [1, 1, 1, 1], group: channels });
+    const network = await agrees(
+      model(
+        (g, x) => {
+          const stem = prelu(g, conv(g, x, 3, 6), 6);
+          // IResNet, as ArcFace has it: normalised first, nothing after the sum.
+          const scaled = g.node('Mul', [stem, g.floats('s', [6, 1, 1], weights(6, 5))]);
+          const shifted = g.node('Add', [scaled, g.floats('t', [6, 1, 1], weights(6, 6))]);
+          const first = g.node('Add', [conv(g, prelu(g, conv(g, shifted, 6, 20), 20), 20, 6), stem]);
+          // MobileFaceNet's inverted bottleneck.
+          const expanded = prelu(g, conv(g, first, 6, 19, 1), 19);
+          const spatial = prelu(g, depthwise(g, expanded, 19), 19);
+          const second = g.node('Add', [conv(g, spatial, 19, 6, 1), first]);
+          // And one behind the sum, which the block leaves to a node of its own.
+          const third = prelu(
+            g,
+            g.node('Add', [conv(g, prelu(g, conv(g, second, 6, 9), 9), 9, 6), second]),
+            6,
+          );
+          const pooled = g.node('Flatten', [g.node('GlobalAveragePool', [third])], { axis: 1 });
+          const hidden = g.node('Gemm', [pooled, floats(g, 6, 7)]);
+          return g.node('PRelu', [hidden, g.floats('slope', [7], weights(7, 2))]);
+        },
+        17,
+        open,
+      ),
+      'slopes',
+    );
+    expect(blocksOf(network).map(({ adaptive, kind }) => [adaptive, kind])).toEqual([
+      [true, 'residual'],
+      [true, 'inverted'],
+      [true, 'basic'],
+    ]);
+    expect(kinds(network)).toEqual([
+      ...['convolution', 'block', 'block', 'block', 'convolution'],
+      ...['global-pool', 'convolution'],
+    ]);
+    const file = storeNetwork(network);
+    const stored = { ...(await readNetwork(file)), inputShape: { channels: 3, height: 20, width: 17 } };
+    await agreesAt(network, 20, 17);
+    for (const strategy of ['unfused', 'lasnet', 'streamed', 'dense'] as const) {
+      for (const rate of [0, 0.4, 1]) await masksAgree(stored, { strategy, rate });
+    }
+    const text = new TextDecoder('latin1').decode(file).replaceAll('slopes', 'sloped');
+    const without = Uint8Array.from(text, (character) => character.charCodeAt(0));
+    await expect(readNetwork(without)).rejects.toThrow(/slopes undefined, where 6 values belong/);
+  });
+
   it.each<[string, (g: GraphBuilder, x: string) => string, string]>([
     [
       'an activation that no convolution takes in',
