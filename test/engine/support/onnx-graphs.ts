@@ -5,6 +5,7 @@ import { loadNetwork, type Network, run, type Tensor } from '@fovea/engine';
 import { openDense } from '@fovea/engine/onnx';
 import { afterAll, expect } from 'vitest';
 import { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
+import { loadRuntime } from '../../../engine/src/onnxruntime.js';
 import { randomImages, relativeError } from './small-network.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-graphs-'));
@@ -98,4 +99,19 @@ export async function agreesAt(
   const written = await openDense(bare, { batch: 2, height, width });
   expect(relativeError((await written.run(images)).output.data, expected.data)).toBeLessThan(1e-4);
   await written.dispose();
+}
+
+/** What onnxruntime makes of a model's output by name. */
+export async function original(
+  model: string | Uint8Array,
+  input: string,
+  data: Float32Array,
+  dims: readonly number[],
+  output: string,
+): Promise<number[]> {
+  const { InferenceSession, Tensor: OrtTensor } = await loadRuntime();
+  const session = await InferenceSession.create(model as string, { logSeverityLevel: 4 });
+  const outputs = await session.run({ [input]: new OrtTensor('float32', Float32Array.from(data), [...dims]) });
+  await session.release();
+  return Array.from(outputs[output]!.data as ArrayLike<number | bigint>, Number);
 }
