@@ -111,7 +111,9 @@ export async function original(
 ): Promise<number[]> {
   const { InferenceSession, Tensor: OrtTensor } = await loadRuntime();
   const session = await InferenceSession.create(model as string, { logSeverityLevel: 4 });
-  const outputs = await session.run({ [input]: new OrtTensor('float32', Float32Array.from(data), [...dims]) });
+  const outputs = await session.run({
+    [input]: new OrtTensor('float32', Float32Array.from(data), [...dims]),
+  });
   await session.release();
   return Array.from(outputs[output]!.data as ArrayLike<number | bigint>, Number);
 }
