@@ -97,6 +97,7 @@ interface DeadEnd {
   readonly operator?: boolean;
 }
 
+const otherProduct = 'a product that is no squeeze-and-excitation';
 const sharedValue = 'a value of its branch is read elsewhere too';
 
 /** Walks a branch backwards from its end to `start`, unless it is no chain, or too long a one. */
@@ -113,7 +114,7 @@ function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Bra
     if (!graph.onlyReadBy(value, ...readers)) return dead(sharedValue);
     if (draft.kind === 'multiply' && !excitation) {
       const found = excitationOf(graph, draft);
-      if (!found) return dead('a product that is no squeeze-and-excitation lies in its branch');
+      if (!found) return dead(`${otherProduct} lies in its branch`);
       excitation = { ...found, position: chain.length };
       drafts.push(draft, ...found.drafts);
       value = found.input;
@@ -140,7 +141,10 @@ function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Bra
 
 /** What stands where a convolution would have to, in a word. */
 function described(draft: Exclude<Draft, { kind: 'convolution' }>): string {
-  if (draft.kind === 'unknown') return draft.origins[0]?.op ?? 'an operator';
+  if (draft.kind === 'unknown') {
+    const op = draft.origins[0]?.op ?? 'an operator';
+    return op === 'Mul' ? otherProduct : op;
+  }
   if (draft.kind === 'activation') return `${draft.activation} behind no convolution`;
   if (draft.kind === 'block') return 'another block';
   return draft.kind === 'add' ? 'another addition' : draft.kind;
