@@ -3,32 +3,44 @@ import type { Activation, ConvolutionActivation, NetworkNode } from '@fovea/engi
 import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { activationNumber } from '../../../engine/src/backends/activation-number.js';
+import { activate } from '../../../engine/src/backends/reference/activate.js';
+import { plainActivations } from '../../../engine/src/network/activation.js';
 import { paddedFor } from '../../../engine/src/network/padded.js';
 import { LearnedValues, normsAfter, savesWork } from '../../../engine/src/train/adapt/learned-values.js';
 import { buildAdaptGraph, flopsLeft } from '../../../engine/src/train/adapt/network-graph.js';
-import { randomImages, type SmallNetworkOptions, smallNetwork } from '../support/small-network.js';
+import {
+  randomImages,
+  relativeError,
+  type SmallNetworkOptions,
+  smallNetwork,
+} from '../support/small-network.js';
 import { dot, execute, expectClose, normal, slopes } from './slopes.js';
 
 const stop = new Int32Array(1);
 
 describe.skipIf(!canTrain())('gradients of what stands around convolutions', () => {
-  const activations: Activation[] = ['none', 'relu', 'relu6', 'silu', 'hardswish', 'sigmoid', 'hardsigmoid'];
-  it.each(activations)('%s with scale and shift', async (activation) => {
+  it.each([...plainActivations, 'prelu'] as const)('%s with scale and shift', async (activation) => {
     const [rows, C] = [700, 13];
     const x = normal(rows * C).map((value) => 3 * value);
-    const [scale, shift] = [normal(C), normal(C)];
+    const [scale, shift, below] = [normal(C), normal(C), normal(C)];
+    const slopesBelow = activation === 'prelu' ? [below] : [];
     const y = new Float32Array(x.length);
     const weights = normal(x.length);
     const dims = [rows, C, activationNumber(activation)];
     const value = async () => {
-      await execute('activate', dims, x, scale, shift, y);
+      await execute('activate', dims, x, scale, shift, y, ...slopesBelow);
       return dot(y, weights);
     };
     const [dx, dscale, dshift] = [new Float32Array(x.length), new Float32Array(C), new Float32Array(C)];
-    await execute('activate-dx', dims, weights, x, scale, shift, dx, dscale, dshift);
+    await execute('activate-dx', dims, weights, x, scale, shift, dx, ...slopesBelow, dscale, dshift);
     expectClose(await slopes(x, dx, value, 2e-4), 0.05);
     expectClose(await slopes(scale, dscale, value, 2e-4), 0.05);
     expectClose(await slopes(shift, dshift, value, 2e-4), 0.05);
+    await value();
+    const wanted = x.map((each, i) =>
+      activate(each * scale[i % C]! + shift[i % C]!, activation, below[i % C]),
+    );
+    expect(relativeError(y, wanted)).toBeLessThan(1e-6);
   });
 
   it('the gate of squeeze-and-excitation', async () => {
@@ -198,16 +210,18 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
     },
   );
 
-  const networks: [string, SmallNetworkOptions][] = [
+  const networks: [string, SmallNetworkOptions, Activation?][] = [
     ['bottlenecks with projections', { kind: 'bottleneck' }],
     ['grouped bottlenecks', { kind: 'bottleneck', groups: 4 }],
     ['basic blocks', { kind: 'basic' }],
     ['inverted residuals, depthwise', { kind: 'inverted', groups: 8 }],
     ['pre-activated bottlenecks', { kind: 'preactivated' }],
     ['squeeze-and-excitation', { kind: 'bottleneck', excite: true }],
+    ['basic blocks with Mish', { kind: 'basic' }, 'mish'],
+    ['basic blocks with leaky ReLU', { kind: 'basic' }, 'leaky-relu 0.9'],
   ];
-  it.each(networks)('%s: scales and shifts, masks held', async (_, options) => {
-    const network = smooth(options, 'relu', 'silu');
+  it.each(networks)('%s: scales and shifts, masks held', async (_, options, activation = 'silu') => {
+    const network = smooth(options, 'relu', activation);
     const { graph, learned } = laidOut(network);
     const blocks = blocksOf(network).filter(savesWork);
     const random = new Random(5);
