@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { type ConvolutionActivation, slopeOf } from '../activation.js';
 import { numberToHalf } from '../number-formats.js';
+import { attributeOf } from './attribute.js';
 import {
-  type AttributeProto,
   AttributeProto_AttributeType,
   AttributeProtoSchema,
   ModelProtoSchema,
@@ -286,21 +286,4 @@ export function valueInfo(
     name,
     type: { value: { case: 'tensorType', value: { elemType, ...(shape ? { shape } : {}) } } },
   });
-}
-
-function attributeOf(
-  name: string,
-  value: number | readonly number[] | string | Float32Array,
-): AttributeProto {
-  const { FLOAT, FLOATS, INT, INTS, STRING } = AttributeProto_AttributeType;
-  if (typeof value === 'string') {
-    return create(AttributeProtoSchema, { name, type: STRING, s: new TextEncoder().encode(value) });
-  }
-  if (value instanceof Float32Array) {
-    return value.length === 1
-      ? create(AttributeProtoSchema, { name, type: FLOAT, f: value[0]! })
-      : create(AttributeProtoSchema, { name, type: FLOATS, floats: Array.from(value) });
-  }
-  if (typeof value === 'number') return create(AttributeProtoSchema, { name, type: INT, i: BigInt(value) });
-  return create(AttributeProtoSchema, { name, type: INTS, ints: value.map(BigInt) });
 }
