@@ -160,7 +160,10 @@ void Program::check_instruction(const Session& session, int index) {
       const Extent &input = map_at(1), &output = map_at(2);
       needs_taps(convolution.taps);
       need(input.channels == g.in_channels && output.channels == g.out_channels, "channels do not fit");
-      check_activation(8);
+      if (static_cast<Activation>(o[8]) == Activation::prelu)
+        need(convolution.activation == Activation::prelu, "the convolution has no slopes");
+      else
+        check_activation(8);
       need(o[5] >= 0 && o[5] <= 2 && o[6] >= 0 && o[6] <= 1, "no such layout");
       need(o[4] == 0 || o[3] >= 0, "others need a region");
       Extent plane = output;

@@ -19,7 +19,8 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
   const long together = depthwise_together(convolution);
 
   const DepthwiseLayer layer{g.kernel_height,          g.kernel_width, convolution.weight.data(),
-                             convolution.bias.data(), channels,       pass.activation};
+                             convolution.bias.data(), channels,       pass.activation,
+                             convolution.slopes.data()};
   DepthwiseRun run{};
   run.row_pitch = static_cast<long>(g.dilation_y) * pass.input.width * channels;
   run.tap_pitch = g.dilation_x * channels;
@@ -132,6 +133,7 @@ void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch
     const TileKernel* kernel = kernels.tile[panel.vectors - 1];
     tile.output_offset = panel.column;
     tile.columns = panel.columns;
+    tile.slopes = convolution.slopes_of(panel);
     // Panels of one group read the same rows again.
     tile.fetches_input = unforeseen && (grouped || p == first_panel);
     for (size_t b = 0; b <= last_block; b++) {

@@ -97,10 +97,11 @@ PackedConvolution outline(const Geometry& g, Activation activation, const TileSh
 }
 
 PackedConvolution pack(const Geometry& g, Activation activation, const float* weight, const float* bias,
-                       const KernelTable& kernels) {
+                       const float* slopes, const KernelTable& kernels) {
   PackedConvolution packed = outline(g, activation, kernels);
   packed.weight = AlignedFloats(packed.weight_values);
   packed.bias = AlignedFloats(packed.bias_values);
+  if (slopes) packed.slopes = AlignedFloats(packed.bias_values);
   const int taps = g.taps();
   if (packed.form == PackedConvolution::Form::depthwise) {
     for (int tap = 0; tap < taps; tap++)
@@ -108,6 +109,7 @@ PackedConvolution pack(const Geometry& g, Activation activation, const float* we
         packed.weight.data()[static_cast<long>(tap) * g.out_channels + c] =
             weight[static_cast<long>(c) * taps + tap];
     std::copy(bias, bias + g.out_channels, packed.bias.data());
+    if (slopes) std::copy(slopes, slopes + g.out_channels, packed.slopes.data());
     return packed;
   }
 
@@ -120,6 +122,7 @@ PackedConvolution pack(const Geometry& g, Activation activation, const float* we
     for (int j = 0; j < panel.columns; j++) {
       const int out = panel.column + j;
       packed.bias.data()[panel.bias + j] = bias[out];
+      if (slopes) packed.slopes.data()[panel.bias + j] = slopes[out];
       const float* source = weight + static_cast<long>(out) * group_in * taps;
       // Where the output's own group begins among the merged ones.
       const int skip = (out / group_out) % merge * group_in;

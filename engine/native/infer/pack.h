@@ -43,8 +43,12 @@ struct PackedConvolution {
   size_t weight_values, bias_values;
   // Of the weights once more, transformed for Winograd's algorithm; 0 where it does not apply.
   size_t winograd_values;
-  // Empty in an outline.
-  AlignedFloats weight, bias, winograd;
+  // Empty in an outline; the slopes, laid out as the bias, but for a PReLU too.
+  AlignedFloats weight, bias, slopes, winograd;
+
+  const float* slopes_of(const Panel& panel) const {
+    return slopes.size() == 0 ? nullptr : slopes.data() + panel.bias;
+  }
 
   // Values that are multiplied and added up for one output.
   long steps() const { return static_cast<long>(taps) * channels; }
@@ -64,8 +68,9 @@ bool winograd_suits(const Geometry& geometry);
 // Everything but the weights: what a convolution's work follows from.
 PackedConvolution outline(const Geometry& geometry, Activation activation, const TileShape& shape);
 
-// weight: (out channels, in channels / groups, kernel height, kernel width); bias: one value a channel.
+// weight: (out channels, in channels / groups, kernel height, kernel width); bias: one value a channel, and slopes, which
+// are null without a PReLU.
 PackedConvolution pack(const Geometry& geometry, Activation activation, const float* weight, const float* bias,
-                       const KernelTable& kernels);
+                       const float* slopes, const KernelTable& kernels);
 
 }  // namespace fovea

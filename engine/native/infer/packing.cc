@@ -26,7 +26,7 @@ Geometry read_geometry(const int32_t* v) {
 
 Activation read_activation(int32_t value) {
   const auto activation = static_cast<Activation>(value);
-  if (!known(activation)) reject("no such activation");
+  if (!known(activation) && activation != Activation::prelu) reject("no such activation");
   return activation;
 }
 
@@ -37,7 +37,7 @@ struct Packing {
   Geometry geometry;
   Activation activation;
   // Copies: JavaScript may give its arrays away meanwhile.
-  std::vector<float> weight, bias;
+  std::vector<float> weight, bias, slopes;
   PackedConvolution packed;
   std::string failure;
   napi_deferred deferred;
@@ -48,7 +48,8 @@ void pack_weights(napi_env, void* data) {
   Packing& packing = *static_cast<Packing*>(data);
   try {
     packing.packed = packing.session->packed(packing.geometry, packing.activation, packing.weight.data(),
-                                             packing.bias.data());
+                                             packing.bias.data(),
+                                             packing.activation == Activation::prelu ? packing.slopes.data() : nullptr);
   } catch (const std::exception&) {
     packing.failure = "not enough memory for the weights of this network";
   }
@@ -70,7 +71,7 @@ void finish_packing(napi_env env, napi_status status, void* data) {
 
 napi_value add_convolution(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
-    const Arguments arguments(env, info, 4);
+    const Arguments arguments(env, info, 5);
     auto packing = std::make_unique<Packing>();
     packing->session = session_of(env, arguments[0]);
     if (!packing->session->runs()) reject("the session describes programs and packs no weights");
@@ -81,8 +82,11 @@ napi_value add_convolution(napi_env env, napi_callback_info info) {
     const size_t weights = static_cast<size_t>(g.out_channels) * (g.in_channels / g.groups) * g.taps();
     const auto weight = arguments.array<float>(2, "weight", weights);
     const auto bias = arguments.array<float>(3, "bias", g.out_channels);
+    const auto slopes =
+        arguments.array<float>(4, "slopes", packing->activation == Activation::prelu ? g.out_channels : 0);
     packing->weight.assign(weight.data, weight.data + weight.length);
     packing->bias.assign(bias.data, bias.data + bias.length);
+    if (slopes.length > 0) packing->slopes.assign(slopes.data, slopes.data + slopes.length);
     napi_value promise, name;
     napi_create_string_utf8(env, "fovea packing", NAPI_AUTO_LENGTH, &name);
     check_status(napi_create_promise(env, &packing->deferred, &promise), "promise");

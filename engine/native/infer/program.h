@@ -193,7 +193,7 @@ class Session {
   long band_pixels() const { return band_pixels_; }
   // Weights in the order of this session's kernels; changes nothing, so that any thread may ask.
   PackedConvolution packed(const Geometry& geometry, Activation activation, const float* weight,
-                           const float* bias) const;
+                           const float* bias, const float* slopes) const;
   int add_convolution(PackedConvolution convolution);
   int add_outline(const Geometry& geometry, Activation activation);
   int add_masker(Masker masker);

@@ -6,8 +6,8 @@
 namespace fovea {
 
 PackedConvolution Session::packed(const Geometry& geometry, Activation activation, const float* weight,
-                                  const float* bias) const {
-  PackedConvolution packed = pack(geometry, activation, weight, bias, *kernels_);
+                                  const float* bias, const float* slopes) const {
+  PackedConvolution packed = pack(geometry, activation, weight, bias, slopes, *kernels_);
   if (packed.winograd_values > 0) packed.winograd = winograd_weights(packed, weight, *kernels_);
   return packed;
 }

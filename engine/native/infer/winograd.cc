@@ -107,6 +107,7 @@ void compute_squares(const Machine& machine, const ConvolutionPass& pass, Scratc
     out.columns = panel.columns;
     out.pitch = sums_pitch;
     out.bias = convolution.bias.data() + panel.bias;
+    out.slopes = convolution.slopes_of(panel);
     for (int s = 0; s < count; s++) {
       out.products = sums + s * width;
       for (int k = 0; k < 4; k++) {

@@ -17,8 +17,10 @@ std::vector<const KernelTable*> tables() {
   return found;
 }
 
-double activated(double x, Activation activation) {
+// `slope` is the channel's of a PReLU.
+double activated(double x, Activation activation, float slope = 0) {
   switch (activation) {
+    case Activation::prelu: return x < 0 ? x * slope : x;
     case Activation::relu: return std::max(x, 0.0);
     case Activation::relu6: return std::min(std::max(x, 0.0), 6.0);
     case Activation::silu: return x / (1 + std::exp(-x));
@@ -33,12 +35,19 @@ double activated(double x, Activation activation) {
   }
 }
 
-// Every activation, one of them a leaky ReLU.
-constexpr int activations = static_cast<int>(Activation::count) + 1;
+// Every activation that no channel changes, one of them a leaky ReLU.
+constexpr int activations = static_cast<int>(Activation::prelu) + 1;
+// Those of convolutions, which have PReLU as well.
+constexpr int convolution_activations = activations + 1;
 
 Activation activation_at(int i) {
   const int kind = i % activations;
   return static_cast<Activation>(kind < activations - 1 ? kind : __builtin_bit_cast(int32_t, -0.1f));
+}
+
+Activation convolution_activation_at(int i) {
+  const int kind = i % convolution_activations;
+  return kind == activations ? Activation::prelu : activation_at(kind);
 }
 
 // Vector loads may read past the last channel of a row, as they may in a session's buffers.
@@ -90,7 +99,8 @@ void check_tile(const KernelTable& table, int rows, int vectors, int taps, int c
   t.output_offset = output_offset;
   t.columns = columns;
   t.residual = adds ? residual_rows.data() : nullptr;
-  t.activation = activation_at(variant);
+  t.activation = convolution_activation_at(variant);
+  t.slopes = bias.data();
   const TileKernel kernel = table.tile[vectors - 1][rows - 1];
   AlignedFloats part(static_cast<size_t>(taps) * channels * width + slack);
   if (in_blocks) {
@@ -127,7 +137,7 @@ void check_tile(const KernelTable& table, int rows, int vectors, int taps, int c
             sum += static_cast<double>(inputs[(tile * taps + tap) * rows + row][input_offset + c]) *
                    weight.data()[(static_cast<long>(tap) * channels + c) * width + j];
         if (adds) sum += residuals[tile * rows + row][output_offset + j];
-        expect_near(output[output_offset + j], activated(sum, t.activation), name, 1e-4);
+        expect_near(output[output_offset + j], activated(sum, t.activation, bias.data()[j]), name, 1e-4);
       }
       expect(output[output_offset + columns] == 7.0f && output[output_offset - 1] == 7.0f, name + " writes outside");
     }
@@ -140,7 +150,7 @@ TEST("tiles of every size compute indirect matrix products") {
   for (const KernelTable* table : tables()) {
     for (int vectors = 1; vectors <= table->tile_vectors; vectors++) {
       for (int rows = 1; rows <= table->tile_rows; rows++) {
-        for (int variant = 0; variant < activations; variant++) {
+        for (int variant = 0; variant < convolution_activations; variant++) {
           const int full = vectors * table->lanes;
           const int columns = variant % 3 == 0 ? full : full - variant % table->lanes;
           check_tile(*table, rows, vectors, 1 + variant % 3, 1 + 5 * variant, columns, variant);
@@ -216,8 +226,9 @@ TEST("depthwise pixels and runs agree with plain loops") {
         const std::vector<float> weight = numbers.values(static_cast<size_t>(taps) * channels + slack);
         const std::vector<float> bias = numbers.values(channels + slack);
         const std::vector<float> residual = numbers.values(static_cast<size_t>(pixels) * channels + slack);
-        for (int variant = 0; variant < activations; variant++) {
-          const DepthwiseLayer layer{kernel, kernel, weight.data(), bias.data(), channels, activation_at(variant)};
+        for (int variant = 0; variant < convolution_activations; variant++) {
+          const Activation activation = convolution_activation_at(variant);
+          const DepthwiseLayer layer{kernel, kernel, weight.data(), bias.data(), channels, activation, bias.data()};
           const bool adds = variant % 2 == 1;
           std::vector<float> run(static_cast<size_t>(pixels) * channels + 1, 7.0f), apart = run;
           table->depthwise_run(layer, {pixels, map.data(), static_cast<long>(map_width) * channels, channels, channels,
@@ -237,7 +248,7 @@ TEST("depthwise pixels and runs agree with plain loops") {
               for (int t = 0; t < taps; t++)
                 sum += static_cast<double>(input[p * taps + t][c]) * weight[static_cast<size_t>(t) * channels + c];
               if (adds) sum += residual[p * channels + c];
-              const double wanted = activated(sum, layer.activation);
+              const double wanted = activated(sum, layer.activation, bias[c]);
               expect_near(run[p * channels + c], wanted, name + " run", 1e-4);
               expect_near(apart[p * channels + c], wanted, name + " pixels", 1e-4);
             }
@@ -253,7 +264,7 @@ TEST("Winograd's transforms turn products into 3x3 convolutions") {
   // U = G g G'
   const double G[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
   for (const KernelTable* table : tables()) {
-    for (int channels : {1, 8, 16, 21}) {
+    for (int channels : {1, 8, 11, 16, 21}) {
       Numbers numbers(static_cast<uint64_t>(channels));
       const std::string name = std::string(table->isa) + " " + std::to_string(channels) + " channels";
       std::vector<std::vector<float>> window;
@@ -281,7 +292,8 @@ TEST("Winograd's transforms turn products into 3x3 convolutions") {
       output.pitch = pitch;
       output.bias = bias.data();
       output.columns = channels;
-      output.activation = activation_at(channels);
+      output.activation = convolution_activation_at(channels);
+      output.slopes = bias.data();
       for (int i = 0; i < 4; i++) {
         output.output[i] = i == 2 ? nullptr : outputs[i].data();
         output.residual[i] = i == 1 ? residual.data() : nullptr;
@@ -294,7 +306,7 @@ TEST("Winograd's transforms turn products into 3x3 convolutions") {
             for (int b = 0; b < 3; b++)
               sum += static_cast<double>(window[(i / 2 + a) * 4 + i % 2 + b][c]) * kernel[c * 9 + a * 3 + b];
           if (i == 1) sum += residual[c];
-          expect_near(outputs[i][c], activated(sum, output.activation), name, 1e-4);
+          expect_near(outputs[i][c], activated(sum, output.activation, bias.data()[c]), name, 1e-4);
         }
         expect(outputs[i].back() == 7.0f, name + " writes outside");
       }

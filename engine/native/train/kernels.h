@@ -62,12 +62,13 @@ struct Kernels {
   // One pixel of a depthwise convolution: y[c] (+)= sum over taps of rows[tap][c] * weights[tap][c].
   void (*depthwise)(const float* const* rows, const float* const* weights, long taps, float* y, long C, bool accumulate);
 
-  // y = activation(x * scale + shift).
-  void (*activate)(const float* x, float* y, long rows, long C, const float* scale, const float* shift, Activation kind);
+  // y = activation(x * scale + shift); slopes are a PReLU's, one a channel.
+  void (*activate)(const float* x, float* y, long rows, long C, const float* scale, const float* shift,
+                   const float* slopes, Activation kind);
 
   // dx = d * scale with d = dy * activation'(x * scale + shift); dscale += d * x, dshift += d, unless they are null.
   void (*activate_gradient)(const float* dy, const float* x, float* dx, long rows, long C, const float* scale,
-                            const float* shift, Activation kind, float* dscale, float* dshift);
+                            const float* shift, const float* slopes, Activation kind, float* dscale, float* dshift);
 
   // Adam (Kingma and Ba, 2015) without weight decay: m += (1 - b1) * (g - m); v += (1 - b2) * (g * g - v);
   // w -= rate * m * correct1 / (sqrt(v * correct2) + 1e-8).

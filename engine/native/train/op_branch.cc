@@ -8,7 +8,9 @@
 namespace fovea::train {
 namespace {
 
-long activations() { return static_cast<long>(Activation::hardsigmoid); }
+long activations() { return static_cast<long>(Activation::prelu); }
+
+bool has_slopes(const std::vector<long>& dims) { return dims[2] == static_cast<long>(Activation::prelu); }
 
 template <class Visit>
 void row_parts(Team& team, long rows, long C, const Visit& visit) {
@@ -19,33 +21,36 @@ void row_parts(Team& team, long rows, long C, const Visit& visit) {
   });
 }
 
-// dims: rows, C, activation; buffers: x, scale, shift, y (may be x)
+// dims: rows, C, activation; buffers: x, scale, shift, y (may be x)[, slopes of a PReLU]
 void activate(Op& op, Team& team) {
   const long C = op.dims[1];
   row_parts(team, op.dims[0], C, [&](long, long first, long count) {
     kernels().activate(op.floats(0) + first * C, op.floats(3) + first * C, count, C, op.floats(1), op.floats(2),
-                       static_cast<Activation>(op.dims[2]));
+                       has_slopes(op.dims) ? op.floats(4) : nullptr, static_cast<Activation>(op.dims[2]));
   });
 }
 
-// dims: as activate; buffers: dy, x, scale, shift, dx (may be dy)[, dscale, dshift]
+// dims: as activate; buffers: dy, x, scale, shift, dx (may be dy)[, slopes of a PReLU][, dscale, dshift]
 void activate_gradient(Op& op, Team& team) {
   const long rows = op.dims[0], C = op.dims[1];
-  const bool learned = op.buffers.size() > 5;
+  const float* slopes = has_slopes(op.dims) ? op.floats(5) : nullptr;
+  const size_t norm = slopes ? 6 : 5;
+  const bool learned = op.buffers.size() > norm;
   const long parts = parts_of(rows * C, 8192);
   if (learned) op.scratch.assign(parts * 2 * C, 0.0f);
   row_parts(team, rows, C, [&](long part, long first, long count) {
     float* sums = learned ? op.scratch.data() + part * 2 * C : nullptr;
     kernels().activate_gradient(op.floats(0) + first * C, op.floats(1) + first * C, op.floats(4) + first * C, count, C,
-                                op.floats(2), op.floats(3), static_cast<Activation>(op.dims[2]), sums,
+                                op.floats(2), op.floats(3), slopes, static_cast<Activation>(op.dims[2]), sums,
                                 learned ? sums + C : nullptr);
   });
   if (!learned) return;
-  std::fill(op.floats(5), op.floats(5) + C, 0.0f);
-  std::fill(op.floats(6), op.floats(6) + C, 0.0f);
+  float *dscale = op.floats(norm), *dshift = op.floats(norm + 1);
+  std::fill(dscale, dscale + C, 0.0f);
+  std::fill(dshift, dshift + C, 0.0f);
   for (long part = 0; part < parts; part++) {
-    kernels().add(op.scratch.data() + part * 2 * C, op.floats(5), C, 1.0f);
-    kernels().add(op.scratch.data() + part * 2 * C + C, op.floats(6), C, 1.0f);
+    kernels().add(op.scratch.data() + part * 2 * C, dscale, C, 1.0f);
+    kernels().add(op.scratch.data() + part * 2 * C + C, dshift, C, 1.0f);
   }
 }
 
@@ -161,8 +166,9 @@ void work(Op& op, Team& team) {
 std::vector<long> activate_sizes(const std::vector<long>& d, bool backward) {
   const long map = d[0] * d[1];
   if (d[2] > activations()) return {-1};
-  if (backward) return {map, map, d[1], d[1], map};
-  return {map, d[1], d[1], map};
+  std::vector<long> sizes = backward ? std::vector<long>{map, map, d[1], d[1], map} : std::vector<long>{map, d[1], d[1], map};
+  if (has_slopes(d)) sizes.push_back(d[1]);
+  return sizes;
 }
 
 std::vector<long> masked_sizes(const std::vector<long>& d, bool backward) {

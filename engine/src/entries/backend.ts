@@ -32,11 +32,13 @@ export type {
   BlockKind,
   BlockNode,
   Convolution,
+  ConvolutionActivation,
   ConvolutionNode,
   ForeignNode,
   GlobalPoolNode,
   LearnedMasker,
   NetworkNode,
+  PlainConvolution,
   PoolNode,
   SqueezeExcitation,
 } from '../network/network.js';

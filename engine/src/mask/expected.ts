@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Block } from '../network/network.js';
-import type { BlockShape } from '../network/shapes.js';
+import { type BlockShape, inputOf, paddingOn } from '../network/shapes.js';
 import { cellOf, maskGrid } from './geometry.js';
 
 /** A convolution's geometry along one axis. */
@@ -85,13 +85,17 @@ function histogram(spans: readonly (readonly [number, number])[]): [number, numb
 }
 
 function axesOf(block: Block, shape: BlockShape, axis: 0 | 1): Axis[] {
-  return block.branch.map(({ kernel, stride, padding, dilation }, i) => ({
-    kernel: kernel[axis],
-    stride: stride[axis],
-    padding: padding[axis]!,
-    dilation: dilation[axis],
-    size: axis === 0 ? shape.branch[i]!.height : shape.branch[i]!.width,
-  }));
+  return block.branch.map((convolution, i) => {
+    const { kernel, stride, dilation } = convolution;
+    const { height, width } = inputOf(shape, i);
+    return {
+      kernel: kernel[axis],
+      stride: stride[axis],
+      padding: paddingOn(convolution, height, width)[axis]!,
+      dilation: dilation[axis],
+      size: axis === 0 ? shape.branch[i]!.height : shape.branch[i]!.width,
+    };
+  });
 }
 
 const readersOfShape = new WeakMap<

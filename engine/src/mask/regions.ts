@@ -1,6 +1,6 @@
 import { FoveaError } from '../errors.js';
-import type { Block, Convolution } from '../network/network.js';
-import type { BlockShape } from '../network/shapes.js';
+import type { Block } from '../network/network.js';
+import { type BlockShape, paddingOn, type Reach } from '../network/shapes.js';
 import { activeFraction, spreadCells } from './geometry.js';
 import type { Mask } from './mask.js';
 
@@ -15,10 +15,11 @@ export function receptiveRegion(
   region: Uint8Array,
   batch: number,
   output: { readonly height: number; readonly width: number },
-  convolution: Pick<Convolution, 'kernel' | 'stride' | 'padding' | 'dilation'>,
+  convolution: Reach,
   input: { readonly height: number; readonly width: number },
 ): Uint8Array {
-  const { kernel, stride, padding, dilation } = convolution;
+  const { kernel, stride, dilation } = convolution;
+  const padding = paddingOn(convolution, input.height, input.width);
   const read = new Uint8Array(batch * input.height * input.width);
   for (let n = 0; n < batch; n++) {
     for (let y = 0; y < output.height; y++) {

@@ -15,8 +15,11 @@ export const plainActivations = [
   'gelu-tanh',
 ] as const;
 
-/** What follows a convolution or an addition. */
+/** What follows an addition, or stands by itself: every value goes through it alike. */
 export type Activation = (typeof plainActivations)[number] | LeakyRelu;
+
+/** What follows a convolution; `prelu` is a leaky ReLU with a slope for each channel, which the convolution has. */
+export type ConvolutionActivation = Activation | 'prelu';
 
 const prefix = 'leaky-relu ';
 
@@ -35,7 +38,7 @@ export function leakyRelu(slope: number): Activation | undefined {
 }
 
 /** True for a leaky ReLU. */
-export function isLeaky(activation: Activation): activation is LeakyRelu {
+export function isLeaky(activation: ConvolutionActivation): activation is LeakyRelu {
   return activation.startsWith(prefix);
 }
 
@@ -44,7 +47,7 @@ export function slopeOf(activation: LeakyRelu): number {
   return Number(activation.slice(prefix.length));
 }
 
-/** True for the name of an activation; a leaky ReLU's slope must be finite and above 0. */
+/** True for the name of an activation without slopes of channels; a leaky ReLU's own must be finite and above 0. */
 export function isActivation(value: unknown): value is Activation {
   if ((plainActivations as readonly unknown[]).includes(value)) return true;
   if (typeof value !== 'string' || !value.startsWith(prefix)) return false;
@@ -53,7 +56,7 @@ export function isActivation(value: unknown): value is Activation {
 }
 
 /** True when `activation(x) = x` for whatever `made` can produce. */
-export function leavesUnchanged(activation: Activation, made: Activation): boolean {
+export function leavesUnchanged(activation: ConvolutionActivation, made: ConvolutionActivation): boolean {
   switch (activation) {
     case 'none':
       return true;

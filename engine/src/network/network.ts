@@ -4,9 +4,9 @@
  */
 
 import type { Preprocessing } from '../image/preprocess.js';
-import type { Activation } from './activation.js';
+import type { Activation, ConvolutionActivation } from './activation.js';
 
-export type { Activation } from './activation.js';
+export type { Activation, ConvolutionActivation } from './activation.js';
 
 /** A convolution with folded batch norm and its activation. A linear layer is a 1x1 convolution on a 1x1 map. */
 export interface Convolution {
@@ -19,13 +19,20 @@ export interface Convolution {
   readonly stride: readonly [number, number];
   /** Zeros added outside the image: `[top, left, bottom, right]`. */
   readonly padding: readonly [number, number, number, number];
+  /**
+   * Set where the padding follows from the map's size, as TensorFlow's SAME does it: enough for `⌈extent / stride⌉`
+   * values, the odd zero at the end (`upper`) or the beginning (`lower`). `padding` is zeros then.
+   */
+  readonly samePadding?: 'upper' | 'lower';
   readonly dilation: readonly [number, number];
   readonly groups: number;
   /** `(outChannels, inChannels / groups, kernelHeight, kernelWidth)`, as ONNX and PyTorch order it. */
   readonly weight: Float32Array;
   /** One value per output channel; zeros when the file had none. */
   readonly bias: Float32Array;
-  readonly activation: Activation;
+  readonly activation: ConvolutionActivation;
+  /** One value per output channel for the activation `prelu`, absent otherwise: the slope below zero. */
+  readonly slopes?: Float32Array;
 }
 
 /** Squeeze-and-excitation: global pool → reduce → activation → expand → gate → scale. */
@@ -33,9 +40,12 @@ export interface SqueezeExcitation {
   /** Index into `Block.branch`: the convolution whose (activated) output is scaled. */
   readonly after: number;
   /** 1x1 convolutions on the pooled 1x1 map; `expand.activation` is the gate. */
-  readonly reduce: Convolution;
-  readonly expand: Convolution;
+  readonly reduce: PlainConvolution;
+  readonly expand: PlainConvolution;
 }
+
+/** A convolution whose channels have one activation without slopes of their own. */
+export type PlainConvolution = Convolution & { readonly activation: Activation };
 
 /**
  * A learned masker: adaptive average pool of the block input to the mask's grid, then one linear map.
@@ -96,6 +106,8 @@ export interface PoolNode extends NodeBase {
   readonly kernel: readonly [number, number];
   readonly stride: readonly [number, number];
   readonly padding: readonly [number, number, number, number];
+  /** As of a convolution. */
+  readonly samePadding?: 'upper' | 'lower';
   readonly ceilMode: boolean;
   readonly countIncludePad: boolean;
 }

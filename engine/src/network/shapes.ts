@@ -1,22 +1,46 @@
 import type { Block, Convolution } from './network.js';
 
+/** What decides which pixels of a map a convolution reads. */
+export type Reach = Pick<Convolution, 'kernel' | 'stride' | 'padding' | 'samePadding' | 'dilation'>;
+
 /** Height and width that a convolution produces from a map, by ONNX's rule. */
 export function convolutionOutput(
-  { kernel, stride, padding, dilation }: Pick<Convolution, 'kernel' | 'stride' | 'padding' | 'dilation'>,
+  convolution: Reach,
   height: number,
   width: number,
 ): { height: number; width: number } {
-  const [top, left, bottom, right] = padding;
+  const { kernel, stride, dilation } = convolution;
+  const [top, left, bottom, right] = paddingOn(convolution, height, width);
   const extent = (size: number, before: number, after: number, axis: 0 | 1) =>
     Math.floor((size + before + after - dilation[axis] * (kernel[axis] - 1) - 1) / stride[axis]) + 1;
   return { height: extent(height, top, bottom, 0), width: extent(width, left, right, 1) };
+}
+
+/** Zeros around a map of that size, `[top, left, bottom, right]`: a window's own, or what its size asks for. */
+export function paddingOn(
+  {
+    kernel,
+    stride,
+    padding,
+    samePadding: odd,
+    dilation,
+  }: Pick<Reach, 'kernel' | 'stride' | 'padding' | 'samePadding'> & Partial<Pick<Reach, 'dilation'>>,
+  height: number,
+  width: number,
+): Convolution['padding'] {
+  if (odd === undefined) return padding;
+  const rows = samePadding(height, kernel[0], stride[0], dilation?.[0]);
+  const columns = samePadding(width, kernel[1], stride[1], dilation?.[1]);
+  return odd === 'upper'
+    ? [rows.before, columns.before, rows.after, columns.after]
+    : [rows.after, columns.after, rows.before, columns.before];
 }
 
 /**
  * What TensorFlow's SAME padding adds along one axis, so that a window of that stride gives `⌈extent / stride⌉`
  * values; the odd one goes to the end.
  */
-export function samePadding(
+function samePadding(
   extent: number,
   kernel: number,
   stride: number,
@@ -56,6 +80,14 @@ export function blockShape(block: Block, inHeight: number, inWidth: number): Blo
     outWidth: map.width,
     branch,
   };
+}
+
+/** Height and width of the map that a convolution of a branch reads. */
+export function inputOf(
+  { branch, inHeight, inWidth }: BlockShape,
+  layer: number,
+): { readonly height: number; readonly width: number } {
+  return branch[layer - 1] ?? { height: inHeight, width: inWidth };
 }
 
 /** Every output pixel reads the input pixel of the same place, and nothing else. */

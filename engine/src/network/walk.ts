@@ -1,7 +1,7 @@
 import { FoveaError } from '../errors.js';
 import { type Block, blocksOf, type Network, type NetworkNode } from './network.js';
 import { askForeignShape, foreignShape } from './onnx/foreign-shape.js';
-import { type BlockShape, blockShape, convolutionOutput } from './shapes.js';
+import { type BlockShape, blockShape, convolutionOutput, paddingOn } from './shapes.js';
 
 /** Extent of one value of a network: `[N, H, W, C]`, or undefined behind a foreign node that does not tell. */
 export type ValueShape = readonly [N: number, H: number, W: number, C: number] | undefined;
@@ -133,7 +133,7 @@ function nodeOutput(
     }
     case 'max-pool':
     case 'average-pool': {
-      const [top, left, bottom, right] = node.padding;
+      const [top, left, bottom, right] = paddingOn(node, H, W);
       return [
         N,
         pooledExtent(H, top, bottom, node.kernel[0], node.stride[0], node.ceilMode),

@@ -1,6 +1,7 @@
 import { FoveaError } from '../errors.js';
 import type { BlockNode, ForeignNode, Network, NetworkNode } from '../network/network.js';
-import { type BlockShape, convolutionOutput } from '../network/shapes.js';
+import { paddedFor } from '../network/padded.js';
+import { type BlockShape, convolutionOutput, paddingOn } from '../network/shapes.js';
 import { pooledExtent } from '../network/walk.js';
 import { BlockLowering } from '../primitives/block-lowering.js';
 import type { Decision } from '../primitives/decision.js';
@@ -38,12 +39,13 @@ export interface LoweredNetwork {
  *   cannot be
  */
 export function lowerNetwork(
-  network: Network,
+  unpadded: Network,
   plan: Plan,
   input: Shape,
   decisions: readonly Decision[],
   foreignShapes: ReadonlyMap<string, Shape>,
 ): LoweredNetwork {
+  const network = paddedFor(unpadded, { height: input[1], width: input[2] });
   const lowering = new NetworkLowering(network, plan.blocks, decisions, input[0]);
   const { builder } = lowering;
   const inputMap = builder.map(input);
@@ -130,7 +132,8 @@ function lowerNode(
     }
     case 'max-pool':
     case 'average-pool': {
-      const [top, left, bottom, right] = node.padding;
+      const padding = paddingOn(node, H, W);
+      const [top, left, bottom, right] = padding;
       const destination = make(
         pooledExtent(H, top, bottom, node.kernel[0], node.stride[0], node.ceilMode),
         pooledExtent(W, left, right, node.kernel[1], node.stride[1], node.ceilMode),
@@ -141,7 +144,7 @@ function lowerNode(
         destination,
         kernel: node.kernel,
         stride: node.stride,
-        padding: node.padding,
+        padding,
         countPadding: node.kind === 'average-pool' && node.countIncludePad,
       });
       lowering.define(node.output, { map: destination, activation: before });

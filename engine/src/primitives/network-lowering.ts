@@ -1,6 +1,13 @@
 import { FoveaError } from '../errors.js';
 import { maskGrid } from '../mask/geometry.js';
-import type { Activation, Block, Convolution, Network, NetworkNode } from '../network/network.js';
+import type {
+  Activation,
+  Block,
+  Convolution,
+  ConvolutionActivation,
+  Network,
+  NetworkNode,
+} from '../network/network.js';
 import { type BlockShape, blockShape } from '../network/shapes.js';
 import { ProgramBuilder } from '../program/builder.js';
 import type { Owner, ProgramMap, ProgramMask, ProgramRegion } from '../program/program.js';
@@ -12,7 +19,7 @@ import type { BlockSchedule } from './primitive.js';
 export interface Value {
   readonly map: ProgramMap;
   /** The activation that made it, if any: an idempotent one need not be applied again. */
-  readonly activation: Activation;
+  readonly activation: ConvolutionActivation;
 }
 
 /** A block that follows its mask, as the program knows it. */
@@ -38,7 +45,7 @@ export interface ConvolveOptions {
   /** Added before the activation. */
   readonly residual?: ProgramMap | undefined;
   /** In the place of the convolution's own. */
-  readonly activation?: Activation;
+  readonly activation?: ConvolutionActivation;
 }
 
 /** What the lowering of a network's nodes and blocks shares. */

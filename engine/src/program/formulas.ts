@@ -1,5 +1,5 @@
 import { leavesUnchanged } from '../network/activation.js';
-import type { Activation, Convolution } from '../network/network.js';
+import type { Convolution, ConvolutionActivation } from '../network/network.js';
 import { isPointwise } from '../network/shapes.js';
 import { haloOf, packedRegion } from './layout.js';
 import type { Operation, ProgramHalo, ProgramMap, ProgramMask, ProgramRegion } from './program.js';
@@ -27,13 +27,13 @@ export class Formulas {
   readonly #contents = new Map<ProgramMap, Content>();
   readonly #decisions = new Map<ProgramMask, string>();
   /** Formulas of which it is known what activation made them. */
-  readonly #made = new Map<string, Activation>();
+  readonly #made = new Map<string, ConvolutionActivation>();
 
   /** @param nameOf a name for each convolution */
   constructor(readonly nameOf: (convolution: Convolution) => string) {}
 
   /** Says what is known of a map before the first step: what activation made it. */
-  begin(map: ProgramMap, made: Activation): void {
+  begin(map: ProgramMap, made: ConvolutionActivation): void {
     this.#made.set(symbolOf(map), made);
   }
 
@@ -202,12 +202,12 @@ export class Formulas {
     return enough ? inside : this.#whole(map);
   }
 
-  #activated(activation: Activation, { region, inside, outside }: Content): Content {
+  #activated(activation: ConvolutionActivation, { region, inside, outside }: Content): Content {
     const change = (formula: string) => this.#activate(activation, formula);
     return region ? { region, inside: change(inside), outside: change(outside) } : everywhere(change(inside));
   }
 
-  #activate(activation: Activation, formula: string): string {
+  #activate(activation: ConvolutionActivation, formula: string): string {
     const before = this.#made.get(formula);
     if (activation === 'none' || (before && leavesUnchanged(activation, before))) return formula;
     const made = `${activation}(${formula})`;

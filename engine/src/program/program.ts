@@ -1,4 +1,11 @@
-import type { Activation, Block, Convolution, ForeignNode } from '../network/network.js';
+import type {
+  Activation,
+  Block,
+  Convolution,
+  ConvolutionActivation,
+  ForeignNode,
+  PlainConvolution,
+} from '../network/network.js';
 import type { Shape } from '../tensor.js';
 import type { Dtype } from './dtype.js';
 
@@ -115,7 +122,7 @@ export type Operation =
       /** Added before the activation. */
       readonly residual?: ProgramMap;
       /** In the place of the convolution's own. */
-      readonly activation: Activation;
+      readonly activation: ConvolutionActivation;
     }
   | {
       readonly kind: 'max-pool' | 'average-pool';
@@ -187,8 +194,8 @@ export type Operation =
   | {
       readonly kind: 'excite';
       readonly map: ProgramMap;
-      readonly reduce: Convolution;
-      readonly expand: Convolution;
+      readonly reduce: PlainConvolution;
+      readonly expand: PlainConvolution;
       /** Everywhere when left out. */
       readonly pooledOver?: ProgramRegion;
       /** Everywhere when left out; a packed map's own region. */

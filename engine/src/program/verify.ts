@@ -271,8 +271,15 @@ export class Verifier {
     }
   }
 
-  #convolve({ convolution, source, destination, region, others, residual }: Convolve): void {
+  #convolve(operation: Convolve): void {
+    const { convolution, source, destination, region, others, residual } = operation;
     const { shape } = destination;
+    const sloped = operation.activation === 'prelu';
+    this.#need(
+      !sloped || convolution.slopes?.length === convolution.outChannels,
+      `${convolution.name} has no slopes for its channels`,
+    );
+    this.#need(convolution.samePadding === undefined, `${convolution.name} has no padding for this size`);
     this.#need(
       convolution.inChannels === source.shape[3] && convolution.outChannels === shape[3],
       `${convolution.name} reads ${convolution.inChannels} channels and writes ${convolution.outChannels}`,

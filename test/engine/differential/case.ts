@@ -1,4 +1,4 @@
-import type { Activation } from '@fovea/engine/backend';
+import type { Activation, ConvolutionActivation } from '@fovea/engine/backend';
 
 /**
  * One differential test, as plain data: a network, pictures, maskers, and the runs that must all compute the same.
@@ -44,6 +44,8 @@ export interface BlockCase {
   readonly dilation: number;
   /** Pixels by which the kernels lie lower and further right than in the middle, −1 to 1. */
   readonly shift: number;
+  /** Where the spatial convolution of a stride above 1 has its odd zero when its padding follows from the map's size. */
+  readonly samePadding?: 'upper' | 'lower';
   /** Of the spatial convolution of a bottleneck. */
   readonly groups: number;
   /** Channels that squeeze-and-excitation squeezes to; 0: none. */
@@ -51,7 +53,7 @@ export interface BlockCase {
   /** Whether that stands behind the branch; before its last convolution otherwise. */
   readonly squeezesLast: boolean;
   /** Inside the branch. */
-  readonly inner: Activation;
+  readonly inner: ConvolutionActivation;
   /** After the add. */
   readonly outer: Activation;
   /** S, 0 for the whole map. */

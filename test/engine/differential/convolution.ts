@@ -7,8 +7,9 @@ export type Convolve = (input: Planes, convolution: Convolution) => Promise<Plan
 
 /** The definition, in plain loops with sums in double precision. */
 export const convolveInLoops: Convolve = async (input, convolution) => {
-  const { kernel, stride, padding, dilation, groups, outChannels, weight, bias, activation } = convolution;
+  const { kernel, stride, dilation, groups, outChannels, weight, bias, activation, slopes } = convolution;
   const { C, H, W, data } = input;
+  const padding = paddingOf(convolution, H, W);
   const perGroup = C / groups;
   return makePlanes(outputExtent(input, convolution), (n, k, y, x) => {
     const group = Math.floor((k * groups) / outChannels);
@@ -27,21 +28,36 @@ export const convolveInLoops: Convolve = async (input, convolution) => {
         }
       }
     }
-    return activated(sum, activation);
+    return activated(sum, activation, slopes?.[k]);
   });
 };
 
-function outputExtent(
-  { N, H, W }: Planes,
-  { kernel, stride, padding, dilation, outChannels }: Convolution,
-): Omit<Planes, 'data'> {
-  const [top, left, bottom, right] = padding;
+function outputExtent({ N, H, W }: Planes, convolution: Convolution): Omit<Planes, 'data'> {
+  return { N, C: convolution.outChannels, ...extentAfter({ H, W }, convolution) };
+}
+
+/** Height and width of what a convolution makes of a map. */
+export function extentAfter({ H, W }: { H: number; W: number }, convolution: Convolution) {
+  const { kernel, stride, dilation } = convolution;
+  const [top, left, bottom, right] = paddingOf(convolution, H, W);
   return {
-    N,
-    C: outChannels,
     H: Math.floor((H + top + bottom - dilation[0] * (kernel[0] - 1) - 1) / stride[0]) + 1,
     W: Math.floor((W + left + right - dilation[1] * (kernel[1] - 1) - 1) / stride[1]) + 1,
   };
+}
+
+/** Zeros around a map; by size, as many as leave the quotient of extent and stride, rounded up, of windows. */
+function paddingOf({ kernel, stride, dilation, padding, samePadding }: Convolution, H: number, W: number) {
+  if (!samePadding) return padding;
+  const [rows, columns] = [H, W].map((extent, axis) => {
+    const windows = Math.ceil(extent / stride[axis]!);
+    let zeros = 0;
+    while ((windows - 1) * stride[axis]! + dilation[axis]! * (kernel[axis]! - 1) + 1 > extent + zeros)
+      zeros++;
+    const fewer = Math.floor(zeros / 2);
+    return samePadding === 'upper' ? [fewer, zeros - fewer] : [zeros - fewer, fewer];
+  }) as [[number, number], [number, number]];
+  return [rows[0], columns[0], rows[1], columns[1]] as const;
 }
 
 /** What is used of onnxruntime's Node binding. */
@@ -73,8 +89,9 @@ export function fastConvolve(): Convolve {
   }
   const graphs = new Map<string, Promise<RuntimeSession>>();
   return async (input, convolution) => {
-    const { kernel, stride, padding, dilation, groups, outChannels, weight, bias, activation } = convolution;
-    const model = convModel({ kernel, strides: stride, pads: padding, dilations: dilation, groups });
+    const { kernel, stride, dilation, groups, outChannels, weight, bias, activation, slopes } = convolution;
+    const pads = paddingOf(convolution, input.H, input.W);
+    const model = convModel({ kernel, strides: stride, pads, dilations: dilation, groups });
     const key = Buffer.from(model).toString('latin1');
     let graph = graphs.get(key);
     if (!graph) {
@@ -89,9 +106,15 @@ export function fastConvolve(): Convolve {
       b: new Tensor('float32', bias, [outChannels]),
     });
     const values = y!.data as Float32Array;
-    if (activation !== 'none')
-      for (let i = 0; i < values.length; i++) values[i] = activated(values[i]!, activation);
-    return { ...outputExtent(input, convolution), data: values };
+    const extent = outputExtent(input, convolution);
+    if (activation !== 'none') {
+      const plane = extent.H * extent.W;
+      for (let i = 0; i < values.length; i++) {
+        const channel = Math.floor(i / plane) % outChannels;
+        values[i] = activated(values[i]!, activation, slopes?.[channel]);
+      }
+    }
+    return { ...extent, data: values };
   };
 }
 

@@ -1,5 +1,5 @@
 import { Random } from '@fovea/engine';
-import type { Activation } from '@fovea/engine/backend';
+import type { Activation, ConvolutionActivation } from '@fovea/engine/backend';
 import { FAMILIES, type Family, NETWORKS, wholeNetwork } from './architectures.js';
 import type { BlockCase, Case, MaskerKind, StemCase } from './case.js';
 import { drawRuns, multiplyAdds } from './runs.js';
@@ -25,6 +25,7 @@ const ACTIVATIONS: readonly Activation[] = [
   'gelu-tanh',
   'leaky-relu 0.1',
 ];
+const INNER: readonly ConvolutionActivation[] = [...ACTIVATIONS, 'prelu'];
 const MASKERS: readonly MaskerKind[] = ['learned', 'saliency', 'fixed', 'random', 'custom', 'custom-later'];
 
 /** A case drawn from a seed: the same for the same options on every machine. */
@@ -83,9 +84,10 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
   const granular = coin(0.6) ? pick([1, 2, 4, 7, 8]) : undefined;
   const kernel = coin(0.9) ? 3 : 5;
   // Most networks are of one style throughout; what is rare in a network has to be common in another to be tested.
-  const inner = coin(0.85) ? family.inner : pick(ACTIVATIONS);
+  const inner = coin(0.85) ? family.inner : pick(INNER);
   const outer = coin(0.8) ? family.outer : pick(ACTIVATIONS);
   const shift = coin(0.9) ? 0 : pick([-1, 1]);
+  const samePadding = coin(0.8) ? undefined : pick(['upper', 'lower'] as const);
   const blocks: BlockCase[] = [];
   for (let stage = first; stage <= last; stage++) {
     const { width: inside, channels, groups = 1, squeeze = 0 } = family.stages[stage]!;
@@ -101,10 +103,11 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
         kernel,
         dilation: coin(0.05) ? 2 : 1,
         shift: coin(0.95) ? shift : pick([-1, 0, 1]),
+        ...(samePadding ? { samePadding } : {}),
         groups,
         squeeze,
         squeezesLast: family.squeezesLast ?? false,
-        inner: coin(0.95) ? inner : pick(ACTIVATIONS),
+        inner: coin(0.95) ? inner : pick(INNER),
         outer: coin(0.95) ? outer : pick(ACTIVATIONS),
         granularity: coin(0.85) ? S : pick([0, 1, 3, 5, 7]),
         masker: mixedMaskers ? pick(MASKERS) : masker,

@@ -1,6 +1,12 @@
 import type { Block, Network } from '@fovea/engine';
 import { Tensor } from '@fovea/engine';
-import type { Activation, Convolution, NetworkNode } from '@fovea/engine/backend';
+import type {
+  Activation,
+  Convolution,
+  ConvolutionActivation,
+  NetworkNode,
+  PlainConvolution,
+} from '@fovea/engine/backend';
 import { type Case, inputChannels, isAdaptive } from './case.js';
 
 /** Uniform numbers from −1 to 1, quickly: a network of real width has millions of weights. */
@@ -26,8 +32,9 @@ interface Layer {
   readonly stride?: number;
   readonly dilation?: number;
   readonly shift?: number;
+  readonly samePadding?: Convolution['samePadding'];
   readonly groups?: number;
-  readonly activation?: Activation;
+  readonly activation?: ConvolutionActivation;
   /** Below 1 for the last layer of a branch, so that sums of many blocks stay in range. */
   readonly gain?: number;
 }
@@ -52,20 +59,31 @@ export function networkOf(test: Case, weights = true): Network {
     const next = uniform(seedOf(test, name));
     const pad = ((kernel - 1) / 2) * dilation;
     const [before, after] = [pad - shift, pad + shift];
+    const bySize = stride > 1 && kernel > 1 ? layer.samePadding : undefined;
     return {
       name,
       inChannels,
       outChannels,
       kernel: [kernel, kernel],
       stride: [stride, stride],
-      padding: [before, before, after, after],
+      ...(bySize
+        ? { padding: [0, 0, 0, 0], samePadding: bySize }
+        : { padding: [before, before, after, after] }),
       dilation: [dilation, dilation],
       groups,
       weight: Float32Array.from({ length: weights ? outChannels * perOutput : 0 }, () => next() * scale),
       bias: Float32Array.from({ length: outChannels }, () => next() * 0.1),
       activation,
+      ...(activation === 'prelu'
+        ? { slopes: Float32Array.from({ length: outChannels }, () => next() * 0.5) }
+        : {}),
     };
   };
+  /** A linear layer of a squeeze-and-excitation. */
+  const gate = (name: string, from: number, to: number, activation: Activation): PlainConvolution => ({
+    ...convolution(name, from, to, {}),
+    activation,
+  });
   const { stem } = test;
   const nodes: NetworkNode[] = [];
   let value = 'input';
@@ -89,7 +107,7 @@ export function networkOf(test: Case, weights = true): Network {
     append({ kind: 'max-pool', ...window, ceilMode: false, countIncludePad: false }, 'stem pool');
   }
   test.blocks.forEach((_, index) => {
-    append({ kind: 'block', block: blockOf(test, index, convolution) }, `block ${index}`);
+    append({ kind: 'block', block: blockOf(test, index, convolution, gate) }, `block ${index}`);
     for (const { of } of test.skips.filter(({ after }) => after === index)) {
       append({ kind: 'add', activation: 'relu' }, `${value} + ${of}`, [value, `block ${of}`]);
     }
@@ -119,14 +137,20 @@ function blockOf(
   test: Case,
   index: number,
   convolution: (name: string, inChannels: number, outChannels: number, layer: Layer) => Convolution,
+  gate: (name: string, from: number, to: number, activation: Activation) => PlainConvolution,
 ): Block {
   const wanted = test.blocks[index]!;
   const { kind, width, channels, stride, stridesFirst, groups } = wanted;
   const { squeeze, squeezesLast, inner, outer } = wanted;
   const inChannels = inputChannels(test, index);
   const name = `block ${index}`;
-  const { kernel, dilation } = wanted;
-  const spatial = { kernel, dilation, shift: kernel > 1 ? wanted.shift : 0 };
+  const { kernel, dilation, samePadding } = wanted;
+  const spatial = {
+    kernel,
+    dilation,
+    shift: kernel > 1 ? wanted.shift : 0,
+    ...(samePadding ? { samePadding } : {}),
+  };
   const last = { gain: 0.4 };
   const layer = (position: number, from: number, to: number, options: Layer) =>
     convolution(`${name} conv${position}`, from, to, options);
@@ -164,10 +188,13 @@ function blockOf(
       ? {
           squeezeExcitation: {
             after: branch.length - (squeezesBehind ? 1 : 2),
-            reduce: convolution(`${name} reduce`, squeezes, squeeze, { activation: 'relu' }),
-            expand: convolution(`${name} expand`, squeeze, squeezes, {
-              activation: inner === 'hardswish' ? 'hardsigmoid' : 'sigmoid',
-            }),
+            reduce: gate(`${name} reduce`, squeezes, squeeze, 'relu'),
+            expand: gate(
+              `${name} expand`,
+              squeeze,
+              squeezes,
+              inner === 'hardswish' ? 'hardsigmoid' : 'sigmoid',
+            ),
           },
         }
       : {}),

@@ -5,7 +5,7 @@
  */
 import type { Block, Network, Tensor } from '@fovea/engine';
 import type { PoolNode, SqueezeExcitation } from '@fovea/engine/backend';
-import { type Convolve, convolveInLoops } from './convolution.js';
+import { type Convolve, convolveInLoops, extentAfter } from './convolution.js';
 import { activated, makePlanes, type Planes } from './planes.js';
 
 /** A block's input, averaged over each cell of its mask: `values[(cell) · C + c]`, cells image by image. */
@@ -208,15 +208,4 @@ function maxPool(input: Planes, { kernel, stride, padding, ceilMode }: PoolNode)
     }
     return most;
   });
-}
-
-function extentAfter(
-  { H, W }: { H: number; W: number },
-  { kernel, stride, padding, dilation }: Block['branch'][number],
-): { H: number; W: number } {
-  const along = (size: number, axis: 0 | 1) =>
-    Math.floor(
-      (size + padding[axis] + padding[axis + 2]! - dilation[axis] * (kernel[axis] - 1) - 1) / stride[axis],
-    ) + 1;
-  return { H: along(H, 0), W: along(W, 1) };
 }

@@ -1,4 +1,4 @@
-import type { Activation } from '@fovea/engine/backend';
+import type { ConvolutionActivation } from '@fovea/engine/backend';
 import { slopeOf } from '../../../engine/src/network/activation.js';
 
 /** Feature maps as PyTorch and ONNX order them: `data[((n · C + c) · H + y) · W + x]`. */
@@ -23,9 +23,11 @@ export function makePlanes(
   return { N, C, H, W, data };
 }
 
-/** An activation by its formula. */
-export function activated(x: number, activation: Activation): number {
+/** An activation by its formula; `slope` is the channel's of a PReLU. */
+export function activated(x: number, activation: ConvolutionActivation, slope = Number.NaN): number {
   switch (activation) {
+    case 'prelu':
+      return x > 0 ? x : slope * x;
     case 'none':
       return x;
     case 'relu':

@@ -88,6 +88,7 @@ const edits: readonly Edit[] = [
     const found = convolutionsOf(steps).find(({ residual, region }) => residual && region);
     if (!found) return steps;
     const { residual, region, destination, convolution, activation, ...rest } = found;
+    if (activation === 'prelu') return steps;
     const source = map(destination.shape, region);
     return replaced(
       steps,

@@ -135,6 +135,8 @@ function* simplerBlock(test: Case, index: number): Generator<Case> {
   for (const [key, value] of Object.entries(plain) as [keyof BlockCase, never][]) {
     if (block[key] !== value) yield replace({ ...block, [key]: value });
   }
+  const { samePadding, ...padded } = block;
+  if (samePadding) yield replace(padded);
   if (block.masker !== 'learned' && block.masker !== 'fixed') yield replace({ ...block, masker: 'learned' });
   for (const rate of [1, 0.5]) if (block.rate !== rate && block.rate !== 1) yield replace({ ...block, rate });
   for (const granularity of [0, 2]) {

@@ -102,7 +102,8 @@ describe('a rewrite', () => {
         return parts.flatMap((step) => {
           const [operation] = step.operations;
           if (operation?.kind !== 'convolve' || !operation.residual || !operation.region) return [step];
-          const { residual, region, destination, convolution } = operation;
+          const { residual, region, destination, convolution, activation } = operation;
+          if (activation === 'prelu') return [step];
           const source = map(destination.shape, region);
           const { residual: _, ...plain } = operation;
           return [
@@ -112,7 +113,7 @@ describe('a rewrite', () => {
               operations: [
                 {
                   ...{ kind: 'scatter-add', source, destination, region, shortcut: residual },
-                  activation: operation.activation,
+                  activation,
                 },
               ],
             },

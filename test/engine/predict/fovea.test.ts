@@ -9,7 +9,7 @@ import {
   randomMasker,
   type Strategy,
 } from '@fovea/engine';
-import { blockShape, type Convolution, type Group } from '@fovea/engine/backend';
+import { blockShape, type Group, type PlainConvolution } from '@fovea/engine/backend';
 import { devices } from '@fovea/engine/predict';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -22,7 +22,7 @@ function convolution(
   inChannels: number,
   outChannels: number,
   { kernel = 1, stride = 1, groups = 1 } = {},
-): Convolution {
+): PlainConvolution {
   const pad = (kernel - 1) / 2;
   return {
     name: '',

@@ -1,5 +1,5 @@
 import { type Block, type Network, Random, Tensor } from '@fovea/engine';
-import type { Activation, Convolution, NetworkNode } from '@fovea/engine/backend';
+import type { Activation, NetworkNode, PlainConvolution } from '@fovea/engine/backend';
 
 /** What varies between the small random networks that tests run. */
 export interface SmallNetworkOptions {
@@ -26,7 +26,7 @@ export function randomConvolution(
   inChannels: number,
   outChannels: number,
   { kernel = 1, stride = 1, groups = 1, activation = 'none' as Activation, gain = 1 } = {},
-): Convolution {
+): PlainConvolution {
   const pad = (kernel - 1) / 2;
   const deviation = gain * Math.sqrt(2 / ((inChannels / groups) * kernel * kernel));
   return {

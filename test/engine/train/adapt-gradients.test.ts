@@ -1,33 +1,46 @@
 import { blocksOf, type Network, Random } from '@fovea/engine';
-import type { Activation } from '@fovea/engine/backend';
+import type { Activation, ConvolutionActivation, NetworkNode } from '@fovea/engine/backend';
 import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { activationNumber } from '../../../engine/src/backends/activation-number.js';
+import { activate } from '../../../engine/src/backends/reference/activate.js';
+import { plainActivations } from '../../../engine/src/network/activation.js';
+import { paddedFor } from '../../../engine/src/network/padded.js';
 import { LearnedValues, normsAfter, savesWork } from '../../../engine/src/train/adapt/learned-values.js';
 import { buildAdaptGraph, flopsLeft } from '../../../engine/src/train/adapt/network-graph.js';
-import { randomImages, type SmallNetworkOptions, smallNetwork } from '../support/small-network.js';
+import {
+  randomImages,
+  relativeError,
+  type SmallNetworkOptions,
+  smallNetwork,
+} from '../support/small-network.js';
 import { dot, execute, expectClose, normal, slopes } from './slopes.js';
 
 const stop = new Int32Array(1);
 
 describe.skipIf(!canTrain())('gradients of what stands around convolutions', () => {
-  const activations: Activation[] = ['none', 'relu', 'relu6', 'silu', 'hardswish', 'sigmoid', 'hardsigmoid'];
-  it.each(activations)('%s with scale and shift', async (activation) => {
+  it.each([...plainActivations, 'prelu'] as const)('%s with scale and shift', async (activation) => {
     const [rows, C] = [700, 13];
     const x = normal(rows * C).map((value) => 3 * value);
-    const [scale, shift] = [normal(C), normal(C)];
+    const [scale, shift, below] = [normal(C), normal(C), normal(C)];
+    const slopesBelow = activation === 'prelu' ? [below] : [];
     const y = new Float32Array(x.length);
     const weights = normal(x.length);
     const dims = [rows, C, activationNumber(activation)];
     const value = async () => {
-      await execute('activate', dims, x, scale, shift, y);
+      await execute('activate', dims, x, scale, shift, y, ...slopesBelow);
       return dot(y, weights);
     };
     const [dx, dscale, dshift] = [new Float32Array(x.length), new Float32Array(C), new Float32Array(C)];
-    await execute('activate-dx', dims, weights, x, scale, shift, dx, dscale, dshift);
+    await execute('activate-dx', dims, weights, x, scale, shift, dx, ...slopesBelow, dscale, dshift);
     expectClose(await slopes(x, dx, value, 2e-4), 0.05);
     expectClose(await slopes(scale, dscale, value, 2e-4), 0.05);
     expectClose(await slopes(shift, dshift, value, 2e-4), 0.05);
+    await value();
+    const wanted = x.map((each, i) =>
+      activate(each * scale[i % C]! + shift[i % C]!, activation, below[i % C]),
+    );
+    expect(relativeError(y, wanted)).toBeLessThan(1e-6);
   });
 
   it('the gate of squeeze-and-excitation', async () => {
@@ -126,7 +139,8 @@ describe.skipIf(!canTrain())('gradients of what stands around convolutions', () 
 /** A small network whose activations are smooth, so that finite differences mean something. */
 function smooth(options: SmallNetworkOptions, from: Activation, to: Activation): Network {
   const network = smallNetwork(options);
-  const changed = (activation: Activation) => (activation === from ? to : activation);
+  const changed = <Kind extends ConvolutionActivation>(activation: Kind) =>
+    activation === from ? to : activation;
   return {
     ...network,
     nodes: network.nodes.map((node) => {
@@ -143,36 +157,74 @@ function smooth(options: SmallNetworkOptions, from: Activation, to: Activation):
   };
 }
 
+/** A step of adaptation without the optimiser's, images included. */
+function laidOut(network: Network) {
+  const blocks = blocksOf(network).filter(savesWork);
+  const learned = new LearnedValues(blocks, normsAfter(network, blocks[0]!.index));
+  const images = randomImages(network, 2);
+  const settings = {
+    budget: new Float32Array([0, 1, 1, 0]),
+    // So hot that nothing goes through the decisions themselves, which finite differences do not see either.
+    gumbel: new Float32Array([1e12, 0]),
+    random: new Uint32Array(2),
+    divergence: new Float32Array([1, 1]),
+    distance: new Float32Array([1]),
+    adam: new Float32Array([0, 0.9, 0.999, 1, 1]),
+  };
+  const [, height, width] = images.shape;
+  const graph = buildAdaptGraph(network, learned, {
+    ...{ batch: 2, height, width, granularity: blocksOf(network).map(() => 2), settings },
+    ...{ training: true, update: false },
+  });
+  graph.images.set(images.data);
+  return { graph, learned };
+}
+
 describe.skipIf(!canTrain())('gradients through whole networks', () => {
-  const networks: [string, SmallNetworkOptions][] = [
+  it.each(['upper', 'lower'] as const)(
+    'are those of the padding that a size asks for, %s',
+    async (samePadding) => {
+      const plain = smallNetwork();
+      const nodes = plain.nodes.map((node): NetworkNode => {
+        if (node.kind !== 'block') return node;
+        const branch = node.block.branch.map((each) =>
+          each.stride[0] > 1 ? { ...each, padding: [0, 0, 0, 0] as const, samePadding } : each,
+        );
+        return { ...node, block: { ...node.block, branch } };
+      });
+      const network = { ...plain, nodes };
+      const results = [];
+      for (const each of [network, paddedFor(network, network.inputShape)]) {
+        const { graph, learned } = laidOut(each);
+        const [first] = graph.blocks;
+        // A direction of its own, so that masks are mixed.
+        learned.masker(first!.block.index)!.weight.forEach((_, i, weight) => {
+          weight[i] = Math.sin(i);
+        });
+        await graph.program.run(1, stop);
+        const { gradients } = learned;
+        results.push({ gradients: [...gradients], left: flopsLeft(graph), distances: graph.distances });
+      }
+      expect(results[0]!.gradients.some((value) => value !== 0)).toBe(true);
+      expect(results[0]).toEqual(results[1]);
+    },
+  );
+
+  const networks: [string, SmallNetworkOptions, Activation?][] = [
     ['bottlenecks with projections', { kind: 'bottleneck' }],
     ['grouped bottlenecks', { kind: 'bottleneck', groups: 4 }],
     ['basic blocks', { kind: 'basic' }],
     ['inverted residuals, depthwise', { kind: 'inverted', groups: 8 }],
     ['pre-activated bottlenecks', { kind: 'preactivated' }],
     ['squeeze-and-excitation', { kind: 'bottleneck', excite: true }],
+    ['basic blocks with Mish', { kind: 'basic' }, 'mish'],
+    ['basic blocks with leaky ReLU', { kind: 'basic' }, 'leaky-relu 0.9'],
   ];
-  it.each(networks)('%s: scales and shifts, masks held', async (_, options) => {
-    const network = smooth(options, 'relu', 'silu');
+  it.each(networks)('%s: scales and shifts, masks held', async (_, options, activation = 'silu') => {
+    const network = smooth(options, 'relu', activation);
+    const { graph, learned } = laidOut(network);
     const blocks = blocksOf(network).filter(savesWork);
-    const learned = new LearnedValues(blocks, normsAfter(network, blocks[0]!.index));
     const random = new Random(5);
-    const images = randomImages(network, 2);
-    const settings = {
-      budget: new Float32Array([0, 1, 1, 0]),
-      // So hot that nothing goes through the decisions themselves, which finite differences do not see either.
-      gumbel: new Float32Array([1e12, 0]),
-      random: new Uint32Array(2),
-      divergence: new Float32Array([1, 1]),
-      distance: new Float32Array([1]),
-      adam: new Float32Array([0, 0.9, 0.999, 1, 1]),
-    };
-    const [, height, width] = images.shape;
-    const graph = buildAdaptGraph(network, learned, {
-      ...{ batch: 2, height, width, granularity: blocksOf(network).map(() => 2), settings },
-      ...{ training: true, update: false },
-    });
-    graph.images.set(images.data);
     const value = async () => {
       await graph.program.run(2, stop);
       return graph.divergence[0]! + graph.distances.reduce((sum, each) => sum + each[0]!, 0);

@@ -68,8 +68,8 @@ inline typename I::Vector gelu_tanh(typename I::Vector x) {
 }
 
 template <class I>
-inline typename I::Vector leaky(typename I::Vector x, float slope) {
-  return I::multiply_add(I::minimum(I::zero(), x), I::broadcast(slope), I::maximum(I::zero(), x));
+inline typename I::Vector leaky(typename I::Vector x, typename I::Vector slope) {
+  return I::multiply_add(I::minimum(I::zero(), x), slope, I::maximum(I::zero(), x));
 }
 
 template <class I>
@@ -96,7 +96,7 @@ inline typename I::Vector activate(typename I::Vector x, Activation activation) 
     case Activation::none:
       return x;
     default:
-      return leaks(activation) ? leaky<I>(x, slope_of(activation)) : x;
+      return leaks(activation) ? leaky<I>(x, I::broadcast(slope_of(activation))) : x;
   }
 }
 

@@ -13,6 +13,8 @@ inline void depthwise_vector(const DepthwiseLayer& d, long pixels, long c, int c
   using V = typename I::Vector;
   const auto load = [&](const float* p) { return whole ? I::load(p) : I::load_first(p, count); };
   const V bias = load(d.bias + c);
+  const bool has_slopes = d.activation == Activation::prelu;
+  const V slope = has_slopes ? load(d.slopes + c) : I::zero();
   const bool clamps = !leaks(d.activation) && d.activation <= Activation::relu6;
   const V least = I::broadcast(d.activation == Activation::none ? -__builtin_inff() : 0.0f);
   const V most = I::broadcast(d.activation == Activation::relu6 ? 6.0f : __builtin_inff());
@@ -30,7 +32,9 @@ inline void depthwise_vector(const DepthwiseLayer& d, long pixels, long c, int c
         sum = I::multiply_add(load(tap(p, t) + c), load(d.weight + t * d.channels + c), sum);
     }
     if (const float* more = residual(p)) sum = I::add(sum, load(more + c));
-    sum = clamps ? I::minimum(most, I::maximum(least, sum)) : activate<I>(sum, d.activation);
+    sum = clamps       ? I::minimum(most, I::maximum(least, sum))
+          : has_slopes ? leaky<I>(sum, slope)
+                       : activate<I>(sum, d.activation);
     if (whole)
       I::store(output(p) + c, sum);
     else

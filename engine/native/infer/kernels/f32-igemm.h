@@ -85,6 +85,13 @@ inline void finish_tile(const TileArguments& t, typename I::Vector (&sum)[rows][
     for (int i = 0; i < rows; i++)
 #pragma GCC unroll 16
       for (int v = 0; v < vectors; v++) sum[i][v] = I::minimum(most, I::maximum(I::zero(), sum[i][v]));
+  } else if (t.activation == Activation::prelu) {
+#pragma GCC unroll 16
+    for (int v = 0; v < vectors; v++) {
+      const V slope = I::load(t.slopes + v * I::lanes);
+#pragma GCC unroll 16
+      for (int i = 0; i < rows; i++) sum[i][v] = leaky<I>(sum[i][v], slope);
+    }
   } else if (t.activation != Activation::none) {
     // Apart, so that the sums above stay in registers.
     float values[rows * width];

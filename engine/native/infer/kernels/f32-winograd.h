@@ -62,6 +62,8 @@ void winograd_output_kernel(const WinogradOutput& w) {
       y[1][j] = I::subtract(I::subtract(m1, m2), m3);
     }
     const V bias = I::load(w.bias + c);
+    const bool has_slopes = w.activation == Activation::prelu;
+    const V slope = has_slopes ? I::load(w.slopes + c) : I::zero();
     const int count = std::min(I::lanes, static_cast<int>(w.columns - c));
     const bool whole = count == I::lanes;
 #pragma GCC unroll 4
@@ -74,7 +76,7 @@ void winograd_output_kernel(const WinogradOutput& w) {
       sum = I::add(sum, bias);
       if (const float* residual = w.residual[k])
         sum = I::add(sum, whole ? I::load(residual + c) : I::load_first(residual + c, count));
-      sum = activate<I>(sum, w.activation);
+      sum = has_slopes ? leaky<I>(sum, slope) : activate<I>(sum, w.activation);
       if (whole)
         I::store(output + c, sum);
       else

@@ -18,13 +18,15 @@ enum class Activation : int32_t {
   mish,
   gelu,
   gelu_tanh,
-  count
+  // A leaky ReLU with a slope for each channel: convolutions have it, with slopes of their own.
+  prelu
 };
 
 constexpr bool leaks(Activation activation) { return static_cast<int32_t>(activation) < 0; }
 inline float slope_of(Activation leaky) { return -__builtin_bit_cast(float, static_cast<int32_t>(leaky)); }
+// Known from the number alone, whatever the channel.
 inline bool known(Activation activation) {
-  return leaks(activation) ? __builtin_isfinite(slope_of(activation)) : activation < Activation::count;
+  return leaks(activation) ? __builtin_isfinite(slope_of(activation)) : activation < Activation::prelu;
 }
 
 constexpr int taps_ahead = 2;
@@ -61,6 +63,8 @@ struct TileArguments {
   // Added before the activation, at the same offset; null adds nothing.
   const float* const* residual;
   Activation activation;
+  // Of a PReLU, as the bias.
+  const float* slopes;
 };
 
 using TileKernel = void (*)(const TileArguments&);
@@ -72,6 +76,7 @@ struct DepthwiseLayer {
   const float* bias;
   long channels;
   Activation activation;
+  const float* slopes;  // of a PReLU, [channels]
 
   long taps() const { return static_cast<long>(kernel_height) * kernel_width; }
 };
@@ -107,6 +112,8 @@ struct WinogradOutput {
   const float* residual[4];
   int columns;
   Activation activation;
+  // Of a PReLU, as the bias.
+  const float* slopes;
 };
 
 // Reduction steps in which a tile fetches two lines ahead.

@@ -23,14 +23,15 @@ export interface InferAddon {
   inferOpen(bandPixels: number): SessionHandle;
   inferClose(session: SessionHandle): void;
   /**
-   * Packs weights on another thread. `geometry`: the thirteen sizes of a convolution and its activation; answers
-   * with the convolution's number.
+   * Packs weights on another thread. `geometry`: the thirteen sizes of a convolution and its activation; `slopes`: one a
+   * channel for a PReLU, none otherwise. Answers with the convolution's number.
    */
   inferConvolution(
     session: SessionHandle,
     geometry: Int32Array,
     weight: Float32Array,
     bias: Float32Array,
+    slopes: Float32Array,
   ): Promise<number>;
   /** `kind` 0: learned, by weight and bias; 1: salient, by rate. Returns the masker's number. */
   inferMasker(session: SessionHandle, kind: number, weight: Float32Array, bias: number, rate: number): number;

@@ -1,5 +1,6 @@
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
+import { paddedFor } from '../../network/padded.js';
 import { loadAddon } from '../addon.js';
 import type { Backend, Session } from '../backend.js';
 import { type NativeOptions, NativeSession } from './session.js';
@@ -35,7 +36,7 @@ export function nativeBackendWith(options: NativeOptions): Backend {
         }
       }
       const shape = [batch, height, width, network.inputShape.channels] as const;
-      const session = new NativeSession(network, shape, options);
+      const session = new NativeSession(paddedFor(network, { height, width }), shape, options);
       await session.pack();
       return session;
     },

@@ -93,6 +93,7 @@ export class NativeSession implements Session {
           geometryWords(convolution),
           convolution.weight,
           convolution.bias,
+          convolution.slopes ?? noValues,
         );
         this.#convolutions.set(convolution, number);
       }

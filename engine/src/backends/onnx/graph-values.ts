@@ -1,4 +1,4 @@
-import type { Activation } from '../../network/network.js';
+import type { ConvolutionActivation } from '../../network/network.js';
 import { GraphBuilder } from '../../network/onnx/builder.js';
 import { ElementType } from '../../network/onnx/tensor.js';
 import type { ProgramRegion } from '../../program/program.js';
@@ -136,11 +136,28 @@ export class GraphValues {
     return this.whole(shape, { rows: this.graph.node('ScatterND', [under, this.column(region), rows]) });
   }
 
-  /** The same with an activation at every pixel. */
-  activated({ shape, forms }: WholeValue, activation: Activation): WholeValue {
+  /** The same with an activation at every pixel; `slopes` are a PReLU's. */
+  activated(
+    { shape, forms }: WholeValue,
+    activation: ConvolutionActivation,
+    slopes?: Float32Array,
+  ): WholeValue {
     if (activation === 'none') return this.whole(shape, { ...forms });
     const form = forms.image ? 'image' : forms.rows ? 'rows' : 'nhwc';
-    return this.whole(shape, { [form]: this.graph.activation(forms[form]!, activation) });
+    return this.whole(shape, {
+      [form]: this.activatedRows(forms[form]!, activation, slopes, form === 'image'),
+    });
+  }
+
+  /** The same of a value by its name, channels last unless it is an image in NCHW. */
+  activatedRows(
+    value: string,
+    activation: ConvolutionActivation,
+    slopes?: Float32Array,
+    image = false,
+  ): string {
+    const dims = slopes && (image ? [slopes.length, 1, 1] : [slopes.length]);
+    return this.graph.activation(value, activation, undefined, dims && { values: slopes, dims });
   }
 
   /** A map of zeros. */

@@ -1,4 +1,4 @@
-import type { Activation } from '../../network/network.js';
+import type { ConvolutionActivation } from '../../network/network.js';
 import type { ProgramMap, ProgramRegion } from '../../program/program.js';
 import { GraphConvolutions } from './graph-convolutions.js';
 import { type GraphValue, GraphValues, type WholeValue } from './graph-values.js';
@@ -188,7 +188,7 @@ class GraphWriter {
     if (!region || others) {
       const whole = this.#convolutions.everywhere(this.#get(source), convolution);
       const sum = residual ? this.#sum(whole, this.#whole(residual)) : whole;
-      const outside = values.activated(sum, activation);
+      const outside = values.activated(sum, activation, convolution.slopes);
       const before = region && this.#held.get(destination);
       this.#held.set(
         destination,
@@ -200,10 +200,10 @@ class GraphWriter {
       // Both have the same sums, so they are computed once.
       this.#done = next;
       const sums = this.#convolutions.everywhere(this.#get(source), convolution);
-      const outside = values.activated(sums, next.activation);
+      const outside = values.activated(sums, next.activation, convolution.slopes);
       if (this.isEmpty(region)) this.#held.set(destination, outside);
       else {
-        const inside = values.graph.activation(values.at(sums, region), activation);
+        const inside = values.activatedRows(values.at(sums, region), activation, convolution.slopes);
         this.#held.set(destination, this.#mixed(destination, region, inside, outside));
       }
       return;
@@ -222,7 +222,7 @@ class GraphWriter {
       kind: 'packed',
       shape,
       region,
-      rows: values.graph.activation(rows, activation),
+      rows: values.activatedRows(rows, activation, convolution.slopes),
     });
   }
 
@@ -232,7 +232,7 @@ class GraphWriter {
     region: ProgramRegion,
     rows: string,
     residual: ProgramMap,
-    activation: Activation,
+    activation: ConvolutionActivation,
   ): void {
     const values = this.#values;
     const sum = values.graph.node('Add', [rows, this.#at(residual, region)]);

@@ -1,8 +1,10 @@
-import { type Activation, slopeOf } from '../../network/activation.js';
+import { type ConvolutionActivation, slopeOf } from '../../network/activation.js';
 
-/** One value through an activation, as ONNX and PyTorch define them. */
-export function activate(value: number, activation: Activation): number {
+/** One value through an activation, as ONNX and PyTorch define them; `slope` is the channel's of a PReLU. */
+export function activate(value: number, activation: ConvolutionActivation, slope = 0): number {
   switch (activation) {
+    case 'prelu':
+      return value < 0 ? value * slope : value;
     case 'none':
       return value;
     case 'relu':

@@ -13,7 +13,18 @@ import { activate } from './activate.js';
  */
 export function convolve(input: Tensor, convolution: Convolution, region: Region = 'all'): Tensor {
   const [N, H, W, C] = input.shape;
-  const { kernel, stride, padding, dilation, groups, outChannels: K, weight, bias, activation } = convolution;
+  const {
+    kernel,
+    stride,
+    padding,
+    dilation,
+    groups,
+    outChannels: K,
+    weight,
+    bias,
+    activation,
+    slopes,
+  } = convolution;
   const { height, width } = convolutionOutput(convolution, H, W);
   const output = Tensor.zeros([N, height, width, K]);
   const [inGroup, outGroup] = [C / groups, K / groups];
@@ -43,7 +54,7 @@ export function convolve(input: Tensor, convolution: Convolution, region: Region
             }
           }
         }
-        for (let k = 0; k < K; k++) output.data[pixel * K + k] = activate(sums[k]!, activation);
+        for (let k = 0; k < K; k++) output.data[pixel * K + k] = activate(sums[k]!, activation, slopes?.[k]);
       }
     }
   }

@@ -2,7 +2,7 @@ import { FoveaError } from '../../errors.js';
 import type { Masker } from '../../mask/mask.js';
 import { adaptivePool } from '../../mask/pool.js';
 import { receptiveRegion } from '../../mask/regions.js';
-import type { Activation } from '../../network/network.js';
+import type { ConvolutionActivation } from '../../network/network.js';
 import type { LoweredNetwork } from '../../plan/lower.js';
 import type { Plan } from '../../plan/plan.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
@@ -125,7 +125,7 @@ export class Interpreter {
     const listed = region && this.pixels(region);
     const pixels = listed && others ? inverted(listed) : listed;
     // A residual is added before the activation.
-    const own: Activation = residual ? 'none' : activation;
+    const own: ConvolutionActivation = residual ? 'none' : activation;
     const computed = convolve(this.value(source), { ...convolution, activation: own }, pixels);
     const shortcut = residual && this.value(residual).data;
     const result = shortcut

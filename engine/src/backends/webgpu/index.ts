@@ -1,4 +1,5 @@
 import { FoveaError } from '../../errors.js';
+import { paddedFor } from '../../network/padded.js';
 import { networkShapes } from '../../network/walk.js';
 import type { Backend, Session } from '../backend.js';
 import { browserGpu, openDevice } from './device.js';
@@ -43,7 +44,7 @@ export function webgpuBackendWith({ precision = 'f32' }: WebgpuOptions): Backend
     async open(network, { batch, height, width }): Promise<Session> {
       networkShapes(network, { batch, height, width });
       const session = new WebgpuSession(
-        network,
+        paddedFor(network, { height, width }),
         [batch, height, width, network.inputShape.channels],
         precision,
       );

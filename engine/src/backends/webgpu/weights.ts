@@ -26,15 +26,15 @@ export function biasVector(convolution: Convolution): number {
 
 /**
  * Weights as the kernels read them: `[tap, input channel, output channel]`, output channels in whole vectors, and
- * behind them the bias. What fills up vectors is 0.
+ * behind them the bias, and the slopes of a PReLU. What fills up vectors is 0.
  */
 export function packWeights(convolution: Convolution): Float32Array<ArrayBuffer> {
-  const { kernel, inChannels, outChannels, groups, weight, bias } = convolution;
+  const { kernel, inChannels, outChannels, groups, weight, bias, slopes } = convolution;
   const taps = kernel[0] * kernel[1];
   const inGroup = inChannels / groups;
   const depth = depthOf(convolution);
   const width = vectors(outChannels) * 4;
-  const packed = new Float32Array((taps * depth + 1) * width);
+  const packed = new Float32Array((taps * depth + (slopes ? 2 : 1)) * width);
   for (let k = 0; k < outChannels; k++) {
     for (let c = 0; c < inGroup; c++) {
       const from = (k * inGroup + c) * taps;
@@ -42,6 +42,7 @@ export function packWeights(convolution: Convolution): Float32Array<ArrayBuffer>
     }
   }
   packed.set(bias, taps * depth * width);
+  if (slopes) packed.set(slopes, (taps * depth + 1) * width);
   return packed;
 }
 

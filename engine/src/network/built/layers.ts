@@ -1,5 +1,13 @@
 import { FoveaError } from '../../errors.js';
-import type { Activation, Block, Convolution, LearnedMasker, Network, NetworkNode } from '../network.js';
+import type {
+  Activation,
+  Block,
+  Convolution,
+  LearnedMasker,
+  Network,
+  NetworkNode,
+  PlainConvolution,
+} from '../network.js';
 import { RandomWeights } from './random.js';
 
 /** Options that every built architecture takes. */
@@ -61,7 +69,7 @@ export class NetworkBuilder {
     inChannels: number,
     outChannels: number,
     { kernel = 1, stride = 1, groups = 1, activation = 'none', gain = 1 }: LayerOptions = {},
-  ): Convolution {
+  ): PlainConvolution {
     const fanIn = (inChannels / groups) * kernel * kernel;
     const gainOfActivation = activation === 'none' ? 1 : 2;
     const pad = (kernel - 1) >> 1;

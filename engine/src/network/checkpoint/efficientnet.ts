@@ -1,6 +1,5 @@
 import { FoveaError } from '../../errors.js';
 import type { Activation, Block, Convolution } from '../network.js';
-import { samePadding } from '../shapes.js';
 import type { Architecture } from './architecture.js';
 import type { Chain } from './chain.js';
 import type { CheckpointConfig } from './config.js';
@@ -91,8 +90,7 @@ function architecture(names: EfficientNetNames): Architecture {
 /**
  * EfficientNets (V1, V2, Lite) and timm's MobileNetV2 by the names of timm, torchvision and the EfficientNet-PyTorch
  * package. Widths, depths, kernels and squeeze-and-excitation come from the arrays; strides and activations from the
- * published form that has these kernels. Those that come from TensorFlow pad by size: the padding is that of the
- * nominal size.
+ * published form that has these kernels. Those that come from TensorFlow pad by size.
  */
 export const efficientNets: readonly Architecture[] = efficientNetNames.map(architecture);
 
@@ -109,15 +107,20 @@ function read(
   const converted = names.fromTensorFlow(layers.file.source, config);
   if (names.assumption && !converted && form.name !== 'MobileNetV2') notes.push(names.assumption);
   const epsilon = converted || names.wideEpsilon(form.name, blocks.length) ? tensorFlowEpsilon : 1e-5;
-  const maps = new Maps(converted, config);
   const [stem, stemNorm] = names.stem;
-  const [, , kernel] = layers.shape(`${stem}.weight`, 4);
-  const stemForm = { norm: stemNorm, stride: 2, activation, epsilon };
-  chain.convolution(layers.convolution(stem, { ...stemForm, ...maps.padding(kernel!, 2) }));
+  const stemForm = { norm: stemNorm, stride: 2, activation, epsilon, padsBySize: converted };
+  chain.convolution(layers.convolution(stem, stemForm));
   let channels = layers.shape(`${stem}.weight`, 4)[0]!;
   blocks.forEach((stored, index) => {
     const stride = blocks[index - 1]?.stage === stored.stage ? 1 : form.strides[stored.stage]!;
-    const block = blockOf(layers, stored, { index, stride, channels, activation, epsilon, maps });
+    const block = blockOf(layers, stored, {
+      index,
+      stride,
+      channels,
+      activation,
+      epsilon,
+      padsBySize: converted,
+    });
     chain.block(block);
     channels = block.branch.at(-1)!.outChannels;
   });
@@ -168,30 +171,6 @@ function formOf(layers: Layers, blocks: readonly StoredBlock[]): Form {
   );
 }
 
-/** Follows the map's size through the strides, for padding that depends on it. */
-class Maps {
-  #height: number;
-  #width: number;
-
-  constructor(
-    private readonly bySize: boolean,
-    { size = 224 }: CheckpointConfig,
-  ) {
-    [this.#height, this.#width] = typeof size === 'number' ? [size, size] : size;
-  }
-
-  /** The padding of the next convolution with a stride, where it is not that of PyTorch. */
-  padding(kernel: number, stride: number): { padding?: Convolution['padding'] } {
-    const [vertical, horizontal] = [this.#height, this.#width].map((extent) =>
-      samePadding(extent, kernel, stride),
-    ) as [ReturnType<typeof samePadding>, ReturnType<typeof samePadding>];
-    this.#height = Math.ceil(this.#height / stride);
-    this.#width = Math.ceil(this.#width / stride);
-    if (!this.bySize) return {};
-    return { padding: [vertical.before, horizontal.before, vertical.after, horizontal.after] };
-  }
-}
-
 function blockOf(
   layers: Layers,
   { name, stage, convolutions, excitation }: StoredBlock,
@@ -202,7 +181,7 @@ function blockOf(
     readonly channels: number;
     readonly activation: Activation;
     readonly epsilon: number;
-    readonly maps: Maps;
+    readonly padsBySize: boolean;
   },
 ): Block {
   const branch: Convolution[] = [];
@@ -218,7 +197,7 @@ function blockOf(
         activation: i === linear ? 'none' : at.activation,
         inChannels: branch[i - 1]?.outChannels ?? at.channels,
         epsilon: at.epsilon,
-        ...(kernel! > 1 ? at.maps.padding(kernel!, stride) : {}),
+        padsBySize: at.padsBySize,
       }),
     );
   });

@@ -1,6 +1,6 @@
 import { FoveaError } from '../../errors.js';
 import { foldBatchNorm } from '../batch-norm.js';
-import type { Activation, Convolution, LearnedMasker, SqueezeExcitation } from '../network.js';
+import type { Activation, LearnedMasker, PlainConvolution, SqueezeExcitation } from '../network.js';
 import { float32Of, type Safetensors } from './safetensors.js';
 
 /** PyTorch's default, which most networks of torchvision and timm keep. */
@@ -13,8 +13,8 @@ export interface LayerForm {
   readonly stride?: number;
   /** Channels of what it reads, of which the groups follow; where left out, there is one group. */
   readonly inChannels?: number;
-  /** `[top, left, bottom, right]`; half the kernel on each side when left out. */
-  readonly padding?: Convolution['padding'];
+  /** True for padding that follows from the map's size, as TensorFlow has it; half the kernel on each side when left out. */
+  readonly padsBySize?: boolean;
   /** Of the batch norm; PyTorch's default when left out. */
   readonly epsilon?: number;
 }
@@ -37,20 +37,24 @@ export class Layers {
   /** A convolution with the batch norm after it folded in. */
   convolution(
     name: string,
-    { activation, norm, stride = 1, inChannels, padding, epsilon = batchNormEpsilon }: LayerForm,
-  ): Convolution {
+    { activation, norm, stride = 1, inChannels, padsBySize = false, epsilon = batchNormEpsilon }: LayerForm,
+  ): PlainConvolution {
     const shape = this.shape(`${name}.weight`, 4) as [number, number, number, number];
     const [outChannels, perGroup, height, width] = shape;
     const groups = this.#groups(name, perGroup, outChannels, inChannels);
     const { weight, bias } = this.#folded(name, norm, outChannels, epsilon);
     const [vertical, horizontal] = [(height - 1) >> 1, (width - 1) >> 1];
+    // With stride 1 that is half the kernel too.
+    const bySize = padsBySize && stride > 1;
     return {
       name,
       inChannels: perGroup * groups,
       outChannels,
       kernel: [height, width],
       stride: [stride, stride],
-      padding: padding ?? [vertical, horizontal, vertical, horizontal],
+      ...(bySize
+        ? { padding: [0, 0, 0, 0], samePadding: 'upper' }
+        : { padding: [vertical, horizontal, vertical, horizontal] }),
       dilation: [1, 1],
       groups,
       weight,
@@ -76,7 +80,7 @@ export class Layers {
   }
 
   /** The classifier, as a 1x1 convolution. */
-  linear(name: string): Convolution {
+  linear(name: string): PlainConvolution {
     const [outChannels, inChannels] = this.shape(`${name}.weight`, 2) as [number, number];
     return {
       name,

@@ -1,8 +1,8 @@
 import { create } from '@bufbuild/protobuf';
-import { type Activation, slopeOf } from '../activation.js';
+import { type ConvolutionActivation, slopeOf } from '../activation.js';
 import { numberToHalf } from '../number-formats.js';
+import { attributeOf } from './attribute.js';
 import {
-  type AttributeProto,
   AttributeProto_AttributeType,
   AttributeProtoSchema,
   ModelProtoSchema,
@@ -120,10 +120,22 @@ export class GraphBuilder {
     this.tensors.push(...tensors);
   }
 
-  /** @returns the name of the activated value */
-  activation(value: string, activation: Activation, name?: string): string {
+  /**
+   * @param slopes of a PReLU: values, and extents that broadcast to those of `value`
+   * @returns the name of the activated value
+   */
+  activation(
+    value: string,
+    activation: ConvolutionActivation,
+    name?: string,
+    slopes?: { readonly values: Float32Array; readonly dims: readonly number[] },
+  ): string {
     const named = name === undefined ? {} : { name };
     switch (activation) {
+      case 'prelu': {
+        const slope = this.floats(this.fresh('slopes'), slopes!.dims, slopes!.values);
+        return this.node('PRelu', [value, slope], {}, named);
+      }
       case 'none':
         return value;
       case 'relu':
@@ -274,21 +286,4 @@ export function valueInfo(
     name,
     type: { value: { case: 'tensorType', value: { elemType, ...(shape ? { shape } : {}) } } },
   });
-}
-
-function attributeOf(
-  name: string,
-  value: number | readonly number[] | string | Float32Array,
-): AttributeProto {
-  const { FLOAT, FLOATS, INT, INTS, STRING } = AttributeProto_AttributeType;
-  if (typeof value === 'string') {
-    return create(AttributeProtoSchema, { name, type: STRING, s: new TextEncoder().encode(value) });
-  }
-  if (value instanceof Float32Array) {
-    return value.length === 1
-      ? create(AttributeProtoSchema, { name, type: FLOAT, f: value[0]! })
-      : create(AttributeProtoSchema, { name, type: FLOATS, floats: Array.from(value) });
-  }
-  if (typeof value === 'number') return create(AttributeProtoSchema, { name, type: INT, i: BigInt(value) });
-  return create(AttributeProtoSchema, { name, type: INTS, ints: value.map(BigInt) });
 }

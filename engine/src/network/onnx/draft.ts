@@ -1,4 +1,4 @@
-import type { Activation, Block, Convolution, PoolNode } from '../network.js';
+import type { Activation, Block, Convolution, ConvolutionActivation, PoolNode } from '../network.js';
 import type { GraphNode } from './graph.js';
 
 /**
@@ -33,7 +33,9 @@ export interface AddDraft extends DraftBase {
 
 export interface ActivationDraft extends DraftBase {
   readonly kind: 'activation';
-  readonly activation: Activation;
+  readonly activation: ConvolutionActivation;
+  /** Of a PReLU, one per channel. */
+  readonly slopes?: Float32Array;
 }
 
 /** `x · scale + shift` per channel: a batch norm that stands alone, or arithmetic with constants. */

@@ -23,6 +23,18 @@ export function fuse(graph: DraftGraph, budget: Budget): void {
     else if (draft.kind === 'activation') joinActivation(graph, draft);
   }
   for (const draft of graph.all()) {
+    if (draft.kind === 'activation' && draft.slopes) {
+      const { activation, slopes, ...base } = draft;
+      const one = new Float32Array(slopes.length).fill(1);
+      const same = asConvolution({
+        ...base,
+        kind: 'affine',
+        scale: one,
+        shift: new Float32Array(one.length),
+      });
+      graph.replace(draft, [], { ...same, convolution: { ...same.convolution, activation, slopes } });
+      continue;
+    }
     if (draft.kind !== 'affine') continue;
     graph.replace(draft, [], asConvolution(draft));
     // As in networks that normalise before they convolve.
@@ -34,7 +46,7 @@ export function fuse(graph: DraftGraph, budget: Budget): void {
 
 function absorbPadding(graph: DraftGraph, draft: ConvolutionDraft): void {
   const pad = graph.producer(draft.inputs[0]!);
-  if (pad?.kind !== 'pad') return;
+  if (pad?.kind !== 'pad' || draft.convolution.samePadding) return;
   const padding = draft.convolution.padding.map((amount, i) => amount + pad.padding[i]!);
   const alone = graph.onlyReadBy(pad.outputs[0]!, draft);
   graph.replace(draft, alone ? [pad] : [], {
@@ -137,9 +149,10 @@ function joinActivation(graph: DraftGraph, draft: ActivationDraft): void {
   if (!before || !graph.onlyReadBy(draft.inputs[0]!, draft)) return;
   const joined = { outputs: draft.outputs, origins: [...before.origins, ...draft.origins] };
   if (before.kind === 'convolution' && before.convolution.activation === 'none') {
-    const convolution = { ...before.convolution, activation: draft.activation };
+    const { activation, slopes } = draft;
+    const convolution = { ...before.convolution, activation, ...(slopes ? { slopes } : {}) };
     graph.replace(draft, [before], { ...before, ...joined, convolution });
-  } else if (before.kind === 'add' && before.activation === 'none') {
+  } else if (before.kind === 'add' && before.activation === 'none' && draft.activation !== 'prelu') {
     graph.replace(draft, [before], { ...before, ...joined, activation: draft.activation });
   }
 }

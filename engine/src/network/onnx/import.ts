@@ -176,8 +176,9 @@ function engineNode(draft: Draft): NetworkNode {
       return { ...base, kind: 'convolution', convolution: draft.convolution };
     case 'max-pool':
     case 'average-pool': {
-      const { kind, kernel, stride, padding, ceilMode, countIncludePad } = draft;
-      return { ...base, kind, kernel, stride, padding, ceilMode, countIncludePad };
+      const { kind, kernel, stride, padding, samePadding, ceilMode, countIncludePad } = draft;
+      const same = samePadding ? { samePadding } : {};
+      return { ...base, kind, kernel, stride, padding, ...same, ceilMode, countIncludePad };
     }
     case 'global-pool':
       return { ...base, kind: 'global-pool' };
@@ -189,12 +190,12 @@ function engineNode(draft: Draft): NetworkNode {
         ...(draft.dense === undefined ? {} : { dense: draft.dense }),
       };
     case 'activation':
+      if (draft.activation === 'prelu') break;
       return { ...base, kind: 'activation', activation: draft.activation };
     case 'block':
       return { ...base, kind: 'block', block: draft.block };
-    default:
-      throw new TypeError(`a draft of kind ${draft.kind} is no node`);
   }
+  throw new TypeError(`a draft of kind ${draft.kind} is no node`);
 }
 
 /** Class names, where a tool has stored a list of them in the model. */

@@ -49,12 +49,12 @@ export class NetworkWriter {
         return;
       case 'max-pool':
       case 'average-pool': {
-        const { kernel, stride, padding, ceilMode, countIncludePad } = node;
+        const { kernel, stride, ceilMode, countIncludePad } = node;
         const average = node.kind === 'average-pool';
         const attributes = {
           kernel_shape: kernel,
           strides: stride,
-          pads: padding,
+          ...paddingAttribute(node),
           ceil_mode: ceilMode ? 1 : 0,
           ...(average ? { count_include_pad: countIncludePad ? 1 : 0 } : {}),
         };
@@ -118,7 +118,7 @@ export class NetworkWriter {
       this.define(output, this.convolution(this.map(input), convolution), 4);
       return;
     }
-    const { name, outChannels, inChannels, weight, bias, activation } = convolution;
+    const { name, outChannels, inChannels, weight, bias, activation, slopes } = convolution;
     const sum = this.graph.node(
       'Gemm',
       [
@@ -129,19 +129,21 @@ export class NetworkWriter {
       { transB: 1, alpha: Float32Array.of(1), beta: Float32Array.of(1) },
       { name: `${pathOf(name)}/Gemm` },
     );
-    this.define(output, this.graph.activation(sum, activation), 2);
+    const of = slopes && { values: slopes, dims: [outChannels] };
+    this.define(output, this.graph.activation(sum, activation, undefined, of), 2);
     this.pooled.add(output);
   }
 
   private convolution(input: string, convolution: Convolution): string {
-    const { name, outChannels, inChannels, kernel, stride, padding, dilation, groups, activation } =
+    const { name, outChannels, inChannels, kernel, stride, dilation, groups, activation, slopes } =
       convolution;
+    const of = slopes && { values: slopes, dims: [outChannels, 1, 1] };
     const dims = [outChannels, inChannels / groups, ...kernel];
     const attributes = {
       dilations: dilation,
       group: groups,
       kernel_shape: kernel,
-      pads: padding,
+      ...paddingAttribute(convolution),
       strides: stride,
     };
     const path = pathOf(name);
@@ -150,7 +152,7 @@ export class NetworkWriter {
       const weight = this.graph.floats(weightName, dims, convolution.weight);
       const bias = this.graph.floats(this.weightName(`${name}.bias`), [outChannels], convolution.bias);
       const sum = this.graph.node('Conv', [input, weight, bias], attributes, { name: `${path}/Conv` });
-      return this.graph.activation(sum, activation, `${path}/activation`);
+      return this.graph.activation(sum, activation, `${path}/activation`, of);
     }
     const parts = unfold(convolution, this.random);
     const sum = this.graph.node(
@@ -172,7 +174,7 @@ export class NetworkWriter {
         name: `${path}/BatchNormalization`,
       },
     );
-    return this.graph.activation(normed, activation, `${path}/activation`);
+    return this.graph.activation(normed, activation, `${path}/activation`, of);
   }
 
   private block(block: Block, input: string): string {
@@ -239,6 +241,13 @@ export class NetworkWriter {
     this.taken.add(unique);
     return unique;
   }
+}
+
+/** Padding as ONNX has it: amounts, or the rule by which they follow from the size. */
+function paddingAttribute({ padding, samePadding }: Pick<Convolution, 'padding' | 'samePadding'>) {
+  return samePadding === undefined
+    ? { pads: padding }
+    : { auto_pad: samePadding === 'upper' ? 'SAME_UPPER' : 'SAME_LOWER' };
 }
 
 /** `layer1.0.conv1` → `/layer1/layer1.0/conv1`: a number belongs to the module before it. */

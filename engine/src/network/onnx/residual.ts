@@ -1,6 +1,5 @@
-import type { Block, BlockKind, Convolution, SqueezeExcitation } from '../network.js';
+import type { Block, BlockKind, Convolution, PlainConvolution, SqueezeExcitation } from '../network.js';
 import type { AddDraft, BlockDraft, ConvolutionDraft, Draft, DraftGraph, MultiplyDraft } from './draft.js';
-import { stringOf } from './graph.js';
 import { commonPath } from './labels.js';
 import { isMatrixProduct, type Projection, projectionOf } from './shortcut.js';
 
@@ -68,7 +67,10 @@ function residualBlock(
   if (!best) {
     const ends = tried.flatMap(({ walked }) => ('reason' in walked ? [walked] : []));
     ends.sort((x, y) => y.convolutions - x.convolutions);
-    graph.replace(add, [], { ...add, dense: ends[0]!.reason });
+    const [longest] = ends;
+    // What a side begins with is read elsewhere too where the other side does not lead there: that one says more.
+    const telling = longest!.reason === sharedValue ? ends.find(({ operator }) => operator) : longest;
+    graph.replace(add, [], { ...add, dense: (telling ?? longest)!.reason });
     return;
   }
   const { branch, projection } = best;
@@ -91,7 +93,12 @@ function reach({ convolutions }: Branch): number {
 interface DeadEnd {
   readonly reason: string;
   readonly convolutions: number;
+  /** True at an operator that the engine has no node for. */
+  readonly operator?: boolean;
 }
+
+const otherProduct = 'a product that is no squeeze-and-excitation';
+const sharedValue = 'a value of its branch is read elsewhere too';
 
 /** Walks a branch backwards from its end to `start`, unless it is no chain, or too long a one. */
 function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Branch | DeadEnd {
@@ -104,17 +111,18 @@ function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Bra
     const draft = graph.producer(value);
     const dead = (reason: string): DeadEnd => ({ reason, convolutions: chain.length });
     if (!draft) return dead('its sides have no common input');
-    if (!graph.onlyReadBy(value, ...readers)) return dead('a value of its branch is read elsewhere too');
+    if (!graph.onlyReadBy(value, ...readers)) return dead(sharedValue);
     if (draft.kind === 'multiply' && !excitation) {
       const found = excitationOf(graph, draft);
-      if (!found) return dead('a product that is no squeeze-and-excitation lies in its branch');
+      if (!found) return dead(`${otherProduct} lies in its branch`);
       excitation = { ...found, position: chain.length };
       drafts.push(draft, ...found.drafts);
       value = found.input;
       readers = [draft, ...found.drafts];
       continue;
     }
-    if (draft.kind !== 'convolution') return dead(`${described(draft)} lies in its branch`);
+    if (draft.kind !== 'convolution')
+      return { ...dead(`${described(draft)} lies in its branch`), operator: draft.kind === 'unknown' };
     if (chain.length === longestBranch)
       return dead(`its branch is longer than ${longestBranch} convolutions`);
     chain.push(draft);
@@ -134,9 +142,8 @@ function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Bra
 /** What stands where a convolution would have to, in a word. */
 function described(draft: Exclude<Draft, { kind: 'convolution' }>): string {
   if (draft.kind === 'unknown') {
-    const [origin] = draft.origins;
-    const bySize = origin?.op === 'Conv' && stringOf(origin, 'auto_pad', '').startsWith('SAME');
-    return bySize ? 'a strided convolution padded by size (auto_pad)' : (origin?.op ?? 'an operator');
+    const op = draft.origins[0]?.op ?? 'an operator';
+    return op === 'Mul' ? otherProduct : op;
   }
   if (draft.kind === 'activation') return `${draft.activation} behind no convolution`;
   if (draft.kind === 'block') return 'another block';
@@ -150,7 +157,7 @@ function excitationOf(graph: DraftGraph, product: MultiplyDraft) {
     const reduce = expand && pointwise(graph, expand.inputs[0]!);
     const pool = reduce && graph.producer(reduce.inputs[0]!);
     if (pool?.kind !== 'global-pool' || pool.inputs[0] !== input) continue;
-    if (!expand || !reduce) continue;
+    if (!expand || !reduce || !isPlain(expand.convolution) || !isPlain(reduce.convolution)) continue;
     const drafts: Draft[] = [expand, reduce, pool];
     const readers: Draft[] = [product, expand, reduce];
     if (!drafts.every((draft, i) => graph.onlyReadBy(draft.outputs[0]!, readers[i]!))) continue;
@@ -158,6 +165,8 @@ function excitationOf(graph: DraftGraph, product: MultiplyDraft) {
   }
   return undefined;
 }
+
+const isPlain = (layer: Convolution): layer is PlainConvolution => layer.activation !== 'prelu';
 
 function pointwise(graph: DraftGraph, value: string): ConvolutionDraft | undefined {
   const draft = graph.producer(value);

@@ -14,6 +14,8 @@ export interface Value {
   readonly channels: number | undefined;
   /** True when height and width are 1 at any input size. */
   readonly pooled: boolean;
+  /** True for `[N, 1, 1, C]`, which only a transpose back reads. */
+  readonly channelsLast?: boolean;
 }
 
 /** What one operator becomes: a draft that writes `value`, the same value by another name, or nothing known. */

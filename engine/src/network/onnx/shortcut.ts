@@ -45,7 +45,7 @@ export function projectionOf(
   const { kernel, stride, padding } = pool;
   const [, , height, width] = dimsOf(pool.inputs[0]!) ?? [];
   const tiles = kernel[0] === stride[0] && kernel[1] === stride[1] && padding.every((pad) => pad === 0);
-  const fits = tiles && height! % stride[0] === 0 && width! % stride[1] === 0;
+  const fits = tiles && !pool.samePadding && height! % stride[0] === 0 && width! % stride[1] === 0;
   if (!fits) return plain;
   return {
     input: pool.inputs[0]!,

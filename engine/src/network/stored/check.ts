@@ -133,7 +133,7 @@ class Checker {
       case 'average-pool':
         this.wholes(node.kernel, `${at}: kernel`, 2, 1);
         this.wholes(node.stride, `${at}: stride`, 2, 1);
-        this.wholes(node.padding, `${at}: padding`, 4, 0);
+        this.padding(node, at);
         for (const flag of ['ceilMode', 'countIncludePad']) {
           this.that(typeof node[flag] === 'boolean', `${at}: ${flag} ${shown(node[flag])}`);
         }
@@ -153,10 +153,15 @@ class Checker {
     }
   }
 
+  private padding({ padding, samePadding: odd }: Fields, at: string): void {
+    this.wholes(padding, `${at}: padding`, 4, 0);
+    this.that(odd === undefined || odd === 'upper' || odd === 'lower', `${at}: samePadding ${shown(odd)}`);
+  }
+
   private convolution(
     value: unknown,
     at: string,
-  ): { readonly inChannels: number; readonly outChannels: number } {
+  ): { readonly inChannels: number; readonly outChannels: number; readonly activation: unknown } {
     const convolution = this.object(value, `${at}: convolution`);
     this.text(convolution.name, `${at}: name`);
     const inChannels = this.whole(convolution.inChannels, `${at}: inChannels`, 1);
@@ -166,11 +171,12 @@ class Checker {
     const [height, width] = this.wholes(convolution.kernel, `${at}: kernel`, 2, 1);
     this.wholes(convolution.stride, `${at}: stride`, 2, 1);
     this.wholes(convolution.dilation, `${at}: dilation`, 2, 1);
-    this.wholes(convolution.padding, `${at}: padding`, 4, 0);
+    this.padding(convolution, at);
     this.array(convolution.weight, `${at}: weight`, (outChannels * inChannels * height! * width!) / groups);
     this.array(convolution.bias, `${at}: bias`, outChannels);
-    this.activation(convolution.activation, at);
-    return { inChannels, outChannels };
+    if (convolution.activation === 'prelu') this.array(convolution.slopes, `${at}: slopes`, outChannels);
+    else this.activation(convolution.activation, at);
+    return { inChannels, outChannels, activation: convolution.activation };
   }
 
   private block(block: Fields, at: string, position: number): void {
@@ -222,6 +228,7 @@ class Checker {
     const reduce = this.convolution(excitation.reduce, `${at}: reduce`);
     const expand = this.convolution(excitation.expand, `${at}: expand`);
     const channels = branch[after]!.outChannels;
+    for (const { activation } of [reduce, expand]) this.activation(activation, at);
     const fits =
       reduce.inChannels === channels &&
       expand.outChannels === channels &&

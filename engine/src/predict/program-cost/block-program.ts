@@ -36,8 +36,8 @@ function describe(block: Block, shape: BlockShape): string {
     block.projection ? 'projection' : '',
     squeezeExcitation ? `${squeezeExcitation.after},${squeezeExcitation.reduce.outChannels}` : '',
     ...convolutions.map(
-      ({ inChannels, outChannels, kernel, stride, padding, dilation, groups, activation }) =>
-        `${inChannels},${outChannels},${kernel},${stride},${padding},${dilation},${groups},${activation}`,
+      ({ inChannels, outChannels, kernel, stride, padding, samePadding, dilation, groups, activation }) =>
+        `${inChannels},${outChannels},${kernel},${stride},${samePadding ?? padding},${dilation},${groups},${activation}`,
     ),
   ].join(';');
 }

@@ -3,7 +3,7 @@ import { maskGrid } from '../../mask/geometry.js';
 import { decisionFlops } from '../../mask/rule.js';
 import { convolutionFlops, denseBlockFlops } from '../../network/flops.js';
 import type { Activation, Block, NetworkNode } from '../../network/network.js';
-import type { BlockShape } from '../../network/shapes.js';
+import { type BlockShape, inputOf, paddingOn } from '../../network/shapes.js';
 import type { NetworkShapes } from '../../network/walk.js';
 import { pointwise } from '../emitter.js';
 import type { StepSettings } from '../settings.js';
@@ -175,9 +175,11 @@ function workOf(tape: Tape, block: Block, shape: BlockShape, mask: MaskValue, N:
       convolutionFlops(convolution, shape.branch[from + i]!.height * shape.branch[from + i]!.width),
     );
   const variableFlops = costs.reduce((sum, cost) => sum + cost, 0);
-  const geometry = block.branch.slice(from).flatMap(({ kernel, stride, padding, dilation }, i) => {
+  const geometry = block.branch.slice(from).flatMap((convolution, i) => {
     const { height, width } = shape.branch[from + i]!;
-    return [height, width, ...kernel, ...stride, padding[0], padding[1], ...dilation];
+    const read = inputOf(shape, from + i);
+    const [top, left] = paddingOn(convolution, read.height, read.width);
+    return [height, width, ...convolution.kernel, ...convolution.stride, top, left, ...convolution.dilation];
   });
   const active = new Float32Array(1);
   const dims = [N, mask.rows, mask.columns, costs.length, ...geometry];

@@ -1,7 +1,7 @@
 import { activationNumber } from '../../backends/activation-number.js';
-import { FoveaError } from '../../errors.js';
-import type { Activation, Convolution, PoolNode } from '../../network/network.js';
-import { convolutionOutput } from '../../network/shapes.js';
+import { isLeaky, slopeOf } from '../../network/activation.js';
+import type { Activation, Convolution, ConvolutionActivation, PoolNode } from '../../network/network.js';
+import { convolutionOutput, paddingOn } from '../../network/shapes.js';
 import { MapPool } from '../map-pool.js';
 import type { TrainBuffer, TrainOp } from '../program.js';
 
@@ -20,16 +20,6 @@ export interface LearnedNorm {
   readonly scaleGradient: Float32Array;
   readonly shiftGradient: Float32Array;
 }
-
-const differentiable: ReadonlySet<Activation> = new Set([
-  'none',
-  'relu',
-  'relu6',
-  'silu',
-  'hardswish',
-  'sigmoid',
-  'hardsigmoid',
-]);
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((product, extent) => product * extent, 1);
 
@@ -122,7 +112,8 @@ export class Tape {
   /** A convolution with its activation; weights are read where they lie. */
   convolution(input: Value, convolution: Convolution, norm?: LearnedNorm): Value {
     const [N, H, W, C] = input.shape;
-    const { outChannels, kernel, stride, padding, dilation, groups, weight, bias, activation } = convolution;
+    const { outChannels, kernel, stride, dilation, groups, weight, bias, activation } = convolution;
+    const padding = paddingOn(convolution, H, W);
     const { height, width } = convolutionOutput(convolution, H, W);
     const learned = input.learned || norm !== undefined;
     const raw = this.make([N, height, width, outChannels], learned);
@@ -142,7 +133,7 @@ export class Tape {
     });
     // What never goes back is rewritten where it lies.
     const output = this.keeps ? this.make(raw.shape, learned) : raw;
-    this.affine(raw, output, activation, { shift: bias, ...norm });
+    this.affine(raw, output, activation, { shift: bias, ...norm }, convolution.slopes);
     return output;
   }
 
@@ -153,13 +144,24 @@ export class Tape {
     return output;
   }
 
-  /** `output = activation(input · scale + shift)`, per channel; scale and shift are learned where they have gradients. */
-  affine(raw: Value, output: Value, activation: Activation, norm: Partial<LearnedNorm> = {}): void {
-    checkDifferentiable(activation);
+  /**
+   * `output = activation(input · scale + shift)`, per channel; scale and shift are learned where they have gradients.
+   * @param slopes of a PReLU
+   */
+  affine(
+    raw: Value,
+    output: Value,
+    activation: ConvolutionActivation,
+    norm: Partial<LearnedNorm> = {},
+    slopes?: Float32Array,
+  ): void {
     const C = raw.shape[3];
     const { scale = this.#constant(C, 1), shift = this.#constant(C, 0) } = norm;
-    const dims = [sizeOf(raw.shape) / C, C, activationNumber(activation)];
-    this.emit('activate', dims, raw.array, scale, shift, output.array);
+    // A leaky ReLU is a PReLU whose channels have one slope.
+    const below = isLeaky(activation) ? this.#constant(C, slopeOf(activation)) : slopes;
+    const sloped = below ? [below] : [];
+    const dims = [sizeOf(raw.shape) / C, C, activationNumber(below ? 'prelu' : activation)];
+    this.emit('activate', dims, raw.array, scale, shift, output.array, ...sloped);
     this.onBackward(() => {
       const slope = this.takeSlope(output);
       if (!slope) return;
@@ -169,7 +171,7 @@ export class Tape {
       }
       const { scaleGradient, shiftGradient } = norm;
       const gradients = scaleGradient && shiftGradient ? [scaleGradient, shiftGradient] : [];
-      this.emit('activate-dx', dims, slope, raw.array, scale, shift, slope, ...gradients);
+      this.emit('activate-dx', dims, slope, raw.array, scale, shift, slope, ...sloped, ...gradients);
       this.addSlope(raw, slope);
     });
   }
@@ -177,7 +179,7 @@ export class Tape {
   /** Mean over windows, or the largest value in each. */
   pool(input: Value, node: PoolNode, height: number, width: number): Value {
     const [N, H, W, C] = input.shape;
-    const [top, left, bottom, right] = node.padding;
+    const [top, left, bottom, right] = paddingOn(node, H, W);
     const output = this.make([N, height, width, C], input.learned);
     const window = [N, H, W, C, height, width, ...node.kernel, ...node.stride, top, left];
     const largest = node.kind === 'max-pool';
@@ -275,13 +277,4 @@ export interface MaskValue {
   readonly columns: number;
   readonly cells: Float32Array;
   readonly slope: Float32Array;
-}
-
-/** @throws FoveaError `unsupported` for an activation that has no gradient here */
-export function checkDifferentiable(activation: Activation): void {
-  if (differentiable.has(activation)) return;
-  throw new FoveaError(
-    'unsupported',
-    `gradients through the activation ${activation} are not known; ${[...differentiable].join(', ')} are accepted`,
-  );
 }

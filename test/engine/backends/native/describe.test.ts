@@ -67,7 +67,13 @@ class Session {
         const { weight, bias } = convolution;
         this.#numbers.set(
           convolution,
-          await this.#addon.inferConvolution(this.#handle, geometryWords(convolution), weight, bias),
+          await this.#addon.inferConvolution(
+            this.#handle,
+            geometryWords(convolution),
+            weight,
+            bias,
+            new Float32Array(),
+          ),
         );
       }
     }
@@ -239,7 +245,8 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
     expect(() => addon.inferOutlines('abacus')).toThrow(/abacus.*avx512/);
     const session = addon.inferOutlines('portable');
     const geometry = Int32Array.of(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0);
-    expect(() => addon.inferConvolution(session, geometry, new Float32Array(1), new Float32Array(1))).toThrow(
+    const one = new Float32Array(1);
+    expect(() => addon.inferConvolution(session, geometry, one, one, new Float32Array())).toThrow(
       /packs no weights/,
     );
     const outline = addon.inferOutline(session, geometry);

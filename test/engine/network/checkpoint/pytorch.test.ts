@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { readPyTorch } from '../../../../engine/src/network/checkpoint/pytorch/read.js';
 import { findStateDict } from '../../../../engine/src/network/checkpoint/pytorch/state-dict.js';
 import { networkFromStateDict } from '../../../../engine/src/network/checkpoint/state-dict.js';
+import { paddedFor } from '../../../../engine/src/network/padded.js';
 import { opcodes, torchZip } from '../../support/pickle.js';
 import { relativeError } from '../../support/small-network.js';
 
@@ -87,11 +88,14 @@ describe('a PyTorch checkpoint', () => {
     const own = { size: 64, mean: [0, 0, 0], std: [1, 1, 1] } as const;
     const given = await loadNetwork(fixture('efficientnet-lite.pth'), { config: own });
     expect(given.preprocessing).toEqual({ mean: own.mean, deviation: own.std });
-    expect(blocksOf(given)[1]!.branch[1]!.padding).toEqual([0, 0, 1, 1]);
+    expect(blocksOf(given)[1]!.branch[1]!.samePadding).toBe('upper');
     const converted = { config: { arch: 'tf_efficientnet_b0', size: 64 } };
     const tf = await loadNetwork(fixture('efficientnet-timm.pth'), converted);
     expect(tf.notes).toEqual([]);
-    expect(blocksOf(tf)[1]!.branch[1]!.padding).toEqual([0, 0, 1, 1]);
+    expect(blocksOf(tf)[1]!.branch[1]!.samePadding).toBe('upper');
+    const paddings = (side: number) => paddedFor(tf, { height: side, width: side });
+    expect(blocksOf(paddings(64))[1]!.branch[1]!.padding).toEqual([0, 0, 1, 1]);
+    expect(blocksOf(paddings(66))[1]!.branch[1]!.padding).toEqual([1, 1, 1, 1]);
   });
 
   it('of a network with the names of an EfficientNet and other kernels is refused', async () => {

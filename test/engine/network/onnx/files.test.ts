@@ -13,8 +13,7 @@ import {
   NodeProtoSchema,
 } from '../../../../engine/src/network/onnx/generated/onnx_pb.js';
 import { ElementType } from '../../../../engine/src/network/onnx/tensor.js';
-import { loadRuntime } from '../../../../engine/src/onnxruntime.js';
-import { agrees, conv, floats, model, weights } from '../../support/onnx-graphs.js';
+import { agrees, conv, floats, model, original, weights } from '../../support/onnx-graphs.js';
 import { randomImages, relativeError } from '../../support/small-network.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-files-'));
@@ -24,15 +23,6 @@ async function load(bytes: Uint8Array, options = {}): Promise<{ network: Network
   const path = join(folder, 'model.onnx');
   writeFileSync(path, bytes);
   return { network: await loadNetwork(path, options), path };
-}
-
-/** What onnxruntime makes of a file's output by name. */
-async function original(path: string, input: string, data: Float32Array, dims: number[], output: string) {
-  const { InferenceSession, Tensor: OrtTensor } = await loadRuntime();
-  const session = await InferenceSession.create(path, { logSeverityLevel: 4 });
-  const outputs = await session.run({ [input]: new OrtTensor('float32', data, dims) });
-  await session.release();
-  return Array.from(outputs[output]!.data as ArrayLike<number | bigint>, Number);
 }
 
 /** @param vectors false where the output is a map, which lies in another order of axes here */

@@ -2,7 +2,7 @@ import { blocksOf, type Network, Random, randomMasker, run } from '@fovea/engine
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
 import { missingOf } from '../../support/backends.js';
-import { agrees, conv, floats, model, weights } from '../../support/onnx-graphs.js';
+import { agrees, agreesAt, conv, floats, model, open, weights } from '../../support/onnx-graphs.js';
 import { randomImages, relativeError } from '../../support/small-network.js';
 
 /** `x · (1 + erf(x / √2)) · 0.5` */
@@ -41,6 +41,11 @@ describe('operators', () => {
       (g, x) => g.node('PRelu', [x, g.floats('slope', [4, 1, 1], new Float32Array(4).fill(0.25))]),
       'leaky-relu 0.25',
     ],
+    [
+      'a PRelu of a slope for each channel',
+      (g, x) => g.node('PRelu', [x, g.floats('slope', [4, 1, 1], weights(4, 1))]),
+      'prelu',
+    ],
     ['the spelled-out Mish', (g, x) => g.activation(x, 'mish'), 'mish'],
     ['the spelled-out GELU', (g, x) => g.activation(x, 'gelu'), 'gelu'],
     ["GELU in PyTorch's order", gelu, 'gelu'],
@@ -65,7 +70,7 @@ describe('operators', () => {
   });
 
   it.each<[string, (graph: GraphBuilder, x: string) => string]>([
-    ['a slope for each channel', (g, x) => g.node('PRelu', [x, g.floats('slope', [4, 1, 1], weights(4, 1))])],
+    ['a slope for each column', (g, x) => g.node('PRelu', [x, g.floats('slope', [8], weights(8, 1))])],
     ['a slope below 0', (g, x) => g.node('LeakyRelu', [x], { alpha: Float32Array.of(-0.5) })],
     ['a gate of another scale', (g, x) => g.node('Mul', [gelu(g, x), g.node('Erf', [x])])],
     [
@@ -220,18 +225,21 @@ describe('operators', () => {
   });
 
   it.each(['SAME_UPPER', 'SAME_LOWER'])('reads auto_pad %s, with and without a stride', async (auto_pad) => {
-    for (const stride of [1, 2]) {
-      const network = await agrees(
-        model((g, x) =>
-          g.node('Conv', [x, floats(g, 4, 3, 4, 3)], {
-            auto_pad,
-            strides: [stride, stride],
-            kernel_shape: [4, 3],
-          }),
-        ),
-        `auto${stride}`,
-      );
-      expect(kinds(network)).toEqual([stride === 1 ? 'convolution' : 'foreign']);
+    for (const stride of [1, 2, 3]) {
+      for (const op of ['Conv', 'MaxPool', 'AveragePool']) {
+        const window = { auto_pad, strides: [stride, stride], kernel_shape: [4, 3] };
+        const network = await agrees(
+          model((g, x) => g.node(op, op === 'Conv' ? [x, floats(g, 4, 3, 4, 3)] : [x], window), 17, open),
+          `auto${stride}`,
+        );
+        expect(kinds(network)).not.toContain('foreign');
+        for (const [height, width] of [
+          [9, 8],
+          [7, 11],
+        ] as const) {
+          await agreesAt(network, height, width);
+        }
+      }
     }
   });
 

@@ -1,7 +1,10 @@
 import { blocksOf, describeNetwork, type Network, type NetworkRunOptions, run } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
-import { agrees, conv, floats, model, weights } from '../../support/onnx-graphs.js';
+import { readNetwork } from '../../../../engine/src/network/read.js';
+import { storeNetwork } from '../../../../engine/src/network/stored/write.js';
+import { missingOf } from '../../support/backends.js';
+import { agrees, agreesAt, conv, floats, model, open, weights } from '../../support/onnx-graphs.js';
 import { randomImages, relativeError } from '../../support/small-network.js';
 
 const kinds = (network: Network) => network.nodes.map(({ kind }) => kind);
@@ -88,6 +91,92 @@ describe('residual blocks', () => {
     await masksAgree(network);
   });
 
+  it.each(['SAME_UPPER', 'SAME_LOWER'])(
+    'are found where a stride is padded by size: %s',
+    async (auto_pad) => {
+      const network = await agrees(
+        model(
+          (g, x) => {
+            const stem = g.node('Conv', [x, floats(g, 6, 3, 3, 3)], { auto_pad, strides: [2, 2] });
+            const reduced = g.activation(conv(g, stem, 6, 5, 1), 'relu6');
+            const strided = { auto_pad, strides: [2, 2], group: 5 };
+            const spatial = g.activation(g.node('Conv', [reduced, floats(g, 5, 1, 5, 5)], strided), 'relu6');
+            const projected = g.node('Conv', [stem, floats(g, 7, 6, 1, 1)], { auto_pad, strides: [2, 2] });
+            return g.activation(g.node('Add', [conv(g, spatial, 5, 7, 1), projected]), 'relu');
+          },
+          17,
+          open,
+        ),
+        'same-padded',
+      );
+      expect(network.nodes.map(({ kind }) => kind)).toEqual(['convolution', 'block']);
+      const stored = await readNetwork(storeNetwork(network));
+      for (const [height, width] of [
+        [16, 16],
+        [13, 18],
+        [19, 15],
+      ] as const) {
+        await agreesAt(network, height, width);
+        const sized = { ...stored, inputShape: { channels: 3, height, width } };
+        for (const strategy of ['unfused', 'lasnet', 'streamed', 'dense'] as const) {
+          await masksAgree(sized, { strategy });
+        }
+      }
+    },
+  );
+
+  it('are found where every channel has a slope of its own, as in networks for faces', async () => {
+    const prelu = (g: GraphBuilder, x: string, channels: number) =>
+      g.node('PRelu', [x, g.floats(g.fresh('slope'), [channels, 1, 1], weights(channels, 4))]);
+    const depthwise = (g: GraphBuilder, x: string, channels: number) =>
+      g.node('Conv', [x, floats(g, channels, 1, 3, 3)], { pads: [1, 1, 1, 1], group: channels });
+    const network = await agrees(
+      model(
+        (g, x) => {
+          const stem = prelu(g, conv(g, x, 3, 6), 6);
+          // IResNet, as ArcFace has it: normalised first, nothing after the sum.
+          const scaled = g.node('Mul', [stem, g.floats('s', [6, 1, 1], weights(6, 5))]);
+          const shifted = g.node('Add', [scaled, g.floats('t', [6, 1, 1], weights(6, 6))]);
+          const first = g.node('Add', [conv(g, prelu(g, conv(g, shifted, 6, 20), 20), 20, 6), stem]);
+          // MobileFaceNet's inverted bottleneck.
+          const expanded = prelu(g, conv(g, first, 6, 19, 1), 19);
+          const spatial = prelu(g, depthwise(g, expanded, 19), 19);
+          const second = g.node('Add', [conv(g, spatial, 19, 6, 1), first]);
+          // And one behind the sum, which the block leaves to a node of its own.
+          const third = prelu(
+            g,
+            g.node('Add', [conv(g, prelu(g, conv(g, second, 6, 9), 9), 9, 6), second]),
+            6,
+          );
+          const pooled = g.node('Flatten', [g.node('GlobalAveragePool', [third])], { axis: 1 });
+          const hidden = g.node('Gemm', [pooled, floats(g, 6, 7)]);
+          return g.node('PRelu', [hidden, g.floats('slope', [7], weights(7, 2))]);
+        },
+        17,
+        open,
+      ),
+      'slopes',
+    );
+    expect(blocksOf(network).map(({ adaptive, kind }) => [adaptive, kind])).toEqual([
+      [true, 'residual'],
+      [true, 'inverted'],
+      [true, 'basic'],
+    ]);
+    expect(kinds(network)).toEqual([
+      ...['convolution', 'block', 'block', 'block', 'convolution'],
+      ...['global-pool', 'convolution'],
+    ]);
+    const file = storeNetwork(network);
+    const stored = { ...(await readNetwork(file)), inputShape: { channels: 3, height: 20, width: 17 } };
+    await agreesAt(network, 20, 17);
+    for (const strategy of ['unfused', 'lasnet', 'streamed', 'dense'] as const) {
+      for (const rate of [0, 0.4, 1]) await masksAgree(stored, { strategy, rate });
+    }
+    const text = new TextDecoder('latin1').decode(file).replaceAll('slopes', 'sloped');
+    const without = Uint8Array.from(text, (character) => character.charCodeAt(0));
+    await expect(readNetwork(without)).rejects.toThrow(/slopes undefined, where 6 values belong/);
+  });
+
   it.each<[string, (g: GraphBuilder, x: string) => string, string]>([
     [
       'an activation that no convolution takes in',
@@ -100,15 +189,33 @@ describe('residual blocks', () => {
       'its branch is longer than 4 convolutions',
     ],
     [
-      'padding that depends on the size',
-      (g, x) =>
-        conv(
-          g,
-          g.node('Conv', [x, floats(g, 3, 3, 3, 3)], { auto_pad: 'SAME_UPPER', strides: [2, 2] }),
-          3,
-          3,
-        ),
-      'a strided convolution padded by size',
+      'channel attention by a convolution over channels (ECA)',
+      (g, x) => {
+        const branch = conv(g, x, 3, 3);
+        const line = g.node('Reshape', [g.node('GlobalAveragePool', [branch]), g.integers([0, 1, 3])]);
+        const mixed = g.node('Conv', [line, floats(g, 1, 1, 3)], { pads: [1, 1], kernel_shape: [3] });
+        const gate = g.node('Reshape', [g.node('Sigmoid', [mixed]), g.integers([0, 3, 1, 1])]);
+        return g.node('Mul', [branch, gate]);
+      },
+      'a product that is no squeeze',
+    ],
+    [
+      'attention to channels and pixels (CBAM)',
+      (g, x) => {
+        const branch = conv(g, x, 3, 3);
+        const [reduce, expand] = [floats(g, 2, 3, 1, 1), floats(g, 3, 2, 1, 1)];
+        const layers = ['GlobalAveragePool', 'GlobalMaxPool'].map((pool) =>
+          g.node('Conv', [g.node('Relu', [g.node('Conv', [g.node(pool, [branch]), reduce])]), expand]),
+        );
+        const channels = g.node('Mul', [branch, g.node('Sigmoid', [g.node('Add', layers)])]);
+        const pools = [
+          g.node('ReduceMean', [channels], { axes: [1] }),
+          g.node('ReduceMax', [channels], { axes: [1] }),
+        ];
+        const pixels = conv(g, g.node('Concat', pools, { axis: 1 }), 2, 1, 7);
+        return g.node('Mul', [channels, g.node('Sigmoid', [pixels])]);
+      },
+      'a product that is no squeeze',
     ],
     [
       'another gate',
@@ -118,19 +225,15 @@ describe('residual blocks', () => {
   ])('are not made of %s, and inspect says so', async (_, build, reason) => {
     const network = await agrees(
       model((g, x) => {
-        const branch = build(g, x);
-        // A projection where the branch halves the map.
-        const halves = reason.startsWith('a strided');
-        return g.node('Add', [
-          branch,
-          halves ? g.node('Conv', [x, floats(g, 3, 3, 1, 1)], { strides: [2, 2] }) : x,
-        ]);
+        const stem = conv(g, x, 3, 3);
+        return g.node('Add', [build(g, stem), stem]);
       }),
       'dense',
     );
     expect(blocksOf(network)).toEqual([]);
-    const addition = describeNetwork(network).nodes.find(({ kind }) => kind === 'add');
-    expect(addition?.dense).toMatch(new RegExp(`^${reason}`));
+    const addition = describeNetwork(network).nodes.at(-1)!;
+    expect(addition.kind).toBe('add');
+    expect(addition.dense).toMatch(new RegExp(`^${reason}`));
   });
 
   async function masksAgree(network: Network, other: NetworkRunOptions = {}) {
@@ -141,8 +244,10 @@ describe('residual blocks', () => {
       { backend: 'native', threads: 1 },
       { backend: 'native', threads: 2 },
       { backend: 'onnx' },
+      { backend: 'webgpu' },
     ] as const;
     for (const { backend, ...threads } of runs) {
+      if ((await missingOf(backend)) !== undefined) continue;
       const { output, masks } = await run(network, images, { ...options, backend, ...threads });
       expect(masks.map(({ cells }) => cells)).toEqual(plain.masks.map(({ cells }) => cells));
       expect(relativeError(output.data, plain.output.data), backend).toBeLessThan(1e-4);

@@ -1,7 +1,16 @@
-import { type Activation, isLeaky, type plainActivations, slopeOf } from '../../../network/activation.js';
+import {
+  type Activation,
+  type ConvolutionActivation,
+  isLeaky,
+  type plainActivations,
+  slopeOf,
+} from '../../../network/activation.js';
 
 /** What a kernel applies. A leaky ReLU's slope is a parameter of the kernel, so that one kernel serves all of them. */
 export type ActivationKind = (typeof plainActivations)[number] | 'leaky-relu';
+
+/** What a convolution's kernel applies: slopes of channels are at hand there. */
+export type ConvolutionActivationKind = ActivationKind | 'prelu';
 
 /** WGSL functions that expressions call. */
 const helpers = {
@@ -44,7 +53,9 @@ const expressions: Readonly<Record<ActivationKind, { readonly code: string; read
   'leaky-relu': { code: 'select(slope * v, v, v > vec4f(0))' },
 };
 
-export function activationKind(activation: Activation): ActivationKind {
+export function activationKind(activation: Activation): ActivationKind;
+export function activationKind(activation: ConvolutionActivation): ConvolutionActivationKind;
+export function activationKind(activation: ConvolutionActivation): ConvolutionActivationKind {
   return isLeaky(activation) ? 'leaky-relu' : activation;
 }
 
@@ -61,7 +72,7 @@ export function activationParameters(functions: Functions<ActivationKind>): stri
 }
 
 /** What is passed for them: the bits of each slope. */
-export function activationValues(functions: Functions<Activation>): Record<string, number> {
+export function activationValues(functions: Functions<ConvolutionActivation>): Record<string, number> {
   const values: Record<string, number> = {};
   for (const [name, activation] of Object.entries(functions)) {
     if (isLeaky(activation))

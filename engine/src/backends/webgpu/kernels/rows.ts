@@ -1,5 +1,5 @@
 import type { Binding } from '../kernel.js';
-import { type ActivationKind, activationCode, activationParameters } from './activation.js';
+import { activationCode, activationParameters, type ConvolutionActivationKind } from './activation.js';
 
 /** The rows that a kernel works on: all of a map's pixels, or those that a region lists. */
 export const rowParameters = ['rows', 'counter', 'list', 'pixels', 'others'] as const;
@@ -20,13 +20,16 @@ fn pixelOf(row: u32) -> u32 {
   return lists[p.list + select(row, p.pixels - 1u - row, p.others == 1u)];
 }`;
 
+/** A PReLU: slopes stand behind the bias. */
+const sloped = 'select(vec4f(weights[p.bias + p.outVectors + vector]) * value, value, value > vec4f(0))';
+
 /** How a residual reaches a convolution: not at all, from a map of its own, from what is overwritten. */
 export type Residual = 'none' | 'own' | 'overwritten';
 
 /** What a convolution does with its sums. */
 export interface Epilogue {
   readonly residual: Residual;
-  readonly activation: ActivationKind;
+  readonly activation: ConvolutionActivationKind;
 }
 
 /** Part of a kernel's name. */
@@ -38,7 +41,7 @@ export const convolutionParameters = ({ activation }: Epilogue): readonly string
   ...['source', 'height', 'width', 'outHeight', 'outWidth', 'gridRows', 'gridColumns'],
   ...['kernelHeight', 'kernelWidth', 'strideY', 'strideX', 'top', 'left', 'dilationY', 'dilationX'],
   ...['inVectors', 'outVectors', 'inGroup', 'outGroup', 'bias', 'packed'],
-  ...activationParameters({ activated: activation }),
+  ...(activation === 'prelu' ? [] : activationParameters({ activated: activation })),
 ];
 
 /** Numbers of `source`: whole maps, packed rows, cells with their halo. */
@@ -62,7 +65,7 @@ export function convolutionBindings({ residual }: Epilogue): readonly Binding[] 
 export function placeCode({ residual, activation }: Epilogue): string {
   const shortcut = { none: '', own: 'residual', overwritten: 'destination' }[residual];
   return `${rowCode}
-${activationCode({ activated: activation })}
+${activation === 'prelu' ? '' : activationCode({ activated: activation })}
 fn placeOf(row: u32) -> vec4i {
   let pixel = pixelOf(row);
   if (p.source == 1u) { return vec4i(i32(row), 0, 0, i32(pixel)); }
@@ -90,6 +93,6 @@ fn finish(row: u32, pixel: u32, vector: u32, sum: vec4f) {
   var value = sum + vec4f(weights[p.bias + vector]);
   let at = select(pixel, row, p.packed == 1u) * p.outVectors + vector;
   ${shortcut && `value += vec4f(${shortcut}[pixel * p.outVectors + vector]);`}
-  destination[at] = Value(activated(value));
+  destination[at] = Value(${activation === 'prelu' ? sloped : 'activated(value)'});
 }`;
 }

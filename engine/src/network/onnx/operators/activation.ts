@@ -1,9 +1,10 @@
-import { type Activation, leakyRelu } from '../../activation.js';
+import { type ConvolutionActivation, leakyRelu } from '../../activation.js';
 import { floatOf, type GraphNode, stringOf } from '../graph.js';
 import type { Handler, Scope } from '../scope.js';
+import { perChannel } from './arithmetic.js';
 
 export const activation =
-  (of: (node: GraphNode, scope: Scope) => Activation | undefined): Handler =>
+  (of: (node: GraphNode, scope: Scope) => ConvolutionActivation | undefined): Handler =>
   (node, scope) => {
     const value = scope.value(node, 0);
     const kind = of(node, scope);
@@ -34,11 +35,23 @@ export const hardSigmoid = activation((node) =>
     : undefined,
 );
 
-/** A PReLU whose channels all have one slope is a leaky ReLU. */
-export const prelu = activation((node, scope) => {
+const leaky = activation((node, scope) => {
   const slopes = scope.floats(node, 1);
   return slopes?.every((slope) => slope === slopes[0]) ? leakyRelu(slopes[0]!) : undefined;
 });
+
+/** A PReLU whose channels all have one slope is a leaky ReLU. */
+export const prelu: Handler = (node, scope) => {
+  const [value, constant] = [scope.value(node, 0), scope.constant(node, 1)];
+  const slopes = value && constant && perChannel(constant, value, scope);
+  if (!value || !slopes?.every(Number.isFinite)) return undefined;
+  return (
+    leaky(node, scope) ?? {
+      draft: { kind: 'activation', ...scope.base(node, scope.inputs(node, 0)), activation: 'prelu', slopes },
+      value,
+    }
+  );
+};
 
 export const gelu = activation((node) => {
   const how = stringOf(node, 'approximate', 'none');

@@ -40,7 +40,7 @@ function affine(
 }
 
 /** A constant that has one value per channel of `value`, or one for all; undefined when it varies otherwise. */
-function perChannel(tensor: TensorProto, value: Value, scope: Scope): Float32Array | undefined {
+export function perChannel(tensor: TensorProto, value: Value, scope: Scope): Float32Array | undefined {
   const dims = dimsOf(tensor);
   const { channels, rank } = value;
   if (channels === undefined || dims.length > rank || !isFloatType(tensor.dataType)) return undefined;

@@ -28,9 +28,9 @@ export const convolution: Handler = (node, scope) => {
   const stride = extents(node, scope, 'strides', 2, 1, 1);
   const dilation = extents(node, scope, 'dilations', 2, 1, 1);
   if ((intsOf(node, 'pads') ?? []).some((pad) => pad < 0)) return undefined;
-  const padding = paddingOf(node, scope, [height, width], stride, dilation);
+  const around = paddingOf(node, scope, [height, width], stride, dilation);
   const bias = scope.hasInput(node, 2) ? scope.floats(node, 2) : new Float32Array(outChannels);
-  if (!padding || !bias) return undefined;
+  if (!bias) return undefined;
   if (bias.length !== outChannels)
     scope.fail(node, `has ${bias.length} biases for ${outChannels} output channels`);
   const weightName = scope.resolve(node.inputs[1]!);
@@ -44,7 +44,7 @@ export const convolution: Handler = (node, scope) => {
         outChannels,
         kernel: [height, width],
         stride: pair(stride),
-        padding,
+        ...around,
         dilation: pair(dilation),
         groups,
         weight: scope.weights(weightTensor),
@@ -55,7 +55,7 @@ export const convolution: Handler = (node, scope) => {
     value: {
       rank: 4,
       channels: outChannels,
-      pooled: (input?.pooled ?? false) && height * width === 1 && padding.every((pad) => pad === 0),
+      pooled: (input?.pooled ?? false) && height * width === 1 && around.padding.every((pad) => pad === 0),
     },
   };
 };

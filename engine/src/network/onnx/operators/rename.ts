@@ -1,9 +1,13 @@
 import { type GraphNode, intOf, intsOf } from '../graph.js';
-import type { Handler, Outcome, Scope } from '../scope.js';
+import type { Handler, Scope, Value } from '../scope.js';
 import { dimsOf, isFloatType } from '../tensor.js';
 
 /** The same numbers under another rank: only between `[N, C, 1, 1]` and `[N, C]`. */
-function renamed(node: GraphNode, scope: Scope, rank: 2 | 4): Outcome {
+function renamed(
+  node: GraphNode,
+  scope: Scope,
+  rank: 2 | 4,
+): { readonly alias: string; readonly value: Value } | undefined {
   const value = scope.value(node, 0);
   if (!value || (value.rank === 4 && !value.pooled)) return undefined;
   return { alias: scope.resolve(node.inputs[0]!), value: { ...value, rank, pooled: true } };
@@ -14,6 +18,10 @@ export const reshape: Handler = (node, scope) => {
   // There a 0 means an extent of nothing, not one that is kept.
   if (intOf(node, 'allowzero', 0) !== 0) return undefined;
   const shape = scope.integers(node, 1);
+  if (movesChannelsLast(node, scope)) {
+    const outcome = renamed(node, scope, 4);
+    return outcome && { ...outcome, value: { ...outcome.value, channelsLast: true } };
+  }
   const keeps = (extent: number | undefined) => extent === -1 || extent === value?.channels;
   if (shape?.length === 2 && (shape[0]! <= 1 ? keeps(shape[1]) : shape[1] === value?.channels)) {
     return renamed(node, scope, 2);
@@ -29,6 +37,32 @@ export const reshape: Handler = (node, scope) => {
     return rows !== undefined && rows === value?.channels;
   };
   return readers.length > 0 && readers.every(needsRows) ? renamed(node, scope, 2) : undefined;
+};
+
+/** Moves the channels of `[N, 1, 1, C]`, as Keras squeezes them, before the map. */
+const toNchw = '0,3,1,2';
+
+/** Whether a pooled value is reshaped to `[N, 1, 1, C]`, and turned back by whoever reads it. */
+function movesChannelsLast(node: GraphNode, scope: Scope): boolean {
+  const [batch, height, width, channels] = scope.dims(node.outputs[0]!) ?? [];
+  const readers = scope.consumersOf(node.outputs[0]!);
+  return (
+    channels !== undefined &&
+    channels === scope.value(node, 0)?.channels &&
+    batch === 1 &&
+    height === 1 &&
+    width === 1 &&
+    readers.length > 0 &&
+    readers.every((reader) => reader.op === 'Transpose' && intsOf(reader, 'perm')?.join() === toNchw)
+  );
+}
+
+/** Of values `[N, 1, 1, C]` only: the one order that makes maps of them. */
+export const transpose: Handler = (node, scope) => {
+  const value = scope.value(node, 0);
+  if (!value?.channelsLast || intsOf(node, 'perm')?.join() !== toNchw) return undefined;
+  const { channelsLast: _, ...turned } = value;
+  return { alias: scope.resolve(node.inputs[0]!), value: turned };
 };
 
 export const flatten: Handler = (node, scope) =>

@@ -1,7 +1,7 @@
+import type { Convolution } from '../../network.js';
+import { paddingOn } from '../../shapes.js';
 import { floatOf, type GraphNode, intOf, intsOf, stringOf } from '../graph.js';
 import type { Handler, Scope } from '../scope.js';
-
-type Padding = readonly [number, number, number, number];
 
 /** Strides, paddings and the like: whole numbers in a range that no real layer leaves. */
 export function extents(
@@ -22,26 +22,31 @@ export function extents(
   return values;
 }
 
-/** The padding of a window, or undefined where it depends on the input's size. */
+/** The padding of a window, or the rule by which it follows from the map's size. */
 export function paddingOf(
   node: GraphNode,
   scope: Scope,
   kernel: readonly number[],
   stride: readonly number[],
   dilation: readonly number[],
-): Padding | undefined {
+): Pick<Convolution, 'padding' | 'samePadding'> {
   const auto = stringOf(node, 'auto_pad', 'NOTSET');
-  if (auto === 'VALID') return [0, 0, 0, 0];
+  if (auto === 'VALID') return { padding: [0, 0, 0, 0] };
   if (auto === 'NOTSET' || auto === '') {
-    return extents(node, scope, 'pads', 4, 0, 0) as [number, number, number, number];
+    return { padding: extents(node, scope, 'pads', 4, 0, 0) as [number, number, number, number] };
   }
-  if (stride.some((step) => step !== 1)) return undefined;
-  const total = kernel.map((size, i) => dilation[i]! * (size - 1)) as [number, number];
-  const small = total.map((pad) => pad >> 1) as [number, number];
-  const large = total.map((pad, i) => pad - small[i]!) as [number, number];
-  return auto === 'SAME_LOWER'
-    ? [large[0], large[1], small[0], small[1]]
-    : [small[0], small[1], large[0], large[1]];
+  const rule = {
+    kernel: pair(kernel),
+    stride: pair(stride),
+    dilation: pair(dilation),
+    padding: [0, 0, 0, 0],
+    samePadding: auto === 'SAME_LOWER' ? 'lower' : 'upper',
+  } as const;
+  const alike = stride.every((step) => step === 1) || kernel.every((size) => size === 1);
+  // With stride 1 or a kernel of one pixel it is the same at any size.
+  return alike
+    ? { padding: paddingOn(rule, 1, 1) }
+    : { padding: rule.padding, samePadding: rule.samePadding };
 }
 
 export const pair = (values: readonly number[]) => [values[0]!, values[1]!] as const;
@@ -54,8 +59,11 @@ export const pool: Handler = (node, scope) => {
   const stride = extents(node, scope, 'strides', 2, 1, 1);
   const dilation = extents(node, scope, 'dilations', 2, 1, 1);
   if ((intsOf(node, 'pads') ?? []).some((pad) => pad < 0)) return undefined;
-  const padding = paddingOf(node, scope, kernel, stride, dilation);
-  if (!padding || dilation.some((step) => step !== 1)) return undefined;
+  const around = paddingOf(node, scope, kernel, stride, dilation);
+  if (dilation.some((step) => step !== 1)) return undefined;
+  const { padding } = around;
+  const ceilMode = intOf(node, 'ceil_mode', 0) !== 0;
+  if (ceilMode && around.samePadding) return undefined;
   // A window that lies in the padding alone has no defined mean or maximum.
   if (
     padding[0] >= kernel[0]! ||
@@ -71,8 +79,8 @@ export const pool: Handler = (node, scope) => {
       ...scope.base(node, scope.inputs(node, 0)),
       kernel: pair(kernel),
       stride: pair(stride),
-      padding,
-      ceilMode: intOf(node, 'ceil_mode', 0) !== 0,
+      ...around,
+      ceilMode,
       countIncludePad: intOf(node, 'count_include_pad', 0) !== 0,
     },
     value: { rank: 4, channels: value.channels, pooled: false },
