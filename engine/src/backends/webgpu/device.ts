@@ -108,9 +108,11 @@ async function requestDevice(precision: Precision): Promise<Device> {
   return new Device(device, nameOf(adapter), precision, adapter.info.isFallbackAdapter ?? false);
 }
 
+/** The GPU's own name, where WebGPU says it: Dawn's description is the driver's. Browsers say little more than who made it. */
 function nameOf({ info }: GPUAdapter): string {
   const { description, device, architecture, vendor } = info;
-  return description || [vendor, architecture, device].filter(Boolean).join(' ') || 'an unnamed GPU';
+  const own = device.replace(/-+$/, '');
+  return own || description || [vendor, architecture].filter(Boolean).join(' ') || 'an unnamed GPU';
 }
 
 /** A GPU with the kernels compiled for it. */
