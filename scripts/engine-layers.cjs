@@ -5,7 +5,7 @@
 module.exports = [
   [
     'base',
-    '^engine/src/(errors|file|onnxruntime|random|replace-file|tensor)\\.ts$',
+    '^engine/src/(data-folder|errors|file|onnxruntime|random|replace-file|tensor)\\.ts$',
     'tensors, errors, files, random numbers',
   ],
   ['image', '^engine/src/image/', 'reading, scaling and normalising images'],

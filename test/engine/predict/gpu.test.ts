@@ -10,6 +10,8 @@ import {
 import { calibrationOf } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
 import { encodeProgram } from '../../../engine/src/backends/webgpu/encode.js';
+import { tuningOf } from '../../../engine/src/backends/webgpu/tuning.js';
+import { type Convolve, VARIANTS } from '../../../engine/src/backends/webgpu/variants.js';
 import type { Device } from '../../../engine/src/plan/device.js';
 import { families, type GpuCalibration } from '../../../engine/src/predict/gpu/gpu-calibration.js';
 import { programOf } from '../../../engine/src/run/program-of.js';
@@ -18,6 +20,7 @@ import { randomConvolution } from '../support/small-network.js';
 const calibration: GpuCalibration = {
   kind: 'webgpu',
   adapter: 'a GPU of round numbers',
+  driver: '1.0',
   software: false,
   timed: true,
   families: Object.fromEntries(
@@ -70,6 +73,22 @@ describe('prediction on a calibrated GPU', () => {
     expect(ops[0]!.dataMs).toBeCloseTo(bytes / 1e6 - computeMs, 9);
     const runMs = 0.5 + 0.003 + (4 * 4096 * 96) / 1e6;
     expect(totalMs).toBeCloseTo(bytes / 1e6 + 0.012 + runMs, 9);
+  });
+
+  it('costs the kernel that was the fastest when timed on that GPU, as soon as it was', () => {
+    const network = convolutionAlone(40);
+    const compute = (device: Device) => predict(network, { device }).ops[0]!.computeMs;
+    // 1600 pixels: 50 x 2 workgroups of 32 x 32 by the rule.
+    const ruled = (100 / 8) * 18 * 0.001;
+    expect(compute(gpu())).toBeCloseTo(ruled, 9);
+    const [operation] = programOf(network, { strategy: 'dense' }).steps.flatMap((step) => step.operations);
+    const on = { adapter: 'a GPU of round numbers', driver: '1.0', precision: 'f32' } as const;
+    tuningOf(on).learn(operation as Convolve, VARIANTS.gemm[1]!);
+    // 13 workgroups of 128 x 64.
+    expect(compute(gpu())).toBeCloseTo((13 / 8) * 18 * 0.001, 9);
+    expect(compute(gpu({ driver: '2.0' }))).toBeCloseTo(ruled, 9);
+    // Runs on software drivers time nothing.
+    expect(compute(gpu({ software: true }))).toBeCloseTo(ruled, 9);
   });
 
   it('takes one workgroup as long as eight', () => {

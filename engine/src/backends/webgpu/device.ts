@@ -105,7 +105,13 @@ async function requestDevice(precision: Precision): Promise<Device> {
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
     },
   });
-  return new Device(device, nameOf(adapter), precision, adapter.info.isFallbackAdapter ?? false);
+  const { description, isFallbackAdapter = false } = adapter.info;
+  return new Device(device, {
+    name: nameOf(adapter),
+    driver: description,
+    precision,
+    software: isFallbackAdapter,
+  });
 }
 
 /** The GPU's own name, where WebGPU says it: Dawn's description is the driver's. Browsers say little more than who made it. */
@@ -115,8 +121,22 @@ function nameOf({ info }: GPUAdapter): string {
   return own || description || [vendor, architecture].filter(Boolean).join(' ') || 'an unnamed GPU';
 }
 
+/** What is known of a device. */
+export interface DeviceFacts {
+  readonly name: string;
+  /** The driver with its version, where WebGPU says it. */
+  readonly driver: string;
+  readonly precision: Precision;
+  /** True when no GPU computes, but a program in its place. */
+  readonly software: boolean;
+}
+
 /** A GPU with the kernels compiled for it. */
-export class Device {
+export class Device implements DeviceFacts {
+  readonly name: string;
+  readonly driver: string;
+  readonly precision: Precision;
+  readonly software: boolean;
   readonly created: Created = { buffers: 0, pipelines: 0 };
   /** Why it cannot be used any more. */
   lost: string | undefined;
@@ -126,11 +146,12 @@ export class Device {
 
   constructor(
     readonly gpu: GPUDevice,
-    readonly name: string,
-    readonly precision: Precision,
-    /** True when no GPU computes, but a program in its place. */
-    readonly software: boolean,
+    { name, driver, precision, software }: DeviceFacts,
   ) {
+    this.name = name;
+    this.driver = driver;
+    this.precision = precision;
+    this.software = software;
     this.timed = gpu.features.has('timestamp-query');
     void gpu.lost.then(({ message, reason }) => {
       this.lost = message || reason;

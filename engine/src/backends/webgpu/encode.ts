@@ -30,6 +30,7 @@ import {
 } from './launch.js';
 import { type List, Lists } from './lists.js';
 import { DispatchSlots } from './slots.js';
+import { ruledVariant, type VariantChoice } from './variants.js';
 import { biasVector } from './weights.js';
 
 type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
@@ -47,10 +48,13 @@ export interface EncodedProgram {
 /** A window this large is read by several invocations. */
 const LARGE_WINDOW = 48;
 
-/** Turns a program into dispatches: one for each operation but the few that need a value of all that is before. */
-export function encodeProgram(program: Program): EncodedProgram {
+/**
+ * Turns a program into dispatches: one for each operation but the few that need a value of all that is before.
+ * @param choose how convolutions are computed
+ */
+export function encodeProgram(program: Program, choose: VariantChoice = ruledVariant): EncodedProgram {
   const lists = new Lists(program);
-  const encoder = new Encoder(lists);
+  const encoder = new Encoder(lists, choose);
   const passes: Pass[] = [];
   const stops: Stop[] = [];
   const indexed: { mask: ProgramMask; launches: Launch[] }[] = [];
@@ -78,12 +82,15 @@ export function encodeProgram(program: Program): EncodedProgram {
 class Encoder {
   scratch = 0;
 
-  constructor(readonly lists: Lists) {}
+  constructor(
+    readonly lists: Lists,
+    readonly choose: VariantChoice,
+  ) {}
 
   launches(operation: Exclude<Operation, ScriptedOperation>): Launch[] {
     switch (operation.kind) {
       case 'convolve':
-        return [encodeConvolution(operation, this.lists)];
+        return [encodeConvolution(operation, this.lists, this.choose)];
       case 'max-pool':
       case 'average-pool':
         return [this.#windows(operation)];

@@ -1,14 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { openDevice } from '../../backends/webgpu/device.js';
+import { dataFolder, engineVersion, storeFile } from '../../data-folder.js';
 import { FoveaError } from '../../errors.js';
 import type { Device } from '../../plan/device.js';
 import { checkDevice } from '../check.js';
-import { dataFolder, engineVersion, type StoredCalibration, storeFile } from '../this-machine.js';
+import type { StoredCalibration } from '../this-machine.js';
 import { gpuCalibrationOf } from './gpu-calibration.js';
 
 /** Format of the file; one of another format is stale. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 const AGAIN = 'run fovea calibrate --backend webgpu again';
 
@@ -32,7 +33,7 @@ export function storeGpuCalibration(device: Device): string {
     engine: engineVersion,
     device,
   };
-  return storeFile(gpuCalibrationPath(), content);
+  return storeFile(gpuCalibrationPath(), content, 'calibration');
 }
 
 /** Reads the GPU's calibration; a file that is missing, corrupt or from another version is not used. */

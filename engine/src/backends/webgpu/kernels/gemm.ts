@@ -1,28 +1,30 @@
 import type { Kernel } from '../kernel.js';
 import { convolutionBindings, convolutionParameters, type Epilogue, nameOf, placeCode } from './rows.js';
 
-/** Sizes of a workgroup's tile: output pixels, output channels, and how many of the pixels one invocation sums. */
+/** Sizes of a workgroup's tile: output pixels, output channels, and what of both one invocation sums. */
 export interface Tile {
   /** Kernels of this tile. */
-  readonly family: `gemm ${'128x64' | '64x64' | '32x32'}`;
+  readonly family: `gemm ${'128x128' | '128x64' | '64x64' | '32x32'}`;
   readonly rows: number;
   readonly channels: number;
-  readonly perInvocation: number;
+  readonly rowsEach: number;
+  /** Vectors of output channels, as far from each other as the tile is wide. */
+  readonly vectorsEach: number;
+  /** Input vectors (four channels of one tap) that are in workgroup memory at a time. */
+  readonly depth: number;
 }
-
-/** Input vectors (four channels of one tap) that are in workgroup memory at a time. */
-const DEPTH = 4;
 
 /** Slices that a workgroup multiplies, one after the other, for `depth` input vectors of all taps. */
-export function gemmSteps(depth: number): number {
-  return Math.ceil(depth / DEPTH);
+export function gemmSteps(depth: number, tile: Tile): number {
+  return Math.ceil(depth / tile.depth);
 }
 
-/** Tiles to choose from, the largest first. */
+/** Tiles to choose from, the largest first. Each takes less than the 16 KiB of workgroup memory that WebGPU promises. */
 export const TILES: readonly Tile[] = [
-  { family: 'gemm 128x64', rows: 128, channels: 64, perInvocation: 8 },
-  { family: 'gemm 64x64', rows: 64, channels: 64, perInvocation: 4 },
-  { family: 'gemm 32x32', rows: 32, channels: 32, perInvocation: 4 },
+  { family: 'gemm 128x128', rows: 128, channels: 128, rowsEach: 8, vectorsEach: 2, depth: 2 },
+  { family: 'gemm 128x64', rows: 128, channels: 64, rowsEach: 8, vectorsEach: 1, depth: 4 },
+  { family: 'gemm 64x64', rows: 64, channels: 64, rowsEach: 4, vectorsEach: 1, depth: 4 },
+  { family: 'gemm 32x32', rows: 32, channels: 32, rowsEach: 4, vectorsEach: 1, depth: 4 },
 ];
 
 const unrolled = (count: number, line: (i: number) => string) =>
@@ -30,13 +32,14 @@ const unrolled = (count: number, line: (i: number) => string) =>
 
 /**
  * Convolution of one group as an implicit matrix product: rows are output pixels, dense or listed, columns output
- * channels, and what is summed are taps times input channels. Each invocation holds `perInvocation` pixels of four
- * channels in registers; while a slice is multiplied out of workgroup memory, the next one is on its way to registers.
+ * channels, and what is summed are taps times input channels. Each invocation holds `rowsEach` pixels of
+ * `vectorsEach` times four channels in registers; while a slice is multiplied out of workgroup memory, the next one is on its way to registers.
  */
 export function gemmKernel(tile: Tile, epilogue: Epilogue): Kernel {
-  const { family, rows, channels, perInvocation } = tile;
+  const { family, rows, channels, rowsEach, vectorsEach, depth: DEPTH } = tile;
   const columns = channels / 4;
-  const invocations = (rows / perInvocation) * columns;
+  const lanes = columns / vectorsEach;
+  const invocations = (rows / rowsEach) * lanes;
   const sourceLoads = (rows * DEPTH) / invocations;
   const weightLoads = (4 * DEPTH * columns) / invocations;
   return {
@@ -61,14 +64,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   }
   workgroupBarrier();
   let firstVector = group.y * ${columns}u;
-  let column = local % ${columns}u;
-  let firstOwn = local / ${columns}u * ${perInvocation}u;
+  let column = local % ${lanes}u;
+  let firstOwn = local / ${lanes}u * ${rowsEach}u;
   let depth = p.kernelHeight * p.kernelWidth * p.inVectors;
   // The input vector that this invocation brings, and its tap.
   var vector = local % ${DEPTH}u;
   var tapX = 0u;
   var tapY = 0u;
-${unrolled(perInvocation, (i) => `  var sum${i} = vec4f(0);`)}
+${unrolled(rowsEach * vectorsEach, (i) => `  var sum${i} = vec4f(0);`)}
 ${unrolled(sourceLoads, (i) => `  var nextSource${i} = vec4f(0);`)}
 ${unrolled(weightLoads, (i) => `  var nextWeight${i} = vec4f(0);`)}
   for (var first = 0u; first < depth + ${DEPTH}u; first += ${DEPTH}u) {
@@ -104,30 +107,30 @@ ${unrolled(
     }
     if (first > 0u) {
       for (var k = 0u; k < ${DEPTH}u; k++) {
-        let w0 = slice[(k * 4u) * ${columns}u + column];
-        let w1 = slice[(k * 4u + 1u) * ${columns}u + column];
-        let w2 = slice[(k * 4u + 2u) * ${columns}u + column];
-        let w3 = slice[(k * 4u + 3u) * ${columns}u + column];
 ${unrolled(
-  perInvocation,
-  (i) => `        {
-          let s = sources[(firstOwn + ${i}u) * ${DEPTH}u + k];
-          sum${i} = fma(vec4f(s.x), w0, sum${i});
-          sum${i} = fma(vec4f(s.y), w1, sum${i});
-          sum${i} = fma(vec4f(s.z), w2, sum${i});
-          sum${i} = fma(vec4f(s.w), w3, sum${i});
+  4 * vectorsEach,
+  (i) =>
+    `        let w${i} = slice[(k * 4u + ${i % 4}u) * ${columns}u + column + ${Math.floor(i / 4) * lanes}u];`,
+)}
+${unrolled(
+  rowsEach,
+  (row) => `        {
+          let s = sources[(firstOwn + ${row}u) * ${DEPTH}u + k];
+${unrolled(4 * vectorsEach, (i) => {
+  const sum = `sum${row * vectorsEach + Math.floor(i / 4)}`;
+  return `          ${sum} = fma(vec4f(s.${'xyzw'[i % 4]}), w${i}, ${sum});`;
+})}
         }`,
 )}
       }
     }
     workgroupBarrier();
   }
-  if (firstVector + column >= p.outVectors) { return; }
-${unrolled(
-  perInvocation,
-  (i) =>
-    `  if (firstRow + firstOwn + ${i}u < count) { finish(firstRow + firstOwn + ${i}u, u32(places[firstOwn + ${i}u].w), firstVector + column, sum${i}); }`,
-)}
+${unrolled(rowsEach * vectorsEach, (i) => {
+  const row = `firstOwn + ${Math.floor(i / vectorsEach)}u`;
+  const vector = `firstVector + column + ${(i % vectorsEach) * lanes}u`;
+  return `  if (${vector} < p.outVectors && firstRow + ${row} < count) { finish(firstRow + ${row}, u32(places[${row}].w), ${vector}, sum${i}); }`;
+})}
 }`,
   };
 }
