@@ -103,6 +103,7 @@ async function requestDevice(precision: Precision): Promise<Device> {
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
     },
   });
   const { description, isFallbackAdapter = false } = adapter.info;

@@ -7,7 +7,7 @@ import { type Device, usage } from './device.js';
 import { GpuProgram, type ResidentNetwork } from './gpu-program.js';
 import { tune } from './tune.js';
 import { tuningOf } from './tuning.js';
-import { ruledVariant, type VariantChoice } from './variants.js';
+import { type Choice, ruled } from './variants.js';
 import { packWeights, storedBytes } from './weights.js';
 
 /** A network on one device: its weights, memory for its maps, and the programs made of it. */
@@ -27,9 +27,9 @@ export class Resident implements ResidentNetwork {
   ) {
     this.programs = new KeptPrograms(network, shape, {
       make: (lowered, plan) => {
-        const made: Promise<GpuProgram> = this.#choice(lowered.program).then((choose) =>
+        const made: Promise<GpuProgram> = this.#choice(lowered.program).then((choice) =>
           device.guarded(network.name, () =>
-            GpuProgram.make(this, lowered, plan, choose, () => this.programs.clear(made)),
+            GpuProgram.make(this, lowered, plan, choice, () => this.programs.clear(made)),
           ),
         );
         // Not kept when it could not be made: memory may be there next time.
@@ -96,12 +96,12 @@ export class Resident implements ResidentNetwork {
   }
 
   /** How convolutions of a program are computed. */
-  async #choice(program: Program): Promise<VariantChoice> {
-    if (!this.tunes) return ruledVariant;
+  async #choice(program: Program): Promise<Choice> {
+    if (!this.tunes) return ruled;
     const { name: adapter, driver, precision } = this.device;
     const tuning = tuningOf({ adapter, driver, precision });
     await tune(this.device, program, tuning);
-    return tuning.choose;
+    return tuning;
   }
 
   #filled(what: string, bytes: ArrayBuffer): GPUBuffer {

@@ -1,6 +1,8 @@
 import { readTuning, writeTuning } from './kept-tuning.js';
 import type { Precision } from './kernel.js';
-import { type Convolve, ruledVariant, VARIANTS, type Variant, type VariantChoice } from './variants.js';
+import type { PairTile } from './kernels/pair.js';
+import { pairTileOf } from './pairs.js';
+import { type Choice, type Convolve, type Pair, ruled, VARIANTS, type Variant } from './variants.js';
 import { methodOf } from './weights.js';
 
 /** What decides how fast a kernel is, besides what it computes. */
@@ -32,8 +34,14 @@ export function shapeKey({ convolution, destination, region }: Convolve): string
   ].join(' ');
 }
 
-/** Which variant was the fastest for each shape on one GPU, as far as it was timed. */
-export class Tuning {
+/** The same of two convolutions that could be one dispatch. */
+const pairKey = ({ first, second }: Pair) => `${shapeKey(first)} > ${second.convolution.outChannels}`;
+
+/** Kept of a pair that is faster as two dispatches. */
+const APART = 'apart';
+
+/** How convolutions are computed on one GPU: as was the fastest for their shapes, or by the rule where that was not timed. */
+export class Tuning implements Choice {
   /** Grows with what is known. */
   revision = 0;
   readonly #families: Map<string, string>;
@@ -53,11 +61,29 @@ export class Tuning {
     return VARIANTS[methodOf(operation.convolution)].find((variant) => variant.family === family);
   }
 
-  /** How convolutions are computed: as was timed, or by the rule. */
-  readonly choose: VariantChoice = (operation) => this.find(operation) ?? ruledVariant(operation);
+  one(operation: Convolve): Variant {
+    return this.find(operation) ?? ruled.one(operation);
+  }
+
+  both(pair: Pair): PairTile | undefined {
+    return pairTileOf(this.#families.get(pairKey(pair)));
+  }
+
+  /** True when a pair was timed in one dispatch and in two. */
+  knows(pair: Pair): boolean {
+    return this.#families.get(pairKey(pair)) === APART || this.both(pair) !== undefined;
+  }
 
   learn(operation: Convolve, { family }: Variant): void {
-    const key = shapeKey(operation);
+    this.#learn(shapeKey(operation), family);
+  }
+
+  /** @param tile undefined: two dispatches are faster, or the only way */
+  learnPair(pair: Pair, tile: PairTile | undefined): void {
+    this.#learn(pairKey(pair), tile?.family ?? APART);
+  }
+
+  #learn(key: string, family: string): void {
     this.#families.delete(key);
     this.#families.set(key, family);
     for (const oldest of this.#families.keys()) {

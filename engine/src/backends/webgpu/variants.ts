@@ -8,7 +8,9 @@ import {
   type GroupKind,
   PIXELS_EACH,
 } from './kernels/direct.js';
-import { gemmKernel, gemmSteps, TILES, type Tile } from './kernels/gemm.js';
+import { gemmKernel, TILES, type Tile } from './kernels/gemm.js';
+import type { PairTile } from './kernels/pair.js';
+import { gemmSteps } from './kernels/product.js';
 import type { Epilogue } from './kernels/rows.js';
 import { type Family, type Rows, type Workgroups, workgroupsFor } from './launch.js';
 import { type Method, methodOf } from './weights.js';
@@ -24,8 +26,18 @@ export interface Variant {
   steps(convolution: Convolution): number;
 }
 
-/** Says how each convolution of a program is computed. */
-export type VariantChoice = (operation: Convolve) => Variant;
+/** Two convolutions of a stream that one dispatch can do: the second is 1x1 and needs the first at its own pixels only. */
+export interface Pair {
+  readonly first: Convolve;
+  readonly second: Convolve;
+}
+
+/** Says how the convolutions of a program are computed. */
+export interface Choice {
+  one(operation: Convolve): Variant;
+  /** How two of them are in one dispatch; undefined: one after the other. */
+  both(pair: Pair): PairTile | undefined;
+}
 
 const tapsOf = ({ kernel }: Convolution) => kernel[0] * kernel[1];
 
@@ -71,11 +83,8 @@ const RULED = TILES.map((tile, i) => ({ tile, variant: VARIANTS.gemm[i]! })).fil
   ({ tile }) => tile.vectorsEach === 1,
 );
 
-/**
- * The choice that needs no timing: the largest tile that still makes enough workgroups, or else the smallest. Tiles of
- * more than one vector an invocation are left to timing: they may need more registers than a GPU has.
- */
-export const ruledVariant: VariantChoice = ({ convolution, destination }) => {
+/** The largest tile that still makes enough workgroups, or else the smallest. */
+function ruledVariant({ convolution, destination }: Convolve): Variant {
   const method = methodOf(convolution);
   if (method !== 'gemm') return VARIANTS[method][0]!;
   const { outChannels } = convolution;
@@ -86,4 +95,10 @@ export const ruledVariant: VariantChoice = ({ convolution, destination }) => {
       outChannels > tile.channels / 2,
   );
   return (fits ?? RULED.at(-1)!).variant;
-};
+}
+
+/**
+ * The choice that needs no timing. Tiles of more than one vector an invocation, and pairs, are left to timing: they may
+ * need more registers, and make fewer workgroups, than a GPU likes.
+ */
+export const ruled: Choice = { one: ruledVariant, both: () => undefined };

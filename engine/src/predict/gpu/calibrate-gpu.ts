@@ -1,25 +1,18 @@
 import { type Device as Gpu, openDevice } from '../../backends/webgpu/device.js';
-import { encodeConvolution } from '../../backends/webgpu/encode-convolution.js';
 import { everywhere } from '../../backends/webgpu/everywhere.js';
-import { PIXELS_EACH } from '../../backends/webgpu/kernels/direct.js';
 import { TILES } from '../../backends/webgpu/kernels/gemm.js';
 import { addKernel } from '../../backends/webgpu/kernels/maps.js';
 import type { Family, Launch } from '../../backends/webgpu/launch.js';
 import { LaunchTimer } from '../../backends/webgpu/launch-timer.js';
-import { Lists } from '../../backends/webgpu/lists.js';
-import { VARIANTS, type Variant } from '../../backends/webgpu/variants.js';
-import type { Method } from '../../backends/webgpu/weights.js';
+import { probeMap } from '../../backends/webgpu/probe.js';
 import { FoveaError } from '../../errors.js';
-import { NetworkBuilder } from '../../network/built/layers.js';
 import type { Device } from '../../plan/device.js';
-import type { ProgramMap } from '../../program/program.js';
 import type { CalibrateOptions, CalibrationResult } from '../calibrate/options.js';
 import { checkDevice } from '../check.js';
 import type { FamilyPace, GpuCalibration } from './gpu-calibration.js';
 import { measureRuns } from './measure-runs.js';
+import { type Probe, probes } from './probes.js';
 import { storeGpuCalibration } from './this-gpu.js';
-
-const noLists = new Lists({ masks: [], regions: [], halos: [] });
 
 /** More work is timed until a dispatch takes as long as this, ms, or all of it is. */
 const ENOUGH_MS = 30;
@@ -30,52 +23,8 @@ const SIZES = [2, 8, 32, 128, 512].map((mebibytes) => mebibytes * 2 ** 20);
 /** Rows of a convolution, or sides of a map, that are timed one after the other: twice as much work each. */
 const DOUBLINGS = 9;
 
-function map(id: number, shape: ProgramMap['shape']): ProgramMap {
-  return { id, shape, dtype: 'f32', layout: { kind: 'map' } };
-}
-
-/** A way to compute convolutions, and the smallest one that fills a workgroup of it. */
-interface Probe {
-  readonly method: Method;
-  readonly variant: Variant;
-  readonly pixels: number;
-  readonly channels: number;
-}
-
-const probes: readonly Probe[] = Object.entries(VARIANTS).flatMap(([name, variants]) =>
-  variants.map((variant): Probe => {
-    const method = name as Method;
-    const tile = TILES.find(({ family }) => family === variant.family);
-    if (tile) return { method, variant, pixels: tile.rows, channels: tile.channels };
-    const each = variant === VARIANTS.depthwise[1] ? PIXELS_EACH : 1;
-    return { method, variant, pixels: 16 * each, channels: method === 'mixed' ? 60 : 64 };
-  }),
-);
-
-/** A 3x3 convolution over a map of `pixels`. */
-function convolutionLaunch({ method, variant }: Probe, pixels: number, channels: number): Launch {
-  const inChannels = method === 'gemm' ? 64 : channels;
-  const groups = { gemm: 1, depthwise: channels, grouped: channels / 16, mixed: channels / 6 }[method];
-  const width = 2 ** Math.ceil(Math.log2(pixels) / 2);
-  const shape = [1, Math.ceil(pixels / width), width] as const;
-  const build = new NetworkBuilder('probe', { seed: 3, inputSize: 32 }, 1);
-  const convolution = build.convolution(variant.family, inChannels, channels, { kernel: 3, groups });
-  return encodeConvolution(
-    {
-      kind: 'convolve',
-      convolution,
-      source: map(0, [...shape, inChannels]),
-      destination: map(1, [...shape, channels]),
-      others: false,
-      activation: 'relu',
-    },
-    noLists,
-    () => variant,
-  );
-}
-
 function copyLaunch(bytes: number): Launch {
-  const whole = map(0, [1, 1, Math.max(1, bytes / 2 / 16), 4]);
+  const whole = probeMap([1, 1, Math.max(1, bytes / 2 / 16), 4]);
   const buffers = { destination: { map: whole }, a: { map: whole } };
   return everywhere(addKernel('own', 'none', 'relu'), whole, {}, buffers);
 }
@@ -109,7 +58,7 @@ export async function calibrateGpu({
     const dispatchMs = await timer.ms(copyLaunch(32));
     const paces: Partial<Record<Family, FamilyPace>> = {};
     for (const [i, probe] of probes.entries()) {
-      const { family } = probe.variant;
+      const { family } = probe;
       said(0.1 + (0.5 * i) / probes.length, `kernels ${family}`);
       paces[family] = await paceOf(probe, timer, dispatchMs);
     }
@@ -140,14 +89,13 @@ export async function calibrateGpu({
 
 /** How long a step of one workgroup takes, and how many workgroups of very many take their steps at once. */
 async function paceOf(probe: Probe, timer: LaunchTimer, dispatchMs: number): Promise<FamilyPace> {
-  const { pixels, channels } = probe;
-  const one = convolutionLaunch(probe, pixels, channels);
+  const one = probe.one();
   const steps = one.effort!.steps;
   const net = (ms: number) => Math.max(ms - dispatchMs, ms / 10);
   const stepMs = net(await timer.ms(one)) / steps;
   let atOnce = 1;
   for (let doubling = 0; doubling <= DOUBLINGS; doubling++) {
-    const launch = convolutionLaunch(probe, pixels * 2 ** doubling, 4 * channels);
+    const launch = probe.many(doubling);
     const ms = await timer.ms(launch);
     atOnce = Math.max(atOnce, (groupsOf(launch) * launch.effort!.steps * stepMs) / net(ms));
     if (ms > ENOUGH_MS) break;

@@ -1,3 +1,4 @@
+import { PAIR_TILES } from '../../backends/webgpu/kernels/pair.js';
 import type { Family } from '../../backends/webgpu/launch.js';
 import { VARIANTS } from '../../backends/webgpu/variants.js';
 import { FoveaError } from '../../errors.js';
@@ -40,9 +41,9 @@ const rates = ['nearBandwidth', 'nearBytes', 'farBandwidth', 'transferBandwidth'
 const times = ['dispatchMs', 'passMs', 'betweenMs', 'runMs'] as const;
 
 /** Families that every calibration has. */
-export const families: readonly Family[] = Object.values(VARIANTS)
-  .flat()
-  .map(({ family }) => family);
+export const families: readonly Family[] = [...Object.values(VARIANTS).flat(), ...PAIR_TILES].map(
+  ({ family }) => family,
+);
 
 const checked = new WeakSet<object>();
 

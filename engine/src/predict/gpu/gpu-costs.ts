@@ -1,8 +1,8 @@
 import { type EncodedProgram, encodeProgram } from '../../backends/webgpu/encode.js';
 import type { Launch } from '../../backends/webgpu/launch.js';
 import { exactBytes } from '../../backends/webgpu/transfers.js';
-import { type Tuning, tuningOf } from '../../backends/webgpu/tuning.js';
-import { ruledVariant } from '../../backends/webgpu/variants.js';
+import { tuningOf } from '../../backends/webgpu/tuning.js';
+import { type Choice, ruled } from '../../backends/webgpu/variants.js';
 import { WorkSums } from '../../program/work.js';
 import type { CostedProgram, RegionCounts } from '../program-cost/costed-program.js';
 import type { PassCosts } from '../program-cost/pass-times.js';
@@ -18,16 +18,18 @@ interface Described {
 
 const described = new WeakMap<CostedProgram, WeakMap<GpuCalibration, Described>>();
 
-/** How runs compute convolutions there: as was timed, which they do not do on software drivers. */
-function tuningFor({ adapter, driver, software }: GpuCalibration): Pick<Tuning, 'choose' | 'revision'> {
-  return software ? { choose: ruledVariant, revision: -1 } : tuningOf({ adapter, driver, precision: 'f32' });
+/** How runs compute convolutions there, and of what knowledge: as was timed, which they do not do on software drivers. */
+function choiceFor({ adapter, driver, software }: GpuCalibration): { choice: Choice; revision: number } {
+  if (software) return { choice: ruled, revision: -1 };
+  const choice = tuningOf({ adapter, driver, precision: 'f32' });
+  return { choice, revision: choice.revision };
 }
 
 function describe(program: CostedProgram, calibration: GpuCalibration): Described {
-  const { choose, revision } = tuningFor(calibration);
+  const { choice, revision } = choiceFor(calibration);
   let known = described.get(program)?.get(calibration);
   if (known?.revision !== revision) {
-    const encoded = encodeProgram(program.lowered.program, choose);
+    const encoded = encodeProgram(program.lowered.program, choice);
     const { passes } = encoded;
     const sums = new WorkSums(
       passes.map(({ work }) => work),

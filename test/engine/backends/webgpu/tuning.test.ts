@@ -8,7 +8,7 @@ import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
 import { type TunedOn, Tuning, tuningOf } from '../../../../engine/src/backends/webgpu/tuning.js';
 import {
   type Convolve,
-  ruledVariant,
+  ruled,
   VARIANTS,
   type Variant,
 } from '../../../../engine/src/backends/webgpu/variants.js';
@@ -52,7 +52,7 @@ async function runWith(variant: Variant, network: ReturnType<typeof smallNetwork
   const tuning = tuningOf(await thisGpu());
   for (const operation of convolutionsOf(network, 2)) {
     const known = VARIANTS[methodOf(operation.convolution)];
-    tuning.learn(operation, known.includes(variant) ? variant : ruledVariant(operation));
+    tuning.learn(operation, known.includes(variant) ? variant : ruled.one(operation));
   }
   return run(network, randomImages(network, 2), { ...options, backend: tuned });
 }
