@@ -115,10 +115,13 @@ async function requestDevice(precision: Precision): Promise<Device> {
   });
 }
 
-/** The GPU's own name, where WebGPU says it: Dawn's description is the driver's. Browsers say little more than who made it. */
+/**
+ * The GPU's own name, where WebGPU says it. In Node, Dawn has it in `device` and the driver's in `description`; browsers
+ * have at most a number in `device` and the name in `description`, and most say little more than who made it.
+ */
 function nameOf({ info }: GPUAdapter): string {
   const { description, device, architecture, vendor } = info;
-  const own = device.replace(/-+$/, '');
+  const own = /^0x/.test(device) ? '' : device.replace(/-+$/, '');
   return own || description || [vendor, architecture].filter(Boolean).join(' ') || 'an unnamed GPU';
 }
 

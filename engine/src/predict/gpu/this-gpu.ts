@@ -36,15 +36,27 @@ export function storeGpuCalibration(device: Device): string {
   return storeFile(gpuCalibrationPath(), content, 'calibration');
 }
 
+let cached: { readonly file: string; readonly text: string; readonly answer: StoredCalibration } | undefined;
+
 /** Reads the GPU's calibration; a file that is missing, corrupt or from another version is not used. */
 export function readGpuCalibration(): StoredCalibration {
   const file = gpuCalibrationPath();
   if (!existsSync(file))
     return { problem: `no GPU is calibrated: run fovea calibrate --backend webgpu (no ${file})` };
+  let text: string;
   try {
-    const { format, measuredAt, engine, device } = JSON.parse(
-      readFileSync(file, 'utf8'),
-    ) as GpuCalibrationFile;
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    return { problem: `calibration ${file} cannot be read: ${(error as Error).message}` };
+  }
+  // The same device as long as the file is the same: costs are remembered by it.
+  if (cached?.file !== file || cached.text !== text) cached = { file, text, answer: parse(file, text) };
+  return cached.answer;
+}
+
+function parse(file: string, text: string): StoredCalibration {
+  try {
+    const { format, measuredAt, engine, device } = JSON.parse(text) as GpuCalibrationFile;
     if (format !== FORMAT || engine !== engineVersion)
       return { problem: `calibration ${file} is from another version: ${AGAIN}` };
     if (!gpuCalibrationOf(checkDevice(device)))
