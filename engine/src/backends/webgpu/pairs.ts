@@ -1,7 +1,7 @@
 import type { Convolution } from '../../network/network.js';
 import type { Operation } from '../../program/program.js';
-import { vectors } from './kernel.js';
-import { PAIR_TILES, type PairTile } from './kernels/pair.js';
+import { type Precision, vectors } from './kernel.js';
+import { PAIR_TILES, type PairTile, pairBytes } from './kernels/pair.js';
 import { gemmSteps } from './kernels/product.js';
 import type { Pair } from './variants.js';
 import { methodOf } from './weights.js';
@@ -30,6 +30,11 @@ export function pairSteps({ first, second }: Pair, tile: PairTile): number {
     columns(between) * gemmSteps(taps * vectors(inChannels), tile) +
     columns(second.convolution.outChannels) * gemmSteps(vectors(between), tile)
   );
+}
+
+/** Whether a tile of a pair has room in `bytes` of workgroup memory. */
+export function pairFits({ first }: Pair, tile: PairTile, precision: Precision, bytes: number): boolean {
+  return pairBytes(tile, vectors(first.convolution.outChannels), precision) <= bytes;
 }
 
 /** A tile by what its kernels are called. */

@@ -5,6 +5,7 @@ import type { Shape } from '../../tensor.js';
 import { KeptPrograms } from '../kept-programs.js';
 import { type Device, usage } from './device.js';
 import { GpuProgram, type ResidentNetwork } from './gpu-program.js';
+import { pairFits } from './pairs.js';
 import { tune } from './tune.js';
 import { tuningOf } from './tuning.js';
 import { type Choice, ruled } from './variants.js';
@@ -101,7 +102,15 @@ export class Resident implements ResidentNetwork {
     const { name: adapter, driver, precision } = this.device;
     const tuning = tuningOf({ adapter, driver, precision });
     await tune(this.device, program, tuning);
-    return tuning;
+    const room = this.device.gpu.limits.maxComputeWorkgroupStorageSize;
+    return {
+      one: (operation) => tuning.one(operation),
+      // What was kept may be from a device with more room, or of somebody's making.
+      both: (pair) => {
+        const tile = tuning.both(pair);
+        return tile && pairFits(pair, tile, precision, room) ? tile : undefined;
+      },
+    };
   }
 
   #filled(what: string, bytes: ArrayBuffer): GPUBuffer {

@@ -1,11 +1,10 @@
 import type { Program } from '../../program/program.js';
 import type { Device } from './device.js';
 import { encodeConvolution, encodePair } from './encode-convolution.js';
-import { vectors } from './kernel.js';
-import { PAIR_TILES, type PairTile, pairBytes } from './kernels/pair.js';
+import { PAIR_TILES, type PairTile } from './kernels/pair.js';
 import type { Launch } from './launch.js';
 import { LaunchTimer } from './launch-timer.js';
-import { pairOf } from './pairs.js';
+import { pairFits, pairOf } from './pairs.js';
 import { noLists, probeConvolution } from './probe.js';
 import type { Tuning } from './tuning.js';
 import { type Convolve, type Pair, VARIANTS, type Variant } from './variants.js';
@@ -66,10 +65,9 @@ class Tuner {
   async pair(pair: Pair): Promise<void> {
     const first = plain(pair.first);
     const second = { ...plain(pair.second), source: first.destination };
-    const between = vectors(first.convolution.outChannels);
     const { device, tuning } = this;
     const room = device.gpu.limits.maxComputeWorkgroupStorageSize;
-    const tiles = PAIR_TILES.filter((tile) => pairBytes(tile, between, device.precision) <= room);
+    const tiles = PAIR_TILES.filter((tile) => pairFits(pair, tile, device.precision, room));
     const together = await this.#fastest<PairTile>(tiles, (tile) =>
       encodePair({ first, second }, noLists, tile),
     );

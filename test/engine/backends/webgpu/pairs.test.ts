@@ -106,6 +106,17 @@ describe('two convolutions in one dispatch', { timeout: 300_000 }, () => {
     expect(await resident.touched()).toBe(0);
   });
 
+  there('is two dispatches where the device has no room, whatever was kept', async () => {
+    // 600 channels between take more than 64 KiB beside 64 pixels.
+    const network = smallNetwork({ channels: 12, width: 600, strides: [1], height: 3, mapWidth: 3 });
+    await learn(network, 'streamed', PAIR_TILES[0]);
+    const { limits } = (await openDevice('f32')).gpu;
+    expect(limits.maxComputeWorkgroupStorageSize).toBeLessThan(pairBytes(PAIR_TILES[0]!, 150, 'f32'));
+    const { profile } = await run(network, randomImages(network, 2), { ...options, backend: tuned });
+    expect(profile.notes.join()).not.toContain('pair');
+    expect(profile.ops.some(({ note }) => note?.includes('not fused on the GPU: 3 dispatches'))).toBe(true);
+  });
+
   there('is timed against two dispatches, and kept', async () => {
     const network = smallNetwork({ channels: 24, width: 8, strides: [1] });
     const { name: adapter, driver, precision } = await openDevice('f32');
