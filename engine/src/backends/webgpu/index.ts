@@ -76,6 +76,7 @@ function isInstalled(): boolean {
 export async function describeGpu(): Promise<string> {
   const { name: adapter, driver, software } = await openDevice('f32');
   const { shapes } = tuningOf({ adapter, driver, precision: 'f32' });
-  const kernels = `kernels are chosen by ${shapes > 0 ? `timing, so far for ${shapes} shapes of convolutions` : software ? 'a rule' : 'timing, at the first run of a network'}`;
+  const timed = `timing, so far for ${shapes} shapes of convolutions`;
+  const kernels = `kernels are chosen by ${software ? `a rule, with --tune by ${timed}` : timed}`;
   return `${adapter}${driver ? `, ${driver}` : ''}${software ? ', a software driver' : ''}; ${kernels}`;
 }

@@ -1,5 +1,5 @@
 import type { Kernel } from '../kernel.js';
-import { productCode, sumsOf, type TileSize, unrolled } from './product.js';
+import { placesOf, productCode, sumsOf, type TileSize, unrolled } from './product.js';
 import { convolutionBindings, convolutionParameters, type Epilogue, nameOf, placeCode } from './rows.js';
 
 /** Sizes of the tile that a workgroup of a convolution of one group computes. */
@@ -37,16 +37,7 @@ var<workgroup> slice: array<vec4f, ${4 * depth * columns}>;
 
 @compute @workgroup_size(${invocations})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let count = rowCount();
-  let firstRow = groupNumber(group, groups) * ${rows}u;
-  if (firstRow >= count) { return; }
-  for (var r = local; r < ${rows}u; r += ${invocations}u) {
-    // Beyond the last row every tap lies outside.
-    var place = vec4i(0, -0x40000000, 0, 0);
-    if (firstRow + r < count) { place = placeOf(firstRow + r); }
-    places[r] = place;
-  }
-  workgroupBarrier();
+${placesOf(tile, invocations)}
   let firstVector = group.y * ${columns}u;
   let column = local % ${lanes}u;
   let firstOwn = local / ${lanes}u * ${rowsEach}u;

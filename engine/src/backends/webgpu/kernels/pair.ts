@@ -1,6 +1,6 @@
 import { type Binding, type Kernel, type Precision, vectorBytes } from '../kernel.js';
 import { type ActivationKind, activationParameters } from './activation.js';
-import { productCode, sumsOf, type TileSize } from './product.js';
+import { placesOf, productCode, sumsOf, type TileSize } from './product.js';
 import { convolutionBindings, convolutionParameters, type Epilogue, nameOf, placeCode } from './rows.js';
 
 /** Sizes of a workgroup's tile of a pair: it has all channels between the two convolutions. */
@@ -59,16 +59,7 @@ var<workgroup> between: array<Value, ${rows * between}>;
 
 @compute @workgroup_size(${invocations})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let count = rowCount();
-  let firstRow = groupNumber(group, groups) * ${rows}u;
-  if (firstRow >= count) { return; }
-  for (var r = local; r < ${rows}u; r += ${invocations}u) {
-    // Beyond the last row every tap lies outside.
-    var place = vec4i(0, -0x40000000, 0, 0);
-    if (firstRow + r < count) { place = placeOf(firstRow + r); }
-    places[r] = place;
-  }
-  workgroupBarrier();
+${placesOf(tile, invocations)}
   let column = local % ${columns}u;
   let firstOwn = local / ${columns}u * ${rowsEach}u;
   for (var firstVector = 0u; firstVector < ${between}u; firstVector += ${columns}u) {

@@ -26,6 +26,20 @@ export interface Product {
 export const unrolled = (count: number, line: (i: number) => string) =>
   Array.from({ length: count }, (_, i) => line(i)).join('\n');
 
+/** Fills `places` with those of a workgroup's rows, the first of which is `firstRow`; `count` is the number of all rows. */
+export function placesOf({ rows }: TileSize, invocations: number): string {
+  return `  let count = rowCount();
+  let firstRow = groupNumber(group, groups) * ${rows}u;
+  if (firstRow >= count) { return; }
+  for (var r = local; r < ${rows}u; r += ${invocations}u) {
+    // Beyond the last row every tap lies outside.
+    var place = vec4i(0, -0x40000000, 0, 0);
+    if (firstRow + r < count) { place = placeOf(firstRow + r); }
+    places[r] = place;
+  }
+  workgroupBarrier();`;
+}
+
 /** An invocation's sums, `sum0` and so on: the vectors of its first row, then those of the next. */
 export function sumsOf({ rowsEach, vectorsEach }: TileSize): string {
   return unrolled(rowsEach * vectorsEach, (i) => `  var sum${i} = vec4f(0);`);
