@@ -15,4 +15,11 @@ if (!/^[a-z-]+$/.test(subject) || !existsSync(fileURLToPath(script))) {
   process.exit(1);
 }
 const { bench } = await import(script.href);
-await bench(named ? rest : process.argv.slice(2));
+try {
+  await bench(named ? rest : process.argv.slice(2));
+} catch (error) {
+  // What is refused says so in its message; anything else is a mistake, to be found by its stack.
+  if (error.code === undefined) throw error;
+  process.stderr.write(`fovea: ${error.message}\n`);
+  process.exit(1);
+}

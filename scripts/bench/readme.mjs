@@ -7,13 +7,13 @@
  * Prints the table; with --write puts it into docs/measured.md and a short form into README.md, between the lines that
  * mark them.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { parseArgs } from 'node:util';
 import { builtNetwork } from '@fovea/engine';
 import { stageCount } from '@fovea/engine/internal';
 import { benchmark } from '@fovea/engine/predict';
 import { generateDataset, imagesOf } from '@fovea/engine/train';
+import { replaceMarked, tableOf } from '../marked.mjs';
 
 const titles = {
   resnet50: 'ResNet-50',
@@ -22,8 +22,7 @@ const titles = {
   mobilenet_v2: 'MobileNetV2',
 };
 const maskers = ['random', 'saliency'];
-const begin = '<!-- measured: npm run bench readme -- --write -->';
-const end = '<!-- measured: end -->';
+const command = 'npm run bench readme -- --write';
 /** The seed of a scene that no shipped network was trained on. */
 const sceneSeed = 77_000_001;
 
@@ -82,13 +81,6 @@ function shortened(lines) {
   );
 }
 
-function tableOf(header, lines) {
-  const cells = [header, ...lines];
-  const widths = header.map((_, column) => Math.max(3, ...cells.map((line) => line[column].length)));
-  const row = (line) => `| ${line.map((cell, i) => cell.padEnd(widths[i])).join(' | ')} |`;
-  return [row(header), row(widths.map((width) => '-'.repeat(width))), ...lines.map(row)].join('\n');
-}
-
 export async function bench(args) {
   const { values } = parseArgs({
     args,
@@ -126,15 +118,6 @@ export async function bench(args) {
     process.stdout.write(`${text}\n`);
     return;
   }
-  replaceMarked('README.md', shortened(lines));
-  replaceMarked('docs/measured.md', text);
-}
-
-/** Puts text between the two marking lines of a file. */
-function replaceMarked(name, text) {
-  const file = new URL(`../../${name}`, import.meta.url);
-  const before = readFileSync(file, 'utf8');
-  const [from, to] = [before.indexOf(begin), before.indexOf(end)];
-  if (from < 0 || to < from) throw new Error(`${name} has no "${begin}" before "${end}"`);
-  writeFileSync(file, `${before.slice(0, from + begin.length)}\n\n${text}\n\n${before.slice(to)}`);
+  replaceMarked('README.md', command, shortened(lines));
+  replaceMarked('docs/measured.md', command, text);
 }

@@ -189,6 +189,7 @@ export class ProgramReport {
     const { source, device, threads, totalMs, notes = [] } = header;
     const profile = new ProfileBuilder(network, plan, { source, device, batch, threads });
     for (const sentence of notes) profile.note(sentence);
+    for (const { caution } of plan.blocks) if (caution) profile.note(caution);
     this.#sums.update(record.counts);
     const { flops, bytes } = this.#sums;
     const ms = new Float64Array(flops.length);

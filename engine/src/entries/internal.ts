@@ -1,6 +1,8 @@
 /**
  * What Fovea's own packages share. Not public: names here change without notice.
  */
+export { describeGpu } from '../backends/webgpu/index.js';
+export { dataFolder } from '../data-folder.js';
 export { readFileBytes, refusal } from '../file.js';
 export { decodeImage, imageFileName, looksLikeImage } from '../image/decode.js';
 export { imageNetDeviation, imageNetMean, type PerChannel } from '../image/normalise.js';
@@ -13,7 +15,6 @@ export { checkModelPath } from '../network/stored/save.js';
 export { storeNetwork } from '../network/stored/write.js';
 export { learnShapes } from '../network/walk.js';
 export { checkGranularity, parseGranularity, resolveGranularity, stageCount } from '../plan/granularity.js';
-export { dataFolder } from '../predict/this-machine.js';
 export { checkWritable, replaceFile } from '../replace-file.js';
 export { measureInTurns } from '../run/in-turns.js';
 export { defaultMasker } from '../run/maskers.js';

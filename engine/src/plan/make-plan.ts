@@ -24,6 +24,8 @@ export interface PlanOptions {
   readonly height?: number;
   readonly width?: number;
   readonly device?: Device;
+  /** What will compute, where no device is named; a processor when left out. */
+  readonly target?: Device['kind'];
   /** Assumed activation rate, uniform or per block, 0…1; left out, what the maskers keep to, or 0.5. */
   readonly rate?: number | readonly number[];
   /** Actual masks, by block, which then take the place of `rate`. */
@@ -78,6 +80,7 @@ export function makePlan(network: Network, options: PlanOptions = {}): Plan {
       batch: options.batch ?? 1,
       threads: options.threads ?? 1,
       ...(options.device ? { device: options.device } : {}),
+      ...(options.target ? { target: options.target } : {}),
       ...(next?.adaptive && nextNeedsPool ? { next } : {}),
       needsPool,
     });

@@ -19,6 +19,8 @@ export interface BlockPlan extends BlockSchedule {
   readonly rewrite?: Rewrite;
   /** Why the strategy chose this, when it has a reason worth reading. */
   readonly reason?: string;
+  /** What the choice lacks, and what to do about it: a run's Profile says so. */
+  readonly caution?: string;
 }
 
 /** How every block of a network is executed: made by `makePlan`, checked before it runs. */

@@ -24,6 +24,8 @@ export interface StrategyContext {
   readonly threads: number;
   /** The device planned for, when one is known. */
   readonly device?: Device;
+  /** What will compute, where no device is known; a processor when left out. */
+  readonly target?: Device['kind'];
   /** The block that follows, when the next node is a block: for fusing its `pool`. */
   readonly next?: Block;
   /** False when the masker does not need the `pool` primitive. */

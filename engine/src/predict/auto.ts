@@ -4,18 +4,28 @@ import type { Strategy, StrategyContext } from '../plan/strategy.js';
 import { costCandidate } from './candidate.js';
 import { statisticsCoverage } from './coverage.js';
 import { getDevice } from './devices.js';
+import { readGpuCalibration } from './gpu/this-gpu.js';
 import { readCalibration } from './this-machine.js';
 
 const alternatives: readonly Strategy[] = [dense, streamed, lasnet, unfused];
 
-/** The device to decide for when none is named: this machine, as calibrated, or else a generic CPU. */
-function defaultDevice(): Device {
-  return readCalibration().device ?? getDevice('cpu-avx2');
+/** The GPU to decide for where none is calibrated: the one that the literature measures. */
+const ORDINARY_GPU = 'v100';
+
+/** The device to decide for when none is named: what is calibrated here of the kind that computes, or an ordinary one. */
+function defaultDevice(target: Device['kind'] | undefined): { device: Device; caution?: string } {
+  if (target !== 'gpu') return { device: readCalibration().device ?? getDevice('cpu-avx2') };
+  const { device, problem } = readGpuCalibration();
+  if (device) return { device };
+  return {
+    device: getDevice(ORDINARY_GPU),
+    caution: `auto decided for another GPU, ${ORDINARY_GPU}: ${problem}`,
+  };
 }
 
-function fastest(context: StrategyContext): { strategy: Strategy; reason: string } {
+function fastest(context: StrategyContext): { strategy: Strategy; reason: string; caution?: string } {
   const { block, shape, granularity, excitation, statistics, batch, threads, needsPool } = context;
-  const device = context.device ?? defaultDevice();
+  const { device, ...cautions } = context.device ? { device: context.device } : defaultDevice(context.target);
   const setting = { device, batch, threads };
   const coverage = statisticsCoverage(block, shape, granularity, statistics, batch);
   const costs = (block.adaptive ? alternatives : [dense]).map((strategy) => ({
@@ -36,6 +46,7 @@ function fastest(context: StrategyContext): { strategy: Strategy; reason: string
   return {
     strategy: best.strategy,
     reason: `${best.strategy.name} predicted fastest on ${device.name} (ms: ${figures})`,
+    ...cautions,
   };
 }
 
@@ -47,8 +58,8 @@ export const auto: Strategy = {
   name: 'auto',
   description: 'per block the strategy that the predictor finds fastest',
   plan: (context) => {
-    const { strategy, reason } = fastest(context);
-    return { ...strategy.plan(context), reason };
+    const { strategy, ...why } = fastest(context);
+    return { ...strategy.plan(context), ...why };
   },
 };
 

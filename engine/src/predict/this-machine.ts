@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { dataFolder, engineVersion, storeFile } from '../data-folder.js';
 import { FoveaError } from '../errors.js';
 import type { Device } from '../plan/device.js';
 import { calibrationOf } from './calibration.js';
@@ -26,25 +27,10 @@ export interface CalibrationFile {
   readonly device: Device;
 }
 
-/** Folder of a user's Fovea files: `FOVEA_DATA_DIR`, or the platform's own place for application data. */
-export function dataFolder(): string {
-  const { FOVEA_DATA_DIR, XDG_DATA_HOME, APPDATA } = process.env;
-  if (FOVEA_DATA_DIR) return FOVEA_DATA_DIR;
-  if (process.platform === 'win32' && APPDATA) return path.join(APPDATA, 'fovea');
-  if (process.platform === 'darwin')
-    return path.join(os.homedir(), 'Library', 'Application Support', 'fovea');
-  return path.join(XDG_DATA_HOME || path.join(os.homedir(), '.local', 'share'), 'fovea');
-}
-
 /** Path of this machine's calibration. */
 export function calibrationPath(): string {
   return path.join(dataFolder(), 'this-machine.json');
 }
-
-/** The version that a calibration is of use to. */
-export const engineVersion = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-).version;
 
 /** The machine that this process runs on, in the terms of a calibration file. */
 export function describeMachine(isa: string): Machine {
@@ -133,20 +119,5 @@ export function storeCalibration(device: Device, isa: string): string {
     machine: describeMachine(isa),
     device,
   };
-  return storeFile(calibrationPath(), content);
-}
-
-/** The same for any calibration file. */
-export function storeFile(file: string, content: object): string {
-  try {
-    mkdirSync(path.dirname(file), { recursive: true });
-    const fresh = `${file}.${process.pid}`;
-    writeFileSync(fresh, `${JSON.stringify(content, null, 1)}\n`);
-    renameSync(fresh, file);
-  } catch (error) {
-    throw new FoveaError('io', `calibration cannot be stored at ${file}: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-  return file;
+  return storeFile(calibrationPath(), content, 'calibration');
 }

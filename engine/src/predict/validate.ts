@@ -124,7 +124,8 @@ export async function validatePredictions(
         return (dense ? [1] : granularities).flatMap((granularity) =>
           (dense ? [1] : rates).map((rate) => {
             const maskers = blocksOf(network).map(() => randomMasker(rate, 11));
-            const plan = makePlan(network, { strategy, granularity, maskers, threads: count, height, width });
+            const asked = { strategy, granularity, maskers, device, height, width };
+            const plan = makePlan(network, { ...asked, threads: count });
             return { plan, maskers, threads: count, strategy, granularity, rate };
           }),
         );

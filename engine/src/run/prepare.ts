@@ -131,8 +131,14 @@ export function planRun(
         ...(options.granularity !== undefined ? { granularity: options.granularity } : {}),
         ...(options.rate !== undefined ? { rate: options.rate } : {}),
         ...(options.excitation !== undefined ? { excitation: options.excitation } : {}),
+        ...(isGpu(options.backend) ? { target: 'gpu' as const } : {}),
       });
   return { plan, maskers, threads };
+}
+
+/** True for the backend that computes on a GPU, by name or by value. */
+function isGpu(backend: NetworkRunOptions['backend']): boolean {
+  return (typeof backend === 'object' ? backend.name : backend) === 'webgpu';
 }
 
 /** Threads used when none are asked for: the cores this process may use. */

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadShippedModel, run, Tensor } from '@fovea/engine';
 import { webgpuBackend } from '@fovea/engine/backend';
+import { describeGpu } from '@fovea/engine/internal';
 import type { Command } from 'commander';
 import { dataFolders } from '../server/jupyter-paths.js';
 import { findAssets } from '../server/lab/assets.js';
@@ -57,7 +58,10 @@ function checkKernelspecs(): Promise<Finding>[] {
 /** Only the webgpu backend needs a GPU, so a machine without one is in order. */
 async function checkGpu(): Promise<Finding> {
   const missing = await webgpuBackend.check!();
-  const detail = missing === undefined ? 'usable: --backend webgpu' : `none for --backend webgpu; ${missing}`;
+  const detail =
+    missing === undefined
+      ? `usable: --backend webgpu: ${await describeGpu()}`
+      : `none for --backend webgpu; ${missing}`;
   return { status: 'ok', subject: 'GPU', detail };
 }
 

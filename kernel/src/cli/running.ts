@@ -10,6 +10,7 @@ export interface RunningOptions {
   readonly strategy?: string;
   readonly backend?: string;
   readonly precision?: string;
+  readonly tune?: boolean;
   readonly threads?: string;
   readonly excitation?: string;
 }
@@ -40,6 +41,11 @@ export function addRunning(command: Command): Command {
       '--precision <name>',
       'f32, or f16 for activations and weights on a GPU that has it (default: f32)',
     )
+    .option(
+      '--tune',
+      'choose the kernels by timing them on the GPU, kept for later runs (default: on a real GPU)',
+    )
+    .option('--no-tune', 'choose them by a rule')
     .option('--threads <n>', 'compute threads (default: all cores)');
 }
 
@@ -52,6 +58,7 @@ export function parseRunning({
   strategy,
   backend,
   precision,
+  tune,
   threads,
   excitation,
 }: RunningOptions): Pick<NetworkRunOptions, 'granularity' | 'threads' | 'excitation'> & {
@@ -61,26 +68,30 @@ export function parseRunning({
   return {
     ...(granularity === undefined ? {} : { granularity: parseGranularity(granularity) }),
     ...(strategy === undefined ? {} : { strategy }),
-    ...backendOf(backend, precision),
+    ...backendOf(backend, precision, tune),
     ...(threads === undefined ? {} : { threads: parseInteger('--threads', threads) }),
     ...(excitation === undefined ? {} : { excitation: checkExcitation(excitation, '--excitation') }),
   };
 }
 
-/** @throws FoveaError `bad-argument` for a precision that is unknown or that only the GPU has */
+/** @throws FoveaError `bad-argument` for an unknown precision, or for what only the GPU has beside another backend */
 function backendOf(
   backend: string | undefined,
   precision: string | undefined,
+  tune: boolean | undefined,
 ): { readonly backend?: string | Backend } {
-  if (precision === undefined || precision === 'f32') return backend === undefined ? {} : { backend };
-  if (precision !== 'f16') {
+  if (precision !== undefined && precision !== 'f32' && precision !== 'f16') {
     throw new FoveaError('bad-argument', `--precision ${precision}: f32 or f16 is accepted`);
   }
+  const half = precision === 'f16';
+  if (!half && tune === undefined) return backend === undefined ? {} : { backend };
   if (backend !== 'webgpu') {
-    throw new FoveaError(
-      'bad-argument',
-      `--precision f16 with --backend ${backend ?? 'left out'}: only webgpu stores half precision`,
-    );
+    const [option, what] = half
+      ? ['--precision f16', 'only webgpu stores half precision']
+      : [tune ? '--tune' : '--no-tune', 'only webgpu chooses kernels by timing'];
+    throw new FoveaError('bad-argument', `${option} with --backend ${backend ?? 'left out'}: ${what}`);
   }
-  return { backend: webgpuBackendWith({ precision }) };
+  return {
+    backend: webgpuBackendWith({ ...(half ? { precision } : {}), ...(tune === undefined ? {} : { tune }) }),
+  };
 }

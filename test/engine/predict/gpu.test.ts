@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   builtNetwork,
   FoveaError,
@@ -10,14 +13,20 @@ import {
 import { calibrationOf } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
 import { encodeProgram } from '../../../engine/src/backends/webgpu/encode.js';
+import { tuningOf } from '../../../engine/src/backends/webgpu/tuning.js';
+import { type Convolve, VARIANTS } from '../../../engine/src/backends/webgpu/variants.js';
 import type { Device } from '../../../engine/src/plan/device.js';
+import { auto } from '../../../engine/src/predict/auto.js';
 import { families, type GpuCalibration } from '../../../engine/src/predict/gpu/gpu-calibration.js';
+import { storeGpuCalibration } from '../../../engine/src/predict/gpu/this-gpu.js';
+import { planRun } from '../../../engine/src/run/prepare.js';
 import { programOf } from '../../../engine/src/run/program-of.js';
 import { randomConvolution } from '../support/small-network.js';
 
 const calibration: GpuCalibration = {
   kind: 'webgpu',
   adapter: 'a GPU of round numbers',
+  driver: '1.0',
   software: false,
   timed: true,
   families: Object.fromEntries(
@@ -72,6 +81,22 @@ describe('prediction on a calibrated GPU', () => {
     expect(totalMs).toBeCloseTo(bytes / 1e6 + 0.012 + runMs, 9);
   });
 
+  it('costs the kernel that was the fastest when timed on that GPU, as soon as it was', () => {
+    const network = convolutionAlone(40);
+    const compute = (device: Device) => predict(network, { device }).ops[0]!.computeMs;
+    // 1600 pixels: 50 x 2 workgroups of 32 x 32 by the rule.
+    const ruled = (100 / 8) * 18 * 0.001;
+    expect(compute(gpu())).toBeCloseTo(ruled, 9);
+    const [operation] = programOf(network, { strategy: 'dense' }).steps.flatMap((step) => step.operations);
+    const on = { adapter: 'a GPU of round numbers', driver: '1.0', precision: 'f32' } as const;
+    tuningOf(on).learn(operation as Convolve, VARIANTS.gemm[1]!);
+    // 13 workgroups of 128 x 64.
+    expect(compute(gpu())).toBeCloseTo((13 / 8) * 18 * 0.001, 9);
+    expect(compute(gpu({ driver: '2.0' }))).toBeCloseTo(ruled, 9);
+    // Runs on software drivers time nothing.
+    expect(compute(gpu({ software: true }))).toBeCloseTo(ruled, 9);
+  });
+
   it('takes one workgroup as long as eight', () => {
     const compute = (side: number) => predict(convolutionAlone(side), { device: gpu() }).ops[0]!.computeMs;
     // Two and eight workgroups.
@@ -111,6 +136,36 @@ describe('prediction on a calibrated GPU', () => {
     const plan = makePlan(network, { strategy: 'auto', device: gpu(), rate: 0.1, granularity: 4 });
     expect(plan.blocks.every(({ reason }) => reason?.includes('a GPU of round numbers'))).toBe(true);
     expect(calibrationOf(gpu())).toBeUndefined();
+  });
+
+  it('is what auto decides by for the webgpu backend, which otherwise says what to run', () => {
+    const network = builtNetwork('resnet18');
+    const folder = mkdtempSync(join(tmpdir(), 'fovea-auto-gpu-'));
+    const before = process.env.FOVEA_DATA_DIR;
+    process.env.FOVEA_DATA_DIR = folder;
+    try {
+      const planned = (backend: string | undefined) =>
+        planRun(
+          network,
+          [1, 224, 224, 3],
+          { masker: saliencyMasker(0.5), ...(backend ? { backend } : {}) },
+          auto,
+        ).plan.blocks[0]!;
+      const uncalibrated = planned('webgpu');
+      expect(uncalibrated.reason).toContain('on v100');
+      expect(uncalibrated.caution).toMatch(
+        /^auto decided for another GPU, v100: no GPU is calibrated: run fovea calibrate --backend webgpu/,
+      );
+      expect(planned(undefined).caution).toBeUndefined();
+      storeGpuCalibration(gpu());
+      expect(planned('webgpu').reason).toContain('on a GPU of round numbers');
+      expect(planned('webgpu').caution).toBeUndefined();
+      expect(planned(undefined).reason).not.toContain('GPU');
+    } finally {
+      if (before === undefined) delete process.env.FOVEA_DATA_DIR;
+      else process.env.FOVEA_DATA_DIR = before;
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('refuses a calibration that lacks a figure, naming it', () => {

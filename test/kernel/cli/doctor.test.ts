@@ -34,6 +34,9 @@ describe('fovea doctor', () => {
     const detailOf = (subject: string) => found.find((finding) => finding.subject === subject)!.detail;
     expect(detailOf('Node')).toBe(`${process.version} at ${process.execPath}`);
     expect(detailOf('onnxruntime')).toMatch(/^onnx.*, [\d.]+ ms for the shipped model$/);
+    expect(detailOf('GPU')).toMatch(
+      /^(usable: --backend webgpu: .+; kernels are chosen by|none for --backend webgpu; )/,
+    );
     expect(code).toBe(found.some(({ status }) => status === 'FAIL') ? 1 : 0);
 
     const { stdout } = await fovea('doctor');

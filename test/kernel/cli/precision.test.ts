@@ -22,3 +22,16 @@ describe('--precision', () => {
     expect(() => parseRunning({ precision: 'int8' })).toThrow(/--precision int8: f32 or f16 is accepted/);
   });
 });
+
+describe('--tune', () => {
+  it('times kernels or leaves them to the rule, on the GPU alone', () => {
+    expect(parseRunning({ backend: 'webgpu', tune: true }).backend).toMatchObject({ name: 'webgpu' });
+    expect(parseRunning({ backend: 'webgpu' })).toEqual({ backend: 'webgpu' });
+    const half = parseRunning({ backend: 'webgpu', precision: 'f16', tune: false }).backend;
+    expect(half).toMatchObject({ name: 'webgpu', outputTolerance: 5e-3 });
+    expect(() => parseRunning({ backend: 'native', tune: true })).toThrow(
+      /--tune with --backend native: only webgpu chooses kernels by timing/,
+    );
+    expect(() => parseRunning({ tune: false })).toThrow(/--no-tune with --backend left out/);
+  });
+});

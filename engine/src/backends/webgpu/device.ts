@@ -104,18 +104,44 @@ async function requestDevice(precision: Precision): Promise<Device> {
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
       maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
     },
   });
-  return new Device(device, nameOf(adapter), precision, adapter.info.isFallbackAdapter ?? false);
+  const { description, isFallbackAdapter = false } = adapter.info;
+  return new Device(device, {
+    name: nameOf(adapter),
+    driver: description,
+    precision,
+    software: isFallbackAdapter,
+  });
 }
 
+/**
+ * The GPU's own name, where WebGPU says it. In Node, Dawn has it in `device` and the driver's in `description`; browsers
+ * have at most a number in `device` and the name in `description`, and most say little more than who made it.
+ */
 function nameOf({ info }: GPUAdapter): string {
   const { description, device, architecture, vendor } = info;
-  return description || [vendor, architecture, device].filter(Boolean).join(' ') || 'an unnamed GPU';
+  const own = /^0x/.test(device) ? '' : device.replace(/-+$/, '');
+  return own || description || [vendor, architecture].filter(Boolean).join(' ') || 'an unnamed GPU';
+}
+
+/** What is known of a device. */
+export interface DeviceFacts {
+  readonly name: string;
+  /** The driver with its version, where WebGPU says it. */
+  readonly driver: string;
+  readonly precision: Precision;
+  /** True when no GPU computes, but a program in its place. */
+  readonly software: boolean;
 }
 
 /** A GPU with the kernels compiled for it. */
-export class Device {
+export class Device implements DeviceFacts {
+  readonly name: string;
+  readonly driver: string;
+  readonly precision: Precision;
+  readonly software: boolean;
   readonly created: Created = { buffers: 0, pipelines: 0 };
   /** Why it cannot be used any more. */
   lost: string | undefined;
@@ -125,11 +151,12 @@ export class Device {
 
   constructor(
     readonly gpu: GPUDevice,
-    readonly name: string,
-    readonly precision: Precision,
-    /** True when no GPU computes, but a program in its place. */
-    readonly software: boolean,
+    { name, driver, precision, software }: DeviceFacts,
   ) {
+    this.name = name;
+    this.driver = driver;
+    this.precision = precision;
+    this.software = software;
     this.timed = gpu.features.has('timestamp-query');
     void gpu.lost.then(({ message, reason }) => {
       this.lost = message || reason;

@@ -2,7 +2,7 @@ import { haloOf, packedRegion } from '../../program/layout.js';
 import type { Decider, Operation, Program, ProgramMap, ProgramMask } from '../../program/program.js';
 import { workOf } from '../../program/work.js';
 import type { ScriptedOperation } from '../scripted.js';
-import { encodeConvolution } from './encode-convolution.js';
+import { encodeConvolution, encodePair } from './encode-convolution.js';
 import { everywhere, pixelsOf } from './everywhere.js';
 import { haloWindow } from './halo.js';
 import { GROUP, type Kernel, NONE, spread, vectors } from './kernel.js';
@@ -29,7 +29,9 @@ import {
   workgroupsFor,
 } from './launch.js';
 import { type List, Lists } from './lists.js';
+import { pairOf } from './pairs.js';
 import { DispatchSlots } from './slots.js';
+import { type Choice, ruled } from './variants.js';
 import { biasVector } from './weights.js';
 
 type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
@@ -47,10 +49,13 @@ export interface EncodedProgram {
 /** A window this large is read by several invocations. */
 const LARGE_WINDOW = 48;
 
-/** Turns a program into dispatches: one for each operation but the few that need a value of all that is before. */
-export function encodeProgram(program: Program): EncodedProgram {
+/**
+ * Turns a program into dispatches: one for each operation but the few that need a value of all that is before.
+ * @param choice how convolutions are computed
+ */
+export function encodeProgram(program: Program, choice: Choice = ruled): EncodedProgram {
   const lists = new Lists(program);
-  const encoder = new Encoder(lists);
+  const encoder = new Encoder(lists, choice);
   const passes: Pass[] = [];
   const stops: Stop[] = [];
   const indexed: { mask: ProgramMask; launches: Launch[] }[] = [];
@@ -60,9 +65,7 @@ export function encodeProgram(program: Program): EncodedProgram {
       stops.push({ at: passes.length, owner, operation: first as ScriptedOperation });
       continue;
     }
-    const launches = operations.flatMap((operation) =>
-      encoder.launches(operation as Exclude<Operation, ScriptedOperation>),
-    );
+    const launches = encoder.step(operations as readonly Exclude<Operation, ScriptedOperation>[]);
     passes.push({ owner, work: operations.flatMap(workOf), launches });
     if (first!.kind === 'index') indexed.push({ mask: first!.mask, launches });
   }
@@ -78,12 +81,29 @@ export function encodeProgram(program: Program): EncodedProgram {
 class Encoder {
   scratch = 0;
 
-  constructor(readonly lists: Lists) {}
+  constructor(
+    readonly lists: Lists,
+    readonly choice: Choice,
+  ) {}
+
+  /** The dispatches of a step: one for each operation, or for two where a kernel does both. */
+  step(operations: readonly Exclude<Operation, ScriptedOperation>[]): Launch[] {
+    const launches: Launch[] = [];
+    for (let at = 0; at < operations.length; at++) {
+      const pair = pairOf(operations[at]!, operations[at + 1]);
+      const tile = pair && this.choice.both(pair);
+      if (tile) {
+        launches.push(encodePair(pair, this.lists, tile));
+        at++;
+      } else launches.push(...this.launches(operations[at]!));
+    }
+    return launches;
+  }
 
   launches(operation: Exclude<Operation, ScriptedOperation>): Launch[] {
     switch (operation.kind) {
       case 'convolve':
-        return [encodeConvolution(operation, this.lists)];
+        return [encodeConvolution(operation, this.lists, this.choice.one(operation))];
       case 'max-pool':
       case 'average-pool':
         return [this.#windows(operation)];

@@ -14,6 +14,7 @@ import type { BufferUse, Launch, SharedBuffer } from './launch.js';
 import { profiledNotes } from './notes.js';
 import { PassTimer } from './timer.js';
 import { exactBytes, transferKey, transferredMaps } from './transfers.js';
+import type { Choice } from './variants.js';
 
 /** A dispatch with everything bound. */
 interface Dispatch {
@@ -84,6 +85,7 @@ export class GpuProgram {
 
   /**
    * Makes everything that runs of the program need.
+   * @param choice how convolutions are computed
    * @param onGrown called when memory for maps had to grow: other programs use what was there before
    * @throws FoveaError `unsupported` naming what is too large for the adapter, `backend-unavailable` without memory
    */
@@ -91,11 +93,12 @@ export class GpuProgram {
     resident: ResidentNetwork,
     lowered: LoweredNetwork,
     plan: Plan,
+    choice: Choice,
     onGrown: () => void,
   ): Promise<GpuProgram> {
     const { device, network } = resident;
     const { program } = lowered;
-    const encoded = encodeProgram(program);
+    const encoded = encodeProgram(program, choice);
     const { lists, slots, stops } = encoded;
     const shapes = program.maps.map(storedShape);
     const { sizes, bufferOf } = planBuffers({
@@ -182,7 +185,7 @@ export class GpuProgram {
     const report = new ProgramReport(
       network,
       plan,
-      profiledNotes(lowered),
+      profiledNotes(lowered, encoded),
       encoded.passes,
       stops.map(({ owner, operation }) => ({ owner, work: workOf(operation) })),
     );

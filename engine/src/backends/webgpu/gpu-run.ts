@@ -7,6 +7,7 @@ import type { RunOptions, RunResult } from '../backend.js';
 import type { RunRecord, ScriptRecord } from '../program-report.js';
 import type { ScriptedOperation } from '../scripted.js';
 import type { GpuProgram } from './gpu-program.js';
+import { variantsNote } from './notes.js';
 import type { Resident } from './resident.js';
 import { exactBytes } from './transfers.js';
 
@@ -79,7 +80,9 @@ export class GpuRun {
   #notes(): string[] {
     const { stops } = this.program.encoded;
     const asked = stops.filter(({ operation }) => operation.kind === 'ask').length;
+    const variants = variantsNote(this.program.encoded, this.resident.tunes);
     return [
+      ...(variants ? [variants] : []),
       ...(this.resident.device.software
         ? ['a software driver stood in for a GPU: times say nothing about one']
         : []),

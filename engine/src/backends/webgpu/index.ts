@@ -5,11 +5,17 @@ import type { Backend, Session } from '../backend.js';
 import { browserGpu, openDevice } from './device.js';
 import type { Precision } from './kernel.js';
 import { WebgpuSession } from './session.js';
+import { tuningOf } from './tuning.js';
 
 /** How WebGPU sessions are to run. */
 export interface WebgpuOptions {
   /** How activations and weights are stored; default `f32`. Sums are float32 always. */
   readonly precision?: Precision;
+  /**
+   * True: for each shape of a convolution, the kernel that a short timing finds fastest on this GPU; in Node the choice is
+   * kept in the user's data folder. False: a rule chooses. Left out, true on a GPU and false on a software driver.
+   */
+  readonly tune?: boolean;
 }
 
 /** Whole networks on a GPU through WebGPU, masks and all: in the browser, or in Node with the npm package `webgpu`. */
@@ -20,7 +26,7 @@ export const webgpuBackend: Backend = webgpuBackendWith({});
  * @returns a backend whose `open` throws FoveaError `unsupported` for f16 on an adapter without it
  * @throws FoveaError `bad-argument` for an unknown precision
  */
-export function webgpuBackendWith({ precision = 'f32' }: WebgpuOptions): Backend {
+export function webgpuBackendWith({ precision = 'f32', tune }: WebgpuOptions): Backend {
   if (precision !== 'f32' && precision !== 'f16')
     throw new FoveaError('bad-argument', `precision ${String(precision)}: f32 or f16 is accepted`);
   return {
@@ -47,6 +53,7 @@ export function webgpuBackendWith({ precision = 'f32' }: WebgpuOptions): Backend
         paddedFor(network, { height, width }),
         [batch, height, width, network.inputShape.channels],
         precision,
+        tune,
       );
       await session.resident();
       return session;
@@ -61,4 +68,16 @@ function isInstalled(): boolean {
   } catch {
     return false;
   }
+}
+
+/**
+ * The GPU that runs use, in one line, and whether their kernels were timed on it.
+ * @throws FoveaError `backend-unavailable` without a GPU
+ */
+export async function describeGpu(): Promise<string> {
+  const { name: adapter, driver, software } = await openDevice('f32');
+  const { shapes } = tuningOf({ adapter, driver, precision: 'f32' });
+  const timed = `timing, so far for ${shapes} shapes of convolutions`;
+  const kernels = `kernels are chosen by ${software ? `a rule, with --tune by ${timed}` : timed}`;
+  return `${adapter}${driver ? `, ${driver}` : ''}${software ? ', a software driver' : ''}; ${kernels}`;
 }

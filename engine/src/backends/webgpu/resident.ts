@@ -1,9 +1,14 @@
 import { convolutionsOf } from '../../network/convolutions.js';
 import { type Block, blocksOf, type Convolution, type Network } from '../../network/network.js';
+import type { Program } from '../../program/program.js';
 import type { Shape } from '../../tensor.js';
 import { KeptPrograms } from '../kept-programs.js';
 import { type Device, usage } from './device.js';
 import { GpuProgram, type ResidentNetwork } from './gpu-program.js';
+import { pairFits } from './pairs.js';
+import { tune } from './tune.js';
+import { tuningOf } from './tuning.js';
+import { type Choice, ruled } from './variants.js';
 import { packWeights, storedBytes } from './weights.js';
 
 /** A network on one device: its weights, memory for its maps, and the programs made of it. */
@@ -18,11 +23,15 @@ export class Resident implements ResidentNetwork {
     readonly device: Device,
     readonly network: Network,
     shape: Shape,
+    /** Times kernels for the shapes of the network's programs; on a software driver that takes long and is of no use. */
+    readonly tunes = !device.software,
   ) {
     this.programs = new KeptPrograms(network, shape, {
       make: (lowered, plan) => {
-        const made: Promise<GpuProgram> = device.guarded(network.name, () =>
-          GpuProgram.make(this, lowered, plan, () => this.programs.clear(made)),
+        const made: Promise<GpuProgram> = this.#choice(lowered.program).then((choice) =>
+          device.guarded(network.name, () =>
+            GpuProgram.make(this, lowered, plan, choice, () => this.programs.clear(made)),
+          ),
         );
         // Not kept when it could not be made: memory may be there next time.
         made.catch(() => this.programs.forget(made));
@@ -85,6 +94,23 @@ export class Resident implements ResidentNetwork {
     this.programs.clear();
     for (const buffer of [...this.#weights.values(), ...this.#maskers.values(), ...this.#maps])
       buffer.destroy();
+  }
+
+  /** How convolutions of a program are computed. */
+  async #choice(program: Program): Promise<Choice> {
+    if (!this.tunes) return ruled;
+    const { name: adapter, driver, precision } = this.device;
+    const tuning = tuningOf({ adapter, driver, precision });
+    await tune(this.device, program, tuning);
+    const room = this.device.gpu.limits.maxComputeWorkgroupStorageSize;
+    return {
+      one: (operation) => tuning.one(operation),
+      // What was kept may be from a device with more room, or of somebody's making.
+      both: (pair) => {
+        const tile = tuning.both(pair);
+        return tile && pairFits(pair, tile, precision, room) ? tile : undefined;
+      },
+    };
   }
 
   #filled(what: string, bytes: ArrayBuffer): GPUBuffer {

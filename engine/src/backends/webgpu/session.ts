@@ -13,11 +13,15 @@ export class WebgpuSession implements Session {
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  /** @param shape of the input, `[N, H, W, C]` */
+  /**
+   * @param shape of the input, `[N, H, W, C]`
+   * @param tune whether kernels are chosen by timing; left out, on GPUs but not on software drivers
+   */
   constructor(
     readonly network: Network,
     readonly shape: Shape,
     readonly precision: Precision,
+    readonly tune: boolean | undefined,
   ) {}
 
   /**
@@ -49,7 +53,7 @@ export class WebgpuSession implements Session {
   }
 
   async #upload(): Promise<Resident> {
-    const resident = new Resident(await openDevice(this.precision), this.network, this.shape);
+    const resident = new Resident(await openDevice(this.precision), this.network, this.shape, this.tune);
     await resident.upload();
     return resident;
   }

@@ -1,22 +1,18 @@
 import { type Device as Gpu, openDevice } from '../../backends/webgpu/device.js';
-import { encodeConvolution } from '../../backends/webgpu/encode-convolution.js';
 import { everywhere } from '../../backends/webgpu/everywhere.js';
 import { TILES } from '../../backends/webgpu/kernels/gemm.js';
 import { addKernel } from '../../backends/webgpu/kernels/maps.js';
 import type { Family, Launch } from '../../backends/webgpu/launch.js';
 import { LaunchTimer } from '../../backends/webgpu/launch-timer.js';
-import { Lists } from '../../backends/webgpu/lists.js';
+import { probeMap } from '../../backends/webgpu/probe.js';
 import { FoveaError } from '../../errors.js';
-import { NetworkBuilder } from '../../network/built/layers.js';
 import type { Device } from '../../plan/device.js';
-import type { ProgramMap } from '../../program/program.js';
 import type { CalibrateOptions, CalibrationResult } from '../calibrate/options.js';
 import { checkDevice } from '../check.js';
-import { type FamilyPace, families, type GpuCalibration } from './gpu-calibration.js';
+import type { FamilyPace, GpuCalibration } from './gpu-calibration.js';
 import { measureRuns } from './measure-runs.js';
+import { type Probe, probes } from './probes.js';
 import { storeGpuCalibration } from './this-gpu.js';
-
-const noLists = new Lists({ masks: [], regions: [], halos: [] });
 
 /** More work is timed until a dispatch takes as long as this, ms, or all of it is. */
 const ENOUGH_MS = 30;
@@ -27,47 +23,8 @@ const SIZES = [2, 8, 32, 128, 512].map((mebibytes) => mebibytes * 2 ** 20);
 /** Rows of a convolution, or sides of a map, that are timed one after the other: twice as much work each. */
 const DOUBLINGS = 9;
 
-function map(id: number, shape: ProgramMap['shape']): ProgramMap {
-  return { id, shape, dtype: 'f32', layout: { kind: 'map' } };
-}
-
-/** A 3x3 convolution over a map of `pixels`, in the way of a kernel family. */
-function convolutionLaunch(family: Family, pixels: number, channels: number): Launch {
-  const tile = TILES.find((one) => one.family === family);
-  const groups = tile
-    ? 1
-    : { depthwise: channels, grouped: channels / 16, mixed: channels / 6 }[family as 'mixed'];
-  const inChannels = tile ? 64 : channels;
-  const width = 2 ** Math.ceil(Math.log2(pixels) / 2);
-  const shape = [1, Math.ceil(pixels / width), width] as const;
-  const build = new NetworkBuilder('probe', { seed: 3, inputSize: 32 }, 1);
-  const convolution = build.convolution(family, inChannels, channels, { kernel: 3, groups });
-  return encodeConvolution(
-    {
-      kind: 'convolve',
-      convolution,
-      source: map(0, [...shape, inChannels]),
-      destination: map(1, [...shape, channels]),
-      others: false,
-      activation: 'relu',
-    },
-    noLists,
-    tile,
-  );
-}
-
-/** One workgroup of a family, and a map large enough for very many. */
-function probesOf(family: Family): { readonly one: Launch; many(doubling: number): Launch } {
-  const tile = TILES.find((one) => one.family === family);
-  const [pixels, channels] = tile ? [tile.rows, tile.channels] : [16, family === 'mixed' ? 60 : 64];
-  return {
-    one: convolutionLaunch(family, pixels, channels),
-    many: (doubling) => convolutionLaunch(family, pixels * 2 ** doubling, 4 * channels),
-  };
-}
-
 function copyLaunch(bytes: number): Launch {
-  const whole = map(0, [1, 1, Math.max(1, bytes / 2 / 16), 4]);
+  const whole = probeMap([1, 1, Math.max(1, bytes / 2 / 16), 4]);
   const buffers = { destination: { map: whole }, a: { map: whole } };
   return everywhere(addKernel('own', 'none', 'relu'), whole, {}, buffers);
 }
@@ -100,9 +57,10 @@ export async function calibrateGpu({
     said(0, 'starting a dispatch');
     const dispatchMs = await timer.ms(copyLaunch(32));
     const paces: Partial<Record<Family, FamilyPace>> = {};
-    for (const [i, family] of families.entries()) {
-      said(0.1 + (0.5 * i) / families.length, `kernels ${family}`);
-      paces[family] = await paceOf(family, timer, dispatchMs);
+    for (const [i, probe] of probes.entries()) {
+      const { family } = probe;
+      said(0.1 + (0.5 * i) / probes.length, `kernels ${family}`);
+      paces[family] = await paceOf(probe, timer, dispatchMs);
     }
     said(0.6, 'bandwidths');
     const bandwidths = await measureBandwidths(gpu, timer, dispatchMs);
@@ -111,6 +69,7 @@ export async function calibrateGpu({
     const calibration: GpuCalibration = {
       kind: 'webgpu',
       adapter: gpu.name,
+      driver: gpu.driver,
       software: gpu.software,
       timed: gpu.timed,
       families: paces as Record<Family, FamilyPace>,
@@ -128,14 +87,15 @@ export async function calibrateGpu({
   }
 }
 
-async function paceOf(family: Family, timer: LaunchTimer, dispatchMs: number): Promise<FamilyPace> {
-  const { one, many } = probesOf(family);
+/** How long a step of one workgroup takes, and how many workgroups of very many take their steps at once. */
+async function paceOf(probe: Probe, timer: LaunchTimer, dispatchMs: number): Promise<FamilyPace> {
+  const one = probe.one();
   const steps = one.effort!.steps;
   const net = (ms: number) => Math.max(ms - dispatchMs, ms / 10);
   const stepMs = net(await timer.ms(one)) / steps;
   let atOnce = 1;
   for (let doubling = 0; doubling <= DOUBLINGS; doubling++) {
-    const launch = many(doubling);
+    const launch = probe.many(doubling);
     const ms = await timer.ms(launch);
     atOnce = Math.max(atOnce, (groupsOf(launch) * launch.effort!.steps * stepMs) / net(ms));
     if (ms > ENOUGH_MS) break;
@@ -158,15 +118,18 @@ async function measureBandwidths(gpu: Gpu, timer: LaunchTimer, dispatchMs: numbe
   return { farBandwidth, nearBandwidth, nearBytes: near.at(-1)!.bytes };
 }
 
-/** Multiply-adds of a step of a workgroup of the largest tile: a slice of four vectors. */
-const MULTIPLY_ADDS = TILES[0]!.rows * TILES[0]!.channels * 16;
 /** WebGPU does not say how wide an engine is: this is a warp or two on most GPUs, and only the product counts. */
 const LANES = 64;
 
 function deviceOf(calibration: GpuCalibration): Device {
   const { adapter, software, timed, dispatchMs, nearBandwidth, farBandwidth, nearBytes } = calibration;
-  const { stepMs, atOnce } = calibration.families['gemm 128x64'];
-  const processingEngines = Math.max(1, Math.round(atOnce));
+  const attained = TILES.map(({ family, rows, channels, depth }) => {
+    const { stepMs, atOnce } = calibration.families[family];
+    // A step multiplies a slice of `depth` vectors.
+    return { atOnce, multiplyAddsPerMs: (atOnce * rows * channels * 4 * depth) / stepMs };
+  });
+  const best = attained.reduce((a, b) => (b.multiplyAddsPerMs > a.multiplyAddsPerMs ? b : a));
+  const processingEngines = Math.max(1, Math.round(best.atOnce));
   const by = timed ? 'timestamp queries' : "the processor's clock";
   return checkDevice({
     name: adapter,
@@ -174,14 +137,14 @@ function deviceOf(calibration: GpuCalibration): Device {
     source: `measured through WebGPU on ${adapter} by ${by}${software ? '; a software driver: its times say nothing about a GPU' : ''}`,
     processingEngines,
     lanes: LANES,
-    frequencyHz: (MULTIPLY_ADDS / stepMs) * 1e3 * (atOnce / processingEngines / LANES),
+    frequencyHz: (best.multiplyAddsPerMs * 1e3) / processingEngines / LANES,
     memoryBandwidth: farBandwidth * 1e3,
     cacheBandwidthRatio: Math.max(1, nearBandwidth / farBandwidth),
     cacheBytes: nearBytes,
     launchMs: dispatchMs,
     nominalBatch: 1,
     sources: {
-      processingEngines: 'workgroups of the largest tile that ran at the same time',
+      processingEngines: 'workgroups of the fastest tile that ran at the same time',
       lanes: 'not known to WebGPU',
       frequencyHz: 'attained multiply-adds a second of a 3x3 convolution over engines and lanes',
       memoryBandwidth: 'element-wise pass over the largest map timed',

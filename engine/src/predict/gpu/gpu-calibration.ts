@@ -1,5 +1,6 @@
-import { TILES } from '../../backends/webgpu/kernels/gemm.js';
+import { PAIR_TILES } from '../../backends/webgpu/kernels/pair.js';
 import type { Family } from '../../backends/webgpu/launch.js';
+import { VARIANTS } from '../../backends/webgpu/variants.js';
 import { FoveaError } from '../../errors.js';
 import type { Device } from '../../plan/device.js';
 
@@ -15,6 +16,8 @@ export interface FamilyPace {
 export interface GpuCalibration {
   readonly kind: 'webgpu';
   readonly adapter: string;
+  /** The driver with its version, as WebGPU says it. */
+  readonly driver: string;
   /** True when a program computed in the place of a GPU: times say nothing about one. */
   readonly software: boolean;
   /** True when the adapter timed dispatches itself; otherwise the processor's clock did. */
@@ -38,10 +41,9 @@ const rates = ['nearBandwidth', 'nearBytes', 'farBandwidth', 'transferBandwidth'
 const times = ['dispatchMs', 'passMs', 'betweenMs', 'runMs'] as const;
 
 /** Families that every calibration has. */
-export const families: readonly Family[] = [
-  ...TILES.map(({ family }) => family),
-  ...(['depthwise', 'grouped', 'mixed'] as const),
-];
+export const families: readonly Family[] = [...Object.values(VARIANTS).flat(), ...PAIR_TILES].map(
+  ({ family }) => family,
+);
 
 const checked = new WeakSet<object>();
 

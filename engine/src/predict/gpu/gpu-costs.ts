@@ -1,6 +1,8 @@
 import { type EncodedProgram, encodeProgram } from '../../backends/webgpu/encode.js';
 import type { Launch } from '../../backends/webgpu/launch.js';
 import { exactBytes } from '../../backends/webgpu/transfers.js';
+import { tuningOf } from '../../backends/webgpu/tuning.js';
+import { type Choice, ruled } from '../../backends/webgpu/variants.js';
 import { WorkSums } from '../../program/work.js';
 import type { CostedProgram, RegionCounts } from '../program-cost/costed-program.js';
 import type { PassCosts } from '../program-cost/pass-times.js';
@@ -8,16 +10,26 @@ import type { GpuCalibration } from './gpu-calibration.js';
 
 /** A program's dispatches, and the sums of its steps' work. */
 interface Described {
+  /** Of what was known of the GPU's kernels. */
+  readonly revision: number;
   readonly encoded: EncodedProgram;
   readonly sums: WorkSums;
 }
 
-const described = new WeakMap<CostedProgram, Described>();
+const described = new WeakMap<CostedProgram, WeakMap<GpuCalibration, Described>>();
 
-function describe(program: CostedProgram): Described {
-  let known = described.get(program);
-  if (!known) {
-    const encoded = encodeProgram(program.lowered.program);
+/** How runs compute convolutions there, and of what knowledge: as was timed, which they do not do on software drivers. */
+function choiceFor({ adapter, driver, software }: GpuCalibration): { choice: Choice; revision: number } {
+  if (software) return { choice: ruled, revision: -1 };
+  const choice = tuningOf({ adapter, driver, precision: 'f32' });
+  return { choice, revision: choice.revision };
+}
+
+function describe(program: CostedProgram, calibration: GpuCalibration): Described {
+  const { choice, revision } = choiceFor(calibration);
+  let known = described.get(program)?.get(calibration);
+  if (known?.revision !== revision) {
+    const encoded = encodeProgram(program.lowered.program, choice);
     const { passes } = encoded;
     const sums = new WorkSums(
       passes.map(({ work }) => work),
@@ -25,8 +37,9 @@ function describe(program: CostedProgram): Described {
       passes.length,
       program.lowered.program.regions,
     );
-    known = { encoded, sums };
-    described.set(program, known);
+    known = { revision, encoded, sums };
+    const byGpu = described.get(program) ?? new WeakMap<GpuCalibration, Described>();
+    described.set(program, byGpu.set(calibration, known));
   }
   return known;
 }
@@ -41,7 +54,7 @@ export function gpuCosts(
   counts: RegionCounts,
   calibration: GpuCalibration,
 ): PassCosts {
-  const { encoded, sums } = describe(program);
+  const { encoded, sums } = describe(program, calibration);
   const { dispatchMs, passMs, nearBandwidth, nearBytes, farBandwidth } = calibration;
   const costs: PassCosts = {
     computeMs: new Float64Array(program.order.count),
@@ -85,7 +98,7 @@ function effortMs(
 
 /** Time of a run that is in none of its passes: submissions, what lies between passes, input and output. */
 export function gpuRunMs(program: CostedProgram, calibration: GpuCalibration): number {
-  const { encoded } = describe(program);
+  const { encoded } = describe(program, calibration);
   const { input, output } = program.lowered.program;
   const bytes = exactBytes(input) + (output ? exactBytes(output) : 0);
   const { runMs, betweenMs, transferBandwidth } = calibration;

@@ -1,14 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { openDevice } from '../../backends/webgpu/device.js';
+import { dataFolder, engineVersion, storeFile } from '../../data-folder.js';
 import { FoveaError } from '../../errors.js';
 import type { Device } from '../../plan/device.js';
 import { checkDevice } from '../check.js';
-import { dataFolder, engineVersion, type StoredCalibration, storeFile } from '../this-machine.js';
+import type { StoredCalibration } from '../this-machine.js';
 import { gpuCalibrationOf } from './gpu-calibration.js';
 
 /** Format of the file; one of another format is stale. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 const AGAIN = 'run fovea calibrate --backend webgpu again';
 
@@ -32,18 +33,30 @@ export function storeGpuCalibration(device: Device): string {
     engine: engineVersion,
     device,
   };
-  return storeFile(gpuCalibrationPath(), content);
+  return storeFile(gpuCalibrationPath(), content, 'calibration');
 }
+
+let cached: { readonly file: string; readonly text: string; readonly answer: StoredCalibration } | undefined;
 
 /** Reads the GPU's calibration; a file that is missing, corrupt or from another version is not used. */
 export function readGpuCalibration(): StoredCalibration {
   const file = gpuCalibrationPath();
   if (!existsSync(file))
     return { problem: `no GPU is calibrated: run fovea calibrate --backend webgpu (no ${file})` };
+  let text: string;
   try {
-    const { format, measuredAt, engine, device } = JSON.parse(
-      readFileSync(file, 'utf8'),
-    ) as GpuCalibrationFile;
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    return { problem: `calibration ${file} cannot be read: ${(error as Error).message}` };
+  }
+  // The same device as long as the file is the same: costs are remembered by it.
+  if (cached?.file !== file || cached.text !== text) cached = { file, text, answer: parse(file, text) };
+  return cached.answer;
+}
+
+function parse(file: string, text: string): StoredCalibration {
+  try {
+    const { format, measuredAt, engine, device } = JSON.parse(text) as GpuCalibrationFile;
     if (format !== FORMAT || engine !== engineVersion)
       return { problem: `calibration ${file} is from another version: ${AGAIN}` };
     if (!gpuCalibrationOf(checkDevice(device)))

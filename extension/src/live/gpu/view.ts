@@ -66,7 +66,9 @@ export class GpuView {
         ? `${found.name}: a software driver, its time says nothing of a GPU`
         : found.name;
       const state = activity ? `${activity}…` : result && isCurrent ? agreementSentence(result) : '';
-      line.textContent = [name, state].filter(Boolean).join(' · ');
+      const choice =
+        result?.state.strategy === 'auto' && isCurrent ? 'auto chose for the kernel’s processor' : '';
+      line.textContent = [name, state, choice].filter(Boolean).join(' · ');
     }
   }
 }

@@ -68,6 +68,20 @@ describe('backend webgpu', { timeout: 300_000 }, () => {
     expect(profile.notes.some((note) => note.startsWith('a software driver stood in'))).toBe(software);
   });
 
+  there('says in the Profile by what auto decided where no GPU is calibrated', async () => {
+    const before = process.env.FOVEA_DATA_DIR;
+    process.env.FOVEA_DATA_DIR = '/nowhere';
+    try {
+      const network = smallNetwork();
+      const { profile } = await run(network, randomImages(network, 1), { ...options, strategy: 'auto' });
+      const said = profile.notes.filter((note) => note.startsWith('auto decided for another GPU, v100'));
+      expect(said).toEqual([expect.stringContaining('run fovea calibrate --backend webgpu')]);
+    } finally {
+      if (before === undefined) delete process.env.FOVEA_DATA_DIR;
+      else process.env.FOVEA_DATA_DIR = before;
+    }
+  });
+
   there('answers an abort at once, and runs again', async () => {
     const network = smallNetwork();
     const images = randomImages(network, 1);

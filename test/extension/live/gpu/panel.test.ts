@@ -83,6 +83,8 @@ describe.skipIf(!CHROMIUM)('this browser’s GPU in the live panel (skipped wher
     await live.page.getByLabel('Strategy').selectOption('auto');
     await expect.poll(runsAsked).toBe(2);
     expect((await live.requests()).filter((request) => request.type === 'network')).toHaveLength(3);
+    await answer();
+    await expect.poll(line).toMatch(/output the same · auto chose for the kernel’s processor$/);
   });
 
   it('says where masks or outputs differ, and shows this browser’s masks on request', async () => {

@@ -1,4 +1,4 @@
-import { eachItem, type Kernel } from '../kernel.js';
+import { eachItem, GROUP, type Kernel } from '../kernel.js';
 import { convolutionBindings, convolutionParameters, type Epilogue, nameOf, placeCode } from './rows.js';
 
 /**
@@ -64,6 +64,49 @@ ${eachItem}
     }
   }
   finish(row, u32(place.w), vector, sum);
+}`,
+  };
+}
+
+/** Pixels that an invocation of the depthwise kernel for several sums. */
+export const PIXELS_EACH = 4;
+
+const unrolled = (line: (i: number) => string) =>
+  Array.from({ length: PIXELS_EACH }, (_, i) => line(i)).join('\n');
+
+/** Depthwise, each invocation summing the same four channels of several pixels: their weights are read once. */
+export function depthwiseOfSeveralKernel(epilogue: Epilogue): Kernel {
+  return {
+    name: `depthwise x${PIXELS_EACH} ${nameOf(epilogue)}`,
+    parameters: convolutionParameters(epilogue),
+    bindings: convolutionBindings(epilogue),
+    code: `${placeCode(epilogue)}
+${eachItem}
+  let count = rowCount();
+  let items = (count + ${PIXELS_EACH - 1}u) / ${PIXELS_EACH}u * p.outVectors;
+  // The last pixels of a channel may not fill an invocation, so that there may be one turn more than workgroups.
+  for (var turn = item; turn < items; turn += groups.x * groups.z * ${GROUP}u) {
+    let first = turn / p.outVectors * ${PIXELS_EACH}u;
+    let vector = turn % p.outVectors;
+    // Beyond the last row every tap lies outside.
+${unrolled(
+  (i) => `    var place${i} = vec4i(0, -0x40000000, 0, 0);
+    if (first + ${i}u < count) { place${i} = placeOf(first + ${i}u); }
+    var sum${i} = vec4f(0);`,
+)}
+    for (var tapY = 0u; tapY < p.kernelHeight; tapY++) {
+      for (var tapX = 0u; tapX < p.kernelWidth; tapX++) {
+        let weight = vec4f(weights[(tapY * p.kernelWidth + tapX) * p.outVectors + vector]);
+${unrolled(
+  (i) => `        {
+          let at = sourceAt(place${i}, tapY, tapX);
+          if (at != NONE) { sum${i} = fma(vec4f(source[at * p.inVectors + vector]), weight, sum${i}); }
+        }`,
+)}
+      }
+    }
+${unrolled((i) => `    if (first + ${i}u < count) { finish(first + ${i}u, u32(place${i}.w), vector, sum${i}); }`)}
+  }
 }`,
   };
 }

@@ -1,5 +1,10 @@
 import type { Binding } from '../kernel.js';
-import { activationCode, activationParameters, type ConvolutionActivationKind } from './activation.js';
+import {
+  type ActivationKind,
+  activationCode,
+  activationParameters,
+  type ConvolutionActivationKind,
+} from './activation.js';
 
 /** The rows that a kernel works on: all of a map's pixels, or those that a region lists. */
 export const rowParameters = ['rows', 'counter', 'list', 'pixels', 'others'] as const;
@@ -61,11 +66,15 @@ export function convolutionBindings({ residual }: Epilogue): readonly Binding[] 
  * Where a row's convolution reads, and where its result goes. `place`: first pixel of the source image (or cell, or
  * the packed row itself), then row and column of the kernel's first tap in it, then the output pixel. `sourceAt`
  * gives the source pixel of a tap, or NONE where it lies outside.
+ * @param others activations that a kernel applies besides, by the name of the function
  */
-export function placeCode({ residual, activation }: Epilogue): string {
+export function placeCode(
+  { residual, activation }: Epilogue,
+  others: Readonly<Record<string, ActivationKind>> = {},
+): string {
   const shortcut = { none: '', own: 'residual', overwritten: 'destination' }[residual];
   return `${rowCode}
-${activation === 'prelu' ? '' : activationCode({ activated: activation })}
+${activationCode({ ...(activation === 'prelu' ? {} : { activated: activation }), ...others })}
 fn placeOf(row: u32) -> vec4i {
   let pixel = pixelOf(row);
   if (p.source == 1u) { return vec4i(i32(row), 0, 0, i32(pixel)); }

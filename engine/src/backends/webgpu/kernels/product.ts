@@ -1,0 +1,136 @@
+/** Sizes of a workgroup's tile: output pixels, output channels, and what of both one invocation sums. */
+export interface TileSize {
+  readonly rows: number;
+  readonly channels: number;
+  readonly rowsEach: number;
+  /** Vectors of output channels, as far from each other as the tile is wide. */
+  readonly vectorsEach: number;
+  /** Input vectors (four channels of one tap) that are in workgroup memory at a time. */
+  readonly depth: number;
+}
+
+/** Slices that a workgroup multiplies, one after the other, for `depth` input vectors of all taps. */
+export function gemmSteps(depth: number, tile: TileSize): number {
+  return Math.ceil(depth / tile.depth);
+}
+
+/** What is multiplied. */
+export interface Product {
+  /** Binding of the weights, and an expression for the vectors of output channels in them. */
+  readonly weights: string;
+  readonly width: string;
+  /** Input vectors of all taps of a row's place; or those in `between`, so many of each row. */
+  readonly source: 'gathered' | { readonly between: number };
+}
+
+export const unrolled = (count: number, line: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => line(i)).join('\n');
+
+/** Fills `places` with those of a workgroup's rows, the first of which is `firstRow`; `count` is the number of all rows. */
+export function placesOf({ rows }: TileSize, invocations: number): string {
+  return `  let count = rowCount();
+  let firstRow = groupNumber(group, groups) * ${rows}u;
+  if (firstRow >= count) { return; }
+  for (var r = local; r < ${rows}u; r += ${invocations}u) {
+    // Beyond the last row every tap lies outside.
+    var place = vec4i(0, -0x40000000, 0, 0);
+    if (firstRow + r < count) { place = placeOf(firstRow + r); }
+    places[r] = place;
+  }
+  workgroupBarrier();`;
+}
+
+/** An invocation's sums, `sum0` and so on: the vectors of its first row, then those of the next. */
+export function sumsOf({ rowsEach, vectorsEach }: TileSize): string {
+  return unrolled(rowsEach * vectorsEach, (i) => `  var sum${i} = vec4f(0);`);
+}
+
+/**
+ * Adds a tile of a matrix product to an invocation's sums, slice by slice: while one is multiplied out of workgroup
+ * memory, the next one is on its way to registers. Needs `places`, `sources`, `slice`, and the invocation's `local`,
+ * `firstVector`, `column` and `firstOwn`; begins and ends with all invocations of the workgroup.
+ */
+export function productCode(tile: TileSize, { weights, width, source }: Product): string {
+  const { rows, channels, rowsEach, vectorsEach, depth: slice } = tile;
+  const columns = channels / 4;
+  const lanes = columns / vectorsEach;
+  const invocations = (rows / rowsEach) * lanes;
+  const gathered = source === 'gathered';
+  const sourceLoads = gathered ? (rows * slice) / invocations : 0;
+  const weightLoads = (4 * slice * columns) / invocations;
+  const depth = gathered ? 'p.kernelHeight * p.kernelWidth * p.inVectors' : `${source.between}u`;
+  const sourceAt = (row: number) =>
+    gathered
+      ? `sources[(firstOwn + ${row}u) * ${slice}u + k]`
+      : `between[(firstOwn + ${row}u) * ${source.between}u + before + k]`;
+  return `{
+  let depth = ${depth};
+${
+  gathered
+    ? `  // The input vector that this invocation brings, and its tap.
+  var vector = local % ${slice}u;
+  var tapX = 0u;
+  var tapY = 0u;`
+    : ''
+}
+${unrolled(sourceLoads, (i) => `  var nextSource${i} = vec4f(0);`)}
+${unrolled(weightLoads, (i) => `  var nextWeight${i} = vec4f(0);`)}
+  for (var first = 0u; first < depth + ${slice}u; first += ${slice}u) {
+    if (first > 0u) {
+${unrolled(sourceLoads, (i) => `      sources[local + ${i * invocations}u] = nextSource${i};`)}
+${unrolled(weightLoads, (i) => `      slice[local + ${i * invocations}u] = nextWeight${i};`)}
+    }
+    workgroupBarrier();
+    if (first < depth) {
+${
+  gathered
+    ? `      while (vector >= p.inVectors) {
+        vector -= p.inVectors;
+        tapX++;
+        if (tapX == p.kernelWidth) { tapX = 0u; tapY++; }
+      }`
+    : ''
+}
+${unrolled(
+  sourceLoads,
+  (i) => `      {
+        nextSource${i} = vec4f(0);
+        let at = sourceAt(places[(local + ${i * invocations}u) / ${slice}u], tapY, tapX);
+        if (at != NONE && tapY < p.kernelHeight) { nextSource${i} = vec4f(source[at * p.inVectors + vector]); }
+      }`,
+)}
+${unrolled(
+  weightLoads,
+  (i) => `      {
+        nextWeight${i} = vec4f(0);
+        let deep = first * 4u + (local + ${i * invocations}u) / ${columns}u;
+        let wide = firstVector + (local + ${i * invocations}u) % ${columns}u;
+        if (deep < depth * 4u && wide < ${width}) { nextWeight${i} = vec4f(${weights}[deep * ${width} + wide]); }
+      }`,
+)}
+${gathered ? `      vector += ${slice}u;` : ''}
+    }
+    if (first > 0u) {
+${gathered ? '' : `      let before = first - ${slice}u;`}
+      for (var k = 0u; k < ${gathered ? `${slice}u` : `min(${slice}u, depth - before)`}; k++) {
+${unrolled(
+  4 * vectorsEach,
+  (i) =>
+    `        let w${i} = slice[(k * 4u + ${i % 4}u) * ${columns}u + column + ${Math.floor(i / 4) * lanes}u];`,
+)}
+${unrolled(
+  rowsEach,
+  (row) => `        {
+          let s = vec4f(${sourceAt(row)});
+${unrolled(4 * vectorsEach, (i) => {
+  const sum = `sum${row * vectorsEach + Math.floor(i / 4)}`;
+  return `          ${sum} = fma(vec4f(s.${'xyzw'[i % 4]}), w${i}, ${sum});`;
+})}
+        }`,
+)}
+      }
+    }
+    workgroupBarrier();
+  }
+  }`;
+}

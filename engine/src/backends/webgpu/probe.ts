@@ -1,0 +1,34 @@
+import type { Convolution } from '../../network/network.js';
+import type { ProgramMap } from '../../program/program.js';
+import { Lists } from './lists.js';
+import type { Convolve } from './variants.js';
+
+/** For dispatches over whole maps. */
+export const noLists = new Lists({ masks: [], regions: [], halos: [] });
+
+/** A map that no program has, for dispatches that are timed by themselves. */
+export function probeMap(shape: ProgramMap['shape']): ProgramMap {
+  return { id: 0, shape, dtype: 'f32', layout: { kind: 'map' } };
+}
+
+/** A convolution to a whole map of one image, with an ordinary epilogue. */
+export function probeConvolution(
+  convolution: Convolution,
+  height: number,
+  width: number,
+  source = probeMap([
+    1,
+    height * convolution.stride[0],
+    width * convolution.stride[1],
+    convolution.inChannels,
+  ]),
+): Convolve {
+  return {
+    kind: 'convolve',
+    convolution,
+    source,
+    destination: probeMap([1, height, width, convolution.outChannels]),
+    others: false,
+    activation: 'relu',
+  };
+}

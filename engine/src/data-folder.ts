@@ -1,0 +1,39 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { FoveaError } from './errors.js';
+
+/** Folder of a user's Fovea files: `FOVEA_DATA_DIR`, or the platform's own place for application data. */
+export function dataFolder(): string {
+  const { FOVEA_DATA_DIR, XDG_DATA_HOME, APPDATA } = process.env;
+  if (FOVEA_DATA_DIR) return FOVEA_DATA_DIR;
+  if (process.platform === 'win32' && APPDATA) return path.join(APPDATA, 'fovea');
+  if (process.platform === 'darwin')
+    return path.join(os.homedir(), 'Library', 'Application Support', 'fovea');
+  return path.join(XDG_DATA_HOME || path.join(os.homedir(), '.local', 'share'), 'fovea');
+}
+
+/** The engine's version: what was measured with another one is of no use. */
+export const engineVersion = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+/**
+ * Stores a JSON document, replacing the file at once so that a reader never sees half of one.
+ * @param what it is, as a message names it
+ * @returns the path written
+ * @throws FoveaError `io` when the folder cannot be written
+ */
+export function storeFile(file: string, content: object, what: string): string {
+  try {
+    mkdirSync(path.dirname(file), { recursive: true });
+    const fresh = `${file}.${process.pid}`;
+    writeFileSync(fresh, `${JSON.stringify(content, null, 1)}\n`);
+    renameSync(fresh, file);
+  } catch (error) {
+    throw new FoveaError('io', `${what} cannot be stored at ${file}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  return file;
+}

@@ -1,0 +1,170 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { randomMasker, run } from '@fovea/engine';
+import { programOf, webgpuBackendWith } from '@fovea/engine/backend';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
+import { type TunedOn, Tuning, tuningOf } from '../../../../engine/src/backends/webgpu/tuning.js';
+import {
+  type Convolve,
+  ruled,
+  VARIANTS,
+  type Variant,
+} from '../../../../engine/src/backends/webgpu/variants.js';
+import { methodOf } from '../../../../engine/src/backends/webgpu/weights.js';
+import { missingOf } from '../../support/backends.js';
+import { randomImages, relativeError, smallNetwork } from '../../support/small-network.js';
+
+const there = it.skipIf((await missingOf('webgpu')) !== undefined);
+const tuned = webgpuBackendWith({ tune: true });
+
+let folder = '';
+const before = process.env.FOVEA_DATA_DIR;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fovea-tuning-'));
+  process.env.FOVEA_DATA_DIR = folder;
+});
+afterAll(() => {
+  if (before === undefined) delete process.env.FOVEA_DATA_DIR;
+  else process.env.FOVEA_DATA_DIR = before;
+  rmSync(folder, { recursive: true });
+});
+const file = () => join(folder, 'webgpu-tuning.json');
+
+const options = { masker: randomMasker(0.5), granularity: 2 } as const;
+
+function convolutionsOf(network: ReturnType<typeof smallNetwork>, batch: number): Convolve[] {
+  const { height, width } = network.inputShape;
+  const { steps } = programOf(network, { ...options, batch, height, width });
+  return steps.flatMap(({ operations }) =>
+    operations.filter((operation): operation is Convolve => operation.kind === 'convolve'),
+  );
+}
+
+async function thisGpu(): Promise<TunedOn> {
+  const { name: adapter, driver, precision } = await openDevice('f32');
+  return { adapter, driver, precision };
+}
+
+/** Runs a network with one variant wherever it may stand. */
+async function runWith(variant: Variant, network: ReturnType<typeof smallNetwork>) {
+  const tuning = tuningOf(await thisGpu());
+  for (const operation of convolutionsOf(network, 2)) {
+    const known = VARIANTS[methodOf(operation.convolution)];
+    tuning.learn(operation, known.includes(variant) ? variant : ruled.one(operation));
+  }
+  return run(network, randomImages(network, 2), { ...options, backend: tuned });
+}
+
+describe('variants of a kernel', { timeout: 300_000 }, () => {
+  const wide = { channels: 100, width: 72, strides: [1, 2] };
+  const trials = [
+    ...VARIANTS.gemm.map((variant) => [variant.family, variant, smallNetwork(wide)] as const),
+    ...VARIANTS.depthwise.map((variant) => {
+      const network = smallNetwork({
+        kind: 'inverted',
+        channels: 13,
+        width: 150,
+        groups: 150,
+        strides: [1, 2],
+      });
+      return [variant.family, variant, network] as const;
+    }),
+  ];
+  there.each(trials)('%s agrees with plain loops', async (family, variant, network) => {
+    const expected = await run(network, randomImages(network, 2), { ...options, backend: 'reference' });
+    const { output, profile } = await runWith(variant, network);
+    expect(profile.notes.find((note) => note.startsWith('convolutions: '))).toMatch(
+      new RegExp(`\\d+ ${family}[,;].*chosen by timing them on this GPU`),
+    );
+    expect(relativeError(output.data, expected.output.data)).toBeLessThan(1e-4);
+  });
+});
+
+describe('timing kernels on the adapter', { timeout: 300_000 }, () => {
+  there('is done once for a shape, before its first run, and kept in a file', async () => {
+    const network = smallNetwork({ strides: [1], channels: 20 });
+    const images = randomImages(network, 1);
+    const gpu = await thisGpu();
+    const operations = convolutionsOf(network, 1);
+    const ruled = await run(network, images, { ...options, backend: 'webgpu' });
+    const { software, created } = await openDevice('f32');
+    expect(operations.some((operation) => tuningOf(gpu).find(operation))).toBe(!software);
+    const first = await run(network, images, { ...options, backend: tuned });
+    expect(relativeError(first.output.data, ruled.output.data)).toBeLessThan(1e-5);
+    for (const operation of operations) {
+      expect(tuningOf(gpu).find(operation)).toBeDefined();
+      // Another process reads what this one has timed.
+      expect(new Tuning(gpu).find(operation)).toBe(tuningOf(gpu).find(operation));
+    }
+    const after = { ...created };
+    await run(network, images, { ...options, masker: randomMasker(0.2), backend: tuned });
+    expect(created).toEqual(after);
+  });
+
+  it('knows nothing of another driver, precision or version', () => {
+    const gpu: TunedOn = { adapter: 'a GPU', driver: '1', precision: 'f32' };
+    const [operation] = convolutionsOf(smallNetwork(), 1);
+    const tuning = new Tuning(gpu);
+    tuning.learn(operation!, VARIANTS.gemm[0]!);
+    tuning.keep();
+    expect(new Tuning(gpu).find(operation!)).toBe(VARIANTS.gemm[0]);
+    expect(new Tuning({ ...gpu, driver: '2' }).find(operation!)).toBeUndefined();
+    expect(new Tuning({ ...gpu, precision: 'f16' }).find(operation!)).toBeUndefined();
+    const content = JSON.parse(readFileSync(file(), 'utf8'));
+    writeFileSync(file(), JSON.stringify({ ...content, engine: '0.0.0' }));
+    expect(new Tuning(gpu).find(operation!)).toBeUndefined();
+  });
+
+  it.each([
+    '',
+    '{"engine":',
+    '[]',
+    '{"engine":"VERSION","tuning":7}',
+    '{"engine":"VERSION","tuning":{"G":[1]}}',
+  ])('takes a broken file for an empty one and writes over it: %s', (text) => {
+    const gpu: TunedOn = { adapter: 'G', driver: 'd', precision: 'f32' };
+    const [operation] = convolutionsOf(smallNetwork(), 1);
+    const fresh = () => new Tuning(gpu).find(operation!);
+    const tuning = new Tuning(gpu);
+    tuning.learn(operation!, VARIANTS.gemm[1]!);
+    tuning.keep();
+    const { engine } = JSON.parse(readFileSync(file(), 'utf8'));
+    writeFileSync(file(), text.replace('VERSION', engine));
+    expect(fresh()).toBeUndefined();
+    tuning.keep();
+    expect(fresh()).toBe(VARIANTS.gemm[1]);
+  });
+
+  it('keeps what other processes have timed, and so many GPUs and shapes at most', () => {
+    const gpu = (number: number): TunedOn => ({ adapter: `GPU ${number}`, driver: '', precision: 'f32' });
+    const [operation] = convolutionsOf(smallNetwork(), 1);
+    const resized = (side: number): Convolve => ({
+      ...operation!,
+      destination: { ...operation!.destination, shape: [1, 1, side, 8] },
+    });
+    const [one, other] = [new Tuning(gpu(0)), new Tuning(gpu(0))];
+    one.learn(resized(1), VARIANTS.gemm[2]!);
+    one.keep();
+    other.learn(resized(2), VARIANTS.gemm[3]!);
+    other.keep();
+    expect([1, 2].map((side) => new Tuning(gpu(0)).find(resized(side))?.family)).toEqual([
+      'gemm 64x64',
+      'gemm 32x32',
+    ]);
+    for (let side = 1; side <= 3000; side++) one.learn(resized(side), VARIANTS.gemm[1]!);
+    one.keep();
+    expect(new Tuning(gpu(0)).shapes).toBe(2048);
+    expect(new Tuning(gpu(0)).find(resized(3000))).toBe(VARIANTS.gemm[1]);
+    for (let number = 1; number <= 8; number++) {
+      const next = new Tuning(gpu(number));
+      next.learn(operation!, VARIANTS.gemm[1]!);
+      next.keep();
+    }
+    const { tuning } = JSON.parse(readFileSync(file(), 'utf8'));
+    expect(Object.keys(tuning).map((name) => name.split(' |')[0])).toEqual(
+      [8, 7, 6, 5, 4, 3, 2, 1].map((number) => `GPU ${number}`),
+    );
+  });
+});

@@ -1,0 +1,71 @@
+// @module-tag process
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { missingOf } from '../engine/support/backends.js';
+
+const script = new URL('../../scripts/bench/gpu.mjs', import.meta.url);
+const { textOf, together, peakOf } = await import(script.href);
+
+const there = it.skipIf((await missingOf('webgpu')) !== undefined);
+
+const row = {
+  ...{ network: 'resnet50', precision: 'f32', batch: 8, rate: 0.5, denseMs: 20, engineMs: 10 },
+  ...{ speedup: 2, realisedOverIdeal: 0.95, flops: 40e9 },
+};
+const measured = {
+  ...{ device: 'nvidia-h200', measuredAt: '2027-01-01' },
+  ...{ rows: [row, { ...row, batch: 32, torchMs: 15 }], left: ['predictions: near'] },
+};
+
+describe('npm run bench gpu', () => {
+  it('writes a line for each setting, with the share of the peak, and what is missing', () => {
+    const text: string = textOf(measured, 8000);
+    const lines = text.split('\n').filter((line) => line.startsWith('| resnet50'));
+    const cells = lines.map((line) => line.split('|').map((cell) => cell.trim()));
+    expect(cells.map((line) => line.slice(1, -1).join(' '))).toEqual([
+      'resnet50 f32 8 0.5 20.00 – 10.00 2.00 0.95 4000 50.0 %',
+      'resnet50 f32 32 0.5 20.00 15.00 10.00 2.00 0.95 4000 50.0 %',
+    ]);
+    expect(text).toContain('nvidia-h200, 2027-01-01');
+    expect(text).toContain('- predictions: near');
+  });
+
+  it('adds a part measured later to what is kept of the same GPU, and to nothing else', () => {
+    const later = { ...measured, rows: [{ ...row, engineMs: 5 }], left: [] };
+    const both = together(later, measured);
+    expect(both.rows.map(({ batch, engineMs }: typeof row) => [batch, engineMs])).toEqual([
+      [8, 5],
+      [32, 10],
+    ]);
+    expect(both.left).toEqual(['predictions: near']);
+    expect(together(later, { ...measured, device: 'another' })).toEqual(later);
+    expect(together(later, undefined)).toEqual(later);
+  });
+
+  it('knows the peak of a data sheet by how Dawn and browsers write the name', () => {
+    const peaks = ['nvidia-geforce-rtx-3090', 'NVIDIA GeForce RTX 3090'].map((name) => peakOf({}, name));
+    expect(peaks).toEqual([35_600, 35_600]);
+    expect(peakOf({}, 'nvidia-h100-pcie')).toBe(51e3);
+    expect(peakOf({}, 'amd-radeon')).toBeUndefined();
+    expect(peakOf({ peak: '67' }, 'amd-radeon')).toBe(67e3);
+    expect(() => peakOf({ peak: 'high' }, 'x')).toThrow(/--peak high: TFLOP\/s above 0/);
+  });
+
+  const bench = (...options: string[]) =>
+    spawnSync(process.execPath, ['scripts/bench.mjs', 'gpu', ...options], {
+      cwd: fileURLToPath(new URL('../..', import.meta.url)),
+      encoding: 'utf8',
+    });
+
+  it('does not write what was only tried', () => {
+    const { status, stderr } = bench('--try', '--write');
+    expect([status, stderr]).toEqual([1, 'fovea: --try with --write: times of a trial are not written\n']);
+  });
+
+  there('refuses a software driver in one line', () => {
+    const { status, stdout, stderr } = bench('--write', '--networks', 'resnet18', '--batches', '1');
+    expect([status, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/^fovea: only a software driver is here: .*\n$/);
+  });
+});
