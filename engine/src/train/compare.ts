@@ -163,7 +163,7 @@ async function classesOf(network: Network, images: Tensor, options: NetworkRunOp
     for (let n = 0; n < size; n++) {
       const best = topClasses(output, n, 1)[0];
       if (!best)
-        throw new FoveaError('unsupported', `${network.name} answers with a map; classes can be compared`);
+        throw new FoveaError('unsupported', `${network.name} outputs a map; only classes can be compared`);
       classes.push(best.class);
     }
   }

@@ -97,7 +97,7 @@ export class LiveSession {
       onConnection: (connection) => this.onConnection(connection),
       onReply: (reply, buffers) => this.onReply(reply, buffers),
       onMalformed: (error) => {
-        const problem = `The kernel sent something that cannot be read. ${error.message}`;
+        const problem = `The kernel sent an invalid message. ${error.message}`;
         this.answers.rejectAll(problem);
         this.fail(problem);
       },
@@ -192,7 +192,7 @@ export class LiveSession {
   /** The TypeScript that reproduces the controls. @throws when the kernel does not answer. */
   code(): Promise<string> {
     const { state } = this;
-    if (!state) return Promise.reject(new Error('The controls are not there yet.'));
+    if (!state) return Promise.reject(new Error('The controls are not ready yet.'));
     return this.answer(() => this.scheduler.code(state));
   }
 

@@ -155,7 +155,7 @@ export class Sweep {
       if (signal?.aborted && this.state !== 'completed' && this.state !== 'cancelled') {
         throw new FoveaError(
           'aborted',
-          `sweep ${this.name} was stopped after ${this.records.size} of ${this.points} points; started again, it goes on from there`,
+          `sweep ${this.name} was stopped after ${this.records.size} of ${this.points} points; start it again to continue`,
         );
       }
       return this.result();

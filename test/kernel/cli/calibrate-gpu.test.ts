@@ -72,7 +72,7 @@ describe('fovea calibrate --backend webgpu', { timeout: 600_000 }, () => {
     [
       'a measuring time',
       ['calibrate', '--backend', 'webgpu', '--seconds', '5'],
-      /--seconds with --backend webgpu/,
+      /--seconds cannot be set with --backend webgpu/,
     ],
   ])('refuses %s in one line', async (_, args, message) => {
     const { code, stdout, stderr } = await fovea(...args);

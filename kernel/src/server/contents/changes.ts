@@ -113,7 +113,7 @@ export async function deletePlace(place: Place, toTrash: boolean): Promise<void>
   const status = await lstat(place.file);
   if (toTrash) {
     await trash(place.file, { glob: false }).catch((cause: unknown) => {
-      const advice = 'it was left as it is; fovea lab --no-trash deletes for good';
+      const advice = 'it was not deleted; fovea lab --no-trash deletes permanently';
       throw new HttpError(500, `${place.api} cannot be moved to the trash: ${advice}`, null, { cause });
     });
   } else {

@@ -17,7 +17,7 @@ export function registerLogout(router: Router, guard: Guard): void {
         principal === 'open'
           ? 'This lab was started without a token, so there is nothing to log out of. ' +
             `<a href="${router.link('/lab')}">Back to the lab</a>`
-          : 'This browser is logged out. The lab and its kernels go on; the link in the terminal opens it again.';
+          : 'This browser is logged out. The lab and its kernels keep running; the link in the terminal opens it again.';
       const text = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Fovea: logged out</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>${STYLE}</style></head><body>
 <h1>Fovea</h1><p>${says}</p></body></html>`;
