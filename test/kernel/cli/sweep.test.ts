@@ -1,24 +1,14 @@
 // @module-tag process
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { until } from '../waiting.js';
-import { fixture, fovea } from './run-fovea.js';
+import { useDataFolder } from './data-folder.js';
+import { entry, fixture, fovea } from './run-fovea.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'fovea-sweep-cli-'));
-beforeAll(() => {
-  process.env.FOVEA_DATA_DIR = join(folder, 'data');
-});
-afterAll(() => {
-  delete process.env.FOVEA_DATA_DIR;
-  rmSync(folder, { recursive: true, force: true });
-});
-
+const folder = useDataFolder();
 const tiny = fixture('lasnet-tiny.safetensors');
-const entry = fileURLToPath(new URL('../../../kernel/bin/fovea.js', import.meta.url));
 
 function spec(name: string, space: object): string {
   const path = join(folder, `${name}.json`);
