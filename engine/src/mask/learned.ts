@@ -5,6 +5,15 @@ import type { Masker } from './mask.js';
 /**
  * The masker that the network was trained with: pooled input · weight + bias, active where ≥ 0.
  * Its decision throws FoveaError `unsupported` on a block that has no learned masker.
+ *
+ * @example
+ * ```ts
+ * import { learnedMasker, loadShippedModel, run, Tensor } from '@fovea/engine';
+ *
+ * const network = await loadShippedModel('quick-look');
+ * const { masks } = await run(network, Tensor.zeros([1, 128, 128, 3]), { masker: learnedMasker() });
+ * console.log(masks.map(({ block, cells }) => [block, cells.length]));
+ * ```
  */
 export function learnedMasker(): Masker {
   const made: Masker = {

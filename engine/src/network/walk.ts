@@ -19,6 +19,15 @@ export interface NetworkShapes {
  *
  * @throws FoveaError `bad-shape` when the input is too small for the layers, channels do not fit, or a block
  *   lies behind a foreign node whose output shape is unknown
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork } from '@fovea/engine';
+ * import { networkShapes } from '@fovea/engine/backend';
+ *
+ * const { blocks } = networkShapes(builtNetwork('resnet18'), { batch: 1, height: 224, width: 224 });
+ * console.log(blocks[0]);
+ * ```
  */
 export function networkShapes(
   network: Network,

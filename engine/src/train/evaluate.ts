@@ -66,6 +66,16 @@ export interface Evaluation {
  * and predicted.
  *
  * @throws FoveaError `bad-argument` for a batch or repeats below 1, and what `run` and `predict` throw
+ *
+ * @example
+ * ```ts
+ * import { loadShippedModel } from '@fovea/engine';
+ * import { generateDataset, measureAccuracy } from '@fovea/engine/train';
+ *
+ * const scenes = await generateDataset({ seed: 5, count: 16, size: 128 });
+ * const { accuracy, agreement } = await measureAccuracy(await loadShippedModel(), scenes, { repeats: 1 });
+ * console.log(accuracy.dense, accuracy.adaptive, agreement.top1);
+ * ```
  */
 export async function measureAccuracy(
   network: Network,

@@ -40,6 +40,14 @@ export const builtNetworkNames: readonly string[] = Object.keys(ARCHITECTURES);
 /**
  * An architecture by name, with random weights: what prediction and measuring need, no file required.
  * @throws FoveaError `unknown-name` for a name not in `builtNetworkNames`
+ *
+ * @example
+ * ```ts
+ * import { blocksOf, builtNetwork } from '@fovea/engine';
+ *
+ * const network = builtNetwork('resnet50');
+ * console.log(blocksOf(network).length); // 16
+ * ```
  */
 export function builtNetwork(name: string, options: BuiltOptions = {}): Network {
   if (!Object.hasOwn(ARCHITECTURES, name)) {

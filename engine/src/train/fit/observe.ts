@@ -32,6 +32,16 @@ export interface ObserveOptions {
  *   active) is where the branch is added for the blocks that follow, nothing means everywhere
  * @returns the network's output
  * @throws FoveaError as `run` does
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, Tensor } from '@fovea/engine';
+ * import { observeBlocks } from '@fovea/engine/train';
+ *
+ * await observeBlocks(builtNetwork('resnet18'), Tensor.zeros([1, 64, 64, 3]), {}, ({ block, energy }) => {
+ *   console.log(block.name, energy.shape, Math.max(...energy.data));
+ * });
+ * ```
  */
 export async function observeBlocks(
   network: Network,
