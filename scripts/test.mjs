@@ -44,7 +44,7 @@ if (skipped.length > 0) {
   process.stdout.write(`\n${skipped.length} skipped, because something they need is not on this machine:\n`);
   for (const test of skipped) process.stdout.write(`  ${test.fullName}\n`);
 }
-// A file that cannot even be loaded has no failed test of its own, yet it has failed.
+// A file that cannot be loaded has no failed test, but it has failed.
 const brokenFiles = result.testResults.filter(
   (file) =>
     file.status === 'failed' && !file.assertionResults.some(({ status: outcome }) => outcome === 'failed'),

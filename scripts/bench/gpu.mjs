@@ -3,7 +3,7 @@
  * ResNet-101 at 224 x 224, S 8-4-7-1, random masks at rates 1, 0.5 and 0.25, batches of 1, 8, 32 and 128, in f32 and,
  * where the adapter has it, f16, against onnxruntime dense on the same GPU, run alternately in one process. What does
  * not fit the adapter's memory is named. Where Python has PyTorch and torchvision and they find a GPU, PyTorch's dense
- * times stand beside (without TensorFloat-32). Then the GPU is calibrated and its predictions are compared with runs.
+ * times are added (without TensorFloat-32). Then the GPU is calibrated and its predictions are compared with runs.
  * `--peak N` says the GPU's float32 peak in TFLOP/s for the share of it; left out, that of the data sheets that Fovea
  * knows. `--try` runs a small network once, on a software driver too: to see whether the script works, not to measure.
  */

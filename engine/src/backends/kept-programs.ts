@@ -21,7 +21,7 @@ export interface ProgramMaker<Made> {
 /** A session's programs, by what they were made from. */
 export class KeptPrograms<Made> {
   readonly #kept = new Map<string, Made>();
-  /** What ran last, most often what runs next, if nobody can have changed it. */
+  /** The program that ran last, if it cannot have changed: most often it runs next. */
   #latest: { plan: Plan; maskers: readonly Masker[]; program: Made } | undefined;
   readonly #planTexts = new Map<string, number>();
   readonly #frozenPlans = new WeakMap<Plan, number>();

@@ -55,7 +55,7 @@ export function alwaysActive({ branch }: Block): Required<Pick<Block, 'masker' |
 /** A granularity beyond any map's side: a single cell. */
 const wholeMap = 2 ** 20;
 
-/** The maskers made here: one of somebody's own may call itself learned and decide otherwise. */
+/** The maskers made here: a custom masker may also be named learned and decide differently. */
 const learned = new WeakSet<Masker>();
 
 /** True of what `learnedMasker` returns. */

@@ -18,7 +18,7 @@ import { checkRate } from './rate.js';
  */
 export function randomMasker(rate: number, seed = 1): Masker {
   checkRate(rate);
-  // Drawn once for every block: a benchmark asks for the same masks again and again.
+  // Drawn once for every block, because a benchmark uses the same masks many times.
   const drawn = new Map<number, { batch: number; rows: number; columns: number; cells: Uint8Array }>();
   return {
     kind: 'random',

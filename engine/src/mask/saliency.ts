@@ -57,7 +57,7 @@ export function saliencyMasker(rate: number): SaliencyMasker {
   return made;
 }
 
-/** Of the maskers made here: one of somebody's own may call itself by the same name and decide otherwise. */
+/** Of the maskers made here: a custom masker may have the same name and decide differently. */
 const rates = new WeakMap<Masker, number>();
 
 /** The rate of a masker that keeps the cells of most energy; undefined for any other. */

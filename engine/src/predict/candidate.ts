@@ -23,7 +23,7 @@ export interface Candidate {
   readonly overheadMs: number;
 }
 
-/** A block where it stands in a network. */
+/** A block at its position in a network. */
 export interface PlacedBlock {
   readonly block: Block;
   readonly shape: BlockShape;
@@ -33,7 +33,7 @@ export interface PlacedBlock {
 }
 
 /**
- * Costs a block under a strategy by itself: its own pool is charged to it, and it pools for no other.
+ * Costs a single block under a strategy: its own pool is charged to it, and it pools for no other block.
  * @param coverage left out, expected for random masks at `rate`
  */
 export function costCandidate(

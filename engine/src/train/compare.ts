@@ -25,7 +25,7 @@ export interface CompareOptions extends Pick<NetworkRunOptions, 'backend' | 'thr
   readonly labels?: ArrayLike<number>;
   /** Which images belong together, as crops of one photograph: intervals are drawn over these. */
   readonly groups?: ArrayLike<number>;
-  /** Other versions of the network with maskers of their own, by the name that they are reported under. */
+  /** Other versions of the network with different maskers, by the name that they are reported under. */
   readonly others?: Readonly<Record<string, Network>>;
   readonly onProgress?: (done: number, count: number, name: string) => void;
 }

@@ -100,7 +100,7 @@ export async function measureAccuracy(
     const expected = await run(network, images, dense);
     const result = await run(network, images, running);
     const { output, masks, profile } = result;
-    // A map has no class of its own that could be right.
+    // A map has no single class to compare.
     if (topClasses(output, 0, 1).length === 0) classes = undefined;
     const compared = compareOutputs(output, expected.output);
     top1 += compared.top1 * order.length;

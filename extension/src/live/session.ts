@@ -30,7 +30,7 @@ export interface Result {
   readonly masks: MasksDocument;
   readonly measured: LatencyProfile;
   readonly predicted: LatencyProfile;
-  /** All dense, measured in turns with it. */
+  /** The dense run, measured alternately with it. */
   readonly dense: LatencyProfile;
   /** The state that was run. */
   readonly state: LiveState;
@@ -66,7 +66,7 @@ export class LiveSession {
   private slow: number | undefined;
   private ranState: LiveState | undefined;
 
-  /** @param environment what of the browser is used for its GPU; this one's when left out */
+  /** @param environment the browser's facilities for its GPU; by default those of this page */
   constructor(
     readonly kernel: Kernel.IKernelConnection,
     environment?: GpuEnvironment,
@@ -148,7 +148,7 @@ export class LiveSession {
     return ran !== undefined && ran.image === this.state?.image && ran.network === this.state?.network;
   }
 
-  /** Changes some controls: a prediction is asked for now, a run when they rest. */
+  /** Changes some controls: requests a prediction now, and a run when they have stopped changing. */
   change(patch: Partial<LiveState>): void {
     if (!this.catalogue || !this.state) return;
     this.state = normalized(this.catalogue, { ...this.state, ...patch });

@@ -31,7 +31,7 @@ export interface DebugVariable {
   readonly value: string;
   /** Left out for front ends that would show it in the value's place. */
   readonly type?: string;
-  /** Above 0 when it has parts, to be asked for by this number until the program goes on. */
+  /** Above 0 when it has parts, which can be requested by this number until the program continues. */
   readonly variablesReference: number;
   readonly evaluateName?: string;
   readonly namedVariables?: number;

@@ -38,7 +38,7 @@ const ARCHITECTURES: Readonly<Record<string, (options: BuiltOptions) => Network>
 export const builtNetworkNames: readonly string[] = Object.keys(ARCHITECTURES);
 
 /**
- * An architecture by name, with random weights: what prediction and measuring need, no file required.
+ * An architecture by name, with random weights: enough to predict and to measure, without a file.
  * @throws FoveaError `unknown-name` for a name not in `builtNetworkNames`
  *
  * @example

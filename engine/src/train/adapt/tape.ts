@@ -92,7 +92,7 @@ export class Tape {
     return this.#pool.take(length);
   }
 
-  /** Adds a gradient that lies in `array`, which the tape owns from now on. */
+  /** Adds a gradient in `array`, which the tape owns from now on. */
   addSlope(value: Value, array: Float32Array): void {
     const slope = this.#slopes.get(value.array);
     if (!slope) {
@@ -146,7 +146,7 @@ export class Tape {
     return output;
   }
 
-  /** An activation by itself. */
+  /** A separate activation. */
   activation(input: Value, activation: Activation): Value {
     const output = this.make(input.shape, input.learned);
     this.affine(input, output, activation);

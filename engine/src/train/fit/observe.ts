@@ -49,7 +49,7 @@ export async function observeBlocks(
   options: ObserveOptions,
   visit: (observation: BlockObservation) => Uint8Array | undefined,
 ): Promise<Tensor> {
-  // Only these: callers pass options of their own along with them.
+  // Only these: callers may pass other options with them.
   const { signal, backend, threads } = options;
   const running: NetworkRunOptions = {
     strategy: 'dense',
@@ -101,7 +101,7 @@ function needOnly(nodes: readonly NetworkNode[], value: string): boolean {
   });
 }
 
-/** A part of a network as a network of its own; blocks are renumbered by position. */
+/** A part of a network as a separate network; blocks are renumbered by position. */
 function pieceOf(
   network: Network,
   nodes: readonly NetworkNode[],

@@ -105,7 +105,7 @@ export async function renamePlace(from: Place, to: Place): Promise<void> {
 
 /**
  * Deletes a file, or a folder with all that is in it.
- * @param toTrash moves it to the trash of the system instead of deleting it for good
+ * @param toTrash moves it to the trash of the system instead of deleting it permanently
  * @throws HttpError 400 for the root; 500 when there is no trash for it, and it was left as it is
  */
 export async function deletePlace(place: Place, toTrash: boolean): Promise<void> {

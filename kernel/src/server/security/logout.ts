@@ -6,7 +6,7 @@ import { LOGIN_POLICY } from './policy.js';
 const STYLE =
   'body{font:16px/1.5 system-ui,sans-serif;max-width:34em;margin:15vh auto;padding:0 1em;color-scheme:light dark}';
 
-/** Adds the page that File > Log Out leads to: the browser forgets its login, the lab and its kernels go on. */
+/** Adds the page of File > Log Out: the browser forgets its login; the lab and its kernels keep running. */
 export function registerLogout(router: Router, guard: Guard): void {
   router.on(
     'GET',

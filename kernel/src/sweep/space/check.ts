@@ -45,7 +45,7 @@ export function checkSweepName(name: unknown): string {
 }
 
 /**
- * Checks a space that somebody wrote.
+ * Checks a space written by a user.
  * @throws FoveaError `bad-argument` or `unknown-name` naming the field, its value and what is accepted
  */
 export function checkSpace(value: unknown): CheckedSpace {

@@ -10,7 +10,7 @@ interface Known {
 }
 
 const known = new Map<string, Known>();
-/** Files whose exports are being found out: what imports in a circle is not known meanwhile. */
+/** Files whose exports are being determined; within an import cycle they are not known yet. */
 const open = new Set<string>();
 
 /** Compiles one of the user's files; `wanted` asks for CommonJS, whatever the file's own module system is. */
