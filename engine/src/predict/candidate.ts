@@ -1,10 +1,10 @@
 import type { Excitation } from '../mask/excitation.js';
 import type { Block } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
+import { checkBlockPlan } from '../plan/check-plan.js';
 import type { BlockPlan } from '../plan/plan.js';
 import { dense } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
-import { checkBlockPlan } from '../plan/validate.js';
 import { type Coverage, expectedCoverage, fullCoverage } from './coverage.js';
 import type { Setting } from './options.js';
 import { blockTime } from './program-cost/block-cost.js';

@@ -3,7 +3,7 @@ import { FoveaError } from '../../errors.js';
 import type { Activation, Convolution, PoolNode } from '../../network/network.js';
 import { convolutionOutput } from '../../network/shapes.js';
 import { MapPool } from '../map-pool.js';
-import type { TrainBuffer, TrainOp } from '../program.js';
+import type { TrainBuffer, TrainOp } from '../train-program.js';
 
 /** A map in a training program, NHWC. */
 export interface Value {
