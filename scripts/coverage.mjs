@@ -1,6 +1,6 @@
 /**
  * Runs tests and prints which part of the lines they have executed, folder by folder: TypeScript counted by V8, C++ by
- * gcov in an addon built for it. What tests start as processes of their own is not counted.
+ * gcov in an addon built for it. What tests start as separate processes is not counted.
  *
  * node scripts/coverage.mjs [vitest arguments; default: --project engine --project kernel --project extension]
  */

@@ -1,5 +1,5 @@
 /**
- * Random tests that go on for as long as they are let; the exit code is 1 when one of them fails.
+ * Random tests that run for a given time; the exit code is 1 when one of them fails.
  *
  *   npm run fuzz -- readers [SECONDS] [SEED]   damaged files for the readers of networks and images
  *   npm run fuzz -- engine [MINUTES] [SEED]    random networks, masks and plans against an independent oracle

@@ -3,16 +3,16 @@
  * Builds the native addon with the machine's own C++ compiler and Node-API's headers from npm; nothing is
  * downloaded. Every `.cc` below this folder is compiled; a name that ends in `-avx2`, `-avx512` or `-neon`
  * gets that instruction set and is left out on processors of another family, where the run-time dispatch
- * never asks for it.
+ * never selects it.
  *
  * node engine/native/build.mjs [--optional] [--prebuilt] [--sanitize] [--coverage] [--test] [--commands]
  *   --commands  write compile_commands.json into the root folder, for clangd, and build nothing
- *   --optional  without a compiler: say what is lost in one line and succeed
+ *   --optional  without a compiler: print one line on what is missing and succeed
  *   --prebuilt  for the package: without symbols, into prebuilds/PLATFORM-ARCHITECTURE/, where node-gyp-build
  *               finds it; it runs where the C library is at least as new as here (`objdump -T` says which)
  *   --sanitize  address sanitizer build, into build-asan/, without AVX-512 kernels where they cannot run
  *   --coverage  counts executed lines for gcov, into build-coverage/
- *   --test      the unit tests of test/ as a program, build/unit-tests, in the place of the addon
+ *   --test      build the unit tests of test/ as a program, build/unit-tests, instead of the addon
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -100,7 +100,8 @@ const common = [
   `-I${headers()}`,
   `-I${here}`,
 ];
-// Under sanitizers these kernels take longer to compile than all others together; what cannot run is not tested.
+// With sanitizers these kernels take longer to compile than all others together, so they are left out where they
+// cannot run.
 const withoutAvx512 =
   sanitize &&
   process.platform === 'linux' &&
@@ -116,7 +117,7 @@ headerDigest.update(common.join(' ')).update(compiler);
 const digest = headerDigest.digest('hex').slice(0, 16);
 
 for (const folder of [output, path.dirname(addon)]) mkdirSync(folder, { recursive: true });
-/** What the unit tests are linked with: no file that calls Node. */
+/** The sources that the unit tests link: files that do not call Node. */
 const tested =
   /^(test\/|common\/thread_pool\.cc|infer\/(kernels\/|(handover|copied_rows)\.cc|pack\.cc|region\.cc|tiling\.cc))/;
 const units = listFiles(here, '.cc').flatMap((source) => {
@@ -185,7 +186,7 @@ if (linked !== manifest || !existsSync(addon) || statSync(addon).size === 0) {
     { stdio: 'inherit' },
   );
   if (link.status !== 0) giveUp('linking the native kernels failed');
-  // Renamed over the old file, so that a running process keeps the one it has mapped.
+  // Rename over the old file: a running process keeps the one that it has mapped.
   renameSync(partial, addon);
   writeFileSync(manifestFile, manifest);
 }

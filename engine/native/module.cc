@@ -1,4 +1,4 @@
-// The addon's entry point: each part of the native code adds its functions to the exports.
+// The entry point of the addon: each part of the native code adds its functions to the exports.
 #include "module.h"
 
 NAPI_MODULE_INIT() {

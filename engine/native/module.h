@@ -1,10 +1,10 @@
-// What each part of the native code offers to the addon's entry point.
+// Declares what each part of the native code registers at the addon's entry point.
 #pragma once
 #include <node_api.h>
 
 namespace fovea {
 
-// Raised whenever a function's arguments or meaning change; engine/src/backends/addon.ts asks for the same number.
+// Increment when a function's arguments or meaning change; engine/src/backends/addon.ts expects the same number.
 constexpr int addon_version = 6;
 
 // Inference: packed weights, programs, runs (infer/).

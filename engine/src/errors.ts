@@ -1,6 +1,6 @@
 /**
  * The one error class that users of Fovea meet. Every message names the offending value and says what
- * would have been accepted; `code` is stable, so that programs can tell the cases apart.
+ * would have been accepted; `code` is stable, so that programs can distinguish the cases.
  */
 export type FoveaErrorCode =
   | 'bad-argument'

@@ -75,7 +75,7 @@ export async function openModel(
 }
 
 /**
- * Runs a session once. The work happens on this thread; the event loop waits meanwhile.
+ * Runs a session once. It computes on this thread and blocks the event loop.
  * @throws FoveaError `bad-shape` with onnxruntime's own words
  */
 export async function runModel(

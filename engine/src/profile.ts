@@ -54,7 +54,7 @@ export interface OpTiming {
   readonly note?: string;
   /**
    * Measured with `paced` only: how long a fixed piece of arithmetic for each thread took around the pass, ms. The
-   * longer, the more of the processor's speed went elsewhere meanwhile.
+   * longer, the more of the processor's speed other work took at that time.
    */
   readonly paceMs?: number;
 }

@@ -1,6 +1,14 @@
 /**
  * A small seeded generator (PCG32 by M. O'Neill, 2014, in its 32-bit-output form): the same seed gives the same
  * numbers on every machine.
+ *
+ * @example
+ * ```ts
+ * import { Random } from '@fovea/engine';
+ *
+ * const random = new Random(1);
+ * console.log(random.next(), random.below(10), random.normal());
+ * ```
  */
 export class Random {
   // 64 bits each, as two signed halves: the generator is asked for every cell of a random mask, and BigInt

@@ -29,7 +29,7 @@ export async function replaceFile(path: string, content: Uint8Array | string): P
 
 /**
  * Finds out before long work whether its result can be saved; nothing is written.
- * @throws FoveaError `io` when the path is a folder, or lies in one that is missing or closed to this user
+ * @throws FoveaError `io` when the path is a folder, or is in one that is missing or not accessible
  */
 export async function checkWritable(path: string): Promise<void> {
   const folder = dirname(path);

@@ -6,6 +6,14 @@ export type Shape = readonly [N: number, H: number, W: number, C: number];
 /**
  * A float32 map in NHWC order over memory that native threads can share.
  * A vector per image (logits, pooled features) is a map of height and width 1.
+ *
+ * @example
+ * ```ts
+ * import { Tensor } from '@fovea/engine';
+ *
+ * const batch = new Tensor([1, 2, 2, 3], Float32Array.from({ length: 12 }, (_, i) => i));
+ * console.log(Tensor.concat([batch, Tensor.zeros([1, 2, 2, 3])]).shape); // [2, 2, 2, 3]
+ * ```
  */
 export class Tensor {
   /**

@@ -22,7 +22,7 @@ export function agreement(predictedMs: number, measuredMs: number): string {
   return `prediction ${percent(Math.abs(ratio - 1))} ${ratio > 1 ? 'above' : 'below'}`;
 }
 
-/** Whether a label says by itself where its figure comes from: "predicted · predicted" helps nobody. */
+/** Whether a label already contains the origin of its figure, to avoid "predicted · predicted". */
 export function saysOrigin(label: string, origin: string): boolean {
   return label.toLowerCase().includes(origin);
 }

@@ -15,7 +15,7 @@ export function readTheme(node: HTMLElement): FigureTheme {
   };
 }
 
-/** The colour that a variable stands for, however many others it goes through. */
+/** The colour of a variable, through any number of references to other variables. */
 function resolve(node: HTMLElement, value: string, otherwise: string): string {
   const probe = document.createElement('span');
   probe.style.color = otherwise;

@@ -26,7 +26,7 @@ export async function bench(options) {
   const network = builtNetwork('resnet101');
   const { device: thisMachine } = readCalibration();
   for (const device of [getDevice('v100'), getDevice('cpu-avx2'), ...(thisMachine ? [thisMachine] : [])]) {
-    // Every run asks at another rate, so that nothing but shapes can be remembered.
+    // Every run has a different rate, so that only shapes can be cached.
     const rate = (run) => 0.3 + run / 100;
     measure(`predict resnet101 on ${device.name}`, 2, (run) =>
       predict(network, { device, granularity: [8, 4, 7, 1], rate: rate(run) }),

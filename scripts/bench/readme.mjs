@@ -111,7 +111,7 @@ export async function bench(args) {
   }
   const machine = os.cpus()[0]?.model.trim() ?? 'unknown processor';
   const text = [
-    `${machine}, ${os.availableParallelism()} cores, ${ran}, Node ${process.versions.node}; one image of 224 x 224, S = 4-4-2-1 (MobileNetV2: 4), medians of ${values.runs} runs that alternate with onnxruntime's dense execution in one process. Random masks lie anywhere; saliency masks look at the image, and the pools and decisions that takes are inside the time. Every answer was checked against a plain run on another backend first. \`npx fovea bench MODEL --masker saliency --granularity 4,4,2,1 --threads N --runs ${values.runs}\` measures one network.`,
+    `${machine}, ${os.availableParallelism()} cores, ${ran}, Node ${process.versions.node}; one image of 224 x 224, S = 4-4-2-1 (MobileNetV2: 4), medians of ${values.runs} runs that alternate with onnxruntime's dense execution in one process. Random masks do not depend on the image. Saliency masks do, and their time includes the pools and decisions that they need. Every answer was first checked against a plain run on another backend. \`npx fovea bench MODEL --masker saliency --granularity 4,4,2,1 --threads N --runs ${values.runs}\` measures one network.`,
     tableOf(header, lines),
   ].join('\n\n');
   if (!values.write) {

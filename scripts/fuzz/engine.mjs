@@ -12,7 +12,7 @@ const sizes = [
   { share: 0.03, whole: true },
 ];
 
-/** How often a line tells how far the fuzzer is. */
+/** How often the fuzzer prints its progress. */
 const progressMs = 60_000;
 
 /** Longest that one failing case is made smaller for. */

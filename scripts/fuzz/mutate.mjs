@@ -9,7 +9,7 @@ const interesting = [0, 1, 2, 0x0a, 0x12, 0x3a, 0x7b, 0x7d, 0x7f, 0x80, 0xfe, 0x
 export function mutate(whole, random) {
   let bytes = whole.slice();
   for (let i = 1 + random.below(6); i > 0 && bytes.length > 1; i--) {
-    // Structure lies at the beginning of small parts all over the file; headers lie at the very beginning.
+    // Structure is at the beginning of small parts all over the file; headers are at the very beginning.
     const at = random.below(3) === 0 ? random.below(Math.min(bytes.length, 300)) : random.below(bytes.length);
     const length = Math.min(1 + random.below(32), bytes.length - at);
     switch (random.below(7)) {

@@ -50,7 +50,7 @@ describe.skipIf(!hasChromium || !isBuilt)('trusted outputs (needs Chromium and n
   ])('a refresh %s is not followed', async (_, target) => {
     const html = `<p id="drawn">drawn</p><meta http-equiv="refresh" content="0; url=${target()}">`;
     const warned = browser.page.waitForEvent('console', (message) =>
-      message.text().startsWith('The lab was not left for'),
+      message.text().startsWith('Navigation to '),
     );
     await show('refresh.ipynb', { 'text/html': html });
     await browser.page.waitForSelector('#drawn');

@@ -1,4 +1,4 @@
-// Zero-filled float memory on cache-line boundaries, in huge pages where it is large.
+// Zero-filled float memory, aligned to cache lines; large blocks use huge pages.
 #pragma once
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -22,7 +22,7 @@ class AlignedFloats {
     data_ = static_cast<float*>(std::aligned_alloc(alignment, bytes));
     if (!data_) throw std::bad_alloc();
 #if defined(__linux__)
-    // Streaming through small pages waits for address translation at every one of them.
+    // With small pages, streaming through the block would wait for an address translation at each page.
     if (wanted >= large) madvise(data_, bytes, MADV_HUGEPAGE);
 #endif
     std::memset(data_, 0, bytes);

@@ -1,4 +1,4 @@
-// The one exception of the native code; the boundary turns it into a JavaScript error with the same code.
+// The only exception type of the native code. At the boundary it becomes a JavaScript error with the same code.
 #pragma once
 #include <stdexcept>
 #include <string>
@@ -8,7 +8,7 @@ namespace fovea {
 class Error : public std::runtime_error {
  public:
   Error(const char* code, const std::string& message) : std::runtime_error(message), code_(code) {}
-  // One of FoveaErrorCode's strings.
+  // One of the strings of FoveaErrorCode.
   const char* code() const { return code_; }
 
  private:

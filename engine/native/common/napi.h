@@ -1,5 +1,5 @@
-// Checked access to JavaScript values. Everything wrong with one becomes a fovea::Error, and that a
-// JavaScript Error whose `code` is the error's.
+// Checked access to JavaScript values. A bad value throws a fovea::Error, which becomes a JavaScript Error with the
+// same `code`.
 #pragma once
 #include <node_api.h>
 
@@ -12,7 +12,7 @@
 
 namespace fovea {
 
-// Throws when a Node-API call failed, which only happens with values of the wrong type.
+// Throws when a Node-API call failed, which only happens when a value has the wrong type.
 inline void check_status(napi_status status, const char* what) {
   if (status != napi_ok) reject(std::string(what) + " has the wrong type");
 }
@@ -110,7 +110,7 @@ inline napi_value make_error(napi_env env, const char* code, const char* message
   return error;
 }
 
-// Runs a native function's body; what it throws is thrown to JavaScript.
+// Runs the body of a native function and rethrows its exceptions in JavaScript.
 template <class Body>
 napi_value guarded(napi_env env, Body&& body) {
   try {

@@ -7,7 +7,7 @@ namespace fovea {
 
 namespace {
 
-// How long an expected job is waited for with the processor busy.
+// How long the thread polls for an announced job before it sleeps.
 constexpr auto polling_time = std::chrono::microseconds(500);
 
 }  // namespace

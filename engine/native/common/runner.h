@@ -1,5 +1,5 @@
-// The thread that runs programs, one after the other, and the pool that it shares their passes with. Only one
-// program computes at a time: two would take each other's cores.
+// The thread that runs programs, and the pool that helps with their passes. Programs run one at a time: two would
+// compete for the same cores.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -13,13 +13,13 @@ namespace fovea {
 
 class Runner {
  public:
-  // The process's runner. It is never destroyed: a run may still be going when the process exits.
+  // The runner of this process. It is never destroyed, because a run may be in progress when the process exits.
   static Runner& get();
 
-  // Runs `job` on the runner's thread after those posted before it.
+  // Queues `job` for the runner's thread.
   void post(std::function<void(ThreadPool&)> job);
 
-  // A job will be posted in a moment: the thread wakes now and polls for it, so that waking takes no time then.
+  // Announces that a job will be posted soon: the thread wakes up and polls for it, which hides the wake-up time.
   void expect();
 
  private:

@@ -12,7 +12,7 @@ namespace fovea {
 
 namespace {
 
-// How long the caller of a pass polls for workers that are still in it: longer than an item takes.
+// How long the caller of a pass polls for workers that are still in it. Longer than an item takes.
 constexpr auto patience = std::chrono::microseconds(300);
 
 // The fields of the gate, from the lowest bit: workers in the pass, whether it is open, threads it wants.
@@ -23,15 +23,15 @@ constexpr int gate_threads_shift = 32;
 constexpr int share_end_shift = 32;
 constexpr uint64_t share_item = (uint64_t{1} << share_end_shift) - 1;
 
-// How long an idle worker polls before it sleeps: longer than the gap between two passes of a run, shorter
-// than anyone would notice after the last.
+// How long an idle worker polls before it sleeps. Longer than the gap between two passes of a run, too short to be
+// noticed after the last one.
 constexpr auto polling_time = std::chrono::microseconds(200);
 
-// How long a worker may take to answer a call before it is thought to wait for the caller's own core.
+// A worker that takes longer than this to answer a call is assumed to be waiting for the caller's core.
 constexpr auto answering_time = std::chrono::microseconds(50);
 
-// Systems like to wake a thread where it is called from. There it waits until the caller has done all the work, for
-// what has run so lately is not moved elsewhere: unless its own core is, for a moment, not allowed to it.
+// Schedulers tend to wake a thread on its caller's core. There it would wait until the caller has done all the work,
+// because a thread that ran recently is not migrated. Excluding that core from its affinity for a moment moves it.
 void move_away([[maybe_unused]] std::thread& thread) {
 #if defined(__linux__)
   const pthread_t handle = thread.native_handle();
@@ -128,7 +128,8 @@ void ThreadPool::run(const Work& work) {
   const auto closed_at = std::chrono::steady_clock::now();
   for (int spins = 1; gate_.load(std::memory_order_acquire) & gate_workers; spins++) {
     pause();
-    // Somebody else has taken the worker's core: an idle core here lets the system move it over.
+    // Another program has taken the worker's core. Sleeping leaves this core idle, so the scheduler can move the
+    // worker here.
     if (spins % 64 == 0 && std::chrono::steady_clock::now() - closed_at > patience)
       std::this_thread::sleep_for(std::chrono::microseconds(20));
   }
@@ -164,7 +165,7 @@ void ThreadPool::serve(Worker& worker, int thread) {
       wake_.wait(lock, [&] { return worker.calls.load(std::memory_order_seq_cst) != answered; });
       sleeping_.fetch_sub(1, std::memory_order_seq_cst);
     }
-    // Before looking whether to quit, or the call that says so might count as answered.
+    // Read before checking `quit`: otherwise the call that announces it could count as answered.
     answered = worker.calls.load(std::memory_order_acquire);
     worker.answered.store(answered, std::memory_order_relaxed);
     if (quit_) return;

@@ -1,6 +1,6 @@
-// What the kernels' time is made of. Every instruction is described by amounts of these; a calibration finds what one
-// unit of each costs on a machine, and a prediction is the sum of amounts times costs. All are counts of what the loops
-// do, so that shapes which were not timed are predicted as well as those that were.
+// The kinds of work that the kernels' time consists of. `describe` gives an amount of each for every instruction, a
+// calibration finds the cost of one unit of each on a machine, and a prediction is the sum of amounts times costs. The
+// amounts count what the loops really do, so predictions also hold for shapes that were never timed.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -9,7 +9,7 @@
 
 namespace fovea {
 
-// How an amount counts in the three-way split of a Profile.
+// Which of a Profile's three parts an amount belongs to.
 enum class Share { compute, data, overhead };
 
 struct AmountName {
@@ -17,36 +17,36 @@ struct AmountName {
   Share share;
 };
 
-// In the order of `amount_names`. Those in threes are bytes or pixels by the nearest level that holds them: the
-// second-level cache, the last level, memory.
+// In the order of `amount_names`. Amounts that come in threes are bytes or pixels by the nearest level that holds them:
+// second-level cache, last-level cache, memory.
 enum class Amount : int {
   multiply_adds,   // of vectors, padding included
-  weight_steps,    // vectors of weights read, or waited for
+  weight_steps,    // vectors of weights that are read or waited for
   tile_steps,      // reduction steps of register tiles
   tile_calls,      // register tiles, once for each piece of the reduction
-  partial_sums,    // vectors of sums put down between pieces
+  partial_sums,    // vectors of sums stored between pieces of the reduction
   depthwise,       // taps of vectors of channels
   depthwise_runs,  // vectors of channels, once for every run of pixels
   square_inputs,   // vectors of channels of a square that are transformed
   square_outputs,  // vectors of outputs of a square that are transformed
-  pointed,         // pixels or squares whose place is worked out
+  pointed,         // pixels or squares whose position is computed
   pointers,        // pointers to their taps
   elements,        // output values
   rows,            // rows of channels that a row-by-row pass works on
   panels,          // panels of each block
   weights_first,   // bytes of weights that the first block waits for
   read,
-  again = read + 3,  // inputs that are read once more for every panel
+  again = read + 3,  // inputs that are read again for every panel
   strided = again + 3,
   breaks,            // ends of runs of listed pixels
-  runs = breaks + 3, // runs of channels that begin again at every pixel
+  runs = breaks + 3, // runs of channels that start at every pixel
   group_runs = runs + 3,
   residual,
   write = residual + 3,
   pool = write + 3,  // bytes that are pooled
   pool_cells,
   copy,              // bytes read and written to copy inputs: into a padded map, or out of each other's way
-  carried,           // bytes of a stream's rows that a band hands to the next
+  carried,           // bytes of a stream's rows that a band passes to the next
   scatter,
   add = scatter + 3,
   gather = add + 3,
@@ -99,11 +99,11 @@ struct DescribeSetting {
   // Second-level cache of a core, and last-level cache.
   double near_bytes, far_bytes;
 
-  // Of something that all threads share evenly.
+  // For work that all threads share evenly.
   double even() const { return 1.0 / threads; }
 };
 
-// Executed counts of a convolution, whatever they cost: what a run can be held against.
+// What a convolution executed, independent of cost: descriptions are checked against these counts.
 struct Tally {
   double bands = 0;  // calls that computed something
   double items = 0;
@@ -131,7 +131,7 @@ class Amounts {
     values_[first + 1] += bytes * in_far;
     values_[first + 2] += bytes * std::max(0.0, 1 - in_near - in_far);
   }
-  // What of a whole is left without a part.
+  // The rest of a whole without a part.
   void subtract(const Amounts& part) {
     for (int i = 0; i < amount_count; i++) values_[i] = std::max(0.0, values_[i] - part.values_[i]);
   }

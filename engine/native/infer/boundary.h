@@ -1,4 +1,4 @@
-// What the functions that JavaScript calls share: sessions as JavaScript holds them, and programs of idle ones.
+// Shared by the functions that JavaScript calls: access to sessions, and to the programs of idle sessions.
 #pragma once
 #include <memory>
 
@@ -29,7 +29,7 @@ inline const std::shared_ptr<Session>& session_of(napi_env env, napi_value value
   return session;
 }
 
-// The session, which must not be running: its values would change under the caller.
+// The session, which must not be running: a run would change its values under the caller.
 inline Session& idle_session(napi_env env, napi_value value) {
   Session& session = *session_of(env, value);
   if (session.busy) reject("the session is running");
@@ -63,12 +63,12 @@ struct ProgramCall {
   Program& program;
 };
 
-// Each registers the functions of its own file.
+// Each registers the functions of one file.
 void register_packing(napi_env env, napi_value exports);
 void register_values(napi_env env, napi_value exports);
 void register_descriptions(napi_env env, napi_value exports);
 
-// The thirteen sizes of a convolution, checked.
+// Reads and checks the thirteen sizes of a convolution.
 Geometry read_geometry(const int32_t* values);
 Activation read_activation(int32_t value);
 

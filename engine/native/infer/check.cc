@@ -1,5 +1,5 @@
-// What a program's tables and instructions must fulfil, so that running it stays inside its buffers whatever
-// the values in them are.
+// Checks a program's tables and instructions: a program that passes stays inside its buffers, whatever values they
+// hold.
 #include <limits>
 
 #include "common/error.h"
@@ -9,7 +9,7 @@ namespace fovea {
 
 namespace {
 
-// Values a buffer may hold: 16 GiB of floats.
+// Most values of a buffer: 16 GiB of floats.
 constexpr double most_values = 4294967296.0;
 
 void require(bool condition, const std::string& message) {

@@ -1,4 +1,4 @@
-// Which instructions may run band by band, so that each finds what it reads.
+// Checks which instructions may run band by band, so that each finds what it reads.
 #include <string>
 
 #include "common/error.h"
@@ -7,8 +7,8 @@
 
 namespace fovea {
 
-// The last pass may write over what the first one reads only if that is always further ahead: rows of a band of the
-// last need as many rows beyond them as the passes in between reach, and the first goes on behind those.
+// The last pass may overwrite the map that the first one reads only if the first is always further ahead: it must be
+// ahead by at least the rows that the kernels of the passes in between reach over.
 bool Program::reads_ahead(const Session& session, int index, int writers) const {
   int ahead = 0;
   for (int i = 0; i < writers; i++) {
@@ -31,7 +31,7 @@ void Program::check_stream(const Session& session, int index) const {
   need(words[2] >= 0, "a band has no fewer than 0 pixels");
   const auto pass = [&](int i) { return words + static_cast<long>(i + 1) * instruction_words; };
   const auto operation = [&](int i) { return static_cast<Operation>(pass(i)[0]); };
-  // The instructions that follow are checked by themselves, but only after this one.
+  // The instructions that follow are checked on their own, but only after this one.
   const auto map_known = [&](int32_t map) {
     need(map >= 0 && map < static_cast<int64_t>(maps_.size()), "no such map");
     return map;

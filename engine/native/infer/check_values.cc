@@ -1,6 +1,6 @@
-// Whether every value is still there when it is read. Maps that share a buffer are several values in one place:
-// this follows, without knowing how buffers were planned, which of them each buffer holds, and refuses a program
-// that reads one which is not there, or goes by a mask that has yet to be decided or indexed.
+// Checks that every value still exists when it is read. Several maps may share one buffer: this tracks which map each
+// buffer holds, independently of how buffers were planned, and rejects a program that reads a map which has been
+// overwritten, or uses a mask before it is decided or indexed.
 #include "common/error.h"
 #include "infer/program.h"
 
@@ -21,7 +21,7 @@ std::vector<Access> Program::accesses_of(int at) const {
   const int32_t* o = words + 1;
   switch (static_cast<Operation>(words[0])) {
     case Operation::convolve: {
-      // With a residual, pixels outside the region are final already.
+      // With a residual, pixels outside the region are already final.
       const bool updates = o[3] >= 0 && o[7] >= 0;
       std::vector<Access> found{{o[1], true, false}, {o[2], updates, true}};
       if (o[7] >= 0) found.push_back({o[7], true, false});
@@ -129,7 +129,7 @@ void Program::check_values(const ProgramTables& tables) {
       if (streams && static_cast<Operation>(instructions_[static_cast<long>(i) * instruction_words]) == Operation::stream)
         refuse(i, "a stream cannot lie inside another one");
     }
-    // All of a stream's instructions run at once: none may write where another value of the stream lies.
+    // The instructions of a stream run interleaved: none may write over another value of the stream.
     std::vector<Access> all;
     for (int i = first; i <= last; i++) {
       for (const Access& access : accesses_of(i)) {
@@ -158,7 +158,7 @@ void Program::check_values(const ProgramTables& tables) {
       for (const Access& access : accesses_of(i))
         if (access.writes) holds[buffer_of(access.map)] = access.map;
     }
-    // Of what lies between a stream's convolutions only the last rows are kept.
+    // Of the maps between a stream's convolutions only the last rows are kept.
     for (int i = first; i < last; i++) {
       const auto operation = [&](int k) {
         return static_cast<Operation>(instructions_[static_cast<long>(k) * instruction_words]);

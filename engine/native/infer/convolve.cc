@@ -25,7 +25,7 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
   run.row_pitch = static_cast<long>(g.dilation_y) * pass.input.width * channels;
   run.tap_pitch = g.dilation_x * channels;
   run.pixel_pitch = g.stride_x * channels;
-  // Single pixels, and those at the border of the map.
+  // Single pixels, and pixels at the border of the map.
   DepthwisePixels apart{0, scratch.taps.data(), scratch.outputs.data(),
                         pass.residual ? scratch.residuals.data() : nullptr};
   const auto finish_apart = [&] {
@@ -85,11 +85,10 @@ TileRuns share_rows(int rows, int most_rows) {
 Items share_items(int threads, long rows, long together, long panels) {
   long blocks = (rows + together - 1) / together;
   if (threads == 1) return {blocks, 1};
-  // Every thread gets as many blocks as the others, unless that makes them very small.
+  // Every thread gets the same number of blocks, unless that makes blocks very small.
   const long even = (blocks + threads - 1) / threads * threads;
   if (rows >= even * limits::few_rows) blocks = even;
-  // Enough items for a thread that has been held up to leave some to the others, and of equal size where not many more
-  // make them so.
+  // Enough items that other threads can take over from one that is delayed; a few more where that makes them equal.
   const long wanted = std::clamp<long>((limits::items_of_thread * threads + blocks - 1) / blocks, 1, panels);
   for (long parts = wanted; parts < 2 * wanted; parts++)
     if (panels % parts == 0) return {blocks, parts};
@@ -183,7 +182,7 @@ void describe_range(const DescribeSetting& setting, const ConvolutionPass& pass,
   if (pass.squares > 0) {
     count = squares_before(pass, last) - squares_before(pass, first);
     together = squares_together(convolution);
-    // Where the pixels are only taken to lie evenly, a band may find no square of its own.
+    // Where pixels are only assumed to be spread evenly, a band may contain no square.
     if (count == 0) return;
   }
   const long panels = panels_of(convolution);
@@ -199,7 +198,7 @@ void describe_range(const DescribeSetting& setting, const ConvolutionPass& pass,
   work.units += static_cast<double>(count);
   work.cut += static_cast<double>(count);
   work.prepared += static_cast<double>(count * items.parts);
-  // Of the thread that takes one item more than others may.
+  // For the thread that takes one item more than the others.
   const long most = (taken + setting.threads - 1) / setting.threads;
   work.busiest += static_cast<double>(count) * static_cast<double>(most) / static_cast<double>(taken);
 }

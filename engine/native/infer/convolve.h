@@ -11,11 +11,11 @@
 
 namespace fovea {
 
-// Where the rows of a pass lie.
+// Where the rows of a pass are stored.
 enum class Layout : int32_t {
-  map,     // at the pixel's place in a map
-  packed,  // one after the other, in the order of the pass's pixels
-  halo,    // in cells with their halo, as `gather` leaves them (input only)
+  map,     // at the pixel's position in a map
+  packed,  // consecutively, in the order of the pass's pixels
+  halo,    // in cells with their halo, as `gather` writes them (input only)
 };
 
 struct ConvolutionPass {
@@ -36,15 +36,15 @@ struct ConvolutionPass {
   // The pixels in squares, for Winograd's algorithm.
   const Tiling* tiling;
 
-  // How many squares they are computed in; 0 computes each directly.
+  // How many squares they are computed in; 0 computes each pixel directly.
   long squares;
 
-  // Of the weights that computing any of its pixels reads.
+  // Bytes of weights read to compute any of its pixels.
   size_t weight_bytes() const {
     return sizeof(float) * (squares > 0 ? convolution->winograd_values : convolution->weight_values);
   }
-  // Where pixel i lies in the map. Of a pass that is only described it is not known which pixels are computed: they are
-  // taken to lie evenly.
+  // Index of pixel i in the map. A pass that is only described has no list of pixels; they are assumed to be spread
+  // evenly.
   long place(long i) const { return pixels ? pixels[i] : spread(i, output.pixels(), count); }
   // How many of the pixels lie before a place in the map.
   long before(long place) const {
@@ -56,7 +56,7 @@ struct ConvolutionPass {
   static long spread(long i, long to, long from) { return to == from ? i : i * to / from; }
 };
 
-// Memory that one thread works in; sized once for all passes of a program.
+// Working memory of one thread, sized once for all passes of a program.
 struct Scratch {
   std::vector<const float*> taps;
   std::vector<long> distances;  // between the taps of a pixel
@@ -65,7 +65,7 @@ struct Scratch {
   AlignedFloats sums;
   AlignedFloats winograd;
   AlignedFloats rows;  // that are copied: see copied_rows.h
-  // What this thread has done since somebody asked.
+  // What this thread has executed since the counts were last taken.
   Tally tally;
 
   void reserve(int taps_of_a_pixel, long winograd_values, long row_values, const KernelTable& kernels);
@@ -78,7 +78,7 @@ struct Machine {
   const std::atomic<bool>* stop;
   Scratch* scratch;       // one a thread
   const float* zeros;     // at least as long as any row that is read
-  long band_pixels;       // pixels of a stream's last pass in each band; 0: as many as suit the caches
+  long band_pixels;       // pixels of a stream's last pass in each band; 0: as many as fit the caches
 };
 
 // Tiles of the same height, one after the other.
@@ -86,7 +86,7 @@ struct TileRun {
   int first_row, rows, tiles;
 };
 
-// How a number of rows is cut into tiles that differ by at most one row, so that none is nearly empty.
+// Cuts a number of rows into tiles that differ by at most one row, so that none is nearly empty.
 struct TileRuns {
   TileRun runs[2];
   int count;
@@ -102,7 +102,7 @@ struct TileRuns {
 
 TileRuns share_rows(int rows, int most_rows);
 
-// A part of something that threads share.
+// A range of work that one thread takes.
 struct Range {
   long first, last;
 };
@@ -110,7 +110,7 @@ struct Range {
 // Part `i` of `parts` equal ones of `count`.
 inline Range part_of(long count, long i, long parts) { return {count * i / parts, count * (i + 1) / parts}; }
 
-// How a pass is cut into items that threads take one after the other: blocks of rows, and shares of the panels of each.
+// How a pass is cut into items for threads: blocks of rows, and ranges of the panels of each block.
 struct Items {
   long blocks, parts;
 };
@@ -122,8 +122,8 @@ inline long panels_of(const PackedConvolution& convolution) {
 
 Items share_items(int threads, long rows, long together, long panels);
 
-// Calls body(rows, panels, thread) for blocks of at most `together` of `count` rows; where these are too few to go
-// round, each block's panels are shared out as well.
+// Calls body(rows, panels, thread) for blocks of at most `together` of `count` rows. When there are fewer blocks than
+// threads, each block's panels are shared as well.
 template <class Body>
 void share_panels(const Machine& machine, const PackedConvolution& convolution, long count, long together, Body body) {
   const long panels = panels_of(convolution);
@@ -135,10 +135,10 @@ void share_panels(const Machine& machine, const PackedConvolution& convolution, 
   });
 }
 
-// Pixels of a depthwise convolution that are computed together, while their rows stay in the first-level cache.
+// How many pixels of a depthwise convolution are computed together: their rows stay in the first-level cache.
 long depthwise_together(const PackedConvolution& convolution);
 
-// Lets `tiles` tiles fetch what follows their weights, a share each.
+// Makes each of `tiles` tiles prefetch an equal part of what follows their weights.
 void fetch_ahead(TileArguments& tile, long width, int tiles);
 
 void convolve(const Machine& machine, const ConvolutionPass& pass);
@@ -146,7 +146,7 @@ void convolve(const Machine& machine, const ConvolutionPass& pass);
 // Pixels [first, last) of the pass, shared among the machine's threads.
 void convolve_range(const Machine& machine, const ConvolutionPass& pass, long first, long last);
 
-// Its work on the calling thread, for pixels [first, last) of the pass, and panels [first, last).
+// The same on the calling thread alone, for pixels [first, last) of the pass and panels [first, last).
 void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch& scratch, long first_pixel,
                     long last_pixel, int first_panel, int last_panel);
 

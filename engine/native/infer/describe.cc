@@ -1,4 +1,4 @@
-// A program instruction by instruction, as `execute` in program.cc carries it out.
+// Describes a program instruction by instruction; the counterpart of `execute` in program.cc.
 #include "infer/describe.h"
 
 #include <cmath>
@@ -23,14 +23,14 @@ double squares_of(const Extent& map) {
 
 }  // namespace
 
-// One program, described once.
+// Describes one program once.
 class ProgramDescriber {
  public:
   ProgramDescriber(const Session& session, const Program& program, const DescribeSetting& setting,
                    const RegionCounts& counts, Traffic& traffic)
       : session_(session), program_(program), setting_(setting), counts_(counts), traffic_(traffic) {}
 
-  // Describes the instruction at `at` and, of a stream, those that belong to it; returns how many that were.
+  // Describes the instruction at `at`, and for a stream those that belong to it; returns how many it has described.
   int describe(int at, Description* descriptions) const {
     const int32_t* words = words_at(at);
     if (static_cast<Operation>(words[0]) != Operation::stream) {
@@ -38,7 +38,7 @@ class ProgramDescriber {
       traffic_.settle();
       return 1;
     }
-    // As `run` does: a plan may say how large bands are.
+    // As in `run`: a plan may set the size of bands.
     DescribeSetting streaming = setting_;
     if (words[2] > 0) streaming.band_pixels = words[2];
     ProgramDescriber(session_, program_, streaming, counts_, traffic_)
@@ -69,8 +69,8 @@ class ProgramDescriber {
     return 1;
   }
 
-  // Runs of active pixels in the rows of a mask's map: of cells active at random, one begins wherever an active cell
-  // follows an inactive one. They become fewer again above half of the cells; here they stay, so that a higher rate
+  // Runs of active pixels in the rows of a mask's map. With randomly active cells a run begins where an active cell
+  // follows an inactive one. Above half of the cells runs become fewer again; that is ignored, so that a higher rate
   // never costs less.
   double runs(int mask_index) const {
     const Mask& mask = program_.masks_[mask_index];
@@ -78,8 +78,8 @@ class ProgramDescriber {
     return likely * (1 - likely) * mask.batch * mask.height * mask.columns;
   }
 
-  // Input pixels that a convolution reads to compute the pixels of a region: those of the region that was made of them,
-  // or else its own share and what lies around its runs along both axes.
+  // Input pixels that a convolution reads to compute the pixels of a region: those of the input's region if there is
+  // one; otherwise estimated from the share of active pixels and the surroundings of their runs along both axes.
   double read_pixels(int32_t index, int32_t convolution, const Extent& input) const {
     const Geometry& g = session_.convolution(convolution).geometry;
     if (g.taps() == 1) return pixels(index);
@@ -294,7 +294,7 @@ class ProgramDescriber {
 
   void describe_index(int mask_index, Amounts& amounts) const {
     amounts.add(Amount::passes, 1);
-    // Of a mask that leaves nothing to do no more is found out.
+    // Nothing else is listed for a mask without active cells.
     if (rate(mask_index) == 0) return;
     const double all_runs = runs(mask_index);
     for (size_t i = 0; i < program_.regions_.size(); i++) {
@@ -302,11 +302,11 @@ class ProgramDescriber {
       if (source.mask != mask_index) continue;
       const auto index = static_cast<int32_t>(i);
       amounts.add(Amount::index_regions, 1);
-      // A map that is active everywhere is not listed, but of an expected one that is not assumed.
+      // A map that is active everywhere is not listed; with expected counts this shortcut is not assumed.
       if (expected(index) || pixels(index) < whole(index)) {
         amounts.add(Amount::index_pixels, whole(index));
         amounts.add(Amount::index_listed, region(index).wants_others ? whole(index) : pixels(index));
-        // No branch predictor foresees where runs of active pixels begin.
+        // Branch prediction fails where runs of active pixels begin.
         amounts.add(Amount::index_runs, source.parent < 0 ? all_runs : 3 * all_runs);
       }
       if (region(index).wants_tiling) {

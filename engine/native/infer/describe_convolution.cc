@@ -1,4 +1,4 @@
-// What a convolution costs: the loops of convolve.cc and winograd.cc, counted.
+// Describes convolutions: counts the work of the loops in convolve.cc and winograd.cc.
 #include <cmath>
 
 #include "infer/copied_rows.h"
@@ -9,16 +9,16 @@ namespace fovea {
 
 namespace {
 
-// Tiles that a step of weights takes to arrive: a block of fewer waits for it. Weights that no pass has used lately come
-// from memory, those of the block before from the last-level cache.
+// How many tiles' time it takes for a step of weights to arrive; a block of fewer tiles waits. Weights that no pass has
+// used recently come from memory, those of the block before from the last-level cache.
 constexpr double tiles_of_memory = 3;
 constexpr double tiles_of_far = 1.5;
-// Tiles beside the first after which weights that arrive meanwhile cost nothing more.
+// After this many further tiles the arrival of weights is completely hidden.
 constexpr double tiles_that_hide = 5;
 
 constexpr double float_bytes = 4;
 
-// How the reduction is walked, in squares or pixel by pixel.
+// The parameters of the reduction loop, in squares or pixel by pixel.
 struct Walk {
   double pointers;  // to one unit's inputs
   double steps;
@@ -37,7 +37,7 @@ Walk walk_of(const PackedConvolution& convolution, bool in_squares) {
           float_bytes * static_cast<double>(convolution.weight_values)};
 }
 
-// What every description of one pass needs.
+// What all descriptions of one pass need.
 struct Subject {
   const DescribeSetting& setting;
   const DescribedPass& described;
@@ -62,8 +62,8 @@ void add_tiles(const Subject& s, Amounts& amounts) {
   const PassWork& work = s.work;
   const double of_block = work.tiles / work.blocks;
   const auto wait_of = [&](double bytes) { return bytes > s.setting.near_bytes ? tiles_of_far : 0; };
-  // The first block of all finds its weights in no cache; the first of every later band, and the others, where weights
-  // of that many bytes stay.
+  // The very first block reads its weights from memory. The first block of every later band, and all other blocks, read
+  // them from the cache level that holds that many bytes.
   const double held =
       std::max(of_block, tiles_of_memory) +
       (work.bands - 1) *
@@ -89,7 +89,7 @@ void add_traffic(const Subject& s, Amounts& amounts) {
   amounts.add(Amount::panels, work.blocks * static_cast<double>(panels_of(s.convolution)) *
                                   std::max(1.0, s.walk.pieces) * s.share);
   amounts.add(Amount::elements, d.pixels * s.geometry.out_channels * s.share);
-  // A thread's first block brings the weights of its panels in: the more tiles it has, the more of that is hidden.
+  // A thread's first block loads the weights of its panels: the more tiles it has, the more of that is hidden.
   const double waiting = std::max(0.0, 1 - (work.tiles / work.blocks - 1) / tiles_that_hide);
   const bool in_parts = work.items >= 2 * work.blocks;
   amounts.add(Amount::weights_first, s.walk.weight_bytes * waiting * (in_parts ? s.share : 1));
@@ -99,23 +99,23 @@ void add_traffic(const Subject& s, Amounts& amounts) {
   const double input_size = reach(d.input_streamed, input_bytes, d.input_since);
   const double output_size = reach(d.output_streamed, output_bytes, d.output_since);
   amounts.add_levels(Amount::read, input_bytes * s.share, input_size, setting);
-  // Where a listed run ends, so does what a prefetcher foresees, of the map read and of the map written.
+  // Hardware prefetching stops where a listed run ends, both in the map read and in the map written.
   amounts.add_levels(Amount::breaks, d.runs * s.share, input_size + output_size, setting);
-  // A pointwise convolution with a stride skips pixels, which no prefetcher foresees.
+  // A strided pointwise convolution skips pixels, which defeats hardware prefetching.
   if (s.geometry.taps() == 1 && s.geometry.stride_x > 1) amounts.add(Amount::strided, input_bytes * s.share);
   amounts.add_levels(Amount::write, output_bytes * s.share, output_size, setting);
   if (d.residual)
     amounts.add_levels(Amount::residual, output_bytes * s.share, output_bytes + d.residual_since, setting);
   const auto spans = static_cast<double>(s.convolution.spans());
   if (s.geometry.taps() > 1 && s.geometry.stride_x > 1 && !depthwise(s.convolution)) {
-    // A spatial one starts a new run of channels at every pixel and group: each start waits for its line.
+    // A spatial convolution starts a run of channels at every pixel and group, and each start waits for its line.
     amounts.add_levels(Amount::runs, d.input_pixels * spans * s.share, input_size, setting);
   }
-  // One thread moves them, before the others begin.
+  // One thread moves these rows before the others begin.
   amounts.add(Amount::carried, d.carried_bytes);
 }
 
-// Input pixels that all blocks read, each counted once a block: those that neighbouring outputs share once.
+// Input pixels read by all blocks; a pixel that several outputs of a block share is counted once for the block.
 double distinct_pixels(const Subject& s) {
   const Geometry& g = s.geometry;
   const double pixels = s.described.pixels;
@@ -130,13 +130,13 @@ double distinct_pixels(const Subject& s) {
   return distinct / of_block * pixels;
 }
 
-// Inputs of a block, read once more for every panel from wherever they stay meanwhile.
+// A block's inputs, read again for every panel from the cache level that holds them.
 void add_again(const Subject& s, double distinct, double channels, Amounts& amounts) {
   const auto spans = static_cast<double>(s.convolution.spans());
   const double bytes = float_bytes * distinct * channels;
   amounts.add_levels(Amount::again, bytes * static_cast<double>(s.convolution.panels.size()) * s.share,
                      bytes * spans / s.work.blocks, s.setting);
-  // Groups that are computed apart read short runs of channels, far from each other.
+  // Groups that are computed separately read short runs of channels, far apart.
   if (spans > 1) amounts.add(Amount::group_runs, distinct * spans * s.share);
 }
 
@@ -158,7 +158,7 @@ void add_depthwise(const Subject& s, Amounts& amounts) {
   const double vectors = std::ceil(static_cast<double>(s.geometry.out_channels) / s.setting.shape.lanes);
   const double inside = pixels * inside_share(s);
   const double apart = pixels - inside;
-  // A run ends with its row or its list, or where its rows would no longer stay in cache.
+  // A run ends with its row or its list, or where its rows would no longer fit the cache.
   const double ended = std::max(s.described.runs, inside / s.described.pass.output.width);
   const double runs = std::min(inside, ended + inside / static_cast<double>(depthwise_together(s.convolution)));
   amounts.add(Amount::depthwise, pixels * s.walk.steps * vectors * s.share);

@@ -6,7 +6,7 @@ namespace fovea {
 
 namespace {
 
-// Of one instruction: what it would do, whether there is another way, and the amounts of both.
+// For one instruction: what it would do, whether there is an alternative, and the amounts of both.
 constexpr int row_values = tally_count + 1 + 2 * amount_count;
 
 napi_value text_value(napi_env env, const char* text) {
@@ -15,7 +15,7 @@ napi_value text_value(napi_env env, const char* text) {
   return value;
 }
 
-// Names of the amounts in order, each with how it counts.
+// Names of the amounts in order, each with its part of a Profile.
 napi_value amounts(napi_env env, napi_callback_info) {
   return guarded(env, [&] {
     constexpr const char* shares[] = {"compute", "data", "overhead"};
@@ -32,7 +32,7 @@ napi_value amounts(napi_env env, napi_callback_info) {
   });
 }
 
-// Vector lanes of an instruction set; undefined for one that is not known.
+// Vector lanes of an instruction set; undefined for an unknown one.
 napi_value lanes(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments arguments(env, info, 1);

@@ -20,7 +20,7 @@ WindowOfCell window_of(const GridPool& pool, int row, int column) {
           window_start(column, pool.input.width, pool.columns), window_end(column, pool.input.width, pool.columns)};
 }
 
-// Windows reach over their cell's border where the grid does not divide the map.
+// Windows overlap where the map is not a multiple of the grid.
 bool has_changed(const Mask& mask, long image, const WindowOfCell& window) {
   const auto cell_of = [](int64_t pixel, int64_t size, int64_t cells) { return static_cast<int>(pixel * cells / size); };
   const int last_row = cell_of(window.bottom - 1, mask.height, mask.rows);
@@ -38,7 +38,7 @@ void pool_cell(const Machine& machine, const GridPool& pool, long image, int row
   float* sums = pool.pooled + ((image * pool.rows + row) * pool.columns + column) * C;
   std::fill(sums, sums + C, 0.0f);
   for (int y = window.top; y < window.bottom; y++) {
-    // One cell may be a whole large map.
+    // A cell may cover a whole large map.
     if (machine.stop->load(std::memory_order_relaxed)) return;
     const float* line = pool.source + ((image * pool.input.height + y) * pool.input.width) * C;
     for (int x = window.left; x < window.right; x++) machine.kernels->accumulate(line + x * C, sums, C);

@@ -1,9 +1,9 @@
-// Every size by which the loops cut up their work. They decide by these, and `describe` counts by them.
+// All sizes that determine how the loops divide their work. The loops and `describe` both read them.
 #pragma once
 
 namespace fovea {
 
-// The register tile that an instruction set computes at a time, and that weights are packed for.
+// The register tile of an instruction set: computed at a time, and the shape that weights are packed for.
 struct TileShape {
   const char* isa;
   int lanes;         // floats in a vector register
@@ -43,47 +43,47 @@ constexpr int max_tile_vectors = most_of_tiles(&TileShape::tile_vectors);
 
 namespace limits {
 
-// Output pixels that a thread works on at a time: their inputs stay in the second-level cache while every panel of
-// weights passes by.
+// Output pixels that a thread works on at a time: their inputs stay in the second-level cache while it goes through
+// the panels of weights.
 constexpr int block_pixels = 96;
-// Input channels of a convolution that reads whole rows of its kernel at once, at most.
+// Most input channels of a convolution that reads whole kernel rows at once.
 constexpr int few_channels = 4;
-// Reduction steps of which the weights stay in the first-level cache: at 16 outputs of a panel, 16 KiB.
+// Reduction steps whose weights stay in the first-level cache: 16 KiB for a panel of 16 outputs.
 constexpr int reduction_steps = 256;
-// Bytes after which addresses fall into the same set of a first-level cache, and lines that a set holds, at least.
+// Addresses this many bytes apart fall into the same set of a first-level cache. Then the fewest lines that a set holds.
 constexpr long set_span = 4096;
 constexpr int set_lines = 8;
-// Panels that have to read copied rows to make up for the copy.
+// Fewest panels that make a copy of their rows worth while.
 constexpr long copied_for_panels = 4;
-// Values under a run of a depthwise convolution's pixels that stay in the first-level cache while every vector of
-// channels passes by, and the fewest pixels of such a run.
+// Input values of a run of pixels of a depthwise convolution: they stay in the first-level cache while the loop goes
+// through the vectors of channels. Then the fewest pixels of such a run.
 constexpr long depthwise_values = 6 * 1024;
 constexpr long depthwise_pixels = 4;
 
-// Products by which Winograd's F(2x2, 3x3) makes a square of 2 x 2 outputs.
+// Products that Winograd's F(2x2, 3x3) needs for a square of 2 x 2 outputs.
 constexpr int products = 16;
 // Fewest channels for which it is used.
 constexpr int winograd_channels = 16;
-// Transformed inputs that a thread works on at a time, in values: most of the second-level cache. And how many squares
-// that may be.
+// Transformed input values that a thread works on at a time, which fill most of the second-level cache; then the
+// bounds on how many squares that is.
 constexpr long winograd_values = 96 * 1024;
 constexpr long fewest_squares = 12, most_squares = 60;
-// Reading a weight takes about as long as using it for so many pixels or squares; the transforms add a tenth.
+// Reading a weight takes about as long as using it for this many pixels or squares; the transforms add a tenth.
 constexpr double weight_reading = 30;
 constexpr double square_cost = 1.1;
 
-// Items that each thread should find, so that one which has been held up leaves some to the others; and the fewest rows
-// of a block that is made for the sake of equal shares.
+// Items per thread, so that others can take over from a thread that is delayed; then the fewest rows of a block that
+// is made smaller to give equal shares.
 constexpr long items_of_thread = 4;
 constexpr long few_rows = 24;
-// Rows that one item of a row-by-row pass works on.
+// Rows of one item of a row-by-row pass.
 constexpr long chunk_rows = 64;
-// Parts that a row of a grid is pooled in by several threads.
+// Parts that a grid row is split into when several threads pool it.
 constexpr long pool_parts = 4;
 
-// Bytes of a map that a band may hold: with weights beside them, about one second-level cache.
+// Most bytes of a map in one band: together with weights, about one second-level cache.
 constexpr long band_bytes = 192 * 1024;
-// Convolutions that run band by band.
+// Most convolutions that run band by band together.
 constexpr int most_streamed = 4;
 
 }  // namespace limits

@@ -6,8 +6,8 @@ namespace fovea {
 
 namespace {
 
-// A reduction that stays in the first-level cache, and how often a thread computes it: some ten microseconds in all, so
-// that the clock's resolution does not matter, nor what they add to a run.
+// A reduction that stays in the first-level cache, and how often a thread computes it: about ten microseconds in
+// total, long for the clock's resolution and short beside a run.
 constexpr long channels = 128;
 constexpr int items_of_thread = 4;
 constexpr int tiles_of_item = 8;

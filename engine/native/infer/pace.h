@@ -1,5 +1,5 @@
-// How fast the cores of a run are at the moment. A core's speed is not its own: clocks change, and its other hardware
-// thread, which may belong to another machine of the same host, takes a part of it.
+// How fast the cores of a run are at the moment. The speed of a core varies: its clock changes, and its other hardware
+// thread, which may serve another virtual machine on the same host, takes part of it.
 #pragma once
 #include "infer/convolve.h"
 
@@ -7,7 +7,7 @@ namespace fovea {
 
 class Pace {
  public:
-  // Wall time of a fixed piece of arithmetic for each of the machine's threads, shared among them as a pass is, ms.
+  // Wall time of a fixed amount of arithmetic per thread, shared among the machine's threads as a pass is, ms.
   double measure(const Machine& machine);
 
  private:

@@ -8,7 +8,7 @@ namespace {
 
 using limits::reduction_steps;
 
-// Groups narrower than a vector are computed together, with zeros where they do not meet.
+// Groups narrower than a vector are merged and computed together, with zero weights between different groups.
 int merged_groups(const Geometry& g, int lanes) {
   int merge = 1;
   while ((g.out_channels / g.groups) * merge < lanes && g.groups % (merge * 2) == 0) merge *= 2;
@@ -124,7 +124,7 @@ PackedConvolution pack(const Geometry& g, Activation activation, const float* we
       packed.bias.data()[panel.bias + j] = bias[out];
       if (slopes) packed.slopes.data()[panel.bias + j] = slopes[out];
       const float* source = weight + static_cast<long>(out) * group_in * taps;
-      // Where the output's own group begins among the merged ones.
+      // First channel of this output's group within the merged groups.
       const int skip = (out / group_out) % merge * group_in;
       for (int c = 0; c < group_in; c++) {
         for (int ky = 0; ky < g.kernel_height; ky++) {

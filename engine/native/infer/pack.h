@@ -1,4 +1,4 @@
-// Weights in the order in which the micro-kernels read them.
+// Packs weights in the order in which the micro-kernels read them.
 #pragma once
 #include <vector>
 
@@ -14,8 +14,8 @@ struct Panel {
   int columns;  // how many
   int vectors;  // tile width, in vectors
   long input_offset;  // first input channel of the panel's group
-  size_t weight;      // where its weights begin
-  size_t bias;        // where its bias begins, padded to whole vectors
+  size_t weight;      // index of its first weight
+  size_t bias;        // index of its first bias, padded to whole vectors
 };
 
 // A run of the reduction dimension short enough for its weights to stay in the first-level cache.
@@ -26,11 +26,11 @@ struct ReductionBlock {
 };
 
 struct PackedConvolution {
-  // How the reduction dimension is walked.
+  // How the loops go through the reduction dimension.
   enum class Form {
     taps,       // one pointer for each kernel tap, reading the group's channels
     rows,       // one pointer for each kernel row, reading width x channels at once (few input channels)
-    depthwise,  // each channel by itself
+    depthwise,  // each channel on its own
   };
 
   Geometry geometry;
@@ -41,7 +41,7 @@ struct PackedConvolution {
   std::vector<Panel> panels;
   std::vector<ReductionBlock> blocks;
   size_t weight_values, bias_values;
-  // Of the weights once more, transformed for Winograd's algorithm; 0 where it does not apply.
+  // Index of the weights transformed for Winograd's algorithm; 0 where it does not apply.
   size_t winograd_values;
   // Empty in an outline; the slopes, laid out as the bias, but for a PReLU too.
   AlignedFloats weight, bias, slopes, winograd;
@@ -52,20 +52,20 @@ struct PackedConvolution {
 
   // Values that are multiplied and added up for one output.
   long steps() const { return static_cast<long>(taps) * channels; }
-  // Sets of groups that are computed together, each reading its own channels.
+  // Number of sets of groups that are computed together; each set reads its own channels.
   long spans() const { return form == Form::taps ? geometry.in_channels / channels : 1; }
 
-  // Multiply-adds of one output pixel, as the network counts them.
+  // Multiply-adds of one output pixel, without padding.
   double multiply_adds() const {
     return static_cast<double>(geometry.taps()) * (geometry.in_channels / geometry.groups) *
            geometry.out_channels;
   }
 };
 
-// True when Winograd's algorithm can compute the convolution and has enough channels to gain by it.
+// True when Winograd's algorithm applies and there are enough channels for it to pay.
 bool winograd_suits(const Geometry& geometry);
 
-// Everything but the weights: what a convolution's work follows from.
+// A packed convolution without its weights: enough to count its work.
 PackedConvolution outline(const Geometry& geometry, Activation activation, const TileShape& shape);
 
 // weight: (out channels, in channels / groups, kernel height, kernel width); bias: one value a channel, and slopes, which

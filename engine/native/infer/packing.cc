@@ -1,5 +1,5 @@
-// Weights on their way in: checked and copied at once, packed on another thread, for a large network's weights
-// take longer than JavaScript may be kept waiting.
+// Receives weights from JavaScript. They are checked and copied at once and packed on another thread, because packing
+// a large network would block the event loop for too long.
 #include "infer/boundary.h"
 
 namespace fovea {
@@ -36,7 +36,7 @@ struct Packing {
   std::shared_ptr<Session> session;
   Geometry geometry;
   Activation activation;
-  // Copies: JavaScript may give its arrays away meanwhile.
+  // Copies: JavaScript may transfer its arrays meanwhile.
   std::vector<float> weight, bias, slopes;
   PackedConvolution packed;
   std::string failure;
@@ -57,7 +57,7 @@ void pack_weights(napi_env, void* data) {
 
 void finish_packing(napi_env env, napi_status status, void* data) {
   const std::unique_ptr<Packing> packing(static_cast<Packing*>(data));
-  // Its convolutions must stay where they are while a program reads them.
+  // Convolutions must not move while a program reads them.
   if (packing->session->busy) packing->failure = "the session is running";
   if (status == napi_ok && packing->failure.empty()) {
     const int number = packing->session->add_convolution(std::move(packing->packed));

@@ -26,7 +26,7 @@ void for_rows(const Machine& machine, long rows, Body&& body) {
   for_rows(machine, 0, rows, body);
 }
 
-// Pointers to the rows under one pooling window, those outside the map left out.
+// Pointers to the rows under one pooling window, without those outside the map.
 int window_rows(const Window& w, Extent input, const float* source, int image, int y, int x, const float** rows) {
   int count = 0;
   for (int ky = 0; ky < w.kernel_height; ky++) {
@@ -68,7 +68,7 @@ void max_pool(const Machine& machine, const Window& window, Extent input, const 
 
 void average_pool(const Machine& machine, const Window& window, Extent input, const float* source, Extent output,
                   float* destination) {
-  // With padding counted, a window still ends where the padding does.
+  // When padding counts, the window is clipped to the padded map.
   const auto covered = [](int start, int kernel, int size, int after) {
     return std::min(start + kernel, size + after) - start;
   };
@@ -96,7 +96,7 @@ void global_pool(const Machine& machine, Extent input, const float* source, Layo
     float* sums = destination + n * C;
     std::fill(sums, sums + C, 0.0f);
     long count = 0;
-    // An image may be large: now and then it is asked whether to stop.
+    // An image may be large, so check from time to time whether to stop.
     const auto goes_on = [&](long i) { return i % chunk_rows != 0 || !machine.stop->load(std::memory_order_relaxed); };
     if (whole) {
       for (long q = 0; q < plane && goes_on(q); q++)
@@ -243,7 +243,7 @@ void decide_salient(const Machine& machine, const float* pooled, int channels, d
       energy[cell] = machine.kernels->dot(values, values, channels);
     }
     std::iota(order.begin(), order.end(), 0);
-    // NaN counts as least energy, so that the order stays a strict one.
+    // NaN counts as the least energy, which keeps the order strict.
     const auto key = [&](int32_t cell) {
       return std::isnan(energy[cell]) ? -std::numeric_limits<float>::infinity() : energy[cell];
     };

@@ -1,4 +1,4 @@
-// Passes that move or combine values: pools, gather, scatter, add, decisions, squeeze-and-excitation.
+// Passes that move or combine values: pooling, gather, scatter, addition, mask decisions, squeeze-and-excitation.
 #pragma once
 #include "infer/convolve.h"
 
@@ -22,7 +22,7 @@ void global_pool(const Machine& machine, Extent input, const float* source, Layo
 // destination = activation(a + b) over whole maps; b null adds nothing.
 void add_maps(const Machine& machine, Extent map, const float* a, const float* b, float* destination,
               Activation activation);
-// The same at pixels [first, last) of maps of so many channels.
+// The same at pixels [first, last) of maps with this many channels.
 void add_rows(const Machine& machine, int channels, const float* a, const float* b, float* destination,
               Activation activation, long first, long last);
 
@@ -53,7 +53,7 @@ void copy_padded(const Machine& machine, Extent input, const float* source, int 
 // A cell is active when pooled . weight + bias >= 0.
 void decide_learned(const Machine& machine, const float* pooled, int channels, const float* weight, float bias,
                     Mask& mask);
-// The round(rate * cells) cells of each image with most energy are active; of equals, the earlier one.
+// Makes the round(rate * cells) cells of each image with the most energy active; of equal cells, the earlier one.
 void decide_salient(const Machine& machine, const float* pooled, int channels, double rate, Mask& mask);
 
 }  // namespace fovea

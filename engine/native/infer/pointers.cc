@@ -8,7 +8,7 @@ namespace {
 
 using Form = PackedConvolution::Form;
 
-// Rows of a padded source begin where the kernel of the first output pixel does.
+// Row 0 of a padded source is where the kernel of the first output pixel starts.
 int top_of(const ConvolutionPass& pass, int y) {
   const Geometry& g = pass.convolution->geometry;
   return y * g.stride_y - (pass.convolution->form == Form::rows ? 0 : g.pad_top);
@@ -19,7 +19,7 @@ int left_of(const ConvolutionPass& pass, int x) {
   return x * g.stride_x - (pass.convolution->form == Form::rows ? 0 : g.pad_left);
 }
 
-// The place of row after row in a scratch's taps: [tiles][taps][rows of the tile].
+// Steps through the rows in a scratch's taps: [tiles][taps][rows of the tile].
 class TilePlaces {
  public:
   TilePlaces(const TileRuns& runs, int taps, const float** first) : runs_(runs), taps_(taps), tile_(first) {}
@@ -42,7 +42,7 @@ class TilePlaces {
   int run_ = 0, tiles_ = 0, row_ = 0;
 };
 
-// Of one tap: tiles of any height lie one after the other.
+// For a single tap tiles of any height are contiguous.
 void point_rows(const ConvolutionPass& pass, long first, long count, const float** taps) {
   const long channels = pass.input.channels;
   const bool packed = pass.source_layout == Layout::packed;
@@ -131,7 +131,7 @@ void point_tiles(const ConvolutionPass& pass, long first_pixel, const TileRuns& 
   if (pass.source_layout == Layout::packed || (pass.source_layout == Layout::map && g.pointwise()))
     return point_rows(pass, first_pixel, count, scratch.taps.data());
 
-  // Where every tap is inside, the distances between them are always the same.
+  // Where every tap is inside the map, the distances between taps do not depend on the pixel.
   const long channels = pass.input.channels;
   const int columns = convolution.form == Form::rows ? 1 : g.kernel_width;
   long* distance = scratch.distances.data();

@@ -1,16 +1,16 @@
-// Where the output pixels of a pass lie in memory, and the input pixels under their kernels.
+// Computes the addresses of a pass's output pixels and of the input pixels under their kernels.
 #pragma once
 #include "infer/convolve.h"
 
 namespace fovea {
 
-// Walks the output pixels of a pass, giving each one's image, row and column.
+// Iterates over the output pixels of a pass, with the image, row and column of each.
 class PixelWalk {
  public:
   PixelWalk(const ConvolutionPass& pass, long first) : pass_(pass) { seek(first); }
 
   void next() { advance(1); }
-  // Past `count` pixels that follow each other in this row.
+  // Skips `count` consecutive pixels of this row.
   void advance(long count) {
     index += count;
     if (index >= pass_.count) return;
@@ -32,11 +32,11 @@ class PixelWalk {
   const ConvolutionPass& pass_;
 };
 
-// Pixels from the walk's on that follow each other in one row, at most `most`, with every tap inside the map;
-// 0 when that one has a tap outside.
+// How many consecutive pixels of the row, from the walk's position and at most `most`, have every tap inside the map;
+// 0 when the first has a tap outside.
 long pixels_inside(const ConvolutionPass& pass, const PixelWalk& at, long most);
 
-// The upper left tap of an output pixel that has every tap inside the map.
+// The upper left tap of an output pixel whose taps are all inside the map.
 const float* first_tap(const ConvolutionPass& pass, const PixelWalk& at);
 
 // Writes the pointers of one output pixel's taps, `pitch` apart; those outside the map point to `zeros`.

@@ -12,7 +12,7 @@ namespace fovea {
 
 namespace {
 
-// How long threads of a pool that has slept take to run all at once, each on a core, ms.
+// How long the threads of a sleeping pool take until all of them run, each on its own core, ms.
 constexpr double waking_ms = 0.3;
 
 Layout layout_of(int32_t value) { return static_cast<Layout>(value); }
@@ -69,7 +69,7 @@ void Program::run(Session& session, const Machine& machine, int first, int last,
   };
   if (counted) take_tally();
   if (first == 0) pacing_ = 0;
-  // What comes first is measured while threads wake, and find a core of their own.
+  // The first measurements would otherwise include threads waking up and being moved to a core of their own.
   for (double woken = 0; pace && woken < waking_ms;) woken += measured();
   if (pace && first == 0) {
     const auto start = Clock::now();
@@ -83,7 +83,7 @@ void Program::run(Session& session, const Machine& machine, int first, int last,
     const int32_t* words = instructions_.data() + static_cast<long>(at) * instruction_words;
     int done = 1;
     if (static_cast<Operation>(words[0]) == Operation::stream) {
-      // The passes' time is reported as that of the stream.
+      // The time of its passes is reported at the stream instruction.
       const int count = std::min(words[1], last - at - 1);
       Machine streaming = machine;
       if (words[2] > 0) streaming.band_pixels = words[2];
@@ -193,7 +193,7 @@ void Program::run_stream(Session& session, const Machine& machine, int at, int c
       if (pools) following.advance(final_pixels(pixels, rows, end, map.pixels()));
     }
   }
-  // Where nothing was active, the map was final before.
+  // If nothing was active, the map was final before.
   if (pools) following.advance(pool.input.pixels());
 }
 

@@ -1,4 +1,4 @@
-// A program: the flat list of instructions that a network and its plan were lowered to, for one input shape.
+// A program: the list of instructions that a network and its plan were lowered to, for one input shape.
 #pragma once
 #include <algorithm>
 #include <functional>
@@ -30,15 +30,15 @@ enum class Operation : int32_t {
   scatter_add,  // source, destination, region, activation, shortcut, source layout
   activate,     // map, region, activation: at the pixels outside the region
   excite,       // map, region, layout, reduce, expand, pool region
-  stream,       // how many instructions follow that run band by band: 2 or 3 convolve; 1 to 3 convolve and a
+  stream,       // number of following instructions that run band by band (2 or 3 convolve; 1 to 3 convolve and a
                 // grid_pool of what they wrote; an add or scatter_add and such a grid_pool; or a grid_pool and
-                // a convolve of one source; then pixels in each band, 0: as the session says
+                // a convolve of one source), pixels in each band (0: the session's value)
   count
 };
 
 constexpr int instruction_words = 16;
 
-// Plain tables that TypeScript hands over; `Program` checks every entry.
+// Tables passed from TypeScript; `Program` checks every entry.
 struct ProgramTables {
   std::vector<double> buffers;         // values in each buffer
   std::vector<int32_t> maps;           // buffer, batch, height, width, channels
@@ -46,11 +46,11 @@ struct ProgramTables {
   std::vector<int32_t> regions;        // mask, parent region or -1, convolution or -1, height, width, wants others
   std::vector<int32_t> halos;          // region, convolution
   std::vector<int32_t> instructions;
-  // What JavaScript does: before which instruction, map or mask, 0 reads or 1 writes the map or 2 decides the mask.
+  // Accesses by JavaScript: before which instruction, map or mask, 0 reads the map or 1 writes it or 2 decides the mask.
   std::vector<int32_t> accesses;
 };
 
-// What an instruction reads or writes of a map; one that is changed in place is read and written.
+// A read or write of a map by an instruction; a map changed in place is both read and written.
 struct Access {
   int map;
   bool reads, writes;
@@ -66,11 +66,11 @@ struct Masker {
 class Session;
 struct Description;
 
-// What is known of a program's masks when it is described.
+// The mask counts that a program is described for.
 struct RegionCounts {
   // By region: pixels, and squares of 2 x 2 pixels with at least one of them. May be fractions.
   const double *pixels, *squares;
-  // By mask: other than 0 where its regions' counts are expectations of a random mask.
+  // By mask: nonzero where the counts of its regions are expectations for a random mask.
   const double* expected;
 };
 
@@ -81,10 +81,10 @@ class Program {
   int instruction_count() const { return static_cast<int>(instructions_.size() / instruction_words); }
   // Runs instructions [first, last), calling back after each with the number done; stops early when
   // machine.stop becomes true. `pace` is measured before, after and in between, unless it is null.
-  // `counted`: what convolutions did is counted, to be read from `tallies`.
+  // `counted`: records what convolutions did in `tallies`.
   void run(Session& session, const Machine& machine, int first, int last, Pace* pace, bool counted,
            const std::function<void(int)>& on_progress);
-  // What each instruction would do, for so many pixels in each region; a stream's passes by themselves.
+  // What each instruction would do, given the pixels of each region; each pass of a stream has its own description.
   void describe(const Session& session, const DescribeSetting& setting, const RegionCounts& counts,
                 std::vector<Description>& descriptions) const;
 
@@ -93,21 +93,21 @@ class Program {
     Extent extent;
   };
   const MapReference& map(int index) const;
-  // The same, of a map that JavaScript may read or write by the program's table of accesses.
+  // The same, for a map that JavaScript may read or write by the program's table of accesses.
   const MapReference& shared_map(int index, bool writes) const;
-  // True when a stream goes on past `at`: a run may neither begin nor end there.
+  // True when `at` is inside a stream, where a run may neither begin nor end.
   bool inside_stream(int at) const { return at < instruction_count() && inside_stream_[at]; }
   Mask& mask(int index);
   const std::vector<double>& buffer_sizes() const { return buffer_sizes_; }
   // Wall time of each instruction when it last ran, ms.
   const std::vector<double>& milliseconds() const { return milliseconds_; }
-  // Mean of the paces before and after each instruction when it last ran with them measured, ms.
+  // Mean of the paces before and after each instruction in the last run that measured pace, ms.
   const std::vector<double>& paces() const { return paces_; }
-  // Time from one thread's write to another's read when it last ran with paces measured, ms: see handover.h.
+  // Time from one thread's write to another's read in the last run that measured pace, ms: see handover.h.
   double handover() const { return handover_; }
-  // Time that measuring both took in the last run, ms.
+  // Time spent on measuring both in the last run, ms.
   double pacing() const { return pacing_; }
-  // What each instruction did when it last ran counted, a stream's passes together.
+  // What each instruction did in the last counted run; the passes of a stream are added up.
   const std::vector<Tally>& tallies() const { return tallies_; }
   const std::vector<Region>& regions() const { return regions_; }
   std::vector<Mask>& masks() { return masks_; }
@@ -115,7 +115,7 @@ class Program {
   size_t cell_count() const;
   int most_taps() const { return most_taps_; }
   int most_channels() const { return most_channels_; }
-  // Values that one instruction needs beside its maps.
+  // Working memory that one instruction needs besides its maps, in values.
   long most_scratch() const { return most_scratch_; }
 
  private:
@@ -130,24 +130,24 @@ class Program {
 
   void check_tables(const Session& session, const ProgramTables& tables);
   void check_instruction(const Session& session, int at);
-  // Refuses a program in which an instruction, a stream or JavaScript would read a value that is not there.
+  // Rejects a program in which an instruction, a stream or JavaScript would read a value that does not exist.
   void check_values(const ProgramTables& tables);
   std::vector<Access> accesses_of(int at) const;
-  // Regions that an instruction goes by, -1 for none.
+  // Regions that an instruction uses; -1 for none.
   std::vector<int> regions_of(int at) const;
   void execute(Session& session, const Machine& machine, const int32_t* operands);
-  // Makes ready what a convolve instruction describes; false when there is nothing to compute.
+  // Prepares the pass of a convolve instruction; false when there is nothing to compute.
   bool prepare_convolution(Session& session, const Machine& machine, const int32_t* operands,
                            ConvolutionPass& pass);
   void run_stream(Session& session, const Machine& machine, int at, int count);
   GridPool grid_pool(Session& session, const int32_t* operands);
-  // Adds pixels [first, last), of a map or of a region's list, as an add or scatter_add says.
+  // Executes an add or scatter_add for pixels [first, last) of a map or of a region's list.
   void run_add(Session& session, const Machine& machine, const int32_t* words, long first, long last);
   void check_stream(const Session& session, int at) const;
   bool reads_ahead(const Session& session, int index, int writers) const;
   void run_excitation(Session& session, const Machine& machine, const int32_t* operands);
   void run_window(Session& session, const Machine& machine, const int32_t* operands);
-  // The whole map in squares; null when no pass over such a map wanted that.
+  // The squares of a whole map; null when no pass over such a map needs them.
   const Tiling* tiling_of(const Extent& map) const;
   void want_scratch(long values) { most_scratch_ = std::max(most_scratch_, values); }
   void want_tiling(const Session& session, const PackedConvolution& convolution, const int32_t* operands);
@@ -160,7 +160,7 @@ class Program {
   std::vector<RegionSource> region_sources_;
   std::vector<Halo> halos_;
   std::vector<HaloSource> halo_sources_;
-  // Whole maps in squares, for passes without a region.
+  // Squares of whole maps, for passes without a region.
   std::vector<std::pair<Extent, Tiling>> tilings_;
   std::vector<int32_t> instructions_;
   std::vector<char> inside_stream_;
@@ -178,20 +178,20 @@ class Program {
 // True for a convolve instruction, given by its operands, that may be computed in squares.
 bool computes_squares(const PackedConvolution& convolution, const int32_t* operands);
 
-// Packed weights, buffers and programs of one network at one input shape; or, without kernels, outlines of them, whose
-// programs are not run but described.
+// Packed weights, buffers and programs of one network at one input shape. A session without kernels holds outlines
+// only: its programs can be described, not run.
 class Session {
  public:
-  // `band_pixels`: pixels of a stream's last pass in each band; 0: as many as suit the caches.
+  // `band_pixels`: pixels of a stream's last pass in each band; 0: as many as fit the caches.
   Session(const KernelTable& kernels, long band_pixels)
       : shape_(kernels), kernels_(&kernels), band_pixels_(band_pixels) {}
-  // One that describes what kernels of this tile shape would do.
+  // A session that describes what kernels of this tile shape would do.
   explicit Session(const TileShape& shape) : shape_(shape), kernels_(nullptr), band_pixels_(0) {}
 
   const TileShape& shape() const { return shape_; }
   bool runs() const { return kernels_ != nullptr; }
   long band_pixels() const { return band_pixels_; }
-  // Weights in the order of this session's kernels; changes nothing, so that any thread may ask.
+  // Packs weights for this session's kernels. Const, so any thread may call it.
   PackedConvolution packed(const Geometry& geometry, Activation activation, const float* weight,
                            const float* bias, const float* slopes) const;
   int add_convolution(PackedConvolution convolution);
@@ -204,7 +204,7 @@ class Session {
   const Masker& masker(int index) const;
   Program& program(int index);
   float* buffer(int index) { return buffers_[index].data(); }
-  // Room for what an instruction needs beside its maps; nothing outlives the instruction there.
+  // Working memory for one instruction at a time.
   float* passing() { return passing_.data(); }
   int convolution_count() const { return static_cast<int>(convolutions_.size()); }
 

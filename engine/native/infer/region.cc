@@ -45,7 +45,7 @@ void make_whole(Region& region) {
   region.others.clear();
 }
 
-// Of a whole map: a stride may pass over rows and columns, and the last ones may not be reached.
+// The region read for a whole map: a stride may skip rows and columns, and may not reach the last ones.
 void fill_receptive_of_map(const Region& output, const Geometry& g, Region& input) {
   const std::vector<uint8_t> rows =
       positions_read(input.height, output.height, g.kernel_height, g.stride_y, g.pad_top, g.dilation_y);
@@ -91,7 +91,7 @@ void fill_receptive(const Region& output, const Geometry& g, Region& input) {
   if (output.all) return fill_receptive_of_map(output, g, input);
   std::fill(input.inside.begin(), input.inside.end(), uint8_t{0});
   const long plane = static_cast<long>(output.height) * output.width;
-  // Neighbouring taps that touch form one run of pixels; others are marked one by one.
+  // Adjacent taps form one run of pixels; others are marked one by one.
   const int runs = g.dilation_x == 1 ? 1 : g.kernel_width;
   const int run = g.dilation_x == 1 ? g.kernel_width : 1;
   const std::vector<int32_t>& pixels = output.pixels;
@@ -99,7 +99,7 @@ void fill_receptive(const Region& output, const Geometry& g, Region& input) {
     const long n = pixels[i] / plane;
     const int y = static_cast<int>(pixels[i] % plane / output.width);
     const int x = static_cast<int>(pixels[i] % output.width);
-    // Pixels that follow each other in a row are marked together when their taps touch.
+    // Consecutive pixels of a row are marked together when their taps are adjacent.
     int length = 1;
     if (runs == 1 && g.stride_x <= run)
       while (i + length < pixels.size() && pixels[i + length] == pixels[i] + length && x + length < output.width)
@@ -136,7 +136,7 @@ void fill_halo(const Mask& mask, const Region& region, Halo& halo) {
   halo.first_tap.clear();
   halo.pitch.clear();
   halo.rows = 0;
-  // Cells in raster order; then, for each pixel in raster order, the cell that it lies in.
+  // Cells in raster order; then, for each pixel in raster order, its cell.
   thread_local std::vector<int32_t> cell_of;
   cell_of.assign(mask.cell_count(), -1);
   for (long cell = 0; cell < mask.cell_count(); cell++) {

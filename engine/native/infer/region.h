@@ -1,4 +1,4 @@
-// Masks, and the lists of pixels that follow from them.
+// Masks, and the lists of pixels derived from them.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -14,7 +14,7 @@ struct Mask {
   int height, width;  // of the map that the grid covers
   std::vector<uint8_t> cells;
   std::vector<float> margins;
-  // One image's cells in the order of their energy, while they are decided by it.
+  // Working memory: the cells of one image in order of energy, for maskers that decide by it.
   std::vector<int32_t> order;
 
   long cell_count() const { return static_cast<long>(batch) * rows * columns; }
@@ -23,17 +23,17 @@ struct Mask {
   int first_column(int cell) const { return (static_cast<int64_t>(cell) * width + columns - 1) / columns; }
 };
 
-// Pixels of a map at which something is computed, in raster order.
+// The pixels of a map that are computed, in raster order.
 struct Region {
   int batch, height, width;
-  // Every pixel is in it, and `pixels` is left empty.
+  // True when the region is the whole map; `pixels` is then empty.
   bool all = false;
   std::vector<int32_t> pixels;
-  // The pixels that are not in it, where a pass needs them.
+  // The pixels outside the region, where a pass needs them.
   std::vector<int32_t> others;
   bool wants_others = false;
   std::vector<uint8_t> inside;
-  // The pixels in squares, where a pass wants them.
+  // The pixels grouped in squares, where a pass needs them.
   Tiling tiling;
   bool wants_tiling = false;
 
@@ -48,7 +48,7 @@ void fill_from_mask(const Mask& mask, Region& region);
 // The input pixels that `geometry` reads to compute `output`.
 void fill_receptive(const Region& output, const Geometry& geometry, Region& input);
 
-// Where `gather` puts each active cell with its halo, and where each active pixel then finds its taps.
+// Where `gather` stores each active cell with its halo, and where the taps of each active pixel then are.
 struct Halo {
   int kernel_height, kernel_width, stride_y, stride_x, pad_top, pad_left;
   struct Cell {
@@ -57,12 +57,12 @@ struct Halo {
     long offset;           // first row of the packed buffer
   };
   std::vector<Cell> cells;
-  // For each pixel of the region, in its order: packed row of its first tap, and packed rows a map row.
+  // For each pixel of the region, in its order: the packed row of its first tap, and the packed rows per map row.
   std::vector<int32_t> first_tap;
   std::vector<int32_t> pitch;
   long rows = 0;
 
-  // Packed rows that any mask of this grid can need.
+  // Most packed rows that a mask of this grid can need.
   static long capacity(const Mask& mask, const Geometry& geometry);
 };
 

@@ -90,7 +90,7 @@ napi_value expect_run(napi_env env, napi_callback_info) {
   });
 }
 
-// A run under way: kept alive by the runner until it has reported to JavaScript.
+// A run in progress. The runner keeps it alive until it has reported to JavaScript.
 struct Run {
   std::shared_ptr<Session> session;
   Program* program;
@@ -101,7 +101,7 @@ struct Run {
   std::string failure;
 };
 
-// Called on JavaScript's thread: with null when the run is over, with a count of instructions otherwise.
+// Called on the JavaScript thread: with null when the run has ended, otherwise with the number of instructions done.
 void tell(napi_env env, napi_value on_progress, void* context, void* data) {
   Run* run = static_cast<Run*>(context);
   if (data) {
@@ -110,7 +110,7 @@ void tell(napi_env env, napi_value on_progress, void* context, void* data) {
     napi_get_undefined(env, &undefined);
     napi_create_double(env, static_cast<double>(reinterpret_cast<intptr_t>(data)), &count);
     if (napi_call_function(env, undefined, on_progress, 1, &count, &result) != napi_ok) {
-      // What the callback throws ends the run; the run's promise reports it.
+      // An exception from the callback ends the run and rejects its promise.
       napi_value error;
       napi_get_and_clear_last_exception(env, &error);
       run->session->stop = true;
@@ -173,7 +173,7 @@ napi_value run(napi_env env, napi_callback_info info) {
     check_status(napi_create_promise(env, &run->deferred, &promise), "promise");
     session->busy = true;
     session->stop = false;
-    // From here the thread-safe function owns the run: it is deleted once it is released and has reported.
+    // From here the thread-safe function owns the run; the run is deleted when it has reported and been released.
     Run* started = run.release();
     Runner::get().post([started](ThreadPool& pool) {
       try {

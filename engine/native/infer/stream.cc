@@ -11,7 +11,7 @@ namespace fovea {
 
 namespace {
 
-// How many of `writer`'s pixels must be done before `reader` can compute its first `end` ones.
+// How many pixels `writer` must have computed before `reader` can compute its first `end` pixels.
 long pixels_read(const ConvolutionPass& reader, long end, const ConvolutionPass& writer) {
   if (end == reader.count) return writer.count;
   if (reader.source_layout == Layout::packed) return end;
@@ -19,16 +19,15 @@ long pixels_read(const ConvolutionPass& reader, long end, const ConvolutionPass&
   const long row = reader.place(end - 1) / reader.output.width;
   const long image = row / reader.output.height;
   const long y = row % reader.output.height * g.stride_y - g.pad_top + (g.kernel_height - 1) * g.dilation_y;
-  // To the end of the lowest row read: pixels before the last one may reach further to the right.
+  // Up to the end of the lowest row that is read: earlier pixels may reach further to the right.
   const long lowest = image * reader.input.height + std::min<long>(std::max<long>(y, 0), reader.input.height - 1);
   return writer.before((lowest + 1) * reader.input.width);
 }
 
-// Passes in squares are computed two rows at a time.
+// Passes in squares compute two rows at a time.
 long aligned(const ConvolutionPass& pass, long end) { return pass.squares > 0 ? winograd_align(pass, end) : end; }
 
-// The first of `writer`'s rows, in the order in which they lie in memory, that `reader` reads when it goes on with its
-// pixel `done`.
+// The first row of `writer`, in memory order, that `reader` reads when it continues with its pixel `done`.
 long first_row_read(const ConvolutionPass& reader, long done) {
   if (reader.source_layout == Layout::packed) return done;
   const Geometry& g = reader.convolution->geometry;
@@ -39,13 +38,13 @@ long first_row_read(const ConvolutionPass& reader, long done) {
   return (image * reader.input.height + std::max<long>(0, y * g.stride_y - g.pad_top)) * reader.input.width;
 }
 
-// How many of the rows of memory `writer` has filled once its first `done` pixels are computed.
+// How many rows of memory `writer` has filled once its first `done` pixels are computed.
 long rows_written(const ConvolutionPass& writer, long done) {
   if (done == 0 || writer.destination_layout == Layout::packed) return done;
   return writer.place(done - 1) + 1;
 }
 
-// What of the rows that `writer` has filled is still to be read, in the order in which they lie in memory.
+// Those rows filled by `writer` that are still to be read, in memory order.
 struct Kept {
   long first, end;
 };
@@ -55,15 +54,15 @@ Kept rows_kept(const ConvolutionPass& writer, long written, const ConvolutionPas
   return {read < reader.count ? std::min(first_row_read(reader, read), end) : end, end};
 }
 
-// What a pass of a stream writes for the next one: only the rows that are still to be read, at the beginning of its
-// buffer, so that a band writes to lines of the cache that the one before it has used.
+// What a pass of a stream writes for the next one. Only rows that are still to be read are kept, at the start of the
+// buffer, so that each band writes to cache lines that the band before it used.
 class Intermediate {
  public:
   Intermediate() = default;
   explicit Intermediate(const ConvolutionPass& writer)
       : buffer_(writer.destination), channels_(writer.output.channels) {}
 
-  // Makes room after the rows that `reader` still needs, and points both passes to where row 0 would lie.
+  // Moves the rows that `reader` still needs to the front, and points both passes to where row 0 would be.
   void advance(ConvolutionPass& writer, Kept kept, ConvolutionPass& reader) {
     if (kept.first > first_) {
       std::memmove(buffer_, buffer_ + (kept.first - first_) * channels_,
@@ -80,7 +79,7 @@ class Intermediate {
   long first_ = 0;
 };
 
-// Of weights and intermediates, what decides into how many bands a stream is cut.
+// Bytes of weights and intermediates, which determine the number of bands of a stream.
 struct StreamBytes {
   double intermediates = 0, weights = 0;
 
@@ -92,9 +91,9 @@ struct StreamBytes {
   }
 };
 
-// How many bands keep the intermediates in cache, unless the session says how small they are. Every band after the
-// first reads the weights again, and must not read more of them than it spares of intermediates, which are written and
-// read.
+// How many bands keep the intermediates in cache, unless the session sets the size of a band. Every band after the
+// first reads the weights again, which must not be more bytes than it saves by keeping intermediates (each written and
+// read once) in cache.
 long bands_of(int threads, long band_pixels, const ConvolutionPass* passes, int count) {
   const ConvolutionPass& last = passes[count - 1];
   if (const long wanted = wanted_bands(band_pixels, last.count)) return wanted;
@@ -105,7 +104,7 @@ long bands_of(int threads, long band_pixels, const ConvolutionPass* passes, int 
   return std::clamp<long>(static_cast<long>(std::min(fitting, paying)), 1, std::max(1L, most));
 }
 
-// How far each pass of a stream must have come when band `b` is done.
+// How many pixels each pass of a stream must have computed at the end of band `b`.
 void ends_of_band(const ConvolutionPass* passes, int count, long b, long bands, long* end) {
   const ConvolutionPass& last = passes[count - 1];
   end[count - 1] = aligned(last, last.count * (b + 1) / bands);
@@ -113,14 +112,15 @@ void ends_of_band(const ConvolutionPass* passes, int count, long b, long bands, 
     end[i] = end[i + 1] == 0 ? 0 : aligned(passes[i], pixels_read(passes[i + 1], end[i + 1], passes[i]));
 }
 
-// Bands of a pool and a convolution that read the same map, and how far the convolution must have come in band `b`.
+// Bands of a pool and a convolution that read the same map, and how many pixels the convolution must have computed at
+// the end of band `b`.
 long pooled_bands(int threads, long band_pixels, const GridPool& pool) {
   const long wanted = wanted_bands(band_pixels, pool.input.pixels());
   const long fitting = wanted > 0 ? wanted : 4 * pool.input.values() / (threads * limits::band_bytes);
   return std::clamp<long>(fitting, 1, pool.grid_rows());
 }
 
-// As far as the rows that have just been pooled reach; a convolution of a stride has fewer pixels there.
+// Up to the rows that have just been pooled; a strided convolution has fewer pixels there.
 long pooled_end(const GridPool& pool, const ConvolutionPass& pass, long b, long bands) {
   if (b + 1 == bands) return pass.count;
   const long pooled = pool.pixels_read(pool.grid_rows() * (b + 1) / bands);
@@ -174,7 +174,7 @@ void stream(const Machine& machine, ConvolutionPass* passes, int count, Followin
 
 namespace {
 
-// The same loop, counted; `carried`: bytes of the rows that bands hand on.
+// The same loop, counted; `carried`: bytes of the rows that bands pass on.
 void count_bands(const DescribeSetting& setting, const ConvolutionPass* passes, int count, long bands,
                  PassWork* works, double* carried) {
   long done[most_streamed] = {};

@@ -8,7 +8,7 @@ namespace fovea {
 
 namespace {
 
-// `pixel_at(i)` is the place in the map of the pass's pixel i, ascending.
+// `pixel_at(i)` is the index in the map of the pass's pixel i, ascending.
 template <class PixelAt>
 void fill(int height, int width, long count, PixelAt pixel_at, Tiling& tiling) {
   tiling.squares.clear();

@@ -12,7 +12,7 @@ struct Region;
 
 struct Square {
   int32_t image, y, x;  // of its upper left pixel; y and x are even
-  // Where its pixels stand in the pass's order, row by row; -1 for one that is not computed.
+  // Indices of its pixels in the order of the pass, row by row; -1 for a pixel that is not computed.
   std::array<int32_t, 4> index;
 
   bool whole() const { return (index[0] | index[1] | index[2] | index[3]) >= 0; }
@@ -24,12 +24,12 @@ struct Square {
 };
 
 struct Tiling {
-  // In raster order; those of two rows of pixels follow each other.
+  // In raster order: squares of the same two rows of pixels are consecutive.
   std::vector<Square> squares;
   long pixels = 0;
 
   void reserve(const Extent& map);
-  // Squares that hold the pixels [first, last) of the pass, both at the border of two rows.
+  // Squares that contain the pixels [first, last) of the pass; both bounds lie between pairs of rows.
   long square_of(long pixel_index) const;
 };
 

@@ -1,4 +1,4 @@
-// Values on their way in and out: maps, masks, and what a run left behind.
+// Exchanges values with JavaScript: maps, masks, and the records of a run.
 #include <algorithm>
 #include <cstring>
 
@@ -54,7 +54,7 @@ napi_value write_mask(napi_env env, napi_callback_info info) {
   });
 }
 
-// The cells of all masks, one after the other.
+// The cells of all masks, concatenated.
 napi_value write_masks(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const ProgramCall call(env, info, 3);
@@ -66,7 +66,7 @@ napi_value write_masks(napi_env env, napi_callback_info info) {
   });
 }
 
-// What the last run left behind, all at once: the caller's memory is cold by then, and so are the ways to it.
+// All records of the last run in one call: after a run the caller's caches are cold, so every call is expensive.
 napi_value read_results(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const ProgramCall call(env, info, 8);
@@ -90,7 +90,7 @@ napi_value read_results(napi_env env, napi_callback_info info) {
   });
 }
 
-// The pace of the last run at each instruction; answers with the time that measuring took, ms.
+// Writes the pace at each instruction of the last run; returns the time that measuring took, ms.
 napi_value read_paces(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const ProgramCall call(env, info, 3);

@@ -8,11 +8,11 @@ namespace {
 
 using limits::products;
 using limits::reduction_steps;
-// Distance of what belongs to different products: not a multiple of 4 KiB, or all would fall into one cache set.
+// Distance between the values of different products. Not a multiple of 4 KiB, as all would share one cache set.
 constexpr long apart = 16;
 constexpr float zero_bias[64] = {};
 
-// The 4 x 4 inputs under a square; where only absent pixels look, zeros.
+// The 4 x 4 inputs under a square; zeros where no computed pixel reads.
 void point_window(const ConvolutionPass& pass, const Square& square, const float* zeros, const float** window) {
   const Geometry& g = pass.convolution->geometry;
   const long channels = pass.input.channels;

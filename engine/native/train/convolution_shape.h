@@ -1,4 +1,4 @@
-// The shape of a convolution, and the form of it that has a driver of its own.
+// The shape of a convolution, and which driver computes it.
 #pragma once
 #include <vector>
 
@@ -14,7 +14,7 @@ struct Shape {
   long taps() const { return KH * KW; }
   long in() const { return C / groups; }
   long out() const { return K / groups; }
-  // A few channels (a photograph's three): a whole kernel row is one run of a padded copy.
+  // Few channels (such as the three of a photograph): a whole kernel row is one run of a padded copy.
   bool row_runs() const { return groups == 1 && KW > 1 && C < 8 && DH == 1 && DW == 1; }
   // One filter a channel.
   bool depthwise() const { return groups == C && K == C; }

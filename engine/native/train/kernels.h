@@ -1,5 +1,5 @@
-// The inner loops of training, one table of them per instruction set. Drivers (op_*.cc) know shapes and threads;
-// these know only rows of floats.
+// The inner loops of training, one table per instruction set. Drivers (op_*.cc) handle shapes and threads; these loops
+// handle rows of floats only.
 #pragma once
 #include "infer/kernels/kernel-table.h"
 
@@ -84,7 +84,7 @@ extern const Kernels kernels_generic;
 extern const Kernels kernels_avx2;
 #endif
 
-// The fastest table that this processor can run.
+// The fastest table that this processor supports.
 const Kernels& kernels();
 
 }  // namespace fovea::train

@@ -1,4 +1,4 @@
-// Baseline instruction set of the target (SSE2 on x64, NEON on arm64); also asks which table to use.
+// Baseline instruction set of the target (SSE2 on x64, NEON on arm64); also selects the table to use.
 #define FOVEA_KERNELS kernels_generic
 #if defined(__aarch64__)
 #define FOVEA_KERNELS_NAME "neon"

@@ -1,4 +1,4 @@
-// One operation of a training program: what it is called, what it needs, what it does.
+// An operation of a training program: its name, its requirements and its function.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace fovea::train {
 
-// Memory of a typed array, in 4-byte elements; the program keeps the array alive.
+// The memory of a typed array, in 4-byte elements; the program keeps the array alive.
 struct Span {
   void* data = nullptr;
   long length = 0;
@@ -24,7 +24,7 @@ struct Op {
   const OpKind* kind = nullptr;
   std::vector<long> dims;
   std::vector<Span> buffers;
-  // Kept between runs, so that a step allocates nothing.
+  // Kept between runs, so that a step allocates no memory.
   std::vector<float> scratch;
   std::vector<float> packed;
 
@@ -35,18 +35,18 @@ struct OpKind {
   const char* name;
   size_t dims;
   size_t buffers;
-  // Elements that each buffer must at least have; the rest of `buffers` beyond the answer is not checked.
+  // Fewest elements of each buffer; buffers beyond the returned list are not checked.
   std::vector<long> (*needs)(const std::vector<long>& dims);
   void (*run)(Op& op, Team& team);
 };
 
-// Tables of the op_*.cc files.
+// The tables of the op_*.cc files.
 extern const std::vector<OpKind> convolution_ops, normalisation_ops, pooling_ops, mask_ops, loss_ops, branch_ops, distil_ops;
 
-// Looks an operation up by name; nullptr when there is none.
+// Finds an operation by name; nullptr when there is none.
 const OpKind* find_op(const std::string& name);
 
-// Rows split into parts whose number depends on the shape alone.
+// Splits rows into parts; their number depends on the shape alone.
 inline long parts_of(long rows, long at_least) {
   const long parts = rows / (at_least < 1 ? 1 : at_least);
   return parts < 1 ? 1 : parts > 16 ? 16 : parts;

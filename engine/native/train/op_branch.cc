@@ -1,5 +1,5 @@
-// What stands around the convolutions of a network that is not trained itself: activations, squeeze-and-excitation's
-// scale, masked residual additions, and the work that masks leave.
+// Operations around the convolutions of a frozen network: activations, the scale of squeeze-and-excitation, masked
+// residual additions, and the work that remains under a mask.
 #include <algorithm>
 #include <cstring>
 
@@ -54,7 +54,7 @@ void activate_gradient(Op& op, Team& team) {
   }
 }
 
-// Every pixel of an image times the image's gate. dims: N, pixels, C; buffers: x, gate, zeros (C), y (may be x)
+// Multiplies every pixel of an image by the image's gate. dims: N, pixels, C; buffers: x, gate, zeros (C), y (may be x)
 void scale(Op& op, Team& team) {
   const long pixels = op.dims[1], C = op.dims[2];
   team.run(op.dims[0], [&](long n) {
@@ -118,8 +118,8 @@ void masked_add_gradient(Op& op, Team& team) {
   });
 }
 
-// The share of a branch's cost that a mask leaves: the last convolution is computed at the mask's pixels, each earlier
-// one at what its successor reads.
+// The share of a branch's cost that remains under a mask: the last convolution is computed at the mask's pixels, each
+// earlier one at the pixels that its successor reads.
 // dims: N, rows, columns, convolutions, then per convolution H, W (of its output), KH, KW, SH, SW, PT, PL, DH, DW;
 // buffers: mask, costs (one a convolution, their sum is 1), rates (share, 0), active (share of the cells)
 void work(Op& op, Team& team) {

@@ -1,4 +1,4 @@
-// Convolution as an indirect matrix product: rows of the map are reached through pointers, nothing is unfolded.
+// Convolution as an indirect matrix product: it reads rows of the map through pointers, without im2col.
 #include <algorithm>
 #include <cstring>
 
@@ -34,7 +34,7 @@ void pad_input(const Shape& s, const float* x, std::vector<float>& padded, Team&
   });
 }
 
-// Walks the pixels of a map in order.
+// Iterates over the pixels of a map in order.
 struct Cursor {
   const long height, width;
   long n, y, x;
@@ -49,7 +49,7 @@ struct Cursor {
   }
 };
 
-// Where the taps of an output pixel begin in the input; `zeros` outside the image.
+// Pointers to the taps of an output pixel in the input; `zeros` outside the image.
 struct InputRows {
   const Shape& s;
   const float* x;
@@ -136,7 +136,7 @@ void forward(Op& op, Team& team) {
   });
 }
 
-// Input pixels whose row and column leave the same remainders by the stride see the same taps.
+// Input pixels whose row and column are equal modulo the stride have the same taps.
 struct Phase {
   long y, x;
   std::vector<long> taps;
@@ -235,7 +235,7 @@ void weight_gradient(Op& op, Team& team) {
   const bool padded = s.row_runs();
   const long taps = padded ? s.KH : s.taps(), run = padded ? s.KW * s.C : s.in(), stride = up(s.out(), kTileColumns);
   const long pixels = s.N * s.OH * s.OW, size = s.groups * taps * run * stride;
-  // Parts sum their pixels separately: worth it where the map is large and the kernel small.
+  // Parts sum their pixels separately, which pays where the map is large and the kernel small.
   const long parts = std::max(1L, std::min(8L, pixels * 4 / std::max(1L, size)));
   op.scratch.assign(parts * size, 0.0f);
   const long share = up((pixels + parts - 1) / parts, 8);
@@ -247,7 +247,7 @@ void weight_gradient(Op& op, Team& team) {
     const long begin = slice * kSlice, end = std::min(run, begin + kSlice);
     const InputRows input{s, x, padded ? op.packed.data() : nullptr, zero_row(s.in()), group * s.in()};
     float* target = op.scratch.data() + part * size + (group * taps + tap) * run * stride;
-    // Both sides are copied side by side: at the strides of whole maps their lines would evict each other.
+    // Both operands are copied to contiguous memory: at the strides of whole maps their lines would evict each other.
     const float *rows[kChunk], *slopes[kChunk];
     alignas(32) float packed[kChunk * kSlice], panel[kChunk * kTileColumns];
     const long last = std::min(pixels, (part + 1) * share);

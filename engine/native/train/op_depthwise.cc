@@ -1,4 +1,4 @@
-// Depthwise convolution: pixels are summed over taps with channels side by side.
+// Depthwise convolution: sums over the taps of each pixel, vectorised over channels.
 #include "train/convolution_shape.h"
 
 namespace fovea::train {

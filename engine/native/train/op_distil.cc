@@ -1,4 +1,4 @@
-// What makes one network imitate another: losses without labels, and Adam's step.
+// Distillation: losses that make one network imitate another without labels, and the Adam step.
 #include <algorithm>
 #include <cmath>
 
@@ -8,7 +8,7 @@ namespace fovea::train {
 namespace {
 
 // weight · T² · KL(teacher/T ‖ student/T), mean over rows; its gradient is written.
-// dims: rows, classes; buffers: student, teacher, settings (weight, T), dstudent, report (divergence, rows of one mind)
+// dims: rows, classes; buffers: student, teacher, settings (weight, T), dstudent, report (divergence, equal classes)
 void divergence(Op& op, Team& team) {
   const long rows = op.dims[0], classes = op.dims[1];
   const double weight = op.floats(2)[0], T = op.floats(2)[1];

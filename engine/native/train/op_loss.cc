@@ -49,8 +49,8 @@ void classify(Op& op, Team&) {
 }
 
 // λ·((F/F_full − t)² + mean_b(max(0, ρ_b − u)² + max(0, l − ρ_b)²)) and its gradient per mask cell.
-// ρ_b is the share that the mask leaves of what it can change: LASNet counts the projection as well, which would let
-// a block with a large one be skipped for good within any bounds.
+// ρ_b is the remaining share of the work that the mask can skip. LASNet counts the projection as well, with which a
+// block with a large projection could be skipped entirely within any bounds.
 // The dilated rate's slope is taken to be the rate's own (straight through).
 // dims: blocks, first image left in, N, then one count of cells an image per block
 // buffers: rates (rate, dilated a block), costs (fixed, dilated share, rate share a block, then the rest of the network),

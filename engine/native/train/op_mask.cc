@@ -59,7 +59,7 @@ void residual_gradient(Op& op, Team& team) {
   });
 }
 
-// A uniform number in (0, 1) from the run's seed, the step, the op and the cell: the same whenever it is asked for.
+// A uniform number in (0, 1), a function of the run's seed, the step, the op and the cell.
 double uniform(uint32_t seed, uint32_t step, uint32_t stream, uint32_t index) {
   uint64_t h = (static_cast<uint64_t>(seed) << 32 | step) + 0x9e3779b97f4a7c15ull * (static_cast<uint64_t>(stream) << 32 | index);
   for (int round = 0; round < 2; round++) {
@@ -92,7 +92,7 @@ void gumbel(Op& op, Team&) {
   }
 }
 
-// Straight through: the hard mask's gradient is taken for the soft one's.
+// Straight-through estimator: the gradient of the hard mask is used as that of the soft one.
 // dims: as gumbel; buffers: dmask, soft, gumbel, dlogits
 void gumbel_gradient(Op& op, Team&) {
   const long cells = op.dims[1], count = op.dims[0] * cells;

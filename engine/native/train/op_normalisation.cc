@@ -1,4 +1,4 @@
-// Batch norm, in the three pieces that fuse best: statistics → one scale and shift per channel → affine map.
+// Batch norm in three steps: statistics → one scale and shift per channel → affine map.
 #include <algorithm>
 #include <cmath>
 
@@ -9,7 +9,7 @@ namespace {
 
 constexpr float kEpsilon = 1e-5f;
 constexpr float kMomentum = 0.1f;
-// Rows summed in single precision before they are added up in double.
+// Number of rows summed in single precision before the sum is added in double precision.
 constexpr long kRun = 256;
 
 // Two sums over all rows for each channel, `add(first, count, run)` adding those of some rows to a run of 2 C.

@@ -54,8 +54,8 @@ void maximum_gradient(Op& op, Team& team) {
   });
 }
 
-// 1 / number of positions that an average divides by. Padding counts as zeros unless a 13th dimension is 1; with
-// it, or where a window reaches beyond the padding that a 14th and 15th give below and to the right, only what counts does.
+// 1 / number of positions that an average divides by. Padding counts as zeros unless dimension 13 is 1. Positions
+// beyond the padding below and to the right (dimensions 14 and 15) never count.
 float share_of(const Window& s, const std::vector<long>& d, long out) {
   const long top = out / s.OW % s.OH * s.SH - s.PT, left = out % s.OW * s.SW - s.PL;
   const bool inside_only = d.size() > 12 && d[12] != 0;

@@ -24,7 +24,7 @@ constexpr long kMostElements = 1L << 31;
 
 struct Program {
   std::vector<Op> ops;
-  // One array that holds every typed array used, so that none is collected.
+  // An array that references every typed array used, so that none is garbage-collected.
   napi_ref arrays = nullptr;
   bool running = false;
 };

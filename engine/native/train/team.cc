@@ -3,7 +3,7 @@
 namespace fovea::train {
 
 namespace {
-// Passes follow each other within microseconds: looking a few hundred times costs less than sleeping.
+// Passes follow each other within microseconds: polling a few hundred times costs less than sleeping.
 constexpr int kLooks = 400;
 
 inline void relax() {

@@ -1,4 +1,4 @@
-// A few threads that share the parts of one operation after another.
+// A few threads that share the parts of each operation.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -9,7 +9,7 @@
 
 namespace fovea::train {
 
-// Which part a thread gets is left to chance; a part's arithmetic is not, so results do not depend on `threads`.
+// Which thread gets a part varies, but the arithmetic of a part does not: results do not depend on `threads`.
 class Team {
  public:
   explicit Team(int threads);

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-/** Functions of the native addon, by name; the rooms that call them know their signatures. */
+/** Functions of the native addon, by name; the modules that call them declare their signatures. */
 export type Addon = Readonly<Record<string, (...values: never[]) => unknown>>;
 
 /** What the addon must say of itself: `addon_version` in engine/native/module.h. */

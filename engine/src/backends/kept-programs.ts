@@ -22,7 +22,7 @@ export interface ProgramMaker<Made> {
 /** A session's programs, by what they were made from. */
 export class KeptPrograms<Made extends object> {
   readonly #kept: LRUCache<string, Made>;
-  /** What ran last, most often what runs next, if nobody can have changed it. */
+  /** The program that ran last, if it cannot have changed: most often it runs next. */
   #latest: { plan: Plan; maskers: readonly Masker[]; program: Made } | undefined;
   readonly #planTexts = new LRUCache<string, number>({ max: KEPT_TEXTS });
   readonly #frozenPlans = new WeakMap<Plan, number>();

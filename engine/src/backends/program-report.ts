@@ -24,7 +24,7 @@ interface NodeReport {
   };
 }
 
-/** Something that a run does and that is timed by itself: work that belongs to a pass. */
+/** A separately timed part of a run: work that belongs to a pass. */
 export interface TimedWork {
   readonly owner: Owner;
   readonly work: Work;

@@ -61,7 +61,6 @@ export { type Agreement, type AgreementOptions, measureAgreement } from '../trai
 export { type BlockFit, type FitOptions, type FitResult, fitMaskers } from '../train/fit/fit.js';
 export { type BlockObservation, type ObserveOptions, observeBlocks } from '../train/fit/observe.js';
 export type { BlockMeasurement, Measurement } from '../train/measure.js';
-export { canTrain } from '../train/program.js';
 export {
   type MaskOptimisation,
   type Optimisation,
@@ -70,3 +69,4 @@ export {
   readRecipe,
 } from '../train/recipe.js';
 export { type TrainOptions, type TrainProgress, type TrainResult, train } from '../train/train.js';
+export { canTrain } from '../train/train-program.js';

@@ -13,6 +13,15 @@ export interface PixelImage {
 /**
  * Encodes pixels as PNG.
  * @throws FoveaError `bad-shape` when the data does not match the size
+ *
+ * @example
+ * ```ts
+ * import { encodePng } from '@fovea/engine';
+ *
+ * const red = Uint8Array.from([255, 0, 0]);
+ * const png = await encodePng({ width: 1, height: 1, channels: 3, data: red });
+ * console.log(png.subarray(1, 4).toString()); // the codes of "PNG"
+ * ```
  */
 export async function encodePng({ width, height, channels, data }: PixelImage): Promise<Uint8Array> {
   const sized = [width, height].every((extent) => Number.isInteger(extent) && extent >= 1);

@@ -20,6 +20,15 @@ export interface PreprocessOptions extends Preprocessing, ImageSize {
  * Scales (bilinear, antialiased), crops and normalises images: `(value / 255 − mean) / deviation`.
  * @returns `[images, height, width, channels]`
  * @throws FoveaError `bad-argument` for options out of range, `bad-shape` without images
+ *
+ * @example
+ * ```ts
+ * import { preprocess } from '@fovea/engine';
+ *
+ * const grey = { width: 320, height: 240, data: new Uint8Array(320 * 240 * 3).fill(128) };
+ * const input = await preprocess(grey, { height: 224, width: 224 });
+ * console.log(input.shape); // [1, 224, 224, 3]
+ * ```
  */
 export async function preprocess(
   images: RgbImage | readonly RgbImage[],

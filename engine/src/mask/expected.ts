@@ -103,7 +103,7 @@ const readersOfShape = new WeakMap<
   Map<number, { readonly down: AxisReaders; readonly across: AxisReaders }>
 >();
 
-/** Readers of every pixel of a block's maps, remembered: a search asks at many rates. */
+/** Readers of every pixel of a block's maps, cached because a search needs them at many rates. */
 function readersOf(block: Block, shape: BlockShape, granularity: number) {
   let known = readersOfShape.get(shape);
   if (!known) {

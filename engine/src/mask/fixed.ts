@@ -13,6 +13,17 @@ export interface ImageRegion {
  * Keeps exactly the given cells of each block's own grid.
  * @param cells by block index: `rows · columns` values (used for every image) or `batch · rows · columns`;
  *   its decision throws FoveaError `bad-shape` when the length fits neither, or the block has none
+ *
+ * @example
+ * ```ts
+ * import { blocksOf, builtNetwork, fixedMasker, run, Tensor } from '@fovea/engine';
+ *
+ * // At S = 16 every block of this image is one cell: skip every second block.
+ * const network = builtNetwork('resnet18');
+ * const masker = fixedMasker(blocksOf(network).map(({ index }) => Uint8Array.of(index % 2)));
+ * const { masks } = await run(network, Tensor.zeros([1, 64, 64, 3]), { masker, granularity: 16 });
+ * console.log(masks.map(({ cells }) => cells[0])); // 0, 1, 0, 1, 0, 1, 0, 1
+ * ```
  */
 export function fixedMasker(
   cells: ReadonlyMap<number, Uint8Array> | readonly (Uint8Array | undefined)[],

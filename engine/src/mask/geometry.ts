@@ -12,6 +12,13 @@ export interface Grid {
  * S of at least the larger side gives one cell: the whole block is kept or skipped.
  *
  * @throws FoveaError `bad-argument` when S is not a number of at least 1
+ *
+ * @example
+ * ```ts
+ * import { maskGrid } from '@fovea/engine/backend';
+ *
+ * console.log(maskGrid(56, 56, 4)); // { rows: 14, columns: 14 }
+ * ```
  */
 export function maskGrid(height: number, width: number, granularity: number): Grid {
   if (!(granularity >= 1)) {

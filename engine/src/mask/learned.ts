@@ -5,6 +5,15 @@ import type { Masker } from './mask.js';
 /**
  * The masker that the network was trained with: pooled input · weight + bias, active where ≥ 0.
  * Its decision throws FoveaError `unsupported` on a block that has no learned masker.
+ *
+ * @example
+ * ```ts
+ * import { learnedMasker, loadShippedModel, run, Tensor } from '@fovea/engine';
+ *
+ * const network = await loadShippedModel('quick-look');
+ * const { masks } = await run(network, Tensor.zeros([1, 128, 128, 3]), { masker: learnedMasker() });
+ * console.log(masks.map(({ block, cells }) => [block, cells.length]));
+ * ```
  */
 export function learnedMasker(): Masker {
   const made: Masker = {
@@ -46,7 +55,7 @@ export function alwaysActive({ branch }: Block): Required<Pick<Block, 'masker' |
 /** A granularity beyond any map's side: a single cell. */
 const wholeMap = 2 ** 20;
 
-/** The maskers made here: one of somebody's own may call itself learned and decide otherwise. */
+/** The maskers made here: a custom masker may also be named learned and decide differently. */
 const learned = new WeakSet<Masker>();
 
 /** True of what `learnedMasker` returns. */

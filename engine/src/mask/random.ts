@@ -6,10 +6,19 @@ import { checkRate } from './rate.js';
  * Keeps `round(rate · cells)` cells of every image, at places drawn from the seed: for benchmarks, where the
  * amount of work must be exact and the place must not matter.
  * @throws FoveaError `bad-argument` when the rate is outside 0…1
+ *
+ * @example
+ * ```ts
+ * import { activeFraction, builtNetwork, randomMasker, run, Tensor } from '@fovea/engine';
+ *
+ * const masker = randomMasker(0.25, 7);
+ * const { masks } = await run(builtNetwork('resnet18'), Tensor.zeros([1, 64, 64, 3]), { masker, granularity: 2 });
+ * console.log(activeFraction(masks[0]!.cells)); // 0.25
+ * ```
  */
 export function randomMasker(rate: number, seed = 1): Masker {
   checkRate(rate);
-  // Drawn once for every block: a benchmark asks for the same masks again and again.
+  // Drawn once for every block, because a benchmark uses the same masks many times.
   const drawn = new Map<number, { batch: number; rows: number; columns: number; cells: Uint8Array }>();
   return {
     kind: 'random',

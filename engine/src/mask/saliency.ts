@@ -12,6 +12,15 @@ export interface SaliencyMasker extends Masker {
  * channels); of equals, the earlier one. Needs no training: activations of a trained network are largest on
  * what it responds to.
  * @throws FoveaError `bad-argument` when the rate is outside 0…1
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, run, saliencyMasker, Tensor } from '@fovea/engine';
+ *
+ * const masker = saliencyMasker(0.5);
+ * const { profile } = await run(builtNetwork('resnet18'), Tensor.zeros([1, 64, 64, 3]), { masker, granularity: 2 });
+ * console.log(profile.blocks.map(({ name, rate }) => `${name}: ${rate}`));
+ * ```
  */
 export function saliencyMasker(rate: number): SaliencyMasker {
   checkRate(rate);
@@ -48,7 +57,7 @@ export function saliencyMasker(rate: number): SaliencyMasker {
   return made;
 }
 
-/** Of the maskers made here: one of somebody's own may call itself by the same name and decide otherwise. */
+/** Of the maskers made here: a custom masker may have the same name and decide differently. */
 const rates = new WeakMap<Masker, number>();
 
 /** The rate of a masker that keeps the cells of most energy; undefined for any other. */

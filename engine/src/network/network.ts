@@ -180,7 +180,18 @@ export interface Network {
   readonly onnxOutput?: string;
 }
 
-/** The residual blocks of a network, in execution order. */
+/**
+ * The residual blocks of a network, in execution order.
+ *
+ * @example
+ * ```ts
+ * import { blocksOf, builtNetwork } from '@fovea/engine';
+ *
+ * for (const { index, name, stage, branch } of blocksOf(builtNetwork('resnet18'))) {
+ *   console.log(index, name, `stage ${stage + 1}`, `${branch.length} convolutions`);
+ * }
+ * ```
+ */
 export function blocksOf(network: Network): Block[] {
   return network.nodes.flatMap((node) => (node.kind === 'block' ? [node.block] : []));
 }

@@ -3,7 +3,7 @@ import { type Block, blocksOf, type Network, type NetworkNode } from './network.
 import { askForeignShape, foreignShape } from './onnx/foreign-shape.js';
 import { type BlockShape, blockShape, convolutionOutput, paddingOn } from './shapes.js';
 
-/** Extent of one value of a network: `[N, H, W, C]`, or undefined behind a foreign node that does not tell. */
+/** Extent of one value of a network: `[N, H, W, C]`, or undefined after a foreign node with an unknown shape. */
 export type ValueShape = readonly [N: number, H: number, W: number, C: number] | undefined;
 
 /** Shapes of all values and blocks of a network at one input size. */
@@ -19,6 +19,15 @@ export interface NetworkShapes {
  *
  * @throws FoveaError `bad-shape` when the input is too small for the layers, channels do not fit, or a block
  *   lies behind a foreign node whose output shape is unknown
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork } from '@fovea/engine';
+ * import { networkShapes } from '@fovea/engine/backend';
+ *
+ * const { blocks } = networkShapes(builtNetwork('resnet18'), { batch: 1, height: 224, width: 224 });
+ * console.log(blocks[0]);
+ * ```
  */
 export function networkShapes(
   network: Network,
@@ -77,7 +86,7 @@ async function learn(network: Network, height: number, width: number): Promise<v
   }
 }
 
-/** Shape of what a node writes; undefined for a foreign node that does not tell. */
+/** Shape of a node's output; undefined for a foreign node with an unknown shape. */
 function written(
   network: Network,
   node: NetworkNode,

@@ -121,7 +121,7 @@ function makeMap(
   );
 }
 
-/** Compares what the maps hold afterwards that somebody may still read, and how masks are decided. */
+/** Compares the final content of the maps that may still be read, and how masks are decided. */
 function expectTheSame(
   lowering: BlockLowering,
   start: BlockStart,
@@ -183,7 +183,7 @@ function noteMoved(
     const [before, after] = [textsOf(original, group), textsOf(steps, group)];
     if (before.join('\n') === after.join('\n')) continue;
     const sentence = after.length === 0 ? `nothing is left of it after "${name}"` : `rewritten by "${name}"`;
-    // In the place of what was said of the pass before: it may not be so any more.
+    // Replaces the note of the original pass, which may no longer be true.
     network.passNotes.set(`${position}.${group}`, sentence);
   }
 }

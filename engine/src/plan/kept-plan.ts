@@ -20,10 +20,10 @@ const kept = new WeakMap<Network, LRUCache<string, Plan>>();
 
 /**
  * `makePlan`, with the plans of the built-in strategies remembered: making one takes as long as computing a
- * small block. A strategy of somebody's own is asked every time, for it may answer otherwise.
+ * small block. A custom strategy is called every time, because its answer may change.
  *
  * @returns a plan that others hold as well, and frozen for that reason, unless the strategy is not built in
- * @throws FoveaError as `makePlan` does; rates are checked only where the strategy is asked
+ * @throws FoveaError as `makePlan` does; rates are checked only when the strategy is called
  */
 export function keptPlan(network: Network, options: PlanOptions): Plan {
   const { strategy = 'streamed', granularity, excitation, batch, height, width, maskers, masks } = options;

@@ -6,12 +6,12 @@ import { maskStatistics } from '../mask/regions.js';
 import { type Block, type BlockNode, blocksOf, type Network } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
 import { networkShapes } from '../network/walk.js';
+import { checkBlockPlan } from './check-plan.js';
 import type { Device } from './device.js';
 import { type Granularity, resolveGranularity } from './granularity.js';
 import type { BlockPlan, Plan } from './plan.js';
 import { dense, getStrategy } from './strategies.js';
 import type { MaskStatistics, Strategy } from './strategy.js';
-import { checkBlockPlan } from './validate.js';
 
 /** What a plan is made from; everything has a sensible default. */
 export interface PlanOptions {

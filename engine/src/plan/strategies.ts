@@ -140,7 +140,21 @@ export const streamed: Strategy = {
 
 const builtIn = new Map([dense, unfused, lasnet, streamed].map((strategy) => [strategy.name, strategy]));
 
-/** Makes a strategy known by its name, to `getStrategy` and so to every command and panel. */
+/**
+ * Makes a strategy known by its name, to `getStrategy` and so to every command and panel.
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, getStrategy, predict, registerStrategy } from '@fovea/engine';
+ *
+ * registerStrategy({
+ *   name: 'dense-late',
+ *   description: 'dense in the last stage, streamed before it',
+ *   plan: (context) => getStrategy(context.block.stage === 3 ? 'dense' : 'streamed').plan(context),
+ * });
+ * console.log(predict(builtNetwork('resnet18'), { device: 'cpu-avx2', strategy: 'dense-late' }).totalMs);
+ * ```
+ */
 export function registerStrategy(strategy: Strategy): void {
   builtIn.set(strategy.name, strategy);
 }

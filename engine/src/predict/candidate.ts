@@ -1,10 +1,10 @@
 import type { Excitation } from '../mask/excitation.js';
 import type { Block } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
+import { checkBlockPlan } from '../plan/check-plan.js';
 import type { BlockPlan } from '../plan/plan.js';
 import { dense } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
-import { checkBlockPlan } from '../plan/validate.js';
 import { type Coverage, expectedCoverage, fullCoverage } from './coverage.js';
 import type { Setting } from './options.js';
 import { blockTime } from './program-cost/block-cost.js';
@@ -23,7 +23,7 @@ export interface Candidate {
   readonly overheadMs: number;
 }
 
-/** A block where it stands in a network. */
+/** A block at its position in a network. */
 export interface PlacedBlock {
   readonly block: Block;
   readonly shape: BlockShape;
@@ -33,7 +33,7 @@ export interface PlacedBlock {
 }
 
 /**
- * Costs a block under a strategy by itself: its own pool is charged to it, and it pools for no other.
+ * Costs a single block under a strategy: its own pool is charged to it, and it pools for no other block.
  * @param coverage left out, expected for random masks at `rate`
  */
 export function costCandidate(

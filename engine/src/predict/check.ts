@@ -12,7 +12,7 @@ const positive = [
 ] as const;
 
 /**
- * Checks a device that somebody wrote or a file held.
+ * Checks a device that comes from a user or a file.
  * @returns the same object
  * @throws FoveaError `bad-argument`, naming the field, its value and what is accepted
  */

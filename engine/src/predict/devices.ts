@@ -188,6 +188,14 @@ export function deviceNames(): string[] {
  * A device that comes with Fovea.
  * @param name such as `v100`; case does not matter
  * @throws FoveaError `unknown-name`, listing the names there are
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, getDevice, predict } from '@fovea/engine';
+ *
+ * const half = { ...getDevice('v100'), name: 'half a V100', processingEngines: 40 };
+ * console.log(predict(builtNetwork('resnet50'), { device: half, rate: 0.5 }).totalMs);
+ * ```
  */
 export function getDevice(name: string): Device {
   const wanted = String(name).toLowerCase();

@@ -22,7 +22,7 @@ export class BlockLowering {
   readonly adaptive: AdaptiveBlock | undefined;
   /** The plan's primitives in order. */
   readonly sequence: readonly Primitive[];
-  /** True when nobody else reads the block's input, so that it may be changed into the output. */
+  /** True when the block's input has no other reader, so that it may be changed into the output in place. */
   readonly inPlace: boolean;
   values: Intermediate;
   /** What the branch is added to. */
@@ -91,7 +91,7 @@ export class BlockLowering {
     return this.#regions.pooled;
   }
 
-  /** True when the branch's last values lie in a whole map although only those under the mask are added. */
+  /** True when the branch's last values are in a whole map although only those under the mask are added. */
   get addsOutOfMap(): boolean {
     return this.activeRegion !== undefined && this.regions.at(-1) === undefined;
   }

@@ -84,7 +84,7 @@ function beginStream(lowering: BlockLowering, layer: number, pools: boolean): vo
   const carriesPool = fusesAdd(lowering, last) && poolsBehindAdd(lowering) !== undefined;
   if (last > layer) {
     const decidesBetween = lowering.precedes(convolutionName(layer), 'index');
-    // Only an identity shortcut is changed in place; without one the output is a map of its own.
+    // Only an identity shortcut is changed in place; without one the output is a separate map.
     const overwrites =
       lowering.inPlace &&
       lowering.hasShortcut &&
@@ -105,7 +105,7 @@ function beginStream(lowering: BlockLowering, layer: number, pools: boolean): vo
   lowering.stream(owner, 2);
 }
 
-/** True when the plan has the projection between two layers: it is a pass of its own, not one of their stream's. */
+/** True when the plan has the projection between two layers: it is then a separate pass, not part of their stream. */
 function projectsBetween(lowering: BlockLowering, first: number, second: number): boolean {
   return (
     lowering.block.projection !== undefined &&

@@ -48,7 +48,18 @@ export function planBuffers(program: Pick<Program, 'maps' | 'steps' | 'input' | 
   return { sizes, bufferOf };
 }
 
-/** Bytes of memory that a program's maps take, with those that share it counted once; weights not included. */
+/**
+ * Bytes of memory that a program's maps take, with those that share it counted once; weights not included.
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork } from '@fovea/engine';
+ * import { mapBytes, programOf } from '@fovea/engine/backend';
+ *
+ * const network = builtNetwork('resnet50');
+ * for (const strategy of ['unfused', 'streamed']) console.log(strategy, mapBytes(programOf(network, { strategy })));
+ * ```
+ */
 export function mapBytes(program: Program): number {
   const { sizes, bufferOf } = planBuffers(program);
   const widths = new Map(program.maps.map(({ id, dtype }) => [bufferOf[id]!, dtypeBytes[dtype]]));

@@ -13,7 +13,7 @@ import type {
   Step,
 } from './program.js';
 
-/** Collects a program. Every map is a value of its own: memory is planned once the program is finished. */
+/** Collects a program. Every map is a separate value: memory is planned once the program is finished. */
 export class ProgramBuilder {
   readonly #maps: ProgramMap[] = [];
   readonly #masks: ProgramMask[] = [];
@@ -71,7 +71,7 @@ export class ProgramBuilder {
     return halo;
   }
 
-  /** Adds an operation: as a step of its own, or to the stream that was begun. */
+  /** Adds an operation as a separate step, or to the stream that was begun. */
   emit(owner: Owner, operation: Operation): void {
     if (!this.#stream) {
       this.#steps.push({ owner, operations: [operation] });

@@ -33,7 +33,7 @@ export interface Program {
   readonly output?: ProgramMap;
 }
 
-/** How a map's rows of channels lie in memory: every pixel in raster order, or only some of them. */
+/** How a map's rows of channels are laid out: every pixel in raster order, or only some of them. */
 export type Layout =
   /** All pixels, `[N, H, W, C]`. */
   | { readonly kind: 'map' }
@@ -42,7 +42,7 @@ export type Layout =
   /** Active cells, each with what a convolution reads around it. */
   | { readonly kind: 'halo'; readonly halo: ProgramHalo };
 
-/** A value of the program. Operations may change it in place: it is one value for as long as it is needed. */
+/** A value of the program. Operations may change it in place; it remains one value until its last use. */
 export interface ProgramMap {
   readonly id: number;
   readonly shape: Shape;
@@ -158,9 +158,9 @@ export type Operation =
       readonly pooled: ProgramMap;
       readonly decider: Decider;
     }
-  /** The run stops for a masker's own function, which reads `pooled`. A step of its own. */
+  /** The run stops for a custom masker, which reads `pooled`. A separate step. */
   | { readonly kind: 'ask'; readonly block: Block; readonly mask: ProgramMask; readonly pooled: ProgramMap }
-  /** The run stops for a node that only onnxruntime knows. A step of its own, the last one without `output`. */
+  /** The run stops for a node that only onnxruntime can run. A separate step; the last one has no `output`. */
   | {
       readonly kind: 'foreign';
       readonly node: ForeignNode;

@@ -345,7 +345,7 @@ export class Verifier {
     this.#need(N === batch && H === rows && W === columns, `a pooled map has ${rows} x ${columns} cells`);
   }
 
-  /** That a region lies on a map of this size, and can be used by now. */
+  /** Checks that a region belongs to a map of this size, and that it has been indexed. */
   #covers({ shape: [N, H, W] }: ProgramMap, region: ProgramRegion): void {
     const { id, mask, height, width } = region;
     this.#need(N === mask.batch && H === height && W === width, `region ${id} is of another size`);

@@ -25,6 +25,13 @@ export function backendNames(): string[] {
 /**
  * The backend of that name, or the fastest one that this machine can run.
  * @throws FoveaError `unknown-name`, or `backend-unavailable` with the reason when the named one cannot run here
+ *
+ * @example
+ * ```ts
+ * import { backendNames, getBackend } from '@fovea/engine/backend';
+ *
+ * console.log(backendNames(), getBackend().name);
+ * ```
  */
 export function getBackend(name?: string): Backend {
   if (name !== undefined) {

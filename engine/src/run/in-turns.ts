@@ -13,7 +13,7 @@ export interface Turns {
 }
 
 /**
- * Runs two ways of computing the same in turns, so that whatever else the machine does touches both alike, and takes
+ * Runs two ways of computing the same alternately, so that other load on the machine affects both alike, and takes
  * the medians of each. What has to be made first must have been made: both have run before.
  * @param onProgress called with the fraction done, 0…1
  * @throws whatever a run throws

@@ -13,6 +13,18 @@ function middle<T extends { readonly totalMs: number }>(values: readonly T[]): T
  *
  * @returns a profile whose parts need not add up to its total exactly
  * @throws FoveaError `bad-argument` for no profiles, or profiles of different programs
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, medianProfile, run, Tensor } from '@fovea/engine';
+ *
+ * const network = builtNetwork('resnet18');
+ * const profiles = [];
+ * for (let i = 0; i < 5; i++) {
+ *   profiles.push((await run(network, Tensor.zeros([1, 64, 64, 3]), { masker: 'random' })).profile);
+ * }
+ * console.log(medianProfile(profiles).totalMs);
+ * ```
  */
 export function medianProfile(profiles: readonly Profile[]): Profile {
   const [first] = profiles;

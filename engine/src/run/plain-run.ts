@@ -108,7 +108,7 @@ function otherBackend(source: string): Backend {
   }
 }
 
-/** The same modes, S and pooling, block for block, with every primitive by itself. */
+/** The same modes, S and pooling, block for block, with every primitive as a separate group. */
 function plainStrategy(plan: Plan): Strategy {
   return {
     name: 'plain',
@@ -120,7 +120,7 @@ function plainStrategy(plan: Plan): Strategy {
   };
 }
 
-/** Decides as `masker` does and compares, then answers with the mask of the run that is checked. */
+/** Decides as `masker` does and compares, then returns the mask of the run that is checked. */
 function checkingMasker(
   masker: Masker,
   block: Block,

@@ -4,12 +4,12 @@ import { FoveaError } from '../errors.js';
 import type { Masker } from '../mask/mask.js';
 import { checkRate } from '../mask/rate.js';
 import type { Network } from '../network/network.js';
+import { checkGivenPlan } from '../plan/check-plan.js';
 import type { Granularity } from '../plan/granularity.js';
 import { isSteady, keptPlan } from '../plan/kept-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { getStrategy } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
-import { checkGivenPlan } from '../plan/validate.js';
 import type { Shape, Tensor } from '../tensor.js';
 import { getBackend } from './backends.js';
 import { resolveMaskers } from './maskers.js';
@@ -34,7 +34,7 @@ type Question = {
     | 'granularity']: NetworkRunOptions[field];
 };
 
-/** What a network's last run was prepared for: the next one most often asks for the same. */
+/** What a network's last run was prepared for, which is most often what the next one needs. */
 interface Prepared {
   readonly question: Question;
   readonly shape: Shape;
@@ -46,7 +46,7 @@ const lastPrepared = new WeakMap<Network, Prepared>();
 
 /**
  * Backend, plan and maskers of a run. The last answer is given again when the question is the same, for finding
- * it again takes as long as computing a small block.
+ * it again would take as long as computing a small block.
  * @throws FoveaError as `run` does
  */
 export function prepare(network: Network, input: Tensor, options: NetworkRunOptions): Preparation {
@@ -63,7 +63,7 @@ export function prepare(network: Network, input: Tensor, options: NetworkRunOpti
     return last.preparation;
   }
   const preparation = { backend, ...planRun(network, input.shape, options, strategy) };
-  // Not kept: what somebody may change meanwhile, and strategies that may answer otherwise next time.
+  // Not kept: objects that may be changed in between, and strategies whose answer may change.
   const lasting = !options.plan && !Array.isArray(options.masker) && isSteady(strategy);
   if (lasting) {
     const { masker, rate, seed, threads, excitation, granularity } = options;
@@ -141,7 +141,7 @@ function isGpu(backend: NetworkRunOptions['backend']): boolean {
   return (typeof backend === 'object' ? backend.name : backend) === 'webgpu';
 }
 
-/** Threads used when none are asked for: the cores this process may use. */
+/** Default number of threads: the cores that this process may use. */
 export function defaultThreads(): number {
   return Math.max(1, os.availableParallelism());
 }

@@ -1,7 +1,7 @@
 import type { Backend, Session } from '../backends/backend.js';
 import type { Network } from '../network/network.js';
 
-/** Packed networks are kept as long as the network itself, a few shapes each. */
+/** Packed networks, a few shapes each, are kept for the lifetime of the network. */
 const sessions = new WeakMap<Network, Map<string, Promise<Session>>>();
 /** Backends by number: two may have one name and differ in their options. */
 const numbers = new WeakMap<Backend, number>();

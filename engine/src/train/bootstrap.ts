@@ -1,6 +1,6 @@
 import { Random } from '../random.js';
 
-/** A mean with the interval that 95 % of resampled means lie in. */
+/** A mean with the interval that contains 95 % of resampled means. */
 export interface Interval {
   readonly mean: number;
   readonly low: number;
@@ -10,7 +10,7 @@ export interface Interval {
 /**
  * The mean of values with its bootstrap interval (Efron, 1979), groups drawn as a whole: crops of one photograph do not
  * count as independent.
- * @param groups one number a value; every value is a group of its own when left out
+ * @param groups one number per value; by default every value is a separate group
  * @param resamples how often groups are drawn
  */
 export function bootstrap(

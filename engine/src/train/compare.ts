@@ -25,7 +25,7 @@ export interface CompareOptions extends Pick<NetworkRunOptions, 'backend' | 'thr
   readonly labels?: ArrayLike<number>;
   /** Which images belong together, as crops of one photograph: intervals are drawn over these. */
   readonly groups?: ArrayLike<number>;
-  /** Other versions of the network with maskers of their own, by the name that they are reported under. */
+  /** Other versions of the network with different maskers, by the name that they are reported under. */
   readonly others?: Readonly<Record<string, Network>>;
   readonly onProgress?: (done: number, count: number, name: string) => void;
 }
@@ -163,7 +163,7 @@ async function classesOf(network: Network, images: Tensor, options: NetworkRunOp
     for (let n = 0; n < size; n++) {
       const best = topClasses(output, n, 1)[0];
       if (!best)
-        throw new FoveaError('unsupported', `${network.name} answers with a map; classes can be compared`);
+        throw new FoveaError('unsupported', `${network.name} outputs a map; only classes can be compared`);
       classes.push(best.class);
     }
   }

@@ -1,7 +1,7 @@
 /** How much more a stage computes on the objects than beside them. */
 export interface StageCoverage {
   readonly stage: number;
-  /** Probability that a pixel on the object lies in an active cell. */
+  /** Probability that a pixel on the object is in an active cell. */
   readonly onObject: number;
   /** The same beside the object. */
   readonly offObject: number;

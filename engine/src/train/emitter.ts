@@ -1,7 +1,7 @@
 import type { ConvolutionShape } from './architecture.js';
 import { MapPool } from './map-pool.js';
 import type { Parameters } from './parameters.js';
-import type { TrainBuffer, TrainOp } from './program.js';
+import type { TrainBuffer, TrainOp } from './train-program.js';
 
 /** A convolution's output with what its batch norm made of it. */
 export interface Normalised {

@@ -66,6 +66,16 @@ export interface Evaluation {
  * and predicted.
  *
  * @throws FoveaError `bad-argument` for a batch or repeats below 1, and what `run` and `predict` throw
+ *
+ * @example
+ * ```ts
+ * import { loadShippedModel } from '@fovea/engine';
+ * import { generateDataset, measureAccuracy } from '@fovea/engine/train';
+ *
+ * const scenes = await generateDataset({ seed: 5, count: 16, size: 128 });
+ * const { accuracy, agreement } = await measureAccuracy(await loadShippedModel(), scenes, { repeats: 1 });
+ * console.log(accuracy.dense, accuracy.adaptive, agreement.top1);
+ * ```
  */
 export async function measureAccuracy(
   network: Network,
@@ -90,7 +100,7 @@ export async function measureAccuracy(
     const expected = await run(network, images, dense);
     const result = await run(network, images, running);
     const { output, masks, profile } = result;
-    // A map has no class of its own that could be right.
+    // A map has no single class to compare.
     if (topClasses(output, 0, 1).length === 0) classes = undefined;
     const compared = compareOutputs(output, expected.output);
     top1 += compared.top1 * order.length;

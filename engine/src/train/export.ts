@@ -23,7 +23,7 @@ function configOf(
 }
 
 /**
- * The network that `parameters` stand for, batch norm folded, ready to run, plan and predict.
+ * The network with these `parameters`, batch norm folded, ready to run, plan and predict.
  * @throws FoveaError `bad-file` when there are not as many labels as classes
  */
 export function trainedNetwork(parameters: Parameters, description: ModelDescription): Network {

@@ -24,7 +24,17 @@ export function shippedModelPath(name: string): string {
   return path;
 }
 
-/** Loads a trained network that comes with the engine. */
+/**
+ * Loads a trained network that comes with the engine.
+ *
+ * @example
+ * ```ts
+ * import { loadShippedModel } from '@fovea/engine';
+ *
+ * const { name, labels } = await loadShippedModel('quick-look');
+ * console.log(name, labels);
+ * ```
+ */
 export async function loadShippedModel(name = 'quick-look'): Promise<Network> {
   return loadNetwork(shippedModelPath(name));
 }

@@ -34,6 +34,6 @@ declare global {
 export function readPageData(): PageData {
   const element = document.getElementById('jupyter-config-data');
   if (!element?.textContent)
-    throw new Error('The page holds no jupyter-config-data; was it served by fovea lab?');
+    throw new Error('The page contains no jupyter-config-data; was it served by fovea lab?');
   return JSON.parse(element.textContent) as PageData;
 }

@@ -15,6 +15,6 @@ export function stayInLab(base: string): void {
     const isLab = pages.some((page) => pathname === page || pathname.startsWith(`${page}/`));
     if (navigationType === 'reload' || (origin === window.location.origin && isLab)) return;
     event.preventDefault();
-    console.warn(`The lab was not left for ${origin}${pathname}: nobody followed a link there.`);
+    console.warn(`Navigation to ${origin}${pathname} was blocked: no link to it was clicked.`);
   });
 }

@@ -4,7 +4,7 @@ import { PLOTLY_MIME } from '../documents/types';
 import { PlotlyRenderer } from '../latency/plotlyrenderer';
 
 /**
- * Draws plotly figures of other libraries, but only where nobody else does: the registry lets the last
+ * Draws plotly figures of other libraries, but only where no other extension does: the registry lets the last
  * registration win whatever its rank, so this one waits until the lab has started and then looks.
  */
 export const plotlyPlugin: JupyterFrontEndPlugin<void> = {

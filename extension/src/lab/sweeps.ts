@@ -14,7 +14,7 @@ export const sweepsPlugin: JupyterFrontEndPlugin<void> = {
       const panel = tracker.find(({ node: notebook }) => notebook.contains(node));
       const kernel = panel?.sessionContext.session?.kernel;
       if (!kernel || kernel.isDisposed || kernel.status === 'dead') return false;
-      // The kernel does what is asked and closes the comm.
+      // The kernel executes the order and closes the comm.
       kernel
         .createComm(SWEEP_TARGET)
         .open({ ...order })

@@ -5,7 +5,7 @@ import { DocumentRenderer } from '../renderer';
 import type { Figure, FigureSpace } from './figures';
 import { Plot } from './plot';
 
-/** A figure of another library, with the page's colours where it names none of its own. */
+/** A figure of another library, with the page's colours where it sets none. */
 function themed({ data, layout }: Figure, { width, theme }: FigureSpace): Figure {
   const axes = Object.fromEntries(
     ['xaxis', 'yaxis', ...Object.keys(layout).filter((key) => /^[xy]axis\d+$/.test(key))].map((key) => [

@@ -66,7 +66,7 @@ export function viewSentence(view: LatencyView): string {
         return [`${least === most ? least : `${least} to ${most}`} (${origin})`];
       });
       return ranges.length === 0
-        ? 'No break-even within what was looked at'
+        ? 'No break-even in the range examined'
         : `Faster than dense below an activation rate of ${joined(ranges)}`;
     }
     case 'fusion':

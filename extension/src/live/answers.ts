@@ -14,7 +14,7 @@ export class Answers {
     });
   }
 
-  /** Hands an answer over, or an error in its place. @returns whether anybody awaited it */
+  /** Delivers an answer or an error. @returns whether something was waiting for it */
   take(serial: number | undefined, answer: unknown): boolean {
     const awaited = serial === undefined ? undefined : this.awaited.get(serial);
     if (serial === undefined || !awaited) return false;

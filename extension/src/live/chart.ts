@@ -4,7 +4,7 @@ import { milliseconds, significant } from '../format';
 
 const HEIGHT = 96;
 
-/** The profiles that the chart shows; each origin has the dense time of its own kind beside it. */
+/** The profiles of the chart; each is compared with a dense time of the same origin. */
 export interface ChartProfiles {
   readonly predicted: LatencyProfile | undefined;
   readonly predictedDense: LatencyProfile | undefined;

@@ -65,7 +65,7 @@ export class LiveClient {
     if (comm) sessionStorage.removeItem(storageKey(this.kernel));
   }
 
-  /** Sends a request; without a comm it is dropped, and the answer to `hello` starts afresh. */
+  /** Sends a request. Without a comm it is dropped; the answer to `hello` then starts again. */
   send(request: LiveRequest): void {
     const { comm } = this;
     if (!comm || comm.isDisposed || this.kernel.isDisposed) return;
@@ -151,7 +151,7 @@ export class LiveClient {
       this.start(undefined);
       return;
     }
-    // Held from now on, so that a second panel does not take up the same one meanwhile.
+    // Held from now on, so that a second panel does not reuse the same comm.
     held.add(known);
     void this.isKnown(known).then((found) => {
       if (!found || generation !== this.generation) held.delete(known);

@@ -53,7 +53,7 @@ export class Headline {
     this.calibrate = button(
       'Calibrate this machine',
       onCalibrate,
-      'Measure what passes cost here, about 20 seconds; predictions are of this machine from then on',
+      'Measure this machine (about 20 seconds), so that predictions are for it',
     );
     this.node = element(
       'div',

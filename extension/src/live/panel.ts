@@ -15,7 +15,7 @@ export interface LivePanelOptions {
   changeKernel(): void;
   /** Puts a code cell below the active one. */
   insertBelow(notebook: NotebookPanel, source: string): void;
-  /** Tells of a failure that has no place of its own in the panel. */
+  /** Reports a failure that has no place in the panel. */
   notify(message: string): void;
   /** What of the browser is used for its GPU; this one's when left out. */
   readonly gpu?: GpuEnvironment;

@@ -21,7 +21,7 @@ export interface SchedulerOptions {
 const LOST_MS = 15_000;
 
 /**
- * Decides when what is asked. Predictions: one in flight, and the latest state follows it. Measured runs: one,
+ * Decides when to send which request. Predictions: one in flight, followed by the latest state. Measured runs: one,
  * after the controls have rested; a change gives up the run under way.
  */
 export class Scheduler {

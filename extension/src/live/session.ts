@@ -30,7 +30,7 @@ export interface Result {
   readonly masks: MasksDocument;
   readonly measured: LatencyProfile;
   readonly predicted: LatencyProfile;
-  /** All dense, measured in turns with it. */
+  /** The dense run, measured alternately with it. */
   readonly dense: LatencyProfile;
   /** The state that was run. */
   readonly state: LiveState;
@@ -66,7 +66,7 @@ export class LiveSession {
   private slow: number | undefined;
   private ranState: LiveState | undefined;
 
-  /** @param environment what of the browser is used for its GPU; this one's when left out */
+  /** @param environment the browser's facilities for its GPU; by default those of this page */
   constructor(
     readonly kernel: Kernel.IKernelConnection,
     environment?: GpuEnvironment,
@@ -97,7 +97,7 @@ export class LiveSession {
       onConnection: (connection) => this.onConnection(connection),
       onReply: (reply, buffers) => this.onReply(reply, buffers),
       onMalformed: (error) => {
-        const problem = `The kernel sent something that cannot be read. ${error.message}`;
+        const problem = `The kernel sent an invalid message. ${error.message}`;
         this.answers.rejectAll(problem);
         this.fail(problem);
       },
@@ -148,7 +148,7 @@ export class LiveSession {
     return ran !== undefined && ran.image === this.state?.image && ran.network === this.state?.network;
   }
 
-  /** Changes some controls: a prediction is asked for now, a run when they rest. */
+  /** Changes some controls: requests a prediction now, and a run when they have stopped changing. */
   change(patch: Partial<LiveState>): void {
     if (!this.catalogue || !this.state) return;
     this.state = normalized(this.catalogue, { ...this.state, ...patch });
@@ -192,7 +192,7 @@ export class LiveSession {
   /** The TypeScript that reproduces the controls. @throws when the kernel does not answer. */
   code(): Promise<string> {
     const { state } = this;
-    if (!state) return Promise.reject(new Error('The controls are not there yet.'));
+    if (!state) return Promise.reject(new Error('The controls are not ready yet.'));
     return this.answer(() => this.scheduler.code(state));
   }
 

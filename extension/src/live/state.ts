@@ -61,5 +61,5 @@ export function normalized(catalogue: LiveCatalogue, state: LiveState): LiveStat
   };
 }
 
-/** Whether the rate is asked for, or follows from the masks. */
+/** Whether the rate is chosen, or follows from the masks. */
 export const takesRate = (state: LiveState) => state.masker === 'saliency' || state.masker === 'random';

@@ -128,7 +128,7 @@ export class LiveView {
         this.runButton,
         toggle({
           label: 'Auto-run',
-          hint: 'Run when the controls rest',
+          hint: 'Run when the controls have not changed for a moment',
           value: session.autoRun,
           onChange: (value) => {
             session.autoRun = value;

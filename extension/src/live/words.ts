@@ -28,9 +28,9 @@ export function noticeFor(
     case 'opening':
     case 'silent':
       return busy
-        ? { title: 'The kernel is busy', detail: 'The controls appear when it has a moment.' }
+        ? { title: 'The kernel is busy', detail: 'The controls appear when it is free.' }
         : connection === 'opening'
-          ? { title: 'Connecting', detail: 'Asking the kernel what there is to try.' }
+          ? { title: 'Connecting', detail: 'Asking the kernel for its networks and images.' }
           : {
               title: 'The kernel does not answer',
               detail: 'The kernel is running but offers no live controls. Try updating or restarting it.',
@@ -40,19 +40,19 @@ export function noticeFor(
       return {
         title: `${kernel ?? 'This kernel'} has no live controls`,
         detail:
-          'They need the Fovea kernel. Masks and latencies that a notebook holds are shown with any kernel.',
+          'They need the Fovea kernel. Masks and latencies stored in a notebook are shown with any kernel.',
         action: 'change-kernel',
       };
     case 'closed':
       return {
-        title: 'The kernel ended the conversation',
-        detail: 'What was shown last stays below.',
+        title: 'The kernel closed the connection',
+        detail: 'The last results are shown below.',
         action: 'reopen',
       };
     case 'dead':
       return {
         title: 'The kernel has died',
-        detail: 'Restart it, and the controls take up where they were.',
+        detail: 'Restart it to continue with the same settings.',
       };
   }
 }

@@ -29,7 +29,7 @@ function canvasFor(picture: Picture, side: number): CanvasRenderingContext2D {
 function toBlob(canvas: HTMLCanvasElement): Promise<Blob> {
   return new Promise((resolve, reject) => {
     canvas.toBlob(
-      (blob) => (blob ? resolve(blob) : reject(new Error('This browser made no PNG.'))),
+      (blob) => (blob ? resolve(blob) : reject(new Error('The browser could not create a PNG.'))),
       'image/png',
     );
   });

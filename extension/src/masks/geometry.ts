@@ -61,7 +61,7 @@ export function outline(block: MasksBlock, width: number, height: number): Recta
   return found;
 }
 
-/** Fraction of a block's pixels that lie in active cells, 0…1. */
+/** Fraction of a block's pixels in active cells, 0…1. */
 export function activeShare(
   block: Pick<MasksBlock, 'rows' | 'columns' | 'height' | 'width' | 'cells'>,
 ): number {

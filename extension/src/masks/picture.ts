@@ -5,7 +5,7 @@ export interface Picture {
   readonly color: CanvasImageSource;
   /** The same in shades of gray. */
   readonly gray: CanvasImageSource;
-  /** False when the PNG could not be decoded and a plain gray area stands in for it. */
+  /** False when the PNG could not be decoded and is replaced by a plain gray area. */
   readonly decoded: boolean;
 }
 

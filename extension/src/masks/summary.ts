@@ -58,7 +58,7 @@ function correlation(a: readonly number[], b: readonly number[]): number {
 
 /** What a mask without a shape means; undefined for all others. */
 export function wholeBlockSentence({ rate }: MasksBlock): string | undefined {
-  if (rate === 0) return 'Skipped as a whole: what comes in passes on by the shortcut alone.';
+  if (rate === 0) return 'Skipped completely: the output is the shortcut alone.';
   if (rate === 1) return 'Computed everywhere: this image needs the whole block.';
   return undefined;
 }

@@ -125,7 +125,7 @@ export class Tiles {
     }
   }
 
-  /** A network of a hundred blocks in a long notebook is painted only where somebody looks. */
+  /** In a long notebook only the visible tiles of a network of a hundred blocks are painted. */
   private paintWhenSeen(): void {
     this.detach?.();
     const observer = new IntersectionObserver(

@@ -11,7 +11,7 @@ const STATES: Readonly<Record<SweepDocument['state'], string>> = {
   paused: 'Paused',
   cancelled: 'Cancelled',
   completed: 'Completed',
-  stopped: 'Stopped; run the cell again to go on',
+  stopped: 'Stopped; run the cell again to continue',
 };
 
 /** Everything that is shown of a sweep: progress, buttons, quality against latency, and a table. */
@@ -107,14 +107,14 @@ export class SweepViewer {
     this.buttons.replaceChildren(
       offered === 'paused'
         ? button('Resume', order('resume'), 'Start points again')
-        : button('Pause', order('pause'), 'Start no further point; those under way end'),
-      button('Cancel', order('cancel'), 'Drop what waits and stop what runs; results are kept'),
+        : button('Pause', order('pause'), 'Start no more points; running ones finish'),
+      button('Cancel', order('cancel'), 'Remove waiting points and stop running ones; results are kept'),
     );
   }
 
   private order(action: SweepOrder['action']): void {
     if (sweepOrders.get()?.(this.node, { id: this.id, action })) return;
-    this.trouble.replaceChildren(message('Nobody can do this.', 'The notebook has no kernel that runs.'));
+    this.trouble.replaceChildren(message('This was not done.', 'The notebook has no running kernel.'));
   }
 }
 

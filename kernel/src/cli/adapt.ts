@@ -40,7 +40,7 @@ export function register(program: Command): void {
   const command = program
     .command('adapt')
     .description(
-      'Learn the maskers of a trained network on your images, without labels; it goes on where it was.',
+      'Learn the maskers of a trained network on your images, without labels; an interrupted run continues where it stopped.',
     )
     .argument('<model>', MODEL_HELP)
     .requiredOption('--images <folder>', 'images like those that the network will see, at any depth below it')

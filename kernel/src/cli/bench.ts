@@ -36,7 +36,7 @@ export function register(program: Command): void {
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option(
       '--masker <name>',
-      'learned, saliency or random; what it takes is timed as well (default: learned where the network has it, else saliency)',
+      'learned, saliency or random; its time is included (default: learned where the network has it, else saliency)',
     )
     .option('--rates <r,…>', 'activation rates of saliency and random masks (default: 1,0.75,0.5,0.25)')
     .option(

@@ -20,9 +20,7 @@ const busy = 0.1;
 export function register(program: Command): void {
   program
     .command('calibrate')
-    .description(
-      'Measure this machine and keep the result: the device "this-machine" from then on, or "this-gpu".',
-    )
+    .description('Measure this machine and store the result as the device "this-machine", or "this-gpu".')
     .option('--backend <name>', 'native, or webgpu to measure the GPU (default: native)')
     .option('--seconds <n>', 'measuring time to aim for, native only (default: 20)')
     .option('--no-store', 'measure and report, but leave the stored calibration as it is')
@@ -32,10 +30,7 @@ export function register(program: Command): void {
         throw new FoveaError('bad-argument', `--backend ${backend}: native or webgpu is accepted`);
       }
       if (backend === 'webgpu' && seconds !== undefined) {
-        throw new FoveaError(
-          'bad-argument',
-          '--seconds with --backend webgpu: a GPU takes as long as it takes',
-        );
+        throw new FoveaError('bad-argument', '--seconds cannot be set with --backend webgpu');
       }
       const wanted = seconds === undefined ? undefined : Number(seconds);
       if (wanted !== undefined && !(wanted > 0 && wanted <= 3600)) {

@@ -32,7 +32,7 @@ async function check(
   }
 }
 
-/** Runs the shipped model once: what an addon says of itself is not yet a proof that it works. */
+/** Runs the shipped model once: an addon that loads does not necessarily work. */
 async function checkBackend(backend: string): Promise<string> {
   const network = await loadShippedModel('quick-look');
   const { channels, height, width } = network.inputShape;

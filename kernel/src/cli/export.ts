@@ -15,7 +15,7 @@ interface ExportOptions {
   readonly force?: boolean;
 }
 
-/** `fovea export`: a notebook as a page that stands alone, to hand in, print or mail. */
+/** `fovea export`: a notebook as a self-contained page, to hand in, print or mail. */
 export function register(program: Command): void {
   program
     .command('export')

@@ -22,10 +22,7 @@ export function register(program: Command): void {
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
     .option(...OUTPUT_NAME)
-    .option(
-      '--program [strategy]',
-      'print the program that a strategy makes of the model (default: streamed)',
-    )
+    .option('--program [strategy]', 'print the program of the model under this strategy (default: streamed)')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, { config, json, inputSize, outputName, program }: InspectOptions) => {
       const size = inputSize === undefined ? {} : parseInputSize(inputSize);

@@ -47,7 +47,7 @@ export function register(program: Command): void {
     )
     .option(
       '--remote-hosts <names>',
-      'with --gateway: the hosts, separated by commas (default: the gateway says)',
+      'with --gateway: the hosts, separated by commas (default: set by the gateway)',
     )
     .option(
       '--remote-command <words>',
@@ -75,9 +75,7 @@ export function register(program: Command): void {
       say('Restart JupyterLab and reload its page to use them.');
     });
 
-  targetOptions(
-    program.command('uninstall').description('remove what fovea install put there, and nothing else'),
-  )
+  targetOptions(program.command('uninstall').description('remove exactly what fovea install installed'))
     .option('--gateway <kind>', 'the kernelspec of this gateway: eg or gp')
     .action(async (options: TargetOptions & GatewayTarget) => {
       const paths = installPaths(dataFolderOf(options));

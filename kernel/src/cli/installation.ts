@@ -79,7 +79,7 @@ export function isOurLabextension(folder: string): boolean {
   return readJson(join(folder, 'package.json'))?.name === LABEXTENSION;
 }
 
-/** Whether a word of a command calls Fovea, by itself or through the wheel's module. */
+/** Whether a word of a command calls Fovea, directly or through the wheel's module. */
 export const callsFovea = (word: unknown) => /fovea(_kernel|\.js)?$/.test(String(word));
 
 /** Whether a folder holds a kernelspec of ours: one that calls `fovea kernel`, or `fovea launcher` for a gateway. */
@@ -112,7 +112,7 @@ async function removeFolder(folder: string): Promise<void> {
 
 /**
  * Puts the labextension and the kernelspec into a data folder, in place of an earlier installation.
- * @throws FoveaError `bad-file` when the labextension is not built or somebody else's kernelspec is in the way
+ * @throws FoveaError `bad-file` when the labextension is not built or another program's kernelspec is in the way
  */
 export async function install(paths: InstallPaths, uninstallCommand: string): Promise<void> {
   const source = join(findAssets().labextensions, ...LABEXTENSION.split('/'));
@@ -132,7 +132,7 @@ export async function install(paths: InstallPaths, uninstallCommand: string): Pr
   await installKernelspec(paths.kernelspec, foveaSpec());
 }
 
-/** @throws FoveaError `bad-file` when somebody else's kernelspec is in the folder */
+/** @throws FoveaError `bad-file` when another program's kernelspec is in the folder */
 function checkKernelspecFolder(folder: string): void {
   if (existsSync(folder) && !isOurKernelspec(folder)) {
     throw new FoveaError('bad-file', `${folder} holds another kernel; remove it first`);

@@ -6,7 +6,7 @@ export function register(program: Command): void {
     .command('kernel')
     .description('start the Jupyter kernel (this is what a kernelspec calls)')
     .requiredOption('-f, --connection-file <file>', 'connection file that Jupyter writes')
-    // Clients written for IPython pass options of its own; they must not keep this kernel from starting.
+    // Clients written for IPython pass IPython's options, which must not prevent this kernel from starting.
     .allowUnknownOption()
     .allowExcessArguments()
     .action(async ({ connectionFile }: { connectionFile: string }) => {

@@ -18,7 +18,7 @@ const aliases: Readonly<Record<string, string>> = {
 };
 
 /** What `openModel` accepts, for help texts. */
-export const MODEL_HELP = `ONNX file, checkpoint (.safetensors, .pth), a trained network that comes along (${shippedModelNames.join(', ')}), a built-in architecture (${builtNetworkNames.join(', ')}), or sha256:… of a network that a sweep has kept`;
+export const MODEL_HELP = `ONNX file, checkpoint (.safetensors, .pth), a shipped network (${shippedModelNames.join(', ')}), a built-in architecture (${builtNetworkNames.join(', ')}), or sha256:… of a network that a sweep has kept`;
 
 /** The option that names an output, for commands that take it. */
 export const OUTPUT_NAME = [
@@ -48,7 +48,7 @@ export async function openModel(
   if (!existsSync(model) && !/[./\\]/.test(model)) {
     throw new FoveaError(
       'unknown-name',
-      `"${model}" is neither a file, a trained network that comes along (${shippedModelNames.join(', ')}) nor a built-in architecture; built in are ${builtNetworkNames.join(', ')}`,
+      `"${model}" is neither a file, a shipped network (${shippedModelNames.join(', ')}) nor a built-in architecture; built in are ${builtNetworkNames.join(', ')}`,
     );
   }
   const network = await loadNetwork(model, {

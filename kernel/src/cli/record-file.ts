@@ -30,7 +30,7 @@ export class RecordFile {
     } catch (cause) {
       this.#trouble = new FoveaError(
         'io',
-        `cannot write ${this.path}: ${(cause as Error).message}; no result is lost: the same command writes it again without running anything`,
+        `cannot write ${this.path}: ${(cause as Error).message}; no result is lost: run the same command again to write it`,
         { cause },
       );
     }

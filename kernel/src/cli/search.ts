@@ -29,7 +29,7 @@ interface SearchCommandOptions {
 export function register(program: Command): void {
   program
     .command('search')
-    .description('Find the best granularity and strategy for every block and stage, and say why.')
+    .description('Find the best granularity and strategy for every block and stage, with the reasons.')
     .argument('<model>', MODEL_HELP)
     .requiredOption(
       '--device <name>',

@@ -31,7 +31,7 @@ export function register(program: Command): void {
   program
     .command('sweep')
     .description(
-      'Run every point of a space (networks x S x strategies x rates x …), here or on a queue of workers. Started again, it goes on where it was: no finished point runs twice.',
+      'Run every point of a space (networks x S x strategies x rates x …), here or on a queue of workers. A restarted sweep continues where it stopped: no finished point runs twice.',
     )
     .argument('<spec>', 'the space: a .json file, or a .ts or .js module whose default export it is')
     .option('--queue <url>', 'redis:// or rediss:// address of the queue that fovea worker serves')

@@ -31,7 +31,7 @@ export function register(program: Command): void {
     );
   sweeps
     .command('show')
-    .description('show what one has found')
+    .description('show the results of one')
     .argument('<name>', 'the name of the sweep')
     .option(...QUEUE)
     .option(...JSON_OUTPUT)
@@ -47,7 +47,7 @@ export function register(program: Command): void {
     );
   sweeps
     .command('cancel')
-    .description('drop what waits and stop what runs, whoever started it; records stay')
+    .description('remove waiting points and stop running ones, wherever they were started; records stay')
     .argument('<name>', 'the name of the sweep')
     .option(...QUEUE)
     .option(...JSON_OUTPUT)
@@ -60,7 +60,7 @@ export function register(program: Command): void {
     );
   sweeps
     .command('remove')
-    .description('forget one, with all its records')
+    .description('delete one with all its records')
     .argument('<name>', 'the name of the sweep')
     .option(...QUEUE)
     .action((name: string, options: SweepsCommandOptions) =>

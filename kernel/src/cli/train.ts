@@ -28,7 +28,9 @@ interface TrainCliOptions {
 export function register(program: Command): void {
   program
     .command('train')
-    .description('Train a small network and its masks by a recipe; interrupted, it goes on where it was.')
+    .description(
+      'Train a small network and its masks by a recipe; an interrupted run continues where it stopped.',
+    )
     .argument('<recipe>', 'JSON file: architecture, data, dense and adaptive phase')
     .requiredOption('--output <file>', 'where to write the network (.safetensors), a MODEL for every command')
     .option('--data <folder>', 'train on your images instead: one folder per class')

@@ -30,7 +30,7 @@ export function register(program: Command): void {
     )
     .option(
       LABEL_OPTION,
-      'a label, by which points choose their machine; repeatable (host, arch and platform are known)',
+      'a label by which points can select this machine; repeatable (host, arch and platform are set)',
       collectLabel,
     )
     .option('--name <name>', 'name in records (default: the label host, or the name of the machine)')

@@ -75,7 +75,7 @@ export class DebugAdapter {
     }
   }
 
-  /** Lets a program that stands still go on into its interrupt; nothing otherwise. */
+  /** Resumes a paused program so that it can be interrupted; does nothing otherwise. */
   async interrupt(): Promise<void> {
     if (this.#pause !== undefined) await this.#resume('Debugger.resume', { terminateOnResume: true });
   }
@@ -222,7 +222,7 @@ export class DebugAdapter {
     if (this.#enabled !== undefined) {
       await this.#breakpoints.lift();
       if (this.#pause !== undefined) await this.#resume('Debugger.resume').catch(() => undefined);
-      // The event that tells so may come too late to be heard.
+      // The event that reports it may arrive too late.
       this.#resumed();
       this.#enabled = undefined;
       // Without a debugger cells run at full speed.
@@ -275,7 +275,7 @@ export class DebugAdapter {
   async #paused(paused: Debugger.PausedEventDataType): Promise<void> {
     const pause = new Pause(this.#link, this.#scripts, paused, this.#stepping);
     if (!(await this.#isMeant(pause))) {
-      // A step that was under way goes on where it would have led.
+      // A pending step continues to its target.
       await this.#link.inspector(this.#stepping ? 'Debugger.stepOut' : 'Debugger.resume');
       return;
     }

@@ -25,7 +25,7 @@ export function isCaughtAt(source: string, place: Position): boolean {
   const visit = (value: unknown): void => {
     if (Array.isArray(value)) for (const item of value) visit(item);
     else if (isNode(value) && value.start <= offset && offset <= value.end) {
-      // What an outer function catches is asked of its own frame.
+      // Whether an outer function catches it is determined from its own frame.
       if (/Function/.test(value.type)) caught = false;
       if (value.type === 'TryStatement' && value.handler != null && contains(value.block, offset))
         caught = true;

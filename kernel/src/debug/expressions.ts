@@ -6,7 +6,7 @@ import { valueText } from './values.js';
 
 const names = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
 
-/** Evaluates what a front end asks for: globally, or in a frame of the program that stands still. */
+/** Evaluates an expression of the front end: globally, or in a frame of the paused program. */
 export class Expressions {
   /** @param group what is looked at belongs to it, and is let go of with it */
   constructor(

@@ -7,7 +7,7 @@ import { arrayLength, typeText, valueText } from './values.js';
 /** Elements of an array that are listed at once; longer ones are listed in pieces. */
 const pieceLength = 100;
 
-/** What a number given to the front end stands for. */
+/** What a number given to the front end refers to. */
 type Reference =
   | { readonly kind: 'object'; readonly object: Runtime.RemoteObject; readonly path?: string }
   | {
@@ -26,7 +26,7 @@ type Reference =
 /** Names that the host's own global scope has: those of a cell's are the rest. */
 const builtIn = new Set(Object.getOwnPropertyNames(globalThis));
 
-/** Objects that are looked at until the program goes on, by the numbers that the front end knows them by. */
+/** Objects that are inspected until the program continues, by the numbers that the front end uses for them. */
 export class Variables {
   readonly #references = new Map<number, Reference>();
   #nextReference = 1;

@@ -15,7 +15,7 @@ export interface DisplayOptions {
   readonly raw?: boolean;
 }
 
-/** Marks values that are not shown when they are a cell's result: what they stand for is shown already. */
+/** Marks values that are not shown as a cell's result, because their content is shown already. */
 export const SILENT = Symbol.for('fovea.silent');
 
 /** Something that is shown and can be replaced in place. */

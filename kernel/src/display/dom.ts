@@ -3,7 +3,7 @@ import { peek } from './own-display.js';
 
 const SVG_NAMESPACE = 'http://www.w3.org/2000/svg';
 
-/** Longest markup that stands for a node as text. */
+/** Longest markup that represents a node as text. */
 const TEXT_LENGTH = 1000;
 
 /**
@@ -39,7 +39,7 @@ function escapedText(node: object): string {
   return String(peek(node, 'textContent') ?? '').replace(/[&<>]/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 
-/** SVG that can stand outside of an HTML page, which knows its names by itself. */
+/** SVG for use outside of an HTML page, with the namespaces that HTML implies. */
 function standalone(svg: string): string {
   const [tag] = /^\s*<svg[^>]*>/.exec(svg) ?? [''];
   const missing = [

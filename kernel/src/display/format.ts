@@ -14,7 +14,7 @@ export type Formatter = (value: unknown) => MimeBundle | undefined;
 
 const formatters: Formatter[] = [];
 
-/** Adds a formatter; those added later are asked first, but after what a value says of itself. */
+/** Adds a formatter. Later formatters take precedence over earlier ones, and a value's own display over all. */
 export function registerFormatter(formatter: Formatter): void {
   formatters.unshift(formatter);
 }

@@ -18,7 +18,7 @@ import { progress } from './progress.js';
 import { packageFiles } from './python-package.js';
 import { showImage, showLatency, showMasks, showMasksDocument } from './show.js';
 
-/** What every notebook has at hand under the name `fovea`; also exported one by one from `@fovea/kernel`. */
+/** What every notebook has under the name `fovea`; also exported individually from `@fovea/kernel`. */
 export const fovea = {
   showMasks,
   showMasksDocument,

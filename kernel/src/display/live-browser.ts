@@ -6,7 +6,7 @@ import type { LiveBrowserRun } from './live.js';
 /** A piece of a file that goes into one message: what servers between kernel and browser let through. */
 const pieceBytes = 4 * 2 ** 20;
 
-/** A file that nobody asks for any more is let go of. */
+/** A file that is no longer requested is released. */
 const heldMs = 30_000;
 
 const keys = new WeakMap<Network, string>();

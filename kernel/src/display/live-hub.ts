@@ -19,7 +19,7 @@ class LiveHub {
     this.#sessions.delete(session);
   }
 
-  /** Adds networks to what panels offer, and tells those that are open. */
+  /** Adds networks to what panels offer, and notifies open panels. */
   async add(contents: LibraryContents): Promise<void> {
     this.#library.add(contents);
     await Promise.all([...this.#sessions].map((session) => session.sendCatalogue()));

@@ -221,7 +221,7 @@ export class LiveLibrary {
         }
         shown.push({ name, png });
       } catch {
-        // Broken, or gone meanwhile.
+        // Damaged, or deleted in the meantime.
       }
     }
     return shown;

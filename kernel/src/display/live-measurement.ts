@@ -18,7 +18,7 @@ export interface LiveMeasurement {
 }
 
 /**
- * Runs a network adaptively and densely in turns, and takes the medians of each.
+ * Runs a network adaptively and densely in alternation, and takes the medians of each.
  * @throws FoveaError as `run` does, `aborted` among them
  */
 export async function measureNetwork(

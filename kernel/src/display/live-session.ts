@@ -57,7 +57,7 @@ export class LiveSession {
   #learned: Learned | undefined;
   #disposed = false;
 
-  /** @param calibrateMachine measures the machine at hand and stores the result */
+  /** @param calibrateMachine measures this machine and stores the result */
   constructor(
     library: LiveLibrary,
     send: Send,

@@ -27,7 +27,7 @@ export interface LiveState {
 /** Something to predict for. */
 export interface LiveDevice {
   readonly name: string;
-  /** The machine at hand as it was measured; a processor like many, never measured; or hardware from a data sheet. */
+  /** This machine as measured; a generic processor, not measured; or hardware from a data sheet. */
   readonly kind: 'this-machine' | 'generic-cpu' | 'other';
 }
 
@@ -75,7 +75,7 @@ export type LiveRequest =
  * was given, and what it answered.
  */
 export interface LiveBrowserRun {
-  /** The network as it was run; no other ever has the same key. Its file is asked for with `network`. */
+  /** The network as it was run, by a unique key. Its file is requested with `network`. */
   readonly key: string;
   readonly plan: Plan;
   /** Of the input, `[N, H, W, C]`. */
@@ -100,7 +100,7 @@ export type LiveReply =
       readonly masks: MasksDocument;
       readonly measured: LatencyProfile;
       readonly predicted: LatencyProfile;
-      /** The same network all dense, measured in turns with the adaptive runs. */
+      /** The same network run densely, alternating with the adaptive runs. */
       readonly dense: LatencyProfile;
       /** Where it was asked for; `refused` says why a browser cannot compute this. */
       readonly browser?: LiveBrowserRun | { readonly refused: string };

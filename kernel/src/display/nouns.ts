@@ -31,7 +31,7 @@ import {
   planTable,
   profileTable,
   tensorTable,
-} from './tables/nouns.js';
+} from './tables/noun-tables.js';
 import { searchTables } from './tables/search.js';
 
 /**

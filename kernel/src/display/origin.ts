@@ -1,6 +1,6 @@
 import type { Origin } from './mime.js';
 
-/** `, measured` for a label that does not say it already: "predicted, predicted" helps nobody. */
+/** `, measured` for a label that does not contain it already, to avoid "predicted, predicted". */
 export function originSuffix(label: string, origin: Origin): string {
   return label.toLowerCase().includes(origin) ? '' : `, ${origin}`;
 }

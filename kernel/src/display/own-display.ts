@@ -15,7 +15,7 @@ const singleMethods: Readonly<Record<string, string>> = {
   _toMd: 'text/markdown',
 };
 
-/** What a value says of itself, and what of that could not be had. */
+/** A value's own display, and the reasons why parts of it failed. */
 export interface OwnDisplay extends MimeBundle {
   readonly problems: readonly string[];
 }
@@ -95,7 +95,7 @@ function readBundle(answer: unknown): OwnDisplay {
   };
 }
 
-/** Bytes as they stand in a MIME bundle. */
+/** Bytes in the form that a MIME bundle has. */
 export function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }

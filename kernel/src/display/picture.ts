@@ -18,7 +18,7 @@ export interface Picture {
   readonly png: Uint8Array;
 }
 
-/** Anything that can stand for one or more pictures. */
+/** Anything that can be converted to one or more pictures. */
 export type PictureSource =
   | Tensor
   | Uint8Array

@@ -4,7 +4,7 @@ import { type InspectOptions, inspect, types } from 'node:util';
 const TEXT_LIMIT = 200_000;
 /** Of a text inside another value, far fewer are shown. */
 const INNER_TEXT_LIMIT = 10_000;
-/** Of an object with more properties the first are shown: `inspect` has no limit of its own for them. */
+/** Of an object with more properties only the first are shown, as `inspect` has no such limit. */
 const MOST_PROPERTIES = 1000;
 
 /**
@@ -30,7 +30,7 @@ export function plainText(value: unknown): string {
       try {
         return `${shortened(attempt())}\n${note}`;
       } catch {
-        // The next way asks less of the value.
+        // The next way requires less of the value.
       }
     }
     return `[a value of type ${typeof value} that cannot be shown]\n${note}`;

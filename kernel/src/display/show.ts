@@ -8,7 +8,7 @@ import { type PictureOptions, type PictureSource, pictures } from './picture.js'
 
 /** Where a display is shown. */
 export interface ShowOptions {
-  /** Shows in the place of what was last shown under this id, in whichever cell that was. */
+  /** Replaces what was last shown under this id, in any cell. */
   readonly id?: string | undefined;
 }
 

@@ -6,7 +6,7 @@ export const SWEEP_MIME = 'application/vnd.fovea.sweep.v1+json';
 /** Comm target by which the display's buttons reach the kernel: opened with a `SweepOrder`, and closed at once. */
 export const SWEEP_TARGET = 'fovea.sweep';
 
-/** What a button of the display asks for. */
+/** The order that a button of the display sends. */
 export interface SweepOrder {
   /** `id` of the document. */
   readonly id: string;
@@ -24,10 +24,10 @@ export interface SweepDocument {
   readonly completed: number;
   readonly failed: number;
   readonly elapsedMs: number;
-  /** Time that the rest will take, if it goes on as it has; absent where nothing can be said. */
+  /** Estimated time for the rest; absent where there is no estimate. */
   readonly leftMs?: number;
   readonly running: readonly { readonly label: string; readonly worker: string; readonly fraction: number }[];
-  /** What stands in the way of points. */
+  /** What prevents points from running. */
   readonly notices: readonly string[];
   /** One row for each setting, the latest last; of many the latest only. */
   readonly table: {

@@ -50,7 +50,7 @@ function specOf(value: object): Spec | undefined {
       const spec: unknown = method.call(value);
       if (isSpec(spec)) return spec;
     } catch {
-      // It is no chart, or not yet one.
+      // It is no chart, or no complete one.
     }
   }
   return undefined;

@@ -18,7 +18,7 @@ async function write(reply: Reply, request: IncomingMessage, response: ServerRes
   const announcesBody = 'content-length' in request.headers || 'transfer-encoding' in request.headers;
   response.writeHead(status, {
     ...ALWAYS,
-    // What nobody read of the request's body would otherwise be waited for, for as long as the client likes.
+    // Otherwise the unread rest of the request's body would be awaited for as long as the client likes.
     ...(announcesBody && !request.complete ? { Connection: 'close' } : {}),
     ...(bytes === undefined ? {} : { 'Content-Length': String(bytes) }),
     ...(headers as Record<string, string | string[]>),
@@ -33,7 +33,7 @@ async function write(reply: Reply, request: IncomingMessage, response: ServerRes
   }
 }
 
-/** Answers requests: checks who asks, finds the route, runs it, and turns whatever is thrown into an answer. */
+/** Answers requests: checks the sender, finds the route, runs it, and turns errors into responses. */
 export class Dispatcher {
   constructor(
     private readonly router: Router,

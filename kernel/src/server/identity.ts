@@ -18,7 +18,7 @@ const UPDATABLE = ['color'] as const;
 const isActions = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every((action) => typeof action === 'string');
 
-/** Reads `{"resource": ["action", …]}`: what a front end asks whether it may do. */
+/** Reads `{"resource": ["action", …]}`: a front end's question about its permissions. */
 function readPermissions(text: string): Record<string, string[]> {
   const refused = new HttpError(400, 'permissions must be a JSON object {"resource": ["action"]}');
   let value: unknown;

@@ -57,7 +57,7 @@ export interface LabServerOptions {
   readonly trustProxies?: readonly string[];
   /** Where settings, layouts and runtime files are kept. */
   readonly stateFolder?: string;
-  /** Offers terminals; unless given, only where nobody but this machine reaches the lab. */
+  /** Offers terminals; by default only when the lab can be reached from this machine alone. */
   readonly terminals?: boolean;
   /** Shows names that start with a dot. */
   readonly allowHidden?: boolean;

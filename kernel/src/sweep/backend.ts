@@ -2,7 +2,7 @@ import type { Material } from './material.js';
 import type { IdentifiedPoint, PointKind, PointRecord, Where } from './point.js';
 import type { SweepSpace } from './space/space.js';
 
-/** What happens to a sweep while somebody looks. */
+/** Events of a sweep for those who watch it. */
 export type SweepEvent =
   | { readonly type: 'started'; readonly id: string; readonly worker: string }
   | { readonly type: 'progress'; readonly id: string; readonly fraction: number }
@@ -10,7 +10,7 @@ export type SweepEvent =
   | { readonly type: 'record'; readonly record: PointRecord }
   /** A point was cut off with its worker and waits again. */
   | { readonly type: 'returned'; readonly id: string }
-  /** Points that no worker may take now: nobody has the labels, or those who have run another engine. */
+  /** Points that no worker may take now: none has the labels, or those that have them run another engine. */
   | { readonly type: 'unroutable'; readonly where: Where; readonly points: number; readonly reason: string }
   | { readonly type: 'trouble'; readonly message: string }
   | { readonly type: 'paused' | 'resumed' | 'cancelled' };
@@ -31,7 +31,7 @@ export interface Submission {
 export interface SweepSummary {
   readonly name: string;
   readonly kind: PointKind;
-  /** `waiting`: nobody computes a point of it now; `stopped`: points are missing and none of them waits. */
+  /** `waiting`: no worker computes a point of it now; `stopped`: points are missing and none of them waits. */
   readonly state: 'running' | 'waiting' | 'paused' | 'completed' | 'stopped';
   /** How many points the space has that was submitted last. */
   readonly points: number;

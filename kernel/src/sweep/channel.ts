@@ -1,4 +1,4 @@
-/** Values handed from those who push to one who iterates, in order; what nobody reads yet is kept. */
+/** An asynchronous queue: values are pushed by several producers and iterated by one consumer, in order. */
 export class Channel<T> implements AsyncIterable<T> {
   readonly #values: T[] = [];
   #ended = false;

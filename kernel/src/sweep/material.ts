@@ -9,7 +9,7 @@ export interface MaterialFile {
   readonly name: string;
   readonly sha256: string;
   readonly bytes: number;
-  /** Where it lies on the machine that handed it in; on others only if they share the folder. */
+  /** Its path on the machine that provided it; valid on others only if they share the folder. */
   readonly path: string;
 }
 

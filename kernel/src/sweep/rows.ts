@@ -184,7 +184,7 @@ function merged(rows: readonly AnswerRow[]): AnswerRow {
   };
 }
 
-/** Figures whose range stands beside them in tables, where repetitions differ. */
+/** Figures that tables show with their range, where repetitions differ. */
 const ranged: ReadonlySet<Figure> = new Set<Figure>(['adaptiveMs', 'accuracy', 'agreement']);
 
 function rangeText(range: Range | undefined): string {

@@ -14,7 +14,7 @@ export interface SweepOptions {
   readonly queue?: string;
   /** Labels of this machine beside its own, where it runs the points. */
   readonly labels?: Where;
-  /** Yes to what is asked first: a space without points, or with very many. */
+  /** Confirms in advance a space without points, or with very many. */
   readonly confirm?: boolean;
   /** Run points again that have failed. */
   readonly retryFailed?: boolean;
@@ -30,7 +30,7 @@ export interface SweepStart extends SweepOptions {
   readonly onWaiting?: (line: string) => void;
 }
 
-/** How long somebody who looks waits for a queue that cannot be reached: it may be starting again. */
+/** How long a watching process waits for a queue that cannot be reached, which may be restarting. */
 const queueWaitMs = 20_000;
 
 export type SweepState = 'running' | 'paused' | 'cancelled' | 'completed';
@@ -55,7 +55,7 @@ export interface RunningPoint {
 export class Sweep {
   readonly records = new Map<string, PointRecord>();
   readonly running = new Map<string, RunningPoint>();
-  /** What stands in the way of points, by selector. */
+  /** What prevents points from running, by selector. */
   readonly notices = new Map<string, string>();
   readonly startedMs = performance.now();
   /** Points that had ended before this start. */
@@ -79,12 +79,12 @@ export class Sweep {
   ) {
     this.#expected = new Map(expansion.points.map(({ id, point }) => [id, point]));
     this.finished = this.#run();
-    // Who awaits it hears of it; nobody else has to.
+    // Those who await it receive the error; it must not be reported as unhandled.
     this.finished.catch(() => undefined);
   }
 
   /**
-   * Checks and starts a sweep, or goes on with the one of that name: points that have ended do not run again.
+   * Checks and starts a sweep, or continues the one of that name: points that have ended do not run again.
    *
    * @param space what it covers, or the name of a sweep that was started before
    * @throws FoveaError `bad-argument` or `unknown-name` for a space that is wrong, has no points or very many; `io` for
@@ -155,7 +155,7 @@ export class Sweep {
       if (signal?.aborted && this.state !== 'completed' && this.state !== 'cancelled') {
         throw new FoveaError(
           'aborted',
-          `sweep ${this.name} was stopped after ${this.records.size} of ${this.points} points; started again, it goes on from there`,
+          `sweep ${this.name} was stopped after ${this.records.size} of ${this.points} points; start it again to continue`,
         );
       }
       return this.result();

@@ -22,7 +22,7 @@ export const sweepsShown = {
   },
 };
 
-/** Does what a display's button asks for. A sweep that is over, or another kernel's, has nobody to be asked. */
+/** Executes the order of a display's button. A sweep that is over, or another kernel's, cannot take orders. */
 export function obeySweepOrder(comm: Comm, data: unknown): void {
   const { id, action } = (data ?? {}) as Partial<SweepOrder>;
   const sweep = shown().get(String(id));

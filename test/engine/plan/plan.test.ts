@@ -12,8 +12,8 @@ import {
 import { searchGranularity } from '@fovea/engine/predict';
 import { fitMaskers } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
+import { checkBlockPlan } from '../../../engine/src/plan/check-plan.js';
 import { parseGranularity, resolveGranularity } from '../../../engine/src/plan/granularity.js';
-import { checkBlockPlan } from '../../../engine/src/plan/validate.js';
 import { randomImages, smallNetwork } from '../support/small-network.js';
 
 const network = smallNetwork();

@@ -1,6 +1,6 @@
 import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
-import { TrainProgram } from '../../../engine/src/train/program.js';
+import { TrainProgram } from '../../../engine/src/train/train-program.js';
 import { dot, execute, expectClose, normal, random, slopes } from './slopes.js';
 
 describe.skipIf(!canTrain())('gradients agree with finite differences (needs the native kernels)', () => {

@@ -1,6 +1,6 @@
 import { Random } from '@fovea/engine';
 import { expect } from 'vitest';
-import { type TrainBuffer, TrainProgram } from '../../../engine/src/train/program.js';
+import { type TrainBuffer, TrainProgram } from '../../../engine/src/train/train-program.js';
 
 /** The generator that tests of gradients draw from. */
 export const random = new Random(7);

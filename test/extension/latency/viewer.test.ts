@@ -1,31 +1,18 @@
 // @module-tag process
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { LATENCY_MIME, PLOTLY_MIME } from '../../../extension/src/documents/types';
-import { CHROMIUM, type Harness, openHarness } from '../support/browser';
+import { CHROMIUM, useHarness } from '../support/browser';
 import { axeViolations, checkFit, contrasts, unnamed } from '../support/page';
 import { sampleLatency, sampleViews } from '../support/samples';
 
 const TABS = ['Blocks', 'Breakdown', 'Ratio', 'Fusion', 'Strategies', 'Pareto'];
 
 describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chromium is absent)', () => {
-  let harness: Harness;
+  const harness = useHarness();
 
-  beforeAll(async () => {
-    harness = await openHarness();
-  });
-  afterAll(() => harness?.close());
-  beforeEach(async () => {
-    harness.complaints.length = 0;
-    await harness.theme('light');
-  });
-
-  const mount = (document: unknown, width = 900, mime: string = LATENCY_MIME) =>
-    harness.page.evaluate(([type, value, wide]) => window.harness.mount(type as never, value, wide), [
-      mime,
-      document,
-      width,
-    ] as const);
+  const mount = (document: unknown, width?: number, mime: string = LATENCY_MIME) =>
+    harness.mount(mime, document, width);
   const tab = (name: string) => harness.page.getByRole('tab', { name }).click();
   const drawn = (selector: string) => harness.page.locator(`.fovea-plot ${selector}`);
 

@@ -98,7 +98,7 @@ describe.skipIf(!CHROMIUM)('the live panel’s connection (skipped where Chromiu
       await live.start();
       await expect.poll(live.predicted).toMatch(/ms$/);
       await live.page.evaluate(() => (window as unknown as Fakes).kernel.closeComms());
-      expect(await live.notice().textContent()).toContain('ended the conversation');
+      expect(await live.notice().textContent()).toContain('closed the connection');
       await live.page.getByRole('button', { name: 'Try again' }).click();
       await expect.poll(() => live.notice().isHidden()).toBe(true);
     });

@@ -1,34 +1,22 @@
 // @module-tag process
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { MASKS_MIME, type MasksDocument } from '../../../extension/src/documents/types';
 import { heatColor } from '../../../extension/src/masks/colors';
-import { CHROMIUM, type Harness, openHarness } from '../support/browser';
+import { CHROMIUM, useHarness } from '../support/browser';
 import { axeViolations, checkFit, contrasts, pixel, unnamed } from '../support/page';
 import { png } from '../support/png';
 import { sampleMasks, tinyMasks } from '../support/samples';
 
 describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium is absent)', () => {
-  let harness: Harness;
-
-  beforeAll(async () => {
-    harness = await openHarness();
-  });
-  afterAll(() => harness?.close());
+  const harness = useHarness();
   beforeEach(async () => {
-    harness.complaints.length = 0;
-    await harness.theme('light');
     await harness.page.evaluate(() =>
       window.harness.preferences.set({ opacity: 0.7, grid: false, emphasis: 'dim' }),
     );
   });
 
-  const mount = (document: unknown, width = 900) =>
-    harness.page.evaluate(([mime, value, wide]) => window.harness.mount(mime, value, wide), [
-      MASKS_MIME,
-      document,
-      width,
-    ] as const);
+  const mount = (document: unknown, width?: number) => harness.mount(MASKS_MIME, document, width);
   const set = (preferences: object) =>
     harness.page.evaluate((value) => window.harness.preferences.set(value), preferences);
   const overlay = () => harness.page.locator('[data-view=block] .fovea-overlay');

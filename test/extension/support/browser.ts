@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach } from 'vitest';
 
 export const CHROMIUM = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
   (path) => path && existsSync(path),
@@ -57,6 +58,39 @@ export interface Harness {
   readonly complaints: string[];
   theme(name: 'light' | 'dark'): Promise<void>;
   close(): Promise<void>;
+}
+
+/** A harness that is opened before the tests of a file, and in its light theme without complaints before each. */
+export interface SharedHarness extends Pick<Harness, 'page' | 'complaints' | 'theme'> {
+  /** Shows a document in a host of this width, px. */
+  mount(mime: string, document: unknown, width?: number): Promise<void>;
+}
+
+export function useHarness(): SharedHarness {
+  let harness!: Harness;
+  beforeAll(async () => {
+    harness = await openHarness();
+  });
+  afterAll(() => harness?.close());
+  beforeEach(async () => {
+    harness.complaints.length = 0;
+    await harness.theme('light');
+  });
+  return {
+    get page() {
+      return harness.page;
+    },
+    get complaints() {
+      return harness.complaints;
+    },
+    theme: (name) => harness.theme(name),
+    mount: (mime, document, width = 900) =>
+      harness.page.evaluate(([type, value, wide]) => window.harness.mount(type as never, value, wide), [
+        mime,
+        document,
+        width,
+      ] as const),
+  };
 }
 
 export async function openHarness(entry = 'harness'): Promise<Harness> {

@@ -1,28 +1,15 @@
 // @module-tag process
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SWEEP_MIME } from '../../../extension/src/documents/types';
 import type { SweepDocument } from '../../../kernel/src/index';
-import { CHROMIUM, type Harness, openHarness } from '../support/browser';
+import { CHROMIUM, useHarness } from '../support/browser';
 import { axeViolations, checkFit, unnamed } from '../support/page';
 import { sampleSweep } from '../support/samples';
 
 describe.skipIf(!CHROMIUM)('the sweep viewer in a browser (skipped where Chromium is absent)', () => {
-  let harness: Harness;
-  beforeAll(async () => {
-    harness = await openHarness();
-  });
-  afterAll(() => harness?.close());
-  beforeEach(async () => {
-    harness.complaints.length = 0;
-    await harness.theme('light');
-  });
+  const harness = useHarness();
 
-  const mount = (document: SweepDocument, width = 900) =>
-    harness.page.evaluate(([mime, value, wide]) => window.harness.mount(mime as never, value, wide), [
-      SWEEP_MIME,
-      document,
-      width,
-    ] as const);
+  const mount = (document: SweepDocument, width?: number) => harness.mount(SWEEP_MIME, document, width);
   const update = (document: SweepDocument) =>
     harness.page.evaluate(([mime, value]) => window.harness.update(mime as never, value), [
       SWEEP_MIME,

@@ -1,27 +1,17 @@
 // @module-tag process
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Device, Profile } from '@fovea/engine';
 import type { Validation } from '@fovea/engine/predict';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { missingOf } from '../../engine/support/backends.js';
+import { useDataFolder } from './data-folder.js';
 import { fovea } from './run-fovea.js';
 
-let folder = '';
-const before = process.env.FOVEA_DATA_DIR;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'fovea-calibrate-gpu-'));
-  process.env.FOVEA_DATA_DIR = folder;
-});
-afterAll(async () => {
-  if (before === undefined) delete process.env.FOVEA_DATA_DIR;
-  else process.env.FOVEA_DATA_DIR = before;
-  await rm(folder, { recursive: true });
-});
+const folder = useDataFolder();
 
 const there = it.skipIf((await missingOf('webgpu')) !== undefined);
-const file = () => join(folder, 'this-gpu.json');
+const file = () => join(folder, 'data', 'this-gpu.json');
 const small = [
   ...['validate', 'resnet18', '--backend', 'webgpu', '--strategies', 'dense,streamed'],
   ...['--granularities', '2', '--rates', '0.5', '--runs', '1', '--input-size', '32'],
@@ -72,7 +62,7 @@ describe('fovea calibrate --backend webgpu', { timeout: 600_000 }, () => {
     [
       'a measuring time',
       ['calibrate', '--backend', 'webgpu', '--seconds', '5'],
-      /--seconds with --backend webgpu/,
+      /--seconds cannot be set with --backend webgpu/,
     ],
   ])('refuses %s in one line', async (_, args, message) => {
     const { code, stdout, stderr } = await fovea(...args);

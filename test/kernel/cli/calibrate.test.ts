@@ -1,27 +1,17 @@
 // @module-tag process
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Device } from '@fovea/engine';
 import { nativeBackend } from '@fovea/engine/backend';
 import type { Validation } from '@fovea/engine/predict';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { useDataFolder } from './data-folder.js';
 import { fovea } from './run-fovea.js';
 
-let folder = '';
-const before = process.env.FOVEA_DATA_DIR;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'fovea-calibrate-'));
-  process.env.FOVEA_DATA_DIR = folder;
-});
-afterAll(async () => {
-  if (before === undefined) delete process.env.FOVEA_DATA_DIR;
-  else process.env.FOVEA_DATA_DIR = before;
-  await rm(folder, { recursive: true });
-});
+const folder = useDataFolder();
 
-const file = () => join(folder, 'this-machine.json');
+const file = () => join(folder, 'data', 'this-machine.json');
 
 describe.skipIf(nativeBackend.unavailable !== undefined)('with the native backend', () => {
   it('fovea calibrate prints the device, and with --no-store stores nothing', async () => {

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const entry = fileURLToPath(new URL('../../../kernel/bin/fovea.js', import.meta.url));
+/** The program behind the command `fovea`, for tests that start it themselves. */
+export const entry = fileURLToPath(new URL('../../../kernel/bin/fovea.js', import.meta.url));
 
 /** Path of a file under test/fixtures. */
 export const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));

@@ -1,25 +1,14 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { sha256Of } from '../../../kernel/src/sweep/point.js';
-import { hasRedis, TestRedis } from '../sweep/support/redis.js';
-import { fixture, fovea } from './run-fovea.js';
+import { hasRedis, useQueue } from '../sweep/support/redis.js';
+import { useDataFolder } from './data-folder.js';
+import { entry, fixture, fovea } from './run-fovea.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'fovea-learns-'));
-const entry = fileURLToPath(new URL('../../../kernel/bin/fovea.js', import.meta.url));
-let redis: TestRedis | undefined;
-beforeAll(async () => {
-  process.env.FOVEA_DATA_DIR = join(folder, 'data');
-  if (hasRedis) redis = await TestRedis.start();
-});
-afterAll(async () => {
-  delete process.env.FOVEA_DATA_DIR;
-  await redis?.end();
-  rmSync(folder, { recursive: true, force: true });
-});
+const folder = useDataFolder();
+const queue = useQueue();
 
 async function sweep(space: object, ...args: string[]) {
   const path = join(folder, 'space.json');
@@ -84,14 +73,14 @@ describe('maskers that sweeps learn', () => {
 
   it.skipIf(!hasRedis)('come from other machines through the queue', { timeout: 180_000 }, async () => {
     const env = { ...process.env, FOVEA_DATA_DIR: join(folder, 'elsewhere') };
-    const worker = spawn(process.execPath, [entry, 'worker', '--queue', redis!.url], {
+    const worker = spawn(process.execPath, [entry, 'worker', ...queue()], {
       env,
       stdio: 'ignore',
     });
     try {
       const [record] = await sweep(
         { name: 'far', kind: 'fit', rates: [0.25], data: { images: 4 } },
-        ...['--queue', redis!.url],
+        ...queue(),
       );
       const { model } = record!.result;
       expect(existsSync(pathOf(model, 'elsewhere'))).toBe(true);

@@ -1,25 +1,17 @@
 // @module-tag process
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../waiting.js';
-import { fixture, fovea } from './run-fovea.js';
+import { useDataFolder } from './data-folder.js';
+import { entry, fixture, fovea } from './run-fovea.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'fovea-sweep-cli-'));
+const folder = useDataFolder();
 beforeAll(() => {
-  process.env.FOVEA_DATA_DIR = join(folder, 'data');
   away = sweepAway();
 });
-afterAll(() => {
-  delete process.env.FOVEA_DATA_DIR;
-  rmSync(folder, { recursive: true, force: true });
-});
-
 const tiny = fixture('lasnet-tiny.safetensors');
-const entry = fileURLToPath(new URL('../../../kernel/bin/fovea.js', import.meta.url));
 
 function spec(name: string, space: object): string {
   const path = join(folder, `${name}.json`);
@@ -30,7 +22,7 @@ function spec(name: string, space: object): string {
   return path;
 }
 
-/** It waits for 20 seconds, which other tests need not wait for. */
+/** Waits for 20 seconds: started first, so that other tests run meanwhile. */
 const sweepAway = () => fovea('sweep', spec('away', {}), '--queue', 'redis://127.0.0.1:1');
 let away: ReturnType<typeof sweepAway> | undefined;
 

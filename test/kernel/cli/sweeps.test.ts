@@ -1,25 +1,14 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { hasRedis, TestRedis } from '../sweep/support/redis.js';
+import { describe, expect, it } from 'vitest';
+import { hasRedis, useQueue } from '../sweep/support/redis.js';
 import { until } from '../waiting.js';
-import { fixture, fovea } from './run-fovea.js';
+import { useDataFolder } from './data-folder.js';
+import { entry, fixture, fovea } from './run-fovea.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'fovea-sweeps-cli-'));
-const entry = fileURLToPath(new URL('../../../kernel/bin/fovea.js', import.meta.url));
-let redis: TestRedis | undefined;
-beforeAll(async () => {
-  process.env.FOVEA_DATA_DIR = join(folder, 'data');
-  if (hasRedis) redis = await TestRedis.start();
-});
-afterAll(async () => {
-  delete process.env.FOVEA_DATA_DIR;
-  await redis?.end();
-  rmSync(folder, { recursive: true, force: true });
-});
+const folder = useDataFolder();
+const queueOption = useQueue();
 
 function spec(name: string, repeats: number): string {
   const path = join(folder, `${name}.json`);
@@ -83,7 +72,7 @@ describe('fovea sweeps', () => {
   });
 
   it.skipIf(!hasRedis)('lists, cancels and removes those of a queue', { timeout: 120_000 }, async () => {
-    const queue = ['--queue', redis!.url];
+    const queue = queueOption();
     const watching = start(spec('queued', 10_000), ...queue);
     await until(async () => (await listed(...queue))[0]?.points === 10_000, 60_000);
     expect((await fovea('sweeps', 'remove', 'queued', ...queue)).stderr).toBe(

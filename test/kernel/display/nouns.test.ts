@@ -3,7 +3,7 @@ import { devices, searchGranularity } from '@fovea/engine/predict';
 import { LATENCY_MIME, latencyDocument, MASKS_MIME, masksDocument, nounBundle } from '@fovea/kernel';
 import { describe, expect, it } from 'vitest';
 import { decodePng } from '../../../kernel/src/display/picture.js';
-import { tensorStatistics } from '../../../kernel/src/display/tables/nouns.js';
+import { tensorStatistics } from '../../../kernel/src/display/tables/noun-tables.js';
 import { discImage, leftHalfMask, sampleNetwork, sampleProfile } from './samples.js';
 
 const html = (value: unknown) => String(nounBundle(value)!.data['text/html']);

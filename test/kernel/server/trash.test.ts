@@ -59,7 +59,7 @@ describe.skipIf(process.platform !== 'linux')('what is deleted', () => {
     writeFileSync(join(lab.server.folder, 'stays.txt'), 'x');
     const answer = await lab.ask('DELETE', '/api/contents/stays.txt');
     expect(answer.status).toBe(500);
-    expect(answer.body.message).toContain('stays.txt cannot be moved to the trash: it was left as it is');
+    expect(answer.body.message).toContain('stays.txt cannot be moved to the trash: it was not deleted');
     expect(existsSync(join(lab.server.folder, 'stays.txt'))).toBe(true);
     expect(lab.server.log.join('\n')).toMatch(/^DELETE \/api\/contents\/stays\.txt failed: [\s\S]*E[A-Z]+/);
   });

@@ -153,7 +153,7 @@ describe('a space', () => {
     [{ kind: 'adapt', networks: ['quick-look'], flops: [0] }, /flops\[0\] 0: a number above 0/],
     [{ kind: 'adapt', networks: ['quick-look'], steps: 0 }, /steps 0: an integer of at least 1/],
     [{ kind: 'adapt', networks: ['quick-look'], rates: [0.5] }, /rates: points of kind adapt/],
-    [{ kind: 'fit', networks: ['quick-look'], flops: [0.5], rates: [0.5] }, /flops: stands in the place/],
+    [{ kind: 'fit', networks: ['quick-look'], flops: [0.5], rates: [0.5] }, /flops: replaces rates/],
     [{ kind: 'calibrate', rates: [0.5] }, /rates: points of kind calibrate have no use/],
     [{ networks: ['quick-look'], data: { shard: 4 } }, /data.shard: points of kind measure/],
     [

@@ -34,7 +34,7 @@ inline typename I::Vector hardsigmoid(typename I::Vector x) {
   return I::minimum(I::broadcast(1.0f), I::maximum(I::zero(), v));
 }
 
-// x tanh(ln(1 + e^x)), written with e^x alone; above 20 it is x in float.
+// x tanh(ln(1 + e^x)), rewritten in terms of e^x; above 20 it equals x in float.
 template <class I>
 inline typename I::Vector mish(typename I::Vector x) {
   const auto e = exponential<I>(I::minimum(I::broadcast(20.0f), x));

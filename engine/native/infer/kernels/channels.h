@@ -1,4 +1,4 @@
-// Walking the channels of a row, vector by vector.
+// Iterates over the channels of a row, vector by vector.
 #pragma once
 #include "infer/kernels/activation.h"
 

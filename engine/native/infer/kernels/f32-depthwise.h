@@ -1,12 +1,12 @@
-// Depthwise convolutions: the taps of each channel by itself.
+// Depthwise convolutions: each channel has its own filter.
 #pragma once
 #include "infer/kernels/channels.h"
 
 namespace fovea {
 
 // `count` channels from `c` of every pixel; the weights of one vector of channels stay in registers.
-// `tap(p, t)`, `output(p)` and `residual(p)` give the first channel of pixel p's tap t, output and residual, the
-// last null where nothing is added; `taps` is 0 for any number.
+// `tap(p, t)`, `output(p)` and `residual(p)` return the first channel of pixel p's tap t, output and residual (null
+// adds nothing). `taps` is the number of taps, or 0 when it is not known at compile time.
 template <class I, int taps, bool whole, class Tap, class Output, class Residual>
 inline void depthwise_vector(const DepthwiseLayer& d, long pixels, long c, int count, Tap tap, Output output,
                              Residual residual) {

@@ -1,5 +1,5 @@
-// The reduction of a full AVX2 tile with its instructions chosen by hand: from the general version compilers make
-// multiply-adds that overwrite a factor and copies that undo it, which is a fifth slower.
+// The reduction of a full AVX2 tile in inline assembly. From the general version compilers emit multiply-adds that
+// overwrite a factor, and copies to restore it, which is a fifth slower.
 #pragma once
 #include "infer/kernels/f32-igemm.h"
 #include "infer/kernels/vector-avx2.h"
@@ -10,9 +10,9 @@ template <>
 struct Reduction<Avx2, 6, 2> {
   using V = __m256;
 
-  // One row: `x` in every lane, times the two vectors of weights, added to the row's sums. The values read are
-  // written before the kernel is called, and what the kernel writes depends on all sums: so the compiler need not
-  // know which memory is read, which would cost it an address register for each step.
+  // One row: broadcasts `x`, multiplies it by the two vectors of weights and adds the products to the row's sums.
+  // There is no memory operand: it would cost an address register for each step. That is safe, as all inputs are
+  // written before the kernel is called, and everything that it writes depends on the sums.
   template <int step>
   static inline __attribute__((always_inline)) void row(const float* from, long c, V w0, V w1, V& sum0, V& sum1) {
     V x;

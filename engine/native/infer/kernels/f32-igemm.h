@@ -4,8 +4,8 @@
 
 namespace fovea {
 
-// Adds `channels` products of what stands behind each row pointer with the weights that follow each other:
-// the loop in which nearly all time is spent. An instruction set may have a version of its own.
+// Multiplies `channels` values behind each row pointer by consecutive weights and adds the products up. Nearly all
+// time is spent in this loop; an instruction set may have its own version of it.
 template <class I, int rows, int vectors>
 struct Reduction {
   using V = typename I::Vector;
@@ -32,7 +32,7 @@ struct Reduction {
       __builtin_prefetch(ahead, 0, 2);
       __builtin_prefetch(ahead + ahead_pitch / 2, 0, 2);
       ahead += ahead_pitch;
-      // Opaque pointers keep the compiler from holding one more register for each of the steps.
+      // Makes the pointers opaque, which keeps the compiler from using one more register for each of the steps.
 #pragma GCC unroll 16
       for (int i = 0; i < rows; i++) asm("" : "+r"(row[i]));
 #pragma GCC unroll 16
@@ -42,8 +42,8 @@ struct Reduction {
   }
 };
 
-// Where a tile will write has time to arrive while the tile is computed: stores leave the processor in order, so that
-// one that misses the first-level cache holds up all after it.
+// Prefetches the lines that a tile will write while the tile is computed. Stores leave the processor in order, so one
+// that misses the first-level cache delays all that follow.
 template <int rows>
 inline void fetch_outputs(const TileArguments& t, int tile) {
 #pragma GCC unroll 16
@@ -53,13 +53,13 @@ inline void fetch_outputs(const TileArguments& t, int tile) {
   for (int i = 0; i < rows; i++) __builtin_prefetch(t.residual[tile * rows + i] + t.output_offset, 0, 3);
 }
 
-// Adds what stands at the residual rows, activates the sums and writes them to the output rows.
+// Adds the residual rows to the sums, applies the activation and writes the output rows.
 template <class I, int rows, int vectors>
 inline void finish_tile(const TileArguments& t, typename I::Vector (&sum)[rows][vectors], float* const* outputs,
                         const float* const* residuals) {
   using V = typename I::Vector;
   constexpr int width = vectors * I::lanes;
-  // Whole vectors of each row, then what is left of the last one.
+  // The whole vectors of each row, then the partial one.
   const int last = t.columns - (vectors - 1) * I::lanes;
   const bool whole = last == I::lanes;
   if (residuals) {
@@ -93,7 +93,7 @@ inline void finish_tile(const TileArguments& t, typename I::Vector (&sum)[rows][
       for (int i = 0; i < rows; i++) sum[i][v] = leaky<I>(sum[i][v], slope);
     }
   } else if (t.activation != Activation::none) {
-    // Apart, so that the sums above stay in registers.
+    // A separate function, so that the sums above stay in registers.
     float values[rows * width];
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++)
@@ -154,7 +154,7 @@ void tile_kernel(const TileArguments& t) {
 #pragma GCC unroll 16
       for (int i = 0; i < rows; i++) row[i] = input[i] + t.input_offset;
       if (t.fetches_input) {
-        // Of the tap after the next: the next one's may be needed before they arrive.
+        // Prefetches the tap after the next one: the next one's inputs would arrive too late.
 #pragma GCC unroll 16
         for (int i = 0; i < rows; i++) __builtin_prefetch(input[taps_ahead * rows + i] + t.input_offset, 0, 3);
       }
@@ -162,7 +162,7 @@ void tile_kernel(const TileArguments& t) {
       weight += t.channels * width;
       ahead += ahead_of_tap;
     }
-    // Pointers of the other reduction blocks' taps stand between those of two tiles.
+    // Between the pointers of two tiles are those for the taps of the other reduction blocks.
     input += (t.taps_of_row - t.taps) * rows;
 
     if (t.output) {

@@ -1,4 +1,4 @@
-// What one instruction set offers: the micro-kernels, and the tile shape that weights are packed for.
+// The micro-kernels of one instruction set, and the tile shape that weights are packed for.
 #pragma once
 #include <cstdint>
 
@@ -6,7 +6,7 @@
 
 namespace fovea {
 
-// Negative ones are leaky ReLUs: the bits of the slope as a float, its sign turned.
+// Negative values are leaky ReLUs: the bits of the negated slope, a float.
 enum class Activation : int32_t {
   none,
   relu,
@@ -37,17 +37,17 @@ struct TileArguments {
   // Row pointers, [tiles][taps of a row][rows]; every one is read at [input_offset, input_offset + channels).
   const float* const* input;
   long taps;
-  // Pointers that each output has in all; the tile reads the first `taps`.
+  // How many pointers each output has in total; the tile reads the first `taps`.
   long taps_of_row;
   long channels;
   long input_offset;
-  // True when no prefetcher foresees the rows: short ones, or scattered ones that are read for the first time. Then
-  // `taps_ahead` taps' pointers must follow the last tile's.
+  // True when the hardware cannot prefetch the rows: short rows, or scattered ones that are read for the first time.
+  // Then `taps_ahead` taps' pointers must follow the last tile's.
   bool fetches_input;
   // [taps][channels][vectors x lanes]
   const float* weight;
-  // What is needed after these tiles, fetched on the way: `ahead_share` bytes by each, `ahead_pitch` bytes and two
-  // lines every `ahead_steps` reduction steps, as many as two tiles need that share what follows.
+  // Prefetching of what is needed after these tiles: `ahead_share` bytes by each tile, `ahead_pitch` bytes and two
+  // lines every `ahead_steps` reduction steps, enough when at least two tiles share it.
   const char* ahead;
   long ahead_pitch;
   long ahead_share;
@@ -81,7 +81,7 @@ struct DepthwiseLayer {
   long taps() const { return static_cast<long>(kernel_height) * kernel_width; }
 };
 
-// Any output pixels of one, by pointers to their taps.
+// Any output pixels, by pointers to their taps.
 struct DepthwisePixels {
   long pixels;
   const float* const* input;     // [pixels][taps]
@@ -89,18 +89,18 @@ struct DepthwisePixels {
   const float* const* residual;  // [pixels]; null adds nothing
 };
 
-// Output pixels of one that follow each other in a row, with every tap inside the map.
+// Consecutive output pixels of a row, with every tap inside the map.
 struct DepthwiseRun {
   long pixels;
   // First tap of the first pixel.
   const float* input;
-  // Values from a kernel row to the next, from a tap to the next, and from a pixel to the next.
+  // Distances in values between kernel rows, between taps, and between pixels.
   long row_pitch, tap_pitch, pixel_pitch;
-  float* output;          // pixels follow each other, `channels` apart
-  const float* residual;  // as the output; null adds nothing
+  float* output;          // consecutive pixels, `channels` apart
+  const float* residual;  // laid out as the output; null adds nothing
 };
 
-// What the output transform of Winograd's algorithm turns into one square of 2 x 2 outputs.
+// Input and output of Winograd's output transform for one square of 2 x 2 outputs.
 struct WinogradOutput {
   // 16 rows of sums, `pitch` values apart.
   const float* products;
@@ -116,7 +116,7 @@ struct WinogradOutput {
   const float* slopes;
 };
 
-// Reduction steps in which a tile fetches two lines ahead.
+// A tile prefetches two lines in this many reduction steps.
 constexpr long ahead_steps = 4;
 
 struct KernelTable : TileShape {
@@ -141,7 +141,7 @@ struct KernelTable : TileShape {
 // The best table that this processor runs, or the one that FOVEA_ISA names; null when that one cannot run here.
 const KernelTable* select_kernels(const char* forced);
 
-// Each adds one instruction set's kernels of one kind; defined in the file of that name.
+// Each adds the kernels of one kind for one instruction set; defined in the file of that name.
 void add_f32_igemm_avx512(KernelTable& table);
 void add_f32_depthwise_avx512(KernelTable& table);
 void add_f32_winograd_avx512(KernelTable& table);

@@ -18,7 +18,7 @@ KernelTable table_of(const char* isa, Add igemm, Add depthwise, Add winograd, Ad
 #define FOVEA_KERNELS(isa) \
   table_of(#isa, add_f32_igemm_##isa, add_f32_depthwise_##isa, add_f32_winograd_##isa, add_f32_rows_##isa)
 
-// Null for what is not compiled for processors of this family, or cannot run on this one.
+// Null for instruction sets that are not compiled for this processor family, or that this processor lacks.
 const KernelTable* table_named(const char* isa) {
 #if defined(__x86_64__)
   __builtin_cpu_init();

@@ -21,7 +21,7 @@ struct Avx2 {
   static Vector subtract(Vector a, Vector b) { return _mm256_sub_ps(a, b); }
   static Vector multiply(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
   static Vector divide(Vector a, Vector b) { return _mm256_div_ps(a, b); }
-  // The second operand wins when one is NaN: keep the data there, so that NaN is passed on.
+  // When either operand is NaN the second one is returned: the data goes there, so that its NaN is propagated.
   static Vector maximum(Vector bound, Vector v) { return _mm256_max_ps(bound, v); }
   static Vector minimum(Vector bound, Vector v) { return _mm256_min_ps(bound, v); }
   static Vector round(Vector v) {

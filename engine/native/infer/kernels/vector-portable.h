@@ -1,4 +1,4 @@
-// Four float lanes by the compiler's vector extension: any processor, with whatever it has.
+// Four float lanes by the compiler's vector extension, for any processor.
 #pragma once
 #include "infer/limits.h"
 

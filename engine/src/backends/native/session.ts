@@ -183,7 +183,7 @@ export class NativeSession implements Session {
       script.ms.set(pass, (script.ms.get(pass) ?? 0) + performance.now() - before);
     }
     const running = this.#runInstructions(program, first, encoded.instructions.length, options);
-    // While native threads compute, room is made for what they will have to tell.
+    // While native threads compute, allocate the arrays for their results.
     const record = report.record(fileDims);
     await running;
     this.#readResults(program, record);
@@ -274,7 +274,7 @@ export class NativeSession implements Session {
   }
 }
 
-/** A result whose masks and Profile are put together when somebody reads them; from then on they are plain data. */
+/** A result whose masks and Profile are built when they are first read; from then on they are plain data. */
 function lazily(output: Tensor, makeMasks: () => Mask[], makeProfile: () => Profile): RunResult {
   let masks: Mask[] | undefined;
   let profile: Profile | undefined;

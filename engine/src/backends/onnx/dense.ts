@@ -42,6 +42,17 @@ export interface DenseOptions {
  *
  * @throws FoveaError `backend-unavailable` when onnxruntime cannot be loaded, `bad-shape` when the layers do
  *   not fit the size
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, Tensor } from '@fovea/engine';
+ * import { openDense } from '@fovea/engine/onnx';
+ *
+ * const dense = await openDense(builtNetwork('resnet18'), { batch: 1, height: 64, width: 64 });
+ * const { output, ms } = await dense.run(Tensor.zeros([1, 64, 64, 3]));
+ * console.log(output.shape, ms);
+ * await dense.dispose();
+ * ```
  */
 export async function openDense(network: Network, options: DenseOptions): Promise<DenseSession> {
   const { threads = 1, provider = 'cpu', ...shape } = options;

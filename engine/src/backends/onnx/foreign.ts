@@ -4,7 +4,7 @@ import { type InferenceSession, loadRuntime, openModel, runModel } from '../../o
 import type { Tensor } from '../../tensor.js';
 import { toEngineTensor } from './layout.js';
 
-/** One session for each foreign node and number of threads, as long as the node lives. */
+/** One session for each foreign node and number of threads, kept for the lifetime of the node. */
 const sessions = new WeakMap<ForeignNode, Map<number, Promise<InferenceSession>>>();
 
 /**

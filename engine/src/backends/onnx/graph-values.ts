@@ -28,7 +28,7 @@ export interface PackedValue {
   readonly rows: string;
 }
 
-/** A map that was made one way inside a region and another way outside; put together only if somebody wants it whole. */
+/** A map that was made one way inside a region and another way outside; combined only if the whole map is needed. */
 export interface MixedValue {
   readonly kind: 'mixed';
   readonly shape: Shape;
@@ -174,7 +174,7 @@ export class GraphValues {
     return forms.nhwc;
   }
 
-  /** Adds a row of zeros at the end, which stands for every pixel outside the image. */
+  /** Adds a row of zeros at the end, used for every pixel outside the image. */
   withZeros(rows: string, channels: number): string {
     const zeros = this.graph.floats(this.graph.fresh('zeros'), [1, channels], new Float32Array(channels));
     return this.graph.node('Concat', [rows, zeros], { axis: 0 });

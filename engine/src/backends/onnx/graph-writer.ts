@@ -164,7 +164,7 @@ class GraphWriter {
     });
     const inputs = new Set(this.part.inputs.map((_, position) => inputName(position)));
     const idle = outputs.every(({ name }) => inputs.has(name));
-    // An output needs an operator of its own.
+    // Every output must come from an operator.
     const named = outputs.map((output, i) =>
       inputs.has(output.name) || outputs.findIndex(({ name }) => name === output.name) < i
         ? { ...output, name: idle ? output.name : graph.node('Identity', [output.name]) }

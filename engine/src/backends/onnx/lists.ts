@@ -172,7 +172,7 @@ interface RowNumbers {
   readonly zeros: number;
 }
 
-/** Where each pixel of a map lies among the packed rows of a region; pixels that are not there lie at the row of zeros. */
+/** Index of each pixel of a map among the packed rows of a region; other pixels have that of the row of zeros. */
 function rowNumbers(masks: DecidedMasks, packed: ProgramRegion): RowNumbers {
   const pixels = masks.pixels(packed);
   const zeros = masks.counts[packed.id]!;

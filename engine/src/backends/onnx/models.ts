@@ -66,7 +66,7 @@ export class OpenModels {
   }
 }
 
-/** Runs a graph on the engine's values as they lie in memory. */
+/** Runs a graph on the engine's values in place. */
 export async function runGraph(
   session: InferenceSession,
   feeds: readonly GraphFeed[],

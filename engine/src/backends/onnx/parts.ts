@@ -29,10 +29,10 @@ export interface GraphPart {
   readonly operations: readonly Placed<GraphOperation>[];
   /** True when no block in it follows a mask. */
   readonly dense: boolean;
-  /** Maps read from before, and maps that somebody reads afterwards. */
+  /** Maps read from earlier parts, and maps that later parts read. */
   readonly inputs: readonly ProgramMap[];
   readonly outputs: readonly ProgramMap[];
-  /** Maps that nobody reads any more once the part has run. */
+  /** Maps that are no longer needed once the part has run. */
   readonly finished: readonly ProgramMap[];
 }
 
@@ -58,7 +58,7 @@ function isScript(operation: Operation): operation is ScriptOperation {
 
 /**
  * Cuts a program into parts. A part ends where JavaScript needs what it writes, where a block that follows its mask
- * begins or ends, so that each is timed by itself, and between dense nodes once they cost enough together.
+ * begins or ends, so that each is timed separately, and between dense nodes once they cost enough together.
  * @param followsMask whether a node of the network is a block that follows its mask
  */
 export function partsOf(program: Program, followsMask: (node: number) => boolean): Part[] {

@@ -38,8 +38,16 @@ const ARCHITECTURES: Readonly<Record<string, (options: BuiltOptions) => Network>
 export const builtNetworkNames: readonly string[] = Object.keys(ARCHITECTURES);
 
 /**
- * An architecture by name, with random weights: what prediction and measuring need, no file required.
+ * An architecture by name, with random weights: enough to predict and to measure, without a file.
  * @throws FoveaError `unknown-name` for a name not in `builtNetworkNames`
+ *
+ * @example
+ * ```ts
+ * import { blocksOf, builtNetwork } from '@fovea/engine';
+ *
+ * const network = builtNetwork('resnet50');
+ * console.log(blocksOf(network).length); // 16
+ * ```
  */
 export function builtNetwork(name: string, options: BuiltOptions = {}): Network {
   if (!Object.hasOwn(ARCHITECTURES, name)) {

@@ -16,8 +16,8 @@ export interface CheckpointConfig {
   /** Nominal input side, or `[height, width]`. Default 224. */
   readonly size?: number | readonly [number, number];
   /**
-   * How a ResNet's plain stem goes on: `imagenet` with stride 2 and a max pool, `cifar` with neither. Left out, its
-   * kernel tells: `cifar` for 3x3.
+   * What follows a ResNet's plain stem: `imagenet` has stride 2 and a max pool, `cifar` has neither. Default: by its
+   * kernel, `cifar` for 3x3.
    */
   readonly stem?: 'imagenet' | 'cifar';
   /** Granularity S per block, or per stage. */

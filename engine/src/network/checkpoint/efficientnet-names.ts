@@ -7,7 +7,7 @@ type ConvolutionAndNorm = readonly [convolution: string, norm: string];
 /** A block's layers by their names, in order. */
 export interface StoredBlock {
   readonly name: string;
-  /** -1 where names do not tell. */
+  /** -1 where names do not show it. */
   readonly stage: number;
   readonly convolutions: readonly ConvolutionAndNorm[];
   /** The module that holds squeeze-and-excitation, before the last convolution. */
@@ -26,7 +26,7 @@ export interface EfficientNetNames {
   readonly fromTensorFlow: (source: string, config: CheckpointConfig) => boolean;
   /** True where the library itself has TensorFlow's batch norms. */
   readonly wideEpsilon: (form: string, blocks: number) => boolean;
-  /** Said where nothing tells whether weights come from TensorFlow. */
+  /** The note for weights that may or may not come from TensorFlow. */
   readonly assumption?: string;
 }
 

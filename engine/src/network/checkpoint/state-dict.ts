@@ -67,7 +67,7 @@ export function networkFromStateDict(
   };
 }
 
-/** The architecture that the names tell, and its arrays without the prefix of their names. */
+/** The architecture that the names indicate, and its arrays without the prefix of their names. */
 function recognised(whole: Safetensors): {
   architecture: Architecture;
   file: Safetensors;

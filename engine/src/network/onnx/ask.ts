@@ -18,7 +18,7 @@ const mostNumbers = 64;
 const mostZeros = 2 ** 26;
 
 /**
- * Infers the shapes of all values of a graph; where the rules do not know an operator, onnxruntime is asked. It
+ * Infers the shapes of all values of a graph; operators without a rule are passed to onnxruntime. It
  * computes nothing of the network for that: it checks the operator with the extents of what it reads, and computes
  * the short lists of numbers, such as padding, that the graph makes from such extents.
  *

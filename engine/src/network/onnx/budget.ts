@@ -20,7 +20,7 @@ export class Budget {
 
   /**
    * Accounts for bytes that are about to be made.
-   * @throws FoveaError `unsupported` when the file asks for far more than it holds
+   * @throws FoveaError `unsupported` when the file would need far more memory than its size justifies
    */
   spend(bytes: number): void {
     this.left -= bytes;

@@ -9,7 +9,7 @@ interface DraftBase {
   inputs: string[];
   readonly outputs: readonly string[];
   origins: readonly GraphNode[];
-  /** Path of the module it came from, `layer1.0.conv1`, as far as the file tells. */
+  /** Path of the module it came from, such as `layer1.0.conv1`, if the file contains it. */
   readonly label: string;
 }
 
@@ -38,7 +38,7 @@ export interface ActivationDraft extends DraftBase {
   readonly slopes?: Float32Array;
 }
 
-/** `x · scale + shift` per channel: a batch norm that stands alone, or arithmetic with constants. */
+/** `x · scale + shift` per channel: a separate batch norm, or arithmetic with constants. */
 export interface AffineDraft extends DraftBase {
   readonly kind: 'affine';
   readonly scale: Float32Array;

@@ -18,7 +18,7 @@ const bytesPerValue = 8;
 /**
  * Computes, once and for all, whatever depends on constants alone: padding that the exporter wrote as a
  * computation, reshaped biases, dequantised weights. onnxruntime does so; without it the graph stays as it is.
- * What would be far larger than the file, or has extents that nobody knows beforehand, stays too.
+ * What would be far larger than the file, or has extents that are unknown beforehand, stays too.
  */
 export async function foldConstants(graph: Graph, budget: Budget): Promise<Graph> {
   const folded = await foldable(graph, budget);

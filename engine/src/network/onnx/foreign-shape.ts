@@ -70,7 +70,7 @@ export function foreignDims(node: ForeignNode, inputs: readonly (NHWC | undefine
   return batch === undefined ? undefined : answer && [batch, ...answer.slice(1)];
 }
 
-/** Extents of one image: a batch of any size asks for the same. */
+/** Extents for one image: they are the same for every batch size. */
 function keyOf(given: ReadonlyMap<string, Dims>): string {
   return [...given.values()].map((dims) => dims?.slice(1).join('x') ?? '?').join(' ');
 }

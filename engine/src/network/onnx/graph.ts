@@ -133,7 +133,7 @@ export function stringOf(node: GraphNode, name: string, otherwise: string): stri
   return attribute ? new TextDecoder().decode(attribute.s) : otherwise;
 }
 
-/** An operator as the graph holds it, its place not yet known. */
+/** An operator of the graph before its position is determined. */
 export function graphNode(proto: NodeProto): GraphNode {
   const attributes = new Map(proto.attribute.map((attribute) => [attribute.name, attribute]));
   return {
@@ -164,7 +164,7 @@ function capturedBy(body: GraphProto): string[] {
   return read.filter((name) => name !== '' && !own.has(name));
 }
 
-/** The tensor that a `Constant` node stands for; undefined for every other node. */
+/** The value of a `Constant` node; undefined for every other node. */
 function constantOf(proto: NodeProto, source: string, budget: Budget): TensorProto | undefined {
   if (proto.opType !== 'Constant' || (proto.domain !== '' && proto.domain !== 'ai.onnx')) return undefined;
   const name = proto.output[0] ?? '';

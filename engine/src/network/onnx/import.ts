@@ -101,7 +101,7 @@ function chooseOutput({ outputs, source }: Graph, wanted: string | undefined): s
   );
 }
 
-/** Drafts that the output depends on: shape computations that nobody reads any more drop out. */
+/** Drafts that the output depends on, which leaves out shape computations that are no longer used. */
 function live(drafts: readonly Draft[], output: string): Draft[] {
   const needed = new Set([output]);
   const kept = [...drafts].reverse().filter((draft) => {

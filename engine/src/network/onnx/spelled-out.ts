@@ -103,7 +103,7 @@ class Matcher {
     return undefined;
   }
 
-  /** Multiplies a value out, through what nobody else reads, as far as `x`. */
+  /** Expands the factors of a value, through values without other readers, as far as `x`. */
   private product(value: string, x?: string, whole = false): Product {
     const node = this.producers.get(value);
     const alone: Product = { factor: 1, values: [value], nodes: [] };

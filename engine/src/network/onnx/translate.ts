@@ -55,7 +55,7 @@ export function translate(
   return { drafts: withoutStragglers(drafts), resolve: (name) => scope.resolve(name), values: scope.values };
 }
 
-/** Kinds worth a node of their own; the rest only pays beside one of them. */
+/** Kinds worth a separate node; the others only pay next to one of them. */
 const heavy: ReadonlySet<Draft['kind']> = new Set(['convolution', 'max-pool', 'average-pool', 'global-pool']);
 
 /**

@@ -34,6 +34,15 @@ export interface OnnxOptions extends Omit<StorageOptions, 'externalLocation'> {
  * Maskers are no part of the graph; they go into its metadata when asked for.
  * @returns the model's bytes
  * @throws FoveaError `bad-argument` for a batch or size that is no positive integer
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork } from '@fovea/engine';
+ * import { importOnnx, toOnnx } from '@fovea/engine/onnx';
+ *
+ * const bytes = toOnnx(builtNetwork('resnet18'), { maskers: true });
+ * console.log((await importOnnx(bytes)).nodes.length);
+ * ```
  */
 export function toOnnx(network: Network, options: OnnxOptions = {}): Uint8Array<ArrayBuffer> {
   return write(network, options).model;

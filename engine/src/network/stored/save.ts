@@ -7,6 +7,20 @@ import { storeNetwork } from './write.js';
  * Saves a network with its maskers as one file, which `loadNetwork` and every command take.
  * @param path ends in `.safetensors`
  * @throws FoveaError `bad-argument` for another ending, `io`; an older file is then kept
+ *
+ * @example
+ * ```ts
+ * import { loadNetwork, loadShippedModel } from '@fovea/engine';
+ * import { saveNetwork } from '@fovea/engine/train';
+ * import { mkdtemp, rm } from 'node:fs/promises';
+ * import { tmpdir } from 'node:os';
+ * import { join } from 'node:path';
+ *
+ * const folder = await mkdtemp(join(tmpdir(), 'fovea-'));
+ * await saveNetwork(join(folder, 'network.safetensors'), await loadShippedModel());
+ * console.log((await loadNetwork(join(folder, 'network.safetensors'))).name);
+ * await rm(folder, { recursive: true });
+ * ```
  */
 export async function saveNetwork(path: string, network: Network): Promise<void> {
   await replaceFile(checkModelPath(path), storeNetwork(network));

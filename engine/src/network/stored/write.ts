@@ -31,7 +31,7 @@ export function storeNetwork(network: Network): Uint8Array<ArrayBuffer> {
       if (Object.getPrototypeOf(value) !== Object.prototype) {
         throw new FoveaError('unsupported', `${network.name}: ${path} is no plain value; it cannot be saved`);
       }
-      // What has a name of its own starts a path.
+      // A named object starts a path.
       const own = (value as { name?: unknown }).name;
       const at = typeof own === 'string' && own !== '' ? own : path;
       const entries = Object.entries(value).filter(([, entry]) => entry !== undefined);

@@ -67,7 +67,7 @@ export function randomTrials(network: Network, count: number, threads: number, s
   });
 }
 
-/** An input of plausible values: what they are does not change the time, as long as none is denormal. */
+/** An input of plausible values, which do not affect the time unless they are denormal. */
 export function plausibleInput(network: Network, batch: number, height: number, width: number): Tensor {
   const input = Tensor.zeros([batch, height, width, network.inputShape.channels]);
   const random = new Random(5);

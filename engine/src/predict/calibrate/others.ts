@@ -5,8 +5,8 @@ const tickMs = 10;
 
 /**
  * Processor time, summed over cores, that did not go to this process although it was asked for: other programs'
- * and what the hypervisor gave to other machines. Differences of it tell how disturbed a measurement was.
- * @returns ms since some moment; undefined where the operating system does not tell
+ * and what the hypervisor gave to other machines. Differences show how disturbed a measurement was.
+ * @returns ms since some moment; undefined where the operating system does not report it
  */
 export function othersMs(): number | undefined {
   let line: string;

@@ -1,7 +1,7 @@
 import type { Profile } from '../../profile.js';
 import { lowerMedian } from './lower-median.js';
 
-/** Passes shorter than this are timed too coarsely to tell anything by, ms. */
+/** Passes shorter than this are timed too coarsely to be useful, ms. */
 const countedMs = 0.02;
 
 /** How fast the processor was during some runs. */
@@ -13,7 +13,7 @@ export interface Pace {
 
 /**
  * The pace of runs that were made with `paced`.
- * @returns undefined for runs that were not, or that have no pass long enough to tell
+ * @returns undefined for runs that were not, or that have no pass long enough
  */
 export function paceOf(profiles: readonly Profile[]): Pace | undefined {
   const paces = profiles.flatMap(({ ops }) =>

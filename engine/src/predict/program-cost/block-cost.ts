@@ -11,7 +11,7 @@ import { pricesOf } from './calibrated.js';
 import { passCosts } from './pass-costs.js';
 import { type SplitTime, timeOfPasses, totalOf } from './pass-times.js';
 
-/** Predicts a block by itself. A dense one is costed at what its kernels could best do: see `denseRatio`. */
+/** Predicts a single block. A dense one is costed at the best that its kernels could do: see `denseRatio`. */
 export function blockTime(
   block: Block,
   shape: BlockShape,
@@ -82,7 +82,7 @@ function ratioToBest(block: Block, shape: BlockShape, plan: Schedule, setting: S
   return others.reduce((least, groups) => Math.min(least, total({ ...grouped, groups }) / planned), 1);
 }
 
-/** Every way to cut primitives into groups; the projection is a pass of its own. */
+/** Every way to divide primitives into groups; the projection is a separate pass. */
 function groupings(primitives: readonly Primitive[]): Group[][] {
   const branch = primitives.filter((primitive) => primitive !== 'projection');
   const before: Group[] = primitives.includes('projection') ? [{ primitives: ['projection'] }] : [];

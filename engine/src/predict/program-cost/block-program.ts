@@ -42,7 +42,7 @@ function describe(block: Block, shape: BlockShape): string {
   ].join(';');
 }
 
-/** The node of a block that is costed by itself: what it reads has been activated. */
+/** The node of a block that is costed alone: its input has been activated. */
 export const BLOCK_NODE = 1;
 
 function alone(block: Block, { inHeight, inWidth }: BlockShape): Network {
@@ -67,14 +67,14 @@ function alone(block: Block, { inHeight, inWidth }: BlockShape): Network {
   };
 }
 
-/** A search over a large network asks for some hundreds. */
+/** A search over a large network needs some hundreds. */
 const KEPT_PROGRAMS = 2000;
 const programs = new LRUCache<string, CostedProgram>({ max: KEPT_PROGRAMS });
 
 /** What the program of a block follows from, beside its shape. */
 export type Schedule = Pick<BlockPlan, 'mode' | 'groups' | 'granularity' | 'excitation' | 'rewrite'>;
 
-/** The program of a block by itself: its own pool is its own, and it pools for no other. */
+/** The program of a single block: it includes its own pool, and pools for no other block. */
 export function programOfBlock(
   block: Block,
   shape: BlockShape,

@@ -142,7 +142,7 @@ export function programOfPlan(
 /** Any rule takes the same time: what a masker decides by is not known yet. */
 const byRule: Decision = { by: 'rule', decider: { kind: 'salient', rate: 0.5 } };
 
-/** As the masker says, or else by a rule if anybody pools for it, the block itself or the one before. */
+/** As the masker requires, otherwise by a rule if a pool exists: of the block itself or of the one before. */
 function expectedDecision(block: Block, plan: Plan, masker: Masker | undefined): Decision {
   if (masker) return decidesByRule(masker, block) ? byRule : decisionOf(block, masker);
   const has = (index: number, primitive: Primitive) =>

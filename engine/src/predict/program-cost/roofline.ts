@@ -213,7 +213,7 @@ export function rooflineCosts(
 
 const valueBytes = 4;
 
-/** Bytes rounded up to whole sectors: a pixel's channels lie in a row. */
+/** Bytes rounded up to whole sectors, as a pixel's channels are contiguous. */
 function fetched(bytes: number, { shape }: ProgramMap, { kind }: Rates): number {
   const run = shape[3] * valueBytes;
   const sector = assumed.sectorBytes[kind];

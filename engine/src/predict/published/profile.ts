@@ -243,7 +243,7 @@ function blockPasses(
     // Squeeze-and-excitation comes without a split; what is left of it after its launches is data movement.
     const unsplit = launches.reduce((sum, cost) => sum + (cost.compute === null ? cost.latency : 0), 0);
     const overhead = latency - memory - compute - unsplit;
-    // The published static and layer figures start every operator by itself.
+    // In the published static and layer figures every operator is launched separately.
     const saved =
       groups.layer || plan.mode === 'dense' ? 0 : Math.max(0, launches.length - 1) * machine.launch;
     return {

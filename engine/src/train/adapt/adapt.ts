@@ -86,7 +86,7 @@ export interface KeptState {
 /** Cells a side that masks get when nothing is said: fewer see little, more pay for their halos. */
 const cellsASide = 14;
 
-/** Images that stand for all of them, and images that are judged on. */
+/** Images that represent the whole set, and images that are held out. */
 const sampleSize = 32;
 
 /**

@@ -12,7 +12,7 @@ export interface BatchSource {
   readonly count: number;
   /** Fills `images` with the batch of a step; the same step gives the same images. */
   fill(step: number, batch: number, images: Float32Array): Promise<void>;
-  /** Images that stand for all of them, to fit on and to measure FLOPs on. */
+  /** Images that represent the whole set, to fit on and to measure FLOPs on. */
   sample(most: number): Promise<Tensor>;
 }
 

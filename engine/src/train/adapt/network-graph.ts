@@ -1,8 +1,8 @@
 import { denseBlockFlops, nodeFlops } from '../../network/flops.js';
 import type { Network, NetworkNode } from '../../network/network.js';
 import { type NetworkShapes, networkShapes } from '../../network/walk.js';
-import { TrainProgram } from '../program.js';
 import type { StepSettings } from '../settings.js';
+import { TrainProgram } from '../train-program.js';
 import { type BlockReport, emitNodes } from './emit-network.js';
 import type { LearnedValues } from './learned-values.js';
 import { Tape, type Value } from './tape.js';

@@ -90,7 +90,7 @@ export async function loadAdaptState(
   if (difference) {
     throw new FoveaError(
       'bad-file',
-      `${path} belongs to another run: ${difference}; remove it to start afresh`,
+      `${path} belongs to another run: ${difference}; remove it to start again`,
     );
   }
   const { learned, m, v } = state;

@@ -3,7 +3,7 @@ import { isLeaky, slopeOf } from '../../network/activation.js';
 import type { Activation, Convolution, ConvolutionActivation, PoolNode } from '../../network/network.js';
 import { convolutionOutput, paddingOn } from '../../network/shapes.js';
 import { MapPool } from '../map-pool.js';
-import type { TrainBuffer, TrainOp } from '../program.js';
+import type { TrainBuffer, TrainOp } from '../train-program.js';
 
 /** A map in a training program, NHWC. */
 export interface Value {
@@ -82,7 +82,7 @@ export class Tape {
     return this.#pool.take(length);
   }
 
-  /** Adds a gradient that lies in `array`, which the tape owns from now on. */
+  /** Adds a gradient in `array`, which the tape owns from now on. */
   addSlope(value: Value, array: Float32Array): void {
     const slope = this.#slopes.get(value.array);
     if (!slope) {
@@ -137,7 +137,7 @@ export class Tape {
     return output;
   }
 
-  /** An activation by itself. */
+  /** A separate activation. */
   activation(input: Value, activation: Activation): Value {
     const output = this.make(input.shape, input.learned);
     this.affine(input, output, activation);

@@ -31,6 +31,14 @@ export interface GenerateOptions {
 /**
  * Draws `count` images, the classes equally often and in random order.
  * @throws FoveaError `bad-argument` for a count or size out of range, `aborted`
+ *
+ * @example
+ * ```ts
+ * import { generateDataset, imagesOf } from '@fovea/engine/train';
+ *
+ * const scenes = await generateDataset({ seed: 1, count: 8, size: 64 });
+ * console.log(scenes.labels[scenes.targets[0]!], imagesOf(scenes, [0]).shape); // [1, 64, 64, 3]
+ * ```
  */
 export async function generateDataset(options: GenerateOptions): Promise<Dataset> {
   const { seed, count, size, signal, onProgress } = options;

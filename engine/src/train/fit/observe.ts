@@ -32,6 +32,16 @@ export interface ObserveOptions {
  *   active) is where the branch is added for the blocks that follow, nothing means everywhere
  * @returns the network's output
  * @throws FoveaError as `run` does
+ *
+ * @example
+ * ```ts
+ * import { builtNetwork, Tensor } from '@fovea/engine';
+ * import { observeBlocks } from '@fovea/engine/train';
+ *
+ * await observeBlocks(builtNetwork('resnet18'), Tensor.zeros([1, 64, 64, 3]), {}, ({ block, energy }) => {
+ *   console.log(block.name, energy.shape, Math.max(...energy.data));
+ * });
+ * ```
  */
 export async function observeBlocks(
   network: Network,
@@ -39,7 +49,7 @@ export async function observeBlocks(
   options: ObserveOptions,
   visit: (observation: BlockObservation) => Uint8Array | undefined,
 ): Promise<Tensor> {
-  // Only these: callers pass options of their own along with them.
+  // Only these: callers may pass other options with them.
   const { signal, backend, threads } = options;
   const running: NetworkRunOptions = {
     strategy: 'dense',
@@ -91,7 +101,7 @@ function needOnly(nodes: readonly NetworkNode[], value: string): boolean {
   });
 }
 
-/** A part of a network as a network of its own; blocks are renumbered by position. */
+/** A part of a network as a separate network; blocks are renumbered by position. */
 function pieceOf(
   network: Network,
   nodes: readonly NetworkNode[],

@@ -12,7 +12,7 @@ import {
 
 type BreakdownView = Extract<LatencyView, { kind: 'breakdown' }>;
 
-/** What a stack stands for: one op, or all ops of a block. */
+/** What a stack shows: one op, or all ops of a block. */
 export type Grain = 'op' | 'block';
 
 interface Stack {

@@ -27,7 +27,7 @@ export async function findGpu(): Promise<GpuFound> {
     return {
       missing: window.isSecureContext
         ? 'This browser offers no WebGPU.'
-        : 'WebGPU takes an address with https, or one of this machine.',
+        : 'WebGPU needs an https address, or an address of this machine.',
     };
   }
   try {

@@ -200,7 +200,7 @@ export class GpuRuns {
   }
 }
 
-/** A copy, since a message's bytes may lie at any address. */
+/** A copy, since a message's bytes may be unaligned. */
 const floats = (bytes: Uint8Array | undefined) => new Float32Array(Uint8Array.from(bytes ?? []).buffer);
 
 function compared({ state, masks, buffers }: KernelRun, { masks: own, output, times }: GpuAnswer): GpuResult {

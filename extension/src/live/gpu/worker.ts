@@ -1,6 +1,6 @@
 /**
  * Computes on this browser's GPU, off the page's main thread. The engine comes with this file, and this file is loaded
- * only once somebody wants it.
+ * only when it is first needed.
  */
 import {
   type Mask,

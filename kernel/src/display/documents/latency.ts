@@ -234,7 +234,7 @@ export function latencyDocument(
   return { version: 1, ...titled(title), views: [...own, ...views] };
 }
 
-/** In a comparison, the label that tells the profile apart is the one that the blocks' bars carry. */
+/** In a comparison, the bars of blocks have the label that distinguishes their profile. */
 function asComparedBar(entry: Labelled): LatencyBar {
   const { label } = latencyProfile(profileOf(entry), labelOf(entry));
   return latencyBar(profileOf(entry), { ...labelOf(entry), label });

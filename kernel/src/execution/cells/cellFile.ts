@@ -32,7 +32,7 @@ export function murmur2(text: string, seed = HASH_SEED): number {
 export const cellFilePrefix = join(tmpdir(), `fovea_${process.pid}`, 'cell_');
 export const cellFileSuffix = '.ts';
 
-/** Script file name of a cell with this source; nothing is written there unless a debugger asks for it. */
+/** Script file name of a cell with this source; the file is written only when a debugger requests it. */
 export function cellFile(source: string): string {
   return `${cellFilePrefix}${murmur2(source)}${cellFileSuffix}`;
 }

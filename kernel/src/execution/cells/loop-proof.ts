@@ -12,7 +12,7 @@ import type { LoopGuard } from '../wire.js';
 import { closure, flowsOf, keysOf, listsOf, namesIn } from './loop-flows.js';
 import { join, type Kind, LoopVariables, Unproven } from './loop-variables.js';
 
-/** A loop in which no code but its own can run, as long as its guard holds when it begins. */
+/** A loop during which no other code can run, provided its guard holds when it begins. */
 export interface LoopProof {
   readonly guard: LoopGuard;
   /** Assignments to names that the loop does not declare itself, and those names. */
@@ -184,7 +184,7 @@ class Prover {
     else this.#any(node);
   }
 
-  /** What a value is that may be a list, as long as it is only passed on. */
+  /** The kind of a value that may be a list, if it is only passed on. */
   #any(node: Expression): Kind {
     if (node.type === 'Identifier' && this.#lists.has(node.name)) {
       this.#variables.variable(node.name);

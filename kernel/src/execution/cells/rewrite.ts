@@ -92,7 +92,7 @@ class Rewriter {
       last?.type === 'ExpressionStatement' &&
       (result === 'without-semicolon' ? this.source[last.end - 1] !== ';' : result);
     if (this.#async && hasResult) {
-      // In a list, so that a result with a `then` of its own is not taken for a promise.
+      // In a list, so that a result with a method `then` is not taken for a promise.
       const end = this.source[last.end - 1] === ';' ? last.end - 1 : last.end;
       this.#editor.insert(last.start, ';return [(', 'open-statement');
       this.#editor.insert(end, ')]', 'close-statement');
@@ -100,7 +100,7 @@ class Rewriter {
     return this.#assemble(hasResult, loops());
   }
 
-  /** The language's own objects are those of the kernel too: a cell may not put its own in their place. */
+  /** Built-in objects are shared with the kernel: a cell may not replace them. */
   #refuseIntrinsics(): void {
     for (const name of this.#names) {
       if (isReserved(name) && !this.options.helpers.has(name)) {

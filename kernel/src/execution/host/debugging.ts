@@ -5,7 +5,7 @@ import type { RuntimeLink } from '../runtimeLink.js';
 export interface Debugger {
   /** Answers a request of the Debug Adapter Protocol. */
   handle(request: Json): Promise<Json>;
-  /** Lets a program that stands still go on into its interrupt. */
+  /** Resumes a paused program so that it can be interrupted. */
   interrupt(): Promise<void>;
   dispose(): void;
 }

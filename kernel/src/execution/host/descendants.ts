@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Process ids of all descendants of a process, the deepest first. Empty where the system does not tell. */
+/** Process ids of all descendants of a process, the deepest first. Empty where the system does not provide them. */
 export function descendants(root: number | undefined): number[] {
   if (root === undefined) return [];
   const children = process.platform === 'linux' ? fromProc : fromPs();
@@ -18,7 +18,7 @@ export function descendants(root: number | undefined): number[] {
 
 function fromProc(pid: number): number[] {
   try {
-    // Threads have children of their own.
+    // Each thread has its own children.
     return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
       readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
     );

@@ -19,7 +19,7 @@ export interface Outcome {
   readonly reply: Json;
   /** What is left to do between the cell's reply and its `idle`; to be called in any case. */
   readonly afterReply?: () => Promise<void>;
-  /** The line of the cell, from 0, at which an error left it, where the stack tells. */
+  /** The line of the cell, from 0, at which an error left it, if the stack shows it. */
   readonly failedLine?: number | undefined;
 }
 

@@ -114,7 +114,7 @@ export class History {
   }
 }
 
-/** A pattern in which `*` stands for any text and `?` for any character. */
+/** A pattern in which `*` matches any text and `?` any character. */
 function glob(pattern: string): RegExp {
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, '\\$&')
@@ -151,7 +151,7 @@ function read(file: string): Entry[] {
     );
     writeFileSync(file, `${lines.join('\n')}\n`, { mode: 0o600 });
   } catch {
-    // It stays as long as it is.
+    // It keeps its length.
   }
   return kept;
 }

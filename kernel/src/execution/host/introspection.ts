@@ -135,7 +135,7 @@ export class Introspection {
     return this.#service;
   }
 
-  /** Hands the service all cells that ran; those that run meanwhile are handed over together. */
+  /** Sends the service all cells that ran; those that run in the meantime are sent together. */
   #take(): Promise<void> {
     this.#taking ??= this.#takeAll().finally(() => {
       this.#taking = undefined;

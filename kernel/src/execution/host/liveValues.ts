@@ -43,7 +43,7 @@ export class InspectorLiveValues implements LiveValues {
       if (!object?.objectId) return [];
       const { result } = (await this.inspect('Runtime.getProperties', {
         objectId: object.objectId,
-        // What the global object inherits (`constructor`, `toString`) is nobody's variable.
+        // What the global object inherits (`constructor`, `toString`) is not a user's variable.
         ownProperties: chain === '',
         generatePreview: false,
       })) as { result: readonly PropertyDescriptor[] };

@@ -82,7 +82,7 @@ export class Merger {
     }
   }
 
-  /** A marker was lost, because somebody else read or closed the descriptor: go on without it. */
+  /** A marker was lost, because other code read or closed the descriptor: continue without it. */
   #giveUp(): void {
     this.#timer = undefined;
     if (this.#packets[0]?.message.type === 'barrier') this.#packets.shift();

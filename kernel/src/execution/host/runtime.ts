@@ -110,7 +110,7 @@ export class Runtime {
     this.#process.send({ type: 'input', value });
   }
 
-  /** Ends the runtime for good, with everything that cells have started; resolves when it is gone. */
+  /** Ends the runtime permanently, with everything that cells have started; resolves when it is gone. */
   async close(): Promise<void> {
     this.#closing = true;
     await this.#process.end();

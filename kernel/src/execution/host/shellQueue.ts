@@ -20,7 +20,7 @@ export class ShellQueue {
   #current: Message | undefined;
   #running = false;
 
-  /** @param running the cell that is running, in whichever shell */
+  /** @param running the cell that is running, in any shell */
   constructor(
     private readonly context: ShellQueueContext,
     private readonly running: () => Message | undefined,

@@ -14,7 +14,7 @@ export class Shells {
     this.main = this.#queue();
   }
 
-  /** A cell that is running, in whichever shell. */
+  /** The cell that is running, in any shell. */
   get running(): Message | undefined {
     return [this.main, ...this.#subshells.values()].find(({ current }) => current)?.current;
   }

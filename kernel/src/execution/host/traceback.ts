@@ -110,7 +110,7 @@ function importFrame(error: ThrownValue, { cells, file }: TracebackOptions): Fra
   return { text: '', cell, position: { line: error.line - 1, column: 0 } };
 }
 
-/** The line, from 0, of a cell's own code at which an error left the cell, where its stack tells. */
+/** The line, from 0, of a cell's own code at which an error left the cell, if its stack shows it. */
 export function failedLine(error: ThrownValue, options: TracebackOptions): number | undefined {
   const cell = options.file === undefined ? undefined : options.cells.get(options.file);
   const own = frames(error.stack, options).filter((frame) => frame.cell === cell);

@@ -14,7 +14,7 @@ export function mentionsApi(code: string): boolean {
 /** The current cell's signal, for code that wants to stop when the cell is interrupted. */
 export const SIGNAL = Symbol.for('fovea.signal');
 
-/** What cells have at hand from the beginning. */
+/** What is available to cells from the start. */
 export const lightApi = { display, clearOutput, html, markdown, latex, json, png, svg, image, comms };
 
 /** Puts names into the global scope where a cell can redeclare them. */

@@ -9,7 +9,7 @@ export interface Attribution {
   start<T>(cell: number, action: () => T): T;
   /** Runs a callback on behalf of a cell that may have ended. */
   run<T>(cell: number, action: () => T): T;
-  /** Says that a function goes on, after an `await`, on behalf of a cell. */
+  /** Records that a function continues after an `await` on behalf of a cell. */
   resume(cell: number): void;
   /** The cell on whose behalf code runs now. */
   current(): number | undefined;
@@ -32,7 +32,7 @@ class ContextAttribution implements Attribution {
     return this.#storage.run(cell, action);
   }
   resume(): void {
-    // The context has come through the `await` by itself.
+    // The context was preserved across the `await`.
   }
   current(): number | undefined {
     return this.#storage.getStore();

@@ -27,7 +27,7 @@ export class Channel {
     });
     this.#worker.on('message', onOrder);
     this.#worker.on('error', (error) => {
-      // Without the pump nobody can reach this process any more.
+      // Without the pump this process can no longer be reached.
       writeSync(2, `[fovea] the pump failed: ${error.stack ?? error.message}\n`);
       process.kill(process.pid, 'SIGKILL');
     });

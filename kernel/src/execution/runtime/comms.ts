@@ -37,7 +37,7 @@ export class Comms {
     return Object.fromEntries([...this.#open].map(([id, { target }]) => [id, { target_name: target }]));
   }
 
-  /** Handles what the front end sent. A target that nobody registered is closed again, as the protocol asks. */
+  /** Handles what the front end sent. A comm to an unregistered target is closed, as the protocol requires. */
   async receive(message: CommMessage, buffers: readonly Uint8Array[]): Promise<void> {
     const { kind, id, target, data, metadata } = message;
     if (kind === 'open') {

@@ -53,7 +53,7 @@ export class Evaluator {
 
   /**
    * Called by rewritten cells when they continue after an `await`: a cell that was interrupted and is over
-   * must not go on in the background.
+   * must not continue in the background.
    *
    * @throws KeyboardInterrupt
    */
@@ -106,7 +106,7 @@ export class Evaluator {
     return holds(guard, kept);
   }
 
-  /** Called by a rewritten loop that may not: runs it as it was written. */
+  /** Called by a rewritten loop whose guard fails: runs it as it was written. */
   plain(id: number, index: number): void {
     const { program, file } = this.#cells.get(id)!.order;
     const { code, line, column } = program.loops[index]!;

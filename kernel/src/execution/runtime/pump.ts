@@ -78,8 +78,8 @@ let pressed: readonly number[] = [];
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /**
- * Stops the cells: asks first, so that code waiting in an `await` can clean up; terminates what does not
- * listen; asks again until every one of them has ended.
+ * Stops the cells. It aborts first, so that code waiting in an `await` can clean up; then it terminates what still
+ * runs, and repeats both until every cell has ended.
  */
 async function interrupt(cells: readonly number[]): Promise<void> {
   if (

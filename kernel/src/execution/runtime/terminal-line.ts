@@ -106,7 +106,7 @@ export class TerminalLine {
     if (this.#cells.length > LONGEST_LINE) this.#newLine();
     const after = render(this.#cells ?? []);
     if (after === before) return '';
-    // A program that only goes on at the end of its line needs nothing written again.
+    // A program that only appends to its line needs nothing written again.
     const repeated = after.startsWith(before) && !before.endsWith('m');
     const erase = this.#shown > 0 ? `\r${' '.repeat(this.#shown)}\r` : '';
     this.#shown = Math.max(this.#shown, after.length);

@@ -6,7 +6,7 @@ import type { Cell } from './cell.js';
 /** Taken before timers are tracked: the kernel's own must not be cleared with a cell's. */
 const later = globalThis.setTimeout;
 
-/** How long workers are watched to tell whether they spin. */
+/** How long workers are observed to determine whether they are busy. */
 const WATCH_MS = 100;
 /** Processor time in it that says that somebody does: pools let their idle workers block, which looks the same. */
 const BUSY_MS = 20;

@@ -105,7 +105,7 @@ export async function renamePlace(from: Place, to: Place): Promise<void> {
 
 /**
  * Deletes a file, or a folder with all that is in it.
- * @param toTrash moves it to the trash of the system instead of deleting it for good
+ * @param toTrash moves it to the trash of the system instead of deleting it permanently
  * @throws HttpError 400 for the root; 500 when there is no trash for it, and it was left as it is
  */
 export async function deletePlace(place: Place, toTrash: boolean): Promise<void> {
@@ -113,7 +113,7 @@ export async function deletePlace(place: Place, toTrash: boolean): Promise<void>
   const status = await lstat(place.file);
   if (toTrash) {
     await trash(place.file, { glob: false }).catch((cause: unknown) => {
-      const advice = 'it was left as it is; fovea lab --no-trash deletes for good';
+      const advice = 'it was not deleted; fovea lab --no-trash deletes permanently';
       throw new HttpError(500, `${place.api} cannot be moved to the trash: ${advice}`, null, { cause });
     });
   } else {

@@ -28,7 +28,7 @@ export interface ContentsModel {
   readonly hash_algorithm: string | null;
 }
 
-/** What a reader asks for: a type and format to insist on, the content or not, its hash or not. */
+/** What a reader requests: a required type and format, the content or not, its hash or not. */
 export interface ModelRequest {
   readonly type?: string;
   readonly format?: string;

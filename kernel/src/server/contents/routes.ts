@@ -70,7 +70,7 @@ export class ContentsService {
   }
 
   /**
-   * What a path means that goes on below a file: its checkpoints, or its trust. Nothing else can be below a file,
+   * The meaning of a path below a file: its checkpoints, or its trust. Nothing else can be below a file,
    * so that a folder may have any of these names.
    */
   private async belowFile(call: Call, purpose: Purpose): Promise<BelowFile | undefined> {

@@ -16,7 +16,7 @@ function textOf(value: unknown): string {
   return value.join(/[\r\n]$/.test(String(value[0])) ? '' : '\n');
 }
 
-/** The short names that outputs had, and the MIME types that they stand for. */
+/** The short names that outputs had, and their MIME types. */
 const MIME_TYPES: Readonly<Record<string, string>> = {
   text: 'text/plain',
   html: 'text/html',
@@ -92,7 +92,7 @@ function upgradeCell(cell: Dict): Dict {
 
 /**
  * The format 4 of a notebook of format 3. It says in its metadata where it comes from (`orig_nbformat`), so that
- * JupyterLab tells the person that saving will convert the file.
+ * JupyterLab informs the user that saving will convert the file.
  */
 export function upgradeNotebook(notebook: Dict): Dict {
   const { name: _name, signature: _signature, ...metadata } = dictOf(notebook.metadata);

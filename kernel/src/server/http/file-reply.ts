@@ -18,7 +18,7 @@ function isSameAsBefore(condition: string | string[] | undefined, tag: string, m
 
 /**
  * An answer with a file, as browsers want to have it: none when they hold it already (304), a part of it when
- * they ask for one (206), which is how films are wound and downloads go on.
+ * they request one (206), which is how videos are sought and downloads resumed.
  * @param file path on disk, of a regular file
  * @param headers replace those that follow from the file
  */
@@ -47,7 +47,7 @@ export function fileReply(
   if (range !== undefined && isSameAsBefore(ifRange, tag, modified)) {
     const ranges = parseRange(size, range, { combine: true });
     if (ranges === -1) return { status: 416, headers: { ...about, 'Content-Range': `bytes */${size}` } };
-    // Of a header that is none, or that asks for several parts, the whole file is a fair answer.
+    // For an invalid header, or one for several parts, the whole file is a valid answer.
     if (ranges !== -2 && ranges.type === 'bytes' && ranges.length === 1) {
       const { start, end } = ranges[0]!;
       return {
@@ -61,7 +61,7 @@ export function fileReply(
       };
     }
   }
-  // A file that grows meanwhile must not run past what was announced.
+  // If the file grows, no more than the announced length may be sent.
   const body = size === 0 ? Readable.from([]) : createReadStream(file, { end: size - 1 });
   return { status: 200, headers: { ...about, 'Content-Length': String(size) }, body };
 }

@@ -64,12 +64,12 @@ export class Router {
   /** @param base path below which everything is served, without a trailing slash: empty, or as `/name` */
   constructor(readonly base: string = '') {}
 
-  /** The path that a browser asks for to reach a route's path. */
+  /** The path that a browser requests for a route's path. */
   link(path: string): string {
     return `${this.base}${path}`;
   }
 
-  /** The route's path in a path that a browser asks for; undefined outside the base path. */
+  /** The route's path in a path that a browser requests; undefined outside the base path. */
   strip(pathname: string): string | undefined {
     if (pathname === this.base) return '/';
     return pathname.startsWith(`${this.base}/`) ? pathname.slice(this.base.length) : undefined;

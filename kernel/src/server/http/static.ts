@@ -5,7 +5,7 @@ import { HttpError } from './errors.js';
 import { fileReply } from './file-reply.js';
 import type { Reply } from './reply.js';
 
-/** Build outputs carry a hash of their content in their names, so a browser may keep them for ever. */
+/** The names of build outputs contain a hash of their content, so a browser may cache them indefinitely. */
 export const FOREVER = 'public, max-age=31536000, immutable';
 
 /**

@@ -50,7 +50,7 @@ const START_TIMEOUT_MS = 60_000;
 /** How long a kernel that answers is waited for to open its other channels: some have no stdin. */
 const CONNECT_GRACE_MS = 2000;
 const SHUTDOWN_GRACE_MS = 5000;
-/** After this many deaths within a minute a kernel stays dead until somebody restarts it. */
+/** After this many deaths within a minute a kernel stays dead until it is restarted by hand. */
 const MAX_DEATHS = 5;
 const DEATH_WINDOW_MS = 60_000;
 
@@ -159,7 +159,7 @@ export class Kernel {
     await this.whenReady();
   }
 
-  /** Ends the process and all connections for good. */
+  /** Ends the process and all connections permanently. */
   async shutdown(): Promise<void> {
     if (this.disposed) return;
     this.disposed = true;
@@ -171,7 +171,7 @@ export class Kernel {
 
   /**
    * A status message for a front end that just connected. It has heard of a death already, which is why it
-   * connects again: a second `restarting` would make it do so for ever.
+   * connects again: a second `restarting` would make it do so endlessly.
    */
   greeting(): Message {
     return this.statusMessage(this.currentState === 'restarting' ? 'starting' : this.currentState);
@@ -205,7 +205,7 @@ export class Kernel {
     ready.then(
       () => {
         life.isReady = true;
-        // The answers to the server's own requests are not passed on, and the kernel may say no more by itself.
+        // Replies to the server's own requests are not passed on, and the kernel may send nothing else.
         if (this.life === life && this.currentState !== 'idle') {
           this.setState('idle');
           this.broadcast('idle');
@@ -302,7 +302,7 @@ export class Kernel {
   }
 }
 
-/** Whether a message tells the state of the kernel, and not only that of an answer beside a running cell. */
+/** Whether a message reports the state of the kernel, and not only that of a reply given beside a running cell. */
 function isStatus({ header, parent }: Message): boolean {
   return (
     parseHeader(header).msg_type === 'status' && !UNTRACKED_REQUESTS.includes(parseHeader(parent).msg_type)

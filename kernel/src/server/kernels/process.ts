@@ -6,7 +6,7 @@ const TAIL_CHARACTERS = 4000;
 
 /** One operating-system process of a kernel, and whatever it starts in turn. */
 export class KernelProcess {
-  /** Resolves once the process has ended, with what to tell about it. */
+  /** Resolves once the process has ended, with a description of how. */
   readonly exited: Promise<string>;
   private readonly child: ChildProcess;
   private tail = '';
@@ -27,7 +27,7 @@ export class KernelProcess {
       cwd: folder,
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
-      // A group of its own: Ctrl-C in the terminal is for the server, and a kill takes the children along.
+      // A separate process group: Ctrl-C in the terminal is for the server, and a kill includes the children.
       detached: process.platform !== 'win32',
       windowsHide: true,
     });
@@ -68,7 +68,7 @@ export class KernelProcess {
     }
   }
 
-  /** Waits for the process to end by itself, kills it after `graceMs`, and resolves when it is gone. */
+  /** Waits for the process to end, kills it after `graceMs`, and resolves when it is gone. */
   async end(graceMs: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const expired = new Promise<'expired'>((resolve) => {

@@ -53,7 +53,7 @@ function toMarkdown(bundles: Bundles): string {
     .join('\n\n');
 }
 
-/** The ways to save the report, under the names that JupyterLab asks by. */
+/** The formats of the report, by the names that JupyterLab uses. */
 const FORMATS: Readonly<Record<string, { type: string; extension: string; write(all: Bundles): string }>> = {
   csv: { type: 'text/csv; charset=utf-8', extension: 'csv', write: toCsv },
   markdown: { type: 'text/markdown; charset=utf-8', extension: 'md', write: toMarkdown },

@@ -19,7 +19,7 @@ export interface PageOptions {
   readonly exposeApp: boolean;
   /** Whether names that start with a dot are shown. */
   readonly allowHidden: boolean;
-  /** Whether the question before a deletion speaks of the trash, or of deleting for good. */
+  /** Whether the confirmation of a deletion mentions the trash, or permanent deletion. */
   readonly deleteToTrash: boolean;
   /** Whether terminals can be opened; without, the launcher shows none. */
   readonly terminals: boolean;
@@ -80,7 +80,7 @@ function pageConfig(options: PageOptions, router: Router, call: Call) {
     buildCheck: 'false',
     quitButton: 'true',
     notebookStartsKernel: 'true',
-    // From 2.18 on JupyterLab asks whether an export shall be sanitized; here it always is.
+    // From 2.18 on JupyterLab asks whether to sanitize an export; here it always is sanitized.
     notebookVersion: '[2, 17, 0]',
     allow_hidden_files: String(allowHidden),
     delete_to_trash: String(deleteToTrash),

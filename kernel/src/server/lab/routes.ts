@@ -20,7 +20,7 @@ export interface LabOptions extends PageOptions {
 
 const FAVICONS = fileURLToPath(new URL('../../../resources/favicons', import.meta.url));
 
-/** Adds everything that JupyterLab asks for beyond the Jupyter Server API: its page, scripts and settings. */
+/** Adds everything that JupyterLab needs beyond the Jupyter Server API: its page, scripts and settings. */
 export function registerLab(router: Router, guard: Guard, options: LabOptions): void {
   const { assets, labextensions, stateFolder } = options;
   const besides = (name: string) => [

@@ -62,7 +62,7 @@ export class Settings {
     try {
       validate = ajv.compile(JSON.parse(await readFile(file, 'utf8')) as AnySchema);
     } catch {
-      // A labextension's schema that is none keeps nobody from saving settings.
+      // An invalid schema of a labextension does not prevent saving settings.
       return;
     }
     if (validate(settings)) return;

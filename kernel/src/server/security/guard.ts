@@ -8,7 +8,7 @@ import { sameSecret, tokenOf } from './token.js';
 
 const READING = new Set(['GET', 'HEAD']);
 
-/** Decides about each request who sent it and whether it may pass; knows nothing of what it asks for. */
+/** Determines who sent a request and whether it may pass, independently of what it requests. */
 export class Guard {
   /** @param token the secret of this start; empty where the user switched authentication off */
   constructor(
@@ -69,7 +69,7 @@ export class Guard {
 
   /**
    * Who opens a WebSocket, to be asked before the upgrade is completed.
-   * @throws HttpError 403 without proof, for a foreign host, or when a page of another origin asks by cookie
+   * @throws HttpError 403 without proof, for a foreign host, or for a cross-origin request with a cookie
    */
   checkWebSocket(request: IncomingMessage, query: URLSearchParams): Principal {
     const { host } = this.addressOf(request);

@@ -6,7 +6,7 @@ import { LOGIN_POLICY } from './policy.js';
 const STYLE =
   'body{font:16px/1.5 system-ui,sans-serif;max-width:34em;margin:15vh auto;padding:0 1em;color-scheme:light dark}';
 
-/** Adds the page that File > Log Out leads to: the browser forgets its login, the lab and its kernels go on. */
+/** Adds the page of File > Log Out: the browser forgets its login; the lab and its kernels keep running. */
 export function registerLogout(router: Router, guard: Guard): void {
   router.on(
     'GET',
@@ -17,7 +17,7 @@ export function registerLogout(router: Router, guard: Guard): void {
         principal === 'open'
           ? 'This lab was started without a token, so there is nothing to log out of. ' +
             `<a href="${router.link('/lab')}">Back to the lab</a>`
-          : 'This browser is logged out. The lab and its kernels go on; the link in the terminal opens it again.';
+          : 'This browser is logged out. The lab and its kernels keep running; the link in the terminal opens it again.';
       const text = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Fovea: logged out</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><style>${STYLE}</style></head><body>
 <h1>Fovea</h1><p>${says}</p></body></html>`;

@@ -6,7 +6,7 @@ export function randomSecret(): string {
   return randomBytes(24).toString('hex');
 }
 
-/** Compares secrets in a time that tells nothing about them, their length included. */
+/** Compares secrets in a time that reveals nothing about them, including their length. */
 export function sameSecret(left: string, right: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(left), digest(right));

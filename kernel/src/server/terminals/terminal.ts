@@ -10,7 +10,7 @@ const GRACE_MS = 2000;
 const GOING_AWAY = 1001;
 const UNSUPPORTED_DATA = 1003;
 
-/** A shell with the pages that show it; it goes on when none does. */
+/** A shell with the pages that show it; it keeps running without any. */
 export class Terminal {
   /** Resolves when the shell has ended. */
   readonly ended: Promise<void>;

@@ -7,7 +7,7 @@ import { openModel } from '../../cli/model.js';
 import { type Point, sha256Of } from '../point.js';
 import type { Manifest } from '../space/manifest.js';
 
-/** Where the files of materials lie on this machine: by content hash, the file to open. */
+/** Where the files of materials are on this machine: by content hash, the file to open. */
 export type MaterialPaths = Readonly<Record<string, string>>;
 
 /** What a point needs to be computed. */

@@ -121,7 +121,7 @@ export class EmbeddedBackend implements SweepBackend {
 
   async remove(sweep: string): Promise<void> {
     if (!existsSync(this.#pathOf(sweep))) return;
-    // Opening it makes sure that nobody else writes it.
+    // Opening it makes sure that no other process writes it.
     const { run, journal } = await this.#open(sweep);
     if (run) throw new FoveaError('bad-argument', `sweep ${sweep} is running; cancel it first`);
     await rm(journal.path, { force: true });

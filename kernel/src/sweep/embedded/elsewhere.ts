@@ -4,9 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { FoveaError } from '@fovea/engine/errors';
 import { lockHolder } from './lock.js';
 
-/** How often a process looks whether another one asks it to cancel. */
+/** How often a process checks whether another one has requested a cancellation. */
 const lookMs = 500;
-/** How long the one who asks waits. */
+/** How long the requesting process waits. */
 const answerMs = 10_000;
 
 const requestOf = (journal: string) => `${journal}.cancel`;
@@ -36,7 +36,7 @@ export async function cancelElsewhere(journal: string, sweep: string): Promise<v
 }
 
 /**
- * Calls `cancel` when another process asks for it.
+ * Calls `cancel` when another process requests it.
  * @returns stops looking
  */
 export function onCancelRequest(journal: string, cancel: () => Promise<void>): () => void {

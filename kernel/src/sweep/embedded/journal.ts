@@ -162,7 +162,7 @@ function asJournalError(path: string, error: unknown): unknown {
   const said = code === 'ENOSPC' ? 'the disk is full' : message;
   return new FoveaError(
     'io',
-    `cannot write the journal ${path}: ${said}; what it holds is kept, and the sweep goes on from there when it is started again`,
+    `cannot write the journal ${path}: ${said}; its content is kept, and a restarted sweep continues from there`,
     { cause: error },
   );
 }

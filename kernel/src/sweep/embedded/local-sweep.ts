@@ -27,7 +27,7 @@ export class LocalSweep {
 
   constructor(private readonly options: LocalSweepOptions) {}
 
-  /** Adds those points that have neither ended nor been added; goes on where it was paused. */
+  /** Adds those points that have neither ended nor been added; resumes a paused sweep. */
   add(points: readonly IdentifiedPoint[], materials: readonly Material[], retryFailed: boolean): void {
     const paths = materials.map(({ sha256, files }) => [sha256, files[0]!.path] as const);
     this.#materials = { ...this.#materials, ...Object.fromEntries(paths) };

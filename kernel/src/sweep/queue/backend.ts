@@ -275,7 +275,7 @@ export class QueueBackend implements SweepBackend {
     }
   }
 
-  /** Records that no event has announced, and points that nobody takes. */
+  /** Records that no event has announced, and points that no worker takes. */
   async #look(sweep: string, channel: Channel<SweepEvent>, signal: AbortSignal): Promise<void> {
     const seen = new Map<string, number>();
     const reported = new Map<string, string | undefined>();

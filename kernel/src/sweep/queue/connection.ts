@@ -72,7 +72,7 @@ export function shown(url: URL): string {
   return `${url.protocol}//${url.username ? `${url.username}@` : ''}${url.host}${url.pathname === '/' ? '' : url.pathname}`;
 }
 
-/** A connection that comes back by itself: what was asked meanwhile waits. */
+/** A connection that reconnects automatically; requests wait in the meantime. */
 export type QueueConnection = Redis;
 
 /** Nobody answers at the address of a queue now; unlike refused credentials, that may pass. */
@@ -132,7 +132,7 @@ export async function connectQueue(
   return connection;
 }
 
-/** Why nobody answers, by the system's code. */
+/** Why there is no answer, by the system's code. */
 const unreachable: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'there is no such host',

@@ -27,7 +27,7 @@ export class EventReader {
   async read(queues: ReadonlyMap<string, PointQueue>): Promise<SweepEvent[]> {
     const keys = [sweepEventsKey(this.sweep), ...queues.keys()];
     for (const key of keys) {
-      // A queue that appears while somebody watches is new from its first event on.
+      // For a queue that is created while it is watched, all events are new.
       if (!this.#last.has(key)) this.#last.set(key, this.#watching ? '0-0' : await this.#newest(key));
     }
     this.#watching = true;

@@ -7,7 +7,7 @@ export const PREFIX = 'fovea';
 export const LANES_KEY = `${PREFIX}:lanes`;
 /** Grows when points have been added, so that idle workers look at once. */
 export const BELL_KEY = `${PREFIX}:bell`;
-/** Names of workers; each has a key of its own while it lives. */
+/** Names of workers; each has its own key while it lives. */
 export const WORKERS_KEY = `${PREFIX}:workers`;
 export const workerKey = (name: string) => `${PREFIX}:worker:${name}`;
 export const materialKey = (sha256: string) => `${PREFIX}:material:${sha256}`;
@@ -20,7 +20,7 @@ export const sweepLanesKey = (sweep: string) => `${sweepKey(sweep)}:lanes`;
 /** Stream of what happens to a sweep as a whole. */
 export const sweepEventsKey = (sweep: string) => `${sweepKey(sweep)}:events`;
 
-/** The points of one sweep that the same workers may take: a queue of its own. */
+/** The points of one sweep that the same workers may take, as a separate queue. */
 export interface Lane {
   readonly queue: string;
   readonly sweep: string;

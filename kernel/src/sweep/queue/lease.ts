@@ -7,7 +7,7 @@ import { type LaneWorker, lockMs } from './lane-worker.js';
 /** How often the lock is renewed. */
 const renewMs = lockMs / 3;
 
-/** A point that this worker holds: nobody else may compute it until it ends or the worker is lost. */
+/** A point that this worker holds: no other may compute it until it ends or the worker is lost. */
 export class Lease {
   /** Aborts when the point is not this worker's any more, or the sweep was cancelled. */
   readonly lost = new AbortController();
@@ -23,7 +23,7 @@ export class Lease {
     this.#renewal = setInterval(() => void this.#renew().catch(() => undefined), renewMs);
   }
 
-  /** Ends the point with its result, unless somebody else has it by now. */
+  /** Ends the point with its result, unless another worker has it by now. */
   complete(result: PointResult): Promise<void> {
     return this.#end(() => this.job.moveToCompleted(result, this.token, false));
   }
@@ -60,7 +60,7 @@ export class Lease {
     await this.checkWanted();
   }
 
-  /** Renews the lock. One that ran out while the queue was away is taken again, if nobody else has done so. */
+  /** Renews the lock. If it expired while the queue was away, it is taken again unless another worker has it. */
   async #hold(): Promise<boolean> {
     const id = this.job.id!;
     const renewed = await this.worker.extendJobLocks([id], [this.token], lockMs);

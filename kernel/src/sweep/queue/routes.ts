@@ -4,7 +4,7 @@ import type { Lane } from './keys.js';
 import type { WorkerFacts } from './presence.js';
 
 /**
- * Why nobody takes the points of a lane now; undefined when somebody does.
+ * Why no worker takes the points of a lane now; undefined when one does.
  * @param waiting how many points wait in it
  */
 export function obstacleOf(
@@ -24,7 +24,7 @@ export function obstacleOf(
   return `${points}: worker ${name} is refused, it has engine ${other} and this sweep needs ${engine}`;
 }
 
-/** The event that tells of an obstacle, or that there is none any more. */
+/** The event that reports an obstacle, or that it is gone. */
 export function routeEvent({ where }: Lane, waiting: number, reason: string | undefined): SweepEvent {
   return { type: 'unroutable', where, points: reason === undefined ? 0 : waiting, reason: reason ?? '' };
 }

@@ -6,7 +6,7 @@ import { sha256Of } from '../point.js';
 import type { QueueConnection } from './connection.js';
 import { materialKey } from './keys.js';
 
-/** Larger files are not put into the queue's store but read by every worker from the path they lie at. */
+/** Larger files are not put into the queue's store; every worker reads them from their path. */
 export const LARGEST_STORED_BYTES = 64 * 2 ** 20;
 
 const DESCRIPTION = 'description';

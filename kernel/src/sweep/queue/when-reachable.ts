@@ -7,7 +7,7 @@ const firstPauseMs = 200;
 const longestPauseMs = 5000;
 
 export interface WaitOptions {
-  /** How long to go on trying; without end when left out. */
+  /** How long to keep trying; without limit by default. */
   readonly waitMs?: number;
   /** Called with the reason when waiting begins, and when the reason becomes another one. */
   readonly onWaiting?: ((reason: string) => void) | undefined;

@@ -47,7 +47,7 @@ export class Runner {
         this.#running = { id: task.id, onProgress, resolve, reject };
         if (signal.aborted) return kill();
         signal.addEventListener('abort', kill, { once: true });
-        // A child that has died meanwhile says so by its exit.
+        // If the child has died, its exit reports that.
         this.#child?.send(task, () => undefined);
       });
     } catch (error) {

@@ -45,7 +45,7 @@ export function checkSweepName(name: unknown): string {
 }
 
 /**
- * Checks a space that somebody wrote.
+ * Checks a space written by a user.
  * @throws FoveaError `bad-argument` or `unknown-name` naming the field, its value and what is accepted
  */
 export function checkSpace(value: unknown): CheckedSpace {
@@ -67,7 +67,7 @@ export function checkSpace(value: unknown): CheckedSpace {
   if (seconds !== undefined && !(typeof seconds === 'number' && seconds > 0 && seconds <= 3600))
     throw refused('seconds', seconds, 'a number above 0, at most 3600,');
   if (value.rates !== undefined && value.flops !== undefined)
-    throw new FoveaError('bad-argument', 'flops: stands in the place of rates; one of the two is accepted');
+    throw new FoveaError('bad-argument', 'flops: replaces rates; one of the two is accepted');
   if (kind !== 'calibrate' && value.networks === undefined)
     throw new FoveaError('bad-argument', 'networks: a sweep needs a list of them');
   const name =

@@ -12,7 +12,7 @@ const DRAWN = { measure: 8, evaluate: 256, fit: 8, adapt: 64 } as const;
 const SEED = 77_000_001;
 const SHARD = 256;
 
-/** More points than this are asked about first: so many are more often a slip than a wish. */
+/** More points than this need a confirmation: so many are usually a mistake. */
 export const MOST_UNASKED_POINTS = 20_000;
 
 /** A space made concrete. */
@@ -104,7 +104,7 @@ async function imagesOf({ kind, data = {} }: CheckedSpace): Promise<{
   const shard = kind === 'evaluate' ? (data.shard ?? SHARD) : Number.POSITIVE_INFINITY;
   if (data.folder === undefined) {
     const { images = DRAWN[kind], seed = SEED } = data;
-    // Every shard is drawn from a seed of its own, so that a worker draws its own images only.
+    // Every shard has its own seed, so that a worker draws only its own images.
     return { images: ranges(images, shard).map(([from, to], i) => ({ seed: seed + i, images: to - from })) };
   }
   const manifest = await listImages(data.folder, data.images);
@@ -131,12 +131,12 @@ function withoutUndefined<T extends object>(value: { [Key in keyof T]: T[Key] | 
   return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined)) as T;
 }
 
-/** What tells apart the shards of one question: points that differ in nothing else are shown as one. */
+/** What distinguishes the shards of one evaluation: points that differ in nothing else are shown as one. */
 export function questionOf({ data: _, ...rest }: Point): string {
   return canonicalJson(rest);
 }
 
-/** What tells apart the repetitions of one design: points that differ in nothing else are shown by their medians. */
+/** What distinguishes the repetitions of one design: points that differ in nothing else are shown by their medians. */
 export function designOf({ data: _, repeat: __, ...rest }: Point): string {
   return canonicalJson(rest);
 }

@@ -25,7 +25,7 @@ export interface SweepSpace {
   readonly networks?: readonly string[];
   readonly granularities?: readonly PlainGranularity[];
   readonly strategies?: readonly string[];
-  /** Learned masks have rates of their own: they make one point, whatever rates there are. */
+  /** Learned masks have their own rates: they make one point, whatever rates there are. */
   readonly rates?: readonly number[];
   /** Fractions of the dense FLOPs that `fit` (in the place of rates) and `adapt` aim at; 0.6 for `adapt` when left out. */
   readonly flops?: readonly number[];

@@ -5,6 +5,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll } from 'vitest';
 
 /** Whether this machine has a Redis server to test with. */
 export const hasRedis = spawnSync('redis-server', ['--version']).status === 0;
@@ -80,4 +81,14 @@ export class TestRedis {
     await this.kill();
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+/** Runs a server beside the tests of a file where there is Redis; returns the option that names it to commands. */
+export function useQueue(): () => ['--queue', string] {
+  let redis: TestRedis | undefined;
+  beforeAll(async () => {
+    if (hasRedis) redis = await TestRedis.start();
+  });
+  afterAll(() => redis?.end());
+  return () => ['--queue', redis!.url];
 }

@@ -48,7 +48,7 @@ const dtypeFormats: Readonly<Record<string, NumberFormat>> = {
   bool: 'BOOL',
 };
 
-/** The number format that a storage class or an element type stands for. */
+/** The number format of a storage class or an element type. */
 export function formatOf(value: unknown): NumberFormat | undefined {
   const [, module, name] = /^(torch)\.(\w+)$/.exec((value as Global | undefined)?.name ?? '') ?? [];
   return module === undefined ? undefined : (storageFormats[name!] ?? dtypeFormats[name!]);

@@ -78,7 +78,7 @@ export const unsqueeze: Handler = (node, scope) => {
   return axes?.sort((a, b) => a - b).join() === '2,3' ? renamed(node, scope, 4) : undefined;
 };
 
-/** A dropout without a training input, whose mask output nobody reads. */
+/** A dropout without a training input and with an unused mask output. */
 export const dropout: Handler = (node, scope) => {
   const trains = scope.hasInput(node, 2) && scope.integers(node, 2)?.[0] !== 0;
   return trains || scope.isRead(node.outputs[1]) ? undefined : identity(node, scope);

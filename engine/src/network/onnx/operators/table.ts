@@ -69,7 +69,7 @@ const readings: ReadonlyMap<string, Reading> = new Map(
 
 /**
  * What an operator becomes. One that has an attribute, an input or an output that its handler does not know of is
- * not read, as it may compute something else: it runs as it stands in onnxruntime.
+ * not read, as it may compute something else: it runs unchanged in onnxruntime.
  */
 export function readOperator(node: GraphNode, scope: Scope): Outcome {
   const reading = node.domain === '' ? readings.get(node.op) : undefined;

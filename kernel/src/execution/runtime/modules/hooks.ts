@@ -53,7 +53,7 @@ function typescriptFile(url: string): string | undefined {
 }
 
 function compiled(source: string, file: string, { conditions }: LoadContext): Loaded {
-  // Only `require` asks under this condition.
+  // Only `require` uses this condition.
   if (conditions?.includes('require')) {
     return { format: 'commonjs', source: compileFile(source, file, 'commonjs').code, shortCircuit: true };
   }
@@ -65,7 +65,7 @@ function compiled(source: string, file: string, { conditions }: LoadContext): Lo
   };
 }
 
-/** For `module.register`, whose hooks run in a thread of their own. */
+/** For `module.register`, whose hooks run in a separate thread. */
 export async function resolve(
   specifier: string,
   context: ResolveContext,

@@ -49,7 +49,7 @@ export class ModuleLoader {
     };
   }
 
-  /** A dynamic or static import of a cell. `line` is where it stands, when the stack will not tell. */
+  /** A dynamic or static import of a cell. `line` is its position, when the stack will not show it. */
   async import(specifier: unknown, options?: object, line?: number): Promise<Namespace> {
     try {
       const { url, attributes } = this.#address(String(specifier), options);

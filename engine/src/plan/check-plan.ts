@@ -108,7 +108,7 @@ function checkRewrite(rewrite: Rewrite, block: Block): void {
     );
 }
 
-/** Plans that passed, by what they say: a search asks about the same few again and again. */
+/** Plans that passed the check, by content: a search checks the same few many times. */
 const foundSound = new WeakMap<Block, Set<string>>();
 
 function examine(plan: BlockPlan, block: Block): void {
