@@ -1,7 +1,7 @@
-import type { ConvolutionActivation } from '../../network/network.js';
 import type { ProgramMap, ProgramRegion } from '../../program/program.js';
 import { GraphConvolutions } from './graph-convolutions.js';
-import { type GraphValue, GraphValues, type WholeValue } from './graph-values.js';
+import { GraphValues, type WholeValue } from './graph-values.js';
+import { HeldMaps } from './held-maps.js';
 import { imageOfPixels, type ListRecipe, meanWeights } from './lists.js';
 import type { GraphOperation, GraphPart } from './parts.js';
 
@@ -57,8 +57,7 @@ export function writeGraph(
 class GraphWriter {
   readonly #values = new GraphValues();
   readonly #convolutions: GraphConvolutions;
-  /** What each map holds by now; a map that holds values only in an empty region is not there. */
-  readonly #held = new Map<ProgramMap, GraphValue>();
+  readonly #held = new HeldMaps(this.#values);
   /** Done as part of the operation before. */
   #done: GraphOperation | undefined;
 
@@ -93,8 +92,8 @@ class GraphWriter {
         this.#pool(operation);
         return;
       case 'global-pool': {
-        const image = this.#values.image(this.#whole(operation.source));
-        this.#setImage(operation.destination, this.#values.graph.node('GlobalAveragePool', [image]));
+        const image = this.#values.image(this.#held.whole(operation.source));
+        this.#held.setImage(operation.destination, this.#values.graph.node('GlobalAveragePool', [image]));
         return;
       }
       case 'add':
@@ -102,36 +101,30 @@ class GraphWriter {
         return;
       case 'gather': {
         // Windows are read through lists of pixels, so that nothing need be copied first.
-        const held = this.#held.get(operation.source);
+        const held = this.#held.find(operation.source);
         if (held) this.#held.set(operation.destination, held);
         return;
       }
       case 'scatter': {
         const { source, destination } = operation;
-        const { shape } = destination;
         const { layout } = source;
         if (layout.kind !== 'packed') throw new Error(`map ${source.id} is not packed`);
         const { region } = layout;
-        const held = this.#held.get(source);
+        const held = this.#held.find(source);
         if (held && !this.isEmpty(region))
-          this.#held.set(destination, {
-            kind: 'mixed',
-            shape,
-            region,
-            inside: this.#values.at(held, region),
-          });
-        else this.#held.set(destination, this.#values.zeros(shape));
+          this.#held.setMixed(destination, region, this.#values.at(held, region), undefined);
+        else this.#held.set(destination, this.#values.zeros(destination.shape));
         return;
       }
       case 'scatter-add': {
         const { source, destination, region, shortcut, activation } = operation;
         if (this.isEmpty(region)) return;
-        this.#update(destination, region, this.#at(source, region), shortcut, activation);
+        this.#held.update(destination, region, this.#held.at(source, region), shortcut, activation);
         return;
       }
       case 'activate-others': {
         const { map, region, activation } = operation;
-        const held = this.#get(map);
+        const held = this.#held.get(map);
         if (this.isEmpty(region)) {
           this.#held.set(map, this.#values.activated(this.#values.complete(held), activation));
           return;
@@ -142,7 +135,7 @@ class GraphWriter {
           before ? this.#values.complete(before) : this.#values.zeros(map.shape),
           activation,
         );
-        this.#held.set(map, this.#mixed(map, region, inside, outside));
+        this.#held.setMixed(map, region, inside, outside);
         return;
       }
       case 'excite':
@@ -154,7 +147,7 @@ class GraphWriter {
   finish(): WrittenGraph {
     const { graph, lists } = this.#values;
     const outputs = this.part.outputs.flatMap((map): GraphOutput[] => {
-      const held = this.#held.get(map);
+      const held = this.#held.find(map);
       if (!held) return [];
       if (held.kind === 'packed') return [{ map, name: held.rows, region: held.region }];
       const whole = this.#values.complete(held);
@@ -186,25 +179,23 @@ class GraphWriter {
     const { convolution, source, destination, region, others, residual, activation } = operation;
     const values = this.#values;
     if (!region || others) {
-      const whole = this.#convolutions.everywhere(this.#get(source), convolution);
-      const sum = residual ? this.#sum(whole, this.#whole(residual)) : whole;
+      const whole = this.#convolutions.everywhere(this.#held.get(source), convolution);
+      const sum = residual ? this.#sum(whole, this.#held.whole(residual)) : whole;
       const outside = values.activated(sum, activation, convolution.slopes);
-      const before = region && this.#held.get(destination);
-      this.#held.set(
-        destination,
-        before && region ? this.#mixed(destination, region, values.at(before, region), outside) : outside,
-      );
+      const before = region && this.#held.find(destination);
+      if (before && region) this.#held.setMixed(destination, region, values.at(before, region), outside);
+      else this.#held.set(destination, outside);
       return;
     }
     if (!residual && completes(operation, next)) {
       // Both have the same sums, so they are computed once.
       this.#done = next;
-      const sums = this.#convolutions.everywhere(this.#get(source), convolution);
+      const sums = this.#convolutions.everywhere(this.#held.get(source), convolution);
       const outside = values.activated(sums, next.activation, convolution.slopes);
       if (this.isEmpty(region)) this.#held.set(destination, outside);
       else {
         const inside = values.activatedRows(values.at(sums, region), activation, convolution.slopes);
-        this.#held.set(destination, this.#mixed(destination, region, inside, outside));
+        this.#held.setMixed(destination, region, inside, outside);
       }
       return;
     }
@@ -212,9 +203,9 @@ class GraphWriter {
       if (!residual) this.#held.delete(destination);
       return;
     }
-    const rows = this.#convolutions.atRegion(this.#get(source), convolution, region);
+    const rows = this.#convolutions.atRegion(this.#held.get(source), convolution, region);
     if (residual) {
-      this.#update(destination, region, rows, residual, activation);
+      this.#held.update(destination, region, rows, residual, activation);
       return;
     }
     const { shape } = destination;
@@ -226,30 +217,14 @@ class GraphWriter {
     });
   }
 
-  /** `destination = activation(rows + residual)` at a region; the rest of it stays. */
-  #update(
-    destination: ProgramMap,
-    region: ProgramRegion,
-    rows: string,
-    residual: ProgramMap,
-    activation: ConvolutionActivation,
-  ): void {
-    const values = this.#values;
-    const sum = values.graph.node('Add', [rows, this.#at(residual, region)]);
-    const updated = values.graph.activation(sum, activation);
-    const held = this.#get(destination);
-    const base = held.kind === 'mixed' && held.region === region ? held.outside : held;
-    this.#held.set(destination, values.over(base, destination.shape, region, updated));
-  }
-
   #add({ a, b, destination, activation }: Of<'add'>): void {
     const values = this.#values;
-    const left = this.#get(a);
+    const left = this.#held.get(a);
     if (!b) {
       this.#held.set(destination, values.activated(values.complete(left), activation));
       return;
     }
-    const right = this.#get(b);
+    const right = this.#held.get(b);
     // Zeros outside a region change nothing there.
     for (const [added, other] of [
       [left, right],
@@ -259,7 +234,7 @@ class GraphWriter {
       const sum = values.graph.node('Add', [added.inside, values.at(other, added.region)]);
       const inside = values.graph.activation(sum, activation);
       const outside = values.activated(values.complete(other), activation);
-      this.#held.set(destination, this.#mixed(destination, added.region, inside, outside));
+      this.#held.setMixed(destination, added.region, inside, outside);
       return;
     }
     const sum = this.#sum(values.complete(left), values.complete(right));
@@ -291,7 +266,7 @@ class GraphWriter {
     const average = kind === 'average-pool';
     const pooled = this.#values.graph.node(
       average ? 'AveragePool' : 'MaxPool',
-      [this.#values.image(this.#whole(source))],
+      [this.#values.image(this.#held.whole(source))],
       {
         kernel_shape: kernel,
         strides: stride,
@@ -300,7 +275,7 @@ class GraphWriter {
         ...(average ? { count_include_pad: countPadding ? 1 : 0 } : {}),
       },
     );
-    this.#setImage(destination, pooled);
+    this.#held.setImage(destination, pooled);
   }
 
   #excite({ map, reduce, expand, pooledOver, scaled }: Of<'excite'>): void {
@@ -309,7 +284,7 @@ class GraphWriter {
     const { graph } = values;
     const { shape } = map;
     const [N, , , C] = shape;
-    const held = this.#get(map);
+    const held = this.#held.get(map);
     const linear = (rows: string, convolution: typeof reduce) =>
       graph.activation(this.#convolutions.product(rows, convolution), convolution.activation);
     const gateOf = (mean: string) => linear(linear(mean, reduce), expand);
@@ -323,7 +298,7 @@ class GraphWriter {
             convolution.activation,
           ),
       ) as [(input: string) => string, (input: string) => string];
-      this.#setImage(map, graph.node('Mul', [image, wide(narrow(pooled))]));
+      this.#held.setImage(map, graph.node('Mul', [image, wide(narrow(pooled))]));
       return;
     }
     let gate: string;
@@ -338,45 +313,15 @@ class GraphWriter {
     if (scaled) {
       const images = values.list(`images of ${values.numberOf(scaled)}`, imageOfPixels(scaled));
       const rows = graph.node('Mul', [values.at(held, scaled), values.gather(gate, images)]);
-      this.#held.set(
-        map,
-        held.kind === 'packed' && held.region === scaled
-          ? { kind: 'packed', shape, region: scaled, rows }
-          : this.#mixed(map, scaled, rows, held),
-      );
+      if (held.kind === 'packed' && held.region === scaled)
+        this.#held.set(map, { kind: 'packed', shape, region: scaled, rows });
+      else this.#held.setMixed(map, scaled, rows, held);
       return;
     }
     const images = values.reshape(values.rows(values.complete(held)), [N, -1, C]);
     const factors = graph.node('Unsqueeze', [gate, graph.integers([1])]);
     const product = values.reshape(graph.node('Mul', [images, factors]), [-1, C]);
     this.#held.set(map, values.whole(shape, { rows: product }));
-  }
-
-  #mixed(
-    { shape }: ProgramMap,
-    region: ProgramRegion,
-    inside: string,
-    outside: GraphValue | undefined,
-  ): GraphValue {
-    return { kind: 'mixed', shape, region, inside, ...(outside ? { outside } : {}) };
-  }
-
-  #setImage(map: ProgramMap, image: string): void {
-    this.#held.set(map, this.#values.whole(map.shape, { image }));
-  }
-
-  #get(map: ProgramMap): GraphValue {
-    const held = this.#held.get(map);
-    if (!held) throw new Error(`map ${map.id} is read before it is written`);
-    return held;
-  }
-
-  #whole(map: ProgramMap): WholeValue {
-    return this.#values.complete(this.#get(map));
-  }
-
-  #at(map: ProgramMap, region: ProgramRegion): string {
-    return this.#values.at(this.#get(map), region);
   }
 }
 
