@@ -96,7 +96,7 @@ describe('words about masks', () => {
   it('that are skipped or computed as a whole are said to be, and counted', () => {
     const [block] = tinyMasks().images[0]!.blocks;
     const of = (rate: number) => ({ ...block!, rate });
-    expect(wholeBlockSentence(of(0))).toContain('Skipped as a whole');
+    expect(wholeBlockSentence(of(0))).toContain('Skipped completely');
     expect(wholeBlockSentence(of(1))).toContain('Computed everywhere');
     expect(wholeBlockSentence(of(0.004))).toBeUndefined();
     expect(skippedSentence([of(0), of(0.2), of(0)])).toBe('2 of 3 blocks skipped as a whole');

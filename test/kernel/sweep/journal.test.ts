@@ -73,7 +73,7 @@ describe('a journal', () => {
       throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
     });
     await expect(journal.add(record(1))).rejects.toThrow(
-      /cannot write the journal .*test.jsonl: the disk is full; what it/,
+      /cannot write the journal .*test.jsonl: the disk is full; its content is kept/,
     );
     write.mockRestore();
     await handle.close();
