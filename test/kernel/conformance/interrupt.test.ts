@@ -34,6 +34,7 @@ const stuck: Readonly<Record<string, string>> = {
   'printing without end': 'while (true) console.log("again and again")',
   'runs of the engine': `${engine}while (true) await run(network, image, options)`,
   'runs of the engine in a loop that catches everything': `${engine}while (true) try { await run(network, image, options) } catch {}`,
+  'a loop that catches rejected promises': 'while (true) try { await Promise.reject(1) } catch {}',
   'a prompt': 'prompt("name?")',
 };
 

@@ -33,6 +33,10 @@ const NOTICE_IMPORTING_MS = 1000;
 const PRESS_AGAIN_MS = 60;
 const POLL_MS = 5;
 const STUCK_MS = 5000;
+/** How long terminations may fail before the main thread is halted for one: see `terminateUserCode`. */
+const HALT_AFTER_MS = 500;
+/** How long a thread may take to halt: one that runs no code of its own does not. */
+const HALTING_MS = 250;
 const COALESCE_MS = 4;
 const COALESCE_SIZE = 1 << 16;
 
@@ -102,7 +106,10 @@ async function interrupt(cells: readonly number[]): Promise<void> {
     const noticed = () => Atomics.load(shared, Word.interruptsSeen) !== seen;
     const patience = () => (Atomics.load(shared, Word.imports) > 0 ? NOTICE_IMPORTING_MS : NOTICE_MS);
     for (let waited = 0; waited < patience() && !noticed(); waited += POLL_MS) await wait(POLL_MS);
-    if (!noticed()) session.post('Runtime.terminateExecution', () => undefined);
+    if (!noticed()) {
+      if (Date.now() - started < HALT_AFTER_MS) session.post('Runtime.terminateExecution', () => undefined);
+      else await terminateUserCode();
+    }
     await wait(PRESS_AGAIN_MS);
     // With no cell running there is nothing to end, but a callback may have to be stopped all the same.
     again = cells.length === 0 ? !noticed() : cells.some((cell) => running.has(cell));
@@ -113,6 +120,31 @@ async function interrupt(cells: readonly number[]): Promise<void> {
   }
   pressing = false;
   Atomics.store(shared, Word.pressing, 0);
+}
+
+/**
+ * Terminates the main thread's code where a termination counts. One that strikes while Node handles a rejected promise is
+ * lost with the handler, and in a loop that awaits rejected promises optimised code stops almost nowhere else (V8 of
+ * Node 22). So the debugger halts the thread, and steps out of Node's own code first.
+ */
+async function terminateUserCode(): Promise<void> {
+  const halting = new Session();
+  (halting as Session & { connectToMainThread(): void }).connectToMainThread();
+  const internal = new Set<string>();
+  halting.on('Debugger.scriptParsed', ({ params: { scriptId, url } }) => {
+    if (url.startsWith('node:')) internal.add(scriptId);
+  });
+  const terminated = new Promise<void>((resolve) =>
+    halting.on('Debugger.paused', ({ params: { callFrames } }) => {
+      const [top, below] = callFrames;
+      if (top && below && internal.has(top.location.scriptId)) halting.post('Debugger.stepOut');
+      else halting.post('Debugger.resume', { terminateOnResume: true }, () => resolve());
+    }),
+  );
+  halting.post('Debugger.enable');
+  halting.post('Debugger.pause');
+  await Promise.race([terminated, wait(HALTING_MS)]);
+  halting.disconnect();
 }
 
 function obey({ message, buffers }: Packet<Order>): void {
