@@ -5,7 +5,7 @@ import type { Device, Profile } from '@fovea/engine';
 import type { Validation } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
 import { missingOf } from '../../engine/support/backends.js';
-import { useDataFolder } from './data-folder.js';
+import { useDataFolder } from '../../support/data-folder.js';
 import { fovea } from './run-fovea.js';
 
 const folder = useDataFolder();

@@ -3,8 +3,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { sha256Of } from '../../../kernel/src/sweep/point.js';
+import { useDataFolder } from '../../support/data-folder.js';
 import { hasRedis, useQueue } from '../sweep/support/redis.js';
-import { useDataFolder } from './data-folder.js';
 import { entry, fixture, fovea } from './run-fovea.js';
 
 const folder = useDataFolder();

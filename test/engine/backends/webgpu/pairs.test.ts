@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { makePlan, randomMasker, resolveMaskers, run } from '@fovea/engine';
 import { programOf, webgpuBackendWith } from '@fovea/engine/backend';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
 import { encodeProgram } from '../../../../engine/src/backends/webgpu/encode.js';
 import { GpuRun } from '../../../../engine/src/backends/webgpu/gpu-run.js';
@@ -11,6 +8,7 @@ import { PAIR_TILES, type PairTile, pairBytes } from '../../../../engine/src/bac
 import { pairOf } from '../../../../engine/src/backends/webgpu/pairs.js';
 import { Tuning, tuningOf } from '../../../../engine/src/backends/webgpu/tuning.js';
 import { type Pair, ruled } from '../../../../engine/src/backends/webgpu/variants.js';
+import { useDataFolder } from '../../../support/data-folder.js';
 import { missingOf } from '../../support/backends.js';
 import {
   randomImages,
@@ -23,17 +21,7 @@ import { GuardedResident } from './guarded-resident.js';
 const there = it.skipIf((await missingOf('webgpu')) !== undefined);
 const tuned = webgpuBackendWith({ tune: true });
 
-let folder = '';
-const before = process.env.FOVEA_DATA_DIR;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'fovea-pairs-'));
-  process.env.FOVEA_DATA_DIR = folder;
-});
-afterAll(() => {
-  if (before === undefined) delete process.env.FOVEA_DATA_DIR;
-  else process.env.FOVEA_DATA_DIR = before;
-  rmSync(folder, { recursive: true });
-});
+useDataFolder();
 
 const options = { masker: randomMasker(0.5), granularity: 2, strategy: 'streamed' } as const;
 

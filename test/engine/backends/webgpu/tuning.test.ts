@@ -1,9 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomMasker, run } from '@fovea/engine';
 import { programOf, webgpuBackendWith } from '@fovea/engine/backend';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
 import { type TunedOn, Tuning, tuningOf } from '../../../../engine/src/backends/webgpu/tuning.js';
 import {
@@ -13,24 +12,15 @@ import {
   type Variant,
 } from '../../../../engine/src/backends/webgpu/variants.js';
 import { methodOf } from '../../../../engine/src/backends/webgpu/weights.js';
+import { useDataFolder } from '../../../support/data-folder.js';
 import { missingOf } from '../../support/backends.js';
 import { randomImages, relativeError, smallNetwork } from '../../support/small-network.js';
 
 const there = it.skipIf((await missingOf('webgpu')) !== undefined);
 const tuned = webgpuBackendWith({ tune: true });
 
-let folder = '';
-const before = process.env.FOVEA_DATA_DIR;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'fovea-tuning-'));
-  process.env.FOVEA_DATA_DIR = folder;
-});
-afterAll(() => {
-  if (before === undefined) delete process.env.FOVEA_DATA_DIR;
-  else process.env.FOVEA_DATA_DIR = before;
-  rmSync(folder, { recursive: true });
-});
-const file = () => join(folder, 'webgpu-tuning.json');
+const folder = useDataFolder();
+const file = () => join(folder, 'data', 'webgpu-tuning.json');
 
 const options = { masker: randomMasker(0.5), granularity: 2 } as const;
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll } from 'vitest';
  * is removed after the tests.
  */
 export function useDataFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'fovea-cli-'));
+  const folder = mkdtempSync(join(tmpdir(), 'fovea-data-'));
   const before = process.env.FOVEA_DATA_DIR;
   beforeAll(() => {
     process.env.FOVEA_DATA_DIR = join(folder, 'data');
