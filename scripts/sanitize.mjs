@@ -1,7 +1,7 @@
 /**
- * Builds the native addon with the address and undefined-behaviour sanitizers and fuzzes its boundary: every
- * function with values of the wrong type, number and size, and programs with words changed at random. A call
- * may throw; it must not touch memory that is not its own.
+ * Runs the native core's unit tests under the address and undefined-behaviour sanitizers, and fuzzes the addon's
+ * boundary: every function with values of the wrong type, number and size, and programs with words changed at
+ * random. A call may throw; it must not touch memory that is not its own.
  *
  * node scripts/sanitize.mjs [--rounds 4000] [--seed 1]
  */
@@ -23,7 +23,14 @@ else start();
 
 /** Builds, then runs this script again with the sanitizer's library loaded first, as it must be. */
 function start() {
-  step('building with sanitizers', process.execPath, ['engine/native/build.mjs', '--sanitize']);
+  const build = (...options) =>
+    step('building with sanitizers', process.execPath, ['engine/native/build.mjs', '--sanitize', ...options]);
+  const strict = { UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' };
+  build('--test');
+  step('running the unit tests', 'engine/native/build-asan/unit-tests', [], {
+    env: { ...process.env, ...strict },
+  });
+  build();
   step('compiling TypeScript', process.execPath, ['node_modules/typescript/bin/tsc', '-b', 'engine']);
   const libraries = ['libasan.so', 'libubsan.so'].map((name) =>
     spawnSync('c++', [`-print-file-name=${name}`], { encoding: 'utf8' }).stdout.trim(),
@@ -35,7 +42,7 @@ function start() {
       FOVEA_NATIVE_BUILD: 'build-asan',
       LD_PRELOAD: libraries.join(':'),
       ASAN_OPTIONS: 'detect_leaks=0:allocator_may_return_null=1',
-      UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+      ...strict,
     },
   });
 }

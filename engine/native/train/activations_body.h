@@ -9,7 +9,8 @@ namespace {
 inline float exponential(float x) {
   x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
   const float scaled = x * 1.44269504089f;
-  const int n = static_cast<int>(scaled + (scaled < 0 ? -0.5f : 0.5f));
+  // Of NaN there is no integer; it stays NaN by `r`.
+  const int n = scaled == scaled ? static_cast<int>(scaled + (scaled < 0 ? -0.5f : 0.5f)) : 0;
   const float whole = static_cast<float>(n);
   const float r = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
   float p = 1.0f / 720;

@@ -33,7 +33,8 @@ struct Portable {
   }
   static Vector power_of_two(Vector whole) {
     Integers bits{};
-    for (int i = 0; i < lanes; i++) bits[i] = (static_cast<int>(whole[i]) + 127) << 23;
+    // Of NaN there is no integer; what it is multiplied with stays NaN.
+    for (int i = 0; i < lanes; i++) bits[i] = ((whole[i] == whole[i] ? static_cast<int>(whole[i]) : 0) + 127) << 23;
     return reinterpret_cast<Vector>(bits);
   }
   static Vector load_first(const float* p, int count) {
