@@ -27,6 +27,7 @@ enum class Amount : int {
   partial_sums,    // vectors of sums stored between pieces of the reduction
   depthwise,       // taps of vectors of channels
   depthwise_runs,  // vectors of channels, once for every run of pixels
+  depthwise_outputs,  // vectors of outputs
   square_inputs,   // vectors of channels of a square that are transformed
   square_outputs,  // vectors of outputs of a square that are transformed
   pointed,         // pixels or squares whose position is computed
@@ -35,8 +36,9 @@ enum class Amount : int {
   rows,            // rows of channels that a row-by-row pass works on
   panels,          // panels of each block
   weights_first,   // bytes of weights that the first block waits for
-  read,
-  again = read + 3,  // inputs that are read again for every panel
+  read = weights_first + 3,
+  depthwise_read = read + 3,  // by depthwise convolutions, which compute too little to hide it
+  again = depthwise_read + 3,  // inputs that are read again for every panel
   strided = again + 3,
   breaks,            // ends of runs of listed pixels
   runs = breaks + 3, // runs of channels that start at every pixel
@@ -70,10 +72,12 @@ constexpr int amount_count = static_cast<int>(Amount::count);
 constexpr AmountName amount_names[] = {
     {"multiplyAdds", Share::compute},    {"weightSteps", Share::compute},     {"tileSteps", Share::compute},
     {"tileCalls", Share::compute},       {"partialSums", Share::compute},     {"depthwise", Share::compute},
-    {"depthwiseRuns", Share::compute},   {"squareInputs", Share::compute},    {"squareOutputs", Share::compute},
+    {"depthwiseRuns", Share::compute},   {"depthwiseOutputs", Share::compute}, {"squareInputs", Share::compute},    {"squareOutputs", Share::compute},
     {"pointed", Share::compute},         {"pointers", Share::compute},        {"elements", Share::compute},
-    {"rows", Share::compute},            {"panels", Share::compute},          {"weightsFirst", Share::data},
+    {"rows", Share::compute},            {"panels", Share::compute},          {"weightsFirstNear", Share::data},
+    {"weightsFirstFar", Share::data},    {"weightsFirstMemory", Share::data},
     {"readNear", Share::data},           {"readFar", Share::data},            {"readMemory", Share::data},
+    {"depthwiseReadNear", Share::data},  {"depthwiseReadFar", Share::data},   {"depthwiseReadMemory", Share::data},
     {"againNear", Share::data},          {"againFar", Share::data},           {"againMemory", Share::data},
     {"readStrided", Share::data},        {"breaksNear", Share::data},         {"breaksFar", Share::data},
     {"breaksMemory", Share::data},       {"runsNear", Share::data},           {"runsFar", Share::data},

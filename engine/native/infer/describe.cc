@@ -28,7 +28,10 @@ class ProgramDescriber {
  public:
   ProgramDescriber(const Session& session, const Program& program, const DescribeSetting& setting,
                    const RegionCounts& counts, Traffic& traffic)
-      : session_(session), program_(program), setting_(setting), counts_(counts), traffic_(traffic) {}
+      : session_(session), program_(program), setting_(setting), counts_(counts), traffic_(traffic) {
+    for (int i = 0; i < session.convolution_count(); i++)
+      all_weight_bytes_ += float_bytes * static_cast<double>(session.convolution(i).weight_values);
+  }
 
   // Describes the instruction at `at`, and for a stream those that belong to it; returns how many it has described.
   int describe(int at, Description* descriptions) const {
@@ -107,6 +110,7 @@ class ProgramDescriber {
     d.input_since = since(o[1]);
     d.output_since = since(o[2]);
     d.residual = o[7] >= 0;
+    d.all_weight_bytes = all_weight_bytes_;
     if (d.residual) d.residual_since = since(o[7]);
     if (o[3] >= 0) {
       const Region& r = region(o[3]);
@@ -351,6 +355,7 @@ class ProgramDescriber {
       linear.pass.input = {plane.batch, 1, 1, g.in_channels};
       linear.pass.output = {plane.batch, 1, 1, g.out_channels};
       linear.pass.count = plane.batch;
+      linear.all_weight_bytes = all_weight_bytes_;
       linear.pixels = linear.input_pixels = plane.batch;
       Description layer;
       describe_pass(setting_, linear, layer);
@@ -365,6 +370,7 @@ class ProgramDescriber {
   const DescribeSetting& setting_;
   const RegionCounts& counts_;
   Traffic& traffic_;
+  double all_weight_bytes_ = 0;
 };
 
 void describe_pool(const DescribeSetting& setting, const GridPool& pool, double pixels, double cells, double since,

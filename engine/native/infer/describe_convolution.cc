@@ -92,13 +92,15 @@ void add_traffic(const Subject& s, Amounts& amounts) {
   // A thread's first block loads the weights of its panels: the more tiles it has, the more of that is hidden.
   const double waiting = std::max(0.0, 1 - (work.tiles / work.blocks - 1) / tiles_that_hide);
   const bool in_parts = work.items >= 2 * work.blocks;
-  amounts.add(Amount::weights_first, s.walk.weight_bytes * waiting * (in_parts ? s.share : 1));
+  amounts.add_levels(Amount::weights_first, s.walk.weight_bytes * waiting * (in_parts ? s.share : 1),
+                     std::max(s.walk.weight_bytes, d.all_weight_bytes), setting);
   const auto reach = [&](bool streamed, double bytes, double since) {
     return streamed ? std::min(setting.near_bytes, bytes) : bytes + since;
   };
   const double input_size = reach(d.input_streamed, input_bytes, d.input_since);
   const double output_size = reach(d.output_streamed, output_bytes, d.output_since);
-  amounts.add_levels(Amount::read, input_bytes * s.share, input_size, setting);
+  amounts.add_levels(depthwise(s.convolution) ? Amount::depthwise_read : Amount::read, input_bytes * s.share, input_size,
+                     setting);
   // Hardware prefetching stops where a listed run ends, both in the map read and in the map written.
   amounts.add_levels(Amount::breaks, d.runs * s.share, input_size + output_size, setting);
   // A strided pointwise convolution skips pixels, which defeats hardware prefetching.
@@ -163,6 +165,7 @@ void add_depthwise(const Subject& s, Amounts& amounts) {
   const double runs = std::min(inside, ended + inside / static_cast<double>(depthwise_together(s.convolution)));
   amounts.add(Amount::depthwise, pixels * s.walk.steps * vectors * s.share);
   amounts.add(Amount::depthwise_runs, runs * vectors * s.share);
+  amounts.add(Amount::depthwise_outputs, pixels * vectors * s.share);
   amounts.add(Amount::pointed, (apart + runs) * s.share);
   amounts.add(Amount::pointers, apart * s.walk.pointers * s.share);
 }

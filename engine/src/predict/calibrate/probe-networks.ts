@@ -96,7 +96,7 @@ function mixed(): Network {
   build.maxPool('maxpool');
   let channels = 40;
   // On a map that streams in bands, beside those on a small one below.
-  inverted(build, 'inverted.wide', 0, channels);
+  inverted(build, 'inverted.wide', 0, channels, { hidden: 6 * channels, outChannels: channels });
   for (const [stage, outChannels] of [56, 104].entries()) {
     const stride = stage === 0 ? 1 : 2;
     build.block({
@@ -117,33 +117,80 @@ function mixed(): Network {
     });
     channels = outChannels;
   }
-  for (const position of [0, 1]) inverted(build, `inverted.${position}`, 2, channels);
+  for (const position of [0, 1]) {
+    inverted(build, `inverted.${position}`, 2, channels, { hidden: 6 * channels, outChannels: channels });
+  }
   build.head('avgpool', 'fc', channels, 100);
   return build.finish();
 }
 
-/** An inverted residual: wide inside, a depthwise convolution in the middle. */
-function inverted(build: NetworkBuilder, name: string, stage: number, channels: number): void {
-  const hidden = 6 * channels;
+/** One inverted residual of a probe. */
+interface InvertedShape {
+  readonly hidden: number;
+  readonly outChannels: number;
+  readonly stride?: number;
+}
+
+/**
+ * An inverted residual: wide inside, a depthwise convolution in the middle. Where it is not wider than its input,
+ * nothing expands.
+ */
+function inverted(
+  build: NetworkBuilder,
+  name: string,
+  stage: number,
+  channels: number,
+  { hidden, outChannels, stride = 1 }: InvertedShape,
+): void {
   build.block({
     stage,
     name,
     kind: 'inverted',
     branch: [
-      build.convolution(`${name}.expand`, channels, hidden, { activation: 'relu6' }),
+      ...(hidden === channels
+        ? []
+        : [build.convolution(`${name}.expand`, channels, hidden, { activation: 'relu6' })]),
       build.convolution(`${name}.depthwise`, hidden, hidden, {
         kernel: 3,
+        stride,
         groups: hidden,
         activation: 'relu6',
       }),
-      build.convolution(`${name}.project`, hidden, channels, { gain: 0.25 }),
+      build.convolution(`${name}.project`, hidden, outChannels, { gain: 0.25 }),
     ],
     activation: 'none',
-    adaptive: true,
+    adaptive: stride === 1 && outChannels === channels,
   });
+}
+
+/** Inverted residuals from maps that only memory holds down to those that a core's own cache does. */
+function invertedResiduals(): Network {
+  const build = new NetworkBuilder('probe-inverted', { seed: 9, inputSize }, 5);
+  build.dense(build.convolution('stem', 3, 24, { kernel: 3, stride: 2, activation: 'relu6' }));
+  let channels = 24;
+  const shapes: readonly InvertedShape[] = [
+    { hidden: 24, outChannels: 24 },
+    { hidden: 112, outChannels: 40, stride: 2 },
+    { hidden: 208, outChannels: 40 },
+    { hidden: 208, outChannels: 56, stride: 2 },
+    { hidden: 272, outChannels: 56 },
+    { hidden: 272, outChannels: 88, stride: 2 },
+    { hidden: 448, outChannels: 88 },
+    { hidden: 656, outChannels: 112 },
+    { hidden: 656, outChannels: 176, stride: 2 },
+    { hidden: 1056, outChannels: 176 },
+  ];
+  let stage = 0;
+  for (const [position, shape] of shapes.entries()) {
+    if (shape.stride === 2) stage++;
+    inverted(build, `inverted.${position}`, stage, channels, shape);
+    channels = shape.outChannels;
+  }
+  build.head('avgpool', 'fc', channels, 1000);
+  return build.finish();
 }
 
 /** Networks that a calibration times: every kind of pass, at shapes that no network in use has. */
 export function probeNetworks(): Network[] {
-  return [bottlenecks(), grouped(), mixed()];
+  return [bottlenecks(), grouped(), mixed(), invertedResiduals()];
 }
