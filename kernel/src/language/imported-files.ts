@@ -2,7 +2,7 @@ import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { follow, importsOf, isLocal, packageName, userFile } from '../execution/runtime/modules/resolve.js';
-import { stampOf } from '../typescript/settings.js';
+import { stampOf } from '../typescript/project-settings.js';
 
 /** A file's change, as the language server protocol has it: 1 created, 2 changed, 3 deleted. */
 export interface FileEvent {

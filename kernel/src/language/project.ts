@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import type { ProjectSettings } from '../typescript/settings.js';
+import type { ProjectSettings } from '../typescript/project-settings.js';
 
 const require = createRequire(import.meta.url);
 

@@ -13,9 +13,10 @@ import type {
   Diagnostic as LspDiagnostic,
   SignatureHelp,
 } from 'vscode-languageserver-types';
-import { type ProjectSettings, settingsOf } from '../typescript/settings.js';
+import { type ProjectSettings, settingsOf } from '../typescript/project-settings.js';
 import type { Failure } from './batch.js';
 import { type Completion, completion, wordAt } from './complete.js';
+import { DataSummary } from './data-summary.js';
 import { type Declaration, declarationsOf, likelyNames, mayDeclare, type Names } from './declarations.js';
 import { type Diagnostic, undeclaredNames, userDiagnostics } from './diagnose.js';
 import { globalsText } from './globals.js';
@@ -26,7 +27,6 @@ import { LspClient } from './lsp-client.js';
 import { kindOf } from './markup.js';
 import { Notebook, rootText } from './notebook.js';
 import { cellFileName, globalsFile, projectFile, projectText, rootFile } from './project.js';
-import { DataSummary } from './summary.js';
 import { Lines, utf16Offset } from './text.js';
 
 /** While a cell is being written, the disk is looked at no more often than this. */

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Loader, Message, TransformOptions, TransformResult } from 'esbuild';
-import { compilerOptions, type ProjectSettings } from './settings.js';
+import { compilerOptions, type ProjectSettings } from './project-settings.js';
 import { SourceSyntaxError } from './syntax-error.js';
 
 const require = createRequire(import.meta.url);

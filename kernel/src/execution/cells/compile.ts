@@ -2,13 +2,18 @@ import type { Program } from 'acorn';
 import { compile, compileSync } from '../../typescript/bundler.js';
 import type { Position } from '../../typescript/edits.js';
 import { hasFields } from '../../typescript/names.js';
-import { definesFields, noSettings, type ProjectSettings, settingsOf } from '../../typescript/settings.js';
+import {
+  definesFields,
+  noSettings,
+  type ProjectSettings,
+  settingsOf,
+} from '../../typescript/project-settings.js';
 import { parseJavaScript, strip } from '../../typescript/strip.js';
 import { SourceSyntaxError } from '../../typescript/syntax-error.js';
 import type { CellProgram } from '../wire.js';
 import { renameHelpers } from './helpers.js';
 import { lowerUsing, needsLowering } from './lowering.js';
-import { type RewriteOptions, rewrite } from './rewrite.js';
+import { type RewriteOptions, rewrite } from './rewrite-cell.js';
 import { type Mapping, mappingOf } from './source-map.js';
 
 /** A cell ready to run, and the way back from its places to those of the user's code. */

@@ -2,7 +2,7 @@ import type { AnyNode, Program } from 'acorn';
 import { boundNames } from '../../typescript/bindings.js';
 import { Editor } from '../../typescript/edits.js';
 import { isPropertyName } from '../../typescript/names.js';
-import { walk } from '../../typescript/walk.js';
+import { walkSyntax } from '../../typescript/walk-syntax.js';
 import { helperName } from './reserved-names.js';
 
 /**
@@ -26,7 +26,7 @@ export function renameHelpers(
   );
   if (renamed.size === 0) return { editor, names: new Set() };
   const done = new Set<number>();
-  walk(program, (node, { parent }) => {
+  walkSyntax(program, (node, { parent }) => {
     if (node.type !== 'Identifier' || done.has(node.start)) return;
     const name = renamed.get(node.name);
     if (name === undefined || (parent && isForeign(node, parent))) return;

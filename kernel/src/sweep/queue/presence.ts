@@ -1,5 +1,5 @@
 import type { Where } from '../point.js';
-import type { QueueConnection } from './connection.js';
+import type { QueueConnection } from './connect-queue.js';
 import { WORKERS_KEY, workerKey } from './keys.js';
 
 /** A worker counts as gone when it has not been heard of for so long. */

@@ -1,7 +1,7 @@
 import { FoveaError } from '@fovea/engine';
 import type { Material } from '../material.js';
 import { canonicalJson, type IdentifiedPoint, type Point, type PointImages, pointId } from '../point.js';
-import type { CheckedSpace } from './check.js';
+import type { CheckedSpace } from './check-space.js';
 import { keepManifest, listImages } from './manifest.js';
 import { type SpaceNetwork, spaceNetwork } from './networks.js';
 import type { SweepSpace } from './space.js';

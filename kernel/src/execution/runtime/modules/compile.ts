@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FileMemo } from '../../../typescript/file-memo.js';
 import { type CompiledModule, compileModule, isCompiled } from '../../../typescript/module.js';
-import { stampOf } from '../../../typescript/settings.js';
+import { stampOf } from '../../../typescript/project-settings.js';
 import { userFile } from './resolve.js';
 
 const exported = new FileMemo<ReadonlySet<string> | undefined>();

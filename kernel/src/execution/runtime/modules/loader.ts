@@ -2,7 +2,7 @@ import module, { createRequire } from 'node:module';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
-import { settingsOf } from '../../../typescript/settings.js';
+import { settingsOf } from '../../../typescript/project-settings.js';
 import { hookModules } from './register.js';
 import { forgetEdited, watchRequires } from './required.js';
 import { isLocal, localFile, ownPackage, packageName, userFile, userUrl } from './resolve.js';

@@ -1,7 +1,7 @@
 import module, { createRequire } from 'node:module';
 import { basename, dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { stampOf } from '../../../typescript/settings.js';
+import { stampOf } from '../../../typescript/project-settings.js';
 import { isUserModule, localFile } from './resolve.js';
 
 interface Internals {

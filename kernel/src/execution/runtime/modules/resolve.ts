@@ -4,7 +4,7 @@ import { dirname, resolve as resolvePath } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { FileMemo } from '../../../typescript/file-memo.js';
 import { isCompiled } from '../../../typescript/module.js';
-import { settingsOf, stampOf } from '../../../typescript/settings.js';
+import { settingsOf, stampOf } from '../../../typescript/project-settings.js';
 
 /** Extensions that may be left out of a local path, in order of preference. */
 const extensions = ['.ts', '.tsx', '.mts', '.cts', '.js', '.jsx', '.mjs', '.cjs', '.json'];
