@@ -43,7 +43,7 @@ function isNode(value: unknown): value is AnyNode {
   );
 }
 
-/** Turns the order of a list's end round. */
+/** Reverses the end of a list. */
 function reverse(list: unknown[], from: number): void {
   for (let low = from, high = list.length - 1; low < high; low++, high--) {
     [list[low], list[high]] = [list[high], list[low]];

@@ -50,7 +50,7 @@ function declaredNames(program: Program): string[] {
   return names;
 }
 
-/** Whether an identifier names something of another's, and so stays as it is. */
+/** Whether an identifier is a property of another object, and so stays as it is. */
 function isForeign(node: AnyNode, parent: AnyNode): boolean {
   if (parent.type === 'ImportSpecifier') return parent.imported === node && !isShort(parent);
   return isPropertyName(node, parent);

@@ -94,7 +94,7 @@ function store(
   }
   editor.insert(node.start, `(${field(names[0]!)}=`, 'open', 'blank');
   if (node.type === 'UpdateExpression' && !node.prefix) {
-    // Its old value is not used, so that it may as well be the new one.
+    // Its old value is not used, so the new one does as well.
     editor.insert(node.start, node.operator, 'open', 'blank');
     editor.blank(node.argument.end, node.end, 'as written');
   }

@@ -33,7 +33,7 @@ export function namesIn(node: Node, names: Set<string> = new Set()): Set<string>
   return names;
 }
 
-/** That the values of some names may go to another. */
+/** That values of some names may be assigned to another. */
 export interface Flow {
   readonly to: string;
   readonly from: ReadonlySet<string>;
@@ -41,7 +41,7 @@ export interface Flow {
   readonly plain: boolean;
 }
 
-/** Which names a value goes to, and from which. */
+/** Which names a value is assigned to, and from which. */
 export function flowsOf(root: AnyNode): Flow[] {
   const flows: Flow[] = [];
   const add = (to: Node, from: Node) => {

@@ -31,7 +31,7 @@ export interface RewriteOptions {
 }
 
 export interface RewrittenCell extends CellProgram {
-  /** Finds a place of the running code in the text that was rewritten. */
+  /** Maps a position in the running code to one in the text that was rewritten. */
   readonly editor: Editor;
 }
 
