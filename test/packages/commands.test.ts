@@ -78,4 +78,42 @@ describe('the commands of the guides', () => {
     ]);
     expect(wrong).toEqual([]);
   });
+
+  it('name files that exist', () => {
+    const folders = [
+      '.',
+      'engine/src',
+      'engine/src/backends/webgpu',
+      'kernel/src',
+      'extension/src',
+      'engine/native/infer',
+      'docs',
+      'scripts',
+    ];
+    const paths = mentions.flatMap(({ where, line }) =>
+      /^[\w-]+(\/[\w.-]+)+\.(ts|mjs|cjs|cc|h|md|ipynb)$/.test(line) ? [{ where, path: line }] : [],
+    );
+    const wrong = paths.filter(({ path }) => !folders.some((folder) => existsSync(join(root, folder, path))));
+    expect(paths.length).toBeGreaterThan(20);
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('scripts', () => {
+  const imports = readdirSync(join(root, 'scripts'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.mjs'))
+    .flatMap((file) => {
+      const text = readFileSync(join(root, 'scripts', file), 'utf8');
+      const found = text.matchAll(
+        /\{([^{}]+)\} (?:from|= await import\()\s*'[./]+((?:engine|kernel)\/lib\/[^']+)\.js'/g,
+      );
+      return [...found].map(([, names, path]) => ({ file, names: names!.match(/\w+/g)!, path: path! }));
+    });
+
+  it.each(imports)('$file imports what $path exports', async ({ names, path }) => {
+    const module = await import(`${join(root, path.replace('/lib/', '/src/'))}.ts`);
+    for (const name of names) expect(Object.keys(module)).toContain(name);
+  });
+
+  it('that import from the packages are found', () => expect(imports.length).toBeGreaterThan(10));
 });

@@ -125,7 +125,7 @@ async function importSpec(path: string): Promise<unknown> {
   throw new FoveaError('bad-file', `${path} has no default export; the space is accepted as one`);
 }
 
-/** Asks on a terminal; elsewhere says what would have to be said. */
+/** Asks on a terminal; elsewhere names the option that answers. */
 async function confirm(question: string | undefined, yes: boolean): Promise<void> {
   if (question === undefined || yes) return;
   if (!process.stdin.isTTY || !process.stderr.isTTY)
@@ -135,7 +135,7 @@ async function confirm(question: string | undefined, yes: boolean): Promise<void
   if (!/^y(es)?$/i.test(answer.trim())) throw new FoveaError('aborted', 'nothing was run');
 }
 
-/** How a sweep stands, with a table of what its points have found. */
+/** State of a sweep, with a table of its results. */
 export function asText(
   {
     name,

@@ -74,7 +74,7 @@ export function sweepDocument(sweep: Sweep, id: string, over: boolean): SweepDoc
   };
 }
 
-/** The document for the extension; a bar, a picture and a table for everybody else. */
+/** The document for the extension; a bar, a picture and a table for other front ends. */
 function sweepBundle(document: SweepDocument): MimeBundle {
   const { name, points, completed, failed, state, notices, table, latency } = document;
   const head = `sweep ${name}: ${state}, ${completed} of ${points} points completed${failed ? `, ${failed} failed` : ''}`;

@@ -62,7 +62,7 @@ interface Life {
   /** Resolves when the kernel answers and its broadcasts arrive, rejects when it ends before. */
   readonly ready: Promise<void>;
   isReady: boolean;
-  /** Set before an end that was asked for. */
+  /** Set before a requested end. */
   ending: boolean;
 }
 

@@ -169,7 +169,7 @@ export class QueueBackend implements SweepBackend {
     await this.redis.hincrby(sweepKey(sweep), 'cancellations', 1);
     const queues = (await lanesOf(this.redis, sweep)).map(({ queue }) => this.#queue(queue));
     for (const { name } of queues) this.#submitted.delete(name);
-    // Workers hear of it when they next renew their locks, and drop what they compute.
+    // Workers notice when they next renew their locks, and drop what they compute.
     for (const deadline = Date.now() + cancelMs; ; await delay(lookMs / 10)) {
       for (const queue of queues) await queue.drain(true);
       const active = await Promise.all(queues.map((queue) => queue.getActiveCount()));
