@@ -28,6 +28,9 @@ const alias = [
 /** Vitest leaves one core idle; of two, that is half of them, while most of these tests wait for processes. */
 const maxWorkers = Math.min(availableParallelism(), Math.max(2, availableParallelism() - 1));
 
+/** Code with counters runs several times slower (scripts/coverage.mjs). */
+const patience = Number(process.env.FOVEA_TEST_PATIENCE ?? 1);
+
 /**
  * Processes and browsers on two shared cores now and then miss a deadline that has nothing to do with what is tested:
  * such a test gets a second try, and the report says that it needed one. Files with `@module-tag process` in their
@@ -42,8 +45,8 @@ const project = (
     name,
     include: [`test/${name}/**/*.test.ts`],
     environment: 'node',
-    testTimeout: options.testTimeout ?? 30_000,
-    hookTimeout: 240_000,
+    testTimeout: patience * (options.testTimeout ?? 30_000),
+    hookTimeout: patience * 240_000,
     retry: options.retry ?? 0,
     tags: [{ name: 'process', description: 'starts processes or a browser', retry: 1 }],
     ...(options.fileParallelism === false ? { fileParallelism: false } : { maxWorkers }),

@@ -1,6 +1,7 @@
 /**
- * Runs tests and prints which part of the lines they have executed, folder by folder: TypeScript counted by V8, C++ by
- * gcov in an addon built for it. What tests start as separate processes is not counted.
+ * Runs tests and prints which part of the lines they have executed, folder by folder, and the files of which it is
+ * least: TypeScript counted by V8, C++ by gcov in an addon built for it. What tests start as separate processes is not
+ * counted.
  *
  * node scripts/coverage.mjs [vitest arguments; default: --project engine --project kernel --project extension]
  */
@@ -82,6 +83,16 @@ const scriptLines = () =>
     .filter(([file]) => file !== 'total')
     .map(([file, { lines }]) => ({ file, total: lines.total, covered: lines.covered }));
 
+const percent = ({ total, covered }) => (total === 0 ? '' : `${((100 * covered) / total).toFixed(1)} %`);
+const line = (name, row) => `${name.padEnd(56)} ${String(row.total).padStart(6)} ${percent(row).padStart(8)}`;
+
+/** Files of which less than 60 % of the lines were executed, the least first; without those of a few lines. */
+const leastExecuted = (files) =>
+  files
+    .filter(({ total, covered }) => total >= 10 && covered < 0.6 * total)
+    .sort((a, b) => a.covered / a.total - b.covered / b.total)
+    .map((row) => line(relative(root, row.file), row));
+
 /** A row per folder of a package's sources, and one for all of each language. */
 function table(files) {
   const rows = new Map();
@@ -94,11 +105,10 @@ function table(files) {
       rows.set(name, { total: row.total + total, covered: row.covered + covered });
     }
   }
-  const percent = ({ total, covered }) => (total === 0 ? '' : `${((100 * covered) / total).toFixed(1)} %`);
   const isSum = (name) => name.startsWith('all ');
   return [...rows]
     .sort(([a], [b]) => Number(isSum(a)) - Number(isSum(b)) || (a < b ? -1 : 1))
-    .map(([name, row]) => `${name.padEnd(32)} ${String(row.total).padStart(6)} ${percent(row).padStart(8)}`);
+    .map(([name, row]) => line(name, row));
 }
 
 const reason = missingForNative();
@@ -126,6 +136,7 @@ const { status } = spawnSync(
     stdio: 'inherit',
     env: {
       ...process.env,
+      FOVEA_TEST_PATIENCE: '4',
       ...(reason === undefined && {
         FOVEA_NATIVE_BUILD: 'build-coverage',
         NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=data:text/javascript,${encodeURIComponent(EXIT_BY_ITSELF)}`,
@@ -134,8 +145,11 @@ const { status } = spawnSync(
   },
 );
 
-const lines = table([...scriptLines(), ...(reason === undefined ? nativeLines() : [])]);
-process.stdout.write(`\n${'folder'.padEnd(32)}  lines executed\n${lines.join('\n')}\n`);
+const files = [...scriptLines(), ...(reason === undefined ? nativeLines() : [])];
+const title = (name) => `\n${name.padEnd(56)}  lines executed\n`;
+process.stdout.write(`${title('folder')}${table(files).join('\n')}\n`);
+const least = leastExecuted(files);
+if (least.length > 0) process.stdout.write(`${title('files below 60 %')}${least.join('\n')}\n`);
 if (reason !== undefined) process.stdout.write(`C++ is not counted: ${reason}\n`);
 process.stdout.write('line by line: coverage/index.html\n');
 process.exit(status ?? 1);

@@ -1,10 +1,12 @@
 /**
  * npm run pack [-- FOLDER]: builds everything and packs the three packages into FOLDER, `dist` when left out. The
- * engine's tarball holds the native addon as prebuilt for this platform, and its sources for others.
+ * engine's tarball holds the native addon as prebuilt for this platform, and its sources for others. Declarations that
+ * no entry reaches are left out (packed-declarations.mjs).
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { packAllDeclarations, packReachedDeclarations } from './packed-declarations.mjs';
 import { pruneOutputs } from './prune.mjs';
 import { build, ensureInstalled, root, step } from './steps.mjs';
 
@@ -14,10 +16,12 @@ step('linking the prebuilt addon', process.execPath, ['engine/native/build.mjs',
 
 /** Folders, and the names that npm knows them by: a path would also mean the workspaces below it. */
 const packages = { engine: '@fovea/engine', kernel: '@fovea/kernel', extension: '@fovea/lab' };
+const withDeclarations = ['engine', 'kernel'];
 for (const folder of Object.keys(packages)) pruneOutputs(folder);
 const destination = resolve(process.argv[2] ?? join(root, 'dist'));
 mkdirSync(destination, { recursive: true });
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+for (const folder of withDeclarations) packReachedDeclarations(folder);
 const { status, stdout, stderr } = spawnSync(
   npm,
   [
@@ -29,6 +33,7 @@ const { status, stdout, stderr } = spawnSync(
   ],
   { cwd: root, encoding: 'utf8' },
 );
+for (const folder of withDeclarations) packAllDeclarations(folder);
 if (status !== 0) {
   process.stderr.write(stderr);
   process.exit(status ?? 1);

@@ -17,7 +17,7 @@ export { fixedMasker, type ImageRegion, regionMasker } from './mask/fixed.js';
 export { activeFraction } from './mask/geometry.js';
 export { learnedMasker } from './mask/learned.js';
 export type { Mask, MaskDecision, Masker, MaskerContext } from './mask/mask.js';
-export { randomMasker } from './mask/random.js';
+export { randomMasker } from './mask/random-masker.js';
 export { saliencyMasker } from './mask/saliency.js';
 export { type BuiltOptions, builtNetwork, builtNetworkNames } from './network/built/index.js';
 export { describeNetwork, type NetworkDescription } from './network/describe.js';

@@ -1,7 +1,14 @@
 /*
- * Controls of plain elements, for outputs as for the panel: JupyterLab's ui-components have neither segments nor a
- * slider with its value, and are React components and Lumino widgets, of which each would need a root of its own in
- * views that are drawn without either. Colours and fonts are those of JupyterLab's theme.
+ * Controls of plain elements, for outputs as for the panel. Colours and fonts are those of JupyterLab's theme; its own
+ * controls were put beside these in both themes, and stay out for these reasons:
+ *
+ * - `jp-mod-styled` of @jupyterlab/ui-components: buttons and lists are 32 pixels high in letter-spaced type, too large
+ *   for four lists side by side in a panel; its switch is drawn in the colour of warnings.
+ * - `jp-select`, `jp-radio-group` and `jp-tabs` of @jupyter/web-components: 40 pixels high or more, and an output that
+ *   scrolls cuts off the list that they open, where a browser's own list lies above the page.
+ * - `jp-slider` shows no value, and neither library has segments.
+ * - The rest of ui-components are React components and Lumino widgets: each would need a root of its own in views that
+ *   are drawn without either. Icons of commands, launcher and side bar are its `LabIcon`.
  */
 
 import { element, uniqueId } from './dom';

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 export { latencyBundle, type MimeBundle, masksBundle, tableBundle } from './display/bundle.js';
+export { type CellOutput, connectOutput } from './display/cell-output.js';
 export {
   type Comm,
   type CommData,
@@ -67,7 +68,6 @@ export {
   type Origin,
 } from './display/mime.js';
 export { nounBundle } from './display/nouns.js';
-export { type CellOutput, connectOutput } from './display/output.js';
 export { DISPLAY } from './display/own-display.js';
 export {
   type Picture,

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
@@ -47,9 +47,9 @@ describe('the tarballs', () => {
     }
   });
 
-  it('hold every declaration that an entry of the engine reaches', () => {
-    const { path } = tarballs.find(({ name }) => name === '@fovea/engine')!;
-    const unpacked = join(folder, 'engine');
+  it.each(['engine', 'kernel'])('hold those declarations that an entry of the %s reaches', (name) => {
+    const { path } = tarballs.find((tarball) => tarball.name === `@fovea/${name}`)!;
+    const unpacked = join(folder, name);
     mkdirSync(unpacked, { recursive: true });
     execFileSync('tar', ['-xzf', path, '-C', unpacked]);
     const { exports } = readJson(join(unpacked, 'package/package.json'));
@@ -59,11 +59,21 @@ describe('the tarballs', () => {
       expect(existsSync(file), `${file}, which ${from} imports`).toBe(true);
       if (reached.has(file)) return;
       reached.add(file);
-      const imports = readFileSync(file, 'utf8').matchAll(/(?:from|import\()\s*['"](\.[^'"]+)\.js['"]/g);
+      const imports = readFileSync(file, 'utf8').matchAll(
+        /(?:from|import|import\()\s*['"](\.[^'"]+)\.js['"]/g,
+      );
       for (const [, place] of imports) reach(resolve(dirname(file), `${place}.d.ts`), file);
     };
     for (const entry of entries) reach(join(unpacked, 'package', entry), 'package.json');
-    expect(reached.size).toBeGreaterThan(100);
+    const packed = [...filesOf(`@fovea/${name}`).keys()].filter((file) => file.endsWith('.d.ts'));
+    expect(packed.map((file) => join(unpacked, 'package', file)).sort()).toEqual([...reached].sort());
+  });
+
+  it.each(['engine', 'kernel'])('hold all JavaScript of the %s', (name) => {
+    const built = readdirSync(join(root, name, 'lib'), { recursive: true, encoding: 'utf8' });
+    expect([...filesOf(`@fovea/${name}`).keys()]).toEqual(
+      expect.arrayContaining(built.filter((file) => file.endsWith('.js')).map((file) => `lib/${file}`)),
+    );
   });
 
   it('keep to their budgets', () => {

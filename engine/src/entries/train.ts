@@ -27,9 +27,8 @@ export {
 } from '../train/adapt/adapt.js';
 export type { AdaptProgress } from '../train/adapt/clock.js';
 export type { Architecture } from '../train/architecture.js';
-export type { Interval } from '../train/bootstrap.js';
+export type { Interval } from '../train/bootstrap-interval.js';
 export { type CompareOptions, type Comparison, compareMaskers } from '../train/compare.js';
-export type { StageCoverage } from '../train/coverage.js';
 export { imagesOf } from '../train/data/batches.js';
 export {
   type CropOptions,
@@ -60,7 +59,8 @@ export { type ModelDescription, saveModel, trainedNetwork } from '../train/expor
 export { type Agreement, type AgreementOptions, measureAgreement } from '../train/fit/agreement.js';
 export { type BlockFit, type FitOptions, type FitResult, fitMaskers } from '../train/fit/fit.js';
 export { type BlockObservation, type ObserveOptions, observeBlocks } from '../train/fit/observe.js';
-export type { BlockMeasurement, Measurement } from '../train/measure.js';
+export type { BlockMeasurement, Measurement } from '../train/measure-in-training.js';
+export type { StageCoverage } from '../train/object-coverage.js';
 export {
   type MaskOptimisation,
   type Optimisation,

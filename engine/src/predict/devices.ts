@@ -1,6 +1,6 @@
 import { FoveaError } from '../errors.js';
 import type { Device } from '../plan/device.js';
-import { checkDevice } from './check.js';
+import { checkDevice } from './check-device.js';
 
 /**
  * The devices that come with Fovea. The first five carry the constants of the published LAUDNet simulator,

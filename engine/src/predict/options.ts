@@ -2,7 +2,7 @@ import { FoveaError } from '../errors.js';
 import type { Device } from '../plan/device.js';
 import type { PlanOptions } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
-import { checkDevice } from './check.js';
+import { checkDevice } from './check-device.js';
 import { getDevice } from './devices.js';
 import { readGpuCalibration, thisGpu } from './gpu/this-gpu.js';
 import { thisMachine } from './this-machine.js';

@@ -5,7 +5,7 @@ import { dataFolder, engineVersion, storeFile } from '../data-folder.js';
 import { FoveaError } from '../errors.js';
 import type { Device } from '../plan/device.js';
 import { calibrationOf } from './calibration.js';
-import { checkDevice } from './check.js';
+import { checkDevice } from './check-device.js';
 
 /** Format of the calibration file; a file of another format is stale. */
 export const calibrationFormat = 5;

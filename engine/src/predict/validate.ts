@@ -1,7 +1,7 @@
 import type { Backend } from '../backends/backend.js';
 import { FoveaError } from '../errors.js';
 import type { Mask } from '../mask/mask.js';
-import { randomMasker } from '../mask/random.js';
+import { randomMasker } from '../mask/random-masker.js';
 import { checkRate } from '../mask/rate.js';
 import { blocksOf, type Network } from '../network/network.js';
 import type { Device } from '../plan/device.js';
@@ -9,14 +9,14 @@ import { makePlan } from '../plan/make-plan.js';
 import type { Profile } from '../profile.js';
 import { getBackend } from '../run/backends.js';
 import { atDistance, deviceAtDistance, distancesOf, sameDistance } from './calibrate/core-distance.js';
+import { atPace, paceOf } from './calibrate/pace.js';
 import {
   medianProfile,
   plausibleInput,
   type TimedTrial,
   type Trial,
   timeTrials,
-} from './calibrate/measure.js';
-import { atPace, paceOf } from './calibrate/pace.js';
+} from './calibrate/time-trials.js';
 import { calibrationOf, fitFor } from './calibration.js';
 import { gpuCalibrationOf } from './gpu/gpu-calibration.js';
 import { checkSameGpu } from './gpu/this-gpu.js';

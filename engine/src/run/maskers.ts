@@ -1,7 +1,7 @@
 import { FoveaError } from '../errors.js';
 import { learnedMasker } from '../mask/learned.js';
 import type { Masker } from '../mask/mask.js';
-import { randomMasker } from '../mask/random.js';
+import { randomMasker } from '../mask/random-masker.js';
 import { saliencyMasker } from '../mask/saliency.js';
 import { blocksOf, type Network } from '../network/network.js';
 import type { NetworkRunOptions } from './options.js';

@@ -1,6 +1,6 @@
 import type { BlockGeometry } from './architecture.js';
 import { type Emitter, type Normalised, pointwise } from './emitter.js';
-import type { StepSettings } from './settings.js';
+import type { StepSettings } from './step-settings.js';
 
 /** What a block's forward pass leaves for its backward pass. */
 export interface BlockValues {

@@ -1,6 +1,6 @@
 import { FoveaError } from '../errors.js';
 import type { Masker } from '../mask/mask.js';
-import { randomMasker } from '../mask/random.js';
+import { randomMasker } from '../mask/random-masker.js';
 import { saliencyMasker } from '../mask/saliency.js';
 import { describeNetwork } from '../network/describe.js';
 import { blocksOf, type Network } from '../network/network.js';
@@ -10,7 +10,7 @@ import { run } from '../run/run.js';
 import { releaseNetwork } from '../run/sessions.js';
 import { topClasses } from '../run/top-classes.js';
 import { Tensor } from '../tensor.js';
-import { bootstrap, type Interval } from './bootstrap.js';
+import { bootstrap, type Interval } from './bootstrap-interval.js';
 import { fitMaskers } from './fit/fit.js';
 
 /** What masks are compared at, and on. */

@@ -5,10 +5,10 @@ import { resolveMaskers } from '../run/maskers.js';
 import type { NetworkRunOptions } from '../run/options.js';
 import { run } from '../run/run.js';
 import { topClasses } from '../run/top-classes.js';
-import { CoverageCounter, type StageCoverage } from './coverage.js';
 import { imagesOf } from './data/batches.js';
 import type { Dataset } from './data/dataset.js';
 import { compareOutputs } from './fit/agreement.js';
+import { CoverageCounter, type StageCoverage } from './object-coverage.js';
 
 /** How to run the adaptive network, and what to predict its latency for. */
 export interface EvaluateOptions extends Omit<NetworkRunOptions, 'plan' | 'onProgress'> {

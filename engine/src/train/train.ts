@@ -3,12 +3,12 @@ import { layoutOf } from './architecture.js';
 import { loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
 import { epochOrder, fillBatch } from './data/batches.js';
 import type { Dataset } from './data/dataset.js';
-import { buildGraph, type Graph } from './graph.js';
-import { type Measurement, measure } from './measure.js';
+import { type Measurement, measureInTraining } from './measure-in-training.js';
 import { Parameters } from './parameters.js';
 import type { MaskOptimisation, Optimisation, Recipe } from './recipe.js';
 import { flopsBounds, gumbelNoise, gumbelTemperature, learningRate } from './schedule.js';
-import { newSettings, type StepSettings } from './settings.js';
+import { newSettings, type StepSettings } from './step-settings.js';
+import { buildGraph, type Graph } from './training-graph.js';
 
 /** What is reported while training. */
 export interface TrainProgress {
@@ -85,14 +85,14 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     state = { ...state, phase: 'adaptive', step: 0, teacher };
     if (checkpoint) await saveTrainingState(checkpoint, recipe, state);
   }
-  const dense = await measure(state.teacher!, test, { ...measuring, masked: false });
+  const dense = await measureInTraining(state.teacher!, test, { ...measuring, masked: false });
   if (!recipe.adaptive) return { parameters, dense };
   await runPhase(recipe, recipe.adaptive, state, options);
   return {
     parameters,
     dense,
-    allActive: await measure(parameters, test, { ...measuring, masked: false }),
-    adaptive: await measure(parameters, test, { ...measuring, masked: true }),
+    allActive: await measureInTraining(parameters, test, { ...measuring, masked: false }),
+    adaptive: await measureInTraining(parameters, test, { ...measuring, masked: true }),
   };
 }
 

@@ -1,4 +1,3 @@
-import type { LatencyDocument, Origin } from './types';
 import {
   type Fields,
   fail,
@@ -11,7 +10,8 @@ import {
   text,
   version,
   whole,
-} from './validate';
+} from './check-fields';
+import type { LatencyDocument, Origin } from './types';
 
 export const ORIGINS: readonly Origin[] = ['predicted', 'measured', 'published'];
 const KINDS = ['compare', 'breakdown', 'ratio', 'fusion', 'strategies', 'pareto'] as const;

@@ -1,5 +1,5 @@
+import { base64, fail, list, number, object, optionalText, text, version, whole } from './check-fields';
 import type { MasksDocument } from './types';
-import { base64, fail, list, number, object, optionalText, text, version, whole } from './validate';
 
 /** Largest map or image side that is drawn; a browser's canvas ends not far beyond. */
 const LARGEST_SIDE = 16384;

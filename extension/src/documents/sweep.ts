@@ -1,6 +1,6 @@
+import { fail, list, number, object, oneOf, optionalNumber, text, version, whole } from './check-fields';
 import { readLatency } from './latency';
 import type { SweepDocument } from './types';
-import { fail, list, number, object, oneOf, optionalNumber, text, version, whole } from './validate';
 
 const STATES: readonly SweepDocument['state'][] = ['running', 'paused', 'cancelled', 'completed', 'stopped'];
 

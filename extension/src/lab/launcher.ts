@@ -3,7 +3,7 @@ import { ICommandPalette } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { CATEGORY, COMMANDS } from './commands';
 import { findExamples } from './examples';
-import { foveaIcon } from './icon';
+import { foveaIcon } from './lab-icon';
 
 /** Cards in the launcher, and entries in the palette, for the example notebooks that are there. */
 export const launcherPlugin: JupyterFrontEndPlugin<void> = {

@@ -3,7 +3,7 @@ import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import { LivePanel } from '../live/panel';
 import { CATEGORY, COMMANDS } from './commands';
-import { foveaIcon } from './icon';
+import { foveaIcon } from './lab-icon';
 
 /** The live panel in the right area, and its commands. */
 export const panelPlugin: JupyterFrontEndPlugin<void> = {

@@ -1,6 +1,6 @@
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import { list, object } from '../documents/check-fields';
 import { PLOTLY_MIME } from '../documents/types';
-import { list, object } from '../documents/validate';
 import { DocumentRenderer } from '../renderer';
 import type { Figure, FigureSpace } from './figures';
 import { Plot } from './plot';

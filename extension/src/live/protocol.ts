@@ -1,7 +1,7 @@
 import type { LIVE_TARGET as KernelLiveTarget, LiveReply } from '@fovea/kernel';
+import { fail, list, number, object, text, whole } from '../documents/check-fields';
 import { checkProfile } from '../documents/latency';
 import { readMasks } from '../documents/masks';
-import { fail, list, number, object, text, whole } from '../documents/validate';
 
 export type {
   LiveBrowserRun,

@@ -7,7 +7,7 @@ function opener(url: string): readonly [command: string, args: readonly string[]
   return ['xdg-open', [url]];
 }
 
-/** Opens an address in the user's browser if there is one; nothing happens otherwise. */
+/** Opens an address in the user's browser, if there is one. */
 export function openBrowser(url: string): void {
   const [command, args] = opener(url);
   try {

@@ -7,7 +7,7 @@ import { callsFovea } from './installation.js';
 /** Programs that start kernels on other machines: Enterprise Gateway, and gateway_provisioners in a Jupyter server. */
 export type Gateway = 'eg' | 'gp';
 
-/** What a person may say about the machines of a gateway's kernels. */
+/** Options for the machines of a gateway's kernels. */
 export interface GatewayOptions {
   /** Hosts, separated by commas; those of the gateway's own configuration unless given. */
   readonly remoteHosts?: string;

@@ -164,10 +164,15 @@ function countActive(mask: Mask): number {
   return mask.cells.reduce((sum, cell) => sum + cell, 0);
 }
 
+/** FLOPs in 1e9. Where everything is active the masker's own few make the avoided ones negative: no minus before zeros. */
+function giga(flops: number, digits: number): string {
+  return (flops / 1e9).toFixed(digits).replace(/^-(?=[0.]+$)/, '');
+}
+
 function asText(network: Network, { output, profile }: RunResult): string {
   const lines = [
     `${network.name}: ${profile.strategy} on ${profile.source}, ${profile.threads} threads, batch ${profile.batch}: ${profile.totalMs.toFixed(2)} ms`,
-    `${(profile.flops / 1e9).toFixed(3)} GFLOPs done, ${(profile.flopsAvoided / 1e9).toFixed(3)} avoided`,
+    `${giga(profile.flops, 3)} GFLOPs done, ${giga(profile.flopsAvoided, 3)} avoided`,
   ];
   const classes = classesOf(network, output, profile.batch, 3);
   if (classes.every((best) => best.length === 0)) {
@@ -190,8 +195,8 @@ function asText(network: Network, { output, profile }: RunResult): string {
         block.rate.toFixed(3),
         block.dilatedRate.toFixed(3),
         block.totalMs.toFixed(3),
-        (block.flops / 1e9).toFixed(4),
-        (block.flopsAvoided / 1e9).toFixed(4),
+        giga(block.flops, 4),
+        giga(block.flopsAvoided, 4),
       ]),
     ]),
     ...profile.notes.map((note) => `note: ${note}`),

@@ -5,7 +5,7 @@ import { type PreprocessingOptions, parsePreprocessing, refusePreprocessing } fr
 
 /**
  * The images of a file: `input` of a `.safetensors` file, taken as it is, or an image, scaled, cropped and
- * normalised as the options say.
+ * normalised by the options.
  *
  * @throws FoveaError `bad-argument` for such options beside an array, which is normalised already, `io` when it cannot
  *   be read, `bad-file` when it is damaged, `bad-shape` when `input` is missing or not (N, C, H, W)

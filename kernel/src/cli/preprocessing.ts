@@ -12,7 +12,7 @@ export interface PreprocessingOptions {
   readonly std?: string;
 }
 
-/** Adds the options that say how image files are scaled, cropped and normalised. */
+/** Adds the options for scaling, cropping and normalising image files. */
 export function addPreprocessing(command: Command): Command {
   return command
     .option('--size <HxW>', "input height and width, or one side (default: the network's own)")

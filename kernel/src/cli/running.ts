@@ -15,13 +15,13 @@ export interface RunningOptions {
   readonly excitation?: string;
 }
 
-/** The option that says how squeeze-and-excitation pools. */
+/** The option for how squeeze-and-excitation pools. */
 export const EXCITATION = [
   '--excitation <mode>',
   'squeeze-and-excitation pools the whole map (exact) or active pixels only (active) (default: exact)',
 ] as const;
 
-/** The option that says what computes. */
+/** The option for the backend. */
 export const BACKEND = [
   '--backend <name>',
   'native, onnx, reference or webgpu (default: the fastest processor backend here)',

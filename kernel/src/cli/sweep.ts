@@ -7,11 +7,11 @@ import type { Command } from 'commander';
 import type { SweepSummary } from '../sweep/backend.js';
 import type { PointRecord } from '../sweep/point.js';
 import { recordsCsv, sweepRows, sweepTable } from '../sweep/rows.js';
-import { checkSpace } from '../sweep/space/check.js';
+import { checkSpace } from '../sweep/space/check-space.js';
 import { questionAbout } from '../sweep/space/expand.js';
 import type { SweepSpace } from '../sweep/space/space.js';
 import { Sweep, type SweepResult } from '../sweep/sweep.js';
-import { collectLabel, LABEL_OPTION } from './labels.js';
+import { collectLabel, LABEL_OPTION } from './label-option.js';
 import { asTable, printJson } from './parse.js';
 import { showProgress } from './progress.js';
 import { RecordFile } from './record-file.js';
@@ -125,7 +125,7 @@ async function importSpec(path: string): Promise<unknown> {
   throw new FoveaError('bad-file', `${path} has no default export; the space is accepted as one`);
 }
 
-/** Asks on a terminal; elsewhere says what would have to be said. */
+/** Asks on a terminal; elsewhere names the option that answers. */
 async function confirm(question: string | undefined, yes: boolean): Promise<void> {
   if (question === undefined || yes) return;
   if (!process.stdin.isTTY || !process.stderr.isTTY)
@@ -135,7 +135,7 @@ async function confirm(question: string | undefined, yes: boolean): Promise<void
   if (!/^y(es)?$/i.test(answer.trim())) throw new FoveaError('aborted', 'nothing was run');
 }
 
-/** How a sweep stands, with a table of what its points have found. */
+/** State of a sweep, with a table of its results. */
 export function asText(
   {
     name,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { collectLabel, LABEL_OPTION } from './labels.js';
+import { collectLabel, LABEL_OPTION } from './label-option.js';
 
 interface WorkerCommandOptions {
   readonly queue: string;

@@ -14,7 +14,7 @@ export interface MimeBundle {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
-/** Mask overlays: the document for the extension, a PNG and a text for everybody else. */
+/** Mask overlays: the document for the extension, a PNG and a text for other front ends. */
 export function masksBundle(document: MasksDocument): MimeBundle {
   return withPicture(() => drawMasks(document), {
     data: { [MASKS_MIME]: document, 'text/plain': tableText(masksTable(document)) },
@@ -22,7 +22,7 @@ export function masksBundle(document: MasksDocument): MimeBundle {
   });
 }
 
-/** Latency plots: the document for the extension, a PNG and tables as text for everybody else. */
+/** Latency plots: the document for the extension, a PNG and tables as text for other front ends. */
 export function latencyBundle(document: LatencyDocument): MimeBundle {
   return withPicture(() => drawLatency(document), {
     data: { [LATENCY_MIME]: document, 'text/plain': latencyTables(document).map(tableText).join('\n\n') },

@@ -6,7 +6,7 @@ import { type Cell, type Table, tableHtml, tableText } from './tables/table.js';
 const MOST_ROWS = 60;
 const MOST_COLUMNS = 24;
 
-/** What a table of a library says of itself. */
+/** A library's table as it describes itself. */
 interface Frame {
   readonly kind: string;
   readonly columns: readonly string[];

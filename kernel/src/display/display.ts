@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { MimeBundle } from './bundle.js';
+import { cellOutput } from './cell-output.js';
 import { formatValue } from './format.js';
-import { cellOutput } from './output.js';
 
 /** Where and how `display` shows a value. */
 export interface DisplayOptions {

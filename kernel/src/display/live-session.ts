@@ -112,12 +112,12 @@ export class LiveSession {
     }
   }
 
-  /** Tells the panel what there is to choose from; also when that has changed. */
+  /** Sends the panel the choices that it offers; again when they have changed. */
   async sendCatalogue(): Promise<void> {
     this.#send({ type: 'catalogue', catalogue: await this.#library.catalogue() });
   }
 
-  /** Gives up what is under way; nothing is sent any more. */
+  /** Aborts the current run; nothing more is sent. */
   dispose(): void {
     this.#disposed = true;
     this.#file.dispose();
@@ -214,7 +214,7 @@ export class LiveSession {
         inPanel?.buffers,
       );
     } catch (error) {
-      // The panel gave the run up itself and waits for nothing.
+      // The panel aborted the run itself and does not wait for an answer.
       if (!running.controller.signal.aborted) throw error;
     } finally {
       if (this.#running === running) this.#running = undefined;
@@ -250,7 +250,7 @@ export class LiveSession {
     }
   }
 
-  /** Gives up what is under way in favour of something new. */
+  /** Aborts the current run because a new request has come. */
   #begin(serial: number): Running {
     this.#running?.controller.abort();
     this.#running = { serial, controller: new AbortController() };

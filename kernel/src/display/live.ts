@@ -4,7 +4,7 @@ import type { LatencyProfile, MasksDocument } from './mime.js';
 /** Comm target that the panel opens on the kernel of the notebook in front. */
 export const LIVE_TARGET = 'fovea.live';
 
-/** Everything that the panel's controls say. Plain data: "insert as cell" reproduces it. */
+/** The settings of the panel's controls. Plain data: "insert as cell" reproduces it. */
 export interface LiveState {
   readonly network: string;
   readonly image: string;

@@ -1,5 +1,6 @@
 import { FoveaError } from '@fovea/engine';
 import { type MimeBundle, withPicture } from './bundle.js';
+import { show } from './cell-output.js';
 import {
   card,
   dot,
@@ -13,7 +14,6 @@ import { linearScale } from './draw/scale.js';
 import { seriesColour } from './draw/style.js';
 import { type Drawing, element, round } from './draw/svg.js';
 import { fitText, text } from './draw/text.js';
-import { show } from './output.js';
 import type { ShowOptions } from './show.js';
 import { type Cell, tableText } from './tables/table.js';
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { FoveaError } from '@fovea/engine';
+import { cellOutput } from './cell-output.js';
 import { escapeMarkup } from './draw/svg.js';
-import { cellOutput } from './output.js';
 
 /** Shortest time between two drawings of a bar. */
 const redrawMs = 100;

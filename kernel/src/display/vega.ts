@@ -2,7 +2,7 @@ import { types } from 'node:util';
 import type { MimeBundle } from './bundle.js';
 import { peek } from './own-display.js';
 
-/** Vega and Vega-Lite say in a specification which schema it follows. */
+/** A Vega or Vega-Lite specification names the schema that it follows. */
 const schema = /^https?:\/\/vega\.github\.io\/schema\/(vega|vega-lite)\/v(\d+)/;
 
 /** The newest version that has a MIME type which front ends draw; specifications of later ones are drawn by it too. */

@@ -2,7 +2,7 @@ import type { CompletionItem, CompletionItemKind } from 'vscode-languageserver-t
 import type { LiveProperty } from './live.js';
 import { codePointOffset } from './text.js';
 
-/** What a `complete_reply` says; offsets in code points. */
+/** Content of a `complete_reply`; offsets in code points. */
 export interface Completion {
   readonly matches: readonly string[];
   readonly cursorStart: number;
@@ -98,7 +98,7 @@ export function openString(text: string): number | undefined {
   return quote === '`' ? undefined : opened;
 }
 
-/** Merges what the language server offers with the properties of living values. */
+/** Merges the language server's completions with properties of values of the running program. */
 export function completion(
   code: string,
   cursor: number,

@@ -1,4 +1,4 @@
-/** A literal in which nothing but data stands, as the summary sees it. */
+/** A literal that holds only data, as the summary sees it. */
 export interface DataLiteral {
   readonly kind: 'list' | 'record' | 'other';
   readonly start: number;

@@ -6,7 +6,7 @@ export interface Declaration {
   readonly name: string;
   /** Declared with `let` or `var` and nothing else: later cells may assign to it. */
   readonly mutable: boolean;
-  /** Declared as a constant, beyond doubt. */
+  /** Certainly declared as a constant. */
   readonly constant: boolean;
 }
 

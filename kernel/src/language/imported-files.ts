@@ -2,7 +2,7 @@ import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { follow, importsOf, isLocal, packageName, userFile } from '../execution/runtime/modules/resolve.js';
-import { stampOf } from '../typescript/settings.js';
+import { stampOf } from '../typescript/project-settings.js';
 
 /** A file's change, as the language server protocol has it: 1 created, 2 changed, 3 deleted. */
 export interface FileEvent {
@@ -12,7 +12,7 @@ export interface FileEvent {
 
 /**
  * The files on disk that cells import. The language server reads them once and does not look at them again unless
- * it hears of a change.
+ * it is notified of a change.
  */
 export class ImportedFiles {
   readonly #specifiers = new Set<string>();
@@ -32,7 +32,7 @@ export class ImportedFiles {
       if (known !== stamp)
         events.push({ uri: pathToFileURL(path).href, type: stamp === '' ? 3 : known ? 2 : 1 });
     }
-    // What nothing has imported yet, the server reads as it is.
+    // Files that were not imported before are read by the server anyway.
     for (const specifier of importsOf(code)) {
       if (this.#specifiers.has(specifier)) continue;
       this.#specifiers.add(specifier);

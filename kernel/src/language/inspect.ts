@@ -1,6 +1,6 @@
 import type { Hover, MarkedString, MarkupContent, SignatureHelp } from 'vscode-languageserver-types';
 
-/** What an `inspect_reply` says. */
+/** Content of an `inspect_reply`. */
 export interface Inspection {
   readonly found: boolean;
   readonly data: Readonly<Record<string, string>>;
@@ -9,7 +9,7 @@ export interface Inspection {
 
 export const notFound: Inspection = { found: false, data: {}, metadata: {} };
 
-/** The text of whatever the server may send as one. */
+/** The text of any of the forms in which the server sends documentation. */
 export function markupText(markup: MarkupContent | MarkedString | MarkedString[] | undefined): string {
   if (markup === undefined) return '';
   if (Array.isArray(markup)) return markup.map(markupText).join('\n\n');

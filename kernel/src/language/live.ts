@@ -1,11 +1,11 @@
-/** A property that a living value has. */
+/** A property of a value of the running program. */
 export interface LiveProperty {
   readonly name: string;
   /** What kind of value it holds: `function`, `class`, `property`, … */
   readonly type?: string;
 }
 
-/** What the service asks of the process that runs the cells. */
+/** What the service requests from the process that runs the cells. */
 export interface LiveValues {
   /**
    * Properties of what a chain of names leads to (`a.b[0]`), own and inherited, without running any code of
@@ -15,7 +15,7 @@ export interface LiveValues {
   properties(chain: string): Promise<readonly LiveProperty[]>;
 }
 
-/** Longest wait for living values: a completion without them is better than a late one. */
+/** Longest wait for values of the running program: a completion without them is better than a late one. */
 const patienceMs = 150;
 
 /**

@@ -61,7 +61,7 @@ export class LspClient {
     this.#child.on('error', () => this.#end());
     this.#child.on('exit', () => this.#end());
     const { stdin, stdout } = this.#child as { readonly stdin: Writable; readonly stdout: Readable };
-    // The child must not keep a script alive that has nothing else to do.
+    // The child must not keep a script alive that has otherwise ended.
     this.#child.unref();
     for (const pipe of [stdin, stdout]) (pipe as { unref?: () => void }).unref?.();
     this.#connection = createMessageConnection(
@@ -135,7 +135,7 @@ export class LspClient {
     this.#connection.sendNotification(method, params).catch(() => undefined);
   }
 
-  /** Ends the server at once. */
+  /** Ends the server immediately. */
   dispose(): void {
     this.#child.kill('SIGKILL');
     this.#end();

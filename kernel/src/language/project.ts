@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import type { ProjectSettings } from '../typescript/settings.js';
+import type { ProjectSettings } from '../typescript/project-settings.js';
 
 const require = createRequire(import.meta.url);
 
@@ -46,7 +46,7 @@ const honoured = [
   'jsxFactory',
   'jsxFragmentFactory',
   'customConditions',
-  // How strictly is for the user to say, one by one: `strict` is on by itself.
+  // The user sets strictness option by option: `strict` is on by default.
   'strict',
   'strictNullChecks',
   'strictFunctionTypes',
@@ -83,7 +83,7 @@ export function projectText(settings: ProjectSettings, directory: string): strin
       types: [...(nodeTypes === undefined ? [] : ['node']), ...(options.types ?? [])],
       typeRoots: [...own, ...roots, ...typeFolders(directory)],
       strict: true,
-      // Parameters, fields and errors without a type are how one writes a quick cell.
+      // Quick cells have parameters, fields and errors without a type.
       noImplicitAny: false,
       useUnknownInCatchVariables: false,
       strictPropertyInitialization: false,

@@ -13,9 +13,10 @@ import type {
   Diagnostic as LspDiagnostic,
   SignatureHelp,
 } from 'vscode-languageserver-types';
-import { type ProjectSettings, settingsOf } from '../typescript/settings.js';
+import { type ProjectSettings, settingsOf } from '../typescript/project-settings.js';
 import type { Failure } from './batch.js';
 import { type Completion, completion, wordAt } from './complete.js';
+import { DataSummary } from './data-summary.js';
 import { type Declaration, declarationsOf, likelyNames, mayDeclare, type Names } from './declarations.js';
 import { type Diagnostic, undeclaredNames, userDiagnostics } from './diagnose.js';
 import { globalsText } from './globals.js';
@@ -26,10 +27,9 @@ import { LspClient } from './lsp-client.js';
 import { kindOf } from './markup.js';
 import { Notebook, rootText } from './notebook.js';
 import { cellFileName, globalsFile, projectFile, projectText, rootFile } from './project.js';
-import { DataSummary } from './summary.js';
 import { Lines, utf16Offset } from './text.js';
 
-/** While a cell is being written, the disk is looked at no more often than this. */
+/** Shortest time between two checks of the disk while a cell is being written. */
 const REFRESH_AFTER_MS = 1000;
 
 interface OpenFile {
@@ -40,7 +40,7 @@ interface OpenFile {
 /**
  * TypeScript's view of a notebook: completion, inspection and type checking over all cells that have run.
  * The language server runs as a child process, started by the first request and again after it has died.
- * Requests that it cannot answer are answered from living values, or with nothing; they never throw.
+ * Requests that it cannot answer are answered from values of the running program, or are empty; they never throw.
  */
 export class LanguageService {
   readonly #directory: string;
@@ -50,7 +50,7 @@ export class LanguageService {
   #current = cellFileName('current');
   #client: LspClient | undefined;
   #open = new Map<string, OpenFile>();
-  /** Requests use one file for the cell being written, and so go one after the other. */
+  /** Requests share one file for the cell being written, and so run one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
   /** Declarations of the code that was checked last, so that running it does not check it again. */
   #checked: { readonly code: string; readonly declared: ReadonlyMap<string, Declaration> } | undefined;
@@ -66,7 +66,7 @@ export class LanguageService {
     this.#imported = new ImportedFiles(directory);
   }
 
-  /** Starts the server, so that the first completion finds it ready. */
+  /** Starts the server, so that it is ready for the first completion. */
   async start(): Promise<void> {
     await this.#use(async (client) => {
       await this.#sync(client, '');
@@ -80,9 +80,9 @@ export class LanguageService {
   }
 
   /**
-   * What may stand at the cursor.
+   * Completions at the cursor.
    * @param cursor in code points, as Jupyter counts
-   * @param live adds the properties of living values, which types may not know
+   * @param live adds properties of values of the running program, which types may lack
    */
   async complete(written: string, cursor: number, live?: LiveValues): Promise<Completion> {
     const code = this.#summary.of(written);
@@ -102,7 +102,7 @@ export class LanguageService {
   }
 
   /**
-   * What is known of the name at the cursor, or of the call that the cursor is in.
+   * Information about the name at the cursor, or about the call that the cursor is in.
    * @param cursor in code points
    * @param detailLevel 1 adds the source of the declaration
    */
@@ -177,7 +177,7 @@ export class LanguageService {
 
   #commit(client: LspClient, code: string, declared: ReadonlyMap<string, Declaration>): void {
     this.#checked = undefined;
-    // Later cells have nothing to see of it.
+    // It declares nothing that later cells could see.
     if (declared.size === 0) return;
     this.#declared = new Map();
     const { added, dropped } = this.#notebook.commit(code, declared);
@@ -191,7 +191,7 @@ export class LanguageService {
     await this.#use((client) => this.#sync(client, ''), '');
   }
 
-  /** Forgets all cells, as when the kernel's variables are gone. */
+  /** Forgets all cells, for when the kernel's variables are reset. */
   reset(): void {
     this.#turn = this.#turn.then(() => {
       const files = this.#notebook.files();
@@ -212,7 +212,7 @@ export class LanguageService {
     this.#client = undefined;
   }
 
-  /** Runs a request when its turn comes, once more on a new server when the old one has died under it. */
+  /** Runs a request when its turn comes, and once more on a new server if the old one died meanwhile. */
   #use<Result>(request: (client: LspClient) => Promise<Result>, fallback: Result): Promise<Result> {
     const attempt = async (): Promise<Result> => {
       for (let trial = 0; trial < 2 && !this.#disposed; trial++) {
@@ -250,7 +250,7 @@ export class LanguageService {
   }
 
   /**
-   * Makes the file of the cell being written say `code`, with generated lines that fit what it declares.
+   * Sets the file of the cell being written to `code`, with generated lines that fit its declarations.
    * @returns the file's text
    */
   async #sync(client: LspClient, code: string): Promise<string> {
@@ -268,7 +268,7 @@ export class LanguageService {
     return text;
   }
 
-  /** Takes up what has changed on disk, and lets the cell being written be of the kind that it is. */
+  /** Applies changes on disk, and sets the kind of the cell being written. */
   #refresh(client: LspClient, code: string): void {
     const changes = this.#imported.changes(code);
     if (changes.length > 0) client.notify('workspace/didChangeWatchedFiles', { changes });
@@ -330,7 +330,7 @@ export class LanguageService {
     this.#write(client, this.#current, text);
     const report = this.#ask<{ items?: LspDiagnostic[] }>(client, 'textDocument/diagnostic', {});
     const found = report.then(({ items }) => items ?? []);
-    // It may be passed over for a better one.
+    // A better one may replace it.
     found.catch(() => undefined);
     return { text, found };
   }

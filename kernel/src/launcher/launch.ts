@@ -4,7 +4,7 @@ import type { AddressInfo, Server } from 'node:net';
 import { FoveaError } from '@fovea/engine/errors';
 import { curveKeyPair } from 'zeromq';
 import { type RunningKernel, startKernel } from '../execution/host/main.js';
-import { groupOf } from '../execution/sessions.js';
+import { groupOf } from '../execution/process-sessions.js';
 import type { Connection } from '../protocol/connection.js';
 import { encodeAnswer, sendAnswer } from './answer.js';
 import { type GatewayRequest, obeyGateway } from './listener.js';

@@ -7,7 +7,7 @@ export interface ConnectionLimits {
   readonly headersMs: number;
   /** Between two requests; and without a login, in which an answer makes no progress. */
   readonly idleMs: number;
-  /** Connections on which nobody has proved a login yet. */
+  /** Connections without a login so far. */
   readonly strangers: number;
 }
 

@@ -31,7 +31,7 @@ export function dataFolders(): string[] {
   return [...new Set(all)];
 }
 
-/** Where Fovea keeps what belongs to it: settings, workspaces, runtime files. Never inside the user's work. */
+/** Where Fovea keeps its own files: settings, workspaces, runtime files. Never inside the user's work. */
 export function stateFolder(): string {
   const given = environment('FOVEA_STATE_DIR');
   if (given) return given;

@@ -197,7 +197,7 @@ export class LabServer {
     return `${this.origin}${this.base}/lab${tree}${this.token === '' ? '' : `?token=${this.token}`}`;
   }
 
-  /** Ends all kernels and connections and stops listening; resolves when nothing is left. */
+  /** Ends all kernels and connections and stops listening; resolves when all have ended. */
   close(): Promise<void> {
     this.closing ??= this.shutDown();
     return this.closing;

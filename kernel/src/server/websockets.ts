@@ -13,7 +13,7 @@ import type { TerminalManager } from './terminals/manager.js';
 /** Largest message of a front end, in bytes; a larger one ends its connection. */
 export const MAX_MESSAGE_BYTES = 64 * 2 ** 20;
 const PING_MS = 30_000;
-/** A connection that has not answered for this many pings is gone. */
+/** A connection counts as lost after this many unanswered pings. */
 const MISSED_PINGS = 3;
 
 /** Completes WebSocket upgrades, after asking who wants them, and keeps the connections alive. */

@@ -27,7 +27,7 @@ export interface Submission {
   readonly retryFailed?: boolean;
 }
 
-/** How a sweep stands, for those who list them. */
+/** State of a sweep, for lists. */
 export interface SweepSummary {
   readonly name: string;
   readonly kind: PointKind;

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { type MimeBundle, mergeBundles, tableBundle, withPicture } from '../display/bundle.js';
+import { show } from '../display/cell-output.js';
 import { latencyDocument, paretoView } from '../display/documents/latency.js';
 import { drawLatency } from '../display/draw/latency.js';
 import { escapeMarkup } from '../display/draw/svg.js';
-import { show } from '../display/output.js';
 import { SWEEP_MIME, type SweepDocument } from '../display/sweep-document.js';
 import { labelOf, paretoOf, sweepRows, sweepTable } from './rows.js';
 import type { Sweep } from './sweep.js';
@@ -74,7 +74,7 @@ export function sweepDocument(sweep: Sweep, id: string, over: boolean): SweepDoc
   };
 }
 
-/** The document for the extension; a bar, a picture and a table for everybody else. */
+/** The document for the extension; a bar, a picture and a table for other front ends. */
 function sweepBundle(document: SweepDocument): MimeBundle {
   const { name, points, completed, failed, state, notices, table, latency } = document;
   const head = `sweep ${name}: ${state}, ${completed} of ${points} points completed${failed ? `, ${failed} failed` : ''}`;

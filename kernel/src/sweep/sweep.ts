@@ -4,7 +4,7 @@ import { engineVersion } from './engine-version.js';
 import { keptBy } from './kept-networks.js';
 import { openBackend } from './open-backend.js';
 import { describeWhere, type Point, type PointRecord, type Where } from './point.js';
-import { type CheckedSpace, checkSpace, checkSweepName } from './space/check.js';
+import { type CheckedSpace, checkSpace, checkSweepName } from './space/check-space.js';
 import { checkConfirmed, type Expansion, expandSpace, questionAbout } from './space/expand.js';
 import type { SweepSpace } from './space/space.js';
 

@@ -1,7 +1,7 @@
 import type { Comm } from '../display/comm.js';
 import type { SweepOrder } from '../display/sweep-document.js';
 
-/** What can be asked of a sweep. */
+/** Operations on a sweep. */
 type Obedient = Readonly<Record<SweepOrder['action'], () => Promise<void>>>;
 
 /** One place for every copy of this module that a process may have loaded. */

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Loader, Message, TransformOptions, TransformResult } from 'esbuild';
-import { compilerOptions, type ProjectSettings } from './settings.js';
+import { compilerOptions, type ProjectSettings } from './project-settings.js';
 import { SourceSyntaxError } from './syntax-error.js';
 
 const require = createRequire(import.meta.url);
@@ -93,7 +93,7 @@ function asSyntaxError(error: unknown): SourceSyntaxError {
   return new SourceSyntaxError(text, { line: location.line - 1, column: before.length });
 }
 
-/** The complaint that comes latest in the source: that kind of source fits it best. */
+/** The error furthest into the source: that kind of source fits best. */
 function furthest(problems: readonly SourceSyntaxError[]): SourceSyntaxError {
   const place = ({ line = -1, column = 0 }: SourceSyntaxError) => line * 1e6 + column;
   return problems.reduce((best, problem) => (place(problem) > place(best) ? problem : best));

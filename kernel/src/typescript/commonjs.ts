@@ -1,6 +1,6 @@
 import type { AnyNode, Program } from 'acorn';
 import { parseJavaScript } from './strip.js';
-import { walk } from './walk.js';
+import { walkSyntax } from './walk-syntax.js';
 
 /**
  * A module that has what a CommonJS one exports, for a loader whose own way of running CommonJS modules gives them
@@ -23,7 +23,7 @@ export function asModule(code: string, file: string): string {
 /** The names that a CommonJS module seems to export. */
 function exportsOf(program: Program): string[] {
   const names = new Set<string>();
-  walk(program, (node) => {
+  walkSyntax(program, (node) => {
     if (node.type !== 'AssignmentExpression') return;
     const { left, right } = node;
     if (isExports(left) && right.type === 'ObjectExpression') {

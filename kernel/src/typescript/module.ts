@@ -5,10 +5,10 @@ import { compileSync } from './bundler.js';
 import { freshName } from './fresh-name.js';
 import { type ExportsOf, exportedNames, withoutExportedTypes, withoutUnusedImports } from './imports.js';
 import { declaredNames, hasFields, usedNames } from './names.js';
-import { definesFields, type ProjectSettings, settingsOf } from './settings.js';
+import { definesFields, type ProjectSettings, settingsOf } from './project-settings.js';
 import { type Parsed, parseJavaScript, strip } from './strip.js';
 import { SourceSyntaxError } from './syntax-error.js';
-import { walk } from './walk.js';
+import { walkSyntax } from './walk-syntax.js';
 
 export interface CompiledModule {
   readonly format: 'module' | 'commonjs';
@@ -122,7 +122,7 @@ function isCommonJs(program: Program, file: string): boolean {
   if (extname(file) !== '.ts' && extname(file) !== '.tsx') return false;
   let exports = false;
   let modern = program.body.some(({ type }) => /^(?:Import|Export)/.test(type));
-  walk(program, (node, { functionDepth }) => {
+  walkSyntax(program, (node, { functionDepth }) => {
     if (node.type === 'MetaProperty' && node.meta.name === 'import') modern = true;
     else if (node.type === 'AwaitExpression' && functionDepth === 0) modern = true;
     else if (node.type === 'MemberExpression' && node.object.type === 'Identifier') {

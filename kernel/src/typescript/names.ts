@@ -1,6 +1,6 @@
 import type { AnyNode, Program } from 'acorn';
 import { boundNames } from './bindings.js';
-import { walk } from './walk.js';
+import { walkSyntax } from './walk-syntax.js';
 
 /** Whether an identifier only names a property, and so stands for no variable. */
 export function isPropertyName(node: AnyNode, parent: AnyNode): boolean {
@@ -22,7 +22,7 @@ export function usedNames(program: Program): Set<string> {
   const names = new Set<string>();
   // `export { a } from 'b'` uses nothing of this module.
   const passedOn = new Set<AnyNode>();
-  walk(program, (node, { parent }) => {
+  walkSyntax(program, (node, { parent }) => {
     if (node.type === 'ExportNamedDeclaration' && node.source)
       for (const specifier of node.specifiers) passedOn.add(specifier);
     if (node.type !== 'Identifier' || !parent || isPropertyName(node, parent)) return;
@@ -36,7 +36,7 @@ export function usedNames(program: Program): Set<string> {
 /** All names that a program declares outside its imports, at any depth. */
 export function declaredNames(program: Program): Set<string> {
   const names: string[] = [];
-  walk(program, (node) => {
+  walkSyntax(program, (node) => {
     switch (node.type) {
       case 'VariableDeclarator':
         boundNames(node.id, names);
@@ -65,7 +65,7 @@ export function declaredNames(program: Program): Set<string> {
 /** Whether a program declares class fields. */
 export function hasFields(program: Program): boolean {
   let found = false;
-  walk(program, ({ type }) => {
+  walkSyntax(program, ({ type }) => {
     if (type === 'PropertyDefinition') found = true;
   });
   return found;

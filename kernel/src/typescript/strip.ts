@@ -24,8 +24,8 @@ const syntax: Options = { ecmaVersion: 'latest', sourceType: 'module', allowAwai
 let swc: Swc | undefined;
 
 /**
- * Blanks out types. Code nested beyond the stack may leave the WebAssembly instance in pieces without saying
- * so until the next call: what fails on a used instance is tried on a new one.
+ * Blanks out types. Code nested too deeply for the stack may leave the WebAssembly instance broken without
+ * an error until the next call: what fails on a used instance is tried on a new one.
  *
  * @throws SwcError, or the RangeError or trap of code that is nested too deeply
  */
@@ -70,7 +70,7 @@ export function strip(source: string): Parsed {
     try {
       return { code: source, program: parse(source, syntax) };
     } catch {
-      // Whatever it is, the stripper has the better message.
+      // The stripper has the better message for any error.
     }
   }
   try {

@@ -5,7 +5,7 @@ import {
   distancesOf,
   withOtherStates,
 } from '../../../engine/src/predict/calibrate/core-distance.js';
-import type { TimedTrial } from '../../../engine/src/predict/calibrate/measure.js';
+import type { TimedTrial } from '../../../engine/src/predict/calibrate/time-trials.js';
 import { calibrationOf, costsFor, type NativeFit } from '../../../engine/src/predict/calibration.js';
 import { getDevice } from '../../../engine/src/predict/devices.js';
 import { nativeAmounts } from '../../../engine/src/predict/program-cost/describer.js';

@@ -2,7 +2,7 @@ import { blocksOf, customMasker, fixedMasker, type Network, randomMasker, run, T
 import { maskGrid, networkShapes, spreadCells } from '@fovea/engine/backend';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { adaptivePool } from '../../../engine/src/mask/pool.js';
+import { adaptivePool } from '../../../engine/src/mask/adaptive-pool.js';
 import { denseThenMask } from '../support/dense-then-mask.js';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 

@@ -1,7 +1,7 @@
 import { loadShippedModel, type Network, run } from '@fovea/engine';
 import { compareMaskers, generateDataset, imagesOf } from '@fovea/engine/train';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bootstrap } from '../../../engine/src/train/bootstrap.js';
+import { bootstrap } from '../../../engine/src/train/bootstrap-interval.js';
 
 describe('bootstrap intervals', () => {
   it('hold the mean, and are wider where values come in groups', () => {

@@ -18,7 +18,7 @@ import { denseBlockFlops } from '../../../engine/src/network/flops.js';
 import { replaceFile } from '../../../engine/src/replace-file.js';
 import { costsOf, layoutOf } from '../../../engine/src/train/architecture.js';
 import { loadTrainingState, saveTrainingState } from '../../../engine/src/train/checkpoint.js';
-import { measure } from '../../../engine/src/train/measure.js';
+import { measureInTraining } from '../../../engine/src/train/measure-in-training.js';
 import { Parameters } from '../../../engine/src/train/parameters.js';
 import {
   flopsBounds,
@@ -142,8 +142,8 @@ describe.skipIf(!canTrain())('training (needs the native kernels)', () => {
     expect(kept!.phase).toBe('adaptive');
     expect(kept!.parameters.values.every((value) => Math.abs(value) < 100)).toBe(true);
     // What was kept is as good as the dense phase left it.
-    const { accuracy } = await measure(kept!.parameters, data.test, { masked: false, threads: 2 });
-    const dense = await measure(kept!.teacher!, data.test, { masked: false, threads: 2 });
+    const { accuracy } = await measureInTraining(kept!.parameters, data.test, { masked: false, threads: 2 });
+    const dense = await measureInTraining(kept!.teacher!, data.test, { masked: false, threads: 2 });
     expect(accuracy).toBe(dense.accuracy);
   });
 
@@ -206,7 +206,7 @@ describe.skipIf(!canTrain())('training (needs the native kernels)', () => {
       const test = figures(6, 4);
       const images = imagesOf(test, 6);
       const { masks, output } = await run(network, images, { masker: 'learned', backend: 'reference' });
-      const expected = await measure(parameters, test, { masked: true, threads: 2 });
+      const expected = await measureInTraining(parameters, test, { masked: true, threads: 2 });
       masks.forEach((mask, b) => {
         const active = mask.cells.reduce((sum, cell) => sum + cell, 0) / mask.cells.length;
         expect(active).toBeCloseTo(expected.blocks[b]!.rate, 6);

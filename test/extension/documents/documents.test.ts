@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import Ajv, { type ValidateFunction } from 'ajv';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MalformedDocument } from '../../../extension/src/documents/check-fields';
 import { readLatency } from '../../../extension/src/documents/latency';
 import { readMasks } from '../../../extension/src/documents/masks';
 import { readSweep } from '../../../extension/src/documents/sweep';
-import { MalformedDocument } from '../../../extension/src/documents/validate';
 import {
   breakdownView,
   compareView,

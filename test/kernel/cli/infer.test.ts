@@ -50,6 +50,12 @@ describe('fovea infer', () => {
     expect(relativeError(float32Of(saved, 'logits'), image.toNCHW().map(Math.tanh))).toBeLessThan(1e-5);
   });
 
+  it('writes no minus before zeros where nothing is avoided', async () => {
+    const { stdout } = await fovea('infer', tiny, '--input', images, '--masker', 'saliency', '--rate', '1');
+    expect(stdout).toMatch(/layer1\.0 .* 1\.000 +1\.000 /);
+    expect(stdout).not.toMatch(/-0\.0+\b/);
+  });
+
   it('with --json prints one document and nothing else', async () => {
     const { code, stdout, stderr } = await fovea(
       ...[

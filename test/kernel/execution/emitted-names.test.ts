@@ -1,7 +1,7 @@
 import { parse } from 'acorn';
 import { describe, expect, it } from 'vitest';
 import { compileCell } from '../../../kernel/src/execution/cells/compile.js';
-import { walk } from '../../../kernel/src/typescript/walk.js';
+import { walkSyntax } from '../../../kernel/src/typescript/walk-syntax.js';
 
 /** Cells that make the rewriting emit everything it can. */
 const cells = [
@@ -25,7 +25,7 @@ function identifiers(code: string): Set<string> {
     allowReturnOutsideFunction: true,
     allowAwaitOutsideFunction: true,
   });
-  walk(program, (node, { parent }) => {
+  walkSyntax(program, (node, { parent }) => {
     if (node.type !== 'Identifier' || (parent?.type === 'MemberExpression' && parent.property === node))
       return;
     if (parent?.type === 'Property' && parent.key === node) return;

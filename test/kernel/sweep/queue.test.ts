@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Material } from '../../../kernel/src/sweep/material.js';
 import { sha256Of } from '../../../kernel/src/sweep/point.js';
 import { QueueBackend } from '../../../kernel/src/sweep/queue/backend.js';
-import { connectQueue } from '../../../kernel/src/sweep/queue/connection.js';
+import { connectQueue } from '../../../kernel/src/sweep/queue/connect-queue.js';
 import { laneOf } from '../../../kernel/src/sweep/queue/keys.js';
 import { fetchMaterial, storeMaterial } from '../../../kernel/src/sweep/queue/store.js';
 import { QueueWorker, type QueueWorkerOptions } from '../../../kernel/src/sweep/queue/worker.js';

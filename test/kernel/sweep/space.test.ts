@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodePng, FoveaError } from '@fovea/engine';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkSpace } from '../../../kernel/src/sweep/space/check.js';
+import { checkSpace } from '../../../kernel/src/sweep/space/check-space.js';
 import { countPoints, expandSpace, questionAbout } from '../../../kernel/src/sweep/space/expand.js';
 import type { SweepSpace } from '../../../kernel/src/sweep/space/space.js';
 import { fixture } from '../cli/run-fovea.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { QueueBackend } from '../../../kernel/src/sweep/queue/backend.js';
-import { QueueUnreachable } from '../../../kernel/src/sweep/queue/connection.js';
+import { QueueUnreachable } from '../../../kernel/src/sweep/queue/connect-queue.js';
 import { whenReachable } from '../../../kernel/src/sweep/queue/when-reachable.js';
 import { Sweep } from '../../../kernel/src/sweep/sweep.js';
 import { fixture } from '../cli/run-fovea.js';

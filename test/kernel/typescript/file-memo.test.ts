@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { FileMemo } from '../../../kernel/src/typescript/file-memo.js';
-import { KEPT_FOLDERS, settingsOf } from '../../../kernel/src/typescript/settings.js';
+import { KEPT_FOLDERS, settingsOf } from '../../../kernel/src/typescript/project-settings.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-memo-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -6,7 +6,7 @@ import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
 import type { Profile } from '../../profile.js';
 import type { Decider, ProgramMap } from '../../program/program.js';
 import { type Shape, Tensor } from '../../tensor.js';
-import { askMasker, isPromise } from '../ask.js';
+import { askMasker, isPromise } from '../ask-masker.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
 import { checkFinite } from '../finite.js';
 import { KeptPrograms } from '../kept-programs.js';

@@ -1,5 +1,5 @@
 import { FoveaError } from '../../errors.js';
-import { adaptivePool } from '../../mask/pool.js';
+import { adaptivePool } from '../../mask/adaptive-pool.js';
 import type { Network } from '../../network/network.js';
 import type { ProgramMap } from '../../program/program.js';
 import { type Shape, Tensor } from '../../tensor.js';
@@ -10,9 +10,9 @@ import { thisProcessor } from '../processor.js';
 import { runForeign } from './foreign.js';
 import { type Held, inputName, writeGraph } from './graph-writer.js';
 import { type GraphFeed, OpenModels, runGraph } from './models.js';
+import { OnnxProgram } from './onnx-program.js';
 import { PartKeys } from './part-key.js';
 import type { GraphPart, Placed, ScriptOperation } from './parts.js';
-import { OnnxProgram } from './program.js';
 
 /** A map's values: all of them, or the rows of a region's pixels as `[1, 1, pixels, C]`. */
 interface StoredValue extends Held {

@@ -1,6 +1,6 @@
 import { FoveaError } from '../../errors.js';
+import { adaptivePool } from '../../mask/adaptive-pool.js';
 import type { Masker } from '../../mask/mask.js';
-import { adaptivePool } from '../../mask/pool.js';
 import { receptiveRegion } from '../../mask/regions.js';
 import type { ConvolutionActivation } from '../../network/network.js';
 import type { LoweredNetwork } from '../../plan/lower.js';

@@ -2,7 +2,7 @@ import { FoveaError } from '../../errors.js';
 import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
 import type { ProgramMap } from '../../program/program.js';
 import { Tensor } from '../../tensor.js';
-import { askMasker } from '../ask.js';
+import { askMasker } from '../ask-masker.js';
 import type { RunOptions, RunResult } from '../backend.js';
 import type { RunRecord, ScriptRecord } from '../program-report.js';
 import type { ScriptedOperation } from '../scripted.js';

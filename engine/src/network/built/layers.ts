@@ -8,7 +8,7 @@ import type {
   NetworkNode,
   PlainConvolution,
 } from '../network.js';
-import { RandomWeights } from './random.js';
+import { RandomWeights } from './random-weights.js';
 
 /** Options that every built architecture takes. */
 export interface BuiltOptions {

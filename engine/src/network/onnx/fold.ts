@@ -1,12 +1,12 @@
 import { create } from '@bufbuild/protobuf';
 import { FoveaError } from '../../errors.js';
 import { type OrtTensor, openModel, runModel } from '../../onnxruntime.js';
-import { inferAsking } from './ask.js';
 import type { Budget } from './budget.js';
 import { cutPiece, producersOf } from './foreign-model.js';
 import { type TensorProto, TensorProtoSchema } from './generated/onnx_pb.js';
 import type { Graph, GraphNode } from './graph.js';
-import { beginInference } from './infer.js';
+import { inferAsking } from './infer-asking.js';
+import { beginInference } from './infer-shapes.js';
 import { countOf, ElementType } from './tensor.js';
 
 /** Operators whose result is another one each time. */

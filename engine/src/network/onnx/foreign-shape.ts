@@ -1,12 +1,12 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import type { ForeignNode } from '../network.js';
-import { inferAsking } from './ask.js';
 import { Budget } from './budget.js';
 import type { Domain } from './builder.js';
 import { producersOf } from './foreign-model.js';
 import { ModelProtoSchema } from './generated/onnx_pb.js';
 import { type Graph, readGraph } from './graph.js';
-import { beginInference, type Dims, inferShapes } from './infer.js';
+import { inferAsking } from './infer-asking.js';
+import { beginInference, type Dims, inferShapes } from './infer-shapes.js';
 
 type NHWC = readonly [N: number, H: number, W: number, C: number];
 

@@ -1,7 +1,6 @@
 import { FoveaError } from '../../errors.js';
 import { blocksOf, type Network, type NetworkNode } from '../network.js';
 import { learnShapes } from '../walk.js';
-import { inferAsking } from './ask.js';
 import { Budget } from './budget.js';
 import { decodeModel } from './decode.js';
 import { type Draft, DraftGraph } from './draft.js';
@@ -14,7 +13,8 @@ import { spellOutFusedConvolutions } from './fused.js';
 import type { ModelProto } from './generated/onnx_pb.js';
 import { describeNode, type Graph, readGraph } from './graph.js';
 import { withImageInput } from './image-input.js';
-import { beginInference } from './infer.js';
+import { inferAsking } from './infer-asking.js';
+import { beginInference } from './infer-shapes.js';
 import { withStoredMaskers } from './masker-metadata.js';
 import { findBlocks } from './residual.js';
 import { ElementType } from './tensor.js';

@@ -1,6 +1,6 @@
 import type { Block, BlockKind, Convolution, PlainConvolution, SqueezeExcitation } from '../network.js';
 import type { AddDraft, BlockDraft, ConvolutionDraft, Draft, DraftGraph, MultiplyDraft } from './draft.js';
-import { commonPath } from './labels.js';
+import { commonPath } from './node-labels.js';
 import { isMatrixProduct, type Projection, projectionOf } from './shortcut.js';
 
 /** Primitives of a plan name a branch's convolutions `conv1` to `conv4`. */

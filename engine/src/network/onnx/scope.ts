@@ -3,8 +3,8 @@ import type { Budget } from './budget.js';
 import type { Draft } from './draft.js';
 import type { TensorProto } from './generated/onnx_pb.js';
 import { describeNode, type Graph, type GraphNode } from './graph.js';
-import type { Inference } from './infer.js';
-import { labelOf } from './labels.js';
+import type { Inference } from './infer-shapes.js';
+import { labelOf } from './node-labels.js';
 import { countOf, dimsOf, float32Values, isFloatType, numberValues } from './tensor.js';
 
 /** What is known of a value that the engine can hold. */

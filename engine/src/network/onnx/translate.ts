@@ -1,7 +1,7 @@
 import type { Budget } from './budget.js';
 import type { Draft, UnknownDraft } from './draft.js';
 import type { Graph } from './graph.js';
-import type { Inference } from './infer.js';
+import type { Inference } from './infer-shapes.js';
 import { readOperator } from './operators/table.js';
 import { Scope, type Value } from './scope.js';
 import { type SpelledOut, spelledOutActivations } from './spelled-out.js';

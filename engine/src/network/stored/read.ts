@@ -4,7 +4,7 @@ import type { Network } from '../network.js';
 import { decodeModel } from '../onnx/decode.js';
 import { loadExternalData } from '../onnx/external-data.js';
 import { learnShapes, networkShapes } from '../walk.js';
-import { checkNetwork } from './check.js';
+import { checkNetwork } from './check-network.js';
 import { storedFormat } from './write.js';
 
 /** Deeper than any network is nested; a forged file must not exhaust the stack. */

@@ -8,7 +8,7 @@ import type { Device } from '../../plan/device.js';
 import { getBackend } from '../../run/backends.js';
 import type { Tensor } from '../../tensor.js';
 import { calibrationOf, fitFor, type NativeCalibration, type NativeFit } from '../calibration.js';
-import { checkDevice } from '../check.js';
+import { checkDevice } from '../check-device.js';
 import { calibrateGpu } from '../gpu/calibrate-gpu.js';
 import { type Caches, type Describer, describerFor } from '../program-cost/describer.js';
 import { readCalibration, storeCalibration } from '../this-machine.js';
@@ -16,12 +16,12 @@ import { readCaches } from './caches.js';
 import { atDistance, distancesOf, withOtherStates } from './core-distance.js';
 import { evaluate, robustFit, type Sample } from './least-squares.js';
 import { lowerMedian } from './lower-median.js';
-import { outsideOf, plausibleInput, randomTrials, type TimedTrial, timeTrials } from './measure.js';
 import type { CalibrateOptions, CalibrationResult } from './options.js';
 import { atPace, type Pace, paceOf } from './pace.js';
 import { measurePeaks } from './peaks.js';
 import { probeNetworks } from './probe-networks.js';
 import { samplesOf } from './samples.js';
+import { outsideOf, plausibleInput, randomTrials, type TimedTrial, timeTrials } from './time-trials.js';
 
 /** Trials timed together, and timed runs of each; the first round, which is always finished, is a small one. */
 const trialsOfRound = 4;

@@ -2,7 +2,7 @@ import type { Device } from '../../plan/device.js';
 import type { Profile } from '../../profile.js';
 import { calibrationOf, type NativeFit } from '../calibration.js';
 import { lowerMedian } from './lower-median.js';
-import type { TimedTrial } from './measure.js';
+import type { TimedTrial } from './time-trials.js';
 
 /**
  * Times from core to core that differ by more than this factor are of different states. Repeated measurements of one

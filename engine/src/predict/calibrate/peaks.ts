@@ -3,7 +3,7 @@ import { NetworkBuilder } from '../../network/built/layers.js';
 import type { Convolution, Network } from '../../network/network.js';
 import { makePlan } from '../../plan/make-plan.js';
 import { lowerMedian } from './lower-median.js';
-import { plausibleInput } from './measure.js';
+import { plausibleInput } from './time-trials.js';
 
 const runs = 7;
 

@@ -4,7 +4,7 @@ import { maskCoverage } from '../coverage.js';
 import { programOfPlan } from '../program-cost/costed-program.js';
 import type { Caches, Describer } from '../program-cost/describer.js';
 import type { Sample } from './least-squares.js';
-import type { TimedTrial } from './measure.js';
+import type { TimedTrial } from './time-trials.js';
 
 /** Time below which the clock and the scheduler matter more than the pass, ms. */
 const resolutionMs = 0.003;

@@ -8,7 +8,7 @@ import { probeMap } from '../../backends/webgpu/probe.js';
 import { FoveaError } from '../../errors.js';
 import type { Device } from '../../plan/device.js';
 import type { CalibrateOptions, CalibrationResult } from '../calibrate/options.js';
-import { checkDevice } from '../check.js';
+import { checkDevice } from '../check-device.js';
 import type { FamilyPace, GpuCalibration } from './gpu-calibration.js';
 import { measureRuns } from './measure-runs.js';
 import { type Probe, probes } from './probes.js';

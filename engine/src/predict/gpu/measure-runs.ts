@@ -3,7 +3,7 @@ import type { Network } from '../../network/network.js';
 import { makePlan } from '../../plan/make-plan.js';
 import type { Profile } from '../../profile.js';
 import { lowerMedian } from '../calibrate/lower-median.js';
-import { outsideOf, plausibleInput } from '../calibrate/measure.js';
+import { outsideOf, plausibleInput } from '../calibrate/time-trials.js';
 
 const RUNS = 15;
 /** Passes of a run that is timed for what passes cost by themselves. */

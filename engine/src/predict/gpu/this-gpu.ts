@@ -4,7 +4,7 @@ import { openDevice } from '../../backends/webgpu/device.js';
 import { dataFolder, engineVersion, storeFile } from '../../data-folder.js';
 import { FoveaError } from '../../errors.js';
 import type { Device } from '../../plan/device.js';
-import { checkDevice } from '../check.js';
+import { checkDevice } from '../check-device.js';
 import type { StoredCalibration } from '../this-machine.js';
 import { gpuCalibrationOf } from './gpu-calibration.js';
 

@@ -10,15 +10,15 @@ import { releaseNetwork } from '../../run/sessions.js';
 import { Tensor } from '../../tensor.js';
 import { fitMaskers } from '../fit/fit.js';
 import type { AdaptProgress } from './clock.js';
+import { imagesHash, networkHash } from './hashes.js';
 import { splitImages } from './held-back.js';
-import { imagesHash, networkHash } from './identity.js';
 import { Judge } from './judge.js';
 import { LearnedValues, normsAfter, savesWork } from './learned-values.js';
 import { meetFlops } from './meet-flops.js';
 import { type AdaptGraph, type AdaptSettings, buildAdaptGraph, trainablePart } from './network-graph.js';
 import { standardise } from './settle.js';
 import { type AdaptIdentity, type AdaptState, loadAdaptState } from './state.js';
-import { takeSteps } from './steps.js';
+import { takeSteps } from './take-steps.js';
 
 /** How maskers are adapted; everything has a default. */
 export interface AdaptOptions extends Normalisation {

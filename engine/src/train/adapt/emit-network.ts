@@ -6,7 +6,7 @@ import type { Activation, Block, NetworkNode } from '../../network/network.js';
 import { type BlockShape, inputOf, paddingOn } from '../../network/shapes.js';
 import type { NetworkShapes } from '../../network/walk.js';
 import { pointwise } from '../emitter.js';
-import type { StepSettings } from '../settings.js';
+import type { StepSettings } from '../step-settings.js';
 import type { LearnedValues } from './learned-values.js';
 import type { MaskValue, Tape, Value } from './tape.js';
 

@@ -1,7 +1,7 @@
 import { denseBlockFlops, nodeFlops } from '../../network/flops.js';
 import type { Network, NetworkNode } from '../../network/network.js';
 import { type NetworkShapes, networkShapes } from '../../network/walk.js';
-import type { StepSettings } from '../settings.js';
+import type { StepSettings } from '../step-settings.js';
 import { TrainProgram } from '../train-program.js';
 import { type BlockReport, emitNodes } from './emit-network.js';
 import type { LearnedValues } from './learned-values.js';

@@ -1,7 +1,7 @@
 import { FoveaError } from '../../errors.js';
+import { adaptivePool } from '../../mask/adaptive-pool.js';
 import { activeFraction, maskGrid, spreadCells } from '../../mask/geometry.js';
 import { alwaysActive } from '../../mask/learned.js';
-import { adaptivePool } from '../../mask/pool.js';
 import { resolveRates } from '../../mask/rate.js';
 import { branchRegions, regionPixels } from '../../mask/regions.js';
 import { decisionFlops } from '../../mask/rule.js';

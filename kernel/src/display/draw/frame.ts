@@ -103,7 +103,7 @@ function drawLegend(
   return { content: pieces.join(''), height: y - top + 14 };
 }
 
-/** Lines say their origin by their dashes as bars do by their hatching. */
+/** Dashes of lines show their origin, as hatching does on bars. */
 export function dashFor(origin: Origin): string | undefined {
   return { measured: undefined, predicted: '6 3', published: '1.5 3' }[origin];
 }

@@ -39,7 +39,7 @@ export const parts = [
   { key: 'overheadMs', label: 'overhead', colour: colours.overhead },
 ] as const;
 
-/** How a mark says where its figure comes from: solid measured, hatched predicted, dotted published. */
+/** How a mark shows where its figure comes from: solid measured, hatched predicted, dotted published. */
 export function fillFor(origin: Origin, colour: string): string {
   return origin === 'measured' ? colour : `url(#${patternId(origin, colour)})`;
 }

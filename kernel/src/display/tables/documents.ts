@@ -6,7 +6,7 @@ import type { Cell, Column, Table } from './table.js';
 
 const right = (label: string): Column => ({ label, align: 'right' });
 
-/** What a mask document says, in rows: one per block, the rates of its images beside each other. */
+/** Content of a mask document in rows: one per block, the rates of its images beside each other. */
 export function masksTable(document: MasksDocument): Table {
   const shown = document.images.slice(0, 6);
   const blocks = shown[0]?.blocks ?? [];

@@ -2,16 +2,21 @@ import type { Program } from 'acorn';
 import { compile, compileSync } from '../../typescript/bundler.js';
 import type { Position } from '../../typescript/edits.js';
 import { hasFields } from '../../typescript/names.js';
-import { definesFields, noSettings, type ProjectSettings, settingsOf } from '../../typescript/settings.js';
+import {
+  definesFields,
+  noSettings,
+  type ProjectSettings,
+  settingsOf,
+} from '../../typescript/project-settings.js';
 import { parseJavaScript, strip } from '../../typescript/strip.js';
 import { SourceSyntaxError } from '../../typescript/syntax-error.js';
 import type { CellProgram } from '../wire.js';
 import { renameHelpers } from './helpers.js';
 import { lowerUsing, needsLowering } from './lowering.js';
-import { type RewriteOptions, rewrite } from './rewrite.js';
+import { type RewriteOptions, rewrite } from './rewrite-cell.js';
 import { type Mapping, mappingOf } from './source-map.js';
 
-/** A cell ready to run, and the way back from its places to those of the user's code. */
+/** A cell ready to run, and the mapping from its positions to those of the user's code. */
 export interface CompiledCell extends Mapping {
   readonly program: CellProgram;
   /** Whether the cell is a lone object literal, which TypeScript would take for a block. */
@@ -28,7 +33,7 @@ export interface CompileCellOptions extends Pick<RewriteOptions, 'cell' | 'varia
 interface JavaScript extends Mapping {
   readonly code: string;
   readonly program: Program;
-  /** Whether statements were printed again, so that their ends say nothing. */
+  /** Whether statements were printed by a compiler: their ends are not those of the source. */
   readonly compiled?: boolean;
   /** Names that the compiler declared. */
   readonly helpers?: ReadonlySet<string>;
@@ -52,7 +57,7 @@ async function toJavaScript(source: string, cell: number, settings: ProjectSetti
       target: 'esnext',
       // `using` is left in place, for the cell's rewrite has its own meaning for it.
       supported: { decorators: false, 'class-field': true, 'class-static-field': true },
-      // Later cells may use what this one does not.
+      // Later cells may use names that this one does not.
       tsconfigRaw: { compilerOptions: { verbatimModuleSyntax: true } },
     },
   });
@@ -77,7 +82,7 @@ async function asObject(
 ): Promise<JavaScript | undefined> {
   if (!/^\s*\{[\s\S]*\}\s*$/.test(source)) return undefined;
   try {
-    // The bracket takes a column of the first line, which is given back below.
+    // The bracket shifts the first line by a column, which is corrected below.
     const js = await toJavaScript(`(${source}\n)`, cell, settings);
     const [only, ...more] = js.program.body;
     if (
@@ -124,7 +129,7 @@ export async function compileCell(source: string, options: CompileCellOptions): 
     cell,
     helpers,
     result: js.compiled ? !endsInSemicolon(source) : 'without-semicolon',
-    // Loops as they were written could not be found again in what is lowered.
+    // The original loops could not be found in lowered code.
     variables: lowers ? undefined : variables,
   });
   const names = new Set(rewritten.names);
@@ -143,7 +148,7 @@ export async function compileCell(source: string, options: CompileCellOptions): 
   };
 }
 
-/** Checks that a cell can be read at all. @throws SourceSyntaxError */
+/** Checks that a cell can be parsed. @throws SourceSyntaxError */
 export function checkSyntax(source: string): void {
   try {
     strip(source);

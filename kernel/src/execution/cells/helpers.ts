@@ -2,7 +2,7 @@ import type { AnyNode, Program } from 'acorn';
 import { boundNames } from '../../typescript/bindings.js';
 import { Editor } from '../../typescript/edits.js';
 import { isPropertyName } from '../../typescript/names.js';
-import { walk } from '../../typescript/walk.js';
+import { walkSyntax } from '../../typescript/walk-syntax.js';
 import { helperName } from './reserved-names.js';
 
 /**
@@ -26,7 +26,7 @@ export function renameHelpers(
   );
   if (renamed.size === 0) return { editor, names: new Set() };
   const done = new Set<number>();
-  walk(program, (node, { parent }) => {
+  walkSyntax(program, (node, { parent }) => {
     if (node.type !== 'Identifier' || done.has(node.start)) return;
     const name = renamed.get(node.name);
     if (name === undefined || (parent && isForeign(node, parent))) return;
@@ -50,7 +50,7 @@ function declaredNames(program: Program): string[] {
   return names;
 }
 
-/** Whether an identifier names something of another's, and so stays as it is. */
+/** Whether an identifier is a property of another object, and so stays as it is. */
 function isForeign(node: AnyNode, parent: AnyNode): boolean {
   if (parent.type === 'ImportSpecifier') return parent.imported === node && !isShort(parent);
   return isPropertyName(node, parent);

@@ -1,7 +1,7 @@
 import type { AnyNode, Program } from 'acorn';
 import { boundNames } from '../../typescript/bindings.js';
 import type { Editor } from '../../typescript/edits.js';
-import { walk } from '../../typescript/walk.js';
+import { walkSyntax } from '../../typescript/walk-syntax.js';
 import type { GuardedLoop } from '../wire.js';
 import { prove } from './loop-proof.js';
 
@@ -94,7 +94,7 @@ function store(
   }
   editor.insert(node.start, `(${field(names[0]!)}=`, 'open', 'blank');
   if (node.type === 'UpdateExpression' && !node.prefix) {
-    // Its old value is not used, so that it may as well be the new one.
+    // Its old value is not used, so the new one does as well.
     editor.insert(node.start, node.operator, 'open', 'blank');
     editor.blank(node.argument.end, node.end, 'as written');
   }
@@ -110,7 +110,7 @@ function isLoop(statement: AnyNode): boolean {
 /** Names that a loop declares by `var`, which no local around it may have. */
 function redeclared(statement: AnyNode): string[] {
   const names: string[] = [];
-  walk(statement, (node) => {
+  walkSyntax(statement, (node) => {
     if (node.type === 'VariableDeclaration' && node.kind === 'var')
       for (const { id } of node.declarations) boundNames(id, names);
   });

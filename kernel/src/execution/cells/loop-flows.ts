@@ -1,10 +1,10 @@
 import type { AnyNode, Node } from 'acorn';
-import { walk } from '../../typescript/walk.js';
+import { walkSyntax } from '../../typescript/walk-syntax.js';
 
 /** Names whose elements or length the loop reads, or that it goes through. */
 export function listsOf(root: AnyNode): Set<string> {
   const names = new Set<string>();
-  walk(root, (node) => {
+  walkSyntax(root, (node) => {
     const base =
       node.type === 'MemberExpression'
         ? node.object
@@ -20,20 +20,20 @@ export function listsOf(root: AnyNode): Set<string> {
 /** Names in keys. */
 export function keysOf(root: AnyNode): Set<string> {
   const names = new Set<string>();
-  walk(root, (node) => {
+  walkSyntax(root, (node) => {
     if (node.type === 'MemberExpression' && node.computed) namesIn(node.property, names);
   });
   return names;
 }
 
 export function namesIn(node: Node, names: Set<string> = new Set()): Set<string> {
-  walk(node, (inner) => {
+  walkSyntax(node, (inner) => {
     if (inner.type === 'Identifier') names.add(inner.name);
   });
   return names;
 }
 
-/** That the values of some names may go to another. */
+/** That values of some names may be assigned to another. */
 export interface Flow {
   readonly to: string;
   readonly from: ReadonlySet<string>;
@@ -41,7 +41,7 @@ export interface Flow {
   readonly plain: boolean;
 }
 
-/** Which names a value goes to, and from which. */
+/** Which names a value is assigned to, and from which. */
 export function flowsOf(root: AnyNode): Flow[] {
   const flows: Flow[] = [];
   const add = (to: Node, from: Node) => {
@@ -49,7 +49,7 @@ export function flowsOf(root: AnyNode): Flow[] {
     if (target.type !== 'Identifier') return;
     flows.push({ to: target.name, from: namesIn(from), plain: (from as AnyNode).type === 'Identifier' });
   };
-  walk(root, (node) => {
+  walkSyntax(root, (node) => {
     if (node.type === 'VariableDeclarator' && node.init) add(node.id, node.init);
     else if (node.type === 'ForOfStatement' && node.left.type === 'VariableDeclaration') {
       const { id } = node.left.declarations[0]!;

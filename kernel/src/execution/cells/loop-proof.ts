@@ -193,7 +193,7 @@ class Prover {
     return this.#expression(node);
   }
 
-  /** What a value is that something is made of. */
+  /** The kind of a value from which another is computed. */
   #value(node: Expression): Kind {
     const kind = this.#any(node);
     if (kind === 'list') throw new Unproven();
@@ -288,7 +288,7 @@ class Prover {
     return element;
   }
 
-  /** What the elements of a list are. */
+  /** The kind of a list's elements. */
   #element(list: Expression): Kind {
     if (list.type !== 'Identifier' || !this.#lists.has(list.name)) throw new Unproven();
     this.#variables.variable(list.name);
@@ -359,7 +359,7 @@ class Prover {
   }
 }
 
-/** What arithmetic makes of two values: bigints and strings make more of their kind, `undefined` makes NaN. */
+/** The kind of an arithmetic result: bigints and strings make more of their kind, `undefined` makes NaN. */
 function calculated(a: Kind, b: Kind): Kind {
   return a === 'primitive' || b === 'primitive' ? 'primitive' : 'number';
 }

@@ -42,7 +42,7 @@ export class LoopVariables {
     return [...this.#free.keys()];
   }
 
-  /** Repeats `pass` until it finds out nothing more. */
+  /** Repeats `pass` until it adds nothing. */
   settle(pass: () => void): void {
     do {
       this.#changed = false;
@@ -100,7 +100,7 @@ export class LoopVariables {
   }
 }
 
-/** What a value is that is one of two. */
+/** The kind of a value that may be either of two. */
 export function join(a: Kind, b: Kind): Kind {
   if ((a === 'list') !== (b === 'list')) throw new Unproven();
   return order.indexOf(a) > order.indexOf(b) ? a : b;

@@ -1,6 +1,6 @@
 import type { Program } from 'acorn';
 import type { Position } from '../../typescript/edits.js';
-import { walk } from '../../typescript/walk.js';
+import { walkSyntax } from '../../typescript/walk-syntax.js';
 import type { CellProgram } from '../wire.js';
 import { mappingOf } from './source-map.js';
 
@@ -8,7 +8,7 @@ import { mappingOf } from './source-map.js';
 export function needsLowering(program: Program): boolean {
   if (Number(process.versions.node.split('.')[0]) >= 24) return false;
   let found = false;
-  walk(program, (node, { parent }) => {
+  walkSyntax(program, (node, { parent }) => {
     if (node.type === 'VariableDeclaration' && /using$/.test(node.kind) && parent?.type !== 'Program')
       found = true;
   });

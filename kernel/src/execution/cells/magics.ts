@@ -1,11 +1,11 @@
 import { blanked } from '../../typescript/edits.js';
 import { BRIDGE } from '../bridge.js';
 
-/** What the magics of a cell ask of the host itself. */
+/** What the magics of a cell request from the host. */
 export interface MagicSettings {
   /** Report how long the cell took. */
   readonly time: boolean;
-  /** Type errors stop cells from now on, or no longer. */
+  /** Whether type errors stop cells from now on. */
   readonly strict?: boolean;
   /** Show help for this expression in the pager. */
   readonly inspect?: { readonly expression: string; readonly detail: 0 | 1 };
@@ -43,8 +43,8 @@ export const magicHelp = Object.entries(help)
   .join('\n');
 
 /**
- * Reads the magics at the beginning of a cell, before anything is taken for TypeScript: `%%name` makes the
- * whole cell the magic's, `%name` one line. A `%` anywhere else is an operator.
+ * Reads the magics at the beginning of a cell, before the rest is parsed as TypeScript: `%%name` passes the
+ * whole cell to the magic, `%name` one line. A `%` anywhere else is an operator.
  *
  * @throws MagicError
  */
@@ -108,7 +108,7 @@ function translateLines(cell: string): TranslatedCell {
   return { code: code.join('\n'), typescript: withoutExports(typescript.join('\n')), settings };
 }
 
-/** Every name of a cell is there for the next one: an `export` in front of a declaration means nothing more. */
+/** The next cell sees every name of a cell anyway: `export` in front of a declaration adds nothing. */
 function withoutExports(code: string): string {
   return code.replace(
     /^export\s+(?:default\s+)?(?=(?:const|let|var|async|function|class|enum|type|interface|namespace|abstract|declare)\b)/gm,

@@ -1,7 +1,7 @@
 import { SourceMap, type SourceMapping } from 'node:module';
 import type { Position } from '../../typescript/edits.js';
 
-/** The ways between compiled code and its source. */
+/** Positions in compiled code and in its source, mapped both ways. */
 export interface Mapping {
   toSource(position: Position): Position;
   toScript(position: Position): Position;

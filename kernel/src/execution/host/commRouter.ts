@@ -82,7 +82,7 @@ export class CommRouter {
     void transport.publish(`comm_${kind}`, content, output.parentOf(cell), { metadata, buffers });
   }
 
-  /** The runtime is gone, and its ends of the comms with it: notifies the front ends. */
+  /** The runtime has ended, and its comms with it: notifies the front ends. */
   closeAll(): void {
     for (const [id, target] of this.#open)
       this.send({ type: 'comm', kind: 'close', id, target, data: {}, metadata: {} }, []);

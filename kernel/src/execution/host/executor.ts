@@ -12,7 +12,7 @@ import type { Output } from './output.js';
 import type { Runtime } from './runtime.js';
 import { type CellSource, codeFrame, failedLine, traceback } from './traceback.js';
 
-/** What an execute_request came to. */
+/** Result of an execute_request. */
 export interface Outcome {
   readonly status: 'ok' | 'error';
   /** Content of the execute_reply. */
@@ -35,7 +35,7 @@ export interface ExecutorContext {
   isDebugging(): boolean;
 }
 
-/** One execute_request on its way. */
+/** One execute_request being processed. */
 interface Execution {
   readonly cell: number;
   readonly count: number;
@@ -47,7 +47,7 @@ interface Execution {
   readonly userExpressions: Readonly<Record<string, string>>;
 }
 
-/** Characters that one cell may have: what is larger is data, and belongs in a file. */
+/** Characters that one cell may have: larger cells hold data that belongs in a file. */
 const CODE_LIMIT = 8_000_000;
 /** Sources that tracebacks can show. */
 const REMEMBERED = 2000;
@@ -56,7 +56,7 @@ const CHECK_AFTER_MS = 40;
 /** Type errors shown of one cell. */
 const DIAGNOSTICS_SHOWN = 8;
 
-/** Runs execute requests: compiles the cell, has the runtime run it, reports what came of it. */
+/** Runs execute requests: compiles the cell, has the runtime run it, reports the result. */
 export class Executor {
   /** Number of the last cell. */
   count = 0;
@@ -75,7 +75,7 @@ export class Executor {
     return ++this.#cells;
   }
 
-  /** Forgets the variables of cells: the runtime has. */
+  /** Forgets the variables of cells, as the runtime already has. */
   forgetVariables(): void {
     this.#forgotten++;
     this.#variables.clear();
@@ -162,7 +162,7 @@ export class Executor {
       this.context.introspection.reset();
     }
     if (outcome.status === 'error') {
-      // An error speaks for itself, and is a cell's last word; what the cell declared before is there all the same.
+      // After an error no type errors are shown; what the cell declared before it exists all the same.
       if (!settings.reset && forgotten === this.#forgotten && typescript.trim() !== '')
         void this.context.introspection.ran(typescript, false, { line: outcome.failedLine });
       return outcome;

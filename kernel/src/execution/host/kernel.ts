@@ -15,7 +15,7 @@ import { tidyStacks, traceback } from './traceback.js';
 
 export interface KernelOptions {
   readonly connection: Connection;
-  /** Folder that imports and files are looked for from. */
+  /** Folder in which imports and files are looked up. */
   readonly directory: string;
   readonly version: string;
   /** Characters of stream text that one cell may print. */
@@ -101,7 +101,7 @@ export class Kernel {
     await this.#runtime.interrupt();
   }
 
-  /** Ends the kernel; resolves when nothing of it runs any more, so that its ports and files are free. */
+  /** Ends the kernel; resolves when all its processes have ended and its ports and files are free. */
   async shutdown(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
@@ -131,7 +131,7 @@ export class Kernel {
     else this.options.log(`a message of unknown type ${JSON.stringify(type)} on ${channel} was ignored`);
   }
 
-  /** Answers a request at once, whatever runs: busy, reply, idle. */
+  /** Answers a request immediately, even while a cell runs: busy, reply, idle. */
   async #answer(channel: RequestChannel, message: Message, handler: Handler): Promise<void> {
     this.#status('busy', message.header);
     let content: Json | undefined;
@@ -145,7 +145,7 @@ export class Kernel {
     const type = message.header.msg_type.replace(/_request$/, '_reply');
     if (content) void this.#transport.reply(channel, type, content, message);
     this.#status('idle', message.header);
-    // Front ends go by the last status they hear, and a cell may still be running.
+    // Front ends show the last status they received, and a cell may still be running.
     const { running } = this.#shells;
     if (running) this.#status('busy', running.header);
     if (message.header.msg_type === 'shutdown_request') await this.shutdown();
@@ -225,7 +225,7 @@ function text(content: Json, name: string): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** The cursor of a request in code points; at the end when it says none. */
+/** The cursor of a request in code points; the end of the code when the request has none. */
 function position(content: Json): number {
   const cursor = content.cursor_pos;
   return typeof cursor === 'number' && cursor >= 0 ? cursor : [...text(content, 'code')].length;

@@ -30,7 +30,7 @@ const wrappers: Readonly<Record<string, string>> = {
   symbol: 'Symbol.prototype',
 };
 
-/** Living values, looked at through the inspector without running any code of the user's. */
+/** Values of the running program, read through the inspector without running user code. */
 export class InspectorLiveValues implements LiveValues {
   constructor(private readonly inspect: Inspect) {}
 
@@ -55,7 +55,7 @@ export class InspectorLiveValues implements LiveValues {
     }
   }
 
-  /** Whether an expression has a value now, and what it looks like; nothing is run that could have an effect. */
+  /** Whether an expression has a value now, and its description; nothing with a side effect is run. */
   async describe(expression: string): Promise<string | undefined> {
     const { result, exceptionDetails } = (await this.inspect('Runtime.evaluate', {
       expression,

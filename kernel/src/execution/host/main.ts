@@ -6,11 +6,11 @@ const DEFAULT_OUTPUT_LIMIT = 8_000_000;
 
 /** A kernel that listens. */
 export interface RunningKernel {
-  /** Resolves when the kernel has ended, for whatever reason. */
+  /** Resolves when the kernel has ended, for any reason. */
   readonly ended: Promise<void>;
   /** Stops the running cell. */
   interrupt(): Promise<void>;
-  /** Ends the kernel; resolves when nothing of it runs any more. */
+  /** Ends the kernel; resolves when all its processes have ended. */
   shutdown(): Promise<void>;
 }
 

@@ -36,7 +36,7 @@ export class Merger {
     this.#advance();
   }
 
-  /** Nothing more comes: lets everything out. */
+  /** No more input: releases everything that is held back. */
   finish(): void {
     for (const descriptor of [1, 2] as const) this.#raw[descriptor].end();
     this.#reached = Number.POSITIVE_INFINITY;

@@ -28,7 +28,7 @@ interface HeldText {
   readonly taken: (() => void)[];
 }
 
-/** What cells put out, on its way to iopub: attributed, in order, coalesced, and bounded per cell. */
+/** Output of cells on its way to iopub: attributed, in order, coalesced, and limited per cell. */
 export class Output {
   readonly #cells = new LRUCache<number, CellOutput>({ max: REMEMBERED });
   readonly #updates = new Map<
@@ -51,7 +51,7 @@ export class Output {
     this.attribute(cell, parent);
   }
 
-  /** Says what request output under a number comes from. */
+  /** Sets the request that output under a number belongs to. */
   attribute(cell: number, parent: Partial<Header>): void {
     this.#cells.set(cell, { parent, printed: 0, dropped: 0, tail: '' });
   }
@@ -72,7 +72,7 @@ export class Output {
     this.flush();
   }
 
-  /** Prints; `taken` is called when the text has left, or was dropped. */
+  /** Prints; `taken` is called when the text has been sent or dropped. */
   stream(
     cell: number | undefined,
     name: StreamName,

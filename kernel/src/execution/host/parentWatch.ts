@@ -1,7 +1,7 @@
 const INTERVAL_MS = 1000;
 
 /**
- * Calls `ended` when the process that started the kernel is no more. Jupyter names it in `JPY_PARENT_PID`; a
+ * Calls `ended` when the process that started the kernel has ended. Jupyter names it in `JPY_PARENT_PID`; a
  * number that means nothing here (the parent is on another machine, or in another process namespace) is
  * not watched.
  */
@@ -10,7 +10,7 @@ export function watchParent(ended: () => void): void {
   if (!Number.isInteger(parent) || parent <= 1 || !isAlive(parent)) return;
   const direct = process.ppid === parent;
   const timer = setInterval(() => {
-    // A parent's number may be given to another process; a direct parent is followed by its relation.
+    // A parent's number may be reused by another process; a direct parent is recognised by `ppid`.
     if (direct ? process.ppid === parent : isAlive(parent)) return;
     clearInterval(timer);
     ended();

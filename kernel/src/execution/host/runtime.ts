@@ -12,7 +12,7 @@ export interface RuntimeContext {
   readonly output: Output;
   /** Printed text as it is shown. */
   tidy(text: string): string;
-  /** Says what an uncaught error looks like. */
+  /** Sets how an uncaught error is displayed. */
   describe(error: ThrownValue): string;
   onComm(message: CommMessage & { readonly cell?: number }, buffers: readonly Uint8Array[]): void;
   onTargets(names: readonly string[]): void;
@@ -29,14 +29,14 @@ interface Running {
 /** How long after an interrupt the runtime's children are signalled, should the cell still run. */
 const SIGNAL_CHILDREN_MS = [60, 150, 1500] as const;
 
-/** The runtime as the kernel sees it: always there, started again when it dies. */
+/** The runtime as the kernel sees it: always present, restarted when it dies. */
 export class Runtime {
   #process: RuntimeProcess;
   readonly #running = new Map<number, Running>();
   readonly #handling = new Map<number, () => void>();
   readonly #inspectorListeners = new Set<(method: string, params: unknown) => void>();
   #closing = false;
-  /** The end of what the runtime wrote to descriptor 2, where a crash says why. */
+  /** The last text that the runtime wrote to descriptor 2: a crash writes its reason there. */
   #lastWords = '';
 
   constructor(private readonly context: RuntimeContext) {
@@ -52,7 +52,7 @@ export class Runtime {
     return this.#process;
   }
 
-  /** Runs a cell; resolves when it has ended, one way or another. */
+  /** Runs a cell; resolves when it has ended, also by an error or an interrupt. */
   async execute(order: ExecuteOrder, request: Message): Promise<Done> {
     const ended = new Promise<Done>((settle) => {
       this.#running.set(order.cell, { request, allowInput: order.allowInput, settle });
@@ -110,7 +110,7 @@ export class Runtime {
     this.#process.send({ type: 'input', value });
   }
 
-  /** Ends the runtime permanently, with everything that cells have started; resolves when it is gone. */
+  /** Ends the runtime permanently, with everything that cells have started; resolves when it has ended. */
   async close(): Promise<void> {
     this.#closing = true;
     await this.#process.end();
@@ -122,7 +122,7 @@ export class Runtime {
       onReport: (packet) => this.#report(packet),
       onRaw: (name, text) => {
         if (name === 'stderr') this.#lastWords = (this.#lastWords + text).slice(-8192);
-        // Node says so when an inspector session is open at the end: true, but no concern of the user's.
+        // Node prints this when an inspector session is open at the end; it does not concern the user.
         const shown = text.replace('Waiting for the debugger to disconnect...\n', '');
         if (shown !== '') this.context.output.stream(undefined, name, shown);
       },

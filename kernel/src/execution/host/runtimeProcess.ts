@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { endSession, signalSession } from '../sessions.js';
+import { endSession, signalSession } from '../process-sessions.js';
 import { type Order, type Packet, pack, type Report, Unpacker } from '../wire.js';
 import { Merger } from './merger.js';
 

@@ -43,7 +43,7 @@ export class Shells {
     return header.subshell_id ? this.#subshells.get(header.subshell_id) : this.main;
   }
 
-  /** Aborts what waits everywhere. */
+  /** Aborts everything that waits in any shell. */
   abort(): void {
     for (const shell of [this.main, ...this.#subshells.values()]) shell.abort();
   }

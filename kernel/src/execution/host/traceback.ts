@@ -2,7 +2,7 @@ import type { Position } from '../../typescript/edits.js';
 import { cellFilePrefix } from '../cells/cellFile.js';
 import type { ThrownValue } from '../wire.js';
 
-/** What a traceback needs to know of a cell. */
+/** What a traceback needs about a cell. */
 export interface CellSource {
   readonly count: number;
   readonly code: string;

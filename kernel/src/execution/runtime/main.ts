@@ -1,10 +1,10 @@
 import process from 'node:process';
 import { FORMAT_VALUE } from '../../debug/format-hook.js';
+import { connectOutput } from '../../display/cell-output.js';
 import { connectComms } from '../../display/comm.js';
 import { formatValue } from '../../display/format.js';
 import { LIVE_TARGET } from '../../display/live.js';
 import { type LiveChannel, serveLive } from '../../display/live-target.js';
-import { connectOutput } from '../../display/output.js';
 import { SWEEP_TARGET } from '../../display/sweep-document.js';
 import { obeySweepOrder } from '../../sweep/sweeps-shown.js';
 import { BRIDGE } from '../bridge.js';

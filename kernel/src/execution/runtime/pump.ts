@@ -2,7 +2,7 @@ import { Session } from 'node:inspector';
 import { Socket } from 'node:net';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { InputState, Word } from '../commonWords.js';
-import { signalSession } from '../sessions.js';
+import { signalSession } from '../process-sessions.js';
 import { type Order, type Packet, pack, type Report, Unpacker } from '../wire.js';
 
 /**

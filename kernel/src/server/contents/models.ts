@@ -63,7 +63,7 @@ export class ContentsReader {
   ) {}
 
   /**
-   * Describes what is at a place.
+   * Describes the file or folder at a path.
    * @throws HttpError 404 when nothing is, 400 when it is not of the type or format asked for
    */
   async read(place: Place, request: ModelRequest = {}): Promise<ContentsModel> {

@@ -9,7 +9,7 @@ export class HttpError extends Error {
    * @param status the HTTP status to answer with, 400…599
    * @param message one sentence for the person in front of the browser
    * @param reason short machine-readable kind, where a client looks for one
-   * @param options `cause`: what went wrong underneath, for the log
+   * @param options `cause`: the underlying error, for the log
    */
   constructor(
     readonly status: number,

@@ -11,7 +11,7 @@ import type { Reply } from './reply.js';
 const entityTag = ({ size, mtimeMs }: Stats): string =>
   `W/"${size.toString(16)}-${Math.round(mtimeMs).toString(16)}"`;
 
-/** Whether a part of the file goes with what the browser holds already. */
+/** Whether a part of the file fits what the browser already has. */
 function isSameAsBefore(condition: string | string[] | undefined, tag: string, modified: string): boolean {
   return condition === undefined || condition === tag || condition === modified;
 }

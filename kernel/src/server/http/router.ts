@@ -17,7 +17,7 @@ export interface Call {
   readonly url: URL;
   /** How the browser addresses this server. */
   readonly address: Address;
-  /** Undefined only in routes that are open to everybody. */
+  /** Undefined only in routes without authentication. */
   readonly principal: Principal | undefined;
 }
 

@@ -1,5 +1,5 @@
 import { Dealer, Subscriber } from 'zeromq';
-import type { ConnectionInfo } from './connection.js';
+import type { ConnectionInfo } from './connection-file.js';
 import { type Channel, type Message, Signer } from './message.js';
 
 type Requesting = Exclude<Channel, 'iopub'>;

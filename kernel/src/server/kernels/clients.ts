@@ -6,7 +6,7 @@ export interface KernelClient {
   /** Names the front end over reconnects; its messages carry it too. */
   readonly session: string;
   deliver(message: Message): void;
-  /** Ends the connection, because the kernel is gone. */
+  /** Ends the connection, because the kernel has ended. */
   close(): void;
 }
 
@@ -66,7 +66,7 @@ export class KernelClients {
     }
   }
 
-  /** Forgets what was kept: it belongs to a kernel that is gone. */
+  /** Forgets what was kept: it belongs to a kernel that has ended. */
   forgetMissed(): void {
     for (const absence of this.absent.values()) {
       absence.messages.length = 0;
@@ -82,7 +82,7 @@ export class KernelClients {
   }
 }
 
-/** The session that an answer is for; undefined when the answer names none, so that everybody gets it. */
+/** The session that an answer is for; undefined when the answer names none: then all sessions get it. */
 function askedBy(message: Message): string | undefined {
   return parseHeader(message.parent).session || undefined;
 }

@@ -5,7 +5,7 @@ import { HttpError } from '../http/errors.js';
 import type { InstalledSpec } from '../kernelspecs.js';
 import { KernelChannels } from './channels.js';
 import { KernelClients } from './clients.js';
-import { createConnection, writeConnectionFile } from './connection.js';
+import { createConnection, writeConnectionFile } from './connection-file.js';
 import { type Message, MessageFactory, parseHeader } from './message.js';
 import { Nudge } from './nudge.js';
 import { DEFAULT_OUTPUT_LIMITS, OutputLimiter, type OutputLimits } from './output-limits.js';
@@ -62,7 +62,7 @@ interface Life {
   /** Resolves when the kernel answers and its broadcasts arrive, rejects when it ends before. */
   readonly ready: Promise<void>;
   isReady: boolean;
-  /** Set before an end that was asked for. */
+  /** Set before a requested end. */
   ending: boolean;
 }
 

@@ -4,7 +4,7 @@ import type { KernelSpec } from '../kernelspecs.js';
 
 const TAIL_CHARACTERS = 4000;
 
-/** One operating-system process of a kernel, and whatever it starts in turn. */
+/** One operating-system process of a kernel, with all processes that it starts. */
 export class KernelProcess {
   /** Resolves once the process has ended, with a description of how. */
   readonly exited: Promise<string>;
@@ -68,7 +68,7 @@ export class KernelProcess {
     }
   }
 
-  /** Waits for the process to end, kills it after `graceMs`, and resolves when it is gone. */
+  /** Waits for the process to end, kills it after `graceMs`, and resolves when it has ended. */
   async end(graceMs: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const expired = new Promise<'expired'>((resolve) => {

@@ -16,7 +16,7 @@ function toBuffer(data: RawData): Buffer {
   return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }
 
-/** Joins an open WebSocket to a kernel until either goes away. */
+/** Connects an open WebSocket with a kernel until either closes. */
 export function joinKernel(socket: WebSocket, kernel: Kernel, session: string): void {
   const isV1 = socket.protocol === V1_PROTOCOL;
   const client: KernelClient = {

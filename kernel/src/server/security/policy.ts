@@ -25,7 +25,7 @@ export function pagePolicy(host: string, base: string): string {
   ].join('; ');
 }
 
-/** The policy of the login page, which needs a form and nothing else. */
+/** The policy of the login page, which needs only a form. */
 export const LOGIN_POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 

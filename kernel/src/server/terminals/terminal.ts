@@ -40,7 +40,7 @@ export class Terminal {
     return { name: this.name, last_activity: this.activity.toISOString() };
   }
 
-  /** Joins a page to the shell until either goes away. */
+  /** Connects a page with the shell until either closes. */
   join(page: WebSocket): void {
     page.on('message', (data) => {
       try {

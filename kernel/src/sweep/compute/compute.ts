@@ -3,7 +3,7 @@ import { measureAccuracy } from '@fovea/engine/train';
 import type { Point, PointKind, PointResult } from '../point.js';
 import { datasetOf, networkOf, type PointContext } from './context.js';
 import { adaptPoint, fitPoint } from './learn.js';
-import { mean, measurePoint, runningOf } from './measure.js';
+import { mean, measurePoint, runningOf } from './measure-point.js';
 
 const kinds: Readonly<Record<PointKind, (point: Point, context: PointContext) => Promise<PointResult>>> = {
   measure: measurePoint,

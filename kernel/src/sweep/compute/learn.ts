@@ -12,7 +12,7 @@ import { keepNetwork } from '../kept-networks.js';
 import type { Point, PointResult } from '../point.js';
 import { engineGranularity } from '../space/networks.js';
 import { datasetOf, networkOf, type PointContext } from './context.js';
-import { mean, runningOf } from './measure.js';
+import { mean, runningOf } from './measure-point.js';
 
 /** Fits maskers: what they explain, leave of the FLOPs, and how far their answers are from dense. */
 export async function fitPoint(point: Point, context: PointContext): Promise<PointResult> {

@@ -3,11 +3,11 @@ import { readdir, rm } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
 import { dataFolder } from '@fovea/engine/internal';
+import { AsyncQueue } from '../async-queue.js';
 import type { Submission, SweepBackend, SweepEvent, SweepSummary } from '../backend.js';
-import { Channel } from '../channel.js';
 import { describeWhere, type PointRecord, serves, type Where } from '../point.js';
-import { ownLabels } from '../runner/labels.js';
-import { checkSweepName, isSweepName } from '../space/check.js';
+import { ownLabels } from '../runner/own-labels.js';
+import { checkSweepName, isSweepName } from '../space/check-space.js';
 import type { SweepSpace } from '../space/space.js';
 import { cancelElsewhere, holderOf, onCancelRequest } from './elsewhere.js';
 import { Journal, type JournalContent } from './journal.js';
@@ -35,7 +35,7 @@ export class EmbeddedBackend implements SweepBackend {
   readonly #labels: Where;
   readonly #runner: string | undefined;
   readonly #opened = new Map<string, Promise<Opened>>();
-  readonly #listeners = new Map<string, Set<Channel<SweepEvent>>>();
+  readonly #listeners = new Map<string, Set<AsyncQueue<SweepEvent>>>();
 
   constructor({ folder = join(dataFolder(), 'sweeps'), labels = {}, runner }: EmbeddedOptions = {}) {
     this.#folder = folder;
@@ -66,7 +66,7 @@ export class EmbeddedBackend implements SweepBackend {
   }
 
   async *events(sweep: string, signal: AbortSignal): AsyncIterable<SweepEvent> {
-    const channel = new Channel<SweepEvent>();
+    const channel = new AsyncQueue<SweepEvent>();
     const listeners = this.#listeners.get(sweep) ?? new Set();
     this.#listeners.set(sweep, listeners.add(channel));
     const end = () => channel.end();

@@ -78,7 +78,7 @@ export class Journal {
     return this.#content.points;
   }
 
-  /** Notes what the sweep covers, and how many points that are. */
+  /** Records what the sweep covers, and how many points that is. */
   async describe(sweep: string, space: SweepSpace, points: number): Promise<void> {
     const known = this.#content;
     if (JSON.stringify(space) === JSON.stringify(known.space) && points === known.points) return;
@@ -95,7 +95,7 @@ export class Journal {
     this.records.set(record.id, record);
   }
 
-  /** Waits for what is being written, and lets others have the file. */
+  /** Waits for pending writes, and releases the file. */
   async close(): Promise<void> {
     clearTimeout(this.#sync);
     await this.#writing.catch(() => undefined);

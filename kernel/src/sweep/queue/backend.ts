@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { dataFolder } from '@fovea/engine/internal';
 import { Queue } from 'bullmq';
+import { AsyncQueue } from '../async-queue.js';
 import type { Submission, SweepBackend, SweepEvent, SweepSummary } from '../backend.js';
-import { Channel } from '../channel.js';
 import { engineVersion } from '../engine-version.js';
 import { keepNetwork, keptPath } from '../kept-networks.js';
 import type { IdentifiedPoint, PointRecord, PointResult } from '../point.js';
 import type { SweepSpace } from '../space/space.js';
-import { connectQueue, type QueueConnection } from './connection.js';
+import { connectQueue, type QueueConnection } from './connect-queue.js';
 import { EventReader } from './events.js';
 import { JOB_OPTIONS, type JobData, type PointJob, type PointQueue, recordOf } from './job.js';
 import {
@@ -117,7 +117,7 @@ export class QueueBackend implements SweepBackend {
   }
 
   async *events(sweep: string, signal: AbortSignal): AsyncIterable<SweepEvent> {
-    const channel = new Channel<SweepEvent>();
+    const channel = new AsyncQueue<SweepEvent>();
     const tell = (message: string) => channel.push({ type: 'trouble', message });
     const end = () => channel.end();
     if (signal.aborted) end();
@@ -169,7 +169,7 @@ export class QueueBackend implements SweepBackend {
     await this.redis.hincrby(sweepKey(sweep), 'cancellations', 1);
     const queues = (await lanesOf(this.redis, sweep)).map(({ queue }) => this.#queue(queue));
     for (const { name } of queues) this.#submitted.delete(name);
-    // Workers hear of it when they next renew their locks, and drop what they compute.
+    // Workers notice when they next renew their locks, and drop what they compute.
     for (const deadline = Date.now() + cancelMs; ; await delay(lookMs / 10)) {
       for (const queue of queues) await queue.drain(true);
       const active = await Promise.all(queues.map((queue) => queue.getActiveCount()));
@@ -255,7 +255,7 @@ export class QueueBackend implements SweepBackend {
   async #readStreams(
     redis: QueueConnection,
     sweep: string,
-    channel: Channel<SweepEvent>,
+    channel: AsyncQueue<SweepEvent>,
     signal: AbortSignal,
   ): Promise<void> {
     const reader = new EventReader(redis, sweep);
@@ -276,7 +276,7 @@ export class QueueBackend implements SweepBackend {
   }
 
   /** Records that no event has announced, and points that no worker takes. */
-  async #look(sweep: string, channel: Channel<SweepEvent>, signal: AbortSignal): Promise<void> {
+  async #look(sweep: string, channel: AsyncQueue<SweepEvent>, signal: AbortSignal): Promise<void> {
     const seen = new Map<string, number>();
     const reported = new Map<string, string | undefined>();
     while (!signal.aborted) {

@@ -1,6 +1,6 @@
 import type { SweepEvent } from '../backend.js';
 import type { PointRecord } from '../point.js';
-import type { QueueConnection } from './connection.js';
+import type { QueueConnection } from './connect-queue.js';
 import { fetchRecord, type PointQueue } from './job.js';
 import { sweepEventsKey } from './keys.js';
 

@@ -1,6 +1,6 @@
 import { Worker } from 'bullmq';
 import type { PointResult } from '../point.js';
-import type { QueueConnection } from './connection.js';
+import type { QueueConnection } from './connect-queue.js';
 import { type JobData, MOST_STALLS } from './job.js';
 import { type Lane, PREFIX } from './keys.js';
 

@@ -1,5 +1,5 @@
 import type { PointResult } from '../point.js';
-import type { QueueConnection } from './connection.js';
+import type { QueueConnection } from './connect-queue.js';
 import type { PointJob } from './job.js';
 import { sweepKey } from './keys.js';
 import { type LaneWorker, lockMs } from './lane-worker.js';

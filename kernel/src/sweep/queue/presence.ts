@@ -1,10 +1,10 @@
 import type { Where } from '../point.js';
-import type { QueueConnection } from './connection.js';
+import type { QueueConnection } from './connect-queue.js';
 import { WORKERS_KEY, workerKey } from './keys.js';
 
-/** A worker counts as gone when it has not been heard of for so long. */
+/** A worker counts as lost after this long without a sign of life. */
 const aliveS = 10;
-/** How often a worker says that it is there. */
+/** How often a worker gives a sign of life. */
 export const presenceMs = 2500;
 
 /** What is known of a worker. */

@@ -24,7 +24,7 @@ export function obstacleOf(
   return `${points}: worker ${name} is refused, it has engine ${other} and this sweep needs ${engine}`;
 }
 
-/** The event that reports an obstacle, or that it is gone. */
+/** The event that reports an obstacle, or its end. */
 export function routeEvent({ where }: Lane, waiting: number, reason: string | undefined): SweepEvent {
   return { type: 'unroutable', where, points: reason === undefined ? 0 : waiting, reason: reason ?? '' };
 }

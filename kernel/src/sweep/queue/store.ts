@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
 import type { Material, MaterialFile } from '../material.js';
 import { sha256Of } from '../point.js';
-import type { QueueConnection } from './connection.js';
+import type { QueueConnection } from './connect-queue.js';
 import { materialKey } from './keys.js';
 
 /** Larger files are not put into the queue's store; every worker reads them from their path. */

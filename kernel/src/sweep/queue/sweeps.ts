@@ -1,7 +1,7 @@
 import { FoveaError } from '@fovea/engine/errors';
 import type { SweepSummary } from '../backend.js';
 import type { SweepSpace } from '../space/space.js';
-import type { QueueConnection } from './connection.js';
+import type { QueueConnection } from './connect-queue.js';
 import type { PointQueue } from './job.js';
 import { LANES_KEY, type Lane, SWEEPS_KEY, sweepEventsKey, sweepKey, sweepLanesKey } from './keys.js';
 

@@ -1,6 +1,6 @@
 import { dataFolder } from '@fovea/engine/internal';
 import { computePoint } from '../compute/compute.js';
-import { ownLabels } from './labels.js';
+import { ownLabels } from './own-labels.js';
 import type { RunnerMessage, RunnerTask } from './protocol.js';
 
 /**

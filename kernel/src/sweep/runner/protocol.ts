@@ -6,7 +6,7 @@ export interface RunnerTask extends IdentifiedPoint {
   readonly materials: MaterialPaths;
 }
 
-/** What a runner knows of its machine, sent once when it has started. */
+/** What a runner reports about its machine, once, when it has started. */
 export interface RunnerFacts {
   /** Folder of the user's Fovea files. */
   readonly dataFolder: string;

@@ -7,7 +7,7 @@ import type { RunnerFacts, RunnerMessage, RunnerTask } from './protocol.js';
 /** The program that computes points. */
 export const RUNNER_MODULE = fileURLToPath(new URL('./main.js', import.meta.url));
 
-/** How much of what a runner prints is kept, to say why it died. */
+/** How much of a runner's output is kept, to explain why it died. */
 const KEPT_OUTPUT = 2000;
 
 interface Running {
@@ -25,7 +25,7 @@ export class Runner {
 
   constructor(private readonly module = RUNNER_MODULE) {}
 
-  /** What the runner says of its machine; starts it if need be. */
+  /** What the runner reports about its machine; starts it if necessary. */
   facts(): Promise<RunnerFacts> {
     this.#facts ??= this.#start();
     return this.#facts;
@@ -79,7 +79,7 @@ export class Runner {
       child.on('error', (error) =>
         reject(new FoveaError('io', `no runner could be started: ${error.message}`)),
       );
-      // Not "exit": what it printed has been read by now.
+      // Not "exit": at "close" its output has been read.
       child.on('close', (code, killedBy) => {
         const last = printed
           .trim()

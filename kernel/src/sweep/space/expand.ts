@@ -1,14 +1,14 @@
 import { FoveaError } from '@fovea/engine';
 import type { Material } from '../material.js';
 import { canonicalJson, type IdentifiedPoint, type Point, type PointImages, pointId } from '../point.js';
-import type { CheckedSpace } from './check.js';
+import type { CheckedSpace } from './check-space.js';
 import { keepManifest, listImages } from './manifest.js';
 import { type SpaceNetwork, spaceNetwork } from './networks.js';
 import type { SweepSpace } from './space.js';
 
-/** Images that are drawn when nothing is said. */
+/** Images that are drawn by default. */
 const DRAWN = { measure: 8, evaluate: 256, fit: 8, adapt: 64 } as const;
-/** Seed of drawn images when nothing is said; no shipped recipe trains on it. */
+/** Default seed of drawn images; no shipped recipe trains on it. */
 const SEED = 77_000_001;
 const SHARD = 256;
 

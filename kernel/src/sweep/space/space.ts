@@ -14,7 +14,7 @@ export interface SpaceData {
 
 /**
  * What a sweep covers: the product of the lists, as plain data. A list that is left out has one value: whatever the
- * engine does when nothing is said.
+ * engine's default is.
  */
 export interface SweepSpace {
   /** Under which it is resumed; left out, a name is made from the rest. */

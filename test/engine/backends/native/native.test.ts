@@ -1,7 +1,7 @@
 import { customMasker, type FoveaError, makePlan, randomMasker, run } from '@fovea/engine';
 import { getBackend, nativeBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
-import { measureBlock } from '../../../../engine/src/backends/native/measure.js';
+import { measureBlock } from '../../../../engine/src/backends/native/measure-block.js';
 import { builtMobileNetV2 } from '../../../../engine/src/network/built/mobilenet.js';
 import { builtResNet } from '../../../../engine/src/network/built/resnet.js';
 import { randomImages, relativeError, smallNetwork } from '../../support/small-network.js';

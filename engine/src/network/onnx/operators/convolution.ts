@@ -1,5 +1,5 @@
 import { intOf, intsOf } from '../graph.js';
-import { labelOf } from '../labels.js';
+import { labelOf } from '../node-labels.js';
 import type { Handler } from '../scope.js';
 import { dimsOf, isFloatType } from '../tensor.js';
 import { extents, paddingOf, pair } from './window.js';

@@ -1,5 +1,5 @@
 import { floatOf, type GraphNode, intOf } from '../graph.js';
-import { labelOf } from '../labels.js';
+import { labelOf } from '../node-labels.js';
 import type { Handler, Outcome, Scope } from '../scope.js';
 import { countOf, dimsOf, isFloatType } from '../tensor.js';
 

@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FileMemo } from '../../../typescript/file-memo.js';
 import { type CompiledModule, compileModule, isCompiled } from '../../../typescript/module.js';
-import { stampOf } from '../../../typescript/settings.js';
+import { stampOf } from '../../../typescript/project-settings.js';
 import { userFile } from './resolve.js';
 
 const exported = new FileMemo<ReadonlySet<string> | undefined>();
-/** Files whose exports are being found out: what imports in a circle is not known meanwhile. */
+/** Files whose exports are being collected; a file that is imported in a circle has no known exports until then. */
 const open = new Set<string>();
 
 /** Compiles one of the user's files; `wanted` asks for CommonJS, whatever the file's own module system is. */
@@ -25,7 +25,7 @@ function exportsOf(specifier: string, folder: string): ReadonlySet<string> | und
   try {
     return exported.get(path, stampOf(path), () => compileFile(readFileSync(path, 'utf8'), path).exports);
   } catch {
-    // The file's own import will say what is wrong with it.
+    // Importing the file reports what is wrong with it.
     return undefined;
   } finally {
     open.delete(path);

@@ -2,7 +2,7 @@ import module, { createRequire } from 'node:module';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import vm from 'node:vm';
-import { settingsOf } from '../../../typescript/settings.js';
+import { settingsOf } from '../../../typescript/project-settings.js';
 import { hookModules } from './register.js';
 import { forgetEdited, watchRequires } from './required.js';
 import { isLocal, localFile, ownPackage, packageName, userFile, userUrl } from './resolve.js';
@@ -65,9 +65,9 @@ export class ModuleLoader {
   }
 
   /**
-   * One name of a module. CommonJS modules give names that Node did not foresee by their default export.
+   * One export of a module. Exports of CommonJS modules that Node did not detect are properties of the default export.
    *
-   * @param wanted whether the cell uses it as a value; a name that only types go by may be missing
+   * @param wanted whether the cell uses it as a value; a name that only types use may be missing
    */
   pick(namespace: Namespace, name: string, wanted: boolean): unknown {
     if (name in namespace) return namespace[name];
@@ -97,7 +97,7 @@ export class ModuleLoader {
     forgetEdited();
     const file = userFile(specifier, this.directory);
     if (!file) {
-      // Declarations alone are types, of which nothing exists when the cell runs.
+      // A file of declarations holds only types: nothing of it exists at run time.
       if (isLocal(specifier) && localFile(`${specifier}.d.ts`, this.directory))
         return { url: 'data:text/javascript,' };
       if (!isLocal(specifier)) return { url: specifier, ...(options ? { attributes: options } : {}) };
@@ -121,7 +121,7 @@ export class ModuleLoader {
     return pathToFileURL(this.require.resolve(specifier)).href;
   }
 
-  /** Module hooks cost a little, so they are laid when the first import needs them. */
+  /** Module hooks take time to register, so this happens with the first import that needs them. */
   #hook(): void {
     if (this.#hooked) return;
     this.#hooked = true;
@@ -131,7 +131,7 @@ export class ModuleLoader {
   }
 }
 
-/** Adds what helps to an error of Node's loader. */
+/** Adds a hint to an error of Node's loader. */
 function explain(error: unknown, specifier: string, directory: string): unknown {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (code !== 'ERR_MODULE_NOT_FOUND' || isLocal(specifier)) return error;

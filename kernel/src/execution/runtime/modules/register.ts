@@ -4,7 +4,7 @@ import process from 'node:process';
 import { compileFile } from './compile.js';
 import { synchronousHooks } from './hooks.js';
 
-/** Lays the hooks for the user's own modules in this thread. */
+/** Registers the hooks for the user's own modules in this thread. */
 export function hookModules(): void {
   const { registerHooks } = module as unknown as { registerHooks?(hooks: object): void };
   if (registerHooks) registerHooks(synchronousHooks);
@@ -12,7 +12,7 @@ export function hookModules(): void {
     module.register('./hooks.js', import.meta.url);
     requireTypeScript();
   }
-  // Stacks then name the lines of compiled files as they were written.
+  // With this, stacks show the lines of the source.
   process.setSourceMapsEnabled(true);
 }
 

@@ -1,7 +1,7 @@
 import module, { createRequire } from 'node:module';
 import { basename, dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { stampOf } from '../../../typescript/settings.js';
+import { stampOf } from '../../../typescript/project-settings.js';
 import { isUserModule, localFile } from './resolve.js';
 
 interface Internals {
@@ -11,7 +11,7 @@ interface Internals {
 
 const { cache } = createRequire(import.meta.url);
 const { _pathCache: found } = module as unknown as { _pathCache: Record<string, string> };
-/** What each of the user's files that `require` has loaded looked like then. */
+/** The state of each of the user's files when `require` loaded it. */
 const stamps = new Map<string, string>();
 
 /** Modules whose code is running. */
@@ -19,7 +19,7 @@ const running = new Set<NodeJS.Module>();
 /** Counts the times that something was forgotten. */
 let generation = 0;
 
-/** Notices from now on which of the user's files `require` loads, at any depth, JSON too. */
+/** Records from now on which of the user's files `require` loads, at any depth, including JSON. */
 export function watchRequires(): void {
   const prototype = module.prototype as unknown as Internals;
   const { load, require } = prototype;
@@ -51,7 +51,7 @@ function unvisited(specifier: string, parent: NodeJS.Module): string | undefined
   return `${dirname(known.filename)}/${'./'.repeat(generation)}${basename(known.filename)}`;
 }
 
-/** Makes `require` load again the user's files that were edited since, and those that depend on one of them. */
+/** Makes `require` reload the user's files that were edited since, and those that depend on one of them. */
 export function forgetEdited(): void {
   const edited = new Set<string>();
   for (const [filename, stamp] of stamps) if (stampOf(filename) !== stamp) edited.add(filename);

@@ -4,7 +4,7 @@ import { dirname, resolve as resolvePath } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { FileMemo } from '../../../typescript/file-memo.js';
 import { isCompiled } from '../../../typescript/module.js';
-import { settingsOf, stampOf } from '../../../typescript/settings.js';
+import { settingsOf, stampOf } from '../../../typescript/project-settings.js';
 
 /** Extensions that may be left out of a local path, in order of preference. */
 const extensions = ['.ts', '.tsx', '.mts', '.cts', '.js', '.jsx', '.mjs', '.cjs', '.json'];
@@ -22,7 +22,7 @@ const ownPackages = ['@fovea/engine', '@fovea/kernel'];
 // The thread of module hooks has no `import.meta.resolve`; these packages' entries are the same for `require`.
 const require = createRequire(import.meta.url);
 
-/** Folders whose files are the kernel's own: their modules must stay the very ones that the kernel runs. */
+/** Folders with the kernel's own files: a cell must get the same instances of these modules as the kernel. */
 const ownFolders = [
   new URL('../../../../', import.meta.url).href,
   pathToFileURL(`${dirname(require.resolve('@fovea/engine/package.json'))}/`).href,
@@ -48,7 +48,7 @@ export function isLocal(specifier: string): boolean {
   return /^(?:\.{1,2}(?:\/|$)|\/|file:)/.test(specifier);
 }
 
-/** The package that a specifier names something of. */
+/** The package that a specifier belongs to. */
 export function packageName(specifier: string): string {
   return specifier
     .split('/')
@@ -146,7 +146,7 @@ export function userUrl({ path, suffix }: UserFile): string {
   let hash = 0;
   for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0;
   const versioned = `${url}?v=${(hash >>> 0).toString(36)}`;
-  // An address that this very function has made comes by again when Node resolves it.
+  // Node resolves an address made by this function once more.
   if (`${url}${suffix}`.startsWith(versioned)) return `${url}${suffix}`;
   return versioned + suffix.replace(/^\?/, '&');
 }

@@ -9,7 +9,7 @@ import {
 import type { Budget } from './budget.js';
 import { cutPiece, type Producers } from './foreign-model.js';
 import type { Graph, GraphNode } from './graph.js';
-import { type Inference, inferNode } from './infer.js';
+import { type Inference, inferNode } from './infer-shapes.js';
 import { countOf } from './tensor.js';
 
 /** Longest list of numbers that is computed to find a shape. */

@@ -1,5 +1,5 @@
 /** An asynchronous queue: values are pushed by several producers and iterated by one consumer, in order. */
-export class Channel<T> implements AsyncIterable<T> {
+export class AsyncQueue<T> implements AsyncIterable<T> {
   readonly #values: T[] = [];
   #ended = false;
   #error: unknown;

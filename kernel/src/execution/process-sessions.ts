@@ -18,7 +18,7 @@ function members(leader: number): number[] {
     });
 }
 
-/** What Linux says of a process; `undefined` when there is none. */
+/** Linux's record of a process; `undefined` when there is no such process. */
 function statusOf(pid: number): { state: string; group: number; session: number } | undefined {
   try {
     // Fields from the third on, after the program's name in brackets, which may hold anything.
@@ -31,12 +31,12 @@ function statusOf(pid: number): { state: string; group: number; session: number 
   }
 }
 
-/** The process group of a process, where the system tells (Linux). */
+/** The process group of a process, where the system provides it (Linux). */
 export function groupOf(pid: number): number | undefined {
   return statusOf(pid)?.group;
 }
 
-/** Sends a signal to a process, or to a group by its negative number; nothing happens when it is gone. */
+/** Sends a signal to a process, or to a group by its negative number; nothing happens when it has ended. */
 function signalTo(pid: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(pid, signal);
@@ -52,17 +52,17 @@ export function signalSession(leader: number, signal: NodeJS.Signals): void {
   signalTo(process.platform === 'win32' ? leader : -leader, signal);
 }
 
-/** Whether anything of a session still runs. */
+/** Whether any process of a session still runs. */
 function isAlive(leader: number): boolean {
   if (process.platform === 'linux') return members(leader).length > 0;
   return process.platform !== 'win32' && signalTo(-leader, 0);
 }
 
 const POLL_MS = 20;
-/** How long processes that were killed may take to be gone: much memory takes a while to be freed. */
+/** How long killed processes may take to end: freeing much memory takes a while. */
 const KILLED_MS = 2000;
 
-/** Waits until something is so, or for so long. */
+/** Waits until a condition holds, or the time is up. */
 async function waitFor(holds: () => boolean, patienceMs: number): Promise<void> {
   for (let waited = 0; waited < patienceMs && !holds(); waited += POLL_MS) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
@@ -74,7 +74,7 @@ async function waitFor(holds: () => boolean, patienceMs: number): Promise<void> 
  * the leader's pipes meanwhile, then the leader and what is left.
  *
  * @param graceMs how long the processes may take to end by themselves
- * @returns when all of them are gone, or cannot be helped
+ * @returns when all of them have ended, or do not end
  */
 export async function endSession(leader: number, graceMs: number): Promise<void> {
   const others = () => members(leader).filter((pid) => pid !== leader);

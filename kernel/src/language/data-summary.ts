@@ -1,7 +1,7 @@
 import { blanked } from '../typescript/edits.js';
 import { commentEnd, type DataItem, type DataLiteral, DataReader, stringEnd } from './data-literals.js';
 
-/** Code shorter than this is no trouble for the language server. */
+/** Shorter code is fast enough for the language server as it is. */
 const LONG_CODE = 50_000;
 /** Literals shorter than this stay as they are. */
 const LONG_LITERAL = 4000;

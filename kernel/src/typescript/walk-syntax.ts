@@ -7,7 +7,7 @@ export interface Place {
 }
 
 /** Calls `visit` for every node, parents first. Not recursive: a cell may be nested deeper than the stack. */
-export function walk(root: Node, visit: (node: AnyNode, place: Place) => void): void {
+export function walkSyntax(root: Node, visit: (node: AnyNode, place: Place) => void): void {
   const nodes: AnyNode[] = [root as AnyNode];
   const places: Place[] = [{ parent: undefined, functionDepth: 0 }];
   for (let node = nodes.pop(); node; node = nodes.pop()) {
@@ -43,7 +43,7 @@ function isNode(value: unknown): value is AnyNode {
   );
 }
 
-/** Turns the order of a list's end round. */
+/** Reverses the end of a list. */
 function reverse(list: unknown[], from: number): void {
   for (let low = from, high = list.length - 1; low < high; low++, high--) {
     [list[low], list[high]] = [list[high], list[low]];

@@ -1,7 +1,7 @@
 import type { Session } from '../../backends/backend.js';
 import { FoveaError } from '../../errors.js';
 import type { Mask, Masker } from '../../mask/mask.js';
-import { randomMasker } from '../../mask/random.js';
+import { randomMasker } from '../../mask/random-masker.js';
 import { saliencyMasker } from '../../mask/saliency.js';
 import { blocksOf, type Network } from '../../network/network.js';
 import { makePlan } from '../../plan/make-plan.js';

@@ -2,7 +2,7 @@ import { costsOf, type Layout } from './architecture.js';
 import { blockBackward, blockForward, emitRates } from './block-graph.js';
 import { Emitter, pointwise } from './emitter.js';
 import type { Parameters } from './parameters.js';
-import type { StepSettings } from './settings.js';
+import type { StepSettings } from './step-settings.js';
 import { type TrainOp, TrainProgram } from './train-program.js';
 
 /** A network laid out for one batch size: its program and the arrays to fill and to read. */

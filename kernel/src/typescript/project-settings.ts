@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 
 type CompilerOptions = NonNullable<TsConfigResult['config']['compilerOptions']>;
 
-/** What a project's tsconfig.json says, with everything that it extends. */
+/** Settings of a project's tsconfig.json, including those that it extends. */
 export interface ProjectSettings {
   /** The file; undefined where there is none. */
   readonly file: string | undefined;
@@ -21,7 +21,7 @@ export interface ProjectSettings {
 
 interface Remembered {
   readonly settings: ProjectSettings;
-  /** What the files that were looked at were like. */
+  /** Stamps of the files that were read. */
   readonly stamps: ReadonlyMap<string, string>;
 }
 
@@ -73,7 +73,7 @@ function read(folder: string, cache: Map<string, unknown>): ProjectSettings {
   };
 }
 
-/** Settings that say nothing. */
+/** Empty settings. */
 export const noSettings: ProjectSettings = {
   file: undefined,
   options: {},
@@ -84,7 +84,7 @@ export const noSettings: ProjectSettings = {
 };
 
 function matches(pattern: string, specifier: string): boolean {
-  // `*` alone stands for everything, and so tells nothing apart.
+  // `*` alone matches everything and selects nothing.
   if (pattern === '*') return false;
   const [start, end] = pattern.split('*') as [string, string | undefined];
   if (end === undefined) return specifier === pattern;
@@ -93,7 +93,7 @@ function matches(pattern: string, specifier: string): boolean {
   );
 }
 
-/** How a project's TypeScript is to be compiled, in the terms of esbuild's `tsconfigRaw`. */
+/** How a project's TypeScript is compiled, as esbuild's `tsconfigRaw`. */
 export function compilerOptions({ options }: ProjectSettings, source: string) {
   const { experimentalDecorators, jsxFactory, jsxFragmentFactory } = options;
   return {

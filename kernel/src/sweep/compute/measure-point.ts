@@ -5,7 +5,7 @@ import type { Point, PointResult } from '../point.js';
 import { engineGranularity } from '../space/networks.js';
 import { datasetOf, imageSide, networkOf, type PointContext } from './context.js';
 
-/** Timed runs when nothing is said. */
+/** Timed runs by default. */
 const RUNS = 15;
 
 /** Sides of images that can be drawn. */

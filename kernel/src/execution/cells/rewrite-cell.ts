@@ -12,7 +12,7 @@ import { blanked, Editor } from '../../typescript/edits.js';
 import { freshName } from '../../typescript/fresh-name.js';
 import { usedNames } from '../../typescript/names.js';
 import { SourceSyntaxError } from '../../typescript/syntax-error.js';
-import { walk } from '../../typescript/walk.js';
+import { walkSyntax } from '../../typescript/walk-syntax.js';
 import { BRIDGE } from '../bridge.js';
 import type { CellProgram, GuardedLoop } from '../wire.js';
 import { localise } from './hot-loops.js';
@@ -31,7 +31,7 @@ export interface RewriteOptions {
 }
 
 export interface RewrittenCell extends CellProgram {
-  /** Finds a place of the running code in the text that was rewritten. */
+  /** Maps a position in the running code to one in the text that was rewritten. */
   readonly editor: Editor;
 }
 
@@ -160,7 +160,7 @@ class Rewriter {
     const tries: { node: TryStatement; functionDepth: number; waitsBefore: number }[] = [];
     /** Where something is waited for, in the order of the source, by how many functions are around it. */
     const waits: number[][] = [];
-    walk(this.program, (node, { functionDepth, parent }) => {
+    walkSyntax(this.program, (node, { functionDepth, parent }) => {
       waits[functionDepth] ??= [];
       if (isWait(node)) waits[functionDepth].push(node.start);
       switch (node.type) {
@@ -373,7 +373,7 @@ function isAsync(program: Program): boolean {
       node.type === 'ExportAllDeclaration' ||
       (node.type === 'ExportNamedDeclaration' && Boolean(node.source)),
   );
-  walk(program, (node, { functionDepth }) => {
+  walkSyntax(program, (node, { functionDepth }) => {
     if (functionDepth === 0 && isWait(node)) found = true;
   });
   return found;

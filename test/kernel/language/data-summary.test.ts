@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { withoutData } from '../../../kernel/src/language/data-summary.js';
 import { LanguageService } from '../../../kernel/src/language/service.js';
-import { withoutData } from '../../../kernel/src/language/summary.js';
 
 const many = <Item>(count: number, item: (index: number) => Item): Item[] =>
   Array.from({ length: count }, (_, index) => item(index));

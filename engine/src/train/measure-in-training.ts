@@ -1,11 +1,11 @@
 import { FoveaError } from '../errors.js';
 import { costsOf } from './architecture.js';
-import { CoverageCounter, type StageCoverage } from './coverage.js';
 import { fillBatch } from './data/batches.js';
 import type { Dataset } from './data/dataset.js';
-import { buildGraph } from './graph.js';
+import { CoverageCounter, type StageCoverage } from './object-coverage.js';
 import type { Parameters } from './parameters.js';
-import { newSettings } from './settings.js';
+import { newSettings } from './step-settings.js';
+import { buildGraph } from './training-graph.js';
 
 /** How a network in training does on a dataset, with the noise off. */
 export interface Measurement {
@@ -41,7 +41,7 @@ export interface MeasureOptions {
  * Runs a network over a dataset with running batch-norm statistics and decided masks.
  * @throws FoveaError `aborted`
  */
-export async function measure(
+export async function measureInTraining(
   parameters: Parameters,
   dataset: Dataset,
   options: MeasureOptions,

@@ -1,0 +1,119 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { readJson, root } from './tarballs.js';
+
+const guides = ['.', 'docs', 'engine', 'kernel', 'extension'].flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((file) => file.endsWith('.md') && file !== 'CHANGELOG.md')
+    .map((file) => join(folder, file)),
+);
+
+interface Mention {
+  readonly where: string;
+  readonly line: string;
+}
+
+/** Lines of code blocks and inline code of all guides. */
+const mentions: Mention[] = guides.flatMap((file) => {
+  const text = readFileSync(join(root, file), 'utf8');
+  const blocks = [...text.matchAll(/^```(?:sh|console|yaml)?\n(.*?)^```$/gms)].flatMap(([, code]) =>
+    code!.split('\n'),
+  );
+  const indented = [...text.matchAll(/^ {4}(?=\S)(.*)$/gm)].map(([, line]) => line!);
+  const inline = [...text.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code!);
+  return [...blocks, ...indented, ...inline].map((line) => ({ where: file, line: line.split(' # ')[0]! }));
+});
+
+/** The commands of `fovea` with the options that each takes. */
+async function foveaCommands(): Promise<Map<string, readonly string[]>> {
+  const program = new Command();
+  const folder = join(root, 'kernel/src/cli');
+  for (const file of readdirSync(folder)) {
+    if (!/export function register\(/.test(readFileSync(join(folder, file), 'utf8'))) continue;
+    const { register } = await import(join(folder, file));
+    register(program);
+  }
+  return new Map(
+    program.commands.map((command) => [
+      command.name(),
+      [command, ...command.commands].flatMap(({ options }) =>
+        options.flatMap(({ long, short }) => [long, short].filter((name) => name !== undefined)),
+      ),
+    ]),
+  );
+}
+
+describe('the commands of the guides', () => {
+  it('are commands of fovea, with options that they take', async () => {
+    const commands = await foveaCommands();
+    const wrong: string[] = [];
+    let found = 0;
+    for (const { where, line } of mentions) {
+      for (const [, name, rest] of line.matchAll(/(?:^|npx |exec |srun |&& |")fovea ([a-z]+)([^&|;"]*)/g)) {
+        found++;
+        const accepted = commands.get(name!);
+        const options = [...rest!.matchAll(/(?<=\s|\[)--?[a-z][a-z-]*/g)].map(([option]) => option);
+        const unknown = options.filter((option) => option !== '--help' && !accepted?.includes(option));
+        if (!accepted || unknown.length > 0) wrong.push(`${where}: ${line} ${unknown.join(' ')}`);
+      }
+    }
+    expect(found).toBeGreaterThan(60);
+    expect(wrong).toEqual([]);
+  });
+
+  it('are scripts of the repository', () => {
+    const { scripts } = readJson(join(root, 'package.json'));
+    const wrong = mentions.flatMap(({ where, line }) => [
+      ...[...line.matchAll(/npm run (?:-s )?([\w:]+)/g)]
+        .filter(([, name]) => !(name! in scripts))
+        .map(([command]) => `${where}: ${command}`),
+      ...[...line.matchAll(/(?:^|\s)node (scripts\/\S+\.mjs)/g)]
+        .filter(([, path]) => !existsSync(join(root, path!)))
+        .map(([command]) => `${where}: ${command}`),
+      ...[...line.matchAll(/vitest run .*?(test\/\S+)/g)]
+        .filter(([, path]) => !existsSync(join(root, path!)))
+        .map(([command]) => `${where}: ${command}`),
+    ]);
+    expect(wrong).toEqual([]);
+  });
+
+  it('name files that exist', () => {
+    const folders = [
+      '.',
+      'engine/src',
+      'engine/src/backends/webgpu',
+      'kernel/src',
+      'extension/src',
+      'engine/native/infer',
+      'docs',
+      'scripts',
+    ];
+    const paths = mentions.flatMap(({ where, line }) =>
+      /^[\w-]+(\/[\w.-]+)+\.(ts|mjs|cjs|cc|h|md|ipynb)$/.test(line) ? [{ where, path: line }] : [],
+    );
+    const wrong = paths.filter(({ path }) => !folders.some((folder) => existsSync(join(root, folder, path))));
+    expect(paths.length).toBeGreaterThan(20);
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('scripts', () => {
+  const imports = readdirSync(join(root, 'scripts'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.mjs'))
+    .flatMap((file) => {
+      const text = readFileSync(join(root, 'scripts', file), 'utf8');
+      const found = text.matchAll(
+        /\{([^{}]+)\} (?:from|= await import\()\s*'[./]+((?:engine|kernel)\/lib\/[^']+)\.js'/g,
+      );
+      return [...found].map(([, names, path]) => ({ file, names: names!.match(/\w+/g)!, path: path! }));
+    });
+
+  it.each(imports)('$file imports what $path exports', async ({ names, path }) => {
+    const module = await import(`${join(root, path.replace('/lib/', '/src/'))}.ts`);
+    for (const name of names) expect(Object.keys(module)).toContain(name);
+  });
+
+  it('that import from the packages are found', () => expect(imports.length).toBeGreaterThan(10));
+});
