@@ -79,6 +79,14 @@ export async function openDevice(precision: Precision): Promise<Device> {
   return opening;
 }
 
+/** The adapter that was last asked for a device in this process, whether or not the device is still there. */
+let lastAdapter: string | undefined;
+
+/** The name of the adapter that runs in this process use; undefined before the first of them has opened it. */
+export function openedAdapter(): string | undefined {
+  return lastAdapter;
+}
+
 async function requestDevice(precision: Precision): Promise<Device> {
   const gpu = await entryPoint();
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
@@ -95,6 +103,7 @@ async function requestDevice(precision: Precision): Promise<Device> {
       `precision f16: ${nameOf(adapter)} does not offer shader-f16; f32 is accepted`,
     );
   }
+  lastAdapter = nameOf(adapter);
   const { limits } = adapter;
   const device = await adapter.requestDevice({
     requiredFeatures: [
