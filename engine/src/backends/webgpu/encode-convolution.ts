@@ -1,12 +1,13 @@
-import { haloWindow } from './halo.js';
-import { vectors } from './kernel.js';
+import type { Convolve } from './convolve.js';
+import { type Fusion, fusedSteps, kindOf } from './fusions.js';
+import { haloWindow, largestCell } from './halo.js';
+import { NONE, vectors } from './kernel.js';
 import { activationKind, activationValues } from './kernels/activation.js';
-import { type PairTile, pairKernel } from './kernels/pair.js';
+import { type FusionTile, fusedKernel } from './kernels/fused.js';
 import { type Epilogue, sourceNumber } from './kernels/rows.js';
 import { type BufferUse, type Launch, type Rows, rowValues, workgroupsFor } from './launch.js';
 import type { Lists } from './lists.js';
-import { pairSteps } from './pairs.js';
-import type { Convolve, Pair, Variant } from './variants.js';
+import type { Variant } from './variants.js';
 import { biasVector } from './weights.js';
 
 /** The rows that a convolution works out. */
@@ -85,34 +86,88 @@ export function encodeConvolution(operation: Convolve, lists: Lists, variant: Va
   };
 }
 
+/** Squares of a map that workgroups of a fusion share out: those of all cells of a grid. */
+export interface Squares {
+  readonly rows: number;
+  readonly columns: number;
+  /** Where the grid's cells stand; NONE when all are active. */
+  readonly cells: number;
+  /** Where the region's pixels have their places in packed rows. */
+  readonly positions: number;
+}
+
+/** Squares of the cells of a listed region, or of a whole map. */
+function squaresOf({ destination, region }: Convolve, side: number, lists: Lists): Squares {
+  const [, height, width] = destination.shape;
+  if (!region)
+    return {
+      rows: Math.ceil(height / side),
+      columns: Math.ceil(width / side),
+      ...{ cells: NONE, positions: NONE },
+    };
+  const { id, rows, columns } = region.mask;
+  return { rows, columns, cells: lists.firstCell[id]!, positions: lists.of(region).positions };
+}
+
 /**
- * The dispatch of two convolutions: it reads where the first one reads, and ends as the second one does.
+ * The dispatch of several convolutions: it reads where the first one reads, and ends as the last one does.
  * @param tile that fits into the device's workgroup memory
+ * @param copies whether the destination is a new map, which needs what is not computed
+ * @param squares others than those of the operations themselves
  */
-export function encodePair(pair: Pair, lists: Lists, tile: PairTile): Launch {
-  const { first, second } = pair;
-  if (first.activation === 'prelu') {
-    throw new RangeError(`${first.convolution.name}: a pair has no place for the slopes of its channels`);
-  }
-  const rows = rowsOf(second, lists);
-  const kind = {
-    between: vectors(first.convolution.outChannels),
-    activation: activationKind(first.activation),
-  };
-  return {
-    kernel: pairKernel(tile, kind, epilogueOf(second)),
-    parameters: {
-      ...parametersOf(first, rows),
-      ...resultOf(second),
-      firstBias: biasVector(first.convolution),
-      ...activationValues({ activated: second.activation, firstActivated: first.activation }),
-    },
+export function encodeFusion(
+  fusion: Fusion,
+  lists: Lists,
+  tile: FusionTile,
+  copies = false,
+  squares = squaresOf(fusion.operations.at(-1)!, tile.side ?? 1, lists),
+): Launch {
+  const { operations, head, core, tail } = fusion;
+  const [first, last] = [operations[0]!, operations.at(-1)!];
+  const kind = kindOf(fusion, copies && last.region !== undefined);
+  const shared = {
+    kernel: fusedKernel(tile, kind, epilogueOf(last)),
     buffers: {
-      ...buffersOf(second),
+      ...buffersOf(last),
       source: { map: first.source },
-      firstWeights: { convolution: first.convolution },
+      ...(head ? { headWeights: { convolution: head.convolution }, cells: 'cells' as const } : {}),
+      ...(tail ? { coreWeights: { convolution: core.convolution } } : {}),
     },
-    workgroups: workgroupsFor(rows, 1, tile.rows),
-    effort: { family: tile.family, steps: pairSteps(pair, tile) },
+  };
+  const inner = {
+    ...resultOf(last),
+    ...(tail ? { coreBias: biasVector(core.convolution) } : {}),
+    ...activationValues({
+      activated: last.activation,
+      ...(head ? { headActivated: head.activation } : {}),
+      ...(tail ? { coreActivated: core.activation } : {}),
+    }),
+  };
+  const effort = { family: tile.family, steps: fusedSteps(fusion, tile) };
+  if (!head || !tile.side) {
+    const rows = rowsOf(last, lists);
+    return {
+      ...shared,
+      parameters: { ...parametersOf(first, rows), ...inner },
+      workgroups: workgroupsFor(rows, 1, tile.rows),
+      effort,
+    };
+  }
+  const [N, toHeight, toWidth] = last.destination.shape;
+  const down = Math.ceil(largestCell(toHeight, squares.rows) / tile.side);
+  const across = Math.ceil(largestCell(toWidth, squares.columns) / tile.side);
+  const rows = { count: N * squares.rows * squares.columns * down * across };
+  const { padding } = core.convolution;
+  return {
+    ...shared,
+    parameters: {
+      ...parametersOf(head, rows),
+      ...inner,
+      headBias: biasVector(head.convolution),
+      ...{ gridRows: squares.rows, gridColumns: squares.columns, toHeight, toWidth, down, across },
+      ...{ coreTop: padding[0], coreLeft: padding[1], cells: squares.cells, positions: squares.positions },
+    },
+    workgroups: workgroupsFor(rows, 1, 1),
+    effort: { ...effort, region: last.region },
   };
 }

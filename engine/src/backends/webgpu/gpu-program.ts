@@ -2,7 +2,7 @@ import type { Block, Convolution, Network } from '../../network/network.js';
 import type { LoweredNetwork } from '../../plan/lower.js';
 import type { Plan } from '../../plan/plan.js';
 import { planBuffers } from '../../program/buffers.js';
-import type { ProgramMap } from '../../program/program.js';
+import type { Program, ProgramMap } from '../../program/program.js';
 import { workOf } from '../../program/work.js';
 import type { Shape } from '../../tensor.js';
 import { ProgramReport } from '../program-report.js';
@@ -97,9 +97,8 @@ export class GpuProgram {
     onGrown: () => void,
   ): Promise<GpuProgram> {
     const { device, network } = resident;
-    const { program } = lowered;
-    const encoded = encodeProgram(program, choice);
-    const { lists, slots, stops } = encoded;
+    const encoded = encodeProgram(lowered.program, choice);
+    const { program, lists, slots, stops } = encoded;
     const shapes = program.maps.map(storedShape);
     const { sizes, bufferOf } = planBuffers({
       ...program,
@@ -109,7 +108,7 @@ export class GpuProgram {
     const maps = resident.maps(
       sizes.map((values, buffer) => ({
         bytes: values * valueBytes,
-        what: `a map of ${network.nodes[ownerOf(lowered, bufferOf, buffer)]?.name ?? network.name}`,
+        what: `a map of ${network.nodes[ownerOf(program, bufferOf, buffer)]?.name ?? network.name}`,
       })),
       onGrown,
     );
@@ -242,9 +241,9 @@ function storedShape({ shape, layout }: ProgramMap): Shape {
 }
 
 /** The node whose map made a buffer as large as it is. */
-function ownerOf({ program }: LoweredNetwork, bufferOf: Int32Array, buffer: number): number {
+function ownerOf({ steps }: Program, bufferOf: Int32Array, buffer: number): number {
   let [largest, owner] = [0, -1];
-  for (const { owner: step, operations } of program.steps) {
+  for (const { owner: step, operations } of steps) {
     for (const operation of operations) {
       const map = 'destination' in operation ? operation.destination : undefined;
       if (!map || bufferOf[map.id] !== buffer || exactBytes(map) <= largest) continue;

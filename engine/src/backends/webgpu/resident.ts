@@ -4,8 +4,8 @@ import type { Program } from '../../program/program.js';
 import type { Shape } from '../../tensor.js';
 import { KeptPrograms } from '../kept-programs.js';
 import { type Device, usage } from './device.js';
+import { tilesFor } from './fusions.js';
 import { GpuProgram, type ResidentNetwork } from './gpu-program.js';
-import { pairFits } from './pairs.js';
 import { tune } from './tune.js';
 import { tuningOf } from './tuning.js';
 import { type Choice, ruled } from './variants.js';
@@ -106,9 +106,9 @@ export class Resident implements ResidentNetwork {
     return {
       one: (operation) => tuning.one(operation),
       // What was kept may be from a device with more room, or of somebody's making.
-      both: (pair) => {
-        const tile = tuning.both(pair);
-        return tile && pairFits(pair, tile, precision, room) ? tile : undefined;
+      fused: (fusion) => {
+        const tile = tuning.fused(fusion);
+        return tile && tilesFor(fusion, precision, room).includes(tile) ? tile : undefined;
       },
     };
   }

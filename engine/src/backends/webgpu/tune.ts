@@ -1,13 +1,15 @@
 import type { Program } from '../../program/program.js';
+import type { Convolve } from './convolve.js';
 import type { Device } from './device.js';
-import { encodeConvolution, encodePair } from './encode-convolution.js';
-import { PAIR_TILES, type PairTile } from './kernels/pair.js';
+import { encodeConvolution, encodeFusion, type Squares } from './encode-convolution.js';
+import { type Fusion, fusionsAt, partsOf, tilesFor } from './fusions.js';
+import { NONE } from './kernel.js';
+import type { FusionTile } from './kernels/fused.js';
 import type { Launch } from './launch.js';
 import { LaunchTimer } from './launch-timer.js';
-import { pairFits, pairOf } from './pairs.js';
 import { noLists, probeConvolution } from './probe.js';
 import type { Tuning } from './tuning.js';
-import { type Convolve, type Pair, VARIANTS, type Variant } from './variants.js';
+import { VARIANTS, type Variant } from './variants.js';
 import { methodOf } from './weights.js';
 
 /** One program is tuned for no longer than this, ms; shapes that are left have the rule's variant. */
@@ -18,26 +20,27 @@ const PATIENCE_MS = 50;
 const LISTED_SHARE = 0.5;
 
 /**
- * Times all variants of the convolutions of a program whose shapes are not known yet, then pairs of them in one dispatch
- * and in two, and keeps what is fastest.
+ * Times all variants of the convolutions of a program whose shapes are not known yet, then fusions of
+ * them as one dispatch and as several, and keeps what is fastest.
  */
 export async function tune(device: Device, { steps }: Program, tuning: Tuning): Promise<void> {
   const convolutions = steps
     .flatMap(({ operations }) => operations)
     .filter((operation): operation is Convolve => operation.kind === 'convolve')
     .filter(({ convolution }) => VARIANTS[methodOf(convolution)].length > 1);
-  const pairs = steps.flatMap(({ operations }) =>
-    operations.flatMap((operation, at) => pairOf(operation, operations[at + 1]) ?? []),
-  );
-  if (convolutions.every((one) => tuning.find(one)) && pairs.every((pair) => tuning.knows(pair))) return;
+  // Shorter ones first: the longer ones are compared with what is fastest of those.
+  const fusions = steps
+    .flatMap(({ operations }) => operations.flatMap((_, at) => fusionsAt(operations, at)))
+    .toSorted((a, b) => a.operations.length - b.operations.length);
+  if (convolutions.every((one) => tuning.find(one)) && fusions.every((one) => tuning.knows(one))) return;
   const tuner = new Tuner(device, tuning);
   const end = performance.now() + MOST_MS;
   try {
     for (const one of convolutions) {
       if (performance.now() < end && !tuning.find(one)) await tuner.convolution(one);
     }
-    for (const pair of pairs) {
-      if (performance.now() < end && !tuning.knows(pair)) await tuner.pair(pair);
+    for (const fusion of fusions) {
+      if (performance.now() < end && !tuning.knows(fusion)) await tuner.fusion(fusion);
     }
   } finally {
     tuner.destroy();
@@ -62,26 +65,29 @@ class Tuner {
     if (fastest) this.tuning.learn(operation, fastest.one);
   }
 
-  async pair(pair: Pair): Promise<void> {
-    const first = plain(pair.first);
-    const second = { ...plain(pair.second), source: first.destination };
+  async fusion(fusion: Fusion): Promise<void> {
     const { device, tuning } = this;
-    const room = device.gpu.limits.maxComputeWorkgroupStorageSize;
-    const tiles = PAIR_TILES.filter((tile) => pairFits(pair, tile, device.precision, room));
-    const together = await this.#fastest<PairTile>(tiles, (tile) =>
-      encodePair({ first, second }, noLists, tile),
-    );
+    const tiles = tilesFor(fusion, device.precision, device.gpu.limits.maxComputeWorkgroupStorageSize);
+    const together = await this.#fusedMs(fusion, tiles);
     let apartMs = 0;
-    for (const [own, timed] of [
-      [pair.first, first],
-      [pair.second, second],
-    ] as const) {
-      const fastest = await this.#fastest<Variant>([tuning.one(own)], (variant) =>
-        encodeConvolution(timed, noLists, variant),
-      );
+    // What is not known of the fusion yet divides it into its parts.
+    for (const part of partsOf(fusion.operations, tuning)) {
+      const fastest =
+        'fusion' in part
+          ? await this.#fusedMs(part.fusion, [part.tile])
+          : await this.#fastest<Variant>([tuning.one(part.operation)], (variant) =>
+              encodeConvolution(plain(part.operation), noLists, variant),
+            );
       apartMs += fastest?.ms ?? Number.POSITIVE_INFINITY;
     }
-    tuning.learnPair(pair, together && together.ms < apartMs ? together.one : undefined);
+    tuning.learnFusion(fusion, together && together.ms < apartMs ? together.one : undefined);
+  }
+
+  #fusedMs(fusion: Fusion, tiles: readonly FusionTile[]) {
+    const timed = plainFusion(fusion);
+    return this.#fastest(tiles, (tile) =>
+      encodeFusion(timed, noLists, tile, false, plainSquares(fusion, timed, tile)),
+    );
   }
 
   destroy(): void {
@@ -107,8 +113,40 @@ class Tuner {
   }
 }
 
+/** Rows of an image as wide as a map, with as many pixels as are expected to be computed. */
+const expectedRows = ([N, H]: readonly number[], isListed: boolean) =>
+  Math.ceil(N! * H! * (isListed ? LISTED_SHARE : 1));
+
 /** The same work over whole maps: as many rows as are expected. */
 function plain({ convolution, destination, region }: Convolve): Convolve {
-  const [N, H, W] = destination.shape;
-  return probeConvolution(convolution, Math.ceil(N * H * (region ? LISTED_SHARE : 1)), W);
+  const { shape } = destination;
+  return probeConvolution(convolution, expectedRows(shape, region !== undefined), shape[2]);
+}
+
+/** The same of a fusion, each convolution reading what the one before it writes. */
+function plainFusion({ head, core, tail }: Fusion): Fusion {
+  const plainCore = plain(core);
+  const [, height, width] = plainCore.source.shape;
+  const plainHead = head && probeConvolution(head.convolution, height, width);
+  const inner = plainHead ? { ...plainCore, source: plainHead.destination } : plainCore;
+  const plainTail = tail && { ...plain(tail), source: inner.destination };
+  return {
+    operations: [...(plainHead ? [plainHead] : []), inner, ...(plainTail ? [plainTail] : [])],
+    ...(plainHead ? { head: plainHead } : {}),
+    core: inner,
+    ...(plainTail ? { tail: plainTail } : {}),
+  };
+}
+
+/** Squares of cells as large as those of a fusion's mask. */
+function plainSquares({ core }: Fusion, timed: Fusion, { side }: FusionTile): Squares {
+  const [, height, width] = timed.core.destination.shape;
+  const { mask } = core.region ?? {};
+  const along = (cells: number | undefined, size: number, pixels: number) =>
+    cells === undefined ? Math.ceil(size / (side ?? 1)) : Math.max(1, Math.round((cells * size) / pixels));
+  return {
+    rows: along(mask?.rows, height, mask?.height ?? height),
+    columns: along(mask?.columns, width, mask?.width ?? width),
+    ...{ cells: NONE, positions: NONE },
+  };
 }

@@ -1,8 +1,9 @@
 import { readTuning, writeTuning } from '#kept-tuning';
+import type { Convolve } from './convolve.js';
+import { type Fusion, fusionTileOf } from './fusions.js';
 import type { Precision } from './kernel.js';
-import type { PairTile } from './kernels/pair.js';
-import { pairTileOf } from './pairs.js';
-import { type Choice, type Convolve, type Pair, ruled, VARIANTS, type Variant } from './variants.js';
+import type { FusionTile } from './kernels/fused.js';
+import { type Choice, ruled, VARIANTS, type Variant } from './variants.js';
 import { methodOf } from './weights.js';
 
 /** What decides how fast a kernel is, besides what it computes. */
@@ -34,10 +35,14 @@ export function shapeKey({ convolution, destination, region }: Convolve): string
   ].join(' ');
 }
 
-/** The same of two convolutions that could be one dispatch. */
-const pairKey = ({ first, second }: Pair) => `${shapeKey(first)} > ${second.convolution.outChannels}`;
+/** The same of several convolutions that could be one dispatch; with a head, also of the cells that it is computed in. */
+function fusionKey({ operations: [first, ...others], head, core, tail }: Fusion): string {
+  const rest = others.map((one) => (one === tail ? `${one.convolution.outChannels}` : shapeKey(one)));
+  const mask = head && core.region?.mask;
+  return [shapeKey(first!), ...rest, ...(mask ? [`cells ${mask.rows}x${mask.columns}`] : [])].join(' > ');
+}
 
-/** Kept of a pair that is faster as two dispatches. */
+/** Kept of a fusion that is slower than its parts. */
 const APART = 'apart';
 
 /** How convolutions are computed on one GPU: as was the fastest for their shapes, or by the rule where that was not timed. */
@@ -65,22 +70,22 @@ export class Tuning implements Choice {
     return this.find(operation) ?? ruled.one(operation);
   }
 
-  both(pair: Pair): PairTile | undefined {
-    return pairTileOf(this.#families.get(pairKey(pair)));
+  fused(fusion: Fusion): FusionTile | undefined {
+    return fusionTileOf(this.#families.get(fusionKey(fusion)));
   }
 
-  /** True when a pair was timed in one dispatch and in two. */
-  knows(pair: Pair): boolean {
-    return this.#families.get(pairKey(pair)) === APART || this.both(pair) !== undefined;
+  /** True when a fusion was timed as one dispatch and as several. */
+  knows(fusion: Fusion): boolean {
+    return this.#families.get(fusionKey(fusion)) === APART || this.fused(fusion) !== undefined;
   }
 
   learn(operation: Convolve, { family }: Variant): void {
     this.#learn(shapeKey(operation), family);
   }
 
-  /** @param tile undefined: two dispatches are faster, or the only way */
-  learnPair(pair: Pair, tile: PairTile | undefined): void {
-    this.#learn(pairKey(pair), tile?.family ?? APART);
+  /** @param tile undefined: several dispatches are faster, or the only way */
+  learnFusion(fusion: Fusion, tile: FusionTile | undefined): void {
+    this.#learn(fusionKey(fusion), tile?.family ?? APART);
   }
 
   #learn(key: string, family: string): void {

@@ -1,5 +1,6 @@
 import type { Convolution } from '../../network/network.js';
-import type { Operation } from '../../program/program.js';
+import type { Convolve } from './convolve.js';
+import type { Fuses } from './fusions.js';
 import { GROUP, type Kernel, vectors } from './kernel.js';
 import {
   depthwiseOfSeveralKernel,
@@ -9,13 +10,10 @@ import {
   PIXELS_EACH,
 } from './kernels/direct.js';
 import { gemmKernel, TILES, type Tile } from './kernels/gemm.js';
-import type { PairTile } from './kernels/pair.js';
 import { gemmSteps } from './kernels/product.js';
 import type { Epilogue } from './kernels/rows.js';
 import { type Family, type Rows, type Workgroups, workgroupsFor } from './launch.js';
 import { type Method, methodOf } from './weights.js';
-
-export type Convolve = Extract<Operation, { kind: 'convolve' }>;
 
 /** One way to compute a convolution: kernels, and how its rows are shared out among workgroups. */
 export interface Variant {
@@ -26,18 +24,9 @@ export interface Variant {
   steps(convolution: Convolution): number;
 }
 
-/** Two convolutions of a stream that one dispatch can do: the second is 1x1 and needs the first at its own pixels only. */
-export interface Pair {
-  /** Not followed by a PReLU: its slopes would need a place of their own. */
-  readonly first: Convolve;
-  readonly second: Convolve;
-}
-
 /** Says how the convolutions of a program are computed. */
-export interface Choice {
+export interface Choice extends Fuses {
   one(operation: Convolve): Variant;
-  /** How two of them are in one dispatch; undefined: one after the other. */
-  both(pair: Pair): PairTile | undefined;
 }
 
 const tapsOf = ({ kernel }: Convolution) => kernel[0] * kernel[1];
@@ -99,7 +88,7 @@ function ruledVariant({ convolution, destination }: Convolve): Variant {
 }
 
 /**
- * The choice that needs no timing. Tiles of more than one vector an invocation, and pairs, are left to timing: they may
+ * The choice that needs no timing. Tiles of more than one vector an invocation, and fusions, are left to timing: they may
  * need more registers, and make fewer workgroups, than a GPU likes.
  */
-export const ruled: Choice = { one: ruledVariant, both: () => undefined };
+export const ruled: Choice = { one: ruledVariant, fused: () => undefined };

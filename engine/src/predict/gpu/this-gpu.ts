@@ -9,7 +9,7 @@ import type { StoredCalibration } from '../this-machine.js';
 import { gpuCalibrationOf } from './gpu-calibration.js';
 
 /** Format of the file; one of another format is stale. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 const AGAIN = 'run fovea calibrate --backend webgpu again';
 
