@@ -15,7 +15,7 @@ import { describe, expect, it } from 'vitest';
 import type { Convolve } from '../../../engine/src/backends/webgpu/convolve.js';
 import { encodeProgram } from '../../../engine/src/backends/webgpu/encode.js';
 import { fusedSteps, fusionsAt } from '../../../engine/src/backends/webgpu/fusions.js';
-import { FUSION_TILES } from '../../../engine/src/backends/webgpu/kernels/fused.js';
+import { FUSION_TILES } from '../../../engine/src/backends/webgpu/kernels/fusion.js';
 import { tuningOf } from '../../../engine/src/backends/webgpu/tuning.js';
 import { VARIANTS } from '../../../engine/src/backends/webgpu/variants.js';
 import type { Device } from '../../../engine/src/plan/device.js';

@@ -3,7 +3,8 @@ import type { Decider, Operation, Program, ProgramMap, ProgramMask } from '../..
 import { workOf } from '../../program/work.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { detached } from './detached.js';
-import { encodeConvolution, encodeFusion } from './encode-convolution.js';
+import { encodeConvolution } from './encode-convolution.js';
+import { encodeFusion } from './encode-fusion.js';
 import { everywhere, pixelsOf } from './everywhere.js';
 import { partsOf } from './fusions.js';
 import { haloWindow } from './halo.js';

@@ -3,8 +3,9 @@ import type { Operation } from '../../program/program.js';
 import type { Convolve } from './convolve.js';
 import { type Precision, vectors } from './kernel.js';
 import { activationKind } from './kernels/activation.js';
-import { FUSION_TILES, type FusionKind, type FusionTile, fusedBytes, type Inner } from './kernels/fused.js';
+import { FUSION_TILES, type FusionKind, type FusionTile, fusedBytes, type Inner } from './kernels/fusion.js';
 import { gemmSteps } from './kernels/product.js';
+import { hasSquares } from './squares.js';
 import { methodOf } from './weights.js';
 
 /** Convolutions of a stream, one after the other, that one dispatch can do. */
@@ -56,8 +57,7 @@ function isTail(core: Convolve, tail: Convolve): boolean {
 
 /** A core reads what is computed at once, in full maps or at the listed pixels of a mask itself. */
 function isHead(head: Convolve, core: Convolve): boolean {
-  const { convolution, region, others, destination } = core;
-  const { layout } = destination;
+  const { convolution } = core;
   return (
     leadsTo(head, core) &&
     methodOf(head.convolution) === 'gemm' &&
@@ -67,9 +67,7 @@ function isHead(head: Convolve, core: Convolve): boolean {
     convolution.kernel.some((size) => size > 1) &&
     convolution.dilation.every((step) => step === 1) &&
     !head.others &&
-    !others &&
-    !region?.reads &&
-    (layout.kind !== 'packed' || layout.region === region)
+    hasSquares(core)
   );
 }
 

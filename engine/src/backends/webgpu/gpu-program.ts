@@ -30,6 +30,8 @@ export interface ResidentNetwork {
   readonly network: Network;
   /** A convolution's packed weights. */
   weights(convolution: Convolution): GPUBuffer;
+  /** The same for Winograd's algorithm; made when they are asked for. */
+  transformed(convolution: Convolution): GPUBuffer;
   /** Weights of a block's learned masker, its bias behind them. */
   masker(block: Block): GPUBuffer;
   /**
@@ -152,6 +154,7 @@ export class GpuProgram {
     const bufferFor = (use: BufferUse): GPUBuffer => {
       if (typeof use === 'string') return shared[use];
       if ('map' in use) return maps[bufferOf[use.map.id]!]!;
+      if ('transformed' in use) return resident.transformed(use.transformed);
       return 'masker' in use ? resident.masker(use.masker) : resident.weights(use.convolution);
     };
     const bind = async (launch: Launch, number: number): Promise<Dispatch> => {

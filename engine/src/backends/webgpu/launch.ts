@@ -4,7 +4,7 @@ import type { Work } from '../../program/work.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { GROUP, type Kernel, NONE, spread } from './kernel.js';
 import type { GroupKind, PIXELS_EACH } from './kernels/direct.js';
-import type { FusionTile } from './kernels/fused.js';
+import type { FusionTile } from './kernels/fusion.js';
 import type { Tile } from './kernels/gemm.js';
 import type { List } from './lists.js';
 
@@ -25,6 +25,8 @@ export type BufferUse =
   | SharedBuffer
   | { readonly map: ProgramMap }
   | { readonly convolution: Convolution }
+  /** Its weights as Winograd's algorithm reads them. */
+  | { readonly transformed: Convolution }
   | { readonly masker: Block };
 
 /** How many workgroups a launch has: known beforehand, or from the count of a list. */
@@ -33,7 +35,12 @@ export type Workgroups =
   | { readonly counter: number; readonly factor: number; readonly divisor: number; readonly y: number };
 
 /** Kernels of convolutions whose workgroups do the same steps. */
-export type Family = Tile['family'] | FusionTile['family'] | GroupKind | `depthwise x${typeof PIXELS_EACH}`;
+export type Family =
+  | Tile['family']
+  | FusionTile['family']
+  | 'winograd'
+  | GroupKind
+  | `depthwise x${typeof PIXELS_EACH}`;
 
 /** What each workgroup of a convolution does: turns of its innermost loop, which calibration finds the time of. */
 export interface Effort {

@@ -1,16 +1,16 @@
 import type { Program } from '../../program/program.js';
 import type { Convolve } from './convolve.js';
 import type { Device } from './device.js';
-import { encodeConvolution, encodeFusion, type Squares } from './encode-convolution.js';
+import { encodeConvolution } from './encode-convolution.js';
+import { encodeFusion } from './encode-fusion.js';
 import { type Fusion, fusionsAt, partsOf, tilesFor } from './fusions.js';
-import { NONE } from './kernel.js';
-import type { FusionTile } from './kernels/fused.js';
+import type { FusionTile } from './kernels/fusion.js';
 import type { Launch } from './launch.js';
 import { LaunchTimer } from './launch-timer.js';
 import { noLists, probeConvolution } from './probe.js';
+import { plainSquares } from './squares.js';
 import type { Tuning } from './tuning.js';
-import { VARIANTS, type Variant } from './variants.js';
-import { methodOf } from './weights.js';
+import { type Variant, variantsOf } from './variants.js';
 
 /** One program is tuned for no longer than this, ms; shapes that are left have the rule's variant. */
 const MOST_MS = 20_000;
@@ -27,7 +27,7 @@ export async function tune(device: Device, { steps }: Program, tuning: Tuning): 
   const convolutions = steps
     .flatMap(({ operations }) => operations)
     .filter((operation): operation is Convolve => operation.kind === 'convolve')
-    .filter(({ convolution }) => VARIANTS[methodOf(convolution)].length > 1);
+    .filter((operation) => variantsOf(operation).length > 1);
   // Shorter ones first: the longer ones are compared with what is fastest of those.
   const fusions = steps
     .flatMap(({ operations }) => operations.flatMap((_, at) => fusionsAt(operations, at)))
@@ -59,9 +59,7 @@ class Tuner {
   }
 
   async convolution(operation: Convolve): Promise<void> {
-    const timed = plain(operation);
-    const variants = VARIANTS[methodOf(operation.convolution)];
-    const fastest = await this.#fastest(variants, (variant) => encodeConvolution(timed, noLists, variant));
+    const fastest = await this.#variantMs(operation, variantsOf(operation));
     if (fastest) this.tuning.learn(operation, fastest.one);
   }
 
@@ -75,18 +73,24 @@ class Tuner {
       const fastest =
         'fusion' in part
           ? await this.#fusedMs(part.fusion, [part.tile])
-          : await this.#fastest<Variant>([tuning.one(part.operation)], (variant) =>
-              encodeConvolution(plain(part.operation), noLists, variant),
-            );
+          : await this.#variantMs(part.operation, [tuning.one(part.operation)]);
       apartMs += fastest?.ms ?? Number.POSITIVE_INFINITY;
     }
     tuning.learnFusion(fusion, together && together.ms < apartMs ? together.one : undefined);
   }
 
+  #variantMs(operation: Convolve, variants: readonly Variant[]) {
+    const timed = plain(operation);
+    return this.#fastest(variants, (variant) => {
+      const squares = variant.kind === 'squares' ? plainSquares(operation, timed, variant.side) : undefined;
+      return encodeConvolution(timed, noLists, variant, squares);
+    });
+  }
+
   #fusedMs(fusion: Fusion, tiles: readonly FusionTile[]) {
     const timed = plainFusion(fusion);
     return this.#fastest(tiles, (tile) =>
-      encodeFusion(timed, noLists, tile, false, plainSquares(fusion, timed, tile)),
+      encodeFusion(timed, noLists, tile, false, plainSquares(fusion.core, timed.core, tile.side ?? 1)),
     );
   }
 
@@ -135,18 +139,5 @@ function plainFusion({ head, core, tail }: Fusion): Fusion {
     ...(plainHead ? { head: plainHead } : {}),
     core: inner,
     ...(plainTail ? { tail: plainTail } : {}),
-  };
-}
-
-/** Squares of cells as large as those of a fusion's mask. */
-function plainSquares({ core }: Fusion, timed: Fusion, { side }: FusionTile): Squares {
-  const [, height, width] = timed.core.destination.shape;
-  const { mask } = core.region ?? {};
-  const along = (cells: number | undefined, size: number, pixels: number) =>
-    cells === undefined ? Math.ceil(size / (side ?? 1)) : Math.max(1, Math.round((cells * size) / pixels));
-  return {
-    rows: along(mask?.rows, height, mask?.height ?? height),
-    columns: along(mask?.columns, width, mask?.width ?? width),
-    ...{ cells: NONE, positions: NONE },
   };
 }

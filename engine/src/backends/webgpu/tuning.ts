@@ -2,9 +2,8 @@ import { readTuning, writeTuning } from '#kept-tuning';
 import type { Convolve } from './convolve.js';
 import { type Fusion, fusionTileOf } from './fusions.js';
 import type { Precision } from './kernel.js';
-import type { FusionTile } from './kernels/fused.js';
-import { type Choice, ruled, VARIANTS, type Variant } from './variants.js';
-import { methodOf } from './weights.js';
+import type { FusionTile } from './kernels/fusion.js';
+import { type Choice, isWinograd, ruled, type Variant, variantsOf } from './variants.js';
 
 /** What decides how fast a kernel is, besides what it computes. */
 export interface TunedOn {
@@ -23,7 +22,9 @@ type Kept = Record<string, Record<string, string>>;
 const nameOf = ({ adapter, driver, precision }: TunedOn) => `${adapter} | ${driver} | ${precision}`;
 
 /** What of a convolution its time depends on. Of listed rows, nobody knows beforehand how many there are. */
-export function shapeKey({ convolution, destination, region }: Convolve): string {
+export function shapeKey(operation: Convolve): string {
+  const { convolution, destination, region } = operation;
+  const mask = region?.mask;
   const { kernel, stride, dilation, inChannels, outChannels, groups } = convolution;
   const [N, H, W] = destination.shape;
   const numbers = [kernel, stride, dilation].map((pair) => pair.join('x'));
@@ -32,6 +33,7 @@ export function shapeKey({ convolution, destination, region }: Convolve): string
     `${inChannels}-${outChannels}`,
     `g${groups}`,
     `${N * H * W}${region ? ' listed' : ''}`,
+    ...(isWinograd(operation) ? [mask ? `squares ${mask.rows}x${mask.columns}` : 'squares'] : []),
   ].join(' ');
 }
 
@@ -63,7 +65,7 @@ export class Tuning implements Choice {
   /** The fastest variant of those that this version has; undefined when that was not timed. */
   find(operation: Convolve): Variant | undefined {
     const family = this.#families.get(shapeKey(operation));
-    return VARIANTS[methodOf(operation.convolution)].find((variant) => variant.family === family);
+    return variantsOf(operation).find((variant) => variant.family === family);
   }
 
   one(operation: Convolve): Variant {

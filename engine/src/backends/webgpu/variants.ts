@@ -12,17 +12,33 @@ import {
 import { gemmKernel, TILES, type Tile } from './kernels/gemm.js';
 import { gemmSteps } from './kernels/product.js';
 import type { Epilogue } from './kernels/rows.js';
+import { WINOGRAD_CHANNELS, WINOGRAD_SIDE, winogradKernel } from './kernels/winograd.js';
 import { type Family, type Rows, type Workgroups, workgroupsFor } from './launch.js';
+import { hasSquares } from './squares.js';
 import { type Method, methodOf } from './weights.js';
 
-/** One way to compute a convolution: kernels, and how its rows are shared out among workgroups. */
-export interface Variant {
+interface VariantBase {
   readonly family: Family;
   kernel(epilogue: Epilogue): Kernel;
-  workgroups(rows: Rows, outChannels: number): Workgroups;
   /** Turns of the innermost loop of each workgroup. */
   steps(convolution: Convolution): number;
 }
+
+/** A variant whose rows are shared out among workgroups. */
+interface RowVariant extends VariantBase {
+  readonly kind: 'rows';
+  workgroups(rows: Rows, outChannels: number): Workgroups;
+}
+
+/** A variant whose workgroups compute squares of this side inside cells, for so many output channels. */
+interface SquareVariant extends VariantBase {
+  readonly kind: 'squares';
+  readonly side: number;
+  readonly channels: number;
+}
+
+/** One way to compute a convolution. */
+export type Variant = RowVariant | SquareVariant;
 
 /** Says how the convolutions of a program are computed. */
 export interface Choice extends Fuses {
@@ -33,6 +49,7 @@ const tapsOf = ({ kernel }: Convolution) => kernel[0] * kernel[1];
 
 function gemm(tile: Tile): Variant {
   return {
+    kind: 'rows',
     family: tile.family,
     kernel: (epilogue) => gemmKernel(tile, epilogue),
     workgroups: (rows, outChannels) =>
@@ -43,6 +60,7 @@ function gemm(tile: Tile): Variant {
 
 function direct(kind: GroupKind): Variant {
   return {
+    kind: 'rows',
     family: kind,
     kernel: (epilogue) => directKernel(kind, epilogue),
     workgroups: (rows, outChannels) => workgroupsFor(rows, vectors(outChannels)),
@@ -52,19 +70,57 @@ function direct(kind: GroupKind): Variant {
 }
 
 const depthwiseOfSeveral: Variant = {
+  kind: 'rows',
   family: `depthwise x${PIXELS_EACH}`,
   kernel: depthwiseOfSeveralKernel,
   workgroups: (rows, outChannels) => workgroupsFor(rows, vectors(outChannels), PIXELS_EACH * GROUP),
   steps: tapsOf,
 };
 
+const winograd: Variant = {
+  kind: 'squares',
+  family: 'winograd',
+  side: WINOGRAD_SIDE,
+  channels: WINOGRAD_CHANNELS,
+  kernel: winogradKernel,
+  steps: ({ inChannels }) => vectors(inChannels),
+};
+
 /** All variants of each method. */
 export const VARIANTS: Readonly<Record<Method, readonly Variant[]>> = {
-  gemm: TILES.map(gemm),
+  gemm: [...TILES.map(gemm), winograd],
   depthwise: [direct('depthwise'), depthwiseOfSeveral],
   grouped: [direct('grouped')],
   mixed: [direct('mixed')],
 };
+
+/** Pixels of a cell along a side from which on a square of Winograd's is not mostly empty. */
+const WINOGRAD_CELL = 6;
+
+/**
+ * True for what Winograd's algorithm computes: 3x3 convolutions of one group and unit stride, everywhere or in cells that
+ * fill more than half of a square, for it saves no more than half of the multiplications.
+ */
+export function isWinograd(operation: Convolve): boolean {
+  const { convolution, source, region } = operation;
+  const { kernel, stride, dilation, groups } = convolution;
+  return (
+    groups === 1 &&
+    kernel.every((size) => size === 3) &&
+    [...stride, ...dilation].every((step) => step === 1) &&
+    source.layout.kind === 'map' &&
+    hasSquares(operation) &&
+    (!region ||
+      (region.height >= WINOGRAD_CELL * region.mask.rows &&
+        region.width >= WINOGRAD_CELL * region.mask.columns))
+  );
+}
+
+/** The variants that compute a convolution. */
+export function variantsOf(operation: Convolve): readonly Variant[] {
+  const variants = VARIANTS[methodOf(operation.convolution)];
+  return isWinograd(operation) ? variants : variants.filter(({ kind }) => kind === 'rows');
+}
 
 /** Workgroups that a GPU should be given, so that all of it is busy. */
 const ENOUGH_WORKGROUPS = 128;

@@ -1,4 +1,4 @@
-import { FUSION_TILES } from '../../backends/webgpu/kernels/fused.js';
+import { FUSION_TILES } from '../../backends/webgpu/kernels/fusion.js';
 import type { Family } from '../../backends/webgpu/launch.js';
 import { VARIANTS } from '../../backends/webgpu/variants.js';
 import { FoveaError } from '../../errors.js';

@@ -1,6 +1,7 @@
-import { encodeConvolution, encodeFusion } from '../../backends/webgpu/encode-convolution.js';
+import { encodeConvolution } from '../../backends/webgpu/encode-convolution.js';
+import { encodeFusion } from '../../backends/webgpu/encode-fusion.js';
 import { PIXELS_EACH } from '../../backends/webgpu/kernels/direct.js';
-import { FUSION_TILES } from '../../backends/webgpu/kernels/fused.js';
+import { FUSION_TILES } from '../../backends/webgpu/kernels/fusion.js';
 import { TILES } from '../../backends/webgpu/kernels/gemm.js';
 import type { Family, Launch } from '../../backends/webgpu/launch.js';
 import { noLists, probeConvolution } from '../../backends/webgpu/probe.js';
@@ -35,7 +36,10 @@ const convolutions = Object.entries(VARIANTS).flatMap(([name, variants]) =>
       const convolution = build.convolution(family, inChannels, channels, { kernel: 3, groups });
       return encodeConvolution(probeConvolution(convolution, ...sidesOf(pixels)), noLists, variant);
     };
-    const tile = TILES.find((one) => one.family === family);
+    const tile =
+      variant.kind === 'squares'
+        ? { rows: variant.side ** 2, channels: variant.channels }
+        : TILES.find((one) => one.family === family);
     const each = variant === VARIANTS.depthwise[1] ? PIXELS_EACH : 1;
     const [pixels, channels] = tile ? [tile.rows, tile.channels] : [16 * each, method === 'mixed' ? 60 : 64];
     return {

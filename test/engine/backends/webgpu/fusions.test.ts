@@ -9,7 +9,7 @@ import {
   FUSION_TILES,
   type FusionTile,
   fusedBytes,
-} from '../../../../engine/src/backends/webgpu/kernels/fused.js';
+} from '../../../../engine/src/backends/webgpu/kernels/fusion.js';
 import { Tuning, tuningOf } from '../../../../engine/src/backends/webgpu/tuning.js';
 import { ruled } from '../../../../engine/src/backends/webgpu/variants.js';
 import { useDataFolder } from '../../../support/data-folder.js';

@@ -1,6 +1,7 @@
-import { type Binding, type Kernel, type Precision, vectorBytes } from '../kernel.js';
+import type { Binding, Kernel } from '../kernel.js';
 import { type ActivationKind, activationParameters } from './activation.js';
-import { placesOf, productCode, type Stored, sumsOf, type TileSize, unrolled } from './product.js';
+import { type FusionKind, type FusionTile, type Inner, windowOf, windowVectors } from './fusion.js';
+import { placesOf, productCode, type Stored, sumsOf, unrolled } from './product.js';
 import {
   convolutionBindings,
   convolutionParameters,
@@ -9,90 +10,16 @@ import {
   placeCode,
   sumCode,
 } from './rows.js';
-
-/** Sizes of what a workgroup of a fusion computes: all channels between the convolutions, at some pixels. */
-export interface FusionTile extends TileSize {
-  readonly family: `fused ${64 | 32 | 16 | '8x8' | '4x4'}`;
-  /** The pixels are a square of this side inside a cell, so that few pixels lie around them; left out, any pixels. */
-  readonly side?: number;
-}
-
-/** Tiles to choose from, the largest first. Those of squares are small in other ways, to leave room for what lies around. */
-export const FUSION_TILES: readonly FusionTile[] = [
-  { family: 'fused 64', rows: 64, channels: 64, rowsEach: 4, vectorsEach: 1, depth: 4 },
-  { family: 'fused 32', rows: 32, channels: 64, rowsEach: 4, vectorsEach: 1, depth: 4 },
-  { family: 'fused 16', rows: 16, channels: 64, rowsEach: 4, vectorsEach: 1, depth: 4 },
-  { family: 'fused 8x8', side: 8, rows: 64, channels: 32, rowsEach: 8, vectorsEach: 1, depth: 2 },
-  { family: 'fused 4x4', side: 4, rows: 16, channels: 32, rowsEach: 2, vectorsEach: 1, depth: 4 },
-];
-
-/** A convolution that another one follows in the same dispatch. */
-export interface Inner {
-  /** Vectors of its output channels. */
-  readonly vectors: number;
-  readonly activation: ActivationKind;
-}
-
-/** What a fusion computes, besides the epilogue of its last convolution. */
-export interface FusionKind {
-  /** A convolution of one group before the core, computed wherever the core reads. */
-  readonly head?: Inner;
-  readonly core: {
-    readonly depthwise: boolean;
-    readonly kernel: readonly [number, number];
-    readonly stride: readonly [number, number];
-    /** What of it the tail reads; left out when nothing follows. */
-    readonly inner?: Inner;
-  };
-  /** True: cells that are not active are copied from the residual to the destination. */
-  readonly copies: boolean;
-}
-
-/** What the core reads around a square of pixels. */
-function windowOf(side: number, { kernel, stride }: FusionKind['core']) {
-  const along = (axis: 0 | 1) => (side - 1) * stride[axis] + kernel[axis];
-  return { height: along(0), width: along(1), pixels: along(0) * along(1) };
-}
-
-/** Vectors of each pixel of the window that are in workgroup memory at a time: a depthwise core needs no others. */
-function windowVectors({ channels }: TileSize, { head, core }: FusionKind): number {
-  return core.depthwise ? Math.min(head!.vectors, channels / 4) : head!.vectors;
-}
-
-/** Bytes of workgroup memory that a kernel takes. */
-export function fusedBytes(tile: FusionTile, kind: FusionKind, precision: Precision): number {
-  const { rows, channels, depth, side } = tile;
-  const { head, core } = kind;
-  const window = side && head ? windowOf(side, core).pixels * windowVectors(tile, kind) : 0;
-  const between = rows * (core.inner?.vectors ?? 0);
-  const product = 16 * (rows + rows * depth + depth * channels);
-  return product + (side ? 4 * rows : 0) + vectorBytes[precision] * (window + between);
-}
+import { isInactive, squareCode, squareOf, squareParameters } from './squares.js';
 
 const functionsOf = ({ head, core }: FusionKind): Record<string, ActivationKind> => ({
   ...(head ? { headActivated: head.activation } : {}),
   ...(core.inner ? { coreActivated: core.inner.activation } : {}),
 });
 
-/** Where in the map a workgroup's square lies, and what its convolutions read around it. */
-const squareParameters = [
-  'toHeight',
-  'toWidth',
-  'down',
-  'across',
-  'coreTop',
-  'coreLeft',
-  'cells',
-  'positions',
-];
-
-const squareCode = `
+const headCode = `
 fn placeAt(n: u32, y: u32, x: u32) -> vec4i {
   return vec4i(i32(n * p.height * p.width), i32(y * p.strideY) - i32(p.top), i32(x * p.strideX) - i32(p.left), 1);
-}
-fn rowOf(pixel: u32) -> u32 {
-  if (p.packed == 1u) { return lists[p.positions + pixel]; }
-  return pixel;
 }`;
 
 /**
@@ -121,7 +48,7 @@ export function fusedKernel(tile: FusionTile, kind: FusionKind, epilogue: Epilog
     parameters: [
       ...convolutionParameters(epilogue),
       ...(core.inner ? ['coreBias'] : []),
-      ...(head ? ['headBias', ...squareParameters] : []),
+      ...(head ? ['headBias', 'coreTop', 'coreLeft', ...squareParameters] : []),
       ...activationParameters(functionsOf(kind)),
     ],
     bindings: [
@@ -131,7 +58,7 @@ export function fusedKernel(tile: FusionTile, kind: FusionKind, epilogue: Epilog
     ],
     code: `${head ? '' : placeCode}
 ${sumCode(epilogue, functionsOf(kind))}
-${head ? squareCode : ''}
+${head ? `${squareCode}${headCode}` : ''}
 ${code.memory()}
 
 @compute @workgroup_size(${invocations})
@@ -183,25 +110,14 @@ class FusedCode {
   square(side: number): string {
     const { rows } = this.tile;
     const { stride } = this.kind.core;
-    return `  let tile = groupNumber(group, groups);
-  if (tile >= p.rows) { return; }
-  let cell = tile / (p.down * p.across);
-  let within = tile % (p.down * p.across);
-  let n = cell / (p.gridColumns * p.gridRows);
-  let cellY = cell / p.gridColumns % p.gridRows;
-  let cellX = cell % p.gridColumns;
-  let firstY = (cellY * p.toHeight + p.gridRows - 1u) / p.gridRows + within / p.across * ${side}u;
-  let firstX = (cellX * p.toWidth + p.gridColumns - 1u) / p.gridColumns + within % p.across * ${side}u;
-  let endY = ((cellY + 1u) * p.toHeight + p.gridRows - 1u) / p.gridRows;
-  let endX = ((cellX + 1u) * p.toWidth + p.gridColumns - 1u) / p.gridColumns;
-  if (firstY >= endY || firstX >= endX) { return; }
+    return `${squareOf(side)}
   for (var r = local; r < ${rows}u; r += ${this.invocations}u) {
     let y = firstY + r / ${side}u;
     let x = firstX + r % ${side}u;
     pixels[r] = select(NONE, (n * p.toHeight + y) * p.toWidth + x, y < endY && x < endX);
   }
   workgroupBarrier();
-  if (p.cells != NONE && cells[p.cells + cell] == 0u) {
+  if (${isInactive}) {
 ${this.kind.copies ? this.#copy() : ''}
     return;
   }
