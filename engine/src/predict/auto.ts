@@ -4,7 +4,7 @@ import type { Strategy, StrategyContext } from '../plan/strategy.js';
 import { costCandidate } from './candidate.js';
 import { statisticsCoverage } from './coverage.js';
 import { getDevice } from './devices.js';
-import { readGpuCalibration } from './gpu/this-gpu.js';
+import { readOwnGpuCalibration } from './gpu/this-gpu.js';
 import { readCalibration } from './this-machine.js';
 
 const alternatives: readonly Strategy[] = [dense, streamed, lasnet, unfused];
@@ -15,7 +15,7 @@ const ORDINARY_GPU = 'v100';
 /** The device to decide for when none is named: what is calibrated here of the kind that computes, or an ordinary one. */
 function defaultDevice(target: Device['kind'] | undefined): { device: Device; caution?: string } {
   if (target !== 'gpu') return { device: readCalibration().device ?? getDevice('cpu-avx2') };
-  const { device, problem } = readGpuCalibration();
+  const { device, problem } = readOwnGpuCalibration();
   if (device) return { device };
   return {
     device: getDevice(ORDINARY_GPU),

@@ -13,7 +13,7 @@ import { defaultMasker } from './maskers.js';
 import { median } from './median.js';
 import type { NetworkRunOptions } from './options.js';
 import { checkAgainstPlain, describeError, OUTPUT_TOLERANCE, outputDifference } from './plain-run.js';
-import { defaultThreads, prepare } from './prepare.js';
+import { awaitAdapter, defaultThreads, isGpu, prepare } from './prepare.js';
 import { run } from './run.js';
 
 /** What `benchmark` runs; everything has a default. */
@@ -129,6 +129,7 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
     ...(options.backend === undefined ? {} : { backend: options.backend }),
     ...(signal ? { signal } : {}),
   };
+  if (isGpu(options.backend)) await awaitAdapter(common);
   const { backend } = prepare(network, input, {
     ...common,
     ...(rates[0] === undefined ? {} : { rate: rates[0] }),

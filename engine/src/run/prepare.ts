@@ -45,6 +45,16 @@ interface Prepared {
 const lastPrepared = new WeakMap<Network, Prepared>();
 
 /**
+ * For runs on a GPU: waits until it is known which adapter they will use, if a plan that is still to be made may depend on it. What
+ * is wrong with the adapter is left for the run to say.
+ */
+export async function awaitAdapter({ backend, strategy, plan }: NetworkRunOptions): Promise<void> {
+  if (plan || strategy === undefined) return;
+  if (isSteady(typeof strategy === 'string' ? getStrategy(strategy) : strategy)) return;
+  await (typeof backend === 'object' ? backend : getBackend(backend)).check?.();
+}
+
+/**
  * Backend, plan and maskers of a run. The last answer is given again when the question is the same, for finding
  * it again would take as long as computing a small block.
  * @throws FoveaError as `run` does
@@ -137,7 +147,7 @@ export function planRun(
 }
 
 /** True for the backend that computes on a GPU, by name or by value. */
-function isGpu(backend: NetworkRunOptions['backend']): boolean {
+export function isGpu(backend: NetworkRunOptions['backend']): boolean {
   return (typeof backend === 'object' ? backend.name : backend) === 'webgpu';
 }
 

@@ -5,7 +5,7 @@ import type { Network } from '../network/network.js';
 import { learnShapes } from '../network/walk.js';
 import type { Tensor } from '../tensor.js';
 import type { NetworkRunOptions } from './options.js';
-import { prepare } from './prepare.js';
+import { awaitAdapter, isGpu, prepare } from './prepare.js';
 import { sessionFor } from './sessions.js';
 
 /**
@@ -33,6 +33,7 @@ export async function run(
 ): Promise<RunResult> {
   const learning = learnShapes(network, { height: input.shape[1], width: input.shape[2] });
   if (learning) await learning;
+  if (isGpu(options.backend)) await awaitAdapter(options);
   const { backend, plan, maskers, threads } = prepare(network, input, options);
   if (!backend.checksInput) checkFinite(input);
   const signal = options.signal ?? ambientSignal();

@@ -12,16 +12,19 @@ import {
 } from '@fovea/engine';
 import { calibrationOf } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
+import type { Convolve } from '../../../engine/src/backends/webgpu/convolve.js';
 import { encodeProgram } from '../../../engine/src/backends/webgpu/encode.js';
+import { fusedSteps, fusionsAt } from '../../../engine/src/backends/webgpu/fusions.js';
+import { FUSION_TILES } from '../../../engine/src/backends/webgpu/kernels/fusion.js';
 import { tuningOf } from '../../../engine/src/backends/webgpu/tuning.js';
-import { type Convolve, VARIANTS } from '../../../engine/src/backends/webgpu/variants.js';
+import { VARIANTS } from '../../../engine/src/backends/webgpu/variants.js';
 import type { Device } from '../../../engine/src/plan/device.js';
 import { auto } from '../../../engine/src/predict/auto.js';
 import { families, type GpuCalibration } from '../../../engine/src/predict/gpu/gpu-calibration.js';
 import { storeGpuCalibration } from '../../../engine/src/predict/gpu/this-gpu.js';
 import { planRun } from '../../../engine/src/run/prepare.js';
 import { programOf } from '../../../engine/src/run/program-of.js';
-import { randomConvolution } from '../support/small-network.js';
+import { randomConvolution, smallNetwork } from '../support/small-network.js';
 
 const calibration: GpuCalibration = {
   kind: 'webgpu',
@@ -95,6 +98,26 @@ describe('prediction on a calibrated GPU', () => {
     expect(compute(gpu({ driver: '2.0' }))).toBeCloseTo(ruled, 9);
     // Runs on software drivers time nothing.
     expect(compute(gpu({ software: true }))).toBeCloseTo(ruled, 9);
+  });
+
+  it('costs what lies in active cells of a fusion whose workgroups cover the map', () => {
+    const network = smallNetwork({ kind: 'basic', strides: [1], height: 64, mapWidth: 64 });
+    const settings = { strategy: 'streamed', granularity: 8 } as const;
+    const on = { adapter: 'a GPU that fuses', driver: '1.0', precision: 'f32' } as const;
+    const { steps } = programOf(network, { ...settings, masker: saliencyMasker(0.5) });
+    const [fusion] = steps.flatMap(({ operations }) => fusionsAt(operations, 0));
+    const tile = FUSION_TILES.find(({ family }) => family === 'fused 8x8')!;
+    tuningOf(on).learnFusion(fusion!, tile);
+    const device = gpu({ adapter: on.adapter });
+    const compute = (rate: number) =>
+      predict(network, { device, ...settings, rate }).ops.find(({ primitives }) =>
+        primitives.includes('conv2'),
+      )?.computeMs;
+    // A half of 64 workgroups, 8 at once.
+    const stepMs = (32 / 8) * fusedSteps(fusion!, tile) * 0.001;
+    expect(compute(0.5)).toBeCloseTo(stepMs, 9);
+    expect(compute(1)).toBeCloseTo(2 * stepMs, 9);
+    expect(compute(0)).toBe(0);
   });
 
   it('takes one workgroup as long as eight', () => {

@@ -9,6 +9,8 @@ export interface SmallNetworkOptions {
   readonly channels?: number;
   readonly width?: number;
   readonly groups?: number;
+  /** Side of the kernel in the middle of a branch; 3 when left out. */
+  readonly kernel?: number;
   readonly height?: number;
   readonly mapWidth?: number;
   /** Stride of each block; a block of stride 2, or the first, gets a projection. */
@@ -68,7 +70,7 @@ export function smallNetwork(options: SmallNetworkOptions = {}): Network {
     if (stride > 1) stage++;
     const name = `block${index}`;
     const relu = { activation: 'relu' as const };
-    const middle = { kernel: 3, stride, groups, ...relu };
+    const middle = { kernel: options.kernel ?? 3, stride, groups, ...relu };
     const branch =
       kind === 'single'
         ? [randomConvolution(random, `${name}.conv1`, inChannels, outChannels, { stride, gain: 0.5 })]

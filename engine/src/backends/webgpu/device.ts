@@ -1,6 +1,6 @@
 import { load } from '#webgpu';
 import { FoveaError } from '../../errors.js';
-import { type Kernel, type Precision, wgslOf } from './kernel.js';
+import { type Kernel, type Precision, type ShaderFeatures, wgslOf } from './kernel.js';
 
 /** Flags of the WebGPU specification, which defines their values. */
 export const usage = {
@@ -79,6 +79,14 @@ export async function openDevice(precision: Precision): Promise<Device> {
   return opening;
 }
 
+/** The adapter that was last asked for a device in this process, whether or not the device is still there. */
+let lastAdapter: string | undefined;
+
+/** The name of the adapter that runs in this process use; undefined before the first of them has opened it. */
+export function openedAdapter(): string | undefined {
+  return lastAdapter;
+}
+
 async function requestDevice(precision: Precision): Promise<Device> {
   const gpu = await entryPoint();
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
@@ -95,11 +103,14 @@ async function requestDevice(precision: Precision): Promise<Device> {
       `precision f16: ${nameOf(adapter)} does not offer shader-f16; f32 is accepted`,
     );
   }
+  lastAdapter = nameOf(adapter);
+  const subgroups = adapter.features.has('subgroups');
   const { limits } = adapter;
   const device = await adapter.requestDevice({
     requiredFeatures: [
       ...(adapter.features.has('timestamp-query') ? (['timestamp-query'] as const) : []),
       ...(precision === 'f16' ? (['shader-f16'] as const) : []),
+      ...(subgroups ? (['subgroups'] as const) : []),
     ],
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
@@ -112,6 +123,7 @@ async function requestDevice(precision: Precision): Promise<Device> {
     name: nameOf(adapter),
     driver: description,
     precision,
+    subgroups,
     software: isFallbackAdapter,
   });
 }
@@ -127,11 +139,10 @@ function nameOf({ info }: GPUAdapter): string {
 }
 
 /** What is known of a device. */
-export interface DeviceFacts {
+export interface DeviceFacts extends ShaderFeatures {
   readonly name: string;
   /** The driver with its version, where WebGPU says it. */
   readonly driver: string;
-  readonly precision: Precision;
   /** True when no GPU computes, but a program in its place. */
   readonly software: boolean;
 }
@@ -141,6 +152,7 @@ export class Device implements DeviceFacts {
   readonly name: string;
   readonly driver: string;
   readonly precision: Precision;
+  readonly subgroups: boolean;
   readonly software: boolean;
   readonly created: Created = { buffers: 0, pipelines: 0 };
   /** Why it cannot be used any more. */
@@ -151,11 +163,12 @@ export class Device implements DeviceFacts {
 
   constructor(
     readonly gpu: GPUDevice,
-    { name, driver, precision, software }: DeviceFacts,
+    { name, driver, precision, subgroups, software }: DeviceFacts,
   ) {
     this.name = name;
     this.driver = driver;
     this.precision = precision;
+    this.subgroups = subgroups;
     this.software = software;
     this.timed = gpu.features.has('timestamp-query');
     void gpu.lost.then(({ message, reason }) => {
@@ -220,7 +233,7 @@ export class Device implements DeviceFacts {
       label: kernel.name,
       layout: gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: {
-        module: gpu.createShaderModule({ label: kernel.name, code: wgslOf(kernel, this.precision) }),
+        module: gpu.createShaderModule({ label: kernel.name, code: wgslOf(kernel, this) }),
         entryPoint: 'main',
       },
     });

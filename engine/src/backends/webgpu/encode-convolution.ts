@@ -1,21 +1,22 @@
+import type { Convolve } from './convolve.js';
 import { haloWindow } from './halo.js';
 import { vectors } from './kernel.js';
 import { activationKind, activationValues } from './kernels/activation.js';
-import { type PairTile, pairKernel } from './kernels/pair.js';
 import { type Epilogue, sourceNumber } from './kernels/rows.js';
-import { type BufferUse, type Launch, type Rows, rowValues, workgroupsFor } from './launch.js';
+import { type BufferUse, type Launch, type Rows, rowValues } from './launch.js';
 import type { Lists } from './lists.js';
-import { pairSteps } from './pairs.js';
-import type { Convolve, Pair, Variant } from './variants.js';
+import { type Squares, squareLaunch, squaresOf } from './squares.js';
+import type { Variant } from './variants.js';
 import { biasVector } from './weights.js';
 
 /** The rows that a convolution works out. */
-function rowsOf({ destination, region, others }: Convolve, lists: Lists): Rows {
+export function rowsOf({ destination, region, others }: Convolve, lists: Lists): Rows {
   const [N, height, width] = destination.shape;
   return { count: N * height * width, list: region && lists.of(region), others };
 }
 
-function epilogueOf({ residual, destination, activation }: Convolve): Epilogue {
+/** What a convolution does with its sums. */
+export function epilogueOf({ residual, destination, activation }: Convolve): Epilogue {
   return {
     residual: residual ? (residual === destination ? 'overwritten' : 'own') : 'none',
     activation: activationKind(activation),
@@ -23,7 +24,7 @@ function epilogueOf({ residual, destination, activation }: Convolve): Epilogue {
 }
 
 /** Parameters of `convolutionParameters`. */
-function parametersOf(operation: Convolve, rows: Rows): Record<string, number> {
+export function parametersOf(operation: Convolve, rows: Rows): Record<string, number> {
   const { convolution, source, destination, activation } = operation;
   const { kernel, stride, padding, dilation, inChannels, outChannels, groups } = convolution;
   const [, outHeight, outWidth] = destination.shape;
@@ -53,7 +54,7 @@ function parametersOf(operation: Convolve, rows: Rows): Record<string, number> {
 }
 
 /** Those of them that say what becomes of the sums. */
-function resultOf({ convolution, destination }: Convolve) {
+export function resultOf({ convolution, destination }: Convolve) {
   return {
     outVectors: vectors(convolution.outChannels),
     bias: biasVector(convolution),
@@ -61,7 +62,13 @@ function resultOf({ convolution, destination }: Convolve) {
   };
 }
 
-function buffersOf({ convolution, source, destination, residual }: Convolve): Record<string, BufferUse> {
+/** What a convolution's bindings are bound to. */
+export function buffersOf({
+  convolution,
+  source,
+  destination,
+  residual,
+}: Convolve): Record<string, BufferUse> {
   return {
     source: { map: source },
     destination: { map: destination },
@@ -72,47 +79,41 @@ function buffersOf({ convolution, source, destination, residual }: Convolve): Re
   };
 }
 
-/** The dispatch of a convolution: bias, residual, activation and the place of each row are its epilogue's. */
-export function encodeConvolution(operation: Convolve, lists: Lists, variant: Variant): Launch {
-  const { convolution } = operation;
-  const rows = rowsOf(operation, lists);
-  return {
-    kernel: variant.kernel(epilogueOf(operation)),
-    parameters: parametersOf(operation, rows),
-    buffers: buffersOf(operation),
-    workgroups: variant.workgroups(rows, convolution.outChannels),
-    effort: { family: variant.family, steps: variant.steps(convolution) },
-  };
-}
-
 /**
- * The dispatch of two convolutions: it reads where the first one reads, and ends as the second one does.
- * @param tile that fits into the device's workgroup memory
+ * The dispatch of a convolution: bias, residual, activation and the place of each row are its epilogue's.
+ * @param squares others than those of the operation itself, for a variant that computes squares
  */
-export function encodePair(pair: Pair, lists: Lists, tile: PairTile): Launch {
-  const { first, second } = pair;
-  if (first.activation === 'prelu') {
-    throw new RangeError(`${first.convolution.name}: a pair has no place for the slopes of its channels`);
+export function encodeConvolution(
+  operation: Convolve,
+  lists: Lists,
+  variant: Variant,
+  squares?: Squares,
+): Launch {
+  const { convolution, region } = operation;
+  const effort = { family: variant.family, steps: variant.steps(convolution) };
+  const kernel = variant.kernel(epilogueOf(operation));
+  if (variant.kind === 'rows') {
+    const rows = rowsOf(operation, lists);
+    return {
+      kernel,
+      parameters: parametersOf(operation, rows),
+      buffers: buffersOf(operation),
+      workgroups: variant.workgroups(rows, convolution.outChannels),
+      effort,
+    };
   }
-  const rows = rowsOf(second, lists);
-  const kind = {
-    between: vectors(first.convolution.outChannels),
-    activation: activationKind(first.activation),
-  };
+  const { side, channels } = variant;
+  const { parameters, workgroups } = squareLaunch(
+    squares ?? squaresOf(operation, side, lists),
+    operation,
+    side,
+    Math.ceil(convolution.outChannels / channels),
+  );
   return {
-    kernel: pairKernel(tile, kind, epilogueOf(second)),
-    parameters: {
-      ...parametersOf(first, rows),
-      ...resultOf(second),
-      firstBias: biasVector(first.convolution),
-      ...activationValues({ activated: second.activation, firstActivated: first.activation }),
-    },
-    buffers: {
-      ...buffersOf(second),
-      source: { map: first.source },
-      firstWeights: { convolution: first.convolution },
-    },
-    workgroups: workgroupsFor(rows, 1, tile.rows),
-    effort: { family: tile.family, steps: pairSteps(pair, tile) },
+    kernel,
+    parameters: { ...parametersOf(operation, { count: 0 }), ...parameters },
+    buffers: { ...buffersOf(operation), cells: 'cells', transformed: { transformed: convolution } },
+    workgroups,
+    effort: { ...effort, region },
   };
 }

@@ -2,8 +2,11 @@ import { haloOf, packedRegion } from '../../program/layout.js';
 import type { Decider, Operation, Program, ProgramMap, ProgramMask } from '../../program/program.js';
 import { workOf } from '../../program/work.js';
 import type { ScriptedOperation } from '../scripted.js';
-import { encodeConvolution, encodePair } from './encode-convolution.js';
+import { detached } from './detached.js';
+import { encodeConvolution } from './encode-convolution.js';
+import { encodeFusion } from './encode-fusion.js';
 import { everywhere, pixelsOf } from './everywhere.js';
+import { partsOf } from './fusions.js';
 import { haloWindow } from './halo.js';
 import { GROUP, type Kernel, NONE, spread, vectors } from './kernel.js';
 import { activationKind, activationValues } from './kernels/activation.js';
@@ -29,7 +32,6 @@ import {
   workgroupsFor,
 } from './launch.js';
 import { type List, Lists } from './lists.js';
-import { pairOf } from './pairs.js';
 import { DispatchSlots } from './slots.js';
 import { type Choice, ruled } from './variants.js';
 import { biasVector } from './weights.js';
@@ -38,6 +40,8 @@ type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
 
 /** A program as dispatches, and what they need besides maps and weights. */
 export interface EncodedProgram {
+  /** As dispatches compute it, which may need more maps than the program that was encoded. */
+  readonly program: Program;
   readonly passes: readonly Pass[];
   readonly stops: readonly Stop[];
   readonly lists: Lists;
@@ -51,11 +55,13 @@ const LARGE_WINDOW = 48;
 
 /**
  * Turns a program into dispatches: one for each operation but the few that need a value of all that is before.
+ * @param lowered what was made of a plan
  * @param choice how convolutions are computed
  */
-export function encodeProgram(program: Program, choice: Choice = ruled): EncodedProgram {
+export function encodeProgram(lowered: Program, choice: Choice = ruled): EncodedProgram {
+  const { program, copying } = detached(lowered, choice);
   const lists = new Lists(program);
-  const encoder = new Encoder(lists, choice);
+  const encoder = new Encoder(lists, choice, copying);
   const passes: Pass[] = [];
   const stops: Stop[] = [];
   const indexed: { mask: ProgramMask; launches: Launch[] }[] = [];
@@ -75,7 +81,7 @@ export function encodeProgram(program: Program, choice: Choice = ruled): Encoded
     passes.flatMap(({ launches }) => launches),
   );
   for (const { mask, launches } of indexed) launches.push(...slots.launches(mask));
-  return { passes, stops, lists, slots, scratch: encoder.scratch };
+  return { program, passes, stops, lists, slots, scratch: encoder.scratch };
 }
 
 class Encoder {
@@ -84,20 +90,16 @@ class Encoder {
   constructor(
     readonly lists: Lists,
     readonly choice: Choice,
+    readonly copying: ReadonlySet<Operation>,
   ) {}
 
-  /** The dispatches of a step: one for each operation, or for two where a kernel does both. */
+  /** The dispatches of a step: those of each operation, or one for several where a kernel does them together. */
   step(operations: readonly Exclude<Operation, ScriptedOperation>[]): Launch[] {
-    const launches: Launch[] = [];
-    for (let at = 0; at < operations.length; at++) {
-      const pair = pairOf(operations[at]!, operations[at + 1]);
-      const tile = pair && this.choice.both(pair);
-      if (tile) {
-        launches.push(encodePair(pair, this.lists, tile));
-        at++;
-      } else launches.push(...this.launches(operations[at]!));
-    }
-    return launches;
+    return partsOf(operations, this.choice).flatMap((part) => {
+      if ('operation' in part) return this.launches(part.operation);
+      const copies = this.copying.has(part.fusion.operations.at(-1)!);
+      return [encodeFusion(part.fusion, this.lists, part.tile, copies)];
+    });
   }
 
   launches(operation: Exclude<Operation, ScriptedOperation>): Launch[] {

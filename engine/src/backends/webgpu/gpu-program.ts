@@ -2,7 +2,7 @@ import type { Block, Convolution, Network } from '../../network/network.js';
 import type { LoweredNetwork } from '../../plan/lower.js';
 import type { Plan } from '../../plan/plan.js';
 import { planBuffers } from '../../program/buffers.js';
-import type { ProgramMap } from '../../program/program.js';
+import type { Program, ProgramMap } from '../../program/program.js';
 import { workOf } from '../../program/work.js';
 import type { Shape } from '../../tensor.js';
 import { ProgramReport } from '../program-report.js';
@@ -30,6 +30,8 @@ export interface ResidentNetwork {
   readonly network: Network;
   /** A convolution's packed weights. */
   weights(convolution: Convolution): GPUBuffer;
+  /** The same for Winograd's algorithm; made when they are asked for. */
+  transformed(convolution: Convolution): GPUBuffer;
   /** Weights of a block's learned masker, its bias behind them. */
   masker(block: Block): GPUBuffer;
   /**
@@ -97,9 +99,8 @@ export class GpuProgram {
     onGrown: () => void,
   ): Promise<GpuProgram> {
     const { device, network } = resident;
-    const { program } = lowered;
-    const encoded = encodeProgram(program, choice);
-    const { lists, slots, stops } = encoded;
+    const encoded = encodeProgram(lowered.program, choice);
+    const { program, lists, slots, stops } = encoded;
     const shapes = program.maps.map(storedShape);
     const { sizes, bufferOf } = planBuffers({
       ...program,
@@ -109,7 +110,7 @@ export class GpuProgram {
     const maps = resident.maps(
       sizes.map((values, buffer) => ({
         bytes: values * valueBytes,
-        what: `a map of ${network.nodes[ownerOf(lowered, bufferOf, buffer)]?.name ?? network.name}`,
+        what: `a map of ${network.nodes[ownerOf(program, bufferOf, buffer)]?.name ?? network.name}`,
       })),
       onGrown,
     );
@@ -153,6 +154,7 @@ export class GpuProgram {
     const bufferFor = (use: BufferUse): GPUBuffer => {
       if (typeof use === 'string') return shared[use];
       if ('map' in use) return maps[bufferOf[use.map.id]!]!;
+      if ('transformed' in use) return resident.transformed(use.transformed);
       return 'masker' in use ? resident.masker(use.masker) : resident.weights(use.convolution);
     };
     const bind = async (launch: Launch, number: number): Promise<Dispatch> => {
@@ -242,9 +244,9 @@ function storedShape({ shape, layout }: ProgramMap): Shape {
 }
 
 /** The node whose map made a buffer as large as it is. */
-function ownerOf({ program }: LoweredNetwork, bufferOf: Int32Array, buffer: number): number {
+function ownerOf({ steps }: Program, bufferOf: Int32Array, buffer: number): number {
   let [largest, owner] = [0, -1];
-  for (const { owner: step, operations } of program.steps) {
+  for (const { owner: step, operations } of steps) {
     for (const operation of operations) {
       const map = 'destination' in operation ? operation.destination : undefined;
       if (!map || bufferOf[map.id] !== buffer || exactBytes(map) <= largest) continue;

@@ -36,7 +36,7 @@ export class GpuRun {
     await this.#writeGivenMasks();
     this.#write(input.data);
     this.#encoder.clearBuffer(shared.counters);
-    program.encodeTransfer(this.#encoder, 'import', lowered.program.input);
+    program.encodeTransfer(this.#encoder, 'import', encoded.program.input);
     let first = 0;
     let fileDims: readonly number[] | undefined;
     for (const { at, owner, operation } of encoded.stops) {
@@ -166,9 +166,9 @@ export class GpuRun {
   /** Reads back everything that a run leaves behind, at once. */
   async #readResults({ output, cells, margins, counts, milliseconds }: RunRecord): Promise<void> {
     const { program } = this;
-    const { shared, readable, readBack, timer, lowered } = program;
+    const { shared, readable, readBack, timer, encoded } = program;
     const encoder = this.#encoder;
-    program.encodeTransfer(encoder, 'export', lowered.program.output!);
+    program.encodeTransfer(encoder, 'export', encoded.program.output!);
     const copy = (source: GPUBuffer, at: number, bytes: number) => {
       if (bytes > 0) encoder.copyBufferToBuffer(source, 0, readable, at, bytes);
     };

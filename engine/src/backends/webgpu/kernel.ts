@@ -16,6 +16,8 @@ export interface Kernel {
   readonly bindings: readonly Binding[];
   /** WGSL with an entry point `main`. */
   readonly code: string;
+  /** The same with operations of subgroups, whatever their size, for adapters that offer them. */
+  readonly subgroupCode?: string;
 }
 
 /** How activations and weights are stored; sums are float32 always. */
@@ -57,20 +59,31 @@ export function encodeParameters(
   return words;
 }
 
+/** What shaders may use. */
+export interface ShaderFeatures {
+  readonly precision: Precision;
+  readonly subgroups: boolean;
+}
+
 /** The whole shader of a kernel. */
-export function wgslOf({ parameters, bindings, code }: Kernel, precision: Precision): string {
+export function wgslOf(
+  { parameters, bindings, code, subgroupCode }: Kernel,
+  { precision, subgroups }: ShaderFeatures,
+): string {
+  const own = subgroups ? subgroupCode : undefined;
   const declared = bindings.map(
     ({ name, access, element }, i) =>
       `@group(0) @binding(${i + 1}) var<storage, ${access === 'read' ? 'read' : 'read_write'}> ${name}: array<${element}>;`,
   );
   return [
+    ...(own ? ['enable subgroups;'] : []),
     ...(precision === 'f16' ? ['enable f16;', 'alias Value = vec4<f16>;'] : ['alias Value = vec4f;']),
     `struct Parameters { ${parameters.map((name) => `${name}: u32,`).join(' ')} }`,
     '@group(0) @binding(0) var<uniform> p: Parameters;',
     ...declared,
     `const NONE = ${NONE}u;`,
     'fn groupNumber(group: vec3u, groups: vec3u) -> u32 { return group.x + group.z * groups.x; }',
-    code,
+    own ?? code,
   ].join('\n');
 }
 

@@ -1,6 +1,7 @@
 import { Random } from '../../random.js';
 import { type Device, usage } from './device.js';
 import { encodeParameters, vectorBytes, vectors } from './kernel.js';
+import { transformedWeights } from './kernels/winograd.js';
 import type { BufferUse, Launch } from './launch.js';
 import { PassTimer } from './timer.js';
 import { packWeights, storedBytes } from './weights.js';
@@ -99,6 +100,9 @@ export class LaunchTimer {
       content = storedBytes(values, precision);
     } else if (typeof use === 'object' && 'convolution' in use) {
       content = storedBytes(packWeights(use.convolution), precision);
+      bytes = content.byteLength;
+    } else if (typeof use === 'object' && 'transformed' in use) {
+      content = transformedWeights(use.transformed).buffer;
       bytes = content.byteLength;
     }
     const buffer = device.buffer(name, bytes, usage.storage | usage.copyDestination);

@@ -1,11 +1,11 @@
 import type { Block, Convolution } from '../../network/network.js';
-import type { Owner, ProgramMap } from '../../program/program.js';
+import type { Owner, ProgramMap, ProgramRegion } from '../../program/program.js';
 import type { Work } from '../../program/work.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { GROUP, type Kernel, NONE, spread } from './kernel.js';
 import type { GroupKind, PIXELS_EACH } from './kernels/direct.js';
+import type { FusionTile } from './kernels/fusion.js';
 import type { Tile } from './kernels/gemm.js';
-import type { PairTile } from './kernels/pair.js';
 import type { List } from './lists.js';
 
 /** Buffers that a program has one of each. */
@@ -25,6 +25,8 @@ export type BufferUse =
   | SharedBuffer
   | { readonly map: ProgramMap }
   | { readonly convolution: Convolution }
+  /** Its weights as Winograd's algorithm reads them. */
+  | { readonly transformed: Convolution }
   | { readonly masker: Block };
 
 /** How many workgroups a launch has: known beforehand, or from the count of a list. */
@@ -33,12 +35,19 @@ export type Workgroups =
   | { readonly counter: number; readonly factor: number; readonly divisor: number; readonly y: number };
 
 /** Kernels of convolutions whose workgroups do the same steps. */
-export type Family = Tile['family'] | PairTile['family'] | GroupKind | `depthwise x${typeof PIXELS_EACH}`;
+export type Family =
+  | Tile['family']
+  | FusionTile['family']
+  | 'winograd'
+  | GroupKind
+  | `depthwise x${typeof PIXELS_EACH}`;
 
 /** What each workgroup of a convolution does: turns of its innermost loop, which calibration finds the time of. */
 export interface Effort {
   readonly family: Family;
   readonly steps: number;
+  /** Workgroups outside of it have nothing to do. */
+  readonly region?: ProgramRegion | undefined;
 }
 
 /** One dispatch of a kernel, as plain data. */

@@ -1,7 +1,7 @@
 import type { Convolution } from '../../network/network.js';
 import type { ProgramMap } from '../../program/program.js';
+import type { Convolve } from './convolve.js';
 import { Lists } from './lists.js';
-import type { Convolve } from './variants.js';
 
 /** For dispatches over whole maps. */
 export const noLists = new Lists({ masks: [], regions: [], halos: [] });

@@ -4,8 +4,9 @@ import type { Program } from '../../program/program.js';
 import type { Shape } from '../../tensor.js';
 import { KeptPrograms } from '../kept-programs.js';
 import { type Device, usage } from './device.js';
+import { tilesFor } from './fusions.js';
 import { GpuProgram, type ResidentNetwork } from './gpu-program.js';
-import { pairFits } from './pairs.js';
+import { transformedWeights } from './kernels/winograd.js';
 import { tune } from './tune.js';
 import { tuningOf } from './tuning.js';
 import { type Choice, ruled } from './variants.js';
@@ -15,6 +16,7 @@ import { packWeights, storedBytes } from './weights.js';
 export class Resident implements ResidentNetwork {
   readonly programs: KeptPrograms<Promise<GpuProgram>>;
   readonly #weights = new Map<Convolution, GPUBuffer>();
+  readonly #transformed = new Map<Convolution, GPUBuffer>();
   readonly #maskers = new Map<Block, GPUBuffer>();
   /** Buffers of maps, the largest first; all programs use the same, for only one runs at a time. */
   readonly #maps: GPUBuffer[] = [];
@@ -63,6 +65,16 @@ export class Resident implements ResidentNetwork {
     return this.#weights.get(convolution)!;
   }
 
+  transformed(convolution: Convolution): GPUBuffer {
+    let buffer = this.#transformed.get(convolution);
+    if (!buffer) {
+      const what = `the transformed weights of ${convolution.name}`;
+      buffer = this.#filled(what, transformedWeights(convolution).buffer);
+      this.#transformed.set(convolution, buffer);
+    }
+    return buffer;
+  }
+
   masker(block: Block): GPUBuffer {
     return this.#maskers.get(block)!;
   }
@@ -92,8 +104,8 @@ export class Resident implements ResidentNetwork {
 
   destroy(): void {
     this.programs.clear();
-    for (const buffer of [...this.#weights.values(), ...this.#maskers.values(), ...this.#maps])
-      buffer.destroy();
+    const weights = [this.#weights, this.#transformed, this.#maskers].flatMap((all) => [...all.values()]);
+    for (const buffer of [...weights, ...this.#maps]) buffer.destroy();
   }
 
   /** How convolutions of a program are computed. */
@@ -106,9 +118,9 @@ export class Resident implements ResidentNetwork {
     return {
       one: (operation) => tuning.one(operation),
       // What was kept may be from a device with more room, or of somebody's making.
-      both: (pair) => {
-        const tile = tuning.both(pair);
-        return tile && pairFits(pair, tile, precision, room) ? tile : undefined;
+      fused: (fusion) => {
+        const tile = tuning.fused(fusion);
+        return tile && tilesFor(fusion, precision, room).includes(tile) ? tile : undefined;
       },
     };
   }

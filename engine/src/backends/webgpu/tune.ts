@@ -1,14 +1,16 @@
 import type { Program } from '../../program/program.js';
+import type { Convolve } from './convolve.js';
 import type { Device } from './device.js';
-import { encodeConvolution, encodePair } from './encode-convolution.js';
-import { PAIR_TILES, type PairTile } from './kernels/pair.js';
+import { encodeConvolution } from './encode-convolution.js';
+import { encodeFusion } from './encode-fusion.js';
+import { type Fusion, fusionsAt, partsOf, tilesFor } from './fusions.js';
+import type { FusionTile } from './kernels/fusion.js';
 import type { Launch } from './launch.js';
 import { LaunchTimer } from './launch-timer.js';
-import { pairFits, pairOf } from './pairs.js';
 import { noLists, probeConvolution } from './probe.js';
+import { plainSquares } from './squares.js';
 import type { Tuning } from './tuning.js';
-import { type Convolve, type Pair, VARIANTS, type Variant } from './variants.js';
-import { methodOf } from './weights.js';
+import { type Variant, variantsOf } from './variants.js';
 
 /** One program is tuned for no longer than this, ms; shapes that are left have the rule's variant. */
 const MOST_MS = 20_000;
@@ -18,26 +20,27 @@ const PATIENCE_MS = 50;
 const LISTED_SHARE = 0.5;
 
 /**
- * Times all variants of the convolutions of a program whose shapes are not known yet, then pairs of them in one dispatch
- * and in two, and keeps what is fastest.
+ * Times all variants of the convolutions of a program whose shapes are not known yet, then fusions of
+ * them as one dispatch and as several, and keeps what is fastest.
  */
 export async function tune(device: Device, { steps }: Program, tuning: Tuning): Promise<void> {
   const convolutions = steps
     .flatMap(({ operations }) => operations)
     .filter((operation): operation is Convolve => operation.kind === 'convolve')
-    .filter(({ convolution }) => VARIANTS[methodOf(convolution)].length > 1);
-  const pairs = steps.flatMap(({ operations }) =>
-    operations.flatMap((operation, at) => pairOf(operation, operations[at + 1]) ?? []),
-  );
-  if (convolutions.every((one) => tuning.find(one)) && pairs.every((pair) => tuning.knows(pair))) return;
+    .filter((operation) => variantsOf(operation).length > 1);
+  // Shorter ones first: the longer ones are compared with what is fastest of those.
+  const fusions = steps
+    .flatMap(({ operations }) => operations.flatMap((_, at) => fusionsAt(operations, at)))
+    .toSorted((a, b) => a.operations.length - b.operations.length);
+  if (convolutions.every((one) => tuning.find(one)) && fusions.every((one) => tuning.knows(one))) return;
   const tuner = new Tuner(device, tuning);
   const end = performance.now() + MOST_MS;
   try {
     for (const one of convolutions) {
       if (performance.now() < end && !tuning.find(one)) await tuner.convolution(one);
     }
-    for (const pair of pairs) {
-      if (performance.now() < end && !tuning.knows(pair)) await tuner.pair(pair);
+    for (const fusion of fusions) {
+      if (performance.now() < end && !tuning.knows(fusion)) await tuner.fusion(fusion);
     }
   } finally {
     tuner.destroy();
@@ -56,32 +59,39 @@ class Tuner {
   }
 
   async convolution(operation: Convolve): Promise<void> {
-    const timed = plain(operation);
-    const variants = VARIANTS[methodOf(operation.convolution)];
-    const fastest = await this.#fastest(variants, (variant) => encodeConvolution(timed, noLists, variant));
+    const fastest = await this.#variantMs(operation, variantsOf(operation));
     if (fastest) this.tuning.learn(operation, fastest.one);
   }
 
-  async pair(pair: Pair): Promise<void> {
-    const first = plain(pair.first);
-    const second = { ...plain(pair.second), source: first.destination };
+  async fusion(fusion: Fusion): Promise<void> {
     const { device, tuning } = this;
-    const room = device.gpu.limits.maxComputeWorkgroupStorageSize;
-    const tiles = PAIR_TILES.filter((tile) => pairFits(pair, tile, device.precision, room));
-    const together = await this.#fastest<PairTile>(tiles, (tile) =>
-      encodePair({ first, second }, noLists, tile),
-    );
+    const tiles = tilesFor(fusion, device.precision, device.gpu.limits.maxComputeWorkgroupStorageSize);
+    const together = await this.#fusedMs(fusion, tiles);
     let apartMs = 0;
-    for (const [own, timed] of [
-      [pair.first, first],
-      [pair.second, second],
-    ] as const) {
-      const fastest = await this.#fastest<Variant>([tuning.one(own)], (variant) =>
-        encodeConvolution(timed, noLists, variant),
-      );
+    // What is not known of the fusion yet divides it into its parts.
+    for (const part of partsOf(fusion.operations, tuning)) {
+      const fastest =
+        'fusion' in part
+          ? await this.#fusedMs(part.fusion, [part.tile])
+          : await this.#variantMs(part.operation, [tuning.one(part.operation)]);
       apartMs += fastest?.ms ?? Number.POSITIVE_INFINITY;
     }
-    tuning.learnPair(pair, together && together.ms < apartMs ? together.one : undefined);
+    tuning.learnFusion(fusion, together && together.ms < apartMs ? together.one : undefined);
+  }
+
+  #variantMs(operation: Convolve, variants: readonly Variant[]) {
+    const timed = plain(operation);
+    return this.#fastest(variants, (variant) => {
+      const squares = variant.kind === 'squares' ? plainSquares(operation, timed, variant.side) : undefined;
+      return encodeConvolution(timed, noLists, variant, squares);
+    });
+  }
+
+  #fusedMs(fusion: Fusion, tiles: readonly FusionTile[]) {
+    const timed = plainFusion(fusion);
+    return this.#fastest(tiles, (tile) =>
+      encodeFusion(timed, noLists, tile, false, plainSquares(fusion.core, timed.core, tile.side ?? 1)),
+    );
   }
 
   destroy(): void {
@@ -107,8 +117,27 @@ class Tuner {
   }
 }
 
+/** Rows of an image as wide as a map, with as many pixels as are expected to be computed. */
+const expectedRows = ([N, H]: readonly number[], isListed: boolean) =>
+  Math.ceil(N! * H! * (isListed ? LISTED_SHARE : 1));
+
 /** The same work over whole maps: as many rows as are expected. */
 function plain({ convolution, destination, region }: Convolve): Convolve {
-  const [N, H, W] = destination.shape;
-  return probeConvolution(convolution, Math.ceil(N * H * (region ? LISTED_SHARE : 1)), W);
+  const { shape } = destination;
+  return probeConvolution(convolution, expectedRows(shape, region !== undefined), shape[2]);
+}
+
+/** The same of a fusion, each convolution reading what the one before it writes. */
+function plainFusion({ head, core, tail }: Fusion): Fusion {
+  const plainCore = plain(core);
+  const [, height, width] = plainCore.source.shape;
+  const plainHead = head && probeConvolution(head.convolution, height, width);
+  const inner = plainHead ? { ...plainCore, source: plainHead.destination } : plainCore;
+  const plainTail = tail && { ...plain(tail), source: inner.destination };
+  return {
+    operations: [...(plainHead ? [plainHead] : []), inner, ...(plainTail ? [plainTail] : [])],
+    ...(plainHead ? { head: plainHead } : {}),
+    core: inner,
+    ...(plainTail ? { tail: plainTail } : {}),
+  };
 }

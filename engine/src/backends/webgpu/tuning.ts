@@ -1,9 +1,9 @@
 import { readTuning, writeTuning } from '#kept-tuning';
+import type { Convolve } from './convolve.js';
+import { type Fusion, fusionTileOf } from './fusions.js';
 import type { Precision } from './kernel.js';
-import type { PairTile } from './kernels/pair.js';
-import { pairTileOf } from './pairs.js';
-import { type Choice, type Convolve, type Pair, ruled, VARIANTS, type Variant } from './variants.js';
-import { methodOf } from './weights.js';
+import type { FusionTile } from './kernels/fusion.js';
+import { type Choice, isWinograd, ruled, type Variant, variantsOf } from './variants.js';
 
 /** What decides how fast a kernel is, besides what it computes. */
 export interface TunedOn {
@@ -22,7 +22,9 @@ type Kept = Record<string, Record<string, string>>;
 const nameOf = ({ adapter, driver, precision }: TunedOn) => `${adapter} | ${driver} | ${precision}`;
 
 /** What of a convolution its time depends on. Of listed rows, nobody knows beforehand how many there are. */
-export function shapeKey({ convolution, destination, region }: Convolve): string {
+export function shapeKey(operation: Convolve): string {
+  const { convolution, destination, region } = operation;
+  const mask = region?.mask;
   const { kernel, stride, dilation, inChannels, outChannels, groups } = convolution;
   const [N, H, W] = destination.shape;
   const numbers = [kernel, stride, dilation].map((pair) => pair.join('x'));
@@ -31,13 +33,18 @@ export function shapeKey({ convolution, destination, region }: Convolve): string
     `${inChannels}-${outChannels}`,
     `g${groups}`,
     `${N * H * W}${region ? ' listed' : ''}`,
+    ...(isWinograd(operation) ? [mask ? `squares ${mask.rows}x${mask.columns}` : 'squares'] : []),
   ].join(' ');
 }
 
-/** The same of two convolutions that could be one dispatch. */
-const pairKey = ({ first, second }: Pair) => `${shapeKey(first)} > ${second.convolution.outChannels}`;
+/** The same of several convolutions that could be one dispatch; with a head, also of the cells that it is computed in. */
+function fusionKey({ operations: [first, ...others], head, core, tail }: Fusion): string {
+  const rest = others.map((one) => (one === tail ? `${one.convolution.outChannels}` : shapeKey(one)));
+  const mask = head && core.region?.mask;
+  return [shapeKey(first!), ...rest, ...(mask ? [`cells ${mask.rows}x${mask.columns}`] : [])].join(' > ');
+}
 
-/** Kept of a pair that is faster as two dispatches. */
+/** Kept of a fusion that is slower than its parts. */
 const APART = 'apart';
 
 /** How convolutions are computed on one GPU: as was the fastest for their shapes, or by the rule where that was not timed. */
@@ -58,29 +65,29 @@ export class Tuning implements Choice {
   /** The fastest variant of those that this version has; undefined when that was not timed. */
   find(operation: Convolve): Variant | undefined {
     const family = this.#families.get(shapeKey(operation));
-    return VARIANTS[methodOf(operation.convolution)].find((variant) => variant.family === family);
+    return variantsOf(operation).find((variant) => variant.family === family);
   }
 
   one(operation: Convolve): Variant {
     return this.find(operation) ?? ruled.one(operation);
   }
 
-  both(pair: Pair): PairTile | undefined {
-    return pairTileOf(this.#families.get(pairKey(pair)));
+  fused(fusion: Fusion): FusionTile | undefined {
+    return fusionTileOf(this.#families.get(fusionKey(fusion)));
   }
 
-  /** True when a pair was timed in one dispatch and in two. */
-  knows(pair: Pair): boolean {
-    return this.#families.get(pairKey(pair)) === APART || this.both(pair) !== undefined;
+  /** True when a fusion was timed as one dispatch and as several. */
+  knows(fusion: Fusion): boolean {
+    return this.#families.get(fusionKey(fusion)) === APART || this.fused(fusion) !== undefined;
   }
 
   learn(operation: Convolve, { family }: Variant): void {
     this.#learn(shapeKey(operation), family);
   }
 
-  /** @param tile undefined: two dispatches are faster, or the only way */
-  learnPair(pair: Pair, tile: PairTile | undefined): void {
-    this.#learn(pairKey(pair), tile?.family ?? APART);
+  /** @param tile undefined: several dispatches are faster, or the only way */
+  learnFusion(fusion: Fusion, tile: FusionTile | undefined): void {
+    this.#learn(fusionKey(fusion), tile?.family ?? APART);
   }
 
   #learn(key: string, family: string): void {

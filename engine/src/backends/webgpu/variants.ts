@@ -1,5 +1,6 @@
 import type { Convolution } from '../../network/network.js';
-import type { Operation } from '../../program/program.js';
+import type { Convolve } from './convolve.js';
+import type { Fuses } from './fusions.js';
 import { GROUP, type Kernel, vectors } from './kernel.js';
 import {
   depthwiseOfSeveralKernel,
@@ -9,41 +10,46 @@ import {
   PIXELS_EACH,
 } from './kernels/direct.js';
 import { gemmKernel, TILES, type Tile } from './kernels/gemm.js';
-import type { PairTile } from './kernels/pair.js';
 import { gemmSteps } from './kernels/product.js';
 import type { Epilogue } from './kernels/rows.js';
+import { WINOGRAD_CHANNELS, WINOGRAD_SIDE, winogradKernel } from './kernels/winograd.js';
 import { type Family, type Rows, type Workgroups, workgroupsFor } from './launch.js';
+import { hasSquares } from './squares.js';
 import { type Method, methodOf } from './weights.js';
 
-export type Convolve = Extract<Operation, { kind: 'convolve' }>;
-
-/** One way to compute a convolution: kernels, and how its rows are shared out among workgroups. */
-export interface Variant {
+interface VariantBase {
   readonly family: Family;
   kernel(epilogue: Epilogue): Kernel;
-  workgroups(rows: Rows, outChannels: number): Workgroups;
   /** Turns of the innermost loop of each workgroup. */
   steps(convolution: Convolution): number;
 }
 
-/** Two convolutions of a stream that one dispatch can do: the second is 1x1 and needs the first at its own pixels only. */
-export interface Pair {
-  /** Not followed by a PReLU: its slopes would need a place of their own. */
-  readonly first: Convolve;
-  readonly second: Convolve;
+/** A variant whose rows are shared out among workgroups. */
+interface RowVariant extends VariantBase {
+  readonly kind: 'rows';
+  workgroups(rows: Rows, outChannels: number): Workgroups;
 }
 
+/** A variant whose workgroups compute squares of this side inside cells, for so many output channels. */
+interface SquareVariant extends VariantBase {
+  readonly kind: 'squares';
+  readonly side: number;
+  readonly channels: number;
+}
+
+/** One way to compute a convolution. */
+export type Variant = RowVariant | SquareVariant;
+
 /** Says how the convolutions of a program are computed. */
-export interface Choice {
+export interface Choice extends Fuses {
   one(operation: Convolve): Variant;
-  /** How two of them are in one dispatch; undefined: one after the other. */
-  both(pair: Pair): PairTile | undefined;
 }
 
 const tapsOf = ({ kernel }: Convolution) => kernel[0] * kernel[1];
 
 function gemm(tile: Tile): Variant {
   return {
+    kind: 'rows',
     family: tile.family,
     kernel: (epilogue) => gemmKernel(tile, epilogue),
     workgroups: (rows, outChannels) =>
@@ -54,6 +60,7 @@ function gemm(tile: Tile): Variant {
 
 function direct(kind: GroupKind): Variant {
   return {
+    kind: 'rows',
     family: kind,
     kernel: (epilogue) => directKernel(kind, epilogue),
     workgroups: (rows, outChannels) => workgroupsFor(rows, vectors(outChannels)),
@@ -63,19 +70,57 @@ function direct(kind: GroupKind): Variant {
 }
 
 const depthwiseOfSeveral: Variant = {
+  kind: 'rows',
   family: `depthwise x${PIXELS_EACH}`,
   kernel: depthwiseOfSeveralKernel,
   workgroups: (rows, outChannels) => workgroupsFor(rows, vectors(outChannels), PIXELS_EACH * GROUP),
   steps: tapsOf,
 };
 
+const winograd: Variant = {
+  kind: 'squares',
+  family: 'winograd',
+  side: WINOGRAD_SIDE,
+  channels: WINOGRAD_CHANNELS,
+  kernel: winogradKernel,
+  steps: ({ inChannels }) => vectors(inChannels),
+};
+
 /** All variants of each method. */
 export const VARIANTS: Readonly<Record<Method, readonly Variant[]>> = {
-  gemm: TILES.map(gemm),
+  gemm: [...TILES.map(gemm), winograd],
   depthwise: [direct('depthwise'), depthwiseOfSeveral],
   grouped: [direct('grouped')],
   mixed: [direct('mixed')],
 };
+
+/** Pixels of a cell along a side from which on a square of Winograd's is not mostly empty. */
+const WINOGRAD_CELL = 6;
+
+/**
+ * True for what Winograd's algorithm computes: 3x3 convolutions of one group and unit stride, everywhere or in cells that
+ * fill more than half of a square, for it saves no more than half of the multiplications.
+ */
+export function isWinograd(operation: Convolve): boolean {
+  const { convolution, source, region } = operation;
+  const { kernel, stride, dilation, groups } = convolution;
+  return (
+    groups === 1 &&
+    kernel.every((size) => size === 3) &&
+    [...stride, ...dilation].every((step) => step === 1) &&
+    source.layout.kind === 'map' &&
+    hasSquares(operation) &&
+    (!region ||
+      (region.height >= WINOGRAD_CELL * region.mask.rows &&
+        region.width >= WINOGRAD_CELL * region.mask.columns))
+  );
+}
+
+/** The variants that compute a convolution. */
+export function variantsOf(operation: Convolve): readonly Variant[] {
+  const variants = VARIANTS[methodOf(operation.convolution)];
+  return isWinograd(operation) ? variants : variants.filter(({ kind }) => kind === 'rows');
+}
 
 /** Workgroups that a GPU should be given, so that all of it is busy. */
 const ENOUGH_WORKGROUPS = 128;
@@ -99,7 +144,7 @@ function ruledVariant({ convolution, destination }: Convolve): Variant {
 }
 
 /**
- * The choice that needs no timing. Tiles of more than one vector an invocation, and pairs, are left to timing: they may
+ * The choice that needs no timing. Tiles of more than one vector an invocation, and fusions, are left to timing: they may
  * need more registers, and make fewer workgroups, than a GPU likes.
  */
-export const ruled: Choice = { one: ruledVariant, both: () => undefined };
+export const ruled: Choice = { one: ruledVariant, fused: () => undefined };

@@ -1,4 +1,4 @@
-import { PAIR_TILES } from '../../backends/webgpu/kernels/pair.js';
+import { FUSION_TILES } from '../../backends/webgpu/kernels/fusion.js';
 import type { Family } from '../../backends/webgpu/launch.js';
 import { VARIANTS } from '../../backends/webgpu/variants.js';
 import { FoveaError } from '../../errors.js';
@@ -41,7 +41,7 @@ const rates = ['nearBandwidth', 'nearBytes', 'farBandwidth', 'transferBandwidth'
 const times = ['dispatchMs', 'passMs', 'betweenMs', 'runMs'] as const;
 
 /** Families that every calibration has. */
-export const families: readonly Family[] = [...Object.values(VARIANTS).flat(), ...PAIR_TILES].map(
+export const families: readonly Family[] = [...Object.values(VARIANTS).flat(), ...FUSION_TILES].map(
   ({ family }) => family,
 );
 

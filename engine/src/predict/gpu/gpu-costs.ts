@@ -92,6 +92,8 @@ function effortMs(
   } else {
     groups = workgroups[0] * workgroups[1] * workgroups[2];
   }
+  const { region } = effort;
+  if (region) groups *= pixels[region.id]! / region.pixels;
   const { stepMs, atOnce } = families[effort.family];
   return groups === 0 ? 0 : effort.steps * stepMs * Math.max(1, groups / atOnce);
 }

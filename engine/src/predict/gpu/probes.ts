@@ -1,7 +1,8 @@
-import { encodeConvolution, encodePair } from '../../backends/webgpu/encode-convolution.js';
+import { encodeConvolution } from '../../backends/webgpu/encode-convolution.js';
+import { encodeFusion } from '../../backends/webgpu/encode-fusion.js';
 import { PIXELS_EACH } from '../../backends/webgpu/kernels/direct.js';
+import { FUSION_TILES } from '../../backends/webgpu/kernels/fusion.js';
 import { TILES } from '../../backends/webgpu/kernels/gemm.js';
-import { PAIR_TILES } from '../../backends/webgpu/kernels/pair.js';
 import type { Family, Launch } from '../../backends/webgpu/launch.js';
 import { noLists, probeConvolution } from '../../backends/webgpu/probe.js';
 import { VARIANTS } from '../../backends/webgpu/variants.js';
@@ -35,7 +36,10 @@ const convolutions = Object.entries(VARIANTS).flatMap(([name, variants]) =>
       const convolution = build.convolution(family, inChannels, channels, { kernel: 3, groups });
       return encodeConvolution(probeConvolution(convolution, ...sidesOf(pixels)), noLists, variant);
     };
-    const tile = TILES.find((one) => one.family === family);
+    const tile =
+      variant.kind === 'squares'
+        ? { rows: variant.side ** 2, channels: variant.channels }
+        : TILES.find((one) => one.family === family);
     const each = variant === VARIANTS.depthwise[1] ? PIXELS_EACH : 1;
     const [pixels, channels] = tile ? [tile.rows, tile.channels] : [16 * each, method === 'mixed' ? 60 : 64];
     return {
@@ -46,16 +50,22 @@ const convolutions = Object.entries(VARIANTS).flatMap(([name, variants]) =>
   }),
 );
 
-/** Channels between the convolutions of a pair: every tile has room for them in the memory that WebGPU promises. */
-const BETWEEN = 16;
+/** Channels between the convolutions of a fusion: every tile has room for them in the memory that WebGPU promises. */
+const BETWEEN = { rows: 16, squares: 8 } as const;
 
-const pairs = PAIR_TILES.map((tile): Probe => {
+const fusions = FUSION_TILES.map((tile): Probe => {
   const launch = (pixels: number) => {
-    const first = build.convolution('first', 64, BETWEEN, { kernel: 3 });
-    const second = build.convolution('second', BETWEEN, 64, { kernel: 1 });
-    const begins = probeConvolution(first, ...sidesOf(pixels));
-    const ends = probeConvolution(second, ...sidesOf(pixels), begins.destination);
-    return encodePair({ first: begins, second: ends }, noLists, tile);
+    const sides = sidesOf(pixels);
+    if (tile.side !== undefined) {
+      const head = probeConvolution(build.convolution('head', 64, BETWEEN.squares, { kernel: 1 }), ...sides);
+      const next = build.convolution('core', BETWEEN.squares, 64, { kernel: 3 });
+      const core = probeConvolution(next, ...sides, head.destination);
+      return encodeFusion({ operations: [head, core], head, core }, noLists, tile);
+    }
+    const core = probeConvolution(build.convolution('core', 64, BETWEEN.rows, { kernel: 3 }), ...sides);
+    const last = build.convolution('tail', BETWEEN.rows, 64, { kernel: 1 });
+    const tail = probeConvolution(last, ...sides, core.destination);
+    return encodeFusion({ operations: [core, tail], core, tail }, noLists, tile);
   };
   return {
     family: tile.family,
@@ -65,4 +75,4 @@ const pairs = PAIR_TILES.map((tile): Probe => {
 });
 
 /** A probe for every family. */
-export const probes: readonly Probe[] = [...convolutions, ...pairs];
+export const probes: readonly Probe[] = [...convolutions, ...fusions];

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { openDevice } from '../../backends/webgpu/device.js';
+import { openDevice, openedAdapter } from '../../backends/webgpu/device.js';
 import { dataFolder, engineVersion, storeFile } from '../../data-folder.js';
 import { FoveaError } from '../../errors.js';
 import type { Device } from '../../plan/device.js';
@@ -9,7 +9,7 @@ import type { StoredCalibration } from '../this-machine.js';
 import { gpuCalibrationOf } from './gpu-calibration.js';
 
 /** Format of the file; one of another format is stale. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 const AGAIN = 'run fovea calibrate --backend webgpu again';
 
@@ -68,6 +68,25 @@ function parse(file: string, text: string): StoredCalibration {
 }
 
 /**
+ * The GPU's calibration, if it is of the adapter that runs in this process use. Before any of them has opened an adapter, it
+ * is not known which one that will be, and the calibration is taken as it is.
+ */
+export function readOwnGpuCalibration(): StoredCalibration {
+  const stored = readGpuCalibration();
+  const adapter = openedAdapter();
+  const problem = stored.device && adapter !== undefined && otherAdapter(stored.device, adapter);
+  return problem ? { problem } : stored;
+}
+
+/** Says that a device is not the adapter of this name; undefined when it is. */
+function otherAdapter(device: Device, name: string): string | undefined {
+  const adapter = gpuCalibrationOf(device)?.adapter;
+  if (adapter === name) return undefined;
+  const found = adapter === undefined ? 'is not measured through WebGPU' : `was calibrated on ${adapter}`;
+  return `device '${device.name}' ${found}; runs use ${name}: ${AGAIN}`;
+}
+
+/**
  * The calibrated device of this machine's GPU.
  * @throws FoveaError `backend-unavailable` saying why there is none and what to do
  */
@@ -82,9 +101,7 @@ export function thisGpu(): Device {
  * @throws FoveaError `bad-argument` when it was calibrated on another adapter, or not through WebGPU
  */
 export async function checkSameGpu(device: Device): Promise<void> {
-  const adapter = gpuCalibrationOf(device)?.adapter;
   const { name } = await openDevice('f32');
-  if (adapter === name) return;
-  const found = adapter === undefined ? 'is not measured through WebGPU' : `was calibrated on ${adapter}`;
-  throw new FoveaError('bad-argument', `device '${device.name}' ${found}; runs use ${name}: ${AGAIN}`);
+  const problem = otherAdapter(device, name);
+  if (problem) throw new FoveaError('bad-argument', problem);
 }

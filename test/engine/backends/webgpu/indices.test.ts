@@ -1,7 +1,7 @@
 import { learnedMasker, makePlan, resolveMaskers, saliencyMasker } from '@fovea/engine';
 import { receptiveRegion, spreadCells } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
-import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
+import { Device, openDevice } from '../../../../engine/src/backends/webgpu/device.js';
 import { GpuRun } from '../../../../engine/src/backends/webgpu/gpu-run.js';
 import { missingOf } from '../../support/backends.js';
 import { randomImages, smallNetwork } from '../../support/small-network.js';
@@ -9,17 +9,28 @@ import { GuardedResident, readWords } from './guarded-resident.js';
 
 const there = it.skipIf((await missingOf('webgpu')) !== undefined);
 
+/** The adapter's device, or one on it that leaves out subgroups. */
+async function deviceWith(subgroups: boolean): Promise<Device> {
+  const device = await openDevice('f32');
+  if (device.subgroups === subgroups) return device;
+  const { name, driver, precision, software } = device;
+  return new Device(device.gpu, { name, driver, precision, software, subgroups });
+}
+
+const offered = (await missingOf('webgpu')) === undefined && (await openDevice('f32')).subgroups;
+const withSubgroups = it.skipIf(!offered);
+
 const NOWHERE = 0xffff_ffff;
 
 /** A run of a small network of uneven sizes, with all that it leaves on the GPU. */
-async function runGuarded(kind: 'bottleneck' | 'basic' | 'inverted', strategy: string) {
+async function runGuarded(kind: 'bottleneck' | 'basic' | 'inverted', strategy: string, subgroups = false) {
   const network = smallNetwork({ kind, groups: kind === 'bottleneck' ? 4 : 1, excite: true, channels: 13 });
   const masker = kind === 'basic' ? saliencyMasker(0.4) : learnedMasker();
   const images = randomImages(network, 3);
   const [batch, height, width] = images.shape;
   const maskers = resolveMaskers(network, { masker });
   const plan = makePlan(network, { strategy, maskers, granularity: 3, batch, height, width });
-  const resident = new GuardedResident(await openDevice('f32'), network, images.shape);
+  const resident = new GuardedResident(await deviceWith(subgroups), network, images.shape);
   await resident.upload();
   const program = await resident.programs.get(plan, maskers);
   const options = { plan, maskers, threads: 1 };
@@ -43,43 +54,51 @@ describe('backend webgpu', () => {
 
   there.each(['bottleneck', 'basic'] as const)(
     'lists every pixel of a region once in front, every other once behind: %s',
-    async (kind) => {
-      const { resident, program, result } = await runGuarded(kind, 'unfused');
-      const { regions, masks } = program.lowered.program;
-      const { lists } = program.encoded;
-      const words = await readWords(resident, program.shared.lists, 0, lists.words);
-      const counters = await readWords(resident, program.shared.counters, 0, lists.counters);
-      const active = new Map<number, Uint8Array>();
-      for (const region of regions) {
-        const { mask, reads, height, width, pixels } = region;
-        const { cells } = result.masks[masks.indexOf(mask)]!;
-        const wanted = reads
-          ? receptiveRegion(active.get(reads.of.id)!, mask.batch, reads.of, reads.convolution, {
-              height,
-              width,
-            })
-          : spreadCells(cells, mask, mask.batch, height, width);
-        active.set(region.id, wanted);
-        const { list, positions, counter } = lists.of(region);
-        const count = wanted.reduce((sum, pixel) => sum + pixel, 0);
-        expect([counters[counter], counters[counter + 1]]).toEqual([count, pixels - count]);
-        const listed = [...words.subarray(list, list + pixels)];
-        expect(listed.toSorted((a, b) => a - b)).toEqual(Array.from({ length: pixels }, (_, i) => i));
-        expect(listed.slice(0, count).every((pixel) => wanted[pixel] === 1)).toBe(true);
-        for (let pixel = 0; pixel < pixels; pixel++) {
-          const position = words[positions + pixel]!;
-          expect(position === NOWHERE ? undefined : listed[position]).toBe(wanted[pixel] ? pixel : undefined);
-        }
-      }
-      expect(regions.length).toBeGreaterThan(3);
-      // Every size of a dispatch is that of its list, in as many workgroups as hold it.
-      const { table, bytes } = program.encoded.slots;
-      const sizes = await readWords(resident, program.shared.dispatches, 0, bytes / 4);
-      for (let slot = 0; slot < bytes / 12; slot++) {
-        const [counter, factor, divisor, y] = table.subarray(4 * slot, 4 * slot + 4) as unknown as number[];
-        const groups = Math.ceil((counters[counter!]! * factor!) / divisor!);
-        expect([...sizes.subarray(3 * slot, 3 * slot + 3)]).toEqual([groups, y, groups > 0 ? 1 : 0]);
-      }
-    },
+    (kind) => checkLists(kind, false),
+  );
+
+  withSubgroups.each(['bottleneck', 'basic'] as const)(
+    'lists the same with operations of subgroups: %s',
+    (kind) => checkLists(kind, true),
   );
 });
+
+async function checkLists(kind: 'bottleneck' | 'basic', subgroups: boolean): Promise<void> {
+  const { resident, program, result } = await runGuarded(kind, 'unfused', subgroups);
+  expect(resident.device.subgroups).toBe(subgroups);
+  const { regions, masks } = program.lowered.program;
+  const { lists } = program.encoded;
+  const words = await readWords(resident, program.shared.lists, 0, lists.words);
+  const counters = await readWords(resident, program.shared.counters, 0, lists.counters);
+  const active = new Map<number, Uint8Array>();
+  for (const region of regions) {
+    const { mask, reads, height, width, pixels } = region;
+    const { cells } = result.masks[masks.indexOf(mask)]!;
+    const wanted = reads
+      ? receptiveRegion(active.get(reads.of.id)!, mask.batch, reads.of, reads.convolution, {
+          height,
+          width,
+        })
+      : spreadCells(cells, mask, mask.batch, height, width);
+    active.set(region.id, wanted);
+    const { list, positions, counter } = lists.of(region);
+    const count = wanted.reduce((sum, pixel) => sum + pixel, 0);
+    expect([counters[counter], counters[counter + 1]]).toEqual([count, pixels - count]);
+    const listed = [...words.subarray(list, list + pixels)];
+    expect(listed.toSorted((a, b) => a - b)).toEqual(Array.from({ length: pixels }, (_, i) => i));
+    expect(listed.slice(0, count).every((pixel) => wanted[pixel] === 1)).toBe(true);
+    for (let pixel = 0; pixel < pixels; pixel++) {
+      const position = words[positions + pixel]!;
+      expect(position === NOWHERE ? undefined : listed[position]).toBe(wanted[pixel] ? pixel : undefined);
+    }
+  }
+  expect(regions.length).toBeGreaterThan(3);
+  // Every size of a dispatch is that of its list, in as many workgroups as hold it.
+  const { table, bytes } = program.encoded.slots;
+  const sizes = await readWords(resident, program.shared.dispatches, 0, bytes / 4);
+  for (let slot = 0; slot < bytes / 12; slot++) {
+    const [counter, factor, divisor, y] = table.subarray(4 * slot, 4 * slot + 4) as unknown as number[];
+    const groups = Math.ceil((counters[counter!]! * factor!) / divisor!);
+    expect([...sizes.subarray(3 * slot, 3 * slot + 3)]).toEqual([groups, y, groups > 0 ? 1 : 0]);
+  }
+}

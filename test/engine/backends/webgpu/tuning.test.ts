@@ -3,14 +3,10 @@ import { join } from 'node:path';
 import { randomMasker, run } from '@fovea/engine';
 import { programOf, webgpuBackendWith } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
+import type { Convolve } from '../../../../engine/src/backends/webgpu/convolve.js';
 import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
 import { type TunedOn, Tuning, tuningOf } from '../../../../engine/src/backends/webgpu/tuning.js';
-import {
-  type Convolve,
-  ruled,
-  VARIANTS,
-  type Variant,
-} from '../../../../engine/src/backends/webgpu/variants.js';
+import { ruled, VARIANTS, type Variant } from '../../../../engine/src/backends/webgpu/variants.js';
 import { methodOf } from '../../../../engine/src/backends/webgpu/weights.js';
 import { useDataFolder } from '../../../support/data-folder.js';
 import { missingOf } from '../../support/backends.js';

@@ -1,5 +1,12 @@
 import { eachItem, GROUP, type Kernel } from '../kernel.js';
-import { convolutionBindings, convolutionParameters, type Epilogue, nameOf, placeCode } from './rows.js';
+import {
+  convolutionBindings,
+  convolutionParameters,
+  type Epilogue,
+  nameOf,
+  placeCode,
+  sumCode,
+} from './rows.js';
 
 /**
  * Convolutions of many groups, each invocation summing four output channels of one pixel:
@@ -48,7 +55,8 @@ export function directKernel(kind: GroupKind, epilogue: Epilogue): Kernel {
     name: `${kind} ${nameOf(epilogue)}`,
     parameters: convolutionParameters(epilogue),
     bindings: convolutionBindings(epilogue),
-    code: `${placeCode(epilogue)}
+    code: `${placeCode}
+${sumCode(epilogue)}
 ${kind === 'mixed' ? channelCode : ''}
 ${eachItem}
   let row = item / p.outVectors;
@@ -80,7 +88,8 @@ export function depthwiseOfSeveralKernel(epilogue: Epilogue): Kernel {
     name: `depthwise x${PIXELS_EACH} ${nameOf(epilogue)}`,
     parameters: convolutionParameters(epilogue),
     bindings: convolutionBindings(epilogue),
-    code: `${placeCode(epilogue)}
+    code: `${placeCode}
+${sumCode(epilogue)}
 ${eachItem}
   let count = rowCount();
   let items = (count + ${PIXELS_EACH - 1}u) / ${PIXELS_EACH}u * p.outVectors;

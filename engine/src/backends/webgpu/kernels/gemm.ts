@@ -1,6 +1,13 @@
 import type { Kernel } from '../kernel.js';
 import { placesOf, productCode, sumsOf, type TileSize, unrolled } from './product.js';
-import { convolutionBindings, convolutionParameters, type Epilogue, nameOf, placeCode } from './rows.js';
+import {
+  convolutionBindings,
+  convolutionParameters,
+  type Epilogue,
+  nameOf,
+  placeCode,
+  sumCode,
+} from './rows.js';
 
 /** Sizes of the tile that a workgroup of a convolution of one group computes. */
 export interface Tile extends TileSize {
@@ -30,7 +37,8 @@ export function gemmKernel(tile: Tile, epilogue: Epilogue): Kernel {
     name: `${family} ${nameOf(epilogue)}`,
     parameters: convolutionParameters(epilogue),
     bindings: convolutionBindings(epilogue),
-    code: `${placeCode(epilogue)}
+    code: `${placeCode}
+${sumCode(epilogue)}
 var<workgroup> places: array<vec4i, ${rows}>;
 var<workgroup> sources: array<vec4f, ${rows * depth}>;
 var<workgroup> slice: array<vec4f, ${4 * depth * columns}>;

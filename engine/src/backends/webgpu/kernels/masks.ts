@@ -86,21 +86,7 @@ export const listFields = [
 
 const listRow = `struct List { ${listFields.map((name) => `${name}: u32,`).join(' ')} }`;
 
-/**
- * From a mask's cells to lists of pixels: each workgroup scans a stretch of pixels and takes room for its active ones at the
- * front of the list, for the others at the back, and notes for each pixel where it went. The order of workgroups in a
- * list may differ from run to run; rows are independent, so results do not.
- */
-export const indexKernel: Kernel = {
-  name: 'index',
-  parameters: ['firstList'],
-  bindings: [
-    { name: 'table', access: 'read', element: 'u32' },
-    { name: 'cells', access: 'read', element: 'u32' },
-    { name: 'lists', access: 'write', element: 'u32' },
-    { name: 'counters', access: 'write', element: 'atomic<u32>' },
-  ],
-  code: `${listRow}
+const listCode = `${listRow}
 fn listOf(number: u32) -> List {
   let at = number * ${listFields.length}u;
   return List(${listFields.map((_, i) => `table[at + ${i}u]`).join(', ')});
@@ -127,12 +113,10 @@ fn isRead(l: List, n: u32, y: u32, x: u32) -> bool {
     }
   }
   return false;
-}
-var<workgroup> ends: array<u32, ${GROUP}>;
-var<workgroup> firstOn: u32;
-var<workgroup> firstOff: u32;
-@compute @workgroup_size(${GROUP})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+}`;
+
+/** Whether the invocation's pixel is in a list, `on`; `here` when there is such a pixel at all. */
+const pixelCode = `
   let l = listOf(p.firstList + group.z);
   let start = group.x * ${GROUP}u;
   if (start >= l.pixels) { return; }
@@ -144,7 +128,41 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
     let y = pixel / l.width % l.height;
     let n = pixel / (l.width * l.height);
     if (l.dilates == 1u) { on = isRead(l, n, y, x); } else { on = cellIsOn(l, n, y, x); }
+  }`;
+
+/** Writes the pixel `inside` places behind the workgroup's first of its kind; where pixels went stands behind the list. */
+const placeCode = `
+  if (!here) { return; }
+  let position = l.list + l.pixels + pixel;
+  if (on) {
+    lists[l.list + firstOn + inside] = pixel;
+    lists[position] = firstOn + inside;
+  } else {
+    lists[l.list + l.pixels - 1u - (firstOff + inside)] = pixel;
+    lists[position] = NONE;
   }
+}`;
+
+/**
+ * From a mask's cells to lists of pixels: each workgroup scans a stretch of pixels and takes room for its active ones at the
+ * front of the list, for the others at the back, and notes for each pixel where it went. The order of workgroups in a
+ * list may differ from run to run; rows are independent, so results do not.
+ */
+export const indexKernel: Kernel = {
+  name: 'index',
+  parameters: ['firstList'],
+  bindings: [
+    { name: 'table', access: 'read', element: 'u32' },
+    { name: 'cells', access: 'read', element: 'u32' },
+    { name: 'lists', access: 'write', element: 'u32' },
+    { name: 'counters', access: 'write', element: 'atomic<u32>' },
+  ],
+  code: `${listCode}
+var<workgroup> ends: array<u32, ${GROUP}>;
+var<workgroup> firstOn: u32;
+var<workgroup> firstOff: u32;
+@compute @workgroup_size(${GROUP})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {${pixelCode}
   ends[local] = select(0u, 1u, on);
   workgroupBarrier();
   for (var reach = 1u; reach < ${GROUP}u; reach *= 2u) {
@@ -156,23 +174,40 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lo
   }
   let found = ends[${GROUP - 1}u];
   if (local == 0u) {
-    let inside = min(${GROUP}u, l.pixels - start);
     firstOn = atomicAdd(&counters[l.counter], found);
-    firstOff = atomicAdd(&counters[l.counter + 1u], inside - found);
+    firstOff = atomicAdd(&counters[l.counter + 1u], min(${GROUP}u, l.pixels - start) - found);
   }
   workgroupBarrier();
-  if (!here) { return; }
-  // Where pixels went stands behind the list itself.
-  let position = l.list + l.pixels + pixel;
-  if (on) {
-    let place = firstOn + ends[local] - 1u;
-    lists[l.list + place] = pixel;
-    lists[position] = place;
-  } else {
-    lists[l.list + l.pixels - 1u - (firstOff + local - ends[local])] = pixel;
-    lists[position] = NONE;
+  let inside = select(local - ends[local], ends[local] - 1u, on);${placeCode}`,
+  // A subgroup takes room in its workgroup as that does in the list: nothing depends on which invocations it is made of.
+  subgroupCode: `${listCode}
+var<workgroup> foundOn: atomic<u32>;
+var<workgroup> foundOff: atomic<u32>;
+var<workgroup> firstOn: u32;
+var<workgroup> firstOff: u32;
+@compute @workgroup_size(${GROUP})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+  if (local == 0u) {
+    atomicStore(&foundOn, 0u);
+    atomicStore(&foundOff, 0u);
   }
-}`,
+  workgroupBarrier();${pixelCode}
+  let isOn = select(0u, 1u, on);
+  let isOff = select(0u, 1u, here && !on);
+  let on0 = subgroupExclusiveAdd(isOn);
+  let off0 = subgroupExclusiveAdd(isOff);
+  let allOn = subgroupAdd(isOn);
+  let allOff = subgroupAdd(isOff);
+  var mine = vec2u(0u);
+  if (subgroupElect()) { mine = vec2u(atomicAdd(&foundOn, allOn), atomicAdd(&foundOff, allOff)); }
+  let ours = subgroupBroadcastFirst(mine);
+  workgroupBarrier();
+  if (local == 0u) {
+    firstOn = atomicAdd(&counters[l.counter], atomicLoad(&foundOn));
+    firstOff = atomicAdd(&counters[l.counter + 1u], atomicLoad(&foundOff));
+  }
+  workgroupBarrier();
+  let inside = select(ours.y + off0, ours.x + on0, on);${placeCode}`,
 };
 
 /** What `argumentsKernel` works out for each dispatch over a list: workgroups = ⌈count · factor / divisor⌉, y as given. */

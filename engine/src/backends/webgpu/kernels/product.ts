@@ -19,8 +19,19 @@ export interface Product {
   /** Binding of the weights, and an expression for the vectors of output channels in them. */
   readonly weights: string;
   readonly width: string;
-  /** Input vectors of all taps of a row's place; or those in `between`, so many of each row. */
-  readonly source: 'gathered' | { readonly between: number };
+  /** Input vectors of all taps of a row's place, or what is in workgroup memory already. */
+  readonly source: 'gathered' | Stored;
+}
+
+/** Rows that are in workgroup memory. */
+export interface Stored {
+  readonly memory: string;
+  /** Input vectors of a row, of all taps. */
+  readonly depth: number;
+  /** Expression for where those of a row begin. */
+  begin(row: string): string;
+  /** Expression for where the one of that number stands behind that. */
+  vector(number: string): string;
 }
 
 export const unrolled = (count: number, line: (i: number) => string) =>
@@ -47,7 +58,7 @@ export function sumsOf({ rowsEach, vectorsEach }: TileSize): string {
 
 /**
  * Adds a tile of a matrix product to an invocation's sums, slice by slice: while one is multiplied out of workgroup
- * memory, the next one is on its way to registers. Needs `places`, `sources`, `slice`, and the invocation's `local`,
+ * memory, the next one is on its way to registers. Needs `slice`, `places` and `sources` where it gathers, and the invocation's `local`,
  * `firstVector`, `column` and `firstOwn`; begins and ends with all invocations of the workgroup.
  */
 export function productCode(tile: TileSize, { weights, width, source }: Product): string {
@@ -58,11 +69,9 @@ export function productCode(tile: TileSize, { weights, width, source }: Product)
   const gathered = source === 'gathered';
   const sourceLoads = gathered ? (rows * slice) / invocations : 0;
   const weightLoads = (4 * slice * columns) / invocations;
-  const depth = gathered ? 'p.kernelHeight * p.kernelWidth * p.inVectors' : `${source.between}u`;
+  const depth = gathered ? 'p.kernelHeight * p.kernelWidth * p.inVectors' : `${source.depth}u`;
   const sourceAt = (row: number) =>
-    gathered
-      ? `sources[(firstOwn + ${row}u) * ${slice}u + k]`
-      : `between[(firstOwn + ${row}u) * ${source.between}u + before + k]`;
+    gathered ? `sources[(firstOwn + ${row}u) * ${slice}u + k]` : `${source.memory}[begin${row} + within]`;
   return `{
   let depth = ${depth};
 ${
@@ -73,6 +82,7 @@ ${
   var tapY = 0u;`
     : ''
 }
+${gathered ? '' : unrolled(rowsEach, (row) => `  let begin${row} = ${source.begin(`(firstOwn + ${row}u)`)};`)}
 ${unrolled(sourceLoads, (i) => `  var nextSource${i} = vec4f(0);`)}
 ${unrolled(weightLoads, (i) => `  var nextWeight${i} = vec4f(0);`)}
   for (var first = 0u; first < depth + ${slice}u; first += ${slice}u) {
@@ -113,6 +123,7 @@ ${gathered ? `      vector += ${slice}u;` : ''}
     if (first > 0u) {
 ${gathered ? '' : `      let before = first - ${slice}u;`}
       for (var k = 0u; k < ${gathered ? `${slice}u` : `min(${slice}u, depth - before)`}; k++) {
+${gathered ? '' : `        let within = ${source.vector('(before + k)')};`}
 ${unrolled(
   4 * vectorsEach,
   (i) =>

@@ -63,18 +63,10 @@ export function convolutionBindings({ residual }: Epilogue): readonly Binding[] 
 }
 
 /**
- * Where a row's convolution reads, and where its result goes. `place`: first pixel of the source image (or cell, or
- * the packed row itself), then row and column of the kernel's first tap in it, then the output pixel. `sourceAt`
- * gives the source pixel of a tap, or NONE where it lies outside.
- * @param others activations that a kernel applies besides, by the name of the function
+ * Where a row's convolution reads, and where its result goes: first pixel of the source image (or cell, or the packed row
+ * itself), then row and column of the kernel's first tap in it, then the output pixel.
  */
-export function placeCode(
-  { residual, activation }: Epilogue,
-  others: Readonly<Record<string, ActivationKind>> = {},
-): string {
-  const shortcut = { none: '', own: 'residual', overwritten: 'destination' }[residual];
-  return `${rowCode}
-${activationCode({ ...(activation === 'prelu' ? {} : { activated: activation }), ...others })}
+export const placeCode = `${rowCode}
 fn placeOf(row: u32) -> vec4i {
   let pixel = pixelOf(row);
   if (p.source == 1u) { return vec4i(i32(row), 0, 0, i32(pixel)); }
@@ -91,7 +83,19 @@ fn placeOf(row: u32) -> vec4i {
     return vec4i(i32(cell * p.height * p.width), i32((y - firstY) * p.strideY), i32((x - firstX) * p.strideX), i32(pixel));
   }
   return vec4i(i32(n * p.height * p.width), i32(y * p.strideY) - i32(p.top), i32(x * p.strideX) - i32(p.left), i32(pixel));
-}
+}`;
+
+/**
+ * What convolutions do with a place and with a sum. `sourceAt` gives the source pixel of a tap, or NONE where it lies outside;
+ * `finish` puts a result where it belongs.
+ * @param others activations that a kernel applies besides, by the name of the function
+ */
+export function sumCode(
+  { residual, activation }: Epilogue,
+  others: Readonly<Record<string, ActivationKind>> = {},
+): string {
+  const shortcut = { none: '', own: 'residual', overwritten: 'destination' }[residual];
+  return `${activationCode({ ...(activation === 'prelu' ? {} : { activated: activation }), ...others })}
 fn sourceAt(place: vec4i, tapY: u32, tapX: u32) -> u32 {
   let y = u32(place.y + i32(tapY * p.dilationY));
   let x = u32(place.z + i32(tapX * p.dilationX));
