@@ -1,4 +1,5 @@
 import { isActivation } from '../network/activation.js';
+import { attentionLayers } from '../network/attention.js';
 import type { Block, Convolution } from '../network/network.js';
 import type {
   Operation,
@@ -49,7 +50,7 @@ const activation: Rule = (value) =>
 const convolution: Rule = (value, { block }) =>
   rolesOf(block).has(value as Convolution) ? undefined : "one of the block's own convolutions is accepted";
 const asLowered =
-  (kind: 'decide' | 'ask' | 'grid-pool', field: string): Rule =>
+  (kind: 'decide' | 'ask' | 'grid-pool' | 'excite', field: string): Rule =>
   (value, { original }) =>
     original.some(({ operations }) =>
       operations.some((operation) => operation.kind === kind && operation[field as never] === value),
@@ -79,19 +80,16 @@ const fields: { readonly [K in Kind]: { readonly [F in FieldsOf<K>]-?: Rule } } 
   'scatter-add': { source: map, destination: map, region, shortcut: map, activation },
   'activate-others': { map, region, activation },
   excite: {
-    ...{ map, reduce: convolution, expand: convolution },
+    ...{ map, attention: asLowered('excite', 'attention') },
     ...{ pooledOver: optional(region), scaled: optional(region) },
   },
 };
 
 /** A block's convolutions by what they are in it. */
-export function rolesOf({ branch, projection, squeezeExcitation }: Block): Map<Convolution, string> {
+export function rolesOf({ branch, projection, attention }: Block): Map<Convolution, string> {
   const roles = new Map<Convolution, string>(branch.map((each, i) => [each, `conv${i + 1}`]));
   if (projection) roles.set(projection, 'projection');
-  if (squeezeExcitation) {
-    roles.set(squeezeExcitation.reduce, 'reduce');
-    roles.set(squeezeExcitation.expand, 'expand');
-  }
+  for (const { role, convolution } of attentionLayers(attention)) roles.set(convolution, role);
   return roles;
 }
 

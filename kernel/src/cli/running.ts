@@ -15,10 +15,10 @@ export interface RunningOptions {
   readonly excitation?: string;
 }
 
-/** The option that says how squeeze-and-excitation pools. */
+/** The option that says how attention pools. */
 export const EXCITATION = [
   '--excitation <mode>',
-  'squeeze-and-excitation pools the whole map (exact) or active pixels only (active) (default: exact)',
+  'attention (squeeze-and-excitation, ECA, CBAM) pools the whole map (exact) or active pixels only (active) (default: exact)',
 ] as const;
 
 /** The option that says what computes. */

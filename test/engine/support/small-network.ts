@@ -1,5 +1,6 @@
 import { type Block, type Network, Random, Tensor } from '@fovea/engine';
 import type { Activation, NetworkNode, PlainConvolution } from '@fovea/engine/backend';
+import { type AttentionKind, attentionOfKind } from './attention.js';
 
 /** What varies between the small random networks that tests run. */
 export interface SmallNetworkOptions {
@@ -14,6 +15,8 @@ export interface SmallNetworkOptions {
   /** Stride of each block; a block of stride 2, or the first, gets a projection. */
   readonly strides?: readonly number[];
   readonly excite?: boolean;
+  /** What attention it is; squeeze-and-excitation when left out. */
+  readonly attention?: AttentionKind;
   /** The convolution whose output is excited; the last but one when left out. */
   readonly exciteAfter?: number;
   readonly learned?: boolean;
@@ -105,11 +108,12 @@ export function smallNetwork(options: SmallNetworkOptions = {}): Network {
       adaptive: kind !== 'inverted' || (stride === 1 && outChannels === inChannels),
       ...(excite
         ? {
-            squeezeExcitation: {
-              after,
-              reduce: randomConvolution(random, `${name}.reduce`, excited, 4, relu),
-              expand: randomConvolution(random, `${name}.expand`, 4, excited, { activation: 'sigmoid' }),
-            },
+            attention: attentionOfKind(
+              { kind: options.attention ?? 'squeeze', after, channels: excited, squeeze: 4 },
+              'sigmoid',
+              (part, inChannels, outChannels, layer) =>
+                randomConvolution(random, `${name}.${part}`, inChannels, outChannels, layer),
+            ),
           }
         : {}),
       ...(projected

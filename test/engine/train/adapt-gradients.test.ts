@@ -217,6 +217,9 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
     ['inverted residuals, depthwise', { kind: 'inverted', groups: 8 }],
     ['pre-activated bottlenecks', { kind: 'preactivated' }],
     ['squeeze-and-excitation', { kind: 'bottleneck', excite: true }],
+    ['ECA', { kind: 'bottleneck', excite: true, attention: 'slide' }],
+    ['attention by two pools', { kind: 'bottleneck', excite: true, attention: 'pools' }],
+    ['CBAM', { kind: 'bottleneck', excite: true, attention: 'pixels' }],
     ['basic blocks with Mish', { kind: 'basic' }, 'mish'],
     ['basic blocks with leaky ReLU', { kind: 'basic' }, 'leaky-relu 0.9'],
   ];

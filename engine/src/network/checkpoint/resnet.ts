@@ -80,7 +80,7 @@ function block(layers: Layers, stage: number, position: number, index: number): 
     name,
     kind: bottleneck ? 'bottleneck' : 'basic',
     branch,
-    ...(excitation ? { squeezeExcitation: excitation } : {}),
+    ...(excitation ? { attention: excitation } : {}),
     ...(projection ? { projection } : {}),
     activation: 'relu',
     ...(masker ? { masker } : {}),

@@ -5,6 +5,7 @@ import type { Block, Convolution, ForeignNode, NetworkNode } from '../network.js
 import type { GraphBuilder } from './builder.js';
 import { changed } from './changed.js';
 import { ModelProtoSchema, type NodeProto } from './generated/onnx_pb.js';
+import { writeAttention } from './write-attention.js';
 
 export interface WriterOptions {
   /** Writes batch norms; see `OnnxOptions`. */
@@ -182,11 +183,14 @@ export class NetworkWriter {
     let value = input;
     block.branch.forEach((convolution, i) => {
       value = this.convolution(value, convolution);
-      if (block.squeezeExcitation?.after !== i) return;
-      const { reduce, expand } = block.squeezeExcitation;
-      const pooled = this.globalPool(value, `${block.name}.se`);
-      const gate = this.convolution(this.convolution(pooled, reduce), expand);
-      value = this.graph.node('Mul', [value, gate]);
+      if (block.attention?.after !== i) return;
+      value = writeAttention(
+        this.graph,
+        block.attention,
+        value,
+        (input, layer) => this.convolution(input, layer),
+        (map) => this.globalPool(map, `${block.name}.se`),
+      );
     });
     if (!block.adaptive) return this.graph.activation(value, block.activation);
     const shortcut = block.projection ? this.convolution(input, block.projection) : input;

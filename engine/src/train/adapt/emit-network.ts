@@ -7,6 +7,7 @@ import { type BlockShape, inputOf, paddingOn } from '../../network/shapes.js';
 import type { NetworkShapes } from '../../network/walk.js';
 import { pointwise } from '../emitter.js';
 import type { StepSettings } from '../settings.js';
+import { emitAttention } from './emit-attention.js';
 import type { LearnedValues } from './learned-values.js';
 import type { MaskValue, Tape, Value } from './tape.js';
 
@@ -102,7 +103,7 @@ function activated(tape: Tape, value: Value, activation: Activation): Value {
 }
 
 function emitBlock(tape: Tape, block: Block, input: Value, how: EmitOptions): Value {
-  const { branch, projection, squeezeExcitation, adaptive, activation } = block;
+  const { branch, projection, attention, adaptive, activation } = block;
   const mask = how.masked ? emitMask(tape, block, input, how) : undefined;
   const norm = (convolution: Block['branch'][number]) =>
     how.masked ? how.learned.norm(convolution) : undefined;
@@ -113,12 +114,8 @@ function emitBlock(tape: Tape, block: Block, input: Value, how: EmitOptions): Va
   let value = input;
   branch.forEach((convolution, i) => {
     value = replace(value, tape.convolution(value, convolution, norm(convolution)));
-    if (squeezeExcitation?.after !== i) return;
-    const pooled = tape.cells(value, 1, 1);
-    const reduced = tape.convolution(pooled, squeezeExcitation.reduce);
-    const gate = tape.convolution(reduced, squeezeExcitation.expand);
-    value = replace(value, tape.scale(value, gate));
-    for (const done of [pooled, reduced, gate]) tape.discard(done);
+    if (attention?.after !== i) return;
+    value = replace(value, emitAttention(tape, attention, value));
   });
   if (!adaptive) return activated(tape, value, activation);
   const shortcut = projection ? tape.convolution(input, projection, norm(projection)) : input;
@@ -167,8 +164,8 @@ function emitMask(tape: Tape, block: Block, input: Value, how: EmitOptions): Mas
 
 /** The operation that measures a mask's work, and what it is measured against. */
 function workOf(tape: Tape, block: Block, shape: BlockShape, mask: MaskValue, N: number, work: Float32Array) {
-  // Squeeze-and-excitation pools the whole map, so that what comes before it is computed everywhere.
-  const from = (block.squeezeExcitation?.after ?? -1) + 1;
+  // Attention pools the whole map, so that what comes before it is computed everywhere.
+  const from = (block.attention?.after ?? -1) + 1;
   const costs = block.branch
     .slice(from)
     .map((convolution, i) =>

@@ -189,38 +189,9 @@ describe('residual blocks', () => {
       'its branch is longer than 4 convolutions',
     ],
     [
-      'channel attention by a convolution over channels (ECA)',
-      (g, x) => {
-        const branch = conv(g, x, 3, 3);
-        const line = g.node('Reshape', [g.node('GlobalAveragePool', [branch]), g.integers([0, 1, 3])]);
-        const mixed = g.node('Conv', [line, floats(g, 1, 1, 3)], { pads: [1, 1], kernel_shape: [3] });
-        const gate = g.node('Reshape', [g.node('Sigmoid', [mixed]), g.integers([0, 3, 1, 1])]);
-        return g.node('Mul', [branch, gate]);
-      },
-      'a product that is no squeeze',
-    ],
-    [
-      'attention to channels and pixels (CBAM)',
-      (g, x) => {
-        const branch = conv(g, x, 3, 3);
-        const [reduce, expand] = [floats(g, 2, 3, 1, 1), floats(g, 3, 2, 1, 1)];
-        const layers = ['GlobalAveragePool', 'GlobalMaxPool'].map((pool) =>
-          g.node('Conv', [g.node('Relu', [g.node('Conv', [g.node(pool, [branch]), reduce])]), expand]),
-        );
-        const channels = g.node('Mul', [branch, g.node('Sigmoid', [g.node('Add', layers)])]);
-        const pools = [
-          g.node('ReduceMean', [channels], { axes: [1] }),
-          g.node('ReduceMax', [channels], { axes: [1] }),
-        ];
-        const pixels = conv(g, g.node('Concat', pools, { axis: 1 }), 2, 1, 7);
-        return g.node('Mul', [channels, g.node('Sigmoid', [pixels])]);
-      },
-      'a product that is no squeeze',
-    ],
-    [
       'another gate',
       (g, x) => g.node('Mul', [conv(g, x, 3, 3), conv(g, x, 3, 3)]),
-      'a product that is no squeeze',
+      'a product that is no attention',
     ],
   ])('are not made of %s, and inspect says so', async (_, build, reason) => {
     const network = await agrees(
