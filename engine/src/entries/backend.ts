@@ -42,6 +42,7 @@ export type {
   NetworkNode,
   PlainConvolution,
   PoolNode,
+  ProjectionPool,
 } from '../network/network.js';
 export { type BlockShape, blockShape } from '../network/shapes.js';
 export { type NetworkShapes, networkShapes, type ValueShape } from '../network/walk.js';

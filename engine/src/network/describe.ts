@@ -123,7 +123,7 @@ function describeBlock(block: Block): BlockDescription {
     (groups > 1 ? (groups === inChannels ? ' depthwise' : ` groups ${groups}`) : '');
   const extras = [
     ...(block.attention ? [attentionName(block.attention)] : []),
-    ...(block.projection ? ['projection'] : []),
+    ...(block.projection ? [block.projectionPool ? 'projection behind an average pool' : 'projection'] : []),
     ...(block.adaptive ? [] : ['no shortcut']),
   ];
   return {

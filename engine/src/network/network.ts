@@ -76,6 +76,14 @@ export interface LearnedMasker {
 /** Family of a residual block: two convolutions, a bottleneck, an inverted bottleneck, or any other branch. */
 export type BlockKind = 'basic' | 'bottleneck' | 'inverted' | 'residual';
 
+/** Mean over windows that tile the map. */
+export interface ProjectionPool {
+  /** Extents of a window, and the steps from one to the next. */
+  readonly size: readonly [number, number];
+  /** Whether a rest of the map is a window too, the mean of the pixels that it has. */
+  readonly ceilMode: boolean;
+}
+
 /** A residual block: `activation(branch(x) · mask + shortcut(x))`. */
 export interface Block {
   /** Position among the network's blocks, from 0. */
@@ -90,6 +98,8 @@ export interface Block {
   readonly attention?: Attention;
   /** The shortcut's convolution; absent in an identity block. It is always computed densely. */
   readonly projection?: Convolution;
+  /** What the projection, a pointwise one, reads the input through (ResNet-D, He et al. 2018); absent where it reads the input itself. */
+  readonly projectionPool?: ProjectionPool;
   /** Applied after the residual add. */
   readonly activation: Activation;
   readonly masker?: LearnedMasker;

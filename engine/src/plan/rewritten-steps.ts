@@ -12,7 +12,7 @@ import type {
 } from '../program/program.js';
 
 /** Operations that a block is made of. */
-type Kind = Exclude<Operation['kind'], 'max-pool' | 'average-pool' | 'global-pool' | 'foreign'>;
+type Kind = Exclude<Operation['kind'], 'max-pool' | 'global-pool' | 'foreign'>;
 type FieldsOf<K extends Kind> = Exclude<keyof Extract<Operation, { kind: K }>, 'kind'>;
 
 /** What the steps of a rewritten block may be made of. */
@@ -50,7 +50,7 @@ const activation: Rule = (value) =>
 const convolution: Rule = (value, { block }) =>
   rolesOf(block).has(value as Convolution) ? undefined : "one of the block's own convolutions is accepted";
 const asLowered =
-  (kind: 'decide' | 'ask' | 'grid-pool' | 'excite', field: string): Rule =>
+  (kind: 'decide' | 'ask' | 'grid-pool' | 'average-pool' | 'excite', field: string): Rule =>
   (value, { original }) =>
     original.some(({ operations }) =>
       operations.some((operation) => operation.kind === kind && operation[field as never] === value),
@@ -66,6 +66,11 @@ const fields: { readonly [K in Kind]: { readonly [F in FieldsOf<K>]-?: Rule } } 
   convolve: {
     ...{ convolution, source: map, destination: map, region: optional(region), others: flag },
     ...{ residual: optional(map), activation },
+  },
+  'average-pool': {
+    ...{ source: map, destination: map, kernel: asLowered('average-pool', 'kernel') },
+    ...{ stride: asLowered('average-pool', 'stride'), padding: asLowered('average-pool', 'padding') },
+    countPadding: flag,
   },
   add: { a: map, b: optional(map), destination: map, activation },
   'grid-pool': {

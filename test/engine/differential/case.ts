@@ -45,6 +45,8 @@ export interface BlockCase {
   readonly dilation: number;
   /** Pixels by which the kernels lie lower and further right than in the middle, −1 to 1. */
   readonly shift: number;
+  /** True: the shortcut is pooled by the stride before its projection (ResNet-D). */
+  readonly pooledShortcut?: boolean;
   /** Where the spatial convolution of a stride above 1 has its odd zero when its padding follows from the map's size. */
   readonly samePadding?: 'upper' | 'lower';
   /** Of the spatial convolution of a bottleneck. */

@@ -189,7 +189,12 @@ function blockOf(
         }
       : {}),
     ...(projects
-      ? { projection: convolution(`${name} projection`, inChannels, channels, { stride, gain: 0.7 }) }
+      ? wanted.pooledShortcut
+        ? {
+            projection: convolution(`${name} projection`, inChannels, channels, { gain: 0.7 }),
+            projectionPool: { size: [stride, stride], ceilMode: true } as const,
+          }
+        : { projection: convolution(`${name} projection`, inChannels, channels, { stride, gain: 0.7 }) }
       : {}),
     ...(wanted.masker === 'learned'
       ? { masker: { weight: Float32Array.from({ length: inChannels }, next), bias: 0 } }

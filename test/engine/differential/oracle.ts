@@ -4,7 +4,7 @@
  * engine: an error would have to be made twice.
  */
 import type { Block, Network, Tensor } from '@fovea/engine';
-import type { Attention, AttentionPool, PoolNode } from '@fovea/engine/backend';
+import type { Attention, AttentionPool, PoolNode, ProjectionPool } from '@fovea/engine/backend';
 import { type Convolve, convolveInLoops, extentAfter } from './convolution.js';
 import { activated, makePlanes, type Planes } from './planes.js';
 
@@ -124,12 +124,29 @@ async function runBlock(
       );
     }
   }
-  const shortcut = block.projection ? await convolve(input, block.projection) : input;
+  const read = block.projectionPool ? meansOf(input, block.projectionPool) : input;
+  const shortcut = block.projection ? await convolve(read, block.projection) : read;
   const added = block.projection !== undefined || block.adaptive;
   const output = makePlanes(branch, (n, _c, y, x, at) =>
     activated((active(n, y, x) ? branch.data[at]! : 0) + (added ? shortcut.data[at]! : 0), block.activation),
   );
   return { output, ...(mask ? { mask } : {}) };
+}
+
+/** Means of windows side by side; one that hangs over the edge is the mean of what it has. */
+function meansOf({ N, C, H, W, data }: Planes, { size, ceilMode }: ProjectionPool): Planes {
+  const count = ceilMode ? Math.ceil : Math.floor;
+  const output = { N, C, H: count(H / size[0]), W: count(W / size[1]) };
+  return makePlanes(output, (n, c, y, x) => {
+    let [sum, pixels] = [0, 0];
+    for (let row = y * size[0]; row < Math.min(H, (y + 1) * size[0]); row++) {
+      for (let column = x * size[1]; column < Math.min(W, (x + 1) * size[1]); column++) {
+        sum += data[((n * C + c) * H + row) * W + column]!;
+        pixels++;
+      }
+    }
+    return sum / pixels;
+  });
 }
 
 /** The grid has floor(H / S) by floor(W / S) cells, at least one along each side. */

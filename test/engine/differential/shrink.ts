@@ -137,6 +137,8 @@ function* simplerBlock(test: Case, index: number): Generator<Case> {
   }
   const { attention, ...plainly } = block;
   if (attention) yield replace(plainly);
+  const { pooledShortcut, ...strided } = block;
+  if (pooledShortcut) yield replace(strided);
   const { samePadding, ...padded } = block;
   if (samePadding) yield replace(padded);
   if (block.masker !== 'learned' && block.masker !== 'fixed') yield replace({ ...block, masker: 'learned' });

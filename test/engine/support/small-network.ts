@@ -14,6 +14,8 @@ export interface SmallNetworkOptions {
   readonly mapWidth?: number;
   /** Stride of each block; a block of stride 2, or the first, gets a projection. */
   readonly strides?: readonly number[];
+  /** Pools the input of a projection by the stride. */
+  readonly pooledShortcut?: boolean;
   readonly excite?: boolean;
   /** What attention it is; squeeze-and-excitation when left out. */
   readonly attention?: AttentionKind;
@@ -117,7 +119,14 @@ export function smallNetwork(options: SmallNetworkOptions = {}): Network {
           }
         : {}),
       ...(projected
-        ? { projection: randomConvolution(random, `${name}.projection`, inChannels, outChannels, { stride }) }
+        ? {
+            projection: randomConvolution(random, `${name}.projection`, inChannels, outChannels, {
+              stride: options.pooledShortcut ? 1 : stride,
+            }),
+            ...(options.pooledShortcut
+              ? { projectionPool: { size: [stride, stride], ceilMode: true } as const }
+              : {}),
+          }
         : {}),
       ...(learned
         ? {

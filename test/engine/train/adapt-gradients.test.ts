@@ -212,6 +212,7 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
 
   const networks: [string, SmallNetworkOptions, Activation?][] = [
     ['bottlenecks with projections', { kind: 'bottleneck' }],
+    ['projections behind a pool', { kind: 'bottleneck', pooledShortcut: true, height: 9, mapWidth: 11 }],
     ['grouped bottlenecks', { kind: 'bottleneck', groups: 4 }],
     ['basic blocks', { kind: 'basic' }],
     ['inverted residuals, depthwise', { kind: 'inverted', groups: 8 }],

@@ -71,6 +71,7 @@ function residualBlock(graph: DraftGraph, add: AddDraft, facts: FileFacts): void
   replaceByBlock(graph, add, drafts, {
     branch,
     ...(projection ? { projection: projection.convolution } : {}),
+    ...(projection?.pool ? { projectionPool: projection.pool } : {}),
     activation: add.activation,
     adaptive: true,
     labels: [...branch.convolutions.map(({ name }) => name), ...(add.label.includes('/') ? [] : [add.label])],
@@ -207,7 +208,7 @@ function replaceByBlock(
   graph: DraftGraph,
   last: Draft,
   others: readonly Draft[],
-  found: Pick<Block, 'activation' | 'adaptive' | 'projection'> & {
+  found: Pick<Block, 'activation' | 'adaptive' | 'projection' | 'projectionPool'> & {
     branch: Branch;
     labels: readonly string[];
   },

@@ -202,7 +202,9 @@ class Checker {
         fits,
         `${at}: a projection of ${projection.inChannels} to ${projection.outChannels} channels`,
       );
+      if (block.projectionPool !== undefined) this.projectionPool(block.projectionPool, projection, at);
     } else if (block.adaptive) {
+      this.that(block.projectionPool === undefined, `${at}: a pool before no projection`);
       this.that(
         inChannels === outChannels,
         `${at}: a shortcut from ${inChannels} to ${outChannels} channels`,
@@ -217,6 +219,14 @@ class Checker {
     const masker = this.object(block.masker, `${at}: masker`);
     this.array(masker.weight, `${at}: masker's weight`, inChannels);
     this.that(typeof masker.bias === 'number', `${at}: masker's bias ${shown(masker.bias)}`);
+  }
+
+  private projectionPool(value: unknown, { kernel, stride }: Convolution, at: string): void {
+    const pool = this.object(value, `${at}: projectionPool`);
+    this.wholes(pool.size, `${at}: projectionPool.size`, 2, 1);
+    this.that(typeof pool.ceilMode === 'boolean', `${at}: projectionPool.ceilMode ${shown(pool.ceilMode)}`);
+    const pointwise = [...kernel, ...stride].every((extent) => extent === 1);
+    this.that(pointwise, `${at}: a pool before a projection of ${kernel.join('x')}`);
   }
 
   private attention(value: unknown, branch: readonly { readonly outChannels: number }[], at: string): void {

@@ -38,7 +38,9 @@ function describe(block: Block, shape: BlockShape): string {
     shape.inWidth,
     block.activation,
     block.adaptive ? 'adaptive' : '',
-    block.projection ? 'projection' : '',
+    block.projection
+      ? `projection ${block.projectionPool?.size ?? ''} ${block.projectionPool?.ceilMode ?? ''}`
+      : '',
     attention ? `${attention.after},${attention.pools}` : '',
     ...convolutions.map(
       ({ inChannels, outChannels, kernel, stride, padding, samePadding, dilation, groups, activation }) =>

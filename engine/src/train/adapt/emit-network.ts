@@ -2,7 +2,8 @@ import { FoveaError } from '../../errors.js';
 import { maskGrid } from '../../mask/geometry.js';
 import { decisionFlops } from '../../mask/rule.js';
 import { convolutionFlops, denseBlockFlops } from '../../network/flops.js';
-import type { Activation, Block, NetworkNode } from '../../network/network.js';
+import type { Activation, Block, NetworkNode, ProjectionPool } from '../../network/network.js';
+import { pooledForProjection, windowOf } from '../../network/projection-pool.js';
 import { type BlockShape, inputOf, paddingOn } from '../../network/shapes.js';
 import type { NetworkShapes } from '../../network/walk.js';
 import { pointwise } from '../emitter.js';
@@ -103,7 +104,7 @@ function activated(tape: Tape, value: Value, activation: Activation): Value {
 }
 
 function emitBlock(tape: Tape, block: Block, input: Value, how: EmitOptions): Value {
-  const { branch, projection, attention, adaptive, activation } = block;
+  const { branch, projection, projectionPool, attention, adaptive, activation } = block;
   const mask = how.masked ? emitMask(tape, block, input, how) : undefined;
   const norm = (convolution: Block['branch'][number]) =>
     how.masked ? how.learned.norm(convolution) : undefined;
@@ -118,11 +119,20 @@ function emitBlock(tape: Tape, block: Block, input: Value, how: EmitOptions): Va
     value = replace(value, emitAttention(tape, attention, value));
   });
   if (!adaptive) return activated(tape, value, activation);
-  const shortcut = projection ? tape.convolution(input, projection, norm(projection)) : input;
+  const read = projectionPool ? emitPool(tape, projectionPool, input) : input;
+  const shortcut = projection ? tape.convolution(read, projection, norm(projection)) : read;
+  if (read !== input && read !== shortcut) tape.discard(read);
   const sum = tape.add(value, shortcut, mask);
   tape.discard(value);
   if (projection) tape.discard(shortcut);
   return activated(tape, sum, activation);
+}
+
+function emitPool(tape: Tape, pool: ProjectionPool, input: Value): Value {
+  const [, H, W] = input.shape;
+  const { height, width } = pooledForProjection(pool, H, W);
+  const node = { kind: 'average-pool', name: 'pool', inputs: [], output: '', ...windowOf(pool) } as const;
+  return tape.pool(input, node, height, width);
 }
 
 /** Writes a block's decision down, and the work that it leaves. */

@@ -1,8 +1,9 @@
 import type { Backend } from '../../backends/backend.js';
 import { activate } from '../../backends/reference/activate.js';
 import { FoveaError } from '../../errors.js';
-import type { Activation, Block, Network, NetworkNode } from '../../network/network.js';
+import type { Activation, Block, Convolution, Network, NetworkNode } from '../../network/network.js';
 import { blocksOf } from '../../network/network.js';
+import { windowOf } from '../../network/projection-pool.js';
 import type { NetworkRunOptions } from '../../run/options.js';
 import { run } from '../../run/run.js';
 import { releaseNetwork } from '../../run/sessions.js';
@@ -150,11 +151,22 @@ async function observeBlock(
     return output;
   }
   const shortcut = block.projection
-    ? await execute([{ kind: 'convolution', ...node, convolution: block.projection }], 'x', 'sum', input)
+    ? await execute(shortcutNodes(block.projection, block), 'x', 'shortcut', input)
     : input;
   const active = visit({ block, input, energy: energyOf(sum, shortcut) });
   activateInto(output, block.activation, (pixel) => (active && active[pixel] === 0 ? shortcut : sum));
   return output;
+}
+
+/** The nodes of a block's shortcut, from `x` to `shortcut`. */
+function shortcutNodes(convolution: Convolution, { name, projectionPool: pool }: Block): NetworkNode[] {
+  const read = pool ? 'pooled' : 'x';
+  return [
+    ...(pool
+      ? [{ kind: 'average-pool', name, inputs: ['x'], output: read, ...windowOf(pool) } as const]
+      : []),
+    { kind: 'convolution', name, inputs: [read], output: 'shortcut', convolution },
+  ];
 }
 
 function activateInto(output: Tensor, activation: Activation, source: (pixel: number) => Tensor): void {

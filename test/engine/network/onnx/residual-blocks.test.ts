@@ -1,4 +1,5 @@
 import { blocksOf, describeNetwork, type Network, type NetworkRunOptions, run } from '@fovea/engine';
+import { importOnnx, toOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
 import { readNetwork } from '../../../../engine/src/network/read.js';
@@ -73,22 +74,42 @@ describe('residual blocks', () => {
 
   it('are found where the shortcut is an average pool and a convolution', async () => {
     const network = await agrees(
-      model((g, x) => {
-        const stem = conv(g, x, 3, 3);
-        const strided = g.node('Conv', [stem, floats(g, 4, 3, 3, 3)], {
-          pads: [1, 1, 1, 1],
-          strides: [2, 2],
-        });
-        const branch = conv(g, g.activation(strided, 'relu'), 4, 4);
-        const pool = g.node('AveragePool', [stem], { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 });
-        return g.activation(g.node('Add', [branch, conv(g, pool, 3, 4, 1)]), 'relu');
-      }),
+      model(
+        (g, x) => {
+          const stem = conv(g, x, 3, 3);
+          const strided = g.node('Conv', [stem, floats(g, 4, 3, 3, 3)], {
+            pads: [1, 1, 1, 1],
+            strides: [2, 2],
+          });
+          const branch = conv(g, g.activation(strided, 'relu'), 4, 4);
+          // As torch.onnx writes AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False).
+          const window = { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1, count_include_pad: 0 };
+          const pool = g.node('AveragePool', [stem], window);
+          return g.activation(g.node('Add', [branch, conv(g, pool, 3, 4, 1)]), 'relu');
+        },
+        17,
+        open,
+      ),
       'resnet-d',
     );
     expect(blocksOf(network)).toMatchObject([
-      { adaptive: true, projection: { kernel: [2, 2], stride: [2, 2] } },
+      { adaptive: true, projection: { kernel: [1, 1] }, projectionPool: { size: [2, 2], ceilMode: true } },
     ]);
-    await masksAgree(network);
+    const stored = await readNetwork(storeNetwork(network));
+    const sizes = [
+      [8, 8],
+      [7, 7],
+      [9, 12],
+      [14, 11],
+    ] as const;
+    for (const [height, width] of sizes) {
+      await agreesAt(network, height, width);
+      const inputShape = { channels: 3, height, width };
+      for (const strategy of ['unfused', 'lasnet', 'streamed', 'dense'] as const) {
+        await masksAgree({ ...stored, inputShape }, { strategy });
+      }
+      await masksAgree({ ...(await importOnnx(toOnnx(network), 'again')), inputShape });
+    }
   });
 
   it.each(['SAME_UPPER', 'SAME_LOWER'])(
