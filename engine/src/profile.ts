@@ -22,7 +22,7 @@ export interface Profile {
   readonly flops: number;
   /** What dense execution would have needed, minus `flops`. */
   readonly flopsAvoided: number;
-  /** One sentence each: fallbacks taken, pooling mode of squeeze-and-excitation, foreign nodes. */
+  /** One sentence each: fallbacks taken, pooling mode of attention, foreign nodes. */
   readonly notes: readonly string[];
   /**
    * Measured with `paced` on several threads only: how long a value takes from one thread to another, ms. Cores of a

@@ -9,9 +9,6 @@ namespace fovea {
 
 namespace {
 
-// Most values of a buffer: 16 GiB of floats.
-constexpr double most_values = 4294967296.0;
-
 void require(bool condition, const std::string& message) {
   if (!condition) reject(message);
 }
@@ -289,29 +286,8 @@ void Program::check_instruction(const Session& session, int index) {
       check_activation(2);
       return;
     }
-    case Operation::excite: {
-      const Extent& map = map_at(0);
-      Extent whole = map;
-      need(o[2] == 0 || o[2] == 1, "no such layout");
-      if (o[1] >= 0) {
-        const Region& region = region_at(1);
-        whole = {region.batch, region.height, region.width, map.channels};
-        need(o[2] == 1 ? map.pixels() >= whole.pixels() : same(whole, map), "maps do not fit");
-      } else {
-        need(o[2] == 0, "packed rows need a region");
-      }
-      if (o[5] >= 0) need(o[5] == o[1] || (o[2] == 0 && same_plane(map, region_at(5))), "pooled region does not fit");
-      need(o[2] == 0 || o[5] == o[1], "packed rows are pooled over their own region");
-      const PackedConvolution &reduce = session.convolution(o[3]), &expand = session.convolution(o[4]);
-      need(reduce.geometry.pointwise() && expand.geometry.pointwise() &&
-               reduce.form == PackedConvolution::Form::taps && expand.form == PackedConvolution::Form::taps,
-           "squeeze-and-excitation takes 1x1 convolutions");
-      need(reduce.geometry.in_channels == map.channels && expand.geometry.out_channels == map.channels &&
-               reduce.geometry.out_channels == expand.geometry.in_channels,
-           "channels do not fit");
-      want_scratch(static_cast<long>(whole.batch) * (2L * map.channels + reduce.geometry.out_channels));
-      return;
-    }
+    case Operation::excite:
+      return check_attention(session, index);
     case Operation::stream:
       return check_stream(session, index);
     default:

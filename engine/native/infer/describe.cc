@@ -262,7 +262,7 @@ class ProgramDescriber {
         describe_activate(o, amounts);
         break;
       case Operation::excite:
-        describe_excite(o, description);
+        describe_attention(o, description);
         return;
       default:
         return;
@@ -332,35 +332,39 @@ class ProgramDescriber {
     describe_rows(Amount::add, outside, {{o[0], bytes}, {o[0], bytes}}, amounts);
   }
 
-  void describe_excite(const int32_t* o, Description& description) const {
-    const Extent& map = extent(o[0]);
-    const Extent plane = o[1] < 0 ? map
-                                  : Extent{region(o[1]).batch, region(o[1]).height, region(o[1]).width, map.channels};
+  void describe_attention(const int32_t* o, Description& description) const {
+    const Extent plane = program_.attended_map(o);
+    const Attention attention = program_.attention_at(session_, o);
     const auto all = static_cast<double>(plane.pixels());
     const double pooled = o[5] < 0 ? all : pixels(o[5]);
     const double scaled = o[1] < 0 ? all : pixels(o[1]);
-    const double row = float_bytes * map.channels;
-    // Each image is pooled by one thread.
-    const double share = by_image(plane);
+    const double row = float_bytes * plane.channels;
     Amounts amounts;
-    amounts.add(Amount::passes, 1);
-    amounts.add(Amount::pool, pooled * row * share);
-    amounts.add(Amount::rows, pooled * share);
-    amounts.add_levels(Amount::read, pooled * row * share, pooled * row + since(o[0]), setting_);
+    const auto read_pooled = [&](double share, double passed) {
+      amounts.add(Amount::passes, 1);
+      amounts.add(Amount::pool, pooled * row * share);
+      amounts.add(Amount::rows, pooled * share);
+      amounts.add_levels(Amount::read, pooled * row * share, pooled * row + passed, setting_);
+    };
+    // Each image is pooled by one thread.
+    if (attention.mean) read_pooled(by_image(plane), since(o[0]));
+    if (attention.maximum) read_pooled(by_image(plane), attention.mean ? 0 : since(o[0]));
+    if (attention.spatial) read_pooled(setting_.even(), 0);
     describe_rows(Amount::add, scaled, {{o[0], scaled * row}, {o[0], scaled * row}}, amounts);
-    for (const int32_t index : {o[3], o[4]}) {
-      DescribedPass linear;
-      linear.pass.convolution = &session_.convolution(index);
-      const Geometry& g = linear.pass.convolution->geometry;
-      linear.pass.input = {plane.batch, 1, 1, g.in_channels};
-      linear.pass.output = {plane.batch, 1, 1, g.out_channels};
-      linear.pass.count = plane.batch;
-      linear.all_weight_bytes = all_weight_bytes_;
-      linear.pixels = linear.input_pixels = plane.batch;
-      Description layer;
-      describe_pass(setting_, linear, layer);
-      amounts.add_all(layer.amounts);
-      description.tally += layer.tally;
+    for (const AttentionLayer& layer : layers_of(attention, plane)) {
+      DescribedPass described;
+      described.pass.convolution = layer.convolution;
+      described.pass.input = layer.input;
+      described.pass.output = layer.output;
+      described.pixels = layer.follows_region ? scaled : static_cast<double>(layer.output.pixels());
+      described.pass.count = std::lround(described.pixels);
+      described.all_weight_bytes = all_weight_bytes_;
+      described.input_pixels = std::min(described.pixels, static_cast<double>(layer.input.pixels()));
+      described.expected = layer.follows_region && o[1] >= 0 && expected(o[1]);
+      Description one;
+      describe_pass(setting_, described, one);
+      amounts.add_all(one.amounts);
+      description.tally += one.tally;
     }
     description.add(amounts);
   }

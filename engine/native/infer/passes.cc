@@ -88,29 +88,36 @@ void average_pool(const Machine& machine, const Window& window, Extent input, co
 }
 
 void global_pool(const Machine& machine, Extent input, const float* source, Layout layout, const Region* region,
-                 float* destination) {
+                 Pooling how, float* destination) {
   const long plane = static_cast<long>(input.height) * input.width;
   const long C = input.channels;
   const bool whole = !region || region->all;
+  const bool mean = how == Pooling::mean;
   machine.pool->for_each(machine.threads, input.batch, machine.stop, [&](long n, int) {
     float* sums = destination + n * C;
-    std::fill(sums, sums + C, 0.0f);
+    std::fill(sums, sums + C, mean ? 0.0f : -std::numeric_limits<float>::infinity());
     long count = 0;
+    const auto take = [&](const float* row) {
+      if (mean) return machine.kernels->accumulate(row, sums, C);
+      const float* both[] = {sums, row};
+      machine.kernels->maximum(both, 2, sums, C);
+    };
     // An image may be large, so check from time to time whether to stop.
     const auto goes_on = [&](long i) { return i % chunk_rows != 0 || !machine.stop->load(std::memory_order_relaxed); };
     if (whole) {
       for (long q = 0; q < plane && goes_on(q); q++)
-        machine.kernels->accumulate(source + (n * plane + q) * C, sums, C);
+        take(source + (n * plane + q) * C);
       count = plane;
     } else {
       const auto& pixels = region->pixels;
       const auto begin = std::lower_bound(pixels.begin(), pixels.end(), n * plane);
       const auto end = std::lower_bound(begin, pixels.end(), (n + 1) * plane);
       for (auto it = begin; it != end && goes_on(it - begin); ++it)
-        machine.kernels->accumulate(source + (layout == Layout::map ? *it : it - pixels.begin()) * C, sums, C);
+        take(source + (layout == Layout::map ? *it : it - pixels.begin()) * C);
       count = end - begin;
     }
-    const float scale = count > 0 ? 1.0f / static_cast<float>(count) : 0.0f;
+    if (count == 0) return std::fill(sums, sums + C, 0.0f);
+    const float scale = mean ? 1.0f / static_cast<float>(count) : 1.0f;
     for (long c = 0; c < C; c++) sums[c] *= scale;
   });
 }
@@ -192,7 +199,7 @@ void activate_pixels(const Machine& machine, const int32_t* pixels, long count, 
 }
 
 void scale_rows(const Machine& machine, Extent map, Layout layout, const Region* region, const float* scale,
-                float* rows) {
+                const float* weights, float* rows) {
   const long plane = static_cast<long>(map.height) * map.width;
   const long C = map.channels;
   const bool whole = !region || region->all;
@@ -201,6 +208,37 @@ void scale_rows(const Machine& machine, Extent map, Layout layout, const Region*
     const long pixel = whole ? i : region->pixels[i];
     float* row = rows + (layout == Layout::map ? pixel : i) * C;
     machine.kernels->multiply(row, scale + pixel / plane * C, row, C);
+    if (!weights) return;
+    const float weight = weights[pixel];
+    for (long c = 0; c < C; c++) row[c] *= weight;
+  });
+}
+
+void summarise_rows(const Machine& machine, Extent map, const Region* region, const float* scale, const float* rows,
+                    float* summaries) {
+  const long plane = static_cast<long>(map.height) * map.width;
+  const long C = map.channels;
+  const bool whole = !region || region->all;
+  if (!whole) std::fill(summaries, summaries + 2 * map.pixels(), 0.0f);
+  for_rows(machine, whole ? map.pixels() : region->count(), [&](long i) {
+    const long pixel = whole ? i : region->pixels[i];
+    const float* row = rows + pixel * C;
+    const float* factors = scale + pixel / plane * C;
+    // Several partial results, so that the loop need not wait for each addition.
+    constexpr int lanes = 16;
+    float sums[lanes] = {}, most[lanes];
+    std::fill(most, most + lanes, -std::numeric_limits<float>::infinity());
+    const auto take = [&](long c, int lane) {
+      const float value = row[c] * factors[c];
+      sums[lane] += value;
+      most[lane] = std::max(most[lane], value);
+    };
+    long c = 0;
+    for (; c + lanes <= C; c += lanes)
+      for (int lane = 0; lane < lanes; lane++) take(c + lane, lane);
+    for (int lane = 0; c < C; c++, lane++) take(c, lane);
+    summaries[2 * pixel] = std::accumulate(sums, sums + lanes, 0.0f) / static_cast<float>(C);
+    summaries[2 * pixel + 1] = *std::max_element(most, most + lanes);
   });
 }
 

@@ -1,5 +1,6 @@
-// Passes that move or combine values: pooling, gather, scatter, addition, mask decisions, squeeze-and-excitation.
+// Passes that move or combine values: pooling, gather, scatter, addition, mask decisions, attention.
 #pragma once
+#include "infer/attention.h"
 #include "infer/convolve.h"
 
 namespace fovea {
@@ -15,9 +16,9 @@ void max_pool(const Machine& machine, const Window& window, Extent input, const 
 void average_pool(const Machine& machine, const Window& window, Extent input, const float* source, Extent output,
                   float* destination);
 
-// Mean over each image's map, or over the pixels of `region` alone when it is given.
+// Each channel over each image's map, or over the pixels of `region` alone when it is given; 0 of none.
 void global_pool(const Machine& machine, Extent input, const float* source, Layout layout, const Region* region,
-                 float* destination);
+                 Pooling how, float* destination);
 
 // destination = activation(a + b) over whole maps; b null adds nothing.
 void add_maps(const Machine& machine, Extent map, const float* a, const float* b, float* destination,
@@ -42,9 +43,13 @@ void scatter_add(const Machine& machine, const Region& region, int channels, con
 void activate_pixels(const Machine& machine, const int32_t* pixels, long count, int channels, float* map,
                      Activation activation);
 
-// Rows times a scale for each image and channel.
+// Rows times a scale for each image and channel, and one for each pixel of the map unless `weights` is null.
 void scale_rows(const Machine& machine, Extent map, Layout layout, const Region* region, const float* scale,
-                float* rows);
+                const float* weights, float* rows);
+
+// Mean and maximum over the channels of each pixel's row times the scales of its image; zeros outside the region.
+void summarise_rows(const Machine& machine, Extent map, const Region* region, const float* scale, const float* rows,
+                    float* summaries);
 
 // Copies a map into a larger one, with zeros around it.
 void copy_padded(const Machine& machine, Extent input, const float* source, int pad_top, int pad_left, Extent padded,

@@ -124,7 +124,7 @@ void Program::execute(Session& session, const Machine& machine, const int32_t* w
     case Operation::average_pool:
       return run_window(session, machine, words);
     case Operation::global_pool:
-      return global_pool(machine, extent(o[0]), data(o[0]), Layout::map, nullptr, data(o[1]));
+      return global_pool(machine, extent(o[0]), data(o[0]), Layout::map, nullptr, Pooling::mean, data(o[1]));
     case Operation::add:
       return run_add(session, machine, words, 0, extent(o[2]).pixels());
     case Operation::grid_pool: {
@@ -154,7 +154,7 @@ void Program::execute(Session& session, const Machine& machine, const int32_t* w
                              data(o[0]), static_cast<Activation>(o[2]));
     }
     case Operation::excite:
-      return run_excitation(session, machine, o);
+      return run_attention(session, machine, o);
     default:
       return;
   }
@@ -256,32 +256,22 @@ bool Program::prepare_convolution(Session& session, const Machine& machine, cons
   return true;
 }
 
-void Program::run_excitation(Session& session, const Machine& machine, const int32_t* o) {
-  const Extent map = maps_[o[0]].extent;
-  float* values = session.buffer(maps_[o[0]].buffer);
-  const Region* region = o[1] < 0 ? nullptr : &regions_[o[1]];
-  const Region* pooled_region = o[5] < 0 ? nullptr : &regions_[o[5]];
-  const Layout layout = layout_of(o[2]);
-  const Extent whole = region ? Extent{region->batch, region->height, region->width, map.channels} : map;
-  float* pooled = session.passing();
-  float* scale = pooled + static_cast<long>(whole.batch) * map.channels;
-  float* hidden = scale + static_cast<long>(whole.batch) * map.channels;
-  global_pool(machine, whole, values, layout, pooled_region, pooled);
-  const auto linear = [&](int index, const float* source, float* destination) {
-    const PackedConvolution& convolution = session.convolution(index);
-    ConvolutionPass pass{};
-    pass.convolution = &convolution;
-    pass.input = {whole.batch, 1, 1, convolution.geometry.in_channels};
-    pass.source = source;
-    pass.output = {whole.batch, 1, 1, convolution.geometry.out_channels};
-    pass.destination = destination;
-    pass.activation = convolution.activation;
-    pass.count = whole.batch;
-    convolve(machine, pass);
-  };
-  linear(o[3], pooled, hidden);
-  linear(o[4], hidden, scale);
-  scale_rows(machine, whole, layout, region, scale, values);
+Attention Program::attention_at(const Session& session, const int32_t* o) const {
+  const auto layer = [&](int32_t index) { return index < 0 ? nullptr : &session.convolution(index); };
+  return {(o[6] & 1) != 0, (o[6] & 2) != 0, layer(o[3]), layer(o[4]), layer(o[7])};
+}
+
+Extent Program::attended_map(const int32_t* o) const {
+  const Extent& map = maps_[o[0]].extent;
+  if (o[1] < 0) return map;
+  const Region& region = regions_[o[1]];
+  return {region.batch, region.height, region.width, map.channels};
+}
+
+void Program::run_attention(Session& session, const Machine& machine, const int32_t* o) {
+  const auto region = [&](int32_t index) { return index < 0 ? nullptr : &regions_[index]; };
+  attend(machine, attention_at(session, o), attended_map(o), layout_of(o[2]), region(o[5]), region(o[1]),
+         session.buffer(maps_[o[0]].buffer), session.passing());
 }
 
 void Program::run_window(Session& session, const Machine& machine, const int32_t* words) {

@@ -29,7 +29,7 @@ enum class Operation : int32_t {
   scatter,      // source, destination, region
   scatter_add,  // source, destination, region, activation, shortcut, source layout
   activate,     // map, region, activation: at the pixels outside the region
-  excite,       // map, region, layout, reduce, expand, pool region
+  excite,       // map, region, layout, reduce or -1, gate, pool region, pools (1 mean, 2 maximum), spatial or -1
   stream,       // number of following instructions that run band by band (2 or 3 convolve; 1 to 3 convolve and a
                 // grid_pool of what they wrote; an add or scatter_add and such a grid_pool; or a grid_pool and
                 // a convolve of one source), pixels in each band (0: the session's value)
@@ -37,6 +37,8 @@ enum class Operation : int32_t {
 };
 
 constexpr int instruction_words = 16;
+// Most values of a buffer: 16 GiB of floats.
+constexpr double most_values = 4294967296.0;
 
 // Tables passed from TypeScript; `Program` checks every entry.
 struct ProgramTables {
@@ -130,6 +132,7 @@ class Program {
 
   void check_tables(const Session& session, const ProgramTables& tables);
   void check_instruction(const Session& session, int at);
+  void check_attention(const Session& session, int at);
   // Rejects a program in which an instruction, a stream or JavaScript would read a value that does not exist.
   void check_values(const ProgramTables& tables);
   std::vector<Access> accesses_of(int at) const;
@@ -145,7 +148,10 @@ class Program {
   void run_add(Session& session, const Machine& machine, const int32_t* words, long first, long last);
   void check_stream(const Session& session, int at) const;
   bool reads_ahead(const Session& session, int index, int writers) const;
-  void run_excitation(Session& session, const Machine& machine, const int32_t* operands);
+  Attention attention_at(const Session& session, const int32_t* operands) const;
+  // The whole map of an attention, whose rows may be packed.
+  Extent attended_map(const int32_t* operands) const;
+  void run_attention(Session& session, const Machine& machine, const int32_t* operands);
   void run_window(Session& session, const Machine& machine, const int32_t* operands);
   // The squares of a whole map; null when no pass over such a map needs them.
   const Tiling* tiling_of(const Extent& map) const;

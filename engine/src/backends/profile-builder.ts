@@ -1,3 +1,4 @@
+import { attentionNote } from '../network/attention.js';
 import type { Block, Network, NetworkNode } from '../network/network.js';
 import type { Plan, Primitive } from '../plan/plan.js';
 import { primitives as records } from '../primitives/registry.js';
@@ -157,12 +158,8 @@ export class ProfileBuilder {
       flops,
       flopsAvoided: avoided,
     });
-    if (block.squeezeExcitation && plan.mode === 'adaptive') {
-      this.note(
-        plan.excitation === 'exact'
-          ? 'squeeze-and-excitation pools the dense map (exact)'
-          : 'squeeze-and-excitation pools active pixels only (active)',
-      );
+    if (block.attention && plan.mode === 'adaptive') {
+      this.note(attentionNote(block.attention, plan.excitation));
     }
   }
 

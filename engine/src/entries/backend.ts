@@ -29,6 +29,8 @@ export type {
   Activation,
   ActivationNode,
   AddNode,
+  Attention,
+  AttentionPool,
   BlockKind,
   BlockNode,
   Convolution,
@@ -40,7 +42,7 @@ export type {
   NetworkNode,
   PlainConvolution,
   PoolNode,
-  SqueezeExcitation,
+  ProjectionPool,
 } from '../network/network.js';
 export { type BlockShape, blockShape } from '../network/shapes.js';
 export { type NetworkShapes, networkShapes, type ValueShape } from '../network/walk.js';

@@ -1,6 +1,6 @@
 import { FoveaError } from '../errors.js';
 
-/** How squeeze-and-excitation pools: over the whole map, or over active pixels only. */
+/** How attention pools: over the whole map, or over active pixels only. */
 export type Excitation = 'exact' | 'active';
 
 /**

@@ -46,7 +46,7 @@ export function receptiveRegion(
  *
  * @param active `batch · outHeight · outWidth` values, 1 for active
  * @param options `denseConv1`: conv1 runs before the mask is known (LASNet's masker + conv1 fusion);
- *   `excitation`: with `exact`, squeeze-and-excitation needs its convolution, and so all before it, everywhere
+ *   `excitation`: with `exact`, attention needs its convolution, and so all before it, everywhere
  */
 export function branchRegions(
   block: Block,
@@ -57,13 +57,15 @@ export function branchRegions(
 ): Region[] {
   const regions: Region[] = new Array(block.branch.length);
   const pooledEverywhere =
-    block.squeezeExcitation !== undefined && options.excitation === 'exact'
-      ? block.squeezeExcitation.after
-      : -1;
+    block.attention !== undefined && options.excitation === 'exact' ? block.attention.after : -1;
   let region: Region = active;
   for (let i = block.branch.length - 1; i >= 0; i--) {
     if (i < block.branch.length - 1 && region !== 'all') {
       region = receptiveRegion(region, batch, shape.branch[i + 1]!, block.branch[i + 1]!, shape.branch[i]!);
+    }
+    const spatial = block.attention?.after === i ? block.attention.spatial : undefined;
+    if (spatial && region !== 'all') {
+      region = receptiveRegion(region, batch, shape.branch[i]!, spatial, shape.branch[i]!);
     }
     if (i <= pooledEverywhere) region = 'all';
     regions[i] = region;
@@ -73,7 +75,7 @@ export function branchRegions(
 }
 
 /**
- * What a block's squeeze-and-excitation pools over: with `exact` the whole map, with `active` what its convolution
+ * What a block's attention pools over: with `exact` the whole map, with `active` what its convolution
  * has to compute for the active pixels, whether or not a plan computes more than that.
  *
  * @param active `batch · outHeight · outWidth` values, 1 for active
@@ -87,7 +89,7 @@ export function excitationRegion(
 ): Region {
   if (excitation === 'exact') return 'all';
   const regions = branchRegions(block, shape, active, batch, { denseConv1: false, excitation });
-  return regions[block.squeezeExcitation!.after]!;
+  return regions[block.attention!.after]!;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { attentionLayers } from './attention.js';
 import type { Convolution, Network } from './network.js';
 
 /** All convolutions of a network that carry weights, in execution order. */
@@ -5,11 +6,11 @@ export function convolutionsOf({ nodes }: Network): Convolution[] {
   return nodes.flatMap((node) => {
     if (node.kind === 'convolution') return [node.convolution];
     if (node.kind !== 'block') return [];
-    const { branch, projection, squeezeExcitation: excitation } = node.block;
+    const { branch, projection, attention } = node.block;
     return [
       ...branch,
       ...(projection ? [projection] : []),
-      ...(excitation ? [excitation.reduce, excitation.expand] : []),
+      ...attentionLayers(attention).map(({ convolution }) => convolution),
     ];
   });
 }

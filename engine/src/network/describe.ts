@@ -1,3 +1,4 @@
+import { attentionLayers, attentionName } from './attention.js';
 import { convolutionFlops, denseBlockFlops, nodeFlops } from './flops.js';
 import type { Block, Convolution, Network, NetworkNode } from './network.js';
 import { blocksOf } from './network.js';
@@ -43,10 +44,10 @@ export interface NetworkDescription {
   readonly flops: number;
   /**
    * The part of `flops` that masks can avoid: convolutions in the branches of adaptive blocks, but for those that
-   * squeeze-and-excitation needs everywhere, because by default it pools the whole map.
+   * attention needs everywhere, because by default it pools the whole map.
    */
   readonly adaptiveFlops: number;
-  /** The same where squeeze-and-excitation pools active pixels only. */
+  /** The same where attention pools active pixels only. */
   readonly adaptiveFlopsActive: number;
   /** Weights and biases, batch norm folded away. */
   readonly parameters: number;
@@ -94,7 +95,7 @@ export function describeNetwork(
         const { height, width } = blockShape.branch[i]!;
         const avoidable = convolutionFlops(convolution, height * width);
         adaptiveFlopsActive += avoidable;
-        if (i > (block.squeezeExcitation?.after ?? -1)) adaptiveFlops += avoidable;
+        if (i > (block.attention?.after ?? -1)) adaptiveFlops += avoidable;
       });
     }
     return { name: node.name, kind: block.kind, shape, flops, parameters, block: describeBlock(block) };
@@ -121,8 +122,8 @@ function describeBlock(block: Block): BlockDescription {
     (stride[0] > 1 || stride[1] > 1 ? ` /${stride[0]}` : '') +
     (groups > 1 ? (groups === inChannels ? ' depthwise' : ` groups ${groups}`) : '');
   const extras = [
-    ...(block.squeezeExcitation ? ['squeeze-and-excitation'] : []),
-    ...(block.projection ? ['projection'] : []),
+    ...(block.attention ? [attentionName(block.attention)] : []),
+    ...(block.projection ? [block.projectionPool ? 'projection behind an average pool' : 'projection'] : []),
     ...(block.adaptive ? [] : ['no shortcut']),
   ];
   return {
@@ -139,10 +140,10 @@ function parametersOf(node: NetworkNode): number {
   const of = ({ weight, bias }: Convolution) => weight.length + bias.length;
   if (node.kind === 'convolution') return of(node.convolution);
   if (node.kind !== 'block') return 0;
-  const { branch, projection, squeezeExcitation, masker } = node.block;
+  const { branch, projection, attention, masker } = node.block;
   return [
     ...branch,
     ...(projection ? [projection] : []),
-    ...(squeezeExcitation ? [squeezeExcitation.reduce, squeezeExcitation.expand] : []),
+    ...attentionLayers(attention).map(({ convolution }) => convolution),
   ].reduce((sum, convolution) => sum + of(convolution), masker ? masker.weight.length + 1 : 0);
 }

@@ -1,3 +1,4 @@
+import { type Attention, attentionLayers, attentionPixels } from './attention.js';
 import type { Block, Convolution, NetworkNode } from './network.js';
 import type { BlockShape } from './shapes.js';
 import { convolutionOutput } from './shapes.js';
@@ -15,17 +16,30 @@ export function convolutionFlops(
   return 2 * pixels * kernel[0] * kernel[1] * (inChannels / groups) * outChannels;
 }
 
-/** FLOPs of a block computed densely, projection and squeeze-and-excitation included, maskers not. */
+/** FLOPs of an attention's layers for one image. */
+export function attentionFlops(
+  attention: Attention,
+  map: { readonly channels: number; readonly pixels: number },
+): number {
+  return attentionLayers(attention).reduce(
+    (sum, { role, convolution }) =>
+      sum + convolutionFlops(convolution, attentionPixels(attention, role, map)),
+    0,
+  );
+}
+
+/** FLOPs of a block computed densely, projection and attention included, maskers not. */
 export function denseBlockFlops(block: Block, shape: BlockShape, batch: number): number {
   let flops = 0;
   block.branch.forEach((convolution, i) => {
     const map = shape.branch[i]!;
     flops += convolutionFlops(convolution, batch * map.height * map.width);
   });
-  if (block.squeezeExcitation) {
-    flops +=
-      convolutionFlops(block.squeezeExcitation.reduce, batch) +
-      convolutionFlops(block.squeezeExcitation.expand, batch);
+  const { attention } = block;
+  if (attention) {
+    const { height, width } = shape.branch[attention.after]!;
+    const map = { channels: block.branch[attention.after]!.outChannels, pixels: height * width };
+    flops += batch * attentionFlops(attention, map);
   }
   if (block.projection) {
     flops += convolutionFlops(block.projection, batch * shape.outHeight * shape.outWidth);

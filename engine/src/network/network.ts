@@ -35,13 +35,29 @@ export interface Convolution {
   readonly slopes?: Float32Array;
 }
 
-/** Squeeze-and-excitation: global pool → reduce → activation → expand → gate → scale. */
-export interface SqueezeExcitation {
+/** How each channel of a map is summed up over its pixels. */
+export type AttentionPool = 'mean' | 'max';
+
+/**
+ * Attention in a branch: a map scaled by what it holds itself. The channels' scales are
+ * `gate(Σ reduce(pool(map)))`, summed over `pools`; `spatial` scales the pixels after that. Squeeze-and-excitation
+ * (Hu et al. 2018) pools the mean and has two matrices; ECA (Wang et al. 2020) has no `reduce`, and a `gate` that
+ * slides over the channels; CBAM (Woo et al. 2018) pools mean and maximum, and has a `spatial` convolution.
+ */
+export interface Attention {
   /** Index into `Block.branch`: the convolution whose (activated) output is scaled. */
   readonly after: number;
-  /** 1x1 convolutions on the pooled 1x1 map; `expand.activation` is the gate. */
-  readonly reduce: PlainConvolution;
-  readonly expand: PlainConvolution;
+  /** At least one, each at most once. */
+  readonly pools: readonly AttentionPool[];
+  /** A 1x1 convolution of each pooled vector. */
+  readonly reduce?: PlainConvolution;
+  /**
+   * A 1x1 convolution of the sum of what the pools gave, or one with a kernel of `[1, k]`, k odd and above 1, of one
+   * channel in and out, which slides over the vector's channels with zeros around them. Its activation is the gate.
+   */
+  readonly gate: PlainConvolution;
+  /** Of two channels, mean and maximum over the scaled map's channels, to one: the scale of each pixel. Its stride is 1, and it keeps the map's size. */
+  readonly spatial?: PlainConvolution;
 }
 
 /** A convolution whose channels have one activation without slopes of their own. */
@@ -60,6 +76,14 @@ export interface LearnedMasker {
 /** Family of a residual block: two convolutions, a bottleneck, an inverted bottleneck, or any other branch. */
 export type BlockKind = 'basic' | 'bottleneck' | 'inverted' | 'residual';
 
+/** Mean over windows that tile the map. */
+export interface ProjectionPool {
+  /** Extents of a window, and the steps from one to the next. */
+  readonly size: readonly [number, number];
+  /** Whether a rest of the map is a window too, the mean of the pixels that it has. */
+  readonly ceilMode: boolean;
+}
+
 /** A residual block: `activation(branch(x) · mask + shortcut(x))`. */
 export interface Block {
   /** Position among the network's blocks, from 0. */
@@ -71,9 +95,11 @@ export interface Block {
   readonly kind: BlockKind;
   /** The residual branch in order. Bottleneck: three, basic: two, inverted: two or three. */
   readonly branch: readonly Convolution[];
-  readonly squeezeExcitation?: SqueezeExcitation;
+  readonly attention?: Attention;
   /** The shortcut's convolution; absent in an identity block. It is always computed densely. */
   readonly projection?: Convolution;
+  /** What the projection, a pointwise one, reads the input through (ResNet-D, He et al. 2018); absent where it reads the input itself. */
+  readonly projectionPool?: ProjectionPool;
   /** Applied after the residual add. */
   readonly activation: Activation;
   readonly masker?: LearnedMasker;

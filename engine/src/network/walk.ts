@@ -1,6 +1,7 @@
 import { FoveaError } from '../errors.js';
 import { type Block, blocksOf, type Network, type NetworkNode } from './network.js';
 import { askForeignShape, foreignShape } from './onnx/foreign-shape.js';
+import { shortcutOutput } from './projection-pool.js';
 import { type BlockShape, blockShape, convolutionOutput, paddingOn } from './shapes.js';
 
 /** Extent of one value of a network: `[N, H, W, C]`, or undefined after a foreign node with an unknown shape. */
@@ -166,12 +167,11 @@ function nodeOutput(
 }
 
 /** Both sides of a residual addition must have one size: a shortcut that halves may round another way. */
-function checkShortcut({ adaptive, projection, name }: Block, shape: BlockShape): void {
+function checkShortcut(block: Block, shape: BlockShape): void {
+  const { adaptive, name } = block;
   if (!adaptive) return;
   const { inHeight, inWidth, outHeight, outWidth } = shape;
-  const shortcut = projection
-    ? convolutionOutput(projection, inHeight, inWidth)
-    : { height: inHeight, width: inWidth };
+  const shortcut = shortcutOutput(block, inHeight, inWidth);
   if (shortcut.height === outHeight && shortcut.width === outWidth) return;
   throw new FoveaError(
     'bad-shape',

@@ -1,4 +1,5 @@
 import { isActivation } from '../network/activation.js';
+import { attentionLayers } from '../network/attention.js';
 import type { Block, Convolution } from '../network/network.js';
 import type {
   Operation,
@@ -11,7 +12,7 @@ import type {
 } from '../program/program.js';
 
 /** Operations that a block is made of. */
-type Kind = Exclude<Operation['kind'], 'max-pool' | 'average-pool' | 'global-pool' | 'foreign'>;
+type Kind = Exclude<Operation['kind'], 'max-pool' | 'global-pool' | 'foreign'>;
 type FieldsOf<K extends Kind> = Exclude<keyof Extract<Operation, { kind: K }>, 'kind'>;
 
 /** What the steps of a rewritten block may be made of. */
@@ -49,7 +50,7 @@ const activation: Rule = (value) =>
 const convolution: Rule = (value, { block }) =>
   rolesOf(block).has(value as Convolution) ? undefined : "one of the block's own convolutions is accepted";
 const asLowered =
-  (kind: 'decide' | 'ask' | 'grid-pool', field: string): Rule =>
+  (kind: 'decide' | 'ask' | 'grid-pool' | 'average-pool' | 'excite', field: string): Rule =>
   (value, { original }) =>
     original.some(({ operations }) =>
       operations.some((operation) => operation.kind === kind && operation[field as never] === value),
@@ -66,6 +67,11 @@ const fields: { readonly [K in Kind]: { readonly [F in FieldsOf<K>]-?: Rule } } 
     ...{ convolution, source: map, destination: map, region: optional(region), others: flag },
     ...{ residual: optional(map), activation },
   },
+  'average-pool': {
+    ...{ source: map, destination: map, kernel: asLowered('average-pool', 'kernel') },
+    ...{ stride: asLowered('average-pool', 'stride'), padding: asLowered('average-pool', 'padding') },
+    countPadding: flag,
+  },
   add: { a: map, b: optional(map), destination: map, activation },
   'grid-pool': {
     ...{ source: map, pooled: map, mask },
@@ -79,19 +85,16 @@ const fields: { readonly [K in Kind]: { readonly [F in FieldsOf<K>]-?: Rule } } 
   'scatter-add': { source: map, destination: map, region, shortcut: map, activation },
   'activate-others': { map, region, activation },
   excite: {
-    ...{ map, reduce: convolution, expand: convolution },
+    ...{ map, attention: asLowered('excite', 'attention') },
     ...{ pooledOver: optional(region), scaled: optional(region) },
   },
 };
 
 /** A block's convolutions by what they are in it. */
-export function rolesOf({ branch, projection, squeezeExcitation }: Block): Map<Convolution, string> {
+export function rolesOf({ branch, projection, attention }: Block): Map<Convolution, string> {
   const roles = new Map<Convolution, string>(branch.map((each, i) => [each, `conv${i + 1}`]));
   if (projection) roles.set(projection, 'projection');
-  if (squeezeExcitation) {
-    roles.set(squeezeExcitation.reduce, 'reduce');
-    roles.set(squeezeExcitation.expand, 'expand');
-  }
+  for (const { role, convolution } of attentionLayers(attention)) roles.set(convolution, role);
   return roles;
 }
 

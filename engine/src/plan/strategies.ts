@@ -24,7 +24,7 @@ function gatheredBranch(block: Block): Primitive[] {
 }
 
 /**
- * The branch in as few passes as can be: squeeze-and-excitation pools the whole map, which ends one pass and
+ * The branch in as few passes as can be: attention pools the whole map, which ends one pass and
  * begins the next.
  */
 function passesOf(
@@ -51,7 +51,7 @@ export const dense: Strategy = {
       mode: 'dense',
       groups: groups(
         projection(context),
-        ...passesOf(branchPrimitives(block), block.squeezeExcitation !== undefined, ['add']),
+        ...passesOf(branchPrimitives(block), block.attention !== undefined, ['add']),
       ),
     };
   },
@@ -126,7 +126,7 @@ export const streamed: Strategy = {
   plan: (context) => {
     const { block, next } = context;
     const nextPool: Primitive[] = next && context.needsPool ? ['next-pool'] : [];
-    const passes = passesOf(gatheredBranch(block), block.squeezeExcitation !== undefined, [
+    const passes = passesOf(gatheredBranch(block), block.attention !== undefined, [
       'scatter',
       'add',
       ...nextPool,

@@ -17,7 +17,7 @@ export interface StrategyContext {
   readonly block: Block;
   readonly shape: BlockShape;
   readonly granularity: number;
-  /** How squeeze-and-excitation is to pool. */
+  /** How attention is to pool. */
   readonly excitation: Excitation;
   readonly statistics: MaskStatistics;
   readonly batch: number;

@@ -60,7 +60,7 @@ export interface SearchOptions {
   readonly width?: number;
   /** False when masks come without reading the input (fixed, random): their pool is then not charged. */
   readonly needsPool?: boolean;
-  /** How squeeze-and-excitation pools; `exact` when left out. */
+  /** How attention pools; `exact` when left out. */
   readonly excitation?: Excitation;
 }
 

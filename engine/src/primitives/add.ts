@@ -59,12 +59,12 @@ function lowerAdd(lowering: BlockLowering): void {
  * also the first one and would write over what it reads.
  */
 export function fusesAdd(lowering: BlockLowering, layer: number): boolean {
-  const { branch, squeezeExcitation } = lowering.block;
+  const { branch, attention } = lowering.block;
   const name = `conv${layer + 1}` as Primitive;
   return (
     layer === branch.length - 1 &&
     branch[layer]!.activation === 'none' &&
-    squeezeExcitation?.after !== layer &&
+    attention?.after !== layer &&
     !lowering.addsOutOfMap &&
     !(layer === 0 && lowering.inPlace && !lowering.block.projection) &&
     lowering.together(name, 'add') &&

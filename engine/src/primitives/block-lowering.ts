@@ -86,14 +86,19 @@ export class BlockLowering {
     return this.#regions.active;
   }
 
-  /** What squeeze-and-excitation pools over; undefined when everything. */
+  /** Where a spatial attention's scales are needed; undefined where its layer is computed at no more pixels. */
+  get attendedRegion(): ProgramRegion | undefined {
+    return this.#regions.attended;
+  }
+
+  /** What attention pools over; undefined when everything. */
   get pooledRegion(): ProgramRegion | undefined {
     return this.#regions.pooled;
   }
 
   /** True when the branch's last values are in a whole map although only those under the mask are added. */
   get addsOutOfMap(): boolean {
-    return this.activeRegion !== undefined && this.regions.at(-1) === undefined;
+    return this.activeRegion !== undefined && this.regions.at(-1) !== this.activeRegion;
   }
 
   /** True when the add only touches active pixels, so that the others must be right already. */
@@ -152,7 +157,13 @@ export class BlockLowering {
 
   #findRegions(schedule: BlockSchedule): BlockRegions {
     const { block, shape, adaptive, network } = this;
-    if (!adaptive) return { active: undefined, layers: block.branch.map(() => undefined), pooled: undefined };
+    if (!adaptive)
+      return {
+        active: undefined,
+        layers: block.branch.map(() => undefined),
+        pooled: undefined,
+        attended: undefined,
+      };
     return blockRegions(network.builder, block, shape, adaptive.mask, {
       denseConv1: conv1RunsDense(schedule),
       excitation: schedule.excitation,

@@ -68,13 +68,13 @@ function lowerConvolution(lowering: BlockLowering, layer: number): void {
  */
 function beginStream(lowering: BlockLowering, layer: number, pools: boolean): void {
   const { network } = lowering;
-  const { branch, squeezeExcitation, projection } = lowering.block;
+  const { branch, attention, projection } = lowering.block;
   const owner = lowering.owner(convolutionName(layer));
   if (layer < lowering.streamedTo) return;
   let last = layer;
   while (
     last + 1 < branch.length &&
-    squeezeExcitation?.after !== last &&
+    attention?.after !== last &&
     lowering.together(convolutionName(layer), convolutionName(last + 1)) &&
     !readsRows(branch[last + 1]!) &&
     !projectsBetween(lowering, layer, last + 1)
@@ -115,7 +115,12 @@ function projectsBetween(lowering: BlockLowering, first: number, second: number)
 }
 
 /** Rows may lie packed when their reader reads the same pixels, one row for each. */
-function mayPack({ block, regions, sequence, adaptive }: BlockLowering, layer: number): boolean {
+function mayPack(
+  { block, regions, attendedRegion, sequence, adaptive }: BlockLowering,
+  layer: number,
+): boolean {
+  // A spatial attention reads around pixels.
+  if (attendedRegion && block.attention?.after === layer) return false;
   const reader = block.branch[layer + 1];
   if (!reader) return sequence.includes('scatter') || adaptive !== undefined;
   return isPointwise(reader) && regions[layer + 1] === regions[layer];

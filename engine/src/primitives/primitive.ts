@@ -33,7 +33,7 @@ export interface BlockSchedule {
   /** Granularity S, output pixels per cell side; at least 1. */
   readonly granularity: number;
   readonly groups: readonly PrimitiveGroup[];
-  /** How squeeze-and-excitation pools: over the dense map, or over active pixels only. */
+  /** How attention pools: over the dense map, or over active pixels only. */
   readonly excitation: Excitation;
 }
 
@@ -52,11 +52,11 @@ export function conv1RunsDense({ mode, groups }: Pick<BlockSchedule, 'mode' | 'g
   return false;
 }
 
-/** The branch's primitives in order: its convolutions, with squeeze-and-excitation where the block has it. */
+/** The branch's primitives in order: its convolutions, with attention where the block has it. */
 export function branchPrimitives(block: Block): Primitive[] {
   return block.branch.flatMap((_, i): Primitive[] => {
     const convolution = `conv${i + 1}` as Primitive;
-    return block.squeezeExcitation?.after === i ? [convolution, 'excite'] : [convolution];
+    return block.attention?.after === i ? [convolution, 'excite'] : [convolution];
   });
 }
 

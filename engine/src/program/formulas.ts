@@ -1,4 +1,5 @@
 import { leavesUnchanged } from '../network/activation.js';
+import { attentionLayers } from '../network/attention.js';
 import type { Convolution, ConvolutionActivation } from '../network/network.js';
 import { isPointwise } from '../network/shapes.js';
 import { haloOf, packedRegion } from './layout.js';
@@ -144,9 +145,10 @@ export class Formulas {
     };
   }
 
-  #excited({ map, reduce, expand, pooledOver, scaled }: Excite): Content {
+  #excited({ map, attention, pooledOver, scaled }: Excite): Content {
     const pooled = `${this.#at(map, pooledOver)}${pooledOver ? ` at @${pooledOver.id}` : ''}`;
-    const factor = `excite ${this.nameOf(reduce)} ${this.nameOf(expand)} ${pooled}`;
+    const layers = attentionLayers(attention).map(({ convolution }) => this.nameOf(convolution));
+    const factor = `excite ${attention.pools.join('+')} ${layers.join(' ')} ${pooled}`;
     const inside = `(${this.#at(map, scaled)} by ${factor})`;
     return scaled ? { region: scaled, inside, outside: this.#outside(map, scaled) } : everywhere(inside);
   }

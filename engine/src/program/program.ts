@@ -1,10 +1,10 @@
+import type { Attention } from '../network/attention.js';
 import type {
   Activation,
   Block,
   Convolution,
   ConvolutionActivation,
   ForeignNode,
-  PlainConvolution,
 } from '../network/network.js';
 import type { Shape } from '../tensor.js';
 import type { Dtype } from './dtype.js';
@@ -190,13 +190,15 @@ export type Operation =
       readonly region: ProgramRegion;
       readonly activation: Activation;
     }
-  /** Squeeze-and-excitation in place: mean over `pooledOver`, two linear layers, a scale for `scaled` pixels. */
+  /**
+   * Attention in place: channels pooled over `pooledOver`, where mean and maximum over channels are taken as well, and
+   * scales for `scaled` pixels.
+   */
   | {
       readonly kind: 'excite';
       readonly map: ProgramMap;
-      readonly reduce: PlainConvolution;
-      readonly expand: PlainConvolution;
-      /** Everywhere when left out. */
+      readonly attention: Attention;
+      /** Everywhere when left out. With a spatial convolution it holds what that reads for `scaled`. */
       readonly pooledOver?: ProgramRegion;
       /** Everywhere when left out; a packed map's own region. */
       readonly scaled?: ProgramRegion;

@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.js';
+import { fitsChannels } from '../network/attention.js';
 import type { Convolution } from '../network/network.js';
 import { convolutionOutput, isPointwise } from '../network/shapes.js';
 import type { Shape } from '../tensor.js';
@@ -15,6 +16,7 @@ import {
 import { streamProblem } from './stream.js';
 
 type Convolve = Extract<Operation, { kind: 'convolve' }>;
+type Excite = Extract<Operation, { kind: 'excite' }>;
 /** What a convolution reads for the pixels of a region. */
 interface Reach {
   readonly region: ProgramRegion;
@@ -254,21 +256,28 @@ export class Verifier {
         this.#covers(operation.map, operation.region);
         return;
       case 'excite': {
-        const { map, reduce, expand, pooledOver, scaled } = operation;
-        for (const region of [pooledOver, scaled]) if (region) this.#covers(map, region);
-        for (const region of [pooledOver, scaled]) {
-          this.#rowsOf(map, region);
-          this.#reads(map, region ?? 'all');
-        }
-        this.#need(
-          reduce.inChannels === map.shape[3] &&
-            expand.outChannels === map.shape[3] &&
-            reduce.outChannels === expand.inChannels,
-          'the linear layers do not fit the map',
-        );
+        this.#excite(operation);
         return;
       }
     }
+  }
+
+  #excite({ map, attention, pooledOver, scaled }: Excite): void {
+    const { spatial } = attention;
+    for (const region of [pooledOver, scaled]) {
+      if (region) this.#covers(map, region);
+      this.#rowsOf(map, region);
+    }
+    this.#reads(map, pooledOver ?? 'all');
+    this.#reads(map, spatial && scaled ? { region: scaled, convolution: spatial } : (scaled ?? 'all'));
+    this.#need(fitsChannels(attention, map.shape[3]), 'the layers of the attention do not fit the map');
+    if (!spatial) return;
+    const wide =
+      pooledOver === undefined ||
+      (pooledOver.reads?.of === scaled && pooledOver.reads?.convolution === spatial);
+    this.#need(wide, 'mean and maximum over channels are not taken wherever the spatial convolution reads');
+    this.#whole(map);
+    if (scaled && this.#held.get(map) !== 'all') this.#writes(map, scaled);
   }
 
   #convolve(operation: Convolve): void {

@@ -1,5 +1,6 @@
 import { decisionFlops } from '../mask/rule.js';
-import { convolutionFlops } from '../network/flops.js';
+import { attentionLayers } from '../network/attention.js';
+import { attentionFlops, convolutionFlops } from '../network/flops.js';
 import { valueCount } from './buffers.js';
 import { dtypeBytes } from './dtype.js';
 import { haloOf, packedRegion } from './layout.js';
@@ -111,16 +112,29 @@ export function workOf(operation: Operation): Work {
       return [rows(map, undefined, region.pixels, 2), rows(map, region, region.pixels, -2)];
     }
     case 'excite': {
-      const { map, reduce, expand, pooledOver, scaled } = operation;
-      const pixels = pixelCount(map);
-      return [
-        arithmetic(undefined, map.shape[0], convolutionFlops(reduce, 1) + convolutionFlops(expand, 1)),
-        weights(map, reduce.weight.length + expand.weight.length),
-        rows(map, pooledOver, pixels),
-        rows(map, scaled, pixels, 2),
-      ];
+      return attentionWork(operation);
     }
   }
+}
+
+/** Channels are pooled and pixels scaled; for a spatial convolution what was pooled is read again. */
+function attentionWork({ map, attention, pooledOver, scaled }: Extract<Operation, { kind: 'excite' }>): Work {
+  const [N, , , C] = map.shape;
+  const pixels = pixelCount(map);
+  const { spatial, ...channels } = attention;
+  const parameters = attentionLayers(attention).reduce(
+    (sum, { convolution }) => sum + convolution.weight.length,
+    0,
+  );
+  return [
+    arithmetic(undefined, N, attentionFlops(channels, { channels: C, pixels: 1 })),
+    weights(map, parameters),
+    rows(map, pooledOver, pixels),
+    ...(spatial
+      ? [rows(map, pooledOver, pixels), arithmetic(scaled, pixels, convolutionFlops(spatial, 1))]
+      : []),
+    rows(map, scaled, pixels, 2),
+  ];
 }
 
 /** Every pixel's FLOPs and rows, and the weights once if there is any pixel. */

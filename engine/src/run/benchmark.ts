@@ -31,7 +31,7 @@ export interface BenchmarkOptions {
   /** By name or by value. One on a GPU is compared with onnxruntime on that GPU. */
   readonly backend?: string | Backend;
   readonly threads?: number;
-  /** How squeeze-and-excitation pools; `exact` when left out. */
+  /** How attention pools; `exact` when left out. */
   readonly excitation?: Excitation;
   /** Images to time, `[N, H, W, C]`; `batch` images of noise in the network's nominal size when left out. */
   readonly input?: Tensor;

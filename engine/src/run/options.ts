@@ -28,7 +28,7 @@ export interface NetworkRunOptions {
   readonly backend?: string | Backend;
   /** Compute threads, at least 1; the machine's cores when left out. */
   readonly threads?: number;
-  /** How squeeze-and-excitation pools; `exact` when left out. */
+  /** How attention pools; `exact` when left out. */
   readonly excitation?: Excitation;
   readonly signal?: AbortSignal;
   readonly onProgress?: (fraction: number, name: string) => void;

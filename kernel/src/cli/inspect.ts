@@ -57,7 +57,7 @@ function asText(description: NetworkDescription): string {
   const share = (avoidable: number) => (flops > 0 ? `${Math.round((100 * avoidable) / flops)} %` : '0 %');
   const active =
     adaptiveFlopsActive > adaptiveFlops
-      ? ` (${share(adaptiveFlopsActive)} with --excitation active: by default squeeze-and-excitation pools the whole map)`
+      ? ` (${share(adaptiveFlopsActive)} with --excitation active: by default attention pools the whole map)`
       : '';
   const lines = [
     `${name} (${format}), input ${input.channels} x ${input.height} x ${input.width}`,

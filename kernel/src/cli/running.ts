@@ -15,10 +15,10 @@ export interface RunningOptions {
   readonly excitation?: string;
 }
 
-/** The option for how squeeze-and-excitation pools. */
+/** The option for how attention pools. */
 export const EXCITATION = [
   '--excitation <mode>',
-  'squeeze-and-excitation pools the whole map (exact) or active pixels only (active) (default: exact)',
+  'attention (squeeze-and-excitation, ECA, CBAM) pools the whole map (exact) or active pixels only (active) (default: exact)',
 ] as const;
 
 /** The option for the backend. */

@@ -1,4 +1,5 @@
 import type { Activation, ConvolutionActivation } from '@fovea/engine/backend';
+import type { AttentionKind } from '../support/attention.js';
 
 /**
  * One differential test, as plain data: a network, pictures, maskers, and the runs that must all compute the same.
@@ -44,6 +45,8 @@ export interface BlockCase {
   readonly dilation: number;
   /** Pixels by which the kernels lie lower and further right than in the middle, −1 to 1. */
   readonly shift: number;
+  /** True: the shortcut is pooled by the stride before its projection (ResNet-D). */
+  readonly pooledShortcut?: boolean;
   /** Where the spatial convolution of a stride above 1 has its odd zero when its padding follows from the map's size. */
   readonly samePadding?: 'upper' | 'lower';
   /** Of the spatial convolution of a bottleneck. */
@@ -52,6 +55,8 @@ export interface BlockCase {
   readonly squeeze: number;
   /** Whether that stands behind the branch; before its last convolution otherwise. */
   readonly squeezesLast: boolean;
+  /** What attention it is; left out, squeeze-and-excitation. */
+  readonly attention?: AttentionKind;
   /** Inside the branch. */
   readonly inner: ConvolutionActivation;
   /** After the add. */
@@ -94,9 +99,21 @@ export function inputChannels({ stem, blocks }: Case, index: number): number {
 /** One line: what is run, on what. */
 export function summary(test: Case): string {
   const blocks = test.blocks.map(
-    ({ kind, width, channels, stride, groups, squeeze, squeezesLast, granularity, masker, dense }) =>
+    ({
+      kind,
+      width,
+      channels,
+      stride,
+      groups,
+      squeeze,
+      squeezesLast,
+      attention,
+      granularity,
+      masker,
+      dense,
+    }) =>
       `${kind} ${width}-${channels}${stride > 1 ? `/${stride}` : ''}${groups > 1 ? ` g${groups}` : ''}` +
-      `${squeeze > 0 ? ` se${squeezesLast ? ' last' : ''}` : ''} S${granularity || 'whole'} ${dense ? 'dense' : masker}`,
+      `${squeeze > 0 ? ` ${attention ?? 'squeeze'}${squeezesLast ? ' last' : ''}` : ''} S${granularity || 'whole'} ${dense ? 'dense' : masker}`,
   );
   return `${test.pictures} of ${test.height} x ${test.width}, stem ${test.stem.channels}, ${blocks.join(', ')}`;
 }

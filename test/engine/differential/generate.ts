@@ -1,5 +1,6 @@
 import { Random } from '@fovea/engine';
 import type { Activation, ConvolutionActivation } from '@fovea/engine/backend';
+import { ATTENTION_KINDS } from '../support/attention.js';
 import { FAMILIES, type Family, NETWORKS, wholeNetwork } from './architectures.js';
 import type { BlockCase, Case, MaskerKind, StemCase } from './case.js';
 import { drawRuns, multiplyAdds } from './runs.js';
@@ -86,6 +87,8 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
   // Most networks are of one style throughout; what is rare in a network has to be common in another to be tested.
   const inner = coin(0.85) ? family.inner : pick(INNER);
   const outer = coin(0.8) ? family.outer : pick(ACTIVATIONS);
+  const pooledShortcut = coin(0.25);
+  const attention = coin(0.4) ? 'squeeze' : pick(ATTENTION_KINDS);
   const shift = coin(0.9) ? 0 : pick([-1, 1]);
   const samePadding = coin(0.8) ? undefined : pick(['upper', 'lower'] as const);
   const blocks: BlockCase[] = [];
@@ -107,6 +110,8 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
         groups,
         squeeze,
         squeezesLast: family.squeezesLast ?? false,
+        ...(attention === 'squeeze' ? {} : { attention }),
+        ...(pooledShortcut ? { pooledShortcut } : {}),
         inner: coin(0.95) ? inner : pick(INNER),
         outer: coin(0.95) ? outer : pick(ACTIVATIONS),
         granularity: coin(0.85) ? S : pick([0, 1, 3, 5, 7]),

@@ -1,12 +1,7 @@
 import type { Block, Network } from '@fovea/engine';
 import { Tensor } from '@fovea/engine';
-import type {
-  Activation,
-  Convolution,
-  ConvolutionActivation,
-  NetworkNode,
-  PlainConvolution,
-} from '@fovea/engine/backend';
+import type { Convolution, ConvolutionActivation, NetworkNode } from '@fovea/engine/backend';
+import { attentionOfKind, type Gate } from '../support/attention.js';
 import { type Case, inputChannels, isAdaptive } from './case.js';
 
 /** Uniform numbers from −1 to 1, quickly: a network of real width has millions of weights. */
@@ -79,11 +74,11 @@ export function networkOf(test: Case, weights = true): Network {
         : {}),
     };
   };
-  /** A linear layer of a squeeze-and-excitation. */
-  const gate = (name: string, from: number, to: number, activation: Activation): PlainConvolution => ({
-    ...convolution(name, from, to, {}),
-    activation,
-  });
+  /** A layer of an attention. */
+  const gate: Gate = (name, from, to, layer) => {
+    const made = convolution(name, from, to, { kernel: layer.kernel ?? 1 });
+    return { ...made, activation: layer.activation };
+  };
   const { stem } = test;
   const nodes: NetworkNode[] = [];
   let value = 'input';
@@ -137,11 +132,11 @@ function blockOf(
   test: Case,
   index: number,
   convolution: (name: string, inChannels: number, outChannels: number, layer: Layer) => Convolution,
-  gate: (name: string, from: number, to: number, activation: Activation) => PlainConvolution,
+  gate: Gate,
 ): Block {
   const wanted = test.blocks[index]!;
   const { kind, width, channels, stride, stridesFirst, groups } = wanted;
-  const { squeeze, squeezesLast, inner, outer } = wanted;
+  const { squeeze, squeezesLast, attention = 'squeeze', inner, outer } = wanted;
   const inChannels = inputChannels(test, index);
   const name = `block ${index}`;
   const { kernel, dilation, samePadding } = wanted;
@@ -186,20 +181,20 @@ function blockOf(
     adaptive: isAdaptive(wanted, inChannels),
     ...(squeeze > 0
       ? {
-          squeezeExcitation: {
-            after: branch.length - (squeezesBehind ? 1 : 2),
-            reduce: gate(`${name} reduce`, squeezes, squeeze, 'relu'),
-            expand: gate(
-              `${name} expand`,
-              squeeze,
-              squeezes,
-              inner === 'hardswish' ? 'hardsigmoid' : 'sigmoid',
-            ),
-          },
+          attention: attentionOfKind(
+            { kind: attention, after: branch.length - (squeezesBehind ? 1 : 2), channels: squeezes, squeeze },
+            inner === 'hardswish' ? 'hardsigmoid' : 'sigmoid',
+            (part, from, to, layer) => gate(`${name} ${part}`, from, to, layer),
+          ),
         }
       : {}),
     ...(projects
-      ? { projection: convolution(`${name} projection`, inChannels, channels, { stride, gain: 0.7 }) }
+      ? wanted.pooledShortcut
+        ? {
+            projection: convolution(`${name} projection`, inChannels, channels, { gain: 0.7 }),
+            projectionPool: { size: [stride, stride], ceilMode: true } as const,
+          }
+        : { projection: convolution(`${name} projection`, inChannels, channels, { stride, gain: 0.7 }) }
       : {}),
     ...(wanted.masker === 'learned'
       ? { masker: { weight: Float32Array.from({ length: inChannels }, next), bias: 0 } }

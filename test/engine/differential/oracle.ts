@@ -4,7 +4,7 @@
  * engine: an error would have to be made twice.
  */
 import type { Block, Network, Tensor } from '@fovea/engine';
-import type { PoolNode, SqueezeExcitation } from '@fovea/engine/backend';
+import type { Attention, AttentionPool, PoolNode, ProjectionPool } from '@fovea/engine/backend';
 import { type Convolve, convolveInLoops, extentAfter } from './convolution.js';
 import { activated, makePlanes, type Planes } from './planes.js';
 
@@ -40,7 +40,7 @@ export interface OracleOptions {
   readonly decide: (pooled: Pooled) => OracleDecision;
   /** Blocks that run without a mask. */
   readonly dense?: ReadonlySet<number>;
-  /** Whether squeeze-and-excitation averages over the whole map or over active pixels. */
+  /** Whether attention pools the whole map or active pixels. */
   readonly excitation?: 'exact' | 'active';
   readonly convolve?: Convolve;
 }
@@ -69,7 +69,7 @@ export async function oracle(
       case 'global-pool':
         values.set(
           node.output,
-          makePlanes({ ...input, H: 1, W: 1 }, (n, c) => mean(input, n, c)),
+          makePlanes({ ...input, H: 1, W: 1 }, (n, c) => pooledOver('mean', input, n, c)),
         );
         break;
       case 'add':
@@ -111,20 +111,42 @@ async function runBlock(
   let branch = input;
   for (const [i, convolution] of block.branch.entries()) {
     branch = await convolve(branch, convolution);
-    const { squeezeExcitation } = block;
-    if (squeezeExcitation?.after === i) {
+    const { attention } = block;
+    if (attention?.after === i) {
       if (excitation === 'active' && mask && (branch.H !== H || branch.W !== W)) {
         throw new Error('the oracle pools active pixels at the resolution of the output only');
       }
-      branch = await excite(branch, squeezeExcitation, convolve, excitation === 'exact' ? undefined : active);
+      branch = await excite(
+        branch,
+        attention,
+        convolve,
+        excitation === 'exact' ? undefined : readAround(active, attention.spatial, branch),
+      );
     }
   }
-  const shortcut = block.projection ? await convolve(input, block.projection) : input;
+  const read = block.projectionPool ? meansOf(input, block.projectionPool) : input;
+  const shortcut = block.projection ? await convolve(read, block.projection) : read;
   const added = block.projection !== undefined || block.adaptive;
   const output = makePlanes(branch, (n, _c, y, x, at) =>
     activated((active(n, y, x) ? branch.data[at]! : 0) + (added ? shortcut.data[at]! : 0), block.activation),
   );
   return { output, ...(mask ? { mask } : {}) };
+}
+
+/** Means of windows side by side; one that hangs over the edge is the mean of what it has. */
+function meansOf({ N, C, H, W, data }: Planes, { size, ceilMode }: ProjectionPool): Planes {
+  const count = ceilMode ? Math.ceil : Math.floor;
+  const output = { N, C, H: count(H / size[0]), W: count(W / size[1]) };
+  return makePlanes(output, (n, c, y, x) => {
+    let [sum, pixels] = [0, 0];
+    for (let row = y * size[0]; row < Math.min(H, (y + 1) * size[0]); row++) {
+      for (let column = x * size[1]; column < Math.min(W, (x + 1) * size[1]); column++) {
+        sum += data[((n * C + c) * H + row) * W + column]!;
+        pixels++;
+      }
+    }
+    return sum / pixels;
+  });
 }
 
 /** The grid has floor(H / S) by floor(W / S) cells, at least one along each side. */
@@ -163,33 +185,71 @@ function poolToGrid(block: Block, { N, C, H, W, data }: Planes, rows: number, co
   return { block, batch: N, rows, columns, C, values };
 }
 
-async function excite(
-  map: Planes,
-  { reduce, expand }: SqueezeExcitation,
-  convolve: Convolve,
-  among?: (n: number, y: number, x: number) => boolean,
-): Promise<Planes> {
-  const pooled = makePlanes({ ...map, H: 1, W: 1 }, (n, c) => mean(map, n, c, among));
-  const scale = await convolve(await convolve(pooled, reduce), expand);
-  return makePlanes(map, (n, c, _y, _x, at) => map.data[at]! * scale.data[n * map.C + c]!);
+type Among = (n: number, y: number, x: number) => boolean;
+
+/** The pixels that a spatial attention reads around others, which the branch has to be computed at. */
+function readAround(active: Among, spatial: Attention['spatial'], { H, W }: Planes): Among {
+  if (!spatial) return active;
+  const [rise, run] = [(spatial.kernel[0] - 1) / 2, (spatial.kernel[1] - 1) / 2];
+  return (n, y, x) => {
+    for (let row = Math.max(0, y - rise); row <= Math.min(H - 1, y + rise); row++)
+      for (let column = Math.max(0, x - run); column <= Math.min(W - 1, x + run); column++)
+        if (active(n, row, column)) return true;
+    return false;
+  };
 }
 
-/** Mean of one map over all its pixels, or over those that are `among`; 0 of none. */
-function mean(
+async function excite(
+  map: Planes,
+  { pools, reduce, gate, spatial }: Attention,
+  convolve: Convolve,
+  among?: Among,
+): Promise<Planes> {
+  const vectors: Planes[] = [];
+  for (const pool of pools) {
+    const pooled = makePlanes({ ...map, H: 1, W: 1 }, (n, c) => pooledOver(pool, map, n, c, among));
+    vectors.push(reduce ? await convolve(pooled, reduce) : pooled);
+  }
+  const sum = makePlanes(vectors[0]!, (_n, _c, _y, _x, at) =>
+    vectors.reduce((total, { data }) => total + data[at]!, 0),
+  );
+  // One channel in and out is a kernel along the channels, which then lie along the width.
+  const scale =
+    gate.inChannels === 1 && map.C > 1
+      ? await convolve({ ...sum, C: 1, H: 1, W: map.C }, gate)
+      : await convolve(sum, gate);
+  const scaled = makePlanes(map, (n, c, _y, _x, at) => map.data[at]! * scale.data[n * map.C + c]!);
+  if (!spatial) return scaled;
+  const channels = Array.from({ length: map.C }, (_, c) => c);
+  const summaries = makePlanes({ ...map, C: 2 }, (n, which, y, x) => {
+    const values = channels.map((c) => scaled.data[((n * map.C + c) * map.H + y) * map.W + x]!);
+    return which === 0 ? values.reduce((a, b) => a + b, 0) / map.C : values.reduce((a, b) => Math.max(a, b));
+  });
+  const weights = await convolve(summaries, spatial);
+  return makePlanes(
+    scaled,
+    (n, _c, y, x, at) => scaled.data[at]! * weights.data[(n * map.H + y) * map.W + x]!,
+  );
+}
+
+/** Mean or maximum of one map over all its pixels, or over those that are `among`; 0 of none. */
+function pooledOver(
+  pool: AttentionPool,
   { C, H, W, data }: Planes,
   n: number,
   c: number,
-  among?: (n: number, y: number, x: number) => boolean,
+  among?: Among,
 ): number {
-  let [sum, pixels] = [0, 0];
+  const values: number[] = [];
   for (let y = 0; y < H; y++) {
     for (let x = 0; x < W; x++) {
-      if (among && !among(n, y, x)) continue;
-      sum += data[((n * C + c) * H + y) * W + x]!;
-      pixels++;
+      if (!among || among(n, y, x)) values.push(data[((n * C + c) * H + y) * W + x]!);
     }
   }
-  return pixels === 0 ? 0 : sum / pixels;
+  if (values.length === 0) return 0;
+  return pool === 'max'
+    ? values.reduce((a, b) => Math.max(a, b))
+    : values.reduce((a, b) => a + b, 0) / values.length;
 }
 
 function maxPool(input: Planes, { kernel, stride, padding, ceilMode }: PoolNode): Planes {

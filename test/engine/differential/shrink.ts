@@ -135,6 +135,10 @@ function* simplerBlock(test: Case, index: number): Generator<Case> {
   for (const [key, value] of Object.entries(plain) as [keyof BlockCase, never][]) {
     if (block[key] !== value) yield replace({ ...block, [key]: value });
   }
+  const { attention, ...plainly } = block;
+  if (attention) yield replace(plainly);
+  const { pooledShortcut, ...strided } = block;
+  if (pooledShortcut) yield replace(strided);
   const { samePadding, ...padded } = block;
   if (samePadding) yield replace(padded);
   if (block.masker !== 'learned' && block.masker !== 'fixed') yield replace({ ...block, masker: 'learned' });

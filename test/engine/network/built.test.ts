@@ -26,7 +26,7 @@ describe('built networks', () => {
     const widths = blocks.map(({ branch }) => branch[2]!.outChannels);
     expect(widths).toEqual([64, ...Array(3).fill(144), ...Array(8).fill(320), ...Array(2).fill(784)]);
     expect(blocks.every(({ branch }) => branch[1]!.groups === branch[1]!.outChannels / 16)).toBe(true);
-    expect(blocks[1]!.squeezeExcitation!.reduce.outChannels).toBe(16);
+    expect(blocks[1]!.attention!.reduce!.outChannels).toBe(16);
   });
 
   it('makes only shape-preserving inverted blocks adaptive', () => {

@@ -78,10 +78,11 @@ const anyBlock = fc
       branch,
       ...(excitation
         ? {
-            squeezeExcitation: {
+            attention: {
               after: branch.length - 2,
+              pools: ['mean'] as const,
               reduce: convolution(width, 4),
-              expand: convolution(4, width),
+              gate: convolution(4, width),
             },
           }
         : {}),

@@ -55,7 +55,7 @@ describe('formulas', () => {
       ...(exciteAfter === undefined ? {} : { exciteAfter }),
     });
     const [exact, active] = [formulaOf(network, 'unfused'), formulaOf(network, 'unfused', 'active')];
-    expect(exact).toContain('by excite block1.reduce block1.expand');
+    expect(exact).toContain('by excite mean block1.reduce block1.gate');
     expect(active).not.toBe(exact);
     expect(formulaOf(network, 'streamed')).toBe(exact);
     expect(formulaOf(network, 'streamed', 'active')).toBe(active);

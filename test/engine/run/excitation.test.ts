@@ -13,6 +13,7 @@ import {
 import { spreadCells } from '@fovea/engine/backend';
 import { float32Of, readSafetensors } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
+import { ATTENTION_KINDS } from '../support/attention.js';
 import { backends } from '../support/backends.js';
 import { denseThenMask } from '../support/dense-then-mask.js';
 import {
@@ -36,10 +37,21 @@ const places: readonly (readonly [string, SmallNetworkOptions])[] = [
   ['a branch of one convolution', { kind: 'single', excite: true, exciteAfter: 0 }],
 ];
 
-describe.each(backends)('squeeze-and-excitation on backend $name', ({ name: backend, missing }) => {
+const kinds = {
+  squeeze: 'squeeze-and-excitation',
+  slide: 'ECA',
+  pools: 'attention by two pools',
+  pixels: 'CBAM',
+};
+
+const everyPlace = ATTENTION_KINDS.flatMap((attention) =>
+  places.map(([where, options]) => [`${where}: ${kinds[attention]}`, { ...options, attention }] as const),
+);
+
+describe.each(backends)('attention on backend $name', ({ name: backend, missing }) => {
   const there = it.skipIf(missing !== undefined);
 
-  for (const [where, options] of places) {
+  for (const [where, options] of everyPlace) {
     there(`that pools everything is dense-then-mask in ${where}, for every strategy`, async () => {
       const network = smallNetwork({ ...options, strides: [1, 1, 2, 1] });
       const images = randomImages(network, 2);
@@ -70,9 +82,11 @@ describe.each(backends)('squeeze-and-excitation on backend $name', ({ name: back
     });
 
     there(`that pools active pixels does so in ${where}, whatever the strategy`, async () => {
-      const network = smallNetwork({ ...options, strides: [1, 1, 2, 1] });
+      // So large and so empty that what a spatial attention reads is not everything.
+      const network = smallNetwork({ ...options, seed: 2, height: 28, mapWidth: 30, strides: [1, 2, 1] });
       const images = randomImages(network, 2);
-      const settings = { masker: randomMasker(0.4, 5), granularity: 2, excitation: 'active' } as const;
+      const masker = randomMasker(options.attention === 'pixels' ? 0.015 : 0.4, 5);
+      const settings = { masker, granularity: 2, excitation: 'active' } as const;
       const expected = await run(network, images, { ...settings, backend: 'reference', strategy: 'unfused' });
       const exact = await run(network, images, { ...settings, backend: 'reference', excitation: 'exact' });
       expect(relativeError(expected.output.data, exact.output.data)).toBeGreaterThan(1e-4);
@@ -85,7 +99,7 @@ describe.each(backends)('squeeze-and-excitation on backend $name', ({ name: back
 
   there('reads an SE-ResNet: the add follows the mask, and the mask saves what it promises', async () => {
     const network = await loadNetwork(fixture('se_bottleneck_end_lin0.onnx'));
-    expect(blocksOf(network)[0]!.squeezeExcitation!.after).toBe(2);
+    expect(blocksOf(network)[0]!.attention!.after).toBe(2);
     const saved = await readSafetensors(fixture('se_bottleneck_end_lin0.safetensors'));
     const shape = saved.tensors.get('input')!.shape as [number, number, number, number];
     const input = Tensor.fromNCHW(shape, float32Of(saved, 'input', shape));

@@ -41,9 +41,9 @@ function advance(
       if (node.block.projection) count(node.block.projection, height, width);
       let map = [height, width] as const;
       for (const convolution of node.block.branch) map = count(convolution, map[0], map[1]);
-      if (node.block.squeezeExcitation) {
-        count(node.block.squeezeExcitation.reduce, 1, 1);
-        count(node.block.squeezeExcitation.expand, 1, 1);
+      if (node.block.attention) {
+        count(node.block.attention.reduce!, 1, 1);
+        count(node.block.attention.gate, 1, 1);
       }
       return map;
     }

@@ -1,5 +1,6 @@
 import { type Block, type Network, Random, Tensor } from '@fovea/engine';
 import type { Activation, NetworkNode, PlainConvolution } from '@fovea/engine/backend';
+import { type AttentionKind, attentionOfKind } from './attention.js';
 
 /** What varies between the small random networks that tests run. */
 export interface SmallNetworkOptions {
@@ -15,7 +16,11 @@ export interface SmallNetworkOptions {
   readonly mapWidth?: number;
   /** Stride of each block; a block of stride 2, or the first, gets a projection. */
   readonly strides?: readonly number[];
+  /** Pools the input of a projection by the stride. */
+  readonly pooledShortcut?: boolean;
   readonly excite?: boolean;
+  /** What attention it is; squeeze-and-excitation when left out. */
+  readonly attention?: AttentionKind;
   /** The convolution whose output is excited; the last but one when left out. */
   readonly exciteAfter?: number;
   readonly learned?: boolean;
@@ -107,15 +112,23 @@ export function smallNetwork(options: SmallNetworkOptions = {}): Network {
       adaptive: kind !== 'inverted' || (stride === 1 && outChannels === inChannels),
       ...(excite
         ? {
-            squeezeExcitation: {
-              after,
-              reduce: randomConvolution(random, `${name}.reduce`, excited, 4, relu),
-              expand: randomConvolution(random, `${name}.expand`, 4, excited, { activation: 'sigmoid' }),
-            },
+            attention: attentionOfKind(
+              { kind: options.attention ?? 'squeeze', after, channels: excited, squeeze: 4 },
+              'sigmoid',
+              (part, inChannels, outChannels, layer) =>
+                randomConvolution(random, `${name}.${part}`, inChannels, outChannels, layer),
+            ),
           }
         : {}),
       ...(projected
-        ? { projection: randomConvolution(random, `${name}.projection`, inChannels, outChannels, { stride }) }
+        ? {
+            projection: randomConvolution(random, `${name}.projection`, inChannels, outChannels, {
+              stride: options.pooledShortcut ? 1 : stride,
+            }),
+            ...(options.pooledShortcut
+              ? { projectionPool: { size: [stride, stride], ceilMode: true } as const }
+              : {}),
+          }
         : {}),
       ...(learned
         ? {

@@ -212,11 +212,15 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
 
   const networks: [string, SmallNetworkOptions, Activation?][] = [
     ['bottlenecks with projections', { kind: 'bottleneck' }],
+    ['projections behind a pool', { kind: 'bottleneck', pooledShortcut: true, height: 9, mapWidth: 11 }],
     ['grouped bottlenecks', { kind: 'bottleneck', groups: 4 }],
     ['basic blocks', { kind: 'basic' }],
     ['inverted residuals, depthwise', { kind: 'inverted', groups: 8 }],
     ['pre-activated bottlenecks', { kind: 'preactivated' }],
     ['squeeze-and-excitation', { kind: 'bottleneck', excite: true }],
+    ['ECA', { kind: 'bottleneck', excite: true, attention: 'slide' }],
+    ['attention by two pools', { kind: 'bottleneck', excite: true, attention: 'pools' }],
+    ['CBAM', { kind: 'bottleneck', excite: true, attention: 'pixels' }],
     ['basic blocks with Mish', { kind: 'basic' }, 'mish'],
     ['basic blocks with leaky ReLU', { kind: 'basic' }, 'leaky-relu 0.9'],
   ];

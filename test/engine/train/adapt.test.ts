@@ -58,6 +58,8 @@ describe.skipIf(!canTrain())('adapted maskers (need the native kernels)', () => 
     ['basic blocks', { kind: 'basic' }, 0.8],
     ['inverted residuals', { kind: 'inverted' }, 0.8],
     ['squeeze-and-excitation', { excite: true }, 0.95],
+    ['ECA', { excite: true, attention: 'slide' }, 0.95],
+    ['CBAM', { excite: true, attention: 'pixels' }, 0.95],
   ];
   it.each(kinds)('%s: leave the FLOPs asked for, as the executor counts them', async (_, options, target) => {
     const network = small(options);

@@ -1,10 +1,13 @@
 import { fileURLToPath } from 'node:url';
-import { blocksOf, loadNetwork, type Network, Random, randomMasker, run, Tensor } from '@fovea/engine';
-import { type NetworkNode, networkShapes } from '@fovea/engine/backend';
+import { blocksOf, loadNetwork, type Network, Random, run, Tensor } from '@fovea/engine';
+import { type NetworkNode, networkShapes, spreadCells } from '@fovea/engine/backend';
+import { importOnnx } from '@fovea/engine/onnx';
 import { fitMaskers, measureAgreement, observeBlocks } from '@fovea/engine/train';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { GraphBuilder } from '../../../engine/src/network/onnx/builder.js';
 import { compareOutputs } from '../../../engine/src/train/fit/agreement.js';
 import { ridgeRegression } from '../../../engine/src/train/fit/ridge.js';
+import { conv, model } from '../support/onnx-graphs.js';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
 const fixture = fileURLToPath(new URL('../../fixtures/lasnet-tiny.safetensors', import.meta.url));
@@ -125,10 +128,10 @@ describe('fitting maskers', () => {
     expect(profile.flops / (profile.flops + profile.flopsAvoided)).toBeCloseTo(flops, 2);
   });
 
-  it('leaves blocks that a longer way goes around as they are: computed everywhere, by their own shortcuts', async () => {
+  it('fits blocks that a longer way goes around', async () => {
     const plain = smallNetwork({ strides: [1, 1, 1, 1], learned: false });
-    // block0 → block1 → block2 → skip = block2 + block0's input → block3: only block3 can be looked at alone.
-    const around = { kind: 'add', inputs: ['block2', 'stem'], output: 'skip', activation: 'none' } as const;
+    // block0 → block1 → block2 → skip = block2 + block0's input → block3.
+    const around = { kind: 'add', inputs: ['block2', 'stem'], output: 'skip', activation: 'relu' } as const;
     const nodes = plain.nodes.flatMap((node): NetworkNode[] =>
       node.name === 'block2'
         ? [node, { ...around, name: 'skip' }]
@@ -138,18 +141,41 @@ describe('fitting maskers', () => {
     );
     const input = randomImages(plain, 2);
     const skipping = { ...plain, nodes };
-    const { network: fitted, blocks } = await fitMaskers(skipping, input, { rate: 0, backend });
-    expect(blocks.map(({ name }) => name)).toEqual(['block3']);
-    const { output, masks, profile } = await run(fitted, input, { backend, masker: 'learned' });
-    expect(masks.map(({ cells }) => cells.includes(1))).toEqual([true, true, true, false]);
-    expect(masks.slice(0, 3).every(({ cells }) => !cells.includes(0))).toBe(true);
-    expect(profile.flopsAvoided).toBeGreaterThan(0);
-    // The same as skipping block3 alone.
-    const without = await run(skipping, input, {
-      ...{ backend, strategy: 'unfused', granularity: 100 },
-      masker: [1, 1, 1, 0].map((rate) => randomMasker(rate, 1)),
+    const dense = await run(skipping, input, { backend, strategy: 'dense' });
+    const seen = await observeBlocks(skipping, input, { backend }, () => undefined);
+    expect(relativeError(seen.data, dense.output.data)).toBeLessThan(1e-5);
+    const { network: fitted, blocks } = await fitMaskers(skipping, input, { rate: 0.5, backend });
+    expect(blocks.map(({ name, rate }) => [name, rate])).toEqual(
+      ['block0', 'block1', 'block2', 'block3'].map((name) => [name, 0.5]),
+    );
+    const { output, masks } = await run(fitted, input, { backend, masker: 'learned' });
+    // What each block was fitted on is what it gets when those before it are masked.
+    const masked = await observeBlocks(fitted, input, { backend }, ({ block }) => {
+      const { cells, height, width } = masks[block.index]!;
+      return spreadCells(cells, masks[block.index]!, 2, height, width);
     });
-    expect(relativeError(output.data, without.output.data)).toBeLessThan(1e-5);
+    expect(relativeError(masked.data, output.data)).toBeLessThan(1e-5);
+  });
+
+  it('fits the blocks of a U-Net, whose maps are joined by onnxruntime', async () => {
+    const block = (g: GraphBuilder, x: string, channels: number) =>
+      g.node('Add', [conv(g, g.activation(conv(g, x, channels, channels), 'relu'), channels, channels), x]);
+    const bytes = model((g, x) => {
+      const high = block(g, conv(g, x, 3, 4), 4);
+      const low = block(g, g.node('MaxPool', [high], { kernel_shape: [2, 2], strides: [2, 2] }), 4);
+      const scales = g.floats('scales', [4], Float32Array.of(1, 1, 2, 2));
+      const up = g.node('Resize', [low, '', scales], { mode: 'nearest' });
+      return block(g, conv(g, g.node('Concat', [up, high], { axis: 1 }), 8, 5, 1), 5);
+    });
+    const unet = await importOnnx(bytes, 'unet');
+    const input = randomImages(unet, 2);
+    const { blocks, network: fitted } = await fitMaskers(unet, input, { rate: 0.5, backend });
+    expect(blocks.map(({ rate }) => rate)).toEqual([0.5, 0.5, 0.5]);
+    const seen = await observeBlocks(unet, input, { backend }, () => undefined);
+    const dense = await run(unet, input, { backend, strategy: 'dense' });
+    expect(relativeError(seen.data, dense.output.data)).toBeLessThan(1e-5);
+    const { profile } = await run(fitted, input, { backend, masker: 'learned' });
+    expect(profile.flopsAvoided).toBeGreaterThan(0);
   });
 
   it('keeps the cells where the branch does most', async () => {

@@ -1,3 +1,4 @@
+import type { AttentionPool } from '../../network/attention.js';
 import type { Convolution } from '../../network/network.js';
 import { accessesOf } from '../../program/accesses.js';
 import { planBuffers } from '../../program/buffers.js';
@@ -27,6 +28,8 @@ const codes = [
 ] as const;
 
 const INSTRUCTION_WORDS = 16;
+/** How an attention's pools are numbered. */
+const poolBits: Readonly<Record<AttentionPool, number>> = { mean: 1, max: 2 };
 const layouts = ['map', 'packed', 'halo'] as const;
 
 /** A convolution's thirteen sizes and its activation, as the addon takes them. */
@@ -206,14 +209,17 @@ function operandsOf(operation: Exclude<Operation, ScriptedOperation>, packed: Pa
       return [map.id, region.id, activationNumber(activation)];
     }
     case 'excite': {
-      const { map, reduce, expand, pooledOver, scaled } = operation;
+      const { map, attention, pooledOver, scaled } = operation;
+      const { pools, reduce, gate, spatial } = attention;
       return [
         map.id,
         idOf(scaled),
         layoutNumber(map),
-        packed.convolution(reduce),
-        packed.convolution(expand),
+        reduce ? packed.convolution(reduce) : -1,
+        packed.convolution(gate),
         idOf(pooledOver),
+        pools.reduce((bits, pool) => bits | poolBits[pool], 0),
+        spatial ? packed.convolution(spatial) : -1,
       ];
     }
   }

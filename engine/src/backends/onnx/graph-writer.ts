@@ -1,8 +1,10 @@
+import type { PlainConvolution } from '../../network/network.js';
 import type { ProgramMap, ProgramRegion } from '../../program/program.js';
+import { GraphAttention, imagesOf } from './graph-attention.js';
 import { GraphConvolutions } from './graph-convolutions.js';
-import { GraphValues, type WholeValue } from './graph-values.js';
+import { type GraphValue, GraphValues, type WholeValue } from './graph-values.js';
 import { HeldMaps } from './held-maps.js';
-import { imageOfPixels, type ListRecipe, meanWeights } from './lists.js';
+import type { ListRecipe } from './lists.js';
 import type { GraphOperation, GraphPart } from './parts.js';
 
 type Of<Kind extends GraphOperation['kind']> = Extract<GraphOperation, { kind: Kind }>;
@@ -57,6 +59,7 @@ export function writeGraph(
 class GraphWriter {
   readonly #values = new GraphValues();
   readonly #convolutions: GraphConvolutions;
+  readonly #attention: GraphAttention;
   readonly #held = new HeldMaps(this.#values);
   /** Done as part of the operation before. */
   #done: GraphOperation | undefined;
@@ -67,6 +70,7 @@ class GraphWriter {
     readonly isEmpty: (region: ProgramRegion) => boolean,
   ) {
     this.#convolutions = new GraphConvolutions(this.#values, part.dense);
+    this.#attention = new GraphAttention(this.#values, this.#convolutions);
     part.inputs.forEach((map, position) => {
       const held = inputs.get(map);
       if (!held) return;
@@ -278,50 +282,42 @@ class GraphWriter {
     this.#held.setImage(destination, pooled);
   }
 
-  #excite({ map, reduce, expand, pooledOver, scaled }: Of<'excite'>): void {
+  #excite({ map, attention, pooledOver, scaled }: Of<'excite'>): void {
     if (scaled && this.isEmpty(scaled)) return;
     const values = this.#values;
     const { graph } = values;
     const { shape } = map;
     const [N, , , C] = shape;
     const held = this.#held.get(map);
-    const linear = (rows: string, convolution: typeof reduce) =>
-      graph.activation(this.#convolutions.product(rows, convolution), convolution.activation);
-    const gateOf = (mean: string) => linear(linear(mean, reduce), expand);
     if (!scaled && this.part.dense && !pooledOver) {
-      const image = values.image(values.complete(held));
-      const pooled = graph.node('GlobalAveragePool', [image]);
-      const [narrow, wide] = [reduce, expand].map(
-        (convolution) => (input: string) =>
-          graph.activation(
-            this.#convolutions.image(input, convolution, convolution.padding),
-            convolution.activation,
-          ),
-      ) as [(input: string) => string, (input: string) => string];
-      this.#held.setImage(map, graph.node('Mul', [image, wide(narrow(pooled))]));
+      this.#held.setImage(map, this.#attention.image(values.image(values.complete(held)), attention));
       return;
     }
-    let gate: string;
-    if (pooledOver) {
-      const name = `mean of ${values.numberOf(pooledOver)}`;
-      const weights = values.matrix(name, N, meanWeights(pooledOver));
-      gate = gateOf(graph.node('MatMul', [weights, values.at(held, pooledOver)]));
-    } else {
+    const scales = this.#attention.scales(held, attention, pooledOver);
+    const { spatial } = attention;
+    const scaledRows = (region: ProgramRegion) =>
+      graph.node('Mul', [values.at(held, region), values.gather(scales, imagesOf(values, region))]);
+    const everywhere = () => {
       const images = values.reshape(values.rows(values.complete(held)), [N, -1, C]);
-      gate = gateOf(graph.mean(images, [1], { keepdims: 0 }));
-    }
+      const factors = graph.node('Unsqueeze', [scales, graph.integers([1])]);
+      return values.whole(shape, { rows: values.reshape(graph.node('Mul', [images, factors]), [-1, C]) });
+    };
+    const pixelScales = (layer: PlainConvolution) => {
+      const channels: GraphValue = pooledOver
+        ? { kind: 'packed', shape, region: pooledOver, rows: scaledRows(pooledOver) }
+        : everywhere();
+      return this.#attention.pixelScales(channels, layer, pooledOver, scaled);
+    };
+    const factors = spatial && pixelScales(spatial);
+    const product = (rows: string) => (factors === undefined ? rows : graph.node('Mul', [rows, factors]));
     if (scaled) {
-      const images = values.list(`images of ${values.numberOf(scaled)}`, imageOfPixels(scaled));
-      const rows = graph.node('Mul', [values.at(held, scaled), values.gather(gate, images)]);
+      const rows = product(scaledRows(scaled));
       if (held.kind === 'packed' && held.region === scaled)
         this.#held.set(map, { kind: 'packed', shape, region: scaled, rows });
       else this.#held.setMixed(map, scaled, rows, held);
       return;
     }
-    const images = values.reshape(values.rows(values.complete(held)), [N, -1, C]);
-    const factors = graph.node('Unsqueeze', [gate, graph.integers([1])]);
-    const product = values.reshape(graph.node('Mul', [images, factors]), [-1, C]);
-    this.#held.set(map, values.whole(shape, { rows: product }));
+    this.#held.set(map, values.whole(shape, { rows: product(values.rows(everywhere())) }));
   }
 }
 

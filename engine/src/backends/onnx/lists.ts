@@ -35,6 +35,16 @@ export function imageOfPixels(region: ProgramRegion): ListRecipe {
   return (masks) => listFeed(pixelNumbers(masks.pixels(region)).map((pixel) => Math.floor(pixel / plane)));
 }
 
+/** The rows of one image among a region's packed rows; the row behind the last where there is none. */
+export function pixelsOfImage(region: ProgramRegion, image: number): ListRecipe {
+  const plane = region.height * region.width;
+  return (masks) => {
+    const pixels = pixelNumbers(masks.pixels(region));
+    const rows = [...pixels.keys()].filter((row) => Math.floor(pixels[row]! / plane) === image);
+    return listFeed(Int32Array.from(rows.length > 0 ? rows : [pixels.length]));
+  };
+}
+
 /** `[batch, pixels]` weights that turn a region's rows into each image's mean. */
 export function meanWeights(region: ProgramRegion): ListRecipe {
   const plane = region.height * region.width;

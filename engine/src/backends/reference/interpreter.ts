@@ -11,7 +11,9 @@ import { Tensor } from '../../tensor.js';
 import { DecidedMasks } from '../decided-masks.js';
 import { runForeign } from '../onnx/foreign.js';
 import { activate } from './activate.js';
+import { attend } from './attention.js';
 import { convolve } from './convolve.js';
+import { mapped } from './mapped.js';
 import { globalPool, poolWindows } from './pool.js';
 
 type Convolve = Extract<Operation, { kind: 'convolve' }>;
@@ -50,7 +52,7 @@ export class Interpreter {
       case 'average-pool':
         return this.#write(operation.destination, poolWindows(this.value(operation.source), operation));
       case 'global-pool':
-        return this.#write(operation.destination, globalPool(this.value(operation.source)));
+        return this.#write(operation.destination, globalPool(this.value(operation.source), 'mean'));
       case 'add': {
         const { a, b, destination, activation } = operation;
         const second = b && this.value(b).data;
@@ -134,13 +136,11 @@ export class Interpreter {
     this.#write(destination, pixels ? atPixels(result, pixels, this.#maps.get(destination)) : result);
   }
 
-  #excite({ map, reduce, expand, pooledOver, scaled }: Excite): void {
+  #excite({ map, attention, pooledOver, scaled }: Excite): void {
     const values = this.value(map);
-    const [, H, W, C] = values.shape;
-    const pooled = globalPool(values, pooledOver && this.pixels(pooledOver));
-    const scale = convolve(convolve(pooled, reduce), expand).data;
-    const product = mapped(values, (value, i) => value * scale[Math.floor(i / (H * W * C)) * C + (i % C)]!);
-    this.#write(map, scaled ? atPixels(product, this.pixels(scaled), values) : product);
+    const pixels = scaled && this.pixels(scaled);
+    const product = attend(values, attention, pooledOver && this.pixels(pooledOver), pixels);
+    this.#write(map, pixels ? atPixels(product, pixels, values) : product);
   }
 }
 
@@ -152,12 +152,6 @@ export class UnknownShape extends FoveaError {
   ) {
     super('bad-shape', `the shape of what "${node}" writes was not known`);
   }
-}
-
-function mapped(input: Tensor, change: (value: number, index: number) => number): Tensor {
-  const output = Tensor.zeros(input.shape);
-  for (let i = 0; i < input.data.length; i++) output.data[i] = change(input.data[i]!, i);
-  return output;
 }
 
 /** `values` at the given pixels, `elsewhere` at the others; NaN where nothing is elsewhere. */

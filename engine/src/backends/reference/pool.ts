@@ -1,3 +1,4 @@
+import type { AttentionPool } from '../../network/attention.js';
 import type { Operation } from '../../program/program.js';
 import { Tensor } from '../../tensor.js';
 
@@ -45,19 +46,23 @@ export function poolWindows(
 }
 
 /** Mean over the pixels of `active` (all of them when left out): `[N, H, W, C]` → `[N, 1, 1, C]`; 0 where none is. */
-export function globalPool(input: Tensor, active?: Uint8Array): Tensor {
+export function globalPool(input: Tensor, pool: AttentionPool, active?: Uint8Array): Tensor {
   const [N, H, W, C] = input.shape;
   const output = Tensor.zeros([N, 1, 1, C]);
-  const sum = new Float64Array(C);
+  const found = new Float64Array(C);
   for (let n = 0; n < N; n++) {
-    sum.fill(0);
+    found.fill(pool === 'mean' ? 0 : Number.NEGATIVE_INFINITY);
     let pixels = 0;
     for (let p = n * H * W; p < (n + 1) * H * W; p++) {
       if (active && !active[p]) continue;
       pixels++;
-      for (let c = 0; c < C; c++) sum[c]! += input.data[p * C + c]!;
+      for (let c = 0; c < C; c++) {
+        const value = input.data[p * C + c]!;
+        found[c] = pool === 'mean' ? found[c]! + value : Math.max(found[c]!, value);
+      }
     }
-    for (let c = 0; c < C; c++) output.data[n * C + c] = pixels === 0 ? 0 : sum[c]! / pixels;
+    if (pixels === 0) continue;
+    for (let c = 0; c < C; c++) output.data[n * C + c] = pool === 'mean' ? found[c]! / pixels : found[c]!;
   }
   return output;
 }

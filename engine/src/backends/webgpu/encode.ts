@@ -1,8 +1,10 @@
+import type { AttentionPool } from '../../network/attention.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
 import type { Decider, Operation, Program, ProgramMap, ProgramMask } from '../../program/program.js';
 import { workOf } from '../../program/work.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { detached } from './detached.js';
+import { encodeAttention, scratchOf } from './encode-attention.js';
 import { encodeConvolution } from './encode-convolution.js';
 import { encodeFusion } from './encode-fusion.js';
 import { everywhere, pixelsOf } from './everywhere.js';
@@ -10,7 +12,7 @@ import { partsOf } from './fusions.js';
 import { haloWindow } from './halo.js';
 import { GROUP, type Kernel, NONE, spread, vectors } from './kernel.js';
 import { activationKind, activationValues } from './kernels/activation.js';
-import { scaleKernel, squeezeKernel } from './kernels/excitation.js';
+
 import {
   activateOthersKernel,
   addKernel,
@@ -20,7 +22,7 @@ import {
   scatterKernel,
 } from './kernels/maps.js';
 import { indexKernel, learnedKernel, salientKernel } from './kernels/masks.js';
-import { type Lanes, meanKernel, windowKernel } from './kernels/windows.js';
+import { gridKernel, type Lanes, windowKernel } from './kernels/windows.js';
 import {
   type BufferUse,
   type Launch,
@@ -28,13 +30,11 @@ import {
   type Rows,
   rowValues,
   type Stop,
-  type Workgroups,
   workgroupsFor,
 } from './launch.js';
 import { type List, Lists } from './lists.js';
 import { DispatchSlots } from './slots.js';
 import { type Choice, ruled } from './variants.js';
-import { biasVector } from './weights.js';
 
 type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
 
@@ -46,7 +46,7 @@ export interface EncodedProgram {
   readonly stops: readonly Stop[];
   readonly lists: Lists;
   readonly slots: DispatchSlots;
-  /** Vectors of float32 that squeeze-and-excitation needs. */
+  /** Vectors of float32 that attention needs. */
   readonly scratch: number;
 }
 
@@ -111,14 +111,14 @@ class Encoder {
         return [this.#windows(operation)];
       case 'global-pool': {
         const { source, destination } = operation;
-        return [this.#mean(source, { map: destination }, { rows: 1, columns: 1 })];
+        return [this.#grid(source, { map: destination }, { rows: 1, columns: 1 })];
       }
       case 'add':
         return [this.#add(operation)];
       case 'grid-pool': {
         const { source, pooled, mask, changed } = operation;
         const cells = changed ? this.lists.firstCell[changed.mask.id]! : NONE;
-        return [this.#mean(source, { map: pooled }, mask, { cells })];
+        return [this.#grid(source, { map: pooled }, mask, { cells })];
       }
       case 'decide':
         return [this.#decide(operation.mask, operation.pooled, operation.decider)];
@@ -200,21 +200,31 @@ class Encoder {
     );
   }
 
-  /** Mean over the windows of a grid; `list`: over its pixels only. */
-  #mean(
+  /** Mean, or maximum, over the windows of a grid; `list`: over its pixels only; `first`: where it is written, in vectors. */
+  #grid(
     source: ProgramMap,
     destination: BufferUse,
     { rows, columns }: { readonly rows: number; readonly columns: number },
-    { cells = NONE, list }: { readonly cells?: number; readonly list?: List | undefined } = {},
+    {
+      cells = NONE,
+      list,
+      pool = 'mean',
+      first = 0,
+    }: {
+      readonly cells?: number;
+      readonly list?: List | undefined;
+      readonly pool?: AttentionPool;
+      readonly first?: number;
+    } = {},
   ): Launch {
     const [N, height, width, C] = source.shape;
     const items = N * rows * columns * vectors(C);
     const lanes: Lanes = Math.ceil(height / rows) * Math.ceil(width / columns) >= LARGE_WINDOW ? 16 : 1;
     const [x, z] = spread(Math.ceil(items / (GROUP / lanes)));
     return {
-      kernel: meanKernel(lanes, typeof destination === 'string' ? 'vec4f' : 'Value'),
+      kernel: gridKernel(lanes, typeof destination === 'string' ? 'vec4f' : 'Value', pool),
       parameters: {
-        ...{ items, vectors: vectors(C), height, width, gridRows: rows, gridColumns: columns, cells },
+        ...{ items, vectors: vectors(C), height, width, gridRows: rows, gridColumns: columns, cells, first },
         positions: list?.positions ?? NONE,
         packed: source.layout.kind === 'packed' ? 1 : 0,
       },
@@ -311,37 +321,17 @@ class Encoder {
     );
   }
 
-  #excite({ map, reduce, expand, pooledOver, scaled }: Of<'excite'>): Launch[] {
-    const [images, H, W, C] = map.shape;
-    const width = vectors(C);
-    const hiddenVectors = vectors(reduce.outChannels);
-    this.scratch = Math.max(this.scratch, images * (2 * width + hiddenVectors));
-    const [x, z] = spread(images);
-    const workgroups: Workgroups = [x, 1, z];
-    const packed = map.layout.kind === 'packed' ? 1 : 0;
-    const pooled = pooledOver && this.lists.of(pooledOver);
+  #excite(operation: Of<'excite'>): Launch[] {
+    const { map, attention, pooledOver } = operation;
+    const { pooled, size } = scratchOf(operation);
+    this.scratch = Math.max(this.scratch, size);
+    const list = pooledOver && this.lists.of(pooledOver);
+    const grid = { rows: 1, columns: 1 };
     return [
-      this.#mean(map, 'scratch', { rows: 1, columns: 1 }, { list: pooled }),
-      {
-        kernel: squeezeKernel({
-          reduced: activationKind(reduce.activation),
-          expanded: activationKind(expand.activation),
-        }),
-        parameters: {
-          ...{ images, vectors: width, hiddenVectors },
-          ...{ reduceBias: biasVector(reduce), expandBias: biasVector(expand) },
-          ...activationValues({ reduced: reduce.activation, expanded: expand.activation }),
-        },
-        buffers: { reduce: { convolution: reduce }, expand: { convolution: expand }, scratch: 'scratch' },
-        workgroups,
-      },
-      this.#perRow(
-        scaleKernel,
-        { count: pixelsOf(map), list: scaled && this.lists.of(scaled) },
-        map,
-        { plane: H * W, packed, scales: images * (width + hiddenVectors) },
-        { map: { map }, scratch: 'scratch' },
+      ...attention.pools.map((pool, i) =>
+        this.#grid(map, 'scratch', grid, { list, pool, first: pooled[i]! }),
       ),
+      ...encodeAttention(operation, this.lists),
     ];
   }
 }

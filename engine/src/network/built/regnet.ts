@@ -59,10 +59,11 @@ export function builtRegNet({ variant, ...options }: RegNetOptions): Network {
         ],
         ...(excite
           ? {
-              squeezeExcitation: {
+              attention: {
                 after: 1,
+                pools: ['mean'],
                 reduce: build.convolution(`${name}.f.se.fc1`, width, squeezed, { activation: 'relu' }),
-                expand: build.convolution(`${name}.f.se.fc2`, squeezed, width, { activation: 'sigmoid' }),
+                gate: build.convolution(`${name}.f.se.fc2`, squeezed, width, { activation: 'sigmoid' }),
               },
             }
           : {}),

@@ -214,7 +214,7 @@ function blockOf(
     name,
     kind: 'inverted',
     branch,
-    ...(found ? { squeezeExcitation: found } : {}),
+    ...(found ? { attention: found } : {}),
     activation: 'none',
     ...(masker ? { masker } : {}),
     adaptive: at.stride === 1 && at.channels === branch.at(-1)!.outChannels,

@@ -1,6 +1,6 @@
 import { FoveaError } from '../../errors.js';
 import { foldBatchNorm } from '../batch-norm.js';
-import type { Activation, LearnedMasker, PlainConvolution, SqueezeExcitation } from '../network.js';
+import type { Activation, Attention, LearnedMasker, PlainConvolution } from '../network.js';
 import { float32Of, type Safetensors } from './safetensors.js';
 
 /** PyTorch's default, which most networks of torchvision and timm keep. */
@@ -104,12 +104,13 @@ export class Layers {
     name: string,
     after: number,
     { reduce, expand, activation }: ExcitationForm = torchvisionExcitation,
-  ): SqueezeExcitation | undefined {
+  ): Attention | undefined {
     if (!this.has(`${name}.${reduce}.weight`)) return undefined;
     return {
       after,
+      pools: ['mean'],
       reduce: this.convolution(`${name}.${reduce}`, { activation }),
-      expand: this.convolution(`${name}.${expand}`, { activation: 'sigmoid' }),
+      gate: this.convolution(`${name}.${expand}`, { activation: 'sigmoid' }),
     };
   }
 

@@ -107,7 +107,7 @@ function block(layers: Layers, names: Names, stage: number, position: number, in
     name,
     kind: 'bottleneck',
     branch,
-    ...(excitation ? { squeezeExcitation: excitation } : {}),
+    ...(excitation ? { attention: excitation } : {}),
     ...(layers.has(`${projection}.weight`)
       ? { projection: layers.convolution(projection, { norm, stride, activation: 'none' }) }
       : {}),

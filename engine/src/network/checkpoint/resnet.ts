@@ -1,6 +1,5 @@
 import { FoveaError } from '../../errors.js';
 import type { Activation, Block, Convolution } from '../network.js';
-import { behindAveragePool } from '../pooled-convolution.js';
 import { type Architecture, stageDepths } from './architecture.js';
 import type { Chain } from './chain.js';
 import type { CheckpointConfig } from './config.js';
@@ -71,7 +70,7 @@ function block(layers: Layers, stage: number, position: number, index: number): 
       }),
     );
   });
-  const projection = projectionOf(layers, `${name}.downsample`, stride);
+  const shortcut = projectionOf(layers, `${name}.downsample`, stride);
   const excitation = layers.excitation(`${name}.se`, branch.length - 1);
   const masker = layers.masker([name], branch[0]!.inChannels);
   return {
@@ -80,23 +79,29 @@ function block(layers: Layers, stage: number, position: number, index: number): 
     name,
     kind: bottleneck ? 'bottleneck' : 'basic',
     branch,
-    ...(excitation ? { squeezeExcitation: excitation } : {}),
-    ...(projection ? { projection } : {}),
+    ...(excitation ? { attention: excitation } : {}),
+    ...shortcut,
     activation: 'relu',
     ...(masker ? { masker } : {}),
     adaptive: true,
   };
 }
 
-function projectionOf(layers: Layers, name: string, stride: number): Convolution | undefined {
+function projectionOf(
+  layers: Layers,
+  name: string,
+  stride: number,
+): Pick<Block, 'projection' | 'projectionPool'> {
   if (layers.file.tensors.get(`${name}.1.weight`)?.shape.length !== 4) {
-    if (!layers.has(`${name}.0.weight`)) return undefined;
-    return layers.convolution(`${name}.0`, { norm: `${name}.1`, stride, activation: 'none' });
+    if (!layers.has(`${name}.0.weight`)) return {};
+    return {
+      projection: layers.convolution(`${name}.0`, { norm: `${name}.1`, stride, activation: 'none' }),
+    };
   }
   const projection = layers.convolution(`${name}.1`, { norm: `${name}.2`, activation: 'none' });
-  if (stride === 1) return projection;
+  if (stride === 1) return { projection };
   if (projection.kernel[0] * projection.kernel[1] === 1)
-    return behindAveragePool(projection, [stride, stride]);
+    return { projection, projectionPool: { size: [stride, stride], ceilMode: true } };
   throw new FoveaError(
     'unsupported',
     `${layers.file.source}: ${projection.name} is ${projection.kernel.join('x')} behind a pool; 1x1 is accepted`,

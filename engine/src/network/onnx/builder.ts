@@ -31,6 +31,12 @@ export interface Domain {
   readonly version: bigint;
 }
 
+/** Whether reduced axes stay as extents of 1, and the operator's name. */
+interface ReduceOptions {
+  readonly keepdims?: 0 | 1;
+  readonly name?: string;
+}
+
 /** Collects nodes and constants of an ONNX graph. */
 export class GraphBuilder {
   private readonly nodes: NodeProto[] = [];
@@ -108,10 +114,24 @@ export class GraphBuilder {
   }
 
   /** Mean over axes; operator set 18 made the axes an input. */
-  mean(value: string, axes: readonly number[], { keepdims = 1, name = '' } = {}): string {
+  mean(value: string, axes: readonly number[], options: ReduceOptions = {}): string {
+    return this.reduce('ReduceMean', value, axes, options);
+  }
+
+  /** Maximum over axes. */
+  most(value: string, axes: readonly number[], options: ReduceOptions = {}): string {
+    return this.reduce('ReduceMax', value, axes, options);
+  }
+
+  private reduce(
+    op: 'ReduceMean' | 'ReduceMax',
+    value: string,
+    axes: readonly number[],
+    { keepdims = 1, name = '' }: ReduceOptions,
+  ): string {
     return this.opset >= 18
-      ? this.node('ReduceMean', [value, this.integers(axes)], { keepdims }, { name })
-      : this.node('ReduceMean', [value], { axes, keepdims }, { name });
+      ? this.node(op, [value, this.integers(axes)], { keepdims }, { name })
+      : this.node(op, [value], { axes, keepdims }, { name });
   }
 
   /** Adds operators and constants of another graph as they are. */

@@ -71,7 +71,10 @@ export async function importModel(
   const output = translation.resolve(chosen);
   const drafts = new DraftGraph(live(translation.drafts, output), new Set([output]));
   fuse(drafts, budget);
-  findBlocks(drafts, (value) => inference.shapes.get(value));
+  findBlocks(drafts, {
+    dims: (value) => inference.shapes.get(value),
+    constant: (value) => graph.constants.get(translation.resolve(value)),
+  });
   const nodes = assemble(graph, drafts.all(), translation, producers, image.name, output, budget);
   const labels = labelsOf(model);
   const network: Network = {

@@ -1,10 +1,12 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { FoveaError } from '../../errors.js';
 import { Random } from '../../random.js';
-import type { Block, Convolution, ForeignNode, NetworkNode } from '../network.js';
+import type { Block, Convolution, ForeignNode, NetworkNode, PoolNode } from '../network.js';
+import { windowOf } from '../projection-pool.js';
 import type { GraphBuilder } from './builder.js';
 import { changed } from './changed.js';
 import { ModelProtoSchema, type NodeProto } from './generated/onnx_pb.js';
+import { writeAttention } from './write-attention.js';
 
 export interface WriterOptions {
   /** Writes batch norms; see `OnnxOptions`. */
@@ -49,18 +51,9 @@ export class NetworkWriter {
         return;
       case 'max-pool':
       case 'average-pool': {
-        const { kernel, stride, ceilMode, countIncludePad } = node;
-        const average = node.kind === 'average-pool';
-        const attributes = {
-          kernel_shape: kernel,
-          strides: stride,
-          ...paddingAttribute(node),
-          ceil_mode: ceilMode ? 1 : 0,
-          ...(average ? { count_include_pad: countIncludePad ? 1 : 0 } : {}),
-        };
-        const op = average ? 'AveragePool' : 'MaxPool';
-        const name = `${pathOf(node.name)}/${op}`;
-        this.define(node.output, this.graph.node(op, [this.map(node.inputs[0]!)], attributes, { name }), 4);
+        const op = node.kind === 'average-pool' ? 'AveragePool' : 'MaxPool';
+        const pooled = this.pool(op, node, this.map(node.inputs[0]!), `${pathOf(node.name)}/${op}`);
+        this.define(node.output, pooled, 4);
         return;
       }
       case 'global-pool':
@@ -182,16 +175,38 @@ export class NetworkWriter {
     let value = input;
     block.branch.forEach((convolution, i) => {
       value = this.convolution(value, convolution);
-      if (block.squeezeExcitation?.after !== i) return;
-      const { reduce, expand } = block.squeezeExcitation;
-      const pooled = this.globalPool(value, `${block.name}.se`);
-      const gate = this.convolution(this.convolution(pooled, reduce), expand);
-      value = this.graph.node('Mul', [value, gate]);
+      if (block.attention?.after !== i) return;
+      value = writeAttention(
+        this.graph,
+        block.attention,
+        value,
+        (input, layer) => this.convolution(input, layer),
+        (map) => this.globalPool(map, `${block.name}.se`),
+      );
     });
     if (!block.adaptive) return this.graph.activation(value, block.activation);
-    const shortcut = block.projection ? this.convolution(input, block.projection) : input;
+    const read = block.projectionPool
+      ? this.pool('AveragePool', windowOf(block.projectionPool), input, `${path}/AveragePool`)
+      : input;
+    const shortcut = block.projection ? this.convolution(read, block.projection) : read;
     const sum = this.graph.node('Add', [value, shortcut], {}, { name: `${path}/Add` });
     return this.graph.activation(sum, block.activation);
+  }
+
+  private pool(
+    op: 'AveragePool' | 'MaxPool',
+    window: Omit<PoolNode, 'kind' | 'name' | 'inputs' | 'output'>,
+    value: string,
+    name: string,
+  ): string {
+    const attributes = {
+      kernel_shape: window.kernel,
+      strides: window.stride,
+      ...paddingAttribute(window),
+      ceil_mode: window.ceilMode ? 1 : 0,
+      ...(op === 'AveragePool' ? { count_include_pad: window.countIncludePad ? 1 : 0 } : {}),
+    };
+    return this.graph.node(op, [value], attributes, { name });
   }
 
   private globalPool(value: string, name: string): string {

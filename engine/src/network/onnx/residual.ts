@@ -1,5 +1,7 @@
-import type { Block, BlockKind, Convolution, PlainConvolution, SqueezeExcitation } from '../network.js';
-import type { AddDraft, BlockDraft, ConvolutionDraft, Draft, DraftGraph, MultiplyDraft } from './draft.js';
+import type { Attention, Block, BlockKind, Convolution } from '../network.js';
+import { attentionOf, type FoundAttention, isProduct } from './attention.js';
+import type { AddDraft, BlockDraft, ConvolutionDraft, Draft, DraftGraph } from './draft.js';
+import type { FileFacts } from './file-facts.js';
 import { commonPath } from './node-labels.js';
 import { isMatrixProduct, type Projection, projectionOf } from './shortcut.js';
 
@@ -11,18 +13,13 @@ const longestBranch = 4;
  * reads, and whose other side is the chain's own input, bare or through one convolution. Then inverted
  * bottlenecks without a shortcut, which MobileNets have wherever a block changes its shape. An addition that is no
  * block gets the reason.
- *
- * @param dimsOf extents of a value at the nominal size
  */
-export function findBlocks(
-  graph: DraftGraph,
-  dimsOf: (value: string) => readonly number[] | undefined,
-): void {
+export function findBlocks(graph: DraftGraph, facts: FileFacts): void {
   for (const draft of graph.all()) {
-    if (draft.kind === 'add') residualBlock(graph, draft, dimsOf);
+    if (draft.kind === 'add') residualBlock(graph, draft, facts);
   }
   for (const draft of graph.all()) {
-    if (draft.kind === 'convolution') invertedBlock(graph, draft);
+    if (draft.kind === 'convolution') invertedBlock(graph, draft, facts);
   }
   number(graph);
 }
@@ -31,15 +28,11 @@ export function findBlocks(
 interface Branch {
   readonly input: string;
   readonly convolutions: readonly Convolution[];
-  readonly squeezeExcitation?: SqueezeExcitation;
+  readonly attention?: Attention;
   readonly drafts: readonly Draft[];
 }
 
-function residualBlock(
-  graph: DraftGraph,
-  add: AddDraft,
-  dimsOf: (value: string) => readonly number[] | undefined,
-): void {
+function residualBlock(graph: DraftGraph, add: AddDraft, facts: FileFacts): void {
   const [a, b] = add.inputs as [string, string];
   if (a === b) {
     graph.replace(add, [], { ...add, dense: 'it adds a value to itself' });
@@ -49,11 +42,11 @@ function residualBlock(
     [a, b],
     [b, a],
   ].flatMap(([end, shortcut]): { walked: Branch | DeadEnd; projection?: Projection }[] => {
-    const projection = projectionOf(graph, shortcut!, add, dimsOf);
+    const projection = projectionOf(graph, shortcut!, add, facts.dims);
     // Identity first: a chain may itself contain the convolution that would pass for a projection.
     return [
-      { walked: walk(graph, end!, add, shortcut!) },
-      ...(projection ? [{ walked: walk(graph, end!, add, projection.input), projection }] : []),
+      { walked: walk(graph, end!, add, shortcut!, facts) },
+      ...(projection ? [{ walked: walk(graph, end!, add, projection.input, facts), projection }] : []),
     ];
   });
   const usable = tried.flatMap(({ walked, projection }) =>
@@ -78,6 +71,7 @@ function residualBlock(
   replaceByBlock(graph, add, drafts, {
     branch,
     ...(projection ? { projection: projection.convolution } : {}),
+    ...(projection?.pool ? { projectionPool: projection.pool } : {}),
     activation: add.activation,
     adaptive: true,
     labels: [...branch.convolutions.map(({ name }) => name), ...(add.label.includes('/') ? [] : [add.label])],
@@ -97,14 +91,20 @@ interface DeadEnd {
   readonly operator?: boolean;
 }
 
-const otherProduct = 'a product that is no squeeze-and-excitation';
+const otherProduct = 'a product that is no attention';
 const sharedValue = 'a value of its branch is read elsewhere too';
 
 /** Walks a branch backwards from its end to `start`, unless it is no chain, or too long a one. */
-function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Branch | DeadEnd {
+function walk(
+  graph: DraftGraph,
+  end: string,
+  reader: Draft,
+  start: string,
+  facts: FileFacts,
+): Branch | DeadEnd {
   const chain: ConvolutionDraft[] = [];
   const drafts: Draft[] = [];
-  let excitation: (ReturnType<typeof excitationOf> & { position: number }) | undefined;
+  let attention: { readonly found: FoundAttention; readonly position: number } | undefined;
   let value = end;
   let readers: readonly Draft[] = [reader];
   while (value !== start || chain.length === 0) {
@@ -112,13 +112,14 @@ function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Bra
     const dead = (reason: string): DeadEnd => ({ reason, convolutions: chain.length });
     if (!draft) return dead('its sides have no common input');
     if (!graph.onlyReadBy(value, ...readers)) return dead(sharedValue);
-    if (draft.kind === 'multiply' && !excitation) {
-      const found = excitationOf(graph, draft);
-      if (!found) return dead(`${otherProduct} lies in its branch`);
-      excitation = { ...found, position: chain.length };
-      drafts.push(draft, ...found.drafts);
+    if (isProduct(draft) && !attention) {
+      const found = attentionOf(graph, draft, facts);
+      if (!found)
+        return { ...dead(`${otherProduct} lies in its branch`), operator: draft.kind === 'unknown' };
+      attention = { found, position: chain.length };
+      drafts.push(...found.drafts);
       value = found.input;
-      readers = [draft, ...found.drafts];
+      readers = found.drafts;
       continue;
     }
     if (draft.kind !== 'convolution')
@@ -131,12 +132,16 @@ function walk(graph: DraftGraph, end: string, reader: Draft, start: string): Bra
     readers = [draft];
   }
   const convolutions = chain.map(({ convolution }) => convolution).reverse();
-  if (!excitation) return { input: start, convolutions, drafts };
-  const after = convolutions.length - 1 - excitation.position;
-  const { reduce, expand } = excitation;
+  if (!attention) return { input: start, convolutions, drafts };
+  const after = convolutions.length - 1 - attention.position;
   return after < 0
-    ? { reason: 'its excitation precedes every convolution', convolutions: chain.length }
-    : { input: start, convolutions, drafts, squeezeExcitation: { after, reduce, expand } };
+    ? { reason: 'its attention precedes every convolution', convolutions: chain.length }
+    : { input: start, convolutions, drafts, attention: placed(attention.found, after) };
+}
+
+/** An attention behind a convolution of the branch. */
+function placed({ input: _, drafts: __, ...attention }: FoundAttention, after: number): Attention {
+  return { after, ...attention };
 }
 
 /** What stands where a convolution would have to, in a word. */
@@ -150,24 +155,6 @@ function described(draft: Exclude<Draft, { kind: 'convolution' }>): string {
   return draft.kind === 'add' ? 'another addition' : draft.kind;
 }
 
-/** Squeeze-and-excitation seen from its product: value x gate(expand(reduce(mean(value)))). */
-function excitationOf(graph: DraftGraph, product: MultiplyDraft) {
-  for (const [input, gate] of [product.inputs, [...product.inputs].reverse()] as [string, string][]) {
-    const expand = pointwise(graph, gate);
-    const reduce = expand && pointwise(graph, expand.inputs[0]!);
-    const pool = reduce && graph.producer(reduce.inputs[0]!);
-    if (pool?.kind !== 'global-pool' || pool.inputs[0] !== input) continue;
-    if (!expand || !reduce || !isPlain(expand.convolution) || !isPlain(reduce.convolution)) continue;
-    const drafts: Draft[] = [expand, reduce, pool];
-    const readers: Draft[] = [product, expand, reduce];
-    if (!drafts.every((draft, i) => graph.onlyReadBy(draft.outputs[0]!, readers[i]!))) continue;
-    return { input, reduce: reduce.convolution, expand: expand.convolution, drafts };
-  }
-  return undefined;
-}
-
-const isPlain = (layer: Convolution): layer is PlainConvolution => layer.activation !== 'prelu';
-
 function pointwise(graph: DraftGraph, value: string): ConvolutionDraft | undefined {
   const draft = graph.producer(value);
   return draft?.kind === 'convolution' && isMatrixProduct(draft.convolution) ? draft : undefined;
@@ -177,17 +164,17 @@ const isDepthwise = ({ groups, inChannels, outChannels }: Convolution) =>
   groups > 1 && groups === inChannels && groups === outChannels;
 
 /** Expand → depthwise → linear projection, seen from the projection. */
-function invertedBlock(graph: DraftGraph, project: ConvolutionDraft): void {
+function invertedBlock(graph: DraftGraph, project: ConvolutionDraft, facts: FileFacts): void {
   if (!isMatrixProduct(project.convolution) || project.convolution.activation !== 'none') return;
   let value = project.inputs[0]!;
   let readers: readonly Draft[] = [project];
   const drafts: Draft[] = [project];
   const product = graph.producer(value);
-  const excitation = product?.kind === 'multiply' ? excitationOf(graph, product) : undefined;
-  if (product?.kind === 'multiply' && excitation && graph.onlyReadBy(value, project)) {
-    drafts.push(product, ...excitation.drafts);
-    value = excitation.input;
-    readers = [product, ...excitation.drafts];
+  const attention = product && attentionOf(graph, product, facts);
+  if (attention && graph.onlyReadBy(value, project)) {
+    drafts.push(...attention.drafts);
+    value = attention.input;
+    readers = attention.drafts;
   }
   const depthwise = graph.producer(value);
   if (
@@ -209,15 +196,7 @@ function invertedBlock(graph: DraftGraph, project: ConvolutionDraft): void {
       input: first.inputs[0]!,
       convolutions,
       drafts,
-      ...(excitation
-        ? {
-            squeezeExcitation: {
-              after: convolutions.length - 2,
-              reduce: excitation.reduce,
-              expand: excitation.expand,
-            },
-          }
-        : {}),
+      ...(attention ? { attention: placed(attention, convolutions.length - 2) } : {}),
     },
     activation: 'none',
     adaptive: false,
@@ -229,7 +208,7 @@ function replaceByBlock(
   graph: DraftGraph,
   last: Draft,
   others: readonly Draft[],
-  found: Pick<Block, 'activation' | 'adaptive' | 'projection'> & {
+  found: Pick<Block, 'activation' | 'adaptive' | 'projection' | 'projectionPool'> & {
     branch: Branch;
     labels: readonly string[];
   },
@@ -247,7 +226,7 @@ function replaceByBlock(
       name: '',
       kind: kindOf(branch.convolutions),
       branch: branch.convolutions,
-      ...(branch.squeezeExcitation ? { squeezeExcitation: branch.squeezeExcitation } : {}),
+      ...(branch.attention ? { attention: branch.attention } : {}),
       ...rest,
     },
   };

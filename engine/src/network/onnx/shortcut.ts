@@ -1,5 +1,5 @@
-import type { Convolution } from '../network.js';
-import { behindAveragePool, everyNth } from '../pooled-convolution.js';
+import { everyNth } from '../every-nth.js';
+import type { Convolution, ProjectionPool } from '../network.js';
 import { isPointwise } from '../shapes.js';
 import type { AddDraft, Draft, DraftGraph } from './draft.js';
 
@@ -7,6 +7,7 @@ import type { AddDraft, Draft, DraftGraph } from './draft.js';
 export interface Projection {
   readonly input: string;
   readonly convolution: Convolution;
+  readonly pool?: ProjectionPool;
   readonly drafts: readonly Draft[];
 }
 
@@ -42,14 +43,13 @@ export function projectionOf(
   ) {
     return plain;
   }
-  const { kernel, stride, padding } = pool;
-  const [, , height, width] = dimsOf(pool.inputs[0]!) ?? [];
+  const { kernel, stride, padding, ceilMode } = pool;
   const tiles = kernel[0] === stride[0] && kernel[1] === stride[1] && padding.every((pad) => pad === 0);
-  const fits = tiles && !pool.samePadding && height! % stride[0] === 0 && width! % stride[1] === 0;
-  if (!fits) return plain;
+  if (!tiles || pool.samePadding) return plain;
   return {
     input: pool.inputs[0]!,
-    convolution: behindAveragePool(draft.convolution, stride),
+    convolution: draft.convolution,
+    pool: { size: stride, ceilMode },
     drafts: [draft, pool],
   };
 }

@@ -1,6 +1,7 @@
 import { FoveaError } from '../../errors.js';
 import { isActivation } from '../activation.js';
-import type { Network } from '../network.js';
+import type { AttentionRole } from '../attention.js';
+import type { Convolution, Network } from '../network.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -158,10 +159,7 @@ class Checker {
     this.that(odd === undefined || odd === 'upper' || odd === 'lower', `${at}: samePadding ${shown(odd)}`);
   }
 
-  private convolution(
-    value: unknown,
-    at: string,
-  ): { readonly inChannels: number; readonly outChannels: number; readonly activation: unknown } {
+  private convolution(value: unknown, at: string): Convolution {
     const convolution = this.object(value, `${at}: convolution`);
     this.text(convolution.name, `${at}: name`);
     const inChannels = this.whole(convolution.inChannels, `${at}: inChannels`, 1);
@@ -176,7 +174,7 @@ class Checker {
     this.array(convolution.bias, `${at}: bias`, outChannels);
     if (convolution.activation === 'prelu') this.array(convolution.slopes, `${at}: slopes`, outChannels);
     else this.activation(convolution.activation, at);
-    return { inChannels, outChannels, activation: convolution.activation };
+    return value as Convolution;
   }
 
   private block(block: Fields, at: string, position: number): void {
@@ -204,13 +202,15 @@ class Checker {
         fits,
         `${at}: a projection of ${projection.inChannels} to ${projection.outChannels} channels`,
       );
+      if (block.projectionPool !== undefined) this.projectionPool(block.projectionPool, projection, at);
     } else if (block.adaptive) {
+      this.that(block.projectionPool === undefined, `${at}: a pool before no projection`);
       this.that(
         inChannels === outChannels,
         `${at}: a shortcut from ${inChannels} to ${outChannels} channels`,
       );
     }
-    if (block.squeezeExcitation !== undefined) this.excitation(block.squeezeExcitation, branch, at);
+    if (block.attention !== undefined) this.attention(block.attention, branch, at);
     if (block.granularity !== undefined) {
       const whole = block.granularity === Number.POSITIVE_INFINITY;
       if (!whole) this.whole(block.granularity, `${at}: granularity`, 1);
@@ -221,21 +221,41 @@ class Checker {
     this.that(typeof masker.bias === 'number', `${at}: masker's bias ${shown(masker.bias)}`);
   }
 
-  private excitation(value: unknown, branch: readonly { readonly outChannels: number }[], at: string): void {
-    const excitation = this.object(value, `${at}: squeezeExcitation`);
-    const after = this.whole(excitation.after, `${at}: squeezeExcitation.after`, 0);
-    this.that(after < branch.length, `${at}: squeezeExcitation.after ${after}`);
-    const reduce = this.convolution(excitation.reduce, `${at}: reduce`);
-    const expand = this.convolution(excitation.expand, `${at}: expand`);
+  private projectionPool(value: unknown, { kernel, stride }: Convolution, at: string): void {
+    const pool = this.object(value, `${at}: projectionPool`);
+    this.wholes(pool.size, `${at}: projectionPool.size`, 2, 1);
+    this.that(typeof pool.ceilMode === 'boolean', `${at}: projectionPool.ceilMode ${shown(pool.ceilMode)}`);
+    const pointwise = [...kernel, ...stride].every((extent) => extent === 1);
+    this.that(pointwise, `${at}: a pool before a projection of ${kernel.join('x')}`);
+  }
+
+  private attention(value: unknown, branch: readonly { readonly outChannels: number }[], at: string): void {
+    const attention = this.object(value, `${at}: attention`);
+    const after = this.whole(attention.after, `${at}: attention.after`, 0);
+    this.that(after < branch.length, `${at}: attention.after ${after}`);
+    const pools = this.list(attention.pools, `${at}: attention.pools`);
+    const known = pools.every((pool, i) => (pool === 'mean' || pool === 'max') && pools.indexOf(pool) === i);
+    this.that(known && pools.length > 0, `${at}: attention.pools ${shown(attention.pools)}`);
+    const layer = (role: AttentionRole) => {
+      const convolution = this.convolution(attention[role], `${at}: ${role}`);
+      this.activation(convolution.activation, at);
+      return convolution;
+    };
     const channels = branch[after]!.outChannels;
-    for (const { activation } of [reduce, expand]) this.activation(activation, at);
-    const fits =
-      reduce.inChannels === channels &&
-      expand.outChannels === channels &&
-      reduce.outChannels === expand.inChannels;
+    const reduce = attention.reduce === undefined ? undefined : layer('reduce');
+    if (reduce) this.that(reduce.inChannels === channels && isVectorLayer(reduce), `${at}: reduce`);
+    const gate = layer('gate');
+    const width = reduce?.outChannels ?? channels;
+    const slides =
+      gate.inChannels === 1 && gate.outChannels === 1 && width === channels && slidesEvenly(gate);
+    const fits = gate.inChannels === width && gate.outChannels === channels && isVectorLayer(gate);
+    this.that(slides || fits, `${at}: a gate of ${gate.inChannels} to ${gate.outChannels} channels`);
+    if (attention.spatial === undefined) return;
+    const spatial = layer('spatial');
+    const keepsSize = spatial.inChannels === 2 && spatial.outChannels === 1 && slidesEvenly(spatial);
     this.that(
-      fits,
-      `${at}: squeeze-and-excitation of ${reduce.inChannels} to ${expand.outChannels} channels`,
+      keepsSize,
+      `${at}: a spatial convolution of ${spatial.inChannels} to ${spatial.outChannels} channels`,
     );
   }
 
@@ -244,6 +264,19 @@ class Checker {
     this.that(node.model instanceof Uint8Array, `${at}: model ${shown(node.model)}`);
   }
 }
+
+/** What a convolution reads of a vector, in the forms that attention has. */
+const isVectorLayer = ({ kernel, padding, groups }: Convolution) =>
+  groups === 1 && kernel.every((size) => size === 1) && padding.every((pad) => pad === 0);
+
+/** A window of an odd size, in the middle of its padding. */
+const slidesEvenly = ({ kernel, stride, padding, dilation, groups, samePadding }: Convolution) =>
+  groups === 1 &&
+  samePadding === undefined &&
+  kernel.every((size, axis) => size % 2 === 1 && padding[axis] === ((size - 1) / 2) * dilation[axis]!) &&
+  padding[2] === padding[0] &&
+  padding[3] === padding[1] &&
+  stride.every((step) => step === 1);
 
 function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);

@@ -3,7 +3,7 @@ import { type NamedTensor, writeSafetensors } from '../checkpoint/safetensors.js
 import type { Network } from '../network.js';
 
 /** What the metadata of such a file says it is. */
-export const storedFormat = 'fovea network 1';
+export const storedFormat = 'fovea network 2';
 
 /**
  * Writes a network with its maskers as one safetensors file: the arrays under the names of what holds them, everything

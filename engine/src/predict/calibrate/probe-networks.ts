@@ -69,10 +69,11 @@ function probe(
         ],
         ...(excitation
           ? {
-              squeezeExcitation: {
+              attention: {
                 after: 1,
+                pools: ['mean'],
                 reduce: build.convolution(`${block}.reduce`, width, squeezed, { activation: 'relu' }),
-                expand: build.convolution(`${block}.expand`, squeezed, width, { activation: 'sigmoid' }),
+                gate: build.convolution(`${block}.expand`, squeezed, width, { activation: 'sigmoid' }),
               },
             }
           : {}),

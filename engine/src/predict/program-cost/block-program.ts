@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { attentionLayers } from '../../network/attention.js';
 import type { Block, Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import { networkShapes } from '../../network/walk.js';
@@ -26,15 +27,21 @@ export function blockKind(block: Block, shape: BlockShape): string {
 }
 
 function describe(block: Block, shape: BlockShape): string {
-  const convolutions = [...block.branch, ...(block.projection ? [block.projection] : [])];
-  const { squeezeExcitation } = block;
+  const { attention } = block;
+  const convolutions = [
+    ...block.branch,
+    ...(block.projection ? [block.projection] : []),
+    ...attentionLayers(attention).map(({ convolution }) => convolution),
+  ];
   return [
     shape.inHeight,
     shape.inWidth,
     block.activation,
     block.adaptive ? 'adaptive' : '',
-    block.projection ? 'projection' : '',
-    squeezeExcitation ? `${squeezeExcitation.after},${squeezeExcitation.reduce.outChannels}` : '',
+    block.projection
+      ? `projection ${block.projectionPool?.size ?? ''} ${block.projectionPool?.ceilMode ?? ''}`
+      : '',
+    attention ? `${attention.after},${attention.pools}` : '',
     ...convolutions.map(
       ({ inChannels, outChannels, kernel, stride, padding, samePadding, dilation, groups, activation }) =>
         `${inChannels},${outChannels},${kernel},${stride},${samePadding ?? padding},${dilation},${groups},${activation}`,

@@ -1,4 +1,5 @@
 import type { Mask, Masker } from '../../mask/mask.js';
+import { attentionNote } from '../../network/attention.js';
 import { denseBlockFlops } from '../../network/flops.js';
 import type { Block, Network } from '../../network/network.js';
 import type { NetworkShapes } from '../../network/walk.js';
@@ -115,10 +116,6 @@ function noteCalibration(
 }
 
 function noteExcitation(profile: PredictedProfile, block: Block, plan: BlockPlan): void {
-  if (!block.squeezeExcitation || plan.mode === 'dense') return;
-  profile.note(
-    plan.excitation === 'exact'
-      ? 'squeeze-and-excitation pools the dense map (exact)'
-      : 'squeeze-and-excitation pools active pixels only (active)',
-  );
+  if (!block.attention || plan.mode === 'dense') return;
+  profile.note(attentionNote(block.attention, plan.excitation));
 }

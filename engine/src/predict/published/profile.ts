@@ -106,9 +106,7 @@ class PublishedGroups {
       case 'conv4':
         return expected(convolution(this.machine, this.convolutionShape(Number(primitive.slice(4)) - 1)));
       case 'excite':
-        return expected(
-          excitation(this.machine, this.excited, this.block.squeezeExcitation!.reduce.outChannels),
-        );
+        return expected(excitation(this.machine, this.excited, this.squeeze));
       case 'add':
         return expected(add(this.machine, this.output));
       case 'projection':
@@ -198,16 +196,20 @@ class PublishedGroups {
   }
 
   private get excited() {
-    const { after } = this.block.squeezeExcitation!;
+    const { after } = this.block.attention!;
     const { height, width } = this.shape.branch[after]!;
     return { channels: this.block.branch[after]!.outChannels, height, width };
   }
 
+  /** Channels between the two linear layers; attention without them costs next to nothing there. */
+  private get squeeze() {
+    return this.block.attention!.reduce?.outChannels ?? 1;
+  }
+
   private excite(): Cost {
-    const squeeze = this.block.squeezeExcitation!.reduce.outChannels;
     return this.plan.mode === 'dense'
-      ? excitation(this.machine, this.excited, squeeze)
-      : patchExcitation(this.machine, this.excited, squeeze, this.patches);
+      ? excitation(this.machine, this.excited, this.squeeze)
+      : patchExcitation(this.machine, this.excited, this.squeeze, this.patches);
   }
 
   private projection(): Cost {

@@ -2,11 +2,13 @@ import { FoveaError } from '../../errors.js';
 import { maskGrid } from '../../mask/geometry.js';
 import { decisionFlops } from '../../mask/rule.js';
 import { convolutionFlops, denseBlockFlops } from '../../network/flops.js';
-import type { Activation, Block, NetworkNode } from '../../network/network.js';
+import type { Activation, Block, NetworkNode, ProjectionPool } from '../../network/network.js';
+import { pooledForProjection, windowOf } from '../../network/projection-pool.js';
 import { type BlockShape, inputOf, paddingOn } from '../../network/shapes.js';
 import type { NetworkShapes } from '../../network/walk.js';
 import { pointwise } from '../emitter.js';
 import type { StepSettings } from '../step-settings.js';
+import { emitAttention } from './emit-attention.js';
 import type { LearnedValues } from './learned-values.js';
 import type { MaskValue, Tape, Value } from './tape.js';
 
@@ -102,7 +104,7 @@ function activated(tape: Tape, value: Value, activation: Activation): Value {
 }
 
 function emitBlock(tape: Tape, block: Block, input: Value, how: EmitOptions): Value {
-  const { branch, projection, squeezeExcitation, adaptive, activation } = block;
+  const { branch, projection, projectionPool, attention, adaptive, activation } = block;
   const mask = how.masked ? emitMask(tape, block, input, how) : undefined;
   const norm = (convolution: Block['branch'][number]) =>
     how.masked ? how.learned.norm(convolution) : undefined;
@@ -113,19 +115,24 @@ function emitBlock(tape: Tape, block: Block, input: Value, how: EmitOptions): Va
   let value = input;
   branch.forEach((convolution, i) => {
     value = replace(value, tape.convolution(value, convolution, norm(convolution)));
-    if (squeezeExcitation?.after !== i) return;
-    const pooled = tape.cells(value, 1, 1);
-    const reduced = tape.convolution(pooled, squeezeExcitation.reduce);
-    const gate = tape.convolution(reduced, squeezeExcitation.expand);
-    value = replace(value, tape.scale(value, gate));
-    for (const done of [pooled, reduced, gate]) tape.discard(done);
+    if (attention?.after !== i) return;
+    value = replace(value, emitAttention(tape, attention, value));
   });
   if (!adaptive) return activated(tape, value, activation);
-  const shortcut = projection ? tape.convolution(input, projection, norm(projection)) : input;
+  const read = projectionPool ? emitPool(tape, projectionPool, input) : input;
+  const shortcut = projection ? tape.convolution(read, projection, norm(projection)) : read;
+  if (read !== input && read !== shortcut) tape.discard(read);
   const sum = tape.add(value, shortcut, mask);
   tape.discard(value);
   if (projection) tape.discard(shortcut);
   return activated(tape, sum, activation);
+}
+
+function emitPool(tape: Tape, pool: ProjectionPool, input: Value): Value {
+  const [, H, W] = input.shape;
+  const { height, width } = pooledForProjection(pool, H, W);
+  const node = { kind: 'average-pool', name: 'pool', inputs: [], output: '', ...windowOf(pool) } as const;
+  return tape.pool(input, node, height, width);
 }
 
 /** Writes a block's decision down, and the work that it leaves. */
@@ -167,8 +174,8 @@ function emitMask(tape: Tape, block: Block, input: Value, how: EmitOptions): Mas
 
 /** The operation that measures a mask's work, and what it is measured against. */
 function workOf(tape: Tape, block: Block, shape: BlockShape, mask: MaskValue, N: number, work: Float32Array) {
-  // Squeeze-and-excitation pools the whole map, so that what comes before it is computed everywhere.
-  const from = (block.squeezeExcitation?.after ?? -1) + 1;
+  // Attention pools the whole map, so that what comes before it is computed everywhere.
+  const from = (block.attention?.after ?? -1) + 1;
   const costs = block.branch
     .slice(from)
     .map((convolution, i) =>

@@ -162,7 +162,7 @@ export function normsAfter(network: Network, first: number): Convolution[] {
   });
 }
 
-/** Whether a block's mask saves anything while squeeze-and-excitation pools the whole map. */
-export function savesWork({ adaptive, squeezeExcitation, branch }: Block): boolean {
-  return adaptive && (squeezeExcitation?.after ?? -1) < branch.length - 1;
+/** Whether a block's mask saves anything while attention pools the whole map. */
+export function savesWork({ adaptive, attention, branch }: Block): boolean {
+  return adaptive && (attention?.after ?? -1) < branch.length - 1;
 }

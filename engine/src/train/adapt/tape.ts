@@ -176,6 +176,21 @@ export class Tape {
     });
   }
 
+  /** The same values, and the same gradient, under another shape of as many. */
+  view({ array, learned }: Value, shape: Value['shape']): Value {
+    return { array, learned, shape };
+  }
+
+  /** Mean, or the largest value, of windows side by side that tile the map. */
+  windows(input: Value, kind: PoolNode['kind'], kernel: readonly [number, number]): Value {
+    const node: PoolNode = {
+      ...{ kind, name: kind, inputs: [], output: '', kernel, stride: kernel },
+      ...{ padding: [0, 0, 0, 0], ceilMode: false, countIncludePad: false },
+    };
+    const [, H, W] = input.shape;
+    return this.pool(input, node, Math.floor(H / kernel[0]), Math.floor(W / kernel[1]));
+  }
+
   /** Mean over windows, or the largest value in each. */
   pool(input: Value, node: PoolNode, height: number, width: number): Value {
     const [N, H, W, C] = input.shape;

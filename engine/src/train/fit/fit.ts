@@ -1,7 +1,6 @@
 import { FoveaError } from '../../errors.js';
 import { adaptivePool } from '../../mask/adaptive-pool.js';
 import { activeFraction, maskGrid, spreadCells } from '../../mask/geometry.js';
-import { alwaysActive } from '../../mask/learned.js';
 import { resolveRates } from '../../mask/rate.js';
 import { branchRegions, regionPixels } from '../../mask/regions.js';
 import { decisionFlops } from '../../mask/rule.js';
@@ -170,9 +169,7 @@ async function fitAtRates(
     const fit = fits.get(block.index);
     full += dense;
     used += fit?.flops ?? dense;
-    if (!block.adaptive) return node;
-    // A block whose input also feeds others elsewhere could not be looked at alone: all of it is computed.
-    if (!fit) return { ...node, block: { ...block, ...alwaysActive(block) } };
+    if (!fit) return node;
     return { ...node, block: { ...block, masker: fit.masker, granularity: fit.report.granularity } };
   });
   return {

@@ -1,8 +1,10 @@
 import type { Backend } from '../../backends/backend.js';
+import { runForeign } from '../../backends/onnx/foreign.js';
 import { activate } from '../../backends/reference/activate.js';
 import { FoveaError } from '../../errors.js';
-import type { Activation, Block, Network, NetworkNode } from '../../network/network.js';
+import type { Activation, Block, Convolution, Network, NetworkNode } from '../../network/network.js';
 import { blocksOf } from '../../network/network.js';
+import { windowOf } from '../../network/projection-pool.js';
 import type { NetworkRunOptions } from '../../run/options.js';
 import { run } from '../../run/run.js';
 import { releaseNetwork } from '../../run/sessions.js';
@@ -26,7 +28,8 @@ export interface ObserveOptions {
 
 /**
  * Runs a network piece by piece and shows each adaptive block's input and how much its residual branch adds
- * at each pixel. One piece is held at a time, so that large networks fit into memory.
+ * at each pixel. One piece is held at a time, and of the values those that are still to be read, so that large
+ * networks fit into memory.
  *
  * @param visit called per adaptive block, in execution order; what it returns (`N · H · W` values, 1 for
  *   active) is where the branch is added for the blocks that follow, nothing means everywhere
@@ -67,38 +70,79 @@ export async function observeBlocks(
       await releaseNetwork(piece);
     }
   };
-  let begin = 0;
-  let value = images;
-  let name = network.input;
-  for (const [i, node] of network.nodes.entries()) {
-    const before = network.nodes.slice(begin, i);
-    if (node.kind !== 'block' || !standsAlone(network, before, i, name)) continue;
-    if (i > begin) value = await execute(before, name, node.inputs[0]!, value);
-    value = await observeBlock(node.block, value, execute, visit);
-    name = node.output;
-    begin = i + 1;
+  const values = new LiveValues(network, images);
+  for (let i = 0; i < network.nodes.length; ) {
+    const node = network.nodes[i]!;
+    const inputs = values.of(node);
+    const chain = chainFrom(network, i);
+    const [first] = inputs;
+    let output: Tensor;
+    if (node.kind === 'block') output = await observeBlock(node.block, first!, execute, visit);
+    else if (inputs.length === 1)
+      output = await execute(chain, node.inputs[0]!, chain.at(-1)!.output, first!);
+    else if (node.kind === 'foreign')
+      output = await runForeign(node, inputs, threads === undefined ? {} : { threads });
+    else output = added(node, inputs);
+    if (signal?.aborted) throw new FoveaError('aborted', 'observing the network was aborted');
+    values.finish(chain, output);
+    i += chain.length;
   }
-  return begin < network.nodes.length
-    ? execute(network.nodes.slice(begin), name, network.output, value)
-    : value;
+  return values.last(network.output);
 }
 
-/** Whether one value leads to a block, one into it and one on from it: no other way around or into what is cut there. */
-function standsAlone({ nodes }: Network, before: readonly NetworkNode[], at: number, value: string): boolean {
-  const { inputs, output } = nodes[at]!;
-  return (
-    needOnly(before, value) && needOnly(nodes.slice(at), inputs[0]!) && needOnly(nodes.slice(at + 1), output)
-  );
+/** The values that nodes still have to read. */
+class LiveValues {
+  readonly #values: Map<string, Tensor>;
+  readonly #readers = new Map<string, number>();
+
+  constructor({ nodes, input, output }: Network, images: Tensor) {
+    this.#values = new Map([[input, images]]);
+    for (const name of [...nodes.flatMap(({ inputs }) => inputs), output])
+      this.#readers.set(name, (this.#readers.get(name) ?? 0) + 1);
+  }
+
+  /** What a node reads. */
+  of({ inputs }: NetworkNode): Tensor[] {
+    return inputs.map((name) => this.last(name));
+  }
+
+  last(name: string): Tensor {
+    const value = this.#values.get(name);
+    if (!value) throw new FoveaError('bad-shape', `"${name}" is read before it is written`);
+    return value;
+  }
+
+  /** Takes the output of nodes of which each but the first reads what the one before it wrote, and nothing else. */
+  finish(chain: readonly NetworkNode[], output: Tensor): void {
+    this.#values.set(chain.at(-1)!.output, output);
+    for (const name of chain[0]!.inputs) {
+      const left = this.#readers.get(name)! - 1;
+      this.#readers.set(name, left);
+      if (left === 0) this.#values.delete(name);
+    }
+  }
 }
 
-/** Whether nodes read nothing but one value and what they write themselves. */
-function needOnly(nodes: readonly NetworkNode[], value: string): boolean {
-  const known = new Set([value]);
-  return nodes.every(({ inputs, output }) => {
-    const fed = inputs.every((name) => known.has(name));
-    known.add(output);
-    return fed;
-  });
+/** Nodes from `at` on that can run as one piece: a block, or what follows upon each other and is not read elsewhere. */
+function chainFrom({ nodes, output }: Network, at: number): NetworkNode[] {
+  const chain = [nodes[at]!];
+  if (nodes[at]!.kind === 'block' || nodes[at]!.inputs.length > 1) return chain;
+  for (let next = nodes[at + 1]; next && next.kind !== 'block'; next = nodes[at + chain.length]) {
+    const before = chain.at(-1)!.output;
+    const readers = nodes.filter(({ inputs }) => inputs.includes(before));
+    if (before === output || readers.length !== 1 || next.inputs.join() !== before) break;
+    chain.push(next);
+  }
+  return chain;
+}
+
+/** The sum of two values, with the activation of the node. */
+function added(node: Exclude<NetworkNode, { kind: 'foreign' }>, inputs: readonly Tensor[]): Tensor {
+  const [a, b] = inputs as [Tensor, Tensor];
+  const activation = node.kind === 'add' ? node.activation : 'none';
+  const output = Tensor.zeros(a.shape);
+  for (let i = 0; i < output.data.length; i++) output.data[i] = activate(a.data[i]! + b.data[i]!, activation);
+  return output;
 }
 
 /** A part of a network as a separate network; blocks are renumbered by position. */
@@ -150,11 +194,22 @@ async function observeBlock(
     return output;
   }
   const shortcut = block.projection
-    ? await execute([{ kind: 'convolution', ...node, convolution: block.projection }], 'x', 'sum', input)
+    ? await execute(shortcutNodes(block.projection, block), 'x', 'shortcut', input)
     : input;
   const active = visit({ block, input, energy: energyOf(sum, shortcut) });
   activateInto(output, block.activation, (pixel) => (active && active[pixel] === 0 ? shortcut : sum));
   return output;
+}
+
+/** The nodes of a block's shortcut, from `x` to `shortcut`. */
+function shortcutNodes(convolution: Convolution, { name, projectionPool: pool }: Block): NetworkNode[] {
+  const read = pool ? 'pooled' : 'x';
+  return [
+    ...(pool
+      ? [{ kind: 'average-pool', name, inputs: ['x'], output: read, ...windowOf(pool) } as const]
+      : []),
+    { kind: 'convolution', name, inputs: [read], output: 'shortcut', convolution },
+  ];
 }
 
 function activateInto(output: Tensor, activation: Activation, source: (pixel: number) => Tensor): void {

@@ -29,7 +29,7 @@ export function networkTable(network: Network | NetworkDescription): Table {
       `input ${input.channels} x ${input.height} x ${input.width}, ${formatCount(parameters)} parameters, ` +
       `${formatCount(flops)} FLOPs an image; masks can avoid up to ${share(adaptiveFlops)} of them` +
       (adaptiveFlopsActive > adaptiveFlops
-        ? `, ${share(adaptiveFlopsActive)} where squeeze-and-excitation pools active pixels only`
+        ? `, ${share(adaptiveFlopsActive)} where attention pools active pixels only`
         : ''),
     columns: [
       { label: 'node' },

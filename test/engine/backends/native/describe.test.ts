@@ -52,7 +52,7 @@ class Session {
 
   async pack(): Promise<this> {
     for (const node of this.network.nodes) {
-      const excitation = node.kind === 'block' ? node.block.squeezeExcitation : undefined;
+      const excitation = node.kind === 'block' ? node.block.attention : undefined;
       const convolutions =
         node.kind === 'convolution'
           ? [node.convolution]
@@ -60,7 +60,7 @@ class Session {
             ? [
                 ...node.block.branch,
                 ...(node.block.projection ? [node.block.projection] : []),
-                ...(excitation ? [excitation.reduce, excitation.expand] : []),
+                ...(excitation ? [excitation.reduce!, excitation.gate] : []),
               ]
             : [];
       for (const convolution of convolutions) {

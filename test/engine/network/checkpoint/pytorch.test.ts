@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { blocksOf, FoveaError, loadNetwork, Random, run, Tensor } from '@fovea/engine';
+import { openDense } from '@fovea/engine/onnx';
 import { float32Of, parseSafetensors, readSafetensors, writeSafetensors } from '@fovea/engine/train';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readPyTorch } from '../../../../engine/src/network/checkpoint/pytorch/read.js';
@@ -9,7 +10,7 @@ import { findStateDict } from '../../../../engine/src/network/checkpoint/pytorch
 import { networkFromStateDict } from '../../../../engine/src/network/checkpoint/state-dict.js';
 import { paddedFor } from '../../../../engine/src/network/padded.js';
 import { opcodes, torchZip } from '../../support/pickle.js';
-import { relativeError } from '../../support/small-network.js';
+import { randomImages, relativeError } from '../../support/small-network.js';
 
 const fixture = (name: string) => new URL(`../../../fixtures/checkpoints/${name}`, import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), 'fovea-pytorch-'));
@@ -113,10 +114,25 @@ describe('a PyTorch checkpoint', () => {
     );
   });
 
-  it('says at which sizes a shortcut behind an average pool fits', async () => {
+  it('pools odd maps before a projection as PyTorch does, a rest being a window too', async () => {
     const network = await loadNetwork(fixture('resnet-d.pth'));
+    const images = randomImages({ ...network, inputShape: { channels: 3, height: 72, width: 81 } }, 1);
+    const { output } = await run(network, images, { backend: 'reference', strategy: 'dense' });
+    const written = await openDense(network, { batch: 1, height: 72, width: 81 });
+    expect(written.source).toBe('written');
+    expect(relativeError((await written.run(images)).output.data, output.data)).toBeLessThan(1e-4);
+    await written.dispose();
+  });
+
+  it('says at which sizes a shortcut that leaves the rest out fits', async () => {
+    const network = await loadNetwork(fixture('resnet-d.pth'));
+    const nodes = network.nodes.map((node) =>
+      node.kind === 'block' && node.block.projectionPool
+        ? { ...node, block: { ...node.block, projectionPool: { size: [2, 2], ceilMode: false } as const } }
+        : node,
+    );
     const input = Tensor.zeros([1, 72, 72, 3]);
-    await expect(run(network, input, { backend: 'reference' })).rejects.toThrow(
+    await expect(run({ ...network, nodes }, input, { backend: 'reference' })).rejects.toThrow(
       /"layer\d.0" of 9 x 9 .* its branch gives 5 x 5, its shortcut 4 x 4/,
     );
   });

@@ -232,9 +232,7 @@ describe('networks of Keras', () => {
     expect(kinds(network)).toEqual([
       ...['foreign', 'convolution', 'block', 'block', 'convolution', 'global-pool', 'convolution'],
     ]);
-    expect(
-      blocksOf(network).map(({ adaptive, squeezeExcitation }) => [adaptive, squeezeExcitation?.after]),
-    ).toEqual([
+    expect(blocksOf(network).map(({ adaptive, attention }) => [adaptive, attention?.after])).toEqual([
       [false, 1],
       [true, 1],
     ]);
@@ -256,7 +254,7 @@ describe('networks of Keras', () => {
     expect(block).toMatchObject({
       adaptive: true,
       kind: 'inverted',
-      squeezeExcitation: { after: 1, expand: { activation: 'hardsigmoid' } },
+      attention: { after: 1, gate: { activation: 'hardsigmoid' } },
     });
     expect(block!.branch.map(({ activation }) => activation)).toEqual(['hardswish', 'hardswish', 'none']);
   });

@@ -23,7 +23,7 @@ function difference(a: Tensor, b: Tensor): number {
 /** What survives a file: everything about blocks but names and maskers. */
 function structure(network: Network) {
   return blocksOf(network).map(
-    ({ index, stage, kind, branch, squeezeExcitation, projection, activation, adaptive }) => ({
+    ({ index, stage, kind, branch, attention, projection, activation, adaptive }) => ({
       index,
       stage,
       kind,
@@ -34,11 +34,7 @@ function structure(network: Network) {
         groups,
         activation,
       })),
-      excites: squeezeExcitation && [
-        squeezeExcitation.after,
-        squeezeExcitation.reduce.activation,
-        squeezeExcitation.expand.activation,
-      ],
+      excites: attention && [attention.after, attention.reduce?.activation, attention.gate.activation],
       projects: projection?.stride,
       activation,
       adaptive,

@@ -1,4 +1,5 @@
 import { blocksOf, describeNetwork, type Network, type NetworkRunOptions, run } from '@fovea/engine';
+import { importOnnx, toOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
 import { readNetwork } from '../../../../engine/src/network/read.js';
@@ -73,22 +74,42 @@ describe('residual blocks', () => {
 
   it('are found where the shortcut is an average pool and a convolution', async () => {
     const network = await agrees(
-      model((g, x) => {
-        const stem = conv(g, x, 3, 3);
-        const strided = g.node('Conv', [stem, floats(g, 4, 3, 3, 3)], {
-          pads: [1, 1, 1, 1],
-          strides: [2, 2],
-        });
-        const branch = conv(g, g.activation(strided, 'relu'), 4, 4);
-        const pool = g.node('AveragePool', [stem], { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1 });
-        return g.activation(g.node('Add', [branch, conv(g, pool, 3, 4, 1)]), 'relu');
-      }),
+      model(
+        (g, x) => {
+          const stem = conv(g, x, 3, 3);
+          const strided = g.node('Conv', [stem, floats(g, 4, 3, 3, 3)], {
+            pads: [1, 1, 1, 1],
+            strides: [2, 2],
+          });
+          const branch = conv(g, g.activation(strided, 'relu'), 4, 4);
+          // As torch.onnx writes AvgPool2d(2, 2, ceil_mode=True, count_include_pad=False).
+          const window = { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: 1, count_include_pad: 0 };
+          const pool = g.node('AveragePool', [stem], window);
+          return g.activation(g.node('Add', [branch, conv(g, pool, 3, 4, 1)]), 'relu');
+        },
+        17,
+        open,
+      ),
       'resnet-d',
     );
     expect(blocksOf(network)).toMatchObject([
-      { adaptive: true, projection: { kernel: [2, 2], stride: [2, 2] } },
+      { adaptive: true, projection: { kernel: [1, 1] }, projectionPool: { size: [2, 2], ceilMode: true } },
     ]);
-    await masksAgree(network);
+    const stored = await readNetwork(storeNetwork(network));
+    const sizes = [
+      [8, 8],
+      [7, 7],
+      [9, 12],
+      [14, 11],
+    ] as const;
+    for (const [height, width] of sizes) {
+      await agreesAt(network, height, width);
+      const inputShape = { channels: 3, height, width };
+      for (const strategy of ['unfused', 'lasnet', 'streamed', 'dense'] as const) {
+        await masksAgree({ ...stored, inputShape }, { strategy });
+      }
+      await masksAgree({ ...(await importOnnx(toOnnx(network), 'again')), inputShape });
+    }
   });
 
   it.each(['SAME_UPPER', 'SAME_LOWER'])(
@@ -189,38 +210,9 @@ describe('residual blocks', () => {
       'its branch is longer than 4 convolutions',
     ],
     [
-      'channel attention by a convolution over channels (ECA)',
-      (g, x) => {
-        const branch = conv(g, x, 3, 3);
-        const line = g.node('Reshape', [g.node('GlobalAveragePool', [branch]), g.integers([0, 1, 3])]);
-        const mixed = g.node('Conv', [line, floats(g, 1, 1, 3)], { pads: [1, 1], kernel_shape: [3] });
-        const gate = g.node('Reshape', [g.node('Sigmoid', [mixed]), g.integers([0, 3, 1, 1])]);
-        return g.node('Mul', [branch, gate]);
-      },
-      'a product that is no squeeze',
-    ],
-    [
-      'attention to channels and pixels (CBAM)',
-      (g, x) => {
-        const branch = conv(g, x, 3, 3);
-        const [reduce, expand] = [floats(g, 2, 3, 1, 1), floats(g, 3, 2, 1, 1)];
-        const layers = ['GlobalAveragePool', 'GlobalMaxPool'].map((pool) =>
-          g.node('Conv', [g.node('Relu', [g.node('Conv', [g.node(pool, [branch]), reduce])]), expand]),
-        );
-        const channels = g.node('Mul', [branch, g.node('Sigmoid', [g.node('Add', layers)])]);
-        const pools = [
-          g.node('ReduceMean', [channels], { axes: [1] }),
-          g.node('ReduceMax', [channels], { axes: [1] }),
-        ];
-        const pixels = conv(g, g.node('Concat', pools, { axis: 1 }), 2, 1, 7);
-        return g.node('Mul', [channels, g.node('Sigmoid', [pixels])]);
-      },
-      'a product that is no squeeze',
-    ],
-    [
       'another gate',
       (g, x) => g.node('Mul', [conv(g, x, 3, 3), conv(g, x, 3, 3)]),
-      'a product that is no squeeze',
+      'a product that is no attention',
     ],
   ])('are not made of %s, and inspect says so', async (_, build, reason) => {
     const network = await agrees(

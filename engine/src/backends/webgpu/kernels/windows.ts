@@ -1,3 +1,4 @@
+import type { AttentionPool } from '../../../network/attention.js';
 import { eachItem, type Kernel } from '../kernel.js';
 
 /** Max or average pool: an invocation for each output pixel and vector of channels. */
@@ -51,16 +52,26 @@ ${
 export type Lanes = 1 | 16;
 
 /**
- * Mean over the windows of a grid, for masks and for squeeze-and-excitation.
+ * Mean or maximum over the windows of a grid, for masks and for attention; 0 of no pixel.
  * - `positions` not NONE: only pixels of that region count, in packed rows where `packed` is 1
  * - `cells` not NONE: windows whose cell is 0 stay as they are
+ * - `first`: where the destination begins, in vectors
  */
-export function meanKernel(lanes: Lanes, output: 'Value' | 'vec4f'): Kernel {
+export function gridKernel(lanes: Lanes, output: 'Value' | 'vec4f', pool: AttentionPool = 'mean'): Kernel {
   const items = 256 / lanes;
+  const [start, joined, result] =
+    pool === 'mean'
+      ? ['vec4f(0)', (value: string) => `sum + ${value}`, 'sum / f32(max(count, 1u))']
+      : [
+          'vec4f(-0x1.fffffep+127f)',
+          (value: string) => `max(sum, ${value})`,
+          'select(vec4f(0), sum, count > 0u)',
+        ];
   return {
-    name: `mean ${lanes} ${output}`,
+    name: `${pool} ${lanes} ${output}`,
     parameters: [
       ...['items', 'vectors', 'height', 'width', 'gridRows', 'gridColumns', 'positions', 'packed', 'cells'],
+      'first',
     ],
     bindings: [
       { name: 'source', access: 'read', element: 'Value' },
@@ -79,7 +90,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let cell = item / p.vectors;
   var wanted = item < p.items;
   if (wanted && p.cells != NONE) { wanted = cells[p.cells + cell] == 1u; }
-  var sum = vec4f(0);
+  var sum = ${start};
   var count = 0u;
   if (wanted) {
     let column = cell % p.gridColumns;
@@ -96,7 +107,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         if (position == NONE) { continue; }
         at = select(at, position, p.packed == 1u);
       }
-      sum += vec4f(source[at * p.vectors + vector]);
+      sum = ${joined('vec4f(source[at * p.vectors + vector])')};
       count++;
     }
   }
@@ -108,12 +119,12 @@ ${
   workgroupBarrier();
   if (lane > 0u) { return; }
   for (var other = 1u; other < ${lanes}u; other++) {
-    sum += sums[local + other * ${items}u];
+    sum = ${joined(`sums[local + other * ${items}u]`)};
     count += counts[local + other * ${items}u];
   }`
     : ''
 }
-  if (wanted) { destination[item] = ${output}(sum / f32(max(count, 1u))); }
+  if (wanted) { destination[p.first + item] = ${output}(${result}); }
 }`,
   };
 }
