@@ -1,25 +1,31 @@
-import { access, constants, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { access, constants, type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { FoveaError } from './errors.js';
 import { refusal } from './file.js';
 
 /**
- * Replaces a file all at once: the content is written beside it, forced to disk, and renamed over it. When
- * anything fails (a full disk, say) the old file is as it was.
- * @throws FoveaError `io` naming the file and the reason
+ * Replaces a file all at once: the content is written beside it under a name of its own, forced to disk, and renamed
+ * over it. When anything fails (a full disk, say) the old file is as it was, and two writers at once leave the whole
+ * content of one of them. A symbolic link is written through, and permissions are kept.
+ * @throws FoveaError `io` naming the file and the reason, or that it is no ordinary file
  */
 export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
-  const partial = `${path}.partial`;
+  await refuseSpecial(path);
+  const target = await realpath(path).catch(() => path);
+  const partial = join(dirname(target), `.~fovea-${randomUUID()}`);
+  let file: FileHandle | undefined;
   try {
-    const file = await open(partial, 'w');
-    try {
-      await file.writeFile(content);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(partial, path);
+    const before = await stat(target).catch(() => undefined);
+    if (before) await access(target, constants.W_OK);
+    file = await open(partial, 'wx', before ? before.mode & 0o7777 : 0o666);
+    await file.writeFile(content);
+    await file.sync();
+    await file.close();
+    file = undefined;
+    await rename(partial, target);
   } catch (cause) {
+    await file?.close().catch(() => undefined);
     await rm(partial, { force: true }).catch(() => undefined);
     const { code, message } = cause as NodeJS.ErrnoException;
     const said = code === 'ENOSPC' ? 'the disk is full' : message;
@@ -27,9 +33,19 @@ export async function replaceFile(path: string, content: Uint8Array | string): P
   }
 }
 
+/** A device or a pipe must not be renamed over: that takes it away from everybody on the machine. */
+async function refuseSpecial(path: string): Promise<void> {
+  const before = await stat(path).catch(() => undefined);
+  if (!before || before.isFile()) return;
+  throw new FoveaError(
+    'io',
+    `cannot save ${path}: ${before.isDirectory() ? 'it is a folder' : 'it is not an ordinary file'}`,
+  );
+}
+
 /**
  * Finds out before long work whether its result can be saved; nothing is written.
- * @throws FoveaError `io` when the path is a folder, or is in one that is missing or not accessible
+ * @throws FoveaError `io` when the path is a folder or no ordinary file, or is in a folder that is missing or not accessible
  */
 export async function checkWritable(path: string): Promise<void> {
   const folder = dirname(path);
@@ -39,6 +55,5 @@ export async function checkWritable(path: string): Promise<void> {
     throw refused(`the folder ${folder}: ${refusal(cause, 'folder')}`, cause);
   });
   if (!(await stat(folder)).isDirectory()) throw refused(`${folder} is not a folder`);
-  const before = await stat(path).catch(() => undefined);
-  if (before?.isDirectory()) throw refused('it is a folder');
+  await refuseSpecial(path);
 }

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine';
-import { checkModelPath, checkWritable, parseGranularity } from '@fovea/engine/internal';
+import { parseGranularity } from '@fovea/engine/internal';
 import {
   type AdaptProgress,
   type AdaptResult,
@@ -10,6 +10,7 @@ import {
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { MODEL_HELP, openModel } from './model.js';
+import { checkModelOutput } from './output-file.js';
 import { asTable, parseInteger, parseRate, printJson } from './parse.js';
 import {
   addPreprocessing,
@@ -73,7 +74,7 @@ export function register(program: Command): void {
       if (tune !== 'maskers' && tune !== 'norms') {
         throw new FoveaError('bad-argument', `--tune ${tune}: maskers or norms is accepted`);
       }
-      await checkWritable(checkModelPath(output));
+      await checkModelOutput(output, [model, options.config]);
       const integer = (name: 'steps' | 'batch' | 'seed' | 'threads', least = 1) => {
         const text = options[name];
         return text === undefined ? {} : { [name]: parseInteger(`--${name}`, text, least) };

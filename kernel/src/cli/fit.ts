@@ -1,8 +1,9 @@
-import { checkModelPath, checkWritable, parseGranularity } from '@fovea/engine/internal';
+import { parseGranularity } from '@fovea/engine/internal';
 import { fitMaskers, imagesOf, measureAgreement, saveNetwork } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { addData, type DataOptions, loadImages } from './data.js';
 import { MODEL_HELP, openModel } from './model.js';
+import { checkModelOutput } from './output-file.js';
 import { asTable, parseInteger, parseRate, parseRates, printJson } from './parse.js';
 import { BACKEND } from './running.js';
 
@@ -44,7 +45,7 @@ export function register(program: Command): void {
     .option('--threads <n>', 'compute threads (default: all cores)')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: FitCliOptions) => {
-      if (options.output !== undefined) await checkWritable(checkModelPath(options.output));
+      if (options.output !== undefined) await checkModelOutput(options.output, [model, options.config]);
       const rates = parseRates('--agreement', options.agreement ?? '0.25,0.5,0.75');
       const network = await openModel(model, options.config);
       const dataset = await loadImages(options, network, DRAWN);

@@ -12,14 +12,18 @@ import {
   type TopClass,
   topClasses,
 } from '@fovea/engine';
-import { checkWritable, replaceFile } from '@fovea/engine/internal';
+import { replaceFile } from '@fovea/engine/internal';
 import { float32Of, parseSafetensors, writeSafetensors } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { readInput } from './input.js';
 import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
+import { checkOutput, inferred } from './output-file.js';
 import { asTable, parseInteger, parseRate, printJson } from './parse.js';
 import { addPreprocessing, type PreprocessingOptions } from './preprocessing.js';
 import { addRunning, parseRunning, type RunningOptions } from './running.js';
+
+/** Begins a `--masker` that names a file of masks. */
+const FIXED = 'fixed:';
 
 interface InferOptions extends PreprocessingOptions, RunningOptions {
   readonly input: string;
@@ -52,7 +56,10 @@ export function register(program: Command): void {
     .option('--output <file>', 'write logits and masks to this .safetensors file')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: InferOptions) => {
-      if (options.output !== undefined) await checkWritable(options.output);
+      if (options.output !== undefined) {
+        const masks = options.masker?.startsWith(FIXED) ? options.masker.slice(FIXED.length) : undefined;
+        await checkOutput(options.output, inferred, [model, options.input, options.config, masks]);
+      }
       const network = await openModel(model, options.config, { output: options.outputName });
       const input = await readInput(options.input, network, options);
       const masker = options.masker === undefined ? undefined : await parseMasker(options.masker, network);
@@ -74,13 +81,13 @@ async function parseMasker(
   network: Network,
 ): Promise<'learned' | 'saliency' | 'random' | Masker> {
   if (text === 'learned' || text === 'saliency' || text === 'random') return text;
-  if (!text.startsWith('fixed:')) {
+  if (!text.startsWith(FIXED)) {
     throw new FoveaError(
       'unknown-name',
       `--masker "${text}": learned, saliency, random or fixed:FILE are accepted`,
     );
   }
-  const path = text.slice('fixed:'.length);
+  const path = text.slice(FIXED.length);
   let bytes: Buffer;
   try {
     bytes = await readFile(path);

@@ -3,6 +3,9 @@ import { decodeImage, looksLikeImage, readFileBytes } from '@fovea/engine/intern
 import { float32Of, parseSafetensors } from '@fovea/engine/train';
 import { type PreprocessingOptions, parsePreprocessing, refusePreprocessing } from './preprocessing.js';
 
+/** What the JSON header of a `.safetensors` file begins with, after the eight bytes of its length. */
+const OPENING_BRACE = 0x7b;
+
 /**
  * The images of a file: `input` of a `.safetensors` file, taken as it is, or an image, scaled, cropped and
  * normalised by the options.
@@ -33,6 +36,12 @@ export async function readInput(
     ['size', 'resize', 'crop', 'mean', 'std'],
     `is for images; ${path} is read as an array, which is taken as it is`,
   );
+  if (bytes.length < 9 || bytes[8] !== OPENING_BRACE) {
+    throw new FoveaError(
+      'bad-file',
+      `${path} is neither an image that can be read (PNG, JPEG, WebP, GIF, AVIF, TIFF) nor a .safetensors file`,
+    );
+  }
   const file = parseSafetensors(bytes, path);
   const stored = file.tensors.get('input');
   if (stored?.shape.length !== 4) {

@@ -12,6 +12,7 @@ import { questionAbout } from '../sweep/space/expand.js';
 import type { SweepSpace } from '../sweep/space/space.js';
 import { Sweep, type SweepResult } from '../sweep/sweep.js';
 import { collectLabel, LABEL_OPTION } from './label-option.js';
+import { checkOutput, sweepRecords } from './output-file.js';
 import { asTable, printJson } from './parse.js';
 import { showProgress } from './progress.js';
 import { RecordFile } from './record-file.js';
@@ -42,6 +43,7 @@ export function register(program: Command): void {
     .option('--yes', 'run a space that has no points or very many without asking')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (spec: string, options: SweepCommandOptions) => {
+      if (options.out !== undefined) await checkOutput(options.out, sweepRecords, [spec]);
       const space = checkSpace(await readSpec(spec));
       await confirm(questionAbout(space), options.yes === true);
       const result = await runSweep(space, options);

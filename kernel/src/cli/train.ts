@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine';
-import { checkModelPath, checkWritable, defaultThreads } from '@fovea/engine/internal';
+import { defaultThreads } from '@fovea/engine/internal';
 import {
   loadRecipeData,
   type Measurement,
@@ -13,6 +13,7 @@ import {
   train,
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
+import { checkModelOutput } from './output-file.js';
 import { asTable, parseInteger, printJson } from './parse.js';
 import { interruptible, progressLine, timeLeft } from './progress.js';
 
@@ -38,7 +39,7 @@ export function register(program: Command): void {
     .option('--threads <n>', 'compute threads (default: all cores)')
     .option('--json', 'print one JSON document at the end, progress on the error stream')
     .action(async (file: string, options: TrainCliOptions) => {
-      await checkWritable(checkModelPath(options.output));
+      await checkModelOutput(options.output, [file]);
       const recipe = await recipeFor(file, options.data);
       const threads =
         options.threads === undefined ? defaultThreads() : parseInteger('--threads', options.threads);

@@ -33,6 +33,10 @@ async function write(reply: Reply, request: IncomingMessage, response: ServerRes
   }
 }
 
+/** A page that is open while the lab is started again with another token shows this when it saves. */
+const NOT_LOGGED_IN =
+  'Not logged in. Open the address that the lab printed at its last start in another tab of this browser; this page then works again, with what is in it.';
+
 /** Answers requests: checks the sender, finds the route, runs it, and turns errors into responses. */
 export class Dispatcher {
   constructor(
@@ -78,7 +82,7 @@ export class Dispatcher {
       if (!principal) return loginPage(this.router, `${url.pathname}${url.search}`);
       if (query.has('token')) return this.withoutToken(url, address, principal === 'token');
     } else if (access === 'authenticated') {
-      if (!principal) throw new HttpError(403, 'Forbidden');
+      if (!principal) throw new HttpError(403, NOT_LOGGED_IN);
       this.guard.checkForgery(request, principal, address);
     }
     return handler({ method, params, query, request, url, address, principal });

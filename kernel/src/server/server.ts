@@ -28,6 +28,7 @@ import { TrustedProxies } from './security/addresses.js';
 import { LoginCookies } from './security/cookies.js';
 import { Guard } from './security/guard.js';
 import { HostCheck, isLoopback } from './security/hosts.js';
+import { keptSecret } from './security/kept-secret.js';
 import { registerLogin } from './security/login.js';
 import { registerLogout } from './security/logout.js';
 import { randomSecret } from './security/token.js';
@@ -130,7 +131,9 @@ export class LabServer {
     const connections = new Connections(http, options.connectionLimits);
     const bound = await listen(http, ip, port, portRetries);
     const hosts = new HostCheck(ip, options.allowHosts ?? []);
-    const guard = new Guard(token, new LoginCookies(bound, router.base), hosts, proxies);
+    const secret = await keptSecret(join(stateFolder, 'login-secret'));
+    const cookies = new LoginCookies(bound, { token, secret }, router.base);
+    const guard = new Guard(token, cookies, hosts, proxies);
     const specs = options.kernelspecs ?? new KernelSpecs();
     const kernels = new KernelManager(specs, {
       folder: root.folder,

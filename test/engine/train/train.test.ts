@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { blocksOf, loadNetwork, Random, run } from '@fovea/engine';
@@ -15,7 +15,6 @@ import {
 } from '@fovea/engine/train';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { denseBlockFlops } from '../../../engine/src/network/flops.js';
-import { replaceFile } from '../../../engine/src/replace-file.js';
 import { costsOf, layoutOf } from '../../../engine/src/train/architecture.js';
 import { loadTrainingState, saveTrainingState } from '../../../engine/src/train/checkpoint.js';
 import { measureInTraining } from '../../../engine/src/train/measure-in-training.js';
@@ -168,21 +167,6 @@ describe.skipIf(!canTrain())('training (needs the native kernels)', () => {
     await expect(train(wider, { ...data, threads: 1 })).rejects.toThrow(/3 classes.*has 4/);
     await expect(train(recipe, { ...data, threads: 0 })).rejects.toThrow(/threads 0/);
   });
-
-  it.skipIf(!existsSync('/dev/full'))(
-    'keeps the old file when the disk is full (needs /dev/full)',
-    async () => {
-      writeFileSync(checkpoint, 'old');
-      symlinkSync('/dev/full', `${checkpoint}.partial`);
-      await expect(replaceFile(checkpoint, new Uint8Array(100_000))).rejects.toMatchObject({
-        code: 'io',
-        message: expect.stringContaining('the disk is full'),
-      });
-      expect(readFileSync(checkpoint, 'utf8')).toBe('old');
-      await replaceFile(checkpoint, 'new');
-      expect(readFileSync(checkpoint, 'utf8')).toBe('new');
-    },
-  );
 
   it.each(['bottleneck', 'basic'] as const)(
     'a saved %s network runs in the executor with the masks and logits it was trained with',

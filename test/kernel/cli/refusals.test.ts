@@ -1,5 +1,5 @@
 // @module-tag process
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -13,6 +13,7 @@ const text = join(folder, 'text.txt');
 writeFileSync(text, 'neither a picture nor an array');
 
 const tiny = fixture('lasnet-tiny.safetensors');
+const config = fixture('lasnet-tiny.json');
 const nowhere = join(folder, 'nowhere');
 
 /** Runs a command that must be refused: nothing is printed but one line of complaint. */
@@ -60,7 +61,10 @@ const refused: [line: string, message: RegExp][] = [
   ['validate {tiny} --threads 1,x', /--threads x: an integer of at least 1 is accepted/],
   ['validate {tiny} --runs 0', /--runs 0: an integer of at least 1 is accepted/],
   ['bench resnet18 --rates 2', /--rates "2": a number from 0 to 1 is accepted/],
-  ['bench {tiny} --input {text}', /text\.txt/],
+  [
+    'bench {tiny} --input {text}',
+    /text\.txt is neither an image that can be read \(PNG, .*\) nor a \.safetensors/,
+  ],
   ['bench {tiny} --runs -1', /--runs -1: an integer of at least 1 is accepted/],
   ['bench {tiny} --backend abacus', /unknown backend "abacus"; known are native/],
   ['evaluate {tiny} --data {nowhere}', /cannot read the folder .*nowhere: there is no such folder$/m],
@@ -105,5 +109,55 @@ describe('an output that cannot be written is refused before any work', () => {
     expect(noFolder).toContain(`the folder ${nowhere}: there is no such folder`);
     expect(isFolder).toContain(`cannot save ${empty}: it is a folder`);
     expect(existsSync(nowhere)).toBe(false);
+  });
+});
+
+describe('an output that would destroy something else is refused before any work', () => {
+  const kept = (path: string, content: string | Uint8Array) => {
+    writeFileSync(path, content);
+    return path;
+  };
+
+  it('by fovea infer: an input, a network, a picture', async () => {
+    const model = kept(join(folder, 'mine.safetensors'), readFileSync(tiny));
+    const picture = kept(join(folder, 'mine.jpg'), 'not even looked at');
+    const given = (input: string, output: string) =>
+      refusal('infer', tiny, '--config', config, '--input', input, '--output', output);
+    const [asInput, aNetwork, aPicture] = await Promise.all([
+      given(picture, join(empty, '..', 'mine.jpg')),
+      given(nowhere, model),
+      given(nowhere, picture),
+    ]);
+    expect(asInput).toContain('mine.jpg: the command reads that file; name another');
+    expect(aNetwork).toContain(
+      `${model} exists and is not a result of fovea infer: remove it, or name another`,
+    );
+    expect(aPicture).toContain(`${picture} exists and is not a result of fovea infer`);
+    expect(readFileSync(model)).toEqual(readFileSync(tiny));
+  });
+
+  it('by fit, adapt and train: the network they start from, weights of others', async () => {
+    const weights = kept(join(folder, 'weights.safetensors'), readFileSync(tiny));
+    const recipe = kept(join(folder, 'recipe.safetensors'), '{}');
+    const [itself, others, trained] = await Promise.all([
+      refusal('fit', weights, '--data', nowhere, '--output', weights),
+      refusal('adapt', 'resnet18', '--images', nowhere, '--output', weights),
+      refusal('train', recipe, '--output', recipe),
+    ]);
+    expect(itself).toContain(`cannot save ${weights}: the command reads that file`);
+    expect(others).toContain(`${weights} exists and is not a network that fovea saved`);
+    expect(trained).toContain(`cannot save ${recipe}: the command reads that file`);
+  });
+
+  it('by fovea sweep: its own space, a notebook', async () => {
+    const space = kept(join(folder, 'space.json'), JSON.stringify({ name: 'x', kind: 'measure' }));
+    const notebook = kept(join(folder, 'a.ipynb'), '{\n "cells": []\n}');
+    const [itself, other] = await Promise.all([
+      refusal('sweep', space, '--out', space),
+      refusal('sweep', space, '--out', notebook),
+    ]);
+    expect(itself).toContain(`cannot save ${space}: the command reads that file`);
+    expect(other).toContain(`${notebook} exists and is not the records of a sweep`);
+    expect(readFileSync(notebook, 'utf8')).toContain('cells');
   });
 });

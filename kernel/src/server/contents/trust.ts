@@ -1,8 +1,9 @@
-import { createHmac, randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { keptSecret } from '../security/kept-secret.js';
 import { codeCells, formatNotebook } from './notebook.js';
+import { saveAtomically } from './save.js';
 
 type Dict = Record<string, unknown>;
 
@@ -21,23 +22,13 @@ export class NotebookTrust {
     private readonly secret: Buffer,
     private readonly file: string,
   ) {
-    let lines: string[] = [];
-    try {
-      lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
-    } catch {
-      lines = [];
-    }
-    this.signatures = new Set(lines);
+    this.signatures = new Set(storedLines(file));
   }
 
   /** Opens the store in a private folder, and makes the secret on the first use. */
   static async open(folder: string): Promise<NotebookTrust> {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const path = join(folder, 'notebook-secret');
-    await writeFile(path, randomBytes(64), { mode: 0o600, flag: 'wx' }).catch((error) => {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    });
-    return new NotebookTrust(readFileSync(path), join(folder, 'notebook-signatures'));
+    const secret = await keptSecret(join(folder, 'notebook-secret'));
+    return new NotebookTrust(secret, join(folder, 'notebook-signatures'));
   }
 
   /** A signed notebook's cells are marked as trusted; all others' marks are removed. */
@@ -68,12 +59,22 @@ export class NotebookTrust {
   async remember(notebook: Dict): Promise<void> {
     const signature = this.sign(notebook);
     if (this.signatures.has(signature)) return;
+    // Another lab of this user may have added some since.
+    for (const line of storedLines(this.file)) this.signatures.add(line);
     this.signatures.add(signature);
     for (const oldest of this.signatures) {
       if (this.signatures.size <= KEPT) break;
       this.signatures.delete(oldest);
     }
-    await writeFile(this.file, `${[...this.signatures].join('\n')}\n`, { mode: 0o600 });
+    await saveAtomically(this.file, `${[...this.signatures].join('\n')}\n`);
+  }
+}
+
+function storedLines(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n').filter(Boolean);
+  } catch {
+    return [];
   }
 }
 

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { randomSecret, sameSecret } from './token.js';
 
@@ -15,23 +16,27 @@ export function parseCookies(request: IncomingMessage): ReadonlyMap<string, stri
 
 /**
  * The two cookies of a logged-in browser: one that proves the login and is out of reach of scripts, and the
- * XSRF value, which the page's own scripts must read and send back in a header. Both are new at each start.
+ * XSRF value, which the page's own scripts must read and send back in a header. The login follows from the token, so
+ * that a page which is open while the server is started again with the same token can still save its documents.
  */
 export class LoginCookies {
-  private readonly login = randomSecret();
+  private readonly login: string;
   private readonly xsrf = randomSecret();
   /** Browsers share cookies among the ports of a host: the port in the name keeps two servers apart. */
   private readonly name: string;
 
   /**
    * @param port on which this server listens
+   * @param secrets the token of this start, and a secret of this machine that outlives it
    * @param base path below which it is served, empty for all of the host
    */
   constructor(
     port: number,
+    { token, secret }: { readonly token: string; readonly secret: Buffer },
     private readonly base: string = '',
   ) {
     this.name = `fovea-login-${port}`;
+    this.login = createHmac('sha256', secret).update(`${this.name} ${token}`).digest('hex');
   }
 
   /**

@@ -21,7 +21,10 @@ describe('without a login', () => {
   ])('%s is forbidden', async (path) => {
     const answer = await send(site.server.origin, path);
     expect(answer.status).toBe(403);
-    expect(JSON.parse(answer.text)).toEqual({ message: 'Forbidden', reason: null });
+    expect(JSON.parse(answer.text)).toEqual({
+      message: expect.stringMatching(/^Not logged in\. Open the address that the lab printed/),
+      reason: null,
+    });
   });
 
   it.each(['/', '/lab', '/lab/tree/open.txt', '/doc/tree/open.txt'])('%s shows the login', async (path) => {
@@ -43,7 +46,7 @@ describe('without a login', () => {
   });
 
   it('a guessed login cookie does not help', async () => {
-    const guessed = site.cookie.replace(/=[0-9a-f]+/, `=${'0'.repeat(48)}`);
+    const guessed = site.cookie.replace(/=[0-9a-f]+/, `=${'0'.repeat(64)}`);
     const answer = await send(site.server.origin, '/api/kernels', { headers: { Cookie: guessed } });
     expect(answer.status).toBe(403);
   });
@@ -178,7 +181,7 @@ describe("from another site's page, with the user's cookies", () => {
   it('cookies are out of reach of scripts and of other sites', async () => {
     const { headers } = await send(site.server.origin, `/lab?token=${site.server.token}`);
     const [login, second] = headers['set-cookie']!;
-    expect(login).toMatch(/^fovea-login-\d+=[0-9a-f]{48}; HttpOnly; SameSite=Strict; Path=\/$/);
+    expect(login).toMatch(/^fovea-login-\d+=[0-9a-f]{64}; HttpOnly; SameSite=Strict; Path=\/$/);
     expect(second).toMatch(/^_xsrf=[0-9a-f]{48}; SameSite=Strict; Path=\/$/);
   });
 });
