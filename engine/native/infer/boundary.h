@@ -11,6 +11,17 @@ constexpr napi_type_tag session_tag = {0x6f1c0e9b5a2d4c83, 0x9d3e7a40b1f25c68};
 
 struct SessionHandle {
   std::shared_ptr<Session> session;
+  // Bytes that the garbage collector has been informed of.
+  int64_t reported = 0;
+
+  // Informs the garbage collector of what the object holds: it would see a few words, and leave sessions that nothing
+  // refers to for too long.
+  void report(napi_env env) {
+    const int64_t bytes = session ? static_cast<int64_t>(session->bytes()) : 0;
+    int64_t total = 0;
+    napi_adjust_external_memory(env, bytes - reported, &total);
+    reported = bytes;
+  }
 };
 
 inline SessionHandle& handle_of(napi_env env, napi_value value) {
@@ -44,7 +55,12 @@ inline napi_value wrap_session(napi_env env, std::shared_ptr<Session> session) {
   check_status(napi_type_tag_object(env, object, &session_tag), "session");
   check_status(napi_wrap(
                    env, object, handle.get(),
-                   [](napi_env, void* data, void*) { delete static_cast<SessionHandle*>(data); }, nullptr, nullptr),
+                   [](napi_env env, void* data, void*) {
+                     const std::unique_ptr<SessionHandle> handle(static_cast<SessionHandle*>(data));
+                     handle->session.reset();
+                     handle->report(env);
+                   },
+                   nullptr, nullptr),
                "session");
   handle.release();
   return object;

@@ -46,6 +46,8 @@ struct PackedConvolution {
   // Empty in an outline; the slopes, laid out as the bias, but for a PReLU too.
   AlignedFloats weight, bias, slopes, winograd;
 
+  size_t values() const { return weight.size() + bias.size() + slopes.size() + winograd.size(); }
+
   const float* slopes_of(const Panel& panel) const {
     return slopes.size() == 0 ? nullptr : slopes.data() + panel.bias;
   }

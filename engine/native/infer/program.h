@@ -213,6 +213,8 @@ class Session {
   // Working memory for one instruction at a time.
   float* passing() { return passing_.data(); }
   int convolution_count() const { return static_cast<int>(convolutions_.size()); }
+  // Memory of weights and maps.
+  size_t bytes() const;
 
   // Runs a program's instructions [first, last) on `threads` threads of `pool`; `paced`: with its pace measured;
   // `counted`: with its convolutions' work counted.

@@ -37,6 +37,7 @@ napi_value close(napi_env env, napi_callback_info info) {
     SessionHandle& handle = handle_of(env, arguments[0]);
     if (handle.session) handle.session->stop = true;
     handle.session.reset();
+    handle.report(env);
     return nullptr;
   });
 }
@@ -68,7 +69,9 @@ napi_value add_program(napi_env env, napi_callback_info info) {
     tables.halos = arguments.copy<int32_t>(5, "halos");
     tables.instructions = arguments.copy<int32_t>(6, "instructions");
     tables.accesses = arguments.copy<int32_t>(7, "accesses");
-    return number_value(env, session.add_program(std::move(tables)));
+    const int index = session.add_program(std::move(tables));
+    handle_of(env, arguments[0]).report(env);
+    return number_value(env, index);
   });
 }
 

@@ -52,6 +52,13 @@ int Session::add_program(ProgramTables tables) {
   return static_cast<int>(programs_.size()) - 1;
 }
 
+size_t Session::bytes() const {
+  size_t values = zeros_.size() + passing_.size();
+  for (const auto& convolution : convolutions_) values += convolution->values();
+  for (const AlignedFloats& buffer : buffers_) values += buffer.size();
+  return values * sizeof(float);
+}
+
 const PackedConvolution& Session::convolution(int index) const {
   if (index < 0 || index >= convolution_count())
     reject("convolution " + std::to_string(index) + ": the session has " + std::to_string(convolution_count()));

@@ -1,4 +1,4 @@
-import { customMasker, type FoveaError, makePlan, randomMasker, run } from '@fovea/engine';
+import { customMasker, type FoveaError, makePlan, randomMasker, releaseNetwork, run } from '@fovea/engine';
 import { getBackend, nativeBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { measureBlock } from '../../../../engine/src/backends/native/measure-block.js';
@@ -40,6 +40,18 @@ describe('the native backend (skipped where no addon was built)', () => {
     clearInterval(turning);
     session.dispose();
     expect(turns).toBeGreaterThan(20);
+  });
+
+  native('informs the garbage collector of weights and maps, and of their end', async () => {
+    const network = builtResNet({ depth: 18 });
+    const image = randomImages({ ...network, inputShape: { channels: 3, height: 160, width: 160 } }, 1);
+    const held = () => process.memoryUsage().external;
+    const before = held();
+    await run(network, image, { backend: 'native', threads: 1 });
+    // Of ResNet-18's 11.7 million weights.
+    expect(held() - before).toBeGreaterThan(46e6);
+    await releaseNetwork(network);
+    expect(held() - before).toBeLessThan(1e6);
   });
 
   native('stops when aborted, and runs again afterwards', async () => {
