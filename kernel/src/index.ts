@@ -47,6 +47,7 @@ export {
   type LiveBrowserRun,
   type LiveCatalogue,
   type LiveDevice,
+  type LiveGpuPrediction,
   type LiveReply,
   type LiveRequest,
   type LiveState,
