@@ -37,7 +37,11 @@ export async function run(
   const { backend, plan, maskers, threads } = prepare(network, input, options);
   if (!backend.checksInput) checkFinite(input);
   const signal = options.signal ?? ambientSignal();
-  if (signal?.aborted) throw new FoveaError('aborted', 'the run was aborted before it began');
+  if (signal?.aborted) {
+    // A loop that catches this and goes on would otherwise keep the thread for itself.
+    await new Promise((resolve) => setTimeout(resolve));
+    throw new FoveaError('aborted', 'the run was aborted before it began');
+  }
   const [batch, height, width] = input.shape;
   const session = await sessionFor(network, backend, { batch, height, width });
   // Awaited here: to hand on a promise takes the event loop's queue two turns more.

@@ -46,6 +46,18 @@ describe('an editor', () => {
 });
 
 describe('a compiled cell', () => {
+  it('looks for an interrupt where a rejected await is caught, and nowhere else', async () => {
+    const caught = async (source: string) =>
+      (await compileCell(source, { cell: 7 })).program.main.match(/__fovea__\.caught\(\d*\);/g) ?? [];
+    expect(await caught('try { await f() } catch { g() }')).toEqual(['__fovea__.caught(7);']);
+    expect(await caught('try { for await (const x of f()); } catch {}')).toEqual(['__fovea__.caught(7);']);
+    expect(await caught('h = async () => { try { await f() } catch {} }')).toEqual(['__fovea__.caught();']);
+    expect(await caught('try { try { await f() } catch {} } catch (e) { await g(e) }')).toHaveLength(2);
+    expect(await caught('await f(); try { g() } catch {} await h()')).toEqual([]);
+    expect(await caught('try { h = async () => { await f() } } catch {} await h()')).toEqual([]);
+    expect(await caught('try { f() } catch { await g() }')).toEqual([]);
+  });
+
   it('keeps every line where it was', async () => {
     const source =
       'type A = {\n  a: number\n};\nimport x from "y";\nexport const b: A = { a: 1 };\nfunction f(): void {\n}\nawait f();\n/* end */ b';

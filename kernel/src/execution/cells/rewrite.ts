@@ -4,6 +4,7 @@ import type {
   FunctionDeclaration,
   ImportDeclaration,
   Program,
+  TryStatement,
   VariableDeclaration,
 } from 'acorn';
 import { boundNames } from '../../typescript/bindings.js';
@@ -156,7 +157,12 @@ class Rewriter {
 
   /** Whatever may stand at any depth: `import.meta`, dynamic imports, `await`, and nested `var`. */
   #expressions(): void {
+    const tries: { node: TryStatement; functionDepth: number; waitsBefore: number }[] = [];
+    /** Where something is waited for, in the order of the source, by how many functions are around it. */
+    const waits: number[][] = [];
     walk(this.program, (node, { functionDepth, parent }) => {
+      waits[functionDepth] ??= [];
+      if (isWait(node)) waits[functionDepth].push(node.start);
       switch (node.type) {
         case 'MetaProperty':
           if (node.meta.name === 'import') this.#editor.replace(node.start, node.end, `${this.#bridge}.meta`);
@@ -180,6 +186,11 @@ class Rewriter {
             this.#editor.insert(node.body.start + 1, `${this.#bridge}.resume(${cell});`, 'open-statement');
           }
           break;
+        case 'TryStatement':
+          if (node.handler) {
+            tries.push({ node, functionDepth, waitsBefore: waits[functionDepth].length });
+          }
+          break;
         case 'VariableDeclaration':
           if (node.kind === 'var' && functionDepth === 0 && parent && !isTopLevel(parent))
             this.#nestedVar(node, parent);
@@ -187,6 +198,14 @@ class Rewriter {
         default:
       }
     });
+    for (const { node, functionDepth, waitsBefore } of tries) {
+      // A rejection goes on here, past the check around its `await`: a loop that catches everything would never end.
+      const { block, handler } = node;
+      const first = waits[functionDepth]?.[waitsBefore];
+      if (first === undefined || first >= block.end) continue;
+      const cell = functionDepth === 0 ? this.options.cell : '';
+      this.#editor.insert(handler!.body.start + 1, `${this.#bridge}.caught(${cell});`, 'open-statement');
+    }
   }
 
   #statement(node: AnyNode): void {
@@ -355,16 +374,18 @@ function isAsync(program: Program): boolean {
       (node.type === 'ExportNamedDeclaration' && Boolean(node.source)),
   );
   walk(program, (node, { functionDepth }) => {
-    if (functionDepth > 0) return;
-    if (
-      node.type === 'AwaitExpression' ||
-      (node.type === 'ForOfStatement' && node.await) ||
-      (node.type === 'VariableDeclaration' && node.kind === 'await using')
-    ) {
-      found = true;
-    }
+    if (functionDepth === 0 && isWait(node)) found = true;
   });
   return found;
+}
+
+/** Whether code waits for something here. */
+function isWait(node: AnyNode): boolean {
+  return (
+    node.type === 'AwaitExpression' ||
+    (node.type === 'ForOfStatement' && node.await) ||
+    (node.type === 'VariableDeclaration' && node.kind === 'await using')
+  );
 }
 
 /** The expression that a whole program consists of, if it is nothing else. */

@@ -52,8 +52,8 @@ export class Evaluator {
   }
 
   /**
-   * Called by rewritten cells when they continue after an `await`: a cell that was interrupted and is over
-   * must not continue in the background.
+   * Called by rewritten cells when they continue after an `await` or catch something: a cell that was interrupted
+   * and is over must not continue in the background.
    *
    * @throws KeyboardInterrupt
    */

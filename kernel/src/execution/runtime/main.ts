@@ -140,6 +140,7 @@ const bridge = {
     if (cell !== undefined) attribution.resume(cell);
     return value;
   },
+  caught: (cell?: number) => evaluator.checkContinuation(cell),
   async import(specifier: unknown, options?: object, line?: number) {
     // The engine's nouns show themselves by what comes with `fovea`.
     if (String(specifier).startsWith('@fovea/')) {
