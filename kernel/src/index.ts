@@ -48,6 +48,7 @@ export {
   type LiveBrowserRun,
   type LiveCatalogue,
   type LiveDevice,
+  type LiveGpuPrediction,
   type LiveReply,
   type LiveRequest,
   type LiveState,

@@ -17,6 +17,8 @@ export { checkModelPath } from '../network/stored/save.js';
 export { storeNetwork } from '../network/stored/write.js';
 export { learnShapes } from '../network/walk.js';
 export { checkGranularity, parseGranularity, resolveGranularity, stageCount } from '../plan/granularity.js';
+export { gpuCalibrationOf } from '../predict/gpu/gpu-calibration.js';
+export { readGpuCalibration } from '../predict/gpu/this-gpu.js';
 export { checkWritable, replaceFile } from '../replace-file.js';
 export { measureInTurns } from '../run/in-turns.js';
 export { defaultMasker } from '../run/maskers.js';

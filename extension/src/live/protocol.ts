@@ -7,6 +7,7 @@ export type {
   LiveBrowserRun,
   LiveCatalogue,
   LiveDevice,
+  LiveGpuPrediction,
   LiveReply,
   LiveRequest,
   LiveState,
@@ -62,6 +63,11 @@ function checkBrowserRun(value: unknown, path: string): void {
   list(fields.shape, `${path}.shape`, (extent, at) => {
     whole(extent, at, 1);
   });
+  if (fields.predicted === undefined) return;
+  const predicted = object(fields.predicted, `${path}.predicted`);
+  text(predicted.device, `${path}.predicted.device`);
+  number(predicted.totalMs, `${path}.predicted.totalMs`, 0);
+  number(predicted.denseMs, `${path}.predicted.denseMs`, 0);
 }
 
 /**

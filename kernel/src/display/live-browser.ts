@@ -1,7 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { FoveaError, type Network, type NetworkRunOptions, type RunResult, type Tensor } from '@fovea/engine';
-import { prepare, refusalWithoutOnnxruntime, storeNetwork } from '@fovea/engine/internal';
-import type { LiveBrowserRun } from './live.js';
+import {
+  FoveaError,
+  type Network,
+  type NetworkRunOptions,
+  type Plan,
+  predict,
+  type RunResult,
+  type Tensor,
+} from '@fovea/engine';
+import {
+  gpuCalibrationOf,
+  prepare,
+  readGpuCalibration,
+  refusalWithoutOnnxruntime,
+  storeNetwork,
+} from '@fovea/engine/internal';
+import type { LiveBrowserRun, LiveGpuPrediction } from './live.js';
 
 /** A piece of a file that goes into one message: what servers between kernel and browser let through. */
 const pieceBytes = 4 * 2 ** 20;
@@ -22,7 +36,7 @@ export function browserRun(
   network: Network,
   input: Tensor,
   options: NetworkRunOptions,
-  { output }: RunResult,
+  result: RunResult,
 ): { readonly browser: LiveBrowserRun | { readonly refused: string }; readonly buffers: Uint8Array[] } {
   const refused = refusalWithoutOnnxruntime(network);
   if (refused) return { browser: { refused }, buffers: [] };
@@ -36,9 +50,29 @@ export function browserRun(
     };
   }
   return {
-    browser: { key: keyOf(network), plan, shape: input.shape },
-    buffers: [bytesOf(input.data), bytesOf(output.data)],
+    browser: {
+      key: keyOf(network),
+      plan,
+      shape: input.shape,
+      ...gpuPrediction(network, plan, input, result),
+    },
+    buffers: [bytesOf(input.data), bytesOf(result.output.data)],
   };
+}
+
+/** What the calibrated GPU is predicted to take; nothing where none is, for a software driver's times say nothing of one. */
+function gpuPrediction(
+  network: Network,
+  plan: Plan,
+  { shape: [batch, height, width] }: Tensor,
+  { masks }: RunResult,
+): { readonly predicted?: LiveGpuPrediction } {
+  const { device } = readGpuCalibration();
+  if (!device || gpuCalibrationOf(device)?.software !== false) return {};
+  const common = { device, batch, height, width };
+  const { totalMs } = predict(network, { ...common, plan, masks });
+  const { totalMs: denseMs } = predict(network, { ...common, strategy: 'dense' });
+  return { predicted: { device: device.name, totalMs, denseMs } };
 }
 
 /** Whether a value is the same after a way through JSON. */

@@ -80,6 +80,17 @@ export interface LiveBrowserRun {
   readonly plan: Plan;
   /** Of the input, `[N, H, W, C]`. */
   readonly shape: readonly number[];
+  /** For the GPU that is calibrated where the kernel is; left out where none is, or only a software driver. */
+  readonly predicted?: LiveGpuPrediction;
+}
+
+/** What the same plan and masks are predicted to take on a calibrated GPU. */
+export interface LiveGpuPrediction {
+  /** The GPU's name. */
+  readonly device: string;
+  readonly totalMs: number;
+  /** The same network all dense. */
+  readonly denseMs: number;
 }
 
 /** Kernel → panel. */

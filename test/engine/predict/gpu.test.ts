@@ -20,45 +20,11 @@ import { tuningOf } from '../../../engine/src/backends/webgpu/tuning.js';
 import { VARIANTS } from '../../../engine/src/backends/webgpu/variants.js';
 import type { Device } from '../../../engine/src/plan/device.js';
 import { auto } from '../../../engine/src/predict/auto.js';
-import { families, type GpuCalibration } from '../../../engine/src/predict/gpu/gpu-calibration.js';
 import { storeGpuCalibration } from '../../../engine/src/predict/gpu/this-gpu.js';
 import { planRun } from '../../../engine/src/run/prepare.js';
 import { programOf } from '../../../engine/src/run/program-of.js';
+import { madeUpGpu as gpu } from '../../support/made-up-gpu.js';
 import { randomConvolution, smallNetwork } from '../support/small-network.js';
-
-const calibration: GpuCalibration = {
-  kind: 'webgpu',
-  adapter: 'a GPU of round numbers',
-  driver: '1.0',
-  software: false,
-  timed: true,
-  families: Object.fromEntries(
-    families.map((family) => [family, { stepMs: 0.001, atOnce: 8 }]),
-  ) as unknown as GpuCalibration['families'],
-  nearBandwidth: 1e9,
-  nearBytes: 1e6,
-  farBandwidth: 1e6,
-  dispatchMs: 0.01,
-  passMs: 0.002,
-  betweenMs: 0.003,
-  runMs: 0.5,
-  transferBandwidth: 1e6,
-};
-
-const gpu = (changes: Partial<GpuCalibration> = {}): Device => ({
-  name: 'a GPU of round numbers',
-  source: 'made up',
-  kind: 'gpu',
-  processingEngines: 8,
-  lanes: 64,
-  frequencyHz: 1e9,
-  memoryBandwidth: 1e9,
-  cacheBandwidthRatio: 1000,
-  cacheBytes: 1e6,
-  launchMs: 0.01,
-  nominalBatch: 1,
-  calibration: { ...calibration, ...changes } as unknown as NonNullable<Device['calibration']>,
-});
 
 /** One 3x3 convolution from 32 to 64 channels. */
 function convolutionAlone(side: number): Network {

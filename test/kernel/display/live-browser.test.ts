@@ -1,11 +1,24 @@
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { getStrategy, loadNetwork, type Network, registerStrategy, run, Tensor } from '@fovea/engine';
+import {
+  getStrategy,
+  loadNetwork,
+  type Network,
+  predict,
+  registerStrategy,
+  run,
+  Tensor,
+} from '@fovea/engine';
 import { readNetwork } from '@fovea/engine/web';
 import type { LiveReply, LiveState } from '@fovea/kernel';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { storeGpuCalibration } from '../../../engine/src/predict/gpu/this-gpu.js';
 import { LiveLibrary } from '../../../kernel/src/display/live-library.js';
 import { LiveSession } from '../../../kernel/src/display/live-session.js';
+import { useDataFolder } from '../../support/data-folder.js';
+import { madeUpGpu } from '../../support/made-up-gpu.js';
+
+useDataFolder();
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));
 const floats = (bytes: Uint8Array) => new Float32Array(Uint8Array.from(bytes).buffer);
@@ -80,6 +93,27 @@ describe('a run that a browser is to do again', () => {
     expect(again.masks.map(({ cells }) => [...cells].join(''))).toEqual(
       last('result').reply.masks.images[0]!.blocks.map(({ cells }) => cells),
     );
+  });
+
+  it('comes with what the calibrated GPU is predicted to take, but not a software driver', async () => {
+    const change = { masker: 'saliency', rate: 0.5, strategy: 'streamed', device: 'v100' } as const;
+    expect(accepted((await runInBrowser(change)).browser).predicted).toBeUndefined();
+    storeGpuCalibration(madeUpGpu({ software: true }));
+    expect(accepted((await runInBrowser(change)).browser).predicted).toBeUndefined();
+    storeGpuCalibration(madeUpGpu());
+    const { plan, predicted } = accepted((await runInBrowser(change)).browser);
+    const result = await run(tiny, (await library.image((await stateOf({})).image, tiny)).tensor, {
+      masker: 'saliency',
+      rate: 0.5,
+      plan,
+    });
+    const expected = predict(tiny, { device: 'this-gpu', plan, masks: result.masks });
+    expect(predicted).toEqual({
+      device: 'a GPU of round numbers',
+      totalMs: expected.totalMs,
+      denseMs: predict(tiny, { device: 'this-gpu', strategy: 'dense' }).totalMs,
+    });
+    expect(predicted!.totalMs).not.toBe(predicted!.denseMs);
   });
 
   it('says nothing of it, and sends no bytes, where nobody asked', async () => {

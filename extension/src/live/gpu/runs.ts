@@ -1,6 +1,6 @@
 import type { MasksBlock, MasksDocument } from '../../documents/types';
 import { activeShare } from '../../masks/geometry';
-import type { LiveBrowserRun, LiveState } from '../protocol';
+import type { LiveBrowserRun, LiveGpuPrediction, LiveState } from '../protocol';
 import { findGpu, type GpuFound } from './adapter';
 import type { GpuAnswer, GpuReply, GpuRequest } from './messages';
 
@@ -24,6 +24,8 @@ export interface GpuResult {
   /** Largest difference of the outputs, relative to the kernel's largest value. */
   readonly outputError: number;
   readonly times: GpuAnswer['times'];
+  /** Of the GPU that is calibrated where the kernel is. */
+  readonly predicted: LiveGpuPrediction | undefined;
 }
 
 /** A piece of a network's file. */
@@ -203,7 +205,10 @@ export class GpuRuns {
 /** A copy, since a message's bytes may be unaligned. */
 const floats = (bytes: Uint8Array | undefined) => new Float32Array(Uint8Array.from(bytes ?? []).buffer);
 
-function compared({ state, masks, buffers }: KernelRun, { masks: own, output, times }: GpuAnswer): GpuResult {
+function compared(
+  { state, masks, browser, buffers }: KernelRun,
+  { masks: own, output, times }: GpuAnswer,
+): GpuResult {
   const kernels = masks.images[0]?.blocks ?? [];
   let cells = 0;
   let differingCells = 0;
@@ -223,6 +228,7 @@ function compared({ state, masks, buffers }: KernelRun, { masks: own, output, ti
     differingCells,
     outputError: relativeError(output, floats(buffers[1])),
     times,
+    predicted: 'predicted' in browser ? browser.predicted : undefined,
   };
 }
 

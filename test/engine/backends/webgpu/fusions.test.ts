@@ -5,6 +5,7 @@ import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
 import { encodeProgram } from '../../../../engine/src/backends/webgpu/encode.js';
 import { type Fusion, fusionsAt, kindOf, tilesFor } from '../../../../engine/src/backends/webgpu/fusions.js';
 import { GpuRun } from '../../../../engine/src/backends/webgpu/gpu-run.js';
+import type { Precision } from '../../../../engine/src/backends/webgpu/kernel.js';
 import {
   FUSION_TILES,
   type FusionTile,
@@ -23,6 +24,7 @@ import {
 import { GuardedResident } from './guarded-resident.js';
 
 const there = it.skipIf((await missingOf('webgpu')) !== undefined);
+const halfThere = it.skipIf((await webgpuBackendWith({ precision: 'f16' }).check!()) !== undefined);
 const tuned = webgpuBackendWith({ tune: true });
 
 useDataFolder();
@@ -47,14 +49,14 @@ function fusionsOf(network: Network, trial: Trial = {}, batch = BATCH): Fusion[]
   );
 }
 
-async function thisGpu() {
-  const { name: adapter, driver, precision } = await openDevice('f32');
+async function thisGpu(precision: Precision = 'f32') {
+  const { name: adapter, driver } = await openDevice(precision);
   return { adapter, driver, precision };
 }
 
 /** Makes a network's fusions of a kind one dispatch each, in the way of a tile, and all else as the rule says. */
-async function learn(network: Network, trial: Trial, tile: FusionTile): Promise<void> {
-  const tuning = tuningOf(await thisGpu());
+async function learn(network: Network, trial: Trial, tile: FusionTile, precision?: Precision): Promise<void> {
+  const tuning = tuningOf(await thisGpu(precision));
   for (const { operations } of programFor(network, trial).steps) {
     for (const operation of operations) {
       if (operation.kind === 'convolve') tuning.learn(operation, ruled.one(operation));
@@ -127,6 +129,21 @@ describe('several convolutions in one dispatch', { timeout: 300_000 }, () => {
       expect(created).toEqual(before);
     },
   );
+
+  halfThere.each([
+    ['basic', square4!, basic],
+    ['inverted', square4!, inverted],
+    ['bottleneck', rows64!, uneven],
+  ] as const)('keeps f16 between, and is within 5e-3 of f32: %s', async (_, tile, shape) => {
+    const network = smallNetwork(shape);
+    await learn(network, {}, tile, 'f16');
+    const images = randomImages(network, BATCH);
+    const expected = await run(network, images, { ...options, backend: 'reference' });
+    const backend = webgpuBackendWith({ precision: 'f16', tune: true });
+    const { output, profile } = await run(network, images, { ...options, backend });
+    expect(profile.notes.join('\n')).toContain(` ${tile.family}`);
+    expect(relativeError(output.data, expected.output.data)).toBeLessThan(5e-3);
+  });
 
   there.each([
     ['bottleneck', rows64!, uneven, 3],

@@ -26,6 +26,11 @@ describe.skipIf(!CHROMIUM)('this browser’s GPU in the live panel (skipped wher
     await expect.poll(live.measured).toMatch(/ms$/);
   }
 
+  const calibrated = {
+    ...{ key: 'one', plan: { blocks: [] }, shape: [1, 1, 1, 3] },
+    predicted: { device: 'Calibrated 5000', totalMs: 3, denseMs: 4 },
+  };
+
   const answer = (options: Answering = {}) =>
     live.page.evaluate(({ flipped = 0, difference = 0, times }) => {
       const { gpu } = window.live;
@@ -78,13 +83,29 @@ describe.skipIf(!CHROMIUM)('this browser’s GPU in the live panel (skipped wher
     expect(run).toMatchObject({ key: 'one', shape: [1, 1, 1, 3], input: [1, 2, 3], timed: true });
     await answer({ times: { totalMs: 2.5, denseMs: 5 } });
     await expect.poll(() => live.page.locator('.fovea-gpu .fovea-number').textContent()).toBe('2.5 ms');
-    expect(await live.page.locator('.fovea-gpu-figure .fovea-unit').textContent()).toMatch(/^0\.5× dense/);
+    const figures = () => live.page.locator('.fovea-gpu-figure .fovea-unit').allTextContents();
+    expect(await figures()).toEqual([
+      '0.5× dense (5\u00a0ms)',
+      'no prediction: fovea calibrate --backend webgpu makes one possible',
+    ]);
     expect(await line()).toMatch(/^Fake 4000 · masks as the kernel’s in all [\d,]+ cells, output the same$/);
     await live.page.getByLabel('Strategy').selectOption('auto');
     await expect.poll(runsAsked).toBe(2);
     expect((await live.requests()).filter((request) => request.type === 'network')).toHaveLength(3);
     await answer();
     await expect.poll(line).toMatch(/output the same · auto chose for the kernel’s processor$/);
+  });
+
+  it('shows beside its time what is predicted, and for which GPU', async () => {
+    await start(calibrated);
+    await toggle().click();
+    await expect.poll(runsAsked).toBe(1);
+    expect(await live.page.locator('.fovea-gpu-figure').isVisible()).toBe(false);
+    await answer({ times: { totalMs: 2.5, denseMs: 5 } });
+    const prediction = () => live.page.locator('.fovea-gpu-figure .fovea-mod-quiet').textContent();
+    await expect.poll(prediction).toBe('predicted 3 ms, 0.75× dense (4\u00a0ms), on Calibrated 5000');
+    await live.page.getByLabel('Strategy').selectOption('auto');
+    await expect.poll(prediction).toBe('');
   });
 
   it('says where masks or outputs differ, and shows this browser’s masks on request', async () => {
@@ -213,6 +234,7 @@ describe.skipIf(!CHROMIUM)('this browser’s GPU in the live panel (skipped wher
   });
 
   it.each(['light', 'dark'] as const)('fits, is named and can be read at 300 px, %s', async (theme) => {
+    await start(calibrated);
     await live.harness.theme(theme);
     await toggle().click();
     await expect.poll(runsAsked).toBe(1);
