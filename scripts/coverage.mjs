@@ -6,7 +6,7 @@
  * node scripts/coverage.mjs [vitest arguments; default: --project engine --project kernel --project extension]
  */
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { root, step } from './steps.mjs';
 
@@ -113,6 +113,8 @@ function table(files) {
 
 const reason = missingForNative();
 if (reason === undefined) prepareNative();
+// That of an earlier run must not be taken for this one's.
+rmSync(SUMMARY, { force: true });
 const wanted = process.argv.slice(2);
 const { status } = spawnSync(
   process.execPath,
@@ -145,6 +147,10 @@ const { status } = spawnSync(
   },
 );
 
+if (!existsSync(SUMMARY)) {
+  process.stderr.write('fovea: vitest was interrupted before it wrote its counts\n');
+  process.exit(status || 1);
+}
 const files = [...scriptLines(), ...(reason === undefined ? nativeLines() : [])];
 const title = (name) => `\n${name.padEnd(56)}  lines executed\n`;
 process.stdout.write(`${title('folder')}${table(files).join('\n')}\n`);

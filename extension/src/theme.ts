@@ -27,9 +27,13 @@ function resolve(node: HTMLElement, value: string, otherwise: string): string {
   return color || otherwise;
 }
 
-/** Calls back after the page's theme has changed. @returns a function that stops it. */
+/**
+ * Calls back after the page's theme has changed: in the next frame, since JupyterLab hides itself right after the change
+ * and shows itself in that frame, too soon for a ResizeObserver to notice.
+ * @returns a function that stops it
+ */
 export function onThemeChange(callback: () => void): () => void {
-  const observer = new MutationObserver(callback);
+  const observer = new MutationObserver(() => requestAnimationFrame(callback));
   observer.observe(document.body, {
     attributes: true,
     attributeFilter: ['data-jp-theme-name', 'data-jp-theme-light'],

@@ -20,6 +20,8 @@ export class Plot {
   private readonly stopTheme: () => void;
   private build: ((space: FigureSpace) => Figure) | undefined;
   private width = 0;
+  /** Whether a drawing was due while the place had no width, as in a hidden tab. */
+  private due = false;
   private queue: Promise<unknown> = Promise.resolve();
   private disposed = false;
 
@@ -31,7 +33,7 @@ export class Plot {
     },
   ) {
     this.observer = new ResizeObserver(() => {
-      if (Math.abs(this.node.clientWidth - this.width) >= 1) void this.draw();
+      if (this.due || Math.abs(this.node.clientWidth - this.width) >= 1) void this.draw();
     });
     this.observer.observe(this.node);
     this.stopTheme = onThemeChange(() => void this.draw());
@@ -46,7 +48,7 @@ export class Plot {
     });
   }
 
-  /** Shows a figure; resolves when it is drawn, or at once while its place has no width. */
+  /** Shows a figure; resolves when it is drawn, or immediately while its place has no width. */
   show(build: (space: FigureSpace) => Figure, label: string): Promise<void> {
     this.build = build;
     this.node.setAttribute('aria-label', label);
@@ -94,7 +96,8 @@ export class Plot {
   private draw(): Promise<void> {
     const task = this.queue.then(async () => {
       const width = this.node.clientWidth;
-      if (this.disposed || !this.build || width <= 0) return;
+      this.due = width <= 0;
+      if (this.disposed || !this.build || this.due) return;
       const plotly = await loadPlotly();
       if (this.disposed) return;
       this.width = width;

@@ -70,6 +70,25 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
       await expect.poll(ink).not.toBe(light);
     });
 
+    it.each(['until the next frame, as JupyterLab is', 'for longer, as a tab may be'])(
+      'a theme that came while it was hidden %s',
+      async (how) => {
+        await mount(sampleLatency());
+        const bar = () =>
+          drawn('.bars .point path')
+            .first()
+            .evaluate((node) => (node as SVGElement).style.stroke);
+        expect(await bar()).toBe('rgb(0, 114, 178)');
+        await harness.page.evaluate(async (isLong) => {
+          document.body.dataset.jpThemeLight = 'false';
+          document.body.style.display = 'none';
+          await new Promise((next) => (isLong ? setTimeout(next, 200) : requestAnimationFrame(next)));
+          document.body.style.display = '';
+        }, how.startsWith('for'));
+        await expect.poll(bar).toBe('rgb(86, 180, 233)');
+      },
+    );
+
     it('the width of its place', async () => {
       await mount(sampleLatency(), 900);
       const width = () =>
