@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Block } from '../network/network.js';
-import { type BlockShape, inputOf, paddingOn } from '../network/shapes.js';
+import { type BlockShape, inputOf, paddingOn, type Reach } from '../network/shapes.js';
 import { cellOf, maskGrid } from './geometry.js';
 
 /** A convolution's geometry along one axis. */
@@ -85,17 +85,28 @@ function histogram(spans: readonly (readonly [number, number])[]): [number, numb
 }
 
 function axesOf(block: Block, shape: BlockShape, axis: 0 | 1): Axis[] {
-  return block.branch.map((convolution, i) => {
-    const { kernel, stride, dilation } = convolution;
+  return block.branch.flatMap((convolution, i) => {
     const { height, width } = inputOf(shape, i);
-    return {
-      kernel: kernel[axis],
-      stride: stride[axis],
-      padding: paddingOn(convolution, height, width)[axis]!,
-      dilation: dilation[axis],
+    const along = (window: Reach) => ({
+      kernel: window.kernel[axis],
+      stride: window.stride[axis],
+      padding: paddingOn(window, height, width)[axis]!,
+      dilation: window.dilation[axis],
       size: axis === 0 ? shape.branch[i]!.height : shape.branch[i]!.width,
-    };
+    });
+    const spatial = spatialAfter(block, i);
+    return [along(convolution), ...(spatial ? [along(spatial)] : [])];
   });
+}
+
+/** The convolution of a spatial attention behind a layer, which reads around pixels as any other does. */
+function spatialAfter({ attention }: Block, layer: number): Reach | undefined {
+  return attention?.after === layer ? attention.spatial : undefined;
+}
+
+/** Where a layer stands among all windows of a branch. */
+function placeOf({ attention }: Block, layer: number): number {
+  return layer + (attention?.spatial && layer > attention.after ? 1 : 0);
 }
 
 const readersOfShape = new WeakMap<
@@ -128,7 +139,7 @@ function readersOf(block: Block, shape: BlockShape, granularity: number) {
  *
  * @param granularity S; `Infinity` is the whole map
  * @param rate activation rate, 0…1
- * @returns one value per convolution, 0…1, each monotone in `rate`; the last is `rate`
+ * @returns one value per convolution, 0…1, each monotone in `rate`; the last is `rate` unless attention reads around it
  */
 export function expectedBranchRates(
   block: Block,
@@ -138,10 +149,27 @@ export function expectedBranchRates(
 ): number[] {
   const { down, across } = readersOf(block, shape, granularity);
   return block.branch.map((_, i) => {
-    if (i === block.branch.length - 1) return rate;
+    if (i === block.branch.length - 1 && !spatialAfter(block, i)) return rate;
     const { height, width } = shape.branch[i]!;
-    return Math.min(1, expectedCount(down.single[i]!, across.single[i]!, rate) / (height * width));
+    const place = placeOf(block, i);
+    return Math.min(1, expectedCount(down.single[place]!, across.single[place]!, rate) / (height * width));
   });
+}
+
+/** The same of the pixels whose scales a spatial attention makes; undefined without one. */
+export function expectedAttendedRate(
+  block: Block,
+  shape: BlockShape,
+  granularity: number,
+  rate: number,
+): number | undefined {
+  const { attention, branch } = block;
+  if (!attention?.spatial) return undefined;
+  if (attention.after === branch.length - 1) return rate;
+  const { down, across } = readersOf(block, shape, granularity);
+  const { height, width } = shape.branch[attention.after]!;
+  const place = attention.after + 1;
+  return Math.min(1, expectedCount(down.single[place]!, across.single[place]!, rate) / (height * width));
 }
 
 /** Sum over all pairs of positions of 1 − (1 − r)^(cells down · cells across). */
@@ -168,7 +196,10 @@ export function expectedSquares(
   rate: number,
 ): number[] {
   const { down, across } = readersOf(block, shape, granularity);
-  return block.branch.map((_, i) => expectedCount(down.pairs[i]!, across.pairs[i]!, rate));
+  return block.branch.map((_, i) => {
+    const place = placeOf(block, i);
+    return expectedCount(down.pairs[place]!, across.pairs[place]!, rate);
+  });
 }
 
 /**

@@ -92,6 +92,20 @@ export function excitationRegion(
   return regions[block.attention!.after]!;
 }
 
+/** The pixels whose scales a spatial attention makes for the active ones; undefined without one. */
+export function attendedRegion(
+  block: Block,
+  shape: BlockShape,
+  active: Uint8Array,
+  batch: number,
+): Region | undefined {
+  const { attention, ...plain } = block;
+  if (!attention?.spatial) return undefined;
+  return branchRegions(plain, shape, active, batch, { denseConv1: false, excitation: 'active' })[
+    attention.after
+  ];
+}
+
 /**
  * The output pixels that a mask makes active on its block's map.
  * @returns `batch · outHeight · outWidth` values, 1 for active

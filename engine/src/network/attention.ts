@@ -51,9 +51,10 @@ export function fitsChannels({ reduce, gate, spatial }: Attention, channels: num
 
 /** What an attention is called. */
 export function attentionName({ pools, reduce, gate, spatial }: Attention): string {
-  if (spatial) return 'attention to channels and pixels';
+  if (spatial) return 'CBAM';
   if (slidesOverChannels(gate)) return 'efficient channel attention';
-  return reduce && pools.length === 1 ? 'squeeze-and-excitation' : 'channel attention';
+  if (pools.length > 1) return "CBAM's channel attention";
+  return reduce ? 'squeeze-and-excitation' : 'effective squeeze-and-excitation';
 }
 
 /** What pooling active pixels alone makes of an attention, and pooling the whole map, in a sentence. */

@@ -67,12 +67,12 @@ const fields: { readonly [K in Kind]: { readonly [F in FieldsOf<K>]-?: Rule } } 
     ...{ convolution, source: map, destination: map, region: optional(region), others: flag },
     ...{ residual: optional(map), activation },
   },
+  add: { a: map, b: optional(map), destination: map, activation },
   'average-pool': {
     ...{ source: map, destination: map, kernel: asLowered('average-pool', 'kernel') },
     ...{ stride: asLowered('average-pool', 'stride'), padding: asLowered('average-pool', 'padding') },
     countPadding: flag,
   },
-  add: { a: map, b: optional(map), destination: map, activation },
   'grid-pool': {
     ...{ source: map, pooled: map, mask },
     changed: optional(asLowered('grid-pool', 'changed')),

@@ -1,7 +1,7 @@
-import { expectedBranchRates, expectedSquares } from '../mask/expected.js';
+import { expectedAttendedRate, expectedBranchRates, expectedSquares } from '../mask/expected.js';
 import { activeFraction, maskGrid } from '../mask/geometry.js';
 import type { Mask } from '../mask/mask.js';
-import { activePixels, branchRegions, type Region } from '../mask/regions.js';
+import { activePixels, attendedRegion, branchRegions, type Region } from '../mask/regions.js';
 import type { Block } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
 
@@ -11,6 +11,8 @@ export interface Coverage {
   readonly rate: number;
   /** Fraction of the output pixels of each convolution of the branch that its successors need, 0…1. */
   readonly branch: readonly number[];
+  /** Fraction of the pixels whose scales a spatial attention makes, where there is one. */
+  readonly attended?: number;
   /**
    * Squares of 2 x 2 output pixels of each convolution of the branch of which at least one pixel is needed, whole
    * batch; left out, all of them.
@@ -37,9 +39,11 @@ export function expectedCoverage(
   batch: number,
 ): Coverage {
   const { rows, columns } = maskGrid(shape.outHeight, shape.outWidth, granularity);
+  const attended = expectedAttendedRate(block, shape, granularity, rate);
   return {
     rate,
     branch: expectedBranchRates(block, shape, granularity, rate),
+    ...(attended === undefined ? {} : { attended }),
     squares: expectedSquares(block, shape, granularity, rate).map((squares) => batch * squares),
     expected: true,
     cells: batch * rows * columns * rate,
@@ -53,13 +57,17 @@ export function maskCoverage(mask: Mask, block: Block, shape: BlockShape): Cover
     denseConv1: false,
     excitation: 'active',
   });
+  const attended = attendedRegion(block, shape, active, mask.batch);
   return {
     rate: activeFraction(active),
-    branch: regions.map((region) => (region === 'all' ? 1 : activeFraction(region))),
+    branch: regions.map(fractionOf),
+    ...(attended ? { attended: fractionOf(attended) } : {}),
     squares: regions.map((region, i) => countSquares(region, mask.batch, shape.branch[i]!)),
     cells: mask.cells.reduce((sum, cell) => sum + cell, 0),
   };
 }
+
+const fractionOf = (region: Region) => (region === 'all' ? 1 : activeFraction(region));
 
 /** Coverage from the two figures that a strategy gets. */
 export function statisticsCoverage(

@@ -17,6 +17,9 @@ import { randomImages, smallNetwork } from '../support/small-network.js';
 const granularity = 3;
 const network = smallNetwork();
 const excited = smallNetwork({ excite: true, groups: 2 });
+const scaledByPixels = smallNetwork({ excite: true, attention: 'pixels' });
+const slidingLast = smallNetwork({ excite: true, attention: 'slide', exciteAfter: 2 });
+const pooledShortcuts = smallNetwork({ pooledShortcut: true, height: 15, mapWidth: 17 });
 const preactivated = smallNetwork({ kind: 'preactivated' });
 const images = randomImages(network, 2);
 
@@ -56,12 +59,16 @@ describe.each(backends.filter(({ name }) => name !== 'onnx'))(
     for (const [kind, of] of [
       ['plain', network],
       ['excited', excited],
+      ['CBAM', scaledByPixels],
+      ['ECA', slidingLast],
+      ['ResNet-D', pooledShortcuts],
       ['preactivated', preactivated],
     ] as const) {
       for (const [name, list] of maskers(of)) {
         there.each(['unfused', 'lasnet', 'streamed', 'dense'])(
           `${name} masks of a ${kind} network, %s`,
           async (strategy) => {
+            const images = randomImages(of, 2);
             const options = { strategy, granularity, excitation: 'active', threads: 1 } as const;
             const { profile, masks } = await run(of, images, { ...options, masker: list, backend });
             const predicted = predict(of, {

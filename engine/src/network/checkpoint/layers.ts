@@ -114,6 +114,50 @@ export class Layers {
     };
   }
 
+  /** Attention of any kind under a name, as torchvision and timm name it; undefined where there is none. */
+  attention(name: string, after: number): Attention | undefined {
+    return this.excitation(name, after) ?? this.#slidingAttention(name, after) ?? this.#cbam(name, after);
+  }
+
+  /** timm's ECA: a kernel along the channels. */
+  #slidingAttention(name: string, after: number): Attention | undefined {
+    const weightName = `${name}.conv.weight`;
+    if (!this.has(weightName)) return undefined;
+    const [out, within, size] = this.shape(weightName, 3) as [number, number, number];
+    if (out !== 1 || within !== 1 || size % 2 === 0 || size < 3) {
+      throw new FoveaError(
+        'unsupported',
+        `${this.file.source}: ${weightName} of ${out} x ${within} x ${size}; 1 x 1 x an odd number from 3 on is accepted`,
+      );
+    }
+    const reach = (size - 1) / 2;
+    const gate: PlainConvolution = {
+      ...{ name: `${name}.conv`, inChannels: 1, outChannels: 1, groups: 1 },
+      kernel: [1, size],
+      stride: [1, 1],
+      padding: [0, reach, 0, reach],
+      dilation: [1, 1],
+      weight: this.#array(weightName),
+      bias: new Float32Array(1),
+      activation: 'sigmoid',
+    };
+    return { after, pools: ['mean'], gate };
+  }
+
+  /** timm's CBAM, whose two matrices are shared by both pools: each adds its bias. */
+  #cbam(name: string, after: number): Attention | undefined {
+    if (!this.has(`${name}.channel.fc1.weight`)) return undefined;
+    const gate = this.convolution(`${name}.channel.fc2`, { activation: 'sigmoid' });
+    const spatial = `${name}.spatial.conv`;
+    return {
+      after,
+      pools: ['mean', 'max'],
+      reduce: this.convolution(`${name}.channel.fc1`, { activation: 'relu' }),
+      gate: { ...gate, bias: gate.bias.map((value) => 2 * value) },
+      spatial: this.convolution(`${spatial}.conv`, { norm: `${spatial}.bn`, activation: 'sigmoid' }),
+    };
+  }
+
   /**
    * The two published logits folded to one; already folded maskers are accepted too. LASNet calls a masker
    * `masker.conv2`, LAUDNet `masker_spatial.conv`, whether it decides on cells or on whole blocks.

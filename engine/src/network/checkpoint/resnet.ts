@@ -10,7 +10,7 @@ const nameOf = (stage: number, position: number) => `layer${stage + 1}.${positio
 /**
  * ResNets, ResNeXts and Wide-ResNets by torchvision's and timm's names (`layer1.0.conv1.weight`,
  * `layer1.0.bn1.running_mean`, …): plain or deep stem, projections bare or behind an average pool (ResNet-D),
- * squeeze-and-excitation at the branch's end, LASNet's and LAUDNet's maskers. Widths, groups and depths come from the
+ * attention at the branch's end, LASNet's and LAUDNet's maskers. Widths, groups and depths come from the
  * arrays; strides are torchvision's (2 on the first 3x3 of stages 2 to 4).
  */
 export const resnet: Architecture = {
@@ -71,7 +71,7 @@ function block(layers: Layers, stage: number, position: number, index: number): 
     );
   });
   const shortcut = projectionOf(layers, `${name}.downsample`, stride);
-  const excitation = layers.excitation(`${name}.se`, branch.length - 1);
+  const attention = layers.attention(`${name}.se`, branch.length - 1);
   const masker = layers.masker([name], branch[0]!.inChannels);
   return {
     index,
@@ -79,7 +79,7 @@ function block(layers: Layers, stage: number, position: number, index: number): 
     name,
     kind: bottleneck ? 'bottleneck' : 'basic',
     branch,
-    ...(excitation ? { attention: excitation } : {}),
+    ...(attention ? { attention } : {}),
     ...shortcut,
     activation: 'relu',
     ...(masker ? { masker } : {}),

@@ -27,7 +27,7 @@ export class CostedProgram {
   readonly order: PassOrder;
   readonly sums: WorkSums;
   /** The convolution of its block whose output each region belongs to, by region. */
-  readonly #places: readonly { readonly adaptive: AdaptiveBlock; readonly layer: number }[];
+  readonly #places: readonly { readonly adaptive: AdaptiveBlock; readonly layer: Place }[];
 
   constructor(
     readonly network: Network,
@@ -67,17 +67,35 @@ export class CostedProgram {
         known.set(adaptive, coverage);
       }
       expected[mask.id] = coverage.expected ? 1 : 0;
-      const count = coverage.branch[layer]! * whole;
+      const count = coveredAt(layer, coverage) * whole;
       pixels[id] = coverage.expected ? count : Math.round(count);
-      squares[id] = coverage.squares?.[layer] ?? wholeSquares(mask.batch, { height, width });
+      squares[id] = squaresAt(layer, adaptive.block, coverage) ?? wholeSquares(mask.batch, { height, width });
     }
     return { pixels, squares, expected };
   }
 }
 
-/** The convolution whose output a region is part of. */
-function layerOf({ reads }: ProgramRegion, { branch }: Block): number {
-  return reads ? branch.indexOf(reads.convolution) - 1 : branch.length - 1;
+/** What a region is part of: a convolution's output, what a spatial attention scales, or the block's output. */
+type Place = number | 'attended' | 'active';
+
+function layerOf({ reads }: ProgramRegion, { branch, attention }: Block): Place {
+  if (!reads) return 'active';
+  if (reads.convolution === attention?.spatial) return attention.after;
+  const layer = branch.indexOf(reads.convolution) - 1;
+  return attention?.spatial && layer === attention.after ? 'attended' : layer;
+}
+
+function coveredAt(place: Place, { rate, attended, branch }: Coverage): number {
+  if (place === 'active') return rate;
+  return place === 'attended' ? (attended ?? 1) : branch[place]!;
+}
+
+/** Squares are computed by convolutions, and a spatial attention reads behind them. */
+function squaresAt(place: Place, { branch, attention }: Block, { squares }: Coverage): number | undefined {
+  if (place === 'attended') return undefined;
+  if (place !== 'active') return squares?.[place];
+  const last = branch.length - 1;
+  return attention?.spatial && attention.after === last ? undefined : squares?.[last];
 }
 
 /** Programs kept for one plan: by who decides the masks. */

@@ -7,6 +7,7 @@ import {
   geometryWords,
 } from '../../../../engine/src/backends/native/encode.js';
 import { nativeBackend } from '../../../../engine/src/backends/native/index.js';
+import { attentionLayers } from '../../../../engine/src/network/attention.js';
 import { blocksOf, type Convolution } from '../../../../engine/src/network/network.js';
 import { networkShapes } from '../../../../engine/src/network/walk.js';
 import { maskCoverage } from '../../../../engine/src/predict/coverage.js';
@@ -20,6 +21,8 @@ import {
   tallyNames,
 } from '../../../../engine/src/predict/program-cost/describer.js';
 import { Random } from '../../../../engine/src/random.js';
+import type { AttentionKind } from '../../support/attention.js';
+import { smallNetwork } from '../../support/small-network.js';
 
 const caches = { nearBytes: 2 ** 20, farBytes: 2 ** 25 };
 
@@ -52,7 +55,7 @@ class Session {
 
   async pack(): Promise<this> {
     for (const node of this.network.nodes) {
-      const excitation = node.kind === 'block' ? node.block.attention : undefined;
+      const attention = node.kind === 'block' ? node.block.attention : undefined;
       const convolutions =
         node.kind === 'convolution'
           ? [node.convolution]
@@ -60,7 +63,7 @@ class Session {
             ? [
                 ...node.block.branch,
                 ...(node.block.projection ? [node.block.projection] : []),
-                ...(excitation ? [excitation.reduce!, excitation.gate] : []),
+                ...attentionLayers(attention).map(({ convolution }) => convolution),
               ]
             : [];
       for (const convolution of convolutions) {
@@ -133,19 +136,32 @@ function prepare(network: Network, strategy: string, granularity: number, rate: 
   return { program, cells, counts };
 }
 
-const networks = [
-  ['resnet18', 96],
-  ['mobilenet_v2', 128],
-  ['regnet_y_800mf', 96],
-] as const;
+const attending = (attention: AttentionKind) => () =>
+  smallNetwork({
+    excite: true,
+    exciteAfter: 2,
+    attention,
+    channels: 24,
+    width: 16,
+    height: 40,
+    mapWidth: 40,
+  });
+
+const networks: [string, number, () => Network][] = [
+  ['resnet18', 96, () => builtNetwork('resnet18')],
+  ['mobilenet_v2', 128, () => builtNetwork('mobilenet_v2')],
+  ['regnet_y_800mf', 96, () => builtNetwork('regnet_y_800mf')],
+  ['ECA', 40, attending('slide')],
+  ['CBAM', 40, attending('pixels')],
+];
 
 describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', () => {
   const isa = nativeBackend.unavailable === undefined ? inferAddon().inferKernels() : '';
 
   it.each(networks)(
     'is what runs: %s',
-    async (name, side) => {
-      const network = builtNetwork(name);
+    async (_, side, make) => {
+      const network = make();
       const session = await new Session(network).pack();
       const describer = new Describer(isa, nativeAmounts()!);
       try {

@@ -114,6 +114,44 @@ describe('a PyTorch checkpoint', () => {
     );
   });
 
+  it.each(['ECA', 'CBAM'])('reads %s by timm’s names', async (kind) => {
+    const { file: stateDict } = findStateDict(readPyTorch(readFileSync(fixture('resnet-d.pth')), 'resnet-d'));
+    const random = new Random(2);
+    const arrays = Object.fromEntries(
+      [...stateDict.tensors]
+        .filter(([name]) => !name.includes('.se.'))
+        .map(([name, { shape }]) => [name, { shape, values: float32Of(stateDict, name) }]),
+    );
+    const add = (name: string, ...shape: number[]) => {
+      const length = shape.reduce((product, extent) => product * extent, 1);
+      const values = Float32Array.from({ length }, () => Math.abs(random.normal()) * 0.3);
+      arrays[name] = { shape, values };
+    };
+    const first = blocksOf(await loadNetwork(fixture('resnet-d.pth')));
+    for (const { name, branch } of first) {
+      const C = branch.at(-1)!.outChannels;
+      if (kind === 'ECA') add(`${name}.se.conv.weight`, 1, 1, 3);
+      else {
+        add(`${name}.se.channel.fc1.weight`, 2, C, 1, 1);
+        add(`${name}.se.channel.fc2.weight`, C, 2, 1, 1);
+        add(`${name}.se.spatial.conv.conv.weight`, 1, 2, 7, 7);
+        for (const field of ['weight', 'bias', 'running_mean', 'running_var'])
+          add(`${name}.se.spatial.conv.bn.${field}`, 1);
+      }
+    }
+    const network = await loadNetwork(file(`${kind}.safetensors`, writeSafetensors(arrays, {})));
+    expect(blocksOf(network).every(({ attention }) => attention?.pools.includes('mean'))).toBe(true);
+    const images = randomImages({ ...network, inputShape: { channels: 3, height: 64, width: 72 } }, 1);
+    const { output } = await run(network, images, { backend: 'reference', strategy: 'dense' });
+    const written = await openDense(network, { batch: 1, height: 64, width: 72 });
+    expect(relativeError((await written.run(images)).output.data, output.data)).toBeLessThan(1e-4);
+    await written.dispose();
+    add(`${first[0]!.name}.se.conv.weight`, 1, 1, 4);
+    await expect(loadNetwork(file('even.safetensors', writeSafetensors(arrays, {})))).rejects.toThrow(
+      /1 x 1 x 4; 1 x 1 x an odd number/,
+    );
+  });
+
   it('pools odd maps before a projection as PyTorch does, a rest being a window too', async () => {
     const network = await loadNetwork(fixture('resnet-d.pth'));
     const images = randomImages({ ...network, inputShape: { channels: 3, height: 72, width: 81 } }, 1);
@@ -348,10 +386,10 @@ describe('a state dict', () => {
   it('is refused when it has a layer that would not be computed', async () => {
     const more = {
       ...(await arrays()),
-      'layer1.0.se.conv.weight': { shape: [1, 1, 3], values: new Float32Array(3) },
+      'layer1.0.gate.conv.weight': { shape: [1, 1, 3], values: new Float32Array(3) },
     };
-    await expect(loadNetwork(file('eca.safetensors', writeSafetensors(more)))).rejects.toThrow(
-      /holds "layer1.0.se.conv.weight", which the forms of ResNet that are read do not have/,
+    await expect(loadNetwork(file('more.safetensors', writeSafetensors(more)))).rejects.toThrow(
+      /holds "layer1.0.gate.conv.weight", which the forms of ResNet that are read do not have/,
     );
   });
 
