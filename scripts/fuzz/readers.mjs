@@ -10,7 +10,7 @@ import { findStateDict } from '../../engine/lib/network/checkpoint/pytorch/state
 import { parseSafetensors } from '../../engine/lib/network/checkpoint/safetensors.js';
 import { networkFromStateDict } from '../../engine/lib/network/checkpoint/state-dict.js';
 import { describeNetwork } from '../../engine/lib/network/describe.js';
-import { importOnnx } from '../../engine/lib/network/onnx/import.js';
+import { importOnnx } from '../../engine/lib/network/onnx/import-onnx.js';
 import { toOnnx } from '../../engine/lib/network/onnx/write.js';
 import { Random } from '../../engine/lib/random.js';
 import { mutate } from './mutate.mjs';
