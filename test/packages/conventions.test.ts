@@ -61,3 +61,39 @@ describe('folders of tests', () => {
     expect(misplaced).toEqual([]);
   });
 });
+
+describe('the scripts', () => {
+  const scripts = readdirSync(join(root, 'scripts'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.mjs'))
+    .map((file) => join(root, 'scripts', file));
+
+  /** What a script imports by a relative path, as a source: of built files, what they are built from. */
+  function importsOf(script: string): { file: string; names: string[] }[] {
+    const text = readFileSync(script, 'utf8');
+    const found = text.matchAll(/^import (?:\{([^}]*)\} from )?'(\.[^']+)'/gm);
+    return [...found].map(([, names = '', path]) => {
+      const file = resolve(dirname(script), path!).replace(/\/lib\/(.*)\.js$/, '/src/$1.ts');
+      const each = names.split(',').map((name) => name.trim().split(' as ')[0]!);
+      return { file, names: each.filter((name) => name !== '') };
+    });
+  }
+
+  it('import from the sources only what those export', () => {
+    const missing = scripts.flatMap((script) =>
+      importsOf(script).flatMap(({ file, names }) => {
+        const text = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+        if (text === undefined) return [`${script}: there is no ${file}`];
+        const isExported = (name: string) =>
+          new RegExp(
+            `^export (?:async )?(?:function\\*?|const|let|class) ${name}\\b|^export \\{[^}]*\\b${name}\\b[^}]*\\}`,
+            'm',
+          ).test(text);
+        return names
+          .filter((name) => !isExported(name))
+          .map((name) => `${script}: ${file} exports no ${name}`);
+      }),
+    );
+    expect(scripts.length).toBeGreaterThan(10);
+    expect(missing).toEqual([]);
+  });
+});

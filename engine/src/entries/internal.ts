@@ -11,7 +11,7 @@ export { type ImageSize, scaleImage } from '../image/scale.js';
 export { checkExcitation } from '../mask/excitation.js';
 export { checkRate } from '../mask/rate.js';
 export { configKey } from '../network/checkpoint/config.js';
-export { refusalWithoutOnnxruntime } from '../network/read.js';
+export { looksLikeSafetensors, refusalWithoutOnnxruntime } from '../network/read.js';
 export { isStoredNetwork } from '../network/stored/read.js';
 export { checkModelPath } from '../network/stored/save.js';
 export { storeNetwork } from '../network/stored/write.js';

@@ -90,7 +90,7 @@ export function refusalWithoutOnnxruntime({ name, nodes }: Network): string | un
 }
 
 /** A safetensors file begins with the header's length and the header with a brace; ONNX begins with a tag. */
-function looksLikeSafetensors(bytes: Uint8Array): boolean {
+export function looksLikeSafetensors(bytes: Uint8Array): boolean {
   return bytes.length > 8 && bytes[8] === 0x7b;
 }
 

@@ -1,10 +1,7 @@
 import { FoveaError, type Network, preprocess, Tensor } from '@fovea/engine';
-import { decodeImage, looksLikeImage, readFileBytes } from '@fovea/engine/internal';
+import { decodeImage, looksLikeImage, looksLikeSafetensors, readFileBytes } from '@fovea/engine/internal';
 import { float32Of, parseSafetensors } from '@fovea/engine/train';
 import { type PreprocessingOptions, parsePreprocessing, refusePreprocessing } from './preprocessing.js';
-
-/** What the JSON header of a `.safetensors` file begins with, after the eight bytes of its length. */
-const OPENING_BRACE = 0x7b;
 
 /**
  * The images of a file: `input` of a `.safetensors` file, taken as it is, or an image, scaled, cropped and
@@ -36,7 +33,7 @@ export async function readInput(
     ['size', 'resize', 'crop', 'mean', 'std'],
     `is for images; ${path} is read as an array, which is taken as it is`,
   );
-  if (bytes.length < 9 || bytes[8] !== OPENING_BRACE) {
+  if (!looksLikeSafetensors(bytes)) {
     throw new FoveaError(
       'bad-file',
       `${path} is neither an image that can be read (PNG, JPEG, WebP, GIF, AVIF, TIFF) nor a .safetensors file`,

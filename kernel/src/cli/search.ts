@@ -95,15 +95,17 @@ function searchOptions(options: SearchCommandOptions): SearchOptions {
 
 /** Reads `1=0.4,2=0.45`. */
 function parsePairs(option: string, text: string): Record<number, number> {
-  return Object.fromEntries(
-    text.split(',').map((pair) => {
-      const match = /^\s*(\d+)\s*=\s*(-?[\d.]+)\s*$/.exec(pair);
-      if (!match || !Number.isFinite(Number(match[2]))) {
-        throw new FoveaError('bad-argument', `${option} "${pair}": S=value is accepted, such as 4=0.5`);
-      }
-      return [Number(match[1]), Number(match[2])];
-    }),
-  );
+  const values = new Map<number, number>();
+  for (const pair of text.split(',')) {
+    const match = /^\s*(\d+)\s*=\s*(-?[\d.]+)\s*$/.exec(pair);
+    if (!match || !Number.isFinite(Number(match[2]))) {
+      throw new FoveaError('bad-argument', `${option} "${pair}": S=value is accepted, such as 4=0.5`);
+    }
+    const S = Number(match[1]);
+    if (values.has(S)) throw new FoveaError('bad-argument', `${option} ${text}: S=${S} is given twice`);
+    values.set(S, Number(match[2]));
+  }
+  return Object.fromEntries(values);
 }
 
 const ms = (value: number) => value.toPrecision(4);

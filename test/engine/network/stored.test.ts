@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { blocksOf, loadNetwork, type Network, Random, run } from '@fovea/engine';
+import { blocksOf, builtNetwork, loadNetwork, type Network, Random, run } from '@fovea/engine';
 import { toOnnx } from '@fovea/engine/onnx';
 import { parseSafetensors, saveNetwork } from '@fovea/engine/train';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -149,4 +149,15 @@ describe('a network with its maskers in one file', () => {
     expect(read.notes.join()).toContain('do not fit its blocks');
     expect(blocksOf(read).some(({ masker }) => masker)).toBe(false);
   });
+});
+
+// What a check says of a value must not be written out while the value is sound: as text, these weights are longer
+// than any string may be.
+it('a network of 25 million parameters is read', async () => {
+  const big = builtNetwork('resnet50');
+  const back = await networkFromStored(parseSafetensors(storeNetwork(big), 'big'));
+  expect(back.nodes.map(({ name, kind }) => [name, kind])).toEqual(
+    big.nodes.map(({ name, kind }) => [name, kind]),
+  );
+  expect(blocksOf(back)).toHaveLength(16);
 });

@@ -51,6 +51,7 @@ const refused: [line: string, message: RegExp][] = [
   ['search resnet18 --device abacus', /device 'abacus' is not known: choose v100/],
   ['search resnet18 --device v100 --rate 1.5', /--rate "1\.5": a number from 0 to 1 is accepted/],
   ['search resnet18 --device v100 --rates 4=1.5', /activation rate 1\.5: a number from 0 to 1/],
+  ['search resnet18 --device v100 --rates 4=0.5,1=0.3,4=0.2', /--rates 4=0\.5,.*: S=4 is given twice/],
   ['search resnet18 --device v100 --granularities 0', /granularity "0" in "0": integers of at least 1/],
   ['search resnet18 --device v100 --strategies eager', /unknown strategy "eager"; known are dense/],
   ['search resnet18 --device v100 --objective beauty', /'beauty': latency or finest is accepted/],
