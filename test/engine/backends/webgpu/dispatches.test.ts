@@ -44,9 +44,9 @@ describe('a program on the GPU', () => {
     const sources = new Map(kernels.map(({ name, code }) => [name, code]));
     // A name stands for one source: pipelines are kept by it.
     for (const { name, code } of kernels) expect(code).toBe(sources.get(name));
-    const squeeze = sources.get('squeeze relu sigmoid')!;
-    expect(squeeze).toContain('fn reduced(v: vec4f) -> vec4f { return max(v, vec4f(0)); }');
-    expect(squeeze).toContain('fn expanded(v: vec4f) -> vec4f { return sigmoid(v); }');
+    const scales = sources.get('scales relu sigmoid false')!;
+    expect(scales).toContain('fn reduced(v: vec4f) -> vec4f { return max(v, vec4f(0)); }');
+    expect(scales).toContain('fn gated(v: vec4f) -> vec4f { return sigmoid(v); }');
     for (const [name, code] of sources) {
       expect(code).not.toMatch(/erf|tanh|switch/i);
       expect(code.includes('fn sigmoid')).toBe(name.includes('sigmoid'));
