@@ -36,7 +36,7 @@ enum class Amount : int {
   rows,            // rows of channels that a row-by-row pass works on
   panels,          // panels of each block
   weights_first,   // bytes of weights that the first block waits for
-  read = weights_first + 3,
+  read,
   depthwise_read = read + 3,  // by depthwise convolutions, which compute too little to hide it
   again = depthwise_read + 3,  // inputs that are read again for every panel
   strided = again + 3,
@@ -70,28 +70,28 @@ enum class Amount : int {
 constexpr int amount_count = static_cast<int>(Amount::count);
 
 constexpr AmountName amount_names[] = {
-    {"multiplyAdds", Share::compute},    {"weightSteps", Share::compute},     {"tileSteps", Share::compute},
-    {"tileCalls", Share::compute},       {"partialSums", Share::compute},     {"depthwise", Share::compute},
-    {"depthwiseRuns", Share::compute},   {"depthwiseOutputs", Share::compute}, {"squareInputs", Share::compute},    {"squareOutputs", Share::compute},
-    {"pointed", Share::compute},         {"pointers", Share::compute},        {"elements", Share::compute},
-    {"rows", Share::compute},            {"panels", Share::compute},          {"weightsFirstNear", Share::data},
-    {"weightsFirstFar", Share::data},    {"weightsFirstMemory", Share::data},
-    {"readNear", Share::data},           {"readFar", Share::data},            {"readMemory", Share::data},
-    {"depthwiseReadNear", Share::data},  {"depthwiseReadFar", Share::data},   {"depthwiseReadMemory", Share::data},
-    {"againNear", Share::data},          {"againFar", Share::data},           {"againMemory", Share::data},
-    {"readStrided", Share::data},        {"breaksNear", Share::data},         {"breaksFar", Share::data},
-    {"breaksMemory", Share::data},       {"runsNear", Share::data},           {"runsFar", Share::data},
-    {"runsMemory", Share::data},         {"groupRuns", Share::data},          {"residualNear", Share::data},
-    {"residualFar", Share::data},        {"residualMemory", Share::data},     {"writeNear", Share::data},
-    {"writeFar", Share::data},           {"writeMemory", Share::data},        {"poolBytes", Share::data},
-    {"poolCells", Share::data},          {"copyBytes", Share::data},          {"carriedBytes", Share::data},
-    {"scatterNear", Share::data},        {"scatterFar", Share::data},         {"scatterMemory", Share::data},
-    {"addNear", Share::data},            {"addFar", Share::data},             {"addMemory", Share::data},
-    {"gatherNear", Share::data},         {"gatherFar", Share::data},          {"gatherMemory", Share::data},
-    {"passes", Share::overhead},         {"convolutions", Share::overhead},   {"calls", Share::overhead},
-    {"items", Share::overhead},          {"indexRegions", Share::overhead},   {"indexPixels", Share::overhead},
-    {"indexListed", Share::overhead},    {"indexRuns", Share::overhead},      {"indexSquares", Share::overhead},
-    {"indexHalo", Share::overhead},      {"decisions", Share::overhead},      {"decided", Share::overhead},
+    {"multiplyAdds", Share::compute},        {"weightSteps", Share::compute},         {"tileSteps", Share::compute},
+    {"tileCalls", Share::compute},           {"partialSums", Share::compute},         {"depthwise", Share::compute},
+    {"depthwiseRuns", Share::compute},       {"depthwiseOutputs", Share::compute},    {"squareInputs", Share::compute},
+    {"squareOutputs", Share::compute},       {"pointed", Share::compute},             {"pointers", Share::compute},
+    {"elements", Share::compute},            {"rows", Share::compute},                {"panels", Share::compute},
+    {"weightsFirst", Share::data},           {"readNear", Share::data},               {"readFar", Share::data},
+    {"readMemory", Share::data},             {"depthwiseReadNear", Share::data},      {"depthwiseReadFar", Share::data},
+    {"depthwiseReadMemory", Share::data},    {"againNear", Share::data},              {"againFar", Share::data},
+    {"againMemory", Share::data},            {"readStrided", Share::data},            {"breaksNear", Share::data},
+    {"breaksFar", Share::data},              {"breaksMemory", Share::data},           {"runsNear", Share::data},
+    {"runsFar", Share::data},                {"runsMemory", Share::data},             {"groupRuns", Share::data},
+    {"residualNear", Share::data},           {"residualFar", Share::data},            {"residualMemory", Share::data},
+    {"writeNear", Share::data},              {"writeFar", Share::data},               {"writeMemory", Share::data},
+    {"poolBytes", Share::data},              {"poolCells", Share::data},              {"copyBytes", Share::data},
+    {"carriedBytes", Share::data},           {"scatterNear", Share::data},            {"scatterFar", Share::data},
+    {"scatterMemory", Share::data},          {"addNear", Share::data},                {"addFar", Share::data},
+    {"addMemory", Share::data},              {"gatherNear", Share::data},             {"gatherFar", Share::data},
+    {"gatherMemory", Share::data},           {"passes", Share::overhead},             {"convolutions", Share::overhead},
+    {"calls", Share::overhead},              {"items", Share::overhead},              {"indexRegions", Share::overhead},
+    {"indexPixels", Share::overhead},        {"indexListed", Share::overhead},        {"indexRuns", Share::overhead},
+    {"indexSquares", Share::overhead},       {"indexHalo", Share::overhead},          {"decisions", Share::overhead},
+    {"decided", Share::overhead},
 };
 static_assert(sizeof amount_names / sizeof *amount_names == amount_count, "every amount has a name");
 

@@ -28,10 +28,7 @@ class ProgramDescriber {
  public:
   ProgramDescriber(const Session& session, const Program& program, const DescribeSetting& setting,
                    const RegionCounts& counts, Traffic& traffic)
-      : session_(session), program_(program), setting_(setting), counts_(counts), traffic_(traffic) {
-    for (int i = 0; i < session.convolution_count(); i++)
-      all_weight_bytes_ += float_bytes * static_cast<double>(session.convolution(i).weight_values);
-  }
+      : session_(session), program_(program), setting_(setting), counts_(counts), traffic_(traffic) {}
 
   // Describes the instruction at `at`, and for a stream those that belong to it; returns how many it has described.
   int describe(int at, Description* descriptions) const {
@@ -110,7 +107,6 @@ class ProgramDescriber {
     d.input_since = since(o[1]);
     d.output_since = since(o[2]);
     d.residual = o[7] >= 0;
-    d.all_weight_bytes = all_weight_bytes_;
     if (d.residual) d.residual_since = since(o[7]);
     if (o[3] >= 0) {
       const Region& r = region(o[3]);
@@ -358,7 +354,6 @@ class ProgramDescriber {
       described.pass.output = layer.output;
       described.pixels = layer.follows_region ? scaled : static_cast<double>(layer.output.pixels());
       described.pass.count = std::lround(described.pixels);
-      described.all_weight_bytes = all_weight_bytes_;
       described.input_pixels = std::min(described.pixels, static_cast<double>(layer.input.pixels()));
       described.expected = layer.follows_region && o[1] >= 0 && expected(o[1]);
       Description one;
@@ -374,7 +369,6 @@ class ProgramDescriber {
   const DescribeSetting& setting_;
   const RegionCounts& counts_;
   Traffic& traffic_;
-  double all_weight_bytes_ = 0;
 };
 
 void describe_pool(const DescribeSetting& setting, const GridPool& pool, double pixels, double cells, double since,

@@ -25,8 +25,6 @@ struct DescribedPass {
   bool residual = false;
   // Bytes moved since each map was last used: a cache that still holds the map has room for these as well.
   double input_since = 0, output_since = 0, residual_since = 0;
-  // Bytes of all weights, which a run reads once.
-  double all_weight_bytes = 0;
   // Bytes of all weights read between one band and the next; 0 where there are no bands.
   double stream_weight_bytes = 0;
   // Bytes of rows that a band passes to the next.

@@ -92,8 +92,7 @@ void add_traffic(const Subject& s, Amounts& amounts) {
   // A thread's first block loads the weights of its panels: the more tiles it has, the more of that is hidden.
   const double waiting = std::max(0.0, 1 - (work.tiles / work.blocks - 1) / tiles_that_hide);
   const bool in_parts = work.items >= 2 * work.blocks;
-  amounts.add_levels(Amount::weights_first, s.walk.weight_bytes * waiting * (in_parts ? s.share : 1),
-                     std::max(s.walk.weight_bytes, d.all_weight_bytes), setting);
+  amounts.add(Amount::weights_first, s.walk.weight_bytes * waiting * (in_parts ? s.share : 1));
   const auto reach = [&](bool streamed, double bytes, double since) {
     return streamed ? std::min(setting.near_bytes, bytes) : bytes + since;
   };
