@@ -19,15 +19,19 @@ const network: Network = {
 };
 
 /** The network's file with its description changed. */
-function changed(change: (description: Record<string, unknown>) => unknown): Uint8Array {
+function changed(
+  change: (description: Record<string, unknown>) => unknown,
+  { format }: { readonly format?: string } = {},
+): Uint8Array {
   const file = storeNetwork(network);
   const headerBytes = Number(new DataView(file.buffer).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + headerBytes))) as {
-    __metadata__: { network: string };
+    __metadata__: { network: string; format: string };
   };
   const description = JSON.parse(header.__metadata__.network) as Record<string, unknown>;
   change(description);
   header.__metadata__.network = JSON.stringify(description);
+  if (format !== undefined) header.__metadata__.format = format;
   const text = new TextEncoder().encode(JSON.stringify(header));
   const out = new Uint8Array(8 + text.length + file.length - 8 - headerBytes);
   new DataView(out.buffer).setBigUint64(0, BigInt(text.length), true);
@@ -41,6 +45,25 @@ const nodesOf = (description: Record<string, unknown>) =>
   description.nodes as (Node & { inputs: string[] })[];
 
 describe('a network with its maskers in one file', () => {
+  it('is read in the form that it had when squeeze-and-excitation was the only attention', async () => {
+    const earlier = changed(
+      (description) => {
+        for (const { block } of nodesOf(description) as { block?: Record<string, unknown> }[]) {
+          const { after, reduce, gate } = (block?.attention ?? {}) as Record<string, unknown>;
+          if (!gate) continue;
+          block!.squeezeExcitation = { after, reduce, expand: gate };
+          delete block!.attention;
+        }
+      },
+      { format: 'fovea network 1' },
+    );
+    expect(await networkFromStored(parseSafetensors(earlier, 'earlier'))).toEqual(network);
+    const forged = changed((description) => Object.assign(description, { nodes: [null, { block: 1 }] }), {
+      format: 'fovea network 1',
+    });
+    await expect(networkFromStored(parseSafetensors(forged, 'forged'))).rejects.toThrow(/forged: /);
+  });
+
   it('is the same network again, maskers, granularity and labels included', async () => {
     const whole = {
       ...network,

@@ -5,6 +5,7 @@ import { decodeModel } from '../onnx/decode.js';
 import { loadExternalData } from '../onnx/external-data.js';
 import { learnShapes, networkShapes } from '../walk.js';
 import { checkNetwork } from './check-network.js';
+import { earlierFormat, fromEarlierFormat } from './earlier-format.js';
 import { storedFormat } from './write.js';
 
 /** Deeper than any network is nested; a forged file must not exhaust the stack. */
@@ -16,7 +17,7 @@ export function isStoredNetwork({ metadata }: Safetensors): boolean {
 }
 
 /**
- * Reads a network that {@link storeNetwork} wrote.
+ * Reads a network that {@link storeNetwork} wrote, also before blocks had attention of other kinds.
  * @throws FoveaError `bad-file` naming what is wrong; `bad-shape` when its layers do not fit each other
  */
 export async function networkFromStored(file: Safetensors): Promise<Network> {
@@ -24,7 +25,7 @@ export async function networkFromStored(file: Safetensors): Promise<Network> {
   const fail = (what: string, cause?: unknown): never => {
     throw new FoveaError('bad-file', `${source}: ${what}`, { cause });
   };
-  if (metadata.format !== storedFormat) {
+  if (metadata.format !== storedFormat && metadata.format !== earlierFormat) {
     fail(`written as "${metadata.format}"; this version reads "${storedFormat}"`);
   }
   let tree: unknown;
@@ -51,7 +52,11 @@ export async function networkFromStored(file: Safetensors): Promise<Network> {
     const entries = Object.entries(value).map(([key, entry]) => [key, decode(entry, depth + 1)] as const);
     return Object.fromEntries(entries);
   };
-  const network = checkNetwork(decode(tree, 0), source);
+  const decoded = decode(tree, 0);
+  const network = checkNetwork(
+    metadata.format === earlierFormat ? fromEarlierFormat(decoded) : decoded,
+    source,
+  );
   if (left.size > 0) fail(`array ${JSON.stringify([...left][0])} belongs to nothing`);
   for (const node of network.nodes) {
     // A piece that keeps its weights in other files of this machine is refused here.
