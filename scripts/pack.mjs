@@ -1,12 +1,13 @@
 /**
  * npm run pack [-- FOLDER]: builds everything and packs the three packages into FOLDER, `dist` when left out. The
  * engine's tarball holds the native addon as prebuilt for this platform, and its sources for others. Declarations that
- * no entry reaches are left out (packed-declarations.mjs).
+ * no entry reaches are left out (packed-declarations.mjs), and so are comments of JavaScript (packed-javascript.mjs).
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { packAllDeclarations, packReachedDeclarations } from './packed-declarations.mjs';
+import { packedCopy } from './packed-javascript.mjs';
 import { pruneOutputs } from './prune.mjs';
 import { build, ensureInstalled, root, step } from './steps.mjs';
 
@@ -22,18 +23,14 @@ const destination = resolve(process.argv[2] ?? join(root, 'dist'));
 mkdirSync(destination, { recursive: true });
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 for (const folder of withDeclarations) packReachedDeclarations(folder);
+const copies = withDeclarations.map((folder) => packedCopy(npm, folder, packages[folder]));
+for (const folder of withDeclarations) packAllDeclarations(folder);
 const { status, stdout, stderr } = spawnSync(
   npm,
-  [
-    'pack',
-    '--json',
-    '--pack-destination',
-    destination,
-    ...Object.values(packages).map((name) => `--workspace=${name}`),
-  ],
-  { cwd: root, encoding: 'utf8' },
+  ['pack', '--json', '--pack-destination', destination, ...copies, join(root, 'extension')],
+  { cwd: destination, encoding: 'utf8' },
 );
-for (const folder of withDeclarations) packAllDeclarations(folder);
+for (const copy of copies) rmSync(copy, { recursive: true });
 if (status !== 0) {
   process.stderr.write(stderr);
   process.exit(status ?? 1);

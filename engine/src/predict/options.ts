@@ -2,6 +2,7 @@ import { FoveaError } from '../errors.js';
 import type { Device } from '../plan/device.js';
 import type { PlanOptions } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
+import { checkThreads } from '../threads.js';
 import { checkDevice } from './check-device.js';
 import { getDevice } from './devices.js';
 import { readGpuCalibration, thisGpu } from './gpu/this-gpu.js';
@@ -55,13 +56,9 @@ export function resolveSetting({
     batch: batch ?? device.nominalBatch,
     threads: threads ?? (device.kind === 'cpu' ? device.processingEngines : 1),
   };
-  for (const field of ['batch', 'threads'] as const) {
-    if (!Number.isInteger(setting[field]) || setting[field] < 1) {
-      throw new FoveaError(
-        'bad-argument',
-        `${field} ${setting[field]}: an integer of at least 1 is accepted`,
-      );
-    }
+  checkThreads(setting.threads);
+  if (!Number.isInteger(setting.batch) || setting.batch < 1) {
+    throw new FoveaError('bad-argument', `batch ${setting.batch}: an integer of at least 1 is accepted`);
   }
   return setting;
 }

@@ -11,6 +11,7 @@ import type { Plan } from '../plan/plan.js';
 import { getStrategy } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
 import type { Shape, Tensor } from '../tensor.js';
+import { checkThreads, mostThreads } from '../threads.js';
 import { getBackend } from './backends.js';
 import { resolveMaskers } from './maskers.js';
 import type { NetworkRunOptions } from './options.js';
@@ -124,9 +125,7 @@ export function planRun(
     );
   }
   const threads = options.threads ?? defaultThreads();
-  if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
-    throw new FoveaError('bad-argument', `threads ${threads}: an integer from 1 to 1024 is accepted`);
-  }
+  checkThreads(threads);
   if (options.rate !== undefined) checkRate(options.rate);
   const maskers = Object.freeze(resolveMaskers(network, options));
   const plan = options.plan
@@ -151,7 +150,7 @@ export function isGpu(backend: NetworkRunOptions['backend']): boolean {
   return (typeof backend === 'object' ? backend.name : backend) === 'webgpu';
 }
 
-/** Default number of threads: the cores that this process may use. */
+/** Default number of threads: the cores that this process may use, as far as a run can. */
 export function defaultThreads(): number {
-  return Math.max(1, os.availableParallelism());
+  return Math.min(mostThreads, Math.max(1, os.availableParallelism()));
 }

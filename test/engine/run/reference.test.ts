@@ -1,4 +1,13 @@
-import { blocksOf, customMasker, fixedMasker, type Network, randomMasker, run, Tensor } from '@fovea/engine';
+import {
+  blocksOf,
+  customMasker,
+  fixedMasker,
+  type Network,
+  predict,
+  randomMasker,
+  run,
+  Tensor,
+} from '@fovea/engine';
 import { maskGrid, networkShapes, spreadCells } from '@fovea/engine/backend';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -152,6 +161,8 @@ describe('bad input to run', () => {
 
   it('is refused with the value named', async () => {
     await refused({ threads: 0 }, 'threads 0');
+    await refused({ threads: 257 }, 'threads 257: an integer from 1 to 256 is accepted');
+    expect(() => predict(network, { device: 'cpu-avx2', threads: 257 })).toThrow('threads 257: an integer');
     await refused({ masker: 'random', rate: 1.5 }, 'activation rate 1.5');
     await refused({ granularity: 0 }, 'granularity S = 0');
     await refused({ granularity: [1, 2, 3] }, '3 granularities given');

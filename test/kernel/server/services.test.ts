@@ -154,6 +154,16 @@ describe('the stock @jupyterlab/services client', () => {
       await lab.manager.contents.delete('h.txt');
     });
 
+    it('reads a notebook that begins with a byte order mark', async () => {
+      writeFileSync(
+        join(lab.server.folder, 'marked.ipynb'),
+        '\uFEFF{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}',
+      );
+      const { content } = await lab.manager.contents.get('marked.ipynb');
+      expect(content).toMatchObject({ nbformat: 4, cells: [] });
+      await lab.manager.contents.delete('marked.ipynb');
+    });
+
     it('says which file is missing, and which is no notebook', async () => {
       await expect(lab.manager.contents.get('no.txt')).rejects.toThrow('No such file or directory: no.txt');
       writeFileSync(join(lab.server.folder, 'broken.ipynb'), '{"cells": [');

@@ -6,6 +6,7 @@ import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
 import type { Profile } from '../../profile.js';
 import type { Decider, ProgramMap } from '../../program/program.js';
 import { type Shape, Tensor } from '../../tensor.js';
+import { checkThreads } from '../../threads.js';
 import { askMasker, isPromise } from '../ask-masker.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
 import { checkFinite } from '../finite.js';
@@ -125,9 +126,7 @@ export class NativeSession implements Session {
 
   async #run(input: Tensor, options: RunOptions): Promise<RunResult> {
     const { signal, threads } = options;
-    if (!Number.isInteger(threads) || threads < 1 || threads > 256) {
-      throw new FoveaError('bad-argument', `threads ${threads}: an integer from 1 to 256 is accepted`);
-    }
+    checkThreads(threads);
     if (input.shape.some((extent, axis) => extent !== this.shape[axis])) {
       throw new FoveaError(
         'bad-shape',

@@ -11,6 +11,7 @@ import {
   type SessionSettings,
 } from '../../onnxruntime.js';
 import type { Tensor } from '../../tensor.js';
+import { checkThreads } from '../../threads.js';
 import { toEngineTensor } from './layout.js';
 
 /** A network in onnxruntime as a whole, computed densely: what adaptive execution is compared with. */
@@ -57,9 +58,7 @@ export interface DenseOptions {
 export async function openDense(network: Network, options: DenseOptions): Promise<DenseSession> {
   const { threads = 1, provider = 'cpu', ...shape } = options;
   const settings = { threads, provider };
-  if (!Number.isInteger(threads) || threads < 1) {
-    throw new FoveaError('bad-argument', `threads ${threads}: an integer of at least 1 is accepted`);
-  }
+  checkThreads(threads);
   // The engine's own words about a size that does not fit name the layer; a foreign node's shape may be unknown.
   if (network.nodes.every(({ kind }) => kind !== 'foreign')) networkShapes(network, shape);
   if (network.onnxPath !== undefined) {

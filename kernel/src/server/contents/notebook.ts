@@ -65,7 +65,8 @@ function sortKeys(value: unknown): unknown {
 export function parseNotebook(text: string, api: string): Dict {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    // Some editors on Windows begin a file with a byte order mark.
+    value = JSON.parse(text.replace(/^\uFEFF/, ''));
   } catch (error) {
     throw new HttpError(400, `Unreadable notebook: ${api}: ${(error as Error).message}`);
   }

@@ -1,0 +1,39 @@
+/**
+ * What tarballs hold of a package's JavaScript: the code without comments, a fifth of it. Whoever uses the package reads
+ * them in its declarations.
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { transformSync } from 'esbuild';
+import { root } from './steps.mjs';
+
+/**
+ * Copies what npm would pack of a package into a folder to pack instead, its JavaScript without comments.
+ * @param npm the command
+ * @param folder of the package, in the root
+ * @param name that npm knows the package by
+ */
+export function packedCopy(npm, folder, name) {
+  const { status, stdout, stderr } = spawnSync(npm, ['pack', '--dry-run', '--json', `--workspace=${name}`], {
+    cwd: root,
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
+  if (status !== 0) throw new Error(stderr);
+  const [{ files }] = Object.values(JSON.parse(stdout));
+  const copy = mkdtempSync(join(tmpdir(), `fovea-packed-${folder}-`));
+  for (const { path } of files) {
+    const target = join(copy, path);
+    mkdirSync(dirname(target), { recursive: true });
+    const source = join(root, folder, path);
+    if (/^lib\/.*\.js$/.test(path)) writeFileSync(target, withoutComments(readFileSync(source, 'utf8')));
+    else cpSync(source, target);
+  }
+  return copy;
+}
+
+/** A first line for the shell stays: it is no comment. */
+const withoutComments = (code) =>
+  transformSync(code, { legalComments: 'none', charset: 'utf8', target: 'es2023' }).code;
