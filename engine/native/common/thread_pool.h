@@ -47,7 +47,7 @@ class ThreadPool {
     const std::atomic<bool>* stop;
   };
 
-  // A thread's items that nobody has taken yet: the first in the lower half, the end in the upper.
+  // A thread's items that are not taken yet: the first in the lower half, the end in the upper.
   struct alignas(64) Share {
     std::atomic<uint64_t> left{0};
   };

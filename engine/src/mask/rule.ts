@@ -5,8 +5,8 @@ import { salientRate } from './saliency.js';
 
 /**
  * True of maskers whose arithmetic is known: the block's learned one, and saliency, as the engine itself makes them.
- * Fixed and random masks compute nothing, and what a function of somebody's own computes nobody knows, whatever it calls
- * itself; neither counts FLOPs.
+ * Fixed and random masks compute nothing. What a user's function computes is not known, whatever its name. Neither
+ * counts FLOPs.
  */
 export function decidesByRule(masker: Masker, block: Block): boolean {
   return (isLearned(masker) && block.masker !== undefined) || salientRate(masker) !== undefined;

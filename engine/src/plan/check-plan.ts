@@ -35,7 +35,7 @@ export function checkGivenPlan(
 }
 
 /**
- * Checks a whole plan that somebody wrote or read from a file: one entry for each block of the network, in their
+ * Checks a whole plan that was written by hand or read from a file: one entry for each block of the network, in their
  * order, and each fit for its block.
  *
  * @returns the plan as given

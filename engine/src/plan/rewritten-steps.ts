@@ -99,7 +99,7 @@ export function rolesOf({ branch, projection, attention }: Block): Map<Convoluti
 }
 
 /**
- * Copies what a rewrite answered, so that nobody changes it afterwards, and checks that it is steps: of the operations
+ * Copies what a rewrite answered, so that it cannot be changed afterwards, and checks that it is steps: of the operations
  * that blocks are made of, with the fields that these have.
  * @param fail throws with what is wrong and what is accepted
  */

@@ -141,7 +141,7 @@ function checkKernelspecFolder(folder: string): void {
 
 /**
  * Writes a kernelspec, with the logos, in place of an earlier one.
- * @throws FoveaError `bad-file` when somebody else's kernelspec is in the way
+ * @throws FoveaError `bad-file` when a kernelspec that is not Fovea's is in the way
  */
 export async function installKernelspec(kernelspec: string, spec: KernelSpec): Promise<void> {
   checkKernelspecFolder(kernelspec);

@@ -11,12 +11,12 @@ import { type GatewayRequest, obeyGateway } from './listener.js';
 import type { LaunchOptions, PortRange } from './options.js';
 import { EVERYWHERE, takePort } from './ports.js';
 
-/** How often other ports are tried when somebody takes one between its choice and its use. */
+/** How often other ports are tried when one is taken between its choice and its use. */
 const ATTEMPTS = 5;
 
 /**
- * Starts a kernel for a gateway on another machine, tells it how to reach the kernel, and obeys it until the kernel
- * ends. The kernel runs in this very process: when it has gone, nobody accepts the gateway's connections.
+ * Starts a kernel for a gateway on another machine, sends it the connection, and follows its requests until the kernel
+ * ends. The kernel runs in this very process: once it has gone, nothing accepts the gateway's connections.
  *
  * @param log called with lines for an operator; never with a key
  * @throws FoveaError `io` when there are no ports, or the gateway cannot be reached; the kernel has ended then
@@ -97,7 +97,7 @@ async function startOnFreePorts({
 
 const CHANNEL_PORTS = ['shell_port', 'iopub_port', 'stdin_port', 'control_port', 'hb_port'] as const;
 
-/** Ports that nobody listened on a moment ago, one for each channel. */
+/** Ports that were free a moment ago, one for each channel. */
 async function freeChannelPorts(range: PortRange): Promise<Record<(typeof CHANNEL_PORTS)[number], number>> {
   const held: Server[] = [];
   try {

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** How long clients may hold a connection, and how many of those that nobody knows. */
+/** How long clients may hold a connection, and how many connections without a login are kept. */
 export interface ConnectionLimits {
   /** From the first byte of a request, or from connecting, to the end of its headers. */
   readonly headersMs: number;
@@ -29,7 +29,7 @@ export class Connections {
     server.on('connection', (socket: Socket) => {
       this.strangers.add(socket);
       socket.once('close', () => this.strangers.delete(socket));
-      // The oldest goes: one that wants something has asked by now, so that a flood shuts nobody out.
+      // The oldest goes: one that wants something has asked by now, so that a flood of them does not block new clients.
       for (const oldest of this.strangers) {
         if (this.strangers.size <= limits.strangers) break;
         this.strangers.delete(oldest);
@@ -38,7 +38,7 @@ export class Connections {
     });
   }
 
-  /** Takes a connection as that of somebody who is logged in, whose requests may take their time. */
+  /** Marks a connection as logged in: its requests may take as long as they need. */
   admit(socket: Socket): void {
     this.strangers.delete(socket);
     socket.setTimeout(0);

@@ -71,7 +71,7 @@ function isHead(head: Convolve, core: Convolve): boolean {
   );
 }
 
-/** A core without a head gathers what it reads; nobody may write there meanwhile. */
+/** A core without a head gathers what it reads; nothing may write there meanwhile. */
 function isCore(core: Convolve, tail: Convolve): boolean {
   const method = methodOf(core.convolution);
   const apart = tail.destination !== core.source || isPointwise(core.convolution);

@@ -117,7 +117,7 @@ export class Resident implements ResidentNetwork {
     const room = this.device.gpu.limits.maxComputeWorkgroupStorageSize;
     return {
       one: (operation) => tuning.one(operation),
-      // What was kept may be from a device with more room, or of somebody's making.
+      // What was kept may be from a device with more room, or was edited by hand.
       fused: (fusion) => {
         const tile = tuning.fused(fusion);
         return tile && tilesFor(fusion, precision, room).includes(tile) ? tile : undefined;

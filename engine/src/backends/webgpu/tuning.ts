@@ -21,7 +21,7 @@ type Kept = Record<string, Record<string, string>>;
 
 const nameOf = ({ adapter, driver, precision }: TunedOn) => `${adapter} | ${driver} | ${precision}`;
 
-/** What of a convolution its time depends on. Of listed rows, nobody knows beforehand how many there are. */
+/** What of a convolution its time depends on. How many rows are listed is not known beforehand. */
 export function shapeKey(operation: Convolve): string {
   const { convolution, destination, region } = operation;
   const mask = region?.mask;

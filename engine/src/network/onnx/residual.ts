@@ -9,7 +9,7 @@ import { isMatrixProduct, type Projection, projectionOf } from './shortcut.js';
 const longestBranch = 4;
 
 /**
- * Finds residual blocks by structure: an addition whose one side is a chain of convolutions that nobody else
+ * Finds residual blocks by structure: an addition whose one side is a chain of convolutions that nothing else
  * reads, and whose other side is the chain's own input, bare or through one convolution. Then inverted
  * bottlenecks without a shortcut, which MobileNets have wherever a block changes its shape. An addition that is no
  * block gets the reason.

@@ -12,7 +12,7 @@ export interface Projection {
 }
 
 /**
- * A convolution that nobody but the addition reads; a pointwise one may stand behind an average pool (ResNet-D). A
+ * A convolution that only the addition reads; a pointwise one may stand behind an average pool (ResNet-D). A
  * pool of single pixels alone, as Keras' ResNetV2 has it, is a convolution too.
  */
 export function projectionOf(

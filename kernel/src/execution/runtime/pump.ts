@@ -195,7 +195,7 @@ const unpacker = new Unpacker<Order>();
 socket.on('data', (chunk) => {
   for (const packet of unpacker.push(chunk)) obey(packet);
 });
-// Without a host there is nobody to run for; the main thread may be spinning, so the process is ended from here,
+// Without a host there is nothing to run for; the main thread may be spinning, so the process is ended from here,
 // and with it what it has started.
 const orphaned = () => signalSession(process.pid, 'SIGKILL');
 socket.on('end', orphaned);

@@ -8,7 +8,7 @@ const later = globalThis.setTimeout;
 
 /** How long workers are observed to determine whether they are busy. */
 const WATCH_MS = 100;
-/** Processor time in it that says that somebody does: pools let their idle workers block, which looks the same. */
+/** Processor time within it from which on they are: idle workers of pools block, which looks the same from outside. */
 const BUSY_MS = 20;
 
 /**

@@ -42,7 +42,7 @@ export const reshape: Handler = (node, scope) => {
 /** Moves the channels of `[N, 1, 1, C]`, as Keras squeezes them, before the map. */
 const toNchw = '0,3,1,2';
 
-/** Whether a pooled value is reshaped to `[N, 1, 1, C]`, and turned back by whoever reads it. */
+/** Whether a pooled value is reshaped to `[N, 1, 1, C]`, and turned back by what reads it. */
 function movesChannelsLast(node: GraphNode, scope: Scope): boolean {
   const [batch, height, width, channels] = scope.dims(node.outputs[0]!) ?? [];
   const readers = scope.consumersOf(node.outputs[0]!);
