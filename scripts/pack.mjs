@@ -22,9 +22,14 @@ for (const folder of Object.keys(packages)) pruneOutputs(folder);
 const destination = resolve(process.argv[2] ?? join(root, 'dist'));
 mkdirSync(destination, { recursive: true });
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-for (const folder of withDeclarations) packReachedDeclarations(folder);
-const copies = withDeclarations.map((folder) => packedCopy(npm, folder, packages[folder]));
-for (const folder of withDeclarations) packAllDeclarations(folder);
+const copies = withDeclarations.map((folder) => {
+  try {
+    packReachedDeclarations(folder);
+    return packedCopy(npm, folder, packages[folder]);
+  } finally {
+    packAllDeclarations(folder);
+  }
+});
 const { status, stdout, stderr } = spawnSync(
   npm,
   ['pack', '--json', '--pack-destination', destination, ...copies, join(root, 'extension')],

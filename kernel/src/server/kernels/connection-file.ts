@@ -2,17 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import type { Connection } from '../../protocol/connection.js';
 
-/** The connection file of the Jupyter protocol. */
-export interface ConnectionInfo {
+/** The connection file that this server writes for a kernel. */
+export interface ConnectionInfo extends Connection {
   readonly transport: 'tcp';
-  readonly ip: string;
-  readonly shell_port: number;
-  readonly iopub_port: number;
-  readonly stdin_port: number;
-  readonly control_port: number;
-  readonly hb_port: number;
-  readonly key: string;
   readonly signature_scheme: 'hmac-sha256';
   readonly kernel_name: string;
 }
