@@ -5,8 +5,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { QueueBackend } from '../../../kernel/src/sweep/queue/backend.js';
-import { QueueUnreachable } from '../../../kernel/src/sweep/queue/connect-queue.js';
-import { whenReachable } from '../../../kernel/src/sweep/queue/when-reachable.js';
 import { Sweep } from '../../../kernel/src/sweep/sweep.js';
 import { fixture } from '../cli/run-fovea.js';
 import { until } from '../waiting.js';
@@ -77,22 +75,7 @@ describe('a queue that is down when somebody comes', () => {
     ).rejects.toThrow(/cannot be used: ERR .*index is out of range/);
   });
 
-  it('is tried in growing intervals, until the time is over or somebody interrupts', async () => {
-    let attempts = 0;
-    const connect = async () => {
-      attempts++;
-      throw new QueueUnreachable(attempts < 3 ? 'first reason' : 'second reason');
-    };
-    const said: string[] = [];
-    const started = performance.now();
-    await expect(
-      whenReachable(connect, { waitMs: 1300, onWaiting: (reason) => said.push(reason) }),
-    ).rejects.toThrow('second reason');
-    expect(performance.now() - started).toBeGreaterThan(1200);
-    // At 0, 200, 600 and 1300 ms.
-    expect(attempts).toBeLessThanOrEqual(4);
-    expect(said).toEqual(['first reason', 'second reason']);
-
+  it('is no longer waited for when somebody interrupts', async () => {
     const interruption = new AbortController();
     const waiting = Sweep.start(
       { networks: ['quick-look'] },

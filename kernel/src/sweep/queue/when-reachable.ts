@@ -26,15 +26,18 @@ export async function whenReachable<T>(
 ): Promise<T> {
   const deadline = performance.now() + waitMs;
   let said: string | undefined;
+  let isLast = false;
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
     try {
       return await connect();
     } catch (error) {
       if (signal?.aborted) throw new FoveaError('aborted', 'waiting for the queue was aborted');
       const leftMs = deadline - performance.now();
-      if (!(error instanceof QueueUnreachable) || leftMs <= 0) throw error;
+      if (!(error instanceof QueueUnreachable) || leftMs <= 0 || isLast) throw error;
       if (error.message !== said) onWaiting?.(error.message);
       said = error.message;
+      // A timer may fire a moment before the deadline; what it woke for is still the last attempt.
+      isLast = leftMs <= pauseMs;
       await delay(Math.min(pauseMs, leftMs), undefined, { signal }).catch(() => undefined);
       if (signal?.aborted) throw new FoveaError('aborted', 'waiting for the queue was aborted');
     }
