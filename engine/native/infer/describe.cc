@@ -232,6 +232,7 @@ class ProgramDescriber {
         const auto& source = program_.halo_sources_[o[2]];
         const Mask& mask = mask_of(source.region);
         const double active = share(source.region);
+        if (active <= 0) break;
         const auto copied =
             active * static_cast<double>(Halo::capacity(mask, session_.convolution(source.convolution).geometry));
         amounts.add(Amount::passes, 1);

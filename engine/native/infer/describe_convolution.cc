@@ -228,11 +228,7 @@ void describe_convolution(const DescribeSetting& setting, const DescribedPass& d
 
 void describe_cut(const DescribeSetting& setting, const DescribedPass& described, const PassWork& work,
                   const PassWork& apart, Description& description) {
-  if (described.pixels <= 0) {
-    description.amounts.add(Amount::convolutions, 1);
-    description.other = description.amounts;
-    return;
-  }
+  if (described.pixels <= 0) return;
   const PackedConvolution& convolution = *described.pass.convolution;
   const auto panels = static_cast<double>(panels_of(convolution));
   const bool in_squares = described.pass.squares > 0;
