@@ -45,7 +45,8 @@ enum class Amount : int {
   group_runs = runs + 3,
   residual,
   write = residual + 3,
-  pool = write + 3,  // bytes that are pooled
+  write_short = write + 3,  // bytes for larger caches that reductions are too short to hide
+  pool,                     // bytes that are pooled
   pool_cells,
   copy,              // bytes read and written to copy inputs: into a padded map, or out of each other's way
   carried,           // bytes of a stream's rows that a band passes to the next
@@ -83,15 +84,15 @@ constexpr AmountName amount_names[] = {
     {"runsFar", Share::data},                {"runsMemory", Share::data},             {"groupRuns", Share::data},
     {"residualNear", Share::data},           {"residualFar", Share::data},            {"residualMemory", Share::data},
     {"writeNear", Share::data},              {"writeFar", Share::data},               {"writeMemory", Share::data},
-    {"poolBytes", Share::data},              {"poolCells", Share::data},              {"copyBytes", Share::data},
-    {"carriedBytes", Share::data},           {"scatterNear", Share::data},            {"scatterFar", Share::data},
-    {"scatterMemory", Share::data},          {"addNear", Share::data},                {"addFar", Share::data},
-    {"addMemory", Share::data},              {"gatherNear", Share::data},             {"gatherFar", Share::data},
-    {"gatherMemory", Share::data},           {"passes", Share::overhead},             {"convolutions", Share::overhead},
-    {"calls", Share::overhead},              {"items", Share::overhead},              {"indexRegions", Share::overhead},
-    {"indexPixels", Share::overhead},        {"indexListed", Share::overhead},        {"indexRuns", Share::overhead},
-    {"indexSquares", Share::overhead},       {"indexHalo", Share::overhead},          {"decisions", Share::overhead},
-    {"decided", Share::overhead},
+    {"writeShort", Share::data},             {"poolBytes", Share::data},              {"poolCells", Share::data},
+    {"copyBytes", Share::data},              {"carriedBytes", Share::data},           {"scatterNear", Share::data},
+    {"scatterFar", Share::data},             {"scatterMemory", Share::data},          {"addNear", Share::data},
+    {"addFar", Share::data},                 {"addMemory", Share::data},              {"gatherNear", Share::data},
+    {"gatherFar", Share::data},              {"gatherMemory", Share::data},           {"passes", Share::overhead},
+    {"convolutions", Share::overhead},       {"calls", Share::overhead},              {"items", Share::overhead},
+    {"indexRegions", Share::overhead},       {"indexPixels", Share::overhead},        {"indexListed", Share::overhead},
+    {"indexRuns", Share::overhead},          {"indexSquares", Share::overhead},       {"indexHalo", Share::overhead},
+    {"decisions", Share::overhead},          {"decided", Share::overhead},
 };
 static_assert(sizeof amount_names / sizeof *amount_names == amount_count, "every amount has a name");
 
@@ -103,6 +104,8 @@ struct DescribeSetting {
   // Second-level cache of a core, and last-level cache.
   double near_bytes, far_bytes;
 
+  // Share of something `size` bytes large that the second-level cache cannot hold.
+  double beyond_near(double size) const { return std::max(0.0, 1 - near_bytes / size); }
   // For work that all threads share evenly.
   double even() const { return 1.0 / threads; }
 };

@@ -250,6 +250,7 @@ class ProgramDescriber {
         break;
       }
       case Operation::scatter_add: {
+        if (pixels(o[2]) <= 0) break;
         const double bytes = share(o[2]) * bytes_of(extent(o[1]));
         const int32_t shortcut = o[4] < 0 ? o[1] : o[4];
         describe_rows(Amount::add, pixels(o[2]), {{o[0], bytes}, {shortcut, bytes}, {o[1], bytes}}, amounts);

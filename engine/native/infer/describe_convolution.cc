@@ -16,6 +16,9 @@ constexpr double tiles_of_far = 1.5;
 // After this many further tiles the arrival of weights is completely hidden.
 constexpr double tiles_that_hide = 5;
 
+// Reduction steps of a pointwise convolution in whose time a vector of outputs leaves the second-level cache.
+constexpr double steps_that_hide = 40;
+
 constexpr double float_bytes = 4;
 
 // The parameters of the reduction loop, in squares or pixel by pixel.
@@ -105,6 +108,10 @@ void add_traffic(const Subject& s, Amounts& amounts) {
   // A strided pointwise convolution skips pixels, which defeats hardware prefetching.
   if (s.geometry.taps() == 1 && s.geometry.stride_x > 1) amounts.add(Amount::strided, input_bytes * s.share);
   amounts.add_levels(Amount::write, output_bytes * s.share, output_size, setting);
+  if (s.geometry.taps() == 1) {
+    const double shortness = std::max(0.0, 1 - s.walk.steps / steps_that_hide);
+    amounts.add(Amount::write_short, output_bytes * s.share * shortness * setting.beyond_near(output_size));
+  }
   if (d.residual)
     amounts.add_levels(Amount::residual, output_bytes * s.share, output_bytes + d.residual_since, setting);
   const auto spans = static_cast<double>(s.convolution.spans());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <vector>
 
 namespace fovea {
@@ -45,6 +46,15 @@ void make_whole(Region& region) {
   region.others.clear();
 }
 
+void make_empty(Region& region) {
+  region.all = false;
+  region.pixels.clear();
+  std::fill(region.inside.begin(), region.inside.end(), uint8_t{0});
+  if (!region.wants_others) return;
+  region.others.resize(region.map_pixels());
+  std::iota(region.others.begin(), region.others.end(), 0);
+}
+
 // The region read for a whole map: a stride may skip rows and columns, and may not reach the last ones.
 void fill_receptive_of_map(const Region& output, const Geometry& g, Region& input) {
   const std::vector<uint8_t> rows =
@@ -71,6 +81,7 @@ void Region::reserve() {
 void fill_from_mask(const Mask& mask, Region& region) {
   const long active = std::count_if(mask.cells.begin(), mask.cells.end(), [](uint8_t cell) { return cell != 0; });
   if (active == mask.cell_count()) return make_whole(region);
+  if (active == 0) return make_empty(region);
   const uint8_t* cells = mask.cells.data();
   for (int n = 0; n < mask.batch; n++) {
     for (int row = 0; row < mask.rows; row++, cells += mask.columns) {
@@ -89,6 +100,7 @@ void fill_from_mask(const Mask& mask, Region& region) {
 
 void fill_receptive(const Region& output, const Geometry& g, Region& input) {
   if (output.all) return fill_receptive_of_map(output, g, input);
+  if (output.pixels.empty()) return make_empty(input);
   std::fill(input.inside.begin(), input.inside.end(), uint8_t{0});
   const long plane = static_cast<long>(output.height) * output.width;
   // Adjacent taps form one run of pixels; others are marked one by one.

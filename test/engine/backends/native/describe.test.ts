@@ -223,6 +223,36 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
     expect(described.map(({ units }) => units)).toEqual(pixels);
   });
 
+  it.each(['unfused', 'lasnet', 'streamed'])('is nothing where a mask is empty: %s', (strategy) => {
+    const network = builtNetwork('mobilenet_v2');
+    const describer = new Describer(isa, nativeAmounts()!);
+    /** Sum of all amounts of each step that works at active pixels only. */
+    const ofActive = (rate: number) => {
+      const { program, counts } = prepare(network, strategy, 2, rate, 64);
+      const { rows } = describer.describe(program, counts, 1, caches);
+      const { values, amounts } = describer.layout;
+      let at = 0;
+      return program.lowered.program.steps.flatMap(({ operations }) => {
+        const first = at;
+        at += operations.length > 1 ? operations.length + 1 : 1;
+        const isActive = operations.every(
+          (operation) =>
+            operation.kind === 'gather' ||
+            operation.kind === 'scatter-add' ||
+            (operation.kind === 'convolve' && operation.region !== undefined),
+        );
+        if (!isActive) return [];
+        let sum = 0;
+        for (let row = first; row < at; row++)
+          for (let i = 0; i < describer.amounts.length; i++) sum += rows[row * values + amounts + i]!;
+        return [sum];
+      });
+    };
+    const some = ofActive(0.5);
+    expect(some.filter((sum) => sum > 0).length).toBeGreaterThan(5);
+    expect(ofActive(0)).toEqual(some.map(() => 0));
+  });
+
   it('is as monotone as it is smooth: more expected pixels are never fewer of anything', () => {
     const network = builtNetwork('resnet18');
     const { program } = prepare(network, 'streamed', 2, 0.5, 96);
