@@ -5,6 +5,7 @@ import { IConnectionStatus, IServiceManager } from '@jupyterlab/services';
 import { extensions, mimeExtensions } from 'fovea-app-plugins';
 import 'fovea-app-style';
 import { aboutPlugin } from './about.js';
+import { movedFilesPlugin } from './moved-files.js';
 import type { FederatedExtension } from './page.js';
 import { type Plugin, PluginCollection } from './plugins.js';
 
@@ -25,6 +26,7 @@ async function collect(federated: readonly FederatedExtension[]): Promise<Plugin
   ]);
   for (const [name, module] of mimeExtensions) collection.addMime(name, module);
   for (const [name, module] of extensions) collection.add(name, module);
+  collection.add('@fovea/app', movedFilesPlugin);
   for (const extension of federated) {
     const mime = await federatedModule(extension, extension.mimeExtension);
     if (mime) collection.addMime(extension.name, mime);

@@ -114,7 +114,7 @@ export class LabServer {
   /**
    * Starts a server; resolves when it listens.
    * @throws FoveaError `bad-argument` for a folder that does not exist, a base path or a proxy that is none; `io`
-   *   when no port is free
+   *   when no port is free, or the state folder cannot be written
    */
   static async start(options: LabServerOptions): Promise<LabServer> {
     const { ip = '127.0.0.1', port = 8888, portRetries = 50, token = randomSecret() } = options;
@@ -126,12 +126,11 @@ export class LabServer {
     const root = await ContentsRoot.open(options.folder, { allowHidden, followLinks }).catch(() => {
       throw new FoveaError('bad-argument', `${options.folder} is not a folder`);
     });
-    await mkdir(stateFolder, { recursive: true, mode: 0o700 });
+    const { secret, trust } = await openState(stateFolder, log);
     const http = createServer({ connectionsCheckingInterval: CONNECTIONS_CHECK_MS });
     const connections = new Connections(http, options.connectionLimits);
     const bound = await listen(http, ip, port, portRetries);
     const hosts = new HostCheck(ip, options.allowHosts ?? []);
-    const secret = await keptSecret(join(stateFolder, 'login-secret'));
     const cookies = new LoginCookies(bound, { token, secret }, router.base);
     const guard = new Guard(token, cookies, hosts, proxies);
     const specs = options.kernelspecs ?? new KernelSpecs();
@@ -141,7 +140,7 @@ export class LabServer {
       log,
       ...(options.outputLimits ? { limits: options.outputLimits } : {}),
     });
-    const contents = new ContentsService(root, await NotebookTrust.open(stateFolder), { deleteToTrash });
+    const contents = new ContentsService(root, trust, { deleteToTrash });
     const places = new KernelPlaces(root);
     const others = [...(options.allowHosts ?? []), ...(options.trustProxies ?? [])];
     const isShared = !isLoopback(ip) || others.length > 0;
@@ -234,6 +233,24 @@ export function parseBaseUrl(text: string): string {
     );
   }
   return names.map((name) => `/${name}`).join('');
+}
+
+/** What of the lab outlives it, apart from settings. */
+async function openState(folder: string, log: (line: string) => void) {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return {
+      secret: await keptSecret(join(folder, 'login-secret')),
+      trust: await NotebookTrust.open(folder, log),
+    };
+  } catch (error) {
+    const { message } = error as Error;
+    throw new FoveaError(
+      'io',
+      `The lab's state cannot be kept in ${folder}: ${message}; FOVEA_STATE_DIR names another folder`,
+      { cause: error },
+    );
+  }
 }
 
 /** Listens on the first free port from `port` on; resolves to it. */

@@ -1,29 +1,10 @@
 // @module-tag process
-import { spawnSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { serverWithClient, services, startServer } from './support/server.js';
-
-/** A small disk of one's own, where the system lets us make one. */
-const disk = mkdtempSync(join(tmpdir(), 'fovea-disk-'));
-const hasDisk = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', disk]).status === 0;
-afterAll(() => {
-  if (hasDisk) spawnSync('umount', ['-l', disk]);
-  rmSync(disk, { recursive: true, force: true });
-});
 
 describe('load and faults', () => {
   const lab = serverWithClient();
@@ -200,22 +181,6 @@ describe('load and faults', () => {
     expect(text.split('\n').length).toBeLessThan(2000);
     await kernel.shutdown();
     ownManager.dispose();
-    await own.close();
-  });
-
-  it.skipIf(!hasDisk)('keeps the old file when the disk is full (needs leave to mount a tmpfs)', async () => {
-    const own = await startServer({ folder: disk });
-    const put = (content: string) =>
-      own.fetch('/api/contents/a.txt', {
-        method: 'PUT',
-        body: JSON.stringify({ type: 'file', format: 'text', content }),
-      });
-    expect((await put('precious')).status).toBe(201);
-    const refused = await put('x'.repeat(400_000));
-    expect(refused.status).toBe(507);
-    expect((await refused.json()).message).toBe('The disk is full; nothing was changed: a.txt');
-    expect(readFileSync(join(disk, 'a.txt'), 'utf8')).toBe('precious');
-    expect(readdirSync(disk)).toEqual(['a.txt']);
     await own.close();
   });
 

@@ -43,16 +43,27 @@ async function underFreeName(
   }
 }
 
+/**
+ * Writes a file that must not exist yet.
+ * @throws the file system's own error; what a full disk took of the file is removed
+ */
+async function writeNew(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text, { flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') await rm(file, { force: true });
+    throw error;
+  }
+}
+
 /** Creates an untitled file, notebook or folder inside a folder; resolves to its name. */
 export function createUntitled(folder: string, type: string | undefined, extension: string): Promise<string> {
   if (type === 'directory') return underFreeName(folder, ['Untitled Folder', ''], ' ', (file) => mkdir(file));
   if (type === 'notebook' || extension === '.ipynb') {
     const text = formatNotebook(emptyNotebook());
-    return underFreeName(folder, ['Untitled', '.ipynb'], '', (file) => writeFile(file, text, { flag: 'wx' }));
+    return underFreeName(folder, ['Untitled', '.ipynb'], '', (file) => writeNew(file, text));
   }
-  return underFreeName(folder, ['untitled', extension || '.txt'], '', (file) =>
-    writeFile(file, '', { flag: 'wx' }),
-  );
+  return underFreeName(folder, ['untitled', extension || '.txt'], '', (file) => writeNew(file, ''));
 }
 
 /** Whether a path on disk is a folder or anything inside it, links resolved. */

@@ -99,7 +99,11 @@ export class ContentsService {
       await restoreCheckpoint(place.file, below.id);
       return empty();
     }
-    const made = await createCheckpoint(place.file);
+    const made = await createCheckpoint(place.file).catch((error: unknown) => {
+      const { status, message } = toHttpError(error, place.api);
+      // JupyterLab makes a checkpoint of what it opens, and opens nothing where that fails with any status but 403.
+      throw status === 507 ? new HttpError(403, message) : error;
+    });
     return json(made, 201, { Location: `${location(router, place)}/checkpoints/${made.id}` });
   }
 

@@ -1,16 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, chmod, type FileHandle, lstat, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { moveFile } from './move.js';
-
-/**
- * Where a file is written before it takes its place; hidden, and in the same folder, hence on the same disk. The
- * name does not grow with the file's, which may be as long as a name can be.
- */
-export function temporaryName(file: string): string {
-  return join(dirname(file), `.~fovea-${randomUUID()}`);
-}
+import { moveFile, temporaryName } from './move.js';
 
 /**
  * Puts a finished temporary file in the place of a file, under that one's permissions; a symbolic link is written

@@ -21,14 +21,18 @@ export class NotebookTrust {
   private constructor(
     private readonly secret: Buffer,
     private readonly file: string,
+    private readonly log: (line: string) => void,
   ) {
     this.signatures = new Set(storedLines(file));
   }
 
-  /** Opens the store in a private folder, and makes the secret on the first use. */
-  static async open(folder: string): Promise<NotebookTrust> {
+  /**
+   * Opens the store in a private folder, and makes the secret on the first use.
+   * @param log called with a line for the terminal when a saved notebook could not be remembered
+   */
+  static async open(folder: string, log: (line: string) => void = () => undefined): Promise<NotebookTrust> {
     const secret = await keptSecret(join(folder, 'notebook-secret'));
-    return new NotebookTrust(secret, join(folder, 'notebook-signatures'));
+    return new NotebookTrust(secret, join(folder, 'notebook-signatures'), log);
   }
 
   /** A signed notebook's cells are marked as trusted; all others' marks are removed. */
@@ -37,7 +41,10 @@ export class NotebookTrust {
     return withTrust(notebook, (metadata) => ({ ...metadata, trusted }));
   }
 
-  /** Strips the marks for saving, and signs the notebook when every code cell was trusted. */
+  /**
+   * Strips the marks for saving, and signs the notebook when every code cell was trusted. A signature that cannot be
+   * written, on a full disk, does not prevent saving: the notebook may be on another disk.
+   */
   async strip(notebook: Dict): Promise<Dict> {
     const cells = codeCells(notebook);
     const trusted = cells.every((cell) => {
@@ -46,7 +53,11 @@ export class NotebookTrust {
       return (cell.metadata as Dict | undefined)?.trusted === true;
     });
     const stripped = withTrust(notebook, ({ trusted: _, ...metadata }) => metadata);
-    if (trusted) await this.remember(stripped);
+    if (trusted) {
+      await this.remember(stripped).catch((error: Error) => {
+        this.log(`a saved notebook will not be trusted after the next start: ${error.message}`);
+      });
+    }
     return stripped;
   }
 

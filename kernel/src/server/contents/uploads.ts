@@ -1,7 +1,8 @@
 import { appendFile, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { HttpError } from '../http/errors.js';
-import { putInPlace, temporaryName } from './save.js';
+import { temporaryName } from './move.js';
+import { putInPlace } from './save.js';
 
 interface Upload {
   readonly temporary: string;

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import type { Connection } from '../../protocol/connection.js';
+import { toHttpError } from '../http/errors.js';
 
 /** The connection file that this server writes for a kernel. */
 export interface ConnectionInfo extends Connection {
@@ -56,14 +57,22 @@ export async function createConnection(kernelName: string): Promise<ConnectionIn
   };
 }
 
-/** Writes a connection file that only this user can read; resolves to its path. */
+/**
+ * Writes a connection file that only this user can read; resolves to its path.
+ * @throws HttpError for what the file system refuses, as on a full disk; nothing is left behind
+ */
 export async function writeConnectionFile(
   folder: string,
   kernelId: string,
   connection: ConnectionInfo,
 ): Promise<string> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
   const file = join(folder, `kernel-${kernelId}.json`);
-  await writeFile(file, JSON.stringify(connection, null, 2), { mode: 0o600 });
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFile(file, JSON.stringify(connection, null, 2), { mode: 0o600 });
+  } catch (error) {
+    await rm(file, { force: true }).catch(() => undefined);
+    throw toHttpError(error, 'a kernel needs a file in the state folder of the lab');
+  }
   return file;
 }

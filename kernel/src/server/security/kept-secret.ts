@@ -14,14 +14,17 @@ export async function keptSecret(file: string): Promise<Buffer> {
   if (before && before.length >= BYTES) return before;
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const fresh = `${file}.${randomUUID()}`;
-  await writeFile(fresh, randomBytes(BYTES), { mode: 0o600, flag: 'wx' });
-  // What is too short is what a crash left: no secret.
-  if (before) await rename(fresh, file);
-  else {
-    await link(fresh, file).catch(async (error: NodeJS.ErrnoException) => {
-      // Some file systems have no links; the name is taken where another server was first.
-      if (error.code !== 'EEXIST') await rename(fresh, file);
-    });
+  try {
+    await writeFile(fresh, randomBytes(BYTES), { mode: 0o600, flag: 'wx' });
+    // What is too short is what a crash left: no secret.
+    if (before) await rename(fresh, file);
+    else {
+      await link(fresh, file).catch(async (error: NodeJS.ErrnoException) => {
+        // Some file systems have no links; the name is taken where another server was first.
+        if (error.code !== 'EEXIST') await rename(fresh, file);
+      });
+    }
+  } finally {
     await rm(fresh, { force: true });
   }
   return readFile(file);
