@@ -1,10 +1,12 @@
 // trainCompile and trainRun: a training step as a list of operations over typed arrays, run off the JavaScript thread.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstring>
 #include <memory>
 #include <string>
 
+#include "common/thread_pool.h"
 #include "module.h"
 #include "train/op.h"
 
@@ -176,7 +178,7 @@ napi_value start(napi_env env, napi_callback_info info) {
   run->program->running = true;
   run->first = first;
   run->last = last;
-  run->threads = static_cast<int>(threads < 1 ? 1 : threads > 64 ? 64 : threads);
+  run->threads = static_cast<int>(std::clamp<int64_t>(threads, 1, max_threads));
   run->stop = stop.ints();
   run->seconds = static_cast<double*>(seconds);
   napi_value keep, promise, label;

@@ -16,15 +16,24 @@ export { isStoredNetwork } from '../network/stored/read.js';
 export { checkModelPath } from '../network/stored/save.js';
 export { storeNetwork } from '../network/stored/write.js';
 export { learnShapes } from '../network/walk.js';
-export { checkGranularity, parseGranularity, resolveGranularity, stageCount } from '../plan/granularity.js';
+export {
+  checkGranularity,
+  parseGranularity,
+  plainGranularity,
+  resolveGranularity,
+  stageCount,
+} from '../plan/granularity.js';
 export { gpuCalibrationOf } from '../predict/gpu/gpu-calibration.js';
 export { readGpuCalibration } from '../predict/gpu/this-gpu.js';
+export { resolveDevice } from '../predict/options.js';
 export { checkWritable, replaceFile } from '../replace-file.js';
 export { measureInTurns } from '../run/in-turns.js';
-export { defaultMasker } from '../run/maskers.js';
+export { defaultMasker, resolveMaskers } from '../run/maskers.js';
 export { median } from '../run/median.js';
 export { type CheckedRun, checkAgainstPlain, type PlainCheck } from '../run/plain-run.js';
 export { defaultThreads, prepare } from '../run/prepare.js';
+export { mostThreads } from '../threads.js';
+export { listClasses, spreadOver } from '../train/data/image-files.js';
 export { drawScene } from '../train/data/scene.js';
 export { classIndices } from '../train/evaluate.js';
 export { compareOutputs } from '../train/fit/agreement.js';

@@ -43,6 +43,11 @@ export function resolveGranularity(network: Network, granularity?: Granularity):
   );
 }
 
+/** S as tables and JSON write it, which has no `Infinity`: a number, or `whole`. */
+export function plainGranularity(S: number): number | 'whole' {
+  return S === Number.POSITIVE_INFINITY ? 'whole' : S;
+}
+
 /**
  * Reads `8,4,7,1` or `4` or `whole,2,2,1`, as the command line writes granularities.
  * @throws FoveaError `bad-argument` naming the part that is not a granularity

@@ -34,7 +34,7 @@ export function resolveDevice(device: Device | string): Device {
   return gpu?.name === device ? gpu : getDevice(device);
 }
 
-/** Where a prediction is for: device, images at once, and threads. */
+/** Where a prediction is for: device, images at once, and threads, which are 1 for a GPU. */
 export interface Setting {
   readonly device: Device;
   readonly batch: number;
@@ -42,7 +42,7 @@ export interface Setting {
 }
 
 /**
- * Fills in what was left out: the device's nominal batch, and all its cores.
+ * Fills in what was left out: the device's nominal batch, and all its cores. Threads of a GPU are not counted.
  * @throws FoveaError `unknown-name`, `bad-argument`
  */
 export function resolveSetting({
@@ -51,10 +51,11 @@ export function resolveSetting({
   threads,
 }: Pick<PredictOptions, 'device' | 'batch' | 'threads'>): Setting {
   const device = resolveDevice(wanted);
+  if (threads !== undefined) checkThreads(threads);
   const setting = {
     device,
     batch: batch ?? device.nominalBatch,
-    threads: threads ?? (device.kind === 'cpu' ? device.processingEngines : 1),
+    threads: device.kind === 'gpu' ? 1 : (threads ?? device.processingEngines),
   };
   checkThreads(setting.threads);
   if (!Number.isInteger(setting.batch) || setting.batch < 1) {

@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.js';
+import { checkThreads } from '../threads.js';
 import { layoutOf } from './architecture.js';
 import { loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
 import { epochOrder, fillBatch } from './data/batches.js';
@@ -108,8 +109,7 @@ function checkData({ architecture, batch }: Recipe, { train, test, threads }: Tr
   }
   if (train.count < batch) fail(`${train.count} images to train on; at least one batch (${batch}) is needed`);
   if (test.count < 1) fail('no images to test on; at least 1 is needed');
-  if (!Number.isInteger(threads) || threads < 1 || threads > 64)
-    fail(`threads ${threads}; 1 to 64 are accepted`);
+  checkThreads(threads);
 }
 
 /** Steps through one phase from where `state` stands; weights change in place. */

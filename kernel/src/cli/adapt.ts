@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine';
-import { parseGranularity } from '@fovea/engine/internal';
+import { parseGranularity, plainGranularity } from '@fovea/engine/internal';
 import {
   type AdaptProgress,
   type AdaptResult,
@@ -130,7 +130,11 @@ function asText(
   seconds: number,
   { flops, blocks, kept }: AdaptResult,
 ): string {
-  const rows = blocks.map(({ name, granularity, rate }) => [name, String(granularity), rate.toFixed(3)]);
+  const rows = blocks.map(({ name, granularity, rate }) => [
+    name,
+    String(plainGranularity(granularity)),
+    rate.toFixed(3),
+  ]);
   return [
     `${output}: maskers learned on ${images} images in ${(seconds / 60).toFixed(1)} min, ` +
       `${(100 * flops).toFixed(1)} % of the dense network's FLOPs`,

@@ -1,11 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadShippedModel, run, Tensor } from '@fovea/engine';
-import { webgpuBackend } from '@fovea/engine/backend';
-import { describeGpu } from '@fovea/engine/internal';
 import type { Command } from 'commander';
 import { dataFolders } from '../server/jupyter-paths.js';
 import { findAssets } from '../server/lab/assets.js';
+import { findGpu } from './find-gpu.js';
 import { installPaths, isOurKernelspec } from './installation.js';
 import { printJson } from './parse.js';
 
@@ -57,11 +56,9 @@ function checkKernelspecs(): Promise<Finding>[] {
 
 /** Only the webgpu backend needs a GPU, so a machine without one is in order. */
 async function checkGpu(): Promise<Finding> {
-  const missing = await webgpuBackend.check!();
+  const found = await findGpu();
   const detail =
-    missing === undefined
-      ? `usable: --backend webgpu: ${await describeGpu()}`
-      : `none for --backend webgpu; ${missing}`;
+    'gpu' in found ? `usable: --backend webgpu: ${found.gpu}` : `none for --backend webgpu; ${found.missing}`;
   return { status: 'ok', subject: 'GPU', detail };
 }
 

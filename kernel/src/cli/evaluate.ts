@@ -1,5 +1,5 @@
 import { FoveaError, type Network } from '@fovea/engine';
-import { classIndices } from '@fovea/engine/internal';
+import { classIndices, plainGranularity } from '@fovea/engine/internal';
 import {
   type Comparison,
   compareMaskers,
@@ -47,6 +47,7 @@ export function register(program: Command): void {
     .action(async (model: string, options: EvaluateCliOptions) => {
       const network = await openModel(model, options.config);
       const dataset = await loadImages(options, network, DRAWN);
+      if (options.data !== undefined) warnOfClasses(network, dataset);
       if (options.compare !== undefined) {
         await compare(network, dataset, options);
         return;
@@ -61,6 +62,15 @@ export function register(program: Command): void {
       if (options.json) printJson(evaluation);
       else process.stdout.write(`${asText(evaluation)}\n`);
     });
+}
+
+/** Says why answers cannot be checked against the folders that the images lie in. */
+function warnOfClasses({ name, labels: known }: Network, { labels }: Dataset): void {
+  const unknown = labels.filter((label) => !known?.includes(label));
+  if (unknown.length === 0) return;
+  const listed = `${unknown.slice(0, 5).join(', ')}${unknown.length > 5 ? ', …' : ''}`;
+  const why = known ? `${name} has no class ${listed}` : `${name} does not name its classes`;
+  process.stderr.write(`no accuracy: ${why}\n`);
 }
 
 /** Images that are compared on for each that rates are set on. */
@@ -150,7 +160,7 @@ function asText({
       ...blocks.map(({ name, stage, granularity, rate, dilatedRate }) => [
         name,
         String(stage + 1),
-        granularity === Number.POSITIVE_INFINITY ? 'whole' : String(granularity),
+        String(plainGranularity(granularity)),
         rate.toFixed(3),
         dilatedRate.toFixed(3),
       ]),

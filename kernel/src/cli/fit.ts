@@ -1,4 +1,4 @@
-import { parseGranularity } from '@fovea/engine/internal';
+import { parseGranularity, plainGranularity } from '@fovea/engine/internal';
 import { fitMaskers, imagesOf, measureAgreement, saveNetwork } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { addData, type DataOptions, loadImages } from './data.js';
@@ -95,7 +95,7 @@ function asText(
       ['block', 'S', 'rate', 'explained'],
       ...blocks.map(({ name, granularity, rate, explained }) => [
         name,
-        granularity === Number.POSITIVE_INFINITY ? 'whole' : String(granularity),
+        String(plainGranularity(granularity)),
         rate.toFixed(3),
         explained.toFixed(3),
       ]),

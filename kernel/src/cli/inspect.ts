@@ -1,7 +1,9 @@
 import { describeNetwork, FoveaError, type NetworkDescription, programText } from '@fovea/engine';
 import type { NodeDescription } from '@fovea/engine/backend';
+import { plainGranularity } from '@fovea/engine/internal';
 import type { Command } from 'commander';
 import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
+import { printJson } from './parse.js';
 
 interface InspectOptions {
   readonly outputName?: string;
@@ -25,6 +27,9 @@ export function register(program: Command): void {
     .option('--program [strategy]', 'print the program of the model under this strategy (default: streamed)')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, { config, json, inputSize, outputName, program }: InspectOptions) => {
+      if (json && program !== undefined) {
+        throw new FoveaError('bad-argument', '--json with --program: programs are printed as text');
+      }
       const size = inputSize === undefined ? {} : parseInputSize(inputSize);
       const network = await openModel(model, config, { ...size, output: outputName });
       if (program !== undefined) {
@@ -33,7 +38,8 @@ export function register(program: Command): void {
         return;
       }
       const description = describeNetwork(network, size);
-      process.stdout.write(json ? `${JSON.stringify(description, undefined, 2)}\n` : asText(description));
+      if (json) printJson(description);
+      else process.stdout.write(asText(description));
     });
 }
 
@@ -79,7 +85,7 @@ function row({ name, kind, shape, flops, parameters, block, operators, dense }: 
     name,
     kind,
     block ? String(block.stage + 1) : '',
-    block?.granularity === undefined ? '' : String(block.granularity),
+    block?.granularity === undefined ? '' : String(plainGranularity(block.granularity)),
     shape ? `${shape[2]} x ${shape[0]} x ${shape[1]}` : '?',
     flops > 0 ? (flops / 1e9).toFixed(4) : '',
     parameters > 0 ? String(parameters) : '',

@@ -17,12 +17,17 @@ import {
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-function targetOptions(command: Command): Command {
+/** @param otherwise what a command without any of them does */
+function targetOptions(command: Command, otherwise?: string): Command {
+  const byDefault = otherwise === undefined ? ' (the default)' : ` (default: ${otherwise})`;
   return command
-    .option('--user', "this user's Jupyter data folder (the default)")
+    .option('--user', `this user's Jupyter data folder${byDefault}`)
     .option('--prefix <dir>', 'the environment at DIR, as DIR/share/jupyter')
     .option('--sys-prefix', 'the active Python environment');
 }
+
+const isAsked = ({ user, prefix, sysPrefix }: TargetOptions): boolean =>
+  user === true || prefix !== undefined || sysPrefix === true;
 
 /** The options as they would be typed, for hints. */
 function typed({ prefix, sysPrefix }: TargetOptions): string {
@@ -84,22 +89,29 @@ export function register(program: Command): void {
       if (removed.length === 0) say(`Nothing of Fovea is in ${paths.dataFolder}.`);
     });
 
-  program
-    .command('list')
-    .description('show where the kernel and the extension are installed')
-    .action(() => {
-      const found = dataFolders()
-        .map(installPaths)
-        .flatMap(({ dataFolder, labextension, kernelspec }) => [
-          ...(isOurLabextension(labextension) ? [`labextension  ${labextension}`] : []),
-          ...[kernelspec, gatewaySpecFolder(dataFolder, 'eg'), gatewaySpecFolder(dataFolder, 'gp')]
-            .filter(isOurKernelspec)
-            .map((folder) => `kernelspec    ${folder}`),
-        ]);
-      for (const line of found) say(line);
-      if (found.length === 0)
-        say('Not installed in any Jupyter. fovea install puts it there; fovea lab needs none.');
-    });
+  targetOptions(
+    program.command('list').description('show where the kernel and the extension are installed'),
+    'where the Jupyter in use looks',
+  ).action((options: TargetOptions) => {
+    const asked = isAsked(options);
+    const found = (asked ? [dataFolderOf(options)] : dataFolders())
+      .map(installPaths)
+      .flatMap(({ dataFolder, labextension, kernelspec }) => [
+        ...(isOurLabextension(labextension) ? [`labextension  ${labextension}`] : []),
+        ...[kernelspec, gatewaySpecFolder(dataFolder, 'eg'), gatewaySpecFolder(dataFolder, 'gp')]
+          .filter(isOurKernelspec)
+          .map((folder) => `kernelspec    ${folder}`),
+      ]);
+    for (const line of found) say(line);
+    if (found.length > 0) return;
+    if (asked) say(`Nothing of Fovea is in ${dataFolderOf(options)}.`);
+    else {
+      say(
+        'Not installed where the Jupyter in use looks. fovea list --prefix DIR looks in another environment;',
+      );
+      say('fovea install puts it there; fovea lab needs none.');
+    }
+  });
 }
 
 /** Removes what was installed, of one gateway or else for the Jupyter; resolves to the folders. */

@@ -1,6 +1,7 @@
 import { FoveaError } from '@fovea/engine/errors';
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.js';
+import { outliveReaders } from './output-streams.js';
 
 /** Modules that each add one or more commands; a command is loaded only when it is the one asked for. */
 const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
@@ -35,12 +36,14 @@ async function main(argv: readonly string[]): Promise<void> {
     .exitOverride()
     .showHelpAfterError('(fovea COMMAND --help lists what is accepted)');
   const wanted = argv[2];
-  const load = wanted !== undefined && wanted in commands ? [commands[wanted]!] : Object.values(commands);
+  const load =
+    wanted !== undefined && Object.hasOwn(commands, wanted) ? [commands[wanted]!] : Object.values(commands);
   const modules = new Set(await Promise.all(load.map((module) => module())));
   for (const module of modules) module.register(program);
   await program.parseAsync(argv);
 }
 
+outliveReaders();
 try {
   await main(process.argv);
 } catch (error) {

@@ -1,4 +1,5 @@
 import { FoveaError } from '@fovea/engine';
+import { plainGranularity } from '@fovea/engine/internal';
 
 /**
  * Reads a number from 0 to 1.
@@ -18,6 +19,18 @@ export function parseRates(option: string, text: string): number[] {
 }
 
 /**
+ * Reads a number of at least 0.
+ * @throws FoveaError `bad-argument` naming the option
+ */
+export function parseNumber(option: string, text: string): number {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (!(value >= 0) || value === Number.POSITIVE_INFINITY) {
+    throw new FoveaError('bad-argument', `${option} "${text}": a number of at least 0 is accepted`);
+  }
+  return value;
+}
+
+/**
  * Reads an integer of at least `minimum`.
  * @throws FoveaError `bad-argument` naming the option
  */
@@ -29,9 +42,11 @@ export function parseInteger(option: string, text: string, minimum = 1): number 
   return value;
 }
 
-/** Prints one JSON document and nothing else. */
+/** Prints one JSON document and nothing else. S of the whole map, which JSON has no number for, is `whole`. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  const plain = (key: string, field: unknown) =>
+    key === 'granularity' && typeof field === 'number' ? plainGranularity(field) : field;
+  process.stdout.write(`${JSON.stringify(value, plain, 2)}\n`);
 }
 
 /** Rows as aligned columns; numbers to the right. */

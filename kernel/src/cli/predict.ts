@@ -3,6 +3,7 @@ import { deviceNames, FoveaError, type PredictOptions, type Profile, predict } f
 import { checkExcitation, parseGranularity } from '@fovea/engine/internal';
 import { costModels, type ReferenceTable, recomputeTable } from '@fovea/engine/predict';
 import type { Command } from 'commander';
+import { parseDeviceThreads, settingText } from './device.js';
 import { parseInputSize } from './inspect.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseInteger, parseRates, printJson } from './parse.js';
@@ -64,11 +65,14 @@ export function register(program: Command): void {
       const settings = predictOptions(options, options.device);
       const profile = predict(await openModel(model, options.config, settings), settings);
       if (options.json) printJson(profile);
-      else process.stdout.write(`${asText(profile)}\n`);
+      else process.stdout.write(`${asText(profile, settings.device)}\n`);
     });
 }
 
-function predictOptions(options: PredictCommandOptions, device: string): PredictOptions {
+function predictOptions(
+  options: PredictCommandOptions,
+  device: string,
+): PredictOptions & { readonly device: string } {
   const { granularity, rate, strategy, model = 'fovea', batch, threads, inputSize, excitation } = options;
   if (!(costModels as readonly string[]).includes(model)) {
     throw new FoveaError('unknown-name', `--model ${model}: ${costModels.join(' or ')} is accepted`);
@@ -81,7 +85,7 @@ function predictOptions(options: PredictCommandOptions, device: string): Predict
     ...(granularity === undefined ? {} : { granularity: parseGranularity(granularity) }),
     ...(rates === undefined ? {} : { rate: rates.length === 1 ? rates[0]! : rates }),
     ...(batch === undefined ? {} : { batch: parseInteger('--batch', batch) }),
-    ...(threads === undefined ? {} : { threads: parseInteger('--threads', threads) }),
+    ...parseDeviceThreads(device, threads),
     ...(inputSize === undefined ? {} : parseInputSize(inputSize)),
     ...(excitation === undefined ? {} : { excitation: checkExcitation(excitation, '--excitation') }),
   };
@@ -115,8 +119,8 @@ async function readTable(file: string): Promise<ReferenceTable> {
 const ms = (value: number) => value.toFixed(value < 10 ? 4 : 2);
 
 /** A predicted profile as a person reads it: the total, then block by block. */
-function asText(profile: Profile): string {
-  const { network, device, source, strategy, batch, threads, totalMs, flops, flopsAvoided } = profile;
+function asText(profile: Profile, device: string): string {
+  const { network, source, strategy, batch, totalMs, flops, flopsAvoided } = profile;
   const outside = profile.ops.filter((op) => op.block < 0);
   const rows = [
     ...profile.blocks.map((block) => [
@@ -140,7 +144,7 @@ function asText(profile: Profile): string {
   ];
   const share = (100 * flopsAvoided) / (flops + flopsAvoided);
   return [
-    `${network} on ${device}, ${strategy}, batch ${batch}, ${threads} thread${threads === 1 ? '' : 's'} (predicted, ${source} model)`,
+    `${network} on ${profile.device}, ${strategy}, ${settingText(device, profile)} (predicted, ${source} model)`,
     `${ms(totalMs)} ms, ${ms(totalMs / batch)} ms an image; ${share.toFixed(1)} % of the FLOPs avoided`,
     '',
     asTable([['', 'S', 'rate', 'ms', 'compute', 'data', 'overhead'], ...rows]),

@@ -1,20 +1,18 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { FoveaError } from '@fovea/engine';
 import { replaceFile } from '@fovea/engine/internal';
 import type { PointRecord } from '../sweep/point.js';
 
-/** A file of records, one JSON line each, that grows while a sweep runs. */
+/**
+ * A file of records, one JSON line each, that grows while a sweep runs. What the path held before is replaced with the
+ * first record: a sweep that is refused, for one because it is under way already, must not empty the file of another.
+ */
 export class RecordFile {
   readonly #written = new Set<string>();
+  #begun = false;
   #trouble: FoveaError | undefined;
 
-  private constructor(private readonly path: string) {}
-
-  /** @throws FoveaError `io` when it cannot be written */
-  static async create(path: string): Promise<RecordFile> {
-    await replaceFile(path, '');
-    return new RecordFile(path);
-  }
+  constructor(private readonly path: string) {}
 
   /** Writes a whole file at once. */
   static write(path: string, text: string): Promise<void> {
@@ -25,6 +23,7 @@ export class RecordFile {
   add(record: PointRecord): void {
     if (this.#written.has(record.id) || this.#trouble) return;
     try {
+      this.#begin();
       appendFileSync(this.path, `${JSON.stringify(record)}\n`);
       this.#written.add(record.id);
     } catch (cause) {
@@ -36,8 +35,17 @@ export class RecordFile {
     }
   }
 
-  /** @throws FoveaError `io` when a record could not be written */
+  /**
+   * Ends the file of a sweep that has run; without records it is empty.
+   * @throws FoveaError `io` when a record could not be written
+   */
   close(): void {
     if (this.#trouble) throw this.#trouble;
+    this.#begin();
+  }
+
+  #begin(): void {
+    if (!this.#begun) writeFileSync(this.path, '');
+    this.#begun = true;
   }
 }

@@ -2,9 +2,10 @@ import { deviceNames, FoveaError } from '@fovea/engine';
 import { checkExcitation, parseGranularity } from '@fovea/engine/internal';
 import { type SearchOptions, type SearchResult, searchGranularity } from '@fovea/engine/predict';
 import type { Command } from 'commander';
+import { parseDeviceThreads, settingText } from './device.js';
 import { parseInputSize } from './inspect.js';
 import { MODEL_HELP, openModel } from './model.js';
-import { asTable, parseInteger, parseRate, printJson } from './parse.js';
+import { asTable, parseInteger, parseNumber, parseRate, printJson } from './parse.js';
 import { EXCITATION } from './running.js';
 
 interface SearchCommandOptions {
@@ -60,14 +61,14 @@ export function register(program: Command): void {
         search,
       );
       if (options.json) printJson(result);
-      else process.stdout.write(`${asText(result)}\n`);
+      else process.stdout.write(`${asText(result, options.device)}\n`);
     });
 }
 
 function searchOptions(options: SearchCommandOptions): SearchOptions {
   const { rate, rates, scores, granularities, strategies, objective, tolerance, batch, threads, inputSize } =
     options;
-  const { excitation } = options;
+  const { device, excitation } = options;
   if (rate !== undefined && rates !== undefined) {
     throw new FoveaError(
       'bad-argument',
@@ -86,9 +87,9 @@ function searchOptions(options: SearchCommandOptions): SearchOptions {
     ...(granularities === undefined ? {} : { granularities: parseGranularity(granularities) }),
     ...(strategies === undefined ? {} : { strategies: strategies.split(',') }),
     ...(objective === undefined ? {} : { objective: objective as 'latency' | 'finest' }),
-    ...(tolerance === undefined ? {} : { tolerance: Number(tolerance) }),
+    ...(tolerance === undefined ? {} : { tolerance: parseNumber('--tolerance', tolerance) }),
     ...(batch === undefined ? {} : { batch: parseInteger('--batch', batch) }),
-    ...(threads === undefined ? {} : { threads: parseInteger('--threads', threads) }),
+    ...parseDeviceThreads(device, threads),
     ...(inputSize === undefined ? {} : parseInputSize(inputSize)),
   };
 }
@@ -110,17 +111,8 @@ function parsePairs(option: string, text: string): Record<number, number> {
 
 const ms = (value: number) => value.toPrecision(4);
 
-function asText({
-  network,
-  device,
-  batch,
-  threads,
-  blocks,
-  stages,
-  totalMs,
-  denseMs,
-  pareto,
-}: SearchResult): string {
+function asText(result: SearchResult, device: string): string {
+  const { network, blocks, stages, totalMs, denseMs, pareto } = result;
   const stageRows = stages.map(({ stage, blocks: count, best }) => [
     String(stage + 1),
     String(count),
@@ -134,7 +126,7 @@ function asText({
     score.toPrecision(4),
   ]);
   return [
-    `${network} on ${device}, batch ${batch}, ${threads} thread${threads === 1 ? '' : 's'} (predicted): ` +
+    `${network} on ${result.device}, ${settingText(device, result)} (predicted): ` +
       `${ms(totalMs)} ms against ${ms(denseMs)} dense, ${(denseMs / totalMs).toFixed(2)}x`,
     '',
     asTable([['stage', 'blocks', 'S', 'strategy', 'ms'], ...stageRows]),

@@ -76,7 +76,7 @@ async function runSweep(space: SweepSpace, options: SweepCommandOptions): Promis
       ...(label === undefined ? {} : { labels: label }),
       ...(retryFailed ? { retryFailed } : {}),
     });
-    const file = out !== undefined && extname(out) !== '.csv' ? await RecordFile.create(out) : undefined;
+    const file = out !== undefined && extname(out) !== '.csv' ? new RecordFile(out) : undefined;
     for (const record of sweep.records.values()) file?.add(record);
     const said = new Set<string>();
     sweep.onChange((event) => {
@@ -87,7 +87,8 @@ async function runSweep(space: SweepSpace, options: SweepCommandOptions): Promis
         said.add(notice);
       }
     });
-    const result = await sweep.finished.finally(() => file?.close());
+    const result = await sweep.finished;
+    file?.close();
     if (out !== undefined && !file) await RecordFile.write(out, recordsCsv(result.records, { medians }));
     return result;
   } finally {

@@ -5,7 +5,7 @@ import {
   loadRecipeData,
   type Measurement,
   type Recipe,
-  readImageFolder,
+  type RecipeData,
   readRecipe,
   saveModel,
   type TrainProgress,
@@ -40,17 +40,19 @@ export function register(program: Command): void {
     .option('--json', 'print one JSON document at the end, progress on the error stream')
     .action(async (file: string, options: TrainCliOptions) => {
       await checkModelOutput(options.output, [file]);
-      const recipe = await recipeFor(file, options.data);
+      const wanted = await readRecipe(file);
       const threads =
         options.threads === undefined ? defaultThreads() : parseInteger('--threads', options.threads);
       const checkpoint = options.checkpoint ?? `${options.output}.state`;
       await interruptible(async (signal) => {
-        const data = await loadRecipeData(recipe, {
+        const from = options.data === undefined ? wanted : { ...wanted, data: folderAt(options.data) };
+        const data = await loadRecipeData(from, {
           signal,
           onProgress: progressLine((done, count) => `drawing images ${done} of ${count}`),
         });
         for (const { file: name, reason } of data.skipped)
-          process.stderr.write(`\nskipped ${name}: ${reason}`);
+          process.stderr.write(`skipped ${name}: ${reason}\n`);
+        const recipe = options.data === undefined ? from : withClassesOf(from, options.data, data);
         const begin = performance.now();
         const result = await train(recipe, {
           ...data,
@@ -72,22 +74,17 @@ export function register(program: Command): void {
     });
 }
 
-/** The recipe, with a folder of images in place of its own data when one is given. */
-async function recipeFor(file: string, folder: string | undefined): Promise<Recipe> {
-  const recipe = await readRecipe(file);
-  if (folder === undefined) return recipe;
-  const { labels } = await readImageFolder(folder, { size: recipe.architecture.size });
+const folderAt = (path: string): Recipe['data'] => ({ kind: 'folder', path });
+
+/** A recipe for the classes that a folder has. */
+function withClassesOf(recipe: Recipe, folder: string, { train: { labels } }: RecipeData): Recipe {
   if (labels.length < 2) {
     throw new FoveaError(
       'bad-file',
       `${folder} holds one class, ${labels[0]}; at least two folders of images are needed`,
     );
   }
-  return {
-    ...recipe,
-    data: { kind: 'folder', path: folder },
-    architecture: { ...recipe.architecture, classes: labels.length },
-  };
+  return { ...recipe, architecture: { ...recipe.architecture, classes: labels.length } };
 }
 
 function describe({

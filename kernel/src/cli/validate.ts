@@ -1,5 +1,5 @@
 import { getBackend } from '@fovea/engine/backend';
-import { parseGranularity } from '@fovea/engine/internal';
+import { parseGranularity, plainGranularity } from '@fovea/engine/internal';
 import { type ValidateOptions, type Validation, validatePredictions } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { parseInputSize } from './inspect.js';
@@ -85,7 +85,7 @@ function asText({ network, device, runs, software, slowdown, handover, rows, sum
   const lines = rows.map(
     ({ strategy, granularity, rate, threads, predictedMs, measuredMs, error, blocks }) => [
       strategy,
-      strategy === 'dense' ? '' : Number.isFinite(granularity) ? String(granularity) : 'whole',
+      strategy === 'dense' ? '' : String(plainGranularity(granularity)),
       rate.toFixed(2),
       String(threads),
       predictedMs.toFixed(2),

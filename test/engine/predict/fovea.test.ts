@@ -229,6 +229,8 @@ describe('prediction of whole networks', () => {
 
   it('honours batch, threads and input size', () => {
     const base = { device: 'cpu-avx2', strategy: 'streamed', granularity: 4 } as const;
+    // A GPU is used whole.
+    expect(predict(network, { device: 'v100', threads: 8 }).threads).toBe(1);
     const one = predict(network, { ...base, threads: 1 }).totalMs;
     expect(predict(network, { ...base, threads: 4 }).totalMs).toBeLessThan(one / 2);
     expect(predict(network, { ...base, threads: 1, batch: 2 }).totalMs).toBeGreaterThan(1.5 * one);

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {
@@ -8,6 +8,7 @@ import {
   objectLabels,
   photoCrops,
   readImageFolder,
+  readPhotos,
   splitDataset,
 } from '@fovea/engine/train';
 import sharp from 'sharp';
@@ -151,6 +152,44 @@ describe('folders of images', () => {
     const [train, test] = splitDataset(dataset, 2);
     expect([train.count, test.count]).toEqual([2, 2]);
     expect([...test.targets]).toEqual([0, 1]);
+  });
+
+  it('count linked folders and files, and no hidden ones', async () => {
+    const elsewhere = path.join(folder, 'elsewhere');
+    const classes = path.join(folder, 'classes');
+    for (const name of ['elsewhere', 'classes', 'classes/dogs', 'classes/.ipynb_checkpoints']) {
+      mkdirSync(path.join(folder, name));
+    }
+    for (const name of ['elsewhere/a.png', 'classes/.ipynb_checkpoints/a.png', 'classes/dogs/._b.png']) {
+      await picture('#ff0000').png().toFile(path.join(folder, name));
+    }
+    symlinkSync(elsewhere, path.join(classes, 'cats'));
+    symlinkSync(path.join(elsewhere, 'a.png'), path.join(classes, 'dogs', 'b.png'));
+    symlinkSync(classes, path.join(classes, 'dogs', 'back'));
+
+    const dataset = await readImageFolder(classes, { size: 32 });
+    expect(dataset.labels).toEqual(['cats', 'dogs']);
+    expect([...dataset.targets]).toEqual([0, 1]);
+    expect(dataset.skipped).toEqual([]);
+    const photos = await readPhotos(classes);
+    expect(photos.files).toEqual([path.join('cats', 'a.png'), path.join('dogs', 'b.png')]);
+  });
+
+  it('leave out folders without images and images beside the folders, and say so', async () => {
+    for (const name of ['cats', 'dogs', 'owls']) mkdirSync(path.join(folder, name));
+    for (const name of ['cats/a.png', 'owls/b.png', 'lost.png']) {
+      await picture('#ff0000').png().toFile(path.join(folder, name));
+    }
+    symlinkSync(path.join(folder, 'nowhere.png'), path.join(folder, 'owls', 'c.png'));
+    const { labels, targets, skipped } = await readImageFolder(folder, { size: 32 });
+    expect(labels).toEqual(['cats', 'owls']);
+    expect([...targets]).toEqual([0, 1]);
+    expect(skipped.map(({ file }) => file)).toEqual(['dogs', 'lost.png', path.join('owls', 'c.png')]);
+    expect(skipped.map(({ reason }) => reason)).toEqual([
+      'holds no images, so it is no class',
+      'lies beside the folders of classes',
+      expect.stringContaining('there is no such file'),
+    ]);
   });
 
   it('that are empty, unreadable or too small say so', async () => {

@@ -15,6 +15,7 @@ import {
 } from '@fovea/engine/train';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { denseBlockFlops } from '../../../engine/src/network/flops.js';
+import { mostThreads } from '../../../engine/src/threads.js';
 import { costsOf, layoutOf } from '../../../engine/src/train/architecture.js';
 import { loadTrainingState, saveTrainingState } from '../../../engine/src/train/checkpoint.js';
 import { measureInTraining } from '../../../engine/src/train/measure-in-training.js';
@@ -160,12 +161,23 @@ describe.skipIf(!canTrain())('training (needs the native kernels)', () => {
     });
   });
 
+  it('takes as many threads as a run does', async () => {
+    const signal = AbortSignal.abort();
+    await expect(train(recipe, { ...data, threads: mostThreads, signal })).rejects.toMatchObject({
+      code: 'aborted',
+    });
+  });
+
   it('refuses images that do not fit the recipe', async () => {
     const fewer = { ...data, train: figures(5, 1), threads: 1 };
     await expect(train(recipe, fewer)).rejects.toThrow(/5 images to train on/);
     const wider = { ...recipe, architecture: { ...recipe.architecture, classes: 4 } };
     await expect(train(wider, { ...data, threads: 1 })).rejects.toThrow(/3 classes.*has 4/);
-    await expect(train(recipe, { ...data, threads: 0 })).rejects.toThrow(/threads 0/);
+    for (const threads of [0, mostThreads + 1]) {
+      await expect(train(recipe, { ...data, threads })).rejects.toThrow(
+        `threads ${threads}: an integer from 1 to ${mostThreads} is accepted`,
+      );
+    }
   });
 
   it.each(['bottleneck', 'basic'] as const)(

@@ -37,8 +37,20 @@ describe('fovea predict', () => {
   it('without --json prints a table that says it is a prediction', async () => {
     const { code, stdout } = await fovea('predict', 'resnet50', '--device', 'tx2', '--granularity', '4');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/resnet50 on tx2, streamed, batch 1, 1 thread \(predicted, fovea model\)/);
+    expect(stdout).toMatch(/resnet50 on tx2, streamed, batch 1 \(predicted, fovea model\)/);
     expect(stdout).toMatch(/layer4\.2 +4 +0\.50/);
+  });
+
+  it('names threads for a CPU only, since a GPU is used whole', async () => {
+    const cpu = await fovea('predict', 'resnet18', '--device', 'cpu-avx2', '--threads', '2');
+    expect(cpu.stdout).toContain('resnet18 on cpu-avx2, streamed, batch 1, 2 threads (predicted');
+    for (const command of ['predict', 'search']) {
+      const { code, stderr } = await fovea(command, 'resnet18', '--device', 'v100', '--threads', '8');
+      expect([code, stderr]).toEqual([
+        1,
+        'fovea: --threads 8: is for a CPU; v100 is a GPU, which a prediction uses whole\n',
+      ]);
+    }
   });
 
   it('recomputes a table of rows, each from what it describes and not from what it says', async () => {

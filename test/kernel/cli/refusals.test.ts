@@ -59,6 +59,7 @@ const refused: [line: string, message: RegExp][] = [
   ['search resnet18 --device v100 --input-size 7x', /--input-size 7x: a side \(224\) or HEIGHTxWIDTH/],
   ['validate {tiny} --rates 0.5,2', /--rates "2": a number from 0 to 1 is accepted/],
   ['validate {tiny} --device abacus', /device 'abacus' is not known/],
+  ['inspect {tiny} --program --json', /--json with --program: programs are printed as text/],
   ['validate {tiny} --threads 1,x', /--threads x: an integer of at least 1 is accepted/],
   ['validate {tiny} --runs 0', /--runs 0: an integer of at least 1 is accepted/],
   ['bench resnet18 --rates 2', /--rates "2": a number from 0 to 1 is accepted/],

@@ -63,7 +63,7 @@ describe('fovea search', () => {
   it('prints the same as text: a row per stage, a sentence per block', async () => {
     const { code, stdout } = await fovea('search', 'resnet18', '--device', 'v100', '--scores', '1=1,4=0.9');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^resnet18 on v100, batch 128, 1 thread \(predicted\): .* ms against .* dense, /);
+    expect(stdout).toMatch(/^resnet18 on v100, batch 128 \(predicted\): .* ms against .* dense, /);
     expect(stdout.match(/^ +[1-4] +2 +\S+ +\w+ +[\d.]+$/gm)).toHaveLength(4);
     expect(stdout.match(/^.*layer\d\.\d.*$/gm)).toHaveLength(8);
     expect(stdout).toMatch(/^ *S by stage +ms +score$/m);
@@ -90,6 +90,10 @@ describe('fovea search', () => {
     const loose = ['--tolerance', '0.1'];
     expect((await fovea('search', 'resnet50', '--device', 'v100', ...loose)).stderr).toMatch(
       /for --objective finest/,
+    );
+    const blank = ['--objective', 'finest', '--tolerance', ''];
+    expect((await fovea('search', 'resnet50', '--device', 'v100', ...blank)).stderr).toMatch(
+      /--tolerance "": a number of at least 0/,
     );
     const { code, stderr } = await fovea('search', 'resnet50', '--device', 'v100', '--rates', '4:0.5');
     expect(code).toBe(1);

@@ -84,6 +84,19 @@ describe('fovea sweep', () => {
     expect(rest).toEqual([]);
   });
 
+  it('started twice at once, leaves the records of the first whole', async () => {
+    const path = spec('twice', { rates: [0.25, 0.5, 1], repeats: 10, runs: 100 });
+    const out = join(folder, 'twice.jsonl');
+    const child = spawn(process.execPath, [entry, 'sweep', path, '--out', out], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.on('close', resolve));
+    await until(() => existsSync(out) && linesOf(out).length >= 3, 30_000);
+    const second = await fovea('sweep', path, '--out', out);
+    expect(child.exitCode).toBeNull();
+    expect([second.code, second.stderr]).toEqual([1, expect.stringContaining('is under way in process')]);
+    expect(await ended).toBe(0);
+    expect(linesOf(out)).toHaveLength(30);
+  });
+
   it('evaluates, fits and calibrates', { timeout: 120_000 }, async () => {
     const sweep = async (name: string, space: object) =>
       JSON.parse(

@@ -136,6 +136,22 @@ describe('fovea fit', () => {
     expect(run.code).toBe(0);
   });
 
+  it('names S of the whole map in tables, and in JSON, which has no Infinity', async () => {
+    const output = join(folder, 'whole.safetensors');
+    const fit = ['fit', fixture('lasnet-tiny.safetensors'), '--images', '2', '--granularity', 'whole'];
+    const fitted = await fovea(...fit, '--output', output, '--json');
+    const { blocks } = JSON.parse(fitted.stdout) as { blocks: { granularity: unknown }[] };
+    expect(blocks.map(({ granularity }) => granularity)).toEqual(new Array(6).fill('whole'));
+    const shown = await fovea('inspect', output);
+    expect(shown.stdout.match(/ whole /g)).toHaveLength(6);
+    const { nodes } = JSON.parse((await fovea('inspect', output, '--json')).stdout) as {
+      nodes: { block?: { granularity: unknown } }[];
+    };
+    expect(nodes.flatMap(({ block }) => (block ? [block.granularity] : []))).toEqual(
+      new Array(6).fill('whole'),
+    );
+  });
+
   it('refuses rates and targets out of range', async () => {
     const { code, stderr } = await fovea(
       'fit',
@@ -269,6 +285,15 @@ describe('fovea evaluate', () => {
     );
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).not.toHaveProperty('accuracy');
+  });
+
+  it('says why there is no accuracy for a folder of images', async () => {
+    const data = await pictures(1);
+    const other = await fovea('evaluate', 'quick-look', '--data', data);
+    expect(other.code).toBe(0);
+    expect(other.stderr).toBe('no accuracy: quick-look has no class blue, red\n');
+    const nameless = await fovea('evaluate', fixture('lasnet-tiny.safetensors'), '--data', data);
+    expect(nameless.stderr).toBe('no accuracy: lasnet-tiny does not name its classes\n');
   });
 
   it('says what it does not accept', async () => {

@@ -143,6 +143,7 @@ describe('a space', () => {
     [{ networks: ['quick-look'], rates: [1.5] }, /1\.5/],
     [{ networks: ['quick-look'], rates: ['0.5'] }, /rates\[0\] "0.5": a number from 0 to 1/],
     [{ networks: ['quick-look'], granularities: [0] }, /S = 0/],
+    [{ networks: ['quick-look'], threads: [257] }, /threads\[0\] 257: an integer from 1 to 256/],
     [{ networks: ['quick-look'], strategies: ['fast'] }, /strategies\[0\] "fast": dense/],
     [{ networks: ['quick-look'], maskers: ['fixed'] }, /maskers\[0\] "fixed": learned, saliency, random/],
     [{ networks: ['quick-look'], where: [{ host: 1 }] }, /where\[0\]/],
@@ -171,6 +172,7 @@ describe('a space', () => {
     [{ networks: ['sha256:../../x'] }, /sha256:\.\.\/\.\.\/x: none of the networks/],
     [{ networks: ['./missing.onnx'] }, /missing\.onnx/],
     [{ networks: ['quick-look'], granularities: [[1, 2, 3]] }, /granularity \[1,2,3\] for quick-look/],
+    [{ networks: ['quick-look', 'resnet18'], maskers: ['learned'] }, /masker "learned": block 0 .*resnet18/],
     [{ networks: ['quick-look'], data: { folder: './nowhere' } }, /cannot read the folder .*nowhere/],
   ])('is refused when what it names does not fit: %j', async (space, message) => {
     await expect(expand(space)).rejects.toThrow(message);

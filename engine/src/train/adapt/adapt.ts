@@ -8,6 +8,7 @@ import { type Granularity, resolveGranularity } from '../../plan/granularity.js'
 import { defaultThreads } from '../../run/prepare.js';
 import { releaseNetwork } from '../../run/sessions.js';
 import { Tensor } from '../../tensor.js';
+import { checkThreads } from '../../threads.js';
 import { fitMaskers } from '../fit/fit.js';
 import type { AdaptProgress } from './clock.js';
 import { imagesHash, networkHash } from './hashes.js';
@@ -209,10 +210,11 @@ function check(
     throw new FoveaError('bad-argument', what);
   };
   if (!(flops > 0 && flops < 1)) fail(`flops ${flops}: a ratio above 0 and below 1 is accepted`);
-  for (const [field, value] of Object.entries({ steps, batch, threads })) {
+  for (const [field, value] of Object.entries({ steps, batch })) {
     if (!Number.isInteger(value) || value < 1)
       fail(`${field} ${value}: an integer of at least 1 is accepted`);
   }
+  checkThreads(threads);
   if (!(rate > 0 && rate <= 10)) fail(`rate ${rate}: a number above 0, up to 10, is accepted`);
   if (tune !== 'maskers' && tune !== 'norms') fail(`tune "${tune}": maskers or norms is accepted`);
   const channels = 'shape' in images ? images.shape[3] : 3;

@@ -1,14 +1,13 @@
-import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { FoveaError } from '../../errors.js';
-import { refusal } from '../../file.js';
-import { imageFileName, type RgbImage, readImage } from '../../image/decode.js';
+import { type RgbImage, readImage } from '../../image/decode.js';
 import { type Normalisation, normaliserTables } from '../../image/normalise.js';
 import { type ImageSize, scaleImage } from '../../image/scale.js';
 import { loadSharp } from '../../image/sharp.js';
 import type { Network } from '../../network/network.js';
 import { Random } from '../../random.js';
 import { Tensor } from '../../tensor.js';
+import { listImagesBelow, type SkippedFile, spreadOver } from './image-files.js';
 
 /** Which photographs of a folder are read, and how large they are kept. */
 export interface PhotoOptions {
@@ -23,11 +22,11 @@ export interface PhotoOptions {
 export interface Photos {
   readonly files: readonly string[];
   readonly images: readonly RgbImage[];
-  readonly skipped: readonly { readonly file: string; readonly reason: string }[];
+  readonly skipped: readonly SkippedFile[];
 }
 
 /**
- * Reads all images below a folder, at any depth; nothing needs to be labelled.
+ * Reads all images below a folder, at any depth, links followed; nothing needs to be labelled.
  * @throws FoveaError `io` when the folder cannot be read, `bad-file` when no image is left, `aborted`
  */
 export async function readPhotos(folder: string, options: PhotoOptions = {}): Promise<Photos> {
@@ -36,10 +35,8 @@ export async function readPhotos(folder: string, options: PhotoOptions = {}): Pr
     if (Number.isInteger(value) && value >= 1) continue;
     throw new FoveaError('bad-argument', `${name} ${value}: an integer of at least 1 is accepted`);
   }
-  const found = await imagesBelow(folder);
-  const count = Math.min(most ?? found.length, found.length);
-  const wanted = Array.from({ length: count }, (_, i) => found[Math.floor((i * found.length) / count)]!);
-  const [files, images, skipped] = [[] as string[], [] as RgbImage[], [] as Photos['skipped'][number][]];
+  const wanted = spreadOver(await listImagesBelow(folder), most);
+  const [files, images, skipped] = [[] as string[], [] as RgbImage[], [] as SkippedFile[]];
   for (const file of wanted) {
     if (signal?.aborted) throw new FoveaError('aborted', `reading ${folder} was aborted`);
     try {
@@ -57,25 +54,6 @@ export async function readPhotos(folder: string, options: PhotoOptions = {}): Pr
   }
   return { files, images, skipped };
 }
-
-/** Paths of image files, relative to `folder`, in order; links are not followed. */
-async function imagesBelow(folder: string, below = ''): Promise<string[]> {
-  let entries: Awaited<ReturnType<typeof readNames>>;
-  try {
-    entries = await readNames(path.join(folder, below));
-  } catch (cause) {
-    throw new FoveaError('io', `cannot read the folder ${folder}: ${refusal(cause, 'folder')}`, { cause });
-  }
-  const found: string[] = [];
-  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const name = path.join(below, entry.name);
-    if (entry.isDirectory()) found.push(...(await imagesBelow(folder, name)));
-    else if (entry.isFile() && imageFileName.test(entry.name)) found.push(name);
-  }
-  return found;
-}
-
-const readNames = (folder: string) => readdir(folder, { withFileTypes: true });
 
 async function scaled(image: RgbImage, factor: number): Promise<RgbImage> {
   const [width, height] = [image.width, image.height].map((extent) => Math.round(extent * factor));

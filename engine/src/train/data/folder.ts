@@ -1,12 +1,11 @@
-import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { FoveaError } from '../../errors.js';
-import { refusal } from '../../file.js';
-import { imageFileName, readImage } from '../../image/decode.js';
+import { readImage } from '../../image/decode.js';
 import { type Normalisation, normaliserOf } from '../../image/normalise.js';
 import type { Preprocessing } from '../../image/preprocess.js';
 import { scaleImage } from '../../image/scale.js';
 import type { Dataset } from './dataset.js';
+import { listClasses, type SkippedFile, spreadOver } from './image-files.js';
 
 /** How `readImageFolder` reads images. */
 export interface FolderOptions extends Preprocessing {
@@ -18,14 +17,15 @@ export interface FolderOptions extends Preprocessing {
   readonly signal?: AbortSignal;
 }
 
-/** A folder of images as a dataset, with the files that could not be read. */
+/** A folder of images as a dataset, with what was left out of it. */
 export interface FolderDataset extends Dataset {
-  readonly skipped: readonly { readonly file: string; readonly reason: string }[];
+  readonly skipped: readonly SkippedFile[];
 }
 
 /**
  * Reads a folder that has one folder of images (PNG, JPEG, WebP) per class. Each is brought to a square of `size`
- * pixels as `preprocess` does it. Files that cannot be read are skipped and named.
+ * pixels as `preprocess` does it. Files that cannot be read, folders without images and images beside the folders are
+ * skipped and named; names that begin with a dot do not count.
  *
  * @param options `most`: how many images to read, spread evenly over all of them; every one when left out
  * @throws FoveaError `io` when the folder cannot be read, `bad-file` when no image is left, `bad-argument`
@@ -42,28 +42,23 @@ export async function readImageFolder(
     throw new FoveaError('bad-argument', `most ${most}: an integer of at least 1 is accepted`);
   }
   normaliserOf(how);
-  const entries = await list(folder);
-  const labels = entries
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => entry.name)
-    .sort();
-  const loose = entries.map((entry) => entry.name).filter((name) => imageFileName.test(name));
-  if (labels.length === 0 && !(unlabelled && loose.length > 0)) {
+  const { labels, files: labelled, loose, empty } = await listClasses(folder);
+  const takesLoose = labels.length === 0 && unlabelled && loose.length > 0;
+  if (labels.length === 0 && empty.length === 0 && !takesLoose) {
     throw new FoveaError(
       'bad-file',
       `${folder} holds no folders; one folder of images per class is accepted${unlabelled ? ', or images' : ''}`,
     );
   }
-  const files = labels.length > 0 ? [] : loose.sort().map((file) => ({ file, label: -1 }));
-  for (const [label, name] of labels.entries()) {
-    const names = (await list(path.join(folder, name))).map((entry) => entry.name);
-    for (const file of names.filter((each) => imageFileName.test(each)).sort()) {
-      files.push({ file: path.join(name, file), label });
-    }
-  }
+  const files = takesLoose ? loose.map((file) => ({ file, label: -1 })) : labelled;
+  const beside = takesLoose ? [] : loose;
   const images: { pixels: Uint8Array; label: number }[] = [];
-  const skipped: { file: string; reason: string }[] = [];
-  for (const { file, label } of spread(files, most)) {
+  const skipped: SkippedFile[] = [
+    ...empty.map((file) => ({ file, reason: 'holds no images, so it is no class' })),
+    ...beside.map((file) => ({ file, reason: 'lies beside the folders of classes' })),
+  ];
+  const leftOut = skipped.length;
+  for (const { file, label } of spreadOver(files, most)) {
     if (signal?.aborted) throw new FoveaError('aborted', `reading ${folder} was aborted`);
     try {
       const image = await readImage(path.join(folder, file));
@@ -74,7 +69,8 @@ export async function readImageFolder(
     }
   }
   if (images.length === 0) {
-    const why = skipped.length > 0 ? `; ${skipped.length} unreadable, the first: ${skipped[0]!.file}` : '';
+    const unreadable = skipped.slice(leftOut);
+    const why = unreadable[0] ? `; ${unreadable.length} unreadable, the first: ${unreadable[0].file}` : '';
     throw new FoveaError('bad-file', `${folder} holds no readable PNG, JPEG or WebP images${why}`);
   }
   const pixels = new Uint8Array(images.length * size * size * 3);
@@ -92,23 +88,9 @@ export async function readImageFolder(
   };
 }
 
-/** `most` of a list, evenly spread, so that every class has its share. */
-function spread<Item>(list: readonly Item[], most = list.length): readonly Item[] {
-  if (most >= list.length) return list;
-  return Array.from({ length: most }, (_, i) => list[Math.floor((i * list.length) / most)]!);
-}
-
 /** What of the preprocessing is done when a batch is made. */
 function statisticsOf({ mean, deviation }: Normalisation): Normalisation {
   return { ...(mean ? { mean } : {}), ...(deviation ? { deviation } : {}) };
-}
-
-async function list(folder: string) {
-  try {
-    return await readdir(folder, { withFileTypes: true });
-  } catch (cause) {
-    throw new FoveaError('io', `cannot read the folder ${folder}: ${refusal(cause, 'folder')}`, { cause });
-  }
 }
 
 /** Splits a dataset by position: every `every`-th image of each class goes to the second part. */

@@ -2,6 +2,7 @@ import { FoveaError } from '../../errors.js';
 import type { Recipe } from '../recipe.js';
 import { type Dataset, generateDataset } from './dataset.js';
 import { readImageFolder, splitDataset } from './folder.js';
+import type { SkippedFile } from './image-files.js';
 
 /** Test images are drawn under another seed than those trained on. */
 const testSeed = 1_000_003;
@@ -10,8 +11,8 @@ const testSeed = 1_000_003;
 export interface RecipeData {
   readonly train: Dataset;
   readonly test: Dataset;
-  /** Files of a folder that could not be read. */
-  readonly skipped: readonly { readonly file: string; readonly reason: string }[];
+  /** What of a folder was left out. */
+  readonly skipped: readonly SkippedFile[];
 }
 
 /**

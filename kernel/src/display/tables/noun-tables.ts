@@ -10,13 +10,13 @@ import {
   type Tensor,
 } from '@fovea/engine';
 import { spreadCells } from '@fovea/engine/backend';
+import { plainGranularity } from '@fovea/engine/internal';
 import { parts } from '../draw/style.js';
 import { formatBytes, formatCount, formatMs, formatPercent, significant } from '../format-number.js';
 import type { Column, Table } from './table.js';
 
 const right = (label: string): Column => ({ label, align: 'right' });
-const side = (granularity: number) =>
-  granularity === Number.POSITIVE_INFINITY ? 'whole' : String(granularity);
+const side = (granularity: number) => String(plainGranularity(granularity));
 
 /** A network's nodes with shapes, FLOPs and parameters, and where masks can skip work. */
 export function networkTable(network: Network | NetworkDescription): Table {

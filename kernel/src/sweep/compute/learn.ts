@@ -1,5 +1,5 @@
 import type { Network } from '@fovea/engine';
-import { dataFolder } from '@fovea/engine/internal';
+import { dataFolder, plainGranularity } from '@fovea/engine/internal';
 import {
   adaptMaskers,
   type Dataset,
@@ -28,8 +28,8 @@ export async function fitPoint(point: Point, context: PointContext): Promise<Poi
   return {
     ...(await judged(fitted, dataset, point)),
     explained: mean(blocks.map((block) => block.explained)),
-    blocks: blocks.map(({ name, granularity, rate: active, explained }) => ({
-      ...{ name, granularity, rate: active, explained },
+    blocks: blocks.map(({ name, granularity: S, rate: active, explained }) => ({
+      ...{ name, granularity: plainGranularity(S), rate: active, explained },
     })),
   };
 }
@@ -51,7 +51,9 @@ export async function adaptPoint(point: Point, context: PointContext): Promise<P
   });
   return {
     ...(await judged(adapted, dataset, point)),
-    blocks: blocks.map(({ name, granularity: S, rate }) => ({ name, granularity: S, rate })),
+    blocks: blocks.map(({ name, granularity: S, rate }) => ({
+      ...{ name, granularity: plainGranularity(S), rate },
+    })),
   };
 }
 

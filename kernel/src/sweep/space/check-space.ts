@@ -1,6 +1,6 @@
 import { FoveaError, strategyNames } from '@fovea/engine';
 import { backendNames } from '@fovea/engine/backend';
-import { checkGranularity, checkRate } from '@fovea/engine/internal';
+import { checkGranularity, checkRate, mostThreads } from '@fovea/engine/internal';
 import { canonicalJson, type PointKind, pointKinds, sha256Of } from '../point.js';
 import { axes, type SpaceData, type SweepSpace } from './space.js';
 
@@ -113,7 +113,7 @@ function checkItem(axis: (typeof axes)[number], place: string, item: unknown): v
         throw refused(place, item, 'a number above 0, at most 1,');
       break;
     case 'threads':
-      checkInteger(place, item, 1, 1024);
+      checkInteger(place, item, 1, mostThreads);
       break;
     case 'where':
       if (!isRecord(item) || !Object.values(item).every((label) => typeof label === 'string' && label !== ''))

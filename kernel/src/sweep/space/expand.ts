@@ -53,7 +53,7 @@ export function questionAbout(space: SweepSpace, count = countPoints(space)): st
  */
 export async function expandSpace(space: CheckedSpace, engine: string): Promise<Expansion> {
   const networks: (SpaceNetwork | undefined)[] = [];
-  for (const model of space.networks ?? []) networks.push(await spaceNetwork(model, space.granularities));
+  for (const model of space.networks ?? []) networks.push(await spaceNetwork(model, space));
   const { images, material } = await imagesOf(space);
   const points = new Map<string, Point>();
   const one = [undefined];

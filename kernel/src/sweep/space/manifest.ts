@@ -1,7 +1,7 @@
-import { mkdir, readdir, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { mkdir, stat } from 'node:fs/promises';
+import { join, resolve, sep } from 'node:path';
 import { FoveaError } from '@fovea/engine';
-import { dataFolder, imageFileName, refusal, replaceFile } from '@fovea/engine/internal';
+import { dataFolder, listClasses, refusal, replaceFile, spreadOver } from '@fovea/engine/internal';
 import { type Material, materialOf } from '../material.js';
 import { sha256Of } from '../point.js';
 
@@ -20,30 +20,23 @@ export interface Manifest {
  */
 export async function listImages(folder: string, most = Number.POSITIVE_INFINITY): Promise<Manifest> {
   const root = resolve(folder);
-  const list = async (path: string) => {
-    try {
-      return (await readdir(path, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
-    } catch (cause) {
-      throw new FoveaError('io', `cannot read the folder ${path}: ${refusal(cause, 'folder')}`, { cause });
-    }
-  };
-  const labels = (await list(root)).filter((entry) => entry.isDirectory()).map(({ name }) => name);
-  const files: Manifest['files'][number][] = [];
-  for (const [label, name] of labels.entries()) {
-    for (const entry of await list(join(root, name))) {
-      if (!imageFileName.test(entry.name)) continue;
-      files.push([`${name}/${entry.name}`, label, (await stat(join(root, name, entry.name))).size]);
-    }
-  }
+  const { labels, files } = await listClasses(root);
   if (files.length === 0) {
     throw new FoveaError('bad-file', `${folder} holds no images; one folder of images per class is accepted`);
   }
-  const kept = Math.min(most, files.length);
-  return {
-    root,
-    labels,
-    files: Array.from({ length: kept }, (_, i) => files[Math.floor((i * files.length) / kept)]!),
-  };
+  const kept: Manifest['files'][number][] = [];
+  for (const { file, label } of spreadOver(files, most)) {
+    kept.push([file.split(sep).join('/'), label, await bytesOf(join(root, file))]);
+  }
+  return { root, labels, files: kept };
+}
+
+async function bytesOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch (cause) {
+    throw new FoveaError('io', `cannot read ${file}: ${refusal(cause, 'file')}`, { cause });
+  }
 }
 
 /**

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { blocksOf, FoveaError, type Network } from '@fovea/engine';
-import { dataFolder, resolveGranularity } from '@fovea/engine/internal';
+import { dataFolder, resolveGranularity, resolveMaskers } from '@fovea/engine/internal';
 import { openModel } from '../../cli/model.js';
 import { findKept, keptMaterial, namesKept, shortName } from '../kept-networks.js';
 import { type Material, networkMaterial } from '../material.js';
 import type { PlainGranularity } from '../point.js';
+import type { CheckedSpace } from './check-space.js';
 
 /** A network of a space as its points name it. */
 export interface SpaceNetwork {
@@ -15,17 +16,18 @@ export interface SpaceNetwork {
 }
 
 /**
- * Opens a network of a space once, so that a file that is damaged or an S that fits no stage is found before anything
- * is queued.
- * @throws FoveaError as `openModel` does; `bad-argument` for a granularity that does not fit
+ * Opens a network of a space once, so that a file that is damaged, an S that fits no stage or learned masks of a network
+ * that has none are found before anything is queued.
+ * @throws FoveaError as `openModel` does; `bad-argument` for a granularity that does not fit; `unsupported`
  */
 export async function spaceNetwork(
   model: string,
-  granularities: readonly PlainGranularity[] = [],
+  { granularities = [], maskers = [] }: Pick<CheckedSpace, 'granularities' | 'maskers'> = {},
 ): Promise<SpaceNetwork> {
   const kept = namesKept(model) ? findKept(dataFolder(), model) : undefined;
   const network = await openModel(model);
   for (const granularity of granularities) checkFits(network, granularity);
+  if (maskers.includes('learned')) resolveMaskers(network, { masker: 'learned' });
   if (kept) {
     const material = await keptMaterial(dataFolder(), kept.sha256);
     return { name: shortName(kept.sha256), material };
