@@ -20,6 +20,7 @@ export { checkGranularity, parseGranularity, resolveGranularity, stageCount } fr
 export { gpuCalibrationOf } from '../predict/gpu/gpu-calibration.js';
 export { readGpuCalibration } from '../predict/gpu/this-gpu.js';
 export { checkWritable, replaceFile } from '../replace-file.js';
+export { ambientSignal } from '../run/ambient-signal.js';
 export { measureInTurns } from '../run/in-turns.js';
 export { defaultMasker } from '../run/maskers.js';
 export { median } from '../run/median.js';

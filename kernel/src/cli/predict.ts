@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { parseInputSize } from './inspect.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseInteger, parseRates, printJson } from './parse.js';
+import { percent } from './percent.js';
 import { EXCITATION } from './running.js';
 
 interface PredictCommandOptions {
@@ -138,10 +139,10 @@ function asText(profile: Profile): string {
       ms(op.overheadMs),
     ]),
   ];
-  const share = (100 * flopsAvoided) / (flops + flopsAvoided);
+  const avoided = percent(flopsAvoided / (flops + flopsAvoided));
   return [
     `${network} on ${device}, ${strategy}, batch ${batch}, ${threads} thread${threads === 1 ? '' : 's'} (predicted, ${source} model)`,
-    `${ms(totalMs)} ms, ${ms(totalMs / batch)} ms an image; ${share.toFixed(1)} % of the FLOPs avoided`,
+    `${ms(totalMs)} ms, ${ms(totalMs / batch)} ms an image; ${avoided} of the FLOPs avoided`,
     '',
     asTable([['', 'S', 'rate', 'ms', 'compute', 'data', 'overhead'], ...rows]),
     ...profile.notes.map((note) => `note: ${note}`),

@@ -11,7 +11,10 @@ export function mentionsApi(code: string): boolean {
   return mentioned.test(code);
 }
 
-/** The current cell's signal, for code that wants to stop when the cell is interrupted. */
+/**
+ * Where the current cell's signal is left, for code that wants to stop when the cell is interrupted. The engine looks
+ * there by the same name (`ambientSignal`); it is not imported here, since cells start before it is loaded.
+ */
 export const SIGNAL = Symbol.for('fovea.signal');
 
 /** What is available to cells from the start. */
