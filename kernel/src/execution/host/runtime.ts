@@ -48,10 +48,6 @@ export class Runtime {
     return this.#running.size > 0;
   }
 
-  get process(): RuntimeProcess {
-    return this.#process;
-  }
-
   /** Runs a cell; resolves when it has ended, also by an error or an interrupt. */
   async execute(order: ExecuteOrder, request: Message): Promise<Done> {
     const ended = new Promise<Done>((settle) => {

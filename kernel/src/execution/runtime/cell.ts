@@ -29,7 +29,6 @@ export class Cell {
   value: unknown;
   /** Set when the cell has been answered; what comes later is late output. */
   ended = false;
-  ending = false;
 
   constructor(readonly order: ExecuteOrder) {}
 
