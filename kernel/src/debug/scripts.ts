@@ -4,7 +4,7 @@ import { dirname, isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FoveaError } from '@fovea/engine/errors';
 import { LRUCache } from 'lru-cache';
-import { cellFile, cellFilePrefix } from '../execution/cells/cellFile.js';
+import { cellFile, cellFilePrefix } from '../execution/cells/cell-file.js';
 import { ownFolders } from '../own-folders.js';
 import type { Position } from './protocol.js';
 

@@ -90,7 +90,8 @@ describe('comms', () => {
     await kernel.execute('comms.unregisterTarget("once")');
     await kernel.idle(kernel.send('shell', 'comm_open', { comm_id: second, target_name: 'once', data: {} }));
     await kernel.idle(kernel.send('shell', 'comm_msg', { comm_id: first, data: 5 }));
-    const replies = kernel.heard.filter(({ content }) => [first, second].includes(content.comm_id as string));
+    const ids: readonly unknown[] = [first, second];
+    const replies = kernel.heard.filter(({ content }) => ids.includes(content.comm_id));
     expect(replies.map(({ type, content }) => [type, content.comm_id])).toEqual([
       ['comm_close', second],
       ['comm_msg', first],

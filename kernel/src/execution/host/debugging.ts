@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../json-object.js';
-import type { RuntimeLink } from '../runtimeLink.js';
+import type { RuntimeLink } from '../runtime-link.js';
 
 /** What a debug adapter offers: `kernel/src/debug/adapter.ts` exports `DebugAdapter`. */
 export interface Debugger {

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../json-object.js';
 import type { Diagnostic } from '../../language/diagnose.js';
 import type { Message } from '../../protocol/message.js';
 import { SourceSyntaxError } from '../../typescript/syntax-error.js';
-import { cellFile } from '../cells/cellFile.js';
+import { cellFile } from '../cells/cell-file.js';
 import { type CompiledCell, compileCell } from '../cells/compile.js';
 import { MagicError, type MagicSettings, type TranslatedCell, translateMagics } from '../cells/magics.js';
 import type { Done, ThrownValue } from '../wire.js';

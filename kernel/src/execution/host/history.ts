@@ -2,7 +2,7 @@ import { mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'nod
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { JsonObject } from '../../json-object.js';
-import { murmur2 } from '../cells/cellFile.js';
+import { murmur2 } from '../cells/cell-file.js';
 
 interface Entry {
   readonly session: number;

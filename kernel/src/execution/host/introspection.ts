@@ -4,7 +4,7 @@ import type { Diagnostic } from '../../language/diagnose.js';
 import type { LanguageService } from '../../language/service.js';
 import { completeness } from '../cells/completeness.js';
 import { translateMagics } from '../cells/magics.js';
-import { InspectorLiveValues } from './liveValues.js';
+import { InspectorLiveValues } from './live-values.js';
 import type { Runtime } from './runtime.js';
 
 export interface IntrospectionContext {

@@ -1,7 +1,7 @@
 import { Session } from 'node:inspector';
 import { Socket } from 'node:net';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { InputState, Word } from '../commonWords.js';
+import { InputState, Word } from '../common-words.js';
 import { signalSession } from '../process-sessions.js';
 import {
   COALESCE_CHARACTERS,
