@@ -67,6 +67,7 @@ export {
   type MasksBlock,
   type MasksDocument,
   type Origin,
+  PLOTLY_MIME,
 } from './display/mime.js';
 export { nounBundle } from './display/nouns.js';
 export { DISPLAY } from './display/own-display.js';
@@ -77,7 +78,7 @@ export {
   type Pixels,
   pictures,
 } from './display/picture.js';
-export { PLOTLY_MIME, type PlotlyFigure, type PlotlyTrace, plotly } from './display/plotly.js';
+export { type PlotlyFigure, type PlotlyTrace, plotly } from './display/plotly.js';
 export { Progress, type ProgressOptions, progress } from './display/progress.js';
 export { packageFiles } from './display/python-package.js';
 export { html, type ImageOptions, image, json, latex, markdown, png, Rich, svg } from './display/rich.js';

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { fileName } from '../../extension/src/dom';
 import { agreement, counted, milliseconds, percent } from '../../extension/src/format';
 import { examplesAmong, exampleTitle } from '../../extension/src/lab/examples';
+import { formatPercent } from '../../kernel/src/display/format-number.js';
 
 describe('figures on the page', () => {
   it('are rounded to what can be read', () => {
@@ -21,6 +22,13 @@ describe('figures on the page', () => {
       '1.24 s',
     ]);
     expect([counted(1, 'block'), counted(0, 'block')]).toEqual(['1 block', '0 blocks']);
+  });
+});
+
+describe('a percentage', () => {
+  it('is the same in a live display and in the picture that the kernel draws of it', () => {
+    for (let i = 0; i <= 2000; i++) expect(formatPercent(i / 2000)).toBe(percent(i / 2000));
+    expect(formatPercent(0.07)).toBe('7%');
   });
 });
 

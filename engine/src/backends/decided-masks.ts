@@ -7,7 +7,7 @@ import { saliencyMasker } from '../mask/saliency.js';
 import type { LoweredNetwork } from '../plan/lower.js';
 import type { Plan } from '../plan/plan.js';
 import type { AdaptiveBlock } from '../primitives/network-lowering.js';
-import type { Operation, ProgramMask, ProgramRegion } from '../program/program.js';
+import type { OperationOf, ProgramMask, ProgramRegion } from '../program/program.js';
 
 const noValues = new Float32Array(0);
 
@@ -39,7 +39,7 @@ export class DecidedMasks {
    * @param pooled the block's input on the mask's grid, `rows · columns · channels` values an image
    * @throws FoveaError as `decideMask` does
    */
-  decide(operation: Extract<Operation, { kind: 'decide' | 'ask' }>, pooled: Float32Array): Promise<void> {
+  decide(operation: OperationOf<'decide' | 'ask'>, pooled: Float32Array): Promise<void> {
     const { mask } = operation;
     if (operation.kind === 'ask') return this.#decide(mask, this.maskers[operation.block.index]!, pooled);
     const { decider } = operation;

@@ -25,15 +25,6 @@ export function passLabel(block: Block, primitives: readonly Primitive[], note?:
   return { name: `${block.name} ${primitives.join('+')}`, primitives, share, ...(note ? { note } : {}) };
 }
 
-/** One measured pass of a block. */
-export interface MeasuredPass {
-  readonly primitives: readonly Primitive[];
-  readonly ms: number;
-  readonly flops: number;
-  /** Bytes read and written. */
-  readonly bytes: number;
-}
-
 /** What was measured of passes, by their positions. */
 export interface MeasuredPasses {
   readonly ms: ArrayLike<number>;
@@ -41,15 +32,6 @@ export interface MeasuredPasses {
   readonly bytes: ArrayLike<number>;
   /** Left out where it was not measured. */
   readonly paceMs?: ArrayLike<number> | undefined;
-}
-
-/** Measured passes, field by field. */
-export function byField(passes: readonly MeasuredPass[]): MeasuredPasses {
-  return {
-    ms: passes.map(({ ms }) => ms),
-    flops: passes.map(({ flops }) => flops),
-    bytes: passes.map(({ bytes }) => bytes),
-  };
 }
 
 /** Collects measured passes into a Profile; every backend reports through it, so that all count alike. */

@@ -1,4 +1,4 @@
-import type { Operation } from '../program/program.js';
+import type { OperationOf } from '../program/program.js';
 
 /** Operations for which a run stops, because they are JavaScript's. */
-export type ScriptedOperation = Extract<Operation, { kind: 'ask' | 'foreign' }>;
+export type ScriptedOperation = OperationOf<'ask' | 'foreign'>;

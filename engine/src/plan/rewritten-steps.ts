@@ -3,6 +3,7 @@ import { attentionLayers } from '../network/attention.js';
 import type { Block, Convolution } from '../network/network.js';
 import type {
   Operation,
+  OperationOf,
   Owner,
   Program,
   ProgramMap,
@@ -13,7 +14,7 @@ import type {
 
 /** Operations that a block is made of. */
 type Kind = Exclude<Operation['kind'], 'max-pool' | 'global-pool' | 'foreign'>;
-type FieldsOf<K extends Kind> = Exclude<keyof Extract<Operation, { kind: K }>, 'kind'>;
+type FieldsOf<K extends Kind> = Exclude<keyof OperationOf<K>, 'kind'>;
 
 /** What the steps of a rewritten block may be made of. */
 export interface Ingredients {

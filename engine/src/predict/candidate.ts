@@ -106,7 +106,7 @@ export function boundOf({ computeMs, dataMs, overheadMs }: Candidate): 'compute'
  * The highest rate at which a block still gains from being adaptive: where the adaptive cost meets the dense.
  * @returns 0…1; 1 when it gains at every rate, 0 when at none
  */
-export function breakEvenRate(
+export function findBreakEven(
   placed: PlacedBlock,
   strategy: Strategy,
   granularity: number,

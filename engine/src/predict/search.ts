@@ -11,11 +11,11 @@ import type { Strategy } from '../plan/strategy.js';
 import { advise } from './advice.js';
 import { calibrationOf, costsFor } from './calibration.js';
 import {
-  breakEvenRate,
   type Candidate,
   costCandidate,
   costDense,
   distinctGranularities,
+  findBreakEven,
   type PlacedBlock,
 } from './candidate.js';
 import { fullCoverage } from './coverage.js';
@@ -225,7 +225,7 @@ function chooseForBlock(
   const strategy = strategies.find(({ name }) => name === bestAdaptive?.strategy);
   const limit =
     bestAdaptive && strategy
-      ? breakEvenRate(placed, strategy, bestAdaptive.granularity, denseCandidate.totalMs, setting)
+      ? findBreakEven(placed, strategy, bestAdaptive.granularity, denseCandidate.totalMs, setting)
       : 0;
   return { best, dense: denseCandidate, candidates: [denseCandidate, ...adaptive], bestAdaptive, limit };
 }

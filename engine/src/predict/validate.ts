@@ -11,8 +11,8 @@ import { getBackend } from '../run/backends.js';
 import { atDistance, deviceAtDistance, distancesOf, sameDistance } from './calibrate/core-distance.js';
 import { atPace, paceOf } from './calibrate/pace.js';
 import {
-  medianProfile,
   plausibleInput,
+  profileOfMedians,
   type TimedTrial,
   type Trial,
   timeTrials,
@@ -193,11 +193,11 @@ function compare(
 ): PlanComparison {
   const { strategy, granularity, rate, threads } = trial;
   const paced = paceMs === undefined ? profiles : profiles.map((profile) => atPace(profile, paceMs));
-  const [measured, unadjusted] = [medianProfile(paced), medianProfile(profiles)];
+  const [measured, unadjusted] = [profileOfMedians(paced), profileOfMedians(profiles)];
   // Every other run: two measurements of the same.
   const half = (which: number) => {
     const runs = paced.filter((_, run) => run % 2 === which);
-    return runs.length > 0 ? medianProfile(runs) : measured;
+    return runs.length > 0 ? profileOfMedians(runs) : measured;
   };
   const [first, second] = [half(0), half(1)];
   const comparisonOf = (timeOf: (profile: Profile) => number): Comparison => ({

@@ -3,7 +3,16 @@ import { attentionLayers } from '../network/attention.js';
 import type { Convolution, ConvolutionActivation } from '../network/network.js';
 import { isPointwise } from '../network/shapes.js';
 import { haloOf, packedRegion } from './layout.js';
-import type { Operation, ProgramHalo, ProgramMap, ProgramMask, ProgramRegion } from './program.js';
+import type {
+  Convolve,
+  Excite,
+  Operation,
+  OperationOf,
+  ProgramHalo,
+  ProgramMap,
+  ProgramMask,
+  ProgramRegion,
+} from './program.js';
 
 /** What a map holds: a formula at the pixels of a region and another one outside it, or one everywhere. */
 interface Content {
@@ -12,9 +21,7 @@ interface Content {
   readonly outside: string;
 }
 
-type Convolve = Extract<Operation, { kind: 'convolve' }>;
-type Excite = Extract<Operation, { kind: 'excite' }>;
-type GridPool = Extract<Operation, { kind: 'grid-pool' }>;
+type GridPool = OperationOf<'grid-pool'>;
 
 const ZERO = '0';
 const NOTHING = 'nothing';

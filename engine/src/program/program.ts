@@ -205,3 +205,12 @@ export type Operation =
     };
 
 export type OperationKind = Operation['kind'];
+
+/** The operations of some kinds. */
+export type OperationOf<Kind extends OperationKind> = Extract<Operation, { kind: Kind }>;
+
+/** A convolution of a program. */
+export type Convolve = OperationOf<'convolve'>;
+
+/** An attention gate of a program. */
+export type Excite = OperationOf<'excite'>;

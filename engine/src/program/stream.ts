@@ -1,6 +1,6 @@
 import type { Convolution } from '../network/network.js';
 import { accessesOf } from './accesses.js';
-import type { Operation, ProgramMap } from './program.js';
+import type { Convolve, Operation, OperationOf, ProgramMap } from './program.js';
 
 /** Convolutions that one stream holds; the native kernels have room for as many (`most_streamed` in limits.h). */
 export const MOST_STREAMED = 4;
@@ -26,8 +26,6 @@ export function readsAhead(convolutions: readonly Convolution[]): boolean {
   return reach >= 0 && convolutions.every(({ stride }) => stride[0] === 1);
 }
 
-type Convolve = Extract<Operation, { kind: 'convolve' }>;
-
 /**
  * Why operations cannot run interleaved, band by band, so that each finds the rows that it reads: the forms that a
  * stream may have.
@@ -52,10 +50,7 @@ export function streamProblem(operations: readonly Operation[]): string | undefi
   return convolutionsProblem(writers);
 }
 
-function pooledProblem(
-  pool: Extract<Operation, { kind: 'grid-pool' }>,
-  others: readonly Operation[],
-): string | undefined {
+function pooledProblem(pool: OperationOf<'grid-pool'>, others: readonly Operation[]): string | undefined {
   const [convolve] = others;
   if (others.length !== 1 || convolve?.kind !== 'convolve' || convolve.source !== pool.source)
     return 'behind a pool, one convolution that reads the same map streams';

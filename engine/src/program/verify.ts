@@ -5,6 +5,8 @@ import { convolutionOutput, isPointwise } from '../network/shapes.js';
 import type { Shape } from '../tensor.js';
 import { accessesOf, intermediatesOf } from './accesses.js';
 import {
+  type Convolve,
+  type Excite,
   MOST_BAND_PIXELS,
   type Operation,
   type Program,
@@ -15,8 +17,6 @@ import {
 } from './program.js';
 import { streamProblem } from './stream.js';
 
-type Convolve = Extract<Operation, { kind: 'convolve' }>;
-type Excite = Extract<Operation, { kind: 'excite' }>;
 /** What a convolution reads for the pixels of a region. */
 interface Reach {
   readonly region: ProgramRegion;

@@ -4,7 +4,7 @@ import { attentionFlops, convolutionFlops } from '../network/flops.js';
 import { valueCount } from './buffers.js';
 import { dtypeBytes } from './dtype.js';
 import { haloOf, packedRegion } from './layout.js';
-import type { Operation, ProgramMap, ProgramRegion } from './program.js';
+import type { Convolve, Excite, Operation, ProgramMap, ProgramRegion } from './program.js';
 
 /**
  * A share of an operation's FLOPs and bytes, in proportion to something that is known once the program has
@@ -118,7 +118,7 @@ export function workOf(operation: Operation): Work {
 }
 
 /** Channels are pooled and pixels scaled; for a spatial convolution what was pooled is read again. */
-function attentionWork({ map, attention, pooledOver, scaled }: Extract<Operation, { kind: 'excite' }>): Work {
+function attentionWork({ map, attention, pooledOver, scaled }: Excite): Work {
   const [N, , , C] = map.shape;
   const pixels = pixelCount(map);
   const { spatial, ...channels } = attention;
@@ -138,14 +138,7 @@ function attentionWork({ map, attention, pooledOver, scaled }: Extract<Operation
 }
 
 /** Every pixel's FLOPs and rows, and the weights once if there is any pixel. */
-function convolutionWork({
-  convolution,
-  source,
-  destination,
-  region,
-  others,
-  residual,
-}: Extract<Operation, { kind: 'convolve' }>): Work {
+function convolutionWork({ convolution, source, destination, region, others, residual }: Convolve): Work {
   const flops = convolutionFlops(convolution, 1);
   const maps = residual ? [source, destination, residual] : [source, destination];
   const parameters = weights(source, convolution.weight.length);

@@ -4,6 +4,7 @@ import { FoveaError } from '../errors.js';
 import type { Network } from '../network/network.js';
 import { learnShapes } from '../network/walk.js';
 import type { Tensor } from '../tensor.js';
+import { ambientSignal } from './ambient-signal.js';
 import type { NetworkRunOptions } from './options.js';
 import { awaitAdapter, isGpu, prepare } from './prepare.js';
 import { sessionFor } from './sessions.js';
@@ -52,13 +53,4 @@ export async function run(
     ...(signal ? { signal } : {}),
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),
   });
-}
-
-/** Where a program around the engine, such as a notebook's kernel, leaves the signal of what is running. */
-const ambient = Symbol.for('fovea.signal');
-
-/** The signal that a run obeys when it is given none. */
-function ambientSignal(): AbortSignal | undefined {
-  const signal = (globalThis as { [ambient]?: unknown })[ambient];
-  return signal instanceof AbortSignal ? signal : undefined;
 }

@@ -12,6 +12,7 @@ import type { Command } from 'commander';
 import { MODEL_HELP, openModel } from './model.js';
 import { checkModelOutput } from './output-file.js';
 import { asTable, parseInteger, parseRate, printJson } from './parse.js';
+import { percent } from './percent.js';
 import {
   addPreprocessing,
   type PreprocessingOptions,
@@ -137,7 +138,7 @@ function asText(
   ]);
   return [
     `${output}: maskers learned on ${images} images in ${(seconds / 60).toFixed(1)} min, ` +
-      `${(100 * flops).toFixed(1)} % of the dense network's FLOPs`,
+      `${percent(flops)} of the dense network's FLOPs`,
     whatWasKept(kept),
     '',
     asTable([['block', 'S', 'rate'], ...rows]),

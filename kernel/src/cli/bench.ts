@@ -7,6 +7,7 @@ import { UNSEEN_SEED } from './data.js';
 import { readInput } from './input.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseInteger, parseRates, printJson } from './parse.js';
+import { percent } from './percent.js';
 import {
   addPreprocessing,
   type PreprocessingOptions,
@@ -103,7 +104,7 @@ function asText(result: Benchmark): string {
       row.denseMs.median.toFixed(2),
       row.engineMs.median.toFixed(2),
       `${row.speedup.toFixed(2)}x`,
-      `${(100 * row.flopsFraction).toFixed(1)} %`,
+      percent(row.flopsFraction),
       row.realisedOverIdeal.toFixed(2),
     ]),
   ]);

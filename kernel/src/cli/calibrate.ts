@@ -4,6 +4,7 @@ import { getBackend } from '@fovea/engine/backend';
 import { type CalibrationResult, calibrate, calibrationOf } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { asTable, printJson } from './parse.js';
+import { percent } from './percent.js';
 import { showProgress } from './progress.js';
 
 interface CalibrateCommandOptions {
@@ -75,7 +76,7 @@ function asText({ device, seconds, path }: CalibrationResult): string {
     ...(gpu ? [['starting a dispatch', `${(1e3 * device.launchMs).toFixed(1)} µs`]] : []),
     ...(calibrationOf(device)?.fits ?? []).map(({ threads, handoverMs, samples, medianError }) => [
       `${threads} thread${threads === 1 ? '' : 's'}${handoverMs ? `, ${Math.round(1e6 * handoverMs)} ns apart` : ''}`,
-      `${samples} passes timed, median error of the fit ${(100 * medianError).toFixed(1)} %`,
+      `${samples} passes timed, median error of the fit ${percent(medianError)}`,
     ]),
   ];
   const stored = path === undefined ? 'not stored' : `stored in ${path}`;

@@ -12,6 +12,7 @@ import type { Command } from 'commander';
 import { addData, type DataOptions, loadImages } from './data.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseRate, printJson } from './parse.js';
+import { percent } from './percent.js';
 import { progressLine } from './progress.js';
 import { addRunning, parseRunning, type RunningOptions } from './running.js';
 
@@ -129,8 +130,6 @@ function asComparison(model: string, images: number, rows: readonly Comparison[]
     ]),
   ].join('\n');
 }
-
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 function asText({
   model,

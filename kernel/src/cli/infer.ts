@@ -19,6 +19,7 @@ import { readInput } from './input.js';
 import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
 import { checkOutput, inferred } from './output-file.js';
 import { asTable, parseInteger, parseRate, printJson } from './parse.js';
+import { percent } from './percent.js';
 import { addPreprocessing, type PreprocessingOptions } from './preprocessing.js';
 import { addRunning, parseRunning, type RunningOptions } from './running.js';
 
@@ -186,7 +187,7 @@ function asText(network: Network, { output, profile }: RunResult): string {
     lines.push(`output of shape [${output.toFileOrder(network.outputRank).dims.join(', ')}]`);
   } else {
     for (const [image, best] of classes.entries()) {
-      const shares = best.map(({ label, probability }) => `${label} ${(100 * probability).toFixed(1)} %`);
+      const shares = best.map(({ label, probability }) => `${label} ${percent(probability)}`);
       lines.push(`image ${image}: ${shares.join(', ')}`);
     }
   }

@@ -12,7 +12,7 @@ export function register(program: Command): void {
     .action(async ({ connectionFile }: { connectionFile: string }) => {
       const [{ startKernel }, { watchParent }, { readConnection }] = await Promise.all([
         import('../execution/host/main.js'),
-        import('../execution/host/parentWatch.js'),
+        import('../execution/host/parent-watch.js'),
         import('../protocol/connection.js'),
       ]);
       const kernel = await startKernel(readConnection(connectionFile));

@@ -7,6 +7,7 @@ import { parseDeviceThreads, settingText } from './device.js';
 import { parseInputSize } from './inspect.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseInteger, parseRates, printJson } from './parse.js';
+import { percent } from './percent.js';
 import { EXCITATION } from './running.js';
 
 interface PredictCommandOptions {
@@ -142,10 +143,10 @@ function asText(profile: Profile, device: string): string {
       ms(op.overheadMs),
     ]),
   ];
-  const share = (100 * flopsAvoided) / (flops + flopsAvoided);
+  const avoided = percent(flopsAvoided / (flops + flopsAvoided));
   return [
     `${network} on ${profile.device}, ${strategy}, ${settingText(device, profile)} (predicted, ${source} model)`,
-    `${ms(totalMs)} ms, ${ms(totalMs / batch)} ms an image; ${share.toFixed(1)} % of the FLOPs avoided`,
+    `${ms(totalMs)} ms, ${ms(totalMs / batch)} ms an image; ${avoided} of the FLOPs avoided`,
     '',
     asTable([['', 'S', 'rate', 'ms', 'compute', 'data', 'overhead'], ...rows]),
     ...profile.notes.map((note) => `note: ${note}`),

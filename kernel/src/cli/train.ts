@@ -15,6 +15,7 @@ import {
 import type { Command } from 'commander';
 import { checkModelOutput } from './output-file.js';
 import { asTable, parseInteger, printJson } from './parse.js';
+import { percent } from './percent.js';
 import { interruptible, progressLine, timeLeft } from './progress.js';
 
 interface TrainCliOptions {
@@ -101,11 +102,9 @@ function describe({
   const rate = phase === 'adaptive' ? `, FLOPs ${(100 * flops).toFixed(0)} %` : '';
   return (
     `${phase} epoch ${epoch}/${epochs} step ${step}/${steps}: loss ${loss.toFixed(3)}, ` +
-    `accuracy ${(100 * accuracy).toFixed(1)} %${rate}, ${timeLeft(leftMs)} left`
+    `accuracy ${percent(accuracy)}${rate}, ${timeLeft(leftMs)} left`
   );
 }
-
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
 
 function asText(output: string, seconds: number, { dense, allActive, adaptive }: TrainResult): string {
   const lines = [`${output}: trained in ${(seconds / 60).toFixed(1)} min`];

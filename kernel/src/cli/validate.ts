@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { parseInputSize } from './inspect.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, parseInteger, parseRates, printJson } from './parse.js';
+import { percent } from './percent.js';
 import { showProgress } from './progress.js';
 
 interface ValidateCommandOptions {
@@ -64,8 +65,6 @@ function validateOptions(options: ValidateCommandOptions): ValidateOptions {
     ...(inputSize === undefined ? {} : parseInputSize(inputSize)),
   };
 }
-
-const percent = (value: number) => `${(100 * value).toFixed(1)} %`;
 
 const inNs = (ms: number) => `${Math.round(1e6 * ms)} ns`;
 

@@ -3,7 +3,7 @@ import type { Debugger } from 'node:inspector';
 import { dirname } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { cellFilePrefix, cellFileSuffix, HASH_SEED } from '../execution/cells/cellFile.js';
+import { cellFilePrefix, cellFileSuffix, HASH_SEED } from '../execution/cells/cell-file.js';
 import { Breakpoints } from './breakpoints.js';
 import { Expressions } from './expressions.js';
 import { Mapping } from './mapping.js';

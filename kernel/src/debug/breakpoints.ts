@@ -91,10 +91,6 @@ export class Breakpoints {
     }
   }
 
-  clear(): void {
-    this.#byFile.clear();
-  }
-
   /** `Debugger.breakpointResolved`: a script was loaded that a breakpoint had waited for. */
   resolved(engineId: string, location: Debugger.Location): void {
     for (const breakpoint of [...this.#byFile.values()].flat()) {

@@ -1,18 +1,12 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Debugger } from 'node:inspector';
-import { createRequire } from 'node:module';
-import { dirname, isAbsolute, join, sep } from 'node:path';
+import { dirname, isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FoveaError } from '@fovea/engine/errors';
 import { LRUCache } from 'lru-cache';
-import { cellFile, cellFilePrefix } from '../execution/cells/cellFile.js';
+import { cellFile, cellFilePrefix } from '../execution/cells/cell-file.js';
+import { ownFolders } from '../own-folders.js';
 import type { Position } from './protocol.js';
-
-/** The kernel's and the engine's own code, which users neither see nor step into. */
-const ownFolders = [
-  fileURLToPath(new URL('../../', import.meta.url)),
-  join(dirname(createRequire(import.meta.url).resolve('@fovea/engine/package.json')), sep),
-];
 
 /** Characters of cells' sources that are kept: a front end hands over every cell of a notebook at every edit. */
 const KEPT_CHARACTERS = 32e6;

@@ -1,10 +1,13 @@
-/** `1.234 ms`, `12.3 ms`, `1 234 ms`: three significant figures, never in exponent form below a million. */
+/** `1.23 ms`, `12.3 ms`, `1234 ms`: a time as `formatFigure` writes it. */
 export function formatMs(ms: number): string {
-  return `${significant(ms)} ms`;
+  return `${formatFigure(ms)} ms`;
 }
 
-/** Three significant figures; whole numbers stay whole. */
-export function significant(value: number): string {
+/**
+ * `5.00`, `0.0123`, `1234`: three significant digits, so that figures of a column can be compared, and no exponent from
+ * 0.0001 to a million.
+ */
+export function formatFigure(value: number): string {
   if (!Number.isFinite(value)) return String(value);
   if (value === 0) return '0';
   const magnitude = Math.floor(Math.log10(Math.abs(value)));
@@ -12,10 +15,10 @@ export function significant(value: number): string {
   return value.toFixed(Math.min(6, Math.max(0, 2 - magnitude)));
 }
 
-/** `53%`, with a decimal below ten percent. */
+/** `53%`; one decimal below ten percent, where it is not 0. */
 export function formatPercent(fraction: number): string {
   const percent = fraction * 100;
-  return `${percent.toFixed(percent > 0 && percent < 9.95 && percent % 1 !== 0 ? 1 : 0)}%`;
+  return `${percent > 0 && percent < 9.95 ? Number(percent.toFixed(1)) : percent.toFixed(0)}%`;
 }
 
 /** `4.11 G`, `812 M`: a count with a decimal prefix. */
@@ -27,7 +30,7 @@ export function formatCount(count: number): string {
     value /= 1000;
     index++;
   }
-  return `${index === 0 ? String(value) : significant(value)}${prefixes[index]}`;
+  return `${index === 0 ? String(value) : formatFigure(value)}${prefixes[index]}`;
 }
 
 /** `25.5 MB`, in powers of ten. */

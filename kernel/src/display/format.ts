@@ -3,6 +3,7 @@ import type { MimeBundle } from './bundle.js';
 import { frameBundle } from './data-frames.js';
 import { domBundle } from './dom.js';
 import { imageType } from './image-type.js';
+import { PLOTLY_MIME } from './mime.js';
 import { base64, type OwnDisplay, ownBundle, peek } from './own-display.js';
 import { errorLine, plainText } from './plain-text.js';
 import { recordsTable } from './records.js';
@@ -87,7 +88,7 @@ function shapeBundle(value: object): MimeBundle | undefined {
   if (Array.isArray(value)) return recordsTable(value, plainText);
   const known = domBundle(value) ?? frameBundle(value) ?? vegaBundle(value);
   if (known) return known;
-  if (isPlotly(value)) return { data: { 'application/vnd.plotly.v1+json': value }, metadata: {} };
+  if (isPlotly(value)) return { data: { [PLOTLY_MIME]: value }, metadata: {} };
   return undefined;
 }
 

@@ -6,6 +6,8 @@
 export const MASKS_MIME = 'application/vnd.fovea.masks.v1+json';
 /** MIME type of a `LatencyDocument`. */
 export const LATENCY_MIME = 'application/vnd.fovea.latency.v1+json';
+/** MIME type of a plotly figure. */
+export const PLOTLY_MIME = 'application/vnd.plotly.v1+json';
 
 /** One block's mask over one image. */
 export interface MasksBlock {

@@ -14,11 +14,9 @@ import { linearScale } from './draw/scale.js';
 import { seriesColour } from './draw/style.js';
 import { type Drawing, element, round } from './draw/svg.js';
 import { fitText, text } from './draw/text.js';
+import { PLOTLY_MIME } from './mime.js';
 import type { ShowOptions } from './show.js';
 import { type Cell, tableText } from './tables/table.js';
-
-/** MIME type of a plotly figure. */
-export const PLOTLY_MIME = 'application/vnd.plotly.v1+json';
 
 /** A plotly figure as plain data, as plotly.js takes it. */
 export interface PlotlyFigure {

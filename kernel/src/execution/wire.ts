@@ -1,4 +1,4 @@
-import type { Json } from '../protocol/message.js';
+import type { JsonObject } from '../json-object.js';
 
 /**
  * What host and runtime say to each other over the runtime's file descriptor 3: frames of JSON with binary
@@ -7,8 +7,8 @@ import type { Json } from '../protocol/message.js';
 
 /** Data and metadata of something shown, keyed by MIME type. */
 export interface Bundle {
-  readonly data: Json;
-  readonly metadata: Json;
+  readonly data: JsonObject;
+  readonly metadata: JsonObject;
 }
 
 /** One thrown value, taken apart where it was thrown. */
@@ -105,7 +105,7 @@ export interface CommMessage {
   readonly id: string;
   readonly target: string;
   readonly data: unknown;
-  readonly metadata: Json;
+  readonly metadata: JsonObject;
 }
 
 /** Host → runtime. */
@@ -131,7 +131,7 @@ export interface Done {
       }
     | { readonly kind: 'error'; readonly error: ThrownValue }
     | { readonly kind: 'interrupted' };
-  readonly payload: readonly Json[];
+  readonly payload: readonly JsonObject[];
 }
 
 /** Runtime → host. */
@@ -178,6 +178,10 @@ export type Report =
   | { readonly type: 'inspector-event'; readonly method: string; readonly params: unknown }
   /** The main thread did not answer an interrupt for a while. */
   | { readonly type: 'stuck' };
+
+/** Printed text waits this long for more of the same stream, and goes at once from so many characters on. */
+export const COALESCE_MS = 4;
+export const COALESCE_CHARACTERS = 1 << 16;
 
 export interface Packet<M> {
   readonly message: M;

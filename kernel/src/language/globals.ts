@@ -1,16 +1,4 @@
-/** Names that the kernel puts into the global scope as its package exports them. */
-const exported = [
-  'display',
-  'clearOutput',
-  'html',
-  'markdown',
-  'latex',
-  'json',
-  'png',
-  'svg',
-  'image',
-  'comms',
-];
+import { globalNames } from '../execution/global-names.js';
 
 /**
  * What cells find in their global scope beside what Node has there, as declarations for the language server.
@@ -20,7 +8,7 @@ export function globalsText(): string {
   return `import type * as kernel from '@fovea/kernel';
 declare global {
   var fovea: kernel.Fovea;
-${exported.map((name) => `  var ${name}: typeof kernel.${name};`).join('\n')}
+${globalNames.map((name) => `  var ${name}: typeof kernel.${name};`).join('\n')}
   /** Results of earlier cells, by number. */
   var out: Record<number, any>;
   /** Results of earlier cells, by number. */

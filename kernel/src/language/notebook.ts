@@ -23,11 +23,6 @@ export class Notebook {
   readonly #owners = new Map<string, number>();
   #nextId = 1;
 
-  /** Names that a new cell can see. */
-  get names(): readonly string[] {
-    return [...this.#owners.keys()];
-  }
-
   /** Whether a cell has declared a name. */
   has(name: string): boolean {
     return this.#owners.has(name);
@@ -69,7 +64,7 @@ export class Notebook {
    * @param mentionedOnly leaves names out that the code does not mention, so that long notebooks stay quick
    */
   fileText(code: string, declared: Names, mentionedOnly: boolean): string {
-    return code + this.tail(this.#importsFor(code, declared, mentionedOnly), declared);
+    return code + this.#tail(this.#importsFor(code, declared, mentionedOnly), declared);
   }
 
   /**
@@ -85,7 +80,7 @@ export class Notebook {
     const file = cellFileName(id, kindOf(code));
     this.#cells.set(id, { id, code, file, declarations, imports });
     for (const name of declarations.keys()) this.#owners.set(name, id);
-    const text = code + this.tail(imports, declarations);
+    const text = code + this.#tail(imports, declarations);
     return { added: { file, text }, dropped: this.#collect() };
   }
 
@@ -93,7 +88,7 @@ export class Notebook {
   files(): { file: string; text: string }[] {
     return [...this.#cells.values()].map(({ file, code, imports, declarations }) => ({
       file,
-      text: code + this.tail(imports, declarations),
+      text: code + this.#tail(imports, declarations),
     }));
   }
 
@@ -116,7 +111,7 @@ export class Notebook {
    * The generated lines. A variable that later cells may assign to is declared with its type, since an import
    * cannot be assigned to; everything else is imported, so that types, classes and namespaces come along.
    */
-  tail(imports: ReadonlyMap<string, number>, declared: Names): string {
+  #tail(imports: ReadonlyMap<string, number>, declared: Names): string {
     const byCell = new Map<number, string[]>();
     let variables = '';
     for (const [name, owner] of imports) {

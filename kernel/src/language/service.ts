@@ -66,14 +66,6 @@ export class LanguageService {
     this.#imported = new ImportedFiles(directory);
   }
 
-  /** Starts the server, so that it is ready for the first completion. */
-  async start(): Promise<void> {
-    await this.#use(async (client) => {
-      await this.#sync(client, '');
-      await this.#ask<LspDiagnostic[]>(client, 'textDocument/diagnostic', {});
-    }, undefined);
-  }
-
   /** Process id of the server, while one is running. */
   get serverPid(): number | undefined {
     return this.#client?.ended === false ? this.#client.pid : undefined;

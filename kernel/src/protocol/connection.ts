@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { FoveaError } from '@fovea/engine/errors';
+import { isJsonObject } from '../json-object.js';
 
 /** What Jupyter's connection file says: where to bind, and the key that signs every message. */
 export interface Connection {
@@ -54,10 +55,8 @@ export function checkConnection(value: unknown, path: string): Connection {
   const bad = (what: string): never => {
     throw new FoveaError('bad-file', `the connection file ${path} ${what}`);
   };
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return bad('does not hold a JSON object');
-  }
-  const fields = value as Record<string, unknown>;
+  if (!isJsonObject(value)) return bad('does not hold a JSON object');
+  const fields = value;
   const transport = fields.transport ?? 'tcp';
   if (transport !== 'tcp' && transport !== 'ipc') {
     return bad(`names the transport ${JSON.stringify(transport)}; tcp and ipc are supported`);

@@ -1,17 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { FoveaError } from '@fovea/engine/errors';
 import { Reply, Router, XPublisher } from 'zeromq';
+import type { JsonObject } from '../json-object.js';
 import { address, type Channel, type Connection } from './connection.js';
-import {
-  decode,
-  encode,
-  type Header,
-  header,
-  type Json,
-  type Message,
-  MessageRefused,
-  Signer,
-} from './message.js';
+import { MessageRefused, Signer } from './frames.js';
+import { decode, encode, type Header, header, type Message, ReplayGuard } from './message.js';
 import { QueuedSocket } from './socket.js';
 
 export type RequestChannel = 'shell' | 'control' | 'stdin';
@@ -24,7 +17,7 @@ export interface TransportEvents {
 }
 
 export interface ReplyOptions {
-  readonly metadata?: Json;
+  readonly metadata?: JsonObject;
   readonly buffers?: readonly Uint8Array[];
 }
 
@@ -32,6 +25,7 @@ export interface ReplyOptions {
 export class Transport {
   readonly session = randomUUID();
   readonly #signer: Signer;
+  readonly #replays = new ReplayGuard();
   readonly #router: Record<RequestChannel, QueuedSocket<Router>>;
   readonly #iopub: QueuedSocket<XPublisher>;
   readonly #heartbeat: Reply;
@@ -150,7 +144,7 @@ export class Transport {
   async #listen(channel: RequestChannel): Promise<void> {
     for await (const frames of this.#router[channel].socket) {
       try {
-        this.events.onMessage(channel, decode(frames, this.#signer));
+        this.events.onMessage(channel, decode(frames, this.#signer, this.#replays));
       } catch (error) {
         if (!(error instanceof MessageRefused)) throw error;
         this.events.onLog(`a message on ${channel} was ignored: ${error.message}`);

@@ -1,23 +1,19 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isJsonObject, type JsonObject } from '../json-object.js';
 import { saveAtomically } from './contents/save.js';
 import { readJson } from './http/body.js';
 import { HttpError } from './http/errors.js';
 import { empty, json } from './http/reply.js';
 import type { Router } from './http/router.js';
 
-type Section = Record<string, unknown>;
-
-const isObject = (value: unknown): value is Section =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** Merges a change into a section: objects by key, null removes, everything else replaces. */
-function merge(section: Section, change: Section): Section {
+function merge(section: JsonObject, change: JsonObject): JsonObject {
   const merged = new Map(Object.entries(section));
   for (const [key, value] of Object.entries(change)) {
     const old = merged.get(key);
     if (value === null) merged.delete(key);
-    else merged.set(key, isObject(value) ? merge(isObject(old) ? old : {}, value) : value);
+    else merged.set(key, isJsonObject(value) ? merge(isJsonObject(old) ? old : {}, value) : value);
   }
   return Object.fromEntries(merged);
 }
@@ -28,16 +24,16 @@ export function registerConfig(router: Router, stateFolder: string): void {
     if (!/^[\w-]{1,100}$/.test(name)) throw new HttpError(404, `No such section: ${name}`);
     return join(stateFolder, 'config', `${name}.json`);
   };
-  const read = async (name: string): Promise<Section> => {
+  const read = async (name: string): Promise<JsonObject> => {
     try {
       const value: unknown = JSON.parse(await readFile(fileOf(name), 'utf8'));
-      return isObject(value) ? value : {};
+      return isJsonObject(value) ? value : {};
     } catch (error) {
       if (error instanceof HttpError) throw error;
       return {};
     }
   };
-  const write = async (name: string, section: Section) => {
+  const write = async (name: string, section: JsonObject) => {
     await mkdir(join(stateFolder, 'config'), { recursive: true, mode: 0o700 });
     await saveAtomically(fileOf(name), JSON.stringify(section, null, 2));
   };

@@ -1,4 +1,5 @@
 import { userInfo } from 'node:os';
+import { isJsonObject } from '../json-object.js';
 import { readJson } from './http/body.js';
 import { HttpError } from './http/errors.js';
 import { json } from './http/reply.js';
@@ -27,7 +28,7 @@ function readPermissions(text: string): Record<string, string[]> {
   } catch {
     throw refused;
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refused;
+  if (!isJsonObject(value)) throw refused;
   if (!Object.values(value).every(isActions)) throw refused;
   return value as Record<string, string[]>;
 }

@@ -1,10 +1,8 @@
 import { FoveaError } from '@fovea/engine';
+import { ambientSignal } from '@fovea/engine/internal';
 import { displaySweep } from './live-display.js';
 import type { SweepSpace } from './space/space.js';
 import { Sweep, type SweepOptions, type SweepResult } from './sweep.js';
-
-/** The signal of the cell that is running, where there is one. */
-const SIGNAL = Symbol.for('fovea.signal');
 
 /**
  * Runs a sweep with a live display: progress, quality against latency, and a table; it can be paused, resumed and
@@ -21,8 +19,7 @@ const SIGNAL = Symbol.for('fovea.signal');
  *   `confirm`), `io` when the queue refuses, stays away for 20 seconds, or results cannot be kept, `aborted`
  */
 export async function sweep(space: SweepSpace | string, options: SweepOptions = {}): Promise<SweepResult> {
-  const ambient = (globalThis as { [SIGNAL]?: unknown })[SIGNAL];
-  const signal = options.signal ?? (ambient instanceof AbortSignal ? ambient : undefined);
+  const signal = options.signal ?? ambientSignal();
   if (signal?.aborted) throw new FoveaError('aborted', 'the sweep was aborted before it began');
   const started = await Sweep.start(space, {
     ...options,

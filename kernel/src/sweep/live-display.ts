@@ -5,7 +5,7 @@ import { latencyDocument, paretoView } from '../display/documents/latency.js';
 import { drawLatency } from '../display/draw/latency.js';
 import { escapeMarkup } from '../display/draw/svg.js';
 import { SWEEP_MIME, type SweepDocument } from '../display/sweep-document.js';
-import { labelOf, paretoOf, sweepRows, sweepTable } from './rows.js';
+import { paretoOf, pointLabel, sweepRows, sweepTable } from './rows.js';
 import type { Sweep } from './sweep.js';
 import { sweepsShown } from './sweeps-shown.js';
 
@@ -56,7 +56,7 @@ export function sweepDocument(sweep: Sweep, id: string, over: boolean): SweepDoc
     running: over
       ? []
       : [...running].slice(0, MOST_RUNNING).map(([point, { worker, fraction }]) => ({
-          label: labelOf(sweep.pointOf(point)),
+          label: pointLabel(sweep.pointOf(point)),
           ...{ worker, fraction },
         })),
     notices: over ? [] : [...notices.values()],

@@ -61,7 +61,7 @@ const granularityText = ({ granularity }: Point): string =>
   granularity === undefined ? '' : [granularity].flat().join(',');
 
 /** A point in a few words. */
-export function labelOf(point: Point): string {
+export function pointLabel(point: Point): string {
   const { kind, network, strategy, masker, rate, flops } = point;
   const S = granularityText(point);
   const parts = [
@@ -100,7 +100,7 @@ function rowOf(record: PointRecord): AnswerRow {
     return value === undefined ? [] : [[name, value] as const];
   });
   return {
-    label: labelOf(point),
+    label: pointLabel(point),
     setting,
     figures: Object.fromEntries(found),
     model: made === undefined ? '' : shortName(made),

@@ -12,7 +12,6 @@ import {
 } from '@fovea/engine';
 import { calibrationOf } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
-import type { Convolve } from '../../../engine/src/backends/webgpu/convolve.js';
 import { encodeProgram } from '../../../engine/src/backends/webgpu/encode.js';
 import { fusedSteps, fusionsAt } from '../../../engine/src/backends/webgpu/fusions.js';
 import { FUSION_TILES } from '../../../engine/src/backends/webgpu/kernels/fusion.js';
@@ -21,6 +20,7 @@ import { VARIANTS } from '../../../engine/src/backends/webgpu/variants.js';
 import type { Device } from '../../../engine/src/plan/device.js';
 import { auto } from '../../../engine/src/predict/auto.js';
 import { storeGpuCalibration } from '../../../engine/src/predict/gpu/this-gpu.js';
+import type { Convolve } from '../../../engine/src/program/program.js';
 import { planRun } from '../../../engine/src/run/prepare.js';
 import { programOf } from '../../../engine/src/run/program-of.js';
 import { madeUpGpu as gpu } from '../../support/made-up-gpu.js';

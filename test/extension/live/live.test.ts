@@ -18,7 +18,7 @@ import {
   noticeFor,
   predictionError,
 } from '../../../extension/src/live/words';
-import { sampleAnswers } from '../support/samples';
+import { sampleAnswers, tinyMasks } from '../support/samples';
 
 const { catalogue, profile, dense } = sampleAnswers();
 const state: LiveState = catalogue.state;
@@ -218,10 +218,27 @@ describe('a painted region', () => {
 });
 
 describe('what the kernel sends', () => {
+  const result = {
+    type: 'result',
+    serial: 2,
+    masks: tinyMasks(),
+    measured: profile,
+    predicted: profile,
+    dense,
+  };
+
   it('is read when it follows the protocol', () => {
     const reply = { type: 'prediction', serial: 1, profile, dense, computeMs: 2 };
     expect(readReply(reply)).toBe(reply);
     expect(readReply({ type: 'catalogue', catalogue })).toMatchObject({ type: 'catalogue' });
+    for (const browser of [
+      { refused: 'learned masks only' },
+      { key: 'k', plan: {}, shape: [1, 224, 224, 3] },
+      { key: 'k', plan: {}, shape: [1], predicted: { device: 'gpu', totalMs: 1, denseMs: 2 } },
+    ]) {
+      const whole = { ...result, browser };
+      expect(readReply(whole)).toBe(whole);
+    }
   });
 
   it.each([
@@ -232,8 +249,36 @@ describe('what the kernel sends', () => {
       'catalogue.networks: found an array of 0',
     ],
     [null, 'document: found null, expected an object'],
+    [
+      { type: 'catalogue', catalogue: { ...catalogue, state: { ...state, rate: 1.5 } } },
+      'catalogue.state.rate: found 1.5, expected a number from 0 to 1',
+    ],
+    [
+      { type: 'progress', serial: 3, fraction: -0.1, name: 'block' },
+      'fraction: found -0.1, expected a number from 0 to 1',
+    ],
+    [
+      { type: 'progress', serial: 0.5, fraction: 0, name: 'block' },
+      'serial: found 0.5, expected a whole number',
+    ],
+    [{ type: 'network', serial: 1, key: 'k', offset: 0, totalBytes: 0 }, 'totalBytes: found 0'],
+    [{ type: 'calibrated', serial: 1 }, 'device: found nothing, expected text'],
+    [{ type: 'code', serial: 1, source: 7 }, 'source: found 7, expected text'],
+    [{ type: 'error', message: null }, 'message: found null, expected text'],
   ])('%j is refused', (reply, problem) => {
     expect(() => readReply(reply)).toThrow(problem);
+  });
+
+  it.each([
+    [{}, 'browser.key: found nothing, expected text'],
+    [{ refused: 1 }, 'browser.refused: found 1, expected text'],
+    [{ key: 'k', plan: {}, shape: [1, 0] }, 'browser.shape[1]: found 0, expected a number from 1'],
+    [
+      { key: 'k', plan: {}, shape: [1], predicted: { device: 'gpu', totalMs: -1 } },
+      'browser.predicted.totalMs: found -1, expected at least 0',
+    ],
+  ])('%j, for a run in the browser, is refused', (browser, problem) => {
+    expect(() => readReply({ ...result, browser })).toThrow(problem);
   });
 });
 

@@ -65,6 +65,39 @@ describe('comms', () => {
     expect(close).toMatchObject({ type: 'comm_close' });
   });
 
+  it('send nothing any more once the front end has closed them', async () => {
+    await kernel.execute('let panel; comms.registerTarget("panel", (comm) => { panel = comm; })');
+    const comm_id = randomUUID();
+    await kernel.idle(kernel.send('shell', 'comm_open', { comm_id, target_name: 'panel', data: {} }));
+    const sent = async () => {
+      const { messages } = await kernel.execute('panel.send({ state: 1 }); panel.close(); 0');
+      return messages.map(({ type }) => type).filter((type) => type.startsWith('comm_'));
+    };
+    await kernel.idle(kernel.send('shell', 'comm_close', { comm_id, data: {} }));
+    expect(await sent()).toEqual([]);
+    await kernel.idle(
+      kernel.send('shell', 'comm_open', { comm_id: randomUUID(), target_name: 'panel', data: {} }),
+    );
+    expect(await sent()).toEqual(['comm_msg', 'comm_close']);
+  });
+
+  it('for a target that was unregistered are closed, and those before go on', async () => {
+    await kernel.execute(
+      'comms.registerTarget("once", (comm) => { comm.onMessage = (n) => comm.send(n); });',
+    );
+    const [first, second] = [randomUUID(), randomUUID()];
+    await kernel.idle(kernel.send('shell', 'comm_open', { comm_id: first, target_name: 'once', data: {} }));
+    await kernel.execute('comms.unregisterTarget("once")');
+    await kernel.idle(kernel.send('shell', 'comm_open', { comm_id: second, target_name: 'once', data: {} }));
+    await kernel.idle(kernel.send('shell', 'comm_msg', { comm_id: first, data: 5 }));
+    const ids: readonly unknown[] = [first, second];
+    const replies = kernel.heard.filter(({ content }) => ids.includes(content.comm_id));
+    expect(replies.map(({ type, content }) => [type, content.comm_id])).toEqual([
+      ['comm_close', second],
+      ['comm_msg', first],
+    ]);
+  });
+
   it('for a target that nobody registered are closed again', async () => {
     const comm_id = randomUUID();
     const id = kernel.send('shell', 'comm_open', { comm_id, target_name: 'nobody', data: {} });

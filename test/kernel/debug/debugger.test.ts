@@ -1,7 +1,7 @@
 // @module-tag process
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { murmur2 } from '../../../kernel/src/execution/cells/cellFile.js';
+import { murmur2 } from '../../../kernel/src/execution/cells/cell-file.js';
 import { TestKernel } from '../client.js';
 import { debug, event, files, kernel, scope, session, stack, values } from './support/session.js';
 

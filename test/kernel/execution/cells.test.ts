@@ -1,7 +1,7 @@
 import vm from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cellFile, murmur2 } from '../../../kernel/src/execution/cells/cellFile.js';
+import { cellFile, murmur2 } from '../../../kernel/src/execution/cells/cell-file.js';
 import { compileCell } from '../../../kernel/src/execution/cells/compile.js';
 import { completeness } from '../../../kernel/src/execution/cells/completeness.js';
 import { MagicError, translateMagics } from '../../../kernel/src/execution/cells/magics.js';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkConnection } from '../../../kernel/src/protocol/connection.js';
-import { decode, encode, header, MessageRefused, Signer } from '../../../kernel/src/protocol/message.js';
+import { MessageRefused, Signer } from '../../../kernel/src/protocol/frames.js';
+import { decode, encode, header, ReplayGuard } from '../../../kernel/src/protocol/message.js';
 
 const key = 'a0436f6c-1916-498b-8eb9-e81ab9368e84';
 
@@ -16,7 +17,11 @@ function frames(content: unknown = { code: '1' }, buffers: Uint8Array[] = []): B
 
 describe('messages', () => {
   it('survive encoding and decoding, with identities and binary buffers', () => {
-    const message = decode(frames({ code: 'π 🎈' }, [Buffer.from([0, 255])]), new Signer(key));
+    const message = decode(
+      frames({ code: 'π 🎈' }, [Buffer.from([0, 255])]),
+      new Signer(key),
+      new ReplayGuard(),
+    );
     expect(message.header.msg_type).toBe('execute_request');
     expect(message.content).toEqual({ code: 'π 🎈' });
     expect(message.identities.map(String)).toEqual(['client']);
@@ -34,16 +39,19 @@ describe('messages', () => {
     for (let at = 2; at < count; at++) {
       const changed = frames();
       changed[at] = Buffer.concat([changed[at]!, Buffer.from(' ')]);
-      expect(() => decode(changed, new Signer(key))).toThrow(MessageRefused);
+      expect(() => decode(changed, new Signer(key), new ReplayGuard())).toThrow(MessageRefused);
     }
-    expect(() => decode(frames(), new Signer('another key'))).toThrow(/signature does not match/);
+    expect(() => decode(frames(), new Signer('another key'), new ReplayGuard())).toThrow(
+      /signature does not match/,
+    );
   });
 
   it('are refused the second time', () => {
     const signer = new Signer(key);
+    const replays = new ReplayGuard();
     const same = frames();
-    decode(same, signer);
-    expect(() => decode(same, signer)).toThrow(/replayed/);
+    decode(same, signer, replays);
+    expect(() => decode(same, signer, replays)).toThrow(/replayed/);
   });
 
   it('need no signature without a key', () => {
@@ -51,7 +59,11 @@ describe('messages', () => {
     const encoded = encode({ identities: [], header: header('x', 's'), content: {} }, signer).map((frame) =>
       Buffer.from(frame as string),
     );
-    expect(decode(encoded, signer).header.msg_type).toBe('x');
+    const replays = new ReplayGuard();
+    expect(decode(encoded, signer, replays).header.msg_type).toBe('x');
+    // Nor can one be a replay, whatever a client writes in the place of a signature.
+    const signed = encoded.with(1, Buffer.from('anything'));
+    for (let i = 0; i < 2; i++) expect(decode(signed, signer, replays).header.msg_type).toBe('x');
     expect(String(encoded[1])).toBe('');
   });
 
@@ -68,7 +80,7 @@ describe('messages', () => {
     fc.assert(
       fc.property(fc.array(frame, { maxLength: 9 }), (input) => {
         try {
-          const message = decode(input, signer);
+          const message = decode(input, signer, new ReplayGuard());
           expect(typeof message.header.msg_type).toBe('string');
           decoded++;
         } catch (error) {
@@ -85,7 +97,7 @@ describe('messages', () => {
         const mutated = valid.map((one) => Buffer.from(one));
         if (mutated[at]!.length > 0) mutated[at]![offset % mutated[at]!.length] = byte;
         try {
-          decode(mutated, signer);
+          decode(mutated, signer, new ReplayGuard());
           decoded++;
         } catch (error) {
           expect(error).toBeInstanceOf(MessageRefused);

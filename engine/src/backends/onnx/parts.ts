@@ -1,10 +1,10 @@
 import { accessesOf } from '../../program/accesses.js';
-import type { Operation, Owner, Program, ProgramMap } from '../../program/program.js';
+import type { Operation, OperationOf, Owner, Program, ProgramMap } from '../../program/program.js';
 import { workOf } from '../../program/work.js';
 
 /** Operations that JavaScript does: pooling, deciding and listing are little work, and a graph knows no masker. */
 type ScriptKind = 'grid-pool' | 'decide' | 'ask' | 'index' | 'foreign';
-export type ScriptOperation = Extract<Operation, { kind: ScriptKind }>;
+export type ScriptOperation = OperationOf<ScriptKind>;
 /** Operations that become nodes of a graph. */
 export type GraphOperation = Exclude<Operation, { kind: ScriptKind }>;
 

@@ -6,7 +6,7 @@ import type { ConvolutionActivation } from '../../network/network.js';
 import type { LoweredNetwork } from '../../plan/lower.js';
 import type { Plan } from '../../plan/plan.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
-import type { Operation, ProgramMap, ProgramRegion } from '../../program/program.js';
+import type { Convolve, Excite, Operation, ProgramMap, ProgramRegion } from '../../program/program.js';
 import { Tensor } from '../../tensor.js';
 import { DecidedMasks } from '../decided-masks.js';
 import { runForeign } from '../onnx/foreign.js';
@@ -15,9 +15,6 @@ import { attend } from './attention.js';
 import { convolve } from './convolve.js';
 import { mapped } from './mapped.js';
 import { globalPool, poolWindows } from './pool.js';
-
-type Convolve = Extract<Operation, { kind: 'convolve' }>;
-type Excite = Extract<Operation, { kind: 'excite' }>;
 
 /**
  * Runs programs operation by operation in plain loops: what each operation means, as code. Every map is held whole,

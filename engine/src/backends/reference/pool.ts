@@ -1,18 +1,11 @@
 import type { AttentionPool } from '../../network/attention.js';
-import type { Operation } from '../../program/program.js';
+import type { OperationOf } from '../../program/program.js';
 import { Tensor } from '../../tensor.js';
 
 /** Max or average pool over a window, by ONNX's rules for padding; windows may hang over the padded edge. */
 export function poolWindows(
   input: Tensor,
-  {
-    kind,
-    kernel,
-    stride,
-    padding,
-    countPadding,
-    destination,
-  }: Extract<Operation, { kind: 'max-pool' | 'average-pool' }>,
+  { kind, kernel, stride, padding, countPadding, destination }: OperationOf<'max-pool' | 'average-pool'>,
 ): Tensor {
   const [N, H, W, C] = input.shape;
   const [, height, width] = destination.shape;

@@ -1,13 +1,11 @@
 import { slidesOverChannels } from '../../network/attention.js';
-import type { Operation } from '../../program/program.js';
+import type { Excite } from '../../program/program.js';
 import { spread, vectors } from './kernel.js';
 import { activationKind, activationValues } from './kernels/activation.js';
 import { pixelScaleKernel, scaleKernel, scalesKernel, summaryKernel } from './kernels/attention.js';
 import { type Launch, type Rows, rowValues, workgroupsFor } from './launch.js';
 import type { Lists } from './lists.js';
 import { biasVector } from './weights.js';
-
-type Excite = Extract<Operation, { kind: 'excite' }>;
 
 /** Where an attention's intermediates lie in the program's scratch, in vectors. */
 export function scratchOf({ map, attention }: Pick<Excite, 'map' | 'attention'>) {

@@ -1,4 +1,4 @@
-import type { Convolve } from './convolve.js';
+import type { Convolve } from '../../program/program.js';
 import { haloWindow } from './halo.js';
 import { vectors } from './kernel.js';
 import { activationKind, activationValues } from './kernels/activation.js';

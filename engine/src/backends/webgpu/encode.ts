@@ -1,6 +1,14 @@
 import type { AttentionPool } from '../../network/attention.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
-import type { Decider, Operation, Program, ProgramMap, ProgramMask } from '../../program/program.js';
+import type {
+  Decider,
+  Excite,
+  Operation,
+  OperationOf,
+  Program,
+  ProgramMap,
+  ProgramMask,
+} from '../../program/program.js';
 import { workOf } from '../../program/work.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { detached } from './detached.js';
@@ -35,8 +43,6 @@ import {
 import { type List, Lists } from './lists.js';
 import { DispatchSlots } from './slots.js';
 import { type Choice, ruled } from './variants.js';
-
-type Of<Kind extends Operation['kind']> = Extract<Operation, { kind: Kind }>;
 
 /** A program as dispatches, and what they need besides maps and weights. */
 export interface EncodedProgram {
@@ -184,7 +190,7 @@ class Encoder {
     stride,
     padding,
     countPadding,
-  }: Of<'max-pool' | 'average-pool'>): Launch {
+  }: OperationOf<'max-pool' | 'average-pool'>): Launch {
     const [, height, width] = source.shape;
     const [, outHeight, outWidth] = destination.shape;
     const [top, left, bottom, right] = padding;
@@ -233,7 +239,7 @@ class Encoder {
     };
   }
 
-  #add({ a, b, destination, activation }: Of<'add'>): Launch {
+  #add({ a, b, destination, activation }: OperationOf<'add'>): Launch {
     const operand = (map: ProgramMap | undefined): Operand =>
       map === undefined ? 'none' : map === destination ? 'overwritten' : 'own';
     const [first, second] = [operand(a), operand(b)];
@@ -283,7 +289,7 @@ class Encoder {
     }));
   }
 
-  #gather({ source, destination }: Of<'gather'>): Launch {
+  #gather({ source, destination }: OperationOf<'gather'>): Launch {
     const halo = haloOf(destination);
     const { mask } = halo.region;
     const { stride, padding } = halo.convolution;
@@ -303,7 +309,7 @@ class Encoder {
     );
   }
 
-  #scatterAdd({ source, destination, region, shortcut, activation }: Of<'scatter-add'>): Launch {
+  #scatterAdd({ source, destination, region, shortcut, activation }: OperationOf<'scatter-add'>): Launch {
     const how = shortcut === destination ? 'overwritten' : 'own';
     return this.#perRow(
       scatterAddKernel(how, activationKind(activation)),
@@ -321,7 +327,7 @@ class Encoder {
     );
   }
 
-  #excite(operation: Of<'excite'>): Launch[] {
+  #excite(operation: Excite): Launch[] {
     const { map, attention, pooledOver } = operation;
     const { pooled, size } = scratchOf(operation);
     this.scratch = Math.max(this.scratch, size);

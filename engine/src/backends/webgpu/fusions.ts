@@ -1,6 +1,6 @@
 import type { Convolution } from '../../network/network.js';
-import type { Operation } from '../../program/program.js';
-import type { Convolve } from './convolve.js';
+import { isPointwise } from '../../network/shapes.js';
+import type { Convolve, Operation } from '../../program/program.js';
 import { type Precision, vectors } from './kernel.js';
 import { activationKind } from './kernels/activation.js';
 import { FUSION_TILES, type FusionKind, type FusionTile, fusedBytes, type Inner } from './kernels/fusion.js';
@@ -29,11 +29,8 @@ export type Part<Some extends Operation> =
   | { readonly operation: Some }
   | { readonly fusion: Fusion; readonly tile: FusionTile };
 
-function isPointwise({ kernel, stride, padding, groups }: Convolution): boolean {
-  return (
-    groups === 1 && [...kernel, ...stride].every((size) => size === 1) && padding.every((size) => size === 0)
-  );
-}
+/** Whether a convolution is one matrix product over the pixels. */
+const isProduct = (convolution: Convolution) => convolution.groups === 1 && isPointwise(convolution);
 
 /** True when nothing but the second convolution needs what the first one computes. */
 function leadsTo(first: Convolve, second: Convolve): boolean {
@@ -48,7 +45,7 @@ function leadsTo(first: Convolve, second: Convolve): boolean {
 
 function isTail(core: Convolve, tail: Convolve): boolean {
   return (
-    isPointwise(tail.convolution) &&
+    isProduct(tail.convolution) &&
     leadsTo(core, tail) &&
     tail.region === core.region &&
     tail.others === core.others
@@ -74,7 +71,7 @@ function isHead(head: Convolve, core: Convolve): boolean {
 /** A core without a head gathers what it reads; nothing may write there meanwhile. */
 function isCore(core: Convolve, tail: Convolve): boolean {
   const method = methodOf(core.convolution);
-  const apart = tail.destination !== core.source || isPointwise(core.convolution);
+  const apart = tail.destination !== core.source || isProduct(core.convolution);
   return (method === 'gemm' || method === 'depthwise') && apart;
 }
 

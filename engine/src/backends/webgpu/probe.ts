@@ -1,6 +1,5 @@
 import type { Convolution } from '../../network/network.js';
-import type { ProgramMap } from '../../program/program.js';
-import type { Convolve } from './convolve.js';
+import type { Convolve, ProgramMap } from '../../program/program.js';
 import { Lists } from './lists.js';
 
 /** For dispatches over whole maps. */

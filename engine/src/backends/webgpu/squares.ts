@@ -1,4 +1,4 @@
-import type { Convolve } from './convolve.js';
+import type { Convolve } from '../../program/program.js';
 import { largestCell } from './halo.js';
 import { NONE } from './kernel.js';
 import { type Workgroups, workgroupsFor } from './launch.js';

@@ -1,5 +1,4 @@
-import type { Program } from '../../program/program.js';
-import type { Convolve } from './convolve.js';
+import type { Convolve, Program } from '../../program/program.js';
 import type { Device } from './device.js';
 import { encodeConvolution } from './encode-convolution.js';
 import { encodeFusion } from './encode-fusion.js';

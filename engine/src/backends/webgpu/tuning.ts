@@ -1,5 +1,5 @@
 import { readTuning, writeTuning } from '#kept-tuning';
-import type { Convolve } from './convolve.js';
+import type { Convolve } from '../../program/program.js';
 import { type Fusion, fusionTileOf } from './fusions.js';
 import type { Precision } from './kernel.js';
 import type { FusionTile } from './kernels/fusion.js';

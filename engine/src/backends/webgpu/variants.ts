@@ -1,5 +1,5 @@
 import type { Convolution } from '../../network/network.js';
-import type { Convolve } from './convolve.js';
+import type { Convolve } from '../../program/program.js';
 import type { Fuses } from './fusions.js';
 import { GROUP, type Kernel, vectors } from './kernel.js';
 import {

@@ -5,7 +5,7 @@ import type { GraphNode } from './graph.js';
  * (`layer1.0.conv1.weight`), in the scopes of the newer exporter, or in the node's name in the older one's
  * (`/layer1/layer1.0/conv1/Conv`). Only names in tables depend on it.
  */
-export function labelOf(node: GraphNode, weight?: string): string {
+export function nodeLabel(node: GraphNode, weight?: string): string {
   const fromWeight = weight === undefined ? undefined : /^(.+)\.weight$/.exec(weight)?.[1];
   return fromWeight ?? scopeOf(node) ?? pathOf(node.name) ?? (node.name || node.outputs[0] || node.op);
 }

@@ -4,7 +4,7 @@ import type { Draft } from './draft.js';
 import type { TensorProto } from './generated/onnx_pb.js';
 import { describeNode, type Graph, type GraphNode } from './graph.js';
 import type { Inference } from './infer-shapes.js';
-import { labelOf } from './node-labels.js';
+import { nodeLabel } from './node-labels.js';
 import { countOf, dimsOf, float32Values, isFloatType, numberValues } from './tensor.js';
 
 /** What is known of a value that the engine can hold. */
@@ -119,7 +119,7 @@ export class Scope {
   }
 
   base(node: GraphNode, inputs: string[], weight?: string) {
-    return { inputs, outputs: [node.outputs[0]!], origins: [node], label: labelOf(node, weight) };
+    return { inputs, outputs: [node.outputs[0]!], origins: [node], label: nodeLabel(node, weight) };
   }
 
   unknown(node: GraphNode): Draft {
@@ -139,7 +139,7 @@ export class Scope {
       inputs,
       outputs: node.outputs.filter((name) => name !== ''),
       origins: [node],
-      label: labelOf(node),
+      label: nodeLabel(node),
     };
   }
 

@@ -2,7 +2,7 @@ import type { Convolution } from '../network.js';
 import type { ConvolutionDraft, Draft } from './draft.js';
 import type { FileFacts } from './file-facts.js';
 import { type GraphNode, intOf, intsOf, stringOf } from './graph.js';
-import { labelOf } from './node-labels.js';
+import { nodeLabel } from './node-labels.js';
 import { dimsOf, float32Values, isFloatType } from './tensor.js';
 
 /** A convolution of one channel along an axis, with zeros that keep its extent, as one along the width. */
@@ -32,7 +32,7 @@ export function lineOf(draft: Draft, axis: number, facts: FileFacts): Convolutio
     return undefined;
   return line(
     {
-      name: labelOf(node, node.inputs[1]),
+      name: nodeLabel(node, node.inputs[1]),
       weight: float32Values(weight),
       bias: bias ? float32Values(bias) : new Float32Array(1),
       activation: 'none',

@@ -170,7 +170,7 @@ export function outsideOf({ totalMs, ops }: Profile): number {
  * the whole run the sum of their passes. A disturbance that hits one pass of a run is thus left out, where a
  * median of whole runs would keep it: hardly any run is hit nowhere.
  */
-export function medianProfile(profiles: readonly Profile[]): Profile {
+export function profileOfMedians(profiles: readonly Profile[]): Profile {
   const first = profiles[0]!;
   const ops = first.ops.map((op, i) => {
     const totalMs = lowerMedian(profiles.map((profile) => profile.ops[i]!.totalMs));

@@ -61,20 +61,21 @@ export function latencyBar(profile: Profile, { label, origin }: ProfileLabel = {
 export type Labelled = Profile | (ProfileLabel & { readonly profile: Profile });
 
 const profileOf = (entry: Labelled): Profile => ('profile' in entry ? entry.profile : entry);
-const labelOf = (entry: Labelled): ProfileLabel => ('profile' in entry ? entry : {});
+/** The label that an entry comes with, if any. */
+const ownLabel = (entry: Labelled): ProfileLabel => ('profile' in entry ? entry : {});
 
 /** Per-block times of several profiles side by side. */
 export function compareView(profiles: readonly Labelled[], title?: string): LatencyView {
   return {
     kind: 'compare',
     ...titled(title),
-    profiles: profiles.map((entry) => latencyProfile(profileOf(entry), labelOf(entry))),
+    profiles: profiles.map((entry) => latencyProfile(profileOf(entry), ownLabel(entry))),
   };
 }
 
 /** Compute, data movement and overhead of every pass of one profile. */
 export function breakdownView(entry: Labelled, title?: string): LatencyView {
-  return { kind: 'breakdown', ...titled(title), profile: latencyProfile(profileOf(entry), labelOf(entry)) };
+  return { kind: 'breakdown', ...titled(title), profile: latencyProfile(profileOf(entry), ownLabel(entry)) };
 }
 
 /** One curve of a ratio view: the same blocks adaptive and dense, at several rates. */
@@ -174,7 +175,7 @@ function barsView(
     kind,
     ...titled(title),
     bars: entries.map((entry) =>
-      'ops' in entry || 'profile' in entry ? latencyBar(profileOf(entry), labelOf(entry)) : entry,
+      'ops' in entry || 'profile' in entry ? latencyBar(profileOf(entry), ownLabel(entry)) : entry,
     ),
     ...(dense === undefined ? {} : { baselineMs: typeof dense === 'number' ? dense : dense.totalMs }),
   };
@@ -236,8 +237,8 @@ export function latencyDocument(
 
 /** In a comparison, the bars of blocks have the label that distinguishes their profile. */
 function asComparedBar(entry: Labelled): LatencyBar {
-  const { label } = latencyProfile(profileOf(entry), labelOf(entry));
-  return latencyBar(profileOf(entry), { ...labelOf(entry), label });
+  const { label } = latencyProfile(profileOf(entry), ownLabel(entry));
+  return latencyBar(profileOf(entry), { ...ownLabel(entry), label });
 }
 
 function isView(entry: Labelled | LatencyView): entry is LatencyView {

@@ -1,7 +1,6 @@
 /** A linear map from a data interval to pixels. */
 export interface Scale {
   (value: number): number;
-  readonly domain: readonly [number, number];
   readonly ticks: readonly number[];
   /** A tick's label, with as many decimals as the step between ticks needs. */
   format(tick: number): string;
@@ -26,7 +25,6 @@ export function linearScale(
   const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   const map = (value: number) => start + ((value - first) / (last - first)) * (end - start);
   return Object.assign(map, {
-    domain: [first, last] as const,
     ticks,
     format: (tick: number) => (Math.abs(tick) >= 1e6 ? tick.toExponential(1) : tick.toFixed(decimals)),
   });

@@ -1,10 +1,8 @@
 import { viewTitle } from '../draw/latency.js';
-import { formatMs, formatPercent, significant } from '../format-number.js';
+import { formatFigure, formatMs, formatPercent } from '../format-number.js';
 import type { LatencyDocument, LatencyView, MasksDocument } from '../mime.js';
 import { originSuffix } from '../origin.js';
-import type { Cell, Column, Table } from './table.js';
-
-const right = (label: string): Column => ({ label, align: 'right' });
+import { type Cell, right, type Table } from './table.js';
 
 /** Content of a mask document in rows: one per block, the rates of its images beside each other. */
 export function masksTable(document: MasksDocument): Table {
@@ -93,7 +91,7 @@ function viewTable(view: LatencyView): Pick<Table, 'columns' | 'rows' | 'notes'>
           label,
           origin,
           breakEven === undefined ? 'never' : formatPercent(breakEven),
-          points.map(({ rate, ratio }) => `${significant(ratio)} at ${formatPercent(rate)}`).join(', '),
+          points.map(({ rate, ratio }) => `${formatFigure(ratio)} at ${formatPercent(rate)}`).join(', '),
         ]),
       };
     case 'fusion':
@@ -119,7 +117,7 @@ function viewTable(view: LatencyView): Pick<Table, 'columns' | 'rows' | 'notes'>
         rows: view.points.map(({ label, ms, score, onFront, origin }) => [
           label,
           formatMs(ms),
-          significant(score),
+          formatFigure(score),
           onFront ? 'yes' : '',
           origin,
         ]),

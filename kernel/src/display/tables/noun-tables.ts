@@ -12,10 +12,9 @@ import {
 import { spreadCells } from '@fovea/engine/backend';
 import { plainGranularity } from '@fovea/engine/internal';
 import { parts } from '../draw/style.js';
-import { formatBytes, formatCount, formatMs, formatPercent, significant } from '../format-number.js';
-import type { Column, Table } from './table.js';
+import { formatBytes, formatCount, formatFigure, formatMs, formatPercent } from '../format-number.js';
+import { right, type Table } from './table.js';
 
-const right = (label: string): Column => ({ label, align: 'right' });
 const side = (granularity: number) => String(plainGranularity(granularity));
 
 /** A network's nodes with shapes, FLOPs and parameters, and where masks can skip work. */
@@ -94,7 +93,7 @@ export function deviceTable(device: Device): Table {
     ['memory', `${formatBytes(device.memoryBandwidth)}/s`],
     [
       'shared cache',
-      `${formatBytes(device.cacheBytes)}, ${significant(device.cacheBandwidthRatio)} times the bandwidth of memory`,
+      `${formatBytes(device.cacheBytes)}, ${formatFigure(device.cacheBandwidthRatio)} times the bandwidth of memory`,
     ],
     ['starting a pass', formatMs(device.launchMs)],
     ['nominal batch', String(device.nominalBatch)],
@@ -181,17 +180,17 @@ export function masksSummaryTable(masks: readonly Mask[]): Table {
 /** Shape and statistics of a tensor. */
 export function tensorTable(tensor: Tensor): Table {
   const { count, min, max, mean, deviation, zeros, notFinite } = tensorStatistics(tensor.data);
-  const first = Array.from(tensor.data.subarray(0, 8), significant).join(', ');
+  const first = Array.from(tensor.data.subarray(0, 8), formatFigure).join(', ');
   return {
     title: `Tensor ${tensor.shape.join(' x ')} (N, H, W, C), float32`,
     summary: `${formatCount(count)} values, ${formatBytes(count * 4)}`,
     columns: [right('min'), right('max'), right('mean'), right('std'), right('zeros'), right('not finite')],
     rows: [
       [
-        significant(min),
-        significant(max),
-        significant(mean),
-        significant(deviation),
+        formatFigure(min),
+        formatFigure(max),
+        formatFigure(mean),
+        formatFigure(deviation),
         formatPercent(zeros / count),
         notFinite,
       ],

@@ -1,8 +1,6 @@
 import type { SearchResult } from '@fovea/engine/predict';
 import { formatMs, formatPercent } from '../format-number.js';
-import type { Column, Table } from './table.js';
-
-const right = (label: string): Column => ({ label, align: 'right' });
+import { right, type Table } from './table.js';
 
 /** What a search found: the best choice for every stage and block, with the advice in words. */
 export function searchTables(result: SearchResult): Table[] {

@@ -16,6 +16,9 @@ export interface Column {
   readonly align?: 'left' | 'right';
 }
 
+/** A column of figures. */
+export const right = (label: string): Column => ({ label, align: 'right' });
+
 /** What HTML and text tables are both written from. */
 export interface Table {
   readonly title?: string;

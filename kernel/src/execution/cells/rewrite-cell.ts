@@ -1,6 +1,5 @@
 import type {
   AnyNode,
-  Expression,
   FunctionDeclaration,
   ImportDeclaration,
   Program,
@@ -386,10 +385,4 @@ function isWait(node: AnyNode): boolean {
     (node.type === 'ForOfStatement' && node.await) ||
     (node.type === 'VariableDeclaration' && node.kind === 'await using')
   );
-}
-
-/** The expression that a whole program consists of, if it is nothing else. */
-export function onlyExpression(program: Program): Expression | undefined {
-  const [only, ...rest] = program.body;
-  return rest.length === 0 && only?.type === 'ExpressionStatement' ? only.expression : undefined;
 }

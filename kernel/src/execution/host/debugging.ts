@@ -1,17 +1,17 @@
-import type { Json } from '../../protocol/message.js';
-import type { RuntimeLink } from '../runtimeLink.js';
+import type { JsonObject } from '../../json-object.js';
+import type { RuntimeLink } from '../runtime-link.js';
 
 /** What a debug adapter offers: `kernel/src/debug/adapter.ts` exports `DebugAdapter`. */
 export interface Debugger {
   /** Answers a request of the Debug Adapter Protocol. */
-  handle(request: Json): Promise<Json>;
+  handle(request: JsonObject): Promise<JsonObject>;
   /** Resumes a paused program so that it can be interrupted. */
   interrupt(): Promise<void>;
   dispose(): void;
 }
 
 interface AdapterModule {
-  readonly DebugAdapter: new (options: { link: RuntimeLink; sendEvent(event: Json): void }) => Debugger;
+  readonly DebugAdapter: new (options: { link: RuntimeLink; sendEvent(event: JsonObject): void }) => Debugger;
 }
 
 /** The debug adapter, loaded with the first request for it. */
@@ -21,7 +21,7 @@ export class Debugging {
 
   constructor(
     private readonly link: RuntimeLink,
-    private readonly sendEvent: (event: Json) => void,
+    private readonly sendEvent: (event: JsonObject) => void,
   ) {}
 
   /** Whether a front end is debugging. */
@@ -29,7 +29,7 @@ export class Debugging {
     return this.#attached;
   }
 
-  async handle(request: Json): Promise<Json> {
+  async handle(request: JsonObject): Promise<JsonObject> {
     const { link, sendEvent } = this;
     if (request.command === 'attach' || request.command === 'launch') this.#attached = true;
     if (request.command === 'disconnect' || request.command === 'terminate') this.#attached = false;

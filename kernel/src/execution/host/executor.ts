@@ -1,8 +1,9 @@
 import { LRUCache } from 'lru-cache';
+import type { JsonObject } from '../../json-object.js';
 import type { Diagnostic } from '../../language/diagnose.js';
-import type { Json, Message } from '../../protocol/message.js';
+import type { Message } from '../../protocol/message.js';
 import { SourceSyntaxError } from '../../typescript/syntax-error.js';
-import { cellFile } from '../cells/cellFile.js';
+import { cellFile } from '../cells/cell-file.js';
 import { type CompiledCell, compileCell } from '../cells/compile.js';
 import { MagicError, type MagicSettings, type TranslatedCell, translateMagics } from '../cells/magics.js';
 import type { Done, ThrownValue } from '../wire.js';
@@ -16,7 +17,7 @@ import { type CellSource, codeFrame, failedLine, traceback } from './traceback.j
 export interface Outcome {
   readonly status: 'ok' | 'error';
   /** Content of the execute_reply. */
-  readonly reply: Json;
+  readonly reply: JsonObject;
   /** What is left to do between the cell's reply and its `idle`; to be called in any case. */
   readonly afterReply?: () => Promise<void>;
   /** The line of the cell, from 0, at which an error left it, if the stack shows it. */

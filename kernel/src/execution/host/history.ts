@@ -1,8 +1,8 @@
 import { mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Json } from '../../protocol/message.js';
-import { murmur2 } from '../cells/cellFile.js';
+import type { JsonObject } from '../../json-object.js';
+import { murmur2 } from '../cells/cell-file.js';
 
 interface Entry {
   readonly session: number;
@@ -57,7 +57,7 @@ export class History {
   }
 
   /** Answers a history_request: `tail`, `range` and `search`. */
-  answer(request: Json): Row[] {
+  answer(request: JsonObject): Row[] {
     const withOutput = request.output === true;
     return this.#select(request).map(({ session, line, code, output }) => [
       session,
@@ -66,7 +66,7 @@ export class History {
     ]);
   }
 
-  #select(request: Json): Entry[] {
+  #select(request: JsonObject): Entry[] {
     const number = (name: string) =>
       typeof request[name] === 'number' ? (request[name] as number) : undefined;
     const last = (entries: Entry[], n: number | undefined) =>

@@ -1,10 +1,10 @@
+import type { JsonObject } from '../../json-object.js';
 import { type Committer, type Failure, type RanCell, take } from '../../language/batch.js';
 import type { Diagnostic } from '../../language/diagnose.js';
 import type { LanguageService } from '../../language/service.js';
-import type { Json } from '../../protocol/message.js';
 import { completeness } from '../cells/completeness.js';
 import { translateMagics } from '../cells/magics.js';
-import { InspectorLiveValues } from './liveValues.js';
+import { InspectorLiveValues } from './live-values.js';
 import type { Runtime } from './runtime.js';
 
 export interface IntrospectionContext {
@@ -47,7 +47,7 @@ export class Introspection {
     this.#live = new InspectorLiveValues((method, params) => context.runtime.inspector(method, params));
   }
 
-  async complete(code: string, cursor: number): Promise<Json> {
+  async complete(code: string, cursor: number): Promise<JsonObject> {
     const service = await this.#language();
     const { matches, cursorStart, cursorEnd, metadata } = await service.complete(
       withoutMagics(code),
@@ -71,7 +71,7 @@ export class Introspection {
       : { found: true, data: { 'text/plain': text }, metadata: {} };
   }
 
-  isComplete(code: string): Json {
+  isComplete(code: string): JsonObject {
     return { ...completeness(code) };
   }
 

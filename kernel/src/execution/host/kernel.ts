@@ -1,8 +1,9 @@
+import type { JsonObject } from '../../json-object.js';
 import type { Connection } from '../../protocol/connection.js';
-import { type Json, type Message, PROTOCOL_VERSION } from '../../protocol/message.js';
+import { type Message, PROTOCOL_VERSION } from '../../protocol/message.js';
 import { type RequestChannel, Transport } from '../../protocol/transport.js';
-import type { RuntimeLink } from '../runtimeLink.js';
-import { CommRouter, isCommType } from './commRouter.js';
+import type { RuntimeLink } from '../runtime-link.js';
+import { CommRouter, isCommType } from './comm-router.js';
 import { Debugging } from './debugging.js';
 import { Executor } from './executor.js';
 import { History, historyFile } from './history.js';
@@ -28,7 +29,10 @@ export interface KernelOptions {
   exit(): void;
 }
 
-type Handler = (message: Message, channel: RequestChannel) => Json | undefined | Promise<Json | undefined>;
+type Handler = (
+  message: Message,
+  channel: RequestChannel,
+) => JsonObject | undefined | Promise<JsonObject | undefined>;
 
 /** The host process: answers Jupyter's messages, and has the runtime do what they ask. */
 export class Kernel {
@@ -134,7 +138,7 @@ export class Kernel {
   /** Answers a request immediately, even while a cell runs: busy, reply, idle. */
   async #answer(channel: RequestChannel, message: Message, handler: Handler): Promise<void> {
     this.#status('busy', message.header);
-    let content: Json | undefined;
+    let content: JsonObject | undefined;
     try {
       content = await handler(message, channel);
     } catch (error) {
@@ -205,7 +209,7 @@ export class Kernel {
     };
   }
 
-  #info(): Json {
+  #info(): JsonObject {
     return {
       status: 'ok',
       protocol_version: PROTOCOL_VERSION,
@@ -220,18 +224,18 @@ export class Kernel {
   }
 }
 
-function text(content: Json, name: string): string {
+function text(content: JsonObject, name: string): string {
   const value = content[name];
   return typeof value === 'string' ? value : '';
 }
 
 /** The cursor of a request in code points; the end of the code when the request has none. */
-function position(content: Json): number {
+function position(content: JsonObject): number {
   const cursor = content.cursor_pos;
   return typeof cursor === 'number' && cursor >= 0 ? cursor : [...text(content, 'code')].length;
 }
 
-function noSubshell(id: unknown): Json {
+function noSubshell(id: unknown): JsonObject {
   return {
     status: 'error',
     ename: 'SubshellError',

@@ -1,13 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import type { Header } from '../../protocol/message.js';
 import type { Transport } from '../../protocol/transport.js';
-import type { Bundle } from '../wire.js';
+import { type Bundle, COALESCE_CHARACTERS, COALESCE_MS } from '../wire.js';
 
 type StreamName = 'stdout' | 'stderr';
 
-/** Text waits this long for more of the same stream. */
-const COALESCE_MS = 4;
-const COALESCE_SIZE = 1 << 16;
 /** Parents of cells that are remembered for late output. */
 const REMEMBERED = 2000;
 const TAIL_SIZE = 4096;
@@ -168,7 +165,7 @@ export class Output {
       this.#held.text += text;
       this.#held.taken.push(taken);
     } else this.#held = { cell, name, text, taken: [taken] };
-    if (this.#held.text.length >= COALESCE_SIZE) this.flush();
+    if (this.#held.text.length >= COALESCE_CHARACTERS) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), COALESCE_MS);
   }
 

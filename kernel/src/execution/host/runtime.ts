@@ -4,7 +4,7 @@ import { BRIDGE } from '../bridge.js';
 import type { CommMessage, Done, ExecuteOrder, Order, Packet, Report, ThrownValue } from '../wire.js';
 import { descendants } from './descendants.js';
 import type { Output } from './output.js';
-import { RuntimeProcess } from './runtimeProcess.js';
+import { RuntimeProcess } from './runtime-process.js';
 
 export interface RuntimeContext {
   readonly directory: string;
@@ -46,10 +46,6 @@ export class Runtime {
   /** Whether a cell is running. */
   get busy(): boolean {
     return this.#running.size > 0;
-  }
-
-  get process(): RuntimeProcess {
-    return this.#process;
   }
 
   /** Runs a cell; resolves when it has ended, also by an error or an interrupt. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Message } from '../../protocol/message.js';
-import { ShellQueue, type ShellQueueContext } from './shellQueue.js';
+import { ShellQueue, type ShellQueueContext } from './shell-queue.js';
 
 /**
  * The main shell and the subshells that clients open beside it (JEP 91). All share one realm: code in a

@@ -1,5 +1,5 @@
 import type { Position } from '../../typescript/edits.js';
-import { cellFilePrefix } from '../cells/cellFile.js';
+import { cellFilePrefix } from '../cells/cell-file.js';
 import type { ThrownValue } from '../wire.js';
 
 /** What a traceback needs about a cell. */

@@ -2,6 +2,7 @@ import { comms } from '../../display/comm.js';
 import { clearOutput, display } from '../../display/display.js';
 import { registerFormatter } from '../../display/format.js';
 import { html, image, json, latex, markdown, png, svg } from '../../display/rich.js';
+import type { globalNames } from '../global-names.js';
 import { userNames } from './globals.js';
 
 const mentioned = /(?<![@\w$.])fovea\b/;
@@ -11,11 +12,25 @@ export function mentionsApi(code: string): boolean {
   return mentioned.test(code);
 }
 
-/** The current cell's signal, for code that wants to stop when the cell is interrupted. */
+/**
+ * Where the current cell's signal is left, for code that wants to stop when the cell is interrupted. The engine looks
+ * there by the same name (`ambientSignal`); it is not imported here, since cells start before it is loaded.
+ */
 export const SIGNAL = Symbol.for('fovea.signal');
 
 /** What is available to cells from the start. */
-export const lightApi = { display, clearOutput, html, markdown, latex, json, png, svg, image, comms };
+export const lightApi: Readonly<Record<(typeof globalNames)[number], unknown>> = {
+  display,
+  clearOutput,
+  html,
+  markdown,
+  latex,
+  json,
+  png,
+  svg,
+  image,
+  comms,
+};
 
 /** Puts names into the global scope where a cell can redeclare them. */
 export function offer(values: Readonly<Record<string, unknown>>): void {

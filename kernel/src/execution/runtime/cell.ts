@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 import { clearImmediate, clearTimeout } from 'node:timers';
 import type { Worker } from 'node:worker_threads';
-import type { Json } from '../../protocol/message.js';
+import type { JsonObject } from '../../json-object.js';
 import type { ExecuteOrder } from '../wire.js';
 
 // Cells may have variables of these names: the kernel keeps its own.
@@ -24,12 +24,11 @@ export class Cell {
   readonly workers = new Set<Worker>();
   /** Displays whose MIME bundle is still being made. */
   readonly displays = new Set<Promise<void>>();
-  readonly payload: Json[] = [];
+  readonly payload: JsonObject[] = [];
   readonly startedMs = performance.now();
   value: unknown;
   /** Set when the cell has been answered; what comes later is late output. */
   ended = false;
-  ending = false;
 
   constructor(readonly order: ExecuteOrder) {}
 

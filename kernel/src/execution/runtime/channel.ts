@@ -1,6 +1,6 @@
 import fs, { fstatSync } from 'node:fs';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import { BACKLOG_LIMIT, InputState, Word } from '../commonWords.js';
+import { BACKLOG_LIMIT, InputState, Word } from '../common-words.js';
 import type { Done, Order, Packet, Report } from '../wire.js';
 import type { Parcel, PumpData } from './pump.js';
 

@@ -58,7 +58,7 @@ export class Comms {
     }
     const comm = this.#open.get(id);
     if (!comm) return;
-    if (kind === 'close') this.#open.delete(id);
+    if (kind === 'close') comm.ended();
     await (kind === 'close' ? comm.onClose : comm.onMessage)?.(data, { metadata, buffers });
   }
 
@@ -86,10 +86,15 @@ class LiveComm implements Comm {
     this.transmit({ type: 'comm', kind: 'msg', id: this.id, target: this.target, data, metadata }, buffers);
   }
 
-  close(data: unknown = {}, { metadata = {}, buffers = [] }: CommData = {}): void {
-    if (this.#closed) return;
+  /** The front end has closed it: what is sent from now on would reach nothing there. */
+  ended(): void {
     this.#closed = true;
     this.forget();
+  }
+
+  close(data: unknown = {}, { metadata = {}, buffers = [] }: CommData = {}): void {
+    if (this.#closed) return;
+    this.ended();
     this.transmit({ type: 'comm', kind: 'close', id: this.id, target: this.target, data, metadata }, buffers);
   }
 }

@@ -12,7 +12,7 @@ import { sendable } from './bundles.js';
 import { Cell, KeyboardInterrupt } from './cell.js';
 import type { Channel } from './channel.js';
 import { declare, type Results } from './globals.js';
-import type { KeptVariables } from './keptVariables.js';
+import type { KeptVariables } from './kept-variables.js';
 import { holds } from './loop-guard.js';
 import { describeThrown } from './thrown.js';
 

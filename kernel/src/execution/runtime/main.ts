@@ -20,7 +20,7 @@ import { Disposables } from './disposables.js';
 import { Evaluator } from './evaluator.js';
 import { declare, Results } from './globals.js';
 import { createInputs } from './input.js';
-import { KeptVariables } from './keptVariables.js';
+import { KeptVariables } from './kept-variables.js';
 import { createMagics } from './magics.js';
 import { ModuleLoader } from './modules/loader.js';
 import { redirectQuestions } from './questions.js';

@@ -1,9 +1,17 @@
 import { Session } from 'node:inspector';
 import { Socket } from 'node:net';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { InputState, Word } from '../commonWords.js';
+import { InputState, Word } from '../common-words.js';
 import { signalSession } from '../process-sessions.js';
-import { type Order, type Packet, pack, type Report, Unpacker } from '../wire.js';
+import {
+  COALESCE_CHARACTERS,
+  COALESCE_MS,
+  type Order,
+  type Packet,
+  pack,
+  type Report,
+  Unpacker,
+} from '../wire.js';
 
 /**
  * The runtime's second thread. It stays alive while the main thread spins: carries messages to and from the
@@ -37,8 +45,6 @@ const STUCK_MS = 5000;
 const HALT_AFTER_MS = 500;
 /** How long a thread may take to halt: one that runs no code of its own does not. */
 const HALTING_MS = 250;
-const COALESCE_MS = 4;
-const COALESCE_SIZE = 1 << 16;
 
 const { shared, inputPort } = workerData as PumpData;
 const main = parentPort!;
@@ -57,7 +63,12 @@ function flush(): void {
 }
 
 function print(report: StreamReport): void {
-  if (held && held.name === report.name && held.cell === report.cell && held.text.length < COALESCE_SIZE) {
+  if (
+    held &&
+    held.name === report.name &&
+    held.cell === report.cell &&
+    held.text.length < COALESCE_CHARACTERS
+  ) {
     held = { ...held, text: held.text + report.text };
     return;
   }

@@ -1,3 +1,4 @@
+import { isJsonObject, type JsonObject } from '../../json-object.js';
 import { HttpError } from '../http/errors.js';
 import { upgradeNotebook } from './upgrade.js';
 
@@ -6,10 +7,6 @@ import { upgradeNotebook } from './upgrade.js';
  * end takes plain strings. This is nbformat's own convention, and keeping to it leaves a notebook that others
  * saved unchanged byte for byte when it is saved here.
  */
-type Dict = Record<string, unknown>;
-
-const isDict = (value: unknown): value is Dict =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** MIME types whose data stay whole: JSON documents are no text, and base64 has no lines. */
 function isText(mime: string): boolean {
@@ -22,23 +19,23 @@ const split = (value: unknown): unknown =>
   typeof value === 'string' ? (value.match(/[^\n]*\n|[^\n]+$/g) ?? []) : value;
 
 /** Applies `change` to every multi-line text of a notebook, on a copy that shares the rest. */
-function mapTexts(notebook: Dict, change: (text: unknown) => unknown): Dict {
+function mapTexts(notebook: JsonObject, change: (text: unknown) => unknown): JsonObject {
   const bundle = (data: unknown): unknown =>
-    isDict(data)
+    isJsonObject(data)
       ? Object.fromEntries(
           Object.entries(data).map(([mime, value]) => [mime, isText(mime) ? change(value) : join(value)]),
         )
       : data;
   const output = (value: unknown): unknown => {
-    if (!isDict(value)) return value;
-    const changed: Dict = { ...value };
+    if (!isJsonObject(value)) return value;
+    const changed: JsonObject = { ...value };
     if ('text' in changed) changed.text = change(changed.text);
     if ('data' in changed) changed.data = bundle(changed.data);
     return changed;
   };
   const cell = (value: unknown): unknown => {
-    if (!isDict(value)) return value;
-    const changed: Dict = { ...value, source: change(value.source) };
+    if (!isJsonObject(value)) return value;
+    const changed: JsonObject = { ...value, source: change(value.source) };
     if (Array.isArray(changed.outputs)) changed.outputs = changed.outputs.map(output);
     return changed;
   };
@@ -49,7 +46,7 @@ function mapTexts(notebook: Dict, change: (text: unknown) => unknown): Dict {
 /** Keys in order, as nbformat writes them. */
 function sortKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sortKeys);
-  if (!isDict(value)) return value;
+  if (!isJsonObject(value)) return value;
   return Object.fromEntries(
     Object.keys(value)
       .sort()
@@ -62,7 +59,7 @@ function sortKeys(value: unknown): unknown {
  * @param api the path to name in errors
  * @throws HttpError 400 when it is no notebook of format 3 or 4
  */
-export function parseNotebook(text: string, api: string): Dict {
+export function parseNotebook(text: string, api: string): JsonObject {
   let value: unknown;
   try {
     // Some editors on Windows begin a file with a byte order mark.
@@ -70,7 +67,7 @@ export function parseNotebook(text: string, api: string): Dict {
   } catch (error) {
     throw new HttpError(400, `Unreadable notebook: ${api}: ${(error as Error).message}`);
   }
-  if (!isDict(value)) throw new HttpError(400, `Unreadable notebook: ${api}: not a JSON object`);
+  if (!isJsonObject(value)) throw new HttpError(400, `Unreadable notebook: ${api}: not a JSON object`);
   const { nbformat } = value;
   if (nbformat !== 4 && nbformat !== 3) {
     const older = nbformat === 1 || nbformat === 2 ? '; jupyter nbconvert --to notebook brings it there' : '';
@@ -90,28 +87,28 @@ export function parseNotebook(text: string, api: string): Dict {
  * @throws HttpError 400 when it is no notebook
  */
 export function formatNotebook(content: unknown): string {
-  if (!isDict(content) || !Array.isArray(content.cells) || content.nbformat !== 4) {
+  if (!isJsonObject(content) || !Array.isArray(content.cells) || content.nbformat !== 4) {
     throw new HttpError(400, 'The content is not a notebook of format 4');
   }
   return `${JSON.stringify(sortKeys(mapTexts(withoutOrigin(content), split)), null, 1)}\n`;
 }
 
 /** Where a notebook was converted from is said to the front end, and not kept. */
-function withoutOrigin(notebook: Dict): Dict {
-  if (!isDict(notebook.metadata) || !('orig_nbformat' in notebook.metadata)) return notebook;
+function withoutOrigin(notebook: JsonObject): JsonObject {
+  if (!isJsonObject(notebook.metadata) || !('orig_nbformat' in notebook.metadata)) return notebook;
   const { orig_nbformat: _format, orig_nbformat_minor: _minor, ...metadata } = notebook.metadata;
   return { ...notebook, metadata };
 }
 
 /** The code cells of a notebook. */
-export function codeCells(notebook: unknown): Dict[] {
-  const cells = isDict(notebook) ? notebook.cells : undefined;
+export function codeCells(notebook: unknown): JsonObject[] {
+  const cells = isJsonObject(notebook) ? notebook.cells : undefined;
   return (Array.isArray(cells) ? cells : []).filter(
-    (cell): cell is Dict => isDict(cell) && cell.cell_type === 'code',
+    (cell): cell is JsonObject => isJsonObject(cell) && cell.cell_type === 'code',
   );
 }
 
 /** What a new notebook holds. */
-export function emptyNotebook(): Dict {
+export function emptyNotebook(): JsonObject {
   return { cells: [], metadata: {}, nbformat: 4, nbformat_minor: 5 };
 }

@@ -1,11 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { JsonObject } from '../../json-object.js';
 import { keptSecret } from '../security/kept-secret.js';
 import { codeCells, formatNotebook } from './notebook.js';
 import { saveAtomically } from './save.js';
-
-type Dict = Record<string, unknown>;
 
 /** How many signatures are kept; the oldest go first. */
 const KEPT = 16_384;
@@ -36,7 +35,7 @@ export class NotebookTrust {
   }
 
   /** A signed notebook's cells are marked as trusted; all others' marks are removed. */
-  mark(notebook: Dict): Dict {
+  mark(notebook: JsonObject): JsonObject {
     const trusted = this.signatures.has(this.sign(notebook));
     return withTrust(notebook, (metadata) => ({ ...metadata, trusted }));
   }
@@ -45,12 +44,12 @@ export class NotebookTrust {
    * Strips the marks for saving, and signs the notebook when every code cell was trusted. A signature that cannot be
    * written, on a full disk, does not prevent saving: the notebook may be on another disk.
    */
-  async strip(notebook: Dict): Promise<Dict> {
+  async strip(notebook: JsonObject): Promise<JsonObject> {
     const cells = codeCells(notebook);
     const trusted = cells.every((cell) => {
       const outputs = cell.outputs;
       if (Array.isArray(outputs) && outputs.length === 0) return true;
-      return (cell.metadata as Dict | undefined)?.trusted === true;
+      return (cell.metadata as JsonObject | undefined)?.trusted === true;
     });
     const stripped = withTrust(notebook, ({ trusted: _, ...metadata }) => metadata);
     if (trusted) {
@@ -61,13 +60,13 @@ export class NotebookTrust {
     return stripped;
   }
 
-  private sign(notebook: Dict): string {
+  private sign(notebook: JsonObject): string {
     const bare = withTrust(notebook, ({ trusted: _, ...metadata }) => metadata);
     return createHmac('sha256', this.secret).update(formatNotebook(bare)).digest('hex');
   }
 
   /** Trusts a notebook as it is. */
-  async remember(notebook: Dict): Promise<void> {
+  async remember(notebook: JsonObject): Promise<void> {
     const signature = this.sign(notebook);
     if (this.signatures.has(signature)) return;
     // Another lab of this user may have added some since.
@@ -89,13 +88,13 @@ function storedLines(file: string): string[] {
   }
 }
 
-function withTrust(notebook: Dict, change: (metadata: Dict) => Dict): Dict {
+function withTrust(notebook: JsonObject, change: (metadata: JsonObject) => JsonObject): JsonObject {
   const code = new Set(codeCells(notebook));
-  const cells = (notebook.cells as Dict[] | undefined) ?? [];
+  const cells = (notebook.cells as JsonObject[] | undefined) ?? [];
   return {
     ...notebook,
     cells: cells.map((cell) =>
-      code.has(cell) ? { ...cell, metadata: change((cell.metadata as Dict | undefined) ?? {}) } : cell,
+      code.has(cell) ? { ...cell, metadata: change((cell.metadata as JsonObject | undefined) ?? {}) } : cell,
     ),
   };
 }

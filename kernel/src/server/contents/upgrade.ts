@@ -1,13 +1,11 @@
+import { isJsonObject, type JsonObject } from '../../json-object.js';
+
 /**
  * Notebooks of format 3, which IPython wrote until 2014, as notebooks of format 4. What changed is in nbformat's
  * "Notebook file format" documentation: worksheets are gone, headings are Markdown, and outputs are keyed by
  * their MIME types.
  */
-type Dict = Record<string, unknown>;
-
-const isDict = (value: unknown): value is Dict =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const dictOf = (value: unknown): Dict => (isDict(value) ? value : {});
+const objectOf = (value: unknown): JsonObject => (isJsonObject(value) ? value : {});
 const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 
 /** Text that may be a list of lines; the oldest programs left the line ends out. */
@@ -28,7 +26,7 @@ const MIME_TYPES: Readonly<Record<string, string>> = {
   javascript: 'application/javascript',
 };
 
-const withMimeTypes = (values: Dict): Dict =>
+const withMimeTypes = (values: JsonObject): JsonObject =>
   Object.fromEntries(Object.entries(values).map(([name, value]) => [MIME_TYPES[name] ?? name, value]));
 
 /** JSON was kept as text; text that is none stays. */
@@ -41,15 +39,15 @@ function parsed(value: unknown): unknown {
 }
 
 /** The data of an output that is shown by MIME type, and its metadata. */
-function mimeBundle({ output_type, prompt_number, metadata, ...values }: Dict) {
+function mimeBundle({ output_type, prompt_number, metadata, ...values }: JsonObject) {
   const data = Object.entries(values).map(([name, value]) => [
     name,
     name === 'json' ? parsed(value) : Array.isArray(value) ? textOf(value) : value,
   ]);
-  return { data: withMimeTypes(Object.fromEntries(data)), metadata: withMimeTypes(dictOf(metadata)) };
+  return { data: withMimeTypes(Object.fromEntries(data)), metadata: withMimeTypes(objectOf(metadata)) };
 }
 
-function upgradeOutput(output: Dict): Dict {
+function upgradeOutput(output: JsonObject): JsonObject {
   switch (output.output_type) {
     case 'pyout':
       return {
@@ -70,15 +68,15 @@ function upgradeOutput(output: Dict): Dict {
   }
 }
 
-function upgradeCell(cell: Dict): Dict {
-  const metadata = dictOf(cell.metadata);
+function upgradeCell(cell: JsonObject): JsonObject {
+  const metadata = objectOf(cell.metadata);
   if (cell.cell_type === 'code') {
     return {
       cell_type: 'code',
       metadata: 'collapsed' in cell ? { ...metadata, collapsed: cell.collapsed } : metadata,
       source: textOf(cell.input),
       execution_count: cell.prompt_number ?? null,
-      outputs: listOf(cell.outputs).filter(isDict).map(upgradeOutput),
+      outputs: listOf(cell.outputs).filter(isJsonObject).map(upgradeOutput),
     };
   }
   if (cell.cell_type === 'heading') {
@@ -94,11 +92,11 @@ function upgradeCell(cell: Dict): Dict {
  * The format 4 of a notebook of format 3. It says in its metadata where it comes from (`orig_nbformat`), so that
  * JupyterLab informs the user that saving will convert the file.
  */
-export function upgradeNotebook(notebook: Dict): Dict {
-  const { name: _name, signature: _signature, ...metadata } = dictOf(notebook.metadata);
-  const cells = listOf(notebook.worksheets).flatMap((sheet) => listOf(dictOf(sheet).cells));
+export function upgradeNotebook(notebook: JsonObject): JsonObject {
+  const { name: _name, signature: _signature, ...metadata } = objectOf(notebook.metadata);
+  const cells = listOf(notebook.worksheets).flatMap((sheet) => listOf(objectOf(sheet).cells));
   return {
-    cells: cells.filter(isDict).map(upgradeCell),
+    cells: cells.filter(isJsonObject).map(upgradeCell),
     metadata: { ...metadata, orig_nbformat: 3, orig_nbformat_minor: notebook.nbformat_minor ?? 0 },
     nbformat: 4,
     nbformat_minor: 4,

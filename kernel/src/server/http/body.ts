@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
+import { isJsonObject, type JsonObject } from '../../json-object.js';
 import { HttpError } from './errors.js';
 
 /** Largest body of an ordinary API request, in bytes. */
@@ -69,7 +70,7 @@ export function readBody(
 export async function readJson(
   request: IncomingMessage,
   limitBytes: number = SMALL_BODY_BYTES,
-): Promise<Record<string, unknown>> {
+): Promise<JsonObject> {
   const body = await readOptionalJson(request, limitBytes);
   if (!body) throw new HttpError(400, 'The body is missing: a JSON object is expected');
   return body;
@@ -79,7 +80,7 @@ export async function readJson(
 export async function readOptionalJson(
   request: IncomingMessage,
   limitBytes: number = SMALL_BODY_BYTES,
-): Promise<Record<string, unknown> | undefined> {
+): Promise<JsonObject | undefined> {
   const bytes = await readBody(request, limitBytes);
   if (!isUtf8(bytes)) throw new HttpError(400, 'The body is not UTF-8 encoded');
   const text = bytes.toString('utf8');
@@ -91,10 +92,8 @@ export async function readOptionalJson(
     throw new HttpError(400, 'The body is not valid JSON');
   }
   if (value === null) return undefined;
-  if (typeof value !== 'object' || Array.isArray(value)) {
-    throw new HttpError(400, 'The body must be a JSON object');
-  }
-  return value as Record<string, unknown>;
+  if (!isJsonObject(value)) throw new HttpError(400, 'The body must be a JSON object');
+  return value;
 }
 
 /** Whether text can be written as UTF-8: half of a surrogate pair would be replaced without a word. */
@@ -106,7 +105,7 @@ export function isWellFormed(text: string): boolean {
  * A field of a body that must be a string when it is there.
  * @throws HttpError 400 for another type, and for text that no file can hold
  */
-export function stringField(body: Record<string, unknown>, name: string): string | undefined {
+export function stringField(body: JsonObject, name: string): string | undefined {
   const value = body[name];
   if (value === undefined || value === null) return undefined;
   if (typeof value !== 'string') throw new HttpError(400, `${name} must be a string`);
@@ -115,13 +114,9 @@ export function stringField(body: Record<string, unknown>, name: string): string
 }
 
 /** A field of a body that must be an object when it is there. */
-export function objectField(
-  body: Record<string, unknown>,
-  name: string,
-): Record<string, unknown> | undefined {
+export function objectField(body: JsonObject, name: string): JsonObject | undefined {
   const value = body[name];
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'object' || Array.isArray(value))
-    throw new HttpError(400, `${name} must be an object`);
-  return value as Record<string, unknown>;
+  if (!isJsonObject(value)) throw new HttpError(400, `${name} must be an object`);
+  return value;
 }

@@ -1,6 +1,7 @@
 import { Dealer, Subscriber } from 'zeromq';
+import { Signer } from '../../protocol/frames.js';
 import type { ConnectionInfo } from './connection-file.js';
-import { type Channel, type Message, Signer } from './message.js';
+import { type Channel, decodeMessage, encodeMessage, type Message } from './message.js';
 
 type Requesting = Exclude<Channel, 'iopub'>;
 
@@ -10,7 +11,7 @@ class SendQueue {
 
   constructor(private readonly socket: Dealer) {}
 
-  send(frames: Buffer[]): void {
+  send(frames: (Buffer | string)[]): void {
     this.last = this.last.then(() => this.socket.send(frames)).catch(() => undefined);
   }
 }
@@ -79,7 +80,7 @@ export class KernelChannels {
   /** Queues a message for its channel; messages of one channel keep their order. */
   send(message: Message): void {
     if (this.closed || message.channel === 'iopub') return;
-    this.queues[message.channel].send(this.signer.toFrames(message));
+    this.queues[message.channel].send(encodeMessage(message, this.signer));
   }
 
   /** Closes all sockets; what was not sent yet is dropped. */
@@ -92,7 +93,7 @@ export class KernelChannels {
   private async listen(channel: Channel, socket: Dealer | Subscriber): Promise<void> {
     try {
       for await (const frames of socket) {
-        const message = this.signer.fromFrames(channel, frames);
+        const message = decodeMessage(channel, frames, this.signer);
         if (message && !this.closed) this.receive(message);
       }
     } catch (error) {

@@ -1,14 +1,13 @@
-import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
+import type { Channel as AnyChannel } from '../../protocol/connection.js';
+import { fromFrames, MessageRefused, type Signer, toFrames } from '../../protocol/frames.js';
+import type { Header as AnyHeader } from '../../protocol/message.js';
 
 /** The channels of a kernel that carry messages; the heartbeat is not needed for a child process. */
-export type Channel = 'shell' | 'control' | 'stdin' | 'iopub';
+export type Channel = Exclude<AnyChannel, 'hb'>;
 
 /** What the server looks at in a header. */
-export interface Header {
-  readonly msg_id: string;
-  readonly msg_type: string;
-  readonly session: string;
-}
+export type Header = Pick<AnyHeader, 'msg_id' | 'msg_type' | 'session'>;
 
 /**
  * A message of the Jupyter protocol on its way through the server. The JSON parts stay the bytes that they came
@@ -23,8 +22,6 @@ export interface Message {
   readonly buffers: readonly Buffer[];
 }
 
-const DELIMITER = Buffer.from('<IDS|MSG>');
-
 /** The fields that the server looks at, with empty strings for those that are absent. */
 export function parseHeader(bytes: Buffer): Header {
   const value = JSON.parse(bytes.toString('utf8')) as Partial<Header> | null;
@@ -32,30 +29,27 @@ export function parseHeader(bytes: Buffer): Header {
   return { msg_id: text(value?.msg_id), msg_type: text(value?.msg_type), session: text(value?.session) };
 }
 
-/** Signs and checks messages with the key of one connection. */
-export class Signer {
-  constructor(private readonly key: string) {}
+/** The frames to send for a message. */
+export function encodeMessage(
+  { header, parent, metadata, content, buffers }: Message,
+  signer: Signer,
+): (Buffer | string)[] {
+  return toFrames([], [header, parent, metadata, content], buffers, signer);
+}
 
-  private sign(parts: readonly Buffer[]): string {
-    const hmac = createHmac('sha256', this.key);
-    for (const part of parts) hmac.update(part);
-    return hmac.digest('hex');
-  }
-
-  /** The frames to send. */
-  toFrames(message: Message): Buffer[] {
-    const parts = [message.header, message.parent, message.metadata, message.content];
-    return [DELIMITER, Buffer.from(this.sign(parts)), ...parts, ...message.buffers];
-  }
-
-  /** The message in received frames, or undefined when they are malformed or carry another signature. */
-  fromFrames(channel: Channel, frames: readonly Buffer[]): Message | undefined {
-    const start = frames.findIndex((frame) => frame.equals(DELIMITER));
-    const [signature, header, parent, metadata, content, ...buffers] = frames.slice(start + 1);
-    if (start < 0 || !signature || !header || !parent || !metadata || !content) return undefined;
-    const expected = Buffer.from(this.sign([header, parent, metadata, content]));
-    if (expected.length !== signature.length || !timingSafeEqual(expected, signature)) return undefined;
+/** The message in received frames, or undefined when they are malformed or carry another signature. */
+export function decodeMessage(
+  channel: Channel,
+  frames: readonly Buffer[],
+  signer: Signer,
+): Message | undefined {
+  try {
+    const { parts, buffers } = fromFrames(frames, signer);
+    const [header, parent, metadata, content] = parts;
     return { channel, header, parent, metadata, content, buffers };
+  } catch (error) {
+    if (error instanceof MessageRefused) return undefined;
+    throw error;
   }
 }
 

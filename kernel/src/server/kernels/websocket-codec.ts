@@ -1,3 +1,4 @@
+import { isJsonObject, type JsonObject } from '../../json-object.js';
 import { HttpError } from '../http/errors.js';
 import { isRequestChannel } from './clients.js';
 import type { Message } from './message.js';
@@ -9,7 +10,7 @@ const malformed = () => new HttpError(400, 'Malformed message');
 
 function checkedObject(bytes: Buffer): Buffer {
   const value: unknown = JSON.parse(bytes.length > 0 ? bytes.toString('utf8') : '{}');
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw malformed();
+  if (!isJsonObject(value)) throw malformed();
   return bytes.length > 0 ? bytes : Buffer.from('{}');
 }
 
@@ -21,7 +22,7 @@ function request(
 ): Message {
   if (!isRequestChannel(channel)) throw malformed();
   const [header, parent, metadata, content] = parts.map(checkedObject) as [Buffer, Buffer, Buffer, Buffer];
-  const { msg_id, msg_type } = JSON.parse(header.toString('utf8')) as Record<string, unknown>;
+  const { msg_id, msg_type } = JSON.parse(header.toString('utf8')) as JsonObject;
   if (typeof msg_id !== 'string' || typeof msg_type !== 'string') throw malformed();
   return { channel, header, parent, metadata, content, buffers };
 }
@@ -97,7 +98,7 @@ export function decodeLegacy(data: Buffer, isBinary: boolean): Message {
     json = parts[0]!;
     buffers = parts.slice(1);
   }
-  const value = JSON.parse(json.toString('utf8')) as Record<string, unknown> | null;
+  const value = JSON.parse(json.toString('utf8')) as JsonObject | null;
   if (typeof value !== 'object' || value === null) throw malformed();
   const bytes = (field: string) => Buffer.from(JSON.stringify(value[field] ?? {}));
   const parts = [bytes('header'), bytes('parent_header'), bytes('metadata'), bytes('content')] as const;

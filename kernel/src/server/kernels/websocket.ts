@@ -1,15 +1,13 @@
 import type { RawData, WebSocket } from 'ws';
+import { GOING_AWAY, NO_CODE, NORMAL, POLICY_VIOLATION, UNSUPPORTED_DATA } from '../close-codes.js';
 import type { KernelClient } from './clients.js';
 import type { Kernel } from './kernel.js';
 import { decodeLegacy, decodeV1, encodeLegacy, encodeV1, V1_PROTOCOL } from './websocket-codec.js';
 
 /** A front end that does not read is cut off before its unread messages fill the memory. */
 const MAX_UNREAD_BYTES = 256 * 2 ** 20;
-const POLICY_VIOLATION = 1008;
-const UNSUPPORTED_DATA = 1003;
-const GOING_AWAY = 1001;
 /** Codes of a connection that the front end closed because it no longer wants it. */
-const INTENDED = new Set([1000, 1005]);
+const INTENDED = new Set([NORMAL, NO_CODE]);
 
 function toBuffer(data: RawData): Buffer {
   if (Buffer.isBuffer(data)) return data;

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Ajv, type AnySchema, type ValidateFunction } from 'ajv';
 import JSON5 from 'json5';
+import { isJsonObject } from '../../json-object.js';
 import { saveAtomically } from '../contents/save.js';
 import { readJson, stringField } from '../http/body.js';
 import { HttpError } from '../http/errors.js';
@@ -123,9 +124,7 @@ function parse(raw: string): unknown {
   } catch (error) {
     throw new HttpError(400, `The settings are not valid JSON5: ${(error as Error).message}`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new HttpError(400, 'The settings must be an object');
-  }
+  if (!isJsonObject(value)) throw new HttpError(400, 'The settings must be an object');
   return value;
 }
 

@@ -1,5 +1,6 @@
 import type { IPty } from '@lydell/node-pty';
 import type { WebSocket } from 'ws';
+import { GOING_AWAY, UNSUPPORTED_DATA } from '../close-codes.js';
 
 /** What a page that comes back is shown of the past, in characters. */
 const KEPT_CHARACTERS = 200_000;
@@ -7,8 +8,6 @@ const KEPT_CHARACTERS = 200_000;
 const PAUSE_BYTES = 4 * 2 ** 20;
 const RESUME_BYTES = 2 ** 20;
 const GRACE_MS = 2000;
-const GOING_AWAY = 1001;
-const UNSUPPORTED_DATA = 1003;
 
 /** A shell with the pages that show it; it keeps running without any. */
 export class Terminal {

@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
+import { isRunning } from '../../is-running.js';
 
 /**
  * Takes a file that says which process works on something, so that two never do.
@@ -36,15 +37,5 @@ export async function takeLock(path: string, what: string): Promise<() => Promis
 /** Which process that still runs has taken a lock; undefined when none has. */
 export async function lockHolder(path: string): Promise<number | undefined> {
   const holder = Number(await readFile(path, 'utf8').catch(() => ''));
-  return isAlive(holder) ? holder : undefined;
-}
-
-function isAlive(pid: number): boolean {
-  if (!(Number.isInteger(pid) && pid > 0)) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  return isRunning(holder) ? holder : undefined;
 }

@@ -1,6 +1,7 @@
 import { FoveaError, strategyNames } from '@fovea/engine';
 import { backendNames } from '@fovea/engine/backend';
 import { checkGranularity, checkRate, mostThreads } from '@fovea/engine/internal';
+import { isJsonObject } from '../../json-object.js';
 import { canonicalJson, type PointKind, pointKinds, sha256Of } from '../point.js';
 import { axes, type SpaceData, type SweepSpace } from './space.js';
 
@@ -49,7 +50,8 @@ export function checkSweepName(name: unknown): string {
  * @throws FoveaError `bad-argument` or `unknown-name` naming the field, its value and what is accepted
  */
 export function checkSpace(value: unknown): CheckedSpace {
-  if (!isRecord(value)) throw refused('a sweep', value, 'an object with networks, granularities, rates, …');
+  if (!isJsonObject(value))
+    throw refused('a sweep', value, 'an object with networks, granularities, rates, …');
   for (const key of Object.keys(value)) {
     if (!(fields as readonly string[]).includes(key))
       throw new FoveaError('unknown-name', `field "${key}" of a sweep: ${fields.join(', ')} are accepted`);
@@ -116,7 +118,10 @@ function checkItem(axis: (typeof axes)[number], place: string, item: unknown): v
       checkInteger(place, item, 1, mostThreads);
       break;
     case 'where':
-      if (!isRecord(item) || !Object.values(item).every((label) => typeof label === 'string' && label !== ''))
+      if (
+        !isJsonObject(item) ||
+        !Object.values(item).every((label) => typeof label === 'string' && label !== '')
+      )
         throw refused(place, item, 'an object of labels such as {"host": "a"}, or {} for any machine,');
       break;
   }
@@ -134,7 +139,7 @@ function checkPlainGranularity(place: string, item: unknown): void {
 
 function checkData(data: unknown, kind: PointKind): void {
   if (data === undefined) return;
-  if (!isRecord(data)) throw refused('data', data, 'an object with folder, images, seed or shard');
+  if (!isJsonObject(data)) throw refused('data', data, 'an object with folder, images, seed or shard');
   for (const key of Object.keys(data)) {
     if (!(dataFields as readonly string[]).includes(key))
       throw new FoveaError('unknown-name', `field "data.${key}": ${dataFields.join(', ')} are accepted`);
@@ -162,9 +167,6 @@ function checkName(place: string, value: unknown, names: readonly string[]): voi
   if (typeof value === 'string' && names.includes(value)) return;
   throw new FoveaError('unknown-name', `${place} ${JSON.stringify(value)}: ${names.join(', ')} is accepted`);
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isOneOf = <T extends string>(names: readonly T[], value: unknown): value is T =>
   (names as readonly unknown[]).includes(value);

@@ -54,14 +54,20 @@ async function thisGpu(precision: Precision = 'f32') {
   return { adapter, driver, precision };
 }
 
-/** Makes a network's fusions of a kind one dispatch each, in the way of a tile, and all else as the rule says. */
-async function learn(network: Network, trial: Trial, tile: FusionTile, precision?: Precision): Promise<void> {
+/** Makes a network's convolutions what the rule says, so that a run need not time them. */
+async function learnRule(network: Network, trial: Trial = {}, precision?: Precision, batch = BATCH) {
   const tuning = tuningOf(await thisGpu(precision));
-  for (const { operations } of programFor(network, trial).steps) {
+  for (const { operations } of programFor(network, trial, batch).steps) {
     for (const operation of operations) {
       if (operation.kind === 'convolve') tuning.learn(operation, ruled.one(operation));
     }
   }
+  return tuning;
+}
+
+/** Makes a network's fusions of a kind one dispatch each, in the way of a tile, and all else as the rule says. */
+async function learn(network: Network, trial: Trial, tile: FusionTile, precision?: Precision): Promise<void> {
+  const tuning = await learnRule(network, trial, precision);
   for (const fusion of fusionsOf(network, trial)) {
     tuning.learnFusion(
       fusion,
@@ -73,10 +79,18 @@ async function learn(network: Network, trial: Trial, tile: FusionTile, precision
 const [rows64, , , square8, square4] = FUSION_TILES;
 const rows = FUSION_TILES.filter(({ side }) => side === undefined);
 
-const bottleneck: SmallNetworkOptions = { channels: 100, width: 72, strides: [1, 2] };
-const uneven: SmallNetworkOptions = { channels: 13, width: 10, strides: [1, 2] };
-const basic: SmallNetworkOptions = { kind: 'basic', channels: 13, width: 18, strides: [1, 1, 2] };
-const inverted: SmallNetworkOptions = { kind: 'inverted', channels: 13, width: 70, strides: [1, 1, 2, 1] };
+/** Maps of several tiles of each kind, none of them full at the edges; a larger one only takes longer. */
+const map = { height: 10, mapWidth: 9 };
+const bottleneck: SmallNetworkOptions = { ...map, channels: 100, width: 72, strides: [1, 2] };
+const uneven: SmallNetworkOptions = { ...map, channels: 13, width: 10, strides: [1, 2] };
+const basic: SmallNetworkOptions = { ...map, kind: 'basic', channels: 13, width: 18, strides: [1, 1, 2] };
+const inverted: SmallNetworkOptions = {
+  ...map,
+  kind: 'inverted',
+  channels: 13,
+  width: 70,
+  strides: [1, 1, 2, 1],
+};
 
 /** Shapes, tiles, how many fusions are one dispatch each, and what else there is to a run. */
 const trials: readonly (readonly [string, FusionTile, SmallNetworkOptions, number, Trial])[] = [
@@ -177,7 +191,7 @@ describe('several convolutions in one dispatch', { timeout: 300_000 }, () => {
   there('is several dispatches where the device has no room, whatever was kept', async () => {
     // 600 channels between take more than 64 KiB beside 64 pixels.
     const network = smallNetwork({ channels: 12, width: 600, strides: [1], height: 3, mapWidth: 3 });
-    const tuning = tuningOf(await thisGpu());
+    const tuning = await learnRule(network);
     const fusions = fusionsOf(network);
     for (const fusion of fusions) tuning.learnFusion(fusion, fusion.head ? square8 : rows64);
     const { limits } = (await openDevice('f32')).gpu;
@@ -194,6 +208,7 @@ describe('several convolutions in one dispatch', { timeout: 300_000 }, () => {
   there('is timed against several dispatches, and kept', async () => {
     const network = smallNetwork({ channels: 24, width: 8, strides: [1] });
     const gpu = await thisGpu();
+    await learnRule(network, {}, 'f32', 1);
     const fusions = fusionsOf(network, {}, 1);
     // All three convolutions, the first two, the last two.
     expect(fusions.map(({ operations }) => operations.length)).toEqual([3, 2, 2]);

@@ -1,12 +1,12 @@
 import { type Network, randomMasker, run } from '@fovea/engine';
 import { programOf, webgpuBackendWith } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
-import type { Convolve } from '../../../../engine/src/backends/webgpu/convolve.js';
 import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
 import { fusionsAt } from '../../../../engine/src/backends/webgpu/fusions.js';
 import { transformedWeights } from '../../../../engine/src/backends/webgpu/kernels/winograd.js';
 import { tuningOf } from '../../../../engine/src/backends/webgpu/tuning.js';
 import { isWinograd, ruled, variantsOf } from '../../../../engine/src/backends/webgpu/variants.js';
+import type { Convolve } from '../../../../engine/src/program/program.js';
 import { Random } from '../../../../engine/src/random.js';
 import { useDataFolder } from '../../../support/data-folder.js';
 import { missingOf } from '../../support/backends.js';

@@ -1,6 +1,6 @@
 import vm from 'node:vm';
 import { compileCell } from '../../../../kernel/src/execution/cells/compile.js';
-import { KeptVariables } from '../../../../kernel/src/execution/runtime/keptVariables.js';
+import { KeptVariables } from '../../../../kernel/src/execution/runtime/kept-variables.js';
 import { holds } from '../../../../kernel/src/execution/runtime/loop-guard.js';
 
 /** What running a cell came to: how many of its loops kept variables in locals, and what was thrown. */

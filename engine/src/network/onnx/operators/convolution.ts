@@ -1,5 +1,5 @@
 import { intOf, intsOf } from '../graph.js';
-import { labelOf } from '../node-labels.js';
+import { nodeLabel } from '../node-labels.js';
 import type { Handler } from '../scope.js';
 import { dimsOf, isFloatType } from '../tensor.js';
 import { extents, paddingOf, pair } from './window.js';
@@ -39,7 +39,7 @@ export const convolution: Handler = (node, scope) => {
       kind: 'convolution',
       ...scope.base(node, scope.inputs(node, 0), weightName),
       convolution: {
-        name: labelOf(node, weightName),
+        name: nodeLabel(node, weightName),
         inChannels: channels,
         outChannels,
         kernel: [height, width],

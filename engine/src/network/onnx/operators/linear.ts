@@ -1,5 +1,5 @@
 import { floatOf, type GraphNode, intOf } from '../graph.js';
-import { labelOf } from '../node-labels.js';
+import { nodeLabel } from '../node-labels.js';
 import type { Handler, Outcome, Scope } from '../scope.js';
 import { countOf, dimsOf, isFloatType } from '../tensor.js';
 
@@ -17,7 +17,7 @@ function linear(
       kind: 'convolution',
       ...scope.base(node, scope.inputs(node, 0), weightName),
       convolution: {
-        name: labelOf(node, weightName),
+        name: nodeLabel(node, weightName),
         inChannels,
         outChannels: bias.length,
         kernel: [1, 1],

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { createRequire, isBuiltin } from 'node:module';
 import { dirname, resolve as resolvePath } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { ownFolders } from '../../../own-folders.js';
 import { FileMemo } from '../../../typescript/file-memo.js';
 import { isCompiled } from '../../../typescript/module.js';
 import { settingsOf, stampOf } from '../../../typescript/project-settings.js';
@@ -22,11 +23,8 @@ const ownPackages = ['@fovea/engine', '@fovea/kernel'];
 // The thread of module hooks has no `import.meta.resolve`; these packages' entries are the same for `require`.
 const require = createRequire(import.meta.url);
 
-/** Folders with the kernel's own files: a cell must get the same instances of these modules as the kernel. */
-const ownFolders = [
-  new URL('../../../../', import.meta.url).href,
-  pathToFileURL(`${dirname(require.resolve('@fovea/engine/package.json'))}/`).href,
-];
+/** A cell must get the same instances of the kernel's own modules as the kernel. */
+const ownAddresses = ownFolders.map((folder) => pathToFileURL(folder).href);
 
 /** The address of one of this kernel's own packages; `undefined` for any other specifier. */
 export function ownPackage(specifier: string): string | undefined {
@@ -40,7 +38,7 @@ export function isUserModule(url: string): boolean {
   return (
     url.startsWith('file:') &&
     !url.includes('/node_modules/') &&
-    !ownFolders.some((folder) => url.startsWith(folder))
+    !ownAddresses.some((folder) => url.startsWith(folder))
   );
 }
 

@@ -1,4 +1,5 @@
-import type { Json, Message } from '../../protocol/message.js';
+import type { JsonObject } from '../../json-object.js';
+import type { Message } from '../../protocol/message.js';
 import type { Transport } from '../../protocol/transport.js';
 import type { CommMessage } from '../wire.js';
 import type { Output } from './output.js';
@@ -63,7 +64,7 @@ export class CommRouter {
         id,
         target,
         data: content.data ?? {},
-        metadata: message.metadata as Json,
+        metadata: message.metadata as JsonObject,
         request,
       },
       buffers,

@@ -1,3 +1,5 @@
+import { isRunning } from '../../is-running.js';
+
 const INTERVAL_MS = 1000;
 
 /**
@@ -7,22 +9,13 @@ const INTERVAL_MS = 1000;
  */
 export function watchParent(ended: () => void): void {
   const parent = Number(process.env.JPY_PARENT_PID);
-  if (!Number.isInteger(parent) || parent <= 1 || !isAlive(parent)) return;
+  if (parent === 1 || !isRunning(parent)) return;
   const direct = process.ppid === parent;
   const timer = setInterval(() => {
     // A parent's number may be reused by another process; a direct parent is recognised by `ppid`.
-    if (direct ? process.ppid === parent : isAlive(parent)) return;
+    if (direct ? process.ppid === parent : isRunning(parent)) return;
     clearInterval(timer);
     ended();
   }, INTERVAL_MS);
   timer.unref();
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

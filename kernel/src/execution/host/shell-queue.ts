@@ -1,6 +1,6 @@
 import type { Message } from '../../protocol/message.js';
 import type { Transport } from '../../protocol/transport.js';
-import { type CommRouter, isCommType } from './commRouter.js';
+import { type CommRouter, isCommType } from './comm-router.js';
 import type { Executor } from './executor.js';
 import type { Output } from './output.js';
 
