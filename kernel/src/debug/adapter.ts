@@ -290,12 +290,12 @@ export class DebugAdapter {
     });
   }
 
-  /** Whether the program should stand still here. */
+  /** Whether the program should stop here. */
   async #isMeant(pause: Pause): Promise<boolean> {
     const { paused, frames } = pause;
     if (!this.#attached || frames.length === 0) return false;
     if (pause.exception !== undefined) {
-      // Only the innermost place counts: what Node throws for its own purposes is no concern of the user's.
+      // Only the innermost place counts: what Node throws internally does not concern the user.
       const innermost = frames[0]!.call.callFrameId === paused.callFrames[0]?.callFrameId;
       if (this.#filters.has('raised')) return innermost;
       return innermost && !(await pause.isCaught());
@@ -339,20 +339,20 @@ export class DebugAdapter {
   }
 
   /**
-   * A new runtime: it knows of no breakpoint yet, and stands nowhere. Everything is said at once, so that it is
-   * heard before the next cell.
+   * A new runtime has no breakpoints yet and is not paused. All requests are sent at once, so that they arrive
+   * before the next cell.
    */
   #restarted(): void {
     this.#scripts.clear();
     this.#resumed();
     if (this.#enabled === undefined) return;
     this.#enabled = undefined;
-    const said = [
+    const requests = [
       this.#enable(),
       this.#watchExceptions(),
       ...(this.#attached ? [this.#breakpoints.restore()] : []),
     ];
-    for (const answer of said) answer.catch(() => undefined);
+    for (const request of requests) request.catch(() => undefined);
   }
 
   #emit<Name extends keyof Reports>(event: Name, body: Reports[Name]): void {

@@ -99,7 +99,7 @@ export class Breakpoints {
   }
 
   /**
-   * Whether a hit is meant. A cell may become two scripts, one of its functions alone; in the one that does not
+   * Whether to stop at a hit. A cell may become two scripts, one of its functions alone; in the one that does not
    * hold the line, the engine moves the breakpoint on to the next code there is.
    */
   isMeant(engineIds: readonly string[], at: Debugger.Location): boolean {

@@ -15,14 +15,14 @@ export class Mapping {
 
   constructor(private readonly link: DebugLink) {}
 
-  /** Makes a cell known. One that cannot be compiled keeps its places; it will not run either. */
+  /** Adds a cell. Places in one that cannot be compiled stay as they are; it will not run either. */
   async add(file: string, code: string): Promise<void> {
     if (this.#toScript.has(file)) return;
     try {
       const { toScript } = await compileCell(translateMagics(code).code, { cell: 0 });
       this.#toScript.set(file, toScript);
     } catch {
-      // It keeps its places.
+      // Its places stay as they are.
     }
   }
 

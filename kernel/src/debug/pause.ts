@@ -15,11 +15,11 @@ interface Frame {
 
 let nextFrameId = 1;
 
-/** The program while it stands still: its frames, and what can be seen from them. */
+/** The paused program: its frames, and what can be seen from them. */
 export class Pause {
   readonly frames: readonly Frame[];
   readonly reason: string;
-  /** What was thrown, when that is why it stands. */
+  /** What was thrown, if that is why the program stopped. */
   readonly exception: Runtime.RemoteObject | undefined;
 
   constructor(

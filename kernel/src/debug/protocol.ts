@@ -50,7 +50,7 @@ export interface Answers {
 
 type Nothing = Readonly<Record<string, never>>;
 
-/** What the adapter reports of its own accord. */
+/** What the adapter reports without being asked. */
 export interface Reports {
   initialized: Nothing;
   process: DebugProtocol.ProcessEvent['body'];

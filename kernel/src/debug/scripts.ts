@@ -99,7 +99,7 @@ function pathOf(url: string): string | undefined {
   return isAbsolute(url) ? url : undefined;
 }
 
-/** Patterns of scripts that stepping passes by. */
+/** Patterns of scripts that stepping skips. */
 export function hiddenScripts(): string[] {
   const own = ownFolders.map((folder) => escapePattern(folder.replaceAll('\\', '/')));
   return ['^node:', ...own, '/node_modules/'];

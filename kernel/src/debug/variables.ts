@@ -23,7 +23,7 @@ type Reference =
     }
   | { readonly kind: 'globals' };
 
-/** Names that the host's own global scope has: those of a cell's are the rest. */
+/** Names of Node's own global scope; all others were declared by cells. */
 const builtIn = new Set(Object.getOwnPropertyNames(globalThis));
 
 /** Objects that are inspected until the program continues, by the numbers that the front end uses for them. */
@@ -36,7 +36,7 @@ export class Variables {
 
   constructor(private readonly link: DebugLink) {}
 
-  /** Group of everything that is looked at, by which the engine lets go of it. */
+  /** Group of everything that is looked at; releasing the group frees it. */
   readonly group = 'fovea-debug';
 
   /** Forgets all numbers: the program has gone on. */

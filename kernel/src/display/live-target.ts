@@ -8,7 +8,7 @@ export interface LiveChannel {
 }
 
 /**
- * Serves a live panel that has opened its comm. The engine is loaded only now; what the panel says meanwhile
+ * Serves a live panel that has opened its comm. The engine is loaded only now; what the panel sends before that
  * waits. Handlers return at once, so that a run does not hold other messages up.
  */
 export function serveLive(channel: LiveChannel): void {

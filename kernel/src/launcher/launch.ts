@@ -60,7 +60,7 @@ export async function launch(options: LaunchOptions, log: (line: string) => void
 function enterWorkingFolder(folder: string | undefined, log: (line: string) => void): void {
   if (!folder) return;
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) process.chdir(folder);
-  else log(`KERNEL_WORKING_DIR ${folder} is no folder here; the kernel works in ${process.cwd()}`);
+  else log(`KERNEL_WORKING_DIR ${folder} is not a folder here; the kernel works in ${process.cwd()}`);
 }
 
 function obey(request: GatewayRequest, kernel: RunningKernel): void {

@@ -232,7 +232,7 @@ export class Sweep {
     const sha256 = result ? keptBy(result) : undefined;
     if (sha256 === undefined) return;
     const brought = this.backend.bring(sha256).catch((error: Error) => {
-      this.#take({ type: 'trouble', message: `a network could not be brought here: ${error.message}` });
+      this.#take({ type: 'trouble', message: `a network could not be fetched: ${error.message}` });
     });
     this.#bringing.push(brought);
   }
