@@ -139,7 +139,7 @@ export class Introspection {
   #take(): Promise<void> {
     this.#taking ??= this.#takeAll().finally(() => {
       this.#taking = undefined;
-      // One may have come in the very moment of the end.
+      // One may have come just as this ended.
       if (this.#ran.some(({ check }) => check)) this.#take().catch(() => undefined);
     });
     return this.#taking;

@@ -118,7 +118,7 @@ export async function connectQueue(
     await connection.connect();
     await connection.ping();
     await connection.smembers(WORKERS_KEY);
-    // A database that there is not is reported only here: without a look, the first one would be used instead.
+    // A database that does not exist is reported only here; unnoticed, the first one would be used instead.
     if (last) throw last;
     ready = true;
   } catch (error) {
