@@ -4,18 +4,12 @@ import { dirname } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { cellFilePrefix, cellFileSuffix, HASH_SEED } from '../execution/cells/cell-file.js';
+import type { RuntimeLink } from '../execution/runtime-link.js';
 import { Breakpoints } from './breakpoints.js';
 import { Expressions } from './expressions.js';
 import { Mapping } from './mapping.js';
 import { Pause } from './pause.js';
-import {
-  type Answers,
-  capabilities,
-  type DebugLink,
-  type Fields,
-  type Reports,
-  threadId,
-} from './protocol.js';
+import { type Answers, capabilities, type Fields, type Reports, threadId } from './protocol.js';
 import { baseName, hiddenScripts, Scripts } from './scripts.js';
 import { typeText, valueText } from './values.js';
 import { Variables } from './variables.js';
@@ -25,7 +19,7 @@ import { Variables } from './variables.js';
  * and a new runtime.
  */
 export class DebugAdapter {
-  readonly #link: DebugLink;
+  readonly #link: RuntimeLink;
   readonly #sendEvent: (event: Fields) => void;
   readonly #scripts = new Scripts();
   readonly #mapping: Mapping;
@@ -40,7 +34,10 @@ export class DebugAdapter {
   #filters: ReadonlySet<string> = new Set();
   #seq = 1;
 
-  constructor({ link, sendEvent }: { readonly link: DebugLink; readonly sendEvent: (event: never) => void }) {
+  constructor({
+    link,
+    sendEvent,
+  }: { readonly link: RuntimeLink; readonly sendEvent: (event: never) => void }) {
     this.#link = link;
     this.#sendEvent = sendEvent as (event: Fields) => void;
     this.#mapping = new Mapping(link);

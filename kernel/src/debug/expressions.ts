@@ -1,7 +1,8 @@
 import type { Runtime } from 'node:inspector';
 import { FoveaError } from '@fovea/engine/errors';
+import type { RuntimeLink } from '../execution/runtime-link.js';
 import { FORMAT_VALUE } from './format-hook.js';
-import type { DebugLink, Fields } from './protocol.js';
+import type { Fields } from './protocol.js';
 import { valueText } from './values.js';
 
 const names = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
@@ -10,7 +11,7 @@ const names = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
 export class Expressions {
   /** @param group the inspector's group of what is looked at, which is released as a whole */
   constructor(
-    private readonly link: DebugLink,
+    private readonly link: RuntimeLink,
     private readonly group: string,
   ) {}
 

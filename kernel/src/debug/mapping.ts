@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { compileCell } from '../execution/cells/compile.js';
 import { translateMagics } from '../execution/cells/magics.js';
-import type { DebugLink, Position } from './protocol.js';
+import type { RuntimeLink } from '../execution/runtime-link.js';
+import type { Position } from '../typescript/edits.js';
 
 /** Cells whose mapping is kept. */
 const mostCells = 256;
@@ -13,7 +14,7 @@ const mostCells = 256;
 export class Mapping {
   readonly #toScript = new LRUCache<string, (position: Position) => Position>({ max: mostCells });
 
-  constructor(private readonly link: DebugLink) {}
+  constructor(private readonly link: RuntimeLink) {}
 
   /** Adds a cell. Places in one that cannot be compiled stay as they are; it will not run either. */
   async add(file: string, code: string): Promise<void> {

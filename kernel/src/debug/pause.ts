@@ -1,7 +1,7 @@
 import type { Debugger, Runtime } from 'node:inspector';
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { RuntimeLink } from '../execution/runtime-link.js';
 import { isCaughtAt } from './catching.js';
-import type { DebugLink } from './protocol.js';
 import { baseName, type Scripts } from './scripts.js';
 import { valueText } from './values.js';
 import type { Variables } from './variables.js';
@@ -23,7 +23,7 @@ export class Pause {
   readonly exception: Runtime.RemoteObject | undefined;
 
   constructor(
-    private readonly link: DebugLink,
+    private readonly link: RuntimeLink,
     private readonly scripts: Scripts,
     readonly paused: Debugger.PausedEventDataType,
     wasStepping: boolean,

@@ -6,7 +6,7 @@ import { FoveaError } from '@fovea/engine/errors';
 import { LRUCache } from 'lru-cache';
 import { cellFile, cellFilePrefix } from '../execution/cells/cell-file.js';
 import { ownFolders } from '../own-folders.js';
-import type { Position } from './protocol.js';
+import type { Position } from '../typescript/edits.js';
 
 /** Characters of cells' sources that are kept: a front end hands over every cell of a notebook at every edit. */
 const KEPT_CHARACTERS = 32e6;

@@ -1,7 +1,7 @@
 import type { Runtime } from 'node:inspector';
 import { FoveaError } from '@fovea/engine/errors';
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { DebugLink } from './protocol.js';
+import type { RuntimeLink } from '../execution/runtime-link.js';
 import { arrayLength, typeText, valueText } from './values.js';
 
 /** Elements of an array that are listed at once; longer ones are listed in pieces. */
@@ -34,7 +34,7 @@ export class Variables {
   /** Whether types are sent beside values. JupyterLab's tree shows a type instead of the value it belongs to. */
   typed = true;
 
-  constructor(private readonly link: DebugLink) {}
+  constructor(private readonly link: RuntimeLink) {}
 
   /** Group of everything that is looked at; releasing the group frees it. */
   readonly group = 'fovea-debug';
