@@ -33,7 +33,7 @@ export class KernelClients {
     return this.connected.size;
   }
 
-  /** Adds a connection, and delivers what it missed since its last one broke. */
+  /** Takes a connection in, and delivers what it missed since its last one broke. */
   add(client: KernelClient): void {
     const missed = this.absent.get(client.session);
     // A new front end where others are missing is a reloaded page: those it replaces do not return.
@@ -44,8 +44,8 @@ export class KernelClients {
   }
 
   /**
-   * Removes a connection.
-   * @param broken whether something else than the front end ended it, so that it is expected to return
+   * Takes a connection out.
+   * @param broken whether it ended without the front end's will, so that a return is expected
    */
   remove(client: KernelClient, broken: boolean): void {
     if (!this.connected.delete(client) || !broken || client.session === '') return;
