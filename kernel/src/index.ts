@@ -43,6 +43,7 @@ export {
   sampleImage,
   sampleImageNames,
 } from './display/images.js';
+export { live } from './display/live/hub.js';
 export {
   LIVE_TARGET,
   type LiveBrowserRun,
@@ -52,9 +53,8 @@ export {
   type LiveReply,
   type LiveRequest,
   type LiveState,
-} from './display/live.js';
-export { live } from './display/live-hub.js';
-export { type LiveChannel, serveLive } from './display/live-target.js';
+} from './display/live/protocol.js';
+export { type LiveChannel, serveLive } from './display/live/target.js';
 export {
   LATENCY_MIME,
   type LatencyBar,

@@ -165,7 +165,7 @@ void ThreadPool::serve(Worker& worker, int thread) {
       wake_.wait(lock, [&] { return worker.calls.load(std::memory_order_seq_cst) != answered; });
       sleeping_.fetch_sub(1, std::memory_order_seq_cst);
     }
-    // Read before checking `quit`: otherwise the call that announces it could count as answered.
+    // Read before checking `quit_`: otherwise the call that announces it could count as answered.
     answered = worker.calls.load(std::memory_order_acquire);
     worker.answered.store(answered, std::memory_order_relaxed);
     if (quit_) return;

@@ -4,18 +4,12 @@ import { dirname } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { cellFilePrefix, cellFileSuffix, HASH_SEED } from '../execution/cells/cell-file.js';
+import type { RuntimeLink } from '../execution/runtime-link.js';
 import { Breakpoints } from './breakpoints.js';
 import { Expressions } from './expressions.js';
 import { Mapping } from './mapping.js';
 import { Pause } from './pause.js';
-import {
-  type Answers,
-  capabilities,
-  type DebugLink,
-  type Fields,
-  type Reports,
-  threadId,
-} from './protocol.js';
+import { type Answers, capabilities, type Fields, type Reports, threadId } from './protocol.js';
 import { baseName, hiddenScripts, Scripts } from './scripts.js';
 import { typeText, valueText } from './values.js';
 import { Variables } from './variables.js';
@@ -25,7 +19,7 @@ import { Variables } from './variables.js';
  * and a new runtime.
  */
 export class DebugAdapter {
-  readonly #link: DebugLink;
+  readonly #link: RuntimeLink;
   readonly #sendEvent: (event: Fields) => void;
   readonly #scripts = new Scripts();
   readonly #mapping: Mapping;
@@ -40,7 +34,10 @@ export class DebugAdapter {
   #filters: ReadonlySet<string> = new Set();
   #seq = 1;
 
-  constructor({ link, sendEvent }: { readonly link: DebugLink; readonly sendEvent: (event: never) => void }) {
+  constructor({
+    link,
+    sendEvent,
+  }: { readonly link: RuntimeLink; readonly sendEvent: (event: never) => void }) {
     this.#link = link;
     this.#sendEvent = sendEvent as (event: Fields) => void;
     this.#mapping = new Mapping(link);
@@ -290,12 +287,12 @@ export class DebugAdapter {
     });
   }
 
-  /** Whether the program should stand still here. */
+  /** Whether the program should stop here. */
   async #isMeant(pause: Pause): Promise<boolean> {
     const { paused, frames } = pause;
     if (!this.#attached || frames.length === 0) return false;
     if (pause.exception !== undefined) {
-      // Only the innermost place counts: what Node throws for its own purposes is no concern of the user's.
+      // Only the innermost place counts: what Node throws internally does not concern the user.
       const innermost = frames[0]!.call.callFrameId === paused.callFrames[0]?.callFrameId;
       if (this.#filters.has('raised')) return innermost;
       return innermost && !(await pause.isCaught());
@@ -339,20 +336,20 @@ export class DebugAdapter {
   }
 
   /**
-   * A new runtime: it knows of no breakpoint yet, and stands nowhere. Everything is said at once, so that it is
-   * heard before the next cell.
+   * A new runtime has no breakpoints yet and is not paused. All requests are sent at once, so that they arrive
+   * before the next cell.
    */
   #restarted(): void {
     this.#scripts.clear();
     this.#resumed();
     if (this.#enabled === undefined) return;
     this.#enabled = undefined;
-    const said = [
+    const requests = [
       this.#enable(),
       this.#watchExceptions(),
       ...(this.#attached ? [this.#breakpoints.restore()] : []),
     ];
-    for (const answer of said) answer.catch(() => undefined);
+    for (const request of requests) request.catch(() => undefined);
   }
 
   #emit<Name extends keyof Reports>(event: Name, body: Reports[Name]): void {

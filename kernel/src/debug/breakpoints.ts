@@ -1,8 +1,9 @@
 import type { Debugger } from 'node:inspector';
 import { pathToFileURL } from 'node:url';
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { RuntimeLink } from '../execution/runtime-link.js';
 import type { Mapping } from './mapping.js';
-import type { DebugLink, Fields } from './protocol.js';
+import type { Fields } from './protocol.js';
 import { escapePattern } from './scripts.js';
 
 interface Breakpoint {
@@ -23,7 +24,7 @@ export class Breakpoints {
   #nextId = 1;
 
   constructor(
-    private readonly link: DebugLink,
+    private readonly link: RuntimeLink,
     private readonly mapping: Mapping,
   ) {}
 
@@ -99,7 +100,7 @@ export class Breakpoints {
   }
 
   /**
-   * Whether a hit is meant. A cell may become two scripts, one of its functions alone; in the one that does not
+   * Whether to stop at a hit. A cell may become two scripts, one of its functions alone; in the one that does not
    * hold the line, the engine moves the breakpoint on to the next code there is.
    */
   isMeant(engineIds: readonly string[], at: Debugger.Location): boolean {

@@ -1,5 +1,5 @@
 import { type Node, type Options, parse } from 'acorn';
-import type { Position } from './protocol.js';
+import type { Position } from '../typescript/edits.js';
 
 const syntax: Options = {
   ecmaVersion: 'latest',

@@ -1,16 +1,17 @@
 import type { Runtime } from 'node:inspector';
 import { FoveaError } from '@fovea/engine/errors';
+import type { RuntimeLink } from '../execution/runtime-link.js';
 import { FORMAT_VALUE } from './format-hook.js';
-import type { DebugLink, Fields } from './protocol.js';
+import type { Fields } from './protocol.js';
 import { valueText } from './values.js';
 
 const names = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
 
 /** Evaluates an expression of the front end: globally, or in a frame of the paused program. */
 export class Expressions {
-  /** @param group what is looked at belongs to it, and is let go of with it */
+  /** @param group the inspector's group of what is looked at, which is released as a whole */
   constructor(
-    private readonly link: DebugLink,
+    private readonly link: RuntimeLink,
     private readonly group: string,
   ) {}
 
@@ -37,7 +38,7 @@ export class Expressions {
     throw new Error(exception === undefined ? text : valueText(exception));
   }
 
-  /** Keeps a variable for the cells to come. @throws FoveaError `bad-argument` for anything but two names */
+  /** Copies a variable to where later cells see it. @throws FoveaError `bad-argument` for anything but two names */
   async copyToGlobals(from: string, to: string, frame?: string): Promise<void> {
     if (!names.test(from) || !names.test(to)) {
       throw new FoveaError('bad-argument', `cannot copy "${from}" to "${to}": names are accepted`);

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import { compileCell } from '../execution/cells/compile.js';
 import { translateMagics } from '../execution/cells/magics.js';
-import type { DebugLink, Position } from './protocol.js';
+import type { RuntimeLink } from '../execution/runtime-link.js';
+import type { Position } from '../typescript/edits.js';
 
 /** Cells whose mapping is kept. */
 const mostCells = 256;
@@ -13,16 +14,16 @@ const mostCells = 256;
 export class Mapping {
   readonly #toScript = new LRUCache<string, (position: Position) => Position>({ max: mostCells });
 
-  constructor(private readonly link: DebugLink) {}
+  constructor(private readonly link: RuntimeLink) {}
 
-  /** Makes a cell known. One that cannot be compiled keeps its places; it will not run either. */
+  /** Adds a cell. Places in one that cannot be compiled stay as they are; it will not run either. */
   async add(file: string, code: string): Promise<void> {
     if (this.#toScript.has(file)) return;
     try {
       const { toScript } = await compileCell(translateMagics(code).code, { cell: 0 });
       this.#toScript.set(file, toScript);
     } catch {
-      // It keeps its places.
+      // Its places stay as they are.
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Debugger, Runtime } from 'node:inspector';
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { RuntimeLink } from '../execution/runtime-link.js';
 import { isCaughtAt } from './catching.js';
-import type { DebugLink } from './protocol.js';
 import { baseName, type Scripts } from './scripts.js';
 import { valueText } from './values.js';
 import type { Variables } from './variables.js';
@@ -15,15 +15,15 @@ interface Frame {
 
 let nextFrameId = 1;
 
-/** The program while it stands still: its frames, and what can be seen from them. */
+/** The paused program: its frames, and what can be seen from them. */
 export class Pause {
   readonly frames: readonly Frame[];
   readonly reason: string;
-  /** What was thrown, when that is why it stands. */
+  /** What was thrown, if that is why the program stopped. */
   readonly exception: Runtime.RemoteObject | undefined;
 
   constructor(
-    private readonly link: DebugLink,
+    private readonly link: RuntimeLink,
     private readonly scripts: Scripts,
     readonly paused: Debugger.PausedEventDataType,
     wasStepping: boolean,

@@ -50,7 +50,7 @@ export interface Answers {
 
 type Nothing = Readonly<Record<string, never>>;
 
-/** What the adapter reports of its own accord. */
+/** What the adapter reports without being asked. */
 export interface Reports {
   initialized: Nothing;
   process: DebugProtocol.ProcessEvent['body'];
@@ -74,24 +74,3 @@ export const capabilities: DebugProtocol.Capabilities = {
     { filter: 'uncaught', label: 'Uncaught exceptions', description: 'Throws that no code of yours catches' },
   ],
 };
-
-/** Zero-based place in a text. */
-export interface Position {
-  readonly line: number;
-  readonly column: number;
-}
-
-/** What the adapter needs of the process that runs cells. */
-export interface DebugLink {
-  /**
-   * Calls a method of the Chrome DevTools Protocol on the thread that runs cells, also while it is paused.
-   * @throws Error with the inspector's message, or when the runtime ends
-   */
-  inspector(method: string, params?: object): Promise<unknown>;
-  onInspectorEvent(listener: (method: string, params: unknown) => void): () => void;
-  /** Called when the runtime has died and a new one, without breakpoints, has started. */
-  onRestart(listener: () => void): () => void;
-  /** Places in a cell's source and in the script that it became, where those differ. */
-  toScript(file: string, position: Position): Position;
-  toSource(file: string, position: Position): Position;
-}

@@ -6,7 +6,7 @@ import { FoveaError } from '@fovea/engine/errors';
 import { LRUCache } from 'lru-cache';
 import { cellFile, cellFilePrefix } from '../execution/cells/cell-file.js';
 import { ownFolders } from '../own-folders.js';
-import type { Position } from './protocol.js';
+import type { Position } from '../typescript/edits.js';
 
 /** Characters of cells' sources that are kept: a front end hands over every cell of a notebook at every edit. */
 const KEPT_CHARACTERS = 32e6;
@@ -99,7 +99,7 @@ function pathOf(url: string): string | undefined {
   return isAbsolute(url) ? url : undefined;
 }
 
-/** Patterns of scripts that stepping passes by. */
+/** Patterns of scripts that stepping skips. */
 export function hiddenScripts(): string[] {
   const own = ownFolders.map((folder) => escapePattern(folder.replaceAll('\\', '/')));
   return ['^node:', ...own, '/node_modules/'];

@@ -1,7 +1,7 @@
 import type { Runtime } from 'node:inspector';
 import { FoveaError } from '@fovea/engine/errors';
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { DebugLink } from './protocol.js';
+import type { RuntimeLink } from '../execution/runtime-link.js';
 import { arrayLength, typeText, valueText } from './values.js';
 
 /** Elements of an array that are listed at once; longer ones are listed in pieces. */
@@ -23,7 +23,7 @@ type Reference =
     }
   | { readonly kind: 'globals' };
 
-/** Names that the host's own global scope has: those of a cell's are the rest. */
+/** Names of Node's own global scope; all others were declared by cells. */
 const builtIn = new Set(Object.getOwnPropertyNames(globalThis));
 
 /** Objects that are inspected until the program continues, by the numbers that the front end uses for them. */
@@ -34,9 +34,9 @@ export class Variables {
   /** Whether types are sent beside values. JupyterLab's tree shows a type instead of the value it belongs to. */
   typed = true;
 
-  constructor(private readonly link: DebugLink) {}
+  constructor(private readonly link: RuntimeLink) {}
 
-  /** Group of everything that is looked at, by which the engine lets go of it. */
+  /** Group of everything that is looked at; releasing the group frees it. */
   readonly group = 'fovea-debug';
 
   /** Forgets all numbers: the program has gone on. */

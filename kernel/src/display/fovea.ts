@@ -12,7 +12,7 @@ import {
 } from './documents/latency.js';
 import { masksDocument } from './documents/masks.js';
 import { readImage, sampleImage, sampleImageNames } from './images.js';
-import { live } from './live-hub.js';
+import { live } from './live/hub.js';
 import { plotly } from './plotly.js';
 import { progress } from './progress.js';
 import { packageFiles } from './python-package.js';

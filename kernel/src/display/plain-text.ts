@@ -8,8 +8,8 @@ const INNER_TEXT_LIMIT = 10_000;
 const MOST_PROPERTIES = 1000;
 
 /**
- * Text of any value, without colour. Never throws: what a value's own inspection does wrong is said in a line
- * under what can be seen without it.
+ * Text of any value, without colour. Never throws: if a value's own inspection fails, a line says so under what can
+ * be seen without it.
  */
 export function plainText(value: unknown): string {
   const options: InspectOptions = {

@@ -105,7 +105,7 @@ function duration(seconds: number): string {
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
 }
 
-/** A bar for so much to do, to be moved by hand. */
+/** A bar over `total` steps, which the returned object moves. */
 export function progress(total?: number, options?: ProgressOptions): Progress;
 /** Goes through a list, with a bar that follows: `for (const x of fovea.progress(list))`. */
 export function progress<Item>(items: readonly Item[], options?: ProgressOptions): Iterable<Item>;

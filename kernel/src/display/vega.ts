@@ -40,7 +40,7 @@ function isSpec(value: unknown): value is Spec {
 
 function specOf(value: object): Spec | undefined {
   if (isSpec(value)) return value;
-  // Whatever it may be, only an object of a class has such a method, and the platform's own do not give a chart.
+  // Values of the platform never give a chart, and a proxy may seem to have any method.
   if (types.isProxy(value) || types.isDate(value) || ArrayBuffer.isView(value) || Array.isArray(value))
     return undefined;
   for (const name of ['toSpec', 'toJSON']) {
@@ -50,7 +50,7 @@ function specOf(value: object): Spec | undefined {
       const spec: unknown = method.call(value);
       if (isSpec(spec)) return spec;
     } catch {
-      // It is no chart, or no complete one.
+      // Not a chart, or not a complete one.
     }
   }
   return undefined;

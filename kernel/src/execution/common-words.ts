@@ -18,5 +18,5 @@ export const Word = {
 
 export const InputState = { waiting: 0, answered: 1, refused: 2, interrupted: 3 } as const;
 
-/** Above so many characters of output under way the main thread waits. */
+/** The main thread waits while more characters of output than this are under way. */
 export const BACKLOG_LIMIT = 1 << 20;

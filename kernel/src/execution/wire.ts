@@ -116,7 +116,7 @@ export type Order =
   | { readonly type: 'nothing' }
   | { readonly type: 'inspector'; readonly id: number; readonly method: string; readonly params: unknown }
   | { readonly type: 'input'; readonly value: string | null }
-  /** So many characters of output have been taken. */
+  /** How many characters of output have been taken. */
   | { readonly type: 'taken'; readonly size: number }
   | (CommMessage & { readonly request: number });
 
@@ -179,7 +179,7 @@ export type Report =
   /** The main thread did not answer an interrupt for a while. */
   | { readonly type: 'stuck' };
 
-/** Printed text waits this long for more of the same stream, and goes at once from so many characters on. */
+/** Printed text waits for more of the same stream: this long, or until there are this many characters. */
 export const COALESCE_MS = 4;
 export const COALESCE_CHARACTERS = 1 << 16;
 

@@ -5,9 +5,9 @@ import { commentEnd, type DataItem, type DataLiteral, DataReader, stringEnd } fr
 const LONG_CODE = 50_000;
 /** Literals shorter than this stay as they are. */
 const LONG_LITERAL = 4000;
-/** So many elements at the beginning of a list stay in any case. */
+/** This many elements at the beginning of a list always stay. */
 const FIRST_ELEMENTS = 16;
-/** Elements of so many different structures stay. */
+/** Elements of at most this many different structures stay. */
 const MOST_STRUCTURES = 32;
 /** A record with more keys than this is a table, whose keys are not known by name. */
 const WIDE_RECORD = 200;

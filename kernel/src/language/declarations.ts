@@ -37,7 +37,7 @@ export function mayDeclare(code: string): boolean {
 
 const VARIABLE: typeof SymbolKind.Variable = 13;
 
-/** So many characters in front of a name its declaring keyword is looked for. */
+/** How many characters in front of a name are searched for its declaring keyword. */
 const REACH = 4000;
 
 const identifier = /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c\u200d]*$/u;

@@ -16,7 +16,7 @@ const ATTEMPTS = 5;
 
 /**
  * Starts a kernel for a gateway on another machine, sends it the connection, and follows its requests until the kernel
- * ends. The kernel runs in this very process: once it has gone, nothing accepts the gateway's connections.
+ * ends. The kernel runs in this process itself: once it has gone, nothing accepts the gateway's connections.
  *
  * @param log called with lines for an operator; never with a key
  * @throws FoveaError `io` when there are no ports, or the gateway cannot be reached; the kernel has ended then
@@ -60,7 +60,7 @@ export async function launch(options: LaunchOptions, log: (line: string) => void
 function enterWorkingFolder(folder: string | undefined, log: (line: string) => void): void {
   if (!folder) return;
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) process.chdir(folder);
-  else log(`KERNEL_WORKING_DIR ${folder} is no folder here; the kernel works in ${process.cwd()}`);
+  else log(`KERNEL_WORKING_DIR ${folder} is not a folder here; the kernel works in ${process.cwd()}`);
 }
 
 function obey(request: GatewayRequest, kernel: RunningKernel): void {

@@ -57,7 +57,7 @@ function readRequest(socket: Socket): Promise<string> {
   });
 }
 
-/** The request, `undefined` for a mere question whether the kernel lives, or text that says what is wrong with it. */
+/** The request, `undefined` when it only asks whether the kernel lives, or text that says what is wrong with it. */
 function parseRequest(text: string): GatewayRequest | string | undefined {
   let fields: { signum?: unknown; shutdown?: unknown } | null;
   try {

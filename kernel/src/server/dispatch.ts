@@ -57,7 +57,7 @@ export class Dispatcher {
       if (error.status === 500) this.log(describeFailure(request, error));
       reply = json({ message: error.message, reason: error.reason }, error.status, { Connection: 'close' });
     }
-    // A client that disconnects in the middle of an answer is no error of this server.
+    // A client that disconnects in the middle of an answer is not an error of this server.
     await write(reply, request, response).catch(() => response.destroy());
   }
 

@@ -7,7 +7,7 @@ import { FILES_POLICY } from './security/policy.js';
 
 /**
  * Serves the user's files as they are, for images in documents and for downloads. Whatever they hold, in the
- * browser they run in a sandbox, as strangers to the lab's page.
+ * browser they run in a sandbox, without access to the lab's page.
  */
 export function registerFiles(router: Router, root: ContentsRoot): void {
   router.on('GET', '/files/*path', async (call) => {

@@ -48,7 +48,7 @@ export interface LabServerOptions {
   readonly port?: number;
   /** How many further ports are tried when that one is taken. */
   readonly portRetries?: number;
-  /** Secret that lets in; random unless given, empty for none. */
+  /** Access token; random unless given, empty to switch authentication off. */
   readonly token?: string;
   /** Host names that are answered besides the loopback ones. */
   readonly allowHosts?: readonly string[];
@@ -103,7 +103,7 @@ export class LabServer {
     readonly origin: string,
     /** Path below which everything is served, without a trailing slash; empty for all of the host. */
     readonly base: string,
-    /** The secret that lets in. */
+    /** The access token; empty without authentication. */
     readonly token: string,
   ) {
     this.closed = new Promise((resolve) => {

@@ -16,7 +16,7 @@ const PING_MS = 30_000;
 /** A connection counts as lost after this many unanswered pings. */
 const MISSED_PINGS = 3;
 
-/** Completes WebSocket upgrades, after asking who wants them, and keeps the connections alive. */
+/** Completes WebSocket upgrades, after checking who sent them, and keeps the connections alive. */
 export class WebSockets {
   private readonly server = new WebSocketServer({
     noServer: true,

@@ -52,10 +52,10 @@ export interface SweepBackend {
   /** Records of all points that have ended: the truth, whatever events were missed. */
   records(sweep: string): AsyncIterable<PointRecord>;
   /**
-   * Brings a network that a point has made onto this machine, where its hash names it.
-   * @throws FoveaError `io` when it cannot be had
+   * Fetches a network that a point has made to this machine, where its hash names it.
+   * @throws FoveaError `io` when it cannot be fetched
    */
-  bring(sha256: string): Promise<void>;
+  fetchNetwork(sha256: string): Promise<void>;
   /** The space that was submitted last under that name. */
   space(sweep: string): Promise<SweepSpace | undefined>;
   /** Starts no further point until `resume`; those that run end. */
@@ -66,10 +66,10 @@ export interface SweepBackend {
   /** All sweeps that are known here, by name. */
   list(): Promise<SweepSummary[]>;
   /**
-   * Forgets a sweep and its records; one that is not known is left at that.
+   * Forgets a sweep and its records; does nothing for one that is not known.
    * @throws FoveaError `bad-argument` while points of it wait or run
    */
   remove(sweep: string): Promise<void>;
-  /** Lets go of files and connections. */
+  /** Closes files and connections. */
   close(): Promise<void>;
 }

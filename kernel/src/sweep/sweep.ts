@@ -24,7 +24,7 @@ export interface SweepOptions {
   readonly backend?: SweepBackend;
 }
 
-/** How one who starts a sweep hears of what comes before it. */
+/** Options of a caller that wants to know what happens before the sweep has started. */
 export interface SweepStart extends SweepOptions {
   /** Called with one line while the queue cannot be reached and is waited for. */
   readonly onWaiting?: (line: string) => void;
@@ -51,7 +51,7 @@ export interface RunningPoint {
   readonly fraction: number;
 }
 
-/** A sweep under way, as the one who started it sees it. */
+/** A sweep under way, as the process that started it sees it. */
 export class Sweep {
   readonly records = new Map<string, PointRecord>();
   readonly running = new Map<string, RunningPoint>();
@@ -66,7 +66,7 @@ export class Sweep {
    * kept, and `aborted`.
    */
   readonly finished: Promise<SweepResult>;
-  readonly #bringing: Promise<void>[] = [];
+  readonly #fetching: Promise<void>[] = [];
   readonly #listening = new AbortController();
   readonly #expected: ReadonlyMap<string, Point>;
   readonly #listeners = new Set<(event: SweepEvent) => void>();
@@ -151,7 +151,7 @@ export class Sweep {
       const listening = this.#listen();
       await Promise.race([this.#submit(), listening]);
       await listening;
-      await Promise.all(this.#bringing);
+      await Promise.all(this.#fetching);
       if (signal?.aborted && this.state !== 'completed' && this.state !== 'cancelled') {
         throw new FoveaError(
           'aborted',
@@ -202,7 +202,7 @@ export class Sweep {
       case 'record':
         if (!this.#expected.has(event.record.id)) return;
         this.running.delete(event.record.id);
-        if (!this.records.has(event.record.id)) this.#bring(event.record);
+        if (!this.records.has(event.record.id)) this.#fetchNetwork(event.record);
         this.records.set(event.record.id, event.record);
         this.#check();
         break;
@@ -227,14 +227,14 @@ export class Sweep {
     for (const listener of this.#listeners) listener(event);
   }
 
-  /** Networks that points have made are wanted here, whichever machine made them. */
-  #bring({ result }: PointRecord): void {
+  /** Fetches networks that points have made, whichever machine made them. */
+  #fetchNetwork({ result }: PointRecord): void {
     const sha256 = result ? keptBy(result) : undefined;
     if (sha256 === undefined) return;
-    const brought = this.backend.bring(sha256).catch((error: Error) => {
-      this.#take({ type: 'trouble', message: `a network could not be brought here: ${error.message}` });
+    const fetched = this.backend.fetchNetwork(sha256).catch((error: Error) => {
+      this.#take({ type: 'trouble', message: `a network could not be fetched: ${error.message}` });
     });
-    this.#bringing.push(brought);
+    this.#fetching.push(fetched);
   }
 
   #notice(key: string, text: string | undefined): void {

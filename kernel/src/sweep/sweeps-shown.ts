@@ -15,7 +15,7 @@ const shown = (): Map<string, Obedient> => {
 
 /** The sweeps under way whose displays may be pressed, by the displays' ids. */
 export const sweepsShown = {
-  /** @returns takes it off the list */
+  /** @returns removes it from the list */
   add(id: string, sweep: Obedient): () => void {
     shown().set(id, sweep);
     return () => shown().delete(id);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import * as engine from '../../../engine/src/mask/geometry.js';
 import type { MasksBlock } from '../../../extension/src/documents/types';
 import {
   cellAt,
@@ -34,6 +35,21 @@ describe('cells of a map', () => {
         }
       }),
       { seed: 3 },
+    );
+  });
+
+  it('are those that the engine computes, for every grid and map', () => {
+    fc.assert(
+      fc.property(sizes, ([cells, extent]) => {
+        const pixels = Array.from({ length: extent }, (_, pixel) => pixel);
+        expect(pixels.map((pixel) => cellOf(pixel, cells, extent))).toEqual(
+          pixels.map((pixel) => engine.cellOf(pixel, extent, cells)),
+        );
+        expect(cellStarts(cells, extent)).toEqual(
+          Array.from({ length: cells + 1 }, (_, cell) => engine.cellStart(cell, extent, cells)),
+        );
+      }),
+      { seed: 4 },
     );
   });
 

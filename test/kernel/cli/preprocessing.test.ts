@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeImage } from '../../../engine/src/image/decode.js';
 import { loadImages } from '../../../kernel/src/cli/data.js';
 import { readInput } from '../../../kernel/src/cli/input.js';
-import { LiveLibrary } from '../../../kernel/src/display/live-library.js';
+import { LiveLibrary } from '../../../kernel/src/display/live/library.js';
 import { decodePng } from '../../../kernel/src/display/picture.js';
 import { relativeError } from '../../engine/support/small-network.js';
 import { fixture, fovea } from './run-fovea.js';

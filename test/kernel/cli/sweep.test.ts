@@ -143,7 +143,7 @@ describe('fovea sweep', () => {
 
   it.each([
     ['http://127.0.0.1', /queue http:\/\/127\.0\.0\.1: redis:\/\/host:port or rediss/],
-    ['redis://127.0.0.1:1/x', /\/x is no number of a database/],
+    ['redis://127.0.0.1:1/x', /\/x is not the number of a database/],
   ])('names what is wrong with the queue %s', async (queue, message) => {
     for (const command of [['sweep', spec('unreachable', { rates: [0.5] })], ['worker']]) {
       const { code, stderr } = await fovea(...command, '--queue', queue);

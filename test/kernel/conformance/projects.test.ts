@@ -179,7 +179,7 @@ describe('the settings of a project', () => {
     expect(missing.evalue).toContain(join(folder, 'lib/nothing'));
     expect(missing.evalue).not.toContain('%npm');
     const unknown = await failure('import "@/nothing"');
-    expect(unknown.evalue).toContain("it belongs into 'paths'");
+    expect(unknown.evalue).toContain("it belongs in 'paths'");
     expect(unknown.evalue).not.toContain('%npm');
     expect((await failure('import "no-such-package/part"')).evalue).toContain('%npm install no-such-package');
   });

@@ -13,8 +13,8 @@ import { readNetwork } from '@fovea/engine/web';
 import type { LiveReply, LiveState } from '@fovea/kernel';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { storeGpuCalibration } from '../../../engine/src/predict/gpu/this-gpu.js';
-import { LiveLibrary } from '../../../kernel/src/display/live-library.js';
-import { LiveSession } from '../../../kernel/src/display/live-session.js';
+import { LiveLibrary } from '../../../kernel/src/display/live/library.js';
+import { LiveSession } from '../../../kernel/src/display/live/session.js';
 import { useDataFolder } from '../../support/data-folder.js';
 import { madeUpGpu } from '../../support/made-up-gpu.js';
 

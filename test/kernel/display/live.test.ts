@@ -10,8 +10,8 @@ import * as kernel from '@fovea/kernel';
 import { transformSync } from '@swc/wasm-typescript';
 import { encode } from 'fast-png';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { LiveLibrary, offeredArchitectures } from '../../../kernel/src/display/live-library.js';
-import { LiveSession } from '../../../kernel/src/display/live-session.js';
+import { LiveLibrary, offeredArchitectures } from '../../../kernel/src/display/live/library.js';
+import { LiveSession } from '../../../kernel/src/display/live/session.js';
 import { decodePng } from '../../../kernel/src/display/picture.js';
 
 const checkpoint = fileURLToPath(new URL('../../fixtures/lasnet-tiny.safetensors', import.meta.url));

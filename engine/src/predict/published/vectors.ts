@@ -91,18 +91,7 @@ function multiplyOnce(machine: Machine, map: MapShape): { seconds: number; tile:
 
 /** Squeeze-and-excitation over a dense map. */
 export function excitation(machine: Machine, map: MapShape, squeeze: number): Cost {
-  const multiply = multiplyOnce(machine, map);
-  return {
-    latency:
-      globalPool(machine, map) +
-      multiply.seconds +
-      2 * machine.launch +
-      fullyConnected(machine, map.channels, squeeze).latency +
-      fullyConnected(machine, squeeze, map.channels).latency,
-    compute: null,
-    memory: null,
-    tile: multiply.tile,
-  };
+  return afterPool(machine, map, squeeze, globalPool(machine, map));
 }
 
 /** Squeeze-and-excitation that pools active patches only and scales the dense map. */
@@ -112,10 +101,15 @@ export function patchExcitation(
   squeeze: number,
   patches: { granularity: number; rate: number },
 ): Cost {
+  return afterPool(machine, map, squeeze, patchPool(machine, map, patches));
+}
+
+/** Squeeze-and-excitation whose pool takes `poolSeconds`, its launch not counted. */
+function afterPool(machine: Machine, map: MapShape, squeeze: number, poolSeconds: number): Cost {
   const multiply = multiplyOnce(machine, map);
   return {
     latency:
-      patchPool(machine, map, patches) +
+      poolSeconds +
       multiply.seconds +
       2 * machine.launch +
       fullyConnected(machine, map.channels, squeeze).latency +

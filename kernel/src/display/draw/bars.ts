@@ -18,7 +18,7 @@ interface Row {
   readonly segments: readonly { readonly ms: number; readonly colour: string }[];
 }
 
-/** Horizontal bars beneath each other, each with its time at its end. */
+/** Horizontal bars one below the other, each with its time at its end. */
 function rowsDrawing(
   title: string,
   rows: readonly Row[],

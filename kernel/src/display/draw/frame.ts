@@ -17,7 +17,7 @@ export interface LegendEntry {
 /** Pixels between the drawing's border and its content. */
 export const padding = 14;
 
-/** A card: background, border, title and legend; `body` is drawn beneath them at the returned offset. */
+/** A card: background, border, title and legend; `body` is drawn below them at the returned offset. */
 export function card(
   {
     title,
@@ -148,7 +148,7 @@ export function verticalAxis(area: PlotArea, scale: Scale, name: string): string
   ].join('');
 }
 
-/** Vertical grid lines with labels beneath, and the axis name under them. */
+/** Vertical grid lines with labels below, and the axis name under them. */
 export function horizontalAxis(area: PlotArea, scale: Scale, name: string): string {
   return [
     ...scale.ticks.flatMap((tick) => [

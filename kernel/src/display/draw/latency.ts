@@ -40,7 +40,7 @@ export function drawLatencyView(view: LatencyView): Drawing {
   }
 }
 
-/** All views of a latency document, beneath each other. */
+/** All views of a latency document, one below the other. */
 export function drawLatency(document: LatencyDocument): Drawing {
   return stack(document.views.map(drawLatencyView));
 }

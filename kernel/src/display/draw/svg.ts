@@ -52,7 +52,7 @@ export function svgDocument({ width, height, content }: Drawing): string {
   );
 }
 
-/** Drawings beneath each other, left edges aligned, with `gap` pixels between them. */
+/** Drawings one below the other, left edges aligned, with `gap` pixels between them. */
 export function stack(drawings: readonly Drawing[], gap = 8): Drawing {
   const placed: string[] = [];
   let y = 0;

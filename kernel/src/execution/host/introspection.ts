@@ -24,10 +24,10 @@ interface Shown {
  */
 const DIAGNOSE_PATIENCE_MS = 30;
 
-/** So long after the last cell the language server gets ready for the next question, and not between cells. */
+/** The language server gets ready for the next question this long after the last cell, so not between cells. */
 const PREPARE_AFTER_MS = 150;
 
-/** So many cells at most are taken as one. */
+/** At most this many cells are taken as one. */
 const TAKEN_TOGETHER = 64;
 
 /**
@@ -139,7 +139,7 @@ export class Introspection {
   #take(): Promise<void> {
     this.#taking ??= this.#takeAll().finally(() => {
       this.#taking = undefined;
-      // One may have come in the very moment of the end.
+      // One may have come just as this ended.
       if (this.#ran.some(({ check }) => check)) this.#take().catch(() => undefined);
     });
     return this.#taking;

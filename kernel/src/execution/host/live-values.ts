@@ -7,6 +7,7 @@ interface RemoteObject {
   readonly subtype?: string;
   readonly objectId?: string;
   readonly value?: unknown;
+  readonly description?: string;
 }
 
 interface Evaluated {
@@ -16,12 +17,11 @@ interface Evaluated {
 
 interface PropertyDescriptor {
   readonly name: string;
-  readonly value?: RemoteObject & { readonly className?: string; readonly description?: string };
+  readonly value?: RemoteObject;
   readonly get?: unknown;
   readonly symbol?: unknown;
 }
 
-const OBJECT_GROUP = 'fovea-live';
 const wrappers: Readonly<Record<string, string>> = {
   string: 'String.prototype',
   number: 'Number.prototype',
@@ -30,16 +30,21 @@ const wrappers: Readonly<Record<string, string>> = {
   symbol: 'Symbol.prototype',
 };
 
+/** Finds the value of an expression; undefined where it has none, or a side effect would be needed. */
+type LookUp = (expression: string) => Promise<RemoteObject | undefined>;
+
 /** Values of the running program, read through the inspector without running user code. */
 export class InspectorLiveValues implements LiveValues {
+  #looks = 0;
+
   constructor(private readonly inspect: Inspect) {}
 
-  async properties(chain: string): Promise<readonly LiveProperty[]> {
-    try {
-      const target = await this.#evaluate(chain === '' ? 'globalThis' : chain);
-      if (!target) return [];
+  properties(chain: string): Promise<readonly LiveProperty[]> {
+    return this.#look(async (lookUp) => {
+      const target = await lookUp(chain === '' ? 'globalThis' : chain);
+      if (!target || target.subtype === 'null') return [];
       const wrapper = wrappers[target.type];
-      const object = target.objectId ? target : wrapper ? await this.#evaluate(wrapper) : undefined;
+      const object = target.objectId ? target : wrapper ? await lookUp(wrapper) : undefined;
       if (!object?.objectId) return [];
       const { result } = (await this.inspect('Runtime.getProperties', {
         objectId: object.objectId,
@@ -50,33 +55,34 @@ export class InspectorLiveValues implements LiveValues {
       return result
         .filter(({ name, symbol }) => !symbol && !/^__|^\d+$/.test(name))
         .map(({ name, value }) => ({ name, type: kind(value) }));
-    } finally {
-      void this.inspect('Runtime.releaseObjectGroup', { objectGroup: OBJECT_GROUP }).catch(() => undefined);
-    }
+    });
   }
 
   /** Whether an expression has a value now, and its description; nothing with a side effect is run. */
-  async describe(expression: string): Promise<string | undefined> {
-    const { result, exceptionDetails } = (await this.inspect('Runtime.evaluate', {
-      expression,
-      throwOnSideEffect: true,
-      timeout: 100,
-      silent: true,
-      objectGroup: OBJECT_GROUP,
-    })) as Evaluated & { result: { description?: string } };
-    if (exceptionDetails || result.type === 'undefined') return undefined;
-    return result.description ?? String(result.value);
+  describe(expression: string): Promise<string | undefined> {
+    return this.#look(async (lookUp) => {
+      const value = await lookUp(expression);
+      return value && (value.description ?? String(value.value));
+    });
   }
 
-  async #evaluate(expression: string): Promise<RemoteObject | undefined> {
-    const { result, exceptionDetails } = (await this.inspect('Runtime.evaluate', {
-      expression,
-      throwOnSideEffect: true,
-      timeout: 100,
-      silent: true,
-      objectGroup: OBJECT_GROUP,
-    })) as Evaluated;
-    return exceptionDetails || result.subtype === 'null' || result.type === 'undefined' ? undefined : result;
+  /** Looks at values, which the inspector keeps alive as a group of their own until they are released. */
+  async #look<Found>(find: (lookUp: LookUp) => Promise<Found>): Promise<Found> {
+    const objectGroup = `fovea-live-${this.#looks++}`;
+    try {
+      return await find(async (expression) => {
+        const { result, exceptionDetails } = (await this.inspect('Runtime.evaluate', {
+          expression,
+          throwOnSideEffect: true,
+          timeout: 100,
+          silent: true,
+          objectGroup,
+        })) as Evaluated;
+        return exceptionDetails || result.type === 'undefined' ? undefined : result;
+      });
+    } finally {
+      void this.inspect('Runtime.releaseObjectGroup', { objectGroup }).catch(() => undefined);
+    }
   }
 }
 

@@ -53,7 +53,7 @@ export class RuntimeProcess {
         stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
         cwd: directory,
         env: { ...process.env, FOVEA_NOTEBOOK_DIR: directory },
-        // A session of its own, with which everything ends that cells have started: see `sessions.ts`.
+        // A session of its own, with which everything ends that cells have started: see `process-sessions.ts`.
         detached: process.platform !== 'win32',
       },
     );

@@ -88,7 +88,7 @@ class OriginAttribution implements Attribution {
   }
 }
 
-/** So many steps of a chain of promises that go on right after a cell's code are taken for the cell's. */
+/** This many steps of a chain of promises right after a cell's code count as the cell's. */
 const CHAIN = 8;
 
 /** Changes of the cell that are remembered. */

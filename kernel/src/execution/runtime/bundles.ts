@@ -5,8 +5,8 @@ import type { Bundle } from '../wire.js';
 const REPRESENTATION_LIMIT = 64_000_000;
 
 /**
- * A bundle that can be written as JSON and that a front end can bear. Never throws: representations that
- * cannot be sent (cycles, bigints, text that is none, far too large) are replaced by a note.
+ * A bundle that can be written as JSON and that a front end can handle. Never throws: representations that cannot be
+ * sent (cycles, bigints, something else than text under a type of text, far too much) are replaced by a note.
  */
 export function sendable({ data, metadata }: { data: unknown; metadata: unknown }): {
   bundle: Bundle;

@@ -14,7 +14,7 @@ export class KeptVariables {
     return fields;
   }
 
-  /** Lets everybody see the variables as they are now. */
+  /** Copies the variables' present values to where other code sees them. */
   show(): void {
     if (!this.#fields) return;
     const values = Object.values(this.#fields) as unknown[];
@@ -23,7 +23,7 @@ export class KeptVariables {
     });
   }
 
-  /** Puts the variables back: the loop is no more. */
+  /** Puts the variables back after the loop has been terminated. */
   restore(): void {
     this.show();
     this.#fields = undefined;

@@ -36,8 +36,8 @@ const iteratorValues = iterators.map(
 );
 
 /**
- * Elements of plain arrays that are looked at before a loop, each of which costs as much as some twenty turns of
- * a loop over variables that are not kept.
+ * Elements of plain arrays that are looked at before a loop, each of which costs as much as about twenty iterations
+ * of a loop over variables that are not kept.
  */
 const ELEMENTS_CHECKED = 4096;
 

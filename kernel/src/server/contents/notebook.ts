@@ -93,7 +93,7 @@ export function formatNotebook(content: unknown): string {
   return `${JSON.stringify(sortKeys(mapTexts(withoutOrigin(content), split)), null, 1)}\n`;
 }
 
-/** Where a notebook was converted from is said to the front end, and not kept. */
+/** The format that a notebook was converted from is for the front end only; the file does not keep it. */
 function withoutOrigin(notebook: JsonObject): JsonObject {
   if (!isJsonObject(notebook.metadata) || !('orig_nbformat' in notebook.metadata)) return notebook;
   const { orig_nbformat: _format, orig_nbformat_minor: _minor, ...metadata } = notebook.metadata;

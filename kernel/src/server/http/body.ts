@@ -8,7 +8,7 @@ export const SMALL_BODY_BYTES = 10 * 2 ** 20;
 /** Largest body of a request that saves a file, in bytes; the front end cuts larger files into chunks. */
 export const FILE_BODY_BYTES = 512 * 2 ** 20;
 
-/** How long a body may take: so long at first, and longer by what has arrived at the slowest rate accepted. */
+/** How long a body may take: a grace period, and the time that what has arrived takes at the slowest rate accepted. */
 export interface BodyPace {
   readonly graceMs: number;
   readonly bytesPerSecond: number;
@@ -96,7 +96,7 @@ export async function readOptionalJson(
   return value;
 }
 
-/** Whether text can be written as UTF-8: half of a surrogate pair would be replaced without a word. */
+/** Whether text can be written as UTF-8: half of a surrogate pair would be replaced silently. */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);
 }

@@ -25,7 +25,7 @@ export type Handler = (call: Call) => Reply | Promise<Reply>;
 
 /**
  * Who may call: `everybody` (static assets); a person's browser that navigates here, which is led to the login
- * when it must (`page`); or only who holds the token or its cookie.
+ * when it must (`page`); or only holders of the token or its cookie.
  */
 export type Access = 'everybody' | 'page' | 'authenticated';
 

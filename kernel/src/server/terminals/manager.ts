@@ -8,7 +8,7 @@ import { Terminal } from './terminal.js';
 
 type StartPty = (folder: string) => IPty;
 
-/** More at a time are a mistake of a program. */
+/** More at a time than this can only be a programming error. */
 const MOST_TERMINALS = 50;
 
 /** How to start a shell, where node-pty has a build for the platform: it has them for the common ones only. */

@@ -4,7 +4,7 @@ import { GOING_AWAY, UNSUPPORTED_DATA } from '../close-codes.js';
 
 /** What a page that comes back is shown of the past, in characters. */
 const KEPT_CHARACTERS = 200_000;
-/** A program that prints faster than a page draws is made to wait, between these many unsent bytes. */
+/** A program that prints faster than a page draws is paused at the one number of unsent bytes, resumed at the other. */
 const PAUSE_BYTES = 4 * 2 ** 20;
 const RESUME_BYTES = 2 ** 20;
 const GRACE_MS = 2000;

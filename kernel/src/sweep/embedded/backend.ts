@@ -85,7 +85,7 @@ export class EmbeddedBackend implements SweepBackend {
   }
 
   /** Runners of this machine have put it there. */
-  async bring(): Promise<void> {}
+  async fetchNetwork(): Promise<void> {}
 
   async space(sweep: string): Promise<SweepSpace | undefined> {
     return (await this.#read(sweep))?.space;

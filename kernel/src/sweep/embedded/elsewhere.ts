@@ -42,7 +42,7 @@ export async function cancelElsewhere(journal: string, sweep: string): Promise<v
 export function onCancelRequest(journal: string, cancel: () => Promise<void>): () => void {
   const request = requestOf(journal);
   const forget = () => rm(request, { force: true }).catch(() => undefined);
-  // One that an earlier process did not live to see is not meant for this one.
+  // A request that an earlier process ended too soon to see is not for this one.
   const ready = forget();
   const timer = setInterval(async () => {
     await ready;

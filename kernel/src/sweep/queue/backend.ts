@@ -142,7 +142,7 @@ export class QueueBackend implements SweepBackend {
     for (const { queue } of await this.#lanes(sweep)) yield* this.#recordsOf(this.#queue(queue), 0);
   }
 
-  async bring(sha256: string): Promise<void> {
+  async fetchNetwork(sha256: string): Promise<void> {
     const path = keptPath(dataFolder(), sha256);
     if (existsSync(path)) return;
     const fetched = await fetchMaterial(this.redis, sha256, join(dataFolder(), 'sweeps', 'materials'));

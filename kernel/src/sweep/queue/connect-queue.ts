@@ -33,7 +33,7 @@ export function queueOptions(address: string): RedisOptions {
     );
   const database = url.pathname.replace(/^\//, '');
   if (!/^\d{0,4}$/.test(database))
-    throw new FoveaError('bad-argument', `queue ${shown(url)}: /${database} is no number of a database`);
+    throw new FoveaError('bad-argument', `queue ${shown(url)}: /${database} is not the number of a database`);
   for (const name of url.searchParams.keys()) {
     if (!(certificates as readonly string[]).includes(name))
       throw new FoveaError(
@@ -75,7 +75,7 @@ export function shown(url: URL): string {
 /** A connection that reconnects automatically; requests wait in the meantime. */
 export type QueueConnection = Redis;
 
-/** Nobody answers at the address of a queue now; unlike refused credentials, that may pass. */
+/** No server answers at the address of a queue at the moment; unlike refused credentials, that may pass. */
 export class QueueUnreachable extends FoveaError {
   constructor(message: string, options?: ErrorOptions) {
     super('io', message, options);
@@ -118,7 +118,7 @@ export async function connectQueue(
     await connection.connect();
     await connection.ping();
     await connection.smembers(WORKERS_KEY);
-    // A database that there is not is reported only here: without a look, the first one would be used instead.
+    // A database that does not exist is reported only here; unnoticed, the first one would be used instead.
     if (last) throw last;
     ready = true;
   } catch (error) {

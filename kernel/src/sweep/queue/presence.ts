@@ -38,7 +38,7 @@ export async function keepAlive(redis: QueueConnection, facts: WorkerFacts): Pro
   await redis.sadd(WORKERS_KEY, facts.name);
 }
 
-/** Takes a worker off the list at once. */
+/** Removes a worker from the list at once. */
 export async function unregisterWorker(redis: QueueConnection, name: string): Promise<void> {
   await redis.del(workerKey(name));
   await redis.srem(WORKERS_KEY, name);

@@ -30,7 +30,7 @@ export async function storeMaterial(
 }
 
 /**
- * Brings a material onto this machine: the file itself where this machine can read it, with whatever else lies beside it,
+ * Fetches a material to this machine: the file itself where this machine can read it, with whatever else lies beside it,
  * and otherwise what is in the store.
  *
  * @param cache folder in which it is kept under its content hash

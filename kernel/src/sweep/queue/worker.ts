@@ -29,12 +29,12 @@ export interface QueueWorkerOptions {
 
 /** How often an idle worker looks whether the bell was rung. */
 const bellMs = 100;
-/** How often it looks at all lanes whether or not it was: points come back from lost workers without a sound. */
+/** How often it looks at all lanes whether or not it was: points come back from lost workers without it. */
 const lookMs = 1000;
-/** How long a worker that is to stop lets its point run on. */
+/** How long a worker that stops lets its point continue. */
 const graceMs = 10_000;
 
-/** Takes a lane off the list in which nothing waits or runs. */
+/** Removes a lane from the list if nothing waits or runs in it. */
 const FORGET_LANE = `
 if redis.call('LLEN', KEYS[2]) + redis.call('LLEN', KEYS[3]) + redis.call('LLEN', KEYS[4])
   + redis.call('ZCARD', KEYS[5]) + redis.call('ZCARD', KEYS[6]) == 0 then
@@ -63,7 +63,7 @@ export class QueueWorker {
 
   /**
    * Connects to the queue at an address, and waits for as long as it cannot be reached: workers are often started before
-   * it, and by those who look at nothing.
+   * it, and by scripts that do not check.
    * @throws FoveaError as `connectQueue` does, but for a queue that is away; `unsupported` when all the queue's points are for another engine
    */
   static async connect(address: string, options: QueueWorkerOptions = {}): Promise<QueueWorker> {

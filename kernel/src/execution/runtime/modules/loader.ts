@@ -147,7 +147,7 @@ function explain(error: unknown, specifier: string, directory: string): unknown 
     /^(?:~|#)/.test(name)
   ) {
     const where = settings.file ?? `a tsconfig.json in ${directory} or above it`;
-    advice = `Cannot find '${specifier}', which is no name of a package. If it is an alias, it belongs into 'paths' of ${where}`;
+    advice = `Cannot find '${specifier}', which is not the name of a package. If it is an alias, it belongs in 'paths' of ${where}`;
   } else if (String(message).includes(`'${name}'`)) {
     advice = `Cannot find the package '${name}' from ${directory} upward. Install it with: %npm install ${name}`;
   }

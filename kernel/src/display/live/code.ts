@@ -1,6 +1,6 @@
-import { sampleImageNames } from './images.js';
-import type { LiveState } from './live.js';
-import { type NetworkOrigin, thisMachineName } from './live-library.js';
+import { sampleImageNames } from '../images.js';
+import { type NetworkOrigin, thisMachineName } from './library.js';
+import type { LiveState } from './protocol.js';
 
 /**
  * The cell that does what the panel does: the same network, image, masks and prediction.

@@ -24,8 +24,8 @@ import {
 import { readCalibration } from '@fovea/engine/predict';
 import { LRUCache } from 'lru-cache';
 import sharp from 'sharp';
-import { drawSample, type NetworkImage, readImage, sampleImage, sampleImageNames } from './images.js';
-import type { LiveCatalogue, LiveDevice, LiveState } from './live.js';
+import { drawSample, type NetworkImage, readImage, sampleImage, sampleImageNames } from '../images.js';
+import type { LiveCatalogue, LiveDevice, LiveState } from './protocol.js';
 
 type Entry = LiveCatalogue['networks'][number];
 

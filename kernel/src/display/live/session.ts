@@ -12,14 +12,14 @@ import {
 import { decideMask, networkShapes } from '@fovea/engine/backend';
 import { resolveGranularity } from '@fovea/engine/internal';
 import { type CalibrateOptions, calibrate, readCalibration } from '@fovea/engine/predict';
-import { latencyProfile } from './documents/latency.js';
-import { masksDocument } from './documents/masks.js';
-import type { NetworkImage } from './images.js';
-import type { LiveReply, LiveRequest, LiveState } from './live.js';
-import { browserRun, NetworkFile } from './live-browser.js';
-import { liveCode } from './live-code.js';
-import { type LiveLibrary, thisMachineName } from './live-library.js';
-import { measureNetwork } from './live-measurement.js';
+import { latencyProfile } from '../documents/latency.js';
+import { masksDocument } from '../documents/masks.js';
+import type { NetworkImage } from '../images.js';
+import { browserRun, NetworkFile } from './browser-run.js';
+import { liveCode } from './code.js';
+import { type LiveLibrary, thisMachineName } from './library.js';
+import { measureNetwork } from './measurement.js';
+import type { LiveReply, LiveRequest, LiveState } from './protocol.js';
 
 /** Sends a reply to the panel, with what belongs to it as bytes. */
 export type Send = (reply: LiveReply, buffers?: readonly Uint8Array[]) => void;

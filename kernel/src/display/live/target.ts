@@ -1,4 +1,4 @@
-import type { LiveReply } from './live.js';
+import type { LiveReply } from './protocol.js';
 
 /** What the live panel's end of a comm offers; the kernel's comms do. */
 export interface LiveChannel {
@@ -8,13 +8,13 @@ export interface LiveChannel {
 }
 
 /**
- * Serves a live panel that has opened its comm. The engine is loaded only now; what the panel says meanwhile
+ * Serves a live panel that has opened its comm. The engine is loaded only now; what the panel sends before that
  * waits. Handlers return at once, so that a run does not hold other messages up.
  */
 export function serveLive(channel: LiveChannel): void {
   const send = (reply: LiveReply, buffers: readonly Uint8Array[] = []) =>
     channel.send(reply, buffers.length > 0 ? { buffers } : {});
-  const opened = import('./live-hub.js').then(({ liveHub }) => {
+  const opened = import('./hub.js').then(({ liveHub }) => {
     const hub = liveHub();
     return { hub, session: hub.join(send) };
   });

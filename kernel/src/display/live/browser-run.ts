@@ -15,7 +15,7 @@ import {
   refusalWithoutOnnxruntime,
   storeNetwork,
 } from '@fovea/engine/internal';
-import type { LiveBrowserRun, LiveGpuPrediction } from './live.js';
+import type { LiveBrowserRun, LiveGpuPrediction } from './protocol.js';
 
 /** A piece of a file that goes into one message: what servers between kernel and browser let through. */
 const pieceBytes = 4 * 2 ** 20;

@@ -1,5 +1,5 @@
 import type { Plan } from '@fovea/engine';
-import type { LatencyProfile, MasksDocument } from './mime.js';
+import type { LatencyProfile, MasksDocument } from '../mime.js';
 
 /** Comm target that the panel opens on the kernel of the notebook in front. */
 export const LIVE_TARGET = 'fovea.live';

@@ -1,6 +1,6 @@
-import { show } from './cell-output.js';
-import { type LibraryContents, LiveLibrary } from './live-library.js';
-import { LiveSession, type Send } from './live-session.js';
+import { show } from '../cell-output.js';
+import { type LibraryContents, LiveLibrary } from './library.js';
+import { LiveSession, type Send } from './session.js';
 
 /** All live panels of this process: they choose from one library. */
 class LiveHub {
