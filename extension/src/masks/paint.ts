@@ -18,6 +18,9 @@ export interface OverlayStyle {
 
 type Context = CanvasRenderingContext2D;
 
+/** Cells of fewer line widths than this have no lines around them, which would hide the image. */
+const CELL_LINE_WIDTHS = 3;
+
 function fill(context: Context, areas: readonly Rectangle[], color: string): void {
   context.fillStyle = color;
   for (const { left, top, right, bottom } of areas) context.fillRect(left, top, right - left, bottom - top);
@@ -57,6 +60,7 @@ export function paintBlock(
 ): void {
   const { width, height } = context.canvas;
   const { opacity, emphasis, grid } = style;
+  const cell = Math.min(width / block.columns, height / block.rows);
   context.clearRect(0, 0, width, height);
   paintPicture(context, picture);
   if (emphasis === 'dim') {
@@ -72,7 +76,7 @@ export function paintBlock(
   } else {
     fill(context, runs(block, '1', width, height), css(TINT, opacity * 0.75));
   }
-  if (grid) {
+  if (grid && cell >= CELL_LINE_WIDTHS) {
     const x = cellEdges(block.columns, block.width, width).slice(1, -1);
     const y = cellEdges(block.rows, block.height, height).slice(1, -1);
     const lines = [
@@ -81,7 +85,7 @@ export function paintBlock(
     ];
     stroke(context, lines, 'rgba(255, 255, 255, 0.28)', 1);
   }
-  if (opacity > 0) {
+  if (opacity > 0 && cell >= CELL_LINE_WIDTHS * lineWidth) {
     const edge = emphasis === 'dim' ? 'rgba(255, 255, 255, 0.9)' : css(TINT, 0.95);
     stroke(context, outline(block, width, height), edge, lineWidth);
   }

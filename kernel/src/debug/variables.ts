@@ -97,7 +97,9 @@ export class Variables {
     const found = await this.#properties(result);
     return found.result
       .filter(
-        ({ name, enumerable, value }) => enumerable === true && value !== undefined && !builtIn.has(name),
+        ({ name, symbol, enumerable, value }) =>
+          // Under symbols there is what the kernel and libraries keep; cells declare names.
+          symbol === undefined && enumerable === true && value !== undefined && !builtIn.has(name),
       )
       .map(({ name, value }) => this.variable(name, value!, name))
       .sort((a, b) => (a.name < b.name ? -1 : 1));

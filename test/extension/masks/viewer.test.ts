@@ -61,6 +61,25 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       expect(Math.abs(widths.last + 1 - Math.round((widths.size * 5) / 7))).toBeLessThanOrEqual(1);
     });
 
+    it('no lines around cells of few pixels, which would hide the image', async () => {
+      const document = tinyMasks();
+      const image = document.images[0]!;
+      const [rows, columns] = [200, 200];
+      const cells = '01'.repeat((rows * columns) / 2);
+      const block = { ...image.blocks[0]!, rows, columns, height: rows, width: columns, cells };
+      const red = png(4, 4, () => [200, 0, 0]);
+      for (const grid of [false, true]) {
+        await set({ opacity: 0.7, grid, emphasis: 'dim' });
+        await mount({ ...document, images: [{ ...image, png: red, blocks: [block] }] });
+        const whitish = await harness.page.evaluate(() => {
+          const canvas = window.document.querySelector<HTMLCanvasElement>('[data-view=block] canvas')!;
+          const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+          return data.filter((value, index) => index % 4 === 1 && value > 128).length;
+        });
+        expect(whitish).toBe(0);
+      }
+    });
+
     it('a tint over active cells instead, when asked', async () => {
       await set({ emphasis: 'tint' });
       await mount(tinyMasks());

@@ -87,6 +87,15 @@ describe('without stopping', () => {
     await kernel.finished(id);
   });
 
+  it('shows what cells declare, and not what the kernel keeps beside it', async () => {
+    await session('1', []);
+    await kernel.execute("globalThis[Symbol('kept')] = 1; const named = 2;");
+    const { variables } = await debug('inspectVariables');
+    const names = variables.map((one: { name: string }) => one.name);
+    expect(names).toContain('named');
+    expect(names.filter((name: string) => name.startsWith('Symbol('))).toEqual([]);
+  });
+
   it('gives JupyterLab values alone, since its tree would show types in their place', async () => {
     await session('1', []);
     await debug('initialize', { clientID: 'jupyterlab', adapterID: 'test' });

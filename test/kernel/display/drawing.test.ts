@@ -49,6 +49,20 @@ describe('the picture of masks', () => {
     expect(veiled[0]).toBeGreaterThan(200);
   });
 
+  it('draws lines around cells, unless they are so small that lines would hide the image', () => {
+    const document = masksDocument({ masks: [leftHalfMask(0, 14, 7)] }, image, network);
+    const of = (side: number) => {
+      const [first] = document.images;
+      const cells = '01'.repeat((side * side) / 2);
+      const block = { ...first!.blocks[0]!, rows: side, columns: side, height: side, width: side, cells };
+      return picture(masksBundle({ ...document, images: [{ ...first!, blocks: [block] }] }));
+    };
+    const reddish = ({ data, channels }: Pixels) =>
+      data.filter((red, i) => i % channels === 0 && red > 200 && data[i + 1]! < 120).length;
+    expect(reddish(of(8))).toBeGreaterThan(500);
+    expect(reddish(of(200))).toBe(0);
+  });
+
   it('warms the overview where every block computes and pales it where none does', () => {
     const document = masksDocument(
       { masks: [leftHalfMask(0, 14, 7), leftHalfMask(0, 14, 7)] },

@@ -1,10 +1,29 @@
 // @module-tag process
+
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { serverWithClient, services, startServer } from './support/server.js';
+
+/** A request of the front end `tab`, as JSON. */
+const executeRequest = (id: string, code: string) =>
+  JSON.stringify({
+    channel: 'shell',
+    header: {
+      msg_id: id,
+      msg_type: 'execute_request',
+      session: 'tab',
+      username: '',
+      version: '5.4',
+      date: '',
+    },
+    parent_header: {},
+    metadata: {},
+    content: { code, silent: false, store_history: true, allow_stdin: false, stop_on_error: true },
+  });
 
 describe('load and faults', () => {
   const lab = serverWithClient();
@@ -53,27 +72,12 @@ describe('load and faults', () => {
         socket.on('message', (data) => seen.push(data.toString()));
         socket.once('open', () => resolve({ socket, seen })).once('error', reject);
       });
-    const request = (id: string, code: string) =>
-      JSON.stringify({
-        channel: 'shell',
-        header: {
-          msg_id: id,
-          msg_type: 'execute_request',
-          session: 'tab',
-          username: '',
-          version: '5.4',
-          date: '',
-        },
-        parent_header: {},
-        metadata: {},
-        content: { code, silent: false, store_history: true, allow_stdin: false, stop_on_error: true },
-      });
     for (let round = 0; round < 199; round += 1) {
       const { socket } = await connect();
       socket.terminate();
     }
     const { socket } = await connect();
-    socket.send(request('m1', 'sleep 150\nprint missed'));
+    socket.send(executeRequest('m1', 'sleep 150\nprint missed'));
     await expect.poll(() => kernel.state).toBe('busy');
     socket.terminate();
     await expect.poll(() => kernel.clients.size).toBe(0);
@@ -83,6 +87,38 @@ describe('load and faults', () => {
     await expect.poll(() => back.seen.some((text) => text.includes('execute_reply'))).toBe(true);
     back.socket.close();
     await expect.poll(() => kernel.clients.size).toBe(0);
+    await lab.server.lab.kernels.shutdown(kernel.id);
+  });
+
+  it('repeats what a silently broken connection swallowed, and nothing that arrived', async () => {
+    const kernel = await lab.server.lab.kernels.start('echo');
+    await kernel.whenReady();
+    const address = `${lab.server.origin.replace('http', 'ws')}/api/kernels/${kernel.id}/channels`;
+    const connect = async () => {
+      const socket = new WebSocket(`${address}?session_id=tab&token=${lab.server.token}`);
+      const seen: string[] = [];
+      socket.on('message', (data) => {
+        const { header, content } = JSON.parse(data.toString());
+        if (header.msg_type === 'stream') seen.push(content.text);
+      });
+      await once(socket, 'open');
+      return { socket, seen };
+    };
+    const first = await connect();
+    first.socket.send(executeRequest('m1', 'print arrived'));
+    await expect.poll(() => first.seen).toEqual(['arrived\n']);
+    await expect.poll(() => kernel.state).toBe('idle');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    first.socket.send(executeRequest('m2', 'sleep 100\nprint swallowed'));
+    await expect.poll(() => kernel.state).toBe('busy');
+    // As behind a cable that was pulled: both ends are open, and nothing gets through.
+    first.socket.pause();
+    await expect.poll(() => kernel.state).toBe('idle');
+    const second = await connect();
+    await expect.poll(() => second.seen).toEqual(['swallowed\n']);
+    expect(kernel.clients.size).toBe(1);
+    first.socket.terminate();
+    second.socket.close();
     await lab.server.lab.kernels.shutdown(kernel.id);
   });
 

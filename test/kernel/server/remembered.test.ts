@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type KernelClient, KernelClients } from '../../../kernel/src/server/kernels/clients.js';
+import { KeptMessages } from '../../../kernel/src/server/kernels/kept-messages.js';
 import { type Message, MessageFactory } from '../../../kernel/src/server/kernels/message.js';
 import { DEFAULT_OUTPUT_LIMITS, OutputLimiter } from '../../../kernel/src/server/kernels/output-limits.js';
 
@@ -32,20 +33,59 @@ describe('the limit of what a cell prints', () => {
 describe('what is kept for front ends that lost their connection', () => {
   const client = (session: string): KernelClient & { readonly got: Message[] } => {
     const got: Message[] = [];
-    return { session, got, deliver: (message) => void got.push(message), close: () => undefined };
+    return {
+      session,
+      got,
+      unconfirmed: new KeptMessages(),
+      deliver: (message) => void got.push(message),
+      close: () => undefined,
+      abandon: () => undefined,
+    };
   };
+  const status = () => factory.create('iopub', 'status', { execution_state: 'idle' });
 
   it('is kept for the eight that were lost last', () => {
     const clients = new KernelClients();
     const lost = Array.from({ length: 9 }, (_, index) => client(`lost ${index}`));
     for (const one of lost) clients.add(one);
     for (const one of lost) clients.remove(one, true);
-    clients.deliver(factory.create('iopub', 'status', { execution_state: 'idle' }));
+    clients.deliver(status());
     const returned = [8, 1].map((index) => client(`lost ${index}`));
     for (const one of returned) clients.add(one);
     expect(returned.map(({ got }) => got.length)).toEqual([1, 1]);
     const first = client('lost 0');
     clients.add(first);
     expect(first.got).toEqual([]);
+  });
+
+  it('is kept while other pages are opened, which connect to all kernels for a moment', () => {
+    const clients = new KernelClients();
+    const lost = client('lost');
+    clients.add(lost);
+    clients.remove(lost, true);
+    const missed = [status(), status()];
+    clients.deliver(missed[0]!);
+    const other = client('other');
+    clients.add(other);
+    clients.remove(other, false);
+    clients.deliver(missed[1]!);
+    const returned = client('lost');
+    clients.add(returned);
+    expect(returned.got).toEqual(missed);
+  });
+
+  it('includes what was sent and did not arrive, whichever side notices the break first', () => {
+    for (const isNoticed of [true, false]) {
+      const clients = new KernelClients();
+      const lost = client('tab');
+      clients.add(lost);
+      const sent = status();
+      lost.unconfirmed.add(sent);
+      if (isNoticed) clients.remove(lost, true);
+      const returned = client('tab');
+      clients.add(returned);
+      expect(returned.got).toEqual([sent]);
+      expect(clients.size).toBe(1);
+    }
   });
 });

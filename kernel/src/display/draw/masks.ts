@@ -119,6 +119,13 @@ function placed(
   });
 }
 
+/** Width of the lines between computed and skipped cells, pixels. */
+const edgeWidth = 0.9;
+
+/** Whether cells are large enough for lines between them: around smaller ones lines would hide the image. */
+const hasEdges = ({ rows, columns }: MasksBlock, width: number, height: number): boolean =>
+  Math.min(width / columns, height / rows) >= 3 * edgeWidth;
+
 /** A veil over the skipped cells, and a line between computed and skipped. */
 function cellsPath(block: MasksBlock, x: number, y: number, width: number, height: number): string {
   const { rows, columns, cells } = block;
@@ -126,11 +133,13 @@ function cellsPath(block: MasksBlock, x: number, y: number, width: number, heigh
   const lineY = (r: number) => round(y + (cellStart(r, block.height, rows) / block.height) * height);
   const active = (r: number, c: number) =>
     r >= 0 && c >= 0 && r < rows && c < columns && cells[r * columns + c] === '1';
+  const isEdged = hasEdges(block, width, height);
   let veiled = '';
   let edges = '';
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < columns; c++) {
       if (active(r, c)) {
+        if (!isEdged) continue;
         if (!active(r - 1, c)) edges += `M${lineX(c)} ${lineY(r)}H${lineX(c + 1)}`;
         if (!active(r + 1, c)) edges += `M${lineX(c)} ${lineY(r + 1)}H${lineX(c + 1)}`;
         if (!active(r, c - 1)) edges += `M${lineX(c)} ${lineY(r)}V${lineY(r + 1)}`;
@@ -146,7 +155,7 @@ function cellsPath(block: MasksBlock, x: number, y: number, width: number, heigh
     (veiled === '' ? '' : element('path', { d: veiled, ...veil })) +
     (edges === ''
       ? ''
-      : element('path', { d: edges, fill: 'none', stroke: colours.accent, 'stroke-width': 0.9 }))
+      : element('path', { d: edges, fill: 'none', stroke: colours.accent, 'stroke-width': edgeWidth }))
   );
 }
 

@@ -1,46 +1,56 @@
 import { LRUCache } from 'lru-cache';
+import type { KeptMessages } from './kept-messages.js';
 import { type Channel, type Message, parseHeader } from './message.js';
 
 /** One front end's connection to a kernel. */
 export interface KernelClient {
   /** Names the front end over reconnects; its messages carry it too. */
   readonly session: string;
+  /** What was delivered and is not known to have arrived. */
+  readonly unconfirmed: KeptMessages;
   deliver(message: Message): void;
   /** Ends the connection, because the kernel has ended. */
   close(): void;
+  /** Ends a connection that leads nowhere. */
+  abandon(): void;
 }
 
-/** What is kept for a front end that lost its connection, until it comes back. */
-interface Absence {
-  readonly messages: Message[];
-  bytes: number;
-}
-
-const KEPT_BYTES = 16 * 2 ** 20;
 const KEPT_ABSENCES = 8;
 
 /**
  * The front ends of one kernel. Broadcasts go to all, answers to the one that asked. When a front end's connection
- * breaks, what is meant for it is kept for its return, so that a cell's output survives a short loss of
- * network or a night of a closed laptop.
+ * breaks, what is meant for it is kept for its return, so that a cell's output survives a loss of network or a night
+ * of a closed laptop. Most often neither side notices at once: what was sent since the last sign of life is kept too.
  */
 export class KernelClients {
   private readonly connected = new Set<KernelClient>();
-  private readonly absent = new LRUCache<string, Absence>({ max: KEPT_ABSENCES });
+  private readonly absent = new LRUCache<string, KeptMessages>({ max: KEPT_ABSENCES });
 
   /** How many connections are open. */
   get size(): number {
     return this.connected.size;
   }
 
-  /** Takes a connection in, and delivers what it missed since its last one broke. */
+  /**
+   * Takes a connection in, and delivers what it missed since its last one broke. Others that are missing may still
+   * return: every page that is opened connects to all kernels for a moment.
+   */
   add(client: KernelClient): void {
-    const missed = this.absent.get(client.session);
-    // A new front end where others are missing is a reloaded page: those it replaces do not return.
-    if (missed) this.absent.delete(client.session);
-    else this.absent.clear();
+    const missed = this.takeMissed(client.session);
     this.connected.add(client);
-    for (const message of missed?.messages ?? []) client.deliver(message);
+    for (const message of missed) client.deliver(message);
+  }
+
+  private takeMissed(session: string): Iterable<Message> {
+    // The front end has noticed first that its connection is broken.
+    const before = [...this.connected].find((client) => session !== '' && client.session === session);
+    if (before) {
+      this.remove(before, true);
+      before.abandon();
+    }
+    const missed = this.absent.get(session);
+    this.absent.delete(session);
+    return missed ?? [];
   }
 
   /**
@@ -49,8 +59,7 @@ export class KernelClients {
    */
   remove(client: KernelClient, broken: boolean): void {
     if (!this.connected.delete(client) || !broken || client.session === '') return;
-    if ([...this.connected].some(({ session }) => session === client.session)) return;
-    this.absent.set(client.session, { messages: [], bytes: 0 });
+    this.absent.set(client.session, client.unconfirmed);
   }
 
   /** Passes a kernel's message to those it is for. */
@@ -62,16 +71,14 @@ export class KernelClients {
       }
     }
     for (const [absentSession, absence] of this.absent) {
-      if (session === undefined || session === absentSession) keep(absence, message);
+      if (session === undefined || session === absentSession) absence.add(message);
     }
   }
 
   /** Forgets what was kept: it belongs to a kernel that has ended. */
   forgetMissed(): void {
-    for (const absence of this.absent.values()) {
-      absence.messages.length = 0;
-      absence.bytes = 0;
-    }
+    for (const absence of this.absent.values()) absence.clear();
+    for (const client of this.connected) client.unconfirmed.clear();
   }
 
   /** Ends all connections. */
@@ -85,16 +92,6 @@ export class KernelClients {
 /** The session that an answer is for; undefined when the answer names none: then all sessions get it. */
 function askedBy(message: Message): string | undefined {
   return parseHeader(message.parent).session || undefined;
-}
-
-function keep(absence: Absence, message: Message): void {
-  const size = [message.header, message.parent, message.content, ...message.buffers].reduce(
-    (sum, part) => sum + part.length,
-    0,
-  );
-  if (absence.bytes + size > KEPT_BYTES) return;
-  absence.bytes += size;
-  absence.messages.push(message);
 }
 
 /** The channels that a front end may send on. */

@@ -1,7 +1,9 @@
 import type { RawData, WebSocket } from 'ws';
 import { GOING_AWAY, NO_CODE, NORMAL, POLICY_VIOLATION, UNSUPPORTED_DATA } from '../close-codes.js';
 import type { KernelClient } from './clients.js';
+import { KeptMessages } from './kept-messages.js';
 import type { Kernel } from './kernel.js';
+import type { Message } from './message.js';
 import { decodeLegacy, decodeV1, encodeLegacy, encodeV1, V1_PROTOCOL } from './websocket-codec.js';
 
 /** A front end that does not read is cut off before its unread messages fill the memory. */
@@ -14,22 +16,61 @@ function toBuffer(data: RawData): Buffer {
   return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data);
 }
 
+/** Tells the pings of this file from those that only look whether the connection is alive. */
+const CONFIRM = Buffer.from('confirm');
+
+/**
+ * Keeps what is sent until it has arrived: a ping that is sent after messages is answered after they were read.
+ * There is one ping under way at a time, so that a broken connection repeats no more than what one round trip takes.
+ */
+function confirmations(socket: WebSocket) {
+  const unconfirmed = new KeptMessages();
+  let covered = 0;
+  let isUnderWay = false;
+  const ping = () => {
+    isUnderWay = true;
+    covered = unconfirmed.length;
+    socket.ping(CONFIRM);
+  };
+  socket.on('pong', (data) => {
+    if (!CONFIRM.equals(data)) return;
+    unconfirmed.dropFirst(covered);
+    isUnderWay = false;
+    if (unconfirmed.length > 0) ping();
+  });
+  return {
+    unconfirmed,
+    sent(message: Message) {
+      unconfirmed.add(message);
+      if (!isUnderWay) ping();
+    },
+  };
+}
+
 /** Connects an open WebSocket with a kernel until either closes. */
 export function joinKernel(socket: WebSocket, kernel: Kernel, session: string): void {
   const isV1 = socket.protocol === V1_PROTOCOL;
+  const { unconfirmed, sent } = confirmations(socket);
+  const send = (message: Message) => socket.send(isV1 ? encodeV1(message) : encodeLegacy(message));
   const client: KernelClient = {
     session,
+    unconfirmed,
     deliver(message) {
-      if (socket.readyState !== socket.OPEN) return;
-      if (socket.bufferedAmount > MAX_UNREAD_BYTES) {
+      if (socket.readyState === socket.OPEN && socket.bufferedAmount > MAX_UNREAD_BYTES) {
         socket.close(POLICY_VIOLATION, 'The client does not read its messages');
-        return;
       }
-      socket.send(isV1 ? encodeV1(message) : encodeLegacy(message));
+      if (socket.readyState === socket.OPEN) {
+        send(message);
+        sent(message);
+      } else {
+        // The connection is ending: this is for the front end's return.
+        unconfirmed.add(message);
+      }
     },
     close() {
       socket.close(GOING_AWAY, 'The kernel was shut down');
     },
+    abandon: () => socket.terminate(),
   };
   socket.on('message', (data, isBinary) => {
     try {
@@ -42,6 +83,6 @@ export function joinKernel(socket: WebSocket, kernel: Kernel, session: string): 
   });
   socket.on('close', (code) => kernel.clients.remove(client, !INTENDED.has(code)));
   socket.on('error', () => socket.terminate());
-  client.deliver(kernel.greeting());
+  send(kernel.greeting());
   kernel.clients.add(client);
 }
