@@ -1,12 +1,43 @@
 import { FoveaError } from '../errors.js';
+import { convolutionsOf } from '../network/convolutions.js';
+import { blocksOf, type Network } from '../network/network.js';
 import type { Tensor } from '../tensor.js';
 
 /** @throws FoveaError `bad-argument` naming the first value that is infinite or not a number */
 export function checkFinite({ data }: Tensor): void {
-  // A value times 0 is 0 unless it is NaN or infinite.
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += data[i]! * 0;
-  if (sum === 0) return;
-  const at = data.findIndex((value) => !Number.isFinite(value));
-  throw new FoveaError('bad-argument', `input value ${at} is ${data[at]}; finite numbers are accepted`);
+  checkValues(data, 'input value');
+}
+
+/**
+ * Weights that are no numbers come of training that has diverged, and of damaged files. With them every answer is NaN,
+ * or looks like one: masks and classes are chosen by comparing, which is false for NaN.
+ * @throws FoveaError `bad-argument` naming the layer and its first weight that is infinite or not a number
+ */
+export function checkFiniteWeights(network: Network): void {
+  for (const { name, weight, bias, slopes } of convolutionsOf(network)) {
+    checkValues(weight, `${network.name}: ${name} weight`);
+    checkValues(bias, `${network.name}: ${name} bias`);
+    if (slopes) checkValues(slopes, `${network.name}: ${name} slope`);
+  }
+  for (const { name, masker } of blocksOf(network)) {
+    if (!masker) continue;
+    checkValues(masker.weight, `${network.name}: masker of ${name} weight`);
+    checkValues([masker.bias], `${network.name}: masker of ${name} bias`);
+  }
+}
+
+function checkValues(values: Float32Array | readonly number[], what: string): void {
+  // A value times 0 is 0 unless it is NaN or infinite. Several sums, as one addition need not wait for the last then.
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const whole = values.length - (values.length % 4);
+  for (let i = 0; i < whole; i += 4) {
+    a += values[i]! * 0;
+    b += values[i + 1]! * 0;
+    c += values[i + 2]! * 0;
+    d += values[i + 3]! * 0;
+  }
+  for (let i = whole; i < values.length; i++) a += values[i]! * 0;
+  if (a + b + c + d === 0) return;
+  const at = values.findIndex((value) => !Number.isFinite(value));
+  throw new FoveaError('bad-argument', `${what} ${at} is ${values[at]}; finite numbers are accepted`);
 }

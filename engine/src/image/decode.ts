@@ -13,14 +13,17 @@ export interface RgbImage {
 /** A small file can claim any size; larger images are refused before memory is spent on them. */
 const mostPixels = 100_000_000;
 
+/** Of other samples, which TIFF files of measurements hold, nothing says what is black and what is white. */
+const depths: ReadonlySet<string | undefined> = new Set(['uchar', 'ushort']);
+
 /**
  * Decodes a PNG, JPEG, WebP, GIF, AVIF or TIFF by its content, of several frames the first, turned upright as its
  * metadata says, without transparency. A JPEG whose data is whole may lack its end marker, or have other bytes behind
  * it, as cameras and cut transfers leave them.
  *
  * @param source the file's name, for messages
- * @throws FoveaError `bad-file` naming the file when it is no image, cut off or damaged, or larger than 100
- *   megapixels
+ * @throws FoveaError `bad-file` naming the file when it is no image, cut off or damaged, larger than 100
+ *   megapixels, or of samples that are no unsigned integers of 8 or 16 bits
  */
 export async function decodeImage(bytes: Uint8Array, source: string): Promise<RgbImage> {
   try {
@@ -36,7 +39,12 @@ export async function decodeImage(bytes: Uint8Array, source: string): Promise<Rg
 
 async function decode(bytes: Uint8Array): Promise<RgbImage> {
   const sharp = await loadSharp();
-  const { data, info } = await sharp(bytes, { failOn: 'warning', limitInputPixels: mostPixels, pages: 1 })
+  const image = sharp(bytes, { failOn: 'warning', limitInputPixels: mostPixels, pages: 1 });
+  const { depth } = await image.metadata();
+  if (!depths.has(depth)) {
+    throw new Error(`its samples are of type ${depth}; unsigned integers of 8 or 16 bits are accepted`);
+  }
+  const { data, info } = await image
     .autoOrient()
     .removeAlpha()
     .toColourspace('srgb')

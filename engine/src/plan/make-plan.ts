@@ -1,3 +1,4 @@
+import { FoveaError } from '../errors.js';
 import { checkExcitation, type Excitation } from '../mask/excitation.js';
 import { expectedDilatedRate } from '../mask/expected.js';
 import type { Mask, Masker } from '../mask/mask.js';
@@ -52,6 +53,7 @@ export interface PlanOptions {
 export function makePlan(network: Network, options: PlanOptions = {}): Plan {
   const strategy =
     typeof options.strategy === 'object' ? options.strategy : getStrategy(options.strategy ?? 'streamed');
+  checkIsDevice(options.device);
   const granularity = resolveGranularity(network, options.granularity);
   const excitation = checkExcitation(options.excitation ?? 'exact', network.name);
   const shapes = networkShapes(network, {
@@ -91,6 +93,13 @@ export function makePlan(network: Network, options: PlanOptions = {}): Plan {
     strategy: strategy.name,
     blocks: withoutRepeatedPools(plans, followers).map((plan) => checkBlockPlan(plan, blocks[plan.block]!)),
   };
+}
+
+/** `predict` takes names as well, so that they are easily given here too. */
+function checkIsDevice(device: unknown): void {
+  if (device === undefined || (typeof device === 'object' && device !== null)) return;
+  const how = typeof device === 'string' ? `, such as getDevice('${device}') returns` : '';
+  throw new FoveaError('bad-argument', `device ${String(device)}: a device object is accepted here${how}`);
 }
 
 /** A block's immediate successor, where the next node is a block that reads exactly its output. */

@@ -1,4 +1,5 @@
 import type { Backend, Session } from '../backends/backend.js';
+import { checkFiniteWeights } from '../backends/finite.js';
 import type { Network } from '../network/network.js';
 
 /** Packed networks, a few shapes each, are kept for the lifetime of the network. */
@@ -8,7 +9,10 @@ const numbers = new WeakMap<Backend, number>();
 let backendsSeen = 0;
 const KEPT_SHAPES = 4;
 
-/** The network packed by `backend` for inputs of that shape: opened now, or still open from an earlier run. */
+/**
+ * The network packed by `backend` for inputs of that shape: opened now, or still open from an earlier run.
+ * @throws FoveaError `bad-argument` for weights that are infinite or no numbers
+ */
 export function sessionFor(
   network: Network,
   backend: Backend,
@@ -16,6 +20,7 @@ export function sessionFor(
 ): Promise<Session> {
   let kept = sessions.get(network);
   if (!kept) {
+    checkFiniteWeights(network);
     kept = new Map();
     sessions.set(network, kept);
   }

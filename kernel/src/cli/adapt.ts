@@ -11,7 +11,7 @@ import {
 import type { Command } from 'commander';
 import { MODEL_HELP, openModel } from './model.js';
 import { checkModelOutput } from './output-file.js';
-import { asTable, parseInteger, parseRate, printJson } from './parse.js';
+import { asTable, counted, parseInteger, parseRate, printJson } from './parse.js';
 import { percent } from './percent.js';
 import {
   addPreprocessing,
@@ -137,7 +137,7 @@ function asText(
     rate.toFixed(3),
   ]);
   return [
-    `${output}: maskers learned on ${images} images in ${(seconds / 60).toFixed(1)} min, ` +
+    `${output}: maskers learned on ${counted(images, 'image')} in ${(seconds / 60).toFixed(1)} min, ` +
       `${percent(flops)} of the dense network's FLOPs`,
     whatWasKept(kept),
     '',
@@ -147,7 +147,8 @@ function asText(
 }
 
 function whatWasKept({ step, divergence, fitted, heldBack }: AdaptResult['kept']): string {
-  const judged = heldBack > 0 ? `on ${heldBack} images held back` : 'on other crops of the same images';
+  const judged =
+    heldBack > 0 ? `on ${counted(heldBack, 'image')} held back` : 'on other crops of the same images';
   const distances = `${divergence.toFixed(3)} from the dense network's answers, fitted maskers ${fitted.toFixed(3)}`;
   return step === 0
     ? `kept: the fitted maskers, since no state of learning was better (${fitted.toFixed(3)} ${judged})`

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import { UNSEEN_SEED } from './data.js';
 import { readInput } from './input.js';
 import { MODEL_HELP, openModel } from './model.js';
-import { asTable, parseInteger, parseRates, printJson } from './parse.js';
+import { asTable, counted, parseInteger, parseRates, printJson } from './parse.js';
 import { percent } from './percent.js';
 import {
   addPreprocessing,
@@ -110,7 +110,7 @@ function asText(result: Benchmark): string {
   ]);
   const error = Math.max(...rows.map(({ outputError }) => outputError));
   return [
-    `${model}, batch ${batch}, ${threads} thread${threads === 1 ? '' : 's'}: ${strategy} with ${masker} masks on ${source} against onnxruntime dense${denseProvider === 'cpu' ? '' : ` (${denseProvider})`}, medians`,
+    `${model}, batch ${batch}, ${counted(threads, 'thread')}: ${strategy} with ${masker} masks on ${source} against onnxruntime dense${denseProvider === 'cpu' ? '' : ` (${denseProvider})`}, medians`,
     `answers agree with ${checkedAgainst}: at most ${error.toExponential(0)} of the largest output apart`,
     '',
     `${table}\n`,

@@ -3,7 +3,7 @@ import { FoveaError } from '@fovea/engine';
 import { getBackend } from '@fovea/engine/backend';
 import { type CalibrationResult, calibrate, calibrationOf } from '@fovea/engine/predict';
 import type { Command } from 'commander';
-import { asTable, printJson } from './parse.js';
+import { asTable, counted, printJson } from './parse.js';
 import { percent } from './percent.js';
 import { showProgress } from './progress.js';
 
@@ -75,7 +75,7 @@ function asText({ device, seconds, path }: CalibrationResult): string {
     ['cache bandwidth', `${giga(device.memoryBandwidth * device.cacheBandwidthRatio)} GB/s`],
     ...(gpu ? [['starting a dispatch', `${(1e3 * device.launchMs).toFixed(1)} µs`]] : []),
     ...(calibrationOf(device)?.fits ?? []).map(({ threads, handoverMs, samples, medianError }) => [
-      `${threads} thread${threads === 1 ? '' : 's'}${handoverMs ? `, ${Math.round(1e6 * handoverMs)} ns apart` : ''}`,
+      `${counted(threads, 'thread')}${handoverMs ? `, ${Math.round(1e6 * handoverMs)} ns apart` : ''}`,
       `${samples} passes timed, median error of the fit ${percent(medianError)}`,
     ]),
   ];

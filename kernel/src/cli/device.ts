@@ -1,6 +1,6 @@
 import { FoveaError } from '@fovea/engine';
 import { resolveDevice } from '@fovea/engine/internal';
-import { parseInteger } from './parse.js';
+import { counted, parseInteger } from './parse.js';
 
 const isGpu = (device: string) => resolveDevice(device).kind === 'gpu';
 
@@ -28,5 +28,5 @@ export function settingText(
   device: string,
   { batch, threads }: { readonly batch: number; readonly threads: number },
 ): string {
-  return `batch ${batch}${isGpu(device) ? '' : `, ${threads} thread${threads === 1 ? '' : 's'}`}`;
+  return `batch ${batch}${isGpu(device) ? '' : `, ${counted(threads, 'thread')}`}`;
 }

@@ -11,7 +11,7 @@ import {
 import type { Command } from 'commander';
 import { addData, type DataOptions, loadImages } from './data.js';
 import { MODEL_HELP, openModel } from './model.js';
-import { asTable, parseRate, printJson } from './parse.js';
+import { asTable, counted, parseRate, printJson } from './parse.js';
 import { percent } from './percent.js';
 import { progressLine } from './progress.js';
 import { addRunning, parseRunning, type RunningOptions } from './running.js';
@@ -117,7 +117,7 @@ function asComparison(model: string, images: number, rows: readonly Comparison[]
     `${(100 * mean).toFixed(1)} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`;
   const labelled = rows[0]?.accuracy !== undefined;
   return [
-    `${model} on ${images} images, in % with 95 % bootstrap intervals`,
+    `${model} on ${counted(images, 'image')}, in % with 95 % bootstrap intervals`,
     '',
     asTable([
       ['masks', 'FLOPs', 'same class as dense', ...(labelled ? ['right class'] : [])],
@@ -143,11 +143,11 @@ function asText({
 }: Evaluation): string {
   const { measuredMs, predicted } = latency;
   const lines = [
-    `${model} on ${images} images: ${percent(flops)} of the dense network's FLOPs`,
+    `${model} on ${counted(images, 'image')}: ${percent(flops)} of the dense network's FLOPs`,
     ...(accuracy ? [`accuracy ${percent(accuracy.adaptive)}, dense ${percent(accuracy.dense)}`] : []),
     `agreement with dense: same class ${percent(agreement.top1)}, cosine of logits ${agreement.cosine.toFixed(4)}`,
     `measured: ${measuredMs.adaptive.toFixed(2)} ms, dense ${measuredMs.dense.toFixed(2)} ms ` +
-      `(${latency.strategy} on ${latency.backend}, ${latency.threads} threads)`,
+      `(${latency.strategy} on ${latency.backend}, ${counted(latency.threads, 'thread')})`,
     ...(predicted
       ? [
           `predicted for ${predicted.device}: ${predicted.ms.adaptive.toFixed(2)} ms, dense ${predicted.ms.dense.toFixed(2)} ms`,

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { addData, type DataOptions, loadImages } from './data.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { checkModelOutput } from './output-file.js';
-import { asTable, parseInteger, parseRate, parseRates, printJson } from './parse.js';
+import { asTable, counted, parseInteger, parseRate, parseRates, printJson } from './parse.js';
 import { percent } from './percent.js';
 import { BACKEND } from './running.js';
 
@@ -90,7 +90,7 @@ function asText(
   agreements: Agreements,
 ): string {
   return [
-    `${model}: maskers fitted on ${images} images, ${percent(flops)} of the dense network's FLOPs`,
+    `${model}: maskers fitted on ${counted(images, 'image')}, ${percent(flops)} of the dense network's FLOPs`,
     '',
     asTable([
       ['block', 'S', 'rate', 'explained'],

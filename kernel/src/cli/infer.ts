@@ -18,7 +18,7 @@ import type { Command } from 'commander';
 import { readInput } from './input.js';
 import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
 import { checkOutput, inferred } from './output-file.js';
-import { asTable, parseInteger, parseRate, printJson } from './parse.js';
+import { asTable, counted, parseInteger, parseRate, printJson } from './parse.js';
 import { percent } from './percent.js';
 import { addPreprocessing, type PreprocessingOptions } from './preprocessing.js';
 import { addRunning, parseRunning, type RunningOptions } from './running.js';
@@ -179,7 +179,7 @@ function giga(flops: number, digits: number): string {
 
 function asText(network: Network, { output, profile }: RunResult): string {
   const lines = [
-    `${network.name}: ${profile.strategy} on ${profile.source}, ${profile.threads} threads, batch ${profile.batch}: ${profile.totalMs.toFixed(2)} ms`,
+    `${network.name}: ${profile.strategy} on ${profile.source}, ${counted(profile.threads, 'thread')}, batch ${profile.batch}: ${profile.totalMs.toFixed(2)} ms`,
     `${giga(profile.flops, 3)} GFLOPs done, ${giga(profile.flopsAvoided, 3)} avoided`,
   ];
   const classes = classesOf(network, output, profile.batch, 3);

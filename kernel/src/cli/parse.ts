@@ -42,6 +42,11 @@ export function parseInteger(option: string, text: string, minimum = 1): number 
   return value;
 }
 
+/** `1 thread`, `2 threads`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** Prints one JSON document and nothing else. S of the whole map, which JSON has no number for, is `whole`. */
 export function printJson(value: unknown): void {
   const plain = (key: string, field: unknown) =>

@@ -94,7 +94,7 @@ function asText({ network, device, runs, software, slowdown, handover, rows, sum
     ],
   );
   return [
-    `${network} on ${device}, medians of ${runs} runs`,
+    `${network} on ${device}, ${runs === 1 ? 'one run' : `medians of ${runs} runs`}`,
     ...(software ? ['a software driver stood in for a GPU: times say nothing about one'] : []),
     '',
     asTable([

@@ -154,6 +154,25 @@ describe('images', () => {
     );
   });
 
+  it('reads TIFF samples of 8 and 16 bits alike, and refuses those whose white is unknown', async () => {
+    const ramp = (most: number) => Array.from({ length: 8 }, (_, i) => Math.round((most * i) / 7));
+    const shown = async (tiff: Uint8Array) => {
+      const { data } = await decodeImage(tiff, 'a.tiff');
+      return Array.from({ length: 8 }, (_, i) => data[3 * i]!);
+    };
+    expect(await shown(greyTiff(Uint8Array.from(ramp(255)), 1))).toEqual(ramp(255));
+    expect(await shown(greyTiff(Uint16Array.from(ramp(65535)), 1))).toEqual(ramp(255));
+    for (const [samples, format, type] of [
+      [Float32Array.from(ramp(7), (value) => value / 7), 3, 'float'],
+      [Int16Array.from(ramp(32767)), 2, 'short'],
+      [Uint32Array.from(ramp(2 ** 32 - 1)), 1, 'uint'],
+    ] as const) {
+      await expect(decodeImage(greyTiff(samples, format), 'a.tiff')).rejects.toThrow(
+        `a.tiff is not a readable image: its samples are of type ${type}; unsigned integers of 8 or 16 bits`,
+      );
+    }
+  });
+
   it('names a file that is no image', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'fovea-image-'));
     writeFileSync(join(folder, 'text.png'), 'no image at all');
@@ -185,3 +204,38 @@ describe('images', () => {
     }
   });
 });
+
+/**
+ * A grey TIFF of one row.
+ * @param format of its samples: 1 unsigned, 2 signed, 3 floating point
+ */
+function greyTiff(
+  samples: Uint8Array | Uint16Array | Int16Array | Uint32Array | Float32Array,
+  format: number,
+) {
+  const [short, long] = [3, 4];
+  const bits = 8 * samples.BYTES_PER_ELEMENT;
+  const entries = [
+    [256, long, samples.length], // width
+    [257, long, 1], // height
+    [258, short, bits],
+    [259, short, 1], // not compressed
+    [262, short, 1], // black is zero
+    [273, long, 126], // where the samples begin
+    [278, long, 1], // rows in the strip
+    [279, long, samples.byteLength],
+    [339, short, format],
+  ] as const;
+  const file = Buffer.alloc(126 + samples.byteLength);
+  file.write('II*\0\x08\0\0\0', 'latin1');
+  file.writeUInt16LE(entries.length, 8);
+  for (const [i, [tag, type, value]] of entries.entries()) {
+    const at = 10 + 12 * i;
+    file.writeUInt16LE(tag, at);
+    file.writeUInt16LE(type, at + 2);
+    file.writeUInt32LE(1, at + 4);
+    file.writeUInt32LE(value, at + 8);
+  }
+  file.set(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength), 126);
+  return file;
+}

@@ -1,6 +1,8 @@
 import {
   type BlockPlan,
   blocksOf,
+  type Device,
+  getDevice,
   getStrategy,
   makePlan,
   type Plan,
@@ -214,6 +216,18 @@ describe('another way of pooling than there is', () => {
     await expect(run(network, randomImages(network), { excitation })).rejects.toThrow(message);
     expect(() => predict(network, { excitation, device: 'v100' })).toThrow(message);
     expect(() => searchGranularity(network, 'v100', { excitation })).toThrow(message);
+  });
+});
+
+describe('a device that a plan is made for', () => {
+  it('is an object, and the message for a name says how to come by it', () => {
+    const device = 'v100' as unknown as Device;
+    for (const strategy of ['auto', 'streamed']) {
+      expect(() => makePlan(network, { strategy, device })).toThrow(
+        "device v100: a device object is accepted here, such as getDevice('v100') returns",
+      );
+    }
+    expect(makePlan(network, { strategy: 'auto', device: getDevice('v100') }).strategy).toBe('auto');
   });
 });
 
