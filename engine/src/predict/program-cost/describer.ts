@@ -1,7 +1,7 @@
 import { loadAddon } from '../../backends/addon.js';
 import { type InferAddon, inferAddon, type SessionHandle } from '../../backends/native/addon.js';
-import { encodeProgram, geometryWords } from '../../backends/native/encode.js';
-import type { Convolution } from '../../network/network.js';
+import { joinParts, type SessionNumbers } from '../../backends/native/encoded-part.js';
+import type { CostedPart } from './costed-part.js';
 import type { CostedProgram, RegionCounts } from './costed-program.js';
 
 /** One of the amounts that the native kernels' time is made of; engine/native/infer/amounts.h documents them. */
@@ -51,6 +51,7 @@ export class Describer {
   readonly #session: SessionHandle;
   readonly #outlines = new Map<string, number>();
   readonly #masker: number;
+  readonly #numbers = new WeakMap<CostedPart, SessionNumbers>();
   readonly #programs = new WeakMap<CostedProgram, Described>();
   readonly #forgotten = new FinalizationRegistry<number>((number) =>
     this.#addon.inferDropProgram(this.#session, number),
@@ -94,17 +95,15 @@ export class Describer {
   #describedOf(program: CostedProgram): Described {
     let described = this.#programs.get(program);
     if (!described) {
-      const { lowered, order } = program;
-      const encoded = encodeProgram(lowered.program, {
-        convolution: (convolution) => this.#outline(convolution),
-        masker: () => this.#masker,
-      });
-      const { regions, masks } = lowered.program;
+      const { parts, input, output } = program.placed;
+      const numbered = parts.map(({ part, at }) => ({ at, numbers: this.#numbersOf(part) }));
+      const tables = joinParts(numbered, input, output);
+      const passOf = program.passesOfInstructions();
       described = {
-        number: this.#addon.inferProgram(this.#session, ...encoded.tables),
-        passOf: Int32Array.from(encoded.instructions, ({ owner }) => order.of(owner)),
-        rows: new Float64Array(encoded.instructions.length * this.layout.values),
-        counts: new Float64Array(2 * regions.length + masks.length),
+        number: this.#addon.inferProgram(this.#session, ...tables),
+        passOf,
+        rows: new Float64Array(passOf.length * this.layout.values),
+        counts: new Float64Array(program.countValues),
       };
       this.#programs.set(program, described);
       this.#forgotten.register(program, described.number);
@@ -112,13 +111,25 @@ export class Describer {
     return described;
   }
 
+  #numbersOf(part: CostedPart): SessionNumbers {
+    let numbers = this.#numbers.get(part);
+    if (!numbers) {
+      numbers = {
+        convolutions: part.convolutions.map((geometry) => this.#outline(geometry)),
+        // Any rule takes the same time.
+        deciders: new Int32Array(part.deciders).fill(this.#masker),
+      };
+      this.#numbers.set(part, numbers);
+    }
+    return numbers;
+  }
+
   /** Convolutions of one geometry are packed alike. */
-  #outline(convolution: Convolution): number {
-    const words = geometryWords(convolution);
-    const key = words.join();
+  #outline(geometry: Int32Array): number {
+    const key = geometry.join();
     let number = this.#outlines.get(key);
     if (number === undefined) {
-      number = this.#addon.inferOutline(this.#session, words);
+      number = this.#addon.inferOutline(this.#session, geometry);
       this.#outlines.set(key, number);
     }
     return number;
