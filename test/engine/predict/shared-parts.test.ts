@@ -14,10 +14,14 @@ import type { Masker } from '../../../engine/src/mask/mask.js';
 import { blocksOf } from '../../../engine/src/network/network.js';
 import type { Plan } from '../../../engine/src/plan/plan.js';
 import { expectedCoverage } from '../../../engine/src/predict/coverage.js';
-import { CostedProgram, programOfPlan } from '../../../engine/src/predict/program-cost/costed-program.js';
+import {
+  type CostedProgram,
+  programOfPlan,
+  wholeProgram,
+} from '../../../engine/src/predict/program-cost/costed-program.js';
 import { nativeAmounts } from '../../../engine/src/predict/program-cost/describer.js';
 import { passCosts } from '../../../engine/src/predict/program-cost/pass-costs.js';
-import { type PlacedParts, wholePart } from '../../../engine/src/predict/program-cost/placed-parts.js';
+import type { PlacedParts } from '../../../engine/src/predict/program-cost/placed-parts.js';
 import { generate, generateWhole } from '../differential/generate.js';
 import { maskersOf } from '../differential/maskers.js';
 import { networkOf } from '../differential/network.js';
@@ -63,7 +67,7 @@ function tablesOf({ parts, input, output }: PlacedParts, numbers: Map<string, nu
 function bothWays(network: Network, plan: Plan, size: Size, maskers?: readonly Masker[]) {
   const shared = programOfPlan(network, plan, networkShapes(network, size), maskers);
   const { lowered } = shared;
-  const plain = new CostedProgram(network, plan, wholePart(lowered), () => lowered);
+  const plain = wholeProgram(network, plan, lowered);
   return { shared, plain };
 }
 

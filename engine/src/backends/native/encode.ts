@@ -16,7 +16,6 @@ import type { ProgramTables } from './addon.js';
 import {
   access,
   type EncodedPart,
-  INSTRUCTION_WORDS,
   joinParts,
   NONE,
   PartPlacer,
@@ -100,17 +99,18 @@ interface PartWithMeaning {
  */
 export function encodePart(steps: EncodedSteps, givenMaps = 0, givenMasks = 0): PartWithMeaning {
   const { maps, masks, regions, halos } = steps;
-  const count = steps.steps.reduce(
-    (sum, { operations }) => sum + operations.length + (operations.length > 1 ? 1 : 0),
-    0,
-  );
+  let count = 0;
+  for (const { operations } of steps.steps) {
+    if (operations.length > 1) count++;
+    for (const { kind } of operations) if (kind !== 'ask' && kind !== 'foreign') count++;
+  }
   const writer = new OperandWriter(count);
   const instructions: { owner: Owner; operation?: Operation }[] = [];
   const stepOf: number[] = [];
   const stops: Stop[] = [];
   const accesses: number[] = [];
-  const first = new Int32Array(maps.length).fill(UNTOUCHED);
-  const last = new Int32Array(maps.length).fill(UNTOUCHED);
+  const first = maps.map(() => UNTOUCHED);
+  const last = maps.map(() => UNTOUCHED);
   const touch = ({ id }: ProgramMap, step: number) => {
     if (first[id] === UNTOUCHED) first[id] = step;
     last[id] = step;
@@ -153,26 +153,21 @@ export function encodePart(steps: EncodedSteps, givenMaps = 0, givenMasks = 0): 
   return {
     part: {
       ...{ givenMaps, givenMasks, steps: steps.steps.length },
-      // Operations that JavaScript does have none.
-      words: writer.words.slice(0, instructions.length * INSTRUCTION_WORDS),
+      words: writer.words,
       references: writer.references,
-      stepOf: Int32Array.from(stepOf),
-      shapes: Int32Array.from(own.flatMap(({ shape }) => shape)),
+      stepOf,
+      shapes: own.flatMap(({ shape }) => shape),
       dtypes: own.map(({ dtype }) => dtype),
       ...{ first, last },
-      masks: Int32Array.from(
-        masks
-          .slice(givenMasks)
-          .flatMap(({ batch, rows, columns, height, width }) => [batch, rows, columns, height, width]),
-      ),
+      masks: masks
+        .slice(givenMasks)
+        .flatMap(({ batch, rows, columns, height, width }) => [batch, rows, columns, height, width]),
       ...regionTables(
-        Int32Array.from(regionTable),
-        Int32Array.from(
-          halos.flatMap(({ region, convolution }) => [region.id, writer.numberOf(convolution)]),
-        ),
+        regionTable,
+        halos.flatMap(({ region, convolution }) => [region.id, writer.numberOf(convolution)]),
       ),
       decided: steps.given.map(({ id }) => id).filter((id) => id >= givenMasks),
-      accesses: Int32Array.from(accesses),
+      accesses,
     },
     instructions,
     stops,

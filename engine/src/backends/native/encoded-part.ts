@@ -2,11 +2,13 @@ import { assignBuffers } from '../../program/buffers.js';
 import type { Dtype } from '../../program/dtype.js';
 import type { ProgramTables } from './addon.js';
 
-/** A word that is the number of something of the program. */
-export interface Reference {
-  /** Position of the word. */
-  readonly at: number;
-  readonly to: 'map' | 'mask' | 'region' | 'halo' | 'convolution' | 'decider';
+/** What a word of a table may be the number of. */
+export type Referred = 'map' | 'mask' | 'region' | 'halo' | 'convolution' | 'decider';
+
+/** The words of a table that are numbers of something of the program: their positions, and of what each is. */
+export interface References {
+  readonly at: readonly number[];
+  readonly to: readonly Referred[];
 }
 
 /** In the place of a number: nothing is referred to. */
@@ -34,27 +36,27 @@ export interface EncodedPart {
   /** `INSTRUCTION_WORDS` for each instruction. */
   readonly words: Int32Array;
   /** The words that refer to something. */
-  readonly references: readonly Reference[];
+  readonly references: References;
   /** The step of each instruction. */
-  readonly stepOf: Int32Array;
+  readonly stepOf: readonly number[];
   /** `[N, H, W, C]` of each map that is not given. */
-  readonly shapes: Int32Array;
+  readonly shapes: readonly number[];
   readonly dtypes: readonly Dtype[];
   /** The steps that first and last touch each map, given ones included; −1 for both where none does. */
-  readonly first: Int32Array;
-  readonly last: Int32Array;
+  readonly first: readonly number[];
+  readonly last: readonly number[];
   /** Batch, rows, columns, height and width of each mask that is not given. */
-  readonly masks: Int32Array;
+  readonly masks: readonly number[];
   /** Mask, parent, convolution, height, width and whether the others are listed. */
-  readonly regions: Int32Array;
-  readonly regionReferences: readonly Reference[];
+  readonly regions: readonly number[];
+  readonly regionReferences: References;
   /** Region and convolution. */
-  readonly halos: Int32Array;
-  readonly haloReferences: readonly Reference[];
+  readonly halos: readonly number[];
+  readonly haloReferences: References;
   /** Masks, not given ones, that the caller decides before the first step. */
   readonly decided: readonly number[];
   /** Before which instruction JavaScript accesses which map or mask, and how. */
-  readonly accesses: Int32Array;
+  readonly accesses: readonly number[];
 }
 
 /** Where a part's own numbers begin in a program. */
@@ -156,8 +158,11 @@ export function joinParts(
     const { shapes } = part;
     for (let i = 0; i < shapes.length; i += SHAPE_WORDS) {
       const id = dtypes.length;
-      maps.set(shapes.subarray(i, i + SHAPE_WORDS), id * (SHAPE_WORDS + 1) + 1);
-      values[id] = shapes[i]! * shapes[i + 1]! * shapes[i + 2]! * shapes[i + 3]!;
+      values[id] = 1;
+      for (let k = 0; k < SHAPE_WORDS; k++) {
+        maps[id * (SHAPE_WORDS + 1) + 1 + k] = shapes[i + k]!;
+        values[id]! *= shapes[i + k]!;
+      }
       dtypes.push(part.dtypes[i / SHAPE_WORDS]!);
     }
     at.maps.forEach((id, own) => {
@@ -170,7 +175,7 @@ export function joinParts(
     copyReferring(part.words, part.references, numberOf, words, word);
     for (const own of part.decided) before.push(0, at.masks[own]!, access.decide);
     for (let i = 0; i < part.accesses.length; i += 3) {
-      const [instruction, own, how] = part.accesses.subarray(i, i + 3) as unknown as [number, number, number];
+      const [instruction, own, how] = part.accesses.slice(i, i + 3) as [number, number, number];
       const ids = how === access.decide ? at.masks : at.maps;
       during.push(word / INSTRUCTION_WORDS + instruction, ids[own]!, how);
     }
@@ -194,7 +199,7 @@ export function joinParts(
 function numbersIn(
   { maps, masks, firstRegion, firstHalo }: PlacedPart,
   { convolutions, deciders }: SessionNumbers,
-): (to: Reference['to'], own: number) => number {
+): (to: Referred, own: number) => number {
   return (to, own) => {
     switch (to) {
       case 'map':
@@ -214,30 +219,33 @@ function numbersIn(
 }
 
 function copyReferring(
-  from: Int32Array,
-  referring: readonly Reference[],
-  numberOf: (to: Reference['to'], own: number) => number,
+  from: ArrayLike<number>,
+  { at, to }: References,
+  numberOf: (to: Referred, own: number) => number,
   into: Int32Array,
   first: number,
 ): void {
   into.set(from, first);
-  for (const { at, to } of referring) into[first + at] = numberOf(to, from[at]!);
+  for (let i = 0; i < at.length; i++) into[first + at[i]!] = numberOf(to[i]!, from[at[i]!]!);
 }
 
 /** What a table with such rows refers to. */
-function referencesIn(table: Int32Array, row: readonly (Reference['to'] | undefined)[]): Reference[] {
-  const found: Reference[] = [];
-  table.forEach((own, at) => {
-    const to = row[at % row.length];
-    if (to && own !== NONE) found.push({ at, to });
+function referencesIn(table: readonly number[], row: readonly (Referred | undefined)[]): References {
+  const at: number[] = [];
+  const to: Referred[] = [];
+  table.forEach((own, position) => {
+    const referred = row[position % row.length];
+    if (!referred || own === NONE) return;
+    at.push(position);
+    to.push(referred);
   });
-  return found;
+  return { at, to };
 }
 
 /** Tables of regions and halos, with what they refer to. */
 export function regionTables(
-  regions: Int32Array,
-  halos: Int32Array,
+  regions: readonly number[],
+  halos: readonly number[],
 ): Pick<EncodedPart, 'regions' | 'regionReferences' | 'halos' | 'haloReferences'> {
   return {
     ...{ regions, regionReferences: referencesIn(regions, regionWords) },

@@ -11,7 +11,7 @@ import type {
 } from '../../program/program.js';
 import { activationNumber } from '../activation-number.js';
 import type { ScriptedOperation } from '../scripted.js';
-import { INSTRUCTION_WORDS, NONE, type Reference } from './encoded-part.js';
+import { INSTRUCTION_WORDS, NONE, type Referred } from './encoded-part.js';
 
 /** Operations in the order of `Operation` in engine/native/infer/program.h, which documents their operands. */
 const codes = [
@@ -38,7 +38,7 @@ const layouts = ['map', 'packed', 'halo'] as const;
 /** Writes instructions, operand by operand, each as what it is. */
 export class OperandWriter {
   readonly words: Int32Array;
-  readonly references: Reference[] = [];
+  readonly references: { at: number[]; to: Referred[] } = { at: [], to: [] };
   readonly convolutions = new Map<Convolution, number>();
   readonly deciders = new Map<Decider, number>();
   #row = -INSTRUCTION_WORDS;
@@ -93,9 +93,10 @@ export class OperandWriter {
     return numberIn(this.convolutions, convolution);
   }
 
-  #refer(to: Reference['to'], number: number | undefined): this {
+  #refer(to: Referred, number: number | undefined): this {
     if (number === undefined) return this.number(NONE);
-    this.references.push({ at: this.#at, to });
+    this.references.at.push(this.#at);
+    this.references.to.push(to);
     return this.number(number);
   }
 }

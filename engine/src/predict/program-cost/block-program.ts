@@ -4,7 +4,7 @@ import type { BlockShape } from '../../network/shapes.js';
 import { networkShapes } from '../../network/walk.js';
 import type { Plan } from '../../plan/plan.js';
 import { blockKind, type Schedule, scheduleText } from './block-kind.js';
-import { type CostedProgram, programOfPlan } from './costed-program.js';
+import { type CostedProgram, lowerFor, wholeProgram } from './costed-program.js';
 
 /** The node of a block that is costed alone: its input has been activated. */
 export const BLOCK_NODE = 1;
@@ -48,7 +48,8 @@ export function programOfBlock(
     const { height, width } = network.inputShape;
     const whole: Plan = { network: network.name, strategy: 'alone', blocks: [{ ...plan, block: 0 }] };
     const shapes = networkShapes(network, { batch, height, width });
-    return programOfPlan(network, Object.freeze(whole), shapes, undefined);
+    // Most are compared once and share nothing: parts would only cost time.
+    return wholeProgram(network, whole, lowerFor(network, whole, shapes));
   };
   let key = `${blockKind(block, shape)} ${batch} ${scheduleText(plan)}`;
   // What a rewrite answers is known only once it is asked.

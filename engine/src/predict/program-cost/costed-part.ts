@@ -20,8 +20,8 @@ export interface CostedPart {
   readonly deciders: number;
   /** By step; the node counts from the part's first. */
   readonly owners: readonly Owner[];
-  /** FLOPs and bytes, by step. */
-  readonly terms: TermTable;
+  /** FLOPs and bytes, by step: what a search does without. */
+  terms(): TermTable;
   /** By the part's own id. */
   readonly regions: readonly CostedRegion[];
   /** Its blocks that follow their masks. */
@@ -77,7 +77,7 @@ export function costedPart(
     convolutions: convolutions.map(geometryWords),
     deciders: deciders.length,
     owners: program.steps.map(({ owner }) => owner),
-    terms: termTable(program.steps.map(({ operations }) => operations.flatMap(workOf))),
+    terms: () => termTable(program.steps.map(({ operations }) => operations.flatMap(workOf))),
     regions: program.regions.map((region): CostedRegion => {
       const { mask, pixels } = region;
       const owner = adaptive.findIndex((block) => block.mask === mask);
@@ -93,8 +93,12 @@ export function costedPart(
 /** What one node's lowering costs by. */
 export function nodePart(lowered: LoweredPart): NodePart {
   const { program, givenMaps, givenMasks, output, activation, adaptive, next } = lowered;
+  const part = costedPart(program, adaptive ? [adaptive] : [], givenMaps, givenMasks);
+  // Worked out here, so that the part does not hold on to steps and their weights.
+  const terms = part.terms();
   return {
-    ...costedPart(program, adaptive ? [adaptive] : [], givenMaps, givenMasks),
+    ...part,
+    terms: () => terms,
     output: { map: output.id, shape: output.shape, activation },
     ...(next ? { next: { mask: next.mask.id, pooled: next.pooled?.id } } : {}),
   };

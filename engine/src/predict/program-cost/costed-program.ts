@@ -25,7 +25,6 @@ export interface RegionCounts {
 /** A program that is costed: what `run` would execute, with everything worked out that no mask changes. */
 export class CostedProgram {
   readonly order: PassOrder;
-  readonly sums: WorkSums;
   /** By index: the blocks that follow their masks. */
   readonly adaptive: ReadonlyMap<number, PlacedBlock>;
   readonly #wholes: Float64Array;
@@ -34,6 +33,7 @@ export class CostedProgram {
   readonly #passes: readonly (readonly number[])[];
   readonly #lower: () => LoweredNetwork;
   #lowered: LoweredNetwork | undefined;
+  #sums: WorkSums | undefined;
 
   /** @param lower makes the same program as `placed` */
   constructor(
@@ -54,15 +54,6 @@ export class CostedProgram {
       part.owners.map(({ node, group }) => this.order.of({ node: first + node, group })),
     );
     this.#masks = parts.reduce((most, { at }) => at.masks.reduce((a, b) => Math.max(a, b + 1), most), 0);
-    this.sums = new WorkSums(
-      parts.map(({ part, at }, i) => ({
-        terms: part.terms,
-        passOf: this.#passes[i]!,
-        firstRegion: at.firstRegion,
-      })),
-      this.order.count,
-      this.#wholes,
-    );
     this.adaptive = new Map(
       parts.flatMap(({ adaptive }) => adaptive.map((block) => [block.block.index, block] as const)),
     );
@@ -74,14 +65,23 @@ export class CostedProgram {
     return this.#lowered;
   }
 
+  /** FLOPs and bytes of its passes; a search does without. */
+  get sums(): WorkSums {
+    this.#sums ??= new WorkSums(
+      this.placed.parts.map(({ part, at }, i) => ({
+        terms: part.terms(),
+        passOf: this.#passes[i]!,
+        firstRegion: at.firstRegion,
+      })),
+      this.order.count,
+      this.#wholes,
+    );
+    return this.#sums;
+  }
+
   /** Pixels of a region's whole map. */
   wholeOf(region: number): number {
     return this.#wholes[region]!;
-  }
-
-  /** How many values describe the counts of all regions and masks. */
-  get countValues(): number {
-    return 2 * this.#wholes.length + this.#masks;
   }
 
   /** The pass of each of the instructions that the addon is given. */
@@ -154,21 +154,12 @@ export function programOfPlan(
   shapes: NetworkShapes,
   maskers: readonly Masker[] | undefined,
 ): CostedProgram {
-  const { values } = shapes;
-  const input: Shape = values.get(network.input)!;
-  const decisions = blocksOf(network).map((block) => expectedDecision(block, plan, maskers?.[block.index]));
+  const decisions = expectedDecisions(network, plan, maskers);
   const kept = ofPlan(network, plan);
-  const lower = () => {
-    const foreignShapes = new Map<string, Shape>();
-    for (const { kind, name, output } of network.nodes) {
-      const known = values.get(output);
-      if (kind === 'foreign' && known) foreignShapes.set(name, known);
-    }
-    return lowerNetwork(network, plan, input, decisions, foreignShapes);
-  };
+  const lower = () => lowerFor(network, plan, shapes, decisions);
   // What rewrites answer is known only once they are asked.
   const rewritten = hasRewrite(plan) ? lower() : undefined;
-  const key = `${input} ${decisions.map(decisionKey).join(' ')} ${rewritten?.rewritten ?? ''}`;
+  const key = `${shapes.values.get(network.input)} ${decisions.map(decisionKey).join(' ')} ${rewritten?.rewritten ?? ''}`;
   let program = kept.get(key);
   if (!program) {
     if (rewritten && kept.size >= KEPT_REWRITTEN) kept.clear();
@@ -187,9 +178,33 @@ function costed(
   lower: () => LoweredNetwork,
 ): CostedProgram {
   const parts = partsOfPlan(network, plan, shapes, decisions);
-  if (parts) return new CostedProgram(network, plan, parts, lower);
-  const lowered = rewritten ?? lower();
+  return parts
+    ? new CostedProgram(network, plan, parts, lower)
+    : wholeProgram(network, plan, rewritten ?? lower());
+}
+
+/** A lowered network, which shares nothing with others. */
+export function wholeProgram(network: Network, plan: Plan, lowered: LoweredNetwork): CostedProgram {
   return new CostedProgram(network, plan, wholePart(lowered), () => lowered);
+}
+
+/** Lowers a network for a plan and the decisions that are expected with it. */
+export function lowerFor(
+  network: Network,
+  plan: Plan,
+  { values }: NetworkShapes,
+  decisions: readonly Decision[] = expectedDecisions(network, plan),
+): LoweredNetwork {
+  const foreignShapes = new Map<string, Shape>();
+  for (const { kind, name, output } of network.nodes) {
+    const known = values.get(output);
+    if (kind === 'foreign' && known) foreignShapes.set(name, known);
+  }
+  return lowerNetwork(network, plan, values.get(network.input)!, decisions, foreignShapes);
+}
+
+function expectedDecisions(network: Network, plan: Plan, maskers?: readonly Masker[]): Decision[] {
+  return blocksOf(network).map((block) => expectedDecision(block, plan, maskers?.[block.index]));
 }
 
 /** Any rule takes the same time: what a masker decides by is not known yet. */

@@ -32,8 +32,6 @@ export interface RowLayout {
 interface Described {
   readonly number: number;
   readonly passOf: Int32Array;
-  readonly rows: Float64Array;
-  readonly counts: Float64Array;
 }
 
 let amountsKnown: readonly Amount[] | undefined;
@@ -51,6 +49,8 @@ export class Describer {
   readonly #session: SessionHandle;
   readonly #outlines = new Map<string, number>();
   readonly #masker: number;
+  readonly #counts = new Room();
+  readonly #rows = new Room();
   readonly #numbers = new WeakMap<CostedPart, SessionNumbers>();
   readonly #programs = new WeakMap<CostedProgram, Described>();
   readonly #forgotten = new FinalizationRegistry<number>((number) =>
@@ -75,16 +75,17 @@ export class Describer {
 
   /**
    * Describes every instruction of a program, for `threads` threads.
-   * @returns rows of `layout.values`, which the next call for the program overwrites, and the pass of each
+   * @returns rows of `layout.values`, which the next call overwrites, and the pass of each
    */
   describe(
     program: CostedProgram,
     { pixels, squares, expected }: RegionCounts,
     threads: number,
     { nearBytes, farBytes }: Caches,
-  ): Pick<Described, 'rows' | 'passOf'> {
-    const described = this.#describedOf(program);
-    const { number, rows, counts, passOf } = described;
+  ): { readonly rows: Float64Array; readonly passOf: Int32Array } {
+    const { number, passOf } = this.#describedOf(program);
+    const counts = this.#counts.of(2 * pixels.length + expected.length);
+    const rows = this.#rows.of(passOf.length * this.layout.values);
     counts.set(pixels);
     counts.set(squares, pixels.length);
     counts.set(expected, 2 * pixels.length);
@@ -102,8 +103,6 @@ export class Describer {
       described = {
         number: this.#addon.inferProgram(this.#session, ...tables),
         passOf,
-        rows: new Float64Array(passOf.length * this.layout.values),
-        counts: new Float64Array(program.countValues),
       };
       this.#programs.set(program, described);
       this.#forgotten.register(program, described.number);
@@ -133,6 +132,16 @@ export class Describer {
       this.#outlines.set(key, number);
     }
     return number;
+  }
+}
+
+/** Memory for numbers that are gone at the next call. */
+class Room {
+  #values = new Float64Array(0);
+
+  of(count: number): Float64Array {
+    if (this.#values.length < count) this.#values = new Float64Array(2 * count);
+    return this.#values.subarray(0, count);
   }
 }
 

@@ -121,11 +121,19 @@ export function partsOfPlan(
   return { parts: [start, ...parts], input: inputMap, output: values.get(network.output)!.map };
 }
 
+const inputParts = new LRUCache<string, CostedPart>({ max: KEPT_PARTS });
+
 /** The input, which no node writes. */
 function inputPart(input: Shape): CostedPart {
-  const builder = new ProgramBuilder();
-  builder.map(input);
-  return costedPart({ ...builder.made, given: [] }, []);
+  const key = `${input}`;
+  let part = inputParts.get(key);
+  if (!part) {
+    const builder = new ProgramBuilder();
+    builder.map(input);
+    part = costedPart({ ...builder.made, given: [] }, []);
+    inputParts.set(key, part);
+  }
+  return part;
 }
 
 /** All that a node's steps follow from of itself, its plan and its mask, and of the block that it may pool for. */
