@@ -1,4 +1,5 @@
 import type { ConvolutionActivation, Network } from '../network/network.js';
+import { outlineOf } from '../network/outline.js';
 import type { Decision } from '../primitives/decision.js';
 import { type AdaptiveBlock, NetworkLowering } from '../primitives/network-lowering.js';
 import type { Program, ProgramMap } from '../program/program.js';
@@ -23,7 +24,7 @@ export interface Before {
 
 /**
  * The steps of a single node, by themselves: with maps and masks numbered from 0, those that it was given first. Their
- * owner is node 0.
+ * owner is node 0, and their convolutions have no weights.
  */
 export interface LoweredPart {
   readonly program: Pick<Program, 'maps' | 'masks' | 'regions' | 'halos' | 'steps' | 'given'>;
@@ -51,8 +52,8 @@ export function lowerPart(
   position: number,
   { values, handed }: Before,
 ): LoweredPart {
-  const nodes = network.nodes.slice(position);
-  const node = nodes[0] as KnownNode;
+  const node = outlineOf(network.nodes[position] as KnownNode);
+  const nodes = [node, ...network.nodes.slice(position + 1)];
   const [first] = values.values();
   const lowering = new NetworkLowering({ ...network, nodes }, plan.blocks, decisions, first!.shape[0]);
   const { builder } = lowering;

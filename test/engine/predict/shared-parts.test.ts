@@ -158,6 +158,26 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('a program of shared pa
     expect(new Set(stage).size).toBeLessThanOrEqual(4);
   });
 
+  it('keeps no weights of the network that it was first made for', () => {
+    const network = builtNetwork('regnet_y_800mf');
+    const size = { batch: 1, height: 224, width: 224 };
+    const plan = makePlan(network, { strategy: 'streamed', granularity: 4, ...size });
+    const { placed } = programOfPlan(network, plan, networkShapes(network, size), undefined);
+    const kept = placed.parts.flatMap(({ part }) =>
+      part.steps.flatMap(({ operations }) =>
+        operations.flatMap((operation) =>
+          operation.kind === 'convolve'
+            ? [operation.convolution]
+            : operation.kind === 'excite'
+              ? [operation.attention.gate]
+              : [],
+        ),
+      ),
+    );
+    expect(kept.length).toBeGreaterThan(50);
+    expect(kept.every(({ weight, bias }) => weight.length + bias.length === 0)).toBe(true);
+  });
+
   it('is the same whatever was predicted before', () => {
     const device = calibrated();
     const figures = (order: readonly number[]) => {

@@ -4,22 +4,21 @@ import type { ConvolutionActivation } from '../../network/activation.js';
 import type { Block } from '../../network/network.js';
 import type { LoweredPart } from '../../plan/lower-part.js';
 import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
-import type { Owner, Program, ProgramRegion } from '../../program/program.js';
+import type { Program, ProgramRegion, Step } from '../../program/program.js';
 import { type TermTable, termTable, workOf } from '../../program/work.js';
 import type { Shape } from '../../tensor.js';
 import { type Coverage, wholeSquares } from '../coverage.js';
 
 /**
- * A part of a program with all that its cost depends on, and neither weights nor names: the same part stands wherever a
- * network has a node like it.
+ * A part of a program with all that its cost depends on: the same part stands wherever a network has a node like it.
  */
 export interface CostedPart {
   readonly encoded: EncodedPart;
   /** The geometry of each convolution, as the addon takes it, by the part's own number. */
   readonly convolutions: readonly Int32Array[];
   readonly deciders: number;
-  /** By step; the node counts from the part's first. */
-  readonly owners: readonly Owner[];
+  /** Their owners' nodes count from the part's first. */
+  readonly steps: readonly Step[];
   /** FLOPs and bytes, by step: what a search does without. */
   terms(): TermTable;
   /** By the part's own id. */
@@ -72,12 +71,16 @@ export function costedPart(
   givenMasks = 0,
 ): CostedPart {
   const { part, convolutions, deciders } = encodePart(program, givenMaps, givenMasks);
+  let terms: TermTable | undefined;
   return {
     encoded: part,
     convolutions: convolutions.map(geometryWords),
     deciders: deciders.length,
-    owners: program.steps.map(({ owner }) => owner),
-    terms: () => termTable(program.steps.map(({ operations }) => operations.flatMap(workOf))),
+    steps: program.steps,
+    terms: () => {
+      terms ??= termTable(program.steps.map(({ operations }) => operations.flatMap(workOf)));
+      return terms;
+    },
     regions: program.regions.map((region): CostedRegion => {
       const { mask, pixels } = region;
       const owner = adaptive.findIndex((block) => block.mask === mask);
@@ -93,12 +96,8 @@ export function costedPart(
 /** What one node's lowering costs by. */
 export function nodePart(lowered: LoweredPart): NodePart {
   const { program, givenMaps, givenMasks, output, activation, adaptive, next } = lowered;
-  const part = costedPart(program, adaptive ? [adaptive] : [], givenMaps, givenMasks);
-  // Worked out here, so that the part does not hold on to steps and their weights.
-  const terms = part.terms();
   return {
-    ...part,
-    terms: () => terms,
+    ...costedPart(program, adaptive ? [adaptive] : [], givenMaps, givenMasks),
     output: { map: output.id, shape: output.shape, activation },
     ...(next ? { next: { mask: next.mask.id, pooled: next.pooled?.id } } : {}),
   };

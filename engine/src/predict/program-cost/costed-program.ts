@@ -51,7 +51,7 @@ export class CostedProgram {
         this.#wholes[at.firstRegion + i] = pixels;
       });
     this.#passes = parts.map(({ part, node: first }) =>
-      part.owners.map(({ node, group }) => this.order.of({ node: first + node, group })),
+      part.steps.map(({ owner: { node, group } }) => this.order.of({ node: first + node, group })),
     );
     this.#masks = parts.reduce((most, { at }) => at.masks.reduce((a, b) => Math.max(a, b + 1), most), 0);
     this.adaptive = new Map(

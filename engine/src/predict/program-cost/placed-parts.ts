@@ -50,7 +50,7 @@ export function wholePart({ program, adaptive }: LoweredNetwork): PlacedParts {
 }
 
 /** Parts of nodes, by all that they follow from: networks have many blocks that are alike, and share them. */
-const KEPT_PARTS = 2000;
+const KEPT_PARTS = 1000;
 const nodeParts = new LRUCache<string, NodePart>({ max: KEPT_PARTS });
 
 /** A value of the network in a program. */
