@@ -7,7 +7,7 @@ import { storeGpuCalibration } from '../../engine/src/predict/gpu/this-gpu.js';
 import { useDataFolder } from '../support/data-folder.js';
 import { madeUpGpu } from '../support/made-up-gpu.js';
 import { hasChromium, openPage, type WatchedPage } from './support/chromium.js';
-import { execute, openLab, openNotebook, waitForKernel } from './support/lab-page.js';
+import { openLivePanel } from './support/lab-page.js';
 import { isBuilt, type LabProcess, startLab } from './support/lab-process.js';
 
 const PATIENT = { timeout: 120_000 };
@@ -51,12 +51,7 @@ describe.skipIf(!hasChromium || !isBuilt)(
       lab = await startLab(folder);
       browser = await openPage({ width: 1500, height: 1300, gpu: true });
       await browser.page.addInitScript(passForGpu);
-      await openLab(browser.page, lab.urlOf());
-      await openNotebook(browser.page, 'gpu.ipynb');
-      await waitForKernel(browser.page);
-      await execute(browser.page, 'notebook:run-cell');
-      await waitForKernel(browser.page);
-      await execute(browser.page, 'fovea:open-panel');
+      await openLivePanel(browser.page, lab.urlOf(), 'gpu.ipynb');
     }, 180_000);
 
     afterAll(async () => {
