@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, openPage, type WatchedPage } from './support/chromium.js';
-import { execute, openLab, openNotebook, waitForKernel } from './support/lab-page.js';
+import { openLivePanel } from './support/lab-page.js';
 import { isBuilt, type LabProcess, startLab } from './support/lab-process.js';
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
@@ -46,12 +46,7 @@ describe.skipIf(!hasChromium || !isBuilt)(
       lab = await startLab(folder);
       browser = await openPage({ width: 1500, height: 1300, gpu: true });
       browser.page.on('worker', (worker) => scripts.push(worker.url()));
-      await openLab(browser.page, lab.urlOf());
-      await openNotebook(browser.page, 'gpu.ipynb');
-      await waitForKernel(browser.page);
-      await execute(browser.page, 'notebook:run-cell');
-      await waitForKernel(browser.page);
-      await execute(browser.page, 'fovea:open-panel');
+      await openLivePanel(browser.page, lab.urlOf(), 'gpu.ipynb');
     }, 180_000);
 
     afterAll(async () => {

@@ -17,4 +17,21 @@ class Error : public std::runtime_error {
 
 [[noreturn]] inline void reject(const std::string& message) { throw Error("bad-argument", message); }
 
+inline void append(std::string& text, const char* part) { text += part; }
+inline void append(std::string& text, const std::string& part) { text += part; }
+template <typename Number>
+void append(std::string& text, Number part) {
+  text += std::to_string(part);
+}
+
+// Rejects with a message of these parts unless the condition holds. The message is put together only then: a program
+// takes thousands of checks.
+template <typename... Parts>
+void require(bool condition, const Parts&... parts) {
+  if (condition) return;
+  std::string message;
+  (append(message, parts), ...);
+  reject(message);
+}
+
 }  // namespace fovea

@@ -9,15 +9,9 @@ namespace fovea {
 
 namespace {
 
-void require(bool condition, const std::string& message) {
-  if (!condition) reject(message);
-}
-
-std::string at(const char* what, size_t index) { return std::string(what) + " " + std::to_string(index); }
-
 void require_rows(const std::vector<int32_t>& table, size_t width, const char* what) {
-  require(table.size() % width == 0, std::string(what) + " table of " + std::to_string(table.size()) +
-                                         " values: a multiple of " + std::to_string(width) + " is accepted");
+  require(table.size() % width == 0, what, " table of ", table.size(), " values: a multiple of ", width,
+          " is accepted");
 }
 
 bool same_plane(const Extent& map, const Region& region) {
@@ -36,20 +30,20 @@ void Program::check_tables(const Session& session, const ProgramTables& tables) 
   for (size_t i = 0; i < tables.buffers.size(); i++) {
     const double size = tables.buffers[i];
     require(size >= 1 && size <= most_values && size == static_cast<double>(static_cast<int64_t>(size)),
-            at("buffer", i) + ": its size must be an integer of 1 to 2^32 values");
+            "buffer ", i, ": its size must be an integer of 1 to 2^32 values");
   }
   buffer_sizes_ = tables.buffers;
 
   for (size_t i = 0; i < tables.maps.size(); i += 5) {
     const int32_t* m = tables.maps.data() + i;
-    require(m[0] >= 0 && m[0] < static_cast<int64_t>(buffer_sizes_.size()), at("map", i / 5) + ": no such buffer");
+    require(m[0] >= 0 && m[0] < static_cast<int64_t>(buffer_sizes_.size()), "map ", i / 5, ": no such buffer");
     double values = 1;
     for (int k = 1; k < 5; k++) {
-      require(m[k] >= 1, at("map", i / 5) + ": extents must be at least 1");
+      require(m[k] >= 1, "map ", i / 5, ": extents must be at least 1");
       values *= m[k];
     }
-    require(values / m[4] < std::numeric_limits<int32_t>::max(), at("map", i / 5) + ": too many pixels");
-    require(values <= buffer_sizes_[m[0]], at("map", i / 5) + ": larger than its buffer");
+    require(values / m[4] < std::numeric_limits<int32_t>::max(), "map ", i / 5, ": too many pixels");
+    require(values <= buffer_sizes_[m[0]], "map ", i / 5, ": larger than its buffer");
     maps_.push_back({m[0], {m[1], m[2], m[3], m[4]}});
     most_channels_ = std::max(most_channels_, m[4]);
   }
@@ -58,19 +52,20 @@ void Program::check_tables(const Session& session, const ProgramTables& tables) 
     const int32_t* m = tables.masks.data() + i;
     Mask mask{m[0], m[1], m[2], m[3], m[4], {}, {}, {}};
     require(m[0] >= 1 && m[1] >= 1 && m[2] >= 1 && m[3] >= m[1] && m[4] >= m[2],
-            at("mask", i / 5) + ": the grid must have 1 cell to one a pixel along each axis");
+            "mask ", i / 5, ": the grid must have 1 cell to one a pixel along each axis");
     require(static_cast<double>(m[0]) * m[3] * m[4] < std::numeric_limits<int32_t>::max(),
-            at("mask", i / 5) + ": too many pixels");
-    mask.cells.assign(mask.cell_count(), 1);
-    mask.margins.assign(mask.cell_count(), 0);
-    mask.order.resize(static_cast<size_t>(m[1]) * m[2]);
+            "mask ", i / 5, ": too many pixels");
+    if (session.runs()) {
+      mask.cells.assign(mask.cell_count(), 1);
+      mask.margins.assign(mask.cell_count(), 0);
+      mask.order.resize(static_cast<size_t>(m[1]) * m[2]);
+    }
     masks_.push_back(std::move(mask));
   }
 
   for (size_t i = 0; i < tables.regions.size(); i += 6) {
     const int32_t* r = tables.regions.data() + i;
-    const std::string name = at("region", i / 6);
-    require(r[0] >= 0 && r[0] < static_cast<int64_t>(masks_.size()), name + ": no such mask");
+    require(r[0] >= 0 && r[0] < static_cast<int64_t>(masks_.size()), "region ", i / 6, ": no such mask");
     const Mask& mask = masks_[r[0]];
     Region region{};
     region.batch = mask.batch;
@@ -79,15 +74,15 @@ void Program::check_tables(const Session& session, const ProgramTables& tables) 
     region.wants_others = r[5] != 0;
     require(r[3] >= 1 && r[4] >= 1 &&
                 static_cast<double>(mask.batch) * r[3] * r[4] < std::numeric_limits<int32_t>::max(),
-            name + ": height and width must be at least 1, and its pixels fewer than 2^31");
+            "region ", i / 6, ": height and width must be at least 1, and its pixels fewer than 2^31");
     if (r[1] < 0) {
-      require(r[3] == mask.height && r[4] == mask.width, name + ": must be as large as its mask's map");
+      require(r[3] == mask.height && r[4] == mask.width, "region ", i / 6, ": must be as large as its mask's map");
     } else {
-      require(r[1] < static_cast<int64_t>(regions_.size()), name + ": its parent must come before it");
-      require(region_sources_[r[1]].mask == r[0], name + ": its parent belongs to another mask");
+      require(r[1] < static_cast<int64_t>(regions_.size()), "region ", i / 6, ": its parent must come before it");
+      require(region_sources_[r[1]].mask == r[0], "region ", i / 6, ": its parent belongs to another mask");
       const Geometry& g = session.convolution(r[2]).geometry;
       require(g.output_height(r[3]) == regions_[r[1]].height && g.output_width(r[4]) == regions_[r[1]].width,
-              name + ": its convolution does not lead to its parent");
+              "region ", i / 6, ": its convolution does not lead to its parent");
     }
     if (session.runs()) region.reserve();
     regions_.push_back(std::move(region));
@@ -96,13 +91,13 @@ void Program::check_tables(const Session& session, const ProgramTables& tables) 
 
   for (size_t i = 0; i < tables.halos.size(); i += 2) {
     const int32_t* h = tables.halos.data() + i;
-    require(h[0] >= 0 && h[0] < static_cast<int64_t>(regions_.size()), at("halo", i / 2) + ": no such region");
-    require(region_sources_[h[0]].parent < 0, at("halo", i / 2) + ": its region must be a mask's own");
+    require(h[0] >= 0 && h[0] < static_cast<int64_t>(regions_.size()), "halo ", i / 2, ": no such region");
+    require(region_sources_[h[0]].parent < 0, "halo ", i / 2, ": its region must be a mask's own");
     const Geometry& g = session.convolution(h[1]).geometry;
-    require(g.dilation_y == 1 && g.dilation_x == 1, at("halo", i / 2) + ": the kernel must not be dilated");
+    require(g.dilation_y == 1 && g.dilation_x == 1, "halo ", i / 2, ": the kernel must not be dilated");
     const Mask& mask = masks_[region_sources_[h[0]].mask];
     require(static_cast<double>(Halo::capacity(mask, g)) < std::numeric_limits<int32_t>::max(),
-            at("halo", i / 2) + ": too many rows");
+            "halo ", i / 2, ": too many rows");
     Halo halo{g.kernel_height, g.kernel_width, g.stride_y, g.stride_x, g.pad_top, g.pad_left, {}, {}, {}, 0};
     if (session.runs()) {
       halo.cells.reserve(mask.cell_count());
@@ -117,8 +112,9 @@ void Program::check_tables(const Session& session, const ProgramTables& tables) 
 void Program::check_instruction(const Session& session, int index) {
   const int32_t* words = instructions_.data() + static_cast<long>(index) * instruction_words;
   const int32_t* o = words + 1;
-  const std::string name = at("instruction", index);
-  const auto need = [&](bool condition, const char* message) { require(condition, name + ": " + message); };
+  const auto need = [&](bool condition, const char* message) {
+    require(condition, "instruction ", index, ": ", message);
+  };
   const auto map_at = [&](int operand) -> const Extent& {
     need(o[operand] >= 0 && o[operand] < static_cast<int64_t>(maps_.size()), "no such map");
     return maps_[o[operand]].extent;

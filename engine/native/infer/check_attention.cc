@@ -10,7 +10,7 @@ namespace fovea {
 void Program::check_attention(const Session& session, int index) {
   const int32_t* o = instructions_.data() + static_cast<long>(index) * instruction_words + 1;
   const auto need = [&](bool condition, const char* message) {
-    if (!condition) reject("instruction " + std::to_string(index) + ": " + message);
+    require(condition, "instruction ", index, ": ", message);
   };
   const auto known = [&](int32_t region) { return region >= -1 && region < static_cast<int64_t>(regions_.size()); };
   need(o[0] >= 0 && o[0] < static_cast<int64_t>(maps_.size()), "no such map");

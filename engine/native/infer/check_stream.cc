@@ -23,11 +23,11 @@ bool Program::reads_ahead(const Session& session, int index, int writers) const 
 void Program::check_stream(const Session& session, int index) const {
   const int32_t* words = instructions_.data() + static_cast<long>(index) * instruction_words;
   const int count = words[1];
-  const auto need = [&](bool condition, const std::string& message) {
-    if (!condition) reject("instruction " + std::to_string(index) + ": " + message);
+  const auto need = [&](bool condition, const auto&... parts) {
+    require(condition, "instruction ", index, ": ", parts...);
   };
   need(count >= 2 && count <= most_streamed + 1 && index + count < instruction_count(),
-       "2 to " + std::to_string(most_streamed + 1) + " instructions must follow");
+       "2 to ", most_streamed + 1, " instructions must follow");
   need(words[2] >= 0, "a band has no fewer than 0 pixels");
   const auto pass = [&](int i) { return words + static_cast<long>(i + 1) * instruction_words; };
   const auto operation = [&](int i) { return static_cast<Operation>(pass(i)[0]); };
@@ -57,7 +57,7 @@ void Program::check_stream(const Session& session, int index) const {
     need(pass(1)[1] == written, "the pool must read what the addition writes");
     return;
   }
-  need(writers >= 1 && writers <= most_streamed, "at most " + std::to_string(most_streamed) + " convolutions stream");
+  need(writers >= 1 && writers <= most_streamed, "at most ", most_streamed, " convolutions stream");
   for (int i = 0; i < writers; i++) {
     streams(i);
     need(i == 0 || (pass(i)[6] != static_cast<int32_t>(Layout::halo) && pass(i)[2] == pass(i - 1)[3]),

@@ -16,15 +16,15 @@ constexpr int nothing = -1;
 
 }  // namespace
 
-std::vector<Access> Program::accesses_of(int at) const {
+Program::Few<Access> Program::accesses_of(int at) const {
   const int32_t* words = instructions_.data() + static_cast<long>(at) * instruction_words;
   const int32_t* o = words + 1;
   switch (static_cast<Operation>(words[0])) {
     case Operation::convolve: {
       // With a residual, pixels outside the region are already final.
       const bool updates = o[3] >= 0 && o[7] >= 0;
-      std::vector<Access> found{{o[1], true, false}, {o[2], updates, true}};
-      if (o[7] >= 0) found.push_back({o[7], true, false});
+      Few<Access> found{{o[1], true, false}, {o[2], updates, true}};
+      if (o[7] >= 0) found.add({o[7], true, false});
       return found;
     }
     case Operation::max_pool:
@@ -34,8 +34,8 @@ std::vector<Access> Program::accesses_of(int at) const {
     case Operation::scatter:
       return {{o[0], true, false}, {o[1], false, true}};
     case Operation::add: {
-      std::vector<Access> found{{o[0], true, false}, {o[2], false, true}};
-      if (o[1] >= 0) found.push_back({o[1], true, false});
+      Few<Access> found{{o[0], true, false}, {o[2], false, true}};
+      if (o[1] >= 0) found.add({o[1], true, false});
       return found;
     }
     case Operation::grid_pool:
@@ -52,7 +52,7 @@ std::vector<Access> Program::accesses_of(int at) const {
   }
 }
 
-std::vector<int> Program::regions_of(int at) const {
+Program::Few<int> Program::regions_of(int at) const {
   const int32_t* words = instructions_.data() + static_cast<long>(at) * instruction_words;
   const int32_t* o = words + 1;
   switch (static_cast<Operation>(words[0])) {
@@ -118,6 +118,7 @@ void Program::check_values(const ProgramTables& tables) {
   };
 
   int previous = 0;
+  std::vector<Access> all;
   for (int at = 0; at < count;) {
     script(previous, at);
     const int32_t* words = instructions_.data() + static_cast<long>(at) * instruction_words;
@@ -130,7 +131,7 @@ void Program::check_values(const ProgramTables& tables) {
         refuse(i, "a stream cannot lie inside another one");
     }
     // The instructions of a stream run interleaved: none may write over another value of the stream.
-    std::vector<Access> all;
+    all.clear();
     for (int i = first; i <= last; i++) {
       for (const Access& access : accesses_of(i)) {
         for (const Access& other : all)

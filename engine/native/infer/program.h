@@ -1,7 +1,9 @@
 // A program: the list of instructions that a network and its plan were lowered to, for one input shape.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -129,15 +131,30 @@ class Program {
   struct HaloSource {
     int region, convolution;
   };
+  // As many things as one instruction may name.
+  template <typename Thing>
+  class Few {
+   public:
+    Few(std::initializer_list<Thing> things) {
+      for (const Thing& thing : things) add(thing);
+    }
+    void add(const Thing& thing) { things_[count_++] = thing; }
+    const Thing* begin() const { return things_.data(); }
+    const Thing* end() const { return things_.data() + count_; }
+
+   private:
+    std::array<Thing, 4> things_{};
+    int count_ = 0;
+  };
 
   void check_tables(const Session& session, const ProgramTables& tables);
   void check_instruction(const Session& session, int at);
   void check_attention(const Session& session, int at);
   // Rejects a program in which an instruction, a stream or JavaScript would read a value that does not exist.
   void check_values(const ProgramTables& tables);
-  std::vector<Access> accesses_of(int at) const;
+  Few<Access> accesses_of(int at) const;
   // Regions that an instruction uses; -1 for none.
-  std::vector<int> regions_of(int at) const;
+  Few<int> regions_of(int at) const;
   void execute(Session& session, const Machine& machine, const int32_t* operands);
   // Prepares the pass of a convolve instruction; false when there is nothing to compute.
   bool prepare_convolution(Session& session, const Machine& machine, const int32_t* operands,

@@ -120,7 +120,7 @@ export class ProgramReport {
     this.#nodes = nodes;
     this.#adaptive = [...adaptive.values()];
     this.#passOf = Int32Array.from(timed, ({ owner }) => this.passOf(owner));
-    this.#sums = new WorkSums(
+    this.#sums = WorkSums.of(
       [...timed, ...untimed].map(({ work }) => work),
       [...this.#passOf, ...untimed.map(({ owner }) => this.passOf(owner))],
       this.#order.count,

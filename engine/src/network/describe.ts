@@ -1,5 +1,5 @@
 import { attentionLayers, attentionName } from './attention.js';
-import { convolutionFlops, denseBlockFlops, nodeFlops } from './flops.js';
+import { convolutionFlops, denseBlockFlops, nodeFlops, weightCount } from './flops.js';
 import type { Block, Convolution, Network, NetworkNode } from './network.js';
 import { blocksOf } from './network.js';
 import { networkShapes, type ValueShape } from './walk.js';
@@ -137,7 +137,7 @@ function describeBlock(block: Block): BlockDescription {
 }
 
 function parametersOf(node: NetworkNode): number {
-  const of = ({ weight, bias }: Convolution) => weight.length + bias.length;
+  const of = (convolution: Convolution) => weightCount(convolution) + convolution.outChannels;
   if (node.kind === 'convolution') return of(node.convolution);
   if (node.kind !== 'block') return 0;
   const { branch, projection, attention, masker } = node.block;

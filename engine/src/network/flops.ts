@@ -3,17 +3,17 @@ import type { Block, Convolution, NetworkNode } from './network.js';
 import type { BlockShape } from './shapes.js';
 import { convolutionOutput } from './shapes.js';
 
+/** What decides how much a convolution multiplies. */
+type Multiplies = Pick<Convolution, 'kernel' | 'inChannels' | 'outChannels' | 'groups'>;
+
+/** Weights of a convolution, each of which is multiplied once for every output pixel. */
+export function weightCount({ kernel, inChannels, outChannels, groups }: Multiplies): number {
+  return kernel[0] * kernel[1] * (inChannels / groups) * outChannels;
+}
+
 /** Multiply-adds times two of a convolution at `pixels` output pixels; biases and activations are not counted. */
-export function convolutionFlops(
-  {
-    kernel,
-    inChannels,
-    outChannels,
-    groups,
-  }: Pick<Convolution, 'kernel' | 'inChannels' | 'outChannels' | 'groups'>,
-  pixels: number,
-): number {
-  return 2 * pixels * kernel[0] * kernel[1] * (inChannels / groups) * outChannels;
+export function convolutionFlops(convolution: Multiplies, pixels: number): number {
+  return 2 * pixels * weightCount(convolution);
 }
 
 /** FLOPs of an attention's layers for one image. */

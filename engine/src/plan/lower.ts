@@ -51,24 +51,21 @@ export function lowerNetwork(
   const inputMap = builder.map(input);
   lowering.define(network.input, { map: inputMap, activation: 'none' });
   const verifier = new Verifier({ ...builder.made, given: lowering.given }, inputMap);
-  const { steps } = builder.made;
   let rewritten = '';
   let complete = true;
   for (const [position, node] of network.nodes.entries()) {
     if (node.kind === 'foreign') {
       complete = lowerForeign(lowering, node, position, foreignShapes);
       if (!complete) break;
-    } else if (node.kind === 'block') {
-      const block = new BlockLowering(lowering, node, position, network.nodes[position + 1]);
-      rewritten += lowerBlock(block, plan.blocks[node.block.index]!.rewrite, verifier);
     } else {
-      lowerNode(lowering, node, position);
+      const rewrite = node.kind === 'block' ? plan.blocks[node.block.index]!.rewrite : undefined;
+      rewritten += lowerOne(lowering, verifier, node, position, rewrite);
     }
-    verifier.upTo(steps);
+    verifier.upTo(builder.made.steps);
     lowering.finishReads(node);
   }
   const output = complete ? lowering.value(network.output, network.nodes.at(-1)!).map : undefined;
-  verifier.upTo(steps);
+  verifier.upTo(builder.made.steps);
   if (output) verifier.finish(output);
   return {
     program: builder.finish(inputMap, output, lowering.given),
@@ -79,13 +76,30 @@ export function lowerNetwork(
   };
 }
 
-/** @returns what the rewrite answered, as text */
-function lowerBlock(block: BlockLowering, rewrite: Rewrite | undefined, verifier: Verifier): string {
+/** A node of which it is known what it computes. */
+export type KnownNode = Exclude<NetworkNode, ForeignNode>;
+
+/**
+ * Lowers the node at a position of the network; its steps are still to be verified.
+ * @returns what a block's rewrite answered, as text
+ */
+export function lowerOne(
+  lowering: NetworkLowering,
+  verifier: Verifier,
+  node: KnownNode,
+  position: number,
+  rewrite?: Rewrite,
+): string {
+  if (node.kind !== 'block') {
+    lowerNode(lowering, node, position);
+    return '';
+  }
+  const block = new BlockLowering(lowering, node, position, lowering.network.nodes[position + 1]);
   const start = startOf(block);
   for (const primitive of block.sequence) primitives[primitive].lower(block);
-  const text = rewrite ? `${block.position}: ${applyRewrite(rewrite, block, start, verifier)}\n` : '';
-  block.noteUnusedBands(block.network.builder.made.steps.slice(start.steps));
-  block.network.define(block.node.output, { map: block.output!, activation: block.block.activation });
+  const text = rewrite ? `${position}: ${applyRewrite(rewrite, block, start, verifier)}\n` : '';
+  block.noteUnusedBands(lowering.builder.made.steps.slice(start.steps));
+  lowering.define(node.output, { map: block.output!, activation: block.block.activation });
   return text;
 }
 

@@ -4,9 +4,9 @@ import { expectedDilatedRate } from '../mask/expected.js';
 import type { Mask, Masker } from '../mask/mask.js';
 import { assumedRates } from '../mask/rate.js';
 import { maskStatistics } from '../mask/regions.js';
+import { shapesOf } from '../network/kept-shapes.js';
 import { type Block, type BlockNode, blocksOf, type Network } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
-import { networkShapes } from '../network/walk.js';
 import { checkBlockPlan } from './check-plan.js';
 import type { Device } from './device.js';
 import { type Granularity, resolveGranularity } from './granularity.js';
@@ -56,11 +56,8 @@ export function makePlan(network: Network, options: PlanOptions = {}): Plan {
   checkIsDevice(options.device);
   const granularity = resolveGranularity(network, options.granularity);
   const excitation = checkExcitation(options.excitation ?? 'exact', network.name);
-  const shapes = networkShapes(network, {
-    batch: options.batch ?? 1,
-    height: options.height ?? network.inputShape.height,
-    width: options.width ?? network.inputShape.width,
-  });
+  const { batch = 1, height, width } = options;
+  const shapes = shapesOf(network, { batch, height, width });
   const blocks = blocksOf(network);
   const rates = assumedRates(options.rate, options.maskers, blocks.length);
   const followers = followingBlocks(network);
@@ -73,13 +70,18 @@ export function makePlan(network: Network, options: PlanOptions = {}): Plan {
     const next = followers.get(block.index);
     const nextNeedsPool = next !== undefined && (options.maskers?.[next.index]?.needsPool ?? true);
     const chosen = block.adaptive ? strategy : dense;
+    let statistics: MaskStatistics | undefined;
     const wished = chosen.plan({
       block,
       shape,
       granularity: S,
       excitation,
-      statistics: statisticsOf(block, shape, S, rates[block.index]!, options.masks),
-      batch: options.batch ?? 1,
+      // Most strategies do not ask.
+      get statistics() {
+        statistics ??= statisticsOf(block, shape, S, rates[block.index]!, options.masks);
+        return statistics;
+      },
+      batch,
       threads: options.threads ?? 1,
       ...(options.device ? { device: options.device } : {}),
       ...(options.target ? { target: options.target } : {}),

@@ -1,39 +1,13 @@
 import { FoveaError } from '../errors.js';
 import { assumedRates } from '../mask/rate.js';
+import { shapesOf } from '../network/kept-shapes.js';
 import type { Network } from '../network/network.js';
-import { type NetworkShapes, networkShapes } from '../network/walk.js';
 import { checkGivenPlan } from '../plan/check-plan.js';
 import { keptPlan } from '../plan/kept-plan.js';
 import type { Profile } from '../profile.js';
 import { costModels, type PredictOptions, resolveSetting } from './options.js';
 import { foveaProfile } from './program-cost/profile.js';
 import { publishedProfile } from './published/profile.js';
-
-const shapesKnown = new WeakMap<Network, Map<string, NetworkShapes>>();
-
-/** Shapes of a network at an input size, remembered. */
-export function shapesOf(
-  network: Network,
-  { batch, height, width }: { readonly batch: number; readonly height?: number; readonly width?: number },
-): NetworkShapes {
-  const input = {
-    batch,
-    height: height ?? network.inputShape.height,
-    width: width ?? network.inputShape.width,
-  };
-  let known = shapesKnown.get(network);
-  if (!known) {
-    known = new Map();
-    shapesKnown.set(network, known);
-  }
-  const key = `${batch},${input.height},${input.width}`;
-  let shapes = known.get(key);
-  if (!shapes) {
-    shapes = networkShapes(network, input);
-    known.set(key, shapes);
-  }
-  return shapes;
-}
 
 /**
  * Predicts how long a network will take on a device, before anything runs.

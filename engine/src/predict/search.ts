@@ -1,6 +1,7 @@
 import { FoveaError } from '../errors.js';
 import { checkExcitation, type Excitation } from '../mask/excitation.js';
 import { checkRate, resolveRates } from '../mask/rate.js';
+import { shapesOf } from '../network/kept-shapes.js';
 import { blocksOf, type Network } from '../network/network.js';
 import type { Device } from '../plan/device.js';
 import { keptPlan } from '../plan/kept-plan.js';
@@ -21,8 +22,7 @@ import {
 import { fullCoverage } from './coverage.js';
 import { resolveSetting, type Setting } from './options.js';
 import { type ParetoPoint, paretoFront } from './pareto.js';
-import { shapesOf } from './predict.js';
-import { blockKind } from './program-cost/block-program.js';
+import { blockKind } from './program-cost/block-kind.js';
 import { programOfPlan } from './program-cost/costed-program.js';
 import { passCosts } from './program-cost/pass-costs.js';
 import { timeOfPasses, totalOf } from './program-cost/pass-times.js';

@@ -48,6 +48,27 @@ export interface ConvolveOptions {
   readonly activation?: ConvolutionActivation;
 }
 
+/** Who of a network's nodes still reads which value, while they are gone through in order. */
+export class RemainingReads {
+  readonly #left = new Map<string, number>();
+
+  constructor({ nodes, output }: Pick<Network, 'nodes' | 'output'>) {
+    const count = (name: string) => this.#left.set(name, (this.#left.get(name) ?? 0) + 1);
+    for (const { inputs } of nodes) inputs.forEach(count);
+    count(output);
+  }
+
+  /** True when one more node, or the caller, reads the value. */
+  isLast(name: string): boolean {
+    return this.#left.get(name) === 1;
+  }
+
+  /** Counts a node's reads as done. */
+  finish({ inputs }: NetworkNode): void {
+    for (const name of inputs) this.#left.set(name, this.#left.get(name)! - 1);
+  }
+}
+
 /** What the lowering of a network's nodes and blocks shares. */
 export class NetworkLowering {
   readonly builder = new ProgramBuilder();
@@ -58,7 +79,7 @@ export class NetworkLowering {
   /** By `node.group`: what a reader of that pass's time should know. */
   readonly passNotes = new Map<string, string>();
   readonly #values = new Map<string, Value>();
-  readonly #readersLeft = new Map<string, number>();
+  readonly #reads: RemainingReads;
 
   constructor(
     readonly network: Network,
@@ -68,10 +89,7 @@ export class NetworkLowering {
     readonly decisions: readonly Decision[],
     readonly batch: number,
   ) {
-    for (const { inputs } of network.nodes) {
-      for (const name of inputs) this.#readersLeft.set(name, (this.#readersLeft.get(name) ?? 0) + 1);
-    }
-    this.#readersLeft.set(network.output, (this.#readersLeft.get(network.output) ?? 0) + 1);
+    this.#reads = new RemainingReads(network);
   }
 
   /** @throws FoveaError `bad-shape` when no earlier node writes the value */
@@ -88,12 +106,12 @@ export class NetworkLowering {
 
   /** True when the node now being lowered is the last to read the value: it may write over it. */
   lastReader(name: string): boolean {
-    return this.#readersLeft.get(name) === 1;
+    return this.#reads.isLast(name);
   }
 
   /** Counts a node's reads as done. */
   finishReads(node: NetworkNode): void {
-    for (const name of node.inputs) this.#readersLeft.set(name, this.#readersLeft.get(name)! - 1);
+    this.#reads.finish(node);
   }
 
   /** Adds a sentence to what is said of a pass. */

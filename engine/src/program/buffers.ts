@@ -16,34 +16,54 @@ export function valueCount([N, H, W, C]: Shape): number {
   return N * H * W * C;
 }
 
+/** Maps whose buffers are planned, by id. */
+export interface PlannedMaps {
+  /** Values of each. */
+  readonly values: ArrayLike<number>;
+  readonly dtypes: readonly Dtype[];
+  /** The steps that first and last touch each; −1 for both where none does. */
+  readonly first: ArrayLike<number>;
+  readonly last: ArrayLike<number>;
+}
+
 /**
  * Assigns the maps of a finished program to buffers, so that two maps share one only when their values are
  * of one type and the last step that touches one of them comes before the first that touches the other.
  */
 export function planBuffers(program: Pick<Program, 'maps' | 'steps' | 'input' | 'output'>): BufferPlan {
   const ranges = liveRanges(program);
+  return assignBuffers({
+    values: program.maps.map(({ shape }) => valueCount(shape)),
+    dtypes: program.maps.map(({ dtype }) => dtype),
+    first: ranges.map((range) => range?.first ?? -1),
+    last: ranges.map((range) => range?.last ?? -1),
+  });
+}
+
+/** `planBuffers`, of maps whose live ranges are known. */
+export function assignBuffers({ values, dtypes, first, last }: PlannedMaps): BufferPlan {
   const sizes: number[] = [];
-  const dtypes: Dtype[] = [];
-  const bufferOf = new Int32Array(program.maps.length);
-  const order = program.maps
-    .map(({ id, shape, dtype }) => ({
-      ...{ id, dtype, values: valueCount(shape) },
-      range: ranges[id] ?? { first: -1, last: -1 },
-    }))
-    .sort((a, b) => a.range.first - b.range.first || a.id - b.id);
+  const typeOf: Dtype[] = [];
+  const bufferOf = new Int32Array(values.length);
+  const order = Int32Array.from({ length: values.length }, (_, id) => id);
+  order.sort((a, b) => first[a]! - first[b]! || a - b);
   // In order of becoming free, so that what was touched last is found last.
-  const free = new Set<number>();
-  let busy: { readonly buffer: number; readonly last: number }[] = [];
-  for (const { id, dtype, values, range } of order) {
-    for (const { buffer, last } of busy) if (last < range.first) free.add(buffer);
-    busy = busy.filter(({ last }) => last >= range.first);
-    const alike = [...free].filter((candidate) => dtypes[candidate] === dtype);
-    const buffer = bestFit(alike, sizes, values) ?? sizes.push(0) - 1;
-    dtypes[buffer] = dtype;
-    free.delete(buffer);
-    sizes[buffer] = Math.max(sizes[buffer]!, values);
+  const free: number[] = [];
+  const busy: { readonly buffer: number; readonly last: number }[] = [];
+  for (const id of order) {
+    let kept = 0;
+    for (const held of busy) {
+      if (held.last < first[id]!) free.push(held.buffer);
+      else busy[kept++] = held;
+    }
+    busy.length = kept;
+    const at = bestFit(free, (buffer) => (typeOf[buffer] === dtypes[id] ? sizes[buffer]! : -1), values[id]!);
+    const buffer = at < 0 ? sizes.push(0) - 1 : free[at]!;
+    if (at >= 0) free.splice(at, 1);
+    typeOf[buffer] = dtypes[id]!;
+    sizes[buffer] = Math.max(sizes[buffer]!, values[id]!);
     bufferOf[id] = buffer;
-    busy.push({ buffer, last: range.last });
+    busy.push({ buffer, last: last[id]! });
   }
   return { sizes, bufferOf };
 }
@@ -66,17 +86,20 @@ export function mapBytes(program: Program): number {
   return sizes.reduce((sum, values, buffer) => sum + values * (widths.get(buffer) ?? 0), 0);
 }
 
-/** The smallest free buffer that is large enough, or else the largest, which then grows. */
-function bestFit(free: readonly number[], sizes: readonly number[], values: number): number | undefined {
-  let chosen: number | undefined;
-  for (const candidate of free) {
-    const size = sizes[candidate]!;
-    const best = chosen === undefined ? -1 : sizes[chosen]!;
-    if (
-      chosen === undefined ||
-      (size >= values ? best < values || size < best : best < values && size > best)
-    ) {
-      chosen = candidate;
+/**
+ * The smallest free buffer that is large enough, or else the largest, which then grows.
+ * @param sizeOf below 0 for one that cannot be used
+ * @returns its position in `free`; −1 when there is none
+ */
+function bestFit(free: readonly number[], sizeOf: (buffer: number) => number, values: number): number {
+  let chosen = -1;
+  let best = -1;
+  for (let at = 0; at < free.length; at++) {
+    const size = sizeOf(free[at]!);
+    if (size < 0) continue;
+    if (chosen < 0 || (size >= values ? best < values || size < best : best < values && size > best)) {
+      chosen = at;
+      best = size;
     }
   }
   return chosen;

@@ -52,11 +52,12 @@ export class Verifier {
   #where = 'the program';
   #seen = 0;
 
+  /** @param inputs maps that hold values at all their pixels before the first step */
   constructor(
     readonly program: ProgramTables,
-    input: ProgramMap,
+    ...inputs: readonly ProgramMap[]
   ) {
-    this.#held.set(input, 'all');
+    for (const input of inputs) this.#held.set(input, 'all');
   }
 
   /**

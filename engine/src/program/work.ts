@@ -1,6 +1,6 @@
 import { decisionFlops } from '../mask/rule.js';
 import { attentionLayers } from '../network/attention.js';
-import { attentionFlops, convolutionFlops } from '../network/flops.js';
+import { attentionFlops, convolutionFlops, weightCount } from '../network/flops.js';
 import { valueCount } from './buffers.js';
 import { dtypeBytes } from './dtype.js';
 import { haloOf, packedRegion } from './layout.js';
@@ -123,7 +123,7 @@ function attentionWork({ map, attention, pooledOver, scaled }: Excite): Work {
   const pixels = pixelCount(map);
   const { spatial, ...channels } = attention;
   const parameters = attentionLayers(attention).reduce(
-    (sum, { convolution }) => sum + convolution.weight.length,
+    (sum, { convolution }) => sum + weightCount(convolution),
     0,
   );
   return [
@@ -141,7 +141,7 @@ function attentionWork({ map, attention, pooledOver, scaled }: Excite): Work {
 function convolutionWork({ convolution, source, destination, region, others, residual }: Convolve): Work {
   const flops = convolutionFlops(convolution, 1);
   const maps = residual ? [source, destination, residual] : [source, destination];
-  const parameters = weights(source, convolution.weight.length);
+  const parameters = weights(source, weightCount(convolution));
   if (!region) {
     const pixels = pixelCount(destination);
     return [
@@ -163,6 +163,54 @@ function convolutionWork({ convolution, source, destination, region, others, res
   ];
 }
 
+const kindsOfTerm = ['once', 'pixels', 'any', 'any-other'] as const satisfies readonly Term['per'][];
+
+/** The terms of many works as flat arrays: a program has some thousand. */
+export interface TermTable {
+  /** Position of the work that each term is part of. */
+  readonly work: Int32Array;
+  /** Positions in `kindsOfTerm`. */
+  readonly kind: Uint8Array;
+  /** Ids of regions; 0 for what counts once. */
+  readonly region: Int32Array;
+  readonly flops: Float64Array;
+  readonly bytes: Float64Array;
+}
+
+/** Puts works into a table. */
+export function termTable(works: readonly Work[]): TermTable {
+  let count = 0;
+  for (const work of works) count += work.length;
+  const table: TermTable = {
+    work: new Int32Array(count),
+    kind: new Uint8Array(count),
+    region: new Int32Array(count),
+    flops: new Float64Array(count),
+    bytes: new Float64Array(count),
+  };
+  let at = 0;
+  works.forEach((work, position) => {
+    for (const term of work) {
+      table.work[at] = position;
+      table.kind[at] = kindsOfTerm.indexOf(term.per);
+      table.region[at] = term.per === 'once' ? 0 : term.region.id;
+      table.flops[at] = term.flops;
+      table.bytes[at] = term.bytes;
+      at++;
+    }
+  });
+  return table;
+}
+
+/** A table of terms and where it stands in a whole. */
+export interface PlacedTerms {
+  readonly terms: TermTable;
+  /** The pass of each work. */
+  readonly passOf: ArrayLike<number>;
+  /** What is added to the ids of regions. */
+  readonly firstRegion: number;
+}
+
 /**
  * Adds up FLOPs and bytes of many operations by the pass that each belongs to: terms as flat arrays, so that
  * a program's thousand terms take some microseconds a run.
@@ -179,31 +227,48 @@ export class WorkSums {
   readonly #wholes: Float64Array;
 
   /**
-   * @param works of every instruction
-   * @param passOf the pass that each instruction belongs to
-   * @param regions by id
+   * @param parts whose terms are added up in this order
+   * @param wholes pixels of each region's map, by id
    */
-  constructor(
-    works: readonly Work[],
-    passOf: ArrayLike<number>,
-    passes: number,
-    regions: readonly ProgramRegion[],
-  ) {
-    const R = regions.length;
+  constructor(parts: readonly PlacedTerms[], passes: number, wholes: Float64Array) {
+    const R = wholes.length;
     this.flops = new Float64Array(passes);
     this.bytes = new Float64Array(passes);
     this.#amounts = new Float64Array(1 + 3 * R);
     this.#amounts[0] = 1;
-    this.#wholes = Float64Array.from(regions, ({ pixels }) => pixels);
-    const terms = works.flatMap((work, i) => work.map((term) => ({ pass: passOf[i]!, term })));
-    const first = { once: 0, pixels: 1, any: 1 + R, 'any-other': 1 + 2 * R } as const;
-    this.#pass = Int32Array.from(terms, ({ pass }) => pass);
-    this.#known = Int32Array.from(
-      terms,
-      ({ term }) => first[term.per] + (term.per === 'once' ? 0 : term.region.id),
-    );
-    this.#flopsOf = Float64Array.from(terms, ({ term }) => term.flops);
-    this.#bytesOf = Float64Array.from(terms, ({ term }) => term.bytes);
+    this.#wholes = wholes;
+    const count = parts.reduce((sum, { terms }) => sum + terms.work.length, 0);
+    this.#pass = new Int32Array(count);
+    this.#known = new Int32Array(count);
+    this.#flopsOf = new Float64Array(count);
+    this.#bytesOf = new Float64Array(count);
+    let first = 0;
+    for (const { terms, passOf, firstRegion } of parts) {
+      const { work, kind, region, flops, bytes } = terms;
+      for (let i = 0; i < work.length; i++) {
+        this.#pass[first + i] = passOf[work[i]!]!;
+        this.#known[first + i] = kind[i] === 0 ? 0 : 1 + (kind[i]! - 1) * R + firstRegion + region[i]!;
+      }
+      this.#flopsOf.set(flops, first);
+      this.#bytesOf.set(bytes, first);
+      first += work.length;
+    }
+  }
+
+  /**
+   * Sums over a whole program.
+   * @param works of every instruction
+   * @param passOf the pass that each instruction belongs to
+   * @param regions by id
+   */
+  static of(
+    works: readonly Work[],
+    passOf: ArrayLike<number>,
+    passes: number,
+    regions: readonly ProgramRegion[],
+  ): WorkSums {
+    const wholes = Float64Array.from(regions, ({ pixels }) => pixels);
+    return new WorkSums([{ terms: termTable(works), passOf, firstRegion: 0 }], passes, wholes);
   }
 
   /** Fills `flops` and `bytes`, given the pixels of each region. */

@@ -69,3 +69,13 @@ export async function save(page: Page): Promise<void> {
     { timeout: 30_000 },
   );
 }
+
+/** Opens the lab with a notebook whose only cell shows something in the live panel, runs it and opens the panel. */
+export async function openLivePanel(page: Page, address: string, notebook: string): Promise<void> {
+  await openLab(page, address);
+  await openNotebook(page, notebook);
+  await waitForKernel(page);
+  await execute(page, 'notebook:run-cell');
+  await waitForKernel(page);
+  await execute(page, 'fovea:open-panel');
+}

@@ -1,8 +1,10 @@
-import { blocksOf, builtNetwork, type FoveaError } from '@fovea/engine';
+import { blocksOf, builtNetwork, describeNetwork, type FoveaError, predict } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
 import { builtMobileNetV2 } from '../../../engine/src/network/built/mobilenet.js';
+import { RandomWeights } from '../../../engine/src/network/built/random-weights.js';
 import { builtRegNet } from '../../../engine/src/network/built/regnet.js';
 import { builtResNet } from '../../../engine/src/network/built/resnet.js';
+import { convolutionsOf } from '../../../engine/src/network/convolutions.js';
 import { multiplyAdds } from '../support/networks.js';
 
 describe('built networks', () => {
@@ -38,6 +40,51 @@ describe('built networks', () => {
     const first = (seed: number) => blocksOf(builtResNet({ depth: 18, seed }))[0]!.branch[0]!.weight;
     expect(first(3)).toEqual(first(3));
     expect(first(3)).not.toEqual(first(4));
+  });
+
+  it('has the same weights whenever they are first read, the last of them too', () => {
+    const values = (backwards: boolean) => {
+      const convolutions = convolutionsOf(builtResNet({ depth: 18, seed: 7 }));
+      const inOrder = backwards ? convolutions.toReversed() : convolutions;
+      const read = new Map(inOrder.map(({ name, weight, bias }) => [name, { weight, bias }]));
+      return convolutions.map(({ name }) => read.get(name)!);
+    };
+    const [forwards, backwards] = [values(false), values(true)];
+    for (const [i, { weight, bias }] of forwards.entries()) {
+      expect(Buffer.from(weight.buffer).equals(Buffer.from(backwards[i]!.weight.buffer))).toBe(true);
+      expect(bias).toEqual(backwards[i]!.bias);
+    }
+    const { weight, bias } = forwards.at(-1)!;
+    expect([...weight.slice(-3)]).toEqual([0.021662723273038864, -0.09851430356502533, 0.04840536043047905]);
+    expect([...bias.slice(-2)]).toEqual([-0.000616339675616473, 0.11064807325601578]);
+  });
+
+  it('draws later what it would draw at once', () => {
+    for (const length of [0, 1, 2, 31, 4096, 100_003]) {
+      const [plain, skipping] = [new RandomWeights(5), new RandomWeights(5)];
+      const later = skipping.normalLater(length, 2);
+      for (let i = 0; i < length; i++) plain.next();
+      expect(skipping.next()).toBe(plain.next());
+      expect(later()).toEqual(new RandomWeights(5).normal(length, 2));
+      expect(later()).toBe(later());
+    }
+  });
+
+  it('is described, planned and predicted without its weights being made', () => {
+    for (const name of ['resnet50', 'mobilenet_v2', 'regnet_y_800mf']) {
+      const network = builtNetwork(name);
+      for (const convolution of convolutionsOf(network)) {
+        for (const field of ['weight', 'bias'] as const)
+          Object.defineProperty(convolution, field, {
+            get: () => {
+              throw new Error(`${field} of ${convolution.name} is read`);
+            },
+          });
+      }
+      describeNetwork(network);
+      for (const strategy of ['dense', 'unfused', 'lasnet', 'streamed', 'auto'])
+        predict(network, { device: 'cpu-avx2', strategy, granularity: 4, rate: 0.4 });
+    }
   });
 
   it('gives adaptive blocks maskers at one granularity a stage', () => {

@@ -1,36 +1,28 @@
-import type { AttentionPool } from '../../network/attention.js';
 import type { Convolution } from '../../network/network.js';
 import { accessesOf } from '../../program/accesses.js';
-import { planBuffers } from '../../program/buffers.js';
-import { haloOf, packedRegion } from '../../program/layout.js';
-import type { Decider, Operation, Owner, Program, ProgramMap, ProgramRegion } from '../../program/program.js';
+import type {
+  Decider,
+  Operation,
+  Owner,
+  Program,
+  ProgramMap,
+  ProgramRegion,
+  Step,
+} from '../../program/program.js';
 import { type Work, workOf } from '../../program/work.js';
 import { activationNumber } from '../activation-number.js';
 import type { ScriptedOperation } from '../scripted.js';
 import type { ProgramTables } from './addon.js';
-
-/** Operations in the order of `Operation` in engine/native/infer/program.h, which documents their operands. */
-const codes = [
-  'convolve',
-  'max-pool',
-  'average-pool',
-  'global-pool',
-  'add',
-  'grid-pool',
-  'decide',
-  'index',
-  'gather',
-  'scatter',
-  'scatter-add',
-  'activate-others',
-  'excite',
-  'stream',
-] as const;
-
-const INSTRUCTION_WORDS = 16;
-/** How an attention's pools are numbered. */
-const poolBits: Readonly<Record<AttentionPool, number>> = { mean: 1, max: 2 };
-const layouts = ['map', 'packed', 'halo'] as const;
+import {
+  access,
+  type EncodedPart,
+  joinParts,
+  NONE,
+  PartPlacer,
+  regionTables,
+  UNTOUCHED,
+} from './encoded-part.js';
+import { OperandWriter, writeOperands } from './operands.js';
 
 /** A convolution's thirteen sizes and its activation, as the addon takes them. */
 export function geometryWords(convolution: Convolution): Int32Array {
@@ -70,72 +62,122 @@ export interface EncodedProgram {
 
 /** Encodes a program for a native session, its maps assigned to buffers. */
 export function encodeProgram(program: Program, packed: PackedNumbers): EncodedProgram {
-  const { sizes, bufferOf } = planBuffers(program);
-  const instructions: { owner: Owner; work: Work }[] = [];
-  const words: number[] = [];
-  const stops: Stop[] = [];
-  // What JavaScript reads (0), writes (1) or decides (2) before an instruction.
-  const accesses: number[] = [0, program.input.id, 1];
-  for (const { id } of program.given) accesses.push(0, id, 2);
-  const emit = (owner: Owner, kind: (typeof codes)[number], operands: readonly number[], work: Work) => {
-    const row = [codes.indexOf(kind), ...operands];
-    while (row.length < INSTRUCTION_WORDS) row.push(0);
-    words.push(...row);
-    instructions.push({ owner, work });
+  const { part, instructions, stops, convolutions, deciders } = encodePart(program);
+  const at = new PartPlacer().place(part);
+  const numbers = {
+    convolutions: convolutions.map((convolution) => packed.convolution(convolution)),
+    deciders: deciders.map((decider) => packed.masker(decider)),
   };
-  for (const { owner, operations, bandPixels = 0 } of program.steps) {
-    if (operations.length > 1) emit(owner, 'stream', [operations.length, bandPixels], []);
-    for (const operation of operations) {
-      if (operation.kind === 'ask' || operation.kind === 'foreign') {
-        const at = instructions.length;
-        stops.push({ at, owner, operation });
-        const { reads, writes } = accessesOf(operation);
-        for (const { id } of reads) accesses.push(at, id, 0);
-        for (const { id } of writes) accesses.push(at, id, 1);
-        if (operation.kind === 'ask') accesses.push(at, operation.mask.id, 2);
-      } else {
-        emit(owner, operation.kind, operandsOf(operation, packed), workOf(operation));
-      }
-    }
-  }
-  if (program.output) accesses.push(instructions.length, program.output.id, 0);
-  const listsOthers = regionsWithOthers(program);
   return {
-    tables: [
-      Float64Array.from(sizes),
-      Int32Array.from(program.maps.flatMap(({ id, shape }) => [bufferOf[id]!, ...shape])),
-      Int32Array.from(
-        program.masks.flatMap(({ batch, rows, columns, height, width }) => [
-          batch,
-          rows,
-          columns,
-          height,
-          width,
-        ]),
-      ),
-      Int32Array.from(
-        program.regions.flatMap((region) => [
-          region.mask.id,
-          region.reads?.of.id ?? -1,
-          region.reads ? packed.convolution(region.reads.convolution) : -1,
-          region.height,
-          region.width,
-          listsOthers.has(region) ? 1 : 0,
-        ]),
-      ),
-      Int32Array.from(
-        program.halos.flatMap(({ region, convolution }) => [region.id, packed.convolution(convolution)]),
-      ),
-      Int32Array.from(words),
-      Int32Array.from(accesses),
-    ],
-    instructions,
+    tables: joinParts([{ at, numbers }], program.input.id, program.output?.id),
+    instructions: instructions.map(({ owner, operation }) => ({
+      owner,
+      work: operation ? workOf(operation) : [],
+    })),
     stops,
   };
 }
 
+/** Steps to be encoded, with all that they refer to. */
+type EncodedSteps = Pick<Program, 'maps' | 'masks' | 'regions' | 'halos' | 'steps' | 'given'>;
+
+/** A part with what its numbers stand for. */
+interface PartWithMeaning {
+  readonly part: EncodedPart;
+  /** What each instruction belongs to, and its operation; one that announces a stream has none. */
+  readonly instructions: readonly { readonly owner: Owner; readonly operation?: Operation }[];
+  readonly stops: readonly Stop[];
+  /** By the part's own numbers. */
+  readonly convolutions: readonly Convolution[];
+  readonly deciders: readonly Decider[];
+}
+
+/**
+ * Encodes steps that may stand anywhere in a program.
+ * @param givenMaps how many of the maps, from the first, are another part's
+ * @param givenMasks the same of masks
+ */
+export function encodePart(steps: EncodedSteps, givenMaps = 0, givenMasks = 0): PartWithMeaning {
+  const { maps, masks, regions, halos } = steps;
+  let count = 0;
+  for (const { operations } of steps.steps) {
+    if (operations.length > 1) count++;
+    for (const { kind } of operations) if (kind !== 'ask' && kind !== 'foreign') count++;
+  }
+  const writer = new OperandWriter(count);
+  const instructions: { owner: Owner; operation?: Operation }[] = [];
+  const stepOf: number[] = [];
+  const stops: Stop[] = [];
+  const accesses: number[] = [];
+  const first = maps.map(() => UNTOUCHED);
+  const last = maps.map(() => UNTOUCHED);
+  const touch = ({ id }: ProgramMap, step: number) => {
+    if (first[id] === UNTOUCHED) first[id] = step;
+    last[id] = step;
+  };
+  steps.steps.forEach(({ owner, operations, bandPixels = 0 }, step) => {
+    const emit = (operation?: Operation) => {
+      instructions.push(operation ? { owner, operation } : { owner });
+      stepOf.push(step);
+    };
+    if (operations.length > 1) {
+      emit();
+      writer.begin('stream').number(operations.length).number(bandPixels);
+    }
+    for (const operation of operations) {
+      const { reads, writes } = accessesOf(operation);
+      for (const map of reads) touch(map, step);
+      for (const map of writes) touch(map, step);
+      if (operation.kind === 'ask' || operation.kind === 'foreign') {
+        const at = instructions.length;
+        stops.push({ at, owner, operation });
+        for (const { id } of reads) accesses.push(at, id, access.read);
+        for (const { id } of writes) accesses.push(at, id, access.write);
+        if (operation.kind === 'ask') accesses.push(at, operation.mask.id, access.decide);
+      } else {
+        emit(operation);
+        writeOperands(writer.begin(operation.kind), operation);
+      }
+    }
+  });
+  const listsOthers = regionsWithOthers(steps.steps);
+  const regionTable = regions.flatMap((region) => [
+    region.mask.id,
+    region.reads?.of.id ?? NONE,
+    region.reads ? writer.numberOf(region.reads.convolution) : NONE,
+    region.height,
+    region.width,
+    listsOthers.has(region) ? 1 : 0,
+  ]);
+  const own = maps.slice(givenMaps);
+  return {
+    part: {
+      ...{ givenMaps, givenMasks, steps: steps.steps.length },
+      words: writer.words,
+      references: writer.references,
+      stepOf,
+      shapes: own.flatMap(({ shape }) => shape),
+      dtypes: own.map(({ dtype }) => dtype),
+      ...{ first, last },
+      masks: masks
+        .slice(givenMasks)
+        .flatMap(({ batch, rows, columns, height, width }) => [batch, rows, columns, height, width]),
+      ...regionTables(
+        regionTable,
+        halos.flatMap(({ region, convolution }) => [region.id, writer.numberOf(convolution)]),
+      ),
+      decided: steps.given.map(({ id }) => id).filter((id) => id >= givenMasks),
+      accesses,
+    },
+    instructions,
+    stops,
+    convolutions: [...writer.convolutions.keys()],
+    deciders: [...writer.deciders.keys()],
+  };
+}
+
 /** Regions whose outside pixels some operation works on, and so wants listed. */
-function regionsWithOthers({ steps }: Program): ReadonlySet<ProgramRegion> {
+function regionsWithOthers(steps: readonly Step[]): ReadonlySet<ProgramRegion> {
   const found = new Set<ProgramRegion>();
   for (const { operations } of steps) {
     for (const operation of operations) {
@@ -144,83 +186,4 @@ function regionsWithOthers({ steps }: Program): ReadonlySet<ProgramRegion> {
     }
   }
   return found;
-}
-
-const idOf = (entry: { readonly id: number } | undefined) => entry?.id ?? -1;
-const layoutNumber = ({ layout }: ProgramMap) => layouts.indexOf(layout.kind);
-
-function operandsOf(operation: Exclude<Operation, ScriptedOperation>, packed: PackedNumbers): number[] {
-  switch (operation.kind) {
-    case 'convolve': {
-      const { convolution, source, destination, region, others, residual, activation } = operation;
-      return [
-        packed.convolution(convolution),
-        source.id,
-        destination.id,
-        idOf(region),
-        others ? 1 : 0,
-        layoutNumber(source),
-        layoutNumber(destination),
-        idOf(residual),
-        activationNumber(activation),
-        source.layout.kind === 'halo' ? source.layout.halo.id : -1,
-      ];
-    }
-    case 'max-pool':
-    case 'average-pool': {
-      const { source, destination, kernel, stride, padding, countPadding } = operation;
-      return [source.id, destination.id, ...kernel, ...stride, ...padding, countPadding ? 1 : 0];
-    }
-    case 'global-pool':
-      return [operation.source.id, operation.destination.id];
-    case 'add': {
-      const { a, b, destination, activation } = operation;
-      return [a.id, idOf(b), destination.id, activationNumber(activation)];
-    }
-    case 'grid-pool': {
-      const { source, pooled, mask, changed } = operation;
-      return [source.id, pooled.id, mask.id, idOf(changed?.mask)];
-    }
-    case 'decide':
-      return [operation.mask.id, packed.masker(operation.decider), operation.pooled.id];
-    case 'index':
-      return [operation.mask.id];
-    case 'gather': {
-      const { source, destination } = operation;
-      return [source.id, destination.id, haloOf(destination).id];
-    }
-    case 'scatter': {
-      const { source, destination } = operation;
-      return [source.id, destination.id, packedRegion(source).id];
-    }
-    case 'scatter-add': {
-      const { source, destination, region, shortcut, activation } = operation;
-      return [
-        source.id,
-        destination.id,
-        region.id,
-        activationNumber(activation),
-        shortcut.id,
-        layoutNumber(source),
-      ];
-    }
-    case 'activate-others': {
-      const { map, region, activation } = operation;
-      return [map.id, region.id, activationNumber(activation)];
-    }
-    case 'excite': {
-      const { map, attention, pooledOver, scaled } = operation;
-      const { pools, reduce, gate, spatial } = attention;
-      return [
-        map.id,
-        idOf(scaled),
-        layoutNumber(map),
-        reduce ? packed.convolution(reduce) : -1,
-        packed.convolution(gate),
-        idOf(pooledOver),
-        pools.reduce((bits, pool) => bits | poolBits[pool], 0),
-        spatial ? packed.convolution(spatial) : -1,
-      ];
-    }
-  }
 }

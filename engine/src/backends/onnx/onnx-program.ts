@@ -57,7 +57,7 @@ export class OnnxProgram {
       lowered,
       operations.map(({ owner }, at) => ({ owner, work: works[at]! })),
     );
-    this.#sums = new WorkSums(
+    this.#sums = WorkSums.of(
       works,
       works.map((_, at) => at),
       works.length,

@@ -32,7 +32,7 @@ export interface LayerOptions {
   readonly gain?: number;
 }
 
-/** Collects the nodes of a chain-shaped network, making weights as it goes. */
+/** Collects the nodes of a chain-shaped network; its weights are made when they are needed. */
 export class NetworkBuilder {
   private readonly random: RandomWeights;
   private readonly nodes: NetworkNode[] = [];
@@ -73,6 +73,8 @@ export class NetworkBuilder {
     const fanIn = (inChannels / groups) * kernel * kernel;
     const gainOfActivation = activation === 'none' ? 1 : 2;
     const pad = (kernel - 1) >> 1;
+    const weight = this.random.normalLater(outChannels * fanIn, gain * Math.sqrt(gainOfActivation / fanIn));
+    const bias = this.random.normalLater(outChannels, 0.05 * gain);
     return {
       name,
       inChannels,
@@ -82,8 +84,13 @@ export class NetworkBuilder {
       padding: [pad, pad, pad, pad],
       dilation: [1, 1],
       groups,
-      weight: this.random.normal(outChannels * fanIn, gain * Math.sqrt(gainOfActivation / fanIn)),
-      bias: this.random.normal(outChannels, 0.05 * gain),
+      // Made when something reads them: predictions and plans do not.
+      get weight() {
+        return weight();
+      },
+      get bias() {
+        return bias();
+      },
       activation,
     };
   }

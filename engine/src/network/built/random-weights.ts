@@ -3,12 +3,14 @@ const QUANTILES = 1 << 14;
 
 /**
  * A seeded source of weights: same seed, same values, on every machine. Values come from a table of normal
- * quantiles picked by an xorshift generator, which fills the 45 million weights of a ResNet-101 in a
- * fraction of a second.
+ * quantiles picked by an xorshift generator, which fills the 45 million weights of a ResNet-101 in half a
+ * second; what is only predicted never needs them.
  */
 export class RandomWeights {
   private state: number;
   private readonly quantiles = new Float32Array(QUANTILES);
+  /** What 2ᵏ steps make of each bit of a state, by k: a step is linear over bits. */
+  private readonly powers = [Uint32Array.from({ length: 32 }, (_, bit) => stepped((1 << bit) >>> 0))];
 
   /** @param seed any integer */
   constructor(seed: number) {
@@ -23,19 +25,54 @@ export class RandomWeights {
 
   /** An integer of 0 … 2³² − 1. */
   next(): number {
-    let x = this.state;
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    this.state = x >>> 0;
+    this.state = stepped(this.state);
     return this.state;
   }
 
   /** `length` values, normally distributed around 0 with this standard deviation. */
   normal(length: number, deviation: number): Float32Array {
-    const values = new Float32Array(length);
-    for (let i = 0; i < length; i++)
-      values[i] = deviation * (this.quantiles[this.next() & (QUANTILES - 1)] as number);
-    return values;
+    return this.normalLater(length, deviation)();
   }
+
+  /** What `normal` answers, made when it is first asked for; the same array every time. */
+  normalLater(length: number, deviation: number): () => Float32Array {
+    const { quantiles, state: start } = this;
+    this.skip(length);
+    let values: Float32Array | undefined;
+    return () => {
+      if (values) return values;
+      values = new Float32Array(length);
+      let state = start;
+      for (let i = 0; i < length; i++) {
+        state = stepped(state);
+        values[i] = deviation * quantiles[state & (QUANTILES - 1)]!;
+      }
+      return values;
+    };
+  }
+
+  /** Goes on as if `next` had been called `count` times, fewer than 2³¹. */
+  private skip(count: number): void {
+    for (let k = 0; count >>> k > 0; k++) {
+      const power = this.powers[k]!;
+      if ((count >>> k) & 1) this.state = linear(power, this.state);
+      this.powers[k + 1] ??= power.map((image) => linear(power, image));
+    }
+  }
+}
+
+/** The state of the generator (xorshift by G. Marsaglia, 2003) after this one. */
+function stepped(state: number): number {
+  let x = state;
+  x ^= x << 13;
+  x ^= x >>> 17;
+  x ^= x << 5;
+  return x >>> 0;
+}
+
+/** What a linear map of bits makes of a state, from what it makes of each bit. */
+function linear(images: Uint32Array, state: number): number {
+  let sum = 0;
+  for (let bit = 0; bit < 32; bit++) if ((state >>> bit) & 1) sum ^= images[bit]!;
+  return sum >>> 0;
 }

@@ -31,7 +31,7 @@ function describe(program: CostedProgram, calibration: GpuCalibration): Describe
   if (known?.revision !== revision) {
     const encoded = encodeProgram(program.lowered.program, choice);
     const { passes } = encoded;
-    const sums = new WorkSums(
+    const sums = WorkSums.of(
       passes.map(({ work }) => work),
       passes.map((_, step) => step),
       passes.length,

@@ -3,17 +3,17 @@ import type { CostedProgram, RegionCounts } from './costed-program.js';
 import { type Describer, describerFor } from './describer.js';
 import type { PassCosts } from './pass-times.js';
 
-const indexOfShare = { compute: 0, data: 1, overhead: 2 } as const;
+const partsOfTime = ['compute', 'data', 'overhead'] as const;
 
 /** What a description is priced with. */
 interface Prices {
   readonly describer: Describer;
   readonly costs: Float64Array;
-  /** The part of a Profile's time that each amount counts to. */
-  readonly shares: Uint8Array;
+  /** The amounts that count to each part of a Profile's time. */
+  readonly amountsOf: readonly Int32Array[];
 }
 
-const shares = new WeakMap<Describer, Uint8Array>();
+const amountsByPart = new WeakMap<Describer, readonly Int32Array[]>();
 
 /**
  * Prices of a calibration for a number of threads.
@@ -22,29 +22,27 @@ const shares = new WeakMap<Describer, Uint8Array>();
 export function pricesOf(calibration: NativeCalibration, threads: number): Prices | undefined {
   const describer = describerFor(calibration.isa);
   if (!describer) return undefined;
-  let known = shares.get(describer);
-  if (!known) {
-    known = Uint8Array.from(describer.amounts, ({ share }) => indexOfShare[share]);
-    shares.set(describer, known);
+  let amountsOf = amountsByPart.get(describer);
+  if (!amountsOf) {
+    amountsOf = partsOfTime.map((part) =>
+      Int32Array.from(describer.amounts.flatMap(({ share }, i) => (share === part ? [i] : []))),
+    );
+    amountsByPart.set(describer, amountsOf);
   }
-  return { describer, costs: costsFor(calibration, threads).costs, shares: known };
+  return { describer, costs: costsFor(calibration, threads).costs, amountsOf };
 }
 
 /** Costs of a program's passes on a calibrated machine: amounts times what a unit of each was found to cost. */
 export function calibratedCosts(
   program: CostedProgram,
   counts: RegionCounts,
-  { describer, costs, shares }: Prices,
+  { describer, costs, amountsOf }: Prices,
   calibration: NativeCalibration,
   threads: number,
 ): PassCosts {
   const { rows, passOf } = describer.describe(program, counts, threads, calibration.machine);
   const { values, hasOther, amounts, other } = describer.layout;
-  const totals = [0, 0, 0].map(() => new Float64Array(program.order.count)) as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
+  const totals = partsOfTime.map(() => new Float64Array(program.order.count));
   const priced = (first: number) => {
     let sum = 0;
     for (let i = 0; i < costs.length; i++) sum += rows[first + i]! * costs[i]!;
@@ -55,11 +53,19 @@ export function calibratedCosts(
     // The backend chooses by counts that are only expected here: the cheaper way is taken, so that a higher rate never
     // costs less.
     const chosen =
-      rows[row + hasOther] === 1 && priced(row + other) < priced(row + amounts) ? other : amounts;
+      rows[row + hasOther] === 1 && priced(row + other) < priced(row + amounts) ? row + other : row + amounts;
     const pass = passOf[at]!;
-    for (let i = 0; i < costs.length; i++) {
-      totals[shares[i] as 0 | 1 | 2][pass]! += rows[row + chosen + i]! * costs[i]!;
+    for (let part = 0; part < totals.length; part++) {
+      const total = totals[part]!;
+      const counted = amountsOf[part]!;
+      let sum = total[pass]!;
+      for (let k = 0; k < counted.length; k++) {
+        const i = counted[k]!;
+        sum += rows[chosen + i]! * costs[i]!;
+      }
+      total[pass] = sum;
     }
   }
-  return { computeMs: totals[0], dataMs: totals[1], overheadMs: totals[2] };
+  const [computeMs, dataMs, overheadMs] = totals as [Float64Array, Float64Array, Float64Array];
+  return { computeMs, dataMs, overheadMs };
 }

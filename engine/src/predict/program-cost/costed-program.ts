@@ -6,11 +6,11 @@ import type { NetworkShapes } from '../../network/walk.js';
 import { type LoweredNetwork, lowerNetwork } from '../../plan/lower.js';
 import { hasRewrite, type Plan, type Primitive, planText } from '../../plan/plan.js';
 import { type Decision, decisionKey, decisionOf } from '../../primitives/decision.js';
-import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
-import type { ProgramRegion } from '../../program/program.js';
-import { WorkSums, workOf } from '../../program/work.js';
+import { WorkSums } from '../../program/work.js';
 import type { Shape } from '../../tensor.js';
-import { type Coverage, wholeSquares } from '../coverage.js';
+import type { Coverage } from '../coverage.js';
+import { coveredAt, squaresAt } from './costed-part.js';
+import { type PlacedBlock, type PlacedParts, partsOfPlan, wholePart } from './placed-parts.js';
 
 /** How many pixels a program's regions have: counted, or expected of random masks. */
 export interface RegionCounts {
@@ -25,77 +25,97 @@ export interface RegionCounts {
 /** A program that is costed: what `run` would execute, with everything worked out that no mask changes. */
 export class CostedProgram {
   readonly order: PassOrder;
-  readonly sums: WorkSums;
-  /** The convolution of its block whose output each region belongs to, by region. */
-  readonly #places: readonly { readonly adaptive: AdaptiveBlock; readonly layer: Place }[];
+  /** By index: the blocks that follow their masks. */
+  readonly adaptive: ReadonlyMap<number, PlacedBlock>;
+  readonly #wholes: Float64Array;
+  readonly #masks: number;
+  /** By part: the pass of each of its steps. */
+  readonly #passes: readonly (readonly number[])[];
+  readonly #lower: () => LoweredNetwork;
+  #lowered: LoweredNetwork | undefined;
+  #sums: WorkSums | undefined;
 
+  /** @param lower makes the same program as `placed` */
   constructor(
     readonly network: Network,
     readonly plan: Plan,
-    readonly lowered: LoweredNetwork,
+    readonly placed: PlacedParts,
+    lower: () => LoweredNetwork,
   ) {
-    const { program, adaptive } = lowered;
+    const { parts } = placed;
+    this.#lower = lower;
     this.order = new PassOrder(network, plan);
-    this.sums = new WorkSums(
-      program.steps.map(({ operations }) => operations.flatMap(workOf)),
-      program.steps.map(({ owner }) => this.order.of(owner)),
-      this.order.count,
-      program.regions,
+    this.#wholes = new Float64Array(parts.reduce((sum, { part }) => sum + part.regions.length, 0));
+    for (const { part, at } of parts)
+      part.regions.forEach(({ pixels }, i) => {
+        this.#wholes[at.firstRegion + i] = pixels;
+      });
+    this.#passes = parts.map(({ part, node: first }) =>
+      part.steps.map(({ owner: { node, group } }) => this.order.of({ node: first + node, group })),
     );
-    const owners = new Map([...adaptive.values()].map((owner) => [owner.mask, owner]));
-    this.#places = program.regions.map((region) => {
-      const owner = owners.get(region.mask)!;
-      return { adaptive: owner, layer: layerOf(region, owner.block) };
+    this.#masks = parts.reduce((most, { at }) => at.masks.reduce((a, b) => Math.max(a, b + 1), most), 0);
+    this.adaptive = new Map(
+      parts.flatMap(({ adaptive }) => adaptive.map((block) => [block.block.index, block] as const)),
+    );
+  }
+
+  /** The program itself. */
+  get lowered(): LoweredNetwork {
+    this.#lowered ??= this.#lower();
+    return this.#lowered;
+  }
+
+  /** FLOPs and bytes of its passes; a search does without. */
+  get sums(): WorkSums {
+    this.#sums ??= new WorkSums(
+      this.placed.parts.map(({ part, at }, i) => ({
+        terms: part.terms(),
+        passOf: this.#passes[i]!,
+        firstRegion: at.firstRegion,
+      })),
+      this.order.count,
+      this.#wholes,
+    );
+    return this.#sums;
+  }
+
+  /** Pixels of a region's whole map. */
+  wholeOf(region: number): number {
+    return this.#wholes[region]!;
+  }
+
+  /** The pass of each of the instructions that the addon is given. */
+  passesOfInstructions(): Int32Array {
+    const { parts } = this.placed;
+    const passes = new Int32Array(parts.reduce((sum, { part }) => sum + part.encoded.stepOf.length, 0));
+    let at = 0;
+    parts.forEach(({ part }, i) => {
+      for (const step of part.encoded.stepOf) passes[at++] = this.#passes[i]![step]!;
     });
+    return passes;
   }
 
   /**
    * The counts of all regions.
    * @param coverageOf how much of a block that follows its mask is computed
    */
-  counts(coverageOf: (adaptive: AdaptiveBlock) => Coverage): RegionCounts {
-    const { regions, masks } = this.lowered.program;
-    const pixels = new Float64Array(regions.length);
-    const squares = new Float64Array(regions.length);
-    const expected = new Float64Array(masks.length);
-    const known = new Map<AdaptiveBlock, Coverage>();
-    for (const { id, pixels: whole, height, width, mask } of regions) {
-      const { adaptive, layer } = this.#places[id]!;
-      let coverage = known.get(adaptive);
-      if (!coverage) {
-        coverage = coverageOf(adaptive);
-        known.set(adaptive, coverage);
-      }
-      expected[mask.id] = coverage.expected ? 1 : 0;
-      const count = coveredAt(layer, coverage) * whole;
-      pixels[id] = coverage.expected ? count : Math.round(count);
-      squares[id] = squaresAt(layer, adaptive.block, coverage) ?? wholeSquares(mask.batch, { height, width });
+  counts(coverageOf: (block: PlacedBlock) => Coverage): RegionCounts {
+    const pixels = new Float64Array(this.#wholes.length);
+    const squares = new Float64Array(this.#wholes.length);
+    const expected = new Float64Array(this.#masks);
+    for (const { part, at, adaptive } of this.placed.parts) {
+      const coverages = adaptive.map(coverageOf);
+      part.regions.forEach((region, i) => {
+        const id = at.firstRegion + i;
+        const coverage = coverages[region.owner]!;
+        expected[at.masks[region.mask]!] = coverage.expected ? 1 : 0;
+        const count = coveredAt(region.place, coverage) * region.pixels;
+        pixels[id] = coverage.expected ? count : Math.round(count);
+        squares[id] = squaresAt(region.place, adaptive[region.owner]!.block, coverage) ?? region.squares;
+      });
     }
     return { pixels, squares, expected };
   }
-}
-
-/** What a region is part of: a convolution's output, what a spatial attention scales, or the block's output. */
-type Place = number | 'attended' | 'active';
-
-function layerOf({ reads }: ProgramRegion, { branch, attention }: Block): Place {
-  if (!reads) return 'active';
-  if (reads.convolution === attention?.spatial) return attention.after;
-  const layer = branch.indexOf(reads.convolution) - 1;
-  return attention?.spatial && layer === attention.after ? 'attended' : layer;
-}
-
-function coveredAt(place: Place, { rate, attended, branch }: Coverage): number {
-  if (place === 'active') return rate;
-  return place === 'attended' ? (attended ?? 1) : branch[place]!;
-}
-
-/** Squares are computed by convolutions, and a spatial attention reads behind them. */
-function squaresAt(place: Place, { branch, attention }: Block, { squares }: Coverage): number | undefined {
-  if (place === 'attended') return undefined;
-  if (place !== 'active') return squares?.[place];
-  const last = branch.length - 1;
-  return attention?.spatial && attention.after === last ? undefined : squares?.[last];
 }
 
 /** Programs kept for one plan: by who decides the masks. */
@@ -131,30 +151,60 @@ function ofPlan(network: Network, plan: Plan): OfPlan {
 export function programOfPlan(
   network: Network,
   plan: Plan,
-  { values }: NetworkShapes,
+  shapes: NetworkShapes,
   maskers: readonly Masker[] | undefined,
 ): CostedProgram {
-  const input: Shape = values.get(network.input)!;
-  const decisions = blocksOf(network).map((block) => expectedDecision(block, plan, maskers?.[block.index]));
+  const decisions = expectedDecisions(network, plan, maskers);
   const kept = ofPlan(network, plan);
-  const lower = () => {
-    const foreignShapes = new Map<string, Shape>();
-    for (const { kind, name, output } of network.nodes) {
-      const known = values.get(output);
-      if (kind === 'foreign' && known) foreignShapes.set(name, known);
-    }
-    return lowerNetwork(network, plan, input, decisions, foreignShapes);
-  };
+  const lower = () => lowerFor(network, plan, shapes, decisions);
   // What rewrites answer is known only once they are asked.
   const rewritten = hasRewrite(plan) ? lower() : undefined;
-  const key = `${input} ${decisions.map(decisionKey).join(' ')} ${rewritten?.rewritten ?? ''}`;
+  const key = `${shapes.values.get(network.input)} ${decisions.map(decisionKey).join(' ')} ${rewritten?.rewritten ?? ''}`;
   let program = kept.get(key);
   if (!program) {
     if (rewritten && kept.size >= KEPT_REWRITTEN) kept.clear();
-    program = new CostedProgram(network, plan, rewritten ?? lower());
+    program = costed(network, plan, shapes, decisions, rewritten, lower);
     kept.set(key, program);
   }
   return program;
+}
+
+function costed(
+  network: Network,
+  plan: Plan,
+  shapes: NetworkShapes,
+  decisions: readonly Decision[],
+  rewritten: LoweredNetwork | undefined,
+  lower: () => LoweredNetwork,
+): CostedProgram {
+  const parts = partsOfPlan(network, plan, shapes, decisions);
+  return parts
+    ? new CostedProgram(network, plan, parts, lower)
+    : wholeProgram(network, plan, rewritten ?? lower());
+}
+
+/** A lowered network, which shares nothing with others. */
+export function wholeProgram(network: Network, plan: Plan, lowered: LoweredNetwork): CostedProgram {
+  return new CostedProgram(network, plan, wholePart(lowered), () => lowered);
+}
+
+/** Lowers a network for a plan and the decisions that are expected with it. */
+export function lowerFor(
+  network: Network,
+  plan: Plan,
+  { values }: NetworkShapes,
+  decisions: readonly Decision[] = expectedDecisions(network, plan),
+): LoweredNetwork {
+  const foreignShapes = new Map<string, Shape>();
+  for (const { kind, name, output } of network.nodes) {
+    const known = values.get(output);
+    if (kind === 'foreign' && known) foreignShapes.set(name, known);
+  }
+  return lowerNetwork(network, plan, values.get(network.input)!, decisions, foreignShapes);
+}
+
+function expectedDecisions(network: Network, plan: Plan, maskers?: readonly Masker[]): Decision[] {
+  return blocksOf(network).map((block) => expectedDecision(block, plan, maskers?.[block.index]));
 }
 
 /** Any rule takes the same time: what a masker decides by is not known yet. */

@@ -1,7 +1,7 @@
 import { loadAddon } from '../../backends/addon.js';
 import { type InferAddon, inferAddon, type SessionHandle } from '../../backends/native/addon.js';
-import { encodeProgram, geometryWords } from '../../backends/native/encode.js';
-import type { Convolution } from '../../network/network.js';
+import { joinParts, type SessionNumbers } from '../../backends/native/encoded-part.js';
+import type { CostedPart } from './costed-part.js';
 import type { CostedProgram, RegionCounts } from './costed-program.js';
 
 /** One of the amounts that the native kernels' time is made of; engine/native/infer/amounts.h documents them. */
@@ -32,8 +32,6 @@ export interface RowLayout {
 interface Described {
   readonly number: number;
   readonly passOf: Int32Array;
-  readonly rows: Float64Array;
-  readonly counts: Float64Array;
 }
 
 let amountsKnown: readonly Amount[] | undefined;
@@ -51,6 +49,9 @@ export class Describer {
   readonly #session: SessionHandle;
   readonly #outlines = new Map<string, number>();
   readonly #masker: number;
+  readonly #counts = new Room();
+  readonly #rows = new Room();
+  readonly #numbers = new WeakMap<CostedPart, SessionNumbers>();
   readonly #programs = new WeakMap<CostedProgram, Described>();
   readonly #forgotten = new FinalizationRegistry<number>((number) =>
     this.#addon.inferDropProgram(this.#session, number),
@@ -74,16 +75,17 @@ export class Describer {
 
   /**
    * Describes every instruction of a program, for `threads` threads.
-   * @returns rows of `layout.values`, which the next call for the program overwrites, and the pass of each
+   * @returns rows of `layout.values`, which the next call overwrites, and the pass of each
    */
   describe(
     program: CostedProgram,
     { pixels, squares, expected }: RegionCounts,
     threads: number,
     { nearBytes, farBytes }: Caches,
-  ): Pick<Described, 'rows' | 'passOf'> {
-    const described = this.#describedOf(program);
-    const { number, rows, counts, passOf } = described;
+  ): { readonly rows: Float64Array; readonly passOf: Int32Array } {
+    const { number, passOf } = this.#describedOf(program);
+    const counts = this.#counts.of(2 * pixels.length + expected.length);
+    const rows = this.#rows.of(passOf.length * this.layout.values);
     counts.set(pixels);
     counts.set(squares, pixels.length);
     counts.set(expected, 2 * pixels.length);
@@ -94,17 +96,13 @@ export class Describer {
   #describedOf(program: CostedProgram): Described {
     let described = this.#programs.get(program);
     if (!described) {
-      const { lowered, order } = program;
-      const encoded = encodeProgram(lowered.program, {
-        convolution: (convolution) => this.#outline(convolution),
-        masker: () => this.#masker,
-      });
-      const { regions, masks } = lowered.program;
+      const { parts, input, output } = program.placed;
+      const numbered = parts.map(({ part, at }) => ({ at, numbers: this.#numbersOf(part) }));
+      const tables = joinParts(numbered, input, output);
+      const passOf = program.passesOfInstructions();
       described = {
-        number: this.#addon.inferProgram(this.#session, ...encoded.tables),
-        passOf: Int32Array.from(encoded.instructions, ({ owner }) => order.of(owner)),
-        rows: new Float64Array(encoded.instructions.length * this.layout.values),
-        counts: new Float64Array(2 * regions.length + masks.length),
+        number: this.#addon.inferProgram(this.#session, ...tables),
+        passOf,
       };
       this.#programs.set(program, described);
       this.#forgotten.register(program, described.number);
@@ -112,16 +110,38 @@ export class Describer {
     return described;
   }
 
+  #numbersOf(part: CostedPart): SessionNumbers {
+    let numbers = this.#numbers.get(part);
+    if (!numbers) {
+      numbers = {
+        convolutions: part.convolutions.map((geometry) => this.#outline(geometry)),
+        // Any rule takes the same time.
+        deciders: new Int32Array(part.deciders).fill(this.#masker),
+      };
+      this.#numbers.set(part, numbers);
+    }
+    return numbers;
+  }
+
   /** Convolutions of one geometry are packed alike. */
-  #outline(convolution: Convolution): number {
-    const words = geometryWords(convolution);
-    const key = words.join();
+  #outline(geometry: Int32Array): number {
+    const key = geometry.join();
     let number = this.#outlines.get(key);
     if (number === undefined) {
-      number = this.#addon.inferOutline(this.#session, words);
+      number = this.#addon.inferOutline(this.#session, geometry);
       this.#outlines.set(key, number);
     }
     return number;
+  }
+}
+
+/** Memory for numbers that are gone at the next call. */
+class Room {
+  #values = new Float64Array(0);
+
+  of(count: number): Float64Array {
+    if (this.#values.length < count) this.#values = new Float64Array(2 * count);
+    return this.#values.subarray(0, count);
   }
 }
 

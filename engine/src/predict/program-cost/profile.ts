@@ -4,9 +4,7 @@ import { denseBlockFlops } from '../../network/flops.js';
 import type { Block, Network } from '../../network/network.js';
 import type { NetworkShapes } from '../../network/walk.js';
 import type { BlockPlan, Plan, Primitive } from '../../plan/plan.js';
-import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
 import type { Profile } from '../../profile.js';
-import type { ProgramRegion } from '../../program/program.js';
 import { PredictedProfile } from '../assemble.js';
 import { calibrationOf, costsFor } from '../calibration.js';
 import { type Coverage, expectedCoverage, maskCoverage } from '../coverage.js';
@@ -17,6 +15,7 @@ import { denseRatio } from './block-cost.js';
 import { pricesOf } from './calibrated.js';
 import { type CostedProgram, programOfPlan } from './costed-program.js';
 import { passCosts } from './pass-costs.js';
+import type { PlacedBlock } from './placed-parts.js';
 
 /** What is known of the masks: rates assumed, or masks drawn. */
 export interface MaskKnowledge {
@@ -37,8 +36,8 @@ export function foveaProfile(
 ): Profile {
   const profile = new PredictedProfile(network, plan, 'fovea', setting);
   const program = programOfPlan(network, plan, shapes, known.maskers);
-  const { lowered, order, sums } = program;
-  const coverageOf = ({ block, shape }: AdaptiveBlock): Coverage => {
+  const { order, sums } = program;
+  const coverageOf = ({ block, shape }: PlacedBlock): Coverage => {
     const mask = known.masks?.find((candidate) => candidate.block === block.index);
     return mask
       ? maskCoverage(mask, block, shape)
@@ -61,8 +60,8 @@ export function foveaProfile(
     flops: sums.flops[pass]!,
     bytes: sums.bytes[pass]!,
   });
-  const rateOf = (region: ProgramRegion | undefined) =>
-    region ? counts.pixels[region.id]! / region.pixels : 1;
+  const rateOf = (region: number | undefined) =>
+    region === undefined ? 1 : counts.pixels[region]! / program.wholeOf(region);
   network.nodes.forEach((node, position) => {
     const first = order.first(position);
     if (node.kind === 'foreign') {
@@ -77,7 +76,7 @@ export function foveaProfile(
     const blockPlan = plan.blocks[block.index]!;
     const shape = shapes.blocks[block.index]!;
     const ratio = blockPlan.mode === 'dense' ? denseRatio(block, shape, blockPlan, setting) : 1;
-    const adaptive = lowered.adaptive.get(block.index);
+    const adaptive = program.adaptive.get(block.index);
     profile.addBlock(block, blockPlan, {
       passes: blockPlan.groups.map(({ primitives }, group) => passAt(first + group, primitives, ratio)),
       rate: rateOf(adaptive?.region),

@@ -1,7 +1,8 @@
 import type { Convolution } from '../../network/network.js';
 import type { Device } from '../../plan/device.js';
-import type { Operation, ProgramMap, ProgramRegion } from '../../program/program.js';
+import type { Operation, Owner, ProgramMap, ProgramRegion } from '../../program/program.js';
 import { type Term, workOf } from '../../program/work.js';
+import type { CostedPart } from './costed-part.js';
 import type { CostedProgram, RegionCounts } from './costed-program.js';
 import type { PassCosts } from './pass-times.js';
 
@@ -88,21 +89,28 @@ interface Item {
   readonly others: readonly Term[];
 }
 
-const itemsKnown = new WeakMap<CostedProgram, readonly (readonly Item[])[]>();
+/** The items of what belongs to one owner: they are of one pass. */
+interface OwnedItems {
+  readonly owner: Owner;
+  readonly items: Item[];
+}
 
-/** The items of each pass. */
-function itemsOf(program: CostedProgram): readonly (readonly Item[])[] {
-  let passes = itemsKnown.get(program);
-  if (!passes) {
-    const found: Item[][] = Array.from({ length: program.order.count }, () => []);
-    for (const { owner, operations } of program.lowered.program.steps) {
-      const items = found[program.order.of(owner)]!;
-      for (const operation of operations) addItem(items, operation);
-    }
-    passes = found;
-    itemsKnown.set(program, passes);
+const itemsKnown = new WeakMap<CostedPart, readonly OwnedItems[]>();
+
+/** The items of a part, by owner. */
+function itemsOf(part: CostedPart): readonly OwnedItems[] {
+  const known = itemsKnown.get(part);
+  if (known) return known;
+  const found = new Map<string, OwnedItems>();
+  for (const { owner, operations } of part.steps) {
+    const key = `${owner.node}.${owner.group}`;
+    const owned = found.get(key) ?? { owner, items: [] };
+    found.set(key, owned);
+    for (const operation of operations) addItem(owned.items, operation);
   }
-  return passes;
+  const items = [...found.values()];
+  itemsKnown.set(part, items);
+  return items;
 }
 
 /**
@@ -150,16 +158,16 @@ function split(work: readonly Term[]): Pick<Item, 'maps' | 'weightBytes'> {
 }
 
 /** How often a term counts. */
-function timesOf(term: Term, { pixels }: RegionCounts): number {
+function timesOf(term: Term, pixels: Float64Array): number {
   if (term.per === 'once') return 1;
   const count = pixels[term.region.id]!;
   if (term.per === 'pixels') return count;
   return (term.per === 'any' ? count > 0 : count < term.region.pixels) ? 1 : 0;
 }
 
-function bytesOf(terms: readonly Term[], counts: RegionCounts): number {
+function bytesOf(terms: readonly Term[], pixels: Float64Array): number {
   let bytes = 0;
-  for (const term of terms) bytes += term.bytes * timesOf(term, counts);
+  for (const term of terms) bytes += term.bytes * timesOf(term, pixels);
   return bytes;
 }
 
@@ -174,41 +182,58 @@ export function rooflineCosts(
   threads: number,
 ): PassCosts {
   const rates = ratesOf(device, threads);
-  const passes = itemsOf(program);
+  const { order, placed } = program;
   const costs: PassCosts = {
-    computeMs: new Float64Array(passes.length),
-    dataMs: new Float64Array(passes.length),
-    overheadMs: new Float64Array(passes.length),
+    computeMs: new Float64Array(order.count),
+    dataMs: new Float64Array(order.count),
+    overheadMs: new Float64Array(order.count),
   };
-  passes.forEach((items, pass) => {
-    if (items.length === 0) return;
-    let compute = 0;
-    let data = 0;
-    /** By map: the most that one operation moves of it, and what the others move beside. */
-    const moved = new Map<ProgramMap, { most: number; sum: number }>();
-    for (const { convolution, region, whole, maps, weightBytes, others } of items) {
-      const pixels = region ? counts.pixels[region.id]! : whole;
-      if (convolution) compute += convolutionTime(convolution, pixels, rates);
-      for (const term of others) {
-        const operations = term.flops / 2 + (term.of === 'weights' ? 0 : term.bytes / valueBytes / 2);
-        compute += (operations * timesOf(term, counts)) / (rates.engineRate * rates.engines);
-      }
-      if (!convolution || pixels > 0)
-        data += weightBytes / (weightBytes <= rates.cacheBytes ? rates.cache : rates.memory);
-      for (const { map, terms } of maps) {
-        const bytes = fetched(bytesOf(terms, counts), map, rates);
-        const known = moved.get(map) ?? { most: 0, sum: 0 };
-        moved.set(map, { most: Math.max(known.most, bytes), sum: known.sum + bytes });
-      }
+  for (const { part, at, node: first } of placed.parts) {
+    const pixels = counts.pixels.subarray(at.firstRegion);
+    for (const { owner, items } of itemsOf(part)) {
+      if (items.length === 0) continue;
+      const pass = order.of({ node: first + owner.node, group: owner.group });
+      const { compute, data } = timeOfItems(items, pixels, rates);
+      costs.computeMs[pass] = compute;
+      costs.dataMs[pass] = Math.max(0, data - compute);
+      costs.overheadMs[pass] = rates.launchMs;
     }
-    for (const { most, sum } of moved.values()) {
-      data += most / (most <= rates.cacheBytes ? rates.cache : rates.memory) + (sum - most) / rates.cache;
-    }
-    costs.computeMs[pass] = compute;
-    costs.dataMs[pass] = Math.max(0, data - compute);
-    costs.overheadMs[pass] = rates.launchMs;
-  });
+  }
   return costs;
+}
+
+/**
+ * Computation and data movement of a pass, ms.
+ * @param counts pixels of the part's regions, by its own ids
+ */
+function timeOfItems(
+  items: readonly Item[],
+  counts: Float64Array,
+  rates: Rates,
+): { readonly compute: number; readonly data: number } {
+  let compute = 0;
+  let data = 0;
+  /** By map: the most that one operation moves of it, and what the others move beside. */
+  const moved = new Map<ProgramMap, { most: number; sum: number }>();
+  for (const { convolution, region, whole, maps, weightBytes, others } of items) {
+    const pixels = region ? counts[region.id]! : whole;
+    if (convolution) compute += convolutionTime(convolution, pixels, rates);
+    for (const term of others) {
+      const operations = term.flops / 2 + (term.of === 'weights' ? 0 : term.bytes / valueBytes / 2);
+      compute += (operations * timesOf(term, counts)) / (rates.engineRate * rates.engines);
+    }
+    if (!convolution || pixels > 0)
+      data += weightBytes / (weightBytes <= rates.cacheBytes ? rates.cache : rates.memory);
+    for (const { map, terms } of maps) {
+      const bytes = fetched(bytesOf(terms, counts), map, rates);
+      const known = moved.get(map) ?? { most: 0, sum: 0 };
+      moved.set(map, { most: Math.max(known.most, bytes), sum: known.sum + bytes });
+    }
+  }
+  for (const { most, sum } of moved.values()) {
+    data += most / (most <= rates.cacheBytes ? rates.cache : rates.memory) + (sum - most) / rates.cache;
+  }
+  return { compute, data };
 }
 
 const valueBytes = 4;

@@ -130,9 +130,10 @@ function prepare(network: Network, strategy: string, granularity: number, rate: 
     first += own.length;
     return own;
   });
-  const counts = program.counts(({ block, shape, mask }) =>
-    maskCoverage({ ...mask, block: block.index, granularity, cells: ofMask[mask.id]! }, block, shape),
-  );
+  const counts = program.counts(({ block, shape, mask: id }) => {
+    const mask = program.lowered.program.masks[id]!;
+    return maskCoverage({ ...mask, block: block.index, granularity, cells: ofMask[id]! }, block, shape);
+  });
   return { program, cells, counts };
 }
 

@@ -1,0 +1,45 @@
+import type { Attention } from './attention.js';
+import type { Block, Convolution, NetworkNode, PlainConvolution } from './network.js';
+
+const NO_VALUES = new Float32Array(0);
+
+/**
+ * A node with the geometry of its convolutions and none of their weights: for what is worked out from it, and kept
+ * longer than the network is.
+ */
+export function outlineOf<Node extends NetworkNode>(node: Node): Node {
+  if (node.kind === 'convolution') return { ...node, convolution: outlined(node.convolution) };
+  return node.kind === 'block' ? { ...node, block: outlinedBlock(node.block) } : node;
+}
+
+function outlinedBlock({ masker, ...block }: Block): Block {
+  const { branch, projection, attention } = block;
+  return {
+    ...block,
+    branch: branch.map(outlined),
+    ...(projection ? { projection: outlined(projection) } : {}),
+    ...(attention ? { attention: outlinedAttention(attention) } : {}),
+  };
+}
+
+function outlinedAttention({ reduce, gate, spatial, ...attention }: Attention): Attention {
+  return {
+    ...attention,
+    ...(reduce ? { reduce: outlined(reduce) } : {}),
+    gate: outlined(gate),
+    ...(spatial ? { spatial: outlined(spatial) } : {}),
+  };
+}
+
+// Field by field: weights may be made by being read.
+function outlined<Layer extends Convolution | PlainConvolution>(layer: Layer): Layer {
+  const { name, inChannels, outChannels, kernel, stride, padding, samePadding, dilation, groups } = layer;
+  const { activation, slopes } = layer;
+  return {
+    ...{ name, inChannels, outChannels, kernel, stride, padding, dilation, groups, activation },
+    ...(samePadding === undefined ? {} : { samePadding }),
+    ...(slopes === undefined ? {} : { slopes }),
+    weight: NO_VALUES,
+    bias: NO_VALUES,
+  } as Layer;
+}
