@@ -122,6 +122,34 @@ describe('load and faults', () => {
     await lab.server.lab.kernels.shutdown(kernel.id);
   });
 
+  it('repeats a restart once: a front end connects again each time that it hears of one', async () => {
+    const kernel = await lab.server.lab.kernels.start('echo');
+    await kernel.whenReady();
+    const address = `${lab.server.origin.replace('http', 'ws')}/api/kernels/${kernel.id}/channels`;
+    const sockets: WebSocket[] = [];
+    const connect = async () => {
+      const socket = new WebSocket(`${address}?session_id=tab&token=${lab.server.token}`, {
+        autoPong: false,
+      });
+      sockets.push(socket);
+      const states: string[] = [];
+      socket.on('message', (data) => states.push(JSON.parse(data.toString()).content.execution_state));
+      await once(socket, 'open');
+      return states;
+    };
+    const first = await connect();
+    process.kill(kernel.pid!, 'SIGKILL');
+    await expect.poll(() => first).toContain('restarting');
+    const second = await connect();
+    await expect.poll(() => second).toContain('restarting');
+    await expect.poll(() => kernel.state, { timeout: 20_000 }).toBe('idle');
+    const third = await connect();
+    await expect.poll(() => third).toContain('idle');
+    expect(third).not.toContain('restarting');
+    for (const socket of sockets) socket.terminate();
+    await lab.server.lab.kernels.shutdown(kernel.id);
+  });
+
   it('reports that a kernel was killed, starts a new one by itself, and goes on', async () => {
     const kernel = await lab.startKernel();
     const statuses: string[] = [];

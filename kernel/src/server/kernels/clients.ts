@@ -8,7 +8,8 @@ export interface KernelClient {
   readonly session: string;
   /** What was delivered and is not known to have arrived. */
   readonly unconfirmed: KeptMessages;
-  deliver(message: Message): void;
+  /** @param isRepeat whether it was sent to an earlier connection of this front end, and may have arrived */
+  deliver(message: Message, isRepeat?: boolean): void;
   /** Ends the connection, because the kernel has ended. */
   close(): void;
   /** Ends a connection that leads nowhere. */
@@ -38,7 +39,7 @@ export class KernelClients {
   add(client: KernelClient): void {
     const missed = this.takeMissed(client.session);
     this.connected.add(client);
-    for (const message of missed) client.deliver(message);
+    for (const message of missed) client.deliver(message, true);
   }
 
   private takeMissed(session: string): Iterable<Message> {

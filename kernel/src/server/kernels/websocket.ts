@@ -47,6 +47,9 @@ function confirmations(socket: WebSocket) {
   };
 }
 
+const isRestart = ({ channel, content }: Message): boolean =>
+  channel === 'iopub' && content.includes('"execution_state":"restarting"');
+
 /** Connects an open WebSocket with a kernel until either closes. */
 export function joinKernel(socket: WebSocket, kernel: Kernel, session: string): void {
   const isV1 = socket.protocol === V1_PROTOCOL;
@@ -55,13 +58,14 @@ export function joinKernel(socket: WebSocket, kernel: Kernel, session: string): 
   const client: KernelClient = {
     session,
     unconfirmed,
-    deliver(message) {
+    deliver(message, isRepeat = false) {
       if (socket.readyState === socket.OPEN && socket.bufferedAmount > MAX_UNREAD_BYTES) {
         socket.close(POLICY_VIOLATION, 'The client does not read its messages');
       }
       if (socket.readyState === socket.OPEN) {
         send(message);
-        sent(message);
+        // Front ends connect again when they hear of a restart: repeated each time, it would not end.
+        if (!(isRepeat && isRestart(message))) sent(message);
       } else {
         // The connection is ending: this is for the front end's return.
         unconfirmed.add(message);
