@@ -40,10 +40,10 @@ export interface LoweredPart {
 }
 
 /**
- * Lowers one node of a network without those before it, to the same steps that \`lowerNetwork\` lowers it to.
+ * Lowers one node of a network without those before it, to the same steps that `lowerNetwork` lowers it to.
  * @param network paddings written out
  * @param plan without rewrites
- * @throws FoveaError as \`lowerNetwork\` does
+ * @throws FoveaError as `lowerNetwork` does
  */
 export function lowerPart(
   network: Network,
