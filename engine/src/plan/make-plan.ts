@@ -70,15 +70,15 @@ export function makePlan(network: Network, options: PlanOptions = {}): Plan {
     const next = followers.get(block.index);
     const nextNeedsPool = next !== undefined && (options.maskers?.[next.index]?.needsPool ?? true);
     const chosen = block.adaptive ? strategy : dense;
-    let statistics: MaskStatistics | undefined;
+    // Given masks are checked in any case; what to expect of others is worked out only for a strategy that asks.
+    let statistics = givenStatistics(block, shape, options.masks);
     const wished = chosen.plan({
       block,
       shape,
       granularity: S,
       excitation,
-      // Most strategies do not ask.
       get statistics() {
-        statistics ??= statisticsOf(block, shape, S, rates[block.index]!, options.masks);
+        statistics ??= expectedStatistics(block, shape, S, rates[block.index]!);
         return statistics;
       },
       batch,
@@ -142,14 +142,20 @@ function withoutRepeatedPools(
   });
 }
 
-function statisticsOf(
+function givenStatistics(
+  block: Block,
+  shape: BlockShape,
+  masks: readonly Mask[] | undefined,
+): MaskStatistics | undefined {
+  const mask = masks?.find((candidate) => candidate.block === block.index);
+  return mask && maskStatistics(mask, block, shape);
+}
+
+function expectedStatistics(
   block: Block,
   shape: BlockShape,
   granularity: number,
   rate: number,
-  masks: readonly Mask[] | undefined,
 ): MaskStatistics {
-  const mask = masks?.find((candidate) => candidate.block === block.index);
-  if (mask) return maskStatistics(mask, block, shape);
   return { rate, dilatedRate: expectedDilatedRate(block, shape, granularity, rate) };
 }
