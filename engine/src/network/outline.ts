@@ -7,10 +7,20 @@ const NO_VALUES = new Float32Array(0);
  * A node with the geometry of its convolutions and none of their weights: for what is worked out from it, and kept
  * longer than the network is.
  */
-export function outlineOf<Node extends NetworkNode>(node: Node): Node {
-  if (node.kind === 'convolution') return { ...node, convolution: outlined(node.convolution) };
-  return node.kind === 'block' ? { ...node, block: outlinedBlock(node.block) } : node;
+export function outlineOf(node: NetworkNode): NetworkNode {
+  if (node.kind !== 'convolution' && node.kind !== 'block') return node;
+  let outline = outlines.get(node);
+  if (!outline) {
+    outline =
+      node.kind === 'block'
+        ? { ...node, block: outlinedBlock(node.block) }
+        : { ...node, convolution: outlined(node.convolution) };
+    outlines.set(node, outline);
+  }
+  return outline;
 }
+
+const outlines = new WeakMap<NetworkNode, NetworkNode>();
 
 function outlinedBlock({ masker, ...block }: Block): Block {
   const { branch, projection, attention } = block;

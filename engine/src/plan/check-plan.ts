@@ -76,14 +76,14 @@ export function checkPlan(network: Network, plan: Plan): Plan {
  * @throws FoveaError `bad-argument` naming block, primitive and what is missing or misplaced
  */
 export function checkBlockPlan(plan: BlockPlan, block: Block): BlockPlan {
+  const where = `plan of block ${block.index} (${block.name})`;
   if (!Array.isArray(plan.groups) || !plan.groups.every((group) => Array.isArray(group?.primitives))) {
-    throw new FoveaError(
-      'bad-argument',
-      `plan of block ${block.index} (${block.name}): groups that each list their primitives are needed`,
-    );
+    throw new FoveaError('bad-argument', `${where}: groups that each list their primitives are needed`);
   }
   if (plan.rewrite !== undefined) checkRewrite(plan.rewrite, block);
-  const name = `${plan.mode} ${plan.granularity} ${plan.excitation} ${plan.groups.map((group) => `${group.primitives}:${group.bandPixels}:${Object.keys(group)}`).join(' ')}`;
+  checkGranularity(plan.granularity, where);
+  checkExcitation(plan.excitation, where);
+  const name = `${plan.mode} ${plan.groups.map((group) => `${group.primitives}:${group.bandPixels}:${Object.keys(group)}`).join(' ')}`;
   let sound = foundSound.get(block);
   if (!sound) {
     sound = new Set();
@@ -108,7 +108,7 @@ function checkRewrite(rewrite: Rewrite, block: Block): void {
     );
 }
 
-/** Plans that passed the check, by content: a search checks the same few many times. */
+/** Modes and groups that passed the check, by content: a search checks the same few many times. */
 const foundSound = new WeakMap<Block, Set<string>>();
 
 function examine(plan: BlockPlan, block: Block): void {
@@ -120,8 +120,6 @@ function examine(plan: BlockPlan, block: Block): void {
     fail(`mode "${plan.mode}"; "dense" or "adaptive" are accepted`);
   if (plan.mode === 'adaptive' && !block.adaptive)
     fail('the block has no shortcut, only mode "dense" is possible');
-  checkGranularity(plan.granularity, where);
-  checkExcitation(plan.excitation, where);
   const sequence = plan.groups.flatMap((group) => group.primitives);
   for (const primitive of sequence) {
     if (!Object.hasOwn(primitives, primitive))

@@ -17,7 +17,6 @@ import { Verifier } from '../program/verify.js';
 import type { Shape } from '../tensor.js';
 import { applyRewrite, startOf } from './apply-rewrite.js';
 import type { Plan } from './plan.js';
-import type { Rewrite } from './rewrite.js';
 
 /** A lowered network: its program, and what is needed to describe a run of it. */
 export interface LoweredNetwork {
@@ -54,18 +53,14 @@ export function lowerNetwork(
   let rewritten = '';
   let complete = true;
   for (const [position, node] of network.nodes.entries()) {
-    if (node.kind === 'foreign') {
-      complete = lowerForeign(lowering, node, position, foreignShapes);
-      if (!complete) break;
-    } else {
-      const rewrite = node.kind === 'block' ? plan.blocks[node.block.index]!.rewrite : undefined;
-      rewritten += lowerOne(lowering, verifier, node, position, rewrite);
-    }
+    const answered = lowerOne(lowering, verifier, plan, position, foreignShapes);
+    if (answered !== undefined) rewritten += `${position}: ${answered}\n`;
     verifier.upTo(builder.made.steps);
+    complete = lowering.has(node.output);
+    if (!complete) break;
     lowering.finishReads(node);
   }
   const output = complete ? lowering.value(network.output, network.nodes.at(-1)!).map : undefined;
-  verifier.upTo(builder.made.steps);
   if (output) verifier.finish(output);
   return {
     program: builder.finish(inputMap, output, lowering.given),
@@ -76,48 +71,50 @@ export function lowerNetwork(
   };
 }
 
-/** A node of which it is known what it computes. */
-export type KnownNode = Exclude<NetworkNode, ForeignNode>;
-
 /**
- * Lowers the node at a position of the network; its steps are still to be verified.
- * @returns what a block's rewrite answered, as text
+ * Lowers the node at a position of the network; its steps are still to be verified. The value of a foreign node whose
+ * shape is not known stays undefined.
+ * @returns what a block's rewrite answered, as text; undefined without one
  */
 export function lowerOne(
   lowering: NetworkLowering,
   verifier: Verifier,
-  node: KnownNode,
+  plan: Plan,
   position: number,
-  rewrite?: Rewrite,
-): string {
+  foreignShapes: ReadonlyMap<string, Shape>,
+): string | undefined {
+  const node = lowering.network.nodes[position]!;
+  if (node.kind === 'foreign') {
+    lowerForeign(lowering, node, position, foreignShapes.get(node.name));
+    return undefined;
+  }
   if (node.kind !== 'block') {
     lowerNode(lowering, node, position);
-    return '';
+    return undefined;
   }
+  const { rewrite } = plan.blocks[node.block.index]!;
   const block = new BlockLowering(lowering, node, position, lowering.network.nodes[position + 1]);
   const start = startOf(block);
   for (const primitive of block.sequence) primitives[primitive].lower(block);
-  const text = rewrite ? `${position}: ${applyRewrite(rewrite, block, start, verifier)}\n` : '';
+  const answered = rewrite && applyRewrite(rewrite, block, start, verifier);
   block.noteUnusedBands(lowering.builder.made.steps.slice(start.steps));
   lowering.define(node.output, { map: block.output!, activation: block.block.activation });
-  return text;
+  return answered;
 }
 
 function lowerForeign(
   lowering: NetworkLowering,
   node: ForeignNode,
   position: number,
-  shapes: ReadonlyMap<string, Shape>,
-): boolean {
+  shape: Shape | undefined,
+): void {
   const inputs = node.inputs.map((name) => lowering.value(name, node).map);
-  const shape = shapes.get(node.name);
   const output = shape ? lowering.builder.map(shape) : undefined;
   lowering.builder.emit(
     { node: position, group: -1 },
     { kind: 'foreign', node, inputs, ...(output ? { output } : {}) },
   );
   if (output) lowering.define(node.output, { map: output, activation: 'none' });
-  return output !== undefined;
 }
 
 function lowerNode(

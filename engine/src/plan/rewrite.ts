@@ -10,8 +10,9 @@ export interface Rewrite {
   /** For messages, notes and tables. */
   readonly name: string;
   /**
-   * Called whenever the block is lowered, for a run, a prediction or a search, also with the block by itself, where it
-   * pools for no other. The same steps should get the same answer.
+   * Called whenever the block is lowered: for a run with the whole network, for a prediction without the nodes before it,
+   * for a search by itself, where it pools for no other. Maps and masks are numbered otherwise each time; the same steps
+   * should get the same answer.
    *
    * @param steps those of the block in order, frozen plain data
    * @returns the steps that take their place; `steps` itself where there is nothing to change

@@ -30,14 +30,8 @@ function fastest(context: StrategyContext): { strategy: Strategy; reason: string
   const coverage = statisticsCoverage(block, shape, granularity, statistics, batch);
   const costs = (block.adaptive ? alternatives : [dense]).map((strategy) => ({
     strategy,
-    totalMs: costCandidate(
-      { block, shape, needsPool, excitation },
-      strategy,
-      granularity,
-      statistics.rate,
-      setting,
-      coverage,
-    ).totalMs,
+    totalMs: costCandidate({ block, shape, needsPool, excitation }, strategy, granularity, coverage, setting)
+      .totalMs,
   }));
   const best = costs.reduce((a, b) => (b.totalMs < a.totalMs ? b : a));
   const figures = costs

@@ -34,15 +34,14 @@ export interface PlacedBlock {
 
 /**
  * Costs a single block under a strategy: its own pool is charged to it, and it pools for no other block.
- * @param coverage left out, expected for random masks at `rate`
+ * @param coverage what its masks leave to be computed
  */
 export function costCandidate(
   { block, shape, needsPool, excitation }: PlacedBlock,
   strategy: Strategy,
   granularity: number,
-  rate: number,
+  coverage: Coverage,
   setting: Setting,
-  coverage: Coverage = expectedCoverage(block, shape, granularity, rate, setting.batch),
 ): Candidate {
   const wished = strategy.plan({
     block,
@@ -79,7 +78,7 @@ export function costCandidate(
 
 /** The block computed everywhere, without a mask. */
 export function costDense(placed: PlacedBlock, setting: Setting): Candidate {
-  return costCandidate(placed, dense, 1, 1, setting, fullCoverage(placed.block));
+  return costCandidate(placed, dense, 1, fullCoverage(placed.block), setting);
 }
 
 /** Granularities that give an output map of this size different grids, ascending; the last is the whole map. */
@@ -113,7 +112,11 @@ export function findBreakEven(
   denseMs: number,
   setting: Setting,
 ): number {
-  const costAt = (rate: number) => costCandidate(placed, strategy, granularity, rate, setting).totalMs;
+  const { block, shape } = placed;
+  const costAt = (rate: number) => {
+    const coverage = expectedCoverage(block, shape, granularity, rate, setting.batch);
+    return costCandidate(placed, strategy, granularity, coverage, setting).totalMs;
+  };
   if (costAt(1) <= denseMs) return 1;
   if (costAt(0) > denseMs) return 0;
   let low = 0;

@@ -19,7 +19,7 @@ import {
   findBreakEven,
   type PlacedBlock,
 } from './candidate.js';
-import { fullCoverage } from './coverage.js';
+import { expectedCoverage, fullCoverage } from './coverage.js';
 import { resolveSetting, type Setting } from './options.js';
 import { type ParetoPoint, paretoFront } from './pareto.js';
 import { blockKind } from './program-cost/block-kind.js';
@@ -214,11 +214,12 @@ function chooseForBlock(
   const { block } = placed;
   const denseCandidate = costDense(placed, setting);
   const adaptive = block.adaptive
-    ? settingsOf(placed, options).flatMap(([S, rate]) =>
-        strategies
-          .map((strategy) => costCandidate(placed, strategy, S, rate, setting))
-          .filter(({ mode }) => mode === 'adaptive'),
-      )
+    ? settingsOf(placed, options).flatMap(([S, rate]) => {
+        const coverage = expectedCoverage(block, placed.shape, S, rate, setting.batch);
+        return strategies
+          .map((strategy) => costCandidate(placed, strategy, S, coverage, setting))
+          .filter(({ mode }) => mode === 'adaptive');
+      })
     : [];
   const bestAdaptive = adaptive.length > 0 ? pick(adaptive) : undefined;
   const best = bestAdaptive && bestAdaptive.totalMs < denseCandidate.totalMs ? bestAdaptive : denseCandidate;

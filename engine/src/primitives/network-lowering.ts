@@ -100,6 +100,11 @@ export class NetworkLowering {
     return value;
   }
 
+  /** True once the value has been defined. */
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
   define(name: string, value: Value): void {
     this.#values.set(name, value);
   }

@@ -159,7 +159,7 @@ describe('what a rewrite answers is refused', () => {
     [
       'pixels outside the mask that go without their activation',
       (steps) => steps.filter((_, i) => i !== at(steps, 'activate-others')),
-      /the block's output, would hold \[relu.* at @0, projection\(%1\) elsewhere\] instead of/,
+      /the block's output, would hold \[relu.* at @0, projection\(%\d+\) elsewhere\] instead of/,
       denseFirst,
     ],
     [

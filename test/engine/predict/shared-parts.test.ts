@@ -8,24 +8,36 @@ import {
   randomMasker,
 } from '@fovea/engine';
 import { nativeBackend, networkShapes } from '@fovea/engine/backend';
+import { importOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
-import { joinParts } from '../../../engine/src/backends/native/encoded-part.js';
+import { joinParts, PartPlacer } from '../../../engine/src/backends/native/encoded-part.js';
 import type { Masker } from '../../../engine/src/mask/mask.js';
 import { blocksOf } from '../../../engine/src/network/network.js';
+import { lowerNetwork } from '../../../engine/src/plan/lower.js';
 import type { Plan } from '../../../engine/src/plan/plan.js';
 import { expectedCoverage } from '../../../engine/src/predict/coverage.js';
+import { costedPart } from '../../../engine/src/predict/program-cost/costed-part.js';
 import {
-  type CostedProgram,
+  CostedProgram,
+  costedProgram,
+  expectedDecisions,
   programOfPlan,
-  wholeProgram,
 } from '../../../engine/src/predict/program-cost/costed-program.js';
 import { nativeAmounts } from '../../../engine/src/predict/program-cost/describer.js';
 import { passCosts } from '../../../engine/src/predict/program-cost/pass-costs.js';
-import type { PlacedParts } from '../../../engine/src/predict/program-cost/placed-parts.js';
+import {
+  knownForeignShapes,
+  type PlacedParts,
+} from '../../../engine/src/predict/program-cost/placed-parts.js';
+import type { AdaptiveBlock } from '../../../engine/src/primitives/network-lowering.js';
+import type { Program } from '../../../engine/src/program/program.js';
 import { generate, generateWhole } from '../differential/generate.js';
 import { maskersOf } from '../differential/maskers.js';
 import { networkOf } from '../differential/network.js';
 import { planOptions } from '../differential/plans.js';
+import { runRewritten } from '../differential/rewrites.js';
+import { conv, model } from '../support/onnx-graphs.js';
+import { denseFirst } from '../support/rewrites.js';
 
 interface Size {
   readonly batch: number;
@@ -63,11 +75,31 @@ function tablesOf({ parts, input, output }: PlacedParts, numbers: Map<string, nu
   );
 }
 
+/** A program as a single part. */
+function wholePart(program: Program, blocks: readonly AdaptiveBlock[]): PlacedParts {
+  const part = costedPart(program, blocks);
+  const at = new PartPlacer().place(part.encoded);
+  const adaptive = blocks.map(({ block, shape }, i) => ({ block, shape, ...part.adaptive[i]! }));
+  return {
+    parts: [{ part, at, node: 0, adaptive }],
+    input: program.input.id,
+    output: program.output?.id,
+    rewritten: '',
+  };
+}
+
 /** A plan's program made of shared parts, and lowered as a whole. */
 function bothWays(network: Network, plan: Plan, size: Size, maskers?: readonly Masker[]) {
-  const shared = programOfPlan(network, plan, networkShapes(network, size), maskers);
-  const { lowered } = shared;
-  const plain = wholeProgram(network, plan, lowered);
+  const shapes = networkShapes(network, size);
+  const shared = programOfPlan(network, plan, shapes, maskers);
+  const { program, adaptive } = lowerNetwork(
+    network,
+    plan,
+    shapes.values.get(network.input)!,
+    expectedDecisions(network, plan, maskers),
+    knownForeignShapes(network, shapes.values),
+  );
+  const plain = new CostedProgram(shared.order, wholePart(program, [...adaptive.values()]), () => program);
   return { shared, plain };
 }
 
@@ -144,6 +176,59 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('a program of shared pa
     }
     expect(compared).toBeGreaterThan(200);
   }, 120_000);
+
+  it('is so with rewrites, whose steps are shared with no other block', async () => {
+    const network = builtNetwork('resnet50');
+    const size = { batch: 1, height: 224, width: 224 };
+    const plan = makePlan(network, { strategy: denseFirst, granularity: [8, 4, 7, 1], ...size });
+    const { placed } = expectSame(network, plan, size);
+    expect(placed.rewritten).toContain('conv1');
+    expect(new Set(placed.parts.map(({ part }) => part)).size).toBeGreaterThan(blocksOf(network).length);
+    let compared = 0;
+    for (let seed = 1; seed <= 12; seed++) {
+      const test = generate(seed, { multiplyAdds: 2e8, sides: [9, 40], runs: 2 });
+      const random = networkOf(test, false);
+      const { height, width } = random.inputShape;
+      for (const run of test.runs) {
+        const planning = planOptions(test, random, run);
+        const maskers = maskersOf(test).forEngine();
+        const drawn = { batch: run.batch.length, height, width };
+        const grouped = planning.plan ?? makePlan(random, { ...planning, maskers, ...drawn });
+        await runRewritten(grouped, seed, async (edited) => expectSame(random, edited, drawn, maskers));
+        compared++;
+      }
+    }
+    expect(compared).toBeGreaterThan(24);
+  }, 60_000);
+
+  it('is so with operators that run elsewhere, known by their shapes or not', async () => {
+    const between = await importOnnx(
+      model((g, x) => {
+        const block = (input: string) =>
+          g.activation(
+            g.node('Add', [input, conv(g, g.activation(conv(g, input, 3, 3), 'relu'), 3, 3)]),
+            'relu',
+          );
+        return block(g.node('Elu', [block(x)]));
+      }),
+      'between',
+    );
+    const size = { batch: 1, height: 8, width: 8 };
+    for (const strategy of ['dense', 'streamed']) {
+      const plan = makePlan(between, { strategy, granularity: 2, ...size });
+      const program = expectSame(between, plan, size);
+      expect(program.placed.parts.map(({ part }) => part.steps[0]?.operations[0]?.kind)).toContain('foreign');
+      expect(program.placed.output).toBeDefined();
+      const values = new Map(networkShapes(between, size).values);
+      const cut = between.nodes.find(({ kind }) => kind === 'foreign')!;
+      values.set(cut.output, undefined);
+      const { blocks } = networkShapes(between, size);
+      const ended = costedProgram(between, plan, { values, blocks });
+      expect(ended.placed.output).toBeUndefined();
+      expect(ended.lowered.output).toBeUndefined();
+      expect(ended.placed.parts.length).toBe(between.nodes.indexOf(cut) + 2);
+    }
+  });
 
   it('has one part for the blocks that are alike', () => {
     const network = builtNetwork('resnet101');

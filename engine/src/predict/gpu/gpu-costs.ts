@@ -29,13 +29,13 @@ function describe(program: CostedProgram, calibration: GpuCalibration): Describe
   const { choice, revision } = choiceFor(calibration);
   let known = described.get(program)?.get(calibration);
   if (known?.revision !== revision) {
-    const encoded = encodeProgram(program.lowered.program, choice);
+    const encoded = encodeProgram(program.lowered, choice);
     const { passes } = encoded;
     const sums = WorkSums.of(
       passes.map(({ work }) => work),
       passes.map((_, step) => step),
       passes.length,
-      program.lowered.program.regions,
+      program.lowered.regions,
     );
     known = { revision, encoded, sums };
     const byGpu = described.get(program) ?? new WeakMap<GpuCalibration, Described>();
@@ -101,7 +101,7 @@ function effortMs(
 /** Time of a run that is in none of its passes: submissions, what lies between passes, input and output. */
 export function gpuRunMs(program: CostedProgram, calibration: GpuCalibration): number {
   const { encoded } = describe(program, calibration);
-  const { input, output } = program.lowered.program;
+  const { input, output } = program.lowered;
   const bytes = exactBytes(input) + (output ? exactBytes(output) : 0);
   const { runMs, betweenMs, transferBandwidth } = calibration;
   return runMs * (1 + encoded.stops.length) + betweenMs * encoded.passes.length + bytes / transferBandwidth;

@@ -51,13 +51,17 @@ export type Place = number | 'attended' | 'active';
 
 /** A part of a network's program for one node, and what it leaves to those after it. */
 export interface NodePart extends CostedPart {
-  readonly output: {
-    readonly map: number;
-    readonly shape: Shape;
-    readonly activation: ConvolutionActivation;
-  };
+  readonly output:
+    | {
+        readonly map: number;
+        readonly shape: Shape;
+        readonly activation: ConvolutionActivation;
+      }
+    | undefined;
   /** The next block's mask and what has been pooled for it, by the part's own ids. */
   readonly next?: { readonly mask: number; readonly pooled: number | undefined };
+  /** What the block's rewrite answered, as text. */
+  readonly rewritten: string | undefined;
 }
 
 /**
@@ -95,10 +99,11 @@ export function costedPart(
 
 /** What one node's lowering costs by. */
 export function nodePart(lowered: LoweredPart): NodePart {
-  const { program, givenMaps, givenMasks, output, activation, adaptive, next } = lowered;
+  const { program, givenMaps, givenMasks, output, adaptive, next, rewritten } = lowered;
   return {
     ...costedPart(program, adaptive ? [adaptive] : [], givenMaps, givenMasks),
-    output: { map: output.id, shape: output.shape, activation },
+    output: output && { map: output.map.id, shape: output.map.shape, activation: output.activation },
+    rewritten,
     ...(next ? { next: { mask: next.mask.id, pooled: next.pooled?.id } } : {}),
   };
 }

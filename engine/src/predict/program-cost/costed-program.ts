@@ -3,14 +3,14 @@ import type { Masker } from '../../mask/mask.js';
 import { decidesByRule } from '../../mask/rule.js';
 import { type Block, blocksOf, type Network } from '../../network/network.js';
 import type { NetworkShapes } from '../../network/walk.js';
-import { type LoweredNetwork, lowerNetwork } from '../../plan/lower.js';
+import { lowerNetwork } from '../../plan/lower.js';
 import { hasRewrite, type Plan, type Primitive, planText } from '../../plan/plan.js';
 import { type Decision, decisionKey, decisionOf } from '../../primitives/decision.js';
+import type { Program } from '../../program/program.js';
 import { WorkSums } from '../../program/work.js';
-import type { Shape } from '../../tensor.js';
 import type { Coverage } from '../coverage.js';
 import { coveredAt, squaresAt } from './costed-part.js';
-import { type PlacedBlock, type PlacedParts, partsOfPlan, wholePart } from './placed-parts.js';
+import { knownForeignShapes, type PlacedBlock, type PlacedParts, partsOfPlan } from './placed-parts.js';
 
 /** How many pixels a program's regions have: counted, or expected of random masks. */
 export interface RegionCounts {
@@ -24,27 +24,24 @@ export interface RegionCounts {
 
 /** A program that is costed: what `run` would execute, with everything worked out that no mask changes. */
 export class CostedProgram {
-  readonly order: PassOrder;
   /** By index: the blocks that follow their masks. */
   readonly adaptive: ReadonlyMap<number, PlacedBlock>;
   readonly #wholes: Float64Array;
   readonly #masks: number;
   /** By part: the pass of each of its steps. */
   readonly #passes: readonly (readonly number[])[];
-  readonly #lower: () => LoweredNetwork;
-  #lowered: LoweredNetwork | undefined;
+  readonly #lower: () => Program;
+  #lowered: Program | undefined;
   #sums: WorkSums | undefined;
 
   /** @param lower makes the same program as `placed` */
   constructor(
-    readonly network: Network,
-    readonly plan: Plan,
+    readonly order: PassOrder,
     readonly placed: PlacedParts,
-    lower: () => LoweredNetwork,
+    lower: () => Program,
   ) {
     const { parts } = placed;
     this.#lower = lower;
-    this.order = new PassOrder(network, plan);
     this.#wholes = new Float64Array(parts.reduce((sum, { part }) => sum + part.regions.length, 0));
     for (const { part, at } of parts)
       part.regions.forEach(({ pixels }, i) => {
@@ -59,8 +56,8 @@ export class CostedProgram {
     );
   }
 
-  /** The program itself. */
-  get lowered(): LoweredNetwork {
+  /** The program as a whole. */
+  get lowered(): Program {
     this.#lowered ??= this.#lower();
     return this.#lowered;
   }
@@ -156,54 +153,45 @@ export function programOfPlan(
 ): CostedProgram {
   const decisions = expectedDecisions(network, plan, maskers);
   const kept = ofPlan(network, plan);
-  const lower = () => lowerFor(network, plan, shapes, decisions);
+  const make = () => costedProgram(network, plan, shapes, decisions);
   // What rewrites answer is known only once they are asked.
-  const rewritten = hasRewrite(plan) ? lower() : undefined;
-  const key = `${shapes.values.get(network.input)} ${decisions.map(decisionKey).join(' ')} ${rewritten?.rewritten ?? ''}`;
+  const rewritten = hasRewrite(plan) ? make() : undefined;
+  const key = `${shapes.values.get(network.input)} ${decisions.map(decisionKey).join(' ')} ${rewritten?.placed.rewritten ?? ''}`;
   let program = kept.get(key);
   if (!program) {
     if (rewritten && kept.size >= KEPT_REWRITTEN) kept.clear();
-    program = costed(network, plan, shapes, decisions, rewritten, lower);
+    program = rewritten ?? make();
     kept.set(key, program);
   }
   return program;
 }
 
-function costed(
+/** The program of a plan and its decisions, made afresh but for parts that others have too. */
+export function costedProgram(
   network: Network,
   plan: Plan,
   shapes: NetworkShapes,
-  decisions: readonly Decision[],
-  rewritten: LoweredNetwork | undefined,
-  lower: () => LoweredNetwork,
-): CostedProgram {
-  const parts = partsOfPlan(network, plan, shapes, decisions);
-  return parts
-    ? new CostedProgram(network, plan, parts, lower)
-    : wholeProgram(network, plan, rewritten ?? lower());
-}
-
-/** A lowered network, which shares nothing with others. */
-export function wholeProgram(network: Network, plan: Plan, lowered: LoweredNetwork): CostedProgram {
-  return new CostedProgram(network, plan, wholePart(lowered), () => lowered);
-}
-
-/** Lowers a network for a plan and the decisions that are expected with it. */
-export function lowerFor(
-  network: Network,
-  plan: Plan,
-  { values }: NetworkShapes,
   decisions: readonly Decision[] = expectedDecisions(network, plan),
-): LoweredNetwork {
-  const foreignShapes = new Map<string, Shape>();
-  for (const { kind, name, output } of network.nodes) {
-    const known = values.get(output);
-    if (kind === 'foreign' && known) foreignShapes.set(name, known);
-  }
-  return lowerNetwork(network, plan, values.get(network.input)!, decisions, foreignShapes);
+): CostedProgram {
+  return new CostedProgram(
+    new PassOrder(network, plan),
+    partsOfPlan(network, plan, shapes, decisions),
+    () =>
+      lowerNetwork(
+        network,
+        plan,
+        shapes.values.get(network.input)!,
+        decisions,
+        knownForeignShapes(network, shapes.values),
+      ).program,
+  );
 }
 
-function expectedDecisions(network: Network, plan: Plan, maskers?: readonly Masker[]): Decision[] {
+/**
+ * How each block's mask is expected to come about.
+ * @param maskers who decides; left out, a rule decides wherever the plan pools for it
+ */
+export function expectedDecisions(network: Network, plan: Plan, maskers?: readonly Masker[]): Decision[] {
   return blocksOf(network).map((block) => expectedDecision(block, plan, maskers?.[block.index]));
 }
 

@@ -1,11 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { PartPlacer, type PlacedPart } from '../../backends/native/encoded-part.js';
-import type { Network, NetworkNode } from '../../network/network.js';
+import type { ForeignNode, Network, NetworkNode } from '../../network/network.js';
 import { paddedFor } from '../../network/padded.js';
 import type { NetworkShapes } from '../../network/walk.js';
-import type { LoweredNetwork } from '../../plan/lower.js';
-import { type Given, lowerPart } from '../../plan/lower-part.js';
-import { hasRewrite, type Plan } from '../../plan/plan.js';
+import { type Given, lowerPart, rewriteOf } from '../../plan/lower-part.js';
+import type { Plan } from '../../plan/plan.js';
 import { type Decision, decisionKey } from '../../primitives/decision.js';
 import { type AdaptiveBlock, RemainingReads } from '../../primitives/network-lowering.js';
 import type { BlockSchedule } from '../../primitives/primitive.js';
@@ -32,21 +31,10 @@ export interface PlacedParts {
   readonly parts: readonly PlacedCosts[];
   /** Number of the map that the caller writes first. */
   readonly input: number;
-  /** Number of the map that the caller reads last. */
+  /** Number of the map that the caller reads last; undefined where the program ends at a foreign node of unknown shape. */
   readonly output: number | undefined;
-}
-
-/** A lowered network as a single part. */
-export function wholePart({ program, adaptive }: LoweredNetwork): PlacedParts {
-  const blocks = [...adaptive.values()];
-  const part = costedPart(program, blocks);
-  const at = new PartPlacer().place(part.encoded);
-  const placed = blocks.map(({ block, shape }, i) => ({ block, shape, ...part.adaptive[i]! }));
-  return {
-    parts: [{ part, at, node: 0, adaptive: placed }],
-    input: program.input.id,
-    output: program.output?.id,
-  };
+  /** What rewrites answered, as text. */
+  readonly rewritten: string;
 }
 
 /** Parts of nodes, by all that they follow from: networks have many blocks that are alike, and share them. */
@@ -60,10 +48,8 @@ interface PlacedValue extends Given {
 
 /**
  * The program of a plan as parts, one for each node: the same program as `lowerNetwork` makes, but nodes that are alike
- * are lowered once.
- * @param input shape of the network's input
+ * are lowered once. Rewrites are asked each time.
  * @param decisions how each block's mask comes about, by block index
- * @returns undefined where a node follows from more than its kind: with rewrites, and with foreign nodes
  * @throws FoveaError as `lowerNetwork` does
  */
 export function partsOfPlan(
@@ -71,8 +57,7 @@ export function partsOfPlan(
   plan: Plan,
   { values: shapes, blocks }: NetworkShapes,
   decisions: readonly Decision[],
-): PlacedParts | undefined {
-  if (hasRewrite(plan) || unpadded.nodes.some(({ kind }) => kind === 'foreign')) return undefined;
+): PlacedParts {
   const input: Shape = shapes.get(unpadded.input)!;
   const network = paddedFor(unpadded, { height: input[1], width: input[2] });
   const reads = new RemainingReads(network);
@@ -84,26 +69,35 @@ export function partsOfPlan(
     [network.input, { map: inputMap, shape: input, activation: 'none' }],
   ]);
   let handed: { readonly mask: number; readonly pooled: number | undefined } | undefined;
-  const parts = network.nodes.map((node, position): PlacedCosts => {
+  const foreign = knownForeignShapes(network, shapes);
+  const parts = [start];
+  let rewritten = '';
+  for (const [position, node] of network.nodes.entries()) {
     const given = new Map(node.inputs.map((name) => [name, values.get(name)!]));
-    let key = '';
-    for (const name of node.inputs) {
-      const { shape, activation } = given.get(name)!;
-      key += `${shape} ${activation} ${reads.isLast(name)} ${node.inputs.indexOf(name)} `;
-    }
-    key += `${handed ? handed.pooled !== undefined : ''} ${nodeText(network, plan, blocks, decisions, position)}`;
-    let part = nodeParts.get(key);
-    if (!part) {
+    const make = () => {
       const before = { values: given, handed: handed && { pooled: handed.pooled !== undefined } };
-      part = nodePart(lowerPart(network, plan, decisions, position, before));
+      return nodePart(lowerPart(network, plan, decisions, position, before, foreign));
+    };
+    let part: NodePart;
+    if (node.kind === 'foreign' || rewriteOf(node, plan)) {
+      part = make();
+    } else {
+      let key = '';
+      for (const name of node.inputs) {
+        const { shape, activation } = given.get(name)!;
+        key += `${shape} ${activation} ${reads.isLast(name)} ${node.inputs.indexOf(name)} `;
+      }
+      key += `${handed ? handed.pooled !== undefined : ''} ${nodeText(network, plan, blocks, decisions, position)}`;
+      part = nodeParts.get(key) ?? make();
       nodeParts.set(key, part);
     }
+    if (part.rewritten !== undefined) rewritten += `${position}: ${part.rewritten}\n`;
     const givenMaps = [...given.values()].map(({ map }) => map);
     if (handed?.pooled !== undefined) givenMaps.push(handed.pooled);
     const at = placer.place(part.encoded, givenMaps, handed ? [handed.mask] : []);
     reads.finish(node);
     const { output, next } = part;
-    values.set(node.output, { ...output, map: at.maps[output.map]! });
+    if (output) values.set(node.output, { ...output, map: at.maps[output.map]! });
     handed = next && {
       mask: at.masks[next.mask]!,
       pooled: next.pooled === undefined ? undefined : at.maps[next.pooled]!,
@@ -116,9 +110,23 @@ export function partsOfPlan(
         ...{ region: numbered(region), conv1Region: numbered(conv1Region) },
       };
     });
-    return { part, at, node: position, adaptive };
-  });
-  return { parts: [start, ...parts], input: inputMap, output: values.get(network.output)!.map };
+    parts.push({ part, at, node: position, adaptive });
+    if (!output) break;
+  }
+  return { parts, input: inputMap, output: values.get(network.output)?.map, rewritten };
+}
+
+/** The output shapes of foreign nodes, as far as they are known. */
+export function knownForeignShapes(
+  { nodes }: Network,
+  values: NetworkShapes['values'],
+): ReadonlyMap<string, Shape> {
+  const shapes = new Map<string, Shape>();
+  for (const { kind, name, output } of nodes) {
+    const known = values.get(output);
+    if (kind === 'foreign' && known) shapes.set(name, known);
+  }
+  return shapes;
 }
 
 const inputParts = new LRUCache<string, CostedPart>({ max: KEPT_PARTS });
@@ -144,7 +152,7 @@ function nodeText(
   decisions: readonly Decision[],
   position: number,
 ): string {
-  const node = nodes[position]!;
+  const node = nodes[position] as Exclude<NetworkNode, ForeignNode>;
   if (node.kind === 'convolution') return `convolution ${convolutionText(node.convolution)}`;
   if (node.kind !== 'block') {
     const { name, inputs, output, ...rest } = node;

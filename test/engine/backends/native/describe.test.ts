@@ -32,7 +32,7 @@ type Tallies = readonly Readonly<Record<(typeof tallyNames)[number], number>>[];
 /** Sums rows of an encoded program by its steps: a stream is counted as one. */
 function bySteps(program: CostedProgram, rowOf: (at: number) => ArrayLike<number>): Tallies {
   let at = 0;
-  return program.lowered.program.steps.map(({ operations }) => {
+  return program.lowered.steps.map(({ operations }) => {
     const count = operations.length > 1 ? operations.length + 1 : 1;
     const sums = Object.fromEntries(tallyNames.map((name) => [name, 0])) as Record<string, number>;
     for (let i = 0; i < count; i++) {
@@ -85,12 +85,12 @@ class Session {
 
   /** Runs a program and counts. */
   async count(program: CostedProgram, cells: Uint8Array, threads: number): Promise<Tallies> {
-    const encoded: EncodedProgram = encodeProgram(program.lowered.program, {
+    const encoded: EncodedProgram = encodeProgram(program.lowered, {
       convolution: (convolution) => this.#numbers.get(convolution)!,
       masker: () => 0,
     });
     const number = this.#addon.inferProgram(this.#handle, ...encoded.tables);
-    const { input } = program.lowered.program;
+    const { input } = program.lowered;
     const [N, H, W, C] = input.shape;
     this.#addon.inferWrite(this.#handle, number, input.id, new Float32Array(N * H * W * C).fill(0.5));
     this.#addon.inferWriteMasks(this.#handle, number, cells);
@@ -111,7 +111,7 @@ class Session {
 function drawCells(program: CostedProgram, rate: number): Uint8Array {
   const random = new Random(3);
   return Uint8Array.from(
-    program.lowered.program.masks.flatMap(({ batch, rows, columns }) =>
+    program.lowered.masks.flatMap(({ batch, rows, columns }) =>
       Array.from({ length: batch * rows * columns }, () => (random.next() < rate ? 1 : 0)),
     ),
   );
@@ -125,13 +125,13 @@ function prepare(network: Network, strategy: string, granularity: number, rate: 
   const program = programOfPlan(network, plan, networkShapes(network, size), maskers);
   const cells = drawCells(program, rate);
   let first = 0;
-  const ofMask = program.lowered.program.masks.map(({ batch, rows, columns }) => {
+  const ofMask = program.lowered.masks.map(({ batch, rows, columns }) => {
     const own = cells.subarray(first, first + batch * rows * columns);
     first += own.length;
     return own;
   });
   const counts = program.counts(({ block, shape, mask: id }) => {
-    const mask = program.lowered.program.masks[id]!;
+    const mask = program.lowered.masks[id]!;
     return maskCoverage({ ...mask, block: block.index, granularity, cells: ofMask[id]! }, block, shape);
   });
   return { program, cells, counts };
@@ -180,7 +180,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
               const described = bySteps(program, (at) => rows.subarray(at * values));
               const executed = await session.count(program, cells, threads);
               executed.forEach((ran, step) => {
-                const { operations } = program.lowered.program.steps[step]!;
+                const { operations } = program.lowered.steps[step]!;
                 const said = described[step]!;
                 const convolutions = operations.filter(({ kind }) => kind === 'convolve').length;
                 const where = `${strategy} S ${granularity} rate ${rate} threads ${threads} step ${step}`;
@@ -212,7 +212,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
     const describer = new Describer(isa, nativeAmounts()!);
     const { rows } = describer.describe(program, counts, 1, caches);
     const described = bySteps(program, (at) => rows.subarray(at * describer.layout.values));
-    const pixels = program.lowered.program.steps.map(({ operations }) =>
+    const pixels = program.lowered.steps.map(({ operations }) =>
       operations.reduce(
         (sum, operation) =>
           operation.kind === 'convolve'
@@ -233,7 +233,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
       const { rows } = describer.describe(program, counts, 1, caches);
       const { values, amounts } = describer.layout;
       let at = 0;
-      return program.lowered.program.steps.flatMap(({ operations }) => {
+      return program.lowered.steps.flatMap(({ operations }) => {
         const first = at;
         at += operations.length > 1 ? operations.length + 1 : 1;
         const isActive = operations.every(
@@ -258,7 +258,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
     const network = builtNetwork('resnet18');
     const { program } = prepare(network, 'streamed', 2, 0.5, 96);
     const describer = new Describer(isa, nativeAmounts()!);
-    const { regions, masks } = program.lowered.program;
+    const { regions, masks } = program.lowered;
     const at = (share: number) => {
       const { rows } = describer.describe(
         program,
