@@ -66,8 +66,9 @@ TEST("more memory than there can be is refused, also where its size overflows") 
     expect(lacks_memory([&] { AlignedFloats block(length); }), std::to_string(length) + " values");
 }
 
-#if defined(FOVEA_MAPS_PAGES)
+// The next two hold where pages come straight from the system.
 TEST("what large blocks took goes back to the system, in whichever order they are freed") {
+#if defined(FOVEA_MAPS_PAGES)
   // The first blocks that a process frees tell nothing: the C library gives them back too.
   Numbers random(1);
   const long before = resident_bytes();
@@ -89,9 +90,11 @@ TEST("what large blocks took goes back to the system, in whichever order they ar
   const long most_left = KeptPages::most_bytes + 32 * mebibyte;
   expect(left <= most_left, std::to_string(left / mebibyte) + " MB are left when all blocks are freed, " +
                                 std::to_string(most_left / mebibyte) + " accepted");
+#endif
 }
 
 TEST("pages that were just freed serve a block of their size, and those of others do not") {
+#if defined(FOVEA_MAPS_PAGES)
   const void* freed = nullptr;
   {
     Pages pages(5 * huge_page);
@@ -100,7 +103,7 @@ TEST("pages that were just freed serve a block of their size, and those of other
   Pages other(7 * huge_page), same(5 * huge_page - 1), another(5 * huge_page);
   expect(same.data() == freed, "freed pages were not used again");
   expect(other.data() != freed && another.data() != freed, "pages were given twice");
-}
 #endif
+}
 
 }  // namespace fovea::test
