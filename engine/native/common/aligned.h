@@ -2,10 +2,12 @@
 #pragma once
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <new>
 #include <utility>
 
+#include "common/pages.h"
 #include "common/slab.h"
 
 namespace fovea {
@@ -13,35 +15,36 @@ namespace fovea {
 class AlignedFloats {
  public:
   AlignedFloats() = default;
+  // Throws std::bad_alloc.
   explicit AlignedFloats(size_t length) : length_(length) {
     if (length == 0) return;
-    const size_t wanted = length * sizeof(float);
-    if (wanted < large && shares_slabs) {
-      const size_t bytes = rounded(wanted, cache_line);
+    if (length > std::numeric_limits<size_t>::max() / sizeof(float) - cache_line) throw std::bad_alloc();
+    const size_t bytes = (length * sizeof(float) + cache_line - 1) / cache_line * cache_line;
+#if defined(__SANITIZE_ADDRESS__)
+    // The sanitizer watches over the ends of what is allocated, not of its parts.
+    data_ = static_cast<float*>(std::aligned_alloc(cache_line, bytes));
+    if (!data_) throw std::bad_alloc();
+    owner_.reset(data_, std::free);
+    std::memset(data_, 0, bytes);
+#else
+    if (bytes >= large) {
+      auto pages = std::make_shared<Pages>(bytes);
+      data_ = reinterpret_cast<float*>(pages->data());
+      owner_ = std::move(pages);
+    } else {
       auto [data, slab] = Slab::take(bytes);
       data_ = static_cast<float*>(data);
-      slab_ = std::move(slab);
+      owner_ = std::move(slab);
       std::memset(data_, 0, bytes);
-      return;
     }
-    const size_t alignment = wanted < large ? cache_line : huge_page;
-    const size_t bytes = rounded(wanted, alignment);
-    data_ = static_cast<float*>(std::aligned_alloc(alignment, bytes));
-    if (!data_) throw std::bad_alloc();
-    if (wanted >= large) advise_huge(data_, bytes);
-    std::memset(data_, 0, bytes);
+#endif
   }
   AlignedFloats(AlignedFloats&& other) noexcept { *this = std::move(other); }
   AlignedFloats& operator=(AlignedFloats&& other) noexcept {
     std::swap(data_, other.data_);
     std::swap(length_, other.length_);
-    std::swap(slab_, other.slab_);
+    std::swap(owner_, other.owner_);
     return *this;
-  }
-  AlignedFloats(const AlignedFloats&) = delete;
-  AlignedFloats& operator=(const AlignedFloats&) = delete;
-  ~AlignedFloats() {
-    if (!slab_) std::free(data_);
   }
 
   float* data() { return data_; }
@@ -52,17 +55,10 @@ class AlignedFloats {
   static constexpr size_t cache_line = 64;
   // From here on a block has huge pages of its own.
   static constexpr size_t large = size_t{1} << 20;
-#if defined(__SANITIZE_ADDRESS__)
-  // The sanitizer watches over the ends of what is allocated, not of its parts.
-  static constexpr bool shares_slabs = false;
-#else
-  static constexpr bool shares_slabs = true;
-#endif
-  static size_t rounded(size_t bytes, size_t multiple) { return (bytes + multiple - 1) / multiple * multiple; }
 
   float* data_ = nullptr;
   size_t length_ = 0;
-  std::shared_ptr<Slab> slab_;  // none where the block is an allocation of its own
+  std::shared_ptr<void> owner_;  // its memory: pages of its own, or a slab that it shares
 };
 
 }  // namespace fovea

@@ -1,5 +1,7 @@
 // The only exception type of the native code. At the boundary it becomes a JavaScript error with the same code.
 #pragma once
+#include <exception>
+#include <new>
 #include <stdexcept>
 #include <string>
 
@@ -14,6 +16,12 @@ class Error : public std::runtime_error {
  private:
   const char* code_;
 };
+
+// What to say of an exception: the library names a lack of memory only by its class.
+inline std::string message_of(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error)) return "not enough memory for this network at this input shape";
+  return error.what();
+}
 
 [[noreturn]] inline void reject(const std::string& message) { throw Error("bad-argument", message); }
 

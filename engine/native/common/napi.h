@@ -117,10 +117,8 @@ napi_value guarded(napi_env env, Body&& body) {
     return body();
   } catch (const Error& error) {
     napi_throw(env, make_error(env, error.code(), error.what()));
-  } catch (const std::bad_alloc&) {
-    napi_throw(env, make_error(env, "bad-argument", "not enough memory for this network at this input shape"));
   } catch (const std::exception& error) {
-    napi_throw(env, make_error(env, "bad-argument", error.what()));
+    napi_throw(env, make_error(env, "bad-argument", message_of(error).c_str()));
   }
   return nullptr;
 }

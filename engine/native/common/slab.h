@@ -1,26 +1,13 @@
 // Huge pages that many blocks of memory share. A block by itself is smaller than a huge page, and on small pages its
 // address translations compete with those of all other blocks, and its place in the caches is a matter of chance.
 #pragma once
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
 #include <mutex>
-#include <new>
+
+#include "common/pages.h"
 
 namespace fovea {
-
-constexpr size_t huge_page = size_t{1} << 21;
-
-// Asks for huge pages behind a block that begins at one.
-inline void advise_huge([[maybe_unused]] void* data, [[maybe_unused]] size_t bytes) {
-#if defined(__linux__)
-  madvise(data, bytes, MADV_HUGEPAGE);
-#endif
-}
 
 // Blocks that were taken one after another. Its memory is freed with the last of them.
 class Slab {
@@ -37,23 +24,15 @@ class Slab {
     const std::lock_guard lock(mutex);
     if (in_use && in_use.use_count() == 1) in_use->taken_ = 0;
     if (!in_use || capacity - in_use->taken_ < bytes) in_use = std::make_shared<Slab>();
-    void* data = in_use->data_ + in_use->taken_;
+    void* data = in_use->pages_.data() + in_use->taken_;
     in_use->taken_ += bytes;
     return {data, in_use};
   }
 
   static constexpr size_t capacity = 2 * huge_page;
 
-  Slab() : data_(static_cast<std::byte*>(std::aligned_alloc(huge_page, capacity))) {
-    if (!data_) throw std::bad_alloc();
-    advise_huge(data_, capacity);
-  }
-  Slab(const Slab&) = delete;
-  Slab& operator=(const Slab&) = delete;
-  ~Slab() { std::free(data_); }
-
  private:
-  std::byte* data_;
+  Pages pages_{capacity};
   size_t taken_ = 0;
 };
 

@@ -187,7 +187,7 @@ napi_value run(napi_env env, napi_callback_info info) {
                                           napi_tsfn_nonblocking);
         });
       } catch (const std::exception& error) {
-        started->failure = error.what();
+        started->failure = message_of(error);
       }
       const napi_threadsafe_function notify = started->notify;
       napi_call_threadsafe_function(notify, nullptr, napi_tsfn_nonblocking);

@@ -32,12 +32,17 @@ TEST("a thread computes neighbouring items, and those of a slow thread from thei
   ThreadPool pool;
   std::mutex mutex;
   std::vector<long> first, taken;
-  std::atomic<bool> other_works{false};
+  std::atomic<bool> begun{false}, other_works{false};
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   pool.for_each(2, items, nullptr, [&](long item, int thread) {
-    if (thread == 1) other_works = true;
+    if (thread == 1) {
+      other_works = true;
+      // It could do everything before the calling thread has begun, if that has to wait for a core.
+      while (!begun && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+    }
     // The calling thread holds its first item until the other has done the rest.
     if (thread == 0 && item == 0) {
+      begun = true;
       const auto left = [&] {
         std::lock_guard<std::mutex> lock(mutex);
         return taken.size() < items - 1;
