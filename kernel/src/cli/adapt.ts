@@ -19,7 +19,7 @@ import {
   parsePreprocessing,
   refusePreprocessing,
 } from './preprocessing.js';
-import { interruptible, progressLine, timeLeft } from './progress.js';
+import { clearLine, interruptible, progressLine, timeLeft } from './progress.js';
 
 interface AdaptCliOptions extends PreprocessingOptions {
   readonly images: string;
@@ -105,6 +105,7 @@ export function register(program: Command): void {
           signal,
           onProgress: progressLine(describe),
         });
+        clearLine();
         const seconds = (performance.now() - begin) / 1000;
         await saveNetwork(output, result.network);
         await rm(checkpoint, { force: true });

@@ -13,7 +13,7 @@ import { addData, type DataOptions, loadImages } from './data.js';
 import { MODEL_HELP, openModel } from './model.js';
 import { asTable, counted, parseRate, printJson } from './parse.js';
 import { percent } from './percent.js';
-import { progressLine } from './progress.js';
+import { clearLine, progressLine } from './progress.js';
 import { addRunning, parseRunning, type RunningOptions } from './running.js';
 
 interface EvaluateCliOptions extends DataOptions, RunningOptions {
@@ -107,7 +107,7 @@ async function compare(network: Network, dataset: Dataset, options: EvaluateCliO
       (done: number, count: number, name: string) => `${name}, ${done + 1} of ${count}`,
     ),
   });
-  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+  clearLine();
   if (options.json) printJson({ model: network.name, images: measured.length, comparison: rows });
   else process.stdout.write(`${asComparison(network.name, measured.length, rows)}\n`);
 }

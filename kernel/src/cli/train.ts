@@ -16,7 +16,7 @@ import type { Command } from 'commander';
 import { checkModelOutput } from './output-file.js';
 import { asTable, parseInteger, printJson } from './parse.js';
 import { percent } from './percent.js';
-import { interruptible, progressLine, timeLeft } from './progress.js';
+import { clearLine, interruptible, progressLine, timeLeft } from './progress.js';
 
 interface TrainCliOptions {
   readonly output: string;
@@ -62,6 +62,7 @@ export function register(program: Command): void {
           signal,
           onProgress: progressLine(describe),
         });
+        clearLine();
         const seconds = (performance.now() - begin) / 1000;
         const { dense, allActive, adaptive } = result;
         const { labels } = data.train;
