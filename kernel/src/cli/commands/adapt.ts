@@ -9,17 +9,17 @@ import {
   saveNetwork,
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
-import { MODEL_HELP, openModel } from './model.js';
-import { checkModelOutput } from './output-file.js';
-import { asTable, counted, parseInteger, parseRate, printJson } from './parse.js';
-import { percent } from './percent.js';
+import { MODEL_HELP, openModel } from '../options/model.js';
+import { asTable, counted, parseInteger, parseRate, printJson } from '../options/parse.js';
 import {
   addPreprocessing,
   type PreprocessingOptions,
   parsePreprocessing,
   refusePreprocessing,
-} from './preprocessing.js';
-import { clearLine, interruptible, progressLine, timeLeft } from './progress.js';
+} from '../options/preprocessing.js';
+import { checkModelOutput } from '../output/output-file.js';
+import { percent } from '../output/percent.js';
+import { clearLine, interruptible, progressLine, timeLeft } from '../output/progress.js';
 
 interface AdaptCliOptions extends PreprocessingOptions {
   readonly images: string;

@@ -3,18 +3,18 @@ import { defaultMasker } from '@fovea/engine/internal';
 import { type Benchmark, benchmark } from '@fovea/engine/predict';
 import { generateDataset, imagesOf } from '@fovea/engine/train';
 import type { Command } from 'commander';
-import { UNSEEN_SEED } from './data.js';
-import { readInput } from './input.js';
-import { MODEL_HELP, openModel } from './model.js';
-import { asTable, counted, parseInteger, parseRates, printJson } from './parse.js';
-import { percent } from './percent.js';
+import { UNSEEN_SEED } from '../options/data.js';
+import { readInput } from '../options/input.js';
+import { MODEL_HELP, openModel } from '../options/model.js';
+import { asTable, counted, parseInteger, parseRates, printJson } from '../options/parse.js';
 import {
   addPreprocessing,
   type PreprocessingOptions,
   parsePreprocessing,
   refusePreprocessing,
-} from './preprocessing.js';
-import { addRunning, parseRunning, type RunningOptions } from './running.js';
+} from '../options/preprocessing.js';
+import { addRunning, parseRunning, type RunningOptions } from '../options/running.js';
+import { percent } from '../output/percent.js';
 
 interface BenchOptions extends RunningOptions, PreprocessingOptions {
   readonly config?: string;

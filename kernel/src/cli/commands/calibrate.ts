@@ -3,9 +3,9 @@ import { FoveaError } from '@fovea/engine';
 import { getBackend } from '@fovea/engine/backend';
 import { type CalibrationResult, calibrate, calibrationOf } from '@fovea/engine/predict';
 import type { Command } from 'commander';
-import { asTable, counted, printJson } from './parse.js';
-import { percent } from './percent.js';
-import { showProgress } from './progress.js';
+import { asTable, counted, printJson } from '../options/parse.js';
+import { percent } from '../output/percent.js';
+import { showProgress } from '../output/progress.js';
 
 interface CalibrateCommandOptions {
   readonly backend?: string;

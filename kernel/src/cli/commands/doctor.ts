@@ -2,11 +2,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadShippedModel, run, Tensor } from '@fovea/engine';
 import type { Command } from 'commander';
-import { dataFolders } from '../server/jupyter-paths.js';
-import { findAssets } from '../server/lab/assets.js';
-import { findGpu } from './find-gpu.js';
-import { installPaths, isOurKernelspec } from './installation.js';
-import { printJson } from './parse.js';
+import { dataFolders } from '../../server/jupyter-paths.js';
+import { findAssets } from '../../server/lab/assets.js';
+import { findGpu } from '../machine/find-gpu.js';
+import { installPaths, isOurKernelspec } from '../machine/installation.js';
+import { printJson } from '../options/parse.js';
 
 interface Finding {
   readonly status: 'ok' | 'warn' | 'FAIL';

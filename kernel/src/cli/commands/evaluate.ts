@@ -9,12 +9,12 @@ import {
   measureAccuracy,
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
-import { addData, type DataOptions, loadImages } from './data.js';
-import { MODEL_HELP, openModel } from './model.js';
-import { asTable, counted, parseRate, printJson } from './parse.js';
-import { percent } from './percent.js';
-import { clearLine, progressLine } from './progress.js';
-import { addRunning, parseRunning, type RunningOptions } from './running.js';
+import { addData, type DataOptions, loadImages } from '../options/data.js';
+import { MODEL_HELP, openModel } from '../options/model.js';
+import { asTable, counted, parseRate, printJson } from '../options/parse.js';
+import { addRunning, parseRunning, type RunningOptions } from '../options/running.js';
+import { percent } from '../output/percent.js';
+import { clearLine, progressLine } from '../output/progress.js';
 
 interface EvaluateCliOptions extends DataOptions, RunningOptions {
   readonly config?: string;

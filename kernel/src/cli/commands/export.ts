@@ -2,12 +2,12 @@ import { readFile, realpath, writeFile } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
 import type { Command } from 'commander';
-import type { ReadAsset } from '../export/markdown.js';
-import type { Notebook } from '../export/nbformat.js';
-import { notebookHtml } from '../export/notebook.js';
-import { GENERATOR } from '../export/page.js';
-import { parseNotebook } from '../server/contents/notebook.js';
-import { mediaType } from '../server/http/media-types.js';
+import type { ReadAsset } from '../../export/markdown.js';
+import type { Notebook } from '../../export/nbformat.js';
+import { notebookHtml } from '../../export/notebook.js';
+import { GENERATOR } from '../../export/page.js';
+import { parseNotebook } from '../../server/contents/notebook.js';
+import { mediaType } from '../../server/http/media-types.js';
 
 interface ExportOptions {
   readonly to: string;

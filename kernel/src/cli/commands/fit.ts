@@ -1,12 +1,12 @@
 import { parseGranularity, plainGranularity } from '@fovea/engine/internal';
 import { fitMaskers, imagesOf, measureAgreement, saveNetwork } from '@fovea/engine/train';
 import type { Command } from 'commander';
-import { addData, type DataOptions, loadImages } from './data.js';
-import { MODEL_HELP, openModel } from './model.js';
-import { checkModelOutput } from './output-file.js';
-import { asTable, counted, parseInteger, parseRate, parseRates, printJson } from './parse.js';
-import { percent } from './percent.js';
-import { BACKEND } from './running.js';
+import { addData, type DataOptions, loadImages } from '../options/data.js';
+import { MODEL_HELP, openModel } from '../options/model.js';
+import { asTable, counted, parseInteger, parseRate, parseRates, printJson } from '../options/parse.js';
+import { BACKEND } from '../options/running.js';
+import { checkModelOutput } from '../output/output-file.js';
+import { percent } from '../output/percent.js';
 
 interface FitCliOptions extends DataOptions {
   readonly config?: string;

@@ -15,13 +15,13 @@ import {
 import { replaceFile } from '@fovea/engine/internal';
 import { float32Of, parseSafetensors, writeSafetensors } from '@fovea/engine/train';
 import type { Command } from 'commander';
-import { readInput } from './input.js';
-import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
-import { checkOutput, inferred } from './output-file.js';
-import { asTable, counted, parseInteger, parseRate, printJson } from './parse.js';
-import { percent } from './percent.js';
-import { addPreprocessing, type PreprocessingOptions } from './preprocessing.js';
-import { addRunning, parseRunning, type RunningOptions } from './running.js';
+import { readInput } from '../options/input.js';
+import { MODEL_HELP, OUTPUT_NAME, openModel } from '../options/model.js';
+import { asTable, counted, parseInteger, parseRate, printJson } from '../options/parse.js';
+import { addPreprocessing, type PreprocessingOptions } from '../options/preprocessing.js';
+import { addRunning, parseRunning, type RunningOptions } from '../options/running.js';
+import { checkOutput, inferred } from '../output/output-file.js';
+import { percent } from '../output/percent.js';
 
 /** Begins a `--masker` that names a file of masks. */
 const FIXED = 'fixed:';

@@ -2,8 +2,8 @@ import { describeNetwork, FoveaError, type NetworkDescription, programText } fro
 import type { NodeDescription } from '@fovea/engine/backend';
 import { plainGranularity } from '@fovea/engine/internal';
 import type { Command } from 'commander';
-import { MODEL_HELP, OUTPUT_NAME, openModel } from './model.js';
-import { printJson } from './parse.js';
+import { MODEL_HELP, OUTPUT_NAME, openModel } from '../options/model.js';
+import { printJson } from '../options/parse.js';
 
 interface InspectOptions {
   readonly outputName?: string;

@@ -1,7 +1,7 @@
 import { FoveaError } from '@fovea/engine';
 import type { Command } from 'commander';
-import { dataFolders } from '../server/jupyter-paths.js';
-import { type GatewayOptions, gatewaySpec, gatewaySpecFolder, parseGateway } from './gateways.js';
+import { dataFolders } from '../../server/jupyter-paths.js';
+import { type GatewayOptions, gatewaySpec, gatewaySpecFolder, parseGateway } from '../machine/gateways.js';
 import {
   dataFolderOf,
   type InstallPaths,
@@ -13,7 +13,7 @@ import {
   type TargetOptions,
   uninstall,
   uninstallKernelspec,
-} from './installation.js';
+} from '../machine/installation.js';
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 

@@ -11,9 +11,9 @@ export function register(program: Command): void {
     .allowExcessArguments()
     .action(async ({ connectionFile }: { connectionFile: string }) => {
       const [{ startKernel }, { watchParent }, { readConnection }] = await Promise.all([
-        import('../execution/host/main.js'),
-        import('../execution/host/parent-watch.js'),
-        import('../protocol/connection.js'),
+        import('../../execution/host/main.js'),
+        import('../../execution/host/parent-watch.js'),
+        import('../../protocol/connection.js'),
       ]);
       const kernel = await startKernel(readConnection(connectionFile));
       watchParent(() => void kernel.shutdown());

@@ -85,8 +85,8 @@ export function splitTarget(path: string): { folder: string; document: string } 
 async function runLab(path: string, options: LabCommandOptions): Promise<void> {
   const { folder, document } = splitTarget(path);
   const [{ LabServer }, { openBrowser }] = await Promise.all([
-    import('../server/server.js'),
-    import('./browser.js'),
+    import('../../server/server.js'),
+    import('../machine/browser.js'),
   ]);
   const token = options.token ?? process.env.JUPYTER_TOKEN;
   const server = await LabServer.start({

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { parameters, readLaunchOptions } from '../launcher/options.js';
+import { parameters, readLaunchOptions } from '../../launcher/options.js';
 
 /** What Enterprise Gateway puts before the names of options. */
 const PREFIX = 'RemoteProcessProxy.';
@@ -21,8 +21,8 @@ export function register(program: Command): void {
   }
   command.action(async () => {
     const [{ launch }, { logLine }] = await Promise.all([
-      import('../launcher/launch.js'),
-      import('../execution/host/main.js'),
+      import('../../launcher/launch.js'),
+      import('../../execution/host/main.js'),
     ]);
     await launch(readLaunchOptions(givenOptions(command), process.env), logLine);
     process.exit(0);

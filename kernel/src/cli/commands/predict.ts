@@ -3,12 +3,12 @@ import { deviceNames, FoveaError, type PredictOptions, type Profile, predict } f
 import { checkExcitation, parseGranularity } from '@fovea/engine/internal';
 import { costModels, type ReferenceTable, recomputeTable } from '@fovea/engine/predict';
 import type { Command } from 'commander';
-import { parseDeviceThreads, settingText } from './device.js';
+import { parseDeviceThreads, settingText } from '../options/device.js';
+import { MODEL_HELP, openModel } from '../options/model.js';
+import { asTable, parseInteger, parseRates, printJson } from '../options/parse.js';
+import { EXCITATION } from '../options/running.js';
+import { percent } from '../output/percent.js';
 import { parseInputSize } from './inspect.js';
-import { MODEL_HELP, openModel } from './model.js';
-import { asTable, parseInteger, parseRates, printJson } from './parse.js';
-import { percent } from './percent.js';
-import { EXCITATION } from './running.js';
 
 interface PredictCommandOptions {
   readonly device?: string;

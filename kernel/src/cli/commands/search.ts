@@ -2,11 +2,11 @@ import { deviceNames, FoveaError } from '@fovea/engine';
 import { checkExcitation, parseGranularity } from '@fovea/engine/internal';
 import { type SearchOptions, type SearchResult, searchGranularity } from '@fovea/engine/predict';
 import type { Command } from 'commander';
-import { parseDeviceThreads, settingText } from './device.js';
+import { parseDeviceThreads, settingText } from '../options/device.js';
+import { MODEL_HELP, openModel } from '../options/model.js';
+import { asTable, parseInteger, parseNumber, parseRate, printJson } from '../options/parse.js';
+import { EXCITATION } from '../options/running.js';
 import { parseInputSize } from './inspect.js';
-import { MODEL_HELP, openModel } from './model.js';
-import { asTable, parseInteger, parseNumber, parseRate, printJson } from './parse.js';
-import { EXCITATION } from './running.js';
 
 interface SearchCommandOptions {
   readonly device: string;

@@ -4,18 +4,18 @@ import { createInterface } from 'node:readline/promises';
 import { pathToFileURL } from 'node:url';
 import { FoveaError } from '@fovea/engine';
 import type { Command } from 'commander';
-import type { SweepSummary } from '../sweep/backend.js';
-import type { PointRecord } from '../sweep/point.js';
-import { recordsCsv, sweepRows, sweepTable } from '../sweep/rows.js';
-import { checkSpace } from '../sweep/space/check-space.js';
-import { questionAbout } from '../sweep/space/expand.js';
-import type { SweepSpace } from '../sweep/space/space.js';
-import { Sweep, type SweepResult } from '../sweep/sweep.js';
-import { collectLabel, LABEL_OPTION } from './label-option.js';
-import { checkOutput, sweepRecords } from './output-file.js';
-import { asTable, printJson } from './parse.js';
-import { showProgress } from './progress.js';
-import { RecordFile } from './record-file.js';
+import type { SweepSummary } from '../../sweep/backend.js';
+import type { PointRecord } from '../../sweep/point.js';
+import { recordsCsv, sweepRows, sweepTable } from '../../sweep/rows.js';
+import { checkSpace } from '../../sweep/space/check-space.js';
+import { questionAbout } from '../../sweep/space/expand.js';
+import type { SweepSpace } from '../../sweep/space/space.js';
+import { Sweep, type SweepResult } from '../../sweep/sweep.js';
+import { collectLabel, LABEL_OPTION } from '../options/label-option.js';
+import { asTable, printJson } from '../options/parse.js';
+import { checkOutput, sweepRecords } from '../output/output-file.js';
+import { showProgress } from '../output/progress.js';
+import { RecordFile } from '../output/record-file.js';
 
 interface SweepCommandOptions {
   readonly queue?: string;
@@ -116,7 +116,7 @@ async function readSpec(path: string): Promise<unknown> {
 }
 
 async function importSpec(path: string): Promise<unknown> {
-  const { hookModules } = await import('../execution/runtime/modules/register.js');
+  const { hookModules } = await import('../../execution/runtime/modules/register.js');
   hookModules();
   let exported: { readonly default?: unknown };
   try {

@@ -1,8 +1,8 @@
 import { FoveaError } from '@fovea/engine';
 import type { Command } from 'commander';
-import type { SweepBackend, SweepSummary } from '../sweep/backend.js';
-import type { PointRecord } from '../sweep/point.js';
-import { asTable, printJson } from './parse.js';
+import type { SweepBackend, SweepSummary } from '../../sweep/backend.js';
+import type { PointRecord } from '../../sweep/point.js';
+import { asTable, printJson } from '../options/parse.js';
 import { asText } from './sweep.js';
 
 interface SweepsCommandOptions {
@@ -76,7 +76,7 @@ async function withBackend(
   { queue }: SweepsCommandOptions,
   work: (backend: SweepBackend) => Promise<void>,
 ): Promise<void> {
-  const { openBackend } = await import('../sweep/open-backend.js');
+  const { openBackend } = await import('../../sweep/open-backend.js');
   const backend = await openBackend(queue === undefined ? {} : { queue });
   try {
     await work(backend);

@@ -13,10 +13,10 @@ import {
   train,
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
-import { checkModelOutput } from './output-file.js';
-import { asTable, parseInteger, printJson } from './parse.js';
-import { percent } from './percent.js';
-import { clearLine, interruptible, progressLine, timeLeft } from './progress.js';
+import { asTable, parseInteger, printJson } from '../options/parse.js';
+import { checkModelOutput } from '../output/output-file.js';
+import { percent } from '../output/percent.js';
+import { clearLine, interruptible, progressLine, timeLeft } from '../output/progress.js';
 
 interface TrainCliOptions {
   readonly output: string;

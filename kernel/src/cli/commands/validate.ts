@@ -2,11 +2,11 @@ import { getBackend } from '@fovea/engine/backend';
 import { parseGranularity, plainGranularity } from '@fovea/engine/internal';
 import { type ValidateOptions, type Validation, validatePredictions } from '@fovea/engine/predict';
 import type { Command } from 'commander';
+import { MODEL_HELP, openModel } from '../options/model.js';
+import { asTable, parseInteger, parseRates, printJson } from '../options/parse.js';
+import { percent } from '../output/percent.js';
+import { showProgress } from '../output/progress.js';
 import { parseInputSize } from './inspect.js';
-import { MODEL_HELP, openModel } from './model.js';
-import { asTable, parseInteger, parseRates, printJson } from './parse.js';
-import { percent } from './percent.js';
-import { showProgress } from './progress.js';
 
 interface ValidateCommandOptions {
   readonly backend?: string;

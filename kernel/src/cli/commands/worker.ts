@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { collectLabel, LABEL_OPTION } from './label-option.js';
+import { collectLabel, LABEL_OPTION } from '../options/label-option.js';
 
 interface WorkerCommandOptions {
   readonly queue: string;
@@ -36,7 +36,7 @@ export function register(program: Command): void {
     .option('--name <name>', 'name in records (default: the label host, or the name of the machine)')
     .addHelpText('after', EXAMPLES)
     .action(async ({ queue, label, name }: WorkerCommandOptions) => {
-      const { QueueWorker } = await import('../sweep/queue/worker.js');
+      const { QueueWorker } = await import('../../sweep/queue/worker.js');
       const log = (line: string) => void process.stderr.write(`fovea worker: ${line}\n`);
       const worker = await QueueWorker.connect(queue, {
         log,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
-import { parameters } from '../launcher/options.js';
-import { FOVEA_COMMAND, foveaSpec, type KernelSpec } from '../server/kernelspecs.js';
+import { parameters } from '../../launcher/options.js';
+import { FOVEA_COMMAND, foveaSpec, type KernelSpec } from '../../server/kernelspecs.js';
 import { callsFovea } from './installation.js';
 
 /** Programs that start kernels on other machines: Enterprise Gateway, and gateway_provisioners in a Jupyter server. */

@@ -3,9 +3,9 @@ import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { cp, mkdir, readdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { FoveaError } from '@fovea/engine';
-import { activePrefix, userDataFolder } from '../server/jupyter-paths.js';
-import { FOVEA_KERNEL, foveaSpec, type KernelSpec, LOGO_FOLDER } from '../server/kernelspecs.js';
-import { findAssets } from '../server/lab/assets.js';
+import { activePrefix, userDataFolder } from '../../server/jupyter-paths.js';
+import { FOVEA_KERNEL, foveaSpec, type KernelSpec, LOGO_FOLDER } from '../../server/kernelspecs.js';
+import { findAssets } from '../../server/lab/assets.js';
 
 /** Name of the labextension, which is also its folder. */
 export const LABEXTENSION = '@fovea/lab';

@@ -9,7 +9,7 @@ import {
   shippedModelNames,
 } from '@fovea/engine';
 import { dataFolder, learnShapes } from '@fovea/engine/internal';
-import { findKept, namesKept } from '../sweep/kept-networks.js';
+import { findKept, namesKept } from '../../sweep/kept-networks.js';
 
 /** Short names that the published tables use. */
 const aliases: Readonly<Record<string, string>> = {

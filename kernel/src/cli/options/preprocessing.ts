@@ -1,7 +1,7 @@
 import { FoveaError, type Preprocessing } from '@fovea/engine';
 import type { ImageSize, PerChannel } from '@fovea/engine/internal';
 import type { Command } from 'commander';
-import { parseInputSize } from './inspect.js';
+import { parseInputSize } from '../commands/inspect.js';
 
 /** How image files become a network's input, as commands take it. */
 export interface PreprocessingOptions {

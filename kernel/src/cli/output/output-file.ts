@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine';
 import { checkModelPath, checkWritable, configKey, isStoredNetwork } from '@fovea/engine/internal';
 import { parseSafetensors, type Safetensors } from '@fovea/engine/train';
-import type { PointRecord } from '../sweep/point.js';
+import type { PointRecord } from '../../sweep/point.js';
 
 /** What a command may replace: a file that is one of its own kind. */
 export interface OutputKind {

@@ -1,7 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { FoveaError } from '@fovea/engine';
 import { replaceFile } from '@fovea/engine/internal';
-import type { PointRecord } from '../sweep/point.js';
+import type { PointRecord } from '../../sweep/point.js';
 
 /**
  * A file of records, one JSON line each, that grows while a sweep runs. What the path held before is replaced with the

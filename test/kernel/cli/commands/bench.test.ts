@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toOnnx } from '@fovea/engine/onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { smallNetwork } from '../../engine/support/small-network.js';
-import { fixture, fovea } from './run-fovea.js';
+import { smallNetwork } from '../../../engine/support/small-network.js';
+import { fixture, fovea } from '../run-fovea.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-bench-'));
 const plain = join(folder, 'plain.onnx');

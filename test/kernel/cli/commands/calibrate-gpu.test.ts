@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Device, Profile } from '@fovea/engine';
 import type { Validation } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
-import { missingOf } from '../../engine/support/backends.js';
-import { useDataFolder } from '../../support/data-folder.js';
-import { fovea } from './run-fovea.js';
+import { missingOf } from '../../../engine/support/backends.js';
+import { useDataFolder } from '../../../support/data-folder.js';
+import { fovea } from '../run-fovea.js';
 
 const folder = useDataFolder();
 

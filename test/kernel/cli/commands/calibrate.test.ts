@@ -6,8 +6,8 @@ import type { Device } from '@fovea/engine';
 import { nativeBackend } from '@fovea/engine/backend';
 import type { Validation } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
-import { useDataFolder } from '../../support/data-folder.js';
-import { fovea } from './run-fovea.js';
+import { useDataFolder } from '../../../support/data-folder.js';
+import { fovea } from '../run-fovea.js';
 
 const folder = useDataFolder();
 

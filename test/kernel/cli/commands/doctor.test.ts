@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { fovea } from './run-fovea.js';
+import { fovea } from '../run-fovea.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-doctor-'));
 const before = process.env.JUPYTER_DATA_DIR;

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fovea } from './run-fovea.js';
+import { fovea } from '../run-fovea.js';
 
 const NOTEBOOK = {
   cells: [{ cell_type: 'markdown', id: 'a', metadata: {}, source: '# Handed in' }],

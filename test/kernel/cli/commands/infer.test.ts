@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { loadNetwork } from '@fovea/engine';
 import { float32Of, readSafetensors, writeSafetensors } from '@fovea/engine/train';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { model } from '../../engine/support/onnx-graphs.js';
-import { randomImages, relativeError } from '../../engine/support/small-network.js';
-import { fixture, fovea } from './run-fovea.js';
+import { model } from '../../../engine/support/onnx-graphs.js';
+import { randomImages, relativeError } from '../../../engine/support/small-network.js';
+import { fixture, fovea } from '../run-fovea.js';
 
 let folder = '';
 beforeAll(async () => {

@@ -6,8 +6,8 @@ import { encodePng, type NetworkDescription } from '@fovea/engine';
 import { toOnnx, toOnnxWithExternalData } from '@fovea/engine/onnx';
 import { float32Of, readSafetensors } from '@fovea/engine/train';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { smallNetwork } from '../../engine/support/small-network.js';
-import { fixture, fovea } from './run-fovea.js';
+import { smallNetwork } from '../../../engine/support/small-network.js';
+import { fixture, fovea } from '../run-fovea.js';
 
 let folder = '';
 beforeAll(async () => {

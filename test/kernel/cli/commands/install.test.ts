@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { fovea } from './run-fovea.js';
+import { fovea } from '../run-fovea.js';
 
 const prefix = mkdtempSync(join(tmpdir(), 'fovea-prefix-'));
 afterAll(() => rmSync(prefix, { recursive: true }));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Profile } from '@fovea/engine';
 import type { ReferenceTable } from '@fovea/engine/predict';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fixture, fovea } from './run-fovea.js';
+import { fixture, fovea } from '../run-fovea.js';
 
 let folder = '';
 beforeAll(async () => {

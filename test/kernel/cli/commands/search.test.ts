@@ -2,7 +2,7 @@
 import type { Profile } from '@fovea/engine';
 import type { SearchResult } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
-import { fovea } from './run-fovea.js';
+import { fovea } from '../run-fovea.js';
 
 async function searched(...options: string[]): Promise<SearchResult> {
   const { code, stdout, stderr } = await fovea(

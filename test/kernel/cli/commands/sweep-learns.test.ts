@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { sha256Of } from '../../../kernel/src/sweep/point.js';
-import { useDataFolder } from '../../support/data-folder.js';
-import { hasRedis, useQueue } from '../sweep/support/redis.js';
-import { entry, fixture, fovea } from './run-fovea.js';
+import { sha256Of } from '../../../../kernel/src/sweep/point.js';
+import { useDataFolder } from '../../../support/data-folder.js';
+import { hasRedis, useQueue } from '../../sweep/support/redis.js';
+import { entry, fixture, fovea } from '../run-fovea.js';
 
 const folder = useDataFolder();
 const queue = useQueue();

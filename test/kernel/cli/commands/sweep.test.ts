@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { useDataFolder } from '../../support/data-folder.js';
-import { until } from '../waiting.js';
-import { entry, fixture, fovea } from './run-fovea.js';
+import { useDataFolder } from '../../../support/data-folder.js';
+import { until } from '../../waiting.js';
+import { entry, fixture, fovea } from '../run-fovea.js';
 
 const folder = useDataFolder();
 beforeAll(() => {

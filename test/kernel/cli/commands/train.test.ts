@@ -7,7 +7,7 @@ import { blocksOf, loadNetwork } from '@fovea/engine';
 import { canTrain, readSafetensors } from '@fovea/engine/train';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fixture, fovea } from './run-fovea.js';
+import { fixture, fovea } from '../run-fovea.js';
 
 let folder = '';
 let recipe = '';

@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { gatewaySpec } from '../../../kernel/src/cli/gateways.js';
-import { installPaths } from '../../../kernel/src/cli/installation.js';
-import { KernelSpecs } from '../../../kernel/src/server/kernelspecs.js';
-import { fovea as run } from './run-fovea.js';
+import { gatewaySpec } from '../../../../kernel/src/cli/machine/gateways.js';
+import { installPaths } from '../../../../kernel/src/cli/machine/installation.js';
+import { KernelSpecs } from '../../../../kernel/src/server/kernelspecs.js';
+import { fovea as run } from '../run-fovea.js';
 
 describe('the kernelspec of a gateway', () => {
   it('calls the launcher as Enterprise Gateway passes its values', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRunning } from '../../../kernel/src/cli/running.js';
+import { parseRunning } from '../../../../kernel/src/cli/options/running.js';
 
 describe('--precision', () => {
   it('f16 stores half precision on the GPU', () => {

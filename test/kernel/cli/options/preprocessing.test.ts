@@ -6,13 +6,13 @@ import { encodePng, loadNetwork, type Preprocessing, preprocess, run, type Tenso
 import { float32Of, imagesOf, readImageFolder, readSafetensors } from '@fovea/engine/train';
 import { readImage } from '@fovea/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodeImage } from '../../../engine/src/image/decode.js';
-import { loadImages } from '../../../kernel/src/cli/data.js';
-import { readInput } from '../../../kernel/src/cli/input.js';
-import { LiveLibrary } from '../../../kernel/src/display/live/library.js';
-import { decodePng } from '../../../kernel/src/display/picture.js';
-import { relativeError } from '../../engine/support/small-network.js';
-import { fixture, fovea } from './run-fovea.js';
+import { decodeImage } from '../../../../engine/src/image/decode.js';
+import { loadImages } from '../../../../kernel/src/cli/options/data.js';
+import { readInput } from '../../../../kernel/src/cli/options/input.js';
+import { LiveLibrary } from '../../../../kernel/src/display/live/library.js';
+import { decodePng } from '../../../../kernel/src/display/picture.js';
+import { relativeError } from '../../../engine/support/small-network.js';
+import { fixture, fovea } from '../run-fovea.js';
 
 /** Wide, with an edge in every direction, half of it transparent: crop, resize and opacity all show. */
 const image = (() => {

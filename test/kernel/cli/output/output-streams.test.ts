@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { canTrain } from '@fovea/engine/train';
 import { afterAll, describe, expect, it } from 'vitest';
-import { entry, fovea } from './run-fovea.js';
+import { entry, fovea } from '../run-fovea.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-output-'));
 afterAll(() => rmSync(folder, { recursive: true }));

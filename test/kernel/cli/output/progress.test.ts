@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { clearLine, interruptible, progressLine, showProgress } from '../../../kernel/src/cli/progress.js';
+import {
+  clearLine,
+  interruptible,
+  progressLine,
+  showProgress,
+} from '../../../../kernel/src/cli/output/progress.js';
 
 /** What has been written to the error stream. */
 let written: string[];
