@@ -18,7 +18,7 @@ const files = [
   'test/kernel/debug/debugger.test.ts',
   'test/kernel/language/service.test.ts',
   'test/kernel/server/kernels.test.ts',
-  'test/kernel/cli/doctor.test.ts',
+  'test/kernel/cli/commands/doctor.test.ts',
   'test/packages/install.test.ts',
 ];
 

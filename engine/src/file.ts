@@ -40,6 +40,7 @@ export function refusal(cause: unknown, kind: 'file' | 'folder'): string {
   const { code, message } = cause as NodeJS.ErrnoException;
   if (code === 'ENOENT') return `there is no such ${kind}`;
   if (code === 'EACCES') return 'permission denied';
+  if (code === 'ENAMETOOLONG') return 'the name is too long';
   if (code === 'ENOTDIR' && kind === 'folder') return 'it is not a folder';
   return code ?? message;
 }

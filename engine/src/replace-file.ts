@@ -1,18 +1,29 @@
 import { randomUUID } from 'node:crypto';
-import { access, constants, type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import {
+  access,
+  constants,
+  type FileHandle,
+  open,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { FoveaError } from './errors.js';
 import { refusal } from './file.js';
 
 /**
  * Replaces a file all at once: the content is written beside it under a name of its own, forced to disk, and renamed
  * over it. When anything fails (a full disk, say) the old file is as it was, and two writers at once leave the whole
- * content of one of them. A symbolic link is written through, and permissions are kept.
+ * content of one of them. A symbolic link is written through, also one to a file that is still to be made, and
+ * permissions are kept.
  * @throws FoveaError `io` naming the file and the reason, or that it is no ordinary file
  */
 export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
   await refuseSpecial(path);
-  const target = await realpath(path).catch(() => path);
+  const target = await targetOf(path);
   const partial = join(dirname(target), `.~fovea-${randomUUID()}`);
   let file: FileHandle | undefined;
   try {
@@ -33,9 +44,32 @@ export async function replaceFile(path: string, content: Uint8Array | string): P
   }
 }
 
+/** As many symbolic links in a row as Linux follows. */
+const MOST_LINKS = 40;
+
+/**
+ * Where the content of a path is, or will be: the end of its symbolic links, which need not exist.
+ * @throws FoveaError `io` for links that lead nowhere but to each other
+ */
+async function targetOf(path: string): Promise<string> {
+  const existing = await realpath(path).catch(() => undefined);
+  if (existing !== undefined) return existing;
+  let target = path;
+  for (let followed = 0; followed <= MOST_LINKS; followed++) {
+    const link = await readlink(target).catch(() => undefined);
+    if (link === undefined) return target;
+    const folder = dirname(target);
+    target = resolve(await realpath(folder).catch(() => folder), link);
+  }
+  throw new FoveaError('io', `cannot save ${path}: more than ${MOST_LINKS} symbolic links follow each other`);
+}
+
 /** A device or a pipe must not be renamed over: that takes it away from everybody on the machine. */
 async function refuseSpecial(path: string): Promise<void> {
-  const before = await stat(path).catch(() => undefined);
+  const before = await stat(path).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return undefined;
+    throw new FoveaError('io', `cannot save ${path}: ${refusal(cause, 'file')}`, { cause });
+  });
   if (!before || before.isFile()) return;
   throw new FoveaError(
     'io',
@@ -45,10 +79,12 @@ async function refuseSpecial(path: string): Promise<void> {
 
 /**
  * Finds out before long work whether its result can be saved; nothing is written.
- * @throws FoveaError `io` when the path is a folder or no ordinary file, or is in a folder that is missing or not accessible
+ * @throws FoveaError `io` when the path is a folder, no ordinary file or one that must not be written, has too long a name, or is
+ *   in a folder that is missing or not accessible
  */
 export async function checkWritable(path: string): Promise<void> {
-  const folder = dirname(path);
+  const target = await targetOf(path);
+  const folder = dirname(target);
   const refused = (why: string, cause?: unknown) =>
     new FoveaError('io', `cannot save ${path}: ${why}`, { cause });
   await access(folder, constants.W_OK | constants.X_OK).catch((cause) => {
@@ -56,4 +92,7 @@ export async function checkWritable(path: string): Promise<void> {
   });
   if (!(await stat(folder)).isDirectory()) throw refused(`${folder} is not a folder`);
   await refuseSpecial(path);
+  await access(target, constants.W_OK).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code !== 'ENOENT') throw refused(refusal(cause, 'file'), cause);
+  });
 }

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import {
   lstatSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -50,6 +51,38 @@ describe('replaceFile', () => {
     expect(readFileSync(file, 'utf8')).toBe('after');
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(lstatSync(join(folder, 'link')).isSymbolicLink()).toBe(true);
+  });
+
+  it('makes the file that a symbolic link leads to, in the folder of that file', async () => {
+    mkdirSync(join(folder, 'inner'));
+    symlinkSync('inner', join(folder, 'also'));
+    symlinkSync('b.txt', join(folder, 'inner', 'second'));
+    symlinkSync(join('also', 'second'), join(folder, 'first'));
+    await checkWritable(join(folder, 'first'));
+    await replaceFile(join(folder, 'first'), 'text');
+    expect(readFileSync(join(folder, 'inner', 'b.txt'), 'utf8')).toBe('text');
+    expect(lstatSync(join(folder, 'first')).isSymbolicLink()).toBe(true);
+    symlinkSync(join('missing', 'c.txt'), join(folder, 'third'));
+    await expect(checkWritable(join(folder, 'third'))).rejects.toThrow('there is no such folder');
+  });
+
+  it('refuses symbolic links in a circle, and keeps them', async () => {
+    symlinkSync('b', join(folder, 'a'));
+    symlinkSync('a', join(folder, 'b'));
+    for (const save of [checkWritable, (path: string) => replaceFile(path, 'text')])
+      await expect(save(join(folder, 'a'))).rejects.toMatchObject({ code: 'io' });
+    expect(readdirSync(folder).sort()).toEqual(['a', 'b']);
+  });
+
+  it('refuses a name that is too long before any work, not after it', async () => {
+    const refused = { code: 'io', message: expect.stringContaining('the name is too long') };
+    await expect(checkWritable(join(folder, 'n'.repeat(300)))).rejects.toMatchObject(refused);
+  });
+
+  it.skipIf(process.getuid?.() === 0)('refuses a file that must not be written before any work', async () => {
+    const file = join(folder, 'kept.txt');
+    writeFileSync(file, 'text', { mode: 0o444 });
+    await expect(checkWritable(file)).rejects.toThrow('permission denied');
   });
 
   it.skipIf(process.platform === 'win32')('never takes the place of a pipe or a device', async () => {

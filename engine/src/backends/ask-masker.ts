@@ -1,3 +1,4 @@
+import { ask, isPromise } from '../mask/ask.js';
 import { checkDecision } from '../mask/decide.js';
 import type { MaskDecision } from '../mask/mask.js';
 import type { AdaptiveBlock } from '../primitives/network-lowering.js';
@@ -7,11 +8,11 @@ import type { ScriptRecord } from './program-report.js';
 /**
  * A masker's own cells for a block; its margins go to the record.
  * @param pooled the block's input on the mask's grid; empty when the masker does not read it
- * @throws FoveaError as `checkDecision` does
+ * @throws FoveaError as `ask` and `checkDecision` do
  */
 export function askMasker(
   { block, shape, mask }: AdaptiveBlock,
-  { plan, maskers }: Pick<RunOptions, 'plan' | 'maskers'>,
+  { plan, maskers, ...asking }: Pick<RunOptions, 'plan' | 'maskers' | 'signal' | 'onAsk'>,
   { margins }: ScriptRecord,
   pooled: Float32Array,
 ): Uint8Array | Promise<Uint8Array> {
@@ -19,15 +20,10 @@ export function askMasker(
   const { batch, rows, columns } = mask;
   const { granularity } = plan.blocks[block.index]!;
   const checked = (decision: MaskDecision): Uint8Array => {
-    const cells = checkDecision(decision, masker, block, batch * rows * columns);
-    if (decision.margins) margins.set(block.index, decision.margins);
+    const { cells, margins: own } = checkDecision(decision, masker, block, batch * rows * columns);
+    if (own) margins.set(block.index, own);
     return cells instanceof Uint8Array ? cells : Uint8Array.from(cells);
   };
-  const answer = masker.decide({ block, shape, granularity, batch, rows, columns, pooled });
+  const answer = ask(masker, { block, shape, granularity, batch, rows, columns, pooled }, asking);
   return isPromise(answer) ? answer.then(checked) : checked(answer);
-}
-
-/** Also of promises that another realm's code made. */
-export function isPromise<Value>(value: Value | Promise<Value>): value is Promise<Value> {
-  return typeof (value as { then?: unknown }).then === 'function';
 }

@@ -22,6 +22,8 @@ export interface RunOptions {
    * ignore it.
    */
   readonly paced?: boolean;
+  /** Called before a masker is asked; what it returns is called when the masker has answered, for which the run waits. */
+  readonly onAsk?: () => () => void;
   /** Called between passes, with the fraction done (0…1) and the name of the node just finished. */
   readonly onProgress?: (fraction: number, name: string) => void;
 }

@@ -1,3 +1,4 @@
+import type { Asking } from '../mask/ask.js';
 import { decideMask } from '../mask/decide.js';
 import { spreadCells } from '../mask/geometry.js';
 import { learnedMasker } from '../mask/learned.js';
@@ -23,6 +24,7 @@ export class DecidedMasks {
     readonly lowered: LoweredNetwork,
     readonly plan: Plan,
     readonly maskers: readonly Masker[],
+    readonly asking: Asking = {},
   ) {
     this.#adaptive = new Map([...lowered.adaptive.values()].map((block) => [block.mask, block]));
     this.#counts = new Float64Array(lowered.program.regions.length);
@@ -86,7 +88,8 @@ export class DecidedMasks {
   async #decide(mask: ProgramMask, masker: Masker, pooled: Float32Array): Promise<void> {
     const { block, shape } = this.#adaptive.get(mask)!;
     const { granularity } = this.plan.blocks[block.index]!;
-    this.#masks.set(mask, await decideMask(masker, block, shape, mask.batch, granularity, () => pooled));
+    const pool = () => pooled;
+    this.#masks.set(mask, await decideMask(masker, block, shape, mask.batch, granularity, pool, this.asking));
   }
 
   #pixelsOf({ mask, reads, height, width }: ProgramRegion): Uint8Array {

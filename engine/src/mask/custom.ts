@@ -5,7 +5,8 @@ import type { Masker, MaskerContext } from './mask.js';
  * A masker of the user's own: a function from a block's pooled input to its cells.
  *
  * @param decide returns one value per cell, `batch · rows · columns` in that order: booleans; a `Uint8Array` of cells, 1
- *   for active; or numbers that are active when ≥ 0 and then also serve as margins
+ *   for active; or numbers that are active when ≥ 0 and then also serve as margins. A list of nothing but the numbers 0 and 1 is
+ *   refused, because it could be either; as margins they are accepted in a `Float32Array`
  * @param options `description` for tables; `needsPool: false` when the function does not read `pooled`
  *
  * @example
@@ -29,39 +30,60 @@ export function customMasker(
     description,
     needsPool,
     async decide(context) {
+      const { block, batch, rows, columns } = context;
       const values = await decide(context);
-      const wanted = context.batch * context.rows * context.columns;
+      const wanted = batch * rows * columns;
       if (values?.length !== wanted) {
         throw new FoveaError(
           'bad-shape',
-          `the masker returned ${values?.length ?? 'no'} values for block ${context.block.index}; ` +
-            `${wanted} (${context.batch} x ${context.rows} x ${context.columns}) are needed`,
+          `the masker returned ${values?.length ?? 'no'} values for block ${block.index}; ` +
+            `${wanted} (${batch} x ${rows} x ${columns}) are needed`,
         );
       }
       // Bytes are never below 0: as margins they would make every cell active.
-      if (isBytes(values)) return { cells: Uint8Array.from(values) };
+      if (isA(values, ['Uint8Array', 'Uint8ClampedArray']))
+        return { cells: Uint8Array.from(values as ArrayLike<number>) };
+      const kind = typeof values[0] === 'boolean' ? 'boolean' : 'number';
       const cells = new Uint8Array(wanted);
-      if (typeof values[0] === 'boolean') {
-        for (let i = 0; i < wanted; i++) cells[i] = values[i] ? 1 : 0;
-        return { cells };
-      }
-      const margins = Float32Array.from(values as ArrayLike<number>);
+      const margins = new Float32Array(wanted);
+      let [others, ones] = [0, 0];
       for (let i = 0; i < wanted; i++) {
-        if (Number.isNaN(margins[i])) {
+        // Of somebody else's function: it may hold anything.
+        const value: unknown = values[i];
+        if (typeof value !== kind || Number.isNaN(value)) {
+          const accepted =
+            kind === 'boolean'
+              ? 'true or false, as for the first'
+              : 'true or false for every cell, or a number for every one';
           throw new FoveaError(
             'bad-argument',
-            `the masker returned NaN for cell ${i} of block ${context.block.index}`,
+            `the masker returned ${said(value)} for cell ${i} of block ${block.index}; ${accepted}, is accepted`,
           );
         }
-        cells[i] = margins[i]! >= 0 ? 1 : 0;
+        const margin = Number(value);
+        margins[i] = margin;
+        cells[i] = (kind === 'boolean' ? value : margin >= 0) ? 1 : 0;
+        if (margin === 1) ones++;
+        else if (margin !== 0) others++;
+      }
+      if (kind === 'boolean') return { cells };
+      if (others === 0 && ones < wanted && !isA(values, ['Float32Array', 'Float64Array'])) {
+        throw new FoveaError(
+          'bad-argument',
+          `the masker returned only the numbers 0 and 1 for block ${block.index}, which as margins would all be active; ` +
+            'true and false or a Uint8Array is accepted, or margins in a Float32Array',
+        );
       }
       return { cells, margins };
     },
   };
 }
 
-/** True of unsigned bytes, also of those that another realm's code made. */
-function isBytes(values: ArrayLike<number | boolean>): values is Uint8Array {
-  const kind = Object.prototype.toString.call(values);
-  return kind === '[object Uint8Array]' || kind === '[object Uint8ClampedArray]';
+/** Whether values are a typed array of one of these kinds, also of one that another realm's code made. */
+function isA(values: object, kinds: readonly string[]): boolean {
+  return kinds.includes(Object.prototype.toString.call(values).slice(8, -1));
+}
+
+function said(value: unknown): string {
+  return typeof value === 'string' ? `"${value.slice(0, 40)}"` : String(value);
 }

@@ -1,44 +1,55 @@
 import { FoveaError } from '../errors.js';
 import type { Block } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
+import { type Asking, ask } from './ask.js';
 import { maskGrid } from './geometry.js';
 import type { Mask, MaskDecision, Masker } from './mask.js';
 
 /**
- * Checks what a masker answered: one cell of 0 or 1 for each of the grid's.
+ * Checks what a masker answered: one cell of 0 or 1 for each of the grid's, and for margins one number each.
  * @param wanted how many cells there are
- * @returns the cells
- * @throws FoveaError `bad-shape` for another number of cells or margins, `bad-argument` for a cell that is neither
+ * @returns the cells as given, which the masker may change later, and a copy of the margins
+ * @throws FoveaError `bad-shape` for another number of cells or margins, `bad-argument` for a cell that is neither or a
+ *   margin that is no number
  */
 export function checkDecision(
-  { cells, margins }: MaskDecision,
+  decision: MaskDecision,
   masker: Masker,
   block: Block,
   wanted: number,
-): Uint8Array {
+): MaskDecision {
   const said = `masker "${masker.description}"`;
-  if (cells?.length !== wanted || (margins !== undefined && margins.length !== wanted)) {
+  const { cells, margins }: Partial<MaskDecision> = decision ?? {};
+  if (cells?.length !== wanted || (margins != null && margins.length !== wanted)) {
     const [what, count] =
       cells?.length === wanted ? ['margins', margins!.length] : ['cells', cells?.length ?? 'no'];
     throw new FoveaError(
       'bad-shape',
-      `${said} answered ${count} ${what} for block ${block.index}; ${wanted} are needed`,
+      `${said} answered ${String(count)} ${what} for block ${block.index}; ${wanted} are needed`,
     );
   }
-  for (let i = 0; i < wanted; i++) {
-    if (cells[i] === 0 || cells[i] === 1) continue;
+  const fail = (value: unknown, what: string, accepted: string): never => {
     throw new FoveaError(
       'bad-argument',
-      `${said} answered ${cells[i]} for cell ${i} of block ${block.index}; 0 or 1 is accepted`,
+      `${said} answered ${String(value)} for ${what} of block ${block.index}; ${accepted} is accepted`,
     );
+  };
+  for (let i = 0; i < wanted; i++)
+    if (cells[i] !== 0 && cells[i] !== 1) fail(cells[i], `cell ${i}`, '0 or 1');
+  if (margins == null) return { cells };
+  const copy = new Float32Array(wanted);
+  for (let i = 0; i < wanted; i++) {
+    if (typeof margins[i] !== 'number' || Number.isNaN(margins[i]))
+      fail(margins[i], `the margin of cell ${i}`, 'a number');
+    copy[i] = margins[i]!;
   }
-  return cells;
+  return { cells, margins: copy };
 }
 
 /**
  * Asks `masker` for a block's mask and checks the answer.
  * @param pool called only when the masker reads the pooled input
- * @throws FoveaError as `checkDecision` does
+ * @throws FoveaError as `ask` and `checkDecision` do
  */
 export async function decideMask(
   masker: Masker,
@@ -47,12 +58,12 @@ export async function decideMask(
   batch: number,
   granularity: number,
   pool: (grid: { rows: number; columns: number }) => Float32Array,
+  asking: Asking = {},
 ): Promise<Mask> {
   const grid = maskGrid(shape.outHeight, shape.outWidth, granularity);
   const pooled = masker.needsPool ? pool(grid) : new Float32Array(0);
-  const decision = await masker.decide({ block, shape, granularity, batch, ...grid, pooled });
-  const { margins } = decision;
-  const cells = checkDecision(decision, masker, block, batch * grid.rows * grid.columns);
+  const answer = await ask(masker, { block, shape, granularity, batch, ...grid, pooled }, asking);
+  const { cells, margins } = checkDecision(answer, masker, block, batch * grid.rows * grid.columns);
   return {
     block: block.index,
     granularity,

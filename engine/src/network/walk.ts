@@ -1,6 +1,6 @@
 import { FoveaError } from '../errors.js';
 import { type Block, blocksOf, type Network, type NetworkNode } from './network.js';
-import { askForeignShape, foreignShape } from './onnx/foreign-shape.js';
+import { askForeignShape, foreignRefusal, foreignShape } from './onnx/foreign-shape.js';
 import { shortcutOutput } from './projection-pool.js';
 import { type BlockShape, blockShape, convolutionOutput, paddingOn } from './shapes.js';
 
@@ -104,6 +104,13 @@ function written(
   if (!input) {
     const value = node.inputs[0]!;
     const writer = network.nodes.find(({ output }) => output === value);
+    const refusal = writer?.kind === 'foreign' ? foreignRefusal(writer) : undefined;
+    if (refusal !== undefined) {
+      throw new FoveaError(
+        'unsupported',
+        `${refusal}; export ${network.name} with operators that onnxruntime has`,
+      );
+    }
     const by = writer?.kind === 'foreign' ? ` of ${writer.operators.join(', ')}` : '';
     throw new FoveaError(
       'bad-shape',

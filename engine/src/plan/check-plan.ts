@@ -6,6 +6,7 @@ import { MOST_BAND_PIXELS } from '../program/program.js';
 import { checkGranularity } from './granularity.js';
 import type { BlockPlan, Plan } from './plan.js';
 import type { Rewrite } from './rewrite.js';
+import type { Strategy } from './strategy.js';
 
 /** What a plan says itself, for every block. */
 const saidByPlan = ['strategy', 'granularity', 'excitation'] as const;
@@ -56,15 +57,15 @@ export function checkPlan(network: Network, plan: Plan): Plan {
       `plan of ${entries.length} blocks; ${network.name} has ${blocks.length}, and needs an entry for each`,
     );
   }
-  plan.blocks.forEach((entry, i) => {
+  for (const [i, entry] of plan.blocks.entries()) {
     if (entry?.block !== i) {
       throw new FoveaError(
         'bad-argument',
-        `plan entry ${i} is for block ${entry?.block}; entries are in the order of the blocks, so block ${i} is accepted`,
+        `plan entry ${i} is for block ${said(entry?.block)}; entries are in the order of the blocks, so block ${i} is accepted`,
       );
     }
     checkBlockPlan(entry, blocks[i]!);
-  });
+  }
   return plan;
 }
 
@@ -77,9 +78,7 @@ export function checkPlan(network: Network, plan: Plan): Plan {
  */
 export function checkBlockPlan(plan: BlockPlan, block: Block): BlockPlan {
   const where = `plan of block ${block.index} (${block.name})`;
-  if (!Array.isArray(plan.groups) || !plan.groups.every((group) => Array.isArray(group?.primitives))) {
-    throw new FoveaError('bad-argument', `${where}: groups that each list their primitives are needed`);
-  }
+  checkForm(plan, block);
   if (plan.rewrite !== undefined) checkRewrite(plan.rewrite, block);
   checkGranularity(plan.granularity, where);
   checkExcitation(plan.excitation, where);
@@ -94,6 +93,70 @@ export function checkBlockPlan(plan: BlockPlan, block: Block): BlockPlan {
     sound.add(name);
   }
   return plan;
+}
+
+/**
+ * Checks what a strategy answered, before its plans are put together.
+ *
+ * @returns the answer as given
+ * @throws FoveaError `bad-argument` naming the strategy and the block, and as `checkBlockPlan` does for what is no plan at all
+ */
+export function checkAnswer<Answer extends Pick<BlockPlan, 'groups'>>(
+  answer: Answer,
+  strategy: Strategy,
+  block: Block,
+): Answer {
+  const asks = (problem: string): never => {
+    throw new FoveaError(
+      'bad-argument',
+      `strategy "${strategy.name}" answered ${problem} for block ${block.index} (${block.name}); { mode, groups } is accepted`,
+    );
+  };
+  if (typeof (answer as { then?: unknown } | undefined)?.then === 'function')
+    asks('a promise, but cannot be async,');
+  if (typeof answer !== 'object' || answer === null) asks(said(answer));
+  checkForm(answer, block);
+  return answer;
+}
+
+/** Fields of a block's plan. */
+const planFields: ReadonlySet<string> = new Set<keyof BlockPlan>([
+  ...(['block', 'mode', 'granularity', 'excitation', 'groups'] as const),
+  ...(['rewrite', 'reason', 'caution'] as const),
+]);
+
+/** Checks that a plan is made of what plans are made of, so that whoever reads it finds values of the right kind. */
+function checkForm(plan: Pick<BlockPlan, 'groups'> & Partial<BlockPlan>, block: Block): void {
+  const fail = (problem: string): never => {
+    throw new FoveaError('bad-argument', `plan of block ${block.index} (${block.name}): ${problem}`);
+  };
+  const unknown = Object.keys(plan).find((field) => !planFields.has(field));
+  if (unknown !== undefined) fail(`a field "${unknown}"; ${[...planFields].join(', ')} are accepted`);
+  const { groups, granularity, reason, caution } = plan;
+  if (!Array.isArray(groups)) fail('groups that each list their primitives are needed');
+  for (const group of groups) {
+    if (!Array.isArray(group?.primitives)) fail('groups that each list their primitives are needed');
+    for (const primitive of group.primitives) {
+      if (typeof primitive !== 'string' || !Object.hasOwn(primitives, primitive))
+        fail(`unknown primitive ${said(primitive)}; known are ${primitiveNames.join(', ')}`);
+    }
+    const { bandPixels } = group;
+    if (bandPixels !== undefined && typeof bandPixels !== 'number')
+      fail(`bandPixels ${said(bandPixels)}; an integer from 1 to ${MOST_BAND_PIXELS} is accepted`);
+  }
+  if (granularity !== undefined && typeof granularity !== 'number')
+    fail(`granularity S = ${said(granularity)}; a number is accepted, Infinity for the whole map`);
+  for (const [field, value] of Object.entries({ reason, caution }))
+    if (value !== undefined && typeof value !== 'string')
+      fail(`${field} ${said(value)}; a sentence is accepted`);
+}
+
+/** A value for a message. */
+function said(value: unknown): string {
+  if (typeof value === 'string') return `"${value.slice(0, 60)}"`;
+  return typeof value === 'object' && value !== null
+    ? `a${Array.isArray(value) ? ' list' : 'n object'}`
+    : String(value);
 }
 
 /** A rewrite is code: of one that went through JSON or between processes only the name is left. */
@@ -122,8 +185,6 @@ function examine(plan: BlockPlan, block: Block): void {
     fail('the block has no shortcut, only mode "dense" is possible');
   const sequence = plan.groups.flatMap((group) => group.primitives);
   for (const primitive of sequence) {
-    if (!Object.hasOwn(primitives, primitive))
-      fail(`unknown primitive "${primitive}"; known are ${primitiveNames.join(', ')}`);
     if (sequence.indexOf(primitive) !== sequence.lastIndexOf(primitive)) fail(`"${primitive}" appears twice`);
   }
   for (const group of plan.groups) {

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Network } from '../network/network.js';
 import { makePlan, type PlanOptions } from './make-plan.js';
 import type { Plan } from './plan.js';
-import { dense, getStrategy, lasnet, streamed, unfused } from './strategies.js';
+import { dense, lasnet, resolveStrategy, streamed, unfused } from './strategies.js';
 import type { Strategy } from './strategy.js';
 
 /** Strategies whose plans depend on neither rates nor devices, so that one plan serves every run. */
@@ -26,8 +26,8 @@ const kept = new WeakMap<Network, LRUCache<string, Plan>>();
  * @throws FoveaError as `makePlan` does; rates are checked only when the strategy is called
  */
 export function keptPlan(network: Network, options: PlanOptions): Plan {
-  const { strategy = 'streamed', granularity, excitation, batch, height, width, maskers, masks } = options;
-  const resolved = typeof strategy === 'string' ? getStrategy(strategy) : strategy;
+  const { strategy, granularity, excitation, batch, height, width, maskers, masks } = options;
+  const resolved = resolveStrategy(strategy);
   if (masks || !steady.has(resolved)) return makePlan(network, options);
   let plans = kept.get(network);
   if (!plans) {

@@ -7,11 +7,11 @@ import { maskStatistics } from '../mask/regions.js';
 import { shapesOf } from '../network/kept-shapes.js';
 import { type Block, type BlockNode, blocksOf, type Network } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
-import { checkBlockPlan } from './check-plan.js';
+import { checkAnswer, checkBlockPlan } from './check-plan.js';
 import type { Device } from './device.js';
 import { type Granularity, resolveGranularity } from './granularity.js';
 import type { BlockPlan, Plan } from './plan.js';
-import { dense, getStrategy } from './strategies.js';
+import { dense, resolveStrategy } from './strategies.js';
 import type { MaskStatistics, Strategy } from './strategy.js';
 
 /** What a plan is made from; everything has a sensible default. */
@@ -40,7 +40,7 @@ export interface PlanOptions {
  * Asks a strategy for the plan of every block and checks it.
  *
  * @throws FoveaError `bad-argument` or `unknown-name` for options out of range; `bad-argument` when the
- *   strategy leaves out a primitive that the block needs, or orders them impossibly
+ *   strategy leaves out a primitive that the block needs, orders them impossibly, or answers with something else than a plan
  *
  * @example
  * ```ts
@@ -51,8 +51,7 @@ export interface PlanOptions {
  * ```
  */
 export function makePlan(network: Network, options: PlanOptions = {}): Plan {
-  const strategy =
-    typeof options.strategy === 'object' ? options.strategy : getStrategy(options.strategy ?? 'streamed');
+  const strategy = resolveStrategy(options.strategy);
   checkIsDevice(options.device);
   const granularity = resolveGranularity(network, options.granularity);
   const excitation = checkExcitation(options.excitation ?? 'exact', network.name);
@@ -88,7 +87,7 @@ export function makePlan(network: Network, options: PlanOptions = {}): Plan {
       ...(next?.adaptive && nextNeedsPool ? { next } : {}),
       needsPool,
     });
-    plans.push({ granularity: S, excitation, ...wished, block: block.index });
+    plans.push({ granularity: S, excitation, ...checkAnswer(wished, strategy, block), block: block.index });
   }
   return {
     network: network.name,

@@ -129,6 +129,8 @@ function checkedStep(step: unknown, among: Ingredients, fail: (problem: string) 
   const { node, group } = (owner ?? {}) as Partial<Owner>;
   if (node !== among.node || !Number.isInteger(group) || !(group! >= 0 && group! < among.groups))
     fail(`owner ${said(owner)}; the owner of one of the given steps is accepted`);
+  if (bandPixels !== undefined && typeof bandPixels !== 'number')
+    fail(`bandPixels ${said(bandPixels)}; a number is accepted`);
   if (!Array.isArray(operations) || operations.length === 0 || operations.length > MOST_OPERATIONS)
     fail(`operations ${said(operations)}; a list of 1 to ${MOST_OPERATIONS} operations is accepted`);
   return {

@@ -154,8 +154,10 @@ const builtIn = new Map([dense, unfused, lasnet, streamed].map((strategy) => [st
  * });
  * console.log(predict(builtNetwork('resnet18'), { device: 'cpu-avx2', strategy: 'dense-late' }).totalMs);
  * ```
+ * @throws FoveaError `bad-argument` for anything that is no strategy
  */
 export function registerStrategy(strategy: Strategy): void {
+  checkStrategy(strategy);
   builtIn.set(strategy.name, strategy);
 }
 
@@ -177,4 +179,26 @@ export function getStrategy(name: string): Strategy {
     );
   }
   return strategy;
+}
+
+/**
+ * The strategy that an option says.
+ * @param strategy by name or by value; `streamed` when left out
+ * @throws FoveaError `unknown-name` for a name that is not known, `bad-argument` for a value that is no strategy
+ */
+export function resolveStrategy(strategy: string | Strategy = streamed): Strategy {
+  if (typeof strategy === 'string') return getStrategy(strategy);
+  checkStrategy(strategy);
+  return strategy;
+}
+
+function checkStrategy(strategy: Strategy): void {
+  const { name, plan }: Partial<Strategy> = strategy ?? {};
+  if (typeof name === 'string' && name !== '' && typeof plan === 'function') return;
+  const lacks = typeof plan === 'function' ? 'without a name' : 'without a function "plan"';
+  const what = typeof strategy === 'object' && strategy !== null ? `an object ${lacks}` : String(strategy);
+  throw new FoveaError(
+    'bad-argument',
+    `strategy ${what}: the name of a strategy, or { name, description, plan } is accepted`,
+  );
 }

@@ -7,7 +7,7 @@ import type { Device } from '../plan/device.js';
 import { keptPlan } from '../plan/kept-plan.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
-import { dense, getStrategy } from '../plan/strategies.js';
+import { dense, resolveStrategy } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
 import { advise } from './advice.js';
 import { calibrationOf, costsFor } from './calibration.js';
@@ -121,9 +121,7 @@ export function searchGranularity(
   const excitation = checkExcitation(options.excitation ?? 'exact', network.name);
   const setting = resolveSetting({ ...options, device });
   const shapes = shapesOf(network, { ...options, batch: setting.batch });
-  const tried = (strategies ?? ['unfused', 'lasnet', 'streamed']).map((strategy) =>
-    typeof strategy === 'string' ? getStrategy(strategy) : strategy,
-  );
+  const tried = (strategies ?? ['unfused', 'lasnet', 'streamed']).map(resolveStrategy);
   const pick = chooser(objective, tolerance);
   // Most blocks of a network are alike: each kind is searched once.
   const found = new Map<string, BlockFinding>();

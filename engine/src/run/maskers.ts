@@ -2,6 +2,7 @@ import { FoveaError } from '../errors.js';
 import { learnedMasker } from '../mask/learned.js';
 import type { Masker } from '../mask/mask.js';
 import { randomMasker } from '../mask/random-masker.js';
+import { checkRate } from '../mask/rate.js';
 import { saliencyMasker } from '../mask/saliency.js';
 import { blocksOf, type Network } from '../network/network.js';
 import type { NetworkRunOptions } from './options.js';
@@ -31,10 +32,13 @@ export function resolveMaskers(network: Network, options: MaskOptions): Masker[]
         `${masker.length} maskers given; ${blocks.length} (one per block) are accepted`,
       );
     }
-    return [...masker];
+    return masker.map((one, i) => checkMasker(one, `masker of block ${i}`));
   }
   const wanted = masker ?? defaultMasker(network);
-  if (typeof wanted === 'object') return blocks.map(() => wanted as Masker);
+  if (typeof wanted === 'object') {
+    const one = checkMasker(wanted as Masker, 'masker');
+    return blocks.map(() => one);
+  }
   switch (wanted) {
     case 'learned': {
       const without = blocks.find((block) => block.adaptive && !block.masker);
@@ -59,6 +63,18 @@ export function resolveMaskers(network: Network, options: MaskOptions): Masker[]
   }
 }
 
+/** @throws FoveaError `bad-argument` for anything that cannot decide masks */
+function checkMasker(masker: Masker, what: string): Masker {
+  if (typeof masker?.decide !== 'function') {
+    throw new FoveaError(
+      'bad-argument',
+      `${what} without a function "decide"; customMasker makes one from a function`,
+    );
+  }
+  if (masker.rate !== undefined) checkRate(masker.rate);
+  return masker;
+}
+
 /**
  * @throws FoveaError `bad-argument` when a rate or a seed would be passed over in silence: learned and fixed masks have rates
  *   of their own, maskers given by value have drawn theirs already
@@ -67,14 +83,14 @@ function checkFollowed(network: Network, { masker, rate, seed }: MaskOptions): v
   const wanted = masker ?? defaultMasker(network);
   const all: readonly (string | Masker)[] = Array.isArray(wanted) ? wanted : [wanted as string | Masker];
   for (const one of all) {
-    const kind = typeof one === 'string' ? one : one.kind;
+    const kind = typeof one === 'string' ? one : one?.kind;
     if (rate !== undefined && (kind === 'learned' || kind === 'fixed')) {
       throw new FoveaError(
         'bad-argument',
         `rate ${rate}: ${kind} masks have rates of their own; masker saliency or random takes one`,
       );
     }
-    if (rate !== undefined && typeof one === 'object' && one.rate !== undefined && one.rate !== rate) {
+    if (rate !== undefined && typeof one === 'object' && one?.rate !== undefined && one.rate !== rate) {
       throw new FoveaError(
         'bad-argument',
         `rate ${rate}: the masker given (${one.description}) keeps to ${one.rate}; leave the rate out`,

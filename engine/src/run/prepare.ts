@@ -8,7 +8,7 @@ import { checkGivenPlan } from '../plan/check-plan.js';
 import type { Granularity } from '../plan/granularity.js';
 import { isSteady, keptPlan } from '../plan/kept-plan.js';
 import type { Plan } from '../plan/plan.js';
-import { getStrategy } from '../plan/strategies.js';
+import { resolveStrategy } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
 import type { Shape, Tensor } from '../tensor.js';
 import { checkThreads, mostThreads } from '../threads.js';
@@ -51,7 +51,7 @@ const lastPrepared = new WeakMap<Network, Prepared>();
  */
 export async function awaitAdapter({ backend, strategy, plan }: NetworkRunOptions): Promise<void> {
   if (plan || strategy === undefined) return;
-  if (isSteady(typeof strategy === 'string' ? getStrategy(strategy) : strategy)) return;
+  if (isSteady(resolveStrategy(strategy))) return;
   await (typeof backend === 'object' ? backend : getBackend(backend)).check?.();
 }
 
@@ -61,8 +61,7 @@ export async function awaitAdapter({ backend, strategy, plan }: NetworkRunOption
  * @throws FoveaError as `run` does
  */
 export function prepare(network: Network, input: Tensor, options: NetworkRunOptions): Preparation {
-  const { strategy: wanted = 'streamed' } = options;
-  const strategy = typeof wanted === 'string' ? getStrategy(wanted) : wanted;
+  const strategy = resolveStrategy(options.strategy);
   const backend = typeof options.backend === 'object' ? options.backend : getBackend(options.backend);
   const last = lastPrepared.get(network);
   if (

@@ -1,7 +1,7 @@
 import { blocksOf, type Network } from '../network/network.js';
 import { networkShapes } from '../network/walk.js';
 import { lowerNetwork } from '../plan/lower.js';
-import { getStrategy } from '../plan/strategies.js';
+import { resolveStrategy } from '../plan/strategies.js';
 import { decisionOf } from '../primitives/decision.js';
 import { printProgram } from '../program/print.js';
 import type { Program } from '../program/program.js';
@@ -30,15 +30,10 @@ export interface ProgramOptions
  */
 export function programOf(network: Network, options: ProgramOptions = {}): Program {
   const { batch = 1, height = network.inputShape.height, width = network.inputShape.width } = options;
-  const { strategy = 'streamed' } = options;
+  const { strategy } = options;
   const shape: Shape = [batch, height, width, network.inputShape.channels];
   const { values } = networkShapes(network, { batch, height, width });
-  const { plan, maskers } = planRun(
-    network,
-    shape,
-    options,
-    typeof strategy === 'string' ? getStrategy(strategy) : strategy,
-  );
+  const { plan, maskers } = planRun(network, shape, options, resolveStrategy(strategy));
   const decisions = blocksOf(network).map((block) => decisionOf(block, maskers[block.index]));
   const foreignShapes = new Map<string, Shape>();
   for (const { kind, name, output } of network.nodes) {

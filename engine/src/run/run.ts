@@ -44,12 +44,14 @@ export async function run(
     throw new FoveaError('aborted', 'the run was aborted before it began');
   }
   const [batch, height, width] = input.shape;
-  const session = await sessionFor(network, backend, { batch, height, width });
+  const { opening, onAsk } = sessionFor(network, backend, { batch, height, width });
+  const session = await opening;
   // Awaited here: to hand on a promise takes the event loop's queue two turns more.
   return await session.run(input, {
     plan,
     maskers,
     threads,
+    onAsk,
     ...(signal ? { signal } : {}),
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),
   });

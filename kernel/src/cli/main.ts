@@ -1,32 +1,32 @@
 import { FoveaError } from '@fovea/engine/errors';
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.js';
-import { outliveReaders } from './output-streams.js';
+import { outliveReaders } from './output/output-streams.js';
 
 /** Modules that each add one or more commands; a command is loaded only when it is the one asked for. */
 const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
-  adapt: () => import('./adapt.js'),
-  calibrate: () => import('./calibrate.js'),
-  doctor: () => import('./doctor.js'),
-  evaluate: () => import('./evaluate.js'),
-  export: () => import('./export.js'),
-  fit: () => import('./fit.js'),
-  bench: () => import('./bench.js'),
-  infer: () => import('./infer.js'),
-  inspect: () => import('./inspect.js'),
-  install: () => import('./install.js'),
-  kernel: () => import('./kernel.js'),
-  lab: () => import('./lab.js'),
-  launcher: () => import('./launcher.js'),
-  list: () => import('./install.js'),
-  predict: () => import('./predict.js'),
-  search: () => import('./search.js'),
-  sweep: () => import('./sweep.js'),
-  sweeps: () => import('./sweeps.js'),
-  train: () => import('./train.js'),
-  uninstall: () => import('./install.js'),
-  validate: () => import('./validate.js'),
-  worker: () => import('./worker.js'),
+  adapt: () => import('./commands/adapt.js'),
+  calibrate: () => import('./commands/calibrate.js'),
+  doctor: () => import('./commands/doctor.js'),
+  evaluate: () => import('./commands/evaluate.js'),
+  export: () => import('./commands/export.js'),
+  fit: () => import('./commands/fit.js'),
+  bench: () => import('./commands/bench.js'),
+  infer: () => import('./commands/infer.js'),
+  inspect: () => import('./commands/inspect.js'),
+  install: () => import('./commands/install.js'),
+  kernel: () => import('./commands/kernel.js'),
+  lab: () => import('./commands/lab.js'),
+  launcher: () => import('./commands/launcher.js'),
+  list: () => import('./commands/install.js'),
+  predict: () => import('./commands/predict.js'),
+  search: () => import('./commands/search.js'),
+  sweep: () => import('./commands/sweep.js'),
+  sweeps: () => import('./commands/sweeps.js'),
+  train: () => import('./commands/train.js'),
+  uninstall: () => import('./commands/install.js'),
+  validate: () => import('./commands/validate.js'),
+  worker: () => import('./commands/worker.js'),
 };
 
 async function main(argv: readonly string[]): Promise<void> {

@@ -39,6 +39,17 @@ describe.each(backends)('what maskers answer, on $name', ({ name: backend, missi
       (count) => ({ cells: new Uint8Array(count), margins: new Float32Array(count + 1) }),
       /answered 13 margins for block 0; 12/,
     ],
+    ['nothing', () => undefined as unknown as MaskDecision, /answered no cells for block 0; 12/],
+    [
+      'a promise of nothing',
+      () => Promise.resolve(null) as unknown as MaskDecision,
+      /answered no cells for block 0; 12/,
+    ],
+    [
+      'a margin that is no number',
+      (count) => ({ cells: new Uint8Array(count), margins: new Float32Array(count).fill(Number.NaN, 3) }),
+      /answered NaN for the margin of cell 3 of block 0/,
+    ],
     [
       'a cell of 2',
       (count) => ({ cells: new Uint8Array(count).fill(2) }),
@@ -73,6 +84,38 @@ describe.each(backends)('what maskers answer, on $name', ({ name: backend, missi
     await expect(masksOf(wrong)).rejects.toThrow(/answered 255 for cell 0/);
   });
 
+  there(
+    'has margins of its own in every result, also when the masker writes into the same array again',
+    async () => {
+      const margins = new Float32Array(12);
+      let asked = 0;
+      const masker = own((count) => ({
+        cells: new Uint8Array(count).fill(1),
+        margins: margins.fill(asked++),
+      }));
+      const { masks } = await run(network, images, { ...settings, backend, masker });
+      expect(masks.map((mask) => mask.margins)).toEqual([new Float32Array(12), new Float32Array(12).fill(1)]);
+    },
+  );
+
+  there('may come from running the same network in between', { timeout: 60_000 }, async () => {
+    const inner = { ...settings, backend, masker: 'random', rate: 0.5 } as const;
+    const expected = (await run(network, images, inner)).masks.map(({ cells }) => [...cells]);
+    const masker = customMasker(
+      async ({ block }) => (await run(network, images, inner)).masks[block.index]!.cells,
+    );
+    expect(await masksOf(masker)).toEqual(expected);
+  });
+
+  there('is not waited for after an abort, nor are the runs behind it', async () => {
+    const controller = new AbortController();
+    const never = own(() => new Promise(() => controller.abort()) as unknown as MaskDecision);
+    const options = { ...settings, backend } as const;
+    const waiting = run(network, images, { ...options, masker: never, signal: controller.signal });
+    await expect(waiting).rejects.toMatchObject({ code: 'aborted' });
+    expect(await masksOf(randomMasker(1))).toEqual([new Array(12).fill(1), new Array(12).fill(1)]);
+  });
+
   there.each(['learned', 'saliency'] as const)(
     'counts as it stands from a masker of one’s own that calls itself %s',
     async (kind) => {
@@ -81,6 +124,30 @@ describe.each(backends)('what maskers answer, on $name', ({ name: backend, missi
       expect(await masksOf(masker)).toEqual([[...first(12)], [...first(12)]]);
     },
   );
+});
+
+describe('a masker', () => {
+  it.each<[string, unknown, RegExp]>([
+    [
+      'without a decision',
+      { kind: 'custom', description: 'own', needsPool: true },
+      /masker without a function/,
+    ],
+    ['that is missing from a list', [randomMasker(0.5), undefined], /masker of block 1 without a function/],
+    ['that keeps to no rate', { ...randomMasker(0.5), rate: Number.NaN }, /activation rate NaN/],
+  ])('%s is refused before the run begins', async (_, masker, message) => {
+    const options = { ...settings, masker: masker as Masker };
+    await expect(run(network, images, options)).rejects.toThrow(message);
+  });
+
+  it('passes on what its own function throws', async () => {
+    for (const thrown of [new Error('mine'), undefined]) {
+      const masker = customMasker(() => {
+        throw thrown;
+      });
+      await expect(run(network, images, { ...settings, masker })).rejects.toBe(thrown);
+    }
+  });
 });
 
 describe('the rate that maskers keep to', () => {

@@ -123,6 +123,29 @@ describe('a masker of the user’s own', () => {
     expect([cells, margins]).toEqual([Uint8Array.from([0, 1]), Float32Array.from([-0.5, 0.5])]);
   });
 
+  it.each<[string, ArrayLike<unknown>, RegExp]>([
+    [
+      'numbers after a boolean',
+      [true, -1],
+      /returned -1 for cell 1 of block \d+; true or false, as for the first/,
+    ],
+    ['booleans after a number', [0.5, false], /returned false for cell 1/],
+    ['nothing for a cell', [0.5, null], /returned null for cell 1/],
+    ['text', '10', /returned "1" for cell 0/],
+    ['big integers', [1n, 0n], /returned 1 for cell 0/],
+    ['zeros and ones, which may be cells or margins', [0, 1], /only the numbers 0 and 1/],
+    ['zeros and ones as integers', Int8Array.of(0, 1), /only the numbers 0 and 1/],
+  ])('that answers %s is refused, not read as active', async (_, values, message) => {
+    const masker = customMasker(() => values as ArrayLike<number>);
+    await expect(masker.decide(empty(1, 2))).rejects.toThrow(message);
+  });
+
+  it('may answer margins that happen to be 0 and 1', async () => {
+    const { cells, margins } = await customMasker(() => Float32Array.of(0, 1)).decide(empty(1, 2));
+    expect([[...cells], margins]).toEqual([[1, 1], Float32Array.of(0, 1)]);
+    expect([...(await customMasker(() => [1, 1]).decide(empty(1, 2))).cells]).toEqual([1, 1]);
+  });
+
   it('that answers too few values, or NaN, is refused', async () => {
     await expect(customMasker(() => [true]).decide(empty(1, 2))).rejects.toThrow('returned 1 values');
     await expect(customMasker(() => [0, Number.NaN]).decide(empty(1, 2))).rejects.toThrow('NaN for cell 1');

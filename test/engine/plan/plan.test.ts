@@ -8,6 +8,7 @@ import {
   type Plan,
   predict,
   programText,
+  registerStrategy,
   run,
   type Strategy,
 } from '@fovea/engine';
@@ -137,6 +138,71 @@ describe('a strategy of the user’s own', () => {
     const check = () => checkBlockPlan(plan as unknown as BlockPlan, blocksOf(network)[1]!);
     expect(check).toThrow(problem);
     expect(check).toThrow('block 1 (block1)');
+  });
+});
+
+describe('what a strategy answers', () => {
+  const streamed = getStrategy('streamed');
+  type Context = Parameters<Strategy['plan']>[0];
+  it.each<[string, (context: Context) => unknown, RegExp]>([
+    [
+      'nothing',
+      () => undefined,
+      /strategy "own" answered undefined for block 0 .*; { mode, groups } is accepted/,
+    ],
+    ['a promise', async (context) => streamed.plan(context), /strategy "own" answered a promise/],
+    ['no groups', () => ({ mode: 'adaptive' }), /groups that each list their primitives/],
+    ['groups with holes', () => ({ mode: 'adaptive', groups: new Array(2) }), /groups that each list/],
+    ['a field that nobody reads', (c) => ({ ...streamed.plan(c), rewrites: [] }), /a field "rewrites"/],
+    ['S as text', (c) => ({ ...streamed.plan(c), granularity: '4' }), /granularity S = "4"/],
+    ['a reason that is no text', (c) => ({ ...streamed.plan(c), reason: 5n }), /reason 5; a sentence/],
+    [
+      'bands in a list',
+      (c) => ({ mode: 'adaptive', groups: streamed.plan(c).groups.map((g) => ({ ...g, bandPixels: [4] })) }),
+      /bandPixels a list/,
+    ],
+    [
+      'primitives in one text',
+      (c) => ({
+        mode: 'adaptive',
+        groups: streamed.plan(c).groups.map((group) => ({ primitives: [group.primitives.join(',')] })),
+      }),
+      /unknown primitive "\S*conv1,gather/,
+    ],
+  ])('is refused when it is %s, also after a sound plan that reads the same', async (_, plan, message) => {
+    const own = smallNetwork();
+    const strategy = { name: 'own', description: '', plan } as unknown as Strategy;
+    makePlan(own, { strategy: 'streamed', granularity: 4 });
+    makePlan(own, {
+      strategy: {
+        ...streamed,
+        plan: (c) => ({
+          ...streamed.plan(c),
+          groups: streamed.plan(c).groups.map((group) => ({ ...group, bandPixels: 4 })),
+        }),
+      },
+      granularity: 4,
+    });
+    expect(() => makePlan(own, { strategy, granularity: 4 })).toThrow(message);
+    await expect(run(own, randomImages(own), { strategy, granularity: 4 })).rejects.toThrow(message);
+    expect(() => predict(own, { device: 'cpu-avx2', strategy, granularity: 4 })).toThrow(message);
+  });
+});
+
+describe('a strategy that is none', () => {
+  it.each<[string, unknown, RegExp]>([
+    ['null', null, /strategy null: the name of a strategy, or/],
+    ['an object without a plan', { name: 'own' }, /strategy an object without a function "plan"/],
+    ['an object without a name', { plan: () => undefined }, /strategy an object without a name/],
+    ['a number', 5, /strategy 5/],
+  ])('is refused when it is %s', async (_, strategy, message) => {
+    const given = { strategy: strategy as Strategy };
+    expect(() => makePlan(network, given)).toThrow(message);
+    expect(() => programText(network, given)).toThrow(message);
+    expect(() => predict(network, { device: 'cpu-avx2', ...given })).toThrow(message);
+    expect(() => searchGranularity(network, 'cpu-avx2', { strategies: [given.strategy] })).toThrow(message);
+    expect(() => registerStrategy(given.strategy)).toThrow(message);
+    await expect(run(network, randomImages(network), given)).rejects.toThrow(message);
   });
 });
 

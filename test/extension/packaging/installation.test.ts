@@ -19,7 +19,7 @@ import {
   install,
   installPaths,
   uninstall,
-} from '../../../kernel/src/cli/installation.js';
+} from '../../../kernel/src/cli/machine/installation.js';
 import { userDataFolder } from '../../../kernel/src/server/jupyter-paths.js';
 
 const BUILT = fileURLToPath(new URL('../../../extension/dist/@fovea/lab', import.meta.url));

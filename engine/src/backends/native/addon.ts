@@ -123,7 +123,7 @@ const codes: ReadonlySet<string> = new Set<FoveaErrorCode>([
 
 /** What the addon throws, as a FoveaError. */
 export function asFoveaError(error: unknown): unknown {
-  const { code, message } = error as { code?: unknown; message?: string };
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: string };
   return typeof code === 'string' && codes.has(code)
     ? new FoveaError(code as FoveaErrorCode, message ?? code, { cause: error })
     : error;

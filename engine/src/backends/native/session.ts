@@ -1,4 +1,5 @@
 import { FoveaError } from '../../errors.js';
+import { isPromise } from '../../mask/ask.js';
 import type { Mask } from '../../mask/mask.js';
 import { convolutionsOf } from '../../network/convolutions.js';
 import type { Convolution, Network } from '../../network/network.js';
@@ -7,7 +8,7 @@ import type { Profile } from '../../profile.js';
 import type { Decider, ProgramMap } from '../../program/program.js';
 import { type Shape, Tensor } from '../../tensor.js';
 import { checkThreads } from '../../threads.js';
-import { askMasker, isPromise } from '../ask-masker.js';
+import { askMasker } from '../ask-masker.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
 import { checkFinite } from '../finite.js';
 import { KeptPrograms } from '../kept-programs.js';

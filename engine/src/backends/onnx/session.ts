@@ -71,7 +71,7 @@ export class OnnxSession implements Session {
     const run: Run = {
       options,
       program,
-      masks: new DecidedMasks(lowered, plan, maskers),
+      masks: new DecidedMasks(lowered, plan, maskers, options),
       values: new Map([[lowered.program.input, { tensor: input }]]),
       milliseconds: new Float64Array(program.operations),
     };

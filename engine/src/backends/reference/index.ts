@@ -51,7 +51,7 @@ class ReferenceSession implements Session {
 
   async #execute(
     input: Tensor,
-    { plan, maskers, threads, signal, onProgress }: RunOptions,
+    { plan, maskers, threads, signal, onAsk, onProgress }: RunOptions,
   ): Promise<RunResult> {
     const { nodes } = this.network;
     const decisions = blocksOf(this.network).map((block) => decisionOf(block, maskers[block.index]));
@@ -64,7 +64,7 @@ class ReferenceSession implements Session {
       program.steps.map(({ owner, operations }) => ({ owner, work: operations.flatMap(workOf) })),
     );
     const started = performance.now();
-    const interpreter = new Interpreter(lowered, plan, maskers, threads, input);
+    const interpreter = new Interpreter(lowered, plan, maskers, threads, input, { signal, onAsk });
     await interpreter.masks.begin();
     const milliseconds: number[] = [];
     for (const [position, { owner, operations }] of program.steps.entries()) {

@@ -1,5 +1,6 @@
 import { FoveaError } from '../../errors.js';
 import { adaptivePool } from '../../mask/adaptive-pool.js';
+import type { Asking } from '../../mask/ask.js';
 import type { Masker } from '../../mask/mask.js';
 import { receptiveRegion } from '../../mask/regions.js';
 import type { ConvolutionActivation } from '../../network/network.js';
@@ -32,8 +33,9 @@ export class Interpreter {
     maskers: readonly Masker[],
     readonly threads: number,
     input: Tensor,
+    asking: Asking = {},
   ) {
-    this.masks = new DecidedMasks(lowered, plan, maskers);
+    this.masks = new DecidedMasks(lowered, plan, maskers, asking);
     this.#maps.set(lowered.program.input, new Tensor(input.shape, input.data.slice()));
   }
 

@@ -40,6 +40,17 @@ export function foreignDomains(node: ForeignNode): Domain[] {
 /** What onnxruntime said of nodes whose operators the rules do not know, by the extents that they read. */
 const answers = new WeakMap<ForeignNode, Map<string, Dims>>();
 
+/** Why onnxruntime refuses an operator of a node, where it does. */
+const refusals = new WeakMap<ForeignNode, string>();
+
+/**
+ * Why onnxruntime refuses an operator of a foreign node, in its words.
+ * @returns undefined where it does not, or has not been asked
+ */
+export function foreignRefusal(node: ForeignNode): string | undefined {
+  return refusals.get(node);
+}
+
 /** Shapes of what a node reads, in ONNX's order; undefined where unknown. */
 function inputDims(node: ForeignNode, inputs: readonly (NHWC | undefined)[]): Map<string, Dims> {
   const graph = graphOf(node);
@@ -91,7 +102,8 @@ export async function askForeignShape(
   const graph = graphOf(node);
   const state = beginInference(graph.constants, given);
   const budget = new Budget(node.name, node.model.length);
-  await inferAsking(graph, producersOf(graph), graph.nodes, state, budget);
+  const refusal = await inferAsking(graph, producersOf(graph), graph.nodes, state, budget);
+  if (refusal !== undefined) refusals.set(node, refusal);
   const answer = state.shapes.get(node.output);
   // Another first extent than that of one image means that other axes were folded into the batch.
   known.set(key, answer?.[0] === 1 ? answer : undefined);

@@ -7,7 +7,7 @@ import {
   type ValueInfoProto,
 } from './generated/onnx_pb.js';
 import { type Graph, graphNode, intsOf } from './graph.js';
-import { dimsOf, ElementType, isFloatType } from './tensor.js';
+import { dimsOf, ElementType, elementName, isFloatType } from './tensor.js';
 
 /** Nominal side where the file leaves height and width open. */
 const defaultSide = 224;
@@ -64,10 +64,13 @@ function imageInput(graph: Graph): { name: string; dims: readonly (number | unde
   const inputs = graph.inputs.map(shown);
   const images = inputs.filter(({ type, dims }) => isFloatType(type) && dims?.length === 4);
   if (images.length !== 1 || inputs.length !== 1) {
-    const list = inputs.map(({ name, dims }) => `${name} [${dims?.map((d) => d ?? '?').join(', ') ?? '?'}]`);
+    const list = inputs.map(({ name, type, dims }) => {
+      const extents = dims ? `[${dims.map((extent) => extent ?? '?').join(', ')}]` : 'of unknown shape';
+      return `${name}, ${elementName(type)} ${extents}`;
+    });
     throw new FoveaError(
       'unsupported',
-      `${graph.source}: inputs ${list.join('; ') || '(none)'}; one float input [N, C, H, W] is accepted`,
+      `${graph.source}: ${list.length === 1 ? 'input' : 'inputs'} ${list.join('; ') || '(none)'}; one float input [N, C, H, W] is accepted`,
     );
   }
   return { name: images[0]!.name, dims: images[0]!.dims! };

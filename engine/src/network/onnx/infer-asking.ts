@@ -23,6 +23,7 @@ const mostZeros = 2 ** 26;
  * the short lists of numbers, such as padding, that the graph makes from such extents.
  *
  * @param state what is known before; filled in
+ * @returns in onnxruntime's words, why it refuses an operator that has no rule; undefined where it refuses none
  */
 export async function inferAsking(
   graph: Graph,
@@ -30,7 +31,8 @@ export async function inferAsking(
   nodes: readonly GraphNode[],
   state: Inference,
   budget: Budget,
-): Promise<void> {
+): Promise<string | undefined> {
+  let refusal: string | undefined;
   const known = (name: string) => (state.nonFloat.has(name) ? undefined : state.shapes.get(name));
   for (const node of nodes) {
     inferNode(node, state);
@@ -40,7 +42,9 @@ export async function inferAsking(
     const read = [...node.inputs, ...node.captured].filter((name) => name !== '');
     if (read.some((name) => state.shapes.get(name) === undefined)) continue;
     const { model } = cutPiece(graph, producers, named, known, budget);
-    for (const [name, { dims, float }] of await askShapes(model, node.name)) {
+    const answers = await askShapes(model, `${node.op} "${node.name}"`);
+    if (answers instanceof FoveaError) refusal ??= answers.message;
+    for (const [name, { dims, float }] of answers instanceof FoveaError ? [] : answers) {
       if (dims.every(isExtent) && !state.shapes.get(name)) state.shapes.set(name, dims);
       if (!float) state.nonFloat.add(name);
     }
@@ -52,6 +56,7 @@ export async function inferAsking(
     }
     inferNode(node, state);
   }
+  return refusal;
 }
 
 /** A short list of integers that follows from constants and extents alone; undefined when it takes anything else. */
@@ -113,14 +118,17 @@ interface Answer {
   readonly float: boolean;
 }
 
-/** What onnxruntime says of a model's outputs, computing nothing. */
-async function askShapes(model: Uint8Array, source: string): Promise<ReadonlyMap<string, Answer>> {
+/** What onnxruntime says of a model's outputs, computing nothing; the error where it refuses the model or is not there. */
+async function askShapes(
+  model: Uint8Array,
+  source: string,
+): Promise<ReadonlyMap<string, Answer> | FoveaError> {
   let session: InferenceSession;
   try {
     session = await openModel(model, { threads: 1, optimize: false }, source);
   } catch (error) {
-    // Without onnxruntime, or with an operator that it does not know either, the shape stays unknown.
-    if (error instanceof FoveaError) return new Map();
+    // The shape stays unknown, which matters only if the network reads the value.
+    if (error instanceof FoveaError) return error;
     throw error;
   }
   const answers = session.outputMetadata.flatMap((output) =>

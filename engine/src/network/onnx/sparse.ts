@@ -5,6 +5,7 @@ import {
   checkTensor,
   countOf,
   dimsOf,
+  elementName,
   float32Values,
   floatTensor,
   isFloatType,
@@ -35,7 +36,7 @@ export function denseTensor(sparse: SparseTensorProto, source: string, budget: B
   if (!isFloatType(values.dataType)) {
     throw new FoveaError(
       'unsupported',
-      `${source}: sparse tensor ${JSON.stringify(name)} has element type ${values.dataType}; floats are accepted`,
+      `${source}: sparse tensor ${JSON.stringify(name)} has element type ${elementName(values.dataType)}; floats are accepted`,
     );
   }
   budget.spend(4 * count + 16 * stored);

@@ -22,6 +22,20 @@ export const ElementType = {
   BFLOAT16: 16,
 } as const;
 
+/** Element types of ONNX that are not read, by number. */
+const otherElements: Readonly<Record<number, string>> = {
+  ...{ 0: 'none', 14: 'complex64', 15: 'complex128', 17: 'float8e4m3fn', 18: 'float8e4m3fnuz' },
+  ...{ 19: 'float8e5m2', 20: 'float8e5m2fnuz', 21: 'uint4', 22: 'int4', 23: 'float4e2m1', 24: 'float8e8m0' },
+};
+
+/** An element type as messages name it. */
+export function elementName(type: number): string {
+  const known = Object.entries(ElementType)
+    .find(([, value]) => value === type)?.[0]
+    .toLowerCase();
+  return known ?? otherElements[type] ?? `number ${type}`;
+}
+
 const formats: Readonly<Record<number, NumberFormat>> = {
   [ElementType.FLOAT]: 'F32',
   [ElementType.UINT8]: 'U8',
@@ -73,7 +87,10 @@ export function checkTensor(tensor: TensorProto, source: string): void {
   if (tensor.dataType === ElementType.STRING) return;
   const format = formats[tensor.dataType];
   if (!format) {
-    throw new FoveaError('unsupported', `${source}: tensor ${quoted} has element type ${tensor.dataType}`);
+    throw new FoveaError(
+      'unsupported',
+      `${source}: tensor ${quoted} has element type ${elementName(tensor.dataType)}; floats of 16 to 64 bits and integers of 8 to 64 bits are accepted`,
+    );
   }
   const count = countOf(dims);
   const stored =

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { FoveaError, type Network } from '@fovea/engine';
 import { decodeImage, readFileBytes, scaleImage } from '@fovea/engine/internal';
 import { type Dataset, generateDataset } from '@fovea/engine/train';
-import { openModel } from '../../cli/model.js';
+import { openModel } from '../../cli/options/model.js';
 import { type Point, sha256Of } from '../point.js';
 import type { Manifest } from '../space/manifest.js';
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { blocksOf, FoveaError, type Network } from '@fovea/engine';
 import { dataFolder, resolveGranularity, resolveMaskers } from '@fovea/engine/internal';
-import { openModel } from '../../cli/model.js';
+import { openModel } from '../../cli/options/model.js';
 import { findKept, keptMaterial, namesKept, shortName } from '../kept-networks.js';
 import { type Material, networkMaterial } from '../material.js';
 import type { PlainGranularity } from '../point.js';

@@ -155,7 +155,12 @@ describe('ONNX files that are damaged or made to do harm', () => {
   });
 
   it.each<[string, (number | string)[], RegExp]>([
-    ['a vector as input', ['batch', 3], /inputs x \[\?, 3\]; one float input \[N, C, H, W\]/],
+    [
+      'a vector as input',
+      ['batch', 3],
+      /input x, float \[\?, 3\]; one float input \[N, C, H, W\] is accepted/,
+    ],
+    ['one row of pixels', [1, 3, 8], /input x, float \[1, 3, 8\]; one float input/],
     ['a negative extent', [1, 3, -8, 8], /input x has extent -8/],
     ['an image of impossible size', [1, 3, 8, 2 ** 40], /extent 1099511627776/],
     ['no channels', [1, 0, 8, 8], /extent 0/],
@@ -165,7 +170,7 @@ describe('ONNX files that are damaged or made to do harm', () => {
 
   it('are refused when two images go in', async () => {
     const bytes = model((g, x) => g.node('Concat', [x, g.input('second', [1, 3, 8, 8])], { axis: 1 }));
-    expect((await refusal(bytes)).message).toMatch(/x \[\?, 3, 8, 8\]; second/);
+    expect((await refusal(bytes)).message).toMatch(/inputs x, float \[\?, 3, 8, 8\]; second, float/);
   });
 
   it.each<[string, object, RegExp]>([
@@ -182,7 +187,16 @@ describe('ONNX files that are damaged or made to do harm', () => {
       /needs 4 values, its data has 3/,
     ],
     ['half a value', { dims: [1n], dataType: 1, rawData: new Uint8Array(6) }, /its data has 1.5/],
-    ['an unknown element type', { dims: [1n], dataType: 99, rawData: new Uint8Array(4) }, /element type 99/],
+    [
+      'an unknown element type',
+      { dims: [1n], dataType: 99, rawData: new Uint8Array(4) },
+      /element type number 99/,
+    ],
+    [
+      'four bits',
+      { dims: [1n], dataType: 22, rawData: new Uint8Array(1) },
+      /element type int4; floats of 16/,
+    ],
     ['more axes than tensors have', { dims: new Array(40).fill(1n), dataType: 1 }, /shape \[1, 1/],
   ])('are refused: a tensor of %s', async (_, tensor, message) => {
     const proto = create(ModelProtoSchema, {

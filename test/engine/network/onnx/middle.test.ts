@@ -121,6 +121,22 @@ describe('an operator between two residual blocks', () => {
     expect(blocksOf(network)).toHaveLength(2);
   });
 
+  it('that nobody has is named, not taken for one whose shape depends on values', async () => {
+    const network = await importOnnx(
+      model((g, x) => block(g, g.node('Frobnicate', [block(g, x)], {}, { name: 'middle' }))),
+      'unknown',
+    );
+    for (const backend of ['reference', 'native', 'onnx'] as const) {
+      const running = run(network, randomImages(network), { backend, masker: 'random' });
+      await expect(running).rejects.toMatchObject({
+        code: 'unsupported',
+        message: expect.stringMatching(
+          /^Frobnicate ".*": onnxruntime refuses it: .*No Op registered for Frobnicate/,
+        ),
+      });
+    }
+  });
+
   it('that fixes the batch says so when more images come', async () => {
     const network = await importOnnx(
       model((g, x) => {

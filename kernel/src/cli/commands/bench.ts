@@ -1,0 +1,118 @@
+import { FoveaError, type Network, type Tensor } from '@fovea/engine';
+import { defaultMasker } from '@fovea/engine/internal';
+import { type Benchmark, benchmark } from '@fovea/engine/predict';
+import { generateDataset, imagesOf } from '@fovea/engine/train';
+import type { Command } from 'commander';
+import { UNSEEN_SEED } from '../options/data.js';
+import { readInput } from '../options/input.js';
+import { MODEL_HELP, openModel } from '../options/model.js';
+import { asTable, counted, parseInteger, parseRates, printJson } from '../options/parse.js';
+import {
+  addPreprocessing,
+  type PreprocessingOptions,
+  parsePreprocessing,
+  refusePreprocessing,
+} from '../options/preprocessing.js';
+import { addRunning, parseRunning, type RunningOptions } from '../options/running.js';
+import { percent } from '../output/percent.js';
+
+interface BenchOptions extends RunningOptions, PreprocessingOptions {
+  readonly config?: string;
+  readonly masker?: string;
+  readonly rates?: string;
+  readonly input?: string;
+  readonly runs: string;
+  readonly batch?: string;
+  readonly json?: boolean;
+}
+
+/** `fovea bench`: the engine against onnxruntime dense, alternately in one process. */
+export function register(program: Command): void {
+  const command = program
+    .command('bench')
+    .description(
+      'Time the engine against onnxruntime dense, alternately in one process, after checking its answers.',
+    )
+    .argument('<model>', MODEL_HELP)
+    .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
+    .option(
+      '--masker <name>',
+      'learned, saliency or random; its time is included (default: learned where the network has it, else saliency)',
+    )
+    .option('--rates <r,…>', 'activation rates of saliency and random masks (default: 1,0.75,0.5,0.25)')
+    .option(
+      '--input <file>',
+      'an image, or .safetensors with `input`, to time on (default: drawn scenes, or noise where they do not fit)',
+    );
+  addRunning(addPreprocessing(command))
+    .option('--runs <n>', 'counted runs of each, per rate', '15')
+    .option('--batch <n>', 'drawn images per run (default: 1)')
+    .option('--json', 'print one JSON document and nothing else')
+    .action(async (model: string, options: BenchOptions) => {
+      const network = await openModel(model, options.config);
+      const masker = parseMasker(options.masker) ?? defaultMasker(network);
+      const input = await inputOf(network, options);
+      const result = await benchmark(network, {
+        ...parseRunning(options),
+        masker,
+        runs: parseInteger('--runs', options.runs),
+        ...(input ? { input } : {}),
+        ...(options.batch === undefined ? {} : { batch: parseInteger('--batch', options.batch) }),
+        ...(options.rates === undefined ? {} : { rates: parseRates('--rates', options.rates) }),
+      });
+      if (options.json) printJson(result);
+      else process.stdout.write(asText(result));
+    });
+}
+
+function parseMasker(text: string | undefined): Benchmark['masker'] | undefined {
+  if (text === undefined || text === 'learned' || text === 'saliency' || text === 'random') return text;
+  throw new FoveaError('unknown-name', `--masker "${text}": learned, saliency or random is accepted`);
+}
+
+/** Images as people have them, since masks that look at them follow what is there; undefined where only noise fits. */
+async function inputOf(network: Network, options: BenchOptions): Promise<Tensor | undefined> {
+  if (options.input !== undefined) {
+    if (options.batch !== undefined) {
+      throw new FoveaError('bad-argument', `--batch ${options.batch}: --input holds the images to run`);
+    }
+    return readInput(options.input, network, options);
+  }
+  refusePreprocessing(options, ['resize', 'crop', 'mean', 'std'], 'is for --input');
+  const { size = network.inputShape } = parsePreprocessing(options);
+  const { channels } = network.inputShape;
+  const { height, width } = size;
+  const count = options.batch === undefined ? 1 : parseInteger('--batch', options.batch);
+  if (channels === 3 && height === width && height >= 64 && height <= 224) {
+    return imagesOf(await generateDataset({ seed: UNSEEN_SEED, count, size: height }), count);
+  }
+  if (options.size !== undefined) {
+    throw new FoveaError(
+      'bad-argument',
+      `--size ${options.size}: scenes are drawn as squares of 64 to 224 pixels; give an --input for others`,
+    );
+  }
+  return undefined;
+}
+
+function asText(result: Benchmark): string {
+  const { model, threads, batch, strategy, masker, source, denseProvider, checkedAgainst, rows } = result;
+  const table = asTable([
+    ['rate', 'dense ms', 'engine ms', 'speed-up', 'FLOPs left', 'realised/ideal'],
+    ...rows.map((row) => [
+      masker === 'learned' ? row.rate.toFixed(3) : String(row.rate),
+      row.denseMs.median.toFixed(2),
+      row.engineMs.median.toFixed(2),
+      `${row.speedup.toFixed(2)}x`,
+      percent(row.flopsFraction),
+      row.realisedOverIdeal.toFixed(2),
+    ]),
+  ]);
+  const error = Math.max(...rows.map(({ outputError }) => outputError));
+  return [
+    `${model}, batch ${batch}, ${counted(threads, 'thread')}: ${strategy} with ${masker} masks on ${source} against onnxruntime dense${denseProvider === 'cpu' ? '' : ` (${denseProvider})`}, medians`,
+    `answers agree with ${checkedAgainst}: at most ${error.toExponential(0)} of the largest output apart`,
+    '',
+    `${table}\n`,
+  ].join('\n');
+}

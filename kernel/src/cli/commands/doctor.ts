@@ -1,0 +1,89 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadShippedModel, run, Tensor } from '@fovea/engine';
+import type { Command } from 'commander';
+import { dataFolders } from '../../server/jupyter-paths.js';
+import { findAssets } from '../../server/lab/assets.js';
+import { findGpu } from '../machine/find-gpu.js';
+import { installPaths, isOurKernelspec } from '../machine/installation.js';
+import { printJson } from '../options/parse.js';
+
+interface Finding {
+  readonly status: 'ok' | 'warn' | 'FAIL';
+  readonly subject: string;
+  readonly detail: string;
+}
+
+/**
+ * Runs one check; the message of what it throws is the finding.
+ * @param otherwise what a failure means: `warn` where Fovea works without
+ */
+async function check(
+  subject: string,
+  look: () => string | Promise<string>,
+  otherwise: 'warn' | 'FAIL' = 'FAIL',
+): Promise<Finding> {
+  try {
+    return { status: 'ok', subject, detail: await look() };
+  } catch (error) {
+    const detail = error instanceof Error ? error.message.split('\n')[0]! : String(error);
+    return { status: otherwise, subject, detail };
+  }
+}
+
+/** Runs the shipped model once: an addon that loads does not necessarily work. */
+async function checkBackend(backend: string): Promise<string> {
+  const network = await loadShippedModel('quick-look');
+  const { channels, height, width } = network.inputShape;
+  const { profile } = await run(network, Tensor.zeros([1, height, width, channels]), { backend });
+  return `${profile.source}, ${profile.totalMs.toFixed(1)} ms for the shipped model`;
+}
+
+/** Every installed kernelspec must still point at files that are there: they move when Node is upgraded. */
+function checkKernelspecs(): Promise<Finding>[] {
+  return dataFolders()
+    .map((folder) => installPaths(folder).kernelspec)
+    .filter(isOurKernelspec)
+    .map((folder) =>
+      check(`kernelspec ${folder}`, () => {
+        const { argv } = JSON.parse(readFileSync(join(folder, 'kernel.json'), 'utf8')) as { argv: string[] };
+        const missing = argv.filter((word) => word.startsWith('/') && !existsSync(word));
+        if (missing.length > 0) throw new Error(`${missing.join(', ')} is gone; run fovea install again`);
+        return argv.slice(0, 2).join(' ');
+      }),
+    );
+}
+
+/** Only the webgpu backend needs a GPU, so a machine without one is in order. */
+async function checkGpu(): Promise<Finding> {
+  const found = await findGpu();
+  const detail =
+    'gpu' in found ? `usable: --backend webgpu: ${found.gpu}` : `none for --backend webgpu; ${found.missing}`;
+  return { status: 'ok', subject: 'GPU', detail };
+}
+
+/** Adds `fovea doctor`, which says what works on this machine and what to do about what does not. */
+export function register(program: Command): void {
+  program
+    .command('doctor')
+    .description('check what Fovea needs on this machine')
+    .option('--json', 'print one JSON document and nothing else')
+    .action(async ({ json }: { readonly json?: boolean }) => {
+      const findings = await Promise.all([
+        check('Node', () => `${process.version} at ${process.execPath}`),
+        check('ZeroMQ', async () => `libzmq ${(await import('zeromq')).version}`),
+        check('native kernels', () => checkBackend('native'), 'warn'),
+        check('onnxruntime', () => checkBackend('onnx'), 'warn'),
+        check('lab application', () => findAssets().app),
+        ...checkKernelspecs(),
+        checkGpu(),
+      ]);
+      if (json) printJson(findings);
+      else {
+        for (const { status, subject, detail } of findings) {
+          process.stdout.write(`${status.padEnd(5)} ${subject}: ${detail}\n`);
+        }
+      }
+      if (findings.some(({ status }) => status === 'FAIL')) process.exitCode = 1;
+    });
+}

@@ -1,0 +1,81 @@
+import { readFile, realpath, writeFile } from 'node:fs/promises';
+import { basename, dirname, extname, join, resolve, sep } from 'node:path';
+import { FoveaError } from '@fovea/engine/errors';
+import type { Command } from 'commander';
+import type { ReadAsset } from '../../export/markdown.js';
+import type { Notebook } from '../../export/nbformat.js';
+import { notebookHtml } from '../../export/notebook.js';
+import { GENERATOR } from '../../export/page.js';
+import { parseNotebook } from '../../server/contents/notebook.js';
+import { mediaType } from '../../server/http/media-types.js';
+
+interface ExportOptions {
+  readonly to: string;
+  readonly output?: string;
+  readonly force?: boolean;
+}
+
+/** `fovea export`: a notebook as a self-contained page, to hand in, print or mail. */
+export function register(program: Command): void {
+  program
+    .command('export')
+    .description('Write a notebook as one page that needs nothing else: figures are pictures and tables.')
+    .argument('<notebook>', 'an .ipynb file')
+    .option('--to <format>', 'what to write: html (print it from a browser for a PDF)', 'html')
+    .option('--output <file>', 'where to write it, - for standard output (default: beside the notebook)')
+    .option('--force', 'replace a file that was not written by an export')
+    .action(async (notebook: string, { to, output, force }: ExportOptions) => {
+      if (to !== 'html') {
+        throw new FoveaError('bad-argument', `--to ${to}: html is accepted; a browser prints it as PDF`);
+      }
+      const name = basename(notebook, extname(notebook));
+      const text = await readFile(notebook, 'utf8').catch((error: NodeJS.ErrnoException) => {
+        throw new FoveaError('io', `${notebook} cannot be read: ${error.code ?? error.message}`);
+      });
+      const page = await notebookHtml(parseNotebook(text, notebook) as unknown as Notebook, {
+        title: name,
+        readAsset: assetsBeside(dirname(notebook)),
+      });
+      if (output === '-') {
+        process.stdout.write(page);
+        return;
+      }
+      const file = output ?? join(dirname(notebook), `${name}.html`);
+      if (!force) await checkReplaceable(file);
+      await writeFile(file, page);
+      process.stdout.write(`${file}\n`);
+    });
+}
+
+/** @throws FoveaError `io` when the file holds something else than an earlier export */
+async function checkReplaceable(file: string): Promise<void> {
+  const before = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw new FoveaError('io', `${file} cannot be replaced: ${error.code ?? error.message}`);
+  });
+  if (before !== undefined && !before.slice(0, 2000).includes(GENERATOR)) {
+    throw new FoveaError(
+      'io',
+      `${file} exists and is no export: --force replaces it, --output names another`,
+    );
+  }
+}
+
+/**
+ * Reads pictures by their paths relative to the notebook's folder, below it or below the current folder: a
+ * notebook from elsewhere must not put other pictures of this machine into a page that is handed on.
+ */
+function assetsBeside(folder: string): ReadAsset {
+  return async (path) => {
+    const mime = mediaType(path);
+    if (!mime?.startsWith('image/')) return undefined;
+    try {
+      const file = await realpath(resolve(folder, path));
+      const bases = await Promise.all([realpath(folder), realpath('.')]);
+      if (!bases.some((base) => file.startsWith(base + sep))) return undefined;
+      return { mime, bytes: await readFile(file) };
+    } catch {
+      return undefined;
+    }
+  };
+}

@@ -1,0 +1,40 @@
+import { type Command, Option } from 'commander';
+import { parameters, readLaunchOptions } from '../../launcher/options.js';
+
+/** What Enterprise Gateway puts before the names of options. */
+const PREFIX = 'RemoteProcessProxy.';
+
+/** Adds `fovea launcher`, which Enterprise Gateway and gateway_provisioners start on the machine of a kernel. */
+export function register(program: Command): void {
+  const command = program
+    .command('launcher')
+    .description(
+      'start the Jupyter kernel for a gateway on another machine (this is what its kernelspec calls)',
+    )
+    // Gateways pass options that only other kernels have a use for.
+    .allowUnknownOption()
+    .allowExcessArguments();
+  for (const { option, variables, description } of Object.values(parameters)) {
+    const text = `${description} (without it: $${variables.join(', $')})`;
+    command.addOption(new Option(`--${option} [value]`, text));
+    command.addOption(new Option(`--${PREFIX}${option} [value]`).hideHelp());
+  }
+  command.action(async () => {
+    const [{ launch }, { logLine }] = await Promise.all([
+      import('../../launcher/launch.js'),
+      import('../../execution/host/main.js'),
+    ]);
+    await launch(readLaunchOptions(givenOptions(command), process.env), logLine);
+    process.exit(0);
+  });
+}
+
+/** The options of the command line by name; an option without a value counts as left out. */
+function givenOptions(command: Command): ReadonlyMap<string, string> {
+  const given = new Map<string, string>();
+  for (const option of command.options) {
+    const value: unknown = command.getOptionValue(option.attributeName());
+    if (typeof value === 'string') given.set(option.name().replace(PREFIX, ''), value);
+  }
+  return given;
+}

@@ -1,0 +1,154 @@
+import { readFile } from 'node:fs/promises';
+import { deviceNames, FoveaError, type PredictOptions, type Profile, predict } from '@fovea/engine';
+import { checkExcitation, parseGranularity } from '@fovea/engine/internal';
+import { costModels, type ReferenceTable, recomputeTable } from '@fovea/engine/predict';
+import type { Command } from 'commander';
+import { parseDeviceThreads, settingText } from '../options/device.js';
+import { MODEL_HELP, openModel } from '../options/model.js';
+import { asTable, parseInteger, parseRates, printJson } from '../options/parse.js';
+import { EXCITATION } from '../options/running.js';
+import { percent } from '../output/percent.js';
+import { parseInputSize } from './inspect.js';
+
+interface PredictCommandOptions {
+  readonly device?: string;
+  readonly granularity?: string;
+  readonly rate?: string;
+  readonly strategy?: string;
+  readonly model?: string;
+  readonly batch?: string;
+  readonly threads?: string;
+  readonly inputSize?: string;
+  readonly config?: string;
+  readonly excitation?: string;
+  readonly rows?: string;
+  readonly json?: boolean;
+}
+
+/** `fovea predict`: how long a network will take on a device, before anything runs. */
+export function register(program: Command): void {
+  program
+    .command('predict')
+    .description('Predict the latency of a network on a device, or recompute a table of reference rows.')
+    .argument('[model]', MODEL_HELP)
+    .option(
+      '--device <name>',
+      `${deviceNames().join(', ')}, or this-machine and this-gpu after fovea calibrate`,
+    )
+    .option(
+      '--granularity <S>',
+      'S: one, per stage or per block, separated by commas; "whole" is the whole map',
+    )
+    .option('--rate <r>', 'activation rate, 0 to 1: one, or one per block (default: 0.5)')
+    .option(
+      '--strategy <name>',
+      'dense, unfused, lasnet, streamed or auto (default: streamed; lasnet for the published model)',
+    )
+    .option('--model <name>', 'cost model: fovea or published (default: fovea)')
+    .option('--batch <n>', "images at once (default: the device's nominal batch)")
+    .option('--threads <n>', 'threads of a CPU (default: all its cores)')
+    .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
+    .option(...EXCITATION)
+    .option('--config <file>', "a checkpoint's JSON configuration (default: the .json beside it)")
+    .option('--rows <file>', 'recompute every row and network total of this JSON table instead')
+    .option('--json', 'print one JSON document and nothing else')
+    .action(async (model: string | undefined, options: PredictCommandOptions) => {
+      if (options.rows !== undefined) return printRows(options.rows, options.json === true);
+      if (model === undefined) {
+        throw new FoveaError('bad-argument', 'predict needs a model, or --rows FILE');
+      }
+      if (options.device === undefined) {
+        throw new FoveaError(
+          'bad-argument',
+          `--device is needed: ${deviceNames().join(', ')}, this-machine or this-gpu`,
+        );
+      }
+      const settings = predictOptions(options, options.device);
+      const profile = predict(await openModel(model, options.config, settings), settings);
+      if (options.json) printJson(profile);
+      else process.stdout.write(`${asText(profile, settings.device)}\n`);
+    });
+}
+
+function predictOptions(
+  options: PredictCommandOptions,
+  device: string,
+): PredictOptions & { readonly device: string } {
+  const { granularity, rate, strategy, model = 'fovea', batch, threads, inputSize, excitation } = options;
+  if (!(costModels as readonly string[]).includes(model)) {
+    throw new FoveaError('unknown-name', `--model ${model}: ${costModels.join(' or ')} is accepted`);
+  }
+  const rates = rate === undefined ? undefined : parseRates('--rate', rate);
+  return {
+    device,
+    model: model as PredictOptions['model'] & string,
+    strategy: strategy ?? (model === 'published' ? 'lasnet' : 'streamed'),
+    ...(granularity === undefined ? {} : { granularity: parseGranularity(granularity) }),
+    ...(rates === undefined ? {} : { rate: rates.length === 1 ? rates[0]! : rates }),
+    ...(batch === undefined ? {} : { batch: parseInteger('--batch', batch) }),
+    ...parseDeviceThreads(device, threads),
+    ...(inputSize === undefined ? {} : parseInputSize(inputSize)),
+    ...(excitation === undefined ? {} : { excitation: checkExcitation(excitation, '--excitation') }),
+  };
+}
+
+async function printRows(file: string, json: boolean): Promise<void> {
+  const table = recomputeTable(await readTable(file));
+  if (json) return printJson(table);
+  const rows = (table.rows ?? []).map((row) => [
+    String(row.id ?? row.op),
+    row.hardware,
+    ((row.latency_s ?? 0) * 1e6).toFixed(2),
+  ]);
+  process.stdout.write(`${asTable([['row', 'device', 'µs'], ...rows])}\n`);
+}
+
+async function readTable(file: string): Promise<ReferenceTable> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new FoveaError('io', `--rows ${file}: ${(error as Error).message}`);
+  }
+  try {
+    return JSON.parse(text) as ReferenceTable;
+  } catch (error) {
+    throw new FoveaError('bad-file', `--rows ${file} is not JSON: ${(error as Error).message}`);
+  }
+}
+
+const ms = (value: number) => value.toFixed(value < 10 ? 4 : 2);
+
+/** A predicted profile as a person reads it: the total, then block by block. */
+function asText(profile: Profile, device: string): string {
+  const { network, source, strategy, batch, totalMs, flops, flopsAvoided } = profile;
+  const outside = profile.ops.filter((op) => op.block < 0);
+  const rows = [
+    ...profile.blocks.map((block) => [
+      block.name,
+      block.mode === 'dense' ? 'dense' : String(block.granularity),
+      block.rate.toFixed(2),
+      ms(block.totalMs),
+      ms(block.computeMs),
+      ms(block.dataMs),
+      ms(block.overheadMs),
+    ]),
+    ...outside.map((op) => [
+      op.name,
+      '',
+      '',
+      ms(op.totalMs),
+      ms(op.computeMs),
+      ms(op.dataMs),
+      ms(op.overheadMs),
+    ]),
+  ];
+  const avoided = percent(flopsAvoided / (flops + flopsAvoided));
+  return [
+    `${network} on ${profile.device}, ${strategy}, ${settingText(device, profile)} (predicted, ${source} model)`,
+    `${ms(totalMs)} ms, ${ms(totalMs / batch)} ms an image; ${avoided} of the FLOPs avoided`,
+    '',
+    asTable([['', 'S', 'rate', 'ms', 'compute', 'data', 'overhead'], ...rows]),
+    ...profile.notes.map((note) => `note: ${note}`),
+  ].join('\n');
+}

@@ -1,0 +1,83 @@
+import { readFile, stat } from 'node:fs/promises';
+import { FoveaError } from '@fovea/engine';
+import { checkModelPath, checkWritable, configKey, isStoredNetwork } from '@fovea/engine/internal';
+import { parseSafetensors, type Safetensors } from '@fovea/engine/train';
+import type { PointRecord } from '../../sweep/point.js';
+
+/** What a command may replace: a file that is one of its own kind. */
+export interface OutputKind {
+  /** As a message names it. */
+  readonly name: string;
+  /** Whether an existing file's content is one; it may throw for content that is not. */
+  isOne(content: Buffer, path: string): boolean;
+}
+
+const safetensors = (name: string, isOne: (file: Safetensors) => boolean): OutputKind => ({
+  name,
+  isOne: (content, path) => isOne(parseSafetensors(content, path)),
+});
+
+/** What `fovea infer` writes. */
+export const inferred = safetensors('a result of fovea infer', ({ tensors }) => tensors.has('logits'));
+
+const savedModel = safetensors(
+  'a network that fovea saved',
+  (file) => isStoredNetwork(file) || file.metadata[configKey] !== undefined,
+);
+
+/** What `fovea sweep --out` writes: records as JSON Lines, or a table of them. */
+export const sweepRecords: OutputKind = {
+  name: 'the records of a sweep',
+  isOne(content) {
+    const end = content.indexOf('\n');
+    const line = content.subarray(0, end < 0 ? content.length : end).toString();
+    if (!line.startsWith('{')) return line.includes(',model,worker,');
+    const record = JSON.parse(line) as Partial<PointRecord>;
+    return record.id !== undefined && record.point !== undefined && record.worker !== undefined;
+  },
+};
+
+/**
+ * Finds out before any work whether a result can be saved at a path without anything else being lost there; nothing
+ * is written.
+ * @param inputs files that the command reads; names that are no files are passed over
+ * @throws FoveaError `io` when the path cannot be written, or holds something that is not of this kind;
+ *   `bad-argument` when it is one of the inputs
+ */
+export async function checkOutput(
+  path: string,
+  kind: OutputKind,
+  inputs: readonly (string | undefined)[],
+): Promise<void> {
+  await checkWritable(path);
+  const before = await stat(path).catch(() => undefined);
+  if (!before) return;
+  for (const input of inputs) {
+    const read = input === undefined ? undefined : await stat(input).catch(() => undefined);
+    if (read?.dev === before.dev && read.ino === before.ino) {
+      throw new FoveaError('bad-argument', `cannot save ${path}: the command reads that file; name another`);
+    }
+  }
+  if (before.size > 0 && !(await holds(path, kind))) {
+    throw new FoveaError('io', `${path} exists and is not ${kind.name}: remove it, or name another file`);
+  }
+}
+
+/**
+ * `checkOutput` for a network.
+ * @throws FoveaError as `checkOutput`; `bad-argument` for another ending than .safetensors
+ */
+export function checkModelOutput(path: string, inputs: readonly (string | undefined)[]): Promise<void> {
+  return checkOutput(checkModelPath(path), savedModel, inputs);
+}
+
+async function holds(path: string, kind: OutputKind): Promise<boolean> {
+  const content = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new FoveaError('io', `${path} cannot be replaced: ${cause.code ?? cause.message}`, { cause });
+  });
+  try {
+    return kind.isOne(content, path);
+  } catch {
+    return false;
+  }
+}

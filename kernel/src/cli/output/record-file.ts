@@ -1,0 +1,51 @@
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { FoveaError } from '@fovea/engine';
+import { replaceFile } from '@fovea/engine/internal';
+import type { PointRecord } from '../../sweep/point.js';
+
+/**
+ * A file of records, one JSON line each, that grows while a sweep runs. What the path held before is replaced with the
+ * first record: a sweep that is refused, for one because it is under way already, must not empty the file of another.
+ */
+export class RecordFile {
+  readonly #written = new Set<string>();
+  #begun = false;
+  #trouble: FoveaError | undefined;
+
+  constructor(private readonly path: string) {}
+
+  /** Writes a whole file at once. */
+  static write(path: string, text: string): Promise<void> {
+    return replaceFile(path, text);
+  }
+
+  /** Adds a record, once. Trouble is kept until `close`: the sweep itself does not depend on this file. */
+  add(record: PointRecord): void {
+    if (this.#written.has(record.id) || this.#trouble) return;
+    try {
+      this.#begin();
+      appendFileSync(this.path, `${JSON.stringify(record)}\n`);
+      this.#written.add(record.id);
+    } catch (cause) {
+      this.#trouble = new FoveaError(
+        'io',
+        `cannot write ${this.path}: ${(cause as Error).message}; no result is lost: run the same command again to write it`,
+        { cause },
+      );
+    }
+  }
+
+  /**
+   * Ends the file of a sweep that has run; without records it is empty.
+   * @throws FoveaError `io` when a record could not be written
+   */
+  close(): void {
+    if (this.#trouble) throw this.#trouble;
+    this.#begin();
+  }
+
+  #begin(): void {
+    if (!this.#begun) writeFileSync(this.path, '');
+    this.#begun = true;
+  }
+}

@@ -1,0 +1,66 @@
+// @module-tag process
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { fovea } from '../run-fovea.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'fovea-doctor-'));
+const before = process.env.JUPYTER_DATA_DIR;
+process.env.JUPYTER_DATA_DIR = folder;
+afterAll(() => {
+  if (before === undefined) delete process.env.JUPYTER_DATA_DIR;
+  else process.env.JUPYTER_DATA_DIR = before;
+  rmSync(folder, { recursive: true });
+});
+
+interface Finding {
+  readonly status: string;
+  readonly subject: string;
+  readonly detail: string;
+}
+
+async function findings(): Promise<{ code: number | null; found: Finding[] }> {
+  const { code, stdout, stderr } = await fovea('doctor', '--json');
+  // Drivers and WebGPU write there where there is no GPU.
+  expect(stderr).toBe('');
+  return { code, found: JSON.parse(stdout) as Finding[] };
+}
+
+describe('fovea doctor', () => {
+  it('looks at Node, sockets, both ways to compute, the lab and the GPU', async () => {
+    const { code, found } = await findings();
+    expect(found.map(({ subject }) => subject)).toEqual(
+      expect.arrayContaining(['Node', 'ZeroMQ', 'native kernels', 'onnxruntime', 'lab application', 'GPU']),
+    );
+    const detailOf = (subject: string) => found.find((finding) => finding.subject === subject)!.detail;
+    expect(detailOf('Node')).toBe(`${process.version} at ${process.execPath}`);
+    expect(detailOf('onnxruntime')).toMatch(/^onnx.*, [\d.]+ ms for the shipped model$/);
+    expect(detailOf('GPU')).toMatch(
+      /^(usable: --backend webgpu: .+; kernels are chosen by|none for --backend webgpu; )/,
+    );
+    expect(code).toBe(found.some(({ status }) => status === 'FAIL') ? 1 : 0);
+
+    const { stdout } = await fovea('doctor');
+    for (const { status, subject } of found) {
+      expect(stdout).toMatch(new RegExp(`^${status.padEnd(5)} ${subject}: `, 'm'));
+    }
+  });
+
+  it('fails where an installed kernel points at a Node that is gone', async () => {
+    const kernel = join(folder, 'kernels', 'fovea');
+    mkdirSync(kernel, { recursive: true });
+    const argv = ['/nowhere/node', '/nowhere/fovea.js', 'kernel', '-f', '{connection_file}'];
+    writeFileSync(
+      join(kernel, 'kernel.json'),
+      JSON.stringify({ argv, display_name: 'Fovea', language: 'typescript', metadata: { fovea: true } }),
+    );
+    const { code, found } = await findings();
+    expect(code).toBe(1);
+    expect(found).toContainEqual({
+      status: 'FAIL',
+      subject: `kernelspec ${kernel}`,
+      detail: '/nowhere/node, /nowhere/fovea.js is gone; run fovea install again',
+    });
+  });
+});

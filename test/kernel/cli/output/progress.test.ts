@@ -1,0 +1,68 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  clearLine,
+  interruptible,
+  progressLine,
+  showProgress,
+} from '../../../../kernel/src/cli/output/progress.js';
+
+/** What has been written to the error stream. */
+let written: string[];
+
+/** Makes the error stream a terminal of that many columns, or none. */
+function terminal(columns: number | undefined): void {
+  Object.assign(process.stderr, { isTTY: columns !== undefined, columns });
+}
+
+const { isTTY, columns: columnsBefore } = process.stderr;
+beforeEach(() => {
+  written = [];
+  vi.stubEnv('TERM', 'xterm-256color');
+  vi.spyOn(process.stderr, 'write').mockImplementation((text) => written.push(String(text)) > 0);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+  Object.assign(process.stderr, { isTTY, columns: columnsBefore });
+});
+
+describe('a line that shows progress', () => {
+  const text = 'step 3/400: same class 93 %, distance 0.182, FLOPs 61 %, 12 s left';
+
+  it.each([20, 40, 200])(
+    'fits into a terminal of %i columns, where a longer one would wrap and stay',
+    (columns) => {
+      terminal(columns);
+      progressLine(() => text)();
+      const { update, end } = showProgress('calibrating');
+      update(0.5, text);
+      end();
+      const whole = [text, `calibrating 50 % ${text}`].map((line) => line.slice(0, columns - 1));
+      expect(written).toEqual([`\r\x1b[K${whole[0]}`, `\r\x1b[K${whole[1]}`, '\r\x1b[K']);
+    },
+  );
+
+  it('is gone when the work has ended, whether it succeeded or not', async () => {
+    terminal(80);
+    await interruptible(async () => undefined);
+    await expect(interruptible(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(written).toEqual(['\r\x1b[K', '\r\x1b[K']);
+  });
+
+  it.each([
+    ['dumb terminal', 'dumb', 80],
+    ['log', 'xterm', undefined],
+  ])('is plain text, one line in half a minute, in a %s', async (_, term, columns) => {
+    vi.stubEnv('TERM', term);
+    vi.spyOn(performance, 'now').mockReturnValue(1e6);
+    terminal(columns);
+    const line = progressLine((step: number) => `step ${step}`);
+    for (const step of [1, 2, 3]) line(step);
+    const { update, end } = showProgress('calibrating');
+    update(0.5, 'x');
+    end();
+    clearLine();
+    await interruptible(async () => undefined);
+    expect(written).toEqual(['step 1\n']);
+  });
+});
