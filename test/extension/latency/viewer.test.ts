@@ -158,7 +158,7 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
       await harness.page.getByRole('tab', { name: 'Blocks' }).focus();
       await harness.page.keyboard.press('ArrowRight');
       await harness.page.keyboard.press('ArrowRight');
-      expect(await harness.page.locator('.fovea-title').textContent()).toBe('Time against activation rate');
+      expect(await harness.page.locator('.fovea-title').textContent()).toBe('Latency relative to dense');
       expect(await harness.page.locator('.fovea-latency > [aria-live]').textContent()).toContain(
         'Faster than dense',
       );
