@@ -1,9 +1,12 @@
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import { button } from '../controls';
 import { list, object } from '../documents/check-fields';
 import { PLOTLY_MIME } from '../documents/types';
-import { DocumentRenderer } from '../renderer';
+import { download, element, fileName } from '../dom';
+import { message } from '../message';
+import { DocumentRenderer, type Shown } from '../renderer';
 import type { Figure, FigureSpace } from './figures';
-import { Plot } from './plot';
+import { CLEAR, Plot } from './plot';
 
 /** A figure of another library, with the page's colours where it sets none. */
 function themed({ data, layout }: Figure, { width, theme }: FigureSpace): Figure {
@@ -16,8 +19,8 @@ function themed({ data, layout }: Figure, { width, theme }: FigureSpace): Figure
   return {
     data,
     layout: {
-      paper_bgcolor: 'rgba(0,0,0,0)',
-      plot_bgcolor: 'rgba(0,0,0,0)',
+      paper_bgcolor: CLEAR,
+      plot_bgcolor: CLEAR,
       height: 420,
       ...layout,
       ...axes,
@@ -27,8 +30,46 @@ function themed({ data, layout }: Figure, { width, theme }: FigureSpace): Figure
   };
 }
 
+/** A figure of another library, with a button that saves it. */
+class PlotlyFigure implements Shown {
+  readonly node: HTMLElement;
+  private readonly plot: Plot;
+  private readonly trouble = element('div');
+  private name = '';
+
+  constructor(onError: (error: Error) => void) {
+    this.plot = new Plot({ onError });
+    const save = button('PNG', () => void this.save(), 'Save the figure as a picture');
+    this.node = element(
+      'section',
+      { class: 'fovea-viewer' },
+      this.plot.node,
+      this.trouble,
+      element('footer', { class: 'fovea-foot' }, element('div', { class: 'fovea-exports' }, save)),
+    );
+  }
+
+  dispose(): void {
+    this.plot.dispose();
+  }
+
+  async show(figure: Figure, name: string): Promise<void> {
+    this.name = name;
+    this.trouble.replaceChildren();
+    await this.plot.show((space) => themed(figure, space), name);
+  }
+
+  private async save(): Promise<void> {
+    try {
+      download(`${fileName(this.name)}.png`, await this.plot.png());
+    } catch (error) {
+      this.trouble.replaceChildren(message('The picture could not be saved.', (error as Error).message));
+    }
+  }
+}
+
 /** Draws `application/vnd.plotly.v1+json`: `{data, layout}`. */
-export class PlotlyRenderer extends DocumentRenderer<Plot> {
+export class PlotlyRenderer extends DocumentRenderer<PlotlyFigure> {
   constructor() {
     super('Plotly figure', 'This plotly figure cannot be shown.');
   }
@@ -39,7 +80,7 @@ export class PlotlyRenderer extends DocumentRenderer<Plot> {
     const layout = (fields.layout === undefined ? {} : object(fields.layout, 'layout')) as Figure['layout'];
     const title = layout.title as string | { text?: string } | undefined;
     const name = (typeof title === 'object' ? title?.text : title) ?? 'Plotly figure';
-    const plot = this.place(() => new Plot({ onError: (error) => this.fail(error) }));
-    await plot.show((space) => themed({ data, layout }, space), String(name));
+    const shown = this.place(() => new PlotlyFigure((error) => this.fail(error)));
+    await shown.show({ data, layout }, String(name));
   }
 }
