@@ -8,6 +8,20 @@ import { DocumentRenderer, type Shown } from '../renderer';
 import type { Figure, FigureSpace } from './figures';
 import { CLEAR, Plot } from './plot';
 
+/** What a figure's author keeps for templates, in any form. */
+const FREE = new Set(['meta', 'customdata']);
+
+/** With titles as objects: until plotly.js 3 they could be mere text, which is not drawn any more. */
+function withTitles<T>(part: T): T {
+  if (typeof part !== 'object' || part === null || Object.getPrototypeOf(part) !== Object.prototype)
+    return part;
+  const entries = Object.entries(part).map(([key, value]) => {
+    if (FREE.has(key)) return [key, value];
+    return [key, key === 'title' && typeof value === 'string' ? { text: value } : withTitles(value)];
+  });
+  return Object.fromEntries(entries) as T;
+}
+
 /** A figure of another library, with the page's colours where it sets none. */
 function themed({ data, layout }: Figure, { width, theme }: FigureSpace): Figure {
   const axes = Object.fromEntries(
@@ -76,10 +90,10 @@ export class PlotlyRenderer extends DocumentRenderer<PlotlyFigure> {
 
   protected async draw(bundle: IRenderMime.IMimeModel['data']): Promise<void> {
     const fields = object(bundle[PLOTLY_MIME], '');
-    const data = list(fields.data, 'data', object) as Figure['data'];
-    const layout = (fields.layout === undefined ? {} : object(fields.layout, 'layout')) as Figure['layout'];
-    const title = layout.title as string | { text?: string } | undefined;
-    const name = (typeof title === 'object' ? title?.text : title) ?? 'Plotly figure';
+    const data = list(fields.data, 'data', object).map(withTitles) as Figure['data'];
+    const given = fields.layout === undefined ? {} : object(fields.layout, 'layout');
+    const layout = withTitles(given) as Figure['layout'];
+    const name = (layout.title as { text?: string } | undefined)?.text ?? 'Plotly figure';
     const shown = this.place(() => new PlotlyFigure((error) => this.fail(error)));
     await shown.show({ data, layout }, String(name));
   }

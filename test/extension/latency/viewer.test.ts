@@ -275,6 +275,18 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
       );
     });
 
+    it('titles that are mere text, as plotly.js took them until version 3', async () => {
+      const figure = {
+        data: [{ type: 'heatmap', z: [[1, 2]], colorbar: { title: 'Share' }, meta: { title: 'free' } }],
+        layout: { title: 'Loss', xaxis: { title: 'Epoch' }, yaxis: { title: { text: 'Nats' } } },
+      };
+      await mount(figure, 700, PLOTLY_MIME);
+      const titles = ['.gtitle', '.xtitle', '.ytitle', '.cbtitle text'];
+      const texts = await Promise.all(titles.map((title) => drawn(title).textContent()));
+      expect(texts).toEqual(['Loss', 'Epoch', 'Nats', 'Share']);
+      expect(await harness.page.locator('.fovea-plot').getAttribute('aria-label')).toBe('Loss');
+    });
+
     it('all of that without a console error, and without a request that leaves the page', async () => {
       await mount(sampleLatency());
       for (const name of TABS) await tab(name);
