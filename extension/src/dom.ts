@@ -52,6 +52,12 @@ export function download(name: string, blob: Blob): void {
   window.setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
+/** The picture in a `data:` URL. Pages whose policy names where they connect to, as the lab's, cannot fetch it. */
+export function pngBlob(url: string): Blob {
+  const binary = atob(url.slice(url.indexOf(',') + 1));
+  return new Blob([Uint8Array.from(binary, (character) => character.charCodeAt(0))], { type: 'image/png' });
+}
+
 /** A name that every file system takes: `resnet50 · learned` becomes `resnet50-learned`. */
 export function fileName(...parts: readonly (string | undefined)[]): string {
   const name = parts

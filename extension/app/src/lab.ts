@@ -8,6 +8,7 @@ import { aboutPlugin } from './about.js';
 import { movedFilesPlugin } from './moved-files.js';
 import type { FederatedExtension } from './page.js';
 import { type Plugin, PluginCollection } from './plugins.js';
+import { unsavedSettingsPlugin } from './unsaved-settings.js';
 
 /** The named module of a labextension, or undefined when the extension has none or it fails. */
 async function federatedModule(extension: FederatedExtension, name: string | undefined): Promise<unknown> {
@@ -26,7 +27,7 @@ async function collect(federated: readonly FederatedExtension[]): Promise<Plugin
   ]);
   for (const [name, module] of mimeExtensions) collection.addMime(name, module);
   for (const [name, module] of extensions) collection.add(name, module);
-  collection.add('@fovea/app', movedFilesPlugin);
+  collection.add('@fovea/app', [movedFilesPlugin, unsavedSettingsPlugin]);
   for (const extension of federated) {
     const mime = await federatedModule(extension, extension.mimeExtension);
     if (mime) collection.addMime(extension.name, mime);

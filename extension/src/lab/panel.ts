@@ -20,6 +20,7 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
   ) => {
     const panel = new LivePanel({
       tracker,
+      contents: app.serviceManager.contents,
       changeKernel: () => void app.commands.execute('notebook:change-kernel'),
       insertBelow: ({ content }, source) => {
         NotebookActions.insertBelow(content);

@@ -1,5 +1,5 @@
 import type Plotly from 'plotly.js';
-import { element } from '../dom';
+import { element, pngBlob } from '../dom';
 import { onThemeChange, readTheme } from '../theme';
 import type { Figure, FigureSpace } from './figures';
 
@@ -7,6 +7,9 @@ import type { Figure, FigureSpace } from './figures';
 export async function loadPlotly(): Promise<typeof Plotly> {
   return (await import('plotly.js')).default;
 }
+
+/** A ground that lets the page's colour through. */
+export const CLEAR = 'rgba(0,0,0,0)';
 
 const CONFIG = { displayModeBar: false, displaylogo: false, responsive: false, scrollZoom: false };
 
@@ -55,41 +58,23 @@ export class Plot {
     return this.draw();
   }
 
-  /** The figure as PNG at twice its size, with a title and the page's colour behind it. */
-  async png(title: string): Promise<Blob> {
+  /**
+   * The figure as PNG at twice its size, with the page's colour behind it.
+   * @param title is written above; without it the figure is saved as it is
+   */
+  async png(title?: string): Promise<Blob> {
     const plotly = await loadPlotly();
     const theme = readTheme(this.node);
     const space = { width: Math.max(720, this.width), theme };
     const { data, layout } = this.build!(space);
-    const height = Number(layout.height ?? 420) + 112;
-    const margin = { ...(layout.margin as Record<string, number>) };
-    margin.t = (margin.t ?? 0) + 112;
+    const paper = { paper_bgcolor: theme.paper, plot_bgcolor: theme.paper };
+    const inside = title === undefined ? withPaper(layout, paper) : withTitle(layout, paper, title);
+    const [width, height] = [Number(inside.width) || space.width, Number(inside.height) || 420];
     const url = await plotly.toImage(
-      {
-        data: structuredClone(data),
-        layout: {
-          ...structuredClone(layout),
-          // On the page the legend is the viewer's own; a picture carries it inside.
-          showlegend: true,
-          height,
-          margin,
-          paper_bgcolor: theme.paper,
-          plot_bgcolor: theme.paper,
-          title: {
-            text: title,
-            x: 0,
-            xref: 'paper',
-            y: 1,
-            yref: 'container',
-            yanchor: 'top',
-            pad: { t: 16 },
-            font: { size: 18 },
-          },
-        },
-      },
-      { format: 'png', width: space.width, height, scale: 2 },
+      { data: structuredClone(data), layout: structuredClone(inside) },
+      { format: 'png', width, height, scale: 2 },
     );
-    return (await fetch(url)).blob();
+    return pngBlob(url);
   }
 
   /** One drawing at a time: plotly's own are asynchronous, and a later one must win. */
@@ -110,4 +95,37 @@ export class Plot {
     this.queue = task.catch((error: Error) => this.options.onError(error));
     return this.queue as Promise<void>;
   }
+}
+
+/** A layout whose transparent grounds, which let the page shine through, are given the page's colour. */
+function withPaper(layout: Figure['layout'], paper: Readonly<Record<string, string>>): Figure['layout'] {
+  const clear = Object.keys(paper).filter((key) => layout[key] === CLEAR);
+  return { ...layout, ...Object.fromEntries(clear.map((key) => [key, paper[key]])) };
+}
+
+/** A layout with a title in a margin above, and with the legend that on the page is the viewer's own. */
+function withTitle(
+  layout: Figure['layout'],
+  paper: Readonly<Record<string, string>>,
+  text: string,
+): Figure['layout'] {
+  const room = 112;
+  const margin = layout.margin as Record<string, number> | undefined;
+  return {
+    ...layout,
+    ...paper,
+    showlegend: true,
+    height: Number(layout.height ?? 420) + room,
+    margin: { ...margin, t: (margin?.t ?? 0) + room },
+    title: {
+      text,
+      x: 0,
+      xref: 'paper',
+      y: 1,
+      yref: 'container',
+      yanchor: 'top',
+      pad: { t: 16 },
+      font: { size: 18 },
+    },
+  };
 }

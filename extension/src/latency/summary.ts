@@ -2,18 +2,23 @@ import { ORIGINS } from '../documents/latency';
 import type { LatencyView } from '../documents/types';
 import { agreement, counted, milliseconds, percent, saysOrigin, significant } from '../format';
 
-const TITLES: Readonly<Record<LatencyView['kind'], string>> = {
-  compare: 'Time per block',
-  breakdown: 'Where the time goes',
-  ratio: 'Time against activation rate',
-  fusion: 'What fusion saves',
-  strategies: 'Strategies',
-  pareto: 'Quality against latency',
-};
-
-/** A view's own title, or one for its kind. */
+/** A view's own title, or one for its kind: the same as in the picture that the kernel draws. */
 export function viewTitle(view: LatencyView): string {
-  return view.title ?? TITLES[view.kind];
+  if (view.title !== undefined) return view.title;
+  switch (view.kind) {
+    case 'compare':
+      return 'Time per block';
+    case 'breakdown':
+      return `${view.profile.label}: where the time goes`;
+    case 'ratio':
+      return 'Latency relative to dense';
+    case 'fusion':
+      return 'What fusion saves';
+    case 'strategies':
+      return 'Strategies';
+    case 'pareto':
+      return 'Quality against latency';
+  }
 }
 
 /** Short name for a tab. */

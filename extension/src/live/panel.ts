@@ -1,5 +1,6 @@
 import type { ISessionContext } from '@jupyterlab/apputils';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
+import type { Contents } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { button } from '../controls';
@@ -11,6 +12,8 @@ import { noticeFor } from './words';
 
 export interface LivePanelOptions {
   readonly tracker: Pick<INotebookTracker, 'currentWidget' | 'currentChanged'>;
+  /** Reports the files that this page uploads, renames or deletes; without it the panel offers those of its start. */
+  readonly contents?: Pick<Contents.IManager, 'fileChanged'>;
   /** Lets the person choose another kernel for the notebook in front. */
   changeKernel(): void;
   /** Puts a code cell below the active one. */
@@ -26,6 +29,8 @@ interface Kept {
   readonly session: LiveSession;
   readonly view: LiveView | undefined;
 }
+
+const folderOf = (path: string) => path.slice(0, path.lastIndexOf('/') + 1);
 
 /**
  * The panel "Fovea" in the right area: live controls for the notebook in front. Each notebook keeps its own
@@ -46,12 +51,14 @@ export class LivePanel extends Widget {
     this.addClass('fovea-live');
     this.node.append(this.titleNode, this.notice, this.content);
     options.tracker.currentChanged.connect(this.follow, this);
+    options.contents?.fileChanged.connect(this.onFile, this);
     this.follow();
   }
 
   override dispose(): void {
     if (this.isDisposed) return;
     this.options.tracker.currentChanged.disconnect(this.follow, this);
+    this.options.contents?.fileChanged.disconnect(this.onFile, this);
     for (const notebook of [...this.kept.keys()]) this.forget(notebook);
     super.dispose();
   }
@@ -104,6 +111,15 @@ export class LivePanel extends Widget {
       this.connect(notebook);
       if (notebook === this.notebook) this.refresh();
       return;
+    }
+  }
+
+  /** Offers new pictures beside a notebook, and no longer those that are gone. */
+  private onFile(_: unknown, { oldValue, newValue }: Contents.IChangedArgs): void {
+    const changed = [oldValue?.path, newValue?.path].filter((path) => path !== undefined);
+    for (const [{ context }, { session }] of this.kept) {
+      const isOwn = context.path === newValue?.path;
+      if (!isOwn && changed.map(folderOf).includes(folderOf(context.path))) session.refresh();
     }
   }
 

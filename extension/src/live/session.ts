@@ -39,6 +39,8 @@ export interface Result {
 /** A prediction that takes longer is said to be awaited; a faster one would only make the panel flicker. */
 const SLOW_MS = 600;
 
+const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
+
 /** Everything that the panel knows of one notebook's kernel: its model, kept while another notebook is in front. */
 export class LiveSession {
   catalogue: LiveCatalogue | undefined;
@@ -65,6 +67,8 @@ export class LiveSession {
   private sentAt = 0;
   private slow: number | undefined;
   private ranState: LiveState | undefined;
+  /** Whether the next catalogue only tells what can be chosen now. */
+  private isRefreshing = false;
 
   /** @param environment the browser's facilities for its GPU; by default those of this page */
   constructor(
@@ -189,6 +193,13 @@ export class LiveSession {
     this.client.reopen();
   }
 
+  /** Asks for the networks and images again, as when there are new files; the controls stay as they are. */
+  refresh(): void {
+    if (this.connection !== 'ready' || this.isCalibrating) return;
+    this.isRefreshing = true;
+    this.client.send({ type: 'hello' });
+  }
+
   /** The TypeScript that reproduces the controls. @throws when the kernel does not answer. */
   code(): Promise<string> {
     const { state } = this;
@@ -213,6 +224,7 @@ export class LiveSession {
 
   private onConnection(connection: Connection): void {
     if (connection !== 'ready') {
+      this.isRefreshing = false;
       window.clearTimeout(this.slow);
       this.isSlow = false;
       this.scheduler.reset();
@@ -225,11 +237,7 @@ export class LiveSession {
   private onReply(reply: LiveReply, buffers: readonly Uint8Array[]): void {
     switch (reply.type) {
       case 'catalogue':
-        this.catalogue = reply.catalogue;
-        this.state = normalized(reply.catalogue, this.state ?? this.remembered() ?? reply.catalogue.state);
-        this.onChange('catalogue');
-        // The catalogue that follows a calibration comes while it is still under way.
-        if (!this.isCalibrating) this.scheduler.change(this.state, this.autoRun);
+        this.takeCatalogue(reply.catalogue);
         break;
       case 'prediction':
         if (!this.scheduler.predicted(reply.serial)) break;
@@ -272,6 +280,20 @@ export class LiveSession {
         if (!this.answers.take(reply.serial, new Error(reply.message))) this.fail(reply.message);
         break;
     }
+  }
+
+  private takeCatalogue(catalogue: LiveCatalogue): void {
+    const isRefresh = this.isRefreshing;
+    this.isRefreshing = false;
+    if (isRefresh && isSame(catalogue, this.catalogue)) return;
+    this.catalogue = catalogue;
+    const before = this.state;
+    const state = normalized(catalogue, before ?? this.remembered() ?? catalogue.state);
+    const isKept = isRefresh && before !== undefined && isSame(state, before);
+    this.state = isKept ? before : state;
+    this.onChange('catalogue');
+    // The catalogue that follows a calibration comes while it is still under way.
+    if (!isKept && !this.isCalibrating) this.scheduler.change(state, this.autoRun);
   }
 
   private fail(problem: string): void {

@@ -4,8 +4,9 @@ import type { LatencyView } from '../../../extension/src/documents/types';
 import { buildFigure, type FigureSpace } from '../../../extension/src/latency/figures';
 import { ORIGIN_LOOK } from '../../../extension/src/latency/figures/figure';
 import { legendEntries } from '../../../extension/src/latency/legend';
-import { viewSentence } from '../../../extension/src/latency/summary';
+import { viewSentence, viewTitle } from '../../../extension/src/latency/summary';
 import { toCsv, viewTable } from '../../../extension/src/latency/table';
+import { viewTitle as pictureTitle } from '../../../kernel/src/display/draw/latency.js';
 import { sampleProfile, sampleViews } from '../support/samples';
 
 const theme = {
@@ -256,4 +257,15 @@ describe('points that are medians', () => {
       /msRange: found .* expected the least, then the most/,
     );
   });
+});
+
+describe('the title of a view', () => {
+  it.each(sampleViews())(
+    'is the same in the lab and in the picture that the kernel draws of it: $kind',
+    (view) => {
+      const untitled = { ...view, title: undefined } as unknown as LatencyView;
+      expect(viewTitle(untitled)).toBe(pictureTitle(untitled));
+      expect(viewTitle({ ...view, title: 'My own' })).toBe('My own');
+    },
+  );
 });

@@ -15,6 +15,24 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
     harness.mount(mime, document, width);
   const tab = (name: string) => harness.page.getByRole('tab', { name }).click();
   const drawn = (selector: string) => harness.page.locator(`.fovea-plot ${selector}`);
+  /** What a button saves, under the name that is expected. */
+  const saved = async (button: string, name: string) => {
+    const [download] = await Promise.all([
+      harness.page.waitForEvent('download'),
+      harness.page.getByRole('button', { name: button }).click(),
+    ]);
+    expect(download.suggestedFilename()).toBe(name);
+    return readFile(await download.path());
+  };
+  const corner = (png: Buffer) =>
+    harness.page.evaluate(async (base64) => {
+      const image = new Image();
+      image.src = `data:image/png;base64,${base64}`;
+      await image.decode();
+      const context = new OffscreenCanvas(1, 1).getContext('2d')!;
+      context.drawImage(image, 0, 0);
+      return [...context.getImageData(0, 0, 1, 1).data];
+    }, png.toString('base64'));
 
   describe('draws', () => {
     it.each([
@@ -158,7 +176,7 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
       await harness.page.getByRole('tab', { name: 'Blocks' }).focus();
       await harness.page.keyboard.press('ArrowRight');
       await harness.page.keyboard.press('ArrowRight');
-      expect(await harness.page.locator('.fovea-title').textContent()).toBe('Time against activation rate');
+      expect(await harness.page.locator('.fovea-title').textContent()).toBe('Latency relative to dense');
       expect(await harness.page.locator('.fovea-latency > [aria-live]').textContent()).toContain(
         'Faster than dense',
       );
@@ -179,12 +197,8 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
     it('to save CSV', async () => {
       await mount(sampleLatency());
       await tab('Strategies');
-      const [download] = await Promise.all([
-        harness.page.waitForEvent('download'),
-        harness.page.getByRole('button', { name: 'CSV' }).click(),
-      ]);
-      expect(download.suggestedFilename()).toBe('lasnet-50-on-this-machine-strategies.csv');
-      const lines = (await readFile(await download.path(), 'utf8')).trim().split('\r\n');
+      const bytes = await saved('CSV', 'lasnet-50-on-this-machine-strategies.csv');
+      const lines = bytes.toString().trim().split('\r\n');
       expect(lines[0]).toBe('bar,origin,total ms,compute ms,data movement ms,overhead ms,dense ms');
       expect(lines[1]).toBe('unfused,measured,21.3,,,,23.4');
       expect(lines).toHaveLength(5);
@@ -196,23 +210,20 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
         await harness.theme(theme);
         await mount(sampleLatency(), 300);
         await tab('Ratio');
-        const [download] = await Promise.all([
-          harness.page.waitForEvent('download'),
-          harness.page.getByRole('button', { name: 'PNG' }).click(),
-        ]);
-        const bytes = await readFile(await download.path());
+        const bytes = await saved('PNG', 'lasnet-50-on-this-machine-latency-relative-to-dense.png');
         expect(bytes.readUInt32BE(16)).toBe(1440);
-        const corner = await harness.page.evaluate(async (base64) => {
-          const image = new Image();
-          image.src = `data:image/png;base64,${base64}`;
-          await image.decode();
-          const context = new OffscreenCanvas(1, 1).getContext('2d')!;
-          context.drawImage(image, 0, 0);
-          return [...context.getImageData(0, 0, 1, 1).data];
-        }, bytes.toString('base64'));
-        expect(corner).toEqual(theme === 'light' ? [255, 255, 255, 255] : [17, 17, 17, 255]);
+        expect(await corner(bytes)).toEqual(theme === 'light' ? [255, 255, 255, 255] : [17, 17, 17, 255]);
       },
     );
+
+    it('to save a figure of another library, as large as it says', async () => {
+      await harness.theme('dark');
+      const layout = { title: { text: 'Loss / epoch' }, width: 500, height: 300 };
+      await mount({ data: [{ y: [3, 1, 2] }], layout }, 900, PLOTLY_MIME);
+      const bytes = await saved('PNG', 'loss-epoch.png');
+      expect([bytes.readUInt32BE(16), bytes.readUInt32BE(20)]).toEqual([1000, 600]);
+      expect(await corner(bytes)).toEqual([17, 17, 17, 255]);
+    });
   });
 
   describe('takes', () => {
@@ -262,6 +273,18 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
       expect(await harness.page.getByRole('alert').textContent()).toContain(
         'data: found 1, expected an array',
       );
+    });
+
+    it('titles that are mere text, as plotly.js took them until version 3', async () => {
+      const figure = {
+        data: [{ type: 'heatmap', z: [[1, 2]], colorbar: { title: 'Share' }, meta: { title: 'free' } }],
+        layout: { title: 'Loss', xaxis: { title: 'Epoch' }, yaxis: { title: { text: 'Nats' } } },
+      };
+      await mount(figure, 700, PLOTLY_MIME);
+      const titles = ['.gtitle', '.xtitle', '.ytitle', '.cbtitle text'];
+      const texts = await Promise.all(titles.map((title) => drawn(title).textContent()));
+      expect(texts).toEqual(['Loss', 'Epoch', 'Nats', 'Share']);
+      expect(await harness.page.locator('.fovea-plot').getAttribute('aria-label')).toBe('Loss');
     });
 
     it('all of that without a console error, and without a request that leaves the page', async () => {

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { encode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MASKS_MIME } from '../../../extension/src/documents/types';
 import { hasChromium, openPage, type WatchedPage } from '../../e2e/support/chromium.js';
@@ -17,6 +18,9 @@ const NOTEBOOK = {
 };
 
 const PATIENT = { timeout: 60_000 };
+const PICTURE = Buffer.from(
+  encode({ width: 40, height: 30, channels: 3, data: new Uint8Array(3600).fill(90) }),
+).toString('base64');
 
 describe.skipIf(!hasChromium || !isBuilt)(
   'the live panel with the real kernel (needs Chromium and a build)',
@@ -67,6 +71,32 @@ describe.skipIf(!hasChromium || !isBuilt)(
       await rate.fill('0.1');
       await settled();
       expect(Number.parseFloat((await predicted())!)).toBeLessThan(dense);
+    }, 180_000);
+
+    it('offers a picture as soon as it is uploaded beside the notebook, until it is deleted', async () => {
+      const { page } = browser;
+      const picture = page.locator('.fovea-image-choice button[title="mine.png"]');
+      const contents = (method: 'save' | 'delete', ...rest: unknown[]) =>
+        page.evaluate(
+          ([name, options]) =>
+            (
+              window as unknown as {
+                jupyterapp: {
+                  serviceManager: { contents: Record<string, (...all: unknown[]) => Promise<unknown>> };
+                };
+              }
+            ).jupyterapp.serviceManager.contents[name]!('mine.png', ...options),
+          [method, rest] as const,
+        );
+      const before = await measured();
+      await contents('save', { type: 'file', format: 'base64', content: PICTURE });
+      await expect.poll(() => picture.count(), PATIENT).toBe(1);
+      expect(await measured()).toBe(before);
+      await picture.click();
+      await settled();
+      await contents('delete');
+      await expect.poll(() => picture.count(), PATIENT).toBe(0);
+      await settled();
     }, 180_000);
 
     it('runs with exactly the region that was painted', async () => {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
+import { pagePolicy } from '../../../kernel/src/server/security/policy.js';
 
 export const CHROMIUM = [process.env.CHROMIUM_PATH, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
   (path) => path && existsSync(path),
@@ -48,7 +49,7 @@ const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>
 <link rel="stylesheet" href="/themes.css"><link rel="stylesheet" href="/style.css">
 <style>body { margin: 24px; background: var(--jp-layout-color0); }</style></head>
 <body class="jp-ThemedContainer" data-jp-theme-light="true" data-jp-theme-name="light"><div id="host"></div>
-<script src="/script.js"></script></body></html>`;
+<script src="/static/script.js"></script></body></html>`;
 
 /** A browser with a page that mounts renderers, themed by JupyterLab's own variables. */
 export interface Harness {
@@ -108,14 +109,16 @@ export async function openHarness(entry = 'harness'): Promise<Harness> {
       '/': ['text/html', PAGE],
       '/themes.css': ['text/css', `${variables('light')}\n${variables('dark')}\n${labStyles()}`],
       '/style.css': ['text/css', style],
-      '/script.js': ['text/javascript', script],
+      '/static/script.js': ['text/javascript', script],
       '/favicon.ico': ['image/x-icon', ''],
     }[pathname];
     if (origin !== ORIGIN || !body) {
       complaints.push(`request to ${route.request().url()}`);
       return route.abort();
     }
-    return route.fulfill({ contentType: body[0]!, body: body[1]! });
+    // What the lab's page does not allow must not work here either.
+    const headers = { 'Content-Security-Policy': pagePolicy(new URL(ORIGIN).host, '') };
+    return route.fulfill({ contentType: body[0]!, body: body[1]!, headers });
   });
   await page.goto(`${ORIGIN}/`);
   return {

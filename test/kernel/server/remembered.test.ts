@@ -1,8 +1,12 @@
+import { EventEmitter } from 'node:events';
 import { describe, expect, it } from 'vitest';
+import type { WebSocket } from 'ws';
 import { type KernelClient, KernelClients } from '../../../kernel/src/server/kernels/clients.js';
 import { KeptMessages } from '../../../kernel/src/server/kernels/kept-messages.js';
+import type { Kernel } from '../../../kernel/src/server/kernels/kernel.js';
 import { type Message, MessageFactory } from '../../../kernel/src/server/kernels/message.js';
 import { DEFAULT_OUTPUT_LIMITS, OutputLimiter } from '../../../kernel/src/server/kernels/output-limits.js';
+import { joinKernel } from '../../../kernel/src/server/kernels/websocket.js';
 
 const factory = new MessageFactory();
 
@@ -87,5 +91,30 @@ describe('what is kept for front ends that lost their connection', () => {
       expect(returned.got).toEqual([sent]);
       expect(clients.size).toBe(1);
     }
+  });
+
+  it('loses nothing that a pong does not confirm, when the kernel restarts while the pong is on its way', () => {
+    const socket = Object.assign(new EventEmitter(), {
+      OPEN: 1,
+      readyState: 1,
+      bufferedAmount: 0,
+      protocol: '',
+      pings: [] as Buffer[],
+      ping: (data: Buffer) => void socket.pings.push(data),
+      send: () => undefined,
+    });
+    const clients = new KernelClients();
+    const kernel = { clients, greeting: status } as unknown as Kernel;
+    joinKernel(socket as unknown as WebSocket, kernel, 'tab');
+    clients.deliver(status());
+    clients.deliver(status());
+    clients.forgetMissed();
+    const sent = [status(), status(), status()];
+    for (const message of sent) clients.deliver(message);
+    socket.emit('pong', socket.pings[0]);
+    socket.emit('close', 1006);
+    const returned = client('tab');
+    clients.add(returned);
+    expect(returned.got).toEqual(sent);
   });
 });

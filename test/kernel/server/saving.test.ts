@@ -93,7 +93,7 @@ describe('an upload in chunks', () => {
     expect((await send(1, 'first of A ')).status).toBe(200);
     const other = await send(1, 'first of B ');
     expect(other.status).toBe(409);
-    expect(other.body.message).toMatch(/big.txt is being uploaded from elsewhere too.* upload it once more/);
+    expect(other.body.message).toMatch(/Another upload of big.txt .* upload it once more/);
     expect((await send(-1, 'last of A')).status).toBe(400);
     expect(readFileSync(file('big.txt'), 'utf8')).toBe('old');
     expect(clean()).toEqual([]);

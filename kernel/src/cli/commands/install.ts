@@ -118,5 +118,5 @@ export function register(program: Command): void {
 async function remove(paths: InstallPaths, gateway: string | undefined): Promise<string[]> {
   if (gateway === undefined) return uninstall(paths);
   const folder = gatewaySpecFolder(paths.dataFolder, parseGateway(gateway));
-  return (await uninstallKernelspec(folder)) ? [folder] : [];
+  return (await uninstallKernelspec(folder, paths.dataFolder)) ? [folder] : [];
 }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
-import { cp, mkdir, readdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { cp, mkdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { FoveaError } from '@fovea/engine';
 import { activePrefix, userDataFolder } from '../../server/jupyter-paths.js';
 import { FOVEA_KERNEL, foveaSpec, type KernelSpec, LOGO_FOLDER } from '../../server/kernelspecs.js';
@@ -151,22 +151,38 @@ export async function installKernelspec(kernelspec: string, spec: KernelSpec): P
   });
 }
 
-/** Removes a kernelspec of ours, and no other; says whether there was one. */
-export async function uninstallKernelspec(kernelspec: string): Promise<boolean> {
+/**
+ * Removes a kernelspec of ours from a data folder, and no other; says whether there was one. Folders that become empty
+ * go too.
+ */
+export async function uninstallKernelspec(kernelspec: string, dataFolder: string): Promise<boolean> {
   const isOurs = isOurKernelspec(kernelspec);
-  if (isOurs) await removeFolder(kernelspec);
+  if (isOurs) await removeWithEmptyParents(kernelspec, dataFolder);
   return isOurs;
 }
 
 /** Removes what `install` put into a data folder, and nothing else; resolves to the folders that were removed. */
-export async function uninstall(paths: InstallPaths): Promise<string[]> {
+export async function uninstall({ labextension, kernelspec, dataFolder }: InstallPaths): Promise<string[]> {
   const removed: string[] = [];
-  if (isOurLabextension(paths.labextension)) {
-    await removeFolder(paths.labextension);
-    removed.push(paths.labextension);
-    const scope = dirname(paths.labextension);
-    if ((await readdir(scope)).length === 0) await rmdir(scope);
+  if (isOurLabextension(labextension)) {
+    await removeWithEmptyParents(labextension, dataFolder);
+    removed.push(labextension);
   }
-  if (await uninstallKernelspec(paths.kernelspec)) removed.push(paths.kernelspec);
+  if (await uninstallKernelspec(kernelspec, dataFolder)) removed.push(kernelspec);
   return removed;
+}
+
+/** Removes a folder, and those above it that are empty then, up to the data folder and the `share` that it is in. */
+async function removeWithEmptyParents(folder: string, dataFolder: string): Promise<void> {
+  await removeFolder(folder);
+  const above = dirname(dataFolder);
+  const highest = basename(above) === 'share' ? above : dataFolder;
+  for (let at = dirname(folder); at.startsWith(highest); at = dirname(at)) {
+    try {
+      await rmdir(at);
+    } catch {
+      // It holds something else.
+      return;
+    }
+  }
 }

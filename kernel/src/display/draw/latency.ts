@@ -3,7 +3,7 @@ import { drawBars, drawBreakdown, drawCompare } from './bars.js';
 import { drawPareto, drawRatio } from './curves.js';
 import { type Drawing, stack } from './svg.js';
 
-/** A title for a view that came without one. */
+/** A view's own title, or one for its kind: the same as in the lab. */
 export function viewTitle(view: LatencyView): string {
   if (view.title !== undefined) return view.title;
   switch (view.kind) {
@@ -14,11 +14,11 @@ export function viewTitle(view: LatencyView): string {
     case 'ratio':
       return 'Latency relative to dense';
     case 'fusion':
-      return 'Fusion';
+      return 'What fusion saves';
     case 'strategies':
       return 'Strategies';
     case 'pareto':
-      return `${view.yLabel} against latency`;
+      return 'Quality against latency';
   }
 }
 

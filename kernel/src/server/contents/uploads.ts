@@ -54,8 +54,8 @@ export class Uploads {
       await this.abandon(file);
       throw new HttpError(
         409,
-        `${basename(file)} is being uploaded from elsewhere too: both uploads were ended, so that they do not mix; ` +
-          'upload it once more',
+        `Another upload of ${basename(file)} began shortly before and has not ended: it is running elsewhere, or ` +
+          'broke off. Both were ended, so that they do not mix; upload it once more',
       );
     }
     if (chunk === 1) await this.begin(file);

@@ -6,10 +6,16 @@ const KEPT_BYTES = 16 * 2 ** 20;
 export class KeptMessages {
   private messages: Message[] = [];
   private bytes = 0;
+  private dropped = 0;
 
   /** How many messages are kept. */
   get length(): number {
     return this.messages.length;
+  }
+
+  /** Marks the place behind the newest message; it stays valid whatever is added or dropped later. */
+  get end(): number {
+    return this.dropped + this.messages.length;
   }
 
   /** Keeps a message, if there is room. */
@@ -20,15 +26,19 @@ export class KeptMessages {
     this.messages.push(message);
   }
 
-  /** Drops the oldest messages. */
-  dropFirst(count: number): void {
-    for (const message of this.messages.splice(0, count)) this.bytes -= sizeOf(message);
+  /**
+   * Drops the messages that were kept when a mark was taken, as far as they are still there.
+   * @param end what `end` was then
+   */
+  dropUntil(end: number): void {
+    const gone = this.messages.splice(0, Math.max(0, end - this.dropped));
+    this.dropped += gone.length;
+    for (const message of gone) this.bytes -= sizeOf(message);
   }
 
   /** Drops all messages. */
   clear(): void {
-    this.messages = [];
-    this.bytes = 0;
+    this.dropUntil(this.end);
   }
 
   /** The messages, the oldest first. */

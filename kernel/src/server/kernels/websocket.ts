@@ -29,12 +29,12 @@ function confirmations(socket: WebSocket) {
   let isUnderWay = false;
   const ping = () => {
     isUnderWay = true;
-    covered = unconfirmed.length;
+    covered = unconfirmed.end;
     socket.ping(CONFIRM);
   };
   socket.on('pong', (data) => {
     if (!CONFIRM.equals(data)) return;
-    unconfirmed.dropFirst(covered);
+    unconfirmed.dropUntil(covered);
     isUnderWay = false;
     if (unconfirmed.length > 0) ping();
   });
