@@ -3,7 +3,8 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Queue } from 'bullmq';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Material } from '../../../kernel/src/sweep/material.js';
 import { sha256Of } from '../../../kernel/src/sweep/point.js';
 import { QueueBackend } from '../../../kernel/src/sweep/queue/backend.js';
@@ -105,6 +106,27 @@ describe('a queue', () => {
       await watcher.stop();
     });
     await backend.close();
+  });
+
+  it.skipIf(!hasRedis)('keeps no points that were being added while their sweep was cancelled', async () => {
+    const url = freshQueue();
+    const backend = await QueueBackend.connect(url, { engine: '1.0.0' });
+    const other = await QueueBackend.connect(url, { engine: '1.0.0' });
+    const { addBulk } = Queue.prototype;
+    const adding = vi.spyOn(Queue.prototype, 'addBulk').mockImplementation(async function (
+      this: Queue,
+      jobs,
+    ) {
+      await other.cancel('test');
+      return addBulk.call(this, jobs);
+    });
+    await backend.submit(submissionOf(Array.from({ length: 700 }, (_, i) => fakePoint('sleep 0', i))));
+    expect(adding).toHaveBeenCalledTimes(1);
+    adding.mockRestore();
+    expect(await backend.list()).toMatchObject([{ name: 'test', state: 'stopped', points: 700 }]);
+    await backend.remove('test');
+    await backend.close();
+    await other.close();
   });
 
   it.skipIf(!hasRedis)('queues, lists and cancels ten thousand points within seconds', async () => {

@@ -169,11 +169,13 @@ export class QueueBackend implements SweepBackend {
     await this.redis.hincrby(sweepKey(sweep), 'cancellations', 1);
     const queues = (await lanesOf(this.redis, sweep)).map(({ queue }) => this.#queue(queue));
     for (const { name } of queues) this.#submitted.delete(name);
-    // Workers notice when they next renew their locks, and drop what they compute.
-    for (const deadline = Date.now() + cancelMs; ; await delay(lookMs / 10)) {
+    // Workers notice when they next renew their locks, and drop what they compute; who is adding points notices with
+    // the next part.
+    for (const deadline = Date.now() + cancelMs; ; ) {
       for (const queue of queues) await queue.drain(true);
-      const active = await Promise.all(queues.map((queue) => queue.getActiveCount()));
-      if (active.every((count) => count === 0) || Date.now() > deadline) break;
+      await delay(lookMs / 10);
+      const left = await Promise.all(queues.map((queue) => queue.getJobCountByTypes(...WAITING, 'active')));
+      if (left.every((count) => count === 0) || Date.now() > deadline) break;
     }
     await this.redis.xadd(sweepEventsKey(sweep), 'MAXLEN', 100, '*', 'event', 'cancelled');
   }
@@ -228,7 +230,13 @@ export class QueueBackend implements SweepBackend {
         data: { id, point, cancellations },
         opts: { ...JOB_OPTIONS, jobId: id },
       }));
-      await this.#queue(lane.queue).addBulk(jobs);
+      const queue = this.#queue(lane.queue);
+      await queue.addBulk(jobs);
+      // A cancellation in between has emptied the queue before these came.
+      if ((await this.#cancellations(lane.sweep)) > cancellations) {
+        await Promise.all(jobs.map(({ data }) => removeStale(queue, data)));
+        return;
+      }
       // Announced again after every part: a worker that found the queue empty may have taken it off the list.
       await this.#announce(lane);
     }
@@ -307,4 +315,10 @@ export class QueueBackend implements SweepBackend {
 
 async function removeFailed(queue: PointQueue): Promise<void> {
   for (const job of await queue.getFailed()) await job.remove();
+}
+
+/** Takes out a point that was added too late; one that a worker has taken already it drops by itself. */
+async function removeStale(queue: PointQueue, { id, cancellations }: JobData): Promise<void> {
+  const job = await queue.getJob(id);
+  if (job?.data.cancellations === cancellations) await queue.remove(id);
 }
