@@ -252,12 +252,15 @@ describe('the stock @jupyterlab/services client', () => {
       ]);
       expect(second.id).toBe(first.id);
       expect(second.kernel?.id).toBe(first.kernel?.id);
+      const kernel = first.kernel!.id;
       await first.setPath('deep/t.ipynb');
       expect((await lab.manager.sessions.findByPath('deep/t.ipynb'))?.id).toBe(first.id);
       await first.shutdown();
       second.dispose();
       expect(await services.SessionAPI.listRunning(lab.server.settings)).toEqual([]);
-      expect(await services.KernelAPI.listRunning(lab.server.settings)).toEqual([]);
+      // Other kernels may be left by tests that were tried again.
+      const running = await services.KernelAPI.listRunning(lab.server.settings);
+      expect(running.map(({ id }) => id)).not.toContain(kernel);
     });
 
     it('changes the kernel and ends the one before', async () => {
