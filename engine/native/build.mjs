@@ -5,13 +5,14 @@
  * gets that instruction set and is left out on processors of another family, where the run-time dispatch
  * never selects it.
  *
- * node engine/native/build.mjs [--optional] [--prebuilt] [--sanitize] [--coverage] [--test] [--commands]
+ * node engine/native/build.mjs [--optional] [--prebuilt] [--sanitize] [--coverage] [--arm64] [--test] [--commands]
  *   --commands  write compile_commands.json into the root folder, for clangd, and build nothing
  *   --optional  without a compiler: print one line on what is missing and succeed
  *   --prebuilt  for the package: without symbols, into prebuilds/PLATFORM-ARCHITECTURE/, where node-gyp-build
  *               finds it; it runs where the C library is at least as new as here (`objdump -T` says which)
  *   --sanitize  address sanitizer build, into build-asan/, without AVX-512 kernels where they cannot run
  *   --coverage  counts executed lines for gcov, into build-coverage/
+ *   --arm64     for 64-bit Arm Linux, into build-arm64/, with aarch64-linux-gnu-g++ on a machine of another family
  *   --test      build the unit tests of test/ as a program, build/unit-tests, instead of the addon
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -36,9 +37,14 @@ const sanitize = process.argv.includes('--sanitize');
 const coverage = process.argv.includes('--coverage');
 const forTest = process.argv.includes('--test');
 const prebuilt = process.argv.includes('--prebuilt');
-const output = path.join(here, sanitize ? 'build-asan' : coverage ? 'build-coverage' : 'build');
+const architecture = process.argv.includes('--arm64') ? 'arm64' : process.arch;
+const isCrossing = architecture !== process.arch;
+const output = path.join(
+  here,
+  sanitize ? 'build-asan' : coverage ? 'build-coverage' : isCrossing ? `build-${architecture}` : 'build',
+);
 const release = path.join(output, 'Release');
-const prebuilds = path.join(here, 'prebuilds', `${process.platform}-${process.arch}`);
+const prebuilds = path.join(here, 'prebuilds', `${process.platform}-${architecture}`);
 
 function addonFile() {
   if (forTest) return path.join(output, 'unit-tests');
@@ -59,7 +65,8 @@ const instructionSets = {
 };
 
 function findCompiler() {
-  for (const candidate of [process.env.CXX, 'c++', 'g++', 'clang++']) {
+  const own = [process.env.CXX, 'c++', 'g++', 'clang++'];
+  for (const candidate of isCrossing ? ['aarch64-linux-gnu-g++'] : own) {
     if (candidate && spawnSync(candidate, ['--version'], { stdio: 'ignore' }).status === 0) return candidate;
   }
   return undefined;
@@ -87,7 +94,9 @@ const listFiles = (folder, ending) =>
     return entry.name.endsWith(ending) ? [full] : [];
   });
 
-const compiler = findCompiler() ?? giveUp('no C++ compiler found (c++, g++ or clang++)');
+const compiler =
+  findCompiler() ??
+  giveUp(`no C++ compiler found (${isCrossing ? 'aarch64-linux-gnu-g++' : 'c++, g++ or clang++'})`);
 const common = [
   '-std=c++17',
   '-O3',
@@ -125,7 +134,7 @@ const units = listFiles(here, '.cc').flatMap((source) => {
   if (forTest ? !tested.test(place) : place.startsWith('test/')) return [];
   const setName = /-(avx2|avx512|neon)\.cc$/.exec(source)?.[1];
   const set = instructionSets[setName];
-  if (set && set.architecture !== process.arch) return [];
+  if (set && set.architecture !== architecture) return [];
   if (setName === 'avx512' && withoutAvx512) return [];
   const name = path.relative(here, source).replace(/[\\/]/g, '-').replace(/\.cc$/, '');
   const key = createHash('sha256').update(digest).update(readFileSync(source)).digest('hex').slice(0, 16);
