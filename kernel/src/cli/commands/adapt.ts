@@ -17,7 +17,7 @@ import {
   parsePreprocessing,
   refusePreprocessing,
 } from '../options/preprocessing.js';
-import { checkModelOutput } from '../output/output-file.js';
+import { checkResumableOutput } from '../output/output-file.js';
 import { percent } from '../output/percent.js';
 import { clearLine, interruptible, progressLine, timeLeft } from '../output/progress.js';
 
@@ -75,7 +75,7 @@ export function register(program: Command): void {
       if (tune !== 'maskers' && tune !== 'norms') {
         throw new FoveaError('bad-argument', `--tune ${tune}: maskers or norms is accepted`);
       }
-      await checkModelOutput(output, [model, options.config]);
+      const checkpoint = await checkResumableOutput(output, options.checkpoint, [model, options.config]);
       const integer = (name: 'steps' | 'batch' | 'seed' | 'threads', least = 1) => {
         const text = options[name];
         return text === undefined ? {} : { [name]: parseInteger(`--${name}`, text, least) };
@@ -90,7 +90,6 @@ export function register(program: Command): void {
         ...integer('threads'),
       };
       const network = await openModel(model, options.config, size);
-      const checkpoint = options.checkpoint ?? `${output}.state`;
       await interruptible(async (signal) => {
         const photos = await readPhotos(options.images, { signal });
         for (const { file, reason } of photos.skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);

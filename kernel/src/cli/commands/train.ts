@@ -14,7 +14,7 @@ import {
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { asTable, parseInteger, printJson } from '../options/parse.js';
-import { checkModelOutput } from '../output/output-file.js';
+import { checkResumableOutput } from '../output/output-file.js';
 import { percent } from '../output/percent.js';
 import { clearLine, interruptible, progressLine, timeLeft } from '../output/progress.js';
 
@@ -40,11 +40,10 @@ export function register(program: Command): void {
     .option('--threads <n>', 'compute threads (default: all cores)')
     .option('--json', 'print one JSON document at the end, progress on the error stream')
     .action(async (file: string, options: TrainCliOptions) => {
-      await checkModelOutput(options.output, [file]);
+      const checkpoint = await checkResumableOutput(options.output, options.checkpoint, [file]);
       const wanted = await readRecipe(file);
       const threads =
         options.threads === undefined ? defaultThreads() : parseInteger('--threads', options.threads);
-      const checkpoint = options.checkpoint ?? `${options.output}.state`;
       await interruptible(async (signal) => {
         const from = options.data === undefined ? wanted : { ...wanted, data: folderAt(options.data) };
         const data = await loadRecipeData(from, {

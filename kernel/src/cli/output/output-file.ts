@@ -3,6 +3,7 @@ import { FoveaError } from '@fovea/engine';
 import { checkModelPath, checkWritable, configKey, isStoredNetwork } from '@fovea/engine/internal';
 import { parseSafetensors, type Safetensors } from '@fovea/engine/train';
 import type { PointRecord } from '../../sweep/point.js';
+import { isSameFile } from './same-file.js';
 
 /** What a command may replace: a file that is one of its own kind. */
 export interface OutputKind {
@@ -53,8 +54,7 @@ export async function checkOutput(
   const before = await stat(path).catch(() => undefined);
   if (!before) return;
   for (const input of inputs) {
-    const read = input === undefined ? undefined : await stat(input).catch(() => undefined);
-    if (read?.dev === before.dev && read.ino === before.ino) {
+    if (input !== undefined && (await isSameFile(path, input))) {
       throw new FoveaError('bad-argument', `cannot save ${path}: the command reads that file; name another`);
     }
   }
@@ -69,6 +69,31 @@ export async function checkOutput(
  */
 export function checkModelOutput(path: string, inputs: readonly (string | undefined)[]): Promise<void> {
   return checkOutput(checkModelPath(path), savedModel, inputs);
+}
+
+/**
+ * `checkModelOutput` for a command that keeps the state of its run in a file until it ends, and then removes that file.
+ * @param state where to keep it; OUTPUT.state when left out
+ * @returns where it is kept
+ * @throws FoveaError as `checkModelOutput`, also for the state; `bad-argument` when it is the output or an input
+ */
+export async function checkResumableOutput(
+  path: string,
+  state: string | undefined,
+  inputs: readonly (string | undefined)[],
+): Promise<string> {
+  await checkModelOutput(path, inputs);
+  const kept = state ?? `${path}.state`;
+  await checkWritable(kept);
+  for (const other of [path, ...inputs]) {
+    if (other === undefined || !(await isSameFile(kept, other))) continue;
+    throw new FoveaError(
+      'bad-argument',
+      `--checkpoint ${kept}: the command ${other === path ? 'saves its result there' : 'reads that file'}, ` +
+        'and the checkpoint is removed at the end; name another file',
+    );
+  }
+  return kept;
 }
 
 async function holds(path: string, kind: OutputKind): Promise<boolean> {
