@@ -52,7 +52,7 @@ export function register(program: Command): void {
     });
 }
 
-/** @throws FoveaError `io` when the file holds something else than an earlier export */
+/** @throws FoveaError `io` if the file exists and was not written by an export */
 async function checkReplaceable(file: string): Promise<void> {
   const before = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;

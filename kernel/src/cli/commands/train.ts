@@ -36,7 +36,10 @@ export function register(program: Command): void {
     .argument('<recipe>', 'JSON file: architecture, data, dense and adaptive phase')
     .requiredOption('--output <file>', 'where to write the network (.safetensors), a MODEL for every command')
     .option('--data <folder>', 'train on your images instead: one folder per class')
-    .option('--checkpoint <file>', "the run's state, gone on from when it exists (default: OUTPUT.state)")
+    .option(
+      '--checkpoint <file>',
+      "where the run's state is kept; a run continues from it if it exists (default: OUTPUT.state)",
+    )
     .option('--threads <n>', 'compute threads (default: all cores)')
     .option('--json', 'print one JSON document at the end, progress on the error stream')
     .action(async (file: string, options: TrainCliOptions) => {

@@ -7,9 +7,9 @@ import { isSameFile } from './same-file.js';
 
 /** What a command may replace: a file that is one of its own kind. */
 export interface OutputKind {
-  /** As a message names it. */
+  /** Its name in messages. */
   readonly name: string;
-  /** Whether an existing file's content is one; it may throw for content that is not. */
+  /** Whether a file's content is of this kind; may throw if it is not. */
   isOne(content: Buffer, path: string): boolean;
 }
 
@@ -41,7 +41,7 @@ export const sweepRecords: OutputKind = {
 /**
  * Finds out before any work whether a result can be saved at a path without anything else being lost there; nothing
  * is written.
- * @param inputs files that the command reads; names that are no files are passed over
+ * @param inputs files that the command reads; names that are not files are ignored
  * @throws FoveaError `io` when the path cannot be written, or holds something that is not of this kind;
  *   `bad-argument` when it is one of the inputs
  */
