@@ -162,14 +162,15 @@ describe('an output that would destroy something else is refused before any work
   it('by adapt and train: a checkpoint, which is removed at the end, in the place of the result or of an input', async () => {
     const weights = kept(join(folder, 'start.safetensors'), readFileSync(tiny));
     const recipe = kept(join(folder, 'recipe.json'), '{}');
-    mkdirSync(join(folder, 'real'));
-    symlinkSync('real', join(folder, 'linked'));
-    const result = join(folder, 'real', 'new.safetensors');
+    const place = mkdtempSync(join(folder, 'place-'));
+    mkdirSync(join(place, 'real'));
+    symlinkSync('real', join(place, 'linked'));
+    const result = join(place, 'real', 'new.safetensors');
     const adapt = (checkpoint: string) =>
       refusal('adapt', weights, '--images', nowhere, '--output', result, '--checkpoint', checkpoint);
     const [asResult, linked, asInput, trained, noFolder] = await Promise.all([
       adapt(result),
-      adapt(join(folder, 'linked', 'new.safetensors')),
+      adapt(join(place, 'linked', 'new.safetensors')),
       adapt(weights),
       refusal('train', recipe, '--output', result, '--checkpoint', recipe),
       adapt(join(nowhere, 'x.state')),
