@@ -5,7 +5,7 @@ import type { Masker, MaskerContext } from './mask.js';
  * A masker of the user's own: a function from a block's pooled input to its cells.
  *
  * @param decide returns one value per cell, `batch · rows · columns` in that order: booleans; a `Uint8Array` of cells, 1
- *   for active; or numbers that are active when ≥ 0 and then also serve as margins. A list of nothing but the numbers 0 and 1 is
+ *   for active; or numbers that are active when ≥ 0 and then also serve as margins. A list of the numbers 0 and 1, both and no others, is
  *   refused, because it could be either; as margins they are accepted in a `Float32Array`
  * @param options `description` for tables; `needsPool: false` when the function does not read `pooled`
  *
@@ -67,7 +67,7 @@ export function customMasker(
         else if (margin !== 0) others++;
       }
       if (kind === 'boolean') return { cells };
-      if (others === 0 && ones < wanted && !isA(values, ['Float32Array', 'Float64Array'])) {
+      if (others === 0 && ones > 0 && ones < wanted && !isA(values, ['Float32Array', 'Float64Array'])) {
         throw new FoveaError(
           'bad-argument',
           `the masker returned only the numbers 0 and 1 for block ${block.index}, which as margins would all be active; ` +

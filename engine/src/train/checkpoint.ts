@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { FoveaError } from '../errors.js';
-import { float32Of, writeSafetensors } from '../network/checkpoint/safetensors.js';
+import { float32Of, type Safetensors, writeSafetensors } from '../network/checkpoint/safetensors.js';
 import { readSafetensors } from '../network/checkpoint/safetensors-file.js';
 import { replaceFile } from '../replace-file.js';
 import type { Parameters } from './parameters.js';
@@ -51,7 +51,7 @@ export async function loadTrainingState(
   create: () => Parameters,
 ): Promise<TrainingState | undefined> {
   if (!existsSync(path)) return undefined;
-  const file = await readSafetensors(path);
+  const file = await readState(path);
   const { metadata } = file;
   const step = Number(metadata.step);
   const phase = metadata.phase;
@@ -60,9 +60,12 @@ export async function loadTrainingState(
     !Number.isSafeInteger(step) ||
     (phase !== 'dense' && phase !== 'adaptive')
   ) {
-    throw new FoveaError('bad-file', `${path} is not a training state that this version writes`);
+    throw new FoveaError(
+      'bad-file',
+      `${path} is not a training state that this version writes; name another file, or remove it to start over`,
+    );
   }
-  const difference = firstDifference(JSON.parse(metadata.recipe ?? '{}'), recipe);
+  const difference = firstDifference(parsed(metadata.recipe), recipe);
   if (difference) {
     throw new FoveaError(
       'bad-file',
@@ -79,6 +82,29 @@ export async function loadTrainingState(
     teacher.running.set(float32Of(file, 'teacher.running', [teacher.running.length]));
   }
   return { phase, step, parameters, velocity, ...(teacher ? { teacher } : {}) };
+}
+
+/**
+ * Reads the file of a state.
+ * @throws FoveaError `io` or `bad-file` that also says what to do about a damaged one
+ */
+export async function readState(path: string): Promise<Safetensors> {
+  try {
+    return await readSafetensors(path);
+  } catch (error) {
+    if (!(error instanceof FoveaError) || error.code !== 'bad-file') throw error;
+    const message = `${error.message}; it was to hold the state of the run: name another file, or remove it to start over`;
+    throw new FoveaError('bad-file', message, { cause: error });
+  }
+}
+
+/** What a text of JSON says; nothing for one that is missing or damaged. */
+function parsed(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '{}');
+  } catch {
+    return {};
+  }
 }
 
 /** Where two plain values differ first, as `field: was → is`. */

@@ -1,5 +1,6 @@
 import type { MimeBundle } from './bundle.js';
 import { escapeMarkup } from './draw/svg.js';
+import { errorLine } from './plain-text.js';
 
 const MAX_ROWS = 60;
 const MAX_COLUMNS = 24;
@@ -27,7 +28,7 @@ export function recordsTable(
       const short = content.length > 200 ? `${content.slice(0, 200)}…` : content;
       return `<td${typeof value === 'number' ? ' style="text-align:right"' : ''}>${escapeMarkup(short)}</td>`;
     } catch (error) {
-      return `<td><i>${escapeMarkup(String(error))}</i></td>`;
+      return `<td><i>${escapeMarkup(errorLine(error))}</i></td>`;
     }
   };
   const head = `<tr><th></th>${columns.map((column) => `<th>${escapeMarkup(column)}</th>`).join('')}</tr>`;

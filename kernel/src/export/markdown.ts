@@ -6,12 +6,12 @@ import { codeHtml } from './code.js';
 import type { Cell } from './nbformat.js';
 import { imageSources, sanitizeHtml } from './sanitize.js';
 
-/** Reads a picture by its path beside the notebook; undefined where there is none that may be read. */
+/** Reads a picture by its path relative to the notebook; undefined if there is none, or it must not be read. */
 export type ReadAsset = (path: string) => Promise<{ mime: string; bytes: Uint8Array } | undefined>;
 
 const KATEX = { throwOnError: false, output: 'mathml' } as const;
 
-/** Formulas that stand in no dollar signs but in an environment of their own, such as `align`. */
+/** LaTeX environments written without dollar signs, such as `align`. */
 const environment: TokenizerAndRendererExtension = {
   name: 'mathEnvironment',
   level: 'inline',
@@ -44,7 +44,7 @@ const marked = new Marked(
 
 const dataUrl = (mime: string, base64: string) => `data:${mime};base64,${base64}`;
 
-/** The picture that a Markdown cell carries under a name, as a data URL. */
+/** An attachment of a Markdown cell, as a data URL. */
 function attached(attachments: Cell['attachments'], name: string): string | undefined {
   for (const [mime, base64] of Object.entries(attachments?.[name] ?? {})) {
     if (/^image\/[\w.+-]+$/.test(mime) && typeof base64 === 'string') return dataUrl(mime, base64);
@@ -52,7 +52,7 @@ function attached(attachments: Cell['attachments'], name: string): string | unde
   return undefined;
 }
 
-/** HTML that stands alone: pictures beside the notebook are put into it, others are named. */
+/** Self-contained HTML: pictures in files beside the notebook are embedded, others are named. */
 export async function standAlone(
   html: string,
   readAsset: ReadAsset,
@@ -88,7 +88,7 @@ function decoded(source: string): string | undefined {
   }
 }
 
-/** Markdown with formulas as HTML that stands alone. */
+/** Markdown with formulas as self-contained HTML. */
 export async function markdownHtml(
   source: string,
   readAsset: ReadAsset,

@@ -1,4 +1,4 @@
-/** The parts of a notebook of format 4 that a page shows; texts are whole, not lists of lines. */
+/** The parts of a notebook of format 4 that a page shows; texts are joined, not lists of lines. */
 export interface Notebook {
   readonly cells: readonly Cell[];
   readonly metadata?: {
@@ -32,7 +32,7 @@ export interface Output {
   readonly traceback?: unknown;
 }
 
-/** A value of a file that should be text: lists of lines joined, anything else as nothing. */
+/** A value that should be text: lists of lines are joined, anything else becomes the empty text. */
 export function textOf(value: unknown): string {
   if (Array.isArray(value)) return value.map(textOf).join('');
   return typeof value === 'string' ? value : '';

@@ -6,17 +6,17 @@ import { outputHtml } from './outputs.js';
 import { pageHtml } from './page.js';
 
 export interface ExportOptions {
-  /** The page's title where the notebook's metadata name none. */
+  /** The page's title if the notebook's metadata have none. */
   readonly title: string;
   /** Reads pictures that the notebook shows from files beside it. */
   readonly readAsset: ReadAsset;
 }
 
 /**
- * A notebook as one HTML page that needs nothing else: no script, no style sheet, no address. Figures are
- * pictures with their data as tables; formulas are MathML. HTML of the notebook loses whatever could run.
+ * A notebook as one self-contained HTML page, without scripts, style sheets or links to load from. Figures are
+ * pictures with their data as tables; formulas are MathML. From HTML of the notebook everything that could run is removed.
  *
- * @param notebook a notebook of format 4; fields that are missing or of a wrong type show as nothing
+ * @param notebook a notebook of format 4; fields that are missing or of a wrong type are left out
  */
 export async function notebookHtml(notebook: Notebook, options: ExportOptions): Promise<string> {
   const { metadata = {} } = notebook;

@@ -8,7 +8,7 @@ import { type Output, textOf } from './nbformat.js';
 
 const PICTURES = ['image/png', 'image/jpeg', 'image/webp', 'image/gif'];
 
-/** An output as HTML that stands alone. */
+/** An output as self-contained HTML. */
 export async function outputHtml(output: Output, readAsset: ReadAsset): Promise<string> {
   switch (output.output_type) {
     case 'stream':
@@ -42,7 +42,7 @@ async function bundleHtml({ data = {}, metadata = {} }: Output, readAsset: ReadA
   return terminal(text, 'stdout');
 }
 
-/** Our own figures as tables beside the picture: what their documents say, for readers without the lab. */
+/** The data of Fovea's own displays as tables below the picture, for readers without the lab. */
 function figureTables(data: NonNullable<Output['data']>): string | undefined {
   try {
     const tables = data[MASKS_MIME]
@@ -57,7 +57,7 @@ function figureTables(data: NonNullable<Output['data']>): string | undefined {
       )
       .join('');
   } catch {
-    // A document that does not follow its format: the picture and the text still stand.
+    // The data are not as their format says: the picture and the text are shown all the same.
     return undefined;
   }
 }

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { escapeMarkup } from '../display/draw/svg.js';
 
-/** What an exported page may do: show what is in it. It loads nothing, runs nothing and sends nothing. */
+/** Content security policy of an exported page: it shows what is in it, and loads, runs and sends nothing. */
 export const PAGE_POLICY =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; media-src data:; " +
   "form-action 'none'; base-uri 'none'";
 
-/** Says of a file that it was exported, and may be replaced by the next export. */
+/** Marks a file as an export, which the next export may replace. */
 export const GENERATOR = '<meta name="generator" content="Fovea">';
 
 const STYLE = `
@@ -54,7 +54,7 @@ function highlightStyle(): string {
   return highlighting;
 }
 
-/** A whole page around HTML that stands alone. */
+/** A whole page around self-contained HTML. */
 export function pageHtml(title: string, body: string): string {
   return `<!doctype html>
 <html lang="en">

@@ -14,7 +14,7 @@ const DRAWING = (
 
 const EXTRA = ['img', 'details', 'summary', 'del', 'ins', 'center', 'font', 'input', 'meter', 'progress'];
 
-/** Attributes that only say how something looks or what it is called. */
+/** Attributes that only set appearance or names. */
 const HARMLESS = (
   'class id style title alt width height align valign colspan rowspan scope span start type value reversed open ' +
   'dir lang role name aria-label aria-hidden data-* xmlns viewbox preserveaspectratio d x y x1 x2 y1 y2 cx cy r ' +
@@ -30,7 +30,7 @@ const HARMLESS = (
 export type ImageSource = (source: string) => string | undefined;
 
 /**
- * HTML of a notebook with all that could run, load or lead a page away taken out: scripts, style sheets, frames,
+ * HTML of a notebook without anything that could run, load or navigate: scripts, style sheets, frames,
  * forms, event handlers, addresses other than the web's.
  */
 export function sanitizeHtml(html: string, imageSource: ImageSource): string {
@@ -44,7 +44,7 @@ export function sanitizeHtml(html: string, imageSource: ImageSource): string {
       img: (tagName, { src = '', srcset: _, ...attribs }): sanitize.Tag => {
         const shown = imageSource(src);
         if (shown !== undefined) return { tagName, attribs: { src: shown, ...attribs } };
-        // What cannot be put into the page is named, so that a reader knows what is missing.
+        // What cannot be embedded is named, so that a reader knows what is missing.
         return { tagName: 'span', attribs: {}, text: `[${attribs.alt || src}]` };
       },
       input: (tagName, attribs): sanitize.Tag => ({ tagName, attribs: { ...attribs, disabled: '' } }),
@@ -53,7 +53,7 @@ export function sanitizeHtml(html: string, imageSource: ImageSource): string {
   });
 }
 
-/** Sources of the pictures in HTML, in the order they stand. */
+/** Sources of the pictures in HTML, in their order. */
 export function imageSources(html: string): string[] {
   const found: string[] = [];
   sanitizeHtml(html, (source) => {

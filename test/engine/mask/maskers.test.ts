@@ -143,7 +143,11 @@ describe('a masker of the user’s own', () => {
   it('may answer margins that happen to be 0 and 1', async () => {
     const { cells, margins } = await customMasker(() => Float32Array.of(0, 1)).decide(empty(1, 2));
     expect([[...cells], margins]).toEqual([[1, 1], Float32Array.of(0, 1)]);
-    expect([...(await customMasker(() => [1, 1]).decide(empty(1, 2))).cells]).toEqual([1, 1]);
+    for (const same of [
+      [1, 1],
+      [0, 0],
+    ])
+      expect([...(await customMasker(() => same).decide(empty(1, 2))).cells]).toEqual([1, 1]);
   });
 
   it('that answers too few values, or NaN, is refused', async () => {

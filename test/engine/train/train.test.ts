@@ -158,7 +158,14 @@ describe.skipIf(!canTrain())('training (needs the native kernels)', () => {
     writeFileSync(checkpoint, readFileSync(checkpoint).subarray(0, 5000));
     await expect(train(recipe, { ...data, threads: 1, checkpoint })).rejects.toMatchObject({
       code: 'bad-file',
+      message: expect.stringContaining('remove it to start over'),
     });
+    await saveTrainingState(checkpoint, recipe, { phase: 'dense', step: 3, parameters, velocity });
+    const text = readFileSync(checkpoint, 'latin1').replace('\\"dense\\":', '\\"dense\\" ');
+    writeFileSync(checkpoint, text, 'latin1');
+    await expect(train(recipe, { ...data, threads: 1, checkpoint })).rejects.toThrow(
+      /belongs to another recipe: .*; remove it to start over/,
+    );
   });
 
   it('takes as many threads as a run does', async () => {

@@ -1,5 +1,13 @@
 // @module-tag process
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -149,6 +157,36 @@ describe('an output that would destroy something else is refused before any work
     expect(itself).toContain(`cannot save ${weights}: the command reads that file`);
     expect(others).toContain(`${weights} exists and is not a network that fovea saved`);
     expect(trained).toContain(`cannot save ${recipe}: the command reads that file`);
+  });
+
+  it('by adapt and train: a checkpoint, which is removed at the end, in the place of the result or of an input', async () => {
+    const weights = kept(join(folder, 'start.safetensors'), readFileSync(tiny));
+    const recipe = kept(join(folder, 'recipe.json'), '{}');
+    const place = mkdtempSync(join(folder, 'place-'));
+    mkdirSync(join(place, 'real'));
+    symlinkSync('real', join(place, 'linked'));
+    const result = join(place, 'real', 'new.safetensors');
+    const adapt = (checkpoint: string) =>
+      refusal('adapt', weights, '--images', nowhere, '--output', result, '--checkpoint', checkpoint);
+    const [asResult, linked, asInput, trained, noFolder] = await Promise.all([
+      adapt(result),
+      adapt(join(place, 'linked', 'new.safetensors')),
+      adapt(weights),
+      refusal('train', recipe, '--output', result, '--checkpoint', recipe),
+      adapt(join(nowhere, 'x.state')),
+    ]);
+    for (const message of [asResult, linked]) expect(message).toContain('the command saves its result there');
+    for (const message of [asInput, trained]) expect(message).toContain('the command reads that file');
+    expect(noFolder).toContain(`the folder ${nowhere}: there is no such folder`);
+    expect(readFileSync(weights)).toEqual(readFileSync(tiny));
+  });
+
+  it('by fovea export: the notebook, also when forced', async () => {
+    const content = JSON.stringify({ nbformat: 4, nbformat_minor: 5, metadata: {}, cells: [] });
+    const notebook = kept(join(folder, 'work.ipynb'), content);
+    const message = await refusal('export', notebook, '--output', notebook, '--force');
+    expect(message).toContain(`cannot save ${notebook}: it is the notebook itself`);
+    expect(readFileSync(notebook, 'utf8')).toBe(content);
   });
 
   it('by fovea sweep: its own space, a notebook', async () => {

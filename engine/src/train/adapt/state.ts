@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { FoveaError } from '../../errors.js';
 import { float32Of, writeSafetensors } from '../../network/checkpoint/safetensors.js';
-import { readSafetensors } from '../../network/checkpoint/safetensors-file.js';
 import { replaceFile } from '../../replace-file.js';
-import { firstDifference } from '../checkpoint.js';
+import { firstDifference, readState } from '../checkpoint.js';
 import type { LearnedValues } from './learned-values.js';
 
 /** Where an adaptation stands; crops and noise follow from the seed and the step alone. */
@@ -72,7 +71,7 @@ export async function loadAdaptState(
   state: AdaptState,
 ): Promise<boolean> {
   if (!existsSync(path)) return false;
-  const file = await readSafetensors(path);
+  const file = await readState(path);
   const { metadata } = file;
   const step = Number(metadata.step);
   let kept: unknown;
@@ -84,7 +83,10 @@ export async function loadAdaptState(
     kept = undefined;
   }
   if (metadata.format !== format || !Number.isSafeInteger(step) || step < 0 || !kept || !best) {
-    throw new FoveaError('bad-file', `${path} is not an adaptation state that this version writes`);
+    throw new FoveaError(
+      'bad-file',
+      `${path} is not an adaptation state that this version writes; name another file, or remove it to start over`,
+    );
   }
   const difference = firstDifference(kept, JSON.parse(JSON.stringify(identity)));
   if (difference) {

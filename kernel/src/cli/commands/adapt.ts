@@ -17,7 +17,7 @@ import {
   parsePreprocessing,
   refusePreprocessing,
 } from '../options/preprocessing.js';
-import { checkModelOutput } from '../output/output-file.js';
+import { checkResumableOutput } from '../output/output-file.js';
 import { percent } from '../output/percent.js';
 import { clearLine, interruptible, progressLine, timeLeft } from '../output/progress.js';
 
@@ -37,7 +37,7 @@ interface AdaptCliOptions extends PreprocessingOptions {
   readonly json?: boolean;
 }
 
-/** `fovea adapt`: maskers learned on unlabelled images, so that fewer FLOPs change the answers least. */
+/** `fovea adapt`: maskers learned on unlabelled images, to keep the network's answers with fewer FLOPs. */
 export function register(program: Command): void {
   const command = program
     .command('adapt')
@@ -45,12 +45,15 @@ export function register(program: Command): void {
       'Learn the maskers of a trained network on your images, without labels; an interrupted run continues where it stopped.',
     )
     .argument('<model>', MODEL_HELP)
-    .requiredOption('--images <folder>', 'images like those that the network will see, at any depth below it')
+    .requiredOption(
+      '--images <folder>',
+      'folder of images like those that the network will get, at any depth',
+    )
     .requiredOption(
       '--output <file>',
       'the network with its maskers (.safetensors), a MODEL for every command',
     )
-    .option('--flops <t>', 'fraction of the dense FLOPs to be left (default: 0.6)')
+    .option('--flops <t>', 'target fraction of the dense FLOPs (default: 0.6)')
     .option(
       '--granularity <S>',
       'S: one, per stage or per block, separated by commas (default: about 14 cells a side)',
@@ -65,7 +68,10 @@ export function register(program: Command): void {
     .option('--seed <n>', 'seed of crops and noise (default: 1)')
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)");
   addPreprocessing(command)
-    .option('--checkpoint <file>', "the run's state, gone on from when it exists (default: OUTPUT.state)")
+    .option(
+      '--checkpoint <file>',
+      "where the run's state is kept; a run continues from it if it exists (default: OUTPUT.state)",
+    )
     .option('--threads <n>', 'compute threads (default: all cores)')
     .option('--json', 'print one JSON document at the end, progress on the error stream')
     .action(async (model: string, options: AdaptCliOptions) => {
@@ -75,7 +81,7 @@ export function register(program: Command): void {
       if (tune !== 'maskers' && tune !== 'norms') {
         throw new FoveaError('bad-argument', `--tune ${tune}: maskers or norms is accepted`);
       }
-      await checkModelOutput(output, [model, options.config]);
+      const checkpoint = await checkResumableOutput(output, options.checkpoint, [model, options.config]);
       const integer = (name: 'steps' | 'batch' | 'seed' | 'threads', least = 1) => {
         const text = options[name];
         return text === undefined ? {} : { [name]: parseInteger(`--${name}`, text, least) };
@@ -90,7 +96,6 @@ export function register(program: Command): void {
         ...integer('threads'),
       };
       const network = await openModel(model, options.config, size);
-      const checkpoint = options.checkpoint ?? `${output}.state`;
       await interruptible(async (signal) => {
         const photos = await readPhotos(options.images, { signal });
         for (const { file, reason } of photos.skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);

@@ -45,7 +45,7 @@ export function register(program: Command): void {
       'an image, or .safetensors with `input`, to time on (default: drawn scenes, or noise where they do not fit)',
     );
   addRunning(addPreprocessing(command))
-    .option('--runs <n>', 'counted runs of each, per rate', '15')
+    .option('--runs <n>', 'timed runs of each of the two, per rate', '15')
     .option('--batch <n>', 'drawn images per run (default: 1)')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: BenchOptions) => {
@@ -70,7 +70,7 @@ function parseMasker(text: string | undefined): Benchmark['masker'] | undefined 
   throw new FoveaError('unknown-name', `--masker "${text}": learned, saliency or random is accepted`);
 }
 
-/** Images as people have them, since masks that look at them follow what is there; undefined where only noise fits. */
+/** The images to run: masks depend on their content, so generated scenes rather than noise; undefined for inputs that scenes do not fit. */
 async function inputOf(network: Network, options: BenchOptions): Promise<Tensor | undefined> {
   if (options.input !== undefined) {
     if (options.batch !== undefined) {
@@ -78,7 +78,7 @@ async function inputOf(network: Network, options: BenchOptions): Promise<Tensor 
     }
     return readInput(options.input, network, options);
   }
-  refusePreprocessing(options, ['resize', 'crop', 'mean', 'std'], 'is for --input');
+  refusePreprocessing(options, ['resize', 'crop', 'mean', 'std'], 'only the images of --input are prepared');
   const { size = network.inputShape } = parsePreprocessing(options);
   const { channels } = network.inputShape;
   const { height, width } = size;

@@ -15,8 +15,8 @@ interface Finding {
 }
 
 /**
- * Runs one check; the message of what it throws is the finding.
- * @param otherwise what a failure means: `warn` where Fovea works without
+ * Runs one check; if it throws, the error's message is the finding.
+ * @param otherwise status of a failed check: `warn` if Fovea works without
  */
 async function check(
   subject: string,
@@ -54,7 +54,7 @@ function checkKernelspecs(): Promise<Finding>[] {
     );
 }
 
-/** Only the webgpu backend needs a GPU, so a machine without one is in order. */
+/** Only the webgpu backend needs a GPU, so a machine without one is fine. */
 async function checkGpu(): Promise<Finding> {
   const found = await findGpu();
   const detail =
@@ -62,11 +62,11 @@ async function checkGpu(): Promise<Finding> {
   return { status: 'ok', subject: 'GPU', detail };
 }
 
-/** Adds `fovea doctor`, which says what works on this machine and what to do about what does not. */
+/** Adds `fovea doctor`, which says what works on this machine, and how to repair what does not. */
 export function register(program: Command): void {
   program
     .command('doctor')
-    .description('check what Fovea needs on this machine')
+    .description('Check what Fovea needs on this machine.')
     .option('--json', 'print one JSON document and nothing else')
     .action(async ({ json }: { readonly json?: boolean }) => {
       const findings = await Promise.all([

@@ -65,7 +65,7 @@ export function register(program: Command): void {
     });
 }
 
-/** Says why answers cannot be checked against the folders that the images lie in. */
+/** Why there is no accuracy: the folders of the images are not the network's classes. */
 function warnOfClasses({ name, labels: known }: Network, { labels }: Dataset): void {
   const unknown = labels.filter((label) => !known?.includes(label));
   if (unknown.length === 0) return;
@@ -74,7 +74,7 @@ function warnOfClasses({ name, labels: known }: Network, { labels }: Dataset): v
   process.stderr.write(`no accuracy: ${why}\n`);
 }
 
-/** Images that are compared on for each that rates are set on. */
+/** How many images are compared for each image that rates are set on. */
 const MEASURED = 3;
 
 /** `--compare`: every kind of masks at the same FLOPs. */
@@ -88,7 +88,7 @@ async function compare(network: Network, dataset: Dataset, options: EvaluateCliO
     );
   }
   const every = Array.from({ length: dataset.count }, (_, i) => i);
-  // What rates are set on is not judged on, where there are images enough for both.
+  // Rates are set on other images than those that are compared, if there are enough.
   const parts = dataset.count > 2 * MEASURED ? MEASURED + 1 : 1;
   const measured = parts === 1 ? every : every.filter((i) => i % parts !== 0);
   const classes = classIndices(network, dataset);

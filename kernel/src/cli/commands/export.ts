@@ -1,4 +1,4 @@
-import { readFile, realpath, writeFile } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
 import type { Command } from 'commander';
@@ -8,6 +8,7 @@ import { notebookHtml } from '../../export/notebook.js';
 import { GENERATOR } from '../../export/page.js';
 import { parseNotebook } from '../../server/contents/notebook.js';
 import { mediaType } from '../../server/http/media-types.js';
+import { isSameFile } from '../output/same-file.js';
 
 interface ExportOptions {
   readonly to: string;
@@ -41,13 +42,17 @@ export function register(program: Command): void {
         return;
       }
       const file = output ?? join(dirname(notebook), `${name}.html`);
+      if (await isSameFile(file, notebook)) {
+        throw new FoveaError('bad-argument', `cannot save ${file}: it is the notebook itself; name another`);
+      }
       if (!force) await checkReplaceable(file);
-      await writeFile(file, page);
+      const { replaceFile } = await import('@fovea/engine/internal');
+      await replaceFile(file, page);
       process.stdout.write(`${file}\n`);
     });
 }
 
-/** @throws FoveaError `io` when the file holds something else than an earlier export */
+/** @throws FoveaError `io` if the file exists and was not written by an export */
 async function checkReplaceable(file: string): Promise<void> {
   const before = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;

@@ -33,7 +33,7 @@ export function register(program: Command): void {
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)")
     .option('--granularity <S>', 'S: one, per stage or per block, separated by commas (default: 1)')
     .option('--rate <r>', 'fraction of cells to be active, 0 to 1 (default: 0.5)')
-    .option('--flops-target <t>', 'fraction of the dense FLOPs to be left, in the place of --rate')
+    .option('--flops-target <t>', 'target fraction of the dense FLOPs, instead of --rate')
     .option(
       '--agreement <rates>',
       'rates to compare with dense, separated by commas (default: 0.25,0.5,0.75)',

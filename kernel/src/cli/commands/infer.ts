@@ -23,7 +23,7 @@ import { addRunning, parseRunning, type RunningOptions } from '../options/runnin
 import { checkOutput, inferred } from '../output/output-file.js';
 import { percent } from '../output/percent.js';
 
-/** Begins a `--masker` that names a file of masks. */
+/** Prefix of a `--masker` that names a file of masks. */
 const FIXED = 'fixed:';
 
 interface InferOptions extends PreprocessingOptions, RunningOptions {
@@ -118,7 +118,7 @@ async function parseMasker(
     decide(context) {
       const { block, rows, columns } = context;
       const grid = grids.get(block.index);
-      // As many cells in other rows would lie elsewhere.
+      // The same number of cells in another grid would be other places.
       if (grid && grid.length > 1 && (grid.at(-2) !== rows || grid.at(-1) !== columns)) {
         throw new FoveaError(
           'bad-shape',
@@ -130,7 +130,7 @@ async function parseMasker(
   };
 }
 
-/** Writes beside and renames, so that a failed save leaves an old file whole. */
+/** Saves logits and masks; if that fails, an earlier file is kept. */
 async function save(path: string, { outputRank }: Network, { output, masks }: RunResult): Promise<void> {
   const { dims, values } = output.toFileOrder(outputRank);
   const content = writeSafetensors({
@@ -172,7 +172,7 @@ function countActive(mask: Mask): number {
   return mask.cells.reduce((sum, cell) => sum + cell, 0);
 }
 
-/** FLOPs in 1e9. Where everything is active the masker's own few make the avoided ones negative: no minus before zeros. */
+/** FLOPs in 1e9. If everything is active, the masker's own FLOPs make the avoided ones slightly negative, which is not printed as -0.000. */
 function giga(flops: number, digits: number): string {
   return (flops / 1e9).toFixed(digits).replace(/^-(?=[0.]+$)/, '');
 }

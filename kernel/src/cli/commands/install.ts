@@ -17,7 +17,7 @@ import {
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-/** @param otherwise what a command without any of them does */
+/** @param otherwise what the command does without any of these options */
 function targetOptions(command: Command, otherwise?: string): Command {
   const byDefault = otherwise === undefined ? ' (the default)' : ` (default: ${otherwise})`;
   return command
@@ -44,11 +44,11 @@ export function register(program: Command): void {
   targetOptions(
     program
       .command('install')
-      .description('put the kernel and the JupyterLab extension where an existing Jupyter finds them'),
+      .description('Put the kernel and the JupyterLab extension where an existing Jupyter finds them.'),
   )
     .option(
       '--gateway <kind>',
-      'only a kernelspec, for kernels on other hosts: of Enterprise Gateway (eg) or gateway_provisioners (gp)',
+      'install only a kernelspec, for kernels on other hosts, of Enterprise Gateway (eg) or gateway_provisioners (gp)',
     )
     .option(
       '--remote-hosts <names>',
@@ -80,7 +80,7 @@ export function register(program: Command): void {
       say('Restart JupyterLab and reload its page to use them.');
     });
 
-  targetOptions(program.command('uninstall').description('remove exactly what fovea install installed'))
+  targetOptions(program.command('uninstall').description('Remove exactly what fovea install installed.'))
     .option('--gateway <kind>', 'the kernelspec of this gateway: eg or gp')
     .action(async (options: TargetOptions & GatewayTarget) => {
       const paths = installPaths(dataFolderOf(options));
@@ -90,7 +90,7 @@ export function register(program: Command): void {
     });
 
   targetOptions(
-    program.command('list').description('show where the kernel and the extension are installed'),
+    program.command('list').description('Show where the kernel and the extension are installed.'),
     'where the Jupyter in use looks',
   ).action((options: TargetOptions) => {
     const asked = isAsked(options);
@@ -114,7 +114,7 @@ export function register(program: Command): void {
   });
 }
 
-/** Removes what was installed, of one gateway or else for the Jupyter; resolves to the folders. */
+/** Removes what was installed for one gateway, or for Jupyter; resolves to the folders. */
 async function remove(paths: InstallPaths, gateway: string | undefined): Promise<string[]> {
   if (gateway === undefined) return uninstall(paths);
   const folder = gatewaySpecFolder(paths.dataFolder, parseGateway(gateway));

@@ -4,9 +4,9 @@ import type { Command } from 'commander';
 export function register(program: Command): void {
   program
     .command('kernel')
-    .description('start the Jupyter kernel (this is what a kernelspec calls)')
+    .description('Start the Jupyter kernel (a kernelspec calls this).')
     .requiredOption('-f, --connection-file <file>', 'connection file that Jupyter writes')
-    // Clients written for IPython pass IPython's options, which must not prevent this kernel from starting.
+    // Clients written for IPython pass IPython's options, which this kernel ignores.
     .allowUnknownOption()
     .allowExcessArguments()
     .action(async ({ connectionFile }: { connectionFile: string }) => {

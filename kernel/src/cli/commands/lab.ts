@@ -25,7 +25,7 @@ const collect = (value: string, all: readonly string[]): readonly string[] => [.
 export function register(program: Command): void {
   program
     .command('lab')
-    .description('start JupyterLab with the Fovea kernel and extension, on Node alone')
+    .description('Start JupyterLab with the Fovea kernel and extension, on Node alone.')
     .argument('[path]', 'folder to show, or a notebook to open', '.')
     .option('--port <number>', 'port to listen on; 0 for any (default: 8888, or the next free one)')
     .option(

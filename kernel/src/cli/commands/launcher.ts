@@ -1,17 +1,15 @@
 import { type Command, Option } from 'commander';
 import { parameters, readLaunchOptions } from '../../launcher/options.js';
 
-/** What Enterprise Gateway puts before the names of options. */
+/** Prefix that Enterprise Gateway adds to the names of options. */
 const PREFIX = 'RemoteProcessProxy.';
 
 /** Adds `fovea launcher`, which Enterprise Gateway and gateway_provisioners start on the machine of a kernel. */
 export function register(program: Command): void {
   const command = program
     .command('launcher')
-    .description(
-      'start the Jupyter kernel for a gateway on another machine (this is what its kernelspec calls)',
-    )
-    // Gateways pass options that only other kernels have a use for.
+    .description('Start the Jupyter kernel for a gateway on another machine (its kernelspec calls this).')
+    // Gateways pass options that are only for other kernels.
     .allowUnknownOption()
     .allowExcessArguments();
   for (const { option, variables, description } of Object.values(parameters)) {

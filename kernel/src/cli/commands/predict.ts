@@ -119,7 +119,7 @@ async function readTable(file: string): Promise<ReferenceTable> {
 
 const ms = (value: number) => value.toFixed(value < 10 ? 4 : 2);
 
-/** A predicted profile as a person reads it: the total, then block by block. */
+/** A predicted profile as text: the total, then a table of blocks. */
 function asText(profile: Profile, device: string): string {
   const { network, source, strategy, batch, totalMs, flops, flopsAvoided } = profile;
   const outside = profile.ops.filter((op) => op.block < 0);

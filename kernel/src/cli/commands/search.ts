@@ -45,12 +45,15 @@ export function register(program: Command): void {
       '--objective <name>',
       'latency, or finest: the smallest S within the tolerance (default: latency)',
     )
-    .option('--tolerance <x>', 'for finest: 0.02 is two percent (default: 0.02)')
+    .option(
+      '--tolerance <x>',
+      'with --objective finest: how much slower than the fastest S it may be (default: 0.02)',
+    )
     .option('--batch <n>', "images at once (default: the device's nominal batch)")
     .option('--threads <n>', 'threads of a CPU (default: all its cores)')
     .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
     .option(...EXCITATION)
-    .option('--no-pool', 'masks come without reading the input (fixed, random)')
+    .option('--no-pool', 'masks do not depend on the input (fixed, random)')
     .option('--config <file>', "a checkpoint's JSON configuration (default: the .json beside it)")
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: SearchCommandOptions) => {
@@ -76,7 +79,7 @@ function searchOptions(options: SearchCommandOptions): SearchOptions {
     );
   }
   if (tolerance !== undefined && objective !== 'finest') {
-    throw new FoveaError('bad-argument', `--tolerance ${tolerance}: is for --objective finest`);
+    throw new FoveaError('bad-argument', `--tolerance ${tolerance}: only --objective finest has a tolerance`);
   }
   return {
     needsPool: options.pool,

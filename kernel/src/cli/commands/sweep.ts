@@ -37,9 +37,9 @@ export function register(program: Command): void {
     .argument('<spec>', 'the space: a .json file, or a .ts or .js module whose default export it is')
     .option('--queue <url>', 'redis:// or rediss:// address of the queue that fovea worker serves')
     .option('--out <file>', 'write the records to this file as they come: .jsonl, or .csv at the end')
-    .option('--medians', 'in a .csv, one line for each design: medians over its repeats, least and most')
+    .option('--medians', 'in a .csv, one line per design: median, least and greatest value over its repeats')
     .option(LABEL_OPTION, 'a label of this machine, for points that ask for it; repeatable', collectLabel)
-    .option('--retry-failed', 'run points again that have failed')
+    .option('--retry-failed', 'run failed points again')
     .option('--yes', 'run a space that has no points or very many without asking')
     .option('--json', 'print one JSON document and nothing else')
     .action(async (spec: string, options: SweepCommandOptions) => {
@@ -65,7 +65,10 @@ export function register(program: Command): void {
 async function runSweep(space: SweepSpace, options: SweepCommandOptions): Promise<SweepResult> {
   const { queue, label, retryFailed, out, medians = false } = options;
   if (medians && (out === undefined || extname(out) !== '.csv'))
-    throw new FoveaError('bad-argument', `--medians: is for --out with a name that ends in .csv`);
+    throw new FoveaError(
+      'bad-argument',
+      `--medians: a table is needed, so --out with a name that ends in .csv`,
+    );
   const progress = showProgress('sweep');
   try {
     const sweep = await Sweep.start(space, {
@@ -128,7 +131,7 @@ async function importSpec(path: string): Promise<unknown> {
   throw new FoveaError('bad-file', `${path} has no default export; the space is accepted as one`);
 }
 
-/** Asks on a terminal; elsewhere names the option that answers. */
+/** Asks on a terminal; otherwise the error names the option to give. */
 async function confirm(question: string | undefined, yes: boolean): Promise<void> {
   if (question === undefined || yes) return;
   if (!process.stdin.isTTY || !process.stderr.isTTY)

@@ -23,7 +23,7 @@ export function register(program: Command): void {
     .description('List the sweeps of this machine or of a queue; show, cancel or remove one.');
   sweeps
     .command('list', { isDefault: true })
-    .description('list all, with how many of their points have ended')
+    .description('List all, with how many of their points have ended.')
     .option(...QUEUE)
     .option(...JSON_OUTPUT)
     .action((options: SweepsCommandOptions) =>
@@ -47,7 +47,7 @@ export function register(program: Command): void {
     );
   sweeps
     .command('cancel')
-    .description('remove waiting points and stop running ones, wherever they were started; records stay')
+    .description('Remove waiting points and stop running ones, wherever they were started; records stay.')
     .argument('<name>', 'the name of the sweep')
     .option(...QUEUE)
     .option(...JSON_OUTPUT)
@@ -60,7 +60,7 @@ export function register(program: Command): void {
     );
   sweeps
     .command('remove')
-    .description('delete one with all its records')
+    .description('Delete one with all its records.')
     .argument('<name>', 'the name of the sweep')
     .option(...QUEUE)
     .action((name: string, options: SweepsCommandOptions) =>

@@ -14,7 +14,7 @@ import {
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { asTable, parseInteger, printJson } from '../options/parse.js';
-import { checkModelOutput } from '../output/output-file.js';
+import { checkResumableOutput } from '../output/output-file.js';
 import { percent } from '../output/percent.js';
 import { clearLine, interruptible, progressLine, timeLeft } from '../output/progress.js';
 
@@ -36,15 +36,17 @@ export function register(program: Command): void {
     .argument('<recipe>', 'JSON file: architecture, data, dense and adaptive phase')
     .requiredOption('--output <file>', 'where to write the network (.safetensors), a MODEL for every command')
     .option('--data <folder>', 'train on your images instead: one folder per class')
-    .option('--checkpoint <file>', "the run's state, gone on from when it exists (default: OUTPUT.state)")
+    .option(
+      '--checkpoint <file>',
+      "where the run's state is kept; a run continues from it if it exists (default: OUTPUT.state)",
+    )
     .option('--threads <n>', 'compute threads (default: all cores)')
     .option('--json', 'print one JSON document at the end, progress on the error stream')
     .action(async (file: string, options: TrainCliOptions) => {
-      await checkModelOutput(options.output, [file]);
+      const checkpoint = await checkResumableOutput(options.output, options.checkpoint, [file]);
       const wanted = await readRecipe(file);
       const threads =
         options.threads === undefined ? defaultThreads() : parseInteger('--threads', options.threads);
-      const checkpoint = options.checkpoint ?? `${options.output}.state`;
       await interruptible(async (signal) => {
         const from = options.data === undefined ? wanted : { ...wanted, data: folderAt(options.data) };
         const data = await loadRecipeData(from, {

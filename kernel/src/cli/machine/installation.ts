@@ -36,7 +36,7 @@ function pythonPrefix(): string {
         stdio: ['ignore', 'pipe', 'ignore'],
       }).trim();
     } catch {
-      // Tried by the next name.
+      // The next name is tried.
     }
   }
   throw new FoveaError(
@@ -74,22 +74,22 @@ function readJson(file: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Whether a folder holds our labextension, however it was installed. */
+/** Whether a folder holds Fovea's labextension, however it was installed. */
 export function isOurLabextension(folder: string): boolean {
   return readJson(join(folder, 'package.json'))?.name === LABEXTENSION;
 }
 
-/** Whether a word of a command calls Fovea, directly or through the wheel's module. */
+/** Whether an argument of a command calls Fovea, directly or through the wheel's module. */
 export const callsFovea = (word: unknown) => /fovea(_kernel|\.js)?$/.test(String(word));
 
-/** Whether a folder holds a kernelspec of ours: one that calls `fovea kernel`, or `fovea launcher` for a gateway. */
+/** Whether a folder holds a kernelspec of Fovea's: one that calls `fovea kernel`, or `fovea launcher` for a gateway. */
 export function isOurKernelspec(folder: string): boolean {
   const argv = readJson(join(folder, 'kernel.json'))?.argv;
   if (!Array.isArray(argv)) return false;
   return (argv.includes('kernel') || argv.includes('launcher')) && argv.some(callsFovea);
 }
 
-/** Fills a folder beside its final place and then swaps it in, so that it is never seen half written. */
+/** Fills a folder beside its final place and then swaps it in, so that nobody reads a half written one. */
 async function replaceFolder(folder: string, fill: (temporary: string) => Promise<void>): Promise<void> {
   await mkdir(dirname(folder), { recursive: true });
   const temporary = `${folder}.new-${process.pid}`;
@@ -103,7 +103,7 @@ async function replaceFolder(folder: string, fill: (temporary: string) => Promis
   }
 }
 
-/** Removes a folder; of a link to one, as developers make it, only the link. */
+/** Removes a folder, or only the link if it is one (a development install). */
 async function removeFolder(folder: string): Promise<void> {
   const status = lstatSync(folder, { throwIfNoEntry: false });
   if (status?.isSymbolicLink()) await unlink(folder);
@@ -152,8 +152,8 @@ export async function installKernelspec(kernelspec: string, spec: KernelSpec): P
 }
 
 /**
- * Removes a kernelspec of ours from a data folder, and no other; says whether there was one. Folders that become empty
- * go too.
+ * Removes a kernelspec of Fovea's from a data folder, and no other; returns whether there was one. Folders that become
+ * empty go too.
  */
 export async function uninstallKernelspec(kernelspec: string, dataFolder: string): Promise<boolean> {
   const isOurs = isOurKernelspec(kernelspec);

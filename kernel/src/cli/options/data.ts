@@ -9,7 +9,7 @@ import {
   refusePreprocessing,
 } from './preprocessing.js';
 
-/** Options that choose the images to look at, and say how they become inputs. */
+/** Options that choose images, and how they become inputs. */
 export interface DataOptions extends PreprocessingOptions {
   readonly data?: string;
   readonly images?: string;
@@ -20,8 +20,8 @@ export interface DataOptions extends PreprocessingOptions {
 export const UNSEEN_SEED = 77_000_001;
 
 /**
- * Adds them to a command.
- * @param count how many images are generated when `--images` does not say
+ * Adds the options for images to a command.
+ * @param count how many images are generated without `--images`
  */
 export function addData(command: Command, count: number): Command {
   return addPreprocessing(
@@ -40,8 +40,8 @@ export function addData(command: Command, count: number): Command {
 
 /**
  * The images of `--data`, or generated ones.
- * @param count how many are drawn when `--images` does not say
- * @throws FoveaError `bad-argument` for a network that they do not fit, and for options that would not be used
+ * @param count how many are generated without `--images`
+ * @throws FoveaError `bad-argument` for a network that does not take such images, and for options that would have no effect
  */
 export async function loadImages(options: DataOptions, network: Network, count: number): Promise<Dataset> {
   const { data, images, seed } = options;
@@ -60,7 +60,7 @@ export async function loadImages(options: DataOptions, network: Network, count: 
     if (seed !== undefined) {
       throw new FoveaError(
         'bad-argument',
-        `--seed ${seed}: is for generated images, not for those of --data`,
+        `--seed ${seed}: it selects generated images, and --data has none`,
       );
     }
     const folder = await readImageFolder(data, {

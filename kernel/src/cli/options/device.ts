@@ -6,7 +6,7 @@ const isGpu = (device: string) => resolveDevice(device).kind === 'gpu';
 
 /**
  * Reads the `--threads` that a prediction is for.
- * @throws FoveaError `bad-argument` for a number that is none, and for a GPU, on which it would change nothing;
+ * @throws FoveaError `bad-argument` for text that is not a number of threads, and for a GPU, where it would change nothing;
  *   `unknown-name`
  */
 export function parseDeviceThreads(
@@ -17,13 +17,13 @@ export function parseDeviceThreads(
   if (isGpu(device)) {
     throw new FoveaError(
       'bad-argument',
-      `--threads ${threads}: is for a CPU; ${device} is a GPU, which a prediction uses whole`,
+      `--threads ${threads}: only CPUs have threads; ${device} is a GPU, which a prediction uses whole`,
     );
   }
   return { threads: parseInteger('--threads', threads) };
 }
 
-/** What a prediction is for, as a heading says it: images at once, and a CPU's threads. */
+/** Batch size and, on a CPU, threads of a prediction, for a heading. */
 export function settingText(
   device: string,
   { batch, threads }: { readonly batch: number; readonly threads: number },

@@ -28,8 +28,8 @@ export const OUTPUT_NAME = [
 
 /**
  * A network from a file, or a known architecture with seeded random weights when no file has that name.
- * @param needs the input size that its shapes will be asked for, when it is not the nominal one, and the output to
- *   compute, when it is not the first
+ * @param needs the input size to find shapes for, if it is not the nominal one, and the output to compute, if it is not
+ *   the first
  * @throws FoveaError `io` or `bad-file` for files; `unknown-name` listing the architectures otherwise
  */
 export async function openModel(

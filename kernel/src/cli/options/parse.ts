@@ -47,7 +47,7 @@ export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** Prints one JSON document and nothing else. S of the whole map, which JSON has no number for, is `whole`. */
+/** Prints one JSON document. S of the whole map is infinite, which JSON has no number for, and becomes `whole`. */
 export function printJson(value: unknown): void {
   const plain = (key: string, field: unknown) =>
     key === 'granularity' && typeof field === 'number' ? plainGranularity(field) : field;

@@ -23,8 +23,8 @@ export function addPreprocessing(command: Command): Command {
 }
 
 /**
- * Reads them.
- * @returns `size`: undefined when it is the network's own; `how`: only what was said
+ * Reads the options of `addPreprocessing`.
+ * @returns `size`: undefined for the network's own; `how`: only what was given
  * @throws FoveaError `bad-argument` naming the option
  */
 export function parsePreprocessing({ size, resize, crop, mean, std }: PreprocessingOptions): {

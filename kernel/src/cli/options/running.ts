@@ -27,7 +27,7 @@ export const BACKEND = [
   'native, onnx, reference or webgpu (default: the fastest processor backend here)',
 ] as const;
 
-/** Adds the options that every command has which runs networks. */
+/** Adds the options that all commands have that run networks. */
 export function addRunning(command: Command): Command {
   return command
     .option(
@@ -45,12 +45,12 @@ export function addRunning(command: Command): Command {
       '--tune',
       'choose the kernels by timing them on the GPU, kept for later runs (default: on a real GPU)',
     )
-    .option('--no-tune', 'choose them by a rule')
+    .option('--no-tune', 'choose the kernels by fixed rules')
     .option('--threads <n>', 'compute threads (default: all cores)');
 }
 
 /**
- * Reads them.
+ * Reads the options of `addRunning`.
  * @throws FoveaError `bad-argument` naming the option
  */
 export function parseRunning({
@@ -74,7 +74,7 @@ export function parseRunning({
   };
 }
 
-/** @throws FoveaError `bad-argument` for an unknown precision, or for what only the GPU has beside another backend */
+/** @throws FoveaError `bad-argument` for an unknown precision, or for an option of webgpu with another backend */
 function backendOf(
   backend: string | undefined,
   precision: string | undefined,

@@ -3,12 +3,13 @@ import { FoveaError } from '@fovea/engine';
 import { checkModelPath, checkWritable, configKey, isStoredNetwork } from '@fovea/engine/internal';
 import { parseSafetensors, type Safetensors } from '@fovea/engine/train';
 import type { PointRecord } from '../../sweep/point.js';
+import { isSameFile } from './same-file.js';
 
 /** What a command may replace: a file that is one of its own kind. */
 export interface OutputKind {
-  /** As a message names it. */
+  /** Its name in messages. */
   readonly name: string;
-  /** Whether an existing file's content is one; it may throw for content that is not. */
+  /** Whether a file's content is of this kind; may throw if it is not. */
   isOne(content: Buffer, path: string): boolean;
 }
 
@@ -40,7 +41,7 @@ export const sweepRecords: OutputKind = {
 /**
  * Finds out before any work whether a result can be saved at a path without anything else being lost there; nothing
  * is written.
- * @param inputs files that the command reads; names that are no files are passed over
+ * @param inputs files that the command reads; names that are not files are ignored
  * @throws FoveaError `io` when the path cannot be written, or holds something that is not of this kind;
  *   `bad-argument` when it is one of the inputs
  */
@@ -53,8 +54,7 @@ export async function checkOutput(
   const before = await stat(path).catch(() => undefined);
   if (!before) return;
   for (const input of inputs) {
-    const read = input === undefined ? undefined : await stat(input).catch(() => undefined);
-    if (read?.dev === before.dev && read.ino === before.ino) {
+    if (input !== undefined && (await isSameFile(path, input))) {
       throw new FoveaError('bad-argument', `cannot save ${path}: the command reads that file; name another`);
     }
   }
@@ -69,6 +69,31 @@ export async function checkOutput(
  */
 export function checkModelOutput(path: string, inputs: readonly (string | undefined)[]): Promise<void> {
   return checkOutput(checkModelPath(path), savedModel, inputs);
+}
+
+/**
+ * `checkModelOutput` for a command that keeps the state of its run in a file until it ends, and then removes that file.
+ * @param state where to keep it; OUTPUT.state when left out
+ * @returns where it is kept
+ * @throws FoveaError as `checkModelOutput`, also for the state; `bad-argument` when it is the output or an input
+ */
+export async function checkResumableOutput(
+  path: string,
+  state: string | undefined,
+  inputs: readonly (string | undefined)[],
+): Promise<string> {
+  await checkModelOutput(path, inputs);
+  const kept = state ?? `${path}.state`;
+  await checkWritable(kept);
+  for (const other of [path, ...inputs]) {
+    if (other === undefined || !(await isSameFile(kept, other))) continue;
+    throw new FoveaError(
+      'bad-argument',
+      `--checkpoint ${kept}: the command ${other === path ? 'saves its result there' : 'reads that file'}, ` +
+        'and the checkpoint is removed at the end; name another file',
+    );
+  }
+  return kept;
 }
 
 async function holds(path: string, kind: OutputKind): Promise<boolean> {

@@ -1,6 +1,6 @@
 /**
- * Lets a command outlive those who read its output. A reader that has seen enough (`| head`, a closed terminal) must
- * not end a run that saves its result in a file; what is printed after that is lost, as was asked. Output that cannot
+ * Lets a command go on when nobody reads its output any more (`| head`, a closed terminal): a run that saves its result
+ * in a file must not end for that. What is printed afterwards is discarded. Output that cannot
  * be written for another reason, such as a full disk, is reported and makes the exit code 1.
  */
 export function outliveReaders(): void {

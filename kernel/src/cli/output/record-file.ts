@@ -5,7 +5,7 @@ import type { PointRecord } from '../../sweep/point.js';
 
 /**
  * A file of records, one JSON line each, that grows while a sweep runs. What the path held before is replaced with the
- * first record: a sweep that is refused, for one because it is under way already, must not empty the file of another.
+ * first record: a sweep that is refused, for example because it runs already, must not empty the file of another.
  */
 export class RecordFile {
   readonly #written = new Set<string>();
@@ -19,7 +19,7 @@ export class RecordFile {
     return replaceFile(path, text);
   }
 
-  /** Adds a record, once. Trouble is kept until `close`: the sweep itself does not depend on this file. */
+  /** Adds a record, once. An error is kept until `close`: the sweep itself does not depend on this file. */
   add(record: PointRecord): void {
     if (this.#written.has(record.id) || this.#trouble) return;
     try {

@@ -51,7 +51,7 @@ describe('fovea bench', () => {
     [[tiny, '--rates', '0.5'], /learned masks have rates of their own/],
     [[tiny, '--masker', 'fixed'], /--masker "fixed": learned, saliency or random/],
     [[plain, '--masker', 'learned'], /block 0 \(block0\) .* has none/],
-    [[tiny, '--crop', '1'], /--crop 1: is for --input/],
+    [[tiny, '--crop', '1'], /--crop 1: only the images of --input are prepared/],
     [[tiny, '--size', '50'], /--size 50: scenes are drawn/],
     [[tiny, '--batch', '2', '--input', tiny], /--batch 2: --input holds the images/],
   ])('refuses %j', async (options, message) => {

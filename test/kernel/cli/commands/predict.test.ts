@@ -48,7 +48,7 @@ describe('fovea predict', () => {
       const { code, stderr } = await fovea(command, 'resnet18', '--device', 'v100', '--threads', '8');
       expect([code, stderr]).toEqual([
         1,
-        'fovea: --threads 8: is for a CPU; v100 is a GPU, which a prediction uses whole\n',
+        'fovea: --threads 8: only CPUs have threads; v100 is a GPU, which a prediction uses whole\n',
       ]);
     }
   });

@@ -89,7 +89,7 @@ describe('fovea search', () => {
     );
     const loose = ['--tolerance', '0.1'];
     expect((await fovea('search', 'resnet50', '--device', 'v100', ...loose)).stderr).toMatch(
-      /for --objective finest/,
+      /only --objective finest has a tolerance/,
     );
     const blank = ['--objective', 'finest', '--tolerance', ''];
     expect((await fovea('search', 'resnet50', '--device', 'v100', ...blank)).stderr).toMatch(

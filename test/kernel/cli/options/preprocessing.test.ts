@@ -164,7 +164,7 @@ describe('options that would not be used', () => {
     [['evaluate', tiny, '--rate', '0.5'], /rate 0.5: learned masks have rates of their own/],
     [['evaluate', tiny, '--crop', '0.9'], /--crop 0.9: is for images of --data/],
     [['fit', tiny, '--resize', 'stretch'], /--resize stretch: is for images of --data/],
-    [['fit', tiny, '--data', '.', '--seed', '3'], /--seed 3: is for generated images/],
+    [['fit', tiny, '--data', '.', '--seed', '3'], /--seed 3: it selects generated images/],
   ])('are refused: %j', async (args, message) => {
     const { code, stdout, stderr } = await fovea(...args);
     expect([code, stdout]).toEqual([1, '']);
