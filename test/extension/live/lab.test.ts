@@ -119,6 +119,11 @@ describe.skipIf(!hasChromium || !isBuilt)(
         const picture = page.locator('.fovea-image-choice button[title="dropped 2.png"]');
         await expect.poll(() => picture.getAttribute('aria-checked').catch(() => null), PATIENT).toBe('true');
         expect(readFileSync(join(folder, 'dropped.png'), 'utf8')).toBe('another file');
+        const right = (selector: string) =>
+          page.locator(selector).evaluate((node) => node.getBoundingClientRect().right);
+        expect(await right('.fovea-image-choice [aria-checked="true"]')).toBeLessThan(
+          await right('.fovea-image-choice'),
+        );
         await settled();
         await give('notes.txt', 'no picture');
         const notices = () => page.locator('.Toastify__toast').allTextContents();
