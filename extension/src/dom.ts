@@ -41,6 +41,14 @@ export function uniqueId(prefix: string): string {
   return `fovea-${prefix}-${serial}`;
 }
 
+/** Scrolls a strip sideways until an item in it is visible with a margin, px; the page stays where it is. */
+export function revealAcross(strip: HTMLElement, item: HTMLElement, margin: number): void {
+  const box = item.getBoundingClientRect();
+  const visible = strip.getBoundingClientRect();
+  if (box.left < visible.left + margin) strip.scrollLeft -= visible.left + margin - box.left;
+  else if (box.right > visible.right - margin) strip.scrollLeft += box.right - visible.right + margin;
+}
+
 /** Offers a blob as a file. */
 export function download(name: string, blob: Blob): void {
   const url = URL.createObjectURL(blob);

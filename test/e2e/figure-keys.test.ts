@@ -39,7 +39,7 @@ const KEYS = ['d', 'd', 'x', 'a', 'b', 'm', 'y', 'r', '1', 'o', 'z', 'Shift+m', 
 const FIGURES = {
   masks: '.fovea-masks',
   latency: '.fovea-latency',
-  plotly: '.fovea-renderer:has(> .fovea-plot)',
+  plotly: '.fovea-renderer:has(> .fovea-plotly)',
 };
 
 /** Keys in an output of ours are meant for it: one `d d` that reached the notebook would delete the cell. */

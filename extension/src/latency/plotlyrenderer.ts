@@ -56,7 +56,7 @@ class PlotlyFigure implements Shown {
     const save = button('PNG', () => void this.save(), 'Save the figure as a picture');
     this.node = element(
       'section',
-      { class: 'fovea-viewer' },
+      { class: 'fovea-viewer fovea-plotly' },
       this.plot.node,
       this.trouble,
       element('footer', { class: 'fovea-foot' }, element('div', { class: 'fovea-exports' }, save)),

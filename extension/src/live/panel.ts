@@ -5,6 +5,7 @@ import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { button } from '../controls';
 import { element } from '../dom';
+import { takeDrops, uploadPicture } from './dropped-pictures';
 import type { GpuEnvironment } from './gpu/runs';
 import { type Change, LiveSession } from './session';
 import { LiveView } from './view';
@@ -12,8 +13,8 @@ import { noticeFor } from './words';
 
 export interface LivePanelOptions {
   readonly tracker: Pick<INotebookTracker, 'currentWidget' | 'currentChanged'>;
-  /** Reports the files that this page uploads, renames or deletes; without it the panel offers those of its start. */
-  readonly contents?: Pick<Contents.IManager, 'fileChanged'>;
+  /** The files beside notebooks; without it the panel offers the pictures of its start, and takes no others. */
+  readonly contents?: Pick<Contents.IManager, 'fileChanged' | 'get' | 'save'>;
   /** Lets the person choose another kernel for the notebook in front. */
   changeKernel(): void;
   /** Puts a code cell below the active one. */
@@ -52,6 +53,7 @@ export class LivePanel extends Widget {
     this.node.append(this.titleNode, this.notice, this.content);
     options.tracker.currentChanged.connect(this.follow, this);
     options.contents?.fileChanged.connect(this.onFile, this);
+    takeDrops(this.node, (files) => void this.takePictures(files));
     this.follow();
   }
 
@@ -111,6 +113,20 @@ export class LivePanel extends Widget {
       this.connect(notebook);
       if (notebook === this.notebook) this.refresh();
       return;
+    }
+  }
+
+  /** Uploads pictures beside the notebook in front, and chooses the last of them. */
+  private async takePictures(files: readonly File[]): Promise<void> {
+    const { notebook, session } = this;
+    const { contents, notify } = this.options;
+    if (!contents || !notebook || !session) return;
+    for (const file of files) {
+      try {
+        session.want(await uploadPicture(contents, folderOf(notebook.context.path), file));
+      } catch (error) {
+        notify(`The picture was not taken. ${(error as Error).message}`);
+      }
     }
   }
 

@@ -67,8 +67,10 @@ export class LiveSession {
   private sentAt = 0;
   private slow: number | undefined;
   private ranState: LiveState | undefined;
-  /** Whether the next catalogue only tells what can be chosen now. */
-  private isRefreshing = false;
+  /** How many of the next catalogues only tell what can be chosen now. */
+  private refreshes = 0;
+  /** An image that is chosen when a catalogue offers it. */
+  private wanted: string | undefined;
 
   /** @param environment the browser's facilities for its GPU; by default those of this page */
   constructor(
@@ -196,8 +198,14 @@ export class LiveSession {
   /** Asks for the networks and images again, as when there are new files; the controls stay as they are. */
   refresh(): void {
     if (this.connection !== 'ready' || this.isCalibrating) return;
-    this.isRefreshing = true;
+    this.refreshes += 1;
     this.client.send({ type: 'hello' });
+  }
+
+  /** Chooses an image as soon as the kernel offers it. */
+  want(image: string): void {
+    this.wanted = image;
+    this.refresh();
   }
 
   /** The TypeScript that reproduces the controls. @throws when the kernel does not answer. */
@@ -224,7 +232,7 @@ export class LiveSession {
 
   private onConnection(connection: Connection): void {
     if (connection !== 'ready') {
-      this.isRefreshing = false;
+      this.refreshes = 0;
       window.clearTimeout(this.slow);
       this.isSlow = false;
       this.scheduler.reset();
@@ -283,9 +291,17 @@ export class LiveSession {
   }
 
   private takeCatalogue(catalogue: LiveCatalogue): void {
-    const isRefresh = this.isRefreshing;
-    this.isRefreshing = false;
-    if (isRefresh && isSame(catalogue, this.catalogue)) return;
+    const isRefresh = this.refreshes > 0;
+    if (isRefresh) this.refreshes -= 1;
+    const { wanted } = this;
+    this.wanted = undefined;
+    const isOffered = catalogue.images.some(({ name }) => name === wanted);
+    if (wanted !== undefined && !isOffered) {
+      this.fail(
+        `It does not offer ${wanted}: the file is damaged, or there are too many beside the notebook.`,
+      );
+    }
+    if (isRefresh && !isOffered && isSame(catalogue, this.catalogue)) return;
     this.catalogue = catalogue;
     const before = this.state;
     const state = normalized(catalogue, before ?? this.remembered() ?? catalogue.state);
@@ -294,6 +310,7 @@ export class LiveSession {
     this.onChange('catalogue');
     // The catalogue that follows a calibration comes while it is still under way.
     if (!isKept && !this.isCalibrating) this.scheduler.change(state, this.autoRun);
+    if (wanted !== undefined && isOffered) this.change({ image: wanted, region: undefined });
   }
 
   private fail(problem: string): void {

@@ -1,5 +1,5 @@
 import { button, type Control, choice, stepFor, toggle } from '../controls';
-import { element } from '../dom';
+import { element, revealAcross } from '../dom';
 import { ownKeys } from '../keyboard';
 import { Overlay } from '../masks/overlay';
 import { loadPicture, type Picture } from '../masks/picture';
@@ -55,6 +55,7 @@ export class LiveView {
   private wasPainted: boolean | undefined;
   /** What the picture shows: network, image and region. */
   private shown = '';
+  private shownImage = '';
   private picture: { readonly png: string; readonly loaded: Promise<Picture> } | undefined;
 
   constructor(
@@ -212,7 +213,8 @@ export class LiveView {
   private showState(rebuild: boolean): void {
     const { catalogue, state } = this.session;
     if (!catalogue || !state) return;
-    if (rebuild || this.formNetwork !== state.network) {
+    const isNew = rebuild || this.formNetwork !== state.network;
+    if (isNew) {
       this.formNetwork = state.network;
       const hadFocus = this.inputPlace.contains(document.activeElement);
       this.form = new LiveForm(catalogue, state, (patch) => this.session.change(patch));
@@ -221,6 +223,9 @@ export class LiveView {
       // The picker that was used is a new element now; the keyboard stays with it.
       if (hadFocus) this.inputPlace.querySelector<HTMLElement>('select')?.focus();
     } else this.form?.show(state);
+    const image = this.inputPlace.querySelector<HTMLElement>('.fovea-image-choice [aria-checked="true"]');
+    if (image && (isNew || state.image !== this.shownImage)) revealAcross(image.parentElement!, image, 8);
+    this.shownImage = state.image;
     const painted = state.masker === 'painted';
     this.sides.node.hidden = !painted;
     const shown = `${state.network} ${state.image} ${state.region?.cells ?? ''}`;

@@ -1,6 +1,6 @@
 import { stepFor } from '../controls';
 import type { MasksBlock } from '../documents/types';
-import { element, uniqueId } from '../dom';
+import { element, revealAcross, uniqueId } from '../dom';
 import { percent } from '../format';
 import { type OverlayStyle, paintBlock } from './paint';
 import type { Picture } from './picture';
@@ -116,13 +116,7 @@ export class Tiles {
     const tile = this.tiles[position];
     if (!tile) return;
     this.node.setAttribute('aria-activedescendant', tile.id);
-    if (this.layout === 'strip') {
-      const box = tile.getBoundingClientRect();
-      const mine = this.node.getBoundingClientRect();
-      const margin = 24;
-      if (box.left < mine.left + margin) this.node.scrollLeft -= mine.left + margin - box.left;
-      else if (box.right > mine.right - margin) this.node.scrollLeft += box.right - mine.right + margin;
-    }
+    if (this.layout === 'strip') revealAcross(this.node, tile, 24);
   }
 
   /** In a long notebook only the visible tiles of a network of a hundred blocks are painted. */

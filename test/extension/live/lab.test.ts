@@ -99,6 +99,41 @@ describe.skipIf(!hasChromium || !isBuilt)(
       await settled();
     }, 180_000);
 
+    it('takes pictures that are dropped on it, never in place of another file', async () => {
+      const { page } = browser;
+      writeFileSync(join(folder, 'dropped.png'), 'another file');
+      const given = mkdtempSync(join(tmpdir(), 'fovea-given-'));
+      const give = async (name: string, bytes: Buffer | string) => {
+        const path = join(given, name);
+        writeFileSync(path, bytes);
+        const box = (await page.locator('.fovea-live').boundingBox())!;
+        const session = await page.context().newCDPSession(page);
+        const data = { items: [], files: [path], dragOperationsMask: 1 };
+        for (const type of ['dragEnter', 'dragOver', 'drop'] as const) {
+          await session.send('Input.dispatchDragEvent', { type, x: box.x + 40, y: box.y + 40, data });
+        }
+        await session.detach();
+      };
+      try {
+        await give('dropped.png', Buffer.from(PICTURE, 'base64'));
+        const picture = page.locator('.fovea-image-choice button[title="dropped 2.png"]');
+        await expect.poll(() => picture.getAttribute('aria-checked').catch(() => null), PATIENT).toBe('true');
+        expect(readFileSync(join(folder, 'dropped.png'), 'utf8')).toBe('another file');
+        const right = (selector: string) =>
+          page.locator(selector).evaluate((node) => node.getBoundingClientRect().right);
+        expect(await right('.fovea-image-choice [aria-checked="true"]')).toBeLessThan(
+          await right('.fovea-image-choice'),
+        );
+        await settled();
+        await give('notes.txt', 'no picture');
+        const notices = () => page.locator('.Toastify__toast').allTextContents();
+        await expect.poll(notices).toEqual([expect.stringContaining('notes.txt is no picture')]);
+        expect(page.context().pages()).toHaveLength(1);
+      } finally {
+        rmSync(given, { recursive: true });
+      }
+    }, 180_000);
+
     it('runs with exactly the region that was painted', async () => {
       const { page } = browser;
       await page.getByRole('radio', { name: 'Painted' }).click();
