@@ -1,6 +1,6 @@
 import { attentionNote } from '../network/attention.js';
-import type { Block, Network, NetworkNode } from '../network/network.js';
-import type { Plan, Primitive } from '../plan/plan.js';
+import type { Block, NetworkNode } from '../network/network.js';
+import type { BlockPlan, Primitive } from '../plan/plan.js';
 import { primitives as records } from '../primitives/registry.js';
 import type { BlockTiming, OpTiming, Profile } from '../profile.js';
 
@@ -25,6 +25,35 @@ export function passLabel(block: Block, primitives: readonly Primitive[], note?:
   return { name: `${block.name} ${primitives.join('+')}`, primitives, share, ...(note ? { note } : {}) };
 }
 
+/** What of a node outside blocks a Profile says; nothing of its weights, which results would keep in memory. */
+export interface NodeLabel {
+  readonly name: string;
+  readonly computes: boolean;
+  readonly note?: string;
+}
+
+/** A node outside blocks. */
+export function nodeLabel(node: NetworkNode): NodeLabel {
+  const { name, kind } = node;
+  const note = kind === 'foreign' ? `${name} (${node.operators.join(', ')}) ran in onnxruntime` : undefined;
+  return { name, computes: kind === 'convolution' || kind === 'foreign', ...(note ? { note } : {}) };
+}
+
+/** What of a block and its plan a Profile says; nothing of its weights. */
+export interface BlockLabel extends Pick<BlockTiming, 'block' | 'name' | 'stage' | 'mode' | 'granularity'> {
+  readonly passes: readonly PassLabel[];
+  readonly note?: string;
+}
+
+/** A block that runs in these passes. */
+export function blockLabel(block: Block, plan: BlockPlan, passes: readonly PassLabel[]): BlockLabel {
+  const { mode, granularity, excitation } = plan;
+  const note =
+    block.attention && mode === 'adaptive' ? attentionNote(block.attention, excitation) : undefined;
+  const { index, name, stage } = block;
+  return { block: index, name, stage, mode, granularity, passes, ...(note ? { note } : {}) };
+}
+
 /** What was measured of passes, by their positions. */
 export interface MeasuredPasses {
   readonly ms: ArrayLike<number>;
@@ -43,15 +72,7 @@ export class ProfileBuilder {
   #flopsAvoided = 0;
 
   constructor(
-    readonly network: Network,
-    readonly plan: Plan,
-    readonly header: {
-      readonly source: string;
-      /** Name of what computed. */
-      readonly device: string;
-      readonly batch: number;
-      readonly threads: number;
-    },
+    readonly header: Pick<Profile, 'network' | 'source' | 'device' | 'batch' | 'threads' | 'strategy'>,
   ) {}
 
   /** Adds one sentence to the notes, once. */
@@ -60,10 +81,10 @@ export class ProfileBuilder {
   }
 
   /** Adds a dense node outside blocks. */
-  addNode(node: NetworkNode, ms: number, flops: number, bytes: number, paceMs?: number): void {
-    const computes = node.kind === 'convolution' || node.kind === 'foreign';
+  addNode(label: NodeLabel, ms: number, flops: number, bytes: number, paceMs?: number): void {
+    const { name, computes, note } = label;
     this.#ops.push({
-      name: node.name,
+      name,
       block: -1,
       primitives: noPrimitives,
       totalMs: ms,
@@ -76,23 +97,22 @@ export class ProfileBuilder {
       ...(paceMs === undefined ? {} : { paceMs }),
     });
     this.#flops += flops;
-    if (node.kind === 'foreign') this.note(`${node.name} (${node.operators.join(', ')}) ran in onnxruntime`);
+    if (note !== undefined) this.note(note);
   }
 
   /**
    * Adds a block.
-   * @param passes what was measured of the passes that `labels` names, from position `first` on
+   * @param passes what was measured of the passes that `label` names, from position `first` on
    * @param measured `rate` and `dilatedRate` of active pixels, 0…1; `denseFlops`: what dense execution of the
    *   block needs; what the passes did not spend of it is credited to them in proportion to the FLOPs they did
    */
   addBlock(
-    block: Block,
-    labels: readonly PassLabel[],
+    label: BlockLabel,
     passes: MeasuredPasses,
     measured: { readonly rate: number; readonly dilatedRate: number; readonly denseFlops: number },
     first = 0,
   ): void {
-    const plan = this.plan.blocks[block.index]!;
+    const { passes: labels, note: sentence, ...outline } = label;
     let flops = 0;
     for (let i = 0; i < labels.length; i++) flops += passes.flops[first + i]!;
     const avoided = measured.denseFlops - flops;
@@ -104,7 +124,7 @@ export class ProfileBuilder {
       const paceMs = passes.paceMs?.[first + i];
       const op = {
         name,
-        block: block.index,
+        block: label.block,
         primitives,
         totalMs: ms,
         computeMs: share === 'compute' ? ms : 0,
@@ -126,11 +146,7 @@ export class ProfileBuilder {
     this.#flops += flops;
     this.#flopsAvoided += avoided;
     this.#blocks.push({
-      block: block.index,
-      name: block.name,
-      stage: block.stage,
-      mode: plan.mode,
-      granularity: plan.granularity,
+      ...outline,
       rate: measured.rate,
       dilatedRate: measured.dilatedRate,
       totalMs: computeMs + dataMs + overheadMs,
@@ -140,18 +156,14 @@ export class ProfileBuilder {
       flops,
       flopsAvoided: avoided,
     });
-    if (block.attention && plan.mode === 'adaptive') {
-      this.note(attentionNote(block.attention, plan.excitation));
-    }
+    if (sentence !== undefined) this.note(sentence);
   }
 
   /** @param totalMs wall time of the whole run */
   finish(totalMs: number): Profile {
     return {
       kind: 'measured',
-      network: this.network.name,
       ...this.header,
-      strategy: this.plan.strategy,
       ops: this.#ops,
       blocks: this.#blocks,
       totalMs,

@@ -1,27 +1,45 @@
 import type { Mask } from '../mask/mask.js';
 import { denseBlockFlops } from '../network/flops.js';
-import type { Block, Network, NetworkNode } from '../network/network.js';
+import type { Network } from '../network/network.js';
 import type { LoweredNetwork } from '../plan/lower.js';
 import type { Plan } from '../plan/plan.js';
 import type { AdaptiveBlock } from '../primitives/network-lowering.js';
 import type { Profile } from '../profile.js';
-import type { Owner } from '../program/program.js';
+import type { Owner, ProgramMask, ProgramRegion } from '../program/program.js';
 import { type Work, WorkSums } from '../program/work.js';
-import { Tensor } from '../tensor.js';
+import { type Shape, Tensor } from '../tensor.js';
 import { PassOrder } from './pass-order.js';
-import { type PassLabel, ProfileBuilder, passLabel } from './profile-builder.js';
+import {
+  type BlockLabel,
+  blockLabel,
+  type NodeLabel,
+  nodeLabel,
+  ProfileBuilder,
+  passLabel,
+} from './profile-builder.js';
 
 /** What of a node's report is the same in every run. */
 interface NodeReport {
-  readonly node: NetworkNode;
   /** The node's first pass among the program's. */
   readonly first: number;
+  readonly node?: NodeLabel;
   readonly block?: {
-    readonly block: Block;
-    readonly labels: readonly PassLabel[];
+    readonly label: BlockLabel;
     readonly denseFlops: number;
-    readonly adaptive: AdaptiveBlock | undefined;
+    readonly region: RegionReport | undefined;
+    readonly conv1Region: RegionReport | undefined;
   };
+}
+
+type RegionReport = Pick<ProgramRegion, 'id' | 'pixels'>;
+
+/** An adaptive block's mask. */
+interface MaskReport {
+  readonly block: number;
+  readonly granularity: number;
+  readonly mask: ProgramMask;
+  /** Whether native code decided, and left margins behind. */
+  readonly byRule: boolean;
 }
 
 /** A separately timed part of a run: work that belongs to a pass. */
@@ -68,12 +86,17 @@ export interface ScriptRecord {
 
 /**
  * Makes masks and a Profile of what a program's run left behind; all backends report through it, so that the same
- * program counts the same. Whatever does not change from run to run is worked out once, in flat arrays: a small
+ * program counts the same. It keeps nothing of weights and lowered programs: a result that waits to be looked at, as in
+ * a notebook's `Out`, would keep the network. Whatever does not change from run to run is worked out once, in flat arrays: a small
  * network runs in a few milliseconds, of which reporting must not be one.
  */
 export class ProgramReport {
   readonly #nodes: readonly NodeReport[];
-  readonly #adaptive: readonly AdaptiveBlock[];
+  readonly #masks: readonly MaskReport[];
+  readonly #header: { readonly network: string; readonly strategy: string; readonly batch: number };
+  readonly #cautions: readonly string[];
+  readonly #output: Shape | undefined;
+  readonly #regionCount: number;
   readonly #sums: WorkSums;
   readonly #passOf: Int32Array;
   readonly #order: PassOrder;
@@ -86,9 +109,9 @@ export class ProgramReport {
    * @param untimed what else belongs to passes, its time reported in a ScriptRecord
    */
   constructor(
-    readonly network: Network,
-    readonly plan: Plan,
-    readonly lowered: LoweredNetwork,
+    network: Network,
+    plan: Plan,
+    lowered: LoweredNetwork,
     timed: readonly TimedWork[],
     untimed: readonly TimedWork[] = [],
   ) {
@@ -99,26 +122,40 @@ export class ProgramReport {
     network.nodes.forEach((node, position) => {
       const first = this.#order.first(position);
       if (node.kind !== 'block') {
-        nodes.push({ node, first });
+        nodes.push({ node: nodeLabel(node), first });
         return;
       }
       const { block } = node;
-      const { groups } = plan.blocks[block.index]!;
+      const blockPlan = plan.blocks[block.index]!;
       const shape = shapes.get(block.index);
       // A program that ends at a foreign node of unknown shape has nothing behind it.
       if (!shape) return;
-      const labels = groups.map(({ primitives }, group) =>
+      const passes = blockPlan.groups.map(({ primitives }, group) =>
         passLabel(block, primitives, lowered.passNotes.get(`${position}.${group}`)),
       );
       const denseFlops = denseBlockFlops(block, shape, batch);
+      const { region, conv1Region } = adaptive.get(block.index) ?? {};
       nodes.push({
-        node,
         first,
-        block: { block, labels, denseFlops, adaptive: adaptive.get(block.index) },
+        block: {
+          label: blockLabel(block, blockPlan, passes),
+          denseFlops,
+          region: region && regionReport(region),
+          conv1Region: conv1Region && regionReport(conv1Region),
+        },
       });
     });
     this.#nodes = nodes;
-    this.#adaptive = [...adaptive.values()];
+    this.#masks = Array.from(adaptive.values(), ({ block: { index }, mask, decision }) => ({
+      block: index,
+      granularity: plan.blocks[index]!.granularity,
+      mask,
+      byRule: decision.by === 'rule',
+    }));
+    this.#header = { network: network.name, strategy: plan.strategy, batch };
+    this.#cautions = plan.blocks.flatMap(({ caution }) => caution ?? []);
+    this.#output = program.output?.shape;
+    this.#regionCount = program.regions.length;
     this.#passOf = Int32Array.from(timed, ({ owner }) => this.passOf(owner));
     this.#sums = WorkSums.of(
       [...timed, ...untimed].map(({ work }) => work),
@@ -144,12 +181,12 @@ export class ProgramReport {
    * @param fileDims the output's extents in the graph, where it made neither a map nor a vector per image
    */
   record(fileDims?: readonly number[]): RunRecord {
-    const { regions, output } = this.lowered.program;
-    const [N, H, W, C] = output!.shape;
+    const shape = this.#output!;
+    const [N, H, W, C] = shape;
     return {
-      output: new Tensor(output!.shape, new Float32Array(N * H * W * C), fileDims),
+      output: new Tensor(shape, new Float32Array(N * H * W * C), fileDims),
       milliseconds: new Float64Array(this.#passOf.length),
-      counts: new Float64Array(regions.length),
+      counts: new Float64Array(this.#regionCount),
       cells: new Uint8Array(this.#cells.length),
       margins: new Float32Array(this.#cells.length),
     };
@@ -157,13 +194,13 @@ export class ProgramReport {
 
   /** The masks of a run, in block order. */
   masks({ cells, margins }: RunRecord, script: ScriptRecord): Mask[] {
-    return this.#adaptive.map(({ block, mask, decision }): Mask => {
+    return this.#masks.map(({ block, granularity, mask, byRule }): Mask => {
       const { id, batch, rows, columns, height, width } = mask;
       const [first, last] = [this.#firstCell[id]!, this.#firstCell[id + 1]!];
-      const known = decision.by === 'rule' ? margins.slice(first, last) : script.margins.get(block.index);
+      const known = byRule ? margins.slice(first, last) : script.margins.get(block);
       return {
-        block: block.index,
-        granularity: this.plan.blocks[block.index]!.granularity,
+        block,
+        granularity,
         batch,
         rows,
         columns,
@@ -184,32 +221,28 @@ export class ProgramReport {
     scriptMs: ReadonlyMap<number, number>,
     header: RunHeader,
   ): Profile {
-    const { network, plan } = this;
-    const [batch] = this.lowered.program.input.shape;
+    const { network, strategy, batch } = this.#header;
     const { source, device, threads, totalMs, notes = [] } = header;
-    const profile = new ProfileBuilder(network, plan, { source, device, batch, threads });
+    const profile = new ProfileBuilder({ network, source, device, batch, threads, strategy });
     for (const sentence of notes) profile.note(sentence);
-    for (const { caution } of plan.blocks) if (caution) profile.note(caution);
+    for (const caution of this.#cautions) profile.note(caution);
     this.#sums.update(record.counts);
     const { flops, bytes } = this.#sums;
     const ms = new Float64Array(flops.length);
     for (let i = 0; i < this.#passOf.length; i++) ms[this.#passOf[i]!]! += record.milliseconds[i]!;
     for (const [pass, spent] of scriptMs) ms[pass]! += spent;
     const paceMs = record.paces && this.#pacesOf(record.milliseconds, record.paces.atMs);
-    const rate = (region: AdaptiveBlock['region']) =>
+    const rate = (region: RegionReport | undefined) =>
       region ? record.counts[region.id]! / region.pixels : 1;
-    for (const { node, first, block: part } of this.#nodes) {
-      if (!part) {
-        profile.addNode(node, ms[first]!, flops[first]!, bytes[first]!, paceMs?.[first]);
-        continue;
-      }
-      const { block, labels, denseFlops, adaptive } = part;
+    for (const { node, first, block } of this.#nodes) {
+      if (node) profile.addNode(node, ms[first]!, flops[first]!, bytes[first]!, paceMs?.[first]);
+      if (!block) continue;
       const measured = {
-        rate: rate(adaptive?.region),
-        dilatedRate: rate(adaptive?.conv1Region),
-        denseFlops,
+        rate: rate(block.region),
+        dilatedRate: rate(block.conv1Region),
+        denseFlops: block.denseFlops,
       };
-      profile.addBlock(block, labels, { ms, flops, bytes, paceMs }, measured, first);
+      profile.addBlock(block.label, { ms, flops, bytes, paceMs }, measured, first);
     }
     const { spentMs = 0, handoverMs = 0 } = record.paces ?? {};
     const finished = profile.finish(totalMs - spentMs);
@@ -236,3 +269,6 @@ export class ProgramReport {
     this.#cells.set(cells, this.#firstCell[mask.id]!);
   }
 }
+
+/** A region without what it was made from, which includes convolutions. */
+const regionReport = ({ id, pixels }: ProgramRegion): RegionReport => ({ id, pixels });

@@ -14,7 +14,7 @@ import { checkFinite } from '../finite.js';
 import { KeptPrograms } from '../kept-programs.js';
 import { runForeign } from '../onnx/foreign.js';
 import { thisProcessor } from '../processor.js';
-import type { RunRecord, ScriptRecord } from '../program-report.js';
+import type { ProgramReport, RunHeader, RunRecord, ScriptRecord } from '../program-report.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from './addon.js';
 import { geometryWords } from './encode.js';
@@ -189,15 +189,10 @@ export class NativeSession implements Session {
     this.#readResults(program, record);
     if (options.paced) this.#readPaces(number, record);
     const totalMs = performance.now() - started;
-    return lazily(
-      record.output,
-      () => report.masks(record, script),
-      () =>
-        report.profile(record, script.ms, {
-          ...{ source: this.#source, threads, totalMs },
-          device: thisProcessor(),
-        }),
-    );
+    return lazily(report, record, script, {
+      ...{ source: this.#source, threads, totalMs },
+      device: thisProcessor(),
+    });
   }
 
   /** Not awaited twice over: every turn of the event loop's queue counts in a run of a few milliseconds. */
@@ -274,18 +269,26 @@ export class NativeSession implements Session {
   }
 }
 
-/** A result whose masks and Profile are built when they are first read; from then on they are plain data. */
-function lazily(output: Tensor, makeMasks: () => Mask[], makeProfile: () => Profile): RunResult {
+/**
+ * A result whose masks and Profile are built when they are first read; from then on they are plain data. A function of
+ * its own: closures inside a method of the session would keep the session, and all that it has packed.
+ */
+function lazily(
+  report: ProgramReport,
+  record: RunRecord,
+  script: ScriptRecord,
+  header: RunHeader,
+): RunResult {
   let masks: Mask[] | undefined;
   let profile: Profile | undefined;
   return {
-    output,
+    output: record.output,
     get masks() {
-      masks ??= makeMasks();
+      masks ??= report.masks(record, script);
       return masks;
     },
     get profile() {
-      profile ??= makeProfile();
+      profile ??= report.profile(record, script.ms, header);
       return profile;
     },
   };
