@@ -16,8 +16,8 @@ export const matrixProbe = probeConvolution(
 );
 
 /**
- * The variants of matrices that do not compute what another one does on this device. They are an experimental feature, which few
- * have run on most drivers: a wrong answer must not be taken because it is fast.
+ * The variants of matrices that do not compute what another one does on this device. They are an experimental feature,
+ * which few have run on most drivers: a wrong answer must not be taken because it is fast.
  */
 export async function wrongMatrices(timer: LaunchTimer, tuning: Tuning): Promise<readonly Variant[]> {
   const values = (variant: Variant) => timer.values(encodeConvolution(matrixProbe, noLists, variant));

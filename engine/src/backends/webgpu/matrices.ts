@@ -15,10 +15,10 @@ interface MatrixInfo {
 }
 
 /**
- * The matrices of half precision that an adapter's subgroups multiply and sum in float32, the first that kernels can be made of;
- * undefined where it offers none. Those of float32 are left out: nothing promises that their products are not rounded
- * to fewer bits than float32 has, and sums in half precision are not what `f16` stands for. So are adapters whose subgroups have several sizes, since
- * a kernel is made for one.
+ * The matrices of half precision that an adapter's subgroups multiply and sum in float32, the first that kernels can be
+ * made of; undefined where it offers none. Those of float32 are left out: nothing promises that their factors are not
+ * rounded to fewer bits than float32 has. So are sums in half precision, which are not what `f16` stands for, and adapters
+ * whose subgroups have several sizes, since a kernel is made for one.
  */
 export function matricesOf({ features, info }: GPUAdapter): MatrixUnit | undefined {
   const { subgroupMinSize, subgroupMaxSize } = info;
