@@ -1,6 +1,9 @@
 import { load } from '#webgpu';
 import { FoveaError } from '../../errors.js';
 import { type Kernel, type Precision, type ShaderFeatures, wgslOf } from './kernel.js';
+import type { MatrixUnit } from './kernels/matrices.js';
+import { MATRICES, matricesOf } from './matrices.js';
+import type { TunedOn } from './tuning.js';
 
 /** Flags of the WebGPU specification, which defines their values. */
 export const usage = {
@@ -46,7 +49,9 @@ async function findEntry(): Promise<GPU> {
       // Times are for their owner's eyes, and worthless in steps of 0.1 ms.
       'disable-dawn-features=timestamp_quantization',
       // Kernels write workgroup memory before they read it; drivers that clear it word by word compile for seconds.
-      'enable-dawn-features=disable_workgroup_init',
+      // Dawn offers matrices of subgroups behind allow_unsafe_apis only, for its checks of them are not final. It lets a
+      // device ask for such features by name; of this instance, no code but the engine's own kernels gets one.
+      'enable-dawn-features=disable_workgroup_init,allow_unsafe_apis',
     ]);
   } catch (error) {
     throw new FoveaError(
@@ -105,12 +110,14 @@ async function requestDevice(precision: Precision): Promise<Device> {
   }
   lastAdapter = nameOf(adapter);
   const subgroups = adapter.features.has('subgroups');
+  const matrices = matricesOf(adapter);
   const { limits } = adapter;
   const device = await adapter.requestDevice({
     requiredFeatures: [
       ...(adapter.features.has('timestamp-query') ? (['timestamp-query'] as const) : []),
       ...(precision === 'f16' ? (['shader-f16'] as const) : []),
       ...(subgroups ? (['subgroups'] as const) : []),
+      ...(precision === 'f16' && matrices ? [MATRICES] : []),
     ],
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
@@ -124,6 +131,7 @@ async function requestDevice(precision: Precision): Promise<Device> {
     driver: description,
     precision,
     subgroups,
+    matrices,
     software: isFallbackAdapter,
   });
 }
@@ -145,6 +153,8 @@ export interface DeviceFacts extends ShaderFeatures {
   readonly driver: string;
   /** True when no GPU computes, but a program in its place. */
   readonly software: boolean;
+  /** The matrices that its subgroups multiply, where it offers those. */
+  readonly matrices?: MatrixUnit | undefined;
 }
 
 /** A GPU with the kernels compiled for it. */
@@ -154,6 +164,7 @@ export class Device implements DeviceFacts {
   readonly precision: Precision;
   readonly subgroups: boolean;
   readonly software: boolean;
+  readonly matrices: MatrixUnit | undefined;
   readonly created: Created = { buffers: 0, pipelines: 0 };
   /** Why it cannot be used any more. */
   lost: string | undefined;
@@ -163,17 +174,24 @@ export class Device implements DeviceFacts {
 
   constructor(
     readonly gpu: GPUDevice,
-    { name, driver, precision, subgroups, software }: DeviceFacts,
+    { name, driver, precision, subgroups, software, matrices }: DeviceFacts,
   ) {
     this.name = name;
     this.driver = driver;
     this.precision = precision;
     this.subgroups = subgroups;
     this.software = software;
+    this.matrices = matrices;
     this.timed = gpu.features.has('timestamp-query');
     void gpu.lost.then(({ message, reason }) => {
       this.lost = message || reason;
     });
+  }
+
+  /** What kernels are chosen for. Matrices are of half precision. */
+  get tunedOn(): TunedOn {
+    const { name: adapter, driver, precision, matrices } = this;
+    return { adapter, driver, precision, matrices: precision === 'f16' ? matrices : undefined };
   }
 
   /** The most bytes that one map or one layer's weights may take. */

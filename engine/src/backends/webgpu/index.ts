@@ -4,6 +4,7 @@ import { networkShapes } from '../../network/walk.js';
 import type { Backend, Session } from '../backend.js';
 import { browserGpu, openDevice } from './device.js';
 import type { Precision } from './kernel.js';
+import { nameOfUnit } from './kernels/matrices.js';
 import { WebgpuSession } from './session.js';
 import { tuningOf } from './tuning.js';
 
@@ -75,9 +76,10 @@ function isInstalled(): boolean {
  * @throws FoveaError `backend-unavailable` without a GPU
  */
 export async function describeGpu(): Promise<string> {
-  const { name: adapter, driver, software } = await openDevice('f32');
-  const { shapes } = tuningOf({ adapter, driver, precision: 'f32' });
+  const { name: adapter, driver, software, matrices, tunedOn } = await openDevice('f32');
+  const { shapes } = tuningOf(tunedOn);
   const timed = `timing, so far for ${shapes} shapes of convolutions`;
   const kernels = `kernels are chosen by ${software ? `a rule, with --tune by ${timed}` : timed}`;
-  return `${adapter}${driver ? `, ${driver}` : ''}${software ? ', a software driver' : ''}; ${kernels}`;
+  const halves = matrices ? `; precision f16 multiplies matrices of subgroups, ${nameOfUnit(matrices)}` : '';
+  return `${adapter}${driver ? `, ${driver}` : ''}${software ? ', a software driver' : ''}; ${kernels}${halves}`;
 }

@@ -18,6 +18,8 @@ export interface Kernel {
   readonly code: string;
   /** The same with operations of subgroups, whatever their size, for adapters that offer them. */
   readonly subgroupCode?: string;
+  /** Extensions of WGSL that `code` needs. */
+  readonly enables?: readonly string[];
 }
 
 /** How activations and weights are stored; sums are float32 always. */
@@ -67,7 +69,7 @@ export interface ShaderFeatures {
 
 /** The whole shader of a kernel. */
 export function wgslOf(
-  { parameters, bindings, code, subgroupCode }: Kernel,
+  { parameters, bindings, code, subgroupCode, enables = [] }: Kernel,
   { precision, subgroups }: ShaderFeatures,
 ): string {
   const own = subgroups ? subgroupCode : undefined;
@@ -76,7 +78,7 @@ export function wgslOf(
       `@group(0) @binding(${i + 1}) var<storage, ${access === 'read' ? 'read' : 'read_write'}> ${name}: array<${element}>;`,
   );
   return [
-    ...(own ? ['enable subgroups;'] : []),
+    ...[...(own ? ['subgroups'] : []), ...enables].map((name) => `enable ${name};`),
     ...(precision === 'f16' ? ['enable f16;', 'alias Value = vec4<f16>;'] : ['alias Value = vec4f;']),
     `struct Parameters { ${parameters.map((name) => `${name}: u32,`).join(' ')} }`,
     '@group(0) @binding(0) var<uniform> p: Parameters;',

@@ -1,3 +1,4 @@
+import { halfToNumber } from '../../network/number-formats.js';
 import { Random } from '../../random.js';
 import { type Device, usage } from './device.js';
 import { encodeParameters, vectorBytes, vectors } from './kernel.js';
@@ -58,6 +59,25 @@ export class LaunchTimer {
     }
   }
 
+  /** What one dispatch leaves in its destination, from equal values for equal launches. */
+  async values(launch: Launch): Promise<Float32Array> {
+    const { device } = this;
+    const bound = await this.#bind(launch);
+    const made = bound.buffers[1 + launch.kernel.bindings.findIndex(({ name }) => name === 'destination')]!;
+    const readable = device.buffer('values', made.size, usage.mapRead | usage.copyDestination);
+    try {
+      const encoder = device.gpu.createCommandEncoder();
+      encodePass(encoder, bound, 1);
+      encoder.copyBufferToBuffer(made, 0, readable, 0, made.size);
+      device.gpu.queue.submit([encoder.finish()]);
+      const bytes = await device.read(readable, made.size);
+      if (device.precision === 'f32') return new Float32Array(bytes);
+      return Float32Array.from(new Uint16Array(bytes), halfToNumber);
+    } finally {
+      for (const buffer of [...bound.buffers, readable]) buffer.destroy();
+    }
+  }
+
   destroy(): void {
     this.#timer?.destroy();
     this.#readable.destroy();
@@ -105,7 +125,7 @@ export class LaunchTimer {
       content = transformedWeights(use.transformed).buffer;
       bytes = content.byteLength;
     }
-    const buffer = device.buffer(name, bytes, usage.storage | usage.copyDestination);
+    const buffer = device.buffer(name, bytes, usage.storage | usage.copySource | usage.copyDestination);
     for (let at = 0; at < bytes; at += content.byteLength) {
       const size = Math.min(content.byteLength, bytes - at);
       device.gpu.queue.writeBuffer(buffer, at, content, 0, size);
@@ -114,16 +134,12 @@ export class LaunchTimer {
   }
 
   /** Milliseconds of a pass with `repeats` dispatches. */
-  async #passMs({ pipeline, bindings, workgroups }: Bound, repeats: number): Promise<number> {
+  async #passMs(bound: Bound, repeats: number): Promise<number> {
     const { device } = this;
     const timer = this.#timer;
     device.check();
     const encoder = device.gpu.createCommandEncoder();
-    const pass = encoder.beginComputePass(timer?.descriptor(0));
-    pass.setPipeline(pipeline);
-    pass.setBindGroup(0, bindings);
-    for (let i = 0; i < repeats; i++) pass.dispatchWorkgroups(...workgroups);
-    pass.end();
+    encodePass(encoder, bound, repeats, timer?.descriptor(0));
     timer?.encodeRead(encoder, this.#readable, 0);
     const before = performance.now();
     device.gpu.queue.submit([encoder.finish()]);
@@ -135,4 +151,17 @@ export class LaunchTimer {
     timer.read(await device.read(this.#readable, timer.bytes), 0, ms);
     return ms[0]!;
   }
+}
+
+function encodePass(
+  encoder: GPUCommandEncoder,
+  { pipeline, bindings, workgroups }: Bound,
+  repeats: number,
+  descriptor?: GPUComputePassDescriptor,
+): void {
+  const pass = encoder.beginComputePass(descriptor);
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, bindings);
+  for (let i = 0; i < repeats; i++) pass.dispatchWorkgroups(...workgroups);
+  pass.end();
 }

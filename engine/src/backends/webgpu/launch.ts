@@ -6,6 +6,7 @@ import { GROUP, type Kernel, NONE, spread } from './kernel.js';
 import type { GroupKind, PIXELS_EACH } from './kernels/direct.js';
 import type { FusionTile } from './kernels/fusion.js';
 import type { Tile } from './kernels/gemm.js';
+import type { MatrixTile } from './kernels/matrices.js';
 import type { List } from './lists.js';
 
 /** Buffers that a program has one of each. */
@@ -37,6 +38,7 @@ export type Workgroups =
 /** Kernels of convolutions whose workgroups do the same steps. */
 export type Family =
   | Tile['family']
+  | MatrixTile['family']
   | FusionTile['family']
   | 'winograd'
   | GroupKind

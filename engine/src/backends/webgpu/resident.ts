@@ -111,8 +111,8 @@ export class Resident implements ResidentNetwork {
   /** How convolutions of a program are computed. */
   async #choice(program: Program): Promise<Choice> {
     if (!this.tunes) return ruled;
-    const { name: adapter, driver, precision } = this.device;
-    const tuning = tuningOf({ adapter, driver, precision });
+    const { precision } = this.device;
+    const tuning = tuningOf(this.device.tunedOn);
     await tune(this.device, program, tuning);
     const room = this.device.gpu.limits.maxComputeWorkgroupStorageSize;
     return {

@@ -1,4 +1,5 @@
 import type { Convolve, Program } from '../../program/program.js';
+import { wrongMatrices } from './check-matrices.js';
 import type { Device } from './device.js';
 import { encodeConvolution } from './encode-convolution.js';
 import { encodeFusion } from './encode-fusion.js';
@@ -9,7 +10,7 @@ import { LaunchTimer } from './launch-timer.js';
 import { noLists, probeConvolution } from './probe.js';
 import { plainSquares } from './squares.js';
 import type { Tuning } from './tuning.js';
-import { type Variant, variantsOf } from './variants.js';
+import { isOfMatrices, type Variant } from './variants.js';
 
 /** One program is tuned for no longer than this, ms; shapes that are left have the rule's variant. */
 const MOST_MS = 20_000;
@@ -26,7 +27,7 @@ export async function tune(device: Device, { steps }: Program, tuning: Tuning): 
   const convolutions = steps
     .flatMap(({ operations }) => operations)
     .filter((operation): operation is Convolve => operation.kind === 'convolve')
-    .filter((operation) => variantsOf(operation).length > 1);
+    .filter((operation) => tuning.variantsOf(operation).length > 1);
   // Shorter ones first: the longer ones are compared with what is fastest of those.
   const fusions = steps
     .flatMap(({ operations }) => operations.flatMap((_, at) => fusionsAt(operations, at)))
@@ -49,6 +50,7 @@ export async function tune(device: Device, { steps }: Program, tuning: Tuning): 
 
 class Tuner {
   readonly #timer: LaunchTimer;
+  #wrong: Promise<readonly Variant[]> | undefined;
 
   constructor(
     readonly device: Device,
@@ -58,7 +60,12 @@ class Tuner {
   }
 
   async convolution(operation: Convolve): Promise<void> {
-    const fastest = await this.#variantMs(operation, variantsOf(operation));
+    const variants = this.tuning.variantsOf(operation);
+    const wrong = variants.some(isOfMatrices) ? await this.#wrongMatrices() : [];
+    const fastest = await this.#variantMs(
+      operation,
+      variants.filter((one) => !wrong.includes(one)),
+    );
     if (fastest) this.tuning.learn(operation, fastest.one);
   }
 
@@ -91,6 +98,11 @@ class Tuner {
     return this.#fastest(tiles, (tile) =>
       encodeFusion(timed, noLists, tile, false, plainSquares(fusion.core, timed.core, tile.side ?? 1)),
     );
+  }
+
+  #wrongMatrices(): Promise<readonly Variant[]> {
+    this.#wrong ??= wrongMatrices(this.#timer, this.tuning);
+    return this.#wrong;
   }
 
   destroy(): void {

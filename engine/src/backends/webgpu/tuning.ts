@@ -3,6 +3,7 @@ import type { Convolve } from '../../program/program.js';
 import { type Fusion, fusionTileOf } from './fusions.js';
 import type { Precision } from './kernel.js';
 import type { FusionTile } from './kernels/fusion.js';
+import { type MatrixUnit, nameOfUnit } from './kernels/matrices.js';
 import { type Choice, isWinograd, ruled, type Variant, variantsOf } from './variants.js';
 
 /** What decides how fast a kernel is, besides what it computes. */
@@ -10,6 +11,8 @@ export interface TunedOn {
   readonly adapter: string;
   readonly driver: string;
   readonly precision: Precision;
+  /** The matrices that its subgroups multiply, where it offers those. */
+  readonly matrices?: MatrixUnit | undefined;
 }
 
 /** How many GPUs, and shapes of each, are kept: the oldest make room. */
@@ -19,7 +22,9 @@ const MOST_SHAPES = 2048;
 /** Shapes with the family that was fastest, by GPU. */
 type Kept = Record<string, Record<string, string>>;
 
-const nameOf = ({ adapter, driver, precision }: TunedOn) => `${adapter} | ${driver} | ${precision}`;
+// What was timed without matrices says nothing about them.
+const nameOf = ({ adapter, driver, precision, matrices }: TunedOn) =>
+  [adapter, driver, precision, ...(matrices ? [`matrices ${nameOfUnit(matrices)}`] : [])].join(' | ');
 
 /** What of a convolution its time depends on. How many rows are listed is not known beforehand. */
 export function shapeKey(operation: Convolve): string {
@@ -62,10 +67,15 @@ export class Tuning implements Choice {
     return this.#families.size;
   }
 
+  /** The variants of a convolution on this GPU. */
+  variantsOf(operation: Convolve): readonly Variant[] {
+    return variantsOf(operation, this.on.matrices);
+  }
+
   /** The fastest variant of those that this version has; undefined when that was not timed. */
   find(operation: Convolve): Variant | undefined {
     const family = this.#families.get(shapeKey(operation));
-    return variantsOf(operation).find((variant) => variant.family === family);
+    return this.variantsOf(operation).find((variant) => variant.family === family);
   }
 
   one(operation: Convolve): Variant {

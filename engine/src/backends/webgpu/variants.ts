@@ -10,6 +10,13 @@ import {
   PIXELS_EACH,
 } from './kernels/direct.js';
 import { gemmKernel, TILES, type Tile } from './kernels/gemm.js';
+import {
+  type MatrixTile,
+  type MatrixUnit,
+  matrixKernel,
+  matrixTiles,
+  nameOfUnit,
+} from './kernels/matrices.js';
 import { gemmSteps } from './kernels/product.js';
 import type { Epilogue } from './kernels/rows.js';
 import { WINOGRAD_CHANNELS, WINOGRAD_SIDE, winogradKernel } from './kernels/winograd.js';
@@ -47,16 +54,18 @@ export interface Choice extends Fuses {
 
 const tapsOf = ({ kernel }: Convolution) => kernel[0] * kernel[1];
 
-function gemm(tile: Tile): Variant {
+function product(tile: Tile | MatrixTile, kernel: Variant['kernel']): Variant {
   return {
     kind: 'rows',
     family: tile.family,
-    kernel: (epilogue) => gemmKernel(tile, epilogue),
+    kernel,
     workgroups: (rows, outChannels) =>
       workgroupsFor(rows, 1, tile.rows, Math.ceil(outChannels / tile.channels)),
     steps: (convolution) => gemmSteps(tapsOf(convolution) * vectors(convolution.inChannels), tile),
   };
 }
+
+const gemm = (tile: Tile) => product(tile, (epilogue) => gemmKernel(tile, epilogue));
 
 function direct(kind: GroupKind): Variant {
   return {
@@ -86,13 +95,26 @@ const winograd: Variant = {
   steps: ({ inChannels }) => vectors(inChannels),
 };
 
-/** All variants of each method. */
+/** All variants of each method that any adapter has. */
 export const VARIANTS: Readonly<Record<Method, readonly Variant[]>> = {
   gemm: [...TILES.map(gemm), winograd],
   depthwise: [direct('depthwise'), depthwiseOfSeveral],
   grouped: [direct('grouped')],
   mixed: [direct('mixed')],
 };
+
+const matrixVariants = new Map<string, readonly Variant[]>();
+
+/** The variants with matrices of this size: the same objects each time. */
+export function matrixVariantsOf(unit: MatrixUnit): readonly Variant[] {
+  const key = `${nameOfUnit(unit)} by ${unit.subgroup}`;
+  let known = matrixVariants.get(key);
+  if (!known) {
+    known = matrixTiles(unit).map((tile) => product(tile, (epilogue) => matrixKernel(tile, unit, epilogue)));
+    matrixVariants.set(key, known);
+  }
+  return known;
+}
 
 /** Pixels of a cell along a side from which on a square of Winograd's is not mostly empty. */
 const WINOGRAD_CELL = 6;
@@ -116,10 +138,17 @@ export function isWinograd(operation: Convolve): boolean {
   );
 }
 
-/** The variants that compute a convolution. */
-export function variantsOf(operation: Convolve): readonly Variant[] {
-  const variants = VARIANTS[methodOf(operation.convolution)];
-  return isWinograd(operation) ? variants : variants.filter(({ kind }) => kind === 'rows');
+/** True for the variants of an adapter's matrices. */
+export const isOfMatrices = ({ family }: Variant) => family.startsWith('matrices ');
+
+/**
+ * The variants that compute a convolution.
+ * @param matrices those that the adapter's subgroups multiply
+ */
+export function variantsOf(operation: Convolve, matrices?: MatrixUnit): readonly Variant[] {
+  const method = methodOf(operation.convolution);
+  const variants = VARIANTS[method].filter(({ kind }) => kind === 'rows' || isWinograd(operation));
+  return matrices && method === 'gemm' ? [...variants, ...matrixVariantsOf(matrices)] : variants;
 }
 
 /** Workgroups that a GPU should be given, so that all of it is busy. */

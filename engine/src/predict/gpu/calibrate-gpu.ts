@@ -72,7 +72,7 @@ export async function calibrateGpu({
       driver: gpu.driver,
       software: gpu.software,
       timed: gpu.timed,
-      families: paces as Record<Family, FamilyPace>,
+      families: paces,
       ...bandwidths,
       dispatchMs,
       ...runs,
@@ -124,7 +124,7 @@ const LANES = 64;
 function deviceOf(calibration: GpuCalibration): Device {
   const { adapter, software, timed, dispatchMs, nearBandwidth, farBandwidth, nearBytes } = calibration;
   const attained = TILES.map(({ family, rows, channels, depth }) => {
-    const { stepMs, atOnce } = calibration.families[family];
+    const { stepMs, atOnce } = calibration.families[family]!;
     // A step multiplies a slice of `depth` vectors.
     return { atOnce, multiplyAddsPerMs: (atOnce * rows * channels * 4 * depth) / stepMs };
   });

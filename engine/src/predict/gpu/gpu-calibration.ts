@@ -22,7 +22,8 @@ export interface GpuCalibration {
   readonly software: boolean;
   /** True when the adapter timed dispatches itself; otherwise the processor's clock did. */
   readonly timed: boolean;
-  readonly families: Readonly<Record<Family, FamilyPace>>;
+  /** Of all that compute in float32, which is what is predicted. */
+  readonly families: Readonly<Partial<Record<Family, FamilyPace>>>;
   /** Bytes a millisecond of an element-wise pass: up to `nearBytes` of a pass, and beyond. */
   readonly nearBandwidth: number;
   readonly nearBytes: number;

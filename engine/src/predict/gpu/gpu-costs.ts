@@ -94,7 +94,7 @@ function effortMs(
   }
   const { region } = effort;
   if (region) groups *= pixels[region.id]! / region.pixels;
-  const { stepMs, atOnce } = families[effort.family];
+  const { stepMs, atOnce } = families[effort.family]!;
   return groups === 0 ? 0 : effort.steps * stepMs * Math.max(1, groups / atOnce);
 }
 

@@ -50,8 +50,7 @@ function fusionsOf(network: Network, trial: Trial = {}, batch = BATCH): Fusion[]
 }
 
 async function thisGpu(precision: Precision = 'f32') {
-  const { name: adapter, driver } = await openDevice(precision);
-  return { adapter, driver, precision };
+  return (await openDevice(precision)).tunedOn;
 }
 
 /** Makes a network's convolutions what the rule says, so that a run need not time them. */

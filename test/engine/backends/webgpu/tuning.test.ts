@@ -29,8 +29,7 @@ function convolutionsOf(network: ReturnType<typeof smallNetwork>, batch: number)
 }
 
 async function thisGpu(): Promise<TunedOn> {
-  const { name: adapter, driver, precision } = await openDevice('f32');
-  return { adapter, driver, precision };
+  return (await openDevice('f32')).tunedOn;
 }
 
 /** Runs a network with one variant wherever it may stand. */

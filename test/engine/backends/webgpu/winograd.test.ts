@@ -44,8 +44,7 @@ function convolutionsOf(network: Network, trial: Trial): Convolve[] {
 
 /** Winograd's algorithm wherever it may stand, and a dispatch for each convolution. */
 async function learn(network: Network, trial: Trial, precision: 'f32' | 'f16') {
-  const { name: adapter, driver } = await openDevice(precision);
-  const tuning = tuningOf({ adapter, driver, precision });
+  const tuning = tuningOf((await openDevice(precision)).tunedOn);
   for (const operation of convolutionsOf(network, trial)) {
     const winograd = variantsOf(operation).find(({ family }) => family === 'winograd');
     tuning.learn(operation, winograd ?? ruled.one(operation));
