@@ -140,7 +140,10 @@ describe('a run that a browser is to do again', () => {
     registerStrategy({
       ...base,
       name: 'with-function',
-      plan: (context) => ({ ...base.plan(context), think: () => 1 }),
+      plan: (context) => ({
+        ...base.plan(context),
+        rewrite: { name: 'as it is', apply: (steps) => steps },
+      }),
     });
     const { browser } = await runInBrowser({ strategy: 'with-function' });
     expect(browser).toEqual({ refused: expect.stringContaining('strategy with-function hold functions') });
