@@ -29,7 +29,7 @@ const mentions: Mention[] = guides.flatMap((file) => {
 /** The commands of `fovea` with the options that each takes. */
 async function foveaCommands(): Promise<Map<string, readonly string[]>> {
   const program = new Command();
-  const folder = join(root, 'kernel/src/cli');
+  const folder = join(root, 'kernel/src/cli/commands');
   for (const file of readdirSync(folder)) {
     if (!/export function register\(/.test(readFileSync(join(folder, file), 'utf8'))) continue;
     const { register } = await import(join(folder, file));
