@@ -1,5 +1,5 @@
 /**
- * What tarballs hold of a package's JavaScript: the code without comments, a fifth of it. Whoever uses the package reads
+ * What tarballs hold of a package's JavaScript: the code without comments, a fifth of it. Users of the package read
  * them in its declarations.
  */
 import { spawnSync } from 'node:child_process';

@@ -125,7 +125,7 @@ const planFields: ReadonlySet<string> = new Set<keyof BlockPlan>([
   ...(['rewrite', 'reason', 'caution'] as const),
 ]);
 
-/** Checks that a plan is made of what plans are made of, so that whoever reads it finds values of the right kind. */
+/** Checks that a plan has the fields of plans, with values of the right types: the rest of the engine relies on it. */
 function checkForm(plan: Pick<BlockPlan, 'groups'> & Partial<BlockPlan>, block: Block): void {
   const fail = (problem: string): never => {
     throw new FoveaError('bad-argument', `plan of block ${block.index} (${block.name}): ${problem}`);

@@ -41,7 +41,7 @@ describe('a rewrite', () => {
     ]);
   });
 
-  it('is told from by the share of conv1 that is computed', async () => {
+  it('shows in the share of conv1 that is computed', async () => {
     const everywhere = rewritten(
       'everywhere',
       (steps) =>

@@ -33,7 +33,7 @@ const device = (...fits: readonly NativeFit[]) => ({
 });
 
 describe('states of cores', () => {
-  it('are told apart by the time from core to core, the most frequent first', () => {
+  it('are distinguished by the time from core to core, the most frequent first', () => {
     expect(distancesOf(profiles(undefined, undefined))).toEqual([]);
     expect(inNs(distancesOf(profiles(55, 60, 50, undefined)))).toEqual([55]);
     expect(inNs(distancesOf(profiles(170, 55, 175, 60, 180, 171)))).toEqual([171, 55]);
