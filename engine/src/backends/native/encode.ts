@@ -24,19 +24,8 @@ import {
 } from './encoded-part.js';
 import { OperandWriter, writeOperands } from './operands.js';
 
-const geometries = new WeakMap<Convolution, Int32Array>();
-
-/** A convolution's thirteen sizes and its activation, as the addon takes them; the same object each time. */
+/** A convolution's thirteen sizes and its activation, as the addon takes them. */
 export function geometryWords(convolution: Convolution): Int32Array {
-  let words = geometries.get(convolution);
-  if (!words) {
-    words = wordsOf(convolution);
-    geometries.set(convolution, words);
-  }
-  return words;
-}
-
-function wordsOf(convolution: Convolution): Int32Array {
   const { inChannels, outChannels, kernel, stride, padding, dilation, groups, activation } = convolution;
   return Int32Array.of(
     inChannels,

@@ -48,7 +48,6 @@ export class Describer {
   readonly #addon: InferAddon = inferAddon();
   readonly #session: SessionHandle;
   readonly #outlines = new Map<string, number>();
-  readonly #known = new WeakMap<Int32Array, number>();
   readonly #masker: number;
   readonly #counts = new Room();
   readonly #rows = new Room();
@@ -126,12 +125,11 @@ export class Describer {
 
   /** Convolutions of one geometry are packed alike. */
   #outline(geometry: Int32Array): number {
-    let number = this.#known.get(geometry);
+    const key = geometry.join();
+    let number = this.#outlines.get(key);
     if (number === undefined) {
-      const key = geometry.join();
-      number = this.#outlines.get(key) ?? this.#addon.inferOutline(this.#session, geometry);
+      number = this.#addon.inferOutline(this.#session, geometry);
       this.#outlines.set(key, number);
-      this.#known.set(geometry, number);
     }
     return number;
   }
