@@ -7,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "common/cache_line.h"
 #include "common/pages.h"
 #include "common/slab.h"
 
@@ -52,7 +53,6 @@ class AlignedFloats {
   size_t size() const { return length_; }
 
  private:
-  static constexpr size_t cache_line = 64;
   // From here on a block has huge pages of its own.
   static constexpr size_t large = size_t{1} << 20;
 

@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "common/cache_line.h"
+
 namespace fovea {
 
 constexpr int max_threads = 256;
@@ -48,13 +50,13 @@ class ThreadPool {
   };
 
   // A thread's items that are not taken yet: the first in the lower half, the end in the upper.
-  struct alignas(64) Share {
+  struct alignas(cache_line) Share {
     std::atomic<uint64_t> left{0};
   };
 
   struct Worker {
     // Counts the passes that this worker has been asked to take part in, and what it has seen of that count.
-    alignas(64) std::atomic<unsigned> calls{0};
+    alignas(cache_line) std::atomic<unsigned> calls{0};
     std::atomic<unsigned> answered{0};
     std::thread thread;
     // Of its first call that it has not answered: when it came, and whether the worker has been moved since.
@@ -77,7 +79,7 @@ class ThreadPool {
   std::vector<Share> shares_;
   // The pass that may be joined: how many threads it wants, whether it is open, and how many workers are in it.
   // A pass waits for those alone, not for workers that the system has not let run meanwhile.
-  alignas(64) std::atomic<uint64_t> gate_{0};
+  alignas(cache_line) std::atomic<uint64_t> gate_{0};
   std::atomic<int> sleeping_{0};
   std::atomic<bool> quit_{false};
   std::mutex mutex_;

@@ -13,7 +13,7 @@ constexpr int laps_of_round = 8;
 // How long a thread waits for another that has no core.
 constexpr auto patience = std::chrono::microseconds(200);
 
-struct alignas(64) Line {
+struct alignas(cache_line) Line {
   std::atomic<int> lap{0};
 };
 

@@ -92,7 +92,7 @@ void check_tile(const KernelTable& table, int rows, int vectors, int taps, int c
   t.fetches_input = variant % 2 == 0;
   t.weight = weight.data();
   t.ahead = reinterpret_cast<const char*>(weight.data());
-  t.ahead_pitch = 64;
+  t.ahead_pitch = cache_line;
   t.bias = bias.data();
   t.sums = sums.data();
   t.output = output_rows.data();

@@ -1,8 +1,18 @@
 // The matrix micro-kernel: one register tile of an indirect matrix product.
 #pragma once
+#include "common/cache_line.h"
 #include "infer/kernels/activation.h"
 
 namespace fovea {
+
+// Prefetches `bytes` bytes to the second-level cache. Two lines are enough where many tiles share the work; a loop would
+// delay those.
+inline void fetch_lines(const char* from, long bytes) {
+  __builtin_prefetch(from, 0, 2);
+  __builtin_prefetch(from + bytes / 2, 0, 2);
+  if (bytes > 2 * cache_line)
+    for (long at = cache_line; at < bytes; at += cache_line) __builtin_prefetch(from + at, 0, 2);
+}
 
 // Multiplies `channels` values behind each row pointer by consecutive weights and adds the products up. Nearly all
 // time is spent in this loop; an instruction set may have its own version of it.
@@ -29,8 +39,7 @@ struct Reduction {
     };
     long c = 0;
     for (; c + ahead_steps <= channels; c += ahead_steps) {
-      __builtin_prefetch(ahead, 0, 2);
-      __builtin_prefetch(ahead + ahead_pitch / 2, 0, 2);
+      fetch_lines(ahead, ahead_pitch);
       ahead += ahead_pitch;
       // Makes the pointers opaque, which keeps the compiler from using one more register for each of the steps.
 #pragma GCC unroll 16

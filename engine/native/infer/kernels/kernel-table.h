@@ -46,8 +46,8 @@ struct TileArguments {
   bool fetches_input;
   // [taps][channels][vectors x lanes]
   const float* weight;
-  // Prefetching of what is needed after these tiles: `ahead_share` bytes by each tile, `ahead_pitch` bytes and two
-  // lines every `ahead_steps` reduction steps, enough when at least two tiles share it.
+  // Prefetching of what is needed after these tiles: `ahead_share` bytes by each tile, `ahead_pitch` of them every
+  // `ahead_steps` reduction steps.
   const char* ahead;
   long ahead_pitch;
   long ahead_share;
@@ -116,7 +116,7 @@ struct WinogradOutput {
   const float* slopes;
 };
 
-// A tile prefetches two lines in this many reduction steps.
+// A tile prefetches once in this many reduction steps.
 constexpr long ahead_steps = 4;
 
 struct KernelTable : TileShape {
