@@ -1,5 +1,5 @@
-// The reduction of a full AVX2 tile in inline assembly. From the general version compilers emit multiply-adds that
-// overwrite a factor, and copies to restore it, which is a fifth slower.
+// The reduction of a full AVX2 tile in inline assembly. The general version computes more addresses, and takes 1.5 %
+// longer.
 #pragma once
 #include "infer/kernels/f32-igemm.h"
 #include "infer/kernels/vector-avx2.h"

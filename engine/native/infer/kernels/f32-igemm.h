@@ -34,7 +34,7 @@ struct Reduction {
       for (int i = 0; i < rows; i++) {
         const V x = I::broadcast_from(row[i] + c);
 #pragma GCC unroll 16
-        for (int v = 0; v < vectors; v++) sum[i][v] = I::multiply_add(x, w[v], sum[i][v]);
+        for (int v = 0; v < vectors; v++) I::accumulate(sum[i][v], x, w[v]);
       }
     };
     long c = 0;

@@ -17,6 +17,7 @@ struct Neon {
   static Vector load(const float* p) { return vld1q_f32(p); }
   static void store(float* p, Vector v) { vst1q_f32(p, v); }
   static Vector multiply_add(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
+  static void accumulate(Vector& sum, Vector a, Vector b) { sum = multiply_add(a, b, sum); }
   static Vector add(Vector a, Vector b) { return vaddq_f32(a, b); }
   static Vector subtract(Vector a, Vector b) { return vsubq_f32(a, b); }
   static Vector multiply(Vector a, Vector b) { return vmulq_f32(a, b); }

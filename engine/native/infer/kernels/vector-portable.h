@@ -20,6 +20,7 @@ struct Portable {
   }
   static void store(float* p, Vector v) { __builtin_memcpy(p, &v, sizeof v); }
   static Vector multiply_add(Vector a, Vector b, Vector c) { return a * b + c; }
+  static void accumulate(Vector& sum, Vector a, Vector b) { sum = multiply_add(a, b, sum); }
   static Vector add(Vector a, Vector b) { return a + b; }
   static Vector subtract(Vector a, Vector b) { return a - b; }
   static Vector multiply(Vector a, Vector b) { return a * b; }
