@@ -21,7 +21,7 @@ struct AmountName {
 // second-level cache, last-level cache, memory.
 enum class Amount : int {
   multiply_adds,   // of vectors, padding included
-  weight_steps,    // vectors of weights that are read or waited for
+  weight_steps,    // vectors of weights, times the rows that use them or, if more, those in whose time they arrive
   tile_steps,      // reduction steps of register tiles
   tile_calls,      // register tiles, once for each piece of the reduction
   partial_sums,    // vectors of sums stored between pieces of the reduction

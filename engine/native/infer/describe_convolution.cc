@@ -9,10 +9,10 @@ namespace fovea {
 
 namespace {
 
-// How many tiles' time it takes for a step of weights to arrive; a block of fewer tiles waits. Weights that no pass has
-// used recently come from memory, those of the block before from the last-level cache.
-constexpr double tiles_of_memory = 3;
-constexpr double tiles_of_far = 1.5;
+// In how many rows' time a step of weights arrives; a block of fewer rows waits. Weights that no pass has used recently
+// come from memory, those of the block before from the last-level cache.
+constexpr double rows_of_memory = 42;
+constexpr double rows_of_far = 20;
 // After this many further tiles the arrival of weights is completely hidden.
 constexpr double tiles_that_hide = 5;
 
@@ -63,12 +63,12 @@ double vectors_of(const PackedConvolution& convolution) {
 
 void add_tiles(const Subject& s, Amounts& amounts) {
   const PassWork& work = s.work;
-  const double of_block = work.tiles / work.blocks;
-  const auto wait_of = [&](double bytes) { return bytes > s.setting.near_bytes ? tiles_of_far : 0; };
+  const double of_block = work.units / work.blocks;
+  const auto wait_of = [&](double bytes) { return bytes > s.setting.near_bytes ? rows_of_far : 0; };
   // The very first block reads its weights from memory. The first block of every later band, and all other blocks, read
   // them from the cache level that holds that many bytes.
   const double held =
-      std::max(of_block, tiles_of_memory) +
+      std::max(of_block, rows_of_memory) +
       (work.bands - 1) *
           std::max(of_block, wait_of(std::max(s.walk.weight_bytes, s.described.stream_weight_bytes))) +
       (work.blocks - work.bands) * std::max(of_block, wait_of(s.walk.weight_bytes));

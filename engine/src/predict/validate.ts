@@ -155,13 +155,13 @@ export async function validatePredictions(
         const moved = calibratedMs !== undefined && !sameDistance(measuredMs, calibratedMs);
         handover[count] = { measuredMs, calibratedMs, moved };
       }
-      const now = paceOf(timed.flatMap(({ profiles }) => profiles))?.medianMs;
-      const then = fit?.paceMs ?? now;
-      slowdown[count] = now && then ? now / then : 1;
+      const now = paceOf(timed.flatMap(({ profiles }) => profiles));
+      const then = fit?.paceMs ?? now?.medianMs;
+      slowdown[count] = now && then ? now.medianMs / then : 1;
       timed.forEach((runs, i) => {
         const trial = trials[i]!;
         const predicted = predictTrial(network, there, trial, runs.masks, height, width);
-        rows.push(compare(network, trial, predicted, runs, then));
+        rows.push(compare(network, trial, predicted, runs, then, now?.quietMs));
       });
     }
     onProgress?.(1, 'done');
@@ -190,14 +190,15 @@ function compare(
   predicted: Profile,
   { profiles }: TimedTrial,
   paceMs: number | undefined,
+  quietMs: number | undefined,
 ): PlanComparison {
   const { strategy, granularity, rate, threads } = trial;
   const paced = paceMs === undefined ? profiles : profiles.map((profile) => atPace(profile, paceMs));
-  const [measured, unadjusted] = [profileOfMedians(paced), profileOfMedians(profiles)];
+  const [measured, unadjusted] = [profileOfMedians(paced, quietMs), profileOfMedians(profiles)];
   // Every other run: two measurements of the same.
   const half = (which: number) => {
     const runs = paced.filter((_, run) => run % 2 === which);
-    return runs.length > 0 ? profileOfMedians(runs) : measured;
+    return runs.length > 0 ? profileOfMedians(runs, quietMs) : measured;
   };
   const [first, second] = [half(0), half(1)];
   const comparisonOf = (timeOf: (profile: Profile) => number): Comparison => ({

@@ -1,6 +1,7 @@
 import { builtNetwork, type Profile, predict } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
-import { atPace, paceOf } from '../../../engine/src/predict/calibrate/pace.js';
+import { atPace, paceOf, quietOf } from '../../../engine/src/predict/calibrate/pace.js';
+import { profileOfMedians } from '../../../engine/src/predict/calibrate/time-trials.js';
 
 /** A profile of passes that took `ms` while the same arithmetic took `paceMs`, and as long again outside of them. */
 function measured(passes: readonly { readonly ms: number; readonly paceMs?: number }[]): Profile {
@@ -26,7 +27,27 @@ describe('the pace of a measurement', () => {
       ]),
       measured([{ ms: 1, paceMs: 0.011 }]),
     ];
-    expect(paceOf(runs)).toEqual({ medianMs: 0.011, leastMs: 0.01 });
+    expect(paceOf(runs)).toMatchObject({ medianMs: 0.011, leastMs: 0.01 });
+  });
+
+  it('is quiet near its shortest, or in its shortest quarter', () => {
+    const paces = (list: readonly number[]) => [measured(list.map((paceMs) => ({ ms: 1, paceMs })))];
+    expect(paceOf(paces([0.01, 0.0103, 0.02, 0.03]))!.quietMs).toBeCloseTo(0.0105, 12);
+    expect(paceOf(paces([0.01, 0.012, 0.013, 0.02, 0.02, 0.02, 0.03, 0.03]))!.quietMs).toBe(0.013);
+  });
+
+  it('chooses the times of quiet moments, unless there are too few', () => {
+    const times = (paces: readonly number[]) =>
+      measured(paces.map((paceMs, i) => ({ ms: i + 1, paceMs }))).ops;
+    const chosen = (paces: readonly number[], quietMs?: number) =>
+      quietOf(times(paces), quietMs).map(({ totalMs }) => totalMs);
+    expect(chosen([0.01, 0.02, 0.0104, 0.03], 0.0105)).toEqual([1, 3]);
+    expect(chosen([0.01, 0.02, 0.02, 0.03], 0.0105)).toEqual([1, 2, 3, 4]);
+    expect(chosen([0.01], 0.0105)).toEqual([1]);
+    expect(chosen([0.02, 0.01])).toEqual([1, 2]);
+    const runs = [1, 2, 4, 9].map((ms) => measured([{ ms, paceMs: ms < 3 ? 0.01 : 0.03 }]));
+    expect(profileOfMedians(runs, 0.0105).ops[0]!.totalMs).toBe(1);
+    expect(profileOfMedians(runs).ops[0]!.totalMs).toBe(2);
   });
 
   it('is unknown where a backend does not report it', () => {

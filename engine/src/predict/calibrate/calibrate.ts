@@ -5,6 +5,7 @@ import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import { networkShapes } from '../../network/walk.js';
 import type { Device } from '../../plan/device.js';
+import type { Profile } from '../../profile.js';
 import { getBackend } from '../../run/backends.js';
 import type { Tensor } from '../../tensor.js';
 import { calibrationOf, fitFor, type NativeCalibration, type NativeFit } from '../calibration.js';
@@ -27,6 +28,9 @@ import { outsideOf, plausibleInput, randomTrials, type TimedTrial, timeTrials } 
 const trialsOfRound = 4;
 const trialsOfFirstRound = 2;
 const runsOfTrial = 3;
+
+/** Fewest samples for each cost that is fitted. */
+const samplesOfAmount = 20;
 
 /** A probe network that is ready to run. */
 interface OpenProbe {
@@ -145,20 +149,29 @@ function fitOf(
   pace: Pace | undefined,
   handoverMs: number | undefined,
 ): NativeFit {
-  const samples: Sample[] = [];
-  const outside: number[] = [];
-  probes.forEach(({ network }, i) => {
-    const { height, width } = network.inputShape;
-    const shapes = networkShapes(network, { batch: 1, height, width });
-    for (const trial of timed[i]!) {
-      const profiles = pace
-        ? trial.profiles.map((profile) => atPace(profile, pace.medianMs))
-        : trial.profiles;
-      samples.push(...samplesOf(network, shapes, { ...trial, profiles }, describer, caches));
-      outside.push(...profiles.map(outsideOf));
-    }
-  });
+  const quietMs = paceOf(timed.flatMap((trials) => trials.flatMap((trial) => trial.profiles)))?.quietMs;
+  const scaled = (profiles: readonly Profile[]) =>
+    pace ? profiles.map((profile) => atPace(profile, pace.medianMs)) : profiles;
+  const samplesWithin = (limitMs: number | undefined): Sample[] =>
+    probes.flatMap(({ network }, i) => {
+      const { height, width } = network.inputShape;
+      const shapes = networkShapes(network, { batch: 1, height, width });
+      return timed[i]!.flatMap((trial) =>
+        samplesOf(
+          network,
+          shapes,
+          { ...trial, profiles: scaled(trial.profiles) },
+          describer,
+          caches,
+          limitMs,
+        ),
+      );
+    });
   const { amounts: known } = describer;
+  const quiet = samplesWithin(quietMs);
+  // A calibration that was hardly given a core has few samples, and needs all of them.
+  const samples = quiet.length < samplesOfAmount * known.length ? samplesWithin(undefined) : quiet;
+  const outside = timed.flatMap((trials) => trials.flatMap((trial) => scaled(trial.profiles).map(outsideOf)));
   const costs = robustFit(samples, known.length);
   const errors = samples.map(({ amounts, time }) => Math.abs(evaluate(amounts, costs) / time - 1));
   return {

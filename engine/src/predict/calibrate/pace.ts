@@ -1,14 +1,22 @@
-import type { Profile } from '../../profile.js';
+import type { OpTiming, Profile } from '../../profile.js';
 import { lowerMedian } from './lower-median.js';
 
 /** Passes shorter than this are timed too coarsely to be useful, ms. */
 const countedMs = 0.02;
+
+/** The pace of quiet moments is at most this many times the shortest. */
+const quietRatio = 1.05;
+
+/** Fewer quiet times of a pass are left to chance more than all its times are. */
+const leastQuiet = 2;
 
 /** How fast the processor was during some runs. */
 export interface Pace {
   /** Time of the same piece of arithmetic around their passes, ms: the median, and the shortest but for one in fifty. */
   readonly medianMs: number;
   readonly leastMs: number;
+  /** The longest pace that counts as quiet, ms: near the shortest, and long enough for a quarter of the passes. */
+  readonly quietMs: number;
 }
 
 /**
@@ -21,7 +29,22 @@ export function paceOf(profiles: readonly Profile[]): Pace | undefined {
   );
   if (paces.length === 0) return undefined;
   paces.sort((a, b) => a - b);
-  return { medianMs: lowerMedian(paces), leastMs: paces[Math.floor(paces.length / 50)]! };
+  const leastMs = paces[Math.floor(paces.length / 50)]!;
+  const quietMs = Math.max(quietRatio * leastMs, paces[Math.floor(paces.length / 4)]!);
+  return { medianMs: lowerMedian(paces), leastMs, quietMs };
+}
+
+/**
+ * Those times of a pass that were measured at quiet moments, if there are enough: what shares a core slows down some
+ * passes more than others, which scaling cannot undo.
+ *
+ * @param timings of the same pass in several runs
+ * @param quietMs the longest pace of a quiet moment; all moments count where it is undefined
+ */
+export function quietOf(timings: readonly OpTiming[], quietMs: number | undefined): readonly OpTiming[] {
+  if (quietMs === undefined) return timings;
+  const quiet = timings.filter(({ paceMs = 0 }) => paceMs <= quietMs);
+  return quiet.length >= Math.min(leastQuiet, timings.length) ? quiet : timings;
 }
 
 /**

@@ -9,13 +9,18 @@ import type { TimedTrial } from './time-trials.js';
 /** Time below which the clock and the scheduler matter more than the pass, ms. */
 const resolutionMs = 0.003;
 
-/** Amounts of every pass of a timed trial, with its time in every run. */
+/**
+ * Amounts of every pass of a timed trial, with its time in every run.
+ *
+ * @param quietMs the longest pace of a time that counts; all count where it is undefined
+ */
 export function samplesOf(
   network: Network,
   shapes: NetworkShapes,
   { trial, masks, profiles }: TimedTrial,
   describer: Describer,
   caches: Caches,
+  quietMs?: number,
 ): Sample[] {
   const program = programOfPlan(network, trial.plan, shapes, trial.maskers);
   const counts = program.counts(({ block, shape }) => {
@@ -37,7 +42,8 @@ export function samplesOf(
     if (!sums.some((amount) => amount > 0)) return;
     // Every run has the same passes in the same order.
     for (const { ops } of profiles) {
-      const time = ops[pass]!.totalMs;
+      const { totalMs: time, paceMs = 0 } = ops[pass]!;
+      if (quietMs !== undefined && paceMs > quietMs) continue;
       samples.push({ amounts: sums, time, weight: 1 / (time + resolutionMs) ** 2 });
     }
   });

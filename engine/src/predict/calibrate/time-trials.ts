@@ -13,6 +13,7 @@ import { Random } from '../../random.js';
 import { Tensor } from '../../tensor.js';
 import { lowerMedian } from './lower-median.js';
 import { Disturbance } from './others.js';
+import { quietOf } from './pace.js';
 
 /** A plan to be timed, with the maskers that decide for it. */
 export interface Trial {
@@ -169,11 +170,17 @@ export function outsideOf({ totalMs, ops }: Profile): number {
  * The profile in which every pass takes the median of its times over some runs of the same plan, and blocks and
  * the whole run the sum of their passes. A disturbance that hits one pass of a run is thus left out, where a
  * median of whole runs would keep it: hardly any run is hit nowhere.
+ *
+ * @param quietMs the longest pace of a quiet moment: other times of a pass count only where there are few of these
  */
-export function profileOfMedians(profiles: readonly Profile[]): Profile {
+export function profileOfMedians(profiles: readonly Profile[], quietMs?: number): Profile {
   const first = profiles[0]!;
   const ops = first.ops.map((op, i) => {
-    const totalMs = lowerMedian(profiles.map((profile) => profile.ops[i]!.totalMs));
+    const timings = quietOf(
+      profiles.map((profile) => profile.ops[i]!),
+      quietMs,
+    );
+    const totalMs = lowerMedian(timings.map((timing) => timing.totalMs));
     const scale = op.totalMs > 0 ? totalMs / op.totalMs : 0;
     return {
       ...op,
