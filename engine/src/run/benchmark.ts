@@ -54,7 +54,7 @@ export interface BenchmarkRow {
   readonly rate: number;
   readonly denseMs: Spread;
   readonly engineMs: Spread;
-  /** Dense median over engine median. */
+  /** Dense over engine time: the median of the pairs of runs that followed each other. */
   readonly speedup: number;
   /** FLOPs that remain, as a fraction of dense: dilated conv1, maskers, projections, stem and head included. */
   readonly flopsFraction: number;
@@ -167,7 +167,7 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
         const done = (position + (i + WARM_UP + 1) / (runs + WARM_UP)) / settings.length;
         options.onProgress?.(done, setting.rate === undefined ? masker : `rate ${setting.rate}`);
       }
-      const speedup = median(denseMs) / median(engineMs);
+      const speedup = median(denseMs.map((ms, i) => ms / engineMs[i]!));
       const flopsFraction = profile.flops / (profile.flops + profile.flopsAvoided);
       rows.push({
         rate: setting.rate ?? meanRate(profile),
