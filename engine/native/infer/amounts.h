@@ -12,9 +12,13 @@ namespace fovea {
 // Which of a Profile's three parts an amount belongs to.
 enum class Share { compute, data, overhead };
 
+// Where bytes come from or go to, of amounts that are bytes beyond a core's own caches.
+enum class Place { elsewhere, far, memory };
+
 struct AmountName {
   const char* name;
   Share share;
+  Place place = Place::elsewhere;
 };
 
 // In the order of `amount_names`. Amounts that come in threes are bytes or pixels by the nearest level that holds them:
@@ -71,28 +75,32 @@ enum class Amount : int {
 constexpr int amount_count = static_cast<int>(Amount::count);
 
 constexpr AmountName amount_names[] = {
-    {"multiplyAdds", Share::compute},        {"weightSteps", Share::compute},         {"tileSteps", Share::compute},
-    {"tileCalls", Share::compute},           {"partialSums", Share::compute},         {"depthwise", Share::compute},
-    {"depthwiseRuns", Share::compute},       {"depthwiseOutputs", Share::compute},    {"squareInputs", Share::compute},
-    {"squareOutputs", Share::compute},       {"pointed", Share::compute},             {"pointers", Share::compute},
-    {"elements", Share::compute},            {"rows", Share::compute},                {"panels", Share::compute},
-    {"weightsFirst", Share::data},           {"readNear", Share::data},               {"readFar", Share::data},
-    {"readMemory", Share::data},             {"depthwiseReadNear", Share::data},      {"depthwiseReadFar", Share::data},
-    {"depthwiseReadMemory", Share::data},    {"againNear", Share::data},              {"againFar", Share::data},
-    {"againMemory", Share::data},            {"readStrided", Share::data},            {"breaksNear", Share::data},
-    {"breaksFar", Share::data},              {"breaksMemory", Share::data},           {"runsNear", Share::data},
-    {"runsFar", Share::data},                {"runsMemory", Share::data},             {"groupRuns", Share::data},
-    {"residualNear", Share::data},           {"residualFar", Share::data},            {"residualMemory", Share::data},
-    {"writeNear", Share::data},              {"writeFar", Share::data},               {"writeMemory", Share::data},
-    {"writeShort", Share::data},             {"poolBytes", Share::data},              {"poolCells", Share::data},
-    {"copyBytes", Share::data},              {"carriedBytes", Share::data},           {"scatterNear", Share::data},
-    {"scatterFar", Share::data},             {"scatterMemory", Share::data},          {"addNear", Share::data},
-    {"addFar", Share::data},                 {"addMemory", Share::data},              {"gatherNear", Share::data},
-    {"gatherFar", Share::data},              {"gatherMemory", Share::data},           {"passes", Share::overhead},
-    {"convolutions", Share::overhead},       {"calls", Share::overhead},              {"items", Share::overhead},
-    {"indexRegions", Share::overhead},       {"indexPixels", Share::overhead},        {"indexListed", Share::overhead},
-    {"indexRuns", Share::overhead},          {"indexSquares", Share::overhead},       {"indexHalo", Share::overhead},
-    {"decisions", Share::overhead},          {"decided", Share::overhead},
+    {"multiplyAdds", Share::compute}, {"weightSteps", Share::compute}, {"tileSteps", Share::compute},
+    {"tileCalls", Share::compute}, {"partialSums", Share::compute}, {"depthwise", Share::compute},
+    {"depthwiseRuns", Share::compute}, {"depthwiseOutputs", Share::compute}, {"squareInputs", Share::compute},
+    {"squareOutputs", Share::compute}, {"pointed", Share::compute}, {"pointers", Share::compute},
+    {"elements", Share::compute}, {"rows", Share::compute}, {"panels", Share::compute}, {"weightsFirst", Share::data},
+    {"readNear", Share::data}, {"readFar", Share::data, Place::far}, {"readMemory", Share::data, Place::memory},
+    {"depthwiseReadNear", Share::data}, {"depthwiseReadFar", Share::data, Place::far},
+    {"depthwiseReadMemory", Share::data, Place::memory},
+    {"againNear", Share::data}, {"againFar", Share::data, Place::far}, {"againMemory", Share::data, Place::memory},
+    {"readStrided", Share::data},
+    {"breaksNear", Share::data}, {"breaksFar", Share::data}, {"breaksMemory", Share::data},
+    {"runsNear", Share::data}, {"runsFar", Share::data}, {"runsMemory", Share::data},
+    {"groupRuns", Share::data},
+    {"residualNear", Share::data}, {"residualFar", Share::data, Place::far},
+    {"residualMemory", Share::data, Place::memory},
+    {"writeNear", Share::data}, {"writeFar", Share::data, Place::far}, {"writeMemory", Share::data, Place::memory},
+    {"writeShort", Share::data}, {"poolBytes", Share::data}, {"poolCells", Share::data}, {"copyBytes", Share::data},
+    {"carriedBytes", Share::data},
+    {"scatterNear", Share::data}, {"scatterFar", Share::data, Place::far},
+    {"scatterMemory", Share::data, Place::memory},
+    {"addNear", Share::data}, {"addFar", Share::data, Place::far}, {"addMemory", Share::data, Place::memory},
+    {"gatherNear", Share::data}, {"gatherFar", Share::data, Place::far}, {"gatherMemory", Share::data, Place::memory},
+    {"passes", Share::overhead}, {"convolutions", Share::overhead}, {"calls", Share::overhead},
+    {"items", Share::overhead}, {"indexRegions", Share::overhead}, {"indexPixels", Share::overhead},
+    {"indexListed", Share::overhead}, {"indexRuns", Share::overhead}, {"indexSquares", Share::overhead},
+    {"indexHalo", Share::overhead}, {"decisions", Share::overhead}, {"decided", Share::overhead},
 };
 static_assert(sizeof amount_names / sizeof *amount_names == amount_count, "every amount has a name");
 

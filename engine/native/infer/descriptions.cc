@@ -15,10 +15,11 @@ napi_value text_value(napi_env env, const char* text) {
   return value;
 }
 
-// Names of the amounts in order, each with its part of a Profile.
+// Names of the amounts in order, each with its part of a Profile, and where its bytes are if that is beyond a core.
 napi_value amounts(napi_env env, napi_callback_info) {
   return guarded(env, [&] {
     constexpr const char* shares[] = {"compute", "data", "overhead"};
+    constexpr const char* places[] = {nullptr, "far", "memory"};
     napi_value list;
     napi_create_array_with_length(env, amount_count, &list);
     for (int i = 0; i < amount_count; i++) {
@@ -26,6 +27,8 @@ napi_value amounts(napi_env env, napi_callback_info) {
       napi_create_object(env, &entry);
       napi_set_named_property(env, entry, "name", text_value(env, amount_names[i].name));
       napi_set_named_property(env, entry, "share", text_value(env, shares[static_cast<int>(amount_names[i].share)]));
+      if (const char* place = places[static_cast<int>(amount_names[i].place)])
+        napi_set_named_property(env, entry, "place", text_value(env, place));
       napi_set_element(env, list, i, entry);
     }
     return list;

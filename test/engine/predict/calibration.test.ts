@@ -13,6 +13,7 @@ import {
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readCaches } from '../../../engine/src/predict/calibrate/caches.js';
+import { expectedCosts } from '../../../engine/src/predict/calibrate/expected-costs.js';
 import {
   evaluate,
   nonNegativeLeastSquares,
@@ -87,6 +88,30 @@ describe('non-negative least squares', () => {
       weight: 1 / (2 + 2 * (i % 5)) ** 2,
     }));
     expect(robustFit(samples, 1, { rounds: 30 })[0]).toBeCloseTo(2, 0);
+  });
+
+  it('expects costs of bytes by their bandwidth, which a few odd samples do not change, and many samples do', () => {
+    const names = [
+      { name: 'multiplyAdds', share: 'compute' },
+      { name: 'readFar', share: 'data', place: 'far' },
+      { name: 'readMemory', share: 'data', place: 'memory' },
+    ] as const;
+    // 20 and 10 bytes a ms.
+    const expected = expectedCosts(names, { cacheBandwidth: 20e3, memoryBandwidth: 10e3 });
+    const sample = (time: number, ...amounts: number[]) => ({
+      amounts: Float64Array.from(amounts),
+      time,
+      weight: 1 / time ** 2,
+    });
+    const common = Array.from({ length: 500 }, () => sample(2, 1, 0, 0));
+    const odd = Array.from({ length: 3 }, () => sample(4, 1, 0.1, 0));
+    expect(robustFit([...common, ...odd], 3)[1]).toBeGreaterThan(5);
+    const [compute, far, memory] = robustFit([...common, ...odd, ...expected], 3);
+    expect(compute).toBeCloseTo(2, 2);
+    expect(far).toBeCloseTo(1 / 20, 2);
+    expect(memory).toBeCloseTo(1 / 10, 6);
+    const evidence = Array.from({ length: 500 }, () => sample(5, 1, 30, 0));
+    expect(robustFit([...common, ...evidence, ...expected], 3)[1]).toBeCloseTo(1 / 10, 2);
   });
 });
 

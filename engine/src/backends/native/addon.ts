@@ -15,6 +15,15 @@ export type ProgramTables = readonly [
   accesses: Int32Array,
 ];
 
+/** One of the amounts that the kernels' time is made of; engine/native/infer/amounts.h documents them. */
+export interface NativeAmount {
+  readonly name: string;
+  /** How it counts in the three-way split of a Profile. */
+  readonly share: 'compute' | 'data' | 'overhead';
+  /** Of bytes that a core's own caches do not hold: the last-level cache, or memory. */
+  readonly place?: 'far' | 'memory';
+}
+
 /** The addon's inference functions; engine/native/infer/register.cc implements and checks them. */
 export interface InferAddon {
   /** Name of the instruction set in use. */
@@ -43,8 +52,8 @@ export interface InferAddon {
    *   decided or indexed
    */
   inferProgram(session: SessionHandle, ...tables: ProgramTables): number;
-  /** All amounts that descriptions are made of, in order, each with how it counts in a Profile. */
-  inferAmounts(): { readonly name: string; readonly share: 'compute' | 'data' | 'overhead' }[];
+  /** All amounts that descriptions are made of, in order. */
+  inferAmounts(): NativeAmount[];
   /** Floats in a vector of an instruction set; undefined for one that is not known. */
   inferLanes(isa: string): number | undefined;
   /** A session whose programs are not run but described, for the kernels of any instruction set. */

@@ -15,11 +15,12 @@ import { type Caches, type Describer, describerFor } from '../program-cost/descr
 import { readCalibration, storeCalibration } from '../this-machine.js';
 import { readCaches } from './caches.js';
 import { atDistance, distancesOf, withOtherStates } from './core-distance.js';
+import { expectedCosts } from './expected-costs.js';
 import { evaluate, robustFit, type Sample } from './least-squares.js';
 import { lowerMedian } from './lower-median.js';
 import type { CalibrateOptions, CalibrationResult } from './options.js';
 import { atPace, type Pace, paceOf } from './pace.js';
-import { measurePeaks } from './peaks.js';
+import { measurePeaks, type Peaks } from './peaks.js';
 import { probeNetworks } from './probe-networks.js';
 import { samplesOf } from './samples.js';
 import { outsideOf, plausibleInput, randomTrials, type TimedTrial, timeTrials } from './time-trials.js';
@@ -95,7 +96,7 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
       const states = distancesOf(profiles);
       return (states.length > 0 ? states : [undefined]).map((handoverMs) => {
         const runs = timed.map((trials) => atDistance(trials, handoverMs));
-        return fitOf(threads, probes, runs, describer, caches, pace, handoverMs);
+        return fitOf(threads, probes, runs, describer, caches, pace, handoverMs, peaks);
       });
     });
     const stored = readCalibration().device;
@@ -148,6 +149,7 @@ function fitOf(
   caches: Caches,
   pace: Pace | undefined,
   handoverMs: number | undefined,
+  peaks: Peaks,
 ): NativeFit {
   const quietMs = paceOf(timed.flatMap((trials) => trials.flatMap((trial) => trial.profiles)))?.quietMs;
   const scaled = (profiles: readonly Profile[]) =>
@@ -172,7 +174,7 @@ function fitOf(
   // A calibration that was hardly given a core has few samples, and needs all of them.
   const samples = quiet.length < samplesOfAmount * known.length ? samplesWithin(undefined) : quiet;
   const outside = timed.flatMap((trials) => trials.flatMap((trial) => scaled(trial.profiles).map(outsideOf)));
-  const costs = robustFit(samples, known.length);
+  const costs = robustFit([...samples, ...expectedCosts(known, peaks)], known.length);
   const errors = samples.map(({ amounts, time }) => Math.abs(evaluate(amounts, costs) / time - 1));
   return {
     threads,
@@ -185,11 +187,7 @@ function fitOf(
   };
 }
 
-function deviceOf(
-  calibration: NativeCalibration,
-  peaks: { multiplyAdds: number; cacheBandwidth: number; memoryBandwidth: number },
-  cores: number,
-): Device {
+function deviceOf(calibration: NativeCalibration, peaks: Peaks, cores: number): Device {
   const lanes = 2 * inferAddon().inferLanes(calibration.isa)!;
   const perPass = fitFor(calibration, cores)!.costs;
   return checkDevice({

@@ -1,15 +1,13 @@
 import { loadAddon } from '../../backends/addon.js';
-import { type InferAddon, inferAddon, type SessionHandle } from '../../backends/native/addon.js';
+import {
+  type InferAddon,
+  inferAddon,
+  type NativeAmount,
+  type SessionHandle,
+} from '../../backends/native/addon.js';
 import { joinParts, type SessionNumbers } from '../../backends/native/encoded-part.js';
 import type { CostedPart } from './costed-part.js';
 import type { CostedProgram, RegionCounts } from './costed-program.js';
-
-/** One of the amounts that the native kernels' time is made of; engine/native/infer/amounts.h documents them. */
-export interface Amount {
-  readonly name: string;
-  /** How it counts in the three-way split of a Profile. */
-  readonly share: 'compute' | 'data' | 'overhead';
-}
 
 /** Sizes of the second-level cache of a core and of the last level, bytes. */
 export interface Caches {
@@ -34,10 +32,10 @@ interface Described {
   readonly passOf: Int32Array;
 }
 
-let amountsKnown: readonly Amount[] | undefined;
+let amountsKnown: readonly NativeAmount[] | undefined;
 
 /** All amounts in order; undefined where there is no native addon. */
-export function nativeAmounts(): readonly Amount[] | undefined {
+export function nativeAmounts(): readonly NativeAmount[] | undefined {
   if (!amountsKnown && loadAddon().addon) amountsKnown = inferAddon().inferAmounts();
   return amountsKnown;
 }
@@ -60,7 +58,7 @@ export class Describer {
   /** @throws FoveaError `bad-argument` for an instruction set that the addon does not know */
   constructor(
     readonly isa: string,
-    readonly amounts: readonly Amount[],
+    readonly amounts: readonly NativeAmount[],
   ) {
     this.#session = this.#addon.inferOutlines(isa);
     this.#masker = this.#addon.inferMasker(this.#session, 1, new Float32Array(0), 0, 0.5);

@@ -1,0 +1,23 @@
+import type { NativeAmount } from '../../backends/native/addon.js';
+import type { Sample } from './least-squares.js';
+import type { Peaks } from './peaks.js';
+
+/** How many samples an expected cost counts for. */
+const expectedSamples = 20;
+
+/**
+ * Samples which say that a byte of the last-level cache or of memory costs what their bandwidth says. Where a core's own
+ * caches hold nearly everything that the probes compute, few measurements show these costs, and chance would decide them.
+ */
+export function expectedCosts(
+  amounts: readonly NativeAmount[],
+  { cacheBandwidth, memoryBandwidth }: Pick<Peaks, 'cacheBandwidth' | 'memoryBandwidth'>,
+): Sample[] {
+  const bandwidth = { far: cacheBandwidth, memory: memoryBandwidth };
+  return amounts.flatMap(({ place }, i) => {
+    if (!place) return [];
+    const bytes = new Float64Array(amounts.length);
+    bytes[i] = bandwidth[place] / 1e3;
+    return Array.from({ length: expectedSamples }, () => ({ amounts: bytes, time: 1, weight: 1 }));
+  });
+}
