@@ -1,7 +1,17 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { FoveaError } from './errors.js';
+import { writeRefusal } from './file.js';
+import { removeAbandoned, temporaryName } from './temporary.js';
 
 /** Folder of a user's Fovea files: `FOVEA_DATA_DIR`, or the platform's own place for application data. */
 export function dataFolder(): string {
@@ -19,21 +29,24 @@ export const engineVersion = (
 ).version;
 
 /**
- * Stores a JSON document, replacing the file at once so that a reader never sees half of one.
+ * Stores a JSON document, replacing the file at once so that a reader never sees half of one, and two writers leave the
+ * whole document of one of them.
  * @param what it is, as a message names it
  * @returns the path written
- * @throws FoveaError `io` when the folder cannot be written
+ * @throws FoveaError `io` when the folder cannot be written; an older file is then kept
  */
 export function storeFile(file: string, content: object, what: string): string {
+  let fresh: string | undefined;
   try {
     mkdirSync(path.dirname(file), { recursive: true });
-    const fresh = `${file}.${process.pid}`;
-    writeFileSync(fresh, `${JSON.stringify(content, null, 1)}\n`);
-    renameSync(fresh, file);
-  } catch (error) {
-    throw new FoveaError('io', `${what} cannot be stored at ${file}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    const target = existsSync(file) ? realpathSync(file) : file;
+    removeAbandoned(path.dirname(target));
+    fresh = temporaryName(target);
+    writeFileSync(fresh, `${JSON.stringify(content, null, 1)}\n`, { flush: true });
+    renameSync(fresh, target);
+  } catch (cause) {
+    if (fresh !== undefined) rmSync(fresh, { force: true });
+    throw new FoveaError('io', `${what} cannot be stored at ${file}: ${writeRefusal(cause)}`, { cause });
   }
   return file;
 }

@@ -44,3 +44,12 @@ export function refusal(cause: unknown, kind: 'file' | 'folder'): string {
   if (code === 'ENOTDIR' && kind === 'folder') return 'it is not a folder';
   return code ?? message;
 }
+
+/** Why the system refused to write something, in words where there are some. */
+export function writeRefusal(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === 'ENOSPC') return 'the disk is full';
+  if (code === 'EDQUOT') return 'the disk quota is used up';
+  if (code === 'EROFS') return 'the disk can only be read';
+  return message;
+}

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { storeFile } from '../../engine/src/data-folder.js';
 import { checkWritable, replaceFile } from '../../engine/src/replace-file.js';
 
 const base = mkdtempSync(join(tmpdir(), 'fovea-replace-'));
@@ -106,5 +107,15 @@ describe('replaceFile', () => {
     expect(readdirSync(disk)).toEqual(['model']);
     await replaceFile(file, 'new');
     expect(readFileSync(file, 'utf8')).toBe('new');
+  });
+
+  it.skipIf(!hasDisk)('keeps the old document when the disk is full, and leaves no half of a new one', () => {
+    const file = join(disk, 'this-machine.json');
+    storeFile(file, { old: true }, 'calibration');
+    expect(() => storeFile(file, { text: 'x'.repeat(200_000) }, 'calibration')).toThrow(
+      `calibration cannot be stored at ${file}: the disk is full`,
+    );
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ old: true });
+    expect(readdirSync(disk)).toEqual(['model', 'this-machine.json']);
   });
 });

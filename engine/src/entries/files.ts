@@ -1,0 +1,8 @@
+/**
+ * What Fovea's own packages share to write files, without the engine behind it: small processes load it. Not public:
+ * names here change without notice.
+ */
+export { writeRefusal } from '../file.js';
+export { replaceFile } from '../replace-file.js';
+export { isRunning, processSpace, startOf } from '../running-process.js';
+export { removeAbandoned, temporaryName } from '../temporary.js';
