@@ -1,6 +1,7 @@
 import {
+  accessSync,
+  constants,
   existsSync,
-  mkdirSync,
   readFileSync,
   realpathSync,
   renameSync,
@@ -11,6 +12,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { FoveaError } from './errors.js';
 import { writeRefusal } from './file.js';
+import { makeFolder } from './make-folder.js';
 import { removeAbandoned, temporaryName } from './temporary.js';
 
 /** Folder of a user's Fovea files: `FOVEA_DATA_DIR`, or the platform's own place for application data. */
@@ -21,6 +23,20 @@ export function dataFolder(): string {
   if (process.platform === 'darwin')
     return path.join(os.homedir(), 'Library', 'Application Support', 'fovea');
   return path.join(XDG_DATA_HOME || path.join(os.homedir(), '.local', 'share'), 'fovea');
+}
+
+/**
+ * Finds out before long work whether its result can be kept in the user's folder, which is made.
+ * @throws FoveaError `io` when it cannot
+ */
+export function checkDataFolder(): void {
+  const folder = dataFolder();
+  makeFolder(folder);
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch (cause) {
+    throw new FoveaError('io', `cannot write into ${folder}: ${writeRefusal(cause)}`, { cause });
+  }
 }
 
 /** The engine's version: what was measured with another one is of no use. */
@@ -38,7 +54,7 @@ export const engineVersion = (
 export function storeFile(file: string, content: object, what: string): string {
   let fresh: string | undefined;
   try {
-    mkdirSync(path.dirname(file), { recursive: true });
+    makeFolder(path.dirname(file));
     const target = existsSync(file) ? realpathSync(file) : file;
     removeAbandoned(path.dirname(target));
     fresh = temporaryName(target);

@@ -45,11 +45,24 @@ export function refusal(cause: unknown, kind: 'file' | 'folder'): string {
   return code ?? message;
 }
 
+/** Why a disk takes nothing more, whatever is written. */
+const diskRefusals: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  EROFS: 'the disk can only be read',
+};
+
 /** Why the system refused to write something, in words where there are some. */
 export function writeRefusal(cause: unknown): string {
   const { code, message } = cause as NodeJS.ErrnoException;
-  if (code === 'ENOSPC') return 'the disk is full';
-  if (code === 'EDQUOT') return 'the disk quota is used up';
-  if (code === 'EROFS') return 'the disk can only be read';
-  return message;
+  return diskRefusals[code ?? ''] ?? message;
+}
+
+/** The system's code if an error comes from a disk that takes nothing more: that is the machine's trouble, not the task's. */
+export function diskRefusal(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const { code } = at as NodeJS.ErrnoException;
+    if (code !== undefined && code in diskRefusals) return code;
+  }
+  return undefined;
 }

@@ -12,8 +12,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { storeFile } from '../../engine/src/data-folder.js';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { checkDataFolder, storeFile } from '../../engine/src/data-folder.js';
+import { diskRefusal } from '../../engine/src/file.js';
 import { checkWritable, replaceFile } from '../../engine/src/replace-file.js';
 
 const base = mkdtempSync(join(tmpdir(), 'fovea-replace-'));
@@ -117,5 +118,29 @@ describe('replaceFile', () => {
     );
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ old: true });
     expect(readdirSync(disk)).toEqual(['model', 'this-machine.json']);
+  });
+});
+
+describe('a disk that can only be read', () => {
+  const fixed = mkdtempSync(join(tmpdir(), 'fovea-fixed-'));
+  const isFixed = spawnSync('mount', ['-t', 'tmpfs', '-o', 'ro,size=64k', 'tmpfs', fixed]).status === 0;
+  afterAll(() => {
+    if (isFixed) spawnSync('umount', [fixed]);
+    rmSync(fixed, { recursive: true, force: true });
+    vi.unstubAllEnvs();
+  });
+
+  it.skipIf(!isFixed)('is what an error says, in folders that are there and in others', async () => {
+    const refused = { code: 'io', message: expect.stringContaining('the disk can only be read') };
+    await expect(replaceFile(join(fixed, 'a'), 'text')).rejects.toMatchObject(refused);
+    expect(() => storeFile(join(fixed, 'inner', 'a.json'), {}, 'it')).toThrow(
+      `it cannot be stored at ${join(fixed, 'inner', 'a.json')}: cannot make the folder ${join(fixed, 'inner')}: the disk can only be read`,
+    );
+    for (const folder of [fixed, join(fixed, 'inner')]) {
+      vi.stubEnv('FOVEA_DATA_DIR', folder);
+      expect(() => checkDataFolder()).toThrow('the disk can only be read');
+    }
+    expect(diskRefusal(await replaceFile(join(fixed, 'a'), '').catch((error) => error))).toBe('EROFS');
+    expect(diskRefusal(new Error('other'))).toBeUndefined();
   });
 });

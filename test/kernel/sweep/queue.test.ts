@@ -56,6 +56,22 @@ describe('a queue', () => {
     expect(laneOf('s', {}, '1.0.0').queue).toBe('s~any~1.0.0');
   });
 
+  it.skipIf(!hasRedis)('has points back from a worker whose disk is full, which ends', async () => {
+    const url = freshQueue();
+    const backend = await QueueBackend.connect(url, { engine: '1.0.0' });
+    const watcher = new Watcher(backend);
+    const full = await QueueWorker.connect(url, { runner: fakeRunner, engine: '1.0.0', name: 'full' });
+    const ended = full.run();
+    await backend.submit(submissionOf([fakePoint('full')]));
+    await expect(ended).rejects.toMatchObject({
+      code: 'io',
+      message: 'worker full ends and gives its point back: cannot keep it: the disk is full',
+    });
+    expect(await backend.list()).toMatchObject([{ completed: 0, failed: 0, state: 'waiting' }]);
+    await watcher.stop();
+    await backend.close();
+  });
+
   it.skipIf(!hasRedis)(
     'gives points to machines that have the labels, and says which nobody may take',
     async () => {

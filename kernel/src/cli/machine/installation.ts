@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
-import { cp, mkdir, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
+import { cp, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { FoveaError } from '@fovea/engine';
-import { removeAbandoned, temporaryName } from '@fovea/engine/files';
+import { makeFolder, removeAbandoned, temporaryName } from '@fovea/engine/files';
 import { moveFile } from '../../server/contents/move.js';
 import { activePrefix, userDataFolder } from '../../server/jupyter-paths.js';
 import { FOVEA_KERNEL, foveaSpec, type KernelSpec, LOGO_FOLDER } from '../../server/kernelspecs.js';
@@ -101,7 +101,7 @@ async function replaceFolder(
   folder: string,
   fill: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  await mkdir(dirname(folder), { recursive: true });
+  makeFolder(dirname(folder));
   removeAbandoned(dataFolder);
   const temporary = temporaryName(join(dataFolder, basename(folder)));
   try {

@@ -1,9 +1,10 @@
-import { link, mkdir, open, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, open, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FoveaError } from '@fovea/engine/errors';
 import {
   isRunning,
+  makeFolder,
   processSpace,
   removeAbandoned,
   startOf,
@@ -39,7 +40,7 @@ export async function takeLock(path: string, what: string): Promise<() => Promis
   const own = `${process.pid} ${processSpace} ${startOf(process.pid) ?? ''}\n`;
   const fresh = temporaryName(path);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     removeAbandoned(dirname(path));
     await writeFile(fresh, own, { flag: 'wx' });
     for (const deadline = Date.now() + patienceMs; Date.now() < deadline; ) {

@@ -1,7 +1,7 @@
-import { mkdir, readFile, stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
-import { replaceFile } from '@fovea/engine/files';
+import { makeFolder, replaceFile } from '@fovea/engine/files';
 import type { Material, MaterialFile } from '../material.js';
 import { sha256Of } from '../point.js';
 import type { QueueConnection } from './connect-queue.js';
@@ -48,7 +48,7 @@ export async function fetchMaterial(redis: QueueConnection, sha256: string, cach
   );
   const folder = join(cache, sha256);
   if (contents.every((content) => content === null)) return sharedPath(files);
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   for (const [index, file] of files.entries()) {
     const content = contents[index] ?? (await readShared(file));
     await keep(join(folder, file.name), content, file);
