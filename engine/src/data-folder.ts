@@ -6,6 +6,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statfsSync,
   writeFileSync,
 } from 'node:fs';
 import os from 'node:os';
@@ -25,6 +26,9 @@ export function dataFolder(): string {
   return path.join(XDG_DATA_HOME || path.join(os.homedir(), '.local', 'share'), 'fovea');
 }
 
+/** More than any document has that is kept in the user's folder. */
+const leastBytes = 2 ** 20;
+
 /**
  * Finds out before long work whether its result can be kept in the user's folder, which is made.
  * @throws FoveaError `io` when it cannot
@@ -37,6 +41,12 @@ export function checkDataFolder(): void {
   } catch (cause) {
     throw new FoveaError('io', `cannot write into ${folder}: ${writeRefusal(cause)}`, { cause });
   }
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize < leastBytes)
+    throw new FoveaError(
+      'io',
+      `cannot write into ${folder}: the disk has less than ${leastBytes} bytes left`,
+    );
 }
 
 /** The engine's version: what was measured with another one is of no use. */

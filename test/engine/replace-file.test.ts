@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { checkDataFolder, storeFile } from '../../engine/src/data-folder.js';
 import { diskRefusal } from '../../engine/src/file.js';
 import { checkWritable, replaceFile } from '../../engine/src/replace-file.js';
@@ -26,6 +26,7 @@ afterAll(() => {
 });
 
 let folder: string;
+afterEach(() => vi.unstubAllEnvs());
 beforeEach(() => {
   folder = mkdtempSync(join(base, 'case-'));
 });
@@ -118,6 +119,8 @@ describe('replaceFile', () => {
     );
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ old: true });
     expect(readdirSync(disk)).toEqual(['model', 'this-machine.json']);
+    vi.stubEnv('FOVEA_DATA_DIR', disk);
+    expect(() => checkDataFolder()).toThrow('bytes left');
   });
 });
 
@@ -127,12 +130,12 @@ describe('a disk that can only be read', () => {
   afterAll(() => {
     if (isFixed) spawnSync('umount', [fixed]);
     rmSync(fixed, { recursive: true, force: true });
-    vi.unstubAllEnvs();
   });
 
   it.skipIf(!isFixed)('is what an error says, in folders that are there and in others', async () => {
     const refused = { code: 'io', message: expect.stringContaining('the disk can only be read') };
-    await expect(replaceFile(join(fixed, 'a'), 'text')).rejects.toMatchObject(refused);
+    for (const save of [checkWritable, (path: string) => replaceFile(path, 'text')])
+      await expect(save(join(fixed, 'a'))).rejects.toMatchObject(refused);
     expect(() => storeFile(join(fixed, 'inner', 'a.json'), {}, 'it')).toThrow(
       `it cannot be stored at ${join(fixed, 'inner', 'a.json')}: cannot make the folder ${join(fixed, 'inner')}: the disk can only be read`,
     );

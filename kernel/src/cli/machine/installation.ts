@@ -3,7 +3,7 @@ import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { cp, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { FoveaError } from '@fovea/engine';
-import { makeFolder, removeAbandoned, temporaryName } from '@fovea/engine/files';
+import { makeFolder, removeAbandoned, temporaryName, writeRefusal } from '@fovea/engine/files';
 import { moveFile } from '../../server/contents/move.js';
 import { activePrefix, userDataFolder } from '../../server/jupyter-paths.js';
 import { FOVEA_KERNEL, foveaSpec, type KernelSpec, LOGO_FOLDER } from '../../server/kernelspecs.js';
@@ -109,9 +109,9 @@ async function replaceFolder(
     const before = await takeAway(dataFolder, folder);
     await moveFile(temporary, folder);
     if (before !== undefined) await rm(before, { recursive: true, force: true });
-  } catch (error) {
+  } catch (cause) {
     await rm(temporary, { recursive: true, force: true });
-    throw error;
+    throw new FoveaError('io', `cannot install ${folder}: ${writeRefusal(cause)}`, { cause });
   }
 }
 
