@@ -1,9 +1,9 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine/errors';
 import { writeRefusal } from '@fovea/engine/files';
+import { takeLock } from '../../lock.js';
 import type { PointRecord } from '../point.js';
 import type { SweepSpace } from '../space/space.js';
-import { takeLock } from './lock.js';
 
 /** A line that says what the sweep covers; the last one counts. */
 interface SpaceLine {

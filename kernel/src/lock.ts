@@ -64,6 +64,23 @@ export async function takeLock(path: string, what: string): Promise<() => Promis
   throw new FoveaError('io', `cannot take ${path}: others keep taking it`);
 }
 
+/**
+ * Works on something that two processes must not work on at once.
+ * @throws FoveaError as `takeLock`, and what `work` throws
+ */
+export async function underLock<Result>(
+  path: string,
+  what: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const release = await takeLock(path, what);
+  try {
+    return await work();
+  } finally {
+    await release();
+  }
+}
+
 /** Which process that still runs has taken a lock; undefined when none has. */
 export async function lockHolder(path: string): Promise<LockHolder | undefined> {
   const content = await contentOf(path);

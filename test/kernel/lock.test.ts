@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { processSpace, startOf } from '@fovea/engine/files';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockHolder, takeLock } from '../../../kernel/src/sweep/embedded/lock.js';
+import { lockHolder, takeLock } from '../../kernel/src/lock.js';
 
 let folder: string;
 let path: string;
