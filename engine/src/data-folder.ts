@@ -1,7 +1,20 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { FoveaError } from './errors.js';
+import { writeRefusal } from './file.js';
+import { makeFolder } from './make-folder.js';
+import { removeAbandoned, temporaryName } from './temporary.js';
 
 /** Folder of a user's Fovea files: `FOVEA_DATA_DIR`, or the platform's own place for application data. */
 export function dataFolder(): string {
@@ -13,27 +26,53 @@ export function dataFolder(): string {
   return path.join(XDG_DATA_HOME || path.join(os.homedir(), '.local', 'share'), 'fovea');
 }
 
+/** More than any document has that is kept in the user's folder. */
+const leastBytes = 2 ** 20;
+
+/**
+ * Finds out before long work whether its result can be kept in the user's folder, which is made.
+ * @throws FoveaError `io` when it cannot
+ */
+export function checkDataFolder(): void {
+  const folder = dataFolder();
+  makeFolder(folder);
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch (cause) {
+    throw new FoveaError('io', `cannot write into ${folder}: ${writeRefusal(cause)}`, { cause });
+  }
+  const { bavail, bsize } = statfsSync(folder);
+  if (bavail * bsize < leastBytes)
+    throw new FoveaError(
+      'io',
+      `cannot write into ${folder}: the disk has less than ${leastBytes} bytes left`,
+    );
+}
+
 /** The engine's version: what was measured with another one is of no use. */
 export const engineVersion = (
   JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 ).version;
 
 /**
- * Stores a JSON document, replacing the file at once so that a reader never sees half of one.
+ * Stores a JSON document, replacing the file at once so that a reader never sees half of one, and two writers leave the
+ * whole document of one of them.
  * @param what it is, as a message names it
  * @returns the path written
- * @throws FoveaError `io` when the folder cannot be written
+ * @throws FoveaError `io` when the folder cannot be written; an older file is then kept
  */
 export function storeFile(file: string, content: object, what: string): string {
+  let fresh: string | undefined;
   try {
-    mkdirSync(path.dirname(file), { recursive: true });
-    const fresh = `${file}.${process.pid}`;
-    writeFileSync(fresh, `${JSON.stringify(content, null, 1)}\n`);
-    renameSync(fresh, file);
-  } catch (error) {
-    throw new FoveaError('io', `${what} cannot be stored at ${file}: ${(error as Error).message}`, {
-      cause: error,
-    });
+    makeFolder(path.dirname(file));
+    const target = existsSync(file) ? realpathSync(file) : file;
+    removeAbandoned(path.dirname(target));
+    fresh = temporaryName(target);
+    writeFileSync(fresh, `${JSON.stringify(content, null, 1)}\n`, { flush: true });
+    renameSync(fresh, target);
+  } catch (cause) {
+    if (fresh !== undefined) rmSync(fresh, { force: true });
+    throw new FoveaError('io', `${what} cannot be stored at ${file}: ${writeRefusal(cause)}`, { cause });
   }
   return file;
 }

@@ -32,6 +32,13 @@ export async function readFileBytes(path: string): Promise<Uint8Array<ArrayBuffe
   }
 }
 
+/** Why a disk takes nothing more, whatever is written. */
+const diskRefusals: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'the disk quota is used up',
+  EROFS: 'the disk can only be read',
+};
+
 /**
  * Why the system refused to open something, in words, or as its code where there are none.
  * @param kind what was expected at the path
@@ -42,5 +49,20 @@ export function refusal(cause: unknown, kind: 'file' | 'folder'): string {
   if (code === 'EACCES') return 'permission denied';
   if (code === 'ENAMETOOLONG') return 'the name is too long';
   if (code === 'ENOTDIR' && kind === 'folder') return 'it is not a folder';
-  return code ?? message;
+  return diskRefusals[code ?? ''] ?? code ?? message;
+}
+
+/** Why the system refused to write something, in words where there are some. */
+export function writeRefusal(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return diskRefusals[code ?? ''] ?? message;
+}
+
+/** The system's code if an error comes from a disk that takes nothing more: that is the machine's trouble, not the task's. */
+export function diskRefusal(error: unknown): string | undefined {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const { code } = at as NodeJS.ErrnoException;
+    if (code !== undefined && code in diskRefusals) return code;
+  }
+  return undefined;
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import {
   access,
   constants,
@@ -10,21 +9,23 @@ import {
   rm,
   stat,
 } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { FoveaError } from './errors.js';
-import { refusal } from './file.js';
+import { refusal, writeRefusal } from './file.js';
+import { removeAbandoned, temporaryName } from './temporary.js';
 
 /**
  * Replaces a file all at once: the content is written beside it under a name of its own, forced to disk, and renamed
  * over it. When anything fails (a full disk, say) the old file is as it was, and two writers at once leave the whole
- * content of one of them. A symbolic link is written through, also one to a file that is still to be made, and
- * permissions are kept.
+ * content of one of them. What a process that was killed has left behind is removed with a later write. A symbolic link is
+ * written through, also one to a file that is still to be made, and permissions are kept.
  * @throws FoveaError `io` naming the file and the reason, or that it is no ordinary file
  */
 export async function replaceFile(path: string, content: Uint8Array | string): Promise<void> {
   await refuseSpecial(path);
   const target = await targetOf(path);
-  const partial = join(dirname(target), `.~fovea-${randomUUID()}`);
+  removeAbandoned(dirname(target));
+  const partial = temporaryName(target);
   let file: FileHandle | undefined;
   try {
     const before = await stat(target).catch(() => undefined);
@@ -38,9 +39,8 @@ export async function replaceFile(path: string, content: Uint8Array | string): P
   } catch (cause) {
     await file?.close().catch(() => undefined);
     await rm(partial, { force: true }).catch(() => undefined);
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const said = code === 'ENOSPC' ? 'the disk is full' : message;
-    throw new FoveaError('io', `cannot save ${path}: ${said}; what was there before is kept`, { cause });
+    const why = `${writeRefusal(cause)}; what was there before is kept`;
+    throw new FoveaError('io', `cannot save ${path}: ${why}`, { cause });
   }
 }
 

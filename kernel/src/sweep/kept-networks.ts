@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
-import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
+import { makeFolder, removeAbandoned, temporaryName, writeRefusal } from '@fovea/engine/files';
 import type { Material } from './material.js';
 import { type PointRecord, sha256Of } from './point.js';
 
@@ -31,9 +31,10 @@ export async function keepNetwork(
   save: (path: string) => Promise<void>,
 ): Promise<string> {
   const folder = folderBelow(dataFolder);
-  const partial = join(folder, `.${randomUUID()}${EXTENSION}`);
+  const partial = temporaryName(join(folder, EXTENSION), EXTENSION);
   try {
-    await mkdir(folder, { recursive: true });
+    makeFolder(folder);
+    removeAbandoned(folder);
     await save(partial);
     const sha256 = sha256Of(await readFile(partial));
     await rename(partial, keptPath(dataFolder, sha256));
@@ -41,7 +42,7 @@ export async function keepNetwork(
   } catch (cause) {
     await rm(partial, { force: true });
     if (cause instanceof FoveaError) throw cause;
-    throw new FoveaError('io', `cannot keep a network in ${folder}: ${(cause as Error).message}`, { cause });
+    throw new FoveaError('io', `cannot keep a network in ${folder}: ${writeRefusal(cause)}`, { cause });
   }
 }
 

@@ -153,9 +153,12 @@ export class Sweep {
       await listening;
       await Promise.all(this.#fetching);
       if (signal?.aborted && this.state !== 'completed' && this.state !== 'cancelled') {
+        const ended = `${this.records.size} of ${this.points} points`;
         throw new FoveaError(
           'aborted',
-          `sweep ${this.name} was stopped after ${this.records.size} of ${this.points} points; start it again to continue`,
+          this.options.queue === undefined
+            ? `sweep ${this.name} was stopped after ${ended}; start it again to continue`
+            : `sweep ${this.name} goes on without being watched, after ${ended}; start it again to see it, or cancel it`,
         );
       }
       return this.result();

@@ -11,7 +11,8 @@ import {
   Tensor,
 } from '@fovea/engine';
 import { type AdaptProgress, adaptMaskers, canTrain, generateDataset, imagesOf } from '@fovea/engine/train';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { Judge } from '../../../engine/src/train/adapt/judge.js';
 import { smallNetwork } from '../support/small-network.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-adapt-'));
@@ -126,6 +127,43 @@ describe.skipIf(!canTrain())('adapted maskers (need the native kernels)', () => 
     expect((await masksOf(adapted)).map(({ cells }) => cells)).toEqual(
       (await masksOf(fitted)).map(({ cells }) => cells),
     );
+  });
+
+  it('are the same when a run is stopped while its state is judged, which the next run does', async () => {
+    const network = small();
+    const checkpoint = join(folder, 'judged.state');
+    const options = { flops: 0.7, steps: 40, batch: 4, granularity: 2, threads: 2, checkpoint };
+    const judge = Judge.prototype.consider;
+    let stop = new AbortController();
+    let [stopAt, judged] = [Number.NaN, [] as number[]];
+    const consider = vi.spyOn(Judge.prototype, 'consider').mockImplementation(function (this: Judge, state) {
+      judged.push(state.step);
+      if (state.step === stopAt) stop.abort();
+      return judge.call(this, state);
+    });
+    const adapted = async () => {
+      [stop, judged] = [new AbortController(), []];
+      const result = await adaptMaskers(network, images, { ...options, signal: stop.signal });
+      rmSync(checkpoint);
+      return { kept: result.kept, maskers: blocksOf(result.network).map(({ masker }) => masker) };
+    };
+    const whole = await adapted();
+    expect(judged).toEqual([0, 20, 40]);
+    for (const [at, before, after] of [
+      [20, [0, 20], [20, 40]],
+      [40, [0, 20, 40], [40]],
+    ] as const) {
+      stopAt = at;
+      await expect(adapted()).rejects.toMatchObject({
+        code: 'aborted',
+        message: `adaptation was aborted after step ${at} of 40; ${checkpoint} holds where it stood`,
+      });
+      expect(judged).toEqual(before);
+      stopAt = Number.NaN;
+      expect(await adapted()).toEqual(whole);
+      expect(judged).toEqual(after);
+    }
+    consider.mockRestore();
   });
 
   it('go on from a checkpoint to the same masks', async () => {

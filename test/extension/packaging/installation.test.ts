@@ -12,7 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { processSpace } from '@fovea/engine/files';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   dataFolderOf,
   type InstallPaths,
@@ -21,6 +22,17 @@ import {
   uninstall,
 } from '../../../kernel/src/cli/machine/installation.js';
 import { userDataFolder } from '../../../kernel/src/server/jupyter-paths.js';
+
+/** Whether folders can be removed. */
+let isBroken = false;
+vi.mock('node:fs/promises', async (actual) => {
+  const promises = await actual<typeof import('node:fs/promises')>();
+  const rm: typeof promises.rm = async (path, options) => {
+    if (isBroken) throw Object.assign(new Error('EIO: removal breaks off'), { code: 'EIO' });
+    return promises.rm(path, options);
+  };
+  return { ...promises, rm };
+});
 
 const BUILT = fileURLToPath(new URL('../../../extension/dist/@fovea/lab', import.meta.url));
 
@@ -62,7 +74,35 @@ describe.skipIf(!existsSync(join(BUILT, 'package.json')))('fovea install (needs 
     base = mkdtempSync(join(tmpdir(), 'fovea-install-'));
     paths = installPaths(dataFolderOf({ prefix: base }));
   });
-  afterEach(() => rmSync(base, { recursive: true, force: true }));
+  afterEach(() => {
+    isBroken = false;
+    rmSync(base, { recursive: true, force: true });
+  });
+
+  /** What Jupyter takes for kernels and extensions. */
+  const seen = () => ({
+    kernels: readdirSync(dirname(paths.kernelspec)),
+    extensions: readdirSync(dirname(paths.labextension)),
+  });
+
+  it('has no half of a folder where Jupyter looks when it breaks off', async () => {
+    await install(paths, '');
+    isBroken = true;
+    await expect(install(paths, '')).rejects.toThrow('breaks off');
+    expect(seen()).toEqual({ kernels: ['fovea'], extensions: ['lab'] });
+    expect(filesBelow(paths.labextension)).toEqual([...filesBelow(BUILT), 'install.json'].sort());
+    await expect(uninstall(paths)).rejects.toThrow('breaks off');
+    expect(seen()).toEqual({ kernels: ['fovea'], extensions: [] });
+  });
+
+  it('removes what processes that were killed have left, with the next call', async () => {
+    const left = join(paths.dataFolder, `.~fovea-${processSpace}-999999999-left`);
+    for (const call of [() => install(paths, ''), () => uninstall(paths)]) {
+      mkdirSync(join(left, 'static'), { recursive: true });
+      await call();
+      expect(existsSync(left)).toBe(false);
+    }
+  });
 
   it('copies the labextension whole, with a note on how it goes away', async () => {
     await install(paths, 'fovea uninstall --user');

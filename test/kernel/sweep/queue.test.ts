@@ -12,6 +12,7 @@ import { connectQueue } from '../../../kernel/src/sweep/queue/connect-queue.js';
 import { laneOf } from '../../../kernel/src/sweep/queue/keys.js';
 import { fetchMaterial, storeMaterial } from '../../../kernel/src/sweep/queue/store.js';
 import { QueueWorker, type QueueWorkerOptions } from '../../../kernel/src/sweep/queue/worker.js';
+import { Sweep } from '../../../kernel/src/sweep/sweep.js';
 import { allRecords, fakePoint, fakeRunner, submissionOf, Watcher } from './support/points.js';
 import { hasRedis, TestRedis } from './support/redis.js';
 
@@ -54,6 +55,42 @@ describe('a queue', () => {
     expect(laneOf('s', { b: '2', a: 'x:~+=' }, '1.0.0').queue).toBe('s~a=x%3A%7E%2B%3D+b=2~1.0.0');
     expect(laneOf('s', { a: 'x:~+=', b: '2' }, '1.0.0').queue).toBe('s~a=x%3A%7E%2B%3D+b=2~1.0.0');
     expect(laneOf('s', {}, '1.0.0').queue).toBe('s~any~1.0.0');
+  });
+
+  it.skipIf(!hasRedis)('keeps a sweep when whoever watches it stops, and says so', async () => {
+    const queue = freshQueue();
+    const interruption = new AbortController();
+    const sweep = await Sweep.start(
+      { name: 'watched', networks: ['quick-look'], rates: [0.5] },
+      { queue, signal: interruption.signal },
+    );
+    const backend = await QueueBackend.connect(queue);
+    const listed = () => backend.list();
+    while ((await listed()).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    interruption.abort();
+    await expect(sweep.finished).rejects.toMatchObject({
+      code: 'aborted',
+      message:
+        'sweep watched goes on without being watched, after 0 of 1 points; start it again to see it, or cancel it',
+    });
+    expect(await listed()).toMatchObject([{ name: 'watched', state: 'waiting' }]);
+    await backend.close();
+  });
+
+  it.skipIf(!hasRedis)('has points back from a worker whose disk is full, which ends', async () => {
+    const url = freshQueue();
+    const backend = await QueueBackend.connect(url, { engine: '1.0.0' });
+    const watcher = new Watcher(backend);
+    const full = await QueueWorker.connect(url, { runner: fakeRunner, engine: '1.0.0', name: 'full' });
+    const ended = full.run();
+    await backend.submit(submissionOf([fakePoint('full')]));
+    await expect(ended).rejects.toMatchObject({
+      code: 'io',
+      message: 'worker full ends and gives its point back: cannot keep it: the disk is full',
+    });
+    expect(await backend.list()).toMatchObject([{ completed: 0, failed: 0, state: 'waiting' }]);
+    await watcher.stop();
+    await backend.close();
   });
 
   it.skipIf(!hasRedis)(

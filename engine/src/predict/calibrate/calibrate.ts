@@ -1,6 +1,7 @@
 import os from 'node:os';
 import type { Backend, Session } from '../../backends/backend.js';
 import { inferAddon } from '../../backends/native/addon.js';
+import { checkDataFolder } from '../../data-folder.js';
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import { networkShapes } from '../../network/walk.js';
@@ -51,6 +52,7 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
   const { signal, onProgress, seconds = 22, store = true } = options;
   if (!(seconds > 0))
     throw new FoveaError('bad-argument', `seconds ${seconds}: a number above 0 is accepted`);
+  if (store) checkDataFolder();
   const backend = options.backend ?? getBackend('native');
   if (backend.name === 'webgpu') return calibrateGpu(options);
   const started = performance.now();

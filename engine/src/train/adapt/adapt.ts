@@ -135,7 +135,7 @@ export async function adaptMaskers(
   const norms = tune === 'norms' ? normsAfter(network, blocks[0]!.index) : [];
   const learned = new LearnedValues(blocks, norms);
   const [m, v] = [new Float32Array(learned.values.length), new Float32Array(learned.values.length)];
-  const state: AdaptState = { step: 0, learned, m, v };
+  const state: AdaptState = { step: 0, judged: 0, learned, m, v };
   const { height, width } = size;
   const rate = options.rate ?? defaultRate;
   const layout = { batch, height, width, granularity, settings: newAdaptSettings() };

@@ -13,6 +13,8 @@ export interface AdaptState {
   /** The optimiser's moments, laid out as the values. */
   readonly m: Float32Array;
   readonly v: Float32Array;
+  /** The step after which a state was judged last. */
+  judged: number;
   /** The best state so far, once one was judged. */
   best?: BestState;
 }
@@ -31,7 +33,7 @@ export interface BestState {
 /** What a state belongs to: everything that a run follows from. */
 export type AdaptIdentity = Readonly<Record<string, unknown>>;
 
-const format = 'fovea adaptation state 2';
+const format = 'fovea adaptation state 3';
 
 /**
  * Saves a run so that it can go on exactly where it was.
@@ -42,7 +44,7 @@ export async function saveAdaptState(
   identity: AdaptIdentity,
   state: AdaptState,
 ): Promise<void> {
-  const { step, learned, m, v, best } = state;
+  const { step, judged, learned, m, v, best } = state;
   const flat = (values: Float32Array) => ({ shape: [values.length], values });
   const arrays = {
     values: flat(learned.values),
@@ -54,6 +56,7 @@ export async function saveAdaptState(
   const metadata = {
     format,
     step: String(step),
+    judged: String(judged),
     best: JSON.stringify(best && { ...best, values: undefined }),
     identity: JSON.stringify(identity),
   };
@@ -73,7 +76,7 @@ export async function loadAdaptState(
   if (!existsSync(path)) return false;
   const file = await readState(path);
   const { metadata } = file;
-  const step = Number(metadata.step);
+  const [step, judged] = [Number(metadata.step), Number(metadata.judged)];
   let kept: unknown;
   let best: Omit<BestState, 'values'> | undefined;
   try {
@@ -82,7 +85,8 @@ export async function loadAdaptState(
   } catch {
     kept = undefined;
   }
-  if (metadata.format !== format || !Number.isSafeInteger(step) || step < 0 || !kept || !best) {
+  const areSteps = Number.isSafeInteger(step) && judged >= 0 && judged <= step;
+  if (metadata.format !== format || !areSteps || !kept || !best) {
     throw new FoveaError(
       'bad-file',
       `${path} is not an adaptation state that this version writes; name another file, or remove it to start over`,
@@ -101,6 +105,7 @@ export async function loadAdaptState(
     array.set(float32Of(file, name, [array.length]));
   }
   state.step = step;
+  state.judged = judged;
   state.best = { ...best, values: float32Of(file, 'best', [values.length]).slice() };
   return true;
 }

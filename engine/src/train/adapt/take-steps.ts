@@ -43,12 +43,32 @@ export async function takeSteps(
   layout: Omit<AdaptGraphOptions, 'training' | 'moments'>,
 ): Promise<void> {
   const { steps, batch, seed, threads, flops, checkpoint, saveEvery = 50, signal, onProgress } = options;
+  const judgeEvery = Math.max(fewestSteps, Math.ceil(steps / judgements));
+  const save = async () => {
+    if (checkpoint) await saveAdaptState(checkpoint, identity, state);
+  };
+  const stopped = async () => {
+    await save();
+    const kept = checkpoint ? `; ${checkpoint} holds where it stood` : '';
+    return new FoveaError('aborted', `adaptation was aborted after step ${state.step} of ${steps}${kept}`);
+  };
+  /** Judges the state if that is due, also one that an earlier run was stopped at. */
+  const judgeIfDue = async () => {
+    const { step } = state;
+    if (step === state.judged || (step < steps && step % judgeEvery !== 0)) return;
+    try {
+      await judge.consider(state);
+    } catch (error) {
+      throw signal?.aborted ? await stopped() : error;
+    }
+    state.judged = step;
+  };
+  await judgeIfDue();
   if (state.step >= steps) return;
   const { learned, m, v } = state;
   const settings = layout.settings;
   const graph = buildAdaptGraph(network, learned, { ...layout, training: true, moments: { m, v } });
   const plan = { epochs: 1, decay: 0, rate: options.rate, target: flops, ...schedule };
-  const judgeEvery = Math.max(fewestSteps, Math.ceil(steps / judgements));
   const stop = new Int32Array(1);
   const staged = new Float32Array(graph.images.length);
   const clock = new Clock(state.step, steps, batch);
@@ -75,14 +95,8 @@ export async function takeSteps(
     }
     const report = clock.tick(step + 1, graph);
     if (report) onProgress?.(report);
-    const aborted = signal?.aborted ?? false;
-    if (!aborted && (last || (step + 1) % judgeEvery === 0)) await judge.consider(state);
-    if (checkpoint && (aborted || (step + 1) % saveEvery === 0 || last)) {
-      await saveAdaptState(checkpoint, identity, state);
-    }
-    if (aborted && !last) {
-      const kept = checkpoint ? `; ${checkpoint} holds where it stood` : '';
-      throw new FoveaError('aborted', `adaptation was aborted after step ${step + 1} of ${steps}${kept}`);
-    }
+    if (signal?.aborted) throw await stopped();
+    await judgeIfDue();
+    if ((step + 1) % saveEvery === 0 || last) await save();
   }
 }

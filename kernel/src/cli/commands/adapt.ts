@@ -9,6 +9,7 @@ import {
   saveNetwork,
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
+import { underLock } from '../../lock.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, counted, parseInteger, parseRate, printJson } from '../options/parse.js';
 import {
@@ -96,7 +97,7 @@ export function register(program: Command): void {
         ...integer('threads'),
       };
       const network = await openModel(model, options.config, size);
-      await interruptible(async (signal) => {
+      const working = async (signal: AbortSignal) => {
         const photos = await readPhotos(options.images, { signal });
         for (const { file, reason } of photos.skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
         const begin = performance.now();
@@ -119,7 +120,8 @@ export function register(program: Command): void {
         if (options.json)
           printJson({ output, seconds, images, skipped: photos.skipped, flops, kept, blocks });
         else process.stdout.write(asText(output, images, seconds, result));
-      });
+      };
+      await underLock(`${checkpoint}.lock`, `adapting for ${output}`, () => interruptible(working));
     });
 }
 

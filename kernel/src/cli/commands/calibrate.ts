@@ -1,8 +1,11 @@
 import os from 'node:os';
+import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
 import { getBackend } from '@fovea/engine/backend';
+import { dataFolder } from '@fovea/engine/internal';
 import { type CalibrationResult, calibrate, calibrationOf } from '@fovea/engine/predict';
 import type { Command } from 'commander';
+import { underLock } from '../../lock.js';
 import { asTable, counted, printJson } from '../options/parse.js';
 import { percent } from '../output/percent.js';
 import { showProgress } from '../output/progress.js';
@@ -42,14 +45,19 @@ export function register(program: Command): void {
       }
       // Read before this command adds to it: processes that want a core, where the system counts them.
       const load = os.loadavg()[0]!;
-      const progress = showProgress('calibrating');
-      const result = await calibrate({
-        backend: getBackend(backend),
-        store,
-        signal: progress.signal,
-        onProgress: progress.update,
-        ...(wanted === undefined ? {} : { seconds: wanted }),
-      }).finally(progress.end);
+      const measure = () => {
+        const progress = showProgress('calibrating');
+        return calibrate({
+          backend: getBackend(backend),
+          store,
+          signal: progress.signal,
+          onProgress: progress.update,
+          ...(wanted === undefined ? {} : { seconds: wanted }),
+        }).finally(progress.end);
+      };
+      // Two at once would measure each other.
+      const lock = join(dataFolder(), 'calibration.lock');
+      const result = await (store ? underLock(lock, 'a calibration', measure) : measure());
       const { device, slowdown } = result;
       if (slowdown > busy || load > os.availableParallelism()) {
         const slower = `${(100 * slowdown).toFixed(0)} % slower than at its best`;

@@ -13,6 +13,7 @@ import {
   train,
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
+import { underLock } from '../../lock.js';
 import { asTable, parseInteger, printJson } from '../options/parse.js';
 import { checkResumableOutput } from '../output/output-file.js';
 import { percent } from '../output/percent.js';
@@ -47,7 +48,7 @@ export function register(program: Command): void {
       const wanted = await readRecipe(file);
       const threads =
         options.threads === undefined ? defaultThreads() : parseInteger('--threads', options.threads);
-      await interruptible(async (signal) => {
+      const working = async (signal: AbortSignal) => {
         const from = options.data === undefined ? wanted : { ...wanted, data: folderAt(options.data) };
         const data = await loadRecipeData(from, {
           signal,
@@ -74,7 +75,8 @@ export function register(program: Command): void {
         if (options.json)
           printJson({ output: options.output, seconds, skipped: data.skipped, dense, allActive, adaptive });
         else process.stdout.write(asText(options.output, seconds, result));
-      });
+      };
+      await underLock(`${checkpoint}.lock`, `training for ${options.output}`, () => interruptible(working));
     });
 }
 

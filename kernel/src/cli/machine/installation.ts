@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
-import { cp, mkdir, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
+import { cp, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { FoveaError } from '@fovea/engine';
+import { makeFolder, removeAbandoned, temporaryName, writeRefusal } from '@fovea/engine/files';
+import { moveFile } from '../../server/contents/move.js';
 import { activePrefix, userDataFolder } from '../../server/jupyter-paths.js';
 import { FOVEA_KERNEL, foveaSpec, type KernelSpec, LOGO_FOLDER } from '../../server/kernelspecs.js';
 import { findAssets } from '../../server/lab/assets.js';
@@ -89,25 +91,45 @@ export function isOurKernelspec(folder: string): boolean {
   return (argv.includes('kernel') || argv.includes('launcher')) && argv.some(callsFovea);
 }
 
-/** Fills a folder beside its final place and then swaps it in, so that nobody reads a half written one. */
-async function replaceFolder(folder: string, fill: (temporary: string) => Promise<void>): Promise<void> {
-  await mkdir(dirname(folder), { recursive: true });
-  const temporary = `${folder}.new-${process.pid}`;
+/**
+ * Fills a folder of its own and then swaps it in: whenever this ends, by being killed too, there is the whole of the old
+ * folder or of the new one, or for a moment none. Temporary folders are in Jupyter's data folder itself, because it takes
+ * whatever lies beside kernels and extensions for one more.
+ */
+async function replaceFolder(
+  dataFolder: string,
+  folder: string,
+  fill: (temporary: string) => Promise<void>,
+): Promise<void> {
+  makeFolder(dirname(folder));
+  removeAbandoned(dataFolder);
+  const temporary = temporaryName(join(dataFolder, basename(folder)));
   try {
     await fill(temporary);
-    await removeFolder(folder);
-    await rename(temporary, folder);
-  } catch (error) {
+    const before = await takeAway(dataFolder, folder);
+    await moveFile(temporary, folder);
+    if (before !== undefined) await rm(before, { recursive: true, force: true });
+  } catch (cause) {
     await rm(temporary, { recursive: true, force: true });
-    throw error;
+    throw new FoveaError('io', `cannot install ${folder}: ${writeRefusal(cause)}`, { cause });
   }
 }
 
-/** Removes a folder, or only the link if it is one (a development install). */
-async function removeFolder(folder: string): Promise<void> {
+/**
+ * Takes a folder away at once, or removes only the link if it is one (a development install). A folder that is half removed
+ * would be nobody's: no later call could say whose it was.
+ * @returns where it is now, to be removed
+ */
+async function takeAway(dataFolder: string, folder: string): Promise<string | undefined> {
   const status = lstatSync(folder, { throwIfNoEntry: false });
-  if (status?.isSymbolicLink()) await unlink(folder);
-  else await rm(folder, { recursive: true, force: true });
+  if (!status) return undefined;
+  if (status.isSymbolicLink()) {
+    await unlink(folder);
+    return undefined;
+  }
+  const aside = temporaryName(join(dataFolder, basename(folder)));
+  await moveFile(folder, aside);
+  return aside;
 }
 
 /**
@@ -120,7 +142,7 @@ export async function install(paths: InstallPaths, uninstallCommand: string): Pr
     throw new FoveaError('bad-file', 'The labextension is not built; npm run build builds it');
   }
   checkKernelspecFolder(paths.kernelspec);
-  await replaceFolder(paths.labextension, async (folder) => {
+  await replaceFolder(paths.dataFolder, paths.labextension, async (folder) => {
     await cp(source, folder, { recursive: true });
     const note = {
       packageManager: 'npm',
@@ -145,7 +167,7 @@ function checkKernelspecFolder(folder: string): void {
  */
 export async function installKernelspec(kernelspec: string, spec: KernelSpec): Promise<void> {
   checkKernelspecFolder(kernelspec);
-  await replaceFolder(kernelspec, async (folder) => {
+  await replaceFolder(dirname(dirname(kernelspec)), kernelspec, async (folder) => {
     await cp(LOGO_FOLDER, folder, { recursive: true });
     await writeFile(join(folder, 'kernel.json'), `${JSON.stringify(spec, null, 2)}\n`);
   });
@@ -156,6 +178,7 @@ export async function installKernelspec(kernelspec: string, spec: KernelSpec): P
  * empty go too.
  */
 export async function uninstallKernelspec(kernelspec: string, dataFolder: string): Promise<boolean> {
+  removeAbandoned(dataFolder);
   const isOurs = isOurKernelspec(kernelspec);
   if (isOurs) await removeWithEmptyParents(kernelspec, dataFolder);
   return isOurs;
@@ -174,7 +197,8 @@ export async function uninstall({ labextension, kernelspec, dataFolder }: Instal
 
 /** Removes a folder, and those above it that are empty then, up to the data folder and the `share` that it is in. */
 async function removeWithEmptyParents(folder: string, dataFolder: string): Promise<void> {
-  await removeFolder(folder);
+  const aside = await takeAway(dataFolder, folder);
+  if (aside !== undefined) await rm(aside, { recursive: true, force: true });
   const above = dirname(dataFolder);
   const highest = basename(above) === 'share' ? above : dataFolder;
   for (let at = dirname(folder); at.startsWith(highest); at = dirname(at)) {

@@ -17,26 +17,48 @@ export function clearLine(): void {
   if (canRewrite()) process.stderr.write(CLEAR);
 }
 
-/** Progress of a long command on stderr, and a signal that Ctrl-C aborts. */
+/** What asks a command to end: Ctrl-C, a termination, and a terminal that is gone. */
+const requests = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/** npx passes on what the terminal has sent to the command already: that is not a second request. */
+const repeatedMs = 2000;
+
+/** A signal that is aborted when the command is asked to end; asked again, the process ends at once. */
+function abortOnRequest(): { readonly signal: AbortSignal; readonly release: () => void } {
+  const controller = new AbortController();
+  let firstMs: number | undefined;
+  const request = (name: NodeJS.Signals) => {
+    firstMs ??= performance.now();
+    controller.abort();
+    if (performance.now() - firstMs < repeatedMs) return;
+    release();
+    process.kill(process.pid, name);
+  };
+  const release = () => {
+    for (const name of requests) process.off(name, request);
+  };
+  for (const name of requests) process.on(name, request);
+  return { signal: controller.signal, release };
+}
+
+/** Progress of a long command on stderr, and a signal that Ctrl-C or a termination aborts. */
 export interface ProgressLine {
   readonly signal: AbortSignal;
   readonly update: (fraction: number, what: string) => void;
-  /** Clears the line and stops listening for Ctrl-C. */
+  /** Clears the line and stops listening for requests to end. */
   readonly end: () => void;
 }
 
 /** Shows `title`, percentage and detail on one line of a terminal; nothing where stderr is not one. */
 export function showProgress(title: string): ProgressLine {
-  const controller = new AbortController();
-  const interrupt = () => controller.abort();
-  process.once('SIGINT', interrupt);
+  const { signal, release } = abortOnRequest();
   return {
-    signal: controller.signal,
+    signal,
     update: (fraction, what) => {
       if (canRewrite()) rewriteLine(`${title} ${Math.round(100 * fraction)} % ${what}`);
     },
     end: () => {
-      process.off('SIGINT', interrupt);
+      release();
       clearLine();
     },
   };
@@ -67,15 +89,11 @@ export function timeLeft(ms: number): string {
 
 /** Runs what Ctrl-C or a termination aborts, and clears the line that showed progress. */
 export async function interruptible<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
-  const interruption = new AbortController();
-  const interrupt = () => interruption.abort();
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  const { signal, release } = abortOnRequest();
   try {
-    return await work(interruption.signal);
+    return await work(signal);
   } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
+    release();
     clearLine();
   }
 }

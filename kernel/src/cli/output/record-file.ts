@@ -1,6 +1,6 @@
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { FoveaError } from '@fovea/engine';
-import { replaceFile } from '@fovea/engine/internal';
+import { replaceFile, writeRefusal } from '@fovea/engine/files';
 import type { PointRecord } from '../../sweep/point.js';
 
 /**
@@ -10,6 +10,7 @@ import type { PointRecord } from '../../sweep/point.js';
 export class RecordFile {
   readonly #written = new Set<string>();
   #begun = false;
+  #bytes = 0;
   #trouble: FoveaError | undefined;
 
   constructor(private readonly path: string) {}
@@ -24,12 +25,15 @@ export class RecordFile {
     if (this.#written.has(record.id) || this.#trouble) return;
     try {
       this.#begin();
-      appendFileSync(this.path, `${JSON.stringify(record)}\n`);
+      const line = Buffer.from(`${JSON.stringify(record)}\n`);
+      appendFileSync(this.path, line);
+      this.#bytes += line.length;
       this.#written.add(record.id);
     } catch (cause) {
+      this.#cutOff();
       this.#trouble = new FoveaError(
         'io',
-        `cannot write ${this.path}: ${(cause as Error).message}; no result is lost: run the same command again to write it`,
+        `cannot write ${this.path}: ${writeRefusal(cause)}; no result is lost: run the same command again to write it`,
         { cause },
       );
     }
@@ -47,5 +51,14 @@ export class RecordFile {
   #begin(): void {
     if (!this.#begun) writeFileSync(this.path, '');
     this.#begun = true;
+  }
+
+  /** Half a line may be there, for example when the disk is full: a later command would not take it for a record. */
+  #cutOff(): void {
+    try {
+      if (this.#begun) truncateSync(this.path, this.#bytes);
+    } catch {
+      // What is there can be read up to that line.
+    }
   }
 }

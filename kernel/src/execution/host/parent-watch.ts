@@ -1,4 +1,4 @@
-import { isRunning } from '../../is-running.js';
+import { isRunning } from '@fovea/engine/files';
 
 const INTERVAL_MS = 1000;
 

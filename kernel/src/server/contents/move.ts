@@ -1,14 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import { cp, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-
-/**
- * Where a file is written before it takes its place; hidden, and in the same folder, hence on the same disk. The
- * name does not grow with the file's, which may be as long as a name can be.
- */
-export function temporaryName(file: string): string {
-  return join(dirname(file), `.~fovea-${randomUUID()}`);
-}
+import { temporaryName } from '@fovea/engine/files';
 
 /**
  * Moves a file or folder, also to another disk; links are moved as links. A file that is replaced holds its old bytes

@@ -1,6 +1,8 @@
 import { constants } from 'node:fs';
 import { access, chmod, type FileHandle, lstat, open, realpath, rename, rm, stat } from 'node:fs/promises';
-import { moveFile, temporaryName } from './move.js';
+import { dirname } from 'node:path';
+import { removeAbandoned, temporaryName } from '@fovea/engine/files';
+import { moveFile } from './move.js';
 
 /**
  * Puts a finished temporary file in the place of a file, under that one's permissions; a symbolic link is written
@@ -31,6 +33,7 @@ export async function saveAtomically(
   const old = await (replaceLink ? lstat(target) : stat(target)).catch(() => undefined);
   const isFile = old?.isFile() ?? false;
   if (isFile) await access(target, constants.W_OK);
+  removeAbandoned(dirname(target));
   const temporary = temporaryName(target);
   let handle: FileHandle | undefined;
   try {

@@ -1,7 +1,7 @@
 import { appendFile, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { temporaryName } from '@fovea/engine/files';
 import { HttpError } from '../http/errors.js';
-import { temporaryName } from './move.js';
 import { putInPlace } from './save.js';
 
 interface Upload {

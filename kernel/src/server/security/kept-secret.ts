@@ -1,6 +1,7 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { removeAbandoned, temporaryName } from '@fovea/engine/files';
 
 const BYTES = 64;
 
@@ -13,7 +14,8 @@ export async function keptSecret(file: string): Promise<Buffer> {
   const before = await readFile(file).catch(() => undefined);
   if (before && before.length >= BYTES) return before;
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  const fresh = `${file}.${randomUUID()}`;
+  removeAbandoned(dirname(file));
+  const fresh = temporaryName(file);
   try {
     await writeFile(fresh, randomBytes(BYTES), { mode: 0o600, flag: 'wx' });
     // What is too short is what a crash left: no secret.

@@ -36,6 +36,7 @@ export class EmbeddedBackend implements SweepBackend {
   readonly #runner: string | undefined;
   readonly #opened = new Map<string, Promise<Opened>>();
   readonly #listeners = new Map<string, Set<AsyncQueue<SweepEvent>>>();
+  #closed = false;
 
   constructor({ folder = join(dataFolder(), 'sweeps'), labels = {}, runner }: EmbeddedOptions = {}) {
     this.#folder = folder;
@@ -54,6 +55,7 @@ export class EmbeddedBackend implements SweepBackend {
     }
     const opened = await this.#open(sweep);
     await opened.journal.describe(sweep, space, points.length);
+    this.#refuseClosed(sweep);
     opened.ignoreRequests ??= onCancelRequest(opened.journal.path, () => this.cancel(sweep));
     opened.run ??= new LocalSweep({
       journal: opened.journal,
@@ -129,7 +131,9 @@ export class EmbeddedBackend implements SweepBackend {
     await journal.close();
   }
 
+  /** Stops what runs and releases the journals; what is under way to be added is not. */
   async close(): Promise<void> {
+    this.#closed = true;
     for (const opening of this.#opened.values()) {
       const opened = await opening.catch(() => undefined);
       opened?.ignoreRequests?.();
@@ -163,7 +167,13 @@ export class EmbeddedBackend implements SweepBackend {
     };
   }
 
-  #open(sweep: string): Promise<Opened> {
+  /** A sweep that is stopped while it is added must not begin after that: nothing would end it. */
+  #refuseClosed(sweep: string): void {
+    if (this.#closed) throw new FoveaError('aborted', `sweep ${sweep} was stopped before it began`);
+  }
+
+  async #open(sweep: string): Promise<Opened> {
+    this.#refuseClosed(sweep);
     let opening = this.#opened.get(sweep);
     if (!opening) {
       opening = Journal.open(this.#pathOf(sweep), sweep).then((journal) => ({ journal }));

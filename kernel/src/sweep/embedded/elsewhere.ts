@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FoveaError } from '@fovea/engine/errors';
-import { lockHolder } from './lock.js';
+import { writeRefusal } from '@fovea/engine/files';
+import { describeHolder, type LockHolder, lockHolder } from '../../lock.js';
 
 /** How often a process checks whether another one has requested a cancellation. */
 const lookMs = 500;
@@ -12,7 +13,7 @@ const answerMs = 10_000;
 const requestOf = (journal: string) => `${journal}.cancel`;
 
 /** Which process has a journal open; undefined when none has. */
-export const holderOf = (journal: string): Promise<number | undefined> => lockHolder(`${journal}.lock`);
+export const holderOf = (journal: string): Promise<LockHolder | undefined> => lockHolder(`${journal}.lock`);
 
 /**
  * Asks the process that has a journal open to cancel its sweep, and waits until it has.
@@ -25,14 +26,14 @@ export async function cancelElsewhere(journal: string, sweep: string): Promise<v
   try {
     await writeFile(request, '');
   } catch (cause) {
-    throw new FoveaError('io', `cannot write ${request}: ${(cause as Error).message}`, { cause });
+    throw new FoveaError('io', `cannot write ${request}: ${writeRefusal(cause)}`, { cause });
   }
   for (const deadline = Date.now() + answerMs; Date.now() < deadline; await delay(lookMs / 5)) {
     if (!existsSync(request)) return;
     if ((await holderOf(journal)) === undefined) return rm(request, { force: true });
   }
   await rm(request, { force: true });
-  throw new FoveaError('io', `process ${holder}, which runs sweep ${sweep}, does not answer`);
+  throw new FoveaError('io', `${describeHolder(holder)}, which runs sweep ${sweep}, does not answer`);
 }
 
 /**

@@ -1,8 +1,9 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine/errors';
+import { writeRefusal } from '@fovea/engine/files';
+import { takeLock } from '../../lock.js';
 import type { PointRecord } from '../point.js';
 import type { SweepSpace } from '../space/space.js';
-import { takeLock } from './lock.js';
 
 /** A line that says what the sweep covers; the last one counts. */
 interface SpaceLine {
@@ -158,11 +159,9 @@ function parsed(text: string): JournalContent {
 
 function asJournalError(path: string, error: unknown): unknown {
   if (error instanceof FoveaError) return error;
-  const { code, message } = error as NodeJS.ErrnoException;
-  const said = code === 'ENOSPC' ? 'the disk is full' : message;
   return new FoveaError(
     'io',
-    `cannot write the journal ${path}: ${said}; its content is kept, and a restarted sweep continues from there`,
+    `cannot write the journal ${path}: ${writeRefusal(error)}; its content is kept, and a restarted sweep continues from there`,
     { cause: error },
   );
 }

@@ -1,3 +1,5 @@
+import { FoveaError } from '@fovea/engine/errors';
+import { diskRefusal } from '@fovea/engine/files';
 import type { SweepEvent } from '../backend.js';
 import type { MaterialPaths } from '../compute/context.js';
 import type { Material } from '../material.js';
@@ -107,6 +109,9 @@ export class LocalSweep {
           const task = { id, point, materials: this.#materials };
           return ended(attempt, { result: await runner.run(task, { signal, onProgress }) });
         } catch (error) {
+          // It would fail every point, each after all its work.
+          if (diskRefusal(error) !== undefined)
+            throw new FoveaError('io', (error as Error).message, { cause: error });
           if (!signal.aborted && attempt === MOST_ATTEMPTS)
             return ended(attempt, { error: (error as Error).message });
         }

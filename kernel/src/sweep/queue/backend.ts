@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { replaceFile } from '@fovea/engine/files';
 import { dataFolder } from '@fovea/engine/internal';
 import { Queue } from 'bullmq';
 import { AsyncQueue } from '../async-queue.js';
@@ -146,7 +147,7 @@ export class QueueBackend implements SweepBackend {
     const path = keptPath(dataFolder(), sha256);
     if (existsSync(path)) return;
     const fetched = await fetchMaterial(this.redis, sha256, join(dataFolder(), 'sweeps', 'materials'));
-    await keepNetwork(dataFolder(), (to) => copyFile(fetched, to));
+    await keepNetwork(dataFolder(), async (to) => replaceFile(to, await readFile(fetched)));
   }
 
   async space(sweep: string): Promise<SweepSpace | undefined> {

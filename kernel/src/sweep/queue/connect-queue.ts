@@ -127,7 +127,7 @@ export async function connectQueue(
   } finally {
     signal?.removeEventListener('abort', giveUp);
   }
-  connection.on('close', () => onTrouble(`the connection to the queue ${name} is lost; trying again`));
+  connection.on('reconnecting', () => onTrouble(`the connection to the queue ${name} is lost; trying again`));
   connection.on('ready', () => onTrouble(''));
   return connection;
 }

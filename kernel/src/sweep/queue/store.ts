@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
+import { makeFolder, replaceFile } from '@fovea/engine/files';
 import type { Material, MaterialFile } from '../material.js';
 import { sha256Of } from '../point.js';
 import type { QueueConnection } from './connect-queue.js';
@@ -47,7 +48,7 @@ export async function fetchMaterial(redis: QueueConnection, sha256: string, cach
   );
   const folder = join(cache, sha256);
   if (contents.every((content) => content === null)) return sharedPath(files);
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   for (const [index, file] of files.entries()) {
     const content = contents[index] ?? (await readShared(file));
     await keep(join(folder, file.name), content, file);
@@ -93,7 +94,5 @@ function checked(content: Uint8Array, { sha256 }: MaterialFile, path: string): U
 async function keep(path: string, content: Uint8Array, file: MaterialFile): Promise<void> {
   const there = await stat(path).catch(() => undefined);
   if (there?.size === file.bytes && sha256Of(await readFile(path)) === file.sha256) return;
-  const partial = `${path}.${process.pid}`;
-  await writeFile(partial, checked(content, file, path));
-  await rename(partial, path);
+  await replaceFile(path, checked(content, file, path));
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FoveaError } from '@fovea/engine/errors';
+import { diskRefusal } from '@fovea/engine/files';
 import type { MaterialPaths } from '../compute/context.js';
 import { engineVersion } from '../engine-version.js';
 import { keptBy, keptMaterial } from '../kept-networks.js';
@@ -51,6 +52,8 @@ export class QueueWorker {
   /** Where the materials lie that points have named before. */
   readonly #materials = new Map<string, string>();
   readonly #refusedEngines = new Set<string>();
+  /** Why this machine can compute no point. */
+  #trouble: FoveaError | undefined;
 
   private constructor(
     private readonly redis: QueueConnection,
@@ -92,7 +95,10 @@ export class QueueWorker {
     }
   }
 
-  /** Takes points until `stop`. */
+  /**
+   * Takes points until `stop`.
+   * @throws FoveaError `io` when this machine's disk takes nothing more; the point goes back
+   */
   async run(): Promise<void> {
     const presence = setInterval(
       () => void keepAlive(this.redis, this.facts).catch(() => undefined),
@@ -118,6 +124,7 @@ export class QueueWorker {
       await unregisterWorker(this.redis, this.facts.name).catch(() => undefined);
       this.redis.disconnect();
     }
+    if (this.#trouble) throw this.#trouble;
   }
 
   /** Takes no further point. The one that runs may end, for ten seconds; asked again, it goes back at once. */
@@ -184,7 +191,13 @@ export class QueueWorker {
     } catch (error) {
       if (lease.cancelled) await lease.drop();
       else if (this.#hurry.signal.aborted) await lease.giveBack();
-      else if (!lost.signal.aborted) {
+      else if (diskRefusal(error) !== undefined) {
+        // A worker that stayed would be the fastest of all, and fail whatever the others could compute.
+        const why = `worker ${this.facts.name} ends and gives its point back: ${(error as Error).message}`;
+        this.#trouble = new FoveaError('io', why, { cause: error });
+        this.stop();
+        await lease.giveBack();
+      } else if (!lost.signal.aborted) {
         this.#log(`point ${id} failed: ${(error as Error).message.split('\n')[0]}`);
         await lease.fail(error as Error);
       }

@@ -1,3 +1,4 @@
+import { diskRefusal } from '@fovea/engine/files';
 import { dataFolder } from '@fovea/engine/internal';
 import { computePoint } from '../compute/compute.js';
 import { ownLabels } from './own-labels.js';
@@ -25,7 +26,10 @@ process.on('message', ({ id, point, materials }: RunnerTask) => {
   computePoint(point, { materials, onProgress }).then(
     (result) => post({ type: 'result', id, result }),
     (error: unknown) =>
-      post({ type: 'error', id, message: error instanceof Error ? error.message : String(error) }),
+      post({
+        ...{ type: 'error', id, message: error instanceof Error ? error.message : String(error) },
+        disk: diskRefusal(error),
+      }),
   );
 });
 post({ type: 'ready', dataFolder: dataFolder(), labels: ownLabels() });

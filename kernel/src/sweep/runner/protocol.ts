@@ -19,4 +19,10 @@ export type RunnerMessage =
   | ({ readonly type: 'ready' } & RunnerFacts)
   | { readonly type: 'progress'; readonly id: string; readonly fraction: number }
   | { readonly type: 'result'; readonly id: string; readonly result: PointResult }
-  | { readonly type: 'error'; readonly id: string; readonly message: string };
+  | {
+      readonly type: 'error';
+      readonly id: string;
+      readonly message: string;
+      /** The system's code if the disk of the machine takes nothing more. */
+      readonly disk?: string | undefined;
+    };

@@ -34,7 +34,8 @@ export class Runner {
   /**
    * Computes a point.
    * @throws FoveaError `aborted` when `signal` has ended it, which kills the runner; `io` when the runner died, with
-   *   what it printed last; and what the point itself failed with, as an Error
+   *   what it printed last; and what the point itself failed with, as an Error, of which `diskRefusal` tells whether it was
+   *   the disk
    */
   async run(
     task: RunnerTask,
@@ -102,6 +103,6 @@ export class Runner {
     if (running?.id !== message.id) return;
     if (message.type === 'progress') running.onProgress(message.fraction);
     else if (message.type === 'result') running.resolve(message.result);
-    else running.reject(new Error(message.message));
+    else running.reject(Object.assign(new Error(message.message), { code: message.disk }));
   }
 }

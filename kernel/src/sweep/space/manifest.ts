@@ -1,7 +1,8 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { FoveaError } from '@fovea/engine';
-import { dataFolder, listClasses, refusal, replaceFile, spreadOver } from '@fovea/engine/internal';
+import { makeFolder, replaceFile } from '@fovea/engine/files';
+import { dataFolder, listClasses, refusal, spreadOver } from '@fovea/engine/internal';
 import { type Material, materialOf } from '../material.js';
 import { sha256Of } from '../point.js';
 
@@ -48,7 +49,7 @@ export async function keepManifest(manifest: Manifest): Promise<Material> {
   const sha256 = sha256Of(text);
   const folder = join(dataFolder(), 'sweeps', 'manifests');
   const path = join(folder, `${sha256}.json`);
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   await replaceFile(path, text);
   return materialOf([{ name: 'manifest.json', sha256, bytes: Buffer.byteLength(text), path }]);
 }

@@ -1,7 +1,7 @@
 // @module-tag process
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Device } from '@fovea/engine';
 import { nativeBackend } from '@fovea/engine/backend';
 import type { Validation } from '@fovea/engine/predict';
@@ -48,6 +48,18 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('with the native backen
       expect(error).toBeCloseTo(predictedMs / measuredMs - 1, 9);
     }
   }, 300_000);
+});
+
+it('fovea calibrate is refused while another process calibrates', async () => {
+  const lock = join(folder, 'data', 'calibration.lock');
+  await mkdir(dirname(lock), { recursive: true });
+  await writeFile(lock, `${process.pid}\n`);
+  const refused = await fovea('calibrate', '--seconds', '0.5');
+  await rm(lock);
+  expect(refused).toMatchObject({
+    code: 1,
+    stderr: `fovea: a calibration is under way in process ${process.pid}; one at a time is accepted\n`,
+  });
 });
 
 describe('fovea calibrate and validate refuse in one line, with exit code 1', () => {

@@ -74,6 +74,20 @@ describe.skipIf(!canTrain())('fovea train (needs the native kernels)', () => {
     expect(tensors.has('layer1.0.bn1.running_mean')).toBe(true);
   });
 
+  it('is refused while another process trains for the same file, and then not', async () => {
+    const output = join(folder, 'twice.safetensors');
+    const lock = `${output}.state.lock`;
+    await writeFile(lock, `${process.pid}\n`);
+    const refused = await fovea('train', recipe, '--output', output);
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: `fovea: training for ${output} is under way in process ${process.pid}; one at a time is accepted\n`,
+    });
+    await writeFile(lock, '999999999\n');
+    const { code } = await fovea('train', recipe, '--output', output, '--threads', '2');
+    expect([code, existsSync(lock), existsSync(output)]).toEqual([0, false, true]);
+  });
+
   it('trains on a folder of images, naming those it could not read', async () => {
     const data = await pictures(10);
     await writeFile(join(data, 'red', 'broken.png'), 'no picture');

@@ -66,3 +66,31 @@ describe('a line that shows progress', () => {
     expect(written).toEqual(['step 1\n']);
   });
 });
+
+describe('a request to end', () => {
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    'by %s aborts the work, once, and is no longer heard after it',
+    async (name) => {
+      const before = process.listenerCount(name);
+      const progress = showProgress('calibrating');
+      await interruptible(async (signal) => {
+        // npx passes on what the terminal has sent already.
+        for (let i = 0; i < 2; i++) process.emit(name, name);
+        expect([signal.aborted, progress.signal.aborted]).toEqual([true, true]);
+      });
+      progress.end();
+      expect(process.listenerCount(name)).toBe(before);
+    },
+  );
+
+  it('ends the process if it is repeated while the work goes on', async () => {
+    const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
+    const now = vi.spyOn(performance, 'now').mockReturnValue(1000);
+    await interruptible(async () => {
+      process.emit('SIGTERM', 'SIGTERM');
+      now.mockReturnValue(4000);
+      process.emit('SIGINT', 'SIGINT');
+    });
+    expect(kill.mock.calls).toEqual([[process.pid, 'SIGINT']]);
+  });
+});

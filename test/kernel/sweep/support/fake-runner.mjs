@@ -1,5 +1,5 @@
 /**
- * Computes points as they say in their network's name: `sleep 50`, `spin 3000` (blocks its event loop), `throw`, `die`.
+ * Computes points as they say in their network's name: `sleep 50`, `spin 3000` (blocks its event loop), `throw`, `die`, `full` (its disk is).
  * Notes every start and end in the file that EXEC_LOG names, with the worker that WORKER names.
  */
 import { appendFileSync } from 'node:fs';
@@ -24,6 +24,9 @@ const works = {
   throw: () => {
     throw new Error('this point always fails');
   },
+  full: () => {
+    throw Object.assign(new Error('cannot keep it: the disk is full'), { disk: 'ENOSPC' });
+  },
   die: () => {
     console.error('the runner gives up');
     process.exit(3);
@@ -40,7 +43,7 @@ process.on('message', async ({ id, point, materials }) => {
     note('end', id);
     process.send({ type: 'result', id, result: { slept: Number(ms), repeat: point.repeat, materials } });
   } catch (error) {
-    process.send({ type: 'error', id, message: error.message });
+    process.send({ type: 'error', id, message: error.message, disk: error.disk });
   }
 });
 process.send({ type: 'ready', dataFolder: process.env.FOVEA_DATA_DIR ?? '', labels: {} });

@@ -1,0 +1,74 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { storeFile } from '../../engine/src/data-folder.js';
+import { replaceFile } from '../../engine/src/replace-file.js';
+import { isRunning, processSpace, startOf } from '../../engine/src/running-process.js';
+import { removeAbandoned, temporaryName } from '../../engine/src/temporary.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fovea-temporary-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** A name as another process makes it. */
+const nameOf = (space: string, pid: number) =>
+  basename(temporaryName(join(folder, 'a')))
+    .replace(processSpace, space)
+    .replace(`-${process.pid}-`, `-${pid}-`);
+
+/** The number of a process that has ended. */
+const ended = () => spawnSync(process.execPath, ['--version']).pid;
+
+describe('temporary files', () => {
+  it('are in the folder of their target, each under a name of its own', () => {
+    const [one, other] = [temporaryName(join(folder, 'n'.repeat(250))), temporaryName(join(folder, 'a'))];
+    expect(dirname(one)).toBe(folder);
+    expect(one).not.toBe(other);
+    writeFileSync(one, '');
+    expect(temporaryName(join(folder, 'a'), '.safetensors')).toMatch(/\.safetensors$/);
+  });
+
+  it('go with the next write, once the process that made them has ended', async () => {
+    for (const write of [replaceFile, async (path: string) => storeFile(path, {}, 'a document')]) {
+      writeFileSync(join(folder, nameOf(processSpace, ended())), 'half');
+      mkdirSync(join(folder, nameOf(processSpace, ended()), 'inner'), { recursive: true });
+      await write(join(folder, 'a.json'), '{}');
+      expect(readdirSync(folder)).toEqual(['a.json']);
+    }
+  });
+
+  it('stay while somebody may write them, and go after a day at the latest', () => {
+    const names = [
+      nameOf(processSpace, process.pid),
+      nameOf('0123456789abcdef', ended()),
+      '.~fovea-b6a1a3a8-6d7c-4b8a-8f5e-2f0e5b1c9d10',
+    ].sort();
+    for (const name of [...names, "somebody's"]) writeFileSync(join(folder, name), '');
+    removeAbandoned(folder);
+    expect(readdirSync(folder)).toEqual([...names, "somebody's"]);
+    const before = Date.now() / 1000 - 25 * 3600;
+    for (const name of [...names, "somebody's"]) utimesSync(join(folder, name), before, before);
+    removeAbandoned(folder);
+    expect(readdirSync(folder)).toEqual(["somebody's"]);
+  });
+});
+
+describe('a running process', () => {
+  it('is one with that number, and no group of them', () => {
+    expect([process.pid, 0, -1, 1.5, Number.NaN, ended()].map(isRunning)).toEqual([
+      true,
+      ...Array(5).fill(false),
+    ]);
+  });
+
+  it.skipIf(process.platform !== 'linux')('has a start that tells it from others', () => {
+    expect(startOf(process.pid)).toMatch(/^\d+$/);
+    expect(startOf(process.pid)).toBe(startOf(process.pid));
+    expect(startOf(process.pid)).not.toBe(startOf(1));
+    expect(startOf(ended())).toBeUndefined();
+  });
+});

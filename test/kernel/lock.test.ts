@@ -1,0 +1,81 @@
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { processSpace, startOf } from '@fovea/engine/files';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lockHolder, takeLock } from '../../kernel/src/lock.js';
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fovea-lock-'));
+  path = join(folder, 'first.jsonl.lock');
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+describe('a lock', () => {
+  it("is one process's until it gives it back, and leaves no other file", async () => {
+    const release = await takeLock(path, 'sweep first');
+    expect(await lockHolder(path)).toEqual({ pid: process.pid, isElsewhere: false });
+    await expect(takeLock(path, 'sweep first')).rejects.toThrow(
+      `sweep first is under way in process ${process.pid}; one at a time is accepted`,
+    );
+    expect(readdirSync(folder)).toEqual(['first.jsonl.lock']);
+    await release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('is taken once by many who find that of a dead process at the same time', async () => {
+    for (let round = 0; round < 20; round++) {
+      writeFileSync(path, `999999999 ${processSpace} 1\n`);
+      const taken = await Promise.allSettled(Array.from({ length: 8 }, () => takeLock(path, 'it')));
+      const releases = taken.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+      expect(releases).toHaveLength(1);
+      expect(readdirSync(folder)).toEqual(['first.jsonl.lock']);
+      await releases[0]!();
+    }
+  });
+
+  it.skipIf(startOf(process.pid) === undefined)(
+    'is free when its process has ended and another one has its number, as containers give them',
+    async () => {
+      writeFileSync(path, `${process.pid} ${processSpace} 1\n`);
+      expect(await lockHolder(path)).toBeUndefined();
+      await (await takeLock(path, 'it'))();
+    },
+  );
+
+  it('of another machine is respected while its holder says that it is alive', async () => {
+    writeFileSync(path, '999999999 0123456789abcdef 1\n');
+    expect(await lockHolder(path)).toEqual({ pid: 999999999, isElsewhere: true });
+    await expect(takeLock(path, 'it')).rejects.toThrow('another machine or container');
+    const before = Date.now() / 1000 - 61;
+    utimesSync(path, before, before);
+    await (await takeLock(path, 'it'))();
+  });
+
+  it('of a dead process is taken although a third one was killed while it removed it', async () => {
+    writeFileSync(path, '999999999\n');
+    const before = Date.now() / 1000 - 3;
+    writeFileSync(`${path}.removing`, '');
+    utimesSync(`${path}.removing`, before, before);
+    await (await takeLock(path, 'it'))();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('that was lost to another process is not given back in its place', async () => {
+    const release = await takeLock(path, 'it');
+    const other = `1 ${processSpace} \n`;
+    writeFileSync(path, other);
+    await release();
+    expect(existsSync(path) && readFileSync(path, 'utf8')).toBe(other);
+  });
+});

@@ -1,0 +1,54 @@
+// @module-tag process
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EmbeddedBackend } from '../../../kernel/src/sweep/embedded/backend.js';
+import { ExecutionLog, fakePoint, fakeRunner, submissionOf, Watcher } from './support/points.js';
+
+let folder: string;
+let log: ExecutionLog;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'fovea-embedded-'));
+  log = new ExecutionLog(join(folder, 'executions'));
+  process.env.EXEC_LOG = log.path;
+});
+afterEach(() => {
+  delete process.env.EXEC_LOG;
+  rmSync(folder, { recursive: true });
+});
+
+const open = () => new EmbeddedBackend({ folder: join(folder, 'journals'), runner: fakeRunner });
+
+describe('a sweep on this machine', () => {
+  it('that is stopped while it begins runs nothing after that, and can begin again', async () => {
+    // Whatever the closing meets: the lock, the journal, or its first line.
+    for (let turns = 0; turns < 12; turns++) {
+      const backend = open();
+      const submitted = backend.submit(submissionOf([fakePoint('sleep 0')])).then(
+        () => 'begun',
+        (error: { code: string }) => error.code,
+      );
+      for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
+      await backend.close();
+      const outcome = await submitted;
+      expect(['begun', 'aborted']).toContain(outcome);
+      if (outcome === 'aborted') expect(log.entries()).toEqual([]);
+      expect(readdirSync(join(folder, 'journals')).filter((name) => name !== 'test.jsonl')).toEqual([]);
+      if (outcome === 'begun') break;
+    }
+  });
+
+  it('ends with the error of a full disk, and counts no point as failed', async () => {
+    const backend = open();
+    const watcher = new Watcher(backend);
+    await backend.submit(submissionOf([fakePoint('full'), fakePoint('sleep 0')]));
+    await expect(watcher.ended).rejects.toMatchObject({
+      code: 'io',
+      message: 'cannot keep it: the disk is full',
+    });
+    expect(log.entries()).toHaveLength(1);
+    expect([...watcher.records]).toEqual([]);
+    await backend.close();
+  });
+});
