@@ -7,6 +7,7 @@ import type { RunOptions, RunResult } from '../backend.js';
 import type { RunRecord, ScriptRecord } from '../program-report.js';
 import type { ScriptedOperation } from '../scripted.js';
 import type { GpuProgram } from './gpu-program.js';
+import { kernelTimings } from './kernel-timings.js';
 import { variantsNote } from './notes.js';
 import type { Resident } from './resident.js';
 import { exactBytes } from './transfers.js';
@@ -72,6 +73,7 @@ export class GpuRun {
         threads: 1,
         totalMs,
         notes: this.#notes(),
+        kernels: kernelTimings(encoded.passes, device, program.timer && record.milliseconds),
       }),
     };
   }

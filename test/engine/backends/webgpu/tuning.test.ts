@@ -72,6 +72,7 @@ describe('variants of a kernel', { timeout: 300_000 }, () => {
     expect(profile.notes.find((note) => note.startsWith('convolutions: '))).toMatch(
       new RegExp(`\\d+ ${family}[,;].*chosen by timing them on this GPU`),
     );
+    expect(profile.kernels!.flatMap(({ name }) => name.split(' + '))).toContain(family);
     expect(relativeError(output.data, expected.output.data)).toBeLessThan(1e-4);
   });
 });
