@@ -2,7 +2,7 @@ import { load } from '#webgpu';
 import { FoveaError } from '../../errors.js';
 import { type Kernel, type Precision, type ShaderFeatures, wgslOf } from './kernel.js';
 import type { MatrixUnit } from './kernels/matrices.js';
-import { MATRICES, matricesOf } from './matrices.js';
+import { MATRICES, matricesOf, SUBGROUP_SIZES } from './matrices.js';
 import type { TunedOn } from './tuning.js';
 
 /** Flags of the WebGPU specification, which defines their values. */
@@ -118,6 +118,7 @@ async function requestDevice(precision: Precision): Promise<Device> {
       ...(precision === 'f16' ? (['shader-f16'] as const) : []),
       ...(subgroups ? (['subgroups'] as const) : []),
       ...(precision === 'f16' && matrices ? [MATRICES] : []),
+      ...(precision === 'f16' && matrices?.isAskedFor ? [SUBGROUP_SIZES] : []),
     ],
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
