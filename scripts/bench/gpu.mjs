@@ -19,7 +19,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { builtNetwork, FoveaError, run, Tensor } from '@fovea/engine';
+import { builtNetwork, FoveaError, releaseNetwork, run, Tensor } from '@fovea/engine';
 import { webgpuBackend, webgpuBackendWith } from '@fovea/engine/backend';
 import { benchmark, calibrate, validatePredictions } from '@fovea/engine/predict';
 import { replaceMarked, tableOf } from '../marked.mjs';
@@ -127,6 +127,9 @@ async function measure(name, precision, backend, options, { rows, left }) {
     } catch (error) {
       if (!['unsupported', 'backend-unavailable'].includes(error.code)) throw error;
       left.push(`${said}: ${error.message}`);
+    } finally {
+      // What one batch leaves in the GPU's memory is not there for the next.
+      await releaseNetwork(network);
     }
   }
 }
