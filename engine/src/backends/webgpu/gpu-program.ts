@@ -16,6 +16,9 @@ import { PassTimer } from './timer.js';
 import { exactBytes, transferKey, transferredMaps } from './transfers.js';
 import type { Choice } from './variants.js';
 
+/** Something on the GPU that only one program uses. */
+export type Own = Pick<GPUBuffer | PassTimer, 'destroy'>;
+
 /** A dispatch with everything bound. */
 interface Dispatch {
   readonly pipeline: GPUComputePipeline;
@@ -65,7 +68,7 @@ export class GpuProgram {
   readonly readBack: ReadBack;
   readonly #passes: readonly (readonly Dispatch[])[];
   readonly #transfers = new Map<string, Dispatch>();
-  readonly #own: readonly GPUBuffer[];
+  readonly #own: readonly Own[];
 
   private constructor(
     readonly lowered: LoweredNetwork,
@@ -75,7 +78,7 @@ export class GpuProgram {
     readonly timer: PassTimer | undefined,
     passes: readonly (readonly Dispatch[])[],
     transfers: readonly (readonly [string, Dispatch])[],
-    own: readonly GPUBuffer[],
+    own: readonly Own[],
     made: { readonly report: ProgramReport; readonly readBack: ReadBack },
   ) {
     this.report = made.report;
@@ -89,6 +92,7 @@ export class GpuProgram {
    * Makes everything that runs of the program need.
    * @param choice how convolutions are computed
    * @param onGrown called when memory for maps had to grow: other programs use what was there before
+   * @param own takes what is made for this program alone: to be destroyed with it, and when it could not be made
    * @throws FoveaError `unsupported` naming what is too large for the adapter, `backend-unavailable` without memory
    */
   static async make(
@@ -97,6 +101,7 @@ export class GpuProgram {
     plan: Plan,
     choice: Choice,
     onGrown: () => void,
+    own: Own[],
   ): Promise<GpuProgram> {
     const { device, network } = resident;
     const encoded = encodeProgram(lowered.program, choice);
@@ -114,7 +119,6 @@ export class GpuProgram {
       })),
       onGrown,
     );
-    const own: GPUBuffer[] = [];
     const make = (what: string, bytes: number, flags: number) => {
       const buffer = device.buffer(what, bytes, flags);
       own.push(buffer);
@@ -125,6 +129,7 @@ export class GpuProgram {
     const transfers = transferredMaps(program.input, program.output, stops);
     const values = Math.max(...transfers.map(({ map }) => exactBytes(map)));
     const timer = device.timed ? new PassTimer(device, encoded.passes.length) : undefined;
+    if (timer) own.push(timer);
     const readBack = layReadBack(
       program.output ? exactBytes(program.output) : 0,
       cells,
@@ -222,8 +227,7 @@ export class GpuProgram {
 
   /** Frees its own buffers, which no run may use any more. */
   destroy(): void {
-    for (const buffer of this.#own) buffer.destroy();
-    this.timer?.destroy();
+    for (const one of this.#own) one.destroy();
   }
 
   #dispatch(pass: GPUComputePassEncoder, { pipeline, bindings, workgroups }: Dispatch): void {

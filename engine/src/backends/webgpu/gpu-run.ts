@@ -150,10 +150,13 @@ export class GpuRun {
   async #submit(bytes: number): Promise<ArrayBuffer> {
     const { device } = this.resident;
     checkAborted(this.options.signal);
-    device.check();
-    this.#queue.submit([this.#encoder.finish()]);
+    const taken = device.submit(this.resident.network.name, this.#encoder);
+    // Waited for in any case: the buffer can be mapped once at a time.
+    taken.catch(() => undefined);
     this.#encoder = device.gpu.createCommandEncoder();
-    return device.read(this.program.readable, bytes);
+    const read = await device.read(this.program.readable, bytes);
+    await taken;
+    return read;
   }
 
   /** The values of a map, read in the middle of a run. */
