@@ -132,11 +132,24 @@ export class LaunchTimer {
       bytes = content.byteLength;
     }
     const buffer = device.buffer(name, bytes, usage.storage | usage.copySource | usage.copyDestination);
-    for (let at = 0; at < bytes; at += content.byteLength) {
-      const size = Math.min(content.byteLength, bytes - at);
-      device.gpu.queue.writeBuffer(buffer, at, content, 0, size);
-    }
+    const { queue } = device.gpu;
+    if (bytes <= content.byteLength) queue.writeBuffer(buffer, 0, content, 0, bytes);
+    else this.#repeat(content, buffer, bytes);
     return buffer;
+  }
+
+  /** Fills a buffer by copies on the GPU: the maps of a batch of 128 are gigabytes in all, too many for the processor. */
+  #repeat(content: ArrayBuffer, buffer: GPUBuffer, bytes: number): void {
+    const { device } = this;
+    const { queue } = device.gpu;
+    const length = content.byteLength;
+    const once = device.buffer('values', length, usage.copySource | usage.copyDestination);
+    queue.writeBuffer(once, 0, content);
+    const encoder = device.gpu.createCommandEncoder();
+    for (let at = 0; at < bytes; at += length)
+      encoder.copyBufferToBuffer(once, 0, buffer, at, Math.min(length, bytes - at));
+    queue.submit([encoder.finish()]);
+    once.destroy();
   }
 
   /** Milliseconds of a pass with `repeats` dispatches. */
