@@ -16,6 +16,11 @@ import { PassTimer } from './timer.js';
 import { exactBytes, transferKey, transferredMaps } from './transfers.js';
 import type { Choice } from './variants.js';
 
+/** How the convolutions of one program are computed, and who says so, as the end of a sentence. */
+export interface ProgramChoice extends Choice {
+  readonly chosenBy: string;
+}
+
 /** Something on the GPU that only one program uses. */
 export type Own = Pick<GPUBuffer | PassTimer, 'destroy'>;
 
@@ -66,6 +71,8 @@ export class GpuProgram {
   readonly report: ProgramReport;
   /** Pixels of regions, two counters each, are the first of them. */
   readonly readBack: ReadBack;
+  /** Who chose its variants, as the end of a sentence. */
+  readonly chosenBy: string;
   readonly #passes: readonly (readonly Dispatch[])[];
   readonly #transfers = new Map<string, Dispatch>();
   readonly #own: readonly Own[];
@@ -79,10 +86,11 @@ export class GpuProgram {
     passes: readonly (readonly Dispatch[])[],
     transfers: readonly (readonly [string, Dispatch])[],
     own: readonly Own[],
-    made: { readonly report: ProgramReport; readonly readBack: ReadBack },
+    made: Pick<GpuProgram, 'report' | 'readBack' | 'chosenBy'>,
   ) {
     this.report = made.report;
     this.readBack = made.readBack;
+    this.chosenBy = made.chosenBy;
     this.#passes = passes;
     for (const [key, dispatch] of transfers) this.#transfers.set(key, dispatch);
     this.#own = own;
@@ -99,7 +107,7 @@ export class GpuProgram {
     resident: ResidentNetwork,
     lowered: LoweredNetwork,
     plan: Plan,
-    choice: Choice,
+    choice: ProgramChoice,
     onGrown: () => void,
     own: Own[],
   ): Promise<GpuProgram> {
@@ -205,7 +213,7 @@ export class GpuProgram {
       passes,
       transfers.map(({ key }, i) => [key, rest[i]!] as const),
       own,
-      { report, readBack },
+      { report, readBack, chosenBy: choice.chosenBy },
     );
   }
 

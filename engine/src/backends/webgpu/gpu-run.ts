@@ -82,7 +82,7 @@ export class GpuRun {
   #notes(): string[] {
     const { stops } = this.program.encoded;
     const asked = stops.filter(({ operation }) => operation.kind === 'ask').length;
-    const variants = variantsNote(this.program.encoded, this.resident.tunes);
+    const variants = variantsNote(this.program.encoded, this.program.chosenBy);
     return [
       ...(variants ? [variants] : []),
       ...(this.resident.device.software

@@ -5,11 +5,11 @@ import type { Shape } from '../../tensor.js';
 import { KeptPrograms } from '../kept-programs.js';
 import { type Device, usage } from './device.js';
 import { tilesFor } from './fusions.js';
-import { GpuProgram, type Own, type ResidentNetwork } from './gpu-program.js';
+import { GpuProgram, type Own, type ProgramChoice, type ResidentNetwork } from './gpu-program.js';
 import { transformedWeights } from './kernels/winograd.js';
-import { tune } from './tune.js';
+import { chosenBy, tune } from './tune.js';
 import { tuningOf } from './tuning.js';
-import { type Choice, ruled } from './variants.js';
+import { ruled } from './variants.js';
 import { packWeights, storedBytes } from './weights.js';
 
 /** A network on one device: its weights, memory for its maps, and the programs made of it. */
@@ -120,13 +120,14 @@ export class Resident implements ResidentNetwork {
   }
 
   /** How convolutions of a program are computed. */
-  async #choice(program: Program): Promise<Choice> {
-    if (!this.tunes) return ruled;
+  async #choice(program: Program): Promise<ProgramChoice> {
+    if (!this.tunes) return { ...ruled, chosenBy: 'a rule' };
     const { precision } = this.device;
     const tuning = tuningOf(this.device.tunedOn);
     await tune(this.device, program, tuning);
     const room = this.device.gpu.limits.maxComputeWorkgroupStorageSize;
     return {
+      chosenBy: chosenBy(program, tuning),
       one: (operation) => tuning.one(operation),
       // What was kept may be from a device with more room, or was edited by hand.
       fused: (fusion) => {
