@@ -33,7 +33,7 @@ export { deviceNames, getDevice } from './predict/devices.js';
 export type { PredictOptions } from './predict/options.js';
 export { predict } from './predict/predict.js';
 export { primitives } from './primitives/registry.js';
-export type { BlockTiming, OpTiming, Profile } from './profile.js';
+export type { BlockTiming, KernelTiming, OpTiming, Profile } from './profile.js';
 export { Random } from './random.js';
 export { resolveMaskers } from './run/maskers.js';
 export { medianProfile } from './run/median-profile.js';

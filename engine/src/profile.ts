@@ -29,6 +29,22 @@ export interface Profile {
    * virtual machine may move apart from one minute to the next, and passes that exchange values then take longer.
    */
   readonly handoverMs?: number;
+  /** Measured on a GPU only: the kernels that computed, those that took the most time first. */
+  readonly kernels?: readonly KernelTiming[];
+}
+
+/** What one kernel of a GPU did in a run. */
+export interface KernelTiming {
+  /**
+   * The variant of a convolution (`gemm 64x64`, `winograd`, `matrices 128x64`, `fused 32`), `lists` or `lists by subgroups`
+   * for the lists of active pixels, `others` for all else. What a pass does one after the other is timed together, its
+   * names joined by ` + `.
+   */
+  readonly name: string;
+  /** Passes of the GPU, of which a pass of the plan may have several. */
+  readonly passes: number;
+  /** Left out where the adapter times no passes. */
+  readonly totalMs?: number;
 }
 
 /** One pass: a group of a block, or a dense node outside blocks. */

@@ -19,7 +19,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { builtNetwork, FoveaError, run, Tensor } from '@fovea/engine';
+import { builtNetwork, FoveaError, releaseNetwork, run, Tensor } from '@fovea/engine';
 import { webgpuBackend, webgpuBackendWith } from '@fovea/engine/backend';
 import { benchmark, calibrate, validatePredictions } from '@fovea/engine/predict';
 import { replaceMarked, tableOf } from '../marked.mjs';
@@ -29,8 +29,11 @@ const small = { networks: 'resnet18', batches: '1', rates: '0.5', runs: '1' };
 const command = 'npm run bench gpu -- --write';
 const keptFile = new URL('../../docs/gpu-measured.json', import.meta.url);
 
+/** What a row is of; the columns of every table begin with it. */
+const setting = ['network', 'precision', 'batch', 'rate'];
 const header = [
-  ...['network', 'precision', 'batch', 'rate', 'onnxruntime dense, ms', 'PyTorch dense, ms', 'engine, ms'],
+  ...setting,
+  ...['onnxruntime dense, ms', 'PyTorch dense, ms', 'engine, ms'],
   ...['speed-up', 'realised/ideal', 'engine, GFLOP/s', 'share of f32 peak'],
 ];
 
@@ -112,17 +115,21 @@ async function measure(name, precision, backend, options, { rows, left }) {
         ...{ backend, batch, rates, runs, strategy: 'lasnet' },
         ...{ masker: 'random', granularity: [8, 4, 7, 1] },
       });
-      for (const { rate, denseMs, engineMs, speedup, realisedOverIdeal, flops } of result.rows) {
+      for (const { rate, denseMs, engineMs, speedup, realisedOverIdeal, flops, kernels } of result.rows) {
         const torchMs = torch.ms[batch] ?? undefined;
         rows.push({
           ...{ network: name, precision, batch, rate, denseMs: denseMs.median, torchMs },
-          ...{ engineMs: engineMs.median, speedup, realisedOverIdeal, flops },
+          ...{ engineMs: engineMs.median, speedup, realisedOverIdeal, flops, kernels },
         });
       }
-      process.stderr.write(`${said}: done on ${result.source}\n`);
+      const ran = new Set(result.rows.flatMap(({ kernels = [] }) => kernels.map((kernel) => kernel.name)));
+      process.stderr.write(`${said}: done on ${result.source} by ${[...ran].join(', ')}\n`);
     } catch (error) {
       if (!['unsupported', 'backend-unavailable'].includes(error.code)) throw error;
       left.push(`${said}: ${error.message}`);
+    } finally {
+      // What one batch leaves in the GPU's memory is not there for the next.
+      await releaseNetwork(network);
     }
   }
 }
@@ -130,12 +137,11 @@ async function measure(name, precision, backend, options, { rows, left }) {
 /** Measurements with those that are kept of the same GPU; new ones take the place of old ones of the same setting. */
 export function together(measured, kept) {
   if (kept?.device !== measured.device) return measured;
-  const settingOf = ({ network, precision, batch, rate }) => [network, precision, batch, rate].join();
-  const rows = new Map([...kept.rows, ...measured.rows].map((row) => [settingOf(row), row]));
+  const rows = new Map([...kept.rows, ...measured.rows].map((row) => [settingCellsOf(row).join(), row]));
   return { ...measured, rows: [...rows.values()], left: [...new Set([...kept.left, ...measured.left])] };
 }
 
-/** What stands in docs/gpu.md: what was measured how, the table, and what is missing from it. */
+/** What stands in docs/gpu.md: what was measured how, the tables of times and of kernels, and what is missing from them. */
 export function textOf({ device, measuredAt, rows, left }, peak) {
   const said = `${device}, ${measuredAt}, Node ${process.versions.node}; images of 224 x 224, random masks, S = 8-4-7-1, strategy lasnet, medians of runs that alternate with onnxruntime's dense execution on the same GPU. Both times are whole calls with upload and read-back; PyTorch's has neither. Every answer was checked first.`;
   return [
@@ -144,6 +150,8 @@ export function textOf({ device, measuredAt, rows, left }, peak) {
       header,
       rows.map((row) => cellsOf(row, peak)),
     ),
+    'The kernels of the last timed run, with their share of the time of all passes on the GPU and, in brackets, the number of their passes. `matrices` are matrices of subgroups, `lists by subgroups` lists of pixels built with operations of subgroups; `+` joins kernels that are timed together.',
+    tableOf([...setting, 'kernels'], rows.map(kernelCellsOf)),
     left.map((line) => `- ${line}`).join('\n'),
   ].join('\n\n');
 }
@@ -183,6 +191,8 @@ function torchDense(name, precision, { size, runs, batches, python, try: trying 
   return { ms: {}, problem: error?.message ?? stderr.trim().split('\n').at(-1) };
 }
 
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
 /** How far predictions on the calibrated GPU are from runs, in one line. */
 async function predictionsOf({ networks: [name], size, runs, try: trying }) {
   const { device } = await calibrate({ backend: webgpuBackend, store: false });
@@ -191,18 +201,28 @@ async function predictionsOf({ networks: [name], size, runs, try: trying }) {
     ...{ backend: webgpuBackend, device, runs: Math.min(runs, 8), rates: [0.5] },
     ...{ granularities: trying ? [4] : [1, 4, 7], strategies: ['dense', 'lasnet'] },
   });
-  const percent = (share) => `${(100 * share).toFixed(1)} %`;
   return `predictions for ${name}, batch 1: median error ${percent(summary.medianPlanError)} of plans, ${percent(summary.medianBlockError)} of blocks`;
 }
 
+const settingCellsOf = (row) => setting.map((name) => String(row[name]));
+
 function cellsOf(row, peak) {
-  const { network, precision, batch, rate, denseMs, torchMs, engineMs, speedup, realisedOverIdeal, flops } =
-    row;
+  const { denseMs, torchMs, engineMs, speedup, realisedOverIdeal, flops } = row;
   const gigaflops = flops / engineMs / 1e6;
   return [
-    ...[network, precision, String(batch), String(rate)],
+    ...settingCellsOf(row),
     ...[denseMs.toFixed(2), torchMs?.toFixed(2) ?? '–', engineMs.toFixed(2)],
     ...[speedup.toFixed(2), realisedOverIdeal.toFixed(2), gigaflops.toFixed(0)],
-    peak ? `${((100 * gigaflops) / peak).toFixed(1)} %` : '–',
+    peak ? percent(gigaflops / peak) : '–',
   ];
+}
+
+/** The kernels of a setting; without their shares where the adapter times no passes. */
+function kernelCellsOf(row) {
+  const kernels = row.kernels ?? [];
+  const allMs = kernels.reduce((sum, { totalMs = 0 }) => sum + totalMs, 0);
+  const listed = kernels.map(({ name, passes, totalMs = 0 }) =>
+    [name, ...(allMs > 0 ? [percent(totalMs / allMs)] : []), `(${passes})`].join(' '),
+  );
+  return [...settingCellsOf(row), listed.join(', ') || '–'];
 }

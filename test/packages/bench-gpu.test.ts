@@ -21,7 +21,7 @@ const measured = {
 describe('npm run bench gpu', () => {
   it('writes a line for each setting, with the share of the peak, and what is missing', () => {
     const text: string = textOf(measured, 8000);
-    const lines = text.split('\n').filter((line) => line.startsWith('| resnet50'));
+    const lines = text.split('\n').filter((line) => line.startsWith('| resnet50') && line.includes('20.00'));
     const cells = lines.map((line) => line.split('|').map((cell) => cell.trim()));
     expect(cells.map((line) => line.slice(1, -1).join(' '))).toEqual([
       'resnet50 f32 8 0.5 20.00 – 10.00 2.00 0.95 4000 50.0 %',
@@ -29,6 +29,32 @@ describe('npm run bench gpu', () => {
     ]);
     expect(text).toContain('nvidia-h200, 2027-01-01');
     expect(text).toContain('- predictions: near');
+  });
+
+  it('says which kernels ran in each setting, with their share of the time where passes are timed', () => {
+    const kernels = [
+      { name: 'matrices 64x64', passes: 33, totalMs: 6 },
+      { name: 'gemm 32x32 + winograd', passes: 4, totalMs: 1.5 },
+      { name: 'lists by subgroups', passes: 16, totalMs: 0.5 },
+    ];
+    const untimed = kernels.map(({ name, passes }) => ({ name, passes }));
+    const rows = [
+      { ...row, kernels },
+      { ...row, batch: 32, kernels: untimed },
+      { ...row, batch: 128 },
+    ];
+    const text: string = textOf({ ...measured, rows }, 8000);
+    const lines = text.slice(text.indexOf('The kernels')).split('\n');
+    const cells = lines.filter((line) => line.startsWith('| resnet50')).map((line) => line.split('|'));
+    expect(cells.map((line) => line.slice(3, -1).map((cell) => cell.trim()))).toEqual([
+      [
+        '8',
+        '0.5',
+        'matrices 64x64 75.0 % (33), gemm 32x32 + winograd 18.8 % (4), lists by subgroups 6.3 % (16)',
+      ],
+      ['32', '0.5', 'matrices 64x64 (33), gemm 32x32 + winograd (4), lists by subgroups (16)'],
+      ['128', '0.5', '–'],
+    ]);
   });
 
   it('adds a part measured later to what is kept of the same GPU, and to nothing else', () => {

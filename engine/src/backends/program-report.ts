@@ -4,7 +4,7 @@ import type { Network } from '../network/network.js';
 import type { LoweredNetwork } from '../plan/lower.js';
 import type { Plan } from '../plan/plan.js';
 import type { AdaptiveBlock } from '../primitives/network-lowering.js';
-import type { Profile } from '../profile.js';
+import type { KernelTiming, Profile } from '../profile.js';
 import type { Owner, ProgramMask, ProgramRegion } from '../program/program.js';
 import { type Work, WorkSums } from '../program/work.js';
 import { type Shape, Tensor } from '../tensor.js';
@@ -74,6 +74,8 @@ export interface RunHeader {
   readonly totalMs: number;
   /** One sentence each. */
   readonly notes?: readonly string[];
+  /** Of a GPU. */
+  readonly kernels?: readonly KernelTiming[];
 }
 
 /** What JavaScript did in the course of a run, beside what is timed. */
@@ -222,7 +224,7 @@ export class ProgramReport {
     header: RunHeader,
   ): Profile {
     const { network, strategy, batch } = this.#header;
-    const { source, device, threads, totalMs, notes = [] } = header;
+    const { source, device, threads, totalMs, notes = [], kernels } = header;
     const profile = new ProfileBuilder({ network, source, device, batch, threads, strategy });
     for (const sentence of notes) profile.note(sentence);
     for (const caution of this.#cautions) profile.note(caution);
@@ -246,7 +248,11 @@ export class ProgramReport {
     }
     const { spentMs = 0, handoverMs = 0 } = record.paces ?? {};
     const finished = profile.finish(totalMs - spentMs);
-    return handoverMs > 0 ? { ...finished, handoverMs } : finished;
+    return {
+      ...finished,
+      ...(handoverMs > 0 ? { handoverMs } : {}),
+      ...(kernels ? { kernels } : {}),
+    };
   }
 
   /** The pace of each pass: of its parts, the longer ones counting more. */

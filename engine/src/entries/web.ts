@@ -19,7 +19,7 @@ export { type Block, blocksOf, type Network } from '../network/network.js';
 export { type ReadNetworkOptions, readNetwork } from '../network/read.js';
 export { makePlan, type PlanOptions } from '../plan/make-plan.js';
 export type { BlockPlan, Plan } from '../plan/plan.js';
-export type { BlockTiming, OpTiming, Profile } from '../profile.js';
+export type { BlockTiming, KernelTiming, OpTiming, Profile } from '../profile.js';
 export { measureInTurns, type Turns } from '../run/in-turns.js';
 export { resolveMaskers } from '../run/maskers.js';
 

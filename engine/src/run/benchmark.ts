@@ -6,7 +6,7 @@ import { checkRate } from '../mask/rate.js';
 import type { Network } from '../network/network.js';
 import type { ExecutionProvider } from '../onnxruntime.js';
 import type { Granularity } from '../plan/granularity.js';
-import type { Profile } from '../profile.js';
+import type { KernelTiming, Profile } from '../profile.js';
 import { Random } from '../random.js';
 import { Tensor } from '../tensor.js';
 import { defaultMasker } from './maskers.js';
@@ -64,6 +64,8 @@ export interface BenchmarkRow {
   readonly realisedOverIdeal: number;
   /** Largest difference from a plain run's output, relative to the largest value: what was timed computes this well. */
   readonly outputError: number;
+  /** On a GPU: the kernels of the last timed run, those that took the most time first. */
+  readonly kernels?: readonly KernelTiming[];
 }
 
 /** What `benchmark` measured: dense execution in onnxruntime beside the engine, a row for each rate. */
@@ -157,13 +159,15 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
       sides = checked.sides;
       const denseMs: number[] = [];
       const engineMs: number[] = [];
+      let kernels: readonly KernelTiming[] | undefined;
       for (let i = -WARM_UP; i < runs; i++) {
         const timed = await timeBoth(network, input, dense, setting);
-        checkTimed(timed.output, checked.output, setting);
+        checkTimed(timed.result.output, checked.output, setting);
         if (i >= 0) {
           denseMs.push(timed.denseMs);
           engineMs.push(timed.engineMs);
         }
+        if (i === runs - 1) ({ kernels } = timed.result.profile);
         const done = (position + (i + WARM_UP + 1) / (runs + WARM_UP)) / settings.length;
         options.onProgress?.(done, setting.rate === undefined ? masker : `rate ${setting.rate}`);
       }
@@ -178,6 +182,7 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
         flops: profile.flops,
         realisedOverIdeal: speedup * flopsFraction,
         outputError,
+        ...(kernels ? { kernels } : {}),
       });
     }
     return {
@@ -232,8 +237,8 @@ async function timeBoth(network: Network, input: Tensor, dense: DenseSession, se
   const { ms: denseMs } = await dense.run(input);
   const before = performance.now();
   // Masks and Profile are put together only when asked for, which is not part of the run.
-  const { output } = await run(network, input, setting);
-  return { denseMs, engineMs: performance.now() - before, output };
+  const result = await run(network, input, setting);
+  return { denseMs, engineMs: performance.now() - before, result };
 }
 
 /** Runs a setting once and checks it against a plain run. */

@@ -2,7 +2,7 @@ import { load } from '#webgpu';
 import { FoveaError } from '../../errors.js';
 import { type Kernel, type Precision, type ShaderFeatures, wgslOf } from './kernel.js';
 import type { MatrixUnit } from './kernels/matrices.js';
-import { MATRICES, matricesOf } from './matrices.js';
+import { MATRICES, matricesOf, SUBGROUP_SIZES } from './matrices.js';
 import type { TunedOn } from './tuning.js';
 
 /** Flags of the WebGPU specification, which defines their values. */
@@ -118,6 +118,7 @@ async function requestDevice(precision: Precision): Promise<Device> {
       ...(precision === 'f16' ? (['shader-f16'] as const) : []),
       ...(subgroups ? (['subgroups'] as const) : []),
       ...(precision === 'f16' && matrices ? [MATRICES] : []),
+      ...(precision === 'f16' && matrices?.isAskedFor ? [SUBGROUP_SIZES] : []),
     ],
     requiredLimits: {
       maxBufferSize: limits.maxBufferSize,
@@ -280,16 +281,43 @@ export class Device implements DeviceFacts {
     } catch (error) {
       thrown = { error };
     }
-    const [memory, mistake] = await Promise.all([this.gpu.popErrorScope(), this.gpu.popErrorScope()]);
+    const errors = this.#popErrors();
+    if (thrown) {
+      await errors;
+      this.check();
+      throw thrown.error;
+    }
+    this.#refuse(what, await errors);
+    return result as Result;
+  }
+
+  /**
+   * Submits what was encoded. Work that WebGPU refuses does not run, and leaves old values where its results would be.
+   * @returns when WebGPU has taken it, which may be after it has run
+   * @throws as `guarded` does
+   */
+  async submit(what: string, encoder: GPUCommandEncoder): Promise<void> {
     this.check();
-    if (thrown) throw thrown.error;
+    this.gpu.pushErrorScope('validation');
+    this.gpu.pushErrorScope('out-of-memory');
+    this.gpu.queue.submit([encoder.finish()]);
+    this.#refuse(what, await this.#popErrors());
+  }
+
+  /** What went wrong since the last two error scopes were opened: memory, and mistakes. */
+  #popErrors(): Promise<readonly (GPUError | null)[]> {
+    return Promise.all([this.gpu.popErrorScope(), this.gpu.popErrorScope()]);
+  }
+
+  /** Throws when something did. */
+  #refuse(what: string, [memory, mistake]: readonly (GPUError | null)[]): void {
+    this.check();
     if (memory)
       throw new FoveaError(
         'backend-unavailable',
         `${this.name} has no memory left for ${what}: ${memory.message}`,
       );
     if (mistake) throw new Error(`${what}: ${mistake.message}`);
-    return result as Result;
   }
 
   /** The bytes at the beginning of a buffer made for reading. */

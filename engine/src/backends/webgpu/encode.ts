@@ -266,7 +266,7 @@ class Encoder {
       const [x, z] = spread(batch);
       return {
         kernel: salientKernel,
-        parameters: { ...shared, plane, kept },
+        parameters: { ...shared, images: batch, plane, kept },
         buffers,
         workgroups: [x, 1, z],
       };
@@ -285,7 +285,7 @@ class Encoder {
       kernel: indexKernel,
       parameters: { firstList },
       buffers: { table: 'listTable', cells: 'cells', lists: 'lists', counters: 'counters' } as const,
-      workgroups: [Math.ceil(pixels / GROUP), 1, count] as const,
+      workgroups: [...spread(Math.ceil(pixels / GROUP)), count] as const,
     }));
   }
 

@@ -16,6 +16,14 @@ import { PassTimer } from './timer.js';
 import { exactBytes, transferKey, transferredMaps } from './transfers.js';
 import type { Choice } from './variants.js';
 
+/** How the convolutions of one program are computed, and who says so, as the end of a sentence. */
+export interface ProgramChoice extends Choice {
+  readonly chosenBy: string;
+}
+
+/** Something on the GPU that only one program uses. */
+export type Own = Pick<GPUBuffer | PassTimer, 'destroy'>;
+
 /** A dispatch with everything bound. */
 interface Dispatch {
   readonly pipeline: GPUComputePipeline;
@@ -63,9 +71,11 @@ export class GpuProgram {
   readonly report: ProgramReport;
   /** Pixels of regions, two counters each, are the first of them. */
   readonly readBack: ReadBack;
+  /** Who chose its variants, as the end of a sentence. */
+  readonly chosenBy: string;
   readonly #passes: readonly (readonly Dispatch[])[];
   readonly #transfers = new Map<string, Dispatch>();
-  readonly #own: readonly GPUBuffer[];
+  readonly #own: readonly Own[];
 
   private constructor(
     readonly lowered: LoweredNetwork,
@@ -75,11 +85,12 @@ export class GpuProgram {
     readonly timer: PassTimer | undefined,
     passes: readonly (readonly Dispatch[])[],
     transfers: readonly (readonly [string, Dispatch])[],
-    own: readonly GPUBuffer[],
-    made: { readonly report: ProgramReport; readonly readBack: ReadBack },
+    own: readonly Own[],
+    made: Pick<GpuProgram, 'report' | 'readBack' | 'chosenBy'>,
   ) {
     this.report = made.report;
     this.readBack = made.readBack;
+    this.chosenBy = made.chosenBy;
     this.#passes = passes;
     for (const [key, dispatch] of transfers) this.#transfers.set(key, dispatch);
     this.#own = own;
@@ -89,14 +100,16 @@ export class GpuProgram {
    * Makes everything that runs of the program need.
    * @param choice how convolutions are computed
    * @param onGrown called when memory for maps had to grow: other programs use what was there before
+   * @param own takes what is made for this program alone: to be destroyed with it, and when it could not be made
    * @throws FoveaError `unsupported` naming what is too large for the adapter, `backend-unavailable` without memory
    */
   static async make(
     resident: ResidentNetwork,
     lowered: LoweredNetwork,
     plan: Plan,
-    choice: Choice,
+    choice: ProgramChoice,
     onGrown: () => void,
+    own: Own[],
   ): Promise<GpuProgram> {
     const { device, network } = resident;
     const encoded = encodeProgram(lowered.program, choice);
@@ -114,7 +127,6 @@ export class GpuProgram {
       })),
       onGrown,
     );
-    const own: GPUBuffer[] = [];
     const make = (what: string, bytes: number, flags: number) => {
       const buffer = device.buffer(what, bytes, flags);
       own.push(buffer);
@@ -125,6 +137,7 @@ export class GpuProgram {
     const transfers = transferredMaps(program.input, program.output, stops);
     const values = Math.max(...transfers.map(({ map }) => exactBytes(map)));
     const timer = device.timed ? new PassTimer(device, encoded.passes.length) : undefined;
+    if (timer) own.push(timer);
     const readBack = layReadBack(
       program.output ? exactBytes(program.output) : 0,
       cells,
@@ -200,7 +213,7 @@ export class GpuProgram {
       passes,
       transfers.map(({ key }, i) => [key, rest[i]!] as const),
       own,
-      { report, readBack },
+      { report, readBack, chosenBy: choice.chosenBy },
     );
   }
 
@@ -222,8 +235,7 @@ export class GpuProgram {
 
   /** Frees its own buffers, which no run may use any more. */
   destroy(): void {
-    for (const buffer of this.#own) buffer.destroy();
-    this.timer?.destroy();
+    for (const one of this.#own) one.destroy();
   }
 
   #dispatch(pass: GPUComputePassEncoder, { pipeline, bindings, workgroups }: Dispatch): void {

@@ -7,6 +7,7 @@ import type { RunOptions, RunResult } from '../backend.js';
 import type { RunRecord, ScriptRecord } from '../program-report.js';
 import type { ScriptedOperation } from '../scripted.js';
 import type { GpuProgram } from './gpu-program.js';
+import { kernelTimings } from './kernel-timings.js';
 import { variantsNote } from './notes.js';
 import type { Resident } from './resident.js';
 import { exactBytes } from './transfers.js';
@@ -72,6 +73,7 @@ export class GpuRun {
         threads: 1,
         totalMs,
         notes: this.#notes(),
+        kernels: kernelTimings(encoded.passes, device, program.timer && record.milliseconds),
       }),
     };
   }
@@ -80,7 +82,7 @@ export class GpuRun {
   #notes(): string[] {
     const { stops } = this.program.encoded;
     const asked = stops.filter(({ operation }) => operation.kind === 'ask').length;
-    const variants = variantsNote(this.program.encoded, this.resident.tunes);
+    const variants = variantsNote(this.program.encoded, this.program.chosenBy);
     return [
       ...(variants ? [variants] : []),
       ...(this.resident.device.software
@@ -148,10 +150,13 @@ export class GpuRun {
   async #submit(bytes: number): Promise<ArrayBuffer> {
     const { device } = this.resident;
     checkAborted(this.options.signal);
-    device.check();
-    this.#queue.submit([this.#encoder.finish()]);
+    const taken = device.submit(this.resident.network.name, this.#encoder);
+    // Waited for in any case: the buffer can be mapped once at a time.
+    taken.catch(() => undefined);
     this.#encoder = device.gpu.createCommandEncoder();
-    return device.read(this.program.readable, bytes);
+    const read = await device.read(this.program.readable, bytes);
+    await taken;
+    return read;
   }
 
   /** The values of a map, read in the middle of a run. */

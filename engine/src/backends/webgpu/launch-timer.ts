@@ -14,6 +14,7 @@ const RUNS = 5;
 
 /** A dispatch in buffers of its own. */
 interface Bound {
+  readonly name: string;
   readonly pipeline: GPUComputePipeline;
   readonly bindings: GPUBindGroup;
   readonly workgroups: readonly [number, number, number];
@@ -69,7 +70,7 @@ export class LaunchTimer {
       const encoder = device.gpu.createCommandEncoder();
       encodePass(encoder, bound, 1);
       encoder.copyBufferToBuffer(made, 0, readable, 0, made.size);
-      device.gpu.queue.submit([encoder.finish()]);
+      await device.submit(launch.kernel.name, encoder);
       const bytes = await device.read(readable, made.size);
       if (device.precision === 'f32') return new Float32Array(bytes);
       return Float32Array.from(new Uint16Array(bytes), halfToNumber);
@@ -87,12 +88,13 @@ export class LaunchTimer {
     if ('counter' in workgroups)
       throw new Error(`kernel ${kernel.name} is sized by a list that is not there`);
     const { device } = this;
-    return device.guarded(`timing ${kernel.name}`, async () => {
+    const made: GPUBuffer[] = [];
+    const binding = device.guarded(`timing ${kernel.name}`, async () => {
       const { pipeline, layout } = await device.pipeline(kernel);
       const words = encodeParameters(kernel, parameters);
       const uniform = device.buffer('parameters', words.byteLength, usage.uniform | usage.copyDestination);
       device.gpu.queue.writeBuffer(uniform, 0, words);
-      const made: GPUBuffer[] = [uniform];
+      made.push(uniform);
       const entries = kernel.bindings.map(({ name }, i) => {
         const buffer = this.#filled(name, buffers[name]!);
         made.push(buffer);
@@ -102,8 +104,12 @@ export class LaunchTimer {
         layout,
         entries: [{ binding: 0, resource: { buffer: uniform } }, ...entries],
       });
-      return { pipeline, bindings, workgroups, buffers: made };
+      return { name: kernel.name, pipeline, bindings, workgroups, buffers: made };
     });
+    binding.catch(() => {
+      for (const buffer of made) buffer.destroy();
+    });
+    return binding;
   }
 
   /** A buffer with values of the size that activations have: zeros would be multiplied for less power. */
@@ -126,27 +132,43 @@ export class LaunchTimer {
       bytes = content.byteLength;
     }
     const buffer = device.buffer(name, bytes, usage.storage | usage.copySource | usage.copyDestination);
-    for (let at = 0; at < bytes; at += content.byteLength) {
-      const size = Math.min(content.byteLength, bytes - at);
-      device.gpu.queue.writeBuffer(buffer, at, content, 0, size);
-    }
+    const { queue } = device.gpu;
+    if (bytes <= content.byteLength) queue.writeBuffer(buffer, 0, content, 0, bytes);
+    else this.#repeat(content, buffer, bytes);
     return buffer;
+  }
+
+  /** Fills a buffer by copies on the GPU: the maps of a batch of 128 are gigabytes in all, too many for the processor. */
+  #repeat(content: ArrayBuffer, buffer: GPUBuffer, bytes: number): void {
+    const { device } = this;
+    const { queue } = device.gpu;
+    const length = content.byteLength;
+    const once = device.buffer('values', length, usage.copySource | usage.copyDestination);
+    queue.writeBuffer(once, 0, content);
+    const encoder = device.gpu.createCommandEncoder();
+    for (let at = 0; at < bytes; at += length)
+      encoder.copyBufferToBuffer(once, 0, buffer, at, Math.min(length, bytes - at));
+    queue.submit([encoder.finish()]);
+    once.destroy();
   }
 
   /** Milliseconds of a pass with `repeats` dispatches. */
   async #passMs(bound: Bound, repeats: number): Promise<number> {
     const { device } = this;
     const timer = this.#timer;
-    device.check();
     const encoder = device.gpu.createCommandEncoder();
     encodePass(encoder, bound, repeats, timer?.descriptor(0));
     timer?.encodeRead(encoder, this.#readable, 0);
     const before = performance.now();
-    device.gpu.queue.submit([encoder.finish()]);
+    const taken = device.submit(bound.name, encoder);
     if (!timer) {
       await device.gpu.queue.onSubmittedWorkDone();
-      return performance.now() - before;
+      const ms = performance.now() - before;
+      await taken;
+      device.check();
+      return ms;
     }
+    await taken;
     const ms = new Float64Array(1);
     timer.read(await device.read(this.#readable, timer.bytes), 0, ms);
     return ms[0]!;

@@ -23,13 +23,16 @@ function fusedNote(operations: number, dispatches: number): string {
   return `fused on the GPU in part: ${dispatches} dispatches for ${operations} operations`;
 }
 
-/** How a program's convolutions are computed, and who chose so; undefined when it has none. */
-export function variantsNote({ passes }: EncodedProgram, tuned: boolean): string | undefined {
+/**
+ * How a program's convolutions are computed, and who chose so; undefined when it has none.
+ * @param chosenBy the end of a sentence
+ */
+export function variantsNote({ passes }: EncodedProgram, chosenBy: string): string | undefined {
   const counts = new Map<string, number>();
   for (const { effort } of passes.flatMap(({ launches }) => launches)) {
     if (effort) counts.set(effort.family, (counts.get(effort.family) ?? 0) + 1);
   }
   if (counts.size === 0) return undefined;
   const listed = [...counts].map(([family, count]) => `${count} ${family}`).join(', ');
-  return `convolutions: ${listed}; chosen by ${tuned ? 'timing them on this GPU' : 'a rule'}`;
+  return `convolutions: ${listed}; chosen by ${chosenBy}`;
 }

@@ -5,11 +5,11 @@ import type { Shape } from '../../tensor.js';
 import { KeptPrograms } from '../kept-programs.js';
 import { type Device, usage } from './device.js';
 import { tilesFor } from './fusions.js';
-import { GpuProgram, type ResidentNetwork } from './gpu-program.js';
+import { GpuProgram, type Own, type ProgramChoice, type ResidentNetwork } from './gpu-program.js';
 import { transformedWeights } from './kernels/winograd.js';
-import { tune } from './tune.js';
+import { chosenBy, tune } from './tune.js';
 import { tuningOf } from './tuning.js';
-import { type Choice, ruled } from './variants.js';
+import { ruled } from './variants.js';
 import { packWeights, storedBytes } from './weights.js';
 
 /** A network on one device: its weights, memory for its maps, and the programs made of it. */
@@ -30,13 +30,18 @@ export class Resident implements ResidentNetwork {
   ) {
     this.programs = new KeptPrograms(network, shape, {
       make: (lowered, plan) => {
+        const own: Own[] = [];
         const made: Promise<GpuProgram> = this.#choice(lowered.program).then((choice) =>
           device.guarded(network.name, () =>
-            GpuProgram.make(this, lowered, plan, choice, () => this.programs.clear(made)),
+            GpuProgram.make(this, lowered, plan, choice, () => this.programs.clear(made), own),
           ),
         );
         // Not kept when it could not be made: memory may be there next time.
-        made.catch(() => this.programs.forget(made));
+        made.catch(() => {
+          this.programs.forget(made);
+          for (const one of own) one.destroy();
+          this.#freeShared();
+        });
         return made;
       },
       drop: (made) => void made.then((program) => program.destroy()).catch(() => undefined),
@@ -103,19 +108,26 @@ export class Resident implements ResidentNetwork {
   }
 
   destroy(): void {
+    this.#freeShared();
+    for (const buffer of [...this.#weights.values(), ...this.#maskers.values()]) buffer.destroy();
+  }
+
+  /** Frees what programs share and is made with them, of which some may be of no use where memory ran out; and all programs. */
+  #freeShared(): void {
     this.programs.clear();
-    const weights = [this.#weights, this.#transformed, this.#maskers].flatMap((all) => [...all.values()]);
-    for (const buffer of [...weights, ...this.#maps]) buffer.destroy();
+    for (const buffer of [...this.#maps.splice(0), ...this.#transformed.values()]) buffer.destroy();
+    this.#transformed.clear();
   }
 
   /** How convolutions of a program are computed. */
-  async #choice(program: Program): Promise<Choice> {
-    if (!this.tunes) return ruled;
+  async #choice(program: Program): Promise<ProgramChoice> {
+    if (!this.tunes) return { ...ruled, chosenBy: 'a rule' };
     const { precision } = this.device;
     const tuning = tuningOf(this.device.tunedOn);
     await tune(this.device, program, tuning);
     const room = this.device.gpu.limits.maxComputeWorkgroupStorageSize;
     return {
+      chosenBy: chosenBy(program, tuning),
       one: (operation) => tuning.one(operation),
       // What was kept may be from a device with more room, or was edited by hand.
       fused: (fusion) => {

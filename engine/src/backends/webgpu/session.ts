@@ -54,7 +54,12 @@ export class WebgpuSession implements Session {
 
   async #upload(): Promise<Resident> {
     const resident = new Resident(await openDevice(this.precision), this.network, this.shape, this.tune);
-    await resident.upload();
+    try {
+      await resident.upload();
+    } catch (error) {
+      resident.destroy();
+      throw error;
+    }
     return resident;
   }
 

@@ -107,7 +107,7 @@ const matrixVariants = new Map<string, readonly Variant[]>();
 
 /** The variants with matrices of this size: the same objects each time. */
 export function matrixVariantsOf(unit: MatrixUnit): readonly Variant[] {
-  const key = `${nameOfUnit(unit)} by ${unit.subgroup}`;
+  const key = `${nameOfUnit(unit)} by ${unit.subgroup}${unit.isAskedFor ? ' asked for' : ''}`;
   let known = matrixVariants.get(key);
   if (!known) {
     known = matrixTiles(unit).map((tile) => product(tile, (epilogue) => matrixKernel(tile, unit, epilogue)));

@@ -3,11 +3,12 @@ import type { MatrixUnit } from '../../../../engine/src/backends/webgpu/kernels/
 
 /**
  * A kernel of matrices of any size as one that every adapter compiles, in float32: what is loaded is where it stands, and
- * the invocations of a subgroup share out the values of a sum. For sizes that no software driver offers.
+ * the invocations of a subgroup share out the values of a sum. For sizes that no software driver offers. A kernel that
+ * asks for a size of subgroups keeps asking, and runs in subgroups of it; others are computed as if they had some.
  */
-export function emulated(kernel: Kernel, { M, N, K, subgroup }: MatrixUnit): Kernel {
+export function emulated(kernel: Kernel, { M, N, K, subgroup, isAskedFor }: MatrixUnit): Kernel {
   const each = (M * N) / subgroup;
-  const lane = `local % ${subgroup}u`;
+  const lane = isAskedFor ? 'lane' : `local % ${subgroup}u`;
   const replaced = kernel.code
     .replaceAll('array<f16, ', 'array<f32, ')
     .replaceAll(/subgroup_matrix_result<f32, \d+, \d+>\(\)/g, `array<f32, ${each}>()`)
@@ -27,7 +28,12 @@ export function emulated(kernel: Kernel, { M, N, K, subgroup }: MatrixUnit): Ker
       /subgroupMatrixStore<row_major>\(&sums, ([^;]*), (sum\d+), (\d+)u\);/g,
       `for (var i = 0u; i < ${each}u; i++) { let at = i * ${subgroup}u + ${lane}; sums[$1 + at / ${N}u * $3u + at % ${N}u] = $2[i]; }`,
     )
-    .replace(', @builtin(subgroup_id) own: u32) {', `) {\n  let own = local / ${subgroup}u;`);
+    .replace(
+      ', @builtin(subgroup_id) own: u32) {',
+      isAskedFor
+        ? ', @builtin(subgroup_id) own: u32, @builtin(subgroup_invocation_id) lane: u32) {'
+        : `) {\n  let own = local / ${subgroup}u;`,
+    );
   const code = `${replaced}
 fn addProduct(lane: u32, left: vec2u, right: vec2u, sum: ptr<function, array<f32, ${each}>>) {
   for (var i = 0u; i < ${each}u; i++) {
@@ -39,5 +45,10 @@ fn addProduct(lane: u32, left: vec2u, right: vec2u, sum: ptr<function, array<f32
 }`;
   const rest = code.match(/.*subgroup_?[mM]atrix.*/);
   if (rest) throw new Error(`not emulated: ${rest[0]}`);
-  return { ...kernel, name: `emulated ${kernel.name} by ${subgroup}`, enables: [], code };
+  return {
+    ...kernel,
+    name: `emulated ${kernel.name} by ${subgroup}`,
+    enables: isAskedFor ? kernel.enables!.filter((name) => !name.endsWith('matrix')) : [],
+    code,
+  };
 }

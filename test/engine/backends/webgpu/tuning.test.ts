@@ -4,6 +4,7 @@ import { randomMasker, run } from '@fovea/engine';
 import { programOf, webgpuBackendWith } from '@fovea/engine/backend';
 import { describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
+import { LaunchTimer } from '../../../../engine/src/backends/webgpu/launch-timer.js';
 import { type TunedOn, Tuning, tuningOf } from '../../../../engine/src/backends/webgpu/tuning.js';
 import { ruled, VARIANTS, type Variant } from '../../../../engine/src/backends/webgpu/variants.js';
 import { methodOf } from '../../../../engine/src/backends/webgpu/weights.js';
@@ -72,6 +73,7 @@ describe('variants of a kernel', { timeout: 300_000 }, () => {
     expect(profile.notes.find((note) => note.startsWith('convolutions: '))).toMatch(
       new RegExp(`\\d+ ${family}[,;].*chosen by timing them on this GPU`),
     );
+    expect(profile.kernels!.flatMap(({ name }) => name.split(' + '))).toContain(family);
     expect(relativeError(output.data, expected.output.data)).toBeLessThan(1e-4);
   });
 });
@@ -95,6 +97,22 @@ describe('timing kernels on the adapter', { timeout: 300_000 }, () => {
     const after = { ...created };
     await run(network, images, { ...options, masker: randomMasker(0.2), backend: tuned });
     expect(created).toEqual(after);
+  });
+
+  there('says how many the rule chose, where timing came to nothing', async () => {
+    const network = smallNetwork({ strides: [1], channels: 24 });
+    const timing = vi.spyOn(LaunchTimer.prototype, 'ms').mockRejectedValue(new Error('no memory'));
+    try {
+      const { profile } = await run(network, randomImages(network, 1), { ...options, backend: tuned });
+      const tuning = tuningOf(await thisGpu());
+      const left = convolutionsOf(network, 1).filter((one) => !tuning.find(one)).length;
+      expect(left).toBeGreaterThan(0);
+      expect(profile.notes.find((note) => note.startsWith('convolutions: '))).toMatch(
+        new RegExp(`chosen by timing them on this GPU, ${left} of them by a rule, .* within 20 s$`),
+      );
+    } finally {
+      timing.mockRestore();
+    }
   });
 
   it('knows nothing of another driver, precision or version', () => {

@@ -34,6 +34,7 @@ export function scalesKernel({ reduced, gated, slides }: ScalesForm): Kernel {
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let n = groupNumber(group, groups);
+  if (n >= p.images) { return; }
   let hidden = p.pools * p.images * p.vectors + n * p.hiddenVectors;
   let scales = p.images * (p.pools * p.vectors + p.hiddenVectors) + n * p.vectors;
   for (var vector = local; vector < p.hiddenVectors; vector += 256u) {

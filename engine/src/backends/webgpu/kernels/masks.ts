@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 /** The cells of most energy in each image, of equals the earlier ones; a workgroup for each image. */
 export const salientKernel: Kernel = {
   name: 'salient',
-  parameters: ['plane', 'vectors', 'channels', 'first', 'kept'],
+  parameters: ['images', 'plane', 'vectors', 'channels', 'first', 'kept'],
   bindings: [
     { name: 'pooled', access: 'read', element: 'Value' },
     { name: 'cells', access: 'write', element: 'u32' },
@@ -45,7 +45,9 @@ export const salientKernel: Kernel = {
 var<workgroup> threshold: f32;
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let first = p.first + groupNumber(group, groups) * p.plane;
+  let image = groupNumber(group, groups);
+  if (image >= p.images) { return; }
+  let first = p.first + image * p.plane;
   for (var cell = local; cell < p.plane; cell += 256u) {
     var energy = 0f;
     for (var c = 0u; c < p.channels; c++) {
@@ -118,7 +120,7 @@ fn isRead(l: List, n: u32, y: u32, x: u32) -> bool {
 /** Whether the invocation's pixel is in a list, `on`; `here` when there is such a pixel at all. */
 const pixelCode = `
   let l = listOf(p.firstList + group.z);
-  let start = group.x * ${GROUP}u;
+  let start = (group.x + group.y * groups.x) * ${GROUP}u;
   if (start >= l.pixels) { return; }
   let pixel = start + local;
   let here = pixel < l.pixels;
@@ -162,7 +164,7 @@ var<workgroup> ends: array<u32, ${GROUP}>;
 var<workgroup> firstOn: u32;
 var<workgroup> firstOff: u32;
 @compute @workgroup_size(${GROUP})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {${pixelCode}
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {${pixelCode}
   ends[local] = select(0u, 1u, on);
   workgroupBarrier();
   for (var reach = 1u; reach < ${GROUP}u; reach *= 2u) {
@@ -186,7 +188,7 @@ var<workgroup> foundOff: atomic<u32>;
 var<workgroup> firstOn: u32;
 var<workgroup> firstOff: u32;
 @compute @workgroup_size(${GROUP})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) local: u32) {
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   if (local == 0u) {
     atomicStore(&foundOn, 0u);
     atomicStore(&foundOff, 0u);

@@ -16,6 +16,8 @@ export interface MatrixUnit {
   readonly K: number;
   /** Invocations of a subgroup. */
   readonly subgroup: number;
+  /** True where the adapter has subgroups of other sizes too, so that a kernel has to ask for this one. */
+  readonly isAskedFor?: boolean;
 }
 
 /** The sizes of its matrices, as kernels and choices are kept by. */
@@ -88,7 +90,7 @@ export function matrixTiles(unit: MatrixUnit): readonly MatrixTile[] {
  */
 export function matrixKernel(tile: MatrixTile, unit: MatrixUnit, epilogue: Epilogue): Kernel {
   const { family, rows, channels, depth } = tile;
-  const { M, N, K, subgroup } = unit;
+  const { M, N, K, subgroup, isAskedFor } = unit;
   const stride = strides(tile);
   const along = alongOf(unit);
   const invocations = along ** 2 * subgroup;
@@ -119,7 +121,10 @@ export function matrixKernel(tile: MatrixTile, unit: MatrixUnit, epilogue: Epilo
     name: `${family} of ${nameOfUnit(unit)} ${nameOf(epilogue)}`,
     parameters: convolutionParameters(epilogue),
     bindings: convolutionBindings(epilogue),
-    enables: ['subgroups', 'chromium_experimental_subgroup_matrix'],
+    enables: [
+      ...['subgroups', 'chromium_experimental_subgroup_matrix'],
+      ...(isAskedFor ? ['subgroup_size_control'] : []),
+    ],
     code: `${placeCode}
 ${sumCode(epilogue)}
 var<workgroup> places: array<vec4i, ${rows}>;
@@ -142,7 +147,7 @@ fn finishMatrices(local: u32, firstRow: u32, count: u32, firstVector: u32, row: 
   }
 }
 
-@compute @workgroup_size(${invocations})
+@compute @workgroup_size(${invocations})${isAskedFor ? ` @subgroup_size(${subgroup})` : ''}
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32, @builtin(subgroup_id) own: u32) {
 ${placesOf(tile, invocations)}
   let firstVector = group.y * ${channels / 4}u;
