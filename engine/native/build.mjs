@@ -42,9 +42,10 @@ const forTest = process.argv.includes('--test');
 const prebuilt = process.argv.includes('--prebuilt');
 const architecture = process.argv.includes('--arm64') ? 'arm64' : process.arch;
 const isCrossing = architecture !== process.arch;
+const platform = isCrossing ? 'linux' : process.platform;
 const output = path.join(here, outputFolder());
 const release = path.join(output, 'Release');
-const prebuilds = path.join(here, 'prebuilds', `${process.platform}-${architecture}`);
+const prebuilds = path.join(here, 'prebuilds', `${platform}-${architecture}`);
 
 function outputFolder() {
   if (sanitize) return 'build-asan';
@@ -56,8 +57,8 @@ function outputFolder() {
 function addonFile() {
   if (forTest) return path.join(output, 'unit-tests');
   if (!prebuilt) return path.join(release, 'fovea.node');
-  const { glibcVersionRuntime } = process.report.getReport().header;
-  const library = process.platform !== 'linux' ? '' : glibcVersionRuntime ? '.glibc' : '.musl';
+  const hasGlibc = isCrossing || process.report.getReport().header.glibcVersionRuntime !== undefined;
+  const library = platform !== 'linux' ? '' : hasGlibc ? '.glibc' : '.musl';
   return path.join(prebuilds, `fovea${library}.node`);
 }
 const addon = addonFile();
@@ -80,9 +81,10 @@ function findCompiler() {
 }
 
 function giveUp(reason) {
-  process.stderr.write(
-    `fovea: ${reason}; the native backend is left out, networks run in onnxruntime (slower when sparse)\n`,
-  );
+  const consequence = isCrossing
+    ? `no addon is built for ${platform}-${architecture}`
+    : 'the native backend is left out, networks run in onnxruntime (slower when sparse)';
+  process.stderr.write(`fovea: ${reason}; ${consequence}\n`);
   process.exit(optional ? 0 : 1);
 }
 
@@ -188,9 +190,9 @@ const manifest = units.map((unit) => path.basename(unit.object)).join('\n');
 const manifestFile = path.join(output, `linked-${path.basename(path.dirname(addon))}.txt`);
 const linked = existsSync(manifestFile) ? readFileSync(manifestFile, 'utf8') : '';
 if (linked !== manifest || !existsSync(addon) || statSync(addon).size === 0) {
-  const bundle = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
+  const bundle = platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
   const shared = forTest ? [] : bundle;
-  const stripped = prebuilt && process.platform === 'linux' ? ['-s'] : [];
+  const stripped = prebuilt && platform === 'linux' ? ['-s'] : [];
   const partial = `${addon}.${process.pid}`;
   const link = spawnSync(
     compiler,
