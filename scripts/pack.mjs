@@ -1,7 +1,8 @@
 /**
  * npm run pack [-- FOLDER]: builds everything and packs the three packages into FOLDER, `dist` when left out. The
- * engine's tarball holds the native addon as prebuilt for this platform, and its sources for others. Declarations that
- * no entry reaches are left out (packed-declarations.mjs), and so are comments of JavaScript (packed-javascript.mjs).
+ * engine's tarball holds the native addon as prebuilt for this platform and, where a compiler for it is installed, for
+ * 64-bit Arm Linux, and its sources for others. Declarations that no entry reaches are left out
+ * (packed-declarations.mjs), and so are comments of JavaScript (packed-javascript.mjs).
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
@@ -13,7 +14,10 @@ import { build, ensureInstalled, root, step } from './steps.mjs';
 
 ensureInstalled();
 build();
-step('linking the prebuilt addon', process.execPath, ['engine/native/build.mjs', '--optional', '--prebuilt']);
+const prebuild = (title, ...options) =>
+  step(title, process.execPath, ['engine/native/build.mjs', '--optional', '--prebuilt', ...options]);
+prebuild('linking the prebuilt addon');
+if (process.arch !== 'arm64') prebuild('building the addon for 64-bit Arm Linux', '--arm64');
 
 /** Folders, and the names that npm knows them by: a path would also mean the workspaces below it. */
 const packages = { engine: '@fovea/engine', kernel: '@fovea/kernel', extension: '@fovea/lab' };

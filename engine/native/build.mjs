@@ -5,12 +5,14 @@
  * gets that instruction set and is left out on processors of another family, where the run-time dispatch
  * never selects it.
  *
- * node engine/native/build.mjs [--optional] [--prebuilt] [--sanitize] [--coverage] [--arm64] [--test] [--commands]
+ * node engine/native/build.mjs [--optional] [--prebuilt] [--sanitize | --sanitize-threads] [--coverage] [--arm64] [--test]
+ *     [--commands]
  *   --commands  write compile_commands.json into the root folder, for clangd, and build nothing
  *   --optional  without a compiler: print one line on what is missing and succeed
  *   --prebuilt  for the package: without symbols, into prebuilds/PLATFORM-ARCHITECTURE/, where node-gyp-build
  *               finds it; it runs where the C library is at least as new as here (`objdump -T` says which)
  *   --sanitize  address sanitizer build, into build-asan/, without AVX-512 kernels where they cannot run
+ *   --sanitize-threads  thread sanitizer build, into build-tsan/; with --test, of the tests of what threads share
  *   --coverage  counts executed lines for gcov, into build-coverage/
  *   --arm64     for 64-bit Arm Linux, into build-arm64/, with aarch64-linux-gnu-g++ on a machine of another family
  *   --test      build the unit tests of test/ as a program, build/unit-tests, instead of the addon
@@ -34,23 +36,29 @@ import { fileURLToPath } from 'node:url';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const optional = process.argv.includes('--optional');
 const sanitize = process.argv.includes('--sanitize');
+const sanitizeThreads = process.argv.includes('--sanitize-threads');
 const coverage = process.argv.includes('--coverage');
 const forTest = process.argv.includes('--test');
 const prebuilt = process.argv.includes('--prebuilt');
 const architecture = process.argv.includes('--arm64') ? 'arm64' : process.arch;
 const isCrossing = architecture !== process.arch;
-const output = path.join(
-  here,
-  sanitize ? 'build-asan' : coverage ? 'build-coverage' : isCrossing ? `build-${architecture}` : 'build',
-);
+const platform = isCrossing ? 'linux' : process.platform;
+const output = path.join(here, outputFolder());
 const release = path.join(output, 'Release');
-const prebuilds = path.join(here, 'prebuilds', `${process.platform}-${architecture}`);
+const prebuilds = path.join(here, 'prebuilds', `${platform}-${architecture}`);
+
+function outputFolder() {
+  if (sanitize) return 'build-asan';
+  if (sanitizeThreads) return 'build-tsan';
+  if (coverage) return 'build-coverage';
+  return isCrossing ? `build-${architecture}` : 'build';
+}
 
 function addonFile() {
   if (forTest) return path.join(output, 'unit-tests');
   if (!prebuilt) return path.join(release, 'fovea.node');
-  const { glibcVersionRuntime } = process.report.getReport().header;
-  const library = process.platform !== 'linux' ? '' : glibcVersionRuntime ? '.glibc' : '.musl';
+  const hasGlibc = isCrossing || process.report.getReport().header.glibcVersionRuntime !== undefined;
+  const library = platform !== 'linux' ? '' : hasGlibc ? '.glibc' : '.musl';
   return path.join(prebuilds, `fovea${library}.node`);
 }
 const addon = addonFile();
@@ -73,9 +81,10 @@ function findCompiler() {
 }
 
 function giveUp(reason) {
-  process.stderr.write(
-    `fovea: ${reason}; the native backend is left out, networks run in onnxruntime (slower when sparse)\n`,
-  );
+  const consequence = isCrossing
+    ? `no addon is built for ${platform}-${architecture}`
+    : 'the native backend is left out, networks run in onnxruntime (slower when sparse)';
+  process.stderr.write(`fovea: ${reason}; ${consequence}\n`);
   process.exit(optional ? 0 : 1);
 }
 
@@ -118,7 +127,8 @@ const withoutAvx512 =
   !readFileSync('/proc/cpuinfo', 'utf8').includes(' avx512f ');
 if (withoutAvx512) common.push('-DFOVEA_WITHOUT_AVX512');
 if (coverage) common.push('-O1', '--coverage');
-if (sanitize) common.push('-O1', '-fsanitize=address,undefined', '-fno-omit-frame-pointer', '-g');
+const sanitizers = sanitize ? ['-fsanitize=address,undefined'] : sanitizeThreads ? ['-fsanitize=thread'] : [];
+if (sanitizers.length > 0) common.push('-O1', ...sanitizers, '-fno-omit-frame-pointer', '-g');
 
 const headerDigest = createHash('sha256');
 for (const file of listFiles(here, '.h')) headerDigest.update(readFileSync(file));
@@ -128,10 +138,14 @@ const digest = headerDigest.digest('hex').slice(0, 16);
 for (const folder of [output, path.dirname(addon)]) mkdirSync(folder, { recursive: true });
 /** The sources that the unit tests link: files that do not call Node. */
 const tested =
-  /^(test\/|common\/thread_pool\.cc|infer\/(kernels\/|(handover|copied_rows)\.cc|pack\.cc|region\.cc|tiling\.cc))/;
+  /^(test\/|common\/|train\/team\.cc|infer\/(kernels\/|(handover|copied_rows)\.cc|pack\.cc|region\.cc|tiling\.cc))/;
+/** Those of what threads share. */
+const shared =
+  /^(test\/(main|aligned_test|handover_test|pages_test|runner_test|team_test|thread_pool_test)\.cc|common\/|train\/team\.cc|infer\/handover\.cc)/;
+const unitSources = sanitizeThreads ? shared : tested;
 const units = listFiles(here, '.cc').flatMap((source) => {
   const place = path.relative(here, source).replaceAll('\\', '/');
-  if (forTest ? !tested.test(place) : place.startsWith('test/')) return [];
+  if (forTest ? !unitSources.test(place) : place.startsWith('test/')) return [];
   const setName = /-(avx2|avx512|neon)\.cc$/.exec(source)?.[1];
   const set = instructionSets[setName];
   if (set && set.architecture !== architecture) return [];
@@ -176,9 +190,9 @@ const manifest = units.map((unit) => path.basename(unit.object)).join('\n');
 const manifestFile = path.join(output, `linked-${path.basename(path.dirname(addon))}.txt`);
 const linked = existsSync(manifestFile) ? readFileSync(manifestFile, 'utf8') : '';
 if (linked !== manifest || !existsSync(addon) || statSync(addon).size === 0) {
-  const bundle = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
+  const bundle = platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
   const shared = forTest ? [] : bundle;
-  const stripped = prebuilt && process.platform === 'linux' ? ['-s'] : [];
+  const stripped = prebuilt && platform === 'linux' ? ['-s'] : [];
   const partial = `${addon}.${process.pid}`;
   const link = spawnSync(
     compiler,
@@ -187,7 +201,7 @@ if (linked !== manifest || !existsSync(addon) || statSync(addon).size === 0) {
       ...stripped,
       '-pthread',
       ...(coverage ? ['--coverage'] : []),
-      ...(sanitize ? ['-fsanitize=address,undefined'] : []),
+      ...sanitizers,
       '-o',
       partial,
       ...units.map((unit) => unit.object),

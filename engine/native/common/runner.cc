@@ -1,5 +1,7 @@
 #include "common/runner.h"
 
+#include <dlfcn.h>
+
 #include <chrono>
 #include <thread>
 
@@ -10,6 +12,13 @@ namespace {
 // How long the thread polls for an announced job before it sleeps.
 constexpr auto polling_time = std::chrono::microseconds(500);
 
+// Node unloads an addon with the last worker thread that has loaded it. The code of the runner's threads must stay.
+void stay_loaded() {
+  Dl_info addon;
+  static const char inside = 0;
+  if (dladdr(&inside, &addon) != 0) dlopen(addon.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
 }  // namespace
 
 Runner& Runner::get() {
@@ -18,6 +27,7 @@ Runner& Runner::get() {
 }
 
 Runner::Runner() {
+  stay_loaded();
   std::thread([this] { serve(); }).detach();
 }
 

@@ -19,8 +19,9 @@ class Slab {
 
   // A block from the slab in use, or from a new one where that has too little left. Contents are undefined.
   static Block take(size_t bytes) {
-    static std::mutex mutex;
-    static std::shared_ptr<Slab> in_use;
+    // Never destroyed: a run may take memory while the process exits.
+    static auto& mutex = *new std::mutex();
+    static auto& in_use = *new std::shared_ptr<Slab>();
     const std::lock_guard lock(mutex);
     if (in_use && in_use.use_count() == 1) in_use->taken_ = 0;
     if (!in_use || capacity - in_use->taken_ < bytes) in_use = std::make_shared<Slab>();

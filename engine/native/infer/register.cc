@@ -1,5 +1,6 @@
 // The functions that engine/src/backends/native calls.
 #include <memory>
+#include <mutex>
 
 #include "common/runner.h"
 #include "infer/boundary.h"
@@ -93,22 +94,49 @@ napi_value expect_run(napi_env env, napi_callback_info) {
   });
 }
 
-// A run in progress. The runner keeps it alive until it has reported to JavaScript.
+// A run in progress, which the runner and the thread-safe function share: Node deletes the function together with the
+// thread of its JavaScript, whether the run has ended or not.
 struct Run {
   std::shared_ptr<Session> session;
   Program* program;
   int first, last, threads;
   napi_deferred deferred;
-  napi_threadsafe_function notify;
   bool paced, counted, wants_progress;
-  std::string failure;
+  // Of the runner, and of the progress callback: both may fail at the same time.
+  std::string failure, callback_failure;
+  std::mutex mutex;
+  // Null once it must not be called.
+  napi_threadsafe_function notify;
+
+  void report(void* data) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (notify && napi_call_threadsafe_function(notify, data, napi_tsfn_nonblocking) == napi_closing) notify = nullptr;
+  }
+
+  void finish() {
+    report(nullptr);
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (notify) napi_release_threadsafe_function(notify, napi_tsfn_release);
+    notify = nullptr;
+  }
+
+  // The function is about to be deleted. If the run has not ended, nobody waits for it any more.
+  void abandon() {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (notify) session->stop = true;
+    notify = nullptr;
+  }
 };
+
+using SharedRun = std::shared_ptr<Run>;
 
 // Called on the JavaScript thread: with null when the run has ended, otherwise with the number of instructions done.
 void tell(napi_env env, napi_value on_progress, void* context, void* data) {
+  // Without an environment the run may be gone.
+  if (!env) return;
   Run* run = static_cast<Run*>(context);
   if (data) {
-    if (!env || !run->wants_progress) return;
+    if (!run->wants_progress) return;
     napi_value undefined, count, result;
     napi_get_undefined(env, &undefined);
     napi_create_double(env, static_cast<double>(reinterpret_cast<intptr_t>(data)), &count);
@@ -122,21 +150,20 @@ void tell(napi_env env, napi_value on_progress, void* context, void* data) {
       char message[512] = "";
       if (napi_coerce_to_string(env, error, &text) == napi_ok)
         napi_get_value_string_utf8(env, text, message, sizeof message, &length);
-      run->failure = std::string("the progress callback failed: ") + message;
+      run->callback_failure = std::string("the progress callback failed: ") + message;
     }
     return;
   }
   run->session->busy = false;
-  if (env) {
-    if (!run->failure.empty()) {
-      napi_reject_deferred(env, run->deferred, make_error(env, "bad-argument", run->failure.c_str()));
-    } else if (run->session->stop) {
-      napi_reject_deferred(env, run->deferred, make_error(env, "aborted", "the run was aborted"));
-    } else {
-      napi_value undefined;
-      napi_get_undefined(env, &undefined);
-      napi_resolve_deferred(env, run->deferred, undefined);
-    }
+  const std::string& failure = run->callback_failure.empty() ? run->failure : run->callback_failure;
+  if (!failure.empty()) {
+    napi_reject_deferred(env, run->deferred, make_error(env, "bad-argument", failure.c_str()));
+  } else if (run->session->stop) {
+    napi_reject_deferred(env, run->deferred, make_error(env, "aborted", "the run was aborted"));
+  } else {
+    napi_value undefined;
+    napi_get_undefined(env, &undefined);
+    napi_resolve_deferred(env, run->deferred, undefined);
   }
 }
 
@@ -157,7 +184,7 @@ napi_value run(napi_env env, napi_callback_info info) {
     napi_typeof(env, arguments[6], &type);
     if (type != napi_function && type != napi_undefined) reject("the progress callback is not a function");
 
-    auto run = std::make_unique<Run>();
+    const auto run = std::make_shared<Run>();
     run->session = session;
     run->program = &program;
     run->first = first;
@@ -168,30 +195,29 @@ napi_value run(napi_env env, napi_callback_info info) {
     run->wants_progress = type == napi_function;
     napi_value promise, name;
     napi_create_string_utf8(env, "fovea run", NAPI_AUTO_LENGTH, &name);
-    check_status(napi_create_threadsafe_function(
-                     env, run->wants_progress ? arguments[6] : nullptr, nullptr, name, 0, 1, run.get(),
-                     [](napi_env, void* data, void*) { delete static_cast<Run*>(data); }, run.get(), tell,
-                     &run->notify),
-                 "run");
     check_status(napi_create_promise(env, &run->deferred, &promise), "promise");
+    auto held = std::make_unique<SharedRun>(run);
+    check_status(napi_create_threadsafe_function(
+                     env, run->wants_progress ? arguments[6] : nullptr, nullptr, name, 0, 1, held.get(),
+                     [](napi_env, void* data, void*) {
+                       const std::unique_ptr<SharedRun> held(static_cast<SharedRun*>(data));
+                       (*held)->abandon();
+                     },
+                     run.get(), tell, &run->notify),
+                 "run");
+    held.release();
     session->busy = true;
     session->stop = false;
-    // From here the thread-safe function owns the run; the run is deleted when it has reported and been released.
-    Run* started = run.release();
-    Runner::get().post([started](ThreadPool& pool) {
+    Runner::get().post([run](ThreadPool& pool) {
       try {
-        started->session->run(*started->program, started->first, started->last, started->threads, started->paced,
-                              started->counted, pool, [&](int done) {
-          if (started->wants_progress)
-            napi_call_threadsafe_function(started->notify, reinterpret_cast<void*>(static_cast<intptr_t>(done)),
-                                          napi_tsfn_nonblocking);
+        run->session->run(*run->program, run->first, run->last, run->threads, run->paced, run->counted, pool,
+                          [&](int done) {
+          if (run->wants_progress) run->report(reinterpret_cast<void*>(static_cast<intptr_t>(done)));
         });
       } catch (const std::exception& error) {
-        started->failure = message_of(error);
+        run->failure = message_of(error);
       }
-      const napi_threadsafe_function notify = started->notify;
-      napi_call_threadsafe_function(notify, nullptr, napi_tsfn_nonblocking);
-      napi_release_threadsafe_function(notify, napi_tsfn_release);
+      run->finish();
     });
     return promise;
   });
