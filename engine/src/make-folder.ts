@@ -9,10 +9,26 @@ import { writeRefusal } from './file.js';
  */
 export function makeFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true });
+    makeMissing(resolve(path));
   } catch (error) {
     const cause = refusedAbove(path) ?? error;
     throw new FoveaError('io', `cannot make the folder ${path}: ${writeRefusal(cause)}`, { cause });
+  }
+}
+
+/** One by one: Node's `recursive` never returns where the system refuses a folder below an existing one as not found. */
+function makeMissing(path: string): void {
+  if (existsSync(path)) {
+    // Refused where it is not a folder.
+    mkdirSync(path, { recursive: true });
+    return;
+  }
+  makeMissing(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Another process was faster.
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
 }
 
