@@ -11,6 +11,7 @@ const versions = [22, 24];
 const files = [
   'test/engine/backends/native/native.test.ts',
   'test/engine/backends/onnx/backend.test.ts',
+  'test/engine/run/workers.test.ts',
   'test/kernel/conformance/cells.test.ts',
   'test/kernel/conformance/interrupt.test.ts',
   'test/kernel/conformance/projects.test.ts',
