@@ -14,7 +14,7 @@ export interface NativeFit {
   readonly handoverMs?: number;
   /** Median relative error of the fit over the passes that it was made from. */
   readonly medianError: number;
-  /** Passes timed. */
+  /** Passes that it was made from: those of quiet moments, where there were enough. */
   readonly samples: number;
 }
 

@@ -92,7 +92,7 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
     const paces: (Pace | undefined)[] = [];
     const measured = counts.flatMap((threads) => {
       const timed = timings.get(threads)!;
-      const profiles = timed.flatMap((trials) => trials.flatMap((trial) => trial.profiles));
+      const profiles = profilesOf(timed);
       const pace = paceOf(profiles);
       paces.push(pace);
       const states = distancesOf(profiles);
@@ -143,6 +143,14 @@ function isaOf(timings: ReadonlyMap<number, readonly (readonly TimedTrial[])[]>)
   return first?.[0]?.[0]?.profiles[0]?.source.split(' ')[1] ?? 'portable';
 }
 
+const profilesOf = (timed: readonly (readonly TimedTrial[])[]): Profile[] =>
+  timed.flatMap((trials) => trials.flatMap(({ profiles }) => profiles));
+
+const trialAtPace = (trial: TimedTrial, { medianMs }: Pace): TimedTrial => ({
+  ...trial,
+  profiles: trial.profiles.map((profile) => atPace(profile, medianMs)),
+});
+
 function fitOf(
   threads: number,
   probes: readonly OpenProbe[],
@@ -153,29 +161,19 @@ function fitOf(
   handoverMs: number | undefined,
   peaks: Peaks,
 ): NativeFit {
-  const quietMs = paceOf(timed.flatMap((trials) => trials.flatMap((trial) => trial.profiles)))?.quietMs;
-  const scaled = (profiles: readonly Profile[]) =>
-    pace ? profiles.map((profile) => atPace(profile, pace.medianMs)) : profiles;
+  const quietMs = paceOf(profilesOf(timed))?.quietMs;
+  const scaled = timed.map((trials) => (pace ? trials.map((trial) => trialAtPace(trial, pace)) : trials));
   const samplesWithin = (limitMs: number | undefined): Sample[] =>
     probes.flatMap(({ network }, i) => {
       const { height, width } = network.inputShape;
       const shapes = networkShapes(network, { batch: 1, height, width });
-      return timed[i]!.flatMap((trial) =>
-        samplesOf(
-          network,
-          shapes,
-          { ...trial, profiles: scaled(trial.profiles) },
-          describer,
-          caches,
-          limitMs,
-        ),
-      );
+      return scaled[i]!.flatMap((trial) => samplesOf(network, shapes, trial, describer, caches, limitMs));
     });
   const { amounts: known } = describer;
   const quiet = samplesWithin(quietMs);
   // A calibration that was hardly given a core has few samples, and needs all of them.
   const samples = quiet.length < samplesOfAmount * known.length ? samplesWithin(undefined) : quiet;
-  const outside = timed.flatMap((trials) => trials.flatMap((trial) => scaled(trial.profiles).map(outsideOf)));
+  const outside = profilesOf(scaled).map(outsideOf);
   const costs = robustFit([...samples, ...expectedCosts(known, peaks)], known.length);
   const errors = samples.map(({ amounts, time }) => Math.abs(evaluate(amounts, costs) / time - 1));
   return {

@@ -84,7 +84,7 @@ function asText({ device, seconds, path }: CalibrationResult): string {
     ...(gpu ? [['starting a dispatch', `${(1e3 * device.launchMs).toFixed(1)} µs`]] : []),
     ...(calibrationOf(device)?.fits ?? []).map(({ threads, handoverMs, samples, medianError }) => [
       `${counted(threads, 'thread')}${handoverMs ? `, ${Math.round(1e6 * handoverMs)} ns apart` : ''}`,
-      `${samples} passes timed, median error of the fit ${percent(medianError)}`,
+      `${samples} passes fitted, median error of the fit ${percent(medianError)}`,
     ]),
   ];
   const stored = path === undefined ? 'not stored' : `stored in ${path}`;

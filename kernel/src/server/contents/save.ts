@@ -4,6 +4,19 @@ import { dirname } from 'node:path';
 import { removeAbandoned, temporaryName } from '@fovea/engine/files';
 import { moveFile } from './move.js';
 
+/** Documents are saved often, and a folder may hold many files: it is looked through at most once in this time. */
+const tidyMs = 60_000;
+const tidiedAt = new Map<string, number>();
+
+/** Removes what labs that were killed while they saved have left in a folder. */
+function tidy(folder: string): void {
+  const now = performance.now();
+  if (now - (tidiedAt.get(folder) ?? Number.NEGATIVE_INFINITY) < tidyMs) return;
+  for (const [other, at] of tidiedAt) if (now - at >= tidyMs) tidiedAt.delete(other);
+  tidiedAt.set(folder, now);
+  removeAbandoned(folder);
+}
+
 /**
  * Puts a finished temporary file in the place of a file, under that one's permissions; a symbolic link is written
  * through.
@@ -33,7 +46,7 @@ export async function saveAtomically(
   const old = await (replaceLink ? lstat(target) : stat(target)).catch(() => undefined);
   const isFile = old?.isFile() ?? false;
   if (isFile) await access(target, constants.W_OK);
-  removeAbandoned(dirname(target));
+  tidy(dirname(target));
   const temporary = temporaryName(target);
   let handle: FileHandle | undefined;
   try {
