@@ -77,5 +77,9 @@ export async function openLivePanel(page: Page, address: string, notebook: strin
   await waitForKernel(page);
   await execute(page, 'notebook:run-cell');
   await waitForKernel(page);
+  const errors = await page
+    .locator('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"]')
+    .allTextContents();
+  if (errors.length > 0) throw new Error(`the cell of ${notebook} failed: ${errors.join('\n')}`);
   await execute(page, 'fovea:open-panel');
 }

@@ -78,6 +78,26 @@ describe('the catalogue', () => {
     for (const { png } of images) expect(decodePng(Buffer.from(png, 'base64')).width).toBeGreaterThan(100);
   });
 
+  it('is sent in order: an older one that took longer never hides what was added', async () => {
+    let made = 0;
+    class Delayed extends LiveLibrary {
+      override async catalogue() {
+        const isFirst = made++ === 0;
+        const catalogue = await super.catalogue();
+        if (isFirst) await new Promise((resolve) => setTimeout(resolve, 200));
+        return catalogue;
+      }
+    }
+    const delayed = new Delayed(directory);
+    const panel = new LiveSession(delayed, (reply) => replies.push(reply));
+    const greeted = panel.receive({ type: 'hello' });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    delayed.add({ networks: { tiny } });
+    await Promise.all([greeted, panel.sendCatalogue()]);
+    expect(replies.filter(({ type }) => type === 'catalogue')).toHaveLength(2);
+    expect(last('catalogue').catalogue.networks[0]).toMatchObject({ name: 'tiny' });
+  });
+
   it('gives the maps of architectures as the networks themselves do', () => {
     for (const [name, sides] of Object.entries(offeredArchitectures)) {
       const network = builtNetwork(name);

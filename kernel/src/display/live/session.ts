@@ -55,6 +55,8 @@ export class LiveSession {
   #dense = new WeakMap<Network, Map<string, Profile>>();
   /** Masks that learned maskers chose last, for predicting what they will choose again. */
   #learned: Learned | undefined;
+  /** The last catalogue, once it is sent. */
+  #catalogue: Promise<void> = Promise.resolve();
   #disposed = false;
 
   /** @param calibrateMachine measures this machine and stores the result */
@@ -112,9 +114,16 @@ export class LiveSession {
     }
   }
 
-  /** Sends the panel the choices that it offers; again when they have changed. */
+  /**
+   * Sends the panel the choices that it offers; again when they have changed. One is made after the other: of two
+   * made at once, the older could be sent last and would hide what was added.
+   */
   async sendCatalogue(): Promise<void> {
-    this.#send({ type: 'catalogue', catalogue: await this.#library.catalogue() });
+    const sent = this.#catalogue.then(async () => {
+      this.#send({ type: 'catalogue', catalogue: await this.#library.catalogue() });
+    });
+    this.#catalogue = sent.catch(() => undefined);
+    await sent;
   }
 
   /** Aborts the current run; nothing more is sent. */
