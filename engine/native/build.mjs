@@ -10,7 +10,7 @@
  *   --commands  write compile_commands.json into the root folder, for clangd, and build nothing
  *   --optional  without a compiler: print one line on what is missing and succeed
  *   --prebuilt  for the package: without symbols, into prebuilds/PLATFORM-ARCHITECTURE/, where node-gyp-build
- *               finds it; it runs where the C library is at least as new as here (`objdump -T` says which)
+ *               finds it; built with GCC 12 and glibc 2.36 it runs on RHEL 9 (glibc 2.34, GCC 11's libraries)
  *   --sanitize  address sanitizer build, into build-asan/, without AVX-512 kernels where they cannot run
  *   --sanitize-threads  thread sanitizer build, into build-tsan/; with --test, of the tests of what threads share
  *   --coverage  counts executed lines for gcov, into build-coverage/

@@ -27,6 +27,18 @@ function filesOf(name: string): Map<string, number> {
   );
 }
 
+/** Whether addons are built here as for a release: with GCC 12 and glibc 2.36, to run on RHEL 9 and what is newer. */
+const isBuiltForOlder =
+  (process.report.getReport() as { header: { glibcVersionRuntime?: string } }).header.glibcVersionRuntime ===
+  '2.36';
+
+/** The last part of the newest version of each library that an addon needs: glibc 2.x, libstdc++ 3.4.x. */
+function newestVersions(elf: Buffer) {
+  const newest = (pattern: RegExp) =>
+    Math.max(...[...elf.toString('latin1').matchAll(pattern)].map(([, last]) => Number(last)));
+  return { GLIBC: newest(/GLIBC_2\.(\d+)/g), GLIBCXX: newest(/GLIBCXX_3\.4\.(\d+)/g) };
+}
+
 const sum = (files: Map<string, number>, counts: (file: string) => boolean) =>
   [...files].reduce((total, [file, size]) => total + (counts(file) ? size : 0), 0);
 
@@ -113,8 +125,10 @@ describe('the tarballs', () => {
       expect(relative(native, file)).toMatch(
         new RegExp(`^prebuilds/linux-${architecture}/fovea\\.(glibc|musl)\\.node$`),
       );
+      const elf = readFileSync(file);
       // The machine that an ELF file is for.
-      expect(readFileSync(file).readUInt16LE(18)).toBe({ x64: 62, arm64: 183 }[architecture]);
+      expect(elf.readUInt16LE(18)).toBe({ x64: 62, arm64: 183 }[architecture]);
+      if (isBuiltForOlder) expect(newestVersions(elf)).toEqual({ GLIBC: 34, GLIBCXX: 29 });
     }
     expect(engine.filter((file) => file.endsWith('.node'))).toHaveLength(architectures.size);
   });

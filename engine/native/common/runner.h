@@ -2,11 +2,11 @@
 // compete for the same cores.
 #pragma once
 #include <atomic>
-#include <condition_variable>
 #include <deque>
 #include <functional>
 #include <mutex>
 
+#include "common/condition.h"
 #include "common/thread_pool.h"
 
 namespace fovea {
@@ -30,7 +30,7 @@ class Runner {
   std::mutex mutex_;
   bool expecting_ = false;
   std::atomic<int> waiting_{0};
-  std::condition_variable posted_;
+  Condition posted_;
   std::deque<std::function<void(ThreadPool&)>> jobs_;
   ThreadPool pool_;
 };

@@ -4,12 +4,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "common/condition.h"
 #include "common/cache_line.h"
 
 namespace fovea {
@@ -83,7 +83,7 @@ class ThreadPool {
   std::atomic<int> sleeping_{0};
   std::atomic<bool> quit_{false};
   std::mutex mutex_;
-  std::condition_variable wake_;
+  Condition wake_;
 };
 
 }  // namespace fovea

@@ -1,11 +1,12 @@
 // A few threads that share the parts of each operation.
 #pragma once
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "common/condition.h"
 
 namespace fovea::train {
 
@@ -26,7 +27,7 @@ class Team {
 
   std::vector<std::thread> helpers_;
   std::mutex mutex_;
-  std::condition_variable wake_, done_;
+  Condition wake_, done_;
   const std::function<void(long)>* work_ = nullptr;
   long parts_ = 0;
   std::atomic<long> next_{0};
