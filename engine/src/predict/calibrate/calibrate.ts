@@ -206,7 +206,7 @@ function deviceOf(calibration: NativeCalibration, peaks: Peaks, cores: number): 
       lanes: 'two multiply-add units of a vector each',
       frequencyHz:
         'attained multiply-adds a second over lanes and cores: below the clock by what kernels lose',
-      memoryBandwidth: 'element-wise pass over a map twice the last-level cache',
+      memoryBandwidth: 'element-wise pass over a map of twice the last-level cache, or what memory allows',
       cacheBandwidthRatio: 'element-wise pass over a map that fits, over that bandwidth',
     },
     calibration: calibration as unknown as Readonly<Record<string, unknown>>,

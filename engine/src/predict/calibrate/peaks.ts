@@ -1,3 +1,4 @@
+import os from 'node:os';
 import type { Backend } from '../../backends/backend.js';
 import { NetworkBuilder } from '../../network/built/layers.js';
 import type { Convolution, Network } from '../../network/network.js';
@@ -7,6 +8,12 @@ import { plausibleInput } from './time-trials.js';
 
 const runs = 7;
 
+/** A map that hardly any last-level cache holds together with the map made of it. */
+const mostBytes = 256 * 2 ** 20;
+
+/** A measurement holds a map four times: input and output, and both once more as the session keeps them. */
+const leastShareOfMemory = 16;
+
 /** Rates that a machine reaches at its best, all threads. */
 export interface Peaks {
   /** Multiply-adds/s of a convolution that fits the caches. */
@@ -14,6 +21,20 @@ export interface Peaks {
   /** Bytes/s read and written by an element-wise pass over a map that fits the last-level cache, or not. */
   readonly cacheBandwidth: number;
   readonly memoryBandwidth: number;
+}
+
+/**
+ * Size of a map that is read from memory and written to it: twice the last-level cache, where that leaves most of the
+ * available memory to others.
+ *
+ * @param farBytes capacity of the last-level cache
+ * @param availableBytes memory that this process can still have, within its container
+ */
+export function memoryMapBytes(
+  farBytes: number,
+  availableBytes = process.availableMemory?.() ?? os.freemem(),
+): number {
+  return Math.min(2 * farBytes, mostBytes, availableBytes / leastShareOfMemory);
 }
 
 /**
@@ -33,7 +54,7 @@ export async function measurePeaks(backend: Backend, threads: number, farBytes: 
   return {
     multiplyAdds,
     cacheBandwidth: await bandwidth(farBytes / 16),
-    memoryBandwidth: await bandwidth(farBytes * 2),
+    memoryBandwidth: await bandwidth(memoryMapBytes(farBytes)),
   };
 }
 
