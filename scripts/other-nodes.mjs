@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { npm } from './npm.mjs';
 import { runTests } from './vitest-run.mjs';
 
 const versions = [22, 24];
@@ -58,8 +59,7 @@ function install(version, folder) {
   const isWindows = process.platform === 'win32';
   const name = `node-${isWindows ? 'win' : process.platform}-${process.arch}`;
   const place = join(folder, String(version));
-  spawnSync(
-    isWindows ? 'npm.cmd' : 'npm',
+  npm(
     [
       'install',
       '--no-save',
@@ -70,7 +70,7 @@ function install(version, folder) {
       place,
       `${name}@${version}`,
     ],
-    { stdio: 'ignore', shell: isWindows },
+    { stdio: 'ignore' },
   );
   const node = join(place, 'node_modules', name, 'bin', isWindows ? 'node.exe' : 'node');
   const { status, stdout } = spawnSync(node, ['--version'], { encoding: 'utf8' });

@@ -4,9 +4,9 @@
  * 64-bit Arm Linux, and its sources for others. Declarations that no entry reaches are left out
  * (packed-declarations.mjs), and so are comments of JavaScript (packed-javascript.mjs).
  */
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { npm } from './npm.mjs';
 import { packAllDeclarations, packReachedDeclarations } from './packed-declarations.mjs';
 import { packedCopy } from './packed-javascript.mjs';
 import { pruneOutputs } from './prune.mjs';
@@ -25,17 +25,15 @@ const withDeclarations = ['engine', 'kernel'];
 for (const folder of Object.keys(packages)) pruneOutputs(folder);
 const destination = resolve(process.argv[2] ?? join(root, 'dist'));
 mkdirSync(destination, { recursive: true });
-const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 const copies = withDeclarations.map((folder) => {
   try {
     packReachedDeclarations(folder);
-    return packedCopy(npm, folder, packages[folder]);
+    return packedCopy(folder, packages[folder]);
   } finally {
     packAllDeclarations(folder);
   }
 });
-const { status, stdout, stderr } = spawnSync(
-  npm,
+const { status, stdout, stderr } = npm(
   ['pack', '--json', '--pack-destination', destination, ...copies, join(root, 'extension')],
   { cwd: destination, encoding: 'utf8' },
 );

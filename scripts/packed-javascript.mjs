@@ -2,21 +2,20 @@
  * What tarballs hold of a package's JavaScript: the code without comments, a fifth of it. Users of the package read
  * them in its declarations.
  */
-import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { transformSync } from 'esbuild';
+import { npm } from './npm.mjs';
 import { root } from './steps.mjs';
 
 /**
  * Copies what npm would pack of a package into a folder to pack instead, its JavaScript without comments.
- * @param npm the command
  * @param folder of the package, in the root
  * @param name that npm knows the package by
  */
-export function packedCopy(npm, folder, name) {
-  const { status, stdout, stderr } = spawnSync(npm, ['pack', '--dry-run', '--json', `--workspace=${name}`], {
+export function packedCopy(folder, name) {
+  const { status, stdout, stderr } = npm(['pack', '--dry-run', '--json', `--workspace=${name}`], {
     cwd: root,
     encoding: 'utf8',
     maxBuffer: 2 ** 26,

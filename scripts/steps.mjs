@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { npmProgram } from './npm.mjs';
 
 /** The repository's root folder. */
 export const root = fileURLToPath(new URL('..', import.meta.url));
@@ -20,7 +21,8 @@ export function step(title, command, args, options = {}) {
 /** Installs dependencies when they are missing. */
 export function ensureInstalled() {
   if (existsSync(`${root}/node_modules/.package-lock.json`)) return;
-  step('installing dependencies', process.platform === 'win32' ? 'npm.cmd' : 'npm', ['ci']);
+  const [program, ...first] = npmProgram();
+  step('installing dependencies', program, [...first, 'ci']);
 }
 
 /** Builds native kernels, TypeScript, the labextension and the lab application, each only when out of date. */

@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packAll, plainEnvironment, readJson, type Tarball } from './tarballs.js';
 
-const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 const work = mkdtempSync(join(tmpdir(), 'fovea-install-'));
 // Without its CUDA libraries, which the install script of onnxruntime would fetch.
 const environment = {
@@ -38,7 +37,7 @@ function install(context: { skip(reason: string): void }, name: string, ...optio
   const folder = join(work, name);
   mkdirSync(folder);
   writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
-  const { status, text } = output(folder, npm, [
+  const { status, text } = output(folder, 'npm', [
     'install',
     '--prefer-offline',
     '--no-audit',

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import process from 'node:process';
 import type { Cell } from './cell.js';
+import { npmProgram } from './npm-program.js';
 import { listVariables, resetVariables } from './services.js';
 
 export interface MagicsContext {
@@ -17,9 +18,12 @@ type Magic = (argument: string, body: string) => unknown;
 /** What magics do that need the runtime, by name: `argument` is the rest of the line, `body` of the cell. */
 export function createMagics(context: MagicsContext): Record<string, Magic> {
   return {
-    bash: (_, body) => run('bash', ['-c', body], process.cwd()),
-    sh: (_, body) => run('sh', ['-c', body], process.cwd()),
-    npm: (argument) => run('npm', splitWords(argument), context.directory),
+    bash: (_, body) => run('bash', 'bash', ['-c', body], process.cwd()),
+    sh: (_, body) => run('sh', 'sh', ['-c', body], process.cwd()),
+    npm(argument) {
+      const [program, ...first] = npmProgram();
+      return run('npm', program, [...first, ...splitWords(argument)], context.directory);
+    },
     who() {
       const rows = listVariables();
       if (rows.length === 0) return print('no variables');
@@ -50,17 +54,15 @@ export function splitWords(line: string): string[] {
 }
 
 /** Runs a program in a folder with its output in the cell. @throws Error when it fails */
-function run(program: string, parameters: readonly string[], cwd: string): Promise<void> {
+function run(name: string, program: string, parameters: readonly string[], cwd: string): Promise<void> {
   return new Promise((done, failed) => {
     const child = spawn(program, parameters, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.on('data', (chunk: Buffer) => process.stdout.write(chunk));
     child.stderr.on('data', (chunk: Buffer) => process.stderr.write(chunk));
-    child.on('error', (error) =>
-      failed(new Error(`cannot run ${program}: ${error.message}`, { cause: error })),
-    );
+    child.on('error', (error) => failed(new Error(`cannot run ${name}: ${error.message}`, { cause: error })));
     child.on('close', (code, signal) => {
       if (code === 0) done();
-      else failed(new Error(`${program} ended with ${signal ?? `exit code ${code}`}`));
+      else failed(new Error(`${name} ended with ${signal ?? `exit code ${code}`}`));
     });
   });
 }
