@@ -46,6 +46,7 @@ export function translate(
       scope.aliases.set(output, outcome.alias);
       if (outcome.value) scope.values.set(output, outcome.value);
     } else if (outcome) {
+      if (outcome.first) drafts.push(outcome.first);
       drafts.push(outcome.draft);
       scope.values.set(output, outcome.value);
     } else {
