@@ -34,11 +34,7 @@ describe('operators', () => {
       (g, x) => g.node('Div', [g.activation(g.node('Add', [x, g.scalar(3)]), 'relu6'), g.scalar(6)]),
       'hardsigmoid',
     ],
-    [
-      "ONNX's own HardSigmoid, whose slope is 0.2,",
-      (g, x) => g.node('HardSigmoid', [x]),
-      'hardsigmoid',
-    ],
+    ["ONNX's own HardSigmoid, whose slope is 0.2,", (g, x) => g.node('HardSigmoid', [x]), 'hardsigmoid'],
     [
       'a HardSigmoid of another slope and offset',
       (g, x) => g.node('HardSigmoid', [x], { alpha: Float32Array.of(-0.3), beta: Float32Array.of(0.4) }),
