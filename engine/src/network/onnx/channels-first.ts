@@ -105,7 +105,7 @@ class Turner {
         if (![-1, 3].includes(intOf(node, 'axis', -1))) return false;
         const turned = this.fresh(node.outputs[0]!);
         const attributes = { perm: toFirst };
-        this.nodes.push(node, operator('Transpose', node.name, node.outputs, turned, attributes));
+        this.nodes.push(node, operator('Transpose', turned, node.outputs, turned, attributes));
         this.first.set(node.outputs[0]!, turned);
         return true;
       }
@@ -182,7 +182,7 @@ class Turner {
   /** Writes an operator and, should anything read it, the value with channels last. */
   private write(node: GraphNode, original: GraphNode): boolean {
     const [value, last] = [node.outputs[0]!, original.outputs[0]!];
-    const back = operator('Transpose', original.name, [value], last, { perm: toLast });
+    const back = operator('Transpose', `${value}/back`, [value], last, { perm: toLast });
     this.budget.spend(2 * bytesPerOperator);
     this.nodes.push(node, back);
     this.back.add(back);

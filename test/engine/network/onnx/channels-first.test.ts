@@ -42,6 +42,19 @@ describe('operators between transposes to channels last and back', () => {
     expect(blocksOf(network)[0]).toMatchObject({ adaptive: true, kind: 'basic' });
   });
 
+  it('leave ConvNeXt its normalisation over channels alone', async () => {
+    const found = await kinds((g, x) => {
+      const map = conv(g, x, 3, 4);
+      const parameters = [floats(g, 4), floats(g, 4)];
+      const normal = g.node('LayerNormalization', [last(g, conv(g, map, 4, 4)), ...parameters], { axis: -1 });
+      const wide = g.node('Add', [g.node('MatMul', [normal, floats(g, 4, 16)]), floats(g, 16)]);
+      const narrow = g.node('MatMul', [g.activation(wide, 'gelu'), floats(g, 16, 4)]);
+      const branch = g.node('Mul', [floats(g, 4, 1, 1), first(g, narrow)]);
+      return g.node('Add', [map, branch]);
+    });
+    expect(found).toEqual(['convolution', 'convolution', 'foreign', 'convolution', 'convolution', 'add']);
+  });
+
   it('pad and join maps along the axes that they mean', async () => {
     const found = await kinds((g, x) => {
       const map = last(g, conv(g, x, 3, 4));
