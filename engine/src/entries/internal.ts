@@ -35,7 +35,8 @@ export { type CheckedRun, checkAgainstPlain, type PlainCheck } from '../run/plai
 export { defaultThreads, prepare } from '../run/prepare.js';
 export { mostThreads } from '../threads.js';
 export { listClasses, spreadOver } from '../train/data/image-files.js';
-export { drawScene } from '../train/data/scene.js';
+export { readInputs } from '../train/data/read-below.js';
+export { drawScene, sceneSides } from '../train/data/scene.js';
 export { classIndices } from '../train/evaluate.js';
 export { compareOutputs } from '../train/fit/agreement.js';
 export { shippedModelPath } from '../train/shipped.js';

@@ -69,7 +69,7 @@ describe('generated images', () => {
   });
 
   it('say what they do not accept, and can be stopped', async () => {
-    expect(() => drawScene(1, 0, 0, 32)).toThrow(/size 32.*64 to 224/);
+    expect(() => drawScene(1, 0, 0, 32)).toThrow(/size 32.*64 to 1024/);
     expect(() => drawScene(1, 0, 99, 64)).toThrow(/label 99/);
     await expect(generateDataset({ seed: 1, count: 0, size: 64 })).rejects.toThrow(/0 images/);
     const signal = AbortSignal.abort();

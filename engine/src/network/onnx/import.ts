@@ -2,6 +2,7 @@ import { FoveaError } from '../../errors.js';
 import { blocksOf, type Network, type NetworkNode } from '../network.js';
 import { learnShapes } from '../walk.js';
 import { Budget } from './budget.js';
+import { withChannelsFirst } from './channels-first.js';
 import { decodeModel } from './decode.js';
 import { type Draft, DraftGraph } from './draft.js';
 import { loadExternalData, type ReadBeside, tensorsOf } from './external-data.js';
@@ -59,7 +60,8 @@ export async function importModel(
   inlineFunctions(model, source);
   spellOutFusedConvolutions(model);
   const folded = await foldConstants(readGraph(model, source, budget), budget);
-  const { graph, image } = withImageInput(folded);
+  const { graph: read, image } = withImageInput(folded);
+  const graph = withChannelsFirst(read, budget);
   const chosen = chooseOutput(graph, outputName);
   const producers = producersOf(graph);
   const inference = beginInference(

@@ -45,7 +45,8 @@ export async function inferAsking(
     const answers = await askShapes(model, `${node.op} "${node.name}"`);
     if (answers instanceof FoveaError) refusal ??= answers.message;
     for (const [name, { dims, float }] of answers instanceof FoveaError ? [] : answers) {
-      if (dims.every(isExtent) && !state.shapes.get(name)) state.shapes.set(name, dims);
+      // No extents at all mean that it does not know how many there are, or a single number.
+      if (dims.length > 0 && dims.every(isExtent) && !state.shapes.get(name)) state.shapes.set(name, dims);
       if (!float) state.nonFloat.add(name);
     }
     if (isKnown()) continue;

@@ -1,5 +1,5 @@
 import type { TensorProto } from './generated/onnx_pb.js';
-import { type GraphNode, intOf } from './graph.js';
+import { type GraphNode, intOf, intsOf } from './graph.js';
 import { type Dims, type Inference, outputShapes } from './shape-rules.js';
 import { countOf, dimsOf, ElementType, isFloatType, numberValues } from './tensor.js';
 
@@ -127,7 +127,9 @@ function integersOf(
       return parts.every((part) => part !== undefined) ? parts.flat() : undefined;
     }
     case 'Slice': {
-      const [from, to, , steps] = node.inputs.slice(1).map((name) => integers.get(name)?.[0]);
+      const list = node.inputs.slice(1).map((name) => integers.get(name)?.[0]);
+      // Before operator set 10 they were attributes.
+      const [from = intsOf(node, 'starts')?.[0], to = intsOf(node, 'ends')?.[0], , steps] = list;
       return a && from !== undefined && to !== undefined && (steps ?? 1) === 1
         ? a.slice(from, to)
         : undefined;

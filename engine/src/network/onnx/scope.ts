@@ -18,8 +18,14 @@ export interface Value {
   readonly channelsLast?: boolean;
 }
 
-/** What one operator becomes: a draft that writes `value`, the same value by another name, or nothing known. */
-export type Outcome = { draft: Draft; value: Value } | { alias: string; value?: Value } | undefined;
+/**
+ * What one operator becomes: a draft that writes `value`, with what the draft reads where that is computed first,
+ * the same value by another name, or nothing known.
+ */
+export type Outcome =
+  | { first?: Draft; draft: Draft; value: Value }
+  | { alias: string; value?: Value }
+  | undefined;
 
 export type Handler = (node: GraphNode, scope: Scope) => Outcome;
 

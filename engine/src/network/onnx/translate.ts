@@ -46,6 +46,7 @@ export function translate(
       scope.aliases.set(output, outcome.alias);
       if (outcome.value) scope.values.set(output, outcome.value);
     } else if (outcome) {
+      if (outcome.first) drafts.push(outcome.first);
       drafts.push(outcome.draft);
       scope.values.set(output, outcome.value);
     } else {
@@ -58,9 +59,28 @@ export function translate(
 /** Kinds worth a separate node; the others only pay next to one of them. */
 const heavy: ReadonlySet<Draft['kind']> = new Set(['convolution', 'max-pool', 'average-pool', 'global-pool']);
 
+/** Matrices that several layers read: those of the cells of a recurrent network, step by step. */
+function recurrentMatrices(drafts: readonly Draft[]): ReadonlySet<string> {
+  const read = new Set<string>();
+  const again = new Set<string>();
+  for (const draft of drafts) {
+    const matrix = matrixOf(draft);
+    if (matrix === undefined) continue;
+    if (read.has(matrix)) again.add(matrix);
+    read.add(matrix);
+  }
+  return again;
+}
+
+/** The name of a fully connected layer's matrix. */
+function matrixOf({ kind, origins }: Draft): string | undefined {
+  const [first] = origins;
+  return kind === 'convolution' && first!.op !== 'Conv' ? first!.inputs[1] : undefined;
+}
+
 /**
- * Leaves to onnxruntime what arithmetic lies amid operators that only it knows: as nodes of the engine they
- * would cut one foreign piece into many.
+ * Leaves to onnxruntime what arithmetic, and what cells of a recurrent network, lie amid operators that only it
+ * knows: as nodes of the engine they would cut one foreign piece into many.
  */
 function withoutStragglers(drafts: readonly Draft[]): Draft[] {
   const producers = new Map<string, Draft>();
@@ -69,7 +89,10 @@ function withoutStragglers(drafts: readonly Draft[]): Draft[] {
     for (const value of draft.outputs) producers.set(value, draft);
     for (const value of draft.inputs) readers.set(value, [...(readers.get(value) ?? []), draft]);
   }
-  const kept = new Set(drafts.filter(({ kind }) => heavy.has(kind)));
+  const recurrent = recurrentMatrices(drafts);
+  const kept = new Set(
+    drafts.filter((draft) => heavy.has(draft.kind) && !recurrent.has(matrixOf(draft) ?? '')),
+  );
   const pending = [...kept];
   for (let draft = pending.pop(); draft !== undefined; draft = pending.pop()) {
     const before = draft.inputs.map((value) => producers.get(value));

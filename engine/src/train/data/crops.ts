@@ -1,13 +1,13 @@
-import path from 'node:path';
 import { FoveaError } from '../../errors.js';
-import { type RgbImage, readImage } from '../../image/decode.js';
+import type { RgbImage } from '../../image/decode.js';
 import { type Normalisation, normaliserTables } from '../../image/normalise.js';
 import { type ImageSize, scaleImage } from '../../image/scale.js';
 import { loadSharp } from '../../image/sharp.js';
 import type { Network } from '../../network/network.js';
 import { Random } from '../../random.js';
 import { Tensor } from '../../tensor.js';
-import { listImagesBelow, type SkippedFile, spreadOver } from './image-files.js';
+import type { SkippedFile } from './image-files.js';
+import { readBelow } from './read-below.js';
 
 /** Which photographs of a folder are read, and how large they are kept. */
 export interface PhotoOptions {
@@ -30,29 +30,13 @@ export interface Photos {
  * @throws FoveaError `io` when the folder cannot be read, `bad-file` when no image is left, `aborted`
  */
 export async function readPhotos(folder: string, options: PhotoOptions = {}): Promise<Photos> {
-  const { most, side = 512, signal } = options;
-  for (const [name, value] of Object.entries({ most: most ?? 1, side })) {
-    if (Number.isInteger(value) && value >= 1) continue;
-    throw new FoveaError('bad-argument', `${name} ${value}: an integer of at least 1 is accepted`);
-  }
-  const wanted = spreadOver(await listImagesBelow(folder), most);
-  const [files, images, skipped] = [[] as string[], [] as RgbImage[], [] as SkippedFile[]];
-  for (const file of wanted) {
-    if (signal?.aborted) throw new FoveaError('aborted', `reading ${folder} was aborted`);
-    try {
-      const image = await readImage(path.join(folder, file));
-      const factor = side / Math.min(image.width, image.height);
-      images.push(factor >= 1 ? image : await scaled(image, factor));
-      files.push(file);
-    } catch (error) {
-      skipped.push({ file, reason: (error as Error).message.split('\n')[0]! });
-    }
-  }
-  if (images.length === 0) {
-    const why = skipped.length > 0 ? `; ${skipped.length} unreadable, the first: ${skipped[0]!.file}` : '';
-    throw new FoveaError('bad-file', `${folder} holds no readable images${why}`);
-  }
-  return { files, images, skipped };
+  const { side = 512, ...which } = options;
+  if (!(Number.isInteger(side) && side >= 1))
+    throw new FoveaError('bad-argument', `side ${side}: an integer of at least 1 is accepted`);
+  return readBelow(folder, which, async (image) => {
+    const factor = side / Math.min(image.width, image.height);
+    return factor >= 1 ? image : await scaled(image, factor);
+  });
 }
 
 async function scaled(image: RgbImage, factor: number): Promise<RgbImage> {

@@ -22,7 +22,7 @@ export interface Dataset extends Normalisation {
 export interface GenerateOptions {
   readonly seed: number;
   readonly count: number;
-  /** Side in pixels, 64…224. */
+  /** Side in pixels, 64…1024. */
   readonly size: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, count: number) => void;

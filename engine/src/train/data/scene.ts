@@ -14,18 +14,21 @@ export interface Scene {
 }
 
 /** Sides accepted by `drawScene`. */
-export const sceneSides = { smallest: 64, largest: 224 } as const;
+export const sceneSides = { smallest: 64, largest: 1024 } as const;
 
 /**
  * Draws one object of class `label` on a cluttered, out-of-focus background. The same arguments give the
  * same image; the object's place, size, tilt, colours and light vary with `index`.
  *
- * @param size side in pixels, 64…224
+ * @param size side in pixels, 64…1024
  * @throws FoveaError `bad-argument` for a size or label out of range
  */
 export function drawScene(seed: number, index: number, label: number, size: number): Scene {
   if (!Number.isInteger(size) || size < sceneSides.smallest || size > sceneSides.largest) {
-    throw new FoveaError('bad-argument', `image size ${size}: an integer from 64 to 224 is accepted`);
+    throw new FoveaError(
+      'bad-argument',
+      `image size ${size}: an integer from ${sceneSides.smallest} to ${sceneSides.largest} is accepted`,
+    );
   }
   const name = objectLabels[label];
   if (name === undefined) {

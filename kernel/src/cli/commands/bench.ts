@@ -1,9 +1,9 @@
 import { FoveaError, type Network, type Tensor } from '@fovea/engine';
-import { defaultMasker } from '@fovea/engine/internal';
+import { defaultMasker, sceneSides } from '@fovea/engine/internal';
 import { type Benchmark, benchmark } from '@fovea/engine/predict';
 import { generateDataset, imagesOf } from '@fovea/engine/train';
 import type { Command } from 'commander';
-import { UNSEEN_SEED } from '../options/data.js';
+import { isDrawn, UNSEEN_SEED } from '../options/data.js';
 import { readInput } from '../options/input.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, counted, parseInteger, parseRates, printJson } from '../options/parse.js';
@@ -83,13 +83,13 @@ async function inputOf(network: Network, options: BenchOptions): Promise<Tensor 
   const { channels } = network.inputShape;
   const { height, width } = size;
   const count = options.batch === undefined ? 1 : parseInteger('--batch', options.batch);
-  if (channels === 3 && height === width && height >= 64 && height <= 224) {
+  if (channels === 3 && height === width && isDrawn(height)) {
     return imagesOf(await generateDataset({ seed: UNSEEN_SEED, count, size: height }), count);
   }
   if (options.size !== undefined) {
     throw new FoveaError(
       'bad-argument',
-      `--size ${options.size}: scenes are drawn as squares of 64 to 224 pixels; give an --input for others`,
+      `--size ${options.size}: scenes are drawn as squares of ${sceneSides.smallest} to ${sceneSides.largest} pixels; give an --input for others`,
     );
   }
   return undefined;

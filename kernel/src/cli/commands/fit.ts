@@ -1,7 +1,7 @@
 import { parseGranularity, plainGranularity } from '@fovea/engine/internal';
-import { fitMaskers, imagesOf, measureAgreement, saveNetwork } from '@fovea/engine/train';
+import { fitMaskers, measureAgreement, saveNetwork } from '@fovea/engine/train';
 import type { Command } from 'commander';
-import { addData, type DataOptions, loadImages } from '../options/data.js';
+import { addData, type DataOptions, loadInputs } from '../options/data.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, counted, parseInteger, parseRate, parseRates, printJson } from '../options/parse.js';
 import { BACKEND } from '../options/running.js';
@@ -49,8 +49,8 @@ export function register(program: Command): void {
       if (options.output !== undefined) await checkModelOutput(options.output, [model, options.config]);
       const rates = parseRates('--agreement', options.agreement ?? '0.25,0.5,0.75');
       const network = await openModel(model, options.config);
-      const dataset = await loadImages(options, network, DRAWN);
-      const images = imagesOf(dataset, dataset.count);
+      const images = await loadInputs(options, network, DRAWN);
+      const [count] = images.shape;
       const granularity = parseGranularity(options.granularity ?? '1');
       const common = {
         ...(options.backend === undefined ? {} : { backend: options.backend }),
@@ -74,8 +74,8 @@ export function register(program: Command): void {
       }
       const { blocks, flops } = result;
       if (options.json)
-        printJson({ model: network.name, images: dataset.count, flops, blocks, agreement: agreements });
-      else process.stdout.write(`${asText(network.name, dataset.count, flops, blocks, agreements)}\n`);
+        printJson({ model: network.name, images: count, flops, blocks, agreement: agreements });
+      else process.stdout.write(`${asText(network.name, count, flops, blocks, agreements)}\n`);
     });
 }
 

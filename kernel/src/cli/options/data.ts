@@ -1,5 +1,6 @@
-import { FoveaError, type Network } from '@fovea/engine';
-import { type Dataset, generateDataset, objectLabels, readImageFolder } from '@fovea/engine/train';
+import { FoveaError, type Network, preprocess, type Tensor } from '@fovea/engine';
+import { readInputs, sceneSides } from '@fovea/engine/internal';
+import { type Dataset, generateDataset, imagesOf, objectLabels, readImageFolder } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { parseInteger } from './parse.js';
 import {
@@ -52,17 +53,12 @@ export async function loadImages(options: DataOptions, network: Network, count: 
   if (channels !== 3 || height !== width) {
     throw new FoveaError(
       'bad-argument',
-      `${network.name} takes ${channels} channels of ${height}x${width}; square colour images are what these commands read`,
+      `${network.name} takes ${channels} channels of ${height}x${width}; square colour images are what this command reads`,
     );
   }
   const most = images === undefined ? undefined : parseInteger('--images', images);
   if (data !== undefined) {
-    if (seed !== undefined) {
-      throw new FoveaError(
-        'bad-argument',
-        `--seed ${seed}: it selects generated images, and --data has none`,
-      );
-    }
+    refuseSeed(seed);
     const folder = await readImageFolder(data, {
       ...how,
       size: height,
@@ -72,16 +68,69 @@ export async function loadImages(options: DataOptions, network: Network, count: 
     for (const { file, reason } of folder.skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
     return folder;
   }
-  refusePreprocessing(
-    options,
-    ['resize', 'crop'],
-    'is for images of --data; generated ones are drawn to size',
-  );
+  refuseScaling(options);
   const { mean, deviation } = how;
   const drawn = await generateDataset({
-    seed: seed === undefined ? UNSEEN_SEED : parseInteger('--seed', seed, 0),
+    seed: seedOf(seed),
     count: most ?? count,
     size: height,
   });
   return { ...drawn, ...(mean ? { mean } : {}), ...(deviation ? { deviation } : {}) };
+}
+
+/**
+ * The same images as inputs of a network that takes them in any shape, in colour or grey; their classes do not count.
+ * @param count how many are generated without `--images`
+ * @throws FoveaError `bad-argument` for a network that takes no images, and for options that would have no effect
+ */
+export async function loadInputs(options: DataOptions, network: Network, count: number): Promise<Tensor> {
+  const { data, images, seed } = options;
+  const { size: { height, width } = network.inputShape, how: said } = parsePreprocessing(options);
+  const how = { ...network.preprocessing, ...said };
+  const taken = network.inputShape.channels;
+  if (taken !== 1 && taken !== 3) {
+    throw new FoveaError(
+      'bad-argument',
+      `${network.name} takes ${taken} channels; images have 3, or 1 where they are grey`,
+    );
+  }
+  const channels: 1 | 3 = taken === 1 ? 1 : 3;
+  const longest = Math.max(height, width);
+  if (channels === 3 && height === width && (data !== undefined || isDrawn(longest))) {
+    const dataset = await loadImages(options, network, count);
+    return imagesOf(dataset, dataset.count);
+  }
+  const most = images === undefined ? undefined : parseInteger('--images', images);
+  if (data !== undefined) {
+    refuseSeed(seed);
+    const read = { ...how, height, width, channels, ...(most === undefined ? {} : { most }) };
+    const { inputs, skipped } = await readInputs(data, read);
+    for (const { file, reason } of skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
+    return inputs;
+  }
+  refuseScaling(options);
+  const side = Math.min(Math.max(longest, sceneSides.smallest), sceneSides.largest);
+  const drawn = await generateDataset({ seed: seedOf(seed), count: most ?? count, size: side });
+  const scenes = Array.from({ length: drawn.count }, (_, i) => ({
+    width: side,
+    height: side,
+    data: drawn.pixels.subarray(i * side * side * 3, (i + 1) * side * side * 3),
+  }));
+  return preprocess(scenes, { ...how, fit: 'crop', cropFraction: 1, height, width, channels });
+}
+
+/** Whether scenes are drawn at a side. */
+export const isDrawn = (side: number) => side >= sceneSides.smallest && side <= sceneSides.largest;
+
+const seedOf = (seed: string | undefined) =>
+  seed === undefined ? UNSEEN_SEED : parseInteger('--seed', seed, 0);
+
+function refuseSeed(seed: string | undefined): void {
+  if (seed === undefined) return;
+  throw new FoveaError('bad-argument', `--seed ${seed}: it selects generated images, and --data has none`);
+}
+
+function refuseScaling(options: DataOptions): void {
+  const why = 'is for images of --data; generated ones are drawn to size';
+  refusePreprocessing(options, ['resize', 'crop'], why);
 }

@@ -143,6 +143,21 @@ describe('what exporters write around layers', () => {
 });
 
 /** As tf2onnx writes Keras' networks: images in NHWC, what they squeeze turned from NHWC again. */
+describe('networks of Paddle', () => {
+  it('OCR recognition, of operator set 9: a map is flattened to the extents that slices of its shape give', async () => {
+    const file = model((g, x) => {
+      const map = conv(g, x, 3, 4);
+      const front = g.node('Slice', [g.node('Shape', [map])], { axes: [0], starts: [0], ends: [2] });
+      const flat = g.node('Reshape', [map, g.node('Concat', [front, g.integers([-1])], { axis: 0 })]);
+      const rows = g.node('Softmax', [g.node('Transpose', [flat], { perm: [0, 2, 1] })], { axis: 2 });
+      const turned = g.node('Transpose', [rows], { perm: [0, 2, 1] });
+      return conv(g, g.node('Reshape', [turned, g.integers([0, 4, 8, 8])]), 4, 2);
+    }, 9);
+    const network = await agrees(file, 'paddle', false);
+    expect(kinds(network)).toEqual(['convolution', 'foreign', 'convolution']);
+  });
+});
+
 describe('networks of Keras', () => {
   const layer = (
     g: GraphBuilder,
@@ -230,7 +245,8 @@ describe('networks of Keras', () => {
       ]);
     });
     expect(kinds(network)).toEqual([
-      ...['foreign', 'convolution', 'block', 'block', 'convolution', 'global-pool', 'convolution'],
+      // The first rescales the images.
+      ...['convolution', 'convolution', 'block', 'block', 'convolution', 'global-pool', 'convolution'],
     ]);
     expect(blocksOf(network).map(({ adaptive, attention }) => [adaptive, attention?.after])).toEqual([
       [false, 1],
@@ -249,7 +265,7 @@ describe('networks of Keras', () => {
       const sum = g.node('Add', [stem, layer(g, g.node('Mul', [spatial, gate]), 18, 6)]);
       return hardSwish(g, layer(g, g.mean(sum, [2, 3], { keepdims: 1 }), 6, 9));
     });
-    expect(kinds(network)).toEqual(['foreign', 'convolution', 'block', 'global-pool', 'convolution']);
+    expect(kinds(network)).toEqual(['convolution', 'convolution', 'block', 'global-pool', 'convolution']);
     const [block] = blocksOf(network);
     expect(block).toMatchObject({
       adaptive: true,

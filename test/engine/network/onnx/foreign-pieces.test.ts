@@ -1,8 +1,13 @@
 import { blocksOf, type Network } from '@fovea/engine';
 import { importOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
-import { agrees, conv, densely, model, weights } from '../../support/onnx-graphs.js';
+import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
+import { agrees, conv, densely, floats, model, weights } from '../../support/onnx-graphs.js';
 import { randomImages } from '../../support/small-network.js';
+
+/** One of the rows, for all images. */
+const step = (g: GraphBuilder, rows: string, i: number) =>
+  g.node('Gather', [rows, g.integers([i], [])], { axis: 0 });
 
 const kinds = (network: Network) => network.nodes.map(({ kind }) => kind);
 
@@ -37,6 +42,23 @@ describe('foreign pieces', () => {
       'around',
     );
     expect(kinds(network)).toEqual(['block', 'foreign', 'block']);
+  });
+
+  it('leaves the steps of a recurrent network in one piece, and linear layers after it to the engine', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const rows = g.node('Reshape', [conv(g, x, 3, 4), g.integers([8, -1, 32])]);
+        const [inward, onward] = [floats(g, 32, 6), floats(g, 6, 6)];
+        let state = g.node('Tanh', [g.node('MatMul', [step(g, rows, 0), inward])]);
+        for (const i of [1, 2, 3]) {
+          const read = g.node('MatMul', [step(g, rows, i), inward]);
+          state = g.node('Tanh', [g.node('Add', [read, g.node('MatMul', [state, onward])])]);
+        }
+        return g.node('Softmax', [g.node('MatMul', [state, floats(g, 6, 5)])], { axis: 1 });
+      }),
+      'recurrent',
+    );
+    expect(kinds(network)).toEqual(['convolution', 'foreign', 'convolution', 'foreign']);
   });
 
   it('keeps a flattened map, a softmax and a split', async () => {

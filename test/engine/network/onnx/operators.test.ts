@@ -34,6 +34,12 @@ describe('operators', () => {
       (g, x) => g.node('Div', [g.activation(g.node('Add', [x, g.scalar(3)]), 'relu6'), g.scalar(6)]),
       'hardsigmoid',
     ],
+    ["ONNX's own HardSigmoid, whose slope is 0.2,", (g, x) => g.node('HardSigmoid', [x]), 'hardsigmoid'],
+    [
+      'a HardSigmoid of another slope and offset',
+      (g, x) => g.node('HardSigmoid', [x], { alpha: Float32Array.of(-0.3), beta: Float32Array.of(0.4) }),
+      'hardsigmoid',
+    ],
     ['Clip from 0 as ReLU', (g, x) => g.node('Clip', [x, g.scalar(0)]), 'relu'],
     ['LeakyRelu', (g, x) => g.node('LeakyRelu', [x], { alpha: Float32Array.of(0.1) }), 'leaky-relu 0.1'],
     [

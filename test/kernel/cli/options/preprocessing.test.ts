@@ -3,11 +3,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodePng, loadNetwork, type Preprocessing, preprocess, run, type Tensor } from '@fovea/engine';
+import { importOnnx } from '@fovea/engine/onnx';
 import { float32Of, imagesOf, readImageFolder, readSafetensors } from '@fovea/engine/train';
 import { readImage } from '@fovea/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeImage } from '../../../../engine/src/image/decode.js';
-import { loadImages } from '../../../../kernel/src/cli/options/data.js';
+import { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
+import { loadImages, loadInputs } from '../../../../kernel/src/cli/options/data.js';
 import { readInput } from '../../../../kernel/src/cli/options/input.js';
 import { LiveLibrary } from '../../../../kernel/src/display/live/library.js';
 import { decodePng } from '../../../../kernel/src/display/picture.js';
@@ -201,5 +203,44 @@ describe('fovea evaluate and fit, on a folder', () => {
     expect(JSON.parse(fitted.stdout)).toMatchObject({ images: 2 });
     const { targets } = await readImageFolder(many, { size: side, most: 2 });
     expect([...targets]).toEqual([0, 1]);
+  });
+});
+
+describe('inputs of a network that takes no squares in colour', () => {
+  const grey = async (height: number, width: number) => {
+    const graph = new GraphBuilder();
+    const x = graph.input('x', ['batch', 1, height, width]);
+    const weight = graph.floats(
+      'w',
+      [2, 1, 3, 3],
+      Float32Array.from({ length: 18 }, (_, i) => i / 18),
+    );
+    const name = graph.node('Conv', [x, weight], { kernel_shape: [3, 3] });
+    return importOnnx(graph.finish('grey', [{ name }]).model, 'grey');
+  };
+
+  it('are the images of the folder as they are read everywhere, at any depth', async () => {
+    const inputs = await loadInputs({ data: join(folder, 'data') }, await grey(24, 96), 8);
+    const expected = await preprocess(await decodeImage(png, 'picture.png'), {
+      ...{ height: 24, width: 96, channels: 1 },
+    });
+    expect(inputs.shape).toEqual([1, 24, 96, 1]);
+    expect(relativeError(inputs.data, expected.data)).toBeLessThan(1e-6);
+  });
+
+  it('are drawn scenes otherwise, of its size', async () => {
+    const inputs = await loadInputs({ images: '3', seed: '5' }, await grey(24, 96), 8);
+    expect(inputs.shape).toEqual([3, 24, 96, 1]);
+    const each = Array.from({ length: 3 }, (_, i) => inputs.data.subarray(i * 24 * 96, (i + 1) * 24 * 96));
+    for (const scene of each) expect(new Set(scene).size).toBeGreaterThan(100);
+    expect(each[0]).not.toEqual(each[1]);
+  });
+
+  it('refuses options without an effect, and inputs that are no images', async () => {
+    const network = await grey(24, 96);
+    await expect(loadInputs({ data: folder, seed: '1' }, network, 1)).rejects.toThrow(/--seed 1: .*--data/);
+    await expect(loadInputs({ crop: '0.5' }, network, 1)).rejects.toThrow(/--crop 0.5: .*drawn to size/);
+    const five = { ...network, inputShape: { ...network.inputShape, channels: 5 } };
+    await expect(loadInputs({}, five, 1)).rejects.toThrow(/grey takes 5 channels; images have 3, or 1/);
   });
 });

@@ -29,11 +29,35 @@ export const clip = activation((node, scope) => {
   return most >= 3e38 ? 'relu' : undefined;
 });
 
-export const hardSigmoid = activation((node) =>
-  close(floatOf(node, 'alpha', 0.2), 1 / 6) && close(floatOf(node, 'beta', 0.5), 0.5)
-    ? 'hardsigmoid'
-    : undefined,
-);
+/**
+ * The engine's hard sigmoid has a slope of 1/6. One of another (Paddle's and ONNX's default is 0.2) is that of its
+ * input, scaled and shifted, which the convolution before takes over: `clip(αx + β, 0, 1)` is
+ * `clip((6αx + 6β − 3) / 6 + 1/2, 0, 1)`.
+ */
+export const hardSigmoid: Handler = (node, scope) => {
+  const value = scope.value(node, 0);
+  const [alpha, beta] = [floatOf(node, 'alpha', 0.2), floatOf(node, 'beta', 0.5)];
+  if (!value || !Number.isFinite(alpha) || !Number.isFinite(beta)) return undefined;
+  const inputs = scope.inputs(node, 0);
+  const activation = { kind: 'activation', activation: 'hardsigmoid' } as const;
+  if (close(alpha, 1 / 6) && close(beta, 0.5))
+    return { draft: { ...activation, ...scope.base(node, inputs) }, value };
+  const { channels } = value;
+  if (channels === undefined) return undefined;
+  scope.spend(2 * channels);
+  const scaled = `${node.outputs[0]}/scaled`;
+  return {
+    first: {
+      kind: 'affine',
+      ...scope.base(node, inputs),
+      outputs: [scaled],
+      scale: new Float32Array(channels).fill(6 * alpha),
+      shift: new Float32Array(channels).fill(6 * beta - 3),
+    },
+    draft: { ...activation, ...scope.base(node, [scaled]) },
+    value,
+  };
+};
 
 const leaky = activation((node, scope) => {
   const slopes = scope.floats(node, 1);
