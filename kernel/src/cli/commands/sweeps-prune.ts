@@ -70,6 +70,9 @@ export function removalText(items: readonly ListedItem[], isDone: boolean): stri
     : `${files} that no sweep refers to any more ${are} left: fovea sweeps prune removes ${items.length === 1 ? 'it' : 'them'}\n`;
 }
 
+/** More removable files than this are not named one by one. */
+const mostNamed = 20;
+
 /** How each kind is called: a heading, and one of it. */
 const words: Readonly<Record<ListedItem['kind'], readonly [heading: string, one: string]>> = {
   networks: ['networks of fit and adapt', 'network'],
@@ -88,10 +91,12 @@ function asText({ removed, kept }: Pruned): string {
   });
   if (rows.length === 0) return 'sweeps store nothing beside their records\n';
   const lines = [asTable([['', 'kept', 'size', 'removable', 'size'], ...rows])];
-  for (const { kind, sha256, bytes, usedAt } of removed) {
+  for (const { kind, sha256, bytes, usedAt } of removed.slice(0, mostNamed)) {
     const used = usedAt === undefined ? '' : `, used last on ${usedAt.slice(0, 10)}`;
     lines.push(`removable: ${words[kind][1]} ${shortName(sha256)}, ${formatBytes(bytes)}${used}`);
   }
+  if (removed.length > mostNamed)
+    lines.push(`removable: ${removed.length - mostNamed} more (--json names all)`);
   const inUse = kept.filter(({ keptFor }) => keptFor === 'use');
   if (inUse.length > 0) lines.push(`kept because a running sweep or worker uses it: ${totalOf(inUse)}`);
   const forQueues = kept.filter(({ keptFor }) => keptFor === 'queue');

@@ -26,6 +26,8 @@ export async function beginUse(dataFolder: string): Promise<() => Promise<void>>
   let release: () => Promise<void>;
   try {
     release = await takeLock(path, 'use of stored files');
+    // Takes away what others that were killed have left.
+    await usedSince(dataFolder);
   } catch {
     // Where nothing can be written nothing is stored either; what needs to be reports that itself.
     return async () => undefined;
