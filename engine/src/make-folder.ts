@@ -1,3 +1,4 @@
+// biome-ignore lint/style/noRestrictedImports: the one place that makes folders
 import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { FoveaError } from './errors.js';
@@ -5,11 +6,12 @@ import { writeRefusal } from './file.js';
 
 /**
  * Makes a folder, and those above it that are missing.
+ * @param mode permissions of those that are made; those that are there keep theirs
  * @throws FoveaError `io` saying why it cannot be made
  */
-export function makeFolder(path: string): void {
+export function makeFolder(path: string, mode?: number): void {
   try {
-    makeMissing(resolve(path));
+    makeMissing(resolve(path), mode);
   } catch (error) {
     const cause = refusedAbove(path) ?? error;
     throw new FoveaError('io', `cannot make the folder ${path}: ${writeRefusal(cause)}`, { cause });
@@ -17,15 +19,15 @@ export function makeFolder(path: string): void {
 }
 
 /** One by one: Node's `recursive` never returns where the system refuses a folder below an existing one as not found. */
-function makeMissing(path: string): void {
+function makeMissing(path: string, mode: number | undefined): void {
   if (existsSync(path)) {
     // Refused where it is not a folder.
     mkdirSync(path, { recursive: true });
     return;
   }
-  makeMissing(dirname(path));
+  makeMissing(dirname(path), mode);
   try {
-    mkdirSync(path);
+    mkdirSync(path, { mode });
   } catch (error) {
     // Another process was faster.
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

@@ -21,6 +21,19 @@ describe('makeFolder', () => {
     expect(existsSync(join(deep, 'file'))).toBe(true);
   });
 
+  it.skipIf(process.platform === 'win32')(
+    'gives those that it makes the permissions asked for, and no others',
+    () => {
+      const outer = join(folder, 'outer');
+      makeFolder(outer, 0o755);
+      makeFolder(join(outer, 'inner', 'deep'), 0o700);
+      const modes = ['outer', 'outer/inner', 'outer/inner/deep'].map(
+        (name) => statSync(join(folder, name)).mode & 0o777,
+      );
+      expect(modes).toEqual([0o755, 0o700, 0o700]);
+    },
+  );
+
   it('says why where a file is in the way', () => {
     writeFileSync(join(folder, 'file'), 'x');
     for (const path of [join(folder, 'file'), join(folder, 'file', 'below')]) {

@@ -2,7 +2,7 @@
  * What Fovea's own packages share to write files, without the engine behind it: small processes load it. Not public:
  * names here change without notice.
  */
-export { diskRefusal, writeRefusal } from '../file.js';
+export { diskRefusal, refusal, writeRefusal } from '../file.js';
 export { makeFolder } from '../make-folder.js';
 export { replaceFile } from '../replace-file.js';
 export { isRunning, processSpace, startOf } from '../running-process.js';

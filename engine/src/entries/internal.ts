@@ -23,11 +23,13 @@ export {
   resolveGranularity,
   stageCount,
 } from '../plan/granularity.js';
+export { shippedStrategyNames } from '../plan/strategies.js';
 export { gpuCalibrationOf } from '../predict/gpu/gpu-calibration.js';
 export { readGpuCalibration } from '../predict/gpu/this-gpu.js';
 export { resolveDevice } from '../predict/options.js';
 export { checkWritable, replaceFile } from '../replace-file.js';
 export { ambientSignal } from '../run/ambient-signal.js';
+export { shippedBackendNames } from '../run/backends.js';
 export { measureInTurns } from '../run/in-turns.js';
 export { defaultMasker, resolveMaskers } from '../run/maskers.js';
 export { median } from '../run/median.js';

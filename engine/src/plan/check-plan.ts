@@ -162,6 +162,9 @@ function said(value: unknown): string {
 /** A rewrite is code: of one that went through JSON or between processes only the name is left. */
 function checkRewrite(rewrite: Rewrite, block: Block): void {
   const where = `plan of block ${block.index} (${block.name})`;
+  // It has a name and a method `apply` of its own, and neither is what is asked for.
+  if (typeof rewrite === 'function')
+    throw new FoveaError('bad-argument', `${where}: the rewrite is a function; { name, apply } is accepted`);
   if (typeof rewrite?.name !== 'string' || rewrite.name === '')
     throw new FoveaError('bad-argument', `${where}: a rewrite without a name; { name, apply } is accepted`);
   if (typeof rewrite.apply !== 'function')

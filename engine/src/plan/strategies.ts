@@ -138,7 +138,9 @@ export const streamed: Strategy = {
   },
 };
 
-const builtIn = new Map([dense, unfused, lasnet, streamed].map((strategy) => [strategy.name, strategy]));
+/** Those of the engine itself, which every process has that loads it. */
+const shipped = new Set<Strategy>([dense, unfused, lasnet, streamed]);
+const known = new Map([...shipped].map((strategy) => [strategy.name, strategy]));
 
 /**
  * Makes a strategy known by its name, to `getStrategy` and so to every command and panel.
@@ -158,12 +160,23 @@ const builtIn = new Map([dense, unfused, lasnet, streamed].map((strategy) => [st
  */
 export function registerStrategy(strategy: Strategy): void {
   checkStrategy(strategy);
-  builtIn.set(strategy.name, strategy);
+  known.set(strategy.name, strategy);
+}
+
+/** Makes a strategy known that belongs to the engine. */
+export function registerShipped(strategy: Strategy): void {
+  shipped.add(strategy);
+  registerStrategy(strategy);
+}
+
+/** Names under which other processes have the same strategy as this one: nobody has registered another there. */
+export function shippedStrategyNames(): string[] {
+  return strategyNames().filter((name) => shipped.has(known.get(name)!));
 }
 
 /** Names that `getStrategy` accepts. */
 export function strategyNames(): string[] {
-  return [...builtIn.keys()];
+  return [...known.keys()];
 }
 
 /**
@@ -171,7 +184,7 @@ export function strategyNames(): string[] {
  * @throws FoveaError `unknown-name` that lists the known names
  */
 export function getStrategy(name: string): Strategy {
-  const strategy = builtIn.get(name);
+  const strategy = known.get(name);
   if (!strategy) {
     throw new FoveaError(
       'unknown-name',

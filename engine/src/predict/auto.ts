@@ -1,5 +1,5 @@
 import type { Device } from '../plan/device.js';
-import { dense, lasnet, registerStrategy, streamed, unfused } from '../plan/strategies.js';
+import { dense, lasnet, registerShipped, streamed, unfused } from '../plan/strategies.js';
 import type { Strategy, StrategyContext } from '../plan/strategy.js';
 import { costCandidate } from './candidate.js';
 import { statisticsCoverage } from './coverage.js';
@@ -57,4 +57,4 @@ export const auto: Strategy = {
   },
 };
 
-registerStrategy(auto);
+registerShipped(auto);

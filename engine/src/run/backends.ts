@@ -5,9 +5,8 @@ import { referenceBackend } from '../backends/reference/index.js';
 import { webgpuBackend } from '../backends/webgpu/index.js';
 import { FoveaError } from '../errors.js';
 
-const backends = new Map<string, Backend>(
-  [nativeBackend, onnxBackend, referenceBackend, webgpuBackend].map((backend) => [backend.name, backend]),
-);
+const shipped = [nativeBackend, onnxBackend, referenceBackend, webgpuBackend];
+const backends = new Map<string, Backend>(shipped.map((backend) => [backend.name, backend]));
 
 /** Makes a backend known by its name. */
 export function registerBackend(backend: Backend): void {
@@ -20,6 +19,11 @@ const preference = ['native', 'onnx', 'reference'] as const;
 /** Names that `getBackend` accepts. */
 export function backendNames(): string[] {
   return [...backends.keys()];
+}
+
+/** Names under which other processes have the same backend as this one: nobody has registered another there. */
+export function shippedBackendNames(): string[] {
+  return backendNames().filter((name) => shipped.includes(backends.get(name)!));
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Dataset } from './data/dataset.js';
 import { type Measurement, measureInTraining } from './measure-in-training.js';
 import { Parameters } from './parameters.js';
 import type { MaskOptimisation, Optimisation, Recipe } from './recipe.js';
+import { SaveRhythm } from './save-rhythm.js';
 import { flopsBounds, gumbelNoise, gumbelTemperature, learningRate } from './schedule.js';
 import { newSettings, type StepSettings } from './step-settings.js';
 import { buildGraph, type Graph } from './training-graph.js';
@@ -35,7 +36,7 @@ export interface TrainOptions {
   readonly threads: number;
   /** File that the run's state is kept in; without it nothing is saved. An existing one is gone on from. */
   readonly checkpoint?: string;
-  /** Steps between saves; once an epoch when left out. */
+  /** Most steps between saves; an epoch when left out. Whatever steps a minute has taken are saved as well. */
   readonly saveEvery?: number;
   /** Ends after the step in hand, with the state saved; the promise rejects with FoveaError `aborted`. */
   readonly signal?: AbortSignal;
@@ -123,7 +124,7 @@ async function runPhase(
   const { phase } = state;
   const perEpoch = Math.floor(train.count / recipe.batch);
   const steps = plan.epochs * perEpoch;
-  const saveEvery = options.saveEvery ?? perEpoch;
+  const rhythm = new SaveRhythm(options.saveEvery ?? perEpoch);
   if (state.step >= steps) return state;
   const settings = newSettings();
   const graph = graphOf(recipe, state, settings);
@@ -163,7 +164,7 @@ async function runPhase(
     const aborted = signal?.aborted ?? false;
     const last = step + 1 === steps;
     if (checkpoint && (last || aborted)) await saveIfFinite(checkpoint, recipe, { ...state, step: step + 1 });
-    else if (checkpoint && (step + 1) % saveEvery === 0) pending = snapshot({ ...state, step: step + 1 });
+    else if (checkpoint && rhythm.isDue(step + 1)) pending = snapshot({ ...state, step: step + 1 });
     if (aborted && !last) {
       const kept = checkpoint ? `; ${checkpoint} holds where it stood` : '';
       throw new FoveaError('aborted', `training was aborted after step ${step + 1} of ${steps}${kept}`);

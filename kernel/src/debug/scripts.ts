@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Debugger } from 'node:inspector';
 import { dirname, isAbsolute } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FoveaError } from '@fovea/engine/errors';
+import { makeFolder } from '@fovea/engine/files';
 import { LRUCache } from 'lru-cache';
 import { cellFile, cellFilePrefix } from '../execution/cells/cell-file.js';
 import { ownFolders } from '../own-folders.js';
@@ -54,7 +55,7 @@ export class Scripts {
   /** Writes a cell's source where the engine believes it to be, for front ends that open files. */
   dumpCell(code: string): string {
     const path = cellFile(code);
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path), 0o700);
     writeFileSync(path, code, { mode: 0o600 });
     this.#dumped.set(path, code);
     return path;

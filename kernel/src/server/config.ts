@@ -1,5 +1,6 @@
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '@fovea/engine/files';
 import { isJsonObject, type JsonObject } from '../json-object.js';
 import { saveAtomically } from './contents/save.js';
 import { readJson } from './http/body.js';
@@ -34,7 +35,7 @@ export function registerConfig(router: Router, stateFolder: string): void {
     }
   };
   const write = async (name: string, section: JsonObject) => {
-    await mkdir(join(stateFolder, 'config'), { recursive: true, mode: 0o700 });
+    makeFolder(join(stateFolder, 'config'), 0o700);
     await saveAtomically(fileOf(name), JSON.stringify(section, null, 2));
   };
   const path = '/api/config/:section';

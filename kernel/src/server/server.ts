@@ -1,9 +1,9 @@
-import { mkdir } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
+import { makeFolder } from '@fovea/engine/files';
 import { version } from '../version.js';
 import { registerConfig } from './config.js';
 import { type ConnectionLimits, Connections } from './connections.js';
@@ -238,7 +238,7 @@ export function parseBaseUrl(text: string): string {
 /** What of the lab outlives it, apart from settings. */
 async function openState(folder: string, log: (line: string) => void) {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
     return {
       secret: await keptSecret(join(folder, 'login-secret')),
       trust: await NotebookTrust.open(folder, log),

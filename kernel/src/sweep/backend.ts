@@ -1,6 +1,7 @@
 import type { Material } from './material.js';
 import type { IdentifiedPoint, PointKind, PointRecord, Where } from './point.js';
 import type { SweepSpace } from './space/space.js';
+import type { References } from './storage/references.js';
 
 /** Events of a sweep for those who watch it. */
 export type SweepEvent =
@@ -39,8 +40,24 @@ export interface SweepSummary {
   readonly failed: number;
 }
 
+/** A file, or several, that a place hands to workers. */
+export interface StoreItem {
+  readonly sha256: string;
+  /** Name of the first file. */
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** What a place has removed of what it stores itself, and what it keeps. */
+export interface StorePruned {
+  readonly removed: readonly StoreItem[];
+  readonly kept: readonly StoreItem[];
+}
+
 /** Where the points of sweeps are kept and handed to workers. */
 export interface SweepBackend {
+  /** The queue, as `host:port/database`; undefined for this machine. */
+  readonly queue?: string;
   /**
    * Adds points. Those that are there already, waiting, running or ended, stay as they are. A cancelled or paused
    * sweep goes on.
@@ -52,10 +69,10 @@ export interface SweepBackend {
   /** Records of all points that have ended: the truth, whatever events were missed. */
   records(sweep: string): AsyncIterable<PointRecord>;
   /**
-   * Fetches a network that a point has made to this machine, where its hash names it.
+   * Fetches a network that a point of the sweep has made to this machine, where its hash names it.
    * @throws FoveaError `io` when it cannot be fetched
    */
-  fetchNetwork(sha256: string): Promise<void>;
+  fetchNetwork(sweep: string, sha256: string): Promise<void>;
   /** The space that was submitted last under that name. */
   space(sweep: string): Promise<SweepSpace | undefined>;
   /** Starts no further point until `resume`; those that run end. */
@@ -70,6 +87,16 @@ export interface SweepBackend {
    * @throws FoveaError `bad-argument` while points of it wait or run
    */
   remove(sweep: string): Promise<void>;
+  /** The networks and manifests that a sweep refers to by their content. */
+  referencesOf(sweep: string): Promise<References>;
+  /**
+   * Removes what is stored here for workers and no sweep refers to.
+   * @param options `dryRun`: removes nothing; `among`: whether something may be removed at all
+   */
+  pruneStore(options: {
+    readonly dryRun: boolean;
+    readonly among?: (item: StoreItem) => boolean;
+  }): Promise<StorePruned>;
   /** Closes files and connections. */
   close(): Promise<void>;
 }

@@ -5,13 +5,14 @@ import { FoveaError } from '@fovea/engine/errors';
 import { makeFolder, removeAbandoned, temporaryName, writeRefusal } from '@fovea/engine/files';
 import type { Material } from './material.js';
 import { type PointRecord, sha256Of } from './point.js';
+import { storedFolder } from './storage/folders.js';
 
 /** How a network that a sweep has kept is named, as a MODEL and in results. */
 const PREFIX = 'sha256:';
 const EXTENSION = '.safetensors';
 const pattern = /^sha256:[0-9a-f]{8,64}$/;
 
-const folderBelow = (dataFolder: string) => join(dataFolder, 'sweeps', 'networks');
+const folderBelow = (dataFolder: string) => storedFolder(dataFolder, 'networks');
 
 /** Where a network is kept below the folder of the user's Fovea files. */
 export const keptPath = (dataFolder: string, sha256: string): string =>
@@ -66,9 +67,13 @@ export function findKept(
   );
 }
 
+/** The digits of a kept network's hash in a MODEL that names one. */
+export const hashIn = (model: string): string | undefined =>
+  pattern.test(model) ? model.slice(PREFIX.length) : undefined;
+
 /** The network that a point has made and kept, by its content hash. */
 export function keptBy({ model }: NonNullable<PointRecord['result']>): string | undefined {
-  return typeof model === 'string' && pattern.test(model) ? model.slice(PREFIX.length) : undefined;
+  return typeof model === 'string' ? hashIn(model) : undefined;
 }
 
 /** A kept network as it is handed to others. */

@@ -4,6 +4,9 @@ import { createHash } from 'node:crypto';
 export const pointKinds = ['measure', 'evaluate', 'fit', 'adapt', 'calibrate'] as const;
 export type PointKind = (typeof pointKinds)[number];
 
+/** Kinds whose points make a network, which is kept. */
+export const makesNetwork: ReadonlySet<PointKind> = new Set(['fit', 'adapt']);
+
 /** Labels that a machine must have: `{}` is any, `{ host: 'tx2-1' }` one. */
 export type Where = Readonly<Record<string, string>>;
 
@@ -86,6 +89,13 @@ export const sha256Of = (content: string | Uint8Array): string =>
 /** Id of a point: the same for the same point of the same sweep under the same engine. */
 export function pointId(point: Point, sweep: string, engine: string): string {
   return `p${sha256Of(canonicalJson({ point, sweep, engine })).slice(0, 24)}`;
+}
+
+/** Content hashes of the files that a point needs. */
+export function hashesIn({ sha256, data }: Point): string[] {
+  return [sha256, data && 'manifest' in data ? data.manifest : undefined].filter(
+    (hash) => hash !== undefined,
+  );
 }
 
 /** Whether a machine with these labels may take a point. */

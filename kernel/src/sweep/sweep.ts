@@ -1,4 +1,5 @@
 import { FoveaError } from '@fovea/engine';
+import { dataFolder } from '@fovea/engine/internal';
 import type { SweepBackend, SweepEvent } from './backend.js';
 import { engineVersion } from './engine-version.js';
 import { keptBy } from './kept-networks.js';
@@ -7,6 +8,7 @@ import { describeWhere, type Point, type PointRecord, type Where } from './point
 import { type CheckedSpace, checkSpace, checkSweepName } from './space/check-space.js';
 import { checkConfirmed, type Expansion, expandSpace, questionAbout } from './space/expand.js';
 import type { SweepSpace } from './space/space.js';
+import { beginUse } from './storage/use.js';
 
 /** Where and how a sweep runs. */
 export interface SweepOptions {
@@ -76,6 +78,7 @@ export class Sweep {
     readonly expansion: Expansion,
     private readonly backend: SweepBackend,
     private readonly options: SweepOptions,
+    private readonly endUse: () => Promise<void>,
   ) {
     this.#expected = new Map(expansion.points.map(({ id, point }) => [id, point]));
     this.finished = this.#run();
@@ -92,12 +95,15 @@ export class Sweep {
    */
   static async start(space: SweepSpace | string, options: SweepStart = {}): Promise<Sweep> {
     const backend = options.backend ?? (await openBackend({ ...options, waitMs: queueWaitMs }));
+    let endUse: (() => Promise<void>) | undefined;
     try {
+      endUse = await beginUse(dataFolder());
       const checked = checkSpace(typeof space === 'string' ? await spaceNamed(backend, space) : space);
       checkConfirmed(questionAbout(checked), options.confirm === true, 'confirm: true runs it');
       const expansion = await expandSpace(checked, engineVersion);
-      return new Sweep(checked, expansion, backend, options);
+      return new Sweep(checked, expansion, backend, options, endUse);
     } catch (error) {
+      await endUse?.();
       if (!options.backend) await backend.close();
       throw error;
     }
@@ -166,6 +172,7 @@ export class Sweep {
       signal?.removeEventListener('abort', stop);
       this.#listening.abort();
       if (!this.options.backend) await this.backend.close();
+      await this.endUse();
     }
   }
 
@@ -234,7 +241,7 @@ export class Sweep {
   #fetchNetwork({ result }: PointRecord): void {
     const sha256 = result ? keptBy(result) : undefined;
     if (sha256 === undefined) return;
-    const fetched = this.backend.fetchNetwork(sha256).catch((error: Error) => {
+    const fetched = this.backend.fetchNetwork(this.name, sha256).catch((error: Error) => {
       this.#take({ type: 'trouble', message: `a network could not be fetched: ${error.message}` });
     });
     this.#fetching.push(fetched);

@@ -151,6 +151,13 @@ describe('a plan with a rewrite', () => {
     );
   });
 
+  it('is refused as a bare function, which has a name and a method apply, but others', () => {
+    const blocks = plan.blocks.map((block) => ({ ...block, rewrite: ((steps: unknown) => steps) as never }));
+    expect(() => predict(network, { device: 'cpu-avx2', plan: { ...plan, blocks } })).toThrow(
+      /block 0 \(block0\): the rewrite is a function; \{ name, apply \} is accepted/,
+    );
+  });
+
   it('is refused by the published formulas, which know nothing of it', () => {
     expect(() => predict(network, { device: 'v100', plan, model: 'published' })).toThrow(
       expect.objectContaining({ code: 'unsupported' }),

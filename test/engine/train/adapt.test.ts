@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -204,6 +204,43 @@ describe.skipIf(!canTrain())('adapted maskers (need the native kernels)', () => 
     await expect(
       adaptMaskers(network, images, { ...options, mean: [0.5, 0.5, 0.5], checkpoint }),
     ).rejects.toThrow(/another run: mean was undefined, is \[0.5,0.5,0.5\]/);
+  });
+
+  it('are saved as soon as they are fitted, and after a minute however long steps take', async () => {
+    const network = small();
+    const checkpoint = join(folder, 'killed.state');
+    const options = { flops: 0.7, steps: 6, batch: 4, granularity: 2, threads: 2, saveEvery: 1000 };
+    const whole = await adaptMaskers(network, images, options);
+    const clock = vi.spyOn(performance, 'now');
+    let now = 0;
+    clock.mockImplementation(() => (now += 25_000));
+    const states: Uint8Array[] = [];
+    const collect = () => {
+      if (!existsSync(checkpoint)) return;
+      const state = readFileSync(checkpoint);
+      if (states.length === 0 || !state.equals(states.at(-1)!)) states.push(state);
+    };
+    const onProgress = ({ phase }: AdaptProgress) => {
+      if (phase === 'fit') expect(existsSync(checkpoint)).toBe(false);
+      else collect();
+    };
+    await adaptMaskers(network, images, { ...options, checkpoint, onProgress });
+    clock.mockRestore();
+    // That of the fit, and one along the way.
+    expect(states.length).toBeGreaterThanOrEqual(2);
+    // A run that was killed at any of them goes on to the same end.
+    for (const state of states) {
+      writeFileSync(checkpoint, state);
+      const phases: string[] = [];
+      const rest = await adaptMaskers(network, images, {
+        ...{ ...options, checkpoint },
+        onProgress: ({ phase }) => phases.push(phase),
+      });
+      expect(phases).not.toContain('fit');
+      expect(blocksOf(rest.network).map(({ masker }) => masker)).toEqual(
+        blocksOf(whole.network).map(({ masker }) => masker),
+      );
+    }
   });
 
   it('take scales and shifts along when norms are tuned', async () => {

@@ -1,7 +1,6 @@
 // @module-tag process
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -12,11 +11,13 @@ import { connectQueue } from '../../../kernel/src/sweep/queue/connect-queue.js';
 import { laneOf } from '../../../kernel/src/sweep/queue/keys.js';
 import { fetchMaterial, storeMaterial } from '../../../kernel/src/sweep/queue/store.js';
 import { QueueWorker, type QueueWorkerOptions } from '../../../kernel/src/sweep/queue/worker.js';
+import { pruneStored } from '../../../kernel/src/sweep/storage/prune.js';
 import { Sweep } from '../../../kernel/src/sweep/sweep.js';
+import { useDataFolder } from '../../support/data-folder.js';
 import { allRecords, fakePoint, fakeRunner, submissionOf, Watcher } from './support/points.js';
 import { hasRedis, TestRedis } from './support/redis.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'fovea-queue-'));
+const folder = useDataFolder();
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 let redis: TestRedis | undefined;
 let guarded: TestRedis | undefined;
@@ -33,7 +34,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await redis?.end();
   await guarded?.end();
-  rmSync(folder, { recursive: true });
 });
 
 let database = 0;
@@ -189,7 +189,7 @@ describe('a queue', () => {
     const sha256 = sha256Of('weights');
     const material: Material = { sha256, files: [{ name: 'network.onnx', sha256, bytes: 7, path }] };
     const cache = join(folder, 'cache');
-    await storeMaterial(connection, material, 6);
+    await storeMaterial(connection, 'test', material, 6);
     expect(await fetchMaterial(connection, sha256, cache)).toBe(path);
     writeFileSync(path, 'Weights');
     await expect(fetchMaterial(connection, sha256, cache)).rejects.toThrow(
@@ -200,7 +200,7 @@ describe('a queue', () => {
       /share that folder with this machine/,
     );
     writeFileSync(path, 'weights');
-    await storeMaterial(connection, material);
+    await storeMaterial(connection, 'test', material);
     rmSync(path);
     const fetched = await fetchMaterial(connection, sha256, cache);
     expect(readFileSync(fetched, 'utf8')).toBe('weights');
@@ -213,6 +213,49 @@ describe('a queue', () => {
     connection.disconnect();
   });
 
+  it.skipIf(!hasRedis)('has a worker fetch again what was removed between two points', async () => {
+    const url = freshQueue();
+    const path = join(folder, 'given.onnx');
+    writeFileSync(path, 'given');
+    const sha256 = sha256Of('given');
+    const materials = [{ sha256, files: [{ name: 'given.onnx', sha256, bytes: 5, path }] }];
+    const points = [0, 1].map((repeat) => {
+      const { id, point } = fakePoint('sleep 0', repeat);
+      return { id, point: { ...point, sha256 } };
+    });
+    const backend = await QueueBackend.connect(url, { engine: '1.0.0' });
+    const watcher = new Watcher(backend);
+    const submit = (point: (typeof points)[number]) =>
+      backend.submit({ ...submissionOf([point]), materials });
+    await submit(points[0]!);
+    // Another machine does not have it there.
+    rmSync(path);
+    const data = join(folder, 'data');
+    const copy = join(data, 'sweeps', 'materials', sha256, 'given.onnx');
+    await withWorker(url, {}, async () => {
+      await watcher.points(1);
+      const { removed } = await pruneStored(data);
+      expect(removed).toMatchObject([{ kind: 'materials', sha256 }]);
+      await submit(points[1]!);
+      await watcher.points(2);
+    });
+    for (const { result } of watcher.records.values())
+      expect(result).toMatchObject({ materials: { [sha256]: copy } });
+    expect(readFileSync(copy, 'utf8')).toBe('given');
+    expect((await backend.pruneStore({ dryRun: false })).removed).toEqual([]);
+    await backend.remove('test');
+    const item = { sha256, name: 'given.onnx', bytes: 5 };
+    expect(await backend.pruneStore({ dryRun: true })).toEqual({ removed: [item], kept: [] });
+    expect(await backend.pruneStore({ dryRun: false, among: () => false })).toEqual({
+      removed: [],
+      kept: [],
+    });
+    expect(await backend.pruneStore({ dryRun: false })).toEqual({ removed: [item], kept: [] });
+    expect(await backend.pruneStore({ dryRun: false })).toEqual({ removed: [], kept: [] });
+    await watcher.stop();
+    await backend.close();
+  });
+
   it.skipIf(!hasRedis)(
     'lets in an account that may use its keys, and says why another one is kept out',
     async () => {
@@ -222,6 +265,7 @@ describe('a queue', () => {
       const watcher = new Watcher(backend);
       await backend.submit(submissionOf([fakePoint('sleep 0')]));
       await withWorker(url, {}, () => watcher.points(1));
+      expect(await backend.pruneStore({ dryRun: false })).toEqual({ removed: [], kept: [] });
       await backend.cancel('test');
       await watcher.stop();
       await backend.close();

@@ -2,7 +2,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodePng, FoveaError } from '@fovea/engine';
+import { encodePng, FoveaError, getStrategy, registerStrategy } from '@fovea/engine';
+import { getBackend, registerBackend } from '@fovea/engine/backend';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkSpace } from '../../../kernel/src/sweep/space/check-space.js';
 import { countPoints, expandSpace, questionAbout } from '../../../kernel/src/sweep/space/expand.js';
@@ -133,6 +134,23 @@ describe('a space', () => {
       /many has 1,000,000 points/,
     );
     expect(questionAbout({ networks: ['quick-look'], repeats: 10_000 })).toBeUndefined();
+  });
+
+  it('refuses strategies and backends that only this process has: points run in others', () => {
+    const check = (axes: object) => () => checkSpace({ networks: ['quick-look'], ...axes });
+    registerStrategy({ ...getStrategy('streamed'), name: 'mine' });
+    expect(check({ strategies: ['mine'] })).toThrow(
+      /^strategies\[0\] "mine": this strategy was registered in this process, and points run in others, which do not have it; dense, unfused, lasnet, streamed, auto is accepted/,
+    );
+    // One of the engine's names that means something else here would be another strategy there.
+    const own = getStrategy('lasnet');
+    registerStrategy({ ...own });
+    expect(check({ strategies: ['lasnet'] })).toThrow(/this strategy was registered in this process/);
+    registerStrategy(own);
+    expect(check({ strategies: ['lasnet', 'auto'] })).not.toThrow();
+    registerBackend({ ...getBackend('reference'), name: 'mine' });
+    expect(check({ backends: ['mine'] })).toThrow(/this backend was registered in this process/);
+    expect(check({ backends: ['reference'] })).not.toThrow();
   });
 
   it.each<[unknown, RegExp]>([

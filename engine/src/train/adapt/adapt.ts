@@ -41,7 +41,10 @@ export interface AdaptOptions extends Normalisation {
   readonly threads?: number;
   /** File that the run's state is kept in; without it nothing is saved. An existing one is gone on from. */
   readonly checkpoint?: string;
-  /** Steps between saves; 50 when left out. */
+  /**
+   * Most steps between saves; 50 when left out. The fitted maskers that learning starts from are saved as well, and
+   * whatever steps a minute has taken.
+   */
   readonly saveEvery?: number;
   /** Ends after the step in hand, with the state saved; the promise rejects with FoveaError `aborted`. */
   readonly signal?: AbortSignal;

@@ -1,5 +1,6 @@
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
+import { SaveRhythm } from '../save-rhythm.js';
 import { flopsBounds, gumbelNoise, gumbelTemperature, learningRate } from '../schedule.js';
 import type { BatchSource } from './batches.js';
 import { type AdaptProgress, Clock } from './clock.js';
@@ -63,6 +64,8 @@ export async function takeSteps(
     }
     state.judged = step;
   };
+  // Fitting and judging take minutes on a large network: a run that is killed must not lose them.
+  await save();
   await judgeIfDue();
   if (state.step >= steps) return;
   const { learned, m, v } = state;
@@ -72,6 +75,7 @@ export async function takeSteps(
   const stop = new Int32Array(1);
   const staged = new Float32Array(graph.images.length);
   const clock = new Clock(state.step, steps, batch);
+  const rhythm = new SaveRhythm(saveEvery);
   await source.fill(state.step, batch, staged);
   for (let step = state.step; step < steps; step++) {
     graph.images.set(staged);
@@ -97,6 +101,6 @@ export async function takeSteps(
     if (report) onProgress?.(report);
     if (signal?.aborted) throw await stopped();
     await judgeIfDue();
-    if ((step + 1) % saveEvery === 0 || last) await save();
+    if (rhythm.isDue(step + 1) || last) await save();
   }
 }

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { extname, resolve } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import { pathToFileURL } from 'node:url';
 import { FoveaError } from '@fovea/engine';
 import type { Command } from 'commander';
@@ -11,6 +10,7 @@ import { checkSpace } from '../../sweep/space/check-space.js';
 import { questionAbout } from '../../sweep/space/expand.js';
 import type { SweepSpace } from '../../sweep/space/space.js';
 import { Sweep, type SweepResult } from '../../sweep/sweep.js';
+import { confirm } from '../options/confirm.js';
 import { collectLabel, LABEL_OPTION } from '../options/label-option.js';
 import { asTable, printJson } from '../options/parse.js';
 import { checkOutput, sweepRecords } from '../output/output-file.js';
@@ -45,7 +45,9 @@ export function register(program: Command): void {
     .action(async (spec: string, options: SweepCommandOptions) => {
       if (options.out !== undefined) await checkOutput(options.out, sweepRecords, [spec]);
       const space = checkSpace(await readSpec(spec));
-      await confirm(questionAbout(space), options.yes === true);
+      await confirm(questionAbout(space), options.yes === true, {
+        ...{ ask: 'Run it?', yesDoes: 'runs it', declined: 'nothing was run' },
+      });
       const result = await runSweep(space, options);
       const failed = result.records.filter(({ status }) => status === 'failed');
       const { name, state, points, records } = result;
@@ -129,16 +131,6 @@ async function importSpec(path: string): Promise<unknown> {
   }
   if (exported.default !== undefined) return exported.default;
   throw new FoveaError('bad-file', `${path} has no default export; the space is accepted as one`);
-}
-
-/** Asks on a terminal; otherwise the error names the option to give. */
-async function confirm(question: string | undefined, yes: boolean): Promise<void> {
-  if (question === undefined || yes) return;
-  if (!process.stdin.isTTY || !process.stderr.isTTY)
-    throw new FoveaError('bad-argument', `${question}: --yes runs it`);
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await lines.question(`${question}. Run it? [y/N] `).finally(() => lines.close());
-  if (!/^y(es)?$/i.test(answer.trim())) throw new FoveaError('aborted', 'nothing was run');
 }
 
 /** State of a sweep, with a table of its results. */

@@ -2,29 +2,34 @@ import { FoveaError } from '@fovea/engine';
 import type { Command } from 'commander';
 import type { SweepBackend, SweepSummary } from '../../sweep/backend.js';
 import type { PointRecord } from '../../sweep/point.js';
+import { pruneEverywhere } from '../../sweep/storage/prune-everywhere.js';
 import { asTable, printJson } from '../options/parse.js';
+import { QUEUE_OPTION, withBackend } from '../options/with-backend.js';
 import { asText } from './sweep.js';
+import { registerPrune, removalText } from './sweeps-prune.js';
 
 interface SweepsCommandOptions {
   readonly queue?: string;
   readonly json?: boolean;
 }
 
-const QUEUE = [
-  '--queue <url>',
-  'address of the queue that holds them (default: those of this machine)',
-] as const;
 const JSON_OUTPUT = ['--json', 'print one JSON document and nothing else'] as const;
 
-/** `fovea sweeps`: lists the sweeps of this machine or of a queue; shows, cancels or removes one. */
+interface RemoveOptions extends SweepsCommandOptions {
+  readonly files?: boolean;
+}
+
+/** `fovea sweeps`: lists the sweeps of this machine or of a queue; shows, cancels or removes one; removes stored files. */
 export function register(program: Command): void {
   const sweeps = program
     .command('sweeps')
-    .description('List the sweeps of this machine or of a queue; show, cancel or remove one.');
+    .description(
+      'List the sweeps of this machine or of a queue; show, cancel or remove one; remove files that none refers to.',
+    );
   sweeps
     .command('list', { isDefault: true })
     .description('List all, with how many of their points have ended.')
-    .option(...QUEUE)
+    .option(...QUEUE_OPTION)
     .option(...JSON_OUTPUT)
     .action((options: SweepsCommandOptions) =>
       withBackend(options, async (backend) => print(options, await backend.list())),
@@ -33,7 +38,7 @@ export function register(program: Command): void {
     .command('show')
     .description('show the results of one')
     .argument('<name>', 'the name of the sweep')
-    .option(...QUEUE)
+    .option(...QUEUE_OPTION)
     .option(...JSON_OUTPUT)
     .action((name: string, options: SweepsCommandOptions) =>
       withBackend(options, async (backend) => {
@@ -49,7 +54,7 @@ export function register(program: Command): void {
     .command('cancel')
     .description('Remove waiting points and stop running ones, wherever they were started; records stay.')
     .argument('<name>', 'the name of the sweep')
-    .option(...QUEUE)
+    .option(...QUEUE_OPTION)
     .option(...JSON_OUTPUT)
     .action((name: string, options: SweepsCommandOptions) =>
       withBackend(options, async (backend) => {
@@ -60,29 +65,38 @@ export function register(program: Command): void {
     );
   sweeps
     .command('remove')
-    .description('Delete one with all its records.')
-    .argument('<name>', 'the name of the sweep')
-    .option(...QUEUE)
-    .action((name: string, options: SweepsCommandOptions) =>
-      withBackend(options, async (backend) => {
-        const { completed, failed } = await find(backend, name);
-        await backend.remove(name);
-        process.stdout.write(`sweep ${name} is removed, with ${completed + failed} records\n`);
-      }),
+    .description(
+      'Delete one or more with all their records; what they have stored stays until prune, unless --files is given.',
+    )
+    .argument('<names...>', 'the names of the sweeps')
+    .option(...QUEUE_OPTION)
+    .option('--files', 'also remove the networks and lists of images that no other sweep refers to')
+    .option(...JSON_OUTPUT)
+    .action((names: readonly string[], options: RemoveOptions) =>
+      withBackend(options, (backend) => remove(backend, [...new Set(names)], options)),
     );
+  registerPrune(sweeps);
 }
 
-async function withBackend(
-  { queue }: SweepsCommandOptions,
-  work: (backend: SweepBackend) => Promise<void>,
+/** Removes sweeps; all must be there, and none must run, before the first one goes. */
+async function remove(
+  backend: SweepBackend,
+  names: readonly string[],
+  { files = false, json }: RemoveOptions,
 ): Promise<void> {
-  const { openBackend } = await import('../../sweep/open-backend.js');
-  const backend = await openBackend(queue === undefined ? {} : { queue });
-  try {
-    await work(backend);
-  } finally {
-    await backend.close();
+  const summaries: SweepSummary[] = [];
+  for (const name of names) summaries.push(await find(backend, name));
+  const references = await Promise.all(names.map((name) => backend.referencesOf(name)));
+  for (const { name, completed, failed } of summaries) {
+    await backend.remove(name);
+    if (!json) process.stdout.write(`sweep ${name} is removed, with ${completed + failed} records\n`);
   }
+  const pruned = await pruneEverywhere(backend, {
+    dryRun: !files,
+    among: ({ sha256 }) => references.some((own) => own.has(sha256)),
+  });
+  if (json) printJson({ sweeps: summaries, removed: files ? pruned.removed : [] });
+  else if (pruned.removed.length > 0) process.stdout.write(removalText(pruned.removed, files));
 }
 
 async function find(backend: SweepBackend, name: string): Promise<SweepSummary> {

@@ -1,6 +1,7 @@
-import { mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '@fovea/engine/files';
 import type { JsonObject } from '../../json-object.js';
 import { murmur2 } from '../cells/cell-file.js';
 
@@ -104,7 +105,7 @@ export class History {
     if (text === '') return;
     try {
       if (this.#descriptor === undefined) {
-        mkdirSync(dirname(this.file), { recursive: true, mode: 0o700 });
+        makeFolder(dirname(this.file), 0o700);
         this.#descriptor = openSync(this.file, 'a', 0o600);
       }
       if (this.#descriptor !== null) writeSync(this.#descriptor, text);

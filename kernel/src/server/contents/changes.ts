@@ -1,4 +1,5 @@
 import { constants } from 'node:fs';
+// biome-ignore lint/style/noRestrictedImports: makes one folder that must not be there yet
 import { cp, lstat, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import trash from 'trash';

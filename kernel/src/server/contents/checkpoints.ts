@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { lstat, open, readFile, rm, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
+import { makeFolder } from '@fovea/engine/files';
 import { HttpError } from '../http/errors.js';
 import { moveFile } from './move.js';
 import { MAX_NAME_BYTES } from './paths.js';
@@ -77,7 +78,7 @@ export async function listCheckpoints(file: string): Promise<CheckpointModel[]> 
 export async function createCheckpoint(file: string): Promise<CheckpointModel> {
   if (!(await stat(file)).isFile()) throw new HttpError(400, 'Only files have checkpoints');
   const checkpoint = await checkpointPlace(file);
-  await mkdir(dirname(checkpoint), { recursive: true });
+  makeFolder(dirname(checkpoint));
   await saveAtomically(checkpoint, await readFile(file), { replaceLink: true });
   return model(checkpoint);
 }
@@ -114,7 +115,7 @@ export async function followMove(from: string, to: string): Promise<() => Promis
   if (checkpoint === undefined) return () => dropCheckpoint(to);
   const target = await checkpointPlace(to);
   return async () => {
-    await mkdir(dirname(target), { recursive: true });
+    makeFolder(dirname(target));
     await moveFile(checkpoint, target);
   };
 }

@@ -1,3 +1,4 @@
+// biome-ignore lint/style/noRestrictedImports: makes one folder that must not be there yet
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FILE_BODY_BYTES, readJson, readOptionalJson, stringField } from '../http/body.js';

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { FoveaError } from '@fovea/engine/errors';
 
 /**
  * A refusal that becomes an HTTP answer `{message, reason}`. Messages reach the browser: they name API paths,
@@ -48,7 +49,9 @@ export function toHttpError(thrown: unknown, subject?: string): HttpError {
   if (thrown instanceof RangeError && thrown.message.includes('call stack')) {
     return new HttpError(400, 'What was sent or read is nested too deeply');
   }
-  const code = (thrown as NodeJS.ErrnoException | null)?.code;
+  // What the system refused is the cause of the engine's own error.
+  const refused = thrown instanceof FoveaError ? thrown.cause : thrown;
+  const code = (refused as NodeJS.ErrnoException | null | undefined)?.code;
   const known = code === undefined ? undefined : FILE_SYSTEM[code];
   if (known) return new HttpError(known[0], subject ? `${known[1]}: ${subject}` : known[1]);
   return new HttpError(500, 'Internal server error; the terminal shows the cause', null, { cause: thrown });

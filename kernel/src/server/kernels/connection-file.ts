@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
+import { makeFolder } from '@fovea/engine/files';
 import type { Connection } from '../../protocol/connection.js';
 import { toHttpError } from '../http/errors.js';
 
@@ -68,7 +69,7 @@ export async function writeConnectionFile(
 ): Promise<string> {
   const file = join(folder, `kernel-${kernelId}.json`);
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
     await writeFile(file, JSON.stringify(connection, null, 2), { mode: 0o600 });
   } catch (error) {
     await rm(file, { force: true }).catch(() => undefined);

@@ -1,5 +1,6 @@
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { makeFolder } from '@fovea/engine/files';
 import { Ajv, type AnySchema, type ValidateFunction } from 'ajv';
 import JSON5 from 'json5';
 import { isJsonObject } from '../../json-object.js';
@@ -43,7 +44,7 @@ export class Settings {
       if (raw === undefined) throw new HttpError(400, 'raw is missing');
       await this.check(schema, parse(raw));
       const file = this.userFile(schema.id);
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      makeFolder(dirname(file), 0o700);
       await saveAtomically(file, raw);
       return empty();
     });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '@fovea/engine/files';
 import { saveAtomically } from '../contents/save.js';
 import { objectField, readJson } from '../http/body.js';
 import { HttpError } from '../http/errors.js';
@@ -35,7 +36,7 @@ export class Workspaces {
       if (!data) throw new HttpError(400, 'data is missing: the layout was left as it is');
       const named = objectField(body, 'metadata')?.id;
       if (id === '' || named !== id) throw new HttpError(400, `metadata.id must be ${id}`);
-      await mkdir(this.folder, { recursive: true, mode: 0o700 });
+      makeFolder(this.folder, 0o700);
       await saveAtomically(this.file(id), JSON.stringify({ data, metadata: { id } }));
       return empty();
     });

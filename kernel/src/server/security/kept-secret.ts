@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { removeAbandoned, temporaryName } from '@fovea/engine/files';
+import { makeFolder, removeAbandoned, temporaryName } from '@fovea/engine/files';
 
 const BYTES = 64;
 
@@ -13,7 +13,7 @@ const BYTES = 64;
 export async function keptSecret(file: string): Promise<Buffer> {
   const before = await readFile(file).catch(() => undefined);
   if (before && before.length >= BYTES) return before;
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(file), 0o700);
   removeAbandoned(dirname(file));
   const fresh = temporaryName(file);
   try {

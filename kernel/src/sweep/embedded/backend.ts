@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
 import { dataFolder } from '@fovea/engine/internal';
 import { AsyncQueue } from '../async-queue.js';
-import type { Submission, SweepBackend, SweepEvent, SweepSummary } from '../backend.js';
+import type { StorePruned, Submission, SweepBackend, SweepEvent, SweepSummary } from '../backend.js';
 import { describeWhere, type PointRecord, serves, type Where } from '../point.js';
 import { ownLabels } from '../runner/own-labels.js';
 import { checkSweepName, isSweepName } from '../space/check-space.js';
 import type { SweepSpace } from '../space/space.js';
+import { namesIn, sweepsFolder } from '../storage/folders.js';
+import { addReferences, References } from '../storage/references.js';
 import { cancelElsewhere, holderOf, onCancelRequest } from './elsewhere.js';
 import { Journal, type JournalContent } from './journal.js';
 import { LocalSweep } from './local-sweep.js';
@@ -38,7 +40,7 @@ export class EmbeddedBackend implements SweepBackend {
   readonly #listeners = new Map<string, Set<AsyncQueue<SweepEvent>>>();
   #closed = false;
 
-  constructor({ folder = join(dataFolder(), 'sweeps'), labels = {}, runner }: EmbeddedOptions = {}) {
+  constructor({ folder = sweepsFolder(dataFolder()), labels = {}, runner }: EmbeddedOptions = {}) {
     this.#folder = folder;
     this.#labels = { ...ownLabels(), ...labels };
     this.#runner = runner;
@@ -54,7 +56,8 @@ export class EmbeddedBackend implements SweepBackend {
       }
     }
     const opened = await this.#open(sweep);
-    await opened.journal.describe(sweep, space, points.length);
+    const hashes = materials.map(({ sha256 }) => sha256);
+    await opened.journal.describe(sweep, space, points.length, hashes);
     this.#refuseClosed(sweep);
     opened.ignoreRequests ??= onCancelRequest(opened.journal.path, () => this.cancel(sweep));
     opened.run ??= new LocalSweep({
@@ -111,14 +114,26 @@ export class EmbeddedBackend implements SweepBackend {
   }
 
   async list(): Promise<SweepSummary[]> {
-    const files = await readdir(this.#folder).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return [];
-      throw new FoveaError('io', `cannot read ${this.#folder}: ${error.message}`, { cause: error });
-    });
+    const files = await namesIn(this.#folder);
     const names = files.filter((file) => extname(file) === '.jsonl').map((file) => basename(file, '.jsonl'));
     const summaries: SweepSummary[] = [];
-    for (const name of names.filter(isSweepName).sort()) summaries.push(await this.#summary(name));
+    for (const name of names.filter(isSweepName)) {
+      const summary = await this.#summary(name);
+      if (summary) summaries.push(summary);
+    }
     return summaries;
+  }
+
+  async referencesOf(sweep: string): Promise<References> {
+    const references = new References();
+    const content = await this.#read(sweep);
+    if (content) addReferences(references, content);
+    return references;
+  }
+
+  /** What this machine stores is in the folder of the user's Fovea files. */
+  async pruneStore(): Promise<StorePruned> {
+    return { removed: [], kept: [] };
   }
 
   async remove(sweep: string): Promise<void> {
@@ -151,13 +166,15 @@ export class EmbeddedBackend implements SweepBackend {
   async #read(sweep: string): Promise<JournalContent | undefined> {
     const opened = await this.#opened.get(sweep);
     if (opened) return opened.journal;
-    const path = this.#pathOf(sweep);
-    return existsSync(path) ? Journal.read(path) : undefined;
+    return Journal.read(this.#pathOf(sweep));
   }
 
-  async #summary(name: string): Promise<SweepSummary> {
+  /** Undefined for one that was removed since it was listed. */
+  async #summary(name: string): Promise<SweepSummary | undefined> {
     const path = this.#pathOf(name);
-    const { records, space, points } = (await this.#read(name))!;
+    const content = await this.#read(name);
+    if (!content) return undefined;
+    const { records, space, points } = content;
     const failed = [...records.values()].filter(({ status }) => status === 'failed').length;
     const all = Math.max(points, records.size);
     const under = (await holderOf(path)) !== undefined;

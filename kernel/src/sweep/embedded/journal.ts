@@ -1,8 +1,8 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine/errors';
-import { writeRefusal } from '@fovea/engine/files';
+import { refusal, writeRefusal } from '@fovea/engine/files';
 import { takeLock } from '../../lock.js';
-import type { PointRecord } from '../point.js';
+import { canonicalJson, type PointRecord } from '../point.js';
 import type { SweepSpace } from '../space/space.js';
 
 /** A line that says what the sweep covers; the last one counts. */
@@ -11,6 +11,8 @@ interface SpaceLine {
   readonly space: SweepSpace;
   /** How many points that has. */
   readonly points: number;
+  /** Content hashes of the networks and manifests that these name. */
+  readonly materials?: readonly string[];
 }
 
 /** What a journal holds. */
@@ -18,6 +20,7 @@ export interface JournalContent {
   readonly records: Map<string, PointRecord>;
   readonly space?: SweepSpace | undefined;
   readonly points: number;
+  readonly materials: readonly string[];
 }
 
 const NEWLINE = 0x0a;
@@ -30,7 +33,7 @@ const syncMs = 200;
  * that dies while it writes leaves half a line, which the next one cuts off.
  */
 export class Journal {
-  #content: JournalContent = { records: new Map(), points: 0 };
+  #content: JournalContent = { records: new Map(), points: 0, materials: [] };
   #bytes = 0;
   #writing: Promise<void> = Promise.resolve();
   #sync: NodeJS.Timeout | undefined;
@@ -57,12 +60,17 @@ export class Journal {
     }
   }
 
-  /** What a journal holds now, whether or not another process writes it. */
-  static async read(path: string): Promise<JournalContent> {
+  /**
+   * What a journal holds now, whether or not another process writes it.
+   * @returns undefined when there is none
+   * @throws FoveaError `io` when it cannot be read
+   */
+  static async read(path: string): Promise<JournalContent | undefined> {
     try {
       return parsed(await readFile(path, 'utf8'));
-    } catch (error) {
-      throw asJournalError(path, error);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw new FoveaError('io', `cannot read the journal ${path}: ${refusal(cause, 'file')}`, { cause });
     }
   }
 
@@ -79,12 +87,23 @@ export class Journal {
     return this.#content.points;
   }
 
-  /** Records what the sweep covers, and how many points that is. */
-  async describe(sweep: string, space: SweepSpace, points: number): Promise<void> {
-    const known = this.#content;
-    if (JSON.stringify(space) === JSON.stringify(known.space) && points === known.points) return;
-    await this.#append({ sweep, space, points } satisfies SpaceLine);
-    this.#content = { ...known, space, points };
+  /** Content hashes of what the points name. */
+  get materials(): readonly string[] {
+    return this.#content.materials;
+  }
+
+  /** Records what the sweep covers, how many points that is, and which files they name by their content. */
+  async describe(
+    sweep: string,
+    space: SweepSpace,
+    points: number,
+    materials: readonly string[] = [],
+  ): Promise<void> {
+    const { records, ...known } = this.#content;
+    const described = { space, points, materials };
+    if (canonicalJson(described) === canonicalJson(known)) return;
+    await this.#append({ sweep, ...described } satisfies SpaceLine);
+    this.#content = { records, ...described };
   }
 
   /**
@@ -137,7 +156,7 @@ export class Journal {
 /** A line that cannot be read loses its own point, which then runs again, and no other. */
 function parsed(text: string): JournalContent {
   const records = new Map<string, PointRecord>();
-  let described: Pick<JournalContent, 'space' | 'points'> = { points: 0 };
+  let described: Omit<JournalContent, 'records'> = { points: 0, materials: [] };
   for (const line of text.split('\n')) {
     let value: unknown;
     try {
@@ -147,8 +166,8 @@ function parsed(text: string): JournalContent {
     }
     if (typeof value !== 'object' || value === null) continue;
     if ('space' in value) {
-      const { space, points = 0 } = value as SpaceLine;
-      described = { space, points };
+      const { space, points = 0, materials = [] } = value as SpaceLine;
+      described = { space, points, materials };
     } else if ('id' in value && 'status' in value) {
       const record = value as PointRecord;
       records.set(record.id, record);

@@ -1,17 +1,19 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { replaceFile } from '@fovea/engine/files';
+import { replaceFile, temporaryName } from '@fovea/engine/files';
 import { dataFolder } from '@fovea/engine/internal';
 import { Queue } from 'bullmq';
 import { AsyncQueue } from '../async-queue.js';
-import type { Submission, SweepBackend, SweepEvent, SweepSummary } from '../backend.js';
+import type { StorePruned, Submission, SweepBackend, SweepEvent, SweepSummary } from '../backend.js';
 import { engineVersion } from '../engine-version.js';
 import { keepNetwork, keptPath } from '../kept-networks.js';
 import type { IdentifiedPoint, PointRecord, PointResult } from '../point.js';
 import type { SweepSpace } from '../space/space.js';
-import { connectQueue, type QueueConnection } from './connect-queue.js';
+import { forgetQueued, noteQueued } from '../storage/queued.js';
+import { References } from '../storage/references.js';
+import { touch } from '../storage/use.js';
+import { connectQueue, type QueueConnection, queueName } from './connect-queue.js';
 import { EventReader } from './events.js';
 import { JOB_OPTIONS, type JobData, type PointJob, type PointQueue, recordOf } from './job.js';
 import {
@@ -24,10 +26,11 @@ import {
   sweepEventsKey,
   sweepKey,
   sweepLanesKey,
+  sweepMaterialsKey,
 } from './keys.js';
 import { livingWorkers } from './presence.js';
 import { obstacleOf, routeEvent } from './routes.js';
-import { fetchMaterial, storeMaterial } from './store.js';
+import { fetchMaterial, pruneMaterials, storeMaterial } from './store.js';
 import { ENDED, lanesOf, removeSweep, summaryOf, WAITING } from './sweeps.js';
 import { whenReachable } from './when-reachable.js';
 
@@ -70,6 +73,8 @@ export class QueueBackend implements SweepBackend {
   readonly #engine: string;
 
   private constructor(
+    /** The queue, as `host:port/database`. */
+    readonly queue: string,
     private readonly redis: QueueConnection,
     private readonly options: QueueBackendOptions,
   ) {
@@ -89,15 +94,19 @@ export class QueueBackend implements SweepBackend {
     const redis = await whenReachable(() => connectQueue(address, { onTrouble, signal }), {
       ...{ waitMs, onWaiting, signal },
     });
-    backend = new QueueBackend(redis, options);
+    backend = new QueueBackend(queueName(address), redis, options);
     return backend;
   }
 
   async submit({ sweep, points, materials, space, retryFailed }: Submission): Promise<void> {
-    for (const material of materials)
-      await storeMaterial(this.redis, material, this.options.largestStoredBytes);
     await this.redis.hset(sweepKey(sweep), { space: JSON.stringify(space), points: points.length });
     await this.redis.sadd(SWEEPS_KEY, sweep);
+    for (const material of materials)
+      await storeMaterial(this.redis, sweep, material, this.options.largestStoredBytes);
+    await this.#note(
+      sweep,
+      materials.map(({ sha256 }) => sha256),
+    );
     const cancellations = await this.#cancellations(sweep);
     const byLane = new Map<string, { lane: Lane; points: IdentifiedPoint[] }>();
     for (const point of points) {
@@ -143,11 +152,28 @@ export class QueueBackend implements SweepBackend {
     for (const { queue } of await this.#lanes(sweep)) yield* this.#recordsOf(this.#queue(queue), 0);
   }
 
-  async fetchNetwork(sha256: string): Promise<void> {
+  async fetchNetwork(sweep: string, sha256: string): Promise<void> {
     const path = keptPath(dataFolder(), sha256);
-    if (existsSync(path)) return;
-    const fetched = await fetchMaterial(this.redis, sha256, join(dataFolder(), 'sweeps', 'materials'));
-    await keepNetwork(dataFolder(), async (to) => replaceFile(to, await readFile(fetched)));
+    if (existsSync(path)) await touch(path);
+    else {
+      await keepNetwork(dataFolder(), async (to) => {
+        const scratch = temporaryName(to);
+        const fetched = await fetchMaterial(this.redis, sha256, scratch);
+        await replaceFile(to, await readFile(fetched));
+        await rm(scratch, { recursive: true, force: true });
+      });
+    }
+    await this.#note(sweep, [sha256]);
+  }
+
+  async referencesOf(sweep: string): Promise<References> {
+    const references = new References();
+    for (const hash of await this.redis.smembers(sweepMaterialsKey(sweep))) references.add(hash);
+    return references;
+  }
+
+  pruneStore(options: Parameters<SweepBackend['pruneStore']>[0]): Promise<StorePruned> {
+    return pruneMaterials(this.redis, options);
   }
 
   async space(sweep: string): Promise<SweepSpace | undefined> {
@@ -190,6 +216,7 @@ export class QueueBackend implements SweepBackend {
   async remove(sweep: string): Promise<void> {
     const summary = await this.#summary(sweep);
     if (summary) await removeSweep(this.redis, summary, ({ queue }) => this.#queue(queue));
+    await forgetQueued(dataFolder(), this.queue, sweep);
   }
 
   async close(): Promise<void> {
@@ -207,6 +234,11 @@ export class QueueBackend implements SweepBackend {
       this.#queues.set(name, queue);
     }
     return queue;
+  }
+
+  /** What is stored on this machine stays while the queue has the sweep. */
+  #note(sweep: string, hashes: readonly string[]): Promise<void> {
+    return noteQueued(dataFolder(), { queue: this.queue, sweep, hashes });
   }
 
   #summary(sweep: string): Promise<SweepSummary | undefined> {

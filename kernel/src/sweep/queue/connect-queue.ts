@@ -54,6 +54,12 @@ export function queueOptions(address: string): RedisOptions {
   };
 }
 
+/** A queue, whoever uses it with whatever credentials: `host:port/database`. */
+export function queueName(address: string): string {
+  const { host, port, db = 0 } = queueOptions(address);
+  return `${host}:${port}/${db}`;
+}
+
 function tlsOptions(url: URL): Record<string, Buffer> {
   const found = certificates.flatMap((name) => {
     const path = url.searchParams.get(name);

@@ -10,6 +10,8 @@ export const BELL_KEY = `${PREFIX}:bell`;
 /** Names of workers; each has its own key while it lives. */
 export const WORKERS_KEY = `${PREFIX}:workers`;
 export const workerKey = (name: string) => `${PREFIX}:worker:${name}`;
+/** Content hashes of all materials that are stored. */
+export const MATERIALS_KEY = `${PREFIX}:materials`;
 export const materialKey = (sha256: string) => `${PREFIX}:material:${sha256}`;
 /** Names of all sweeps. */
 export const SWEEPS_KEY = `${PREFIX}:sweeps`;
@@ -17,6 +19,8 @@ export const SWEEPS_KEY = `${PREFIX}:sweeps`;
 export const sweepKey = (sweep: string) => `${PREFIX}:sweep:${sweep}`;
 /** Names of a sweep's queues. */
 export const sweepLanesKey = (sweep: string) => `${sweepKey(sweep)}:lanes`;
+/** Content hashes of the materials that a sweep refers to. */
+export const sweepMaterialsKey = (sweep: string) => `${sweepKey(sweep)}:materials`;
 /** Stream of what happens to a sweep as a whole. */
 export const sweepEventsKey = (sweep: string) => `${sweepKey(sweep)}:events`;
 

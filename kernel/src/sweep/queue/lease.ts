@@ -23,6 +23,11 @@ export class Lease {
     this.#renewal = setInterval(() => void this.#renew().catch(() => undefined), renewMs);
   }
 
+  /** The sweep that it is a point of. */
+  get sweep(): string {
+    return this.worker.lane.sweep;
+  }
+
   /** Ends the point with its result, unless another worker has it by now. */
   complete(result: PointResult): Promise<void> {
     return this.#end(() => this.job.moveToCompleted(result, this.token, false));
@@ -48,8 +53,7 @@ export class Lease {
 
   /** Looks whether the sweep was cancelled since the point was added. */
   async checkWanted(): Promise<void> {
-    const { sweep } = this.worker.lane;
-    const cancellations = Number(await this.redis.hget(sweepKey(sweep), 'cancellations'));
+    const cancellations = Number(await this.redis.hget(sweepKey(this.sweep), 'cancellations'));
     if (cancellations <= this.job.data.cancellations) return;
     this.cancelled = true;
     this.lost.abort();

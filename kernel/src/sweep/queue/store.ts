@@ -2,24 +2,44 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
 import { makeFolder, replaceFile } from '@fovea/engine/files';
+import type { StoreItem, StorePruned } from '../backend.js';
 import type { Material, MaterialFile } from '../material.js';
 import { sha256Of } from '../point.js';
+import { touch } from '../storage/use.js';
 import type { QueueConnection } from './connect-queue.js';
-import { materialKey } from './keys.js';
+import { MATERIALS_KEY, materialKey, SWEEPS_KEY, sweepMaterialsKey } from './keys.js';
 
 /** Larger files are not put into the queue's store; every worker reads them from their path. */
 export const LARGEST_STORED_BYTES = 64 * 2 ** 20;
 
 const DESCRIPTION = 'description';
+/** Removes a material unless a sweep refers to it; asked to look, it says whether it would. */
+const REMOVE_UNREFERENCED = `
+for _, sweep in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  if redis.call('SISMEMBER', '${sweepMaterialsKey("' .. sweep .. '")}', ARGV[1]) == 1 then return 0 end
+end
+if ARGV[2] ~= 'look' then
+  redis.call('SREM', KEYS[2], ARGV[1])
+  redis.call('DEL', KEYS[3])
+end
+return 1`;
+
 const contentField = (file: MaterialFile) => `content:${file.sha256}`;
 
-/** Puts what points need where workers find it, unless it is there. */
+/**
+ * Puts what points need where workers find it, unless it is there, and keeps it while the queue has the sweep. Call it when
+ * the queue has the sweep.
+ */
 export async function storeMaterial(
   redis: QueueConnection,
+  sweep: string,
   material: Material,
   largest = LARGEST_STORED_BYTES,
 ): Promise<void> {
   const key = materialKey(material.sha256);
+  // Before it is looked for: what a sweep refers to is not removed.
+  await redis.sadd(sweepMaterialsKey(sweep), material.sha256);
+  await redis.sadd(MATERIALS_KEY, material.sha256);
   for (const file of material.files) {
     if (file.bytes > largest || (await redis.hexists(key, contentField(file))) === 1) continue;
     const content = await readFile(file.path);
@@ -53,6 +73,7 @@ export async function fetchMaterial(redis: QueueConnection, sha256: string, cach
     const content = contents[index] ?? (await readShared(file));
     await keep(join(folder, file.name), content, file);
   }
+  await touch(folder);
   return join(folder, files[0]!.name);
 }
 
@@ -95,4 +116,33 @@ async function keep(path: string, content: Uint8Array, file: MaterialFile): Prom
   const there = await stat(path).catch(() => undefined);
   if (there?.size === file.bytes && sha256Of(await readFile(path)) === file.sha256) return;
   await replaceFile(path, checked(content, file, path));
+}
+
+/**
+ * Removes the materials that no sweep of the queue refers to.
+ * @param among whether one may be removed at all
+ */
+export async function pruneMaterials(
+  redis: QueueConnection,
+  { dryRun, among = () => true }: { readonly dryRun: boolean; readonly among?: (item: StoreItem) => boolean },
+): Promise<StorePruned> {
+  const [removed, kept]: [StoreItem[], StoreItem[]] = [[], []];
+  for (const sha256 of (await redis.smembers(MATERIALS_KEY)).sort()) {
+    const key = materialKey(sha256);
+    const item = await storedItem(redis, sha256);
+    const how = dryRun || !among(item) ? 'look' : 'remove';
+    const isFree = await redis.eval(REMOVE_UNREFERENCED, 3, SWEEPS_KEY, MATERIALS_KEY, key, sha256, how);
+    if (isFree === 0) kept.push(item);
+    else if (among(item)) removed.push(item);
+  }
+  return { removed, kept };
+}
+
+/** A material and what it takes in the store; files that stay on a shared path take nothing there. */
+async function storedItem(redis: QueueConnection, sha256: string): Promise<StoreItem> {
+  const text = await redis.hget(materialKey(sha256), DESCRIPTION);
+  const { files } = text === null ? { files: [] } : (JSON.parse(text) as Material);
+  let bytes = 0;
+  for (const file of files) bytes += await redis.hstrlen(materialKey(sha256), contentField(file));
+  return { sha256, name: files[0]?.name ?? '', bytes };
 }

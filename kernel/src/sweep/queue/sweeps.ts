@@ -3,7 +3,15 @@ import type { SweepSummary } from '../backend.js';
 import type { SweepSpace } from '../space/space.js';
 import type { QueueConnection } from './connect-queue.js';
 import type { PointQueue } from './job.js';
-import { LANES_KEY, type Lane, SWEEPS_KEY, sweepEventsKey, sweepKey, sweepLanesKey } from './keys.js';
+import {
+  LANES_KEY,
+  type Lane,
+  SWEEPS_KEY,
+  sweepEventsKey,
+  sweepKey,
+  sweepLanesKey,
+  sweepMaterialsKey,
+} from './keys.js';
 
 /** States of points that are to be computed yet. */
 export const WAITING = ['wait', 'prioritized', 'delayed'] as const;
@@ -59,6 +67,6 @@ export async function removeSweep(
     await queueOf(lane).obliterate();
     await redis.hdel(LANES_KEY, lane.queue);
   }
-  await redis.del(sweepKey(name), sweepLanesKey(name), sweepEventsKey(name));
+  await redis.del(sweepKey(name), sweepLanesKey(name), sweepMaterialsKey(name), sweepEventsKey(name));
   await redis.srem(SWEEPS_KEY, name);
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FoveaError } from '@fovea/engine/errors';
@@ -6,10 +7,13 @@ import { diskRefusal } from '@fovea/engine/files';
 import type { MaterialPaths } from '../compute/context.js';
 import { engineVersion } from '../engine-version.js';
 import { keptBy, keptMaterial } from '../kept-networks.js';
-import { type Point, type PointResult, serves, type Where } from '../point.js';
+import { hashesIn, makesNetwork, type Point, type PointResult, serves, type Where } from '../point.js';
 import { ownLabels } from '../runner/own-labels.js';
 import { Runner } from '../runner/runner.js';
-import { connectQueue, type QueueConnection } from './connect-queue.js';
+import { storedFolder } from '../storage/folders.js';
+import { noteQueued } from '../storage/queued.js';
+import { beginUse, touch } from '../storage/use.js';
+import { connectQueue, type QueueConnection, queueName } from './connect-queue.js';
 import { BELL_KEY, LANES_KEY, type Lane } from './keys.js';
 import { LaneWorker } from './lane-worker.js';
 import { Lease } from './lease.js';
@@ -56,6 +60,7 @@ export class QueueWorker {
   #trouble: FoveaError | undefined;
 
   private constructor(
+    private readonly queue: string,
     private readonly redis: QueueConnection,
     readonly facts: WorkerFacts,
     { runner, log = () => undefined }: QueueWorkerOptions,
@@ -88,7 +93,7 @@ export class QueueWorker {
         );
       }
       const name = await registerWorker(redis, { labels, engine }, wanted);
-      return new QueueWorker(redis, { name, labels, engine }, options);
+      return new QueueWorker(queueName(address), redis, { name, labels, engine }, options);
     } catch (error) {
       redis.disconnect();
       throw error;
@@ -180,13 +185,16 @@ export class QueueWorker {
     const onProgress = (fraction: number) => {
       telling = telling.then(() => job.updateProgress(fraction)).catch(() => undefined);
     };
+    let endUse: (() => Promise<void>) | undefined;
     try {
       await lease.checkWanted();
       lost.signal.throwIfAborted();
+      if (makesNetwork.has(point.kind) || hashesIn(point).length > 0)
+        endUse = await beginUse((await this.#runner.facts()).dataFolder);
       const materials = await this.#materialsOf(point);
       const result = await this.#runner.run({ id, point, materials }, { signal, onProgress });
       await telling;
-      await this.#handOver(result);
+      await this.#handOver(lease.sweep, result);
       await lease.complete(result);
     } catch (error) {
       if (lease.cancelled) await lease.drop();
@@ -201,26 +209,31 @@ export class QueueWorker {
         this.#log(`point ${id} failed: ${(error as Error).message.split('\n')[0]}`);
         await lease.fail(error as Error);
       }
+    } finally {
+      await endUse?.();
     }
   }
 
   /** Puts a network that a point has made where others find it. */
-  async #handOver(result: PointResult): Promise<void> {
+  async #handOver(sweep: string, result: PointResult): Promise<void> {
     const sha256 = keptBy(result);
     if (sha256 === undefined) return;
     const { dataFolder } = await this.#runner.facts();
-    await storeMaterial(this.redis, await keptMaterial(dataFolder, sha256));
+    await storeMaterial(this.redis, sweep, await keptMaterial(dataFolder, sha256));
+    await noteQueued(dataFolder, { queue: this.queue, sweep, hashes: [sha256] });
   }
 
   /** What a point names by content hash, as paths on this machine. */
-  async #materialsOf({ sha256, data }: Point): Promise<MaterialPaths> {
-    const wanted = [sha256, data && 'manifest' in data ? data.manifest : undefined];
-    const hashes = wanted.filter((hash) => hash !== undefined);
+  async #materialsOf(point: Point): Promise<MaterialPaths> {
+    const hashes = hashesIn(point);
     if (hashes.length === 0) return {};
     const { dataFolder } = await this.#runner.facts();
-    const cache = join(dataFolder, 'sweeps', 'materials');
+    const cache = storedFolder(dataFolder, 'materials');
     for (const hash of hashes) {
-      if (!this.#materials.has(hash)) this.#materials.set(hash, await fetchMaterial(this.redis, hash, cache));
+      const known = this.#materials.get(hash);
+      // Between two points it may have been removed.
+      if (known !== undefined && existsSync(known)) await touch(join(cache, hash));
+      else this.#materials.set(hash, await fetchMaterial(this.redis, hash, cache));
     }
     return Object.fromEntries(hashes.map((hash) => [hash, this.#materials.get(hash)!]));
   }

@@ -1,6 +1,12 @@
 import { FoveaError, strategyNames } from '@fovea/engine';
 import { backendNames } from '@fovea/engine/backend';
-import { checkGranularity, checkRate, mostThreads } from '@fovea/engine/internal';
+import {
+  checkGranularity,
+  checkRate,
+  mostThreads,
+  shippedBackendNames,
+  shippedStrategyNames,
+} from '@fovea/engine/internal';
 import { isJsonObject } from '../../json-object.js';
 import { canonicalJson, type PointKind, pointKinds, sha256Of } from '../point.js';
 import { axes, type SpaceData, type SweepSpace } from './space.js';
@@ -98,13 +104,13 @@ function checkItem(axis: (typeof axes)[number], place: string, item: unknown): v
       checkPlainGranularity(place, item);
       break;
     case 'strategies':
-      checkName(place, item, strategyNames());
+      checkShipped(place, item, 'strategy', shippedStrategyNames(), strategyNames());
       break;
     case 'maskers':
       checkName(place, item, maskers);
       break;
     case 'backends':
-      checkName(place, item, backendNames());
+      checkShipped(place, item, 'backend', shippedBackendNames(), backendNames());
       break;
     case 'rates':
       if (typeof item !== 'number') throw refused(place, item, 'a number from 0 to 1');
@@ -166,6 +172,25 @@ function checkInteger(place: string, value: unknown, least: number, most = Numbe
 function checkName(place: string, value: unknown, names: readonly string[]): void {
   if (typeof value === 'string' && names.includes(value)) return;
   throw new FoveaError('unknown-name', `${place} ${JSON.stringify(value)}: ${names.join(', ')} is accepted`);
+}
+
+/** Points run in processes of their own, here or on other machines: what was registered in this one is not there. */
+function checkShipped(
+  place: string,
+  value: unknown,
+  noun: string,
+  shipped: readonly string[],
+  known: readonly string[],
+): void {
+  const isOwn = typeof value === 'string' && known.includes(value) && !shipped.includes(value);
+  if (!isOwn) {
+    checkName(place, value, shipped);
+    return;
+  }
+  throw new FoveaError(
+    'unsupported',
+    `${place} "${value}": this ${noun} was registered in this process, and points run in others, which do not have it; ${shipped.join(', ')} is accepted, and a loop over validatePredictions, measureAccuracy or run takes your own`,
+  );
 }
 
 const isOneOf = <T extends string>(names: readonly T[], value: unknown): value is T =>

@@ -5,6 +5,7 @@ import { makeFolder, replaceFile } from '@fovea/engine/files';
 import { dataFolder, listClasses, refusal, spreadOver } from '@fovea/engine/internal';
 import { type Material, materialOf } from '../material.js';
 import { sha256Of } from '../point.js';
+import { storedFolder } from '../storage/folders.js';
 
 /** The images of a folder that has one folder per class: what shards of an evaluation are ranges of. */
 export interface Manifest {
@@ -47,7 +48,7 @@ async function bytesOf(file: string): Promise<number> {
 export async function keepManifest(manifest: Manifest): Promise<Material> {
   const text = JSON.stringify(manifest);
   const sha256 = sha256Of(text);
-  const folder = join(dataFolder(), 'sweeps', 'manifests');
+  const folder = storedFolder(dataFolder(), 'manifests');
   const path = join(folder, `${sha256}.json`);
   makeFolder(folder);
   await replaceFile(path, text);

@@ -6,6 +6,7 @@ import { openModel } from '../../cli/options/model.js';
 import { findKept, keptMaterial, namesKept, shortName } from '../kept-networks.js';
 import { type Material, networkMaterial } from '../material.js';
 import type { PlainGranularity } from '../point.js';
+import { touch } from '../storage/use.js';
 import type { CheckedSpace } from './check-space.js';
 
 /** A network of a space as its points name it. */
@@ -29,6 +30,7 @@ export async function spaceNetwork(
   for (const granularity of granularities) checkFits(network, granularity);
   if (maskers.includes('learned')) resolveMaskers(network, { masker: 'learned' });
   if (kept) {
+    await touch(kept.path);
     const material = await keptMaterial(dataFolder(), kept.sha256);
     return { name: shortName(kept.sha256), material };
   }

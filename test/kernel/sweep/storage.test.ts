@@ -1,0 +1,201 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { takeLock } from '../../../kernel/src/lock.js';
+import { Journal } from '../../../kernel/src/sweep/embedded/journal.js';
+import { type PointRecord, sha256Of } from '../../../kernel/src/sweep/point.js';
+import { storedFolder } from '../../../kernel/src/sweep/storage/folders.js';
+import { pruneStored } from '../../../kernel/src/sweep/storage/prune.js';
+import { noteQueued, queuedSweeps } from '../../../kernel/src/sweep/storage/queued.js';
+import { referencesHere } from '../../../kernel/src/sweep/storage/references.js';
+import { listStored } from '../../../kernel/src/sweep/storage/stored.js';
+import { beginUse } from '../../../kernel/src/sweep/storage/use.js';
+
+const root = mkdtempSync(join(tmpdir(), 'fovea-storage-'));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+let data = '';
+beforeEach(() => {
+  data = mkdtempSync(join(root, 'data-'));
+});
+
+/** Content under the hash of it, as if it had been made two hours ago. */
+function store(kind: 'networks' | 'manifests' | 'materials', text: string, folder = data): string {
+  const sha256 = sha256Of(text);
+  const names = {
+    networks: `${sha256}.safetensors`,
+    manifests: `${sha256}.json`,
+    materials: `${sha256}/a.onnx`,
+  };
+  const path = join(storedFolder(folder, kind), names[kind]);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+  const before = Date.now() / 1000 - 7200;
+  for (const each of kind === 'materials' ? [path, dirname(path)] : [path]) utimesSync(each, before, before);
+  return sha256;
+}
+
+const record = (id: string, point: object, result: Record<string, unknown>): PointRecord => ({
+  ...{ id, point: { kind: 'fit', where: {}, repeat: 0, ...point }, status: 'completed', result },
+  ...{ attempts: 1, worker: 'a', startedAt: '', endedAt: '' },
+});
+
+async function journal(
+  name: string,
+  records: readonly PointRecord[],
+  networks: string[] = [],
+  materials: string[] = [],
+) {
+  const opened = await Journal.open(join(data, 'sweeps', `${name}.jsonl`), name);
+  await opened.describe(name, { name, networks }, records.length, materials);
+  for (const each of records) await opened.add(each);
+  await opened.close();
+}
+
+const left = async () => (await listStored(data)).map(({ sha256 }) => sha256);
+
+describe('files that sweeps store', () => {
+  it('are referred to by results, points, spaces and materials of the sweeps of this machine', async () => {
+    const [result, given, manifest, named, material, free] = ['a', 'b', 'c', 'd', 'e', 'f'].map(sha256Of) as [
+      ...[string, string, string, string, string, string],
+    ];
+    const point = { sha256: given, data: { manifest, from: 0, to: 1 } };
+    await journal('one', [record('p1', point, { model: `sha256:${result}` })]);
+    await journal('two', [], [`sha256:${named.slice(0, 8)}`, 'resnet18'], [material]);
+    const references = await referencesHere(data);
+    for (const hash of [result, given, manifest, named, material]) expect(references.has(hash)).toBe(true);
+    expect(references.has(free)).toBe(false);
+  });
+
+  it('go when no sweep refers to them, and copies from queues in any case', async () => {
+    const kept = store('networks', 'kept');
+    const gone = [store('networks', 'free'), store('manifests', 'list'), store('materials', 'kept')];
+    writeFileSync(join(storedFolder(data, 'networks'), 'notes.txt'), 'mine');
+    await journal('one', [record('p1', {}, { model: `sha256:${kept}` })]);
+    const planned = await pruneStored(data, { dryRun: true });
+    expect(planned.removed.map(({ sha256 }) => sha256)).toEqual(gone);
+    expect(planned.kept).toMatchObject([{ kind: 'networks', sha256: kept, bytes: 4, keptFor: 'sweep' }]);
+    expect(await left()).toHaveLength(4);
+    expect(await pruneStored(data)).toEqual(planned);
+    expect(await left()).toEqual([kept]);
+    expect(readdirSync(storedFolder(data, 'networks')).sort()).toEqual([`${kept}.safetensors`, 'notes.txt']);
+  });
+
+  it('stay when a sweep cannot be read: what it refers to is not known', async () => {
+    const free = store('networks', 'free');
+    mkdirSync(join(data, 'sweeps', 'broken.jsonl'));
+    await expect(pruneStored(data)).rejects.toMatchObject({
+      code: 'io',
+      message: expect.stringMatching(/^cannot read the journal .*broken\.jsonl/),
+    });
+    expect(await left()).toEqual([free]);
+  });
+
+  it('stay while a process that began before they were made or touched uses some', async () => {
+    const old = store('networks', 'old');
+    const end = await beginUse(data);
+    const fresh = sha256Of('fresh');
+    writeFileSync(join(storedFolder(data, 'networks'), `${fresh}.safetensors`), 'fresh');
+    const { removed, kept } = await pruneStored(data);
+    expect(removed.map(({ sha256 }) => sha256)).toEqual([old]);
+    expect(kept).toMatchObject([{ sha256: fresh, keptFor: 'use' }]);
+    await end();
+    expect(await pruneStored(data)).toMatchObject({ removed: [{ sha256: fresh }], kept: [] });
+  });
+
+  it('do not stay for a process that was killed', async () => {
+    store('networks', 'free');
+    const inUse = join(data, 'sweeps', 'in-use');
+    mkdirSync(inUse, { recursive: true });
+    // No process has this number.
+    writeFileSync(join(inUse, `${Date.now() - 9e6}-00000000-0000-4000-8000-000000000000`), '4194305\n');
+    await pruneStored(data);
+    expect(await left()).toEqual([]);
+    expect(readdirSync(inUse)).toEqual([]);
+  });
+
+  it('are not begun to be used while some are removed', async () => {
+    const unlock = await takeLock(join(data, 'sweeps', 'prune.lock'), 'a test');
+    await expect(pruneStored(data)).rejects.toThrow(/^removing stored files is under way in process \d+/);
+    let begun = false;
+    const beginning = beginUse(data).then((end) => {
+      begun = true;
+      return end;
+    });
+    await delay(200);
+    expect(begun).toBe(false);
+    await unlock();
+    await (await beginning)();
+  });
+
+  it('stay for sweeps on queues until the queue no longer has the sweep, or nobody asks', async () => {
+    const [a, b] = [store('networks', 'a'), store('networks', 'b')];
+    const note = (queue: string, hashes: string[]) => noteQueued(data, { queue, sweep: 's', hashes });
+    await note('head:6379/0', [a]);
+    await note('other:6379/0', [b]);
+    const asked = (sweeps: string[]) => ({ name: 'head:6379/0', sweeps: async () => sweeps });
+    const has = await pruneStored(data, { queue: asked(['s']) });
+    expect(has.removed).toEqual([]);
+    expect(has.kept.map(({ queue }) => queue).sort()).toEqual(['head:6379/0', 'other:6379/0']);
+    expect(await pruneStored(data, { dryRun: true, queue: asked([]) })).toMatchObject({
+      removed: [{ sha256: a }],
+    });
+    expect(await queuedSweeps(data)).toHaveLength(2);
+    expect(await pruneStored(data, { queue: asked(['t']) })).toMatchObject({ removed: [{ sha256: a }] });
+    expect(await queuedSweeps(data)).toEqual([{ queue: 'other:6379/0', sweep: 's', hashes: [b] }]);
+    expect(await pruneStored(data, { all: true })).toMatchObject({ removed: [{ sha256: b }] });
+    expect(await queuedSweeps(data)).toEqual([]);
+  });
+
+  it('are whole or gone when the removal is killed at any moment, and the next one takes the rest', {
+    timeout: 60_000,
+  }, async () => {
+    const kept = store('networks', 'kept');
+    await journal('one', [record('p1', {}, { model: `sha256:${kept}` })]);
+    const count = 400;
+    const content = (i: number) => `content of ${i} `.repeat(1000);
+    for (let i = 0; i < count; i++) store(i % 2 ? 'networks' : 'materials', content(i));
+    const lib = new URL('../../../kernel/lib/sweep/storage/prune.js', import.meta.url).href;
+    const program = `process.send('ready'); (await import(${JSON.stringify(lib)})).pruneStored(${JSON.stringify(data)})`;
+    const expected = new Map(Array.from({ length: count }, (_, i) => [sha256Of(content(i)), content(i)]));
+    let kills = 0;
+    for (let round = 1; round <= 10; round++) {
+      const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      });
+      const closed = once(child, 'close');
+      await once(child, 'message');
+      const files = () =>
+        (['networks', 'materials'] as const).flatMap((kind) => readdirSync(storedFolder(data, kind))).length;
+      // At another point of the work each time; the first one as soon as it has begun.
+      for (const most = files() - 3 * round; files() > most && child.exitCode === null; )
+        await new Promise(setImmediate);
+      child.kill('SIGKILL');
+      const [, signal] = await closed;
+      if (signal === 'SIGKILL') kills++;
+      for (const { kind, sha256, path } of await listStored(data)) {
+        if (sha256 === kept) continue;
+        const file = kind === 'materials' ? join(path, 'a.onnx') : path;
+        expect(readFileSync(file, 'utf8')).toBe(expected.get(sha256));
+      }
+    }
+    expect(kills).toBe(10);
+    await pruneStored(data);
+    expect(readdirSync(storedFolder(data, 'networks'))).toEqual([`${kept}.safetensors`]);
+    expect(readdirSync(storedFolder(data, 'materials'))).toEqual([]);
+    expect(existsSync(join(data, 'sweeps', 'prune.lock'))).toBe(false);
+  });
+});
