@@ -47,7 +47,9 @@ const cellText = (cell: Cell): string =>
 /** An HTML table that needs no style sheet and takes the colours of the page it is on. */
 export function tableHtml(table: Table): string {
   const { title, summary, columns, notes = [] } = table;
-  const align = (column: number) => `text-align:${columns[column]?.align ?? 'left'}`;
+  // Figures stay in one line, however narrow the page is: sentences beside them can be broken.
+  const align = (column: number) =>
+    columns[column]?.align === 'right' ? 'text-align:right;white-space:nowrap' : 'text-align:left';
   // A heading without text would be read out as one; a table without headings has no row for them.
   const heading = ({ label }: Column, i: number) =>
     label === '' ? '<td></td>' : `<th style="${align(i)}">${escapeMarkup(label)}</th>`;
