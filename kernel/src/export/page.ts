@@ -38,7 +38,7 @@ blockquote { margin: 0.5em 0; padding-left: 1em; border-left: 3px solid #d1d9e0;
   .data { max-height: none; overflow: visible; }
   .output { overflow: visible; }
   h1, h2, h3, .prompt, div:has(+ table) { break-after: avoid; }
-  /* Browsers break neither grids nor pictures that are taller than a page: what follows would be printed over them. */
+  /* Browsers break neither grids nor pictures that are taller than a page: what follows would cover them. */
   .cell { display: block; }
   img, svg { max-height: 95vh; width: auto; }
   img, svg, tr { break-inside: avoid; }
