@@ -4,9 +4,9 @@ export function percent(fraction: number): string {
   return `${value > 0 && value < 10 ? Number(value.toFixed(1)) : Math.round(value)}%`;
 }
 
-/** A time with three significant digits and no exponent: `12.4 ms`, `0.083 ms`, and from a second on `1.24 s`. */
+/** A time with three significant digits and no exponent: `12.0 ms`, `0.0831 ms`, and from a second on `1.24 s`. */
 export function milliseconds(ms: number): string {
-  return ms >= 1000 ? `${significant(ms / 1000)} s` : `${significant(ms)} ms`;
+  return ms >= 999.5 ? `${figure(ms / 1000)} s` : `${figure(ms)} ms`;
 }
 
 /**
@@ -37,6 +37,18 @@ export function significant(value: number): string {
   if (value === 0) return '0';
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
   return String(Number(value.toPrecision(3)));
+}
+
+/** Three significant digits, zeros too, so that figures beside or below each other can be compared: `1.40`. */
+export function figure(value: number): string {
+  const rounded = Number(value.toPrecision(3));
+  if (rounded === 0 || Math.abs(rounded) >= 100) return significant(value);
+  return rounded.toFixed(2 - Math.floor(Math.log10(Math.abs(rounded))));
+}
+
+/** A number of a table's column: times as `figure`, everything else without the zeros at the end. */
+export function columnFigure(value: number, column: string): string {
+  return /(?:\bms|Ms)$/.test(column) ? figure(value) : significant(value);
 }
 
 /** `1 block`, `3 blocks`. */

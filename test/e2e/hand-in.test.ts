@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { masksBundle } from '../../kernel/src/display/bundle.js';
+import { pageHtml } from '../../kernel/src/export/page.js';
 import { sampleMasks } from '../extension/support/samples.js';
 import { hasChromium, openPage, type WatchedPage } from './support/chromium.js';
 import { openLab, openNotebook } from './support/lab-page.js';
@@ -90,6 +91,20 @@ describe.skipIf(!hasChromium || !isBuilt)('handing work in (needs Chromium and n
     expect(shown.picture).toBeGreaterThan(500);
     expect(shown).toMatchObject({ rows: 16, formula: true, sideways: 0 });
     expect(asked.filter((url) => !/^(file|data):/.test(url))).toEqual([]);
+    await reader.close();
+  });
+
+  it('whose pictures, however tall, are printed on one page each, with nothing over them', async () => {
+    const picture = `<svg xmlns="http://www.w3.org/2000/svg" width="760" height="1465"/>`;
+    const figure = `<figure><img width="760" height="1465" src="data:image/svg+xml,${encodeURIComponent(picture)}"></figure>`;
+    const cell = `<div class="cell"><div class="prompt">[1]</div><div class="output">${figure}<p>below</p></div></div>`;
+    const file = join(folder, 'tall.html');
+    writeFileSync(file, pageHtml('Tall', `<p>before</p>${cell}<p>after</p>`));
+    const reader = await browser.context.newPage();
+    await reader.goto(`file://${file}`);
+    const printed = await reader.pdf({ format: 'A4' });
+    // What stands before the picture, the picture, and what stands after it.
+    expect(printed.toString('latin1').match(/\/Type \/Page\b/g)).toHaveLength(3);
     await reader.close();
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { fileName } from '../../extension/src/dom';
-import { agreement, counted, milliseconds, percent } from '../../extension/src/format';
+import { agreement, columnFigure, counted, milliseconds, percent } from '../../extension/src/format';
 import { examplesAmong, exampleTitle } from '../../extension/src/lab/examples';
 import { formatPercent } from '../../kernel/src/display/format-number.js';
 
@@ -21,6 +21,18 @@ describe('figures on the page', () => {
       '12.3 ms',
       '1.24 s',
     ]);
+    expect([0.9999, 1.4, 0.87, 99.96, 123.4, 999.6, 0.0000012].map(milliseconds)).toEqual([
+      '1.00 ms',
+      '1.40 ms',
+      '0.870 ms',
+      '100 ms',
+      '123 ms',
+      '1.00 s',
+      '0.00000120 ms',
+    ]);
+    expect(columnFigure(1.5, 'total ms')).toBe('1.50');
+    expect(columnFigure(1.5, 'denseMs')).toBe('1.50');
+    expect(columnFigure(4, 'S')).toBe('4');
     expect([counted(1, 'block'), counted(0, 'block')]).toEqual(['1 block', '0 blocks']);
   });
 });

@@ -1,4 +1,5 @@
 import type { LatencyProfile, LatencyView } from '../documents/types';
+import { OUTSIDE, outsideBlocks } from './outside';
 
 export type Value = string | number | undefined;
 
@@ -11,11 +12,9 @@ export interface Table {
 const TIMES = ['total ms', 'compute ms', 'data movement ms', 'overhead ms'];
 
 function blockRows(profile: LatencyProfile): Value[][] {
-  return profile.blocks.map((block) => [
-    profile.label,
-    profile.origin,
-    profile.device,
-    profile.strategy,
+  const own = [profile.label, profile.origin, profile.device, profile.strategy];
+  const rows: Value[][] = profile.blocks.map((block) => [
+    ...own,
     block.name,
     block.stage + 1,
     block.granularity,
@@ -25,6 +24,12 @@ function blockRows(profile: LatencyProfile): Value[][] {
     block.dataMs,
     block.overheadMs,
   ]);
+  const outside = outsideBlocks(profile);
+  if (outside) {
+    const { totalMs, computeMs, dataMs, overheadMs } = outside;
+    rows.push([...own, OUTSIDE, undefined, undefined, undefined, totalMs, computeMs, dataMs, overheadMs]);
+  }
+  return rows;
 }
 
 /** Rows of every view, in the order of the document. */

@@ -1,7 +1,7 @@
 import { button, choice } from '../controls';
 import type { LatencyDocument, LatencyView } from '../documents/types';
 import { download, element, fileName, uniqueId } from '../dom';
-import { significant } from '../format';
+import { columnFigure } from '../format';
 import { message } from '../message';
 import { buildFigure } from './figures';
 import type { Grain } from './figures/breakdown';
@@ -11,7 +11,8 @@ import { Plot } from './plot';
 import { TAB_LABELS, viewSentence, viewTitle } from './summary';
 import { toCsv, type Value, viewTable } from './table';
 
-const shown = (value: Value) => (typeof value === 'number' ? significant(value) : (value ?? ''));
+const shown = (value: Value, column: string) =>
+  typeof value === 'number' ? columnFigure(value, column) : (value ?? '');
 
 function tableElement(view: LatencyView): HTMLElement {
   const { columns, rows } = viewTable(view);
@@ -27,15 +28,12 @@ function tableElement(view: LatencyView): HTMLElement {
         element(
           'tr',
           {},
-          ...row.map((value, index) =>
-            index === 0
-              ? element('th', { scope: 'row' }, String(shown(value)))
-              : element(
-                  'td',
-                  { class: typeof value === 'number' ? 'fovea-mod-number' : undefined },
-                  String(shown(value)),
-                ),
-          ),
+          ...row.map((value, index) => {
+            const text = shown(value, columns[index]!);
+            return index === 0
+              ? element('th', { scope: 'row' }, text)
+              : element('td', { class: typeof value === 'number' ? 'fovea-mod-number' : undefined }, text);
+          }),
         ),
       ),
     ),

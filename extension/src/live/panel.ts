@@ -191,8 +191,10 @@ export class LivePanel extends Widget {
 
   private showNotice(): void {
     const { notebook, session } = this;
-    const connection =
-      session?.connection ?? (notebook?.sessionContext.isReady === false ? 'starting' : 'none');
+    const context = notebook?.sessionContext;
+    // A notebook whose kernel was shut down is not ready either.
+    const starting = context && !context.isReady && !context.hasNoKernel;
+    const connection = session?.connection ?? (starting ? 'starting' : 'none');
     const notice =
       notebook && !session && connection === 'none'
         ? {

@@ -1,7 +1,7 @@
 import { button } from '../controls';
 import type { SweepDocument, SweepOrder } from '../documents/types';
 import { element } from '../dom';
-import { milliseconds, percent, significant } from '../format';
+import { columnFigure, percent } from '../format';
 import { LatencyViewer } from '../latency/viewer';
 import { message } from '../message';
 import { sweepOrders } from './orders';
@@ -127,13 +127,14 @@ function stateLine({ state, points, completed, failed, elapsedMs, leftMs }: Swee
 }
 
 function duration(ms: number): string {
-  if (ms < 60_000) return milliseconds(Math.max(1000, Math.round(ms / 1000) * 1000));
+  if (ms < 60_000) return `${Math.max(1, Math.round(ms / 1000))} s`;
   const minutes = Math.floor(ms / 60_000);
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
 function tableElement({ name, table }: SweepDocument): HTMLElement {
-  const shown = (value: string | number) => (typeof value === 'number' ? significant(value) : value);
+  const shown = (value: string | number, column: string) =>
+    typeof value === 'number' ? columnFigure(value, column) : value;
   return element(
     'table',
     { class: 'fovea-table' },
@@ -153,11 +154,11 @@ function tableElement({ name, table }: SweepDocument): HTMLElement {
           element(
             'tr',
             {},
-            ...row.map((value) =>
+            ...row.map((value, index) =>
               element(
                 'td',
                 { class: typeof value === 'number' ? 'fovea-mod-number' : undefined },
-                shown(value),
+                shown(value, table.columns[index]!),
               ),
             ),
           ),

@@ -11,6 +11,9 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return prototype === Object.prototype || prototype === null;
 }
 
+const leftOut = (count: number, noun: string) =>
+  count === 0 ? '' : `${count} more ${noun}${count === 1 ? '' : 's'}`;
+
 /** A list of plain objects as an HTML table; `undefined` for any other list. Getters that throw are contained. */
 export function recordsTable(
   list: readonly unknown[],
@@ -18,7 +21,8 @@ export function recordsTable(
 ): MimeBundle | undefined {
   if (list.length === 0 || !list.every(isRecord)) return undefined;
   const rows = list.slice(0, MAX_ROWS) as Record<string, unknown>[];
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))].slice(0, MAX_COLUMNS);
+  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const columns = names.slice(0, MAX_COLUMNS);
   if (columns.length === 0) return undefined;
   const cell = (row: Record<string, unknown>, column: string) => {
     if (!Object.hasOwn(row, column)) return '<td></td>';
@@ -31,14 +35,16 @@ export function recordsTable(
       return `<td><i>${escapeMarkup(errorLine(error))}</i></td>`;
     }
   };
-  const head = `<tr><th></th>${columns.map((column) => `<th>${escapeMarkup(column)}</th>`).join('')}</tr>`;
+  const head = `<tr><td></td>${columns.map((column) => `<th>${escapeMarkup(column)}</th>`).join('')}</tr>`;
   const body = rows.map(
     (row, index) => `<tr><th>${index}</th>${columns.map((column) => cell(row, column)).join('')}</tr>`,
   );
-  const more = list.length > rows.length ? `<p>${list.length - rows.length} more rows</p>` : '';
+  const more = [leftOut(list.length - rows.length, 'row'), leftOut(names.length - columns.length, 'column')]
+    .filter((note) => note !== '')
+    .join(', ');
   return {
     data: {
-      'text/html': `<table style="table-layout:auto"><thead>${head}</thead><tbody>${body.join('')}</tbody></table>${more}`,
+      'text/html': `<table style="table-layout:auto"><thead>${head}</thead><tbody>${body.join('')}</tbody></table>${more && `<p>${more}</p>`}`,
     },
     metadata: {},
   };

@@ -37,8 +37,11 @@ blockquote { margin: 0.5em 0; padding-left: 1em; border-left: 3px solid #d1d9e0;
   body { max-width: none; margin: 0; padding: 0; font-size: 11pt; }
   .data { max-height: none; overflow: visible; }
   .output { overflow: visible; }
-  h1, h2, h3 { break-after: avoid; }
-  img, tr { break-inside: avoid; }
+  h1, h2, h3, .prompt, div:has(+ table) { break-after: avoid; }
+  /* Browsers break neither grids nor pictures that are taller than a page: what follows would cover them. */
+  .cell { display: block; }
+  img, svg { max-height: 95vh; width: auto; }
+  img, svg, tr { break-inside: avoid; }
   .source, .stderr { break-inside: auto; }
 }
 `;

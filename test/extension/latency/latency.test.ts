@@ -227,6 +227,14 @@ describe('tables and CSV', () => {
     const { columns, rows } = viewTable(view('compare'));
     expect(rows[0]![columns.indexOf('stage')]).toBe(1);
   });
+
+  it('hold what the figure holds: the blocks and what lies outside of them', () => {
+    const compared = view('compare');
+    const { columns, rows } = viewTable(compared);
+    const drawn = buildFigure(compared, wide).data.flatMap(({ y }) => y as number[]);
+    expect(rows.map((row) => row[columns.indexOf('total ms')])).toEqual(drawn);
+    expect(rows.map((row) => row[columns.indexOf('block')])).toContain('stem, head');
+  });
 });
 
 describe('points that are medians', () => {

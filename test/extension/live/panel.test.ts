@@ -164,8 +164,10 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
       // The fake kernel measures 1.06 times the predicted and 1.1 times the dense time of the sample.
       const { dense, profile } = await live.page.evaluate(() => (window as unknown as Fakes).answers);
       const [ms, denseMs] = [profile.totalMs * 1.06, dense.totalMs * 1.1];
-      const digits = (value: number) => String(Number(value.toPrecision(3)));
-      expect(await note('measured')).toBe(`${digits(ms / denseMs)}× dense (${digits(denseMs)}\u00a0ms)`);
+      const figure = (value: number) => `${value.toPrecision(3)}\u00a0ms`;
+      expect(await note('measured')).toBe(
+        `${Number((ms / denseMs).toPrecision(3))}× dense (${figure(denseMs)})`,
+      );
       expect(await note('predicted')).toMatch(/× dense \([\d.]+\sms\)$/);
       expect(await live.page.locator('.fovea-chart-unit').textContent()).toBe('ms per block');
       expect(await live.page.locator('.fovea-chart-axis span').count()).toBeGreaterThan(3);

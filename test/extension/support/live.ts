@@ -16,6 +16,7 @@ class FakeNotebook {
     kernelChanged: new Signal<object, unknown>(this),
     statusChanged: new Signal<object, Kernel.Status>(this),
     isReady: true,
+    hasNoKernel: false,
     kernelDisplayName: 'Fovea (TypeScript)',
     session: null as { kernel: FakeKernel } | null,
   };
@@ -25,7 +26,10 @@ class FakeNotebook {
     this.sessionContext.session = kernel && { kernel };
   }
 
+  /** Another kernel; none as after a shutdown. */
   setKernel(kernel: FakeKernel | null): void {
+    this.sessionContext.isReady = kernel !== null;
+    this.sessionContext.hasNoKernel = kernel === null;
     this.sessionContext.session = kernel && { kernel };
     this.sessionContext.kernelChanged.emit(undefined);
   }

@@ -269,6 +269,7 @@ describe('modules', () => {
     expect(missing.error!.traceback.join('\n')).toContain('line 2');
     const name = await kernel.execute('import { reedFile } from "node:fs"; reedFile');
     expect(name.error!.evalue).toContain("no export named 'reedFile'");
+    expect(name.error!.traceback.join('\n')).toMatch(/In\[\d+\], line 1, column 1/);
     const file = await kernel.execute('import "./absent.js"');
     expect(file.error!.evalue).toContain('absent.js');
   });

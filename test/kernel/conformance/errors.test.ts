@@ -83,6 +83,26 @@ describe('errors', () => {
     expect(stderr).toMatch(/^Error: printed\n {4}at fails \(In\[\d+\]:1:26\)\n {4}at In\[\d+\]:2:7\n$/);
   });
 
+  it('name cells in the same way where an error is a result or is displayed', async () => {
+    const { result } = await kernel.execute('function made() { return new Error("a value") }\nmade()');
+    expect(result).toMatch(/^Error: a value\n {4}at made \(In\[\d+\]:1:26\)\n {4}at In\[\d+\]:2:1$/);
+    const { displays } = await kernel.execute('display(made());');
+    expect(displays[0]!.data['text/plain']).toMatch(
+      /^Error: a value\n {4}at made \(In\[\d+\]:1:26\)\n {4}at In\[\d+\]:1:9$/,
+    );
+  });
+
+  it('keep the brackets and commas that follow a stack', async () => {
+    const withCode = await kernel.execute('console.log(Object.assign(new Error("coded"), { code: 1 }))');
+    expect(withCode.stdout).toMatch(/^Error: coded\n {4}at In\[\d+\]:1:27 \{\n {2}code: 1\n\}\n$/);
+    const list = await kernel.execute('[new Error("listed"), 1]');
+    expect(list.result).toMatch(/^\[\n {2}Error: listed\n {6}at In\[\d+\]:1:2,\n {2}1\n\]$/);
+    const caused = await kernel.execute('new Error("outer", { cause: new TypeError("inner") })');
+    expect(caused.result).toMatch(
+      /^Error: outer\n {4}at In\[\d+\]:1:1\n {4}\.\.\. lines matching cause stack trace \.\.\. \{\n {2}\[cause\]: TypeError: inner\n {6}at In\[\d+\]:1:29\n\}$/,
+    );
+  });
+
   it('point at the place of a syntax error', async () => {
     const { error } = await kernel.execute('const ok = 1;\nlet x = }');
     expect(error).toMatchObject({ ename: 'SyntaxError' });

@@ -102,7 +102,7 @@ describe('tables of libraries', () => {
         '2  null  Invalid Date',
     );
     expect(data['text/html']).toContain(
-      '<td style="text-align:right">1</td><td style="text-align:left">a&lt;b</td>',
+      '<td style="text-align:right;white-space:nowrap">1</td><td style="text-align:left">a&lt;b</td>',
     );
   });
 

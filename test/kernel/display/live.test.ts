@@ -404,6 +404,12 @@ describe('what cannot be answered', () => {
     expect(last('error')).toMatchObject({ serial: 9, message: expect.stringMatching(message) });
   });
 
+  it('a network is not accepted in place of the networks', () => {
+    expect(() => library.add(tiny as never)).toThrow(
+      /a field "name": \{ networks: \{ network \} \} is accepted/,
+    );
+  });
+
   it('a network’s name must be one that code can say', () => {
     expect(() => library.add({ networks: { 'a; evil()': tiny } })).toThrow(/name of its variable/);
   });

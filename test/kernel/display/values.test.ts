@@ -51,7 +51,7 @@ describe('a list of records as a table', () => {
 
   it('has a column for each field of any row, escaped', () => {
     expect(table([{ a: 'x & y' }, { b: 2 }])).toBe(
-      '<table style="table-layout:auto"><thead><tr><th></th><th>a</th><th>b</th></tr></thead><tbody>' +
+      '<table style="table-layout:auto"><thead><tr><td></td><th>a</th><th>b</th></tr></thead><tbody>' +
         '<tr><th>0</th><td>x &amp; y</td><td></td></tr>' +
         '<tr><th>1</th><td></td><td style="text-align:right">&lt;2&gt;</td></tr></tbody></table>',
     );
@@ -61,6 +61,12 @@ describe('a list of records as a table', () => {
     const html = table(Array.from({ length: 75 }, (_, i) => ({ i })))!;
     expect(html.match(/<tr>/g)).toHaveLength(61);
     expect(html).toMatch(/<p>15 more rows<\/p>$/);
+  });
+
+  it('ends after 24 columns and says how many there are', () => {
+    const wide = Object.fromEntries(Array.from({ length: 30 }, (_, i) => [`c${i}`, i]));
+    expect(table([wide])).toMatch(/<th>c23<\/th><\/tr>.*<\/table><p>6 more columns<\/p>$/);
+    expect(table(Array.from({ length: 61 }, () => wide))).toMatch(/<p>1 more row, 6 more columns<\/p>$/);
   });
 
   it('is none for other lists', () => {

@@ -1,17 +1,13 @@
-import type { LatencyProfile, LatencyView } from '../../documents/types';
+import type { LatencyView } from '../../documents/types';
 import { withOrigin } from '../../format';
+import { OUTSIDE, outsideBlocks } from '../outside';
 import { barMarker, type Figure, type FigureSpace, layout, plain, seriesColor } from './figure';
 
 type CompareView = Extract<LatencyView, { kind: 'compare' }>;
 
-/** Time of the ops outside blocks: stem, head, and whatever stands between. */
-export function outsideMs(profile: LatencyProfile): number {
-  return profile.ops.filter((op) => op.block < 0).reduce((sum, op) => sum + op.totalMs, 0);
-}
-
 /** Per-block times of several profiles side by side, gathered by stage. */
 export function compareFigure(view: CompareView, space: FigureSpace): Figure {
-  const outside = view.profiles.some((profile) => outsideMs(profile) > 0);
+  const outside = view.profiles.some((profile) => outsideBlocks(profile));
   const data = view.profiles.map((profile, index) => {
     const stages = profile.blocks.map((block) => `Stage ${block.stage + 1}`);
     const names = profile.blocks.map((block) => plain(block.name));
@@ -21,8 +17,8 @@ export function compareFigure(view: CompareView, space: FigureSpace): Figure {
     );
     if (outside) {
       stages.push('Other');
-      names.push('stem, head');
-      times.push(outsideMs(profile));
+      names.push(OUTSIDE);
+      times.push(outsideBlocks(profile)?.totalMs ?? 0);
       facts.push('outside blocks');
     }
     return {

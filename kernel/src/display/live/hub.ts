@@ -49,7 +49,7 @@ export function liveHub(): LiveHub {
  *     await fovea.live({ networks: { network } });
  *
  * @param contents `networks`: by the names of their variables, which inserted code then uses
- * @throws FoveaError `bad-argument` for a name that is no variable's
+ * @throws FoveaError `bad-argument` for a name that is no variable's, and for other fields than `networks`
  */
 export async function live(contents: LibraryContents = {}): Promise<void> {
   const hub = liveHub();

@@ -77,8 +77,15 @@ export class LiveLibrary {
   }
 
   /** Adds networks of one's own; a name that is there already is replaced. */
-  add({ networks = {} }: LibraryContents): void {
-    for (const [name, network] of Object.entries(networks)) {
+  add(contents: LibraryContents): void {
+    const unknown = Object.keys(contents).find((field) => field !== 'networks');
+    if (unknown !== undefined) {
+      throw new FoveaError(
+        'bad-argument',
+        `the live panel's contents have a field "${unknown}": { networks: { network } } is accepted`,
+      );
+    }
+    for (const [name, network] of Object.entries(contents.networks ?? {})) {
       if (!/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name)) {
         throw new FoveaError('bad-argument', `network name "${name}": the name of its variable is accepted`);
       }

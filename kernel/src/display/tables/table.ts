@@ -47,8 +47,15 @@ const cellText = (cell: Cell): string =>
 /** An HTML table that needs no style sheet and takes the colours of the page it is on. */
 export function tableHtml(table: Table): string {
   const { title, summary, columns, notes = [] } = table;
-  const align = (column: number) => `text-align:${columns[column]?.align ?? 'left'}`;
-  const head = columns.map(({ label }, i) => `<th style="${align(i)}">${escapeMarkup(label)}</th>`).join('');
+  // Figures stay in one line, however narrow the page is: sentences beside them can be broken.
+  const align = (column: number) =>
+    columns[column]?.align === 'right' ? 'text-align:right;white-space:nowrap' : 'text-align:left';
+  // A heading without text would be read out as one; a table without headings has no row for them.
+  const heading = ({ label }: Column, i: number) =>
+    label === '' ? '<td></td>' : `<th style="${align(i)}">${escapeMarkup(label)}</th>`;
+  const head = columns.some(({ label }) => label !== '')
+    ? `<thead><tr>${columns.map(heading).join('')}</tr></thead>`
+    : '';
   const body = visibleRows(table).map((row) => {
     if ('omitted' in row) {
       return `<tr><td colspan="${columns.length}" style="text-align:center">… ${row.omitted} more rows …</td></tr>`;
@@ -62,7 +69,7 @@ export function tableHtml(table: Table): string {
     columns.length === 0
       ? ''
       : // JupyterLab gives all columns of a table one width; these are as wide as what is in them.
-        `<table style="table-layout:auto"><thead><tr>${head}</tr></thead><tbody>${body.join('\n')}</tbody></table>`,
+        `<table style="table-layout:auto">${head}<tbody>${body.join('\n')}</tbody></table>`,
     ...notes.map((note) => `<div><em>${escapeMarkup(note)}</em></div>`),
     '</div>',
   ]

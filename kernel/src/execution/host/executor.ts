@@ -11,7 +11,7 @@ import type { History } from './history.js';
 import type { Introspection } from './introspection.js';
 import type { Output } from './output.js';
 import type { Runtime } from './runtime.js';
-import { type CellSource, codeFrame, failedLine, traceback } from './traceback.js';
+import { type CellSource, codeFrame, failedLine, tidyBundle, traceback } from './traceback.js';
 
 /** Result of an execute_request. */
 export interface Outcome {
@@ -225,8 +225,9 @@ export class Executor {
         output.end(cell);
         const { result, expressions } = outcome;
         if (result && !silent && Object.keys(result.data).length > 0) {
-          void output.publish(cell, 'execute_result', { execution_count: count, ...result, transient: {} });
-          const text = result.data['text/plain'];
+          const shown = tidyBundle(result, this.sources);
+          void output.publish(cell, 'execute_result', { execution_count: count, ...shown, transient: {} });
+          const text = shown.data['text/plain'];
           if (storeHistory && typeof text === 'string') history.setOutput(count, text);
         }
         return {

@@ -12,7 +12,7 @@ import { languageInfo } from './language-info.js';
 import { Output } from './output.js';
 import { Runtime } from './runtime.js';
 import { Shells } from './subshells.js';
-import { tidyStacks, traceback } from './traceback.js';
+import { tidyBundle, tidyStacks, traceback } from './traceback.js';
 
 export interface KernelOptions {
   readonly connection: Connection;
@@ -63,6 +63,7 @@ export class Kernel {
       output,
       describe: (error) => traceback(error, { cells: this.#executor.sources, colour }).join('\n'),
       tidy: (text) => tidyStacks(text, this.#executor.sources),
+      tidyBundle: (bundle) => tidyBundle(bundle, this.#executor.sources),
       onComm: (message, buffers) => this.#comms.send(message, buffers),
       onTargets: (names) => this.#comms.setTargets(names),
       onRestart: () => this.#restarted(),

@@ -1,7 +1,7 @@
 import type { Message } from '../../protocol/message.js';
 import type { Transport } from '../../protocol/transport.js';
 import { BRIDGE } from '../bridge.js';
-import type { CommMessage, Done, ExecuteOrder, Order, Packet, Report, ThrownValue } from '../wire.js';
+import type { Bundle, CommMessage, Done, ExecuteOrder, Order, Packet, Report, ThrownValue } from '../wire.js';
 import { descendants } from './descendants.js';
 import type { Output } from './output.js';
 import { RuntimeProcess } from './runtime-process.js';
@@ -12,6 +12,8 @@ export interface RuntimeContext {
   readonly output: Output;
   /** Printed text as it is shown. */
   tidy(text: string): string;
+  /** A display as it is shown. */
+  tidyBundle(bundle: Bundle): Bundle;
   /** Sets how an uncaught error is displayed. */
   describe(error: ThrownValue): string;
   onComm(message: CommMessage & { readonly cell?: number }, buffers: readonly Uint8Array[]): void;
@@ -135,8 +137,12 @@ export class Runtime {
         );
         break;
       case 'display':
-        output.display(message.cell, message.bundle, message.id, message.update, () =>
-          this.#process.send({ type: 'taken', size: message.size }),
+        output.display(
+          message.cell,
+          this.context.tidyBundle(message.bundle),
+          message.id,
+          message.update,
+          () => this.#process.send({ type: 'taken', size: message.size }),
         );
         break;
       case 'clear':

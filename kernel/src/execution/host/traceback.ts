@@ -1,6 +1,6 @@
 import type { Position } from '../../typescript/edits.js';
 import { cellFilePrefix } from '../cells/cell-file.js';
-import type { ThrownValue } from '../wire.js';
+import type { Bundle, ThrownValue } from '../wire.js';
 
 /** What a traceback needs about a cell. */
 export interface CellSource {
@@ -60,17 +60,33 @@ function frames(stack: string, { cells }: TracebackOptions): Frame[] {
   return result.slice(0, MAX_FRAMES);
 }
 
-/** Printed text in which stacks name cells by their count and leave the kernel's own frames out. */
+/** What `inspect` puts behind the last frame of an error: the bracket of its own fields, or the comma of a list. */
+const afterFrame = /( \{|,)$/;
+
+/** Text as `inspect` writes it, in which stacks name cells by their count and leave the kernel's own frames out. */
 export function tidyStacks(text: string, cells: TracebackOptions['cells']): string {
   if (!text.includes(cellFilePrefix)) return text;
-  return text
-    .split('\n')
-    .flatMap((line) => {
-      if (!/^\s+at /.test(line)) return [line];
-      const indent = /^\s*/.exec(line)![0];
-      return frames(line, { cells, colour: false }).map((frame) => indent + frame.text);
-    })
-    .join('\n');
+  const result: string[] = [];
+  for (const line of text.split('\n')) {
+    if (!/^\s+at /.test(line)) {
+      // How many lines are left out counts the kernel's own frames too.
+      result.push(line.replace(/^(\s+\.\.\. )\d+ (lines matching cause stack trace \.\.\.)/, '$1$2'));
+      continue;
+    }
+    const indent = /^\s*/.exec(line)![0];
+    const after = afterFrame.exec(line)?.[0] ?? '';
+    const [frame] = frames(line.slice(0, line.length - after.length), { cells, colour: false });
+    if (frame) result.push(indent + frame.text + after);
+    else if (result.length > 0) result[result.length - 1] += after;
+  }
+  return result.join('\n');
+}
+
+/** A display whose text is tidied in the same way. */
+export function tidyBundle(bundle: Bundle, cells: TracebackOptions['cells']): Bundle {
+  const text = bundle.data['text/plain'];
+  if (typeof text !== 'string') return bundle;
+  return { ...bundle, data: { ...bundle.data, 'text/plain': tidyStacks(text, cells) } };
 }
 
 /** The lines around a place in a cell, with a caret under it. */

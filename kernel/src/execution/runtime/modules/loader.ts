@@ -18,7 +18,11 @@ export const importLines = new WeakMap<object, number>();
 export class ModuleLoader {
   readonly #file: string;
   readonly #import: Importer;
-  readonly #specifiers = new WeakMap<object, string>();
+  /** How and on which line modules were imported last. */
+  readonly #imported = new WeakMap<
+    object,
+    { readonly specifier: string; readonly line: number | undefined }
+  >();
   #hooked = false;
   readonly require: NodeJS.Require;
 
@@ -54,7 +58,7 @@ export class ModuleLoader {
     try {
       const { url, attributes } = this.#address(String(specifier), options);
       const namespace = await this.#import(url, attributes);
-      this.#specifiers.set(namespace, String(specifier));
+      this.#imported.set(namespace, { specifier: String(specifier), line });
       return namespace;
     } catch (error) {
       const explained = explain(error, String(specifier), this.directory);
@@ -81,9 +85,10 @@ export class ModuleLoader {
       names.length === 0
         ? 'It exports nothing.'
         : `It exports ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}.`;
-    throw new SyntaxError(
-      `the module '${this.#specifiers.get(namespace) ?? 'imported'}' has no export named '${name}'. ${offered}`,
-    );
+    const { specifier = 'imported', line } = this.#imported.get(namespace) ?? {};
+    const error = new SyntaxError(`the module '${specifier}' has no export named '${name}'. ${offered}`);
+    if (line !== undefined) importLines.set(error, line);
+    throw error;
   }
 
   #address(specifier: string, options?: object): { url: string; attributes?: object } {
