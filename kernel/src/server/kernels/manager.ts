@@ -20,6 +20,7 @@ export interface KernelManagerOptions {
 /** All running kernels. None is ended for being idle: a person decides when a result may go. */
 export class KernelManager {
   private readonly kernels = new Map<string, Kernel>();
+  private disposed = false;
 
   constructor(
     private readonly specs: KernelSpecs,
@@ -41,7 +42,7 @@ export class KernelManager {
    * Starts a kernel.
    * @param name kernelspec's name; Fovea's own unless given
    * @param place `folder`: where it works; `sessionName`: path of the notebook, passed to the kernel
-   * @throws HttpError 501 for a kernelspec that is not installed
+   * @throws HttpError 501 for a kernelspec that is not installed, 503 once all kernels have been ended
    */
   async start(
     name: string = FOVEA_KERNEL,
@@ -49,6 +50,8 @@ export class KernelManager {
   ): Promise<Kernel> {
     const spec = (await this.specs.all()).get(name);
     if (!spec) throw new HttpError(501, `No such kernel: ${name}`);
+    // Requests that had begun go on while the server ends.
+    if (this.disposed) throw new HttpError(503, 'The server is shutting down');
     const { runtimeFolder, limits, log } = this.options;
     const kernel = new Kernel(spec, {
       folder: place.folder ?? this.options.folder,
@@ -74,8 +77,9 @@ export class KernelManager {
     await kernel.shutdown();
   }
 
-  /** Ends all kernels. */
+  /** Ends all kernels; no other is started any more. */
   async dispose(): Promise<void> {
+    this.disposed = true;
     await Promise.all([...this.kernels.keys()].map((id) => this.shutdown(id)));
   }
 
