@@ -101,6 +101,7 @@ export class Kernel {
   /** Stops the running cell and forgets those that wait. */
   async interrupt(): Promise<void> {
     this.#shells.abort();
+    this.#executor.interrupt();
     await this.#debugging.interrupt();
     await this.#runtime.interrupt();
   }
