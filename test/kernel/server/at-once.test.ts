@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type * as Save from '../../../kernel/src/server/contents/save.js';
 import { NotebookTrust } from '../../../kernel/src/server/contents/trust.js';
+import { TerminalManager } from '../../../kernel/src/server/terminals/manager.js';
+import { freePort } from '../client.js';
 import { serverWithApi } from './support/api.js';
+import { startServer } from './support/server.js';
 
 const lab = serverWithApi();
 const five = [1, 2, 3, 4, 5];
@@ -81,4 +84,33 @@ describe('requests at once', () => {
     }
     rmSync(folder, { recursive: true });
   });
+
+  it('change the kernel of a notebook, or close it meanwhile, and leave no kernel without one', async () => {
+    const kernels = async () => (await lab.ask('GET', '/api/kernels')).body.map(({ id }: any) => id);
+    const open = { path: 'one.ipynb', type: 'notebook', kernel: { name: 'echo' } };
+    const { id } = (await lab.ask('POST', '/api/sessions', open)).body;
+    const change = () => lab.ask('PATCH', `/api/sessions/${id}`, { kernel: { name: 'echo' } });
+    await Promise.all([change(), change()]);
+    const { kernel } = (await lab.ask('GET', `/api/sessions/${id}`)).body;
+    expect(await kernels()).toEqual([kernel.id]);
+    const changed = change();
+    await lab.ask('DELETE', `/api/sessions/${id}`);
+    await changed;
+    expect(await kernels()).toEqual([]);
+  });
+});
+
+it('a server accepts no connection before it can answer', async () => {
+  const port = await freePort();
+  const open = TerminalManager.open.bind(TerminalManager);
+  // As long as this takes, a page that is still open from before asks again and again.
+  const early = vi.spyOn(TerminalManager, 'open').mockImplementation(async (...given) => {
+    const asked = fetch(`http://127.0.0.1:${port}/api`, { signal: AbortSignal.timeout(1000) });
+    await expect(asked).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
+    return open(...given);
+  });
+  const server = await startServer({ port });
+  expect((await server.fetch('/api')).status).toBe(200);
+  early.mockRestore();
+  await server.close();
 });
