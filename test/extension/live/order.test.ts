@@ -1,5 +1,6 @@
-import type { Kernel } from '@jupyterlab/services';
+import type { Contents, Kernel } from '@jupyterlab/services';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { uploadPicture } from '../../../extension/src/live/dropped-pictures';
 import type { GpuEnvironment, KernelRun } from '../../../extension/src/live/gpu/runs';
 import { GpuRuns } from '../../../extension/src/live/gpu/runs';
 import { LiveSession } from '../../../extension/src/live/session';
@@ -112,4 +113,28 @@ it('a browser’s GPU whose script fails while the network is fetched says so, a
   void gpu.repeat(run);
   await vi.advanceTimersByTimeAsync(1000);
   expect(workers[1]!.posted).toEqual(['network', 'run']);
+});
+
+it('two pictures of one name that are dropped one right after the other are both kept', async () => {
+  class Reader {
+    result = 'data:image/png;base64,AAAA';
+    onload: () => void = () => undefined;
+    readAsDataURL(): void {
+      setTimeout(() => this.onload(), 10);
+    }
+  }
+  vi.stubGlobal('FileReader', Reader);
+  const saved: string[] = [];
+  const contents = {
+    get: async () => ({ content: saved.map((name) => ({ name })) }),
+    save: async (name: string) => {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      saved.push(name);
+    },
+  } as unknown as Pick<Contents.IManager, 'get' | 'save'>;
+  const drop = () => uploadPicture(contents, '', { name: 'a.png', type: 'image/png', size: 3 } as File);
+  const names = Promise.all([drop(), drop()]);
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(await names).toEqual(['a.png', 'a 2.png']);
+  expect(saved).toEqual(['a.png', 'a 2.png']);
 });
