@@ -8,7 +8,7 @@ import { KeptMessages } from '../../../kernel/src/server/kernels/kept-messages.j
 import { Kernel } from '../../../kernel/src/server/kernels/kernel.js';
 import { KernelManager } from '../../../kernel/src/server/kernels/manager.js';
 import { type Message, MessageFactory } from '../../../kernel/src/server/kernels/message.js';
-import { KernelSpecs } from '../../../kernel/src/server/kernelspecs.js';
+import { type InstalledSpec, KernelSpecs } from '../../../kernel/src/server/kernelspecs.js';
 
 const echoKernel = fileURLToPath(new URL('support/echo-kernel.mjs', import.meta.url));
 /** The echo kernel, which leaves its process number as a file in its folder. */
@@ -21,22 +21,19 @@ let base: string;
 let kernel: Kernel;
 beforeEach(() => {
   base = mkdtempSync(join(tmpdir(), 'fovea-lives-'));
-  const spec = {
-    argv: [process.execPath, '-e', countedEcho, '{connection_file}'],
-    display_name: 'Echo',
-    language: 'echo',
-    interrupt_mode: 'message',
-  } as const;
-  kernel = new Kernel(
-    { name: 'echo', spec, folder: base },
-    { folder: base, runtimeFolder: join(base, 'runtime') },
-  );
+  kernel = new Kernel(echo(), { folder: base, runtimeFolder: join(base, 'runtime') });
 });
 afterEach(async () => {
   await kernel.shutdown();
   for (const pid of living()) process.kill(pid, 'SIGKILL');
   rmSync(base, { recursive: true, force: true });
 });
+
+function echo(): InstalledSpec {
+  const argv = [process.execPath, '-e', countedEcho, '{connection_file}'];
+  const spec = { argv, display_name: 'Echo', language: 'echo', interrupt_mode: 'message' } as const;
+  return { name: 'echo', spec, folder: base };
+}
 
 /** The processes that were started for the kernel and still run. */
 function living(): number[] {
@@ -110,6 +107,18 @@ describe('a kernel', () => {
     await restarted;
     await expect.poll(() => printed).toEqual(['before\n', 'after\n']);
   });
+});
+
+it('a manager that ends all its kernels waits for one that is being ended already', async () => {
+  const specs = new KernelSpecs(() => []);
+  const manager = new KernelManager(specs, { folder: base, runtimeFolder: join(base, 'runtime') });
+  specs.all = async () => new Map([['echo', echo()]]);
+  const started = await manager.start('echo');
+  await started.whenReady();
+  void manager.shutdown(started.id);
+  await manager.dispose();
+  expect(started.state).toBe('dead');
+  expect(living()).toEqual([]);
 });
 
 it('a manager that has ended its kernels starts no other, not even one that was asked for before', async () => {

@@ -20,6 +20,8 @@ export interface KernelManagerOptions {
 /** All running kernels. None is ended for being idle: a person decides when a result may go. */
 export class KernelManager {
   private readonly kernels = new Map<string, Kernel>();
+  /** Those that are being ended. */
+  private readonly endings = new Set<Promise<void>>();
   private disposed = false;
 
   constructor(
@@ -74,13 +76,16 @@ export class KernelManager {
   async shutdown(id: string): Promise<void> {
     const kernel = this.get(id);
     this.kernels.delete(id);
-    await kernel.shutdown();
+    const ending = kernel.shutdown();
+    this.endings.add(ending);
+    await ending.finally(() => this.endings.delete(ending));
   }
 
   /** Ends all kernels; no other is started any more. */
   async dispose(): Promise<void> {
     this.disposed = true;
-    await Promise.all([...this.kernels.keys()].map((id) => this.shutdown(id)));
+    const before = [...this.endings];
+    await Promise.all([...before, ...[...this.kernels.keys()].map((id) => this.shutdown(id))]);
   }
 
   /** Adds the routes below `/api/kernels`. */
