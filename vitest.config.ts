@@ -38,7 +38,7 @@ const patience = Number(process.env.FOVEA_TEST_PATIENCE ?? 1);
  */
 const project = (
   name: string,
-  options: { testTimeout?: number; fileParallelism?: boolean; retry?: number } = {},
+  options: { testTimeout?: number; pollTimeout?: number; fileParallelism?: boolean; retry?: number } = {},
 ) => ({
   resolve: { alias },
   test: {
@@ -47,6 +47,8 @@ const project = (
     environment: 'node',
     testTimeout: patience * (options.testTimeout ?? 30_000),
     hookTimeout: patience * 240_000,
+    // What is polled for most often comes within milliseconds, and within seconds on a busy machine.
+    expect: { poll: { timeout: patience * (options.pollTimeout ?? 15_000) } },
     retry: options.retry ?? 0,
     tags: [{ name: 'process', description: 'starts processes or a browser', retry: 1 }],
     ...(options.fileParallelism === false ? { fileParallelism: false } : { maxWorkers }),
@@ -67,8 +69,8 @@ export default defineConfig({
       project('kernel', { testTimeout: 60_000 }),
       project('extension'),
       project('packages', { testTimeout: 60_000, fileParallelism: false }),
-      project('notebooks', { testTimeout: 180_000, fileParallelism: false, retry: 1 }),
-      project('e2e', { testTimeout: 180_000, fileParallelism: false, retry: 1 }),
+      project('notebooks', { testTimeout: 180_000, pollTimeout: 60_000, fileParallelism: false, retry: 1 }),
+      project('e2e', { testTimeout: 180_000, pollTimeout: 60_000, fileParallelism: false, retry: 1 }),
     ],
   },
 });

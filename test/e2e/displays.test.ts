@@ -48,7 +48,7 @@ describe.skipIf(!hasChromium || !isBuilt)('displays in the lab (needs Chromium a
     await page.waitForSelector('.jp-OutputArea .vega-embed canvas, .jp-OutputArea .vega-embed svg', {
       timeout: 60_000,
     });
-    await page.locator('.jp-OutputArea .ansi-red-fg').waitFor({ timeout: 30_000 });
+    await page.locator('.jp-OutputArea .ansi-red-fg').waitFor();
   });
 
   afterAll(async () => {

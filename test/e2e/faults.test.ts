@@ -68,7 +68,7 @@ describe.skipIf(!hasChromium || !isBuilt)('faults in the lab (needs Chromium and
     const pids = spawnSync('pgrep', ['-f', `kernel-${kernel.id}.json`], { encoding: 'utf8' }).stdout;
     for (const pid of pids.trim().split('\n')) process.kill(Number(pid), 'SIGKILL');
     await expect
-      .poll(() => dialog(page).allInnerTexts(), { timeout: 30_000 })
+      .poll(() => dialog(page).allInnerTexts())
       .toEqual([expect.stringContaining('appears to have died')]);
     await page.locator('.jp-Dialog').getByRole('button', { name: 'Ok' }).click();
     await waitForKernel(page);
@@ -77,7 +77,7 @@ describe.skipIf(!hasChromium || !isBuilt)('faults in the lab (needs Chromium and
     ]);
     await type(page, "console.log('after');");
     await execute(page, 'notebook:run-all-cells');
-    await page.waitForSelector('.jp-OutputArea-output >> text=after', { timeout: 30_000 });
+    await page.waitForSelector('.jp-OutputArea-output >> text=after');
     await save(page);
     expect(source('killed.ipynb')).toBe("console.log('after');");
   });
@@ -90,7 +90,7 @@ describe.skipIf(!hasChromium || !isBuilt)('faults in the lab (needs Chromium and
     await open(page, 'large.ipynb');
     await waitForKernel(page);
     await execute(page, 'notebook:run-all-cells');
-    await page.waitForSelector('.jp-OutputArea-output >> text=/wrote more than 2 MB/', { timeout: 60_000 });
+    await page.waitForSelector('.jp-OutputArea-output >> text=/wrote more than 2 MB/');
     await waitForKernel(page);
     const started = performance.now();
     await type(page, 'const still = 1;');
@@ -113,7 +113,7 @@ describe.skipIf(!hasChromium || !isBuilt)('faults in the lab (needs Chromium and
       await type(other.page, '// second tab');
       const saving = execute(other.page, 'docmanager:save').catch(() => undefined);
       await expect
-        .poll(() => dialog(other.page).allInnerTexts(), { timeout: 30_000 })
+        .poll(() => dialog(other.page).allInnerTexts())
         .toEqual([expect.stringMatching(/changed on disk/)]);
       expect(source('both.ipynb')).toBe('// first tab');
       await other.page.locator('.jp-Dialog').getByRole('button', { name: 'Overwrite' }).click();
@@ -134,7 +134,7 @@ describe.skipIf(!hasChromium || !isBuilt)('faults in the lab (needs Chromium and
       spawnSync('dd', ['if=/dev/zero', `of=${filler}`, 'bs=1k', 'count=600']);
       void execute(page, 'docmanager:save').catch(() => undefined);
       await expect
-        .poll(() => dialog(page).allInnerTexts(), { timeout: 30_000 })
+        .poll(() => dialog(page).allInnerTexts())
         .toEqual([expect.stringContaining('The disk is full')]);
       expect(source('full.ipynb')).toBe('// precious');
       rmSync(filler);
@@ -174,7 +174,7 @@ describe.skipIf(!hasChromium || !isBuilt)('faults in the lab (needs Chromium and
     await open(page, 'made.ipynb');
     await waitForKernel(page);
     await execute(page, 'notebook:run-all-cells');
-    await page.waitForSelector('.jp-OutputArea-output >> text=harmless text', { timeout: 30_000 });
+    await page.waitForSelector('.jp-OutputArea-output >> text=harmless text');
     await page.waitForTimeout(1000);
     expect(await stolen(page)).toBeUndefined();
     const within = await page.evaluate(() => ({

@@ -55,7 +55,7 @@ describe.skipIf(!hasChromium || !isBuilt)('keys in a figure (needs Chromium and 
     const { page } = browser;
     await openLab(page, lab.urlOf());
     await openNotebook(page, 'figures.ipynb');
-    await page.waitForSelector('.jp-OutputArea .fovea-latency svg.main-svg', { timeout: 30_000 });
+    await page.waitForSelector('.jp-OutputArea .fovea-latency svg.main-svg');
   });
 
   afterAll(async () => {

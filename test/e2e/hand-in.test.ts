@@ -37,7 +37,7 @@ describe.skipIf(!hasChromium || !isBuilt)('handing work in (needs Chromium and n
     browser = await openPage();
     await openLab(browser.page, lab.urlOf());
     await openNotebook(browser.page, 'work.ipynb');
-    await browser.page.waitForSelector('.jp-OutputArea .fovea-masks', { timeout: 30_000 });
+    await browser.page.waitForSelector('.jp-OutputArea .fovea-masks');
   });
 
   afterAll(async () => {
@@ -61,7 +61,6 @@ describe.skipIf(!hasChromium || !isBuilt)('handing work in (needs Chromium and n
     // The tab that the lab opens for it is gone as soon as the download begins.
     const answering = context.waitForEvent('response', {
       predicate: (response) => response.url().includes('/nbconvert/'),
-      timeout: 20_000,
     });
     await entries.first().click();
     const answer = await answering;
@@ -128,7 +127,7 @@ describe.skipIf(!hasChromium || !isBuilt)('handing work in (needs Chromium and n
     await page.locator('.lm-MenuBar-itemLabel', { hasText: /^File$/ }).click();
     await page.locator('.lm-Menu-itemLabel', { hasText: /^Print…$/ }).click();
     const seen = () => page.evaluate(() => (window as unknown as { seen: string[] }).seen);
-    await expect.poll(async () => (await seen()).length, { timeout: 20_000 }).toBeGreaterThan(1);
+    await expect.poll(async () => (await seen()).length).toBeGreaterThan(1);
     expect((await seen())[0]).toContain('My work');
     expect((await seen())[1]).toMatch(/^picture \d{3,}$/);
     await page.mouse.move(200, 200);
@@ -143,8 +142,8 @@ describe.skipIf(!hasChromium || !isBuilt)('handing work in (needs Chromium and n
     const { page } = browser;
     await page.locator('.lm-MenuBar-itemLabel', { hasText: /^File$/ }).click();
     await page.locator('.lm-Menu-itemLabel', { hasText: /^Log Out$/ }).click();
-    await page.getByText('This browser is logged out').waitFor({ timeout: 20_000 });
+    await page.getByText('This browser is logged out').waitFor();
     await page.goto(`${lab.origin}/lab`);
-    await page.getByText('This lab is private').waitFor({ timeout: 20_000 });
+    await page.getByText('This lab is private').waitFor();
   });
 });

@@ -170,7 +170,7 @@ describe.skipIf(unavailable !== undefined)(`behind JupyterHub, its proxy and a b
         await openNotebook(page, 'a.ipynb');
         await waitForKernel(page);
         await page.keyboard.press('Control+Enter');
-        await page.locator('.jp-OutputArea-output', { hasText: '42' }).waitFor({ timeout: 60_000 });
+        await page.locator('.jp-OutputArea-output', { hasText: '42' }).waitFor();
         expect(page.url()).toMatch(new RegExp(`^${baseUrl}lab\\b(?!.*token)`));
         expect(watched.errors).toEqual([]);
         expect(watched.foreign).toEqual([]);

@@ -40,7 +40,7 @@ describe.skipIf(!hasChromium || !isBuilt)('the lab in a browser (needs Chromium 
     browser.page.locator(`.fovea-mod-${which} .fovea-number`).textContent();
   const openPanel = async () => {
     await execute(browser.page, 'fovea:open-panel');
-    await expect.poll(() => figure('predicted'), { timeout: 60_000 }).toMatch(/\d ms$/);
+    await expect.poll(() => figure('predicted')).toMatch(/\d ms$/);
   };
 
   it('starts, and takes the token out of the address', async () => {
@@ -54,8 +54,8 @@ describe.skipIf(!hasChromium || !isBuilt)('the lab in a browser (needs Chromium 
     await openNotebook(page, 'demo.ipynb');
     await waitForKernel(page);
     await execute(page, 'notebook:run-all-cells');
-    await page.waitForSelector(OVERLAY, { timeout: 60_000 });
-    await page.waitForSelector('.jp-OutputArea .fovea-latency svg.main-svg', { timeout: 60_000 });
+    await page.waitForSelector(OVERLAY);
+    await page.waitForSelector('.jp-OutputArea .fovea-latency svg.main-svg');
     await save(page);
   });
 
@@ -97,8 +97,8 @@ describe.skipIf(!hasChromium || !isBuilt)('the lab in a browser (needs Chromium 
     const before = await figure('predicted');
     await rate.focus();
     for (let step = 0; step < 8; step += 1) await page.keyboard.press('ArrowLeft');
-    await expect.poll(() => figure('predicted'), { timeout: 30_000 }).not.toBe(before);
-    await expect.poll(() => figure('measured'), { timeout: 60_000 }).toMatch(/\d ms$/);
+    await expect.poll(() => figure('predicted')).not.toBe(before);
+    await expect.poll(() => figure('measured')).toMatch(/\d ms$/);
     await expect
       .poll(() => page.locator('.fovea-live-content .fovea-strip .fovea-tile').count())
       .toBeGreaterThan(0);
@@ -115,10 +115,8 @@ describe.skipIf(!hasChromium || !isBuilt)('the lab in a browser (needs Chromium 
     await page.mouse.down();
     await page.mouse.move(box.x + box.width * 0.6, box.y + box.height * 0.6, { steps: 8 });
     await page.mouse.up();
-    await expect
-      .poll(() => page.locator('.fovea-mod-measured.fovea-mod-stale').count(), { timeout: 60_000 })
-      .toBe(0);
-    await expect.poll(() => figure('measured'), { timeout: 60_000 }).toMatch(/\d ms$/);
+    await expect.poll(() => page.locator('.fovea-mod-measured.fovea-mod-stale').count()).toBe(0);
+    await expect.poll(() => figure('measured')).toMatch(/\d ms$/);
     await shot('painted');
   });
 
@@ -144,8 +142,8 @@ describe.skipIf(!hasChromium || !isBuilt)('the lab in a browser (needs Chromium 
       await jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart();
     });
     await waitForKernel(page);
-    await expect.poll(() => page.locator('.fovea-live [inert]').count(), { timeout: 60_000 }).toBe(0);
-    await expect.poll(() => figure('predicted'), { timeout: 60_000 }).toMatch(/\d ms$/);
+    await expect.poll(() => page.locator('.fovea-live [inert]').count()).toBe(0);
+    await expect.poll(() => figure('predicted')).toMatch(/\d ms$/);
     expect(await picture(page, OVERLAY)).toBe(drawn);
   });
 
@@ -178,8 +176,8 @@ describe.skipIf(!hasChromium || !isBuilt)('the lab in a browser (needs Chromium 
     try {
       await openLab(fresh.page, `${lab.origin}/lab/workspaces/fresh/tree/elsewhere.ipynb?token=${lab.token}`);
       await fresh.page.locator('.jp-Dialog').getByRole('button', { name: 'No Kernel' }).click();
-      await fresh.page.waitForSelector(OVERLAY, { timeout: 30_000 });
-      await fresh.page.waitForSelector('.jp-OutputArea .fovea-latency svg.main-svg', { timeout: 30_000 });
+      await fresh.page.waitForSelector(OVERLAY);
+      await fresh.page.waitForSelector('.jp-OutputArea .fovea-latency svg.main-svg');
       const { blocks } = savedDocuments(file).masks.images[0]!;
       await fresh.page.locator('.jp-OutputArea .fovea-masks .fovea-tile').first().click();
       const { active, skipped } = await saturation(fresh.page, OVERLAY, blocks[0]!);

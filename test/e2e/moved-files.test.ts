@@ -53,7 +53,7 @@ describe.skipIf(!hasChromium || !isBuilt)('moved files (needs Chromium and npm r
   const dialogs = () => page.locator('.jp-Dialog-content').allInnerTexts();
   const saveAsked = async (question: RegExp) => {
     void execute(page, 'docmanager:save').catch(() => undefined);
-    await expect.poll(dialogs, { timeout: 30_000 }).toEqual([expect.stringMatching(question)]);
+    await expect.poll(dialogs).toEqual([expect.stringMatching(question)]);
   };
   const choose = (name: string) => page.locator('.jp-Dialog').getByRole('button', { name }).click();
   const path = () =>
@@ -88,7 +88,7 @@ describe.skipIf(!hasChromium || !isBuilt)('moved files (needs Chromium and npm r
     expect(existsSync(file('old.ipynb'))).toBe(false);
     expect(await path()).toBe('new.ipynb');
     await execute(page, 'notebook:run-all-cells');
-    await page.waitForSelector('.jp-OutputArea-output >> text=2', { timeout: 30_000 });
+    await page.waitForSelector('.jp-OutputArea-output >> text=2');
   });
 
   it('writes a deleted file again when asked to', async () => {
@@ -108,9 +108,7 @@ describe.skipIf(!hasChromium || !isBuilt)('moved files (needs Chromium and npm r
     await saveAsked(/"lost\.ipynb" is no longer there/);
     await page.locator('.jp-Dialog input').fill('other.ipynb');
     await page.keyboard.press('Enter');
-    await expect
-      .poll(dialogs, { timeout: 30_000 })
-      .toEqual([expect.stringMatching(/"other\.ipynb" has changed on disk/)]);
+    await expect.poll(dialogs).toEqual([expect.stringMatching(/"other\.ipynb" has changed on disk/)]);
     await choose('Cancel');
     await expect.poll(path).toBe('lost.ipynb');
     expect(source('other.ipynb')).toBe('// other');

@@ -106,8 +106,8 @@ describe.skipIf(unavailable !== undefined)('in a JupyterLab from pip (needs PyPI
           { timeout: 90_000 },
         );
         await openNotebook(page, 'demo.ipynb');
-        await page.waitForSelector(OVERLAY, { timeout: 60_000 });
-        await page.waitForSelector('.jp-OutputArea .fovea-latency svg.main-svg', { timeout: 60_000 });
+        await page.waitForSelector(OVERLAY);
+        await page.waitForSelector('.jp-OutputArea .fovea-latency svg.main-svg');
         const { blocks } = savedDocuments(notebook).masks.images[0]!;
         const { active, skipped } = await saturation(page, OVERLAY, blocks[0]!);
         expect(active).toBeGreaterThan(2 * skipped);
@@ -115,7 +115,7 @@ describe.skipIf(unavailable !== undefined)('in a JupyterLab from pip (needs PyPI
         await page.screenshot({ path: join(ROOT, 'test/output/lab/python-lab.png') });
         await waitForKernel(page);
         await execute(page, 'fovea:open-panel');
-        await page.getByRole('button', { name: 'Also on this browser’s GPU' }).click({ timeout: 60_000 });
+        await page.getByRole('button', { name: 'Also on this browser’s GPU' }).click();
         await expect
           .poll(() => page.locator('.fovea-gpu p').textContent(), { timeout: 120_000 })
           .toMatch(/masks as the kernel’s in all [\d,]+ cells, output within \de-[5-9]|could not do this/);

@@ -36,7 +36,7 @@ describe.skipIf(!hasChromium || !isBuilt)('the first example (needs Chromium and
   it('opens from its address, and runs from top to bottom', async () => {
     const { page } = browser;
     await openLab(page, lab.urlOf(NAME));
-    await page.waitForSelector('.jp-NotebookPanel .jp-Cell', { timeout: 30_000 });
+    await page.waitForSelector('.jp-NotebookPanel .jp-Cell');
     await waitForKernel(page);
     // What the kernel says of its language is in the file already: being looked at does not change it.
     await page.waitForTimeout(500);

@@ -40,19 +40,19 @@ describe.skipIf(!hasChromium || !isBuilt)('terminals in the lab (needs Chromium 
   const open = async (...options: string[]) => {
     lab = await startLab(work, options);
     await openLab(browser.page, lab.urlOf());
-    await browser.page.waitForSelector('.jp-LauncherCard', { timeout: 30_000 });
+    await browser.page.waitForSelector('.jp-LauncherCard');
   };
   const card = () => browser.page.locator('.jp-LauncherCard:has-text("Terminal")');
 
   it('one opens from the launcher, and runs what is typed', async () => {
     await open('--labextensions', join(folder, 'labextensions'));
     await card().click();
-    await browser.page.waitForSelector('.jp-Terminal .xterm', { timeout: 30_000 });
+    await browser.page.waitForSelector('.jp-Terminal .xterm');
     await browser.page.locator('.jp-Terminal').click();
     const made = () =>
       fetch(`${lab!.origin}/api/contents/made?token=${lab!.token}`).then(({ status }) => status);
     await browser.page.keyboard.type('mkdir made\n', { delay: 20 });
-    await expect.poll(made, { timeout: 20_000 }).toBe(200);
+    await expect.poll(made).toBe(200);
     const shared = await browser.page.evaluate(() => document.documentElement.dataset.shared);
     expect(shared!.split(' ')).toEqual(
       expect.arrayContaining(['@jupyterlab/terminal', '@jupyterlab/docmanager']),

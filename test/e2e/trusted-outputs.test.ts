@@ -40,7 +40,7 @@ describe.skipIf(!hasChromium || !isBuilt)('trusted outputs (needs Chromium and n
     expect(trusted.status).toBe(201);
     await openLab(browser.page, `${lab.origin}/lab/workspaces/${name.split('.')[0]}?token=${lab.token}`);
     await openNotebook(browser.page, name);
-    await browser.page.waitForSelector('.jp-OutputArea-output', { timeout: 30_000 });
+    await browser.page.waitForSelector('.jp-OutputArea-output');
   };
   const hasRun = () => browser.page.evaluate(() => document.body.dataset.ran);
 

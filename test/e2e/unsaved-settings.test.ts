@@ -22,7 +22,7 @@ it.skipIf(!hasChromium || !isBuilt)(
       );
       void execute(page, 'apputils:change-theme', { theme: 'JupyterLab Dark' }).catch(() => undefined);
       const dialog = page.locator('.jp-Dialog-content');
-      await expect.poll(() => dialog.allInnerTexts(), { timeout: 30_000 }).toHaveLength(1);
+      await expect.poll(() => dialog.allInnerTexts()).toHaveLength(1);
       expect(await dialog.textContent()).toContain('Setting Not Saved');
       expect(await dialog.textContent()).toContain(message);
     } finally {

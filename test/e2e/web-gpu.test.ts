@@ -88,9 +88,7 @@ describe.skipIf(!hasChromium || !isBuilt)(
         mimeType,
         buffer: Buffer.from(toOnnx(network, { maskers: true })),
       });
-      await expect
-        .poll(() => name.textContent(), { timeout: 60_000 })
-        .toMatch(/^small, \d+ residual blocks$/);
+      await expect.poll(() => name.textContent()).toMatch(/^small, \d+ residual blocks$/);
       const images = randomImages(network);
       const expected = await run(network, images, { masker: 'learned', strategy: 'lasnet' });
       const { output, cells } = await page.evaluate(
@@ -103,11 +101,11 @@ describe.skipIf(!hasChromium || !isBuilt)(
       await page.setInputFiles('#file', foreign);
       const fault = page.locator('#fault');
       await expect
-        .poll(() => fault.textContent(), { timeout: 60_000 })
+        .poll(() => fault.textContent())
         .toMatch(/^mid_Einsum has pieces that only onnxruntime computes/);
       expect(await name.textContent()).toMatch(/^small,/);
       await page.setInputFiles('#file', join(site, 'quick-look.safetensors'));
-      await expect.poll(() => name.textContent(), { timeout: 60_000 }).toMatch(/^quick-look,/);
+      await expect.poll(() => name.textContent()).toMatch(/^quick-look,/);
       expect(await fault.textContent()).toBe('');
     });
 
@@ -127,12 +125,12 @@ describe.skipIf(!hasChromium || !isBuilt)(
       const buffer = Buffer.from(canvas, 'base64');
       await page.setInputFiles('#file', { name: 'ball.png', mimeType: 'image/png', buffer });
       const answer = page.locator('#answer');
-      await expect.poll(() => answer.textContent(), { timeout: 60_000 }).toMatch(/ms on .*% of the FLOPs/);
+      await expect.poll(() => answer.textContent()).toMatch(/ms on .*% of the FLOPs/);
       const share = async () => Number(/(\d+) % of the FLOPs/.exec((await answer.textContent())!)![1]);
       await page.locator('#rate').fill('1');
-      await expect.poll(share, { timeout: 60_000 }).toBe(100);
+      await expect.poll(share).toBe(100);
       await page.locator('#rate').fill('0.25');
-      await expect.poll(share, { timeout: 60_000 }).toBeLessThan(70);
+      await expect.poll(share).toBeLessThan(70);
       await page.screenshot({ path: join(SHOTS, 'page.png') });
       expect(await page.locator('#fault').textContent()).toBe('');
       expect(browser.errors).toEqual([]);

@@ -55,7 +55,10 @@ export function sessionFor(
   }
   const entry = open(backend, network, shape);
   kept.set(key, entry);
-  entry.opening.catch(() => kept.delete(key));
+  entry.opening.catch(() => {
+    // Unless it has given way in the meantime, perhaps to another of the same shape.
+    if (kept.get(key) === entry) kept.delete(key);
+  });
   for (const [oldest, { opening }] of kept) {
     if (kept.size <= KEPT_SHAPES) break;
     kept.delete(oldest);
@@ -82,5 +85,8 @@ function open(backend: Backend, network: Network, shape: Parameters<Backend['ope
 export async function releaseNetwork(network: Network): Promise<void> {
   const kept = sessions.get(network);
   sessions.delete(network);
-  for (const { opening } of kept?.values() ?? []) (await opening).dispose();
+  const openings = [...(kept?.values() ?? [])].map(({ opening }) => opening);
+  for (const opened of await Promise.allSettled(openings)) {
+    if (opened.status === 'fulfilled') opened.value.dispose();
+  }
 }

@@ -41,6 +41,8 @@ const storageKey = (kernel: Kernel.IKernelConnection) => `fovea.live:${kernel.id
 export class LiveClient {
   private comm: Kernel.IComm | undefined;
   private generation = 0;
+  /** Whether the kernel is being asked for a comm of before a reload. */
+  private isLooking = false;
   private wasLost = false;
   private patience: number | undefined;
   connection: Connection = 'none';
@@ -109,7 +111,8 @@ export class LiveClient {
       if (!this.comm) this.set('starting');
       else if (kernel.connectionStatus !== 'connected') this.wasLost = true;
     } else if (!this.comm || this.comm.isDisposed) {
-      if (this.connection !== 'unsupported' && this.connection !== 'closed') this.open();
+      const isOver = this.connection === 'unsupported' || this.connection === 'closed';
+      if (!isOver && !this.isLooking) this.open();
     } else if (this.wasLost) {
       this.wasLost = false;
       const { comm } = this;
@@ -131,6 +134,7 @@ export class LiveClient {
 
   private drop(): Kernel.IComm | undefined {
     this.generation += 1;
+    this.isLooking = false;
     window.clearTimeout(this.patience);
     const { comm } = this;
     this.comm = undefined;
@@ -153,9 +157,12 @@ export class LiveClient {
     }
     // Held from now on, so that a second panel does not reuse the same comm.
     held.add(known);
+    this.isLooking = true;
     void this.isKnown(known).then((found) => {
       if (!found || generation !== this.generation) held.delete(known);
-      if (generation === this.generation) this.start(found ? known : undefined);
+      if (generation !== this.generation) return;
+      this.isLooking = false;
+      this.start(found ? known : undefined);
     });
   }
 

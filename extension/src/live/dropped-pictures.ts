@@ -27,16 +27,27 @@ export function takeDrops(node: HTMLElement, onFiles: (files: readonly File[]) =
   });
 }
 
+type Uploader = Pick<Contents.IManager, 'get' | 'save'>;
+
+/** The last upload: another one looks for a free name when it has ended. */
+const uploads = new WeakMap<Uploader, Promise<unknown>>();
+
 /**
  * Uploads a picture into a folder, under a name that is free there; resolves to the name.
  * @param folder ends with a slash, or is empty for the root
  * @throws Error for what is no picture or too large, and when the server refuses it
  */
-export async function uploadPicture(
-  contents: Pick<Contents.IManager, 'get' | 'save'>,
-  folder: string,
-  file: File,
-): Promise<string> {
+export function uploadPicture(contents: Uploader, folder: string, file: File): Promise<string> {
+  const before = uploads.get(contents) ?? Promise.resolve();
+  const uploaded = before.then(() => upload(contents, folder, file));
+  uploads.set(
+    contents,
+    uploaded.catch(() => undefined),
+  );
+  return uploaded;
+}
+
+async function upload(contents: Uploader, folder: string, file: File): Promise<string> {
   if (!file.type.startsWith('image/')) throw new Error(`${file.name} is no picture.`);
   if (file.size > LARGEST_BYTES) {
     throw new Error(`${file.name} has ${Math.round(file.size / 1e6)} MB; the panel takes up to 40 MB.`);

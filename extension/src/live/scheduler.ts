@@ -17,7 +17,7 @@ export interface SchedulerOptions {
   readonly clock?: Clock;
 }
 
-/** An answer that has not come by then is not waited for any longer. */
+/** An answer that has not come by then is not waited for any longer; when it comes all the same, it counts. */
 const LOST_MS = 15_000;
 
 /**
@@ -27,6 +27,8 @@ const LOST_MS = 15_000;
 export class Scheduler {
   private serial = 0;
   private inFlight: number | undefined;
+  /** The prediction that was asked for last, if its answer has not come. */
+  private newest: number | undefined;
   private pending: LiveState | undefined;
   private running: number | undefined;
   private lost: number | undefined;
@@ -96,10 +98,11 @@ export class Scheduler {
     this.options.onRunning(false);
   }
 
-  /** An answer to a prediction has come. @returns whether it is the one awaited. */
+  /** An answer to a prediction has come. @returns whether it is that to the latest request. */
   predicted(serial: number): boolean {
-    if (serial !== this.inFlight) return false;
-    this.land();
+    if (serial !== this.newest) return false;
+    this.newest = undefined;
+    if (serial === this.inFlight) this.land();
     return true;
   }
 
@@ -131,6 +134,7 @@ export class Scheduler {
     this.rest = undefined;
     this.lost = undefined;
     this.inFlight = undefined;
+    this.newest = undefined;
     this.pending = undefined;
     if (this.running !== undefined) {
       this.running = undefined;
@@ -151,6 +155,7 @@ export class Scheduler {
     this.pending = undefined;
     this.serial += 1;
     this.inFlight = this.serial;
+    this.newest = this.serial;
     this.lost = this.clock.setTimeout(() => this.land(), LOST_MS);
     this.options.send({ type: 'predict', serial: this.serial, state });
   }

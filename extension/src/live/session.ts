@@ -294,9 +294,10 @@ export class LiveSession {
     const isRefresh = this.refreshes > 0;
     if (isRefresh) this.refreshes -= 1;
     const { wanted } = this;
-    this.wanted = undefined;
     const isOffered = catalogue.images.some(({ name }) => name === wanted);
-    if (wanted !== undefined && !isOffered) {
+    // Catalogues come in the order of their requests: until the last one, it may be older than the picture.
+    if (isOffered || this.refreshes === 0) this.wanted = undefined;
+    if (wanted !== undefined && this.wanted === undefined && !isOffered) {
       this.fail(
         `It does not offer ${wanted}: the file is damaged, or there are too many beside the notebook.`,
       );

@@ -30,6 +30,8 @@ export class DebugAdapter {
   #enabled: Promise<unknown> | undefined;
   #attached = false;
   #pause: Pause | undefined;
+  /** A stop of which it is still to be found out whether it is meant. */
+  #stopped: Pause | undefined;
   #stepping = false;
   #filters: ReadonlySet<string> = new Set();
   #seq = 1;
@@ -74,7 +76,10 @@ export class DebugAdapter {
 
   /** Resumes a paused program so that it can be interrupted; does nothing otherwise. */
   async interrupt(): Promise<void> {
-    if (this.#pause !== undefined) await this.#resume('Debugger.resume', { terminateOnResume: true });
+    if (this.#pause === undefined && this.#stopped === undefined) return;
+    this.#stepping = false;
+    // It may have gone on in the meantime.
+    await this.#link.inspector('Debugger.resume', { terminateOnResume: true }).catch(() => undefined);
   }
 
   /** Ends the session and removes the files that it wrote. */
@@ -230,16 +235,19 @@ export class DebugAdapter {
   }
 
   #enable(): Promise<unknown> {
-    this.#enabled ??= Promise.all([
+    if (this.#enabled) return this.#enabled;
+    const enabled = Promise.all([
       this.#link.inspector('Debugger.enable', { maxScriptsCacheSize: 1e7 }),
       this.#link.inspector('Runtime.enable'),
       this.#link.inspector('Debugger.setBlackboxPatterns', { patterns: hiddenScripts() }),
       this.#link.inspector('Debugger.setAsyncCallStackDepth', { maxDepth: 8 }),
     ]);
-    this.#enabled.catch(() => {
-      this.#enabled = undefined;
+    this.#enabled = enabled;
+    enabled.catch(() => {
+      // Unless it was that of a runtime before.
+      if (this.#enabled === enabled) this.#enabled = undefined;
     });
-    return this.#enabled;
+    return enabled;
   }
 
   /** Every throw stops the program for a moment when only uncaught ones are wanted: see `#paused`. */
@@ -271,7 +279,12 @@ export class DebugAdapter {
 
   async #paused(paused: Debugger.PausedEventDataType): Promise<void> {
     const pause = new Pause(this.#link, this.#scripts, paused, this.#stepping);
-    if (!(await this.#isMeant(pause))) {
+    this.#stopped = pause;
+    const isMeant = await this.#isMeant(pause);
+    // The program has gone on, the session has ended, or the runtime has died.
+    if (this.#stopped !== pause) return;
+    this.#stopped = undefined;
+    if (!isMeant) {
       // A pending step continues to its target.
       await this.#link.inspector(this.#stepping ? 'Debugger.stepOut' : 'Debugger.resume');
       return;
@@ -301,6 +314,7 @@ export class DebugAdapter {
   }
 
   #resumed(): void {
+    this.#stopped = undefined;
     if (this.#pause === undefined) return;
     this.#pause = undefined;
     this.#variables.forget();
@@ -308,14 +322,14 @@ export class DebugAdapter {
   }
 
   async #step(method: string): Promise<Answers['next']> {
-    await this.#resume(method, {}, true);
+    await this.#resume(method, true);
     return {};
   }
 
-  async #resume(method: string, parameters: object = {}, stepping = false): Promise<void> {
+  async #resume(method: string, stepping = false): Promise<void> {
     if (this.#pause === undefined) throw new FoveaError('bad-argument', 'the program is running');
     this.#stepping = stepping;
-    await this.#link.inspector(method, parameters);
+    await this.#link.inspector(method);
   }
 
   #frame(frameId: unknown): { pause: Pause; call: NonNullable<ReturnType<Pause['frame']>> } {

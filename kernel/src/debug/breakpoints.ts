@@ -22,6 +22,8 @@ interface Breakpoint {
 export class Breakpoints {
   readonly #byFile = new Map<string, Breakpoint[]>();
   #nextId = 1;
+  /** The last change: of two at once, the later one would meet what the earlier one is about to set. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly link: RuntimeLink,
@@ -37,7 +39,27 @@ export class Breakpoints {
   }
 
   /** Replaces the breakpoints of a file. They wait for scripts that are not loaded yet. */
-  async set(file: string, wanted: readonly Fields[]): Promise<DebugProtocol.Breakpoint[]> {
+  set(file: string, wanted: readonly Fields[]): Promise<DebugProtocol.Breakpoint[]> {
+    return this.#inTurn(() => this.#set(file, wanted));
+  }
+
+  /** Sets all breakpoints again, in a new runtime. */
+  restore(): Promise<void> {
+    return this.#inTurn(() => this.#restore());
+  }
+
+  /** Takes all breakpoints out of the runtime, keeping them for the next session. */
+  lift(): Promise<void> {
+    return this.#inTurn(() => this.#lift());
+  }
+
+  #inTurn<Result>(change: () => Promise<Result>): Promise<Result> {
+    const done = this.#turn.then(change);
+    this.#turn = done.catch(() => undefined);
+    return done;
+  }
+
+  async #set(file: string, wanted: readonly Fields[]): Promise<DebugProtocol.Breakpoint[]> {
     for (const { engineId } of this.#byFile.get(file) ?? []) {
       if (engineId !== undefined) {
         await this.link.inspector('Debugger.removeBreakpoint', { breakpointId: engineId });
@@ -67,8 +89,7 @@ export class Breakpoints {
     return answers;
   }
 
-  /** Sets all breakpoints again, in a new runtime. */
-  async restore(): Promise<void> {
+  async #restore(): Promise<void> {
     const placed = [...this.#byFile].flatMap(([file, breakpoints]) =>
       breakpoints.map((breakpoint) => {
         breakpoint.locations.length = 0;
@@ -78,8 +99,7 @@ export class Breakpoints {
     await Promise.all(placed);
   }
 
-  /** Takes all breakpoints out of the runtime, keeping them for the next session. */
-  async lift(): Promise<void> {
+  async #lift(): Promise<void> {
     for (const breakpoint of [...this.#byFile.values()].flat()) {
       const { engineId } = breakpoint;
       delete breakpoint.engineId;

@@ -7,6 +7,7 @@ import { readJson } from './http/body.js';
 import { HttpError } from './http/errors.js';
 import { empty, json } from './http/reply.js';
 import type { Router } from './http/router.js';
+import { OneByOne } from './one-by-one.js';
 
 /** Merges a change into a section: objects by key, null removes, everything else replaces. */
 function merge(section: JsonObject, change: JsonObject): JsonObject {
@@ -38,16 +39,23 @@ export function registerConfig(router: Router, stateFolder: string): void {
     makeFolder(join(stateFolder, 'config'), 0o700);
     await saveAtomically(fileOf(name), JSON.stringify(section, null, 2));
   };
+  /** Two changes at once are both kept. */
+  const changes = new OneByOne();
   const path = '/api/config/:section';
   router.on('GET', path, async (call) => json(await read(call.params.section!)));
   router.on('PUT', path, async (call) => {
-    await write(call.params.section!, await readJson(call.request));
+    const name = call.params.section!;
+    const section = await readJson(call.request);
+    await changes.do(name, () => write(name, section));
     return empty();
   });
   router.on('PATCH', path, async (call) => {
     const name = call.params.section!;
-    const section = merge(await read(name), await readJson(call.request));
-    await write(name, section);
-    return json(section);
+    const change = await readJson(call.request);
+    return changes.do(name, async () => {
+      const section = merge(await read(name), change);
+      await write(name, section);
+      return json(section);
+    });
   });
 }

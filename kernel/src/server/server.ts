@@ -127,6 +127,11 @@ export class LabServer {
       throw new FoveaError('bad-argument', `${options.folder} is not a folder`);
     });
     const { secret, trust } = await openState(stateFolder, log);
+    const places = new KernelPlaces(root);
+    const others = [...(options.allowHosts ?? []), ...(options.trustProxies ?? [])];
+    const isShared = !isLoopback(ip) || others.length > 0;
+    const terminals = await TerminalManager.open(places, options.terminals ?? !isShared);
+    // From the moment that it listens until it answers, nothing is awaited: a request in between would be lost.
     const http = createServer({ connectionsCheckingInterval: CONNECTIONS_CHECK_MS });
     const connections = new Connections(http, options.connectionLimits);
     const bound = await listen(http, ip, port, portRetries);
@@ -141,10 +146,6 @@ export class LabServer {
       ...(options.outputLimits ? { limits: options.outputLimits } : {}),
     });
     const contents = new ContentsService(root, trust, { deleteToTrash });
-    const places = new KernelPlaces(root);
-    const others = [...(options.allowHosts ?? []), ...(options.trustProxies ?? [])];
-    const isShared = !isLoopback(ip) || others.length > 0;
-    const terminals = await TerminalManager.open(places, options.terminals ?? !isShared);
     const sockets = new WebSockets(guard, kernels, terminals, router, connections, log);
     const isAny = isLoopback(ip) || ip === '0.0.0.0' || ip === '::';
     const shownHost = isAny ? 'localhost' : isIPv6(ip) ? hostname() : ip;

@@ -94,15 +94,22 @@ export class SessionManager {
   }
 
   private async change(session: Session, body: Record<string, unknown>): Promise<void> {
-    const before = session.kernelId;
     session.path = stringField(body, 'path') ?? session.path;
     session.name = stringField(body, 'name') ?? session.name;
     session.type = stringField(body, 'type') ?? session.type;
     const kernel = objectField(body, 'kernel');
     if (!kernel || (kernel.id === undefined && kernel.name === undefined)) return;
-    session.kernelId = await this.kernelFor(session.path, kernel);
+    const next = await this.kernelFor(session.path, kernel);
+    if (!this.sessions.has(session.id)) {
+      // Ended in the meantime: a kernel that was started for it would be nobody's.
+      if (kernel.id === undefined) await this.kernels.shutdown(next).catch(() => undefined);
+      throw new HttpError(404, `Session not found: ${session.id}`);
+    }
+    // Looked at only now: another request may have changed the kernel too.
+    const before = session.kernelId;
+    session.kernelId = next;
     const used = this.list().some(({ kernelId }) => kernelId === before);
-    if (!used && before !== session.kernelId) await this.kernels.shutdown(before).catch(() => undefined);
+    if (!used && before !== next) await this.kernels.shutdown(before).catch(() => undefined);
   }
 
   /** The kernel that a body names by id, or a new one of the kind that it names. */

@@ -17,6 +17,12 @@ const FLAGS = [
   '--disable-sync',
 ];
 
+/**
+ * How long a page is waited for. Nothing is lost by patience, for what comes earlier is taken at once; on a shared machine
+ * of two cores a page takes several times as long as usual.
+ */
+const PATIENCE_MS = 60_000;
+
 /** Messages of the browser itself that say nothing about the page. */
 const HARMLESS = [/\[: unexpected operator/];
 
@@ -49,6 +55,7 @@ export async function openPage(
     viewport: { width, height },
     args: gpu ? [...FLAGS.filter((flag) => flag !== '--disable-gpu'), '--enable-unsafe-webgpu'] : FLAGS,
   });
+  context.setDefaultTimeout(PATIENCE_MS);
   const errors: string[] = [];
   const foreign: string[] = [];
   const watch = (page: Page) => {

@@ -28,26 +28,26 @@ interface JupyterApp {
 /** Opens the lab and waits until its layout is restored; returns the milliseconds that the page took. */
 export async function openLab(page: Page, url: string): Promise<number> {
   await page.goto(url, { waitUntil: 'domcontentloaded' });
-  await page.waitForSelector('body[data-lab-restored=true]', { state: 'attached', timeout: 60_000 });
+  await page.waitForSelector('body[data-lab-restored=true]', { state: 'attached' });
   return page.evaluate(() => performance.getEntriesByName('lab-restored')[0]!.startTime);
 }
 
 /** Waits until the kernel of the document in front is in a state. */
-export async function waitForKernel(page: Page, status = 'idle', timeout = 60_000): Promise<void> {
+export async function waitForKernel(page: Page, status = 'idle', timeout?: number): Promise<void> {
   await page.waitForFunction(
     (wanted) => {
       const app = (window as unknown as { jupyterapp: JupyterApp }).jupyterapp;
       return app.shell.currentWidget?.sessionContext?.session?.kernel?.status === wanted;
     },
     status,
-    { timeout },
+    timeout === undefined ? {} : { timeout },
   );
 }
 
 /** Opens a notebook and waits until it is shown. */
 export async function openNotebook(page: Page, path: string): Promise<void> {
   await execute(page, 'docmanager:open', { path });
-  await page.waitForSelector('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell', { timeout: 30_000 });
+  await page.waitForSelector('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell');
 }
 
 /** Whether the document in front has changes that are not saved. */
@@ -65,8 +65,6 @@ export async function save(page: Page): Promise<void> {
   await page.waitForFunction(
     () =>
       !(window as unknown as { jupyterapp: JupyterApp }).jupyterapp.shell.currentWidget?.context?.model.dirty,
-    null,
-    { timeout: 30_000 },
   );
 }
 

@@ -40,7 +40,7 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
       const rate = live.page.getByRole('slider', { name: 'Rate' });
       await rate.focus();
       for (let step = 0; step < 15; step++) await live.page.keyboard.press('ArrowRight');
-      await expect.poll(() => live.count('run'), { timeout: 3000 }).toBe(runs + 1);
+      await expect.poll(() => live.count('run')).toBe(runs + 1);
       const sent = await live.requests();
       const last = sent.filter((each) => each.type === 'predict').at(-1);
       expect(last).toMatchObject({ state: { rate: 0.55 } });

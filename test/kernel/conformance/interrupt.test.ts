@@ -69,4 +69,16 @@ describe('interrupt', () => {
       await kernel.execute('var ticks = 0; await new Promise((r) => setTimeout(r, 30)); ticks');
     });
   }
+
+  it('stops a cell that begins while the interrupt of the one before is still under way', async () => {
+    kernel = await TestKernel.start();
+    await kernel.execute('var keep = 123');
+    for (const _ of [1, 2, 3]) {
+      const cell = kernel.start('while (true) {}');
+      await kernel.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === cell);
+      void kernel.interrupt();
+      expect((await kernel.finished(cell, 5000)).error?.ename).toBe('KeyboardInterrupt');
+    }
+    expect((await kernel.execute('keep')).result).toBe('123');
+  });
 });

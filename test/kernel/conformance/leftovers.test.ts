@@ -71,7 +71,7 @@ describe('what cells have started', () => {
     kernel.start('while (true);');
     await sleep(200);
     kernel.child.kill('SIGKILL');
-    await until(() => running({ ...pids, runtime: runtime! }).length === 0, 3000);
+    await until(() => running({ ...pids, runtime: runtime! }).length === 0, 10_000);
     expect(isRunning(daemon)).toBe(true);
   });
 
@@ -81,7 +81,7 @@ describe('what cells have started', () => {
       const { pids, daemon } = await leaveBehind();
       const { error } = await kernel.execute(death);
       expect(error?.ename).toBe('RuntimeDied');
-      await until(() => running(pids).length === 0, 2000);
+      await until(() => running(pids).length === 0, 10_000);
       expect(isRunning(daemon)).toBe(true);
       expect((await kernel.execute('1 + 1')).result).toBe('2');
     },
@@ -195,8 +195,7 @@ describe('an interrupt', () => {
       `${worker} const w = spin(); let ended = false; w.on('exit', () => { ended = true; });`,
     );
     await kernel.interrupt();
-    await sleep(300);
-    expect((await kernel.execute('ended')).result).toBe('true');
+    await expect.poll(async () => (await kernel.execute('ended')).result).toBe('true');
   });
 
   it('ends the children of a cell that spins beside them', async () => {
@@ -208,7 +207,7 @@ describe('an interrupt', () => {
     const pid = Number(content.text);
     await kernel.interrupt();
     await kernel.finished(cell);
-    await until(() => !isRunning(pid), 2000);
+    await until(() => !isRunning(pid), 10_000);
     expect((await kernel.execute('child.signalCode')).result).toBe("'SIGINT'");
   });
 });

@@ -5,16 +5,21 @@ import { fileURLToPath } from 'node:url';
 import * as engine from '@fovea/engine';
 import { blocksOf, builtNetwork, loadNetwork, type Network } from '@fovea/engine';
 import { networkShapes } from '@fovea/engine/backend';
+import { storeCalibration } from '@fovea/engine/predict';
 import type { LiveReply, LiveState, MasksDocument } from '@fovea/kernel';
 import * as kernel from '@fovea/kernel';
 import { transformSync } from '@swc/wasm-typescript';
 import { encode } from 'fast-png';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { nativeAmounts } from '../../../engine/src/predict/program-cost/describer.js';
 import { LiveLibrary, offeredArchitectures } from '../../../kernel/src/display/live/library.js';
 import { LiveSession } from '../../../kernel/src/display/live/session.js';
 import { decodePng } from '../../../kernel/src/display/picture.js';
+import { useDataFolder } from '../../support/data-folder.js';
 
 const checkpoint = fileURLToPath(new URL('../../fixtures/lasnet-tiny.safetensors', import.meta.url));
+
+useDataFolder();
 
 let directory: string;
 let tiny: Network;
@@ -173,6 +178,25 @@ describe('predicting', () => {
     expect(await predictedMs(painted)).toBeLessThan(await predictedMs({ ...painted, region: all }));
     const { profile } = last('prediction');
     expect(profile.blocks.every((block) => block.rate === 1)).toBe(true);
+  });
+
+  it('compares with the dense network on this machine as it was calibrated last, by whomever', async () => {
+    const calibrate = (multiplyAdds: number) => {
+      const costs = Object.fromEntries((nativeAmounts() ?? []).map(({ name }) => [name, 0]));
+      const fit = { threads: 1, costs: { ...costs, multiplyAdds }, runMs: 0, medianError: 0, samples: 1 };
+      const machine = { nearBytes: 2 ** 19, farBytes: 2 ** 25 };
+      const calibration = { kind: 'native', isa: 'avx2', machine, fits: [fit] } as const;
+      storeCalibration({ ...engine.getDevice('cpu-avx2'), name: 'this-machine', calibration }, 'avx2');
+    };
+    const state: LiveState = { ...(await initialState()), device: 'this-machine', threads: 1 };
+    const denseMs = async () => {
+      await session.receive({ type: 'predict', serial: 1, state });
+      return last('prediction').dense.totalMs;
+    };
+    calibrate(1e-6);
+    const before = await denseMs();
+    calibrate(2e-6);
+    expect((await denseMs()) / before).toBeCloseTo(2, 6);
   });
 });
 

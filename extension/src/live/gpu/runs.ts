@@ -186,8 +186,12 @@ export class GpuRuns {
       worker.terminate();
       this.worker = undefined;
       this.sent = '';
-      const message = `the engine has stopped in this browser: ${event.message || 'its script cannot be loaded'}`;
-      this.settle?.({ type: 'failed', id: this.serial, message });
+      if (this.activity === undefined) return;
+      // Whatever the run waits for, it is over: the worker's answer, or the network for it.
+      this.cancel();
+      this.result = undefined;
+      this.problem = `the engine has stopped in this browser: ${event.message || 'its script cannot be loaded'}`;
+      this.options.onChange();
     };
     return worker;
   }

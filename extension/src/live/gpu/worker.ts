@@ -28,6 +28,8 @@ const scope = globalThis as unknown as WorkerScope;
 let held: { readonly key: string; readonly network: Promise<Network> } | undefined;
 let opened: { readonly key: string; readonly session: Session } | undefined;
 let running = new AbortController();
+/** The last run: the next one takes over its session, or ends it. */
+let last: Promise<void> = Promise.resolve();
 
 scope.onmessage = ({ data }) => {
   switch (data.type) {
@@ -37,7 +39,7 @@ scope.onmessage = ({ data }) => {
       held.network.catch(() => undefined);
       break;
     case 'run':
-      void answer(data.id, data.job);
+      begin(data.id, data.job);
       break;
     case 'cancel':
       running.abort();
@@ -45,11 +47,17 @@ scope.onmessage = ({ data }) => {
   }
 };
 
-async function answer(id: number, job: GpuJob): Promise<void> {
+/** Runs a job when the one before, which is given up, has ended. */
+function begin(id: number, job: GpuJob): void {
   running.abort();
   running = new AbortController();
   const { signal } = running;
+  last = last.then(() => answer(id, job, signal));
+}
+
+async function answer(id: number, job: GpuJob, signal: AbortSignal): Promise<void> {
   try {
+    signal.throwIfAborted();
     scope.postMessage({ type: 'done', id, answer: await compute(job, signal) });
   } catch (error) {
     scope.postMessage({ type: 'failed', id, message: (error as Error).message });

@@ -35,6 +35,13 @@ interface Learned {
   readonly masks: readonly Mask[];
 }
 
+/** What a dense network is predicted to take. */
+interface DensePrediction {
+  readonly profile: Profile;
+  /** The calibration that was asked, for this machine; another panel or program may make a new one. */
+  readonly calibration: unknown;
+}
+
 /** One run under way. */
 interface Running {
   readonly serial: number;
@@ -52,7 +59,7 @@ export class LiveSession {
   readonly #calibrateMachine: (options: CalibrateOptions) => Promise<unknown>;
   #running: Running | undefined;
   /** Dense predictions by network, and by device and threads: a name may come to mean another network. */
-  #dense = new WeakMap<Network, Map<string, Profile>>();
+  readonly #dense = new WeakMap<Network, Map<string, DensePrediction>>();
   /** Masks that learned maskers chose last, for predicting what they will choose again. */
   #learned: Learned | undefined;
   /** The last catalogue, once it is sent. */
@@ -156,12 +163,15 @@ export class LiveSession {
   }
 
   #densePrediction(network: Network, { device, threads }: LiveState): Profile {
-    const known = this.#dense.get(network) ?? new Map<string, Profile>();
+    const known = this.#dense.get(network) ?? new Map<string, DensePrediction>();
     this.#dense.set(network, known);
     const key = `${device}\n${threads}`;
-    const dense = known.get(key) ?? predict(network, { device, threads, strategy: 'dense' });
-    known.set(key, dense);
-    return dense;
+    const calibration = device === thisMachineName ? readCalibration().device : undefined;
+    const last = known.get(key);
+    if (last && last.calibration === calibration) return last.profile;
+    const profile = predict(network, { device, threads, strategy: 'dense' });
+    known.set(key, { profile, calibration });
+    return profile;
   }
 
   /** The masks to come, where they are known before anything has run. */
@@ -249,7 +259,6 @@ export class LiveSession {
         },
       });
       if (signal.aborted) return;
-      this.#dense = new WeakMap();
       await this.sendCatalogue();
       this.#send({ type: 'calibrated', serial, device: thisMachineName });
     } catch (error) {

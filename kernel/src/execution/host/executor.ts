@@ -66,6 +66,8 @@ export class Executor {
   #strict = false;
   /** How often the variables have been forgotten. */
   #forgotten = 0;
+  /** How often cells have been interrupted. */
+  #interrupts = 0;
   /** Names that cells have declared. */
   readonly #variables = new Set<string>();
 
@@ -80,6 +82,11 @@ export class Executor {
   forgetVariables(): void {
     this.#forgotten++;
     this.#variables.clear();
+  }
+
+  /** Stops cells that are still being compiled and checked; those that run are the runtime's. */
+  interrupt(): void {
+    this.#interrupts++;
   }
 
   async execute(request: Message): Promise<Outcome> {
@@ -117,6 +124,7 @@ export class Executor {
 
   async #run(execution: Execution): Promise<Outcome> {
     const { code, cell } = execution;
+    const interrupts = this.#interrupts;
     if (code.length > CODE_LIMIT) {
       return this.#error(execution, {
         name: 'RangeError',
@@ -152,6 +160,7 @@ export class Executor {
       const errors = found.filter(({ severity }) => severity === 'error');
       if (errors.length > 0) return this.#typeErrors(execution, errors);
     }
+    if (interrupts !== this.#interrupts) return this.#interrupted(execution);
     const timer = setTimeout(() => {
       diagnosis ??= this.#diagnose(execution, typescript);
     }, CHECK_AFTER_MS);
@@ -209,11 +218,7 @@ export class Executor {
   #settle(execution: Execution, { outcome, payload }: Done, file: string): Outcome {
     switch (outcome.kind) {
       case 'interrupted':
-        return this.#error(execution, {
-          name: 'KeyboardInterrupt',
-          message: 'the cell was interrupted; variables are kept',
-          stack: '',
-        });
+        return this.#interrupted(execution);
       case 'error':
         return {
           ...this.#error(execution, outcome.error, this.#traceback(outcome.error, file)),
@@ -236,6 +241,11 @@ export class Executor {
         };
       }
     }
+  }
+
+  #interrupted(execution: Execution): Outcome {
+    const message = 'the cell was interrupted; variables are kept';
+    return this.#error(execution, { name: 'KeyboardInterrupt', message, stack: '' });
   }
 
   /** `?name`: help in the pager. */

@@ -46,7 +46,7 @@ export class Kernel {
   readonly #shells: Shells;
   readonly #debugging: Debugging;
   readonly #restartListeners = new Set<() => void>();
-  #closing = false;
+  #closing: Promise<void> | undefined;
 
   constructor(private readonly options: KernelOptions) {
     const { directory, colour } = options;
@@ -102,14 +102,18 @@ export class Kernel {
   /** Stops the running cell and forgets those that wait. */
   async interrupt(): Promise<void> {
     this.#shells.abort();
+    this.#executor.interrupt();
     await this.#debugging.interrupt();
     await this.#runtime.interrupt();
   }
 
   /** Ends the kernel; resolves when all its processes have ended and its ports and files are free. */
-  async shutdown(): Promise<void> {
-    if (this.#closing) return;
-    this.#closing = true;
+  shutdown(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#debugging.dispose();
     this.#introspection.dispose();
     await this.#runtime.close();

@@ -42,7 +42,11 @@ export class RuntimeProcess {
   #inspectorCalls = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   #nextCall = 0;
   #ended = false;
-  readonly ready: Promise<void>;
+  #isReady: () => void = () => undefined;
+  /** Resolves when it takes orders, or has ended. */
+  readonly ready: Promise<void> = new Promise((resolve) => {
+    this.#isReady = resolve;
+  });
 
   constructor(directory: string, events: RuntimeEvents) {
     const marker = `\u001efovea-${randomBytes(9).toString('hex')}:`;
@@ -58,15 +62,11 @@ export class RuntimeProcess {
       },
     );
     this.#pipe = this.#child.stdio[3] as Duplex;
-    let isReady: () => void = () => undefined;
-    this.ready = new Promise((resolve) => {
-      isReady = resolve;
-    });
     const merger = new Merger(marker, {
       onText: (descriptor, text) => events.onRaw(descriptor === 1 ? 'stdout' : 'stderr', text),
       onPacket: (packet) => {
         const { message } = packet;
-        if (message.type === 'ready') isReady();
+        if (message.type === 'ready') this.#isReady();
         if (message.type === 'inspector-reply') this.#settle(message);
         else events.onReport(packet);
       },
@@ -134,5 +134,6 @@ export class RuntimeProcess {
     for (const { reject } of this.#inspectorCalls.values()) reject(new Error('the runtime has ended'));
     this.#inspectorCalls.clear();
     events.onExit(code, signal);
+    this.#isReady();
   }
 }

@@ -25,6 +25,8 @@ export interface RuntimeContext {
 interface Running {
   readonly request: Message;
   readonly allowInput: boolean;
+  /** Whether the runtime has it: one that starts takes cells when it is ready. */
+  sent: boolean;
   settle(done: Done): void;
 }
 
@@ -51,17 +53,28 @@ export class Runtime {
   }
 
   /** Runs a cell; resolves when it has ended, also by an error or an interrupt. */
-  async execute(order: ExecuteOrder, request: Message): Promise<Done> {
+  execute(order: ExecuteOrder, request: Message): Promise<Done> {
+    const runtime = this.#process;
     const ended = new Promise<Done>((settle) => {
-      this.#running.set(order.cell, { request, allowInput: order.allowInput, settle });
+      this.#running.set(order.cell, { request, allowInput: order.allowInput, sent: false, settle });
     });
-    await this.#process.ready;
-    this.#process.send(order);
+    void runtime.ready.then(() => {
+      // In the meantime it may have been interrupted, or have died with its runtime.
+      const running = this.#running.get(order.cell);
+      if (!running) return;
+      running.sent = true;
+      runtime.send(order);
+    });
     return ended;
   }
 
   /** Stops all running cells, or what ended cells have left behind when none runs. */
   async interrupt(): Promise<void> {
+    for (const [cell, { sent, settle }] of this.#running) {
+      if (sent) continue;
+      this.#running.delete(cell);
+      settle({ type: 'done', cell, outcome: { kind: 'interrupted' }, payload: [] });
+    }
     const cells = [...this.#running.keys()];
     this.#process.send({ type: 'interrupt', cells });
     const signals = ['SIGINT', 'SIGTERM', 'SIGKILL'] as const;
@@ -80,13 +93,16 @@ export class Runtime {
     }
   }
 
-  /** Hands over a comm message; resolves when it has been handled. */
-  async comm(order: Extract<Order, { type: 'comm' }>, buffers: readonly Uint8Array[]): Promise<void> {
-    await this.#process.ready;
-    return new Promise((resolve) => {
+  /** Hands over a comm message; resolves when it has been handled, or the runtime has died. */
+  comm(order: Extract<Order, { type: 'comm' }>, buffers: readonly Uint8Array[]): Promise<void> {
+    const runtime = this.#process;
+    const handled = new Promise<void>((resolve) => {
       this.#handling.set(order.request, resolve);
-      this.#process.send(order, buffers);
     });
+    void runtime.ready.then(() => {
+      if (this.#handling.has(order.request)) runtime.send(order, buffers);
+    });
+    return handled;
   }
 
   /** Calls a method of Node's inspector on the main thread, which sees variables as a running cell has them now. */

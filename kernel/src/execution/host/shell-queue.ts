@@ -32,9 +32,7 @@ export class ShellQueue {
   }
 
   async push(request: Message): Promise<void> {
-    const { comms } = this.context;
-    if (isCommType(request.header.msg_type) && this.#running && comms.isReadyFor(request))
-      return this.#comm(request);
+    if (this.#running && this.#mayPass(request)) return this.#comm(request);
     this.#waiting.push(request);
     if (this.#running) return;
     this.#running = true;
@@ -47,6 +45,13 @@ export class ShellQueue {
   /** Answers the cells that wait without running them. */
   abort(): void {
     this.#abort(this.#takeCells());
+  }
+
+  /** Whether a request may be handled before those that wait: no message of the same comm is among them. */
+  #mayPass(request: Message): boolean {
+    const { header, content } = request;
+    if (!isCommType(header.msg_type) || !this.context.comms.isReadyFor(request)) return false;
+    return !this.#waiting.some((before) => before.content.comm_id === content.comm_id);
   }
 
   #takeCells(): Message[] {

@@ -87,7 +87,7 @@ const report = (message: Report) => send(pack(JSON.stringify(message)));
 /** Cells handed to the main thread that have not ended. */
 const running = new Set<number>();
 let pressing = false;
-/** The cells that the interrupt under way is for. */
+/** The cells that the interrupt under way is for; another that comes meanwhile adds its own. */
 let pressed: readonly number[] = [];
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -103,17 +103,17 @@ async function interrupt(cells: readonly number[]): Promise<void> {
   ) {
     Atomics.notify(shared, Word.input);
   }
+  pressed = pressing ? [...new Set([...pressed, ...cells])] : cells;
+  if (pressed.some((cell) => running.has(cell))) Atomics.store(shared, Word.pressing, 1);
   if (pressing) return;
   pressing = true;
-  pressed = cells;
-  if (cells.length > 0) Atomics.store(shared, Word.pressing, 1);
   const started = Date.now();
   let reported = false;
   for (let again = true; again; ) {
     const seen = Atomics.load(shared, Word.interruptsSeen);
     // A termination that found nothing to terminate strikes the next message's handler: one to spare for it.
     main.postMessage({ message: { type: 'nothing' }, buffers: [] } satisfies Packet<Order>);
-    main.postMessage({ message: { type: 'interrupt', cells }, buffers: [] } satisfies Packet<Order>);
+    main.postMessage({ message: { type: 'interrupt', cells: pressed }, buffers: [] } satisfies Packet<Order>);
     const noticed = () => Atomics.load(shared, Word.interruptsSeen) !== seen;
     const patience = () => (Atomics.load(shared, Word.imports) > 0 ? NOTICE_IMPORTING_MS : NOTICE_MS);
     for (let waited = 0; waited < patience() && !noticed(); waited += POLL_MS) await wait(POLL_MS);
@@ -123,7 +123,7 @@ async function interrupt(cells: readonly number[]): Promise<void> {
     }
     await wait(PRESS_AGAIN_MS);
     // With no cell running there is nothing to end, but a callback may have to be stopped all the same.
-    again = cells.length === 0 ? !noticed() : cells.some((cell) => running.has(cell));
+    again = pressed.length === 0 ? !noticed() : pressed.some((cell) => running.has(cell));
     if (again && !reported && Date.now() - started > STUCK_MS) {
       reported = true;
       report({ type: 'stuck' });

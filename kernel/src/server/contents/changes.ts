@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 // biome-ignore lint/style/noRestrictedImports: makes one folder that must not be there yet
-import { cp, lstat, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, lstat, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import trash from 'trash';
 import { HttpError } from '../http/errors.js';
@@ -76,17 +76,23 @@ const isWithin = (file: string, folder: string): boolean => file === folder || f
  */
 export async function copyInto(folder: string, source: Place): Promise<string> {
   const real = await realpath(source.file);
-  const isFolder = (await lstat(real)).isDirectory();
+  const status = await lstat(real);
+  const isFolder = status.isDirectory();
   if (isFolder && isWithin(await realpath(folder), real)) {
     throw new HttpError(400, `The directory ${source.api} cannot be copied into itself`);
   }
   const name = source.api.split('/').at(-1)!;
   const [stem, suffix] = isFolder ? [name, ''] : splitName(name);
   return underFreeName(folder, [stem.replace(/-Copy\d*$/, ''), suffix], '-Copy', async (file) => {
+    // Another copy may have found the same name free: the one that makes it has it.
+    if (isFolder) await mkdir(file);
+    const mode = constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL;
     try {
-      await cp(real, file, { recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE });
+      await cp(real, file, { recursive: true, verbatimSymlinks: true, mode });
+      if (isFolder) await chmod(file, status.mode & 0o7777);
     } catch (error) {
-      await rm(file, { recursive: true, force: true });
+      const isOthers = !isFolder && (error as NodeJS.ErrnoException).code === 'EEXIST';
+      if (!isOthers) await rm(file, { recursive: true, force: true });
       throw error;
     }
   });

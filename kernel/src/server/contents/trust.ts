@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JsonObject } from '../../json-object.js';
+import { OneByOne } from '../one-by-one.js';
 import { keptSecret } from '../security/kept-secret.js';
 import { codeCells, formatNotebook } from './notebook.js';
 import { saveAtomically } from './save.js';
@@ -16,6 +17,8 @@ const KEPT = 16_384;
  */
 export class NotebookTrust {
   private readonly signatures: Set<string>;
+  /** Of two writings at once the later one holds what the earlier one does. */
+  private readonly writings = new OneByOne();
 
   private constructor(
     private readonly secret: Buffer,
@@ -76,7 +79,9 @@ export class NotebookTrust {
       if (this.signatures.size <= KEPT) break;
       this.signatures.delete(oldest);
     }
-    await saveAtomically(this.file, `${[...this.signatures].join('\n')}\n`);
+    await this.writings.do(this.file, () =>
+      saveAtomically(this.file, `${[...this.signatures].join('\n')}\n`),
+    );
   }
 }
 

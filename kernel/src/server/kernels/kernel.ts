@@ -62,7 +62,7 @@ interface Life {
   /** Resolves when the kernel answers and its broadcasts arrive, rejects when it ends before. */
   readonly ready: Promise<void>;
   isReady: boolean;
-  /** Set before a requested end. */
+  /** Set before a requested end: it gets no more messages. */
   ending: boolean;
 }
 
@@ -81,6 +81,10 @@ export class Kernel {
   private currentState: KernelState = 'starting';
   private activity = new Date();
   private disposed = false;
+  /** The last start or end of a process: one comes after the other, or two starts would leave a process to nobody. */
+  private turn: Promise<unknown> = Promise.resolve();
+  /** The restart under way, until the new process runs: another page that asks for one takes part in it. */
+  private restarting: Promise<void> | undefined;
 
   constructor(
     private readonly installed: InstalledSpec,
@@ -120,7 +124,7 @@ export class Kernel {
   /** Starts the process; resolves when it runs, which is before it is ready. */
   async start(): Promise<void> {
     this.setState('starting');
-    await this.launch();
+    await this.inTurn(() => this.launch());
   }
 
   /** Resolves when the kernel answers; rejects with HttpError 500 when it ends before or takes too long. */
@@ -131,7 +135,7 @@ export class Kernel {
   /** Passes a front end's message on to the kernel. */
   send(message: Message): void {
     this.activity = new Date();
-    if (this.life?.isReady) this.life.channels.send(message);
+    if (this.life?.isReady && !this.life.ending) this.life.channels.send(message);
     else if (this.currentState !== 'dead') this.waiting.push(message);
   }
 
@@ -153,9 +157,17 @@ export class Kernel {
     this.broadcast('starting');
     this.waiting = [];
     this.deaths = [];
-    await this.endLife(true);
-    this.clients.forgetMissed();
-    await this.launch();
+    if (!this.restarting) {
+      if (this.life) this.life.ending = true;
+      this.restarting = this.inTurn(async () => {
+        await this.endLife(true);
+        this.clients.forgetMissed();
+        await this.launch();
+      }).finally(() => {
+        this.restarting = undefined;
+      });
+    }
+    await this.restarting;
     await this.whenReady();
   }
 
@@ -163,7 +175,7 @@ export class Kernel {
   async shutdown(): Promise<void> {
     if (this.disposed) return;
     this.disposed = true;
-    await this.endLife(false);
+    await this.inTurn(() => this.endLife(false));
     this.setState('dead');
     this.broadcast(this.currentState);
     this.clients.close();
@@ -190,7 +202,14 @@ export class Kernel {
     this.clients.deliver(this.statusMessage(state));
   }
 
+  private inTurn(change: () => Promise<void>): Promise<void> {
+    const done = this.turn.then(change);
+    this.turn = done.catch(() => undefined);
+    return done;
+  }
+
   private async launch(): Promise<void> {
+    if (this.disposed) throw new HttpError(404, `Kernel does not exist: ${this.id}`);
     const { folder, runtimeFolder, env = {} } = this.options;
     const connection = await createConnection(this.name);
     const connectionFile = await writeConnectionFile(runtimeFolder, this.id, connection);
@@ -205,8 +224,9 @@ export class Kernel {
     ready.then(
       () => {
         life.isReady = true;
+        if (this.life !== life || life.ending) return;
         // Replies to the server's own requests are not passed on, and the kernel may send nothing else.
-        if (this.life === life && this.currentState !== 'idle') {
+        if (this.currentState !== 'idle') {
           this.setState('idle');
           this.broadcast('idle');
         }
@@ -214,7 +234,7 @@ export class Kernel {
       },
       () => undefined,
     );
-    void process.exited.then((how) => this.afterExit(life, how));
+    void process.exited.then((how) => this.inTurn(() => this.afterExit(life, how)));
   }
 
   /** Asks for the kernel's info until the answer and a broadcast have arrived: only then no output is lost. */
@@ -283,6 +303,7 @@ export class Kernel {
     this.options.log?.(`Kernel ${this.name} ${how}${detail ? `:\n  ${detail}` : ''}`);
     const wasReady = life.isReady;
     await this.forget(life);
+    if (this.disposed) return;
     this.waiting = [];
     const now = Date.now();
     this.deaths = [...this.deaths.filter((time) => now - time < DEATH_WINDOW_MS), now];

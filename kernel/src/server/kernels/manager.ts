@@ -20,6 +20,9 @@ export interface KernelManagerOptions {
 /** All running kernels. None is ended for being idle: a person decides when a result may go. */
 export class KernelManager {
   private readonly kernels = new Map<string, Kernel>();
+  /** Those that are being ended. */
+  private readonly endings = new Set<Promise<void>>();
+  private disposed = false;
 
   constructor(
     private readonly specs: KernelSpecs,
@@ -41,7 +44,7 @@ export class KernelManager {
    * Starts a kernel.
    * @param name kernelspec's name; Fovea's own unless given
    * @param place `folder`: where it works; `sessionName`: path of the notebook, passed to the kernel
-   * @throws HttpError 501 for a kernelspec that is not installed
+   * @throws HttpError 501 for a kernelspec that is not installed, 503 once all kernels have been ended
    */
   async start(
     name: string = FOVEA_KERNEL,
@@ -49,6 +52,8 @@ export class KernelManager {
   ): Promise<Kernel> {
     const spec = (await this.specs.all()).get(name);
     if (!spec) throw new HttpError(501, `No such kernel: ${name}`);
+    // Requests that had begun go on while the server ends.
+    if (this.disposed) throw new HttpError(503, 'The server is shutting down');
     const { runtimeFolder, limits, log } = this.options;
     const kernel = new Kernel(spec, {
       folder: place.folder ?? this.options.folder,
@@ -71,12 +76,16 @@ export class KernelManager {
   async shutdown(id: string): Promise<void> {
     const kernel = this.get(id);
     this.kernels.delete(id);
-    await kernel.shutdown();
+    const ending = kernel.shutdown();
+    this.endings.add(ending);
+    await ending.finally(() => this.endings.delete(ending));
   }
 
-  /** Ends all kernels. */
+  /** Ends all kernels; no other is started any more. */
   async dispose(): Promise<void> {
-    await Promise.all([...this.kernels.keys()].map((id) => this.shutdown(id)));
+    this.disposed = true;
+    const before = [...this.endings];
+    await Promise.all([...before, ...[...this.kernels.keys()].map((id) => this.shutdown(id))]);
   }
 
   /** Adds the routes below `/api/kernels`. */

@@ -9,6 +9,7 @@ import { readJson, stringField } from '../http/body.js';
 import { HttpError } from '../http/errors.js';
 import { empty, json } from '../http/reply.js';
 import type { Router } from '../http/router.js';
+import { OneByOne } from '../one-by-one.js';
 
 interface Schema {
   readonly id: string;
@@ -18,6 +19,9 @@ interface Schema {
 
 /** Every plugin's settings: its schema as built, and what the user wrote over it, as JSON with comments. */
 export class Settings {
+  /** Of two savings at once the later one counts. */
+  private readonly savings = new OneByOne();
+
   /**
    * @param schemaFolders folders that hold `<package>/<plugin>.json` schemas
    * @param stateFolder where the user's values are kept
@@ -39,15 +43,19 @@ export class Settings {
       return json({ settings: await Promise.all([...schemas.values()].map((schema) => this.entry(schema))) });
     });
     router.on('PUT', '/lab/api/settings/*id', async (call) => {
-      const schema = this.find(await this.schemas(), call.params.id!);
       const raw = stringField(await readJson(call.request), 'raw');
-      if (raw === undefined) throw new HttpError(400, 'raw is missing');
-      await this.check(schema, parse(raw));
-      const file = this.userFile(schema.id);
-      makeFolder(dirname(file), 0o700);
-      await saveAtomically(file, raw);
+      await this.savings.do(call.params.id!, () => this.save(call.params.id!, raw));
       return empty();
     });
+  }
+
+  private async save(id: string, raw: string | undefined): Promise<void> {
+    const schema = this.find(await this.schemas(), id);
+    if (raw === undefined) throw new HttpError(400, 'raw is missing');
+    await this.check(schema, parse(raw));
+    const file = this.userFile(schema.id);
+    makeFolder(dirname(file), 0o700);
+    await saveAtomically(file, raw);
   }
 
   private find(schemas: ReadonlyMap<string, Schema>, id: string): Schema {

@@ -7,6 +7,7 @@ import { objectField, readJson } from '../http/body.js';
 import { HttpError } from '../http/errors.js';
 import { empty, json } from '../http/reply.js';
 import type { Router } from '../http/router.js';
+import { OneByOne } from '../one-by-one.js';
 
 interface Workspace {
   readonly data: Record<string, unknown>;
@@ -17,6 +18,9 @@ const EXTENSION = '.jupyterlab-workspace';
 
 /** Saved layouts: which documents are open, and where. */
 export class Workspaces {
+  /** Of two savings at once the later one counts. */
+  private readonly savings = new OneByOne();
+
   /** @param folder where the layouts are kept */
   constructor(private readonly folder: string) {}
 
@@ -36,8 +40,10 @@ export class Workspaces {
       if (!data) throw new HttpError(400, 'data is missing: the layout was left as it is');
       const named = objectField(body, 'metadata')?.id;
       if (id === '' || named !== id) throw new HttpError(400, `metadata.id must be ${id}`);
-      makeFolder(this.folder, 0o700);
-      await saveAtomically(this.file(id), JSON.stringify({ data, metadata: { id } }));
+      await this.savings.do(id, async () => {
+        makeFolder(this.folder, 0o700);
+        await saveAtomically(this.file(id), JSON.stringify({ data, metadata: { id } }));
+      });
       return empty();
     });
     router.on('DELETE', path, async (call) => {

@@ -83,7 +83,7 @@ export class LocalSweep {
 
   async #run(point: IdentifiedPoint, signal: AbortSignal): Promise<void> {
     const alone = pointsAtOnce(point.point.kind) === 1;
-    const record = await machineTurns.take(alone, () => this.#attempt(point, signal));
+    const record = await machineTurns.take(alone, signal, () => this.#attempt(point, signal));
     if (!record) return;
     await this.options.journal.add(record);
     this.options.tell({ type: 'record', record });

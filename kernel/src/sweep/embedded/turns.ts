@@ -15,12 +15,13 @@ export class Turns {
   #shared = 0;
   readonly #waiting: { readonly alone: boolean; readonly start: () => void }[] = [];
 
-  /** Runs `work` when it is its turn, in the order of the calls. */
-  async take<T>(alone: boolean, work: () => Promise<T>): Promise<T> {
-    await new Promise<void>((start) => {
-      this.#waiting.push({ alone, start });
-      this.#advance();
-    });
+  /**
+   * Runs `work` when it is its turn, in the order of the calls.
+   * @param signal gives the turn up while it is waited for
+   * @returns undefined when it was given up
+   */
+  async take<T>(alone: boolean, signal: AbortSignal, work: () => Promise<T>): Promise<T | undefined> {
+    if (!(await this.#wait(alone, signal))) return undefined;
     try {
       return await work();
     } finally {
@@ -28,6 +29,29 @@ export class Turns {
       else this.#shared--;
       this.#advance();
     }
+  }
+
+  /** Resolves to whether the turn has come; otherwise it was given up. */
+  #wait(alone: boolean, signal: AbortSignal): Promise<boolean> {
+    return new Promise((resolve) => {
+      if (signal.aborted) return resolve(false);
+      const turn = {
+        alone,
+        start: () => {
+          signal.removeEventListener('abort', giveUp);
+          resolve(true);
+        },
+      };
+      const giveUp = () => {
+        this.#waiting.splice(this.#waiting.indexOf(turn), 1);
+        resolve(false);
+        // It may have been in the way of others.
+        this.#advance();
+      };
+      signal.addEventListener('abort', giveUp, { once: true });
+      this.#waiting.push(turn);
+      this.#advance();
+    });
   }
 
   #advance(): void {
