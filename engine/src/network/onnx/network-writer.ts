@@ -1,7 +1,14 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { FoveaError } from '../../errors.js';
 import { Random } from '../../random.js';
-import type { Block, Convolution, ForeignNode, NetworkNode, PoolNode } from '../network.js';
+import {
+  type Block,
+  type Convolution,
+  type ForeignNode,
+  hasShortcut,
+  type NetworkNode,
+  type PoolNode,
+} from '../network.js';
 import { windowOf } from '../projection-pool.js';
 import { paddingOn, padsAlikeAtAnySize } from '../shapes.js';
 import type { GraphBuilder } from './builder.js';
@@ -185,7 +192,7 @@ export class NetworkWriter {
         (map) => this.globalPool(map, `${block.name}.se`),
       );
     });
-    if (!block.adaptive) return this.graph.activation(value, block.activation);
+    if (!hasShortcut(block)) return this.graph.activation(value, block.activation);
     const read = block.projectionPool
       ? this.pool('AveragePool', windowOf(block.projectionPool), input, `${path}/AveragePool`)
       : input;
