@@ -176,10 +176,11 @@ void Program::run_stream(Session& session, const Machine& machine, int at, int c
   if (operation(0) == Operation::convolve) {
     ConvolutionPass passes[most_streamed]{};
     const int convolutions = pools ? count - 1 : count;
-    bool ready = convolutions > 0;
+    // The last one decides: those before it have no pixels either where it reads nothing but zeros around the map.
+    bool computes = false;
     for (int i = 0; i < convolutions; i++)
-      ready = prepare_convolution(session, machine, words(i) + 1, passes[i]) && ready;
-    if (ready) stream(machine, passes, convolutions, pools ? &following : nullptr);
+      computes = prepare_convolution(session, machine, words(i) + 1, passes[i]);
+    if (computes) stream(machine, passes, convolutions, pools ? &following : nullptr);
   } else {
     const int32_t* o = words(0) + 1;
     const Extent map = maps_[o[operation(0) == Operation::add ? 2 : 1]].extent;

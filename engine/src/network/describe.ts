@@ -1,7 +1,7 @@
 import { attentionLayers, attentionName } from './attention.js';
 import { convolutionFlops, denseBlockFlops, nodeFlops, weightCount } from './flops.js';
 import type { Block, Convolution, Network, NetworkNode } from './network.js';
-import { blocksOf } from './network.js';
+import { blocksOf, hasShortcut } from './network.js';
 import { networkShapes, type ValueShape } from './walk.js';
 
 /** One node of a network at a given input size, for tables. */
@@ -124,7 +124,7 @@ function describeBlock(block: Block): BlockDescription {
   const extras = [
     ...(block.attention ? [attentionName(block.attention)] : []),
     ...(block.projection ? [block.projectionPool ? 'projection behind an average pool' : 'projection'] : []),
-    ...(block.adaptive ? [] : ['no shortcut']),
+    ...(hasShortcut(block) ? [] : ['no shortcut']),
   ];
   return {
     index: block.index,

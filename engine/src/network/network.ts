@@ -106,8 +106,8 @@ export interface Block {
   /** Granularity that the masker was trained at, when there is one. */
   readonly granularity?: number;
   /**
-   * False when there is no shortcut to fall back on (an inverted block that changes shape): such a block
-   * always runs densely.
+   * False for a block that always runs densely: without a projection it then has no shortcut to fall back on (an inverted
+   * block that changes shape).
    */
   readonly adaptive: boolean;
 }
@@ -204,6 +204,11 @@ export interface Network {
   readonly onnxPath?: string;
   /** Which of that model's outputs is this network's. */
   readonly onnxOutput?: string;
+}
+
+/** Whether a block adds its input, projected or not, to its branch; one without a shortcut is its branch alone. */
+export function hasShortcut({ projection, adaptive }: Block): boolean {
+  return projection !== undefined || adaptive;
 }
 
 /**

@@ -36,6 +36,11 @@ export function paddingOn(
     : [rows.after, columns.after, rows.before, columns.before];
 }
 
+/** Whether padding by size comes to the same at any size, so that amounts say it as well. */
+export function padsAlikeAtAnySize({ kernel, stride }: Pick<Reach, 'kernel' | 'stride'>): boolean {
+  return stride.every((step) => step === 1) || kernel.every((size) => size === 1);
+}
+
 /**
  * What TensorFlow's SAME padding adds along one axis, so that a window of that stride gives `⌈extent / stride⌉`
  * values; the odd one goes to the end.

@@ -1,3 +1,4 @@
+import { hasShortcut } from '../network/network.js';
 import type { Owner, ProgramMap, ProgramRegion } from '../program/program.js';
 import type { BlockLowering } from './block-lowering.js';
 import { lowerNextPool, poolsBehindAdd } from './next-pool.js';
@@ -21,7 +22,7 @@ function lowerAdd(lowering: BlockLowering): void {
   const owner = lowering.owner('add');
   const { activation } = block;
   const { map } = lowering.values;
-  if (!lowering.hasShortcut) {
+  if (!hasShortcut(lowering.block)) {
     // Nothing to add: the branch is the output, and a linear one is finished already.
     if (activation !== 'none') network.add(owner, map, undefined, map, activation);
     lowering.output = map;
@@ -81,7 +82,7 @@ export function prepareOutput(lowering: BlockLowering, owner: Owner): ProgramMap
     if (active && !lowering.shortcutActivated) activateOthers(lowering, owner, shortcut, active);
     return shortcut;
   }
-  if (!lowering.hasShortcut) return lowering.outputMap();
+  if (!hasShortcut(lowering.block)) return lowering.outputMap();
   if (lowering.inPlace) {
     if (active && !lowering.identityStands) activateOthers(lowering, owner, shortcut, active);
     return shortcut;

@@ -111,11 +111,6 @@ export class BlockLowering {
     return leavesUnchanged(this.block.activation, this.input.activation);
   }
 
-  /** A block without one is its branch alone. */
-  get hasShortcut(): boolean {
-    return this.block.projection !== undefined || this.block.adaptive;
-  }
-
   owner(primitive: Primitive): Owner {
     return { node: this.position, group: this.#groupOf.get(primitive)! };
   }

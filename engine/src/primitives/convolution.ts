@@ -1,3 +1,4 @@
+import { hasShortcut } from '../network/network.js';
 import { isPointwise } from '../network/shapes.js';
 import { readsAhead, readsRows } from '../program/stream.js';
 import { fusesAdd, prepareOutput } from './add.js';
@@ -45,7 +46,7 @@ function lowerConvolution(lowering: BlockLowering, layer: number): void {
     const output = lowering.prepared ?? prepareOutput(lowering, owner);
     network.convolve(owner, convolution, source.map, output, {
       region,
-      residual: lowering.hasShortcut ? lowering.shortcut : undefined,
+      residual: hasShortcut(lowering.block) ? lowering.shortcut : undefined,
       activation: block.activation,
     });
     lowering.output = output;
@@ -87,7 +88,7 @@ function beginStream(lowering: BlockLowering, layer: number, pools: boolean): vo
     // Only an identity shortcut is changed in place; without one the output is a separate map.
     const overwrites =
       lowering.inPlace &&
-      lowering.hasShortcut &&
+      hasShortcut(lowering.block) &&
       !projection &&
       !(lowering.identityStands && readsAhead(branch.slice(layer, last + 1)));
     if (!decidesBetween && !readsRows(branch[layer]!) && !(fusesAdd(lowering, last) && overwrites)) {

@@ -2,12 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { blocksOf, builtNetwork, loadNetwork, type Network, Random, run } from '@fovea/engine';
-import { toOnnx } from '@fovea/engine/onnx';
+import type { NetworkNode } from '@fovea/engine/backend';
+import { importOnnx, toOnnx } from '@fovea/engine/onnx';
 import { parseSafetensors, saveNetwork } from '@fovea/engine/train';
 import { afterAll, describe, expect, it } from 'vitest';
 import { networkFromStored } from '../../../engine/src/network/stored/read.js';
 import { storeNetwork } from '../../../engine/src/network/stored/write.js';
-import { randomImages, smallNetwork } from '../support/small-network.js';
+import { randomConvolution, randomImages, smallNetwork } from '../support/small-network.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-stored-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -169,6 +170,23 @@ describe('a network with its maskers in one file', () => {
     const odd = join(folder, 'odd.onnx');
     writeFileSync(odd, bytes);
     const read = await loadNetwork(odd);
+    expect(read.notes.join()).toContain('do not fit its blocks');
+    expect(blocksOf(read).some(({ masker }) => masker)).toBe(false);
+  });
+
+  it('does not give maskers to other blocks where an ONNX file’s reader finds one more', async () => {
+    // Blocks of one width, so that each masker fits each of them.
+    const written = smallNetwork({ strides: [1, 1] });
+    const [stem, ...others] = written.nodes;
+    const convolution = randomConvolution(new Random(3), 'middle', 12, 12, { kernel: 3 });
+    const nodes: NetworkNode[] = [
+      stem!,
+      { kind: 'convolution', name: 'middle', inputs: ['stem'], output: 'middle', convolution },
+      { kind: 'add', name: 'sum', inputs: ['middle', 'stem'], output: 'sum', activation: 'relu' },
+      ...others.map((node, i) => (i === 0 ? { ...node, inputs: ['sum'] } : node)),
+    ];
+    const read = await importOnnx(toOnnx({ ...written, nodes }, { maskers: true }), 'again');
+    expect(blocksOf(read)).toHaveLength(blocksOf(written).length + 1);
     expect(read.notes.join()).toContain('do not fit its blocks');
     expect(blocksOf(read).some(({ masker }) => masker)).toBe(false);
   });

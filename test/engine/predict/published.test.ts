@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { getDevice } from '@fovea/engine';
+import { builtNetwork, getDevice, predict } from '@fovea/engine';
 import { predictRow, type ReferenceRow, type ReferenceTable, recomputeTable } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
+import { smallNetwork } from '../support/small-network.js';
 
 const reference = JSON.parse(
   readFileSync(new URL('../../fixtures/dynetsimulator_reference.json', import.meta.url), 'utf8'),
@@ -116,5 +117,29 @@ describe('bad rows are refused by name', () => {
   it('a figure that is not a figure', () => {
     const networks = [{ hardware: 'v100', net: 'resnet50', magic_ms_per_image: 1 }];
     expect(() => recomputeTable({ networks })).toThrow(/'magic_ms_per_image'/);
+  });
+});
+
+describe('a network predicted with the published model', () => {
+  const question = { device: 'v100', model: 'published', rate: 0.5 } as const;
+
+  it.each(['dense', 'unfused', 'lasnet', 'streamed'])(
+    'has a time for maps narrower than a stride, %s',
+    (strategy) => {
+      // The last stage's stride finds a single pixel.
+      const { blocks } = predict(builtNetwork('resnet50'), { ...question, strategy, height: 16, width: 16 });
+      for (const { name, totalMs } of blocks) expect(totalMs, name).toBeGreaterThan(0);
+    },
+  );
+
+  it.each([
+    ['four convolutions', smallNetwork({ kind: 'preactivated' })],
+    ['attention', smallNetwork({ excite: true })],
+    ['attention to pixels', smallNetwork({ excite: true, attention: 'pixels' })],
+  ] as const)('counts all FLOPs of blocks with %s', (_, network) => {
+    const counted = predict(network, { ...question, strategy: 'dense' });
+    const wanted = predict(network, { ...question, model: 'fovea', strategy: 'dense' });
+    expect(counted.blocks.map(({ flops }) => flops)).toEqual(wanted.blocks.map(({ flops }) => flops));
+    expect(counted.flopsAvoided).toBe(0);
   });
 });

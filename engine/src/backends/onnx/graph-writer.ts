@@ -183,7 +183,7 @@ class GraphWriter {
     const { convolution, source, destination, region, others, residual, activation } = operation;
     const values = this.#values;
     if (!region || others) {
-      const whole = this.#convolutions.everywhere(this.#held.get(source), convolution);
+      const whole = this.#convolutions.everywhere(this.#read(source), convolution);
       const sum = residual ? this.#sum(whole, this.#held.whole(residual)) : whole;
       const outside = values.activated(sum, activation, convolution.slopes);
       const before = region && this.#held.find(destination);
@@ -194,7 +194,7 @@ class GraphWriter {
     if (!residual && completes(operation, next)) {
       // Both have the same sums, so they are computed once.
       this.#done = next;
-      const sums = this.#convolutions.everywhere(this.#held.get(source), convolution);
+      const sums = this.#convolutions.everywhere(this.#read(source), convolution);
       const outside = values.activated(sums, next.activation, convolution.slopes);
       if (this.isEmpty(region)) this.#held.set(destination, outside);
       else {
@@ -207,7 +207,7 @@ class GraphWriter {
       if (!residual) this.#held.delete(destination);
       return;
     }
-    const rows = this.#convolutions.atRegion(this.#held.get(source), convolution, region);
+    const rows = this.#convolutions.atRegion(this.#read(source), convolution, region);
     if (residual) {
       this.#held.update(destination, region, rows, residual, activation);
       return;
@@ -219,6 +219,11 @@ class GraphWriter {
       region,
       rows: values.activatedRows(rows, activation, convolution.slopes),
     });
+  }
+
+  /** What a convolution reads: of a map that holds values only in an empty region, the zeros around it alone. */
+  #read(map: ProgramMap): GraphValue {
+    return this.#held.find(map) ?? this.#values.zeros(map.shape);
   }
 
   #add({ a, b, destination, activation }: Of<'add'>): void {

@@ -5,6 +5,8 @@ const key = 'fovea.maskers';
 
 interface StoredMasker {
   readonly block: number;
+  /** How many blocks there were, by which a reader that finds others knows that positions mean nothing to it. */
+  readonly blocks?: number;
   readonly granularity?: number;
   /** Little-endian float32, base64. */
   readonly weight: string;
@@ -15,13 +17,14 @@ interface StoredMasker {
 export function maskerProperty(
   network: Network,
 ): { readonly key: string; readonly value: string } | undefined {
-  const maskers = blocksOf(network).flatMap(({ index, masker, granularity }): StoredMasker[] => {
+  const all = blocksOf(network);
+  const maskers = all.flatMap(({ index, masker, granularity }): StoredMasker[] => {
     if (!masker) return [];
     const { weight, bias } = masker;
     const bytes = new Uint8Array(weight.buffer, weight.byteOffset, weight.byteLength);
     // JSON has no infinity: one cell for any map that can be run.
     const S = granularity === undefined ? {} : { granularity: Math.min(granularity, 2 ** 20) };
-    return [{ block: index, ...S, weight: toBase64(bytes), bias }];
+    return [{ block: index, blocks: all.length, ...S, weight: toBase64(bytes), bias }];
   });
   return maskers.length > 0 ? { key, value: JSON.stringify(maskers) } : undefined;
 }
@@ -39,7 +42,8 @@ export function withStoredMaskers(
   const blocks = blocksOf(network);
   const maskers = parse(text);
   const fitting = maskers?.every(
-    ({ block, weight }) => weight.length === blocks[block]?.branch[0]?.inChannels,
+    ({ block, blocks: count = blocks.length, weight }) =>
+      count === blocks.length && weight.length === blocks[block]?.branch[0]?.inChannels,
   );
   if (!maskers || !fitting) {
     return { network, note: "the maskers in the file's metadata do not fit its blocks; they are left out" };
@@ -69,17 +73,19 @@ function parse(
   }
   if (!Array.isArray(list)) return undefined;
   const maskers = list.map((entry: Partial<Record<keyof StoredMasker, unknown>> | null) => {
-    const { block, granularity, weight, bias } = entry ?? {};
+    const { block, blocks, granularity, weight, bias } = entry ?? {};
     const positive = (value: unknown, least: number): value is number =>
       Number.isSafeInteger(value) && (value as number) >= least;
     if (!positive(block, 0) || typeof weight !== 'string' || typeof bias !== 'number') return undefined;
     if (granularity !== undefined && !positive(granularity, 1)) return undefined;
+    if (blocks !== undefined && !positive(blocks, 1)) return undefined;
     const bytes = fromBase64(weight);
     if (!bytes || bytes.length % 4 !== 0) return undefined;
     return {
       block,
       bias,
       weight: new Float32Array(bytes.buffer),
+      ...(blocks === undefined ? {} : { blocks }),
       ...(granularity === undefined ? {} : { granularity }),
     };
   });

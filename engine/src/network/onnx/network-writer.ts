@@ -1,8 +1,16 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { FoveaError } from '../../errors.js';
 import { Random } from '../../random.js';
-import type { Block, Convolution, ForeignNode, NetworkNode, PoolNode } from '../network.js';
+import {
+  type Block,
+  type Convolution,
+  type ForeignNode,
+  hasShortcut,
+  type NetworkNode,
+  type PoolNode,
+} from '../network.js';
 import { windowOf } from '../projection-pool.js';
+import { paddingOn, padsAlikeAtAnySize } from '../shapes.js';
 import type { GraphBuilder } from './builder.js';
 import { changed } from './changed.js';
 import { ModelProtoSchema, type NodeProto } from './generated/onnx_pb.js';
@@ -184,7 +192,7 @@ export class NetworkWriter {
         (map) => this.globalPool(map, `${block.name}.se`),
       );
     });
-    if (!block.adaptive) return this.graph.activation(value, block.activation);
+    if (!hasShortcut(block)) return this.graph.activation(value, block.activation);
     const read = block.projectionPool
       ? this.pool('AveragePool', windowOf(block.projectionPool), input, `${path}/AveragePool`)
       : input;
@@ -211,12 +219,7 @@ export class NetworkWriter {
 
   private globalPool(value: string, name: string): string {
     return this.options.head === 'reshape'
-      ? this.graph.node(
-          'ReduceMean',
-          [value],
-          { axes: [-1, -2], keepdims: 1 },
-          { name: `${pathOf(name)}/ReduceMean` },
-        )
+      ? this.graph.mean(value, [-1, -2], { name: `${pathOf(name)}/ReduceMean` })
       : this.graph.node('GlobalAveragePool', [value], {}, { name: `${pathOf(name)}/GlobalAveragePool` });
   }
 
@@ -258,11 +261,14 @@ export class NetworkWriter {
   }
 }
 
-/** Padding as ONNX has it: amounts, or the rule by which they follow from the size. */
-function paddingAttribute({ padding, samePadding }: Pick<Convolution, 'padding' | 'samePadding'>) {
-  return samePadding === undefined
-    ? { pads: padding }
-    : { auto_pad: samePadding === 'upper' ? 'SAME_UPPER' : 'SAME_LOWER' };
+/**
+ * Padding as ONNX has it: amounts, or the rule by which they follow from the size. Amounts wherever they say it as well:
+ * onnxruntime takes no rule beside a dilation.
+ */
+function paddingAttribute(window: Parameters<typeof paddingOn>[0]) {
+  return window.samePadding === undefined || padsAlikeAtAnySize(window)
+    ? { pads: paddingOn(window, 1, 1) }
+    : { auto_pad: window.samePadding === 'upper' ? 'SAME_UPPER' : 'SAME_LOWER' };
 }
 
 /** `layer1.0.conv1` → `/layer1/layer1.0/conv1`: a number belongs to the module before it. */

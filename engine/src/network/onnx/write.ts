@@ -41,7 +41,7 @@ export interface OnnxOptions extends Omit<StorageOptions, 'externalLocation'> {
  * import { importOnnx, toOnnx } from '@fovea/engine/onnx';
  *
  * const bytes = toOnnx(builtNetwork('resnet18'), { maskers: true });
- * console.log((await importOnnx(bytes)).nodes.length);
+ * console.log((await importOnnx(bytes, 'resnet18')).nodes.length);
  * ```
  */
 export function toOnnx(network: Network, options: OnnxOptions = {}): Uint8Array<ArrayBuffer> {

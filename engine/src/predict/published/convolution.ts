@@ -2,7 +2,7 @@ import { maximumDensity } from './density.js';
 import type { Cost, Machine, Tile } from './tiles.js';
 import { ceilEfficiency, once, sectorEfficiency, tiles } from './tiles.js';
 
-/** A convolution as the published formulas take it: "same" padding, output of `floor(height / stride)`. */
+/** A convolution as the published formulas take it: "same" padding, output of `floor(height / stride)`, at least 1. */
 export interface ConvolutionShape {
   readonly inChannels: number;
   readonly outChannels: number;
@@ -20,6 +20,9 @@ export interface ChannelDensity {
   readonly output: number;
 }
 
+/** Output pixels along one axis. A map narrower than the stride, as a small image leaves it, has one. */
+const outputExtent = (extent: number, stride: number) => Math.max(1, Math.floor(extent / stride));
+
 const allChannels: ChannelDensity = { input: 1, output: 1 };
 
 const nameOf = (shape: ConvolutionShape) =>
@@ -36,8 +39,8 @@ function searchConvolution(machine: Machine, shape: ConvolutionShape, density: C
   const { inChannels, outChannels: C, kernel: k, stride: s, groups } = shape;
   const { batch: b, frequency, lanes, fill, engines, memory, cache, sector, launch } = machine;
   const { input: ic, output: oc } = density;
-  const H = Math.floor(shape.height / s);
-  const W = Math.floor(shape.width / s);
+  const H = outputExtent(shape.height, s);
+  const W = outputExtent(shape.width, s);
   const perGroup = inChannels / groups;
   const weightScale = b === 1 ? ic * oc : 1;
   const offChip =
@@ -86,8 +89,8 @@ export interface Patches {
 export function patchConvolution(machine: Machine, shape: ConvolutionShape, patches: Patches): Cost {
   const { granularity: S, rate, indexed } = patches;
   const total =
-    Math.ceil(Math.floor(shape.height / shape.stride) / S) *
-    Math.ceil(Math.floor(shape.width / shape.stride) / S);
+    Math.ceil(outputExtent(shape.height, shape.stride) / S) *
+    Math.ceil(outputExtent(shape.width, shape.stride) / S);
   const evaluate = patchEvaluator(machine, shape, patches);
   const tile = once(machine, `patches ${nameOf(shape)} ${S},${indexed}`, () =>
     searchPatchTile(shape.outChannels, S, (total + 1) / 2, evaluate),
@@ -135,7 +138,7 @@ function patchEvaluator(
   const { batch: b, frequency, lanes, fill, engines, memory, cache } = machine;
   const perGroup = inChannels / groups;
   const weights = C * perGroup * k ** 2;
-  const denseInput = inChannels * Math.floor(height / s) * s * Math.floor(width / s) * s;
+  const denseInput = inChannels * outputExtent(height, s) * s * outputExtent(width, s) * s;
   return (pp, ct, ht, wt, n) => {
     const count = Math.ceil(C / ct) * Math.ceil(S / ht) * Math.ceil(S / wt);
     const input = indexed ? denseInput : n * inChannels * ((S + k - 1) * s) ** 2;

@@ -1,10 +1,10 @@
 import { FoveaError } from '../../errors.js';
-import { convolutionFlops, denseBlockFlops } from '../../network/flops.js';
+import { attentionFlops, convolutionFlops, denseBlockFlops } from '../../network/flops.js';
 import type { Block, Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { NetworkShapes } from '../../network/walk.js';
 import type { BlockPlan, Plan, Primitive } from '../../plan/plan.js';
-import { conv1RunsDense } from '../../primitives/primitive.js';
+import { conv1RunsDense, layerOf } from '../../primitives/primitive.js';
 import type { Profile } from '../../profile.js';
 import { type PredictedPass, PredictedProfile } from '../assemble.js';
 import type { Setting } from '../options.js';
@@ -104,7 +104,7 @@ class PublishedGroups {
       case 'conv2':
       case 'conv3':
       case 'conv4':
-        return expected(convolution(this.machine, this.convolutionShape(Number(primitive.slice(4)) - 1)));
+        return expected(convolution(this.machine, this.convolutionShape(layerOf(primitive)!)));
       case 'excite':
         return expected(excitation(this.machine, this.excited, this.squeeze));
       case 'add':
@@ -135,11 +135,9 @@ class PublishedGroups {
             ? maskerConvolution(this.machine, this.convolutionShape(0), this.patches)
             : this.branch(0, group);
         case 'conv2':
-          return this.branch(1, group);
         case 'conv3':
-          return this.branch(2, group);
         case 'conv4':
-          return this.branch(3, group);
+          return this.branch(layerOf(primitive)!, group);
         case 'gather':
           return this.gather(group);
         case 'scatter':
@@ -272,9 +270,13 @@ function flopsOf(
     if (primitive === 'projection') {
       flops += convolutionFlops(block.projection!, batch * shape.outHeight * shape.outWidth);
     }
-    const position = /^conv([123])$/.exec(primitive)?.[1];
-    if (!position) continue;
-    const i = Number(position) - 1;
+    if (primitive === 'excite') {
+      const { height, width } = shape.branch[block.attention!.after]!;
+      const { outChannels: channels } = block.branch[block.attention!.after]!;
+      flops += batch * attentionFlops(block.attention!, { channels, pixels: height * width });
+    }
+    const i = layerOf(primitive);
+    if (i === undefined) continue;
     const map = shape.branch[i]!;
     const share = plan.mode === 'dense' || (i === 0 && conv1RunsDense(plan)) ? 1 : rate;
     flops += share * convolutionFlops(block.branch[i]!, batch * map.height * map.width);

@@ -2,7 +2,13 @@ import { FoveaError } from '../../errors.js';
 import { maskGrid } from '../../mask/geometry.js';
 import { decisionFlops } from '../../mask/rule.js';
 import { convolutionFlops, denseBlockFlops } from '../../network/flops.js';
-import type { Activation, Block, NetworkNode, ProjectionPool } from '../../network/network.js';
+import {
+  type Activation,
+  type Block,
+  hasShortcut,
+  type NetworkNode,
+  type ProjectionPool,
+} from '../../network/network.js';
 import { pooledForProjection, windowOf } from '../../network/projection-pool.js';
 import { type BlockShape, inputOf, paddingOn } from '../../network/shapes.js';
 import type { NetworkShapes } from '../../network/walk.js';
@@ -104,7 +110,7 @@ function activated(tape: Tape, value: Value, activation: Activation): Value {
 }
 
 function emitBlock(tape: Tape, block: Block, input: Value, how: EmitOptions): Value {
-  const { branch, projection, projectionPool, attention, adaptive, activation } = block;
+  const { branch, projection, projectionPool, attention, activation } = block;
   const mask = how.masked ? emitMask(tape, block, input, how) : undefined;
   const norm = (convolution: Block['branch'][number]) =>
     how.masked ? how.learned.norm(convolution) : undefined;
@@ -118,7 +124,7 @@ function emitBlock(tape: Tape, block: Block, input: Value, how: EmitOptions): Va
     if (attention?.after !== i) return;
     value = replace(value, emitAttention(tape, attention, value));
   });
-  if (!adaptive) return activated(tape, value, activation);
+  if (!hasShortcut(block)) return activated(tape, value, activation);
   const read = projectionPool ? emitPool(tape, projectionPool, input) : input;
   const shortcut = projection ? tape.convolution(read, projection, norm(projection)) : read;
   if (read !== input && read !== shortcut) tape.discard(read);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { blocksOf, builtNetwork, loadNetwork, type Network, type Tensor } from '@fovea/engine';
 import { importOnnx, type OnnxOptions, openDense, toOnnx, toOnnxWithExternalData } from '@fovea/engine/onnx';
 import { afterAll, describe, expect, it } from 'vitest';
-import { densely } from '../../support/onnx-graphs.js';
+import { conv, densely, model } from '../../support/onnx-graphs.js';
 import { randomImages, smallNetwork } from '../../support/small-network.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-onnx-'));
@@ -130,4 +130,39 @@ describe('ONNX import', () => {
       await session.dispose();
     }
   });
+
+  it('writes the mean of a head in the form of the operator set that a foreign piece asks for', async () => {
+    const bytes = model((g, x) => g.node('GlobalAveragePool', [g.node('Tanh', [conv(g, x, 3, 4)])]), 18);
+    const network = await importOnnx(bytes, 'pooled');
+    expect(network.nodes.map(({ kind }) => kind)).toEqual(['convolution', 'foreign', 'global-pool']);
+    const images = randomImages(network, 1);
+    const path = join(folder, 'pooled.onnx');
+    writeFileSync(path, toOnnx(network, { head: 'reshape' }));
+    const session = await openDense(await loadNetwork(path), { batch: 1, height: 8, width: 8 });
+    expect(session.source).toBe('file');
+    expect(difference((await session.run(images)).output, await densely(network, images))).toBeLessThan(1e-4);
+    await session.dispose();
+  });
+
+  it.each(['upper', 'lower'] as const)(
+    'writes SAME padding (%s) beside a dilation as amounts, which onnxruntime takes',
+    async (samePadding) => {
+      const network = smallNetwork({ strides: [1], learned: false });
+      const nodes = network.nodes.map((node) => {
+        if (node.kind !== 'convolution' || node.name !== 'stem') return node;
+        const padding = [0, 0, 0, 0] as const;
+        return {
+          ...node,
+          convolution: { ...node.convolution, padding, samePadding, dilation: [2, 3] as const },
+        };
+      });
+      const dilated = { ...network, nodes };
+      const images = randomImages(dilated, 2);
+      const session = await openDense(dilated, { batch: 2, height: 13, width: 11 });
+      expect(difference((await session.run(images)).output, await densely(dilated, images))).toBeLessThan(
+        1e-4,
+      );
+      await session.dispose();
+    },
+  );
 });

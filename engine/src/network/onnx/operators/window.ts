@@ -1,5 +1,5 @@
 import type { Convolution } from '../../network.js';
-import { paddingOn } from '../../shapes.js';
+import { paddingOn, padsAlikeAtAnySize } from '../../shapes.js';
 import { floatOf, type GraphNode, intOf, intsOf, stringOf } from '../graph.js';
 import type { Handler, Scope } from '../scope.js';
 
@@ -42,9 +42,7 @@ export function paddingOf(
     padding: [0, 0, 0, 0],
     samePadding: auto === 'SAME_LOWER' ? 'lower' : 'upper',
   } as const;
-  const alike = stride.every((step) => step === 1) || kernel.every((size) => size === 1);
-  // With stride 1 or a kernel of one pixel it is the same at any size.
-  return alike
+  return padsAlikeAtAnySize(rule)
     ? { padding: paddingOn(rule, 1, 1) }
     : { padding: rule.padding, samePadding: rule.samePadding };
 }

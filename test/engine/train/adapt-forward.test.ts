@@ -1,0 +1,77 @@
+import { blocksOf, type Network, run } from '@fovea/engine';
+import { networkShapes } from '@fovea/engine/backend';
+import { openDense } from '@fovea/engine/onnx';
+import { canTrain } from '@fovea/engine/train';
+import { describe, expect, it } from 'vitest';
+import { emitNodes } from '../../../engine/src/train/adapt/emit-network.js';
+import { LearnedValues } from '../../../engine/src/train/adapt/learned-values.js';
+import { Tape, type Value } from '../../../engine/src/train/adapt/tape.js';
+import { TrainProgram } from '../../../engine/src/train/train-program.js';
+import { ATTENTION_KINDS } from '../support/attention.js';
+import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
+
+/** A network whose blocks always run densely, projections or not. */
+function neverMasked(network: Network): Network {
+  const nodes = network.nodes.map((node) =>
+    node.kind === 'block' ? { ...node, block: { ...node.block, adaptive: false } } : node,
+  );
+  return { ...network, nodes };
+}
+
+const images = randomImages(smallNetwork(), 2);
+const [batch, height, width] = images.shape;
+
+/** What `adapt` computes of a network without masks. */
+async function forward(network: Network, keeps: boolean): Promise<Float32Array> {
+  const tape = new Tape([], keeps);
+  const values = new Map<string, Value>([
+    [network.input, { array: images.data.slice(), shape: images.shape, learned: false }],
+  ]);
+  emitNodes(tape, network.nodes, values, {
+    shapes: networkShapes(network, { batch, height, width }),
+    learned: new LearnedValues([], []),
+    settings: { gumbel: new Float32Array(2), random: new Uint32Array(2) },
+    granularity: blocksOf(network).map(() => 1),
+    training: false,
+    masked: false,
+    kept: new Set([network.output]),
+  });
+  await new TrainProgram(tape.ops).run(2, new Int32Array(1));
+  const output = values.get(network.output)!;
+  return output.array.slice(
+    0,
+    output.shape.reduce((product, extent) => product * extent),
+  );
+}
+
+const networks: [string, Network][] = [
+  ['bottlenecks', smallNetwork()],
+  ['inverted residuals', smallNetwork({ kind: 'inverted' })],
+  ['projections behind a pool', smallNetwork({ pooledShortcut: true })],
+  ['four convolutions', smallNetwork({ kind: 'preactivated' })],
+  ...ATTENTION_KINDS.map((attention): [string, Network] => [
+    `attention, ${attention}`,
+    smallNetwork({ excite: true, attention }),
+  ]),
+  // The first and the third have a projection, the others no shortcut.
+  ['blocks that are never masked', neverMasked(smallNetwork())],
+];
+
+describe.each(networks)('a dense network of %s', (_, network) => {
+  const expected = run(network, images, { backend: 'reference', strategy: 'dense' });
+
+  it.skipIf(!canTrain()).each([false, true])(
+    'is computed for training as the reference computes it, keeping values: %s',
+    async (keeps) => {
+      const { output } = await expected;
+      expect(relativeError(await forward(network, keeps), output.data)).toBeLessThan(1e-5);
+    },
+  );
+
+  it('is written as an ONNX model that computes the same', async () => {
+    const session = await openDense(network, { batch, height, width });
+    const { output } = await session.run(images);
+    expect(relativeError(output.data, (await expected).output.data)).toBeLessThan(1e-5);
+    await session.dispose();
+  });
+});
