@@ -1,4 +1,5 @@
 import type { Convolve, Program } from '../../program/program.js';
+import { workOf } from '../../program/work.js';
 import { wrongMatrices } from './check-matrices.js';
 import type { Device } from './device.js';
 import { encodeConvolution } from './encode-convolution.js';
@@ -9,6 +10,7 @@ import type { Launch } from './launch.js';
 import { LaunchTimer } from './launch-timer.js';
 import { noLists, probeConvolution } from './probe.js';
 import { plainSquares } from './squares.js';
+import { mostWork } from './submission-bound.js';
 import type { Tuning } from './tuning.js';
 import { isOfMatrices, type Variant } from './variants.js';
 
@@ -64,6 +66,8 @@ export async function tune(device: Device, program: Program, tuning: Tuning): Pr
 class Tuner {
   readonly #timer: LaunchTimer;
   #wrong: Promise<readonly Variant[]> | undefined;
+  #work = 0;
+  #ms = 0;
 
   constructor(
     readonly device: Device,
@@ -75,39 +79,53 @@ class Tuner {
   async convolution(operation: Convolve): Promise<void> {
     const variants = this.tuning.variantsOf(operation);
     const wrong = variants.some(isOfMatrices) ? await this.#wrongMatrices() : [];
+    const share = this.#shareOf([operation]);
     const fastest = await this.#variantMs(
       operation,
       variants.filter((one) => !wrong.includes(one)),
+      share,
     );
-    if (fastest) this.tuning.learn(operation, fastest.one);
+    if (!fastest) return;
+    this.tuning.learn(operation, fastest.one);
+    this.#work += mostWork(workOf(plain(operation, share)));
+    this.#ms += fastest.ms;
+    // Of all that was timed so far: a network has fast convolutions and slow ones.
+    this.device.bound.ran(this.#work, this.#ms);
   }
 
   async fusion(fusion: Fusion): Promise<void> {
     const { device, tuning } = this;
     const tiles = tilesFor(fusion, device.precision, device.gpu.limits.maxComputeWorkgroupStorageSize);
-    const together = await this.#fusedMs(fusion, tiles);
+    const share = this.#shareOf(fusion.operations);
+    const together = await this.#fusedMs(fusion, tiles, share);
     let apartMs = 0;
     // What is not known of the fusion yet divides it into its parts.
     for (const part of partsOf(fusion.operations, tuning)) {
       const fastest =
         'fusion' in part
-          ? await this.#fusedMs(part.fusion, [part.tile])
-          : await this.#variantMs(part.operation, [tuning.one(part.operation)]);
+          ? await this.#fusedMs(part.fusion, [part.tile], share)
+          : await this.#variantMs(part.operation, [tuning.one(part.operation)], share);
       apartMs += fastest?.ms ?? Number.POSITIVE_INFINITY;
     }
     tuning.learnFusion(fusion, together && together.ms < apartMs ? together.one : undefined);
   }
 
-  #variantMs(operation: Convolve, variants: readonly Variant[]) {
-    const timed = plain(operation);
+  /** How much of convolutions is timed: a dispatch is no longer than a submission may be. */
+  #shareOf(operations: readonly Convolve[]): number {
+    const work = operations.reduce((sum, operation) => sum + mostWork(workOf(plain(operation, 1))), 0);
+    return Math.min(1, this.device.bound.work / work);
+  }
+
+  #variantMs(operation: Convolve, variants: readonly Variant[], share: number) {
+    const timed = plain(operation, share);
     return this.#fastest(variants, (variant) => {
       const squares = variant.kind === 'squares' ? plainSquares(operation, timed, variant.side) : undefined;
       return encodeConvolution(timed, noLists, variant, squares);
     });
   }
 
-  #fusedMs(fusion: Fusion, tiles: readonly FusionTile[]) {
-    const timed = plainFusion(fusion);
+  #fusedMs(fusion: Fusion, tiles: readonly FusionTile[], share: number) {
+    const timed = plainFusion(fusion, share);
     return this.#fastest(tiles, (tile) =>
       encodeFusion(timed, noLists, tile, false, plainSquares(fusion.core, timed.core, tile.side ?? 1)),
     );
@@ -143,21 +161,22 @@ class Tuner {
 
 /** Rows of an image as wide as a map, with as many pixels as are expected to be computed. */
 const expectedRows = ([N, H]: readonly number[], isListed: boolean) =>
-  Math.ceil(N! * H! * (isListed ? LISTED_SHARE : 1));
+  N! * H! * (isListed ? LISTED_SHARE : 1);
 
-/** The same work over whole maps: as many rows as are expected. */
-function plain({ convolution, destination, region }: Convolve): Convolve {
+/** The same work, or a share of it, over whole maps: as many rows as are expected. */
+function plain({ convolution, destination, region }: Convolve, share: number): Convolve {
   const { shape } = destination;
-  return probeConvolution(convolution, expectedRows(shape, region !== undefined), shape[2]);
+  const rows = Math.ceil(share * expectedRows(shape, region !== undefined));
+  return probeConvolution(convolution, rows, shape[2]);
 }
 
 /** The same of a fusion, each convolution reading what the one before it writes. */
-function plainFusion({ head, core, tail }: Fusion): Fusion {
-  const plainCore = plain(core);
+function plainFusion({ head, core, tail }: Fusion, share: number): Fusion {
+  const plainCore = plain(core, share);
   const [, height, width] = plainCore.source.shape;
   const plainHead = head && probeConvolution(head.convolution, height, width);
   const inner = plainHead ? { ...plainCore, source: plainHead.destination } : plainCore;
-  const plainTail = tail && { ...plain(tail), source: inner.destination };
+  const plainTail = tail && { ...plain(tail, share), source: inner.destination };
   return {
     operations: [...(plainHead ? [plainHead] : []), inner, ...(plainTail ? [plainTail] : [])],
     ...(plainHead ? { head: plainHead } : {}),
