@@ -126,8 +126,11 @@ class Encoder {
 
   launches(operation: Exclude<Operation, ScriptedOperation>): Launch[] {
     switch (operation.kind) {
-      case 'convolve':
-        return [encodeConvolution(operation, this.lists, this.choice.one(operation))];
+      case 'convolve': {
+        const launch = encodeConvolution(operation, this.lists, this.choice.one(operation));
+        const byRule = this.choice.byRule(operation);
+        return [byRule ? { ...launch, effort: { ...launch.effort!, byRule } } : launch];
+      }
       case 'max-pool':
       case 'average-pool':
         return [this.#windows(operation)];

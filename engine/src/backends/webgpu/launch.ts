@@ -58,6 +58,8 @@ export interface Effort {
   readonly steps: number;
   /** Workgroups outside of it have nothing to do. */
   readonly region?: ProgramRegion | undefined;
+  /** True when a rule chose the kernel among several. */
+  readonly byRule?: boolean;
 }
 
 /** One dispatch of a kernel, as plain data. */

@@ -21,17 +21,17 @@ const PATIENCE_MS = 50;
 /** What of a listed region is taken to be active. */
 const LISTED_SHARE = 0.5;
 
-/** What can be computed in several ways. */
-function convolutionsOf({ steps }: Program, tuning: Tuning): Convolve[] {
+/** What can be computed in several ways and was not timed. */
+function untimedOf({ steps }: Program, tuning: Tuning): Convolve[] {
   return steps
     .flatMap(({ operations }) => operations)
     .filter((operation): operation is Convolve => operation.kind === 'convolve')
-    .filter((operation) => tuning.variantsOf(operation).length > 1);
+    .filter((operation) => tuning.byRule(operation));
 }
 
 /** Who chose the variants of a program that was tuned, as the end of a sentence. */
 export function chosenBy(program: Program, tuning: Tuning): string {
-  const left = convolutionsOf(program, tuning).filter((one) => !tuning.find(one)).length;
+  const left = untimedOf(program, tuning).length;
   const timed = 'timing them on this GPU';
   if (left === 0) return timed;
   return `${timed}, ${left} of them by a rule, as they could not be timed within ${MOST_MS / 1e3} s`;
@@ -42,17 +42,18 @@ export function chosenBy(program: Program, tuning: Tuning): string {
  * them as one dispatch and as several, and keeps what is fastest.
  */
 export async function tune(device: Device, program: Program, tuning: Tuning): Promise<void> {
-  const convolutions = convolutionsOf(program, tuning);
+  const convolutions = untimedOf(program, tuning);
   // Shorter ones first: the longer ones are compared with what is fastest of those.
   const fusions = program.steps
     .flatMap(({ operations }) => operations.flatMap((_, at) => fusionsAt(operations, at)))
     .toSorted((a, b) => a.operations.length - b.operations.length);
-  if (convolutions.every((one) => tuning.find(one)) && fusions.every((one) => tuning.knows(one))) return;
+  if (convolutions.length === 0 && fusions.every((one) => tuning.knows(one))) return;
   const tuner = new Tuner(device, tuning);
   const end = performance.now() + MOST_MS;
   try {
     for (const one of convolutions) {
-      if (performance.now() < end && !tuning.find(one)) await tuner.convolution(one);
+      // Several have the same shape.
+      if (performance.now() < end && tuning.byRule(one)) await tuner.convolution(one);
     }
     for (const fusion of fusions) {
       if (performance.now() < end && !tuning.knows(fusion)) await tuner.fusion(fusion);
