@@ -43,6 +43,8 @@ export interface KernelTiming {
   readonly name: string;
   /** Passes of the GPU, of which a pass of the plan may have several. */
   readonly passes: number;
+  /** Those of them for which a rule chose the kernel, and no timing on this GPU; left out where there are none. */
+  readonly byRule?: number;
   /** Left out where the adapter times no passes. */
   readonly totalMs?: number;
 }

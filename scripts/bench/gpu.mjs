@@ -8,6 +8,7 @@
  *   --networks, --batches, --rates, --precisions LIST; --runs N: only these
  *   --python COMMAND   the Python that has PyTorch; python3 when left out
  *   --peak N           the GPU's float32 peak in TFLOP/s; left out, that of NVIDIA's data sheet where it is known below
+ *   --no-tune          kernels are chosen by a rule, as where there is no time to time them; not with --write
  *   --write            keeps the measurements in docs/gpu-measured.json, beside those that it has of this GPU, and writes
  *                      the table of all into docs/gpu.md; otherwise the table is printed
  *   --try              a small network, once, on a software driver and on PyTorch's processor too: to see whether the
@@ -37,7 +38,7 @@ const header = [
   ...['speed-up', 'realised/ideal', 'engine, GFLOP/s', 'share of f32 peak'],
 ];
 
-/** @throws FoveaError `bad-argument` for `--try` with `--write` */
+/** @throws FoveaError `bad-argument` for `--try` or `--no-tune` with `--write` */
 function optionsOf(args) {
   const { values } = parseArgs({
     args,
@@ -47,6 +48,7 @@ function optionsOf(args) {
       runs: { type: 'string' },
       python: { type: 'string', default: 'python3' },
       peak: { type: 'string' },
+      'no-tune': { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
       try: { type: 'boolean', default: false },
     },
@@ -54,10 +56,15 @@ function optionsOf(args) {
   if (values.try && values.write) {
     throw new FoveaError('bad-argument', '--try with --write: times of a trial are not written');
   }
+  if (values['no-tune'] && values.write) {
+    throw new FoveaError('bad-argument', '--no-tune with --write: the times kept are those of tuned kernels');
+  }
   const { networks, batches, rates, runs } = { ...(values.try ? small : full), ...values };
   const listed = (text) => text.split(',').map((entry) => entry.trim());
   return {
     ...values,
+    // Left out, kernels are timed on a GPU, and not on a software driver.
+    ...(values['no-tune'] ? { tune: false } : {}),
     size: values.try ? 32 : 224,
     networks: listed(networks),
     batches: listed(batches).map(Number),
@@ -82,7 +89,7 @@ export async function bench(args) {
   }
   const measured = { device, measuredAt: new Date().toISOString().slice(0, 10), rows: [], left: [] };
   for (const precision of options.precisions) {
-    const backend = precision === 'f32' ? webgpuBackend : webgpuBackendWith({ precision });
+    const backend = webgpuBackendWith({ precision, tune: options.tune });
     const problem = await backend.check();
     if (problem) measured.left.push(problem);
     else for (const name of options.networks) await measure(name, precision, backend, options, measured);
@@ -150,7 +157,7 @@ export function textOf({ device, measuredAt, rows, left }, peak) {
       header,
       rows.map((row) => cellsOf(row, peak)),
     ),
-    'The kernels of the last timed run, with their share of the time of all passes on the GPU and, in brackets, the number of their passes. `matrices` are matrices of subgroups, `lists by subgroups` lists of pixels built with operations of subgroups; `+` joins kernels that are timed together.',
+    'The kernels of the last timed run, with their share of the time of all passes on the GPU and, in brackets, the number of their passes. `matrices` are matrices of subgroups, `lists by subgroups` lists of pixels built with operations of subgroups; `+` joins kernels that are timed together. `by a rule`: so many of the passes were not timed with every kernel before, so that a faster one may be left out.',
     tableOf([...setting, 'kernels'], rows.map(kernelCellsOf)),
     left.map((line) => `- ${line}`).join('\n'),
   ].join('\n\n');
@@ -221,8 +228,9 @@ function cellsOf(row, peak) {
 function kernelCellsOf(row) {
   const kernels = row.kernels ?? [];
   const allMs = kernels.reduce((sum, { totalMs = 0 }) => sum + totalMs, 0);
-  const listed = kernels.map(({ name, passes, totalMs = 0 }) =>
-    [name, ...(allMs > 0 ? [percent(totalMs / allMs)] : []), `(${passes})`].join(' '),
-  );
+  const listed = kernels.map(({ name, passes, byRule = 0, totalMs = 0 }) => {
+    const ruled = byRule === 0 ? '' : byRule === passes ? ', by a rule' : `, ${byRule} by a rule`;
+    return [name, ...(allMs > 0 ? [percent(totalMs / allMs)] : []), `(${passes}${ruled})`].join(' ');
+  });
   return [...settingCellsOf(row), listed.join(', ') || '–'];
 }

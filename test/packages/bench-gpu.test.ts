@@ -34,14 +34,15 @@ describe('npm run bench gpu', () => {
   it('says which kernels ran in each setting, with their share of the time where passes are timed', () => {
     const kernels = [
       { name: 'matrices 64x64', passes: 33, totalMs: 6 },
-      { name: 'gemm 32x32 + winograd', passes: 4, totalMs: 1.5 },
+      { name: 'gemm 32x32 + winograd', passes: 4, byRule: 1, totalMs: 1.5 },
       { name: 'lists by subgroups', passes: 16, totalMs: 0.5 },
     ];
-    const untimed = kernels.map(({ name, passes }) => ({ name, passes }));
+    const untimed = kernels.map(({ totalMs: _, byRule: __, ...kernel }) => kernel);
     const rows = [
       { ...row, kernels },
       { ...row, batch: 32, kernels: untimed },
       { ...row, batch: 128 },
+      { ...row, batch: 256, kernels: [{ name: 'gemm 32x32', passes: 9, byRule: 9 }] },
     ];
     const text: string = textOf({ ...measured, rows }, 8000);
     const lines = text.slice(text.indexOf('The kernels')).split('\n');
@@ -50,10 +51,11 @@ describe('npm run bench gpu', () => {
       [
         '8',
         '0.5',
-        'matrices 64x64 75.0 % (33), gemm 32x32 + winograd 18.8 % (4), lists by subgroups 6.3 % (16)',
+        'matrices 64x64 75.0 % (33), gemm 32x32 + winograd 18.8 % (4, 1 by a rule), lists by subgroups 6.3 % (16)',
       ],
       ['32', '0.5', 'matrices 64x64 (33), gemm 32x32 + winograd (4), lists by subgroups (16)'],
       ['128', '0.5', '–'],
+      ['256', '0.5', 'gemm 32x32 (9, by a rule)'],
     ]);
   });
 
@@ -84,9 +86,12 @@ describe('npm run bench gpu', () => {
       encoding: 'utf8',
     });
 
-  it('does not write what was only tried', () => {
-    const { status, stderr } = bench('--try', '--write');
-    expect([status, stderr]).toEqual([1, 'fovea: --try with --write: times of a trial are not written\n']);
+  it.each([
+    ['--try', 'times of a trial are not written'],
+    ['--no-tune', 'the times kept are those of tuned kernels'],
+  ])('does not write what was measured with %s', (option, why) => {
+    const { status, stderr } = bench(option, '--write');
+    expect([status, stderr]).toEqual([1, `fovea: ${option} with --write: ${why}\n`]);
   });
 
   there('refuses a software driver in one line', () => {

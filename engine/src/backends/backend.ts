@@ -11,7 +11,8 @@ export interface RunOptions {
   readonly maskers: readonly Masker[];
   readonly threads: number;
   /**
-   * Aborts the run; the promise then rejects with FoveaError `aborted`. The native backend stops within 50 ms;
+   * Aborts the run; the promise then rejects with FoveaError `aborted`. The native backend stops within 50 ms, `webgpu`
+   * after the submissions that the GPU has, each of which takes about 0.2 s at most;
    * `onnx` and `reference` stop between blocks, for onnxruntime's Node binding cannot end a graph under way (its
    * `terminate` option exists in the browser only).
    */

@@ -13,7 +13,7 @@ import {
 } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
 import { backends } from '../support/backends.js';
-import { randomImages, smallNetwork } from '../support/small-network.js';
+import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
 const network = smallNetwork({ strides: [1, 1] });
 const images = randomImages(network);
@@ -30,6 +30,29 @@ describe.each(backends)('what maskers answer, on $name', ({ name: backend, missi
   const there = it.skipIf(missing !== undefined);
   const masksOf = async (masker: Masker) =>
     (await run(network, images, { ...settings, backend, masker })).masks.map(({ cells }) => [...cells]);
+
+  there(
+    'are given what has changed since the block before, where S does not divide the map too',
+    async () => {
+      const uneven = smallNetwork({ kind: 'inverted', height: 9, mapWidth: 11, strides: [1, 1, 1] });
+      const pair = randomImages(uneven, 2);
+      const pooledOn = async (name: string, strategy: string) => {
+        const seen: number[][] = [];
+        const masker = customMasker(({ batch, rows, columns, pooled }) => {
+          seen.push([...pooled]);
+          return Array.from({ length: batch * rows * columns }, (_, cell) => cell % 4 === 0);
+        });
+        await run(uneven, pair, { backend: name, strategy, masker, granularity: 2, threads: 1 });
+        return seen;
+      };
+      const expected = await pooledOn('reference', 'unfused');
+      const seen = await pooledOn(backend, 'streamed');
+      expect(seen.length).toBe(3);
+      seen.forEach((values, block) => {
+        expect(relativeError(values, expected[block]!), `block ${block}`).toBeLessThan(1e-5);
+      });
+    },
+  );
 
   there.each<[string, (cells: number) => MaskDecision, RegExp]>([
     ['too few cells', (count) => ({ cells: new Uint8Array(count - 1) }), /answered 11 cells for block 0; 12/],

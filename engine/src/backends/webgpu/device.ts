@@ -3,6 +3,7 @@ import { FoveaError } from '../../errors.js';
 import { type Kernel, type Precision, type ShaderFeatures, wgslOf } from './kernel.js';
 import type { MatrixUnit } from './kernels/matrices.js';
 import { MATRICES, matricesOf, SUBGROUP_SIZES } from './matrices.js';
+import { SubmissionBound } from './submission-bound.js';
 import type { TunedOn } from './tuning.js';
 
 /** Flags of the WebGPU specification, which defines their values. */
@@ -170,6 +171,8 @@ export class Device implements DeviceFacts {
   /** Why it cannot be used any more. */
   lost: string | undefined;
   readonly timed: boolean;
+  /** How much one submission of a run may hold. */
+  readonly bound: SubmissionBound;
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
   #guard: Promise<unknown> = Promise.resolve();
 
@@ -184,6 +187,7 @@ export class Device implements DeviceFacts {
     this.software = software;
     this.matrices = matrices;
     this.timed = gpu.features.has('timestamp-query');
+    this.bound = new SubmissionBound(software);
     void gpu.lost.then(({ message, reason }) => {
       this.lost = message || reason;
     });
@@ -318,6 +322,20 @@ export class Device implements DeviceFacts {
         `${this.name} has no memory left for ${what}: ${memory.message}`,
       );
     if (mistake) throw new Error(`${what}: ${mistake.message}`);
+  }
+
+  /**
+   * Waits until all that was submitted has run.
+   * @throws FoveaError `backend-unavailable` once the device is lost
+   */
+  async finished(): Promise<void> {
+    try {
+      await this.gpu.queue.onSubmittedWorkDone();
+    } catch (error) {
+      this.check();
+      throw error;
+    }
+    this.check();
   }
 
   /** The bytes at the beginning of a buffer made for reading. */

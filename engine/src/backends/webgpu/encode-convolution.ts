@@ -1,6 +1,6 @@
 import type { Convolve } from '../../program/program.js';
 import { haloWindow } from './halo.js';
-import { vectors } from './kernel.js';
+import { FIRST_GROUP, vectors } from './kernel.js';
 import { activationKind, activationValues } from './kernels/activation.js';
 import { type Epilogue, sourceNumber } from './kernels/rows.js';
 import { type BufferUse, type Launch, type Rows, rowValues } from './launch.js';
@@ -37,6 +37,7 @@ export function parametersOf(operation: Convolve, rows: Rows): Record<string, nu
       : { height: source.shape[1], width: source.shape[2] };
   const grid = halo?.region.mask;
   return {
+    [FIRST_GROUP]: 0,
     ...rowValues(rows),
     source: sourceNumber[layout.kind],
     ...{ height, width, outHeight, outWidth },

@@ -9,7 +9,7 @@ import type {
   ProgramMap,
   ProgramMask,
 } from '../../program/program.js';
-import { workOf } from '../../program/work.js';
+import { type Work, workOf } from '../../program/work.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { detached } from './detached.js';
 import { encodeAttention, scratchOf } from './encode-attention.js';
@@ -41,7 +41,9 @@ import {
   workgroupsFor,
 } from './launch.js';
 import { type List, Lists } from './lists.js';
+import { slicesOf } from './slices.js';
 import { DispatchSlots } from './slots.js';
+import { mostWork } from './submission-bound.js';
 import { type Choice, ruled } from './variants.js';
 
 /** A program as dispatches, and what they need besides maps and weights. */
@@ -68,26 +70,38 @@ export function encodeProgram(lowered: Program, choice: Choice = ruled): Encoded
   const { program, copying } = detached(lowered, choice);
   const lists = new Lists(program);
   const encoder = new Encoder(lists, choice, copying);
-  const passes: Pass[] = [];
+  const sliced: Pass[] = [];
   const stops: Stop[] = [];
-  const indexed: { mask: ProgramMask; launches: Launch[] }[] = [];
+  const indexed = new Map<Pass, ProgramMask>();
   for (const { owner, operations } of program.steps) {
     const [first] = operations;
     if (first!.kind === 'ask' || first!.kind === 'foreign') {
-      stops.push({ at: passes.length, owner, operation: first as ScriptedOperation });
+      stops.push({ at: sliced.length, owner, operation: first as ScriptedOperation });
       continue;
     }
     const launches = encoder.step(operations as readonly Exclude<Operation, ScriptedOperation>[]);
-    passes.push({ owner, work: operations.flatMap(workOf), launches });
-    if (first!.kind === 'index') indexed.push({ mask: first!.mask, launches });
+    const pass = { owner, work: operations.flatMap(workOf), launches, slices: slicesOf(launches, lists) };
+    sliced.push(pass);
+    if (first!.kind === 'index') indexed.set(pass, first!.mask);
   }
   // Once a mask's lists are made, all dispatches over them follow from their counts.
   const slots = new DispatchSlots(
     lists,
-    passes.flatMap(({ launches }) => launches),
+    sliced.flatMap(({ launches, slices }) => [...launches, ...slices.flatMap((slice) => slice.launches)]),
   );
-  for (const { mask, launches } of indexed) launches.push(...slots.launches(mask));
+  const passes = sliced.map((pass) => {
+    const mask = indexed.get(pass);
+    if (!mask) return pass;
+    const launches = [...pass.launches, ...slots.launches(mask)];
+    return { ...pass, launches, slices: slicesOf(launches, lists) };
+  });
   return { program, passes, stops, lists, slots, scratch: encoder.scratch };
+}
+
+/** Dispatches that do so much together. */
+function withWork(launches: readonly Launch[], work: Work): Launch[] {
+  const each = mostWork(work) / launches.length;
+  return launches.map((launch) => ({ ...launch, work: each }));
 }
 
 class Encoder {
@@ -102,16 +116,21 @@ class Encoder {
   /** The dispatches of a step: those of each operation, or one for several where a kernel does them together. */
   step(operations: readonly Exclude<Operation, ScriptedOperation>[]): Launch[] {
     return partsOf(operations, this.choice).flatMap((part) => {
-      if ('operation' in part) return this.launches(part.operation);
-      const copies = this.copying.has(part.fusion.operations.at(-1)!);
-      return [encodeFusion(part.fusion, this.lists, part.tile, copies)];
+      if ('operation' in part) return withWork(this.launches(part.operation), workOf(part.operation));
+      const { fusion, tile } = part;
+      const copies = this.copying.has(fusion.operations.at(-1)!);
+      const launch = encodeFusion(fusion, this.lists, tile, copies);
+      return withWork([launch], fusion.operations.flatMap(workOf));
     });
   }
 
   launches(operation: Exclude<Operation, ScriptedOperation>): Launch[] {
     switch (operation.kind) {
-      case 'convolve':
-        return [encodeConvolution(operation, this.lists, this.choice.one(operation))];
+      case 'convolve': {
+        const launch = encodeConvolution(operation, this.lists, this.choice.one(operation));
+        const byRule = this.choice.byRule(operation);
+        return [byRule ? { ...launch, effort: { ...launch.effort!, byRule } } : launch];
+      }
       case 'max-pool':
       case 'average-pool':
         return [this.#windows(operation)];

@@ -24,6 +24,21 @@ export interface ProgramChoice extends Choice {
 /** Something on the GPU that only one program uses. */
 export type Own = Pick<GPUBuffer | PassTimer, 'destroy'>;
 
+/** What is encoded as one compute pass: a pass of the program, or a slice of it. */
+export interface Piece {
+  readonly dispatches: readonly Dispatch[];
+  /** At most, as `submission-bound.ts` counts it. */
+  readonly work: number;
+  /** Its number among all that are timed. */
+  readonly timed: number;
+}
+
+/** A pass whole, and in slices where it has several. */
+interface BoundPass {
+  readonly whole: Piece;
+  readonly slices: readonly Piece[];
+}
+
 /** A dispatch with everything bound. */
 interface Dispatch {
   readonly pipeline: GPUComputePipeline;
@@ -73,7 +88,7 @@ export class GpuProgram {
   readonly readBack: ReadBack;
   /** Who chose its variants, as the end of a sentence. */
   readonly chosenBy: string;
-  readonly #passes: readonly (readonly Dispatch[])[];
+  readonly #passes: readonly BoundPass[];
   readonly #transfers = new Map<string, Dispatch>();
   readonly #own: readonly Own[];
 
@@ -83,7 +98,7 @@ export class GpuProgram {
     readonly shared: Readonly<Record<SharedBuffer, GPUBuffer>>,
     readonly readable: GPUBuffer,
     readonly timer: PassTimer | undefined,
-    passes: readonly (readonly Dispatch[])[],
+    passes: readonly BoundPass[],
     transfers: readonly (readonly [string, Dispatch])[],
     own: readonly Own[],
     made: Pick<GpuProgram, 'report' | 'readBack' | 'chosenBy'>,
@@ -136,7 +151,12 @@ export class GpuProgram {
     const cells = lists.firstCell.at(-1)! * 4;
     const transfers = transferredMaps(program.input, program.output, stops);
     const values = Math.max(...transfers.map(({ map }) => exactBytes(map)));
-    const timer = device.timed ? new PassTimer(device, encoded.passes.length) : undefined;
+    // Whole passes and the slices of those that have several.
+    const pieces = encoded.passes.flatMap(({ launches, slices }) => [
+      { launches, work: slices.reduce((sum, { work }) => sum + work, 0) },
+      ...(slices.length > 1 ? slices : []),
+    ]);
+    const timer = device.timed ? new PassTimer(device, pieces.length) : undefined;
     if (timer) own.push(timer);
     const readBack = layReadBack(
       program.output ? exactBytes(program.output) : 0,
@@ -156,10 +176,7 @@ export class GpuProgram {
       values: make('values of the input and the output', values, storage | copySource | copyDestination),
     };
     const readable = make('results', Math.max(readBack.total, values), mapRead | copyDestination);
-    const launches = [
-      ...encoded.passes.flatMap((pass) => pass.launches),
-      ...transfers.map(({ launch }) => launch),
-    ];
+    const launches = [...pieces.flatMap((piece) => piece.launches), ...transfers.map(({ launch }) => launch)];
     const parameters = make('parameters', launches.length * UNIFORM_ALIGNMENT, uniform | copyDestination);
     const { queue } = device.gpu;
     queue.writeBuffer(shared.listTable, 0, lists.table);
@@ -196,7 +213,13 @@ export class GpuProgram {
     };
     const dispatches = await Promise.all(launches.map(bind));
     const rest = [...dispatches];
-    const passes = encoded.passes.map((pass) => rest.splice(0, pass.launches.length));
+    const bound = pieces.map(
+      ({ launches: { length }, work }, timed): Piece => ({ dispatches: rest.splice(0, length), work, timed }),
+    );
+    const passes = encoded.passes.map(({ slices }): BoundPass => {
+      const whole = bound.shift()!;
+      return { whole, slices: slices.length > 1 ? bound.splice(0, slices.length) : [whole] };
+    });
     const report = new ProgramReport(
       network,
       plan,
@@ -217,13 +240,17 @@ export class GpuProgram {
     );
   }
 
-  /** Encodes passes `first` … `last` − 1. */
-  encodePasses(encoder: GPUCommandEncoder, first: number, last: number): void {
-    for (let at = first; at < last; at++) {
-      const pass = encoder.beginComputePass(this.timer?.descriptor(at));
-      for (const dispatch of this.#passes[at]!) this.#dispatch(pass, dispatch);
-      pass.end();
-    }
+  /** Pass `at` as it is to be encoded: whole if it is no more than `most` work. */
+  pieces(at: number, most: number): readonly Piece[] {
+    const { whole, slices } = this.#passes[at]!;
+    return whole.work <= most ? [whole] : slices;
+  }
+
+  /** Encodes it as a compute pass. */
+  encode(encoder: GPUCommandEncoder, { dispatches, timed }: Piece): void {
+    const pass = encoder.beginComputePass(this.timer?.descriptor(timed));
+    for (const dispatch of dispatches) this.#dispatch(pass, dispatch);
+    pass.end();
   }
 
   /** Encodes the way of a map from or to `shared.values`. */

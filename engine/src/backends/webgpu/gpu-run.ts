@@ -1,5 +1,5 @@
-import { FoveaError } from '../../errors.js';
 import type { AdaptiveBlock } from '../../primitives/network-lowering.js';
+import type { Profile } from '../../profile.js';
 import type { ProgramMap } from '../../program/program.js';
 import { Tensor } from '../../tensor.js';
 import { askMasker } from '../ask-masker.js';
@@ -10,17 +10,19 @@ import type { GpuProgram } from './gpu-program.js';
 import { kernelTimings } from './kernel-timings.js';
 import { variantsNote } from './notes.js';
 import type { Resident } from './resident.js';
+import { workIn } from './submission-bound.js';
+import { checkAborted, Submissions } from './submissions.js';
 import { exactBytes } from './transfers.js';
 
-/** @throws FoveaError `aborted` */
-export function checkAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new FoveaError('aborted', 'the run was aborted');
-}
-
-/** One run of a program: one submission, and one more for each thing that JavaScript has to do in between. */
+/**
+ * One run of a program: one submission, one more for each thing that JavaScript has to do in between, and for a large
+ * network or a slow GPU as many as keep each of them short.
+ */
 export class GpuRun {
   readonly #script: ScriptRecord = { ms: new Map(), margins: new Map() };
-  #encoder: GPUCommandEncoder;
+  readonly #submissions: Submissions;
+  /** Of what was encoded: the pass, and the number that it is timed by. */
+  readonly #encoded: { readonly pass: number; readonly timed: number }[] = [];
 
   constructor(
     readonly resident: Resident,
@@ -28,7 +30,7 @@ export class GpuRun {
     readonly options: RunOptions,
     readonly started: number,
   ) {
-    this.#encoder = resident.device.gpu.createCommandEncoder();
+    this.#submissions = new Submissions(resident.device, resident.network.name, options.signal);
   }
 
   async finish(input: Tensor, again: (input: Tensor) => Promise<RunResult>): Promise<RunResult> {
@@ -36,12 +38,12 @@ export class GpuRun {
     const { lowered, encoded, shared, report } = program;
     await this.#writeGivenMasks();
     this.#write(input.data);
-    this.#encoder.clearBuffer(shared.counters);
-    program.encodeTransfer(this.#encoder, 'import', encoded.program.input);
+    this.#submissions.encoder.clearBuffer(shared.counters);
+    program.encodeTransfer(this.#submissions.encoder, 'import', encoded.program.input);
     let first = 0;
     let fileDims: readonly number[] | undefined;
     for (const { at, owner, operation } of encoded.stops) {
-      program.encodePasses(this.#encoder, first, at);
+      await this.#encodePasses(first, at);
       first = at;
       const before = performance.now();
       if (operation.kind === 'ask') await this.#ask(lowered.adaptive.get(operation.block.index)!);
@@ -58,24 +60,50 @@ export class GpuRun {
       options.onProgress?.(at / encoded.passes.length, resident.network.nodes[owner.node]!.name);
       checkAborted(options.signal);
     }
-    program.encodePasses(this.#encoder, first, encoded.passes.length);
+    await this.#encodePasses(first, encoded.passes.length);
     const record = report.record(fileDims);
     await this.#readResults(record);
     options.onProgress?.(1, resident.network.nodes.at(-1)!.name);
     const totalMs = performance.now() - this.started;
     const { device } = resident;
-    return {
-      output: record.output,
-      masks: report.masks(record, this.#script),
-      profile: report.profile(record, this.#script.ms, {
-        source: `webgpu ${device.precision}${device.software ? ', a software driver' : ''}`,
-        device: device.name,
-        threads: 1,
-        totalMs,
-        notes: this.#notes(),
-        kernels: kernelTimings(encoded.passes, device, program.timer && record.milliseconds),
-      }),
-    };
+    const profile = report.profile(record, this.#script.ms, {
+      source: `webgpu ${device.precision}${device.software ? ', a software driver' : ''}`,
+      device: device.name,
+      threads: 1,
+      totalMs,
+      notes: this.#notes(),
+      kernels: kernelTimings(encoded.passes, device, program.timer && record.milliseconds),
+    });
+    this.#learn(profile, record);
+    return { output: record.output, masks: report.masks(record, this.#script), profile };
+  }
+
+  /** Encodes passes `first` … `last` − 1, and submits what would become too much. */
+  async #encodePasses(first: number, last: number): Promise<void> {
+    const { program, resident, options } = this;
+    const submissions = this.#submissions;
+    const { passes } = program.encoded;
+    for (let pass = first; pass < last; pass++) {
+      for (const piece of program.pieces(pass, resident.device.bound.work)) {
+        if (!submissions.hasRoom(piece.work)) {
+          await submissions.next();
+          options.onProgress?.(pass / passes.length, resident.network.nodes[passes[pass]!.owner.node]!.name);
+          checkAborted(options.signal);
+        }
+        program.encode(submissions.encoder, piece);
+        submissions.add(piece.work);
+        this.#encoded.push({ pass, timed: piece.timed });
+      }
+    }
+  }
+
+  /** How fast the GPU is follows from what the run did. */
+  #learn({ flops, ops }: Profile, { milliseconds }: RunRecord): void {
+    const bytes = ops.reduce((sum, op) => sum + op.bytes, 0);
+    const ms = this.program.timer
+      ? milliseconds.reduce((sum, passMs) => sum + passMs, 0)
+      : this.#submissions.totalMs;
+    this.resident.device.bound.ran(workIn({ flops, bytes }), ms);
   }
 
   /** What a reader of the Profile should know of the run as a whole. */
@@ -131,7 +159,7 @@ export class GpuRun {
     const output = await runForeign(node, values, { threads: this.options.threads });
     if (map) {
       this.#write(output.data);
-      this.program.encodeTransfer(this.#encoder, 'import', map);
+      this.program.encodeTransfer(this.#submissions.encoder, 'import', map);
     }
     return output;
   }
@@ -146,33 +174,21 @@ export class GpuRun {
     this.#queue.writeBuffer(this.program.shared.values, 0, own as Float32Array<ArrayBuffer>);
   }
 
-  /** Submits what has been encoded, and reads what that put into the beginning of the readable buffer. */
-  async #submit(bytes: number): Promise<ArrayBuffer> {
-    const { device } = this.resident;
-    checkAborted(this.options.signal);
-    const taken = device.submit(this.resident.network.name, this.#encoder);
-    // Waited for in any case: the buffer can be mapped once at a time.
-    taken.catch(() => undefined);
-    this.#encoder = device.gpu.createCommandEncoder();
-    const read = await device.read(this.program.readable, bytes);
-    await taken;
-    return read;
-  }
-
   /** The values of a map, read in the middle of a run. */
   async #read(map: ProgramMap): Promise<Float32Array<ArrayBuffer>> {
     const { shared, readable } = this.program;
+    const { encoder } = this.#submissions;
     const bytes = exactBytes(map);
-    this.program.encodeTransfer(this.#encoder, 'export', map);
-    this.#encoder.copyBufferToBuffer(shared.values, 0, readable, 0, bytes);
-    return new Float32Array(await this.#submit(bytes));
+    this.program.encodeTransfer(encoder, 'export', map);
+    encoder.copyBufferToBuffer(shared.values, 0, readable, 0, bytes);
+    return new Float32Array(await this.#submissions.read(readable, bytes));
   }
 
   /** Reads back everything that a run leaves behind, at once. */
   async #readResults({ output, cells, margins, counts, milliseconds }: RunRecord): Promise<void> {
     const { program } = this;
     const { shared, readable, readBack, timer, encoded } = program;
-    const encoder = this.#encoder;
+    const { encoder } = this.#submissions;
     program.encodeTransfer(encoder, 'export', encoded.program.output!);
     const copy = (source: GPUBuffer, at: number, bytes: number) => {
       if (bytes > 0) encoder.copyBufferToBuffer(source, 0, readable, at, bytes);
@@ -182,12 +198,14 @@ export class GpuRun {
     copy(shared.margins, readBack.margins, margins.length * 4);
     copy(shared.counters, readBack.counters, counts.length * 8);
     timer?.encodeRead(encoder, readable, readBack.times);
-    const bytes = await this.#submit(readBack.total);
+    const bytes = await this.#submissions.read(readable, readBack.total);
     output.data.set(new Float32Array(bytes, readBack.output, output.data.length));
     cells.set(new Uint32Array(bytes, readBack.cells, cells.length));
     margins.set(new Float32Array(bytes, readBack.margins, margins.length));
     const counters = new Uint32Array(bytes, readBack.counters, counts.length * 2);
     for (let region = 0; region < counts.length; region++) counts[region] = counters[2 * region]!;
-    timer?.read(bytes, readBack.times, milliseconds);
+    if (!timer) return;
+    const times = timer.read(bytes, readBack.times);
+    for (const { pass, timed } of this.#encoded) milliseconds[pass]! += times[timed]!;
   }
 }

@@ -22,21 +22,23 @@ export function kernelTimings(
   features: ShaderFeatures,
   milliseconds: Float64Array | undefined,
 ): KernelTiming[] {
-  const sums = new Map<string, { passes: number; totalMs: number }>();
+  const sums = new Map<string, { passes: number; byRule: number; totalMs: number }>();
   passes.forEach(({ launches }, at) => {
     const names = new Set(launches.map((launch) => nameOf(launch, features)));
     // Beside a convolution, what else a pass does is small.
     if (names.size > 1) names.delete(OTHERS);
     const name = [...names].join(' + ');
-    const sum = sums.get(name) ?? { passes: 0, totalMs: 0 };
+    const sum = sums.get(name) ?? { passes: 0, byRule: 0, totalMs: 0 };
     sum.passes++;
+    if (launches.some(({ effort }) => effort?.byRule)) sum.byRule++;
     sum.totalMs += milliseconds?.[at] ?? 0;
     sums.set(name, sum);
   });
   return [...sums]
     .sort(([, a], [, b]) => b.totalMs - a.totalMs || b.passes - a.passes)
-    .map(([name, { passes: count, totalMs }]) => ({
+    .map(([name, { passes: count, byRule, totalMs }]) => ({
       ...{ name, passes: count },
+      ...(byRule > 0 ? { byRule } : {}),
       ...(milliseconds ? { totalMs } : {}),
     }));
 }

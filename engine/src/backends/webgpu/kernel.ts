@@ -42,6 +42,9 @@ export const GROUP = 256;
 /** The most workgroups that WebGPU promises along one axis. */
 export const MOST_GROUPS = 65_535;
 
+/** The parameter of kernels whose workgroups can be dispatched in slices: the number of the first one. */
+export const FIRST_GROUP = 'firstGroup';
+
 /** Workgroups along x and z for `count` of them; kernels number them by `groupNumber`. */
 export function spread(count: number): readonly [x: number, z: number] {
   return [Math.min(count, MOST_GROUPS), Math.ceil(count / MOST_GROUPS)];
@@ -73,6 +76,7 @@ export function wgslOf(
   { precision, subgroups }: ShaderFeatures,
 ): string {
   const own = subgroups ? subgroupCode : undefined;
+  const first = parameters.includes(FIRST_GROUP) ? `p.${FIRST_GROUP} + ` : '';
   const declared = bindings.map(
     ({ name, access, element }, i) =>
       `@group(0) @binding(${i + 1}) var<storage, ${access === 'read' ? 'read' : 'read_write'}> ${name}: array<${element}>;`,
@@ -84,7 +88,7 @@ export function wgslOf(
     '@group(0) @binding(0) var<uniform> p: Parameters;',
     ...declared,
     `const NONE = ${NONE}u;`,
-    'fn groupNumber(group: vec3u, groups: vec3u) -> u32 { return group.x + group.z * groups.x; }',
+    `fn groupNumber(group: vec3u, groups: vec3u) -> u32 { return ${first}group.x + group.z * groups.x; }`,
     own ?? code,
   ].join('\n');
 }

@@ -162,16 +162,13 @@ export class LaunchTimer {
     const before = performance.now();
     const taken = device.submit(bound.name, encoder);
     if (!timer) {
-      await device.gpu.queue.onSubmittedWorkDone();
+      await device.finished();
       const ms = performance.now() - before;
       await taken;
-      device.check();
       return ms;
     }
     await taken;
-    const ms = new Float64Array(1);
-    timer.read(await device.read(this.#readable, timer.bytes), 0, ms);
-    return ms[0]!;
+    return timer.read(await device.read(this.#readable, timer.bytes), 0)[0]!;
   }
 }
 

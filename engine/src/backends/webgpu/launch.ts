@@ -33,7 +33,15 @@ export type BufferUse =
 /** How many workgroups a launch has: known beforehand, or from the count of a list. */
 export type Workgroups =
   | readonly [x: number, y: number, z: number]
-  | { readonly counter: number; readonly factor: number; readonly divisor: number; readonly y: number };
+  | {
+      readonly counter: number;
+      readonly factor: number;
+      readonly divisor: number;
+      readonly y: number;
+      /** Only so many of them, from that one on. */
+      readonly first: number;
+      readonly most: number;
+    };
 
 /** Kernels of convolutions whose workgroups do the same steps. */
 export type Family =
@@ -50,6 +58,8 @@ export interface Effort {
   readonly steps: number;
   /** Workgroups outside of it have nothing to do. */
   readonly region?: ProgramRegion | undefined;
+  /** True when a rule chose the kernel among several. */
+  readonly byRule?: boolean;
 }
 
 /** One dispatch of a kernel, as plain data. */
@@ -61,6 +71,15 @@ export interface Launch {
   readonly workgroups: Workgroups;
   /** Of a convolution. */
   readonly effort?: Effort;
+  /** At most, as `submission-bound.ts` counts it. */
+  readonly work?: number;
+}
+
+/** Dispatches of a pass that are never divided between submissions. */
+export interface Slice {
+  readonly launches: readonly Launch[];
+  /** At most, as `submission-bound.ts` counts it. */
+  readonly work: number;
 }
 
 /** What is timed together: a step of the program. */
@@ -68,6 +87,8 @@ export interface Pass {
   readonly owner: Owner;
   readonly work: Work;
   readonly launches: readonly Launch[];
+  /** The same for a slow GPU: one slice, or several for different submissions. */
+  readonly slices: readonly Slice[];
 }
 
 /** The run stops before pass `at`, because JavaScript has to do something. */
@@ -109,7 +130,7 @@ export function workgroupsFor(
   divisor: number = GROUP,
   y = 1,
 ): Workgroups {
-  if (list) return { counter: counterOf(list, others), factor, divisor, y };
+  if (list) return { counter: counterOf(list, others), factor, divisor, y, first: 0, most: NONE };
   const [x, z] = spread(Math.ceil((count * factor) / divisor));
   return [x, y, z];
 }

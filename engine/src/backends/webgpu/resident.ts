@@ -129,6 +129,7 @@ export class Resident implements ResidentNetwork {
     return {
       chosenBy: chosenBy(program, tuning),
       one: (operation) => tuning.one(operation),
+      byRule: (operation) => tuning.byRule(operation),
       // What was kept may be from a device with more room, or was edited by hand.
       fused: (fusion) => {
         const tile = tuning.fused(fusion);

@@ -3,9 +3,10 @@ import type { Network } from '../../network/network.js';
 import type { Shape, Tensor } from '../../tensor.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
 import { openDevice } from './device.js';
-import { checkAborted, GpuRun } from './gpu-run.js';
+import { GpuRun } from './gpu-run.js';
 import type { Precision } from './kernel.js';
 import { Resident } from './resident.js';
+import { checkAborted } from './submissions.js';
 
 /** One network at one input shape on a GPU. */
 export class WebgpuSession implements Session {

@@ -4,7 +4,7 @@ import { type Device, usage } from './device.js';
 const SET_QUERIES = 4096;
 const QUERY_BYTES = 8;
 
-/** Times of all passes of a program, taken by the GPU itself. */
+/** Times of compute passes, taken by the GPU itself. */
 export class PassTimer {
   readonly bytes: number;
   readonly #sets: readonly GPUQuerySet[];
@@ -13,6 +13,7 @@ export class PassTimer {
 
   constructor(
     device: Device,
+    /** How many compute passes. */
     readonly passes: number,
   ) {
     const counts: number[] = [];
@@ -47,13 +48,15 @@ export class PassTimer {
     encoder.copyBufferToBuffer(this.#resolved, 0, destination, offset, this.bytes);
   }
 
-  /** Milliseconds of each pass. */
-  read(bytes: ArrayBuffer, offset: number, milliseconds: Float64Array): void {
+  /** Milliseconds of each pass; those of an earlier run for one that was not encoded since. */
+  read(bytes: ArrayBuffer, offset: number): Float64Array {
     const times = new BigUint64Array(bytes, offset, 2 * this.passes);
+    const milliseconds = new Float64Array(this.passes);
     for (let at = 0; at < this.passes; at++) {
       const nanoseconds = times[2 * at + 1]! - times[2 * at]!;
       milliseconds[at] = nanoseconds > 0n ? Number(nanoseconds) / 1e6 : 0;
     }
+    return milliseconds;
   }
 
   destroy(): void {

@@ -1,4 +1,5 @@
 import type { Convolve, Program } from '../../program/program.js';
+import { workOf } from '../../program/work.js';
 import { wrongMatrices } from './check-matrices.js';
 import type { Device } from './device.js';
 import { encodeConvolution } from './encode-convolution.js';
@@ -9,6 +10,7 @@ import type { Launch } from './launch.js';
 import { LaunchTimer } from './launch-timer.js';
 import { noLists, probeConvolution } from './probe.js';
 import { plainSquares } from './squares.js';
+import { mostWork } from './submission-bound.js';
 import type { Tuning } from './tuning.js';
 import { isOfMatrices, type Variant } from './variants.js';
 
@@ -19,17 +21,17 @@ const PATIENCE_MS = 50;
 /** What of a listed region is taken to be active. */
 const LISTED_SHARE = 0.5;
 
-/** What can be computed in several ways. */
-function convolutionsOf({ steps }: Program, tuning: Tuning): Convolve[] {
+/** What can be computed in several ways and was not timed. */
+function untimedOf({ steps }: Program, tuning: Tuning): Convolve[] {
   return steps
     .flatMap(({ operations }) => operations)
     .filter((operation): operation is Convolve => operation.kind === 'convolve')
-    .filter((operation) => tuning.variantsOf(operation).length > 1);
+    .filter((operation) => tuning.byRule(operation));
 }
 
 /** Who chose the variants of a program that was tuned, as the end of a sentence. */
 export function chosenBy(program: Program, tuning: Tuning): string {
-  const left = convolutionsOf(program, tuning).filter((one) => !tuning.find(one)).length;
+  const left = untimedOf(program, tuning).length;
   const timed = 'timing them on this GPU';
   if (left === 0) return timed;
   return `${timed}, ${left} of them by a rule, as they could not be timed within ${MOST_MS / 1e3} s`;
@@ -40,17 +42,18 @@ export function chosenBy(program: Program, tuning: Tuning): string {
  * them as one dispatch and as several, and keeps what is fastest.
  */
 export async function tune(device: Device, program: Program, tuning: Tuning): Promise<void> {
-  const convolutions = convolutionsOf(program, tuning);
+  const convolutions = untimedOf(program, tuning);
   // Shorter ones first: the longer ones are compared with what is fastest of those.
   const fusions = program.steps
     .flatMap(({ operations }) => operations.flatMap((_, at) => fusionsAt(operations, at)))
     .toSorted((a, b) => a.operations.length - b.operations.length);
-  if (convolutions.every((one) => tuning.find(one)) && fusions.every((one) => tuning.knows(one))) return;
+  if (convolutions.length === 0 && fusions.every((one) => tuning.knows(one))) return;
   const tuner = new Tuner(device, tuning);
   const end = performance.now() + MOST_MS;
   try {
     for (const one of convolutions) {
-      if (performance.now() < end && !tuning.find(one)) await tuner.convolution(one);
+      // Several have the same shape.
+      if (performance.now() < end && tuning.byRule(one)) await tuner.convolution(one);
     }
     for (const fusion of fusions) {
       if (performance.now() < end && !tuning.knows(fusion)) await tuner.fusion(fusion);
@@ -64,6 +67,8 @@ export async function tune(device: Device, program: Program, tuning: Tuning): Pr
 class Tuner {
   readonly #timer: LaunchTimer;
   #wrong: Promise<readonly Variant[]> | undefined;
+  #work = 0;
+  #ms = 0;
 
   constructor(
     readonly device: Device,
@@ -75,39 +80,53 @@ class Tuner {
   async convolution(operation: Convolve): Promise<void> {
     const variants = this.tuning.variantsOf(operation);
     const wrong = variants.some(isOfMatrices) ? await this.#wrongMatrices() : [];
+    const share = this.#shareOf([operation]);
     const fastest = await this.#variantMs(
       operation,
       variants.filter((one) => !wrong.includes(one)),
+      share,
     );
-    if (fastest) this.tuning.learn(operation, fastest.one);
+    if (!fastest) return;
+    this.tuning.learn(operation, fastest.one);
+    this.#work += mostWork(workOf(plain(operation, share)));
+    this.#ms += fastest.ms;
+    // Of all that was timed so far: a network has fast convolutions and slow ones.
+    this.device.bound.ran(this.#work, this.#ms);
   }
 
   async fusion(fusion: Fusion): Promise<void> {
     const { device, tuning } = this;
     const tiles = tilesFor(fusion, device.precision, device.gpu.limits.maxComputeWorkgroupStorageSize);
-    const together = await this.#fusedMs(fusion, tiles);
+    const share = this.#shareOf(fusion.operations);
+    const together = await this.#fusedMs(fusion, tiles, share);
     let apartMs = 0;
     // What is not known of the fusion yet divides it into its parts.
     for (const part of partsOf(fusion.operations, tuning)) {
       const fastest =
         'fusion' in part
-          ? await this.#fusedMs(part.fusion, [part.tile])
-          : await this.#variantMs(part.operation, [tuning.one(part.operation)]);
+          ? await this.#fusedMs(part.fusion, [part.tile], share)
+          : await this.#variantMs(part.operation, [tuning.one(part.operation)], share);
       apartMs += fastest?.ms ?? Number.POSITIVE_INFINITY;
     }
     tuning.learnFusion(fusion, together && together.ms < apartMs ? together.one : undefined);
   }
 
-  #variantMs(operation: Convolve, variants: readonly Variant[]) {
-    const timed = plain(operation);
+  /** How much of convolutions is timed: a dispatch is no longer than a submission may be. */
+  #shareOf(operations: readonly Convolve[]): number {
+    const work = operations.reduce((sum, operation) => sum + mostWork(workOf(plain(operation, 1))), 0);
+    return Math.min(1, this.device.bound.work / work);
+  }
+
+  #variantMs(operation: Convolve, variants: readonly Variant[], share: number) {
+    const timed = plain(operation, share);
     return this.#fastest(variants, (variant) => {
       const squares = variant.kind === 'squares' ? plainSquares(operation, timed, variant.side) : undefined;
       return encodeConvolution(timed, noLists, variant, squares);
     });
   }
 
-  #fusedMs(fusion: Fusion, tiles: readonly FusionTile[]) {
-    const timed = plainFusion(fusion);
+  #fusedMs(fusion: Fusion, tiles: readonly FusionTile[], share: number) {
+    const timed = plainFusion(fusion, share);
     return this.#fastest(tiles, (tile) =>
       encodeFusion(timed, noLists, tile, false, plainSquares(fusion.core, timed.core, tile.side ?? 1)),
     );
@@ -143,21 +162,22 @@ class Tuner {
 
 /** Rows of an image as wide as a map, with as many pixels as are expected to be computed. */
 const expectedRows = ([N, H]: readonly number[], isListed: boolean) =>
-  Math.ceil(N! * H! * (isListed ? LISTED_SHARE : 1));
+  N! * H! * (isListed ? LISTED_SHARE : 1);
 
-/** The same work over whole maps: as many rows as are expected. */
-function plain({ convolution, destination, region }: Convolve): Convolve {
+/** The same work, or a share of it, over whole maps: as many rows as are expected. */
+function plain({ convolution, destination, region }: Convolve, share: number): Convolve {
   const { shape } = destination;
-  return probeConvolution(convolution, expectedRows(shape, region !== undefined), shape[2]);
+  const rows = Math.ceil(share * expectedRows(shape, region !== undefined));
+  return probeConvolution(convolution, rows, shape[2]);
 }
 
 /** The same of a fusion, each convolution reading what the one before it writes. */
-function plainFusion({ head, core, tail }: Fusion): Fusion {
-  const plainCore = plain(core);
+function plainFusion({ head, core, tail }: Fusion, share: number): Fusion {
+  const plainCore = plain(core, share);
   const [, height, width] = plainCore.source.shape;
   const plainHead = head && probeConvolution(head.convolution, height, width);
   const inner = plainHead ? { ...plainCore, source: plainHead.destination } : plainCore;
-  const plainTail = tail && { ...plain(tail), source: inner.destination };
+  const plainTail = tail && { ...plain(tail, share), source: inner.destination };
   return {
     operations: [...(plainHead ? [plainHead] : []), inner, ...(plainTail ? [plainTail] : [])],
     ...(plainHead ? { head: plainHead } : {}),

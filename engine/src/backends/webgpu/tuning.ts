@@ -82,6 +82,10 @@ export class Tuning implements Choice {
     return this.find(operation) ?? ruled.one(operation);
   }
 
+  byRule(operation: Convolve): boolean {
+    return this.variantsOf(operation).length > 1 && !this.find(operation);
+  }
+
   fused(fusion: Fusion): FusionTile | undefined {
     return fusionTileOf(this.#families.get(fusionKey(fusion)));
   }

@@ -50,6 +50,8 @@ export type Variant = RowVariant | SquareVariant;
 /** Says how the convolutions of a program are computed. */
 export interface Choice extends Fuses {
   one(operation: Convolve): Variant;
+  /** True when a rule chose that among several, and no timing. */
+  byRule(operation: Convolve): boolean;
 }
 
 const tapsOf = ({ kernel }: Convolution) => kernel[0] * kernel[1];
@@ -176,4 +178,8 @@ function ruledVariant({ convolution, destination }: Convolve): Variant {
  * The choice that needs no timing. Tiles of more than one vector an invocation, and fusions, are left to timing: they may
  * need more registers, and make fewer workgroups, than a GPU likes.
  */
-export const ruled: Choice = { one: ruledVariant, fused: () => undefined };
+export const ruled: Choice = {
+  one: ruledVariant,
+  byRule: (operation) => variantsOf(operation).length > 1,
+  fused: () => undefined,
+};

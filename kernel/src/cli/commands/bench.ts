@@ -95,6 +95,16 @@ async function inputOf(network: Network, options: BenchOptions): Promise<Tensor 
   return undefined;
 }
 
+/** Says how many passes of a GPU ran on kernels that nobody has timed. */
+function ruledKernels(kernels: Benchmark['rows'][number]['kernels'] = []): string[] {
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const ruled = sum(kernels.map(({ byRule = 0 }) => byRule));
+  if (ruled === 0) return [];
+  return [
+    `kernels of ${ruled} of ${sum(kernels.map(({ passes }) => passes))} passes were chosen by a rule, not by timing them on this GPU`,
+  ];
+}
+
 function asText(result: Benchmark): string {
   const { model, threads, batch, strategy, masker, source, denseProvider, checkedAgainst, rows } = result;
   const table = asTable([
@@ -112,6 +122,7 @@ function asText(result: Benchmark): string {
   return [
     `${model}, batch ${batch}, ${counted(threads, 'thread')}: ${strategy} with ${masker} masks on ${source} against onnxruntime dense${denseProvider === 'cpu' ? '' : ` (${denseProvider})`}, medians`,
     `answers agree with ${checkedAgainst}: at most ${error.toExponential(0)} of the largest output apart`,
+    ...ruledKernels(rows.at(-1)!.kernels),
     '',
     `${table}\n`,
   ].join('\n');

@@ -3,6 +3,7 @@ import { receptiveRegion, spreadCells } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { Device, openDevice } from '../../../../engine/src/backends/webgpu/device.js';
 import { GpuRun } from '../../../../engine/src/backends/webgpu/gpu-run.js';
+import { dispatchFields } from '../../../../engine/src/backends/webgpu/kernels/masks.js';
 import { missingOf } from '../../support/backends.js';
 import { randomImages, smallNetwork } from '../../support/small-network.js';
 import { GuardedResident, readWords } from './guarded-resident.js';
@@ -97,7 +98,8 @@ async function checkLists(kind: 'bottleneck' | 'basic', subgroups: boolean): Pro
   const { table, bytes } = program.encoded.slots;
   const sizes = await readWords(resident, program.shared.dispatches, 0, bytes / 4);
   for (let slot = 0; slot < bytes / 12; slot++) {
-    const [counter, factor, divisor, y] = table.subarray(4 * slot, 4 * slot + 4) as unknown as number[];
+    const width = dispatchFields.length;
+    const [counter, factor, divisor, y] = table.subarray(width * slot) as unknown as number[];
     const groups = Math.ceil((counters[counter!]! * factor!) / divisor!);
     expect([...sizes.subarray(3 * slot, 3 * slot + 3)]).toEqual([groups, y, groups > 0 ? 1 : 0]);
   }

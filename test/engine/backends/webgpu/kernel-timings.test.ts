@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
 import { encodeProgram } from '../../../../engine/src/backends/webgpu/encode.js';
 import { kernelTimings } from '../../../../engine/src/backends/webgpu/kernel-timings.js';
+import { Tuning } from '../../../../engine/src/backends/webgpu/tuning.js';
+import type { Convolve } from '../../../../engine/src/program/program.js';
 import { missingOf } from '../../support/backends.js';
 import { randomImages, smallNetwork } from '../../support/small-network.js';
 
@@ -17,7 +19,8 @@ const passesOf = (strategy: 'lasnet' | 'streamed') =>
 
 const features = { precision: 'f32', subgroups: true } as const;
 
-describe('the kernels of a run', () => {
+/** A software driver compiles shaders for seconds each, on a busy machine for much longer. */
+describe('the kernels of a run', { timeout: 300_000 }, () => {
   it('account for every pass and all of its time, the longest first', () => {
     const passes = passesOf('lasnet');
     const milliseconds = Float64Array.from(passes, (_, at) => 1 + (at % 7));
@@ -35,6 +38,28 @@ describe('the kernels of a run', () => {
       kernelTimings(passes, { ...features, subgroups }, undefined).filter(({ name }) => /^lists/.test(name));
     expect(lists(true)).toEqual([{ name: 'lists by subgroups', passes: 16 }]);
     expect(lists(false)).toEqual([{ name: 'lists', passes: 16 }]);
+  });
+
+  it('say in how many passes a rule chose a kernel among several, and nothing where timing did', () => {
+    const ruledIn = (passes: ReturnType<typeof passesOf>) =>
+      kernelTimings(passes, features, undefined).filter(({ byRule }) => byRule !== undefined);
+    const passes = passesOf('lasnet');
+    const convolutions = passes.filter(({ launches }) => launches.some(({ effort }) => effort));
+    const byRule = ruledIn(passes);
+    expect(byRule.every((kernel) => kernel.byRule === kernel.passes)).toBe(true);
+    expect(byRule.reduce((sum, kernel) => sum + kernel.passes, 0)).toBe(convolutions.length);
+    const tuning = new Tuning({ adapter: 'a GPU', driver: '', precision: 'f32' });
+    const program = programOf(builtNetwork('resnet50'), {
+      ...{ strategy: 'lasnet', masker: saliencyMasker(0.5), granularity: 2 },
+    });
+    const [first, ...others] = program.steps.flatMap(({ operations }) =>
+      operations.filter((operation): operation is Convolve => operation.kind === 'convolve'),
+    );
+    for (const one of others) tuning.learn(one, tuning.variantsOf(one)[0]!);
+    expect(tuning.byRule(first!)).toBe(true);
+    expect(ruledIn(encodeProgram(program, tuning).passes).map((kernel) => kernel.byRule)).toEqual([1]);
+    tuning.learn(first!, tuning.variantsOf(first!)[0]!);
+    expect(ruledIn(encodeProgram(program, tuning).passes)).toEqual([]);
   });
 
   it('are named together where a pass has several, without what every adapter computes alike', () => {

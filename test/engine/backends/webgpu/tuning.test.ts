@@ -5,6 +5,7 @@ import { programOf, webgpuBackendWith } from '@fovea/engine/backend';
 import { describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
 import { LaunchTimer } from '../../../../engine/src/backends/webgpu/launch-timer.js';
+import { tune } from '../../../../engine/src/backends/webgpu/tune.js';
 import { type TunedOn, Tuning, tuningOf } from '../../../../engine/src/backends/webgpu/tuning.js';
 import { ruled, VARIANTS, type Variant } from '../../../../engine/src/backends/webgpu/variants.js';
 import { methodOf } from '../../../../engine/src/backends/webgpu/weights.js';
@@ -97,6 +98,33 @@ describe('timing kernels on the adapter', { timeout: 300_000 }, () => {
     const after = { ...created };
     await run(network, images, { ...options, masker: randomMasker(0.2), backend: tuned });
     expect(created).toEqual(after);
+  });
+
+  there('times no more of a large convolution than a submission may hold', async () => {
+    const device = await openDevice('f32');
+    const program = programOf(smallNetwork(), { ...options, batch: 8, height: 13, width: 11 });
+    const rowsWithin = async (work: number) => {
+      const bound = vi.spyOn(device.bound, 'work', 'get').mockReturnValue(work);
+      const timing = vi.spyOn(LaunchTimer.prototype, 'ms').mockResolvedValue(1);
+      try {
+        await tune(
+          device,
+          program,
+          new Tuning({ adapter: `bound to ${work}`, driver: '', precision: 'f32' }),
+        );
+        return timing.mock.calls.map(([{ kernel, parameters }]) => [kernel.name, parameters.rows!] as const);
+      } finally {
+        timing.mockRestore();
+        bound.mockRestore();
+      }
+    };
+    const whole = await rowsWithin(Number.POSITIVE_INFINITY);
+    const some = await rowsWithin(1e4);
+    expect(some.map(([name]) => name)).toEqual(whole.map(([name]) => name));
+    for (const [at, [name, rows]] of some.entries()) {
+      expect(rows, name).toBeGreaterThan(0);
+      expect(rows, name).toBeLessThan(whole[at]![1]);
+    }
   });
 
   there('says how many the rule chose, where timing came to nothing', async () => {

@@ -1,4 +1,4 @@
-import { eachItem, GROUP, type Kernel } from '../kernel.js';
+import { eachItem, FIRST_GROUP, GROUP, type Kernel } from '../kernel.js';
 import {
   convolutionBindings,
   convolutionParameters,
@@ -86,7 +86,8 @@ const unrolled = (line: (i: number) => string) =>
 export function depthwiseOfSeveralKernel(epilogue: Epilogue): Kernel {
   return {
     name: `depthwise x${PIXELS_EACH} ${nameOf(epilogue)}`,
-    parameters: convolutionParameters(epilogue),
+    // The turns of a workgroup depend on how many there are.
+    parameters: convolutionParameters(epilogue).filter((name) => name !== FIRST_GROUP),
     bindings: convolutionBindings(epilogue),
     code: `${placeCode}
 ${sumCode(epilogue)}

@@ -212,8 +212,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let inside = select(ours.y + off0, ours.x + on0, on);${placeCode}`,
 };
 
-/** What `argumentsKernel` works out for each dispatch over a list: workgroups = ⌈count · factor / divisor⌉, y as given. */
-export const dispatchFields = ['counter', 'factor', 'divisor', 'y'] as const;
+/**
+ * What `argumentsKernel` works out for each dispatch over a list: of ⌈count · factor / divisor⌉ workgroups those from
+ * `first` on, `most` at most; y as given.
+ */
+export const dispatchFields = ['counter', 'factor', 'divisor', 'y', 'first', 'most'] as const;
 
 /** Invocations of `argumentsKernel` in a workgroup. */
 export const ARGUMENTS_GROUP = 64;
@@ -232,7 +235,9 @@ export const argumentsKernel: Kernel = {
 fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= p.items) { return; }
   let at = (p.first + id.x) * ${dispatchFields.length}u;
-  let groups = (counters[table[at]] * table[at + 1u] + table[at + 2u] - 1u) / table[at + 2u];
+  let all = (counters[table[at]] * table[at + 1u] + table[at + 2u] - 1u) / table[at + 2u];
+  let first = table[at + 4u];
+  let groups = min(max(all, first) - first, table[at + 5u]);
   let out = (p.first + id.x) * 3u;
   dispatches[out] = min(groups, ${MOST_GROUPS}u);
   dispatches[out + 1u] = table[at + 3u];

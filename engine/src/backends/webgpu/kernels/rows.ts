@@ -1,4 +1,4 @@
-import type { Binding } from '../kernel.js';
+import { type Binding, FIRST_GROUP } from '../kernel.js';
 import {
   type ActivationKind,
   activationCode,
@@ -42,6 +42,7 @@ export const nameOf = ({ residual, activation }: Epilogue) => `${residual} ${act
 
 /** What convolutions are given, besides rows. */
 export const convolutionParameters = ({ activation }: Epilogue): readonly string[] => [
+  FIRST_GROUP,
   ...rowParameters,
   ...['source', 'height', 'width', 'outHeight', 'outWidth', 'gridRows', 'gridColumns'],
   ...['kernelHeight', 'kernelWidth', 'strideY', 'strideX', 'top', 'left', 'dilationY', 'dilationX'],

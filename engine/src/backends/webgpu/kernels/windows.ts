@@ -54,7 +54,7 @@ export type Lanes = 1 | 16;
 /**
  * Mean or maximum over the windows of a grid, for masks and for attention; 0 of no pixel.
  * - `positions` not NONE: only pixels of that region count, in packed rows where `packed` is 1
- * - `cells` not NONE: windows whose cell is 0 stay as they are
+ * - `cells` not NONE: windows without a pixel of an active cell stay as they are
  * - `first`: where the destination begins, in vectors
  */
 export function gridKernel(lanes: Lanes, output: 'Value' | 'vec4f', pool: AttentionPool = 'mean'): Kernel {
@@ -88,18 +88,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let lane = local / ${items}u;
   let vector = item % p.vectors;
   let cell = item / p.vectors;
+  let column = cell % p.gridColumns;
+  let row = cell / p.gridColumns % p.gridRows;
+  let n = cell / (p.gridColumns * p.gridRows);
+  let first = n * p.height * p.width;
+  let top = row * p.height / p.gridRows;
+  let bottom = ((row + 1u) * p.height + p.gridRows - 1u) / p.gridRows;
+  let left = column * p.width / p.gridColumns;
+  let across = ((column + 1u) * p.width + p.gridColumns - 1u) / p.gridColumns - left;
   var wanted = item < p.items;
-  if (wanted && p.cells != NONE) { wanted = cells[p.cells + cell] == 1u; }
+  if (wanted && p.cells != NONE) {
+    wanted = false;
+    // Where the grid does not divide the map, a window reaches into its cell's neighbours.
+    for (var y = top * p.gridRows / p.height; y <= (bottom - 1u) * p.gridRows / p.height; y++) {
+      for (var x = left * p.gridColumns / p.width; x <= (left + across - 1u) * p.gridColumns / p.width; x++) {
+        wanted = wanted || cells[p.cells + (n * p.gridRows + y) * p.gridColumns + x] == 1u;
+      }
+    }
+  }
   var sum = ${start};
   var count = 0u;
   if (wanted) {
-    let column = cell % p.gridColumns;
-    let row = cell / p.gridColumns % p.gridRows;
-    let first = cell / (p.gridColumns * p.gridRows) * p.height * p.width;
-    let top = row * p.height / p.gridRows;
-    let bottom = ((row + 1u) * p.height + p.gridRows - 1u) / p.gridRows;
-    let left = column * p.width / p.gridColumns;
-    let across = ((column + 1u) * p.width + p.gridColumns - 1u) / p.gridColumns - left;
     for (var i = lane; i < (bottom - top) * across; i += ${lanes}u) {
       var at = first + (top + i / across) * p.width + left + i % across;
       if (p.positions != NONE) {
