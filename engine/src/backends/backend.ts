@@ -12,9 +12,8 @@ export interface RunOptions {
   readonly threads: number;
   /**
    * Aborts the run; the promise then rejects with FoveaError `aborted`. The native backend stops within 50 ms, `webgpu`
-   * after the submissions that the GPU has, each of which takes about 0.2 s at most;
-   * `onnx` and `reference` stop between blocks, for onnxruntime's Node binding cannot end a graph under way (its
-   * `terminate` option exists in the browser only).
+   * after the submissions that the GPU has, two at most, which take about 50 ms each. `onnx` and `reference` stop between
+   * blocks, for onnxruntime's Node binding cannot end a graph under way (its `terminate` option exists in the browser only).
    */
   readonly signal?: AbortSignal;
   /**

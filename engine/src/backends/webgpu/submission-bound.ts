@@ -12,11 +12,11 @@ const FIRST_WORK = 8e9;
 /** No less is in a submission or made a dispatch of its own. */
 export const LEAST_WORK = 5e8;
 
-/** How long a submission should take once the GPU's speed is known, ms. */
-const WANTED_MS = 200;
+/** How long a submission should take once the GPU's speed is known, ms: an abort waits for two of them at most. */
+const WANTED_MS = 50;
 
 /** From here on a run says how slow a GPU is; the time of a shorter one is mostly that of its start and end, ms. */
-const LONG_MS = 50;
+const LONG_MS = 25;
 
 /** Work in one number: FLOPs, and bytes as the FLOPs that take as long. */
 export function workIn({ flops, bytes }: { readonly flops: number; readonly bytes: number }): number {

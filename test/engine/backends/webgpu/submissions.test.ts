@@ -222,15 +222,15 @@ describe('how much a submission may hold', () => {
     expect(new SubmissionBound(true).work).toBeLessThan(work / 10);
   });
 
-  it('is 0.2 s of what long runs attain, and grows with short ones only', () => {
+  it('is 50 ms of what long runs attain, and grows with short ones only', () => {
     const bound = new SubmissionBound(false);
     const first = bound.work;
     bound.ran(1e8, 5);
     expect(bound.work).toBe(first);
     bound.ran(1e10, 5);
-    expect(bound.work).toBe(4e11);
+    expect(bound.work).toBe(1e11);
     bound.ran(1e10, 100);
-    expect(bound.work).toBe(2e10);
+    expect(bound.work).toBe(5e9);
     bound.ran(0, 100);
     expect(bound.work).toBeGreaterThan(0);
   });
@@ -241,6 +241,6 @@ describe('how much a submission may hold', () => {
     bound.submitted(first, 1);
     expect(bound.work).toBe(first);
     bound.submitted(first, 800);
-    expect(bound.work).toBe(first / 4);
+    expect(bound.work).toBe(first / 16);
   });
 });
