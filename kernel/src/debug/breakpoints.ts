@@ -2,6 +2,7 @@ import type { Debugger } from 'node:inspector';
 import { pathToFileURL } from 'node:url';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { RuntimeLink } from '../execution/runtime-link.js';
+import { OneByOne } from '../one-by-one.js';
 import type { Mapping } from './mapping.js';
 import type { Fields } from './protocol.js';
 import { escapePattern } from './scripts.js';
@@ -22,8 +23,8 @@ interface Breakpoint {
 export class Breakpoints {
   readonly #byFile = new Map<string, Breakpoint[]>();
   #nextId = 1;
-  /** The last change: of two at once, the later one would meet what the earlier one is about to set. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** Of two changes at once, the later one would meet what the earlier one is about to set. */
+  readonly #changes = new OneByOne();
 
   constructor(
     private readonly link: RuntimeLink,
@@ -40,23 +41,17 @@ export class Breakpoints {
 
   /** Replaces the breakpoints of a file. They wait for scripts that are not loaded yet. */
   set(file: string, wanted: readonly Fields[]): Promise<DebugProtocol.Breakpoint[]> {
-    return this.#inTurn(() => this.#set(file, wanted));
+    return this.#changes.do(() => this.#set(file, wanted));
   }
 
   /** Sets all breakpoints again, in a new runtime. */
   restore(): Promise<void> {
-    return this.#inTurn(() => this.#restore());
+    return this.#changes.do(() => this.#restore());
   }
 
   /** Takes all breakpoints out of the runtime, keeping them for the next session. */
   lift(): Promise<void> {
-    return this.#inTurn(() => this.#lift());
-  }
-
-  #inTurn<Result>(change: () => Promise<Result>): Promise<Result> {
-    const done = this.#turn.then(change);
-    this.#turn = done.catch(() => undefined);
-    return done;
+    return this.#changes.do(() => this.#lift());
   }
 
   async #set(file: string, wanted: readonly Fields[]): Promise<DebugProtocol.Breakpoint[]> {

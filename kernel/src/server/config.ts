@@ -2,12 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '@fovea/engine/files';
 import { isJsonObject, type JsonObject } from '../json-object.js';
+import { OneByOne } from '../one-by-one.js';
 import { saveAtomically } from './contents/save.js';
 import { readJson } from './http/body.js';
 import { HttpError } from './http/errors.js';
 import { empty, json } from './http/reply.js';
 import type { Router } from './http/router.js';
-import { OneByOne } from './one-by-one.js';
 
 /** Merges a change into a section: objects by key, null removes, everything else replaces. */
 function merge(section: JsonObject, change: JsonObject): JsonObject {
@@ -46,13 +46,13 @@ export function registerConfig(router: Router, stateFolder: string): void {
   router.on('PUT', path, async (call) => {
     const name = call.params.section!;
     const section = await readJson(call.request);
-    await changes.do(name, () => write(name, section));
+    await changes.do(() => write(name, section));
     return empty();
   });
   router.on('PATCH', path, async (call) => {
     const name = call.params.section!;
     const change = await readJson(call.request);
-    return changes.do(name, async () => {
+    return changes.do(async () => {
       const section = merge(await read(name), change);
       await write(name, section);
       return json(section);

@@ -12,6 +12,7 @@ import {
 import { decideMask, networkShapes } from '@fovea/engine/backend';
 import { resolveGranularity } from '@fovea/engine/internal';
 import { type CalibrateOptions, calibrate, readCalibration } from '@fovea/engine/predict';
+import { OneByOne } from '../../one-by-one.js';
 import { latencyProfile } from '../documents/latency.js';
 import { masksDocument } from '../documents/masks.js';
 import type { NetworkImage } from '../images.js';
@@ -62,8 +63,7 @@ export class LiveSession {
   readonly #dense = new WeakMap<Network, Map<string, DensePrediction>>();
   /** Masks that learned maskers chose last, for predicting what they will choose again. */
   #learned: Learned | undefined;
-  /** The last catalogue, once it is sent. */
-  #catalogue: Promise<void> = Promise.resolve();
+  readonly #catalogues = new OneByOne();
   #disposed = false;
 
   /** @param calibrateMachine measures this machine and stores the result */
@@ -125,12 +125,10 @@ export class LiveSession {
    * Sends the panel the choices that it offers; again when they have changed. One is made after the other: of two
    * made at once, the older could be sent last and would hide what was added.
    */
-  async sendCatalogue(): Promise<void> {
-    const sent = this.#catalogue.then(async () => {
+  sendCatalogue(): Promise<void> {
+    return this.#catalogues.do(async () => {
       this.#send({ type: 'catalogue', catalogue: await this.#library.catalogue() });
     });
-    this.#catalogue = sent.catch(() => undefined);
-    await sent;
   }
 
   /** Aborts the current run; nothing more is sent. */

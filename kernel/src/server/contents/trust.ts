@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JsonObject } from '../../json-object.js';
-import { OneByOne } from '../one-by-one.js';
+import { OneByOne } from '../../one-by-one.js';
 import { keptSecret } from '../security/kept-secret.js';
 import { codeCells, formatNotebook } from './notebook.js';
 import { saveAtomically } from './save.js';
@@ -79,9 +79,7 @@ export class NotebookTrust {
       if (this.signatures.size <= KEPT) break;
       this.signatures.delete(oldest);
     }
-    await this.writings.do(this.file, () =>
-      saveAtomically(this.file, `${[...this.signatures].join('\n')}\n`),
-    );
+    await this.writings.do(() => saveAtomically(this.file, `${[...this.signatures].join('\n')}\n`));
   }
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { OneByOne } from '../../one-by-one.js';
 import { HttpError } from '../http/errors.js';
 import type { InstalledSpec } from '../kernelspecs.js';
 import { KernelChannels } from './channels.js';
@@ -81,8 +82,8 @@ export class Kernel {
   private currentState: KernelState = 'starting';
   private activity = new Date();
   private disposed = false;
-  /** The last start or end of a process: one comes after the other, or two starts would leave a process to nobody. */
-  private turn: Promise<unknown> = Promise.resolve();
+  /** Starts and ends of a process: one comes after the other, or two starts would leave a process to nobody. */
+  private readonly changes = new OneByOne();
   /** The restart under way, until the new process runs: another page that asks for one takes part in it. */
   private restarting: Promise<void> | undefined;
 
@@ -124,7 +125,7 @@ export class Kernel {
   /** Starts the process; resolves when it runs, which is before it is ready. */
   async start(): Promise<void> {
     this.setState('starting');
-    await this.inTurn(() => this.launch());
+    await this.changes.do(() => this.launch());
   }
 
   /** Resolves when the kernel answers; rejects with HttpError 500 when it ends before or takes too long. */
@@ -159,13 +160,15 @@ export class Kernel {
     this.deaths = [];
     if (!this.restarting) {
       if (this.life) this.life.ending = true;
-      this.restarting = this.inTurn(async () => {
-        await this.endLife(true);
-        this.clients.forgetMissed();
-        await this.launch();
-      }).finally(() => {
-        this.restarting = undefined;
-      });
+      this.restarting = this.changes
+        .do(async () => {
+          await this.endLife(true);
+          this.clients.forgetMissed();
+          await this.launch();
+        })
+        .finally(() => {
+          this.restarting = undefined;
+        });
     }
     await this.restarting;
     await this.whenReady();
@@ -175,7 +178,7 @@ export class Kernel {
   async shutdown(): Promise<void> {
     if (this.disposed) return;
     this.disposed = true;
-    await this.inTurn(() => this.endLife(false));
+    await this.changes.do(() => this.endLife(false));
     this.setState('dead');
     this.broadcast(this.currentState);
     this.clients.close();
@@ -200,12 +203,6 @@ export class Kernel {
 
   private broadcast(state: KernelState): void {
     this.clients.deliver(this.statusMessage(state));
-  }
-
-  private inTurn(change: () => Promise<void>): Promise<void> {
-    const done = this.turn.then(change);
-    this.turn = done.catch(() => undefined);
-    return done;
   }
 
   private async launch(): Promise<void> {
@@ -234,7 +231,7 @@ export class Kernel {
       },
       () => undefined,
     );
-    void process.exited.then((how) => this.inTurn(() => this.afterExit(life, how)));
+    void process.exited.then((how) => this.changes.do(() => this.afterExit(life, how)));
   }
 
   /** Asks for the kernel's info until the answer and a broadcast have arrived: only then no output is lost. */

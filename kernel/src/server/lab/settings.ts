@@ -4,12 +4,12 @@ import { makeFolder } from '@fovea/engine/files';
 import { Ajv, type AnySchema, type ValidateFunction } from 'ajv';
 import JSON5 from 'json5';
 import { isJsonObject } from '../../json-object.js';
+import { OneByOne } from '../../one-by-one.js';
 import { saveAtomically } from '../contents/save.js';
 import { readJson, stringField } from '../http/body.js';
 import { HttpError } from '../http/errors.js';
 import { empty, json } from '../http/reply.js';
 import type { Router } from '../http/router.js';
-import { OneByOne } from '../one-by-one.js';
 
 interface Schema {
   readonly id: string;
@@ -44,7 +44,7 @@ export class Settings {
     });
     router.on('PUT', '/lab/api/settings/*id', async (call) => {
       const raw = stringField(await readJson(call.request), 'raw');
-      await this.savings.do(call.params.id!, () => this.save(call.params.id!, raw));
+      await this.savings.do(() => this.save(call.params.id!, raw));
       return empty();
     });
   }

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolder } from '@fovea/engine/files';
+import { OneByOne } from '../../one-by-one.js';
 import { saveAtomically } from '../contents/save.js';
 import { objectField, readJson } from '../http/body.js';
 import { HttpError } from '../http/errors.js';
 import { empty, json } from '../http/reply.js';
 import type { Router } from '../http/router.js';
-import { OneByOne } from '../one-by-one.js';
 
 interface Workspace {
   readonly data: Record<string, unknown>;
@@ -40,7 +40,7 @@ export class Workspaces {
       if (!data) throw new HttpError(400, 'data is missing: the layout was left as it is');
       const named = objectField(body, 'metadata')?.id;
       if (id === '' || named !== id) throw new HttpError(400, `metadata.id must be ${id}`);
-      await this.savings.do(id, async () => {
+      await this.savings.do(async () => {
         makeFolder(this.folder, 0o700);
         await saveAtomically(this.file(id), JSON.stringify({ data, metadata: { id } }));
       });
