@@ -26,6 +26,10 @@ const { processes, FakeProcess } = vi.hoisted(() => {
       this.sent.push(order);
     }
 
+    report(packet: Parameters<RuntimeEvents['onReport']>[0]): void {
+      this.events.onReport(packet);
+    }
+
     /** As a real one, it lets go of those who wait for it. */
     die(): void {
       this.events.onExit(1, null);
@@ -64,6 +68,33 @@ describe('a runtime that dies before it is ready', () => {
     processes[1]!.getReady();
     await new Promise((resolve) => setImmediate(resolve));
     expect(processes[1]!.sent).toEqual([]);
+  });
+});
+
+describe('a runtime that cannot start', () => {
+  it('is tried twice, and then once for each cell', async () => {
+    const last = () => processes.at(-1)!;
+    last().die();
+    last().die();
+    expect(processes).toHaveLength(2);
+    for (const [count, message] of [
+      [3, /cannot be started, it ended with exit code 1; the next cell tries again/],
+      [4, /cannot be started/],
+    ] as const) {
+      const done = runtime.execute(cell, request);
+      expect(processes).toHaveLength(count);
+      last().die();
+      expect((await done).outcome).toMatchObject({ error: { message: expect.stringMatching(message) } });
+      expect(processes).toHaveLength(count);
+    }
+  });
+
+  it('is started again at once when it dies after it was ready', () => {
+    for (let times = 1; times < 5; times++) {
+      processes.at(-1)!.report({ message: { type: 'ready' }, buffers: [] } as never);
+      processes.at(-1)!.die();
+      expect(processes).toHaveLength(times + 1);
+    }
   });
 });
 

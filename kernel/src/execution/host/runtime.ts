@@ -33,6 +33,9 @@ interface Running {
 /** How long after an interrupt the runtime's children are signalled, should the cell still run. */
 const SIGNAL_CHILDREN_MS = [60, 150, 1500] as const;
 
+/** Processes that die one after the other before they were ready: after these, another one starts only for a cell. */
+const FAILED_STARTS = 2;
+
 /** The runtime as the kernel sees it: always present, restarted when it dies. */
 export class Runtime {
   #process: RuntimeProcess;
@@ -40,6 +43,8 @@ export class Runtime {
   readonly #handling = new Map<number, () => void>();
   readonly #inspectorListeners = new Set<(method: string, params: unknown) => void>();
   #closing = false;
+  /** How many processes have died since one was ready. */
+  #failedStarts = 0;
   /** The last text that the runtime wrote to descriptor 2: a crash writes its reason there. */
   #lastWords = '';
 
@@ -54,7 +59,7 @@ export class Runtime {
 
   /** Runs a cell; resolves when it has ended, also by an error or an interrupt. */
   execute(order: ExecuteOrder, request: Message): Promise<Done> {
-    const runtime = this.#process;
+    const runtime = this.#present();
     const ended = new Promise<Done>((settle) => {
       this.#running.set(order.cell, { request, allowInput: order.allowInput, sent: false, settle });
     });
@@ -95,7 +100,7 @@ export class Runtime {
 
   /** Hands over a comm message; resolves when it has been handled, or the runtime has died. */
   comm(order: Extract<Order, { type: 'comm' }>, buffers: readonly Uint8Array[]): Promise<void> {
-    const runtime = this.#process;
+    const runtime = this.#present();
     const handled = new Promise<void>((resolve) => {
       this.#handling.set(order.request, resolve);
     });
@@ -130,6 +135,20 @@ export class Runtime {
     await this.#process.end();
   }
 
+  /** The process, or a new one where none could be started. */
+  #present(): RuntimeProcess {
+    if (this.#failedStarts >= FAILED_STARTS) {
+      this.#failedStarts = FAILED_STARTS - 1;
+      this.#renew();
+    }
+    return this.#process;
+  }
+
+  #renew(): void {
+    this.#process = this.#start();
+    this.context.onRestart();
+  }
+
   #start(): RuntimeProcess {
     this.#lastWords = '';
     return new RuntimeProcess(this.context.directory, {
@@ -147,6 +166,9 @@ export class Runtime {
   #report({ message, buffers }: Packet<Report>): void {
     const { output, transport } = this.context;
     switch (message.type) {
+      case 'ready':
+        this.#failedStarts = 0;
+        break;
       case 'stream':
         output.stream(message.cell, message.name, this.context.tidy(message.text), () =>
           this.#process.send({ type: 'taken', size: message.text.length }),
@@ -229,13 +251,14 @@ export class Runtime {
     this.#running.clear();
     for (const resolve of this.#handling.values()) resolve();
     this.#handling.clear();
-    this.#process = this.#start();
-    this.context.onRestart();
-    const error = {
-      name: 'RuntimeDied',
-      message: `the runtime ${reason}; variables are lost, and a new one has started`,
-      stack: '',
-    };
+    this.#failedStarts++;
+    // One that cannot start would be started again for ever.
+    const isOver = this.#failedStarts >= FAILED_STARTS;
+    if (!isOver) this.#renew();
+    const message = isOver
+      ? `the runtime cannot be started, it ${reason}; the next cell tries again`
+      : `the runtime ${reason}; variables are lost, and a new one has started`;
+    const error = { name: 'RuntimeDied', message, stack: '' };
     for (const [cell, { settle }] of cells)
       settle({ type: 'done', cell, outcome: { kind: 'error', error }, payload: [] });
     if (cells.length === 0) this.context.output.stream(undefined, 'stderr', `[fovea] ${error.message}\n`);
