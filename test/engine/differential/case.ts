@@ -40,8 +40,9 @@ export interface BlockCase {
   readonly stride: number;
   /** Whether the stride is conv1's though it is not the spatial one. */
   readonly stridesFirst: boolean;
-  /** Of the spatial convolutions, odd. */
+  /** Height of the spatial convolutions' kernels, and their width where there is no other. */
   readonly kernel: number;
+  readonly kernelWidth?: number;
   readonly dilation: number;
   /** Pixels by which the kernels lie lower and further right than in the middle, −1 to 1. */
   readonly shift: number;

@@ -83,7 +83,8 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
   const mixedMaskers = coin(0.3);
   const rate = pick(RATES);
   const granular = coin(0.6) ? pick([1, 2, 4, 7, 8]) : undefined;
-  const kernel = coin(0.9) ? 3 : 5;
+  const kernel = coin(0.8) ? 3 : pick([1, 2, 4, 5, 5, 7]);
+  const kernelWidth = coin(0.9) ? undefined : pick([1, 2, 3, 5]);
   // Most networks are of one style throughout; what is rare in a network has to be common in another to be tested.
   const inner = coin(0.85) ? family.inner : pick(INNER);
   const outer = coin(0.8) ? family.outer : pick(ACTIVATIONS);
@@ -104,6 +105,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
         stride: position === 0 && (stage > first || coin(0.4)) ? 2 : 1,
         stridesFirst: family.kind === 'bottleneck' && coin(0.1),
         kernel,
+        ...(kernelWidth === undefined ? {} : { kernelWidth }),
         dilation: coin(0.05) ? 2 : 1,
         shift: coin(0.95) ? shift : pick([-1, 0, 1]),
         ...(samePadding ? { samePadding } : {}),

@@ -24,6 +24,7 @@ function seedOf(test: Case, part: string): number {
 
 interface Layer {
   readonly kernel?: number;
+  readonly kernelWidth?: number;
   readonly stride?: number;
   readonly dilation?: number;
   readonly shift?: number;
@@ -47,23 +48,25 @@ type Unnamed = NetworkNode extends infer Node
  */
 export function networkOf(test: Case, weights = true): Network {
   const convolution = (name: string, inChannels: number, outChannels: number, layer: Layer): Convolution => {
-    const { kernel = 1, stride = 1, dilation = 1, shift = 0 } = layer;
+    const { kernel = 1, kernelWidth = kernel, stride = 1, dilation = 1, shift = 0 } = layer;
     const { groups = 1, activation = 'none', gain = 1 } = layer;
-    const perOutput = (inChannels / groups) * kernel * kernel;
+    const perOutput = (inChannels / groups) * kernel * kernelWidth;
     const scale = gain * Math.sqrt(6 / perOutput);
     const next = uniform(seedOf(test, name));
-    const pad = ((kernel - 1) / 2) * dilation;
-    const [before, after] = [pad - shift, pad + shift];
-    const bySize = stride > 1 && kernel > 1 ? layer.samePadding : undefined;
+    // An even kernel has its odd zero behind the map.
+    const zeros = [kernel, kernelWidth].map((size) => (size - 1) * dilation);
+    const before = zeros.map((count) => (count >> 1) - shift);
+    const after = zeros.map((count, axis) => count - before[axis]!);
+    const bySize = stride > 1 && kernel * kernelWidth > 1 ? layer.samePadding : undefined;
     return {
       name,
       inChannels,
       outChannels,
-      kernel: [kernel, kernel],
+      kernel: [kernel, kernelWidth],
       stride: [stride, stride],
       ...(bySize
         ? { padding: [0, 0, 0, 0], samePadding: bySize }
-        : { padding: [before, before, after, after] }),
+        : { padding: [before[0]!, before[1]!, after[0]!, after[1]!] }),
       dilation: [dilation, dilation],
       groups,
       weight: Float32Array.from({ length: weights ? outChannels * perOutput : 0 }, () => next() * scale),
@@ -139,11 +142,12 @@ function blockOf(
   const { squeeze, squeezesLast, attention = 'squeeze', inner, outer } = wanted;
   const inChannels = inputChannels(test, index);
   const name = `block ${index}`;
-  const { kernel, dilation, samePadding } = wanted;
+  const { kernel, kernelWidth = kernel, dilation, samePadding } = wanted;
   const spatial = {
     kernel,
+    kernelWidth,
     dilation,
-    shift: kernel > 1 ? wanted.shift : 0,
+    shift: Math.min(kernel, kernelWidth) > 2 ? wanted.shift : 0,
     ...(samePadding ? { samePadding } : {}),
   };
   const last = { gain: 0.4 };

@@ -61,7 +61,7 @@ export function multiplyAdds(test: Case): number {
   let total = height * width * 3 * test.stem.channels * test.stem.kernel ** 2;
   if (test.stem.pool) shrink(2);
   test.blocks.forEach((block, index) => {
-    const { kind, width: inside, channels, stride, kernel } = block;
+    const { kind, width: inside, channels, stride, kernel, kernelWidth = kernel } = block;
     const inChannels = inputChannels(test, index);
     const groups = kind === 'inverted' ? inside : block.groups;
     const before = height * width;
@@ -69,10 +69,11 @@ export function multiplyAdds(test: Case): number {
     const after = height * width;
     total +=
       kind === 'single'
-        ? after * kernel ** 2 * inChannels * channels
+        ? after * kernel * kernelWidth * inChannels * channels
         : kind === 'basic'
-          ? after * kernel ** 2 * inside * (inChannels + channels)
-          : before * inChannels * inside + after * inside * ((inside / groups) * kernel ** 2 + channels);
+          ? after * kernel * kernelWidth * inside * (inChannels + channels)
+          : before * inChannels * inside +
+            after * inside * ((inside / groups) * kernel * kernelWidth + channels);
     if (isAdaptive(block, inChannels) && (stride > 1 || channels !== inChannels))
       total += after * inChannels * channels;
   });

@@ -139,6 +139,8 @@ function* simplerBlock(test: Case, index: number): Generator<Case> {
   if (attention) yield replace(plainly);
   const { pooledShortcut, ...strided } = block;
   if (pooledShortcut) yield replace(strided);
+  const { kernelWidth, ...square } = block;
+  if (kernelWidth !== undefined) yield replace(square);
   const { samePadding, ...padded } = block;
   if (samePadding) yield replace(padded);
   if (block.masker !== 'learned' && block.masker !== 'fixed') yield replace({ ...block, masker: 'learned' });
