@@ -30,6 +30,8 @@ export interface Point {
   /** Ratio of multiply-adds to the dense network's that `fit` and `adapt` aim at. */
   readonly flops?: number;
   readonly strategy?: string;
+  /** Content hashes of the modules that register strategies. */
+  readonly modules?: readonly string[];
   readonly masker?: string;
   readonly backend?: string;
   readonly threads?: number;

@@ -99,6 +99,11 @@ export class Sweep {
     try {
       endUse = await beginUse(dataFolder());
       const checked = checkSpace(typeof space === 'string' ? await spaceNamed(backend, space) : space);
+      if (checked.modules && backend.queue !== undefined)
+        throw new FoveaError(
+          'unsupported',
+          'modules: workers of a queue run no code but their own; a sweep without a queue is accepted',
+        );
       checkConfirmed(questionAbout(checked), options.confirm === true, 'confirm: true runs it');
       const expansion = await expandSpace(checked, engineVersion);
       return new Sweep(checked, expansion, backend, options, endUse);

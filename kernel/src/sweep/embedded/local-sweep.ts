@@ -106,7 +106,7 @@ export class LocalSweep {
         tell({ type: 'started', id, worker });
         try {
           const onProgress = (fraction: number) => tell({ type: 'progress', id, fraction });
-          const task = { id, point, materials: this.#materials };
+          const task = { id, point, materials: this.#materials, modules: this.#materials };
           return ended(attempt, { result: await runner.run(task, { signal, onProgress }) });
         } catch (error) {
           // It would fail every point, each after all its work.

@@ -1,9 +1,17 @@
 import type { MaterialPaths } from '../compute/context.js';
 import type { IdentifiedPoint, PointResult } from '../point.js';
 
-/** Parent → runner. */
+/** Parent → runner: a point to compute. */
 export interface RunnerTask extends IdentifiedPoint {
   readonly materials: MaterialPaths;
+  /** Where the point's modules are; a worker of a queue hands none over, because it runs no code that came from there. */
+  readonly modules?: MaterialPaths;
+}
+
+/** Parent → runner: modules to import; the result's `strategies` are the names that are known then. */
+export interface StrategiesTask {
+  readonly id: string;
+  readonly importing: readonly string[];
 }
 
 /** What a runner reports about its machine, once, when it has started. */

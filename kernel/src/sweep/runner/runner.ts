@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { FoveaError } from '@fovea/engine/errors';
 import type { PointResult } from '../point.js';
-import type { RunnerFacts, RunnerMessage, RunnerTask } from './protocol.js';
+import type { RunnerFacts, RunnerMessage, RunnerTask, StrategiesTask } from './protocol.js';
 
 /** The program that computes points. */
 export const RUNNER_MODULE = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -38,7 +38,7 @@ export class Runner {
    *   the disk
    */
   async run(
-    task: RunnerTask,
+    task: RunnerTask | StrategiesTask,
     { signal, onProgress }: { signal: AbortSignal; onProgress: (fraction: number) => void },
   ): Promise<PointResult> {
     await this.facts();
@@ -58,6 +58,17 @@ export class Runner {
       this.#running = undefined;
       signal.removeEventListener('abort', kill);
     }
+  }
+
+  /**
+   * Imports modules that register strategies.
+   * @returns the names that are known in the runner then
+   * @throws Error with what a module threw, FoveaError `io` when the runner died of it
+   */
+  async strategies(modules: readonly string[], signal: AbortSignal): Promise<readonly string[]> {
+    const task = { id: 'strategies', importing: modules };
+    const { strategies } = await this.run(task, { signal, onProgress: () => undefined });
+    return strategies as readonly string[];
   }
 
   /** Ends the process; a point that it computes fails. */

@@ -17,7 +17,7 @@ export type CheckedSpace = SweepSpace & { readonly name: string; readonly kind: 
 /** Masks that can be named in plain data. */
 const maskers = ['learned', 'saliency', 'random'] as const;
 
-const fields = ['name', 'kind', ...axes, 'repeats', 'data', 'runs', 'steps', 'seconds'] as const;
+const fields = ['name', 'kind', ...axes, 'modules', 'repeats', 'data', 'runs', 'steps', 'seconds'] as const;
 const dataFields = ['folder', 'images', 'seed', 'shard'] as const satisfies readonly (keyof SpaceData)[];
 
 /** Axes and settings that only some kinds of point have a use for. */
@@ -25,6 +25,7 @@ const usedBy: Partial<Record<(typeof fields)[number], readonly PointKind[]>> = {
   networks: ['measure', 'evaluate', 'fit', 'adapt'],
   granularities: ['measure', 'evaluate', 'fit', 'adapt'],
   strategies: ['measure', 'evaluate'],
+  modules: ['measure', 'evaluate'],
   rates: ['measure', 'evaluate', 'fit'],
   flops: ['fit', 'adapt'],
   maskers: ['measure', 'evaluate'],
@@ -68,6 +69,7 @@ export function checkSpace(value: unknown): CheckedSpace {
     if (value[field] !== undefined && !kinds.includes(kind))
       throw new FoveaError('bad-argument', `${field}: points of kind ${kind} have no use for it`);
   }
+  checkModules(value.modules);
   checkLists(value);
   checkData(value.data, kind);
   for (const field of ['repeats', 'runs', 'steps'] as const) checkInteger(field, value[field], 1);
@@ -86,11 +88,32 @@ export function checkSpace(value: unknown): CheckedSpace {
   return { ...(value as SweepSpace), name, kind };
 }
 
+function checkModules(modules: unknown): void {
+  if (modules === undefined) return;
+  if (!Array.isArray(modules) || modules.length === 0) throw refused('modules', modules, 'a list of paths');
+  modules.forEach((item, index) => {
+    if (typeof item !== 'string' || item === '') throw refused(`modules[${index}]`, item, 'a path');
+  });
+}
+
+/**
+ * Checks the strategies of a space with modules.
+ * @param known names that a process has which imported the modules
+ * @throws FoveaError `unknown-name` naming the place, the value and what is accepted
+ */
+export function checkStrategies({ strategies = [] }: SweepSpace, known: readonly string[]): void {
+  strategies.forEach((item, index) => {
+    checkName(`strategies[${index}]`, item, known);
+  });
+}
+
 function checkLists(space: Readonly<Record<string, unknown>>): void {
   for (const axis of axes) {
     const list = space[axis];
     if (list === undefined) continue;
     if (!Array.isArray(list)) throw refused(axis, list, 'a list');
+    // What modules register is known when they have been imported, in a process of their own.
+    if (axis === 'strategies' && space.modules !== undefined) continue;
     for (const [index, item] of list.entries()) checkItem(axis, `${axis}[${index}]`, item);
   }
 }
@@ -104,13 +127,13 @@ function checkItem(axis: (typeof axes)[number], place: string, item: unknown): v
       checkPlainGranularity(place, item);
       break;
     case 'strategies':
-      checkShipped(place, item, 'strategy', shippedStrategyNames(), strategyNames());
+      checkShipped(place, item, strategies(), 'your own where modules names the file that registers it');
       break;
     case 'maskers':
       checkName(place, item, maskers);
       break;
     case 'backends':
-      checkShipped(place, item, 'backend', shippedBackendNames(), backendNames());
+      checkShipped(place, item, backends(), 'a loop over measureAccuracy or run takes your own');
       break;
     case 'rates':
       if (typeof item !== 'number') throw refused(place, item, 'a number from 0 to 1');
@@ -174,13 +197,32 @@ function checkName(place: string, value: unknown, names: readonly string[]): voi
   throw new FoveaError('unknown-name', `${place} ${JSON.stringify(value)}: ${names.join(', ')} is accepted`);
 }
 
+/** What can be registered under a name. */
+interface Registry {
+  readonly noun: string;
+  /** Names that every process has. */
+  readonly shipped: readonly string[];
+  /** Names that this one has. */
+  readonly known: readonly string[];
+}
+
+const strategies = (): Registry => ({
+  noun: 'strategy',
+  shipped: shippedStrategyNames(),
+  known: strategyNames(),
+});
+const backends = (): Registry => ({
+  noun: 'backend',
+  shipped: shippedBackendNames(),
+  known: backendNames(),
+});
+
 /** Points run in processes of their own, here or on other machines: what was registered in this one is not there. */
 function checkShipped(
   place: string,
   value: unknown,
-  noun: string,
-  shipped: readonly string[],
-  known: readonly string[],
+  { noun, shipped, known }: Registry,
+  advice: string,
 ): void {
   const isOwn = typeof value === 'string' && known.includes(value) && !shipped.includes(value);
   if (!isOwn) {
@@ -189,7 +231,7 @@ function checkShipped(
   }
   throw new FoveaError(
     'unsupported',
-    `${place} "${value}": this ${noun} was registered in this process, and points run in others, which do not have it; ${shipped.join(', ')} is accepted, and a loop over validatePredictions, measureAccuracy or run takes your own`,
+    `${place} "${value}": this ${noun} was registered in this process, and points run in others, which do not have it; ${shipped.join(', ')} is accepted, and ${advice}`,
   );
 }
 

@@ -1,7 +1,9 @@
 import { FoveaError } from '@fovea/engine';
 import type { Material } from '../material.js';
 import { canonicalJson, type IdentifiedPoint, type Point, type PointImages, pointId } from '../point.js';
-import type { CheckedSpace } from './check-space.js';
+import { Runner } from '../runner/runner.js';
+import { moduleMaterial } from '../strategy-module.js';
+import { type CheckedSpace, checkStrategies } from './check-space.js';
 import { keepManifest, listImages } from './manifest.js';
 import { type SpaceNetwork, spaceNetwork } from './networks.js';
 import type { SweepSpace } from './space.js';
@@ -11,6 +13,9 @@ const DRAWN = { measure: 8, evaluate: 256, fit: 8, adapt: 64 } as const;
 /** Default seed of drawn images; no shipped recipe trains on it. */
 const SEED = 77_000_001;
 const SHARD = 256;
+
+/** How long importing the modules of a space may take. */
+const modulesMs = 60_000;
 
 /** More points than this need a confirmation: so many are usually a mistake. */
 export const MOST_UNASKED_POINTS = 20_000;
@@ -54,6 +59,7 @@ export function questionAbout(space: SweepSpace, count = countPoints(space)): st
 export async function expandSpace(space: CheckedSpace, engine: string): Promise<Expansion> {
   const networks: (SpaceNetwork | undefined)[] = [];
   for (const model of space.networks ?? []) networks.push(await spaceNetwork(model, space));
+  const modules = await modulesOf(space);
   const { images, material } = await imagesOf(space);
   const points = new Map<string, Point>();
   const one = [undefined];
@@ -72,6 +78,7 @@ export async function expandSpace(space: CheckedSpace, engine: string): Promise<
                         network: network?.name,
                         sha256: network?.material?.sha256,
                         ...{ granularity, rate, flops, strategy, masker, backend, threads, data },
+                        modules: modules?.map(({ sha256 }) => sha256),
                         runs: space.runs,
                         steps: space.steps,
                         seconds: space.seconds,
@@ -81,9 +88,37 @@ export async function expandSpace(space: CheckedSpace, engine: string): Promise<
                       points.set(pointId(point, space.name, engine), point);
                     }
   const materials = new Map<string, Material>();
-  for (const each of [...networks.map((network) => network?.material), material])
+  for (const each of [...networks.map((network) => network?.material), ...(modules ?? []), material])
     if (each) materials.set(each.sha256, each);
   return { points: [...points].map(([id, point]) => ({ id, point })), materials: [...materials.values()] };
+}
+
+/**
+ * The modules of a space, imported once in a process of their own, so that one that fails and strategies that none
+ * registers are found before anything is queued.
+ */
+async function modulesOf(space: CheckedSpace): Promise<readonly Material[] | undefined> {
+  const { modules } = space;
+  if (modules === undefined) return undefined;
+  const materials: Material[] = [];
+  for (const path of modules) materials.push(await moduleMaterial(path));
+  checkStrategies(space, await strategiesOf(modules));
+  return materials;
+}
+
+async function strategiesOf(modules: readonly string[]): Promise<readonly string[]> {
+  const runner = new Runner();
+  const signal = AbortSignal.timeout(modulesMs);
+  try {
+    return await runner.strategies(modules, signal);
+  } catch (error) {
+    const why = signal.aborted
+      ? `importing them took longer than ${modulesMs / 1000} s`
+      : (error as Error).message;
+    throw new FoveaError('bad-file', `modules: ${why}`, { cause: error });
+  } finally {
+    runner.stop();
+  }
 }
 
 function pairs<A, B>(first: readonly A[], second: readonly B[]): (readonly [A, B])[] {

@@ -25,6 +25,11 @@ export interface SweepSpace {
   readonly networks?: readonly string[];
   readonly granularities?: readonly PlainGranularity[];
   readonly strategies?: readonly string[];
+  /**
+   * Paths of modules, in JavaScript or TypeScript, that register strategies (`registerStrategy`): every process that runs
+   * points imports them. Not for a sweep on a queue, whose workers run no code but their own.
+   */
+  readonly modules?: readonly string[];
   /** Learned masks have their own rates: they make one point, whatever rates there are. */
   readonly rates?: readonly number[];
   /** Fractions of the dense FLOPs that `fit` (in the place of rates) and `adapt` aim at; 0.6 for `adapt` when left out. */
