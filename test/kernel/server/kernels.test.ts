@@ -62,7 +62,8 @@ describe('a kernel', () => {
     const kernel = await lab.server.lab.kernels.start('echo');
     await kernel.whenReady();
     const front = await connect(kernel.id);
-    await expect.poll(() => front.heard.length).toBe(1);
+    // Connected; answers to the server's own requests may still come behind.
+    await expect.poll(() => front.heard.length).toBeGreaterThan(0);
     // Reports come on one channel and answers on another: which of them arrives first is not said.
     front.send('shell', 'execute_request', { code: 'state starting\nprint done\nsleep 20000' });
     await expect.poll(() => front.heard.some(({ content }) => content.text === 'done\n')).toBe(true);
