@@ -2,8 +2,6 @@ import { basename, dirname, relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { FoveaError } from '@fovea/engine';
 import { readFileBytes } from '@fovea/engine/internal';
-import { hookModules } from '../execution/runtime/modules/register.js';
-import { follow } from '../execution/runtime/modules/resolve.js';
 import { type Material, type MaterialFile, materialOf } from './material.js';
 import { sha256Of } from './point.js';
 
@@ -12,6 +10,7 @@ import { sha256Of } from './point.js';
  * @throws FoveaError `io` or `bad-file` when one cannot be read
  */
 export async function moduleMaterial(path: string): Promise<Material> {
+  const { follow } = await import('../execution/runtime/modules/resolve.js');
   const first = resolve(path);
   const paths = new Map<string, string>();
   follow(first, paths);
@@ -28,13 +27,16 @@ let areHooked = false;
 
 /**
  * Imports a module, TypeScript too; one that has been imported is only imported again when it has changed.
+ * @returns what it exports
  * @throws FoveaError `bad-file` with what the module threw
  */
-export async function importModule(path: string): Promise<void> {
+export async function importModule(path: string): Promise<{ readonly default?: unknown }> {
+  // Loaded only where there are modules: most sweeps have none.
+  const { hookModules } = await import('../execution/runtime/modules/register.js');
   if (!areHooked) hookModules();
   areHooked = true;
   try {
-    await import(pathToFileURL(resolve(path)).href);
+    return (await import(pathToFileURL(resolve(path)).href)) as { readonly default?: unknown };
   } catch (cause) {
     throw new FoveaError('bad-file', `${path} cannot be loaded: ${(cause as Error).message}`, { cause });
   }

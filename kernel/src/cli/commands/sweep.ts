@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { extname, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { extname } from 'node:path';
 import { FoveaError } from '@fovea/engine';
 import type { Command } from 'commander';
 import type { SweepSummary } from '../../sweep/backend.js';
@@ -9,6 +8,7 @@ import { recordsCsv, sweepRows, sweepTable } from '../../sweep/rows.js';
 import { checkSpace } from '../../sweep/space/check-space.js';
 import { questionAbout } from '../../sweep/space/expand.js';
 import type { SweepSpace } from '../../sweep/space/space.js';
+import { importModule } from '../../sweep/strategy-module.js';
 import { Sweep, type SweepResult } from '../../sweep/sweep.js';
 import { confirm } from '../options/confirm.js';
 import { collectLabel, LABEL_OPTION } from '../options/label-option.js';
@@ -121,14 +121,7 @@ async function readSpec(path: string): Promise<unknown> {
 }
 
 async function importSpec(path: string): Promise<unknown> {
-  const { hookModules } = await import('../../execution/runtime/modules/register.js');
-  hookModules();
-  let exported: { readonly default?: unknown };
-  try {
-    exported = (await import(pathToFileURL(resolve(path)).href)) as typeof exported;
-  } catch (cause) {
-    throw new FoveaError('bad-file', `${path} cannot be loaded: ${(cause as Error).message}`, { cause });
-  }
+  const exported = await importModule(path);
   if (exported.default !== undefined) return exported.default;
   throw new FoveaError('bad-file', `${path} has no default export; the space is accepted as one`);
 }
