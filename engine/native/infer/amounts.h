@@ -40,7 +40,7 @@ enum class Amount : int {
   rows,            // rows of channels that a row-by-row pass works on
   panels,          // panels of each block
   weights_first,   // bytes of weights that the first block waits for
-  read,
+  read = weights_first + 3,
   depthwise_read = read + 3,  // by depthwise convolutions, which compute too little to hide it
   again = depthwise_read + 3,  // inputs that are read again for every panel
   strided = again + 3,
@@ -49,8 +49,7 @@ enum class Amount : int {
   group_runs = runs + 3,
   residual,
   write = residual + 3,
-  write_short = write + 3,  // bytes for larger caches that reductions are too short to hide
-  pool,                     // bytes that are pooled
+  pool = write + 3,  // bytes that are pooled
   pool_cells,
   copy,              // bytes read and written to copy inputs: into a padded map, or out of each other's way
   carried,           // bytes of a stream's rows that a band passes to the next
@@ -59,7 +58,6 @@ enum class Amount : int {
   gather = add + 3,
   passes = gather + 3,
   convolutions,
-  calls,             // bands that compute something
   items,             // what threads take
   index_regions,
   index_pixels,
@@ -79,7 +77,8 @@ constexpr AmountName amount_names[] = {
     {"tileCalls", Share::compute}, {"partialSums", Share::compute}, {"depthwise", Share::compute},
     {"depthwiseRuns", Share::compute}, {"depthwiseOutputs", Share::compute}, {"squareInputs", Share::compute},
     {"squareOutputs", Share::compute}, {"pointed", Share::compute}, {"pointers", Share::compute},
-    {"elements", Share::compute}, {"rows", Share::compute}, {"panels", Share::compute}, {"weightsFirst", Share::data},
+    {"elements", Share::compute}, {"rows", Share::compute}, {"panels", Share::compute}, {"weightsFirstNear", Share::data},
+    {"weightsFirstFar", Share::data, Place::far}, {"weightsFirstMemory", Share::data, Place::memory},
     {"readNear", Share::data}, {"readFar", Share::data, Place::far}, {"readMemory", Share::data, Place::memory},
     {"depthwiseReadNear", Share::data}, {"depthwiseReadFar", Share::data, Place::far},
     {"depthwiseReadMemory", Share::data, Place::memory},
@@ -91,29 +90,39 @@ constexpr AmountName amount_names[] = {
     {"residualNear", Share::data}, {"residualFar", Share::data, Place::far},
     {"residualMemory", Share::data, Place::memory},
     {"writeNear", Share::data}, {"writeFar", Share::data, Place::far}, {"writeMemory", Share::data, Place::memory},
-    {"writeShort", Share::data}, {"poolBytes", Share::data}, {"poolCells", Share::data}, {"copyBytes", Share::data},
+    {"poolBytes", Share::data}, {"poolCells", Share::data}, {"copyBytes", Share::data},
     {"carriedBytes", Share::data},
     {"scatterNear", Share::data}, {"scatterFar", Share::data, Place::far},
     {"scatterMemory", Share::data, Place::memory},
     {"addNear", Share::data}, {"addFar", Share::data, Place::far}, {"addMemory", Share::data, Place::memory},
     {"gatherNear", Share::data}, {"gatherFar", Share::data, Place::far}, {"gatherMemory", Share::data, Place::memory},
-    {"passes", Share::overhead}, {"convolutions", Share::overhead}, {"calls", Share::overhead},
+    {"passes", Share::overhead}, {"convolutions", Share::overhead},
     {"items", Share::overhead}, {"indexRegions", Share::overhead}, {"indexPixels", Share::overhead},
     {"indexListed", Share::overhead}, {"indexRuns", Share::overhead}, {"indexSquares", Share::overhead},
     {"indexHalo", Share::overhead}, {"decisions", Share::overhead}, {"decided", Share::overhead},
 };
 static_assert(sizeof amount_names / sizeof *amount_names == amount_count, "every amount has a name");
 
+// Shares of something that the nearest levels which can hold it hold.
+struct Held {
+  double near, far, memory;
+};
+
 // Where and by how many threads a program is to run.
 struct DescribeSetting {
   TileShape shape;
   int threads;
   long band_pixels;  // as in Machine
-  // Second-level cache of a core, and last-level cache.
+  // What the second-level cache of a core and the last-level cache hold of what passes through them.
   double near_bytes, far_bytes;
+  // Bytes that pass from one use of a weight to the next, which is in the next run.
+  double run_bytes;
 
-  // Share of something `size` bytes large that the second-level cache cannot hold.
-  double beyond_near(double size) const { return std::max(0.0, 1 - near_bytes / size); }
+  Held held(double size) const {
+    const double near = std::min(1.0, near_bytes / size);
+    const double far = std::max(0.0, std::min(1.0, far_bytes / size) - near);
+    return {near, far, std::max(0.0, 1 - near - far)};
+  }
   // For work that all threads share evenly.
   double even() const { return 1.0 / threads; }
 };
@@ -139,12 +148,11 @@ class Amounts {
   // Splits the bytes of something `size` bytes large between the levels that can hold it.
   void add_levels(Amount near, double bytes, double size, const DescribeSetting& setting) {
     if (bytes <= 0) return;
-    const double in_near = std::min(1.0, setting.near_bytes / size);
-    const double in_far = std::max(0.0, std::min(1.0, setting.far_bytes / 2 / size) - in_near);
+    const Held held = setting.held(size);
     const int first = static_cast<int>(near);
-    values_[first] += bytes * in_near;
-    values_[first + 1] += bytes * in_far;
-    values_[first + 2] += bytes * std::max(0.0, 1 - in_near - in_far);
+    values_[first] += bytes * held.near;
+    values_[first + 1] += bytes * held.far;
+    values_[first + 2] += bytes * held.memory;
   }
   // The rest of a whole without a part.
   void subtract(const Amounts& part) {

@@ -9,15 +9,11 @@ namespace fovea {
 
 namespace {
 
-// In how many rows' time a step of weights arrives; a block of fewer rows waits. Weights that no pass has used recently
-// come from memory, those of the block before from the last-level cache.
+// In how many rows' time a step of weights arrives from where it is held; a block of fewer rows waits.
 constexpr double rows_of_memory = 42;
 constexpr double rows_of_far = 20;
 // After this many further tiles the arrival of weights is completely hidden.
 constexpr double tiles_that_hide = 5;
-
-// Reduction steps of a pointwise convolution in whose time a vector of outputs leaves the second-level cache.
-constexpr double steps_that_hide = 40;
 
 constexpr double float_bytes = 4;
 
@@ -65,10 +61,13 @@ void add_tiles(const Subject& s, Amounts& amounts) {
   const PassWork& work = s.work;
   const double of_block = work.units / work.blocks;
   const auto wait_of = [&](double bytes) { return bytes > s.setting.near_bytes ? rows_of_far : 0; };
-  // The very first block reads its weights from memory. The first block of every later band, and all other blocks, read
-  // them from the cache level that holds that many bytes.
+  // The very first block reads weights that were last used in the run before. The first block of every later band, and all
+  // other blocks, read them from the cache level that holds that many bytes.
+  const Held since = s.setting.held(s.setting.run_bytes);
+  const double first = since.near * of_block + since.far * std::max(of_block, rows_of_far) +
+                       since.memory * std::max(of_block, rows_of_memory);
   const double held =
-      std::max(of_block, rows_of_memory) +
+      first +
       (work.bands - 1) *
           std::max(of_block, wait_of(std::max(s.walk.weight_bytes, s.described.stream_weight_bytes))) +
       (work.blocks - work.bands) * std::max(of_block, wait_of(s.walk.weight_bytes));
@@ -87,7 +86,6 @@ void add_traffic(const Subject& s, Amounts& amounts) {
   const double input_bytes = float_bytes * d.input_pixels * s.geometry.in_channels;
   const double output_bytes = float_bytes * d.pixels * s.geometry.out_channels;
   amounts.add(Amount::convolutions, 1);
-  amounts.add(Amount::calls, work.bands);
   amounts.add(Amount::items, work.items * s.share);
   amounts.add(Amount::panels, work.blocks * static_cast<double>(panels_of(s.convolution)) *
                                   std::max(1.0, s.walk.pieces) * s.share);
@@ -95,7 +93,8 @@ void add_traffic(const Subject& s, Amounts& amounts) {
   // A thread's first block loads the weights of its panels: the more tiles it has, the more of that is hidden.
   const double waiting = std::max(0.0, 1 - (work.tiles / work.blocks - 1) / tiles_that_hide);
   const bool in_parts = work.items >= 2 * work.blocks;
-  amounts.add(Amount::weights_first, s.walk.weight_bytes * waiting * (in_parts ? s.share : 1));
+  amounts.add_levels(Amount::weights_first, s.walk.weight_bytes * waiting * (in_parts ? s.share : 1),
+                     setting.run_bytes, setting);
   const auto reach = [&](bool streamed, double bytes, double since) {
     return streamed ? std::min(setting.near_bytes, bytes) : bytes + since;
   };
@@ -108,10 +107,6 @@ void add_traffic(const Subject& s, Amounts& amounts) {
   // A strided pointwise convolution skips pixels, which defeats hardware prefetching.
   if (s.geometry.taps() == 1 && s.geometry.stride_x > 1) amounts.add(Amount::strided, input_bytes * s.share);
   amounts.add_levels(Amount::write, output_bytes * s.share, output_size, setting);
-  if (s.geometry.taps() == 1) {
-    const double shortness = std::max(0.0, 1 - s.walk.steps / steps_that_hide);
-    amounts.add(Amount::write_short, output_bytes * s.share * shortness * setting.beyond_near(output_size));
-  }
   if (d.residual)
     amounts.add_levels(Amount::residual, output_bytes * s.share, output_bytes + d.residual_since, setting);
   const auto spans = static_cast<double>(s.convolution.spans());

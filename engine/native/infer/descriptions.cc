@@ -64,20 +64,28 @@ napi_value add_outline(napi_env env, napi_callback_info info) {
   });
 }
 
+// What a cache holds of what passes through it, as a share of its size: other data compete for it, and it does not
+// evict in the order of use alone.
+constexpr double held_share = 0.5;
+
 napi_value describe(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
-    const Arguments arguments(env, info, 7);
+    const Arguments arguments(env, info, 8);
     Session& session = idle_session(env, arguments[0]);
     Program& program = session.program(arguments.integer(1, "program", 0, 1 << 30));
     const int threads = arguments.integer(2, "threads", 1, max_threads);
     const double near_bytes = arguments.number(3, "nearBytes"), far_bytes = arguments.number(4, "farBytes");
     if (!(near_bytes >= 1) || !(far_bytes >= near_bytes)) reject("cache sizes must be at least 1 byte, and ascend");
+    double run_bytes = arguments.number(5, "weightBytes");
+    if (!(run_bytes >= 0)) reject("weightBytes must be at least 0");
+    for (const double values : program.buffer_sizes()) run_bytes += sizeof(float) * values;
     const size_t regions = program.regions().size();
-    const auto counts = arguments.array<double>(5, "counts", 2 * regions + program.masks().size());
+    const auto counts = arguments.array<double>(6, "counts", 2 * regions + program.masks().size());
     for (size_t i = 0; i < counts.length; i++)
       if (!(counts.data[i] >= 0)) reject("counts must be at least 0");
-    const auto rows = arguments.array<double>(6, "rows", static_cast<size_t>(program.instruction_count()) * row_values);
-    const DescribeSetting setting{session.shape(), threads, session.band_pixels(), near_bytes, far_bytes};
+    const auto rows = arguments.array<double>(7, "rows", static_cast<size_t>(program.instruction_count()) * row_values);
+    const DescribeSetting setting{session.shape(), threads, session.band_pixels(), held_share * near_bytes,
+                                  held_share * far_bytes, run_bytes};
     std::vector<Description> descriptions;
     const double* pixels = counts.data;
     program.describe(session, setting, {pixels, pixels + regions, pixels + 2 * regions}, descriptions);

@@ -7,6 +7,7 @@ import { maskStatistics } from '../mask/regions.js';
 import { shapesOf } from '../network/kept-shapes.js';
 import { type Block, type BlockNode, blocksOf, type Network } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
+import { weightBytesOf } from '../network/weight-bytes.js';
 import { checkAnswer, checkBlockPlan } from './check-plan.js';
 import type { Device } from './device.js';
 import { type Granularity, resolveGranularity } from './granularity.js';
@@ -82,6 +83,7 @@ export function makePlan(network: Network, options: PlanOptions = {}): Plan {
       },
       batch,
       threads: options.threads ?? 1,
+      weightBytes: weightBytesOf(network),
       ...(options.device ? { device: options.device } : {}),
       ...(options.target ? { target: options.target } : {}),
       ...(next?.adaptive && nextNeedsPool ? { next } : {}),

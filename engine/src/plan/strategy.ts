@@ -22,6 +22,8 @@ export interface StrategyContext {
   readonly statistics: MaskStatistics;
   readonly batch: number;
   readonly threads: number;
+  /** Weights of the whole network as float32. */
+  readonly weightBytes: number;
   /** The device planned for, when one is known. */
   readonly device?: Device;
   /** What will compute, where no device is known; a processor when left out. */

@@ -24,9 +24,10 @@ function defaultDevice(target: Device['kind'] | undefined): { device: Device; ca
 }
 
 function fastest(context: StrategyContext): { strategy: Strategy; reason: string; caution?: string } {
-  const { block, shape, granularity, excitation, statistics, batch, threads, needsPool } = context;
+  const { block, shape, granularity, excitation, statistics, batch, threads, weightBytes, needsPool } =
+    context;
   const { device, ...cautions } = context.device ? { device: context.device } : defaultDevice(context.target);
-  const setting = { device, batch, threads };
+  const setting = { device, batch, threads, weightBytes };
   const coverage = statisticsCoverage(block, shape, granularity, statistics, batch);
   const costs = (block.adaptive ? alternatives : [dense]).map((strategy) => ({
     strategy,

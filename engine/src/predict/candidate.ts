@@ -51,6 +51,7 @@ export function costCandidate(
     statistics: { rate: coverage.rate, dilatedRate: coverage.branch[0]! },
     batch: setting.batch,
     threads: setting.threads,
+    weightBytes: setting.weightBytes,
     device: setting.device,
     needsPool,
   });

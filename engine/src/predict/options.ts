@@ -1,4 +1,6 @@
 import { FoveaError } from '../errors.js';
+import type { Network } from '../network/network.js';
+import { weightBytesOf } from '../network/weight-bytes.js';
 import type { Device } from '../plan/device.js';
 import type { PlanOptions } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
@@ -34,28 +36,30 @@ export function resolveDevice(device: Device | string): Device {
   return gpu?.name === device ? gpu : getDevice(device);
 }
 
-/** Where a prediction is for: device, images at once, and threads, which are 1 for a GPU. */
+/** What a prediction is for: device, images at once, threads, which are 1 for a GPU, and the size of the network. */
 export interface Setting {
   readonly device: Device;
   readonly batch: number;
   readonly threads: number;
+  /** Weights of the whole network: between two uses of one, all others pass through the caches. */
+  readonly weightBytes: number;
 }
 
 /**
  * Fills in what was left out: the device's nominal batch, and all its cores. Threads of a GPU are not counted.
  * @throws FoveaError `unknown-name`, `bad-argument`
  */
-export function resolveSetting({
-  device: wanted,
-  batch,
-  threads,
-}: Pick<PredictOptions, 'device' | 'batch' | 'threads'>): Setting {
+export function resolveSetting(
+  network: Network,
+  { device: wanted, batch, threads }: Pick<PredictOptions, 'device' | 'batch' | 'threads'>,
+): Setting {
   const device = resolveDevice(wanted);
   if (threads !== undefined) checkThreads(threads);
   const setting = {
     device,
     batch: batch ?? device.nominalBatch,
     threads: device.kind === 'gpu' ? 1 : (threads ?? device.processingEngines),
+    weightBytes: weightBytesOf(network),
   };
   checkThreads(setting.threads);
   if (!Number.isInteger(setting.batch) || setting.batch < 1) {

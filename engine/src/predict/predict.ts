@@ -34,7 +34,7 @@ export function predict(network: Network, options: PredictOptions): Profile {
   if (!costModels.includes(model)) {
     throw new FoveaError('unknown-name', `cost model '${model}': choose ${costModels.join(' or ')}`);
   }
-  const setting = resolveSetting(options);
+  const setting = resolveSetting(network, options);
   const shapes = shapesOf(network, { ...options, batch: setting.batch });
   const rates = assumedRates(options.rate, options.maskers, shapes.blocks.length);
   const plan = given

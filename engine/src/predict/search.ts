@@ -119,7 +119,7 @@ export function searchGranularity(
     );
   }
   const excitation = checkExcitation(options.excitation ?? 'exact', network.name);
-  const setting = resolveSetting({ ...options, device });
+  const setting = resolveSetting(network, { ...options, device });
   const shapes = shapesOf(network, { ...options, batch: setting.batch });
   const tried = (strategies ?? ['unfused', 'lasnet', 'streamed']).map(resolveStrategy);
   const pick = chooser(objective, tolerance);

@@ -13,6 +13,7 @@ import { describe, expect, it } from 'vitest';
 import { joinParts, PartPlacer } from '../../../engine/src/backends/native/encoded-part.js';
 import type { Masker } from '../../../engine/src/mask/mask.js';
 import { blocksOf } from '../../../engine/src/network/network.js';
+import { weightBytesOf } from '../../../engine/src/network/weight-bytes.js';
 import { lowerNetwork } from '../../../engine/src/plan/lower.js';
 import type { Plan } from '../../../engine/src/plan/plan.js';
 import { expectedCoverage } from '../../../engine/src/predict/coverage.js';
@@ -127,7 +128,7 @@ function expectSame(network: Network, plan: Plan, size: Size, maskers?: readonly
   const { counts } = counted[0]!;
   for (const device of [calibrated(), getDevice('v100')]) {
     for (const threads of device.kind === 'cpu' ? [1, 3] : [1]) {
-      const setting = { device, batch: size.batch, threads };
+      const setting = { device, batch: size.batch, threads, weightBytes: weightBytesOf(network) };
       expect(passCosts(shared, counts, setting)).toEqual(passCosts(plain, counts, setting));
     }
   }

@@ -62,6 +62,7 @@ export interface InferAddon {
   inferOutline(session: SessionHandle, geometry: Int32Array): number;
   /**
    * Describes every instruction of a program on `threads` threads.
+   * @param weightBytes all weights that a run reads, also those of what this program leaves out
    * @param counts pixels of each region, squares of each region, and for each mask 1 where these are expectations
    * @param rows filled, one row an instruction: bands, items, register tiles and units of its convolutions; 1 where
    *   there is another way; all amounts; all amounts of the other way
@@ -72,6 +73,7 @@ export interface InferAddon {
     threads: number,
     nearBytes: number,
     farBytes: number,
+    weightBytes: number,
     counts: Float64Array,
     rows: Float64Array,
   ): void;

@@ -17,6 +17,7 @@ import { readCalibration, storeCalibration } from '../this-machine.js';
 import { readCaches } from './caches.js';
 import { atDistance, distancesOf, withOtherStates } from './core-distance.js';
 import { expectedCosts } from './expected-costs.js';
+import { measureFarBytes } from './held-bytes.js';
 import { evaluate, robustFit, type Sample } from './least-squares.js';
 import { lowerMedian } from './lower-median.js';
 import type { CalibrateOptions, CalibrationResult } from './options.js';
@@ -32,7 +33,7 @@ const trialsOfFirstRound = 2;
 const runsOfTrial = 3;
 
 /** Fewest samples for each cost that is fitted. */
-const samplesOfAmount = 20;
+const samplesOfAmount = 7;
 
 /** A probe network that is ready to run. */
 interface OpenProbe {
@@ -58,10 +59,11 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
   const started = performance.now();
   const elapsed = () => (performance.now() - started) / 1e3;
   const cores = Math.max(1, os.availableParallelism());
-  const caches = readCaches();
-  onProgress?.(0, 'peak arithmetic and bandwidths');
+  const listed = readCaches();
+  onProgress?.(0, 'peak arithmetic, cache and bandwidths');
   throwIfAborted(signal);
-  const peaks = await measurePeaks(backend, cores, caches.farBytes);
+  const caches: Caches = { nearBytes: listed.nearBytes, farBytes: measureFarBytes(listed) };
+  const peaks = await measurePeaks(backend, cores, caches.farBytes, listed.farBytes);
   throwIfAborted(signal);
   const probes = await openProbes(backend);
   try {
@@ -208,6 +210,7 @@ function deviceOf(calibration: NativeCalibration, peaks: Peaks, cores: number): 
         'attained multiply-adds a second over lanes and cores: below the clock by what kernels lose',
       memoryBandwidth: 'element-wise pass over a map of twice the last-level cache, or what memory allows',
       cacheBandwidthRatio: 'element-wise pass over a map that fits, over that bandwidth',
+      cacheBytes: 'where reading ever larger pieces of memory becomes slower; at most what is listed',
     },
     calibration: calibration as unknown as Readonly<Record<string, unknown>>,
   });

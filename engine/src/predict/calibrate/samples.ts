@@ -1,16 +1,19 @@
 import type { Network } from '../../network/network.js';
 import type { NetworkShapes } from '../../network/walk.js';
+import { weightBytesOf } from '../../network/weight-bytes.js';
 import { maskCoverage } from '../coverage.js';
 import { programOfPlan } from '../program-cost/costed-program.js';
 import type { Caches, Describer } from '../program-cost/describer.js';
 import type { Sample } from './least-squares.js';
+import { lowerMedian } from './lower-median.js';
 import type { TimedTrial } from './time-trials.js';
 
 /** Time below which the clock and the scheduler matter more than the pass, ms. */
 const resolutionMs = 0.003;
 
 /**
- * Amounts of every pass of a timed trial, with its time in every run.
+ * Amounts of every pass of a timed trial, with its time: the median of the runs that count, as in what a prediction is
+ * compared with. Of times of single runs, whose disturbances only make them longer, a fit would be too long.
  *
  * @param quietMs the longest pace of a time that counts; all count where it is undefined
  */
@@ -27,7 +30,7 @@ export function samplesOf(
     const mask = masks.find((candidate) => candidate.block === block.index)!;
     return maskCoverage(mask, block, shape);
   });
-  const { rows, passOf } = describer.describe(program, counts, trial.threads, caches);
+  const { rows, passOf } = describer.describe(program, counts, trial.threads, caches, weightBytesOf(network));
   const { values, amounts } = describer.layout;
   const passes = Array.from(
     { length: program.order.count },
@@ -41,11 +44,13 @@ export function samplesOf(
   passes.forEach((sums, pass) => {
     if (!sums.some((amount) => amount > 0)) return;
     // Every run has the same passes in the same order.
-    for (const { ops } of profiles) {
-      const { totalMs: time, paceMs = 0 } = ops[pass]!;
-      if (quietMs !== undefined && paceMs > quietMs) continue;
-      samples.push({ amounts: sums, time, weight: 1 / (time + resolutionMs) ** 2 });
-    }
+    const times = profiles
+      .map(({ ops }) => ops[pass]!)
+      .filter(({ paceMs = 0 }) => quietMs === undefined || paceMs <= quietMs)
+      .map(({ totalMs }) => totalMs);
+    if (times.length === 0) return;
+    const time = lowerMedian(times);
+    samples.push({ amounts: sums, time, weight: times.length / (time + resolutionMs) ** 2 });
   });
   return samples;
 }

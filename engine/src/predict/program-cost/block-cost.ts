@@ -59,7 +59,7 @@ export function denseRatio(block: Block, shape: BlockShape, plan: Schedule, sett
   if (plan.rewrite) return ratioToBest(block, shape, plan, setting);
   const known = ratios.get(setting.device) ?? new Map<string, number>();
   ratios.set(setting.device, known);
-  const key = `${blockKind(block, shape)} ${setting.batch} ${setting.threads} ${plan.groups.map(({ primitives }) => primitives).join('/')}`;
+  const key = `${blockKind(block, shape)} ${setting.batch} ${setting.threads} ${setting.weightBytes} ${plan.groups.map(({ primitives }) => primitives).join('/')}`;
   let ratio = known.get(key);
   if (ratio === undefined) {
     ratio = ratioToBest(block, shape, plan, setting);

@@ -1,4 +1,5 @@
 import { costsFor, type NativeCalibration } from '../calibration.js';
+import type { Setting } from '../options.js';
 import type { CostedProgram, RegionCounts } from './costed-program.js';
 import { type Describer, describerFor } from './describer.js';
 import type { PassCosts } from './pass-times.js';
@@ -38,9 +39,9 @@ export function calibratedCosts(
   counts: RegionCounts,
   { describer, costs, amountsOf }: Prices,
   calibration: NativeCalibration,
-  threads: number,
+  { threads, weightBytes }: Setting,
 ): PassCosts {
-  const { rows, passOf } = describer.describe(program, counts, threads, calibration.machine);
+  const { rows, passOf } = describer.describe(program, counts, threads, calibration.machine, weightBytes);
   const { values, hasOther, amounts, other } = describer.layout;
   const totals = partsOfTime.map(() => new Float64Array(program.order.count));
   const priced = (first: number) => {

@@ -73,6 +73,8 @@ export class Describer {
 
   /**
    * Describes every instruction of a program, for `threads` threads.
+   *
+   * @param weightBytes of the network that the program computes, or is a part of
    * @returns rows of `layout.values`, which the next call overwrites, and the pass of each
    */
   describe(
@@ -80,6 +82,7 @@ export class Describer {
     { pixels, squares, expected }: RegionCounts,
     threads: number,
     { nearBytes, farBytes }: Caches,
+    weightBytes: number,
   ): { readonly rows: Float64Array; readonly passOf: Int32Array } {
     const { number, passOf } = this.#describedOf(program);
     const counts = this.#counts.of(2 * pixels.length + expected.length);
@@ -87,7 +90,7 @@ export class Describer {
     counts.set(pixels);
     counts.set(squares, pixels.length);
     counts.set(expected, 2 * pixels.length);
-    this.#addon.inferDescribe(this.#session, number, threads, nearBytes, farBytes, counts, rows);
+    this.#addon.inferDescribe(this.#session, number, threads, nearBytes, farBytes, weightBytes, counts, rows);
     return { rows, passOf };
   }
 

@@ -18,6 +18,6 @@ export function passCosts(program: CostedProgram, counts: RegionCounts, setting:
   const calibration = calibrationOf(device);
   const prices = calibration && pricesOf(calibration, threads);
   return prices
-    ? calibratedCosts(program, counts, prices, calibration, threads)
+    ? calibratedCosts(program, counts, prices, calibration, setting)
     : rooflineCosts(program, counts, device, threads);
 }

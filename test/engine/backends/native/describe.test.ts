@@ -10,6 +10,7 @@ import { nativeBackend } from '../../../../engine/src/backends/native/index.js';
 import { attentionLayers } from '../../../../engine/src/network/attention.js';
 import { blocksOf, type Convolution } from '../../../../engine/src/network/network.js';
 import { networkShapes } from '../../../../engine/src/network/walk.js';
+import { weightBytesOf } from '../../../../engine/src/network/weight-bytes.js';
 import { maskCoverage } from '../../../../engine/src/predict/coverage.js';
 import {
   type CostedProgram,
@@ -175,7 +176,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
               [2, 0],
             ] as const) {
               const { program, cells, counts } = prepare(network, strategy, granularity, rate, side);
-              const { rows } = describer.describe(program, counts, threads, caches);
+              const { rows } = describer.describe(program, counts, threads, caches, weightBytesOf(network));
               const { values } = describer.layout;
               const described = bySteps(program, (at) => rows.subarray(at * values));
               const executed = await session.count(program, cells, threads);
@@ -210,7 +211,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
     const network = builtNetwork('mobilenet_v2');
     const { program, counts } = prepare(network, 'dense', 1, 1, 64);
     const describer = new Describer(isa, nativeAmounts()!);
-    const { rows } = describer.describe(program, counts, 1, caches);
+    const { rows } = describer.describe(program, counts, 1, caches, weightBytesOf(network));
     const described = bySteps(program, (at) => rows.subarray(at * describer.layout.values));
     const pixels = program.lowered.steps.map(({ operations }) =>
       operations.reduce(
@@ -230,7 +231,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
     /** Sum of all amounts of each step that works at active pixels only. */
     const ofActive = (rate: number) => {
       const { program, counts } = prepare(network, strategy, 2, rate, 64);
-      const { rows } = describer.describe(program, counts, 1, caches);
+      const { rows } = describer.describe(program, counts, 1, caches, weightBytesOf(network));
       const { values, amounts } = describer.layout;
       let at = 0;
       return program.lowered.steps.flatMap(({ operations }) => {
@@ -272,6 +273,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
         },
         2,
         caches,
+        weightBytesOf(network),
       );
       return rows.slice();
     };
@@ -285,6 +287,35 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
       });
       before = now;
     }
+  });
+
+  it('has weights come from where they are held since the run before', () => {
+    const network = builtNetwork('mobilenet_v2');
+    const { program, counts } = prepare(network, 'dense', 1, 1, 64);
+    const describer = new Describer(isa, nativeAmounts()!);
+    const { values, amounts: first } = describer.layout;
+    /** Of the classifier, which computes one pixel and waits for all its weights, by level; and its weight steps. */
+    const classifier = (weightBytes: number) => {
+      const { rows } = describer.describe(program, counts, 1, caches, weightBytes);
+      const last = rows.length - values + first;
+      const at = (name: string) =>
+        rows[last + describer.amounts.findIndex((amount) => amount.name === name)]!;
+      const levels = ['Near', 'Far', 'Memory'].map((level) => at(`weightsFirst${level}`));
+      return { levels, steps: at('weightSteps') };
+    };
+    const bytes = 4 * 1280 * 1000;
+    const [small, own, large] = [0, weightBytesOf(network), 100 * caches.farBytes].map(classifier);
+    // Packed in whole vectors.
+    const packed = small!.levels.reduce((a, b) => a + b);
+    expect(packed).toBeGreaterThanOrEqual(bytes);
+    expect(packed).toBeLessThan(1.1 * bytes);
+    for (const { levels } of [own!, large!]) expect(levels.reduce((a, b) => a + b)).toBeCloseTo(packed, 3);
+    expect(small!.levels[0]).toBeGreaterThan(0);
+    expect(small!.levels[2]).toBe(0);
+    expect(own!.levels[1]).toBeGreaterThan(bytes / 2);
+    expect(large!.levels[2]).toBeGreaterThan(0.99 * bytes);
+    expect(small!.steps).toBeLessThan(own!.steps);
+    expect(own!.steps).toBeLessThan(large!.steps);
   });
 
   it('is refused for counts and sessions that make no sense', () => {
@@ -309,12 +340,13 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
     );
     const rows = new Float64Array(tallyNames.length + 1 + 2 * nativeAmounts()!.length);
     const none = new Float64Array(0);
-    const ask = (threads: number, near: number, far: number, counts = none, to = rows) =>
-      addon.inferDescribe(session, program, threads, near, far, counts, to);
+    const ask = (threads: number, near: number, far: number, counts = none, to = rows, weights = 0) =>
+      addon.inferDescribe(session, program, threads, near, far, weights, counts, to);
     ask(1, 2 ** 20, 2 ** 25);
     expect(rows.slice(0, 4)).toEqual(Float64Array.of(1, 1, 1, 4));
     expect(() => ask(0, 2 ** 20, 2 ** 25)).toThrow(/threads 0/);
     expect(() => ask(1, 0, 2 ** 25)).toThrow(/cache sizes/);
+    expect(() => ask(1, 1, 2, none, rows, -1)).toThrow(/weightBytes/);
     expect(() => ask(1, 1, 2, Float64Array.of(-1))).toThrow(/counts has 1 values/);
     expect(() => ask(1, 1, 2, none, none)).toThrow(/rows has 0 values/);
     expect(() => addon.inferRun(session, program, 0, 1, 1, 0, undefined)).toThrow(/runs none/);

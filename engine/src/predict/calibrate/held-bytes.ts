@@ -1,0 +1,78 @@
+import type { Caches } from '../program-cost/describer.js';
+import { memoryMapBytes } from './peaks.js';
+
+/** Values of eight bytes in a cache line. */
+const valuesOfLine = 8;
+
+/** Readings of a size: the first fetches it. */
+const readings = 4;
+
+/** How many times faster a cache must be than memory for the place where it ends to be seen. */
+const leastDrop = 1.4;
+
+/** A size that was read again and again, bytes, and at how many bytes/s. */
+export interface ReadRate {
+  readonly bytes: number;
+  readonly rate: number;
+}
+
+/**
+ * Bytes that the last-level cache really holds for this process: virtual machines share one with others, and may be
+ * given only a part of it. Found by reading ever larger pieces of memory: a cache ends where they are read no faster
+ * than at the geometric mean of its own rate and that of memory.
+ *
+ * @param caches sizes that the operating system lists
+ * @returns at most `caches.farBytes`
+ */
+export function measureFarBytes({ nearBytes, farBytes }: Caches): number {
+  const smallest = 4 * nearBytes;
+  const largest = memoryMapBytes(farBytes);
+  if (smallest >= farBytes || largest < 2 * smallest) return farBytes;
+  const memory = new Float64Array(largest / 8).fill(1);
+  const rates: ReadRate[] = [];
+  for (let bytes = smallest; bytes <= largest; bytes *= Math.SQRT2) {
+    rates.push({ bytes, rate: rateOf(memory, Math.floor(bytes / 8)) });
+  }
+  return Math.min(farBytes, endOfCache(rates) ?? farBytes);
+}
+
+/**
+ * Where reading becomes slower than at the geometric mean of the first rate, a cache's, and the last, memory's.
+ *
+ * @param rates by ascending size
+ * @returns undefined where the last is hardly slower than the first
+ */
+export function endOfCache(rates: readonly ReadRate[]): number | undefined {
+  const [first, last] = [rates[0], rates.at(-1)];
+  if (!first || !last || first.rate < leastDrop * last.rate) return undefined;
+  const limit = Math.sqrt(first.rate * last.rate);
+  const beyond = rates.findIndex(({ rate }) => rate < limit);
+  const [below, above] = [rates[beyond - 1]!, rates[beyond]!];
+  const part = Math.log(below.rate / limit) / Math.log(below.rate / above.rate);
+  return below.bytes * (above.bytes / below.bytes) ** part;
+}
+
+/** Bytes/s at which the first `values` of some memory are read, at best. */
+function rateOf(memory: Float64Array, values: number): number {
+  let shortestMs = Number.POSITIVE_INFINITY;
+  for (let reading = 0; reading < readings; reading++) {
+    const start = performance.now();
+    // Used, so that reading is not left out.
+    if (sumOfLines(memory, values) < 0) throw new RangeError('a sum of ones below 0');
+    if (reading > 0) shortestMs = Math.min(shortestMs, performance.now() - start);
+  }
+  return (8 * values) / (Math.max(shortestMs, 1e-6) / 1e3);
+}
+
+/** One value of each line, in four sums that do not wait for each other. */
+function sumOfLines(memory: Float64Array, values: number): number {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  const step = 4 * valuesOfLine;
+  for (let i = 0; i + step <= values; i += step) {
+    a += memory[i]!;
+    b += memory[i + valuesOfLine]!;
+    c += memory[i + 2 * valuesOfLine]!;
+    d += memory[i + 3 * valuesOfLine]!;
+  }
+  return a + b + c + d;
+}
