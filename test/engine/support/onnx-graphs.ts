@@ -68,7 +68,7 @@ export const floats = (g: GraphBuilder, ...dims: number[]) =>
 
 /**
  * Both the engine's reading of a graph and onnxruntime's own reading of the file.
- * @param writable false for an operator set that networks are not written in
+ * @param writable false for operators that hold graphs of their own, which are not written again
  */
 export async function agrees(bytes: Uint8Array, name: string, writable = true): Promise<Network> {
   const path = join(folder, `${name}.onnx`);

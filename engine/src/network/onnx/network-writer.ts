@@ -99,7 +99,7 @@ export class NetworkWriter {
   /** A value as `[N, C, H, W]`. */
   map(value: string): string {
     const { name, rank } = this.values.get(value)!;
-    return rank === 4 ? name : this.graph.node('Unsqueeze', [name, this.graph.integers([2, 3])]);
+    return rank === 4 ? name : this.graph.unsqueezed(name, [2, 3]);
   }
 
   /** A value of 1x1 maps as `[N, C]`. */
@@ -211,7 +211,7 @@ export class NetworkWriter {
       kernel_shape: window.kernel,
       strides: window.stride,
       ...paddingAttribute(window),
-      ceil_mode: window.ceilMode ? 1 : 0,
+      ...(window.ceilMode ? { ceil_mode: 1 } : {}),
       ...(op === 'AveragePool' ? { count_include_pad: window.countIncludePad ? 1 : 0 } : {}),
     };
     return this.graph.node(op, [value], attributes, { name });
@@ -219,7 +219,7 @@ export class NetworkWriter {
 
   private globalPool(value: string, name: string): string {
     return this.options.head === 'reshape'
-      ? this.graph.mean(value, [-1, -2], { name: `${pathOf(name)}/ReduceMean` })
+      ? this.graph.mean(value, [2, 3], { name: `${pathOf(name)}/ReduceMean` })
       : this.graph.node('GlobalAveragePool', [value], {}, { name: `${pathOf(name)}/GlobalAveragePool` });
   }
 
@@ -261,10 +261,12 @@ export class NetworkWriter {
   }
 }
 
-/**
- * Padding as ONNX has it: amounts, or the rule by which they follow from the size. Amounts wherever they say it as well:
- * onnxruntime takes no rule beside a dilation.
- */
+/** Whether a convolution's padding follows from the size beside a dilation, for which onnxruntime takes no rule. */
+export function needsAmounts({ samePadding, dilation, ...window }: Convolution): boolean {
+  return samePadding !== undefined && dilation.some((step) => step > 1) && !padsAlikeAtAnySize(window);
+}
+
+/** Padding as ONNX has it: amounts wherever they do, otherwise the rule by which they follow from the size. */
 function paddingAttribute(window: Parameters<typeof paddingOn>[0]) {
   return window.samePadding === undefined || padsAlikeAtAnySize(window)
     ? { pads: paddingOn(window, 1, 1) }

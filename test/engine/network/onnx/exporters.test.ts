@@ -153,7 +153,7 @@ describe('networks of Paddle', () => {
       const turned = g.node('Transpose', [rows], { perm: [0, 2, 1] });
       return conv(g, g.node('Reshape', [turned, g.integers([0, 4, 8, 8])]), 4, 2);
     }, 9);
-    const network = await agrees(file, 'paddle', false);
+    const network = await agrees(file, 'paddle');
     expect(kinds(network)).toEqual(['convolution', 'foreign', 'convolution']);
   });
 });
