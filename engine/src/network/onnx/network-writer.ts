@@ -24,6 +24,9 @@ export interface WriterOptions {
   readonly rankOf?: (value: string) => 2 | 4 | undefined;
 }
 
+/** What a batch norm has of each channel, in the order of its inputs. */
+const normParts = ['scale', 'shift', 'mean', 'variance'] as const;
+
 /** Writes nodes of a network into an ONNX graph, in NCHW. */
 export class NetworkWriter {
   /** ONNX name of each of the network's values, and whether it is a map or a vector. */
@@ -33,6 +36,8 @@ export class NetworkWriter {
   private readonly random: Random | undefined;
   /** Names of initialisers so far. */
   private readonly taken = new Set<string>();
+  /** Initialisers of each layer. */
+  private readonly layers = new Map<Convolution, readonly string[]>();
 
   constructor(
     private readonly graph: GraphBuilder,
@@ -136,10 +141,8 @@ export class NetworkWriter {
   }
 
   private convolution(input: string, convolution: Convolution): string {
-    const { name, outChannels, inChannels, kernel, stride, dilation, groups, activation, slopes } =
-      convolution;
+    const { name, outChannels, kernel, stride, dilation, groups, activation, slopes } = convolution;
     const of = slopes && { values: slopes, dims: [outChannels, 1, 1] };
-    const dims = [outChannels, inChannels / groups, ...kernel];
     const attributes = {
       dilations: dilation,
       group: groups,
@@ -148,34 +151,39 @@ export class NetworkWriter {
       strides: stride,
     };
     const path = pathOf(name);
-    const weightName = this.weightName(`${name}.weight`);
+    const [weight, ...rest] = this.parameters(convolution);
+    const inputs = [input, weight!];
     if (!this.random) {
-      const weight = this.graph.floats(weightName, dims, convolution.weight);
-      const bias = this.graph.floats(this.weightName(`${name}.bias`), [outChannels], convolution.bias);
-      const sum = this.graph.node('Conv', [input, weight, bias], attributes, { name: `${path}/Conv` });
+      const sum = this.graph.node('Conv', [...inputs, ...rest], attributes, { name: `${path}/Conv` });
       return this.graph.activation(sum, activation, `${path}/activation`, of);
     }
-    const parts = unfold(convolution, this.random);
-    const sum = this.graph.node(
-      'Conv',
-      [input, this.graph.floats(weightName, dims, parts.weight)],
-      attributes,
-      {
-        name: `${path}/Conv`,
-      },
-    );
-    const parameters = (['scale', 'shift', 'mean', 'variance'] as const).map((field) =>
-      this.graph.floats(this.weightName(`${name}.norm.${field}`), [outChannels], parts[field]),
-    );
+    const sum = this.graph.node('Conv', inputs, attributes, { name: `${path}/Conv` });
     const normed = this.graph.node(
       'BatchNormalization',
-      [sum, ...parameters],
+      [sum, ...rest],
       { epsilon: Float32Array.of(1e-5) },
-      {
-        name: `${path}/BatchNormalization`,
-      },
+      { name: `${path}/BatchNormalization` },
     );
     return this.graph.activation(normed, activation, `${path}/activation`, of);
+  }
+
+  /** Weights and bias, or weights and a batch norm: written once for a layer that an attention applies to each pool. */
+  private parameters(convolution: Convolution): readonly string[] {
+    const known = this.layers.get(convolution);
+    if (known) return known;
+    const { name, outChannels, inChannels, groups, kernel, bias } = convolution;
+    const named = (part: string, dims: readonly number[], values: Float32Array) =>
+      this.graph.floats(this.weightName(`${name}.${part}`), dims, values);
+    const dims = [outChannels, inChannels / groups, ...kernel];
+    const parts = this.random && unfold(convolution, this.random);
+    const written = parts
+      ? [
+          named('weight', dims, parts.weight),
+          ...normParts.map((part) => named(`norm.${part}`, [outChannels], parts[part])),
+        ]
+      : [named('weight', dims, convolution.weight), named('bias', [outChannels], bias)];
+    this.layers.set(convolution, written);
+    return written;
   }
 
   private block(block: Block, input: string): string {

@@ -1,7 +1,7 @@
 import { FoveaError } from '../../errors.js';
 import { convolutionsOf } from '../convolutions.js';
 import type { Network } from '../network.js';
-import { paddedFor } from '../padded.js';
+import { withPaddings } from '../padded.js';
 import { networkShapes } from '../walk.js';
 import { type Domain, type Extent, GraphBuilder } from './builder.js';
 import { foreignDims, foreignDomains, foreignOpset } from './foreign-shape.js';
@@ -97,7 +97,7 @@ function write(given: Network, options: OnnxOptions & StorageOptions): OnnxFiles
 function withAmounts(network: Network, size: Exclude<OnnxOptions['size'], undefined>): Network {
   const convolution = convolutionsOf(network).find(needsAmounts);
   if (!convolution) return network;
-  if (size !== 'dynamic') return paddedFor(network, size);
+  if (size !== 'dynamic') return withPaddings(network, size, needsAmounts).padded;
   const { name, stride, dilation } = convolution;
   throw new FoveaError(
     'unsupported',

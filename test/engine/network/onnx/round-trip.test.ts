@@ -1,6 +1,6 @@
 import { type Block, blocksOf, type Network, type NetworkRunOptions, Random, run } from '@fovea/engine';
 import type { Attention, AttentionPool, NetworkNode } from '@fovea/engine/backend';
-import { importOnnx, openDense, toOnnx } from '@fovea/engine/onnx';
+import { importOnnx, type OnnxOptions, openDense, toOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
 import { randomConvolution, randomImages, relativeError, smallNetwork } from '../../support/small-network.js';
 
@@ -23,8 +23,8 @@ const forms = (network: Network) =>
   }));
 
 /** What comes back of a file is the network: its blocks, masks and outputs, and onnxruntime's reading of it. */
-async function comesBack(network: Network): Promise<void> {
-  const again = await importOnnx(toOnnx(network, { maskers: true }), 'again');
+async function comesBack(network: Network, options: OnnxOptions = {}): Promise<void> {
+  const again = await importOnnx(toOnnx(network, { ...options, maskers: true }), 'again');
   expect(forms(again)).toEqual(forms(network));
   const images = randomImages(network, 2);
   const { height, width } = network.inputShape;
@@ -47,6 +47,11 @@ async function comesBack(network: Network): Promise<void> {
 }
 
 describe('a network that is written as ONNX and read again', () => {
+  it('keeps a layer that an attention applies to both pools one, its batch norm unfolded', async () => {
+    const network = smallNetwork({ excite: true, attention: 'pools' });
+    await comesBack(network, { batchNorm: { seed: 3 } });
+  });
+
   it.each([2, 4])('keeps pools before projections of %i groups', async (groups) => {
     const random = new Random(5);
     const network = smallNetwork({ pooledShortcut: true, channels: 12, height: 16, mapWidth: 20 });
