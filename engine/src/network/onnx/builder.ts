@@ -3,9 +3,11 @@ import { FoveaError } from '../../errors.js';
 import { type ConvolutionActivation, slopeOf } from '../activation.js';
 import { numberToHalf } from '../number-formats.js';
 import { attributeOf } from './attribute.js';
+import { functionKey } from './functions.js';
 import {
   AttributeProto_AttributeType,
   AttributeProtoSchema,
+  type FunctionProto,
   ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
@@ -47,6 +49,7 @@ export class GraphBuilder {
   private readonly outside: Uint8Array[] = [];
   private outsideBytes = 0;
   private counter = 0;
+  private readonly functions = new Map<string, FunctionProto>();
   /** Names of operators so far. */
   private readonly operators = new Set<string>();
 
@@ -159,10 +162,15 @@ export class GraphBuilder {
       : this.node('Clip', [value], { min: Float32Array.of(low), max: Float32Array.of(high) }, named);
   }
 
-  /** Adds operators and constants of another graph as they are. */
-  append(nodes: readonly NodeProto[], tensors: readonly TensorProto[]): void {
+  /** Adds operators and constants of another graph as they are, and the functions of its file that they may call. */
+  append(
+    nodes: readonly NodeProto[],
+    tensors: readonly TensorProto[],
+    functions: readonly FunctionProto[] = [],
+  ): void {
     this.nodes.push(...nodes);
     this.tensors.push(...tensors);
+    for (const each of functions) this.functions.set(functionKey(each), each);
   }
 
   /**
@@ -234,6 +242,7 @@ export class GraphBuilder {
       producerName: 'fovea',
       opsetImport: [{ domain: '', version: BigInt(this.opset) }, ...this.domains],
       metadataProps: [...metadata],
+      functions: [...this.functions.values()],
       graph: {
         name,
         node: this.nodes,

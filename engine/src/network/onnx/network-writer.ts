@@ -233,7 +233,8 @@ export class NetworkWriter {
 
   /** Puts the operators of a foreign node back, their names made unlike all others. */
   private foreign(node: ForeignNode, outputRank: 2 | 4): void {
-    const graph = fromBinary(ModelProtoSchema, node.model).graph!;
+    const { graph: piece, functions } = fromBinary(ModelProtoSchema, node.model);
+    const graph = piece!;
     const prefix = this.graph.fresh('piece');
     const names = new Map<string, string>();
     for (const { name, type } of graph.input) {
@@ -257,6 +258,7 @@ export class NetworkWriter {
     this.graph.append(
       nodes,
       graph.initializer.map((tensor) => changed(tensor, { name: rename(tensor.name) })),
+      functions,
     );
     this.define(node.output, rename(node.output), outputRank);
   }
