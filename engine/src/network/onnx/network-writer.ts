@@ -1,5 +1,4 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import { FoveaError } from '../../errors.js';
 import { Random } from '../../random.js';
 import {
   type Block,
@@ -13,7 +12,8 @@ import { windowOf } from '../projection-pool.js';
 import { paddingOn, padsAlikeAtAnySize } from '../shapes.js';
 import type { GraphBuilder } from './builder.js';
 import { changed } from './changed.js';
-import { ModelProtoSchema, type NodeProto } from './generated/onnx_pb.js';
+import { ModelProtoSchema } from './generated/onnx_pb.js';
+import { renamedNode } from './renamed.js';
 import { writeAttention } from './write-attention.js';
 
 export interface WriterOptions {
@@ -242,21 +242,8 @@ export class NetworkWriter {
       names.set(name, rank === 2 ? this.vector(name) : this.map(name));
     }
     const rename = (name: string) => (name === '' ? '' : (names.get(name) ?? `${prefix}/${name}`));
-    const nodes = graph.node.map((proto): NodeProto => {
-      if (proto.attribute.some(({ g, graphs }) => g !== undefined || graphs.length > 0)) {
-        throw new FoveaError(
-          'unsupported',
-          `"${node.name}": ${proto.opType} holds a graph of its own; it cannot be written again`,
-        );
-      }
-      return changed(proto, {
-        name: `${prefix}/${proto.name}`,
-        input: proto.input.map(rename),
-        output: proto.output.map(rename),
-      });
-    });
     this.graph.append(
-      nodes,
+      graph.node.map((node) => renamedNode(node, { rename, prefix })),
       graph.initializer.map((tensor) => changed(tensor, { name: rename(tensor.name) })),
       functions,
     );
