@@ -15,6 +15,11 @@ export interface Normalisation {
   readonly deviation?: PerChannel;
 }
 
+/** The statistics alone, of what may say more about images. */
+export function statisticsOf({ mean, deviation }: Normalisation): Normalisation {
+  return { ...(mean ? { mean } : {}), ...(deviation ? { deviation } : {}) };
+}
+
 /**
  * `(byte / 255 − mean) / deviation` of every byte.
  * @param channels 1 for a network of grey images: their luma (ITU-R BT.601) is normalised by the averages of the three

@@ -20,6 +20,17 @@ export interface ImageSize {
   readonly width: number;
 }
 
+/** Extents of images that are given as one side, or as height and width. */
+export function sizeOf(size: number | ImageSize): ImageSize {
+  const { height, width } = typeof size === 'number' ? { height: size, width: size } : size;
+  for (const [name, extent] of Object.entries({ height, width })) {
+    if (!(Number.isInteger(extent) && extent >= 1 && extent <= 16_384)) {
+      throw new FoveaError('bad-argument', `${name} ${extent}: an integer from 1 to 16384 is accepted`);
+    }
+  }
+  return { height, width };
+}
+
 /**
  * Scales an image (bilinear, antialiased) and crops it. Everything that a network sees comes through here: images
  * given on the command line, folders of them, notebooks' pictures and the live panel's.
@@ -31,11 +42,7 @@ export async function scaleImage(
   { width: fromWidth, height: fromHeight, data }: RgbImage,
   { height, width, fit = 'crop', cropFraction = 224 / 256 }: ImageSize & Scaling,
 ): Promise<Uint8Array> {
-  for (const [name, extent] of Object.entries({ height, width })) {
-    if (!(Number.isInteger(extent) && extent >= 1 && extent <= 16_384)) {
-      throw new FoveaError('bad-argument', `${name} ${extent}: an integer from 1 to 16384 is accepted`);
-    }
-  }
+  sizeOf({ height, width });
   if (fit !== 'crop' && fit !== 'stretch') {
     throw new FoveaError('bad-argument', `fit "${fit}": crop or stretch is accepted`);
   }

@@ -1,3 +1,4 @@
+import { convolutionsOf } from './convolutions.js';
 import type { Convolution, Network, NetworkNode } from './network.js';
 import { inputOf, paddingOn } from './shapes.js';
 import { networkShapes } from './walk.js';
@@ -14,11 +15,32 @@ export function paddedFor(
   network: Network,
   { height, width }: { readonly height: number; readonly width: number },
 ): Network {
-  if (!network.nodes.some(padsBySize)) return network;
+  if (!convolutionsOf(network).some(padsBySize)) return network;
+  const made = known.get(network) ?? new Map<string, Network>();
+  known.set(network, made);
+  const { padded, paddings } = withPaddings(network, { height, width }, padsBySize);
+  const kept = made.get(paddings) ?? padded;
+  made.set(paddings, kept);
+  return kept;
+}
+
+const padsBySize = ({ samePadding }: Convolution) => samePadding !== undefined;
+
+/**
+ * The network with the padding of some convolutions written out for inputs of one size.
+ * @param chosen which of those that pad by size
+ * @returns the network, and its paddings as text
+ * @throws FoveaError as `paddedFor`
+ */
+export function withPaddings(
+  network: Network,
+  { height, width }: { readonly height: number; readonly width: number },
+  chosen: (convolution: Convolution) => boolean,
+): { readonly padded: Network; readonly paddings: string } {
   const { values, blocks } = networkShapes(network, { batch: 1, height, width });
   const paddings: string[] = [];
   const resolved = (convolution: Convolution, map: { readonly height: number; readonly width: number }) => {
-    if (convolution.samePadding === undefined) return convolution;
+    if (!chosen(convolution)) return convolution;
     const { samePadding: _, ...rest } = convolution;
     const padding = paddingOn(convolution, map.height, map.width);
     paddings.push(padding.join());
@@ -36,17 +58,5 @@ export function paddedFor(
     const projection = block.projection && resolved(block.projection, inputOf(shape, 0));
     return { ...node, block: { ...block, branch, ...(projection ? { projection } : {}) } };
   });
-  const made = known.get(network) ?? new Map<string, Network>();
-  known.set(network, made);
-  const key = paddings.join(' ');
-  const padded = made.get(key) ?? { ...network, nodes };
-  made.set(key, padded);
-  return padded;
-}
-
-function padsBySize(node: NetworkNode): boolean {
-  if (node.kind === 'convolution') return node.convolution.samePadding !== undefined;
-  if (node.kind !== 'block') return false;
-  const { branch, projection } = node.block;
-  return [...branch, projection].some((convolution) => convolution?.samePadding !== undefined);
+  return { padded: { ...network, nodes }, paddings: paddings.join(' ') };
 }

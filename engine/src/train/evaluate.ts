@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.js';
+import { imageChannels } from '../network/image-channels.js';
 import { blocksOf, type Network } from '../network/network.js';
 import { predict } from '../predict/predict.js';
 import { resolveMaskers } from '../run/maskers.js';
@@ -62,10 +63,10 @@ export interface Evaluation {
 }
 
 /**
- * Runs a network over a dataset densely and adaptively: accuracy, agreement, rates, and latency measured
+ * Runs a network over a dataset densely and adaptively, in colour or grey as it takes images: accuracy, agreement, rates, and latency measured
  * and predicted.
  *
- * @throws FoveaError `bad-argument` for a batch or repeats below 1, and what `run` and `predict` throw
+ * @throws FoveaError `bad-argument` for a batch or repeats below 1, or a network that takes no images, and what `run` and `predict` throw
  *
  * @example
  * ```ts
@@ -89,6 +90,7 @@ export async function measureAccuracy(
     }
   }
   const dense = { ...running, masker: 'random', rate: 1, strategy: 'dense' } as const;
+  const channels = imageChannels(network);
   let classes = classIndices(network, dataset);
   const stages = new Map(blocksOf(network).map((block) => [block.index, block.stage]));
   const coverage = new CoverageCounter();
@@ -96,7 +98,7 @@ export async function measureAccuracy(
   let [top1, cosine, right, denseRight, flops, denseFlops] = [0, 0, 0, 0, 0, 0];
   for (let first = 0; first < dataset.count; first += batch) {
     const order = Array.from({ length: Math.min(batch, dataset.count - first) }, (_, i) => first + i);
-    const images = imagesOf(dataset, order);
+    const images = imagesOf(dataset, order, channels);
     const expected = await run(network, images, dense);
     const result = await run(network, images, running);
     const { output, masks, profile } = result;
@@ -112,10 +114,8 @@ export async function measureAccuracy(
       if (label !== undefined && label === topClasses(output, n, 1)[0]?.class) right++;
       if (label !== undefined && label === topClasses(expected.output, n, 1)[0]?.class) denseRight++;
       if (!dataset.regions) continue;
-      const region = dataset.regions.subarray(
-        position * dataset.size ** 2,
-        (position + 1) * dataset.size ** 2,
-      );
+      const plane = dataset.height * dataset.width;
+      const region = dataset.regions.subarray(position * plane, (position + 1) * plane);
       for (const mask of masks) {
         const cells = mask.rows * mask.columns;
         coverage.add(
@@ -123,7 +123,7 @@ export async function measureAccuracy(
           mask.cells.subarray(n * cells, (n + 1) * cells),
           mask,
           region,
-          dataset.size,
+          dataset,
         );
       }
     }
@@ -147,8 +147,8 @@ export async function measureAccuracy(
     predict(network, {
       device: device!,
       batch: 1,
-      height: dataset.size,
-      width: dataset.size,
+      height: dataset.height,
+      width: dataset.width,
       rate: perBlock,
       granularity,
       maskers: resolveMaskers(network, running),
@@ -193,7 +193,7 @@ async function latencyOf(
   const times: { dense: number[]; adaptive: number[] } = { dense: [], adaptive: [] };
   let last = { source: '', strategy: '', threads: 1 };
   for (let i = -1; i < repeats; i++) {
-    const image = imagesOf(dataset, [Math.max(0, i) % dataset.count]);
+    const image = imagesOf(dataset, [Math.max(0, i) % dataset.count], imageChannels(network));
     const [plain, masked] = [await run(network, image, dense), await run(network, image, adaptive)];
     if (i < 0) continue;
     times.dense.push(plain.profile.totalMs);

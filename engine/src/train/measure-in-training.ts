@@ -70,12 +70,12 @@ export async function measureInTraining(
     });
     runs += valid;
     if (masked && dataset.regions) {
-      const plane = dataset.size ** 2;
+      const plane = dataset.height * dataset.width;
       for (let n = 0; n < valid; n++) {
         const region = dataset.regions.subarray((first + n) * plane, (first + n + 1) * plane);
         blocks.forEach(({ stage, cells }, b) => {
           const mask = graph.masks[b]!.subarray(n * cells * cells, (n + 1) * cells * cells);
-          coverage.add(stage, mask, { rows: cells, columns: cells }, region, dataset.size);
+          coverage.add(stage, mask, { rows: cells, columns: cells }, region, dataset);
         });
       }
     }

@@ -1,3 +1,5 @@
+import type { ImageSize } from '../image/scale.js';
+
 /** How much more a stage computes on the objects than beside them. */
 export interface StageCoverage {
   readonly stage: number;
@@ -16,22 +18,22 @@ export class CoverageCounter {
   /**
    * Counts one mask of one image.
    * @param cells `rows · columns` values of 0 or 1, row by row
-   * @param region `size · size` values, 1 on the object
+   * @param region `height · width` values, 1 on the object
    */
   add(
     stage: number,
     cells: ArrayLike<number>,
     { rows, columns }: { readonly rows: number; readonly columns: number },
     region: Uint8Array,
-    size: number,
+    { height, width }: ImageSize,
   ): void {
     this.#stages[stage] ??= { on: 0, off: 0, onActive: 0, offActive: 0 };
     const count = this.#stages[stage]!;
-    for (let y = 0; y < size; y++) {
-      const row = Math.floor((y * rows) / size) * columns;
-      for (let x = 0; x < size; x++) {
-        const active = cells[row + Math.floor((x * columns) / size)]!;
-        if (region[y * size + x] === 1) {
+    for (let y = 0; y < height; y++) {
+      const row = Math.floor((y * rows) / height) * columns;
+      for (let x = 0; x < width; x++) {
+        const active = cells[row + Math.floor((x * columns) / width)]!;
+        if (region[y * width + x] === 1) {
           count.on++;
           count.onActive += active;
         } else {

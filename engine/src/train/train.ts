@@ -102,8 +102,11 @@ function checkData({ architecture, batch }: Recipe, { train, test, threads }: Tr
   const fail = (what: string): never => {
     throw new FoveaError('bad-argument', what);
   };
-  for (const { size, labels } of [train, test]) {
-    if (size !== architecture.size) fail(`images of side ${size}; the recipe trains at ${architecture.size}`);
+  const { size } = architecture;
+  for (const { height, width, labels } of [train, test]) {
+    if (height !== size || width !== size) {
+      fail(`images of ${height} x ${width}; the recipe trains at ${size} x ${size}`);
+    }
     if (labels.length !== architecture.classes) {
       fail(`images of ${labels.length} classes; the recipe's network has ${architecture.classes}`);
     }

@@ -6,7 +6,14 @@ import {
   preprocess,
   type Tensor,
 } from '@fovea/engine';
-import { decodeImage, drawScene, type ImageSize, normalised, readFileBytes } from '@fovea/engine/internal';
+import {
+  decodeImage,
+  drawScene,
+  type ImageSize,
+  imageChannels,
+  normalised,
+  readFileBytes,
+} from '@fovea/engine/internal';
 import { objectLabels } from '@fovea/engine/train';
 
 /** A picture as a network takes it; `showMasks` takes it as it is. */
@@ -19,8 +26,8 @@ export interface NetworkImage {
 /** What a network takes: its nominal size, of grey images or of colour, and its own way of normalising them. */
 function inputOf(target: Network | ImageSize): PreprocessOptions & { readonly channels: 1 | 3 } {
   if (!('nodes' in target)) return { height: target.height, width: target.width, channels: 3 };
-  const { height, width, channels } = target.inputShape;
-  return { ...target.preprocessing, height, width, channels: channels === 1 ? 1 : 3 };
+  const { height, width } = target.inputShape;
+  return { ...target.preprocessing, height, width, channels: imageChannels(target) };
 }
 
 /**

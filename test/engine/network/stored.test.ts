@@ -174,6 +174,23 @@ describe('a network with its maskers in one file', () => {
     expect(blocksOf(read).some(({ masker }) => masker)).toBe(false);
   });
 
+  it('comes back from ONNX where a reader finds other blocks that cannot skip anything', async () => {
+    const written = smallNetwork({ kind: 'inverted' });
+    const nodes = written.nodes.map((node): NetworkNode => {
+      if (node.kind !== 'block' || node.block.adaptive) return node;
+      // A reader that sees no more than operators takes this for two convolutions.
+      const branch = node.block.branch.filter(({ groups }) => groups === 1);
+      return { ...node, block: { ...node.block, branch } };
+    });
+    const read = await importOnnx(toOnnx({ ...written, nodes }, { maskers: true }), 'again');
+    expect(blocksOf(read).length).toBeLessThan(blocksOf(written).length);
+    const maskersOf = (of: Network) =>
+      blocksOf(of).flatMap(({ adaptive, masker, granularity }) =>
+        adaptive ? [{ masker, granularity }] : [],
+      );
+    expect(maskersOf(read)).toEqual(maskersOf(written));
+  });
+
   it('does not give maskers to other blocks where an ONNX file’s reader finds one more', async () => {
     // Blocks of one width, so that each masker fits each of them.
     const written = smallNetwork({ strides: [1, 1] });

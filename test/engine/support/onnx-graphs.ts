@@ -66,25 +66,17 @@ export const floats = (g: GraphBuilder, ...dims: number[]) =>
     ),
   );
 
-/**
- * Both the engine's reading of a graph and onnxruntime's own reading of the file.
- * @param writable false for an operator set that networks are not written in
- */
-export async function agrees(bytes: Uint8Array, name: string, writable = true): Promise<Network> {
+/** Both the engine's reading of a graph and onnxruntime's own reading of the file. */
+export async function agrees(bytes: Uint8Array, name: string): Promise<Network> {
   const path = join(folder, `${name}.onnx`);
   writeFileSync(path, bytes);
   const network = await loadNetwork(path);
-  await agreesAt(network, 8, 8, writable);
+  await agreesAt(network, 8, 8);
   return network;
 }
 
 /** A network from a file at one size of input: onnxruntime's own reading, the engine's, and what the engine writes. */
-export async function agreesAt(
-  network: Network,
-  height: number,
-  width: number,
-  writable = true,
-): Promise<void> {
+export async function agreesAt(network: Network, height: number, width: number): Promise<void> {
   const sized = { ...network, inputShape: { ...network.inputShape, height, width } };
   const images = randomImages(sized, 2);
   const own = await openDense(network, { batch: 2, height, width });
@@ -94,7 +86,6 @@ export async function agreesAt(
   expect(relativeError((await densely(network, images)).data, expected.data)).toBeLessThan(1e-4);
   const sparse = await run(network, images, { backend: 'onnx', masker: 'random', rate: 1 });
   expect(relativeError(sparse.output.data, expected.data)).toBeLessThan(1e-4);
-  if (!writable) return;
   const { onnxPath: _, ...bare } = network;
   const written = await openDense(bare, { batch: 2, height, width });
   expect(relativeError((await written.run(images)).output.data, expected.data)).toBeLessThan(1e-4);

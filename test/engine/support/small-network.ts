@@ -7,6 +7,8 @@ export interface SmallNetworkOptions {
   readonly seed?: number;
   /** `single`: a branch of one 1x1 convolution; `preactivated`: a bottleneck behind a norm that folds into nothing. */
   readonly kind?: 'bottleneck' | 'basic' | 'inverted' | 'single' | 'preactivated';
+  /** Channels of the images: 1 where they are grey; 3 when left out. */
+  readonly imageChannels?: number;
   readonly channels?: number;
   readonly width?: number;
   readonly groups?: number;
@@ -57,7 +59,14 @@ export function randomConvolution(
 /** Stem, blocks, global pool and a linear layer: every kind of thing that the executor meets, small. */
 export function smallNetwork(options: SmallNetworkOptions = {}): Network {
   const { seed = 1, kind = 'bottleneck', channels = 12, width = 8, groups = 1 } = options;
-  const { height = 13, mapWidth = 11, strides = [1, 1, 2, 1], excite = false, learned = true } = options;
+  const {
+    imageChannels = 3,
+    height = 13,
+    mapWidth = 11,
+    strides = [1, 1, 2, 1],
+    excite = false,
+    learned = true,
+  } = options;
   const random = new Random(seed);
   const nodes: NetworkNode[] = [
     {
@@ -65,7 +74,10 @@ export function smallNetwork(options: SmallNetworkOptions = {}): Network {
       name: 'stem',
       inputs: ['input'],
       output: 'stem',
-      convolution: randomConvolution(random, 'stem', 3, channels, { kernel: 3, activation: 'relu' }),
+      convolution: randomConvolution(random, 'stem', imageChannels, channels, {
+        kernel: 3,
+        activation: 'relu',
+      }),
     },
   ];
   let [value, inChannels, stage] = ['stem', channels, 0];
@@ -157,7 +169,7 @@ export function smallNetwork(options: SmallNetworkOptions = {}): Network {
   return {
     name: `small-${kind}`,
     format: 'built',
-    inputShape: { channels: 3, height, width: mapWidth },
+    inputShape: { channels: imageChannels, height, width: mapWidth },
     nodes,
     input: 'input',
     output: 'logits',

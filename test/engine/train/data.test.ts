@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { preprocess } from '@fovea/engine';
 import {
   generateDataset,
   imagesOf,
@@ -68,6 +69,21 @@ describe('generated images', () => {
     expect([...targets]).not.toEqual([...targets].sort());
   });
 
+  it('are cut out of the middle of a square scene where they are not square, and so are the regions', async () => {
+    const { targets, pixels, regions } = await generateDataset({
+      ...{ seed: 3, count: 2, size: { height: 64, width: 128 } },
+    });
+    for (const [n, label] of [...targets].entries()) {
+      const scene = drawScene(3, n, label, 128);
+      const rows = (values: Uint8Array, row: number) => values.subarray(32 * row, 96 * row);
+      const plane = 64 * 128;
+      expect(pixels.subarray(n * plane * 3, (n + 1) * plane * 3)).toEqual(rows(scene.pixels, 128 * 3));
+      expect(regions!.subarray(n * plane, (n + 1) * plane)).toEqual(rows(scene.region, 128));
+    }
+    const small = await generateDataset({ seed: 3, count: 1, size: { height: 20, width: 30 } });
+    expect([small.height, small.width, small.pixels.length]).toEqual([20, 30, 20 * 30 * 3]);
+  });
+
   it('say what they do not accept, and can be stopped', async () => {
     expect(() => drawScene(1, 0, 0, 32)).toThrow(/size 32.*64 to 1024/);
     expect(() => drawScene(1, 0, 99, 64)).toThrow(/label 99/);
@@ -87,6 +103,21 @@ describe('batches', () => {
     const at = 2 * 64 * 64 * 3;
     expect(data[0]).toBeCloseTo((dataset.pixels[at]! / 255 - 0.485) / 0.229, 5);
     expect(data[5]).toBeCloseTo((dataset.pixels[at + 5]! / 255 - 0.406) / 0.225, 5);
+  });
+
+  it('are grey where the network is, as images are everywhere', async () => {
+    const size = { height: 24, width: 40 };
+    const how = { mean: [0.1, 0.2, 0.3], deviation: [0.5, 0.6, 0.7] } as const;
+    const dataset = await generateDataset({ ...how, seed: 1, count: 3, size });
+    const grey = imagesOf(dataset, [2, 0], 1);
+    expect(grey.shape).toEqual([2, 24, 40, 1]);
+    const plane = 24 * 40 * 3;
+    const images = [2, 0].map((i) => ({
+      ...size,
+      data: dataset.pixels.subarray(i * plane, (i + 1) * plane),
+    }));
+    const expected = await preprocess(images, { ...size, ...how, channels: 1, cropFraction: 1 });
+    expect(grey.data).toEqual(expected.data);
   });
 
   it('vary the images the same way for the same seed and step', async () => {
@@ -204,7 +235,7 @@ describe('folders of images', () => {
     await expect(readImageFolder(path.join(folder, 'absent'), { size: 64 })).rejects.toMatchObject({
       code: 'io',
     });
-    await expect(readImageFolder(folder, { size: 2 })).rejects.toThrow(/size 2/);
+    await expect(readImageFolder(folder, { size: 2.5 })).rejects.toThrow(/height 2.5: an integer from 1/);
     await picture('#ffffff')
       .png()
       .toFile(path.join(folder, 'cats', 'one.png'));

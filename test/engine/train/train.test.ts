@@ -48,7 +48,7 @@ function figures(count: number, seed: number): Dataset {
       }
     }
   }
-  return { size, count, labels, pixels, targets, regions };
+  return { height: size, width: size, count, labels, pixels, targets, regions };
 }
 
 const recipe: Recipe = {

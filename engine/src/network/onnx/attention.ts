@@ -1,5 +1,5 @@
 import type { Activation } from '../activation.js';
-import type { Attention } from '../attention.js';
+import type { Attention, AttentionPool } from '../attention.js';
 import type { Convolution, PlainConvolution } from '../network.js';
 import type { ConvolutionDraft, Draft, DraftGraph } from './draft.js';
 import type { FileFacts } from './file-facts.js';
@@ -64,6 +64,9 @@ interface Step {
   readonly value: string;
 }
 
+/** What the gate of an attention reads. */
+type Squeezed = Pick<FoundAttention, 'pools' | 'reduce'>;
+
 class Reader {
   readonly #drafts = new Set<Draft>();
 
@@ -93,31 +96,37 @@ class Reader {
     const matrix = last && this.#matrix(last.draft, channels);
     if (!matrix) return this.#sliding(input, channels, last);
     const below = this.#passed(matrix.inputs[0]!, matrix.convolution.inChannels);
-    if (below && this.#isMean(below, input)) return { input, pools: ['mean'], gate: matrix.convolution };
-    const both = below && this.#bothReduced(below.draft, input, channels);
-    if (both) return { input, pools: ['mean', 'max'], reduce: both, gate: matrix.convolution };
-    const reduce = below && this.#matrix(below.draft, matrix.convolution.inChannels);
-    const pooled = reduce && this.#passed(reduce.inputs[0]!, channels);
-    if (!reduce || !pooled || !this.#isMean(pooled, input)) return undefined;
-    return { input, pools: ['mean'], reduce: reduce.convolution, gate: matrix.convolution };
+    const squeezed = below && this.#squeezed(below, input, channels);
+    return squeezed && { input, ...squeezed, gate: matrix.convolution };
   }
 
-  /** Mean and maximum through the same matrix, added: as networks are written here. */
-  #bothReduced(draft: Draft, input: string, channels: number): PlainConvolution | undefined {
-    if ((draft.kind !== 'add' || draft.activation !== 'none') && operatorOf(draft) !== 'Add')
-      return undefined;
-    const sides = draft.inputs.map((value) => {
-      const producer = this.graph.producer(value);
-      const reduce =
-        producer?.kind === 'convolution' && this.#matrix(producer, producer.convolution.outChannels);
-      const pooled = reduce ? this.#passed(reduce.inputs[0]!, channels) : undefined;
-      return reduce && pooled ? { reduce: reduce.convolution, pooled } : undefined;
+  /** What a gate reads: mean or maximum, or both added, each through the same matrix where there is one. */
+  #squeezed(step: Step, input: string, channels: number): Squeezed | undefined {
+    const { draft } = step;
+    const adds = draft.kind === 'add' ? draft.activation === 'none' : operatorOf(draft) === 'Add';
+    if (!adds) return this.#reduced(step, input, channels);
+    const sides = draft.inputs.map((value): Squeezed | undefined => {
+      const width = this.facts.dims(value)?.reduce((all, extent) => all * extent, 1);
+      const side = width === undefined ? undefined : this.#passed(value, width);
+      return side && this.#reduced(side, input, channels);
     });
     const [a, b] = sides;
-    if (sides.length !== 2 || !a || !b || !sameLayer(a.reduce, b.reduce)) return undefined;
-    if (!this.#arePools([a.pooled, b.pooled], input)) return undefined;
+    if (sides.length !== 2 || !a || !b || a.pools[0] === b.pools[0]) return undefined;
+    if (a.reduce && b.reduce ? !sameLayer(a.reduce, b.reduce) : a.reduce !== b.reduce) return undefined;
     this.#drafts.add(draft);
-    return a.reduce;
+    return { pools: ['mean', 'max'], ...(a.reduce ? { reduce: a.reduce } : {}) };
+  }
+
+  /** A pool of the map, or a matrix over one. */
+  #reduced(step: Step, input: string, channels: number): Squeezed | undefined {
+    const bare = this.#poolOf(step, input);
+    if (bare) return { pools: [bare] };
+    const { draft } = step;
+    const reduce =
+      draft.kind === 'convolution' ? this.#matrix(draft, draft.convolution.outChannels) : undefined;
+    const pooled = reduce && this.#passed(reduce.inputs[0]!, channels);
+    const pool = pooled && this.#poolOf(pooled, input);
+    return pool && { pools: [pool], reduce: reduce.convolution };
   }
 
   /** A sum, and the activation behind it. */
@@ -175,9 +184,8 @@ class Reader {
     if (!layer || (activation && layer.activation !== 'none')) return undefined;
     const gate = { ...layer, ...(activation ? { activation } : {}) };
     const pooled = this.#passed(slide.draft.inputs[0]!, channels);
-    return pooled && isPlain(gate) && this.#isMean(pooled, input)
-      ? { input, pools: ['mean'], gate }
-      : undefined;
+    const squeezed = pooled && isPlain(gate) ? this.#squeezed(pooled, input, channels) : undefined;
+    return squeezed && isPlain(gate) ? { input, ...squeezed, gate } : undefined;
   }
 
   /** A convolution of one channel along the axis that holds the vector's channels. */
@@ -239,22 +247,18 @@ class Reader {
 
   /** Whether two values are mean and maximum of a map, in either order. */
   #arePools([a, b]: readonly [Step, Step], of: string): boolean {
-    return this.#isMean(a, of) ? this.#isMaximum(b, of) : this.#isMean(b, of) && this.#isMaximum(a, of);
+    return [this.#poolOf(a, of), this.#poolOf(b, of)].sort().join() === 'max,mean';
   }
 
-  #isMean({ draft }: Step, of: string): boolean {
-    if (draft.kind !== 'global-pool' || draft.inputs[0] !== of) return false;
-    this.#drafts.add(draft);
-    return true;
-  }
-
-  #isMaximum({ draft }: Step, of: string): boolean {
+  /** Which pool of a map a value is. */
+  #poolOf({ draft }: Step, of: string): AttentionPool | undefined {
+    if (draft.inputs[0] !== of) return undefined;
     const operator = operatorOf(draft);
-    if (draft.inputs[0] !== of) return false;
     const spatial = operator === 'ReduceMax' && axesOf(draft.origins[0]!, this.facts)?.join() === '2,3';
-    if (operator !== 'GlobalMaxPool' && !spatial) return false;
-    this.#drafts.add(draft);
-    return true;
+    const pool =
+      draft.kind === 'global-pool' ? 'mean' : operator === 'GlobalMaxPool' || spatial ? 'max' : undefined;
+    if (pool) this.#drafts.add(draft);
+    return pool;
   }
 
   #matrix(

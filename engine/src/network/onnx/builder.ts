@@ -1,10 +1,13 @@
 import { create } from '@bufbuild/protobuf';
+import { FoveaError } from '../../errors.js';
 import { type ConvolutionActivation, slopeOf } from '../activation.js';
 import { numberToHalf } from '../number-formats.js';
 import { attributeOf } from './attribute.js';
+import { functionKey } from './functions.js';
 import {
   AttributeProto_AttributeType,
   AttributeProtoSchema,
+  type FunctionProto,
   ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
@@ -14,6 +17,7 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from './generated/onnx_pb.js';
+import { missingForm } from './operator-sets.js';
 import { serialiseModel } from './serialise.js';
 import type { OnnxFiles, StorageOptions } from './storage.js';
 import { ElementType, floatTensor, integerTensor } from './tensor.js';
@@ -45,11 +49,12 @@ export class GraphBuilder {
   private readonly outside: Uint8Array[] = [];
   private outsideBytes = 0;
   private counter = 0;
+  private readonly functions = new Map<string, FunctionProto>();
   /** Names of operators so far. */
   private readonly operators = new Set<string>();
 
   /**
-   * @param opset ONNX's operator set; 13 to 22, whose forms of the operators used here are alike
+   * @param opset ONNX's operator set; operators are written in the form that it has
    * @param domains of operators besides ONNX's own
    */
   constructor(
@@ -94,6 +99,7 @@ export class GraphBuilder {
    * Adds an operator with one output.
    * @param attributes numbers that are whole become integers; wrap floats in `Float32Array.of`
    * @returns the output's name
+   * @throws FoveaError `unsupported` for an operator that the operator set does not have in this form
    */
   node(
     op: string,
@@ -101,6 +107,14 @@ export class GraphBuilder {
     attributes: Readonly<Record<string, number | readonly number[] | string | Float32Array>> = {},
     { name = '', output = this.fresh(op) }: { name?: string; output?: string } = {},
   ): string {
+    const missing = missingForm(op, Object.keys(attributes), this.opset);
+    if (missing) {
+      throw new FoveaError(
+        'unsupported',
+        `${missing.form} exists from ONNX operator set ${missing.since} on, and the operators that the network keeps from ` +
+          `its file are of set ${this.opset}; export it again with operator set ${missing.since} or later`,
+      );
+    }
     this.nodes.push(
       create(NodeProtoSchema, {
         opType: op,
@@ -134,10 +148,29 @@ export class GraphBuilder {
       : this.node(op, [value], { axes, keepdims }, { name });
   }
 
-  /** Adds operators and constants of another graph as they are. */
-  append(nodes: readonly NodeProto[], tensors: readonly TensorProto[]): void {
+  /** Extents of 1 at those places; operator set 13 made the places an input. */
+  unsqueezed(value: string, axes: readonly number[]): string {
+    return this.opset >= 13
+      ? this.node('Unsqueeze', [value, this.integers(axes)])
+      : this.node('Unsqueeze', [value], { axes });
+  }
+
+  /** Values cut off at both ends; operator set 11 made these inputs. */
+  private clipped(value: string, low: number, high: number, named: { name?: string }): string {
+    return this.opset >= 11
+      ? this.node('Clip', [value, this.scalar(low), this.scalar(high)], {}, named)
+      : this.node('Clip', [value], { min: Float32Array.of(low), max: Float32Array.of(high) }, named);
+  }
+
+  /** Adds operators and constants of another graph as they are, and the functions of its file that they may call. */
+  append(
+    nodes: readonly NodeProto[],
+    tensors: readonly TensorProto[],
+    functions: readonly FunctionProto[] = [],
+  ): void {
     this.nodes.push(...nodes);
     this.tensors.push(...tensors);
+    for (const each of functions) this.functions.set(functionKey(each), each);
   }
 
   /**
@@ -161,7 +194,7 @@ export class GraphBuilder {
       case 'relu':
         return this.node('Relu', [value], {}, named);
       case 'relu6':
-        return this.node('Clip', [value, this.scalar(0), this.scalar(6)], {}, named);
+        return this.clipped(value, 0, 6, named);
       case 'sigmoid':
         return this.node('Sigmoid', [value], {}, named);
       case 'silu':
@@ -209,6 +242,7 @@ export class GraphBuilder {
       producerName: 'fovea',
       opsetImport: [{ domain: '', version: BigInt(this.opset) }, ...this.domains],
       metadataProps: [...metadata],
+      functions: [...this.functions.values()],
       graph: {
         name,
         node: this.nodes,

@@ -24,8 +24,7 @@ export function inlineFunctions(model: ModelProto, source: string): void {
   const graph = model.graph!;
   const functions = new Map<string, FunctionProto>();
   for (const proto of model.functions) {
-    if (isPlain(proto) && sameOpset(model, proto))
-      functions.set(keyOf(proto.domain, proto.name, proto.overload), proto);
+    if (isPlain(proto) && sameOpset(model, proto)) functions.set(functionKey(proto), proto);
   }
   if (functions.size === 0) return;
   const called = (node: NodeProto) => functions.get(keyOf(node.domain, node.opType, node.overload));
@@ -53,6 +52,9 @@ export function inlineFunctions(model: ModelProto, source: string): void {
   }
   graph.node = withoutCopies(graph, finished);
 }
+
+/** What tells a function from all others of a model. */
+export const functionKey = ({ domain, name, overload }: FunctionProto) => keyOf(domain, name, overload);
 
 const keyOf = (domain: string, name: string, overload: string) => JSON.stringify([domain, name, overload]);
 

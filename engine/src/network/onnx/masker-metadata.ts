@@ -1,12 +1,15 @@
 import { type Block, blocksOf, type Network } from '../network.js';
 
-/** Where an ONNX model's metadata has maskers, and what it then says: one entry a block, by position. */
+/**
+ * Where an ONNX model's metadata has maskers, and what it then says: one entry a block, by its position among the
+ * adaptive ones. What else a reader takes for a block does not matter: masks have nothing to skip in it.
+ */
 const key = 'fovea.maskers';
 
 interface StoredMasker {
   readonly block: number;
-  /** How many blocks there were, by which a reader that finds others knows that positions mean nothing to it. */
-  readonly blocks?: number;
+  /** How many there were, by which a reader that finds others knows that positions mean nothing to it. */
+  readonly blocks: number;
   readonly granularity?: number;
   /** Little-endian float32, base64. */
   readonly weight: string;
@@ -17,14 +20,14 @@ interface StoredMasker {
 export function maskerProperty(
   network: Network,
 ): { readonly key: string; readonly value: string } | undefined {
-  const all = blocksOf(network);
-  const maskers = all.flatMap(({ index, masker, granularity }): StoredMasker[] => {
+  const all = adaptiveBlocks(network);
+  const maskers = all.flatMap(({ masker, granularity }, block): StoredMasker[] => {
     if (!masker) return [];
     const { weight, bias } = masker;
     const bytes = new Uint8Array(weight.buffer, weight.byteOffset, weight.byteLength);
     // JSON has no infinity: one cell for any map that can be run.
     const S = granularity === undefined ? {} : { granularity: Math.min(granularity, 2 ** 20) };
-    return [{ block: index, blocks: all.length, ...S, weight: toBase64(bytes), bias }];
+    return [{ block, blocks: all.length, ...S, weight: toBase64(bytes), bias }];
   });
   return maskers.length > 0 ? { key, value: JSON.stringify(maskers) } : undefined;
 }
@@ -39,19 +42,19 @@ export function withStoredMaskers(
 ): { readonly network: Network; readonly note?: string } {
   const text = metadata.find((property) => property.key === key)?.value;
   if (text === undefined) return { network };
-  const blocks = blocksOf(network);
+  const blocks = adaptiveBlocks(network);
   const maskers = parse(text);
   const fitting = maskers?.every(
-    ({ block, blocks: count = blocks.length, weight }) =>
+    ({ block, blocks: count, weight }) =>
       count === blocks.length && weight.length === blocks[block]?.branch[0]?.inChannels,
   );
   if (!maskers || !fitting) {
     return { network, note: "the maskers in the file's metadata do not fit its blocks; they are left out" };
   }
-  const byBlock = new Map(maskers.map((masker) => [masker.block, masker]));
+  const byIndex = new Map(maskers.map((masker) => [blocks[masker.block]!.index, masker]));
   const adapted = (block: Block): Block => {
-    const found = byBlock.get(block.index);
-    if (!found || !block.adaptive) return block;
+    const found = byIndex.get(block.index);
+    if (!found) return block;
     const { weight, bias, granularity } = found;
     return { ...block, masker: { weight, bias }, ...(granularity === undefined ? {} : { granularity }) };
   };
@@ -60,6 +63,8 @@ export function withStoredMaskers(
   );
   return { network: { ...network, nodes } };
 }
+
+const adaptiveBlocks = (network: Network) => blocksOf(network).filter(({ adaptive }) => adaptive);
 
 /** Entries of sound types; undefined when anything is not. */
 function parse(
@@ -76,16 +81,16 @@ function parse(
     const { block, blocks, granularity, weight, bias } = entry ?? {};
     const positive = (value: unknown, least: number): value is number =>
       Number.isSafeInteger(value) && (value as number) >= least;
-    if (!positive(block, 0) || typeof weight !== 'string' || typeof bias !== 'number') return undefined;
+    if (!positive(block, 0) || !positive(blocks, 1) || typeof weight !== 'string' || typeof bias !== 'number')
+      return undefined;
     if (granularity !== undefined && !positive(granularity, 1)) return undefined;
-    if (blocks !== undefined && !positive(blocks, 1)) return undefined;
     const bytes = fromBase64(weight);
     if (!bytes || bytes.length % 4 !== 0) return undefined;
     return {
       block,
+      blocks,
       bias,
       weight: new Float32Array(bytes.buffer),
-      ...(blocks === undefined ? {} : { blocks }),
       ...(granularity === undefined ? {} : { granularity }),
     };
   });

@@ -1,5 +1,4 @@
 import { fromBinary } from '@bufbuild/protobuf';
-import { FoveaError } from '../../errors.js';
 import { Random } from '../../random.js';
 import {
   type Block,
@@ -13,7 +12,8 @@ import { windowOf } from '../projection-pool.js';
 import { paddingOn, padsAlikeAtAnySize } from '../shapes.js';
 import type { GraphBuilder } from './builder.js';
 import { changed } from './changed.js';
-import { ModelProtoSchema, type NodeProto } from './generated/onnx_pb.js';
+import { ModelProtoSchema } from './generated/onnx_pb.js';
+import { renamedNode } from './renamed.js';
 import { writeAttention } from './write-attention.js';
 
 export interface WriterOptions {
@@ -24,6 +24,9 @@ export interface WriterOptions {
   readonly rankOf?: (value: string) => 2 | 4 | undefined;
 }
 
+/** What a batch norm has of each channel, in the order of its inputs. */
+const normParts = ['scale', 'shift', 'mean', 'variance'] as const;
+
 /** Writes nodes of a network into an ONNX graph, in NCHW. */
 export class NetworkWriter {
   /** ONNX name of each of the network's values, and whether it is a map or a vector. */
@@ -33,6 +36,8 @@ export class NetworkWriter {
   private readonly random: Random | undefined;
   /** Names of initialisers so far. */
   private readonly taken = new Set<string>();
+  /** Initialisers of each layer. */
+  private readonly layers = new Map<Convolution, readonly string[]>();
 
   constructor(
     private readonly graph: GraphBuilder,
@@ -99,7 +104,7 @@ export class NetworkWriter {
   /** A value as `[N, C, H, W]`. */
   map(value: string): string {
     const { name, rank } = this.values.get(value)!;
-    return rank === 4 ? name : this.graph.node('Unsqueeze', [name, this.graph.integers([2, 3])]);
+    return rank === 4 ? name : this.graph.unsqueezed(name, [2, 3]);
   }
 
   /** A value of 1x1 maps as `[N, C]`. */
@@ -136,10 +141,8 @@ export class NetworkWriter {
   }
 
   private convolution(input: string, convolution: Convolution): string {
-    const { name, outChannels, inChannels, kernel, stride, dilation, groups, activation, slopes } =
-      convolution;
+    const { name, outChannels, kernel, stride, dilation, groups, activation, slopes } = convolution;
     const of = slopes && { values: slopes, dims: [outChannels, 1, 1] };
-    const dims = [outChannels, inChannels / groups, ...kernel];
     const attributes = {
       dilations: dilation,
       group: groups,
@@ -148,34 +151,39 @@ export class NetworkWriter {
       strides: stride,
     };
     const path = pathOf(name);
-    const weightName = this.weightName(`${name}.weight`);
+    const [weight, ...rest] = this.parameters(convolution);
+    const inputs = [input, weight!];
     if (!this.random) {
-      const weight = this.graph.floats(weightName, dims, convolution.weight);
-      const bias = this.graph.floats(this.weightName(`${name}.bias`), [outChannels], convolution.bias);
-      const sum = this.graph.node('Conv', [input, weight, bias], attributes, { name: `${path}/Conv` });
+      const sum = this.graph.node('Conv', [...inputs, ...rest], attributes, { name: `${path}/Conv` });
       return this.graph.activation(sum, activation, `${path}/activation`, of);
     }
-    const parts = unfold(convolution, this.random);
-    const sum = this.graph.node(
-      'Conv',
-      [input, this.graph.floats(weightName, dims, parts.weight)],
-      attributes,
-      {
-        name: `${path}/Conv`,
-      },
-    );
-    const parameters = (['scale', 'shift', 'mean', 'variance'] as const).map((field) =>
-      this.graph.floats(this.weightName(`${name}.norm.${field}`), [outChannels], parts[field]),
-    );
+    const sum = this.graph.node('Conv', inputs, attributes, { name: `${path}/Conv` });
     const normed = this.graph.node(
       'BatchNormalization',
-      [sum, ...parameters],
+      [sum, ...rest],
       { epsilon: Float32Array.of(1e-5) },
-      {
-        name: `${path}/BatchNormalization`,
-      },
+      { name: `${path}/BatchNormalization` },
     );
     return this.graph.activation(normed, activation, `${path}/activation`, of);
+  }
+
+  /** Weights and bias, or weights and a batch norm: written once for a layer that an attention applies to each pool. */
+  private parameters(convolution: Convolution): readonly string[] {
+    const known = this.layers.get(convolution);
+    if (known) return known;
+    const { name, outChannels, inChannels, groups, kernel, bias } = convolution;
+    const named = (part: string, dims: readonly number[], values: Float32Array) =>
+      this.graph.floats(this.weightName(`${name}.${part}`), dims, values);
+    const dims = [outChannels, inChannels / groups, ...kernel];
+    const parts = this.random && unfold(convolution, this.random);
+    const written = parts
+      ? [
+          named('weight', dims, parts.weight),
+          ...normParts.map((part) => named(`norm.${part}`, [outChannels], parts[part])),
+        ]
+      : [named('weight', dims, convolution.weight), named('bias', [outChannels], bias)];
+    this.layers.set(convolution, written);
+    return written;
   }
 
   private block(block: Block, input: string): string {
@@ -211,7 +219,7 @@ export class NetworkWriter {
       kernel_shape: window.kernel,
       strides: window.stride,
       ...paddingAttribute(window),
-      ceil_mode: window.ceilMode ? 1 : 0,
+      ...(window.ceilMode ? { ceil_mode: 1 } : {}),
       ...(op === 'AveragePool' ? { count_include_pad: window.countIncludePad ? 1 : 0 } : {}),
     };
     return this.graph.node(op, [value], attributes, { name });
@@ -219,13 +227,14 @@ export class NetworkWriter {
 
   private globalPool(value: string, name: string): string {
     return this.options.head === 'reshape'
-      ? this.graph.mean(value, [-1, -2], { name: `${pathOf(name)}/ReduceMean` })
+      ? this.graph.mean(value, [2, 3], { name: `${pathOf(name)}/ReduceMean` })
       : this.graph.node('GlobalAveragePool', [value], {}, { name: `${pathOf(name)}/GlobalAveragePool` });
   }
 
   /** Puts the operators of a foreign node back, their names made unlike all others. */
   private foreign(node: ForeignNode, outputRank: 2 | 4): void {
-    const graph = fromBinary(ModelProtoSchema, node.model).graph!;
+    const { graph: piece, functions } = fromBinary(ModelProtoSchema, node.model);
+    const graph = piece!;
     const prefix = this.graph.fresh('piece');
     const names = new Map<string, string>();
     for (const { name, type } of graph.input) {
@@ -233,22 +242,10 @@ export class NetworkWriter {
       names.set(name, rank === 2 ? this.vector(name) : this.map(name));
     }
     const rename = (name: string) => (name === '' ? '' : (names.get(name) ?? `${prefix}/${name}`));
-    const nodes = graph.node.map((proto): NodeProto => {
-      if (proto.attribute.some(({ g, graphs }) => g !== undefined || graphs.length > 0)) {
-        throw new FoveaError(
-          'unsupported',
-          `"${node.name}": ${proto.opType} holds a graph of its own; it cannot be written again`,
-        );
-      }
-      return changed(proto, {
-        name: `${prefix}/${proto.name}`,
-        input: proto.input.map(rename),
-        output: proto.output.map(rename),
-      });
-    });
     this.graph.append(
-      nodes,
+      graph.node.map((node) => renamedNode(node, { rename, prefix })),
       graph.initializer.map((tensor) => changed(tensor, { name: rename(tensor.name) })),
+      functions,
     );
     this.define(node.output, rename(node.output), outputRank);
   }
@@ -261,10 +258,12 @@ export class NetworkWriter {
   }
 }
 
-/**
- * Padding as ONNX has it: amounts, or the rule by which they follow from the size. Amounts wherever they say it as well:
- * onnxruntime takes no rule beside a dilation.
- */
+/** Whether a convolution's padding follows from the size beside a dilation, for which onnxruntime takes no rule. */
+export function needsAmounts({ samePadding, dilation, ...window }: Convolution): boolean {
+  return samePadding !== undefined && dilation.some((step) => step > 1) && !padsAlikeAtAnySize(window);
+}
+
+/** Padding as ONNX has it: amounts wherever they do, otherwise the rule by which they follow from the size. */
 function paddingAttribute(window: Parameters<typeof paddingOn>[0]) {
   return window.samePadding === undefined || padsAlikeAtAnySize(window)
     ? { pads: paddingOn(window, 1, 1) }

@@ -36,11 +36,7 @@ export function projectionOf(
   const input = draft.inputs[0]!;
   const plain = { input, convolution: draft.convolution, drafts: [draft] };
   const pool = graph.producer(input);
-  if (
-    pool?.kind !== 'average-pool' ||
-    !isMatrixProduct(draft.convolution) ||
-    !graph.onlyReadBy(input, draft)
-  ) {
+  if (pool?.kind !== 'average-pool' || !isPointwise(draft.convolution) || !graph.onlyReadBy(input, draft)) {
     return plain;
   }
   const { kernel, stride, padding, ceilMode } = pool;

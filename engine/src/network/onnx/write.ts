@@ -1,10 +1,12 @@
 import { FoveaError } from '../../errors.js';
+import { convolutionsOf } from '../convolutions.js';
 import type { Network } from '../network.js';
+import { withPaddings } from '../padded.js';
 import { networkShapes } from '../walk.js';
 import { type Domain, type Extent, GraphBuilder } from './builder.js';
 import { foreignDims, foreignDomains, foreignOpset } from './foreign-shape.js';
 import { maskerProperty } from './masker-metadata.js';
-import { NetworkWriter } from './network-writer.js';
+import { NetworkWriter, needsAmounts } from './network-writer.js';
 import type { OnnxFiles, StorageOptions } from './storage.js';
 
 export type { OnnxFiles } from './storage.js';
@@ -33,7 +35,8 @@ export interface OnnxOptions extends Omit<StorageOptions, 'externalLocation'> {
  * Writes a network as a dense ONNX model, in the style of PyTorch's exporter: NCHW, module paths as names.
  * Maskers are no part of the graph; they go into its metadata when asked for.
  * @returns the model's bytes
- * @throws FoveaError `bad-argument` for a batch or size that is no positive integer
+ * @throws FoveaError `bad-argument` for a batch or size that is no positive integer, `unsupported` where an operator is
+ *   missing from the operator set of those that the network keeps from its file, or onnxruntime has no form for a padding
  *
  * @example
  * ```ts
@@ -60,10 +63,11 @@ export function toOnnxWithExternalData(
   return write(network, { ...options, externalLocation: location });
 }
 
-function write(network: Network, options: OnnxOptions & StorageOptions): OnnxFiles {
-  const { batch = 'dynamic', size = network.inputShape, batchNorm, head = 'flatten', maskers } = options;
+function write(given: Network, options: OnnxOptions & StorageOptions): OnnxFiles {
+  const { batch = 'dynamic', size = given.inputShape, batchNorm, head = 'flatten', maskers } = options;
+  const network = withAmounts(given, size);
   const graph = new GraphBuilder(options, opsetOf(network), domainsOf(network));
-  const rankOf = foreignRanks(network);
+  const rankOf = foreignRanks(given);
   const writer = new NetworkWriter(graph, { head, rankOf, ...(batchNorm ? { batchNorm } : {}) });
   const extent = (name: string, value: number | 'dynamic'): Extent => {
     if (value === 'dynamic') return name;
@@ -87,18 +91,25 @@ function write(network: Network, options: OnnxOptions & StorageOptions): OnnxFil
 }
 
 /**
- * The operator set to write: that of the network's foreign pieces, as their operators are copied.
- * @throws FoveaError `unsupported` when it is too old for the operators written around them
+ * The network with amounts for padding that onnxruntime takes no rule for.
+ * @throws FoveaError `unsupported` where the amounts depend on a size that is not known
  */
-function opsetOf(network: Network): number | undefined {
-  const foreign = network.nodes.find((node) => node.kind === 'foreign');
-  if (!foreign) return undefined;
-  const opset = foreignOpset(foreign);
-  if (opset >= 13) return opset;
+function withAmounts(network: Network, size: Exclude<OnnxOptions['size'], undefined>): Network {
+  const convolution = convolutionsOf(network).find(needsAmounts);
+  if (!convolution) return network;
+  if (size !== 'dynamic') return withPaddings(network, size, needsAmounts).padded;
+  const { name, stride, dilation } = convolution;
   throw new FoveaError(
     'unsupported',
-    `${network.name} holds operators of ONNX operator set ${opset}; networks from operator set 13 on can be written`,
+    `"${name}" is padded by its input's size beside a dilation of ${dilation.join('x')} and a stride of ${stride.join('x')}, ` +
+      'which onnxruntime takes in amounts only: a size of numbers is accepted, "dynamic" is not',
   );
+}
+
+/** The operator set to write: that of the network's foreign pieces, as their operators are copied. */
+function opsetOf(network: Network): number | undefined {
+  const foreign = network.nodes.find((node) => node.kind === 'foreign');
+  return foreign && foreignOpset(foreign);
 }
 
 function domainsOf(network: Network): Domain[] {

@@ -1,4 +1,5 @@
 import { normaliserTables } from '../../image/normalise.js';
+import { normalised } from '../../image/preprocess.js';
 import { Random } from '../../random.js';
 import { Tensor } from '../../tensor.js';
 import type { Dataset } from './dataset.js';
@@ -23,7 +24,7 @@ export function epochOrder(count: number, seed: number, epoch: number): Int32Arr
 
 /**
  * Writes images into a batch, normalised, NHWC; with `augment`, mirrored, shifted by up to a sixteenth of
- * the side and tinted at random, the same way for the same seed and step.
+ * their sides and tinted at random, the same way for the same seed and step.
  * @param order positions in the dataset, one per image of the batch
  */
 export function fillBatch(
@@ -35,14 +36,13 @@ export function fillBatch(
 ): void {
   const tables = normaliserTables(dataset);
   const random = augment && new Random(augment.seed, 2_000_000 + augment.step);
-  const reach = dataset.size >> 4;
-  const shift = () => random!.below(2 * reach + 1) - reach;
+  const shift = (extent: number) => random!.below(2 * (extent >> 4) + 1) - (extent >> 4);
   for (let n = 0; n < order.length; n++) {
     const variation: Variation = random
       ? {
           flip: random.next() < 0.5,
-          dx: shift(),
-          dy: shift(),
+          dx: shift(dataset.width),
+          dy: shift(dataset.height),
           tint: [0, 1, 2].map(() => 0.3 * (random.next() - 0.5)) as unknown as Variation['tint'],
         }
       : unchanged;
@@ -52,21 +52,32 @@ export function fillBatch(
 }
 
 /**
- * Images of a dataset as a network takes them: `[N, size, size, 3]`, normalised.
+ * Images of a dataset as a network takes them: `[N, height, width, channels]`, normalised.
  * @param positions which images; the first `n` when a number is given
+ * @param channels 1 for a network of grey images, as `preprocess` makes them
  */
-export function imagesOf(dataset: Dataset, positions: number | readonly number[]): Tensor {
+export function imagesOf(
+  dataset: Dataset,
+  positions: number | readonly number[],
+  channels: 1 | 3 = 3,
+): Tensor {
   const order =
     typeof positions === 'number'
       ? Array.from({ length: Math.min(positions, dataset.count) }, (_, i) => i)
       : positions;
-  const tensor = Tensor.zeros([order.length, dataset.size, dataset.size, 3]);
+  const { height, width, pixels } = dataset;
+  const plane = height * width * 3;
+  if (channels === 1) {
+    const chosen = order.map((index) => pixels.subarray(index * plane, (index + 1) * plane));
+    return normalised(chosen, { ...dataset, channels });
+  }
+  const tensor = Tensor.zeros([order.length, height, width, 3]);
   fillBatch(dataset, order, tensor.data, new Int32Array(order.length));
   return tensor;
 }
 
 function writeImage(
-  { size, pixels }: Dataset,
+  { height, width, pixels }: Dataset,
   tables: readonly Float32Array[],
   index: number,
   images: Float32Array,
@@ -74,17 +85,17 @@ function writeImage(
   variation: Variation,
 ): void {
   const { flip, dx, dy, tint } = variation;
-  const columns = Int32Array.from({ length: size }, (_, x) => {
-    const moved = Math.max(0, Math.min(size - 1, x + dx));
-    return 3 * (flip ? size - 1 - moved : moved);
+  const columns = Int32Array.from({ length: width }, (_, x) => {
+    const moved = Math.max(0, Math.min(width - 1, x + dx));
+    return 3 * (flip ? width - 1 - moved : moved);
   });
   const [red, green, blue] = tables as readonly [Float32Array, Float32Array, Float32Array];
   const [r, g, b] = tint;
-  const start = index * size * size * 3;
-  let at = n * size * size * 3;
-  for (let y = 0; y < size; y++) {
-    const row = start + Math.max(0, Math.min(size - 1, y + dy)) * size * 3;
-    for (let x = 0; x < size; x++, at += 3) {
+  const start = index * height * width * 3;
+  let at = n * height * width * 3;
+  for (let y = 0; y < height; y++) {
+    const row = start + Math.max(0, Math.min(height - 1, y + dy)) * width * 3;
+    for (let x = 0; x < width; x++, at += 3) {
       const from = row + columns[x]!;
       images[at] = red[pixels[from]!]! + r;
       images[at + 1] = green[pixels[from + 1]!]! + g;

@@ -1,29 +1,29 @@
 import { setImmediate } from 'node:timers/promises';
 import { FoveaError } from '../../errors.js';
-import type { Normalisation } from '../../image/normalise.js';
+import { type Normalisation, statisticsOf } from '../../image/normalise.js';
+import { type ImageSize, scaleImage, sizeOf } from '../../image/scale.js';
 import { Random } from '../../random.js';
 import { objectLabels } from './objects.js';
-import { drawScene } from './scene.js';
+import { drawScene, type Scene, sceneSides } from './scene.js';
 
 /** Labelled images of one size, held as bytes, and how they are normalised for a network. */
-export interface Dataset extends Normalisation {
-  readonly size: number;
+export interface Dataset extends Normalisation, ImageSize {
   readonly count: number;
   /** Class names in the order of their labels. */
   readonly labels: readonly string[];
-  /** `count · size · size · 3` values. */
+  /** `count · height · width · 3` values: red, green, blue. */
   readonly pixels: Uint8Array;
   readonly targets: Int32Array;
-  /** `count · size · size` values, 1 on the object; absent when it is not known. */
+  /** `count · height · width` values, 1 on the object; absent when it is not known. */
   readonly regions?: Uint8Array;
 }
 
 /** What `generateDataset` draws. */
-export interface GenerateOptions {
+export interface GenerateOptions extends Normalisation {
   readonly seed: number;
   readonly count: number;
-  /** Side in pixels, 64…1024. */
-  readonly size: number;
+  /** Height and width in pixels, or one side. Scenes are squares of 64 to 1024: others are cut out of one, and scaled. */
+  readonly size: number | ImageSize;
   readonly signal?: AbortSignal;
   readonly onProgress?: (done: number, count: number) => void;
 }
@@ -41,20 +41,23 @@ export interface GenerateOptions {
  * ```
  */
 export async function generateDataset(options: GenerateOptions): Promise<Dataset> {
-  const { seed, count, size, signal, onProgress } = options;
-  if (!Number.isInteger(count) || count < 1 || count * size * size * 4 > 2 ** 32) {
+  const { seed, count, signal, onProgress } = options;
+  const size = sizeOf(options.size);
+  const { height, width } = size;
+  const plane = height * width;
+  if (!Number.isInteger(count) || count < 1 || count * plane * 4 > 2 ** 32) {
     throw new FoveaError(
       'bad-argument',
-      `${count} images of side ${size}: at least 1 image and at most 4 GiB are accepted`,
+      `${count} images of ${height} x ${width}: at least 1 image and at most 4 GiB are accepted`,
     );
   }
   const targets = new Int32Array(count).map((_, i) => i % objectLabels.length);
   new Random(seed, 2 ** 40).shuffle(targets);
-  const plane = size * size;
+  const side = Math.min(Math.max(height, width, sceneSides.smallest), sceneSides.largest);
   const pixels = new Uint8Array(count * plane * 3);
   const regions = new Uint8Array(count * plane);
   for (let i = 0; i < count; i++) {
-    const scene = drawScene(seed, i, targets[i]!, size);
+    const scene = await fitted(drawScene(seed, i, targets[i]!, side), side, size);
     pixels.set(scene.pixels, i * plane * 3);
     regions.set(scene.region, i * plane);
     if (i % 16 === 15) {
@@ -64,5 +67,19 @@ export async function generateDataset(options: GenerateOptions): Promise<Dataset
       onProgress?.(i + 1, count);
     }
   }
-  return { size, count, labels: objectLabels, pixels, targets, regions };
+  return { height, width, count, labels: objectLabels, pixels, targets, regions, ...statisticsOf(options) };
+}
+
+/** A scene at another size than the square it was drawn in; it has no margin to crop away. */
+async function fitted(scene: Scene, side: number, to: ImageSize): Promise<Pick<Scene, 'pixels' | 'region'>> {
+  if (to.height === side && to.width === side) return scene;
+  const scale = (data: Uint8Array) =>
+    scaleImage({ height: side, width: side, data }, { ...to, fit: 'crop', cropFraction: 1 });
+  const shown = Uint8Array.from(
+    { length: 3 * side * side },
+    (_, i) => 255 * scene.region[Math.floor(i / 3)]!,
+  );
+  const scaled = await scale(shown);
+  const region = Uint8Array.from({ length: to.height * to.width }, (_, i) => (scaled[3 * i]! > 127 ? 1 : 0));
+  return { pixels: await scale(scene.pixels), region };
 }

@@ -1,16 +1,16 @@
 import path from 'node:path';
 import { FoveaError } from '../../errors.js';
 import { readImage } from '../../image/decode.js';
-import { type Normalisation, normaliserOf } from '../../image/normalise.js';
+import { normaliserOf, statisticsOf } from '../../image/normalise.js';
 import type { Preprocessing } from '../../image/preprocess.js';
-import { scaleImage } from '../../image/scale.js';
+import { type ImageSize, scaleImage, sizeOf } from '../../image/scale.js';
 import type { Dataset } from './dataset.js';
 import { listClasses, type SkippedFile, spreadOver } from './image-files.js';
 
 /** How `readImageFolder` reads images. */
 export interface FolderOptions extends Preprocessing {
-  /** Side in pixels, 32…1024. */
-  readonly size: number;
+  /** Height and width in pixels, or one side. */
+  readonly size: number | ImageSize;
   readonly most?: number;
   /** Also takes a folder that holds images but no folders: they have no classes then (`labels` is empty). */
   readonly unlabelled?: boolean;
@@ -23,8 +23,8 @@ export interface FolderDataset extends Dataset {
 }
 
 /**
- * Reads a folder that has one folder of images (PNG, JPEG, WebP) per class. Each is brought to a square of `size`
- * pixels as `preprocess` does it. Files that cannot be read, folders without images and images beside the folders are
+ * Reads a folder that has one folder of images (PNG, JPEG, WebP) per class. Each is brought to `size` as
+ * `preprocess` does it. Files that cannot be read, folders without images and images beside the folders are
  * skipped and named; names that begin with a dot do not count.
  *
  * @param options `most`: how many images to read, spread evenly over all of them; every one when left out
@@ -35,9 +35,7 @@ export async function readImageFolder(
   folder: string,
   { size, signal, most, unlabelled = false, ...how }: FolderOptions,
 ): Promise<FolderDataset> {
-  if (!Number.isInteger(size) || size < 32 || size > 1024) {
-    throw new FoveaError('bad-argument', `image size ${size}: an integer from 32 to 1024 is accepted`);
-  }
+  const { height, width } = sizeOf(size);
   if (most !== undefined && !(Number.isInteger(most) && most >= 1)) {
     throw new FoveaError('bad-argument', `most ${most}: an integer of at least 1 is accepted`);
   }
@@ -62,7 +60,7 @@ export async function readImageFolder(
     if (signal?.aborted) throw new FoveaError('aborted', `reading ${folder} was aborted`);
     try {
       const image = await readImage(path.join(folder, file));
-      images.push({ pixels: await scaleImage(image, { ...how, height: size, width: size }), label });
+      images.push({ pixels: await scaleImage(image, { ...how, height, width }), label });
     } catch (error) {
       if (error instanceof FoveaError && error.code === 'bad-argument') throw error;
       skipped.push({ file, reason: (error as Error).message.split('\n')[0]! });
@@ -73,12 +71,13 @@ export async function readImageFolder(
     const why = unreadable[0] ? `; ${unreadable.length} unreadable, the first: ${unreadable[0].file}` : '';
     throw new FoveaError('bad-file', `${folder} holds no readable PNG, JPEG or WebP images${why}`);
   }
-  const pixels = new Uint8Array(images.length * size * size * 3);
+  const pixels = new Uint8Array(images.length * height * width * 3);
   images.forEach((image, i) => {
-    pixels.set(image.pixels, i * size * size * 3);
+    pixels.set(image.pixels, i * height * width * 3);
   });
   return {
-    size,
+    height,
+    width,
     count: images.length,
     labels,
     pixels,
@@ -86,11 +85,6 @@ export async function readImageFolder(
     skipped,
     ...statisticsOf(how),
   };
-}
-
-/** What of the preprocessing is done when a batch is made. */
-function statisticsOf({ mean, deviation }: Normalisation): Normalisation {
-  return { ...(mean ? { mean } : {}), ...(deviation ? { deviation } : {}) };
 }
 
 /** Splits a dataset by position: every `every`-th image of each class goes to the second part. */
@@ -102,15 +96,16 @@ export function splitDataset(dataset: Dataset, every: number): readonly [Dataset
     parts[seen[label]! % every === 0 ? 1 : 0].push(i);
   });
   const pick = (chosen: readonly number[]): Dataset => {
-    const image = dataset.size * dataset.size * 3;
+    const image = dataset.height * dataset.width * 3;
     const pixels = new Uint8Array(chosen.length * image);
     chosen.forEach((from, to) => {
       pixels.set(dataset.pixels.subarray(from * image, (from + 1) * image), to * image);
     });
-    const { size, labels } = dataset;
+    const { height, width, labels } = dataset;
     return {
       ...statisticsOf(dataset),
-      size,
+      height,
+      width,
       labels,
       count: chosen.length,
       pixels,

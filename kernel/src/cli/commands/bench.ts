@@ -1,9 +1,9 @@
 import { FoveaError, type Network, type Tensor } from '@fovea/engine';
-import { defaultMasker, sceneSides } from '@fovea/engine/internal';
+import { defaultMasker, imageChannels } from '@fovea/engine/internal';
 import { type Benchmark, benchmark } from '@fovea/engine/predict';
 import { generateDataset, imagesOf } from '@fovea/engine/train';
 import type { Command } from 'commander';
-import { isDrawn, UNSEEN_SEED } from '../options/data.js';
+import { UNSEEN_SEED } from '../options/data.js';
 import { readInput } from '../options/input.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, counted, parseInteger, parseRates, printJson } from '../options/parse.js';
@@ -81,18 +81,15 @@ async function inputOf(network: Network, options: BenchOptions): Promise<Tensor 
   refusePreprocessing(options, ['resize', 'crop', 'mean', 'std'], 'only the images of --input are prepared');
   const { size = network.inputShape } = parsePreprocessing(options);
   const { channels } = network.inputShape;
-  const { height, width } = size;
   const count = options.batch === undefined ? 1 : parseInteger('--batch', options.batch);
-  if (channels === 3 && height === width && isDrawn(height)) {
-    return imagesOf(await generateDataset({ seed: UNSEEN_SEED, count, size: height }), count);
-  }
-  if (options.size !== undefined) {
-    throw new FoveaError(
-      'bad-argument',
-      `--size ${options.size}: scenes are drawn as squares of ${sceneSides.smallest} to ${sceneSides.largest} pixels; give an --input for others`,
-    );
-  }
-  return undefined;
+  // What is no image (a map of features, say) runs on noise of its own size.
+  if (channels !== 1 && channels !== 3 && options.size === undefined) return undefined;
+  const taken = imageChannels(network);
+  return imagesOf(
+    await generateDataset({ ...network.preprocessing, seed: UNSEEN_SEED, count, size }),
+    count,
+    taken,
+  );
 }
 
 /** Says how many passes of a GPU ran on kernels that nobody has timed. */

@@ -1,5 +1,5 @@
 import { FoveaError, type Network } from '@fovea/engine';
-import { classIndices, plainGranularity } from '@fovea/engine/internal';
+import { classIndices, imageChannels, plainGranularity } from '@fovea/engine/internal';
 import {
   type Comparison,
   compareMaskers,
@@ -92,11 +92,13 @@ async function compare(network: Network, dataset: Dataset, options: EvaluateCliO
   const parts = dataset.count > 2 * MEASURED ? MEASURED + 1 : 1;
   const measured = parts === 1 ? every : every.filter((i) => i % parts !== 0);
   const classes = classIndices(network, dataset);
+  const channels = imageChannels(network);
   const { granularity, backend, threads } = parseRunning(options);
-  const rows = await compareMaskers(network, imagesOf(dataset, measured), {
+  const rows = await compareMaskers(network, imagesOf(dataset, measured, channels), {
     calibration: imagesOf(
       dataset,
       every.filter((i) => i % parts === 0),
+      channels,
     ),
     ...(options.compare === true ? {} : { flops: parseRate('--compare', options.compare!) }),
     ...(classes ? { labels: measured.map((i) => classes[dataset.targets[i]!]!) } : {}),

@@ -1,5 +1,5 @@
-import { FoveaError, type Network, preprocess, type Tensor } from '@fovea/engine';
-import { readInputs, sceneSides } from '@fovea/engine/internal';
+import { FoveaError, type Network, type Tensor } from '@fovea/engine';
+import { imageChannels, readInputs } from '@fovea/engine/internal';
 import { type Dataset, generateDataset, imagesOf, objectLabels, readImageFolder } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { parseInteger } from './parse.js';
@@ -40,87 +40,59 @@ export function addData(command: Command, count: number): Command {
 }
 
 /**
- * The images of `--data`, or generated ones.
+ * The images of `--data`, or generated ones, in colour: `imagesOf` makes them grey for a network that takes such.
  * @param count how many are generated without `--images`
- * @throws FoveaError `bad-argument` for a network that does not take such images, and for options that would have no effect
+ * @throws FoveaError `bad-argument` for a network that takes no images, and for options that would have no effect
  */
 export async function loadImages(options: DataOptions, network: Network, count: number): Promise<Dataset> {
   const { data, images, seed } = options;
-  const { size: wanted = network.inputShape, how: said } = parsePreprocessing(options);
-  const how = { ...network.preprocessing, ...said };
-  const { channels } = network.inputShape;
-  const { height, width } = wanted;
-  if (channels !== 3 || height !== width) {
-    throw new FoveaError(
-      'bad-argument',
-      `${network.name} takes ${channels} channels of ${height}x${width}; square colour images are what this command reads`,
-    );
-  }
+  const { size = network.inputShape, how } = prepared(options, network);
   const most = images === undefined ? undefined : parseInteger('--images', images);
   if (data !== undefined) {
     refuseSeed(seed);
     const folder = await readImageFolder(data, {
       ...how,
-      size: height,
+      size,
       unlabelled: true,
       ...(most === undefined ? {} : { most }),
     });
     for (const { file, reason } of folder.skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
     return folder;
   }
-  refuseScaling(options);
-  const { mean, deviation } = how;
-  const drawn = await generateDataset({
-    seed: seedOf(seed),
-    count: most ?? count,
-    size: height,
-  });
-  return { ...drawn, ...(mean ? { mean } : {}), ...(deviation ? { deviation } : {}) };
+  refusePreprocessing(
+    options,
+    ['resize', 'crop'],
+    'is for images of --data; generated ones are drawn to size',
+  );
+  return generateDataset({ ...how, seed: seedOf(seed), count: most ?? count, size });
 }
 
 /**
- * The same images as inputs of a network that takes them in any shape, in colour or grey; their classes do not count.
+ * The same images as a network's inputs, those of a folder at any depth: their classes do not count.
  * @param count how many are generated without `--images`
- * @throws FoveaError `bad-argument` for a network that takes no images, and for options that would have no effect
+ * @throws FoveaError as `loadImages`
  */
 export async function loadInputs(options: DataOptions, network: Network, count: number): Promise<Tensor> {
   const { data, images, seed } = options;
-  const { size: { height, width } = network.inputShape, how: said } = parsePreprocessing(options);
-  const how = { ...network.preprocessing, ...said };
-  const taken = network.inputShape.channels;
-  if (taken !== 1 && taken !== 3) {
-    throw new FoveaError(
-      'bad-argument',
-      `${network.name} takes ${taken} channels; images have 3, or 1 where they are grey`,
-    );
+  const channels = imageChannels(network);
+  if (data === undefined) {
+    const drawn = await loadImages(options, network, count);
+    return imagesOf(drawn, drawn.count, channels);
   }
-  const channels: 1 | 3 = taken === 1 ? 1 : 3;
-  const longest = Math.max(height, width);
-  if (channels === 3 && height === width && (data !== undefined || isDrawn(longest))) {
-    const dataset = await loadImages(options, network, count);
-    return imagesOf(dataset, dataset.count);
-  }
-  const most = images === undefined ? undefined : parseInteger('--images', images);
-  if (data !== undefined) {
-    refuseSeed(seed);
-    const read = { ...how, height, width, channels, ...(most === undefined ? {} : { most }) };
-    const { inputs, skipped } = await readInputs(data, read);
-    for (const { file, reason } of skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
-    return inputs;
-  }
-  refuseScaling(options);
-  const side = Math.min(Math.max(longest, sceneSides.smallest), sceneSides.largest);
-  const drawn = await generateDataset({ seed: seedOf(seed), count: most ?? count, size: side });
-  const scenes = Array.from({ length: drawn.count }, (_, i) => ({
-    width: side,
-    height: side,
-    data: drawn.pixels.subarray(i * side * side * 3, (i + 1) * side * side * 3),
-  }));
-  return preprocess(scenes, { ...how, fit: 'crop', cropFraction: 1, height, width, channels });
+  refuseSeed(seed);
+  const { size: { height, width } = network.inputShape, how } = prepared(options, network);
+  const most = images === undefined ? {} : { most: parseInteger('--images', images) };
+  const { inputs, skipped } = await readInputs(data, { ...how, height, width, channels, ...most });
+  for (const { file, reason } of skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
+  return inputs;
 }
 
-/** Whether scenes are drawn at a side. */
-export const isDrawn = (side: number) => side >= sceneSides.smallest && side <= sceneSides.largest;
+/** The options' preprocessing, and where they say nothing the network's own, if it takes images. */
+function prepared(options: DataOptions, network: Network) {
+  imageChannels(network);
+  const { size, how } = parsePreprocessing(options);
+  return { size, how: { ...network.preprocessing, ...how } };
+}
 
 const seedOf = (seed: string | undefined) =>
   seed === undefined ? UNSEEN_SEED : parseInteger('--seed', seed, 0);
@@ -128,9 +100,4 @@ const seedOf = (seed: string | undefined) =>
 function refuseSeed(seed: string | undefined): void {
   if (seed === undefined) return;
   throw new FoveaError('bad-argument', `--seed ${seed}: it selects generated images, and --data has none`);
-}
-
-function refuseScaling(options: DataOptions): void {
-  const why = 'is for images of --data; generated ones are drawn to size';
-  refusePreprocessing(options, ['resize', 'crop'], why);
 }

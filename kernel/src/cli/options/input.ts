@@ -1,5 +1,11 @@
 import { FoveaError, type Network, preprocess, Tensor } from '@fovea/engine';
-import { decodeImage, looksLikeImage, looksLikeSafetensors, readFileBytes } from '@fovea/engine/internal';
+import {
+  decodeImage,
+  imageChannels,
+  looksLikeImage,
+  looksLikeSafetensors,
+  readFileBytes,
+} from '@fovea/engine/internal';
 import { float32Of, parseSafetensors } from '@fovea/engine/train';
 import { type PreprocessingOptions, parsePreprocessing, refusePreprocessing } from './preprocessing.js';
 
@@ -19,13 +25,12 @@ export async function readInput(
   const bytes = await readFileBytes(path);
   if (looksLikeImage(bytes)) {
     const { height, width } = size;
-    const channels = network.inputShape.channels === 1 ? 1 : 3;
     return preprocess(await decodeImage(bytes, path), {
       ...network.preprocessing,
       ...how,
       height,
       width,
-      channels,
+      channels: imageChannels(network),
     });
   }
   refusePreprocessing(

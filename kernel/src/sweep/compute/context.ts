@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FoveaError, type Network } from '@fovea/engine';
-import { decodeImage, readFileBytes, scaleImage } from '@fovea/engine/internal';
+import {
+  decodeImage,
+  type ImageSize,
+  imageChannels,
+  readFileBytes,
+  scaleImage,
+  statisticsOf,
+} from '@fovea/engine/internal';
 import { type Dataset, generateDataset } from '@fovea/engine/train';
 import { openModel } from '../../cli/options/model.js';
 import { type Point, sha256Of } from '../point.js';
@@ -37,46 +44,40 @@ function pathOf(sha256: string, materials: MaterialPaths): string {
   return path;
 }
 
-/** Side of the images that a network takes, where it takes square colour images. */
-export function imageSide({ inputShape: { height, width, channels } }: Network): number | undefined {
-  return channels === 3 && height === width ? height : undefined;
-}
-
 /**
- * The images of a point, drawn or read from the files of its manifest.
- * @throws FoveaError `io` for a file that is missing, `bad-file` for one that is not the listed one
+ * The images of a point, drawn or read from the files of its manifest, scaled and normalised as the network says.
+ * @throws FoveaError `bad-argument` for a network that takes no images, `io` for a file that is missing, `bad-file` for one that is not the listed one
  */
 export async function datasetOf(
   { data }: Point,
   network: Network,
   { materials, onProgress }: PointContext,
 ): Promise<Dataset> {
-  const size = imageSide(network);
-  if (size === undefined) {
-    const { height, width, channels } = network.inputShape;
-    throw new FoveaError(
-      'unsupported',
-      `${network.name} takes ${channels} channels of ${height}x${width}; square colour images are what these points read`,
-    );
+  imageChannels(network);
+  const { height, width } = network.inputShape;
+  const how = network.preprocessing;
+  const statistics = statisticsOf(how ?? {});
+  if (!data || 'seed' in data) {
+    const scenes = await drawn(data?.seed ?? 0, data?.images ?? 1, { height, width });
+    return { ...scenes, ...statistics };
   }
-  if (!data || 'seed' in data) return drawn(data?.seed ?? 0, data?.images ?? 1, size);
   const text = await readFile(pathOf(data.manifest, materials), 'utf8');
   if (sha256Of(text) !== data.manifest)
     throw new FoveaError('bad-file', `the manifest ${data.manifest} is not what was handed in`);
   const { root, labels, files } = JSON.parse(text) as Manifest;
   const chosen = files.slice(data.from, data.to);
-  const pixels = new Uint8Array(chosen.length * size * size * 3);
+  const pixels = new Uint8Array(chosen.length * height * width * 3);
   for (const [i, [file, , bytes]] of chosen.entries()) {
     const path = join(root, file);
     const content = await readFileBytes(path);
     if (content.length !== bytes)
       throw new FoveaError('bad-file', `${path} is not the file that was listed: it has another size`);
     const image = await decodeImage(content, path);
-    pixels.set(await scaleImage(image, { height: size, width: size }), i * size * size * 3);
+    pixels.set(await scaleImage(image, { ...how, height, width }), i * height * width * 3);
     onProgress((0.3 * (i + 1)) / chosen.length);
   }
   return {
-    ...{ size, labels, pixels, count: chosen.length },
+    ...{ height, width, labels, pixels, count: chosen.length, ...statistics },
     targets: Int32Array.from(chosen, ([, label]) => label),
   };
 }
@@ -84,8 +85,8 @@ export async function datasetOf(
 /** The images drawn last: all points of a sweep often look at the same ones. */
 let lastDrawn: { readonly key: string; readonly dataset: Dataset } | undefined;
 
-async function drawn(seed: number, count: number, size: number): Promise<Dataset> {
-  const key = `${seed} ${count} ${size}`;
+async function drawn(seed: number, count: number, size: ImageSize): Promise<Dataset> {
+  const key = `${seed} ${count} ${size.height} ${size.width}`;
   if (lastDrawn?.key !== key) lastDrawn = { key, dataset: await generateDataset({ seed, count, size }) };
   return lastDrawn.dataset;
 }

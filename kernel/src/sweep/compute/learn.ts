@@ -1,5 +1,5 @@
 import type { Network } from '@fovea/engine';
-import { dataFolder, plainGranularity } from '@fovea/engine/internal';
+import { dataFolder, imageChannels, plainGranularity } from '@fovea/engine/internal';
 import {
   adaptMaskers,
   type Dataset,
@@ -19,11 +19,15 @@ export async function fitPoint(point: Point, context: PointContext): Promise<Poi
   const network = await networkOf(point, context.materials);
   const dataset = await datasetOf(point, network, context);
   const { flops: flopsTarget, rate } = point;
-  const { network: fitted, blocks } = await fitMaskers(network, imagesOf(dataset, dataset.count), {
-    ...howToRun(point),
-    granularity: engineGranularity(point.granularity ?? 1),
-    ...(flopsTarget === undefined ? { rate: rate ?? 0.5 } : { flopsTarget }),
-  });
+  const { network: fitted, blocks } = await fitMaskers(
+    network,
+    imagesOf(dataset, dataset.count, imageChannels(network)),
+    {
+      ...howToRun(point),
+      granularity: engineGranularity(point.granularity ?? 1),
+      ...(flopsTarget === undefined ? { rate: rate ?? 0.5 } : { flopsTarget }),
+    },
+  );
   context.onProgress(0.6);
   return {
     ...(await judged(fitted, dataset, point)),
@@ -39,16 +43,20 @@ export async function adaptPoint(point: Point, context: PointContext): Promise<P
   const network = await networkOf(point, context.materials);
   const dataset = await datasetOf(point, network, context);
   const { flops, steps, granularity, threads, repeat } = point;
-  const { network: adapted, blocks } = await adaptMaskers(network, imagesOf(dataset, dataset.count), {
-    ...(flops === undefined ? {} : { flops }),
-    ...(steps === undefined ? {} : { steps }),
-    ...(granularity === undefined ? {} : { granularity: engineGranularity(granularity) }),
-    ...(threads === undefined ? {} : { threads }),
-    seed: 1 + repeat,
-    onProgress: (progress) => {
-      if (progress.phase !== 'fit') context.onProgress((0.9 * progress.step) / progress.steps);
+  const { network: adapted, blocks } = await adaptMaskers(
+    network,
+    imagesOf(dataset, dataset.count, imageChannels(network)),
+    {
+      ...(flops === undefined ? {} : { flops }),
+      ...(steps === undefined ? {} : { steps }),
+      ...(granularity === undefined ? {} : { granularity: engineGranularity(granularity) }),
+      ...(threads === undefined ? {} : { threads }),
+      seed: 1 + repeat,
+      onProgress: (progress) => {
+        if (progress.phase !== 'fit') context.onProgress((0.9 * progress.step) / progress.steps);
+      },
     },
-  });
+  );
   return {
     ...(await judged(adapted, dataset, point)),
     blocks: blocks.map(({ name, granularity: S, rate }) => ({

@@ -3,13 +3,10 @@ import { compareOutputs, median } from '@fovea/engine/internal';
 import { measureAccuracy } from '@fovea/engine/train';
 import type { Point, PointResult } from '../point.js';
 import { engineGranularity } from '../space/networks.js';
-import { datasetOf, imageSide, networkOf, type PointContext } from './context.js';
+import { datasetOf, networkOf, type PointContext } from './context.js';
 
 /** Timed runs by default. */
 const RUNS = 15;
-
-/** Sides of images that can be drawn. */
-const DRAWN_SIDES = { least: 64, most: 224 };
 
 /** How a point's network is to be run. */
 export function runningOf(point: Point): Omit<NetworkRunOptions, 'onProgress'> & {
@@ -34,10 +31,9 @@ export async function measurePoint(point: Point, context: PointContext): Promise
   const network = await networkOf(point, context.materials);
   const running = runningOf(point);
   const runs = point.runs ?? RUNS;
-  const side = imageSide(network);
   const drawn = point.data === undefined || 'seed' in point.data;
-  const noDrawing = side === undefined || side < DRAWN_SIDES.least || side > DRAWN_SIDES.most;
-  if (drawn && noDrawing) return measureOnNoise(network, running, runs, context);
+  const { channels } = network.inputShape;
+  if (drawn && channels !== 1 && channels !== 3) return measureOnNoise(network, running, runs, context);
   const dataset = await datasetOf(point, network, context);
   const { latency, accuracy, agreement, blocks, flops, images } = await measureAccuracy(network, dataset, {
     ...running,
@@ -52,7 +48,7 @@ export async function measurePoint(point: Point, context: PointContext): Promise
   };
 }
 
-/** For networks that take no drawn images: the same figures on seeded noise. */
+/** For networks that take no images: the same figures on seeded noise. */
 async function measureOnNoise(
   network: Network,
   running: ReturnType<typeof runningOf>,

@@ -133,7 +133,12 @@ describe('functions inside ONNX models', () => {
     expect(network.nodes.map((node) => (node.kind === 'foreign' ? node.operators : node.kind))).toEqual([
       ['test.ConvAct'],
     ]);
-    const { output } = await run(network, randomImages(network), { backend: 'reference' });
+    const images = randomImages(network);
+    const { output } = await run(network, images, { backend: 'reference' });
     expect(output.shape).toEqual([1, 6, 6, 4]);
+    const written = await openDense(network, { batch: 1, height: 8, width: 8 });
+    expect(written.source).toBe('written');
+    expect(relativeError((await written.run(images)).output.data, output.data)).toBeLessThan(1e-4);
+    await written.dispose();
   });
 });

@@ -38,7 +38,6 @@ describe('an operator with an input, output or attribute that the importer does 
     const network = await agrees(
       model((g, x) => conv(g, trainingNorm(g, conv(g, x, 3, 4), 4), 4, 2), 9),
       'norm',
-      false,
     );
     expect(operators(network)).toEqual(['convolution', 'BatchNormalization', 'convolution']);
   });

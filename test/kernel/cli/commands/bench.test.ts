@@ -10,7 +10,11 @@ import { fixture, fovea } from '../run-fovea.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-bench-'));
 const plain = join(folder, 'plain.onnx');
-beforeAll(() => writeFile(plain, toOnnx(smallNetwork({ learned: false, excite: true }))));
+const grey = join(folder, 'grey.onnx');
+beforeAll(async () => {
+  await writeFile(plain, toOnnx(smallNetwork({ learned: false, excite: true })));
+  await writeFile(grey, toOnnx(smallNetwork({ learned: false, imageChannels: 1, height: 20, mapWidth: 36 })));
+});
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const tiny = fixture('lasnet-tiny.safetensors');
@@ -45,6 +49,8 @@ describe('fovea bench', () => {
     expect(JSON.parse(stdout)).toMatchObject({ batch: 1, masker: 'learned' });
     const sized = await fovea('bench', tiny, ...few, '--size', '96', '--batch', '2', '--json');
     expect(JSON.parse(sized.stdout)).toMatchObject({ batch: 2 });
+    const oblong = await fovea('bench', grey, ...few, '--size', '40x24', '--rates', '0.5', '--json');
+    expect(JSON.parse(oblong.stdout)).toMatchObject({ batch: 1, rows: [{ rate: 0.5 }] });
   });
 
   it.each([
@@ -52,7 +58,6 @@ describe('fovea bench', () => {
     [[tiny, '--masker', 'fixed'], /--masker "fixed": learned, saliency or random/],
     [[plain, '--masker', 'learned'], /block 0 \(block0\) .* has none/],
     [[tiny, '--crop', '1'], /--crop 1: only the images of --input are prepared/],
-    [[tiny, '--size', '50'], /--size 50: scenes are drawn/],
     [[tiny, '--batch', '2', '--input', tiny], /--batch 2: --input holds the images/],
   ])('refuses %j', async (options, message) => {
     const { code, stdout, stderr } = await fovea('bench', ...options);

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodePng, loadNetwork, type Preprocessing, preprocess, run, type Tensor } from '@fovea/engine';
-import { importOnnx } from '@fovea/engine/onnx';
+import { importOnnx, toOnnx } from '@fovea/engine/onnx';
 import { float32Of, imagesOf, readImageFolder, readSafetensors } from '@fovea/engine/train';
 import { readImage } from '@fovea/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,7 +13,7 @@ import { loadImages, loadInputs } from '../../../../kernel/src/cli/options/data.
 import { readInput } from '../../../../kernel/src/cli/options/input.js';
 import { LiveLibrary } from '../../../../kernel/src/display/live/library.js';
 import { decodePng } from '../../../../kernel/src/display/picture.js';
-import { relativeError } from '../../../engine/support/small-network.js';
+import { relativeError, smallNetwork } from '../../../engine/support/small-network.js';
 import { fixture, fovea } from '../run-fovea.js';
 
 /** Wide, with an edge in every direction, half of it transparent: crop, resize and opacity all show. */
@@ -226,6 +226,30 @@ describe('inputs of a network that takes no squares in colour', () => {
     });
     expect(inputs.shape).toEqual([1, 24, 96, 1]);
     expect(relativeError(inputs.data, expected.data)).toBeLessThan(1e-6);
+  });
+
+  it('are what fovea evaluate measures, in classes', async () => {
+    const oblong = join(folder, 'oblong.onnx');
+    const network = smallNetwork({ learned: false, imageChannels: 1, height: 24, mapWidth: 96 });
+    writeFileSync(oblong, toOnnx(network));
+    const options = ['--masker', 'random', '--json'];
+    const read = await fovea(
+      'evaluate',
+      oblong,
+      ...options,
+      '--data',
+      join(folder, 'data'),
+      '--size',
+      '16x40',
+    );
+    expect([read.code, JSON.parse(read.stdout)]).toMatchObject([0, { images: 1, coverage: [] }]);
+    const drawn = await fovea('evaluate', oblong, ...options, '--images', '2');
+    expect(JSON.parse(drawn.stdout)).toMatchObject({ images: 2, coverage: [{}, {}] });
+    const compared = await fovea('evaluate', oblong, '--compare', '0.7', '--images', '2', '--json');
+    expect(JSON.parse(compared.stdout)).toMatchObject({ images: 2, comparison: [{}, {}, {}, {}] });
+    const data = await loadImages({ data: join(folder, 'data') }, network, 1);
+    const inputs = await loadInputs({ data: join(folder, 'data') }, network, 1);
+    expect(imagesOf(data, 1, 1).data).toEqual(inputs.data);
   });
 
   it('are drawn scenes otherwise, of its size', async () => {
