@@ -62,6 +62,28 @@ describe('folders of tests', () => {
   });
 });
 
+describe('percentages', () => {
+  it('are written by one function, which others call', () => {
+    const sources = ['engine', 'kernel', 'extension'].flatMap((name) =>
+      readdirSync(join(root, name, 'src'), { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.ts') && !file.startsWith('presentation/'))
+        .map((file) => join(name, 'src', file)),
+    );
+    // In templates `${…}%` and `${…} %`, but for lengths in style sheets and remainders; for plotly `.0%`.
+    const own = sources.flatMap((file) =>
+      readFileSync(join(root, file), 'utf8')
+        .split('\n')
+        .filter(
+          (line) =>
+            /\} ?%(?! ?\$\{|[a-z{])|\.\d~?%/.test(line) &&
+            !/\b(?:width|x|x1|x2)(?: =|:)|setProperty/.test(line),
+        )
+        .map((line) => `${file}: ${line.trim()}`),
+    );
+    expect(own).toEqual([]);
+  });
+});
+
 describe('the scripts', () => {
   const scripts = readdirSync(join(root, 'scripts'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.mjs'))

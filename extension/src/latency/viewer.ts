@@ -1,3 +1,4 @@
+import { viewTitle } from '@fovea/kernel/presentation';
 import { button, choice } from '../controls';
 import type { LatencyDocument, LatencyView } from '../documents/types';
 import { download, element, fileName, uniqueId } from '../dom';
@@ -8,7 +9,7 @@ import type { Grain } from './figures/breakdown';
 import { plain } from './figures/figure';
 import { legendItems } from './legend';
 import { Plot } from './plot';
-import { TAB_LABELS, viewSentence, viewTitle } from './summary';
+import { TAB_LABELS, viewSentence } from './summary';
 import { toCsv, type Value, viewTable } from './table';
 
 const shown = (value: Value, column: string) =>

@@ -1,6 +1,6 @@
+import { formatPercent } from '@fovea/kernel/presentation';
 import { type Control, choice, picker, slider } from '../controls';
 import { element, uniqueId } from '../dom';
-import { percent } from '../format';
 import type { LiveCatalogue, LiveState } from './protocol';
 import { granularities, networkOf, takesRate } from './state';
 import { deviceLabel } from './words';
@@ -69,7 +69,7 @@ export class LiveForm {
       max: 1,
       step: 0.01,
       value: state.rate,
-      format: percent,
+      format: formatPercent,
       onInput: (rate) => onChange({ rate }),
     });
     this.stages = Array.from({ length: network.stages }, (_, stage) =>

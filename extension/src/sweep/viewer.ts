@@ -1,7 +1,8 @@
+import { formatPercent } from '@fovea/kernel/presentation';
 import { button } from '../controls';
 import type { SweepDocument, SweepOrder } from '../documents/types';
 import { element } from '../dom';
-import { columnFigure, percent } from '../format';
+import { columnFigure } from '../format';
 import { LatencyViewer } from '../latency/viewer';
 import { message } from '../message';
 import { sweepOrders } from './orders';
@@ -81,7 +82,7 @@ export class SweepViewer {
     this.running.replaceChildren(
       ...document.running.map(({ label, worker, fraction }) => {
         const on = worker === '' ? '' : ` on ${worker}`;
-        return element('li', {}, `${label}${on}${fraction > 0 ? `, ${percent(fraction)}` : ''}`);
+        return element('li', {}, `${label}${on}${fraction > 0 ? `, ${formatPercent(fraction)}` : ''}`);
       }),
     );
     this.offer(state);
