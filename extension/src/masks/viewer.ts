@@ -2,6 +2,7 @@ import { counted, formatPercent } from '@fovea/kernel/presentation';
 import { button, type Control, choice, slider, toggle } from '../controls';
 import type { MasksBlock, MasksDocument } from '../documents/types';
 import { download, element, fileName, uniqueId } from '../dom';
+import { nameLandmark, releaseLandmark } from '../landmark';
 import { preferences } from '../preferences';
 import { blockPng, heatPng, sheetPng } from './export';
 import { blockFacts, topClasses } from './facts';
@@ -137,6 +138,7 @@ export class MasksViewer {
 
   dispose(): void {
     this.generation += 1;
+    releaseLandmark(this.node);
     this.overlay.dispose();
     this.strip.dispose();
     this.sheet.dispose();
@@ -175,7 +177,7 @@ export class MasksViewer {
     ];
     this.head.replaceChildren(element('h2', { class: 'fovea-title' }, document.title ?? document.network));
     this.caption.textContent = facts.filter(Boolean).join(' · ');
-    this.node.setAttribute('aria-label', document.title ?? `Masks of ${document.network}`);
+    nameLandmark(this.node, document.title ?? `Masks of ${document.network}`);
   }
 
   private showImages(document: MasksDocument): void {

@@ -3,6 +3,7 @@ import { button } from '../controls';
 import type { SweepDocument, SweepOrder } from '../documents/types';
 import { element } from '../dom';
 import { columnFigure } from '../format';
+import { nameLandmark, releaseLandmark } from '../landmark';
 import { LatencyViewer } from '../latency/viewer';
 import { message } from '../message';
 import { sweepOrders } from './orders';
@@ -66,6 +67,7 @@ export class SweepViewer {
   }
 
   dispose(): void {
+    releaseLandmark(this.node);
     this.plot?.dispose();
   }
 
@@ -73,7 +75,7 @@ export class SweepViewer {
   async show(document: SweepDocument): Promise<void> {
     const { id, name, state, points, completed, failed } = document;
     this.id = id;
-    this.node.setAttribute('aria-label', `Sweep ${name}`);
+    nameLandmark(this.node, `Sweep ${name}`);
     this.title.textContent = name;
     this.bar.max = Math.max(1, points);
     this.bar.value = completed + failed;
@@ -89,7 +91,7 @@ export class SweepViewer {
     this.table.replaceChildren(...(document.table.rows.length > 0 ? [tableElement(document)] : []));
     if (!document.latency) return;
     if (!this.plot) {
-      this.plot = new LatencyViewer();
+      this.plot = new LatencyViewer(true);
       this.plotPlace.append(this.plot.node);
     }
     await this.plot.show(document.latency);
