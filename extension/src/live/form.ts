@@ -1,4 +1,4 @@
-import { formatPercent } from '@fovea/kernel/presentation';
+import { counted, formatPercent } from '@fovea/kernel/presentation';
 import { type Control, choice, picker, slider } from '../controls';
 import { element, uniqueId } from '../dom';
 import type { LiveCatalogue, LiveState } from './protocol';
@@ -11,6 +11,16 @@ const MASKERS = {
   random: { label: 'Random', hint: 'Cells drawn at the rate, for comparison' },
   painted: { label: 'Painted', hint: 'The region that you paint on the image' },
 } as const;
+
+/** What is said of the pictures beside the notebook that cannot be chosen. */
+function leftOutLines({ refusedImages = [], moreImages = 0 }: LiveCatalogue): readonly string[] {
+  return [
+    ...refusedImages.map(({ reason }) => `${reason}.`),
+    ...(moreImages > 0
+      ? [`${counted(moreImages, 'more picture')} beside the notebook: the first by name are shown.`]
+      : []),
+  ];
+}
 
 const named = (names: readonly string[]) => names.map((name) => ({ value: name, label: name }));
 
@@ -106,7 +116,13 @@ export class LiveForm {
     });
 
     const heading = uniqueId('stages');
-    this.input = element('div', { class: 'fovea-fields' }, this.network.node, this.images.node);
+    this.input = element(
+      'div',
+      { class: 'fovea-fields' },
+      this.network.node,
+      this.images.node,
+      ...leftOutLines(catalogue).map((line) => element('p', { class: 'fovea-left-out' }, line)),
+    );
     this.settings = element(
       'div',
       { class: 'fovea-fields' },

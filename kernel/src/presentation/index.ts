@@ -4,6 +4,7 @@
  */
 export { counted } from './counted.js';
 export { csvText } from './csv.js';
+export { largestPictureBytes } from './largest-picture.js';
 export { numberText } from './number-text.js';
 export { saysOrigin } from './origin.js';
 export { formatPercent } from './percent.js';

@@ -25,6 +25,26 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
       await expect(live.notice().isHidden()).resolves.toBe(true);
     });
 
+    it('says of pictures that cannot be chosen why, and how many more there are', async () => {
+      const lines = live.page.locator('.fovea-left-out');
+      await expect.poll(live.measured).toMatch(/ms$/);
+      expect(await lines.count()).toBe(0);
+      await live.page.evaluate(() => {
+        const { kernel, answers } = window as unknown as Fakes;
+        const reason = 'a-<b>.png is not a readable image: it is cut off';
+        const left = { refusedImages: [{ name: 'a-<b>.png', reason }], moreImages: 3 };
+        kernel.reply({ type: 'catalogue', catalogue: { ...answers.catalogue, ...left } });
+      });
+      await expect
+        .poll(() => lines.allTextContents())
+        .toEqual([
+          'a-<b>.png is not a readable image: it is cut off.',
+          '3 more pictures beside the notebook: the first by name are shown.',
+        ]);
+      expect(await axeViolations(live.page)).toEqual([]);
+      expect(await checkFit(live.page)).toEqual([]);
+    });
+
     it('follows a slider as it moves, one prediction in flight, and runs once afterwards', async () => {
       await expect.poll(live.measured).toMatch(/ms$/);
       const runs = await live.count('run');
