@@ -63,5 +63,6 @@ describe('example notebooks', () => {
       { path: 'notebooks/02-paint_a-region.ipynb', title: 'Paint a region' },
     ]);
     expect(exampleTitle('10-strategies.ipynb')).toBe('Strategies');
+    expect(exampleTitle('03-why-flops-are-not-latency.ipynb')).toBe('Why FLOPs are not latency');
   });
 });

@@ -245,6 +245,14 @@ describe('tables and CSV', () => {
   });
 });
 
+describe('quality against latency', () => {
+  it('has the label of its quality on the axis as text, beginning like that of the other axis', () => {
+    const { layout } = buildFigure({ ...view('pareto'), yLabel: 'accuracy <b>' }, wide);
+    expect(layout.yaxis).toMatchObject({ title: { text: 'Accuracy &lt;b&gt;' } });
+    expect(layout.xaxis).toMatchObject({ title: { text: 'Milliseconds' } });
+  });
+});
+
 describe('points that are medians', () => {
   const sample = view('pareto');
   const points = sample.points.map((point, i) =>
