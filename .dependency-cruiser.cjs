@@ -48,10 +48,22 @@ module.exports = {
     },
     {
       name: 'extension-takes-types-of-the-kernel',
-      comment: 'the extension runs in a browser: of the kernel it may only import types',
+      comment:
+        'the extension runs in a browser: of the kernel it may only import types, and its presentation',
       severity: 'error',
       from: { path: '^extension/', pathNot: '^extension/src/live/gpu/worker\\.ts$' },
-      to: { path: '^(kernel|engine)/', dependencyTypesNot: ['type-only'] },
+      to: {
+        path: '^(kernel|engine)/',
+        pathNot: '^kernel/(src|lib)/presentation/',
+        dependencyTypesNot: ['type-only'],
+      },
+    },
+    {
+      name: 'presentation-runs-anywhere',
+      comment: 'the extension bundles it: it may import nothing but the types of documents',
+      severity: 'error',
+      from: { path: '^kernel/src/presentation/' },
+      to: { pathNot: '^kernel/src/(presentation/|display/mime\\.ts$)' },
     },
     {
       name: 'engine-in-the-worker-only',

@@ -4,26 +4,24 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const packageFile = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const { exports: engineEntries } = JSON.parse(readFileSync(packageFile('engine/package.json'), 'utf8')) as {
-  exports: Record<string, string | { readonly default: string }>;
-};
+/** What a package is imported by, each entry's name and the source behind it. */
+function sourcesOf(folder: string) {
+  const { name, exports } = JSON.parse(readFileSync(packageFile(`${folder}/package.json`), 'utf8')) as {
+    name: string;
+    exports: Record<string, string | { readonly default: string }>;
+  };
+  return Object.entries(exports).flatMap(([entry, target]) => {
+    if (typeof target === 'string') return [];
+    const source = target.default.replace('./lib/', 'src/').replace(/\.js$/, '.ts');
+    return {
+      find: new RegExp(`^${name}${entry.slice(1)}$`),
+      replacement: packageFile(`${folder}/${source}`),
+    };
+  });
+}
 
 /** Tests read the sources, so that a failing line is a line one can edit; child processes use the built lib. */
-const alias = [
-  ...Object.entries(engineEntries).flatMap(([entry, target]) =>
-    typeof target === 'string'
-      ? []
-      : [
-          {
-            find: new RegExp(`^@fovea/engine${entry.slice(1)}$`),
-            replacement: packageFile(
-              `engine/${target.default.replace('./lib/', 'src/').replace(/\.js$/, '.ts')}`,
-            ),
-          },
-        ],
-  ),
-  { find: /^@fovea\/kernel$/, replacement: packageFile('kernel/src/index.ts') },
-];
+const alias = ['engine', 'kernel'].flatMap(sourcesOf);
 
 /** Vitest leaves one core idle; of two, that is half of them, while most of these tests wait for processes. */
 const maxWorkers = Math.min(availableParallelism(), Math.max(2, availableParallelism() - 1));

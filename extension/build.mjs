@@ -15,9 +15,12 @@ const { extension, mimeExtension, schemaDir, outputDir } = manifest.jupyterlab;
 const output = join(here, outputDir);
 /** Beside the output, not in it: everything inside is copied to where Jupyter looks. */
 const stamp = join(here, 'dist', '.fingerprint');
-/** The engine is bundled for the worker of this browser's GPU. */
+/** The engine is bundled for the worker of this browser's GPU, the kernel's presentation with the displays. */
 const print = fingerprint(
-  ['lib', '../engine/lib', 'style', 'schema', 'package.json', 'build.mjs'].map((path) => join(here, path)),
+  [
+    ...['lib', '../engine/lib', '../kernel/lib/presentation'],
+    ...['style', 'schema', 'package.json', 'build.mjs'],
+  ].map((path) => join(here, path)),
   'extension',
 );
 

@@ -16,7 +16,7 @@ const check = process.argv.includes('--check');
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Entries that promise nothing: they are for the packages of this repository only. */
-const internal = ['./internal', './files'];
+const internal = ['./internal', './files', './presentation'];
 
 /** Every public entry of a package: the name of its report and its declarations. */
 function entriesOf(folder) {

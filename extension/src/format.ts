@@ -1,8 +1,5 @@
-/** `38%`; one decimal below a tenth, so that small rates stay apart. */
-export function percent(fraction: number): string {
-  const value = fraction * 100;
-  return `${value > 0 && value < 10 ? Number(value.toFixed(1)) : Math.round(value)}%`;
-}
+import { formatPercent, saysOrigin } from '@fovea/kernel/presentation';
+import type { Origin } from './documents/types';
 
 /** A time with three significant digits and no exponent: `12.0 ms`, `0.0831 ms`, and from a second on `1.24 s`. */
 export function milliseconds(ms: number): string {
@@ -19,16 +16,11 @@ export function agreement(predictedMs: number, measuredMs: number): string {
   if (Math.abs(ratio - 1) < 0.005) return 'prediction exact to the percent';
   if (ratio < 0.5) return `measured ${significant(1 / ratio)}× the prediction`;
   if (ratio > 2) return `prediction ${significant(ratio)}× the measurement`;
-  return `prediction ${percent(Math.abs(ratio - 1))} ${ratio > 1 ? 'above' : 'below'}`;
-}
-
-/** Whether a label already contains the origin of its figure, to avoid "predicted · predicted". */
-export function saysOrigin(label: string, origin: string): boolean {
-  return label.toLowerCase().includes(origin);
+  return `prediction ${formatPercent(Math.abs(ratio - 1))} ${ratio > 1 ? 'above' : 'below'}`;
 }
 
 /** `lasnet · measured`, with the origin once. */
-export function withOrigin(label: string, origin: string): string {
+export function withOrigin(label: string, origin: Origin): string {
   return saysOrigin(label, origin) ? label : `${label} · ${origin}`;
 }
 
@@ -49,9 +41,4 @@ export function figure(value: number): string {
 /** A number of a table's column: times as `figure`, everything else without the zeros at the end. */
 export function columnFigure(value: number, column: string): string {
   return /(?:\bms|Ms)$/.test(column) ? figure(value) : significant(value);
-}
-
-/** `1 block`, `3 blocks`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

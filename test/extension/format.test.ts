@@ -1,19 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { fileName } from '../../extension/src/dom';
-import { agreement, columnFigure, counted, milliseconds, percent } from '../../extension/src/format';
+import { agreement, columnFigure, milliseconds } from '../../extension/src/format';
 import { examplesAmong, exampleTitle } from '../../extension/src/lab/examples';
-import { formatPercent } from '../../kernel/src/display/format-number.js';
 
 describe('figures on the page', () => {
   it('are rounded to what can be read', () => {
-    expect([0, 0.004, 0.0999, 0.1, 0.384, 1].map(percent)).toEqual([
-      '0%',
-      '0.4%',
-      '10%',
-      '10%',
-      '38%',
-      '100%',
-    ]);
     expect([0, 0.0831, 1.2349, 12.349, 1240.4].map(milliseconds)).toEqual([
       '0 ms',
       '0.0831 ms',
@@ -33,22 +24,14 @@ describe('figures on the page', () => {
     expect(columnFigure(1.5, 'total ms')).toBe('1.50');
     expect(columnFigure(1.5, 'denseMs')).toBe('1.50');
     expect(columnFigure(4, 'S')).toBe('4');
-    expect([counted(1, 'block'), counted(0, 'block')]).toEqual(['1 block', '0 blocks']);
-  });
-});
-
-describe('a percentage', () => {
-  it('is the same in a live display and in the picture that the kernel draws of it', () => {
-    for (let i = 0; i <= 2000; i++) expect(formatPercent(i / 2000)).toBe(percent(i / 2000));
-    expect(formatPercent(0.07)).toBe('7%');
   });
 });
 
 describe('a prediction beside a measurement', () => {
   it.each([
     [10, 10.02, 'prediction exact to the percent'],
-    [9, 10, 'prediction 10% below'],
-    [11.5, 10, 'prediction 15% above'],
+    [9, 10, 'prediction 10 % below'],
+    [11.5, 10, 'prediction 15 % above'],
     [1, 32, 'measured 32× the prediction'],
     [25, 10, 'prediction 2.5× the measurement'],
     [0, 10, ''],
@@ -80,5 +63,6 @@ describe('example notebooks', () => {
       { path: 'notebooks/02-paint_a-region.ipynb', title: 'Paint a region' },
     ]);
     expect(exampleTitle('10-strategies.ipynb')).toBe('Strategies');
+    expect(exampleTitle('03-why-flops-are-not-latency.ipynb')).toBe('Why FLOPs are not latency');
   });
 });

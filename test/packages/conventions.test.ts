@@ -62,6 +62,50 @@ describe('folders of tests', () => {
   });
 });
 
+describe('the extension, which runs in a browser', () => {
+  // dependency-cruiser does not follow imports by a package's name.
+  it('takes types of the other packages alone, but for the presentation and, in its worker, the engine', () => {
+    const folder = join(root, 'extension/src');
+    const taken = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .flatMap((file) =>
+        [
+          ...readFileSync(join(folder, file), 'utf8').matchAll(
+            /^(?:import|export)\b([^;]*?)'(@fovea\/(?:kernel|engine)[^']*)'/gm,
+          ),
+        ]
+          .filter(([, what]) => !what!.trimStart().startsWith('type '))
+          .map(([, , name]) => (name === '@fovea/kernel/presentation' ? name : `${file}: ${name}`)),
+      );
+    expect([...new Set(taken)].sort()).toEqual([
+      '@fovea/kernel/presentation',
+      'live/gpu/worker.ts: @fovea/engine/web',
+    ]);
+  });
+});
+
+describe('percentages', () => {
+  it('are written by one function, which others call', () => {
+    const sources = ['engine', 'kernel', 'extension'].flatMap((name) =>
+      readdirSync(join(root, name, 'src'), { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.ts') && !file.startsWith('presentation/'))
+        .map((file) => join(name, 'src', file)),
+    );
+    // In templates `${…}%` and `${…} %`, but for lengths in style sheets and remainders; for plotly `.0%`.
+    const own = sources.flatMap((file) =>
+      readFileSync(join(root, file), 'utf8')
+        .split('\n')
+        .filter(
+          (line) =>
+            /\} ?%(?! ?\$\{|[a-z{])|\.\d~?%/.test(line) &&
+            !/\b(?:width|x|x1|x2)(?: =|:)|setProperty/.test(line),
+        )
+        .map((line) => `${file}: ${line.trim()}`),
+    );
+    expect(own).toEqual([]);
+  });
+});
+
 describe('the scripts', () => {
   const scripts = readdirSync(join(root, 'scripts'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.mjs'))

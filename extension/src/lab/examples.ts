@@ -9,12 +9,13 @@ export interface Example {
 /** Our notebooks are numbered: `01-quick-look.ipynb`. */
 const NUMBERED = /^\d{2}-[\w.-]+\.ipynb$/;
 
-/** `01-quick-look.ipynb` becomes `Quick look`. */
+/** `01-quick-look.ipynb` becomes `Quick look`; a file name has no capitals for terms of the field. */
 export function exampleTitle(name: string): string {
   const words = name
     .replace(/^\d+-/, '')
     .replace(/\.ipynb$/, '')
     .replace(/[-_]+/g, ' ')
+    .replace(/\bflops\b/g, 'FLOPs')
     .trim();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -1,25 +1,7 @@
+import { counted, formatPercent, saysOrigin } from '@fovea/kernel/presentation';
 import { ORIGINS } from '../documents/latency';
 import type { LatencyView } from '../documents/types';
-import { agreement, counted, milliseconds, percent, saysOrigin, significant } from '../format';
-
-/** A view's own title, or one for its kind: the same as in the picture that the kernel draws. */
-export function viewTitle(view: LatencyView): string {
-  if (view.title !== undefined) return view.title;
-  switch (view.kind) {
-    case 'compare':
-      return 'Time per block';
-    case 'breakdown':
-      return `${view.profile.label}: where the time goes`;
-    case 'ratio':
-      return 'Latency relative to dense';
-    case 'fusion':
-      return 'What fusion saves';
-    case 'strategies':
-      return 'Strategies';
-    case 'pareto':
-      return 'Quality against latency';
-  }
-}
+import { agreement, milliseconds, significant } from '../format';
 
 /** Short name for a tab. */
 export const TAB_LABELS: Readonly<Record<LatencyView['kind'], string>> = {
@@ -53,7 +35,7 @@ export function viewSentence(view: LatencyView): string {
       const part = (key: 'computeMs' | 'dataMs' | 'overheadMs') =>
         profile.ops.reduce((sum, op) => sum + op[key], 0);
       const sum = part('computeMs') + part('dataMs') + part('overheadMs');
-      const share = (ms: number) => percent(sum > 0 ? ms / sum : 0);
+      const share = (ms: number) => formatPercent(sum > 0 ? ms / sum : 0);
       return joined([
         `${profile.label}${saysOrigin(profile.label, profile.origin) ? '' : `, ${profile.origin}`}: ${milliseconds(profile.totalMs)}`,
         `compute ${share(part('computeMs'))}`,
@@ -67,7 +49,7 @@ export function viewSentence(view: LatencyView): string {
           each.origin === origin && each.breakEven !== undefined ? [each.breakEven] : [],
         );
         if (rates.length === 0) return [];
-        const [least, most] = [percent(Math.min(...rates)), percent(Math.max(...rates))];
+        const [least, most] = [formatPercent(Math.min(...rates)), formatPercent(Math.max(...rates))];
         return [`${least === most ? least : `${least} to ${most}`} (${origin})`];
       });
       return ranges.length === 0

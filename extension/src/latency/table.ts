@@ -1,3 +1,4 @@
+import { csvText } from '@fovea/kernel/presentation';
 import type { LatencyProfile, LatencyView } from '../documents/types';
 import { OUTSIDE, outsideBlocks } from './outside';
 
@@ -122,13 +123,7 @@ const RANGES = ['least ms', 'most ms', 'least quality', 'most quality'];
 const repeated = ({ points }: Extract<LatencyView, { kind: 'pareto' }>) =>
   points.some(({ msRange, scoreRange }) => msRange && scoreRange);
 
-function field(value: Value): string {
-  if (value === undefined) return '';
-  if (typeof value === 'number') return String(value);
-  return /[",\r\n]/.test(value) ? `"${value.replace(/"/g, '""')}"` : value;
-}
-
-/** RFC 4180: comma, quotes where needed, CRLF. Numbers keep all their digits. */
+/** A table as a CSV file. */
 export function toCsv({ columns, rows }: Table): string {
-  return `${[columns, ...rows].map((row) => row.map(field).join(',')).join('\r\n')}\r\n`;
+  return csvText([columns, ...rows]);
 }

@@ -1,14 +1,16 @@
+import { viewTitle } from '@fovea/kernel/presentation';
 import { button, choice } from '../controls';
 import type { LatencyDocument, LatencyView } from '../documents/types';
 import { download, element, fileName, uniqueId } from '../dom';
 import { columnFigure } from '../format';
+import { nameLandmark, releaseLandmark } from '../landmark';
 import { message } from '../message';
 import { buildFigure } from './figures';
 import type { Grain } from './figures/breakdown';
 import { plain } from './figures/figure';
 import { legendItems } from './legend';
 import { Plot } from './plot';
-import { TAB_LABELS, viewSentence, viewTitle } from './summary';
+import { TAB_LABELS, viewSentence } from './summary';
 import { toCsv, type Value, viewTable } from './table';
 
 const shown = (value: Value, column: string) =>
@@ -58,7 +60,8 @@ export class LatencyViewer {
   private index = 0;
   private grain: Grain = 'op';
 
-  constructor() {
+  /** @param isPart whether it is shown in another display, which is the landmark */
+  constructor(private readonly isPart = false) {
     this.plot = new Plot({
       onDraw: (figure) => this.legend.replaceChildren(...legendItems(figure)),
       onError: (error) => this.fail(error),
@@ -85,8 +88,8 @@ export class LatencyViewer {
     this.grainChoice = element('div', { class: 'fovea-toolbar' }, grain.node);
     this.panel = element('div', { id: uniqueId('panel') }, this.trouble, this.legend, this.plot.node);
     this.node = element(
-      'section',
-      { class: 'fovea-viewer fovea-latency' },
+      isPart ? 'div' : 'section',
+      { class: 'fovea-viewer fovea-latency', role: isPart ? 'group' : undefined },
       element('header', { class: 'fovea-head' }, this.titles, this.tabs),
       this.caption,
       this.grainChoice,
@@ -107,6 +110,7 @@ export class LatencyViewer {
   }
 
   dispose(): void {
+    releaseLandmark(this.node);
     this.plot.dispose();
   }
 
@@ -153,7 +157,9 @@ export class LatencyViewer {
     const { view } = this;
     const title = this.document!.title;
     const sentence = viewSentence(view);
-    this.node.setAttribute('aria-label', title ?? viewTitle(view));
+    const name = title ?? viewTitle(view);
+    if (this.isPart) this.node.setAttribute('aria-label', name);
+    else nameLandmark(this.node, name);
     this.titles.replaceChildren(
       ...(title ? [element('div', { class: 'fovea-eyebrow' }, title)] : []),
       element('h2', { class: 'fovea-title' }, viewTitle(view)),

@@ -1,7 +1,5 @@
+import { largestPictureBytes } from '@fovea/kernel/presentation';
 import type { Contents } from '@jupyterlab/services';
-
-/** The kernel offers no larger pictures. */
-const LARGEST_BYTES = 40e6;
 
 /**
  * Takes pictures that are dropped on an element; the browser would leave the page, or open them in a tab.
@@ -49,8 +47,9 @@ export function uploadPicture(contents: Uploader, folder: string, file: File): P
 
 async function upload(contents: Uploader, folder: string, file: File): Promise<string> {
   if (!file.type.startsWith('image/')) throw new Error(`${file.name} is no picture.`);
-  if (file.size > LARGEST_BYTES) {
-    throw new Error(`${file.name} has ${Math.round(file.size / 1e6)} MB; the panel takes up to 40 MB.`);
+  if (file.size > largestPictureBytes) {
+    const [size, most] = [Math.ceil(file.size / 1e6), largestPictureBytes / 1e6];
+    throw new Error(`${file.name} has ${size} MB; the panel takes up to ${most} MB.`);
   }
   const listing = (await contents.get(folder.slice(0, -1))).content as readonly Contents.IModel[];
   const name = freeName(file.name, new Set(listing.map((entry) => entry.name)));

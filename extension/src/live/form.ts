@@ -1,6 +1,6 @@
+import { counted, formatPercent } from '@fovea/kernel/presentation';
 import { type Control, choice, picker, slider } from '../controls';
 import { element, uniqueId } from '../dom';
-import { percent } from '../format';
 import type { LiveCatalogue, LiveState } from './protocol';
 import { granularities, networkOf, takesRate } from './state';
 import { deviceLabel } from './words';
@@ -11,6 +11,16 @@ const MASKERS = {
   random: { label: 'Random', hint: 'Cells drawn at the rate, for comparison' },
   painted: { label: 'Painted', hint: 'The region that you paint on the image' },
 } as const;
+
+/** What is said of the pictures beside the notebook that cannot be chosen. */
+function leftOutLines({ refusedImages = [], moreImages = 0 }: LiveCatalogue): readonly string[] {
+  return [
+    ...refusedImages.map(({ reason }) => `${reason}.`),
+    ...(moreImages > 0
+      ? [`${counted(moreImages, 'more picture')} beside the notebook: the first by name are shown.`]
+      : []),
+  ];
+}
 
 const named = (names: readonly string[]) => names.map((name) => ({ value: name, label: name }));
 
@@ -69,7 +79,7 @@ export class LiveForm {
       max: 1,
       step: 0.01,
       value: state.rate,
-      format: percent,
+      format: formatPercent,
       onInput: (rate) => onChange({ rate }),
     });
     this.stages = Array.from({ length: network.stages }, (_, stage) =>
@@ -106,7 +116,13 @@ export class LiveForm {
     });
 
     const heading = uniqueId('stages');
-    this.input = element('div', { class: 'fovea-fields' }, this.network.node, this.images.node);
+    this.input = element(
+      'div',
+      { class: 'fovea-fields' },
+      this.network.node,
+      this.images.node,
+      ...leftOutLines(catalogue).map((line) => element('p', { class: 'fovea-left-out' }, line)),
+    );
     this.settings = element(
       'div',
       { class: 'fovea-fields' },

@@ -1,3 +1,4 @@
+import { formatPercent } from '@fovea/kernel/presentation';
 import { button } from '../controls';
 import type { LatencyProfile } from '../documents/types';
 import { element } from '../dom';
@@ -95,7 +96,7 @@ export class Headline {
     place.textContent = 'on this machine';
     if (progress) {
       note.textContent = isCalibrating
-        ? `measuring this machine, ${Math.round(progress.fraction * 100)} %`
+        ? `measuring this machine, ${formatPercent(progress.fraction, 0)}`
         : progress.name || 'running…';
     } else if (!result) note.textContent = 'when the controls rest';
     else if (!isCurrent) note.textContent = 'of the settings before';

@@ -1,6 +1,6 @@
+import { formatPercent } from '@fovea/kernel/presentation';
 import { button, type Control, slider, toggle } from '../controls';
 import { element } from '../dom';
-import { percent } from '../format';
 import { fitCanvas } from '../masks/overlay';
 import { type OverlayStyle, paintBlock } from '../masks/paint';
 import type { Picture } from '../masks/picture';
@@ -45,7 +45,7 @@ export class Painter {
       max: 0.3,
       step: 0.01,
       value: this.radius,
-      format: (value) => percent(value * 2),
+      format: (value) => formatPercent(value * 2),
       onInput: (value) => {
         this.radius = value;
         this.showRing();
@@ -108,7 +108,9 @@ export class Painter {
   private say(): void {
     const covered = coverage(this.region);
     this.says.textContent =
-      covered === 0 ? 'Paint where the network should compute.' : `${percent(covered)} of the image inside.`;
+      covered === 0
+        ? 'Paint where the network should compute.'
+        : `${formatPercent(covered)} of the image inside.`;
   }
 
   private paint(from: Point, to: Point): void {

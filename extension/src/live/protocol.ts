@@ -37,6 +37,14 @@ function checkCatalogue(value: unknown, path: string): void {
     text(image.name, `${at}.name`);
     text(image.png, `${at}.png`);
   });
+  if (fields.refusedImages !== undefined) {
+    list(fields.refusedImages, `${path}.refusedImages`, (each, at) => {
+      const image = object(each, at);
+      text(image.name, `${at}.name`);
+      text(image.reason, `${at}.reason`);
+    });
+  }
+  if (fields.moreImages !== undefined) whole(fields.moreImages, `${path}.moreImages`, 1);
   list(fields.devices, `${path}.devices`, (each, at) => {
     const device = object(each, at);
     text(device.name, `${at}.name`);

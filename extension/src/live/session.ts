@@ -298,8 +298,11 @@ export class LiveSession {
     // Catalogues come in the order of their requests: until the last one, it may be older than the picture.
     if (isOffered || this.refreshes === 0) this.wanted = undefined;
     if (wanted !== undefined && this.wanted === undefined && !isOffered) {
+      const refused = catalogue.refusedImages?.find(({ name }) => name === wanted);
       this.fail(
-        `It does not offer ${wanted}: the file is damaged, or there are too many beside the notebook.`,
+        refused
+          ? `${refused.reason}.`
+          : `It does not offer ${wanted}: there are too many pictures beside the notebook.`,
       );
     }
     if (isRefresh && !isOffered && isSame(catalogue, this.catalogue)) return;

@@ -1,4 +1,4 @@
-import { agreement, milliseconds, significant } from '../format';
+import { agreement, figure, milliseconds } from '../format';
 import type { Connection } from './client';
 import type { LiveDevice } from './protocol';
 
@@ -74,12 +74,10 @@ export function deviceSentence(device: LiveDevice | undefined): string {
   }
 }
 
-/** `0.53× dense (8.2 ms)`: how a time compares with the same network all dense, of the same origin and device. */
+/** `0.530× dense (8.20 ms)`: how a time compares with the same network all dense, of the same origin and device. */
 export function againstDense(ms: number, denseMs: number | undefined): string {
   // The time wraps as a whole where the panel is narrow.
-  return denseMs
-    ? `${significant(ms / denseMs)}× dense (${milliseconds(denseMs).replace(' ', '\u00a0')})`
-    : '';
+  return denseMs ? `${figure(ms / denseMs)}× dense (${milliseconds(denseMs).replace(' ', '\u00a0')})` : '';
 }
 
 /** How far a prediction was off; nothing where it was for another machine than the one that measured. */

@@ -1,5 +1,5 @@
+import { counted, formatPercent } from '@fovea/kernel/presentation';
 import type { MasksBlock } from '../documents/types';
-import { counted, percent } from '../format';
 import { css, heatColor } from './colors';
 import { computeHeat } from './heat';
 import { type OverlayStyle, paintBlock, paintHeat } from './paint';
@@ -102,7 +102,7 @@ export function sheetPng(
       context.drawImage(tile, left, y);
       context.fillStyle = '#404040';
       context.font = `15px ${FONT}`;
-      context.fillText(`${percent(block.rate)}  S ${block.granularity}`, left, y + tall + 20);
+      context.fillText(`${formatPercent(block.rate)}  S ${block.granularity}`, left, y + tall + 20);
     });
     top += rowsOf(stage.blocks.length) * rowHeight;
   }

@@ -1,6 +1,6 @@
+import { formatPercent } from '@fovea/kernel/presentation';
 import type { MasksBlock, MasksDocument } from '../documents/types';
 import { element } from '../dom';
-import { percent } from '../format';
 import { wholeBlockSentence } from './summary';
 
 type Top = NonNullable<MasksDocument['images'][number]['top']>;
@@ -22,7 +22,7 @@ export function blockFacts(block: MasksBlock, position: number, count: number): 
     element(
       'div',
       { class: 'fovea-figure' },
-      element('span', { class: 'fovea-number' }, percent(block.rate)),
+      element('span', { class: 'fovea-number' }, formatPercent(block.rate)),
       element('span', { class: 'fovea-unit' }, 'of the map computed'),
     ),
     element('div', { class: 'fovea-meter', 'aria-hidden': 'true' }, fill),
@@ -55,7 +55,7 @@ export function topClasses(top: Top): HTMLElement {
           {},
           bar,
           element('span', { class: 'fovea-top-label' }, label),
-          element('span', { class: 'fovea-top-value' }, percent(probability)),
+          element('span', { class: 'fovea-top-value' }, formatPercent(probability)),
         );
       }),
     ),

@@ -1,6 +1,6 @@
+import { counted } from '@fovea/kernel/presentation';
 import type { MasksBlock } from '../documents/types';
 import { element } from '../dom';
-import { counted } from '../format';
 import { css, heatColor } from './colors';
 import { computeHeat, type Heat } from './heat';
 import { fitCanvas } from './overlay';

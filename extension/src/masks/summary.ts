@@ -1,5 +1,5 @@
+import { counted, formatPercent } from '@fovea/kernel/presentation';
 import type { MasksBlock, MasksDocument } from '../documents/types';
-import { counted, percent } from '../format';
 import type { Cell } from './geometry';
 import type { Heat } from './heat';
 
@@ -74,27 +74,27 @@ export function meanRate(blocks: readonly MasksBlock[]): number {
   return blocks.length === 0 ? 0 : blocks.reduce((sum, block) => sum + block.rate, 0) / blocks.length;
 }
 
-/** `Block 5 of 16, layer2.1: stage 2, granularity 4, 38% active.` */
+/** `Block 5 of 16, layer2.1: stage 2, granularity 4, 38 % active.` */
 export function blockSentence(blocks: readonly MasksBlock[], position: number): string {
   const block = blocks[position];
   if (!block) return 'No blocks with masks.';
   return (
     `Block ${position + 1} of ${blocks.length}, ${block.name}: stage ${block.stage + 1}, ` +
-    `granularity ${block.granularity}, ${percent(block.rate)} active.`
+    `granularity ${block.granularity}, ${formatPercent(block.rate)} active.`
   );
 }
 
 /** What a person who does not see the picture should know of it. */
 export function imageSentence(document: MasksDocument, image: MasksImage): string {
   const best = image.top?.[0];
-  const seen = best ? `, seen as ${best.label} with ${percent(best.probability)}` : '';
+  const seen = best ? `, seen as ${best.label} with ${formatPercent(best.probability)}` : '';
   return (
     `Masks of ${document.network} over ${image.name}${seen}: ${counted(image.blocks.length, 'block')}, ` +
-    `${percent(meanRate(image.blocks))} active on average.`
+    `${formatPercent(meanRate(image.blocks))} active on average.`
   );
 }
 
-/** `Row 3, column 5 runs · margin +1.24 · map y 12–15, x 20–23 · 38% of its block active` */
+/** `Row 3, column 5 runs · margin +1.24 · map y 12–15, x 20–23 · 38 % of its block active` */
 export function cellSentence(cell: Cell, rate: number): string {
   const span = ([first, last]: readonly [number, number]) =>
     first === last ? `${first}` : `${first}–${last}`;
@@ -104,7 +104,7 @@ export function cellSentence(cell: Cell, rate: number): string {
       : ` · margin ${cell.margin < 0 ? '−' : '+'}${Math.abs(cell.margin).toFixed(2)}`;
   return (
     `Row ${cell.row + 1}, column ${cell.column + 1} ${cell.active ? 'runs' : 'is skipped'}${margin}` +
-    ` · map y ${span(cell.y)}, x ${span(cell.x)} · ${percent(rate)} of its block active`
+    ` · map y ${span(cell.y)}, x ${span(cell.x)} · ${formatPercent(rate)} of its block active`
   );
 }
 

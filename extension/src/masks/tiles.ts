@@ -1,7 +1,7 @@
+import { formatPercent } from '@fovea/kernel/presentation';
 import { stepFor } from '../controls';
 import type { MasksBlock } from '../documents/types';
 import { element, revealAcross, uniqueId } from '../dom';
-import { percent } from '../format';
 import { type OverlayStyle, paintBlock } from './paint';
 import type { Picture } from './picture';
 import { byStage, meanRate } from './summary';
@@ -70,14 +70,14 @@ export class Tiles {
             class: 'fovea-tile',
             id: uniqueId('tile'),
             role: 'option',
-            'aria-label': `${block.name}, stage ${block.stage + 1}, granularity ${block.granularity}, ${percent(block.rate)} active`,
+            'aria-label': `${block.name}, stage ${block.stage + 1}, granularity ${block.granularity}, ${formatPercent(block.rate)} active`,
             title: block.name,
           },
           canvas,
           element(
             'span',
             { class: 'fovea-tile-facts', 'aria-hidden': 'true' },
-            element('span', { class: 'fovea-tile-rate' }, percent(block.rate)),
+            element('span', { class: 'fovea-tile-rate' }, formatPercent(block.rate)),
             element('span', { class: 'fovea-tile-s' }, `S ${block.granularity}`),
           ),
         );
@@ -88,8 +88,8 @@ export class Tiles {
       const first = group.blocks[0]!.block;
       const detail =
         this.layout === 'strip'
-          ? `${percent(meanRate(group.blocks.map(({ block }) => block)))}`
-          : `${first.height} × ${first.width} map · ${percent(meanRate(group.blocks.map(({ block }) => block)))} active`;
+          ? `${formatPercent(meanRate(group.blocks.map(({ block }) => block)))}`
+          : `${first.height} × ${first.width} map · ${formatPercent(meanRate(group.blocks.map(({ block }) => block)))} active`;
       return element(
         'div',
         { class: 'fovea-tile-group', role: 'group', 'aria-labelledby': title },

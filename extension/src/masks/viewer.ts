@@ -1,7 +1,8 @@
+import { counted, formatPercent } from '@fovea/kernel/presentation';
 import { button, type Control, choice, slider, toggle } from '../controls';
 import type { MasksBlock, MasksDocument } from '../documents/types';
 import { download, element, fileName, uniqueId } from '../dom';
-import { counted, percent } from '../format';
+import { nameLandmark, releaseLandmark } from '../landmark';
 import { preferences } from '../preferences';
 import { blockPng, heatPng, sheetPng } from './export';
 import { blockFacts, topClasses } from './facts';
@@ -116,7 +117,7 @@ export class MasksViewer {
         max: 1,
         step: 0.05,
         value: opacity,
-        format: percent,
+        format: formatPercent,
         onInput: (value) => this.restyle({ opacity: value }),
       }).node,
       this.cellControls,
@@ -137,6 +138,7 @@ export class MasksViewer {
 
   dispose(): void {
     this.generation += 1;
+    releaseLandmark(this.node);
     this.overlay.dispose();
     this.strip.dispose();
     this.sheet.dispose();
@@ -170,12 +172,12 @@ export class MasksViewer {
       document.title ? document.network : undefined,
       document.strategy,
       counted(document.images[0]!.blocks.length, 'block'),
-      blocks.length > 0 ? `${percent(meanRate(blocks))} active on average` : undefined,
+      blocks.length > 0 ? `${formatPercent(meanRate(blocks))} active on average` : undefined,
       skippedSentence(this.blocks),
     ];
     this.head.replaceChildren(element('h2', { class: 'fovea-title' }, document.title ?? document.network));
     this.caption.textContent = facts.filter(Boolean).join(' · ');
-    this.node.setAttribute('aria-label', document.title ?? `Masks of ${document.network}`);
+    nameLandmark(this.node, document.title ?? `Masks of ${document.network}`);
   }
 
   private showImages(document: MasksDocument): void {

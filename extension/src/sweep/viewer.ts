@@ -1,7 +1,9 @@
+import { formatPercent } from '@fovea/kernel/presentation';
 import { button } from '../controls';
 import type { SweepDocument, SweepOrder } from '../documents/types';
 import { element } from '../dom';
-import { columnFigure, percent } from '../format';
+import { columnFigure } from '../format';
+import { nameLandmark, releaseLandmark } from '../landmark';
 import { LatencyViewer } from '../latency/viewer';
 import { message } from '../message';
 import { sweepOrders } from './orders';
@@ -65,6 +67,7 @@ export class SweepViewer {
   }
 
   dispose(): void {
+    releaseLandmark(this.node);
     this.plot?.dispose();
   }
 
@@ -72,7 +75,7 @@ export class SweepViewer {
   async show(document: SweepDocument): Promise<void> {
     const { id, name, state, points, completed, failed } = document;
     this.id = id;
-    this.node.setAttribute('aria-label', `Sweep ${name}`);
+    nameLandmark(this.node, `Sweep ${name}`);
     this.title.textContent = name;
     this.bar.max = Math.max(1, points);
     this.bar.value = completed + failed;
@@ -81,14 +84,14 @@ export class SweepViewer {
     this.running.replaceChildren(
       ...document.running.map(({ label, worker, fraction }) => {
         const on = worker === '' ? '' : ` on ${worker}`;
-        return element('li', {}, `${label}${on}${fraction > 0 ? `, ${percent(fraction)}` : ''}`);
+        return element('li', {}, `${label}${on}${fraction > 0 ? `, ${formatPercent(fraction)}` : ''}`);
       }),
     );
     this.offer(state);
     this.table.replaceChildren(...(document.table.rows.length > 0 ? [tableElement(document)] : []));
     if (!document.latency) return;
     if (!this.plot) {
-      this.plot = new LatencyViewer();
+      this.plot = new LatencyViewer(true);
       this.plotPlace.append(this.plot.node);
     }
     await this.plot.show(document.latency);

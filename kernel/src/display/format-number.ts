@@ -15,12 +15,6 @@ export function formatFigure(value: number): string {
   return value.toFixed(Math.min(6, Math.max(0, 2 - magnitude)));
 }
 
-/** `53%`; one decimal below ten percent, where it is not 0. */
-export function formatPercent(fraction: number): string {
-  const percent = fraction * 100;
-  return `${percent > 0 && percent < 9.95 ? Number(percent.toFixed(1)) : percent.toFixed(0)}%`;
-}
-
 /** `4.11 G`, `812 M`: a count with a decimal prefix. */
 export function formatCount(count: number): string {
   const prefixes = ['', ' k', ' M', ' G', ' T', ' P'];

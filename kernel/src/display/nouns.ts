@@ -9,6 +9,7 @@ import {
   topClasses,
 } from '@fovea/engine';
 import type { SearchResult } from '@fovea/engine/predict';
+import { formatPercent } from '../presentation/index.js';
 import {
   latencyBundle,
   type MimeBundle,
@@ -20,7 +21,6 @@ import {
 import { latencyDocument, paretoView, strategiesView } from './documents/latency.js';
 import { drawMaskGrid } from './draw/mask-grid.js';
 import { rasterise } from './draw/raster.js';
-import { formatPercent } from './format-number.js';
 import type { NetworkImage } from './images.js';
 import type { LatencyDocument, LatencyView, MasksDocument } from './mime.js';
 import { isTensor, pictures } from './picture.js';

@@ -1,8 +1,9 @@
+import { saysOrigin } from '../presentation/index.js';
 import type { Origin } from './mime.js';
 
 /** `, measured` for a label that does not contain it already, to avoid "predicted, predicted". */
 export function originSuffix(label: string, origin: Origin): string {
-  return label.toLowerCase().includes(origin) ? '' : `, ${origin}`;
+  return saysOrigin(label, origin) ? '' : `, ${origin}`;
 }
 
 /** The origin that all have, or undefined when they differ or there are none. */

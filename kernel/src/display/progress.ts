@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { FoveaError } from '@fovea/engine';
+import { formatPercent } from '../presentation/index.js';
 import { cellOutput } from './cell-output.js';
 import { escapeMarkup } from './draw/svg.js';
 
@@ -77,7 +78,7 @@ export class Progress {
     this.#pending = undefined;
     this.#drawnMs = performance.now();
     const fraction = this.#done / this.#total;
-    const percent = `${Math.floor(fraction * 100)}%`;
+    const percent = formatPercent(Math.floor(fraction * 100) / 100, 0);
     const elapsedS = (this.#drawnMs - this.#startedMs) / 1000;
     const leftS = fraction > 0 && fraction < 1 ? (elapsedS / fraction) * (1 - fraction) : undefined;
     const times = `${duration(elapsedS)}${leftS === undefined || elapsedS < 1 ? '' : `, ${duration(leftS)} left`}`;

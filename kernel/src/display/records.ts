@@ -1,3 +1,4 @@
+import { counted } from '../presentation/index.js';
 import type { MimeBundle } from './bundle.js';
 import { escapeMarkup } from './draw/svg.js';
 import { errorLine } from './plain-text.js';
@@ -11,8 +12,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return prototype === Object.prototype || prototype === null;
 }
 
-const leftOut = (count: number, noun: string) =>
-  count === 0 ? '' : `${count} more ${noun}${count === 1 ? '' : 's'}`;
+const leftOut = (count: number, noun: string) => (count === 0 ? '' : counted(count, `more ${noun}`));
 
 /** A list of plain objects as an HTML table; `undefined` for any other list. Getters that throw are contained. */
 export function recordsTable(

@@ -23,6 +23,9 @@ function packageFolder(name: string): string | undefined {
   }
 }
 
+/** Entries that are for Fovea's own packages. */
+const internal = ['./internal', './presentation'];
+
 /** Where the declarations of a package's public entries are, as `paths` of a tsconfig.json. */
 function declarationsOf(name: string, folder: string): Record<string, [string]> {
   const { exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
@@ -30,7 +33,7 @@ function declarationsOf(name: string, folder: string): Record<string, [string]> 
   };
   return Object.fromEntries(
     Object.entries(exports).flatMap(([entry, target]) =>
-      typeof target === 'string' || entry === './internal'
+      typeof target === 'string' || internal.includes(entry)
         ? []
         : [[`${name}${entry.slice(1)}`, [join(folder, target.types)]]],
     ),

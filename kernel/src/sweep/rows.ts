@@ -1,4 +1,5 @@
 import { median } from '@fovea/engine/internal';
+import { csvText, numberText } from '../presentation/index.js';
 import { keptBy, shortName } from './kept-networks.js';
 import type { Point, PointRecord, PointResult } from './point.js';
 import { designOf, questionOf } from './space/expand.js';
@@ -68,8 +69,8 @@ export function pointLabel(point: Point): string {
     network ?? kind,
     S && `S=${S}`,
     strategy,
-    rate === undefined ? masker : `r=${rate}`,
-    flops && `FLOPs=${flops}`,
+    rate === undefined ? masker : `r=${numberText(rate)}`,
+    flops && `FLOPs=${numberText(flops)}`,
   ];
   return parts.filter(Boolean).join(' ');
 }
@@ -86,8 +87,8 @@ function rowOf(record: PointRecord): AnswerRow {
       strategy: strategy ?? '',
       masker: masker ?? '',
     },
-    rate: rate === undefined ? '' : String(rate),
-    flopsTarget: flops === undefined ? '' : String(flops),
+    rate: rate === undefined ? '' : numberText(rate),
+    flopsTarget: flops === undefined ? '' : numberText(flops),
     ...{ backend: backend ?? '', threads: threads === undefined ? '' : String(threads) },
     where: Object.entries(where)
       .map(([key, value]) => `${key}=${value}`)
@@ -267,7 +268,7 @@ export function recordsCsv(
   { medians = false }: { readonly medians?: boolean } = {},
 ): string {
   const lines = medians ? designLines(sweepRows(records)) : recordLines(records);
-  return lines.map((cells) => `${cells.map(csvCell).join(',')}\n`).join('');
+  return csvText(lines, '\n');
 }
 
 type Line = readonly (string | number)[];
@@ -306,11 +307,6 @@ function recordLines(records: readonly PointRecord[]): Line[] {
     ...[row.model, record.worker, record.startedAt, record.endedAt, record.error ?? ''],
   ]);
   return [columns, ...lines];
-}
-
-function csvCell(value: string | number): string {
-  const text = String(value);
-  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** Records as JSON Lines. */

@@ -4,9 +4,8 @@ import type { LatencyView } from '../../../extension/src/documents/types';
 import { buildFigure, type FigureSpace } from '../../../extension/src/latency/figures';
 import { ORIGIN_LOOK } from '../../../extension/src/latency/figures/figure';
 import { legendEntries } from '../../../extension/src/latency/legend';
-import { viewSentence, viewTitle } from '../../../extension/src/latency/summary';
+import { viewSentence } from '../../../extension/src/latency/summary';
 import { toCsv, viewTable } from '../../../extension/src/latency/table';
-import { viewTitle as pictureTitle } from '../../../kernel/src/display/draw/latency.js';
 import { sampleProfile, sampleViews } from '../support/samples';
 
 const theme = {
@@ -83,7 +82,7 @@ describe('predicted beside measured', () => {
 
   it('says how far the prediction is off', () => {
     expect(viewSentence(view('compare'))).toBe(
-      'lasnet-50 16.6 ms (predicted) · lasnet-50 17.5 ms (measured) · prediction 5.7% below',
+      'lasnet-50 16.6 ms (predicted) · lasnet-50 17.5 ms (measured) · prediction 5.7 % below',
     );
   });
 });
@@ -160,12 +159,21 @@ describe('ratio against rate', () => {
   it('marks each break-even on the line of dense', () => {
     const { series } = view('ratio');
     const marks = traces(view('ratio')).filter((trace) => trace.y.length === 1 && trace.y[0] === 1);
-    expect(marks.map((mark) => mark.x[0])).toEqual(series.map((each) => each.breakEven));
+    expect(marks.map((mark) => mark.x[0])).toEqual(series.map((each) => 100 * each.breakEven!));
+  });
+
+  it('says rates in percent as the page does', () => {
+    const { layout, data } = buildFigure(view('ratio'), wide);
+    expect(layout.xaxis).toMatchObject({ ticksuffix: ' %', range: [0, 102] });
+    expect(data[0]).toMatchObject({
+      x: expect.arrayContaining([100]),
+      customdata: expect.arrayContaining(['100 %']),
+    });
   });
 
   it('sums the break-evens up by origin', () => {
     expect(viewSentence(view('ratio'))).toBe(
-      'Faster than dense below an activation rate of 78% to 90% (predicted) · 73% to 87% (measured) · 58% (published)',
+      'Faster than dense below an activation rate of 78 % to 90 % (predicted) · 73 % to 87 % (measured) · 58 % (published)',
     );
   });
 });
@@ -220,7 +228,7 @@ describe('tables and CSV', () => {
           ['two\nlines', undefined],
         ],
       }),
-    ).toBe('label,ms\r\n"a ""b"", c",0.3333333333333333\r\n"two\nlines",\r\n');
+    ).toBe('label,ms\r\n"a ""b"", c",0.333333333333\r\n"two\nlines",\r\n');
   });
 
   it('count stages from one, as the page does', () => {
@@ -234,6 +242,14 @@ describe('tables and CSV', () => {
     const drawn = buildFigure(compared, wide).data.flatMap(({ y }) => y as number[]);
     expect(rows.map((row) => row[columns.indexOf('total ms')])).toEqual(drawn);
     expect(rows.map((row) => row[columns.indexOf('block')])).toContain('stem, head');
+  });
+});
+
+describe('quality against latency', () => {
+  it('has the label of its quality on the axis as text, beginning like that of the other axis', () => {
+    const { layout } = buildFigure({ ...view('pareto'), yLabel: 'accuracy <b>' }, wide);
+    expect(layout.yaxis).toMatchObject({ title: { text: 'Accuracy &lt;b&gt;' } });
+    expect(layout.xaxis).toMatchObject({ title: { text: 'Milliseconds' } });
   });
 });
 
@@ -265,15 +281,4 @@ describe('points that are medians', () => {
       /msRange: found .* expected the least, then the most/,
     );
   });
-});
-
-describe('the title of a view', () => {
-  it.each(sampleViews())(
-    'is the same in the lab and in the picture that the kernel draws of it: $kind',
-    (view) => {
-      const untitled = { ...view, title: undefined } as unknown as LatencyView;
-      expect(viewTitle(untitled)).toBe(pictureTitle(untitled));
-      expect(viewTitle({ ...view, title: 'My own' })).toBe('My own');
-    },
-  );
 });

@@ -175,7 +175,7 @@ describe.skipIf(!hasChromium || !isBuilt)(
         .locator('.fovea-live .fovea-tile')
         .evaluateAll((tiles) =>
           tiles.map(
-            (tile) => Number(/(\d+(?:\.\d)?)% active/.exec(tile.getAttribute('aria-label')!)![1]) / 100,
+            (tile) => Number(/(\d+(?:\.\d)?) % active/.exec(tile.getAttribute('aria-label')!)![1]) / 100,
           ),
         );
       expect(rates).toHaveLength(shown.length);

@@ -327,9 +327,9 @@ describe('what the panel says of its numbers', () => {
   });
 
   it('compares like with like: each time with its own dense time, a prediction only with its own machine', () => {
-    expect(againstDense(5, 10)).toBe('0.5× dense (10.0\u00a0ms)');
+    expect(againstDense(5, 10)).toBe('0.500× dense (10.0\u00a0ms)');
     expect(againstDense(5, undefined)).toBe('');
-    expect(predictionError(own, 11, 10)).toBe('prediction 10% above');
+    expect(predictionError(own, 11, 10)).toBe('prediction 10 % above');
     expect(predictionError(generic, 11, 10)).toBe('');
     expect(predictionError(other, 11, 10)).toBe('');
   });

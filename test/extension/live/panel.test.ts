@@ -25,6 +25,26 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
       await expect(live.notice().isHidden()).resolves.toBe(true);
     });
 
+    it('says of pictures that cannot be chosen why, and how many more there are', async () => {
+      const lines = live.page.locator('.fovea-left-out');
+      await expect.poll(live.measured).toMatch(/ms$/);
+      expect(await lines.count()).toBe(0);
+      await live.page.evaluate(() => {
+        const { kernel, answers } = window as unknown as Fakes;
+        const reason = 'a-<b>.png is not a readable image: it is cut off';
+        const left = { refusedImages: [{ name: 'a-<b>.png', reason }], moreImages: 3 };
+        kernel.reply({ type: 'catalogue', catalogue: { ...answers.catalogue, ...left } });
+      });
+      await expect
+        .poll(() => lines.allTextContents())
+        .toEqual([
+          'a-<b>.png is not a readable image: it is cut off.',
+          '3 more pictures beside the notebook: the first by name are shown.',
+        ]);
+      expect(await axeViolations(live.page)).toEqual([]);
+      expect(await checkFit(live.page)).toEqual([]);
+    });
+
     it('follows a slider as it moves, one prediction in flight, and runs once afterwards', async () => {
       await expect.poll(live.measured).toMatch(/ms$/);
       const runs = await live.count('run');
@@ -165,9 +185,7 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
       const { dense, profile } = await live.page.evaluate(() => (window as unknown as Fakes).answers);
       const [ms, denseMs] = [profile.totalMs * 1.06, dense.totalMs * 1.1];
       const figure = (value: number) => `${value.toPrecision(3)}\u00a0ms`;
-      expect(await note('measured')).toBe(
-        `${Number((ms / denseMs).toPrecision(3))}× dense (${figure(denseMs)})`,
-      );
+      expect(await note('measured')).toBe(`${(ms / denseMs).toPrecision(3)}× dense (${figure(denseMs)})`);
       expect(await note('predicted')).toMatch(/× dense \([\d.]+\sms\)$/);
       expect(await live.page.locator('.fovea-chart-unit').textContent()).toBe('ms per block');
       expect(await live.page.locator('.fovea-chart-axis span').count()).toBeGreaterThan(3);

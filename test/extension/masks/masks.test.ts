@@ -57,24 +57,24 @@ describe('words about masks', () => {
 
   it('name block, stage, S and rate', () => {
     expect(blockSentence(image.blocks, 3)).toBe(
-      'Block 4 of 16, layer2.3: stage 2, granularity 4, 33% active.',
+      'Block 4 of 16, layer2.3: stage 2, granularity 4, 33 % active.',
     );
     expect(blockSentence([], 0)).toBe('No blocks with masks.');
   });
 
   it('say what the picture shows', () => {
     expect(imageSentence(document, image)).toMatch(
-      /^Masks of lasnet-50 over ball.png, seen as soccer ball with 81%: 16 blocks, \d+% active on average.$/,
+      /^Masks of lasnet-50 over ball.png, seen as soccer ball with 81 %: 16 blocks, \d+ % active on average.$/,
     );
   });
 
   it('give a cell’s place, state, margin and map pixels', () => {
     const [block] = tinyMasks().images[0]!.blocks;
     expect(cellSentence(cellAt(block!, 0, 0), 0.25)).toBe(
-      'Row 1, column 1 runs · map y 0–1, x 0–1 · 25% of its block active',
+      'Row 1, column 1 runs · map y 0–1, x 0–1 · 25 % of its block active',
     );
     expect(cellSentence({ ...cellAt(block!, 1, 0), margin: -1.236 }, 1)).toBe(
-      'Row 2, column 1 is skipped · margin −1.24 · map y 2–3, x 0–1 · 100% of its block active',
+      'Row 2, column 1 is skipped · margin −1.24 · map y 2–3, x 0–1 · 100 % of its block active',
     );
   });
 

@@ -112,7 +112,7 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       const tiles = harness.page.locator('.fovea-strip .fovea-tile');
       expect(await tiles.count()).toBe(16);
       expect(await tiles.nth(3).getAttribute('aria-label')).toBe(
-        'layer2.3, stage 2, granularity 4, 33% active',
+        'layer2.3, stage 2, granularity 4, 33 % active',
       );
       await expect.poll(() => pixel(harness.page, '.fovea-strip canvas', 0.5, 0.55)).not.toEqual([0, 0, 0]);
     });
@@ -131,7 +131,7 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       await overlay().focus();
       await harness.page.keyboard.press('Home');
       await harness.page.keyboard.press('ArrowRight');
-      expect(await says()).toMatch(/^Block 2 of 16, layer1.1: stage 1, granularity 8, \d+% active.$/);
+      expect(await says()).toMatch(/^Block 2 of 16, layer1.1: stage 1, granularity 8, \d+ % active.$/);
       await harness.page.keyboard.press('End');
       expect(await says()).toContain('Block 16 of 16');
       await harness.page.keyboard.press('ArrowRight');
@@ -151,7 +151,7 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       await harness.page.mouse.move(box.x + box.width * 0.5, box.y + box.height * 0.5);
       const readout = harness.page.locator('[data-view=block] .fovea-readout');
       expect(await readout.textContent()).toMatch(
-        /^Row 4, column 4 runs · margin \+0\.\d\d · map y 24–31, x 24–31 · 33% of its block active$/,
+        /^Row 4, column 4 runs · margin \+0\.\d\d · map y 24–31, x 24–31 · 33 % of its block active$/,
       );
       await harness.page.mouse.move(0, 0);
       expect(await readout.textContent()).toContain('Point at a cell');

@@ -16,13 +16,15 @@ const RENDERERS = {
 };
 
 let shown: Widget | undefined;
+/** Displays that are shown below it. */
+let others: Widget[] = [];
 
 const harness = {
   preferences,
   sweepOrders,
   /** Draws a document the way an output area does; resolves when the renderer has. */
   async mount(mime: keyof typeof RENDERERS, document: unknown, width: number): Promise<void> {
-    shown?.dispose();
+    harness.unmount();
     const host = window.document.querySelector<HTMLElement>('#host')!;
     host.style.width = `${width}px`;
     const renderer = RENDERERS[mime]();
@@ -46,9 +48,18 @@ const harness = {
     const model = { trusted: false, data: { [mime]: document }, metadata: {}, setData: () => undefined };
     await (shown as MasksRenderer).renderModel(model as never);
   },
+  /** Draws another document below the one that is shown. */
+  async mountBelow(mime: keyof typeof RENDERERS, document: unknown): Promise<void> {
+    const renderer = RENDERERS[mime]();
+    renderer.addClass('jp-OutputArea-output');
+    Widget.attach(renderer, window.document.querySelector<HTMLElement>('#host')!);
+    others.push(renderer);
+    await renderer.renderModel({ data: { [mime]: document }, metadata: {} } as never);
+  },
   unmount(): void {
-    shown?.dispose();
+    for (const widget of [shown, ...others]) widget?.dispose();
     shown = undefined;
+    others = [];
   },
 };
 

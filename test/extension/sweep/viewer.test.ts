@@ -31,7 +31,7 @@ describe.skipIf(!CHROMIUM)('the sweep viewer in a browser (skipped where Chromiu
     ).toEqual([7, 24]);
     const text = await page.locator('.fovea-sweep').textContent();
     expect(text).toContain('Running · 6 of 24 points completed · 1 failed · 42 s · about 2 min left');
-    expect(text).toContain('quick-look S=4 r=0.5 on tx2-1, 40%');
+    expect(text).toContain('quick-look S=4 r=0.5 on tx2-1, 40 %');
     expect(text).toContain('3 points for gpu=a100 wait: no worker serves this queue');
     await expect
       .poll(() => page.locator('.fovea-plot .scatterlayer .points path').count())

@@ -64,7 +64,7 @@ describe('fovea in a cell', () => {
     expect(bars[0]!.type).toBe('display_data');
     expect(bars.slice(1).every(({ type }) => type === 'update_display_data')).toBe(true);
     expect(new Set(bars.map(({ content }) => content.transient.display_id)).size).toBe(1);
-    expect(bars.at(-1)!.content.data['text/plain']).toMatch(/3 of 3, 100%/);
+    expect(bars.at(-1)!.content.data['text/plain']).toMatch(/3 of 3, 100 %/);
   });
 
   it('keeps its order among what is printed', async () => {

@@ -32,11 +32,14 @@ describe('the catalogue', () => {
     expect(state.granularity).toHaveLength(networks[0]!.stages);
   });
 
-  it('shows the samples and the pictures beside the notebook; broken files are left out', async () => {
+  it('shows the samples and the pictures beside the notebook, and says of broken files why they are left out', async () => {
     await live.session.receive({ type: 'hello' });
-    const { images } = live.last('catalogue').catalogue;
+    const { images, refusedImages } = live.last('catalogue').catalogue;
     expect(images.map((image) => image.name)).toEqual([...kernel.sampleImageNames, 'mine.png']);
     for (const { png } of images) expect(decodePng(Buffer.from(png, 'base64')).width).toBeGreaterThan(100);
+    expect(refusedImages).toEqual([
+      { name: 'broken.png', reason: expect.stringMatching(/^broken\.png is not a readable image: /) },
+    ]);
   });
 
   it('is sent in order: an older one that took longer never hides what was added', async () => {

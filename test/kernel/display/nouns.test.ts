@@ -15,7 +15,7 @@ describe('each noun shows itself', () => {
   it('a network: its nodes, shapes, FLOPs, and where masks can skip work', () => {
     expect(html(network)).toContain('<td style="text-align:left">layer1.0</td>');
     expect(html(network)).toMatch(/3x3 64→128 \/2/);
-    expect(plain(network)).toMatch(/resnet18.*\n.*3\.6\d G FLOPs an image; masks can avoid up to \d\d%/);
+    expect(plain(network)).toMatch(/resnet18.*\n.*3\.6\d G FLOPs an image; masks can avoid up to \d\d %/);
   });
 
   it('a plan: one bracket per pass', () => {
@@ -47,7 +47,7 @@ describe('each noun shows itself', () => {
 
   it('a mask: its cells as a picture, its rate as a number', () => {
     const { data, metadata } = nounBundle(leftHalfMask(3, 14, 2))!;
-    expect(data['text/plain']).toMatch(/3 +2 +7x7 +14x14 +1 +57%/);
+    expect(data['text/plain']).toMatch(/3 +2 +7x7 +14x14 +1 +57 %/);
     const { width, height } = metadata['image/png'] as { width: number; height: number };
     const drawn = decodePng(Buffer.from(data['image/png'] as string, 'base64'));
     expect([drawn.width, drawn.height]).toEqual([2 * width, 2 * height]);
@@ -74,7 +74,7 @@ describe('each noun shows itself', () => {
       masks: [leftHalfMask(0, 14, 7)],
       profile: sampleProfile(sampleNetwork()),
     };
-    expect(plain(result)).toMatch(/class 1 96%/);
+    expect(plain(result)).toMatch(/class 1 96 %/);
     expect(html(result)).toContain('data:image/png;base64,');
   });
 

@@ -69,8 +69,8 @@ describe('progress', () => {
     bar.finish();
     expect(new Set(shown.map(({ id }) => id)).size).toBe(1);
     expect(shown.map(({ update }) => update)).toEqual([false, ...shown.slice(1).map(() => true)]);
-    expect(texts()[0]).toMatch(/^images \[\.{30}\] 0 of 4, 0%/);
-    expect(texts().at(-1)).toMatch(/^images \[#{30}\] 4 of 4, 100%/);
+    expect(texts()[0]).toMatch(/^images \[\.{30}\] 0 of 4, 0 %/);
+    expect(texts().at(-1)).toMatch(/^images \[#{30}\] 4 of 4, 100 %/);
   });
 
   it('does not redraw for every one of many steps', () => {
@@ -83,13 +83,13 @@ describe('progress', () => {
   it('catches up by itself when steps end early', async () => {
     const bar = fovea.progress(2);
     bar.advance();
-    await expect.poll(() => texts().at(-1)).toMatch(/1 of 2, 50%/);
+    await expect.poll(() => texts().at(-1)).toMatch(/1 of 2, 50 %/);
     bar.finish();
   });
 
   it('follows a list', () => {
     expect([...fovea.progress(['a', 'b'])]).toEqual(['a', 'b']);
-    expect(texts().at(-1)).toMatch(/2 of 2, 100%/);
+    expect(texts().at(-1)).toMatch(/2 of 2, 100 %/);
   });
 
   it('refuses a total that cannot be reached, and clamps what is done', () => {

@@ -116,6 +116,8 @@ describe('completion', () => {
     const entries = (await completions('import { X } from "@fovea/engine/|"')).matches;
     expect(entries).toContain('@fovea/engine/train');
     expect(entries).not.toContain('@fovea/engine/internal');
+    const ofKernel = (await completions('import { X } from "@fovea/kernel/|"')).matches;
+    expect(ofKernel).not.toContain('@fovea/kernel/presentation');
   });
 
   it('sees what cells declared that were taken together', async () => {

@@ -34,9 +34,9 @@ describe('the licences of what was bundled', () => {
     expect(headers.get('content-type')).toBe('text/csv; charset=utf-8');
     expect(headers.get('content-disposition')).toBe('attachment; filename="fovea-licenses.csv"');
     expect(body).toBe(
-      '"bundle","name","versionInfo","licenseId","extractedText"\r\n' +
-        '"Fovea","left-pad","1.0.0","MIT","Do ""what""\n```\nyou | like"\r\n' +
-        '"Fovea","right-pad","","",""\r\n',
+      'bundle,name,versionInfo,licenseId,extractedText\r\n' +
+        'Fovea,left-pad,1.0.0,MIT,"Do ""what""\n```\nyou | like"\r\n' +
+        'Fovea,right-pad,,,\r\n',
     );
   });
 

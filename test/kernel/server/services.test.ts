@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Contents, Kernel, KernelMessage } from '@jupyterlab/services';
 import { describe, expect, it } from 'vitest';
-import { serverWithClient, services } from './support/server.js';
+import { serverWithClient, services, startServer } from './support/server.js';
 
 /** What the stock client of JupyterLab does, against the real server over real sockets. */
 describe('the stock @jupyterlab/services client', () => {
@@ -331,6 +331,21 @@ describe('the stock @jupyterlab/services client', () => {
     expect((await lab.manager.workspaces.list()).ids).toEqual([id]);
     await lab.manager.workspaces.remove(id);
     expect((await lab.manager.workspaces.list()).ids).toEqual([]);
+  });
+
+  it('keeps the workspaces of one folder from another, whose files they do not name', async () => {
+    const { stateFolder, fetch: ask } = lab.server;
+    const other = await startServer({ stateFolder });
+    try {
+      const path = '/lab/api/workspaces/default';
+      const data = { 'docmanager:recents': { opened: [{ path: 'only-here.ipynb' }], closed: [] } };
+      await ask(path, { method: 'PUT', body: JSON.stringify({ data, metadata: { id: 'default' } }) });
+      expect((await (await ask(path)).json()).data).toEqual(data);
+      expect((await (await other.fetch(path)).json()).data).toEqual({});
+      expect((await (await other.fetch('/lab/api/workspaces')).json()).workspaces.ids).toEqual([]);
+    } finally {
+      await other.close();
+    }
   });
 
   it('says who is logged in', async () => {

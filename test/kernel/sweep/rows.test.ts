@@ -97,4 +97,11 @@ describe('records as CSV', () => {
     });
     expect(rest).toHaveLength(1);
   });
+
+  it('have no trace of binary fractions', () => {
+    const [, line] = recordsCsv([{ ...record(0.1 + 0.2, 0, 1.1 * 3, 0.7 + 0.1), id: 'a' }]).split('\n');
+    expect(line).toMatch(/,0\.3,/);
+    expect(line).toMatch(/,3\.3,/);
+    expect(line).not.toMatch(/0000000|9999999/);
+  });
 });

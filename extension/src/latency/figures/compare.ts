@@ -1,3 +1,4 @@
+import { formatPercent } from '@fovea/kernel/presentation';
 import type { LatencyView } from '../../documents/types';
 import { withOrigin } from '../../format';
 import { OUTSIDE, outsideBlocks } from '../outside';
@@ -13,7 +14,7 @@ export function compareFigure(view: CompareView, space: FigureSpace): Figure {
     const names = profile.blocks.map((block) => plain(block.name));
     const times = profile.blocks.map((block) => block.totalMs);
     const facts = profile.blocks.map(
-      (block) => `S ${block.granularity}, ${(block.rate * 100).toFixed(0)}% active`,
+      (block) => `S ${block.granularity}, ${formatPercent(block.rate)} active`,
     );
     if (outside) {
       stages.push('Other');

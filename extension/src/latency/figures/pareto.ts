@@ -49,7 +49,7 @@ export function paretoFigure(view: ParetoView, space: FigureSpace): Figure {
     layout: layout(space, {
       height: space.width < 480 ? 340 : 420,
       x: { title: 'Milliseconds', rangemode: 'tozero' },
-      y: { title: view.yLabel },
+      y: { title: plain(view.yLabel.charAt(0).toUpperCase() + view.yLabel.slice(1)) },
     }),
   };
 }

@@ -1,10 +1,11 @@
+import { formatPercent } from '@fovea/kernel/presentation';
 import type { LatencyView } from '../../documents/types';
 import { withOrigin } from '../../format';
 import { type Figure, type FigureSpace, layout, ORIGIN_LOOK, plain, seriesColor } from './figure';
 
 type RatioView = Extract<LatencyView, { kind: 'ratio' }>;
 
-/** Latency relative to dense against activation rate; below the line at 1, adaptive execution pays. */
+/** Latency relative to dense against activation rate in percent; below the line at 1, adaptive execution pays. */
 export function ratioFigure(view: RatioView, space: FigureSpace): Figure {
   const { theme } = space;
   // Predicted and measured of the same stage and granularity share a colour, so that they can be compared.
@@ -18,22 +19,26 @@ export function ratioFigure(view: RatioView, space: FigureSpace): Figure {
       type: 'scatter',
       mode: 'lines+markers',
       name: withOrigin(plain(each.label), each.origin),
-      x: each.points.map((point) => point.rate),
+      x: each.points.map((point) => 100 * point.rate),
+      customdata: each.points.map((point) => formatPercent(point.rate)),
       y: each.points.map((point) => point.ratio),
       line: { color, dash: look.dash, width: 2.5 },
       marker: { color, symbol: look.symbol, size: 7, line: { color, width: 1.5 } },
-      hovertemplate: `${plain(each.label)}<br>%{x:.0%} active: <b>%{y:.3~g} of dense</b><extra>${each.origin}<br>${plain(each.device)}</extra>`,
+      hovertemplate: `${plain(each.label)}<br>%{customdata} active: <b>%{y:.3~g} of dense</b><extra>${each.origin}<br>${plain(each.device)}</extra>`,
     };
   });
-  const marked = view.series.filter((each) => each.breakEven !== undefined);
+  const marked = view.series.flatMap(({ breakEven, ...each }) =>
+    breakEven === undefined ? [] : [{ ...each, breakEven }],
+  );
   const marks = marked.map((each) => ({
     type: 'scatter',
     mode: 'markers',
     showlegend: false,
-    x: [each.breakEven],
+    x: [100 * each.breakEven],
+    customdata: [formatPercent(each.breakEven)],
     y: [1],
     marker: { symbol: 'x', size: 11, color: colorOf(each), line: { color: theme.paper, width: 1.5 } },
-    hovertemplate: `${plain(each.label)}<br>pays up to <b>%{x:.0%} active</b><extra>break-even, ${each.origin}</extra>`,
+    hovertemplate: `${plain(each.label)}<br>pays up to <b>%{customdata} active</b><extra>break-even, ${each.origin}</extra>`,
   }));
   const key = {
     type: 'scatter',
@@ -45,8 +50,8 @@ export function ratioFigure(view: RatioView, space: FigureSpace): Figure {
   };
   const drops = marked.map((each) => ({
     type: 'line',
-    x0: each.breakEven,
-    x1: each.breakEven,
+    x0: 100 * each.breakEven,
+    x1: 100 * each.breakEven,
     y0: 0,
     y1: 1,
     line: { color: colorOf(each), width: 1, dash: 'dot' },
@@ -75,9 +80,9 @@ export function ratioFigure(view: RatioView, space: FigureSpace): Figure {
       ],
       x: {
         title: 'Activation rate',
-        range: [0, 1.02],
-        tickformat: '.0%',
-        dtick: space.width < 480 ? 0.5 : 0.25,
+        range: [0, 102],
+        ticksuffix: ' %',
+        dtick: space.width < 480 ? 50 : 25,
       },
       y: { title: 'Time relative to dense', range: [0, highest * 1.06], tickformat: '.2~f' },
     }),

@@ -1,3 +1,4 @@
+import { formatPercent } from '@fovea/kernel/presentation';
 import type { MasksBlock, MasksDocument } from '../../documents/types';
 import { activeShare } from '../../masks/geometry';
 import type { LiveBrowserRun, LiveGpuPrediction, LiveState } from '../protocol';
@@ -170,7 +171,7 @@ export class GpuRuns {
         throw new Error('the network’s file changed on its way here');
       whole.set(bytes, offset);
       offset += bytes.length;
-      this.say(`fetching the network, ${Math.round((100 * offset) / totalBytes)} %`);
+      this.say(`fetching the network, ${formatPercent(offset / totalBytes, 0)}`);
     }
     return whole;
   }

@@ -10,8 +10,9 @@ import {
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { underLock } from '../../lock.js';
+import { counted, formatPercent } from '../../presentation/index.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
-import { asTable, counted, parseInteger, parseRate, printJson } from '../options/parse.js';
+import { asTable, parseInteger, parseRate, printJson } from '../options/parse.js';
 import {
   addPreprocessing,
   type PreprocessingOptions,
@@ -19,7 +20,6 @@ import {
   refusePreprocessing,
 } from '../options/preprocessing.js';
 import { checkResumableOutput } from '../output/output-file.js';
-import { percent } from '../output/percent.js';
 import { clearLine, interruptible, progressLine, timeLeft } from '../output/progress.js';
 
 interface AdaptCliOptions extends PreprocessingOptions {
@@ -128,8 +128,8 @@ export function register(program: Command): void {
 function describe({ phase, step, steps, sameClass, distance, flops, leftMs }: AdaptProgress): string {
   if (phase === 'fit') return 'fitting maskers to start from';
   return (
-    `step ${step}/${steps}: same class ${(100 * sameClass).toFixed(0)} %, distance ${distance.toFixed(3)}, ` +
-    `FLOPs ${(100 * flops).toFixed(0)} %, ${timeLeft(leftMs)} left`
+    `step ${step}/${steps}: same class ${formatPercent(sameClass, 0)}, distance ${distance.toFixed(3)}, ` +
+    `FLOPs ${formatPercent(flops, 0)}, ${timeLeft(leftMs)} left`
   );
 }
 
@@ -146,7 +146,7 @@ function asText(
   ]);
   return [
     `${output}: maskers learned on ${counted(images, 'image')} in ${(seconds / 60).toFixed(1)} min, ` +
-      `${percent(flops)} of the dense network's FLOPs`,
+      `${formatPercent(flops, 1)} of the dense network's FLOPs`,
     whatWasKept(kept),
     '',
     asTable([['block', 'S', 'rate'], ...rows]),

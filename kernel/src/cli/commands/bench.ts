@@ -3,10 +3,11 @@ import { defaultMasker, imageChannels } from '@fovea/engine/internal';
 import { type Benchmark, benchmark } from '@fovea/engine/predict';
 import { generateDataset, imagesOf } from '@fovea/engine/train';
 import type { Command } from 'commander';
+import { counted, formatPercent } from '../../presentation/index.js';
 import { UNSEEN_SEED } from '../options/data.js';
 import { readInput } from '../options/input.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
-import { asTable, counted, parseInteger, parseRates, printJson } from '../options/parse.js';
+import { asTable, parseInteger, parseRates, printJson } from '../options/parse.js';
 import {
   addPreprocessing,
   type PreprocessingOptions,
@@ -14,7 +15,6 @@ import {
   refusePreprocessing,
 } from '../options/preprocessing.js';
 import { addRunning, parseRunning, type RunningOptions } from '../options/running.js';
-import { percent } from '../output/percent.js';
 
 interface BenchOptions extends RunningOptions, PreprocessingOptions {
   readonly config?: string;
@@ -111,7 +111,7 @@ function asText(result: Benchmark): string {
       row.denseMs.median.toFixed(2),
       row.engineMs.median.toFixed(2),
       `${row.speedup.toFixed(2)}x`,
-      percent(row.flopsFraction),
+      formatPercent(row.flopsFraction, 1),
       row.realisedOverIdeal.toFixed(2),
     ]),
   ]);

@@ -6,8 +6,8 @@ import { dataFolder } from '@fovea/engine/internal';
 import { type CalibrationResult, calibrate, calibrationOf } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { underLock } from '../../lock.js';
-import { asTable, counted, printJson } from '../options/parse.js';
-import { percent } from '../output/percent.js';
+import { counted, formatPercent } from '../../presentation/index.js';
+import { asTable, printJson } from '../options/parse.js';
 import { showProgress } from '../output/progress.js';
 
 interface CalibrateCommandOptions {
@@ -60,7 +60,7 @@ export function register(program: Command): void {
       const result = await (store ? underLock(lock, 'a calibration', measure) : measure());
       const { device, slowdown } = result;
       if (slowdown > busy || load > os.availableParallelism()) {
-        const slower = `${(100 * slowdown).toFixed(0)} % slower than at its best`;
+        const slower = `${formatPercent(slowdown, 0)} slower than at its best`;
         process.stderr.write(
           `warning: the machine was busy (load ${load.toFixed(1)}, ${slower}); calibrate again when it is not\n`,
         );
@@ -84,7 +84,7 @@ function asText({ device, seconds, path }: CalibrationResult): string {
     ...(gpu ? [['starting a dispatch', `${(1e3 * device.launchMs).toFixed(1)} µs`]] : []),
     ...(calibrationOf(device)?.fits ?? []).map(({ threads, handoverMs, samples, medianError }) => [
       `${counted(threads, 'thread')}${handoverMs ? `, ${Math.round(1e6 * handoverMs)} ns apart` : ''}`,
-      `${samples} passes fitted, median error of the fit ${percent(medianError)}`,
+      `${samples} passes fitted, median error of the fit ${formatPercent(medianError, 1)}`,
     ]),
   ];
   const stored = path === undefined ? 'not stored' : `stored in ${path}`;

@@ -9,11 +9,11 @@ import {
   measureAccuracy,
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
+import { counted, formatPercent } from '../../presentation/index.js';
 import { addData, type DataOptions, loadImages } from '../options/data.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
-import { asTable, counted, parseRate, printJson } from '../options/parse.js';
+import { asTable, parseRate, printJson } from '../options/parse.js';
 import { addRunning, parseRunning, type RunningOptions } from '../options/running.js';
-import { percent } from '../output/percent.js';
 import { clearLine, progressLine } from '../output/progress.js';
 
 interface EvaluateCliOptions extends DataOptions, RunningOptions {
@@ -145,9 +145,11 @@ function asText({
 }: Evaluation): string {
   const { measuredMs, predicted } = latency;
   const lines = [
-    `${model} on ${counted(images, 'image')}: ${percent(flops)} of the dense network's FLOPs`,
-    ...(accuracy ? [`accuracy ${percent(accuracy.adaptive)}, dense ${percent(accuracy.dense)}`] : []),
-    `agreement with dense: same class ${percent(agreement.top1)}, cosine of logits ${agreement.cosine.toFixed(4)}`,
+    `${model} on ${counted(images, 'image')}: ${formatPercent(flops, 1)} of the dense network's FLOPs`,
+    ...(accuracy
+      ? [`accuracy ${formatPercent(accuracy.adaptive, 1)}, dense ${formatPercent(accuracy.dense, 1)}`]
+      : []),
+    `agreement with dense: same class ${formatPercent(agreement.top1, 1)}, cosine of logits ${agreement.cosine.toFixed(4)}`,
     `measured: ${measuredMs.adaptive.toFixed(2)} ms, dense ${measuredMs.dense.toFixed(2)} ms ` +
       `(${latency.strategy} on ${latency.backend}, ${counted(latency.threads, 'thread')})`,
     ...(predicted

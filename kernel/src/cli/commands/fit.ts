@@ -1,12 +1,12 @@
 import { parseGranularity, plainGranularity } from '@fovea/engine/internal';
 import { fitMaskers, measureAgreement, saveNetwork } from '@fovea/engine/train';
 import type { Command } from 'commander';
+import { counted, formatPercent } from '../../presentation/index.js';
 import { addData, type DataOptions, loadInputs } from '../options/data.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
-import { asTable, counted, parseInteger, parseRate, parseRates, printJson } from '../options/parse.js';
+import { asTable, parseInteger, parseRate, parseRates, printJson } from '../options/parse.js';
 import { BACKEND } from '../options/running.js';
 import { checkModelOutput } from '../output/output-file.js';
-import { percent } from '../output/percent.js';
 
 interface FitCliOptions extends DataOptions {
   readonly config?: string;
@@ -90,7 +90,7 @@ function asText(
   agreements: Agreements,
 ): string {
   return [
-    `${model}: maskers fitted on ${counted(images, 'image')}, ${percent(flops)} of the dense network's FLOPs`,
+    `${model}: maskers fitted on ${counted(images, 'image')}, ${formatPercent(flops, 1)} of the dense network's FLOPs`,
     '',
     asTable([
       ['block', 'S', 'rate', 'explained'],

@@ -15,13 +15,13 @@ import {
 import { replaceFile } from '@fovea/engine/internal';
 import { float32Of, parseSafetensors, writeSafetensors } from '@fovea/engine/train';
 import type { Command } from 'commander';
+import { counted, formatPercent } from '../../presentation/index.js';
 import { readInput } from '../options/input.js';
 import { MODEL_HELP, OUTPUT_NAME, openModel } from '../options/model.js';
-import { asTable, counted, parseInteger, parseRate, printJson } from '../options/parse.js';
+import { asTable, parseInteger, parseRate, printJson } from '../options/parse.js';
 import { addPreprocessing, type PreprocessingOptions } from '../options/preprocessing.js';
 import { addRunning, parseRunning, type RunningOptions } from '../options/running.js';
 import { checkOutput, inferred } from '../output/output-file.js';
-import { percent } from '../output/percent.js';
 
 /** Prefix of a `--masker` that names a file of masks. */
 const FIXED = 'fixed:';
@@ -187,7 +187,7 @@ function asText(network: Network, { output, profile }: RunResult): string {
     lines.push(`output of shape [${output.toFileOrder(network.outputRank).dims.join(', ')}]`);
   } else {
     for (const [image, best] of classes.entries()) {
-      const shares = best.map(({ label, probability }) => `${label} ${percent(probability)}`);
+      const shares = best.map(({ label, probability }) => `${label} ${formatPercent(probability, 1)}`);
       lines.push(`image ${image}: ${shares.join(', ')}`);
     }
   }

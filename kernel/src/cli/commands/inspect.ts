@@ -2,6 +2,7 @@ import { describeNetwork, FoveaError, type NetworkDescription, programText } fro
 import type { NodeDescription } from '@fovea/engine/backend';
 import { plainGranularity } from '@fovea/engine/internal';
 import type { Command } from 'commander';
+import { formatPercent } from '../../presentation/index.js';
 import { MODEL_HELP, OUTPUT_NAME, openModel } from '../options/model.js';
 import { printJson } from '../options/parse.js';
 
@@ -60,7 +61,7 @@ export function parseInputSize(text: string, option = '--input-size'): { height:
 
 function asText(description: NetworkDescription): string {
   const { name, format, input, nodes, flops, adaptiveFlops, adaptiveFlopsActive, parameters } = description;
-  const share = (avoidable: number) => (flops > 0 ? `${Math.round((100 * avoidable) / flops)} %` : '0 %');
+  const share = (avoidable: number) => formatPercent(flops > 0 ? avoidable / flops : 0, 0);
   const active =
     adaptiveFlopsActive > adaptiveFlops
       ? ` (${share(adaptiveFlopsActive)} with --excitation active: by default attention pools the whole map)`

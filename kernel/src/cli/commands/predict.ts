@@ -3,11 +3,11 @@ import { deviceNames, FoveaError, type PredictOptions, type Profile, predict } f
 import { checkExcitation, parseGranularity } from '@fovea/engine/internal';
 import { costModels, type ReferenceTable, recomputeTable } from '@fovea/engine/predict';
 import type { Command } from 'commander';
+import { formatPercent } from '../../presentation/index.js';
 import { parseDeviceThreads, settingText } from '../options/device.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, parseInteger, parseRates, printJson } from '../options/parse.js';
 import { EXCITATION } from '../options/running.js';
-import { percent } from '../output/percent.js';
 import { parseInputSize } from './inspect.js';
 
 interface PredictCommandOptions {
@@ -143,7 +143,7 @@ function asText(profile: Profile, device: string): string {
       ms(op.overheadMs),
     ]),
   ];
-  const avoided = percent(flopsAvoided / (flops + flopsAvoided));
+  const avoided = formatPercent(flopsAvoided / (flops + flopsAvoided), 1);
   return [
     `${network} on ${profile.device}, ${strategy}, ${settingText(device, profile)} (predicted, ${source} model)`,
     `${ms(totalMs)} ms, ${ms(totalMs / batch)} ms an image; ${avoided} of the FLOPs avoided`,

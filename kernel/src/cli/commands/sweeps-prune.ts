@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import { formatBytes } from '../../display/format-number.js';
+import { counted } from '../../presentation/index.js';
 import type { SweepBackend } from '../../sweep/backend.js';
 import { shortName } from '../../sweep/kept-networks.js';
 import { type ListedItem, type Pruned, pruneEverywhere } from '../../sweep/storage/prune-everywhere.js';
 import { confirm } from '../options/confirm.js';
-import { asTable, counted, printJson } from '../options/parse.js';
+import { asTable, printJson } from '../options/parse.js';
 import { withBackend } from '../options/with-backend.js';
 
 interface PruneCommandOptions {

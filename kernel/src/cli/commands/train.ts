@@ -14,9 +14,9 @@ import {
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { underLock } from '../../lock.js';
+import { formatPercent } from '../../presentation/index.js';
 import { asTable, parseInteger, printJson } from '../options/parse.js';
 import { checkResumableOutput } from '../output/output-file.js';
-import { percent } from '../output/percent.js';
 import { clearLine, interruptible, progressLine, timeLeft } from '../output/progress.js';
 
 interface TrainCliOptions {
@@ -104,17 +104,19 @@ function describe({
   flops,
   leftMs,
 }: TrainProgress): string {
-  const rate = phase === 'adaptive' ? `, FLOPs ${(100 * flops).toFixed(0)} %` : '';
+  const rate = phase === 'adaptive' ? `, FLOPs ${formatPercent(flops, 0)}` : '';
   return (
     `${phase} epoch ${epoch}/${epochs} step ${step}/${steps}: loss ${loss.toFixed(3)}, ` +
-    `accuracy ${percent(accuracy)}${rate}, ${timeLeft(leftMs)} left`
+    `accuracy ${formatPercent(accuracy, 1)}${rate}, ${timeLeft(leftMs)} left`
   );
 }
 
 function asText(output: string, seconds: number, { dense, allActive, adaptive }: TrainResult): string {
   const lines = [`${output}: trained in ${(seconds / 60).toFixed(1)} min`];
   const said = (name: string, measured: Measurement) =>
-    lines.push(`${name}: accuracy ${percent(measured.accuracy)} at ${percent(measured.flops)} of the FLOPs`);
+    lines.push(
+      `${name}: accuracy ${formatPercent(measured.accuracy, 1)} at ${formatPercent(measured.flops, 1)} of the FLOPs`,
+    );
   said('dense', dense);
   if (allActive) said('every cell active', allActive);
   if (adaptive) {

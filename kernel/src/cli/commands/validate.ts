@@ -2,9 +2,9 @@ import { getBackend } from '@fovea/engine/backend';
 import { parseGranularity, plainGranularity } from '@fovea/engine/internal';
 import { type ValidateOptions, type Validation, validatePredictions } from '@fovea/engine/predict';
 import type { Command } from 'commander';
+import { formatPercent } from '../../presentation/index.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, parseInteger, parseRates, printJson } from '../options/parse.js';
-import { percent } from '../output/percent.js';
 import { showProgress } from '../output/progress.js';
 import { parseInputSize } from './inspect.js';
 
@@ -89,8 +89,8 @@ function asText({ network, device, runs, software, slowdown, handover, rows, sum
       String(threads),
       predictedMs.toFixed(2),
       measuredMs.toFixed(2),
-      percent(error),
-      percent(blocks.filter((block) => Math.abs(block.error) <= 0.1).length / blocks.length),
+      formatPercent(error, 1),
+      formatPercent(blocks.filter((block) => Math.abs(block.error) <= 0.1).length / blocks.length, 1),
     ],
   );
   return [
@@ -102,8 +102,8 @@ function asText({ network, device, runs, software, slowdown, handover, rows, sum
       ...lines,
     ]),
     '',
-    `${percent(summary.blocksWithin10)} of ${summary.blocks} blocks within 10 % (median error ${percent(summary.medianBlockError)})`,
-    `${percent(summary.plansWithin5)} of ${summary.plans} network totals within 5 % (median error ${percent(summary.medianPlanError)})`,
+    `${formatPercent(summary.blocksWithin10, 1)} of ${summary.blocks} blocks within 10 % (median error ${formatPercent(summary.medianBlockError, 1)})`,
+    `${formatPercent(summary.plansWithin5, 1)} of ${summary.plans} network totals within 5 % (median error ${formatPercent(summary.medianPlanError, 1)})`,
     `times are corrected to the calibration's pace: arithmetic between passes now takes ${Object.entries(
       slowdown,
     )
@@ -112,9 +112,9 @@ function asText({ network, device, runs, software, slowdown, handover, rows, sum
           `${factor.toFixed(2)} times as long on ${threads} ${threads === '1' ? 'thread' : 'threads'}`,
       )
       .join(', ')}; by wall clock, without pace correction`,
-    `  ${percent(summary.unadjusted.blocksWithin10)} of blocks are within 10 %, ${percent(summary.unadjusted.plansWithin5)} of totals within 5 %`,
+    `  ${formatPercent(summary.unadjusted.blocksWithin10, 1)} of blocks are within 10 %, ${formatPercent(summary.unadjusted.plansWithin5, 1)} of totals within 5 %`,
     ...coresMoved(handover),
-    `one half of the runs against the other: ${percent(summary.repeated.blocksWithin10)} of blocks within 10 %, ${percent(summary.repeated.plansWithin5)} of totals within 5 %`,
-    `S and strategy chosen by prediction: at worst ${percent(summary.worstChoiceLoss)} slower than the best measured, median ${percent(summary.medianChoiceLoss)}`,
+    `one half of the runs against the other: ${formatPercent(summary.repeated.blocksWithin10, 1)} of blocks within 10 %, ${formatPercent(summary.repeated.plansWithin5, 1)} of totals within 5 %`,
+    `S and strategy chosen by prediction: at worst ${formatPercent(summary.worstChoiceLoss, 1)} slower than the best measured, median ${formatPercent(summary.medianChoiceLoss, 1)}`,
   ].join('\n');
 }

@@ -1,6 +1,7 @@
 import { FoveaError } from '@fovea/engine';
 import { resolveDevice } from '@fovea/engine/internal';
-import { counted, parseInteger } from './parse.js';
+import { counted } from '../../presentation/index.js';
+import { parseInteger } from './parse.js';
 
 const isGpu = (device: string) => resolveDevice(device).kind === 'gpu';
 

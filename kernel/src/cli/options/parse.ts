@@ -42,11 +42,6 @@ export function parseInteger(option: string, text: string, minimum = 1): number 
   return value;
 }
 
-/** `1 thread`, `2 threads`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 /** Prints one JSON document. S of the whole map is infinite, which JSON has no number for, and becomes `whole`. */
 export function printJson(value: unknown): void {
   const plain = (key: string, field: unknown) =>

@@ -1,3 +1,5 @@
+import { formatPercent } from '../../presentation/index.js';
+
 /** What a terminal understands that rewrites lines. */
 const CLEAR = '\r\x1b[K';
 
@@ -55,7 +57,7 @@ export function showProgress(title: string): ProgressLine {
   return {
     signal,
     update: (fraction, what) => {
-      if (canRewrite()) rewriteLine(`${title} ${Math.round(100 * fraction)} % ${what}`);
+      if (canRewrite()) rewriteLine(`${title} ${formatPercent(fraction, 0)} ${what}`);
     },
     end: () => {
       release();

@@ -1,4 +1,4 @@
-import { formatPercent } from '../format-number.js';
+import { formatPercent } from '../../presentation/index.js';
 import type { LatencyView } from '../mime.js';
 import {
   card,
@@ -69,7 +69,7 @@ export function drawRatio(title: string, series: RatioView['series']): Drawing {
       return line + marks.join('') + breakEven;
     });
     return [
-      horizontalAxis(area, x, 'activation rate'),
+      horizontalAxis(area, x, 'activation rate', (tick) => formatPercent(tick)),
       verticalAxis(area, y, 'latency relative to dense'),
       even,
       text(area.left + 5, y(1) - 5, 'dense', { size: 11, fill: colours.accent }),

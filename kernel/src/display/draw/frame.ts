@@ -149,7 +149,12 @@ export function verticalAxis(area: PlotArea, scale: Scale, name: string): string
 }
 
 /** Vertical grid lines with labels below, and the axis name under them. */
-export function horizontalAxis(area: PlotArea, scale: Scale, name: string): string {
+export function horizontalAxis(
+  area: PlotArea,
+  scale: Scale,
+  name: string,
+  label: (tick: number) => string = scale.format,
+): string {
   return [
     ...scale.ticks.flatMap((tick) => [
       element('line', {
@@ -159,7 +164,7 @@ export function horizontalAxis(area: PlotArea, scale: Scale, name: string): stri
         y2: area.bottom,
         stroke: tick === 0 ? colours.axis : colours.grid,
       }),
-      text(scale(tick), area.bottom + 15, scale.format(tick), {
+      text(scale(tick), area.bottom + 15, label(tick), {
         size: 11,
         anchor: 'middle',
         fill: colours.faint,

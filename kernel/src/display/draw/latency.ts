@@ -1,26 +1,8 @@
+import { viewTitle } from '../../presentation/index.js';
 import type { LatencyDocument, LatencyView } from '../mime.js';
 import { drawBars, drawBreakdown, drawCompare } from './bars.js';
 import { drawPareto, drawRatio } from './curves.js';
 import { type Drawing, stack } from './svg.js';
-
-/** A view's own title, or one for its kind: the same as in the lab. */
-export function viewTitle(view: LatencyView): string {
-  if (view.title !== undefined) return view.title;
-  switch (view.kind) {
-    case 'compare':
-      return 'Time per block';
-    case 'breakdown':
-      return `${view.profile.label}: where the time goes`;
-    case 'ratio':
-      return 'Latency relative to dense';
-    case 'fusion':
-      return 'What fusion saves';
-    case 'strategies':
-      return 'Strategies';
-    case 'pareto':
-      return 'Quality against latency';
-  }
-}
 
 /** One view of a latency document. */
 export function drawLatencyView(view: LatencyView): Drawing {

@@ -1,6 +1,6 @@
 import { cellOf, cellStart } from '@fovea/engine/backend';
 import { encode } from 'fast-png';
-import { formatPercent } from '../format-number.js';
+import { formatPercent } from '../../presentation/index.js';
 import type { MasksBlock, MasksDocument } from '../mime.js';
 import { card, padding, pageWidth } from './frame.js';
 import { colours } from './style.js';

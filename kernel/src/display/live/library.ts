@@ -1,5 +1,3 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import {
   blocksOf,
   builtNetwork,
@@ -12,19 +10,11 @@ import {
   strategyNames,
 } from '@fovea/engine';
 import { networkShapes } from '@fovea/engine/backend';
-import {
-  decodeImage,
-  defaultMasker,
-  defaultThreads,
-  imageFileName,
-  scaleImage,
-  shippedModelPath,
-  stageCount,
-} from '@fovea/engine/internal';
+import { defaultMasker, defaultThreads, shippedModelPath, stageCount } from '@fovea/engine/internal';
 import { readCalibration } from '@fovea/engine/predict';
 import { LRUCache } from 'lru-cache';
-import sharp from 'sharp';
 import { drawSample, type NetworkImage, readImage, sampleImage, sampleImageNames } from '../images.js';
+import { Pictures, thumbnail, thumbnailSide } from './pictures.js';
 import type { LiveCatalogue, LiveDevice, LiveState } from './protocol.js';
 
 type Entry = LiveCatalogue['networks'][number];
@@ -40,10 +30,6 @@ export const offeredArchitectures: Readonly<Record<string, readonly number[]>> =
   regnet_y_400mf: [56, 28, 14, 7],
 };
 
-/** Side of the small pictures in the catalogue; people paint regions on them. */
-const thumbnailSide = 128;
-const mostPictureFiles = 12;
-const largestPictureBytes = 40e6;
 /** Images kept as networks take them, of half a megabyte and more each; a picture that changes is another one. */
 const KEPT_IMAGES = 32;
 
@@ -63,17 +49,15 @@ export interface LibraryContents {
 
 /** The networks and images that the live panel can choose from; each is made when it is first used. */
 export class LiveLibrary {
-  readonly #directory: string;
+  readonly #pictures: Pictures;
   readonly #networks = new Map<string, Promise<NetworkOrigin>>();
   readonly #images = new LRUCache<string, Promise<NetworkImage>>({ max: KEPT_IMAGES });
   readonly #own = new Map<string, Network>();
-  /** Small pictures of files, by name, size and time of change. */
-  readonly #thumbnails = new LRUCache<string, string>({ max: 4 * mostPictureFiles });
   #drawn: Promise<{ name: string; png: string }[]> | undefined;
 
   /** @param directory where pictures are looked for, beside the notebook */
   constructor(directory: string) {
-    this.#directory = directory;
+    this.#pictures = new Pictures(directory);
   }
 
   /** Adds networks of one's own; a name that is there already is replaced. */
@@ -119,35 +103,25 @@ export class LiveLibrary {
   async image(name: string, network: Network): Promise<NetworkImage> {
     const { inputShape, preprocessing } = network;
     const isSample = sampleImageNames.includes(name);
-    const key = JSON.stringify([inputShape, preprocessing, isSample ? name : await this.#pictureKey(name)]);
+    const key = JSON.stringify([
+      inputShape,
+      preprocessing,
+      isSample ? name : await this.#pictures.keyOf(name),
+    ]);
     let found = this.#images.get(key);
     if (found === undefined) {
-      found = isSample ? sampleImage(name, network) : readImage(join(this.#directory, name), network);
+      found = isSample ? sampleImage(name, network) : readImage(this.#pictures.pathOf(name), network);
       this.#images.set(key, found);
       found.catch(() => this.#images.delete(key));
     }
     return found;
   }
 
-  /**
-   * A picture beside the notebook, and what its file is like now.
-   * @throws FoveaError `unknown-name`
-   */
-  async #pictureKey(name: string): Promise<string> {
-    const isThere = (await this.#imageFileNames()).includes(name);
-    const found = isThere ? await stat(join(this.#directory, name)).catch(() => undefined) : undefined;
-    if (!found)
-      throw new FoveaError(
-        'unknown-name',
-        `no image "${name}" in this notebook's folder or among the samples`,
-      );
-    return `${name} ${found.size} ${found.mtimeMs}`;
-  }
-
   /** Everything that can be chosen, and what to begin with. */
   async catalogue(): Promise<LiveCatalogue> {
     this.#drawn ??= this.#samples();
     const networks = await this.#entries();
+    const found = await this.#pictures.find();
     const first = networks[0]!;
     const devices = offeredDevices();
     const { granularity, ...entry } = first;
@@ -163,7 +137,8 @@ export class LiveLibrary {
     };
     return {
       networks: networks.map(({ name, stages, learned, maps }) => ({ name, stages, learned, maps })),
-      images: [...(await this.#drawn), ...(await this.#pictures())],
+      ...found,
+      images: [...(await this.#drawn), ...found.images],
       devices,
       strategies: strategyNames(),
       maxThreads: defaultThreads(),
@@ -203,36 +178,6 @@ export class LiveLibrary {
       }),
     );
   }
-
-  async #imageFileNames(): Promise<string[]> {
-    const names = (await readdir(this.#directory).catch(() => [])).filter((name) => imageFileName.test(name));
-    return names.sort().slice(0, mostPictureFiles);
-  }
-
-  /** Small versions of the pictures beside the notebook, cropped as networks see them; broken ones are left out. */
-  async #pictures(): Promise<{ name: string; png: string }[]> {
-    const shown: { name: string; png: string }[] = [];
-    // One after the other: a photograph takes a hundred megabytes while it is unpacked.
-    for (const name of await this.#imageFileNames()) {
-      try {
-        const path = join(this.#directory, name);
-        const { size, mtimeMs } = await stat(path);
-        if (size > largestPictureBytes) continue;
-        const key = `${name} ${size} ${mtimeMs}`;
-        let png = this.#thumbnails.get(key);
-        if (png === undefined) {
-          const image = await decodeImage(await readFile(path), name);
-          const cropped = await scaleImage(image, { height: thumbnailSide, width: thumbnailSide });
-          png = await thumbnail(cropped, thumbnailSide);
-          this.#thumbnails.set(key, png);
-        }
-        shown.push({ name, png });
-      } catch {
-        // Damaged, or deleted in the meantime.
-      }
-    }
-    return shown;
-  }
 }
 
 /** What can be predicted for: this machine first, where it has been calibrated. */
@@ -241,12 +186,6 @@ function offeredDevices(): LiveDevice[] {
     (name): LiveDevice => ({ name, kind: getDevice(name).kind === 'cpu' ? 'generic-cpu' : 'other' }),
   );
   return readCalibration().device ? [{ name: thisMachineName, kind: 'this-machine' }, ...shipped] : shipped;
-}
-
-/** A square's bytes as a PNG in base64; a palette is enough to choose and paint by. */
-async function thumbnail(pixels: Uint8Array, side: number): Promise<string> {
-  const image = sharp(pixels, { raw: { width: side, height: side, channels: 3 } });
-  return (await image.png({ palette: true }).toBuffer()).toString('base64');
 }
 
 /** A network as the catalogue lists it, with the S to begin with: as trained, or a grid of about seven cells. */

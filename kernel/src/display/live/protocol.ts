@@ -41,6 +41,10 @@ export interface LiveCatalogue {
     readonly maps: readonly { readonly height: number; readonly width: number }[];
   }[];
   readonly images: readonly { readonly name: string; readonly png: string }[];
+  /** Pictures beside the notebook that cannot be chosen, with a sentence that names the file and says why. */
+  readonly refusedImages?: readonly { readonly name: string; readonly reason: string }[];
+  /** How many pictures there are beyond those that are looked at. */
+  readonly moreImages?: number;
   readonly devices: readonly LiveDevice[];
   readonly strategies: readonly string[];
   readonly maxThreads: number;

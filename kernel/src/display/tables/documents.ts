@@ -1,5 +1,5 @@
-import { viewTitle } from '../draw/latency.js';
-import { formatFigure, formatMs, formatPercent } from '../format-number.js';
+import { formatPercent, viewTitle } from '../../presentation/index.js';
+import { formatFigure, formatMs } from '../format-number.js';
 import type { LatencyDocument, LatencyView, MasksDocument } from '../mime.js';
 import { originSuffix } from '../origin.js';
 import { type Cell, right, type Table } from './table.js';

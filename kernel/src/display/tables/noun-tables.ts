@@ -11,8 +11,9 @@ import {
 } from '@fovea/engine';
 import { spreadCells } from '@fovea/engine/backend';
 import { plainGranularity } from '@fovea/engine/internal';
+import { formatPercent } from '../../presentation/index.js';
 import { parts } from '../draw/style.js';
-import { formatBytes, formatCount, formatFigure, formatMs, formatPercent } from '../format-number.js';
+import { formatBytes, formatCount, formatFigure, formatMs } from '../format-number.js';
 import { right, type Table } from './table.js';
 
 const side = (granularity: number) => String(plainGranularity(granularity));

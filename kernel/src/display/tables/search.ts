@@ -1,5 +1,6 @@
 import type { SearchResult } from '@fovea/engine/predict';
-import { formatMs, formatPercent } from '../format-number.js';
+import { formatPercent } from '../../presentation/index.js';
+import { formatMs } from '../format-number.js';
 import { right, type Table } from './table.js';
 
 /** What a search found: the best choice for every stage and block, with the advice in words. */

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { csvText } from '../../presentation/index.js';
 import { HttpError } from '../http/errors.js';
 import { json, type Reply } from '../http/reply.js';
 import type { Router } from '../http/router.js';
@@ -21,11 +22,10 @@ type Bundles = Readonly<Record<string, { readonly packages: readonly Package[] }
 const COLUMNS = ['bundle', 'name', 'versionInfo', 'licenseId', 'extractedText'] as const;
 
 function toCsv(bundles: Bundles): string {
-  const quote = (text: string) => `"${text.replaceAll('"', '""')}"`;
   const rows = Object.entries(bundles).flatMap(([bundle, { packages }]) =>
     packages.map((one) => COLUMNS.map((column) => (column === 'bundle' ? bundle : (one[column] ?? '')))),
   );
-  return [COLUMNS, ...rows].map((row) => `${row.map(quote).join(',')}\r\n`).join('');
+  return csvText([COLUMNS, ...rows]);
 }
 
 function toMarkdown(bundles: Bundles): string {

@@ -22,7 +22,7 @@ const FAVICONS = fileURLToPath(new URL('../../../resources/favicons', import.met
 
 /** Adds everything that JupyterLab needs beyond the Jupyter Server API: its page, scripts and settings. */
 export function registerLab(router: Router, guard: Guard, options: LabOptions): void {
-  const { assets, labextensions, stateFolder } = options;
+  const { assets, labextensions, stateFolder, rootFolder } = options;
   const besides = (name: string) => [
     join(assets.app, name),
     ...labextensions().map(({ folder }) => join(folder, name)),
@@ -45,7 +45,7 @@ export function registerLab(router: Router, guard: Guard, options: LabOptions): 
   router.on('GET', '/favicon.ico', (call) => staticFile(call.request, FAVICONS, 'favicon.svg'), 'everybody');
   registerLabextensions(router, labextensions);
   new Settings(() => besides('schemas'), stateFolder).register(router);
-  new Workspaces(join(stateFolder, 'workspaces')).register(router);
+  new Workspaces(join(stateFolder, 'workspaces'), rootFolder).register(router);
   registerThemes(router, () => besides('themes'));
   registerTranslations(router);
   registerLicenses(router, assets.app, labextensions);

@@ -16,13 +16,23 @@ interface Workspace {
 
 const EXTENSION = '.jupyterlab-workspace';
 
-/** Saved layouts: which documents are open, and where. */
+/**
+ * Saved layouts: which documents are open, and where, and which were open before. They name files by their paths below
+ * the lab's folder, so that those of one folder mean nothing in another.
+ */
 export class Workspaces {
+  /** Where the layouts of this lab's folder are kept. */
+  private readonly folder: string;
   /** Of two savings at once the later one counts. */
   private readonly savings = new OneByOne();
 
-  /** @param folder where the layouts are kept */
-  constructor(private readonly folder: string) {}
+  /**
+   * @param place where the layouts of all folders are kept
+   * @param rootFolder the folder that the lab shows
+   */
+  constructor(place: string, rootFolder: string) {
+    this.folder = join(place, hashedName(rootFolder));
+  }
 
   /** Adds the routes below `/lab/api/workspaces`. */
   register(router: Router): void {
@@ -54,11 +64,8 @@ export class Workspaces {
     });
   }
 
-  /** Ids may hold any character, so that files are named by their hash. */
   private file(id: string): string {
-    const slug = id.replace(/[^\w-]+/g, '-').slice(0, 40);
-    const hash = createHash('sha256').update(id).digest('hex').slice(0, 12);
-    return join(this.folder, `${slug}-${hash}${EXTENSION}`);
+    return join(this.folder, `${hashedName(id)}${EXTENSION}`);
   }
 
   private async read(id: string): Promise<Workspace> {
@@ -81,4 +88,11 @@ export class Workspaces {
       return undefined;
     }
   }
+}
+
+/** A file name for an id or a path, which may hold any character: its end, to be recognized by, and its hash. */
+function hashedName(text: string): string {
+  const slug = text.replace(/[^\w-]+/g, '-').slice(-40);
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 12);
+  return `${slug}-${hash}`;
 }

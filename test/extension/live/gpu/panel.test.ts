@@ -85,7 +85,7 @@ describe.skipIf(!CHROMIUM)('this browser’s GPU in the live panel (skipped wher
     await expect.poll(() => live.page.locator('.fovea-gpu .fovea-number').textContent()).toBe('2.50 ms');
     const figures = () => live.page.locator('.fovea-gpu-figure .fovea-unit').allTextContents();
     expect(await figures()).toEqual([
-      '0.5× dense (5.00\u00a0ms)',
+      '0.500× dense (5.00\u00a0ms)',
       'no prediction: fovea calibrate --backend webgpu makes one possible',
     ]);
     expect(await line()).toMatch(/^Fake 4000 · masks as the kernel’s in all [\d,]+ cells, output the same$/);
@@ -103,7 +103,7 @@ describe.skipIf(!CHROMIUM)('this browser’s GPU in the live panel (skipped wher
     expect(await live.page.locator('.fovea-gpu-figure').isVisible()).toBe(false);
     await answer({ times: { totalMs: 2.5, denseMs: 5 } });
     const prediction = () => live.page.locator('.fovea-gpu-figure .fovea-mod-quiet').textContent();
-    await expect.poll(prediction).toBe('predicted 3.00 ms, 0.75× dense (4.00\u00a0ms), on Calibrated 5000');
+    await expect.poll(prediction).toBe('predicted 3.00 ms, 0.750× dense (4.00\u00a0ms), on Calibrated 5000');
     await live.page.getByLabel('Strategy').selectOption('auto');
     await expect.poll(prediction).toBe('');
   });

@@ -78,10 +78,12 @@ async function execute(line, request) {
   }
   if (word === 'sleep') await sleep(Number(text));
   if (word === 'ask') {
-    await send(sockets.stdin, identities, 'input_request', { prompt: text, password: false }, header);
-    const value = await new Promise((resolve) => {
+    // Before the question leaves: on a busy machine the answer arrives before `send` resolves.
+    const answered = new Promise((resolve) => {
       answer = resolve;
     });
+    await send(sockets.stdin, identities, 'input_request', { prompt: text, password: false }, header);
+    const value = await answered;
     await publish('stream', { name: 'stdout', text: value }, header);
   }
   if (word === 'folder') await publish('stream', { name: 'stdout', text: process.cwd() }, header);
