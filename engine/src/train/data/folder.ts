@@ -5,7 +5,7 @@ import { type Normalisation, normaliserOf } from '../../image/normalise.js';
 import type { Preprocessing } from '../../image/preprocess.js';
 import { scaleImage } from '../../image/scale.js';
 import type { Dataset } from './dataset.js';
-import { listClasses, type SkippedFile, spreadOver } from './image-files.js';
+import { firstSkipped, listClasses, type SkippedFile, spreadOver } from './image-files.js';
 
 /** How `readImageFolder` reads images. */
 export interface FolderOptions extends Preprocessing {
@@ -23,9 +23,9 @@ export interface FolderDataset extends Dataset {
 }
 
 /**
- * Reads a folder that has one folder of images (PNG, JPEG, WebP) per class. Each is brought to a square of `size`
+ * Reads a folder that has one folder of images per class. Each is brought to a square of `size`
  * pixels as `preprocess` does it. Files that cannot be read, folders without images and images beside the folders are
- * skipped and named; names that begin with a dot do not count.
+ * skipped and named, and so are images of formats that are not read; names that begin with a dot do not count.
  *
  * @param options `most`: how many images to read, spread evenly over all of them; every one when left out
  * @throws FoveaError `io` when the folder cannot be read, `bad-file` when no image is left, `bad-argument`
@@ -42,12 +42,12 @@ export async function readImageFolder(
     throw new FoveaError('bad-argument', `most ${most}: an integer of at least 1 is accepted`);
   }
   normaliserOf(how);
-  const { labels, files: labelled, loose, empty } = await listClasses(folder);
+  const { labels, files: labelled, loose, empty, unread } = await listClasses(folder);
   const takesLoose = labels.length === 0 && unlabelled && loose.length > 0;
   if (labels.length === 0 && empty.length === 0 && !takesLoose) {
     throw new FoveaError(
       'bad-file',
-      `${folder} holds no folders; one folder of images per class is accepted${unlabelled ? ', or images' : ''}`,
+      `${folder} holds no folders; one folder of images per class is accepted${unlabelled ? ', or images' : ''}${firstSkipped(unread)}`,
     );
   }
   const files = takesLoose ? loose.map((file) => ({ file, label: -1 })) : labelled;
@@ -56,6 +56,7 @@ export async function readImageFolder(
   const skipped: SkippedFile[] = [
     ...empty.map((file) => ({ file, reason: 'holds no images, so it is no class' })),
     ...beside.map((file) => ({ file, reason: 'lies beside the folders of classes' })),
+    ...unread,
   ];
   const leftOut = skipped.length;
   for (const { file, label } of spreadOver(files, most)) {
@@ -69,9 +70,8 @@ export async function readImageFolder(
     }
   }
   if (images.length === 0) {
-    const unreadable = skipped.slice(leftOut);
-    const why = unreadable[0] ? `; ${unreadable.length} unreadable, the first: ${unreadable[0].file}` : '';
-    throw new FoveaError('bad-file', `${folder} holds no readable PNG, JPEG or WebP images${why}`);
+    const why = firstSkipped([...skipped.slice(leftOut), ...unread]);
+    throw new FoveaError('bad-file', `${folder} holds no readable images${why}`);
   }
   const pixels = new Uint8Array(images.length * size * size * 3);
   images.forEach((image, i) => {

@@ -4,7 +4,7 @@ import { type RgbImage, readImage } from '../../image/decode.js';
 import { normalised, type PreprocessOptions } from '../../image/preprocess.js';
 import { scaleImage } from '../../image/scale.js';
 import type { Tensor } from '../../tensor.js';
-import { listImagesBelow, type SkippedFile, spreadOver } from './image-files.js';
+import { firstSkipped, listImagesBelow, type SkippedFile, spreadOver } from './image-files.js';
 
 /** Which images below a folder are read. */
 export interface ReadBelowOptions {
@@ -33,8 +33,9 @@ export async function readBelow<Made>(
   if (most !== undefined && !(Number.isInteger(most) && most >= 1)) {
     throw new FoveaError('bad-argument', `most ${most}: an integer of at least 1 is accepted`);
   }
-  const wanted = spreadOver(await listImagesBelow(folder), most);
-  const [files, images, skipped] = [[] as string[], [] as Made[], [] as SkippedFile[]];
+  const { images: all, unread } = await listImagesBelow(folder);
+  const wanted = spreadOver(all, most);
+  const [files, images, skipped] = [[] as string[], [] as Made[], [...unread]];
   for (const file of wanted) {
     if (signal?.aborted) throw new FoveaError('aborted', `reading ${folder} was aborted`);
     try {
@@ -46,8 +47,7 @@ export async function readBelow<Made>(
     }
   }
   if (images.length === 0) {
-    const why = skipped.length > 0 ? `; ${skipped.length} unreadable, the first: ${skipped[0]!.file}` : '';
-    throw new FoveaError('bad-file', `${folder} holds no readable images${why}`);
+    throw new FoveaError('bad-file', `${folder} holds no readable images${firstSkipped(skipped)}`);
   }
   return { files, images, skipped };
 }

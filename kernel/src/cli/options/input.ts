@@ -1,5 +1,11 @@
 import { FoveaError, type Network, preprocess, Tensor } from '@fovea/engine';
-import { decodeImage, looksLikeImage, looksLikeSafetensors, readFileBytes } from '@fovea/engine/internal';
+import {
+  decodeImage,
+  imageFormats,
+  looksLikeImage,
+  looksLikeSafetensors,
+  readFileBytes,
+} from '@fovea/engine/internal';
 import { float32Of, parseSafetensors } from '@fovea/engine/train';
 import { type PreprocessingOptions, parsePreprocessing, refusePreprocessing } from './preprocessing.js';
 
@@ -36,7 +42,7 @@ export async function readInput(
   if (!looksLikeSafetensors(bytes)) {
     throw new FoveaError(
       'bad-file',
-      `${path} is neither an image that can be read (PNG, JPEG, WebP, GIF, AVIF, TIFF) nor a .safetensors file`,
+      `${path} is neither an image that can be read (${imageFormats}) nor a .safetensors file`,
     );
   }
   const file = parseSafetensors(bytes, path);
