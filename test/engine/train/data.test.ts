@@ -214,6 +214,25 @@ describe('folders of images', () => {
     expect([inputs.shape[0], skipped]).toEqual([2, notRead]);
   });
 
+  it('are counted while they are read, those that cannot be read too', async () => {
+    mkdirSync(path.join(folder, 'cats'));
+    await picture('#ff0000')
+      .png()
+      .toFile(path.join(folder, 'cats', 'a.png'));
+    writeFileSync(path.join(folder, 'cats', 'broken.png'), 'no picture');
+    const counted: [number, number][] = [];
+    const onProgress = (done: number, count: number) => counted.push([done, count]);
+    await readImageFolder(folder, { size: 32, onProgress });
+    await readInputs(folder, { height: 32, width: 32, onProgress });
+    await readPhotos(folder, { onProgress });
+    expect(counted).toEqual(
+      [1, 2, 3].flatMap(() => [
+        [1, 2],
+        [2, 2],
+      ]),
+    );
+  });
+
   it('of formats that are not read alone say so', async () => {
     writeFileSync(path.join(folder, 'a.bmp'), 'x');
     const why = /; \*\.bmp: one image of a format that is not read/;

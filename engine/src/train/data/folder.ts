@@ -15,6 +15,8 @@ export interface FolderOptions extends Preprocessing {
   /** Also takes a folder that holds images but no folders: they have no classes then (`labels` is empty). */
   readonly unlabelled?: boolean;
   readonly signal?: AbortSignal;
+  /** Called after each image, with how many have been read or left out, and how many there are. */
+  readonly onProgress?: (done: number, count: number) => void;
 }
 
 /** A folder of images as a dataset, with what was left out of it. */
@@ -33,7 +35,7 @@ export interface FolderDataset extends Dataset {
  */
 export async function readImageFolder(
   folder: string,
-  { size, signal, most, unlabelled = false, ...how }: FolderOptions,
+  { size, signal, most, unlabelled = false, onProgress, ...how }: FolderOptions,
 ): Promise<FolderDataset> {
   if (!Number.isInteger(size) || size < 32 || size > 1024) {
     throw new FoveaError('bad-argument', `image size ${size}: an integer from 32 to 1024 is accepted`);
@@ -59,7 +61,8 @@ export async function readImageFolder(
     ...unread,
   ];
   const leftOut = skipped.length;
-  for (const { file, label } of spreadOver(files, most)) {
+  const wanted = spreadOver(files, most);
+  for (const [position, { file, label }] of wanted.entries()) {
     if (signal?.aborted) throw new FoveaError('aborted', `reading ${folder} was aborted`);
     try {
       const image = await readImage(path.join(folder, file));
@@ -68,6 +71,7 @@ export async function readImageFolder(
       if (error instanceof FoveaError && error.code === 'bad-argument') throw error;
       skipped.push({ file, reason: (error as Error).message.split('\n')[0]! });
     }
+    onProgress?.(position + 1, wanted.length);
   }
   if (images.length === 0) {
     const why = firstSkipped([...skipped.slice(leftOut), ...unread]);

@@ -11,6 +11,8 @@ export interface ReadBelowOptions {
   /** How many, spread evenly over all of them; every one when left out. */
   readonly most?: number;
   readonly signal?: AbortSignal;
+  /** Called after each image, with how many have been read or left out, and how many there are. */
+  readonly onProgress?: (done: number, count: number) => void;
 }
 
 /** What was made of each image that could be read, and the files that could not. */
@@ -27,7 +29,7 @@ export interface ReadBelow<Made> {
  */
 export async function readBelow<Made>(
   folder: string,
-  { most, signal }: ReadBelowOptions,
+  { most, signal, onProgress }: ReadBelowOptions,
   make: (image: RgbImage) => Promise<Made>,
 ): Promise<ReadBelow<Made>> {
   if (most !== undefined && !(Number.isInteger(most) && most >= 1)) {
@@ -36,7 +38,7 @@ export async function readBelow<Made>(
   const { images: all, unread } = await listImagesBelow(folder);
   const wanted = spreadOver(all, most);
   const [files, images, skipped] = [[] as string[], [] as Made[], [...unread]];
-  for (const file of wanted) {
+  for (const [position, file] of wanted.entries()) {
     if (signal?.aborted) throw new FoveaError('aborted', `reading ${folder} was aborted`);
     try {
       images.push(await make(await readImage(path.join(folder, file))));
@@ -45,6 +47,7 @@ export async function readBelow<Made>(
       if (error instanceof FoveaError && error.code === 'bad-argument') throw error;
       skipped.push({ file, reason: (error as Error).message.split('\n')[0]! });
     }
+    onProgress?.(position + 1, wanted.length);
   }
   if (images.length === 0) {
     throw new FoveaError('bad-file', `${folder} holds no readable images${firstSkipped(skipped)}`);
@@ -58,9 +61,13 @@ export async function readBelow<Made>(
  */
 export async function readInputs(
   folder: string,
-  { most, signal, ...how }: PreprocessOptions & ReadBelowOptions,
+  { most, signal, onProgress, ...how }: PreprocessOptions & ReadBelowOptions,
 ): Promise<{ readonly inputs: Tensor; readonly skipped: readonly SkippedFile[] }> {
-  const chosen = { ...(most === undefined ? {} : { most }), ...(signal ? { signal } : {}) };
+  const chosen = {
+    ...(most === undefined ? {} : { most }),
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress } : {}),
+  };
   const { images, skipped } = await readBelow(folder, chosen, (image) => scaleImage(image, how));
   return { inputs: normalised(images, how), skipped };
 }

@@ -2,6 +2,8 @@ import { FoveaError, type Network, preprocess, type Tensor } from '@fovea/engine
 import { readInputs, sceneSides } from '@fovea/engine/internal';
 import { type Dataset, generateDataset, imagesOf, objectLabels, readImageFolder } from '@fovea/engine/train';
 import type { Command } from 'commander';
+import { clearLine, progressLine } from '../output/progress.js';
+import { nameSkipped } from '../output/skipped.js';
 import { parseInteger } from './parse.js';
 import {
   addPreprocessing,
@@ -63,9 +65,10 @@ export async function loadImages(options: DataOptions, network: Network, count: 
       ...how,
       size: height,
       unlabelled: true,
+      onProgress: showImages('reading'),
       ...(most === undefined ? {} : { most }),
     });
-    for (const { file, reason } of folder.skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
+    nameSkipped(folder.skipped);
     return folder;
   }
   refuseScaling(options);
@@ -74,7 +77,9 @@ export async function loadImages(options: DataOptions, network: Network, count: 
     seed: seedOf(seed),
     count: most ?? count,
     size: height,
+    onProgress: showImages('drawing'),
   });
+  clearLine();
   return { ...drawn, ...(mean ? { mean } : {}), ...(deviation ? { deviation } : {}) };
 }
 
@@ -103,14 +108,21 @@ export async function loadInputs(options: DataOptions, network: Network, count: 
   const most = images === undefined ? undefined : parseInteger('--images', images);
   if (data !== undefined) {
     refuseSeed(seed);
-    const read = { ...how, height, width, channels, ...(most === undefined ? {} : { most }) };
+    const onProgress = showImages('reading');
+    const read = { ...how, height, width, channels, onProgress, ...(most === undefined ? {} : { most }) };
     const { inputs, skipped } = await readInputs(data, read);
-    for (const { file, reason } of skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
+    nameSkipped(skipped);
     return inputs;
   }
   refuseScaling(options);
   const side = Math.min(Math.max(longest, sceneSides.smallest), sceneSides.largest);
-  const drawn = await generateDataset({ seed: seedOf(seed), count: most ?? count, size: side });
+  const drawn = await generateDataset({
+    seed: seedOf(seed),
+    count: most ?? count,
+    size: side,
+    onProgress: showImages('drawing'),
+  });
+  clearLine();
   const scenes = Array.from({ length: drawn.count }, (_, i) => ({
     width: side,
     height: side,
@@ -118,6 +130,10 @@ export async function loadInputs(options: DataOptions, network: Network, count: 
   }));
   return preprocess(scenes, { ...how, fit: 'crop', cropFraction: 1, height, width, channels });
 }
+
+/** The line that shows how many images are there. */
+const showImages = (doing: string) =>
+  progressLine((done: number, count: number) => `${doing} images ${done} of ${count}`);
 
 /** Whether scenes are drawn at a side. */
 export const isDrawn = (side: number) => side >= sceneSides.smallest && side <= sceneSides.largest;
