@@ -48,6 +48,7 @@ export function refusal(cause: unknown, kind: 'file' | 'folder'): string {
   if (code === 'ENOENT') return `there is no such ${kind}`;
   if (code === 'EACCES') return 'permission denied';
   if (code === 'ENAMETOOLONG') return 'the name is too long';
+  if (code === 'EISDIR') return 'it is a folder';
   if (code === 'ENOTDIR' && kind === 'folder') return 'it is not a folder';
   return diskRefusals[code ?? ''] ?? code ?? message;
 }

@@ -11,7 +11,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { FoveaError } from './errors.js';
-import { refusal, writeRefusal } from './file.js';
+import { refusal } from './file.js';
 import { removeAbandoned, temporaryName } from './temporary.js';
 
 /**
@@ -39,7 +39,11 @@ export async function replaceFile(path: string, content: Uint8Array | string): P
   } catch (cause) {
     await file?.close().catch(() => undefined);
     await rm(partial, { force: true }).catch(() => undefined);
-    const why = `${writeRefusal(cause)}; what was there before is kept`;
+    // A new file beside the target is what was opened: when there is none, its folder is missing.
+    const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
+    const why = missing
+      ? `the folder ${dirname(target)}: ${refusal(cause, 'folder')}`
+      : `${refusal(cause, 'file')}; what was there before is kept`;
     throw new FoveaError('io', `cannot save ${path}: ${why}`, { cause });
   }
 }

@@ -32,6 +32,14 @@ beforeEach(() => {
 });
 
 describe('replaceFile', () => {
+  it('names a folder that is missing, and nothing of how it writes', async () => {
+    const absent = join(folder, 'absent');
+    await expect(replaceFile(join(absent, 'page.html'), 'x')).rejects.toMatchObject({
+      code: 'io',
+      message: `cannot save ${join(absent, 'page.html')}: the folder ${absent}: there is no such folder`,
+    });
+  });
+
   it('leaves the whole content of one of two writers, and nothing else', async () => {
     const file = join(folder, 'network.safetensors');
     const contents = ['a', 'b', 'c', 'd'].map((letter) => letter.repeat(3_000_000));

@@ -4,7 +4,7 @@
 export { describeGpu } from '../backends/webgpu/index.js';
 export { dataFolder } from '../data-folder.js';
 export { readFileBytes, refusal } from '../file.js';
-export { decodeImage, imageFileName, looksLikeImage } from '../image/decode.js';
+export { decodeImage, imageFileName, imageFormats, looksLikeImage } from '../image/decode.js';
 export { imageNetDeviation, imageNetMean, type PerChannel, statisticsOf } from '../image/normalise.js';
 export { normalised } from '../image/preprocess.js';
 export { type ImageSize, scaleImage } from '../image/scale.js';

@@ -39,8 +39,12 @@ export async function decodeImage(bytes: Uint8Array, source: string): Promise<Rg
 
 async function decode(bytes: Uint8Array): Promise<RgbImage> {
   const sharp = await loadSharp();
+  // The header alone is read without a limit, so that a refusal can name the size.
+  const { width, height, depth } = await sharp(bytes, { limitInputPixels: false, pages: 1 }).metadata();
+  if (width * height > mostPixels) {
+    throw new Error(`it has ${width} x ${height} pixels; at most ${mostPixels / 1e6} million are accepted`);
+  }
   const image = sharp(bytes, { failOn: 'warning', limitInputPixels: mostPixels, pages: 1 });
-  const { depth } = await image.metadata();
   if (!depths.has(depth)) {
     throw new Error(`its samples are of type ${depth}; unsigned integers of 8 or 16 bits are accepted`);
   }
@@ -72,8 +76,15 @@ export async function readImage(path: string): Promise<RgbImage> {
   return decodeImage(await readFileBytes(path), path);
 }
 
+/** The formats that {@link decodeImage} reads, in words. */
+export const imageFormats = 'PNG, JPEG, WebP, GIF, AVIF and TIFF';
+
 /** Names of files that hold images which {@link decodeImage} reads. */
 export const imageFileName = /\.(png|jpe?g|webp|gif|avif|tiff?)$/i;
+
+/** Names of files that hold images in formats which {@link decodeImage} does not read; the group is the ending. */
+export const unreadImageFileName =
+  /\.(bmp|dib|p[bgpn]m|ras|hei[cf]|jp2|j2k|jxl|tga|psd|exr|hdr|ico|svg|dng|cr[23]|nef|arw)$/i;
 
 /** How files of each format begin; undefined for bytes that vary. */
 const signatures = {

@@ -156,22 +156,31 @@ const known = new Map([...shipped].map((strategy) => [strategy.name, strategy]))
  * });
  * console.log(predict(builtNetwork('resnet18'), { device: 'cpu-avx2', strategy: 'dense-late' }).totalMs);
  * ```
- * @throws FoveaError `bad-argument` for anything that is no strategy
+ * A name that is registered again takes the new strategy, as when a cell runs twice.
+ * @throws FoveaError `bad-argument` for anything that is no strategy, and for the name of one of the engine's: what is
+ *   compared with `dense` must be compared with the same everywhere
  */
 export function registerStrategy(strategy: Strategy): void {
   checkStrategy(strategy);
-  known.set(strategy.name, strategy);
+  const { name } = strategy;
+  if (shippedStrategyNames().includes(name) && known.get(name) !== strategy) {
+    throw new FoveaError(
+      'bad-argument',
+      `strategy "${name}" is one of the engine's own; a name besides ${shippedStrategyNames().join(', ')} is accepted`,
+    );
+  }
+  known.set(name, strategy);
 }
 
 /** Makes a strategy known that belongs to the engine. */
 export function registerShipped(strategy: Strategy): void {
   shipped.add(strategy);
-  registerStrategy(strategy);
+  known.set(strategy.name, strategy);
 }
 
-/** Names under which other processes have the same strategy as this one: nobody has registered another there. */
+/** Names of the engine's own strategies, which every process has. */
 export function shippedStrategyNames(): string[] {
-  return strategyNames().filter((name) => shipped.has(known.get(name)!));
+  return [...shipped].map(({ name }) => name);
 }
 
 /** Names that `getStrategy` accepts. */

@@ -8,9 +8,19 @@ import { FoveaError } from '../errors.js';
 const shipped = [nativeBackend, onnxBackend, referenceBackend, webgpuBackend];
 const backends = new Map<string, Backend>(shipped.map((backend) => [backend.name, backend]));
 
-/** Makes a backend known by its name. */
+/**
+ * Makes a backend known by its name. A name that is registered again takes the new backend, as when a cell runs twice.
+ * @throws FoveaError `bad-argument` for the name of one of the engine's own
+ */
 export function registerBackend(backend: Backend): void {
-  backends.set(backend.name, backend);
+  const { name } = backend;
+  if (shippedBackendNames().includes(name) && backends.get(name) !== backend) {
+    throw new FoveaError(
+      'bad-argument',
+      `backend "${name}" is one of the engine's own; a name besides ${shippedBackendNames().join(', ')} is accepted`,
+    );
+  }
+  backends.set(name, backend);
 }
 
 /** Order of preference when no backend is named. */
@@ -21,9 +31,9 @@ export function backendNames(): string[] {
   return [...backends.keys()];
 }
 
-/** Names under which other processes have the same backend as this one: nobody has registered another there. */
+/** Names of the engine's own backends, which every process has. */
 export function shippedBackendNames(): string[] {
-  return backendNames().filter((name) => shipped.includes(backends.get(name)!));
+  return shipped.map(({ name }) => name);
 }
 
 /**

@@ -84,6 +84,9 @@ export interface LabServerOptions {
 /** How often the limits of time on connections are looked at. */
 const CONNECTIONS_CHECK_MS = 2000;
 
+const OPEN_TO_OTHERS =
+  'no token is set: anyone who reaches this address can run programs as you; --token or $JUPYTER_TOKEN sets one';
+
 /** A running lab server. */
 export class LabServer {
   /** Resolves when the server was shut down, from outside or from the lab's own menu. */
@@ -150,6 +153,7 @@ export class LabServer {
     const isAny = isLoopback(ip) || ip === '0.0.0.0' || ip === '::';
     const shownHost = isAny ? 'localhost' : isIPv6(ip) ? hostname() : ip;
     const parts = { kernels, contents, sockets, terminals };
+    if (isShared && token === '') log(OPEN_TO_OTHERS);
     const lab = new LabServer(http, parts, `http://${shownHost}:${bound}`, router.base, token);
 
     registerLogin(router, guard);

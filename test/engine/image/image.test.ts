@@ -189,6 +189,21 @@ describe('images', () => {
     await expect(decodeImage(png, 'bomb.png')).rejects.toThrow(/bomb\.png/);
   });
 
+  it('says how large a refused image is, and what would be accepted', async () => {
+    const jpeg = new Uint8Array(
+      await sharp(await encodePng(picture(4, 4)))
+        .jpeg()
+        .toBuffer(),
+    );
+    const frame = jpeg.findIndex((byte, i) => byte === 0xff && jpeg[i + 1] === 0xc0);
+    const view = new DataView(jpeg.buffer, jpeg.byteOffset, jpeg.byteLength);
+    view.setUint16(frame + 5, 9_000);
+    view.setUint16(frame + 7, 12_000);
+    await expect(decodeImage(jpeg, 'map.jpg')).rejects.toThrow(
+      'map.jpg is not a readable image: it has 12000 x 9000 pixels; at most 100 million are accepted',
+    );
+  });
+
   it('decodes or refuses every damaged image, and nothing else', async () => {
     const random = new Random(5);
     const png = await encodePng(picture(24, 16));

@@ -12,6 +12,7 @@ import {
   run,
   type Strategy,
 } from '@fovea/engine';
+import { getBackend, registerBackend } from '@fovea/engine/backend';
 import { searchGranularity } from '@fovea/engine/predict';
 import { fitMaskers } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
@@ -204,6 +205,23 @@ describe('a strategy that is none', () => {
     expect(() => registerStrategy(given.strategy)).toThrow(message);
     await expect(run(network, randomImages(network), given)).rejects.toThrow(message);
   });
+});
+
+it('keeps the names of the engine’s own strategies and backends, and gives others away again', () => {
+  const streamed = getStrategy('streamed');
+  for (const name of ['dense', 'auto']) {
+    expect(() => registerStrategy({ ...streamed, name })).toThrow(
+      `strategy "${name}" is one of the engine's own; a name besides dense, unfused, lasnet, streamed, auto is accepted`,
+    );
+  }
+  const reference = getBackend('reference');
+  expect(() => registerBackend({ ...reference })).toThrow(/^backend "reference" is one of the engine's own/);
+  const second = { ...streamed, name: 'registered twice' };
+  registerStrategy({ ...second });
+  registerStrategy(second);
+  registerStrategy(streamed);
+  registerBackend(reference);
+  expect(getStrategy('registered twice')).toBe(second);
 });
 
 describe('a plan', () => {

@@ -15,6 +15,7 @@ import {
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { epochOrder, fillBatch } from '../../../engine/src/train/data/batches.js';
+import { readInputs } from '../../../engine/src/train/data/read-below.js';
 import { drawScene } from '../../../engine/src/train/data/scene.js';
 import { smallNetwork } from '../support/small-network.js';
 
@@ -223,12 +224,62 @@ describe('folders of images', () => {
     ]);
   });
 
+  it('name images of formats that are not read, at any depth, once for each folder and ending', async () => {
+    for (const name of ['cats', 'owls']) mkdirSync(path.join(folder, name));
+    for (const name of ['cats/a.png', 'owls/b.png'])
+      await picture('#ff0000').png().toFile(path.join(folder, name));
+    for (const name of ['cats/1.bmp', 'cats/2.BMP', 'owls/3.heic', 'owls/notes.txt'])
+      writeFileSync(path.join(folder, name), 'x');
+    const notRead = [
+      {
+        file: path.join('cats', '*.bmp'),
+        reason: expect.stringMatching(/^2 images of .* PNG, JPEG, .* accepted$/),
+      },
+      {
+        file: path.join('owls', '*.heic'),
+        reason: expect.stringMatching(/^one image of a format that is not/),
+      },
+    ];
+    expect((await readImageFolder(folder, { size: 32 })).skipped).toEqual(notRead);
+    const { inputs, skipped } = await readInputs(folder, { height: 32, width: 32 });
+    expect([inputs.shape[0], skipped]).toEqual([2, notRead]);
+  });
+
+  it('are counted while they are read, those that cannot be read too', async () => {
+    mkdirSync(path.join(folder, 'cats'));
+    await picture('#ff0000')
+      .png()
+      .toFile(path.join(folder, 'cats', 'a.png'));
+    writeFileSync(path.join(folder, 'cats', 'broken.png'), 'no picture');
+    const counted: [number, number][] = [];
+    const onProgress = (done: number, count: number) => counted.push([done, count]);
+    await readImageFolder(folder, { size: 32, onProgress });
+    await readInputs(folder, { height: 32, width: 32, onProgress });
+    await readPhotos(folder, { onProgress });
+    expect(counted).toEqual(
+      [1, 2, 3].flatMap(() => [
+        [1, 2],
+        [2, 2],
+      ]),
+    );
+  });
+
+  it('of formats that are not read alone say so', async () => {
+    writeFileSync(path.join(folder, 'a.bmp'), 'x');
+    const why = /; \*\.bmp: one image of a format that is not read/;
+    await expect(readImageFolder(folder, { size: 32, unlabelled: true })).rejects.toThrow(why);
+    await expect(readInputs(folder, { height: 32, width: 32 })).rejects.toThrow(why);
+    mkdirSync(path.join(folder, 'cats'));
+    writeFileSync(path.join(folder, 'cats', 'b.ppm'), 'x');
+    await expect(readImageFolder(folder, { size: 32 })).rejects.toThrow(/2 left out, the first: \*\.bmp/);
+  });
+
   it('that are empty, unreadable or too small say so', async () => {
     await expect(readImageFolder(folder, { size: 64 })).rejects.toThrow(/holds no folders/);
     mkdirSync(path.join(folder, 'cats'));
     await expect(readImageFolder(folder, { size: 64 })).rejects.toMatchObject({
       code: 'bad-file',
-      message: expect.stringContaining('no readable PNG'),
+      message: expect.stringContaining('no readable images'),
     });
     writeFileSync(path.join(folder, 'cats', 'broken.png'), 'no picture');
     await expect(readImageFolder(folder, { size: 64 })).rejects.toThrow(/broken.png/);

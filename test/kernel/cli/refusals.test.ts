@@ -83,6 +83,7 @@ const refused: [line: string, message: RegExp][] = [
   ['evaluate {tiny} --images 1 --masker oracle', /"oracle"; learned, saliency, random/],
   ['evaluate {tiny} --images 1 --device abacus', /device 'abacus' is not known/],
   ['evaluate {tiny} --images 1 --compare 1.2', /--compare "1\.2": a number from 0 to 1/],
+  ['sweep /no/such/space.json', /cannot read \/no\/such\/space\.json: there is no such file$/m],
   ['fit {tiny} --data {nowhere}', /cannot read the folder .*nowhere: there is no such folder$/m],
   ['fit {tiny} --images 1 --flops-target 2', /--flops-target "2": a number from 0 to 1/],
   ['fit {tiny} --images 1 --rate 0.5 --flops-target 0.5', /either a rate or a FLOPs target/],

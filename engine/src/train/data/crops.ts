@@ -16,6 +16,8 @@ export interface PhotoOptions {
   /** Larger photographs are scaled so that their shorter side has this many pixels; 512 when left out. */
   readonly side?: number;
   readonly signal?: AbortSignal;
+  /** Called after each image, with how many have been read or left out, and how many there are. */
+  readonly onProgress?: (done: number, count: number) => void;
 }
 
 /** Photographs as they are, to be cropped; with the files that could not be read. */

@@ -5,7 +5,7 @@ import { normaliserOf, statisticsOf } from '../../image/normalise.js';
 import type { Preprocessing } from '../../image/preprocess.js';
 import { type ImageSize, scaleImage, sizeOf } from '../../image/scale.js';
 import type { Dataset } from './dataset.js';
-import { listClasses, type SkippedFile, spreadOver } from './image-files.js';
+import { firstSkipped, listClasses, type SkippedFile, spreadOver } from './image-files.js';
 
 /** How `readImageFolder` reads images. */
 export interface FolderOptions extends Preprocessing {
@@ -15,6 +15,8 @@ export interface FolderOptions extends Preprocessing {
   /** Also takes a folder that holds images but no folders: they have no classes then (`labels` is empty). */
   readonly unlabelled?: boolean;
   readonly signal?: AbortSignal;
+  /** Called after each image, with how many have been read or left out, and how many there are. */
+  readonly onProgress?: (done: number, count: number) => void;
 }
 
 /** A folder of images as a dataset, with what was left out of it. */
@@ -23,9 +25,9 @@ export interface FolderDataset extends Dataset {
 }
 
 /**
- * Reads a folder that has one folder of images (PNG, JPEG, WebP) per class. Each is brought to `size` as
- * `preprocess` does it. Files that cannot be read, folders without images and images beside the folders are
- * skipped and named; names that begin with a dot do not count.
+ * Reads a folder that has one folder of images per class. Each is brought to `size` as `preprocess` does it. Files that
+ * cannot be read, folders without images and images beside the folders are skipped and named, and so are images of
+ * formats that are not read; names that begin with a dot do not count.
  *
  * @param options `most`: how many images to read, spread evenly over all of them; every one when left out
  * @throws FoveaError `io` when the folder cannot be read, `bad-file` when no image is left, `bad-argument`
@@ -33,19 +35,19 @@ export interface FolderDataset extends Dataset {
  */
 export async function readImageFolder(
   folder: string,
-  { size, signal, most, unlabelled = false, ...how }: FolderOptions,
+  { size, signal, most, unlabelled = false, onProgress, ...how }: FolderOptions,
 ): Promise<FolderDataset> {
   const { height, width } = sizeOf(size);
   if (most !== undefined && !(Number.isInteger(most) && most >= 1)) {
     throw new FoveaError('bad-argument', `most ${most}: an integer of at least 1 is accepted`);
   }
   normaliserOf(how);
-  const { labels, files: labelled, loose, empty } = await listClasses(folder);
+  const { labels, files: labelled, loose, empty, unread } = await listClasses(folder);
   const takesLoose = labels.length === 0 && unlabelled && loose.length > 0;
   if (labels.length === 0 && empty.length === 0 && !takesLoose) {
     throw new FoveaError(
       'bad-file',
-      `${folder} holds no folders; one folder of images per class is accepted${unlabelled ? ', or images' : ''}`,
+      `${folder} holds no folders; one folder of images per class is accepted${unlabelled ? ', or images' : ''}${firstSkipped(unread)}`,
     );
   }
   const files = takesLoose ? loose.map((file) => ({ file, label: -1 })) : labelled;
@@ -54,9 +56,11 @@ export async function readImageFolder(
   const skipped: SkippedFile[] = [
     ...empty.map((file) => ({ file, reason: 'holds no images, so it is no class' })),
     ...beside.map((file) => ({ file, reason: 'lies beside the folders of classes' })),
+    ...unread,
   ];
   const leftOut = skipped.length;
-  for (const { file, label } of spreadOver(files, most)) {
+  const wanted = spreadOver(files, most);
+  for (const [position, { file, label }] of wanted.entries()) {
     if (signal?.aborted) throw new FoveaError('aborted', `reading ${folder} was aborted`);
     try {
       const image = await readImage(path.join(folder, file));
@@ -65,11 +69,11 @@ export async function readImageFolder(
       if (error instanceof FoveaError && error.code === 'bad-argument') throw error;
       skipped.push({ file, reason: (error as Error).message.split('\n')[0]! });
     }
+    onProgress?.(position + 1, wanted.length);
   }
   if (images.length === 0) {
-    const unreadable = skipped.slice(leftOut);
-    const why = unreadable[0] ? `; ${unreadable.length} unreadable, the first: ${unreadable[0].file}` : '';
-    throw new FoveaError('bad-file', `${folder} holds no readable PNG, JPEG or WebP images${why}`);
+    const why = firstSkipped([...skipped.slice(leftOut), ...unread]);
+    throw new FoveaError('bad-file', `${folder} holds no readable images${why}`);
   }
   const pixels = new Uint8Array(images.length * height * width * 3);
   images.forEach((image, i) => {

@@ -2,7 +2,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { FoveaError } from '../../errors.js';
 import { refusal } from '../../file.js';
-import { imageFileName } from '../../image/decode.js';
+import { imageFileName, imageFormats, unreadImageFileName } from '../../image/decode.js';
 
 /** A file that was left out, and why. */
 export interface SkippedFile {
@@ -20,6 +20,8 @@ export interface ClassFiles {
   readonly loose: readonly string[];
   /** Folders without an image: they are no class, since nothing could be learned or tested of it. */
   readonly empty: readonly string[];
+  /** Images of formats that are not read, one entry for each folder and ending. */
+  readonly unread: readonly SkippedFile[];
 }
 
 /**
@@ -27,12 +29,14 @@ export interface ClassFiles {
  * @throws FoveaError `io` when a folder cannot be read
  */
 export async function listClasses(folder: string): Promise<ClassFiles> {
-  const { folders, images: loose } = await listFolder(folder);
+  const { folders, images: loose, unread: unreadLoose } = await listFolder(folder);
+  const unread = [...unreadLoose];
   const labels: string[] = [];
   const empty: string[] = [];
   const files: { file: string; label: number }[] = [];
   for (const name of folders) {
-    const { images } = await listFolder(path.join(folder, name));
+    const { images, unread: unreadHere } = await listFolder(path.join(folder, name));
+    unread.push(...below(name, unreadHere));
     if (images.length === 0) {
       empty.push(name);
       continue;
@@ -40,38 +44,61 @@ export async function listClasses(folder: string): Promise<ClassFiles> {
     const label = labels.push(name) - 1;
     files.push(...images.map((image) => ({ file: path.join(name, image), label })));
   }
-  return { labels, files, loose, empty };
+  return { labels, files, loose, empty, unread };
+}
+
+/** Images at any depth below a folder. */
+export interface ImagesBelow {
+  readonly images: readonly string[];
+  /** Images of formats that are not read, one entry for each folder and ending. */
+  readonly unread: readonly SkippedFile[];
 }
 
 /**
- * Paths of all images below a folder, relative to it, in order of their names.
+ * Paths of all images below a folder, relative to it, in order of their names, and the images of formats that are not
+ * read.
  * @throws FoveaError `io` when a folder cannot be read
  */
-export async function listImagesBelow(folder: string): Promise<string[]> {
+export async function listImagesBelow(folder: string): Promise<ImagesBelow> {
   return listBelow(folder, '', new Set());
 }
 
 /** @param above real paths of the folders on the way here: a link back to one of them would never end */
-async function listBelow(folder: string, below: string, above: ReadonlySet<string>): Promise<string[]> {
-  const here = path.join(folder, below);
-  const { folders, images } = await listFolder(here);
+async function listBelow(
+  folder: string,
+  within: string,
+  above: ReadonlySet<string>,
+): Promise<{ images: string[]; unread: SkippedFile[] }> {
+  const here = path.join(folder, within);
+  const listed = await listFolder(here);
   const real = await realpath(here);
-  if (above.has(real)) return [];
-  const found: string[] = images.map((name) => path.join(below, name));
-  for (const name of folders) {
-    found.push(...(await listBelow(folder, path.join(below, name), new Set(above).add(real))));
+  if (above.has(real)) return { images: [], unread: [] };
+  const images = listed.images.map((name) => path.join(within, name));
+  const unread = below(within, listed.unread);
+  for (const name of listed.folders) {
+    const deeper = await listBelow(folder, path.join(within, name), new Set(above).add(real));
+    images.push(...deeper.images);
+    unread.push(...deeper.unread);
   }
-  return found;
+  return { images, unread };
+}
+
+/** Files of a folder, named from the folder above it. */
+function below(folder: string, files: readonly SkippedFile[]): SkippedFile[] {
+  return files.map(({ file, reason }) => ({ file: path.join(folder, file), reason }));
 }
 
 /**
- * Folders and image files directly in a folder. Links count as what they lead to, since data sets are often made of
+ * Folders and image files directly in a folder, and how many images of other formats there are. Links count as what they lead to, since data sets are often made of
  * them. Names that begin with a dot are left out: systems and editors keep such beside the images
  * (`.ipynb_checkpoints`, `._photo.jpg`).
  */
-async function listFolder(folder: string): Promise<{ folders: string[]; images: string[] }> {
+async function listFolder(
+  folder: string,
+): Promise<{ folders: string[]; images: string[]; unread: SkippedFile[] }> {
   const folders: string[] = [];
   const images: string[] = [];
+  const unread = new Map<string, number>();
   for (const entry of await readEntries(folder)) {
     if (entry.name.startsWith('.')) continue;
     const target = entry.isSymbolicLink()
@@ -80,8 +107,28 @@ async function listFolder(folder: string): Promise<{ folders: string[]; images: 
     if (target?.isDirectory()) folders.push(entry.name);
     // A link that leads nowhere stays, so that reading it says so.
     else if (imageFileName.test(entry.name)) images.push(entry.name);
+    else {
+      const ending = unreadImageFileName.exec(entry.name)?.[1]?.toLowerCase();
+      if (ending !== undefined) unread.set(ending, (unread.get(ending) ?? 0) + 1);
+    }
   }
-  return { folders: folders.sort(), images: images.sort() };
+  return { folders: folders.sort(), images: images.sort(), unread: [...unread].sort().map(unreadOf) };
+}
+
+/** Data sets hold thousands of images of one format, so they are named together. */
+function unreadOf([ending, count]: readonly [string, number]): SkippedFile {
+  const many = count === 1 ? 'one image' : `${count} images`;
+  return {
+    file: `*.${ending}`,
+    reason: `${many} of a format that is not read; ${imageFormats} are accepted`,
+  };
+}
+
+/** What of a folder was not read, for the message that nothing is left of it. */
+export function firstSkipped(skipped: readonly SkippedFile[]): string {
+  if (!skipped[0]) return '';
+  const { file, reason } = skipped[0];
+  return `; ${skipped.length === 1 ? '' : `${skipped.length} left out, the first: `}${file}: ${reason}`;
 }
 
 async function readEntries(folder: string) {

@@ -43,7 +43,7 @@ export async function loadRecipeData(
   }
   const folder = await readImageFolder(data.path, {
     size,
-    ...(options.signal ? { signal: options.signal } : {}),
+    ...options,
   });
   const [train, test] = splitDataset(folder, data.testEvery ?? 5);
   if (train.count === 0 || test.count === 0) {

@@ -4,13 +4,15 @@ import { type RgbImage, readImage } from '../../image/decode.js';
 import { normalised, type PreprocessOptions } from '../../image/preprocess.js';
 import { scaleImage } from '../../image/scale.js';
 import type { Tensor } from '../../tensor.js';
-import { listImagesBelow, type SkippedFile, spreadOver } from './image-files.js';
+import { firstSkipped, listImagesBelow, type SkippedFile, spreadOver } from './image-files.js';
 
 /** Which images below a folder are read. */
 export interface ReadBelowOptions {
   /** How many, spread evenly over all of them; every one when left out. */
   readonly most?: number;
   readonly signal?: AbortSignal;
+  /** Called after each image, with how many have been read or left out, and how many there are. */
+  readonly onProgress?: (done: number, count: number) => void;
 }
 
 /** What was made of each image that could be read, and the files that could not. */
@@ -27,15 +29,16 @@ export interface ReadBelow<Made> {
  */
 export async function readBelow<Made>(
   folder: string,
-  { most, signal }: ReadBelowOptions,
+  { most, signal, onProgress }: ReadBelowOptions,
   make: (image: RgbImage) => Promise<Made>,
 ): Promise<ReadBelow<Made>> {
   if (most !== undefined && !(Number.isInteger(most) && most >= 1)) {
     throw new FoveaError('bad-argument', `most ${most}: an integer of at least 1 is accepted`);
   }
-  const wanted = spreadOver(await listImagesBelow(folder), most);
-  const [files, images, skipped] = [[] as string[], [] as Made[], [] as SkippedFile[]];
-  for (const file of wanted) {
+  const { images: all, unread } = await listImagesBelow(folder);
+  const wanted = spreadOver(all, most);
+  const [files, images, skipped] = [[] as string[], [] as Made[], [...unread]];
+  for (const [position, file] of wanted.entries()) {
     if (signal?.aborted) throw new FoveaError('aborted', `reading ${folder} was aborted`);
     try {
       images.push(await make(await readImage(path.join(folder, file))));
@@ -44,10 +47,10 @@ export async function readBelow<Made>(
       if (error instanceof FoveaError && error.code === 'bad-argument') throw error;
       skipped.push({ file, reason: (error as Error).message.split('\n')[0]! });
     }
+    onProgress?.(position + 1, wanted.length);
   }
   if (images.length === 0) {
-    const why = skipped.length > 0 ? `; ${skipped.length} unreadable, the first: ${skipped[0]!.file}` : '';
-    throw new FoveaError('bad-file', `${folder} holds no readable images${why}`);
+    throw new FoveaError('bad-file', `${folder} holds no readable images${firstSkipped(skipped)}`);
   }
   return { files, images, skipped };
 }
@@ -58,9 +61,13 @@ export async function readBelow<Made>(
  */
 export async function readInputs(
   folder: string,
-  { most, signal, ...how }: PreprocessOptions & ReadBelowOptions,
+  { most, signal, onProgress, ...how }: PreprocessOptions & ReadBelowOptions,
 ): Promise<{ readonly inputs: Tensor; readonly skipped: readonly SkippedFile[] }> {
-  const chosen = { ...(most === undefined ? {} : { most }), ...(signal ? { signal } : {}) };
+  const chosen = {
+    ...(most === undefined ? {} : { most }),
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress } : {}),
+  };
   const { images, skipped } = await readBelow(folder, chosen, (image) => scaleImage(image, how));
   return { inputs: normalised(images, how), skipped };
 }

@@ -20,12 +20,14 @@ import {
   refusePreprocessing,
 } from '../options/preprocessing.js';
 import { checkResumableOutput } from '../output/output-file.js';
-import { clearLine, interruptible, progressLine, timeLeft } from '../output/progress.js';
+import { clearLine, duration, interruptible, progressLine } from '../output/progress.js';
+import { nameSkipped } from '../output/skipped.js';
 
 interface AdaptCliOptions extends PreprocessingOptions {
   readonly images: string;
   readonly output: string;
   readonly flops?: string;
+  readonly most?: string;
   readonly granularity?: string;
   readonly tune?: string;
   readonly steps?: string;
@@ -50,6 +52,7 @@ export function register(program: Command): void {
       '--images <folder>',
       'folder of images like those that the network will get, at any depth',
     )
+    .option('--most <n>', 'how many of them to take, spread evenly (default: all)')
     .requiredOption(
       '--output <file>',
       'the network with its maskers (.safetensors), a MODEL for every command',
@@ -98,8 +101,12 @@ export function register(program: Command): void {
       };
       const network = await openModel(model, options.config, size);
       const working = async (signal: AbortSignal) => {
-        const photos = await readPhotos(options.images, { signal });
-        for (const { file, reason } of photos.skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
+        const photos = await readPhotos(options.images, {
+          signal,
+          ...(options.most === undefined ? {} : { most: parseInteger('--most', options.most) }),
+          onProgress: progressLine((done, count) => `reading images ${done} of ${count}`),
+        });
+        nameSkipped(photos.skipped);
         const begin = performance.now();
         const result = await adaptMaskers(network, photos.images, {
           ...network.preprocessing,
@@ -129,7 +136,7 @@ function describe({ phase, step, steps, sameClass, distance, flops, leftMs }: Ad
   if (phase === 'fit') return 'fitting maskers to start from';
   return (
     `step ${step}/${steps}: same class ${formatPercent(sameClass, 0)}, distance ${distance.toFixed(3)}, ` +
-    `FLOPs ${formatPercent(flops, 0)}, ${timeLeft(leftMs)} left`
+    `FLOPs ${formatPercent(flops, 0)}, ${duration(leftMs)} left`
   );
 }
 
@@ -145,7 +152,7 @@ function asText(
     rate.toFixed(3),
   ]);
   return [
-    `${output}: maskers learned on ${counted(images, 'image')} in ${(seconds / 60).toFixed(1)} min, ` +
+    `${output}: maskers learned on ${counted(images, 'image')} in ${duration(1000 * seconds)}, ` +
       `${formatPercent(flops, 1)} of the dense network's FLOPs`,
     whatWasKept(kept),
     '',

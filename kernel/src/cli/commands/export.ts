@@ -1,6 +1,7 @@
 import { readFile, realpath } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
+import { refusal, replaceFile } from '@fovea/engine/files';
 import type { Command } from 'commander';
 import type { ReadAsset } from '../../export/markdown.js';
 import type { Notebook } from '../../export/nbformat.js';
@@ -31,7 +32,7 @@ export function register(program: Command): void {
       }
       const name = basename(notebook, extname(notebook));
       const text = await readFile(notebook, 'utf8').catch((error: NodeJS.ErrnoException) => {
-        throw new FoveaError('io', `${notebook} cannot be read: ${error.code ?? error.message}`);
+        throw new FoveaError('io', `cannot read ${notebook}: ${refusal(error, 'file')}`);
       });
       const page = await notebookHtml(parseNotebook(text, notebook) as unknown as Notebook, {
         title: name,
@@ -46,7 +47,6 @@ export function register(program: Command): void {
         throw new FoveaError('bad-argument', `cannot save ${file}: it is the notebook itself; name another`);
       }
       if (!force) await checkReplaceable(file);
-      const { replaceFile } = await import('@fovea/engine/internal');
       await replaceFile(file, page);
       process.stdout.write(`${file}\n`);
     });
@@ -56,7 +56,7 @@ export function register(program: Command): void {
 async function checkReplaceable(file: string): Promise<void> {
   const before = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
-    throw new FoveaError('io', `${file} cannot be replaced: ${error.code ?? error.message}`);
+    throw new FoveaError('io', `cannot save ${file}: ${refusal(error, 'file')}`);
   });
   if (before !== undefined && !before.slice(0, 2000).includes(GENERATOR)) {
     throw new FoveaError(

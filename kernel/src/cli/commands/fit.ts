@@ -7,6 +7,7 @@ import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, parseInteger, parseRate, parseRates, printJson } from '../options/parse.js';
 import { BACKEND } from '../options/running.js';
 import { checkModelOutput } from '../output/output-file.js';
+import { clearLine, progressLine } from '../output/progress.js';
 
 interface FitCliOptions extends DataOptions {
   readonly config?: string;
@@ -68,7 +69,9 @@ export function register(program: Command): void {
         ...common,
         rates,
         granularities: [granularity],
+        onProgress: progressLine((done, count) => `comparing with dense, rate ${done} of ${count}`),
       });
+      clearLine();
       if (options.output !== undefined) {
         await saveNetwork(options.output, result.network);
       }

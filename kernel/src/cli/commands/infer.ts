@@ -12,7 +12,7 @@ import {
   type TopClass,
   topClasses,
 } from '@fovea/engine';
-import { replaceFile } from '@fovea/engine/internal';
+import { refusal, replaceFile } from '@fovea/engine/files';
 import { float32Of, parseSafetensors, writeSafetensors } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { counted, formatPercent } from '../../presentation/index.js';
@@ -93,7 +93,7 @@ async function parseMasker(
   try {
     bytes = await readFile(path);
   } catch (cause) {
-    throw new FoveaError('io', `cannot read masks from ${path}: ${(cause as Error).message}`, { cause });
+    throw new FoveaError('io', `cannot read masks from ${path}: ${refusal(cause, 'file')}`, { cause });
   }
   const file = parseSafetensors(bytes, path);
   const cells = new Map<number, Uint8Array>();

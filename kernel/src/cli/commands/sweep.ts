@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { FoveaError } from '@fovea/engine';
+import { refusal } from '@fovea/engine/files';
 import type { Command } from 'commander';
 import type { SweepSummary } from '../../sweep/backend.js';
 import type { PointRecord } from '../../sweep/point.js';
@@ -111,7 +112,7 @@ async function readSpec(path: string): Promise<unknown> {
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new FoveaError('io', `cannot read ${path}: ${(cause as Error).message}`, { cause });
+    throw new FoveaError('io', `cannot read ${path}: ${refusal(cause, 'file')}`, { cause });
   }
   try {
     return JSON.parse(text);

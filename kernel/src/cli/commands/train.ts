@@ -17,7 +17,8 @@ import { underLock } from '../../lock.js';
 import { formatPercent } from '../../presentation/index.js';
 import { asTable, parseInteger, printJson } from '../options/parse.js';
 import { checkResumableOutput } from '../output/output-file.js';
-import { clearLine, interruptible, progressLine, timeLeft } from '../output/progress.js';
+import { clearLine, duration, interruptible, progressLine } from '../output/progress.js';
+import { nameSkipped } from '../output/skipped.js';
 
 interface TrainCliOptions {
   readonly output: string;
@@ -52,10 +53,12 @@ export function register(program: Command): void {
         const from = options.data === undefined ? wanted : { ...wanted, data: folderAt(options.data) };
         const data = await loadRecipeData(from, {
           signal,
-          onProgress: progressLine((done, count) => `drawing images ${done} of ${count}`),
+          onProgress: progressLine(
+            (done, count) =>
+              `${from.data.kind === 'folder' ? 'reading' : 'drawing'} images ${done} of ${count}`,
+          ),
         });
-        for (const { file: name, reason } of data.skipped)
-          process.stderr.write(`skipped ${name}: ${reason}\n`);
+        nameSkipped(data.skipped);
         const recipe = options.data === undefined ? from : withClassesOf(from, options.data, data);
         const begin = performance.now();
         const result = await train(recipe, {
@@ -107,12 +110,12 @@ function describe({
   const rate = phase === 'adaptive' ? `, FLOPs ${formatPercent(flops, 0)}` : '';
   return (
     `${phase} epoch ${epoch}/${epochs} step ${step}/${steps}: loss ${loss.toFixed(3)}, ` +
-    `accuracy ${formatPercent(accuracy, 1)}${rate}, ${timeLeft(leftMs)} left`
+    `accuracy ${formatPercent(accuracy, 1)}${rate}, ${duration(leftMs)} left`
   );
 }
 
 function asText(output: string, seconds: number, { dense, allActive, adaptive }: TrainResult): string {
-  const lines = [`${output}: trained in ${(seconds / 60).toFixed(1)} min`];
+  const lines = [`${output}: trained in ${duration(1000 * seconds)}`];
   const said = (name: string, measured: Measurement) =>
     lines.push(
       `${name}: accuracy ${formatPercent(measured.accuracy, 1)} at ${formatPercent(measured.flops, 1)} of the FLOPs`,

@@ -2,6 +2,8 @@ import { FoveaError, type Network, type Tensor } from '@fovea/engine';
 import { imageChannels, readInputs } from '@fovea/engine/internal';
 import { type Dataset, generateDataset, imagesOf, objectLabels, readImageFolder } from '@fovea/engine/train';
 import type { Command } from 'commander';
+import { clearLine, progressLine } from '../output/progress.js';
+import { nameSkipped } from '../output/skipped.js';
 import { parseInteger } from './parse.js';
 import {
   addPreprocessing,
@@ -54,9 +56,10 @@ export async function loadImages(options: DataOptions, network: Network, count: 
       ...how,
       size,
       unlabelled: true,
+      onProgress: showImages('reading'),
       ...(most === undefined ? {} : { most }),
     });
-    for (const { file, reason } of folder.skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
+    nameSkipped(folder.skipped);
     return folder;
   }
   refusePreprocessing(
@@ -64,7 +67,15 @@ export async function loadImages(options: DataOptions, network: Network, count: 
     ['resize', 'crop'],
     'is for images of --data; generated ones are drawn to size',
   );
-  return generateDataset({ ...how, seed: seedOf(seed), count: most ?? count, size });
+  const drawn = await generateDataset({
+    ...how,
+    seed: seedOf(seed),
+    count: most ?? count,
+    size,
+    onProgress: showImages('drawing'),
+  });
+  clearLine();
+  return drawn;
 }
 
 /**
@@ -82,8 +93,16 @@ export async function loadInputs(options: DataOptions, network: Network, count: 
   refuseSeed(seed);
   const { size: { height, width } = network.inputShape, how } = prepared(options, network);
   const most = images === undefined ? {} : { most: parseInteger('--images', images) };
-  const { inputs, skipped } = await readInputs(data, { ...how, height, width, channels, ...most });
-  for (const { file, reason } of skipped) process.stderr.write(`skipped ${file}: ${reason}\n`);
+  const onProgress = showImages('reading');
+  const { inputs, skipped } = await readInputs(data, {
+    ...how,
+    height,
+    width,
+    channels,
+    onProgress,
+    ...most,
+  });
+  nameSkipped(skipped);
   return inputs;
 }
 
@@ -93,6 +112,10 @@ function prepared(options: DataOptions, network: Network) {
   const { size, how } = parsePreprocessing(options);
   return { size, how: { ...network.preprocessing, ...how } };
 }
+
+/** The line that shows how many images are there. */
+const showImages = (doing: string) =>
+  progressLine((done: number, count: number) => `${doing} images ${done} of ${count}`);
 
 const seedOf = (seed: string | undefined) =>
   seed === undefined ? UNSEEN_SEED : parseInteger('--seed', seed, 0);

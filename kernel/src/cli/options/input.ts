@@ -2,6 +2,7 @@ import { FoveaError, type Network, preprocess, Tensor } from '@fovea/engine';
 import {
   decodeImage,
   imageChannels,
+  imageFormats,
   looksLikeImage,
   looksLikeSafetensors,
   readFileBytes,
@@ -41,7 +42,7 @@ export async function readInput(
   if (!looksLikeSafetensors(bytes)) {
     throw new FoveaError(
       'bad-file',
-      `${path} is neither an image that can be read (PNG, JPEG, WebP, GIF, AVIF, TIFF) nor a .safetensors file`,
+      `${path} is neither an image that can be read (${imageFormats}) nor a .safetensors file`,
     );
   }
   const file = parseSafetensors(bytes, path);

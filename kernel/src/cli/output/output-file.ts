@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine';
-import { checkModelPath, checkWritable, configKey, isStoredNetwork } from '@fovea/engine/internal';
+import { checkModelPath, checkWritable, configKey, isStoredNetwork, refusal } from '@fovea/engine/internal';
 import { parseSafetensors, type Safetensors } from '@fovea/engine/train';
 import type { PointRecord } from '../../sweep/point.js';
 import { isSameFile } from './same-file.js';
@@ -98,7 +98,7 @@ export async function checkResumableOutput(
 
 async function holds(path: string, kind: OutputKind): Promise<boolean> {
   const content = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
-    throw new FoveaError('io', `${path} cannot be replaced: ${cause.code ?? cause.message}`, { cause });
+    throw new FoveaError('io', `cannot save ${path}: ${refusal(cause, 'file')}`, { cause });
   });
   try {
     return kind.isOne(content, path);

@@ -85,7 +85,7 @@ export function progressLine<Values extends unknown[]>(
 }
 
 /** A time in the most readable unit. */
-export function timeLeft(ms: number): string {
+export function duration(ms: number): string {
   return ms > 90_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 1000)} s`;
 }
 

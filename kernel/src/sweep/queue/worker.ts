@@ -77,7 +77,12 @@ export class QueueWorker {
   static async connect(address: string, options: QueueWorkerOptions = {}): Promise<QueueWorker> {
     const { log = () => undefined } = options;
     const labels = { ...ownLabels(), ...options.labels };
-    const onTrouble = (message: string) => log(message === '' ? 'the queue is back' : message);
+    let said = '';
+    const onTrouble = (message: string) => {
+      // Every attempt to connect is announced; the log of an outage that lasts a night needs one line.
+      if (message !== said) log(message === '' ? 'the queue is back' : message);
+      said = message;
+    };
     const redis = await whenReachable(() => connectQueue(address, { onTrouble }), {
       onWaiting: (reason) => log(`${reason}; waiting for it`),
     });

@@ -47,7 +47,9 @@ describe('fovea export', () => {
 
   it.each([
     [['work.ipynb', '--to', 'pdf'], '--to pdf: html is accepted'],
-    [['missing.ipynb'], 'missing.ipynb cannot be read: ENOENT'],
+    [['missing.ipynb'], 'missing.ipynb: there is no such file'],
+    [['.'], 'it is a folder'],
+    [['work.ipynb', '--output', join('absent', 'page.html')], 'the folder absent: there is no such folder'],
     [['broken.ipynb'], 'Unreadable notebook'],
   ])('refuses %j', async ([name, ...options], message) => {
     await writeFile(join(folder, 'broken.ipynb'), '{');

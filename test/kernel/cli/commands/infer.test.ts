@@ -122,7 +122,10 @@ describe('fovea infer', () => {
     [[tiny, '--input', images, '--strategy', 'fast'], /unknown strategy "fast"/],
     [[tiny, '--input', images, '--backend', 'cuda'], /unknown backend "cuda"/],
     [[tiny, '--input', images, '--masker', 'magic'], /--masker "magic"/],
-    [[tiny, '--input', images, '--masker', `fixed:${images}.none`], /cannot read masks/],
+    [
+      [tiny, '--input', images, '--masker', `fixed:${images}.none`],
+      /cannot read masks from .*: there is no such file$/m,
+    ],
     [[tiny, '--input', images, '--masker', `fixed:${tiny}`], /fixed mask of block 0/],
     [
       [tiny, '--input', images, '--output', '/no/such/folder/out.safetensors'],

@@ -1,10 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   clearLine,
+  duration,
   interruptible,
   progressLine,
   showProgress,
 } from '../../../../kernel/src/cli/output/progress.js';
+import { nameSkipped } from '../../../../kernel/src/cli/output/skipped.js';
 
 /** What has been written to the error stream. */
 let written: string[];
@@ -48,6 +50,18 @@ describe('a line that shows progress', () => {
     await expect(interruptible(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(written).toEqual(['\r\x1b[K', '\r\x1b[K']);
   });
+
+  it('gives way to the names of files that were left out', () => {
+    terminal(80);
+    nameSkipped([{ file: 'a.bmp', reason: 'not read' }]);
+    expect(written).toEqual(['\r\x1b[K', 'skipped a.bmp: not read\n']);
+  });
+
+  it.each([
+    [1_400, '1 s'],
+    [89_000, '89 s'],
+    [120_000, '2 min'],
+  ])('says %i ms in the most readable unit', (ms, text) => expect(duration(ms)).toBe(text));
 
   it.each([
     ['dumb terminal', 'dumb', 80],
