@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <stdexcept>
+#include <system_error>
 
 #if defined(__linux__)
 #include <pthread.h>
@@ -58,14 +59,20 @@ ThreadPool::~ThreadPool() {
   for (auto& worker : workers_) worker->thread.join();
 }
 
-void ThreadPool::grow(int threads) {
+int ThreadPool::grow(int threads) {
   if (shares_.size() < static_cast<size_t>(threads)) shares_ = std::vector<Share>(threads);
   while (static_cast<int>(workers_.size()) < threads - 1) {
     const int thread = static_cast<int>(workers_.size()) + 1;
     workers_.push_back(std::make_unique<Worker>());
     Worker& worker = *workers_.back();
-    worker.thread = std::thread([this, &worker, thread] { serve(worker, thread); });
+    try {
+      worker.thread = std::thread([this, &worker, thread] { serve(worker, thread); });
+    } catch (const std::system_error&) {
+      workers_.pop_back();
+      break;
+    }
   }
+  return std::min(threads, static_cast<int>(workers_.size()) + 1);
 }
 
 // Both take one item of a share, -1 when none is left.
@@ -101,7 +108,8 @@ void ThreadPool::take_items(int thread) {
 }
 
 void ThreadPool::run(const Work& work) {
-  const int threads = static_cast<int>(work.threads);
+  if (work.items > static_cast<long>(share_item)) throw std::length_error("a pass of more than 2^32 items");
+  const int threads = grow(static_cast<int>(work.threads));
   if (threads <= 1) {
     for (long item = 0; item < work.items; item++) {
       if (work.stop && work.stop->load(std::memory_order_relaxed)) return;
@@ -109,9 +117,8 @@ void ThreadPool::run(const Work& work) {
     }
     return;
   }
-  if (work.items > static_cast<long>(share_item)) throw std::length_error("a pass of more than 2^32 items");
-  grow(threads);
   work_ = work;
+  work_.threads = threads;
   for (int t = 0; t < threads; t++) {
     const uint64_t first = work.items * t / threads, end = work.items * (t + 1) / threads;
     shares_[t].left.store(first | end << share_end_shift, std::memory_order_relaxed);

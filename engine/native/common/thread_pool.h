@@ -72,7 +72,8 @@ class ThreadPool {
   static long take_last(Share& share);
   bool join(int thread);
   void serve(Worker& worker, int thread);
-  void grow(int threads);
+  // Starts workers for so many threads with the caller; returns how many there are, fewer where the system grants no more.
+  int grow(int threads);
 
   std::vector<std::unique_ptr<Worker>> workers_;
   Work work_{};

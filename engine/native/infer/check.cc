@@ -141,7 +141,7 @@ void Program::check_instruction(const Session& session, int index) {
     return a.batch == b.batch && a.height == b.height && a.width == b.width && a.channels == b.channels;
   };
   const auto needs_taps = [&](int64_t taps) {
-    need(taps <= 1 << 20, "kernel too large");
+    need(taps <= most_positions, "kernel too large");
     most_taps_ = std::max(most_taps_, static_cast<int>(taps));
   };
 
@@ -192,8 +192,8 @@ void Program::check_instruction(const Session& session, int index) {
       }
       if (convolution.form == PackedConvolution::Form::rows) {
         need(o[5] == 0, "a convolution of few channels reads a map");
-        const double values = static_cast<double>(input.height + g.pad_top + g.pad_bottom) *
-                              (input.width + g.pad_left + g.pad_right) * input.batch * input.channels;
+        const double values = (static_cast<double>(input.height) + g.pad_top + g.pad_bottom) *
+                              (static_cast<double>(input.width) + g.pad_left + g.pad_right) * input.batch * input.channels;
         need(values <= most_values, "the padded copy is too large");
         want_scratch(static_cast<long>(values));
       }

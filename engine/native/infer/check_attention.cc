@@ -28,6 +28,7 @@ void Program::check_attention(const Session& session, int index) {
   if (o[5] >= 0) need(o[5] == o[1] || (o[2] == 0 && same_plane(map, regions_[o[5]])), "pooled region does not fit");
   need(o[2] == 0 || o[5] == o[1], "packed rows are pooled over their own region");
   need(o[6] >= 1 && o[6] <= 3, "no such pools");
+  need(o[4] >= 0, "attention needs a gate");
 
   const Attention attention = attention_at(session, o);
   const int channels = map.channels;

@@ -60,7 +60,7 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
 
 long depthwise_together(const PackedConvolution& convolution) {
   const Geometry& g = convolution.geometry;
-  return std::clamp<long>(limits::depthwise_values / (g.kernel_height * g.stride_x * convolution.channels),
+  return std::clamp<long>(limits::depthwise_values / (static_cast<long>(g.kernel_height) * g.stride_x * convolution.channels),
                           limits::depthwise_pixels, limits::block_pixels);
 }
 

@@ -30,10 +30,10 @@ void make_blocks(PackedConvolution& packed) {
     }
     return;
   }
-  const int parts = std::max(1, (packed.taps * packed.channels + reduction_steps / 2) / reduction_steps);
-  for (int part = 0; part < parts; part++) {
-    const int from = packed.taps * part / parts;
-    const int to = packed.taps * (part + 1) / parts;
+  const long parts = std::max(1L, (packed.steps() + reduction_steps / 2) / reduction_steps);
+  for (long part = 0; part < parts; part++) {
+    const int from = static_cast<int>(packed.taps * part / parts);
+    const int to = static_cast<int>(packed.taps * (part + 1) / parts);
     if (to == from) continue;
     packed.blocks.push_back({from, to - from, 0, packed.channels, first});
     first += static_cast<long>(to - from) * packed.channels;

@@ -18,6 +18,11 @@ Geometry read_geometry(const int32_t* v) {
     within(extent, 1, most_extent, "kernel, stride or dilation");
   for (int pad : {g.pad_top, g.pad_left, g.pad_bottom, g.pad_right}) within(pad, 0, most_extent, "padding");
   within(g.groups, 1, g.in_channels, "groups");
+  // So that products of a few of these stay within 64 bits.
+  require(g.taps() <= most_positions, "kernel of ", g.kernel_height, " x ", g.kernel_width, ": at most ", most_positions,
+          " positions are accepted");
+  require(static_cast<double>(g.out_channels) * (g.in_channels / g.groups) * g.taps() <= most_values,
+          "a convolution of more than 2^32 weights");
   if (g.in_channels % g.groups || g.out_channels % g.groups)
     reject("groups " + std::to_string(g.groups) + " do not divide " + std::to_string(g.in_channels) + " and " +
            std::to_string(g.out_channels) + " channels");

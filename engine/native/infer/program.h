@@ -42,6 +42,9 @@ constexpr int instruction_words = 16;
 // Most values of a buffer: 16 GiB of floats.
 constexpr double most_values = 4294967296.0;
 
+// Most positions of a kernel or a pooling window.
+constexpr int most_positions = 1 << 20;
+
 // Tables passed from TypeScript; `Program` checks every entry.
 struct ProgramTables {
   std::vector<double> buffers;         // values in each buffer

@@ -81,8 +81,10 @@ Program& Session::program(int index) {
 void Session::run(Program& program, int first, int last, int threads, bool paced, bool counted, ThreadPool& pool,
                   const std::function<void(int)>& on_progress) {
   while (scratch_.size() < static_cast<size_t>(threads)) {
-    scratch_.emplace_back();
-    scratch_.back().reserve(scratch_taps_, scratch_winograd_, scratch_rows_, *kernels_);
+    // Added when it has its memory: the next run would take one without for a whole one.
+    Scratch scratch;
+    scratch.reserve(scratch_taps_, scratch_winograd_, scratch_rows_, *kernels_);
+    scratch_.push_back(std::move(scratch));
   }
   const Machine machine{kernels_, &pool, threads, &stop, scratch_.data(), zeros_.data(), band_pixels_};
   program.run(*this, machine, first, last, paced ? &pace_ : nullptr, counted, on_progress);

@@ -1,6 +1,10 @@
 // The threads of training: every part of an operation is done once, and before the next operation begins.
 #include "train/team.h"
 
+#include <new>
+
+#include "common/thread_pool.h"
+#include "test/no_more_threads.h"
 #include "test/unit_test.h"
 
 namespace fovea::test {
@@ -37,6 +41,33 @@ TEST("a team ends at any time after its last operation") {
     }
     expect(done == round % 4 * 7, std::to_string(done) + " parts");
   }
+}
+
+TEST("what a part throws is thrown by its operation, and the team goes on") {
+  for (const int threads : {1, 2, 4}) {
+    train::Team team(threads);
+    for (int round = 0; round < 200; round++) {
+      bool thrown = false;
+      try {
+        team.run(9, [&](long part) {
+          if (part == round % 9) throw std::bad_alloc();
+        });
+      } catch (const std::bad_alloc&) {
+        thrown = true;
+      }
+      std::atomic<int> done{0};
+      team.run(9, [&](long) { done++; });
+      if (!thrown || done != 9) return fail(std::to_string(threads) + " threads, round " + std::to_string(round));
+    }
+  }
+}
+
+TEST("a team works with the threads that the system grants") {
+  const NoMoreThreads none;
+  train::Team team(max_threads);
+  std::atomic<int> done{0};
+  team.run(100, [&](long) { done++; });
+  expect(done == 100, std::to_string(done) + " parts");
 }
 
 }  // namespace fovea::test

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "common/thread_pool.h"
+#include "test/no_more_threads.h"
 #include "test/unit_test.h"
 
 namespace fovea::test {
@@ -82,6 +83,22 @@ TEST("passes follow each other without an item of the one in the other") {
     pool.for_each(threads, items, nullptr, [&](long item, int) { sum += item + 1; });
     if (sum != items * (items + 1) / 2) return fail("pass " + std::to_string(pass) + ": sum " + std::to_string(sum));
   }
+}
+
+TEST("a pass is done by the threads that the system grants, also the next one") {
+  ThreadPool pool;
+  const auto passes = [&](const char* when) {
+    for (const int threads : {max_threads, 2, max_threads}) {
+      std::atomic<int> done{0};
+      pool.for_each(threads, 1000, nullptr, [&](long, int) { done++; });
+      expect(done == 1000, std::to_string(done) + " items " + when);
+    }
+  };
+  {
+    const NoMoreThreads none;
+    passes("without threads");
+  }
+  passes("with threads");
 }
 
 }  // namespace fovea::test

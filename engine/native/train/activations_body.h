@@ -51,7 +51,7 @@ inline float gelu_tanh_factor(float square) { return 1.59576912f * (1.0f + 0.044
 // `below`: the slope of a PReLU below zero.
 template <Activation Kind>
 inline float value_of(float x, float below) {
-  if constexpr (Kind == Activation::relu) return x > 0 ? x : 0.0f;
+  if constexpr (Kind == Activation::relu) return x < 0 ? 0.0f : x;
   if constexpr (Kind == Activation::relu6) return clip(x, 0, 6);
   if constexpr (Kind == Activation::silu) return x * logistic(x);
   if constexpr (Kind == Activation::hardswish) return x * clip(x / 6 + 0.5f, 0, 1);

@@ -7,6 +7,8 @@
 namespace fovea::train {
 
 constexpr long kMostTaps = 1024;
+// The largest stride, dilation and padding, those of inference.
+constexpr long kMostStep = 1L << 12;
 
 // dims: N, H, W, C, OH, OW, K, KH, KW, SH, SW, PT, PL, groups, accumulate[, DH, DW]; dilations are 1 when left out
 struct Shape {

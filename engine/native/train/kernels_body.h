@@ -138,7 +138,8 @@ void affine(const float* x, float* y, long rows, long C, const float* __restrict
 #pragma GCC ivdep
     for (long c = 0; c < C; c++) {
       const float value = x[c] * scale[c] + shift[c];
-      y[c] = value > floor ? value : floor;
+      // A value that is no number stays one, so that a run that diverges is noticed.
+      y[c] = value < floor ? floor : value;
     }
 }
 
@@ -170,7 +171,7 @@ void blend(const float* __restrict x, const float* __restrict identity, float* _
   for (long r = 0; r < rows; r++, x += C, identity += C, z += C)
     for (long c = 0; c < C; c++) {
       const float value = (x[c] * scale[c] + shift[c]) * mask + identity[c];
-      z[c] = value > 0 ? value : 0.0f;
+      z[c] = value < 0 ? 0.0f : value;
     }
 }
 
@@ -204,7 +205,7 @@ void add(const float* __restrict x, float* __restrict y, long count, float a) {
 
 void maximum(const float* __restrict x, float* __restrict y, int* __restrict index, int tag, long count) {
   for (long i = 0; i < count; i++) {
-    const bool larger = x[i] > y[i];
+    const bool larger = x[i] > y[i] || x[i] != x[i];
     y[i] = larger ? x[i] : y[i];
     index[i] = larger ? tag : index[i];
   }

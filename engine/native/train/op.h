@@ -40,6 +40,20 @@ struct OpKind {
   void (*run)(Op& op, Team& team);
 };
 
+// Most pixels of a map that an operation keeps a byte each for while it runs.
+constexpr long kMostPixels = 1L << 28;
+
+// How many elements so many extents make; negative, which no buffer has room for, where that is beyond 64 bits or an
+// extent is negative itself.
+template <typename... Extents>
+long product(Extents... extents) {
+  long count = 1;
+  bool fits = true;
+  for (const long extent : {static_cast<long>(extents)...})
+    fits = extent >= 0 && !__builtin_mul_overflow(count, extent, &count) && fits;
+  return fits ? count : -1;
+}
+
 // The tables of the op_*.cc files.
 extern const std::vector<OpKind> convolution_ops, normalisation_ops, pooling_ops, mask_ops, loss_ops, branch_ops, distil_ops;
 

@@ -164,7 +164,7 @@ void work(Op& op, Team& team) {
 }
 
 std::vector<long> activate_sizes(const std::vector<long>& d, bool backward) {
-  const long map = d[0] * d[1];
+  const long map = product(d[0], d[1]);
   if (d[2] > activations()) return {-1};
   std::vector<long> sizes = backward ? std::vector<long>{map, map, d[1], d[1], map} : std::vector<long>{map, d[1], d[1], map};
   if (has_slopes(d)) sizes.push_back(d[1]);
@@ -172,7 +172,7 @@ std::vector<long> activate_sizes(const std::vector<long>& d, bool backward) {
 }
 
 std::vector<long> masked_sizes(const std::vector<long>& d, bool backward) {
-  const long map = d[0] * d[1] * d[2] * d[3], cells = d[0] * d[4] * d[5];
+  const long map = product(d[0], d[1], d[2], d[3]), cells = product(d[0], d[4], d[5]);
   if ((d[4] > 0) != (d[5] > 0) || d[4] > d[1] || d[5] > d[2] || (backward && cells == 0)) return {-1};
   if (backward) return {map, map, cells, map, cells};
   if (cells == 0) return {map, map, map};
@@ -181,9 +181,12 @@ std::vector<long> masked_sizes(const std::vector<long>& d, bool backward) {
 
 std::vector<long> work_sizes(const std::vector<long>& d) {
   if (d[3] < 1 || static_cast<long>(d.size()) != 4 + 10 * d[3]) return {-1};
-  for (long i = 0; i < d[3]; i++)
-    if (d[4 + 10 * i] < 1 || d[5 + 10 * i] < 1) return {-1};
-  return {d[0] * d[1] * d[2], d[3], 2, 1};
+  for (long i = 0; i < d[3]; i++) {
+    const long H = d[4 + 10 * i], W = d[5 + 10 * i];
+    if (H < 1 || W < 1 || product(H, W) > kMostPixels) return {-1};
+  }
+  const bool covers = d[1] >= 1 && d[2] >= 1 && d[1] <= d[d.size() - 10] && d[2] <= d[d.size() - 9];
+  return {covers ? product(d[0], d[1], d[2]) : -1, d[3], 2, 1};
 }
 
 }  // namespace
@@ -197,13 +200,13 @@ const std::vector<OpKind> branch_ops = {
      activate_gradient},
     {"scale", 3, 4,
      [](const std::vector<long>& d) {
-       const long map = d[0] * d[1] * d[2];
-       return std::vector<long>{map, d[0] * d[2], d[2], map};
+       const long map = product(d[0], d[1], d[2]);
+       return std::vector<long>{map, product(d[0], d[2]), d[2], map};
      },
      scale},
     {"scale-dx", 3, 6,
      [](const std::vector<long>& d) {
-       const long map = d[0] * d[1] * d[2], gates = d[0] * d[2];
+       const long map = product(d[0], d[1], d[2]), gates = product(d[0], d[2]);
        return std::vector<long>{map, map, gates, d[2], map, gates};
      },
      scale_gradient},

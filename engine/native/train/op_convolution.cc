@@ -283,11 +283,16 @@ void weight_gradient(Op& op, Team& team) {
   });
 }
 
+bool within(long value, long least) { return value >= least && value <= kMostStep; }
+
 std::vector<long> sizes(const std::vector<long>& d, int order) {
   const Shape s = shape_of(d);
-  const bool sane = s.groups > 0 && s.C % s.groups == 0 && s.K % s.groups == 0 && s.taps() <= kMostTaps && s.SH > 0 && s.SW > 0 && s.DH > 0 && s.DW > 0;
+  const bool sane = s.groups > 0 && s.C % s.groups == 0 && s.K % s.groups == 0 && s.KH > 0 && s.KW > 0 &&
+                    product(s.KH, s.KW) <= kMostTaps && within(s.SH, 1) && within(s.SW, 1) && within(s.DH, 1) &&
+                    within(s.DW, 1) && within(s.PT, 0) && within(s.PL, 0);
   if (!sane) return {-1};
-  const long x = s.N * s.H * s.W * s.C, w = s.K * s.in() * s.taps(), y = s.N * s.OH * s.OW * s.K;
+  const long x = product(s.N, s.H, s.W, s.C), w = product(s.K, s.in(), s.taps()), y = product(s.N, s.OH, s.OW, s.K);
+  if (s.row_runs() && product(s.N, s.padded_height(), s.padded_width(), s.C) < 0) return {-1};
   if (order == 0) return {x, w, y};
   if (order == 1) return {y, w, x};
   return {x, y, w};
@@ -305,7 +310,7 @@ void bias_gradient(Op& op, Team&) {
   for (long row = 0; row < op.dims[0]; row++) kernels().add(op.floats(0) + row * op.dims[1], db, op.dims[1], 1.0f);
 }
 
-std::vector<long> bias_sizes(const std::vector<long>& d) { return {d[0] * d[1], d[1]}; }
+std::vector<long> bias_sizes(const std::vector<long>& d) { return {product(d[0], d[1]), d[1]}; }
 
 }  // namespace
 

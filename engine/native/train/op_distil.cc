@@ -83,7 +83,7 @@ void adam(Op& op, Team& team) {
 const std::vector<OpKind> distil_ops = {
     {"divergence", 2, 5,
      [](const std::vector<long>& d) {
-       const long logits = d[0] * d[1];
+       const long logits = product(d[0], d[1]);
        return d[1] < 1 ? std::vector<long>{-1} : std::vector<long>{logits, logits, 2, logits, 2};
      },
      divergence},

@@ -99,7 +99,7 @@ void descend(Op& op, Team& team) {
 const std::vector<OpKind> loss_ops = {
     {"classify", 3, 5,
      [](const std::vector<long>& d) {
-       const long logits = d[0] * d[1];
+       const long logits = d[1] < 1 ? -1 : product(d[0], d[1]);
        std::vector<long> needs{logits, d[0], 3, logits, 3};
        if (d[2] != 0) needs.push_back(logits);
        return needs;
@@ -110,7 +110,7 @@ const std::vector<OpKind> loss_ops = {
        const long blocks = d[0];
        if (static_cast<long>(d.size()) != 3 + blocks) return std::vector<long>{-1};
        std::vector<long> needs{2 * blocks, 3 * blocks + 1, 4, 2};
-       for (long b = 0; b < blocks; b++) needs.push_back(d[2] * d[3 + b]);
+       for (long b = 0; b < blocks; b++) needs.push_back(d[1] > d[2] ? -1 : product(d[2], d[3 + b]));
        return needs;
      },
      budget},

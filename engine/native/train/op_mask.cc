@@ -132,7 +132,7 @@ void rates(Op& op, Team&) {
 
 std::vector<long> residual_sizes(const std::vector<long>& d, bool backward) {
   const Grid s = grid_of(d);
-  const long map = s.N * s.H * s.W * s.C, cells = s.N * s.rows * s.columns;
+  const long map = product(s.N, s.H, s.W, s.C), cells = product(s.N, s.rows, s.columns);
   if ((s.rows > 0) != (s.columns > 0) || s.rows > s.H || s.columns > s.W) return {-1};
   std::vector<long> needs = backward ? std::vector<long>{map, map, map, s.C, s.C, map} : std::vector<long>{map, s.C, s.C, map, map};
   if (s.masked()) needs.push_back(cells);
@@ -147,18 +147,22 @@ const std::vector<OpKind> mask_ops = {
     {"residual-dx", 6, 6, [](const std::vector<long>& d) { return residual_sizes(d, true); }, residual_gradient},
     {"gumbel", 5, 5,
      [](const std::vector<long>& d) {
-       const long cells = d[0] * d[1];
-       return std::vector<long>{2 * cells, 2, 2, cells, cells};
+       const long cells = product(d[0], d[1]);
+       return std::vector<long>{product(2, cells), 2, 2, cells, cells};
      },
      gumbel},
     {"gumbel-dx", 5, 4,
      [](const std::vector<long>& d) {
-       const long cells = d[0] * d[1];
-       return std::vector<long>{cells, cells, 2, 2 * cells};
+       const long cells = product(d[0], d[1]);
+       return std::vector<long>{cells, cells, 2, product(2, cells)};
      },
      gumbel_gradient},
     {"rates", 11, 2,
-     [](const std::vector<long>& d) { return std::vector<long>{d[0] * d[2] * d[3], 2}; },
+     [](const std::vector<long>& d) {
+       const bool covers = d[2] >= 1 && d[3] >= 1 && d[2] <= d[4] && d[3] <= d[5];
+       const bool small = product(d[9], d[10]) >= 1 && product(d[9], d[10]) <= kMostPixels;
+       return std::vector<long>{covers && small ? product(d[0], d[2], d[3]) : -1, 2};
+     },
      rates},
 };
 

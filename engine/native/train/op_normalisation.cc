@@ -113,15 +113,19 @@ void gradient(Op& op, Team& team) {
 const std::vector<OpKind> normalisation_ops = {
     {"moments", 2, 9,
      [](const std::vector<long>& d) {
-       return std::vector<long>{d[0] * d[1], d[1], d[1], d[1], d[1], d[1], d[1], d[1], d[1]};
+       return std::vector<long>{product(d[0], d[1]), d[1], d[1], d[1], d[1], d[1], d[1], d[1], d[1]};
      },
      moments},
     {"fold", 1, 6, [](const std::vector<long>& d) { return std::vector<long>(6, d[0]); }, fold},
     {"affine", 3, 4,
-     [](const std::vector<long>& d) { return std::vector<long>{d[0] * d[1], d[1], d[1], d[0] * d[1]}; }, affine},
+     [](const std::vector<long>& d) {
+       const long map = product(d[0], d[1]);
+       return std::vector<long>{map, d[1], d[1], map};
+     },
+     affine},
     {"normalisation-dx", 3, 10,
      [](const std::vector<long>& d) {
-       const long map = d[0] * d[1];
+       const long map = product(d[0], d[1]);
        return std::vector<long>{map, map, d[1], d[1], d[1], d[1], d[1], map, d[1], d[1]};
      },
      gradient},

@@ -127,13 +127,13 @@ void cell_gradient_only(Op& op, Team& team) {
 }
 
 std::vector<long> window_sizes(const std::vector<long>& d, bool indexed, bool backward) {
-  const long x = d[0] * d[1] * d[2] * d[3], y = d[0] * d[4] * d[5] * d[3];
+  const long x = product(d[0], d[1], d[2], d[3]), y = product(d[0], d[4], d[5], d[3]);
   if (indexed) return backward ? std::vector<long>{y, y, x} : std::vector<long>{x, y, y};
   return backward ? std::vector<long>{y, x} : std::vector<long>{x, y};
 }
 
 std::vector<long> cell_sizes(const std::vector<long>& d, bool backward) {
-  const long x = d[0] * d[1] * d[2] * d[3], y = d[0] * d[4] * d[5] * d[3];
+  const long x = product(d[0], d[1], d[2], d[3]), y = product(d[0], d[4], d[5], d[3]);
   return backward ? std::vector<long>{y, x} : std::vector<long>{x, y};
 }
 

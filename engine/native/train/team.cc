@@ -1,5 +1,8 @@
 #include "train/team.h"
 
+#include <system_error>
+#include <utility>
+
 namespace fovea::train {
 
 namespace {
@@ -16,7 +19,12 @@ inline void relax() {
 }  // namespace
 
 Team::Team(int threads) {
-  for (int i = 1; i < threads; i++) helpers_.emplace_back([this] { serve(); });
+  helpers_.reserve(threads);
+  try {
+    for (int i = 1; i < threads; i++) helpers_.emplace_back([this] { serve(); });
+  } catch (const std::system_error&) {
+    // Those that there are do the work.
+  }
 }
 
 Team::~Team() {
@@ -29,7 +37,13 @@ Team::~Team() {
 }
 
 void Team::take(const std::function<void(long)>& work, long parts) {
-  for (long part = next_.fetch_add(1); part < parts; part = next_.fetch_add(1)) work(part);
+  try {
+    for (long part = next_.fetch_add(1); part < parts; part = next_.fetch_add(1)) work(part);
+  } catch (...) {
+    next_ = parts;
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!failure_) failure_ = std::current_exception();
+  }
 }
 
 void Team::run(long parts, const std::function<void(long)>& work) {
@@ -52,6 +66,7 @@ void Team::run(long parts, const std::function<void(long)>& work) {
     std::unique_lock<std::mutex> lock(mutex_);
     done_.wait(lock, [this] { return busy_ == 0; });
   }
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
 }
 
 void Team::serve() {

@@ -2,8 +2,8 @@ import { ask, isPromise } from '../mask/ask.js';
 import { checkDecision } from '../mask/decide.js';
 import type { MaskDecision } from '../mask/mask.js';
 import type { AdaptiveBlock } from '../primitives/network-lowering.js';
-import type { RunOptions } from './backend.js';
 import type { ScriptRecord } from './program-report.js';
+import type { QueuedRunOptions } from './run-queue.js';
 
 /**
  * A masker's own cells for a block; its margins go to the record.
@@ -12,7 +12,7 @@ import type { ScriptRecord } from './program-report.js';
  */
 export function askMasker(
   { block, shape, mask }: AdaptiveBlock,
-  { plan, maskers, ...asking }: Pick<RunOptions, 'plan' | 'maskers' | 'signal' | 'onAsk'>,
+  { plan, maskers, ...asking }: Pick<QueuedRunOptions, 'plan' | 'maskers' | 'signal' | 'onWait' | 'holds'>,
   { margins }: ScriptRecord,
   pooled: Float32Array,
 ): Uint8Array | Promise<Uint8Array> {

@@ -22,8 +22,8 @@ export interface RunOptions {
    * ignore it.
    */
   readonly paced?: boolean;
-  /** Called before a masker is asked; what it returns is called when the masker has answered, for which the run waits. */
-  readonly onAsk?: () => () => void;
+  /** Called when the run begins to wait for a masker that does not answer at once; what it returns, when it no longer waits. */
+  readonly onWait?: () => () => void;
   /** Called between passes, with the fraction done (0…1) and the name of the node just finished. */
   readonly onProgress?: (fraction: number, name: string) => void;
 }
@@ -37,7 +37,10 @@ export interface RunResult {
   readonly profile: Profile;
 }
 
-/** A network packed for one backend and one input shape. Runs do not overlap: a second call waits. */
+/**
+ * A network packed for one backend and one input shape. Runs do not overlap: a second call waits, and is refused when a
+ * masker makes it that the first waits for.
+ */
 export interface Session {
   run(input: Tensor, options: RunOptions): Promise<RunResult>;
   /** Frees packed weights and buffers once the runs asked for before have ended; later ones are refused. */

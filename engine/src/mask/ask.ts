@@ -1,12 +1,15 @@
-import { FoveaError } from '../errors.js';
+import { unlessAborted } from '../unless-aborted.js';
 import type { MaskDecision, Masker, MaskerContext } from './mask.js';
+import { insideRun } from './waiting-runs.js';
 
 /** What a run does while it waits for a masker. */
 export interface Asking {
   /** Ends the wait; the masker's answer is then not used. */
   readonly signal?: AbortSignal | undefined;
-  /** Called before a masker is asked; what it returns is called when the masker has answered. */
-  readonly onAsk?: (() => () => void) | undefined;
+  /** Called when the wait for a masker that does not answer at once begins; what it returns, when it ends. */
+  readonly onWait?: (() => () => void) | undefined;
+  /** What the run keeps others from meanwhile: the queue of its session. */
+  readonly holds?: object | undefined;
 }
 
 /**
@@ -17,30 +20,28 @@ export interface Asking {
 export function ask(
   masker: Masker,
   context: MaskerContext,
-  { signal, onAsk }: Asking,
+  { signal, onWait, holds }: Asking,
 ): MaskDecision | Promise<MaskDecision> {
-  const answered = onAsk?.();
-  let answer: MaskDecision | Promise<MaskDecision> | undefined;
-  try {
-    answer = masker.decide(context);
-  } finally {
-    if (answered && !isPromise(answer)) answered();
-  }
-  if (!isPromise(answer)) return answer;
-  if (answered) answer.then(answered, answered);
-  return signal ? unlessAborted(answer, signal) : answer;
+  return insideRun(holds, (run) => {
+    let answer: MaskDecision | Promise<MaskDecision> | undefined;
+    try {
+      answer = masker.decide(context);
+    } finally {
+      if (!isPromise(answer)) run.waiting = false;
+    }
+    if (!isPromise(answer)) return answer;
+    const ended = onWait?.();
+    const end = () => {
+      run.waiting = false;
+      ended?.();
+    };
+    const wait = signal ? unlessAborted(answer, signal) : answer;
+    wait.then(end, end);
+    return wait;
+  });
 }
 
 /** Also of promises that another realm's code made. */
 export function isPromise<Value>(value: Value | Promise<Value>): value is Promise<Value> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
-}
-
-function unlessAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(new FoveaError('aborted', 'the run was aborted'));
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort, { once: true });
-    work.then(resolve, reject).then(() => signal.removeEventListener('abort', abort));
-  });
 }

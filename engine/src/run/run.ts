@@ -1,6 +1,7 @@
 import type { RunResult } from '../backends/backend.js';
 import { checkFinite } from '../backends/finite.js';
 import { FoveaError } from '../errors.js';
+import { isPromise } from '../mask/ask.js';
 import type { Network } from '../network/network.js';
 import { learnShapes } from '../network/walk.js';
 import type { Tensor } from '../tensor.js';
@@ -15,7 +16,7 @@ import { sessionFor } from './sessions.js';
  * @param input `[N, H, W, C]`, already normalised; any H and W that the layers allow
  * @returns output, the masks of the blocks that ran adaptively, and the measured Profile
  * @throws FoveaError `bad-shape` (channels, too small a map), `bad-argument` (rate, S, threads, NaN input, a
- *   plan that does not fit), `unknown-name`, `backend-unavailable`, `aborted`
+ *   plan that does not fit, runs inside each other's maskers more than 8 deep), `unknown-name`, `backend-unavailable`, `aborted`
  *
  * @example
  * ```ts
@@ -44,15 +45,20 @@ export async function run(
     throw new FoveaError('aborted', 'the run was aborted before it began');
   }
   const [batch, height, width] = input.shape;
-  const { opening, onAsk } = sessionFor(network, backend, { batch, height, width });
-  const session = await opening;
-  // Awaited here: to hand on a promise takes the event loop's queue two turns more.
-  return await session.run(input, {
-    plan,
-    maskers,
-    threads,
-    onAsk,
-    ...(signal ? { signal } : {}),
-    ...(options.onProgress ? { onProgress: options.onProgress } : {}),
-  });
+  const found = sessionFor(network, backend, { batch, height, width }, signal);
+  const { opening, onWait, giveBack } = isPromise(found) ? await found : found;
+  try {
+    const session = await opening;
+    // Awaited here: to hand on a promise takes the event loop's queue two turns more.
+    return await session.run(input, {
+      plan,
+      maskers,
+      threads,
+      onWait,
+      ...(signal ? { signal } : {}),
+      ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+    });
+  } finally {
+    giveBack();
+  }
 }

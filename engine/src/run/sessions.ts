@@ -1,38 +1,43 @@
-import type { Backend, Session } from '../backends/backend.js';
+import type { Backend } from '../backends/backend.js';
 import { checkFiniteWeights } from '../backends/finite.js';
+import { FoveaError } from '../errors.js';
+import { nestingDepth } from '../mask/waiting-runs.js';
 import type { Network } from '../network/network.js';
-
-/** A session that is kept, or about to be opened. */
-interface KeptSession {
-  readonly opening: Promise<Session>;
-  /** To be called before a run of the session asks a masker; what it returns, when the masker has answered. */
-  onAsk(): () => void;
-  /** How many maskers its runs wait for. */
-  asking: number;
-}
+import { KeptSessions, type LentSession } from './kept-sessions.js';
 
 /** Packed networks, a few shapes each, are kept for the lifetime of the network. */
-const sessions = new WeakMap<Network, Map<string, KeptSession>>();
+const sessions = new WeakMap<Network, KeptSessions>();
 /** Backends by number: two may have one name and differ in their options. */
 const numbers = new WeakMap<Backend, number>();
 let backendsSeen = 0;
-const KEPT_SHAPES = 4;
+/** Runs may be inside each other's maskers so deep: each has a session of its own, and one more would be a loop. */
+const MOST_NESTED = 8;
 
 /**
- * The network packed by `backend` for inputs of that shape: opened now, or still open from an earlier run. While a run waits
- * for a masker, another session is taken where there may be one more: the masker may itself be running the network, and
- * would wait for its own run to end.
- * @throws FoveaError `bad-argument` for weights that are infinite or no numbers
+ * The network packed by `backend` for inputs of that shape, for one run: opened now, or kept from an earlier run. A run
+ * inside another's masker is given a session of its own depth: it would wait for its own end. Runs wait only for
+ * others of their depth, and these for deeper ones, so that waiting ends.
+ * @throws FoveaError `bad-argument` for weights that are infinite or no numbers, and for runs too deep inside each other;
+ *   `aborted` while it waits for other runs
  */
 export function sessionFor(
   network: Network,
   backend: Backend,
   shape: { batch: number; height: number; width: number },
-): Pick<KeptSession, 'opening' | 'onAsk'> {
+  signal: AbortSignal | undefined,
+): LentSession | Promise<LentSession> {
+  const depth = nestingDepth();
+  if (depth > MOST_NESTED) {
+    throw new FoveaError(
+      'bad-argument',
+      `a masker runs ${network.name} inside ${depth} runs, each in a masker of the one before; at most ${MOST_NESTED} ` +
+        'are accepted: does a masker run its own network with itself?',
+    );
+  }
   let kept = sessions.get(network);
   if (!kept) {
     checkFiniteWeights(network);
-    kept = new Map();
+    kept = new KeptSessions();
     sessions.set(network, kept);
   }
   let number = numbers.get(backend);
@@ -40,53 +45,13 @@ export function sessionFor(
     number = backendsSeen++;
     numbers.set(backend, number);
   }
-  const plainKey = `${number} ${shape.batch}x${shape.height}x${shape.width}`;
-  let key = plainKey;
-  let found = kept.get(key);
-  for (let again = 1; found && found.asking > 0 && again < KEPT_SHAPES; again++) {
-    key = `${plainKey} ${again}`;
-    found = kept.get(key);
-  }
-  if (found) {
-    // Reinserted, so that the map's order is that of last use.
-    kept.delete(key);
-    kept.set(key, found);
-    return found;
-  }
-  const entry = open(backend, network, shape);
-  kept.set(key, entry);
-  entry.opening.catch(() => {
-    // Unless it has given way in the meantime, perhaps to another of the same shape.
-    if (kept.get(key) === entry) kept.delete(key);
-  });
-  for (const [oldest, { opening }] of kept) {
-    if (kept.size <= KEPT_SHAPES) break;
-    kept.delete(oldest);
-    void opening.then((session) => session.dispose()).catch(() => undefined);
-  }
-  return entry;
-}
-
-function open(backend: Backend, network: Network, shape: Parameters<Backend['open']>[1]): KeptSession {
-  const entry: KeptSession = {
-    opening: backend.open(network, shape),
-    asking: 0,
-    onAsk() {
-      entry.asking++;
-      return () => {
-        entry.asking--;
-      };
-    },
-  };
-  return entry;
+  const key = `${number} ${shape.batch}x${shape.height}x${shape.width} ${depth}`;
+  return kept.lend(key, () => backend.open(network, shape), signal);
 }
 
 /** Frees everything kept for a network: packed weights and buffers of all backends and shapes. */
 export async function releaseNetwork(network: Network): Promise<void> {
   const kept = sessions.get(network);
   sessions.delete(network);
-  const openings = [...(kept?.values() ?? [])].map(({ opening }) => opening);
-  for (const opened of await Promise.allSettled(openings)) {
-    if (opened.status === 'fulfilled') opened.value.dispose();
-  }
+  await kept?.close();
 }

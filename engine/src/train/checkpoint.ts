@@ -58,7 +58,10 @@ export async function loadTrainingState(
   if (
     metadata.format !== format ||
     !Number.isSafeInteger(step) ||
-    (phase !== 'dense' && phase !== 'adaptive')
+    step < 0 ||
+    (phase !== 'dense' && phase !== 'adaptive') ||
+    // The second phase imitates what the first one left.
+    (phase === 'adaptive') !== file.tensors.has('teacher.values')
   ) {
     throw new FoveaError(
       'bad-file',

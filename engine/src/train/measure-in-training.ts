@@ -48,17 +48,20 @@ export async function measureInTraining(
 ): Promise<Measurement> {
   const { masked, threads, batch = Math.min(32, dataset.count), signal } = options;
   const { blocks, architecture } = parameters.layout;
-  const graph = buildGraph(parameters, { batch, mode: 'evaluate', masked, settings: newSettings() });
+  const graphOf = (images: number) =>
+    buildGraph(parameters, { batch: images, mode: 'evaluate', masked, settings: newSettings() });
+  const whole = graphOf(batch);
   const stop = new Int32Array(1);
-  const sums = new Float64Array(graph.rates.length);
+  const sums = new Float64Array(whole.rates.length);
   const coverage = new CoverageCounter();
   let correct = 0;
   let runs = 0;
   for (let first = 0; first < dataset.count; first += batch) {
     if (signal?.aborted) throw new FoveaError('aborted', `measuring was aborted after ${first} images`);
     const valid = Math.min(batch, dataset.count - first);
-    // The last batch is filled up with its own last image; what that gives is not counted.
-    const order = Array.from({ length: batch }, (_, i) => first + Math.min(i, valid - 1));
+    // Its own for the last images: rates are means over a graph's batch.
+    const graph = valid === batch ? whole : graphOf(valid);
+    const order = Array.from({ length: valid }, (_, i) => first + i);
     fillBatch(dataset, order, graph.images, graph.labels);
     await graph.program.run(threads, stop);
     for (let n = 0; n < valid; n++) {

@@ -1,4 +1,5 @@
 import { type Addon, loadAddon } from '../backends/addon.js';
+import { asFoveaError } from '../backends/native/addon.js';
 import { FoveaError } from '../errors.js';
 
 /** Anything that an operation reads or writes: 4-byte elements. */
@@ -46,7 +47,10 @@ export class TrainProgram {
   readonly seconds: Float64Array;
   readonly #handle: unknown;
 
-  /** @throws FoveaError `backend-unavailable` without native kernels, `bad-shape` when a buffer is too small */
+  /**
+   * @throws FoveaError `backend-unavailable` without native kernels, `bad-shape` when a buffer is too small or the
+   *   dimensions of an operation do not go together
+   */
   constructor(readonly ops: readonly TrainOp[]) {
     this.seconds = new Float64Array(ops.length);
     const addon = native();
@@ -61,9 +65,14 @@ export class TrainProgram {
    * Runs every operation in order.
    * @param stop `stop[0] ≠ 0` ends the run before the next operation
    * @returns false when it was stopped
+   * @throws FoveaError `bad-argument` when there is not enough memory, for `threads` out of range, or while it runs already
    */
-  run(threads: number, stop: Int32Array): Promise<boolean> {
-    return native().trainRun(this.#handle, 0, this.ops.length, threads, stop, this.seconds);
+  async run(threads: number, stop: Int32Array): Promise<boolean> {
+    try {
+      return await native().trainRun(this.#handle, 0, this.ops.length, threads, stop, this.seconds);
+    } catch (error) {
+      throw asFoveaError(error);
+    }
   }
 }
 

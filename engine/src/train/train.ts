@@ -6,7 +6,7 @@ import { epochOrder, fillBatch } from './data/batches.js';
 import type { Dataset } from './data/dataset.js';
 import { type Measurement, measureInTraining } from './measure-in-training.js';
 import { Parameters } from './parameters.js';
-import type { MaskOptimisation, Optimisation, Recipe } from './recipe.js';
+import { type MaskOptimisation, type Optimisation, parseRecipe, type Recipe } from './recipe.js';
 import { SaveRhythm } from './save-rhythm.js';
 import { flopsBounds, gumbelNoise, gumbelTemperature, learningRate } from './schedule.js';
 import { newSettings, type StepSettings } from './step-settings.js';
@@ -63,10 +63,11 @@ const divergedAt = 20;
  * FLOPs. The same recipe, images and processor give the same weights, whether or not the run was interrupted.
  *
  * @throws FoveaError `diverged` when the loss stops being a number or explodes (the last good checkpoint is
- *   kept), `aborted`, `io` when saving fails, `bad-argument` when images and recipe do not fit,
+ *   kept), `aborted`, `io` when saving fails, `bad-argument` for a recipe out of range or images that do not fit it,
  *   `backend-unavailable` without native kernels
  */
 export async function train(recipe: Recipe, options: TrainOptions): Promise<TrainResult> {
+  checkRecipe(recipe);
   const layout = layoutOf(recipe.architecture);
   checkData(recipe, options);
   const create = () => new Parameters(layout);
@@ -96,6 +97,15 @@ export async function train(recipe: Recipe, options: TrainOptions): Promise<Trai
     allActive: await measureInTraining(parameters, test, { ...measuring, masked: false }),
     adaptive: await measureInTraining(parameters, test, { ...measuring, masked: true }),
   };
+}
+
+/** A recipe that comes from code has been checked by no reader. */
+function checkRecipe(recipe: Recipe): void {
+  try {
+    parseRecipe(recipe, 'the recipe');
+  } catch (cause) {
+    throw new FoveaError('bad-argument', (cause as Error).message, { cause });
+  }
 }
 
 function checkData({ architecture, batch }: Recipe, { train, test, threads }: TrainOptions): void {
@@ -152,7 +162,11 @@ async function runPhase(
     if (step + 1 < steps) stage(step + 1);
     await running;
     const loss = graph.report[0]!;
-    if (!(loss < divergedAt * Math.log(recipe.architecture.classes)) || !Number.isFinite(graph.report[1]!)) {
+    const last = step + 1 === steps;
+    const isSound =
+      loss < divergedAt * Math.log(recipe.architecture.classes) && Number.isFinite(graph.report[1]!);
+    // What the last step leaves is seen by no other.
+    if (!isSound || (last && !isFiniteState(state))) {
       throw new FoveaError(
         'diverged',
         `training diverged in the ${phase} phase at step ${step + 1} of ${steps} (cross entropy ${loss}): ` +
@@ -165,8 +179,8 @@ async function runPhase(
     const report = clock.tick(step + 1, steps, recipe.batch, graph, plan);
     if (report) onProgress?.(report);
     const aborted = signal?.aborted ?? false;
-    const last = step + 1 === steps;
-    if (checkpoint && (last || aborted)) await saveIfFinite(checkpoint, recipe, { ...state, step: step + 1 });
+    if (checkpoint && (last || (aborted && isFiniteState(state))))
+      await saveTrainingState(checkpoint, recipe, { ...state, step: step + 1 });
     else if (checkpoint && rhythm.isDue(step + 1)) pending = snapshot({ ...state, step: step + 1 });
     if (aborted && !last) {
       const kept = checkpoint ? `; ${checkpoint} holds where it stood` : '';
@@ -183,11 +197,8 @@ function snapshot(state: TrainingState): TrainingState {
   return { ...state, parameters, velocity: state.velocity.slice() };
 }
 
-/** Saves a state that no further step will vouch for. */
-async function saveIfFinite(path: string, recipe: Recipe, state: TrainingState): Promise<void> {
-  const { values, running } = state.parameters;
-  if (values.every(Number.isFinite) && running.every(Number.isFinite))
-    await saveTrainingState(path, recipe, state);
+function isFiniteState({ parameters: { values, running } }: TrainingState): boolean {
+  return values.every(Number.isFinite) && running.every(Number.isFinite);
 }
 
 function graphOf(

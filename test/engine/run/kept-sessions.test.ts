@@ -52,11 +52,24 @@ it('a session that fails to open after it was given up takes none with it that w
   const { backend, disposed, fail } = slowBackend((batch, attempt) => batch === 1 && attempt === 1);
   const of = (batch: number) => run(network, randomImages(network, batch), { backend, threads: 1 });
   const failed = expect(of(1)).rejects.toThrow('no memory');
-  // Four others take its place before it has failed, and it is opened again.
-  await Promise.all([2, 3, 4, 5].map(of));
+  // Released before it has failed, and opened again.
+  const released = releaseNetwork(network);
   await of(1);
   fail();
   await failed;
+  await released;
   await releaseNetwork(network);
-  expect(disposed.sort()).toEqual([1, 2, 3, 4, 5]);
+  expect(disposed).toEqual([1]);
+});
+
+it('sessions in use are kept for those that come later, and four shapes when none is', async () => {
+  const network = smallNetwork();
+  const { backend, disposed } = slowBackend(() => false);
+  const of = (batch: number) => run(network, randomImages(network, batch), { backend, threads: 1 });
+  await Promise.all([1, 2, 3, 4, 5, 6].flatMap((batch) => [of(batch), of(batch)]));
+  expect(disposed).toHaveLength(2);
+  await of(disposed[0]!);
+  expect(disposed).toHaveLength(3);
+  await releaseNetwork(network);
+  expect(disposed).toHaveLength(7);
 });

@@ -46,6 +46,21 @@ describe('ridge regression', () => {
     expect(explained).toBeCloseTo(1, 6);
   });
 
+  it('gives features that change by rounding alone no weight', () => {
+    for (const used of [rows, 4]) {
+      const more = Float32Array.from({ length: used * (columns + 2) }, (_, i) => {
+        const [row, column] = [Math.floor(i / (columns + 2)), i % (columns + 2)];
+        if (column === columns) return 0.1;
+        // As means of the same values in another order.
+        if (column > columns) return row % 3 === 0 ? 0.7 : 0.7000001;
+        return features[row * columns + column]!;
+      });
+      const { weight } = ridgeRegression(more, columns + 2, target.subarray(0, used), 1e-9);
+      expect(Math.abs(weight[columns]!)).toBeLessThan(1e-3);
+      expect(Math.abs(weight[columns + 1]!)).toBeLessThan(1e-3);
+    }
+  });
+
   it('gives the same answer in its dual form, taken when there are fewer rows than features', () => {
     const few = features.subarray(0, 4 * columns);
     const { weight } = ridgeRegression(few, columns, target.subarray(0, 4), 0.3);

@@ -168,6 +168,52 @@ describe.skipIf(!canTrain())('training (needs the native kernels)', () => {
     );
   });
 
+  it('keeps the last good state when its last step leaves what is no number', async () => {
+    const steps = recipe.dense.epochs * Math.floor(data.train.count / recipe.batch);
+    const parameters = new Parameters(layoutOf(recipe.architecture));
+    parameters.initialise(1);
+    const velocity = new Float32Array(parameters.values.length);
+    velocity[3] = Number.POSITIVE_INFINITY;
+    await saveTrainingState(checkpoint, recipe, { phase: 'dense', step: steps - 1, parameters, velocity });
+    const before = readFileSync(checkpoint);
+    await expect(train(recipe, { ...data, threads: 2, checkpoint })).rejects.toMatchObject({
+      code: 'diverged',
+      message: expect.stringContaining(`step ${steps} of ${steps}`),
+    });
+    expect(readFileSync(checkpoint).equals(before)).toBe(true);
+  });
+
+  it('refuses recipes from code that are out of range', async () => {
+    for (const change of [{ batch: 0 }, { batch: 1.5 }, { dense: { ...recipe.dense, rate: Number.NaN } }]) {
+      await expect(train({ ...recipe, ...change }, { ...data, threads: 1 })).rejects.toMatchObject({
+        code: 'bad-argument',
+      });
+    }
+  });
+
+  it('measures the same whatever the batch', async () => {
+    const parameters = new Parameters(layoutOf(recipe.architecture));
+    parameters.initialise(3);
+    const random = new Random(9);
+    for (const { name } of parameters.learned)
+      if (name.includes('masker'))
+        parameters.get(name).forEach((_, i, all) => {
+          all[i] = random.normal();
+        });
+    const at = (batch: number) =>
+      measureInTraining(parameters, data.test, { masked: true, threads: 2, batch });
+    const one = await at(1);
+    expect(one.flops).toBeLessThan(0.99);
+    for (const batch of [7, 29, 30]) {
+      const { flops, accuracy, blocks } = await at(batch);
+      expect(accuracy).toBe(one.accuracy);
+      expect(flops).toBeCloseTo(one.flops, 5);
+      blocks.forEach(({ rate }, b) => {
+        expect(rate).toBeCloseTo(one.blocks[b]!.rate, 5);
+      });
+    }
+  });
+
   it('takes as many threads as a run does', async () => {
     const signal = AbortSignal.abort();
     await expect(train(recipe, { ...data, threads: mostThreads, signal })).rejects.toMatchObject({

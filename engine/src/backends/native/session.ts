@@ -15,6 +15,7 @@ import { KeptPrograms } from '../kept-programs.js';
 import { runForeign } from '../onnx/foreign.js';
 import { thisProcessor } from '../processor.js';
 import type { ProgramReport, RunHeader, RunRecord, ScriptRecord } from '../program-report.js';
+import { type QueuedRunOptions, RunQueue } from '../run-queue.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from './addon.js';
 import { geometryWords } from './encode.js';
@@ -40,10 +41,7 @@ export class NativeSession implements Session {
   readonly #convolutions = new Map<Convolution, number>();
   readonly #maskers = new Map<string, number>();
   readonly #programs: KeptPrograms<NativeProgram>;
-  #last: Promise<unknown> = Promise.resolve();
-  /** Runs that have not ended. */
-  #waiting = 0;
-  #disposed = false;
+  readonly #queue = new RunQueue();
 
   /**
    * @param shape of the input, `[N, H, W, C]`
@@ -64,25 +62,12 @@ export class NativeSession implements Session {
   }
 
   run(input: Tensor, options: RunOptions): Promise<RunResult> {
-    if (this.#disposed)
-      return Promise.reject(new FoveaError('bad-argument', 'the session has been disposed of'));
-    const result =
-      this.#waiting === 0 ? this.#run(input, options) : this.#last.then(() => this.#run(input, options));
-    this.#waiting++;
-    const done = () => {
-      this.#waiting--;
-    };
-    this.#last = result.then(done, done);
-    return result;
+    return this.#queue.add(options, (queued) => this.#run(input, queued));
   }
 
   dispose(): void {
-    if (this.#disposed) return;
-    this.#disposed = true;
     // Not under runs that were asked for before: closing would break them off.
-    const close = () => this.#addon.inferClose(this.#handle);
-    if (this.#waiting === 0) close();
-    else void this.#last.then(close);
+    this.#queue.close(() => this.#addon.inferClose(this.#handle));
   }
 
   /** Packs all weights, one convolution after the other, so that other code has its turn in between. */
@@ -125,7 +110,7 @@ export class NativeSession implements Session {
     return number;
   }
 
-  async #run(input: Tensor, options: RunOptions): Promise<RunResult> {
+  async #run(input: Tensor, options: QueuedRunOptions): Promise<RunResult> {
     const { signal, threads } = options;
     checkThreads(threads);
     if (input.shape.some((extent, axis) => extent !== this.shape[axis])) {
@@ -146,7 +131,7 @@ export class NativeSession implements Session {
     }
   }
 
-  async #execute(input: Tensor, options: RunOptions): Promise<RunResult> {
+  async #execute(input: Tensor, options: QueuedRunOptions): Promise<RunResult> {
     const { plan, maskers, threads, signal } = options;
     this.#addon.inferExpectRun();
     const program = this.#programs.get(plan, maskers);
@@ -241,7 +226,7 @@ export class NativeSession implements Session {
   #ask(
     program: NativeProgram,
     adaptive: AdaptiveBlock,
-    options: RunOptions,
+    options: QueuedRunOptions,
     script: ScriptRecord,
   ): Uint8Array | Promise<Uint8Array> {
     const { block, shape, mask, pooled } = adaptive;

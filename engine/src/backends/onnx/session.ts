@@ -7,6 +7,7 @@ import type { RunOptions, RunResult, Session } from '../backend.js';
 import { DecidedMasks } from '../decided-masks.js';
 import { KeptPrograms } from '../kept-programs.js';
 import { thisProcessor } from '../processor.js';
+import { type QueuedRunOptions, RunQueue } from '../run-queue.js';
 import { runForeign } from './foreign.js';
 import { type Held, inputName, writeGraph } from './graph-writer.js';
 import { type GraphFeed, OpenModels, runGraph } from './models.js';
@@ -21,7 +22,7 @@ interface StoredValue extends Held {
 
 /** One run's state. */
 interface Run {
-  readonly options: RunOptions;
+  readonly options: QueuedRunOptions;
   readonly program: OnnxProgram;
   readonly masks: DecidedMasks;
   readonly values: Map<ProgramMap, StoredValue>;
@@ -31,8 +32,7 @@ interface Run {
 
 /** A network in onnxruntime for one input shape: a graph for each part of a program. */
 export class OnnxSession implements Session {
-  #last: Promise<unknown> = Promise.resolve();
-  #disposed = false;
+  readonly #queue = new RunQueue();
   readonly #models: OpenModels;
   readonly #programs: KeptPrograms<OnnxProgram>;
 
@@ -50,20 +50,15 @@ export class OnnxSession implements Session {
   }
 
   run(input: Tensor, options: RunOptions): Promise<RunResult> {
-    if (this.#disposed)
-      return Promise.reject(new FoveaError('bad-argument', 'the session was disposed; open another'));
-    const result = this.#last.then(() => this.#run(input, options));
-    this.#last = result.catch(() => undefined);
-    return result;
+    return this.#queue.add(options, (queued) => this.#run(input, queued));
   }
 
   dispose(): void {
-    this.#disposed = true;
     // A run under way still uses the graphs.
-    void this.#last.then(() => this.#models.close());
+    this.#queue.close(() => this.#models.close());
   }
 
-  async #run(input: Tensor, options: RunOptions): Promise<RunResult> {
+  async #run(input: Tensor, options: QueuedRunOptions): Promise<RunResult> {
     const { plan, maskers, threads, signal, onProgress } = options;
     const program = this.#programs.get(plan, maskers);
     const { lowered, parts, report, notes } = program;

@@ -8,6 +8,7 @@ import type { Shape, Tensor } from '../../tensor.js';
 import type { Backend, RunOptions, RunResult, Session } from '../backend.js';
 import { thisProcessor } from '../processor.js';
 import { ProgramReport } from '../program-report.js';
+import { type QueuedRunOptions, RunQueue } from '../run-queue.js';
 import { Interpreter, UnknownShape } from './interpreter.js';
 
 /**
@@ -24,7 +25,7 @@ export const referenceBackend: Backend = {
 
 class ReferenceSession implements Session {
   readonly #foreignShapes = new Map<string, Shape>();
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #queue = new RunQueue();
 
   constructor(
     readonly network: Network,
@@ -32,14 +33,14 @@ class ReferenceSession implements Session {
   ) {}
 
   run(input: Tensor, options: RunOptions): Promise<RunResult> {
-    const result = this.#last.then(() => this.#run(input, options));
-    this.#last = result.catch(() => undefined);
-    return result;
+    return this.#queue.add(options, (queued) => this.#run(input, queued));
   }
 
-  dispose(): void {}
+  dispose(): void {
+    this.#queue.close(() => undefined);
+  }
 
-  async #run(input: Tensor, options: RunOptions): Promise<RunResult> {
+  async #run(input: Tensor, options: QueuedRunOptions): Promise<RunResult> {
     try {
       return await this.#execute(input, options);
     } catch (error) {
@@ -51,7 +52,7 @@ class ReferenceSession implements Session {
 
   async #execute(
     input: Tensor,
-    { plan, maskers, threads, signal, onAsk, onProgress }: RunOptions,
+    { plan, maskers, threads, onProgress, ...asking }: QueuedRunOptions,
   ): Promise<RunResult> {
     const { nodes } = this.network;
     const decisions = blocksOf(this.network).map((block) => decisionOf(block, maskers[block.index]));
@@ -63,8 +64,9 @@ class ReferenceSession implements Session {
       lowered,
       program.steps.map(({ owner, operations }) => ({ owner, work: operations.flatMap(workOf) })),
     );
+    const { signal } = asking;
     const started = performance.now();
-    const interpreter = new Interpreter(lowered, plan, maskers, threads, input, { signal, onAsk });
+    const interpreter = new Interpreter(lowered, plan, maskers, threads, input, asking);
     await interpreter.masks.begin();
     const milliseconds: number[] = [];
     for (const [position, { owner, operations }] of program.steps.entries()) {

@@ -3,8 +3,9 @@ import type { Profile } from '../../profile.js';
 import type { ProgramMap } from '../../program/program.js';
 import { Tensor } from '../../tensor.js';
 import { askMasker } from '../ask-masker.js';
-import type { RunOptions, RunResult } from '../backend.js';
+import type { RunResult } from '../backend.js';
 import type { RunRecord, ScriptRecord } from '../program-report.js';
+import type { QueuedRunOptions } from '../run-queue.js';
 import type { ScriptedOperation } from '../scripted.js';
 import type { GpuProgram } from './gpu-program.js';
 import { kernelTimings } from './kernel-timings.js';
@@ -27,7 +28,7 @@ export class GpuRun {
   constructor(
     readonly resident: Resident,
     readonly program: GpuProgram,
-    readonly options: RunOptions,
+    readonly options: QueuedRunOptions,
     readonly started: number,
   ) {
     this.#submissions = new Submissions(resident.device, resident.network.name, options.signal);

@@ -1,7 +1,9 @@
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import type { Shape, Tensor } from '../../tensor.js';
+import { unlessAborted } from '../../unless-aborted.js';
 import type { RunOptions, RunResult, Session } from '../backend.js';
+import { type QueuedRunOptions, RunQueue } from '../run-queue.js';
 import { openDevice } from './device.js';
 import { GpuRun } from './gpu-run.js';
 import type { Precision } from './kernel.js';
@@ -11,8 +13,7 @@ import { checkAborted } from './submissions.js';
 /** One network at one input shape on a GPU. */
 export class WebgpuSession implements Session {
   #resident: Promise<Resident> | undefined;
-  #last: Promise<unknown> = Promise.resolve();
-  #disposed = false;
+  readonly #queue = new RunQueue();
 
   /**
    * @param shape of the input, `[N, H, W, C]`
@@ -37,20 +38,15 @@ export class WebgpuSession implements Session {
   }
 
   run(input: Tensor, options: RunOptions): Promise<RunResult> {
-    if (this.#disposed)
-      return Promise.reject(new FoveaError('bad-argument', 'the session has been disposed of'));
-    const result = this.#last.then(() => this.#run(input, options));
+    const result = this.#queue.add(options, (queued) => this.#run(input, queued));
     // What has been submitted goes on after an abort, and the next run waits for it.
-    this.#last = result.catch(() => undefined);
-    return unlessAborted(result, options.signal);
+    return options.signal ? unlessAborted(result, options.signal) : result;
   }
 
   dispose(): void {
-    this.#disposed = true;
-    void this.#last
-      .then(() => this.#resident)
-      .then((resident) => resident?.destroy())
-      .catch(() => undefined);
+    this.#queue.close(() => {
+      void this.#resident?.then((resident) => resident.destroy()).catch(() => undefined);
+    });
   }
 
   async #upload(): Promise<Resident> {
@@ -64,7 +60,7 @@ export class WebgpuSession implements Session {
     return resident;
   }
 
-  async #run(input: Tensor, options: RunOptions): Promise<RunResult> {
+  async #run(input: Tensor, options: QueuedRunOptions): Promise<RunResult> {
     if (input.shape.some((extent, axis) => extent !== this.shape[axis])) {
       throw new FoveaError(
         'bad-shape',
@@ -80,15 +76,4 @@ export class WebgpuSession implements Session {
       this.#run(again, options),
     );
   }
-}
-
-/** What `work` comes to, or `aborted` as soon as the signal says so. */
-function unlessAborted<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-  if (!signal) return work;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(new FoveaError('aborted', 'the run was aborted'));
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort);
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
 }

@@ -1,5 +1,6 @@
 import type { LearnedMasker } from '../../network/network.js';
 import type { Tensor } from '../../tensor.js';
+import { deviationOf } from '../deviation.js';
 import type { LearnedValues } from './learned-values.js';
 import type { AdaptGraph } from './network-graph.js';
 
@@ -59,16 +60,16 @@ export async function standardise(
   });
   graph.blocks.forEach(({ block }, i) => {
     const { sum, square, count, margin, marginSquare } = moments[i]!;
-    const deviationOf = (total: number, squares: number) =>
-      Math.sqrt(Math.max(0, squares / count - (total / count) ** 2));
+    const deviation = (total: number, squares: number) =>
+      deviationOf(squares / count - (total / count) ** 2, squares / count);
     const mean = sum.map((total) => total / count);
     // A feature that never changes says nothing; any deviation will do for it.
-    const deviation = sum.map((total, c) => deviationOf(total, square[c]!) || 1);
+    const deviations = sum.map((total, c) => deviation(total, square[c]!) || 1);
     learned.startFrom(
       block.index,
       maskers.get(block.index)!,
-      { mean, deviation },
-      deviationOf(margin, marginSquare),
+      { mean, deviation: deviations },
+      deviation(margin, marginSquare),
     );
   });
 }

@@ -87,8 +87,7 @@ export async function takeSteps(
     settings.adam.set([learningRate(plan, step, steps), 0.9, 0.999, correction(0.9), correction(0.999)]);
     const running = graph.program.run(threads, stop);
     // The next batch is made while the native threads compute this one.
-    if (step + 1 < steps) await source.fill(step + 1, batch, staged);
-    await running;
+    await Promise.all([running, step + 1 < steps ? source.fill(step + 1, batch, staged) : undefined]);
     state.step = step + 1;
     const last = step + 1 === steps;
     if (!Number.isFinite(graph.divergence[0]!) || !learned.values.every(Number.isFinite)) {

@@ -1,3 +1,5 @@
+import { deviationOf } from '../deviation.js';
+
 /** A linear map from features to one value. */
 export interface LinearFit {
   readonly weight: Float64Array;
@@ -53,7 +55,8 @@ function momentsOf(features: Float32Array, rows: number, columns: number) {
   for (let i = 0; i < features.length; i++)
     deviation[i % columns]! += (features[i]! - mean[i % columns]!) ** 2 / rows;
   // A feature that never changes says nothing; any deviation will do for it.
-  for (let c = 0; c < columns; c++) deviation[c] = Math.sqrt(deviation[c]!) || 1;
+  for (let c = 0; c < columns; c++)
+    deviation[c] = deviationOf(deviation[c]!, deviation[c]! + mean[c]! ** 2) || 1;
   return { mean, deviation };
 }
 
