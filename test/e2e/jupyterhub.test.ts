@@ -97,7 +97,11 @@ describe.skipIf(unavailable !== undefined)(`behind JupyterHub, its proxy and a b
   let hub: ServerProcess;
 
   const ask = (method: string, path: string) =>
-    fetch(`${origin}${BASE}hub/api${path}`, { method, headers: { Authorization: `token ${HUB_TOKEN}` } });
+    fetch(`${origin}${BASE}hub/api${path}`, {
+      method,
+      // The proxy closes connections that have been idle, which a request may meet.
+      headers: { Authorization: `token ${HUB_TOKEN}`, Connection: 'close' },
+    });
 
   /** Has the Hub start a user's server; resolves to its address. */
   const startServerOf = async (user: string): Promise<string> => {

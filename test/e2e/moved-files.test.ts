@@ -118,8 +118,10 @@ describe.skipIf(!hasChromium || !isBuilt)('moved files (needs Chromium and npm r
   it.each(['C++', 'run (1)'])('keeps a document of the folder %s when that is renamed', async (name) => {
     mkdirSync(file(name));
     await open(`${name}/inside.ipynb`, '// before');
+    // What a kernel says of itself when it has started is a change of the notebook, which would not be saved below.
+    await waitForKernel(page);
     await type('// after');
-    const to = `renamed ${name.length}`;
+    const to = `renamed ${workspaces}`;
     await page.evaluate(
       ([from, target]) =>
         (
