@@ -1,6 +1,7 @@
 import { FoveaError } from '../errors.js';
 import type { Block } from '../network/network.js';
 import { branchPrimitives } from '../primitives/primitive.js';
+import { refuseOwnName } from './own-names.js';
 import type { Group, Primitive } from './plan.js';
 import type { Strategy, StrategyContext } from './strategy.js';
 
@@ -163,12 +164,7 @@ const known = new Map([...shipped].map((strategy) => [strategy.name, strategy]))
 export function registerStrategy(strategy: Strategy): void {
   checkStrategy(strategy);
   const { name } = strategy;
-  if (shippedStrategyNames().includes(name) && known.get(name) !== strategy) {
-    throw new FoveaError(
-      'bad-argument',
-      `strategy "${name}" is one of the engine's own; a name besides ${shippedStrategyNames().join(', ')} is accepted`,
-    );
-  }
+  if (known.get(name) !== strategy) refuseOwnName('strategy', name, shippedStrategyNames());
   known.set(name, strategy);
 }
 

@@ -4,6 +4,7 @@ import { onnxBackend } from '../backends/onnx/index.js';
 import { referenceBackend } from '../backends/reference/index.js';
 import { webgpuBackend } from '../backends/webgpu/index.js';
 import { FoveaError } from '../errors.js';
+import { refuseOwnName } from '../plan/own-names.js';
 
 const shipped = [nativeBackend, onnxBackend, referenceBackend, webgpuBackend];
 const backends = new Map<string, Backend>(shipped.map((backend) => [backend.name, backend]));
@@ -14,12 +15,7 @@ const backends = new Map<string, Backend>(shipped.map((backend) => [backend.name
  */
 export function registerBackend(backend: Backend): void {
   const { name } = backend;
-  if (shippedBackendNames().includes(name) && backends.get(name) !== backend) {
-    throw new FoveaError(
-      'bad-argument',
-      `backend "${name}" is one of the engine's own; a name besides ${shippedBackendNames().join(', ')} is accepted`,
-    );
-  }
+  if (backends.get(name) !== backend) refuseOwnName('backend', name, shippedBackendNames());
   backends.set(name, backend);
 }
 

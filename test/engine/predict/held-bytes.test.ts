@@ -26,12 +26,17 @@ describe('what the last-level cache holds', () => {
     expect(endOfCache([8, 16].map((bytes) => ({ bytes, rate: 12e9 })))).toBeUndefined();
   });
 
-  it('is at most what the system lists, and more than the second-level cache', () => {
+  it('is at most what the system lists, and more than the second-level cache', async () => {
     const { nearBytes, farBytes } = readCaches();
-    const held = measureFarBytes({ nearBytes, farBytes });
+    const held = await measureFarBytes({ nearBytes, farBytes });
     expect(held).toBeLessThanOrEqual(farBytes);
     expect(held).toBeGreaterThanOrEqual(nearBytes);
     // Without a last level beyond the second there is nothing to measure.
-    expect(measureFarBytes({ nearBytes: megabyte, farBytes: megabyte })).toBe(megabyte);
+    expect(await measureFarBytes({ nearBytes: megabyte, farBytes: megabyte })).toBe(megabyte);
+  });
+
+  it('is not measured to the end when that is aborted', async () => {
+    const caches = { nearBytes: megabyte / 4, farBytes: 16 * megabyte };
+    await expect(measureFarBytes(caches, AbortSignal.abort())).rejects.toMatchObject({ code: 'aborted' });
   });
 });

@@ -62,7 +62,7 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
   const listed = readCaches();
   onProgress?.(0, 'peak arithmetic, cache and bandwidths');
   throwIfAborted(signal);
-  const caches: Caches = { nearBytes: listed.nearBytes, farBytes: measureFarBytes(listed) };
+  const caches: Caches = { nearBytes: listed.nearBytes, farBytes: await measureFarBytes(listed, signal) };
   const peaks = await measurePeaks(backend, cores, caches.farBytes, listed.farBytes);
   throwIfAborted(signal);
   const probes = await openProbes(backend);

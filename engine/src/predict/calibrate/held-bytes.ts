@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises';
+import { FoveaError } from '../../errors.js';
 import type { Caches } from '../program-cost/describer.js';
 import { memoryMapBytes } from './peaks.js';
 
@@ -23,14 +25,21 @@ export interface ReadRate {
  *
  * @param caches sizes that the operating system lists
  * @returns at most `caches.farBytes`
+ * @throws FoveaError `aborted`, between two sizes
  */
-export function measureFarBytes({ nearBytes, farBytes }: Caches): number {
+export async function measureFarBytes(
+  { nearBytes, farBytes }: Caches,
+  signal?: AbortSignal,
+): Promise<number> {
   const smallest = 4 * nearBytes;
   const largest = memoryMapBytes(farBytes);
   if (smallest >= farBytes || largest < 2 * smallest) return farBytes;
-  const memory = new Float64Array(largest / 8).fill(1);
+  const memory = new Float64Array(Math.floor(largest / 8)).fill(1);
   const rates: ReadRate[] = [];
   for (let bytes = smallest; bytes <= largest; bytes *= Math.SQRT2) {
+    // A kernel or a panel that calibrates answers in between.
+    await setImmediate();
+    if (signal?.aborted) throw new FoveaError('aborted', 'the calibration was aborted');
     rates.push({ bytes, rate: rateOf(memory, Math.floor(bytes / 8)) });
   }
   return Math.min(farBytes, endOfCache(rates) ?? farBytes);
