@@ -1,6 +1,5 @@
-import type { Backend } from '../backends/backend.js';
+import type { Backend, Session } from '../backends/backend.js';
 import { FoveaError } from '../errors.js';
-import type { Mask } from '../mask/mask.js';
 import { randomMasker } from '../mask/random-masker.js';
 import { checkRate } from '../mask/rate.js';
 import { blocksOf, type Network } from '../network/network.js';
@@ -9,6 +8,7 @@ import { makePlan } from '../plan/make-plan.js';
 import type { Profile } from '../profile.js';
 import { getBackend } from '../run/backends.js';
 import { atDistance, deviceAtDistance, distancesOf, sameDistance } from './calibrate/core-distance.js';
+import { deviceInTurns } from './calibrate/device-in-turns.js';
 import { atPace, paceOf } from './calibrate/pace.js';
 import {
   plausibleInput,
@@ -19,8 +19,6 @@ import {
 } from './calibrate/time-trials.js';
 import { calibrationOf, fitFor } from './calibration.js';
 import { gpuCalibrationOf } from './gpu/gpu-calibration.js';
-import { checkSameGpu } from './gpu/this-gpu.js';
-import { resolveDevice } from './options.js';
 import { predict } from './predict.js';
 import {
   type Comparison,
@@ -33,6 +31,12 @@ import {
 export interface ValidateOptions {
   /** `this-machine` when left out, `this-gpu` for the webgpu backend. */
   readonly device?: Device | string;
+  /**
+   * Calibrate in turns with the measurement, for this many seconds for each number of threads, and predict with that in
+   * the place of `device`; nothing is stored. Machines change within minutes: errors of predictions by an earlier
+   * calibration come from the model and from such changes, these from the model.
+   */
+  readonly calibrateSeconds?: number;
   readonly strategies?: readonly string[];
   /** S to try, each for all blocks; `Infinity` is the whole map. */
   readonly granularities?: readonly number[];
@@ -88,54 +92,39 @@ const runsOfRound = 2;
  * of the calibration the fit for the state nearest to it.
  *
  * @throws FoveaError `backend-unavailable` when the machine is not calibrated or has no native backend,
- *   `bad-argument` for options out of range or a GPU other than the calibrated one, `aborted`
+ *   `bad-argument` for options out of range, `calibrateSeconds` beside a device or for a GPU, or a GPU other than the calibrated
+ *   one, `aborted`
  */
 export async function validatePredictions(
   network: Network,
   options: ValidateOptions = {},
 ): Promise<Validation> {
-  const {
-    strategies = ['dense', 'unfused', 'lasnet', 'streamed'],
-    granularities = [1, 2, 4, 7, 8, Number.POSITIVE_INFINITY],
-    rates = [0.1, 0.3, 0.5, 0.7, 1],
-    threads = [1],
-    runs = 8,
-    signal,
-    onProgress,
-  } = options;
+  const { runs = 8, threads = [1], rates = [0.1, 0.3, 0.5, 0.7, 1], signal, onProgress } = options;
   if (!Number.isInteger(runs) || runs < 1) {
     throw new FoveaError('bad-argument', `runs ${runs}: an integer of at least 1 is accepted`);
   }
   rates.forEach(checkRate);
   const { height = network.inputShape.height, width = network.inputShape.width } = options;
   const backend = options.backend ?? getBackend('native');
-  const onGpu = backend.name === 'webgpu';
-  const device = resolveDevice(options.device ?? (onGpu ? 'this-gpu' : 'this-machine'));
-  if (onGpu) await checkSameGpu(device);
-  const session = await backend.open(network, { batch: 1, height, width });
+  const source = await deviceInTurns(backend, options);
+  let session: Session | undefined;
   try {
+    session = await backend.open(network, { batch: 1, height, width });
     const input = plausibleInput(network, 1, height, width);
-    const rows: PlanComparison[] = [];
-    const slowdown: Record<number, number> = {};
-    const handover: Record<number, CoreDistance> = {};
+    const parts: ComparedPlans[] = [];
     for (const [position, count] of threads.entries()) {
-      const trials = strategies.flatMap((strategy) => {
-        const dense = strategy === 'dense';
-        return (dense ? [1] : granularities).flatMap((granularity) =>
-          (dense ? [1] : rates).map((rate) => {
-            const maskers = blocksOf(network).map(() => randomMasker(rate, 11));
-            const asked = { strategy, granularity, maskers, device, height, width };
-            const plan = makePlan(network, { ...asked, threads: count });
-            return { plan, maskers, threads: count, strategy, granularity, rate };
-          }),
-        );
-      });
-      const all = await timeTrials(
-        trials.map((trial) => ({ session, input, trial })),
+      const turn = { threads: count, share: 1 / Math.ceil(runs / runsOfRound), signal };
+      await source.next(turn);
+      const plans = plansOf(network, { ...options, rates, height, width }, source.device(), count);
+      const timed = await timeTrials(
+        plans.map((trial) => ({ session: session!, input, trial })),
         {
           runs: Math.min(runs, runsOfRound),
           rounds: Math.ceil(runs / runsOfRound),
           signal,
+          beforeRound: async (round) => {
+            if (round > 0) await source.next(turn);
+          },
           onProgress: (fraction) =>
             onProgress?.(
               (position + fraction) / threads.length,
@@ -143,50 +132,105 @@ export async function validatePredictions(
             ),
         },
       );
-      const [measuredMs] = distancesOf(all.flatMap(({ profiles }) => profiles));
-      const inState = atDistance(all, measuredMs);
-      // A plan that only ran in another state is compared with that.
-      const timed = all.map((runs, i) => (inState[i]!.profiles.length > 0 ? inState[i]! : runs));
-      const there = deviceAtDistance(device, count, measuredMs);
-      const calibration = calibrationOf(there);
-      const fit = calibration && fitFor(calibration, count);
-      if (measuredMs !== undefined) {
-        const calibratedMs = fit?.handoverMs;
-        const moved = calibratedMs !== undefined && !sameDistance(measuredMs, calibratedMs);
-        handover[count] = { measuredMs, calibratedMs, moved };
-      }
-      const now = paceOf(timed.flatMap(({ profiles }) => profiles));
-      const then = fit?.paceMs ?? now?.medianMs;
-      slowdown[count] = now && then ? now.medianMs / then : 1;
-      timed.forEach((runs, i) => {
-        const trial = trials[i]!;
-        const predicted = predictTrial(network, there, trial, runs.masks, height, width);
-        rows.push(compare(network, trial, predicted, runs, then, now?.quietMs));
-      });
+      parts.push(comparePlans(network, source.device(), plans, timed, count, { height, width }));
     }
     onProgress?.(1, 'done');
-    const software = gpuCalibrationOf(device)?.software ?? false;
-    const summary = summarise(rows);
-    return { network: network.name, device: device.name, runs, software, slowdown, handover, rows, summary };
+    const rows = parts.flatMap((part) => part.rows);
+    const device = source.device();
+    return {
+      network: network.name,
+      device: device.name,
+      runs,
+      software: gpuCalibrationOf(device)?.software ?? false,
+      slowdown: Object.fromEntries(parts.map((part) => [part.threads, part.slowdown])),
+      handover: Object.fromEntries(
+        parts.flatMap(({ threads, distance }) => (distance ? [[threads, distance]] : [])),
+      ),
+      rows,
+      summary: summarise(rows),
+    };
   } finally {
-    session.dispose();
+    session?.dispose();
+    source.dispose();
   }
 }
 
-function predictTrial(
+/** A plan to compare, and what it was made from. */
+interface ComparedTrial extends Trial {
+  readonly strategy: string;
+  readonly granularity: number;
+  readonly rate: number;
+}
+
+/** What `validatePredictions` finds for one number of threads. */
+interface ComparedPlans {
+  readonly threads: number;
+  readonly rows: readonly PlanComparison[];
+  readonly slowdown: number;
+  readonly distance: CoreDistance | undefined;
+}
+
+/** Every strategy at every S and rate; a dense plan, which has neither, once. */
+function plansOf(
   network: Network,
+  {
+    strategies = ['dense', 'unfused', 'lasnet', 'streamed'],
+    granularities = [1, 2, 4, 7, 8, Number.POSITIVE_INFINITY],
+    rates,
+    height,
+    width,
+  }: ValidateOptions & { readonly rates: readonly number[]; readonly height: number; readonly width: number },
   device: Device,
-  { plan, threads }: Trial,
-  masks: readonly Mask[],
-  height: number,
-  width: number,
-): Profile {
-  return predict(network, { device, plan, threads, masks, batch: 1, height, width });
+  threads: number,
+): ComparedTrial[] {
+  return strategies.flatMap((strategy) => {
+    const dense = strategy === 'dense';
+    return (dense ? [1] : granularities).flatMap((granularity) =>
+      (dense ? [1] : rates).map((rate) => {
+        const maskers = blocksOf(network).map(() => randomMasker(rate, 11));
+        const asked = { strategy, granularity, maskers, device, height, width, threads };
+        return { plan: makePlan(network, asked), maskers, threads, strategy, granularity, rate };
+      }),
+    );
+  });
+}
+
+/** Predictions against what was measured, in the state that the cores were in most of the time. */
+function comparePlans(
+  network: Network,
+  calibrated: Device,
+  plans: readonly ComparedTrial[],
+  measured: readonly TimedTrial[],
+  threads: number,
+  size: { readonly height: number; readonly width: number },
+): ComparedPlans {
+  const [measuredMs] = distancesOf(measured.flatMap(({ profiles }) => profiles));
+  const inState = atDistance(measured, measuredMs);
+  // A plan that only ran in another state is compared with that.
+  const timed = measured.map((runs, i) => (inState[i]!.profiles.length > 0 ? inState[i]! : runs));
+  const device = deviceAtDistance(calibrated, threads, measuredMs);
+  const calibration = calibrationOf(device);
+  const fit = calibration && fitFor(calibration, threads);
+  const calibratedMs = fit?.handoverMs;
+  const moved =
+    measuredMs !== undefined && calibratedMs !== undefined && !sameDistance(measuredMs, calibratedMs);
+  const now = paceOf(timed.flatMap(({ profiles }) => profiles));
+  const then = fit?.paceMs ?? now?.medianMs;
+  return {
+    threads,
+    rows: timed.map((runs, i) => {
+      const { plan } = plans[i]!;
+      const asked = { device, plan, threads, masks: runs.masks, batch: 1, ...size };
+      return compare(network, plans[i]!, predict(network, asked), runs, then, now?.quietMs);
+    }),
+    slowdown: now && then ? now.medianMs / then : 1,
+    distance: measuredMs === undefined ? undefined : { measuredMs, calibratedMs, moved },
+  };
 }
 
 function compare(
   network: Network,
-  trial: { strategy: string; granularity: number; rate: number; threads: number },
+  trial: ComparedTrial,
   predicted: Profile,
   { profiles }: TimedTrial,
   paceMs: number | undefined,

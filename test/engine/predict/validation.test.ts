@@ -1,6 +1,6 @@
 import { getDevice } from '@fovea/engine';
-import { nativeBackend } from '@fovea/engine/backend';
-import { validatePredictions } from '@fovea/engine/predict';
+import { nativeBackend, referenceBackend } from '@fovea/engine/backend';
+import { readCalibration, validatePredictions } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
 import { builtResNet } from '../../../engine/src/network/built/resnet.js';
 import {
@@ -95,6 +95,42 @@ describe('a validation', () => {
     },
     60_000,
   );
+
+  it.skipIf(nativeBackend.unavailable !== undefined)(
+    'calibrates in turns with the measurement, and leaves the stored calibration alone (skipped where no addon was built)',
+    async () => {
+      const before = readCalibration();
+      const { device, rows, slowdown } = await validatePredictions(builtResNet({ depth: 18 }), {
+        calibrateSeconds: 0.1,
+        granularities: [4],
+        rates: [0.5],
+        strategies: ['dense', 'lasnet', 'auto'],
+        runs: 3,
+        height: 64,
+        width: 64,
+      });
+      expect(device).toBe('this-machine');
+      expect(rows).toHaveLength(3);
+      for (const { predictedMs } of rows) expect(predictedMs).toBeGreaterThan(0);
+      // A pace of its own, which another device would not have.
+      expect(slowdown[1]).toBeGreaterThan(0);
+      expect(slowdown[1]).not.toBe(1);
+      expect(readCalibration()).toEqual(before);
+    },
+    60_000,
+  );
+
+  it('refuses to calibrate for no time, beside a device, or another backend than native', async () => {
+    const network = builtResNet({ depth: 18 });
+    for (const [options, message] of [
+      [{ calibrateSeconds: 0 }, /calibrateSeconds 0: a number above 0/],
+      [{ calibrateSeconds: Number.NaN }, /calibrateSeconds NaN/],
+      [{ calibrateSeconds: 1, device: 'v100' }, /a device beside calibrateSeconds/],
+      [{ calibrateSeconds: 1, backend: referenceBackend }, /'reference': only native/],
+    ] as const) {
+      await expect(validatePredictions(network, options)).rejects.toThrow(message);
+    }
+  });
 
   it('refuses numbers of runs that are none', async () => {
     await expect(validatePredictions(builtResNet({ depth: 18 }), { runs: 0 })).rejects.toThrow(/runs 0/);

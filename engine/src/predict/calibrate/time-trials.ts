@@ -92,13 +92,16 @@ export async function timeTrials(
     readonly runs: number;
     readonly rounds?: number;
     readonly signal?: AbortSignal | undefined;
+    /** Awaited before each round, from 0. */
+    readonly beforeRound?: (round: number) => Promise<void>;
     /** Called with the fraction done, 0…1. */
     readonly onProgress?: (fraction: number) => void;
   },
 ): Promise<TimedTrial[]> {
-  const { runs, rounds = 1, signal, onProgress } = options;
+  const { runs, rounds = 1, signal, beforeRound, onProgress } = options;
   const records = jobs.map((job) => new Recording(job, signal));
   for (let round = 0; round < rounds; round++) {
+    await beforeRound?.(round);
     for (let first = 0; first < records.length; first += together) {
       onProgress?.((round + first / records.length) / rounds);
       const group = records.slice(first, first + together);

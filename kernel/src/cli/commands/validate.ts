@@ -4,7 +4,7 @@ import { type ValidateOptions, type Validation, validatePredictions } from '@fov
 import type { Command } from 'commander';
 import { formatPercent } from '../../presentation/index.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
-import { asTable, parseInteger, parseRates, printJson } from '../options/parse.js';
+import { asTable, parseInteger, parseNumber, parseRates, printJson } from '../options/parse.js';
 import { showProgress } from '../output/progress.js';
 import { parseInputSize } from './inspect.js';
 
@@ -16,6 +16,7 @@ interface ValidateCommandOptions {
   readonly rates?: string;
   readonly threads?: string;
   readonly runs?: string;
+  readonly calibrate?: string;
   readonly inputSize?: string;
   readonly config?: string;
   readonly json?: boolean;
@@ -34,6 +35,10 @@ export function register(program: Command): void {
     .option('--rates <r,...>', 'default: 0.1,0.3,0.5,0.7,1')
     .option('--threads <n,...>', 'default: 1')
     .option('--runs <n>', 'timed runs of each plan, of which the median counts (default: 8)')
+    .option(
+      '--calibrate <seconds>',
+      'calibrate so long for each number of threads, in turns with the measurement, and predict with that; stores nothing',
+    )
     .option('--input-size <HxW>', "input height and width, or one side (default: the model's own)")
     .option('--config <file>', "a checkpoint's JSON configuration (default: the .json beside it)")
     .option('--json', 'print one JSON document and nothing else')
@@ -51,7 +56,7 @@ export function register(program: Command): void {
 }
 
 function validateOptions(options: ValidateCommandOptions): ValidateOptions {
-  const { backend, device, strategies, granularities, rates, threads, runs, inputSize } = options;
+  const { backend, device, strategies, granularities, rates, threads, runs, calibrate, inputSize } = options;
   return {
     ...(backend === undefined ? {} : { backend: getBackend(backend) }),
     ...(device === undefined ? {} : { device }),
@@ -62,6 +67,7 @@ function validateOptions(options: ValidateCommandOptions): ValidateOptions {
       ? {}
       : { threads: threads.split(',').map((count) => parseInteger('--threads', count)) }),
     ...(runs === undefined ? {} : { runs: parseInteger('--runs', runs) }),
+    ...(calibrate === undefined ? {} : { calibrateSeconds: parseNumber('--calibrate', calibrate) }),
     ...(inputSize === undefined ? {} : parseInputSize(inputSize)),
   };
 }

@@ -1,0 +1,73 @@
+import type { Network } from '../../network/network.js';
+import { networkShapes } from '../../network/walk.js';
+import type { Profile } from '../../profile.js';
+import type { NativeFit } from '../calibration.js';
+import type { Caches, Describer } from '../program-cost/describer.js';
+import { expectedCosts } from './expected-costs.js';
+import { evaluate, robustFit, type Sample } from './least-squares.js';
+import { lowerMedian } from './lower-median.js';
+import { atPace, type Pace, paceOf } from './pace.js';
+import type { Peaks } from './peaks.js';
+import { samplesOf } from './samples.js';
+import { outsideOf, type TimedTrial } from './time-trials.js';
+
+/** Fewest samples for each cost that is fitted. */
+const samplesOfAmount = 7;
+
+/** The trials of one network that were timed. */
+export interface TimedNetwork {
+  readonly network: Network;
+  readonly trials: readonly TimedTrial[];
+}
+
+/** The profiles of all runs that count. */
+export const profilesOf = (timed: readonly TimedNetwork[]): Profile[] =>
+  timed.flatMap(({ trials }) => trials.flatMap(({ profiles }) => profiles));
+
+/**
+ * What a unit of each amount of work costs, from trials on one number of threads.
+ *
+ * @param pace of the whole calibration, which all times are scaled to
+ * @param handoverMs how far apart the cores were in these trials
+ */
+export function fitCosts(
+  threads: number,
+  timed: readonly TimedNetwork[],
+  describer: Describer,
+  caches: Caches,
+  pace: Pace | undefined,
+  handoverMs: number | undefined,
+  peaks: Peaks,
+): NativeFit {
+  const quietMs = paceOf(profilesOf(timed))?.quietMs;
+  const scaled = pace ? timed.map((one) => ({ ...one, trials: one.trials.map(scaledTo(pace)) })) : timed;
+  const samplesWithin = (limitMs: number | undefined): Sample[] =>
+    scaled.flatMap(({ network, trials }) => {
+      const { height, width } = network.inputShape;
+      const shapes = networkShapes(network, { batch: 1, height, width });
+      return trials.flatMap((trial) => samplesOf(network, shapes, trial, describer, caches, limitMs));
+    });
+  const { amounts: known } = describer;
+  const quiet = samplesWithin(quietMs);
+  // A calibration that was hardly given a core has few samples, and needs all of them.
+  const samples = quiet.length < samplesOfAmount * known.length ? samplesWithin(undefined) : quiet;
+  const outside = profilesOf(scaled).map(outsideOf);
+  const costs = robustFit([...samples, ...expectedCosts(known, peaks)], known.length);
+  const errors = samples.map(({ amounts, time }) => Math.abs(evaluate(amounts, costs) / time - 1));
+  return {
+    threads,
+    costs: Object.fromEntries(known.map(({ name }, i) => [name, costs[i]!])),
+    runMs: Math.max(0, lowerMedian(outside)),
+    ...(pace ? { paceMs: pace.medianMs } : {}),
+    ...(handoverMs === undefined ? {} : { handoverMs }),
+    medianError: lowerMedian(errors),
+    samples: samples.length,
+  };
+}
+
+const scaledTo =
+  ({ medianMs }: Pace) =>
+  (trial: TimedTrial): TimedTrial => ({
+    ...trial,
+    profiles: trial.profiles.map((profile) => atPace(profile, medianMs)),
+  });
