@@ -3,6 +3,7 @@ import { blocksOf, type Network, type NetworkNode } from '../network.js';
 import { learnShapes } from '../walk.js';
 import { Budget } from './budget.js';
 import { withChannelsFirst } from './channels-first.js';
+import { withPaddingRules } from './computed-padding.js';
 import { decodeModel } from './decode.js';
 import { type Draft, DraftGraph } from './draft.js';
 import { loadExternalData, type ReadBeside, tensorsOf } from './external-data.js';
@@ -61,7 +62,7 @@ export async function importModel(
   spellOutFusedConvolutions(model);
   const folded = await foldConstants(readGraph(model, source, budget), budget);
   const { graph: read, image } = withImageInput(folded);
-  const graph = withChannelsFirst(read, budget);
+  const graph = await withPaddingRules(withChannelsFirst(read, budget), budget);
   const chosen = chooseOutput(graph, outputName);
   const producers = producersOf(graph);
   const inference = beginInference(
