@@ -247,7 +247,7 @@ export class NativeSession implements Session {
       this.#read(program, input, tensor.data);
       return tensor;
     });
-    const output = await runForeign(node, inputs, { threads });
+    const output = await runForeign(node, inputs, { threads, shape: map?.shape });
     if (map) this.#addon.inferWrite(this.#handle, program.number, map.id, output.data);
     else this.#programs.learnShape(node.name, output.shape);
     return output;

@@ -1,7 +1,7 @@
 import { FoveaError } from '../../errors.js';
 import type { ForeignNode } from '../../network/network.js';
 import { type InferenceSession, loadRuntime, openModel, runModel } from '../../onnxruntime.js';
-import type { Tensor } from '../../tensor.js';
+import type { Shape, Tensor } from '../../tensor.js';
 import { toEngineTensor } from './layout.js';
 
 /** One session for each foreign node and number of threads, kept for the lifetime of the node. */
@@ -11,13 +11,13 @@ const sessions = new WeakMap<ForeignNode, Map<number, Promise<InferenceSession>>
  * Runs a foreign node in onnxruntime, converting from and to NHWC.
  *
  * @param inputs in the order of `node.inputs`
- * @param options `threads`: compute threads, default 1
+ * @param options `threads`: compute threads, default 1; `shape`: what the program expects, where it is known
  * @throws FoveaError `backend-unavailable`, or `bad-shape` and `unsupported` in onnxruntime's own words
  */
 export async function runForeign(
   node: ForeignNode,
   inputs: readonly Tensor[],
-  { threads = 1 }: { readonly threads?: number } = {},
+  { threads = 1, shape }: { readonly threads?: number; readonly shape?: Shape | undefined } = {},
 ): Promise<Tensor> {
   const source = `"${node.name}" (${node.operators.join(', ')})`;
   const { Tensor: OrtTensor } = await loadRuntime();
@@ -42,7 +42,15 @@ export async function runForeign(
       `${source} makes ${output.dims[0]} image(s) of ${given}: the file fixes its batch there; run ${output.dims[0]} at a time`,
     );
   }
-  return toEngineTensor(output, source);
+  const tensor = toEngineTensor(output, source);
+  if (shape && shape.join() !== tensor.shape.join()) {
+    throw new FoveaError(
+      'bad-shape',
+      `${source} makes [${tensor.shape.join(', ')}] of this input, [${shape.join(', ')}] of others of its size; operators whose ` +
+        'output size does not depend on values are accepted',
+    );
+  }
+  return tensor;
 }
 
 /** onnxruntime takes no shared memory. */

@@ -122,7 +122,7 @@ export class OnnxSession implements Session {
         break;
       case 'foreign': {
         const { node, inputs, output } = operation;
-        const tensor = await runForeign(node, inputs.map(tensorOf), { threads });
+        const tensor = await runForeign(node, inputs.map(tensorOf), { threads, shape: output?.shape });
         if (!output) {
           this.#programs.learnShape(node.name, tensor.shape);
           return false;

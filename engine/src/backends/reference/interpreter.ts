@@ -68,7 +68,10 @@ export class Interpreter {
       case 'foreign': {
         const { node, inputs, output } = operation;
         const values = inputs.map((input) => this.value(input));
-        const result = await runForeign(node, values, { threads: this.threads });
+        const result = await runForeign(node, values, {
+          threads: this.threads,
+          shape: operation.output?.shape,
+        });
         if (!output) throw new UnknownShape(node.name, result);
         return this.#write(output, result);
       }

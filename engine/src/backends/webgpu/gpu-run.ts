@@ -157,7 +157,7 @@ export class GpuRun {
     const values: Tensor[] = [];
     for (const input of inputs) values.push(new Tensor(input.shape, await this.#read(input)));
     const { runForeign } = await import('../onnx/foreign.js');
-    const output = await runForeign(node, values, { threads: this.options.threads });
+    const output = await runForeign(node, values, { threads: this.options.threads, shape: map?.shape });
     if (map) {
       this.#write(output.data);
       this.program.encodeTransfer(this.#submissions.encoder, 'import', map);

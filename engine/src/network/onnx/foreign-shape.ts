@@ -1,4 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
+import { FoveaError } from '../../errors.js';
+import { loadRuntime, openModel, runModel } from '../../onnxruntime.js';
 import type { ForeignNode } from '../network.js';
 import { Budget } from './budget.js';
 import type { Domain } from './builder.js';
@@ -7,6 +9,7 @@ import { ModelProtoSchema } from './generated/onnx_pb.js';
 import { type Graph, readGraph } from './graph.js';
 import { inferAsking } from './infer-asking.js';
 import { beginInference, type Dims, inferShapes } from './infer-shapes.js';
+import { countOf } from './tensor.js';
 
 type NHWC = readonly [N: number, H: number, W: number, C: number];
 
@@ -104,9 +107,41 @@ export async function askForeignShape(
   const budget = new Budget(node.name, node.model.length);
   const refusal = await inferAsking(graph, producersOf(graph), graph.nodes, state, budget);
   if (refusal !== undefined) refusals.set(node, refusal);
-  const answer = state.shapes.get(node.output);
+  const answer =
+    state.shapes.get(node.output) ?? (refusal === undefined ? await triedDims(node, given) : undefined);
   // Another first extent than that of one image means that other axes were folded into the batch.
   known.set(key, answer?.[0] === 1 ? answer : undefined);
+}
+
+/** Largest input that is made up to see what a node makes of it: 256 MiB. */
+const mostValues = 2 ** 26;
+
+/**
+ * Extents that a node writes when it is run on made-up values; undefined where they depend on the values, or it does not
+ * run. Exporters compute extents in ways that onnxruntime does not follow without running them.
+ */
+async function triedDims(node: ForeignNode, given: ReadonlyMap<string, Dims>): Promise<Dims> {
+  if ([...given.values()].some((dims) => countOf(dims!) > mostValues)) return undefined;
+  try {
+    const { Tensor } = await loadRuntime();
+    const session = await openModel(node.model, { threads: 1, optimize: false }, node.name);
+    try {
+      const dimsFrom = async (value: (i: number) => number): Promise<readonly number[]> => {
+        const feeds = [...given].map(([name, dims]) => {
+          const values = Float32Array.from({ length: countOf(dims!) }, (_, i) => value(i));
+          return [name, new Tensor('float32', values, [...dims!])] as const;
+        });
+        return (await runModel(session, Object.fromEntries(feeds), node.name))[node.output]!.dims;
+      };
+      const [zeros, waves] = [await dimsFrom(() => 0), await dimsFrom((i) => Math.sin(i))];
+      return zeros.join() === waves.join() ? zeros : undefined;
+    } finally {
+      await session.release();
+    }
+  } catch (error) {
+    if (error instanceof FoveaError) return undefined;
+    throw error;
+  }
 }
 
 /** The same as the engine holds it: maps as NHWC, vectors as 1x1 maps, other ranks as `[N, 1, rest, last]`. */

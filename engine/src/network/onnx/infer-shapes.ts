@@ -62,22 +62,21 @@ export function inferNode(node: GraphNode, state: Inference): void {
   const values = node.domain === '' ? integersOf(node, shapes, state) : undefined;
   const output = node.outputs[0] ?? '';
   if (values && values.length <= mostIntegers) state.integers.set(output, values);
-  const to = node.op === 'Cast' ? intOf(node, 'to', ElementType.FLOAT) : undefined;
-  const nonFloat =
-    to !== undefined
-      ? !isFloatType(to)
-      : values !== undefined ||
-        alwaysInteger.has(node.op) ||
-        (followsType.has(node.op) && inherits(node, state));
+  const nonFloat = values !== undefined || (node.domain === '' && writesNoFloats(node, state));
   if (nonFloat) for (const name of node.outputs) state.nonFloat.add(name);
+  // Places, beside the values that were found there.
+  for (const name of node.outputs.slice(1)) if (writesPlaces.has(node.op)) state.nonFloat.add(name);
 }
 
+/** Operators that write integers or truth values, whatever they read. */
 const alwaysInteger = new Set([
   'Shape',
   'Size',
   'ArgMax',
   'ArgMin',
   'NonZero',
+  'NonMaxSuppression',
+  'Multinomial',
   'Greater',
   'Less',
   'Equal',
@@ -90,15 +89,32 @@ const alwaysInteger = new Set([
   'IsNaN',
   'IsInf',
   'QuantizeLinear',
-]);
-const followsType = new Set([
-  ...['Gather', 'Unsqueeze', 'Squeeze', 'Concat', 'Slice', 'Reshape', 'Add', 'Mul', 'Sub', 'Div', 'Identity'],
-  ...['Transpose', 'Expand', 'Split', 'Flatten', 'Tile', 'Where'],
+  'DynamicQuantizeLinear',
 ]);
 
-/** Where chooses by its first input between values of the others. */
-const inherits = ({ op, inputs }: GraphNode, state: Inference) =>
-  state.nonFloat.has(inputs[op === 'Where' ? 1 : 0] ?? '');
+/** Operators whose outputs after the first are integers. */
+const writesPlaces = new Set(['TopK', 'MaxPool', 'Unique']);
+
+/** Operators that write floats, or what their bodies decide, whatever they read. */
+const alwaysFloat = new Set([
+  ...['DequantizeLinear', 'RandomNormalLike', 'RandomUniformLike', 'TfIdfVectorizer', 'MelWeightMatrix'],
+  ...['HannWindow', 'HammingWindow', 'BlackmanWindow', 'If', 'Loop', 'Scan'],
+]);
+
+/** The input whose type an operator's output has, where that is not the first. */
+const typedBy: Readonly<Record<string, number>> = { Where: 1, CastLike: 1, OneHot: 2 };
+
+/** Whether an operator's first output holds other numbers than floats. */
+function writesNoFloats(node: GraphNode, { nonFloat }: Inference): boolean {
+  const { op, inputs, attributes } = node;
+  if (alwaysInteger.has(op)) return true;
+  if (alwaysFloat.has(op)) return false;
+  if (op === 'Cast' || op === 'EyeLike')
+    return !isFloatType(intOf(node, op === 'Cast' ? 'to' : 'dtype', ElementType.FLOAT));
+  if (op === 'ConstantOfShape')
+    return !isFloatType(attributes.get('value')?.t?.dataType ?? ElementType.FLOAT);
+  return nonFloat.has(inputs[typedBy[op] ?? 0] ?? '');
+}
 
 /** The integers that a shape computation yields, where all it reads is known. */
 function integersOf(
