@@ -12,9 +12,9 @@ import { shortcutOutput } from './projection-pool.js';
 import { type BlockShape, blockShape, convolutionOutput, paddingOn } from './shapes.js';
 
 /** Extent of one value of a network: `[N, H, W, C]`, or undefined after a foreign node with an unknown shape. */
-export type ValueShape = Extents | undefined;
+export type ValueShape = readonly [N: number, H: number, W: number, C: number] | undefined;
 
-type Extents = readonly [N: number, H: number, W: number, C: number];
+type Extents = NonNullable<ValueShape>;
 
 /** Shapes of all values and blocks of a network at one input size. */
 export interface NetworkShapes {
