@@ -9,6 +9,7 @@ import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { joined } from './fuzz/joined.mjs';
 import { root, step } from './steps.mjs';
 
 const { values } = parseArgs({
@@ -75,6 +76,8 @@ async function fuzz(rounds, seed) {
     builtNetwork('resnet50'),
     builtNetwork('regnet_y_400mf'),
     builtNetwork('mobilenet_v2'),
+    // Before the pool and the classifier.
+    joined(builtNetwork('resnet18'), 2),
   ]) {
     const image = Tensor.zeros([2, 48, 40, 3]);
     for (let i = 0; i < image.data.length; i++) image.data[i] = random.next() - 0.5;

@@ -13,6 +13,7 @@ import { describeNetwork } from '../../engine/lib/network/describe.js';
 import { importOnnx } from '../../engine/lib/network/onnx/import-onnx.js';
 import { toOnnx } from '../../engine/lib/network/onnx/write.js';
 import { Random } from '../../engine/lib/random.js';
+import { joined } from './joined.mjs';
 import { mutate } from './mutate.mjs';
 
 const slowMs = 1000;
@@ -28,6 +29,8 @@ const slim = {
   output: network.nodes[3].output,
 };
 
+const unet = joined(slim, 0);
+
 const onnx = async (bytes) => {
   describeNetwork(await importOnnx(bytes, 'fuzz'));
 };
@@ -35,7 +38,7 @@ const targets = [
   {
     name: 'onnx',
     read: onnx,
-    files: [toOnnx(slim), toOnnx(slim, { constants: 'node', batchNorm: { seed: 1 } })],
+    files: [toOnnx(slim), toOnnx(slim, { constants: 'node', batchNorm: { seed: 1 } }), toOnnx(unet)],
   },
   {
     name: 'safetensors',

@@ -217,6 +217,26 @@ void Program::check_instruction(const Session& session, int index) {
       need(maps_[o[0]].buffer != maps_[o[1]].buffer, "source and destination must not share a buffer");
       return;
     }
+    case Operation::copy_channels: {
+      const Extent &input = map_at(0), &output = map_at(1);
+      need(input.batch == output.batch && input.height == output.height && input.width == output.width,
+           "maps do not fit");
+      const auto inside = [&](int first, const Extent& map) {
+        return o[first] >= 0 && o[3] >= 1 && static_cast<int64_t>(o[first]) + o[3] <= map.channels;
+      };
+      need(inside(2, input) && inside(4, output), "the maps do not have these channels");
+      need(maps_[o[0]].buffer != maps_[o[1]].buffer, "source and destination must not share a buffer");
+      return;
+    }
+    case Operation::resize: {
+      const Extent &input = map_at(0), &output = map_at(1);
+      need(input.batch == output.batch && input.channels == output.channels && output.height % input.height == 0 &&
+               output.width % input.width == 0,
+           "a map is made larger by whole factors");
+      need(o[2] >= 0 && o[2] < static_cast<int32_t>(Interpolation::count), "no such interpolation");
+      need(maps_[o[0]].buffer != maps_[o[1]].buffer, "source and destination must not share a buffer");
+      return;
+    }
     case Operation::add:
       need(same(map_at(0), map_at(2)), "maps do not fit");
       if (o[1] >= 0) need(same(map_at(1), map_at(2)), "maps do not fit");

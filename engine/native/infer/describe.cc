@@ -202,6 +202,24 @@ class ProgramDescriber {
         amounts.add(Amount::passes, 1);
         describe_window(o, bytes_of(extent(o[0])), by_image(extent(o[0])), amounts);
         break;
+      case Operation::copy_channels: {
+        const auto rows = static_cast<double>(extent(o[0]).pixels());
+        const double bytes = float_bytes * rows * o[3];
+        describe_rows(Amount::scatter, rows, {{o[0], bytes}, {o[1], bytes}}, amounts);
+        break;
+      }
+      case Operation::resize: {
+        const Extent& larger = extent(o[1]);
+        const double bytes = bytes_of(larger);
+        if (static_cast<Interpolation>(o[2]) == Interpolation::nearest) {
+          describe_rows(Amount::scatter, static_cast<double>(larger.pixels()),
+                        {{o[0], bytes_of(extent(o[0]))}, {o[1], bytes}}, amounts);
+          break;
+        }
+        amounts.add(Amount::passes, 1);
+        describe_window(o, mixed_rows * bytes, setting_.even(), amounts);
+        break;
+      }
       case Operation::add: {
         const double bytes = bytes_of(extent(o[2]));
         const auto rows = static_cast<double>(extent(o[2]).pixels());

@@ -10,6 +10,7 @@
 
 #include "infer/amounts.h"
 #include "infer/grid_pool.h"
+#include "infer/joins.h"
 #include "infer/pace.h"
 #include "infer/passes.h"
 
@@ -23,6 +24,8 @@ enum class Operation : int32_t {
   max_pool,     // source, destination, kernel h, w, stride y, x, pad top, left, bottom, right
   average_pool, // the same, count padding
   global_pool,  // source, destination
+  copy_channels,  // source, destination, first channel read, how many, first channel written
+  resize,       // source, destination, interpolation
   add,          // a, b, destination, activation
   grid_pool,    // source, pooled, mask, mask whose active cells alone have changed since
   decide,       // mask, masker, pooled

@@ -175,6 +175,10 @@ TEST("element-wise kernels agree with plain loops at every length") {
       }
       table->multiply(a.data(), b.data(), output.data(), length);
       for (int i = 0; i < length; i++) expect_near(output[i], static_cast<double>(a[i]) * b[i], name + " multiply");
+      const float* four[] = {a.data(), b.data(), c.data(), a.data()};
+      const float shares[] = {0.5f, 0.25f, -1.0f, 0.125f};
+      table->mix(four, shares, output.data(), length);
+      for (int i = 0; i < length; i++) expect_near(output[i], 0.625 * a[i] + 0.25 * b[i] - c[i], name + " mix");
       std::vector<float> sums = c;
       table->accumulate(a.data(), sums.data(), length);
       for (int i = 0; i < length; i++) expect_near(sums[i], static_cast<double>(a[i]) + c[i], name + " accumulate");

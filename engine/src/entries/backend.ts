@@ -33,16 +33,20 @@ export type {
   AttentionPool,
   BlockKind,
   BlockNode,
+  ConcatNode,
   Convolution,
   ConvolutionActivation,
   ConvolutionNode,
   ForeignNode,
   GlobalPoolNode,
+  Interpolation,
   LearnedMasker,
   NetworkNode,
   PlainConvolution,
   PoolNode,
   ProjectionPool,
+  ResizeNode,
+  SliceNode,
 } from '../network/network.js';
 export { type BlockShape, blockShape } from '../network/shapes.js';
 export { type NetworkShapes, networkShapes, type ValueShape } from '../network/walk.js';

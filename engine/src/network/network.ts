@@ -157,6 +157,34 @@ export interface ActivationNode extends NodeBase {
   readonly activation: Activation;
 }
 
+/** Maps of one size side by side: the channels of each behind those of the one before. */
+export interface ConcatNode extends NodeBase {
+  readonly kind: 'concat';
+}
+
+/** Some adjacent channels of a map. */
+export interface SliceNode extends NodeBase {
+  readonly kind: 'slice';
+  /** The first of them, from 0. */
+  readonly first: number;
+  /** How many there are. */
+  readonly channels: number;
+}
+
+/**
+ * How a map is made larger: `nearest` repeats pixels, the others are bilinear. Their names say where an output pixel
+ * lies in the input, as ONNX's `coordinate_transformation_mode` does.
+ */
+export type Interpolation = 'nearest' | 'half-pixel' | 'align-corners' | 'asymmetric';
+
+/** A map made larger by whole factors. */
+export interface ResizeNode extends NodeBase {
+  readonly kind: 'resize';
+  /** `[vertical, horizontal]`. */
+  readonly factor: readonly [number, number];
+  readonly interpolation: Interpolation;
+}
+
 /** A residual block as a node of the network. */
 export interface BlockNode extends NodeBase {
   readonly kind: 'block';
@@ -179,6 +207,9 @@ export type NetworkNode =
   | GlobalPoolNode
   | AddNode
   | ActivationNode
+  | ConcatNode
+  | SliceNode
+  | ResizeNode
   | BlockNode
   | ForeignNode;
 

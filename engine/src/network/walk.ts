@@ -1,11 +1,20 @@
 import { FoveaError } from '../errors.js';
-import { type Block, blocksOf, type Network, type NetworkNode } from './network.js';
+import {
+  type Block,
+  blocksOf,
+  type ConcatNode,
+  type Network,
+  type NetworkNode,
+  type SliceNode,
+} from './network.js';
 import { askForeignShape, foreignRefusal, foreignShape } from './onnx/foreign-shape.js';
 import { shortcutOutput } from './projection-pool.js';
 import { type BlockShape, blockShape, convolutionOutput, paddingOn } from './shapes.js';
 
 /** Extent of one value of a network: `[N, H, W, C]`, or undefined after a foreign node with an unknown shape. */
 export type ValueShape = readonly [N: number, H: number, W: number, C: number] | undefined;
+
+type Extents = NonNullable<ValueShape>;
 
 /** Shapes of all values and blocks of a network at one input size. */
 export interface NetworkShapes {
@@ -100,9 +109,14 @@ function written(
       node.inputs.map((name) => values.get(name)),
     );
   }
-  const input = values.get(node.inputs[0]!);
-  if (!input) {
-    const value = node.inputs[0]!;
+  const read = node.kind === 'concat' ? node.inputs : node.inputs.slice(0, 1);
+  const inputs: Extents[] = [];
+  for (const value of read) {
+    const input = values.get(value);
+    if (input) {
+      inputs.push(input);
+      continue;
+    }
     const writer = network.nodes.find(({ output }) => output === value);
     const refusal = writer?.kind === 'foreign' ? foreignRefusal(writer) : undefined;
     if (refusal !== undefined) {
@@ -118,7 +132,7 @@ function written(
         'operators whose output size depends on what they read',
     );
   }
-  const output = nodeOutput(node, input, blocks);
+  const output = nodeOutput(node, inputs, blocks);
   for (const extent of output) {
     if (!(extent >= 1)) {
       const [, height, width] = values.get(network.input)!;
@@ -133,10 +147,10 @@ function written(
 
 function nodeOutput(
   node: Exclude<NetworkNode, { kind: 'foreign' }>,
-  input: readonly [number, number, number, number],
+  inputs: readonly Extents[],
   blocks: BlockShape[],
-): readonly [number, number, number, number] {
-  const [N, H, W, C] = input;
+): Extents {
+  const [N, H, W, C] = inputs[0]!;
   const expectChannels = (channels: number) => {
     if (channels !== C) {
       throw new FoveaError('bad-shape', `"${node.name}" reads ${channels} channels but is given ${C}`);
@@ -169,8 +183,41 @@ function nodeOutput(
     }
     case 'add':
     case 'activation':
-      return input;
+      return inputs[0]!;
+    case 'concat':
+      return joined(node, inputs);
+    case 'slice':
+      expectSliced(node, C);
+      return [N, H, W, node.channels];
+    case 'resize':
+      return [N, H * node.factor[0], W * node.factor[1], C];
   }
+}
+
+/**
+ * The extents of maps side by side.
+ * @throws FoveaError `bad-shape` when they are not of one size
+ */
+export function joined({ name }: Pick<ConcatNode, 'name'>, maps: readonly Extents[]): Extents {
+  const [[N, H, W]] = maps as readonly [Extents];
+  const other = maps.find(([n, h, w]) => n !== N || h !== H || w !== W);
+  if (other) {
+    throw new FoveaError(
+      'bad-shape',
+      `"${name}" joins maps of ${H} x ${W} and ${other[1]} x ${other[2]}; choose an input whose sides halve evenly down ` +
+        'to the smallest map',
+    );
+  }
+  return [N, H, W, maps.reduce((sum, [, , , channels]) => sum + channels, 0)];
+}
+
+/** @throws FoveaError `bad-shape` when a map has too few channels for a slice */
+export function expectSliced({ name, first, channels }: SliceNode, given: number): void {
+  if (first + channels <= given) return;
+  throw new FoveaError(
+    'bad-shape',
+    `"${name}" reads channels ${first} to ${first + channels - 1} but is given ${given}`,
+  );
 }
 
 /** Both sides of a residual addition must have one size: a shortcut that halves may round another way. */

@@ -2,7 +2,7 @@ import { FoveaError } from '../errors.js';
 import type { BlockNode, ForeignNode, Network, NetworkNode } from '../network/network.js';
 import { paddedFor } from '../network/padded.js';
 import { type BlockShape, convolutionOutput, paddingOn } from '../network/shapes.js';
-import { pooledExtent } from '../network/walk.js';
+import { expectSliced, joined, pooledExtent } from '../network/walk.js';
 import { BlockLowering } from '../primitives/block-lowering.js';
 import type { Decision } from '../primitives/decision.js';
 import {
@@ -167,6 +167,38 @@ function lowerNode(
       lowering.define(node.output, { map: destination, activation: before });
       return;
     }
+    case 'concat': {
+      const values = node.inputs.map((input) => lowering.value(input, node));
+      const [, , , channels] = joined(
+        node,
+        values.map((value) => value.map.shape),
+      );
+      const destination = make(H, W, channels);
+      let to = 0;
+      for (const { map: source } of values) {
+        const count = source.shape[3];
+        builder.emit(owner, { kind: 'copy-channels', source, destination, from: 0, count, to });
+        to += count;
+      }
+      const alike = values.every(({ activation }) => activation === before);
+      lowering.define(node.output, { map: destination, activation: alike ? before : 'none' });
+      return;
+    }
+    case 'slice': {
+      const { first: from, channels: count } = node;
+      expectSliced(node, C);
+      const destination = make(H, W, count);
+      builder.emit(owner, { kind: 'copy-channels', source: map, destination, from, count, to: 0 });
+      lowering.define(node.output, { map: destination, activation: before });
+      return;
+    }
+    case 'resize': {
+      const { factor, interpolation } = node;
+      const destination = make(H * factor[0], W * factor[1]);
+      builder.emit(owner, { kind: 'resize', source: map, destination, interpolation });
+      lowering.define(node.output, { map: destination, activation: before });
+      return;
+    }
     case 'activation':
     case 'add': {
       let second: ProgramMap | undefined;
@@ -181,5 +213,7 @@ function lowerNode(
       lowering.define(node.output, { map: output, activation: node.activation });
       return;
     }
+    default:
+      node satisfies never;
   }
 }

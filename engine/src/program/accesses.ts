@@ -22,9 +22,14 @@ export function accessesOf(operation: Operation): Accesses {
     case 'max-pool':
     case 'average-pool':
     case 'global-pool':
+    case 'resize':
     case 'gather':
     case 'scatter':
       return { reads: [operation.source], writes: [operation.destination] };
+    case 'copy-channels': {
+      const { source, destination, to } = operation;
+      return { reads: present(source, to > 0 ? destination : undefined), writes: [destination] };
+    }
     case 'add':
       return { reads: present(operation.a, operation.b), writes: [operation.destination] };
     case 'grid-pool': {

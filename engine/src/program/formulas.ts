@@ -76,6 +76,20 @@ export class Formulas {
       case 'global-pool':
         this.#set(operation.destination, everywhere(`global-pool(${this.#whole(operation.source)})`));
         break;
+      case 'copy-channels': {
+        const { source, destination, from, count, to } = operation;
+        const before = to > 0 ? `${this.#whole(destination)}, ` : '';
+        const copied = `channels ${from} to ${from + count - 1}(${this.#whole(source)})`;
+        this.#set(destination, everywhere(`${before}${copied}`));
+        break;
+      }
+      case 'resize': {
+        const { source, destination, interpolation } = operation;
+        const [height, width] = [1, 2].map((axis) => destination.shape[axis]);
+        const whole = this.#whole(source);
+        this.#set(destination, everywhere(`resize ${interpolation} ${height}x${width}(${whole})`));
+        break;
+      }
       case 'add': {
         const { a, b, destination, activation } = operation;
         const sum = b ? sumOf(this.#content(a), this.#content(b)) : this.#content(a);
@@ -130,6 +144,8 @@ export class Formulas {
       case 'excite':
         this.#set(operation.map, this.#excited(operation));
         break;
+      default:
+        operation satisfies never;
     }
   }
 

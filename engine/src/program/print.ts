@@ -61,6 +61,12 @@ export function operationText(operation: Operation): string {
       const { source, destination, kernel, stride } = operation;
       return `${mapText(destination)} = ${kind} ${kernel.join('x')}/${stride.join('x')} ${ref(source)}`;
     }
+    case 'copy-channels': {
+      const { source, destination, from, count, to } = operation;
+      return `${mapText(destination)} = channels ${from} to ${from + count - 1} of ${ref(source)}, from ${to} on`;
+    }
+    case 'resize':
+      return `${mapText(operation.destination)} = resize ${operation.interpolation} ${ref(operation.source)}`;
     case 'global-pool':
     case 'gather':
     case 'scatter':

@@ -5,6 +5,7 @@ import type {
   Convolution,
   ConvolutionActivation,
   ForeignNode,
+  Interpolation,
 } from '../network/network.js';
 import type { Shape } from '../tensor.js';
 import type { Dtype } from './dtype.js';
@@ -135,6 +136,24 @@ export type Operation =
     }
   /** Mean over each image: `[N, H, W, C]` → `[N, 1, 1, C]`. */
   | { readonly kind: 'global-pool'; readonly source: ProgramMap; readonly destination: ProgramMap }
+  /** Adjacent channels of a map to a place in another, which is filled in the order of its channels. */
+  | {
+      readonly kind: 'copy-channels';
+      readonly source: ProgramMap;
+      readonly destination: ProgramMap;
+      /** The first channel that is read. */
+      readonly from: number;
+      readonly count: number;
+      /** The first channel that is written. */
+      readonly to: number;
+    }
+  /** A map made larger by whole factors. */
+  | {
+      readonly kind: 'resize';
+      readonly source: ProgramMap;
+      readonly destination: ProgramMap;
+      readonly interpolation: Interpolation;
+    }
   /** `destination = activation(a + b)`; without `b`, `activation(a)`. */
   | {
       readonly kind: 'add';

@@ -9,6 +9,7 @@ import {
   type Excite,
   MOST_BAND_PIXELS,
   type Operation,
+  type OperationOf,
   type Program,
   type ProgramMap,
   type ProgramMask,
@@ -23,8 +24,13 @@ interface Reach {
   readonly convolution: Convolution;
 }
 
-/** The pixels of a map that hold values. */
-type Held = 'all' | ProgramRegion;
+/** The first channels of a map, at all its pixels. */
+interface Begun {
+  readonly channels: number;
+}
+
+/** What of a map holds values: pixels, or all of them in its first channels. */
+type Held = 'all' | ProgramRegion | Begun;
 
 /** What of a program is there before its first step: tables that may still grow while steps are checked. */
 export type ProgramTables = Pick<Program, 'maps' | 'masks' | 'regions' | 'halos' | 'given'>;
@@ -162,6 +168,25 @@ export class Verifier {
         this.#writes(destination, 'all');
         return;
       }
+      case 'copy-channels':
+        this.#copyChannels(operation);
+        return;
+      case 'resize': {
+        const { source, destination } = operation;
+        for (const map of [source, destination]) this.#whole(map);
+        this.#apart(source, destination);
+        this.#reads(source, 'all');
+        this.#need(
+          source.shape.every((extent, axis) => {
+            const inside = axis === 1 || axis === 2;
+            const factor = destination.shape[axis]! / extent;
+            return inside ? Number.isInteger(factor) && factor >= 1 : factor === 1;
+          }),
+          'a map is made larger by whole factors, its images and channels kept',
+        );
+        this.#writes(destination, 'all');
+        return;
+      }
       case 'add': {
         const { a, b, destination } = operation;
         this.#whole(destination);
@@ -260,7 +285,33 @@ export class Verifier {
         this.#excite(operation);
         return;
       }
+      default:
+        operation satisfies never;
     }
+  }
+
+  #copyChannels({ source, destination, from, count, to }: OperationOf<'copy-channels'>): void {
+    for (const map of [source, destination]) this.#whole(map);
+    this.#apart(source, destination);
+    this.#reads(source, 'all');
+    const [N, H, W, sourceChannels] = source.shape;
+    const channels = destination.shape[3];
+    this.#same([N, H, W, channels], destination.shape);
+    this.#need(
+      [from, count, to].every((value) => Number.isInteger(value) && value >= 0) && count >= 1,
+      `${count} channels from ${from} to ${to}; whole numbers are accepted, at least one channel`,
+    );
+    this.#need(
+      from + count <= sourceChannels && to + count <= channels,
+      `${count} channels from ${from} of ${sourceChannels} do not go to ${to} of ${channels}`,
+    );
+    const held = this.#held.get(destination);
+    const begun = held !== undefined && held !== 'all' && 'channels' in held ? held.channels : 0;
+    this.#need(
+      to === 0 || to === begun,
+      `map ${destination.id} holds its first ${begun} channels, and is filled in their order`,
+    );
+    this.#writes(destination, to + count === channels ? 'all' : { channels: to + count });
   }
 
   #excite({ map, attention, pooledOver, scaled }: Excite): void {
@@ -369,10 +420,14 @@ export class Verifier {
   }
 
   /** That a map holds values at these pixels, or at all that a convolution reads for these. */
-  #reads(map: ProgramMap, wanted: Held | Reach): void {
+  #reads(map: ProgramMap, wanted: 'all' | ProgramRegion | Reach): void {
     const held = this.#held.get(map);
     this.#need(held !== undefined, `map ${map.id} holds no value here`);
     if (held === 'all' || held === undefined) return;
+    if ('channels' in held) {
+      this.#need(false, `map ${map.id} holds its first ${held.channels} channels only`);
+      return;
+    }
     const enough =
       wanted !== 'all' &&
       ('convolution' in wanted

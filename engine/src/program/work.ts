@@ -68,7 +68,13 @@ export function workOf(operation: Operation): Work {
     case 'max-pool':
     case 'average-pool':
     case 'global-pool':
+    case 'resize':
       return [whole(operation.source), whole(operation.destination)];
+    case 'copy-channels': {
+      const { source, destination, count } = operation;
+      const bytes = dtypeBytes[source.dtype] * count * pixelCount(source);
+      return [traffic(source, bytes), traffic(destination, bytes)];
+    }
     case 'add': {
       const { a, b, destination } = operation;
       return [whole(a), ...(b ? [whole(b)] : []), whole(destination)];

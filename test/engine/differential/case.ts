@@ -1,4 +1,4 @@
-import type { Activation, ConvolutionActivation } from '@fovea/engine/backend';
+import type { Activation, ConvolutionActivation, Interpolation } from '@fovea/engine/backend';
 import type { AttentionKind } from '../support/attention.js';
 
 /**
@@ -12,6 +12,8 @@ export interface Case {
   readonly blocks: readonly BlockCase[];
   /** Additions behind a block of what an earlier block made, which so is read once more than the chain reads it. */
   readonly skips: readonly { readonly after: number; readonly of: number }[];
+  /** Where channels of two blocks' maps come side by side, as skips read once more. */
+  readonly joins?: readonly JoinCase[];
   /** Width of a classifier on a global pool; 0: the last block's map is the output, where no error averages out. */
   readonly classes: number;
   readonly height: number;
@@ -20,6 +22,20 @@ export interface Case {
   readonly pictures: number;
   readonly excitation: 'exact' | 'active';
   readonly runs: readonly RunCase[];
+}
+
+/**
+ * What lies behind a block: its map and that of an earlier block of the same shape, both made larger, the first by the
+ * interpolation and the second by repeating pixels; side by side; as many channels of both as each has; and the map
+ * made as small again by the largest of the pixels.
+ */
+export interface JoinCase {
+  readonly after: number;
+  readonly of: number;
+  readonly factor: readonly [number, number];
+  readonly interpolation: Interpolation;
+  /** The first channel, as a share of those of one map. */
+  readonly first: number;
 }
 
 export interface StemCase {
@@ -116,7 +132,8 @@ export function summary(test: Case): string {
       `${kind} ${width}-${channels}${stride > 1 ? `/${stride}` : ''}${groups > 1 ? ` g${groups}` : ''}` +
       `${squeeze > 0 ? ` ${attention ?? 'squeeze'}${squeezesLast ? ' last' : ''}` : ''} S${granularity || 'whole'} ${dense ? 'dense' : masker}`,
   );
-  return `${test.pictures} of ${test.height} x ${test.width}, stem ${test.stem.channels}, ${blocks.join(', ')}`;
+  const joined = test.joins?.length ? `, ${test.joins.length} joined` : '';
+  return `${test.pictures} of ${test.height} x ${test.width}, stem ${test.stem.channels}, ${blocks.join(', ')}${joined}`;
 }
 
 export function describeRun({ backend, plan, rewrite, threads, bandPixels, batch }: RunCase): string {

@@ -1,8 +1,9 @@
 import { Random } from '@fovea/engine';
 import type { Activation, ConvolutionActivation } from '@fovea/engine/backend';
+import { interpolations } from '../../../engine/src/network/sampling.js';
 import { ATTENTION_KINDS } from '../support/attention.js';
 import { FAMILIES, type Family, NETWORKS, wholeNetwork } from './architectures.js';
-import type { BlockCase, Case, MaskerKind, StemCase } from './case.js';
+import type { BlockCase, Case, JoinCase, MaskerKind, StemCase } from './case.js';
 import { drawRuns, multiplyAdds } from './runs.js';
 
 export interface GenerateOptions {
@@ -29,11 +30,28 @@ const ACTIVATIONS: readonly Activation[] = [
 const INNER: readonly ConvolutionActivation[] = [...ACTIVATIONS, 'prelu'];
 const MASKERS: readonly MaskerKind[] = ['learned', 'saliency', 'fixed', 'random', 'custom', 'custom-later'];
 
+/** By how much maps are made larger before they are joined. */
+const FACTORS = [
+  [1, 1],
+  [1, 1],
+  [2, 2],
+  [2, 2],
+  [3, 1],
+  [1, 2],
+  [4, 3],
+] as const;
+/** The first stream of numbers that joins are drawn from. */
+const JOINED = 1_000_000;
+
 /** A case drawn from a seed: the same for the same options on every machine. */
 export function generate(seed: number, options: GenerateOptions): Case {
   for (let attempt = 0; ; attempt++) {
     const random = new Random(seed, attempt);
-    const test = draw(seed, random, options);
+    const plain = draw(seed, random, options);
+    // Numbers of its own, so that the rest is what it is without.
+    const own = new Random(seed, JOINED + attempt);
+    const joins = own.next() < 0.3 ? joinsOf(plain, own) : [];
+    const test = joins.length > 0 ? { ...plain, joins } : plain;
     if (multiplyAdds(test) <= options.multiplyAdds)
       return { ...test, runs: drawRuns(test, random, options.runs) };
   }
@@ -137,6 +155,16 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
     runs: [],
   };
   return coin(0.25) ? { ...test, skips: skipsOf(test, coin) } : test;
+}
+
+/** Joins behind a third of the blocks that have an earlier one of the same shape, or the block itself. */
+function joinsOf({ blocks }: Case, random: Random): readonly JoinCase[] {
+  const pick = <T>(list: readonly T[]): T => list[random.below(list.length)]!;
+  return blocks.flatMap((block, after): JoinCase[] => {
+    const before = block.stride === 1 && blocks[after - 1]?.channels === block.channels ? after - 1 : after;
+    const join = { after, of: before, factor: pick(FACTORS), interpolation: pick(interpolations) };
+    return random.next() < 1 / 3 ? [{ ...join, first: random.next() }] : [];
+  });
 }
 
 /** Additions between blocks of the same shape. */

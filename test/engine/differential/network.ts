@@ -2,7 +2,7 @@ import type { Block, Network } from '@fovea/engine';
 import { Tensor } from '@fovea/engine';
 import type { Convolution, ConvolutionActivation, NetworkNode } from '@fovea/engine/backend';
 import { attentionOfKind, type Gate } from '../support/attention.js';
-import { type Case, inputChannels, isAdaptive } from './case.js';
+import { type Case, inputChannels, isAdaptive, type JoinCase } from './case.js';
 
 /** Uniform numbers from −1 to 1, quickly: a network of real width has millions of weights. */
 function uniform(seed: number): () => number {
@@ -109,6 +109,7 @@ export function networkOf(test: Case, weights = true): Network {
     for (const { of } of test.skips.filter(({ after }) => after === index)) {
       append({ kind: 'add', activation: 'relu' }, `${value} + ${of}`, [value, `block ${of}`]);
     }
+    for (const join of test.joins ?? []) if (join.after === index) appendJoin(test, join, append, value);
   });
   if (test.classes > 0) {
     append({ kind: 'global-pool' }, 'pool');
@@ -129,6 +130,29 @@ export function networkOf(test: Case, weights = true): Network {
     output: value,
     notes: [],
   };
+}
+
+/** The nodes of a join behind a value. */
+function appendJoin(
+  test: Case,
+  { after, of, factor, interpolation, first }: JoinCase,
+  append: (node: Unnamed, output: string, inputs?: string[]) => void,
+  value: string,
+): void {
+  const { channels } = test.blocks[after]!;
+  const name = `${value} beside ${of}`;
+  const grows = factor.some((one) => one > 1);
+  const sides = [value, `block ${of}`].map((side, i) => {
+    if (!grows) return side;
+    const larger = `${name}, larger ${i}`;
+    append({ kind: 'resize', factor, interpolation: i === 0 ? interpolation : 'nearest' }, larger, [side]);
+    return larger;
+  });
+  append({ kind: 'concat' }, name, sides);
+  append({ kind: 'slice', first: Math.floor(first * channels), channels }, `${name}, some`);
+  if (!grows) return;
+  const window = { kernel: factor, stride: factor, padding: [0, 0, 0, 0] } as const;
+  append({ kind: 'max-pool', ...window, ceilMode: false, countIncludePad: false }, `${name}, smaller`);
 }
 
 function blockOf(

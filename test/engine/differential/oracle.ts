@@ -4,7 +4,7 @@
  * engine: an error would have to be made twice.
  */
 import type { Block, Network, Tensor } from '@fovea/engine';
-import type { Attention, AttentionPool, PoolNode, ProjectionPool } from '@fovea/engine/backend';
+import type { Attention, AttentionPool, PoolNode, ProjectionPool, ResizeNode } from '@fovea/engine/backend';
 import { type Convolve, convolveInLoops, extentAfter } from './convolution.js';
 import { activated, makePlanes, type Planes } from './planes.js';
 
@@ -80,6 +80,21 @@ export async function oracle(
           ),
         );
         break;
+      case 'concat':
+        values.set(node.output, sideBySide(node.inputs.map((name) => values.get(name)!)));
+        break;
+      case 'slice':
+        values.set(
+          node.output,
+          makePlanes(
+            { ...input, C: node.channels },
+            (n, c, y, x) => input.data[((n * input.C + node.first + c) * input.H + y) * input.W + x]!,
+          ),
+        );
+        break;
+      case 'resize':
+        values.set(node.output, larger(input, node));
+        break;
       case 'block': {
         const { output, mask } = await runBlock(node.block, input, convolve, options);
         values.set(node.output, output);
@@ -91,6 +106,38 @@ export async function oracle(
     }
   }
   return { output: values.get(network.output)!, masks };
+}
+
+/** Channels of maps one behind the other; planes of one image follow upon each other. */
+function sideBySide(maps: readonly Planes[]): Planes {
+  const channels = maps.flatMap((map) => Array.from({ length: map.C }, (_, channel) => ({ map, channel })));
+  return makePlanes({ ...maps[0]!, C: channels.length }, (n, c, y, x) => {
+    const { map, channel } = channels[c]!;
+    return map.data[((n * map.C + channel) * map.H + y) * map.W + x]!;
+  });
+}
+
+/** Where ONNX's Resize places an output position in the input, and what it makes of the pixels around. */
+function larger({ N, C, H, W, data }: Planes, { factor, interpolation }: ResizeNode): Planes {
+  const place = (position: number, extent: number, scale: number) => {
+    if (interpolation === 'half-pixel') return (position + 0.5) / scale - 0.5;
+    if (interpolation === 'align-corners') return (position * (extent - 1)) / Math.max(1, extent * scale - 1);
+    return position / scale;
+  };
+  return makePlanes({ N, C, H: H * factor[0], W: W * factor[1] }, (n, c, y, x) => {
+    const plane = (n * C + c) * H;
+    const [row, column] = [place(y, H, factor[0]), place(x, W, factor[1])];
+    if (interpolation === 'nearest') return data[(plane + Math.floor(row)) * W + Math.floor(column)]!;
+    let sum = 0;
+    for (const sy of [Math.floor(row), Math.floor(row) + 1]) {
+      for (const sx of [Math.floor(column), Math.floor(column) + 1]) {
+        const weight = (1 - Math.abs(row - sy)) * (1 - Math.abs(column - sx));
+        const within = (at: number, extent: number) => Math.min(Math.max(at, 0), extent - 1);
+        sum += weight * data[(plane + within(sy, H)) * W + within(sx, W)]!;
+      }
+    }
+    return sum;
+  });
 }
 
 async function runBlock(

@@ -106,7 +106,8 @@ export function randomPlan(test: Case, network: Network, random: Random): string
   let pooledAlready = false;
   return blocks.map((block, index) => {
     const pooledHere = pooledAlready;
-    const isFollowed = followsMask(index + 1) && !test.skips.some(({ after }) => after === index);
+    const between = [...test.skips, ...(test.joins ?? [])].some(({ after }) => after === index);
+    const isFollowed = followsMask(index + 1) && !between;
     pooledAlready = isFollowed && coin(0.6);
     const optional: Partial<Record<Primitive, boolean>> = {
       pool: coin(pooledHere ? 0.05 : 0.95),

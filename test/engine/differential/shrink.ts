@@ -36,10 +36,10 @@ export async function shrink(
 }
 
 /** Whether the layers still fit each other. */
-function isSound({ blocks, runs, stem, skips }: Case): boolean {
+function isSound({ blocks, runs, stem, skips, joins = [] }: Case): boolean {
   if (blocks.length === 0 || runs.length === 0 || stem.kernel % 2 === 0) return false;
-  // A skip adds maps of the same shape.
-  return skips.every(({ after, of }) =>
+  // A skip adds maps of the same shape, and a join lays such maps side by side.
+  return [...skips, ...joins].every(({ after, of }) =>
     blocks
       .slice(of + 1, after + 1)
       .every(({ stride, channels }) => stride === 1 && channels === blocks[of]!.channels),
@@ -51,6 +51,15 @@ function* simpler(test: Case, failure: Failure): Generator<Case> {
   yield* fewerRuns(test, failure);
   yield* fewerBlocks(test);
   if (test.skips.length > 0) yield { ...test, skips: [] };
+  const { joins = [] } = test;
+  for (const [at, join] of joins.entries()) {
+    const others = joins.filter((other) => other !== join);
+    yield { ...test, joins: others };
+    if (join.factor.some((one) => one > 1))
+      yield { ...test, joins: joins.with(at, { ...join, factor: [1, 1] }) };
+    if (join.interpolation !== 'nearest')
+      yield { ...test, joins: joins.with(at, { ...join, interpolation: 'nearest' }) };
+  }
   for (const skip of test.skips) yield { ...test, skips: test.skips.filter((other) => other !== skip) };
   yield* fewerPictures(test);
   for (const side of ['height', 'width'] as const) {
@@ -78,11 +87,8 @@ function* fewerBlocks(test: Case): Generator<Case> {
   const without = (from: number, to: number): Case => ({
     ...test,
     blocks: blocks.filter((_, i) => i < from || i >= to),
-    skips: test.skips
-      .filter(({ after, of }) => to <= of || (after < from && of < from))
-      .map(({ after, of }) =>
-        of >= to ? { after: after - (to - from), of: of - (to - from) } : { after, of },
-      ),
+    skips: left(test.skips, from, to),
+    ...(test.joins ? { joins: left(test.joins, from, to) } : {}),
     stem: from === 0 && to < blocks.length ? { ...test.stem, channels: blocks[to - 1]!.channels } : test.stem,
     runs: test.runs.map((run) =>
       typeof run.plan === 'string' ? run : { ...run, plan: run.plan.filter((_, i) => i < from || i >= to) },
@@ -92,6 +98,19 @@ function* fewerBlocks(test: Case): Generator<Case> {
     if (size < 1) continue;
     for (let from = 0; from + size <= blocks.length; from += size) yield without(from, from + size);
   }
+}
+
+/** What lies behind blocks that stay, of blocks that stay and with no others between, by their new numbers. */
+function left<Behind extends { readonly after: number; readonly of: number }>(
+  all: readonly Behind[],
+  from: number,
+  to: number,
+): Behind[] {
+  return all
+    .filter(({ after, of }) => to <= of || (after < from && of < from))
+    .map((one) =>
+      one.of >= to ? { ...one, after: one.after - (to - from), of: one.of - (to - from) } : one,
+    );
 }
 
 function* fewerPictures(test: Case): Generator<Case> {

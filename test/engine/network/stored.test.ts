@@ -8,13 +8,14 @@ import { parseSafetensors, saveNetwork } from '@fovea/engine/train';
 import { afterAll, describe, expect, it } from 'vitest';
 import { networkFromStored } from '../../../engine/src/network/stored/read.js';
 import { storeNetwork } from '../../../engine/src/network/stored/write.js';
+import { withJoins } from '../support/joined-network.js';
 import { randomConvolution, randomImages, smallNetwork } from '../support/small-network.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-stored-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const network: Network = {
-  ...smallNetwork({ excite: true }),
+  ...withJoins(smallNetwork({ excite: true }), 'half-pixel'),
   labels: ['one', 'two'],
   notes: ['a note'],
 };
@@ -93,6 +94,8 @@ describe('a network with its maskers in one file', () => {
   });
 
   const first = (description: Record<string, unknown>) => nodesOf(description)[1]!.block!;
+  const joinOf = (description: Record<string, unknown>, kind: string) =>
+    nodesOf(description).find((node) => (node as unknown as { kind: string }).kind === kind)!;
   const damages: [string, (description: Record<string, unknown>) => object, RegExp][] = [
     [
       'a weight of another length',
@@ -102,6 +105,23 @@ describe('a network with its maskers in one file', () => {
     ['a stride of 0', (d) => Object.assign(first(d).branch[0]!, { stride: [0, 1] }), /stride 0/],
     ['an activation that nobody knows', (d) => Object.assign(first(d), { activation: 'cubic' }), /"cubic"/],
     ['a block out of order', (d) => Object.assign(first(d), { index: 3 }), /index 3/],
+    [
+      'a map that grows by a part',
+      (d) => Object.assign(joinOf(d, 'resize'), { factor: [2, 1.5] }),
+      /factor 1.5/,
+    ],
+    [
+      'an interpolation that nobody knows',
+      (d) => Object.assign(joinOf(d, 'resize'), { interpolation: 'cubic' }),
+      /interpolation "cubic"/,
+    ],
+    ['a slice of no channels', (d) => Object.assign(joinOf(d, 'slice'), { channels: 0 }), /channels 0/],
+    [
+      'a slice from a channel below the first',
+      (d) => Object.assign(joinOf(d, 'slice'), { first: -1 }),
+      /first -1/,
+    ],
+    ['a map beside nothing', (d) => Object.assign(joinOf(d, 'concat'), { inputs: ['larger'] }), /1 inputs/],
     [
       'a value that nothing writes',
       (d) => Object.assign(nodesOf(d)[2]!, { inputs: ['nowhere'] }),

@@ -8,6 +8,7 @@ import { decisionOf } from '../../../engine/src/primitives/decision.js';
 import { printProgram } from '../../../engine/src/program/print.js';
 import type { Operation, Program, Step } from '../../../engine/src/program/program.js';
 import { verifyProgram } from '../../../engine/src/program/verify.js';
+import { withJoins } from '../support/joined-network.js';
 import { smallNetwork } from '../support/small-network.js';
 
 function lowered(network: Network, strategy: string | Strategy, granularity = 4): Program {
@@ -106,6 +107,67 @@ describe('the verifier of programs', () => {
     expect(() =>
       verifyProgram(changed(program, 'global-pool', (pool) => ({ ...pool, destination: other }))),
     ).toThrow(/a pool keeps images and channels/);
+  });
+
+  describe('of joined maps', () => {
+    const program = lowered(withJoins(smallNetwork(), 'half-pixel'), 'dense');
+    const copies = program.steps.flatMap(({ operations }) =>
+      operations.filter((operation) => operation.kind === 'copy-channels'),
+    );
+    /** The program with the copy at a position changed. */
+    const withCopy = (at: number, fields: Partial<Extract<Operation, { kind: 'copy-channels' }>>) =>
+      withSteps(
+        program,
+        program.steps.map((step) => ({
+          ...step,
+          operations: step.operations.map((operation) =>
+            operation === copies[at] ? ({ ...operation, ...fields } as Operation) : operation,
+          ),
+        })),
+      );
+
+    it('takes slices and concatenations, and prints them', () => {
+      expect(verifyProgram(program)).toBe(program);
+      expect(copies.map(({ from, to }) => [from > 0, to > 0])).toEqual([
+        ...[
+          [false, false],
+          [true, false],
+        ],
+        ...[
+          [false, false],
+          [false, true],
+          [false, true],
+        ],
+        [true, false],
+      ]);
+      const text = printProgram(program);
+      expect(text).toMatch(/= channels 0 to \d+ of %\d+, from \d+ on/);
+      expect(text).toMatch(/= resize half-pixel %\d+/);
+    });
+
+    it('refuses channels out of order, outside a map, or of another map', () => {
+      const { destination, to } = copies[3]!;
+      expect(() => verifyProgram(withCopy(3, { to: to + 1 }))).toThrow(
+        /holds its first \d+ channels, and is filled/,
+      );
+      expect(() => verifyProgram(withCopy(3, { from: 1 }))).toThrow(/do not go to/);
+      expect(() => verifyProgram(withCopy(4, { count: 10_000 }))).toThrow(/do not go to/);
+      expect(() => verifyProgram(withCopy(3, { count: 0 }))).toThrow(/at least one channel/);
+      expect(() => verifyProgram(withCopy(3, { source: destination }))).toThrow(
+        /written while it is read|channels only/,
+      );
+      expect(() => verifyProgram(withCopy(3, { source: program.input }))).toThrow(/do not fit/);
+      // The last part is missing.
+      expect(() => verifyProgram(withCopy(4, { count: 1 }))).toThrow(/channels only/);
+    });
+
+    it('refuses a map that does not grow by whole factors', () => {
+      const smaller = program.maps.find(({ shape }, id) => id > 0 && shape[1] === 1)!;
+      const into = (destination: Program['input']) =>
+        changed(program, 'resize', (resize) => ({ ...resize, destination }));
+      for (const map of [smaller, program.input])
+        expect(() => verifyProgram(into(map))).toThrow(/larger by whole factors/);
+    });
   });
 
   it('refuses to read what a stream leaves of its intermediates', () => {

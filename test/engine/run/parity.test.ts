@@ -9,7 +9,9 @@ import {
 } from '@fovea/engine';
 import { float32Of, readSafetensors } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
+import { interpolations } from '../../../engine/src/network/sampling.js';
 import { backends } from '../support/backends.js';
+import { withJoins } from '../support/joined-network.js';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
 const fixture = (name: string) => new URL(`../../fixtures/${name}`, import.meta.url).pathname;
@@ -97,6 +99,29 @@ describe.each(backends)('backend $name', ({ name: backend, missing }) => {
         }
       },
     );
+
+    // Widths whose channels begin and end at every place of a GPU's vectors of four.
+    there.each([12, 10, 7])('on joined maps of %i channels', async (channels) => {
+      for (const interpolation of interpolations) {
+        const whole = withJoins(smallNetwork({ channels, height: 15, mapWidth: 18 }), interpolation);
+        // Without the pool and the classifier, behind which no error of a pixel would be seen.
+        const nodes = whole.nodes.slice(0, -2);
+        const network = { ...whole, nodes, output: nodes.at(-1)!.output };
+        const images = randomImages(network, 3);
+        for (const [threads, strategy] of [
+          [1, 'unfused'],
+          [2, 'streamed'],
+        ] as const) {
+          const options = { masker: randomMasker(0.5), granularity: 2, strategy, threads };
+          const expected = await run(network, images, { ...options, backend: 'reference' });
+          const actual = await run(network, images, { ...options, backend });
+          expect(
+            relativeError(actual.output.data, expected.output.data),
+            `${interpolation}, ${strategy}`,
+          ).toBeLessThan(1e-5);
+        }
+      }
+    });
 
     there('on a whole ResNet-18 of small images', async () => {
       const network = builtNetwork('resnet18', { inputSize: 64, classes: 10 });

@@ -3,11 +3,13 @@ import { networkShapes } from '@fovea/engine/backend';
 import { openDense } from '@fovea/engine/onnx';
 import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
+import { interpolations } from '../../../engine/src/network/sampling.js';
 import { emitNodes } from '../../../engine/src/train/adapt/emit-network.js';
 import { LearnedValues } from '../../../engine/src/train/adapt/learned-values.js';
 import { Tape, type Value } from '../../../engine/src/train/adapt/tape.js';
 import { TrainProgram } from '../../../engine/src/train/train-program.js';
 import { ATTENTION_KINDS } from '../support/attention.js';
+import { withJoins } from '../support/joined-network.js';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
 /** A network whose blocks always run densely, projections or not. */
@@ -52,6 +54,10 @@ const networks: [string, Network][] = [
   ...ATTENTION_KINDS.map((attention): [string, Network] => [
     `attention, ${attention}`,
     smallNetwork({ excite: true, attention }),
+  ]),
+  ...interpolations.map((interpolation): [string, Network] => [
+    `joined maps, ${interpolation}`,
+    withJoins(smallNetwork(), interpolation),
   ]),
   // The first and the third have a projection, the others no shortcut.
   ['blocks that are never masked', neverMasked(smallNetwork())],

@@ -1,13 +1,15 @@
 import { blocksOf, type Network, Random } from '@fovea/engine';
-import type { Activation, ConvolutionActivation, NetworkNode } from '@fovea/engine/backend';
+import type { Activation, ConvolutionActivation, Interpolation, NetworkNode } from '@fovea/engine/backend';
 import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { activationNumber } from '../../../engine/src/backends/activation-number.js';
 import { activate } from '../../../engine/src/backends/reference/activate.js';
 import { plainActivations } from '../../../engine/src/network/activation.js';
 import { paddedFor } from '../../../engine/src/network/padded.js';
+import { interpolations } from '../../../engine/src/network/sampling.js';
 import { LearnedValues, normsAfter, savesWork } from '../../../engine/src/train/adapt/learned-values.js';
 import { buildAdaptGraph, flopsLeft } from '../../../engine/src/train/adapt/network-graph.js';
+import { withJoins } from '../support/joined-network.js';
 import {
   randomImages,
   relativeError,
@@ -55,6 +57,35 @@ describe.skipIf(!canTrain())('gradients of what stands around convolutions', () 
     await execute('scale-dx', [N, pixels, C], weights, x, gate, zeros, dx, dgate);
     expectClose(await slopes(x, dx, value));
     expectClose(await slopes(gate, dgate, value));
+  });
+
+  it.each(interpolations.map((name, i) => [name, i] as const))('a map made larger, %s', async (_, number) => {
+    const [N, H, W, C, down, across] = [2, 3, 4, 5, 3, 2];
+    const [x, weights] = [normal(N * H * W * C), normal(N * H * down * W * across * C)];
+    const [y, dx] = [new Float32Array(weights.length), new Float32Array(x.length).fill(7)];
+    const dims = [N, H, W, C, down, across, number];
+    const value = async () => {
+      await execute('resize', dims, x, y);
+      return dot(y, weights);
+    };
+    await execute('resize-dx', dims, weights, dx);
+    expectClose(await slopes(x, dx, value));
+  });
+
+  it('channels that are copied, added, and copied where the others are cleared', async () => {
+    const [pixels, read, written] = [3, 4, 5];
+    const x = Float32Array.from({ length: pixels * read }, (_, i) => i + 1);
+    const rows: number[][] = [];
+    for (const how of [0, 1, 2]) {
+      const y = new Float32Array(pixels * written).fill(0.5);
+      await execute('channels', [pixels, read, written, 1, 2, 3, how], x, y);
+      rows.push([...y.subarray(written, 2 * written)]);
+    }
+    expect(rows).toEqual([
+      [0.5, 0.5, 6, 7, 8],
+      [0.5, 0.5, 6.5, 7.5, 8.5],
+      [0, 0, 6, 7, 8],
+    ]);
   });
 
   it('the masked addition', async () => {
@@ -210,7 +241,10 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
     },
   );
 
-  const networks: [string, SmallNetworkOptions, Activation?][] = [
+  const networks: [string, SmallNetworkOptions, Activation?, Interpolation?][] = [
+    ['maps joined, nearest', { kind: 'basic' }, 'silu', 'nearest'],
+    ['maps joined, bilinear by half pixels', { kind: 'bottleneck' }, 'silu', 'half-pixel'],
+    ['maps joined, bilinear by corners', { kind: 'basic' }, 'silu', 'align-corners'],
     ['bottlenecks with projections', { kind: 'bottleneck' }],
     ['projections behind a pool', { kind: 'bottleneck', pooledShortcut: true, height: 9, mapWidth: 11 }],
     ['grouped bottlenecks', { kind: 'bottleneck', groups: 4 }],
@@ -224,8 +258,9 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
     ['basic blocks with Mish', { kind: 'basic' }, 'mish'],
     ['basic blocks with leaky ReLU', { kind: 'basic' }, 'leaky-relu 0.9'],
   ];
-  it.each(networks)('%s: scales and shifts, masks held', async (_, options, activation = 'silu') => {
-    const network = smooth(options, 'relu', activation);
+  it.each(networks)('%s: scales and shifts, masks held', async (_, options, activation = 'silu', join) => {
+    const plain = smooth(options, 'relu', activation);
+    const network = join ? withJoins(plain, join) : plain;
     const { graph, learned } = laidOut(network);
     const blocks = blocksOf(network).filter(savesWork);
     const random = new Random(5);

@@ -10,9 +10,17 @@ import {
   run,
   Tensor,
 } from '@fovea/engine';
-import { type AdaptProgress, adaptMaskers, canTrain, generateDataset, imagesOf } from '@fovea/engine/train';
+import {
+  type AdaptProgress,
+  adaptMaskers,
+  canTrain,
+  fitMaskers,
+  generateDataset,
+  imagesOf,
+} from '@fovea/engine/train';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { Judge } from '../../../engine/src/train/adapt/judge.js';
+import { withJoins } from '../support/joined-network.js';
 import { smallNetwork } from '../support/small-network.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-adapt-'));
@@ -36,6 +44,12 @@ function spots(count: number, side: number): Tensor {
 const images = spots(12, 20);
 const small = (options: Parameters<typeof smallNetwork>[0] = {}) =>
   smallNetwork({ height: 20, mapWidth: 20, learned: false, ...options });
+
+/** A masker's weights, whatever their scale. */
+const directions = (weight: Float32Array) => {
+  const length = Math.hypot(...weight);
+  return Array.from(weight, (value) => (value / length).toFixed(3));
+};
 
 type Masks = Pick<NetworkRunOptions, 'masker' | 'rate'>;
 const learned: Masks = { masker: 'learned' };
@@ -74,6 +88,25 @@ describe.skipIf(!canTrain())('adapted maskers (need the native kernels)', () => 
       expect(branch).toEqual(blocksOf(network)[i]!.branch);
     }
   });
+
+  it.each(['nearest', 'half-pixel'] as const)(
+    'pass gradients through joined maps, %s',
+    async (interpolation) => {
+      const network = withJoins(small({ seed: 2 }), interpolation);
+      const many = spots(24, 20);
+      const { network: fitted } = await fitMaskers(network, many, { flopsTarget: 0.6, granularity: 2 });
+      const { network: adapted, kept } = await adaptMaskers(network, many, {
+        ...{ flops: 0.6, steps: 60, batch: 4, granularity: 2, threads: 2 },
+      });
+      expect(kept.divergence).toBeLessThan(kept.fitted);
+      expect(kept.step).toBeGreaterThan(0);
+      // Those before the joins as well as those behind them.
+      const [before, after] = [fitted, adapted].map(blocksOf);
+      for (const [i, { masker }] of after!.entries())
+        expect(directions(masker!.weight), `block ${i}`).not.toEqual(directions(before![i]!.masker!.weight));
+      expect(await shareOfFlops(adapted)).toBeLessThan(0.65);
+    },
+  );
 
   it.each([1, 2, 3])(
     'are closer to the dense network than fitted ones, norms still more (network %i)',

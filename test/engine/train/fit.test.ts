@@ -172,17 +172,22 @@ describe('fitting maskers', () => {
     expect(relativeError(masked.data, output.data)).toBeLessThan(1e-5);
   });
 
-  it('fits the blocks of a U-Net, whose maps are joined by onnxruntime', async () => {
+  it.each([
+    ['the engine', 'nearest', ['slice', 'resize', 'concat']],
+    ['onnxruntime', 'cubic', ['slice', 'foreign', 'concat']],
+  ])('fits the blocks of a U-Net, whose maps are made larger by %s', async (_, mode, joins) => {
     const block = (g: GraphBuilder, x: string, channels: number) =>
       g.node('Add', [conv(g, g.activation(conv(g, x, channels, channels), 'relu'), channels, channels), x]);
     const bytes = model((g, x) => {
       const high = block(g, conv(g, x, 3, 4), 4);
       const low = block(g, g.node('MaxPool', [high], { kernel_shape: [2, 2], strides: [2, 2] }), 4);
       const scales = g.floats('scales', [4], Float32Array.of(1, 1, 2, 2));
-      const up = g.node('Resize', [low, '', scales], { mode: 'nearest' });
-      return block(g, conv(g, g.node('Concat', [up, high], { axis: 1 }), 8, 5, 1), 5);
+      const up = g.node('Resize', [g.channels(low, 1, 3), '', scales], { mode });
+      return block(g, conv(g, g.node('Concat', [up, high], { axis: 1 }), 7, 5, 1), 5);
     });
     const unet = await importOnnx(bytes, 'unet');
+    const others = unet.nodes.map(({ kind }) => kind).filter((kind) => !/block|convolution|pool/.test(kind));
+    expect(others).toEqual(joins);
     const input = randomImages(unet, 2);
     const { blocks, network: fitted } = await fitMaskers(unet, input, { rate: 0.5, backend });
     expect(blocks.map(({ rate }) => rate)).toEqual([0.5, 0.5, 0.5]);

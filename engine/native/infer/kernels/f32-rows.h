@@ -40,6 +40,23 @@ void accumulate_kernel(const float* input, float* sums, long length) {
 }
 
 template <class I>
+void mix_kernel(const float* const* rows, const float* shares, float* output, long length) {
+  const auto a = I::broadcast(shares[0]), b = I::broadcast(shares[1]);
+  const auto c = I::broadcast(shares[2]), d = I::broadcast(shares[3]);
+  const auto mixed = [&](auto load) {
+    auto sum = I::multiply(load(rows[0]), a);
+    sum = I::multiply_add(load(rows[1]), b, sum);
+    sum = I::multiply_add(load(rows[2]), c, sum);
+    return I::multiply_add(load(rows[3]), d, sum);
+  };
+  over_channels<I>(
+      length, [&](long i) { I::store(output + i, mixed([&](const float* row) { return I::load(row + i); })); },
+      [&](long i, int count) {
+        I::store_first(output + i, mixed([&](const float* row) { return I::load_first(row + i, count); }), count);
+      });
+}
+
+template <class I>
 void maximum_kernel(const float* const* rows, long count, float* output, long length) {
   const auto lowest = I::broadcast(-__builtin_inff());
   over_channels<I>(
@@ -76,6 +93,7 @@ void add_f32_rows(KernelTable& table) {
   table.add = add_kernel<I>;
   table.multiply = multiply_kernel<I>;
   table.accumulate = accumulate_kernel<I>;
+  table.mix = mix_kernel<I>;
   table.maximum = maximum_kernel<I>;
   table.dot = dot_kernel<I>;
 }

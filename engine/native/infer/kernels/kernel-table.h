@@ -133,6 +133,8 @@ struct KernelTable : TileShape {
   void (*multiply)(const float* input, const float* scale, float* output, long length);
   // sums += input
   void (*accumulate)(const float* input, float* sums, long length);
+  // output = four rows, each times its share
+  void (*mix)(const float* const* rows, const float* shares, float* output, long length);
   // output = maximum of `count` rows; -infinity of none
   void (*maximum)(const float* const* rows, long count, float* output, long length);
   float (*dot)(const float* a, const float* b, long length);

@@ -1,5 +1,6 @@
 import type { AttentionPool } from '../../network/attention.js';
 import type { Convolution } from '../../network/network.js';
+import { interpolations } from '../../network/sampling.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
 import type {
   Decider,
@@ -19,6 +20,8 @@ const codes = [
   'max-pool',
   'average-pool',
   'global-pool',
+  'copy-channels',
+  'resize',
   'add',
   'grid-pool',
   'decide',
@@ -132,6 +135,15 @@ export function writeOperands(to: OperandWriter, operation: Exclude<Operation, S
     case 'global-pool':
       to.map(operation.source).map(operation.destination);
       return;
+    case 'copy-channels': {
+      const { source, destination, from, count, to: at } = operation;
+      to.map(source).map(destination).number(from).number(count).number(at);
+      return;
+    }
+    case 'resize':
+      to.map(operation.source).map(operation.destination);
+      to.number(interpolations.indexOf(operation.interpolation));
+      return;
     case 'add': {
       const { a, b, destination, activation } = operation;
       to.map(a).map(b).map(destination).number(activationNumber(activation));
@@ -177,5 +189,7 @@ export function writeOperands(to: OperandWriter, operation: Exclude<Operation, S
       to.convolution(spatial);
       return;
     }
+    default:
+      operation satisfies never;
   }
 }

@@ -1,4 +1,5 @@
 import type { PlainConvolution } from '../../network/network.js';
+import { writeResize } from '../../network/onnx/write-resize.js';
 import type { ProgramMap, ProgramRegion } from '../../program/program.js';
 import { GraphAttention, imagesOf } from './graph-attention.js';
 import { GraphConvolutions } from './graph-convolutions.js';
@@ -61,6 +62,8 @@ class GraphWriter {
   readonly #convolutions: GraphConvolutions;
   readonly #attention: GraphAttention;
   readonly #held = new HeldMaps(this.#values);
+  /** Images of the first channels of maps that are being filled. */
+  readonly #pieces = new Map<ProgramMap, readonly string[]>();
   /** Done as part of the operation before. */
   #done: GraphOperation | undefined;
 
@@ -98,6 +101,17 @@ class GraphWriter {
       case 'global-pool': {
         const image = this.#values.image(this.#held.whole(operation.source));
         this.#held.setImage(operation.destination, this.#values.graph.node('GlobalAveragePool', [image]));
+        return;
+      }
+      case 'copy-channels':
+        this.#copyChannels(operation);
+        return;
+      case 'resize': {
+        const { source, destination, interpolation } = operation;
+        const [H, W] = [destination.shape[1] / source.shape[1], destination.shape[2] / source.shape[2]];
+        const image = this.#values.image(this.#held.whole(source));
+        const resized = writeResize(this.#values.graph, { factor: [H, W], interpolation }, image);
+        this.#held.setImage(destination, resized);
         return;
       }
       case 'add':
@@ -145,7 +159,21 @@ class GraphWriter {
       case 'excite':
         this.#excite(operation);
         return;
+      default:
+        operation satisfies never;
     }
+  }
+
+  /** A map's channels are joined once all of them are there: a node's operations are never cut into several parts. */
+  #copyChannels({ source, destination, from, count, to }: Of<'copy-channels'>): void {
+    const { graph } = this.#values;
+    const image = this.#values.image(this.#held.whole(source));
+    const piece = count === source.shape[3] ? image : graph.channels(image, from, count);
+    const pieces = [...(to > 0 ? this.#pieces.get(destination)! : []), piece];
+    this.#pieces.set(destination, pieces);
+    if (to + count < destination.shape[3]) return;
+    this.#pieces.delete(destination);
+    this.#held.setImage(destination, pieces.length > 1 ? graph.node('Concat', pieces, { axis: 1 }) : piece);
   }
 
   finish(): WrittenGraph {

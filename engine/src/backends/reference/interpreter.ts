@@ -14,6 +14,7 @@ import { runForeign } from '../onnx/foreign.js';
 import { activate } from './activate.js';
 import { attend } from './attention.js';
 import { convolve } from './convolve.js';
+import { copyChannels, resized } from './joins.js';
 import { mapped } from './mapped.js';
 import { globalPool, poolWindows } from './pool.js';
 
@@ -52,6 +53,15 @@ export class Interpreter {
         return this.#write(operation.destination, poolWindows(this.value(operation.source), operation));
       case 'global-pool':
         return this.#write(operation.destination, globalPool(this.value(operation.source), 'mean'));
+      case 'copy-channels': {
+        const { source, destination } = operation;
+        const before = this.#maps.get(destination) ?? Tensor.zeros(destination.shape);
+        return this.#write(destination, copyChannels(this.value(source), before, operation));
+      }
+      case 'resize': {
+        const { source, destination, interpolation } = operation;
+        return this.#write(destination, resized(this.value(source), destination.shape, interpolation));
+      }
       case 'add': {
         const { a, b, destination, activation } = operation;
         const second = b && this.value(b).data;
@@ -106,6 +116,8 @@ export class Interpreter {
       }
       case 'excite':
         return this.#excite(operation);
+      default:
+        operation satisfies never;
     }
   }
 

@@ -15,6 +15,7 @@ import { detached } from './detached.js';
 import { encodeAttention, scratchOf } from './encode-attention.js';
 import { encodeConvolution } from './encode-convolution.js';
 import { encodeFusion } from './encode-fusion.js';
+import { encodeCopyChannels, encodeResize } from './encode-joins.js';
 import { everywhere, pixelsOf } from './everywhere.js';
 import { partsOf } from './fusions.js';
 import { haloWindow } from './halo.js';
@@ -138,6 +139,10 @@ class Encoder {
         const { source, destination } = operation;
         return [this.#grid(source, { map: destination }, { rows: 1, columns: 1 })];
       }
+      case 'copy-channels':
+        return [encodeCopyChannels(operation)];
+      case 'resize':
+        return [encodeResize(operation)];
       case 'add':
         return [this.#add(operation)];
       case 'grid-pool': {

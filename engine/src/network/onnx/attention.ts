@@ -212,7 +212,7 @@ class Reader {
     const fits = inChannels === 2 && outChannels === 1 && groups === 1 && stride.every((step) => step === 1);
     if (!fits || !middle || samePadding || !isPlain(convolution)) return undefined;
     const joined = this.graph.producer(draft.inputs[0]!);
-    if (operatorOf(joined) !== 'Concat' || joined?.inputs.length !== 2) return undefined;
+    if (joined?.kind !== 'concat' || joined.inputs.length !== 2) return undefined;
     const parts = joined.inputs.map((value) => this.#overChannels(value, input));
     const swapped = parts.join() === 'max,mean';
     if (!swapped && parts.join() !== 'mean,max') return undefined;

@@ -90,6 +90,11 @@ export class GraphBuilder {
     return this.constant(integerTensor(this.fresh('shape'), values, dims ? [...dims] : undefined));
   }
 
+  /** Factors of a size, which are float32 and part of the model whatever the weights are. */
+  factors(values: Float32Array): string {
+    return this.constant(floatTensor(this.fresh('factors'), [values.length], values));
+  }
+
   scalar(value: number): string {
     const values = Float32Array.of(value);
     return this.constant(this.stored(floatTensor(this.fresh('scalar'), [], values), values));
@@ -153,6 +158,19 @@ export class GraphBuilder {
     return this.opset >= 13
       ? this.node('Unsqueeze', [value, this.integers(axes)])
       : this.node('Unsqueeze', [value], { axes });
+  }
+
+  /** Adjacent channels; operator set 10 made the ends inputs. */
+  channels(value: string, first: number, count: number, name = ''): string {
+    const [starts, ends, axes] = [[first], [first + count], [1]];
+    return this.opset >= 10
+      ? this.node(
+          'Slice',
+          [value, this.integers(starts), this.integers(ends), this.integers(axes)],
+          {},
+          { name },
+        )
+      : this.node('Slice', [value], { starts, ends, axes }, { name });
   }
 
   /** Values cut off at both ends; operator set 11 made these inputs. */

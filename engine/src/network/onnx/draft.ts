@@ -1,4 +1,12 @@
-import type { Activation, Block, Convolution, ConvolutionActivation, PoolNode } from '../network.js';
+import type {
+  Activation,
+  Block,
+  Convolution,
+  ConvolutionActivation,
+  PoolNode,
+  ResizeNode,
+  SliceNode,
+} from '../network.js';
 import type { GraphNode } from './graph.js';
 
 /**
@@ -38,6 +46,14 @@ export interface ActivationDraft extends DraftBase {
   readonly slopes?: Float32Array;
 }
 
+export interface ConcatDraft extends DraftBase {
+  readonly kind: 'concat';
+}
+
+export type SliceDraft = DraftBase & Omit<SliceNode, 'name' | 'inputs' | 'output'>;
+
+export type ResizeDraft = DraftBase & Omit<ResizeNode, 'name' | 'inputs' | 'output'>;
+
 /** `x · scale + shift` per channel: a separate batch norm, or arithmetic with constants. */
 export interface AffineDraft extends DraftBase {
   readonly kind: 'affine';
@@ -72,6 +88,9 @@ export type Draft =
   | GlobalPoolDraft
   | AddDraft
   | ActivationDraft
+  | ConcatDraft
+  | SliceDraft
+  | ResizeDraft
   | AffineDraft
   | MultiplyDraft
   | PadDraft

@@ -18,6 +18,8 @@ export interface ImageInput {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
+  /** True where the file says both sides. */
+  readonly fixed: boolean;
 }
 
 /**
@@ -46,7 +48,8 @@ export function withImageInput(graph: Graph): { graph: Graph; image: ImageInput 
       `${graph.source}: input ${name} leaves its number of channels open; export it with that extent fixed`,
     );
   }
-  const image = { channels: counted, height: height ?? defaultSide, width: width ?? defaultSide };
+  const sides = { height: height ?? defaultSide, width: width ?? defaultSide };
+  const image = { channels: counted, ...sides, fixed: height !== undefined && width !== undefined };
   return turned
     ? { graph: turned.graph, image: { name: turned.name, ...image } }
     : { graph, image: { name, ...image } };

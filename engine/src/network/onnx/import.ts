@@ -198,6 +198,12 @@ function engineNode(draft: Draft): NetworkNode {
     case 'activation':
       if (draft.activation === 'prelu') break;
       return { ...base, kind: 'activation', activation: draft.activation };
+    case 'concat':
+      return { ...base, kind: 'concat' };
+    case 'slice':
+      return { ...base, kind: 'slice', first: draft.first, channels: draft.channels };
+    case 'resize':
+      return { ...base, kind: 'resize', factor: draft.factor, interpolation: draft.interpolation };
     case 'block':
       return { ...base, kind: 'block', block: draft.block };
   }

@@ -2,11 +2,13 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { Random } from '../../random.js';
 import {
   type Block,
+  type ConcatNode,
   type Convolution,
   type ForeignNode,
   hasShortcut,
   type NetworkNode,
   type PoolNode,
+  type SliceNode,
 } from '../network.js';
 import { windowOf } from '../projection-pool.js';
 import { paddingOn, padsAlikeAtAnySize } from '../shapes.js';
@@ -15,6 +17,7 @@ import { changed } from './changed.js';
 import { ModelProtoSchema } from './generated/onnx_pb.js';
 import { renamedNode } from './renamed.js';
 import { writeAttention } from './write-attention.js';
+import { writeResize } from './write-resize.js';
 
 export interface WriterOptions {
   /** Writes batch norms; see `OnnxOptions`. */
@@ -92,13 +95,39 @@ export class NetworkWriter {
         this.define(node.output, this.graph.activation(name, node.activation), rank);
         return;
       }
+      case 'concat':
+      case 'slice':
+        this.join(node);
+        return;
+      case 'resize': {
+        const name = `${pathOf(node.name)}/Resize`;
+        const larger = writeResize(this.graph, node, this.map(node.inputs[0]!), name);
+        this.define(node.output, larger, 4);
+        return;
+      }
       case 'block':
         this.define(node.output, this.block(node.block, this.map(node.inputs[0]!)), 4);
         return;
       case 'foreign':
         this.foreign(node, this.options.rankOf?.(node.output) ?? 4);
         return;
+      default:
+        node satisfies never;
     }
+  }
+
+  /** Maps, or vectors, side by side, or some of their channels. */
+  private join(node: ConcatNode | SliceNode): void {
+    const { inputs, output } = node;
+    const rank = inputs.every((name) => this.values.get(name)!.rank === 2) ? 2 : 4;
+    const names = inputs.map((name) => (rank === 4 ? this.map(name) : this.values.get(name)!.name));
+    const path = pathOf(node.name);
+    const written =
+      node.kind === 'concat'
+        ? this.graph.node('Concat', names, { axis: 1 }, { name: `${path}/Concat` })
+        : this.graph.channels(names[0]!, node.first, node.channels, `${path}/Slice`);
+    if (inputs.every((name) => this.pooled.has(name))) this.pooled.add(output);
+    this.define(output, written, rank);
   }
 
   /** A value as `[N, C, H, W]`. */

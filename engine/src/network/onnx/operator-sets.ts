@@ -1,6 +1,7 @@
 /** ONNX's operator set from which on an operator has the form that Fovea writes. */
 const formSince: Readonly<Record<string, number>> = {
   Concat: 4,
+  Upsample: 7,
   Reshape: 5,
   // Both sides broadcast without an attribute that says so.
   Add: 7,
@@ -11,8 +12,12 @@ const formSince: Readonly<Record<string, number>> = {
   Erf: 9,
 };
 
-/** Operator set from which on an attribute of a pool is known. */
-const attributeSince: Readonly<Record<string, number>> = { count_include_pad: 7, ceil_mode: 10 };
+/** Operator set from which on an attribute is known. */
+const attributeSince: Readonly<Record<string, number>> = {
+  count_include_pad: 7,
+  ceil_mode: 10,
+  coordinate_transformation_mode: 11,
+};
 
 /**
  * The first of an operator's parts that an operator set does not have, and the set that has it.

@@ -87,9 +87,12 @@ function reach({ convolutions }: Branch): number {
 interface DeadEnd {
   readonly reason: string;
   readonly convolutions: number;
-  /** True at an operator that the engine has no node for. */
+  /** True at what no branch has: an operator that the engine has no node for, or one that joins maps. */
   readonly operator?: boolean;
 }
+
+const noBranchHas = ({ kind }: Draft) =>
+  kind === 'unknown' || kind === 'concat' || kind === 'slice' || kind === 'resize';
 
 const otherProduct = 'a product that is no attention';
 const sharedValue = 'a value of its branch is read elsewhere too';
@@ -123,7 +126,7 @@ function walk(
       continue;
     }
     if (draft.kind !== 'convolution')
-      return { ...dead(`${described(draft)} lies in its branch`), operator: draft.kind === 'unknown' };
+      return { ...dead(`${described(draft)} lies in its branch`), operator: noBranchHas(draft) };
     if (chain.length === longestBranch)
       return dead(`its branch is longer than ${longestBranch} convolutions`);
     chain.push(draft);

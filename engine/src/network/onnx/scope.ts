@@ -3,6 +3,8 @@ import type { Budget } from './budget.js';
 import type { Draft } from './draft.js';
 import type { TensorProto } from './generated/onnx_pb.js';
 import { describeNode, type Graph, type GraphNode } from './graph.js';
+import { Growth } from './growth.js';
+import type { ImageInput } from './image-input.js';
 import type { Inference } from './infer-shapes.js';
 import { nodeLabel } from './node-labels.js';
 import { countOf, dimsOf, float32Values, isFloatType, numberValues } from './tensor.js';
@@ -20,10 +22,11 @@ export interface Value {
 
 /**
  * What one operator becomes: a draft that writes `value`, with what the draft reads where that is computed first,
- * the same value by another name, or nothing known.
+ * several drafts that write a value each, the same value by another name, or nothing known.
  */
 export type Outcome =
   | { first?: Draft; draft: Draft; value: Value }
+  | { drafts: readonly { readonly draft: Draft; readonly value: Value }[] }
   | { alias: string; value?: Value }
   | undefined;
 
@@ -33,14 +36,17 @@ export class Scope {
   readonly values = new Map<string, Value>();
   readonly aliases = new Map<string, string>();
   private readonly consumers = new Map<string, GraphNode[]>();
+  private readonly growth: Growth;
 
   constructor(
     readonly graph: Graph,
     private readonly budget: Budget,
     /** Shapes of all values, for one image of the nominal size. */
     private readonly inference: Inference,
-    { name, channels }: { name: string; channels: number },
+    image: ImageInput,
   ) {
+    const { name, channels } = image;
+    this.growth = new Growth(graph, image, inference);
     this.values.set(name, { rank: 4, channels, pooled: false });
     for (const node of graph.nodes) {
       for (const input of node.inputs) {
@@ -99,6 +105,13 @@ export class Scope {
   /** Extents at the nominal input size; undefined where they could not be inferred. */
   dims(name: string): readonly number[] | undefined {
     return this.inference.shapes.get(name);
+  }
+
+  /** By how much an input that is a list of sizes is larger than another input; undefined where that depends on the image. */
+  factors(node: GraphNode, map: number, sizes: number): readonly number[] | undefined {
+    return this.hasInput(node, sizes)
+      ? this.growth.factors(node.inputs[map]!, node.inputs[sizes]!)
+      : undefined;
   }
 
   /** Operators that read a value, those that only rename it looked through. */

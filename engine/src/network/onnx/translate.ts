@@ -1,6 +1,7 @@
 import type { Budget } from './budget.js';
 import type { Draft, UnknownDraft } from './draft.js';
 import type { Graph } from './graph.js';
+import type { ImageInput } from './image-input.js';
 import type { Inference } from './infer-shapes.js';
 import { readOperator } from './operators/table.js';
 import { Scope, type Value } from './scope.js';
@@ -16,13 +17,13 @@ export interface Translation {
 /**
  * Turns operators into drafts one by one; operators without a counterpart become `unknown` drafts.
  * @param inference shapes of all values, for one image of the nominal size
- * @param image name and channels of the graph's input
+ * @param image the graph's input
  * @throws FoveaError `bad-file` naming the operator whose weights or attributes do not fit
  */
 export function translate(
   graph: Graph,
   inference: Inference,
-  image: { name: string; channels: number },
+  image: ImageInput,
   budget: Budget,
 ): Translation {
   const scope = new Scope(graph, budget, inference, image);
@@ -45,6 +46,11 @@ export function translate(
     if (outcome && 'alias' in outcome) {
       scope.aliases.set(output, outcome.alias);
       if (outcome.value) scope.values.set(output, outcome.value);
+    } else if (outcome && 'drafts' in outcome) {
+      for (const { draft, value } of outcome.drafts) {
+        drafts.push(draft);
+        scope.values.set(draft.outputs[0]!, value);
+      }
     } else if (outcome) {
       if (outcome.first) drafts.push(outcome.first);
       drafts.push(outcome.draft);

@@ -1,7 +1,8 @@
 import { FoveaError } from '../../errors.js';
 import { isActivation } from '../activation.js';
 import type { AttentionRole } from '../attention.js';
-import type { Convolution, Network } from '../network.js';
+import type { Convolution, Interpolation, Network, NetworkNode } from '../network.js';
+import { interpolations } from '../sampling.js';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -11,13 +12,16 @@ const mostExtent = 2 ** 24;
 const formats: readonly unknown[] = ['onnx', 'lasnet', 'built'];
 const blockKinds: readonly unknown[] = ['basic', 'bottleneck', 'inverted', 'residual'];
 /** How many values each kind of node reads; undefined: any number but none. */
-const inputs: Readonly<Record<string, number | undefined>> = {
+const inputs: Readonly<Record<NetworkNode['kind'], number | undefined>> = {
   convolution: 1,
   'max-pool': 1,
   'average-pool': 1,
   'global-pool': 1,
   add: 2,
   activation: 1,
+  concat: undefined,
+  slice: 1,
+  resize: 1,
   block: 1,
   foreign: undefined,
 };
@@ -55,7 +59,7 @@ export function checkNetwork(value: unknown, source: string): Network {
       `${at}: kind ${shown(node.kind)}`,
     );
     const read = check.texts(node.inputs, `${at}: inputs`);
-    const wanted = inputs[node.kind as string];
+    const wanted = inputs[node.kind as NetworkNode['kind']];
     check.that(
       wanted === undefined ? read.length > 0 : read.length === wanted,
       `${at}: ${read.length} inputs`,
@@ -144,6 +148,22 @@ class Checker {
         return;
       case 'activation':
         this.activation(node.activation, at);
+        return;
+      case 'concat': {
+        const { length } = node.inputs as readonly unknown[];
+        this.that(length > 1, `${at}: ${length} inputs`);
+        return;
+      }
+      case 'slice':
+        this.whole(node.first, `${at}: first`, 0);
+        this.whole(node.channels, `${at}: channels`, 1);
+        return;
+      case 'resize':
+        this.wholes(node.factor, `${at}: factor`, 2, 1);
+        this.that(
+          interpolations.includes(node.interpolation as Interpolation),
+          `${at}: interpolation ${shown(node.interpolation)}`,
+        );
         return;
       case 'block':
         this.block(this.object(node.block, `${at}: block`), at, blocks);

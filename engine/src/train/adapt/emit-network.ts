@@ -92,6 +92,12 @@ function emitNode(tape: Tape, node: NetworkNode, values: Map<string, Value>, how
     }
     case 'activation':
       return tape.activation(input, node.activation);
+    case 'concat':
+      return tape.concat(node.inputs.map((name) => values.get(name)!));
+    case 'slice':
+      return tape.slice(input, node.first, node.channels);
+    case 'resize':
+      return tape.resize(input, node);
     case 'block':
       return emitBlock(tape, node.block, input, how);
     case 'foreign':

@@ -1,6 +1,7 @@
 import type { Backend } from '../../backends/backend.js';
 import { runForeign } from '../../backends/onnx/foreign.js';
 import { activate } from '../../backends/reference/activate.js';
+import { copyChannels } from '../../backends/reference/joins.js';
 import { FoveaError } from '../../errors.js';
 import type { Activation, Block, Convolution, Network, NetworkNode } from '../../network/network.js';
 import { blocksOf } from '../../network/network.js';
@@ -82,6 +83,7 @@ export async function observeBlocks(
       output = await execute(chain, node.inputs[0]!, chain.at(-1)!.output, first!);
     else if (node.kind === 'foreign')
       output = await runForeign(node, inputs, threads === undefined ? {} : { threads });
+    else if (node.kind === 'concat') output = concatenated(inputs);
     else output = added(node, inputs);
     if (signal?.aborted) throw new FoveaError('aborted', 'observing the network was aborted');
     values.finish(chain, output);
@@ -134,6 +136,19 @@ function chainFrom({ nodes, output }: Network, at: number): NetworkNode[] {
     chain.push(next);
   }
   return chain;
+}
+
+/** Values side by side along the channels. */
+function concatenated(inputs: readonly Tensor[]): Tensor {
+  const [N, H, W] = inputs[0]!.shape;
+  let output = Tensor.zeros([N, H, W, inputs.reduce((sum, { shape }) => sum + shape[3], 0)]);
+  let to = 0;
+  for (const input of inputs) {
+    const count = input.shape[3];
+    output = copyChannels(input, output, { from: 0, count, to });
+    to += count;
+  }
+  return output;
 }
 
 /** The sum of two values, with the activation of the node. */

@@ -1,6 +1,7 @@
 import { nativeBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { inferAddon } from '../../../../engine/src/backends/native/addon.js';
+import { OperandWriter } from '../../../../engine/src/backends/native/operands.js';
 
 const none = new Int32Array(0);
 
@@ -30,7 +31,8 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
   it('attention without a gate', () => {
     const addon = inferAddon();
     const session = addon.inferOutlines('portable');
-    const excite = [12, 0, -1, 0, -1, -1, -1, 1, -1, 0, 0, 0, 0, 0, 0, 0];
+    const [excite] = new OperandWriter(1).begin('excite').words;
+    const words = [excite!, 0, -1, 0, -1, -1, -1, 1, -1, 0, 0, 0, 0, 0, 0, 0];
     expect(() =>
       addon.inferProgram(
         session,
@@ -39,10 +41,59 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
         none,
         none,
         none,
-        Int32Array.from(excite),
+        Int32Array.from(words),
         none,
       ),
     ).toThrow(/attention needs a gate/);
+    addon.inferClose(session);
+  });
+
+  it('channels that maps do not have, and maps that do not grow by whole factors', () => {
+    const addon = inferAddon();
+    const session = addon.inferOutlines('portable');
+    const make = (kind: 'copy-channels' | 'resize', ...operands: number[]) => {
+      const instruction = new OperandWriter(1).begin(kind).numbers(operands).words;
+      // Maps of 2 x 2 and 4 x 6 pixels, of 3 and 5 channels, each in a buffer of its own but for the last.
+      const maps = [
+        [0, 1, 2, 2, 3],
+        [1, 1, 2, 2, 5],
+        [2, 1, 4, 6, 3],
+        [3, 1, 4, 5, 3],
+        [0, 1, 2, 2, 3],
+      ].flat();
+      // JavaScript has written what is read.
+      const written = Int32Array.of(0, operands[0]!, 1, 0, operands[1]!, 1);
+      const buffers = Float64Array.of(12, 20, 72, 60);
+      return addon.inferProgram(
+        session,
+        buffers,
+        Int32Array.from(maps),
+        none,
+        none,
+        none,
+        instruction,
+        written,
+      );
+    };
+    for (const [from, count, to] of [
+      [0, 4, 0],
+      [1, 3, 0],
+      [0, 3, 3],
+      [0, 0, 0],
+      [-1, 1, 0],
+      [0, 1, -1],
+      [2 ** 31 - 1, 2 ** 31 - 1, 0],
+    ])
+      expect(() => make('copy-channels', 0, 1, from!, count!, to!)).toThrow(/do not have these channels/);
+    expect(() => make('copy-channels', 0, 2, 0, 3, 0)).toThrow(/maps do not fit/);
+    expect(() => make('copy-channels', 0, 4, 0, 3, 0)).toThrow(/must not share a buffer/);
+    expect(() => make('copy-channels', 0, 9, 0, 3, 0)).toThrow(/no such map/);
+    expect(make('copy-channels', 0, 1, 1, 2, 3)).toBeGreaterThanOrEqual(0);
+    expect(() => make('resize', 0, 3, 0)).toThrow(/whole factors/);
+    expect(() => make('resize', 2, 0, 0)).toThrow(/whole factors/);
+    expect(() => make('resize', 0, 1, 0)).toThrow(/whole factors/);
+    for (const interpolation of [-1, 4]) expect(() => make('resize', 0, 2, interpolation)).toThrow(/no such/);
+    expect(make('resize', 0, 2, 3)).toBeGreaterThanOrEqual(0);
     addon.inferClose(session);
   });
 });

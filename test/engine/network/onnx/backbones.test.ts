@@ -136,7 +136,7 @@ describe('the backbone of a network for detection or segmentation', () => {
     const sums = describeNetwork(network, { height: 64, width: 32 }).nodes.filter(
       ({ kind }) => kind === 'add',
     );
-    expect(sums.map(({ dense }) => dense)).toEqual(new Array(2).fill('Resize lies in its branch'));
+    expect(sums.map(({ dense }) => dense)).toEqual(new Array(2).fill('resize lies in its branch'));
     await sized(network, 64, 32);
   });
 

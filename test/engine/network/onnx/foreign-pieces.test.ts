@@ -41,7 +41,7 @@ describe('foreign pieces', () => {
       }),
       'around',
     );
-    expect(kinds(network)).toEqual(['block', 'foreign', 'block']);
+    expect(kinds(network)).toEqual(['block', 'foreign', 'concat', 'block']);
   });
 
   it('leaves the steps of a recurrent network in one piece, and linear layers after it to the engine', async () => {

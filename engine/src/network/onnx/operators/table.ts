@@ -4,6 +4,7 @@ import type { Handler, Outcome, Scope } from '../scope.js';
 import { activation, clip, gelu, hardSigmoid, prelu } from './activation.js';
 import { arithmetic, batchNorm } from './arithmetic.js';
 import { convolution } from './convolution.js';
+import { concat, resize, slice, split } from './joins.js';
 import { gemm, matMul } from './linear.js';
 import { cast, dropout, flatten, identity, reshape, squeeze, transpose, unsqueeze } from './rename.js';
 import { globalPool, pad, pool, reduceMean } from './window.js';
@@ -55,6 +56,23 @@ const readings: ReadonlyMap<string, Reading> = new Map(
     AveragePool: { read: pool, attributes: [...window, 'ceil_mode', 'count_include_pad'] },
     GlobalAveragePool: { read: globalPool, attributes: [] },
     ReduceMean: { read: reduceMean, attributes: ['axes', 'keepdims', 'noop_with_empty_axes'], inputs: 2 },
+    Concat: { read: concat, attributes: ['axis'], inputs: Number.POSITIVE_INFINITY },
+    Slice: { read: slice, attributes: ['starts', 'ends', 'axes'], inputs: 5 },
+    Split: {
+      read: split,
+      attributes: ['axis', 'split', 'num_outputs'],
+      inputs: 2,
+      outputs: Number.POSITIVE_INFINITY,
+    },
+    Upsample: { read: resize, attributes: ['mode', 'scales'], inputs: 2 },
+    Resize: {
+      read: resize,
+      attributes: [
+        ...['mode', 'coordinate_transformation_mode', 'nearest_mode', 'axes', 'keep_aspect_ratio_policy'],
+        ...['antialias', 'exclude_outside', 'cubic_coeff_a', 'extrapolation_value'],
+      ],
+      inputs: 4,
+    },
     Flatten: { read: flatten, attributes: ['axis'] },
     Reshape: { read: reshape, attributes: ['allowzero'], inputs: 2 },
     Squeeze: { read: squeeze, attributes: ['axes'], inputs: 2 },

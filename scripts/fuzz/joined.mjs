@@ -1,0 +1,24 @@
+/**
+ * A network that ends in halves of its channels, each made larger in another way and laid side by side again, before
+ * `tail` last nodes: what the built networks have none of.
+ */
+export function joined(network, tail) {
+  const nodes = [...network.nodes];
+  const end = nodes.splice(nodes.length - tail, tail);
+  const last = nodes.at(-1);
+  const { branch } = last.block;
+  const half = branch[branch.length - 1].outChannels / 2;
+  const node = (name, inputs, fields) => nodes.push({ name, inputs, output: name, ...fields });
+  for (const [i, interpolation] of ['half-pixel', 'nearest'].entries()) {
+    node(`half ${i}`, [last.output], { kind: 'slice', first: i * half, channels: half });
+    node(`larger ${i}`, [`half ${i}`], { kind: 'resize', factor: [2, 3], interpolation });
+  }
+  node('joined', ['larger 1', 'larger 0'], { kind: 'concat' });
+  nodes.push(
+    ...end.map((each) => ({
+      ...each,
+      inputs: each.inputs.map((name) => (name === last.output ? 'joined' : name)),
+    })),
+  );
+  return { ...network, nodes, output: tail === 0 ? 'joined' : network.output };
+}

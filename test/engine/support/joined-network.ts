@@ -1,0 +1,35 @@
+import type { Network } from '@fovea/engine';
+import type { Interpolation, NetworkNode } from '@fovea/engine/backend';
+
+/**
+ * A network with slices, a concatenation and a map made larger behind its first block, which a pool makes as small
+ * again: every block before and behind gets the same sizes.
+ */
+export function withJoins(network: Network, interpolation: Interpolation): Network {
+  const at = network.nodes.findIndex(({ kind }) => kind === 'block');
+  const before = network.nodes[at];
+  if (before?.kind !== 'block') throw new Error('a network of blocks is joined');
+  const { outChannels: channels } = before.block.branch.at(-1)!;
+  const factor = [2, 3] as const;
+  const cut = Math.ceil(channels / 3);
+  const window = { kernel: factor, stride: factor, padding: [0, 0, 0, 0] } as const;
+  const joins: NetworkNode[] = [
+    { kind: 'resize', name: 'larger', inputs: [before.output], output: 'larger', factor, interpolation },
+    { kind: 'slice', name: 'head', inputs: ['larger'], output: 'head', first: 0, channels: cut },
+    {
+      ...{ kind: 'slice', name: 'tail', inputs: ['larger'], output: 'tail' },
+      ...{ first: cut, channels: channels - cut },
+    },
+    { kind: 'concat', name: 'beside', inputs: ['tail', 'head', 'larger'], output: 'beside' },
+    { kind: 'slice', name: 'some', inputs: ['beside'], output: 'some', first: 1, channels },
+    {
+      ...{ kind: 'average-pool', name: 'smaller', inputs: ['some'], output: 'smaller', ...window },
+      ...{ ceilMode: false, countIncludePad: false },
+    },
+  ];
+  const rest = network.nodes.slice(at + 1).map((node) => ({
+    ...node,
+    inputs: node.inputs.map((name) => (name === before.output ? 'smaller' : name)),
+  }));
+  return { ...network, nodes: [...network.nodes.slice(0, at + 1), ...joins, ...rest] };
+}
