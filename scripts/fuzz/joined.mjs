@@ -1,5 +1,5 @@
 /**
- * A network that ends in halves of its channels, each made larger in another way and laid side by side again, before
+ * A network that ends in halves of its channels, each scaled by its means, made larger in another way and laid side by side again, before
  * `tail` last nodes: what the built networks have none of.
  */
 export function joined(network, tail) {
@@ -11,7 +11,9 @@ export function joined(network, tail) {
   const node = (name, inputs, fields) => nodes.push({ name, inputs, output: name, ...fields });
   for (const [i, interpolation] of ['half-pixel', 'nearest'].entries()) {
     node(`half ${i}`, [last.output], { kind: 'slice', first: i * half, channels: half });
-    node(`larger ${i}`, [`half ${i}`], { kind: 'resize', factor: [2, 3], interpolation });
+    node(`means ${i}`, [`half ${i}`], { kind: 'global-pool' });
+    node(`scaled ${i}`, [`means ${i}`, `half ${i}`], { kind: 'multiply' });
+    node(`larger ${i}`, [`scaled ${i}`], { kind: 'resize', factor: [2, 3], interpolation });
   }
   node('joined', ['larger 1', 'larger 0'], { kind: 'concat' });
   nodes.push(

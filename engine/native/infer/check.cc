@@ -237,6 +237,16 @@ void Program::check_instruction(const Session& session, int index) {
       need(maps_[o[0]].buffer != maps_[o[1]].buffer, "source and destination must not share a buffer");
       return;
     }
+    case Operation::multiply: {
+      const Extent &map = map_at(0), &scale = map_at(1);
+      need(same(map, map_at(2)), "maps do not fit");
+      const bool vector = scale.height == 1 && scale.width == 1;
+      need(scale.batch == map.batch && scale.channels == map.channels && (vector || same(scale, map)),
+           "a map is multiplied by one of its size, or by a vector for each image");
+      need(same(scale, map) || maps_[o[1]].buffer != maps_[o[2]].buffer,
+           "source and destination must not share a buffer");
+      return;
+    }
     case Operation::add:
       need(same(map_at(0), map_at(2)), "maps do not fit");
       if (o[1] >= 0) need(same(map_at(1), map_at(2)), "maps do not fit");

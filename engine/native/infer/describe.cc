@@ -220,6 +220,12 @@ class ProgramDescriber {
         describe_window(o, mixed_rows * bytes, setting_.even(), amounts);
         break;
       }
+      case Operation::multiply: {
+        const double bytes = bytes_of(extent(o[2]));
+        const auto rows = static_cast<double>(extent(o[2]).pixels());
+        describe_rows(Amount::add, rows, {{o[0], bytes}, {o[1], bytes_of(extent(o[1]))}, {o[2], bytes}}, amounts);
+        break;
+      }
       case Operation::add: {
         const double bytes = bytes_of(extent(o[2]));
         const auto rows = static_cast<double>(extent(o[2]).pixels());

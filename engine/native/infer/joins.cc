@@ -18,6 +18,17 @@ void copy_channels(const Machine& machine, Extent input, const float* source, in
   });
 }
 
+void multiply(const Machine& machine, Extent map, const float* a, Extent scale, const float* b, float* output) {
+  const long rows = map.pixels(), C = map.channels;
+  const long plane = rows / scale.pixels();
+  const long chunks = (rows + chunk_rows - 1) / chunk_rows;
+  machine.pool->for_each(machine.threads, chunks, machine.stop, [&](long chunk, int) {
+    const long end = std::min(rows, (chunk + 1) * chunk_rows);
+    for (long row = chunk * chunk_rows; row < end; row++)
+      machine.kernels->multiply(a + row * C, b + row / plane * C, output + row * C, C);
+  });
+}
+
 void resize(const Machine& machine, Interpolation interpolation, Extent input, const float* source, Extent output,
             float* destination) {
   const Sampling down(interpolation, input.height, output.height / input.height);

@@ -12,6 +12,9 @@ constexpr int mixed_rows = 4;
 void copy_channels(const Machine& machine, Extent input, const float* source, int from, int count, Extent output,
                    float* destination, int to);
 
+// A map times another of its size, or times each image's vector. The output may be the map.
+void multiply(const Machine& machine, Extent map, const float* a, Extent scale, const float* b, float* output);
+
 // The extents of the output are whole multiples of the input's.
 void resize(const Machine& machine, Interpolation interpolation, Extent input, const float* source, Extent output,
             float* destination);

@@ -26,6 +26,7 @@ enum class Operation : int32_t {
   global_pool,  // source, destination
   copy_channels,  // source, destination, first channel read, how many, first channel written
   resize,       // source, destination, interpolation
+  multiply,     // a, b, destination
   add,          // a, b, destination, activation
   grid_pool,    // source, pooled, mask, mask whose active cells alone have changed since
   decide,       // mask, masker, pooled

@@ -151,6 +151,14 @@ export interface AddNode extends NodeBase {
   readonly dense?: string;
 }
 
+/**
+ * Product of two values outside residual blocks: of one size, or a map and a vector that scales its channels, in either
+ * order (attention without a block).
+ */
+export interface MultiplyNode extends NodeBase {
+  readonly kind: 'multiply';
+}
+
 /** An activation between other nodes, on one value. */
 export interface ActivationNode extends NodeBase {
   readonly kind: 'activation';
@@ -206,6 +214,7 @@ export type NetworkNode =
   | PoolNode
   | GlobalPoolNode
   | AddNode
+  | MultiplyNode
   | ActivationNode
   | ConcatNode
   | SliceNode

@@ -3,6 +3,7 @@ import {
   type Block,
   blocksOf,
   type ConcatNode,
+  type MultiplyNode,
   type Network,
   type NetworkNode,
   type SliceNode,
@@ -109,7 +110,7 @@ function written(
       node.inputs.map((name) => values.get(name)),
     );
   }
-  const read = node.kind === 'concat' ? node.inputs : node.inputs.slice(0, 1);
+  const read = node.kind === 'concat' || node.kind === 'multiply' ? node.inputs : node.inputs.slice(0, 1);
   const inputs: Extents[] = [];
   for (const value of read) {
     const input = values.get(value);
@@ -184,6 +185,8 @@ function nodeOutput(
     case 'add':
     case 'activation':
       return inputs[0]!;
+    case 'multiply':
+      return scaled(node, inputs[0]!, inputs[1]!).map;
     case 'concat':
       return joined(node, inputs);
     case 'slice':
@@ -192,6 +195,27 @@ function nodeOutput(
     case 'resize':
       return [N, H * node.factor[0], W * node.factor[1], C];
   }
+}
+
+/**
+ * Which of two factors is the map, and which is the map's scale: of one size, or a vector.
+ * @returns the extents of both
+ * @throws FoveaError `bad-shape` when neither scales the other
+ */
+export function scaled(
+  { name }: Pick<MultiplyNode, 'name'>,
+  first: Extents,
+  second: Extents,
+): { readonly map: Extents; readonly scale: Extents; readonly swapped: boolean } {
+  const scales = (scale: Extents, map: Extents) =>
+    scale.every((extent, axis) => extent === map[axis] || (extent === 1 && (axis === 1 || axis === 2))) &&
+    (scale.join() === map.join() || scale[1] * scale[2] === 1);
+  if (scales(second, first)) return { map: first, scale: second, swapped: false };
+  if (scales(first, second)) return { map: second, scale: first, swapped: true };
+  throw new FoveaError(
+    'bad-shape',
+    `"${name}" multiplies [${first.join(', ')}] by [${second.join(', ')}]; maps of one size, or a map and a value for each of its channels, are accepted`,
+  );
 }
 
 /**

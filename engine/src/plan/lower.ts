@@ -2,7 +2,7 @@ import { FoveaError } from '../errors.js';
 import type { BlockNode, ForeignNode, Network, NetworkNode } from '../network/network.js';
 import { paddedFor } from '../network/padded.js';
 import { type BlockShape, convolutionOutput, paddingOn } from '../network/shapes.js';
-import { expectSliced, joined, pooledExtent } from '../network/walk.js';
+import { expectSliced, joined, pooledExtent, scaled } from '../network/walk.js';
 import { BlockLowering } from '../primitives/block-lowering.js';
 import type { Decision } from '../primitives/decision.js';
 import {
@@ -165,6 +165,16 @@ function lowerNode(
       const destination = make(1, 1);
       builder.emit(owner, { kind: 'global-pool', source: map, destination });
       lowering.define(node.output, { map: destination, activation: before });
+      return;
+    }
+    case 'multiply': {
+      const other = lowering.value(secondName ?? '', node);
+      const { swapped } = scaled(node, map.shape, other.map.shape);
+      const [a, b] = swapped ? [other.map, map] : [map, other.map];
+      const last = lowering.lastReader(swapped ? secondName! : name);
+      const destination = last ? a : builder.map(a.shape);
+      builder.emit(owner, { kind: 'multiply', a, b, destination });
+      lowering.define(node.output, { map: destination, activation: 'none' });
       return;
     }
     case 'concat': {

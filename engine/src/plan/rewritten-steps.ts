@@ -13,7 +13,10 @@ import type {
 } from '../program/program.js';
 
 /** Operations that a block is made of. */
-type Kind = Exclude<Operation['kind'], 'max-pool' | 'global-pool' | 'copy-channels' | 'resize' | 'foreign'>;
+type Kind = Exclude<
+  Operation['kind'],
+  'max-pool' | 'global-pool' | 'copy-channels' | 'resize' | 'multiply' | 'foreign'
+>;
 type FieldsOf<K extends Kind> = Exclude<keyof OperationOf<K>, 'kind'>;
 
 /** What the steps of a rewritten block may be made of. */

@@ -30,6 +30,7 @@ export function accessesOf(operation: Operation): Accesses {
       const { source, destination, to } = operation;
       return { reads: present(source, to > 0 ? destination : undefined), writes: [destination] };
     }
+    case 'multiply':
     case 'add':
       return { reads: present(operation.a, operation.b), writes: [operation.destination] };
     case 'grid-pool': {

@@ -90,6 +90,11 @@ export class Formulas {
         this.#set(destination, everywhere(`resize ${interpolation} ${height}x${width}(${whole})`));
         break;
       }
+      case 'multiply': {
+        const { a, b, destination } = operation;
+        this.#set(destination, everywhere(`product(${this.#whole(a)}, ${this.#whole(b)})`));
+        break;
+      }
       case 'add': {
         const { a, b, destination, activation } = operation;
         const sum = b ? sumOf(this.#content(a), this.#content(b)) : this.#content(a);

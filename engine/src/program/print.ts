@@ -71,6 +71,8 @@ export function operationText(operation: Operation): string {
     case 'gather':
     case 'scatter':
       return `${mapText(operation.destination)} = ${kind} ${ref(operation.source)}`;
+    case 'multiply':
+      return `${mapText(operation.destination)} = multiply ${ref(operation.a)} ${ref(operation.b)}`;
     case 'add': {
       const { a, b, destination, activation } = operation;
       return `${mapText(destination)} = add ${ref(a)}${b ? ` ${ref(b)}` : ''} ${activation}`;

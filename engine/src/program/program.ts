@@ -162,6 +162,13 @@ export type Operation =
       readonly destination: ProgramMap;
       readonly activation: Activation;
     }
+  /** `destination = a · b`; b is as large as a, or `[N, 1, 1, C]`. */
+  | {
+      readonly kind: 'multiply';
+      readonly a: ProgramMap;
+      readonly b: ProgramMap;
+      readonly destination: ProgramMap;
+    }
   /** Adaptive average pool to a mask's grid. */
   | {
       readonly kind: 'grid-pool';

@@ -187,6 +187,17 @@ export class Verifier {
         this.#writes(destination, 'all');
         return;
       }
+      case 'multiply': {
+        const { a, b, destination } = operation;
+        for (const map of [a, b, destination]) this.#whole(map);
+        this.#same(a.shape, destination.shape);
+        const [N, , , C] = a.shape;
+        this.#same(b.shape, b.shape[1] * b.shape[2] === 1 ? [N, 1, 1, C] : a.shape);
+        if (b.shape.join() !== a.shape.join()) this.#apart(b, destination);
+        for (const map of [a, b]) this.#reads(map, 'all');
+        this.#writes(destination, 'all');
+        return;
+      }
       case 'add': {
         const { a, b, destination } = operation;
         this.#whole(destination);

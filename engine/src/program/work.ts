@@ -75,6 +75,10 @@ export function workOf(operation: Operation): Work {
       const bytes = dtypeBytes[source.dtype] * count * pixelCount(source);
       return [traffic(source, bytes), traffic(destination, bytes)];
     }
+    case 'multiply': {
+      const { a, b, destination } = operation;
+      return [whole(a), whole(b), whole(destination)];
+    }
     case 'add': {
       const { a, b, destination } = operation;
       return [whole(a), ...(b ? [whole(b)] : []), whole(destination)];

@@ -36,6 +36,8 @@ export interface JoinCase {
   readonly interpolation: Interpolation;
   /** The first channel, as a share of those of one map. */
   readonly first: number;
+  /** Those channels times their means, in either order, and then times themselves. */
+  readonly product?: 'scale' | 'scaled' | 'square';
 }
 
 export interface StemCase {

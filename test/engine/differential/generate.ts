@@ -163,7 +163,10 @@ function joinsOf({ blocks }: Case, random: Random): readonly JoinCase[] {
   return blocks.flatMap((block, after): JoinCase[] => {
     const before = block.stride === 1 && blocks[after - 1]?.channels === block.channels ? after - 1 : after;
     const join = { after, of: before, factor: pick(FACTORS), interpolation: pick(interpolations) };
-    return random.next() < 1 / 3 ? [{ ...join, first: random.next() }] : [];
+    if (random.next() >= 1 / 3) return [];
+    const first = random.next();
+    const product = pick([undefined, 'scale', 'scaled', 'square'] as const);
+    return [{ ...join, first, ...(product ? { product } : {}) }];
   });
 }
 

@@ -135,7 +135,7 @@ export function networkOf(test: Case, weights = true): Network {
 /** The nodes of a join behind a value. */
 function appendJoin(
   test: Case,
-  { after, of, factor, interpolation, first }: JoinCase,
+  { after, of, factor, interpolation, first, product }: JoinCase,
   append: (node: Unnamed, output: string, inputs?: string[]) => void,
   value: string,
 ): void {
@@ -149,7 +149,15 @@ function appendJoin(
     return larger;
   });
   append({ kind: 'concat' }, name, sides);
-  append({ kind: 'slice', first: Math.floor(first * channels), channels }, `${name}, some`);
+  const some = `${name}, some`;
+  append({ kind: 'slice', first: Math.floor(first * channels), channels }, some);
+  if (product !== undefined) {
+    const means = `${some}, means`;
+    append({ kind: 'global-pool' }, means);
+    append({ kind: 'multiply' }, `${some}, times means`, product === 'scale' ? [some, means] : [means, some]);
+    if (product === 'square')
+      append({ kind: 'multiply' }, `${some}, squared`, [`${some}, times means`, some]);
+  }
   if (!grows) return;
   const window = { kernel: factor, stride: factor, padding: [0, 0, 0, 0] } as const;
   append({ kind: 'max-pool', ...window, ceilMode: false, countIncludePad: false }, `${name}, smaller`);

@@ -80,6 +80,17 @@ export async function oracle(
           ),
         );
         break;
+      case 'multiply': {
+        const [map, scale] = input.H * input.W > second!.H * second!.W ? [input, second!] : [second!, input];
+        values.set(
+          node.output,
+          makePlanes(
+            map,
+            (n, c, _y, _x, at) => map.data[at]! * scale.data[scale.H * scale.W === 1 ? n * map.C + c : at]!,
+          ),
+        );
+        break;
+      }
       case 'concat':
         values.set(node.output, sideBySide(node.inputs.map((name) => values.get(name)!)));
         break;

@@ -55,6 +55,8 @@ function* simpler(test: Case, failure: Failure): Generator<Case> {
   for (const [at, join] of joins.entries()) {
     const others = joins.filter((other) => other !== join);
     yield { ...test, joins: others };
+    const { product, ...alone } = join;
+    if (product) yield { ...test, joins: joins.with(at, alone) };
     if (join.factor.some((one) => one > 1))
       yield { ...test, joins: joins.with(at, { ...join, factor: [1, 1] }) };
     if (join.interpolation !== 'nearest')

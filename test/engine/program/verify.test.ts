@@ -161,6 +161,15 @@ describe('the verifier of programs', () => {
       expect(() => verifyProgram(withCopy(4, { count: 1 }))).toThrow(/channels only/);
     });
 
+    it('refuses products of maps that do not fit, and prints others', () => {
+      expect(printProgram(program)).toMatch(/= multiply %\d+ %\d+/);
+      const other = program.maps.find(({ shape }) => shape[3] === 3)!;
+      for (const fields of [{ a: other }, { b: other }, { destination: other }])
+        expect(() => verifyProgram(changed(program, 'multiply', (one) => ({ ...one, ...fields })))).toThrow(
+          /do not fit/,
+        );
+    });
+
     it('refuses a map that does not grow by whole factors', () => {
       const smaller = program.maps.find(({ shape }, id) => id > 0 && shape[1] === 1)!;
       const into = (destination: Program['input']) =>

@@ -3,7 +3,7 @@ import type { Interpolation, NetworkNode } from '@fovea/engine/backend';
 
 /**
  * A network with slices, a concatenation and a map made larger behind its first block, which a pool makes as small
- * again: every block before and behind gets the same sizes.
+ * again, and products of that with its means and with itself: every block before and behind gets the same sizes.
  */
 export function withJoins(network: Network, interpolation: Interpolation): Network {
   const at = network.nodes.findIndex(({ kind }) => kind === 'block');
@@ -26,10 +26,14 @@ export function withJoins(network: Network, interpolation: Interpolation): Netwo
       ...{ kind: 'average-pool', name: 'smaller', inputs: ['some'], output: 'smaller', ...window },
       ...{ ceilMode: false, countIncludePad: false },
     },
+    { kind: 'global-pool', name: 'means', inputs: ['smaller'], output: 'means' },
+    { kind: 'multiply', name: 'scaled', inputs: ['means', 'smaller'], output: 'scaled' },
+    { kind: 'multiply', name: 'product', inputs: ['scaled', 'smaller'], output: 'product' },
+    { kind: 'multiply', name: 'again', inputs: ['product', 'means'], output: 'again' },
   ];
   const rest = network.nodes.slice(at + 1).map((node) => ({
     ...node,
-    inputs: node.inputs.map((name) => (name === before.output ? 'smaller' : name)),
+    inputs: node.inputs.map((name) => (name === before.output ? 'again' : name)),
   }));
   return { ...network, nodes: [...network.nodes.slice(0, at + 1), ...joins, ...rest] };
 }

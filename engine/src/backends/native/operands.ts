@@ -22,6 +22,7 @@ const codes = [
   'global-pool',
   'copy-channels',
   'resize',
+  'multiply',
   'add',
   'grid-pool',
   'decide',
@@ -143,6 +144,9 @@ export function writeOperands(to: OperandWriter, operation: Exclude<Operation, S
     case 'resize':
       to.map(operation.source).map(operation.destination);
       to.number(interpolations.indexOf(operation.interpolation));
+      return;
+    case 'multiply':
+      to.map(operation.a).map(operation.b).map(operation.destination);
       return;
     case 'add': {
       const { a, b, destination, activation } = operation;

@@ -114,6 +114,12 @@ class GraphWriter {
         this.#held.setImage(destination, resized);
         return;
       }
+      case 'multiply': {
+        const { a, b, destination } = operation;
+        const [left, right] = [a, b].map((map) => this.#values.image(this.#held.whole(map)));
+        this.#held.setImage(destination, this.#values.graph.node('Mul', [left!, right!]));
+        return;
+      }
       case 'add':
         this.#add(operation);
         return;

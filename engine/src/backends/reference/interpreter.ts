@@ -14,7 +14,7 @@ import { runForeign } from '../onnx/foreign.js';
 import { activate } from './activate.js';
 import { attend } from './attention.js';
 import { convolve } from './convolve.js';
-import { copyChannels, resized } from './joins.js';
+import { copyChannels, product, resized } from './joins.js';
 import { mapped } from './mapped.js';
 import { globalPool, poolWindows } from './pool.js';
 
@@ -61,6 +61,10 @@ export class Interpreter {
       case 'resize': {
         const { source, destination, interpolation } = operation;
         return this.#write(destination, resized(this.value(source), destination.shape, interpolation));
+      }
+      case 'multiply': {
+        const { a, b, destination } = operation;
+        return this.#write(destination, product(this.value(a), this.value(b)));
       }
       case 'add': {
         const { a, b, destination, activation } = operation;

@@ -19,6 +19,17 @@ export function copyChannels(
   });
 }
 
+/** A map times another of its size, or times a vector for each image. */
+export function product(map: Tensor, scale: Tensor): Tensor {
+  const [, H, W, C] = map.shape;
+  const [, height, width] = scale.shape;
+  const plane = height * width === 1 ? H * W : 1;
+  return mapped(map, (value, i) => {
+    const pixel = Math.floor(i / C);
+    return value * scale.data[Math.floor(pixel / plane) * C + (i % C)]!;
+  });
+}
+
 /** A map made larger by whole factors. */
 export function resized(input: Tensor, shape: Shape, interpolation: Interpolation): Tensor {
   const [N, H, W, C] = input.shape;

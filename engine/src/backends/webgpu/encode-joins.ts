@@ -1,8 +1,8 @@
 import { samplingOf } from '../../network/sampling.js';
-import type { OperationOf } from '../../program/program.js';
+import type { OperationOf, ProgramMap } from '../../program/program.js';
 import { everywhere, pixelsOf } from './everywhere.js';
 import { GROUP, spread, vectors } from './kernel.js';
-import { copyChannelsKernel, resizeKernel } from './kernels/joins.js';
+import { copyChannelsKernel, multiplyKernel, resizeKernel } from './kernels/joins.js';
 import type { Launch } from './launch.js';
 
 /** A dispatch with an item for each vector that gets a channel. */
@@ -25,6 +25,23 @@ export function encodeCopyChannels({
     buffers: { source: { map: source }, destination: { map: destination } },
     workgroups: [x, 1, z],
   };
+}
+
+/** A map times another of its size, or times each image's vector. */
+export function encodeMultiply({ a, b, destination }: OperationOf<'multiply'>): Launch {
+  const [, height, width] = b.shape;
+  const plane = height * width === 1 ? pixelsOf(a) / a.shape[0] : 1;
+  const own = (map: ProgramMap) => map !== destination;
+  return everywhere(
+    multiplyKernel(own(a), own(b)),
+    destination,
+    { plane },
+    {
+      destination: { map: destination },
+      ...(own(a) ? { a: { map: a } } : {}),
+      ...(own(b) ? { b: { map: b } } : {}),
+    },
+  );
 }
 
 export function encodeResize({ source, destination, interpolation }: OperationOf<'resize'>): Launch {

@@ -15,7 +15,7 @@ import { detached } from './detached.js';
 import { encodeAttention, scratchOf } from './encode-attention.js';
 import { encodeConvolution } from './encode-convolution.js';
 import { encodeFusion } from './encode-fusion.js';
-import { encodeCopyChannels, encodeResize } from './encode-joins.js';
+import { encodeCopyChannels, encodeMultiply, encodeResize } from './encode-joins.js';
 import { everywhere, pixelsOf } from './everywhere.js';
 import { partsOf } from './fusions.js';
 import { haloWindow } from './halo.js';
@@ -143,6 +143,8 @@ class Encoder {
         return [encodeCopyChannels(operation)];
       case 'resize':
         return [encodeResize(operation)];
+      case 'multiply':
+        return [encodeMultiply(operation)];
       case 'add':
         return [this.#add(operation)];
       case 'grid-pool': {

@@ -64,6 +64,8 @@ export interface AffineDraft extends DraftBase {
 /** The product of two values: a gate, or half of an activation. */
 export interface MultiplyDraft extends DraftBase {
   readonly kind: 'multiply';
+  /** Whether their sizes are known to be those that a `MultiplyNode` takes. */
+  readonly fits: boolean;
 }
 
 /** Zeros around the map, `[top, left, bottom, right]`. */

@@ -129,7 +129,10 @@ function assemble(
   budget: Budget,
 ): NetworkNode[] {
   const isForeign = (draft: Draft) =>
-    draft.kind === 'unknown' || draft.kind === 'multiply' || draft.kind === 'pad' || draft.kind === 'affine';
+    draft.kind === 'unknown' ||
+    draft.kind === 'pad' ||
+    draft.kind === 'affine' ||
+    (draft.kind === 'multiply' && !draft.fits);
   const computed = new Set([input]);
   const wanted = new Set([output]);
   for (const draft of drafts) {
@@ -195,6 +198,8 @@ function engineNode(draft: Draft): NetworkNode {
         activation: draft.activation,
         ...(draft.dense === undefined ? {} : { dense: draft.dense }),
       };
+    case 'multiply':
+      return { ...base, kind: 'multiply' };
     case 'activation':
       if (draft.activation === 'prelu') break;
       return { ...base, kind: 'activation', activation: draft.activation };

@@ -95,6 +95,16 @@ export class NetworkWriter {
         this.define(node.output, this.graph.activation(name, node.activation), rank);
         return;
       }
+      case 'multiply': {
+        const rank = node.inputs.every((name) => this.values.get(name)!.rank === 2) ? 2 : 4;
+        const factors = node.inputs.map((name) =>
+          rank === 4 ? this.map(name) : this.values.get(name)!.name,
+        );
+        const named = { name: `${pathOf(node.name)}/Mul` };
+        if (node.inputs.every((name) => this.pooled.has(name))) this.pooled.add(node.output);
+        this.define(node.output, this.graph.node('Mul', factors, {}, named), rank);
+        return;
+      }
       case 'concat':
       case 'slice':
         this.join(node);

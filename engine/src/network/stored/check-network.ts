@@ -18,6 +18,7 @@ const inputs: Readonly<Record<NetworkNode['kind'], number | undefined>> = {
   'average-pool': 1,
   'global-pool': 1,
   add: 2,
+  multiply: 2,
   activation: 1,
   concat: undefined,
   slice: 1,

@@ -90,6 +90,8 @@ function emitNode(tape: Tape, node: NetworkNode, values: Map<string, Value>, how
       const sum = tape.add(input, values.get(node.inputs[1]!)!);
       return activated(tape, sum, node.activation);
     }
+    case 'multiply':
+      return tape.multiply(input, values.get(node.inputs[1]!)!);
     case 'activation':
       return tape.activation(input, node.activation);
     case 'concat':

@@ -9,6 +9,7 @@ import type {
 } from '../../network/network.js';
 import { interpolations } from '../../network/sampling.js';
 import { convolutionOutput, paddingOn } from '../../network/shapes.js';
+import { scaled } from '../../network/walk.js';
 import { MapPool } from '../map-pool.js';
 import type { TrainBuffer, TrainOp } from '../train-program.js';
 
@@ -312,11 +313,18 @@ export class Tape {
     return output;
   }
 
-  /** Each image's map times that image's gate, `[N, 1, 1, C]`. */
+  /** Product of two values, either of which may be a vector for each image of the other. */
+  multiply(first: Value, second: Value): Value {
+    const { swapped } = scaled({ name: 'product' }, first.shape, second.shape);
+    return swapped ? this.scale(second, first) : this.scale(first, second);
+  }
+
+  /** Each image's map times that image's gate, `[N, 1, 1, C]`, or times another map of its size. */
   scale(input: Value, gate: Value): Value {
     const [N, H, W, C] = input.shape;
     const output = this.make(input.shape, input.learned || gate.learned);
-    const [dims, zeros] = [[N, H * W, C], this.#constant(C, 0)];
+    const rows = gate.array.length / C;
+    const [dims, zeros] = [[rows, (N * H * W) / rows, C], this.#constant(C, 0)];
     this.emit('scale', dims, input.array, gate.array, zeros, output.array);
     this.onBackward(() => {
       const slope = this.takeSlope(output);

@@ -1,11 +1,19 @@
 import type { Backend } from '../../backends/backend.js';
 import { runForeign } from '../../backends/onnx/foreign.js';
 import { activate } from '../../backends/reference/activate.js';
-import { copyChannels } from '../../backends/reference/joins.js';
+import { copyChannels, product } from '../../backends/reference/joins.js';
 import { FoveaError } from '../../errors.js';
-import type { Activation, Block, Convolution, Network, NetworkNode } from '../../network/network.js';
+import type {
+  Activation,
+  Block,
+  Convolution,
+  MultiplyNode,
+  Network,
+  NetworkNode,
+} from '../../network/network.js';
 import { blocksOf } from '../../network/network.js';
 import { windowOf } from '../../network/projection-pool.js';
+import { scaled } from '../../network/walk.js';
 import type { NetworkRunOptions } from '../../run/options.js';
 import { run } from '../../run/run.js';
 import { releaseNetwork } from '../../run/sessions.js';
@@ -84,6 +92,7 @@ export async function observeBlocks(
     else if (node.kind === 'foreign')
       output = await runForeign(node, inputs, threads === undefined ? {} : { threads });
     else if (node.kind === 'concat') output = concatenated(inputs);
+    else if (node.kind === 'multiply') output = multiplied(node, inputs);
     else output = added(node, inputs);
     if (signal?.aborted) throw new FoveaError('aborted', 'observing the network was aborted');
     values.finish(chain, output);
@@ -149,6 +158,11 @@ function concatenated(inputs: readonly Tensor[]): Tensor {
     to += count;
   }
   return output;
+}
+
+/** The product of two values. */
+function multiplied(node: MultiplyNode, [a, b]: readonly Tensor[]): Tensor {
+  return scaled(node, a!.shape, b!.shape).swapped ? product(b!, a!) : product(a!, b!);
 }
 
 /** The sum of two values, with the activation of the node. */

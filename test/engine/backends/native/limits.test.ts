@@ -48,22 +48,24 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
     addon.inferClose(session);
   });
 
-  it('channels that maps do not have, and maps that do not grow by whole factors', () => {
+  it('channels that maps do not have, maps that do not grow by whole factors, and products of maps that do not fit', () => {
     const addon = inferAddon();
     const session = addon.inferOutlines('portable');
-    const make = (kind: 'copy-channels' | 'resize', ...operands: number[]) => {
+    const make = (kind: 'copy-channels' | 'resize' | 'multiply', ...operands: number[]) => {
       const instruction = new OperandWriter(1).begin(kind).numbers(operands).words;
-      // Maps of 2 x 2 and 4 x 6 pixels, of 3 and 5 channels, each in a buffer of its own but for the last.
+      // Maps of 2 x 2 and 4 x 6 pixels, of 3 and 5 channels, and vectors of 3, each in a buffer of its own but for two.
       const maps = [
         [0, 1, 2, 2, 3],
         [1, 1, 2, 2, 5],
         [2, 1, 4, 6, 3],
         [3, 1, 4, 5, 3],
         [0, 1, 2, 2, 3],
+        [4, 1, 1, 1, 3],
+        [0, 1, 1, 1, 3],
       ].flat();
       // JavaScript has written what is read.
       const written = Int32Array.of(0, operands[0]!, 1, 0, operands[1]!, 1);
-      const buffers = Float64Array.of(12, 20, 72, 60);
+      const buffers = Float64Array.of(12, 20, 72, 60, 3);
       return addon.inferProgram(
         session,
         buffers,
@@ -94,6 +96,12 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
     expect(() => make('resize', 0, 1, 0)).toThrow(/whole factors/);
     for (const interpolation of [-1, 4]) expect(() => make('resize', 0, 2, interpolation)).toThrow(/no such/);
     expect(make('resize', 0, 2, 3)).toBeGreaterThanOrEqual(0);
+    expect(() => make('multiply', 0, 1, 0)).toThrow(/by a vector for each image/);
+    expect(() => make('multiply', 2, 3, 2)).toThrow(/by a vector for each image/);
+    expect(() => make('multiply', 0, 5, 2)).toThrow(/maps do not fit/);
+    expect(() => make('multiply', 0, 6, 0)).toThrow(/must not share a buffer/);
+    expect(() => make('multiply', 0, 9, 0)).toThrow(/no such map/);
+    expect(make('multiply', 0, 5, 0)).toBeGreaterThanOrEqual(0);
     addon.inferClose(session);
   });
 });

@@ -39,6 +39,27 @@ ${
   };
 }
 
+/**
+ * `destination = a · b`, b with a row for every `plane` pixels: an invocation for each vector of channels.
+ * @param ownA,ownB whether a factor has a buffer of its own, or is overwritten
+ */
+export function multiplyKernel(ownA: boolean, ownB: boolean): Kernel {
+  return {
+    name: `multiply ${ownA ? 'own' : 'overwritten'} ${ownB ? 'own' : 'overwritten'}`,
+    parameters: ['items', 'vectors', 'plane'],
+    bindings: [
+      { name: 'destination', access: 'write', element: 'Value' },
+      ...(ownA ? [{ name: 'a', access: 'read', element: 'Value' } as const] : []),
+      ...(ownB ? [{ name: 'b', access: 'read', element: 'Value' } as const] : []),
+    ],
+    code: `${eachItem}
+  if (item >= p.items) { return; }
+  let row = item / p.vectors / p.plane * p.vectors + item % p.vectors;
+  destination[item] = ${ownA ? 'a' : 'destination'}[item] * ${ownB ? 'b' : 'destination'}[row];
+}`,
+  };
+}
+
 /** A map made larger: an invocation for each output pixel and vector of channels. */
 export function resizeKernel(nearest: boolean): Kernel {
   return {

@@ -51,6 +51,10 @@ export function perChannel(tensor: TensorProto, value: Value, scope: Scope): Flo
   return values.length === channels ? values : new Float32Array(channels).fill(values[0]!);
 }
 
+/** Whether extents are those of a vector that scales the channels of a map. */
+const scales = (vector: readonly number[], map: readonly number[]) =>
+  vector.length === map.length && vector.every((extent, axis) => extent === (axis < 2 ? map[axis] : 1));
+
 export const arithmetic: Handler = (node, scope) => {
   // A sum of one value is that value; one of three and more is left to onnxruntime.
   if (node.op === 'Sum' && node.inputs.length === 1) return identity(node, scope);
@@ -100,8 +104,9 @@ export const arithmetic: Handler = (node, scope) => {
     return { draft: { kind: 'add', ...scope.base(node, inputs), activation: 'none' }, value: values[0] };
   }
   if (node.op === 'Mul' && values[0].rank === values[1].rank && values[0].channels === values[1].channels) {
+    const fits = a !== undefined && b !== undefined && (equal || scales(a, b) || scales(b, a));
     const larger = values[0].pooled ? values[1] : values[0];
-    return { draft: { kind: 'multiply', ...scope.base(node, inputs) }, value: larger };
+    return { draft: { kind: 'multiply', ...scope.base(node, inputs), fits }, value: larger };
   }
   return undefined;
 };
