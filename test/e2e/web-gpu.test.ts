@@ -9,6 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { loadShippedModel, run } from '@fovea/engine';
 import { toOnnx } from '@fovea/engine/onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withJoins } from '../engine/support/joined-network.js';
 import { randomImages, relativeError, smallNetwork } from '../engine/support/small-network.js';
 import { hasChromium, openPage, type WatchedPage } from './support/chromium.js';
 
@@ -80,7 +81,7 @@ describe.skipIf(!hasChromium || !isBuilt)(
 
     it('computes a network that is dropped as an ONNX file, and says why it refuses another', async () => {
       const { page } = browser;
-      const network = smallNetwork();
+      const network = withJoins(smallNetwork(), 'half-pixel');
       const mimeType = 'application/octet-stream';
       const name = page.locator('#network');
       await page.setInputFiles('#file', {

@@ -203,21 +203,19 @@ class ProgramDescriber {
         describe_window(o, bytes_of(extent(o[0])), by_image(extent(o[0])), amounts);
         break;
       case Operation::copy_channels: {
-        const auto rows = static_cast<double>(extent(o[0]).pixels());
-        const double bytes = float_bytes * rows * o[3];
+        const auto rows = static_cast<double>(extent(o[0]).pixels()), bytes = float_bytes * rows * o[3];
         describe_rows(Amount::scatter, rows, {{o[0], bytes}, {o[1], bytes}}, amounts);
         break;
       }
       case Operation::resize: {
         const Extent& larger = extent(o[1]);
-        const double bytes = bytes_of(larger);
         if (static_cast<Interpolation>(o[2]) == Interpolation::nearest) {
-          describe_rows(Amount::scatter, static_cast<double>(larger.pixels()),
-                        {{o[0], bytes_of(extent(o[0]))}, {o[1], bytes}}, amounts);
+          const auto rows = static_cast<double>(larger.pixels());
+          describe_rows(Amount::scatter, rows, {{o[0], bytes_of(extent(o[0]))}, {o[1], bytes_of(larger)}}, amounts);
           break;
         }
         amounts.add(Amount::passes, 1);
-        describe_window(o, mixed_rows * bytes, setting_.even(), amounts);
+        describe_window(o, mixed_rows * bytes_of(larger), setting_.even(), amounts);
         break;
       }
       case Operation::multiply: {
@@ -396,19 +394,6 @@ class ProgramDescriber {
   const RegionCounts& counts_;
   Traffic& traffic_;
 };
-
-void describe_pool(const DescribeSetting& setting, const GridPool& pool, double pixels, double cells, double since,
-                   bool in_cache, Amounts& amounts) {
-  const double bytes = float_bytes * pixels * pool.input.channels;
-  const auto items = static_cast<double>(pool.grid_rows() * pool_parts(setting.threads, pool));
-  amounts.add(Amount::passes, 1);
-  amounts.add(Amount::pool, bytes * setting.even());
-  amounts.add(Amount::rows, pixels * setting.even());
-  amounts.add(Amount::pool_cells, cells * setting.even());
-  amounts.add(Amount::items, items * setting.even());
-  amounts.add_levels(Amount::read, bytes * setting.even(),
-                     in_cache ? std::min(bytes, setting.near_bytes) : bytes + since, setting);
-}
 
 void Program::describe(const Session& session, const DescribeSetting& setting, const RegionCounts& counts,
                        std::vector<Description>& descriptions) const {

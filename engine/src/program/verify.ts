@@ -4,6 +4,8 @@ import type { Convolution } from '../network/network.js';
 import { convolutionOutput, isPointwise } from '../network/shapes.js';
 import type { Shape } from '../tensor.js';
 import { accessesOf, intermediatesOf } from './accesses.js';
+import { HeldValues } from './held-values.js';
+import { copyProblem, resizeProblem } from './joins.js';
 import {
   type Convolve,
   type Excite,
@@ -17,20 +19,6 @@ import {
   type Step,
 } from './program.js';
 import { streamProblem } from './stream.js';
-
-/** What a convolution reads for the pixels of a region. */
-interface Reach {
-  readonly region: ProgramRegion;
-  readonly convolution: Convolution;
-}
-
-/** The first channels of a map, at all its pixels. */
-interface Begun {
-  readonly channels: number;
-}
-
-/** What of a map holds values: pixels, or all of them in its first channels. */
-type Held = 'all' | ProgramRegion | Begun;
 
 /** What of a program is there before its first step: tables that may still grow while steps are checked. */
 export type ProgramTables = Pick<Program, 'maps' | 'masks' | 'regions' | 'halos' | 'given'>;
@@ -52,7 +40,7 @@ export function verifyProgram(program: Program): Program {
 
 /** Checks a program step by step, in order. */
 export class Verifier {
-  readonly #held = new Map<ProgramMap, Held>();
+  readonly #held = new HeldValues();
   readonly #decided = new Set<ProgramMask>();
   readonly #indexed = new Set<ProgramMask>();
   #where = 'the program';
@@ -92,20 +80,16 @@ export class Verifier {
           step.operations.length > 1),
       `bands of ${bandPixels} pixels; a stream may have an integer from 1 to ${MOST_BAND_PIXELS}`,
     );
-    if (step.operations.length > 1) {
-      const problem = streamProblem(step.operations);
-      this.#need(problem === undefined, problem ?? '');
-    }
+    if (step.operations.length > 1) this.#fine(streamProblem(step.operations));
     for (const operation of step.operations) {
       this.#where = `${name} (${operation.kind})`;
       const { reads, writes } = accessesOf(operation);
       for (const map of [...reads, ...writes]) this.#ours(map);
       const dtypes = new Set([...reads, ...writes].map(({ dtype }) => dtype));
-      this.#need(
-        dtypes.size < 2,
-        `maps of ${[...dtypes].join(' and ')}; those of one operation have one type`,
-      );
-      for (const map of reads) this.#need(this.#held.has(map), `map ${map.id} holds no value here`);
+      const types = [...dtypes].join(' and ');
+      this.#need(dtypes.size < 2, `maps of ${types}; those of one operation have one type`);
+      for (const map of reads)
+        this.#need(this.#held.of(map) !== undefined, `map ${map.id} holds no value here`);
       this.#operation(operation);
     }
     for (const map of intermediatesOf(step)) this.#held.delete(map);
@@ -149,6 +133,11 @@ export class Verifier {
     if (!condition) throw new FoveaError('bad-argument', `${this.#where}: ${problem}`);
   }
 
+  /** That there is no problem. */
+  #fine(problem: string | undefined): void {
+    this.#need(problem === undefined, problem ?? '');
+  }
+
   #operation(operation: Operation): void {
     switch (operation.kind) {
       case 'convolve':
@@ -158,35 +147,22 @@ export class Verifier {
       case 'average-pool':
       case 'global-pool': {
         const { source, destination } = operation;
-        for (const map of [source, destination]) this.#whole(map);
-        this.#apart(source, destination);
-        this.#reads(source, 'all');
+        this.#fromWhole(operation);
         this.#need(
           source.shape[0] === destination.shape[0] && source.shape[3] === destination.shape[3],
           'a pool keeps images and channels',
         );
-        this.#writes(destination, 'all');
+        this.#held.set(destination, 'all');
         return;
       }
       case 'copy-channels':
         this.#copyChannels(operation);
         return;
-      case 'resize': {
-        const { source, destination } = operation;
-        for (const map of [source, destination]) this.#whole(map);
-        this.#apart(source, destination);
-        this.#reads(source, 'all');
-        this.#need(
-          source.shape.every((extent, axis) => {
-            const inside = axis === 1 || axis === 2;
-            const factor = destination.shape[axis]! / extent;
-            return inside ? Number.isInteger(factor) && factor >= 1 : factor === 1;
-          }),
-          'a map is made larger by whole factors, its images and channels kept',
-        );
-        this.#writes(destination, 'all');
+      case 'resize':
+        this.#fromWhole(operation);
+        this.#fine(resizeProblem(operation));
+        this.#held.set(operation.destination, 'all');
         return;
-      }
       case 'multiply': {
         const { a, b, destination } = operation;
         for (const map of [a, b, destination]) this.#whole(map);
@@ -195,7 +171,7 @@ export class Verifier {
         this.#same(b.shape, b.shape[1] * b.shape[2] === 1 ? [N, 1, 1, C] : a.shape);
         if (b.shape.join() !== a.shape.join()) this.#apart(b, destination);
         for (const map of [a, b]) this.#reads(map, 'all');
-        this.#writes(destination, 'all');
+        this.#held.set(destination, 'all');
         return;
       }
       case 'add': {
@@ -206,7 +182,7 @@ export class Verifier {
           this.#reads(map, 'all');
           this.#same(map.shape, destination.shape);
         }
-        this.#writes(destination, 'all');
+        this.#held.set(destination, 'all');
         return;
       }
       case 'grid-pool': {
@@ -224,7 +200,7 @@ export class Verifier {
             `region ${changed.region.id} is not where mask ${changed.mask.id} is active`,
           );
         }
-        this.#writes(pooled, 'all');
+        this.#held.set(pooled, 'all');
         return;
       }
       case 'decide':
@@ -237,7 +213,7 @@ export class Verifier {
         return;
       case 'foreign':
         for (const input of operation.inputs) this.#reads(input, 'all');
-        if (operation.output) this.#writes(operation.output, 'all');
+        if (operation.output) this.#held.set(operation.output, 'all');
         return;
       case 'index':
         this.#ourMask(operation.mask);
@@ -258,7 +234,7 @@ export class Verifier {
           );
           this.#reads(source, layout.halo);
         }
-        this.#writes(destination, 'all');
+        this.#held.set(destination, 'all');
         return;
       }
       case 'scatter': {
@@ -271,7 +247,7 @@ export class Verifier {
           this.#covers(destination, layout.region);
           this.#reads(source, layout.region);
         }
-        this.#writes(destination, 'all');
+        this.#held.set(destination, 'all');
         return;
       }
       case 'scatter-add': {
@@ -292,37 +268,22 @@ export class Verifier {
         this.#reads(operation.map, 'all');
         this.#covers(operation.map, operation.region);
         return;
-      case 'excite': {
+      case 'excite':
         this.#excite(operation);
         return;
-      }
       default:
         operation satisfies never;
     }
   }
 
-  #copyChannels({ source, destination, from, count, to }: OperationOf<'copy-channels'>): void {
-    for (const map of [source, destination]) this.#whole(map);
-    this.#apart(source, destination);
-    this.#reads(source, 'all');
-    const [N, H, W, sourceChannels] = source.shape;
+  #copyChannels(operation: OperationOf<'copy-channels'>): void {
+    const { source, destination, count, to } = operation;
     const channels = destination.shape[3];
+    this.#fromWhole(operation);
+    const [N, H, W] = source.shape;
     this.#same([N, H, W, channels], destination.shape);
-    this.#need(
-      [from, count, to].every((value) => Number.isInteger(value) && value >= 0) && count >= 1,
-      `${count} channels from ${from} to ${to}; whole numbers are accepted, at least one channel`,
-    );
-    this.#need(
-      from + count <= sourceChannels && to + count <= channels,
-      `${count} channels from ${from} of ${sourceChannels} do not go to ${to} of ${channels}`,
-    );
-    const held = this.#held.get(destination);
-    const begun = held !== undefined && held !== 'all' && 'channels' in held ? held.channels : 0;
-    this.#need(
-      to === 0 || to === begun,
-      `map ${destination.id} holds its first ${begun} channels, and is filled in their order`,
-    );
-    this.#writes(destination, to + count === channels ? 'all' : { channels: to + count });
+    this.#fine(copyProblem(operation, this.#held.channelsOf(destination)));
+    this.#held.set(destination, to + count === channels ? 'all' : { channels: to + count });
   }
 
   #excite({ map, attention, pooledOver, scaled }: Excite): void {
@@ -340,7 +301,7 @@ export class Verifier {
       (pooledOver.reads?.of === scaled && pooledOver.reads?.convolution === spatial);
     this.#need(wide, 'mean and maximum over channels are not taken wherever the spatial convolution reads');
     this.#whole(map);
-    if (scaled && this.#held.get(map) !== 'all') this.#writes(map, scaled);
+    if (scaled && this.#held.of(map) !== 'all') this.#held.set(map, scaled);
   }
 
   #convolve(operation: Convolve): void {
@@ -386,9 +347,16 @@ export class Verifier {
       this.#reads(destination, 'all');
       return;
     }
-    const before = this.#held.get(destination);
+    const before = this.#held.of(destination);
     const completes = others && before === region;
-    this.#writes(destination, completes || !region ? 'all' : region);
+    this.#held.set(destination, completes || !region ? 'all' : region);
+  }
+
+  /** That an operation makes a whole map of all of another one. */
+  #fromWhole({ source, destination }: Record<'source' | 'destination', ProgramMap>): void {
+    for (const map of [source, destination]) this.#whole(map);
+    this.#apart(source, destination);
+    this.#reads(source, 'all');
   }
 
   /** That an operation does not write where it reads other pixels. */
@@ -431,25 +399,8 @@ export class Verifier {
   }
 
   /** That a map holds values at these pixels, or at all that a convolution reads for these. */
-  #reads(map: ProgramMap, wanted: 'all' | ProgramRegion | Reach): void {
-    const held = this.#held.get(map);
-    this.#need(held !== undefined, `map ${map.id} holds no value here`);
-    if (held === 'all' || held === undefined) return;
-    if ('channels' in held) {
-      this.#need(false, `map ${map.id} holds its first ${held.channels} channels only`);
-      return;
-    }
-    const enough =
-      wanted !== 'all' &&
-      ('convolution' in wanted
-        ? (isPointwise(wanted.convolution) && held === wanted.region) ||
-          (held.reads?.of === wanted.region && held.reads.convolution === wanted.convolution)
-        : held === wanted);
-    this.#need(enough, `map ${map.id} holds values at region ${held.id} only, and more is read`);
-  }
-
-  #writes(map: ProgramMap, held: Held): void {
-    this.#held.set(map, held);
+  #reads(map: ProgramMap, wanted: Parameters<HeldValues['problem']>[1]): void {
+    this.#fine(this.#held.problem(map, wanted));
   }
 }
 

@@ -24,5 +24,7 @@ export function writeResize(
     coordinate_transformation_mode: nearest ? 'asymmetric' : interpolation.replace('-', '_'),
     ...(nearest ? { nearest_mode: 'floor' } : {}),
   };
-  return graph.node('Resize', [map, '', factors], attributes, { name });
+  // The region of interest, which nothing reads here, may be left out from operator set 13 on.
+  const region = graph.opset < 13 ? graph.factors(new Float32Array(0)) : '';
+  return graph.node('Resize', [map, region, factors], attributes, { name });
 }

@@ -3,9 +3,11 @@ import { nativeBackend } from '@fovea/engine/backend';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { inferAddon } from '../../../../engine/src/backends/native/addon.js';
 import * as encoding from '../../../../engine/src/backends/native/encode.js';
+import { OperandWriter } from '../../../../engine/src/backends/native/operands.js';
 import { builtMobileNetV2 } from '../../../../engine/src/network/built/mobilenet.js';
 import { liveRanges } from '../../../../engine/src/program/accesses.js';
 import type { Program } from '../../../../engine/src/program/program.js';
+import { withJoins } from '../../support/joined-network.js';
 import { randomConvolution, randomImages, smallNetwork } from '../../support/small-network.js';
 
 const native = it.skipIf(nativeBackend.unavailable !== undefined);
@@ -133,11 +135,40 @@ describe('the native checker (skipped where no addon was built)', () => {
     expect(verdict(changed)).toMatch(/does not hold its value/);
   });
 
+  native('refuses to write over channels that were copied before others', async () => {
+    const { program, tables, verdict } = await programOf(withJoins(smallNetwork(), 'nearest'), {
+      strategy: 'dense',
+    });
+    const copies = program.steps.flatMap(({ operations }) =>
+      operations.filter((operation) => operation.kind === 'copy-channels'),
+    );
+    const [first, second] = copies.filter(({ destination }) => destination === copies[2]!.destination);
+    const changed = copied(tables);
+    changed[0].fill(Math.max(...tables[0]));
+    // What is read for the second part lies where the first was written.
+    changed[1][second!.source.id * MAP_WORDS] = tables[1][first!.destination.id * MAP_WORDS]!;
+    expect(verdict(changed)).toMatch(/must not share a buffer/);
+    // Without the first part there is nothing that the second adds to.
+    const lost = copied(tables);
+    const words = [
+      new OperandWriter(1).begin('copy-channels').words[0],
+      first!.source.id,
+      first!.destination.id,
+    ];
+    const at = tables[5].findIndex(
+      (_, i) => i % INSTRUCTION_WORDS === 0 && words.every((word, k) => tables[5][i + k] === word),
+    );
+    // The first channel that is written.
+    lost[5][at + 5] = 1;
+    expect(verdict(lost)).toMatch(/does not hold its value/);
+  });
+
   native('refuses JavaScript in the middle of a stream', async () => {
     const { tables, verdict } = await programOf(smallNetwork(), { strategy: 'streamed', masker: 'learned' });
+    const [stream] = new OperandWriter(1).begin('stream').words;
     let inside = 0;
     for (let at = 0; at < tables[5].length; at += INSTRUCTION_WORDS)
-      if (tables[5][at] === 13) inside = at / INSTRUCTION_WORDS + 2;
+      if (tables[5][at] === stream) inside = at / INSTRUCTION_WORDS + 2;
     const changed = copied(tables);
     changed[6] = Int32Array.from([...tables[6].slice(0, -3), inside, 0, 0, ...tables[6].slice(-3)]);
     expect(verdict(changed)).toMatch(/inside a stream/);

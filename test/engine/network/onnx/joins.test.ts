@@ -183,6 +183,27 @@ describe('channels side by side', () => {
     ]);
   });
 
+  it.each([8, 9, 10, 11, 13, 18])('and are written as operator set %i has them', async (opset) => {
+    const network = await agrees(
+      model((g, x) => {
+        const map = conv(g, x, 3, 6);
+        const [left, right] = [part(g, map, 0, 2), part(g, map, 1, 6)];
+        // What the engine has no node for keeps the file's operator set.
+        const joined = conv(g, g.node('Concat', [g.node('Tanh', [left]), right], { axis: 1 }), 7, 4);
+        const mode = { mode: 'linear' };
+        const factors = Float32Array.of(1, 1, 2, 3);
+        if (opset < 9) return g.node('Upsample', [joined], { ...mode, scales: factors });
+        if (opset < 10) return g.node('Upsample', [joined, g.factors(factors)], mode);
+        if (opset < 11) return g.node('Resize', [joined, g.factors(factors)], mode);
+        return g.node('Resize', [joined, g.factors(new Float32Array(0)), g.factors(factors)], mode);
+      }, opset),
+      'opset',
+    );
+    expect(kinds(network).filter((kind) => kind !== 'convolution')).toEqual([
+      ...['slice', 'slice', 'foreign', 'concat', 'resize'],
+    ]);
+  });
+
   it('is left to onnxruntime along other axes, backwards, and where sizes differ', async () => {
     const forms: readonly [string, (g: GraphBuilder, x: string) => string][] = [
       ['Concat', (g, x) => g.node('Concat', [x, x], { axis: 2 })],
