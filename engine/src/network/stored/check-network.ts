@@ -129,7 +129,8 @@ class Checker {
   }
 
   node(node: Fields, at: string, blocks: number): void {
-    switch (node.kind) {
+    const kind = node.kind as NetworkNode['kind'];
+    switch (kind) {
       case 'convolution':
         this.convolution(node.convolution, at);
         return;
@@ -170,6 +171,11 @@ class Checker {
         return;
       case 'foreign':
         this.foreign(node, at);
+        return;
+      case 'global-pool':
+        return;
+      default:
+        kind satisfies never;
     }
   }
 
