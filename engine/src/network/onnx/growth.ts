@@ -2,8 +2,8 @@ import type { Graph } from './graph.js';
 import type { ImageInput } from './image-input.js';
 import { type Inference, inferShapes } from './infer-shapes.js';
 
-/** Maps are halved no more often than this many times a side. */
-const HALVED = 64;
+/** Two to the power of how often maps are halved, at most. */
+const HALVED = 2 ** 6;
 
 /** How the sizes that a graph has or computes relate to those of its maps, whatever the size of the image. */
 export class Growth {

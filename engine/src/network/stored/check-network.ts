@@ -130,7 +130,8 @@ class Checker {
   }
 
   node(node: Fields, at: string, blocks: number): void {
-    switch (node.kind) {
+    const kind = node.kind as NetworkNode['kind'];
+    switch (kind) {
       case 'convolution':
         this.convolution(node.convolution, at);
         return;
@@ -171,6 +172,11 @@ class Checker {
         return;
       case 'foreign':
         this.foreign(node, at);
+        return;
+      case 'global-pool':
+        return;
+      default:
+        kind satisfies never;
     }
   }
 
