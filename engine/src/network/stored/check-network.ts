@@ -174,6 +174,7 @@ class Checker {
         this.foreign(node, at);
         return;
       case 'global-pool':
+      case 'multiply':
         return;
       default:
         kind satisfies never;
