@@ -3,9 +3,9 @@ import type { Interpolation, NetworkNode } from '@fovea/engine/backend';
 
 /**
  * A network with slices, a concatenation and a map made larger behind its first block, which a pool makes as small
- * again, and products of that with its means and with itself: every block before and behind gets the same sizes.
+ * again, and, with `products`, those of that with its means and with itself: every block before and behind gets the same sizes.
  */
-export function withJoins(network: Network, interpolation: Interpolation): Network {
+export function withJoins(network: Network, interpolation: Interpolation, products = true): Network {
   const at = network.nodes.findIndex(({ kind }) => kind === 'block');
   const before = network.nodes[at];
   if (before?.kind !== 'block') throw new Error('a network of blocks is joined');
@@ -26,14 +26,18 @@ export function withJoins(network: Network, interpolation: Interpolation): Netwo
       ...{ kind: 'average-pool', name: 'smaller', inputs: ['some'], output: 'smaller', ...window },
       ...{ ceilMode: false, countIncludePad: false },
     },
-    { kind: 'global-pool', name: 'means', inputs: ['smaller'], output: 'means' },
-    { kind: 'multiply', name: 'scaled', inputs: ['means', 'smaller'], output: 'scaled' },
-    { kind: 'multiply', name: 'product', inputs: ['scaled', 'smaller'], output: 'product' },
-    { kind: 'multiply', name: 'again', inputs: ['product', 'means'], output: 'again' },
   ];
+  if (products)
+    joins.push(
+      { kind: 'global-pool', name: 'means', inputs: ['smaller'], output: 'means' },
+      { kind: 'multiply', name: 'scaled', inputs: ['means', 'smaller'], output: 'scaled' },
+      { kind: 'multiply', name: 'product', inputs: ['scaled', 'smaller'], output: 'product' },
+      { kind: 'multiply', name: 'again', inputs: ['product', 'means'], output: 'again' },
+    );
+  const last = joins.at(-1)!.output;
   const rest = network.nodes.slice(at + 1).map((node) => ({
     ...node,
-    inputs: node.inputs.map((name) => (name === before.output ? 'again' : name)),
+    inputs: node.inputs.map((name) => (name === before.output ? last : name)),
   }));
   return { ...network, nodes: [...network.nodes.slice(0, at + 1), ...joins, ...rest] };
 }
