@@ -38,6 +38,7 @@ export type {
   ConvolutionNode,
   ForeignNode,
   GlobalPoolNode,
+  LayerNormalisation,
   LearnedMasker,
   NetworkNode,
   PlainConvolution,

@@ -8,6 +8,7 @@ import { LearnedValues } from '../../../engine/src/train/adapt/learned-values.js
 import { Tape, type Value } from '../../../engine/src/train/adapt/tape.js';
 import { TrainProgram } from '../../../engine/src/train/train-program.js';
 import { ATTENTION_KINDS } from '../support/attention.js';
+import { convNext } from '../support/convnext.js';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
 /** A network whose blocks always run densely, projections or not. */
@@ -53,6 +54,7 @@ const networks: [string, Network][] = [
     `attention, ${attention}`,
     smallNetwork({ excite: true, attention }),
   ]),
+  ['ConvNeXt', convNext({ sides: [height, width], channels: [8, 12] })],
   // The first and the third have a projection, the others no shortcut.
   ['blocks that are never masked', neverMasked(smallNetwork())],
 ];

@@ -1,4 +1,11 @@
-import type { Activation, Block, Convolution, ConvolutionActivation, PoolNode } from '../network.js';
+import type {
+  Activation,
+  Block,
+  Convolution,
+  ConvolutionActivation,
+  LayerNormalisation,
+  PoolNode,
+} from '../network.js';
 import type { GraphNode } from './graph.js';
 
 /**
@@ -45,6 +52,12 @@ export interface AffineDraft extends DraftBase {
   readonly shift: Float32Array;
 }
 
+/** The channels of each pixel normalised. */
+export interface NormalisationDraft extends DraftBase {
+  readonly kind: 'normalisation';
+  readonly normalisation: LayerNormalisation;
+}
+
 /** The product of two values: a gate, or half of an activation. */
 export interface MultiplyDraft extends DraftBase {
   readonly kind: 'multiply';
@@ -73,6 +86,7 @@ export type Draft =
   | AddDraft
   | ActivationDraft
   | AffineDraft
+  | NormalisationDraft
   | MultiplyDraft
   | PadDraft
   | BlockDraft

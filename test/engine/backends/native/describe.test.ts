@@ -5,6 +5,7 @@ import {
   type EncodedProgram,
   encodeProgram,
   geometryWords,
+  normalisationValues,
 } from '../../../../engine/src/backends/native/encode.js';
 import { nativeBackend } from '../../../../engine/src/backends/native/index.js';
 import { attentionLayers } from '../../../../engine/src/network/attention.js';
@@ -77,6 +78,7 @@ class Session {
             weight,
             bias,
             new Float32Array(),
+            normalisationValues(convolution),
           ),
         );
       }
@@ -322,9 +324,9 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
     const addon = inferAddon();
     expect(() => addon.inferOutlines('abacus')).toThrow(/abacus.*avx512/);
     const session = addon.inferOutlines('portable');
-    const geometry = Int32Array.of(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0);
-    const one = new Float32Array(1);
-    expect(() => addon.inferConvolution(session, geometry, one, one, new Float32Array())).toThrow(
+    const geometry = Int32Array.of(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0);
+    const [one, nothing] = [new Float32Array(1), new Float32Array()];
+    expect(() => addon.inferConvolution(session, geometry, one, one, nothing, nothing)).toThrow(
       /packs no weights/,
     );
     const outline = addon.inferOutline(session, geometry);
