@@ -7,7 +7,7 @@ import { convolutionOutput } from './shapes.js';
 type Multiplies = Pick<Convolution, 'kernel' | 'inChannels' | 'outChannels' | 'groups' | 'normalisation'>;
 
 /** Multiply-adds of a normalisation at one pixel: the squares of the variance, and scale with shift. */
-function normalisationCount({ normalisation, outChannels }: Multiplies): number {
+export function normalisationCount({ normalisation, outChannels }: Multiplies): number {
   return normalisation ? 2 * outChannels : 0;
 }
 

@@ -95,6 +95,14 @@ export class NetworkBuilder {
     };
   }
 
+  /** The same with its channels normalised at each pixel. */
+  normalised(name: string, inChannels: number, outChannels: number, options: LayerOptions = {}): Convolution {
+    const layer: Convolution = this.convolution(name, inChannels, outChannels, options);
+    const scale = this.random.normal(outChannels, 0.1).map((value) => 1 + value);
+    const shift = this.random.normal(outChannels, 0.1);
+    return Object.assign(layer, { normalisation: { scale, shift, epsilon: 1e-6 } });
+  }
+
   /** Appends a dense convolution. */
   dense(convolution: Convolution): void {
     this.append((inputs, output) => ({
