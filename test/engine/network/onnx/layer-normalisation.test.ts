@@ -1,12 +1,14 @@
-import { blocksOf, describeNetwork, type Network, run } from '@fovea/engine';
+import { blocksOf, describeNetwork, type Network, Random, run } from '@fovea/engine';
+import type { Convolution } from '@fovea/engine/backend';
 import { importOnnx, toOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
+import { asLine } from '../../../../engine/src/network/onnx/sliding-layer.js';
 import { readNetwork } from '../../../../engine/src/network/read.js';
 import { storeNetwork } from '../../../../engine/src/network/stored/write.js';
-import { convNext } from '../../support/convnext.js';
+import { convNext, normalised } from '../../support/convnext.js';
 import { agrees, conv, floats, model, weights } from '../../support/onnx-graphs.js';
-import { randomImages, relativeError } from '../../support/small-network.js';
+import { randomConvolution, randomImages, relativeError } from '../../support/small-network.js';
 
 const last = (g: GraphBuilder, x: string) => g.node('Transpose', [x], { perm: [0, 2, 3, 1] });
 const first = (g: GraphBuilder, x: string) => g.node('Transpose', [x], { perm: [0, 3, 1, 2] });
@@ -140,6 +142,11 @@ describe('a normalisation over the channels of each pixel', () => {
     expect(network.nodes[0]).toMatchObject({ convolution: { activation: 'hardsigmoid' } });
   });
 
+  it('is written in parts where a file’s operators are of an earlier set', () => {
+    expect(() => model((g, x) => g.layerNormalisation(x, written(3), 4), 7)).not.toThrow();
+    expect(() => model((g, x) => g.layerNormalisation(x, written(3), 4), 6)).toThrow(/operator set 7/);
+  });
+
   it.each<[string, (g: GraphBuilder, x: string) => string]>([
     ['over rows and channels', (g, x) => first(g, wide(g, last(g, x)))],
     ['whose scale is computed', (g, x) => first(g, computed(g, last(g, x)))],
@@ -159,6 +166,16 @@ describe('a normalisation over the channels of each pixel', () => {
     expect(network.nodes.some((node) => node.kind === 'convolution' && node.convolution.normalisation)).toBe(
       false,
     );
+  });
+
+  it('makes no gate of an attention', () => {
+    const random = new Random(1);
+    const layer = randomConvolution(random, 'gate', 1, 1, { kernel: 3 });
+    const along = { ...layer, kernel: [1, 3] as const, padding: [0, 1, 0, 1] as const };
+    const draft = { kind: 'convolution', inputs: ['x'], outputs: ['y'], origins: [], label: 'gate' } as const;
+    const asGate = (convolution: Convolution) => asLine({ ...draft, inputs: [], convolution }, 3);
+    expect(asGate(along)).toBeDefined();
+    expect(asGate(normalised(random, along))).toBeUndefined();
   });
 
   it('comes back of a file and of a stored network', async () => {
