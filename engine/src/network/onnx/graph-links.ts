@@ -24,15 +24,18 @@ export class GraphLinks {
   /** True when nothing but these operators reads what a node writes. */
   onlyReadBy({ outputs }: GraphNode, ...nodes: readonly GraphNode[]): boolean {
     const [value] = outputs;
-    const readers = [...(this.readers.get(value!) ?? [])];
-    return !this.graph.outputs.includes(value!) && readers.every((reader) => nodes.includes(reader));
+    // A value may have as many readers as a file has operators.
+    for (const reader of this.readers.get(value!) ?? []) if (!nodes.includes(reader)) return false;
+    return !this.graph.outputs.includes(value!);
   }
 
   /** The one operator that reads what a node writes, if it is that and nothing else reads it. */
   onlyReader({ outputs }: GraphNode): GraphNode | undefined {
     const [value] = outputs;
-    const readers = [...(this.readers.get(value!) ?? [])];
-    return readers.length === 1 && !this.graph.outputs.includes(value!) ? readers[0] : undefined;
+    const readers = this.readers.get(value!);
+    if (readers?.size !== 1 || this.graph.outputs.includes(value!)) return undefined;
+    const [reader] = readers;
+    return reader;
   }
 
   isConstant(name: string): boolean {
