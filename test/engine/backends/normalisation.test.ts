@@ -1,5 +1,5 @@
 import { blocksOf, makePlan, type Network, Random, randomMasker, run, Tensor } from '@fovea/engine';
-import { type Convolution, nativeBackendWith } from '@fovea/engine/backend';
+import { type Convolution, nativeBackendWith, webgpuBackendWith } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
 import { backends, missingOf } from '../support/backends.js';
 import { convNext, normalised } from '../support/convnext.js';
@@ -88,10 +88,10 @@ describe.each(backends)('$name normalises over the channels of each pixel', ({ n
   });
 });
 
-describe('native code and WGSL lose nothing to a large mean', () => {
+describe('a large mean takes nothing from a normalisation', () => {
   // onnxruntime takes the variance from sums of squares, which leaves it no digits there.
-  it.each(['native', 'webgpu'])('%s', async (backend) => {
-    if (await missingOf(backend)) return;
+  const able = backends.filter(({ name, missing }) => name !== 'onnx' && missing === undefined);
+  it.each(able)('$name', async ({ name: backend }) => {
     const random = new Random(6);
     const layer = normalised(random, randomConvolution(random, 'only', 16, 100));
     const network = alone({ ...layer, bias: layer.bias.map((value) => value + 3000) }, 8, 8);
@@ -111,7 +111,7 @@ describe.skipIf(native !== undefined)('native code at the sizes of ConvNeXt-Tiny
     [14, 384],
     [7, 768],
   ])(
-    '%i x %i maps of %i channels',
+    'maps with sides of %i and %i channels',
     async (side, C) => {
       const stage = convNext({ channels: [C], blocks: 2, sides: [4 * side, 4 * side], learned: false });
       // The blocks alone: their input is given, so that plain loops take seconds.
@@ -160,6 +160,33 @@ describe.skipIf(native !== undefined)('native code at the sizes of ConvNeXt-Tiny
       }
     }
   });
+});
+
+/** Whether this machine has no GPU, or none for half precision. */
+const lacking = {
+  f32: (await webgpuBackendWith({ precision: 'f32' }).check!()) !== undefined,
+  f16: (await webgpuBackendWith({ precision: 'f16' }).check!()) !== undefined,
+};
+
+describe('on a GPU', () => {
+  const network = convNext({ channels: [12], blocks: 1 });
+  const images = randomImages(network, 1);
+  const how = { masker: randomMasker(0.5, 3), granularity: 2, strategy: 'streamed' };
+
+  for (const [precision, most] of [
+    ['f32', 1e-4],
+    ['f16', 0.02],
+  ] as const) {
+    const backend = webgpuBackendWith({ precision, tune: true });
+    it.skipIf(lacking[precision])(
+      `is as exact as ${precision}, with kernels and fusions that were timed`,
+      async () => {
+        const wanted = await run(network, images, { ...how, backend: 'reference' });
+        const { output } = await run(network, images, { ...how, backend });
+        expect(relativeError(output.data, wanted.output.data)).toBeLessThan(most);
+      },
+    );
+  }
 });
 
 describe('a value that is no number', () => {
