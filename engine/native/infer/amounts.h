@@ -37,6 +37,7 @@ enum class Amount : int {
   pointed,         // pixels or squares whose position is computed
   pointers,        // pointers to their taps
   elements,        // output values
+  normalised,      // vectors of channels that are normalised
   rows,            // rows of channels that a row-by-row pass works on
   panels,          // panels of each block
   weights_first,   // bytes of weights that the first block waits for
@@ -77,7 +78,8 @@ constexpr AmountName amount_names[] = {
     {"tileCalls", Share::compute}, {"partialSums", Share::compute}, {"depthwise", Share::compute},
     {"depthwiseRuns", Share::compute}, {"depthwiseOutputs", Share::compute}, {"squareInputs", Share::compute},
     {"squareOutputs", Share::compute}, {"pointed", Share::compute}, {"pointers", Share::compute},
-    {"elements", Share::compute}, {"rows", Share::compute}, {"panels", Share::compute}, {"weightsFirstNear", Share::data},
+    {"elements", Share::compute},
+    {"normalised", Share::compute}, {"rows", Share::compute}, {"panels", Share::compute}, {"weightsFirstNear", Share::data},
     {"weightsFirstFar", Share::data, Place::far}, {"weightsFirstMemory", Share::data, Place::memory},
     {"readNear", Share::data}, {"readFar", Share::data, Place::far}, {"readMemory", Share::data, Place::memory},
     {"depthwiseReadNear", Share::data}, {"depthwiseReadFar", Share::data, Place::far},

@@ -86,6 +86,7 @@ void register_descriptions(napi_env env, napi_value exports);
 
 // Reads and checks the thirteen sizes of a convolution.
 Geometry read_geometry(const int32_t* values);
-Activation read_activation(int32_t value);
+// And what follows them: the activation, and 1 where a normalisation stands before it.
+Finish read_finish(const int32_t* values);
 
 }  // namespace fovea

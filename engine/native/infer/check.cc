@@ -157,6 +157,7 @@ void Program::check_instruction(const Session& session, int index) {
         need(convolution.activation == Activation::prelu, "the convolution has no slopes");
       else
         check_activation(8);
+      need(o[7] < 0 || !convolution.normalised, "a normalised convolution adds nothing");
       need(o[5] >= 0 && o[5] <= 2 && o[6] >= 0 && o[6] <= 1, "no such layout");
       need(o[4] == 0 || o[3] >= 0, "others need a region");
       Extent plane = output;

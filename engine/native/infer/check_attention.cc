@@ -58,6 +58,7 @@ void Program::check_attention(const Session& session, int index) {
   }
   for (const AttentionLayer& layer : layers_of(attention, whole)) {
     need(layer.convolution->activation != Activation::prelu, "attention has no slopes");
+    need(!layer.convolution->normalised, "attention is not normalised");
     const Extent padded = layer.convolution->geometry.padded(layer.input);
     need(static_cast<double>(padded.pixels()) * padded.channels <= most_values, "the padded copy is too large");
     most_taps_ = std::max(most_taps_, layer.convolution->taps);

@@ -19,7 +19,7 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
   const long together = depthwise_together(convolution);
 
   const DepthwiseLayer layer{g.kernel_height,          g.kernel_width, convolution.weight.data(),
-                             convolution.bias.data(), channels,       pass.activation,
+                             convolution.bias.data(), channels,       pass.kernel_activation(),
                              convolution.slopes.data()};
   DepthwiseRun run{};
   run.row_pitch = static_cast<long>(g.dilation_y) * pass.input.width * channels;
@@ -54,6 +54,17 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
     if (apart.pixels == together) finish_apart();
   }
   finish_apart();
+}
+
+// Normalises pixels that have just been computed.
+void normalise_block(const Machine& machine, const ConvolutionPass& pass, long first_pixel, long last_pixel) {
+  const PackedConvolution& convolution = *pass.convolution;
+  const long channels = convolution.geometry.out_channels;
+  const float* values = convolution.normalisation.data();
+  const RowNormalisation normalisation{values, values + channels, convolution.epsilon, pass.activation,
+                                       values + 2 * channels};
+  for (PixelWalk at(pass, first_pixel); at.index < last_pixel; at.next())
+    machine.kernels->normalise(output_row(pass, at), normalisation, channels);
 }
 
 }  // namespace
@@ -120,7 +131,7 @@ void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch
     copy_rows(convolution, count, scratch);
 
   TileArguments tile{};
-  tile.activation = pass.activation;
+  tile.activation = pass.kernel_activation();
   tile.taps_of_row = taps;
   const size_t last_block = convolution.blocks.size() - 1;
   constexpr int short_row = 32;
@@ -164,9 +175,19 @@ void convolve_range(const Machine& machine, const ConvolutionPass& pass, long fi
   if (pass.squares > 0) return winograd_range(machine, pass, first, last);
   machine.scratch->tally.bands++;
   machine.scratch->tally.units += static_cast<double>(count);
-  share_panels(machine, *pass.convolution, count, limits::block_pixels, [&](Range pixels, Range panels, int thread) {
+  const PackedConvolution& convolution = *pass.convolution;
+  const Items items = share_items(machine.threads, count, limits::block_pixels, panels_of(convolution));
+  // Where one thread computes all channels of a block it normalises them, while they are in its cache.
+  const bool at_once = convolution.normalised && items.parts == 1;
+  share_panels(machine, convolution, count, limits::block_pixels, [&](Range pixels, Range panels, int thread) {
     convolve_block(machine, pass, machine.scratch[thread], first + pixels.first, first + pixels.last,
                    static_cast<int>(panels.first), static_cast<int>(panels.last));
+    if (at_once) normalise_block(machine, pass, first + pixels.first, first + pixels.last);
+  });
+  if (!convolution.normalised || at_once) return;
+  machine.pool->for_each(machine.threads, items.blocks, machine.stop, [&](long block, int) {
+    const Range pixels = part_of(count, block, items.blocks);
+    normalise_block(machine, pass, first + pixels.first, first + pixels.last);
   });
 }
 

@@ -29,6 +29,7 @@ struct ConvolutionPass {
   Layout destination_layout;
   // Added before the activation; in the layout of the destination map. Null adds nothing.
   const float* residual;
+  // Of the sums; where the convolution is normalised, of what is normalised instead.
   Activation activation;
   // Output pixels, in raster order; null is all of them.
   const int32_t* pixels;
@@ -38,6 +39,9 @@ struct ConvolutionPass {
 
   // How many squares they are computed in; 0 computes each pixel directly.
   long squares;
+
+  // What the kernels of the convolution itself apply.
+  Activation kernel_activation() const { return convolution->normalised ? Activation::none : activation; }
 
   // Bytes of weights read to compute any of its pixels.
   size_t weight_bytes() const {

@@ -90,6 +90,13 @@ void add_traffic(const Subject& s, Amounts& amounts) {
   amounts.add(Amount::panels, work.blocks * static_cast<double>(panels_of(s.convolution)) *
                                   std::max(1.0, s.walk.pieces) * s.share);
   amounts.add(Amount::elements, d.pixels * s.geometry.out_channels * s.share);
+  if (s.convolution.normalised) {
+    const double vectors = std::ceil(static_cast<double>(s.geometry.out_channels) / setting.shape.lanes);
+    amounts.add(Amount::normalised, d.pixels * vectors * s.share);
+    amounts.add(Amount::rows, d.pixels * s.share);
+    // Another pass of all threads where they share the channels of a block.
+    if (work.items >= 2 * work.blocks) amounts.add(Amount::items, work.blocks * s.share);
+  }
   // A thread's first block loads the weights of its panels: the more tiles it has, the more of that is hidden.
   const double waiting = std::max(0.0, 1 - (work.tiles / work.blocks - 1) / tiles_that_hide);
   const bool in_parts = work.items >= 2 * work.blocks;

@@ -59,8 +59,8 @@ napi_value add_outline(napi_env env, napi_callback_info info) {
     const Arguments arguments(env, info, 2);
     Session& session = idle_session(env, arguments[0]);
     if (session.runs()) reject("the session runs programs and takes weights");
-    const auto words = arguments.array<int32_t>(1, "geometry", 14);
-    return number_value(env, session.add_outline(read_geometry(words.data), read_activation(words.data[13])));
+    const auto words = arguments.array<int32_t>(1, "geometry", 15);
+    return number_value(env, session.add_outline(read_geometry(words.data), read_finish(words.data + 13)));
   });
 }
 

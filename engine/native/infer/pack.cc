@@ -48,10 +48,11 @@ bool winograd_suits(const Geometry& g) {
          g.out_channels >= limits::winograd_channels;
 }
 
-PackedConvolution outline(const Geometry& g, Activation activation, const TileShape& shape) {
+PackedConvolution outline(const Geometry& g, Finish finish, const TileShape& shape) {
   PackedConvolution packed{};
   packed.geometry = g;
-  packed.activation = activation;
+  packed.activation = finish.activation;
+  packed.normalised = finish.normalised;
   const int group_in = g.in_channels / g.groups;
   const int group_out = g.out_channels / g.groups;
 
@@ -88,7 +89,8 @@ PackedConvolution outline(const Geometry& g, Activation activation, const TileSh
       packed.panels.push_back(panel);
     }
   }
-  if (winograd_suits(g)) {
+  // Pixels that are normalised are those that one call computes; squares may lie around them.
+  if (winograd_suits(g) && !finish.normalised) {
     const Panel& last = packed.panels.back();
     packed.winograd_values =
         static_cast<size_t>(limits::products) * packed.channels * (last.column + last.vectors * shape.lanes);
@@ -96,9 +98,17 @@ PackedConvolution outline(const Geometry& g, Activation activation, const TileSh
   return packed;
 }
 
-PackedConvolution pack(const Geometry& g, Activation activation, const float* weight, const float* bias,
-                       const float* slopes, const KernelTable& kernels) {
-  PackedConvolution packed = outline(g, activation, kernels);
+PackedConvolution pack(const Geometry& g, Activation activation, const float* weight, const FinishValues& values,
+                       const KernelTable& kernels) {
+  const auto [bias, slopes, normalisation] = values;
+  PackedConvolution packed = outline(g, {activation, normalisation != nullptr}, kernels);
+  if (normalisation) {
+    const long K = g.out_channels;
+    packed.epsilon = normalisation[0];
+    packed.normalisation = AlignedFloats(static_cast<size_t>((slopes ? 3 : 2) * K));
+    std::copy(normalisation + 1, normalisation + 1 + 2 * K, packed.normalisation.data());
+    if (slopes) std::copy(slopes, slopes + K, packed.normalisation.data() + 2 * K);
+  }
   packed.weight = AlignedFloats(packed.weight_values);
   packed.bias = AlignedFloats(packed.bias_values);
   if (slopes) packed.slopes = AlignedFloats(packed.bias_values);

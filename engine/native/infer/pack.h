@@ -45,8 +45,15 @@ struct PackedConvolution {
   size_t winograd_values;
   // Empty in an outline; the slopes, laid out as the bias, but for a PReLU too.
   AlignedFloats weight, bias, slopes, winograd;
+  // Whether each pixel's channels are normalised before the activation.
+  bool normalised;
+  float epsilon;
+  // [2 x channels] scales and shifts, and behind them the slopes of a PReLU once more, one a channel.
+  AlignedFloats normalisation;
 
-  size_t values() const { return weight.size() + bias.size() + slopes.size() + winograd.size(); }
+  size_t values() const {
+    return weight.size() + bias.size() + slopes.size() + winograd.size() + normalisation.size();
+  }
 
   const float* slopes_of(const Panel& panel) const {
     return slopes.size() == 0 ? nullptr : slopes.data() + panel.bias;
@@ -67,12 +74,24 @@ struct PackedConvolution {
 // True when Winograd's algorithm applies and there are enough channels for it to pay.
 bool winograd_suits(const Geometry& geometry);
 
-// A packed convolution without its weights: enough to count its work.
-PackedConvolution outline(const Geometry& geometry, Activation activation, const TileShape& shape);
+// What is applied to the sums of a convolution.
+struct Finish {
+  Activation activation = Activation::none;
+  bool normalised = false;
+};
 
-// weight: (out channels, in channels / groups, kernel height, kernel width); bias: one value a channel, and slopes, which
-// are null without a PReLU.
-PackedConvolution pack(const Geometry& geometry, Activation activation, const float* weight, const float* bias,
-                       const float* slopes, const KernelTable& kernels);
+// The values of that: biases, slopes of a PReLU or null, and epsilon, scales and shifts of a normalisation or null.
+struct FinishValues {
+  const float* bias;
+  const float* slopes = nullptr;
+  const float* normalisation = nullptr;
+};
+
+// A packed convolution without its weights: enough to count its work.
+PackedConvolution outline(const Geometry& geometry, Finish finish, const TileShape& shape);
+
+// weight: (out channels, in channels / groups, kernel height, kernel width)
+PackedConvolution pack(const Geometry& geometry, Activation activation, const float* weight, const FinishValues& values,
+                       const KernelTable& kernels);
 
 }  // namespace fovea

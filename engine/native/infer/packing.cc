@@ -29,10 +29,11 @@ Geometry read_geometry(const int32_t* v) {
   return g;
 }
 
-Activation read_activation(int32_t value) {
-  const auto activation = static_cast<Activation>(value);
+Finish read_finish(const int32_t* values) {
+  const auto activation = static_cast<Activation>(values[0]);
   if (!known(activation) && activation != Activation::prelu) reject("no such activation");
-  return activation;
+  if (values[1] != 0 && values[1] != 1) reject("normalised: 0 or 1 is accepted");
+  return {activation, values[1] == 1};
 }
 
 namespace {
@@ -40,9 +41,9 @@ namespace {
 struct Packing {
   std::shared_ptr<Session> session;
   Geometry geometry;
-  Activation activation;
+  Finish finish;
   // Copies: JavaScript may transfer its arrays meanwhile.
-  std::vector<float> weight, bias, slopes;
+  std::vector<float> weight, bias, slopes, normalisation;
   PackedConvolution packed;
   std::string failure;
   napi_deferred deferred;
@@ -52,9 +53,10 @@ struct Packing {
 void pack_weights(napi_env, void* data) {
   Packing& packing = *static_cast<Packing*>(data);
   try {
-    packing.packed = packing.session->packed(packing.geometry, packing.activation, packing.weight.data(),
-                                             packing.bias.data(),
-                                             packing.activation == Activation::prelu ? packing.slopes.data() : nullptr);
+    const auto some = [](const std::vector<float>& values) { return values.empty() ? nullptr : values.data(); };
+    const FinishValues values{packing.bias.data(), some(packing.slopes), some(packing.normalisation)};
+    packing.packed =
+        packing.session->packed(packing.geometry, packing.finish.activation, packing.weight.data(), values);
   } catch (const std::exception&) {
     packing.failure = "not enough memory for the weights of this network";
   }
@@ -76,22 +78,27 @@ void finish_packing(napi_env env, napi_status status, void* data) {
 
 napi_value add_convolution(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
-    const Arguments arguments(env, info, 5);
+    const Arguments arguments(env, info, 6);
     auto packing = std::make_unique<Packing>();
     packing->session = session_of(env, arguments[0]);
     if (!packing->session->runs()) reject("the session describes programs and packs no weights");
-    const auto words = arguments.array<int32_t>(1, "geometry", 14);
+    const auto words = arguments.array<int32_t>(1, "geometry", 15);
     packing->geometry = read_geometry(words.data);
-    packing->activation = read_activation(words.data[13]);
+    packing->finish = read_finish(words.data + 13);
     const Geometry& g = packing->geometry;
     const size_t weights = static_cast<size_t>(g.out_channels) * (g.in_channels / g.groups) * g.taps();
     const auto weight = arguments.array<float>(2, "weight", weights);
     const auto bias = arguments.array<float>(3, "bias", g.out_channels);
     const auto slopes =
-        arguments.array<float>(4, "slopes", packing->activation == Activation::prelu ? g.out_channels : 0);
+        arguments.array<float>(4, "slopes", packing->finish.activation == Activation::prelu ? g.out_channels : 0);
+    const auto normalisation = arguments.array<float>(
+        5, "normalisation", packing->finish.normalised ? 1 + 2 * static_cast<size_t>(g.out_channels) : 0);
+    if (packing->finish.normalised && !(normalisation.data[0] > 0)) reject("epsilon must be above 0");
     packing->weight.assign(weight.data, weight.data + weight.length);
     packing->bias.assign(bias.data, bias.data + bias.length);
     if (slopes.length > 0) packing->slopes.assign(slopes.data, slopes.data + slopes.length);
+    if (normalisation.length > 0)
+      packing->normalisation.assign(normalisation.data, normalisation.data + normalisation.length);
     napi_value promise, name;
     napi_create_string_utf8(env, "fovea packing", NAPI_AUTO_LENGTH, &name);
     check_status(napi_create_promise(env, &packing->deferred, &promise), "promise");

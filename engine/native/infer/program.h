@@ -223,9 +223,9 @@ class Session {
   long band_pixels() const { return band_pixels_; }
   // Packs weights for this session's kernels. Const, so any thread may call it.
   PackedConvolution packed(const Geometry& geometry, Activation activation, const float* weight,
-                           const float* bias, const float* slopes) const;
+                           const FinishValues& values) const;
   int add_convolution(PackedConvolution convolution);
-  int add_outline(const Geometry& geometry, Activation activation);
+  int add_outline(const Geometry& geometry, Finish finish);
   int add_masker(Masker masker);
   int add_program(ProgramTables tables);
   void drop_program(int index) { programs_[index].reset(); }

@@ -6,8 +6,8 @@
 namespace fovea {
 
 PackedConvolution Session::packed(const Geometry& geometry, Activation activation, const float* weight,
-                                  const float* bias, const float* slopes) const {
-  PackedConvolution packed = pack(geometry, activation, weight, bias, slopes, *kernels_);
+                                  const FinishValues& values) const {
+  PackedConvolution packed = pack(geometry, activation, weight, values, *kernels_);
   if (packed.winograd_values > 0) packed.winograd = winograd_weights(packed, weight, *kernels_);
   return packed;
 }
@@ -20,8 +20,8 @@ int Session::add_convolution(PackedConvolution convolution) {
   return static_cast<int>(convolutions_.size()) - 1;
 }
 
-int Session::add_outline(const Geometry& geometry, Activation activation) {
-  convolutions_.push_back(std::make_unique<PackedConvolution>(outline(geometry, activation, shape_)));
+int Session::add_outline(const Geometry& geometry, Finish finish) {
+  convolutions_.push_back(std::make_unique<PackedConvolution>(outline(geometry, finish, shape_)));
   return static_cast<int>(convolutions_.size()) - 1;
 }
 

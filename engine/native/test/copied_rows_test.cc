@@ -17,7 +17,7 @@ PackedConvolution pointwise(int in_channels, int stride, int groups = 1) {
   g.stride_y = g.stride_x = stride;
   g.dilation_y = g.dilation_x = 1;
   g.groups = groups;
-  return outline(g, Activation::none, *find_tile_shape("avx512"));
+  return outline(g, {}, *find_tile_shape("avx512"));
 }
 
 constexpr int tile_rows = 14;

@@ -1,4 +1,5 @@
-// Batch norm in three steps: statistics → one scale and shift per channel → affine map.
+// Batch norm in three steps: statistics → one scale and shift per channel → affine map. Layer normalisation of rows without
+// scale and shift, which an activation applies.
 #include <algorithm>
 #include <cmath>
 
@@ -108,6 +109,49 @@ void gradient(Op& op, Team& team) {
   });
 }
 
+// Parts of the rows, each with C ones: a sum is a product with them.
+template <class Visit>
+void for_rows(Op& op, Team& team, const Visit& visit) {
+  const long rows = op.dims[0], C = op.dims[1], parts = parts_of(rows * C, 8192), share = (rows + parts - 1) / parts;
+  op.scratch.assign(C, 1.0f);
+  team.run(parts, [&](long part) {
+    for (long row = part * share; row < std::min(rows, (part + 1) * share); row++) visit(row, op.scratch.data());
+  });
+}
+
+// x = (x + bias - mean) / sqrt(variance + epsilon), by row.
+// dims: rows, C; buffers: x, bias, epsilon (1), inverse deviations (rows)
+void normalise_rows(Op& op, Team& team) {
+  const long C = op.dims[1];
+  const float epsilon = *op.floats(2);
+  for_rows(op, team, [&](long row, const float* ones) {
+    float* x = op.floats(0) + row * C;
+    kernels().add(op.floats(1), x, C, 1.0f);
+    // Twice, as rounding leaves something in a large mean.
+    for (int pass = 0; pass < 2; pass++) {
+      const float mean = kernels().dot(x, ones, C) / static_cast<float>(C);
+      for (long c = 0; c < C; c++) x[c] -= mean;
+    }
+    const float inverse = 1.0f / std::sqrt(kernels().dot(x, x, C) / static_cast<float>(C) + epsilon);
+    for (long c = 0; c < C; c++) x[c] *= inverse;
+    op.floats(3)[row] = inverse;
+  });
+}
+
+// dx = inverse · (dy − mean(dy) − y · mean(dy · y)), by row, with what `normalise-rows` has written.
+// dims: rows, C; buffers: dy, y, inverse deviations (rows), dx (may be dy)
+void normalise_rows_gradient(Op& op, Team& team) {
+  const long C = op.dims[1];
+  for_rows(op, team, [&](long row, const float* ones) {
+    const float *dy = op.floats(0) + row * C, *y = op.floats(1) + row * C;
+    float* dx = op.floats(3) + row * C;
+    const float inverse = op.floats(2)[row];
+    const float mean = kernels().dot(dy, ones, C) / static_cast<float>(C);
+    const float along = kernels().dot(dy, y, C) / static_cast<float>(C);
+    for (long c = 0; c < C; c++) dx[c] = inverse * (dy[c] - mean - y[c] * along);
+  });
+}
+
 }  // namespace
 
 const std::vector<OpKind> normalisation_ops = {
@@ -129,6 +173,17 @@ const std::vector<OpKind> normalisation_ops = {
        return std::vector<long>{map, map, d[1], d[1], d[1], d[1], d[1], map, d[1], d[1]};
      },
      gradient},
+    {"normalise-rows", 2, 4,
+     [](const std::vector<long>& d) {
+       return std::vector<long>{product(d[0], d[1]), d[1], 1, d[0]};
+     },
+     normalise_rows},
+    {"normalise-rows-dx", 2, 4,
+     [](const std::vector<long>& d) {
+       const long map = product(d[0], d[1]);
+       return std::vector<long>{map, map, d[0], map};
+     },
+     normalise_rows_gradient},
 };
 
 }  // namespace fovea::train

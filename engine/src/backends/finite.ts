@@ -14,10 +14,13 @@ export function checkFinite({ data }: Tensor): void {
  * @throws FoveaError `bad-argument` naming the layer and its first weight that is infinite or not a number
  */
 export function checkFiniteWeights(network: Network): void {
-  for (const { name, weight, bias, slopes } of convolutionsOf(network)) {
+  for (const { name, weight, bias, slopes, normalisation } of convolutionsOf(network)) {
     checkValues(weight, `${network.name}: ${name} weight`);
     checkValues(bias, `${network.name}: ${name} bias`);
     if (slopes) checkValues(slopes, `${network.name}: ${name} slope`);
+    if (!normalisation) continue;
+    checkValues(normalisation.scale, `${network.name}: ${name} normalisation scale`);
+    checkValues(normalisation.shift, `${network.name}: ${name} normalisation shift`);
   }
   for (const { name, masker } of blocksOf(network)) {
     if (!masker) continue;

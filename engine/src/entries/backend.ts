@@ -40,6 +40,7 @@ export type {
   ForeignNode,
   GlobalPoolNode,
   Interpolation,
+  LayerNormalisation,
   LearnedMasker,
   NetworkNode,
   PlainConvolution,

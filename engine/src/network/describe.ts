@@ -117,10 +117,11 @@ export function describeNetwork(
 }
 
 function describeBlock(block: Block): BlockDescription {
-  const convolution = ({ kernel, inChannels, outChannels, stride, groups }: Convolution) =>
+  const convolution = ({ kernel, inChannels, outChannels, stride, groups, normalisation }: Convolution) =>
     `${kernel.join('x')} ${inChannels}→${outChannels}` +
     (stride[0] > 1 || stride[1] > 1 ? ` /${stride[0]}` : '') +
-    (groups > 1 ? (groups === inChannels ? ' depthwise' : ` groups ${groups}`) : '');
+    (groups > 1 ? (groups === inChannels ? ' depthwise' : ` groups ${groups}`) : '') +
+    (normalisation ? ' normalised' : '');
   const extras = [
     ...(block.attention ? [attentionName(block.attention)] : []),
     ...(block.projection ? [block.projectionPool ? 'projection behind an average pool' : 'projection'] : []),
@@ -137,7 +138,8 @@ function describeBlock(block: Block): BlockDescription {
 }
 
 function parametersOf(node: NetworkNode): number {
-  const of = (convolution: Convolution) => weightCount(convolution) + convolution.outChannels;
+  const of = (convolution: Convolution) =>
+    weightCount(convolution) + (convolution.normalisation ? 3 : 1) * convolution.outChannels;
   if (node.kind === 'convolution') return of(node.convolution);
   if (node.kind !== 'block') return 0;
   const { branch, projection, attention, masker } = node.block;

@@ -4,16 +4,24 @@ import type { BlockShape } from './shapes.js';
 import { convolutionOutput } from './shapes.js';
 
 /** What decides how much a convolution multiplies. */
-type Multiplies = Pick<Convolution, 'kernel' | 'inChannels' | 'outChannels' | 'groups'>;
+type Multiplies = Pick<Convolution, 'kernel' | 'inChannels' | 'outChannels' | 'groups' | 'normalisation'>;
+
+/** Multiply-adds of a normalisation at one pixel: the squares of the variance, and scale with shift. */
+export function normalisationCount({ normalisation, outChannels }: Multiplies): number {
+  return normalisation ? 2 * outChannels : 0;
+}
 
 /** Weights of a convolution, each of which is multiplied once for every output pixel. */
 export function weightCount({ kernel, inChannels, outChannels, groups }: Multiplies): number {
   return kernel[0] * kernel[1] * (inChannels / groups) * outChannels;
 }
 
-/** Multiply-adds times two of a convolution at `pixels` output pixels; biases and activations are not counted. */
+/**
+ * Multiply-adds times two of a convolution at `pixels` output pixels, with those of its normalisation; biases and
+ * activations are not counted.
+ */
 export function convolutionFlops(convolution: Multiplies, pixels: number): number {
-  return 2 * pixels * weightCount(convolution);
+  return 2 * pixels * (weightCount(convolution) + normalisationCount(convolution));
 }
 
 /** FLOPs of an attention's layers for one image. */

@@ -21,7 +21,7 @@ export interface LoadOptions {
 
 /**
  * Loads a network from a file, recognised by its content: what Fovea saved itself, an ONNX model, or a checkpoint of a
- * ResNet, RegNet or EfficientNet by torchvision's or timm's names, with or without LASNet's or LAUDNet's maskers.
+ * ResNet, RegNet, EfficientNet or ConvNeXt by torchvision's or timm's names, with or without LASNet's or LAUDNet's maskers.
  * Checkpoints are `.safetensors` files,
  * the index of several such files, or what `torch.save` writes (`.pth`, `.pt`, `.pth.tar`), read as data only.
  *

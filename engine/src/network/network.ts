@@ -8,6 +8,19 @@ import type { Activation, ConvolutionActivation } from './activation.js';
 
 export type { Activation, ConvolutionActivation } from './activation.js';
 
+/**
+ * Layer normalisation over the channels of each pixel (Ba et al. 2016): `(x − mean) / √(variance + epsilon)`, times `scale`,
+ * plus `shift`.
+ */
+export interface LayerNormalisation {
+  /** One value per channel. */
+  readonly scale: Float32Array;
+  /** One value per channel. */
+  readonly shift: Float32Array;
+  /** Above 0. */
+  readonly epsilon: number;
+}
+
 /** A convolution with folded batch norm and its activation. A linear layer is a 1x1 convolution on a 1x1 map. */
 export interface Convolution {
   readonly name: string;
@@ -30,6 +43,8 @@ export interface Convolution {
   readonly weight: Float32Array;
   /** One value per output channel; zeros when the file had none. */
   readonly bias: Float32Array;
+  /** Of the output's channels, behind the bias and before the activation. */
+  readonly normalisation?: LayerNormalisation;
   readonly activation: ConvolutionActivation;
   /** One value per output channel for the activation `prelu`, absent otherwise: the slope below zero. */
   readonly slopes?: Float32Array;
@@ -60,8 +75,11 @@ export interface Attention {
   readonly spatial?: PlainConvolution;
 }
 
-/** A convolution whose channels have one activation without slopes of their own. */
-export type PlainConvolution = Convolution & { readonly activation: Activation };
+/** A convolution whose channels have one activation without slopes of their own, and that is not normalised. */
+export type PlainConvolution = Convolution & {
+  readonly activation: Activation;
+  readonly normalisation?: never;
+};
 
 /**
  * A learned masker: adaptive average pool of the block input to the mask's grid, then one linear map.

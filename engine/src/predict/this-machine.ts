@@ -8,7 +8,7 @@ import { calibrationOf } from './calibration.js';
 import { checkDevice } from './check-device.js';
 
 /** Format of the calibration file; a file of another format is stale. */
-export const calibrationFormat = 9;
+export const calibrationFormat = 10;
 
 /** What a calibration file was measured on; it is valid only where this still holds. */
 export interface Machine {

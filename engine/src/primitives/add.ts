@@ -65,6 +65,8 @@ export function fusesAdd(lowering: BlockLowering, layer: number): boolean {
   return (
     layer === branch.length - 1 &&
     branch[layer]!.activation === 'none' &&
+    // What is normalised is the branch alone.
+    !branch[layer]!.normalisation &&
     attention?.after !== layer &&
     !lowering.addsOutOfMap &&
     !(layer === 0 && lowering.inPlace && !lowering.block.projection) &&

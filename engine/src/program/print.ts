@@ -53,7 +53,8 @@ export function operationText(operation: Operation): string {
   switch (kind) {
     case 'convolve': {
       const { convolution, source, destination, region, others, residual, activation } = operation;
-      const epilogue = `${residual ? ` + ${ref(residual)}` : ''}${activation === 'none' ? '' : ` ${activation}`}`;
+      const added = convolution.normalisation ? ' normalised' : residual ? ` + ${ref(residual)}` : '';
+      const epilogue = `${added}${activation === 'none' ? '' : ` ${activation}`}`;
       return `${mapText(destination)} = convolve ${convolution.name} ${ref(source)}${at(region, others)}${epilogue}`;
     }
     case 'max-pool':

@@ -1,6 +1,7 @@
 import { FoveaError } from '../errors.js';
 import { fitsChannels } from '../network/attention.js';
 import type { Convolution } from '../network/network.js';
+import { normalisationFits } from '../network/normalisation.js';
 import { convolutionOutput, isPointwise } from '../network/shapes.js';
 import type { Shape } from '../tensor.js';
 import { accessesOf, intermediatesOf } from './accesses.js';
@@ -311,6 +312,11 @@ export class Verifier {
     this.#need(
       !sloped || convolution.slopes?.length === convolution.outChannels,
       `${convolution.name} has no slopes for its channels`,
+    );
+    this.#need(normalisationFits(convolution), `${convolution.name} has no scale and shift for its channels`);
+    this.#need(
+      !convolution.normalisation || !residual,
+      `${convolution.name} is normalised, and adds nothing`,
     );
     this.#need(convolution.samePadding === undefined, `${convolution.name} has no padding for this size`);
     this.#need(

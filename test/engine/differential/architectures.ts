@@ -18,6 +18,9 @@ export interface Family {
   readonly outer: Activation;
   /** Squeeze-and-excitation stands behind the branch, not before its last convolution. */
   readonly squeezesLast?: boolean;
+  /** Side of the spatial convolutions' kernels; 3 when left out. */
+  readonly kernel?: number;
+  readonly normalised?: BlockCase['normalised'];
   readonly stages: readonly Stage[];
 }
 
@@ -39,7 +42,7 @@ const squeezed = (stages: readonly Stage[]) =>
 
 /**
  * Widths as in He et al. 2016, Xie et al. 2017, Zagoruyko and Komodakis 2016, Hu et al. 2018, Radosavovic et al. 2020,
- * Sandler et al. 2018 and Howard et al. 2019.
+ * Sandler et al. 2018, Howard et al. 2019 and Liu et al. 2022.
  */
 export const FAMILIES = {
   basic: { ...resnet, kind: 'basic', stages: basic },
@@ -78,6 +81,11 @@ export const FAMILIES = {
       { width: 480, channels: 112, squeeze: 120 },
       { width: 672, channels: 160, squeeze: 168 },
     ],
+  },
+  convnext: {
+    ...{ kind: 'convnext', stem: 96, pool: false, inner: 'gelu', outer: 'none' },
+    ...{ kernel: 7, normalised: 'spatial' },
+    stages: [96, 192, 384, 768].map((channels) => ({ width: 4 * channels, channels })),
   },
   single: {
     ...{ ...resnet, kind: 'single' },
@@ -129,11 +137,12 @@ export const NETWORKS: readonly (readonly [family: Family, counts: readonly numb
   [FAMILIES.resnext, [3, 4, 6, 3]],
   [FAMILIES.regnetY400, [1, 3, 6, 6]],
   [FAMILIES.mobilenetV2, [2, 3, 4, 3, 3]],
+  [FAMILIES.convnext, [3, 3, 9, 3]],
 ];
 
 /** All blocks of a network of that family, with one S a stage. */
 export function wholeNetwork(
-  { kind, stem, pool, inner, outer, stages, squeezesLast = false }: Family,
+  { kind, stem, pool, inner, outer, stages, squeezesLast = false, kernel = 3, normalised }: Family,
   counts: readonly number[],
   granularity: readonly number[],
   masker: MaskerKind,
@@ -146,7 +155,8 @@ export function wholeNetwork(
         ...{ kind, width, channels, groups, squeeze, squeezesLast, inner, outer, masker, rate },
         stridesFirst: false,
         stride: position === 0 && (stage > 0 || !pool) ? 2 : 1,
-        kernel: 3,
+        kernel,
+        ...(normalised ? { normalised } : {}),
         dilation: 1,
         shift: 0,
         granularity: granularity[stage]!,

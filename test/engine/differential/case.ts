@@ -49,8 +49,8 @@ export interface StemCase {
 }
 
 export interface BlockCase {
-  /** `single` has one convolution. */
-  readonly kind: 'single' | 'basic' | 'bottleneck' | 'inverted';
+  /** `single` has one convolution, `convnext` a depthwise one before two pointwise ones. */
+  readonly kind: 'single' | 'basic' | 'bottleneck' | 'inverted' | 'convnext';
   /** Channels between the convolutions. */
   readonly width: number;
   /** Output channels. */
@@ -76,6 +76,8 @@ export interface BlockCase {
   readonly squeezesLast: boolean;
   /** What attention it is; left out, squeeze-and-excitation. */
   readonly attention?: AttentionKind;
+  /** What is normalised over channels: the spatial convolutions of the branch, or everything; left out, nothing. */
+  readonly normalised?: 'spatial' | 'all';
   /** Inside the branch. */
   readonly inner: ConvolutionActivation;
   /** After the add. */
@@ -127,12 +129,13 @@ export function summary(test: Case): string {
       squeeze,
       squeezesLast,
       attention,
+      normalised,
       granularity,
       masker,
       dense,
     }) =>
       `${kind} ${width}-${channels}${stride > 1 ? `/${stride}` : ''}${groups > 1 ? ` g${groups}` : ''}` +
-      `${squeeze > 0 ? ` ${attention ?? 'squeeze'}${squeezesLast ? ' last' : ''}` : ''} S${granularity || 'whole'} ${dense ? 'dense' : masker}`,
+      `${squeeze > 0 ? ` ${attention ?? 'squeeze'}${squeezesLast ? ' last' : ''}` : ''}${normalised ? ` normalised ${normalised}` : ''} S${granularity || 'whole'} ${dense ? 'dense' : masker}`,
   );
   const joined = test.joins?.length ? `, ${test.joins.length} joined` : '';
   return `${test.pictures} of ${test.height} x ${test.width}, stem ${test.stem.channels}, ${blocks.join(', ')}${joined}`;

@@ -7,11 +7,11 @@ export type Convolve = (input: Planes, convolution: Convolution) => Promise<Plan
 
 /** The definition, in plain loops with sums in double precision. */
 export const convolveInLoops: Convolve = async (input, convolution) => {
-  const { kernel, stride, dilation, groups, outChannels, weight, bias, activation, slopes } = convolution;
+  const { kernel, stride, dilation, groups, outChannels, weight, bias } = convolution;
   const { C, H, W, data } = input;
   const padding = paddingOf(convolution, H, W);
   const perGroup = C / groups;
-  return makePlanes(outputExtent(input, convolution), (n, k, y, x) => {
+  const sums = makePlanes(outputExtent(input, convolution), (n, k, y, x) => {
     const group = Math.floor((k * groups) / outChannels);
     let sum = bias[k]!;
     for (let c = 0; c < perGroup; c++) {
@@ -28,9 +28,31 @@ export const convolveInLoops: Convolve = async (input, convolution) => {
         }
       }
     }
-    return activated(sum, activation, slopes?.[k]);
+    return sum;
   });
+  return finished(sums, convolution);
 };
+
+/** The sums of a convolution, normalised over the channels of each pixel where they are to be, and activated. */
+function finished(sums: Planes, { activation, slopes, normalisation }: Convolution): Planes {
+  const { N, C, H, W, data } = sums;
+  const plane = H * W;
+  for (let n = 0; normalisation && n < N; n++) {
+    for (let pixel = 0; pixel < plane; pixel++) {
+      const places = Array.from({ length: C }, (_, c) => (n * C + c) * plane + pixel);
+      const mean = places.reduce((sum, at) => sum + data[at]!, 0) / C;
+      const variance = places.reduce((sum, at) => sum + (data[at]! - mean) ** 2, 0) / C;
+      const deviation = Math.sqrt(variance + normalisation.epsilon);
+      places.forEach((at, c) => {
+        data[at] = ((data[at]! - mean) / deviation) * normalisation.scale[c]! + normalisation.shift[c]!;
+      });
+    }
+  }
+  if (activation === 'none') return sums;
+  for (let i = 0; i < data.length; i++)
+    data[i] = activated(data[i]!, activation, slopes?.[Math.floor(i / plane) % C]);
+  return sums;
+}
 
 function outputExtent({ N, H, W }: Planes, convolution: Convolution): Omit<Planes, 'data'> {
   return { N, C: convolution.outChannels, ...extentAfter({ H, W }, convolution) };
@@ -89,7 +111,7 @@ export function fastConvolve(): Convolve {
   }
   const graphs = new Map<string, Promise<RuntimeSession>>();
   return async (input, convolution) => {
-    const { kernel, stride, dilation, groups, outChannels, weight, bias, activation, slopes } = convolution;
+    const { kernel, stride, dilation, groups, outChannels, weight, bias } = convolution;
     const pads = paddingOf(convolution, input.H, input.W);
     const model = convModel({ kernel, strides: stride, pads, dilations: dilation, groups });
     const key = Buffer.from(model).toString('latin1');
@@ -105,16 +127,7 @@ export function fastConvolve(): Convolve {
       w: new Tensor('float32', weight, [outChannels, C / groups, ...kernel]),
       b: new Tensor('float32', bias, [outChannels]),
     });
-    const values = y!.data as Float32Array;
-    const extent = outputExtent(input, convolution);
-    if (activation !== 'none') {
-      const plane = extent.H * extent.W;
-      for (let i = 0; i < values.length; i++) {
-        const channel = Math.floor(i / plane) % outChannels;
-        values[i] = activated(values[i]!, activation, slopes?.[channel]);
-      }
-    }
-    return { ...extent, data: values };
+    return finished({ ...outputExtent(input, convolution), data: y!.data as Float32Array }, convolution);
   };
 }
 

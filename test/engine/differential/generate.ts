@@ -101,7 +101,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
   const mixedMaskers = coin(0.3);
   const rate = pick(RATES);
   const granular = coin(0.6) ? pick([1, 2, 4, 7, 8]) : undefined;
-  const kernel = coin(0.8) ? 3 : pick([1, 2, 4, 5, 5, 7]);
+  const kernel = coin(0.8) ? (family.kernel ?? 3) : pick([1, 2, 4, 5, 5, 7]);
   const kernelWidth = coin(0.9) ? undefined : pick([1, 2, 3, 5]);
   // Most networks are of one style throughout; what is rare in a network has to be common in another to be tested.
   const inner = coin(0.85) ? family.inner : pick(INNER);
@@ -110,6 +110,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
   const attention = coin(0.4) ? 'squeeze' : pick(ATTENTION_KINDS);
   const shift = coin(0.9) ? 0 : pick([-1, 1]);
   const samePadding = coin(0.8) ? undefined : pick(['upper', 'lower'] as const);
+  const normalised = coin(0.85) ? family.normalised : pick(['spatial', 'all'] as const);
   const blocks: BlockCase[] = [];
   for (let stage = first; stage <= last; stage++) {
     const { width: inside, channels, groups = 1, squeeze = 0 } = family.stages[stage]!;
@@ -128,6 +129,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
         shift: coin(0.95) ? shift : pick([-1, 0, 1]),
         ...(samePadding ? { samePadding } : {}),
         groups,
+        ...(normalised ? { normalised } : {}),
         squeeze,
         squeezesLast: family.squeezesLast ?? false,
         ...(attention === 'squeeze' ? {} : { attention }),

@@ -31,6 +31,7 @@ interface Layer {
   readonly samePadding?: Convolution['samePadding'];
   readonly groups?: number;
   readonly activation?: ConvolutionActivation;
+  readonly normalised?: boolean;
   /** Below 1 for the last layer of a branch, so that sums of many blocks stay in range. */
   readonly gain?: number;
 }
@@ -75,11 +76,20 @@ export function networkOf(test: Case, weights = true): Network {
       ...(activation === 'prelu'
         ? { slopes: Float32Array.from({ length: outChannels }, () => next() * 0.5) }
         : {}),
+      ...(layer.normalised
+        ? {
+            normalisation: {
+              scale: Float32Array.from({ length: outChannels }, () => 1 + next() * 0.5),
+              shift: Float32Array.from({ length: outChannels }, () => next() * 0.2),
+              epsilon: 1e-6,
+            },
+          }
+        : {}),
     };
   };
   /** A layer of an attention. */
   const gate: Gate = (name, from, to, layer) => {
-    const made = convolution(name, from, to, { kernel: layer.kernel ?? 1 });
+    const { normalisation: _, ...made } = convolution(name, from, to, { kernel: layer.kernel ?? 1 });
     return { ...made, activation: layer.activation };
   };
   const { stem } = test;
@@ -175,30 +185,38 @@ function blockOf(
   const inChannels = inputChannels(test, index);
   const name = `block ${index}`;
   const { kernel, kernelWidth = kernel, dilation, samePadding } = wanted;
+  const { normalised } = wanted;
+  const everything = { normalised: normalised === 'all' };
   const spatial = {
+    normalised: normalised !== undefined,
     kernel,
     kernelWidth,
     dilation,
     shift: Math.min(kernel, kernelWidth) > 2 ? wanted.shift : 0,
     ...(samePadding ? { samePadding } : {}),
   };
-  const last = { gain: 0.4 };
+  const last = { gain: 0.4, normalised: normalised === 'all' };
   const layer = (position: number, from: number, to: number, options: Layer) =>
     convolution(`${name} conv${position}`, from, to, options);
   const branches = {
-    single: () => [layer(1, inChannels, channels, { ...spatial, stride, ...last })],
+    single: () => [layer(1, inChannels, channels, { ...spatial, stride, gain: last.gain })],
     basic: () => [
       layer(1, inChannels, width, { ...spatial, stride, activation: inner }),
-      layer(2, width, channels, { ...spatial, ...last }),
+      layer(2, width, channels, { ...spatial, gain: last.gain }),
     ],
     bottleneck: () => [
-      layer(1, inChannels, width, { stride: stridesFirst ? stride : 1, activation: inner }),
+      layer(1, inChannels, width, { ...everything, stride: stridesFirst ? stride : 1, activation: inner }),
       layer(2, width, width, {
         ...spatial,
         stride: stridesFirst ? 1 : stride,
         groups: kind === 'inverted' ? width : groups,
         activation: inner,
       }),
+      layer(3, width, channels, last),
+    ],
+    convnext: () => [
+      layer(1, inChannels, inChannels, { ...spatial, stride, groups: inChannels }),
+      layer(2, inChannels, width, { ...everything, activation: inner }),
       layer(3, width, channels, last),
     ],
   };
@@ -211,7 +229,7 @@ function blockOf(
     index,
     stage: index,
     name,
-    kind: kind === 'single' ? 'residual' : kind,
+    kind: kind === 'single' ? 'residual' : kind === 'convnext' ? 'inverted' : kind,
     branch,
     activation: outer,
     adaptive: isAdaptive(wanted, inChannels),
@@ -227,10 +245,16 @@ function blockOf(
     ...(projects
       ? wanted.pooledShortcut
         ? {
-            projection: convolution(`${name} projection`, inChannels, channels, { gain: 0.7 }),
+            projection: convolution(`${name} projection`, inChannels, channels, { gain: 0.7, ...everything }),
             projectionPool: { size: [stride, stride], ceilMode: true } as const,
           }
-        : { projection: convolution(`${name} projection`, inChannels, channels, { stride, gain: 0.7 }) }
+        : {
+            projection: convolution(`${name} projection`, inChannels, channels, {
+              stride,
+              gain: 0.7,
+              ...everything,
+            }),
+          }
       : {}),
     ...(wanted.masker === 'learned'
       ? { masker: { weight: Float32Array.from({ length: inChannels }, next), bias: 0 } }

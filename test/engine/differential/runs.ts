@@ -68,12 +68,14 @@ export function multiplyAdds(test: Case): number {
     shrink(stride);
     const after = height * width;
     total +=
-      kind === 'single'
-        ? after * kernel * kernelWidth * inChannels * channels
-        : kind === 'basic'
-          ? after * kernel * kernelWidth * inside * (inChannels + channels)
-          : before * inChannels * inside +
-            after * inside * ((inside / groups) * kernel * kernelWidth + channels);
+      kind === 'convnext'
+        ? after * (kernel * kernelWidth * inChannels + inside * (inChannels + channels))
+        : kind === 'single'
+          ? after * kernel * kernelWidth * inChannels * channels
+          : kind === 'basic'
+            ? after * kernel * kernelWidth * inside * (inChannels + channels)
+            : before * inChannels * inside +
+              after * inside * ((inside / groups) * kernel * kernelWidth + channels);
     if (isAdaptive(block, inChannels) && (stride > 1 || channels !== inChannels))
       total += after * inChannels * channels;
   });

@@ -162,6 +162,9 @@ function* simplerBlock(test: Case, index: number): Generator<Case> {
   if (pooledShortcut) yield replace(strided);
   const { kernelWidth, ...square } = block;
   if (kernelWidth !== undefined) yield replace(square);
+  const { normalised, ...unnormalised } = block;
+  if (normalised) yield replace(unnormalised);
+  if (normalised === 'all') yield replace({ ...block, normalised: 'spatial' });
   const { samePadding, ...padded } = block;
   if (samePadding) yield replace(padded);
   if (block.masker !== 'learned' && block.masker !== 'fixed') yield replace({ ...block, masker: 'learned' });

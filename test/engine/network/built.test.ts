@@ -17,6 +17,9 @@ describe('built networks', () => {
     ['regnet_y_400mf', 16, 0.4],
     ['regnet_y_800mf', 14, 0.83],
     ['mobilenet_v2', 17, 0.3],
+    ['convnext_tiny', 18, 4.46],
+    ['convnext_small', 36, 8.68],
+    ['convnext_base', 36, 15.36],
   ])('%s has torchvision’s %i blocks and %f G multiply-adds', (name, blocks, giga) => {
     const network = builtNetwork(name);
     expect(blocksOf(network)).toHaveLength(blocks);
@@ -29,6 +32,14 @@ describe('built networks', () => {
     expect(widths).toEqual([64, ...Array(3).fill(144), ...Array(8).fill(320), ...Array(2).fill(784)]);
     expect(blocks.every(({ branch }) => branch[1]!.groups === branch[1]!.outChannels / 16)).toBe(true);
     expect(blocks[1]!.attention!.reduce!.outChannels).toBe(16);
+  });
+
+  it('gives ConvNeXt its published parameters, but for layer scales, which fold into the layers before them', () => {
+    // 28.6 million; normalisations behind no convolution have a depthwise one that leaves values as they are.
+    const [scales, same] = [3 * 96 + 3 * 192 + 9 * 384 + 3 * 768, 2 * (96 + 192 + 384 + 768)];
+    const { parameters, adaptiveBlocks } = describeNetwork(builtNetwork('convnext_tiny'));
+    expect(parameters).toBe(28_589_128 - scales + same);
+    expect(adaptiveBlocks).toBe(18);
   });
 
   it('makes only shape-preserving inverted blocks adaptive', () => {

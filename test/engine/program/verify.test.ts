@@ -8,6 +8,7 @@ import { decisionOf } from '../../../engine/src/primitives/decision.js';
 import { printProgram } from '../../../engine/src/program/print.js';
 import type { Operation, Program, Step } from '../../../engine/src/program/program.js';
 import { verifyProgram } from '../../../engine/src/program/verify.js';
+import { convNext } from '../support/convnext.js';
 import { withJoins } from '../support/joined-network.js';
 import { smallNetwork } from '../support/small-network.js';
 
@@ -57,6 +58,23 @@ describe('the verifier of programs', () => {
         expect(verifyProgram(lowered(taken, strategy)).steps.length).toBeGreaterThan(3);
     });
   }
+
+  it('takes normalised convolutions, which add nothing, with scale and shift for their channels', () => {
+    const normalised = lowered(convNext(), 'streamed');
+    expect(verifyProgram(normalised).steps.length).toBeGreaterThan(3);
+    expect(printProgram(normalised)).toMatch(/convolve stages.0.0.dw .* normalised/);
+    const adding = changed(normalised, 'convolve', (operation) => ({
+      ...operation,
+      residual: operation.source,
+    }));
+    expect(() => verifyProgram(adding)).toThrow(/stem is normalised, and adds nothing/);
+    const short = changed(normalised, 'convolve', (operation) => {
+      const { convolution } = operation;
+      const normalisation = { ...convolution.normalisation!, shift: new Float32Array(3) };
+      return { ...operation, convolution: { ...convolution, normalisation } };
+    });
+    expect(() => verifyProgram(short)).toThrow(/stem has no scale and shift for its channels/);
+  });
 
   it('refuses an operation over maps of two types', () => {
     const program = lowered(network, 'unfused');

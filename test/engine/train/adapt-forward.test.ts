@@ -9,6 +9,7 @@ import { LearnedValues } from '../../../engine/src/train/adapt/learned-values.js
 import { Tape, type Value } from '../../../engine/src/train/adapt/tape.js';
 import { TrainProgram } from '../../../engine/src/train/train-program.js';
 import { ATTENTION_KINDS } from '../support/attention.js';
+import { convNext } from '../support/convnext.js';
 import { withJoins } from '../support/joined-network.js';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
@@ -59,6 +60,7 @@ const networks: [string, Network][] = [
     `joined maps, ${interpolation}`,
     withJoins(smallNetwork(), interpolation),
   ]),
+  ['ConvNeXt', convNext({ sides: [height, width], channels: [8, 12] })],
   // The first and the third have a projection, the others no shortcut.
   ['blocks that are never masked', neverMasked(smallNetwork())],
 ];

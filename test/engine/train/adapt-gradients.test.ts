@@ -4,11 +4,13 @@ import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { activationNumber } from '../../../engine/src/backends/activation-number.js';
 import { activate } from '../../../engine/src/backends/reference/activate.js';
+import { normalise } from '../../../engine/src/backends/reference/convolve.js';
 import { plainActivations } from '../../../engine/src/network/activation.js';
 import { paddedFor } from '../../../engine/src/network/padded.js';
 import { interpolations } from '../../../engine/src/network/sampling.js';
 import { LearnedValues, normsAfter, savesWork } from '../../../engine/src/train/adapt/learned-values.js';
 import { buildAdaptGraph, flopsLeft } from '../../../engine/src/train/adapt/network-graph.js';
+import { convNext } from '../support/convnext.js';
 import { withJoins } from '../support/joined-network.js';
 import {
   randomImages,
@@ -86,6 +88,35 @@ describe.skipIf(!canTrain())('gradients of what stands around convolutions', () 
       [0.5, 0.5, 6.5, 7.5, 8.5],
       [0, 0, 6, 7, 8],
     ]);
+  });
+
+  it('the normalisation of rows, also of a large mean', async () => {
+    for (const [rows, C] of [
+      [7, 5],
+      [4, 40],
+      [3, 1],
+    ] as const) {
+      const x = normal(rows * C).map((value) => 3 * value + 20);
+      const [bias, epsilon] = [normal(C), Float32Array.of(1e-3)];
+      const [y, inverse] = [new Float32Array(x.length), new Float32Array(rows)];
+      const weights = normal(x.length);
+      const value = async () => {
+        y.set(x);
+        await execute('normalise-rows', [rows, C], y, bias, epsilon, inverse);
+        return dot(y, weights);
+      };
+      await value();
+      for (let row = 0; row < rows; row++) {
+        const values = Float64Array.from(x.subarray(row * C, row * C + C), (each, c) => each + bias[c]!);
+        const ones = new Float32Array(C).fill(1);
+        normalise(values, { scale: ones, shift: new Float32Array(C), epsilon: 1e-3 });
+        for (let c = 0; c < C; c++) expect(y[row * C + c]).toBeCloseTo(values[c]!, 4);
+      }
+      const dx = new Float32Array(x.length);
+      await execute('normalise-rows-dx', [rows, C], weights, y, inverse, dx);
+      if (C > 1) expectClose(await slopes(x, dx, value), 0.02);
+      else expect([...dx].every((each) => each === 0)).toBe(true);
+    }
   });
 
   it('the masked addition', async () => {
@@ -168,8 +199,7 @@ describe.skipIf(!canTrain())('gradients of what stands around convolutions', () 
 });
 
 /** A small network whose activations are smooth, so that finite differences mean something. */
-function smooth(options: SmallNetworkOptions, from: Activation, to: Activation): Network {
-  const network = smallNetwork(options);
+function smooth(network: Network, from: Activation, to: Activation): Network {
   const changed = <Kind extends ConvolutionActivation>(activation: Kind) =>
     activation === from ? to : activation;
   return {
@@ -241,7 +271,7 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
     },
   );
 
-  const networks: [string, SmallNetworkOptions, Activation?, Interpolation?][] = [
+  const networks: [string, SmallNetworkOptions | Network, Activation?, Interpolation?][] = [
     ['maps joined, nearest', { kind: 'basic' }, 'silu', 'nearest'],
     ['maps joined, bilinear by half pixels', { kind: 'bottleneck' }, 'silu', 'half-pixel'],
     ['maps joined, bilinear by corners', { kind: 'basic' }, 'silu', 'align-corners'],
@@ -257,9 +287,10 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
     ['CBAM', { kind: 'bottleneck', excite: true, attention: 'pixels' }],
     ['basic blocks with Mish', { kind: 'basic' }, 'mish'],
     ['basic blocks with leaky ReLU', { kind: 'basic' }, 'leaky-relu 0.9'],
+    ['ConvNeXt', convNext({ sides: [40, 36] })],
   ];
   it.each(networks)('%s: scales and shifts, masks held', async (_, options, activation = 'silu', join) => {
-    const plain = smooth(options, 'relu', activation);
+    const plain = smooth('nodes' in options ? options : smallNetwork(options), 'relu', activation);
     const network = join ? withJoins(plain, join) : plain;
     const { graph, learned } = laidOut(network);
     const blocks = blocksOf(network).filter(savesWork);
@@ -283,10 +314,11 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
     expect(await value()).toBeGreaterThan(0.01);
     const norms = normsAfter(network, blocks[0]!.index).map((convolution) => learned.norm(convolution)!);
     expect(norms.length).toBeGreaterThan(4);
-    const [first, last] = [blocksOf(network)[0]!, blocksOf(network).at(-1)!].map(
-      ({ branch }) => learned.norm(branch[branch.length - 1]!)!,
+    const checked = [blocksOf(network)[0]!, blocksOf(network).at(-1)!].flatMap(({ branch }) =>
+      branch.filter((layer, i) => i === branch.length - 1 || layer.normalisation),
     );
-    for (const { scale, shift, scaleGradient, shiftGradient } of [first!, last!]) {
+    for (const convolution of checked) {
+      const { scale, shift, scaleGradient, shiftGradient } = learned.norm(convolution)!;
       for (const [array, gradient] of [
         [scale, scaleGradient],
         [shift, shiftGradient],

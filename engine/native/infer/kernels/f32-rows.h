@@ -1,4 +1,4 @@
-// Micro-kernels over rows of channels: additions, pools, dot products.
+// Micro-kernels over rows of channels: additions, pools, dot products, normalisations.
 #pragma once
 #include "infer/kernels/channels.h"
 
@@ -74,6 +74,15 @@ void maximum_kernel(const float* const* rows, long count, float* output, long le
 }
 
 template <class I>
+float sum_of(typename I::Vector lanes) {
+  float lane[I::lanes];
+  I::store(lane, lanes);
+  float total = 0;
+  for (int i = 0; i < I::lanes; i++) total += lane[i];
+  return total;
+}
+
+template <class I>
 float dot_kernel(const float* a, const float* b, long length) {
   auto sum = I::zero();
   over_channels<I>(
@@ -81,11 +90,58 @@ float dot_kernel(const float* a, const float* b, long length) {
       [&](long c, int count) {
         sum = I::multiply_add(I::load_first(a + c, count), I::load_first(b + c, count), sum);
       });
-  float lane[I::lanes];
-  I::store(lane, sum);
-  float total = 0;
-  for (int i = 0; i < I::lanes; i++) total += lane[i];
-  return total;
+  return sum_of<I>(sum);
+}
+
+template <class I>
+void normalise_kernel(float* row, const RowNormalisation& n, long length) {
+  const float share = 1.0f / static_cast<float>(length);
+  auto sum = I::zero();
+  over_channels<I>(
+      length, [&](long c) { sum = I::add(sum, I::load(row + c)); },
+      [&](long c, int count) { sum = I::add(sum, I::load_first(row + c, count)); });
+  // The variance is that of centred values, as squares of values with a large mean leave no digits to it. What rounding
+  // has left in the mean is the mean of those.
+  const float near = sum_of<I>(sum) * share;
+  const auto near_mean = I::broadcast(near);
+  auto rest = I::zero(), squares = I::zero();
+  float rest_of_part = 0, squares_of_part = 0;
+  over_channels<I>(
+      length,
+      [&](long c) {
+        const auto x = I::subtract(I::load(row + c), near_mean);
+        rest = I::add(rest, x);
+        squares = I::multiply_add(x, x, squares);
+      },
+      [&](long c, int count) {
+        for (int i = 0; i < count; i++) {
+          const float x = row[c + i] - near;
+          rest_of_part += x;
+          squares_of_part += x * x;
+        }
+      });
+  const float left = (sum_of<I>(rest) + rest_of_part) * share;
+  const float variance = (sum_of<I>(squares) + squares_of_part) * share - left * left;
+  const auto inverse = I::broadcast(1.0f / __builtin_sqrtf((variance < 0 ? 0 : variance) + n.epsilon));
+  const auto left_mean = I::broadcast(left);
+  const bool has_slopes = n.activation == Activation::prelu;
+  const auto finish = [&](auto x, auto scale, auto shift, auto slope) {
+    x = I::multiply(I::subtract(I::subtract(x, near_mean), left_mean), inverse);
+    x = I::multiply_add(x, scale, shift);
+    return has_slopes ? leaky<I>(x, slope) : activate<I>(x, n.activation);
+  };
+  over_channels<I>(
+      length,
+      [&](long c) {
+        const auto slope = has_slopes ? I::load(n.slopes + c) : I::zero();
+        I::store(row + c, finish(I::load(row + c), I::load(n.scale + c), I::load(n.shift + c), slope));
+      },
+      [&](long c, int count) {
+        const auto slope = has_slopes ? I::load_first(n.slopes + c, count) : I::zero();
+        const auto x = I::load_first(row + c, count);
+        I::store_first(row + c,
+                       finish(x, I::load_first(n.scale + c, count), I::load_first(n.shift + c, count), slope), count);
+      });
 }
 
 template <class I>
@@ -96,6 +152,7 @@ void add_f32_rows(KernelTable& table) {
   table.mix = mix_kernel<I>;
   table.maximum = maximum_kernel<I>;
   table.dot = dot_kernel<I>;
+  table.normalise = normalise_kernel<I>;
 }
 
 }  // namespace fovea

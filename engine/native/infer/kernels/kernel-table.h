@@ -100,6 +100,15 @@ struct DepthwiseRun {
   const float* residual;  // laid out as the output; null adds nothing
 };
 
+// A row of channels scaled to mean 0 and variance 1, then scaled and shifted.
+struct RowNormalisation {
+  const float* scale;
+  const float* shift;
+  float epsilon;
+  Activation activation;
+  const float* slopes;  // of a PReLU, [channels]
+};
+
 // Input and output of Winograd's output transform for one square of 2 x 2 outputs.
 struct WinogradOutput {
   // 16 rows of sums, `pitch` values apart.
@@ -138,6 +147,8 @@ struct KernelTable : TileShape {
   // output = maximum of `count` rows; -infinity of none
   void (*maximum)(const float* const* rows, long count, float* output, long length);
   float (*dot)(const float* a, const float* b, long length);
+  // row = activation((row - mean) / sqrt(variance + epsilon) * scale + shift), in place
+  void (*normalise)(float* row, const RowNormalisation& normalisation, long length);
 };
 
 // The best table that this processor runs, or the one that FOVEA_ISA names; null when that one cannot run here.

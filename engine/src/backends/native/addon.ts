@@ -32,8 +32,9 @@ export interface InferAddon {
   inferOpen(bandPixels: number): SessionHandle;
   inferClose(session: SessionHandle): void;
   /**
-   * Packs weights on another thread. `geometry`: the thirteen sizes of a convolution and its activation; `slopes`: one a
-   * channel for a PReLU, none otherwise. Answers with the convolution's number.
+   * Packs weights on another thread. `geometry`: the thirteen sizes of a convolution, its activation, and 1 where it is
+   * normalised; `slopes`: one a channel for a PReLU, none otherwise; `normalisation`: epsilon, scales and shifts, or none.
+   * Answers with the convolution's number.
    */
   inferConvolution(
     session: SessionHandle,
@@ -41,6 +42,7 @@ export interface InferAddon {
     weight: Float32Array,
     bias: Float32Array,
     slopes: Float32Array,
+    normalisation: Float32Array,
   ): Promise<number>;
   /** `kind` 0: learned, by weight and bias; 1: salient, by rate. Returns the masker's number. */
   inferMasker(session: SessionHandle, kind: number, weight: Float32Array, bias: number, rate: number): number;

@@ -24,7 +24,7 @@ import {
 } from './encoded-part.js';
 import { OperandWriter, writeOperands } from './operands.js';
 
-/** A convolution's thirteen sizes and its activation, as the addon takes them. */
+/** A convolution's thirteen sizes, its activation, and 1 where it is normalised, as the addon takes them. */
 export function geometryWords(convolution: Convolution): Int32Array {
   const { inChannels, outChannels, kernel, stride, padding, dilation, groups, activation } = convolution;
   return Int32Array.of(
@@ -36,7 +36,19 @@ export function geometryWords(convolution: Convolution): Int32Array {
     ...dilation,
     groups,
     activationNumber(activation),
+    convolution.normalisation ? 1 : 0,
   );
+}
+
+/** Epsilon, scale and shift of a normalisation; nothing without one. */
+export function normalisationValues({ normalisation }: Convolution): Float32Array {
+  if (!normalisation) return new Float32Array(0);
+  const { scale, shift, epsilon } = normalisation;
+  const values = new Float32Array(1 + 2 * scale.length);
+  values[0] = epsilon;
+  values.set(scale, 1);
+  values.set(shift, 1 + scale.length);
+  return values;
 }
 
 /** Numbers that a session gave to a network's packed parts. */

@@ -18,7 +18,7 @@ import type { ProgramReport, RunHeader, RunRecord, ScriptRecord } from '../progr
 import { type QueuedRunOptions, RunQueue } from '../run-queue.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { asFoveaError, type InferAddon, inferAddon, type SessionHandle } from './addon.js';
-import { geometryWords } from './encode.js';
+import { geometryWords, normalisationValues } from './encode.js';
 import { type NativeProgram, nativePrograms } from './programs.js';
 
 /** How native sessions are to run; everything has a default that suits the machine. */
@@ -81,6 +81,7 @@ export class NativeSession implements Session {
           convolution.weight,
           convolution.bias,
           convolution.slopes ?? noValues,
+          normalisationValues(convolution),
         );
         this.#convolutions.set(convolution, number);
       }

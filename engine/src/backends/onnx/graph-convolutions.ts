@@ -18,6 +18,21 @@ export class GraphConvolutions {
 
   /** The convolution at every pixel. */
   everywhere(value: GraphValue, convolution: Convolution): WholeValue {
+    const whole = this.#sums(value, convolution);
+    if (!convolution.normalisation) return whole;
+    return this.values.whole(whole.shape, { rows: this.#normalised(this.values.rows(whole), convolution) });
+  }
+
+  /** Rows of the convolution at the pixels of a region. */
+  atRegion(source: GraphValue, convolution: Convolution, region: ProgramRegion): string {
+    return this.#normalised(this.#sumsAt(source, convolution, region), convolution);
+  }
+
+  #normalised(rows: string, { normalisation }: Convolution): string {
+    return normalisation ? this.values.graph.layerNormalisation(rows, normalisation, 2) : rows;
+  }
+
+  #sums(value: GraphValue, convolution: Convolution): WholeValue {
     const { values } = this;
     const source = values.complete(value);
     const [N, H, W, C] = source.shape;
@@ -41,14 +56,13 @@ export class GraphConvolutions {
     return values.whole(shape, { rows: this.product(values.reshape(picked, [-1, C]), convolution) });
   }
 
-  /** Rows of the convolution at the pixels of a region. */
-  atRegion(source: GraphValue, convolution: Convolution, region: ProgramRegion): string {
+  #sumsAt(source: GraphValue, convolution: Convolution, region: ProgramRegion): string {
     if (convolution.groups === 1 && isPointwise(convolution))
       return this.product(this.values.at(source, region), convolution);
     if (convolution.groups === 1) return this.#taps(source, convolution, region);
     // Tiles are whole cells, so only the mask's own pixels can be tiled.
     if (!region.reads) return this.#tiles(source, convolution, region);
-    return this.values.at(this.everywhere(source, convolution), region);
+    return this.values.at(this.#sums(source, convolution), region);
   }
 
   /** Rows times weights; with several taps a row holds the window's pixels one after the other. */

@@ -1,5 +1,5 @@
 import type { Region } from '../../mask/regions.js';
-import type { Convolution } from '../../network/network.js';
+import type { Convolution, LayerNormalisation } from '../../network/network.js';
 import { convolutionOutput } from '../../network/shapes.js';
 import { Tensor } from '../../tensor.js';
 import { activate } from './activate.js';
@@ -24,6 +24,7 @@ export function convolve(input: Tensor, convolution: Convolution, region: Region
     bias,
     activation,
     slopes,
+    normalisation,
   } = convolution;
   const { height, width } = convolutionOutput(convolution, H, W);
   const output = Tensor.zeros([N, height, width, K]);
@@ -54,9 +55,18 @@ export function convolve(input: Tensor, convolution: Convolution, region: Region
             }
           }
         }
+        if (normalisation) normalise(sums, normalisation);
         for (let k = 0; k < K; k++) output.data[pixel * K + k] = activate(sums[k]!, activation, slopes?.[k]);
       }
     }
   }
   return output;
+}
+
+/** Normalises the channels of one pixel in place. The variance is that of centred values: a large mean takes nothing from it. */
+export function normalise(values: Float64Array, { scale, shift, epsilon }: LayerNormalisation): void {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+  const inverse = 1 / Math.sqrt(variance + epsilon);
+  for (let k = 0; k < values.length; k++) values[k] = (values[k]! - mean) * inverse * scale[k]! + shift[k]!;
 }

@@ -2,12 +2,13 @@ import type { Convolve } from '../../program/program.js';
 import { haloWindow } from './halo.js';
 import { FIRST_GROUP, vectors } from './kernel.js';
 import { activationKind, activationValues } from './kernels/activation.js';
+import { NORMALISED_ROWS, normaliseKernel } from './kernels/normalise.js';
 import { type Epilogue, sourceNumber } from './kernels/rows.js';
-import { type BufferUse, type Launch, type Rows, rowValues } from './launch.js';
+import { type BufferUse, type Launch, type Rows, rowValues, workgroupsFor } from './launch.js';
 import type { Lists } from './lists.js';
 import { type Squares, squareLaunch, squaresOf } from './squares.js';
 import type { Variant } from './variants.js';
-import { biasVector } from './weights.js';
+import { biasVector, scaleVector, slopesVector } from './weights.js';
 
 /** The rows that a convolution works out. */
 export function rowsOf({ destination, region, others }: Convolve, lists: Lists): Rows {
@@ -15,17 +16,21 @@ export function rowsOf({ destination, region, others }: Convolve, lists: Lists):
   return { count: N * height * width, list: region && lists.of(region), others };
 }
 
-/** What a convolution does with its sums. */
-export function epilogueOf({ residual, destination, activation }: Convolve): Epilogue {
+/** What a convolution does with its sums; where they are normalised, another dispatch activates them. */
+export function epilogueOf(operation: Convolve): Epilogue {
+  const { residual, destination } = operation;
   return {
     residual: residual ? (residual === destination ? 'overwritten' : 'own') : 'none',
-    activation: activationKind(activation),
+    activation: activationKind(ownActivation(operation)),
   };
 }
 
+const ownActivation = ({ convolution, activation }: Convolve) =>
+  convolution.normalisation ? 'none' : activation;
+
 /** Parameters of `convolutionParameters`. */
 export function parametersOf(operation: Convolve, rows: Rows): Record<string, number> {
-  const { convolution, source, destination, activation } = operation;
+  const { convolution, source, destination } = operation;
   const { kernel, stride, padding, dilation, inChannels, outChannels, groups } = convolution;
   const [, outHeight, outWidth] = destination.shape;
   const { layout } = source;
@@ -50,7 +55,7 @@ export function parametersOf(operation: Convolve, rows: Rows): Record<string, nu
     inGroup: inChannels / groups,
     outGroup: outChannels / groups,
     ...resultOf(operation),
-    ...activationValues({ activated: activation }),
+    ...activationValues({ activated: ownActivation(operation) }),
   };
 }
 
@@ -117,4 +122,28 @@ export function encodeConvolution(
     workgroups,
     effort: { ...effort, region },
   };
+}
+
+/** The dispatch that normalises and activates what a convolution has written; none where it is not normalised. */
+export function encodeNormalisation(operation: Convolve, lists: Lists): Launch[] {
+  const { convolution, destination, activation } = operation;
+  const { normalisation, outChannels } = convolution;
+  if (!normalisation) return [];
+  const rows = rowsOf(operation, lists);
+  return [
+    {
+      kernel: normaliseKernel(activationKind(activation)),
+      parameters: {
+        ...rowValues(rows),
+        ...{ vectors: vectors(outChannels), channels: outChannels },
+        packed: destination.layout.kind === 'packed' ? 1 : 0,
+        scale: scaleVector(convolution),
+        epsilon: new Uint32Array(Float32Array.of(normalisation.epsilon).buffer)[0]!,
+        slopes: slopesVector(convolution),
+        ...activationValues({ activated: activation }),
+      },
+      buffers: { map: { map: destination }, weights: { convolution }, lists: 'lists', counters: 'counters' },
+      workgroups: workgroupsFor(rows, 1, NORMALISED_ROWS),
+    },
+  ];
 }

@@ -13,7 +13,7 @@ import { type Work, workOf } from '../../program/work.js';
 import type { ScriptedOperation } from '../scripted.js';
 import { detached } from './detached.js';
 import { encodeAttention, scratchOf } from './encode-attention.js';
-import { encodeConvolution } from './encode-convolution.js';
+import { encodeConvolution, encodeNormalisation } from './encode-convolution.js';
 import { encodeFusion } from './encode-fusion.js';
 import { encodeCopyChannels, encodeMultiply, encodeResize } from './encode-joins.js';
 import { everywhere, pixelsOf } from './everywhere.js';
@@ -117,7 +117,13 @@ class Encoder {
   /** The dispatches of a step: those of each operation, or one for several where a kernel does them together. */
   step(operations: readonly Exclude<Operation, ScriptedOperation>[]): Launch[] {
     return partsOf(operations, this.choice).flatMap((part) => {
-      if ('operation' in part) return withWork(this.launches(part.operation), workOf(part.operation));
+      if ('operation' in part) {
+        const { operation } = part;
+        const launches = withWork(this.launches(operation), workOf(operation));
+        return operation.kind === 'convolve'
+          ? [...launches, ...encodeNormalisation(operation, this.lists)]
+          : launches;
+      }
       const { fusion, tile } = part;
       const copies = this.copying.has(fusion.operations.at(-1)!);
       const launch = encodeFusion(fusion, this.lists, tile, copies);

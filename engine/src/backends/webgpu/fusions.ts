@@ -77,7 +77,11 @@ function isCore(core: Convolve, tail: Convolve): boolean {
 
 /** What can be one dispatch from an operation of a stream on, the longest first. */
 export function fusionsAt(operations: readonly Operation[], at: number): Fusion[] {
-  const [first, second, third] = operations.slice(at, at + 3);
+  // What is normalised needs all channels of a pixel, which no workgroup of a fusion has.
+  const end = operations.findIndex(
+    (one, i) => i >= at && one.kind === 'convolve' && one.convolution.normalisation,
+  );
+  const [first, second, third] = operations.slice(at, Math.min(at + 3, end < 0 ? operations.length : end));
   if (first?.kind !== 'convolve' || second?.kind !== 'convolve') return [];
   const found: Fusion[] = [];
   if (isHead(first, second)) {

@@ -24,25 +24,37 @@ export function biasVector(convolution: Convolution): number {
   return kernel[0] * kernel[1] * depthOf(convolution) * vectors(outChannels);
 }
 
+/** Where the slopes of a PReLU begin, in vectors. */
+export function slopesVector(convolution: Convolution): number {
+  return biasVector(convolution) + vectors(convolution.outChannels);
+}
+
+/** Where the scale of a normalisation begins, in vectors; its shift follows. */
+export function scaleVector(convolution: Convolution): number {
+  return slopesVector(convolution) + (convolution.slopes ? vectors(convolution.outChannels) : 0);
+}
+
 /**
  * Weights as the kernels read them: `[tap, input channel, output channel]`, output channels in whole vectors, and
- * behind them the bias, and the slopes of a PReLU. What fills up vectors is 0.
+ * behind them the bias, the slopes of a PReLU, and scale and shift of a normalisation. What fills up vectors is 0.
  */
 export function packWeights(convolution: Convolution): Float32Array<ArrayBuffer> {
-  const { kernel, inChannels, outChannels, groups, weight, bias, slopes } = convolution;
+  const { kernel, inChannels, outChannels, groups, weight, bias, slopes, normalisation } = convolution;
   const taps = kernel[0] * kernel[1];
   const inGroup = inChannels / groups;
   const depth = depthOf(convolution);
   const width = vectors(outChannels) * 4;
-  const packed = new Float32Array((taps * depth + (slopes ? 2 : 1)) * width);
+  const behind = [bias, slopes, normalisation?.scale, normalisation?.shift].filter(
+    (values) => values !== undefined,
+  );
+  const packed = new Float32Array((taps * depth + behind.length) * width);
   for (let k = 0; k < outChannels; k++) {
     for (let c = 0; c < inGroup; c++) {
       const from = (k * inGroup + c) * taps;
       for (let tap = 0; tap < taps; tap++) packed[(tap * depth + c) * width + k] = weight[from + tap]!;
     }
   }
-  packed.set(bias, taps * depth * width);
-  if (slopes) packed.set(slopes, (taps * depth + 1) * width);
+  for (const [i, values] of behind.entries()) packed.set(values, (taps * depth + i) * width);
   return packed;
 }
 

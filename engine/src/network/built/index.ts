@@ -1,10 +1,12 @@
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../network.js';
+import { builtConvNext } from './convnext.js';
 import type { BuiltOptions } from './layers.js';
 import { builtMobileNetV2 } from './mobilenet.js';
 import { builtRegNet, type RegNetVariant } from './regnet.js';
 import { builtResNet } from './resnet.js';
 
+export { builtConvNext, type ConvNextVariant } from './convnext.js';
 export type { BuiltOptions } from './layers.js';
 export { builtMobileNetV2 } from './mobilenet.js';
 export { builtRegNet, type RegNetOptions, type RegNetVariant } from './regnet.js';
@@ -32,6 +34,9 @@ const ARCHITECTURES: Readonly<Record<string, (options: BuiltOptions) => Network>
   regnet_y_1_6gf: regNet('y_1_6gf'),
   regnet_y_3_2gf: regNet('y_3_2gf'),
   mobilenet_v2: builtMobileNetV2,
+  convnext_tiny: (options) => builtConvNext({ ...options, variant: 'tiny' }),
+  convnext_small: (options) => builtConvNext({ ...options, variant: 'small' }),
+  convnext_base: (options) => builtConvNext({ ...options, variant: 'base' }),
 };
 
 /** Names that `builtNetwork` knows, as torchvision spells them. */

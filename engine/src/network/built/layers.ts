@@ -3,6 +3,7 @@ import type {
   Activation,
   Block,
   Convolution,
+  LayerNormalisation,
   LearnedMasker,
   Network,
   NetworkNode,
@@ -22,11 +23,13 @@ export interface BuiltOptions {
   readonly maskers?: { readonly granularity: readonly number[] };
 }
 
-/** What `NetworkBuilder.convolution` needs beyond the widths; padding keeps the map size at stride 1. */
+/** What `NetworkBuilder.convolution` needs beyond the widths. */
 export interface LayerOptions {
   readonly kernel?: number;
   readonly stride?: number;
   readonly groups?: number;
+  /** Zeros on each side; what keeps the map's size at stride 1 when left out. */
+  readonly padding?: number;
   readonly activation?: Activation;
   /** Multiplies the He deviation: below 1 for the last layer of a residual branch. */
   readonly gain?: number;
@@ -68,11 +71,12 @@ export class NetworkBuilder {
     name: string,
     inChannels: number,
     outChannels: number,
-    { kernel = 1, stride = 1, groups = 1, activation = 'none', gain = 1 }: LayerOptions = {},
+    options: LayerOptions = {},
   ): PlainConvolution {
+    const { kernel = 1, stride = 1, groups = 1, activation = 'none', gain = 1 } = options;
     const fanIn = (inChannels / groups) * kernel * kernel;
     const gainOfActivation = activation === 'none' ? 1 : 2;
-    const pad = (kernel - 1) >> 1;
+    const pad = options.padding ?? (kernel - 1) >> 1;
     const weight = this.random.normalLater(outChannels * fanIn, gain * Math.sqrt(gainOfActivation / fanIn));
     const bias = this.random.normalLater(outChannels, 0.05 * gain);
     return {
@@ -93,6 +97,27 @@ export class NetworkBuilder {
       },
       activation,
     };
+  }
+
+  /** The same with its channels normalised at each pixel. */
+  normalised(name: string, inChannels: number, outChannels: number, options: LayerOptions = {}): Convolution {
+    const layer: Convolution = this.convolution(name, inChannels, outChannels, options);
+    return Object.assign(layer, { normalisation: this.layerNormalisation(outChannels) });
+  }
+
+  /** Appends a normalisation of what is before, behind a depthwise convolution that leaves values as they are. */
+  normalisation(name: string, channels: number): void {
+    this.dense({
+      ...this.convolution(name, channels, channels, { groups: channels }),
+      weight: new Float32Array(channels).fill(1),
+      bias: new Float32Array(channels),
+      normalisation: this.layerNormalisation(channels),
+    });
+  }
+
+  private layerNormalisation(channels: number): LayerNormalisation {
+    const scale = this.random.normal(channels, 0.1).map((value) => 1 + value);
+    return { scale, shift: this.random.normal(channels, 0.1), epsilon: 1e-6 };
   }
 
   /** Appends a dense convolution. */
@@ -121,10 +146,17 @@ export class NetworkBuilder {
     }));
   }
 
-  /** Appends the global pool and the classifier. */
-  head(poolName: string, classifierName: string, channels: number, classes = 1000): void {
+  /** Appends the global pool and the classifier, with a normalisation between them where it has a name. */
+  head(
+    poolName: string,
+    classifierName: string,
+    channels: number,
+    classes = 1000,
+    normalisation?: string,
+  ): void {
     requireInteger('classes', classes, 1);
     this.append((inputs, output) => ({ kind: 'global-pool', name: poolName, inputs, output }));
+    if (normalisation !== undefined) this.normalisation(normalisation, channels);
     this.dense(this.convolution(classifierName, channels, classes));
   }
 

@@ -16,6 +16,8 @@ export interface Architecture {
   readonly defaults?: (layers: Layers, config: CheckpointConfig) => CheckpointConfig;
   /** Adds everything before the final pooling. */
   readonly read: (layers: Layers, chain: Chain, config: CheckpointConfig, notes: string[]) => void;
+  /** Adds what stands between the final pooling and the classifier. */
+  readonly beforeHead?: (layers: Layers, chain: Chain) => void;
 }
 
 /**

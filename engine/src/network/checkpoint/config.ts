@@ -32,7 +32,7 @@ export interface CheckpointConfig {
 }
 
 const knownArchitectures =
-  /^((las|laud)?(net-)?(wide-)?(res(net|next)|regnet)|(tf_)?(efficientnet|mobilenet_?v2))/;
+  /^((las|laud)?(net-)?(wide-)?(res(net|next)|regnet)|(tf_)?(efficientnet|mobilenet_?v2)|convnext)/;
 
 /**
  * Checks a checkpoint's configuration; fields it does not know are ignored, as training code adds its own.
@@ -47,7 +47,7 @@ export function parseCheckpointConfig(value: unknown, source: string): Checkpoin
   const { arch, layers, size, stem, granularity, labels, mean, std, name } = value as Record<string, unknown>;
   if (arch !== undefined && !(typeof arch === 'string' && knownArchitectures.test(arch))) {
     fail(
-      `arch ${shown(arch)}; "lasnet-resnet", "resnet", "regnet", "efficientnet", "tf_efficientnet" and the like are accepted`,
+      `arch ${shown(arch)}; "lasnet-resnet", "resnet", "regnet", "efficientnet", "tf_efficientnet", "convnext" and the like are accepted`,
     );
   }
   const counts = (field: string, list: unknown): readonly number[] | undefined => {

@@ -1,10 +1,13 @@
 import { FoveaError } from '../../errors.js';
 import { foldBatchNorm } from '../batch-norm.js';
-import type { Activation, Attention, LearnedMasker, PlainConvolution } from '../network.js';
+import type { Activation, Attention, Convolution, LearnedMasker, PlainConvolution } from '../network.js';
 import { float32Of, type Safetensors } from './safetensors.js';
 
 /** PyTorch's default, which most networks of torchvision and timm keep. */
 const batchNormEpsilon = 1e-5;
+
+/** What all published ConvNeXts have. */
+const layerNormEpsilon = 1e-6;
 
 export interface LayerForm {
   readonly activation: Activation;
@@ -96,6 +99,49 @@ export class Layers {
         ? this.#array(`${name}.bias`, [outChannels])
         : new Float32Array(outChannels),
       activation: 'none',
+    };
+  }
+
+  /** A 1x1 convolution that may be stored as a linear layer. */
+  pointwise(name: string): PlainConvolution {
+    const { shape } = this.file.tensors.get(`${name}.weight`) ?? {};
+    return shape?.length === 4 ? this.convolution(name, { activation: 'none' }) : this.linear(name);
+  }
+
+  /** A convolution with the layer normalisation of that name behind it. */
+  normalised(convolution: Convolution, name: string): Convolution {
+    const channels = [convolution.outChannels];
+    const [scale, shift] = ['weight', 'bias'].map((field) => this.#array(`${name}.${field}`, channels));
+    return { ...convolution, normalisation: { scale: scale!, shift: shift!, epsilon: layerNormEpsilon } };
+  }
+
+  /** The same behind no convolution: a depthwise one that leaves values as they are. */
+  normalisation(name: string, channels: number): Convolution {
+    const same: Convolution = {
+      ...{ name, inChannels: channels, outChannels: channels, groups: channels },
+      ...{ kernel: [1, 1], stride: [1, 1], dilation: [1, 1], padding: [0, 0, 0, 0], activation: 'none' },
+      weight: new Float32Array(channels).fill(1),
+      bias: new Float32Array(channels),
+    };
+    return this.normalised(same, name);
+  }
+
+  /** A convolution with its channels scaled, where the file has an array of that name. */
+  scaled(convolution: PlainConvolution, name: string): PlainConvolution {
+    if (!this.has(name)) return convolution;
+    const { outChannels, weight, bias } = convolution;
+    const scale = this.#array(name);
+    if (scale.length !== outChannels) {
+      throw new FoveaError(
+        'bad-file',
+        `${this.file.source}: ${name} has ${scale.length} values, ${convolution.name} writes ${outChannels} channels`,
+      );
+    }
+    const each = weight.length / outChannels;
+    return {
+      ...convolution,
+      weight: weight.map((value, i) => value * scale[Math.floor(i / each)]!),
+      bias: bias.map((value, c) => value * scale[c]!),
     };
   }
 

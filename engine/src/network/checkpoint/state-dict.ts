@@ -3,16 +3,17 @@ import type { Block, Network, NetworkNode } from '../network.js';
 import type { Architecture } from './architecture.js';
 import { Chain, checkChain } from './chain.js';
 import type { CheckpointConfig } from './config.js';
+import { convNexts } from './convnext.js';
 import { efficientNets } from './efficientnet.js';
 import { Layers } from './layers.js';
 import { regnets } from './regnet.js';
 import { resnet } from './resnet.js';
 import type { Safetensors, StoredTensor } from './safetensors.js';
 
-const architectures: readonly Architecture[] = [resnet, ...regnets, ...efficientNets];
+const architectures: readonly Architecture[] = [resnet, ...regnets, ...efficientNets, ...convNexts];
 
 /**
- * The network whose arrays a state dict holds: a ResNet, RegNet or EfficientNet by torchvision's or timm's names, under any prefix
+ * The network whose arrays a state dict holds: a ResNet, RegNet, EfficientNet or ConvNeXt by torchvision's or timm's names, under any prefix
  * (`module.`, `backbone.`), with LASNet's or LAUDNet's maskers where blocks have them. Without a classifier it gives
  * pooled features.
  *
@@ -39,6 +40,7 @@ export function networkFromStateDict(
     );
   }
   chain.globalPool('avgpool');
+  architecture.beforeHead?.(layers, chain);
   const classes = head(layers, chain, architecture, notes);
   if (config.labels && config.labels.length !== classes) {
     throw new FoveaError(
@@ -89,7 +91,7 @@ function recognised(whole: Safetensors): {
   }
   throw new FoveaError(
     'unsupported',
-    `${whole.source}: no state dict of a ResNet, RegNet or EfficientNet (expected torchvision's or timm's names, conv1.weight, ` +
+    `${whole.source}: no state dict of a ResNet, RegNet, EfficientNet or ConvNeXt (expected torchvision's or timm's names, conv1.weight, ` +
       `layer1.0.conv1.weight, …; it holds ${shortly(names)}); export other networks to ONNX`,
   );
 }

@@ -37,7 +37,8 @@ export function isProduct(draft: Draft): boolean {
 const operatorOf = (draft: Draft | undefined) =>
   draft?.kind === 'unknown' && draft.origins.length === 1 ? draft.origins[0]!.op : undefined;
 
-const isPlain = (layer: Convolution): layer is PlainConvolution => layer.activation !== 'prelu';
+const isPlain = (layer: Convolution): layer is PlainConvolution =>
+  layer.activation !== 'prelu' && layer.normalisation === undefined;
 
 /** Operators that only give values another shape. */
 const reshaping = new Set(['Reshape', 'Squeeze', 'Unsqueeze', 'Flatten', 'Transpose', 'Expand']);

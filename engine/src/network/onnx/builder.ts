@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { FoveaError } from '../../errors.js';
 import { type ConvolutionActivation, slopeOf } from '../activation.js';
+import type { LayerNormalisation } from '../network.js';
 import { numberToHalf } from '../number-formats.js';
 import { attributeOf } from './attribute.js';
 import { functionKey } from './functions.js';
@@ -130,6 +131,33 @@ export class GraphBuilder {
       }),
     );
     return output;
+  }
+
+  /**
+   * A value whose channels, at axis 1, are normalised at each pixel.
+   * @returns the name of the normalised value
+   */
+  layerNormalisation(
+    value: string,
+    { scale, shift, epsilon }: LayerNormalisation,
+    rank: 2 | 4,
+    name = '',
+  ): string {
+    const channels = (of: string, values: Float32Array, dims: readonly number[]) =>
+      this.floats(this.fresh(of), [values.length, ...dims], values);
+    if (this.opset >= 17) {
+      const last = rank === 4 ? this.node('Transpose', [value], { perm: [0, 2, 3, 1] }) : value;
+      const inputs = [last, channels('scale', scale, []), channels('shift', shift, [])];
+      const attributes = { axis: -1, epsilon: Float32Array.of(epsilon) };
+      const normed = this.node('LayerNormalization', inputs, attributes, { name });
+      return rank === 4 ? this.node('Transpose', [normed], { perm: [0, 3, 1, 2] }) : normed;
+    }
+    const ones = rank === 4 ? [1, 1] : [];
+    const centred = this.node('Sub', [value, this.mean(value, [1])]);
+    const variance = this.mean(this.node('Mul', [centred, centred]), [1]);
+    const deviation = this.node('Sqrt', [this.node('Add', [variance, this.scalar(epsilon)])]);
+    const scaled = [this.node('Div', [centred, deviation]), channels('scale', scale, ones)];
+    return this.node('Add', [this.node('Mul', scaled), channels('shift', shift, ones)], {}, { name });
   }
 
   /** Mean over axes; operator set 18 made the axes an input. */

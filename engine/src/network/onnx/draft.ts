@@ -3,6 +3,7 @@ import type {
   Block,
   Convolution,
   ConvolutionActivation,
+  LayerNormalisation,
   PoolNode,
   ResizeNode,
   SliceNode,
@@ -61,6 +62,12 @@ export interface AffineDraft extends DraftBase {
   readonly shift: Float32Array;
 }
 
+/** The channels of each pixel normalised. */
+export interface NormalisationDraft extends DraftBase {
+  readonly kind: 'normalisation';
+  readonly normalisation: LayerNormalisation;
+}
+
 /** The product of two values: a gate, or half of an activation. */
 export interface MultiplyDraft extends DraftBase {
   readonly kind: 'multiply';
@@ -94,6 +101,7 @@ export type Draft =
   | SliceDraft
   | ResizeDraft
   | AffineDraft
+  | NormalisationDraft
   | MultiplyDraft
   | PadDraft
   | BlockDraft

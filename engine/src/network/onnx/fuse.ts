@@ -1,5 +1,5 @@
 import { foldBatchNorm } from '../batch-norm.js';
-import type { Activation, Convolution } from '../network.js';
+import type { Activation, Convolution, LayerNormalisation } from '../network.js';
 import type { Budget } from './budget.js';
 import type {
   ActivationDraft,
@@ -8,6 +8,7 @@ import type {
   Draft,
   DraftGraph,
   MultiplyDraft,
+  NormalisationDraft,
 } from './draft.js';
 
 /**
@@ -19,6 +20,7 @@ export function fuse(graph: DraftGraph, budget: Budget): void {
   for (const draft of graph.all()) {
     if (draft.kind === 'convolution') absorbPadding(graph, draft);
     else if (draft.kind === 'affine') joinAffine(graph, draft, budget);
+    else if (draft.kind === 'normalisation') joinNormalisation(graph, draft);
     else if (draft.kind === 'multiply') joinGate(graph, draft);
     else if (draft.kind === 'activation') joinActivation(graph, draft);
   }
@@ -35,8 +37,10 @@ export function fuse(graph: DraftGraph, budget: Budget): void {
       graph.replace(draft, [], { ...same, convolution: { ...same.convolution, activation, slopes } });
       continue;
     }
-    if (draft.kind !== 'affine') continue;
-    graph.replace(draft, [], asConvolution(draft));
+    // What is before may have become a convolution just now.
+    if (draft.kind === 'normalisation' && joinNormalisation(graph, draft)) continue;
+    if (draft.kind !== 'affine' && draft.kind !== 'normalisation') continue;
+    graph.replace(draft, [], draft.kind === 'affine' ? asConvolution(draft) : asNormalised(draft));
     // As in networks that normalise before they convolve.
     for (const reader of graph.readersOf(draft.outputs[0]!)) {
       if (reader.kind === 'activation') joinActivation(graph, reader);
@@ -62,15 +66,16 @@ function joinAffine(graph: DraftGraph, draft: AffineDraft, budget: Budget): void
   if (!before || !graph.onlyReadBy(draft.inputs[0]!, draft)) return;
   const origins = [...before.origins, ...draft.origins];
   if (before.kind === 'convolution' && before.convolution.activation === 'none') {
-    const { weight, bias } = before.convolution;
+    const { weight, bias, normalisation } = before.convolution;
     budget.spend(4 * weight.length);
-    const folded = foldBatchNorm(weight, bias, asBatchNorm(draft));
-    graph.replace(draft, [before], {
-      ...before,
-      outputs: draft.outputs,
-      origins,
-      convolution: { ...before.convolution, ...folded },
-    });
+    const folded = normalisation
+      ? { normalisation: scaled(normalisation, draft) }
+      : foldBatchNorm(weight, bias, asBatchNorm(draft));
+    const convolution = { ...before.convolution, ...folded };
+    graph.replace(draft, [before], { ...before, outputs: draft.outputs, origins, convolution });
+  } else if (before.kind === 'normalisation') {
+    const normalisation = scaled(before.normalisation, draft);
+    graph.replace(draft, [before], { ...before, outputs: draft.outputs, origins, normalisation });
   } else if (before.kind === 'affine') {
     const folded = foldBatchNorm(before.scale, before.shift, asBatchNorm(draft));
     const joined: AffineDraft = {
@@ -87,13 +92,38 @@ function joinAffine(graph: DraftGraph, draft: AffineDraft, budget: Budget): void
     before.convolution.activation === 'relu6' &&
     isConstant(draft, 1 / 6, 0)
   ) {
-    // clip(y, 0, 6) / 6 is the hard sigmoid of y − 3; the 3 was folded into the bias before.
-    const bias = before.convolution.bias.map((value) => value - 3);
-    const convolution: Convolution = { ...before.convolution, bias, activation: 'hardsigmoid' };
+    // clip(y, 0, 6) / 6 is the hard sigmoid of y − 3; the 3 was folded into what is before.
+    const lowered = (values: Float32Array) => values.map((value) => value - 3);
+    const { bias, normalisation } = before.convolution;
+    const convolution: Convolution = {
+      ...before.convolution,
+      ...(normalisation
+        ? { normalisation: { ...normalisation, shift: lowered(normalisation.shift) } }
+        : { bias: lowered(bias) }),
+      activation: 'hardsigmoid',
+    };
     graph.replace(draft, [before], { ...before, outputs: draft.outputs, origins, convolution });
   } else if (isConstant(draft, 1 / 6, 0)) {
     joinHard(graph, draft, before);
   }
+}
+
+/** Makes a normalisation part of the convolution before it; false where there is none. */
+function joinNormalisation(graph: DraftGraph, draft: NormalisationDraft): boolean {
+  const before = graph.producer(draft.inputs[0]!);
+  if (before?.kind !== 'convolution' || !graph.onlyReadBy(draft.inputs[0]!, draft)) return false;
+  if (before.convolution.activation !== 'none' || before.convolution.normalisation) return false;
+  const { normalisation, outputs } = draft;
+  const origins = [...before.origins, ...draft.origins];
+  const convolution = { ...before.convolution, normalisation };
+  graph.replace(draft, [before], { ...before, outputs, origins, convolution });
+  return true;
+}
+
+/** A normalisation whose values are scaled and shifted. */
+function scaled({ scale, shift, epsilon }: LayerNormalisation, by: AffineDraft): LayerNormalisation {
+  const { weight, bias } = foldBatchNorm(scale, shift, asBatchNorm(by));
+  return { scale: weight, shift: bias, epsilon };
 }
 
 /** `clip(x + 3, 0, 6) / 6` is hard sigmoid, `x · clip(x + 3, 0, 6) / 6` hard swish. */
@@ -187,4 +217,12 @@ function asConvolution({ scale, shift, ...base }: AffineDraft): ConvolutionDraft
       activation: 'none',
     },
   };
+}
+
+/** A normalisation that follows no convolution: behind a depthwise one that leaves values as they are. */
+function asNormalised({ normalisation, ...base }: NormalisationDraft): ConvolutionDraft {
+  const channels = normalisation.scale.length;
+  const [scale, shift] = [new Float32Array(channels).fill(1), new Float32Array(channels)];
+  const same = asConvolution({ ...base, kind: 'affine', scale, shift });
+  return { ...same, convolution: { ...same.convolution, normalisation } };
 }

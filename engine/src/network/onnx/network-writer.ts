@@ -163,8 +163,8 @@ export class NetworkWriter {
       this.define(output, this.convolution(this.map(input), convolution), 4);
       return;
     }
-    const { name, outChannels, inChannels, weight, bias, activation, slopes } = convolution;
-    const sum = this.graph.node(
+    const { name, outChannels, inChannels, weight, bias, activation, slopes, normalisation } = convolution;
+    const product = this.graph.node(
       'Gemm',
       [
         this.vector(input),
@@ -174,6 +174,7 @@ export class NetworkWriter {
       { transB: 1, alpha: Float32Array.of(1), beta: Float32Array.of(1) },
       { name: `${pathOf(name)}/Gemm` },
     );
+    const sum = this.normalised(product, normalisation, 2, pathOf(name));
     const of = slopes && { values: slopes, dims: [outChannels] };
     this.define(output, this.graph.activation(sum, activation, undefined, of), 2);
     this.pooled.add(output);
@@ -181,6 +182,7 @@ export class NetworkWriter {
 
   private convolution(input: string, convolution: Convolution): string {
     const { name, outChannels, kernel, stride, dilation, groups, activation, slopes } = convolution;
+    const { normalisation } = convolution;
     const of = slopes && { values: slopes, dims: [outChannels, 1, 1] };
     const attributes = {
       dilations: dilation,
@@ -193,17 +195,23 @@ export class NetworkWriter {
     const [weight, ...rest] = this.parameters(convolution);
     const inputs = [input, weight!];
     if (!this.random) {
-      const sum = this.graph.node('Conv', [...inputs, ...rest], attributes, { name: `${path}/Conv` });
+      const product = this.graph.node('Conv', [...inputs, ...rest], attributes, { name: `${path}/Conv` });
+      const sum = this.normalised(product, normalisation, 4, path);
       return this.graph.activation(sum, activation, `${path}/activation`, of);
     }
     const sum = this.graph.node('Conv', inputs, attributes, { name: `${path}/Conv` });
-    const normed = this.graph.node(
+    const batchNorm = this.graph.node(
       'BatchNormalization',
       [sum, ...rest],
       { epsilon: Float32Array.of(1e-5) },
       { name: `${path}/BatchNormalization` },
     );
+    const normed = this.normalised(batchNorm, normalisation, 4, path);
     return this.graph.activation(normed, activation, `${path}/activation`, of);
+  }
+
+  private normalised(value: string, by: Convolution['normalisation'], rank: 2 | 4, path: string): string {
+    return by ? this.graph.layerNormalisation(value, by, rank, `${path}/LayerNormalization`) : value;
   }
 
   /** Weights and bias, or weights and a batch norm: written once for a layer that an attention applies to each pool. */

@@ -7,6 +7,8 @@ const formSince: Readonly<Record<string, number>> = {
   Add: 7,
   Gemm: 7,
   Mul: 7,
+  Sub: 7,
+  Div: 7,
   PRelu: 7,
   BatchNormalization: 7,
   Erf: 9,

@@ -7,7 +7,8 @@ import { dimsOf, float32Values, isFloatType } from './tensor.js';
 
 /** A convolution of one channel along an axis, with zeros that keep its extent, as one along the width. */
 export function asLine({ convolution }: ConvolutionDraft, axis: number): Convolution | undefined {
-  const { inChannels, outChannels, kernel, stride, dilation, padding, samePadding } = convolution;
+  const { inChannels, outChannels, kernel, stride, dilation, padding, samePadding, normalisation } =
+    convolution;
   const [along, across] = axis === 2 ? ([0, 1] as const) : ([1, 0] as const);
   const [size, reach] = [kernel[along], (kernel[along] - 1) / 2];
   const fits =
@@ -16,7 +17,7 @@ export function asLine({ convolution }: ConvolutionDraft, axis: number): Convolu
     padding[across] + padding[across + 2]! === 0 &&
     [padding[along], padding[along + 2]].every((pad) => pad === reach) &&
     [...stride, ...dilation].every((step) => step === 1);
-  return fits && samePadding === undefined ? line(convolution, size) : undefined;
+  return fits && !samePadding && !normalisation ? line(convolution, size) : undefined;
 }
 
 /** The same of an operator of other ranks, which the engine has no node for. */

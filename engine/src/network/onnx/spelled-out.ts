@@ -1,9 +1,10 @@
 import type { Activation } from '../activation.js';
 import type { Graph, GraphNode } from './graph.js';
-import { countOf, dimsOf, float32Values, isFloatType } from './tensor.js';
+import { GraphLinks } from './graph-links.js';
+import { betweenTransposes, type FoundNormalisation, spelledOutNormalisation } from './normalisations.js';
 
 /** An activation that a graph spells out in several operators. */
-export interface SpelledOut {
+interface SpelledOutActivation {
   readonly activation: Activation;
   /** The value that it is of. */
   readonly input: string;
@@ -11,17 +12,33 @@ export interface SpelledOut {
   readonly nodes: readonly GraphNode[];
 }
 
+/** What a graph spells out in several operators, and the engine computes in one. */
+export type SpelledOut = SpelledOutActivation | FoundNormalisation;
+
 /**
  * Mish and GELU as exporters write them before ONNX had operators for them: `x · tanh(softplus(x))`,
- * `x / 2 · (1 + erf(x / √2))` and `x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))`, their factors in any order.
+ * `x / 2 · (1 + erf(x / √2))` and `x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))`, their factors in any order; and
+ * normalisations over the channels of each pixel.
  * @returns by each of their operators
  */
-export function spelledOutActivations(graph: Graph): ReadonlyMap<GraphNode, SpelledOut> {
+export function spelledOut(graph: Graph): ReadonlyMap<GraphNode, SpelledOut> {
   const found = new Map<GraphNode, SpelledOut>();
-  const starts = graph.nodes.filter(({ op, domain }) => domain === '' && (op === 'Erf' || op === 'Tanh'));
-  const matcher = new Matcher(graph);
-  for (const start of starts) {
-    const match = matcher.match(start);
+  const links = new GraphLinks(graph);
+  const matcher = new Matcher(links);
+  const matchOf = (node: GraphNode): SpelledOut | undefined => {
+    switch (node.domain === '' ? node.op : '') {
+      case 'Erf':
+      case 'Tanh':
+        return matcher.match(node);
+      case 'Sqrt':
+        return spelledOutNormalisation(node, links);
+      case 'LayerNormalization':
+        return betweenTransposes(node, links);
+    }
+    return undefined;
+  };
+  for (const start of graph.nodes) {
+    const match = matchOf(start);
     if (!match || match.nodes.some((node) => found.has(node))) continue;
     for (const node of match.nodes) found.set(node, match);
   }
@@ -39,35 +56,24 @@ interface Product {
 const mostSteps = 4;
 
 class Matcher {
-  private readonly producers = new Map<string, GraphNode>();
-  private readonly readers = new Map<string, Set<GraphNode>>();
-
-  constructor(private readonly graph: Graph) {
-    for (const node of graph.nodes) {
-      for (const output of node.outputs) this.producers.set(output, node);
-      for (const input of [...node.inputs, ...node.captured]) {
-        const readers = this.readers.get(input) ?? new Set();
-        this.readers.set(input, readers.add(node));
-      }
-    }
-  }
+  constructor(private readonly links: GraphLinks) {}
 
   /** @param start the Erf or Tanh in the middle */
-  match(start: GraphNode): SpelledOut | undefined {
+  match(start: GraphNode): SpelledOutActivation | undefined {
     const argument = start.inputs[0]!;
-    const softplus = this.producers.get(argument);
+    const softplus = this.links.producer(argument);
     if (start.op === 'Tanh' && softplus?.op === 'Softplus') {
-      const last = this.onlyReader(start);
+      const last = this.links.onlyReader(start);
       const [x] = softplus.inputs;
-      if (last?.op !== 'Mul' || !this.onlyReader(softplus)) return undefined;
+      if (last?.op !== 'Mul' || !this.links.onlyReader(softplus)) return undefined;
       return last.inputs.includes(x!) ? this.found('mish', x!, [softplus, start, last]) : undefined;
     }
     const inner = start.op === 'Erf' ? this.erfArgument(argument) : this.tanhArgument(argument);
-    const plus = inner && this.onlyReader(start);
+    const plus = inner && this.links.onlyReader(start);
     const one = plus?.op === 'Add' ? this.constantOf(plus) : undefined;
     if (!inner || !plus || !near(one, 1)) return undefined;
     const value = plus.outputs[0]!;
-    let last = this.onlyReader(plus);
+    let last = this.links.onlyReader(plus);
     for (let step = 0; step < mostSteps && last?.op === 'Mul'; step++) {
       const { factor, values, nodes } = this.product(last.outputs[0]!, inner.x, true);
       const pair = values.length === 2 && values.includes(inner.x) && values.includes(value);
@@ -75,25 +81,25 @@ class Matcher {
         const kind = start.op === 'Erf' ? 'gelu' : 'gelu-tanh';
         return this.found(kind, inner.x, [...inner.nodes, start, plus, ...nodes]);
       }
-      last = this.onlyReader(last);
+      last = this.links.onlyReader(last);
     }
     return undefined;
   }
 
   private erfArgument(value: string): { x: string; nodes: readonly GraphNode[] } | undefined {
-    const node = this.producers.get(value);
+    const node = this.links.producer(value);
     if (node?.op !== 'Mul' && node?.op !== 'Div') return undefined;
     const { factor, values, nodes } = this.product(
       value,
-      node.inputs.find((name) => !this.isConstant(name)),
+      node.inputs.find((name) => !this.links.isConstant(name)),
     );
     return values.length === 1 && near(factor, Math.SQRT1_2) ? { x: values[0]!, nodes } : undefined;
   }
 
   private tanhArgument(value: string): { x: string; nodes: readonly GraphNode[] } | undefined {
     const outer = this.product(value);
-    const sum = outer.values.length === 1 ? this.producers.get(outer.values[0]!) : undefined;
-    if (sum?.op !== 'Add' || !near(outer.factor, Math.sqrt(2 / Math.PI)) || !this.onlyReader(sum))
+    const sum = outer.values.length === 1 ? this.links.producer(outer.values[0]!) : undefined;
+    if (sum?.op !== 'Add' || !near(outer.factor, Math.sqrt(2 / Math.PI)) || !this.links.onlyReader(sum))
       return undefined;
     for (const [x, cube] of [sum.inputs, [...sum.inputs].reverse()] as [string, string][]) {
       const { factor, values, nodes } = this.product(cube, x);
@@ -105,20 +111,20 @@ class Matcher {
 
   /** Expands the factors of a value, through values without other readers, as far as `x`. */
   private product(value: string, x?: string, whole = false): Product {
-    const node = this.producers.get(value);
+    const node = this.links.producer(value);
     const alone: Product = { factor: 1, values: [value], nodes: [] };
-    if (!node || value === x || node.domain !== '' || (!whole && !this.onlyReader(node))) return alone;
+    if (!node || value === x || node.domain !== '' || (!whole && !this.links.onlyReader(node))) return alone;
     const [a, b] = node.inputs as [string, string];
-    if (node.op === 'Pow' && a === x && near(this.scalar(b), 3)) {
+    if (node.op === 'Pow' && a === x && near(this.links.scalar(b), 3)) {
       return { factor: 1, values: [a, a, a], nodes: [node] };
     }
-    if (node.op === 'Div' && this.scalar(b) !== undefined) {
+    if (node.op === 'Div' && this.links.scalar(b) !== undefined) {
       const of = this.product(a, x);
-      return { ...of, factor: of.factor / this.scalar(b)!, nodes: [...of.nodes, node] };
+      return { ...of, factor: of.factor / this.links.scalar(b)!, nodes: [...of.nodes, node] };
     }
     if (node.op !== 'Mul') return alone;
     const sides = [a, b].map((side) => {
-      const constant = this.scalar(side);
+      const constant = this.links.scalar(side);
       return constant === undefined ? this.product(side, x) : { factor: constant, values: [], nodes: [] };
     });
     return {
@@ -128,29 +134,12 @@ class Matcher {
     };
   }
 
-  /** The one operator that reads what a node writes, if it is that and nothing else reads it. */
-  private onlyReader({ outputs }: GraphNode): GraphNode | undefined {
-    const [value] = outputs;
-    const readers = [...(this.readers.get(value!) ?? [])];
-    return readers.length === 1 && !this.graph.outputs.includes(value!) ? readers[0] : undefined;
-  }
-
   /** The constant operand of an operator of two. */
   private constantOf({ inputs }: GraphNode): number | undefined {
-    return this.scalar(inputs[0]!) ?? this.scalar(inputs[1]!);
+    return this.links.scalar(inputs[0]!) ?? this.links.scalar(inputs[1]!);
   }
 
-  private isConstant(name: string): boolean {
-    return this.graph.constants.has(name);
-  }
-
-  private scalar(name: string): number | undefined {
-    const tensor = this.graph.constants.get(name);
-    if (!tensor || !isFloatType(tensor.dataType) || countOf(dimsOf(tensor)) !== 1) return undefined;
-    return float32Values(tensor)[0];
-  }
-
-  private found(activation: Activation, input: string, nodes: readonly GraphNode[]): SpelledOut {
+  private found(activation: Activation, input: string, nodes: readonly GraphNode[]): SpelledOutActivation {
     const inOrder = [...new Set(nodes)].sort((a, b) => a.position - b.position);
     return { activation, input, nodes: inOrder };
   }

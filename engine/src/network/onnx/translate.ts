@@ -3,9 +3,10 @@ import type { Draft, UnknownDraft } from './draft.js';
 import type { Graph } from './graph.js';
 import type { ImageInput } from './image-input.js';
 import type { Inference } from './infer-shapes.js';
+import { normalisationOf } from './operators/normalisation.js';
 import { readOperator } from './operators/table.js';
 import { Scope, type Value } from './scope.js';
-import { type SpelledOut, spelledOutActivations } from './spelled-out.js';
+import { type SpelledOut, spelledOut } from './spelled-out.js';
 
 export interface Translation {
   readonly drafts: readonly Draft[];
@@ -28,17 +29,17 @@ export function translate(
 ): Translation {
   const scope = new Scope(graph, budget, inference, image);
   const drafts: Draft[] = [];
-  const spelledOut = spelledOutActivations(graph);
-  const joined = new Set<SpelledOut>();
+  const matches = spelledOut(graph);
+  const joined = new Map<SpelledOut, { readonly draft: Draft; readonly value: Value }>();
   for (const node of graph.nodes) {
-    const match = spelledOut.get(node);
-    if (match?.nodes[0] === node && scope.values.has(scope.resolve(match.input))) joined.add(match);
-    if (match && joined.has(match)) {
+    const match = matches.get(node);
+    const made = match?.nodes[0] === node ? joinedDraft(match, scope) : undefined;
+    if (match && made) joined.set(match, made);
+    const join = match && joined.get(match);
+    if (join) {
       if (match.nodes.at(-1) !== node) continue;
-      const input = scope.resolve(match.input);
-      const { activation, nodes: origins } = match;
-      drafts.push({ ...scope.base(node, [input]), kind: 'activation', activation, origins });
-      scope.values.set(node.outputs[0]!, scope.values.get(input)!);
+      drafts.push(join.draft);
+      scope.values.set(node.outputs[0]!, join.value);
       continue;
     }
     const outcome = readOperator(node, scope);
@@ -60,6 +61,25 @@ export function translate(
     }
   }
   return { drafts: withoutStragglers(drafts), resolve: (name) => scope.resolve(name), values: scope.values };
+}
+
+/** One draft for several operators, if the engine can hold what they read. */
+function joinedDraft(match: SpelledOut, scope: Scope): { draft: Draft; value: Value } | undefined {
+  const input = scope.resolve(match.input);
+  // A vector may be a map by another name.
+  const value = scope.values.get(match.input) ?? scope.values.get(input);
+  if (!value) return undefined;
+  const last = match.nodes.at(-1)!;
+  const from = { origins: match.nodes, outputs: [last.outputs[0]!] };
+  if ('activation' in match) {
+    const { activation } = match;
+    return { draft: { ...scope.base(last, [input]), kind: 'activation', activation, ...from }, value };
+  }
+  const { named, axis, epsilon, parameters } = match;
+  // Behind the channels there are none of a vector's axes.
+  if (axis !== 1 && !(axis === -1 && value.rank === 2)) return undefined;
+  const draft = normalisationOf(named, scope, { input, value, epsilon, parameters });
+  return draft && { draft: { ...draft, ...from }, value };
 }
 
 /** Kinds worth a separate node; the others only pay next to one of them. */

@@ -2,6 +2,7 @@ import { FoveaError } from '../../errors.js';
 import { isActivation } from '../activation.js';
 import type { AttentionRole } from '../attention.js';
 import type { Convolution, Interpolation, Network, NetworkNode } from '../network.js';
+import { isEpsilon } from '../normalisation.js';
 import { interpolations } from '../sampling.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -201,7 +202,19 @@ class Checker {
     this.array(convolution.bias, `${at}: bias`, outChannels);
     if (convolution.activation === 'prelu') this.array(convolution.slopes, `${at}: slopes`, outChannels);
     else this.activation(convolution.activation, at);
+    if (convolution.normalisation !== undefined)
+      this.normalisation(convolution.normalisation, outChannels, at);
     return value as Convolution;
+  }
+
+  private normalisation(value: unknown, channels: number, at: string): void {
+    const normalisation = this.object(value, `${at}: normalisation`);
+    this.array(normalisation.scale, `${at}: normalisation.scale`, channels);
+    this.array(normalisation.shift, `${at}: normalisation.shift`, channels);
+    this.that(
+      isEpsilon(normalisation.epsilon),
+      `${at}: normalisation.epsilon ${shown(normalisation.epsilon)}`,
+    );
   }
 
   private block(block: Fields, at: string, position: number): void {
@@ -266,6 +279,7 @@ class Checker {
     const layer = (role: AttentionRole) => {
       const convolution = this.convolution(attention[role], `${at}: ${role}`);
       this.activation(convolution.activation, at);
+      this.that(convolution.normalisation === undefined, `${at}: ${role} with normalisation`);
       return convolution;
     };
     const channels = branch[after]!.outChannels;

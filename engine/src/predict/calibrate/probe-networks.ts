@@ -90,7 +90,23 @@ function probe(
   return build.finish();
 }
 
-/** Basic blocks and inverted residuals: two 3x3 convolutions, and depthwise ones. */
+/** A block of ConvNeXt: a depthwise convolution of a large kernel, normalised, and two pointwise ones. */
+function convNext(build: NetworkBuilder, name: string, stage: number, channels: number): void {
+  build.block({
+    stage,
+    name,
+    kind: 'inverted',
+    branch: [
+      build.normalised(`${name}.depthwise`, channels, channels, { kernel: 7, groups: channels }),
+      build.convolution(`${name}.expand`, channels, 4 * channels, { activation: 'gelu' }),
+      build.convolution(`${name}.project`, 4 * channels, channels, { gain: 0.25 }),
+    ],
+    activation: 'none',
+    adaptive: true,
+  });
+}
+
+/** Basic blocks, inverted residuals and ConvNeXt's: two 3x3 convolutions, and depthwise ones. */
 function mixed(): Network {
   const build = new NetworkBuilder('probe-mixed', { seed: 8, inputSize }, 3);
   build.dense(build.convolution('stem', 3, 40, { kernel: 3, stride: 2, activation: 'relu' }));
@@ -98,6 +114,7 @@ function mixed(): Network {
   let channels = 40;
   // On a map that streams in bands, beside those on a small one below.
   inverted(build, 'inverted.wide', 0, channels, { hidden: 6 * channels, outChannels: channels });
+  convNext(build, 'convnext.wide', 0, channels);
   for (const [stage, outChannels] of [56, 104].entries()) {
     const stride = stage === 0 ? 1 : 2;
     build.block({
@@ -121,6 +138,7 @@ function mixed(): Network {
   for (const position of [0, 1]) {
     inverted(build, `inverted.${position}`, 2, channels, { hidden: 6 * channels, outChannels: channels });
   }
+  convNext(build, 'convnext', 2, channels);
   build.head('avgpool', 'fc', channels, 100);
   return build.finish();
 }

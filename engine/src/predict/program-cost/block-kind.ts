@@ -48,9 +48,10 @@ function describe(block: Block, shape: BlockShape): string {
 
 /** All of a convolution that its cost depends on, as text. */
 export function convolutionText(convolution: Convolution): string {
-  const { inChannels, outChannels, kernel, stride, padding, samePadding, dilation, groups, activation } =
-    convolution;
-  return `${inChannels},${outChannels},${kernel},${stride},${samePadding ?? padding},${dilation},${groups},${activation}`;
+  const { inChannels, outChannels, kernel, stride, padding, samePadding, dilation, groups } = convolution;
+  const { activation, normalisation } = convolution;
+  const sizes = `${inChannels},${outChannels},${kernel},${stride},${samePadding ?? padding},${dilation},${groups}`;
+  return `${sizes},${activation}${normalisation ? ',normalised' : ''}`;
 }
 
 /** What the program of a block follows from, beside its shape. */

@@ -1,3 +1,4 @@
+import { normalisationCount } from '../../network/flops.js';
 import type { Convolution } from '../../network/network.js';
 import type { Device } from '../../plan/device.js';
 import type { Operation, Owner, ProgramMap, ProgramRegion } from '../../program/program.js';
@@ -66,7 +67,7 @@ function convolutionTime(convolution: Convolution, pixels: number, rates: Rates)
       rates.kind === 'gpu' ? (across * down * (tile.rows + tile.columns) * inner * 4) / rates.cache : 0;
     best = Math.min(best, Math.max(computing, feeding));
   }
-  return best;
+  return best + (pixels * normalisationCount(convolution)) / (rates.engineRate * rates.engines);
 }
 
 /** Bytes of a map that one operation moves, in proportion to pixels. */

@@ -52,8 +52,11 @@ export class LearnedValues {
     for (const convolution of norms) {
       const [scale, scaleGradient] = next(convolution.outChannels);
       const [shift, shiftGradient] = next(convolution.outChannels);
-      scale.fill(1);
-      shift.set(convolution.bias);
+      const { normalisation } = convolution;
+      // What is normalised has a scale and shift of its own.
+      if (normalisation) scale.set(normalisation.scale);
+      else scale.fill(1);
+      shift.set(normalisation?.shift ?? convolution.bias);
       this.#norms.set(convolution, { scale, shift, scaleGradient, shiftGradient });
     }
   }
@@ -143,6 +146,14 @@ export class LearnedValues {
   #normed(convolution: Convolution): Convolution {
     const norm = this.norm(convolution);
     if (!norm) return convolution;
+    const { normalisation } = convolution;
+    if (normalisation) {
+      const { scale, shift } = norm;
+      return {
+        ...convolution,
+        normalisation: { ...normalisation, scale: scale.slice(), shift: shift.slice() },
+      };
+    }
     const each = convolution.weight.length / convolution.outChannels;
     return {
       ...convolution,

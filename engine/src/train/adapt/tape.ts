@@ -144,8 +144,26 @@ export class Tape {
     });
     // What never goes back is rewritten where it lies.
     const output = this.keeps ? this.make(raw.shape, learned) : raw;
-    this.affine(raw, output, activation, { shift: bias, ...norm }, convolution.slopes);
+    const { normalisation } = convolution;
+    if (normalisation) this.#normaliseRows(raw, bias, normalisation.epsilon);
+    const fixed = normalisation ?? { shift: bias };
+    this.affine(raw, output, activation, { ...fixed, ...norm }, convolution.slopes);
     return output;
+  }
+
+  /** Adds a bias and normalises the channels of each pixel, in place: going back needs only what is written. */
+  #normaliseRows(raw: Value, bias: Float32Array, epsilon: number): void {
+    const C = raw.shape[3];
+    const rows = raw.array.length / C;
+    const inverse = this.keeps ? new Float32Array(rows) : this.take(rows);
+    this.emit('normalise-rows', [rows, C], raw.array, bias, Float32Array.of(epsilon), inverse);
+    if (!this.keeps) this.give(inverse);
+    this.onBackward(() => {
+      const slope = this.takeSlope(raw);
+      if (!slope) return;
+      this.emit('normalise-rows-dx', [rows, C], slope, raw.array, inverse, slope);
+      this.addSlope(raw, slope);
+    });
   }
 
   /** A separate activation. */

@@ -5,6 +5,7 @@ import {
   type EncodedProgram,
   encodeProgram,
   geometryWords,
+  normalisationValues,
 } from '../../../../engine/src/backends/native/encode.js';
 import { nativeBackend } from '../../../../engine/src/backends/native/index.js';
 import { attentionLayers } from '../../../../engine/src/network/attention.js';
@@ -23,6 +24,7 @@ import {
 } from '../../../../engine/src/predict/program-cost/describer.js';
 import { Random } from '../../../../engine/src/random.js';
 import type { AttentionKind } from '../../support/attention.js';
+import { convNext } from '../../support/convnext.js';
 import { smallNetwork } from '../../support/small-network.js';
 
 const caches = { nearBytes: 2 ** 20, farBytes: 2 ** 25 };
@@ -77,6 +79,7 @@ class Session {
             weight,
             bias,
             new Float32Array(),
+            normalisationValues(convolution),
           ),
         );
       }
@@ -155,6 +158,7 @@ const networks: [string, number, () => Network][] = [
   ['regnet_y_800mf', 96, () => builtNetwork('regnet_y_800mf')],
   ['ECA', 40, attending('slide')],
   ['CBAM', 40, attending('pixels')],
+  ['ConvNeXt', 96, () => convNext({ channels: [24, 40], blocks: 1, learned: false })],
 ];
 
 describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', () => {
@@ -206,6 +210,26 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
     },
     120_000,
   );
+
+  it('counts what is normalised beside what is computed anyway', () => {
+    const network = convNext({ channels: [24], blocks: 1, learned: false });
+    const describer = new Describer(isa, nativeAmounts()!);
+    const at = nativeAmounts()!.findIndex(({ name }) => name === 'normalised');
+    const amountAt = (rate: number) => {
+      const { program, counts } = prepare(network, 'unfused', 1, rate, 64);
+      const { rows } = describer.describe(program, counts, 1, caches, weightBytesOf(network));
+      const { values, amounts } = describer.layout;
+      let sum = 0;
+      for (let row = 0; row < rows.length; row += values) sum += rows[row + amounts + at]!;
+      return sum;
+    };
+    const [lanes, pixels] = [inferAddon().inferLanes(isa)!, 16 * 16];
+    const row = Math.ceil(24 / lanes);
+    // Those of the stem and of the head, and of the block where it is active.
+    expect(amountAt(0)).toBeCloseTo(row * (pixels + 1));
+    expect(amountAt(1)).toBeCloseTo(row * (2 * pixels + 1));
+    expect(amountAt(0.5) - amountAt(0)).toBeGreaterThan(0.3 * row * pixels);
+  });
 
   it('counts something: a run of everything computes every pixel of every convolution', async () => {
     const network = builtNetwork('mobilenet_v2');
@@ -322,9 +346,9 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
     const addon = inferAddon();
     expect(() => addon.inferOutlines('abacus')).toThrow(/abacus.*avx512/);
     const session = addon.inferOutlines('portable');
-    const geometry = Int32Array.of(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0);
-    const one = new Float32Array(1);
-    expect(() => addon.inferConvolution(session, geometry, one, one, new Float32Array())).toThrow(
+    const geometry = Int32Array.of(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0);
+    const [one, nothing] = [new Float32Array(1), new Float32Array()];
+    expect(() => addon.inferConvolution(session, geometry, one, one, nothing, nothing)).toThrow(
       /packs no weights/,
     );
     const outline = addon.inferOutline(session, geometry);

@@ -7,7 +7,7 @@ const none = new Int32Array(0);
 
 /** A convolution's sizes as the addon takes them: square, of stride 1, without padding, groups or activation. */
 const geometry = (inChannels: number, outChannels: number, kernel: number) =>
-  Int32Array.of(inChannels, outChannels, kernel, kernel, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0);
+  Int32Array.of(inChannels, outChannels, kernel, kernel, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0);
 
 describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', () => {
   it('kernels and weights whose sizes it could not count', () => {
@@ -16,7 +16,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
     const outlines = addon.inferOutlines('portable');
     const empty = new Float32Array(0);
     const add = (words: Int32Array) =>
-      addon.inferConvolution(session, words, empty, new Float32Array(2 ** 20), empty);
+      addon.inferConvolution(session, words, empty, new Float32Array(2 ** 20), empty, empty);
     // 2^20 · 2^20 · 2^24 weights: 0 in 64 bits.
     expect(() => add(geometry(2 ** 20, 2 ** 20, 4096))).toThrow(
       expect.objectContaining({ code: 'bad-argument', message: expect.stringContaining('4096 x 4096') }),

@@ -6,6 +6,7 @@ import { arithmetic, batchNorm } from './arithmetic.js';
 import { convolution } from './convolution.js';
 import { concat, resize, slice, split } from './joins.js';
 import { gemm, matMul } from './linear.js';
+import { vectorNormalisation } from './normalisation.js';
 import { cast, dropout, flatten, identity, reshape, squeeze, transpose, unsqueeze } from './rename.js';
 import { globalPool, pad, pool, reduceMean } from './window.js';
 
@@ -33,6 +34,11 @@ const readings: ReadonlyMap<string, Reading> = new Map(
       read: batchNorm,
       attributes: ['epsilon', 'momentum', 'training_mode'],
       inputs: 5,
+    },
+    LayerNormalization: {
+      read: vectorNormalisation,
+      attributes: ['axis', 'epsilon', 'stash_type'],
+      inputs: 3,
     },
     Add: sum,
     Sum: sum,
