@@ -106,6 +106,9 @@ export async function validatePredictions(
   if (!Number.isInteger(runs) || runs < 1) {
     throw new FoveaError('bad-argument', `runs ${runs}: an integer of at least 1 is accepted`);
   }
+  for (const [name, list] of Object.entries({ strategies, granularities, rates, threads })) {
+    if (list.length === 0) throw new FoveaError('bad-argument', `no ${name}: at least one is accepted`);
+  }
   rates.forEach(checkRate);
   const { height = network.inputShape.height, width = network.inputShape.width } = options;
   const backend = options.backend ?? getBackend('native');
@@ -146,7 +149,7 @@ export async function validatePredictions(
       const [measuredMs] = distancesOf(all.flatMap(({ profiles }) => profiles));
       const inState = atDistance(all, measuredMs);
       // A plan that only ran in another state is compared with that.
-      const timed = all.map((runs, i) => (inState[i]!.profiles.length > 0 ? inState[i]! : runs));
+      const timed = all.map((trial, i) => (inState[i]!.profiles.length > 0 ? inState[i]! : trial));
       const there = deviceAtDistance(device, count, measuredMs);
       const calibration = calibrationOf(there);
       const fit = calibration && fitFor(calibration, count);
@@ -158,11 +161,11 @@ export async function validatePredictions(
       const now = paceOf(timed.flatMap(({ profiles }) => profiles));
       const then = fit?.paceMs ?? now?.medianMs;
       slowdown[count] = now && then ? now.medianMs / then : 1;
-      timed.forEach((runs, i) => {
-        const trial = trials[i]!;
-        const predicted = predictTrial(network, there, trial, runs.masks, height, width);
-        rows.push(compare(network, trial, predicted, runs, then, now?.quietMs));
-      });
+      for (const [i, trial] of trials.entries()) {
+        const measured = timed[i]!;
+        const predicted = predictTrial(network, there, trial, measured.masks, height, width);
+        rows.push(compare(network, trial, predicted, measured, then, now?.quietMs));
+      }
     }
     onProgress?.(1, 'done');
     const software = gpuCalibrationOf(device)?.software ?? false;

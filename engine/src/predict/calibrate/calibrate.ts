@@ -51,7 +51,7 @@ interface OpenProbe {
  */
 export async function calibrate(options: CalibrateOptions = {}): Promise<CalibrationResult> {
   const { signal, onProgress, seconds = 22, store = true } = options;
-  if (!(seconds > 0))
+  if (!(seconds > 0 && Number.isFinite(seconds)))
     throw new FoveaError('bad-argument', `seconds ${seconds}: a number above 0 is accepted`);
   if (store) checkDataFolder();
   const backend = options.backend ?? getBackend('native');
@@ -65,8 +65,9 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
   const caches: Caches = { nearBytes: listed.nearBytes, farBytes: await measureFarBytes(listed, signal) };
   const peaks = await measurePeaks(backend, cores, caches.farBytes, listed.farBytes);
   throwIfAborted(signal);
-  const probes = await openProbes(backend);
+  const probes: OpenProbe[] = [];
   try {
+    for (const network of probeNetworks()) probes.push(await openProbe(network, backend));
     const timings = new Map<number, TimedTrial[][]>();
     const counts = threadCounts(cores);
     for (let round = 0; round < 1 || elapsed() < seconds; round++) {
@@ -121,14 +122,10 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new FoveaError('aborted', 'the calibration was aborted');
 }
 
-async function openProbes(backend: Backend): Promise<OpenProbe[]> {
-  const probes: OpenProbe[] = [];
-  for (const network of probeNetworks()) {
-    const { height, width } = network.inputShape;
-    const session = await backend.open(network, { batch: 1, height, width });
-    probes.push({ network, session, input: plausibleInput(network, 1, height, width) });
-  }
-  return probes;
+async function openProbe(network: Network, backend: Backend): Promise<OpenProbe> {
+  const { height, width } = network.inputShape;
+  const session = await backend.open(network, { batch: 1, height, width });
+  return { network, session, input: plausibleInput(network, 1, height, width) };
 }
 
 /** Numbers of threads to time: powers of four, and all cores. */
