@@ -2,15 +2,14 @@ import { nativeBackendWith } from '../../../engine/lib/entries/backend.js';
 import { adaptMaskers, generateDataset, imagesOf, train } from '../../../engine/lib/entries/train.js';
 import {
   builtNetwork,
-  getDevice,
   predict,
   randomMasker,
   run,
   saliencyMasker,
   Tensor,
 } from '../../../engine/lib/index.js';
-import { nativeAmounts } from '../../../engine/lib/predict/program-cost/describer.js';
 import { TrainProgram, trainInstructionSet } from '../../../engine/lib/train/train-program.js';
+import { calibratedDevice } from '../calibrated-device.mjs';
 
 /**
  * Uses the engine as people do, so that the functions of the addon are called with what they are meant for.
@@ -97,18 +96,6 @@ async function trainNetworks() {
     const options = { steps: 2, batch: 2, granularity: 1, flops: 0.9, tune: 'norms', threads: 2 };
     await adaptMaskers(builtNetwork(name), imagesOf(images, [...Array(8).keys()]), options);
   }
-}
-
-/** A device whose predictions ask the addon what programs do. */
-function calibratedDevice() {
-  const costs = Object.fromEntries(nativeAmounts().map(({ name }) => [name, 1e-6]));
-  const fits = [{ threads: 2, costs, runMs: 0, medianError: 0, samples: 0 }];
-  const machine = { nearBytes: 2 ** 20, farBytes: 2 ** 23 };
-  return {
-    ...getDevice('cpu-avx2'),
-    name: 'calibrated',
-    calibration: { kind: 'native', isa: 'avx2', machine, fits },
-  };
 }
 
 /** Training operations that the networks here do not need. */
