@@ -13,7 +13,7 @@ const hangMs = 120_000;
 /** Of FoveaErrorCode, those that the addon knows. */
 const codes = new Set(['bad-argument', 'bad-shape', 'unsupported', 'backend-unavailable', 'aborted']);
 
-/** Functions that make the handle or the program of a call useless: they are given others. */
+/** Functions that make the program or the handle of a call useless, in this order: they are given others, at the end. */
 const final = ['inferDropProgram', 'inferClose'];
 
 /**
@@ -39,7 +39,8 @@ export async function fuzz(args) {
     await session.completeExamples();
     await session.repeatExamples();
     for (let round = 0; round < rounds; round++) await session.round();
-    for (let round = 0; round < rounds / 20; round++) await session.finalRound();
+    for (const name of final)
+      for (let round = 0; round < rounds / 40; round++) await session.finalRound(name);
   } catch (error) {
     process.stdout.write(`seed ${seed}: ${error.message}\n`);
     return false;
@@ -139,8 +140,7 @@ class Boundary {
   }
 
   /** A damaged call of a function after which its session or program can no longer be used. */
-  async finalRound() {
-    const name = this.#pick(final);
+  async finalRound(name) {
     await this.#call(name, this.#damage(this.#pick(this.#examples(name))));
   }
 

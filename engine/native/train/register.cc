@@ -184,7 +184,8 @@ void complete(napi_env env, napi_status, void* data) {
 }
 
 // trainRun(program, first, last, threads, stop: Int32Array(1), seconds: Float64Array(ops)): Promise<boolean>
-// Runs operations first … last − 1; false when `stop` was set before the end.
+// Runs operations first … last − 1; false when `stop` was set before the end. What the arrays hold must not be given
+// away before it has ended: JavaScript offers no way to keep it.
 napi_value start(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments arguments(env, info, 6);

@@ -166,9 +166,7 @@ export function damager(random, handles) {
   function damaged(value, arrays) {
     if (random.below(6) === 0) return oddity();
     if (typeof value === 'number') return pick(numbersNear(value, random));
-    // An empty or detached array cannot be damaged any more.
-    if (value instanceof Object.getPrototypeOf(Uint8Array) && value.length > 0)
-      return damagedArray(value, arrays);
+    if (isDamageable(value)) return damagedArray(value, arrays);
     if (Array.isArray(value) && value.length < 2 ** 20) return damagedList(value, arrays);
     const isPlain = value !== null && typeof value === 'object' && !handles.includes(value);
     if (isPlain && Object.keys(value).length > 0) return damagedObject(value, arrays);
@@ -185,6 +183,10 @@ export function damager(random, handles) {
     },
   };
 }
+
+/** Whether a value is a typed array of numbers; an empty or detached one cannot be damaged any more. */
+const isDamageable = (value) =>
+  value instanceof Object.getPrototypeOf(Uint8Array) && !(value instanceof BigInt64Array) && value.length > 0;
 
 /** The same values with typed arrays of their own; each that stands in several places stands there again. */
 export function copied(value, known = new Map()) {
