@@ -5,7 +5,7 @@
 namespace fovea {
 
 // Increment when a function's arguments or meaning change; engine/src/backends/addon.ts expects the same number.
-constexpr int addon_version = 6;
+constexpr int addon_version = 7;
 
 // Inference: packed weights, programs, runs (infer/).
 void register_infer(napi_env env, napi_value exports);

@@ -1,20 +1,10 @@
-import {
-  accessSync,
-  constants,
-  existsSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs';
+import { accessSync, constants, readFileSync, statfsSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { FoveaError } from './errors.js';
 import { writeRefusal } from './file.js';
 import { makeFolder } from './make-folder.js';
-import { removeAbandoned, temporaryName } from './temporary.js';
+import { replaceFileSync } from './replace-file.js';
 
 /** Folder of a user's Fovea files: `FOVEA_DATA_DIR`, or the platform's own place for application data. */
 export function dataFolder(): string {
@@ -62,16 +52,10 @@ export const engineVersion = (
  * @throws FoveaError `io` when the folder cannot be written; an older file is then kept
  */
 export function storeFile(file: string, content: object, what: string): string {
-  let fresh: string | undefined;
   try {
     makeFolder(path.dirname(file));
-    const target = existsSync(file) ? realpathSync(file) : file;
-    removeAbandoned(path.dirname(target));
-    fresh = temporaryName(target);
-    writeFileSync(fresh, `${JSON.stringify(content, null, 1)}\n`, { flush: true });
-    renameSync(fresh, target);
+    replaceFileSync(file, `${JSON.stringify(content, null, 1)}\n`);
   } catch (cause) {
-    if (fresh !== undefined) rmSync(fresh, { force: true });
     throw new FoveaError('io', `${what} cannot be stored at ${file}: ${writeRefusal(cause)}`, { cause });
   }
   return file;

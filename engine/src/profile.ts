@@ -94,3 +94,9 @@ export interface BlockTiming {
   readonly flops: number;
   readonly flopsAvoided: number;
 }
+
+/** The FLOPs that remain, as a fraction of dense execution's; 1 where nothing is counted, as of a network of foreign nodes. */
+export function flopsLeft({ flops, flopsAvoided }: Pick<Profile, 'flops' | 'flopsAvoided'>): number {
+  const dense = flops + flopsAvoided;
+  return dense === 0 ? 1 : flops / dense;
+}

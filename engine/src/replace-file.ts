@@ -1,3 +1,4 @@
+import { existsSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import {
   access,
   constants,
@@ -45,6 +46,24 @@ export async function replaceFile(path: string, content: Uint8Array | string): P
       ? `the folder ${dirname(target)}: ${refusal(cause, 'folder')}`
       : `${refusal(cause, 'file')}; what was there before is kept`;
     throw new FoveaError('io', `cannot save ${path}: ${why}`, { cause });
+  }
+}
+
+/**
+ * The same without waiting, for small documents of Fovea's own.
+ * @param mode permissions, whatever the old file's are
+ * @throws Error as the system says; the old file is then as it was
+ */
+export function replaceFileSync(path: string, content: string, mode = 0o666): void {
+  const target = existsSync(path) ? realpathSync(path) : path;
+  removeAbandoned(dirname(target));
+  const partial = temporaryName(target);
+  try {
+    writeFileSync(partial, content, { flush: true, mode });
+    renameSync(partial, target);
+  } catch (cause) {
+    rmSync(partial, { force: true });
+    throw cause;
   }
 }
 

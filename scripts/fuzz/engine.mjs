@@ -1,8 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { root, step } from '../steps.mjs';
+import { loadDifferential } from './load.mjs';
 
 /** Small maps with small bands make most cases in a minute; large ones and whole networks stream as they do in use. */
 const sizes = [
@@ -33,21 +32,8 @@ export async function fuzz(args) {
     process.stderr.write('usage: npm run fuzz -- engine [MINUTES] [SEED] | engine --case FILE\n');
     return false;
   }
-  const modules = await load();
+  const modules = await loadDifferential('case', 'check', 'generate', 'shrink');
   return single ? runCase(modules, single) : campaign(modules, minutes, seed);
-}
-
-/** The tests' own modules, compiled. */
-async function load() {
-  step('compiling the differential tests', process.execPath, [
-    'node_modules/typescript/bin/tsc',
-    '-p',
-    'scripts/fuzz',
-  ]);
-  const folder = pathToFileURL(`${root}/node_modules/.cache/fovea/differential/test/engine/differential/`);
-  const names = ['case', 'check', 'generate', 'shrink'];
-  const loaded = await Promise.all(names.map((name) => import(new URL(`${name}.js`, folder))));
-  return Object.assign({}, ...loaded);
 }
 
 async function runCase({ check, summary, describeRun }, file) {

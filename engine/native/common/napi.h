@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -127,6 +128,36 @@ inline napi_value number_value(napi_env env, double value) {
   napi_value result;
   napi_create_double(env, value, &result);
   return result;
+}
+
+// An object of JavaScript that owns a native one, whose `released(env)` is called when nothing refers to it any more.
+// The tag tells objects of different kinds apart.
+template <class Value>
+napi_value wrap(napi_env env, const napi_type_tag& tag, std::unique_ptr<Value> value, const char* what) {
+  napi_value object;
+  napi_create_object(env, &object);
+  check_status(napi_type_tag_object(env, object, &tag), what);
+  check_status(napi_wrap(
+                   env, object, value.get(),
+                   [](napi_env env, void* data, void*) {
+                     const std::unique_ptr<Value> value(static_cast<Value*>(data));
+                     value->released(env);
+                   },
+                   nullptr, nullptr),
+               what);
+  value.release();
+  return object;
+}
+
+template <class Value>
+Value& unwrap(napi_env env, const napi_type_tag& tag, napi_value object, const char* what) {
+  bool tagged = false;
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, object, &type);
+  if (type == napi_object) napi_check_object_type_tag(env, object, &tag, &tagged);
+  void* value = nullptr;
+  if (!tagged || napi_unwrap(env, object, &value) != napi_ok) reject(std::string("this is not a ") + what);
+  return *static_cast<Value*>(value);
 }
 
 inline void export_function(napi_env env, napi_value exports, const char* name, napi_callback function) {

@@ -22,16 +22,15 @@ struct SessionHandle {
     napi_adjust_external_memory(env, bytes - reported, &total);
     reported = bytes;
   }
+
+  void released(napi_env env) {
+    session.reset();
+    report(env);
+  }
 };
 
 inline SessionHandle& handle_of(napi_env env, napi_value value) {
-  bool is_session = false;
-  napi_valuetype type = napi_undefined;
-  napi_typeof(env, value, &type);
-  if (type == napi_object) napi_check_object_type_tag(env, value, &session_tag, &is_session);
-  void* handle = nullptr;
-  if (!is_session || napi_unwrap(env, value, &handle) != napi_ok) reject("session is not a native session");
-  return *static_cast<SessionHandle*>(handle);
+  return unwrap<SessionHandle>(env, session_tag, value, "native session");
 }
 
 inline const std::shared_ptr<Session>& session_of(napi_env env, napi_value value) {
@@ -50,20 +49,7 @@ inline Session& idle_session(napi_env env, napi_value value) {
 inline napi_value wrap_session(napi_env env, std::shared_ptr<Session> session) {
   auto handle = std::make_unique<SessionHandle>();
   handle->session = std::move(session);
-  napi_value object;
-  napi_create_object(env, &object);
-  check_status(napi_type_tag_object(env, object, &session_tag), "session");
-  check_status(napi_wrap(
-                   env, object, handle.get(),
-                   [](napi_env env, void* data, void*) {
-                     const std::unique_ptr<SessionHandle> handle(static_cast<SessionHandle*>(data));
-                     handle->session.reset();
-                     handle->report(env);
-                   },
-                   nullptr, nullptr),
-               "session");
-  handle.release();
-  return object;
+  return wrap(env, session_tag, std::move(handle), "native session");
 }
 
 // Arguments that begin with an idle session and the number of one of its programs.

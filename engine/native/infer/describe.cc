@@ -377,9 +377,9 @@ class ProgramDescriber {
       described.pass.input = layer.input;
       described.pass.output = layer.output;
       described.pixels = layer.follows_region ? scaled : static_cast<double>(layer.output.pixels());
-      described.pass.count = std::lround(described.pixels);
-      described.input_pixels = std::min(described.pixels, static_cast<double>(layer.input.pixels()));
       described.expected = layer.follows_region && o[1] >= 0 && expected(o[1]);
+      described.pass.count = described.expected ? layer.output.pixels() : std::lround(described.pixels);
+      described.input_pixels = std::min(described.pixels, static_cast<double>(layer.input.pixels()));
       Description one;
       describe_pass(setting_, described, one);
       amounts.add_all(one.amounts);

@@ -34,8 +34,7 @@ struct Op {
 struct OpKind {
   const char* name;
   size_t dims;
-  size_t buffers;
-  // Fewest elements of each buffer; buffers beyond the returned list are not checked.
+  // Fewest elements of each buffer; as many buffers are accepted.
   std::vector<long> (*needs)(const std::vector<long>& dims);
   void (*run)(Op& op, Team& team);
 };
@@ -43,14 +42,17 @@ struct OpKind {
 // Most pixels of a map that an operation keeps a byte each for while it runs.
 constexpr long kMostPixels = 1L << 28;
 
+// Most inner steps of an operation whose buffers do not bound them: some seconds.
+constexpr long kMostSteps = 1L << 34;
+
 // How many elements so many extents make; negative, which no buffer has room for, where that is beyond 64 bits or an
-// extent is negative itself.
+// extent is not positive itself: loops over the others would make steps that no buffer bounds.
 template <typename... Extents>
 long product(Extents... extents) {
   long count = 1;
   bool fits = true;
   for (const long extent : {static_cast<long>(extents)...})
-    fits = extent >= 0 && !__builtin_mul_overflow(count, extent, &count) && fits;
+    fits = extent > 0 && !__builtin_mul_overflow(count, extent, &count) && fits;
   return fits ? count : -1;
 }
 

@@ -30,12 +30,13 @@ void activate(Op& op, Team& team) {
   });
 }
 
-// dims: as activate; buffers: dy, x, scale, shift, dx (may be dy)[, slopes of a PReLU][, dscale, dshift]
+// dims: as activate, then 1 with gradients of scale and shift;
+// buffers: dy, x, scale, shift, dx (may be dy)[, slopes of a PReLU][, dscale, dshift]
 void activate_gradient(Op& op, Team& team) {
   const long rows = op.dims[0], C = op.dims[1];
   const float* slopes = has_slopes(op.dims) ? op.floats(5) : nullptr;
   const size_t norm = slopes ? 6 : 5;
-  const bool learned = op.buffers.size() > norm;
+  const bool learned = op.dims[3] != 0;
   const long parts = parts_of(rows * C, 8192);
   if (learned) op.scratch.assign(parts * 2 * C, 0.0f);
   row_parts(team, rows, C, [&](long part, long first, long count) {
@@ -168,14 +169,16 @@ std::vector<long> activate_sizes(const std::vector<long>& d, bool backward) {
   if (d[2] > activations()) return {-1};
   std::vector<long> sizes = backward ? std::vector<long>{map, map, d[1], d[1], map} : std::vector<long>{map, d[1], d[1], map};
   if (has_slopes(d)) sizes.push_back(d[1]);
+  if (backward && d[3] != 0) sizes.insert(sizes.end(), 2, d[1]);
   return sizes;
 }
 
 std::vector<long> masked_sizes(const std::vector<long>& d, bool backward) {
   const long map = product(d[0], d[1], d[2], d[3]), cells = product(d[0], d[4], d[5]);
-  if ((d[4] > 0) != (d[5] > 0) || d[4] > d[1] || d[5] > d[2] || (backward && cells == 0)) return {-1};
+  const bool masked = d[4] > 0;
+  if (masked != (d[5] > 0) || d[4] > d[1] || d[5] > d[2] || (backward && !masked)) return {-1};
   if (backward) return {map, map, cells, map, cells};
-  if (cells == 0) return {map, map, map};
+  if (!masked) return {map, map, map};
   return {map, map, map, cells};
 }
 
@@ -183,7 +186,8 @@ std::vector<long> work_sizes(const std::vector<long>& d) {
   if (d[3] < 1 || static_cast<long>(d.size()) != 4 + 10 * d[3]) return {-1};
   for (long i = 0; i < d[3]; i++) {
     const long H = d[4 + 10 * i], W = d[5 + 10 * i];
-    if (H < 1 || W < 1 || product(H, W) > kMostPixels) return {-1};
+    const long steps = product(d[0], H, W, d[6 + 10 * i], d[7 + 10 * i]);
+    if (product(H, W) > kMostPixels || steps < 1 || steps > kMostSteps) return {-1};
   }
   const bool covers = d[1] >= 1 && d[2] >= 1 && d[1] <= d[d.size() - 10] && d[2] <= d[d.size() - 9];
   return {covers ? product(d[0], d[1], d[2]) : -1, d[3], 2, 1};
@@ -192,27 +196,27 @@ std::vector<long> work_sizes(const std::vector<long>& d) {
 }  // namespace
 
 const std::vector<OpKind> branch_ops = {
-    {"activate", 3, 4, [](const std::vector<long>& d) { return activate_sizes(d, false); }, activate},
-    {"activate-dx", 3, 5,
+    {"activate", 3, [](const std::vector<long>& d) { return activate_sizes(d, false); }, activate},
+    {"activate-dx", 4,
      [](const std::vector<long>& d) {
        return activate_sizes(d, true);
      },
      activate_gradient},
-    {"scale", 3, 4,
+    {"scale", 3,
      [](const std::vector<long>& d) {
        const long map = product(d[0], d[1], d[2]);
        return std::vector<long>{map, product(d[0], d[2]), d[2], map};
      },
      scale},
-    {"scale-dx", 3, 6,
+    {"scale-dx", 3,
      [](const std::vector<long>& d) {
        const long map = product(d[0], d[1], d[2]), gates = product(d[0], d[2]);
        return std::vector<long>{map, map, gates, d[2], map, gates};
      },
      scale_gradient},
-    {"masked-add", 6, 3, [](const std::vector<long>& d) { return masked_sizes(d, false); }, masked_add},
-    {"masked-add-dx", 6, 5, [](const std::vector<long>& d) { return masked_sizes(d, true); }, masked_add_gradient},
-    {"work", 4, 4, work_sizes, work},
+    {"masked-add", 6, [](const std::vector<long>& d) { return masked_sizes(d, false); }, masked_add},
+    {"masked-add-dx", 6, [](const std::vector<long>& d) { return masked_sizes(d, true); }, masked_add_gradient},
+    {"work", 4, work_sizes, work},
 };
 
 }  // namespace fovea::train

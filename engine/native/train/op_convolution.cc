@@ -148,8 +148,8 @@ std::vector<Phase> phases_of(const Shape& s) {
   std::vector<Phase> phases;
   const long panels = up(s.in(), kTileColumns) / kTileColumns;
   long packed = 0;
-  for (long y = 0; y < s.SH; y++)
-    for (long x = 0; x < s.SW; x++) {
+  for (long y = 0; y < std::min(s.SH, s.H); y++)
+    for (long x = 0; x < std::min(s.SW, s.W); x++) {
       Phase phase{y, x, {}, (s.H - y + s.SH - 1) / s.SH, (s.W - x + s.SW - 1) / s.SW, packed};
       for (long ky = 0; ky < s.KH; ky++)
         for (long kx = 0; kx < s.KW; kx++)
@@ -315,11 +315,11 @@ std::vector<long> bias_sizes(const std::vector<long>& d) { return {product(d[0],
 }  // namespace
 
 const std::vector<OpKind> convolution_ops = {
-    {"convolution", 15, 3, [](const std::vector<long>& d) { return sizes(d, 0); }, forward},
-    {"convolution-dx", 15, 3, [](const std::vector<long>& d) { return sizes(d, 1); }, input_gradient},
-    {"convolution-dw", 15, 3, [](const std::vector<long>& d) { return sizes(d, 2); }, weight_gradient},
-    {"bias", 2, 2, bias_sizes, add_bias},
-    {"bias-db", 2, 2, bias_sizes, bias_gradient},
+    {"convolution", 15, [](const std::vector<long>& d) { return sizes(d, 0); }, forward},
+    {"convolution-dx", 15, [](const std::vector<long>& d) { return sizes(d, 1); }, input_gradient},
+    {"convolution-dw", 15, [](const std::vector<long>& d) { return sizes(d, 2); }, weight_gradient},
+    {"bias", 2, bias_sizes, add_bias},
+    {"bias-db", 2, bias_sizes, bias_gradient},
 };
 
 }  // namespace fovea::train

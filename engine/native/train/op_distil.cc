@@ -81,14 +81,14 @@ void adam(Op& op, Team& team) {
 }  // namespace
 
 const std::vector<OpKind> distil_ops = {
-    {"divergence", 2, 5,
+    {"divergence", 2,
      [](const std::vector<long>& d) {
        const long logits = product(d[0], d[1]);
-       return d[1] < 1 ? std::vector<long>{-1} : std::vector<long>{logits, logits, 2, logits, 2};
+       return std::vector<long>{logits, logits, 2, logits, 2};
      },
      divergence},
-    {"distance", 2, 5, [](const std::vector<long>& d) { return std::vector<long>{d[0], d[0], 1, d[0], 1}; }, distance},
-    {"adam", 1, 5, [](const std::vector<long>& d) { return std::vector<long>{d[0], d[0], d[0], d[0], 5}; }, adam},
+    {"distance", 2, [](const std::vector<long>& d) { return std::vector<long>{d[0], d[0], 1, d[0], 1}; }, distance},
+    {"adam", 1, [](const std::vector<long>& d) { return std::vector<long>{d[0], d[0], d[0], d[0], 5}; }, adam},
 };
 
 }  // namespace fovea::train

@@ -32,7 +32,7 @@ void channels(Op& op, Team& team) {
 }
 
 std::vector<long> channels_sizes(const std::vector<long>& d) {
-  const bool inside = d[3] + d[5] <= d[1] && d[4] + d[5] <= d[2] && d[6] < static_cast<long>(How::count);
+  const bool inside = d[3] + d[5] <= d[1] && d[4] + d[5] <= d[2] && d[5] > 0 && d[6] < static_cast<long>(How::count);
   if (!inside) return {-1};
   return {product(d[0], d[1]), product(d[0], d[2])};
 }
@@ -91,9 +91,9 @@ std::vector<long> resize_sizes(const std::vector<long>& d, bool backward) {
 }  // namespace
 
 const std::vector<OpKind> join_ops = {
-    {"channels", 7, 2, channels_sizes, channels},
-    {"resize", 7, 2, [](const std::vector<long>& d) { return resize_sizes(d, false); }, resize},
-    {"resize-dx", 7, 2, [](const std::vector<long>& d) { return resize_sizes(d, true); }, resize_gradient},
+    {"channels", 7, channels_sizes, channels},
+    {"resize", 7, [](const std::vector<long>& d) { return resize_sizes(d, false); }, resize},
+    {"resize-dx", 7, [](const std::vector<long>& d) { return resize_sizes(d, true); }, resize_gradient},
 };
 
 }  // namespace fovea::train

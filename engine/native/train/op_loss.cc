@@ -97,15 +97,15 @@ void descend(Op& op, Team& team) {
 }  // namespace
 
 const std::vector<OpKind> loss_ops = {
-    {"classify", 3, 5,
+    {"classify", 3,
      [](const std::vector<long>& d) {
-       const long logits = d[1] < 1 ? -1 : product(d[0], d[1]);
+       const long logits = product(d[0], d[1]);
        std::vector<long> needs{logits, d[0], 3, logits, 3};
        if (d[2] != 0) needs.push_back(logits);
        return needs;
      },
      classify},
-    {"budget", 3, 4,
+    {"budget", 3,
      [](const std::vector<long>& d) {
        const long blocks = d[0];
        if (static_cast<long>(d.size()) != 3 + blocks) return std::vector<long>{-1};
@@ -114,7 +114,7 @@ const std::vector<OpKind> loss_ops = {
        return needs;
      },
      budget},
-    {"descend", 1, 5,
+    {"descend", 1,
      [](const std::vector<long>& d) { return std::vector<long>{d[0], d[0], d[0], 3, 1}; }, descend},
 };
 

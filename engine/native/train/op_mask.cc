@@ -143,24 +143,25 @@ std::vector<long> residual_sizes(const std::vector<long>& d, bool backward) {
 }  // namespace
 
 const std::vector<OpKind> mask_ops = {
-    {"residual", 6, 5, [](const std::vector<long>& d) { return residual_sizes(d, false); }, residual},
-    {"residual-dx", 6, 6, [](const std::vector<long>& d) { return residual_sizes(d, true); }, residual_gradient},
-    {"gumbel", 5, 5,
+    {"residual", 6, [](const std::vector<long>& d) { return residual_sizes(d, false); }, residual},
+    {"residual-dx", 6, [](const std::vector<long>& d) { return residual_sizes(d, true); }, residual_gradient},
+    {"gumbel", 5,
      [](const std::vector<long>& d) {
        const long cells = product(d[0], d[1]);
        return std::vector<long>{product(2, cells), 2, 2, cells, cells};
      },
      gumbel},
-    {"gumbel-dx", 5, 4,
+    {"gumbel-dx", 5,
      [](const std::vector<long>& d) {
        const long cells = product(d[0], d[1]);
        return std::vector<long>{cells, cells, 2, product(2, cells)};
      },
      gumbel_gradient},
-    {"rates", 11, 2,
+    {"rates", 11,
      [](const std::vector<long>& d) {
        const bool covers = d[2] >= 1 && d[3] >= 1 && d[2] <= d[4] && d[3] <= d[5];
-       const bool small = product(d[9], d[10]) >= 1 && product(d[9], d[10]) <= kMostPixels;
+       const long input = product(d[9], d[10]), steps = product(d[0], d[4], d[5], std::min(d[7], d[9]), std::min(d[7], d[10]));
+       const bool small = input >= 1 && input <= kMostPixels && steps >= 1 && steps <= kMostSteps;
        return std::vector<long>{covers && small ? product(d[0], d[2], d[3]) : -1, 2};
      },
      rates},

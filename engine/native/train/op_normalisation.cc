@@ -155,30 +155,30 @@ void normalise_rows_gradient(Op& op, Team& team) {
 }  // namespace
 
 const std::vector<OpKind> normalisation_ops = {
-    {"moments", 2, 9,
+    {"moments", 2,
      [](const std::vector<long>& d) {
        return std::vector<long>{product(d[0], d[1]), d[1], d[1], d[1], d[1], d[1], d[1], d[1], d[1]};
      },
      moments},
-    {"fold", 1, 6, [](const std::vector<long>& d) { return std::vector<long>(6, d[0]); }, fold},
-    {"affine", 3, 4,
+    {"fold", 1, [](const std::vector<long>& d) { return std::vector<long>(6, d[0]); }, fold},
+    {"affine", 3,
      [](const std::vector<long>& d) {
        const long map = product(d[0], d[1]);
        return std::vector<long>{map, d[1], d[1], map};
      },
      affine},
-    {"normalisation-dx", 3, 10,
+    {"normalisation-dx", 3,
      [](const std::vector<long>& d) {
        const long map = product(d[0], d[1]);
        return std::vector<long>{map, map, d[1], d[1], d[1], d[1], d[1], map, d[1], d[1]};
      },
      gradient},
-    {"normalise-rows", 2, 4,
+    {"normalise-rows", 2,
      [](const std::vector<long>& d) {
        return std::vector<long>{product(d[0], d[1]), d[1], 1, d[0]};
      },
      normalise_rows},
-    {"normalise-rows-dx", 2, 4,
+    {"normalise-rows-dx", 2,
      [](const std::vector<long>& d) {
        const long map = product(d[0], d[1]);
        return std::vector<long>{map, map, d[0], map};

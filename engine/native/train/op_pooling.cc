@@ -24,10 +24,8 @@ void walk(const Window& s, Team& team, bool by_image, const Visit& visit) {
       const long n = row / s.OH, top = row % s.OH * s.SH - s.PT;
       for (long ox = 0; ox < s.OW; ox++)
         for (long ky = std::max(0L, -top); ky < std::min(s.KH, s.H - top); ky++)
-          for (long kx = 0; kx < s.KW; kx++) {
-            const long ix = ox * s.SW - s.PL + kx;
-            if (ix >= 0 && ix < s.W) visit((n * s.H + top + ky) * s.W + ix, row * s.OW + ox, ky * s.KW + kx);
-          }
+          for (long kx = std::max(0L, s.PL - ox * s.SW); kx < std::min(s.KW, s.W + s.PL - ox * s.SW); kx++)
+            visit((n * s.H + top + ky) * s.W + ox * s.SW - s.PL + kx, row * s.OW + ox, ky * s.KW + kx);
     }
   });
 }
@@ -140,13 +138,13 @@ std::vector<long> cell_sizes(const std::vector<long>& d, bool backward) {
 }  // namespace
 
 const std::vector<OpKind> pooling_ops = {
-    {"max-pool", 12, 3, [](const std::vector<long>& d) { return window_sizes(d, true, false); }, maximum},
-    {"max-pool-dx", 12, 3, [](const std::vector<long>& d) { return window_sizes(d, true, true); }, maximum_gradient},
-    {"average-pool", 12, 2, [](const std::vector<long>& d) { return window_sizes(d, false, false); }, average},
-    {"average-pool-dx", 12, 2, [](const std::vector<long>& d) { return window_sizes(d, false, true); }, average_gradient},
-    {"cells", 6, 2, [](const std::vector<long>& d) { return cell_sizes(d, false); }, cell_average},
-    {"cells-add-dx", 6, 2, [](const std::vector<long>& d) { return cell_sizes(d, true); }, cell_gradient},
-    {"cells-dx", 6, 2, [](const std::vector<long>& d) { return cell_sizes(d, true); }, cell_gradient_only},
+    {"max-pool", 12, [](const std::vector<long>& d) { return window_sizes(d, true, false); }, maximum},
+    {"max-pool-dx", 12, [](const std::vector<long>& d) { return window_sizes(d, true, true); }, maximum_gradient},
+    {"average-pool", 12, [](const std::vector<long>& d) { return window_sizes(d, false, false); }, average},
+    {"average-pool-dx", 12, [](const std::vector<long>& d) { return window_sizes(d, false, true); }, average_gradient},
+    {"cells", 6, [](const std::vector<long>& d) { return cell_sizes(d, false); }, cell_average},
+    {"cells-add-dx", 6, [](const std::vector<long>& d) { return cell_sizes(d, true); }, cell_gradient},
+    {"cells-dx", 6, [](const std::vector<long>& d) { return cell_sizes(d, true); }, cell_gradient_only},
 };
 
 }  // namespace fovea::train

@@ -29,7 +29,11 @@ struct Program {
   // An array that references every typed array used, so that none is garbage-collected.
   napi_ref arrays = nullptr;
   bool running = false;
+
+  void released(napi_env env) { napi_delete_reference(env, arrays); }
 };
+
+constexpr napi_type_tag program_tag = {0x2b95d1c46fe80a37, 0xc4178e03d95ab26f};
 
 struct Run {
   Program* program;
@@ -51,7 +55,7 @@ std::string text(napi_env env, napi_value value) {
   return std::string(buffer, length);
 }
 
-// Any typed array of 4-byte elements; its memory is no one's to give away while the program exists.
+// Any typed array of 4-byte elements.
 Span read_span(napi_env env, napi_value value, const std::string& name) {
   bool typed = false;
   napi_is_typedarray(env, value, &typed);
@@ -67,6 +71,9 @@ Span read_span(napi_env env, napi_value value, const std::string& name) {
 }
 
 napi_value property(napi_env env, napi_value object, const char* name) {
+  napi_valuetype type = napi_undefined;
+  napi_typeof(env, object, &type);
+  require(type == napi_object, "an operation is not an object");
   napi_value value;
   check_status(napi_get_named_property(env, object, name, &value), "an operation");
   return value;
@@ -102,14 +109,29 @@ Op read_op(napi_env env, napi_value item, const std::function<void(napi_value)>&
   });
   require(op.dims.size() >= op.kind->dims, label, ": ", op.dims.size(), " dimensions, ", op.kind->dims, " are needed");
   const std::vector<long> needs = op.kind->needs(op.dims);
-  for (size_t b = 0; b < needs.size(); b++) {
-    require(needs[b] >= 0, label, ": its dimensions do not go together, or make more values than there can be");
-    require(b < op.buffers.size(), label, ": too few buffers");
+  for (const long count : needs)
+    require(count >= 0, label, ": its dimensions do not go together, or make more values than there can be");
+  require(op.buffers.size() == needs.size(), label, ": ", op.buffers.size(), " buffers, ", needs.size(), " are needed");
+  for (size_t b = 0; b < needs.size(); b++)
     require(needs[b] <= op.buffers[b].length, label, ": buffer ", b, " needs ", needs[b], " values, has ",
             op.buffers[b].length);
-  }
-  require(op.buffers.size() >= op.kind->buffers, label, ": too few buffers");
   return op;
+}
+
+// The arrays must have the memory that they were checked with: JavaScript may have transferred or resized them since.
+void check_arrays(napi_env env, const Program& program) {
+  napi_value arrays;
+  check_status(napi_get_reference_value(env, program.arrays, &arrays), "program");
+  uint32_t next = 0;
+  for (const Op& op : program.ops)
+    for (size_t b = 0; b < op.buffers.size(); b++) {
+      napi_value array;
+      check_status(napi_get_element(env, arrays, next++, &array), "program");
+      const std::string name = std::string(op.kind->name) + ": buffer " + std::to_string(b);
+      const Span now = read_span(env, array, name);
+      require(now.data == op.buffers[b].data && now.length == op.buffers[b].length, name,
+              " was transferred or resized after the program was compiled");
+    }
 }
 
 // trainCompile(ops: { op: string, dims: number[], buffers: TypedArray[] }[]): program
@@ -126,18 +148,7 @@ napi_value compile(napi_env env, napi_callback_info info) {
       }));
     });
     check_status(napi_create_reference(env, arrays, 1, &program->arrays), "the program");
-    napi_value external;
-    check_status(napi_create_external(
-                     env, program.get(),
-                     [](napi_env env, void* data, void*) {
-                       auto* program = static_cast<Program*>(data);
-                       napi_delete_reference(env, program->arrays);
-                       delete program;
-                     },
-                     nullptr, &external),
-                 "the program");
-    program.release();
-    return external;
+    return wrap(env, program_tag, std::move(program), "training program");
   });
 }
 
@@ -173,14 +184,13 @@ void complete(napi_env env, napi_status, void* data) {
 }
 
 // trainRun(program, first, last, threads, stop: Int32Array(1), seconds: Float64Array(ops)): Promise<boolean>
-// Runs operations first … last − 1; false when `stop` was set before the end.
+// Runs operations first … last − 1; false when `stop` was set before the end. What the arrays hold must not be given
+// away before it has ended: JavaScript offers no way to keep it.
 napi_value start(napi_env env, napi_callback_info info) {
   return guarded(env, [&] {
     const Arguments arguments(env, info, 6);
     auto run = std::make_unique<Run>();
-    void* program = nullptr;
-    check_status(napi_get_value_external(env, arguments[0], &program), "program");
-    run->program = static_cast<Program*>(program);
+    run->program = &unwrap<Program>(env, program_tag, arguments[0], "training program");
     const int count = static_cast<int>(run->program->ops.size());
     run->first = arguments.integer(1, "first operation", 0, count);
     run->last = arguments.integer(2, "last operation", static_cast<int>(run->first), count);
@@ -188,6 +198,7 @@ napi_value start(napi_env env, napi_callback_info info) {
     run->stop = arguments.array<int32_t>(4, "stop", 1).data;
     run->seconds = arguments.array<double>(5, "seconds", run->program->ops.size()).data;
     require(!run->program->running, "this program is running already");
+    check_arrays(env, *run->program);
     napi_value keep, promise, label;
     check_status(napi_create_array_with_length(env, 3, &keep), "run");
     for (const uint32_t i : {0, 1, 2}) check_status(napi_set_element(env, keep, i, arguments[i == 0 ? 0 : i + 3]), "run");

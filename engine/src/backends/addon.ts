@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 export type Addon = Readonly<Record<string, (...values: never[]) => unknown>>;
 
 /** What the addon must say of itself: `addon_version` in engine/native/module.h. */
-const ADDON_VERSION = 6;
+const ADDON_VERSION = 7;
 
 /** Loaded once; undefined where the addon was not built or cannot be loaded, with the reason beside it. */
 let loaded: { addon?: Addon; reason?: string; stale?: boolean } | undefined;

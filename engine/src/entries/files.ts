@@ -4,6 +4,6 @@
  */
 export { diskRefusal, refusal, writeRefusal } from '../file.js';
 export { makeFolder } from '../make-folder.js';
-export { replaceFile } from '../replace-file.js';
+export { replaceFile, replaceFileSync } from '../replace-file.js';
 export { isRunning, processSpace, startOf } from '../running-process.js';
 export { removeAbandoned, temporaryName } from '../temporary.js';

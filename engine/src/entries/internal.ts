@@ -28,6 +28,7 @@ export { shippedStrategyNames } from '../plan/strategies.js';
 export { gpuCalibrationOf } from '../predict/gpu/gpu-calibration.js';
 export { readGpuCalibration } from '../predict/gpu/this-gpu.js';
 export { resolveDevice } from '../predict/options.js';
+export { flopsLeft } from '../profile.js';
 export { checkWritable, replaceFile } from '../replace-file.js';
 export { ambientSignal } from '../run/ambient-signal.js';
 export { shippedBackendNames } from '../run/backends.js';

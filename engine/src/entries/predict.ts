@@ -27,12 +27,12 @@ export {
 } from '../predict/published/rows.js';
 export { type SearchOptions, type SearchResult, searchGranularity } from '../predict/search.js';
 export type { BlockChoice, StageCandidate, StageChoice } from '../predict/search-stages.js';
+export type { StoredCalibration } from '../predict/stored-calibration.js';
 export {
   type CalibrationFile,
   calibrationPath,
   type Machine,
   readCalibration,
-  type StoredCalibration,
   storeCalibration,
   thisMachine,
 } from '../predict/this-machine.js';

@@ -30,7 +30,7 @@ export interface PlanOptions {
   readonly target?: Device['kind'];
   /** Assumed activation rate, uniform or per block, 0…1; left out, what the maskers keep to, or 0.5. */
   readonly rate?: number | readonly number[];
-  /** Actual masks, by block, which then take the place of `rate`. */
+  /** Actual masks, by block, which then take the place of `rate`; they stand for any number of images. */
   readonly masks?: readonly Mask[];
   /** One masker per block: those that do not read the pooled input save its pass. */
   readonly maskers?: readonly Masker[];

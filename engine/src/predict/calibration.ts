@@ -60,21 +60,27 @@ export function calibrationOf(device: Device): NativeCalibration | undefined {
 function problemOf({ kind, isa, machine, fits }: NativeCalibration): string | undefined {
   if (kind !== 'native') return `of kind '${String(kind)}', expected 'native'`;
   for (const size of ['nearBytes', 'farBytes'] as const) {
-    if (!(machine?.[size] > 0)) return `has machine.${size} ${String(machine?.[size])}, expected above 0`;
+    if (!isAtLeast(machine?.[size], 1))
+      return `has machine.${size} ${String(machine?.[size])}, expected 1 or more`;
   }
+  if (machine.farBytes < machine.nearBytes)
+    return `has machine.farBytes ${machine.farBytes}, expected machine.nearBytes, ${machine.nearBytes}, or more`;
   if (!Array.isArray(fits) || fits.length === 0) return 'has no fits';
   if (nativeAmounts() && !describerFor(isa)) return `is for kernels '${String(isa)}', which are not known`;
   for (const fit of fits) {
-    if (!(fit.threads >= 1)) return `has a fit for ${String(fit.threads)} threads`;
+    if (!isAtLeast(fit?.threads, 1)) return `has a fit for ${String(fit?.threads)} threads`;
+    if (!isAtLeast(fit.runMs, 0)) return `has runMs ${String(fit.runMs)}, expected 0 or more`;
     // Which amounts there are only the addon knows; without it no cost is used.
     for (const name of nativeAmounts()?.map((amount) => amount.name) ?? []) {
       const cost = fit.costs?.[name];
-      if (!(Number.isFinite(cost) && cost >= 0))
-        return `has cost ${name} ${String(cost)}, expected 0 or more`;
+      if (!isAtLeast(cost, 0)) return `has cost ${name} ${String(cost)}, expected 0 or more`;
     }
   }
   return undefined;
 }
+
+const isAtLeast = (value: unknown, least: number): boolean =>
+  Number.isFinite(value) && Number(value) >= least;
 
 const interpolated = new WeakMap<NativeCalibration, Map<number, { costs: Float64Array; runMs: number }>>();
 

@@ -1,5 +1,5 @@
 import { expectedAttendedRate, expectedBranchRates, expectedSquares } from '../mask/expected.js';
-import { activeFraction, maskGrid } from '../mask/geometry.js';
+import { activeFraction } from '../mask/geometry.js';
 import type { Mask } from '../mask/mask.js';
 import { activePixels, attendedRegion, branchRegions, type Region } from '../mask/regions.js';
 import type { Block } from '../network/network.js';
@@ -20,8 +20,6 @@ export interface Coverage {
   readonly squares?: readonly number[];
   /** True when it is an expectation, false when it was counted. */
   readonly expected?: boolean;
-  /** Active cells, whole batch. */
-  readonly cells: number;
 }
 
 /**
@@ -38,7 +36,6 @@ export function expectedCoverage(
   rate: number,
   batch: number,
 ): Coverage {
-  const { rows, columns } = maskGrid(shape.outHeight, shape.outWidth, granularity);
   const attended = expectedAttendedRate(block, shape, granularity, rate);
   return {
     rate,
@@ -46,12 +43,15 @@ export function expectedCoverage(
     ...(attended === undefined ? {} : { attended }),
     squares: expectedSquares(block, shape, granularity, rate).map((squares) => batch * squares),
     expected: true,
-    cells: batch * rows * columns * rate,
   };
 }
 
-/** Coverage of an actual mask, counted pixel by pixel. */
-export function maskCoverage(mask: Mask, block: Block, shape: BlockShape): Coverage {
+/**
+ * Coverage of an actual mask, counted pixel by pixel.
+ * @param batch images that it stands for, when it is not of as many
+ */
+export function maskCoverage(mask: Mask, block: Block, shape: BlockShape, batch = mask.batch): Coverage {
+  const times = batch / mask.batch;
   const active = activePixels(mask, block, shape);
   const regions = branchRegions(block, shape, active, mask.batch, {
     denseConv1: false,
@@ -62,8 +62,7 @@ export function maskCoverage(mask: Mask, block: Block, shape: BlockShape): Cover
     rate: activeFraction(active),
     branch: regions.map(fractionOf),
     ...(attended ? { attended: fractionOf(attended) } : {}),
-    squares: regions.map((region, i) => countSquares(region, mask.batch, shape.branch[i]!)),
-    cells: mask.cells.reduce((sum, cell) => sum + cell, 0),
+    squares: regions.map((region, i) => times * countSquares(region, mask.batch, shape.branch[i]!)),
   };
 }
 
@@ -84,7 +83,7 @@ export function statisticsCoverage(
 
 /** Everything computed. */
 export function fullCoverage(block: Block): Coverage {
-  return { rate: 1, branch: block.branch.map(() => 1), cells: 0 };
+  return { rate: 1, branch: block.branch.map(() => 1) };
 }
 
 type MapSize = BlockShape['branch'][number];

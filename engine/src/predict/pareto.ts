@@ -3,7 +3,7 @@ export interface ParetoPoint {
   /** S of each stage. */
   readonly granularity: readonly number[];
   readonly totalMs: number;
-  /** Mean over blocks of the score given for their S. */
+  /** Mean over blocks of the score given for their S; 0 without blocks. */
   readonly score: number;
 }
 
@@ -43,5 +43,5 @@ export function paretoFront(
       front.push(point);
     }
   }
-  return front.map((point) => ({ ...point, score: point.score / blocks }));
+  return front.map((point) => ({ ...point, score: blocks > 0 ? point.score / blocks : 0 }));
 }

@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { dataFolder, engineVersion, storeFile } from '../data-folder.js';
@@ -6,6 +5,7 @@ import { FoveaError } from '../errors.js';
 import type { Device } from '../plan/device.js';
 import { calibrationOf } from './calibration.js';
 import { checkDevice } from './check-device.js';
+import { calibrationReader, type StoredCalibration } from './stored-calibration.js';
 
 /** Format of the calibration file; a file of another format is stale. */
 export const calibrationFormat = 10;
@@ -43,31 +43,18 @@ export function describeMachine(isa: string): Machine {
   };
 }
 
-/** A stored calibration: the device, or why there is none that can be used. */
-export type StoredCalibration =
-  | { readonly device: Device; readonly measuredAt: string; readonly problem?: undefined }
-  | { readonly device?: undefined; readonly problem: string };
-
-let cached: { readonly file: string; readonly stamp: string; readonly answer: StoredCalibration } | undefined;
+const read = calibrationReader({
+  path: calibrationPath,
+  missing: (file) => `this machine is not calibrated: run fovea calibrate (no ${file})`,
+  parse: parseCalibration,
+});
 
 /**
  * Reads this machine's calibration. A file that is missing, corrupt, or from another CPU, core count or
  * engine version is not used; `problem` says so in one sentence.
  */
 export function readCalibration(): StoredCalibration {
-  const file = calibrationPath();
-  if (!existsSync(file))
-    return { problem: `this machine is not calibrated: run fovea calibrate (no ${file})` };
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    return { problem: `calibration ${file} cannot be read: ${(error as Error).message}` };
-  }
-  if (cached?.file === file && cached.stamp === text) return cached.answer;
-  const answer = parseCalibration(file, text);
-  cached = { file, stamp: text, answer };
-  return answer;
+  return read();
 }
 
 function parseCalibration(file: string, text: string): StoredCalibration {

@@ -99,9 +99,20 @@ export async function validatePredictions(
   network: Network,
   options: ValidateOptions = {},
 ): Promise<Validation> {
-  const { runs = 8, threads = [1], rates = [0.1, 0.3, 0.5, 0.7, 1], signal, onProgress } = options;
+  const {
+    strategies = ['dense', 'unfused', 'lasnet', 'streamed'],
+    granularities = [1, 2, 4, 7, 8, Number.POSITIVE_INFINITY],
+    rates = [0.1, 0.3, 0.5, 0.7, 1],
+    threads = [1],
+    runs = 8,
+    signal,
+    onProgress,
+  } = options;
   if (!Number.isInteger(runs) || runs < 1) {
     throw new FoveaError('bad-argument', `runs ${runs}: an integer of at least 1 is accepted`);
+  }
+  for (const [name, list] of Object.entries({ strategies, granularities, rates, threads })) {
+    if (list.length === 0) throw new FoveaError('bad-argument', `no ${name}: at least one is accepted`);
   }
   rates.forEach(checkRate);
   const { height = network.inputShape.height, width = network.inputShape.width } = options;
@@ -115,7 +126,12 @@ export async function validatePredictions(
     for (const [position, count] of threads.entries()) {
       const turn = { threads: count, share: 1 / Math.ceil(runs / runsOfRound), signal };
       await source.next(turn);
-      const plans = plansOf(network, { ...options, rates, height, width }, source.device(), count);
+      const plans = plansOf(
+        network,
+        { strategies, granularities, rates, height, width },
+        source.device(),
+        count,
+      );
       const timed = await timeTrials(
         plans.map((trial) => ({ session: session!, input, trial })),
         {
@@ -174,12 +190,12 @@ interface ComparedPlans {
 function plansOf(
   network: Network,
   {
-    strategies = ['dense', 'unfused', 'lasnet', 'streamed'],
-    granularities = [1, 2, 4, 7, 8, Number.POSITIVE_INFINITY],
+    strategies,
+    granularities,
     rates,
     height,
     width,
-  }: ValidateOptions & { readonly rates: readonly number[]; readonly height: number; readonly width: number },
+  }: Required<Pick<ValidateOptions, 'strategies' | 'granularities' | 'rates' | 'height' | 'width'>>,
   device: Device,
   threads: number,
 ): ComparedTrial[] {

@@ -31,7 +31,10 @@ export interface PlanComparison extends Comparison {
   readonly blocks: readonly BlockComparison[];
 }
 
-/** Shares of blocks within 10 % and of plans within 5 %, or within `resolutionMs`, with median errors. */
+/**
+ * Shares of blocks within 10 % and of plans within 5 %, or within `resolutionMs`, with median errors; 0 for a network
+ * without blocks.
+ */
 export interface ErrorShares {
   readonly blocksWithin10: number;
   readonly plansWithin5: number;
@@ -63,8 +66,8 @@ export function summarise(rows: readonly PlanComparison[]): ValidationSummary {
     return {
       blocksWithin10: within(blocks, figure, 0.1),
       plansWithin5: within(rows, figure, 0.05),
-      medianBlockError: lowerMedian(blockErrors),
-      medianPlanError: lowerMedian(planErrors),
+      medianBlockError: medianOf(blockErrors),
+      medianPlanError: medianOf(planErrors),
     };
   };
   const losses = choiceLosses(rows);
@@ -74,11 +77,14 @@ export function summarise(rows: readonly PlanComparison[]): ValidationSummary {
     ...shares('error'),
     unadjusted: shares('unadjustedError'),
     repeated: shares('repeat'),
-    bias: lowerMedian(blocks.map((block) => block.error)),
+    bias: medianOf(blocks.map((block) => block.error)),
     worstChoiceLoss: Math.max(0, ...losses),
-    medianChoiceLoss: lowerMedian(losses.length > 0 ? losses : [0]),
+    medianChoiceLoss: medianOf(losses),
   };
 }
+
+/** 0 of nothing. */
+const medianOf = (values: readonly number[]): number => (values.length > 0 ? lowerMedian(values) : 0);
 
 /**
  * What a clock and a cold cache make of any time, ms. A block whose cells are all inactive takes less than this: a

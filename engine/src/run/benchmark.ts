@@ -6,7 +6,7 @@ import { checkRate } from '../mask/rate.js';
 import type { Network } from '../network/network.js';
 import type { ExecutionProvider } from '../onnxruntime.js';
 import type { Granularity } from '../plan/granularity.js';
-import type { KernelTiming, Profile } from '../profile.js';
+import { flopsLeft, type KernelTiming, type Profile } from '../profile.js';
 import { Random } from '../random.js';
 import { Tensor } from '../tensor.js';
 import { defaultMasker } from './maskers.js';
@@ -172,7 +172,7 @@ export async function benchmark(network: Network, options: BenchmarkOptions = {}
         options.onProgress?.(done, setting.rate === undefined ? masker : `rate ${setting.rate}`);
       }
       const speedup = median(denseMs.map((ms, i) => ms / engineMs[i]!));
-      const flopsFraction = profile.flops / (profile.flops + profile.flopsAvoided);
+      const flopsFraction = flopsLeft(profile);
       rows.push({
         rate: setting.rate ?? meanRate(profile),
         denseMs: spread(denseMs),

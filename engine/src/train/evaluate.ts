@@ -2,6 +2,7 @@ import { FoveaError } from '../errors.js';
 import { imageChannels } from '../network/image-channels.js';
 import { blocksOf, type Network } from '../network/network.js';
 import { predict } from '../predict/predict.js';
+import { flopsLeft } from '../profile.js';
 import { resolveMaskers } from '../run/maskers.js';
 import type { NetworkRunOptions } from '../run/options.js';
 import { run } from '../run/run.js';
@@ -163,7 +164,7 @@ export async function measureAccuracy(
     agreement: { top1: top1 / dataset.count, cosine: cosine / dataset.count },
     blocks,
     coverage: coverage.result(),
-    flops: flops / denseFlops,
+    flops: flopsLeft({ flops, flopsAvoided: denseFlops - flops }),
     latency: {
       ...measured,
       ...(device === undefined

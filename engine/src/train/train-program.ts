@@ -40,7 +40,8 @@ export function canTrain(): boolean {
 
 /**
  * A list of operations over typed arrays that is checked once and then run as often as wanted, on native
- * threads. The arrays are shared: what is written to them between runs is what the next run reads.
+ * threads. The arrays are shared: what is written to them between runs is what the next run
+ * reads, and their memory must not be given away during one.
  */
 export class TrainProgram {
   /** Seconds spent in each operation so far, for finding out where a step's time goes. */

@@ -15,6 +15,7 @@ import { type Convolve, fastConvolve } from './convolution.js';
 import { type CaseMaskers, maskersOf } from './maskers.js';
 import { batchOf, networkOf, picturesOf, withBias } from './network.js';
 import { type OracleMask, oracle } from './oracle.js';
+import { type OtherRun, otherSizes } from './other-sizes.js';
 import type { Planes } from './planes.js';
 import { denseBlocks, planOptions } from './plans.js';
 import { runRewritten } from './rewrites.js';
@@ -76,7 +77,10 @@ interface Expected {
   readonly masks: readonly OracleMask[];
 }
 
-/** Runs a case: each run against the oracle, then all of them again, at the same time and in the opposite order. */
+/**
+ * Runs a case: each run against the oracle, then all of them again, at the same time, in the opposite order, and among runs at
+ * other sizes.
+ */
 export async function check(test: Case): Promise<Outcome> {
   const bare = networkOf(test);
   const pictures = picturesOf(test);
@@ -136,8 +140,20 @@ async function compare(
   }
   // What is left of other runs, and of runs that were broken off, must not matter; nor must runs at the same time.
   const again = runs.filter(({ wanted }) => wanted.backend !== 'reference').reverse();
-  const outcomes = await Promise.all(
-    again.map(async (each): Promise<Outcome | undefined> => {
+  const others: { readonly other: OtherRun; readonly first: RunResult }[] = [];
+  try {
+    if (runs.some(({ wanted }) => wanted.backend === 'native'))
+      for (const other of otherSizes(test, network)) others.push({ other, first: await other.run() });
+  } catch (error) {
+    return failed('error', runs[0]!, `at another size: ${(error as Error).stack ?? error}`);
+  }
+  const outcomes = await Promise.all([
+    ...others.map(async ({ other, first }): Promise<Outcome | undefined> => {
+      const change = changeOf(first, await other.run());
+      counts.runs++;
+      return change ? failed('unsteady', runs[0]!, `${change} at ${other.description}`) : undefined;
+    }),
+    ...again.map(async (each): Promise<Outcome | undefined> => {
       const { wanted, number } = each;
       try {
         await breakOff(test, network, pictures, maskers, wanted);
@@ -151,7 +167,7 @@ async function compare(
         return failed('error', each, `run again: ${(error as Error).stack ?? error}`);
       }
     }),
-  );
+  ]);
   return outcomes.find((outcome) => outcome !== undefined) ?? counts;
 }
 

@@ -231,8 +231,23 @@ describe('the stored calibration', () => {
       content.format = 99;
     });
     expect(readCalibration().problem).toMatch(/format 99/);
-    storeCalibration({ ...device, calibration: { ...device.calibration, fits: [] } }, 'avx2');
-    expect(readCalibration().problem).toMatch(/has no fits.*calibrate again/);
+    const { calibration } = device;
+    const [fit] = calibrationOf(device)!.fits;
+    const wrong: [object, RegExp][] = [
+      [{ fits: [] }, /has no fits/],
+      [{ fits: [null] }, /a fit for undefined threads/],
+      [{ fits: [{ ...fit, runMs: 'x' }] }, /has runMs x, expected 0 or more/],
+      [{ machine: { nearBytes: true, farBytes: 1e6 } }, /machine.nearBytes true, expected 1 or more/],
+      [
+        { machine: { nearBytes: 1e6, farBytes: 1e5 } },
+        /machine.farBytes 100000, expected .* 1000000, or more/,
+      ],
+    ];
+    for (const [change, problem] of wrong) {
+      storeCalibration({ ...device, calibration: { ...calibration!, ...change } }, 'avx2');
+      expect(readCalibration().problem).toMatch(problem);
+      expect(readCalibration().problem).toMatch(/calibrate again/);
+    }
   });
 
   it('cannot be stored where nothing can be written', () => {

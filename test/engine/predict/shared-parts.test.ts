@@ -1,12 +1,4 @@
-import {
-  builtNetwork,
-  type Device,
-  getDevice,
-  makePlan,
-  type Network,
-  predict,
-  randomMasker,
-} from '@fovea/engine';
+import { builtNetwork, getDevice, makePlan, type Network, predict, randomMasker } from '@fovea/engine';
 import { nativeBackend, networkShapes } from '@fovea/engine/backend';
 import { importOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
@@ -24,7 +16,6 @@ import {
   expectedDecisions,
   programOfPlan,
 } from '../../../engine/src/predict/program-cost/costed-program.js';
-import { nativeAmounts } from '../../../engine/src/predict/program-cost/describer.js';
 import { passCosts } from '../../../engine/src/predict/program-cost/pass-costs.js';
 import {
   knownForeignShapes,
@@ -37,6 +28,7 @@ import { maskersOf } from '../differential/maskers.js';
 import { networkOf } from '../differential/network.js';
 import { planOptions } from '../differential/plans.js';
 import { runRewritten } from '../differential/rewrites.js';
+import { calibratedDevice } from '../support/calibrated-device.js';
 import { conv, model } from '../support/onnx-graphs.js';
 import { denseFirst } from '../support/rewrites.js';
 
@@ -44,19 +36,6 @@ interface Size {
   readonly batch: number;
   readonly height: number;
   readonly width: number;
-}
-
-function calibrated(): Device {
-  const costs = Object.fromEntries((nativeAmounts() ?? []).map(({ name }, i) => [name, 3e-8 * (1 + i / 7)]));
-  return {
-    ...getDevice('cpu-avx2'),
-    calibration: {
-      kind: 'native',
-      isa: 'avx2',
-      machine: { nearBytes: 2 ** 19, farBytes: 2 ** 25 },
-      fits: [1, 4].map((threads) => ({ threads, costs, runMs: 0.1, medianError: 0.02, samples: 100 })),
-    },
-  };
 }
 
 /** What the addon is given, convolutions numbered by their geometry. */
@@ -126,7 +105,7 @@ function expectSame(network: Network, plan: Plan, size: Size, maskers?: readonly
   });
   expect(counted[0]).toEqual(counted[1]);
   const { counts } = counted[0]!;
-  for (const device of [calibrated(), getDevice('v100')]) {
+  for (const device of [calibratedDevice(), getDevice('v100')]) {
     for (const threads of device.kind === 'cpu' ? [1, 3] : [1]) {
       const setting = { device, batch: size.batch, threads, weightBytes: weightBytesOf(network) };
       expect(passCosts(shared, counts, setting)).toEqual(passCosts(plain, counts, setting));
@@ -265,7 +244,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('a program of shared pa
   });
 
   it('is the same whatever was predicted before', () => {
-    const device = calibrated();
+    const device = calibratedDevice();
     const figures = (order: readonly number[]) => {
       const network = builtNetwork('resnet50');
       const times = order.map((S) => [

@@ -41,6 +41,15 @@ describe('squares of 2 x 2 pixels', () => {
     });
   });
 
+  it('are counted for as many images as a mask stands for', () => {
+    const shape = blockShape(identity, 14, 14);
+    const mask = drawMask(identity.index, shape.outHeight, shape.outWidth, 2, 0.4, 1);
+    const one = maskCoverage(mask, identity, shape);
+    const three = maskCoverage(mask, identity, shape, 3);
+    expect(three.squares).toEqual(one.squares!.map((count) => 3 * count));
+    expect(three.branch).toEqual(one.branch);
+  });
+
   it('cover the whole map at rate 1, odd sides included', () => {
     const shape = blockShape(identity, 13, 13);
     const { squares } = expectedCoverage(identity, shape, 2, 1, 3);

@@ -36,7 +36,7 @@ describe.skipIf(!canTrain())('gradients of what stands around convolutions', () 
       return dot(y, weights);
     };
     const [dx, dscale, dshift] = [new Float32Array(x.length), new Float32Array(C), new Float32Array(C)];
-    await execute('activate-dx', dims, weights, x, scale, shift, dx, ...slopesBelow, dscale, dshift);
+    await execute('activate-dx', [...dims, 1], weights, x, scale, shift, dx, ...slopesBelow, dscale, dshift);
     expectClose(await slopes(x, dx, value, 2e-4), 0.05);
     expectClose(await slopes(scale, dscale, value, 2e-4), 0.05);
     expectClose(await slopes(shift, dshift, value, 2e-4), 0.05);

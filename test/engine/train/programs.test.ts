@@ -1,5 +1,6 @@
 import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
+import { loadAddon } from '../../../engine/src/backends/addon.js';
 import { layoutOf } from '../../../engine/src/train/architecture.js';
 import { Parameters } from '../../../engine/src/train/parameters.js';
 import { newSettings } from '../../../engine/src/train/step-settings.js';
@@ -52,7 +53,7 @@ describe.skipIf(!canTrain())('a training program is refused', () => {
     ['bias', [most, most], 2],
     ['bias-db', [most, most], 2],
     ['activate', [most, most, 0], 4],
-    ['activate-dx', [most, most, 0], 5],
+    ['activate-dx', [most, most, 0, 0], 5],
     ['scale', [2 ** 30, 2 ** 30, 16], 4],
     ['scale-dx', [2 ** 30, 2 ** 30, 16], 6],
     ['classify', [most, most, 0], 5],
@@ -76,6 +77,14 @@ describe.skipIf(!canTrain())('a training program is refused', () => {
     ['a mask finer than what it decides', 'work', [1, 4, 4, 1, 2, 2, 1, 1, 1, 1, 0, 0, 1, 1]],
     ['groups that do not divide', 'convolution', [1, 2, 2, 3, 2, 2, 4, 1, 1, 1, 1, 0, 0, 2, 0]],
     ['a kernel of nothing', 'convolution', [1, 2, 2, 3, 2, 2, 4, 0, 1, 1, 1, 0, 0, 1, 0]],
+    ['a map of nothing', 'convolution-dw', [1, 2, 2, 3, 0, 0, 4, 1, 1, 1, 1, 0, 0, 1, 0]],
+    ['a channel count of nothing', 'residual', [most, most, most, 0, 0, 0]],
+    [
+      'a kernel that covers more than can be counted',
+      'rates',
+      [1, 0, 1, 1, most, most, 1, most, 0, 4096, 4096],
+    ],
+    ['a kernel that takes years', 'work', [1, 1, 1, 1, 4096, 4096, most, most, 1, 1, 0, 0, 1, 1]],
     ['a stride of nothing', 'convolution', [1, 2, 2, 3, 2, 2, 4, 1, 1, 0, 1, 0, 0, 1, 0]],
   ];
   it.each(inconsistent)('with %s', (_, op, dims) => {
@@ -100,9 +109,33 @@ describe.skipIf(!canTrain())('a training program is refused', () => {
     ['a buffer of another type', [{ op: 'fold', dims: [1], buffers: Array(6).fill(new Float64Array(1)) }]],
     ['a buffer that is none', [{ op: 'fold', dims: [1], buffers: Array(6).fill([1]) }]],
     ['too few buffers', [{ op: 'fold', dims: [1], buffers: [floats(1)] }]],
+    ['buffers that nothing checks', [{ op: 'fold', dims: [1], buffers: Array(7).fill(floats(1)) }]],
+    [
+      'gradients of norms without room for both',
+      [{ op: 'activate-dx', dims: [1, 4, 0, 1], buffers: [4, 4, 4, 4, 4, 4].map(floats) }],
+    ],
   ];
   it.each(wrong)('that is %s', (_, ops) => {
     expect(() => new TrainProgram(ops as TrainOp[])).toThrow(expect.objectContaining({ code: 'bad-shape' }));
+  });
+
+  it('when memory of its arrays was given away after they were checked', async () => {
+    const x = floats(1 << 16);
+    const program = new TrainProgram([{ op: 'bias', dims: [1, 1 << 16], buffers: [x, floats(1 << 16)] }]);
+    expect(await program.run(1, stop)).toBe(true);
+    structuredClone(undefined, { transfer: [x.buffer] });
+    await expect(program.run(1, stop)).rejects.toMatchObject({
+      code: 'bad-argument',
+      message: expect.stringContaining('bias: buffer 0'),
+    });
+  });
+
+  it('where a session of inference is given instead', async () => {
+    const { addon } = loadAddon() as { addon: Record<string, (...values: unknown[]) => unknown> };
+    const session = addon.inferOpen!(0);
+    expect(() => addon.trainRun!(session, 0, 0, 1, stop, new Float64Array(0))).toThrow(/training program/);
+    const program = addon.trainCompile!([]);
+    expect(() => addon.inferClose!(program)).toThrow(/native session/);
   });
 
   it('twice at a time, and with threads out of range', async () => {

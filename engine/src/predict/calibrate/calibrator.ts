@@ -64,10 +64,15 @@ export class Calibrator {
     const peaks = await measurePeaks(backend, coreCount(), caches.farBytes, listed.farBytes);
     throwIfAborted(signal);
     const probes: Probe[] = [];
-    for (const network of probeNetworks()) {
-      const { height, width } = network.inputShape;
-      const session = await backend.open(network, { batch: 1, height, width });
-      probes.push({ network, session, input: plausibleInput(network, 1, height, width), timed: new Map() });
+    try {
+      for (const network of probeNetworks()) {
+        const { height, width } = network.inputShape;
+        const session = await backend.open(network, { batch: 1, height, width });
+        probes.push({ network, session, input: plausibleInput(network, 1, height, width), timed: new Map() });
+      }
+    } catch (error) {
+      for (const { session } of probes) session.dispose();
+      throw error;
     }
     return new Calibrator(probes, caches, peaks);
   }

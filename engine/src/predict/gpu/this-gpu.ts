@@ -1,11 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { openDevice, openedAdapter } from '../../backends/webgpu/device.js';
 import { dataFolder, engineVersion, storeFile } from '../../data-folder.js';
 import { FoveaError } from '../../errors.js';
 import type { Device } from '../../plan/device.js';
 import { checkDevice } from '../check-device.js';
-import type { StoredCalibration } from '../this-machine.js';
+import { calibrationReader, type StoredCalibration } from '../stored-calibration.js';
 import { gpuCalibrationOf } from './gpu-calibration.js';
 
 /** Format of the file; one of another format is stale. */
@@ -36,22 +35,15 @@ export function storeGpuCalibration(device: Device): string {
   return storeFile(gpuCalibrationPath(), content, 'calibration');
 }
 
-let cached: { readonly file: string; readonly text: string; readonly answer: StoredCalibration } | undefined;
+const read = calibrationReader({
+  path: gpuCalibrationPath,
+  missing: (file) => `no GPU is calibrated: run fovea calibrate --backend webgpu (no ${file})`,
+  parse,
+});
 
 /** Reads the GPU's calibration; a file that is missing, corrupt or from another version is not used. */
 export function readGpuCalibration(): StoredCalibration {
-  const file = gpuCalibrationPath();
-  if (!existsSync(file))
-    return { problem: `no GPU is calibrated: run fovea calibrate --backend webgpu (no ${file})` };
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    return { problem: `calibration ${file} cannot be read: ${(error as Error).message}` };
-  }
-  // The same device as long as the file is the same: costs are remembered by it.
-  if (cached?.file !== file || cached.text !== text) cached = { file, text, answer: parse(file, text) };
-  return cached.answer;
+  return read();
 }
 
 function parse(file: string, text: string): StoredCalibration {

@@ -40,7 +40,7 @@ export function foveaProfile(
   const coverageOf = ({ block, shape }: PlacedBlock): Coverage => {
     const mask = known.masks?.find((candidate) => candidate.block === block.index);
     return mask
-      ? maskCoverage(mask, block, shape)
+      ? maskCoverage(mask, block, shape, setting.batch)
       : expectedCoverage(
           block,
           shape,

@@ -200,7 +200,18 @@ export class Tape {
       }
       const { scaleGradient, shiftGradient } = norm;
       const gradients = scaleGradient && shiftGradient ? [scaleGradient, shiftGradient] : [];
-      this.emit('activate-dx', dims, slope, raw.array, scale, shift, slope, ...sloped, ...gradients);
+      const learned = gradients.length > 0 ? 1 : 0;
+      this.emit(
+        'activate-dx',
+        [...dims, learned],
+        slope,
+        raw.array,
+        scale,
+        shift,
+        slope,
+        ...sloped,
+        ...gradients,
+      );
       this.addSlope(raw, slope);
     });
   }

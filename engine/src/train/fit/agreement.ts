@@ -1,6 +1,7 @@
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import type { Granularity } from '../../plan/granularity.js';
+import { flopsLeft } from '../../profile.js';
 import { run } from '../../run/run.js';
 import { releaseNetwork } from '../../run/sessions.js';
 import type { Tensor } from '../../tensor.js';
@@ -102,7 +103,7 @@ export async function measureAgreement(
         granularity,
         rate,
         measuredRate: active.reduce((sum, each) => sum + each, 0) / Math.max(1, active.length),
-        flops: profile.flops / (profile.flops + profile.flopsAvoided),
+        flops: flopsLeft(profile),
         ...compareOutputs(output, dense),
       });
       onProgress?.(rows.length, granularities.length * rates.length);

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { deviceNames, FoveaError, type PredictOptions, type Profile, predict } from '@fovea/engine';
-import { checkExcitation, parseGranularity } from '@fovea/engine/internal';
+import { checkExcitation, flopsLeft, parseGranularity } from '@fovea/engine/internal';
 import { costModels, type ReferenceTable, recomputeTable } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { formatPercent } from '../../presentation/index.js';
@@ -121,7 +121,7 @@ const ms = (value: number) => value.toFixed(value < 10 ? 4 : 2);
 
 /** A predicted profile as text: the total, then a table of blocks. */
 function asText(profile: Profile, device: string): string {
-  const { network, source, strategy, batch, totalMs, flops, flopsAvoided } = profile;
+  const { network, source, strategy, batch, totalMs } = profile;
   const outside = profile.ops.filter((op) => op.block < 0);
   const rows = [
     ...profile.blocks.map((block) => [
@@ -143,7 +143,7 @@ function asText(profile: Profile, device: string): string {
       ms(op.overheadMs),
     ]),
   ];
-  const avoided = formatPercent(flopsAvoided / (flops + flopsAvoided), 1);
+  const avoided = formatPercent(1 - flopsLeft(profile), 1);
   return [
     `${network} on ${profile.device}, ${strategy}, ${settingText(device, profile)} (predicted, ${source} model)`,
     `${ms(totalMs)} ms, ${ms(totalMs / batch)} ms an image; ${avoided} of the FLOPs avoided`,

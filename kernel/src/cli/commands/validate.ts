@@ -96,7 +96,9 @@ function asText({ network, device, runs, software, slowdown, handover, rows, sum
       predictedMs.toFixed(2),
       measuredMs.toFixed(2),
       formatPercent(error, 1),
-      formatPercent(blocks.filter((block) => Math.abs(block.error) <= 0.1).length / blocks.length, 1),
+      blocks.length === 0
+        ? ''
+        : formatPercent(blocks.filter((block) => Math.abs(block.error) <= 0.1).length / blocks.length, 1),
     ],
   );
   return [

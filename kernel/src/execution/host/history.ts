@@ -1,15 +1,28 @@
-import { openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { makeFolder } from '@fovea/engine/files';
+import { makeFolder, replaceFileSync } from '@fovea/engine/files';
 import type { JsonObject } from '../../json-object.js';
 import { murmur2 } from '../cells/cell-file.js';
 
 interface Entry {
+  /** The kernel that ran it: kernels that start together take the same number for their session. */
+  readonly kernel: string | undefined;
   readonly session: number;
   readonly line: number;
   readonly code: string;
   output?: string;
+}
+
+/** A line of the file: a cell, or the result of one. */
+interface Line {
+  readonly s: number;
+  /** Left out by earlier versions. */
+  readonly k?: string | undefined;
+  readonly n: number;
+  readonly c?: string;
+  readonly o?: string | undefined;
 }
 
 type Row = [session: number, line: number, code: string | [code: string, output: string | null]];
@@ -32,21 +45,23 @@ export function historyFile(directory: string): string {
  */
 export class History {
   readonly #entries: Entry[];
+  readonly #kernel = randomUUID();
   readonly #session: number;
-  /** Opened with the first entry; `null` when it cannot be written. */
-  #descriptor: number | null | undefined;
+  /** Whether the file may end within a line, which the next one would become a part of. */
+  #isTorn: boolean;
   /** Lines that are to be written when the event loop has gone round: no cell waits for a disk. */
   #unwritten = '';
 
   constructor(private readonly file: string) {
-    this.#entries = read(file);
+    const { entries, isTorn } = read(file);
+    this.#entries = entries;
+    this.#isTorn = isTorn;
     this.#session = Math.max(0, ...this.#entries.map(({ session }) => session)) + 1;
   }
 
   add(line: number, code: string): void {
-    const entry: Entry = { session: this.#session, line, code };
-    this.#entries.push(entry);
-    if (code.length <= ENTRY_LIMIT) this.#write({ s: entry.session, n: line, c: code });
+    this.#entries.push({ kernel: this.#kernel, session: this.#session, line, code });
+    if (code.length <= ENTRY_LIMIT) this.#write({ n: line, c: code });
   }
 
   /** Keeps a cell's result as text. */
@@ -54,7 +69,7 @@ export class History {
     const entry = this.#entries.findLast((one) => one.session === this.#session && one.line === line);
     if (!entry) return;
     entry.output = output.slice(0, 10_000);
-    this.#write({ s: entry.session, n: line, o: entry.output });
+    this.#write({ n: line, o: entry.output });
   }
 
   /** Answers a history_request: `tail`, `range` and `search`. */
@@ -93,9 +108,9 @@ export class History {
     }
   }
 
-  #write(record: object): void {
+  #write(line: Omit<Line, 's' | 'k'>): void {
     if (this.#unwritten === '') setImmediate(() => this.flush());
-    this.#unwritten += `${JSON.stringify(record)}\n`;
+    this.#unwritten += textOf({ s: this.#session, k: this.#kernel, ...line });
   }
 
   /** Writes what has not been written yet. */
@@ -104,13 +119,13 @@ export class History {
     this.#unwritten = '';
     if (text === '') return;
     try {
-      if (this.#descriptor === undefined) {
-        makeFolder(dirname(this.file), 0o700);
-        this.#descriptor = openSync(this.file, 'a', 0o600);
-      }
-      if (this.#descriptor !== null) writeSync(this.#descriptor, text);
+      makeFolder(dirname(this.file), 0o700);
+      // Opened each time: another kernel may have replaced the file by a shorter one.
+      appendFileSync(this.file, this.#isTorn ? `\n${text}` : text, { mode: 0o600 });
+      this.#isTorn = false;
     } catch {
-      this.#descriptor = null;
+      // A full disk may have taken a part of it.
+      this.#isTorn = true;
     }
   }
 }
@@ -124,19 +139,29 @@ function glob(pattern: string): RegExp {
   return new RegExp(`^${source}$`);
 }
 
-function read(file: string): Entry[] {
+const textOf = (line: Line): string => `${JSON.stringify(line)}\n`;
+
+function read(file: string): { readonly entries: Entry[]; readonly isTorn: boolean } {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch {
-    return [];
+    return { entries: [], isTorn: false };
   }
+  const isTorn = text !== '' && !text.endsWith('\n');
   const entries = new Map<string, Entry>();
+  const sessions = new Map<string | number, number>();
+  let last = 0;
   for (const line of text.split('\n')) {
     try {
-      const { s, n, c, o } = JSON.parse(line) as { s: number; n: number; c?: string; o?: string };
-      const key = `${s}:${n}`;
-      if (typeof c === 'string') entries.set(key, { session: s, line: n, code: c });
+      const { s, k, n, c, o } = JSON.parse(line) as Line;
+      if (!Number.isInteger(s) || !Number.isInteger(n)) continue;
+      const own = k ?? s;
+      const session = sessions.get(own) ?? Math.max(s, k === undefined ? 0 : last + 1);
+      sessions.set(own, session);
+      last = Math.max(last, session);
+      const key = `${session}:${n}`;
+      if (typeof c === 'string') entries.set(key, { kernel: k, session, line: n, code: c });
       const entry = entries.get(key);
       if (entry && typeof o === 'string') entry.output = o;
     } catch {
@@ -144,15 +169,16 @@ function read(file: string): Entry[] {
     }
   }
   const all = [...entries.values()];
-  if (all.length <= KEPT) return all;
+  if (all.length <= KEPT) return { entries: all, isTorn };
   const kept = all.slice(-KEPT / 2);
   try {
-    const lines = kept.map(({ session, line, code, output }) =>
-      JSON.stringify({ s: session, n: line, c: code, o: output }),
+    const lines = kept.map(({ kernel, session, line, code, output }) =>
+      textOf({ s: session, k: kernel, n: line, c: code, o: output }),
     );
-    writeFileSync(file, `${lines.join('\n')}\n`, { mode: 0o600 });
+    replaceFileSync(file, lines.join(''), 0o600);
+    return { entries: kept, isTorn: false };
   } catch {
     // It keeps its length.
+    return { entries: kept, isTorn };
   }
-  return kept;
 }

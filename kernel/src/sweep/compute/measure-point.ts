@@ -1,5 +1,5 @@
 import { type Network, type NetworkRunOptions, Random, run, Tensor } from '@fovea/engine';
-import { compareOutputs, median } from '@fovea/engine/internal';
+import { compareOutputs, flopsLeft, median } from '@fovea/engine/internal';
 import { measureAccuracy } from '@fovea/engine/train';
 import type { Point, PointResult } from '../point.js';
 import { engineGranularity } from '../space/networks.js';
@@ -71,12 +71,12 @@ async function measureOnNoise(
     onProgress((i + 1) / runs);
     if (i < runs - 1) continue;
     const latencyMs = { dense: median(times.dense), adaptive: median(times.adaptive) };
-    const { source, strategy, threads, flops, flopsAvoided, blocks } = profile;
+    const { source, strategy, threads, blocks } = profile;
     const adaptive = blocks.filter(({ mode }) => mode === 'adaptive');
     return {
       ...{ images: 1, latencyMs, speedup: latencyMs.dense / latencyMs.adaptive },
       agreement: compareOutputs(output, plain.output),
-      flops: flops / (flops + flopsAvoided),
+      flops: flopsLeft(profile),
       rate: mean(adaptive.map(({ rate }) => rate)),
       ...{ source, strategy, threads },
     };

@@ -12,7 +12,7 @@ import { attentionLayers } from '../../../../engine/src/network/attention.js';
 import { blocksOf, type Convolution } from '../../../../engine/src/network/network.js';
 import { networkShapes } from '../../../../engine/src/network/walk.js';
 import { weightBytesOf } from '../../../../engine/src/network/weight-bytes.js';
-import { maskCoverage } from '../../../../engine/src/predict/coverage.js';
+import { expectedCoverage, maskCoverage } from '../../../../engine/src/predict/coverage.js';
 import {
   type CostedProgram,
   programOfPlan,
@@ -312,6 +312,22 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
       before = now;
     }
   });
+
+  it.each(['squeeze', 'slide', 'pixels'] as const)(
+    'is made of numbers where less than a pixel is expected: %s',
+    (attention) => {
+      const network = attending(attention)();
+      const describer = new Describer(isa, nativeAmounts()!);
+      for (const strategy of ['unfused', 'lasnet', 'streamed']) {
+        const { program } = prepare(network, strategy, 1, 0.5, 40);
+        for (const rate of [1e-12, 1e-6, 1e-3]) {
+          const counts = program.counts(({ block, shape }) => expectedCoverage(block, shape, 1, rate, 1));
+          const { rows } = describer.describe(program, counts, 2, caches, weightBytesOf(network));
+          expect(rows.findIndex((value) => !(value >= 0))).toBe(-1);
+        }
+      }
+    },
+  );
 
   it('has weights come from where they are held since the run before', () => {
     const network = builtNetwork('mobilenet_v2');

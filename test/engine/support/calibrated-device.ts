@@ -1,0 +1,16 @@
+import { type Device, getDevice } from '@fovea/engine';
+import { nativeAmounts } from '../../../engine/src/predict/program-cost/describer.js';
+
+/** A device with made-up costs, which predictions multiply the addon's descriptions with. */
+export function calibratedDevice(): Device {
+  const costs = Object.fromEntries((nativeAmounts() ?? []).map(({ name }, i) => [name, 3e-8 * (1 + i / 7)]));
+  return {
+    ...getDevice('cpu-avx2'),
+    calibration: {
+      kind: 'native',
+      isa: 'avx2',
+      machine: { nearBytes: 2 ** 19, farBytes: 2 ** 25 },
+      fits: [1, 4].map((threads) => ({ threads, costs, runMs: 0.1, medianError: 0.02, samples: 100 })),
+    },
+  };
+}
