@@ -32,7 +32,7 @@ export { checkWritable, replaceFile } from '../replace-file.js';
 export { ambientSignal } from '../run/ambient-signal.js';
 export { shippedBackendNames } from '../run/backends.js';
 export { measureInTurns } from '../run/in-turns.js';
-export { defaultMasker, resolveMaskers } from '../run/maskers.js';
+export { defaultMasker, maskerNames, resolveMaskers } from '../run/maskers.js';
 export { median } from '../run/median.js';
 export { type CheckedRun, checkAgainstPlain, type PlainCheck } from '../run/plain-run.js';
 export { defaultThreads, prepare } from '../run/prepare.js';

@@ -3,6 +3,7 @@ import { nativeBackend } from '../backends/native/index.js';
 import { onnxBackend } from '../backends/onnx/index.js';
 import { referenceBackend } from '../backends/reference/index.js';
 import { webgpuBackend } from '../backends/webgpu/index.js';
+import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import { refuseOwnName } from '../plan/own-names.js';
 
@@ -49,7 +50,7 @@ export function getBackend(name?: string): Backend {
     if (!backend) {
       throw new FoveaError(
         'unknown-name',
-        `unknown backend "${name}"; known are ${backendNames().join(', ')}`,
+        `unknown backend "${name}"; known are ${backendNames().join(', ')}${didYouMean(name, backendNames())}`,
       );
     }
     if (backend.unavailable)
