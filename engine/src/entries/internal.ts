@@ -37,7 +37,13 @@ export { median } from '../run/median.js';
 export { type CheckedRun, checkAgainstPlain, type PlainCheck } from '../run/plain-run.js';
 export { defaultThreads, prepare } from '../run/prepare.js';
 export { mostThreads } from '../threads.js';
-export { listClasses, spreadOver } from '../train/data/image-files.js';
+export {
+  firstSkipped,
+  leftOutOf,
+  listClasses,
+  type SkippedFile,
+  spreadOver,
+} from '../train/data/image-files.js';
 export { readInputs } from '../train/data/read-below.js';
 export { drawScene } from '../train/data/scene.js';
 export { classIndices } from '../train/evaluate.js';
