@@ -2,7 +2,7 @@
  * What Fovea's own packages share. Not public: names here change without notice.
  */
 export { describeGpu } from '../backends/webgpu/index.js';
-export { dataFolder } from '../data-folder.js';
+export { checkFolder, dataFolder } from '../data-folder.js';
 export { readFileBytes, refusal } from '../file.js';
 export { decodeImage, imageFileName, imageFormats, looksLikeImage } from '../image/decode.js';
 export { imageNetDeviation, imageNetMean, type PerChannel, statisticsOf } from '../image/normalise.js';
