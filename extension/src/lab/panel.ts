@@ -31,8 +31,6 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
     });
     panel.title.icon = foveaIcon;
     panel.title.caption = 'Fovea: live controls';
-    panel.node.setAttribute('role', 'region');
-    panel.node.setAttribute('aria-label', 'Fovea live controls');
     app.shell.add(panel, 'right', { rank: 900, type: 'Fovea' });
     restorer?.add(panel, panel.id);
 
@@ -53,7 +51,11 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
       label: 'Run Live Settings Now',
       caption: 'Measure the network with the panel’s settings',
       isEnabled: () => panel.canInsert,
-      execute: () => panel.run(),
+      // Shown too: what is measured behind another tab would be seen by nobody.
+      execute: () => {
+        app.shell.activateById(panel.id);
+        panel.run();
+      },
     });
     panel.changed.connect(() => {
       commands.notifyCommandChanged(COMMANDS.insertCell);
