@@ -5,6 +5,9 @@ import { LivePanel } from '../live/panel';
 import { CATEGORY, COMMANDS } from './commands';
 import { foveaIcon } from './lab-icon';
 
+/** The palette gives the focus back to the notebook after a command has run, in several turns: this long they may take. */
+const paletteMs = 100;
+
 /** The live panel in the right area, and its commands. */
 export const panelPlugin: JupyterFrontEndPlugin<void> = {
   id: '@fovea/lab:panel',
@@ -35,11 +38,15 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
     restorer?.add(panel, panel.id);
 
     const { commands } = app;
+    const show = () => {
+      app.shell.activateById(panel.id);
+      setTimeout(() => panel.activate(), paletteMs);
+    };
     commands.addCommand(COMMANDS.openPanel, {
       label: 'Show Live Controls',
       caption: 'Show the Fovea panel for the notebook in front',
       icon: foveaIcon,
-      execute: () => app.shell.activateById(panel.id),
+      execute: show,
     });
     commands.addCommand(COMMANDS.insertCell, {
       label: 'Insert Live Settings as Cell',
@@ -53,7 +60,7 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
       isEnabled: () => panel.canInsert,
       // Shown too: what is measured behind another tab would be seen by nobody.
       execute: () => {
-        app.shell.activateById(panel.id);
+        show();
         panel.run();
       },
     });
