@@ -1,4 +1,5 @@
 import { FoveaError } from '@fovea/engine';
+import { didYouMean } from '@fovea/engine/files';
 import { dataFolder, type SkippedFile } from '@fovea/engine/internal';
 import type { SweepBackend, SweepEvent } from './backend.js';
 import { engineVersion } from './engine-version.js';
@@ -269,5 +270,9 @@ export class Sweep {
 async function spaceNamed(backend: SweepBackend, name: string): Promise<SweepSpace> {
   const space = await backend.space(checkSweepName(name));
   if (space) return space;
-  throw new FoveaError('unknown-name', `no sweep "${name}" was started here; a space is accepted`);
+  const known = (await backend.list()).map((sweep) => sweep.name);
+  throw new FoveaError(
+    'unknown-name',
+    `no sweep "${name}" was started here; a space is accepted${didYouMean(name, known)}`,
+  );
 }
