@@ -16,7 +16,7 @@ export function dataFolder(): string {
   return path.join(XDG_DATA_HOME || path.join(os.homedir(), '.local', 'share'), 'fovea');
 }
 
-/** More than any document has that is kept in the user's folder. */
+/** More than any document has that is kept in such a folder. */
 const leastBytes = 2 ** 20;
 
 /**
@@ -24,7 +24,14 @@ const leastBytes = 2 ** 20;
  * @throws FoveaError `io` when it cannot
  */
 export function checkDataFolder(): void {
-  const folder = dataFolder();
+  checkFolder(dataFolder());
+}
+
+/**
+ * Finds out whether a folder, which is made, can be written into and has room.
+ * @throws FoveaError `io` when it cannot, or has not
+ */
+export function checkFolder(folder: string): void {
   makeFolder(folder);
   try {
     accessSync(folder, constants.W_OK);

@@ -89,6 +89,17 @@ describe.skipIf(!hasChromium || !isBuilt)('the lab in a browser (needs Chromium 
     expect(await isDirty(browser.page)).toBe(false);
   });
 
+  it('opens the panel from the palette, and the keyboard goes on in it', async () => {
+    const { page } = browser;
+    await page.keyboard.press('Control+Shift+C');
+    const palette = page.locator('#modal-command-palette input');
+    await palette.fill('Show Live Controls');
+    await page.locator('#modal-command-palette .lm-mod-active').waitFor();
+    await page.keyboard.press('Enter');
+    const network = page.getByRole('combobox', { name: 'Network' });
+    await expect.poll(() => network.evaluate((select) => select === document.activeElement)).toBe(true);
+  });
+
   it('predicts as a slider moves, and measures when it rests', async () => {
     const { page } = browser;
     await openPanel();

@@ -30,6 +30,22 @@ describe.skipIf(!CHROMIUM)('displays on one page (skipped where Chromium is abse
     expect(await axeViolations(harness.page)).toEqual([]);
   });
 
+  it('take no number from one whose tab is hidden, until it is shown', async () => {
+    await harness.mount(MASKS_MIME, sampleMasks());
+    await below(MASKS_MIME, sampleMasks());
+    const [first, second] = await landmarks();
+    expect(second).toBe(`${first} (2)`);
+    const hide = (hidden: boolean) =>
+      harness.page.evaluate((value) => {
+        document.querySelector<HTMLElement>('.jp-OutputArea-output')!.hidden = value;
+      }, hidden);
+    await harness.page.addStyleTag({ content: '[hidden] { display: none !important }' });
+    await hide(true);
+    await expect.poll(landmarks).toEqual([first]);
+    await hide(false);
+    await expect.poll(landmarks).toEqual([first, second]);
+  });
+
   it('keep their names when they are updated, and leave them to others when they go', async () => {
     await harness.mount(SWEEP_MIME, sampleSweep('running'));
     await below(SWEEP_MIME, sampleSweep('running'));

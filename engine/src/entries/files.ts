@@ -1,7 +1,8 @@
 /**
- * What Fovea's own packages share to write files, without the engine behind it: small processes load it. Not public:
- * names here change without notice.
+ * What Fovea's own packages share to write files and to refuse names, without the engine behind it: small processes load
+ * it. Not public: names here change without notice.
  */
+export { didYouMean } from '../did-you-mean.js';
 export { diskRefusal, refusal, writeRefusal } from '../file.js';
 export { makeFolder } from '../make-folder.js';
 export { replaceFile, replaceFileSync } from '../replace-file.js';

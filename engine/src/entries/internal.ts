@@ -2,7 +2,7 @@
  * What Fovea's own packages share. Not public: names here change without notice.
  */
 export { describeGpu } from '../backends/webgpu/index.js';
-export { dataFolder } from '../data-folder.js';
+export { checkFolder, dataFolder } from '../data-folder.js';
 export { readFileBytes, refusal } from '../file.js';
 export { decodeImage, imageFileName, imageFormats, looksLikeImage } from '../image/decode.js';
 export { imageNetDeviation, imageNetMean, type PerChannel, statisticsOf } from '../image/normalise.js';
@@ -33,12 +33,18 @@ export { checkWritable, replaceFile } from '../replace-file.js';
 export { ambientSignal } from '../run/ambient-signal.js';
 export { shippedBackendNames } from '../run/backends.js';
 export { measureInTurns } from '../run/in-turns.js';
-export { defaultMasker, resolveMaskers } from '../run/maskers.js';
+export { defaultMasker, maskerNames, resolveMaskers } from '../run/maskers.js';
 export { median } from '../run/median.js';
 export { type CheckedRun, checkAgainstPlain, type PlainCheck } from '../run/plain-run.js';
 export { defaultThreads, prepare } from '../run/prepare.js';
 export { mostThreads } from '../threads.js';
-export { listClasses, spreadOver } from '../train/data/image-files.js';
+export {
+  firstSkipped,
+  leftOutOf,
+  listClasses,
+  type SkippedFile,
+  spreadOver,
+} from '../train/data/image-files.js';
 export { readInputs } from '../train/data/read-below.js';
 export { drawScene } from '../train/data/scene.js';
 export { classIndices } from '../train/evaluate.js';

@@ -1,7 +1,7 @@
 import { FoveaError } from '../errors.js';
 import { Tensor } from '../tensor.js';
 import type { RgbImage } from './decode.js';
-import { type Normalisation, normaliserOf } from './normalise.js';
+import { type Normalisation, normaliserOf, normaliserTables } from './normalise.js';
 import { type ImageSize, type Scaling, scaleImage } from './scale.js';
 
 /** How images become a network's input, whatever its size: the one rule for all commands, notebooks and panels. */
@@ -51,7 +51,7 @@ export function normalised(
   images: readonly Uint8Array[],
   { height, width, channels = 3, ...statistics }: Normalisation & ImageSize & { readonly channels?: 1 | 3 },
 ): Tensor {
-  const normalise = normaliserOf(statistics, channels);
+  const write = imageWriter(statistics, channels);
   const tensor = Tensor.zeros([images.length, height, width, channels]);
   const plane = height * width * channels;
   for (const [n, rgb] of images.entries()) {
@@ -61,16 +61,33 @@ export function normalised(
         `image of ${rgb.length} bytes; ${height * width * 3} (${height} x ${width} x 3) are accepted`,
       );
     }
-    const values = channels === 1 ? lumaOf(rgb) : rgb;
-    for (let i = 0; i < plane; i++) tensor.data[n * plane + i] = normalise(values[i]!, i % channels);
+    write(rgb, tensor.data, n * plane);
   }
   return tensor;
 }
 
-/** One value per pixel, weighted as ITU-R BT.601 says. */
-function lumaOf(rgb: Uint8Array): Float32Array {
-  return Float32Array.from(
-    { length: rgb.length / 3 },
-    (_, i) => 0.299 * rgb[3 * i]! + 0.587 * rgb[3 * i + 1]! + 0.114 * rgb[3 * i + 2]!,
-  );
+/**
+ * What writes the bytes of one image (`height · width · 3`) as a network takes them, into `images` from `at` on.
+ * @throws FoveaError `bad-argument` for statistics that are out of range
+ */
+export function imageWriter(
+  statistics: Normalisation,
+  channels: 1 | 3,
+): (rgb: Uint8Array, images: Float32Array, at: number) => void {
+  if (channels === 1) {
+    const normalise = normaliserOf(statistics, 1);
+    return (rgb, images, at) => {
+      for (let i = 0; i < rgb.length / 3; i++) images[at + i] = normalise(lumaOf(rgb, 3 * i), 0);
+    };
+  }
+  const tables = normaliserTables(statistics);
+  return (rgb, images, at) => {
+    for (let i = 0; i < rgb.length; i += 3) {
+      for (let c = 0; c < 3; c++) images[at + i + c] = tables[c]![rgb[i + c]!]!;
+    }
+  };
 }
+
+/** The luma of a pixel, as ITU-R BT.601 weights its red, green and blue. */
+const lumaOf = (rgb: Uint8Array, at: number) =>
+  Math.fround(0.299 * rgb[at]! + 0.587 * rgb[at + 1]! + 0.114 * rgb[at + 2]!);

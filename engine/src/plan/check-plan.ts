@@ -1,3 +1,4 @@
+import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import { checkExcitation } from '../mask/excitation.js';
 import { type Block, blocksOf, type Network } from '../network/network.js';
@@ -131,14 +132,19 @@ function checkForm(plan: Pick<BlockPlan, 'groups'> & Partial<BlockPlan>, block: 
     throw new FoveaError('bad-argument', `plan of block ${block.index} (${block.name}): ${problem}`);
   };
   const unknown = Object.keys(plan).find((field) => !planFields.has(field));
-  if (unknown !== undefined) fail(`a field "${unknown}"; ${[...planFields].join(', ')} are accepted`);
+  if (unknown !== undefined)
+    fail(
+      `a field "${unknown}"; ${[...planFields].join(', ')} are accepted${didYouMean(unknown, planFields)}`,
+    );
   const { groups, granularity, reason, caution } = plan;
   if (!Array.isArray(groups)) fail('groups that each list their primitives are needed');
   for (const group of groups) {
     if (!Array.isArray(group?.primitives)) fail('groups that each list their primitives are needed');
     for (const primitive of group.primitives) {
       if (typeof primitive !== 'string' || !Object.hasOwn(primitives, primitive))
-        fail(`unknown primitive ${said(primitive)}; known are ${primitiveNames.join(', ')}`);
+        fail(
+          `unknown primitive ${said(primitive)}; known are ${primitiveNames.join(', ')}${didYouMean(primitive, primitiveNames)}`,
+        );
     }
     const { bandPixels } = group;
     if (bandPixels !== undefined && typeof bandPixels !== 'number')
@@ -192,7 +198,10 @@ function examine(plan: BlockPlan, block: Block): void {
   }
   for (const group of plan.groups) {
     const unknown = Object.keys(group).find((field) => field !== 'primitives' && field !== 'bandPixels');
-    if (unknown) fail(`a group with "${unknown}"; primitives and bandPixels are accepted`);
+    if (unknown)
+      fail(
+        `a group with "${unknown}"; primitives and bandPixels are accepted${didYouMean(unknown, ['primitives', 'bandPixels'])}`,
+      );
     const { bandPixels } = group;
     if (
       bandPixels !== undefined &&

@@ -1,3 +1,4 @@
+import { didYouMean } from '../did-you-mean.js';
 import { isActivation } from '../network/activation.js';
 import { attentionLayers } from '../network/attention.js';
 import type { Block, Convolution } from '../network/network.js';
@@ -128,7 +129,10 @@ function checkedStep(step: unknown, among: Ingredients, fail: (problem: string) 
     fail(`${said(step)}; a step with owner and operations is accepted`);
   const { owner, operations, bandPixels, ...rest } = step as Partial<Step>;
   const [unknown] = Object.keys(rest);
-  if (unknown !== undefined) fail(`a field "${unknown}"; owner, operations and bandPixels are accepted`);
+  if (unknown !== undefined)
+    fail(
+      `a field "${unknown}"; owner, operations and bandPixels are accepted${didYouMean(unknown, ['owner', 'operations', 'bandPixels'])}`,
+    );
   const { node, group } = (owner ?? {}) as Partial<Owner>;
   if (node !== among.node || !Number.isInteger(group) || !(group! >= 0 && group! < among.groups))
     fail(`owner ${said(owner)}; the owner of one of the given steps is accepted`);
@@ -153,11 +157,18 @@ function checkedOperation(
   if (typeof operation !== 'object' || operation === null) fail(`an operation that is ${said(operation)}`);
   const { kind, ...given } = operation as { kind?: unknown } & Record<string, unknown>;
   if (typeof kind !== 'string' || !Object.hasOwn(fields, kind))
-    fail(`an operation of kind ${said(kind)}; ${Object.keys(fields).join(', ')} are accepted in a block`);
+    fail(
+      `an operation of kind ${said(kind)}; ${Object.keys(fields).join(', ')} are accepted in a block${didYouMean(kind, Object.keys(fields))}`,
+    );
   const rules = Object.entries(fields[kind as Kind]) as [string, Rule][];
   const unknown = Object.keys(given).find((name) => !rules.some(([field]) => field === name));
   if (unknown !== undefined)
-    fail(`${kind} with a field "${unknown}"; ${rules.map(([field]) => field).join(', ')} are accepted`);
+    fail(
+      `${kind} with a field "${unknown}"; ${rules.map(([field]) => field).join(', ')} are accepted${didYouMean(
+        unknown,
+        rules.map(([field]) => field),
+      )}`,
+    );
   const copy: Record<string, unknown> = { kind };
   for (const [field, rule] of rules) {
     const accepted = rule(given[field], among);

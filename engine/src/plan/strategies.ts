@@ -1,3 +1,4 @@
+import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import type { Block } from '../network/network.js';
 import { branchPrimitives } from '../primitives/primitive.js';
@@ -193,7 +194,7 @@ export function getStrategy(name: string): Strategy {
   if (!strategy) {
     throw new FoveaError(
       'unknown-name',
-      `unknown strategy "${name}"; known are ${strategyNames().join(', ')}`,
+      `unknown strategy "${name}"; known are ${strategyNames().join(', ')}${didYouMean(name, strategyNames())}`,
     );
   }
   return strategy;

@@ -1,3 +1,4 @@
+import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import type { Device } from '../plan/device.js';
 
@@ -9,7 +10,24 @@ const positive = [
   'cacheBandwidthRatio',
   'cacheBytes',
   'nominalBatch',
-] as const;
+] as const satisfies readonly (keyof Device)[];
+
+/** Every field that a device has; the compiler asks for those that are new. */
+const fields = Object.keys({
+  name: true,
+  kind: true,
+  source: true,
+  processingEngines: true,
+  lanes: true,
+  frequencyHz: true,
+  memoryBandwidth: true,
+  cacheBandwidthRatio: true,
+  cacheBytes: true,
+  launchMs: true,
+  nominalBatch: true,
+  sources: true,
+  calibration: true,
+} satisfies Record<keyof Device, true>);
 
 /**
  * Checks a device that comes from a user or a file.
@@ -19,6 +37,13 @@ const positive = [
 export function checkDevice(device: Device): Device {
   if (typeof device !== 'object' || device === null) {
     throw new FoveaError('bad-argument', `device ${String(device)}: expected a name or a device object`);
+  }
+  const unknown = Object.keys(device).find((field) => !fields.includes(field));
+  if (unknown !== undefined) {
+    throw new FoveaError(
+      'bad-argument',
+      `device '${String(device.name)}': a field "${unknown}"; ${fields.join(', ')} are accepted${didYouMean(unknown, fields)}`,
+    );
   }
   if (typeof device.name !== 'string' || device.name === '') {
     throw new FoveaError('bad-argument', `device name ${String(device.name)}: expected a non-empty string`);

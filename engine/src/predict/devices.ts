@@ -1,3 +1,4 @@
+import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import type { Device } from '../plan/device.js';
 import { checkDevice } from './check-device.js';
@@ -203,7 +204,7 @@ export function getDevice(name: string): Device {
   if (!found) {
     throw new FoveaError(
       'unknown-name',
-      `device '${name}' is not known: choose ${deviceNames().join(', ')}, this-machine (after fovea calibrate), this-gpu (after fovea calibrate --backend webgpu), or pass a device object`,
+      `device '${name}' is not known: choose ${deviceNames().join(', ')}, this-machine (after fovea calibrate), this-gpu (after fovea calibrate --backend webgpu), or pass a device object${didYouMean(name, [...deviceNames(), 'this-machine', 'this-gpu'])}`,
     );
   }
   return found;

@@ -1,3 +1,4 @@
+import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import { assumedRates } from '../mask/rate.js';
 import { shapesOf } from '../network/kept-shapes.js';
@@ -32,7 +33,10 @@ import { publishedProfile } from './published/profile.js';
 export function predict(network: Network, options: PredictOptions): Profile {
   const { model = 'fovea', plan: given, ...planning } = options;
   if (!costModels.includes(model)) {
-    throw new FoveaError('unknown-name', `cost model '${model}': choose ${costModels.join(' or ')}`);
+    throw new FoveaError(
+      'unknown-name',
+      `cost model '${model}': choose ${costModels.join(' or ')}${didYouMean(model, costModels)}`,
+    );
   }
   const setting = resolveSetting(network, options);
   const shapes = shapesOf(network, { ...options, batch: setting.batch });

@@ -3,20 +3,31 @@ import { nativeBackend } from '../backends/native/index.js';
 import { onnxBackend } from '../backends/onnx/index.js';
 import { referenceBackend } from '../backends/reference/index.js';
 import { webgpuBackend } from '../backends/webgpu/index.js';
+import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import { refuseOwnName } from '../plan/own-names.js';
+import { checkBackend } from './check-backend.js';
 
 const shipped = [nativeBackend, onnxBackend, referenceBackend, webgpuBackend];
 const backends = new Map<string, Backend>(shipped.map((backend) => [backend.name, backend]));
 
 /**
  * Makes a backend known by its name. A name that is registered again takes the new backend, as when a cell runs twice.
- * @throws FoveaError `bad-argument` for the name of one of the engine's own
+ * @throws FoveaError `bad-argument` for the name of one of the engine's own, and for an object without `name` or `open`
  */
 export function registerBackend(backend: Backend): void {
-  const { name } = backend;
+  const { name } = checkBackend(backend);
   if (backends.get(name) !== backend) refuseOwnName('backend', name, shippedBackendNames());
   backends.set(name, backend);
+}
+
+/**
+ * The backend that an option says.
+ * @param backend by name or by value; the fastest that this machine can run when left out
+ * @throws FoveaError as `getBackend` does; `bad-argument` for a value that is no backend
+ */
+export function resolveBackend(backend?: string | Backend): Backend {
+  return backend === undefined || typeof backend === 'string' ? getBackend(backend) : checkBackend(backend);
 }
 
 /** Order of preference when no backend is named. */
@@ -49,7 +60,7 @@ export function getBackend(name?: string): Backend {
     if (!backend) {
       throw new FoveaError(
         'unknown-name',
-        `unknown backend "${name}"; known are ${backendNames().join(', ')}`,
+        `unknown backend "${name}"; known are ${backendNames().join(', ')}${didYouMean(name, backendNames())}`,
       );
     }
     if (backend.unavailable)

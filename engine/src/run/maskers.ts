@@ -1,3 +1,4 @@
+import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import { learnedMasker } from '../mask/learned.js';
 import type { Masker } from '../mask/mask.js';
@@ -6,6 +7,9 @@ import { checkRate } from '../mask/rate.js';
 import { saliencyMasker } from '../mask/saliency.js';
 import { blocksOf, type Network } from '../network/network.js';
 import type { NetworkRunOptions } from './options.js';
+
+/** Maskers that have a name. */
+export const maskerNames = ['learned', 'saliency', 'random'] as const;
 
 /** Who decides the masks where nothing is said: `learned` when every adaptive block has a learned masker. */
 export function defaultMasker(network: Network): 'learned' | 'saliency' {
@@ -58,7 +62,7 @@ export function resolveMaskers(network: Network, options: MaskOptions): Masker[]
     default:
       throw new FoveaError(
         'unknown-name',
-        `unknown masker "${String(wanted)}"; learned, saliency, random or a Masker are accepted`,
+        `unknown masker "${String(wanted)}"; ${maskerNames.join(', ')} or a Masker are accepted${didYouMean(wanted, maskerNames)}`,
       );
   }
 }

@@ -12,7 +12,7 @@ import { resolveStrategy } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
 import type { Shape, Tensor } from '../tensor.js';
 import { checkThreads, mostThreads } from '../threads.js';
-import { getBackend } from './backends.js';
+import { resolveBackend } from './backends.js';
 import { resolveMaskers } from './maskers.js';
 import type { NetworkRunOptions } from './options.js';
 
@@ -52,7 +52,7 @@ const lastPrepared = new WeakMap<Network, Prepared>();
 export async function awaitAdapter({ backend, strategy, plan }: NetworkRunOptions): Promise<void> {
   if (plan || strategy === undefined) return;
   if (isSteady(resolveStrategy(strategy))) return;
-  await (typeof backend === 'object' ? backend : getBackend(backend)).check?.();
+  await resolveBackend(backend).check?.();
 }
 
 /**
@@ -62,7 +62,7 @@ export async function awaitAdapter({ backend, strategy, plan }: NetworkRunOption
  */
 export function prepare(network: Network, input: Tensor, options: NetworkRunOptions): Preparation {
   const strategy = resolveStrategy(options.strategy);
-  const backend = typeof options.backend === 'object' ? options.backend : getBackend(options.backend);
+  const backend = resolveBackend(options.backend);
   const last = lastPrepared.get(network);
   if (
     last?.strategy === strategy &&
@@ -146,7 +146,7 @@ export function planRun(
 
 /** True for the backend that computes on a GPU, by name or by value. */
 export function isGpu(backend: NetworkRunOptions['backend']): boolean {
-  return (typeof backend === 'object' ? backend.name : backend) === 'webgpu';
+  return (typeof backend === 'object' ? backend?.name : backend) === 'webgpu';
 }
 
 /** Default number of threads: the cores that this process may use, as far as a run can. */

@@ -6,6 +6,7 @@ import type { Network } from '../network/network.js';
 import { learnShapes } from '../network/walk.js';
 import type { Tensor } from '../tensor.js';
 import { ambientSignal } from './ambient-signal.js';
+import { checkResult } from './check-backend.js';
 import type { NetworkRunOptions } from './options.js';
 import { awaitAdapter, isGpu, prepare } from './prepare.js';
 import { sessionFor } from './sessions.js';
@@ -49,8 +50,7 @@ export async function run(
   const { opening, onWait, giveBack } = isPromise(found) ? await found : found;
   try {
     const session = await opening;
-    // Awaited here: to hand on a promise takes the event loop's queue two turns more.
-    return await session.run(input, {
+    const result = await session.run(input, {
       plan,
       maskers,
       threads,
@@ -58,6 +58,7 @@ export async function run(
       ...(signal ? { signal } : {}),
       ...(options.onProgress ? { onProgress: options.onProgress } : {}),
     });
+    return checkResult(backend, result);
   } finally {
     giveBack();
   }

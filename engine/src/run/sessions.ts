@@ -3,6 +3,7 @@ import { checkFiniteWeights } from '../backends/finite.js';
 import { FoveaError } from '../errors.js';
 import { nestingDepth } from '../mask/waiting-runs.js';
 import type { Network } from '../network/network.js';
+import { checkSession } from './check-backend.js';
 import { KeptSessions, type LentSession } from './kept-sessions.js';
 
 /** Packed networks, a few shapes each, are kept for the lifetime of the network. */
@@ -46,7 +47,7 @@ export function sessionFor(
     numbers.set(backend, number);
   }
   const key = `${number} ${shape.batch}x${shape.height}x${shape.width} ${depth}`;
-  return kept.lend(key, () => backend.open(network, shape), signal);
+  return kept.lend(key, async () => checkSession(backend, await backend.open(network, shape)), signal);
 }
 
 /** Frees everything kept for a network: packed weights and buffers of all backends and shapes. */

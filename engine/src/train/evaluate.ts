@@ -1,6 +1,8 @@
 import { FoveaError } from '../errors.js';
 import { imageChannels } from '../network/image-channels.js';
 import { blocksOf, type Network } from '../network/network.js';
+import type { Device } from '../plan/device.js';
+import { resolveDevice } from '../predict/options.js';
 import { predict } from '../predict/predict.js';
 import { flopsLeft } from '../profile.js';
 import { resolveMaskers } from '../run/maskers.js';
@@ -14,8 +16,8 @@ import { CoverageCounter, type StageCoverage } from './object-coverage.js';
 
 /** How to run the adaptive network, and what to predict its latency for. */
 export interface EvaluateOptions extends Omit<NetworkRunOptions, 'plan' | 'onProgress'> {
-  /** Device whose latency is predicted; `this-machine` needs a calibration. Left out, nothing is predicted. */
-  readonly device?: string;
+  /** Device whose latency is predicted, or its name; `this-machine` needs a calibration. Left out, nothing is predicted. */
+  readonly device?: Device | string;
   /** Images at once; 16 when left out. */
   readonly batch?: number;
   /** Single-image runs whose median is the measured latency; 15 when left out. */
@@ -84,7 +86,9 @@ export async function measureAccuracy(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { device, batch = 16, repeats = 15, onProgress, ...running } = options;
+  const { device: wanted, batch = 16, repeats = 15, onProgress, ...running } = options;
+  // Before anything runs: a name that is not known is found at once.
+  const device = wanted === undefined ? undefined : resolveDevice(wanted);
   for (const [name, value] of Object.entries({ batch, repeats })) {
     if (!Number.isInteger(value) || value < 1) {
       throw new FoveaError('bad-argument', `${name} ${value}: an integer of at least 1 is accepted`);
@@ -170,7 +174,10 @@ export async function measureAccuracy(
       ...(device === undefined
         ? {}
         : {
-            predicted: { device, ms: { dense: predicted('dense'), adaptive: predicted(running.strategy) } },
+            predicted: {
+              device: device.name,
+              ms: { dense: predicted('dense'), adaptive: predicted(running.strategy) },
+            },
           }),
     },
   };

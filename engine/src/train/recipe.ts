@@ -1,3 +1,4 @@
+import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import { readFileBytes } from '../file.js';
 import type { Architecture } from './architecture.js';
@@ -128,7 +129,9 @@ export function parseRecipe(value: unknown, source: string): Recipe {
   const onlyKnown = (name: string, given: object, fields: readonly string[]) => {
     const unknown = Object.keys(given).find((field) => !fields.includes(field));
     if (unknown !== undefined)
-      fail(`${name} has a field ${JSON.stringify(unknown)}; ${fields.join(', ')} are accepted`);
+      fail(
+        `${name} has a field ${JSON.stringify(unknown)}; ${fields.join(', ')} are accepted${didYouMean(unknown, fields)}`,
+      );
   };
   const recipe = object('the recipe', value);
   onlyKnown('the recipe', recipe, accepted.recipe);

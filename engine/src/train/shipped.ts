@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import { loadNetwork } from '../network/load.js';
 import type { Network } from '../network/network.js';
@@ -15,7 +16,7 @@ export function shippedModelPath(name: string): string {
   if (!shippedModelNames.includes(name)) {
     throw new FoveaError(
       'unknown-name',
-      `no model "${name}" is shipped; there is ${shippedModelNames.join(', ')}`,
+      `no model "${name}" is shipped; there is ${shippedModelNames.join(', ')}${didYouMean(name, shippedModelNames)}`,
     );
   }
   const path = fileURLToPath(new URL(`../../models/${name}.safetensors`, import.meta.url));

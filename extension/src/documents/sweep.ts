@@ -30,6 +30,7 @@ export function readSweep(value: unknown): SweepDocument {
     number(point.fraction, `${path}.fraction`, 0, 1);
   });
   list(fields.notices, 'notices', text);
+  if (fields.skipped !== undefined) list(fields.skipped, 'skipped', text);
   const table = object(fields.table, 'table');
   const columns = list(table.columns, 'table.columns', text);
   list(table.rows, 'table.rows', (row, path) => {

@@ -5,6 +5,9 @@ import { LivePanel } from '../live/panel';
 import { CATEGORY, COMMANDS } from './commands';
 import { foveaIcon } from './lab-icon';
 
+/** The palette gives the focus back to the notebook after a command has run, in several turns: this long they may take. */
+const paletteMs = 100;
+
 /** The live panel in the right area, and its commands. */
 export const panelPlugin: JupyterFrontEndPlugin<void> = {
   id: '@fovea/lab:panel',
@@ -31,17 +34,19 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
     });
     panel.title.icon = foveaIcon;
     panel.title.caption = 'Fovea: live controls';
-    panel.node.setAttribute('role', 'region');
-    panel.node.setAttribute('aria-label', 'Fovea live controls');
     app.shell.add(panel, 'right', { rank: 900, type: 'Fovea' });
     restorer?.add(panel, panel.id);
 
     const { commands } = app;
+    const show = () => {
+      app.shell.activateById(panel.id);
+      setTimeout(() => panel.activate(), paletteMs);
+    };
     commands.addCommand(COMMANDS.openPanel, {
       label: 'Show Live Controls',
       caption: 'Show the Fovea panel for the notebook in front',
       icon: foveaIcon,
-      execute: () => app.shell.activateById(panel.id),
+      execute: show,
     });
     commands.addCommand(COMMANDS.insertCell, {
       label: 'Insert Live Settings as Cell',
@@ -53,7 +58,11 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
       label: 'Run Live Settings Now',
       caption: 'Measure the network with the panel’s settings',
       isEnabled: () => panel.canInsert,
-      execute: () => panel.run(),
+      // Shown too: what is measured behind another tab would be seen by nobody.
+      execute: () => {
+        show();
+        panel.run();
+      },
     });
     panel.changed.connect(() => {
       commands.notifyCommandChanged(COMMANDS.insertCell);

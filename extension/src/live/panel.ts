@@ -50,6 +50,9 @@ export class LivePanel extends Widget {
     super();
     this.id = 'fovea-live-panel';
     this.addClass('fovea-live');
+    this.node.tabIndex = -1;
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', 'Fovea live controls');
     this.node.append(this.titleNode, this.notice, this.content);
     options.tracker.currentChanged.connect(this.follow, this);
     options.contents?.fileChanged.connect(this.onFile, this);
@@ -63,6 +66,13 @@ export class LivePanel extends Widget {
     this.options.contents?.fileChanged.disconnect(this.onFile, this);
     for (const notebook of [...this.kept.keys()]) this.forget(notebook);
     super.dispose();
+  }
+
+  /** Takes the focus: who opened the panel by the keyboard uses it by the keyboard. */
+  protected override onActivateRequest(): void {
+    const controls = this.node.querySelectorAll<HTMLElement>('select, input, button');
+    const first = [...controls].find((control) => control.matches(':enabled') && control.checkVisibility());
+    (first ?? this.node).focus();
   }
 
   /** Whether settings can be inserted as a cell. */

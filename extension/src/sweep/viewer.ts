@@ -80,7 +80,10 @@ export class SweepViewer {
     this.bar.max = Math.max(1, points);
     this.bar.value = completed + failed;
     this.state.textContent = stateLine(document);
-    this.trouble.replaceChildren(...document.notices.map((notice) => message('Points wait.', notice)));
+    this.trouble.replaceChildren(
+      ...document.notices.map((notice) => message('Points wait.', notice)),
+      ...(document.skipped ?? []).map((each) => message('Left out.', each)),
+    );
     this.running.replaceChildren(
       ...document.running.map(({ label, worker, fraction }) => {
         const on = worker === '' ? '' : ` on ${worker}`;

@@ -1,6 +1,7 @@
 import { FoveaError } from '@fovea/engine/errors';
-import { Command, CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { version } from '../version.js';
+import { NearestCommand } from './nearest-command.js';
 import { outliveReaders } from './output/output-streams.js';
 
 /** Modules that each add one or more commands; a command is loaded only when it is the one asked for. */
@@ -30,7 +31,7 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
 };
 
 async function main(argv: readonly string[]): Promise<void> {
-  const program = new Command('fovea')
+  const program = new NearestCommand('fovea')
     .description('Spatially adaptive inference: run it, predict it, look at it.')
     .version(version)
     .exitOverride()

@@ -6,6 +6,7 @@ import {
   preprocess,
   type Tensor,
 } from '@fovea/engine';
+import { didYouMean } from '@fovea/engine/files';
 import {
   decodeImage,
   drawScene,
@@ -83,7 +84,7 @@ export function drawSample(
   if (label < 0) {
     throw new FoveaError(
       'unknown-name',
-      `no sample image "${name}"; there are ${sampleImageNames.join(', ')}`,
+      `no sample image "${name}"; there are ${sampleImageNames.join(', ')}${didYouMean(name, sampleImageNames)}`,
     );
   }
   return drawScene(sampleSeed, label, label, side);

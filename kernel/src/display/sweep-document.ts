@@ -29,6 +29,8 @@ export interface SweepDocument {
   readonly running: readonly { readonly label: string; readonly worker: string; readonly fraction: number }[];
   /** What prevents points from running. */
   readonly notices: readonly string[];
+  /** Files of the folder of images that are not used, and why; not in documents of earlier versions. */
+  readonly skipped?: readonly string[];
   /** One row for each setting, the latest last; of many the latest only. */
   readonly table: {
     readonly columns: readonly string[];

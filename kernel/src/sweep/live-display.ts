@@ -60,6 +60,7 @@ export function sweepDocument(sweep: Sweep, id: string, over: boolean): SweepDoc
           ...{ worker, fraction },
         })),
     notices: over ? [] : [...notices.values()],
+    skipped: sweep.expansion.skipped.map(({ file, reason }) => `${file}: ${reason}`),
     table: sweepTable(rows.slice(-MOST_ROWS)),
     ...(pareto
       ? {
@@ -76,7 +77,7 @@ export function sweepDocument(sweep: Sweep, id: string, over: boolean): SweepDoc
 
 /** The document for the extension; a bar, a picture and a table for other front ends. */
 function sweepBundle(document: SweepDocument): MimeBundle {
-  const { name, points, completed, failed, state, notices, table, latency } = document;
+  const { name, points, completed, failed, state, notices, skipped = [], table, latency } = document;
   const head = `sweep ${name}: ${state}, ${completed} of ${points} points completed${failed ? `, ${failed} failed` : ''}`;
   const shown = (value: string | number) =>
     typeof value === 'number' ? Number(value.toPrecision(4)) : value;
@@ -84,7 +85,7 @@ function sweepBundle(document: SweepDocument): MimeBundle {
     summary: head,
     columns: table.columns.map((label) => ({ label, align: 'right' })),
     rows: table.rows.map((row) => row.map(shown)),
-    notes: notices,
+    notes: [...notices, ...skipped.map((each) => `skipped ${each}`)],
   });
   const bundle = mergeBundles({ data: { [SWEEP_MIME]: document }, metadata: {} }, tables);
   const pictured = latency ? withPicture(() => drawLatency(latency), bundle) : bundle;

@@ -1,5 +1,6 @@
 import { FoveaError } from '@fovea/engine';
-import { dataFolder } from '@fovea/engine/internal';
+import { didYouMean } from '@fovea/engine/files';
+import { dataFolder, type SkippedFile } from '@fovea/engine/internal';
 import type { SweepBackend, SweepEvent } from './backend.js';
 import { engineVersion } from './engine-version.js';
 import { keptBy } from './kept-networks.js';
@@ -45,6 +46,8 @@ export interface SweepResult {
   readonly points: number;
   /** Of points that have ended, in the order of the space. */
   readonly records: readonly PointRecord[];
+  /** Files of `data.folder` that are not used, and why. */
+  readonly skipped: readonly SkippedFile[];
 }
 
 /** A point that a worker computes now. */
@@ -150,7 +153,7 @@ export class Sweep {
   result(): SweepResult {
     const { name, state, points, records } = this;
     const ended = this.expansion.points.flatMap(({ id }) => records.get(id) ?? []);
-    return { name, state, points, records: ended };
+    return { name, state, points, records: ended, skipped: this.expansion.skipped };
   }
 
   async #run(): Promise<SweepResult> {
@@ -267,5 +270,9 @@ export class Sweep {
 async function spaceNamed(backend: SweepBackend, name: string): Promise<SweepSpace> {
   const space = await backend.space(checkSweepName(name));
   if (space) return space;
-  throw new FoveaError('unknown-name', `no sweep "${name}" was started here; a space is accepted`);
+  const known = (await backend.list()).map((sweep) => sweep.name);
+  throw new FoveaError(
+    'unknown-name',
+    `no sweep "${name}" was started here; a space is accepted${didYouMean(name, known)}`,
+  );
 }

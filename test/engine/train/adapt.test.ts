@@ -287,10 +287,27 @@ describe.skipIf(!canTrain())('adapted maskers (need the native kernels)', () => 
     expect(await shareOfFlops(tuned)).toBeCloseTo(0.6, 1);
   });
 
+  it('learn on photographs for a network of grey images', async () => {
+    const photos = [60, 120, 180].map((value) => ({
+      ...{ width: 24, height: 24 },
+      data: Uint8Array.from({ length: 24 * 24 * 3 }, (_, i) => value + (i % 7)),
+    }));
+    const grey = small({ imageChannels: 1 });
+    const { network, kept } = await adaptMaskers(grey, photos, {
+      ...{ flops: 0.7, steps: 3, batch: 2, granularity: 2, threads: 2 },
+    });
+    expect(kept.heldBack).toBe(0);
+    const adaptive = blocksOf(network).filter((block) => block.adaptive);
+    expect(adaptive.every(({ masker }) => masker)).toBe(true);
+  });
+
   it('refuse what cannot be adapted', async () => {
     await expect(adaptMaskers(small(), images, { flops: 1 })).rejects.toThrow(/flops 1/);
     await expect(adaptMaskers(small({ strides: [] }), images)).rejects.toThrow(/no residual block/);
     await expect(adaptMaskers(small(), images, { flops: 0.01, steps: 1 })).rejects.toThrow(/FLOPs target/);
     await expect(adaptMaskers(small(), [], {})).rejects.toThrow(/no photographs/);
+    const four = small({ imageChannels: 4 });
+    await expect(adaptMaskers(four, [])).rejects.toThrow(/takes 4 channels; images have 3, or 1/);
+    await expect(adaptMaskers(small({ imageChannels: 1 }), images)).rejects.toThrow(/images of 3 were given/);
   });
 });

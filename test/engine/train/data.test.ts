@@ -322,10 +322,22 @@ describe('crops of photographs', () => {
     });
   });
 
+  it('are grey for a network of one channel: the luma, by the averages of the statistics', async () => {
+    const grey = {
+      ...smallNetwork({ height: 8, mapWidth: 6, imageChannels: 1 }),
+      preprocessing: { mean: [0.1, 0.2, 0.3], deviation: [0.5, 0.5, 0.5] } as const,
+    };
+    const data = Uint8Array.from({ length: 40 * 30 * 3 }, (_, i) => [200, 100, 50][i % 3]!);
+    const crops = await photoCrops(grey, [{ width: 40, height: 30, data }], { each: 2 });
+    expect(crops.shape).toEqual([2, 8, 6, 1]);
+    const luma = 0.299 * 200 + 0.587 * 100 + 0.114 * 50;
+    for (const value of crops.data) expect(value).toBeCloseTo((luma / 255 - 0.2) / 0.5, 2);
+  });
+
   it('refuse no photographs, no crops and a network for other images', async () => {
     await expect(photoCrops(network, [])).rejects.toThrow(/no photographs/);
     await expect(photoCrops(network, photos, { each: 0 })).rejects.toThrow(/each 0/);
-    const grey = { ...network, inputShape: { ...network.inputShape, channels: 1 } };
-    await expect(photoCrops(grey, photos)).rejects.toThrow(/takes 1 channels/);
+    const other = { ...network, inputShape: { ...network.inputShape, channels: 4 } };
+    await expect(photoCrops(other, photos)).rejects.toThrow(/takes 4 channels; images have 3, or 1/);
   });
 });

@@ -39,7 +39,7 @@ describe('images that adaptation is judged on', () => {
       ...{ width: 8, height: 8 },
       data: new Uint8Array(8 * 8 * 3).fill(40 * (n + 1)),
     }));
-    const how = { mean: [0, 0, 0], deviation: [1 / 255, 1 / 255, 1 / 255] } as const;
+    const how = { channels: 3, mean: [0, 0, 0], deviation: [1 / 255, 1 / 255, 1 / 255] } as const;
     const { source, judged, heldBack } = await splitImages(photos, size, 1, 6, how);
     expect([heldBack, source.count, judged.shape[0]]).toEqual([2, 3, 6]);
     expect(numbersIn(judged)).toEqual([80, 160]);

@@ -25,6 +25,18 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
       await expect(live.notice().isHidden()).resolves.toBe(true);
     });
 
+    it('takes the focus when it is opened, so that the keyboard goes on in it', async () => {
+      await expect.poll(live.measured).toMatch(/ms$/);
+      await live.page.evaluate(() => window.live.panel!.activate());
+      const network = live.page.getByRole('combobox', { name: 'Network' });
+      const focused = () => network.evaluate((select) => select === document.activeElement);
+      await expect.poll(focused).toBe(true);
+      await live.page.evaluate(() => window.live.tracker.bring(null));
+      await live.page.evaluate(() => window.live.panel!.activate());
+      await expect.poll(() => live.page.evaluate(() => document.activeElement!.id)).toBe('fovea-live-panel');
+      expect(await axeViolations(live.page)).toEqual([]);
+    });
+
     it('says of pictures that cannot be chosen why, and how many more there are', async () => {
       const lines = live.page.locator('.fovea-left-out');
       await expect.poll(live.measured).toMatch(/ms$/);

@@ -111,6 +111,25 @@ describe('streams', () => {
     expect(late.content.text).toBe(`${text}\n`);
   });
 
+  it('gives late output to its cell when Node settles a promise after another began', async () => {
+    await kernel.execute(
+      'var fs = require("fs"), pipe = require("path").join(fs.mkdtempSync("/tmp/fovea-pipe-"), "pipe");\n' +
+        'require("child_process").execFileSync("mkfifo", [pipe]); 0',
+    );
+    const first = kernel.start(
+      'fs.promises.readFile(pipe).then(() => console.log("was read")).finally(() => console.log("was ended")); 0',
+    );
+    await kernel.finished(first);
+    // The pipe is read when somebody writes into it.
+    await kernel.execute(
+      'fs.writeFileSync(pipe, "x"); fs.rmSync(require("path").dirname(pipe), { recursive: true })',
+    );
+    for (const text of ['was read', 'was ended']) {
+      const late = await kernel.wait(({ type, content }) => type === 'stream' && content.text.includes(text));
+      expect(late.parent.msg_id).toBe(first);
+    }
+  });
+
   it('shortens what a cell prints beyond the limit, with a note and its end', async () => {
     const own = await TestKernel.start({ environment: { FOVEA_OUTPUT_LIMIT: '100000' } });
     const { stdout, stderr } = await own.execute(

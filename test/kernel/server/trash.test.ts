@@ -1,4 +1,5 @@
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -51,6 +52,17 @@ describe.skipIf(process.platform !== 'linux')('what is deleted', () => {
     expect((await lab.ask('DELETE', '/api/contents/!a')).status).toBe(204);
     expect((await lab.ask('DELETE', '/api/contents/[b].txt')).status).toBe(204);
     expect(readdirSync(lab.server.folder)).toEqual([]);
+  });
+
+  it.skipIf(process.getuid?.() === 0)('stays in a folder that can only be read (not as root)', async () => {
+    const fixed = join(lab.server.folder, 'fixed');
+    mkdirSync(fixed);
+    writeFileSync(join(fixed, 'stays.txt'), 'x');
+    chmodSync(fixed, 0o555);
+    const answer = await lab.ask('DELETE', '/api/contents/fixed/stays.txt');
+    chmodSync(fixed, 0o755);
+    expect([answer.status, answer.body.message]).toEqual([403, 'Permission denied: fixed/stays.txt']);
+    expect(existsSync(join(fixed, 'stays.txt'))).toBe(true);
   });
 
   it('stays where there is no trash, and the terminal shows why', async () => {

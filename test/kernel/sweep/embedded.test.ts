@@ -1,8 +1,9 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EmbeddedBackend } from '../../../kernel/src/sweep/embedded/backend.js';
+import { Sweep } from '../../../kernel/src/sweep/sweep.js';
 import { ExecutionLog, fakePoint, fakeRunner, submissionOf, Watcher } from './support/points.js';
 
 let folder: string;
@@ -36,6 +37,17 @@ describe('a sweep on this machine', () => {
       expect(readdirSync(join(folder, 'journals')).filter((name) => name !== 'test.jsonl')).toEqual([]);
       if (outcome === 'begun') break;
     }
+  });
+
+  it('whose name is almost right is named when it is opened again', async () => {
+    vi.stubEnv('FOVEA_DATA_DIR', folder);
+    const backend = open();
+    await backend.submit(submissionOf([fakePoint('sleep 0', 0, {}, 'night-run')], 'night-run'));
+    await expect(Sweep.start('nightrun', { backend })).rejects.toThrow(
+      'no sweep "nightrun" was started here; a space is accepted; did you mean night-run?',
+    );
+    await backend.close();
+    vi.unstubAllEnvs();
   });
 
   it('ends with the error of a full disk, and counts no point as failed', async () => {

@@ -8,6 +8,8 @@ import { decodeImage } from '../../../engine/src/image/decode.js';
 import { computePoint } from '../../../kernel/src/sweep/compute/compute.js';
 import { datasetOf } from '../../../kernel/src/sweep/compute/context.js';
 import { type Point, type PointKind, sha256Of } from '../../../kernel/src/sweep/point.js';
+import { checkSpace } from '../../../kernel/src/sweep/space/check-space.js';
+import { expandSpace } from '../../../kernel/src/sweep/space/expand.js';
 import { listImages } from '../../../kernel/src/sweep/space/manifest.js';
 import { smallNetwork } from '../../engine/support/small-network.js';
 
@@ -25,7 +27,7 @@ beforeAll(async () => {
   png = await encodePng({ width: 90, height: 60, channels: 3, data });
   mkdirSync(join(folder, 'images', 'only'), { recursive: true });
   writeFileSync(join(folder, 'images', 'only', 'a.png'), png);
-  const list = JSON.stringify(await listImages(join(folder, 'images')));
+  const list = JSON.stringify((await listImages(join(folder, 'images'))).manifest);
   manifest = sha256Of(list);
   materials[manifest] = join(folder, 'list.json');
   writeFileSync(materials[manifest]!, list);
@@ -67,5 +69,27 @@ describe('points of a network of oblong grey images', () => {
     expect(imagesOf(await datasetOf(read, network, context), 1, 1).data).toEqual(expected.data);
     const drawn = await datasetOf(pointOf('evaluate'), network, context);
     expect(drawn).toMatchObject({ ...size, mean: how.mean, deviation: how.deviation });
+  });
+});
+
+describe('a folder of images', () => {
+  it('names what is not used of it', async () => {
+    const root = join(folder, 'mixed');
+    for (const name of ['cats', 'dogs', 'raw']) mkdirSync(join(root, name), { recursive: true });
+    for (const name of ['cats/a.png', 'dogs/b.png', 'loose.png', 'cats/c.heic', 'cats/d.heic', 'raw/e.bmp'])
+      writeFileSync(join(root, name), png);
+    const { manifest: listed, skipped } = await listImages(root);
+    expect(listed.files.map(([file]) => file)).toEqual(['cats/a.png', 'dogs/b.png']);
+    expect(skipped.map(({ file, reason }) => `${file}: ${reason}`)).toEqual([
+      'raw: holds no images, so it is no class',
+      'loose.png: lies beside the folders of classes',
+      expect.stringMatching(/^cats\/\*\.heic: 2 images of a format that is not read; PNG, .* are accepted$/),
+      expect.stringMatching(/^raw\/\*\.bmp: one image of a format that is not read; /),
+    ]);
+    const space = checkSpace({ networks: ['quick-look'], data: { folder: root } });
+    expect((await expandSpace(space, 'test')).skipped).toEqual(skipped);
+    await expect(listImages(join(root, 'raw'))).rejects.toThrow(
+      /holds no images; one folder of images per class is accepted; \*\.bmp: one image of a format/,
+    );
   });
 });

@@ -273,7 +273,7 @@ describe('a queue', () => {
       await expect(connect('fovea:wrong@')).rejects.toThrow(
         /^queue redis:\/\/fovea@127.0.0.1:\d+ refuses these credentials$/,
       );
-      await expect(connect('')).rejects.toThrow(/refuses these credentials$/);
+      await expect(connect('')).rejects.toThrow(/refuses these credentials: there is no password, /);
       await expect(connect('other:right@')).rejects.toThrow(
         /lets this account not use keys that begin with fovea:/,
       );
@@ -332,9 +332,21 @@ describe('a queue', () => {
     await expect(connectQueue(`${address}?ca=${file('ca.crt')}`)).rejects.toThrow(
       /^queue rediss:\/\/127\.0\.0\.1:\d+ /,
     );
-    await expect(connectQueue(address)).rejects.toThrow(/cannot be spoken to over TLS/);
-    await expect(connectQueue(`${address}?ca=${file('missing')}`)).rejects.toThrow(
-      /ca .*missing cannot be read/,
+    await expect(connectQueue(address)).rejects.toThrow(
+      /cannot be spoken to over TLS: its certificate is from an authority .*; \?ca=FILE names one$/,
+    );
+    const at = (parameters: string) => connectQueue(`${address}?${parameters}`);
+    await expect(at(`ca=${file('client.crt')}`)).rejects.toThrow(/is not from the authority that ca names$/);
+    await expect(at(`ca=${file('missing')}`)).rejects.toThrow(/ca .*missing cannot be read/);
+    await expect(at(`ca=${file('ca.key')}`)).rejects.toThrow(/ca .*ca\.key has no certificate in PEM form$/);
+    const client = `ca=${file('ca.crt')}&cert=${file('client.crt')}`;
+    await expect(at(client)).rejects.toThrow(/cert without key; a client certificate needs both$/);
+    await expect(at(`${client}&key=${file('server.key')}`)).rejects.toThrow(
+      /key .*server\.key does not belong to the certificate .*client\.crt$/,
+    );
+    await expect(at(`${client}&key=${file('client.crt')}`)).rejects.toThrow(/has no private key in PEM form/);
+    await expect(connectQueue(`redis://127.0.0.1:${secure.tlsPort}`)).rejects.toThrow(
+      /closes the connection; if it speaks TLS alone, its address begins with rediss:\/\/$/,
     );
     await secure.end();
   });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { QueueUnreachable } from '../../../kernel/src/sweep/queue/connect-queue.js';
+import { QueueUnreachable } from '../../../kernel/src/sweep/queue/queue-errors.js';
 import { whenReachable } from '../../../kernel/src/sweep/queue/when-reachable.js';
 
 /** How much too early timers fire, as Node's may by up to a millisecond. */

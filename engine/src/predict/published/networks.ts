@@ -1,3 +1,4 @@
+import { didYouMean } from '../../did-you-mean.js';
 import { FoveaError } from '../../errors.js';
 import type { PublishedBlock } from './block.js';
 
@@ -59,7 +60,7 @@ export function publishedStages(name: string): PublishedStage[] {
   if (!family) {
     throw new FoveaError(
       'unknown-name',
-      `network '${name}' is not one of the published: ${publishedNetworks.join(', ')}`,
+      `network '${name}' is not one of the published: ${publishedNetworks.join(', ')}${didYouMean(name, publishedNetworks)}`,
     );
   }
   let { channels, size } = family.stem;

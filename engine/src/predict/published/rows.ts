@@ -1,3 +1,4 @@
+import { didYouMean } from '../../did-you-mean.js';
 import { FoveaError } from '../../errors.js';
 import { getDevice } from '../devices.js';
 import type { PublishedBlock } from './block.js';
@@ -161,7 +162,7 @@ export function predictRow(row: ReferenceRow): Cost {
   if (!operator) {
     throw new FoveaError(
       'unknown-name',
-      `op '${row.op}' is not one of the published: ${rowOperators.join(', ')}`,
+      `op '${row.op}' is not one of the published: ${rowOperators.join(', ')}${didYouMean(row.op, rowOperators)}`,
     );
   }
   if (typeof row.config !== 'object' || row.config === null) {

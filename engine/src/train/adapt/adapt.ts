@@ -1,7 +1,8 @@
 import { FoveaError } from '../../errors.js';
 import type { RgbImage } from '../../image/decode.js';
-import type { Normalisation } from '../../image/normalise.js';
+import { type Normalisation, statisticsOf } from '../../image/normalise.js';
 import type { ImageSize } from '../../image/scale.js';
+import { imageChannels } from '../../network/image-channels.js';
 import { type Block, blocksOf, type Network } from '../../network/network.js';
 import { learnShapes, networkShapes } from '../../network/walk.js';
 import { type Granularity, resolveGranularity } from '../../plan/granularity.js';
@@ -134,7 +135,9 @@ export async function adaptMaskers(
       ),
   );
   const blocks = learnableBlocks(network);
-  const { source, judged, heldBack } = await splitImages(images, size, seed, sampleSize, options);
+  const crops =
+    'shape' in images ? undefined : { ...statisticsOf(options), channels: imageChannels(network) };
+  const { source, judged, heldBack } = await splitImages(images, size, seed, sampleSize, crops);
   const norms = tune === 'norms' ? normsAfter(network, blocks[0]!.index) : [];
   const learned = new LearnedValues(blocks, norms);
   const [m, v] = [new Float32Array(learned.values.length), new Float32Array(learned.values.length)];
@@ -198,7 +201,7 @@ export async function adaptMaskers(
 const defaultRate = 0.02;
 
 function check(
-  { name, inputShape }: Network,
+  network: Network,
   images: Tensor | readonly RgbImage[],
   {
     flops,
@@ -220,7 +223,8 @@ function check(
   checkThreads(threads);
   if (!(rate > 0 && rate <= 10)) fail(`rate ${rate}: a number above 0, up to 10, is accepted`);
   if (tune !== 'maskers' && tune !== 'norms') fail(`tune "${tune}": maskers or norms is accepted`);
-  const channels = 'shape' in images ? images.shape[3] : 3;
+  const { name, inputShape } = network;
+  const channels = 'shape' in images ? images.shape[3] : imageChannels(network);
   if (channels !== inputShape.channels) {
     fail(`${name} takes ${inputShape.channels} channels; images of ${channels} were given`);
   }

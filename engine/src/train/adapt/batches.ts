@@ -1,11 +1,12 @@
 import { FoveaError } from '../../errors.js';
 import type { RgbImage } from '../../image/decode.js';
-import { type Normalisation, normaliserTables } from '../../image/normalise.js';
+import type { Normalisation } from '../../image/normalise.js';
+import { imageWriter } from '../../image/preprocess.js';
 import { type ImageSize, scaleImage } from '../../image/scale.js';
 import { Random } from '../../random.js';
 import { Tensor } from '../../tensor.js';
 import { epochOrder } from '../data/batches.js';
-import { randomCrop, writeNormalised } from '../data/crops.js';
+import { randomCrop } from '../data/crops.js';
 
 /** Images to adapt on, a batch at a time. */
 export interface BatchSource {
@@ -16,30 +17,35 @@ export interface BatchSource {
   sample(most: number): Promise<Tensor>;
 }
 
+/** What the bytes of crops become. */
+export interface CropStatistics extends Normalisation {
+  readonly channels: 1 | 3;
+}
+
 /** Numbers of random streams: one for each use. */
 const [cropStream, flipStream, sampleStream] = [3_000_000, 4_000_000, 5_000_000];
 
-/** Random crops of photographs. */
+/** Random crops of photographs, for a network of one or three channels. */
 export function cropsOf(
   photos: readonly RgbImage[],
   size: ImageSize,
   seed: number,
-  normalisation: Normalisation = {},
+  { channels, ...statistics }: CropStatistics,
 ): BatchSource {
   if (photos.length === 0) throw new FoveaError('bad-argument', 'no photographs; at least one is accepted');
-  const tables = normaliserTables(normalisation);
-  const plane = size.height * size.width * 3;
+  const write = imageWriter(statistics, channels);
+  const plane = size.height * size.width * channels;
   return {
     count: photos.length,
     async fill(step, batch, images) {
       const random = new Random(seed, cropStream + step);
       for (let n = 0; n < batch; n++) {
         const photo = photos[positionOf(photos.length, seed, step * batch + n)]!;
-        writeNormalised(await randomCrop(photo, size, random), tables, images, n * plane);
+        write(await randomCrop(photo, size, random), images, n * plane);
       }
     },
     async sample(most) {
-      const tensor = Tensor.zeros([most, size.height, size.width, 3]);
+      const tensor = Tensor.zeros([most, size.height, size.width, channels]);
       const random = new Random(seed, sampleStream);
       for (let n = 0; n < most; n++) {
         const photo = photos[n % photos.length]!;
@@ -48,7 +54,7 @@ export function cropsOf(
           n < photos.length && n < most / 2
             ? await scaleImage(photo, size)
             : await randomCrop(photo, size, random);
-        writeNormalised(pixels, tables, tensor.data, n * plane);
+        write(pixels, tensor.data, n * plane);
       }
       return tensor;
     },

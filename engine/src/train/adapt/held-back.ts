@@ -1,8 +1,7 @@
 import type { RgbImage } from '../../image/decode.js';
-import type { Normalisation } from '../../image/normalise.js';
 import type { ImageSize } from '../../image/scale.js';
 import { Tensor } from '../../tensor.js';
-import { type BatchSource, cropsOf, imagesOfTensor } from './batches.js';
+import { type BatchSource, type CropStatistics, cropsOf, imagesOfTensor } from './batches.js';
 
 /** What a run learns from, and what it is judged on. */
 export interface SplitImages {
@@ -27,7 +26,7 @@ export async function splitImages(
   size: ImageSize,
   seed: number,
   most: number,
-  normalisation: Normalisation = {},
+  statistics: CropStatistics = { channels: 3 },
 ): Promise<SplitImages> {
   const count = 'shape' in images ? images.shape[0] : images.length;
   const heldBack = Math.min(most, heldBackOf(count));
@@ -42,7 +41,7 @@ export async function splitImages(
           chosen.map((i) => images[i]!),
           size,
           of,
-          normalisation,
+          statistics,
         );
   const source = sourceOf(
     positions.filter((i) => !held.has(i)),

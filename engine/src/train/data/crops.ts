@@ -1,8 +1,10 @@
 import { FoveaError } from '../../errors.js';
 import type { RgbImage } from '../../image/decode.js';
-import { type Normalisation, normaliserTables } from '../../image/normalise.js';
+import type { Normalisation } from '../../image/normalise.js';
+import { imageWriter } from '../../image/preprocess.js';
 import { type ImageSize, scaleImage } from '../../image/scale.js';
 import { loadSharp } from '../../image/sharp.js';
+import { imageChannels } from '../../network/image-channels.js';
 import type { Network } from '../../network/network.js';
 import { Random } from '../../random.js';
 import { Tensor } from '../../tensor.js';
@@ -96,11 +98,12 @@ export interface PhotoCropOptions {
 /**
  * Random crops of photographs as a network takes them, to compare masks on: those of the first photograph, then those of
  * the second, and so on.
- * @returns `[photographs · each, H, W, 3]`, of the network's nominal size, normalised as it expects
- * @throws FoveaError `bad-argument` for no photographs, `each` below 1, or a network of another number of channels
+ * @returns `[photographs · each, H, W, C]`, of the network's nominal size, normalised as it expects; C is 1 for a network of
+ *   grey images
+ * @throws FoveaError `bad-argument` for no photographs, `each` below 1, or a network that takes no images
  */
 export async function photoCrops(
-  { name, inputShape, preprocessing = {} }: Network,
+  network: Network,
   photos: readonly RgbImage[],
   { each = 1, seed = 1, area = [0.5, 1] }: PhotoCropOptions = {},
 ): Promise<Tensor> {
@@ -109,25 +112,13 @@ export async function photoCrops(
   };
   if (photos.length === 0) fail('no photographs; at least one is accepted');
   if (!Number.isInteger(each) || each < 1) fail(`each ${each}: an integer of at least 1 is accepted`);
-  const { channels, height, width } = inputShape;
-  if (channels !== 3) fail(`${name} takes ${channels} channels; crops have 3`);
-  const [random, tables] = [new Random(seed), normaliserTables(preprocessing)];
-  const crops = Tensor.zeros([photos.length * each, height, width, 3]);
+  const channels = imageChannels(network);
+  const { height, width } = network.inputShape;
+  const [random, write] = [new Random(seed), imageWriter(network.preprocessing ?? {}, channels)];
+  const crops = Tensor.zeros([photos.length * each, height, width, channels]);
   for (let n = 0; n < photos.length * each; n++) {
     const crop = await randomCrop(photos[Math.floor(n / each)]!, { height, width, area }, random);
-    writeNormalised(crop, tables, crops.data, n * height * width * 3);
+    write(crop, crops.data, n * height * width * channels);
   }
   return crops;
-}
-
-/** Writes bytes of `height · width · 3` as a network takes them, from `at` on. */
-export function writeNormalised(
-  pixels: Uint8Array,
-  tables: ReturnType<typeof normaliserTables>,
-  images: Float32Array,
-  at: number,
-): void {
-  for (let i = 0; i < pixels.length; i += 3) {
-    for (let c = 0; c < 3; c++) images[at + i + c] = tables[c]![pixels[i + c]!]!;
-  }
 }

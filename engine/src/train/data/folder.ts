@@ -5,7 +5,7 @@ import { normaliserOf, statisticsOf } from '../../image/normalise.js';
 import type { Preprocessing } from '../../image/preprocess.js';
 import { type ImageSize, scaleImage, sizeOf } from '../../image/scale.js';
 import type { Dataset } from './dataset.js';
-import { firstSkipped, listClasses, type SkippedFile, spreadOver } from './image-files.js';
+import { firstSkipped, leftOutOf, listClasses, type SkippedFile, spreadOver } from './image-files.js';
 
 /** How `readImageFolder` reads images. */
 export interface FolderOptions extends Preprocessing {
@@ -53,11 +53,7 @@ export async function readImageFolder(
   const files = takesLoose ? loose.map((file) => ({ file, label: -1 })) : labelled;
   const beside = takesLoose ? [] : loose;
   const images: { pixels: Uint8Array; label: number }[] = [];
-  const skipped: SkippedFile[] = [
-    ...empty.map((file) => ({ file, reason: 'holds no images, so it is no class' })),
-    ...beside.map((file) => ({ file, reason: 'lies beside the folders of classes' })),
-    ...unread,
-  ];
+  const skipped = leftOutOf({ empty, loose: beside, unread });
   const leftOut = skipped.length;
   const wanted = spreadOver(files, most);
   for (const [position, { file, label }] of wanted.entries()) {

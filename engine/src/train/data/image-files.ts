@@ -47,6 +47,15 @@ export async function listClasses(folder: string): Promise<ClassFiles> {
   return { labels, files, loose, empty, unread };
 }
 
+/** What of a folder by class is not used, and why: to be named beside what is. */
+export function leftOutOf({ empty, loose, unread }: Omit<ClassFiles, 'labels' | 'files'>): SkippedFile[] {
+  return [
+    ...empty.map((file) => ({ file, reason: 'holds no images, so it is no class' })),
+    ...loose.map((file) => ({ file, reason: 'lies beside the folders of classes' })),
+    ...unread,
+  ];
+}
+
 /** Images at any depth below a folder. */
 export interface ImagesBelow {
   readonly images: readonly string[];

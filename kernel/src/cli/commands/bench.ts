@@ -1,5 +1,6 @@
 import { FoveaError, type Network, type Tensor } from '@fovea/engine';
-import { defaultMasker, imageChannels } from '@fovea/engine/internal';
+import { didYouMean } from '@fovea/engine/files';
+import { defaultMasker, imageChannels, maskerNames } from '@fovea/engine/internal';
 import { type Benchmark, benchmark } from '@fovea/engine/predict';
 import { generateDataset, imagesOf } from '@fovea/engine/train';
 import type { Command } from 'commander';
@@ -66,8 +67,12 @@ export function register(program: Command): void {
 }
 
 function parseMasker(text: string | undefined): Benchmark['masker'] | undefined {
-  if (text === undefined || text === 'learned' || text === 'saliency' || text === 'random') return text;
-  throw new FoveaError('unknown-name', `--masker "${text}": learned, saliency or random is accepted`);
+  const named = maskerNames.find((name) => name === text);
+  if (named || text === undefined) return named;
+  throw new FoveaError(
+    'unknown-name',
+    `--masker "${text}": ${maskerNames.join(', ')} is accepted${didYouMean(text, maskerNames)}`,
+  );
 }
 
 /** The images to run: masks depend on their content, so generated scenes rather than noise; undefined for inputs that scenes do not fit. */

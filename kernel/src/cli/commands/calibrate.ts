@@ -2,6 +2,7 @@ import os from 'node:os';
 import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
 import { getBackend } from '@fovea/engine/backend';
+import { didYouMean } from '@fovea/engine/files';
 import { dataFolder } from '@fovea/engine/internal';
 import { type CalibrationResult, calibrate, calibrationOf } from '@fovea/engine/predict';
 import type { Command } from 'commander';
@@ -20,6 +21,9 @@ interface CalibrateCommandOptions {
 /** How much slower than at its best the processor may have been before a warning is printed. */
 const busy = 0.1;
 
+/** Backends that a device is calibrated for. */
+const calibrated: readonly string[] = ['native', 'webgpu'];
+
 /** `fovea calibrate`: measures this machine, so that it can be predicted for as `this-machine` or `this-gpu`. */
 export function register(program: Command): void {
   program
@@ -30,8 +34,11 @@ export function register(program: Command): void {
     .option('--no-store', 'measure and report, but leave the stored calibration as it is')
     .option('--json', 'print one JSON document (the device) and nothing else')
     .action(async ({ backend = 'native', seconds, store, json }: CalibrateCommandOptions) => {
-      if (backend !== 'native' && backend !== 'webgpu') {
-        throw new FoveaError('bad-argument', `--backend ${backend}: native or webgpu is accepted`);
+      if (!calibrated.includes(backend)) {
+        throw new FoveaError(
+          'unknown-name',
+          `--backend ${backend}: ${calibrated.join(' or ')} is accepted${didYouMean(backend, calibrated)}`,
+        );
       }
       if (backend === 'webgpu' && seconds !== undefined) {
         throw new FoveaError('bad-argument', '--seconds cannot be set with --backend webgpu');

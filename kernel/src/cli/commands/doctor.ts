@@ -1,8 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadShippedModel, run, Tensor } from '@fovea/engine';
+import { checkFolder, dataFolder } from '@fovea/engine/internal';
 import type { Command } from 'commander';
-import { dataFolders } from '../../server/jupyter-paths.js';
+import { dataFolders, stateFolder } from '../../server/jupyter-paths.js';
 import { findAssets } from '../../server/lab/assets.js';
 import { findGpu } from '../machine/find-gpu.js';
 import { installPaths, isOurKernelspec } from '../machine/installation.js';
@@ -62,6 +63,19 @@ async function checkGpu(): Promise<Finding> {
   return { status: 'ok', subject: 'GPU', detail };
 }
 
+/** A folder that Fovea writes into: what can only be read, or is full, is found here rather than at the end of a run. */
+function checkKept(subject: string, folder: string, variable: string): Promise<Finding> {
+  const look = () => {
+    try {
+      checkFolder(folder);
+    } catch (error) {
+      throw new Error(`${(error as Error).message}; ${variable} names another`);
+    }
+    return folder;
+  };
+  return check(subject, look, 'warn');
+}
+
 /** Adds `fovea doctor`, which says what works on this machine, and how to repair what does not. */
 export function register(program: Command): void {
   program
@@ -74,6 +88,8 @@ export function register(program: Command): void {
         check('ZeroMQ', async () => `libzmq ${(await import('zeromq')).version}`),
         check('native kernels', () => checkBackend('native'), 'warn'),
         check('onnxruntime', () => checkBackend('onnx'), 'warn'),
+        checkKept('data folder', dataFolder(), 'FOVEA_DATA_DIR'),
+        checkKept('state folder', stateFolder(), 'FOVEA_STATE_DIR'),
         check('lab application', () => findAssets().app),
         ...checkKernelspecs(),
         checkGpu(),

@@ -11,6 +11,7 @@ import {
 import type { Command } from 'commander';
 import { counted, formatPercent } from '../../presentation/index.js';
 import { addData, type DataOptions, loadImages } from '../options/data.js';
+import { DEVICE_HELP, openDevice } from '../options/device.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, parseRate, printJson } from '../options/parse.js';
 import { addRunning, parseRunning, type RunningOptions } from '../options/running.js';
@@ -39,13 +40,14 @@ export function register(program: Command): void {
     .option('--masker <name>', 'learned, saliency or random (default: learned where the network has it)')
     .option('--rate <r>', 'activation rate for saliency and random, 0 to 1 (default: 0.5)');
   addRunning(command)
-    .option('--device <name>', 'predict the latency on this device; this-machine needs fovea calibrate')
+    .option('--device <name>', `predict the latency on a device: ${DEVICE_HELP}`)
     .option(
       '--compare [flops]',
       "learned, fitted, saliency and random masks and dense at a smaller input, all at these FLOPs (default: the learned masks')",
     )
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: EvaluateCliOptions) => {
+      const device = options.device === undefined ? undefined : openDevice(options.device);
       const network = await openModel(model, options.config);
       const dataset = await loadImages(options, network, DRAWN);
       if (options.data !== undefined) warnOfClasses(network, dataset);
@@ -53,7 +55,7 @@ export function register(program: Command): void {
         await compare(network, dataset, options);
         return;
       }
-      const { masker, rate, device } = options;
+      const { masker, rate } = options;
       const evaluation = await measureAccuracy(network, dataset, {
         ...parseRunning(options),
         ...(masker === undefined ? {} : { masker }),

@@ -12,7 +12,8 @@ import {
   type TopClass,
   topClasses,
 } from '@fovea/engine';
-import { refusal, replaceFile } from '@fovea/engine/files';
+import { didYouMean, refusal, replaceFile } from '@fovea/engine/files';
+import { maskerNames } from '@fovea/engine/internal';
 import { float32Of, parseSafetensors, writeSafetensors } from '@fovea/engine/train';
 import type { Command } from 'commander';
 import { counted, formatPercent } from '../../presentation/index.js';
@@ -81,11 +82,12 @@ async function parseMasker(
   text: string,
   network: Network,
 ): Promise<'learned' | 'saliency' | 'random' | Masker> {
-  if (text === 'learned' || text === 'saliency' || text === 'random') return text;
+  const named = maskerNames.find((name) => name === text);
+  if (named) return named;
   if (!text.startsWith(FIXED)) {
     throw new FoveaError(
       'unknown-name',
-      `--masker "${text}": learned, saliency, random or fixed:FILE are accepted`,
+      `--masker "${text}": ${maskerNames.join(', ')} or fixed:FILE are accepted${didYouMean(text, maskerNames)}`,
     );
   }
   const path = text.slice(FIXED.length);

@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { deviceNames, FoveaError, type PredictOptions, type Profile, predict } from '@fovea/engine';
+import { type Device, FoveaError, type PredictOptions, type Profile, predict } from '@fovea/engine';
+import { didYouMean } from '@fovea/engine/files';
 import { checkExcitation, flopsLeft, parseGranularity } from '@fovea/engine/internal';
 import { costModels, type ReferenceTable, recomputeTable } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { formatPercent } from '../../presentation/index.js';
-import { parseDeviceThreads, settingText } from '../options/device.js';
+import { DEVICE_HELP, openDevice, parseDeviceThreads, settingText } from '../options/device.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, parseInteger, parseRates, printJson } from '../options/parse.js';
 import { EXCITATION } from '../options/running.js';
@@ -31,10 +32,7 @@ export function register(program: Command): void {
     .command('predict')
     .description('Predict the latency of a network on a device, or recompute a table of reference rows.')
     .argument('[model]', MODEL_HELP)
-    .option(
-      '--device <name>',
-      `${deviceNames().join(', ')}, or this-machine and this-gpu after fovea calibrate`,
-    )
+    .option('--device <name>', DEVICE_HELP)
     .option(
       '--granularity <S>',
       'S: one, per stage or per block, separated by commas; "whole" is the whole map',
@@ -58,12 +56,9 @@ export function register(program: Command): void {
         throw new FoveaError('bad-argument', 'predict needs a model, or --rows FILE');
       }
       if (options.device === undefined) {
-        throw new FoveaError(
-          'bad-argument',
-          `--device is needed: ${deviceNames().join(', ')}, this-machine or this-gpu`,
-        );
+        throw new FoveaError('bad-argument', `--device is needed: ${DEVICE_HELP}`);
       }
-      const settings = predictOptions(options, options.device);
+      const settings = predictOptions(options, openDevice(options.device));
       const profile = predict(await openModel(model, options.config, settings), settings);
       if (options.json) printJson(profile);
       else process.stdout.write(`${asText(profile, settings.device)}\n`);
@@ -72,11 +67,14 @@ export function register(program: Command): void {
 
 function predictOptions(
   options: PredictCommandOptions,
-  device: string,
-): PredictOptions & { readonly device: string } {
+  device: Device,
+): PredictOptions & { readonly device: Device } {
   const { granularity, rate, strategy, model = 'fovea', batch, threads, inputSize, excitation } = options;
   if (!(costModels as readonly string[]).includes(model)) {
-    throw new FoveaError('unknown-name', `--model ${model}: ${costModels.join(' or ')} is accepted`);
+    throw new FoveaError(
+      'unknown-name',
+      `--model ${model}: ${costModels.join(' or ')} is accepted${didYouMean(model, costModels)}`,
+    );
   }
   const rates = rate === undefined ? undefined : parseRates('--rate', rate);
   return {
@@ -120,7 +118,7 @@ async function readTable(file: string): Promise<ReferenceTable> {
 const ms = (value: number) => value.toFixed(value < 10 ? 4 : 2);
 
 /** A predicted profile as text: the total, then a table of blocks. */
-function asText(profile: Profile, device: string): string {
+function asText(profile: Profile, device: Device): string {
   const { network, source, strategy, batch, totalMs } = profile;
   const outside = profile.ops.filter((op) => op.block < 0);
   const rows = [

@@ -1,8 +1,8 @@
-import { deviceNames, FoveaError } from '@fovea/engine';
+import { type Device, FoveaError } from '@fovea/engine';
 import { checkExcitation, parseGranularity } from '@fovea/engine/internal';
 import { type SearchOptions, type SearchResult, searchGranularity } from '@fovea/engine/predict';
 import type { Command } from 'commander';
-import { parseDeviceThreads, settingText } from '../options/device.js';
+import { DEVICE_HELP, openDevice, parseDeviceThreads, settingText } from '../options/device.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, parseInteger, parseNumber, parseRate, printJson } from '../options/parse.js';
 import { EXCITATION } from '../options/running.js';
@@ -32,10 +32,7 @@ export function register(program: Command): void {
     .command('search')
     .description('Find the best granularity and strategy for every block and stage, with the reasons.')
     .argument('<model>', MODEL_HELP)
-    .requiredOption(
-      '--device <name>',
-      `${deviceNames().join(', ')}, or this-machine and this-gpu after fovea calibrate`,
-    )
+    .requiredOption('--device <name>', DEVICE_HELP)
     .option('--rate <r>', 'activation rate assumed at every S, 0 to 1 (default: 0.5)')
     .option('--rates <S=r,...>', 'activation rate by S, e.g. 1=0.4,2=0.45,4=0.5; other S are not searched')
     .option('--scores <S=score,...>', 'accuracy or agreement by S: adds the Pareto front')
@@ -57,21 +54,18 @@ export function register(program: Command): void {
     .option('--config <file>', "a checkpoint's JSON configuration (default: the .json beside it)")
     .option('--json', 'print one JSON document and nothing else')
     .action(async (model: string, options: SearchCommandOptions) => {
-      const search = searchOptions(options);
-      const result = searchGranularity(
-        await openModel(model, options.config, search),
-        options.device,
-        search,
-      );
+      const device = openDevice(options.device);
+      const search = searchOptions(options, device);
+      const result = searchGranularity(await openModel(model, options.config, search), device, search);
       if (options.json) printJson(result);
-      else process.stdout.write(`${asText(result, options.device)}\n`);
+      else process.stdout.write(`${asText(result, device)}\n`);
     });
 }
 
-function searchOptions(options: SearchCommandOptions): SearchOptions {
+function searchOptions(options: SearchCommandOptions, device: Device): SearchOptions {
   const { rate, rates, scores, granularities, strategies, objective, tolerance, batch, threads, inputSize } =
     options;
-  const { device, excitation } = options;
+  const { excitation } = options;
   if (rate !== undefined && rates !== undefined) {
     throw new FoveaError(
       'bad-argument',
@@ -114,7 +108,7 @@ function parsePairs(option: string, text: string): Record<number, number> {
 
 const ms = (value: number) => value.toPrecision(4);
 
-function asText(result: SearchResult, device: string): string {
+function asText(result: SearchResult, device: Device): string {
   const { network, blocks, stages, totalMs, denseMs, pareto } = result;
   const stageRows = stages.map(({ stage, blocks: count, best }) => [
     String(stage + 1),

@@ -17,6 +17,7 @@ import { asTable, printJson } from '../options/parse.js';
 import { checkOutput, sweepRecords } from '../output/output-file.js';
 import { showProgress } from '../output/progress.js';
 import { RecordFile } from '../output/record-file.js';
+import { nameSkipped } from '../output/skipped.js';
 
 interface SweepCommandOptions {
   readonly queue?: string;
@@ -51,7 +52,7 @@ export function register(program: Command): void {
       });
       const result = await runSweep(space, options);
       const failed = result.records.filter(({ status }) => status === 'failed');
-      const { name, state, points, records } = result;
+      const { name, state, points, records, skipped } = result;
       const counts = {
         name,
         state,
@@ -59,7 +60,7 @@ export function register(program: Command): void {
         completed: records.length - failed.length,
         failed: failed.length,
       };
-      if (options.json) printJson({ ...counts, records });
+      if (options.json) printJson({ ...counts, skipped, records });
       else process.stdout.write(asText(counts, records));
       if (counts.completed < points) process.exitCode = 1;
     });
@@ -82,6 +83,7 @@ async function runSweep(space: SweepSpace, options: SweepCommandOptions): Promis
       ...(label === undefined ? {} : { labels: label }),
       ...(retryFailed ? { retryFailed } : {}),
     });
+    nameSkipped(sweep.expansion.skipped);
     const file = out !== undefined && extname(out) !== '.csv' ? new RecordFile(out) : undefined;
     for (const record of sweep.records.values()) file?.add(record);
     const said = new Set<string>();

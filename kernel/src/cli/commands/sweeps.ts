@@ -1,4 +1,5 @@
 import { FoveaError } from '@fovea/engine';
+import { didYouMean } from '@fovea/engine/files';
 import type { Command } from 'commander';
 import type { SweepBackend, SweepSummary } from '../../sweep/backend.js';
 import type { PointRecord } from '../../sweep/point.js';
@@ -103,10 +104,10 @@ async function find(backend: SweepBackend, name: string): Promise<SweepSummary> 
   const all = await backend.list();
   const found = all.find((sweep) => sweep.name === name);
   if (found) return found;
-  const known = all.map((sweep) => sweep.name).join(', ');
+  const known = all.map((sweep) => sweep.name);
   throw new FoveaError(
     'unknown-name',
-    `no sweep "${name}" is here: ${known ? `there are ${known}` : 'there are none'}`,
+    `no sweep "${name}" is here: ${known.length > 0 ? `there are ${known.join(', ')}` : 'there are none'}${didYouMean(name, known)}`,
   );
 }
 

@@ -8,6 +8,7 @@ import {
   type Network,
   shippedModelNames,
 } from '@fovea/engine';
+import { didYouMean } from '@fovea/engine/files';
 import { dataFolder, learnShapes } from '@fovea/engine/internal';
 import { findKept, namesKept } from '../../sweep/kept-networks.js';
 
@@ -45,10 +46,12 @@ export async function openModel(
   if (!existsSync(model) && shippedModelNames.includes(model)) return loadShippedModel(model);
   const built = Object.hasOwn(aliases, model) ? aliases[model]! : model;
   if (!existsSync(model) && builtNetworkNames.includes(built)) return builtNetwork(built);
-  if (!existsSync(model) && !/[./\\]/.test(model)) {
+  const known = [...shippedModelNames, ...builtNetworkNames];
+  const isName = !/[./\\]/.test(model) || (!/[/\\]/.test(model) && didYouMean(model, known) !== '');
+  if (!existsSync(model) && isName) {
     throw new FoveaError(
       'unknown-name',
-      `"${model}" is neither a file, a shipped network (${shippedModelNames.join(', ')}) nor a built-in architecture; built in are ${builtNetworkNames.join(', ')}`,
+      `"${model}" is neither a file, a shipped network (${shippedModelNames.join(', ')}) nor a built-in architecture; built in are ${builtNetworkNames.join(', ')}${didYouMean(model, known)}`,
     );
   }
   const network = await loadNetwork(model, {

@@ -13,6 +13,8 @@ export interface Attribution {
   resume(cell: number): void;
   /** The cell on whose behalf code runs now. */
   current(): number | undefined;
+  /** The same, but nothing where it would be a guess. */
+  known(): number | undefined;
   /** Whether callbacks have to be wrapped by hand to be attributed. */
   readonly manual: boolean;
 }
@@ -37,11 +39,14 @@ class ContextAttribution implements Attribution {
   current(): number | undefined {
     return this.#storage.getStore();
   }
+  known(): number | undefined {
+    return this.current();
+  }
 }
 
 /**
  * For versions without a safe way to follow the asynchronous context. What is known for certain: code that a cell
- * runs itself, wrapped timers, continuations after an `await`. Any other callback comes from something that Node
+ * runs itself, wrapped timers, continuations after an `await` and of a `then`. Any other callback comes from something that Node
  * numbered when it was made (a read, a child, a server's connection): it belongs to the cell that ran then.
  */
 class OriginAttribution implements Attribution {
@@ -75,11 +80,11 @@ class OriginAttribution implements Attribution {
     linger(CHAIN);
   }
   current(): number | undefined {
+    return this.known() ?? this.#last;
+  }
+  known(): number | undefined {
     return (
-      this.#current ??
-      this.#origins.cellOf(executionAsyncId()) ??
-      this.#origins.cellOf(triggerAsyncId()) ??
-      this.#last
+      this.#current ?? this.#origins.cellOf(executionAsyncId()) ?? this.#origins.cellOf(triggerAsyncId())
     );
   }
   #set(cell: number | undefined): void {

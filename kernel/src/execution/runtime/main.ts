@@ -16,6 +16,7 @@ import { KeyboardInterrupt } from './cell.js';
 import { Channel } from './channel.js';
 import { trackChildren } from './children.js';
 import { Comms } from './comms.js';
+import { trackContinuations } from './continuations.js';
 import { Disposables } from './disposables.js';
 import { Evaluator } from './evaluator.js';
 import { declare, Results } from './globals.js';
@@ -223,6 +224,7 @@ process.exit = (code) => {
   );
 };
 trackTimers(attribution, () => evaluator.current());
+trackContinuations(attribution);
 trackChildren(
   () => channel.barrier(),
   () => evaluator.current(),

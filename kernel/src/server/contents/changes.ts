@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 // biome-ignore lint/style/noRestrictedImports: makes one folder that must not be there yet
-import { chmod, cp, lstat, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { access, chmod, cp, lstat, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
 import trash from 'trash';
 import { HttpError } from '../http/errors.js';
 import { dropCheckpoint, followMove } from './checkpoints.js';
@@ -130,6 +130,8 @@ export async function deletePlace(place: Place, toTrash: boolean): Promise<void>
   if (place.api === '') throw new HttpError(400, 'The root cannot be deleted');
   const status = await lstat(place.file);
   if (toTrash) {
+    // Where the folder can only be read there is nothing that a trash could change, so that is what is said.
+    await access(dirname(place.file), constants.W_OK);
     await trash(place.file, { glob: false }).catch((cause: unknown) => {
       const advice = 'it was not deleted; fovea lab --no-trash deletes permanently';
       throw new HttpError(500, `${place.api} cannot be moved to the trash: ${advice}`, null, { cause });

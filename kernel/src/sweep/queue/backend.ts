@@ -13,7 +13,7 @@ import type { SweepSpace } from '../space/space.js';
 import { forgetQueued, noteQueued } from '../storage/queued.js';
 import { References } from '../storage/references.js';
 import { touch } from '../storage/use.js';
-import { connectQueue, type QueueConnection, queueName } from './connect-queue.js';
+import { connectQueue, type QueueConnection } from './connect-queue.js';
 import { EventReader } from './events.js';
 import { JOB_OPTIONS, type JobData, type PointJob, type PointQueue, recordOf } from './job.js';
 import {
@@ -29,6 +29,7 @@ import {
   sweepMaterialsKey,
 } from './keys.js';
 import { livingWorkers } from './presence.js';
+import { queueName } from './queue-address.js';
 import { obstacleOf, routeEvent } from './routes.js';
 import { fetchMaterial, pruneMaterials, storeMaterial } from './store.js';
 import { ENDED, lanesOf, removeSweep, summaryOf, WAITING } from './sweeps.js';

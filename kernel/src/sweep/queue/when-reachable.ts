@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { FoveaError } from '@fovea/engine/errors';
-import { QueueUnreachable } from './connect-queue.js';
+import { QueueUnreachable } from './queue-errors.js';
 
 /** Pauses between attempts double from the first to the longest. */
 const firstPauseMs = 200;

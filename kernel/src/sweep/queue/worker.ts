@@ -13,11 +13,12 @@ import { Runner } from '../runner/runner.js';
 import { storedFolder } from '../storage/folders.js';
 import { noteQueued } from '../storage/queued.js';
 import { beginUse, touch } from '../storage/use.js';
-import { connectQueue, type QueueConnection, queueName } from './connect-queue.js';
+import { connectQueue, type QueueConnection } from './connect-queue.js';
 import { BELL_KEY, LANES_KEY, type Lane } from './keys.js';
 import { LaneWorker } from './lane-worker.js';
 import { Lease } from './lease.js';
 import { keepAlive, presenceMs, registerWorker, unregisterWorker, type WorkerFacts } from './presence.js';
+import { queueName } from './queue-address.js';
 import { fetchMaterial, storeMaterial } from './store.js';
 import { whenReachable } from './when-reachable.js';
 

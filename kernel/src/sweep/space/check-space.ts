@@ -1,8 +1,10 @@
 import { FoveaError, strategyNames } from '@fovea/engine';
 import { backendNames } from '@fovea/engine/backend';
+import { didYouMean } from '@fovea/engine/files';
 import {
   checkGranularity,
   checkRate,
+  maskerNames,
   mostThreads,
   shippedBackendNames,
   shippedStrategyNames,
@@ -13,9 +15,6 @@ import { axes, type SpaceData, type SweepSpace } from './space.js';
 
 /** A space whose fields have been checked; it has a name and a kind. */
 export type CheckedSpace = SweepSpace & { readonly name: string; readonly kind: PointKind };
-
-/** Masks that can be named in plain data. */
-const maskers = ['learned', 'saliency', 'random'] as const;
 
 const fields = ['name', 'kind', ...axes, 'modules', 'repeats', 'data', 'runs', 'steps', 'seconds'] as const;
 const dataFields = ['folder', 'images', 'seed', 'shard'] as const satisfies readonly (keyof SpaceData)[];
@@ -61,10 +60,13 @@ export function checkSpace(value: unknown): CheckedSpace {
     throw refused('a sweep', value, 'an object with networks, granularities, rates, …');
   for (const key of Object.keys(value)) {
     if (!(fields as readonly string[]).includes(key))
-      throw new FoveaError('unknown-name', `field "${key}" of a sweep: ${fields.join(', ')} are accepted`);
+      throw new FoveaError(
+        'unknown-name',
+        `field "${key}" of a sweep: ${fields.join(', ')} are accepted${didYouMean(key, fields)}`,
+      );
   }
   const { kind = 'measure' } = value;
-  if (!isOneOf(pointKinds, kind)) throw refused('kind', kind, pointKinds.join(', '));
+  if (!isOneOf(pointKinds, kind)) throw unknownName('kind', kind, pointKinds);
   for (const [field, kinds] of Object.entries(usedBy)) {
     if (value[field] !== undefined && !kinds.includes(kind))
       throw new FoveaError('bad-argument', `${field}: points of kind ${kind} have no use for it`);
@@ -130,7 +132,7 @@ function checkItem(axis: (typeof axes)[number], place: string, item: unknown): v
       checkShipped(place, item, strategies(), 'your own where modules names the file that registers it');
       break;
     case 'maskers':
-      checkName(place, item, maskers);
+      checkName(place, item, maskerNames);
       break;
     case 'backends':
       checkShipped(place, item, backends(), 'a loop over measureAccuracy or run takes your own');
@@ -171,7 +173,10 @@ function checkData(data: unknown, kind: PointKind): void {
   if (!isJsonObject(data)) throw refused('data', data, 'an object with folder, images, seed or shard');
   for (const key of Object.keys(data)) {
     if (!(dataFields as readonly string[]).includes(key))
-      throw new FoveaError('unknown-name', `field "data.${key}": ${dataFields.join(', ')} are accepted`);
+      throw new FoveaError(
+        'unknown-name',
+        `field "data.${key}": ${dataFields.join(', ')} are accepted${didYouMean(key, dataFields)}`,
+      );
   }
   const { folder, seed, shard } = data;
   if (folder !== undefined && (typeof folder !== 'string' || folder === ''))
@@ -194,7 +199,14 @@ function checkInteger(place: string, value: unknown, least: number, most = Numbe
 
 function checkName(place: string, value: unknown, names: readonly string[]): void {
   if (typeof value === 'string' && names.includes(value)) return;
-  throw new FoveaError('unknown-name', `${place} ${JSON.stringify(value)}: ${names.join(', ')} is accepted`);
+  throw unknownName(place, value, names);
+}
+
+function unknownName(place: string, value: unknown, names: readonly string[]): FoveaError {
+  return new FoveaError(
+    'unknown-name',
+    `${place} ${JSON.stringify(value)}: ${names.join(', ')} is accepted${didYouMean(value, names)}`,
+  );
 }
 
 /** What can be registered under a name. */

@@ -1,4 +1,5 @@
 import { FoveaError } from '@fovea/engine';
+import type { SkippedFile } from '@fovea/engine/internal';
 import type { Material } from '../material.js';
 import { canonicalJson, type IdentifiedPoint, type Point, type PointImages, pointId } from '../point.js';
 import { Runner } from '../runner/runner.js';
@@ -24,6 +25,8 @@ export const MOST_UNASKED_POINTS = 20_000;
 export interface Expansion {
   readonly points: readonly IdentifiedPoint[];
   readonly materials: readonly Material[];
+  /** What of the folder of images is not used, and why. */
+  readonly skipped: readonly SkippedFile[];
 }
 
 /**
@@ -60,7 +63,7 @@ export async function expandSpace(space: CheckedSpace, engine: string): Promise<
   const networks: (SpaceNetwork | undefined)[] = [];
   for (const model of space.networks ?? []) networks.push(await spaceNetwork(model, space));
   const modules = await modulesOf(space);
-  const { images, material } = await imagesOf(space);
+  const { images, material, skipped = [] } = await imagesOf(space);
   const points = new Map<string, Point>();
   const one = [undefined];
   for (const network of space.networks ? networks : one)
@@ -90,7 +93,11 @@ export async function expandSpace(space: CheckedSpace, engine: string): Promise<
   const materials = new Map<string, Material>();
   for (const each of [...networks.map((network) => network?.material), ...(modules ?? []), material])
     if (each) materials.set(each.sha256, each);
-  return { points: [...points].map(([id, point]) => ({ id, point })), materials: [...materials.values()] };
+  return {
+    points: [...points].map(([id, point]) => ({ id, point })),
+    materials: [...materials.values()],
+    skipped,
+  };
 }
 
 /**
@@ -134,6 +141,7 @@ function defaultMaskers({ kind, rates }: CheckedSpace): readonly (string | undef
 async function imagesOf({ kind, data = {} }: CheckedSpace): Promise<{
   readonly images: readonly (PointImages | undefined)[];
   readonly material?: Material;
+  readonly skipped?: readonly SkippedFile[];
 }> {
   if (kind === 'calibrate') return { images: [undefined] };
   const shard = kind === 'evaluate' ? (data.shard ?? SHARD) : Number.POSITIVE_INFINITY;
@@ -142,7 +150,7 @@ async function imagesOf({ kind, data = {} }: CheckedSpace): Promise<{
     // Every shard has its own seed, so that a worker draws only its own images.
     return { images: ranges(images, shard).map(([from, to], i) => ({ seed: seed + i, images: to - from })) };
   }
-  const manifest = await listImages(data.folder, data.images);
+  const { manifest, skipped } = await listImages(data.folder, data.images);
   const material = await keepManifest(manifest);
   return {
     images: ranges(manifest.files.length, shard).map(([from, to]) => ({
@@ -150,7 +158,7 @@ async function imagesOf({ kind, data = {} }: CheckedSpace): Promise<{
       from,
       to,
     })),
-    material,
+    ...{ material, skipped },
   };
 }
 

@@ -2,7 +2,15 @@ import { stat } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { FoveaError } from '@fovea/engine';
 import { makeFolder, replaceFile } from '@fovea/engine/files';
-import { dataFolder, listClasses, refusal, spreadOver } from '@fovea/engine/internal';
+import {
+  dataFolder,
+  firstSkipped,
+  leftOutOf,
+  listClasses,
+  refusal,
+  type SkippedFile,
+  spreadOver,
+} from '@fovea/engine/internal';
 import { type Material, materialOf } from '../material.js';
 import { sha256Of } from '../point.js';
 import { storedFolder } from '../storage/folders.js';
@@ -18,19 +26,27 @@ export interface Manifest {
 /**
  * Lists a folder's images, classes and files in order of their names.
  * @param most how many to keep, spread evenly over all
+ * @returns them, and what of the folder is not used
  * @throws FoveaError `io` when the folder cannot be read, `bad-file` when it holds no images by class
  */
-export async function listImages(folder: string, most = Number.POSITIVE_INFINITY): Promise<Manifest> {
+export async function listImages(
+  folder: string,
+  most = Number.POSITIVE_INFINITY,
+): Promise<{ readonly manifest: Manifest; readonly skipped: readonly SkippedFile[] }> {
   const root = resolve(folder);
-  const { labels, files } = await listClasses(root);
+  const { labels, files, ...besides } = await listClasses(root);
+  const skipped = leftOutOf(besides);
   if (files.length === 0) {
-    throw new FoveaError('bad-file', `${folder} holds no images; one folder of images per class is accepted`);
+    throw new FoveaError(
+      'bad-file',
+      `${folder} holds no images; one folder of images per class is accepted${firstSkipped(skipped)}`,
+    );
   }
   const kept: Manifest['files'][number][] = [];
   for (const { file, label } of spreadOver(files, most)) {
     kept.push([file.split(sep).join('/'), label, await bytesOf(join(root, file))]);
   }
-  return { root, labels, files: kept };
+  return { manifest: { root, labels, files: kept }, skipped };
 }
 
 async function bytesOf(file: string): Promise<number> {

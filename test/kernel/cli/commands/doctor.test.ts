@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { fovea } from '../run-fovea.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-doctor-'));
@@ -28,6 +28,25 @@ async function findings(): Promise<{ code: number | null; found: Finding[] }> {
 }
 
 describe('fovea doctor', () => {
+  it('warns of folders that cannot be made, and names what moves them', async () => {
+    writeFileSync(join(folder, 'file'), '');
+    const within = join(folder, 'file', 'fovea');
+    vi.stubEnv('FOVEA_DATA_DIR', within);
+    vi.stubEnv('FOVEA_STATE_DIR', join(folder, 'state'));
+    const { found } = await findings();
+    vi.unstubAllEnvs();
+    expect(found).toContainEqual({
+      status: 'warn',
+      subject: 'data folder',
+      detail: expect.stringMatching(/^cannot make the folder .*; FOVEA_DATA_DIR names another$/),
+    });
+    expect(found).toContainEqual({
+      status: 'ok',
+      subject: 'state folder',
+      detail: join(folder, 'state'),
+    });
+  });
+
   it('looks at Node, sockets, both ways to compute, the lab and the GPU', async () => {
     const { code, found } = await findings();
     expect(found.map(({ subject }) => subject)).toEqual(

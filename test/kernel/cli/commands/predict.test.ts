@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Profile } from '@fovea/engine';
+import { getDevice, type Profile } from '@fovea/engine';
 import type { ReferenceTable } from '@fovea/engine/predict';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fixture, fovea } from '../run-fovea.js';
@@ -14,6 +14,26 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe('fovea predict', () => {
+  it('predicts for the device of a file, and refuses a field that devices do not have', async () => {
+    const device = { ...getDevice('cpu-avx2'), name: 'mine' };
+    const { memoryBandwidth: memoryBandwith, ...rest } = device;
+    const [good, wrong, noJson] = ['good.json', 'wrong.json', 'no.json'].map((name) => join(folder, name));
+    await writeFile(good!, JSON.stringify(device));
+    await writeFile(wrong!, JSON.stringify({ ...rest, memoryBandwith }));
+    await writeFile(noJson!, '{');
+    const ask = (path: string) => fovea('predict', 'resnet18', '--device', path, '--json');
+    const answer = await ask(good!);
+    expect([answer.code, answer.stderr]).toEqual([0, '']);
+    expect(JSON.parse(answer.stdout)).toMatchObject({ kind: 'predicted', device: 'mine', threads: 8 });
+    expect((await ask(wrong!)).stderr).toMatch(
+      /^fovea: device 'mine': a field "memoryBandwith"; name, .* are accepted; did you mean memoryBandwidth\?\n$/,
+    );
+    expect((await ask(noJson!)).stderr).toMatch(/^fovea: device .*no\.json is not JSON: .*\n$/);
+    expect((await ask(join(folder, 'absent.json'))).stderr).toMatch(
+      /absent\.json cannot be read: there is no such file\n$/,
+    );
+  });
+
   it('prints the published static figure of a built-in network', async () => {
     const { code, stdout, stderr } = await fovea(
       ...['predict', 'resnet50', '--device', 'v100', '--model', 'published', '--strategy', 'dense', '--json'],
