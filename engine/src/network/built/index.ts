@@ -1,3 +1,4 @@
+import { didYouMean } from '../../did-you-mean.js';
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../network.js';
 import { builtConvNext } from './convnext.js';
@@ -56,7 +57,10 @@ export const builtNetworkNames: readonly string[] = Object.keys(ARCHITECTURES);
  */
 export function builtNetwork(name: string, options: BuiltOptions = {}): Network {
   if (!Object.hasOwn(ARCHITECTURES, name)) {
-    throw new FoveaError('unknown-name', `network ${name}: known are ${builtNetworkNames.join(', ')}`);
+    throw new FoveaError(
+      'unknown-name',
+      `network ${name}: known are ${builtNetworkNames.join(', ')}${didYouMean(name, builtNetworkNames)}`,
+    );
   }
   return ARCHITECTURES[name]!(options);
 }

@@ -1,3 +1,4 @@
+import { didYouMean } from '../../did-you-mean.js';
 import { FoveaError } from '../../errors.js';
 import { blocksOf, type Network, type NetworkNode } from '../network.js';
 import { learnShapes } from '../walk.js';
@@ -103,7 +104,7 @@ function chooseOutput({ outputs, source }: Graph, wanted: string | undefined): s
   if (outputs.includes(wanted)) return wanted;
   throw new FoveaError(
     'unknown-name',
-    `${source} has no output ${JSON.stringify(wanted)}; it has ${outputs.join(', ')}`,
+    `${source} has no output ${JSON.stringify(wanted)}; it has ${outputs.join(', ')}${didYouMean(wanted, outputs)}`,
   );
 }
 
