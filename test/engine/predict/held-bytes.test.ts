@@ -21,6 +21,16 @@ describe('what the last-level cache holds', () => {
     expect(end).toBeLessThan(128);
   });
 
+  it('ends behind the last fast reading, whatever disturbed smaller ones, and where memory is only a quarter slower', () => {
+    const rates = [26, 14, 26, 25, 20, 20].map((rate, i) => ({
+      bytes: 8 * 2 ** i * megabyte,
+      rate: 1e9 * rate,
+    }));
+    const end = endOfCache(rates)! / megabyte;
+    expect(end).toBeGreaterThan(64);
+    expect(end).toBeLessThan(128);
+  });
+
   it('is not known where memory is about as fast, or nothing was read', () => {
     expect(endOfCache([])).toBeUndefined();
     expect(endOfCache([8, 16].map((bytes) => ({ bytes, rate: 12e9 })))).toBeUndefined();
