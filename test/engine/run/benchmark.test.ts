@@ -65,7 +65,7 @@ describe('a benchmark', () => {
 
 /**
  * The reference backend, with the answers of adaptive runs changed.
- * @param checkedRuns how many answers are right once somebody has looked at a run's masks, as a check does
+ * @param checkedRuns how many answers are right once somebody has looked at the cells of a run's masks, as a check does
  */
 function withFault(name: string, change: (result: RunResult) => RunResult, checkedRuns?: number): string {
   let left = checkedRuns === undefined ? 0 : Number.POSITIVE_INFINITY;
@@ -79,13 +79,14 @@ function withFault(name: string, change: (result: RunResult) => RunResult, check
           const result = await session.run(input, options);
           if (result.masks.length === 0) return result;
           if (left-- <= 0) return change(result);
-          return {
-            ...result,
-            get masks() {
+          const masks = result.masks.map((mask) => ({
+            ...mask,
+            get cells() {
               left = Math.min(left, checkedRuns!);
-              return result.masks;
+              return mask.cells;
             },
-          };
+          }));
+          return { ...result, masks };
         },
         dispose: () => session.dispose(),
       };

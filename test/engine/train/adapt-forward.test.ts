@@ -83,3 +83,50 @@ describe.each(networks)('a dense network of %s', (_, network) => {
     await session.dispose();
   });
 });
+
+describe.skipIf(!canTrain())('a product', () => {
+  it.each([[[2, 1, 1, 3]], [[2, 4, 5, 3]]] as const)(
+    'of a map and of %j, in memory that is longer than the values',
+    async (shape) => {
+      const numbers = (length: number) => Float32Array.from({ length }, (_, i) => i + 1);
+      const map: Value = { array: numbers(2 * 4 * 5 * 3), shape: [2, 4, 5, 3], learned: false };
+      const factor: Value = { array: numbers(2 * map.array.length), shape, learned: false };
+      const tape = new Tape([], true);
+      const product = tape.multiply(factor, map);
+      await new TrainProgram(tape.ops).run(1, new Int32Array(1));
+      const [, H, W, C] = shape;
+      const expected = map.array.map((value, i) => {
+        const at = H * W === 1 ? Math.floor(i / (4 * 5 * C)) * C + (i % C) : i;
+        return value * factor.array[at]!;
+      });
+      expect(product.array.slice(0, map.array.length)).toEqual(expected);
+    },
+  );
+});
+
+describe.skipIf(!canTrain())('what a tape computes', () => {
+  it('is of the values alone, where memory that other maps had is longer', async () => {
+    const { nodes } = convNext({ sides: [height, width], channels: [8, 12] });
+    const stem = nodes.find((node) => node.kind === 'convolution' && node.convolution.normalisation);
+    if (stem?.kind !== 'convolution') throw new Error('no normalised convolution');
+    const computed = async (longer: number) => {
+      const tape = new Tape([], false);
+      const { inChannels } = stem.convolution;
+      const array = Float32Array.from({ length: batch * height * width * inChannels }, (_, i) => Math.sin(i));
+      const output = (map: Value) => tape.convolution(map, stem.convolution);
+      const map: Value = { array, shape: [batch, height, width, inChannels], learned: false };
+      const [length] = [output(map).array.length];
+      for (let i = 0; i < 4; i++)
+        tape.discard({
+          array: new Float32Array(length + longer),
+          shape: [1, 1, 1, length + longer],
+          learned: false,
+        });
+      const result = output(map);
+      expect(result.array.length).toBe(length + longer);
+      await new TrainProgram(tape.ops).run(1, new Int32Array(1));
+      return result.array.slice(0, length);
+    };
+    expect(await computed(5)).toEqual(await computed(0));
+  });
+});

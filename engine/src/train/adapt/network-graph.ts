@@ -86,14 +86,14 @@ export function buildAdaptGraph(
     for (const name of targets) {
       const [student, teacher] = [adaptive.get(name)!, dense.get(name)!];
       if (!student.learned) continue;
-      const slope = tape.take(student.array.length);
       const [N, H, W, C] = student.shape;
+      const slope = tape.take(N * H * W * C);
       const maps = [student.array, teacher.array] as const;
       if (name === targets[targets.length - 1] && H * W === 1 && C > 1) {
         tape.emit('divergence', [N, C], ...maps, settings.divergence, slope, divergence);
       } else {
         const report = new Float32Array(1);
-        tape.emit('distance', [student.array.length, 0], ...maps, settings.distance, slope, report);
+        tape.emit('distance', [N * H * W * C, 0], ...maps, settings.distance, slope, report);
         distances.push(report);
       }
       tape.addSlope(student, slope);

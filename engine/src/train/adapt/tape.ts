@@ -100,7 +100,7 @@ export class Tape {
       this.#slopes.set(value.array, array);
       return;
     }
-    this.emit('bias', [1, value.array.length], slope, array);
+    this.emit('bias', [1, sizeOf(value.shape)], slope, array);
     this.#pool.give(array);
   }
 
@@ -108,7 +108,7 @@ export class Tape {
   slopeInto(value: Value): { readonly array: Float32Array; readonly accumulate: boolean } {
     const slope = this.#slopes.get(value.array);
     if (slope) return { array: slope, accumulate: true };
-    const array = this.#pool.take(value.array.length);
+    const array = this.#pool.take(sizeOf(value.shape));
     this.#slopes.set(value.array, array);
     return { array, accumulate: false };
   }
@@ -154,7 +154,7 @@ export class Tape {
   /** Adds a bias and normalises the channels of each pixel, in place: going back needs only what is written. */
   #normaliseRows(raw: Value, bias: Float32Array, epsilon: number): void {
     const C = raw.shape[3];
-    const rows = raw.array.length / C;
+    const rows = sizeOf(raw.shape) / C;
     const inverse = this.keeps ? new Float32Array(rows) : this.take(rows);
     this.emit('normalise-rows', [rows, C], raw.array, bias, Float32Array.of(epsilon), inverse);
     if (!this.keeps) this.give(inverse);
@@ -239,13 +239,13 @@ export class Tape {
     const window = [N, H, W, C, height, width, ...node.kernel, ...node.stride, top, left];
     const largest = node.kind === 'max-pool';
     const dims = largest ? window : [...window, node.countIncludePad ? 0 : 1, bottom, right];
-    const chosen = largest ? [new Int32Array(output.array.length)] : [];
+    const chosen = largest ? [new Int32Array(sizeOf(output.shape))] : [];
     this.emit(node.kind, dims, input.array, output.array, ...chosen);
     this.onBackward(() => {
       const slope = this.takeSlope(output);
       if (!slope) return;
       if (input.learned) {
-        const into = this.take(input.array.length);
+        const into = this.take(sizeOf(input.shape));
         this.emit(`${node.kind}-dx`, dims, slope, ...chosen, into);
         this.addSlope(input, into);
       }
@@ -333,7 +333,7 @@ export class Tape {
       const slope = this.takeSlope(output);
       if (!slope) return;
       if (input.learned) {
-        const into = this.take(input.array.length);
+        const into = this.take(sizeOf(input.shape));
         this.emit('resize-dx', dims, slope, into);
         this.addSlope(input, into);
       }
@@ -352,13 +352,13 @@ export class Tape {
   scale(input: Value, gate: Value): Value {
     const [N, H, W, C] = input.shape;
     const output = this.make(input.shape, input.learned || gate.learned);
-    const rows = gate.array.length / C;
+    const rows = sizeOf(gate.shape) / C;
     const [dims, zeros] = [[rows, (N * H * W) / rows, C], this.#constant(C, 0)];
     this.emit('scale', dims, input.array, gate.array, zeros, output.array);
     this.onBackward(() => {
       const slope = this.takeSlope(output);
       if (!slope) return;
-      const gateSlope = this.take(gate.array.length);
+      const gateSlope = this.take(sizeOf(gate.shape));
       this.emit('scale-dx', dims, slope, input.array, gate.array, zeros, slope, gateSlope);
       if (gate.learned) this.addSlope(gate, gateSlope);
       if (input.learned) this.addSlope(input, slope);
@@ -378,17 +378,17 @@ export class Tape {
       const slope = this.takeSlope(output);
       if (!slope) return;
       if (mask) {
-        const inner = this.take(branch.array.length);
+        const inner = this.take(sizeOf(branch.shape));
         this.emit('masked-add-dx', dims, slope, branch.array, mask.cells, inner, mask.slope);
         if (branch.learned) this.addSlope(branch, inner);
         else this.give(inner);
       } else if (branch.learned) {
-        const copy = this.take(branch.array.length);
+        const copy = this.take(sizeOf(branch.shape));
         const C = branch.shape[3];
         const [ones, zeros] = [this.#constant(C, 1), this.#constant(C, 0)];
         this.emit(
           'activate',
-          [branch.array.length / C, C, activationNumber('none')],
+          [sizeOf(branch.shape) / C, C, activationNumber('none')],
           slope,
           ones,
           zeros,
