@@ -64,7 +64,7 @@ describe('a queue that is down when somebody comes', () => {
   it.skipIf(!hasRedis)('is not waited for where it is up and refuses', async () => {
     for (const [database, said] of [
       [':wrong@', 'refuses these credentials'],
-      ['', 'refuses these credentials'],
+      ['', 'refuses these credentials: there is no password, in the address or in FOVEA_QUEUE_PASSWORD'],
     ] as const) {
       const worker = start('worker', '--queue', `redis://${database}127.0.0.1:${redis!.port}`);
       expect(await worker.code).toBe(1);

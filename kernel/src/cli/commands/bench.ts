@@ -71,7 +71,7 @@ function parseMasker(text: string | undefined): Benchmark['masker'] | undefined 
   if (named || text === undefined) return named;
   throw new FoveaError(
     'unknown-name',
-    `--masker "${text}": ${maskerNames.join(', ')} is accepted${didYouMean(text, maskerNames)}`,
+    `--masker "${text}": ${maskerNames.join(', ')} are accepted${didYouMean(text, maskerNames)}`,
   );
 }
 

@@ -55,7 +55,7 @@ describe('fovea bench', () => {
 
   it.each([
     [[tiny, '--rates', '0.5'], /learned masks have rates of their own/],
-    [[tiny, '--masker', 'fixed'], /--masker "fixed": learned, saliency or random/],
+    [[tiny, '--masker', 'fixed'], /--masker "fixed": learned, saliency, random are accepted/],
     [[plain, '--masker', 'learned'], /block 0 \(block0\) .* has none/],
     [[tiny, '--crop', '1'], /--crop 1: only the images of --input are prepared/],
     [[tiny, '--batch', '2', '--input', tiny], /--batch 2: --input holds the images/],
