@@ -87,6 +87,13 @@ const broadcasting = new Set([
 ]);
 
 /**
+ * Whether an extent of 0 in the shape that a Reshape asks for would be one that is kept. With `allowzero`, which PyTorch's
+ * exporter always sets, it would be an extent of nothing; a shape without zeros means the same either way.
+ */
+export const keepsZeros = (node: GraphNode, shape: readonly number[] | undefined): boolean =>
+  intOf(node, 'allowzero', 0) === 0 || shape?.includes(0) === false;
+
+/**
  * Extents that an operator writes; an empty list where they cannot be known.
  * @param shapes extents of what it reads
  */
@@ -133,7 +140,7 @@ export function outputShapes(
     case 'MatMul':
       return [second && second.length >= 2 && rank >= 2 ? matrixProduct(first, second) : undefined];
     case 'Reshape':
-      return [intOf(node, 'allowzero', 0) === 0 ? reshaped(first, list(1)) : undefined];
+      return [keepsZeros(node, list(1)) ? reshaped(first, list(1)) : undefined];
     case 'Transpose':
       return [(intsOf(node, 'perm') ?? first.map((_, i) => rank - 1 - i)).map((source) => first[source]!)];
     case 'Concat': {

@@ -55,6 +55,18 @@ describe('what exporters write around layers', () => {
     expect(kinds(network)).toEqual(['convolution']);
   });
 
+  it('a pooled vector is reshaped with allowzero, which says nothing of a shape without zeros', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const pooled = g.node('GlobalAveragePool', [conv(g, x, 3, 4)]);
+        const vector = g.node('Reshape', [pooled, g.integers([-1, 4])], { allowzero: 1 });
+        return g.node('Gemm', [vector, floats(g, 4, 2)]);
+      }),
+      'allowzero',
+    );
+    expect(kinds(network)).toEqual(['convolution', 'global-pool', 'convolution']);
+  });
+
   it('a sparse initialiser is read with its zeros', async () => {
     const file = fromBinary(
       ModelProtoSchema,

@@ -1,5 +1,6 @@
 import { type GraphNode, intOf, intsOf } from '../graph.js';
 import type { Handler, Scope, Value } from '../scope.js';
+import { keepsZeros } from '../shape-rules.js';
 import { dimsOf, isFloatType } from '../tensor.js';
 
 /** The same numbers under another rank: only between `[N, C, 1, 1]` and `[N, C]`. */
@@ -15,9 +16,8 @@ function renamed(
 
 export const reshape: Handler = (node, scope) => {
   const value = scope.value(node, 0);
-  // There a 0 means an extent of nothing, not one that is kept.
-  if (intOf(node, 'allowzero', 0) !== 0) return undefined;
   const shape = scope.integers(node, 1);
+  if (!keepsZeros(node, shape)) return undefined;
   if (movesChannelsLast(node, scope)) {
     const outcome = renamed(node, scope, 4);
     return outcome && { ...outcome, value: { ...outcome.value, channelsLast: true } };
