@@ -2,13 +2,13 @@
  * npm run pack [-- FOLDER]: builds everything and packs the three packages into FOLDER, `dist` when left out. The
  * engine's tarball holds the native addon as prebuilt for this platform and, where a compiler for it is installed, for
  * 64-bit Arm Linux, and its sources for others. Declarations that no entry reaches are left out
- * (packed-declarations.mjs), and so are comments of JavaScript (packed-javascript.mjs).
+ * (packed-declarations.mjs), and so are comments of JavaScript and C++ (packed-code.mjs).
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { npm } from './npm.mjs';
+import { packedCopy } from './packed-code.mjs';
 import { packAllDeclarations, packReachedDeclarations } from './packed-declarations.mjs';
-import { packedCopy } from './packed-javascript.mjs';
 import { pruneOutputs } from './prune.mjs';
 import { build, ensureInstalled, root, step } from './steps.mjs';
 

@@ -1,6 +1,6 @@
 /**
- * What tarballs hold of a package's JavaScript: the code without comments, a fifth of it. Users of the package read
- * them in its declarations.
+ * What tarballs hold of a package's JavaScript and C++: the code without comments, a fifth of it. Users of the package
+ * read them in its declarations.
  */
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { npm } from './npm.mjs';
 import { root } from './steps.mjs';
 
 /**
- * Copies what npm would pack of a package into a folder to pack instead, its JavaScript without comments.
+ * Copies what npm would pack of a package into a folder to pack instead, its code without comments.
  * @param folder of the package, in the root
  * @param name that npm knows the package by
  */
@@ -28,6 +28,8 @@ export function packedCopy(folder, name) {
     mkdirSync(dirname(target), { recursive: true });
     const source = join(root, folder, path);
     if (/^lib\/.*\.js$/.test(path)) writeFileSync(target, withoutComments(readFileSync(source, 'utf8')));
+    else if (/^native\/.*\.(cc|h)$/.test(path))
+      writeFileSync(target, withoutNativeComments(readFileSync(source, 'utf8')));
     else cpSync(source, target);
   }
   return copy;
@@ -36,3 +38,14 @@ export function packedCopy(folder, name) {
 /** A first line for the shell stays: it is no comment. */
 const withoutComments = (code) =>
   transformSync(code, { legalComments: 'none', charset: 'utf8', target: 'es2023' }).code;
+
+/** Texts and characters, which may hold what looks like a comment, or a comment with the blanks before it. */
+const textOrComment = /("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|[ \t]*\/\/[^\n]*|[ \t]*\/\*[\s\S]*?\*\//g;
+
+/** Of C++ without raw strings. */
+const withoutNativeComments = (code) =>
+  code
+    .replace(textOrComment, (_, text = '') => text)
+    .replace(/[ \t]+$/gm, '')
+    .replace(/\n{3,}/g, '\n\n')
+    .trimStart();
