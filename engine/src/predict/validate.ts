@@ -123,6 +123,8 @@ export async function validatePredictions(
     session = await backend.open(network, { batch: 1, height, width });
     const input = plausibleInput(network, 1, height, width);
     const parts: ComparedPlans[] = [];
+    // Set by the loop below: an empty list of threads was refused.
+    let device!: Device;
     for (const [position, count] of threads.entries()) {
       const turn = { threads: count, share: 1 / Math.ceil(runs / runsOfRound), signal };
       await source.next(turn);
@@ -148,11 +150,12 @@ export async function validatePredictions(
             ),
         },
       );
-      parts.push(comparePlans(network, source.device(), plans, timed, count, { height, width }));
+      // Fitted to all turns; asked for once, as each asking fits again.
+      device = source.device();
+      parts.push(comparePlans(network, device, plans, timed, count, { height, width }));
     }
     onProgress?.(1, 'done');
     const rows = parts.flatMap((part) => part.rows);
-    const device = source.device();
     return {
       network: network.name,
       device: device.name,

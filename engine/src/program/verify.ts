@@ -6,7 +6,7 @@ import { convolutionOutput, isPointwise } from '../network/shapes.js';
 import type { Shape } from '../tensor.js';
 import { accessesOf, intermediatesOf } from './accesses.js';
 import { HeldValues } from './held-values.js';
-import { copyProblem, resizeProblem } from './joins.js';
+import { copyProblem, productProblem, resizeProblem } from './joins.js';
 import {
   type Convolve,
   type Excite,
@@ -164,17 +164,15 @@ export class Verifier {
         this.#fine(resizeProblem(operation));
         this.#held.set(operation.destination, 'all');
         return;
-      case 'multiply': {
-        const { a, b, destination } = operation;
-        for (const map of [a, b, destination]) this.#whole(map);
-        this.#same(a.shape, destination.shape);
-        const [N, , , C] = a.shape;
-        this.#same(b.shape, b.shape[1] * b.shape[2] === 1 ? [N, 1, 1, C] : a.shape);
-        if (b.shape.join() !== a.shape.join()) this.#apart(b, destination);
-        for (const map of [a, b]) this.#reads(map, 'all');
-        this.#held.set(destination, 'all');
+      case 'multiply':
+        for (const map of [operation.a, operation.b]) {
+          this.#whole(map);
+          this.#reads(map, 'all');
+        }
+        this.#whole(operation.destination);
+        this.#fine(productProblem(operation));
+        this.#held.set(operation.destination, 'all');
         return;
-      }
       case 'add': {
         const { a, b, destination } = operation;
         this.#whole(destination);

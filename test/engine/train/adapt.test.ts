@@ -6,9 +6,8 @@ import {
   loadShippedModel,
   type Network,
   type NetworkRunOptions,
-  Random,
   run,
-  Tensor,
+  type Tensor,
 } from '@fovea/engine';
 import {
   type AdaptProgress,
@@ -20,26 +19,14 @@ import {
 } from '@fovea/engine/train';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { Judge } from '../../../engine/src/train/adapt/judge.js';
+import { brightSpots } from '../support/bright-spots.js';
 import { withJoins } from '../support/joined-network.js';
 import { smallNetwork } from '../support/small-network.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-adapt-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Bright spots on noise: what a mask could look for. */
-function spots(count: number, side: number): Tensor {
-  const random = new Random(4);
-  const tensor = Tensor.zeros([count, side, side, 3]);
-  for (let n = 0; n < count; n++) {
-    const [cx, cy] = [random.next() * side, random.next() * side];
-    for (let i = 0; i < side * side; i++) {
-      const near = Math.exp(-(((i % side) - cx) ** 2 + (Math.floor(i / side) - cy) ** 2) / 20);
-      for (let c = 0; c < 3; c++)
-        tensor.data[(n * side * side + i) * 3 + c] = 3 * near * (c + 1) + 0.1 * random.normal();
-    }
-  }
-  return tensor;
-}
+const spots = (count: number, side: number) => brightSpots(count, side, 20);
 
 const images = spots(12, 20);
 const small = (options: Parameters<typeof smallNetwork>[0] = {}) =>

@@ -1,22 +1,10 @@
-import { blocksOf, Random, run, Tensor } from '@fovea/engine';
+import { blocksOf, run } from '@fovea/engine';
 import { adaptMaskers, canTrain, fitMaskers } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
+import { brightSpots } from '../support/bright-spots.js';
 import { convNext } from '../support/convnext.js';
 
-/** Bright spots on noise: what a mask could look for. */
-function spots(count: number, side: number): Tensor {
-  const random = new Random(4);
-  const tensor = Tensor.zeros([count, side, side, 3]);
-  for (let n = 0; n < count; n++) {
-    const [cx, cy] = [random.next() * side, random.next() * side];
-    for (let i = 0; i < side * side; i++) {
-      const near = Math.exp(-(((i % side) - cx) ** 2 + (Math.floor(i / side) - cy) ** 2) / 60);
-      for (let c = 0; c < 3; c++)
-        tensor.data[(n * side * side + i) * 3 + c] = 3 * near * (c + 1) + 0.1 * random.normal();
-    }
-  }
-  return tensor;
-}
+const spots = (count: number, side: number) => brightSpots(count, side, 60);
 
 const network = convNext({ channels: [12, 20], sides: [48, 48], learned: false });
 const images = spots(8, 48);

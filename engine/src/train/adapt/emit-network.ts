@@ -17,6 +17,7 @@ import type { StepSettings } from '../step-settings.js';
 import { emitAttention } from './emit-attention.js';
 import type { LearnedValues } from './learned-values.js';
 import type { MaskValue, Tape, Value } from './tape.js';
+import { concat, resize, slice } from './tape-joins.js';
 
 /** A masked block as a step leaves it. */
 export interface BlockReport {
@@ -95,11 +96,14 @@ function emitNode(tape: Tape, node: NetworkNode, values: Map<string, Value>, how
     case 'activation':
       return tape.activation(input, node.activation);
     case 'concat':
-      return tape.concat(node.inputs.map((name) => values.get(name)!));
+      return concat(
+        tape,
+        node.inputs.map((name) => values.get(name)!),
+      );
     case 'slice':
-      return tape.slice(input, node.first, node.channels);
+      return slice(tape, input, node.first, node.channels);
     case 'resize':
-      return tape.resize(input, node);
+      return resize(tape, input, node);
     case 'block':
       return emitBlock(tape, node.block, input, how);
     case 'foreign':

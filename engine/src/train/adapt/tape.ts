@@ -1,13 +1,6 @@
 import { activationNumber } from '../../backends/activation-number.js';
 import { isLeaky, slopeOf } from '../../network/activation.js';
-import type {
-  Activation,
-  Convolution,
-  ConvolutionActivation,
-  PoolNode,
-  ResizeNode,
-} from '../../network/network.js';
-import { interpolations } from '../../network/sampling.js';
+import type { Activation, Convolution, ConvolutionActivation, PoolNode } from '../../network/network.js';
 import { convolutionOutput, paddingOn } from '../../network/shapes.js';
 import { scaled } from '../../network/walk.js';
 import { MapPool } from '../map-pool.js';
@@ -28,9 +21,6 @@ export interface LearnedNorm {
   readonly scaleGradient: Float32Array;
   readonly shiftGradient: Float32Array;
 }
-
-/** What the operation `channels` does with those it writes and those beside them: see engine/native/train/op_joins.cc. */
-const channelsHow = { copy: 0, add: 1, copyAndClearOthers: 2 } as const;
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((product, extent) => product * extent, 1);
 
@@ -266,76 +256,6 @@ export class Tape {
       if (input.learned) {
         const { array, accumulate } = this.slopeInto(input);
         this.emit(accumulate ? 'cells-add-dx' : 'cells-dx', dims, slope, array);
-      }
-      this.give(slope);
-    });
-    return output;
-  }
-
-  /** Maps of one size, one behind the other along the channels. */
-  concat(inputs: readonly Value[]): Value {
-    const [N, H, W] = inputs[0]!.shape;
-    const C = inputs.reduce((sum, { shape }) => sum + shape[3], 0);
-    const learned = inputs.some((input) => input.learned);
-    const output = this.make([N, H, W, C], learned);
-    let to = 0;
-    const parts = inputs.map((input) => {
-      const count = input.shape[3];
-      const part = { input, count, to };
-      this.emit('channels', [N * H * W, count, C, 0, to, count, channelsHow.copy], input.array, output.array);
-      to += count;
-      return part;
-    });
-    this.onBackward(() => {
-      const slope = this.takeSlope(output);
-      if (!slope) return;
-      for (const { input, count, to: from } of parts) {
-        if (!input.learned) continue;
-        const { array, accumulate } = this.slopeInto(input);
-        const how = accumulate ? channelsHow.add : channelsHow.copy;
-        this.emit('channels', [N * H * W, C, count, from, 0, count, how], slope, array);
-      }
-      this.give(slope);
-    });
-    return output;
-  }
-
-  /** Some adjacent channels. */
-  slice(input: Value, first: number, channels: number): Value {
-    const [N, H, W, C] = input.shape;
-    const output = this.make([N, H, W, channels], input.learned);
-    this.emit(
-      'channels',
-      [N * H * W, C, channels, first, 0, channels, channelsHow.copy],
-      input.array,
-      output.array,
-    );
-    this.onBackward(() => {
-      const slope = this.takeSlope(output);
-      if (!slope) return;
-      if (input.learned) {
-        const { array, accumulate } = this.slopeInto(input);
-        const how = accumulate ? channelsHow.add : channelsHow.copyAndClearOthers;
-        this.emit('channels', [N * H * W, channels, C, 0, first, channels, how], slope, array);
-      }
-      this.give(slope);
-    });
-    return output;
-  }
-
-  /** A map made larger. */
-  resize(input: Value, { factor, interpolation }: Pick<ResizeNode, 'factor' | 'interpolation'>): Value {
-    const [N, H, W, C] = input.shape;
-    const output = this.make([N, H * factor[0], W * factor[1], C], input.learned);
-    const dims = [N, H, W, C, ...factor, interpolations.indexOf(interpolation)];
-    this.emit('resize', dims, input.array, output.array);
-    this.onBackward(() => {
-      const slope = this.takeSlope(output);
-      if (!slope) return;
-      if (input.learned) {
-        const into = this.take(sizeOf(input.shape));
-        this.emit('resize-dx', dims, slope, into);
-        this.addSlope(input, into);
       }
       this.give(slope);
     });
