@@ -71,8 +71,9 @@ void normalise_block(const Machine& machine, const ConvolutionPass& pass, long f
 
 long depthwise_together(const PackedConvolution& convolution) {
   const Geometry& g = convolution.geometry;
-  return std::clamp<long>(limits::depthwise_values / (static_cast<long>(g.kernel_height) * g.stride_x * convolution.channels),
-                          limits::depthwise_pixels, limits::block_pixels);
+  const long of_pixel = static_cast<long>(g.kernel_height) * g.stride_x * convolution.channels;
+  const long most = std::clamp<long>(limits::depthwise_values / of_pixel, limits::depthwise_pixels, limits::block_pixels);
+  return most - most % limits::depthwise_pixels;
 }
 
 void Scratch::reserve(int taps_of_a_pixel, long winograd_values, long row_values, const KernelTable& kernels) {

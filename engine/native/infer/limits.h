@@ -55,10 +55,10 @@ constexpr long set_span = 4096;
 constexpr int set_lines = 8;
 // Fewest panels that make a copy of their rows worth while.
 constexpr long copied_for_panels = 4;
-// Input values of a run of pixels of a depthwise convolution: they stay in the first-level cache while the loop goes
-// through the vectors of channels. Then the fewest pixels of such a run.
-constexpr long depthwise_values = 6 * 1024;
-constexpr long depthwise_pixels = 4;
+// Input values of a run of pixels of a depthwise convolution: they stay in a core's caches while the loop goes through
+// the vectors of channels. A run has a multiple of so many pixels, which the kernels sum at once.
+constexpr long depthwise_values = 12 * 1024;
+constexpr long depthwise_pixels = 8;
 
 // Products that Winograd's F(2x2, 3x3) needs for a square of 2 x 2 outputs.
 constexpr int products = 16;

@@ -1,85 +1,150 @@
 // Depthwise convolutions: each channel has its own filter.
 #pragma once
 #include "infer/kernels/channels.h"
+#include "infer/limits.h"
 
 namespace fovea {
 
-// `count` channels from `c` of every pixel; the weights of one vector of channels stay in registers.
-// `tap(p, t)`, `output(p)` and `residual(p)` return the first channel of pixel p's tap t, output and residual (null
-// adds nothing). `taps` is the number of taps, or 0 when it is not known at compile time.
-template <class I, int taps, bool whole, class Tap, class Output, class Residual>
-inline void depthwise_vector(const DepthwiseLayer& d, long pixels, long c, int count, Tap tap, Output output,
-                             Residual residual) {
+// One vector of channels of a layer, `count` of them if it is not whole.
+template <class I, bool whole>
+struct DepthwiseVector {
   using V = typename I::Vector;
-  const auto load = [&](const float* p) { return whole ? I::load(p) : I::load_first(p, count); };
-  const V bias = load(d.bias + c);
-  const bool has_slopes = d.activation == Activation::prelu;
-  const V slope = has_slopes ? load(d.slopes + c) : I::zero();
-  const bool clamps = !leaks(d.activation) && d.activation <= Activation::relu6;
-  const V least = I::broadcast(d.activation == Activation::none ? -__builtin_inff() : 0.0f);
-  const V most = I::broadcast(d.activation == Activation::relu6 ? 6.0f : __builtin_inff());
-  V weight[taps > 0 ? taps : 1];
-  if constexpr (taps > 0)
-#pragma GCC unroll 16
-    for (int t = 0; t < taps; t++) weight[t] = load(d.weight + t * d.channels + c);
-  for (long p = 0; p < pixels; p++) {
-    V sum = bias;
-    if constexpr (taps > 0) {
-#pragma GCC unroll 16
-      for (int t = 0; t < taps; t++) sum = I::multiply_add(load(tap(p, t) + c), weight[t], sum);
-    } else {
-      for (long t = 0; t < d.taps(); t++)
-        sum = I::multiply_add(load(tap(p, t) + c), load(d.weight + t * d.channels + c), sum);
-    }
-    if (const float* more = residual(p)) sum = I::add(sum, load(more + c));
+
+  const DepthwiseLayer& layer;
+  const long c;
+  const int count;
+  const V bias = load(layer.bias);
+  const bool has_slopes = layer.activation == Activation::prelu;
+  const V slope = has_slopes ? load(layer.slopes) : I::zero();
+  const bool clamps = !leaks(layer.activation) && layer.activation <= Activation::relu6;
+  const V least = I::broadcast(layer.activation == Activation::none ? -__builtin_inff() : 0.0f);
+  const V most = I::broadcast(layer.activation == Activation::relu6 ? 6.0f : __builtin_inff());
+
+  // `row` points to the first channel of all.
+  V load(const float* row) const { return whole ? I::load(row + c) : I::load_first(row + c, count); }
+  V weight(long tap) const { return load(layer.weight + tap * layer.channels); }
+
+  // Adds the residual (null adds nothing), activates and writes.
+  void finish(V sum, const float* residual, float* output) const {
+    if (residual) sum = I::add(sum, load(residual));
     sum = clamps       ? I::minimum(most, I::maximum(least, sum))
           : has_slopes ? leaky<I>(sum, slope)
-                       : activate<I>(sum, d.activation);
+                       : activate<I>(sum, layer.activation);
     if (whole)
-      I::store(output(p) + c, sum);
+      I::store(output + c, sum);
     else
-      I::store_first(output(p) + c, sum, count);
+      I::store_first(output + c, sum, count);
+  }
+};
+
+// Any pixels, by pointers to their taps.
+struct ListedPixels {
+  const DepthwiseLayer& layer;
+  const DepthwisePixels at;
+
+  long pixels() const { return at.pixels; }
+  float* output(long p) const { return at.output[p]; }
+  const float* residual(long p) const { return at.residual ? at.residual[p] : nullptr; }
+  template <int taps>
+  const float* tap(long p, int t) const {
+    return at.input[p * taps + t];
+  }
+  // Calls `visit(t, of)` for every tap; `of(j)` is the tap's first channel of pixel p + j.
+  template <class Visit>
+  void over_taps(long p, Visit visit) const {
+    const long taps = layer.taps();
+    for (long t = 0; t < taps; t++) visit(t, [first = at.input + p * taps + t, taps](long j) { return first[j * taps]; });
+  }
+};
+
+// Consecutive pixels of a row. The run is held by value, so that the compiler keeps it in registers.
+struct ConsecutivePixels {
+  const DepthwiseLayer& layer;
+  const DepthwiseRun run;
+
+  long pixels() const { return run.pixels; }
+  float* output(long p) const { return run.output + p * layer.channels; }
+  const float* residual(long p) const { return run.residual ? run.residual + p * layer.channels : nullptr; }
+  template <int taps>
+  const float* tap(long p, int t) const {
+    static_assert(taps == 9, "a filter of 3 x 3");
+    return run.input + p * run.pixel_pitch + t / 3 * run.row_pitch + t % 3 * run.tap_pitch;
+  }
+  template <class Visit>
+  void over_taps(long p, Visit visit) const {
+    const float* row = run.input + p * run.pixel_pitch;
+    long t = 0;
+    for (int y = 0; y < layer.kernel_height; y++, row += run.row_pitch) {
+      const float* tap = row;
+      for (int x = 0; x < layer.kernel_width; x++, tap += run.tap_pitch)
+        visit(t++, [tap, pitch = run.pixel_pitch](long j) { return tap + j * pitch; });
+    }
+  }
+};
+
+// Filters of so few taps that the weights of a vector stay in registers.
+template <class I, int taps, bool whole, class Pixels>
+inline void depthwise_small(const DepthwiseVector<I, whole>& vector, const Pixels& at) {
+  typename I::Vector weight[taps];
+#pragma GCC unroll 16
+  for (int t = 0; t < taps; t++) weight[t] = vector.weight(t);
+  for (long p = 0; p < at.pixels(); p++) {
+    auto sum = vector.bias;
+#pragma GCC unroll 16
+    for (int t = 0; t < taps; t++)
+      sum = I::multiply_add(vector.load(at.template tap<taps>(p, t)), weight[t], sum);
+    vector.finish(sum, at.residual(p), at.output(p));
   }
 }
 
-template <class I, int taps, class Tap, class Output, class Residual>
-inline void depthwise_channels(const DepthwiseLayer& d, long pixels, Tap tap, Output output, Residual residual) {
+// Filters of any size, `together` pixels from the p-th at once: a sum waits for each of its taps, others go on.
+template <class I, int together, bool whole, class Pixels>
+inline void depthwise_together_at(const DepthwiseVector<I, whole>& vector, const Pixels& at, long p) {
+  typename I::Vector sums[together];
+#pragma GCC unroll 16
+  for (int j = 0; j < together; j++) sums[j] = vector.bias;
+  at.over_taps(p, [&](long t, auto tap) {
+    const auto weight = vector.weight(t);
+#pragma GCC unroll 16
+    for (int j = 0; j < together; j++) sums[j] = I::multiply_add(vector.load(tap(j)), weight, sums[j]);
+  });
+#pragma GCC unroll 16
+  for (int j = 0; j < together; j++) vector.finish(sums[j], at.residual(p + j), at.output(p + j));
+}
+
+template <class I, bool whole, class Pixels>
+inline void depthwise_large(const DepthwiseVector<I, whole>& vector, const Pixels& at) {
+  constexpr int most = limits::depthwise_pixels;
+  static_assert(most == 8, "what is left of a run is summed in halves");
+  long p = 0;
+  for (; p + most <= at.pixels(); p += most) depthwise_together_at<I, most>(vector, at, p);
+  for (; p + 4 <= at.pixels(); p += 4) depthwise_together_at<I, 4>(vector, at, p);
+  for (; p + 2 <= at.pixels(); p += 2) depthwise_together_at<I, 2>(vector, at, p);
+  for (; p < at.pixels(); p++) depthwise_together_at<I, 1>(vector, at, p);
+}
+
+template <class I, class Pixels>
+inline void depthwise_channels(const DepthwiseLayer& layer, const Pixels& at) {
+  const bool small = layer.kernel_height == 3 && layer.kernel_width == 3;
+  const auto compute = [&](const auto& vector) {
+    if (small)
+      depthwise_small<I, 9>(vector, at);
+    else
+      depthwise_large<I>(vector, at);
+  };
   over_channels<I>(
-      d.channels,
-      [&](long c) { depthwise_vector<I, taps, true>(d, pixels, c, I::lanes, tap, output, residual); },
-      [&](long c, int count) { depthwise_vector<I, taps, false>(d, pixels, c, count, tap, output, residual); });
+      layer.channels, [&](long c) { compute(DepthwiseVector<I, true>{layer, c, I::lanes}); },
+      [&](long c, int count) { compute(DepthwiseVector<I, false>{layer, c, count}); });
 }
 
 template <class I>
-void depthwise_pixels_kernel(const DepthwiseLayer& d, const DepthwisePixels& at) {
-  const long taps = d.taps();
-  const auto output = [&](long p) { return at.output[p]; };
-  const auto residual = [&](long p) { return at.residual ? at.residual[p] : nullptr; };
-  if (taps == 9)
-    depthwise_channels<I, 9>(
-        d, at.pixels, [&](long p, long t) { return at.input[p * 9 + t]; }, output, residual);
-  else
-    depthwise_channels<I, 0>(
-        d, at.pixels, [&](long p, long t) { return at.input[p * taps + t]; }, output, residual);
+void depthwise_pixels_kernel(const DepthwiseLayer& layer, const DepthwisePixels& at) {
+  depthwise_channels<I>(layer, ListedPixels{layer, at});
 }
 
 template <class I>
-void depthwise_run_kernel(const DepthwiseLayer& d, const DepthwiseRun& run) {
-  // By value, so that the compiler keeps them in registers.
-  const auto tap = [run](long p, long y, long x) {
-    return run.input + p * run.pixel_pitch + y * run.row_pitch + x * run.tap_pitch;
-  };
-  const auto output = [out = run.output, channels = d.channels](long p) { return out + p * channels; };
-  const auto residual = [more = run.residual, channels = d.channels](long p) {
-    return more ? more + p * channels : nullptr;
-  };
-  if (d.kernel_height == 3 && d.kernel_width == 3)
-    depthwise_channels<I, 9>(
-        d, run.pixels, [tap](long p, long t) { return tap(p, t / 3, t % 3); }, output, residual);
-  else
-    depthwise_channels<I, 0>(
-        d, run.pixels, [&](long p, long t) { return tap(p, t / d.kernel_width, t % d.kernel_width); }, output,
-        residual);
+void depthwise_run_kernel(const DepthwiseLayer& layer, const DepthwiseRun& run) {
+  depthwise_channels<I>(layer, ConsecutivePixels{layer, run});
 }
 
 template <class I>
