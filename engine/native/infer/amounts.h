@@ -4,6 +4,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "infer/limits.h"
 
@@ -37,6 +38,7 @@ enum class Amount : int {
   pointed,         // pixels or squares whose position is computed
   pointers,        // pointers to their taps
   elements,        // output values
+  curved,          // vectors of outputs whose activation takes an exponential
   normalised,      // vectors of channels that are normalised
   rows,            // rows of channels that a row-by-row pass works on
   panels,          // panels of each block
@@ -79,8 +81,8 @@ constexpr AmountName amount_names[] = {
     {"depthwiseRuns", Share::compute}, {"depthwiseOutputs", Share::compute}, {"squareInputs", Share::compute},
     {"squareOutputs", Share::compute}, {"pointed", Share::compute}, {"pointers", Share::compute},
     {"elements", Share::compute},
-    {"normalised", Share::compute}, {"rows", Share::compute}, {"panels", Share::compute}, {"weightsFirstNear", Share::data},
-    {"weightsFirstFar", Share::data, Place::far}, {"weightsFirstMemory", Share::data, Place::memory},
+    {"curved", Share::compute}, {"normalised", Share::compute}, {"rows", Share::compute}, {"panels", Share::compute},
+    {"weightsFirstNear", Share::data}, {"weightsFirstFar", Share::data, Place::far}, {"weightsFirstMemory", Share::data, Place::memory},
     {"readNear", Share::data}, {"readFar", Share::data, Place::far}, {"readMemory", Share::data, Place::memory},
     {"depthwiseReadNear", Share::data}, {"depthwiseReadFar", Share::data, Place::far},
     {"depthwiseReadMemory", Share::data, Place::memory},
@@ -105,6 +107,22 @@ constexpr AmountName amount_names[] = {
 };
 static_assert(sizeof amount_names / sizeof *amount_names == amount_count, "every amount has a name");
 
+// Share of something that a cache still holds when it is used again, `size` times as large as the cache, if everything
+// is used in turn: all where it fits. A cache that replaces lines at random, as large ones nearly do, loses a line with
+// the chance that each of the misses in between brings: the share solves s = exp(-(1 - s) size). By Newton's method from
+// below, where the function rises and is concave.
+inline double kept_share(double size) {
+  if (size <= 1) return 1;
+  double share = 0;
+  for (int i = 0; i < 12; i++) {
+    const double survives = std::exp((share - 1) * size);
+    const double step = (survives - share) / (1 - size * survives);
+    share += step;
+    if (step < 1e-6) break;
+  }
+  return std::min(share, 1.0);
+}
+
 // Shares of something that the nearest levels which can hold it hold.
 struct Held {
   double near, far, memory;
@@ -115,14 +133,14 @@ struct DescribeSetting {
   TileShape shape;
   int threads;
   long band_pixels;  // as in Machine
-  // What the second-level cache of a core and the last-level cache hold of what passes through them.
+  // The second-level cache of a core, and what of the last-level cache this process has.
   double near_bytes, far_bytes;
   // Bytes that pass from one use of a weight to the next, which is in the next run.
   double run_bytes;
 
   Held held(double size) const {
-    const double near = std::min(1.0, near_bytes / size);
-    const double far = std::max(0.0, std::min(1.0, far_bytes / size) - near);
+    const double near = kept_share(size / near_bytes);
+    const double far = std::max(0.0, kept_share(size / far_bytes) - near);
     return {near, far, std::max(0.0, 1 - near - far)};
   }
   // For work that all threads share evenly.

@@ -100,6 +100,7 @@ class ProgramDescriber {
   DescribedPass convolution_at(const int32_t* o, bool whole_map = false) const {
     DescribedPass d;
     d.pass.convolution = &session_.convolution(o[0]);
+    d.pass.activation = static_cast<Activation>(o[8]);
     d.pass.input = extent(o[1]);
     d.pass.source_layout = static_cast<Layout>(o[5]);
     d.pass.output = extent(o[2]);
@@ -231,6 +232,7 @@ class ProgramDescriber {
           describe_rows(Amount::add, rows, {{o[0], bytes}, {o[2], bytes}}, amounts);
         else
           describe_rows(Amount::add, rows, {{o[0], bytes}, {o[1], bytes}, {o[2], bytes}}, amounts);
+        describe_curve(o[3], rows, extent(o[2]).channels, amounts);
         break;
       }
       case Operation::grid_pool: {
@@ -276,6 +278,7 @@ class ProgramDescriber {
         const double bytes = share(o[2]) * bytes_of(extent(o[1]));
         const int32_t shortcut = o[4] < 0 ? o[1] : o[4];
         describe_rows(Amount::add, pixels(o[2]), {{o[0], bytes}, {shortcut, bytes}, {o[1], bytes}}, amounts);
+        describe_curve(o[3], pixels(o[2]), extent(o[1]).channels, amounts);
         break;
       }
       case Operation::activate:
@@ -316,6 +319,12 @@ class ProgramDescriber {
     for (const Moved& one : moved) use(one.map, one.bytes);
   }
 
+  // The activation of a pass over rows.
+  void describe_curve(int32_t activation, double rows, int channels, Amounts& amounts) const {
+    if (!curved(static_cast<Activation>(activation))) return;
+    amounts.add(Amount::curved, rows * std::ceil(static_cast<double>(channels) / setting_.shape.lanes) * setting_.even());
+  }
+
   void describe_index(int mask_index, Amounts& amounts) const {
     amounts.add(Amount::passes, 1);
     // Nothing else is listed for a mask without active cells.
@@ -350,6 +359,7 @@ class ProgramDescriber {
     if (outside == 0 && !is_expected) return;
     const double bytes = float_bytes * outside * map.channels;
     describe_rows(Amount::add, outside, {{o[0], bytes}, {o[0], bytes}}, amounts);
+    describe_curve(o[2], outside, map.channels, amounts);
   }
 
   void describe_attention(const int32_t* o, Description& description) const {
@@ -374,6 +384,7 @@ class ProgramDescriber {
     for (const AttentionLayer& layer : layers_of(attention, plane)) {
       DescribedPass described;
       described.pass.convolution = layer.convolution;
+      described.pass.activation = layer.convolution->activation;
       described.pass.input = layer.input;
       described.pass.output = layer.output;
       described.pixels = layer.follows_region ? scaled : static_cast<double>(layer.output.pixels());

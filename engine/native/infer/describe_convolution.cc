@@ -60,17 +60,17 @@ double vectors_of(const PackedConvolution& convolution) {
 void add_tiles(const Subject& s, Amounts& amounts) {
   const PassWork& work = s.work;
   const double of_block = work.units / work.blocks;
-  const auto wait_of = [&](double bytes) { return bytes > s.setting.near_bytes ? rows_of_far : 0; };
+  // Rows of a block, or those in whose time its weights arrive when they were used so many bytes ago.
+  const auto rows = [&](double bytes) {
+    const Held since = s.setting.held(bytes);
+    return since.near * of_block + since.far * std::max(of_block, rows_of_far) +
+           since.memory * std::max(of_block, rows_of_memory);
+  };
   // The very first block reads weights that were last used in the run before. The first block of every later band, and all
   // other blocks, read them from the cache level that holds that many bytes.
-  const Held since = s.setting.held(s.setting.run_bytes);
-  const double first = since.near * of_block + since.far * std::max(of_block, rows_of_far) +
-                       since.memory * std::max(of_block, rows_of_memory);
-  const double held =
-      first +
-      (work.bands - 1) *
-          std::max(of_block, wait_of(std::max(s.walk.weight_bytes, s.described.stream_weight_bytes))) +
-      (work.blocks - work.bands) * std::max(of_block, wait_of(s.walk.weight_bytes));
+  const double held = rows(s.setting.run_bytes) +
+                      (work.bands - 1) * rows(std::max(s.walk.weight_bytes, s.described.stream_weight_bytes)) +
+                      (work.blocks - work.bands) * rows(s.walk.weight_bytes);
   const double vectors = vectors_of(s.convolution);
   const auto panels = static_cast<double>(s.convolution.panels.size());
   amounts.add(Amount::multiply_adds, work.units * vectors * s.walk.steps * s.share);
@@ -90,6 +90,10 @@ void add_traffic(const Subject& s, Amounts& amounts) {
   amounts.add(Amount::panels, work.blocks * static_cast<double>(panels_of(s.convolution)) *
                                   std::max(1.0, s.walk.pieces) * s.share);
   amounts.add(Amount::elements, d.pixels * s.geometry.out_channels * s.share);
+  if (curved(d.pass.activation)) {
+    const double vectors = std::ceil(static_cast<double>(s.geometry.out_channels) / setting.shape.lanes);
+    amounts.add(Amount::curved, d.pixels * vectors * s.share);
+  }
   if (s.convolution.normalised) {
     const double vectors = std::ceil(static_cast<double>(s.geometry.out_channels) / setting.shape.lanes);
     amounts.add(Amount::normalised, d.pixels * vectors * s.share);
@@ -171,7 +175,7 @@ void add_depthwise(const Subject& s, Amounts& amounts) {
   // A run ends with its row or its list, or where its rows would no longer fit the cache.
   const double ended = std::max(s.described.runs, inside / s.described.pass.output.width);
   const double runs = std::min(inside, ended + inside / static_cast<double>(depthwise_together(s.convolution)));
-  amounts.add(Amount::depthwise, pixels * s.walk.steps * vectors * s.share);
+  amounts.add(Amount::depthwise, pixels * s.walk.pointers * vectors * s.share);
   amounts.add(Amount::depthwise_runs, runs * vectors * s.share);
   amounts.add(Amount::depthwise_outputs, pixels * vectors * s.share);
   amounts.add(Amount::pointed, (apart + runs) * s.share);

@@ -64,10 +64,6 @@ napi_value add_outline(napi_env env, napi_callback_info info) {
   });
 }
 
-// What a cache holds of what passes through it, as a share of its size: other data compete for it, and it does not
-// evict in the order of use alone.
-constexpr double held_share = 0.5;
-
 napi_value describe(napi_env env, napi_callback_info info) {
   return guarded(env, [&]() -> napi_value {
     const Arguments arguments(env, info, 8);
@@ -84,8 +80,7 @@ napi_value describe(napi_env env, napi_callback_info info) {
     for (size_t i = 0; i < counts.length; i++)
       if (!(counts.data[i] >= 0)) reject("counts must be at least 0");
     const auto rows = arguments.array<double>(7, "rows", static_cast<size_t>(program.instruction_count()) * row_values);
-    const DescribeSetting setting{session.shape(), threads, session.band_pixels(), held_share * near_bytes,
-                                  held_share * far_bytes, run_bytes};
+    const DescribeSetting setting{session.shape(), threads, session.band_pixels(), near_bytes, far_bytes, run_bytes};
     std::vector<Description> descriptions;
     const double* pixels = counts.data;
     program.describe(session, setting, {pixels, pixels + regions, pixels + 2 * regions}, descriptions);

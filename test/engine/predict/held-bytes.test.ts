@@ -1,39 +1,42 @@
 import { describe, expect, it } from 'vitest';
 import { readCaches } from '../../../engine/src/predict/calibrate/caches.js';
-import { endOfCache, measureFarBytes } from '../../../engine/src/predict/calibrate/held-bytes.js';
+import { capacityOf, measureFarBytes } from '../../../engine/src/predict/calibrate/held-bytes.js';
 
 const megabyte = 2 ** 20;
 
 describe('what the last-level cache holds', () => {
-  it('ends where reading is no faster than between its own rate and that of memory', () => {
-    const rates = [
-      [8, 26],
-      [16, 26],
-      [32, 25],
-      [64, 20],
-      [128, 11],
-      [256, 10],
-    ].map(([bytes, rate]) => ({ bytes: bytes! * megabyte, rate: 1e9 * rate! }));
-    const end = endOfCache(rates)! / megabyte;
-    // Between 64 and 128 MB reading becomes slower than 16.1 GB/s; between two sizes both go by logarithms.
-    expect(end).toBeCloseTo(64 * 2 ** (Math.log(20 / Math.sqrt(260)) / Math.log(20 / 11)), 6);
-    expect(end).toBeGreaterThan(64);
-    expect(end).toBeLessThan(128);
+  /** Rates of reading sizes again and again where so much of a cache is there that replaces lines at random. */
+  function ratesOf(sizes: readonly number[], capacity: number, cacheRate: number, memoryRate: number) {
+    return sizes.map((bytes) => {
+      let kept = bytes > capacity ? 0 : 1;
+      for (let i = 0; i < 1000 && kept < 1; i++) kept = Math.exp(((kept - 1) * bytes) / capacity);
+      return { bytes, rate: 1 / (kept / cacheRate + (1 - kept) / memoryRate) };
+    });
+  }
+
+  const sizes = Array.from({ length: 13 }, (_, i) => 8 * megabyte * Math.SQRT2 ** i);
+
+  it('is found from what is half there', () => {
+    for (const [capacity, memoryRate] of [
+      [77, 8.3e9],
+      [30, 18e9],
+      [140, 12e9],
+    ] as const) {
+      const found = capacityOf(ratesOf(sizes, capacity * megabyte, 24e9, memoryRate))! / megabyte;
+      expect(found).toBeGreaterThan(0.93 * capacity);
+      expect(found).toBeLessThan(1.07 * capacity);
+    }
   });
 
-  it('ends behind the last fast reading, whatever disturbed smaller ones, and where memory is only a quarter slower', () => {
-    const rates = [26, 14, 26, 25, 20, 20].map((rate, i) => ({
-      bytes: 8 * 2 ** i * megabyte,
-      rate: 1e9 * rate,
-    }));
-    const end = endOfCache(rates)! / megabyte;
-    expect(end).toBeGreaterThan(64);
-    expect(end).toBeLessThan(128);
+  it('does not follow a reading that was disturbed', () => {
+    const rates = ratesOf(sizes, 77 * megabyte, 24e9, 8.3e9);
+    const disturbed = rates.map((rate, i) => (i === 2 ? { ...rate, rate: 9e9 } : rate));
+    expect(capacityOf(disturbed)).toBe(capacityOf(rates));
   });
 
   it('is not known where memory is about as fast, or nothing was read', () => {
-    expect(endOfCache([])).toBeUndefined();
-    expect(endOfCache([8, 16].map((bytes) => ({ bytes, rate: 12e9 })))).toBeUndefined();
+    expect(capacityOf([])).toBeUndefined();
+    expect(capacityOf([8, 16].map((bytes) => ({ bytes, rate: 12e9 })))).toBeUndefined();
   });
 
   it('is at most what the system lists, and more than the second-level cache', async () => {

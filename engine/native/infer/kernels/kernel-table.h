@@ -29,6 +29,20 @@ inline bool known(Activation activation) {
   return leaks(activation) ? __builtin_isfinite(slope_of(activation)) : activation < Activation::prelu;
 }
 
+// Whether it takes an exponential, which takes much longer than the others.
+constexpr bool curved(Activation activation) {
+  switch (activation) {
+    case Activation::silu:
+    case Activation::sigmoid:
+    case Activation::mish:
+    case Activation::gelu:
+    case Activation::gelu_tanh:
+      return true;
+    default:
+      return false;
+  }
+}
+
 constexpr int taps_ahead = 2;
 
 // Tiles of an indirect matrix product, each `rows` outputs x `vectors` vectors of the same output channels.

@@ -6,8 +6,15 @@ import { memoryMapBytes } from './peaks.js';
 /** Values of eight bytes in a cache line. */
 const valuesOfLine = 8;
 
-/** Readings of a size: the first fetches it. */
-const readings = 4;
+/** Readings of a size: the first fetches it. All sizes are read in turn, several times, as others disturb for a while. */
+const readings = 3;
+const turns = 4;
+
+/**
+ * How many times as large as a cache something is that is half there when it is used again: s = exp(-(1 - s) size), which
+ * `kept_share` of the native core solves, for s = 1/2.
+ */
+const sizeHalfKept = 2 * Math.LN2;
 
 /**
  * How many times faster a cache must be than memory for the place where it ends to be seen. One core reads memory that
@@ -23,8 +30,7 @@ export interface ReadRate {
 
 /**
  * Bytes that the last-level cache really holds for this process: virtual machines share one with others, and may be
- * given only a part of it. Found by reading ever larger pieces of memory: a cache ends behind the last one that is read
- * faster than at the geometric mean of its own rate and that of memory.
+ * given only a part of it. Found by reading ever larger pieces of memory.
  *
  * @param caches sizes that the operating system lists
  * @returns at most `caches.farBytes`
@@ -38,32 +44,37 @@ export async function measureFarBytes(
   const largest = memoryMapBytes(farBytes);
   if (smallest >= farBytes || largest < 2 * smallest) return farBytes;
   const memory = new Float64Array(Math.floor(largest / 8)).fill(1);
-  const rates: ReadRate[] = [];
-  for (let bytes = smallest; bytes <= largest; bytes *= Math.SQRT2) {
-    // A kernel or a panel that calibrates answers in between.
-    await setImmediate();
-    if (signal?.aborted) throw new FoveaError('aborted', 'the calibration was aborted');
-    rates.push({ bytes, rate: rateOf(memory, Math.floor(bytes / 8)) });
+  const rates = new Map<number, number>();
+  for (let turn = 0; turn < turns; turn++) {
+    for (let bytes = smallest; bytes <= largest; bytes *= Math.SQRT2) {
+      // A kernel or a panel that calibrates answers in between.
+      await setImmediate();
+      if (signal?.aborted) throw new FoveaError('aborted', 'the calibration was aborted');
+      rates.set(bytes, Math.max(rates.get(bytes) ?? 0, rateOf(memory, Math.floor(bytes / 8))));
+    }
   }
-  return Math.min(farBytes, endOfCache(rates) ?? farBytes);
+  const capacity = capacityOf([...rates].map(([bytes, rate]) => ({ bytes, rate })));
+  return Math.min(farBytes, capacity ?? farBytes);
 }
 
 /**
- * Where reading becomes slower for good than at the geometric mean of the highest rate, a cache's, and the last, memory's.
+ * Capacity of the cache between the highest rate, its own, and the last, memory's: at what takes the mean of both times
+ * to read, half is still there.
  *
  * @param rates by ascending size
- * @returns undefined where the last is hardly slower than the others
+ * @returns bytes; undefined where the last is hardly slower than the others
  */
-export function endOfCache(rates: readonly ReadRate[]): number | undefined {
-  const last = rates.at(-1);
-  const highest = Math.max(...rates.map(({ rate }) => rate));
-  if (!last || highest < leastDrop * last.rate) return undefined;
-  const limit = Math.sqrt(highest * last.rate);
-  // The last size that is read faster: what disturbs a reading makes smaller ones slow, too.
-  const beyond = rates.findLastIndex(({ rate }) => rate >= limit) + 1;
-  const [below, above] = [rates[beyond - 1]!, rates[beyond]!];
-  const part = Math.log(below.rate / limit) / Math.log(below.rate / above.rate);
-  return below.bytes * (above.bytes / below.bytes) ** part;
+export function capacityOf(rates: readonly ReadRate[]): number | undefined {
+  const times = rates.map(({ bytes, rate }) => ({ bytes, time: 1 / rate }));
+  const last = times.at(-1);
+  const shortest = Math.min(...times.map(({ time }) => time));
+  if (!last || last.time < leastDrop * shortest) return undefined;
+  const limit = (shortest + last.time) / 2;
+  // The last size that takes less: what disturbs a reading makes smaller ones slow, too.
+  const beyond = times.findLastIndex(({ time }) => time <= limit) + 1;
+  const [below, above] = [times[beyond - 1]!, times[beyond]!];
+  const part = (limit - below.time) / (above.time - below.time);
+  return (below.bytes * (above.bytes / below.bytes) ** part) / sizeHalfKept;
 }
 
 /** Bytes/s at which the first `values` of some memory are read, at best. */
