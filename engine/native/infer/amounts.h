@@ -25,12 +25,13 @@ struct AmountName {
 // In the order of `amount_names`. Amounts that come in threes are bytes or pixels by the nearest level that holds them:
 // second-level cache, last-level cache, memory.
 enum class Amount : int {
-  multiply_adds,   // of vectors, padding included
+  multiply_adds,   // of vectors, padding included; of a tile with few sums as many as would take as long
   weight_steps,    // vectors of weights, times the rows that use them or, if more, those in whose time they arrive
-  tile_steps,      // reduction steps of register tiles
+  narrow_rows,     // rows of reduction steps in tiles of one vector, where every multiply-add loads its input
   tile_calls,      // register tiles, once for each piece of the reduction
   partial_sums,    // vectors of sums stored between pieces of the reduction
   depthwise,       // taps of vectors of channels
+  depthwise_listed,  // those of pixels that have pointers to their taps
   depthwise_runs,  // vectors of channels, once for every run of pixels
   depthwise_outputs,  // vectors of outputs
   square_inputs,   // vectors of channels of a square that are transformed
@@ -76,34 +77,30 @@ enum class Amount : int {
 constexpr int amount_count = static_cast<int>(Amount::count);
 
 constexpr AmountName amount_names[] = {
-    {"multiplyAdds", Share::compute}, {"weightSteps", Share::compute}, {"tileSteps", Share::compute},
+    {"multiplyAdds", Share::compute}, {"weightSteps", Share::compute}, {"narrowRows", Share::compute},
     {"tileCalls", Share::compute}, {"partialSums", Share::compute}, {"depthwise", Share::compute},
-    {"depthwiseRuns", Share::compute}, {"depthwiseOutputs", Share::compute}, {"squareInputs", Share::compute},
-    {"squareOutputs", Share::compute}, {"pointed", Share::compute}, {"pointers", Share::compute},
-    {"elements", Share::compute},
-    {"curved", Share::compute}, {"normalised", Share::compute}, {"rows", Share::compute}, {"panels", Share::compute},
-    {"weightsFirstNear", Share::data}, {"weightsFirstFar", Share::data, Place::far}, {"weightsFirstMemory", Share::data, Place::memory},
-    {"readNear", Share::data}, {"readFar", Share::data, Place::far}, {"readMemory", Share::data, Place::memory},
-    {"depthwiseReadNear", Share::data}, {"depthwiseReadFar", Share::data, Place::far},
-    {"depthwiseReadMemory", Share::data, Place::memory},
+    {"depthwiseListed", Share::compute}, {"depthwiseRuns", Share::compute}, {"depthwiseOutputs", Share::compute},
+    {"squareInputs", Share::compute}, {"squareOutputs", Share::compute}, {"pointed", Share::compute},
+    {"pointers", Share::compute}, {"elements", Share::compute}, {"curved", Share::compute},
+    {"normalised", Share::compute}, {"rows", Share::compute}, {"panels", Share::compute},
+    {"weightsFirstNear", Share::data}, {"weightsFirstFar", Share::data, Place::far},
+    {"weightsFirstMemory", Share::data, Place::memory}, {"readNear", Share::data}, {"readFar", Share::data, Place::far},
+    {"readMemory", Share::data, Place::memory}, {"depthwiseReadNear", Share::data},
+    {"depthwiseReadFar", Share::data, Place::far}, {"depthwiseReadMemory", Share::data, Place::memory},
     {"againNear", Share::data}, {"againFar", Share::data, Place::far}, {"againMemory", Share::data, Place::memory},
-    {"readStrided", Share::data},
-    {"breaksNear", Share::data}, {"breaksFar", Share::data}, {"breaksMemory", Share::data},
-    {"runsNear", Share::data}, {"runsFar", Share::data}, {"runsMemory", Share::data},
-    {"groupRuns", Share::data},
-    {"residualNear", Share::data}, {"residualFar", Share::data, Place::far},
-    {"residualMemory", Share::data, Place::memory},
-    {"writeNear", Share::data}, {"writeFar", Share::data, Place::far}, {"writeMemory", Share::data, Place::memory},
-    {"poolBytes", Share::data}, {"poolCells", Share::data}, {"copyBytes", Share::data},
-    {"carriedBytes", Share::data},
-    {"scatterNear", Share::data}, {"scatterFar", Share::data, Place::far},
-    {"scatterMemory", Share::data, Place::memory},
-    {"addNear", Share::data}, {"addFar", Share::data, Place::far}, {"addMemory", Share::data, Place::memory},
-    {"gatherNear", Share::data}, {"gatherFar", Share::data, Place::far}, {"gatherMemory", Share::data, Place::memory},
-    {"passes", Share::overhead}, {"convolutions", Share::overhead},
-    {"items", Share::overhead}, {"indexRegions", Share::overhead}, {"indexPixels", Share::overhead},
-    {"indexListed", Share::overhead}, {"indexRuns", Share::overhead}, {"indexSquares", Share::overhead},
-    {"indexHalo", Share::overhead}, {"decisions", Share::overhead}, {"decided", Share::overhead},
+    {"readStrided", Share::data}, {"breaksNear", Share::data}, {"breaksFar", Share::data},
+    {"breaksMemory", Share::data}, {"runsNear", Share::data}, {"runsFar", Share::data}, {"runsMemory", Share::data},
+    {"groupRuns", Share::data}, {"residualNear", Share::data}, {"residualFar", Share::data, Place::far},
+    {"residualMemory", Share::data, Place::memory}, {"writeNear", Share::data}, {"writeFar", Share::data, Place::far},
+    {"writeMemory", Share::data, Place::memory}, {"poolBytes", Share::data}, {"poolCells", Share::data},
+    {"copyBytes", Share::data}, {"carriedBytes", Share::data}, {"scatterNear", Share::data},
+    {"scatterFar", Share::data, Place::far}, {"scatterMemory", Share::data, Place::memory}, {"addNear", Share::data},
+    {"addFar", Share::data, Place::far}, {"addMemory", Share::data, Place::memory}, {"gatherNear", Share::data},
+    {"gatherFar", Share::data, Place::far}, {"gatherMemory", Share::data, Place::memory}, {"passes", Share::overhead},
+    {"convolutions", Share::overhead}, {"items", Share::overhead}, {"indexRegions", Share::overhead},
+    {"indexPixels", Share::overhead}, {"indexListed", Share::overhead}, {"indexRuns", Share::overhead},
+    {"indexSquares", Share::overhead}, {"indexHalo", Share::overhead}, {"decisions", Share::overhead},
+    {"decided", Share::overhead},
 };
 static_assert(sizeof amount_names / sizeof *amount_names == amount_count, "every amount has a name");
 

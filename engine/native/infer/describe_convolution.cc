@@ -12,6 +12,9 @@ namespace {
 // In how many rows' time a step of weights arrives from where it is held; a block of fewer rows waits.
 constexpr double rows_of_memory = 42;
 constexpr double rows_of_far = 20;
+// Sums of a register tile that keep the multipliers busy: each waits four cycles for the step before, and two are added to
+// at a time. Fewer take as long.
+constexpr double sums_that_hide = 8;
 // After this many further tiles the arrival of weights is completely hidden.
 constexpr double tiles_that_hide = 5;
 
@@ -61,21 +64,26 @@ void add_tiles(const Subject& s, Amounts& amounts) {
   const PassWork& work = s.work;
   const double of_block = work.units / work.blocks;
   // Rows of a block, or those in whose time its weights arrive when they were used so many bytes ago.
-  const auto rows = [&](double bytes) {
+  const auto rows_after = [&](double bytes) {
     const Held since = s.setting.held(bytes);
     return since.near * of_block + since.far * std::max(of_block, rows_of_far) +
            since.memory * std::max(of_block, rows_of_memory);
   };
   // The very first block reads weights that were last used in the run before. The first block of every later band, and all
   // other blocks, read them from the cache level that holds that many bytes.
-  const double held = rows(s.setting.run_bytes) +
-                      (work.bands - 1) * rows(std::max(s.walk.weight_bytes, s.described.stream_weight_bytes)) +
-                      (work.blocks - work.bands) * rows(s.walk.weight_bytes);
-  const double vectors = vectors_of(s.convolution);
+  const double held = rows_after(s.setting.run_bytes) +
+                      (work.bands - 1) * rows_after(std::max(s.walk.weight_bytes, s.described.stream_weight_bytes)) +
+                      (work.blocks - work.bands) * rows_after(s.walk.weight_bytes);
+  const double rows = work.units / work.tiles;
+  double sums = 0, narrow_rows = 0;
+  for (const Panel& panel : s.convolution.panels) {
+    sums += std::max(rows * panel.vectors, sums_that_hide);
+    if (panel.vectors == 1) narrow_rows += rows;
+  }
   const auto panels = static_cast<double>(s.convolution.panels.size());
-  amounts.add(Amount::multiply_adds, work.units * vectors * s.walk.steps * s.share);
-  amounts.add(Amount::weight_steps, held * vectors * s.walk.steps * s.share);
-  amounts.add(Amount::tile_steps, work.tiles * s.walk.steps * panels * s.share);
+  amounts.add(Amount::multiply_adds, work.tiles * s.walk.steps * sums * s.share);
+  amounts.add(Amount::weight_steps, held * vectors_of(s.convolution) * s.walk.steps * s.share);
+  amounts.add(Amount::narrow_rows, work.tiles * s.walk.steps * narrow_rows * s.share);
   amounts.add(Amount::tile_calls, work.tiles * s.walk.pieces * panels * s.share);
 }
 
@@ -176,6 +184,7 @@ void add_depthwise(const Subject& s, Amounts& amounts) {
   const double ended = std::max(s.described.runs, inside / s.described.pass.output.width);
   const double runs = std::min(inside, ended + inside / static_cast<double>(depthwise_together(s.convolution)));
   amounts.add(Amount::depthwise, pixels * s.walk.pointers * vectors * s.share);
+  amounts.add(Amount::depthwise_listed, apart * s.walk.pointers * vectors * s.share);
   amounts.add(Amount::depthwise_runs, runs * vectors * s.share);
   amounts.add(Amount::depthwise_outputs, pixels * vectors * s.share);
   amounts.add(Amount::pointed, (apart + runs) * s.share);
