@@ -83,8 +83,8 @@ constexpr long pool_parts = 4;
 
 // Most bytes of a map in one band: together with weights, about one second-level cache.
 constexpr long band_bytes = 192 * 1024;
-// Most convolutions that run band by band together.
-constexpr int most_streamed = 4;
+// Most convolutions that run band by band together: a whole branch, as long as the engine takes it.
+constexpr int most_streamed = 8;
 
 }  // namespace limits
 

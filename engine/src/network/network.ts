@@ -111,7 +111,7 @@ export interface Block {
   /** Name of the block in the source file (`layer1.0`), or one made from its position. */
   readonly name: string;
   readonly kind: BlockKind;
-  /** The residual branch in order. Bottleneck: three, basic: two, inverted: two or three. */
+  /** The residual branch in order. Bottleneck: three, basic: two, inverted: two or more; at most `LONGEST_BRANCH`. */
   readonly branch: readonly Convolution[];
   readonly attention?: Attention;
   /** The shortcut's convolution; absent in an identity block. It is always computed densely. */

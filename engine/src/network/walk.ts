@@ -1,4 +1,5 @@
 import { FoveaError } from '../errors.js';
+import { expectBranch } from './longest-branch.js';
 import {
   type Block,
   blocksOf,
@@ -176,6 +177,7 @@ function nodeOutput(
     case 'global-pool':
       return [N, 1, 1, C];
     case 'block': {
+      expectBranch(node.block);
       expectChannels(node.block.branch[0]!.inChannels);
       const shape = blockShape(node.block, H, W);
       checkShortcut(node.block, shape);

@@ -2,6 +2,7 @@ import { didYouMean } from '../did-you-mean.js';
 import { isActivation } from '../network/activation.js';
 import { attentionLayers } from '../network/attention.js';
 import type { Block, Convolution } from '../network/network.js';
+import { convolutionName } from '../primitives/primitive.js';
 import type {
   Operation,
   OperationOf,
@@ -97,7 +98,7 @@ const fields: { readonly [K in Kind]: { readonly [F in FieldsOf<K>]-?: Rule } } 
 
 /** A block's convolutions by what they are in it. */
 export function rolesOf({ branch, projection, attention }: Block): Map<Convolution, string> {
-  const roles = new Map<Convolution, string>(branch.map((each, i) => [each, `conv${i + 1}`]));
+  const roles = new Map<Convolution, string>(branch.map((each, i) => [each, convolutionName(i)]));
   if (projection) roles.set(projection, 'projection');
   for (const { role, convolution } of attentionLayers(attention)) roles.set(convolution, role);
   return roles;

@@ -1,7 +1,7 @@
 import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import type { Block } from '../network/network.js';
-import { branchPrimitives } from '../primitives/primitive.js';
+import { branchPrimitives, convolutionName } from '../primitives/primitive.js';
 import { refuseOwnName } from './own-names.js';
 import type { Group, Primitive } from './plan.js';
 import type { Strategy, StrategyContext } from './strategy.js';
@@ -19,7 +19,7 @@ const pool = ({ needsPool }: StrategyContext): Primitive[] => (needsPool ? ['poo
 
 /** The branch with `gather` before its first spatial convolution. */
 function gatheredBranch(block: Block): Primitive[] {
-  const spatial = `conv${firstSpatial(block) + 1}`;
+  const spatial = convolutionName(firstSpatial(block));
   return branchPrimitives(block).flatMap((primitive): Primitive[] =>
     primitive === spatial ? ['gather', primitive] : [primitive],
   );
@@ -102,7 +102,7 @@ export const lasnet: Strategy = {
         ),
       };
     }
-    const spatialName = `conv${spatial + 1}`;
+    const spatialName = convolutionName(spatial);
     return {
       mode: 'adaptive',
       groups: groups(

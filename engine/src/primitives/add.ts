@@ -2,7 +2,7 @@ import { hasShortcut } from '../network/network.js';
 import type { Owner, ProgramMap, ProgramRegion } from '../program/program.js';
 import type { BlockLowering } from './block-lowering.js';
 import { lowerNextPool, poolsBehindAdd } from './next-pool.js';
-import { branchPrimitives, type Primitive } from './primitive.js';
+import { branchPrimitives, convolutionName } from './primitive.js';
 import type { PrimitiveRecord } from './record.js';
 
 export const add: PrimitiveRecord = {
@@ -61,7 +61,7 @@ function lowerAdd(lowering: BlockLowering): void {
  */
 export function fusesAdd(lowering: BlockLowering, layer: number): boolean {
   const { branch, attention } = lowering.block;
-  const name = `conv${layer + 1}` as Primitive;
+  const name = convolutionName(layer);
   return (
     layer === branch.length - 1 &&
     branch[layer]!.activation === 'none' &&

@@ -1,3 +1,4 @@
+import type { LONGEST_BRANCH } from '../network/longest-branch.js';
 import { hasShortcut } from '../network/network.js';
 import { isPointwise } from '../network/shapes.js';
 import { readsAhead, readsRows } from '../program/stream.js';
@@ -6,10 +7,8 @@ import type { BlockLowering } from './block-lowering.js';
 import { mask } from './mask.js';
 import { lowerNextPool, poolsBehindAdd } from './next-pool.js';
 import { beginPooledConv1 } from './pool.js';
-import { beforeInBranch } from './primitive.js';
+import { beforeInBranch, type ConvolutionPrimitive, convolutionName } from './primitive.js';
 import type { PrimitiveRecord } from './record.js';
-
-const convolutionName = (layer: number) => `conv${layer + 1}` as 'conv1' | 'conv2' | 'conv3' | 'conv4';
 
 function convolution(layer: number, description: string): PrimitiveRecord {
   const name = convolutionName(layer);
@@ -23,10 +22,21 @@ function convolution(layer: number, description: string): PrimitiveRecord {
   };
 }
 
-export const conv1 = convolution(0, "the branch's first convolution");
-export const conv2 = convolution(1, "the branch's second convolution");
-export const conv3 = convolution(2, "the branch's third convolution, absent in basic blocks");
-export const conv4 = convolution(3, "the branch's fourth convolution, as pre-activation bottlenecks have it");
+const descriptions = [
+  "the branch's first convolution",
+  "the branch's second convolution",
+  "the branch's third convolution, absent in basic blocks",
+  "the branch's fourth convolution, as pre-activation bottlenecks have it",
+  "the branch's fifth convolution, as three separable ones (Xception) have it",
+  "the branch's sixth convolution",
+  "the branch's seventh convolution",
+  "the branch's eighth convolution",
+] as const satisfies { readonly length: typeof LONGEST_BRANCH };
+
+/** The convolutions of the longest branch, by name. */
+export const convolutions = Object.fromEntries(
+  descriptions.map((description, layer) => [convolutionName(layer), convolution(layer, description)]),
+) as Readonly<Record<ConvolutionPrimitive, PrimitiveRecord>>;
 
 /** The branch's convolution `layer`, with the add where they share a pass. */
 function lowerConvolution(lowering: BlockLowering, layer: number): void {

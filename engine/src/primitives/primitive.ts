@@ -11,6 +11,10 @@ export type Primitive =
   | 'conv2'
   | 'conv3'
   | 'conv4'
+  | 'conv5'
+  | 'conv6'
+  | 'conv7'
+  | 'conv8'
   | 'excite'
   | 'projection'
   | 'scatter'
@@ -52,10 +56,18 @@ export function conv1RunsDense({ mode, groups }: Pick<BlockSchedule, 'mode' | 'g
   return false;
 }
 
+/** Those that compute a convolution of the branch. */
+export type ConvolutionPrimitive = Extract<Primitive, `conv${number}`>;
+
+/** The primitive that computes the branch's convolution `layer`, counted from 0. */
+export function convolutionName(layer: number): ConvolutionPrimitive {
+  return `conv${layer + 1}` as ConvolutionPrimitive;
+}
+
 /** The branch's primitives in order: its convolutions, with attention where the block has it. */
 export function branchPrimitives(block: Block): Primitive[] {
   return block.branch.flatMap((_, i): Primitive[] => {
-    const convolution = `conv${i + 1}` as Primitive;
+    const convolution = convolutionName(i);
     return block.attention?.after === i ? [convolution, 'excite'] : [convolution];
   });
 }

@@ -1,5 +1,5 @@
 import { add } from './add.js';
-import { conv1, conv2, conv3, conv4 } from './convolution.js';
+import { convolutions } from './convolution.js';
 import { excite } from './excite.js';
 import { gather } from './gather.js';
 import { index } from './index-lists.js';
@@ -18,10 +18,7 @@ export const primitives: Readonly<Record<Primitive, PrimitiveRecord>> = {
   index,
   projection,
   gather,
-  conv1,
-  conv2,
-  conv3,
-  conv4,
+  ...convolutions,
   excite,
   scatter,
   add,

@@ -1,9 +1,10 @@
+import { LONGEST_BRANCH } from '../network/longest-branch.js';
 import type { Convolution } from '../network/network.js';
 import { accessesOf } from './accesses.js';
 import type { Convolve, Operation, OperationOf, ProgramMap } from './program.js';
 
-/** Convolutions that one stream holds; the native kernels have room for as many (`most_streamed` in limits.h). */
-export const MOST_STREAMED = 4;
+/** Convolutions that one stream holds: a whole branch. The native kernels have room for as many (`most_streamed` in limits.h). */
+export const MOST_STREAMED = LONGEST_BRANCH;
 
 /**
  * True for a convolution of so few input channels that whole rows of its kernel are read at once, from a padded copy:

@@ -42,7 +42,7 @@ const squeezed = (stages: readonly Stage[]) =>
 
 /**
  * Widths as in He et al. 2016, Xie et al. 2017, Zagoruyko and Komodakis 2016, Hu et al. 2018, Radosavovic et al. 2020,
- * Sandler et al. 2018, Howard et al. 2019 and Liu et al. 2022.
+ * Sandler et al. 2018, Howard et al. 2019, Liu et al. 2022 and Chollet 2017.
  */
 export const FAMILIES = {
   basic: { ...resnet, kind: 'basic', stages: basic },
@@ -86,6 +86,18 @@ export const FAMILIES = {
     ...{ kind: 'convnext', stem: 96, pool: false, inner: 'gelu', outer: 'none' },
     ...{ kernel: 7, normalised: 'spatial' },
     stages: [96, 192, 384, 768].map((channels) => ({ width: 4 * channels, channels })),
+  },
+  xception: {
+    ...{ kind: 'separable', stem: 64, pool: false, inner: 'relu', outer: 'none' },
+    stages: [128, 256, 728].map((channels) => ({ width: channels, channels })),
+  },
+  /** Widths that fill no vector, so that the lines of long streams are of many lengths. */
+  oddSeparable: {
+    ...{ kind: 'separable', stem: 13, pool: true, inner: 'relu', outer: 'relu' },
+    stages: [
+      { width: 9, channels: 21 },
+      { width: 17, channels: 35 },
+    ],
   },
   single: {
     ...{ ...resnet, kind: 'single' },
@@ -138,6 +150,7 @@ export const NETWORKS: readonly (readonly [family: Family, counts: readonly numb
   [FAMILIES.regnetY400, [1, 3, 6, 6]],
   [FAMILIES.mobilenetV2, [2, 3, 4, 3, 3]],
   [FAMILIES.convnext, [3, 3, 9, 3]],
+  [FAMILIES.xception, [1, 2, 4]],
 ];
 
 /** All blocks of a network of that family, with one S a stage. */

@@ -49,8 +49,11 @@ export interface StemCase {
 }
 
 export interface BlockCase {
-  /** `single` has one convolution, `convnext` a depthwise one before two pointwise ones. */
-  readonly kind: 'single' | 'basic' | 'bottleneck' | 'inverted' | 'convnext';
+  /**
+   * `single` has one convolution, `convnext` a depthwise one before two pointwise ones, `separable` an activation and three
+   * pairs of a depthwise and a pointwise one.
+   */
+  readonly kind: 'single' | 'basic' | 'bottleneck' | 'inverted' | 'convnext' | 'separable';
   /** Channels between the convolutions. */
   readonly width: number;
   /** Output channels. */

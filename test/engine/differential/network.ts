@@ -219,6 +219,15 @@ function blockOf(
       layer(2, inChannels, width, { ...everything, activation: inner }),
       layer(3, width, channels, last),
     ],
+    separable: () => [
+      layer(1, inChannels, inChannels, { groups: inChannels, activation: inner }),
+      layer(2, inChannels, inChannels, { ...spatial, groups: inChannels }),
+      layer(3, inChannels, width, { ...everything, activation: inner }),
+      layer(4, width, width, { ...spatial, groups: width }),
+      layer(5, width, width, { ...everything, activation: inner }),
+      layer(6, width, width, { ...spatial, stride, groups: width }),
+      layer(7, width, channels, last),
+    ],
   };
   const branch = branches[kind === 'inverted' ? 'bottleneck' : kind]();
   const next = uniform(seedOf(test, `${name} masker`));
@@ -229,7 +238,7 @@ function blockOf(
     index,
     stage: index,
     name,
-    kind: kind === 'single' ? 'residual' : kind === 'convnext' ? 'inverted' : kind,
+    kind: kind === 'single' ? 'residual' : kind === 'convnext' || kind === 'separable' ? 'inverted' : kind,
     branch,
     activation: outer,
     adaptive: isAdaptive(wanted, inChannels),

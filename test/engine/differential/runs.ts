@@ -70,12 +70,15 @@ export function multiplyAdds(test: Case): number {
     total +=
       kind === 'convnext'
         ? after * (kernel * kernelWidth * inChannels + inside * (inChannels + channels))
-        : kind === 'single'
-          ? after * kernel * kernelWidth * inChannels * channels
-          : kind === 'basic'
-            ? after * kernel * kernelWidth * inside * (inChannels + channels)
-            : before * inChannels * inside +
-              after * inside * ((inside / groups) * kernel * kernelWidth + channels);
+        : kind === 'separable'
+          ? before * (kernel * kernelWidth * (inChannels + inside) + inside * (inChannels + inside)) +
+            after * inside * (kernel * kernelWidth + channels)
+          : kind === 'single'
+            ? after * kernel * kernelWidth * inChannels * channels
+            : kind === 'basic'
+              ? after * kernel * kernelWidth * inside * (inChannels + channels)
+              : before * inChannels * inside +
+                after * inside * ((inside / groups) * kernel * kernelWidth + channels);
     if (isAdaptive(block, inChannels) && (stride > 1 || channels !== inChannels))
       total += after * inChannels * channels;
   });

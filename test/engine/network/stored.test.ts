@@ -6,6 +6,7 @@ import type { NetworkNode } from '@fovea/engine/backend';
 import { importOnnx, toOnnx } from '@fovea/engine/onnx';
 import { parseSafetensors, saveNetwork } from '@fovea/engine/train';
 import { afterAll, describe, expect, it } from 'vitest';
+import { LONGEST_BRANCH } from '../../../engine/src/network/longest-branch.js';
 import { networkFromStored } from '../../../engine/src/network/stored/read.js';
 import { storeNetwork } from '../../../engine/src/network/stored/write.js';
 import { withJoins } from '../support/joined-network.js';
@@ -127,6 +128,11 @@ describe('a network with its maskers in one file', () => {
       (d) => Object.assign(nodesOf(d)[2]!, { inputs: ['nowhere'] }),
       /"nowhere"/,
     ],
+    [
+      'a branch without convolutions',
+      (d) => Object.assign(first(d), { branch: [] }),
+      /a branch of 0 convolutions, where 1 to \d+ belong,/,
+    ],
     ['no nodes', (d) => Object.assign(d, { nodes: undefined }), /nodes/],
     [
       'an array twice',
@@ -139,6 +145,24 @@ describe('a network with its maskers in one file', () => {
     await expect(networkFromStored(file)).rejects.toMatchObject({
       code: 'bad-file',
       message: expect.stringMatching(message) as string,
+    });
+  });
+
+  it('refuses a branch that is too long', async () => {
+    const nodes = network.nodes.map((node) => {
+      if (node.kind !== 'block') return node;
+      const [first] = node.block.branch;
+      return {
+        ...node,
+        block: { ...node.block, branch: Array.from({ length: LONGEST_BRANCH + 1 }, () => first!) },
+      };
+    });
+    const file = parseSafetensors(storeNetwork({ ...network, nodes }), 'file');
+    await expect(networkFromStored(file)).rejects.toMatchObject({
+      code: 'bad-file',
+      message: expect.stringContaining(
+        `a branch of ${LONGEST_BRANCH + 1} convolutions, where 1 to ${LONGEST_BRANCH} belong,`,
+      ) as string,
     });
   });
 

@@ -5,9 +5,12 @@ import {
   getDevice,
   getStrategy,
   makePlan,
+  type Network,
   type Plan,
   predict,
+  primitives,
   programText,
+  Random,
   registerStrategy,
   run,
   type Strategy,
@@ -16,9 +19,10 @@ import { getBackend, registerBackend } from '@fovea/engine/backend';
 import { searchGranularity } from '@fovea/engine/predict';
 import { fitMaskers } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
+import { LONGEST_BRANCH } from '../../../engine/src/network/longest-branch.js';
 import { checkBlockPlan } from '../../../engine/src/plan/check-plan.js';
 import { parseGranularity, resolveGranularity } from '../../../engine/src/plan/granularity.js';
-import { randomImages, smallNetwork } from '../support/small-network.js';
+import { randomConvolution, randomImages, smallNetwork } from '../support/small-network.js';
 
 const network = smallNetwork();
 const passes = (plan: BlockPlan) => plan.groups.map((group) => group.primitives.join('+'));
@@ -98,6 +102,42 @@ describe('built-in strategies', () => {
     expect(() => getStrategy('fast')).toThrow(
       'unknown strategy "fast"; known are dense, unfused, lasnet, streamed',
     );
+  });
+});
+
+describe('a branch', () => {
+  const random = new Random(1);
+  /** One block of so many convolutions. */
+  const ofLength = (length: number): Network => {
+    const plain = smallNetwork({ strides: [1] });
+    const branch = Array.from({ length }, (_, i) => randomConvolution(random, `conv${i}`, 12, 12));
+    const nodes = plain.nodes.map((node) =>
+      node.kind === 'block' ? { ...node, block: { ...node.block, branch } } : node,
+    );
+    return { ...plain, nodes };
+  };
+  const names = Array.from({ length: LONGEST_BRANCH }, (_, i) => `conv${i + 1}`);
+
+  it('as long as may be has a primitive for each convolution, and none is without', () => {
+    expect(Object.keys(primitives).filter((name) => name.startsWith('conv'))).toEqual(names);
+    const [block] = makePlan(ofLength(LONGEST_BRANCH), { strategy: 'streamed' }).blocks;
+    expect(passes(block!).at(-1)).toBe([...names, 'scatter', 'add'].join('+'));
+    const text = programText(ofLength(LONGEST_BRANCH), { strategy: 'streamed' });
+    const stream = text.match(/stream \{.*\n((?:.*convolve conv.*\n)+)/)?.[1];
+    expect(stream?.trim().split('\n')).toHaveLength(LONGEST_BRANCH);
+  });
+
+  it.each([0, LONGEST_BRANCH + 1])('of %i convolutions is refused wherever it is used', async (length) => {
+    const network = ofLength(length);
+    const refused = {
+      code: 'unsupported',
+      message: `"block0" has a branch of ${length} convolutions; 1 to ${LONGEST_BRANCH} are accepted`,
+    };
+    const question = { device: 'cpu-avx2' } as const;
+    for (const use of [() => makePlan(network), () => predict(network, question), () => programText(network)])
+      expect(use).toThrow(expect.objectContaining(refused));
+    await expect(run(network, randomImages(network))).rejects.toMatchObject(refused);
+    await expect(fitMaskers(network, randomImages(network))).rejects.toMatchObject(refused);
   });
 });
 

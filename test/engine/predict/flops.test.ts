@@ -21,6 +21,7 @@ const scaledByPixels = smallNetwork({ excite: true, attention: 'pixels' });
 const slidingLast = smallNetwork({ excite: true, attention: 'slide', exciteAfter: 2 });
 const pooledShortcuts = smallNetwork({ pooledShortcut: true, height: 15, mapWidth: 17 });
 const preactivated = smallNetwork({ kind: 'preactivated' });
+const separable = smallNetwork({ kind: 'separable' });
 const images = randomImages(network, 2);
 
 /** A fixed mask of every other cell. */
@@ -63,6 +64,7 @@ describe.each(backends.filter(({ name }) => name !== 'onnx'))(
       ['ECA', slidingLast],
       ['ResNet-D', pooledShortcuts],
       ['preactivated', preactivated],
+      ['separable', separable],
     ] as const) {
       for (const [name, list] of maskers(of)) {
         there.each(['unfused', 'lasnet', 'streamed', 'dense'])(

@@ -57,7 +57,7 @@ const anyBlock = fc
     width: fc.integer({ min: 1, max: 40 }),
     expansion: fc.constantFrom(1, 4),
     stride: fc.constantFrom(1, 2),
-    kind: fc.constantFrom('basic', 'bottleneck'),
+    kind: fc.constantFrom('basic', 'bottleneck', 'inverted'),
     grouped: fc.boolean(),
     excitation: fc.boolean(),
   })
@@ -66,10 +66,22 @@ const anyBlock = fc
     const C = kind === 'basic' ? width : width * expansion;
     const inChannels = stride === 2 ? Math.max(1, C / 2) : C;
     const spatial = { kernel: 3, stride, groups: grouped ? 2 : 1 };
+    /** A separable convolution: a depthwise and a pointwise one. */
+    const pair = (from: number, to: number, step = 1) => [
+      convolution(from, from, { kernel: 3, stride: step, groups: from }),
+      convolution(from, to),
+    ];
     const branch =
       kind === 'basic'
         ? [convolution(inChannels, width, { kernel: 3, stride }), convolution(width, C, { kernel: 3 })]
-        : [convolution(inChannels, width), convolution(width, width, spatial), convolution(width, C)];
+        : kind === 'inverted'
+          ? [
+              ...pair(inChannels, width),
+              ...pair(width, width),
+              ...pair(width, width, stride),
+              ...pair(width, C),
+            ]
+          : [convolution(inChannels, width), convolution(width, width, spatial), convolution(width, C)];
     return {
       index: 0,
       stage: 0,

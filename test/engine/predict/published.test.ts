@@ -134,6 +134,7 @@ describe('a network predicted with the published model', () => {
 
   it.each([
     ['four convolutions', smallNetwork({ kind: 'preactivated' })],
+    ['eight convolutions', smallNetwork({ kind: 'separable' })],
     ['attention', smallNetwork({ excite: true })],
     ['attention to pixels', smallNetwork({ excite: true, attention: 'pixels' })],
   ] as const)('counts all FLOPs of blocks with %s', (_, network) => {

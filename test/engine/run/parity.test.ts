@@ -50,6 +50,7 @@ describe.each(backends)('backend $name', ({ name: backend, missing }) => {
       { kind: 'basic' as const, groups: 1, excite: false },
       { kind: 'inverted' as const, groups: 1, excite: false },
       { kind: 'preactivated' as const, groups: 1, excite: false },
+      { kind: 'separable' as const, groups: 1, excite: false },
     ];
     for (const kind of kinds) {
       for (const strategy of ['dense', 'unfused', 'lasnet', 'streamed']) {

@@ -5,8 +5,11 @@ import { type AttentionKind, attentionOfKind } from './attention.js';
 /** What varies between the small random networks that tests run. */
 export interface SmallNetworkOptions {
   readonly seed?: number;
-  /** `single`: a branch of one 1x1 convolution; `preactivated`: a bottleneck behind a norm that folds into nothing. */
-  readonly kind?: 'bottleneck' | 'basic' | 'inverted' | 'single' | 'preactivated';
+  /**
+   * `single`: a branch of one 1x1 convolution; `preactivated`: a bottleneck behind a norm that folds into nothing;
+   * `separable`: four pairs of a depthwise and a pointwise convolution.
+   */
+  readonly kind?: 'bottleneck' | 'basic' | 'inverted' | 'single' | 'preactivated' | 'separable';
   /** Channels of the images: 1 where they are grey; 3 when left out. */
   readonly imageChannels?: number;
   readonly channels?: number;
@@ -96,31 +99,48 @@ export function smallNetwork(options: SmallNetworkOptions = {}): Network {
               randomConvolution(random, `${name}.conv1`, inChannels, width, { ...middle, groups: 1 }),
               randomConvolution(random, `${name}.conv2`, width, outChannels, { kernel: 3, gain: 0.5 }),
             ]
-          : [
-              ...(kind === 'preactivated'
-                ? [
-                    randomConvolution(random, `${name}.norm`, inChannels, inChannels, {
-                      groups: inChannels,
-                      ...relu,
-                    }),
-                  ]
-                : []),
-              randomConvolution(random, `${name}.conv1`, inChannels, width, relu),
-              randomConvolution(random, `${name}.conv2`, width, width, {
-                ...middle,
-                groups: kind === 'inverted' ? width : groups,
-              }),
-              randomConvolution(random, `${name}.conv3`, width, outChannels, { gain: 0.5 }),
-            ];
+          : kind === 'separable'
+            ? [0, 1, 2, 3].flatMap((pair) => {
+                const [from, to] = [pair === 0 ? inChannels : width, pair === 3 ? outChannels : width];
+                const kernel = options.kernel ?? 3;
+                const spatial = { kernel, groups: from, stride: pair === 2 ? stride : 1 };
+                return [
+                  randomConvolution(random, `${name}.depthwise${pair}`, from, from, spatial),
+                  randomConvolution(
+                    random,
+                    `${name}.pointwise${pair}`,
+                    from,
+                    to,
+                    pair === 3 ? { gain: 0.5 } : relu,
+                  ),
+                ];
+              })
+            : [
+                ...(kind === 'preactivated'
+                  ? [
+                      randomConvolution(random, `${name}.norm`, inChannels, inChannels, {
+                        groups: inChannels,
+                        ...relu,
+                      }),
+                    ]
+                  : []),
+                randomConvolution(random, `${name}.conv1`, inChannels, width, relu),
+                randomConvolution(random, `${name}.conv2`, width, width, {
+                  ...middle,
+                  groups: kind === 'inverted' ? width : groups,
+                }),
+                randomConvolution(random, `${name}.conv3`, width, outChannels, { gain: 0.5 }),
+              ];
     const after = options.exciteAfter ?? branch.length - 2;
     const excited = branch[after]?.outChannels ?? 0;
     const block: Block = {
       index,
       stage,
       name,
-      kind: kind === 'single' || kind === 'preactivated' ? 'residual' : kind,
+      kind:
+        kind === 'separable' ? 'inverted' : kind === 'single' || kind === 'preactivated' ? 'residual' : kind,
       branch,
-      activation: kind === 'inverted' || kind === 'preactivated' ? 'none' : 'relu',
+      activation: kind === 'inverted' || kind === 'preactivated' || kind === 'separable' ? 'none' : 'relu',
       adaptive: kind !== 'inverted' || (stride === 1 && outChannels === inChannels),
       ...(excite
         ? {

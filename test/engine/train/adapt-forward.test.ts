@@ -52,6 +52,7 @@ const networks: [string, Network][] = [
   ['inverted residuals', smallNetwork({ kind: 'inverted' })],
   ['projections behind a pool', smallNetwork({ pooledShortcut: true })],
   ['four convolutions', smallNetwork({ kind: 'preactivated' })],
+  ['eight convolutions', smallNetwork({ kind: 'separable' })],
   ...ATTENTION_KINDS.map((attention): [string, Network] => [
     `attention, ${attention}`,
     smallNetwork({ excite: true, attention }),

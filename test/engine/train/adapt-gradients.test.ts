@@ -281,6 +281,7 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
     ['basic blocks', { kind: 'basic' }],
     ['inverted residuals, depthwise', { kind: 'inverted', groups: 8 }],
     ['pre-activated bottlenecks', { kind: 'preactivated' }],
+    ['separable convolutions', { kind: 'separable' }],
     ['squeeze-and-excitation', { kind: 'bottleneck', excite: true }],
     ['ECA', { kind: 'bottleneck', excite: true, attention: 'slide' }],
     ['attention by two pools', { kind: 'bottleneck', excite: true, attention: 'pools' }],

@@ -1,5 +1,6 @@
 import { didYouMean } from '../../did-you-mean.js';
 import { FoveaError } from '../../errors.js';
+import { nestConcats } from '../nested-concats.js';
 import { blocksOf, type Network, type NetworkNode } from '../network.js';
 import { learnShapes } from '../walk.js';
 import { Budget } from './budget.js';
@@ -79,7 +80,9 @@ export async function importModel(
     dims: (value) => inference.shapes.get(value),
     constant: (value) => graph.constants.get(translation.resolve(value)),
   });
-  const nodes = assemble(graph, drafts.all(), translation, producers, image.name, output, budget);
+  const nodes = nestConcats(
+    assemble(graph, drafts.all(), translation, producers, image.name, output, budget),
+  );
   const labels = labelsOf(model);
   const network: Network = {
     name,

@@ -1,12 +1,11 @@
+import { everyNth } from '../every-nth.js';
+import { LONGEST_BRANCH } from '../longest-branch.js';
 import type { Attention, Block, BlockKind, Convolution } from '../network.js';
 import { attentionOf, type FoundAttention, isProduct } from './attention.js';
 import type { AddDraft, BlockDraft, ConvolutionDraft, Draft, DraftGraph } from './draft.js';
 import type { FileFacts } from './file-facts.js';
 import { commonPath } from './node-labels.js';
 import { isMatrixProduct, type Projection, projectionOf } from './shortcut.js';
-
-/** Primitives of a plan name a branch's convolutions `conv1` to `conv4`. */
-const longestBranch = 4;
 
 /**
  * Finds residual blocks by structure: an addition whose one side is a chain of convolutions that nothing else
@@ -92,7 +91,7 @@ interface DeadEnd {
 }
 
 const noBranchHas = ({ kind }: Draft) =>
-  kind === 'unknown' || kind === 'concat' || kind === 'slice' || kind === 'resize';
+  ['unknown', 'concat', 'slice', 'resize', 'max-pool', 'average-pool', 'global-pool'].includes(kind);
 
 const otherProduct = 'a product that is no attention';
 const sharedValue = 'a value of its branch is read elsewhere too';
@@ -105,7 +104,7 @@ function walk(
   start: string,
   facts: FileFacts,
 ): Branch | DeadEnd {
-  const chain: ConvolutionDraft[] = [];
+  const chain: Convolution[] = [];
   const drafts: Draft[] = [];
   let attention: { readonly found: FoundAttention; readonly position: number } | undefined;
   let value = end;
@@ -125,21 +124,35 @@ function walk(
       readers = found.drafts;
       continue;
     }
-    if (draft.kind !== 'convolution')
+    const convolution = convolutionOf(draft, chain.length > 0, facts);
+    if (!convolution)
       return { ...dead(`${described(draft)} lies in its branch`), operator: noBranchHas(draft) };
-    if (chain.length === longestBranch)
-      return dead(`its branch is longer than ${longestBranch} convolutions`);
-    chain.push(draft);
+    if (chain.length === LONGEST_BRANCH)
+      return dead(`its branch is longer than ${LONGEST_BRANCH} convolutions`);
+    chain.push(convolution);
     drafts.push(draft);
     value = draft.inputs[0]!;
     readers = [draft];
   }
-  const convolutions = chain.map(({ convolution }) => convolution).reverse();
+  const convolutions = chain.toReversed();
   if (!attention) return { input: start, convolutions, drafts };
   const after = convolutions.length - 1 - attention.position;
   return after < 0
     ? { reason: 'its attention precedes every convolution', convolutions: chain.length }
     : { input: start, convolutions, drafts, attention: placed(attention.found, after) };
+}
+
+/**
+ * What a draft is in a branch: a convolution, or an activation that a convolution follows, behind a depthwise one that
+ * leaves values as they are (Xception's branches begin with a ReLU that the shortcut does not have).
+ */
+function convolutionOf(draft: Draft, isFollowed: boolean, facts: FileFacts): Convolution | undefined {
+  if (draft.kind === 'convolution') return draft.convolution;
+  if (draft.kind !== 'activation' || !isFollowed) return undefined;
+  const channels = facts.dims(draft.inputs[0]!)?.[1];
+  if (channels === undefined) return undefined;
+  const { label, activation, slopes } = draft;
+  return { ...everyNth(label, channels, [1, 1]), activation, ...(slopes ? { slopes } : {}) };
 }
 
 /** An attention behind a convolution of the branch. */
@@ -148,7 +161,7 @@ function placed({ input: _, drafts: __, ...attention }: FoundAttention, after: n
 }
 
 /** What stands where a convolution would have to, in a word. */
-function described(draft: Exclude<Draft, { kind: 'convolution' }>): string {
+function described(draft: Draft): string {
   if (draft.kind === 'unknown') {
     const op = draft.origins[0]?.op ?? 'an operator';
     return op === 'Mul' ? otherProduct : op;

@@ -1,6 +1,7 @@
 import { FoveaError } from '../../errors.js';
 import { isActivation } from '../activation.js';
 import type { AttentionRole } from '../attention.js';
+import { LONGEST_BRANCH } from '../longest-branch.js';
 import type { Convolution, Interpolation, Network, NetworkNode } from '../network.js';
 import { isEpsilon } from '../normalisation.js';
 import { interpolations } from '../sampling.js';
@@ -225,7 +226,10 @@ class Checker {
     this.that(typeof block.adaptive === 'boolean', `${at}: adaptive ${shown(block.adaptive)}`);
     this.activation(block.activation, at);
     const branch = this.list(block.branch, `${at}: branch`).map((entry) => this.convolution(entry, at));
-    this.that(branch.length > 0, `${at}: a branch without convolutions`);
+    this.that(
+      branch.length >= 1 && branch.length <= LONGEST_BRANCH,
+      `${at}: a branch of ${branch.length} convolutions, where 1 to ${LONGEST_BRANCH} belong,`,
+    );
     for (const [i, { inChannels }] of branch.entries()) {
       const given = branch[i - 1]?.outChannels ?? inChannels;
       this.that(

@@ -77,17 +77,35 @@ function ratioToBest(block: Block, shape: BlockShape, plan: Schedule, setting: S
   const calibration = calibrationOf(device);
   const measured = gpuCalibrationOf(device) ?? (calibration && pricesOf(calibration, threads));
   const primitives = plan.groups.flatMap((group) => group.primitives);
-  const others = measured
-    ? [primitives.map((primitive): Group => ({ primitives: [primitive] }))]
-    : groupings(primitives);
-  return others.reduce((least, groups) => Math.min(least, total({ ...grouped, groups }) / planned), 1);
+  const time = (groups: readonly Group[]) => total({ ...grouped, groups });
+  const least = measured
+    ? time(primitives.map((primitive): Group => ({ primitives: [primitive] })))
+    : leastTime(primitives, time);
+  return Math.min(least / planned, 1);
 }
 
-/** Every way to divide primitives into groups; the projection is a separate pass. */
-function groupings(primitives: readonly Primitive[]): Group[][] {
+/** Ways to divide a branch that are all tried, as many as four convolutions with attention have. */
+const MOST_GROUPINGS = 32;
+
+/**
+ * The least time of primitives divided into groups, the projection in a pass of its own. Of a branch that can be divided in
+ * too many ways, one cut after the other is made or taken back for as long as that saves time.
+ */
+function leastTime(primitives: readonly Primitive[], time: (groups: readonly Group[]) => number): number {
   const branch = primitives.filter((primitive) => primitive !== 'projection');
   const before: Group[] = primitives.includes('projection') ? [{ primitives: ['projection'] }] : [];
-  return Array.from({ length: 2 ** (branch.length - 1) }, (_, cuts) => [...before, ...cutInto(branch, cuts)]);
+  const places = branch.length - 1;
+  const timeCut = (cuts: number) => time([...before, ...cutInto(branch, cuts)]);
+  if (2 ** places <= MOST_GROUPINGS)
+    return Math.min(...Array.from({ length: 2 ** places }, (_, cuts) => timeCut(cuts)));
+  let [cuts, least] = [0, timeCut(0)];
+  for (let [place, unchanged] = [0, 0]; unchanged < places; place = (place + 1) % places) {
+    const changed = cuts ^ (1 << place);
+    const ms = timeCut(changed);
+    if (ms < least) [cuts, least, unchanged] = [changed, ms, 0];
+    else unchanged++;
+  }
+  return least;
 }
 
 /** `sequence` cut after position i wherever bit i of `cuts` is set. */

@@ -4,7 +4,7 @@ import type { Block, Network } from '../../network/network.js';
 import type { BlockShape } from '../../network/shapes.js';
 import type { NetworkShapes } from '../../network/walk.js';
 import type { BlockPlan, Plan, Primitive } from '../../plan/plan.js';
-import { conv1RunsDense, layerOf } from '../../primitives/primitive.js';
+import { conv1RunsDense, convolutionName, layerOf } from '../../primitives/primitive.js';
 import type { Profile } from '../../profile.js';
 import { type PredictedPass, PredictedProfile } from '../assemble.js';
 import type { Setting } from '../options.js';
@@ -91,6 +91,8 @@ class PublishedGroups {
       compute: compute === null ? null : this.patches.rate * compute,
       memory: memory === null ? null : this.patches.rate * memory,
     });
+    const layer = layerOf(primitive);
+    if (layer !== undefined) return expected(convolution(this.machine, this.convolutionShape(layer)));
     switch (primitive) {
       case 'mask': {
         const { outChannels, ...shape } = this.convolutionShape(0);
@@ -100,11 +102,6 @@ class PublishedGroups {
           { input: 1, output: 0 },
         );
       }
-      case 'conv1':
-      case 'conv2':
-      case 'conv3':
-      case 'conv4':
-        return expected(convolution(this.machine, this.convolutionShape(layerOf(primitive)!)));
       case 'excite':
         return expected(excitation(this.machine, this.excited, this.squeeze));
       case 'add':
@@ -119,6 +116,8 @@ class PublishedGroups {
   private spatialCost(group: readonly Primitive[]): Cost[] {
     const fusedMasker = group.includes('mask') && group.includes('conv1');
     return group.map((primitive) => {
+      const layer = layerOf(primitive);
+      if (layer !== undefined && layer > 0) return this.branch(layer, group);
       switch (primitive) {
         case 'mask':
           return fusedMasker
@@ -134,10 +133,6 @@ class PublishedGroups {
           return fusedMasker
             ? maskerConvolution(this.machine, this.convolutionShape(0), this.patches)
             : this.branch(0, group);
-        case 'conv2':
-        case 'conv3':
-        case 'conv4':
-          return this.branch(layerOf(primitive)!, group);
         case 'gather':
           return this.gather(group);
         case 'scatter':
@@ -181,7 +176,7 @@ class PublishedGroups {
 
   private gather(group: readonly Primitive[]): Cost {
     const i = this.block.branch.findIndex(({ kernel }) => kernel[0] > 1);
-    if (i < 0 || group.includes(`conv${i + 1}` as Primitive)) return free;
+    if (i < 0 || group.includes(convolutionName(i))) return free;
     const { inChannels, height, width, kernel } = this.convolutionShape(i);
     return gather(
       this.machine,

@@ -49,6 +49,11 @@ describe('the native checker (skipped where no addon was built)', () => {
     ['streamed', smallNetwork(), { strategy: 'streamed', masker: 'learned' }],
     ['streamed basic blocks', smallNetwork({ kind: 'basic' }), { strategy: 'streamed', masker: 'learned' }],
     [
+      'streamed separable convolutions',
+      smallNetwork({ kind: 'separable' }),
+      { strategy: 'streamed', masker: 'learned' },
+    ],
+    [
       'lasnet',
       smallNetwork({ excite: true }),
       { strategy: 'lasnet', masker: 'learned', excitation: 'active' },

@@ -14,6 +14,7 @@ const cases = [
   { kind: 'bottleneck' as const, width: 32, groups: 4 },
   { kind: 'basic' as const, width: 40, groups: 1 },
   { kind: 'inverted' as const, width: 24, groups: 1 },
+  { kind: 'separable' as const, width: 24, groups: 1 },
 ];
 
 describe('a stream of several bands', () => {

@@ -158,6 +158,12 @@ const networks: [string, number, () => Network][] = [
   ['regnet_y_800mf', 96, () => builtNetwork('regnet_y_800mf')],
   ['ECA', 40, attending('slide')],
   ['CBAM', 40, attending('pixels')],
+  [
+    'separable convolutions',
+    56,
+    () =>
+      smallNetwork({ kind: 'separable', channels: 24, width: 32, height: 56, mapWidth: 56, learned: false }),
+  ],
   ['ConvNeXt', 96, () => convNext({ channels: [24, 40], blocks: 1, learned: false })],
 ];
 

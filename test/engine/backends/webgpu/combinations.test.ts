@@ -101,6 +101,12 @@ const trials: readonly Trial[] = [
     { granularity: [7, WHOLE], strategy: 'lasnet', excitation: 'active' },
   ],
   [
+    'answers beforehand',
+    { ...uneven, kind: 'separable', strides: [1, 2] },
+    2,
+    { granularity: [2, 3], strategy: 'streamed' },
+  ],
+  [
     ['answers beforehand', 'runs the same network', 'reads the pool'],
     { ...excited, kind: 'inverted', strides: [1, 1, 2] },
     4,

@@ -162,6 +162,29 @@ describe('channels side by side', () => {
     expect(foreignOnes(network)).toEqual([]);
   });
 
+  it('and a concat that begins with all that an earlier one joins copies that one’s map', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const maps = [conv(g, x, 3, 4)];
+        const together = () => g.node('Concat', [...maps], { axis: 1 });
+        for (const channels of [4, 6, 8]) maps.push(relu(g, maps[1] ? together() : maps[0]!, channels, 2));
+        // Only some of those, and in another order.
+        const others = g.node('Concat', [maps[0]!, maps[2]!, maps[1]!], { axis: 1 });
+        return conv(g, g.node('Concat', [together(), others], { axis: 1 }), 18, 3);
+      }),
+      'growing',
+    );
+    const [first, second, third, fourth] = network.nodes.filter(({ kind }) => kind === 'concat');
+    expect(second!.inputs).toEqual([first!.output, expect.any(String)]);
+    const joined = [third!, fourth!].find(
+      ({ inputs }) => inputs.length === 2 && inputs[0] === second!.output,
+    );
+    expect(joined).toBeDefined();
+    const apart = network.nodes.find(({ kind, inputs }) => kind === 'concat' && inputs.length === 3);
+    expect(apart!.inputs).not.toContain(first!.output);
+    expect(kinds(await importOnnx(toOnnx(network), 'again'))).toEqual(kinds(network));
+  });
+
   it('and apart, by slices of any form and by splits', async () => {
     const network = await agrees(
       model((g, x) => {

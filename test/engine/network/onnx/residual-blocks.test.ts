@@ -1,6 +1,7 @@
 import { blocksOf, describeNetwork, type Network, type NetworkRunOptions, run } from '@fovea/engine';
 import { importOnnx, toOnnx } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
+import { LONGEST_BRANCH } from '../../../../engine/src/network/longest-branch.js';
 import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
 import { readNetwork } from '../../../../engine/src/network/read.js';
 import { storeNetwork } from '../../../../engine/src/network/stored/write.js';
@@ -205,9 +206,25 @@ describe('residual blocks', () => {
       'Elu lies in its branch',
     ],
     [
-      'five convolutions',
-      (g, x) => [1, 3, 1, 3, 1].reduce((value, kernel) => conv(g, value, 3, 3, kernel), x),
-      'its branch is longer than 4 convolutions',
+      'more convolutions than a branch may have',
+      (g, x) => {
+        const kernels = Array.from({ length: LONGEST_BRANCH + 1 }, (_, i) => (i % 2 ? 3 : 1));
+        return kernels.reduce((value, kernel) => conv(g, value, 3, 3, kernel), x);
+      },
+      `its branch is longer than ${LONGEST_BRANCH} convolutions`,
+    ],
+    [
+      'a pool inside the branch',
+      (g, x) => {
+        const pool = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] };
+        return g.node('MaxPool', [conv(g, x, 3, 3)], pool);
+      },
+      'max-pool lies in its branch',
+    ],
+    [
+      'an activation alone',
+      (g, x) => g.activation(x, 'relu'),
+      'relu behind no convolution lies in its branch',
     ],
     [
       'another gate',
@@ -227,6 +244,50 @@ describe('residual blocks', () => {
     expect(addition.kind).toBe('add');
     expect(addition.dense).toMatch(new RegExp(`^${reason}`));
   });
+
+  it.each([
+    ['relu', undefined],
+    ['prelu', weights(6, 9)],
+  ] as const)(
+    'are found where three separable convolutions follow a %s of their own',
+    async (kind, slopes) => {
+      const separable = (g: GraphBuilder, x: string, stride: number) => {
+        const depthwise = g.node('Conv', [x, floats(g, 6, 1, 3, 3)], {
+          pads: [1, 1, 1, 1],
+          strides: [stride, stride],
+          group: 6,
+        });
+        return conv(g, depthwise, 6, 6, 1);
+      };
+      const network = await agrees(
+        model((g, x) => {
+          const activated = (value: string) =>
+            slopes
+              ? g.node('PRelu', [value, g.floats(g.fresh('slopes'), [6, 1, 1], slopes)])
+              : g.activation(value, 'relu');
+          const block = (value: string, stride: number) =>
+            [1, 1, stride].reduce((before, step) => separable(g, activated(before), step), value);
+          const stem = conv(g, x, 3, 6);
+          const first = g.node('Add', [block(stem, 1), stem]);
+          const projection = g.node('Conv', [first, floats(g, 6, 6, 1, 1)], { strides: [2, 2] });
+          return g.node('Add', [block(first, 2), projection]);
+        }),
+        `separable-${kind}`,
+      );
+      expect(kinds(network)).toEqual(['convolution', 'block', 'block']);
+      for (const { adaptive, branch, kind: name } of blocksOf(network)) {
+        expect([adaptive, branch.length, name]).toEqual([true, 7, 'inverted']);
+        expect(branch.map(({ activation }) => activation)).toEqual([
+          ...[kind, 'none', kind, 'none', kind, 'none', 'none'],
+        ]);
+      }
+      for (const strategy of ['unfused', 'lasnet', 'streamed', 'dense'] as const) {
+        for (const rate of [0, 0.4, 1]) await masksAgree(network, { strategy, rate });
+      }
+      const again = await importOnnx(toOnnx(network), 'again');
+      expect(blocksOf(again).map(({ branch }) => branch.length)).toEqual([7, 7]);
+    },
+  );
 
   async function masksAgree(network: Network, other: NetworkRunOptions = {}) {
     const images = randomImages(network, 2);
