@@ -2,7 +2,7 @@ import { leakyRelu } from '../../activation.js';
 import { floatOf, type GraphNode } from '../graph.js';
 import type { Handler, Outcome, Scope } from '../scope.js';
 import { activation, clip, gelu, hardSigmoid, prelu } from './activation.js';
-import { arithmetic, batchNorm } from './arithmetic.js';
+import { arithmetic, batchNorm, negative, power } from './arithmetic.js';
 import { convolution } from './convolution.js';
 import { concat, resize, slice, split } from './joins.js';
 import { gemm, matMul } from './linear.js';
@@ -45,6 +45,8 @@ const readings: ReadonlyMap<string, Reading> = new Map(
     Sub: sum,
     Mul: sum,
     Div: sum,
+    Neg: { read: negative, attributes: [] },
+    Pow: { read: power, attributes: [], inputs: 2 },
     Relu: { read: activation(() => 'relu'), attributes: [] },
     Clip: { read: clip, attributes: ['min', 'max'], inputs: 3 },
     Sigmoid: { read: activation(() => 'sigmoid'), attributes: [] },
