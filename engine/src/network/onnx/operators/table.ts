@@ -7,7 +7,17 @@ import { convolution } from './convolution.js';
 import { concat, resize, slice, split } from './joins.js';
 import { gemm, matMul } from './linear.js';
 import { vectorNormalisation } from './normalisation.js';
-import { cast, dropout, flatten, identity, reshape, squeeze, transpose, unsqueeze } from './rename.js';
+import {
+  cast,
+  dropout,
+  flatten,
+  gather,
+  identity,
+  reshape,
+  squeeze,
+  transpose,
+  unsqueeze,
+} from './rename.js';
 import { globalPool, pad, pool, reduceMean } from './window.js';
 
 /** An operator that the engine has a counterpart of, and all that its handler understands of it. */
@@ -85,6 +95,7 @@ const readings: ReadonlyMap<string, Reading> = new Map(
     Reshape: { read: reshape, attributes: ['allowzero'], inputs: 2 },
     Squeeze: { read: squeeze, attributes: ['axes'], inputs: 2 },
     Unsqueeze: { read: unsqueeze, attributes: ['axes'], inputs: 2 },
+    Gather: { read: gather, attributes: ['axis'], inputs: 2 },
     Transpose: { read: transpose, attributes: ['perm'] },
     Identity: { read: identity, attributes: [] },
     Dropout: { read: dropout, attributes: ['ratio', 'seed'], inputs: 3, outputs: 2 },
