@@ -222,7 +222,7 @@ class Session {
   bool runs() const { return kernels_ != nullptr; }
   long band_pixels() const { return band_pixels_; }
   // Packs weights for this session's kernels. Const, so any thread may call it.
-  PackedConvolution packed(const Geometry& geometry, Activation activation, const float* weight,
+  PackedConvolution packed(const Geometry& geometry, Finish finish, const float* weight,
                            const FinishValues& values) const;
   int add_convolution(PackedConvolution convolution);
   int add_outline(const Geometry& geometry, Finish finish);

@@ -19,6 +19,8 @@ export interface LayerNormalisation {
   readonly shift: Float32Array;
   /** Above 0. */
   readonly epsilon: number;
+  /** False for RMS normalisation (Zhang and Sennrich 2019): the mean counts as 0, the variance is the mean square. True when left out. */
+  readonly centred?: boolean;
 }
 
 /** A convolution with folded batch norm and its activation. A linear layer is a 1x1 convolution on a 1x1 map. */

@@ -78,6 +78,8 @@ export interface BlockCase {
   readonly attention?: AttentionKind;
   /** What is normalised over channels: the spatial convolutions of the branch, or everything; left out, nothing. */
   readonly normalised?: 'spatial' | 'all';
+  /** Set where the mean is left out of that. */
+  readonly uncentred?: true;
   /** Inside the branch. */
   readonly inner: ConvolutionActivation;
   /** After the add. */
@@ -130,12 +132,13 @@ export function summary(test: Case): string {
       squeezesLast,
       attention,
       normalised,
+      uncentred,
       granularity,
       masker,
       dense,
     }) =>
       `${kind} ${width}-${channels}${stride > 1 ? `/${stride}` : ''}${groups > 1 ? ` g${groups}` : ''}` +
-      `${squeeze > 0 ? ` ${attention ?? 'squeeze'}${squeezesLast ? ' last' : ''}` : ''}${normalised ? ` normalised ${normalised}` : ''} S${granularity || 'whole'} ${dense ? 'dense' : masker}`,
+      `${squeeze > 0 ? ` ${attention ?? 'squeeze'}${squeezesLast ? ' last' : ''}` : ''}${normalised ? ` normalised ${normalised}${uncentred ? ' uncentred' : ''}` : ''} S${granularity || 'whole'} ${dense ? 'dense' : masker}`,
   );
   const joined = test.joins?.length ? `, ${test.joins.length} joined` : '';
   return `${test.pictures} of ${test.height} x ${test.width}, stem ${test.stem.channels}, ${blocks.join(', ')}${joined}`;

@@ -32,6 +32,7 @@ interface Layer {
   readonly groups?: number;
   readonly activation?: ConvolutionActivation;
   readonly normalised?: boolean;
+  readonly uncentred?: true | undefined;
   /** Below 1 for the last layer of a branch, so that sums of many blocks stay in range. */
   readonly gain?: number;
 }
@@ -82,6 +83,7 @@ export function networkOf(test: Case, weights = true): Network {
               scale: Float32Array.from({ length: outChannels }, () => 1 + next() * 0.5),
               shift: Float32Array.from({ length: outChannels }, () => next() * 0.2),
               epsilon: 1e-6,
+              ...(layer.uncentred ? { centred: false } : {}),
             },
           }
         : {}),
@@ -185,17 +187,18 @@ function blockOf(
   const inChannels = inputChannels(test, index);
   const name = `block ${index}`;
   const { kernel, kernelWidth = kernel, dilation, samePadding } = wanted;
-  const { normalised } = wanted;
-  const everything = { normalised: normalised === 'all' };
+  const { normalised, uncentred } = wanted;
+  const everything = { normalised: normalised === 'all', uncentred };
   const spatial = {
     normalised: normalised !== undefined,
+    uncentred,
     kernel,
     kernelWidth,
     dilation,
     shift: Math.min(kernel, kernelWidth) > 2 ? wanted.shift : 0,
     ...(samePadding ? { samePadding } : {}),
   };
-  const last = { gain: 0.4, normalised: normalised === 'all' };
+  const last = { gain: 0.4, ...everything };
   const layer = (position: number, from: number, to: number, options: Layer) =>
     convolution(`${name} conv${position}`, from, to, options);
   const branches = {

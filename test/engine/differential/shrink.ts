@@ -162,7 +162,8 @@ function* simplerBlock(test: Case, index: number): Generator<Case> {
   if (pooledShortcut) yield replace(strided);
   const { kernelWidth, ...square } = block;
   if (kernelWidth !== undefined) yield replace(square);
-  const { normalised, ...unnormalised } = block;
+  const { normalised, uncentred, ...unnormalised } = block;
+  if (normalised && uncentred) yield replace({ ...unnormalised, normalised });
   if (normalised) yield replace(unnormalised);
   if (normalised === 'all') yield replace({ ...block, normalised: 'spatial' });
   const { samePadding, ...padded } = block;

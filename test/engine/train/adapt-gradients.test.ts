@@ -91,29 +91,31 @@ describe.skipIf(!canTrain())('gradients of what stands around convolutions', () 
   });
 
   it('the normalisation of rows, also of a large mean', async () => {
-    for (const [rows, C] of [
-      [7, 5],
-      [4, 40],
-      [3, 1],
+    for (const [rows, C, centred] of [
+      [7, 5, 1],
+      [4, 40, 1],
+      [3, 1, 1],
+      [7, 5, 0],
+      [4, 40, 0],
     ] as const) {
-      const x = normal(rows * C).map((value) => 3 * value + 20);
+      const x = normal(rows * C).map((value) => 3 * value + (centred ? 20 : 1));
       const [bias, epsilon] = [normal(C), Float32Array.of(1e-3)];
       const [y, inverse] = [new Float32Array(x.length), new Float32Array(rows)];
       const weights = normal(x.length);
       const value = async () => {
         y.set(x);
-        await execute('normalise-rows', [rows, C], y, bias, epsilon, inverse);
+        await execute('normalise-rows', [rows, C, centred], y, bias, epsilon, inverse);
         return dot(y, weights);
       };
       await value();
       for (let row = 0; row < rows; row++) {
         const values = Float64Array.from(x.subarray(row * C, row * C + C), (each, c) => each + bias[c]!);
         const ones = new Float32Array(C).fill(1);
-        normalise(values, { scale: ones, shift: new Float32Array(C), epsilon: 1e-3 });
+        normalise(values, { scale: ones, shift: new Float32Array(C), epsilon: 1e-3, centred: centred === 1 });
         for (let c = 0; c < C; c++) expect(y[row * C + c]).toBeCloseTo(values[c]!, 4);
       }
       const dx = new Float32Array(x.length);
-      await execute('normalise-rows-dx', [rows, C], weights, y, inverse, dx);
+      await execute('normalise-rows-dx', [rows, C, centred], weights, y, inverse, dx);
       if (C > 1) expectClose(await slopes(x, dx, value), 0.02);
       else expect([...dx].every((each) => each === 0)).toBe(true);
     }
@@ -288,6 +290,7 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
     ['basic blocks with Mish', { kind: 'basic' }, 'mish'],
     ['basic blocks with leaky ReLU', { kind: 'basic' }, 'leaky-relu 0.9'],
     ['ConvNeXt', convNext({ sides: [40, 36] })],
+    ['ConvNeXt with RMS normalisation', convNext({ sides: [40, 36], centred: false })],
   ];
   it.each(networks)('%s: scales and shifts, masks held', async (_, options, activation = 'silu', join) => {
     const plain = smooth('nodes' in options ? options : smallNetwork(options), 'relu', activation);

@@ -97,9 +97,10 @@ template <class I>
 void normalise_kernel(float* row, const RowNormalisation& n, long length) {
   const float share = 1.0f / static_cast<float>(length);
   auto sum = I::zero();
-  over_channels<I>(
-      length, [&](long c) { sum = I::add(sum, I::load(row + c)); },
-      [&](long c, int count) { sum = I::add(sum, I::load_first(row + c, count)); });
+  if (n.centred)
+    over_channels<I>(
+        length, [&](long c) { sum = I::add(sum, I::load(row + c)); },
+        [&](long c, int count) { sum = I::add(sum, I::load_first(row + c, count)); });
   // The variance is that of centred values, as squares of values with a large mean leave no digits to it. What rounding
   // has left in the mean is the mean of those.
   const float near = sum_of<I>(sum) * share;
@@ -120,7 +121,7 @@ void normalise_kernel(float* row, const RowNormalisation& n, long length) {
           squares_of_part += x * x;
         }
       });
-  const float left = (sum_of<I>(rest) + rest_of_part) * share;
+  const float left = n.centred ? (sum_of<I>(rest) + rest_of_part) * share : 0;
   const float variance = (sum_of<I>(squares) + squares_of_part) * share - left * left;
   const auto inverse = I::broadcast(1.0f / __builtin_sqrtf((variance < 0 ? 0 : variance) + n.epsilon));
   const auto left_mean = I::broadcast(left);

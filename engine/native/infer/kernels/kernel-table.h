@@ -100,8 +100,9 @@ struct DepthwiseRun {
   const float* residual;  // laid out as the output; null adds nothing
 };
 
-// A row of channels scaled to mean 0 and variance 1, then scaled and shifted.
+// A row of channels scaled to mean 0 and variance 1, or, not centred, to a mean square of 1, then scaled and shifted.
 struct RowNormalisation {
+  bool centred;
   const float* scale;
   const float* shift;
   float epsilon;
@@ -147,7 +148,7 @@ struct KernelTable : TileShape {
   // output = maximum of `count` rows; -infinity of none
   void (*maximum)(const float* const* rows, long count, float* output, long length);
   float (*dot)(const float* a, const float* b, long length);
-  // row = activation((row - mean) / sqrt(variance + epsilon) * scale + shift), in place
+  // row = activation((row - mean) / sqrt(variance + epsilon) * scale + shift), in place; not centred, the mean counts as 0
   void (*normalise)(float* row, const RowNormalisation& normalisation, long length);
 };
 

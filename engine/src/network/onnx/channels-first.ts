@@ -101,7 +101,8 @@ class Turner {
       }
       case 'Pad':
         return this.padding(node, x);
-      case 'LayerNormalization': {
+      case 'LayerNormalization':
+      case 'RMSNormalization': {
         if (![-1, 3].includes(intOf(node, 'axis', -1))) return false;
         const turned = this.fresh(node.outputs[0]!);
         const attributes = { perm: toFirst };

@@ -33,6 +33,7 @@ export function spelledOut(graph: Graph): ReadonlyMap<GraphNode, SpelledOut> {
       case 'Sqrt':
         return spelledOutNormalisation(node, links);
       case 'LayerNormalization':
+      case 'RMSNormalization':
         return betweenTransposes(node, links);
     }
     return undefined;

@@ -75,10 +75,10 @@ function joinedDraft(match: SpelledOut, scope: Scope): { draft: Draft; value: Va
     const { activation } = match;
     return { draft: { ...scope.base(last, [input]), kind: 'activation', activation, ...from }, value };
   }
-  const { named, axis, epsilon, parameters } = match;
+  const { named, axis, epsilon, centred, parameters } = match;
   // Behind the channels there are none of a vector's axes.
   if (axis !== 1 && !(axis === -1 && value.rank === 2)) return undefined;
-  const draft = normalisationOf(named, scope, { input, value, epsilon, parameters });
+  const draft = normalisationOf(named, scope, { input, value, epsilon, centred, parameters });
   return draft && { draft: { ...draft, ...from }, value };
 }
 

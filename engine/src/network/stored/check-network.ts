@@ -215,6 +215,8 @@ class Checker {
       isEpsilon(normalisation.epsilon),
       `${at}: normalisation.epsilon ${shown(normalisation.epsilon)}`,
     );
+    const { centred = true } = normalisation;
+    this.that(typeof centred === 'boolean', `${at}: normalisation.centred ${shown(centred)}`);
   }
 
   private block(block: Fields, at: string, position: number): void {

@@ -8,6 +8,8 @@ interface Normalised {
   readonly input: string;
   readonly value: Value;
   readonly epsilon: number;
+  /** Whether the mean is taken away. */
+  readonly centred: boolean;
   /** Inputs of the operator that are scale and shift of channels. */
   readonly parameters: readonly number[];
 }
@@ -16,7 +18,7 @@ interface Normalised {
 export function normalisationOf(
   node: GraphNode,
   scope: Scope,
-  { input, value, epsilon, parameters }: Normalised,
+  { input, value, epsilon, centred, parameters }: Normalised,
 ): NormalisationDraft | undefined {
   const given = parameters.map((index) => scope.hasInput(node, index) && scope.floats(node, index));
   if (given.includes(undefined)) return undefined;
@@ -33,6 +35,7 @@ export function normalisationOf(
       scale: scale || new Float32Array(channels).fill(1),
       shift: shift || new Float32Array(channels),
       epsilon,
+      ...(centred ? {} : { centred }),
     },
   };
 }
@@ -40,9 +43,10 @@ export function normalisationOf(
 /** Of vectors; maps have it between transposes. */
 export const vectorNormalisation: Handler = (node, scope) => {
   const value = scope.value(node, 0);
-  const { epsilon, axis } = layerNormalisation(node) ?? {};
-  if (value?.rank !== 2 || epsilon === undefined || (axis !== -1 && axis !== 1)) return undefined;
+  const found = layerNormalisation(node);
+  if (value?.rank !== 2 || !found || (found.axis !== -1 && found.axis !== 1)) return undefined;
   const [input] = scope.inputs(node, 0);
-  const draft = normalisationOf(node, scope, { input: input!, value, epsilon, parameters: [1, 2] });
+  const { epsilon, centred } = found;
+  const draft = normalisationOf(node, scope, { input: input!, value, epsilon, centred, parameters: [1, 2] });
   return draft && { draft, value };
 };

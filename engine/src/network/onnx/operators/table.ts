@@ -50,6 +50,11 @@ const readings: ReadonlyMap<string, Reading> = new Map(
       attributes: ['axis', 'epsilon', 'stash_type'],
       inputs: 3,
     },
+    RMSNormalization: {
+      read: vectorNormalisation,
+      attributes: ['axis', 'epsilon', 'stash_type'],
+      inputs: 2,
+    },
     Add: sum,
     Sum: sum,
     Sub: sum,
