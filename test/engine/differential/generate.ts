@@ -111,7 +111,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
   const shift = coin(0.9) ? 0 : pick([-1, 1]);
   const samePadding = coin(0.8) ? undefined : pick(['upper', 'lower'] as const);
   const normalised = coin(0.85) ? family.normalised : pick(['spatial', 'all'] as const);
-  const uncentred = coin(0.3);
+  const uncentred = normalised !== undefined && coin(0.3);
   const blocks: BlockCase[] = [];
   for (let stage = first; stage <= last; stage++) {
     const { width: inside, channels, groups = 1, squeeze = 0 } = family.stages[stage]!;
@@ -131,7 +131,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
         ...(samePadding ? { samePadding } : {}),
         groups,
         ...(normalised ? { normalised } : {}),
-        ...(normalised && uncentred ? { uncentred } : {}),
+        ...(uncentred ? { uncentred } : {}),
         squeeze,
         squeezesLast: family.squeezesLast ?? false,
         ...(attention === 'squeeze' ? {} : { attention }),

@@ -82,7 +82,8 @@ export function networkOf(test: Case, weights = true): Network {
             normalisation: {
               scale: Float32Array.from({ length: outChannels }, () => 1 + next() * 0.5),
               shift: Float32Array.from({ length: outChannels }, () => next() * 0.2),
-              epsilon: 1e-6,
+              // A few channels are often nearly alike, which leaves rounding alone to be scaled up.
+              epsilon: outChannels < 8 ? 1e-2 : 1e-6,
               ...(layer.uncentred ? { centred: false } : {}),
             },
           }
