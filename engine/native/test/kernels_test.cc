@@ -195,6 +195,26 @@ TEST("element-wise kernels agree with plain loops at every length") {
   }
 }
 
+TEST("rows are scaled, and their squares added up, at every length") {
+  for (const KernelTable* table : tables()) {
+    for (long length : {1, 3, 16, 19, 33, 70}) {
+      Numbers numbers(static_cast<uint64_t>(length));
+      const std::string name = std::string(table->isa) + " length " + std::to_string(length);
+      const std::vector<float> x = numbers.values(length), a = numbers.values(length), b = numbers.values(length);
+      std::vector<float> scaled = x, sums = b;
+      for (auto* each : {&scaled, &sums}) each->push_back(7.0f);
+      table->scale(scaled.data(), a.data(), b.data(), scaled.data(), length);
+      table->accumulate_squares(x.data(), a.data(), sums.data(), length);
+      for (long i = 0; i < length; i++) {
+        const double apart = static_cast<double>(x[i]) - a[i];
+        expect_near(scaled[i], apart * b[i], name + " scale");
+        expect_near(sums[i], apart * apart + b[i], name + " squares");
+      }
+      expect(scaled[length] == 7.0f && sums[length] == 7.0f, name + " writes outside");
+    }
+  }
+}
+
 TEST("rows are normalised at every length, also around a large mean") {
   for (const KernelTable* table : tables()) {
     for (long length : {1, 2, 3, 7, 16, 19, 33, 70, 96, 768}) {

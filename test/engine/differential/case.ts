@@ -1,4 +1,4 @@
-import type { Activation, ConvolutionActivation, Interpolation } from '@fovea/engine/backend';
+import type { Activation, ConvolutionActivation, Interpolation, MapStatistics } from '@fovea/engine/backend';
 import type { AttentionKind } from '../support/attention.js';
 
 /**
@@ -38,6 +38,8 @@ export interface JoinCase {
   readonly first: number;
   /** Those channels times their means, in either order, and then times themselves. */
   readonly product?: 'scale' | 'scaled' | 'square';
+  /** What its values are normalised by; left out, nothing. */
+  readonly statistics?: MapStatistics;
 }
 
 export interface StemCase {

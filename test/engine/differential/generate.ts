@@ -170,7 +170,8 @@ function joinsOf({ blocks }: Case, random: Random): readonly JoinCase[] {
     if (random.next() >= 1 / 3) return [];
     const first = random.next();
     const product = pick([undefined, 'scale', 'scaled', 'square'] as const);
-    return [{ ...join, first, ...(product ? { product } : {}) }];
+    const statistics = pick([undefined, undefined, 'moments', 'response'] as const);
+    return [{ ...join, first, ...(product ? { product } : {}), ...(statistics ? { statistics } : {}) }];
   });
 }
 

@@ -148,7 +148,7 @@ export function networkOf(test: Case, weights = true): Network {
 /** The nodes of a join behind a value. */
 function appendJoin(
   test: Case,
-  { after, of, factor, interpolation, first, product }: JoinCase,
+  { after, of, factor, interpolation, first, product, statistics }: JoinCase,
   append: (node: Unnamed, output: string, inputs?: string[]) => void,
   value: string,
 ): void {
@@ -170,6 +170,10 @@ function appendJoin(
     append({ kind: 'multiply' }, `${some}, times means`, product === 'scale' ? [some, means] : [means, some]);
     if (product === 'square')
       append({ kind: 'multiply' }, `${some}, squared`, [`${some}, times means`, some]);
+  }
+  if (statistics !== undefined) {
+    const groups = statistics === 'moments' && channels % 2 === 0 ? 2 : 1;
+    append({ kind: 'normalise-map', by: statistics, groups, epsilon: 1e-2 }, `${some}, normalised`);
   }
   if (!grows) return;
   const window = { kernel: factor, stride: factor, padding: [0, 0, 0, 0] } as const;

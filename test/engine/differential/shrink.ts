@@ -57,6 +57,8 @@ function* simpler(test: Case, failure: Failure): Generator<Case> {
     yield { ...test, joins: others };
     const { product, ...alone } = join;
     if (product) yield { ...test, joins: joins.with(at, alone) };
+    const { statistics, ...plain } = join;
+    if (statistics) yield { ...test, joins: joins.with(at, plain) };
     if (join.factor.some((one) => one > 1))
       yield { ...test, joins: joins.with(at, { ...join, factor: [1, 1] }) };
     if (join.interpolation !== 'nearest')

@@ -1,11 +1,13 @@
-import { blocksOf, type Network, Random } from '@fovea/engine';
+import { blocksOf, type Network, Random, Tensor } from '@fovea/engine';
 import type { Activation, ConvolutionActivation, Interpolation, NetworkNode } from '@fovea/engine/backend';
 import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { activationNumber } from '../../../engine/src/backends/activation-number.js';
 import { activate } from '../../../engine/src/backends/reference/activate.js';
 import { normalise } from '../../../engine/src/backends/reference/convolve.js';
+import { normalisedMap } from '../../../engine/src/backends/reference/normalise-map.js';
 import { plainActivations } from '../../../engine/src/network/activation.js';
+import { mapStatistics } from '../../../engine/src/network/normalisation.js';
 import { paddedFor } from '../../../engine/src/network/padded.js';
 import { interpolations } from '../../../engine/src/network/sampling.js';
 import { LearnedValues, normsAfter, savesWork } from '../../../engine/src/train/adapt/learned-values.js';
@@ -71,6 +73,30 @@ describe.skipIf(!canTrain())('gradients of what stands around convolutions', () 
       return dot(y, weights);
     };
     await execute('resize-dx', dims, weights, dx);
+    expectClose(await slopes(x, dx, value));
+  });
+
+  it.each([
+    ['moments of one group', 1, 0],
+    ['moments of three groups', 3, 0],
+    ['moments of channels', 6, 0],
+    ['responses', 1, 1],
+  ] as const)('a map normalised by %s', async (_, groups, by) => {
+    const [N, pixels, C] = [2, 7, 6];
+    const [x, weights] = [normal(N * pixels * C).map((value) => value + 0.5), normal(N * pixels * C)];
+    const [y, dx] = [new Float32Array(x.length), new Float32Array(x.length)];
+    const dims = [N, pixels, C, groups, by];
+    const epsilon = Float32Array.of(1e-2);
+    const value = async () => {
+      await execute('normalise-map', dims, x, epsilon, y);
+      return dot(y, weights);
+    };
+    await value();
+    const wanted = normalisedMap(new Tensor([N, 1, pixels, C], x), {
+      ...{ by: mapStatistics[by], groups, epsilon: 1e-2 },
+    });
+    expect(relativeError(y, wanted.data)).toBeLessThan(1e-6);
+    await execute('normalise-map-dx', dims, weights, x, epsilon, dx);
     expectClose(await slopes(x, dx, value));
   });
 

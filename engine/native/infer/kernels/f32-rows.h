@@ -40,6 +40,33 @@ void accumulate_kernel(const float* input, float* sums, long length) {
 }
 
 template <class I>
+void scale_kernel(const float* input, const float* away, const float* factor, float* output, long length) {
+  over_channels<I>(
+      length,
+      [&](long c) {
+        I::store(output + c, I::multiply(I::subtract(I::load(input + c), I::load(away + c)), I::load(factor + c)));
+      },
+      [&](long c, int count) {
+        const auto x = I::subtract(I::load_first(input + c, count), I::load_first(away + c, count));
+        I::store_first(output + c, I::multiply(x, I::load_first(factor + c, count)), count);
+      });
+}
+
+template <class I>
+void accumulate_squares_kernel(const float* input, const float* mean, float* sums, long length) {
+  over_channels<I>(
+      length,
+      [&](long c) {
+        const auto x = I::subtract(I::load(input + c), I::load(mean + c));
+        I::store(sums + c, I::multiply_add(x, x, I::load(sums + c)));
+      },
+      [&](long c, int count) {
+        const auto x = I::subtract(I::load_first(input + c, count), I::load_first(mean + c, count));
+        I::store_first(sums + c, I::multiply_add(x, x, I::load_first(sums + c, count)), count);
+      });
+}
+
+template <class I>
 void mix_kernel(const float* const* rows, const float* shares, float* output, long length) {
   const auto a = I::broadcast(shares[0]), b = I::broadcast(shares[1]);
   const auto c = I::broadcast(shares[2]), d = I::broadcast(shares[3]);
@@ -149,7 +176,9 @@ template <class I>
 void add_f32_rows(KernelTable& table) {
   table.add = add_kernel<I>;
   table.multiply = multiply_kernel<I>;
+  table.scale = scale_kernel<I>;
   table.accumulate = accumulate_kernel<I>;
+  table.accumulate_squares = accumulate_squares_kernel<I>;
   table.mix = mix_kernel<I>;
   table.maximum = maximum_kernel<I>;
   table.dot = dot_kernel<I>;

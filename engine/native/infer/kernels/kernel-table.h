@@ -141,8 +141,12 @@ struct KernelTable : TileShape {
   void (*add)(const float* a, const float* b, float* output, long length, Activation activation);
   // output = input * scale
   void (*multiply)(const float* input, const float* scale, float* output, long length);
+  // output = (input - away) * factor; output may be input
+  void (*scale)(const float* input, const float* away, const float* factor, float* output, long length);
   // sums += input
   void (*accumulate)(const float* input, float* sums, long length);
+  // sums += (input - mean)²
+  void (*accumulate_squares)(const float* input, const float* mean, float* sums, long length);
   // output = four rows, each times its share
   void (*mix)(const float* const* rows, const float* shares, float* output, long length);
   // output = maximum of `count` rows; -infinity of none

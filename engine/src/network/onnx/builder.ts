@@ -170,8 +170,13 @@ export class GraphBuilder {
     return this.reduce('ReduceMax', value, axes, options);
   }
 
+  /** Euclidean norm over axes. */
+  norm(value: string, axes: readonly number[], options: ReduceOptions = {}): string {
+    return this.reduce('ReduceL2', value, axes, options);
+  }
+
   private reduce(
-    op: 'ReduceMean' | 'ReduceMax',
+    op: 'ReduceMean' | 'ReduceMax' | 'ReduceL2',
     value: string,
     axes: readonly number[],
     { keepdims = 1, name = '' }: ReduceOptions,

@@ -92,7 +92,7 @@ interface DeadEnd {
 }
 
 const noBranchHas = ({ kind }: Draft) =>
-  kind === 'unknown' || kind === 'concat' || kind === 'slice' || kind === 'resize';
+  ['unknown', 'concat', 'slice', 'resize', 'normalise-map'].includes(kind);
 
 const otherProduct = 'a product that is no attention';
 const sharedValue = 'a value of its branch is read elsewhere too';

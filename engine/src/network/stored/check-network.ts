@@ -2,7 +2,7 @@ import { FoveaError } from '../../errors.js';
 import { isActivation } from '../activation.js';
 import type { AttentionRole } from '../attention.js';
 import type { Convolution, Interpolation, Network, NetworkNode } from '../network.js';
-import { isEpsilon } from '../normalisation.js';
+import { isEpsilon, mapStatistics } from '../normalisation.js';
 import { interpolations } from '../sampling.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -24,6 +24,7 @@ const inputs: Readonly<Record<NetworkNode['kind'], number | undefined>> = {
   concat: undefined,
   slice: 1,
   resize: 1,
+  'normalise-map': 1,
   block: 1,
   foreign: undefined,
 };
@@ -167,6 +168,11 @@ class Checker {
           interpolations.includes(node.interpolation as Interpolation),
           `${at}: interpolation ${shown(node.interpolation)}`,
         );
+        return;
+      case 'normalise-map':
+        this.that((mapStatistics as readonly unknown[]).includes(node.by), `${at}: by ${shown(node.by)}`);
+        this.whole(node.groups, `${at}: groups`, 1);
+        this.that(isEpsilon(node.epsilon), `${at}: epsilon ${shown(node.epsilon)}`);
         return;
       case 'block':
         this.block(this.object(node.block, `${at}: block`), at, blocks);

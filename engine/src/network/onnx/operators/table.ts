@@ -6,7 +6,7 @@ import { arithmetic, batchNorm, negative, power } from './arithmetic.js';
 import { convolution } from './convolution.js';
 import { concat, resize, slice, split } from './joins.js';
 import { gemm, matMul } from './linear.js';
-import { vectorNormalisation } from './normalisation.js';
+import { groupNormalisation, instanceNormalisation, vectorNormalisation } from './normalisation.js';
 import {
   cast,
   dropout,
@@ -54,6 +54,12 @@ const readings: ReadonlyMap<string, Reading> = new Map(
       read: vectorNormalisation,
       attributes: ['axis', 'epsilon', 'stash_type'],
       inputs: 2,
+    },
+    InstanceNormalization: { read: instanceNormalisation, attributes: ['epsilon'], inputs: 3 },
+    GroupNormalization: {
+      read: groupNormalisation,
+      attributes: ['epsilon', 'num_groups', 'stash_type'],
+      inputs: 3,
     },
     Add: sum,
     Sum: sum,
