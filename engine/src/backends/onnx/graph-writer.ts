@@ -118,10 +118,10 @@ class GraphWriter {
       case 'normalise-map': {
         const { source, destination } = operation;
         const image = this.#values.image(this.#held.whole(source));
-        this.#held.setImage(
-          destination,
-          writeNormaliseMap(this.#values.graph, operation, image, 'normalised'),
-        );
+        const normed = writeNormaliseMap(this.#values.graph, operation, image, 'normalised', {
+          centred: true,
+        });
+        this.#held.setImage(destination, normed);
         return;
       }
       case 'multiply': {
