@@ -92,6 +92,7 @@ class Turner {
         return this.linear(node, x);
       case 'ReduceMean':
       case 'ReduceMax':
+      case 'ReduceL2':
         return this.reduction(node, x);
       case 'Concat': {
         const all = inputs.map((name) => this.first.get(name));

@@ -30,6 +30,15 @@ function response(g: GraphBuilder, x: string, over: readonly number[] = [2, 3], 
   return g.node('Mul', [x, g.node('Div', [norms, mean])]);
 }
 
+/** As larger ConvNeXt V2s have it, between linear layers. */
+function lastResponse(g: GraphBuilder, x: string) {
+  const last = g.node('Transpose', [x], { perm: [0, 2, 3, 1] });
+  const norms = g.norm(last, [1, 2]);
+  const mean = g.node('Add', [g.mean(norms, [-1]), g.scalar(1e-6)]);
+  const scaled = g.node('Mul', [last, g.node('Div', [norms, mean])]);
+  return g.node('Transpose', [scaled], { perm: [0, 3, 1, 2] });
+}
+
 const between = (
   build: (g: GraphBuilder, x: string) => string,
   opset = 17,
@@ -51,6 +60,7 @@ describe('normalisations of whole maps', () => {
       { by: 'moments', groups: 6 },
     ],
     ['of responses', (g, x) => response(g, x), { by: 'response', groups: 1 }],
+    ['of responses with channels last', (g, x) => lastResponse(g, x), { by: 'response', groups: 1 }],
   ])('%s are nodes, scale, shift and activation a convolution behind them', async (name, build, how) => {
     for (const opset of [13, 18]) {
       const network = await agrees(between(build, opset), `${name} ${opset}`.replaceAll(' ', '-'));
