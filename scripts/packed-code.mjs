@@ -42,10 +42,10 @@ const withoutComments = (code) =>
 /** Texts and characters, which may hold what looks like a comment, or a comment with the blanks before it. */
 const textOrComment = /("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|[ \t]*\/\/[^\n]*|[ \t]*\/\*[\s\S]*?\*\//g;
 
-/** Of C++ without raw strings. */
+/** Of C++ without raw strings, which is compiled and not read: blanks and empty lines are left out, too. */
 const withoutNativeComments = (code) =>
   code
     .replace(textOrComment, (_, text = '') => text)
-    .replace(/[ \t]+$/gm, '')
-    .replace(/\n{3,}/g, '\n\n')
+    .replace(/^[ \t]+|[ \t]+$/gm, '')
+    .replace(/\n{2,}/g, '\n')
     .trimStart();

@@ -1,5 +1,5 @@
 /**
- * A network that ends in halves of its channels, each scaled by its means, made larger in another way and laid side by side again, before
+ * A network that ends in halves of its channels, each scaled by its means, normalised and made larger in another way and laid side by side again, before
  * `tail` last nodes: what the built networks have none of.
  */
 export function joined(network, tail) {
@@ -13,7 +13,9 @@ export function joined(network, tail) {
     node(`half ${i}`, [last.output], { kind: 'slice', first: i * half, channels: half });
     node(`means ${i}`, [`half ${i}`], { kind: 'global-pool' });
     node(`scaled ${i}`, [`means ${i}`, `half ${i}`], { kind: 'multiply' });
-    node(`larger ${i}`, [`scaled ${i}`], { kind: 'resize', factor: [2, 3], interpolation });
+    const by = ['moments', 'response'][i];
+    node(`normalised ${i}`, [`scaled ${i}`], { kind: 'normalise-map', by, groups: 1, epsilon: 1e-5 });
+    node(`larger ${i}`, [`normalised ${i}`], { kind: 'resize', factor: [2, 3], interpolation });
   }
   node('joined', ['larger 1', 'larger 0'], { kind: 'concat' });
   nodes.push(

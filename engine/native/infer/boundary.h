@@ -72,7 +72,7 @@ void register_descriptions(napi_env env, napi_value exports);
 
 // Reads and checks the thirteen sizes of a convolution.
 Geometry read_geometry(const int32_t* values);
-// And what follows them: the activation, and 1 where a normalisation stands before it.
+// And what follows them: the activation, and where a normalisation stands before it 1, or 2 for one that is not centred.
 Finish read_finish(const int32_t* values);
 
 }  // namespace fovea

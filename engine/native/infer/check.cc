@@ -1,5 +1,6 @@
 // Checks a program's tables and instructions: a program that passes stays inside its buffers, whatever values they
 // hold.
+#include <cmath>
 #include <limits>
 
 #include "common/error.h"
@@ -236,6 +237,16 @@ void Program::check_instruction(const Session& session, int index) {
            "a map is made larger by whole factors");
       need(o[2] >= 0 && o[2] < static_cast<int32_t>(Interpolation::count), "no such interpolation");
       need(maps_[o[0]].buffer != maps_[o[1]].buffer, "source and destination must not share a buffer");
+      return;
+    }
+    case Operation::normalise_map: {
+      const Extent& map = map_at(0);
+      need(same(map, map_at(1)), "maps do not fit");
+      need(o[2] >= 0 && o[2] < static_cast<int32_t>(Statistics::count), "no such statistics");
+      const MapNormalisation how = map_normalisation(o);
+      need(groups_fit(how.by, how.groups, map.channels), "groups do not divide the channels");
+      need(how.epsilon > 0 && std::isfinite(how.epsilon), "epsilon must be above 0");
+      want_scratch(normalise_map_scratch(map));
       return;
     }
     case Operation::multiply: {

@@ -37,6 +37,8 @@ Program::Few<Access> Program::accesses_of(int at) const {
     case Operation::copy_channels:
       // What was copied before stays.
       return {{o[0], true, false}, {o[1], o[4] > 0, true}};
+    case Operation::normalise_map:
+      return {{o[0], true, false}, {o[1], false, true}};
     case Operation::multiply:
       return {{o[0], true, false}, {o[1], true, false}, {o[2], false, true}};
     case Operation::add: {

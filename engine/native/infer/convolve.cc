@@ -61,8 +61,8 @@ void normalise_block(const Machine& machine, const ConvolutionPass& pass, long f
   const PackedConvolution& convolution = *pass.convolution;
   const long channels = convolution.geometry.out_channels;
   const float* values = convolution.normalisation.data();
-  const RowNormalisation normalisation{values, values + channels, convolution.epsilon, pass.activation,
-                                       values + 2 * channels};
+  const RowNormalisation normalisation{convolution.centred, values, values + channels, convolution.epsilon,
+                                       pass.activation, values + 2 * channels};
   for (PixelWalk at(pass, first_pixel); at.index < last_pixel; at.next())
     machine.kernels->normalise(output_row(pass, at), normalisation, channels);
 }

@@ -219,6 +219,17 @@ class ProgramDescriber {
         describe_window(o, mixed_rows * bytes_of(larger), setting_.even(), amounts);
         break;
       }
+      case Operation::normalise_map: {
+        const double bytes = bytes_of(extent(o[0]));
+        const auto rows = static_cast<double>(extent(o[0]).pixels());
+        // Its statistics, read twice while they are near, and those of the parts joined.
+        amounts.add(Amount::passes, 2);
+        amounts.add(Amount::pool, 2 * bytes * setting_.even());
+        amounts.add_levels(Amount::read, bytes * setting_.even(), bytes + since(o[0]), setting_);
+        use(o[0], bytes);
+        describe_rows(Amount::add, rows, {{o[0], bytes}, {o[1], bytes}}, amounts);
+        break;
+      }
       case Operation::multiply: {
         const double bytes = bytes_of(extent(o[2]));
         const auto rows = static_cast<double>(extent(o[2]).pixels());

@@ -53,6 +53,7 @@ PackedConvolution outline(const Geometry& g, Finish finish, const TileShape& sha
   packed.geometry = g;
   packed.activation = finish.activation;
   packed.normalised = finish.normalised;
+  packed.centred = finish.centred;
   const int group_in = g.in_channels / g.groups;
   const int group_out = g.out_channels / g.groups;
 
@@ -98,10 +99,10 @@ PackedConvolution outline(const Geometry& g, Finish finish, const TileShape& sha
   return packed;
 }
 
-PackedConvolution pack(const Geometry& g, Activation activation, const float* weight, const FinishValues& values,
+PackedConvolution pack(const Geometry& g, Finish finish, const float* weight, const FinishValues& values,
                        const KernelTable& kernels) {
   const auto [bias, slopes, normalisation] = values;
-  PackedConvolution packed = outline(g, {activation, normalisation != nullptr}, kernels);
+  PackedConvolution packed = outline(g, finish, kernels);
   if (normalisation) {
     const long K = g.out_channels;
     packed.epsilon = normalisation[0];

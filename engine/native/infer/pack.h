@@ -45,8 +45,8 @@ struct PackedConvolution {
   size_t winograd_values;
   // Empty in an outline; the slopes, laid out as the bias, but for a PReLU too.
   AlignedFloats weight, bias, slopes, winograd;
-  // Whether each pixel's channels are normalised before the activation.
-  bool normalised;
+  // Whether each pixel's channels are normalised before the activation, and their mean taken away for that.
+  bool normalised, centred;
   float epsilon;
   // [2 x channels] scales and shifts, and behind them the slopes of a PReLU once more, one a channel.
   AlignedFloats normalisation;
@@ -78,6 +78,8 @@ bool winograd_suits(const Geometry& geometry);
 struct Finish {
   Activation activation = Activation::none;
   bool normalised = false;
+  // Whether a normalisation takes the mean away.
+  bool centred = true;
 };
 
 // The values of that: biases, slopes of a PReLU or null, and epsilon, scales and shifts of a normalisation or null.
@@ -91,7 +93,7 @@ struct FinishValues {
 PackedConvolution outline(const Geometry& geometry, Finish finish, const TileShape& shape);
 
 // weight: (out channels, in channels / groups, kernel height, kernel width)
-PackedConvolution pack(const Geometry& geometry, Activation activation, const float* weight, const FinishValues& values,
+PackedConvolution pack(const Geometry& geometry, Finish finish, const float* weight, const FinishValues& values,
                        const KernelTable& kernels);
 
 }  // namespace fovea

@@ -32,8 +32,8 @@ Geometry read_geometry(const int32_t* v) {
 Finish read_finish(const int32_t* values) {
   const auto activation = static_cast<Activation>(values[0]);
   if (!known(activation) && activation != Activation::prelu) reject("no such activation");
-  if (values[1] != 0 && values[1] != 1) reject("normalised: 0 or 1 is accepted");
-  return {activation, values[1] == 1};
+  if (values[1] < 0 || values[1] > 2) reject("normalised: 0, 1 or 2 is accepted");
+  return {activation, values[1] != 0, values[1] != 2};
 }
 
 namespace {
@@ -56,7 +56,7 @@ void pack_weights(napi_env, void* data) {
     const auto some = [](const std::vector<float>& values) { return values.empty() ? nullptr : values.data(); };
     const FinishValues values{packing.bias.data(), some(packing.slopes), some(packing.normalisation)};
     packing.packed =
-        packing.session->packed(packing.geometry, packing.finish.activation, packing.weight.data(), values);
+        packing.session->packed(packing.geometry, packing.finish, packing.weight.data(), values);
   } catch (const std::exception&) {
     packing.failure = "not enough memory for the weights of this network";
   }

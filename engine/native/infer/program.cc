@@ -135,6 +135,8 @@ void Program::execute(Session& session, const Machine& machine, const int32_t* w
       return copy_channels(machine, extent(o[0]), data(o[0]), o[2], o[3], extent(o[1]), data(o[1]), o[4]);
     case Operation::resize:
       return resize(machine, static_cast<Interpolation>(o[2]), extent(o[0]), data(o[0]), extent(o[1]), data(o[1]));
+    case Operation::normalise_map:
+      return normalise_map(machine, map_normalisation(o), extent(o[0]), data(o[0]), session.passing(), data(o[1]));
     case Operation::multiply:
       return multiply(machine, extent(o[0]), data(o[0]), extent(o[1]), data(o[1]), data(o[2]));
     case Operation::add:

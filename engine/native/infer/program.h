@@ -11,6 +11,7 @@
 #include "infer/amounts.h"
 #include "infer/grid_pool.h"
 #include "infer/joins.h"
+#include "infer/normalise_map.h"
 #include "infer/pace.h"
 #include "infer/passes.h"
 
@@ -26,6 +27,7 @@ enum class Operation : int32_t {
   global_pool,  // source, destination
   copy_channels,  // source, destination, first channel read, how many, first channel written
   resize,       // source, destination, interpolation
+  normalise_map,  // source, destination, statistics, groups, bits of epsilon
   multiply,     // a, b, destination
   add,          // a, b, destination, activation
   grid_pool,    // source, pooled, mask, mask whose active cells alone have changed since
@@ -222,7 +224,7 @@ class Session {
   bool runs() const { return kernels_ != nullptr; }
   long band_pixels() const { return band_pixels_; }
   // Packs weights for this session's kernels. Const, so any thread may call it.
-  PackedConvolution packed(const Geometry& geometry, Activation activation, const float* weight,
+  PackedConvolution packed(const Geometry& geometry, Finish finish, const float* weight,
                            const FinishValues& values) const;
   int add_convolution(PackedConvolution convolution);
   int add_outline(const Geometry& geometry, Finish finish);

@@ -5,9 +5,9 @@
 
 namespace fovea {
 
-PackedConvolution Session::packed(const Geometry& geometry, Activation activation, const float* weight,
+PackedConvolution Session::packed(const Geometry& geometry, Finish finish, const float* weight,
                                   const FinishValues& values) const {
-  PackedConvolution packed = pack(geometry, activation, weight, values, *kernels_);
+  PackedConvolution packed = pack(geometry, finish, weight, values, *kernels_);
   if (packed.winograd_values > 0) packed.winograd = winograd_weights(packed, weight, *kernels_);
   return packed;
 }

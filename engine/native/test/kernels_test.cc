@@ -195,6 +195,26 @@ TEST("element-wise kernels agree with plain loops at every length") {
   }
 }
 
+TEST("rows are scaled, and their squares added up, at every length") {
+  for (const KernelTable* table : tables()) {
+    for (long length : {1, 3, 16, 19, 33, 70}) {
+      Numbers numbers(static_cast<uint64_t>(length));
+      const std::string name = std::string(table->isa) + " length " + std::to_string(length);
+      const std::vector<float> x = numbers.values(length), a = numbers.values(length), b = numbers.values(length);
+      std::vector<float> scaled = x, sums = b;
+      for (auto* each : {&scaled, &sums}) each->push_back(7.0f);
+      table->scale(scaled.data(), a.data(), b.data(), scaled.data(), length);
+      table->accumulate_squares(x.data(), a.data(), sums.data(), length);
+      for (long i = 0; i < length; i++) {
+        const double apart = static_cast<double>(x[i]) - a[i];
+        expect_near(scaled[i], apart * b[i], name + " scale");
+        expect_near(sums[i], apart * apart + b[i], name + " squares");
+      }
+      expect(scaled[length] == 7.0f && sums[length] == 7.0f, name + " writes outside");
+    }
+  }
+}
+
 TEST("rows are normalised at every length, also around a large mean") {
   for (const KernelTable* table : tables()) {
     for (long length : {1, 2, 3, 7, 16, 19, 33, 70, 96, 768}) {
@@ -204,32 +224,37 @@ TEST("rows are normalised at every length, also around a large mean") {
         std::vector<float> row = numbers.values(length);
         for (float& value : row) value += around;
         const std::vector<float> scale = numbers.values(length), shift = numbers.values(length);
-        double mean = 0, variance = 0;
-        for (const float x : row) mean += static_cast<double>(x) / static_cast<double>(length);
-        for (const float x : row) variance += (x - mean) * (x - mean) / static_cast<double>(length);
-        for (int k = 0; k < convolution_activations; k++) {
-          const Activation activation = convolution_activation_at(k);
-          std::vector<float> output = row;
-          output.push_back(7.0f);
-          table->normalise(output.data(), {scale.data(), shift.data(), 1e-6f, activation, shift.data()}, length);
-          for (long i = 0; i < length; i++) {
-            const double wanted = (row[i] - mean) / std::sqrt(variance + 1e-6f) * scale[i] + shift[i];
-            expect_near(output[i], activated(wanted, activation, shift[i]), name, 1e-4);
+        double sum = 0;
+        for (const float x : row) sum += static_cast<double>(x);
+        for (const bool centred : {true, false}) {
+          const double mean = centred ? sum / static_cast<double>(length) : 0;
+          double variance = 0;
+          for (const float x : row) variance += (x - mean) * (x - mean) / static_cast<double>(length);
+          for (int k = 0; k < convolution_activations; k++) {
+            const Activation activation = convolution_activation_at(k);
+            std::vector<float> output = row;
+            output.push_back(7.0f);
+            table->normalise(output.data(), {centred, scale.data(), shift.data(), 1e-6f, activation, shift.data()},
+                             length);
+            for (long i = 0; i < length; i++) {
+              const double wanted = (row[i] - mean) / std::sqrt(variance + 1e-6f) * scale[i] + shift[i];
+              expect_near(output[i], activated(wanted, activation, shift[i]), name, 1e-4);
+            }
+            expect(output[length] == 7.0f, name + " writes outside");
           }
-          expect(output[length] == 7.0f, name + " writes outside");
         }
       }
     }
     // Nothing of a channel that is as all others.
     std::vector<float> same(21, 0.1f), zeros(21, 0.0f);
     const std::vector<float> ones(21, 1.0f), half(21, 0.5f);
-    table->normalise(same.data(), {ones.data(), half.data(), 1e-12f, Activation::none, nullptr}, 21);
+    table->normalise(same.data(), {true, ones.data(), half.data(), 1e-12f, Activation::none, nullptr}, 21);
     for (const float value : same) expect_near(value, 0.5, std::string(table->isa) + " constant", 0.05);
-    table->normalise(zeros.data(), {ones.data(), half.data(), 1e-12f, Activation::none, nullptr}, 21);
+    table->normalise(zeros.data(), {true, ones.data(), half.data(), 1e-12f, Activation::none, nullptr}, 21);
     for (const float value : zeros) expect_near(value, 0.5, std::string(table->isa) + " zeros");
     std::vector<float> broken(21, 1.0f);
     broken[4] = std::nanf("");
-    table->normalise(broken.data(), {ones.data(), half.data(), 1e-6f, Activation::relu, nullptr}, 21);
+    table->normalise(broken.data(), {true, ones.data(), half.data(), 1e-6f, Activation::relu, nullptr}, 21);
     for (const float value : broken) expect(std::isnan(value), std::string(table->isa) + " hides a NaN");
   }
 }

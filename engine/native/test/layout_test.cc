@@ -81,7 +81,7 @@ TEST("packing keeps every weight and bias, and zeros between merged groups") {
       const int group_in = in / groups, group_out = out / groups;
       const std::vector<float> weight = numbers.values(static_cast<size_t>(out) * group_in * kernel * kernel);
       const std::vector<float> bias = numbers.values(out);
-      const PackedConvolution packed = pack(g, Activation::none, weight.data(), {bias.data()}, *kernels);
+      const PackedConvolution packed = pack(g, {}, weight.data(), {bias.data()}, *kernels);
       const std::string name = std::string(isa) + " " + std::to_string(in) + " to " + std::to_string(out) + " in " +
                                std::to_string(groups) + " groups of " + std::to_string(kernel);
       long steps = 0;

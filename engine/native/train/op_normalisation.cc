@@ -119,16 +119,17 @@ void for_rows(Op& op, Team& team, const Visit& visit) {
   });
 }
 
-// x = (x + bias - mean) / sqrt(variance + epsilon), by row.
-// dims: rows, C; buffers: x, bias, epsilon (1), inverse deviations (rows)
+// x = (x + bias - mean) / sqrt(variance + epsilon), by row; not centred, the mean counts as 0.
+// dims: rows, C, whether centred; buffers: x, bias, epsilon (1), inverse deviations (rows)
 void normalise_rows(Op& op, Team& team) {
   const long C = op.dims[1];
+  const bool centred = op.dims[2] != 0;
   const float epsilon = *op.floats(2);
   for_rows(op, team, [&](long row, const float* ones) {
     float* x = op.floats(0) + row * C;
     kernels().add(op.floats(1), x, C, 1.0f);
     // Twice, as rounding leaves something in a large mean.
-    for (int pass = 0; pass < 2; pass++) {
+    for (int pass = 0; centred && pass < 2; pass++) {
       const float mean = kernels().dot(x, ones, C) / static_cast<float>(C);
       for (long c = 0; c < C; c++) x[c] -= mean;
     }
@@ -138,15 +139,17 @@ void normalise_rows(Op& op, Team& team) {
   });
 }
 
-// dx = inverse · (dy − mean(dy) − y · mean(dy · y)), by row, with what `normalise-rows` has written.
-// dims: rows, C; buffers: dy, y, inverse deviations (rows), dx (may be dy)
+// dx = inverse · (dy − mean(dy) − y · mean(dy · y)), by row, with what `normalise-rows` has written; not centred, without
+// mean(dy).
+// dims: rows, C, whether centred; buffers: dy, y, inverse deviations (rows), dx (may be dy)
 void normalise_rows_gradient(Op& op, Team& team) {
   const long C = op.dims[1];
+  const bool centred = op.dims[2] != 0;
   for_rows(op, team, [&](long row, const float* ones) {
     const float *dy = op.floats(0) + row * C, *y = op.floats(1) + row * C;
     float* dx = op.floats(3) + row * C;
     const float inverse = op.floats(2)[row];
-    const float mean = kernels().dot(dy, ones, C) / static_cast<float>(C);
+    const float mean = centred ? kernels().dot(dy, ones, C) / static_cast<float>(C) : 0;
     const float along = kernels().dot(dy, y, C) / static_cast<float>(C);
     for (long c = 0; c < C; c++) dx[c] = inverse * (dy[c] - mean - y[c] * along);
   });
@@ -173,12 +176,12 @@ const std::vector<OpKind> normalisation_ops = {
        return std::vector<long>{map, map, d[1], d[1], d[1], d[1], d[1], map, d[1], d[1]};
      },
      gradient},
-    {"normalise-rows", 2,
+    {"normalise-rows", 3,
      [](const std::vector<long>& d) {
        return std::vector<long>{product(d[0], d[1]), d[1], 1, d[0]};
      },
      normalise_rows},
-    {"normalise-rows-dx", 2,
+    {"normalise-rows-dx", 3,
      [](const std::vector<long>& d) {
        const long map = product(d[0], d[1]);
        return std::vector<long>{map, map, d[0], map};

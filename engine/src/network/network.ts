@@ -19,6 +19,8 @@ export interface LayerNormalisation {
   readonly shift: Float32Array;
   /** Above 0. */
   readonly epsilon: number;
+  /** False for RMS normalisation (Zhang and Sennrich 2019): the mean counts as 0, the variance is the mean square. True when left out. */
+  readonly centred?: boolean;
 }
 
 /** A convolution with folded batch norm and its activation. A linear layer is a 1x1 convolution on a 1x1 map. */
@@ -211,6 +213,26 @@ export interface ResizeNode extends NodeBase {
   readonly interpolation: Interpolation;
 }
 
+/**
+ * What a map is normalised by. `moments`: values have mean 0 and variance 1 over the pixels and channels of each group
+ * (group normalisation, Wu and He 2018; instance normalisation where each channel is a group). `response`: each channel is
+ * multiplied by its norm over the pixels, divided by the mean of all channels' norms (Woo et al. 2023).
+ */
+export type MapStatistics = 'moments' | 'response';
+
+/**
+ * A map normalised by statistics of each whole image, so that no mask can skip any of it. Scale and shift of the channels
+ * are those of a depthwise 1x1 convolution behind it.
+ */
+export interface NormaliseMapNode extends NodeBase {
+  readonly kind: 'normalise-map';
+  readonly by: MapStatistics;
+  /** Groups of adjacent channels; 1 for `response`. */
+  readonly groups: number;
+  /** Above 0; added to the variance, or to the mean of the norms. */
+  readonly epsilon: number;
+}
+
 /** A residual block as a node of the network. */
 export interface BlockNode extends NodeBase {
   readonly kind: 'block';
@@ -237,6 +259,7 @@ export type NetworkNode =
   | ConcatNode
   | SliceNode
   | ResizeNode
+  | NormaliseMapNode
   | BlockNode
   | ForeignNode;
 

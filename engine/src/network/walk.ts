@@ -9,6 +9,7 @@ import {
   type NetworkNode,
   type SliceNode,
 } from './network.js';
+import { mapNormalisationProblem } from './normalisation.js';
 import { askForeignShape, foreignRefusal, foreignShape } from './onnx/foreign-shape.js';
 import { shortcutOutput } from './projection-pool.js';
 import { type BlockShape, blockShape, convolutionOutput, paddingOn } from './shapes.js';
@@ -194,6 +195,11 @@ function nodeOutput(
     case 'slice':
       expectSliced(node, C);
       return [N, H, W, node.channels];
+    case 'normalise-map': {
+      const problem = mapNormalisationProblem(node, C);
+      if (problem) throw new FoveaError('bad-shape', `"${node.name}": ${problem}`);
+      return inputs[0]!;
+    }
     case 'resize':
       return [N, H * node.factor[0], W * node.factor[1], C];
   }

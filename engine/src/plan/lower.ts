@@ -1,5 +1,6 @@
 import { FoveaError } from '../errors.js';
 import type { BlockNode, ForeignNode, Network, NetworkNode } from '../network/network.js';
+import { mapNormalisationProblem } from '../network/normalisation.js';
 import { paddedFor } from '../network/padded.js';
 import { type BlockShape, convolutionOutput, paddingOn } from '../network/shapes.js';
 import { expectSliced, joined, pooledExtent, scaled } from '../network/walk.js';
@@ -207,6 +208,15 @@ function lowerNode(
       const destination = make(H * factor[0], W * factor[1]);
       builder.emit(owner, { kind: 'resize', source: map, destination, interpolation });
       lowering.define(node.output, { map: destination, activation: before });
+      return;
+    }
+    case 'normalise-map': {
+      const { by, groups, epsilon } = node;
+      const problem = mapNormalisationProblem(node, C);
+      if (problem) throw new FoveaError('bad-shape', `"${node.name}": ${problem}`);
+      const destination = lowering.lastReader(name) ? map : make(H, W);
+      builder.emit(owner, { kind: 'normalise-map', source: map, destination, by, groups, epsilon });
+      lowering.define(node.output, { map: destination, activation: 'none' });
       return;
     }
     case 'activation':

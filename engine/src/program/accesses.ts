@@ -23,6 +23,7 @@ export function accessesOf(operation: Operation): Accesses {
     case 'average-pool':
     case 'global-pool':
     case 'resize':
+    case 'normalise-map':
     case 'gather':
     case 'scatter':
       return { reads: [operation.source], writes: [operation.destination] };

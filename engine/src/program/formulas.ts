@@ -90,6 +90,14 @@ export class Formulas {
         this.#set(destination, everywhere(`resize ${interpolation} ${height}x${width}(${whole})`));
         break;
       }
+      case 'normalise-map': {
+        const { source, destination, by, groups, epsilon } = operation;
+        this.#set(
+          destination,
+          everywhere(`normalised by ${by} ${groups} ${epsilon}(${this.#whole(source)})`),
+        );
+        break;
+      }
       case 'multiply': {
         const { a, b, destination } = operation;
         this.#set(destination, everywhere(`product(${this.#whole(a)}, ${this.#whole(b)})`));

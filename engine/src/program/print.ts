@@ -68,6 +68,10 @@ export function operationText(operation: Operation): string {
     }
     case 'resize':
       return `${mapText(operation.destination)} = resize ${operation.interpolation} ${ref(operation.source)}`;
+    case 'normalise-map': {
+      const { source, destination, by, groups } = operation;
+      return `${mapText(destination)} = normalise by ${by} of ${groups} ${groups === 1 ? 'group' : 'groups'} ${ref(source)}`;
+    }
     case 'global-pool':
     case 'gather':
     case 'scatter':

@@ -6,6 +6,7 @@ import type {
   ConvolutionActivation,
   ForeignNode,
   Interpolation,
+  MapStatistics,
 } from '../network/network.js';
 import type { Shape } from '../tensor.js';
 import type { Dtype } from './dtype.js';
@@ -153,6 +154,15 @@ export type Operation =
       readonly source: ProgramMap;
       readonly destination: ProgramMap;
       readonly interpolation: Interpolation;
+    }
+  /** A map normalised by statistics of each image; `destination` may be `source`. */
+  | {
+      readonly kind: 'normalise-map';
+      readonly source: ProgramMap;
+      readonly destination: ProgramMap;
+      readonly by: MapStatistics;
+      readonly groups: number;
+      readonly epsilon: number;
     }
   /** `destination = activation(a + b)`; without `b`, `activation(a)`. */
   | {

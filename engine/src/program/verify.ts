@@ -1,7 +1,7 @@
 import { FoveaError } from '../errors.js';
 import { fitsChannels } from '../network/attention.js';
 import type { Convolution } from '../network/network.js';
-import { normalisationFits } from '../network/normalisation.js';
+import { mapNormalisationProblem, normalisationFits } from '../network/normalisation.js';
 import { convolutionOutput, isPointwise } from '../network/shapes.js';
 import type { Shape } from '../tensor.js';
 import { accessesOf, intermediatesOf } from './accesses.js';
@@ -164,6 +164,15 @@ export class Verifier {
         this.#fine(resizeProblem(operation));
         this.#held.set(operation.destination, 'all');
         return;
+      case 'normalise-map': {
+        const { source, destination } = operation;
+        for (const map of [source, destination]) this.#whole(map);
+        this.#reads(source, 'all');
+        this.#same(source.shape, destination.shape);
+        this.#fine(mapNormalisationProblem(operation, source.shape[3]));
+        this.#held.set(destination, 'all');
+        return;
+      }
       case 'multiply':
         for (const map of [operation.a, operation.b]) {
           this.#whole(map);

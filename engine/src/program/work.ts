@@ -69,6 +69,7 @@ export function workOf(operation: Operation): Work {
     case 'average-pool':
     case 'global-pool':
     case 'resize':
+    case 'normalise-map':
       return [whole(operation.source), whole(operation.destination)];
     case 'copy-channels': {
       const { source, destination, count } = operation;

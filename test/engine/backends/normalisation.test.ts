@@ -19,25 +19,28 @@ function alone(convolution: Convolution, height: number, width: number): Network
 describe.each(backends)('$name normalises over the channels of each pixel', ({ name, missing }) => {
   const here = it.skipIf(missing !== undefined);
 
-  here('in blocks, behind additions and in heads, as dense-then-mask does', async () => {
-    const network = convNext();
-    const images = randomImages(network, 2);
-    for (const rate of [0, 0.4, 1]) {
-      for (const granularity of [1, 2, 3]) {
-        const masker = randomMasker(rate, 5);
-        const { logits, cells } = await denseThenMask(network, images, masker, granularity);
-        for (const strategy of ['dense', 'unfused', 'lasnet', 'streamed'] as const) {
-          const what = strategy === 'dense' ? { masker: randomMasker(1) } : { masker };
-          if (strategy === 'dense' && rate < 1) continue;
-          const { output, masks } = await run(network, images, {
-            ...{ ...what, backend: name, strategy, granularity, threads: 2 },
-          });
-          if (strategy !== 'dense') expect(masks.map((mask) => mask.cells)).toEqual(cells);
-          expect(relativeError(output.data, logits)).toBeLessThan(1e-4);
+  here.each([true, false])(
+    'in blocks, behind additions and in heads, as dense-then-mask does (centred: %s)',
+    async (centred) => {
+      const network = convNext({ centred });
+      const images = randomImages(network, 2);
+      for (const rate of [0, 0.4, 1]) {
+        for (const granularity of [1, 2, 3]) {
+          const masker = randomMasker(rate, 5);
+          const { logits, cells } = await denseThenMask(network, images, masker, granularity);
+          for (const strategy of ['dense', 'unfused', 'lasnet', 'streamed'] as const) {
+            const what = strategy === 'dense' ? { masker: randomMasker(1) } : { masker };
+            if (strategy === 'dense' && rate < 1) continue;
+            const { output, masks } = await run(network, images, {
+              ...{ ...what, backend: name, strategy, granularity, threads: 2 },
+            });
+            if (strategy !== 'dense') expect(masks.map((mask) => mask.cells)).toEqual(cells);
+            expect(relativeError(output.data, logits)).toBeLessThan(1e-4);
+          }
         }
       }
-    }
-  });
+    },
+  );
 
   here('of one, few and many channels, with every kind of convolution and activation', async () => {
     const random = new Random(3);
@@ -54,11 +57,13 @@ describe.each(backends)('$name normalises over the channels of each pixel', ({ n
         groups,
         activation,
       });
-      const network = alone(normalised(random, layer), 9, 10);
-      const images = randomImages(network, 2);
-      const wanted = await run(network, images, { backend: 'reference' });
-      const { output } = await run(network, images, { backend: name, threads: 2 });
-      expect(relativeError(output.data, wanted.output.data)).toBeLessThan(1e-4);
+      for (const centred of [true, false]) {
+        const network = alone(normalised(random, layer, centred), 9, 10);
+        const images = randomImages(network, 2);
+        const wanted = await run(network, images, { backend: 'reference' });
+        const { output } = await run(network, images, { backend: name, threads: 2 });
+        expect(relativeError(output.data, wanted.output.data)).toBeLessThan(1e-4);
+      }
     }
   });
 

@@ -1,4 +1,4 @@
-import type { Activation, ConvolutionActivation, Interpolation } from '@fovea/engine/backend';
+import type { Activation, ConvolutionActivation, Interpolation, MapStatistics } from '@fovea/engine/backend';
 import type { AttentionKind } from '../support/attention.js';
 
 /**
@@ -38,6 +38,8 @@ export interface JoinCase {
   readonly first: number;
   /** Those channels times their means, in either order, and then times themselves. */
   readonly product?: 'scale' | 'scaled' | 'square';
+  /** What its values are normalised by; left out, nothing. */
+  readonly statistics?: MapStatistics;
 }
 
 export interface StemCase {
@@ -81,6 +83,8 @@ export interface BlockCase {
   readonly attention?: AttentionKind;
   /** What is normalised over channels: the spatial convolutions of the branch, or everything; left out, nothing. */
   readonly normalised?: 'spatial' | 'all';
+  /** Set where the mean is left out of that. */
+  readonly uncentred?: true;
   /** Inside the branch. */
   readonly inner: ConvolutionActivation;
   /** After the add. */
@@ -133,12 +137,13 @@ export function summary(test: Case): string {
       squeezesLast,
       attention,
       normalised,
+      uncentred,
       granularity,
       masker,
       dense,
     }) =>
       `${kind} ${width}-${channels}${stride > 1 ? `/${stride}` : ''}${groups > 1 ? ` g${groups}` : ''}` +
-      `${squeeze > 0 ? ` ${attention ?? 'squeeze'}${squeezesLast ? ' last' : ''}` : ''}${normalised ? ` normalised ${normalised}` : ''} S${granularity || 'whole'} ${dense ? 'dense' : masker}`,
+      `${squeeze > 0 ? ` ${attention ?? 'squeeze'}${squeezesLast ? ' last' : ''}` : ''}${normalised ? ` normalised ${normalised}${uncentred ? ' uncentred' : ''}` : ''} S${granularity || 'whole'} ${dense ? 'dense' : masker}`,
   );
   const joined = test.joins?.length ? `, ${test.joins.length} joined` : '';
   return `${test.pictures} of ${test.height} x ${test.width}, stem ${test.stem.channels}, ${blocks.join(', ')}${joined}`;

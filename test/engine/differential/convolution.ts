@@ -40,7 +40,7 @@ function finished(sums: Planes, { activation, slopes, normalisation }: Convoluti
   for (let n = 0; normalisation && n < N; n++) {
     for (let pixel = 0; pixel < plane; pixel++) {
       const places = Array.from({ length: C }, (_, c) => (n * C + c) * plane + pixel);
-      const mean = places.reduce((sum, at) => sum + data[at]!, 0) / C;
+      const mean = normalisation.centred === false ? 0 : places.reduce((sum, at) => sum + data[at]!, 0) / C;
       const variance = places.reduce((sum, at) => sum + (data[at]! - mean) ** 2, 0) / C;
       const deviation = Math.sqrt(variance + normalisation.epsilon);
       places.forEach((at, c) => {

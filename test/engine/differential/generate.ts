@@ -111,6 +111,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
   const shift = coin(0.9) ? 0 : pick([-1, 1]);
   const samePadding = coin(0.8) ? undefined : pick(['upper', 'lower'] as const);
   const normalised = coin(0.85) ? family.normalised : pick(['spatial', 'all'] as const);
+  const uncentred = normalised !== undefined && coin(0.3);
   const blocks: BlockCase[] = [];
   for (let stage = first; stage <= last; stage++) {
     const { width: inside, channels, groups = 1, squeeze = 0 } = family.stages[stage]!;
@@ -130,6 +131,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
         ...(samePadding ? { samePadding } : {}),
         groups,
         ...(normalised ? { normalised } : {}),
+        ...(uncentred ? { uncentred } : {}),
         squeeze,
         squeezesLast: family.squeezesLast ?? false,
         ...(attention === 'squeeze' ? {} : { attention }),
@@ -168,7 +170,8 @@ function joinsOf({ blocks }: Case, random: Random): readonly JoinCase[] {
     if (random.next() >= 1 / 3) return [];
     const first = random.next();
     const product = pick([undefined, 'scale', 'scaled', 'square'] as const);
-    return [{ ...join, first, ...(product ? { product } : {}) }];
+    const statistics = pick([undefined, undefined, 'moments', 'response'] as const);
+    return [{ ...join, first, ...(product ? { product } : {}), ...(statistics ? { statistics } : {}) }];
   });
 }
 

@@ -4,7 +4,14 @@
  * engine: an error would have to be made twice.
  */
 import type { Block, Network, Tensor } from '@fovea/engine';
-import type { Attention, AttentionPool, PoolNode, ProjectionPool, ResizeNode } from '@fovea/engine/backend';
+import type {
+  Attention,
+  AttentionPool,
+  NormaliseMapNode,
+  PoolNode,
+  ProjectionPool,
+  ResizeNode,
+} from '@fovea/engine/backend';
 import { type Convolve, convolveInLoops, extentAfter } from './convolution.js';
 import { activated, makePlanes, type Planes } from './planes.js';
 
@@ -91,6 +98,9 @@ export async function oracle(
         );
         break;
       }
+      case 'normalise-map':
+        values.set(node.output, normalisedPlanes(input, node));
+        break;
       case 'concat':
         values.set(node.output, sideBySide(node.inputs.map((name) => values.get(name)!)));
         break;
@@ -117,6 +127,34 @@ export async function oracle(
     }
   }
   return { output: values.get(network.output)!, masks };
+}
+
+/** Each image's planes less the mean of their group and divided by its deviation, or times their norm by that of all. */
+function normalisedPlanes(input: Planes, { by, groups, epsilon }: NormaliseMapNode): Planes {
+  const { C, H, W } = input;
+  const plane = H * W;
+  const sum = (n: number, from: number, to: number, of: (value: number) => number) =>
+    input.data
+      .subarray((n * C + from) * plane, (n * C + to) * plane)
+      .reduce((all, value) => all + of(value), 0);
+  const norms = Array.from({ length: input.N }, (_, n) =>
+    Array.from({ length: C }, (_, c) => Math.sqrt(sum(n, c, c + 1, (value) => value ** 2))),
+  );
+  const means = norms.map((each) => each.reduce((all, norm) => all + norm, 0) / C);
+  const scales = Array.from({ length: input.N * C }, (_, at) => {
+    const [n, c] = [Math.floor(at / C), at % C];
+    if (by === 'response') return [0, norms[n]![c]! / (means[n]! + epsilon)] as const;
+    const size = C / groups;
+    const from = c - (c % size);
+    if (c > from) return undefined;
+    const mean = sum(n, from, from + size, (value) => value) / (size * plane);
+    const variance = sum(n, from, from + size, (value) => (value - mean) ** 2) / (size * plane);
+    return [mean, 1 / Math.sqrt(variance + epsilon)] as const;
+  });
+  return makePlanes(input, (n, c, _y, _x, at) => {
+    const [away, factor] = scales[n * C + (scales[n * C + c] ? c : c - (c % (C / groups)))]!;
+    return (input.data[at]! - away) * factor;
+  });
 }
 
 /** Channels of maps one behind the other; planes of one image follow upon each other. */

@@ -57,6 +57,8 @@ function* simpler(test: Case, failure: Failure): Generator<Case> {
     yield { ...test, joins: others };
     const { product, ...alone } = join;
     if (product) yield { ...test, joins: joins.with(at, alone) };
+    const { statistics, ...plain } = join;
+    if (statistics) yield { ...test, joins: joins.with(at, plain) };
     if (join.factor.some((one) => one > 1))
       yield { ...test, joins: joins.with(at, { ...join, factor: [1, 1] }) };
     if (join.interpolation !== 'nearest')
@@ -162,7 +164,8 @@ function* simplerBlock(test: Case, index: number): Generator<Case> {
   if (pooledShortcut) yield replace(strided);
   const { kernelWidth, ...square } = block;
   if (kernelWidth !== undefined) yield replace(square);
-  const { normalised, ...unnormalised } = block;
+  const { normalised, uncentred, ...unnormalised } = block;
+  if (normalised && uncentred) yield replace({ ...unnormalised, normalised });
   if (normalised) yield replace(unnormalised);
   if (normalised === 'all') yield replace({ ...block, normalised: 'spatial' });
   const { samePadding, ...padded } = block;

@@ -116,6 +116,17 @@ describe('a network with its maskers in one file', () => {
       (d) => Object.assign(joinOf(d, 'resize'), { interpolation: 'cubic' }),
       /interpolation "cubic"/,
     ],
+    [
+      'a statistic that nobody knows',
+      (d) => Object.assign(joinOf(d, 'normalise-map'), { by: 'median' }),
+      /by "median"/,
+    ],
+    [
+      'groups of a part of a channel',
+      (d) => Object.assign(joinOf(d, 'normalise-map'), { groups: 0.5 }),
+      /groups 0.5/,
+    ],
+    ['an epsilon of zero', (d) => Object.assign(joinOf(d, 'normalise-map'), { epsilon: 0 }), /epsilon 0/],
     ['a slice of no channels', (d) => Object.assign(joinOf(d, 'slice'), { channels: 0 }), /channels 0/],
     [
       'a slice from a channel below the first',

@@ -188,6 +188,21 @@ describe('the verifier of programs', () => {
         );
     });
 
+    it('refuses normalised maps whose groups or sizes do not fit, and prints others', () => {
+      expect(printProgram(program)).toMatch(/= normalise by moments of \d groups? %\d+/);
+      expect(printProgram(program)).toMatch(/= normalise by response of 1 group %\d+/);
+      const other = program.maps.find(({ shape }) => shape[3] === 3)!;
+      for (const [fields, why] of [
+        [{ groups: 1000 }, /1000 groups/],
+        [{ by: 'response', groups: 2 } as const, /one group/],
+        [{ epsilon: 0 }, /epsilon 0/],
+        [{ destination: other }, /shape|size|fit/],
+      ] as const)
+        expect(() =>
+          verifyProgram(changed(program, 'normalise-map', (one) => ({ ...one, ...fields }))),
+        ).toThrow(why);
+    });
+
     it('refuses a map that does not grow by whole factors', () => {
       const smaller = program.maps.find(({ shape }, id) => id > 0 && shape[1] === 1)!;
       const into = (destination: Program['input']) =>

@@ -13,13 +13,18 @@ export interface ConvNextOptions {
   readonly sides?: readonly [height: number, width: number];
   readonly granularity?: number;
   readonly learned?: boolean;
+  /** False for RMS normalisation. */
+  readonly centred?: boolean;
 }
 
 /** A convolution whose output is normalised over the channels of each pixel. */
-export function normalised(random: Random, layer: Convolution) {
+export function normalised(random: Random, layer: Convolution, centred = true) {
   const values = (mean: number, spread: number) =>
     Float32Array.from({ length: layer.outChannels }, () => mean + spread * random.normal());
-  const normalisation: LayerNormalisation = { scale: values(1, 0.3), shift: values(0, 0.2), epsilon: 1e-6 };
+  const normalisation: LayerNormalisation = {
+    ...{ scale: values(1, 0.3), shift: values(0, 0.2), epsilon: 1e-6 },
+    ...(centred ? {} : { centred }),
+  };
   return { ...layer, normalisation };
 }
 
@@ -31,7 +36,7 @@ function same(name: string, channels: number): Convolution {
 
 /** ConvNeXt (Liu et al. 2022): a patchify stem, blocks, normalised downsampling between stages, a normalised head. */
 export function convNext(options: ConvNextOptions = {}): Network {
-  const { seed = 1, channels = [12, 20], blocks = 2, sides = [28, 36], granularity = 2 } = options;
+  const { seed = 1, channels = [12, 20], blocks = 2, sides = [28, 36], granularity = 2, centred } = options;
   const random = new Random(seed);
   const nodes: NetworkNode[] = [];
   let [value, index] = ['input', 0];
@@ -49,10 +54,10 @@ export function convNext(options: ConvNextOptions = {}): Network {
     ...randomConvolution(random, name, from, to, { kernel: side, stride: side }),
     padding: [0, 0, 0, 0],
   });
-  convolve(normalised(random, patches('stem', 3, channels[0]!, 4)));
+  convolve(normalised(random, patches('stem', 3, channels[0]!, 4), centred));
   channels.forEach((C, stage) => {
     if (stage > 0) {
-      convolve(normalised(random, same(`downsample${stage}.norm`, channels[stage - 1]!)));
+      convolve(normalised(random, same(`downsample${stage}.norm`, channels[stage - 1]!), centred));
       convolve(patches(`downsample${stage}`, channels[stage - 1]!, C, 2));
     }
     for (let position = 0; position < blocks; position++, index++) {
@@ -60,7 +65,11 @@ export function convNext(options: ConvNextOptions = {}): Network {
       const block: Block = {
         ...{ index, stage, name, kind: 'inverted', activation: 'none', adaptive: true },
         branch: [
-          normalised(random, randomConvolution(random, `${name}.dw`, C, C, { kernel: 7, groups: C })),
+          normalised(
+            random,
+            randomConvolution(random, `${name}.dw`, C, C, { kernel: 7, groups: C }),
+            centred,
+          ),
           randomConvolution(random, `${name}.pw1`, C, 4 * C, { activation: 'gelu' }),
           randomConvolution(random, `${name}.pw2`, 4 * C, C, { gain: 0.5 }),
         ],
@@ -75,7 +84,7 @@ export function convNext(options: ConvNextOptions = {}): Network {
     }
   });
   append('pool', { kind: 'global-pool' });
-  convolve(normalised(random, same('head.norm', channels.at(-1)!)));
+  convolve(normalised(random, same('head.norm', channels.at(-1)!), centred));
   convolve(randomConvolution(random, 'head', channels.at(-1)!, 10));
   return {
     ...{ name: 'convnext', format: 'built', nodes, input: 'input', output: value, notes: [] },

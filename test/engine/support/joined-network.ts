@@ -3,7 +3,7 @@ import type { Interpolation, NetworkNode } from '@fovea/engine/backend';
 
 /**
  * A network with slices, a concatenation and a map made larger behind its first block, which a pool makes as small
- * again, and, with `products`, those of that with its means and with itself: every block before and behind gets the same sizes.
+ * again, and, with `products`, those of that with its means and with itself and their normalisations: every block before and behind gets the same sizes.
  */
 export function withJoins(network: Network, interpolation: Interpolation, products = true): Network {
   const at = network.nodes.findIndex(({ kind }) => kind === 'block');
@@ -29,10 +29,18 @@ export function withJoins(network: Network, interpolation: Interpolation, produc
   ];
   if (products)
     joins.push(
+      {
+        ...{ kind: 'normalise-map', name: 'moments', inputs: ['smaller'], output: 'moments' },
+        ...{ by: 'moments', groups: channels % 2 === 0 ? 2 : 1, epsilon: 1e-3 },
+      },
       { kind: 'global-pool', name: 'means', inputs: ['smaller'], output: 'means' },
-      { kind: 'multiply', name: 'scaled', inputs: ['means', 'smaller'], output: 'scaled' },
+      { kind: 'multiply', name: 'scaled', inputs: ['means', 'moments'], output: 'scaled' },
       { kind: 'multiply', name: 'product', inputs: ['scaled', 'smaller'], output: 'product' },
       { kind: 'multiply', name: 'again', inputs: ['product', 'means'], output: 'again' },
+      {
+        ...{ kind: 'normalise-map', name: 'response', inputs: ['again'], output: 'response' },
+        ...{ by: 'response', groups: 1, epsilon: 1e-3 },
+      },
     );
   const last = joins.at(-1)!.output;
   const rest = network.nodes.slice(at + 1).map((node) => ({

@@ -62,6 +62,10 @@ const networks: [string, Network][] = [
     withJoins(smallNetwork(), interpolation),
   ]),
   ['ConvNeXt', convNext({ sides: [height, width], channels: [8, 12] })],
+  [
+    'ConvNeXt with RMS normalisation',
+    convNext({ sides: [height, width], channels: [8, 12], centred: false }),
+  ],
   // The first and the third have a projection, the others no shortcut.
   ['blocks that are never masked', neverMasked(smallNetwork())],
 ];

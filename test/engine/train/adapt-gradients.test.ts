@@ -1,11 +1,13 @@
-import { blocksOf, type Network, Random } from '@fovea/engine';
+import { blocksOf, type Network, Random, Tensor } from '@fovea/engine';
 import type { Activation, ConvolutionActivation, Interpolation, NetworkNode } from '@fovea/engine/backend';
 import { canTrain } from '@fovea/engine/train';
 import { describe, expect, it } from 'vitest';
 import { activationNumber } from '../../../engine/src/backends/activation-number.js';
 import { activate } from '../../../engine/src/backends/reference/activate.js';
 import { normalise } from '../../../engine/src/backends/reference/convolve.js';
+import { normalisedMap } from '../../../engine/src/backends/reference/normalise-map.js';
 import { plainActivations } from '../../../engine/src/network/activation.js';
+import { mapStatistics } from '../../../engine/src/network/normalisation.js';
 import { paddedFor } from '../../../engine/src/network/padded.js';
 import { interpolations } from '../../../engine/src/network/sampling.js';
 import { LearnedValues, normsAfter, savesWork } from '../../../engine/src/train/adapt/learned-values.js';
@@ -74,6 +76,30 @@ describe.skipIf(!canTrain())('gradients of what stands around convolutions', () 
     expectClose(await slopes(x, dx, value));
   });
 
+  it.each([
+    ['moments of one group', 1, 0],
+    ['moments of three groups', 3, 0],
+    ['moments of channels', 6, 0],
+    ['responses', 1, 1],
+  ] as const)('a map normalised by %s', async (_, groups, by) => {
+    const [N, pixels, C] = [2, 7, 6];
+    const [x, weights] = [normal(N * pixels * C).map((value) => value + 0.5), normal(N * pixels * C)];
+    const [y, dx] = [new Float32Array(x.length), new Float32Array(x.length)];
+    const dims = [N, pixels, C, groups, by];
+    const epsilon = Float32Array.of(1e-2);
+    const value = async () => {
+      await execute('normalise-map', dims, x, epsilon, y);
+      return dot(y, weights);
+    };
+    await value();
+    const wanted = normalisedMap(new Tensor([N, 1, pixels, C], x), {
+      ...{ by: mapStatistics[by], groups, epsilon: 1e-2 },
+    });
+    expect(relativeError(y, wanted.data)).toBeLessThan(1e-6);
+    await execute('normalise-map-dx', dims, weights, x, epsilon, dx);
+    expectClose(await slopes(x, dx, value));
+  });
+
   it('channels that are copied, added, and copied where the others are cleared', async () => {
     const [pixels, read, written] = [3, 4, 5];
     const x = Float32Array.from({ length: pixels * read }, (_, i) => i + 1);
@@ -91,29 +117,31 @@ describe.skipIf(!canTrain())('gradients of what stands around convolutions', () 
   });
 
   it('the normalisation of rows, also of a large mean', async () => {
-    for (const [rows, C] of [
-      [7, 5],
-      [4, 40],
-      [3, 1],
+    for (const [rows, C, centred] of [
+      [7, 5, 1],
+      [4, 40, 1],
+      [3, 1, 1],
+      [7, 5, 0],
+      [4, 40, 0],
     ] as const) {
-      const x = normal(rows * C).map((value) => 3 * value + 20);
+      const x = normal(rows * C).map((value) => 3 * value + (centred ? 20 : 1));
       const [bias, epsilon] = [normal(C), Float32Array.of(1e-3)];
       const [y, inverse] = [new Float32Array(x.length), new Float32Array(rows)];
       const weights = normal(x.length);
       const value = async () => {
         y.set(x);
-        await execute('normalise-rows', [rows, C], y, bias, epsilon, inverse);
+        await execute('normalise-rows', [rows, C, centred], y, bias, epsilon, inverse);
         return dot(y, weights);
       };
       await value();
       for (let row = 0; row < rows; row++) {
         const values = Float64Array.from(x.subarray(row * C, row * C + C), (each, c) => each + bias[c]!);
         const ones = new Float32Array(C).fill(1);
-        normalise(values, { scale: ones, shift: new Float32Array(C), epsilon: 1e-3 });
+        normalise(values, { scale: ones, shift: new Float32Array(C), epsilon: 1e-3, centred: centred === 1 });
         for (let c = 0; c < C; c++) expect(y[row * C + c]).toBeCloseTo(values[c]!, 4);
       }
       const dx = new Float32Array(x.length);
-      await execute('normalise-rows-dx', [rows, C], weights, y, inverse, dx);
+      await execute('normalise-rows-dx', [rows, C, centred], weights, y, inverse, dx);
       if (C > 1) expectClose(await slopes(x, dx, value), 0.02);
       else expect([...dx].every((each) => each === 0)).toBe(true);
     }
@@ -289,6 +317,7 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
     ['basic blocks with Mish', { kind: 'basic' }, 'mish'],
     ['basic blocks with leaky ReLU', { kind: 'basic' }, 'leaky-relu 0.9'],
     ['ConvNeXt', convNext({ sides: [40, 36] })],
+    ['ConvNeXt with RMS normalisation', convNext({ sides: [40, 36], centred: false })],
   ];
   it.each(networks)('%s: scales and shifts, masks held', async (_, options, activation = 'silu', join) => {
     const plain = smooth('nodes' in options ? options : smallNetwork(options), 'relu', activation);

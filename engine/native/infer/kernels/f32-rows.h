@@ -40,6 +40,33 @@ void accumulate_kernel(const float* input, float* sums, long length) {
 }
 
 template <class I>
+void scale_kernel(const float* input, const float* away, const float* factor, float* output, long length) {
+  over_channels<I>(
+      length,
+      [&](long c) {
+        I::store(output + c, I::multiply(I::subtract(I::load(input + c), I::load(away + c)), I::load(factor + c)));
+      },
+      [&](long c, int count) {
+        const auto x = I::subtract(I::load_first(input + c, count), I::load_first(away + c, count));
+        I::store_first(output + c, I::multiply(x, I::load_first(factor + c, count)), count);
+      });
+}
+
+template <class I>
+void accumulate_squares_kernel(const float* input, const float* mean, float* sums, long length) {
+  over_channels<I>(
+      length,
+      [&](long c) {
+        const auto x = I::subtract(I::load(input + c), I::load(mean + c));
+        I::store(sums + c, I::multiply_add(x, x, I::load(sums + c)));
+      },
+      [&](long c, int count) {
+        const auto x = I::subtract(I::load_first(input + c, count), I::load_first(mean + c, count));
+        I::store_first(sums + c, I::multiply_add(x, x, I::load_first(sums + c, count)), count);
+      });
+}
+
+template <class I>
 void mix_kernel(const float* const* rows, const float* shares, float* output, long length) {
   const auto a = I::broadcast(shares[0]), b = I::broadcast(shares[1]);
   const auto c = I::broadcast(shares[2]), d = I::broadcast(shares[3]);
@@ -97,9 +124,10 @@ template <class I>
 void normalise_kernel(float* row, const RowNormalisation& n, long length) {
   const float share = 1.0f / static_cast<float>(length);
   auto sum = I::zero();
-  over_channels<I>(
-      length, [&](long c) { sum = I::add(sum, I::load(row + c)); },
-      [&](long c, int count) { sum = I::add(sum, I::load_first(row + c, count)); });
+  if (n.centred)
+    over_channels<I>(
+        length, [&](long c) { sum = I::add(sum, I::load(row + c)); },
+        [&](long c, int count) { sum = I::add(sum, I::load_first(row + c, count)); });
   // The variance is that of centred values, as squares of values with a large mean leave no digits to it. What rounding
   // has left in the mean is the mean of those.
   const float near = sum_of<I>(sum) * share;
@@ -120,7 +148,7 @@ void normalise_kernel(float* row, const RowNormalisation& n, long length) {
           squares_of_part += x * x;
         }
       });
-  const float left = (sum_of<I>(rest) + rest_of_part) * share;
+  const float left = n.centred ? (sum_of<I>(rest) + rest_of_part) * share : 0;
   const float variance = (sum_of<I>(squares) + squares_of_part) * share - left * left;
   const auto inverse = I::broadcast(1.0f / __builtin_sqrtf((variance < 0 ? 0 : variance) + n.epsilon));
   const auto left_mean = I::broadcast(left);
@@ -148,7 +176,9 @@ template <class I>
 void add_f32_rows(KernelTable& table) {
   table.add = add_kernel<I>;
   table.multiply = multiply_kernel<I>;
+  table.scale = scale_kernel<I>;
   table.accumulate = accumulate_kernel<I>;
+  table.accumulate_squares = accumulate_squares_kernel<I>;
   table.mix = mix_kernel<I>;
   table.maximum = maximum_kernel<I>;
   table.dot = dot_kernel<I>;

@@ -114,8 +114,9 @@ struct DepthwiseRun {
   const float* residual;  // laid out as the output; null adds nothing
 };
 
-// A row of channels scaled to mean 0 and variance 1, then scaled and shifted.
+// A row of channels scaled to mean 0 and variance 1, or, not centred, to a mean square of 1, then scaled and shifted.
 struct RowNormalisation {
+  bool centred;
   const float* scale;
   const float* shift;
   float epsilon;
@@ -154,14 +155,18 @@ struct KernelTable : TileShape {
   void (*add)(const float* a, const float* b, float* output, long length, Activation activation);
   // output = input * scale
   void (*multiply)(const float* input, const float* scale, float* output, long length);
+  // output = (input - away) * factor; output may be input
+  void (*scale)(const float* input, const float* away, const float* factor, float* output, long length);
   // sums += input
   void (*accumulate)(const float* input, float* sums, long length);
+  // sums += (input - mean)²
+  void (*accumulate_squares)(const float* input, const float* mean, float* sums, long length);
   // output = four rows, each times its share
   void (*mix)(const float* const* rows, const float* shares, float* output, long length);
   // output = maximum of `count` rows; -infinity of none
   void (*maximum)(const float* const* rows, long count, float* output, long length);
   float (*dot)(const float* a, const float* b, long length);
-  // row = activation((row - mean) / sqrt(variance + epsilon) * scale + shift), in place
+  // row = activation((row - mean) / sqrt(variance + epsilon) * scale + shift), in place; not centred, the mean counts as 0
   void (*normalise)(float* row, const RowNormalisation& normalisation, long length);
 };
 

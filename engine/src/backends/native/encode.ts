@@ -24,9 +24,10 @@ import {
 } from './encoded-part.js';
 import { OperandWriter, writeOperands } from './operands.js';
 
-/** A convolution's thirteen sizes, its activation, and 1 where it is normalised, as the addon takes them. */
+/** A convolution's thirteen sizes, its activation, and 1 where it is normalised, 2 where not centred, as the addon takes them. */
 export function geometryWords(convolution: Convolution): Int32Array {
-  const { inChannels, outChannels, kernel, stride, padding, dilation, groups, activation } = convolution;
+  const { inChannels, outChannels, kernel, stride, padding, dilation, groups, activation, normalisation } =
+    convolution;
   return Int32Array.of(
     inChannels,
     outChannels,
@@ -36,7 +37,7 @@ export function geometryWords(convolution: Convolution): Int32Array {
     ...dilation,
     groups,
     activationNumber(activation),
-    convolution.normalisation ? 1 : 0,
+    normalisation ? ((normalisation.centred ?? true) ? 1 : 2) : 0,
   );
 }
 

@@ -1,5 +1,6 @@
 import type { AttentionPool } from '../../network/attention.js';
 import type { Convolution } from '../../network/network.js';
+import { mapStatistics } from '../../network/normalisation.js';
 import { interpolations } from '../../network/sampling.js';
 import { haloOf, packedRegion } from '../../program/layout.js';
 import type {
@@ -22,6 +23,7 @@ const codes = [
   'global-pool',
   'copy-channels',
   'resize',
+  'normalise-map',
   'multiply',
   'add',
   'grid-pool',
@@ -145,6 +147,12 @@ export function writeOperands(to: OperandWriter, operation: Exclude<Operation, S
       to.map(operation.source).map(operation.destination);
       to.number(interpolations.indexOf(operation.interpolation));
       return;
+    case 'normalise-map': {
+      const { source, destination, by, groups, epsilon } = operation;
+      to.map(source).map(destination).number(mapStatistics.indexOf(by)).number(groups);
+      to.number(new Int32Array(Float32Array.of(epsilon).buffer)[0]!);
+      return;
+    }
     case 'multiply':
       to.map(operation.a).map(operation.b).map(operation.destination);
       return;

@@ -1,4 +1,5 @@
 import type { PlainConvolution } from '../../network/network.js';
+import { writeNormaliseMap } from '../../network/onnx/write-normalise-map.js';
 import { writeResize } from '../../network/onnx/write-resize.js';
 import type { ProgramMap, ProgramRegion } from '../../program/program.js';
 import { GraphAttention, imagesOf } from './graph-attention.js';
@@ -112,6 +113,15 @@ class GraphWriter {
         const image = this.#values.image(this.#held.whole(source));
         const resized = writeResize(this.#values.graph, { factor: [H, W], interpolation }, image);
         this.#held.setImage(destination, resized);
+        return;
+      }
+      case 'normalise-map': {
+        const { source, destination } = operation;
+        const image = this.#values.image(this.#held.whole(source));
+        const normed = writeNormaliseMap(this.#values.graph, operation, image, 'normalised', {
+          centred: true,
+        });
+        this.#held.setImage(destination, normed);
         return;
       }
       case 'multiply': {

@@ -64,8 +64,11 @@ export function convolve(input: Tensor, convolution: Convolution, region: Region
 }
 
 /** Normalises the channels of one pixel in place. The variance is that of centred values: a large mean takes nothing from it. */
-export function normalise(values: Float64Array, { scale, shift, epsilon }: LayerNormalisation): void {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+export function normalise(
+  values: Float64Array,
+  { scale, shift, epsilon, centred = true }: LayerNormalisation,
+): void {
+  const mean = !centred ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
   const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
   const inverse = 1 / Math.sqrt(variance + epsilon);
   for (let k = 0; k < values.length; k++) values[k] = (values[k]! - mean) * inverse * scale[k]! + shift[k]!;

@@ -16,6 +16,7 @@ import { attend } from './attention.js';
 import { convolve } from './convolve.js';
 import { copyChannels, product, resized } from './joins.js';
 import { mapped } from './mapped.js';
+import { normalisedMap } from './normalise-map.js';
 import { globalPool, poolWindows } from './pool.js';
 
 /**
@@ -61,6 +62,10 @@ export class Interpreter {
       case 'resize': {
         const { source, destination, interpolation } = operation;
         return this.#write(destination, resized(this.value(source), destination.shape, interpolation));
+      }
+      case 'normalise-map': {
+        const { source, destination } = operation;
+        return this.#write(destination, normalisedMap(this.value(source), operation));
       }
       case 'multiply': {
         const { a, b, destination } = operation;

@@ -138,6 +138,7 @@ export function encodeNormalisation(operation: Convolve, lists: Lists): Launch[]
         ...{ vectors: vectors(outChannels), channels: outChannels },
         packed: destination.layout.kind === 'packed' ? 1 : 0,
         scale: scaleVector(convolution),
+        centred: (normalisation.centred ?? true) ? 1 : 0,
         epsilon: new Uint32Array(Float32Array.of(normalisation.epsilon).buffer)[0]!,
         slopes: slopesVector(convolution),
         ...activationValues({ activated: activation }),

@@ -16,6 +16,7 @@ import { encodeAttention, scratchOf } from './encode-attention.js';
 import { encodeConvolution, encodeNormalisation } from './encode-convolution.js';
 import { encodeFusion } from './encode-fusion.js';
 import { encodeCopyChannels, encodeMultiply, encodeResize } from './encode-joins.js';
+import { encodeNormaliseMap, statisticsScratch } from './encode-normalise-map.js';
 import { everywhere, pixelsOf } from './everywhere.js';
 import { partsOf } from './fusions.js';
 import { haloWindow } from './halo.js';
@@ -149,6 +150,9 @@ class Encoder {
         return [encodeCopyChannels(operation)];
       case 'resize':
         return [encodeResize(operation)];
+      case 'normalise-map':
+        this.scratch = Math.max(this.scratch, statisticsScratch(operation));
+        return encodeNormaliseMap(operation);
       case 'multiply':
         return [encodeMultiply(operation)];
       case 'add':

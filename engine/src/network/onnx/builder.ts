@@ -139,13 +139,13 @@ export class GraphBuilder {
    */
   layerNormalisation(
     value: string,
-    { scale, shift, epsilon }: LayerNormalisation,
+    { scale, shift, epsilon, centred = true }: LayerNormalisation,
     rank: 2 | 4,
     name = '',
   ): string {
     const channels = (of: string, values: Float32Array, dims: readonly number[]) =>
       this.floats(this.fresh(of), [values.length, ...dims], values);
-    if (this.opset >= 17) {
+    if (this.opset >= 17 && centred) {
       const last = rank === 4 ? this.node('Transpose', [value], { perm: [0, 2, 3, 1] }) : value;
       const inputs = [last, channels('scale', scale, []), channels('shift', shift, [])];
       const attributes = { axis: -1, epsilon: Float32Array.of(epsilon) };
@@ -153,10 +153,10 @@ export class GraphBuilder {
       return rank === 4 ? this.node('Transpose', [normed], { perm: [0, 3, 1, 2] }) : normed;
     }
     const ones = rank === 4 ? [1, 1] : [];
-    const centred = this.node('Sub', [value, this.mean(value, [1])]);
-    const variance = this.mean(this.node('Mul', [centred, centred]), [1]);
+    const around = centred ? this.node('Sub', [value, this.mean(value, [1])]) : value;
+    const variance = this.mean(this.node('Mul', [around, around]), [1]);
     const deviation = this.node('Sqrt', [this.node('Add', [variance, this.scalar(epsilon)])]);
-    const scaled = [this.node('Div', [centred, deviation]), channels('scale', scale, ones)];
+    const scaled = [this.node('Div', [around, deviation]), channels('scale', scale, ones)];
     return this.node('Add', [this.node('Mul', scaled), channels('shift', shift, ones)], {}, { name });
   }
 
@@ -170,8 +170,13 @@ export class GraphBuilder {
     return this.reduce('ReduceMax', value, axes, options);
   }
 
+  /** Euclidean norm over axes. */
+  norm(value: string, axes: readonly number[], options: ReduceOptions = {}): string {
+    return this.reduce('ReduceL2', value, axes, options);
+  }
+
   private reduce(
-    op: 'ReduceMean' | 'ReduceMax',
+    op: 'ReduceMean' | 'ReduceMax' | 'ReduceL2',
     value: string,
     axes: readonly number[],
     { keepdims = 1, name = '' }: ReduceOptions,

@@ -92,6 +92,7 @@ class Turner {
         return this.linear(node, x);
       case 'ReduceMean':
       case 'ReduceMax':
+      case 'ReduceL2':
         return this.reduction(node, x);
       case 'Concat': {
         const all = inputs.map((name) => this.first.get(name));
@@ -101,7 +102,8 @@ class Turner {
       }
       case 'Pad':
         return this.padding(node, x);
-      case 'LayerNormalization': {
+      case 'LayerNormalization':
+      case 'RMSNormalization': {
         if (![-1, 3].includes(intOf(node, 'axis', -1))) return false;
         const turned = this.fresh(node.outputs[0]!);
         const attributes = { perm: toFirst };

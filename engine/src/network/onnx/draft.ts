@@ -4,6 +4,7 @@ import type {
   Convolution,
   ConvolutionActivation,
   LayerNormalisation,
+  NormaliseMapNode,
   PoolNode,
   ResizeNode,
   SliceNode,
@@ -55,6 +56,8 @@ export type SliceDraft = DraftBase & Omit<SliceNode, 'name' | 'inputs' | 'output
 
 export type ResizeDraft = DraftBase & Omit<ResizeNode, 'name' | 'inputs' | 'output'>;
 
+export type NormaliseMapDraft = DraftBase & Omit<NormaliseMapNode, 'name' | 'inputs' | 'output'>;
+
 /** `x · scale + shift` per channel: a separate batch norm, or arithmetic with constants. */
 export interface AffineDraft extends DraftBase {
   readonly kind: 'affine';
@@ -100,6 +103,7 @@ export type Draft =
   | ConcatDraft
   | SliceDraft
   | ResizeDraft
+  | NormaliseMapDraft
   | AffineDraft
   | NormalisationDraft
   | MultiplyDraft

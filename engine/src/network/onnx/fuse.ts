@@ -121,9 +121,9 @@ function joinNormalisation(graph: DraftGraph, draft: NormalisationDraft): boolea
 }
 
 /** A normalisation whose values are scaled and shifted. */
-function scaled({ scale, shift, epsilon }: LayerNormalisation, by: AffineDraft): LayerNormalisation {
+function scaled({ scale, shift, ...kept }: LayerNormalisation, by: AffineDraft): LayerNormalisation {
   const { weight, bias } = foldBatchNorm(scale, shift, asBatchNorm(by));
-  return { scale: weight, shift: bias, epsilon };
+  return { scale: weight, shift: bias, ...kept };
 }
 
 /** `clip(x + 3, 0, 6) / 6` is hard sigmoid, `x · clip(x + 3, 0, 6) / 6` hard swish. */

@@ -29,6 +29,11 @@ export class GraphLinks {
     return !this.graph.outputs.includes(value!);
   }
 
+  /** All operators that read what a node writes. */
+  readersOf({ outputs }: GraphNode): readonly GraphNode[] {
+    return [...(this.readers.get(outputs[0]!) ?? [])];
+  }
+
   /** The one operator that reads what a node writes, if it is that and nothing else reads it. */
   onlyReader({ outputs }: GraphNode): GraphNode | undefined {
     const [value] = outputs;

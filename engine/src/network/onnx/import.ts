@@ -213,6 +213,10 @@ function engineNode(draft: Draft): NetworkNode {
       return { ...base, kind: 'slice', first: draft.first, channels: draft.channels };
     case 'resize':
       return { ...base, kind: 'resize', factor: draft.factor, interpolation: draft.interpolation };
+    case 'normalise-map': {
+      const { kind, by, groups, epsilon } = draft;
+      return { ...base, kind, by, groups, epsilon };
+    }
     case 'block':
       return { ...base, kind: 'block', block: draft.block };
   }

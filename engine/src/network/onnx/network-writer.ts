@@ -17,6 +17,7 @@ import { changed } from './changed.js';
 import { ModelProtoSchema } from './generated/onnx_pb.js';
 import { renamedNode } from './renamed.js';
 import { writeAttention } from './write-attention.js';
+import { writeNormaliseMap } from './write-normalise-map.js';
 import { writeResize } from './write-resize.js';
 
 export interface WriterOptions {
@@ -113,6 +114,12 @@ export class NetworkWriter {
         const name = `${pathOf(node.name)}/Resize`;
         const larger = writeResize(this.graph, node, this.map(node.inputs[0]!), name);
         this.define(node.output, larger, 4);
+        return;
+      }
+      case 'normalise-map': {
+        const normed = writeNormaliseMap(this.graph, node, this.map(node.inputs[0]!), pathOf(node.name));
+        if (this.pooled.has(node.inputs[0]!)) this.pooled.add(node.output);
+        this.define(node.output, normed, 4);
         return;
       }
       case 'block':

@@ -91,7 +91,16 @@ interface DeadEnd {
 }
 
 const noBranchHas = ({ kind }: Draft) =>
-  ['unknown', 'concat', 'slice', 'resize', 'max-pool', 'average-pool', 'global-pool'].includes(kind);
+  [
+    'unknown',
+    'concat',
+    'slice',
+    'resize',
+    'normalise-map',
+    'max-pool',
+    'average-pool',
+    'global-pool',
+  ].includes(kind);
 
 const otherProduct = 'a product that is no attention';
 const sharedValue = 'a value of its branch is read elsewhere too';

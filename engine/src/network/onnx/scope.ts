@@ -36,6 +36,7 @@ export class Scope {
   readonly values = new Map<string, Value>();
   readonly aliases = new Map<string, string>();
   private readonly consumers = new Map<string, GraphNode[]>();
+  private readonly producers = new Map<string, GraphNode>();
   private readonly growth: Growth;
 
   constructor(
@@ -49,6 +50,7 @@ export class Scope {
     this.growth = new Growth(graph, image, inference);
     this.values.set(name, { rank: 4, channels, pooled: false });
     for (const node of graph.nodes) {
+      for (const output of node.outputs) this.producers.set(output, node);
       for (const input of node.inputs) {
         const list = this.consumers.get(input);
         if (list) list.push(node);
@@ -112,6 +114,11 @@ export class Scope {
     return this.hasInput(node, sizes)
       ? this.growth.factors(node.inputs[map]!, node.inputs[sizes]!)
       : undefined;
+  }
+
+  /** The operator that writes an input of a node, those that only rename it looked through. */
+  producer(node: GraphNode, index: number): GraphNode | undefined {
+    return this.producers.get(this.resolve(node.inputs[index]!));
   }
 
   /** Operators that read a value, those that only rename it looked through. */

@@ -63,7 +63,18 @@ const sameShape = new Set([
     'InstanceNormalization',
     'GroupNormalization',
   ],
-  ...['LayerNormalization', 'LpNormalization', 'LRN', 'Identity', 'Dropout', 'PRelu', 'Not', 'Sign', 'Swish'],
+  ...[
+    'LayerNormalization',
+    'RMSNormalization',
+    'LpNormalization',
+    'LRN',
+    'Identity',
+    'Dropout',
+    'PRelu',
+    'Not',
+    'Sign',
+    'Swish',
+  ],
 ]);
 const broadcasting = new Set([
   'Add',

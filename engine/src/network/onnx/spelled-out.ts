@@ -1,6 +1,11 @@
 import type { Activation } from '../activation.js';
 import type { Graph, GraphNode } from './graph.js';
 import { GraphLinks } from './graph-links.js';
+import {
+  type FoundMapNormalisation,
+  groupNormalisation,
+  responseNormalisation,
+} from './map-normalisations.js';
 import { betweenTransposes, type FoundNormalisation, spelledOutNormalisation } from './normalisations.js';
 
 /** An activation that a graph spells out in several operators. */
@@ -13,12 +18,12 @@ interface SpelledOutActivation {
 }
 
 /** What a graph spells out in several operators, and the engine computes in one. */
-export type SpelledOut = SpelledOutActivation | FoundNormalisation;
+export type SpelledOut = SpelledOutActivation | FoundNormalisation | FoundMapNormalisation;
 
 /**
  * Mish and GELU as exporters write them before ONNX had operators for them: `x · tanh(softplus(x))`,
  * `x / 2 · (1 + erf(x / √2))` and `x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))`, their factors in any order; and
- * normalisations over the channels of each pixel.
+ * normalisations, over the channels of each pixel or of whole maps.
  * @returns by each of their operators
  */
 export function spelledOut(graph: Graph): ReadonlyMap<GraphNode, SpelledOut> {
@@ -32,7 +37,12 @@ export function spelledOut(graph: Graph): ReadonlyMap<GraphNode, SpelledOut> {
         return matcher.match(node);
       case 'Sqrt':
         return spelledOutNormalisation(node, links);
+      case 'InstanceNormalization':
+        return groupNormalisation(node, links);
+      case 'ReduceL2':
+        return responseNormalisation(node, links);
       case 'LayerNormalization':
+      case 'RMSNormalization':
         return betweenTransposes(node, links);
     }
     return undefined;

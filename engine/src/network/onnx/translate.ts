@@ -3,7 +3,7 @@ import type { Draft, UnknownDraft } from './draft.js';
 import type { Graph } from './graph.js';
 import type { ImageInput } from './image-input.js';
 import type { Inference } from './infer-shapes.js';
-import { normalisationOf } from './operators/normalisation.js';
+import { normalisationOf, normalisedMap } from './operators/normalisation.js';
 import { readOperator } from './operators/table.js';
 import { Scope, type Value } from './scope.js';
 import { type SpelledOut, spelledOut } from './spelled-out.js';
@@ -75,10 +75,16 @@ function joinedDraft(match: SpelledOut, scope: Scope): { draft: Draft; value: Va
     const { activation } = match;
     return { draft: { ...scope.base(last, [input]), kind: 'activation', activation, ...from }, value };
   }
-  const { named, axis, epsilon, parameters } = match;
+  if ('by' in match) {
+    const { by, groups, epsilon } = match;
+    const [before, after] = [scope.dims(match.input), scope.dims(last.outputs[0]!)];
+    if (value.rank !== 4 || before === undefined || before.join() !== after?.join()) return undefined;
+    return normalisedMap(last, scope, { input, value, by, groups, epsilon }, from);
+  }
+  const { named, axis, epsilon, centred, parameters } = match;
   // Behind the channels there are none of a vector's axes.
   if (axis !== 1 && !(axis === -1 && value.rank === 2)) return undefined;
-  const draft = normalisationOf(named, scope, { input, value, epsilon, parameters });
+  const draft = normalisationOf(named, scope, { input, value, epsilon, centred, parameters });
   return draft && { draft: { ...draft, ...from }, value };
 }
 

@@ -3,7 +3,7 @@ import { isActivation } from '../activation.js';
 import type { AttentionRole } from '../attention.js';
 import { LONGEST_BRANCH } from '../longest-branch.js';
 import type { Convolution, Interpolation, Network, NetworkNode } from '../network.js';
-import { isEpsilon } from '../normalisation.js';
+import { isEpsilon, mapStatistics } from '../normalisation.js';
 import { interpolations } from '../sampling.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -25,6 +25,7 @@ const inputs: Readonly<Record<NetworkNode['kind'], number | undefined>> = {
   concat: undefined,
   slice: 1,
   resize: 1,
+  'normalise-map': 1,
   block: 1,
   foreign: undefined,
 };
@@ -169,6 +170,11 @@ class Checker {
           `${at}: interpolation ${shown(node.interpolation)}`,
         );
         return;
+      case 'normalise-map':
+        this.that((mapStatistics as readonly unknown[]).includes(node.by), `${at}: by ${shown(node.by)}`);
+        this.whole(node.groups, `${at}: groups`, 1);
+        this.that(isEpsilon(node.epsilon), `${at}: epsilon ${shown(node.epsilon)}`);
+        return;
       case 'block':
         this.block(this.object(node.block, `${at}: block`), at, blocks);
         return;
@@ -216,6 +222,8 @@ class Checker {
       isEpsilon(normalisation.epsilon),
       `${at}: normalisation.epsilon ${shown(normalisation.epsilon)}`,
     );
+    const { centred = true } = normalisation;
+    this.that(typeof centred === 'boolean', `${at}: normalisation.centred ${shown(centred)}`);
   }
 
   private block(block: Fields, at: string, position: number): void {

@@ -17,7 +17,7 @@ import type { StepSettings } from '../step-settings.js';
 import { emitAttention } from './emit-attention.js';
 import type { LearnedValues } from './learned-values.js';
 import type { MaskValue, Tape, Value } from './tape.js';
-import { concat, resize, slice } from './tape-joins.js';
+import { concat, normaliseMap, resize, slice } from './tape-joins.js';
 
 /** A masked block as a step leaves it. */
 export interface BlockReport {
@@ -104,6 +104,8 @@ function emitNode(tape: Tape, node: NetworkNode, values: Map<string, Value>, how
       return slice(tape, input, node.first, node.channels);
     case 'resize':
       return resize(tape, input, node);
+    case 'normalise-map':
+      return normaliseMap(tape, input, node);
     case 'block':
       return emitBlock(tape, node.block, input, how);
     case 'foreign':

@@ -1,4 +1,5 @@
-import type { ResizeNode } from '../../network/network.js';
+import type { NormaliseMapNode, ResizeNode } from '../../network/network.js';
+import { mapStatistics } from '../../network/normalisation.js';
 import { interpolations } from '../../network/sampling.js';
 import type { Tape, Value } from './tape.js';
 
@@ -75,6 +76,27 @@ export function resize(
       tape.addSlope(input, into);
     }
     tape.give(slope);
+  });
+  return output;
+}
+
+/** A map normalised by statistics of each image. */
+export function normaliseMap(
+  tape: Tape,
+  input: Value,
+  { by, groups, epsilon }: Pick<NormaliseMapNode, 'by' | 'groups' | 'epsilon'>,
+): Value {
+  const [N, H, W, C] = input.shape;
+  const output = tape.make(input.shape, input.learned);
+  const dims = [N, H * W, C, groups, mapStatistics.indexOf(by)];
+  const small = Float32Array.of(epsilon);
+  tape.emit('normalise-map', dims, input.array, small, output.array);
+  tape.onBackward(() => {
+    const slope = tape.takeSlope(output);
+    if (!slope) return;
+    if (!input.learned) return tape.give(slope);
+    tape.emit('normalise-map-dx', dims, slope, input.array, small, slope);
+    tape.addSlope(input, slope);
   });
   return output;
 }

@@ -1,6 +1,12 @@
 import { activationNumber } from '../../backends/activation-number.js';
 import { isLeaky, slopeOf } from '../../network/activation.js';
-import type { Activation, Convolution, ConvolutionActivation, PoolNode } from '../../network/network.js';
+import type {
+  Activation,
+  Convolution,
+  ConvolutionActivation,
+  LayerNormalisation,
+  PoolNode,
+} from '../../network/network.js';
 import { convolutionOutput, paddingOn } from '../../network/shapes.js';
 import { scaled } from '../../network/walk.js';
 import { MapPool } from '../map-pool.js';
@@ -135,23 +141,24 @@ export class Tape {
     // What never goes back is rewritten where it lies.
     const output = this.keeps ? this.make(raw.shape, learned) : raw;
     const { normalisation } = convolution;
-    if (normalisation) this.#normaliseRows(raw, bias, normalisation.epsilon);
+    if (normalisation) this.#normaliseRows(raw, bias, normalisation);
     const fixed = normalisation ?? { shift: bias };
     this.affine(raw, output, activation, { ...fixed, ...norm }, convolution.slopes);
     return output;
   }
 
   /** Adds a bias and normalises the channels of each pixel, in place: going back needs only what is written. */
-  #normaliseRows(raw: Value, bias: Float32Array, epsilon: number): void {
+  #normaliseRows(raw: Value, bias: Float32Array, { epsilon, centred = true }: LayerNormalisation): void {
     const C = raw.shape[3];
     const rows = sizeOf(raw.shape) / C;
+    const dims = [rows, C, centred ? 1 : 0];
     const inverse = this.keeps ? new Float32Array(rows) : this.take(rows);
-    this.emit('normalise-rows', [rows, C], raw.array, bias, Float32Array.of(epsilon), inverse);
+    this.emit('normalise-rows', dims, raw.array, bias, Float32Array.of(epsilon), inverse);
     if (!this.keeps) this.give(inverse);
     this.onBackward(() => {
       const slope = this.takeSlope(raw);
       if (!slope) return;
-      this.emit('normalise-rows-dx', [rows, C], slope, raw.array, inverse, slope);
+      this.emit('normalise-rows-dx', dims, slope, raw.array, inverse, slope);
       this.addSlope(raw, slope);
     });
   }

@@ -48,10 +48,10 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
     addon.inferClose(session);
   });
 
-  it('channels that maps do not have, maps that do not grow by whole factors, and products of maps that do not fit', () => {
+  it('channels that maps do not have, maps that do not grow by whole factors, products and normalised maps that do not fit', () => {
     const addon = inferAddon();
     const session = addon.inferOutlines('portable');
-    const make = (kind: 'copy-channels' | 'resize' | 'multiply', ...operands: number[]) => {
+    const make = (kind: 'copy-channels' | 'resize' | 'normalise-map' | 'multiply', ...operands: number[]) => {
       const instruction = new OperandWriter(1).begin(kind).numbers(operands).words;
       // Maps of 2 x 2 and 4 x 6 pixels, of 3 and 5 channels, and vectors of 3, each in a buffer of its own but for two.
       const maps = [
@@ -96,6 +96,22 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
     expect(() => make('resize', 0, 1, 0)).toThrow(/whole factors/);
     for (const interpolation of [-1, 4]) expect(() => make('resize', 0, 2, interpolation)).toThrow(/no such/);
     expect(make('resize', 0, 2, 3)).toBeGreaterThanOrEqual(0);
+    const [small, zero, infinite] = [1e-5, 0, Number.POSITIVE_INFINITY].map(
+      (value) => new Int32Array(Float32Array.of(value).buffer)[0]!,
+    ) as [number, number, number];
+    expect(() => make('normalise-map', 0, 1, 0, 1, small)).toThrow(/maps do not fit/);
+    for (const by of [-1, 2]) expect(() => make('normalise-map', 0, 4, by, 1, small)).toThrow(/no such/);
+    for (const [by, groups] of [
+      [0, 0],
+      [0, 2],
+      [0, -3],
+      [0, 6],
+      [1, 3],
+    ])
+      expect(() => make('normalise-map', 0, 4, by!, groups!, small)).toThrow(/do not divide the channels/);
+    for (const epsilon of [zero, infinite])
+      expect(() => make('normalise-map', 0, 4, 0, 3, epsilon)).toThrow(/epsilon must be above 0/);
+    expect(make('normalise-map', 0, 0, 0, 3, small)).toBeGreaterThanOrEqual(0);
     expect(() => make('multiply', 0, 1, 0)).toThrow(/by a vector for each image/);
     expect(() => make('multiply', 2, 3, 2)).toThrow(/by a vector for each image/);
     expect(() => make('multiply', 0, 5, 2)).toThrow(/maps do not fit/);

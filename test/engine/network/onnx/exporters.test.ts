@@ -55,6 +55,34 @@ describe('what exporters write around layers', () => {
     expect(kinds(network)).toEqual(['convolution']);
   });
 
+  it.each([
+    ['in its order', (i: number) => i, false],
+    ['in another order', (i: number) => 3 - i, true],
+  ])('a pooled map is gathered from its numbers %s, before a normalisation', async (_, place, foreign) => {
+    let output = '';
+    const bytes = model((g, x) => {
+      const pooled = g.node('ReduceMean', [conv(g, x, 3, 4), g.integers([-1, -2])], { keepdims: 1 });
+      const places = g.integers(
+        Array.from({ length: 4 }, (_, i) => place(i)),
+        [1, 4, 1, 1],
+      );
+      const strided = g.node('Gather', [g.node('Reshape', [pooled, g.integers([-1])]), places]);
+      const last = g.node('Transpose', [strided], { perm: [0, 2, 3, 1] });
+      const normed = g.node('LayerNormalization', [last, floats(g, 4), floats(g, 4)], { axis: -1 });
+      const first = g.node('Transpose', [normed], { perm: [0, 3, 1, 2] });
+      const vector = g.node('Reshape', [first, g.integers([1, 4])], { allowzero: 1 });
+      output = g.node('Gemm', [vector, floats(g, 4, 5)]);
+      return output;
+    }, 18);
+    const network = await importOnnx(bytes, 'strided');
+    const images = randomImages(network, 1);
+    const nchw = Float32Array.from(images.data, (_, i) => images.data[(i % 64) * 3 + Math.floor(i / 64)]!);
+    const wanted = await original(bytes, 'x', nchw, [1, 3, 8, 8], output);
+    const { data } = (await run(network, images, { backend: 'reference' })).output;
+    expect(relativeError(data, Float32Array.from(wanted))).toBeLessThan(1e-5);
+    expect(network.nodes.some(({ kind }) => kind === 'foreign')).toBe(foreign);
+  });
+
   it('a pooled vector is reshaped with allowzero, which says nothing of a shape without zeros', async () => {
     const network = await agrees(
       model((g, x) => {

@@ -51,6 +51,15 @@ const forms: readonly [
   ['parts of operator set 18', 18, (g, x, C) => first(g, inParts(g, last(g, x), 3, [C], 'Mul'))],
   ['parts with channels first', 13, (g, x, C) => inParts(g, x, 1, [C, 1, 1], 'Mul')],
   ['parts with two differences', 13, (g, x, C) => twice(g, x, C)],
+  ['an operator for mean squares', 23, (g, x, C) => first(g, meanSquares(g, last(g, x), C))],
+  ['mean squares in parts', 17, (g, x, C) => rms(g, x, 1, [C, 1, 1], 'Div')],
+  ['mean squares times a reciprocal', 13, (g, x, C) => rms(g, x, 1, [C, 1, 1], 'Reciprocal')],
+  ['mean squares times one over a root', 18, (g, x, C) => first(g, rms(g, last(g, x), -1, [C], 'one'))],
+  [
+    'mean squares as Fovea writes them',
+    17,
+    (g, x, C) => g.layerNormalisation(x, { ...written(C), centred: false }, 4),
+  ],
   ['what Fovea writes', 17, (g, x, C) => g.layerNormalisation(x, written(C), 4)],
   ['the parts that Fovea writes', 16, (g, x, C) => g.layerNormalisation(x, written(C), 4)],
 ];
@@ -63,6 +72,28 @@ const written = (channels: number) => ({
 
 function plain(g: GraphBuilder, x: string, channels: number) {
   return g.node('LayerNormalization', [x, floats(g, channels)], { axis: 3 });
+}
+
+/** RMS normalisation, as the operator of set 23 has it. */
+function meanSquares(g: GraphBuilder, x: string, channels: number) {
+  return g.node('RMSNormalization', [x, floats(g, channels)], { epsilon: Float32Array.of(1e-6) });
+}
+
+/** The same in parts. */
+function rms(
+  g: GraphBuilder,
+  x: string,
+  axis: number,
+  dims: readonly number[],
+  how: 'Div' | 'Reciprocal' | 'one',
+) {
+  const variance = g.mean(g.node('Pow', [x, g.scalar(2)]), [axis]);
+  const root = g.node('Sqrt', [g.node('Add', [variance, g.scalar(1e-6)])]);
+  const normed =
+    how === 'Div'
+      ? g.node('Div', [x, root])
+      : g.node('Mul', [x, how === 'one' ? g.node('Div', [g.scalar(1), root]) : g.node('Reciprocal', [root])]);
+  return g.node('Mul', [normed, floats(g, ...dims)]);
 }
 
 /** A depthwise 7x7 convolution, a normalisation, two linear layers with channels last, and a layer scale. */
@@ -151,6 +182,7 @@ describe('a normalisation over the channels of each pixel', () => {
     ['over rows and channels', (g, x) => first(g, wide(g, last(g, x)))],
     ['whose scale is computed', (g, x) => first(g, computed(g, last(g, x)))],
     ['over the columns', (g, x) => inParts(g, x, 3, [1], 'Pow')],
+    ['of squares of another value', (g, x) => otherSquares(g, x)],
     ['of another mean', (g, x) => otherMean(g, x)],
     ['whose deviation is read elsewhere', (g, x) => readDeviation(g, x)],
     [
@@ -178,8 +210,8 @@ describe('a normalisation over the channels of each pixel', () => {
     expect(asGate(normalised(random, along))).toBeUndefined();
   });
 
-  it('comes back of a file and of a stored network', async () => {
-    const network = convNext();
+  it.each([true, false])('comes back of a file and of a stored network (centred: %s)', async (centred) => {
+    const network = convNext({ centred });
     const images = randomImages(network, 2);
     const wanted = await run(network, images, { backend: 'reference' });
     const files = [await importOnnx(toOnnx(network, { maskers: true }), 'again')];
@@ -187,7 +219,9 @@ describe('a normalisation over the channels of each pixel', () => {
     for (const again of files) {
       expect(kinds(again)).toEqual(kinds(network));
       const layers = (of: Network) =>
-        blocksOf(of).map(({ branch }) => branch.map((layer) => layer.normalisation?.scale));
+        blocksOf(of).map(({ branch }) =>
+          branch.map((layer) => [layer.normalisation?.scale, layer.normalisation?.centred]),
+        );
       expect(layers(again)).toEqual(layers(network));
       const { output, masks } = await run(again, images, { backend: 'reference' });
       expect(masks.map(({ cells }) => cells)).toEqual(wanted.masks.map(({ cells }) => cells));
@@ -196,11 +230,14 @@ describe('a normalisation over the channels of each pixel', () => {
   });
 
   it('is refused in a stored network that does not fit', async () => {
-    const file = new TextDecoder('latin1').decode(storeNetwork(convNext()));
+    const file = new TextDecoder('latin1').decode(storeNetwork(convNext({ centred: false })));
     const changed = (from: string, to: string) =>
       readNetwork(Uint8Array.from(file.replace(from, to), (letter) => letter.charCodeAt(0)));
     await expect(changed('epsilon\\":0.000001', 'epsilon\\":-0.00001')).rejects.toThrow(
       /normalisation.epsilon -0.00001/,
+    );
+    await expect(changed('centred\\":false', 'centred\\":12345')).rejects.toThrow(
+      /normalisation.centred 12345/,
     );
     await expect(changed('shift\\":{', 'shoft\\":{')).rejects.toThrow(/normalisation.shift undefined/);
   });
@@ -219,6 +256,12 @@ function otherMean(g: GraphBuilder, x: string) {
   const again = g.node('Sub', [x, g.mean(x, [2])]);
   const variance = g.node('Add', [g.mean(g.node('Mul', [again, again]), [1]), g.scalar(1e-6)]);
   return g.node('Div', [centred, g.node('Sqrt', [variance])]);
+}
+
+function otherSquares(g: GraphBuilder, x: string) {
+  const other = g.node('Sin', [x]);
+  const variance = g.mean(g.node('Mul', [other, other]), [1]);
+  return g.node('Div', [x, g.node('Sqrt', [g.node('Add', [variance, g.scalar(1e-6)])])]);
 }
 
 function readDeviation(g: GraphBuilder, x: string) {

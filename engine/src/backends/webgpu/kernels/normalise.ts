@@ -7,7 +7,8 @@ export const NORMALISED_ROWS = 16;
 
 /**
  * Normalises the channels of each row in place, and activates them. Scale and shift stand behind a convolution's weights.
- * The variance is that of centred values: of sums of squares a large mean would take all digits.
+ * The variance is that of centred values: of sums of squares a large mean would take all digits. Not centred, the mean
+ * counts as 0.
  */
 export function normaliseKernel(activation: ConvolutionActivationKind): Kernel {
   const functions: Parameters<typeof activationCode>[0] =
@@ -20,7 +21,7 @@ export function normaliseKernel(activation: ConvolutionActivationKind): Kernel {
     name: `normalise ${activation}`,
     parameters: [
       ...rowParameters,
-      ...['vectors', 'channels', 'packed', 'scale', 'epsilon'],
+      ...['vectors', 'channels', 'packed', 'scale', 'epsilon', 'centred'],
       ...(activation === 'prelu' ? ['slopes'] : activationParameters(functions)),
     ],
     bindings: [
@@ -54,11 +55,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let last = select(0u, p.vectors, isRow);
   var sum = 0f;
   for (var v = lane; v < last; v += 16u) { sum += dot(centred(vec4f(map[first + v]), v, 0), vec4f(1)); }
-  let near = total(local, sum) / f32(p.channels);
+  let near = select(0, total(local, sum) / f32(p.channels), p.centred == 1u);
   var rest = 0f;
   for (var v = lane; v < last; v += 16u) { rest += dot(centred(vec4f(map[first + v]), v, near), vec4f(1)); }
   // What rounding has left in the mean.
-  let mean = near + total(local, rest) / f32(p.channels);
+  let mean = near + select(0, total(local, rest) / f32(p.channels), p.centred == 1u);
   var squares = 0f;
   for (var v = lane; v < last; v += 16u) {
     let x = centred(vec4f(map[first + v]), v, mean);

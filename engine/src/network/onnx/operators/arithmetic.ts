@@ -1,8 +1,9 @@
 import { foldBatchNorm } from '../../batch-norm.js';
+import type { AffineDraft } from '../draft.js';
 import type { TensorProto } from '../generated/onnx_pb.js';
 import { floatOf, type GraphNode, intOf } from '../graph.js';
 import type { Handler, Outcome, Scope, Value } from '../scope.js';
-import { dimsOf, float32Values, isFloatType } from '../tensor.js';
+import { dimsOf, float32Values, isFloatType, numberValues } from '../tensor.js';
 import { identity } from './rename.js';
 
 export const batchNorm: Handler = (node, scope) => {
@@ -50,6 +51,50 @@ export function perChannel(tensor: TensorProto, value: Value, scope: Scope): Flo
   const values = float32Values(tensor);
   return values.length === channels ? values : new Float32Array(channels).fill(values[0]!);
 }
+
+/** `a − b` is the sum of a and −b; a convolution before b takes the sign over. */
+function difference(node: GraphNode, scope: Scope, a: Value): Outcome {
+  const [minuend] = scope.inputs(node, 0);
+  const negated = `${node.outputs[0]}/negated`;
+  const first = negation(node, scope, 1, negated);
+  const draft = { kind: 'add', ...scope.base(node, [minuend!, negated]), activation: 'none' } as const;
+  return first && { first, draft, value: a };
+}
+
+/** Minus an input of an operator. */
+function negation(node: GraphNode, scope: Scope, index: number, output: string): AffineDraft | undefined {
+  const channels = scope.value(node, index)?.channels;
+  if (channels === undefined) return undefined;
+  scope.spend(2 * channels);
+  return {
+    kind: 'affine',
+    ...scope.base(node, scope.inputs(node, index)),
+    outputs: [output],
+    scale: new Float32Array(channels).fill(-1),
+    shift: new Float32Array(channels),
+  };
+}
+
+/** `−x` */
+export const negative: Handler = (node, scope) => {
+  const value = scope.value(node, 0);
+  const draft = value && negation(node, scope, 0, node.outputs[0]!);
+  return draft && { draft, value };
+};
+
+/** `x²` is the product of a value and itself. */
+export const power: Handler = (node, scope) => {
+  const value = scope.value(node, 0);
+  const exponent = scope.constant(node, 1);
+  if (!value || !exponent || !isScalar(exponent, 2)) return undefined;
+  const [input] = scope.inputs(node, 0);
+  return { draft: { kind: 'multiply', ...scope.base(node, [input!, input!]), fits: true }, value };
+};
+
+const isScalar = (tensor: TensorProto, wanted: number) => {
+  const values = dimsOf(tensor).length <= 1 ? numberValues(tensor) : [];
+  return values.length === 1 && values[0] === wanted;
+};
 
 /** Whether extents are those of a vector that scales the channels of a map. */
 const scales = (vector: readonly number[], map: readonly number[]) =>
@@ -103,6 +148,7 @@ export const arithmetic: Handler = (node, scope) => {
   if ((node.op === 'Add' || node.op === 'Sum') && equal) {
     return { draft: { kind: 'add', ...scope.base(node, inputs), activation: 'none' }, value: values[0] };
   }
+  if (node.op === 'Sub' && equal) return difference(node, scope, values[0]);
   if (node.op === 'Mul' && values[0].rank === values[1].rank && values[0].channels === values[1].channels) {
     const fits = a !== undefined && b !== undefined && (equal || scales(a, b) || scales(b, a));
     const larger = values[0].pooled ? values[1] : values[0];

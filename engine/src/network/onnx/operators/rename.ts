@@ -1,7 +1,7 @@
 import { type GraphNode, intOf, intsOf } from '../graph.js';
 import type { Handler, Scope, Value } from '../scope.js';
 import { keepsZeros } from '../shape-rules.js';
-import { dimsOf, isFloatType } from '../tensor.js';
+import { countOf, dimsOf, isFloatType } from '../tensor.js';
 
 /** The same numbers under another rank: only between `[N, C, 1, 1]` and `[N, C]`. */
 function renamed(
@@ -63,6 +63,23 @@ export const transpose: Handler = (node, scope) => {
   if (!value?.channelsLast || intsOf(node, 'perm')?.join() !== toNchw) return undefined;
   const { channelsLast: _, ...turned } = value;
   return { alias: scope.resolve(node.inputs[0]!), value: turned };
+};
+
+/**
+ * Every number of a flattened value in its order, under the extents it had: PyTorch writes `as_strided` so, behind the pool
+ * of ConvNeXt's head.
+ */
+export const gather: Handler = (node, scope) => {
+  const flat = scope.producer(node, 0);
+  const [shape, places] = [flat && scope.integers(flat, 1), scope.constant(node, 1)];
+  if (flat?.op !== 'Reshape' || flat.domain !== '' || shape?.join() !== '-1') return undefined;
+  const value = scope.value(flat, 0);
+  const dims = scope.dims(flat.inputs[0]!);
+  if (!value || !places || intOf(node, 'axis', 0) !== 0 || dims?.join() !== dimsOf(places).join())
+    return undefined;
+  scope.spend(countOf(dims));
+  const inOrder = scope.integers(node, 1)?.every((place, i) => place === i);
+  return inOrder ? { alias: scope.resolve(flat.inputs[0]!), value } : undefined;
 };
 
 export const flatten: Handler = (node, scope) =>

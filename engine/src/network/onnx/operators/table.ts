@@ -2,12 +2,22 @@ import { leakyRelu } from '../../activation.js';
 import { floatOf, type GraphNode } from '../graph.js';
 import type { Handler, Outcome, Scope } from '../scope.js';
 import { activation, clip, gelu, hardSigmoid, prelu } from './activation.js';
-import { arithmetic, batchNorm } from './arithmetic.js';
+import { arithmetic, batchNorm, negative, power } from './arithmetic.js';
 import { convolution } from './convolution.js';
 import { concat, resize, slice, split } from './joins.js';
 import { gemm, matMul } from './linear.js';
-import { vectorNormalisation } from './normalisation.js';
-import { cast, dropout, flatten, identity, reshape, squeeze, transpose, unsqueeze } from './rename.js';
+import { groupNormalisation, instanceNormalisation, vectorNormalisation } from './normalisation.js';
+import {
+  cast,
+  dropout,
+  flatten,
+  gather,
+  identity,
+  reshape,
+  squeeze,
+  transpose,
+  unsqueeze,
+} from './rename.js';
 import { globalPool, pad, pool, reduceMean } from './window.js';
 
 /** An operator that the engine has a counterpart of, and all that its handler understands of it. */
@@ -40,11 +50,24 @@ const readings: ReadonlyMap<string, Reading> = new Map(
       attributes: ['axis', 'epsilon', 'stash_type'],
       inputs: 3,
     },
+    RMSNormalization: {
+      read: vectorNormalisation,
+      attributes: ['axis', 'epsilon', 'stash_type'],
+      inputs: 2,
+    },
+    InstanceNormalization: { read: instanceNormalisation, attributes: ['epsilon'], inputs: 3 },
+    GroupNormalization: {
+      read: groupNormalisation,
+      attributes: ['epsilon', 'num_groups', 'stash_type'],
+      inputs: 3,
+    },
     Add: sum,
     Sum: sum,
     Sub: sum,
     Mul: sum,
     Div: sum,
+    Neg: { read: negative, attributes: [] },
+    Pow: { read: power, attributes: [], inputs: 2 },
     Relu: { read: activation(() => 'relu'), attributes: [] },
     Clip: { read: clip, attributes: ['min', 'max'], inputs: 3 },
     Sigmoid: { read: activation(() => 'sigmoid'), attributes: [] },
@@ -83,6 +106,7 @@ const readings: ReadonlyMap<string, Reading> = new Map(
     Reshape: { read: reshape, attributes: ['allowzero'], inputs: 2 },
     Squeeze: { read: squeeze, attributes: ['axes'], inputs: 2 },
     Unsqueeze: { read: unsqueeze, attributes: ['axes'], inputs: 2 },
+    Gather: { read: gather, attributes: ['axis'], inputs: 2 },
     Transpose: { read: transpose, attributes: ['perm'] },
     Identity: { read: identity, attributes: [] },
     Dropout: { read: dropout, attributes: ['ratio', 'seed'], inputs: 3, outputs: 2 },
