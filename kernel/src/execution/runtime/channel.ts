@@ -2,6 +2,7 @@ import fs, { fstatSync } from 'node:fs';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { BACKLOG_LIMIT, InputState, Word } from '../common-words.js';
 import type { Done, Order, Packet, Report } from '../wire.js';
+import { guardNativeCode } from './native-code.js';
 import type { Parcel, PumpData } from './pump.js';
 
 const { stringify } = JSON;
@@ -32,6 +33,7 @@ export class Channel {
       process.kill(process.pid, 'SIGKILL');
     });
     this.#input.port1.unref();
+    guardNativeCode(this.#shared);
   }
 
   /** Hands a report to the pump. @throws TypeError when it cannot be written as JSON */
@@ -67,14 +69,27 @@ export class Channel {
     return Atomics.load(this.#shared, Word.pressing) === 1;
   }
 
-  /** Says that an import begins or ends. */
-  countImports(by: 1 | -1): void {
-    Atomics.add(this.#shared, Word.imports, by);
+  /**
+   * Does work that could not be taken up again if a termination struck it: a module stays broken for good, what waits
+   * for an answer waits for ever, and native code may take the process down. An interrupt gives it more time.
+   */
+  async protect<T>(work: () => Promise<T>): Promise<T> {
+    Atomics.add(this.#shared, Word.protected, 1);
+    try {
+      return await work();
+    } finally {
+      Atomics.sub(this.#shared, Word.protected, 1);
+    }
   }
 
   /** Says that the main thread has seen an interrupt, so that it need not be terminated. */
   acknowledgeInterrupt(): void {
     Atomics.add(this.#shared, Word.interruptsSeen, 1);
+  }
+
+  /** Says that no native code is being called, when a termination has left calls without an end. */
+  leaveNativeCode(): void {
+    Atomics.store(this.#shared, Word.native, 0);
   }
 
   /**

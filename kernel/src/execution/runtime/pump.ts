@@ -35,8 +35,8 @@ type StreamReport = Extract<Report, { type: 'stream' }>;
 
 /** How long the main thread may take to notice an interrupt before it is terminated. */
 const NOTICE_MS = 25;
-/** The same while it imports: a module terminated halfway could not be imported again. */
-const NOTICE_IMPORTING_MS = 1000;
+/** The same while work is under way that must not be terminated halfway: an import, or an answer to the live panel. */
+const NOTICE_PROTECTED_MS = 1000;
 /** How often an interrupt is pressed again until the cell has ended. */
 const PRESS_AGAIN_MS = 60;
 const POLL_MS = 5;
@@ -115,13 +115,15 @@ async function interrupt(cells: readonly number[]): Promise<void> {
     main.postMessage({ message: { type: 'nothing' }, buffers: [] } satisfies Packet<Order>);
     main.postMessage({ message: { type: 'interrupt', cells: pressed }, buffers: [] } satisfies Packet<Order>);
     const noticed = () => Atomics.load(shared, Word.interruptsSeen) !== seen;
-    const patience = () => (Atomics.load(shared, Word.imports) > 0 ? NOTICE_IMPORTING_MS : NOTICE_MS);
+    const patience = () => (Atomics.load(shared, Word.protected) > 0 ? NOTICE_PROTECTED_MS : NOTICE_MS);
     for (let waited = 0; waited < patience() && !noticed(); waited += POLL_MS) await wait(POLL_MS);
     if (!noticed()) {
+      await keepOutOfNativeCode();
       if (Date.now() - started < HALT_AFTER_MS) session.post('Runtime.terminateExecution', () => undefined);
       else await terminateUserCode();
     }
     await wait(PRESS_AGAIN_MS);
+    Atomics.store(shared, Word.terminating, 0);
     // With no cell running there is nothing to end, but a callback may have to be stopped all the same.
     again = pressed.length === 0 ? !noticed() : pressed.some((cell) => running.has(cell));
     if (again && !reported && Date.now() - started > STUCK_MS) {
@@ -131,6 +133,20 @@ async function interrupt(cells: readonly number[]): Promise<void> {
   }
   pressing = false;
   Atomics.store(shared, Word.pressing, 0);
+}
+
+/**
+ * Keeps the main thread from calling native code, and waits until it is in none: see `native-code.ts`. Not for ever,
+ * since native code may have called a function that does not end.
+ */
+async function keepOutOfNativeCode(): Promise<void> {
+  Atomics.store(shared, Word.terminating, 1);
+  for (
+    let waited = 0;
+    waited < NOTICE_PROTECTED_MS && Atomics.load(shared, Word.native) > 0;
+    waited += POLL_MS
+  )
+    await wait(POLL_MS);
 }
 
 /**
@@ -195,7 +211,10 @@ main.on('message', (parcel: Parcel) => {
   if (parcel.ended !== undefined) {
     running.delete(parcel.ended);
     // A cell that comes next must not be taken for one of those to stop.
-    if (!pressed.some((cell) => running.has(cell))) Atomics.store(shared, Word.pressing, 0);
+    if (!pressed.some((cell) => running.has(cell))) {
+      Atomics.store(shared, Word.pressing, 0);
+      Atomics.store(shared, Word.terminating, 0);
+    }
   }
   send(...parcel.reports.map(({ json, buffers }) => pack(json, buffers)));
 });
