@@ -84,6 +84,16 @@ describe('completion', () => {
     expect((await completions('box.')).matches).toEqual(['second']);
   });
 
+  it('completes optional properties, in options, of values and as quoted keys', async () => {
+    await service.commit(
+      'interface Options { granularity?: number; masker?: "learned" | "random"; "a key"?: 1 }\nfunction go(options?: Options) {}',
+    );
+    expect((await completions('go({ gran| })')).matches).toEqual(['granularity']);
+    expect((await completions('go({ masker: "random", gran')).matches).toEqual(['granularity']);
+    expect((await completions('go({ "a')).matches).toEqual(['a key']);
+    expect((await completions('const options: Options = {}; options.gran')).matches).toEqual(['granularity']);
+  });
+
   it('completes packages, files and built-in modules in imports', async () => {
     expect((await completions('import { x } from "node:f|"')).matches).toContain('node:fs');
     expect((await completions('import { x } from "leftp|"')).matches).toContain('leftpad');
