@@ -78,6 +78,21 @@ describe('errors', () => {
     ).toBe('m');
   });
 
+  it('are shortened when their message is huge, and still say where they were thrown', async () => {
+    for (const code of ['throw new Error("m".repeat(1e7))', 'throw "m".repeat(1e7)']) {
+      const { error, reply } = await kernel.execute(code);
+      expect(error!.evalue).toHaveLength(100_000 + '... 9900000 more characters'.length);
+      expect(error!.traceback.join('\n').length).toBeLessThan(101_000);
+      expect(reply.evalue).toBe(error!.evalue);
+    }
+    expect(await traceback('const one = 1;\nthrow new Error("m".repeat(1e6))')).toContain('line 2, column 7');
+  });
+
+  it('take no line of a message for a frame', async () => {
+    const text = await traceback('throw new Error("one\\n    at elsewhere (file:///x.ts:1:1)\\nend")');
+    expect(text.match(/^ +at elsewhere/gm)).toHaveLength(1);
+  });
+
   it('name cells by their count where a cell prints them', async () => {
     const { stderr } = await kernel.execute(
       'function fails() { throw new Error("printed") }\ntry { fails() } catch (error) { console.error(error) }',
