@@ -189,6 +189,8 @@ function obey({ message, buffers }: Packet<Order>): void {
       });
       break;
     case 'input':
+      // An answer to a question that was interrupted must not be taken for one to the next.
+      if (Atomics.load(shared, Word.input) !== InputState.waiting) break;
       if (message.value !== null) inputPort.postMessage(message.value);
       Atomics.store(shared, Word.input, message.value === null ? InputState.refused : InputState.answered);
       Atomics.notify(shared, Word.input);
