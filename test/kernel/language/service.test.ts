@@ -110,6 +110,16 @@ describe('completion', () => {
     expect((await completions('docu')).matches).not.toContain('document');
   });
 
+  it('knows what Node has and its types leave to the library of browsers', async () => {
+    expect(await messages('[WebAssembly, Performance, Crypto, CryptoKey, SubtleCrypto]')).toEqual([]);
+    expect(
+      await messages(
+        'const memory = new WebAssembly.Memory({ initial: 1 }); const bytes: number = memory.buffer.byteLength;\nconst key: CryptoKey | undefined = undefined; const p: Performance = performance; p.now();',
+      ),
+    ).toEqual([]);
+    expect(await messages('new WebAssembly.Memory({ initial: "1" })')).toHaveLength(1);
+  });
+
   it('offers the notebook’s own globals with their types', async () => {
     expect((await completions('fovea.showM')).matches).toContain('showMasks');
     expect((await completions('displ')).matches).toContain('display');
