@@ -120,4 +120,22 @@ describe('interrupt', () => {
     }
     expect((await kernel.execute('keep')).result).toBe('123');
   });
+
+  it('is as quick as ever after a module that does not end was stopped', async () => {
+    kernel = await TestKernel.start();
+    await kernel.execute('require("node:fs").writeFileSync("spin.mjs", "for (;;);")');
+    const stop = async (code: string) => {
+      const cell = kernel.start(code);
+      await kernel.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === cell);
+      await sleep(150);
+      const startedMs = performance.now();
+      const interrupted = kernel.interrupt();
+      expect((await kernel.finished(cell, 20_000)).error?.ename).toBe('KeyboardInterrupt');
+      const tookMs = performance.now() - startedMs;
+      await interrupted;
+      return tookMs;
+    };
+    await stop('import "./spin.mjs"');
+    expect(await stop('while (true) {}')).toBeLessThan(900);
+  });
 });

@@ -16,6 +16,8 @@ export class Channel {
   readonly #worker: Worker;
   readonly #marker: string;
   readonly #inodes = [1, 2].map((descriptor) => [descriptor, inode(descriptor)] as const);
+  /** Work under way that must not be terminated halfway. */
+  readonly #protected = new Set<{ readonly cell: number | undefined }>();
   #barriers = 0;
 
   /** @param marker text that frames a barrier's number in what is written to descriptors 1 and 2 */
@@ -72,14 +74,23 @@ export class Channel {
   /**
    * Does work that could not be taken up again if a termination struck it: a module stays broken for good, what waits
    * for an answer waits for ever, and native code may take the process down. An interrupt gives it more time.
+   *
+   * @param cell the cell that wants it, if one does
    */
-  async protect<T>(work: () => Promise<T>): Promise<T> {
-    Atomics.add(this.#shared, Word.protected, 1);
+  async protect<T>(work: () => Promise<T>, cell?: number): Promise<T> {
+    const entry = { cell };
+    this.#protected.add(entry);
+    this.#countProtected();
     try {
       return await work();
     } finally {
-      Atomics.sub(this.#shared, Word.protected, 1);
+      this.#protected.delete(entry);
+      this.#countProtected();
     }
+  }
+
+  #countProtected(): void {
+    Atomics.store(this.#shared, Word.protected, this.#protected.size);
   }
 
   /** Says that the main thread has seen an interrupt, so that it need not be terminated. */
@@ -87,9 +98,11 @@ export class Channel {
     Atomics.add(this.#shared, Word.interruptsSeen, 1);
   }
 
-  /** Says that no native code is being called, when a termination has left calls without an end. */
-  leaveNativeCode(): void {
+  /** Forgets what a termination has left without an end: calls of native code, and a cell's protected work. */
+  forget(cell: number): void {
     Atomics.store(this.#shared, Word.native, 0);
+    for (const entry of this.#protected) if (entry.cell === cell) this.#protected.delete(entry);
+    this.#countProtected();
   }
 
   /**

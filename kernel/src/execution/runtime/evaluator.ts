@@ -250,7 +250,7 @@ export class Evaluator {
     cell.ended = true;
     // What was terminated has left them behind.
     this.kept.restore();
-    this.channel.leaveNativeCode();
+    this.channel.forget(cell.id);
     cell.value = undefined;
     if (cell.order.time) {
       const elapsedMs = performance.now() - cell.startedMs;

@@ -148,7 +148,7 @@ const bridge = {
       loadNow();
       await fovea;
     }
-    return channel.protect(() => loader.import(specifier, options, line));
+    return channel.protect(() => loader.import(specifier, options, line), attribution.current());
   },
   meta: loader.meta,
   pick: loader.pick.bind(loader),
