@@ -95,8 +95,9 @@ describe('interrupt', () => {
       await sleep(delayMs);
       const cell = kernel.start('while (true) {}');
       await kernel.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === cell);
-      void kernel.interrupt();
+      const interrupted = kernel.interrupt();
       expect((await kernel.finished(cell, 20_000)).error?.ename).toBe('KeyboardInterrupt');
+      await interrupted;
       expect((await kernel.execute('keep')).result).toBe('123');
       const answer = await kernel.wait(
         ({ type, content }) => type === 'comm_msg' && content.comm_id === comm_id,
@@ -115,8 +116,9 @@ describe('interrupt', () => {
       );
       await kernel.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === cell);
       await sleep(60);
-      void kernel.interrupt();
+      const interrupted = kernel.interrupt();
       expect((await kernel.finished(cell, 20_000)).error?.ename).toBe('KeyboardInterrupt');
+      await interrupted;
     }
     expect((await kernel.execute('keep')).result).toBe('123');
   });

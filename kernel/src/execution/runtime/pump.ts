@@ -108,6 +108,7 @@ async function interrupt(cells: readonly number[]): Promise<void> {
   if (pressing) return;
   pressing = true;
   const started = Date.now();
+  let terminatedFrom: number | undefined;
   let reported = false;
   for (let again = true; again; ) {
     const seen = Atomics.load(shared, Word.interruptsSeen);
@@ -115,11 +116,15 @@ async function interrupt(cells: readonly number[]): Promise<void> {
     main.postMessage({ message: { type: 'nothing' }, buffers: [] } satisfies Packet<Order>);
     main.postMessage({ message: { type: 'interrupt', cells: pressed }, buffers: [] } satisfies Packet<Order>);
     const noticed = () => Atomics.load(shared, Word.interruptsSeen) !== seen;
-    const patience = () => (Atomics.load(shared, Word.protected) > 0 ? NOTICE_PROTECTED_MS : NOTICE_MS);
-    for (let waited = 0; waited < patience() && !noticed(); waited += POLL_MS) await wait(POLL_MS);
+    const mayTakeLonger = () =>
+      Atomics.load(shared, Word.protected) > 0 && Date.now() - started < NOTICE_PROTECTED_MS;
+    for (let waited = 0; !noticed() && (waited < NOTICE_MS || mayTakeLonger()); waited += POLL_MS)
+      await wait(POLL_MS);
     if (!noticed()) {
       await keepOutOfNativeCode();
-      if (Date.now() - started < HALT_AFTER_MS) session.post('Runtime.terminateExecution', () => undefined);
+      terminatedFrom ??= Date.now();
+      if (Date.now() - terminatedFrom < HALT_AFTER_MS)
+        session.post('Runtime.terminateExecution', () => undefined);
       else await terminateUserCode();
     }
     await wait(PRESS_AGAIN_MS);
