@@ -9,11 +9,15 @@ export const Word = {
   backlog: 1,
   /** State of the input that the main thread waits for: one of `InputState`. */
   input: 2,
-  /** Imports under way. */
-  imports: 3,
+  /** Work under way that could not be taken up again if it were terminated halfway: see `Channel.protect`. */
+  protected: 3,
   /** 1 while an interrupt is being pressed. */
   pressing: 4,
-  length: 5,
+  /** Calls into native code that the main thread is in. */
+  native: 5,
+  /** 1 while a termination is under way, during which no call into native code begins. */
+  terminating: 6,
+  length: 7,
 } as const;
 
 export const InputState = { waiting: 0, answered: 1, refused: 2, interrupted: 3 } as const;

@@ -15,7 +15,7 @@ export interface Bundle {
 export interface ThrownValue {
   readonly name: string;
   readonly message: string;
-  /** The engine's stack text; empty when what was thrown is not an error. */
+  /** The stack text behind the message; empty when what was thrown is not an error. */
   readonly stack: string;
   readonly cause?: ThrownValue;
   /** Members of an AggregateError. */

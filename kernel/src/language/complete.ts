@@ -111,7 +111,7 @@ export function completion(
     (a, b) => compare(a.sortText ?? a.label, b.sortText ?? b.label) || compare(a.label, b.label),
   );
   for (const item of sorted) {
-    const text = replacement(item.label, word);
+    const text = replacement(nameOf(item), word);
     if (text !== undefined && !found.has(text)) found.set(text, item.kind ? kindNames[item.kind] : '');
   }
   const identifiers = living.filter(
@@ -134,6 +134,11 @@ export function completion(
       _jupyter_types_experimental: ranked.map(([text, type]) => ({ text, type, start, end })),
     },
   };
+}
+
+/** What an item completes; the label of an optional property has a question mark behind its name. */
+function nameOf({ label, insertText, filterText }: CompletionItem): string {
+  return [insertText, filterText].find((text) => `${text}?` === label) ?? label;
 }
 
 /** What takes the typed word's place when `label` is chosen; undefined when it does not begin with the word. */

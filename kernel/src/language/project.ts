@@ -8,6 +8,7 @@ const require = createRequire(import.meta.url);
 /** Names of the files that exist in the server's memory only, beside the notebook. */
 export const projectFile = 'tsconfig.json';
 export const globalsFile = '__fovea_globals.d.ts';
+export const nodeGlobalsFile = '__fovea_node.d.ts';
 export const rootFile = '__fovea_notebook.ts';
 
 /** @param kind `tsx` for a cell with JSX, in which type assertions by `<T>` cannot be written */
@@ -62,6 +63,9 @@ const honoured = [
   'noUncheckedIndexedAccess',
 ] as const;
 
+/** Whether a user asks for the library of browsers. */
+const hasDom = ({ options }: ProjectSettings) => options.lib?.some((name) => /^dom/i.test(name)) ?? false;
+
 /**
  * The project that cells are checked in, as the text of a tsconfig.json. It stands in the server's memory in the
  * place of any such file in the notebook's folder, and takes from the user's what cells are run by too.
@@ -82,7 +86,7 @@ export function projectText(settings: ProjectSettings, directory: string): strin
       module: 'esnext',
       moduleResolution: 'bundler',
       // Unless the user asks for more: what cells can use is what Node has.
-      lib: options.lib?.some((name) => /^dom/i.test(name)) ? ['esnext', 'dom', 'dom.iterable'] : ['esnext'],
+      lib: hasDom(settings) ? ['esnext', 'dom', 'dom.iterable'] : ['esnext'],
       types: [...(nodeTypes === undefined ? [] : ['node']), ...(options.types ?? [])],
       typeRoots: [...own, ...roots, ...typeFolders(directory)],
       strict: true,
@@ -105,7 +109,7 @@ export function projectText(settings: ProjectSettings, directory: string): strin
         ...(engine === undefined ? {} : declarationsOf('@fovea/engine', engine)),
       },
     },
-    files: [globalsFile, rootFile],
+    files: [globalsFile, ...(hasDom(settings) ? [] : [nodeGlobalsFile]), rootFile],
   });
 }
 

@@ -25,8 +25,9 @@ import { hoverMarkdown, type Inspection, inspection, notFound, signatureMarkdown
 import { type LiveValues, liveProperties } from './live.js';
 import { LspClient } from './lsp-client.js';
 import { kindOf } from './markup.js';
+import { nodeGlobalsText } from './node-globals.js';
 import { Notebook, rootText } from './notebook.js';
-import { cellFileName, globalsFile, projectFile, projectText, rootFile } from './project.js';
+import { cellFileName, globalsFile, nodeGlobalsFile, projectFile, projectText, rootFile } from './project.js';
 import { Lines, utf16Offset } from './text.js';
 
 /** Shortest time between two checks of the disk while a cell is being written. */
@@ -233,6 +234,7 @@ export class LanguageService {
       () => {
         this.#writeProject(client);
         this.#write(client, globalsFile, globalsText());
+        this.#write(client, nodeGlobalsFile, nodeGlobalsText);
         for (const { file, text } of this.#notebook.files()) this.#write(client, file, text);
         this.#writeRoot(client);
       },

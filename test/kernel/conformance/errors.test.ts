@@ -1,4 +1,6 @@
 // @module-tag process
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestKernel } from '../client.js';
 import { isRunning, until } from '../waiting.js';
@@ -76,6 +78,21 @@ describe('errors', () => {
     ).toBe('m');
   });
 
+  it('are shortened when their message is huge, and still say where they were thrown', async () => {
+    for (const code of ['throw new Error("m".repeat(1e7))', 'throw "m".repeat(1e7)']) {
+      const { error, reply } = await kernel.execute(code);
+      expect(error!.evalue).toHaveLength(100_000 + '... 9900000 more characters'.length);
+      expect(error!.traceback.join('\n').length).toBeLessThan(101_000);
+      expect(reply.evalue).toBe(error!.evalue);
+    }
+    expect(await traceback('const one = 1;\nthrow new Error("m".repeat(1e6))')).toContain('line 2, column 7');
+  });
+
+  it('take no line of a message for a frame', async () => {
+    const text = await traceback('throw new Error("one\\n    at elsewhere (file:///x.ts:1:1)\\nend")');
+    expect(text.match(/^ +at elsewhere/gm)).toHaveLength(1);
+  });
+
   it('name cells by their count where a cell prints them', async () => {
     const { stderr } = await kernel.execute(
       'function fails() { throw new Error("printed") }\ntry { fails() } catch (error) { console.error(error) }',
@@ -101,6 +118,32 @@ describe('errors', () => {
     expect(caused.result).toMatch(
       /^Error: outer\n {4}at In\[\d+\]:1:1\n {4}\.\.\. lines matching cause stack trace \.\.\. \{\n {2}\[cause\]: TypeError: inner\n {6}at In\[\d+\]:1:29\n\}$/,
     );
+  });
+
+  it('point at the line that threw in a class of any name', async () => {
+    for (const name of ['Session', 'Script', 'Trainer'])
+      expect(
+        await traceback(
+          `{\n  class ${name} {\n    run() {\n      throw new Error("x");\n    }\n  }\n  new ${name}().run();\n}`,
+        ),
+      ).toContain('line 4, column 13');
+  });
+
+  it('name the line of a local file, which a module that fails as it loads has too', async () => {
+    mkdirSync(join(kernel.directory, 'kernel', 'lib', 'execution'), { recursive: true });
+    writeFileSync(
+      join(kernel.directory, 'top.ts'),
+      'export const a = 1;\n\nthrow new Error("at the top");\n',
+    );
+    const late = join('kernel', 'lib', 'execution', 'late.ts');
+    writeFileSync(join(kernel.directory, late), 'export function late() {\n  return new Error("late");\n}\n');
+    const top = await traceback('const one = 1;\nimport "./top.ts"');
+    expect(top).toContain('line 2, column 1');
+    expect(top).toMatch(/at file:\/\/\S*\/top\.ts:3:7$/m);
+    expect(await traceback(`import { late } from "./${late}"\nthrow late()`)).toMatch(
+      /at late \(file:\/\/\S*\/late\.ts:2:10\)$/m,
+    );
+    expect((await kernel.execute('console.log(late())')).stdout).toMatch(/\/late\.ts:2:10\)\n {4}at In\[/);
   });
 
   it('point at the place of a syntax error', async () => {

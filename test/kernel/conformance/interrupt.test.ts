@@ -1,5 +1,8 @@
 // @module-tag process
+import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { afterEach, describe, expect, it } from 'vitest';
+import { LIVE_TARGET } from '../../../kernel/src/display/live/protocol.js';
 import { TestKernel } from '../client.js';
 import { sleep } from '../waiting.js';
 
@@ -80,5 +83,61 @@ describe('interrupt', () => {
       expect((await kernel.finished(cell, 5000)).error?.ename).toBe('KeyboardInterrupt');
     }
     expect((await kernel.execute('keep')).result).toBe('123');
+  });
+
+  for (const delayMs of [0, 200, 450]) {
+    it(`leaves the live panel whole that was opened ${delayMs} ms before`, async () => {
+      kernel = await TestKernel.start();
+      await kernel.execute('var keep = 123');
+      const comm_id = randomUUID();
+      kernel.send('shell', 'comm_open', { comm_id, target_name: LIVE_TARGET, data: {} });
+      kernel.send('shell', 'comm_msg', { comm_id, data: { type: 'hello' } });
+      await sleep(delayMs);
+      const cell = kernel.start('while (true) {}');
+      await kernel.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === cell);
+      const interrupted = kernel.interrupt();
+      expect((await kernel.finished(cell, 20_000)).error?.ename).toBe('KeyboardInterrupt');
+      await interrupted;
+      expect((await kernel.execute('keep')).result).toBe('123');
+      const answer = await kernel.wait(
+        ({ type, content }) => type === 'comm_msg' && content.comm_id === comm_id,
+      );
+      expect(answer.content.data.type).toBe('catalogue');
+    });
+  }
+
+  it('strikes in no native code, which would end the process', async () => {
+    kernel = await TestKernel.start();
+    const sharp = createRequire(import.meta.url).resolve('sharp');
+    await kernel.execute(`var keep = 123; const sharp = require(${JSON.stringify(sharp)})`);
+    for (const _ of [1, 2, 3, 4, 5]) {
+      const cell = kernel.start(
+        'const raw = { width: 1, height: 1, channels: 3 } as const\nwhile (true) sharp(new Uint8Array(3), { raw }).png().toBuffer(() => undefined)',
+      );
+      await kernel.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === cell);
+      await sleep(60);
+      const interrupted = kernel.interrupt();
+      expect((await kernel.finished(cell, 20_000)).error?.ename).toBe('KeyboardInterrupt');
+      await interrupted;
+    }
+    expect((await kernel.execute('keep')).result).toBe('123');
+  });
+
+  it('is as quick as ever after a module that does not end was stopped', async () => {
+    kernel = await TestKernel.start();
+    await kernel.execute('require("node:fs").writeFileSync("spin.mjs", "for (;;);")');
+    const stop = async (code: string) => {
+      const cell = kernel.start(code);
+      await kernel.wait(({ type, parent }) => type === 'execute_input' && parent.msg_id === cell);
+      await sleep(150);
+      const startedMs = performance.now();
+      const interrupted = kernel.interrupt();
+      expect((await kernel.finished(cell, 20_000)).error?.ename).toBe('KeyboardInterrupt');
+      const tookMs = performance.now() - startedMs;
+      await interrupted;
+      return tookMs;
+    };
+    await stop('import "./spin.mjs"');
+    expect(await stop('while (true) {}')).toBeLessThan(900);
   });
 });

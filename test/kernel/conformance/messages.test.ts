@@ -169,6 +169,29 @@ describe('requests', () => {
     expect(missing.content).toMatchObject({ status: 'ok', found: false, data: {} });
   });
 
+  it('completes magics, where they can stand', async () => {
+    const complete = async (code: string) =>
+      (await kernel.request('shell', 'complete_request', { code, cursor_pos: [...code].length })).content;
+    expect(await complete('%l')).toMatchObject({
+      matches: ['%load', '%lsmagic'],
+      cursor_start: 0,
+      cursor_end: 2,
+    });
+    expect((await complete('%')).matches).toEqual(
+      expect.arrayContaining(['%time', '%npm', '%%bash', '%%time']),
+    );
+    expect((await complete('// 🎈\n%time\n%')).matches).not.toContain('%%bash');
+    expect(await complete('// 🎈\n%ti')).toMatchObject({
+      matches: ['%time'],
+      cursor_start: 5,
+      cursor_end: 8,
+    });
+    expect((await complete('%strict o')).matches).toEqual(['on', 'off']);
+    expect((await complete('%npm install ')).matches).toEqual([]);
+    expect((await complete('%time Math.sq')).matches[0]).toBe('sqrt');
+    expect((await complete('const n = 7\n%Math.sq')).matches[0]).toBe('sqrt');
+  });
+
   it('completes the keys of living objects, also while a cell waits', async () => {
     await kernel.execute('var living: any = JSON.parse(\'{"depthwise": 1}\')');
     const cell = kernel.start('await new Promise((r) => setTimeout(r, 700))');

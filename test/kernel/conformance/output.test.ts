@@ -1,4 +1,5 @@
 // @module-tag process
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestKernel } from '../client.js';
 import { sleep } from '../waiting.js';
@@ -312,6 +313,14 @@ describe('input', () => {
       ['key?', true],
       ['long', false],
     ]);
+  });
+
+  it('takes no answer that comes when nothing was asked', async () => {
+    for (const value of ['early', 'twice']) kernel.send('stdin', 'input_reply', { status: 'ok', value });
+    await sleep(300);
+    const own = randomUUID();
+    answer([own, own]);
+    expect((await kernel.execute('prompt("1") + prompt("2")')).result).toBe(`'${own}${own}'`);
   });
 
   it('is refused with an error when the front end takes no questions', async () => {

@@ -84,6 +84,16 @@ describe('completion', () => {
     expect((await completions('box.')).matches).toEqual(['second']);
   });
 
+  it('completes optional properties, in options, of values and as quoted keys', async () => {
+    await service.commit(
+      'interface Options { granularity?: number; masker?: "learned" | "random"; "a key"?: 1 }\nfunction go(options?: Options) {}',
+    );
+    expect((await completions('go({ gran| })')).matches).toEqual(['granularity']);
+    expect((await completions('go({ masker: "random", gran')).matches).toEqual(['granularity']);
+    expect((await completions('go({ "a')).matches).toEqual(['a key']);
+    expect((await completions('const options: Options = {}; options.gran')).matches).toEqual(['granularity']);
+  });
+
   it('completes packages, files and built-in modules in imports', async () => {
     expect((await completions('import { x } from "node:f|"')).matches).toContain('node:fs');
     expect((await completions('import { x } from "leftp|"')).matches).toContain('leftpad');
@@ -98,6 +108,16 @@ describe('completion', () => {
   it('offers what Node has, not what browsers have', async () => {
     expect((await completions('Buff')).matches).toContain('Buffer');
     expect((await completions('docu')).matches).not.toContain('document');
+  });
+
+  it('knows what Node has and its types leave to the library of browsers', async () => {
+    expect(await messages('[WebAssembly, Performance, Crypto, CryptoKey, SubtleCrypto]')).toEqual([]);
+    expect(
+      await messages(
+        'const memory = new WebAssembly.Memory({ initial: 1 }); const bytes: number = memory.buffer.byteLength;\nconst key: CryptoKey | undefined = undefined; const p: Performance = performance; p.now();',
+      ),
+    ).toEqual([]);
+    expect(await messages('new WebAssembly.Memory({ initial: "1" })')).toHaveLength(1);
   });
 
   it('offers the notebook’s own globals with their types', async () => {

@@ -135,6 +135,14 @@ describe('what is too large', () => {
 });
 
 describe('answers', () => {
+  it('name the folder that a file cannot be moved to', async () => {
+    await lab.save('stays.txt', 'x');
+    const moved = await lab.ask('PATCH', '/api/contents/stays.txt', { path: 'nowhere/at/x.txt' });
+    expect(moved.status).toBe(404);
+    expect(moved.body).toMatchObject({ message: 'No such directory: nowhere/at' });
+    expect(readFileSync(onDisk('stays.txt'), 'utf8')).toBe('x');
+  });
+
   it('say where the new thing is', async () => {
     const put = await lab.save('l%23%20%3F.txt', 'x');
     expect(put.headers.get('location')).toBe('/api/contents/l%23%20%3F.txt');

@@ -10,19 +10,24 @@ export interface LiveChannel {
 /**
  * Serves a live panel that has opened its comm. The engine is loaded only now; what the panel sends before that
  * waits. Handlers return at once, so that a run does not hold other messages up.
+ *
+ * @param protect does work that the interrupt of a cell must not terminate halfway
  */
-export function serveLive(channel: LiveChannel): void {
+export function serveLive(
+  channel: LiveChannel,
+  protect: <T>(work: () => Promise<T>) => Promise<T> = (work) => work(),
+): void {
   const send = (reply: LiveReply, buffers: readonly Uint8Array[] = []) =>
     channel.send(reply, buffers.length > 0 ? { buffers } : {});
-  const opened = import('./hub.js').then(({ liveHub }) => {
-    const hub = liveHub();
+  const opened = protect(async () => {
+    const hub = (await import('./hub.js')).liveHub();
     return { hub, session: hub.join(send) };
   });
   opened.catch((error: unknown) => {
     send({ type: 'error', message: `the live controls cannot be loaded: ${String(error)}` });
   });
   channel.onMessage = (data) => {
-    void opened.then(({ session }) => session.receive(data)).catch(() => undefined);
+    void protect(async () => (await opened).session.receive(data)).catch(() => undefined);
   };
   channel.onClose = () => {
     void opened.then(({ hub, session }) => hub.leave(session)).catch(() => undefined);

@@ -37,6 +37,9 @@ const help: Readonly<Record<string, string>> = {
   '?': 'NAME? or ?NAME: show help for a name in the pager (??: with its source)',
 };
 
+/** The names of the magics, each with its percent signs. */
+export const magicNames = [...Object.keys(help).filter((name) => name.startsWith('%')), '%%sh', '%%time'];
+
 /** The list of magics as text. */
 export const magicHelp = Object.entries(help)
   .map(([name, text]) => `${name.padEnd(9)} ${text}`)

@@ -3,6 +3,7 @@ import { type Committer, type Failure, type RanCell, take } from '../../language
 import type { Diagnostic } from '../../language/diagnose.js';
 import type { LanguageService } from '../../language/service.js';
 import { completeness } from '../cells/completeness.js';
+import { completeMagic } from '../cells/magic-completion.js';
 import { translateMagics } from '../cells/magics.js';
 import { InspectorLiveValues } from './live-values.js';
 import type { Runtime } from './runtime.js';
@@ -48,6 +49,11 @@ export class Introspection {
   }
 
   async complete(code: string, cursor: number): Promise<JsonObject> {
+    const magic = completeMagic([...code].slice(0, cursor).join(''));
+    if (magic) {
+      const { typed, matches } = magic;
+      return { status: 'ok', matches, cursor_start: cursor - typed.length, cursor_end: cursor, metadata: {} };
+    }
     const service = await this.#language();
     const { matches, cursorStart, cursorEnd, metadata } = await service.complete(
       withoutMagics(code),

@@ -1,5 +1,6 @@
 import type { Position } from '../../typescript/edits.js';
 import { cellFilePrefix } from '../cells/cell-file.js';
+import { namesVersions, withoutVersion } from '../module-version.js';
 import type { Bundle, ThrownValue } from '../wire.js';
 
 /** What a traceback needs about a cell. */
@@ -35,8 +36,9 @@ function palette(colour: boolean) {
   return { red: style('1;31'), dim: style('2'), bold: style('1'), cyan: style('36') };
 }
 
-const internal =
-  /\((?:node:|evalmachine|file:.*\/kernel\/(?:lib|src)\/(?:execution|protocol)\/)|at (?:node:|file:.*\/kernel\/(?:lib|src)\/(?:execution|protocol)\/|(?:async )?__fovea__)|\/kernel\/(?:lib|src)\/execution\/|at <anonymous>:1:\d+$/;
+/** Where the code is that runs around cells. */
+const ownAddress = new URL('../', import.meta.url).href;
+const internal = /[( ]node:|at (?:async )?__fovea__|at <anonymous>:1:\d+$/;
 const location = /^(.*?)(\(?)((?:file:\/\/)?[^\s()]+):(\d+):(-?\d+)(\)?)$/;
 
 /** Reads the frames of a stack text, leaves out the kernel's own, and names cells by their count. */
@@ -44,7 +46,7 @@ function frames(stack: string, { cells }: TracebackOptions): Frame[] {
   const lines = stack.split('\n').filter((line) => /^\s+at /.test(line));
   const result: Frame[] = [];
   for (const line of lines) {
-    if (internal.test(line) || /at (?:async )?Session\.|at new Script \(|at Script\./.test(line)) continue;
+    if (internal.test(line) || line.includes(ownAddress)) continue;
     const match = location.exec(line.trim());
     const cell = match && cells.get(match[3]!);
     if (match && cell) {
@@ -55,7 +57,7 @@ function frames(stack: string, { cells }: TracebackOptions): Frame[] {
       const name = match[1]!.replace(/^at /, '').trim();
       const own = name === '' || name === 'async' || /^(?:async )?(?:<anonymous>|evalmachine)/.test(name);
       result.push({ text: own ? `at ${where}` : `at ${name} (${where})`, cell, position });
-    } else result.push({ text: line.trim() });
+    } else result.push({ text: withoutVersion(line.trim()) });
   }
   return result.slice(0, MAX_FRAMES);
 }
@@ -65,7 +67,7 @@ const afterFrame = /( \{|,)$/;
 
 /** Text as `inspect` writes it, in which stacks name cells by their count and leave the kernel's own frames out. */
 export function tidyStacks(text: string, cells: TracebackOptions['cells']): string {
-  if (!text.includes(cellFilePrefix)) return text;
+  if (!text.includes(cellFilePrefix) && !namesVersions(text)) return text;
   const result: string[] = [];
   for (const line of text.split('\n')) {
     if (!/^\s+at /.test(line)) {
@@ -156,7 +158,7 @@ export function traceback(error: ThrownValue, options: TracebackOptions, depth =
     lines.push(paint.cyan(`  In[${own.cell.count}], line ${line + 1}, column ${column + 1}`));
     lines.push(...codeFrame(own.cell.code, own.position, options.colour));
   }
-  if (all.length > 1 || (all.length === 1 && !own))
+  if (all.length > 1 || (all.length === 1 && !all[0]!.cell))
     lines.push(...all.map(({ text }) => paint.dim(`    ${text}`)));
   if (error.details) lines.push(`  { ${error.details} }`);
   error.errors?.forEach((member, index) => {

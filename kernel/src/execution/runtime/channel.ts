@@ -2,6 +2,7 @@ import fs, { fstatSync } from 'node:fs';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
 import { BACKLOG_LIMIT, InputState, Word } from '../common-words.js';
 import type { Done, Order, Packet, Report } from '../wire.js';
+import { guardNativeCode } from './native-code.js';
 import type { Parcel, PumpData } from './pump.js';
 
 const { stringify } = JSON;
@@ -15,6 +16,8 @@ export class Channel {
   readonly #worker: Worker;
   readonly #marker: string;
   readonly #inodes = [1, 2].map((descriptor) => [descriptor, inode(descriptor)] as const);
+  /** Work under way that must not be terminated halfway. */
+  readonly #protected = new Set<{ readonly cell: number | undefined }>();
   #barriers = 0;
 
   /** @param marker text that frames a barrier's number in what is written to descriptors 1 and 2 */
@@ -32,6 +35,7 @@ export class Channel {
       process.kill(process.pid, 'SIGKILL');
     });
     this.#input.port1.unref();
+    guardNativeCode(this.#shared);
   }
 
   /** Hands a report to the pump. @throws TypeError when it cannot be written as JSON */
@@ -67,14 +71,38 @@ export class Channel {
     return Atomics.load(this.#shared, Word.pressing) === 1;
   }
 
-  /** Says that an import begins or ends. */
-  countImports(by: 1 | -1): void {
-    Atomics.add(this.#shared, Word.imports, by);
+  /**
+   * Does work that could not be taken up again if a termination struck it: a module stays broken for good, what waits
+   * for an answer waits for ever, and native code may take the process down. An interrupt gives it more time.
+   *
+   * @param cell the cell that wants it, if one does
+   */
+  async protect<T>(work: () => Promise<T>, cell?: number): Promise<T> {
+    const entry = { cell };
+    this.#protected.add(entry);
+    this.#countProtected();
+    try {
+      return await work();
+    } finally {
+      this.#protected.delete(entry);
+      this.#countProtected();
+    }
+  }
+
+  #countProtected(): void {
+    Atomics.store(this.#shared, Word.protected, this.#protected.size);
   }
 
   /** Says that the main thread has seen an interrupt, so that it need not be terminated. */
   acknowledgeInterrupt(): void {
     Atomics.add(this.#shared, Word.interruptsSeen, 1);
+  }
+
+  /** Forgets what a termination has left without an end: calls of native code, and a cell's protected work. */
+  forget(cell: number): void {
+    Atomics.store(this.#shared, Word.native, 0);
+    for (const entry of this.#protected) if (entry.cell === cell) this.#protected.delete(entry);
+    this.#countProtected();
   }
 
   /**

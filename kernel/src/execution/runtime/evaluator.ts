@@ -248,8 +248,9 @@ export class Evaluator {
   #end(cell: Cell, outcome: Done['outcome']): void {
     if (cell.ended) return;
     cell.ended = true;
-    // A loop that was terminated has left them behind.
+    // What was terminated has left them behind.
     this.kept.restore();
+    this.channel.forget(cell.id);
     cell.value = undefined;
     if (cell.order.time) {
       const elapsedMs = performance.now() - cell.startedMs;

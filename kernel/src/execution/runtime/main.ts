@@ -148,8 +148,7 @@ const bridge = {
       loadNow();
       await fovea;
     }
-    channel.countImports(1);
-    return loader.import(specifier, options, line).finally(() => channel.countImports(-1));
+    return channel.protect(() => loader.import(specifier, options, line), attribution.current());
   },
   meta: loader.meta,
   pick: loader.pick.bind(loader),
@@ -191,7 +190,7 @@ connectOutput({
   clear: (wait) => channel.post({ type: 'clear', wait, ...owner() }),
 });
 connectComms(comms);
-comms.registerTarget(LIVE_TARGET, (comm) => serveLive(comm as LiveChannel));
+comms.registerTarget(LIVE_TARGET, (comm) => serveLive(comm as LiveChannel, (work) => channel.protect(work)));
 comms.registerTarget(SWEEP_TARGET, obeySweepOrder);
 
 const print = (name: 'stdout' | 'stderr', text: string) => {
@@ -239,10 +238,7 @@ let foveaReady = false;
 const fovea = new Promise<void>((resolve) => {
   loadNow = resolve;
 })
-  .then(() => {
-    channel.countImports(1);
-    return loadFovea(signal).finally(() => channel.countImports(-1));
-  })
+  .then(() => channel.protect(() => loadFovea(signal)))
   .catch((error: unknown) => uncaught('loading fovea', error))
   .finally(() => {
     foveaReady = true;

@@ -35,8 +35,8 @@ type StreamReport = Extract<Report, { type: 'stream' }>;
 
 /** How long the main thread may take to notice an interrupt before it is terminated. */
 const NOTICE_MS = 25;
-/** The same while it imports: a module terminated halfway could not be imported again. */
-const NOTICE_IMPORTING_MS = 1000;
+/** The same while work is under way that must not be terminated halfway: an import, or an answer to the live panel. */
+const NOTICE_PROTECTED_MS = 1000;
 /** How often an interrupt is pressed again until the cell has ended. */
 const PRESS_AGAIN_MS = 60;
 const POLL_MS = 5;
@@ -108,6 +108,7 @@ async function interrupt(cells: readonly number[]): Promise<void> {
   if (pressing) return;
   pressing = true;
   const started = Date.now();
+  let terminatedFrom: number | undefined;
   let reported = false;
   for (let again = true; again; ) {
     const seen = Atomics.load(shared, Word.interruptsSeen);
@@ -115,13 +116,19 @@ async function interrupt(cells: readonly number[]): Promise<void> {
     main.postMessage({ message: { type: 'nothing' }, buffers: [] } satisfies Packet<Order>);
     main.postMessage({ message: { type: 'interrupt', cells: pressed }, buffers: [] } satisfies Packet<Order>);
     const noticed = () => Atomics.load(shared, Word.interruptsSeen) !== seen;
-    const patience = () => (Atomics.load(shared, Word.imports) > 0 ? NOTICE_IMPORTING_MS : NOTICE_MS);
-    for (let waited = 0; waited < patience() && !noticed(); waited += POLL_MS) await wait(POLL_MS);
+    const mayTakeLonger = () =>
+      Atomics.load(shared, Word.protected) > 0 && Date.now() - started < NOTICE_PROTECTED_MS;
+    for (let waited = 0; !noticed() && (waited < NOTICE_MS || mayTakeLonger()); waited += POLL_MS)
+      await wait(POLL_MS);
     if (!noticed()) {
-      if (Date.now() - started < HALT_AFTER_MS) session.post('Runtime.terminateExecution', () => undefined);
+      await keepOutOfNativeCode();
+      terminatedFrom ??= Date.now();
+      if (Date.now() - terminatedFrom < HALT_AFTER_MS)
+        session.post('Runtime.terminateExecution', () => undefined);
       else await terminateUserCode();
     }
     await wait(PRESS_AGAIN_MS);
+    Atomics.store(shared, Word.terminating, 0);
     // With no cell running there is nothing to end, but a callback may have to be stopped all the same.
     again = pressed.length === 0 ? !noticed() : pressed.some((cell) => running.has(cell));
     if (again && !reported && Date.now() - started > STUCK_MS) {
@@ -131,6 +138,20 @@ async function interrupt(cells: readonly number[]): Promise<void> {
   }
   pressing = false;
   Atomics.store(shared, Word.pressing, 0);
+}
+
+/**
+ * Keeps the main thread from calling native code, and waits until it is in none: see `native-code.ts`. Not for ever,
+ * since native code may have called a function that does not end.
+ */
+async function keepOutOfNativeCode(): Promise<void> {
+  Atomics.store(shared, Word.terminating, 1);
+  for (
+    let waited = 0;
+    waited < NOTICE_PROTECTED_MS && Atomics.load(shared, Word.native) > 0;
+    waited += POLL_MS
+  )
+    await wait(POLL_MS);
 }
 
 /**
@@ -173,6 +194,8 @@ function obey({ message, buffers }: Packet<Order>): void {
       });
       break;
     case 'input':
+      // An answer to a question that was interrupted must not be taken for one to the next.
+      if (Atomics.load(shared, Word.input) !== InputState.waiting) break;
       if (message.value !== null) inputPort.postMessage(message.value);
       Atomics.store(shared, Word.input, message.value === null ? InputState.refused : InputState.answered);
       Atomics.notify(shared, Word.input);
@@ -195,7 +218,10 @@ main.on('message', (parcel: Parcel) => {
   if (parcel.ended !== undefined) {
     running.delete(parcel.ended);
     // A cell that comes next must not be taken for one of those to stop.
-    if (!pressed.some((cell) => running.has(cell))) Atomics.store(shared, Word.pressing, 0);
+    if (!pressed.some((cell) => running.has(cell))) {
+      Atomics.store(shared, Word.pressing, 0);
+      Atomics.store(shared, Word.terminating, 0);
+    }
   }
   send(...parcel.reports.map(({ json, buffers }) => pack(json, buffers)));
 });

@@ -18,6 +18,8 @@ type Handle = NodeJS.Timeout | NodeJS.Immediate;
  * @param cellOf the cell on whose behalf code runs now, running or ended
  */
 export function trackTimers(attribution: Attribution, cellOf: () => Cell | undefined): void {
+  /** Whose a timer is: another cell may clear it. */
+  const owners = new WeakMap<Handle, Cell>();
   const wrap = (native: (callback: Callback, ...rest: unknown[]) => Handle, repeats: boolean) => {
     const wrapped = (callback: Callback, ...rest: unknown[]): Handle => {
       const cell = cellOf();
@@ -33,13 +35,14 @@ export function trackTimers(attribution: Attribution, cellOf: () => Cell | undef
         ? attribution.run(cell.id, () => native(call, ...rest))
         : native(call, ...rest);
       cell.timers.add(handle);
+      owners.set(handle, cell);
       return handle;
     };
     Object.defineProperty(wrapped, 'name', { value: native.name });
     return wrapped;
   };
   const forget = (native: (handle: never) => void) => (handle: never) => {
-    cellOf()?.timers.delete(handle);
+    owners.get(handle)?.timers.delete(handle);
     native(handle);
   };
   type Module = Record<string, unknown>;

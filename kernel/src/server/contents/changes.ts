@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 // biome-ignore lint/style/noRestrictedImports: makes one folder that must not be there yet
 import { access, chmod, cp, lstat, mkdir, realpath, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, sep } from 'node:path';
+import { dirname, join, posix, sep } from 'node:path';
 import trash from 'trash';
 import { HttpError } from '../http/errors.js';
 import { dropCheckpoint, followMove } from './checkpoints.js';
@@ -100,7 +100,8 @@ export async function copyInto(folder: string, source: Place): Promise<string> {
 
 /**
  * Renames or moves a file or folder, its checkpoint with it.
- * @throws HttpError 409 when something else is at the new place, 400 for a folder that would move into itself
+ * @throws HttpError 409 when something else is at the new place, 404 when its folder is missing, 400 for a folder that
+ *   would move into itself
  */
 export async function renamePlace(from: Place, to: Place): Promise<void> {
   if (from.api === '' || to.api === '') throw new HttpError(400, 'The root cannot be renamed');
@@ -116,6 +117,9 @@ export async function renamePlace(from: Place, to: Place): Promise<void> {
     target.dev === source.dev &&
     from.api.toLowerCase() === to.api.toLowerCase();
   if (target && !isItself) throw new HttpError(409, `Exists already: ${to.api}`);
+  // The system would not say which of the two is missing.
+  if (!(await exists(dirname(to.file))))
+    throw new HttpError(404, `No such directory: ${posix.dirname(to.api)}`);
   const follow = source.isDirectory() ? undefined : await followMove(from.file, to.file);
   await moveFile(from.file, to.file);
   await follow?.();

@@ -6,6 +6,7 @@ import { ownFolders } from '../../../own-folders.js';
 import { FileMemo } from '../../../typescript/file-memo.js';
 import { isCompiled } from '../../../typescript/module.js';
 import { settingsOf, stampOf } from '../../../typescript/project-settings.js';
+import { versioned } from '../../module-version.js';
 
 /** Extensions that may be left out of a local path, in order of preference. */
 const extensions = ['.ts', '.tsx', '.mts', '.cts', '.js', '.jsx', '.mjs', '.cjs', '.json'];
@@ -143,8 +144,8 @@ export function userUrl({ path, suffix }: UserFile): string {
   const text = version(path);
   let hash = 0;
   for (let i = 0; i < text.length; i++) hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0;
-  const versioned = `${url}?v=${(hash >>> 0).toString(36)}`;
+  const address = versioned(url, (hash >>> 0).toString(36));
   // Node resolves an address made by this function once more.
-  if (`${url}${suffix}`.startsWith(versioned)) return `${url}${suffix}`;
-  return versioned + suffix.replace(/^\?/, '&');
+  if (`${url}${suffix}`.startsWith(address)) return `${url}${suffix}`;
+  return address + suffix.replace(/^\?/, '&');
 }
