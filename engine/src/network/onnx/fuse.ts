@@ -10,6 +10,7 @@ import type {
   MultiplyDraft,
   NormalisationDraft,
 } from './draft.js';
+import { scaleBeforeAttention, scaleForward } from './scale-forward.js';
 
 /**
  * Joins drafts that the engine computes in one node: batch norm and constant arithmetic into the convolution
@@ -39,6 +40,9 @@ export function fuse(graph: DraftGraph, budget: Budget): void {
     }
     // What is before may have become a convolution just now.
     if (draft.kind === 'normalisation' && joinNormalisation(graph, draft)) continue;
+    if (draft.kind === 'affine') {
+      if (scaleBeforeAttention(graph, draft, budget) || scaleForward(graph, draft, budget)) continue;
+    }
     if (draft.kind !== 'affine' && draft.kind !== 'normalisation') continue;
     graph.replace(draft, [], draft.kind === 'affine' ? asConvolution(draft) : asNormalised(draft));
     // As in networks that normalise before they convolve.

@@ -19,6 +19,7 @@ import { withImageInput } from './image-input.js';
 import { inferAsking } from './infer-asking.js';
 import { beginInference } from './infer-shapes.js';
 import { withStoredMaskers } from './masker-metadata.js';
+import { joinParallel } from './parallel.js';
 import { findBlocks } from './residual.js';
 import { ElementType } from './tensor.js';
 import { type Translation, translate } from './translate.js';
@@ -75,6 +76,7 @@ export async function importModel(
   const output = translation.resolve(chosen);
   const drafts = new DraftGraph(live(translation.drafts, output), new Set([output]));
   fuse(drafts, budget);
+  joinParallel(drafts, budget);
   findBlocks(drafts, {
     dims: (value) => inference.shapes.get(value),
     constant: (value) => graph.constants.get(translation.resolve(value)),

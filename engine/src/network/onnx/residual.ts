@@ -53,8 +53,7 @@ function residualBlock(graph: DraftGraph, add: AddDraft, facts: FileFacts): void
     'reason' in walked ? [] : [{ branch: walked, projection }],
   );
   usable.sort(
-    (x, y) =>
-      y.branch.convolutions.length - x.branch.convolutions.length || reach(y.branch) - reach(x.branch),
+    (x, y) => y.branch.convolutions.length - x.branch.convolutions.length || size(y.branch) - size(x.branch),
   );
   const best = usable[0];
   if (!best) {
@@ -78,9 +77,9 @@ function residualBlock(graph: DraftGraph, add: AddDraft, facts: FileFacts): void
   });
 }
 
-/** Kernel area of a branch: of two single convolutions the larger one is the branch. */
-function reach({ convolutions }: Branch): number {
-  return convolutions.reduce((area, { kernel }) => area * kernel[0] * kernel[1], 1);
+/** Weights of a branch: of two single convolutions the one that computes more is the branch, which masks can skip. */
+function size({ convolutions }: Branch): number {
+  return convolutions.reduce((sum, { weight }) => sum + weight.length, 0);
 }
 
 /** Where a walk ended, and after how many convolutions. */
