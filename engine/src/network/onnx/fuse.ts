@@ -10,6 +10,7 @@ import type {
   MultiplyDraft,
   NormalisationDraft,
 } from './draft.js';
+import { near } from './near.js';
 import { scaleBeforeAttention, scaleForward } from './scale-forward.js';
 
 /**
@@ -198,8 +199,8 @@ function asBatchNorm({ scale, shift }: AffineDraft) {
 }
 
 function isConstant({ scale, shift }: AffineDraft, factor: number, offset: number): boolean {
-  const near = (value: number, wanted: number) => Math.abs(value - wanted) < 1e-6;
-  return scale.every((value) => near(value, factor)) && shift.every((value) => near(value, offset));
+  const is = (wanted: number) => (value: number) => (wanted === 0 ? value === 0 : near(value, wanted));
+  return scale.every(is(factor)) && shift.every(is(offset));
 }
 
 /** An affine map that follows no convolution: a depthwise 1x1 convolution. */

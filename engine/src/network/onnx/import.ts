@@ -232,6 +232,9 @@ function labelsOf(model: ModelProto): string[] | undefined {
   return undefined;
 }
 
+/** True for operators that make integers of values, compute with them or make values of them. */
+const isQuantised = (operator: string) => /(Q|q)uantizeLinear$|\bQLinear|\bQGemm$|Integer$/.test(operator);
+
 function notesOf(
   network: Network,
   model: ModelProto,
@@ -245,6 +248,12 @@ function notesOf(
     const operators = [...new Set(foreign.flatMap((node) => node.operators))].sort();
     notes.push(
       `${foreign.length} piece(s) of the graph run in onnxruntime, in NCHW: ${operators.join(', ')}`,
+    );
+  }
+  const quantised = [...new Set(foreign.flatMap((node) => node.operators))].filter(isQuantised).sort();
+  if (quantised.length > 0) {
+    notes.push(
+      `the network is quantised (${quantised.join(', ')}): blocks are found in networks of floats, so open the one that it was made of`,
     );
   }
   if (blocksOf(network).length === 0) {

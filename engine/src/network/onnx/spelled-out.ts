@@ -1,6 +1,7 @@
 import type { Activation } from '../activation.js';
 import type { Graph, GraphNode } from './graph.js';
 import { GraphLinks } from './graph-links.js';
+import { near } from './near.js';
 import { betweenTransposes, type FoundNormalisation, spelledOutNormalisation } from './normalisations.js';
 
 /** An activation that a graph spells out in several operators. */
@@ -144,6 +145,3 @@ class Matcher {
     return { activation, input, nodes: inOrder };
   }
 }
-
-const near = (value: number | undefined, wanted: number) =>
-  value !== undefined && Math.abs(value - wanted) < 1e-5 * Math.abs(wanted);
