@@ -115,7 +115,7 @@ function sumOf(a: Convolution, b: Convolution, larger: boolean): Convolution | u
   const shifts = [0, 1].map((axis) => shiftOf(a, b, axis as 0 | 1));
   const [down, right] = shifts;
   if (down === undefined || right === undefined) return undefined;
-  const weight = Float32Array.from(a.weight);
+  const weight = a.weight.slice();
   const [inputs, read] = [b.inChannels / b.groups, a.inChannels / a.groups];
   for (let output = 0, at = 0; output < b.outChannels; output++) {
     for (let input = 0; input < inputs; input++) {

@@ -68,7 +68,7 @@ const isPadded = ({ padding, samePadding }: Convolution) =>
 /** A convolution that multiplies its input's channels itself, and adds to them. */
 function withScaledInputs(convolution: Convolution, scale: Float32Array, shift?: Float32Array): Convolution {
   const { inChannels, outChannels, groups, kernel } = convolution;
-  const [weight, bias] = [Float32Array.from(convolution.weight), Float32Array.from(convolution.bias)];
+  const [weight, bias] = [convolution.weight.slice(), convolution.bias.slice()];
   const taps = kernel[0] * kernel[1];
   const read = inChannels / groups;
   for (let output = 0, at = 0; output < outChannels; output++) {

@@ -164,6 +164,7 @@ describe('operators', () => {
     const heads: ((g: GraphBuilder, x: string) => string)[] = [
       (g, x) => g.node('Flatten', [g.node('GlobalAveragePool', [x])], { axis: 1 }),
       (g, x) => g.mean(x, [2, 3], { keepdims: 0 }),
+      (g, x) => g.node('Flatten', [g.node('AveragePool', [x], { kernel_shape: [8, 8], strides: [8, 8] })]),
       (g, x) => g.node('Squeeze', [g.mean(x, [-1, -2]), g.integers([2, 3])]),
       (g, x) =>
         g.node('Dropout', [g.node('Reshape', [g.node('GlobalAveragePool', [x]), g.integers([-1, 4])])]),
@@ -203,6 +204,14 @@ describe('operators', () => {
       );
       expect(kinds(matMul)).toEqual(['convolution', 'global-pool', 'convolution']);
     }
+  });
+
+  it('keeps a mean of a whole map as a window where no vector is made of it', async () => {
+    const network = await agrees(
+      model((g, x) => g.node('AveragePool', [conv(g, x, 3, 4)], { kernel_shape: [8, 8] })),
+      'whole-window',
+    );
+    expect(kinds(network)).toEqual(['convolution', 'average-pool']);
   });
 
   it('reads pools and convolutions of any geometry', async () => {
