@@ -1,4 +1,4 @@
-import type { ConvolutionNode, Network } from '@fovea/engine';
+import type { Network } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
 import { agrees, conv, floats, model, weights } from '../../support/onnx-graphs.js';
@@ -100,7 +100,9 @@ describe('a scale behind squeeze-and-excitation', () => {
       model((g, x) => g.activation(scaled(g, excited(g, conv(g, x, 3, C))), 'relu')),
       'scale-then-activation',
     );
-    const last = network.nodes.at(-1) as ConvolutionNode;
-    expect(last.convolution).toMatchObject({ groups: C, activation: 'relu' });
+    expect(network.nodes.at(-1)).toMatchObject({
+      kind: 'convolution',
+      convolution: { groups: C, activation: 'relu' },
+    });
   });
 });
