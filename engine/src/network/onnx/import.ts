@@ -1,6 +1,7 @@
 import { didYouMean } from '../../did-you-mean.js';
 import { FoveaError } from '../../errors.js';
 import { blocksOf, type Network, type NetworkNode } from '../network.js';
+import { quantisedOperators } from '../quantised.js';
 import { learnShapes } from '../walk.js';
 import { Budget } from './budget.js';
 import { withChannelsFirst } from './channels-first.js';
@@ -232,9 +233,6 @@ function labelsOf(model: ModelProto): string[] | undefined {
   return undefined;
 }
 
-/** True for operators that make integers of values, compute with them or make values of them. */
-const isQuantised = (operator: string) => /(Q|q)uantizeLinear$|\bQLinear|\bQGemm$|Integer$/.test(operator);
-
 function notesOf(
   network: Network,
   model: ModelProto,
@@ -250,7 +248,7 @@ function notesOf(
       `${foreign.length} piece(s) of the graph run in onnxruntime, in NCHW: ${operators.join(', ')}`,
     );
   }
-  const quantised = [...new Set(foreign.flatMap((node) => node.operators))].filter(isQuantised).sort();
+  const quantised = quantisedOperators(network);
   if (quantised.length > 0) {
     notes.push(
       `the network is quantised (${quantised.join(', ')}): blocks are found in networks of floats, so open the one that it was made of`,
