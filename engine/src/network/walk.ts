@@ -9,6 +9,7 @@ import {
   type SliceNode,
 } from './network.js';
 import { askForeignShape, foreignRefusal, foreignShape } from './onnx/foreign-shape.js';
+import { atOtherSize } from './other-size.js';
 import { shortcutOutput } from './projection-pool.js';
 import { type BlockShape, blockShape, convolutionOutput, paddingOn } from './shapes.js';
 
@@ -53,7 +54,11 @@ export function networkShapes(
     [network.input, [batch, height, width, network.inputShape.channels]],
   ]);
   const blocks: BlockShape[] = new Array(blocksOf(network).length);
-  for (const node of network.nodes) values.set(node.output, written(network, node, values, blocks));
+  try {
+    for (const node of network.nodes) values.set(node.output, written(network, node, values, blocks));
+  } catch (error) {
+    throw atOtherSize(network, { height, width }, error);
+  }
   return { values, blocks };
 }
 
