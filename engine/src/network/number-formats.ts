@@ -69,6 +69,18 @@ export function numberToHalf(value: number): number {
   return sign | (truncated + (remainder > 0x1000 || (remainder === 0x1000 && truncated & 1) ? 1 : 0));
 }
 
+/** The value of a bfloat16 number given by its 16 bits. */
+export function bfloatToNumber(bits: number): number {
+  scratch.setUint32(0, bits << 16);
+  return scratch.getFloat32(0);
+}
+
+/** The 16 bits of the bfloat16 number nearest to `value`, which is finite, ties to even. */
+export function numberToBfloat(value: number): number {
+  scratch.setFloat32(0, value);
+  return roundToEven(scratch.getUint32(0) / 2 ** 16);
+}
+
 function roundToEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
@@ -116,10 +128,7 @@ const readers: Record<NumberFormat, (view: DataView, index: number) => number> =
   F64: (view, i) => view.getFloat64(i * 8, true),
   F32: (view, i) => view.getFloat32(i * 4, true),
   F16: (view, i) => halfToNumber(view.getUint16(i * 2, true)),
-  BF16: (view, i) => {
-    scratch.setUint32(0, view.getUint16(i * 2, true) << 16);
-    return scratch.getFloat32(0);
-  },
+  BF16: (view, i) => bfloatToNumber(view.getUint16(i * 2, true)),
   I64: (view, i) => Number(view.getBigInt64(i * 8, true)),
   I32: (view, i) => view.getInt32(i * 4, true),
   I16: (view, i) => view.getInt16(i * 2, true),

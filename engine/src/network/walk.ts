@@ -11,6 +11,7 @@ import {
 } from './network.js';
 import { mapNormalisationProblem } from './normalisation.js';
 import { askForeignShape, foreignRefusal, foreignShape } from './onnx/foreign-shape.js';
+import { atOtherSize } from './other-size.js';
 import { shortcutOutput } from './projection-pool.js';
 import { type BlockShape, blockShape, convolutionOutput, paddingOn } from './shapes.js';
 
@@ -55,7 +56,11 @@ export function networkShapes(
     [network.input, [batch, height, width, network.inputShape.channels]],
   ]);
   const blocks: BlockShape[] = new Array(blocksOf(network).length);
-  for (const node of network.nodes) values.set(node.output, written(network, node, values, blocks));
+  try {
+    for (const node of network.nodes) values.set(node.output, written(network, node, values, blocks));
+  } catch (error) {
+    throw atOtherSize(network, { height, width }, error);
+  }
   return { values, blocks };
 }
 

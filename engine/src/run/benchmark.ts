@@ -12,7 +12,13 @@ import { Tensor } from '../tensor.js';
 import { defaultMasker } from './maskers.js';
 import { median } from './median.js';
 import type { NetworkRunOptions } from './options.js';
-import { checkAgainstPlain, describeError, OUTPUT_TOLERANCE, outputDifference } from './plain-run.js';
+import {
+  acceptedDifference,
+  checkAgainstPlain,
+  describeError,
+  OUTPUT_TOLERANCE,
+  outputDifference,
+} from './plain-run.js';
 import { awaitAdapter, defaultThreads, isGpu, prepare } from './prepare.js';
 import { run } from './run.js';
 
@@ -280,10 +286,11 @@ async function checkDense(
     ...(signal ? { signal } : {}),
   });
   const error = outputDifference(own.output, (await dense.run(input)).output);
-  if (error <= DENSE_TOLERANCE) return;
+  const accepted = acceptedDifference(network, DENSE_TOLERANCE);
+  if (error <= accepted) return;
   throw new FoveaError(
     'disagreement',
-    `${network.name}: dense on ${own.profile.source} answers otherwise than onnxruntime: ${describeError(error)} of the largest output, at most ${DENSE_TOLERANCE} is accepted`,
+    `${network.name}: dense on ${own.profile.source} answers otherwise than onnxruntime: ${describeError(error)} of the largest output, at most ${accepted} is accepted`,
   );
 }
 

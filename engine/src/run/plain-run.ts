@@ -2,6 +2,7 @@ import type { Backend, RunResult } from '../backends/backend.js';
 import { FoveaError } from '../errors.js';
 import type { Mask, MaskDecision, Masker, MaskerContext } from '../mask/mask.js';
 import { type Block, blocksOf, type Network } from '../network/network.js';
+import { quantisedOperators } from '../network/quantised.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { dense, unfused } from '../plan/strategies.js';
@@ -12,6 +13,8 @@ import { run } from './run.js';
 
 /** How far outputs may be apart, relative to the largest value: float32 sums in another order. */
 export const OUTPUT_TOLERANCE = 1e-4;
+/** The same of a quantised network, where a value between two integers may be rounded to either. */
+const QUANTISED_TOLERANCE = 0.1;
 /** How close to its threshold a cell may be decided either way, relative to the mask's largest margin. */
 const MARGIN_TOLERANCE = 1e-3;
 
@@ -74,13 +77,19 @@ export async function checkAgainstPlain(
     throw new FoveaError('disagreement', `${said} decides masks otherwise than ${against}: ${wrong[0]}`);
   }
   const outputError = outputDifference(result.output, plain.output);
-  if (!(outputError <= tolerance)) {
+  const accepted = acceptedDifference(network, tolerance);
+  if (!(outputError <= accepted)) {
     throw new FoveaError(
       'disagreement',
-      `${said} answers otherwise than ${against}: ${describeError(outputError)} of the largest output, at most ${tolerance} is accepted`,
+      `${said} answers otherwise than ${against}: ${describeError(outputError)} of the largest output, at most ${accepted} is accepted`,
     );
   }
   return { against, outputError };
+}
+
+/** How far a network's outputs may be apart where those of others may be so far. */
+export function acceptedDifference(network: Network, tolerance: number): number {
+  return quantisedOperators(network).length > 0 ? Math.max(tolerance, QUANTISED_TOLERANCE) : tolerance;
 }
 
 /** Largest difference relative to the largest expected value; infinite for other shapes, NaN is never small. */

@@ -3,6 +3,7 @@ import { checkFinite } from '../backends/finite.js';
 import { FoveaError } from '../errors.js';
 import { isPromise } from '../mask/ask.js';
 import type { Network } from '../network/network.js';
+import { atOtherSize } from '../network/other-size.js';
 import { learnShapes } from '../network/walk.js';
 import type { Tensor } from '../tensor.js';
 import { ambientSignal } from './ambient-signal.js';
@@ -59,6 +60,8 @@ export async function run(
       ...(options.onProgress ? { onProgress: options.onProgress } : {}),
     });
     return checkResult(backend, result);
+  } catch (error) {
+    throw atOtherSize(network, { height, width }, error);
   } finally {
     giveBack();
   }

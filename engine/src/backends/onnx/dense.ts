@@ -1,6 +1,7 @@
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import { toOnnx } from '../../network/onnx/write.js';
+import { atOtherSize } from '../../network/other-size.js';
 import { networkShapes } from '../../network/walk.js';
 import {
   type ExecutionProvider,
@@ -68,7 +69,11 @@ export async function openDense(network: Network, options: DenseOptions): Promis
   }
   const { batch, height, width } = shape;
   const model = toOnnx(network, { batch, size: { height, width } });
-  return session(await openModel(model, settings, network.name), network, 'written');
+  try {
+    return session(await openModel(model, settings, network.name), network, 'written');
+  } catch (error) {
+    throw atOtherSize(network, { height, width }, error);
+  }
 }
 
 /** The network's own file, unless it has gone or changed since it was imported. */

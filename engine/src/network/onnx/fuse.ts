@@ -10,6 +10,8 @@ import type {
   MultiplyDraft,
   NormalisationDraft,
 } from './draft.js';
+import { near } from './near.js';
+import { scaleBeforeAttention, scaleForward } from './scale-forward.js';
 
 /**
  * Joins drafts that the engine computes in one node: batch norm and constant arithmetic into the convolution
@@ -39,6 +41,9 @@ export function fuse(graph: DraftGraph, budget: Budget): void {
     }
     // What is before may have become a convolution just now.
     if (draft.kind === 'normalisation' && joinNormalisation(graph, draft)) continue;
+    if (draft.kind === 'affine') {
+      if (scaleBeforeAttention(graph, draft, budget) || scaleForward(graph, draft, budget)) continue;
+    }
     if (draft.kind !== 'affine' && draft.kind !== 'normalisation') continue;
     graph.replace(draft, [], draft.kind === 'affine' ? asConvolution(draft) : asNormalised(draft));
     // As in networks that normalise before they convolve.
@@ -194,8 +199,8 @@ function asBatchNorm({ scale, shift }: AffineDraft) {
 }
 
 function isConstant({ scale, shift }: AffineDraft, factor: number, offset: number): boolean {
-  const near = (value: number, wanted: number) => Math.abs(value - wanted) < 1e-6;
-  return scale.every((value) => near(value, factor)) && shift.every((value) => near(value, offset));
+  const is = (wanted: number) => (value: number) => (wanted === 0 ? value === 0 : near(value, wanted));
+  return scale.every(is(factor)) && shift.every(is(offset));
 }
 
 /** An affine map that follows no convolution: a depthwise 1x1 convolution. */

@@ -2,6 +2,7 @@ import { didYouMean } from '../../did-you-mean.js';
 import { FoveaError } from '../../errors.js';
 import { nestConcats } from '../nested-concats.js';
 import { blocksOf, type Network, type NetworkNode } from '../network.js';
+import { quantisedOperators } from '../quantised.js';
 import { learnShapes } from '../walk.js';
 import { Budget } from './budget.js';
 import { withChannelsFirst } from './channels-first.js';
@@ -20,6 +21,7 @@ import { withImageInput } from './image-input.js';
 import { inferAsking } from './infer-asking.js';
 import { beginInference } from './infer-shapes.js';
 import { withStoredMaskers } from './masker-metadata.js';
+import { joinParallel } from './parallel.js';
 import { findBlocks } from './residual.js';
 import { ElementType } from './tensor.js';
 import { type Translation, translate } from './translate.js';
@@ -76,6 +78,7 @@ export async function importModel(
   const output = translation.resolve(chosen);
   const drafts = new DraftGraph(live(translation.drafts, output), new Set([output]));
   fuse(drafts, budget);
+  joinParallel(drafts, budget);
   findBlocks(drafts, {
     dims: (value) => inference.shapes.get(value),
     constant: (value) => graph.constants.get(translation.resolve(value)),
@@ -250,6 +253,12 @@ function notesOf(
     const operators = [...new Set(foreign.flatMap((node) => node.operators))].sort();
     notes.push(
       `${foreign.length} piece(s) of the graph run in onnxruntime, in NCHW: ${operators.join(', ')}`,
+    );
+  }
+  const quantised = quantisedOperators(network);
+  if (quantised.length > 0) {
+    notes.push(
+      `the network is quantised (${quantised.join(', ')}): blocks are found in networks of floats, so open the one that it was made of`,
     );
   }
   if (blocksOf(network).length === 0) {

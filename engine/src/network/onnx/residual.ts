@@ -2,9 +2,10 @@ import { everyNth } from '../every-nth.js';
 import { LONGEST_BRANCH } from '../longest-branch.js';
 import type { Attention, Block, BlockKind, Convolution } from '../network.js';
 import { attentionOf, type FoundAttention, isProduct } from './attention.js';
-import type { AddDraft, BlockDraft, ConvolutionDraft, Draft, DraftGraph } from './draft.js';
+import type { AddDraft, BlockDraft, ConcatDraft, ConvolutionDraft, Draft, DraftGraph } from './draft.js';
 import type { FileFacts } from './file-facts.js';
 import { commonPath } from './node-labels.js';
+import { partialSumOf } from './padded-shortcut.js';
 import { isMatrixProduct, type Projection, projectionOf } from './shortcut.js';
 
 /**
@@ -16,6 +17,7 @@ import { isMatrixProduct, type Projection, projectionOf } from './shortcut.js';
 export function findBlocks(graph: DraftGraph, facts: FileFacts): void {
   for (const draft of graph.all()) {
     if (draft.kind === 'add') residualBlock(graph, draft, facts);
+    else if (draft.kind === 'concat') partialBlock(graph, draft, facts);
   }
   for (const draft of graph.all()) {
     if (draft.kind === 'convolution') invertedBlock(graph, draft, facts);
@@ -41,19 +43,18 @@ function residualBlock(graph: DraftGraph, add: AddDraft, facts: FileFacts): void
     [a, b],
     [b, a],
   ].flatMap(([end, shortcut]): { walked: Branch | DeadEnd; projection?: Projection }[] => {
-    const projection = projectionOf(graph, shortcut!, add, facts.dims);
+    const projection = projectionOf(graph, shortcut!, add, facts);
     // Identity first: a chain may itself contain the convolution that would pass for a projection.
     return [
-      { walked: walk(graph, end!, add, shortcut!, facts) },
-      ...(projection ? [{ walked: walk(graph, end!, add, projection.input, facts), projection }] : []),
+      { walked: walk(graph, end!, [add], shortcut!, facts) },
+      ...(projection ? [{ walked: walk(graph, end!, [add], projection.input, facts), projection }] : []),
     ];
   });
   const usable = tried.flatMap(({ walked, projection }) =>
     'reason' in walked ? [] : [{ branch: walked, projection }],
   );
   usable.sort(
-    (x, y) =>
-      y.branch.convolutions.length - x.branch.convolutions.length || reach(y.branch) - reach(x.branch),
+    (x, y) => y.branch.convolutions.length - x.branch.convolutions.length || size(y.branch) - size(x.branch),
   );
   const best = usable[0];
   if (!best) {
@@ -77,9 +78,23 @@ function residualBlock(graph: DraftGraph, add: AddDraft, facts: FileFacts): void
   });
 }
 
-/** Kernel area of a branch: of two single convolutions the larger one is the branch. */
-function reach({ convolutions }: Branch): number {
-  return convolutions.reduce((area, { kernel }) => area * kernel[0] * kernel[1], 1);
+/** A block whose shortcut has fewer channels than its branch. */
+function partialBlock(graph: DraftGraph, concat: ConcatDraft, facts: FileFacts): void {
+  const sum = partialSumOf(graph, concat, facts);
+  const branch = sum && walk(graph, sum.branch, sum.readers, sum.input, facts);
+  if (!branch || 'reason' in branch) return;
+  replaceByBlock(graph, concat, [...branch.drafts, ...sum.drafts], {
+    branch,
+    projection: sum.convolution,
+    activation: 'none',
+    adaptive: true,
+    labels: branch.convolutions.map(({ name }) => name),
+  });
+}
+
+/** Weights of a branch: of two single convolutions the one that computes more is the branch, which masks can skip. */
+function size({ convolutions }: Branch): number {
+  return convolutions.reduce((sum, { weight }) => sum + weight.length, 0);
 }
 
 /** Where a walk ended, and after how many convolutions. */
@@ -109,7 +124,7 @@ const sharedValue = 'a value of its branch is read elsewhere too';
 function walk(
   graph: DraftGraph,
   end: string,
-  reader: Draft,
+  endReaders: readonly Draft[],
   start: string,
   facts: FileFacts,
 ): Branch | DeadEnd {
@@ -117,7 +132,7 @@ function walk(
   const drafts: Draft[] = [];
   let attention: { readonly found: FoundAttention; readonly position: number } | undefined;
   let value = end;
-  let readers: readonly Draft[] = [reader];
+  let readers = endReaders;
   while (value !== start || chain.length === 0) {
     const draft = graph.producer(value);
     const dead = (reason: string): DeadEnd => ({ reason, convolutions: chain.length });

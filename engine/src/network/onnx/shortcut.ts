@@ -2,6 +2,8 @@ import { everyNth } from '../every-nth.js';
 import type { Convolution, ProjectionPool } from '../network.js';
 import { isPointwise } from '../shapes.js';
 import type { AddDraft, Draft, DraftGraph } from './draft.js';
+import type { FileFacts } from './file-facts.js';
+import { paddedShortcut } from './padded-shortcut.js';
 
 /** The convolution of a shortcut, with what belongs to it. */
 export interface Projection {
@@ -13,17 +15,19 @@ export interface Projection {
 
 /**
  * A convolution that only the addition reads; a pointwise one may stand behind an average pool (ResNet-D). A
- * pool of single pixels alone, as Keras' ResNetV2 has it, is a convolution too.
+ * pool of single pixels alone, as Keras' ResNetV2 has it, is a convolution too, and so is a padding of channels.
  */
 export function projectionOf(
   graph: DraftGraph,
   shortcut: string,
   add: AddDraft,
-  dimsOf: (value: string) => readonly number[] | undefined,
+  facts: FileFacts,
 ): Projection | undefined {
   const draft = graph.producer(shortcut);
+  if (draft?.kind === 'unknown' && graph.onlyReadBy(shortcut, add))
+    return paddedShortcut(graph, shortcut, facts);
   if (draft?.kind === 'max-pool' && graph.onlyReadBy(shortcut, add)) {
-    const channels = dimsOf(draft.inputs[0]!)?.[1];
+    const channels = facts.dims(draft.inputs[0]!)?.[1];
     const single = [...draft.kernel, ...draft.padding].join() === '1,1,0,0,0,0';
     if (!single || channels === undefined || draft.ceilMode) return undefined;
     return {

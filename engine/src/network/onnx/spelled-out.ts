@@ -6,6 +6,7 @@ import {
   groupNormalisation,
   responseNormalisation,
 } from './map-normalisations.js';
+import { near } from './near.js';
 import { betweenTransposes, type FoundNormalisation, spelledOutNormalisation } from './normalisations.js';
 
 /** An activation that a graph spells out in several operators. */
@@ -154,6 +155,3 @@ class Matcher {
     return { activation, input, nodes: inOrder };
   }
 }
-
-const near = (value: number | undefined, wanted: number) =>
-  value !== undefined && Math.abs(value - wanted) < 1e-5 * Math.abs(wanted);

@@ -1,6 +1,13 @@
 import { create } from '@bufbuild/protobuf';
 import { FoveaError } from '../../errors.js';
-import { bytesPerValue, halfToNumber, type NumberFormat, toFloat32, toNumbers } from '../number-formats.js';
+import {
+  bfloatToNumber,
+  bytesPerValue,
+  halfToNumber,
+  type NumberFormat,
+  toFloat32,
+  toNumbers,
+} from '../number-formats.js';
 import { changed } from './changed.js';
 import { type TensorProto, TensorProto_DataLocation, TensorProtoSchema } from './generated/onnx_pb.js';
 
@@ -170,9 +177,6 @@ function typedData(tensor: TensorProto): readonly (number | bigint)[] {
 function numbersOfTypedData(tensor: TensorProto): Iterable<number> {
   const data = typedData(tensor);
   if (tensor.dataType === ElementType.FLOAT16) return data.map((bits) => halfToNumber(Number(bits)));
-  if (tensor.dataType === ElementType.BFLOAT16) {
-    const words = Uint32Array.from(data, (bits) => Number(bits) << 16);
-    return new Float32Array(words.buffer);
-  }
+  if (tensor.dataType === ElementType.BFLOAT16) return data.map((bits) => bfloatToNumber(Number(bits)));
   return data.map(Number);
 }

@@ -1,4 +1,4 @@
-import { FoveaError, type Network, type Tensor } from '@fovea/engine';
+import { blocksOf, FoveaError, type Network, type Tensor } from '@fovea/engine';
 import { didYouMean } from '@fovea/engine/files';
 import { defaultMasker, imageChannels, maskerNames } from '@fovea/engine/internal';
 import { type Benchmark, benchmark } from '@fovea/engine/predict';
@@ -62,7 +62,7 @@ export function register(program: Command): void {
         ...(options.rates === undefined ? {} : { rates: parseRates('--rates', options.rates) }),
       });
       if (options.json) printJson(result);
-      else process.stdout.write(asText(result));
+      else process.stdout.write(asText(network, result));
     });
 }
 
@@ -107,7 +107,13 @@ function ruledKernels(kernels: Benchmark['rows'][number]['kernels'] = []): strin
   ];
 }
 
-function asText(result: Benchmark): string {
+/** Says where rates change nothing. */
+function nothingToSkip(network: Network): string[] {
+  if (blocksOf(network).some(({ adaptive }) => adaptive)) return [];
+  return [`${network.name} has no adaptive block: at every rate all of it is computed`];
+}
+
+function asText(network: Network, result: Benchmark): string {
   const { model, threads, batch, strategy, masker, source, denseProvider, checkedAgainst, rows } = result;
   const table = asTable([
     ['rate', 'dense ms', 'engine ms', 'speed-up', 'FLOPs left', 'realised/ideal'],
@@ -125,6 +131,7 @@ function asText(result: Benchmark): string {
     `${model}, batch ${batch}, ${counted(threads, 'thread')}: ${strategy} with ${masker} masks on ${source} against onnxruntime dense${denseProvider === 'cpu' ? '' : ` (${denseProvider})`}, medians`,
     `answers agree with ${checkedAgainst}: at most ${error.toExponential(0)} of the largest output apart`,
     ...ruledKernels(rows.at(-1)!.kernels),
+    ...nothingToSkip(network),
     '',
     `${table}\n`,
   ].join('\n');

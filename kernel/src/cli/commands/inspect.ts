@@ -68,7 +68,7 @@ function asText(description: NetworkDescription): string {
       : '';
   const lines = [
     `${name} (${format}), input ${input.channels} x ${input.height} x ${input.width}`,
-    `${scaled(parameters)} parameters, ${scaled(flops)}FLOPs an image (multiply-adds x 2)`,
+    `${scaled(parameters).trimEnd()} parameters, ${scaled(flops)}FLOPs an image (multiply-adds x 2)`,
     `${description.blocks} blocks, ${description.adaptiveBlocks} of them adaptive: masks can avoid up to ${share(adaptiveFlops)} of the FLOPs${active}`,
     '',
     ...table([

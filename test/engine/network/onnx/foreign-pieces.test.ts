@@ -25,6 +25,23 @@ describe('foreign pieces', () => {
     expect(network.notes[0]).toBe('1 piece(s) of the graph run in onnxruntime, in NCHW: Elu, Softplus, Tanh');
   });
 
+  it('says of a quantised network that its blocks are found in the network of floats', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const rounded = (value: string, scale: number) => {
+          const bytes = g.node('QuantizeLinear', [value, g.scalar(scale)]);
+          return g.node('DequantizeLinear', [bytes, g.scalar(scale)]);
+        };
+        const stem = g.activation(conv(g, x, 3, 3), 'relu');
+        return g.node('Add', [rounded(stem, 0.25), rounded(conv(g, stem, 3, 3), 0.5)]);
+      }),
+      'quantised',
+    );
+    expect(network.notes).toContain(
+      'the network is quantised (DequantizeLinear, QuantizeLinear): blocks are found in networks of floats, so open the one that it was made of',
+    );
+  });
+
   it('finds residual blocks on both sides of a piece', async () => {
     const network = await agrees(
       model((g, x) => {

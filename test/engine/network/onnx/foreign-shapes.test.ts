@@ -1,5 +1,5 @@
 import { run, Tensor } from '@fovea/engine';
-import { importOnnx } from '@fovea/engine/onnx';
+import { importOnnx, openDense } from '@fovea/engine/onnx';
 import { describe, expect, it } from 'vitest';
 import type { GraphBuilder } from '../../../../engine/src/network/onnx/builder.js';
 import { backends } from '../../support/backends.js';
@@ -59,6 +59,22 @@ describe('the shape of a foreign piece', () => {
       code: 'bad-shape',
       message: expect.stringContaining('is not known before it runs'),
     });
+  });
+
+  it('say, at another size than the one that a file has fixed, which it may fit alone', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        const map = conv(g, x, 3, 4);
+        const shuffled = g.node('Reshape', [map, g.integers([-1, 2, 2, 8, 8])]);
+        const turned = g.node('Transpose', [shuffled], { perm: [0, 2, 1, 3, 4] });
+        return conv(g, g.node('Reshape', [turned, g.integers([-1, 4, 8, 8])]), 4, 2);
+      }),
+      'fixed-size',
+    );
+    const inputShape = { ...network.inputShape, height: 12, width: 10 };
+    const hint = 'may fit 8 x 8 alone: export it for 12 x 10, or with dynamic axes';
+    await expect(densely(network, randomImages({ ...network, inputShape }))).rejects.toThrow(hint);
+    await expect(openDense(network, { batch: 1, height: 12, width: 10 })).rejects.toThrow(hint);
   });
 
   // Every value that is tried at import leads to one shape, and a bright image to another.

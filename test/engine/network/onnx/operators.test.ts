@@ -6,8 +6,8 @@ import { agrees, agreesAt, conv, floats, model, open, weights } from '../../supp
 import { randomImages, relativeError } from '../../support/small-network.js';
 
 /** `x · (1 + erf(x / √2)) · 0.5` */
-function gelu(g: GraphBuilder, x: string): string {
-  const gate = g.node('Add', [g.node('Erf', [g.node('Div', [x, g.scalar(Math.SQRT2)])]), g.scalar(1)]);
+function gelu(g: GraphBuilder, x: string, root = Math.SQRT2): string {
+  const gate = g.node('Add', [g.node('Erf', [g.node('Div', [x, g.scalar(root)])]), g.scalar(1)]);
   return g.node('Mul', [g.node('Mul', [x, gate]), g.scalar(0.5)]);
 }
 
@@ -54,7 +54,8 @@ describe('operators', () => {
     ],
     ['the spelled-out Mish', (g, x) => g.activation(x, 'mish'), 'mish'],
     ['the spelled-out GELU', (g, x) => g.activation(x, 'gelu'), 'gelu'],
-    ["GELU in PyTorch's order", gelu, 'gelu'],
+    ["GELU in PyTorch's order", (g, x) => gelu(g, x), 'gelu'],
+    ['GELU with √2 as 16-bit floats hold it', (g, x) => gelu(g, x, 1.4140625), 'gelu'],
     ['the spelled-out GELU by tanh', (g, x) => g.activation(x, 'gelu-tanh'), 'gelu-tanh'],
     [
       'GELU by tanh with a power',
@@ -163,6 +164,7 @@ describe('operators', () => {
     const heads: ((g: GraphBuilder, x: string) => string)[] = [
       (g, x) => g.node('Flatten', [g.node('GlobalAveragePool', [x])], { axis: 1 }),
       (g, x) => g.mean(x, [2, 3], { keepdims: 0 }),
+      (g, x) => g.node('Flatten', [g.node('AveragePool', [x], { kernel_shape: [8, 8], strides: [8, 8] })]),
       (g, x) => g.node('Squeeze', [g.mean(x, [-1, -2]), g.integers([2, 3])]),
       (g, x) =>
         g.node('Dropout', [g.node('Reshape', [g.node('GlobalAveragePool', [x]), g.integers([-1, 4])])]),
@@ -202,6 +204,14 @@ describe('operators', () => {
       );
       expect(kinds(matMul)).toEqual(['convolution', 'global-pool', 'convolution']);
     }
+  });
+
+  it('keeps a mean of a whole map as a window where no vector is made of it', async () => {
+    const network = await agrees(
+      model((g, x) => g.node('AveragePool', [conv(g, x, 3, 4)], { kernel_shape: [8, 8] })),
+      'whole-window',
+    );
+    expect(kinds(network)).toEqual(['convolution', 'average-pool']);
   });
 
   it('reads pools and convolutions of any geometry', async () => {

@@ -11,8 +11,12 @@ import { fixture, fovea } from '../run-fovea.js';
 const folder = mkdtempSync(join(tmpdir(), 'fovea-bench-'));
 const plain = join(folder, 'plain.onnx');
 const grey = join(folder, 'grey.onnx');
+const straight = join(folder, 'straight.onnx');
 beforeAll(async () => {
   await writeFile(plain, toOnnx(smallNetwork({ learned: false, excite: true })));
+  const small = smallNetwork({ learned: false });
+  const { output } = small.nodes[0]!;
+  await writeFile(straight, toOnnx({ ...small, nodes: small.nodes.slice(0, 1), output }));
   await writeFile(grey, toOnnx(smallNetwork({ learned: false, imageChannels: 1, height: 20, mapWidth: 36 })));
 });
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -41,6 +45,12 @@ describe('fovea bench', () => {
     const active = await masks('--masker', 'random', '--excitation', 'active');
     expect(exact).toMatchObject({ masker: 'random' });
     expect(active.rows[0].flopsFraction).toBeLessThan(exact.rows[0].flopsFraction);
+  });
+
+  it('says where a network has nothing that masks could skip', async () => {
+    const { stdout } = await fovea('bench', straight, ...few, '--rates', '0.5');
+    expect(stdout).toMatch(/straight has no adaptive block: at every rate all of it is computed/);
+    expect((await fovea('bench', plain, ...few, '--rates', '1')).stdout).not.toMatch(/no adaptive block/);
   });
 
   it('times what it is given', async () => {

@@ -71,6 +71,8 @@ export const pool: Handler = (node, scope) => {
   ) {
     return undefined;
   }
+  const unpadded = around.samePadding === undefined && padding.every((amount) => amount === 0);
+  if (node.op === 'AveragePool' && unpadded && isGlobal(node, scope, kernel)) return globalPool(node, scope);
   return {
     draft: {
       kind: node.op === 'MaxPool' ? 'max-pool' : 'average-pool',
@@ -84,6 +86,16 @@ export const pool: Handler = (node, scope) => {
     value: { rank: 4, channels: value.channels, pooled: false },
   };
 };
+
+/** Operators that make a vector of a pooled map, or the shape of one. */
+const flattening = new Set(['Flatten', 'Reshape', 'Shape', 'Squeeze']);
+
+/** Whether a window is the whole map, and the mean becomes a vector, as CIFAR's networks end: `avg_pool2d(x, 8)`. */
+function isGlobal(node: GraphNode, scope: Scope, kernel: readonly number[]): boolean {
+  const whole = scope.dims(node.inputs[0]!)?.slice(2).join() === kernel.join();
+  const readers = scope.consumersOf(node.outputs[0]!);
+  return whole && readers.length > 0 && readers.every(({ op }) => flattening.has(op));
+}
 
 export const globalPool: Handler = (node, scope) => {
   const value = scope.value(node, 0);
