@@ -34,6 +34,11 @@ export class PredictedProfile {
     private readonly setting: Setting,
   ) {}
 
+  /** Time of what has been added, ms. */
+  get passesMs(): number {
+    return this.ops.reduce((sum, { totalMs }) => sum + totalMs, 0);
+  }
+
   note(sentence: string): void {
     this.notes.add(sentence);
   }
@@ -78,12 +83,6 @@ export class PredictedProfile {
 
   finish(): Profile {
     const { ops, blocks, setting } = this;
-    let totalMs = 0;
-    let flops = 0;
-    for (const op of ops) {
-      totalMs += op.totalMs;
-      flops += op.flops;
-    }
     return {
       kind: 'predicted',
       network: this.network.name,
@@ -94,8 +93,8 @@ export class PredictedProfile {
       threads: setting.threads,
       ops,
       blocks,
-      totalMs,
-      flops,
+      totalMs: this.passesMs,
+      flops: ops.reduce((sum, op) => sum + op.flops, 0),
       flopsAvoided: blocks.reduce((sum, block) => sum + block.flopsAvoided, 0),
       notes: [...this.notes],
     };

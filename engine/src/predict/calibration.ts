@@ -6,8 +6,9 @@ import { type Caches, describerFor, nativeAmounts } from './program-cost/describ
 export interface NativeFit {
   readonly threads: number;
   readonly costs: Readonly<Record<string, number>>;
-  /** Time of a run that is not in any pass, ms. */
+  /** Time of a run that is in no pass, ms, and what comes to it as a share of the time of all passes. */
   readonly runMs: number;
+  readonly runShare: number;
   /** The pace that the costs are for, ms: see `OpTiming.paceMs`. Left out by backends that do not tell it. */
   readonly paceMs?: number;
   /** How far apart the cores were: see `Profile.handoverMs`. Left out for one thread. */
@@ -69,7 +70,9 @@ function problemOf({ kind, isa, machine, fits }: NativeCalibration): string | un
   if (nativeAmounts() && !describerFor(isa)) return `is for kernels '${String(isa)}', which are not known`;
   for (const fit of fits) {
     if (!isAtLeast(fit?.threads, 1)) return `has a fit for ${String(fit?.threads)} threads`;
-    if (!isAtLeast(fit.runMs, 0)) return `has runMs ${String(fit.runMs)}, expected 0 or more`;
+    for (const figure of ['runMs', 'runShare'] as const) {
+      if (!isAtLeast(fit[figure], 0)) return `has ${figure} ${String(fit[figure])}, expected 0 or more`;
+    }
     // Which amounts there are only the addon knows; without it no cost is used.
     for (const name of nativeAmounts()?.map((amount) => amount.name) ?? []) {
       const cost = fit.costs?.[name];
@@ -82,13 +85,13 @@ function problemOf({ kind, isa, machine, fits }: NativeCalibration): string | un
 const isAtLeast = (value: unknown, least: number): boolean =>
   Number.isFinite(value) && Number(value) >= least;
 
-const interpolated = new WeakMap<NativeCalibration, Map<number, { costs: Float64Array; runMs: number }>>();
+/** What the fits say for a number of threads. */
+type Costs = { readonly costs: Float64Array } & Pick<NativeFit, 'runMs' | 'runShare'>;
+
+const interpolated = new WeakMap<NativeCalibration, Map<number, Costs>>();
 
 /** Costs for a number of threads: as measured, or between the nearest two that were, by the logarithm. */
-export function costsFor(
-  calibration: NativeCalibration,
-  threads: number,
-): { readonly costs: Float64Array; readonly runMs: number } {
+export function costsFor(calibration: NativeCalibration, threads: number): Costs {
   let known = interpolated.get(calibration);
   if (!known) {
     known = new Map();
@@ -102,11 +105,17 @@ export function costsFor(
   return answer;
 }
 
+/** Time of a run beside its passes, ms, where these take `passesMs`. */
+export function besidePassesMs(calibration: NativeCalibration, threads: number, passesMs: number): number {
+  const { runMs, runShare } = costsFor(calibration, threads);
+  return runMs + runShare * passesMs;
+}
+
 /** The fit that a number of threads is predicted with; undefined for a number that was not timed. */
 export const fitFor = ({ fits }: NativeCalibration, threads: number): NativeFit | undefined =>
   fits.find((fit) => fit.threads === threads);
 
-function interpolate(all: readonly NativeFit[], threads: number): { costs: Float64Array; runMs: number } {
+function interpolate(all: readonly NativeFit[], threads: number): Costs {
   const fits = all.filter((fit, i) => fit.threads !== all[i - 1]?.threads);
   const above = fits.find((fit) => fit.threads >= threads) ?? fits[fits.length - 1]!;
   const below = [...fits].reverse().find((fit) => fit.threads <= threads) ?? fits[0]!;
@@ -118,5 +127,6 @@ function interpolate(all: readonly NativeFit[], threads: number): { costs: Float
       mix(below.costs[name]!, above.costs[name]!),
     ),
     runMs: mix(below.runMs, above.runMs),
+    runShare: mix(below.runShare, above.runShare),
   };
 }

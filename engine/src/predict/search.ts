@@ -10,7 +10,7 @@ import type { Plan } from '../plan/plan.js';
 import { dense, resolveStrategy } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
 import { advise } from './advice.js';
-import { calibrationOf, costsFor } from './calibration.js';
+import { besidePassesMs, calibrationOf } from './calibration.js';
 import {
   type Candidate,
   costCandidate,
@@ -149,7 +149,10 @@ export function searchGranularity(
   });
   const stages = chooseForStages(choices, pick);
   const outsideMs = outside(network, options, setting);
-  const sum = (figures: readonly number[]) => figures.reduce((total, figure) => total + figure, outsideMs);
+  const run = (passesMs: number) => passesMs + besideMs(passesMs, setting);
+  const sum = (figures: readonly number[]) =>
+    run(figures.reduce((total, figure) => total + figure, outsideMs));
+  const { scores } = options;
   return {
     network: network.name,
     device: setting.device.name,
@@ -161,8 +164,13 @@ export function searchGranularity(
     totalMs: sum(choices.map(({ best }) => best.totalMs)),
     denseMs: sum(choices.map((choice) => choice.dense.totalMs)),
     plan: planOf(network, choices, tried, options, setting),
-    ...(options.scores
-      ? { pareto: paretoFront(stageOptions(choices, options.scores), choices.length, outsideMs) }
+    ...(scores
+      ? {
+          pareto: paretoFront(stageOptions(choices, scores), choices.length, outsideMs).map((point) => ({
+            ...point,
+            totalMs: run(point.totalMs),
+          })),
+        }
       : {}),
   };
 }
@@ -229,11 +237,16 @@ function chooseForBlock(
   return { best, dense: denseCandidate, candidates: [denseCandidate, ...adaptive], bestAdaptive, limit };
 }
 
-/** Time of everything outside blocks. */
+/** Time of a run beside its passes, ms. */
+function besideMs(passesMs: number, { device, threads }: Setting): number {
+  const calibration = calibrationOf(device);
+  return calibration ? besidePassesMs(calibration, threads, passesMs) : 0;
+}
+
+/** Time of the passes outside blocks, ms. */
 function outside(network: Network, options: SearchOptions, setting: Setting): number {
   const shapes = shapesOf(network, { ...options, batch: setting.batch });
-  const calibration = calibrationOf(setting.device);
-  let totalMs = calibration ? costsFor(calibration, setting.threads).runMs : 0;
+  let totalMs = 0;
   const { batch, threads } = setting;
   const plan = keptPlan(network, {
     ...(options.height === undefined ? {} : { height: options.height }),

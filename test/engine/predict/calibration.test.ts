@@ -47,7 +47,14 @@ function calibrated(change: (costs: Record<string, number>) => void = () => unde
       kind: 'native',
       isa: 'avx2',
       machine: { nearBytes: 2 ** 19, farBytes: 2 ** 25 },
-      fits: [1, 4].map((threads) => ({ threads, costs, runMs: 0.1, medianError: 0.02, samples: 100 })),
+      fits: [1, 4].map((threads) => ({
+        threads,
+        costs,
+        runMs: 0.1,
+        runShare: 0.01,
+        medianError: 0.02,
+        samples: 100,
+      })),
     },
   };
 }
@@ -122,7 +129,10 @@ describe('a calibrated device', () => {
   it('is predicted for with its own costs, start and end of the run included', () => {
     const profile = predict(network, { device, threads: 1, granularity: 4 });
     expect(profile.device).toBe('this-machine');
-    expect(profile.ops.at(-1)).toMatchObject({ block: -1, overheadMs: 0.1 });
+    const ends = profile.ops.at(-1)!;
+    expect(ends.block).toBe(-1);
+    // 0.1 ms, and a hundredth of the passes' time.
+    expect(ends.overheadMs).toBeCloseTo(0.1 + 0.01 * (profile.totalMs - ends.totalMs), 9);
     const slower = calibrated((costs) => {
       costs.multiplyAdds! *= 2;
     });
@@ -237,6 +247,7 @@ describe('the stored calibration', () => {
       [{ fits: [] }, /has no fits/],
       [{ fits: [null] }, /a fit for undefined threads/],
       [{ fits: [{ ...fit, runMs: 'x' }] }, /has runMs x, expected 0 or more/],
+      [{ fits: [{ ...fit, runShare: -1 }] }, /has runShare -1, expected 0 or more/],
       [{ machine: { nearBytes: true, farBytes: 1e6 } }, /machine.nearBytes true, expected 1 or more/],
       [
         { machine: { nearBytes: 1e6, farBytes: 1e5 } },

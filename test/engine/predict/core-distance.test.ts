@@ -22,7 +22,7 @@ function fitOn(threads: number, ns?: number): NativeFit {
     (nativeAmounts() ?? [{ name: 'passes' }]).map(({ name }) => [name, ns ?? 0]),
   );
   const distance = ns === undefined ? {} : { handoverMs: ns * 1e-6 };
-  return { threads, costs, ...distance, runMs: ns ?? 0, medianError: 0.1, samples: 100 };
+  return { threads, costs, ...distance, runMs: ns ?? 0, runShare: 0, medianError: 0.1, samples: 100 };
 }
 
 const device = (...fits: readonly NativeFit[]) => ({

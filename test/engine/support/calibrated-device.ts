@@ -10,7 +10,14 @@ export function calibratedDevice(): Device {
       kind: 'native',
       isa: 'avx2',
       machine: { nearBytes: 2 ** 19, farBytes: 2 ** 25 },
-      fits: [1, 4].map((threads) => ({ threads, costs, runMs: 0.1, medianError: 0.02, samples: 100 })),
+      fits: [1, 4].map((threads) => ({
+        threads,
+        costs,
+        runMs: 0.1,
+        runShare: 0.01,
+        medianError: 0.02,
+        samples: 100,
+      })),
     },
   };
 }

@@ -142,7 +142,14 @@ describe('predicting', () => {
   it('compares with the dense network on this machine as it was calibrated last, by whomever', async () => {
     const calibrate = (multiplyAdds: number) => {
       const costs = Object.fromEntries((nativeAmounts() ?? []).map(({ name }) => [name, 0]));
-      const fit = { threads: 1, costs: { ...costs, multiplyAdds }, runMs: 0, medianError: 0, samples: 1 };
+      const fit = {
+        threads: 1,
+        costs: { ...costs, multiplyAdds },
+        runMs: 0,
+        runShare: 0,
+        medianError: 0,
+        samples: 1,
+      };
       const machine = { nearBytes: 2 ** 19, farBytes: 2 ** 25 };
       const calibration = { kind: 'native', isa: 'avx2', machine, fits: [fit] } as const;
       storeCalibration({ ...engine.getDevice('cpu-avx2'), name: 'this-machine', calibration }, 'avx2');

@@ -11,6 +11,9 @@ import type { Peaks } from './peaks.js';
 import { samplesOf } from './samples.js';
 import { outsideOf, type TimedTrial } from './time-trials.js';
 
+/** Times outside passes that differ by less count as nearly equal, ms. */
+const toleratedMs = 0.05;
+
 /** Fewest samples for each cost that is fitted. */
 const samplesOfAmount = 7;
 
@@ -51,17 +54,28 @@ export function fitCosts(
   const quiet = samplesWithin(quietMs);
   // A calibration that was hardly given a core has few samples, and needs all of them.
   const samples = quiet.length < samplesOfAmount * known.length ? samplesWithin(undefined) : quiet;
-  const outside = profilesOf(scaled).map(outsideOf);
+  const outside = robustFit(profilesOf(scaled).map(runSample), 2);
   const costs = robustFit([...samples, ...expectedCosts(known, peaks)], known.length);
   const errors = samples.map(({ amounts, time }) => Math.abs(evaluate(amounts, costs) / time - 1));
   return {
     threads,
     costs: Object.fromEntries(known.map(({ name }, i) => [name, costs[i]!])),
-    runMs: Math.max(0, lowerMedian(outside)),
+    runMs: outside[0]!,
+    runShare: outside[1]!,
     ...(pace ? { paceMs: pace.medianMs } : {}),
     ...(handoverMs === undefined ? {} : { handoverMs }),
     medianError: lowerMedian(errors),
     samples: samples.length,
+  };
+}
+
+/** What a run takes that is in no pass: something that every run does, and more the longer its passes take. */
+function runSample(profile: Profile): Sample {
+  const time = outsideOf(profile);
+  return {
+    amounts: Float64Array.of(1, profile.totalMs - time),
+    time,
+    weight: 1 / (time + toleratedMs) ** 2,
   };
 }
 

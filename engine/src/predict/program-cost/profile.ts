@@ -6,7 +6,7 @@ import type { NetworkShapes } from '../../network/walk.js';
 import type { BlockPlan, Plan, Primitive } from '../../plan/plan.js';
 import type { Profile } from '../../profile.js';
 import { PredictedProfile } from '../assemble.js';
-import { calibrationOf, costsFor } from '../calibration.js';
+import { besidePassesMs, calibrationOf } from '../calibration.js';
 import { type Coverage, expectedCoverage, maskCoverage } from '../coverage.js';
 import { gpuCalibrationOf } from '../gpu/gpu-calibration.js';
 import { gpuRunMs } from '../gpu/gpu-costs.js';
@@ -108,7 +108,7 @@ function noteCalibration(
     primitives: [],
     computeMs: 0,
     dataMs: 0,
-    overheadMs: gpu ? gpuRunMs(program, gpu) : costsFor(calibration!, threads).runMs,
+    overheadMs: gpu ? gpuRunMs(program, gpu) : besidePassesMs(calibration!, threads, profile.passesMs),
     flops: 0,
     bytes: 0,
   });
