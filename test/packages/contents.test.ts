@@ -88,6 +88,18 @@ describe('the tarballs', () => {
     );
   });
 
+  it('document what can be imported, and nothing else', () => {
+    const { path } = tarballs.find(({ name }) => name === '@fovea/engine')!;
+    const declarations = (file: string) =>
+      execFileSync('tar', ['-xzOf', path, `package/lib/${file}.d.ts`], { encoding: 'utf8' });
+    for (const file of ['run/run', 'network/network', 'predict/search', 'errors'])
+      expect(declarations(file), file).toContain('/**');
+    for (const file of ['program/builder', 'backends/native/session']) {
+      expect(declarations(file), file).toContain('export declare class');
+      expect(declarations(file), file).not.toContain('/**');
+    }
+  });
+
   it('keep to their budgets', () => {
     const engine = filesOf('@fovea/engine');
     expect(sum(engine, (file) => !/^(models|native\/prebuilds)\//.test(file))).toBeLessThan(2_000_000);

@@ -24,12 +24,15 @@ struct DepthwiseVector {
   V load(const float* row) const { return whole ? I::load(row + c) : I::load_first(row + c, count); }
   V weight(long tap) const { return load(layer.weight + tap * layer.channels); }
 
+  // One function for all places that call it: they are many, and activations are long.
+  [[gnu::noinline]] V activated(V sum) const {
+    return has_slopes ? leaky<I>(sum, slope) : activate<I>(sum, layer.activation);
+  }
+
   // Adds the residual (null adds nothing), activates and writes.
   void finish(V sum, const float* residual, float* output) const {
     if (residual) sum = I::add(sum, load(residual));
-    sum = clamps       ? I::minimum(most, I::maximum(least, sum))
-          : has_slopes ? leaky<I>(sum, slope)
-                       : activate<I>(sum, layer.activation);
+    sum = clamps ? I::minimum(most, I::maximum(least, sum)) : activated(sum);
     if (whole)
       I::store(output + c, sum);
     else
