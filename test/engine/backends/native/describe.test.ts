@@ -1,4 +1,4 @@
-import { builtNetwork, makePlan, type Network, randomMasker } from '@fovea/engine';
+import { builtNetwork, type Network } from '@fovea/engine';
 import { describe, expect, it } from 'vitest';
 import { type InferAddon, inferAddon } from '../../../../engine/src/backends/native/addon.js';
 import {
@@ -9,22 +9,18 @@ import {
 } from '../../../../engine/src/backends/native/encode.js';
 import { nativeBackend } from '../../../../engine/src/backends/native/index.js';
 import { attentionLayers } from '../../../../engine/src/network/attention.js';
-import { blocksOf, type Convolution } from '../../../../engine/src/network/network.js';
-import { networkShapes } from '../../../../engine/src/network/walk.js';
+import type { Convolution } from '../../../../engine/src/network/network.js';
 import { weightBytesOf } from '../../../../engine/src/network/weight-bytes.js';
-import { expectedCoverage, maskCoverage } from '../../../../engine/src/predict/coverage.js';
-import {
-  type CostedProgram,
-  programOfPlan,
-} from '../../../../engine/src/predict/program-cost/costed-program.js';
+import { expectedCoverage } from '../../../../engine/src/predict/coverage.js';
+import type { CostedProgram } from '../../../../engine/src/predict/program-cost/costed-program.js';
 import {
   Describer,
   nativeAmounts,
   tallyNames,
 } from '../../../../engine/src/predict/program-cost/describer.js';
-import { Random } from '../../../../engine/src/random.js';
 import type { AttentionKind } from '../../support/attention.js';
 import { convNext } from '../../support/convnext.js';
+import { prepare } from '../../support/prepared-program.js';
 import { smallNetwork } from '../../support/small-network.js';
 
 const caches = { nearBytes: 2 ** 20, farBytes: 2 ** 25 };
@@ -111,36 +107,6 @@ class Session {
   }
 }
 
-/** Cells of all masks: each active with probability `rate`, drawn the same every time. */
-function drawCells(program: CostedProgram, rate: number): Uint8Array {
-  const random = new Random(3);
-  return Uint8Array.from(
-    program.lowered.masks.flatMap(({ batch, rows, columns }) =>
-      Array.from({ length: batch * rows * columns }, () => (random.next() < rate ? 1 : 0)),
-    ),
-  );
-}
-
-/** A program of a plan, its masks given, and its region counts under some cells. */
-function prepare(network: Network, strategy: string, granularity: number, rate: number, side: number) {
-  const size = { batch: 1, height: side, width: side };
-  const maskers = blocksOf(network).map(() => randomMasker(rate, 1));
-  const plan = makePlan(network, { strategy, granularity, maskers, ...size });
-  const program = programOfPlan(network, plan, networkShapes(network, size), maskers);
-  const cells = drawCells(program, rate);
-  let first = 0;
-  const ofMask = program.lowered.masks.map(({ batch, rows, columns }) => {
-    const own = cells.subarray(first, first + batch * rows * columns);
-    first += own.length;
-    return own;
-  });
-  const counts = program.counts(({ block, shape, mask: id }) => {
-    const mask = program.lowered.masks[id]!;
-    return maskCoverage({ ...mask, block: block.index, granularity, cells: ofMask[id]! }, block, shape);
-  });
-  return { program, cells, counts };
-}
-
 const attending = (attention: AttentionKind) => () =>
   smallNetwork({
     excite: true,
@@ -216,47 +182,6 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
     },
     120_000,
   );
-
-  /** What a run of a network has of one amount. */
-  function amountOf(name: string, network: Network, strategy: string, rate: number, size: number): number {
-    const describer = new Describer(isa, nativeAmounts()!);
-    const at = nativeAmounts()!.findIndex((amount) => amount.name === name);
-    const { program, counts } = prepare(network, strategy, 1, rate, size);
-    const { rows } = describer.describe(program, counts, 1, caches, weightBytesOf(network));
-    const { values, amounts } = describer.layout;
-    let sum = 0;
-    for (let row = 0; row < rows.length; row += values) sum += rows[row + amounts + at]!;
-    return sum;
-  }
-
-  const vectorsOf = (channels: number) => Math.ceil(channels / inferAddon().inferLanes(isa)!);
-
-  it('counts what is normalised beside what is computed anyway', () => {
-    const network = convNext({ channels: [24], blocks: 1, learned: false });
-    const amountAt = (rate: number) => amountOf('normalised', network, 'unfused', rate, 64);
-    const [row, pixels] = [vectorsOf(24), 16 * 16];
-    // Those of the stem and of the head, and of the block where it is active.
-    expect(amountAt(0)).toBeCloseTo(row * (pixels + 1));
-    expect(amountAt(1)).toBeCloseTo(row * (2 * pixels + 1));
-    expect(amountAt(0.5) - amountAt(0)).toBeGreaterThan(0.3 * row * pixels);
-  });
-
-  it('counts activations that take an exponential', () => {
-    const network = convNext({ channels: [24], blocks: 1, learned: false });
-    const amountAt = (rate: number) => amountOf('curved', network, 'unfused', rate, 64);
-    // Its GELU is behind the convolution that makes four times as many channels; ReLUs do not count.
-    expect(amountAt(0)).toBe(0);
-    expect(amountAt(1)).toBeCloseTo(vectorsOf(4 * 24) * 16 * 16);
-    expect(amountOf('curved', builtNetwork('resnet18'), 'dense', 1, 64)).toBe(0);
-  });
-
-  it('counts the taps of a depthwise convolution once for each vector of channels', () => {
-    const network = convNext({ channels: [24], blocks: 1, learned: false });
-    const amountAt = (rate: number) => amountOf('depthwise', network, 'unfused', rate, 64);
-    // What the head normalises is a convolution of one tap.
-    expect(amountAt(0)).toBeCloseTo(vectorsOf(24));
-    expect(amountAt(1) - amountAt(0)).toBeCloseTo(49 * vectorsOf(24) * 16 * 16);
-  });
 
   it('counts something: a run of everything computes every pixel of every convolution', async () => {
     const network = builtNetwork('mobilenet_v2');
