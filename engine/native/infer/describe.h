@@ -6,6 +6,8 @@
 
 namespace fovea {
 
+constexpr double float_bytes = 4;
+
 // A convolution to be described: a pass without pointers.
 struct DescribedPass {
   // Its `count` and `squares` are what is computed, or those of the whole map when only expectations are known.

@@ -18,8 +18,6 @@ constexpr double sums_that_hide = 8;
 // After this many further tiles the arrival of weights is completely hidden.
 constexpr double tiles_that_hide = 5;
 
-constexpr double float_bytes = 4;
-
 // The parameters of the reduction loop, in squares or pixel by pixel.
 struct Walk {
   double pointers;  // to one unit's inputs
