@@ -100,18 +100,28 @@ describe('convolutions beside each other that are added up', () => {
     ]);
   });
 
-  it.each<[string, (g: GraphBuilder, x: string) => string]>([
-    ['other taps', (g, x) => sum(g, depthwise(g, x, 5), depthwise(g, x, 3, 2))],
-    ['another input', (g, x) => sum(g, conv(g, x, C, C), conv(g, g.activation(x, 'relu'), C, C, 3, 'other'))],
-    ['an activation', (g, x) => sum(g, conv(g, x, C, C), g.activation(conv(g, x, C, C, 3, 'other'), 'relu'))],
+  it.each<[string, number, (g: GraphBuilder, x: string) => string]>([
+    ['other taps', 3, (g, x) => sum(g, depthwise(g, x, 5), depthwise(g, x, 3, 2))],
+    // A block, whose branch begins with an activation: that counts as a convolution.
+    [
+      'another input',
+      4,
+      (g, x) => sum(g, conv(g, x, C, C), conv(g, g.activation(x, 'relu'), C, C, 3, 'other')),
+    ],
+    [
+      'an activation',
+      3,
+      (g, x) => sum(g, conv(g, x, C, C), g.activation(conv(g, x, C, C, 3, 'other'), 'relu')),
+    ],
     [
       'another reader',
+      3,
       (g, x) => {
         const read = conv(g, x, C, C);
         return g.node('Mul', [sum(g, read, conv(g, x, C, C, 3, 'other')), read]);
       },
     ],
-  ])('stay apart with %s', async (name, build) => {
+  ])('stay apart with %s', async (name, wanted, build) => {
     const network = await agrees(
       model((g, x) => build(g, conv(g, x, 3, C))),
       `parallel-${name.replaceAll(' ', '-')}`,
@@ -123,6 +133,6 @@ describe('convolutions beside each other that are added up', () => {
           ? [node.block.branch.length + (node.block.projection ? 1 : 0)]
           : [],
     );
-    expect(convolutions.reduce((all, count) => all + count, 0)).toBe(3);
+    expect(convolutions.reduce((all, count) => all + count, 0)).toBe(wanted);
   });
 });
