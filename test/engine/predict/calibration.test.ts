@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { builtNetwork, type Device, getDevice, predict } from '@fovea/engine';
+import { builtNetwork, type Device, predict } from '@fovea/engine';
 import { getBackend, nativeBackend } from '@fovea/engine/backend';
 import {
   calibrate,
@@ -20,6 +20,7 @@ import {
   robustFit,
 } from '../../../engine/src/predict/calibrate/least-squares.js';
 import { describerFor, nativeAmounts } from '../../../engine/src/predict/program-cost/describer.js';
+import { calibratedDevice } from '../support/calibrated-device.js';
 
 let folder = '';
 const before = process.env.FOVEA_DATA_DIR;
@@ -35,28 +36,15 @@ afterAll(() => {
 
 /** A calibrated device of made-up but plausible costs, ms a unit. */
 function calibrated(change: (costs: Record<string, number>) => void = () => undefined): Device {
-  const costs: Record<string, number> = Object.fromEntries(
-    (nativeAmounts() ?? []).map(({ name }) => [name, 3e-8]),
-  );
-  Object.assign(costs, { multiplyAdds: 1.5e-7, passes: 2e-3, convolutions: 3e-4, tileCalls: 3e-5 });
-  change(costs);
-  return {
-    ...getDevice('cpu-avx2'),
-    name: 'this-machine',
-    calibration: {
-      kind: 'native',
-      isa: 'avx2',
-      machine: { nearBytes: 2 ** 19, farBytes: 2 ** 25 },
-      fits: [1, 4].map((threads) => ({
-        threads,
-        costs,
-        runMs: 0.1,
-        runShare: 0.01,
-        medianError: 0.02,
-        samples: 100,
-      })),
-    },
+  const costs: Record<string, number> = {
+    multiplyAdds: 1.5e-7,
+    passes: 2e-3,
+    convolutions: 3e-4,
+    tileCalls: 3e-5,
   };
+  for (const { name } of nativeAmounts() ?? []) costs[name] ??= 3e-8;
+  change(costs);
+  return { ...calibratedDevice((name) => costs[name]!), name: 'this-machine' };
 }
 
 describe('non-negative least squares', () => {
