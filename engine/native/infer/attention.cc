@@ -1,6 +1,7 @@
 #include "infer/attention.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "infer/passes.h"
 
@@ -37,6 +38,11 @@ void compute(const Machine& machine, const AttentionLayer& layer, const float* s
     copy_padded(machine, layer.input, source, g.pad_top, g.pad_left, pass.input, copy);
   }
   convolve(machine, pass);
+}
+
+void divide_by_mean(float* norms, long count, float epsilon) {
+  const double mean = std::accumulate(norms, norms + count, 0.0) / static_cast<double>(count);
+  for (long c = 0; c < count; c++) norms[c] = static_cast<float>(norms[c] / (mean + epsilon));
 }
 
 }  // namespace
@@ -89,6 +95,10 @@ void attend(const Machine& machine, const Attention& attention, Extent map, Layo
   };
   if (attention.mean) pool(Pooling::mean);
   if (attention.maximum) pool(Pooling::maximum);
+  if (attention.response) {
+    pool(Pooling::norm);
+    for (int n = 0; n < map.batch; n++) divide_by_mean(sum + static_cast<long>(n) * map.channels, map.channels, attention.epsilon);
+  }
   if (attention.mean && attention.maximum)
     machine.kernels->add(sum, other, sum, hidden_values, Activation::none);
   compute(machine, *layer++, sum, nullptr, copy, scales);

@@ -5,12 +5,14 @@
 namespace fovea {
 
 // How each channel is summed up over pixels.
-enum class Pooling { mean, maximum };
+enum class Pooling { mean, maximum, norm };
 
 struct Attention {
   bool mean, maximum;              // how channels are pooled; what both give is added up before the gate
+  bool response;                     // alone: each channel's norm, by the mean of all norms plus epsilon
+  float epsilon;
   const PackedConvolution* reduce;   // of each pooled vector; null where that goes to the gate as it is
-  const PackedConvolution* gate;     // 1x1, or sliding over the channels
+  const PackedConvolution* gate;     // 1x1, of a response depthwise, or sliding over the channels
   const PackedConvolution* spatial;  // of each pixel's mean and maximum over channels; null where pixels are not scaled
 
   bool slides() const { return gate->geometry.kernel_width > 1; }

@@ -1,5 +1,6 @@
 // Checks an attention: that its layers fit the map and each other, and that regions are those of its layout.
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "common/error.h"
@@ -27,7 +28,7 @@ void Program::check_attention(const Session& session, int index) {
     need(o[2] == 0, "packed rows need a region");
   if (o[5] >= 0) need(o[5] == o[1] || (o[2] == 0 && same_plane(map, regions_[o[5]])), "pooled region does not fit");
   need(o[2] == 0 || o[5] == o[1], "packed rows are pooled over their own region");
-  need(o[6] >= 1 && o[6] <= 3, "no such pools");
+  need(o[6] >= 1 && o[6] <= 4, "no such pools");
   need(o[4] >= 0, "attention needs a gate");
 
   const Attention attention = attention_at(session, o);
@@ -50,8 +51,17 @@ void Program::check_attention(const Session& session, int index) {
   if (attention.slides())
     need(slides(attention.gate->geometry, 1) && attention.gate->geometry.kernel_height == 1 && hidden == channels,
          "the gate does not slide over the channels");
-  else
+  else if (!attention.response)
     need(fits_vectors(*attention.gate, hidden, channels), "the gate does not fit");
+  if (attention.response) {
+    const PackedConvolution& gate = *attention.gate;
+    const Geometry& g = gate.geometry;
+    need(g.pointwise() && g.in_channels == channels && g.out_channels == channels && g.groups == channels &&
+             gate.activation == Activation::none,
+         "the gate of a response does not fit");
+    need(!attention.reduce && !attention.spatial, "a response has a gate alone");
+    need(attention.epsilon > 0 && std::isfinite(attention.epsilon), "epsilon must be finite and above 0");
+  }
   if (attention.spatial) {
     need(slides(attention.spatial->geometry, 2), "the spatial convolution does not fit");
     need(o[2] == 0, "a spatial convolution reads a map");

@@ -197,7 +197,7 @@ void ProgramDescriber::describe_attention(const int32_t* o, Description& descrip
     amounts.add_levels(Amount::read, pooled * row * share, pooled * row + passed, setting_);
   };
   // Each image is pooled by one thread.
-  if (attention.mean) read_pooled(by_image(plane), since(o[0]));
+  if (attention.mean || attention.response) read_pooled(by_image(plane), since(o[0]));
   if (attention.maximum) read_pooled(by_image(plane), attention.mean ? 0 : since(o[0]));
   if (attention.spatial) read_pooled(setting_.even(), 0);
   describe_rows(Amount::add, scaled, {{o[0], scaled * row}, {o[0], scaled * row}}, amounts);

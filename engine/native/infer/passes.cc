@@ -92,13 +92,14 @@ void global_pool(const Machine& machine, Extent input, const float* source, Layo
   const long plane = static_cast<long>(input.height) * input.width;
   const long C = input.channels;
   const bool whole = !region || region->all;
-  const bool mean = how == Pooling::mean;
+  const bool mean = how == Pooling::mean, most = how == Pooling::maximum;
   machine.pool->for_each(machine.threads, input.batch, machine.stop, [&](long n, int) {
     float* sums = destination + n * C;
-    std::fill(sums, sums + C, mean ? 0.0f : -std::numeric_limits<float>::infinity());
+    std::fill(sums, sums + C, most ? -std::numeric_limits<float>::infinity() : 0.0f);
     long count = 0;
     const auto take = [&](const float* row) {
       if (mean) return machine.kernels->accumulate(row, sums, C);
+      if (!most) return machine.kernels->accumulate_squares(row, machine.zeros, sums, C);
       const float* both[] = {sums, row};
       machine.kernels->maximum(both, 2, sums, C);
     };
@@ -117,6 +118,10 @@ void global_pool(const Machine& machine, Extent input, const float* source, Layo
       count = end - begin;
     }
     if (count == 0) return std::fill(sums, sums + C, 0.0f);
+    if (how == Pooling::norm) {
+      for (long c = 0; c < C; c++) sums[c] = std::sqrt(sums[c]);
+      return;
+    }
     const float scale = mean ? 1.0f / static_cast<float>(count) : 1.0f;
     for (long c = 0; c < C; c++) sums[c] *= scale;
   });

@@ -16,7 +16,7 @@ void max_pool(const Machine& machine, const Window& window, Extent input, const 
 void average_pool(const Machine& machine, const Window& window, Extent input, const float* source, Extent output,
                   float* destination);
 
-// Each channel over each image's map, or over the pixels of `region` alone when it is given; 0 of none.
+// Each channel's mean, maximum or norm over each image's map, or over the pixels of `region` alone when it is given; 0 of none.
 void global_pool(const Machine& machine, Extent input, const float* source, Layout layout, const Region* region,
                  Pooling how, float* destination);
 

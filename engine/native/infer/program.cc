@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 
 #include "common/error.h"
 #include "infer/handover.h"
@@ -273,7 +274,9 @@ bool Program::prepare_convolution(Session& session, const Machine& machine, cons
 
 Attention Program::attention_at(const Session& session, const int32_t* o) const {
   const auto layer = [&](int32_t index) { return index < 0 ? nullptr : &session.convolution(index); };
-  return {(o[6] & 1) != 0, (o[6] & 2) != 0, layer(o[3]), layer(o[4]), layer(o[7])};
+  float epsilon;
+  std::memcpy(&epsilon, o + 8, sizeof(epsilon));
+  return {(o[6] & 1) != 0, (o[6] & 2) != 0, (o[6] & 4) != 0, epsilon, layer(o[3]), layer(o[4]), layer(o[7])};
 }
 
 Extent Program::attended_map(const int32_t* o) const {

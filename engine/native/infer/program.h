@@ -37,7 +37,8 @@ enum class Operation : int32_t {
   scatter,      // source, destination, region
   scatter_add,  // source, destination, region, activation, shortcut, source layout
   activate,     // map, region, activation: at the pixels outside the region
-  excite,       // map, region, layout, reduce or -1, gate, pool region, pools (1 mean, 2 maximum), spatial or -1
+  excite,       // map, region, layout, reduce or -1, gate, pool region, pools (1 mean, 2 maximum, or
+                // 4 response), spatial or -1, epsilon (bits of a float)
   stream,       // number of following instructions that run band by band (2 or 3 convolve; 1 to 3 convolve and a
                 // grid_pool of what they wrote; an add or scatter_add and such a grid_pool; or a grid_pool and
                 // a convolve of one source), pixels in each band (0: the session's value)

@@ -1,4 +1,5 @@
 import type { Attention, PlainConvolution } from './network.js';
+import { isEpsilon } from './normalisation.js';
 
 export type { Attention, AttentionPool } from './network.js';
 
@@ -8,6 +9,11 @@ export type AttentionRole = 'reduce' | 'gate' | 'spatial';
 /** True where the gate is a convolution along the channels, not a matrix over them. */
 export function slidesOverChannels({ kernel }: Attention['gate']): boolean {
   return kernel[1] > 1;
+}
+
+/** True where channels are scaled by the response that they have (global response normalisation). */
+export function scalesByResponse({ pools }: Pick<Attention, 'pools'>): boolean {
+  return pools.includes('response');
 }
 
 /** The convolutions of an attention with what they are in it; none without one. */
@@ -40,7 +46,13 @@ export function attentionPixels(
 }
 
 /** True when the layers of an attention fit a map of that many channels. */
-export function fitsChannels({ reduce, gate, spatial }: Attention, channels: number): boolean {
+export function fitsChannels(attention: Attention, channels: number): boolean {
+  const { pools, epsilon, reduce, gate, spatial } = attention;
+  if (scalesByResponse(attention)) {
+    const scales = [gate.inChannels, gate.outChannels, gate.groups].every((count) => count === channels);
+    const linear = gate.kernel.join() === '1,1' && gate.activation === 'none';
+    return pools.length === 1 && isEpsilon(epsilon) && scales && linear && !reduce && !spatial;
+  }
   const width = reduce?.outChannels ?? channels;
   const scales = slidesOverChannels(gate)
     ? gate.inChannels === 1 && gate.outChannels === 1 && width === channels
@@ -51,6 +63,7 @@ export function fitsChannels({ reduce, gate, spatial }: Attention, channels: num
 
 /** What an attention is called. */
 export function attentionName({ pools, reduce, gate, spatial }: Attention): string {
+  if (scalesByResponse({ pools })) return 'global response normalisation';
   if (spatial) return 'CBAM';
   if (slidesOverChannels(gate)) return 'efficient channel attention';
   if (pools.length > 1) return "CBAM's channel attention";

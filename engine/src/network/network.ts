@@ -52,20 +52,23 @@ export interface Convolution {
   readonly slopes?: Float32Array;
 }
 
-/** How each channel of a map is summed up over its pixels. */
-export type AttentionPool = 'mean' | 'max';
+/** How each channel of a map is summed up over its pixels; `response`: its norm, by the mean of all channels' norms. */
+export type AttentionPool = 'mean' | 'max' | 'response';
 
 /**
  * Attention in a branch: a map scaled by what it holds itself. The channels' scales are
  * `gate(Σ reduce(pool(map)))`, summed over `pools`; `spatial` scales the pixels after that. Squeeze-and-excitation
  * (Hu et al. 2018) pools the mean and has two matrices; ECA (Wang et al. 2020) has no `reduce`, and a `gate` that
- * slides over the channels; CBAM (Woo et al. 2018) pools mean and maximum, and has a `spatial` convolution.
+ * slides over the channels; CBAM (Woo et al. 2018) pools mean and maximum, and has a `spatial` convolution. Global response
+ * normalisation (Woo et al. 2023), `x · (scale · response(x) + 1)`, has a `gate` of one weight a channel.
  */
 export interface Attention {
   /** Index into `Block.branch`: the convolution whose (activated) output is scaled. */
   readonly after: number;
-  /** At least one, each at most once. */
+  /** At least one, each at most once; `response` stands alone, with a linear depthwise `gate` and nothing else. */
   readonly pools: readonly AttentionPool[];
+  /** Added to the mean of the norms, above 0: with `response` alone. */
+  readonly epsilon?: number;
   /** A 1x1 convolution of each pooled vector. */
   readonly reduce?: PlainConvolution;
   /**

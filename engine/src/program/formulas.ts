@@ -184,7 +184,8 @@ export class Formulas {
   #excited({ map, attention, pooledOver, scaled }: Excite): Content {
     const pooled = `${this.#at(map, pooledOver)}${pooledOver ? ` at @${pooledOver.id}` : ''}`;
     const layers = attentionLayers(attention).map(({ convolution }) => this.nameOf(convolution));
-    const factor = `excite ${attention.pools.join('+')} ${layers.join(' ')} ${pooled}`;
+    const { pools, epsilon = '' } = attention;
+    const factor = `excite ${pools.join('+')}${epsilon} ${layers.join(' ')} ${pooled}`;
     const inside = `(${this.#at(map, scaled)} by ${factor})`;
     return scaled ? { region: scaled, inside, outside: this.#outside(map, scaled) } : everywhere(inside);
   }

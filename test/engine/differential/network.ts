@@ -92,7 +92,10 @@ export function networkOf(test: Case, weights = true): Network {
   };
   /** A layer of an attention. */
   const gate: Gate = (name, from, to, layer) => {
-    const { normalisation: _, ...made } = convolution(name, from, to, { kernel: layer.kernel ?? 1 });
+    const { normalisation: _, ...made } = convolution(name, from, to, {
+      kernel: layer.kernel ?? 1,
+      groups: layer.groups ?? 1,
+    });
     return { ...made, activation: layer.activation };
   };
   const { stem } = test;

@@ -297,14 +297,15 @@ function readAround(active: Among, spatial: Attention['spatial'], { H, W }: Plan
 
 async function excite(
   map: Planes,
-  { pools, reduce, gate, spatial }: Attention,
+  { pools, epsilon, reduce, gate, spatial }: Attention,
   convolve: Convolve,
   among?: Among,
 ): Promise<Planes> {
   const vectors: Planes[] = [];
   for (const pool of pools) {
     const pooled = makePlanes({ ...map, H: 1, W: 1 }, (n, c) => pooledOver(pool, map, n, c, among));
-    vectors.push(reduce ? await convolve(pooled, reduce) : pooled);
+    if (pool === 'response') vectors.push(byMean(pooled, epsilon!));
+    else vectors.push(reduce ? await convolve(pooled, reduce) : pooled);
   }
   const sum = makePlanes(vectors[0]!, (_n, _c, _y, _x, at) =>
     vectors.reduce((total, { data }) => total + data[at]!, 0),
@@ -328,7 +329,16 @@ async function excite(
   );
 }
 
-/** Mean or maximum of one map over all its pixels, or over those that are `among`; 0 of none. */
+/** Each image's values by their mean. */
+function byMean(norms: Planes, epsilon: number): Planes {
+  const { C, data } = norms;
+  return makePlanes(norms, (n, _c, _y, _x, at) => {
+    const mean = data.slice(n * C, (n + 1) * C).reduce((a, b) => a + b, 0) / C;
+    return data[at]! / (mean + epsilon);
+  });
+}
+
+/** Mean, maximum or norm of one map over all its pixels, or over those that are `among`; 0 of none. */
 function pooledOver(
   pool: AttentionPool,
   { C, H, W, data }: Planes,
@@ -343,6 +353,7 @@ function pooledOver(
     }
   }
   if (values.length === 0) return 0;
+  if (pool === 'response') return Math.hypot(...values);
   return pool === 'max'
     ? values.reduce((a, b) => Math.max(a, b))
     : values.reduce((a, b) => a + b, 0) / values.length;

@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { blocksOf, builtNetwork, loadNetwork, type Network, Random, run } from '@fovea/engine';
-import type { NetworkNode } from '@fovea/engine/backend';
+import type { Attention, NetworkNode } from '@fovea/engine/backend';
 import { importOnnx, toOnnx } from '@fovea/engine/onnx';
 import { parseSafetensors, saveNetwork } from '@fovea/engine/train';
 import { afterAll, describe, expect, it } from 'vitest';
 import { LONGEST_BRANCH } from '../../../engine/src/network/longest-branch.js';
+import { readNetwork } from '../../../engine/src/network/read.js';
 import { networkFromStored } from '../../../engine/src/network/stored/read.js';
 import { storeNetwork } from '../../../engine/src/network/stored/write.js';
 import { withJoins } from '../support/joined-network.js';
@@ -85,6 +86,34 @@ describe('a network with its maskers in one file', () => {
     expect((await run(again, images, options)).output.data).toEqual(
       (await run(whole, images, options)).output.data,
     );
+  });
+
+  it.each([
+    ['pools', ['response', 'mean'], /attention\.pools/],
+    ['epsilon', 0, /by response/],
+    ['epsilon', undefined, /by response/],
+    ['reduce', (gate: object) => gate, /by response/],
+    ['gate', (gate: object) => ({ ...gate, activation: 'sigmoid' }), /by response/],
+  ])('refuses a response normalisation with other %s: %j', async (field, value, message) => {
+    const own = smallNetwork({ excite: true, attention: 'response' });
+    const stored = (change: (attention: Attention) => object) =>
+      readNetwork(
+        storeNetwork({
+          ...own,
+          nodes: own.nodes.map((node) => {
+            const attention = node.kind === 'block' ? node.block.attention : undefined;
+            if (node.kind !== 'block' || !attention) return node;
+            return { ...node, block: { ...node.block, attention: change(attention) as Attention } };
+          }),
+        }),
+      );
+    expect(await stored((attention) => attention)).toEqual(own);
+    await expect(
+      stored((attention) => ({
+        ...attention,
+        [field]: typeof value === 'function' ? value(attention.gate) : value,
+      })),
+    ).rejects.toThrow(message);
   });
 
   it('takes another ending and a configuration for a mistake', async () => {

@@ -42,6 +42,7 @@ const kinds = {
   slide: 'ECA',
   pools: 'attention by two pools',
   pixels: 'CBAM',
+  response: 'global response normalisation',
 };
 
 const everyPlace = ATTENTION_KINDS.flatMap((attention) =>

@@ -1,7 +1,10 @@
 import type { Activation, Attention, PlainConvolution } from '@fovea/engine/backend';
 
-/** Squeeze-and-excitation; a gate that slides over channels (ECA); mean and maximum pooled; that and pixels (CBAM). */
-export const ATTENTION_KINDS = ['squeeze', 'slide', 'pools', 'pixels'] as const;
+/**
+ * Squeeze-and-excitation; a gate that slides over channels (ECA); mean and maximum pooled; that and pixels (CBAM); global
+ * response normalisation.
+ */
+export const ATTENTION_KINDS = ['squeeze', 'slide', 'pools', 'pixels', 'response'] as const;
 export type AttentionKind = (typeof ATTENTION_KINDS)[number];
 
 /** Makes a layer of an attention: a square kernel in the middle of its padding. */
@@ -9,7 +12,7 @@ export type Gate = (
   part: string,
   inChannels: number,
   outChannels: number,
-  layer: { readonly kernel?: number; readonly activation: Activation },
+  layer: { readonly kernel?: number; readonly groups?: number; readonly activation: Activation },
 ) => PlainConvolution;
 
 /** An attention of a kind to a map of that many channels. */
@@ -31,6 +34,11 @@ export function attentionOfKind(
   if (kind === 'slide') {
     const size = channels > 32 ? 5 : 3;
     return { after, pools: ['mean'], gate: line(gate('gate', 1, 1, { kernel: size, activation })) };
+  }
+  if (kind === 'response') {
+    const scales = gate('gate', channels, channels, { groups: channels, activation: 'none' });
+    const ones = new Float32Array(channels).fill(1);
+    return { after, pools: ['response'], epsilon: 1e-3, gate: { ...scales, bias: ones } };
   }
   return {
     after,

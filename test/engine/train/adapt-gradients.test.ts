@@ -314,6 +314,7 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
     ['ECA', { kind: 'bottleneck', excite: true, attention: 'slide' }],
     ['attention by two pools', { kind: 'bottleneck', excite: true, attention: 'pools' }],
     ['CBAM', { kind: 'bottleneck', excite: true, attention: 'pixels' }],
+    ['global response normalisation', { kind: 'bottleneck', excite: true, attention: 'response' }],
     ['basic blocks with Mish', { kind: 'basic' }, 'mish'],
     ['basic blocks with leaky ReLU', { kind: 'basic' }, 'leaky-relu 0.9'],
     ['ConvNeXt', convNext({ sides: [40, 36] })],

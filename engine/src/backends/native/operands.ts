@@ -38,7 +38,7 @@ const codes = [
 ] as const;
 
 /** How an attention's pools are numbered. */
-const poolBits: Readonly<Record<AttentionPool, number>> = { mean: 1, max: 2 };
+const poolBits: Readonly<Record<AttentionPool, number>> = { mean: 1, max: 2, response: 4 };
 const layouts = ['map', 'packed', 'halo'] as const;
 
 /** Writes instructions, operand by operand, each as what it is. */
@@ -113,6 +113,9 @@ function numberIn<Named>(numbers: Map<Named, number>, named: Named): number {
   return number;
 }
 
+/** A number in single precision, as an operand holds it. */
+const bitsOf = (value: number) => new Int32Array(Float32Array.of(value).buffer)[0]!;
+
 const layoutNumber = ({ layout }: ProgramMap) => layouts.indexOf(layout.kind);
 
 /** Writes the operands of an instruction that has been begun. */
@@ -150,7 +153,7 @@ export function writeOperands(to: OperandWriter, operation: Exclude<Operation, S
     case 'normalise-map': {
       const { source, destination, by, groups, epsilon } = operation;
       to.map(source).map(destination).number(mapStatistics.indexOf(by)).number(groups);
-      to.number(new Int32Array(Float32Array.of(epsilon).buffer)[0]!);
+      to.number(bitsOf(epsilon));
       return;
     }
     case 'multiply':
@@ -195,10 +198,10 @@ export function writeOperands(to: OperandWriter, operation: Exclude<Operation, S
     }
     case 'excite': {
       const { map, attention, pooledOver, scaled } = operation;
-      const { pools, reduce, gate, spatial } = attention;
+      const { pools, epsilon = 0, reduce, gate, spatial } = attention;
       to.map(map).region(scaled).number(layoutNumber(map)).convolution(reduce).convolution(gate);
       to.region(pooledOver).number(pools.reduce((bits, pool) => bits | poolBits[pool], 0));
-      to.convolution(spatial);
+      to.convolution(spatial).number(bitsOf(epsilon));
       return;
     }
     default:

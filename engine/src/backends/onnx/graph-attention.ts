@@ -1,10 +1,14 @@
-import { type Attention, slidesOverChannels } from '../../network/attention.js';
+import { type Attention, scalesByResponse, slidesOverChannels } from '../../network/attention.js';
 import type { PlainConvolution } from '../../network/network.js';
 import { writeAttention } from '../../network/onnx/write-attention.js';
+import { writeResponse } from '../../network/onnx/write-normalise-map.js';
 import type { ProgramRegion } from '../../program/program.js';
 import type { GraphConvolutions } from './graph-convolutions.js';
 import type { GraphValue, GraphValues } from './graph-values.js';
-import { imageOfPixels, meanWeights, pixelsOfImage } from './lists.js';
+import { imageOfPixels, meanWeights, pixelsOfImage, sumWeights } from './lists.js';
+
+/** What of a builder pools a map's pixels. */
+const reductions = { mean: 'mean', max: 'most', response: 'norm' } as const;
 
 /** Attention as nodes of a graph: to whole maps in NCHW, and to rows of pixels. */
 export class GraphAttention {
@@ -24,7 +28,11 @@ export class GraphAttention {
     const { values } = this;
     const { graph } = values;
     const [, , , C] = held.shape;
-    const { pools, reduce, gate } = attention;
+    const { pools, epsilon, reduce, gate } = attention;
+    if (scalesByResponse(attention)) {
+      const response = writeResponse(graph, this.#pooled(held, 'response', pooledOver), epsilon!);
+      return values.reshape(this.#imageLayer(values.reshape(response, [-1, C, 1, 1]), gate), [-1, C]);
+    }
     const parts = pools.map((pool) => {
       const pooled = this.#pooled(held, pool, pooledOver);
       return reduce ? this.#vectorLayer(pooled, reduce) : pooled;
@@ -60,20 +68,24 @@ export class GraphAttention {
     return graph.activation(sums, spatial.activation);
   }
 
-  /** Each image's channels pooled, `[N, C]`. */
+  /** Each image's channels pooled, `[N, C]`; of `response` the norms. */
   #pooled(held: GraphValue, pool: Attention['pools'][number], pooledOver: ProgramRegion | undefined): string {
     const { values } = this;
     const { graph } = values;
     const [N, , , C] = held.shape;
     if (!pooledOver) {
       const images = values.reshape(values.rows(values.complete(held)), [N, -1, C]);
-      return graph[pool === 'mean' ? 'mean' : 'most'](images, [1], { keepdims: 0 });
+      return graph[reductions[pool]](images, [1], { keepdims: 0 });
     }
     const rows = values.at(held, pooledOver);
     const number = values.numberOf(pooledOver);
     if (pool === 'mean') {
       const weights = values.matrix(`mean of ${number}`, N, meanWeights(pooledOver));
       return graph.node('MatMul', [weights, rows]);
+    }
+    if (pool === 'response') {
+      const weights = values.matrix(`sum of ${number}`, N, sumWeights(pooledOver));
+      return graph.node('Sqrt', [graph.node('MatMul', [weights, graph.node('Mul', [rows, rows])])]);
     }
     // An image without pixels has one row of zeros.
     const padded = values.withZeros(rows, C);

@@ -47,6 +47,16 @@ export function pixelsOfImage(region: ProgramRegion, image: number): ListRecipe 
 
 /** `[batch, pixels]` weights that turn a region's rows into each image's mean. */
 export function meanWeights(region: ProgramRegion): ListRecipe {
+  return imageWeights(region, (count) => 1 / count);
+}
+
+/** `[batch, pixels]` weights that turn a region's rows into each image's sum. */
+export function sumWeights(region: ProgramRegion): ListRecipe {
+  return imageWeights(region, () => 1);
+}
+
+/** @param weight of each of an image's pixels, of which there are so many */
+function imageWeights(region: ProgramRegion, weight: (count: number) => number): ListRecipe {
   const plane = region.height * region.width;
   const { batch } = region.mask;
   return (masks) => {
@@ -56,7 +66,7 @@ export function meanWeights(region: ProgramRegion): ListRecipe {
     const values = new Float32Array(batch * pixels.length);
     pixels.forEach((pixel, i) => {
       const image = Math.floor(pixel / plane);
-      values[image * pixels.length + i] = 1 / counts[image]!;
+      values[image * pixels.length + i] = weight(counts[image]!);
     });
     return { dims: [batch, pixels.length], values };
   };

@@ -2,7 +2,7 @@ import { type Attention, slidesOverChannels } from '../../network/attention.js';
 import { Tensor } from '../../tensor.js';
 import { convolve } from './convolve.js';
 import { mapped } from './mapped.js';
-import { globalPool } from './pool.js';
+import { globalPool, responses } from './pool.js';
 
 /**
  * A map times what attention makes of it.
@@ -27,12 +27,13 @@ export function attend(
 /** `[N, 1, 1, C]`. */
 function channelScales(
   map: Tensor,
-  { pools, reduce, gate }: Attention,
+  { pools, epsilon, reduce, gate }: Attention,
   pooledOver: Uint8Array | undefined,
 ): Tensor {
   const [N, , , C] = map.shape;
   const parts = pools.map((pool) => {
-    const pooled = globalPool(map, pool, pooledOver);
+    const pooled =
+      pool === 'response' ? responses(map, epsilon!, pooledOver) : globalPool(map, pool, pooledOver);
     return reduce ? convolve(pooled, reduce) : pooled;
   });
   const sum = mapped(parts[0]!, (_, i) => parts.reduce((total, { data }) => total + data[i]!, 0));

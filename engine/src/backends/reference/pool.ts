@@ -1,4 +1,3 @@
-import type { AttentionPool } from '../../network/attention.js';
 import type { OperationOf } from '../../program/program.js';
 import { Tensor } from '../../tensor.js';
 
@@ -39,7 +38,7 @@ export function poolWindows(
 }
 
 /** Mean over the pixels of `active` (all of them when left out): `[N, H, W, C]` → `[N, 1, 1, C]`; 0 where none is. */
-export function globalPool(input: Tensor, pool: AttentionPool, active?: Uint8Array): Tensor {
+export function globalPool(input: Tensor, pool: 'mean' | 'max', active?: Uint8Array): Tensor {
   const [N, H, W, C] = input.shape;
   const output = Tensor.zeros([N, 1, 1, C]);
   const found = new Float64Array(C);
@@ -56,6 +55,29 @@ export function globalPool(input: Tensor, pool: AttentionPool, active?: Uint8Arr
     }
     if (pixels === 0) continue;
     for (let c = 0; c < C; c++) output.data[n * C + c] = pool === 'mean' ? found[c]! / pixels : found[c]!;
+  }
+  return output;
+}
+
+/**
+ * The norm of each channel over the pixels of `active` (all of them when left out), by the mean of all channels' norms plus
+ * `epsilon`: `[N, H, W, C]` → `[N, 1, 1, C]`.
+ */
+export function responses(input: Tensor, epsilon: number, active?: Uint8Array): Tensor {
+  const [N, H, W, C] = input.shape;
+  const output = Tensor.zeros([N, 1, 1, C]);
+  for (let n = 0; n < N; n++) {
+    const squares = new Float64Array(C);
+    for (let p = n * H * W; p < (n + 1) * H * W; p++) {
+      if (active && !active[p]) continue;
+      for (let c = 0; c < C; c++) squares[c]! += input.data[p * C + c]! ** 2;
+    }
+    const norms = squares.map(Math.sqrt);
+    const mean = norms.reduce((sum, norm) => sum + norm, 0) / C;
+    output.data.set(
+      norms.map((norm) => norm / (mean + epsilon)),
+      n * C,
+    );
   }
   return output;
 }

@@ -1,4 +1,4 @@
-import { slidesOverChannels } from '../../network/attention.js';
+import { scalesByResponse, slidesOverChannels } from '../../network/attention.js';
 import type { Excite } from '../../program/program.js';
 import { spread, vectors } from './kernel.js';
 import { activationKind, activationValues } from './kernels/activation.js';
@@ -29,11 +29,11 @@ export function scratchOf({ map, attention }: Pick<Excite, 'map' | 'attention'>)
 /** The dispatches of an attention behind its pools. */
 export function encodeAttention(operation: Excite, lists: Lists): Launch[] {
   const { map, attention, pooledOver, scaled } = operation;
-  const { pools, reduce, gate, spatial } = attention;
+  const { pools, epsilon, reduce, gate, spatial } = attention;
   const [images, height, width, channels] = map.shape;
   const { hiddenVectors, scales, summaries, weights } = scratchOf(operation);
   const [x, z] = spread(images);
-  const slides = slidesOverChannels(gate);
+  const form = slidesOverChannels(gate) ? 'slide' : scalesByResponse(attention) ? 'response' : 'matrix';
   const count = images * height * width;
   const plane = height * width;
   const shared = { vectors: vectors(channels), plane, scales };
@@ -43,12 +43,14 @@ export function encodeAttention(operation: Excite, lists: Lists): Launch[] {
       kernel: scalesKernel({
         reduced: reduce && activationKind(reduce.activation),
         gated: activationKind(gate.activation),
-        slides,
+        gate: form,
       }),
       parameters: {
         ...{ images, pools: pools.length, vectors: vectors(channels), hiddenVectors },
         ...{ gateBias: biasVector(gate), ...(reduce ? { reduceBias: biasVector(reduce) } : {}) },
-        ...(slides ? { taps: gate.kernel[1], channels } : {}),
+        ...(form === 'matrix' ? {} : { channels }),
+        ...(form === 'slide' ? { taps: gate.kernel[1] } : {}),
+        ...(form === 'response' ? { epsilon: new Uint32Array(Float32Array.of(epsilon!).buffer)[0]! } : {}),
         ...activationValues({ gated: gate.activation, ...(reduce ? { reduced: reduce.activation } : {}) }),
       },
       buffers: {

@@ -1,5 +1,5 @@
 import type { Activation } from '../activation.js';
-import type { Attention, AttentionPool } from '../attention.js';
+import { type Attention, type AttentionPool, fitsChannels } from '../attention.js';
 import type { Convolution, PlainConvolution } from '../network.js';
 import type { ConvolutionDraft, Draft, DraftGraph } from './draft.js';
 import type { FileFacts } from './file-facts.js';
@@ -94,11 +94,39 @@ class Reader {
     const last = this.#passed(gate, channels);
     const sum = last && this.#sum(last, channels);
     if (sum) return this.#summed(input, channels, sum);
+    const response = last && this.#response(last.draft, input, channels);
+    if (response) return response;
     const matrix = last && this.#matrix(last.draft, channels);
     if (!matrix) return this.#sliding(input, channels, last);
     const below = this.#passed(matrix.inputs[0]!, matrix.convolution.inChannels);
     const squeezed = below && this.#squeezed(below, input, channels);
     return squeezed && { input, ...squeezed, gate: matrix.convolution };
+  }
+
+  /** Channels scaled by their responses, as networks are written here. */
+  #response(draft: Draft, input: string, channels: number): Omit<FoundAttention, 'drafts'> | undefined {
+    if (draft.kind !== 'convolution' || !isPlain(draft.convolution)) return undefined;
+    const { convolution: gate } = draft;
+    const quotient = this.graph.producer(draft.inputs[0]!);
+    const [norm, sum] = quotient?.inputs ?? [];
+    if (operatorOf(quotient) !== 'Div' || norm === undefined || sum === undefined) return undefined;
+    const norms = this.graph.producer(norm);
+    const plus = this.graph.producer(sum);
+    const axes = (of: Draft) => axesOf(of.origins[0]!, this.facts)?.join();
+    if (operatorOf(norms) !== 'ReduceL2' || norms!.inputs[0] !== input || axes(norms!) !== '2,3')
+      return undefined;
+    if (operatorOf(plus) !== 'Add') return undefined;
+    const mean = plus!.inputs.map((value) => this.graph.producer(value)).find((other) => other);
+    if (operatorOf(mean) !== 'ReduceMean' || mean!.inputs[0] !== norm || axes(mean!) !== '1')
+      return undefined;
+    const constant = this.facts.constant(
+      plus!.origins[0]!.inputs.find((value) => value !== mean!.outputs[0]) ?? '',
+    );
+    const epsilon = constant && numberValues(constant)[0];
+    const found = { input, pools: ['response'] as const, epsilon: epsilon ?? 0, gate };
+    if (!fitsChannels({ after: 0, ...found }, channels)) return undefined;
+    for (const each of [draft, quotient!, norms!, plus!, mean!]) this.#drafts.add(each);
+    return found;
   }
 
   /** What a gate reads: mean or maximum, or both added, each through the same matrix where there is one. */

@@ -6,6 +6,8 @@ import type { AddDraft, BlockDraft, ConcatDraft, ConvolutionDraft, Draft, DraftG
 import type { FileFacts } from './file-facts.js';
 import { commonPath } from './node-labels.js';
 import { partialSumOf } from './padded-shortcut.js';
+import { responseOf } from './response.js';
+import { isPadded, withScaledInputs } from './scale-forward.js';
 import { isMatrixProduct, type Projection, projectionOf } from './shortcut.js';
 
 /**
@@ -138,6 +140,19 @@ function walk(
     const dead = (reason: string): DeadEnd => ({ reason, convolutions: chain.length });
     if (!draft) return dead('its sides have no common input');
     if (!graph.onlyReadBy(value, ...readers)) return dead(sharedValue);
+    const response = attention ? undefined : responseOf(graph, draft);
+    if (response) {
+      const { shift, ...found } = response;
+      const next = chain.at(-1);
+      if (shift && (!next || isPadded(next)))
+        return dead('a global response normalisation whose shift no convolution takes lies in its branch');
+      if (shift) chain.push(withScaledInputs(chain.pop()!, new Float32Array(shift.length).fill(1), shift));
+      attention = { found, position: chain.length };
+      drafts.push(...found.drafts);
+      value = found.input;
+      readers = found.drafts;
+      continue;
+    }
     if (isProduct(draft) && !attention) {
       const found = attentionOf(graph, draft, facts);
       if (!found)

@@ -62,11 +62,16 @@ export function scaleBeforeAttention(graph: DraftGraph, draft: AffineDraft, budg
 /** Far from where a factor or its inverse would take values out of what float32 holds exactly. */
 const isMild = (scale: number) => Math.abs(scale) > 1e-6 && Math.abs(scale) < 1e6;
 
-const isPadded = ({ padding, samePadding }: Convolution) =>
+/** True where a convolution reads zeros around its input. */
+export const isPadded = ({ padding, samePadding }: Convolution) =>
   samePadding !== undefined || padding.some((amount) => amount !== 0);
 
 /** A convolution that multiplies its input's channels itself, and adds to them. */
-function withScaledInputs(convolution: Convolution, scale: Float32Array, shift?: Float32Array): Convolution {
+export function withScaledInputs(
+  convolution: Convolution,
+  scale: Float32Array,
+  shift?: Float32Array,
+): Convolution {
   const { inChannels, outChannels, groups, kernel } = convolution;
   const [weight, bias] = [convolution.weight.slice(), convolution.bias.slice()];
   const taps = kernel[0] * kernel[1];

@@ -1,6 +1,7 @@
 import { type Attention, slidesOverChannels } from '../attention.js';
 import type { PlainConvolution } from '../network.js';
 import type { GraphBuilder } from './builder.js';
+import { writeResponse } from './write-normalise-map.js';
 
 /** How a graph's convolutions are written, with their activation. */
 export type WriteConvolution = (input: string, convolution: PlainConvolution) => string;
@@ -17,9 +18,14 @@ export function writeAttention(
   convolution: WriteConvolution,
   mean = (input: string) => graph.node('GlobalAveragePool', [input]),
 ): string {
-  const { pools, reduce, gate, spatial } = attention;
+  const { pools, epsilon, reduce, gate, spatial } = attention;
+  const pooledBy = {
+    mean: () => mean(map),
+    max: () => graph.node('GlobalMaxPool', [map]),
+    response: () => writeResponse(graph, graph.norm(map, [2, 3]), epsilon!),
+  };
   const parts = pools.map((pool) => {
-    const pooled = pool === 'mean' ? mean(map) : graph.node('GlobalMaxPool', [map]);
+    const pooled = pooledBy[pool]();
     return reduce ? convolution(pooled, reduce) : pooled;
   });
   const sum = parts.reduce((a, b) => graph.node('Add', [a, b]));

@@ -16,9 +16,7 @@ export function writeNormaliseMap(
 ): string {
   const named = (operator: string) => ({ name: `${path}/${operator}` });
   if (by === 'response') {
-    const norms = graph.norm(map, [2, 3]);
-    const mean = graph.node('Add', [graph.mean(norms, [1]), graph.scalar(epsilon)]);
-    return graph.node('Mul', [map, graph.node('Div', [norms, mean])], {}, named('Mul'));
+    return graph.node('Mul', [map, writeResponse(graph, graph.norm(map, [2, 3]), epsilon)], {}, named('Mul'));
   }
   const values = (value: number) =>
     graph.floats(graph.fresh('groups'), [groups], new Float32Array(groups).fill(value));
@@ -28,4 +26,9 @@ export function writeNormaliseMap(
   const attributes = { epsilon: Float32Array.of(epsilon) };
   const normed = graph.node('InstanceNormalization', inputs, attributes, named('InstanceNormalization'));
   return graph.node('Reshape', [normed, graph.node('Shape', [map])]);
+}
+
+/** Writes the norms of channels, which lie along axis 1, by their mean plus `epsilon`. */
+export function writeResponse(graph: GraphBuilder, norms: string, epsilon: number): string {
+  return graph.node('Div', [norms, graph.node('Add', [graph.mean(norms, [1]), graph.scalar(epsilon)])]);
 }

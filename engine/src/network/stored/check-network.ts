@@ -1,6 +1,6 @@
 import { FoveaError } from '../../errors.js';
 import { isActivation } from '../activation.js';
-import type { AttentionRole } from '../attention.js';
+import { type Attention, type AttentionRole, fitsChannels } from '../attention.js';
 import { LONGEST_BRANCH } from '../longest-branch.js';
 import type { Convolution, Interpolation, Network, NetworkNode } from '../network.js';
 import { isEpsilon, mapStatistics } from '../normalisation.js';
@@ -287,7 +287,8 @@ class Checker {
     this.that(after < branch.length, `${at}: attention.after ${after}`);
     const pools = this.list(attention.pools, `${at}: attention.pools`);
     const known = pools.every((pool, i) => (pool === 'mean' || pool === 'max') && pools.indexOf(pool) === i);
-    this.that(known && pools.length > 0, `${at}: attention.pools ${shown(attention.pools)}`);
+    const byResponse = pools.join() === 'response';
+    this.that(byResponse || (known && pools.length > 0), `${at}: attention.pools ${shown(attention.pools)}`);
     const layer = (role: AttentionRole) => {
       const convolution = this.convolution(attention[role], `${at}: ${role}`);
       this.activation(convolution.activation, at);
@@ -295,6 +296,13 @@ class Checker {
       return convolution;
     };
     const channels = branch[after]!.outChannels;
+    if (byResponse) {
+      const { pools: _, ...rest } = attention;
+      const response = { ...rest, pools: ['response'], gate: layer('gate') } as unknown as Attention;
+      this.that(fitsChannels(response, channels), `${at}: attention by response`);
+      return;
+    }
+    this.that(attention.epsilon === undefined, `${at}: attention.epsilon ${shown(attention.epsilon)}`);
     const reduce = attention.reduce === undefined ? undefined : layer('reduce');
     if (reduce) this.that(reduce.inChannels === channels && isVectorLayer(reduce), `${at}: reduce`);
     const gate = layer('gate');

@@ -1,9 +1,11 @@
-import { type Attention, slidesOverChannels } from '../../network/attention.js';
+import { type Attention, scalesByResponse, slidesOverChannels } from '../../network/attention.js';
 import type { Convolution, PlainConvolution } from '../../network/network.js';
 import type { Tape, Value } from './tape.js';
+import { normaliseMap } from './tape-joins.js';
 
 /** Writes attention to a map down; the result is the scaled map. */
 export function emitAttention(tape: Tape, attention: Attention, input: Value): Value {
+  if (scalesByResponse(attention)) return emitResponse(tape, attention, input);
   const scales = emitScales(tape, attention, input);
   const scaled = tape.scale(input, scales);
   tape.discard(scales);
@@ -11,6 +13,15 @@ export function emitAttention(tape: Tape, attention: Attention, input: Value): V
   const output = emitPixelScales(tape, attention.spatial, scaled);
   tape.discard(scaled);
   return output;
+}
+
+/** `weight · (x · response) + bias · x`: the map is normalised as a whole, and the gate's weights are those of channels. */
+function emitResponse(tape: Tape, { epsilon, gate }: Attention, input: Value): Value {
+  const normalised = normaliseMap(tape, input, { by: 'response', groups: 1, epsilon: epsilon! });
+  const zeros = new Float32Array(gate.outChannels);
+  const scaled = tape.convolution(normalised, { ...gate, bias: zeros });
+  tape.discard(normalised);
+  return addedTo(tape, scaled, tape.convolution(input, { ...gate, weight: gate.bias, bias: zeros }));
 }
 
 /** The channels' scales, `[N, 1, 1, C]`. */

@@ -265,7 +265,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
     }
   });
 
-  it.each(['squeeze', 'slide', 'pixels'] as const)(
+  it.each(['squeeze', 'slide', 'pixels', 'response'] as const)(
     'is made of numbers where less than a pixel is expected: %s',
     (attention) => {
       const network = attending(attention)();

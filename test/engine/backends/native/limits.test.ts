@@ -28,6 +28,33 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
     addon.inferClose(outlines);
   });
 
+  it('a response that is pooled beside others, or whose gate mixes channels', () => {
+    const addon = inferAddon();
+    const session = addon.inferOutlines('portable');
+    const [excite] = new OperandWriter(1).begin('excite').words;
+    const [epsilon] = new Int32Array(Float32Array.of(1e-6).buffer);
+    const layer = (groups: number) =>
+      addon.inferOutline(session, Int32Array.of(4, 4, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, groups, 0, 0));
+    const [depthwise, matrix] = [layer(4), layer(1)];
+    const make = (gate: number, pools: number, bits = epsilon!, reduce = -1) =>
+      addon.inferProgram(
+        session,
+        Float64Array.of(16),
+        Int32Array.of(0, 1, 2, 2, 4),
+        none,
+        none,
+        none,
+        Int32Array.of(excite!, 0, -1, 0, reduce, gate, -1, pools, -1, bits, 0, 0, 0, 0, 0, 0),
+        none,
+      );
+    expect(() => make(depthwise, 5)).toThrow(/no such pools/);
+    expect(() => make(matrix, 4)).toThrow(/gate of a response/);
+    expect(() => make(depthwise, 4, 0)).toThrow(/epsilon/);
+    expect(() => make(depthwise, 4, epsilon, matrix)).toThrow(/a gate alone/);
+    expect(() => make(depthwise, 1)).toThrow(/gate does not fit/);
+    addon.inferClose(session);
+  });
+
   it('attention without a gate', () => {
     const addon = inferAddon();
     const session = addon.inferOutlines('portable');

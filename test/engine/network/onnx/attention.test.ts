@@ -121,8 +121,20 @@ const effective: Record<string, Attend> = {
   },
 };
 
-const forms = Object.entries({ ECA: eca, CBAM: cbam, attention: effective }).flatMap(([name, written]) =>
-  Object.entries(written).map(([how, attend]) => [`${name} ${how}`, attend] as const),
+/** The map times what its channels' norms are of their mean. */
+function normed(g: GraphBuilder, map: string, axes: readonly number[] = [2, 3], channels = 1) {
+  const norms = g.norm(map, axes);
+  const mean = g.node('Add', [g.mean(norms, [channels]), g.scalar(1e-6)]);
+  return g.node('Mul', [map, g.node('Div', [norms, mean])]);
+}
+
+const response: Record<string, Attend> = {
+  'with scales alone': (g, map) =>
+    g.node('Add', [map, g.node('Mul', [floats(g, 1, C, 1, 1), normed(g, map)])]),
+};
+
+const forms = Object.entries({ ECA: eca, CBAM: cbam, attention: effective, GRN: response }).flatMap(
+  ([name, written]) => Object.entries(written).map(([how, attend]) => [`${name} ${how}`, attend] as const),
 );
 
 /** ResNet's block, and one that scales before its last convolution. */
@@ -156,6 +168,50 @@ describe.each(forms)('%s', (name, attend) => {
     await masksAgree({ ...stored, inputShape }, { excitation: 'active' });
     await masksAgree({ ...written, inputShape });
     expect(describeNetwork(found).flops).toBe(describeNetwork(written).flops);
+  });
+});
+
+describe('global response normalisation with shifts', () => {
+  const shifted: Record<string, Attend> = {
+    'as timm has it': (g, map) => {
+      const [scale, shift] = [floats(g, 1, C, 1, 1), floats(g, 1, C, 1, 1)];
+      return g.node('Add', [map, g.node('Add', [shift, g.node('Mul', [scale, normed(g, map)])])]);
+    },
+    'as its authors wrote it, channels last': (g, map) => {
+      const last = g.node('Transpose', [map], { perm: [0, 2, 3, 1] });
+      const scaled = g.node('Mul', [floats(g, C), normed(g, last, [1, 2], -1)]);
+      const sum = g.node('Add', [g.node('Add', [scaled, floats(g, C)]), last]);
+      return g.node('Transpose', [sum], { perm: [0, 3, 1, 2] });
+    },
+  };
+  const blockOf = (attend: Attend, kernel: number) =>
+    model(
+      (g, x) => {
+        const stem = conv(g, x, 3, C);
+        return g.node('Add', [conv(g, attend(g, g.node('Relu', [conv(g, stem, C, C)])), C, C, kernel), stem]);
+      },
+      17,
+      open,
+    );
+
+  it.each(Object.entries(shifted))(
+    '%s follows masks where a pointwise convolution is next',
+    async (name, attend) => {
+      const found = await agrees(blockOf(attend, 1), name.replaceAll(/\W/g, '-'));
+      expect(found.nodes.map(({ kind }) => kind)).toEqual(['convolution', 'block']);
+      expect(describeNetwork(found).nodes[1]!.block!.structure).toContain('global response normalisation');
+      await agreesAt(found, 17, 21);
+      for (const granularity of [1, 4, 8, Number.POSITIVE_INFINITY]) {
+        await masksAgree({ ...found, inputShape: { channels: 3, height: 21, width: 17 } }, { granularity });
+      }
+    },
+  );
+
+  it('stays dense before zeros around the map, which have no shift', async () => {
+    const found = await agrees(blockOf(shifted['as timm has it']!, 3), 'padded');
+    expect(blocksOf(found)).toEqual([]);
+    const addition = describeNetwork(found).nodes.findLast(({ kind }) => kind === 'add');
+    expect(addition?.dense).toMatch(/shift/);
   });
 });
 

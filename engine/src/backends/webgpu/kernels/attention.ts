@@ -7,22 +7,26 @@ export interface ScalesForm {
   /** How each pooled vector is reduced before all of them are added; undefined where it is not. */
   readonly reduced: ActivationKind | undefined;
   readonly gated: ActivationKind;
-  /** Whether the gate slides over the channels. */
-  readonly slides: boolean;
+  readonly gate: GateForm;
 }
+
+/** A matrix over the channels, a kernel that slides over them, or a weight for the response of each. */
+export type GateForm = 'matrix' | 'slide' | 'response';
 
 /**
  * The scales of an attention's channels, a workgroup for each image. `scratch` holds what the pools gave, then room
  * for what lies between the layers, then for the scales, each for all images.
  */
-export function scalesKernel({ reduced, gated, slides }: ScalesForm): Kernel {
+export function scalesKernel({ reduced, gated, gate }: ScalesForm): Kernel {
   const functions = { gated, ...(reduced ? { reduced } : {}) };
   return {
-    name: `scales ${reduced ?? ''} ${gated} ${slides}`,
+    name: `scales ${reduced ?? ''} ${gated} ${gate}`,
     parameters: [
       ...['images', 'pools', 'vectors', 'hiddenVectors', 'gateBias'],
       ...(reduced ? ['reduceBias'] : []),
-      ...(slides ? ['taps', 'channels'] : []),
+      ...(gate === 'slide' ? ['taps'] : []),
+      ...(gate === 'response' ? ['epsilon'] : []),
+      ...(gate === 'matrix' ? [] : ['channels']),
       ...activationParameters(functions),
     ],
     bindings: [
@@ -31,6 +35,7 @@ export function scalesKernel({ reduced, gated, slides }: ScalesForm): Kernel {
       { name: 'scratch', access: 'write', element: 'vec4f' },
     ],
     code: `${activationCode(functions)}
+${gate === 'response' ? 'var<workgroup> sums: array<f32, 256>;' : ''}
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
   let n = groupNumber(group, groups);
@@ -54,8 +59,9 @@ ${
     scratch[hidden + vector] = total;
   }
   storageBarrier();
+${gate === 'response' ? meanNorm : ''}
   for (var vector = local; vector < p.vectors; vector += 256u) {
-${slides ? sliding : matrix}
+${gates[gate]}
     scratch[scales + vector] = gated(sum);
   }
 }`,
@@ -66,6 +72,20 @@ const matrix = `    var sum = vec4f(gate[p.gateBias + vector]);
     for (var c = 0u; c < p.hiddenVectors * 4u; c++) {
       sum = fma(vec4f(scratch[hidden + c / 4u][c % 4u]), vec4f(gate[c * p.vectors + vector]), sum);
     }`;
+
+/** The mean of the channels' norms, to which every invocation adds up what it has itself. */
+const meanNorm = `  var own = 0f;
+  for (var vector = local; vector < p.vectors; vector += 256u) {
+    let there = vec4u(0u, 1u, 2u, 3u) + 4u * vector < vec4u(p.channels);
+    own += dot(select(vec4f(0), scratch[hidden + vector], there), vec4f(1));
+  }
+  sums[local] = own;
+  workgroupBarrier();
+  var norms = 0f;
+  for (var i = 0u; i < 256u; i++) { norms += sums[i]; }
+  let inverse = 1 / (norms / f32(p.channels) + bitcast<f32>(p.epsilon));`;
+
+const response = `    let sum = fma(scratch[hidden + vector] * inverse, vec4f(gate[vector]), vec4f(gate[p.gateBias + vector]));`;
 
 /** What lies outside is 0. */
 const sliding = `    var sum = vec4f(f32(gate[p.gateBias].x));
@@ -78,6 +98,8 @@ const sliding = `    var sum = vec4f(f32(gate[p.gateBias].x));
         sum[lane] = fma(scratch[hidden + near / 4u][near % 4u], f32(gate[tap * 4u].x), sum[lane]);
       }
     }`;
+
+const gates: Readonly<Record<GateForm, string>> = { matrix, slide: sliding, response };
 
 /** Mean and maximum over the channels of pixels times their image's scales, in the first two of a vector. */
 export const summaryKernel: Kernel = {

@@ -51,22 +51,37 @@ ${
 /** Lanes that share a window, so that large ones are read by many invocations. */
 export type Lanes = 1 | 16;
 
+/** How values are taken into what a lane has, what two lanes have is joined, and what follows from that. */
+const pooling = {
+  mean: {
+    start: 'vec4f(0)',
+    taken: 'sum + value',
+    joined: 'sum + value',
+    result: 'sum / f32(max(count, 1u))',
+  },
+  max: {
+    start: 'vec4f(-0x1.fffffep+127f)',
+    taken: 'max(sum, value)',
+    joined: 'max(sum, value)',
+    result: 'select(vec4f(0), sum, count > 0u)',
+  },
+  response: {
+    start: 'vec4f(0)',
+    taken: 'fma(value, value, sum)',
+    joined: 'sum + value',
+    result: 'sqrt(sum)',
+  },
+} as const satisfies Record<AttentionPool, object>;
+
 /**
- * Mean or maximum over the windows of a grid, for masks and for attention; 0 of no pixel.
+ * Mean, maximum or norm over the windows of a grid, for masks and for attention; 0 of no pixel.
  * - `positions` not NONE: only pixels of that region count, in packed rows where `packed` is 1
  * - `cells` not NONE: windows without a pixel of an active cell stay as they are
  * - `first`: where the destination begins, in vectors
  */
 export function gridKernel(lanes: Lanes, output: 'Value' | 'vec4f', pool: AttentionPool = 'mean'): Kernel {
   const items = 256 / lanes;
-  const [start, joined, result] =
-    pool === 'mean'
-      ? ['vec4f(0)', (value: string) => `sum + ${value}`, 'sum / f32(max(count, 1u))']
-      : [
-          'vec4f(-0x1.fffffep+127f)',
-          (value: string) => `max(sum, ${value})`,
-          'select(vec4f(0), sum, count > 0u)',
-        ];
+  const { start, taken, joined, result } = pooling[pool];
   return {
     name: `${pool} ${lanes} ${output}`,
     parameters: [
@@ -116,7 +131,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
         if (position == NONE) { continue; }
         at = select(at, position, p.packed == 1u);
       }
-      sum = ${joined('vec4f(source[at * p.vectors + vector])')};
+      let value = vec4f(source[at * p.vectors + vector]);
+      sum = ${taken};
       count++;
     }
   }
@@ -128,7 +144,8 @@ ${
   workgroupBarrier();
   if (lane > 0u) { return; }
   for (var other = 1u; other < ${lanes}u; other++) {
-    sum = ${joined(`sums[local + other * ${items}u]`)};
+    let value = sums[local + other * ${items}u];
+    sum = ${joined};
     count += counts[local + other * ${items}u];
   }`
     : ''
