@@ -56,6 +56,28 @@ void depthwise_block(const Machine& machine, const ConvolutionPass& pass, Scratc
   finish_apart();
 }
 
+// A max-pool: taps outside the map do not count.
+void maximum_block(const Machine& machine, const ConvolutionPass& pass, Scratch& scratch, long first_pixel,
+                   long last_pixel) {
+  const long channels = pass.convolution->channels;
+  const float** taps = scratch.taps.data();
+  for (PixelWalk at(pass, first_pixel); at.index < last_pixel; at.next()) {
+    point_taps(pass, at, machine.zeros, taps, 1);
+    const float** end = std::remove(taps, taps + pass.convolution->taps, machine.zeros);
+    float* output = output_row(pass, at);
+    const float* residual = pass.residual ? pass.residual + at.pixel * channels : nullptr;
+    // The output may be the residual, so that the values cannot lie there meanwhile.
+    constexpr long piece = 256;
+    float values[piece] = {};
+    for (long c = 0; c < channels; c += piece) {
+      const long count = std::min(piece, channels - c);
+      if (end > taps) machine.kernels->maximum(taps, static_cast<int>(end - taps), values, count);
+      machine.kernels->add(values, residual ? residual + c : nullptr, output + c, count, pass.activation);
+      for (const float** tap = taps; tap < end; tap++) *tap += count;
+    }
+  }
+}
+
 // Normalises pixels that have just been computed.
 void normalise_block(const Machine& machine, const ConvolutionPass& pass, long first_pixel, long last_pixel) {
   const PackedConvolution& convolution = *pass.convolution;
@@ -117,6 +139,7 @@ void fetch_ahead(TileArguments& tile, long width, int tiles) {
 void convolve_block(const Machine& machine, const ConvolutionPass& pass, Scratch& scratch, long first_pixel,
                     long last_pixel, int first_panel, int last_panel) {
   const PackedConvolution& convolution = *pass.convolution;
+  if (convolution.maximum) return maximum_block(machine, pass, scratch, first_pixel, last_pixel);
   if (convolution.form == PackedConvolution::Form::depthwise)
     return depthwise_block(machine, pass, scratch, first_pixel, last_pixel);
 

@@ -59,7 +59,7 @@ napi_value add_outline(napi_env env, napi_callback_info info) {
     const Arguments arguments(env, info, 2);
     Session& session = idle_session(env, arguments[0]);
     if (session.runs()) reject("the session runs programs and takes weights");
-    const auto words = arguments.array<int32_t>(1, "geometry", 15);
+    const auto words = arguments.array<int32_t>(1, "geometry", 16);
     return number_value(env, session.add_outline(read_geometry(words.data), read_finish(words.data + 13)));
   });
 }

@@ -54,10 +54,11 @@ PackedConvolution outline(const Geometry& g, Finish finish, const TileShape& sha
   packed.activation = finish.activation;
   packed.normalised = finish.normalised;
   packed.centred = finish.centred;
+  packed.maximum = finish.maximum;
   const int group_in = g.in_channels / g.groups;
   const int group_out = g.out_channels / g.groups;
 
-  if (group_in == 1 && group_out == 1 && g.groups > 1) {
+  if (group_in == 1 && group_out == 1 && (g.groups > 1 || finish.maximum)) {
     packed.form = PackedConvolution::Form::depthwise;
     packed.taps = g.taps();
     packed.channels = g.in_channels;

@@ -47,6 +47,8 @@ struct PackedConvolution {
   AlignedFloats weight, bias, slopes, winograd;
   // Whether each pixel's channels are normalised before the activation, and their mean taken away for that.
   bool normalised, centred;
+  // Of a depthwise one: the largest tap counts, and weights and bias are not read.
+  bool maximum;
   float epsilon;
   // [2 x channels] scales and shifts, and behind them the slopes of a PReLU once more, one a channel.
   AlignedFloats normalisation;
@@ -80,6 +82,8 @@ struct Finish {
   bool normalised = false;
   // Whether a normalisation takes the mean away.
   bool centred = true;
+  // Whether the largest tap counts in the place of all.
+  bool maximum = false;
 };
 
 // The values of that: biases, slopes of a PReLU or null, and epsilon, scales and shifts of a normalisation or null.

@@ -33,7 +33,8 @@ Finish read_finish(const int32_t* values) {
   const auto activation = static_cast<Activation>(values[0]);
   if (!known(activation) && activation != Activation::prelu) reject("no such activation");
   if (values[1] < 0 || values[1] > 2) reject("normalised: 0, 1 or 2 is accepted");
-  return {activation, values[1] != 0, values[1] != 2};
+  if (values[2] != 0 && values[2] != 1) reject("maximum: 0 or 1 is accepted");
+  return {activation, values[1] != 0, values[1] != 2, values[2] != 0};
 }
 
 namespace {
@@ -82,7 +83,7 @@ napi_value add_convolution(napi_env env, napi_callback_info info) {
     auto packing = std::make_unique<Packing>();
     packing->session = session_of(env, arguments[0]);
     if (!packing->session->runs()) reject("the session describes programs and packs no weights");
-    const auto words = arguments.array<int32_t>(1, "geometry", 15);
+    const auto words = arguments.array<int32_t>(1, "geometry", 16);
     packing->geometry = read_geometry(words.data);
     packing->finish = read_finish(words.data + 13);
     const Geometry& g = packing->geometry;

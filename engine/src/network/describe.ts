@@ -117,10 +117,18 @@ export function describeNetwork(
 }
 
 function describeBlock(block: Block): BlockDescription {
-  const convolution = ({ kernel, inChannels, outChannels, stride, groups, normalisation }: Convolution) =>
+  const convolution = ({
+    kernel,
+    inChannels,
+    outChannels,
+    stride,
+    groups,
+    normalisation,
+    maximum,
+  }: Convolution) =>
     `${kernel.join('x')} ${inChannels}→${outChannels}` +
     (stride[0] > 1 || stride[1] > 1 ? ` /${stride[0]}` : '') +
-    (groups > 1 ? (groups === inChannels ? ' depthwise' : ` groups ${groups}`) : '') +
+    (maximum ? ' maximum' : groups > 1 ? (groups === inChannels ? ' depthwise' : ` groups ${groups}`) : '') +
     (normalisation ? ' normalised' : '');
   const extras = [
     ...(block.attention ? [attentionName(block.attention)] : []),

@@ -50,6 +50,11 @@ export interface Convolution {
   readonly activation: ConvolutionActivation;
   /** One value per output channel for the activation `prelu`, absent otherwise: the slope below zero. */
   readonly slopes?: Float32Array;
+  /**
+   * True for a max-pool in a branch: depthwise, the largest of the values under the kernel and within the map. Its weights are
+   * ones, its biases zeros, it has no activation, normalisation or dilation.
+   */
+  readonly maximum?: boolean;
 }
 
 /** How each channel of a map is summed up over its pixels; `response`: its norm, by the mean of all channels' norms. */

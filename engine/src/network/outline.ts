@@ -44,12 +44,13 @@ function outlinedAttention({ reduce, gate, spatial, ...attention }: Attention): 
 // Field by field: weights may be made by being read.
 function outlined<Layer extends Convolution | PlainConvolution>(layer: Layer): Layer {
   const { name, inChannels, outChannels, kernel, stride, padding, samePadding, dilation, groups } = layer;
-  const { activation, slopes, normalisation } = layer;
+  const { activation, slopes, normalisation, maximum } = layer;
   return {
     ...{ name, inChannels, outChannels, kernel, stride, padding, dilation, groups, activation },
     ...(samePadding === undefined ? {} : { samePadding }),
     ...(slopes === undefined ? {} : { slopes }),
     ...(normalisation === undefined ? {} : { normalisation }),
+    ...(maximum === undefined ? {} : { maximum }),
     weight: NO_VALUES,
     bias: NO_VALUES,
   } as Layer;

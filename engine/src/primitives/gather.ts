@@ -31,6 +31,8 @@ export const gather: PrimitiveRecord = {
       region !== block.activeRegion ||
       dilated ||
       readsRows(convolution) ||
+      // What is copied has zeros around the map.
+      convolution.maximum ||
       source.map.layout.kind !== 'map'
     ) {
       network.passNote(owner, 'nothing is copied: the convolution reads through pixel lists');

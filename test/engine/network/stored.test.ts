@@ -11,6 +11,7 @@ import { readNetwork } from '../../../engine/src/network/read.js';
 import { networkFromStored } from '../../../engine/src/network/stored/read.js';
 import { storeNetwork } from '../../../engine/src/network/stored/write.js';
 import { withJoins } from '../support/joined-network.js';
+import { withPools } from '../support/pooled-branches.js';
 import { randomConvolution, randomImages, smallNetwork } from '../support/small-network.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-stored-'));
@@ -86,6 +87,22 @@ describe('a network with its maskers in one file', () => {
     expect((await run(again, images, options)).output.data).toEqual(
       (await run(whole, images, options)).output.data,
     );
+  });
+
+  it.each([
+    ['activation', 'relu'],
+    ['padding', [3, 1, 1, 1]],
+    ['dilation', [2, 2]],
+    ['maximum', false],
+  ])('refuses a max-pool in a branch with other %s: %j', async (field, value) => {
+    const own = withPools(smallNetwork());
+    expect(await readNetwork(storeNetwork(own))).toEqual(own);
+    const nodes = own.nodes.map((node) => {
+      if (node.kind !== 'block') return node;
+      const branch = node.block.branch.map((layer) => (layer.maximum ? { ...layer, [field]: value } : layer));
+      return { ...node, block: { ...node.block, branch } };
+    });
+    await expect(readNetwork(storeNetwork({ ...own, nodes }))).rejects.toThrow(/maximum/);
   });
 
   it.each([

@@ -11,6 +11,7 @@ import { TrainProgram } from '../../../engine/src/train/train-program.js';
 import { ATTENTION_KINDS } from '../support/attention.js';
 import { convNext } from '../support/convnext.js';
 import { withJoins } from '../support/joined-network.js';
+import { withPools } from '../support/pooled-branches.js';
 import { randomImages, relativeError, smallNetwork } from '../support/small-network.js';
 
 /** A network whose blocks always run densely, projections or not. */
@@ -53,6 +54,7 @@ const networks: [string, Network][] = [
   ['projections behind a pool', smallNetwork({ pooledShortcut: true })],
   ['four convolutions', smallNetwork({ kind: 'preactivated' })],
   ['eight convolutions', smallNetwork({ kind: 'separable' })],
+  ['max-pools in branches', withPools(smallNetwork())],
   ...ATTENTION_KINDS.map((attention): [string, Network] => [
     `attention, ${attention}`,
     smallNetwork({ excite: true, attention }),

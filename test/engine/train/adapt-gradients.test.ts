@@ -14,6 +14,7 @@ import { LearnedValues, normsAfter, savesWork } from '../../../engine/src/train/
 import { buildAdaptGraph, flopsLeft } from '../../../engine/src/train/adapt/network-graph.js';
 import { convNext } from '../support/convnext.js';
 import { withJoins } from '../support/joined-network.js';
+import { withPools } from '../support/pooled-branches.js';
 import {
   randomImages,
   relativeError,
@@ -310,6 +311,7 @@ describe.skipIf(!canTrain())('gradients through whole networks', () => {
     ['inverted residuals, depthwise', { kind: 'inverted', groups: 8 }],
     ['pre-activated bottlenecks', { kind: 'preactivated' }],
     ['separable convolutions', { kind: 'separable' }],
+    ['max-pools in branches', withPools(smallNetwork())],
     ['squeeze-and-excitation', { kind: 'bottleneck', excite: true }],
     ['ECA', { kind: 'bottleneck', excite: true, attention: 'slide' }],
     ['attention by two pools', { kind: 'bottleneck', excite: true, attention: 'pools' }],

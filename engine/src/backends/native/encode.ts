@@ -24,10 +24,10 @@ import {
 } from './encoded-part.js';
 import { OperandWriter, writeOperands } from './operands.js';
 
-/** A convolution's thirteen sizes, its activation, and 1 where it is normalised, 2 where not centred, as the addon takes them. */
+/** A convolution's thirteen sizes, its activation, 1 where it is normalised, 2 where not centred, and 1 for a maximum, as the addon takes them. */
 export function geometryWords(convolution: Convolution): Int32Array {
-  const { inChannels, outChannels, kernel, stride, padding, dilation, groups, activation, normalisation } =
-    convolution;
+  const { inChannels, outChannels, kernel, stride, padding, dilation, groups } = convolution;
+  const { activation, normalisation, maximum } = convolution;
   return Int32Array.of(
     inChannels,
     outChannels,
@@ -38,6 +38,7 @@ export function geometryWords(convolution: Convolution): Int32Array {
     groups,
     activationNumber(activation),
     normalisation ? ((normalisation.centred ?? true) ? 1 : 2) : 0,
+    maximum ? 1 : 0,
   );
 }
 

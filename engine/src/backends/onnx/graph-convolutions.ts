@@ -57,6 +57,7 @@ export class GraphConvolutions {
   }
 
   #sumsAt(source: GraphValue, convolution: Convolution, region: ProgramRegion): string {
+    if (convolution.maximum) return this.values.at(this.#sums(source, convolution), region);
     if (convolution.groups === 1 && isPointwise(convolution))
       return this.product(this.values.at(source, region), convolution);
     if (convolution.groups === 1) return this.#taps(source, convolution, region);
@@ -82,7 +83,10 @@ export class GraphConvolutions {
   /** A convolution of a map in NCHW. */
   image(map: string, convolution: Convolution, padding: Convolution['padding']): string {
     const { graph } = this.values;
-    const { name, outChannels, inChannels, groups, kernel, stride, dilation, weight, bias } = convolution;
+    const { name, outChannels, inChannels, groups, kernel, stride, dilation, weight, bias, maximum } =
+      convolution;
+    if (maximum)
+      return graph.node('MaxPool', [map], { kernel_shape: kernel, strides: stride, pads: padding });
     return graph.node(
       'Conv',
       [

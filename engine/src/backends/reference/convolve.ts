@@ -25,6 +25,7 @@ export function convolve(input: Tensor, convolution: Convolution, region: Region
     activation,
     slopes,
     normalisation,
+    maximum,
   } = convolution;
   const { height, width } = convolutionOutput(convolution, H, W);
   const output = Tensor.zeros([N, height, width, K]);
@@ -36,7 +37,7 @@ export function convolve(input: Tensor, convolution: Convolution, region: Region
       for (let x = 0; x < width; x++) {
         const pixel = (n * height + y) * width + x;
         if (region !== 'all' && !region[pixel]) continue;
-        for (let k = 0; k < K; k++) sums[k] = bias[k]!;
+        for (let k = 0; k < K; k++) sums[k] = maximum ? Number.NEGATIVE_INFINITY : bias[k]!;
         for (let ky = 0; ky < kernel[0]; ky++) {
           const sourceY = y * stride[0] - padding[0] + ky * dilation[0];
           if (sourceY < 0 || sourceY >= H) continue;
@@ -51,7 +52,7 @@ export function convolve(input: Tensor, convolution: Convolution, region: Region
               for (let c = 0; c < inGroup; c++) {
                 sum += input.data[first + c]! * weight[(k * inGroup + c) * taps + tap]!;
               }
-              sums[k]! += sum;
+              sums[k] = maximum ? Math.max(sums[k]!, sum) : sums[k]! + sum;
             }
           }
         }

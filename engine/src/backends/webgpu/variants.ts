@@ -98,12 +98,15 @@ const winograd: Variant = {
 };
 
 /** All variants of each method that any adapter has. */
-export const VARIANTS: Readonly<Record<Method, readonly Variant[]>> = {
+export const VARIANTS: Readonly<Record<Exclude<Method, 'maximum'>, readonly Variant[]>> = {
   gemm: [...TILES.map(gemm), winograd],
   depthwise: [direct('depthwise'), depthwiseOfSeveral],
   grouped: [direct('grouped')],
   mixed: [direct('mixed')],
 };
+
+/** Maxima read as much as depthwise sums, and count as these where time is predicted. */
+const maximum: Variant = { ...direct('maximum'), family: 'depthwise' };
 
 const matrixVariants = new Map<string, readonly Variant[]>();
 
@@ -149,6 +152,7 @@ export const isOfMatrices = ({ family }: Variant) => family.startsWith('matrices
  */
 export function variantsOf(operation: Convolve, matrices?: MatrixUnit): readonly Variant[] {
   const method = methodOf(operation.convolution);
+  if (method === 'maximum') return [maximum];
   const variants = VARIANTS[method].filter(({ kind }) => kind === 'rows' || isWinograd(operation));
   return matrices && method === 'gemm' ? [...variants, ...matrixVariantsOf(matrices)] : variants;
 }
@@ -163,6 +167,7 @@ const RULED = TILES.map((tile, i) => ({ tile, variant: VARIANTS.gemm[i]! })).fil
 /** The largest tile that still makes enough workgroups, or else the smallest. */
 function ruledVariant({ convolution, destination }: Convolve): Variant {
   const method = methodOf(convolution);
+  if (method === 'maximum') return maximum;
   if (method !== 'gemm') return VARIANTS[method][0]!;
   const { outChannels } = convolution;
   const [N, H, W] = destination.shape;

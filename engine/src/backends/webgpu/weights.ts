@@ -5,7 +5,8 @@ import type { GroupKind } from './kernels/direct.js';
 /** How a convolution is computed: as a matrix product, or directly by the kind of its groups. */
 export type Method = 'gemm' | GroupKind;
 
-export function methodOf({ groups, inChannels, outChannels }: Convolution): Method {
+export function methodOf({ groups, inChannels, outChannels, maximum }: Convolution): Method {
+  if (maximum) return 'maximum';
   if (groups === 1) return 'gemm';
   if (groups === inChannels && groups === outChannels) return 'depthwise';
   const wholeVectors = (inChannels / groups) % 4 === 0 && (outChannels / groups) % 4 === 0;

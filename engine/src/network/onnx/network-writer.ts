@@ -199,6 +199,10 @@ export class NetworkWriter {
       strides: stride,
     };
     const path = pathOf(name);
+    if (convolution.maximum) {
+      const { group: _, dilations: __, ...window } = attributes;
+      return this.graph.node('MaxPool', [input], window, { name: `${path}/MaxPool` });
+    }
     const [weight, ...rest] = this.parameters(convolution);
     const inputs = [input, weight!];
     if (!this.random) {

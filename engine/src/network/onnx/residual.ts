@@ -6,6 +6,7 @@ import type { AddDraft, BlockDraft, ConcatDraft, ConvolutionDraft, Draft, DraftG
 import type { FileFacts } from './file-facts.js';
 import { commonPath } from './node-labels.js';
 import { partialSumOf } from './padded-shortcut.js';
+import { isPool, poolInBranch } from './pool-in-branch.js';
 import { responseOf } from './response.js';
 import { isPadded, withScaledInputs } from './scale-forward.js';
 import { isMatrixProduct, type Projection, projectionOf } from './shortcut.js';
@@ -144,7 +145,7 @@ function walk(
     if (response) {
       const { shift, ...found } = response;
       const next = chain.at(-1);
-      if (shift && (!next || isPadded(next)))
+      if (shift && (!next || isPadded(next) || next.maximum))
         return dead('a global response normalisation whose shift no convolution takes lies in its branch');
       if (shift) chain.push(withScaledInputs(chain.pop()!, new Float32Array(shift.length).fill(1), shift));
       attention = { found, position: chain.length };
@@ -172,6 +173,8 @@ function walk(
     drafts.push(draft);
     value = draft.inputs[0]!;
     readers = [draft];
+    // Behind a pool the chain may be a shortcut, whose convolution the mask cannot skip.
+    if (value === start && isPool(draft)) return dead(`its branch begins with ${described(draft)}`);
   }
   const convolutions = chain.toReversed();
   if (!attention) return { input: start, convolutions, drafts };
@@ -182,14 +185,15 @@ function walk(
 }
 
 /**
- * What a draft is in a branch: a convolution, or an activation that a convolution follows, behind a depthwise one that
- * leaves values as they are (Xception's branches begin with a ReLU that the shortcut does not have).
+ * What a draft is in a branch: a convolution, a pool, or an activation that a convolution follows, behind a depthwise one
+ * that leaves values as they are (Xception's branches begin with a ReLU that the shortcut does not have).
  */
 function convolutionOf(draft: Draft, isFollowed: boolean, facts: FileFacts): Convolution | undefined {
   if (draft.kind === 'convolution') return draft.convolution;
-  if (draft.kind !== 'activation' || !isFollowed) return undefined;
   const channels = facts.dims(draft.inputs[0]!)?.[1];
   if (channels === undefined) return undefined;
+  if (isPool(draft)) return poolInBranch(draft, channels);
+  if (draft.kind !== 'activation' || !isFollowed) return undefined;
   const { label, activation, slopes } = draft;
   return { ...everyNth(label, channels, [1, 1]), activation, ...(slopes ? { slopes } : {}) };
 }
@@ -279,7 +283,7 @@ function replaceByBlock(
       index: -1,
       stage: -1,
       name: '',
-      kind: kindOf(branch.convolutions),
+      kind: branch.drafts.some(isPool) ? 'residual' : kindOf(branch.convolutions),
       branch: branch.convolutions,
       ...(branch.attention ? { attention: branch.attention } : {}),
       ...rest,

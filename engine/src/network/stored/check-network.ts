@@ -211,7 +211,19 @@ class Checker {
     else this.activation(convolution.activation, at);
     if (convolution.normalisation !== undefined)
       this.normalisation(convolution.normalisation, outChannels, at);
+    if (convolution.maximum !== undefined) this.maximum(value as Convolution, at);
     return value as Convolution;
+  }
+
+  private maximum(convolution: Convolution, at: string): void {
+    const { maximum, inChannels, outChannels, groups, kernel, dilation, padding } = convolution;
+    const { activation, normalisation } = convolution;
+    const plain =
+      activation === 'none' && normalisation === undefined && dilation.every((step) => step === 1);
+    const depthwise = inChannels === groups && outChannels === groups;
+    // A window in the padding alone has no largest value.
+    const inside = padding.every((amount, side) => amount < kernel[side % 2]!);
+    this.that(maximum === true && plain && depthwise && inside, `${at}: maximum ${shown(maximum)}`);
   }
 
   private normalisation(value: unknown, channels: number, at: string): void {

@@ -6,7 +6,6 @@ import { TILES } from '../../backends/webgpu/kernels/gemm.js';
 import type { Family, Launch } from '../../backends/webgpu/launch.js';
 import { noLists, probeConvolution } from '../../backends/webgpu/probe.js';
 import { VARIANTS } from '../../backends/webgpu/variants.js';
-import type { Method } from '../../backends/webgpu/weights.js';
 import { NetworkBuilder } from '../../network/built/layers.js';
 
 /** Kernels of a family as calibration times them. */
@@ -28,7 +27,7 @@ function sidesOf(pixels: number): readonly [height: number, width: number] {
 
 const convolutions = Object.entries(VARIANTS).flatMap(([name, variants]) =>
   variants.map((variant): Probe => {
-    const method = name as Method;
+    const method = name as keyof typeof VARIANTS;
     const { family } = variant;
     const launch = (pixels: number, channels: number) => {
       const inChannels = method === 'gemm' ? 64 : channels;

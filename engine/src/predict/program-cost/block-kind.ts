@@ -49,9 +49,9 @@ function describe(block: Block, shape: BlockShape): string {
 /** All of a convolution that its cost depends on, as text. */
 export function convolutionText(convolution: Convolution): string {
   const { inChannels, outChannels, kernel, stride, padding, samePadding, dilation, groups } = convolution;
-  const { activation, normalisation } = convolution;
+  const { activation, normalisation, maximum } = convolution;
   const sizes = `${inChannels},${outChannels},${kernel},${stride},${samePadding ?? padding},${dilation},${groups}`;
-  return `${sizes},${activation}${normalisation ? ',normalised' : ''}`;
+  return `${sizes},${activation}${normalisation ? ',normalised' : ''}${maximum ? ',maximum' : ''}`;
 }
 
 /** What the program of a block follows from, beside its shape. */

@@ -169,7 +169,8 @@ export function normsAfter(network: Network, first: number): Convolution[] {
   return network.nodes.slice(from).flatMap((node) => {
     if (node.kind === 'convolution') return [node.convolution];
     if (node.kind !== 'block') return [];
-    return [...node.block.branch, ...(node.block.projection ? [node.block.projection] : [])];
+    const { branch, projection } = node.block;
+    return [...branch.filter(({ maximum }) => !maximum), ...(projection ? [projection] : [])];
   });
 }
 

@@ -122,6 +122,16 @@ export class Tape {
     const { outChannels, kernel, stride, dilation, groups, weight, bias, activation } = convolution;
     const padding = paddingOn(convolution, H, W);
     const { height, width } = convolutionOutput(convolution, H, W);
+    if (convolution.maximum) {
+      const pool = {
+        kind: 'max-pool',
+        inputs: [],
+        output: '',
+        ceilMode: false,
+        countIncludePad: false,
+      } as const;
+      return this.pool(input, { ...convolution, ...pool }, height, width);
+    }
     const learned = input.learned || norm !== undefined;
     const raw = this.make([N, height, width, outChannels], learned);
     const dims = (accumulate: boolean) => [

@@ -314,7 +314,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
     const addon = inferAddon();
     expect(() => addon.inferOutlines('abacus')).toThrow(/abacus.*avx512/);
     const session = addon.inferOutlines('portable');
-    const geometry = Int32Array.of(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0);
+    const geometry = Int32Array.of(1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0);
     const [one, nothing] = [new Float32Array(1), new Float32Array()];
     expect(() => addon.inferConvolution(session, geometry, one, one, nothing, nothing)).toThrow(
       /packs no weights/,

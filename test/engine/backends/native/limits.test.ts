@@ -7,7 +7,7 @@ const none = new Int32Array(0);
 
 /** A convolution's sizes as the addon takes them: square, of stride 1, without padding, groups or activation. */
 const geometry = (inChannels: number, outChannels: number, kernel: number) =>
-  Int32Array.of(inChannels, outChannels, kernel, kernel, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0);
+  Int32Array.of(inChannels, outChannels, kernel, kernel, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0);
 
 describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', () => {
   it('kernels and weights whose sizes it could not count', () => {
@@ -34,7 +34,7 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('native code refuses', 
     const [excite] = new OperandWriter(1).begin('excite').words;
     const [epsilon] = new Int32Array(Float32Array.of(1e-6).buffer);
     const layer = (groups: number) =>
-      addon.inferOutline(session, Int32Array.of(4, 4, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, groups, 0, 0));
+      addon.inferOutline(session, Int32Array.of(4, 4, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, groups, 0, 0, 0));
     const [depthwise, matrix] = [layer(4), layer(1)];
     const make = (gate: number, pools: number, bits = epsilon!, reduce = -1) =>
       addon.inferProgram(

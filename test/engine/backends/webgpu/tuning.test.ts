@@ -7,8 +7,12 @@ import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
 import { LaunchTimer } from '../../../../engine/src/backends/webgpu/launch-timer.js';
 import { tune } from '../../../../engine/src/backends/webgpu/tune.js';
 import { type TunedOn, Tuning, tuningOf } from '../../../../engine/src/backends/webgpu/tuning.js';
-import { ruled, VARIANTS, type Variant } from '../../../../engine/src/backends/webgpu/variants.js';
-import { methodOf } from '../../../../engine/src/backends/webgpu/weights.js';
+import {
+  ruled,
+  VARIANTS,
+  type Variant,
+  variantsOf,
+} from '../../../../engine/src/backends/webgpu/variants.js';
 import type { Convolve } from '../../../../engine/src/program/program.js';
 import { useDataFolder } from '../../../support/data-folder.js';
 import { missingOf } from '../../support/backends.js';
@@ -38,7 +42,7 @@ async function thisGpu(): Promise<TunedOn> {
 async function runWith(variant: Variant, network: ReturnType<typeof smallNetwork>) {
   const tuning = tuningOf(await thisGpu());
   for (const operation of convolutionsOf(network, 2)) {
-    const known = VARIANTS[methodOf(operation.convolution)];
+    const known = variantsOf(operation);
     tuning.learn(operation, known.includes(variant) ? variant : ruled.one(operation));
   }
   // Timing might find convolutions faster in one dispatch with their neighbours, which is not the variant's kernel.

@@ -214,12 +214,20 @@ describe('residual blocks', () => {
       `its branch is longer than ${LONGEST_BRANCH} convolutions`,
     ],
     [
-      'a pool inside the branch',
+      'averages of fewer values at the edge',
+      (g, x) => {
+        const pool = { kernel_shape: [3, 3], pads: [1, 1, 1, 1], count_include_pad: 0 };
+        return g.node('AveragePool', [conv(g, x, 3, 3)], pool);
+      },
+      'average-pool lies in its branch',
+    ],
+    [
+      'a pool before its convolutions',
       (g, x) => {
         const pool = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] };
-        return g.node('MaxPool', [conv(g, x, 3, 3)], pool);
+        return conv(g, g.node('MaxPool', [x], pool), 3, 3);
       },
-      'max-pool lies in its branch',
+      'its branch begins with max-pool',
     ],
     [
       'an activation alone',

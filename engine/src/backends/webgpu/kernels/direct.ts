@@ -11,14 +11,17 @@ import {
 /**
  * Convolutions of many groups, each invocation summing four output channels of one pixel:
  * - `depthwise`: one channel in, one out
+ * - `maximum`: the largest tap of a channel, in the place of their sum
  * - `grouped`: groups of whole vectors
  * - `mixed`: any other groups; channels of one vector may belong to different ones
  */
-export type GroupKind = 'depthwise' | 'grouped' | 'mixed';
+export type GroupKind = 'depthwise' | 'maximum' | 'grouped' | 'mixed';
 
 const sums: Readonly<Record<GroupKind, string>> = {
   depthwise: `
       sum = fma(vec4f(source[at * p.inVectors + vector]), vec4f(weights[tap * p.outVectors + vector]), sum);`,
+  maximum: `
+      sum = max(sum, vec4f(source[at * p.inVectors + vector]));`,
   grouped: `
       let first = at * p.inVectors + vector * 4u / p.outGroup * (p.inGroup / 4u);
       for (var i = 0u; i < p.inGroup / 4u; i++) {
@@ -40,7 +43,7 @@ const sums: Readonly<Record<GroupKind, string>> = {
 
 /** Vectors that an invocation multiplies, one after the other, for one tap. */
 export function directSteps(kind: GroupKind, inGroup: number): number {
-  return kind === 'depthwise' ? 1 : kind === 'grouped' ? inGroup / 4 : inGroup;
+  return kind === 'grouped' ? inGroup / 4 : inGroup;
 }
 
 /** A group's channel of a lane behind the last channel lies beyond the map's; its weight is 0. */
@@ -63,7 +66,7 @@ ${eachItem}
   let vector = item % p.outVectors;
   if (row >= rowCount()) { return; }
   let place = placeOf(row);
-  var sum = vec4f(0);
+  var sum = vec4f(${kind === 'maximum' ? '-0x1.fffffep+127f' : '0'});
   for (var tapY = 0u; tapY < p.kernelHeight; tapY++) {
     for (var tapX = 0u; tapX < p.kernelWidth; tapX++) {
       let at = sourceAt(place, tapY, tapX);
