@@ -81,6 +81,8 @@ export interface BlockCase {
   readonly squeezesLast: boolean;
   /** What attention it is; left out, squeeze-and-excitation. */
   readonly attention?: AttentionKind;
+  /** Set where a max-pool of 3x3 stands behind the branch's first convolution. */
+  readonly pools?: true;
   /** What is normalised over channels: the spatial convolutions of the branch, or everything; left out, nothing. */
   readonly normalised?: 'spatial' | 'all';
   /** Set where the mean is left out of that. */
@@ -136,6 +138,7 @@ export function summary(test: Case): string {
       squeeze,
       squeezesLast,
       attention,
+      pools,
       normalised,
       uncentred,
       granularity,
@@ -143,7 +146,7 @@ export function summary(test: Case): string {
       dense,
     }) =>
       `${kind} ${width}-${channels}${stride > 1 ? `/${stride}` : ''}${groups > 1 ? ` g${groups}` : ''}` +
-      `${squeeze > 0 ? ` ${attention ?? 'squeeze'}${squeezesLast ? ' last' : ''}` : ''}${normalised ? ` normalised ${normalised}${uncentred ? ' uncentred' : ''}` : ''} S${granularity || 'whole'} ${dense ? 'dense' : masker}`,
+      `${squeeze > 0 ? ` ${attention ?? 'squeeze'}${squeezesLast ? ' last' : ''}` : ''}${pools ? ' pools' : ''}${normalised ? ` normalised ${normalised}${uncentred ? ' uncentred' : ''}` : ''} S${granularity || 'whole'} ${dense ? 'dense' : masker}`,
   );
   const joined = test.joins?.length ? `, ${test.joins.length} joined` : '';
   return `${test.pictures} of ${test.height} x ${test.width}, stem ${test.stem.channels}, ${blocks.join(', ')}${joined}`;

@@ -7,6 +7,7 @@ export type Convolve = (input: Planes, convolution: Convolution) => Promise<Plan
 
 /** The definition, in plain loops with sums in double precision. */
 export const convolveInLoops: Convolve = async (input, convolution) => {
+  if (convolution.maximum) return largestUnderKernel(input, convolution);
   const { kernel, stride, dilation, groups, outChannels, weight, bias } = convolution;
   const { C, H, W, data } = input;
   const padding = paddingOf(convolution, H, W);
@@ -32,6 +33,23 @@ export const convolveInLoops: Convolve = async (input, convolution) => {
   });
   return finished(sums, convolution);
 };
+
+/** A max-pool in a branch: values around the map do not count. */
+function largestUnderKernel(input: Planes, convolution: Convolution): Planes {
+  const { kernel, stride } = convolution;
+  const { C, H, W, data } = input;
+  const [top, left] = paddingOf(convolution, H, W);
+  return makePlanes(outputExtent(input, convolution), (n, c, y, x) => {
+    let most = Number.NEGATIVE_INFINITY;
+    for (let row = y * stride[0] - top!; row < y * stride[0] - top! + kernel[0]; row++) {
+      for (let column = x * stride[1] - left!; column < x * stride[1] - left! + kernel[1]; column++) {
+        if (row < 0 || row >= H || column < 0 || column >= W) continue;
+        most = Math.max(most, data[((n * C + c) * H + row) * W + column]!);
+      }
+    }
+    return most;
+  });
+}
 
 /** The sums of a convolution, normalised over the channels of each pixel where they are to be, and activated. */
 function finished(sums: Planes, { activation, slopes, normalisation }: Convolution): Planes {
@@ -111,6 +129,7 @@ export function fastConvolve(): Convolve {
   }
   const graphs = new Map<string, Promise<RuntimeSession>>();
   return async (input, convolution) => {
+    if (convolution.maximum) return largestUnderKernel(input, convolution);
     const { kernel, stride, dilation, groups, outChannels, weight, bias } = convolution;
     const pads = paddingOf(convolution, input.H, input.W);
     const model = convModel({ kernel, strides: stride, pads, dilations: dilation, groups });

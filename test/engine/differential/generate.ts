@@ -112,6 +112,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
   const samePadding = coin(0.8) ? undefined : pick(['upper', 'lower'] as const);
   const normalised = coin(0.85) ? family.normalised : pick(['spatial', 'all'] as const);
   const uncentred = normalised !== undefined && coin(0.3);
+  const pools = coin(0.15);
   const blocks: BlockCase[] = [];
   for (let stage = first; stage <= last; stage++) {
     const { width: inside, channels, groups = 1, squeeze = 0 } = family.stages[stage]!;
@@ -135,6 +136,7 @@ function draw(seed: number, random: Random, { sides }: GenerateOptions): Case {
         squeeze,
         squeezesLast: family.squeezesLast ?? false,
         ...(attention === 'squeeze' ? {} : { attention }),
+        ...(pools ? { pools } : {}),
         ...(pooledShortcut ? { pooledShortcut } : {}),
         inner: coin(0.95) ? inner : pick(INNER),
         outer: coin(0.95) ? outer : pick(ACTIVATIONS),

@@ -1,7 +1,9 @@
 import type { Block, Network } from '@fovea/engine';
 import { Tensor } from '@fovea/engine';
 import type { Convolution, ConvolutionActivation, NetworkNode } from '@fovea/engine/backend';
+import { LONGEST_BRANCH } from '../../../engine/src/network/longest-branch.js';
 import { attentionOfKind, type Gate } from '../support/attention.js';
+import { maxPoolBehind } from '../support/pooled-branches.js';
 import { type Case, inputChannels, isAdaptive, type JoinCase } from './case.js';
 
 /** Uniform numbers from −1 to 1, quickly: a network of real width has millions of weights. */
@@ -240,7 +242,7 @@ function blockOf(
       layer(7, width, channels, last),
     ],
   };
-  const branch = branches[kind === 'inverted' ? 'bottleneck' : kind]();
+  const branch = withPool(branches[kind === 'inverted' ? 'bottleneck' : kind](), wanted.pools ?? false);
   const next = uniform(seedOf(test, `${name} masker`));
   const squeezesBehind = squeezesLast || branch.length === 1;
   const squeezes = squeezesBehind ? channels : width;
@@ -318,4 +320,12 @@ export function batchOf({ shape: [, H, W, C], data }: Tensor, numbers: readonly 
     batch.data.set(data.subarray(number * length, (number + 1) * length), i * length);
   });
   return batch;
+}
+
+/** A branch of several convolutions with a max-pool behind the first, where it has room for it. */
+function withPool(branch: readonly Convolution[], pools: boolean): readonly Convolution[] {
+  const [first, ...rest] = branch;
+  return pools && rest.length > 0 && branch.length < LONGEST_BRANCH
+    ? [first!, maxPoolBehind(first!), ...rest]
+    : branch;
 }

@@ -160,6 +160,8 @@ function* simplerBlock(test: Case, index: number): Generator<Case> {
   }
   const { attention, ...plainly } = block;
   if (attention) yield replace(plainly);
+  const { pools, ...unpooled } = block;
+  if (pools) yield replace(unpooled);
   const { pooledShortcut, ...strided } = block;
   if (pooledShortcut) yield replace(strided);
   const { kernelWidth, ...square } = block;
