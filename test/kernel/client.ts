@@ -204,6 +204,7 @@ export class TestKernel {
     return id;
   }
 
+  readonly #stopped = new AbortController();
   #sending: Promise<unknown> = Promise.resolve();
 
   sendFrames(channel: Channel, frames: readonly (string | Uint8Array)[]): Promise<unknown> {
@@ -231,7 +232,7 @@ export class TestKernel {
     const found = new Promise<TestMessage>((resolve) =>
       this.#replyWaiters.push({ channel, matches, resolve }),
     );
-    return within(found, ms, `a reply on ${channel}\n${this.log.join('')}`);
+    return within(found, ms, `a reply on ${channel}\n${this.log.join('')}`, this.#stopped.signal);
   }
 
   /** The first message on iopub, heard already or to come, that fits. */
@@ -242,6 +243,7 @@ export class TestKernel {
       new Promise<TestMessage>((resolve) => this.#waiters.push({ matches, resolve })),
       ms,
       `a message on iopub\n${this.log.join('')}`,
+      this.#stopped.signal,
     );
   }
 
@@ -336,6 +338,8 @@ export class TestKernel {
 
   /** Ends the kernel whatever state it is in. */
   async stop(): Promise<void> {
+    // What nobody waits for any more must not fail in a later test.
+    this.#stopped.abort();
     for (const socket of Object.values(this.sockets)) socket.close();
     if (this.child.exitCode === null && this.child.signalCode === null) {
       const ended = new Promise((resolve) => this.child.once('exit', resolve));

@@ -1,13 +1,19 @@
 import { readFileSync } from 'node:fs';
 
-/** Fails after a while, naming what was waited for. */
-export async function within<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
+/** Fails after a while, naming what was waited for; once `stopped` is aborted, it is not waited for any more. */
+export async function within<T>(
+  promise: Promise<T>,
+  ms: number,
+  what: string,
+  stopped?: AbortSignal,
+): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   try {
     return await Promise.race([
       promise,
       new Promise<never>((_, reject) => {
         timer = setTimeout(() => reject(new Error(`timed out after ${ms} ms waiting for ${what}`)), ms);
+        stopped?.addEventListener('abort', () => clearTimeout(timer));
       }),
     ]);
   } finally {

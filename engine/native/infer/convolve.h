@@ -69,6 +69,7 @@ struct Scratch {
   AlignedFloats sums;
   AlignedFloats winograd;
   AlignedFloats rows;  // that are copied: see copied_rows.h
+  AlignedFloats borders;  // of the parts of a stream, of the first thread alone: see stream.cc
   // What this thread has executed since the counts were last taken.
   Tally tally;
 

@@ -141,7 +141,9 @@ void ProgramDescriber::describe_stream_at(int at, int count, Description* descri
   if (operation(0) != Operation::convolve) return describe_alone(words_at(at), false, descriptions[0]);
   DescribedPass passes[most_streamed];
   for (int i = 0; i < writers; i++) passes[i] = convolution_at(operands(i));
-  describe_stream(setting_, passes, writers, descriptions);
+  const auto buffer_of = [&](int32_t map) { return program_.maps_[map].buffer; };
+  const bool in_place = buffer_of(operands(0)[1]) == buffer_of(operands(writers - 1)[2]);
+  describe_stream(setting_, passes, writers, in_place, descriptions);
   for (int i = 0; i < writers; i++) use_all(operands(i), passes[i]);
 }
 

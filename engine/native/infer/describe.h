@@ -40,11 +40,19 @@ struct PassWork {
   double items = 0;
   double tiles = 0;  // register tiles of one panel
   double units = 0;  // pixels, or squares of them
+  double repeated = 0;  // units that two threads compute, each for itself
   double prepared = 0;  // units whose pointers or transforms are made, once for every part of their block's panels
   // Units: all of them, and those of the thread that does most.
   double cut = 0, busiest = 0;
 
   double share() const { return busiest / cut; }
+
+  // Adds what another thread does at the same time on its own.
+  void add_beside(const PassWork& other) {
+    bands += other.bands, blocks += other.blocks, items += other.items, tiles += other.tiles;
+    units += other.units, prepared += other.prepared, cut += other.cut;
+    busiest = std::max(busiest, other.busiest);
+  }
 };
 
 // Adds pixels [first, last) of a pass, as `convolve_range` would compute them.
@@ -82,7 +90,9 @@ void describe_cut(const DescribeSetting& setting, const DescribedPass& described
 void describe_pass(const DescribeSetting& setting, const DescribedPass& described, Description& description);
 
 // Convolutions that run band by band: one description each.
-void describe_stream(const DescribeSetting& setting, DescribedPass* passes, int count, Description* descriptions);
+// `in_place`: as in `plan_stream`.
+void describe_stream(const DescribeSetting& setting, DescribedPass* passes, int count, bool in_place,
+                     Description* descriptions);
 
 // A convolution that runs band by band with a pool of the map that it reads; `pool` without pointers.
 void describe_pooled(const DescribeSetting& setting, const GridPool& pool, DescribedPass& described,

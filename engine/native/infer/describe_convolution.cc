@@ -131,7 +131,7 @@ void add_traffic(const Subject& s, Amounts& amounts) {
     // A spatial convolution starts a run of channels at every pixel and group, and each start waits for its line.
     amounts.add_levels(Amount::runs, d.input_pixels * spans * s.share, input_size, setting);
   }
-  // One thread moves these rows before the others begin.
+  // By the thread that moves most: one moves all before the others begin, or each those of its part.
   amounts.add(Amount::carried, d.carried_bytes);
 }
 
@@ -192,17 +192,19 @@ void add_depthwise(const Subject& s, Amounts& amounts) {
 }  // namespace
 
 PassWork scaled(const PassWork& whole, double units, double panels, int threads) {
-  if (units >= whole.units) return whole;
-  const double scale = units / whole.units;
+  const double once = whole.units - whole.repeated;
+  if (units >= once) return whole;
+  const double scale = units / once;
   PassWork work{};
-  work.units = units;
+  work.units = whole.units * scale;
+  work.repeated = whole.repeated * scale;
   work.bands = std::max(1.0, whole.bands * scale);
   work.blocks = std::max(work.bands, whole.blocks * scale);
   work.tiles = std::max(1.0, whole.tiles * scale);
   const double wanted = threads == 1 ? 1 : static_cast<double>(limits::items_of_thread) * threads;
   const double parts = std::min({panels, std::max(1.0, whole.items / work.blocks), wanted});
   work.items = work.blocks * parts;
-  work.prepared = units * parts;
+  work.prepared = work.units * parts;
   work.cut = whole.cut;
   work.busiest = whole.busiest;
   return work;
@@ -261,7 +263,7 @@ void describe_cut(const DescribeSetting& setting, const DescribedPass& described
   describe_convolution(setting, described, done, description.amounts);
   const double pieces = depthwise(convolution) ? 0 : walk_of(convolution, in_squares).pieces;
   description.tally = {done.bands, done.items, depthwise(convolution) ? 0 : done.tiles * panels * pieces,
-                       done.units};
+                       done.units - done.repeated};
   description.has_other = in_squares && described.expected;
   if (!description.has_other) return;
   DescribedPass directly = described;

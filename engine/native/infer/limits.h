@@ -83,6 +83,9 @@ constexpr long pool_parts = 4;
 
 // Most bytes of a map in one band: together with weights, about one second-level cache.
 constexpr long band_bytes = 192 * 1024;
+// Threads compute parts of a stream on their own where the one with the most to do has at most so many times its share:
+// rows at the border of two parts are computed twice.
+constexpr double most_repeated = 1.12;
 // Most convolutions that run band by band together: a whole branch, as long as the engine takes it.
 constexpr int most_streamed = 8;
 

@@ -11,105 +11,95 @@ namespace fovea {
 
 namespace {
 
-// How many pixels `writer` must have computed before `reader` can compute its first `end` pixels.
-long pixels_read(const ConvolutionPass& reader, long end, const ConvolutionPass& writer) {
-  if (end == reader.count) return writer.count;
-  if (reader.source_layout == Layout::packed) return end;
-  const Geometry& g = reader.convolution->geometry;
-  const long row = reader.place(end - 1) / reader.output.width;
-  const long image = row / reader.output.height;
-  const long y = row % reader.output.height * g.stride_y - g.pad_top + (g.kernel_height - 1) * g.dilation_y;
-  // Up to the end of the lowest row that is read: earlier pixels may reach further to the right.
-  const long lowest = image * reader.input.height + std::min<long>(std::max<long>(y, 0), reader.input.height - 1);
-  return writer.before((lowest + 1) * reader.input.width);
-}
-
-// Passes in squares compute two rows at a time.
-long aligned(const ConvolutionPass& pass, long end) { return pass.squares > 0 ? winograd_align(pass, end) : end; }
-
-// The first row of `writer`, in memory order, that `reader` reads when it continues with its pixel `done`.
-long first_row_read(const ConvolutionPass& reader, long done) {
-  if (reader.source_layout == Layout::packed) return done;
-  const Geometry& g = reader.convolution->geometry;
-  const long row = reader.place(done) / reader.output.width;
-  const long image = row / reader.output.height;
-  long y = row % reader.output.height;
-  if (reader.squares > 0) y -= y % 2;
-  return (image * reader.input.height + std::max<long>(0, y * g.stride_y - g.pad_top)) * reader.input.width;
-}
-
-// How many rows of memory `writer` has filled once its first `done` pixels are computed.
-long rows_written(const ConvolutionPass& writer, long done) {
-  if (done == 0 || writer.destination_layout == Layout::packed) return done;
-  return writer.place(done - 1) + 1;
-}
-
-// Those rows filled by `writer` that are still to be read, in memory order.
-struct Kept {
-  long first, end;
-};
-
-Kept rows_kept(const ConvolutionPass& writer, long written, const ConvolutionPass& reader, long read) {
-  const long end = rows_written(writer, written);
-  return {read < reader.count ? std::min(first_row_read(reader, read), end) : end, end};
-}
-
 // What a pass of a stream writes for the next one. Only rows that are still to be read are kept, at the start of the
 // buffer, so that each band writes to cache lines that the band before it used.
 class Intermediate {
  public:
   Intermediate() = default;
-  explicit Intermediate(const ConvolutionPass& writer)
-      : buffer_(writer.destination), channels_(writer.output.channels) {}
+  // Keeps rows from `first` on at row `offset` of the buffer, and points both passes to where row 0 would be.
+  Intermediate(ConvolutionPass& writer, long first, long offset, ConvolutionPass& reader)
+      : buffer_(writer.destination + offset * writer.output.channels), channels_(writer.output.channels), first_(first) {
+    point(writer, reader);
+  }
 
-  // Moves the rows that `reader` still needs to the front, and points both passes to where row 0 would be.
+  // Moves the rows that `reader` still needs to the front.
   void advance(ConvolutionPass& writer, Kept kept, ConvolutionPass& reader) {
-    if (kept.first > first_) {
-      std::memmove(buffer_, buffer_ + (kept.first - first_) * channels_,
-                   (kept.end - kept.first) * channels_ * sizeof(float));
-      first_ = kept.first;
-    }
+    if (kept.first <= first_) return;
+    std::memmove(buffer_, buffer_ + (kept.first - first_) * channels_,
+                 (kept.end - kept.first) * channels_ * sizeof(float));
+    first_ = kept.first;
+    point(writer, reader);
+  }
+
+ private:
+  void point(ConvolutionPass& writer, ConvolutionPass& reader) const {
     writer.destination = buffer_ - first_ * channels_;
     reader.source = writer.destination;
   }
 
- private:
   float* buffer_ = nullptr;
   long channels_ = 0;
   long first_ = 0;
 };
 
-// Bytes of weights and intermediates, which determine the number of bands of a stream.
-struct StreamBytes {
-  double intermediates = 0, weights = 0;
-
-  StreamBytes(const ConvolutionPass* passes, int count) {
-    for (int i = 0; i < count; i++) {
-      weights += static_cast<double>(passes[i].weight_bytes());
-      if (i + 1 < count) intermediates += 4.0 * passes[i].output.channels * static_cast<double>(passes[i].count);
+// The rows around the borders of parts, copied before any part writes over them.
+class BorderCopies {
+ public:
+  BorderCopies(AlignedFloats& values, const StreamPlan& plan, const ConvolutionPass& first) : map_(first.source) {
+    const long channels = first.input.channels;
+    long end = 0;
+    for (const Border& border : plan.borders) {
+      starts_.push_back(end - border.first * channels);
+      end += (border.end - border.first) * channels;
+    }
+    if (values.size() < static_cast<size_t>(end)) values = AlignedFloats(end);
+    copies_ = values.data();
+    for (size_t i = 0; i < starts_.size(); i++) {
+      const Border& border = plan.borders[i];
+      std::copy(map_ + border.first * channels, map_ + border.end * channels,
+                copies_ + starts_[i] + border.first * channels);
     }
   }
+
+  // Where row 0 would be of what a part's first pass reads; `border`: as `by_border` gives it.
+  const float* source(long part, int border) const {
+    return border == 1 ? map_ : copies_ + starts_[border == 0 ? part - 1 : part];
+  }
+
+ private:
+  const float* map_;
+  float* copies_ = nullptr;
+  std::vector<long> starts_;
 };
 
-// How many bands keep the intermediates in cache, unless the session sets the size of a band. Every band after the
-// first reads the weights again, which must not be more bytes than it saves by keeping intermediates (each written and
-// read once) in cache.
-long bands_of(int threads, long band_pixels, const ConvolutionPass* passes, int count) {
-  const ConvolutionPass& last = passes[count - 1];
-  if (const long wanted = wanted_bands(band_pixels, last.count)) return wanted;
-  const StreamBytes bytes(passes, count);
-  const double fitting = std::ceil(bytes.intermediates / static_cast<double>(threads * limits::band_bytes));
-  const double paying = 1 + 2 * bytes.intermediates / bytes.weights;
-  const long most = (last.count + limits::block_pixels - 1) / limits::block_pixels;
-  return std::clamp<long>(static_cast<long>(std::min(fitting, paying)), 1, std::max(1L, most));
+// Pixels of a pass, or the squares they are computed in.
+double units_of(const ConvolutionPass& pass, Range pixels) {
+  if (pass.squares == 0) return static_cast<double>(pixels.last - pixels.first);
+  return static_cast<double>(pass.tiling->square_of(pixels.last) - pass.tiling->square_of(pixels.first));
 }
 
-// How many pixels each pass of a stream must have computed at the end of band `b`.
-void ends_of_band(const ConvolutionPass* passes, int count, long b, long bands, long* end) {
-  const ConvolutionPass& last = passes[count - 1];
-  end[count - 1] = aligned(last, last.count * (b + 1) / bands);
-  for (int i = count - 2; i >= 0; i--)
-    end[i] = end[i + 1] == 0 ? 0 : aligned(passes[i], pixels_read(passes[i + 1], end[i + 1], passes[i]));
+// Runs one part of a stream.
+template <class AfterBand>
+void stream_part(const Machine& machine, const ConvolutionPass* shared, int count, const StreamPlan& plan, long index,
+                 const BorderCopies& borders, AfterBand after_band) {
+  ConvolutionPass passes[most_streamed];
+  std::copy_n(shared, count, passes);
+  StreamPart part(shared, count, plan.pixels(shared[count - 1], index), plan.bands);
+  Intermediate intermediates[most_streamed];
+  for (int i = 0; i + 1 < count; i++) {
+    const long offset = plan.offsets.empty() ? 0 : plan.offsets[index][i];
+    intermediates[i] = Intermediate(passes[i], part.first_row(i), offset, passes[i + 1]);
+  }
+  while (part.next()) {
+    for (int i = 0; !part.is_first() && i + 1 < count; i++)
+      intermediates[i].advance(passes[i], part.kept(i), passes[i + 1]);
+    by_border(plan, index, part.pixels(0), [&](Range pixels, int border) {
+      passes[0].source = borders.source(index, border);
+      convolve_range(machine, passes[0], pixels.first, pixels.last);
+    });
+    for (int i = 1; i < count; i++) convolve_range(machine, passes[i], part.pixels(i).first, part.pixels(i).last);
+    after_band(part.pixels(count - 1).last);
+  }
 }
 
 // Bands of a pool and a convolution that read the same map, and how many pixels the convolution must have computed at
@@ -151,50 +141,60 @@ void stream_pooled(const Machine& machine, const GridPool& pool, const Convoluti
   }
 }
 
-void stream(const Machine& machine, ConvolutionPass* passes, int count, FollowingPool* pool) {
+void stream(const Machine& machine, const ConvolutionPass* passes, int count, FollowingPool* pool) {
   const ConvolutionPass& last = passes[count - 1];
-  const long bands = bands_of(machine.threads, machine.band_pixels, passes, count);
-  long done[most_streamed] = {};
-  Intermediate intermediates[most_streamed];
-  for (int i = 0; i + 1 < count; i++) intermediates[i] = Intermediate(passes[i]);
-  for (long b = 0; b < bands; b++) {
-    long end[most_streamed];
-    ends_of_band(passes, count, b, bands, end);
-    if (b > 0) {
-      for (int i = 0; i + 1 < count; i++)
-        intermediates[i].advance(passes[i], rows_kept(passes[i], done[i], passes[i + 1], done[i + 1]), passes[i + 1]);
-    }
-    for (int i = 0; i < count; i++) {
-      convolve_range(machine, passes[i], done[i], end[i]);
-      done[i] = std::max(done[i], end[i]);
-    }
-    if (pool) pool->advance(final_pixels(last.pixels, last.count, done[count - 1], last.output.pixels()));
-  }
+  const StreamPlan plan = plan_stream(machine.threads, machine.band_pixels, passes, count,
+                                      last.destination == passes[0].source);
+  const auto pooled = [&](long done) {
+    if (pool) pool->advance(final_pixels(last.pixels, last.count, done, last.output.pixels()));
+  };
+  const BorderCopies borders(machine.scratch->borders, plan, passes[0]);
+  if (plan.parts == 1) return stream_part(machine, passes, count, plan, 0, borders, pooled);
+  machine.pool->for_each(machine.threads, plan.parts, machine.stop, [&](long i, int thread) {
+    Machine alone = machine;
+    alone.threads = 1;
+    alone.scratch = machine.scratch + thread;
+    stream_part(alone, passes, count, plan, i, borders, [](long) {});
+  });
+  // Counted once, as in a plan of one part.
+  for (int i = 0; i < count; i++)
+    plan.repeated(i, [&](Range pixels) { machine.scratch->tally.units -= units_of(passes[i], pixels); });
+  pooled(last.count);
 }
 
 namespace {
 
-// The same loop, counted; `carried`: bytes of the rows that bands pass on.
-void count_bands(const DescribeSetting& setting, const ConvolutionPass* passes, int count, long bands,
+// The same loop, counted; `carried`: bytes of the rows that the bands of a thread pass on.
+void count_bands(const DescribeSetting& setting, const ConvolutionPass* passes, int count, const StreamPlan& plan,
                  PassWork* works, double* carried) {
-  long done[most_streamed] = {};
-  for (long b = 0; b < bands; b++) {
-    long end[most_streamed];
-    ends_of_band(passes, count, b, bands, end);
-    for (int i = 0; b > 0 && i + 1 < count; i++) {
-      const Kept kept = rows_kept(passes[i], done[i], passes[i + 1], done[i + 1]);
-      carried[i] += 4.0 * passes[i].output.channels * static_cast<double>(kept.end - kept.first);
+  DescribeSetting alone = setting;
+  if (plan.parts > 1) alone.threads = 1;
+  for (long p = 0; p < plan.parts; p++) {
+    PassWork own[most_streamed]{};
+    double moved[most_streamed] = {};
+    for (StreamPart part(passes, count, plan.pixels(passes[count - 1], p), plan.bands); part.next();) {
+      for (int i = 0; !part.is_first() && i + 1 < count; i++)
+        moved[i] += 4.0 * passes[i].output.channels * static_cast<double>(part.kept(i).end - part.kept(i).first);
+      by_border(plan, p, part.pixels(0),
+                [&](Range pixels, int) { describe_range(alone, passes[0], pixels.first, pixels.last, own[0]); });
+      for (int i = 1; i < count; i++)
+        describe_range(alone, passes[i], part.pixels(i).first, part.pixels(i).last, own[i]);
     }
     for (int i = 0; i < count; i++) {
-      describe_range(setting, passes[i], done[i], end[i], works[i]);
-      done[i] = std::max(done[i], end[i]);
+      works[i].add_beside(own[i]);
+      carried[i] = std::max(carried[i], moved[i]);
     }
+  }
+  for (int i = 0; i < count; i++) {
+    const long once = passes[i].squares > 0 ? passes[i].squares : passes[i].count;
+    works[i].repeated = std::max(0.0, works[i].units - static_cast<double>(once));
   }
 }
 
 }  // namespace
 
-void describe_stream(const DescribeSetting& setting, DescribedPass* passes, int count, Description* descriptions) {
+void describe_stream(const DescribeSetting& setting, DescribedPass* passes, int count, bool in_place,
+                     Description* descriptions) {
   ConvolutionPass shapes[most_streamed]{}, apart[most_streamed]{};
   for (int i = 0; i < count; i++) {
     passes[i].input_streamed = i > 0;
@@ -202,15 +202,15 @@ void describe_stream(const DescribeSetting& setting, DescribedPass* passes, int 
     shapes[i] = apart[i] = passes[i].pass;
     apart[i].squares = 0;
   }
-  const long bands = bands_of(setting.threads, setting.band_pixels, shapes, count);
+  const StreamPlan plan = plan_stream(setting.threads, setting.band_pixels, shapes, count, in_place);
   PassWork works[most_streamed]{}, others[most_streamed]{};
   double carried[most_streamed] = {}, ignored[most_streamed] = {};
-  count_bands(setting, shapes, count, bands, works, carried);
-  count_bands(setting, apart, count, bands, others, ignored);
-  const double weights = StreamBytes(shapes, count).weights;
+  count_bands(setting, shapes, count, plan, works, carried);
+  count_bands(setting, apart, count, plan, others, ignored);
+  const double weights = stream_weights(shapes, count);
   for (int i = 0; i < count; i++) {
     passes[i].carried_bytes = carried[i];
-    passes[i].stream_weight_bytes = bands > 1 ? weights : 0;
+    passes[i].stream_weight_bytes = plan.bands > 1 ? weights : 0;
     describe_cut(setting, passes[i], works[i], others[i], descriptions[i]);
   }
 }

@@ -196,13 +196,25 @@ long squares_before(const ConvolutionPass& pass, long pixel) {
   return pass.squares == whole ? rows_of_squares * across : rows_of_squares * across * pass.squares / whole;
 }
 
+namespace {
+
+// The first row of the pair of output rows that contains a pixel of the pass, and the first after it.
+Range pair_of_rows(const ConvolutionPass& pass, long pixel) {
+  const long row = pass.place(pixel) / pass.output.width;
+  const long image = row / pass.output.height * pass.output.height;
+  const long first = image + (row - image) / 2 * 2;
+  return {first, std::min(first + 2, image + pass.output.height)};
+}
+
+}  // namespace
+
 long winograd_align(const ConvolutionPass& pass, long end) {
   if (end <= 0 || end >= pass.count) return end;
-  const long row = pass.place(end - 1) / pass.output.width;
-  const long image = row / pass.output.height;
-  const long next = std::min(image * pass.output.height + (row - image * pass.output.height) / 2 * 2 + 2,
-                             (image + 1) * pass.output.height);
-  return pass.before(next * pass.output.width);
+  return pass.before(pair_of_rows(pass, end - 1).last * pass.output.width);
+}
+
+long winograd_begin(const ConvolutionPass& pass, long begin) {
+  return pass.before(pair_of_rows(pass, begin).first * pass.output.width);
 }
 
 }  // namespace fovea

@@ -29,4 +29,7 @@ long squares_before(const ConvolutionPass& pass, long pixel);
 // The end of the pair of output rows that contains pixel `end - 1` of the pass.
 long winograd_align(const ConvolutionPass& pass, long end);
 
+// The first pixel of the pair of output rows that contains pixel `begin` of the pass.
+long winograd_begin(const ConvolutionPass& pass, long begin);
+
 }  // namespace fovea

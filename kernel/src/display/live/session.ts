@@ -280,7 +280,6 @@ export class LiveSession {
   }
 }
 
-/** What a state's learned masks depend on. */
 /** One masker per block. */
 function maskersOf(network: Network, state: LiveState): Masker[] {
   if (state.masker !== 'painted') {

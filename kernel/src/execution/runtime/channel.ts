@@ -1,11 +1,14 @@
 import fs, { fstatSync } from 'node:fs';
 import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads';
-import { BACKLOG_LIMIT, InputState, Word } from '../common-words.js';
+import { BACKLOG_LIMIT, InputState, UserCode, Word } from '../common-words.js';
 import type { Done, Order, Packet, Report } from '../wire.js';
 import { guardNativeCode } from './native-code.js';
 import type { Parcel, PumpData } from './pump.js';
+import { takeTermination } from './termination.js';
 
 const { stringify } = JSON;
+// Cells may have a variable of this name, and the kernel wraps it for them.
+const { queueMicrotask } = globalThis;
 /** Taken before writes to the descriptors are redirected. */
 const { writeSync } = fs;
 
@@ -90,11 +93,51 @@ export class Channel {
   }
 
   #countProtected(): void {
-    Atomics.store(this.#shared, Word.protected, this.#protected.size);
+    const own = [...this.#protected].filter(({ cell }) => cell === undefined).length;
+    Atomics.store(this.#shared, Word.ownWork, own);
+    Atomics.store(this.#shared, Word.cellWork, this.#protected.size - own);
+  }
+
+  /**
+   * Calls user code synchronously. A termination that is under way when the code is left strikes here: outside, it
+   * would drop the jobs of promises that wait, such as those of a module that loads.
+   */
+  callUserCode<T>(call: () => T): T {
+    Atomics.add(this.#shared, Word.userCalls, 1);
+    Atomics.store(this.#shared, Word.userCode, UserCode.inside);
+    try {
+      return call();
+    } finally {
+      Atomics.store(this.#shared, Word.userCode, UserCode.left);
+      takeTermination(this.#shared);
+    }
+  }
+
+  /** Marks that a cell goes on after an `await`, until it waits again. */
+  resumeUserCode(): void {
+    if (Atomics.load(this.#shared, Word.userCode) !== UserCode.none) return;
+    Atomics.store(this.#shared, Word.userCode, UserCode.resumed);
+    queueMicrotask(this.#suspendUserCode);
+  }
+
+  readonly #suspendUserCode = () => {
+    Atomics.compareExchange(this.#shared, Word.userCode, UserCode.resumed, UserCode.none);
+  };
+
+  /** Does what follows a call of user code that was left or terminated, and must not be terminated itself. */
+  afterUserCode(follow: () => void): void {
+    Atomics.store(this.#shared, Word.userCode, UserCode.left);
+    try {
+      follow();
+    } finally {
+      Atomics.store(this.#shared, Word.userCode, UserCode.none);
+    }
   }
 
   /** Says that the main thread has seen an interrupt, so that it need not be terminated. */
   acknowledgeInterrupt(): void {
+    // A termination has dropped the job that would have done so.
+    this.#suspendUserCode();
     Atomics.add(this.#shared, Word.interruptsSeen, 1);
   }
 

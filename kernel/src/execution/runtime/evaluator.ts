@@ -81,6 +81,10 @@ export class Evaluator {
 
   /** Called through the bridge, inside the inspector's synchronous evaluation; concludes a synchronous cell. */
   run(id: number): void {
+    this.channel.callUserCode(() => this.#run(id));
+  }
+
+  #run(id: number): void {
     const cell = this.#cells.get(id)!;
     const { program, file } = cell.order;
     this.kept.restore();
@@ -97,7 +101,7 @@ export class Evaluator {
       }
       cell.value = vm.runInThisContext(program.main, { ...options, columnOffset: program.mainColumnOffset });
     });
-    if (!program.isAsync) this.conclude(id);
+    if (!program.isAsync) this.#conclude(id);
   }
 
   /** Called by a rewritten loop: whether it may keep variables in locals. */
@@ -121,6 +125,10 @@ export class Evaluator {
 
   /** Called through the bridge: makes the result's bundle and the user expressions, in the cell's name. */
   conclude(id: number): void {
+    this.channel.callUserCode(() => this.#conclude(id));
+  }
+
+  #conclude(id: number): void {
     const cell = this.#cells.get(id)!;
     cell.value = this.attribution.run(
       id,
@@ -187,9 +195,11 @@ export class Evaluator {
           reject(error);
         }
       };
-      this.#session.post('Runtime.evaluate', { expression: `${BRIDGE}.call()` }, (error, reply) => {
-        if (error || reply.exceptionDetails) reject(new KeyboardInterrupt());
-      });
+      this.#session.post('Runtime.evaluate', { expression: `${BRIDGE}.call()` }, (error, reply) =>
+        this.channel.afterUserCode(() => {
+          if (error || reply.exceptionDetails) reject(new KeyboardInterrupt());
+        }),
+      );
     });
   }
 
@@ -197,7 +207,7 @@ export class Evaluator {
   runCall(): void {
     const call = this.#call;
     this.#call = undefined;
-    call?.();
+    if (call) this.channel.callUserCode(call);
   }
 
   /** Calls a method of the bridge through the session; `then` runs when it returned normally. */
@@ -205,13 +215,14 @@ export class Evaluator {
     this.#session.post(
       'Runtime.evaluate',
       { expression: `${BRIDGE}.${method}(${cell.id})` },
-      (error, reply) => {
-        if (error) return this.#end(cell, { kind: 'interrupted' });
-        const thrown = reply.exceptionDetails?.exception;
-        if (!reply.exceptionDetails) return then();
-        if (!thrown) return this.#end(cell, { kind: 'interrupted' });
-        this.#fail(cell, this.#materialise(thrown));
-      },
+      (error, reply) =>
+        this.channel.afterUserCode(() => {
+          if (error) return this.#end(cell, { kind: 'interrupted' });
+          const thrown = reply.exceptionDetails?.exception;
+          if (!reply.exceptionDetails) return then();
+          if (!thrown) return this.#end(cell, { kind: 'interrupted' });
+          this.#fail(cell, this.#materialise(thrown));
+        }),
     );
   }
 

@@ -40,6 +40,8 @@ const MOVES_UP =
  * pipes and descriptor 3 as the way for messages, and with the marker of this session as argument.
  */
 const attribution = createAttribution();
+/** Taken before timers are tracked: no cell's end clears it. */
+const soon = globalThis.setImmediate;
 const results = new Results();
 const channel = new Channel(process.argv[2]!, (packet) => obey(packet));
 const kept = new KeptVariables();
@@ -66,9 +68,12 @@ function obey({ message, buffers }: Packet<Order>): void {
       else {
         loadNow();
         waiting.add(message.cell);
-        void fovea.then(() => {
-          if (waiting.delete(message.cell)) execute(message);
-        });
+        // In a turn of its own: a termination of what runs as a promise's job drops the jobs that wait behind it.
+        void fovea.then(() =>
+          soon(() => {
+            if (waiting.delete(message.cell)) execute(message);
+          }),
+        );
       }
       break;
     case 'interrupt':
@@ -138,6 +143,7 @@ const bridge = {
   cell: () => attribution.current(),
   resume(cell?: number, value?: unknown) {
     evaluator.checkContinuation(cell);
+    channel.resumeUserCode();
     if (cell !== undefined) attribution.resume(cell);
     return value;
   },

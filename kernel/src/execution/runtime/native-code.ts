@@ -1,8 +1,6 @@
 import process from 'node:process';
 import { Word } from '../common-words.js';
-
-/** How long a call waits at a time for the termination that is under way. */
-const WAIT_MS = 10;
+import { takeTermination } from './termination.js';
 
 /**
  * Keeps terminations out of native code. Many addons abort the process when a call into V8 fails, and every call
@@ -17,8 +15,7 @@ export function guardNativeCode(shared: Int32Array): void {
       Atomics.add(shared, Word.native, 1);
       if (Atomics.load(shared, Word.terminating) === 0) break;
       Atomics.sub(shared, Word.native, 1);
-      // The termination strikes here.
-      Atomics.wait(shared, Word.terminating, 1, WAIT_MS);
+      takeTermination(shared);
     }
     try {
       return call();
