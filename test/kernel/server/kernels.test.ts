@@ -73,6 +73,31 @@ describe('a kernel', () => {
     await kernel.shutdown();
   });
 
+  it('that sends what cannot be read costs the server nothing, and goes on', async () => {
+    const kernel = await lab.server.lab.kernels.start('echo');
+    await kernel.whenReady();
+    const front = await connect(kernel.id);
+    const long = 'x'.repeat(3 * 2 ** 20);
+    const broken = [
+      ...['header stream no JSON', 'header stream null', 'parent stream ', 'parent stream []'],
+      ...['content status no JSON', 'content status null', 'content status []'],
+      ...[`content execute_result ${long}`, `content execute_result {"data":null,"long":"${long}"}`],
+      ...[`content error {"traceback":[{"toString":1}],"long":"${long}"}`],
+      ...['content stream null', `content stream {"long":"${long}"}`, `content stream ${long}`],
+    ];
+    front.socket.removeAllListeners('message');
+    const heard: string[] = [];
+    front.socket.on('message', (data) => heard.push(String(data)));
+    for (const message of broken) {
+      heard.length = 0;
+      front.send('shell', 'execute_request', { code: `raw ${message}\nhtml done` });
+      await expect.poll(() => heard.some((text) => text.includes('"text/html":"done"'))).toBe(true);
+    }
+    expect(kernel.state).not.toBe('dead');
+    front.socket.terminate();
+    await kernel.shutdown();
+  });
+
   it('the page goes by the same list of requests that say nothing of the cell', async () => {
     const page = await lab.server.fetch('/lab');
     const config = JSON.parse(/type="application\/json">(.*?)<\/script>/s.exec(await page.text())![1]!);

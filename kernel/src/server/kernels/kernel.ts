@@ -7,7 +7,7 @@ import type { InstalledSpec } from '../kernelspecs.js';
 import { KernelChannels } from './channels.js';
 import { KernelClients } from './clients.js';
 import { createConnection, writeConnectionFile } from './connection-file.js';
-import { type Message, MessageFactory, parseHeader } from './message.js';
+import { type Message, MessageFactory, parseHeader, parsePart } from './message.js';
 import { Nudge } from './nudge.js';
 import { DEFAULT_OUTPUT_LIMITS, OutputLimiter, type OutputLimits } from './output-limits.js';
 import { KernelProcess } from './process.js';
@@ -213,7 +213,7 @@ export class Kernel {
     const process = new KernelProcess(this.installed.spec, connectionFile, folder, { ...env });
     const nudge = new Nudge();
     const channels = new KernelChannels(connection, this.id, (message) => {
-      if (!nudge.consumes(message)) this.receive(message);
+      if (!nudge.consumes(message)) this.pass(message);
     });
     const ready = this.awaitReady(process, channels, nudge);
     const life: Life = { process, channels, connectionFile, ready, isReady: false, ending: false };
@@ -256,6 +256,16 @@ export class Kernel {
     if (over) throw new HttpError(500, `${over} before it answered`);
   }
 
+  /** Passes a kernel's message on. One that cannot be is dropped: the server has other kernels. */
+  private pass(message: Message): void {
+    try {
+      this.receive(message);
+    } catch (error) {
+      const { msg_type } = parseHeader(message.header);
+      this.options.log?.(`A ${msg_type} of kernel ${this.name} was dropped: ${(error as Error).message}`);
+    }
+  }
+
   private receive(message: Message): void {
     this.activity = new Date();
     if (message.channel !== 'iopub') {
@@ -263,9 +273,7 @@ export class Kernel {
       return;
     }
     if (isStatus(message)) {
-      const { execution_state: state } = JSON.parse(message.content.toString('utf8')) as {
-        execution_state?: string;
-      };
+      const state = parsePart(message.content)?.execution_state;
       // Late: it came on another channel than the answers that made the kernel ready, and no `idle` follows it.
       if (state === 'starting' && this.life?.isReady) return;
       if (state === 'idle' || state === 'busy' || state === 'starting') this.setState(state);
