@@ -81,6 +81,20 @@ describe('a sweep on this machine', () => {
     await backend.close();
   });
 
+  it('goes on when a runner dies and a process that it has started holds its output open', async () => {
+    const backend = open();
+    const watcher = new Watcher(backend);
+    const begun = performance.now();
+    await backend.submit(submissionOf([fakePoint('leave 20000')]));
+    await watcher.until(() => watcher.records.size === 1);
+    expect(performance.now() - begun).toBeLessThan(15_000);
+    expect([...watcher.records.values()]).toMatchObject([
+      { status: 'failed', error: 'the runner ended (exit code 3): the runner leaves something behind' },
+    ]);
+    await watcher.stop();
+    await backend.close();
+  });
+
   it('is cancelled at once also while it waits for another one of this process', async () => {
     const [one, other] = [open(), open()];
     const watcher = new Watcher(one, 'one');
