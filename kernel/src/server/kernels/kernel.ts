@@ -164,7 +164,7 @@ export class Kernel {
         .do(async () => {
           await this.endLife(true);
           this.clients.forgetMissed();
-          await this.launch();
+          await this.relaunch();
         })
         .finally(() => {
           this.restarting = undefined;
@@ -234,6 +234,17 @@ export class Kernel {
     void process.exited.then((how) => this.changes.do(() => this.afterExit(life, how)));
   }
 
+  /** Starts the process again. Where that fails, on a full disk for example, the kernel is dead until the next restart. */
+  private async relaunch(): Promise<void> {
+    try {
+      await this.launch();
+    } catch (error) {
+      this.setState('dead');
+      this.broadcast(this.currentState);
+      throw error;
+    }
+  }
+
   /** Asks for the kernel's info until the answer and a broadcast have arrived: only then no output is lost. */
   private async awaitReady(process: KernelProcess, channels: KernelChannels, nudge: Nudge): Promise<void> {
     let over = '';
@@ -298,7 +309,8 @@ export class Kernel {
     if (this.life === life) this.life = undefined;
     life.channels.close();
     life.process.sweep();
-    await rm(life.connectionFile, { force: true });
+    // On a disk that can only be read it stays; the kernel is gone all the same.
+    await rm(life.connectionFile, { force: true }).catch(() => undefined);
   }
 
   /** The process ended without being asked to: front ends are notified and a new one is started. */
@@ -320,10 +332,8 @@ export class Kernel {
     }
     this.setState('restarting');
     this.broadcast(this.currentState);
-    await this.launch().catch((error: Error) => {
+    await this.relaunch().catch((error: Error) => {
       this.options.log?.(`Kernel ${this.name} could not be restarted: ${error.message}`);
-      this.setState('dead');
-      this.broadcast(this.currentState);
     });
   }
 }
