@@ -1,3 +1,5 @@
+import { FoveaError } from './errors.js';
+
 /**
  * A small seeded generator (PCG32 by M. O'Neill, 2014, in its 32-bit-output form): the same seed gives the same
  * numbers on every machine.
@@ -18,8 +20,15 @@ export class Random {
   readonly #incrementHigh: number;
   readonly #incrementLow: number;
 
-  /** @param seed any integer; `stream` picks one of many independent sequences for it. */
+  /**
+   * @param seed any integer; `stream` picks one of many independent sequences for it.
+   * @throws FoveaError `bad-argument` for what is no finite number
+   */
   constructor(seed: number, stream = 0) {
+    for (const given of [seed, stream]) {
+      if (!Number.isFinite(given))
+        throw new FoveaError('bad-argument', `seed ${given}: an integer is accepted`);
+    }
     const increment = halves((BigInt(Math.trunc(stream)) << 1n) | 1n);
     this.#incrementHigh = increment.high;
     this.#incrementLow = increment.low;

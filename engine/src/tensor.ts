@@ -21,13 +21,22 @@ export class Tensor {
    * @param data `N·H·W·C` values, NHWC; taken over, not copied
    * @param fileDims extents that an ONNX graph gave the same values, in the same order, when it made neither a map
    *   nor a vector per image: the shape above is then only where they are kept
-   * @throws FoveaError `bad-shape` when the length does not match
+   * @throws FoveaError `bad-shape` when the length does not match, `bad-argument` for values of another type
    */
   constructor(
     readonly shape: Shape,
     readonly data: Float32Array,
     readonly fileDims?: readonly number[],
   ) {
+    checkRank(shape);
+    // Also one that another realm's code made, as in a notebook.
+    const kind = Object.prototype.toString.call(data).slice(8, -1);
+    if (kind !== 'Float32Array') {
+      throw new FoveaError(
+        'bad-argument',
+        `tensor values in a value of type ${kind}; a Float32Array is accepted, which Float32Array.from(values) makes`,
+      );
+    }
     for (const extent of shape) {
       if (!Number.isInteger(extent) || extent < 1) {
         throw new FoveaError(
@@ -47,6 +56,7 @@ export class Tensor {
 
   /** A zero-filled tensor, over memory that threads can share where the platform has that. */
   static zeros(shape: Shape): Tensor {
+    checkRank(shape);
     const length = shape.reduce((product, extent) => product * extent, 1);
     if (!Number.isSafeInteger(length) || length < 1) {
       throw new FoveaError(
@@ -136,4 +146,13 @@ export class Tensor {
     }
     return values;
   }
+}
+
+function checkRank(shape: Shape): void {
+  // Code without types may pass on the extents of one image, or of a vector.
+  if ((shape as readonly number[]).length === 4) return;
+  throw new FoveaError(
+    'bad-shape',
+    `tensor shape [${shape.join(', ')}]: four extents are accepted, [N, H, W, C]`,
+  );
 }

@@ -3,7 +3,7 @@ import type { Masker } from './mask.js';
 
 /** @throws FoveaError `bad-argument` when `rate` is not a number from 0 to 1 */
 export function checkRate(rate: number): number {
-  if (!(rate >= 0 && rate <= 1)) {
+  if (typeof rate !== 'number' || !(rate >= 0 && rate <= 1)) {
     throw new FoveaError('bad-argument', `activation rate ${rate}: a number from 0 to 1 is accepted`);
   }
   return rate;

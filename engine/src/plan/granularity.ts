@@ -31,6 +31,12 @@ export function resolveGranularity(network: Network, granularity?: Granularity):
   const blocks = blocksOf(network);
   if (granularity === undefined) return blocks.map((block) => block.granularity ?? 1);
   const values = typeof granularity === 'number' ? [granularity] : granularity;
+  if (typeof values?.[Symbol.iterator] !== 'function') {
+    throw new FoveaError(
+      'bad-argument',
+      `${network.name}: granularity S = ${String(granularity)}; a number is accepted, or a list of them`,
+    );
+  }
   for (const value of values) checkGranularity(value, network.name);
   const stages = stageCount(network);
   if (typeof granularity === 'number') return blocks.map(() => granularity);

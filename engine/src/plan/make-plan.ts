@@ -8,6 +8,7 @@ import { shapesOf } from '../network/kept-shapes.js';
 import { type Block, type BlockNode, blocksOf, type Network } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
 import { weightBytesOf } from '../network/weight-bytes.js';
+import { checkThreads } from '../threads.js';
 import { checkAnswer, checkBlockPlan } from './check-plan.js';
 import type { Device } from './device.js';
 import { type Granularity, resolveGranularity } from './granularity.js';
@@ -54,6 +55,7 @@ export interface PlanOptions {
 export function makePlan(network: Network, options: PlanOptions = {}): Plan {
   const strategy = resolveStrategy(options.strategy);
   checkIsDevice(options.device);
+  if (options.threads !== undefined) checkThreads(options.threads);
   const granularity = resolveGranularity(network, options.granularity);
   const excitation = checkExcitation(options.excitation ?? 'exact', network.name);
   const { batch = 1, height, width } = options;

@@ -1,7 +1,8 @@
 import { escapeMarkup } from '../display/draw/svg.js';
+import { isJsonObject } from '../json-object.js';
 import { codeHtml } from './code.js';
 import { markdownHtml, type ReadAsset } from './markdown.js';
-import { type Cell, type Notebook, textOf } from './nbformat.js';
+import { type Cell, type Notebook, type Output, textOf } from './nbformat.js';
 import { outputHtml } from './outputs.js';
 import { pageHtml } from './page.js';
 
@@ -19,10 +20,11 @@ export interface ExportOptions {
  * @param notebook a notebook of format 4; fields that are missing or of a wrong type are left out
  */
 export async function notebookHtml(notebook: Notebook, options: ExportOptions): Promise<string> {
-  const { metadata = {} } = notebook;
+  const metadata = isJsonObject(notebook.metadata) ? notebook.metadata : {};
   const language = textOf(metadata.language_info?.name) || textOf(metadata.kernelspec?.language);
   const cells: string[] = [];
-  for (const cell of notebook.cells) cells.push(await cellHtml(cell, language, options.readAsset));
+  for (const cell of notebook.cells.filter(isJsonObject))
+    cells.push(await cellHtml(cell, language, options.readAsset));
   return pageHtml(textOf(metadata.title) || options.title, cells.filter(Boolean).join('\n'));
 }
 
@@ -48,10 +50,15 @@ async function codeCell(cell: Cell, source: string, language: string, readAsset:
     );
   }
   if (collapsed !== true && jupyter?.outputs_hidden !== true) {
-    for (const output of cell.outputs ?? []) {
+    for (const output of outputsOf(cell)) {
       const html = await outputHtml(output, readAsset);
       if (html !== '') parts.push(`<div class="output">${html}</div>`);
     }
   }
   return parts.length === 0 ? '' : `<div class="cell">${parts.join('\n')}</div>`;
+}
+
+/** Outputs that are of the right type, as far as the cell has any. */
+function outputsOf({ outputs }: Cell): readonly Output[] {
+  return Array.isArray(outputs) ? outputs.filter((output: Output) => isJsonObject(output)) : [];
 }

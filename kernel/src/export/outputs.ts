@@ -2,6 +2,7 @@ import { escapeMarkup } from '../display/draw/svg.js';
 import { LATENCY_MIME, type LatencyDocument, MASKS_MIME, type MasksDocument } from '../display/mime.js';
 import { latencyTables, masksTable } from '../display/tables/documents.js';
 import { tableHtml } from '../display/tables/table.js';
+import { isJsonObject } from '../json-object.js';
 import { ansiHtml } from './ansi.js';
 import { markdownHtml, type ReadAsset, standAlone } from './markdown.js';
 import { type Output, textOf } from './nbformat.js';
@@ -27,7 +28,9 @@ function terminal(text: string, kind: 'stdout' | 'stderr'): string {
 }
 
 /** The richest representation that a page without scripts can show. */
-async function bundleHtml({ data = {}, metadata = {} }: Output, readAsset: ReadAsset): Promise<string> {
+async function bundleHtml(output: Output, readAsset: ReadAsset): Promise<string> {
+  const data = isJsonObject(output.data) ? output.data : {};
+  const metadata = isJsonObject(output.metadata) ? output.metadata : {};
   const text = textOf(data['text/plain']);
   const tables = figureTables(data);
   const picture = pictureHtml(data, metadata, tables === undefined ? text : 'The data follow as a table.');

@@ -148,5 +148,12 @@ describe('a notebook as a page', () => {
     ]);
     expect(html).toContain('Lines</h1>');
     expect(html).toContain('<pre>text</pre>');
+    for (const odd of [null, 5, 'text', [], [null], { a: null }]) {
+      const output = { output_type: 'display_data', data: odd, metadata: odd };
+      const cells = [odd, { cell_type: 'code', outputs: odd }, { cell_type: 'code', outputs: [odd, output] }];
+      const notebook = { metadata: odd, cells: [...cells, { cell_type: 'raw', source: 'text' }] };
+      const page = await notebookHtml(notebook as never, { title: 'demo', readAsset: async () => undefined });
+      expect(page).toContain('<pre>text</pre>');
+    }
   });
 });

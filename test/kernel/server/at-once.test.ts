@@ -1,5 +1,5 @@
 // @module-tag process
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
@@ -55,6 +55,26 @@ describe('requests at once', () => {
     const folders = await copies('deep');
     const inside = folders.map((folder) => readFileSync(join(folder, 'file.txt'), 'utf8'));
     expect(inside).toEqual(five.map((i) => `deep ${i}`));
+  });
+
+  it('rename two files to one name, or to one that is created, and lose neither', async () => {
+    const folder = join(lab.server.folder, 'renames');
+    mkdirSync(folder);
+    const at = (name: string) => `/api/contents/renames/${name}`;
+    const texts = () => readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
+    for (const i of five) {
+      for (const name of ['a', 'b', 'c']) writeFileSync(join(folder, `${name}${i}`), name);
+      const before = texts().length;
+      const rename = (name: string, to: string) =>
+        lab.ask('PATCH', at(`${name}${i}`), { path: `renames/${to}` });
+      const [one, other, , created] = await Promise.all([
+        ...[rename('a', `to${i}`), rename('b', `to${i}`)],
+        ...[rename('c', `untitled${i}.txt`), lab.ask('POST', at(''), { ext: `${i}.txt` })],
+      ]);
+      expect([one!.status, other!.status].sort()).toEqual([200, 409]);
+      expect(created!.status).toBe(201);
+      expect(texts()).toHaveLength(before + 1);
+    }
   });
 
   it('leave the settings, layout and configuration of the last one', async () => {

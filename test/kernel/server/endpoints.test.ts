@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
@@ -68,6 +68,15 @@ describe('what JupyterLab asks for', () => {
       settings: [{ id: '@test/plugin:main' }],
     });
     expect((await server.fetch('/lab/api/settings/no:thing')).status).toBe(404);
+  });
+
+  it('mandatory: settings beside a damaged schema and files that are no package', async () => {
+    const schemas = join(server.stateFolder, '..', 'assets', 'app', 'schemas');
+    const odd = ['.DS_Store', '@file', '@test/notes.txt', '@test/plugin/damaged.json'];
+    for (const path of odd) writeFileSync(join(schemas, path), '{');
+    const { settings } = await (await get('/lab/api/settings')).json();
+    expect(settings.map(({ id }: { id: string }) => id)).toEqual(['@test/plugin:main']);
+    for (const path of odd) rmSync(join(schemas, path));
   });
 
   it('mandatory: translations, themes, kernelspecs', async () => {

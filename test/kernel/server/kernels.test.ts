@@ -1,5 +1,5 @@
 // @module-tag process
-import { mkdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { mkdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
@@ -69,6 +69,49 @@ describe('a kernel', () => {
     await expect.poll(() => front.heard.some(({ content }) => content.text === 'done\n')).toBe(true);
     expect(kernel.state).toBe('busy');
     expect(front.heard.filter(({ content }) => content.execution_state === 'starting')).toEqual([]);
+    front.socket.terminate();
+    await kernel.shutdown();
+  });
+
+  it('is dead when it cannot be started again, and lives with the next restart', async () => {
+    const kernel = await lab.server.lab.kernels.start('echo');
+    await kernel.whenReady();
+    const front = await connect(kernel.id);
+    const runtime = join(lab.server.stateFolder, 'runtime');
+    renameSync(runtime, `${runtime}-aside`);
+    writeFileSync(runtime, 'where no connection file can be');
+    await expect(kernel.restart()).rejects.toThrow();
+    expect(kernel.state).toBe('dead');
+    await expect.poll(() => front.heard.at(-1)?.content.execution_state).toBe('dead');
+    rmSync(runtime);
+    renameSync(`${runtime}-aside`, runtime);
+    await kernel.restart();
+    expect(kernel.state).toBe('idle');
+    front.socket.terminate();
+    await kernel.shutdown();
+  });
+
+  it('that sends what cannot be read costs the server nothing, and goes on', async () => {
+    const kernel = await lab.server.lab.kernels.start('echo');
+    await kernel.whenReady();
+    const front = await connect(kernel.id);
+    const long = 'x'.repeat(3 * 2 ** 20);
+    const broken = [
+      ...['header stream no JSON', 'header stream null', 'parent stream ', 'parent stream []'],
+      ...['content status no JSON', 'content status null', 'content status []'],
+      ...[`content execute_result ${long}`, `content execute_result {"data":null,"long":"${long}"}`],
+      ...[`content error {"traceback":[{"toString":1}],"long":"${long}"}`],
+      ...['content stream null', `content stream {"long":"${long}"}`, `content stream ${long}`],
+    ];
+    front.socket.removeAllListeners('message');
+    const heard: string[] = [];
+    front.socket.on('message', (data) => heard.push(String(data)));
+    for (const message of broken) {
+      heard.length = 0;
+      front.send('shell', 'execute_request', { code: `raw ${message}\nhtml done` });
+      await expect.poll(() => heard.some((text) => text.includes('"text/html":"done"'))).toBe(true);
+    }
+    expect(kernel.state).not.toBe('dead');
     front.socket.terminate();
     await kernel.shutdown();
   });

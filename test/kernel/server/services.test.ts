@@ -117,6 +117,23 @@ describe('the stock @jupyterlab/services client', () => {
       expect(read.content.cells[0].outputs[0].text).toBe('x\ny\n');
     });
 
+    it('keeps the JSON of an output as it is, a list too', async () => {
+      const data = {
+        'application/json': ['one', 'two', { three: [3] }],
+        'application/geo+json': ['a', 'b'],
+        'image/png': 'aGVs\nbG8=\n',
+      };
+      const output = { output_type: 'display_data', metadata: {}, data };
+      const cell = { cell_type: 'code', source: '', metadata: {}, execution_count: 1, outputs: [output] };
+      const content = { nbformat: 4, nbformat_minor: 4, metadata: {}, cells: [cell] };
+      await lab.manager.contents.save('json.ipynb', { type: 'notebook', format: 'json', content });
+      const saved = JSON.parse(readFileSync(join(lab.server.folder, 'json.ipynb'), 'utf8'));
+      expect(saved.cells[0].outputs[0].data).toEqual(data);
+      const read = await lab.manager.contents.get('json.ipynb');
+      expect(read.content.cells[0].outputs[0].data).toEqual(data);
+      await lab.manager.contents.delete('json.ipynb');
+    });
+
     it('trusts a notebook that was saved trusted, and no longer when it was changed elsewhere', async () => {
       const trusted = async () =>
         (await lab.manager.contents.get('n.ipynb')).content.cells[0].metadata.trusted as boolean;

@@ -39,6 +39,24 @@ describe('a sweep on this machine', () => {
     }
   });
 
+  it('of another space under the name of an earlier one is not completed by the records of that one', async () => {
+    const before = [0, 1, 2].map((i) => fakePoint('sleep 0', i));
+    const backend = open();
+    const watcher = new Watcher(backend);
+    await backend.submit(submissionOf(before));
+    await watcher.until(() => watcher.records.size === 3);
+    expect(await backend.list()).toMatchObject([{ state: 'completed', points: 3, completed: 3 }]);
+    await watcher.stop();
+    await backend.close();
+
+    const later = open();
+    await later.submit(submissionOf([before[0]!, fakePoint('sleep 9000', 3)]));
+    await later.close();
+    const reader = open();
+    expect(await reader.list()).toMatchObject([{ state: 'stopped', points: 2, completed: 1 }]);
+    await reader.close();
+  });
+
   it('whose name is almost right is named when it is opened again', async () => {
     vi.stubEnv('FOVEA_DATA_DIR', folder);
     const backend = open();
@@ -60,6 +78,20 @@ describe('a sweep on this machine', () => {
     });
     expect(log.entries()).toHaveLength(1);
     expect([...watcher.records]).toEqual([]);
+    await backend.close();
+  });
+
+  it('goes on when a runner dies and a process that it has started holds its output open', async () => {
+    const backend = open();
+    const watcher = new Watcher(backend);
+    const begun = performance.now();
+    await backend.submit(submissionOf([fakePoint('leave 20000')]));
+    await watcher.until(() => watcher.records.size === 1);
+    expect(performance.now() - begun).toBeLessThan(15_000);
+    expect([...watcher.records.values()]).toMatchObject([
+      { status: 'failed', error: 'the runner ended (exit code 3): the runner leaves something behind' },
+    ]);
+    await watcher.stop();
     await backend.close();
   });
 

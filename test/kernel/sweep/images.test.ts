@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodePng, loadNetwork, preprocess } from '@fovea/engine';
@@ -18,11 +18,14 @@ const folder = mkdtempSync(join(tmpdir(), 'fovea-sweep-images-'));
 const materials: Record<string, string> = {};
 const context = { materials, onProgress: () => undefined };
 let png: Uint8Array;
+let [grey, greyHash] = ['', ''];
 beforeAll(async () => {
   vi.stubEnv('FOVEA_DATA_DIR', join(folder, 'state'));
   const network = smallNetwork({ imageChannels: 1, height: size.height, mapWidth: size.width });
-  materials.grey = join(folder, 'grey.safetensors');
-  await saveNetwork(materials.grey, network);
+  grey = join(folder, 'grey.safetensors');
+  await saveNetwork(grey, network);
+  greyHash = sha256Of(readFileSync(grey));
+  materials[greyHash] = grey;
   const data = Uint8Array.from({ length: 90 * 60 * 3 }, (_, i) => (i * 7) % 251);
   png = await encodePng({ width: 90, height: 60, channels: 3, data });
   mkdirSync(join(folder, 'images', 'only'), { recursive: true });
@@ -38,7 +41,7 @@ afterAll(() => {
 });
 let manifest = '';
 
-const pointOf = (kind: PointKind): Point => ({ kind, sha256: 'grey', where: {}, repeat: 0 });
+const pointOf = (kind: PointKind): Point => ({ kind, sha256: greyHash, where: {}, repeat: 0 });
 
 describe('points of a network of oblong grey images', () => {
   it.each<[PointKind, Partial<Point>]>([
@@ -63,7 +66,7 @@ describe('points of a network of oblong grey images', () => {
 
   it('scale and normalise images as the network says', async () => {
     const how = { mean: [0.1, 0.2, 0.3], deviation: [0.5, 0.6, 0.7], fit: 'stretch' } as const;
-    const network = { ...(await loadNetwork(materials.grey!)), preprocessing: how };
+    const network = { ...(await loadNetwork(grey)), preprocessing: how };
     const read = { ...pointOf('evaluate'), data: { manifest, from: 0, to: 1 } };
     const expected = await preprocess(await decodeImage(png, 'a.png'), { ...how, ...size, channels: 1 });
     expect(imagesOf(await datasetOf(read, network, context), 1, 1).data).toEqual(expected.data);

@@ -30,7 +30,7 @@ async function reopened(): Promise<readonly PointRecord[]> {
 describe('a journal', () => {
   it('keeps records and the space', async () => {
     const journal = await Journal.open(path, 'test');
-    await journal.describe('test', { networks: ['quick-look'] }, 2);
+    await journal.describe('test', { networks: ['quick-look'] }, [record(0).id, record(1).id]);
     await Promise.all([journal.add(record(0)), journal.add(record(1))]);
     await journal.close();
     expect(await reopened()).toEqual([record(0), record(1)]);

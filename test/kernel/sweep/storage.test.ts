@@ -60,7 +60,12 @@ async function journal(
   materials: string[] = [],
 ) {
   const opened = await Journal.open(join(data, 'sweeps', `${name}.jsonl`), name);
-  await opened.describe(name, { name, networks }, records.length, materials);
+  await opened.describe(
+    name,
+    { name, networks },
+    records.map(({ id }) => id),
+    materials,
+  );
   for (const each of records) await opened.add(each);
   await opened.close();
 }

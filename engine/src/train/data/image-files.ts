@@ -42,7 +42,8 @@ export async function listClasses(folder: string): Promise<ClassFiles> {
       continue;
     }
     const label = labels.push(name) - 1;
-    files.push(...images.map((image) => ({ file: path.join(name, image), label })));
+    // One by one: a folder may hold more images than a call takes arguments.
+    for (const image of images) files.push({ file: path.join(name, image), label });
   }
   return { labels, files, loose, empty, unread };
 }
@@ -86,7 +87,7 @@ async function listBelow(
   const unread = below(within, listed.unread);
   for (const name of listed.folders) {
     const deeper = await listBelow(folder, path.join(within, name), new Set(above).add(real));
-    images.push(...deeper.images);
+    for (const image of deeper.images) images.push(image);
     unread.push(...deeper.unread);
   }
   return { images, unread };

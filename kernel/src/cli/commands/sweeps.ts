@@ -88,9 +88,12 @@ async function remove(
   const summaries: SweepSummary[] = [];
   for (const name of names) summaries.push(await find(backend, name));
   const references = await Promise.all(names.map((name) => backend.referencesOf(name)));
-  for (const { name, completed, failed } of summaries) {
+  for (const { name } of summaries) {
+    // Those of an earlier space under its name too, which its summary leaves out.
+    let records = 0;
+    for await (const _ of backend.records(name)) records++;
     await backend.remove(name);
-    if (!json) process.stdout.write(`sweep ${name} is removed, with ${completed + failed} records\n`);
+    if (!json) process.stdout.write(`sweep ${name} is removed, with ${records} records\n`);
   }
   const pruned = await pruneEverywhere(backend, {
     dryRun: !files,

@@ -51,7 +51,10 @@ export function printJson(value: unknown): void {
 
 /** Rows as aligned columns; numbers to the right. */
 export function asTable(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));
+  // One by one: a sweep may have more rows than a call takes arguments.
+  const widths = rows[0]!.map((_, column) =>
+    rows.reduce((width, cells) => Math.max(width, cells[column]!.length), 0),
+  );
   const numeric = rows[0]!.map((_, column) =>
     rows.slice(1).every((cells) => /^[-\d.,%x ]*$/.test(cells[column]!)),
   );

@@ -5,7 +5,7 @@ import { dirname, join, posix, sep } from 'node:path';
 import trash from 'trash';
 import { HttpError } from '../http/errors.js';
 import { dropCheckpoint, followMove } from './checkpoints.js';
-import { moveFile } from './move.js';
+import { moveFile, moveToFree } from './move.js';
 import { emptyNotebook, formatNotebook } from './notebook.js';
 import { checkName, exists, type Place } from './paths.js';
 
@@ -98,6 +98,8 @@ export async function copyInto(folder: string, source: Place): Promise<string> {
   });
 }
 
+const existsAlready = ({ api }: Place) => new HttpError(409, `Exists already: ${api}`);
+
 /**
  * Renames or moves a file or folder, its checkpoint with it.
  * @throws HttpError 409 when something else is at the new place, 404 when its folder is missing, 400 for a folder that
@@ -116,12 +118,15 @@ export async function renamePlace(from: Place, to: Place): Promise<void> {
     target?.ino === source.ino &&
     target.dev === source.dev &&
     from.api.toLowerCase() === to.api.toLowerCase();
-  if (target && !isItself) throw new HttpError(409, `Exists already: ${to.api}`);
+  if (target && !isItself) throw existsAlready(to);
   // The system would not say which of the two is missing.
   if (!(await exists(dirname(to.file))))
     throw new HttpError(404, `No such directory: ${posix.dirname(to.api)}`);
   const follow = source.isDirectory() ? undefined : await followMove(from.file, to.file);
-  await moveFile(from.file, to.file);
+  // Another request, or a program, may have put something there since it was looked at.
+  await (isItself ? moveFile : moveToFree)(from.file, to.file).catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'EEXIST' ? existsAlready(to) : error;
+  });
   await follow?.();
 }
 

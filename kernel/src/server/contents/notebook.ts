@@ -8,13 +8,16 @@ import { upgradeNotebook } from './upgrade.js';
  * saved unchanged byte for byte when it is saved here.
  */
 
-/** MIME types whose data stay whole: JSON documents are no text, and base64 has no lines. */
+/** MIME types whose data are JSON documents: a list is one, and not the lines of a text. */
+const isJson = (mime: string): boolean => mime === 'application/json' || mime.endsWith('+json');
+
+/** MIME types whose data are kept as lines; base64 has none. */
 function isText(mime: string): boolean {
-  if (mime === 'application/json' || mime.endsWith('+json')) return false;
   return mime.startsWith('text/') || mime === 'application/javascript' || mime === 'image/svg+xml';
 }
 
-const join = (value: unknown): unknown => (Array.isArray(value) ? value.join('') : value);
+const join = (value: unknown): unknown =>
+  Array.isArray(value) && value.every((line) => typeof line === 'string') ? value.join('') : value;
 const split = (value: unknown): unknown =>
   typeof value === 'string' ? (value.match(/[^\n]*\n|[^\n]+$/g) ?? []) : value;
 
@@ -23,7 +26,10 @@ function mapTexts(notebook: JsonObject, change: (text: unknown) => unknown): Jso
   const bundle = (data: unknown): unknown =>
     isJsonObject(data)
       ? Object.fromEntries(
-          Object.entries(data).map(([mime, value]) => [mime, isText(mime) ? change(value) : join(value)]),
+          Object.entries(data).map(([mime, value]) => {
+            if (isJson(mime)) return [mime, value];
+            return [mime, isText(mime) ? change(value) : join(value)];
+          }),
         )
       : data;
   const output = (value: unknown): unknown => {

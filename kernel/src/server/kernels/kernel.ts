@@ -7,7 +7,7 @@ import type { InstalledSpec } from '../kernelspecs.js';
 import { KernelChannels } from './channels.js';
 import { KernelClients } from './clients.js';
 import { createConnection, writeConnectionFile } from './connection-file.js';
-import { type Message, MessageFactory, parseHeader } from './message.js';
+import { type Message, MessageFactory, parseHeader, parsePart } from './message.js';
 import { Nudge } from './nudge.js';
 import { DEFAULT_OUTPUT_LIMITS, OutputLimiter, type OutputLimits } from './output-limits.js';
 import { KernelProcess } from './process.js';
@@ -164,7 +164,7 @@ export class Kernel {
         .do(async () => {
           await this.endLife(true);
           this.clients.forgetMissed();
-          await this.launch();
+          await this.relaunch();
         })
         .finally(() => {
           this.restarting = undefined;
@@ -213,7 +213,7 @@ export class Kernel {
     const process = new KernelProcess(this.installed.spec, connectionFile, folder, { ...env });
     const nudge = new Nudge();
     const channels = new KernelChannels(connection, this.id, (message) => {
-      if (!nudge.consumes(message)) this.receive(message);
+      if (!nudge.consumes(message)) this.pass(message);
     });
     const ready = this.awaitReady(process, channels, nudge);
     const life: Life = { process, channels, connectionFile, ready, isReady: false, ending: false };
@@ -232,6 +232,17 @@ export class Kernel {
       () => undefined,
     );
     void process.exited.then((how) => this.changes.do(() => this.afterExit(life, how)));
+  }
+
+  /** Starts the process again. Where that fails, on a full disk for example, the kernel is dead until the next restart. */
+  private async relaunch(): Promise<void> {
+    try {
+      await this.launch();
+    } catch (error) {
+      this.setState('dead');
+      this.broadcast(this.currentState);
+      throw error;
+    }
   }
 
   /** Asks for the kernel's info until the answer and a broadcast have arrived: only then no output is lost. */
@@ -256,6 +267,16 @@ export class Kernel {
     if (over) throw new HttpError(500, `${over} before it answered`);
   }
 
+  /** Passes a kernel's message on. One that cannot be is dropped: the server has other kernels. */
+  private pass(message: Message): void {
+    try {
+      this.receive(message);
+    } catch (error) {
+      const { msg_type } = parseHeader(message.header);
+      this.options.log?.(`A ${msg_type} of kernel ${this.name} was dropped: ${(error as Error).message}`);
+    }
+  }
+
   private receive(message: Message): void {
     this.activity = new Date();
     if (message.channel !== 'iopub') {
@@ -263,9 +284,7 @@ export class Kernel {
       return;
     }
     if (isStatus(message)) {
-      const { execution_state: state } = JSON.parse(message.content.toString('utf8')) as {
-        execution_state?: string;
-      };
+      const state = parsePart(message.content)?.execution_state;
       // Late: it came on another channel than the answers that made the kernel ready, and no `idle` follows it.
       if (state === 'starting' && this.life?.isReady) return;
       if (state === 'idle' || state === 'busy' || state === 'starting') this.setState(state);
@@ -290,7 +309,8 @@ export class Kernel {
     if (this.life === life) this.life = undefined;
     life.channels.close();
     life.process.sweep();
-    await rm(life.connectionFile, { force: true });
+    // On a disk that can only be read it stays; the kernel is gone all the same.
+    await rm(life.connectionFile, { force: true }).catch(() => undefined);
   }
 
   /** The process ended without being asked to: front ends are notified and a new one is started. */
@@ -312,10 +332,8 @@ export class Kernel {
     }
     this.setState('restarting');
     this.broadcast(this.currentState);
-    await this.launch().catch((error: Error) => {
+    await this.relaunch().catch((error: Error) => {
       this.options.log?.(`Kernel ${this.name} could not be restarted: ${error.message}`);
-      this.setState('dead');
-      this.broadcast(this.currentState);
     });
   }
 }

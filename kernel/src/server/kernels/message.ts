@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isJsonObject, type JsonObject } from '../../json-object.js';
 import type { Channel as AnyChannel } from '../../protocol/connection.js';
 import { fromFrames, MessageRefused, type Signer, toFrames } from '../../protocol/frames.js';
 import type { Header as AnyHeader } from '../../protocol/message.js';
@@ -22,11 +23,21 @@ export interface Message {
   readonly buffers: readonly Buffer[];
 }
 
+/** What a JSON part of a message says; undefined where it is no JSON object, or longer than a string can be. */
+export function parsePart(bytes: Buffer): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(bytes.toString('utf8'));
+    return isJsonObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The fields that the server looks at, with empty strings for those that are absent. */
 export function parseHeader(bytes: Buffer): Header {
-  const value = JSON.parse(bytes.toString('utf8')) as Partial<Header> | null;
+  const { msg_id, msg_type, session } = parsePart(bytes) ?? {};
   const text = (field: unknown) => (typeof field === 'string' ? field : '');
-  return { msg_id: text(value?.msg_id), msg_type: text(value?.msg_type), session: text(value?.session) };
+  return { msg_id: text(msg_id), msg_type: text(msg_type), session: text(session) };
 }
 
 /** The frames to send for a message. */
@@ -37,7 +48,10 @@ export function encodeMessage(
   return toFrames([], [header, parent, metadata, content], buffers, signer);
 }
 
-/** The message in received frames, or undefined when they are malformed or carry another signature. */
+/**
+ * The message in received frames, or undefined when they are malformed or carry another signature. Of the content nothing is
+ * known yet: it may be large, and is looked into where that is necessary.
+ */
 export function decodeMessage(
   channel: Channel,
   frames: readonly Buffer[],
@@ -46,6 +60,7 @@ export function decodeMessage(
   try {
     const { parts, buffers } = fromFrames(frames, signer);
     const [header, parent, metadata, content] = parts;
+    if (!parsePart(header) || !parsePart(parent)) return undefined;
     return { channel, header, parent, metadata, content, buffers };
   } catch (error) {
     if (error instanceof MessageRefused) return undefined;

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { type Message, type MessageFactory, parseHeader } from './message.js';
+import { type Message, type MessageFactory, parseHeader, parsePart } from './message.js';
 
 /** How much output reaches the browser, which would otherwise freeze and take the notebook with it. */
 export interface OutputLimits {
@@ -28,6 +28,8 @@ const OUTPUTS = new Set(['stream', 'display_data', 'update_display_data', 'execu
 
 const size = (bytes: number): string =>
   bytes >= 2 ** 20 ? `${Math.round((bytes / 2 ** 20) * 10) / 10} MB` : `${Math.ceil(bytes / 1024)} kB`;
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 /** Cuts a kernel's output to the limits, each cut with a note in the place of what is missing. */
 export class OutputLimiter {
@@ -78,20 +80,21 @@ export class OutputLimiter {
     const { streamBytes } = this.limits;
     if (after <= streamBytes) return [message];
     if (before > streamBytes) return [];
-    const content = JSON.parse(message.content.toString('utf8')) as { name: string; text: string };
-    const text = content.text.slice(0, Math.max(0, streamBytes - before));
+    const content = parsePart(message.content) ?? { name: 'stdout' };
+    const text = textOf(content.text).slice(0, Math.max(0, streamBytes - before));
     const cut = { ...message, content: Buffer.from(JSON.stringify({ ...content, text })) };
     const note = `\n[This cell wrote more than ${size(streamBytes)}: the rest is not shown. Write to a file instead.]`;
     return [cut, this.note(message, note)];
   }
 
   private shorten(message: Message, type: string): Message {
-    const content = JSON.parse(message.content.toString('utf8')) as Record<string, unknown>;
+    const content = parsePart(message.content);
+    if (!content) return this.note(message, `[Output of ${size(message.content.length)} cannot be read.]`);
     if (type === 'error') {
       const { plainTextBytes } = this.limits;
-      const text = (value: unknown) => String(value).slice(0, plainTextBytes / 4);
+      const text = (value: unknown) => textOf(value).slice(0, plainTextBytes / 4);
       const lines = Array.isArray(content.traceback) ? content.traceback : [];
-      const traceback = lines.slice(0, 100).map((line) => String(line).slice(0, 4096));
+      const traceback = lines.slice(0, 100).map((line) => textOf(line).slice(0, 4096));
       const cut = { ...content, ename: text(content.ename), evalue: text(content.evalue), traceback };
       return { ...message, content: Buffer.from(JSON.stringify(cut)) };
     }

@@ -40,7 +40,9 @@ export class Settings {
       if (call.query.get('ids_only') === 'true') {
         return json({ settings: [...schemas.keys()].map((known) => ({ id: known })) });
       }
-      return json({ settings: await Promise.all([...schemas.values()].map((schema) => this.entry(schema))) });
+      const entries = [...schemas.values()].map((schema) => this.entry(schema).catch(() => undefined));
+      // Without those of the others the lab would not start.
+      return json({ settings: (await Promise.all(entries)).filter((entry) => entry !== undefined) });
     });
     router.on('PUT', '/lab/api/settings/*id', async (call) => {
       const raw = stringField(await readJson(call.request), 'raw');
@@ -93,7 +95,7 @@ export class Settings {
         const version = await readFile(join(inside, 'package.json.orig'), 'utf8')
           .then((text) => String((JSON.parse(text) as { version?: unknown }).version ?? ''))
           .catch(() => '');
-        for (const file of await readdir(inside)) {
+        for (const file of await namesIn(inside)) {
           if (!file.endsWith('.json')) continue;
           const id = `${name}:${file.slice(0, -'.json'.length)}`;
           if (!found.has(id)) found.set(id, { id, file: join(inside, file), version });
@@ -137,15 +139,18 @@ function parse(raw: string): unknown {
   return value;
 }
 
+/** What is in a folder; nothing in a file that lies among folders, such as `.DS_Store`. */
+const namesIn = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
+
 /** Package names below a folder, scoped ones as `@scope/name`. */
 async function packagesIn(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch(() => []);
+  const names = await namesIn(folder);
   const nested = await Promise.all(
     names
       .sort()
       .map(async (name) =>
         name.startsWith('@')
-          ? (await readdir(join(folder, name))).sort().map((inner) => `${name}/${inner}`)
+          ? (await namesIn(join(folder, name))).sort().map((inner) => `${name}/${inner}`)
           : [name],
       ),
   );

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FoveaError, type Network } from '@fovea/engine';
@@ -11,6 +12,7 @@ import {
 } from '@fovea/engine/internal';
 import { type Dataset, generateDataset } from '@fovea/engine/train';
 import { openModel } from '../../cli/options/model.js';
+import { networkMaterial } from '../material.js';
 import { type Point, sha256Of } from '../point.js';
 import type { Manifest } from '../space/manifest.js';
 
@@ -26,16 +28,29 @@ export interface PointContext {
 /** The network opened last: points come network by network. */
 let opened: { readonly key: string; readonly network: Network } | undefined;
 
-/** The network of a point, kept open for the next one. */
+/**
+ * The network of a point, kept open for the next one.
+ * @throws FoveaError `bad-file` for a file that has changed since the point was made: its results would be kept as those of the
+ *   earlier one
+ */
 export async function networkOf(
   { network: name, sha256 }: Point,
   materials: MaterialPaths,
 ): Promise<Network> {
   const key = sha256 ?? name!;
   if (opened?.key === key) return opened.network;
-  const path = sha256 === undefined ? name! : pathOf(sha256, materials);
-  opened = { key, network: await openModel(path) };
-  return opened.network;
+  const network = sha256 === undefined ? await openModel(name!) : await openFile(sha256, materials);
+  opened = { key, network };
+  return network;
+}
+
+async function openFile(sha256: string, materials: MaterialPaths): Promise<Network> {
+  const path = pathOf(sha256, materials);
+  const network = await openModel(path);
+  // Looked at behind the reading: what changes in between is noticed too.
+  if ((await networkMaterial(path, existsSync)).sha256 !== sha256)
+    throw new FoveaError('bad-file', `${path} has changed since the sweep was started; start it again`);
+  return network;
 }
 
 function pathOf(sha256: string, materials: MaterialPaths): string {

@@ -57,7 +57,8 @@ export class EmbeddedBackend implements SweepBackend {
     }
     const opened = await this.#open(sweep);
     const hashes = materials.map(({ sha256 }) => sha256);
-    await opened.journal.describe(sweep, space, points.length, hashes);
+    const ids = points.map(({ id }) => id);
+    await opened.journal.describe(sweep, space, ids, hashes);
     this.#refuseClosed(sweep);
     opened.ignoreRequests ??= onCancelRequest(opened.journal.path, () => this.cancel(sweep));
     opened.run ??= new LocalSweep({
@@ -174,13 +175,15 @@ export class EmbeddedBackend implements SweepBackend {
     const path = this.#pathOf(name);
     const content = await this.#read(name);
     if (!content) return undefined;
-    const { records, space, points } = content;
-    const failed = [...records.values()].filter(({ status }) => status === 'failed').length;
-    const all = Math.max(points, records.size);
+    const { records, space, points, others } = content;
+    const earlier = new Set(others);
+    const own = [...records.values()].filter(({ id }) => !earlier.has(id));
+    const failed = own.filter(({ status }) => status === 'failed').length;
+    const all = Math.max(points, own.length);
     const under = (await holderOf(path)) !== undefined;
     return {
-      ...{ name, kind: space?.kind ?? 'measure', points: all, completed: records.size - failed, failed },
-      state: records.size === all ? 'completed' : under ? 'running' : 'stopped',
+      ...{ name, kind: space?.kind ?? 'measure', points: all, completed: own.length - failed, failed },
+      state: own.length === all ? 'completed' : under ? 'running' : 'stopped',
     };
   }
 

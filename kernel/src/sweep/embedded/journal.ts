@@ -13,6 +13,8 @@ interface SpaceLine {
   readonly points: number;
   /** Content hashes of the networks and manifests that these name. */
   readonly materials?: readonly string[];
+  /** Ids of the records before it that are of no point of this space: an earlier space of that name had them. */
+  readonly others?: readonly string[];
 }
 
 /** What a journal holds. */
@@ -21,6 +23,8 @@ export interface JournalContent {
   readonly space?: SweepSpace | undefined;
   readonly points: number;
   readonly materials: readonly string[];
+  /** Ids of records that are of no point of the space. */
+  readonly others: readonly string[];
 }
 
 const NEWLINE = 0x0a;
@@ -33,7 +37,7 @@ const syncMs = 200;
  * that dies while it writes leaves half a line, which the next one cuts off.
  */
 export class Journal {
-  #content: JournalContent = { records: new Map(), points: 0, materials: [] };
+  #content: JournalContent = { records: new Map(), points: 0, materials: [], others: [] };
   #bytes = 0;
   #writing: Promise<void> = Promise.resolve();
   #sync: NodeJS.Timeout | undefined;
@@ -92,15 +96,25 @@ export class Journal {
     return this.#content.materials;
   }
 
-  /** Records what the sweep covers, how many points that is, and which files they name by their content. */
+  /** Ids of records that are of no point of the space. */
+  get others(): readonly string[] {
+    return this.#content.others;
+  }
+
+  /**
+   * Records what the sweep covers, and which files its points name by their content.
+   * @param points their ids
+   */
   async describe(
     sweep: string,
     space: SweepSpace,
-    points: number,
+    points: readonly string[],
     materials: readonly string[] = [],
   ): Promise<void> {
     const { records, ...known } = this.#content;
-    const described = { space, points, materials };
+    const own = new Set(points);
+    const others = [...records.keys()].filter((id) => !own.has(id));
+    const described = { space, points: own.size, materials, others };
     if (canonicalJson(described) === canonicalJson(known)) return;
     await this.#append({ sweep, ...described } satisfies SpaceLine);
     this.#content = { records, ...described };
@@ -156,7 +170,7 @@ export class Journal {
 /** A line that cannot be read loses its own point, which then runs again, and no other. */
 function parsed(text: string): JournalContent {
   const records = new Map<string, PointRecord>();
-  let described: Omit<JournalContent, 'records'> = { points: 0, materials: [] };
+  let described: Omit<JournalContent, 'records'> = { points: 0, materials: [], others: [] };
   for (const line of text.split('\n')) {
     let value: unknown;
     try {
@@ -166,8 +180,8 @@ function parsed(text: string): JournalContent {
     }
     if (typeof value !== 'object' || value === null) continue;
     if ('space' in value) {
-      const { space, points = 0, materials = [] } = value as SpaceLine;
-      described = { space, points, materials };
+      const { space, points = 0, materials = [], others = [] } = value as SpaceLine;
+      described = { space, points, materials, others };
     } else if ('id' in value && 'status' in value) {
       const record = value as PointRecord;
       records.set(record.id, record);

@@ -7,6 +7,9 @@ import type { RunnerFacts, RunnerMessage, RunnerTask, StrategiesTask } from './p
 /** The program that computes points. */
 export const RUNNER_MODULE = fileURLToPath(new URL('./main.js', import.meta.url));
 
+/** How long the last output of a runner that has ended is waited for. */
+const lastWordsMs = 500;
+
 /** How much of a runner's output is kept, to explain why it died. */
 const KEPT_OUTPUT = 2000;
 
@@ -91,8 +94,11 @@ export class Runner {
       child.on('error', (error) =>
         reject(new FoveaError('io', `no runner could be started: ${error.message}`)),
       );
-      // Not "exit": at "close" its output has been read.
-      child.on('close', (code, killedBy) => {
+      let isOver = false;
+      const finish = (code: number | null, killedBy: NodeJS.Signals | null) => {
+        if (isOver) return;
+        isOver = true;
+        child.stderr!.destroy();
         const last = printed
           .trim()
           .split('\n')
@@ -105,7 +111,10 @@ export class Runner {
           this.#running?.reject(error);
         }
         reject(error);
-      });
+      };
+      // At "close" its output has been read; what a point has started and left behind may hold it open for ever.
+      child.on('close', finish);
+      child.on('exit', (code, killedBy) => setTimeout(finish, lastWordsMs, code, killedBy).unref());
     });
   }
 

@@ -1,7 +1,8 @@
 /**
  * A kernel that does what its cells say, for testing the server: one word and its arguments a line.
  *   print TEXT | stream BYTES | result BYTES | html TEXT | burst COUNT | sleep MS | ask PROMPT | folder | die |
- *   state STATE
+ *   state STATE | raw WHERE TYPE TEXT
+ * `raw` broadcasts a message whose WHERE (header, parent, content) is TEXT as it stands.
  * Comm messages come back with their buffers reversed
  */
 import { createHmac, randomUUID } from 'node:crypto';
@@ -29,6 +30,9 @@ function send(socket, identities, type, content, parent, buffers = []) {
     version: '5.4',
   };
   const parts = [header, parent, {}, content].map((part) => Buffer.from(JSON.stringify(part)));
+  return sendParts(socket, identities, parts, buffers);
+}
+function sendParts(socket, identities, parts, buffers = []) {
   const signature = createHmac('sha256', connection.key);
   for (const part of parts) signature.update(part);
   const frames = [...identities, '<IDS|MSG>', signature.digest('hex'), ...parts, ...buffers];
@@ -88,6 +92,14 @@ async function execute(line, request) {
   }
   if (word === 'folder') await publish('stream', { name: 'stdout', text: process.cwd() }, header);
   if (word === 'die') process.exit(7);
+  if (word === 'raw') {
+    const [where, type, ...rest] = text.split(' ');
+    const whole = { header: { msg_id: randomUUID(), msg_type: type, session }, parent: header, content: {} };
+    const json = Object.entries(whole).map(([name, value]) =>
+      Buffer.from(name === where ? rest.join(' ') : JSON.stringify(value)),
+    );
+    await sendParts(iopub, [Buffer.from(type)], [json[0], json[1], Buffer.from('{}'), json[2]]);
+  }
   if (word === 'state') await publish('status', { execution_state: text }, {});
 }
 

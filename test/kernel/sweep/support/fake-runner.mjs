@@ -1,7 +1,9 @@
 /**
- * Computes points as they say in their network's name: `sleep 50`, `spin 3000` (blocks its event loop), `throw`, `die`, `full` (its disk is).
+ * Computes points as they say in their network's name: `sleep 50`, `spin 3000` (blocks its event loop), `throw`, `die`, `full` (its disk is),
+ * `leave 9000` (starts a process that holds its output open so long, and dies).
  * Notes every start and end in the file that EXEC_LOG names, with the worker that WORKER names.
  */
+import { spawn } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -26,6 +28,12 @@ const works = {
   },
   full: () => {
     throw Object.assign(new Error('cannot keep it: the disk is full'), { disk: 'ENOSPC' });
+  },
+  leave: (ms) => {
+    console.error('the runner leaves something behind');
+    const code = `setTimeout(() => undefined, ${ms})`;
+    spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'ignore', 'inherit'], detached: true }).unref();
+    process.exit(3);
   },
   die: () => {
     console.error('the runner gives up');
