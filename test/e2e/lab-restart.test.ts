@@ -83,7 +83,7 @@ describe.skipIf(!hasChromium || !isBuilt)(
       await expect
         .poll(() => outputs(page))
         .toEqual([expect.stringContaining('seen 1'), expect.stringContaining('third')]);
-      expect(await prompts(page)).toEqual(['[1]:', '[ ]:', '[2]:']);
+      await expect.poll(() => prompts(page)).toEqual(['[1]:', '[ ]:', '[2]:']);
     };
 
     it('marks cells that are sent meanwhile as not run, says why, and goes on', async () => {

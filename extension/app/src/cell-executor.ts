@@ -42,6 +42,8 @@ class KernelStarts {
 
   /** Resolves when a document has a kernel, or none can be started without asking. */
   async of(context: ISessionContext): Promise<void> {
+    // A document that was just opened starts its kernel itself; JupyterLab asked for one beside that.
+    if (!context.session?.kernel && !context.isReady) await context.initialize();
     const start = this.underWay.get(context) ?? (context.hasNoKernel ? this.start(context) : undefined);
     await start;
   }
