@@ -19,7 +19,12 @@ export { learnedMasker } from './mask/learned.js';
 export type { Mask, MaskDecision, Masker, MaskerContext } from './mask/mask.js';
 export { randomMasker } from './mask/random-masker.js';
 export { saliencyMasker } from './mask/saliency.js';
-export { type BuiltOptions, builtNetwork, builtNetworkNames } from './network/built/index.js';
+export {
+  type BuiltNetworkName,
+  type BuiltOptions,
+  builtNetwork,
+  builtNetworkNames,
+} from './network/built/index.js';
 export { describeNetwork, type NetworkDescription } from './network/describe.js';
 export { type LoadOptions, loadNetwork } from './network/load.js';
 export { type Block, blocksOf, type Network } from './network/network.js';
@@ -28,8 +33,8 @@ export type { Granularity } from './plan/granularity.js';
 export { makePlan, type PlanOptions } from './plan/make-plan.js';
 export type { BlockPlan, Plan, Primitive } from './plan/plan.js';
 export { getStrategy, registerStrategy, strategyNames } from './plan/strategies.js';
-export type { MaskStatistics, Strategy, StrategyContext } from './plan/strategy.js';
-export { deviceNames, getDevice } from './predict/devices.js';
+export type { MaskStatistics, Strategy, StrategyContext, StrategyName } from './plan/strategy.js';
+export { type DeviceName, deviceNames, getDevice } from './predict/devices.js';
 export type { PredictOptions } from './predict/options.js';
 export { predict } from './predict/predict.js';
 export { primitives } from './primitives/registry.js';
@@ -43,4 +48,4 @@ export { run } from './run/run.js';
 export { releaseNetwork } from './run/sessions.js';
 export { type TopClass, topClasses } from './run/top-classes.js';
 export { type Shape, Tensor } from './tensor.js';
-export { loadShippedModel, shippedModelNames } from './train/shipped.js';
+export { loadShippedModel, type ShippedModelName, shippedModelNames } from './train/shipped.js';

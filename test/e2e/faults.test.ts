@@ -82,6 +82,14 @@ describe.skipIf(!hasChromium || !isBuilt)('faults in the lab (needs Chromium and
     expect(source('killed.ipynb')).toBe("console.log('after');");
   });
 
+  it('cells that are run as soon as their notebook is open run all, without a question', async () => {
+    writeFileSync(join(folder, 'early.ipynb'), notebook("console.log('early');"));
+    await open(page, 'early.ipynb');
+    void execute(page, 'notebook:run-all-cells').catch(() => undefined);
+    await page.waitForSelector('.jp-OutputArea-output >> text=early');
+    expect(await dialog(page).count()).toBe(0);
+  });
+
   it('50 MB of output leave the page responsive and end in a note', async () => {
     writeFileSync(
       join(folder, 'large.ipynb'),

@@ -47,6 +47,9 @@ export interface Session {
   dispose(): void;
 }
 
+/** Name of a backend: one of the engine's own, which editors offer, or one that was registered. */
+export type BackendName = 'native' | 'onnx' | 'reference' | 'webgpu' | (string & Record<never, never>);
+
 /** One way of executing plans. `native`, `onnx`, `reference` and `webgpu` implement it. */
 export interface Backend {
   readonly name: string;

@@ -7,7 +7,7 @@
 // Registers the strategy `auto`.
 import '../predict/auto.js';
 
-export type { Backend, RunOptions, Session } from '../backends/backend.js';
+export type { Backend, BackendName, RunOptions, Session } from '../backends/backend.js';
 export { type NativeOptions, nativeBackend, nativeBackendWith } from '../backends/native/index.js';
 export { onnxBackend } from '../backends/onnx/index.js';
 export { referenceBackend } from '../backends/reference/index.js';

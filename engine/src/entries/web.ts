@@ -14,7 +14,12 @@ export { learnedMasker } from '../mask/learned.js';
 export type { Mask, MaskDecision, Masker, MaskerContext } from '../mask/mask.js';
 export { randomMasker } from '../mask/random-masker.js';
 export { saliencyMasker } from '../mask/saliency.js';
-export { type BuiltOptions, builtNetwork, builtNetworkNames } from '../network/built/index.js';
+export {
+  type BuiltNetworkName,
+  type BuiltOptions,
+  builtNetwork,
+  builtNetworkNames,
+} from '../network/built/index.js';
 export { type Block, blocksOf, type Network } from '../network/network.js';
 export { type ReadNetworkOptions, readNetwork } from '../network/read.js';
 export { makePlan, type PlanOptions } from '../plan/make-plan.js';

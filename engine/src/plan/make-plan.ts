@@ -14,12 +14,12 @@ import type { Device } from './device.js';
 import { type Granularity, resolveGranularity } from './granularity.js';
 import type { BlockPlan, Plan } from './plan.js';
 import { dense, resolveStrategy } from './strategies.js';
-import type { MaskStatistics, Strategy } from './strategy.js';
+import type { MaskStatistics, Strategy, StrategyName } from './strategy.js';
 
 /** What a plan is made from; everything has a sensible default. */
 export interface PlanOptions {
   /** A strategy, or the name of one that is registered; `streamed` when left out. */
-  readonly strategy?: string | Strategy;
+  readonly strategy?: StrategyName | Strategy;
   readonly granularity?: Granularity;
   readonly batch?: number;
   readonly threads?: number;

@@ -4,7 +4,7 @@ import type { Block } from '../network/network.js';
 import { branchPrimitives, convolutionName } from '../primitives/primitive.js';
 import { refuseOwnName } from './own-names.js';
 import type { Group, Primitive } from './plan.js';
-import type { Strategy, StrategyContext } from './strategy.js';
+import type { Strategy, StrategyContext, StrategyName } from './strategy.js';
 
 /** Index of the first convolution with a kernel larger than 1x1: the one that needs a halo gathered. */
 export function firstSpatial(block: Block): number {
@@ -189,7 +189,7 @@ export function strategyNames(): string[] {
  * The strategy of that name.
  * @throws FoveaError `unknown-name` that lists the known names
  */
-export function getStrategy(name: string): Strategy {
+export function getStrategy(name: StrategyName): Strategy {
   const strategy = known.get(name);
   if (!strategy) {
     throw new FoveaError(
@@ -205,7 +205,7 @@ export function getStrategy(name: string): Strategy {
  * @param strategy by name or by value; `streamed` when left out
  * @throws FoveaError `unknown-name` for a name that is not known, `bad-argument` for a value that is no strategy
  */
-export function resolveStrategy(strategy: string | Strategy = streamed): Strategy {
+export function resolveStrategy(strategy: StrategyName | Strategy = streamed): Strategy {
   if (typeof strategy === 'string') return getStrategy(strategy);
   checkStrategy(strategy);
   return strategy;

@@ -4,6 +4,15 @@ import type { BlockShape } from '../network/shapes.js';
 import type { Device } from './device.js';
 import type { BlockPlan } from './plan.js';
 
+/** Name of a strategy: one of the engine's own, which editors offer, or one that was registered. */
+export type StrategyName =
+  | 'dense'
+  | 'unfused'
+  | 'lasnet'
+  | 'streamed'
+  | 'auto'
+  | (string & Record<never, never>);
+
 /** What is known, or assumed, of a block's mask when a plan is made. */
 export interface MaskStatistics {
   /** Fraction of output pixels that are active, 0…1. */

@@ -174,6 +174,21 @@ const table: readonly Device[] = [
   },
 ];
 
+/** Name of a device that comes with Fovea; in lower case editors offer it. */
+export type DeviceName =
+  | 'v100'
+  | 'rtx3090'
+  | 'rtx3060'
+  | 'tx2'
+  | 'nano'
+  | 'gtx1080'
+  | 'a100'
+  | 'h100'
+  | 'h200'
+  | 'cpu-avx2'
+  | 'cpu-avx512'
+  | (string & Record<never, never>);
+
 /** Names by which the published tables call devices that have a fuller name here. */
 const aliases: Readonly<Record<string, string>> = { 3090: 'rtx3090', 3060: 'rtx3060' };
 
@@ -198,7 +213,7 @@ export function deviceNames(): string[] {
  * console.log(predict(builtNetwork('resnet50'), { device: half, rate: 0.5 }).totalMs);
  * ```
  */
-export function getDevice(name: string): Device {
+export function getDevice(name: DeviceName): Device {
   const wanted = String(name).toLowerCase();
   const found = devices.find((device) => device.name === (aliases[wanted] ?? wanted));
   if (!found) {

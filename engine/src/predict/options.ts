@@ -6,7 +6,7 @@ import type { PlanOptions } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { checkThreads } from '../threads.js';
 import { checkDevice } from './check-device.js';
-import { getDevice } from './devices.js';
+import { type DeviceName, getDevice } from './devices.js';
 import { readGpuCalibration, thisGpu } from './gpu/this-gpu.js';
 import { thisMachine } from './this-machine.js';
 
@@ -19,7 +19,7 @@ export type CostModelName = (typeof costModels)[number];
 /** What to predict, and for what; everything but the device has a sensible default. */
 export interface PredictOptions extends Omit<PlanOptions, 'device'> {
   /** A device, or the name of one: see `deviceNames`; `this-machine` or `this-gpu` after a calibration. */
-  readonly device: Device | string;
+  readonly device: Device | DeviceName;
   /** A whole plan. It says strategy, S and excitation for every block, so that none of them is accepted beside it. */
   readonly plan?: Plan;
   /** `fovea` when left out. */
@@ -27,7 +27,7 @@ export interface PredictOptions extends Omit<PlanOptions, 'device'> {
 }
 
 /** A device by name or by value, checked. */
-export function resolveDevice(device: Device | string): Device {
+export function resolveDevice(device: Device | DeviceName): Device {
   if (typeof device !== 'string') return checkDevice(device);
   if (device === 'this-machine') return thisMachine();
   if (device === 'this-gpu') return thisGpu();

@@ -8,7 +8,7 @@ import { keptPlan } from '../plan/kept-plan.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { dense, resolveStrategy } from '../plan/strategies.js';
-import type { Strategy } from '../plan/strategy.js';
+import type { Strategy, StrategyName } from '../plan/strategy.js';
 import { advise } from './advice.js';
 import { besidePassesMs, calibrationOf } from './calibration.js';
 import {
@@ -20,6 +20,7 @@ import {
   type PlacedBlock,
 } from './candidate.js';
 import { expectedCoverage, fullCoverage } from './coverage.js';
+import type { DeviceName } from './devices.js';
 import { resolveSetting, type Setting } from './options.js';
 import { type ParetoPoint, paretoFront } from './pareto.js';
 import { blockKind } from './program-cost/block-kind.js';
@@ -42,7 +43,7 @@ export interface SearchOptions {
   /** Rate by S, where it depends on it; not beside `rate`. S missing here are not searched. */
   readonly ratePerGranularity?: Readonly<Record<number, number>>;
   /** Strategies to try, by name or by value; `unfused`, `lasnet` and `streamed` when left out. Dense is always tried. */
-  readonly strategies?: readonly (string | Strategy)[];
+  readonly strategies?: readonly (StrategyName | Strategy)[];
   /** S to try; all that give different grids when left out. `Infinity` is the whole map. */
   readonly granularities?: readonly number[];
   /**
@@ -102,7 +103,7 @@ export interface SearchResult {
  */
 export function searchGranularity(
   network: Network,
-  device: Device | string,
+  device: Device | DeviceName,
   options: SearchOptions = {},
 ): SearchResult {
   const { objective = 'latency', tolerance = 0.02, needsPool = true, strategies } = options;

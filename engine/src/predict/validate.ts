@@ -5,6 +5,7 @@ import { checkRate } from '../mask/rate.js';
 import { blocksOf, type Network } from '../network/network.js';
 import type { Device } from '../plan/device.js';
 import { makePlan } from '../plan/make-plan.js';
+import type { StrategyName } from '../plan/strategy.js';
 import type { Profile } from '../profile.js';
 import { getBackend } from '../run/backends.js';
 import { atDistance, deviceAtDistance, distancesOf, sameDistance } from './calibrate/core-distance.js';
@@ -18,6 +19,7 @@ import {
   timeTrials,
 } from './calibrate/time-trials.js';
 import { calibrationOf, fitFor } from './calibration.js';
+import type { DeviceName } from './devices.js';
 import { gpuCalibrationOf } from './gpu/gpu-calibration.js';
 import { predict } from './predict.js';
 import {
@@ -30,14 +32,14 @@ import {
 /** Which plans to predict and measure; everything has a sensible default. */
 export interface ValidateOptions {
   /** `this-machine` when left out, `this-gpu` for the webgpu backend. */
-  readonly device?: Device | string;
+  readonly device?: Device | DeviceName;
   /**
    * Calibrate in turns with the measurement, for this many seconds for each number of threads, and predict with that in
    * the place of `device`; nothing is stored. Machines change within minutes: errors of predictions by an earlier
    * calibration come from the model and from such changes, these from the model.
    */
   readonly calibrateSeconds?: number;
-  readonly strategies?: readonly string[];
+  readonly strategies?: readonly StrategyName[];
   /** S to try, each for all blocks; `Infinity` is the whole map. */
   readonly granularities?: readonly number[];
   readonly rates?: readonly number[];

@@ -1,4 +1,4 @@
-import type { Backend } from '../backends/backend.js';
+import type { Backend, BackendName } from '../backends/backend.js';
 import { nativeBackend } from '../backends/native/index.js';
 import { onnxBackend } from '../backends/onnx/index.js';
 import { referenceBackend } from '../backends/reference/index.js';
@@ -26,7 +26,7 @@ export function registerBackend(backend: Backend): void {
  * @param backend by name or by value; the fastest that this machine can run when left out
  * @throws FoveaError as `getBackend` does; `bad-argument` for a value that is no backend
  */
-export function resolveBackend(backend?: string | Backend): Backend {
+export function resolveBackend(backend?: BackendName | Backend): Backend {
   return backend === undefined || typeof backend === 'string' ? getBackend(backend) : checkBackend(backend);
 }
 
@@ -54,7 +54,7 @@ export function shippedBackendNames(): string[] {
  * console.log(backendNames(), getBackend().name);
  * ```
  */
-export function getBackend(name?: string): Backend {
+export function getBackend(name?: BackendName): Backend {
   if (name !== undefined) {
     const backend = backends.get(name);
     if (!backend) {

@@ -1,4 +1,4 @@
-import type { Backend } from '../backends/backend.js';
+import type { Backend, BackendName } from '../backends/backend.js';
 import { type DenseSession, openDense } from '../backends/onnx/dense.js';
 import { FoveaError } from '../errors.js';
 import type { Excitation } from '../mask/excitation.js';
@@ -6,6 +6,7 @@ import { checkRate } from '../mask/rate.js';
 import type { Network } from '../network/network.js';
 import type { ExecutionProvider } from '../onnxruntime.js';
 import type { Granularity } from '../plan/granularity.js';
+import type { StrategyName } from '../plan/strategy.js';
 import { flopsLeft, type KernelTiming, type Profile } from '../profile.js';
 import { Random } from '../random.js';
 import { Tensor } from '../tensor.js';
@@ -33,9 +34,9 @@ export interface BenchmarkOptions {
   readonly rates?: readonly number[];
   readonly granularity?: Granularity;
   /** `streamed` when left out. */
-  readonly strategy?: string;
+  readonly strategy?: StrategyName;
   /** By name or by value. One on a GPU is compared with onnxruntime on that GPU. */
-  readonly backend?: string | Backend;
+  readonly backend?: BackendName | Backend;
   readonly threads?: number;
   /** How attention pools; `exact` when left out. */
   readonly excitation?: Excitation;

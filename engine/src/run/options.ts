@@ -1,9 +1,9 @@
-import type { Backend } from '../backends/backend.js';
+import type { Backend, BackendName } from '../backends/backend.js';
 import type { Excitation } from '../mask/excitation.js';
 import type { Masker } from '../mask/mask.js';
 import type { Granularity } from '../plan/granularity.js';
 import type { Plan } from '../plan/plan.js';
-import type { Strategy } from '../plan/strategy.js';
+import type { Strategy, StrategyName } from '../plan/strategy.js';
 
 /** How to run a network; everything has a sensible default. */
 export interface NetworkRunOptions {
@@ -22,10 +22,10 @@ export interface NetworkRunOptions {
   /** Seed for `random`; refused with any other masker. */
   readonly seed?: number;
   /** Strategy by name or by value; `streamed` when left out. */
-  readonly strategy?: string | Strategy;
+  readonly strategy?: StrategyName | Strategy;
   /** A whole plan. It says strategy, S and excitation for every block, so that none of them is accepted beside it. */
   readonly plan?: Plan;
-  readonly backend?: string | Backend;
+  readonly backend?: BackendName | Backend;
   /** Compute threads, at least 1; the machine's cores when left out. */
   readonly threads?: number;
   /** How attention pools; `exact` when left out. */

@@ -2,6 +2,7 @@ import { FoveaError } from '../errors.js';
 import { imageChannels } from '../network/image-channels.js';
 import { blocksOf, type Network } from '../network/network.js';
 import type { Device } from '../plan/device.js';
+import type { DeviceName } from '../predict/devices.js';
 import { resolveDevice } from '../predict/options.js';
 import { predict } from '../predict/predict.js';
 import { flopsLeft } from '../profile.js';
@@ -17,7 +18,7 @@ import { CoverageCounter, type StageCoverage } from './object-coverage.js';
 /** How to run the adaptive network, and what to predict its latency for. */
 export interface EvaluateOptions extends Omit<NetworkRunOptions, 'plan' | 'onProgress'> {
   /** Device whose latency is predicted, or its name; `this-machine` needs a calibration. Left out, nothing is predicted. */
-  readonly device?: Device | string;
+  readonly device?: Device | DeviceName;
   /** Images at once; 16 when left out. */
   readonly batch?: number;
   /** Single-image runs whose median is the measured latency; 15 when left out. */

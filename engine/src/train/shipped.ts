@@ -5,6 +5,9 @@ import { FoveaError } from '../errors.js';
 import { loadNetwork } from '../network/load.js';
 import type { Network } from '../network/network.js';
 
+/** Name of a trained network that comes with the engine; editors offer those that there are. */
+export type ShippedModelName = 'quick-look' | (string & Record<never, never>);
+
 /** Trained networks that come with the engine, by name. */
 export const shippedModelNames: readonly string[] = ['quick-look'];
 
@@ -36,6 +39,6 @@ export function shippedModelPath(name: string): string {
  * console.log(name, labels);
  * ```
  */
-export async function loadShippedModel(name = 'quick-look'): Promise<Network> {
+export async function loadShippedModel(name: ShippedModelName = 'quick-look'): Promise<Network> {
   return loadNetwork(shippedModelPath(name));
 }

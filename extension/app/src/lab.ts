@@ -5,6 +5,8 @@ import { IConnectionStatus, IServiceManager } from '@jupyterlab/services';
 import { extensions, mimeExtensions } from 'fovea-app-plugins';
 import 'fovea-app-style';
 import { aboutPlugin } from './about.js';
+import { cellExecutorPlugin } from './cell-executor.js';
+import { lostServerPlugin } from './lost-server.js';
 import { movedFilesPlugin } from './moved-files.js';
 import type { FederatedExtension } from './page.js';
 import { type Plugin, PluginCollection } from './plugins.js';
@@ -24,10 +26,11 @@ async function federatedModule(extension: FederatedExtension, name: string | und
 async function collect(federated: readonly FederatedExtension[]): Promise<PluginCollection> {
   const collection = new PluginCollection(PageConfig.Extension.disabled, PageConfig.Extension.deferred, [
     aboutPlugin as Plugin,
+    cellExecutorPlugin as Plugin,
   ]);
   for (const [name, module] of mimeExtensions) collection.addMime(name, module);
   for (const [name, module] of extensions) collection.add(name, module);
-  collection.add('@fovea/app', [movedFilesPlugin, unsavedSettingsPlugin]);
+  collection.add('@fovea/app', [lostServerPlugin, movedFilesPlugin, unsavedSettingsPlugin]);
   for (const extension of federated) {
     const mime = await federatedModule(extension, extension.mimeExtension);
     if (mime) collection.addMime(extension.name, mime);

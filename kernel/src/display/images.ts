@@ -53,6 +53,20 @@ export async function readImage(
   return { name, tensor: await preprocess(await decodeImage(bytes, name), { ...inputOf(target), ...how }) };
 }
 
+/** Name of a sample image; editors offer those that there are. */
+export type SampleImageName =
+  | 'ball'
+  | 'cactus'
+  | 'fish'
+  | 'flower'
+  | 'house'
+  | 'mug'
+  | 'mushroom'
+  | 'rocket'
+  | 'sailboat'
+  | 'star'
+  | (string & Record<never, never>);
+
 /** Names that `sampleImage` accepts. */
 export const sampleImageNames: readonly string[] = objectLabels;
 
@@ -64,7 +78,7 @@ const drawnSide = 224;
  * A drawn picture of one object, always the same for the same name.
  * @throws FoveaError `unknown-name` listing the names
  */
-export async function sampleImage(name: string, target: Network | ImageSize): Promise<NetworkImage> {
+export async function sampleImage(name: SampleImageName, target: Network | ImageSize): Promise<NetworkImage> {
   const input = inputOf(target);
   const { height, width } = input;
   const fits = height === width && height >= 64 && height <= drawnSide;

@@ -19,6 +19,7 @@ import { type Completion, completion, wordAt } from './complete.js';
 import { DataSummary } from './data-summary.js';
 import { type Declaration, declarationsOf, likelyNames, mayDeclare, type Names } from './declarations.js';
 import { type Diagnostic, undeclaredNames, userDiagnostics } from './diagnose.js';
+import { fileNames } from './file-names.js';
 import { globalsText } from './globals.js';
 import { ImportedFiles } from './imported-files.js';
 import { hoverMarkdown, type Inspection, inspection, notFound, signatureMarkdown } from './inspect.js';
@@ -91,7 +92,10 @@ export class LanguageService {
       );
       return Array.isArray(found) ? found : (found?.items ?? []);
     }, []);
-    return completion(code, at, word, items, await living);
+    const found = completion(code, at, word, items, await living);
+    if (!word.inString || found.matches.length > 0) return found;
+    // No type says what the string may be: most such strings that are completed are paths.
+    return completion(code, at, word, await fileNames(this.#directory, word.typed), []);
   }
 
   /**

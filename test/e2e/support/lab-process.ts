@@ -27,9 +27,16 @@ export interface LabProcess {
   stop(): Promise<void>;
 }
 
-/** Starts `fovea lab` on a folder; resolves when it has printed its address. */
-export async function startLab(folder: string, args: readonly string[] = []): Promise<LabProcess> {
-  const state = mkdtempSync(join(tmpdir(), 'fovea-state-'));
+/**
+ * Starts `fovea lab` on a folder; resolves when it has printed its address.
+ * @param kept a state folder that outlives the process, for labs that are started again
+ */
+export async function startLab(
+  folder: string,
+  args: readonly string[] = [],
+  kept?: string,
+): Promise<LabProcess> {
+  const state = kept ?? mkdtempSync(join(tmpdir(), 'fovea-state-'));
   const started = performance.now();
   const child: ChildProcess = spawn(
     process.execPath,
@@ -61,7 +68,7 @@ export async function startLab(folder: string, args: readonly string[] = []): Pr
       const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
       await exited;
       clearTimeout(timer);
-      rmSync(state, { recursive: true, force: true });
+      if (kept === undefined) rmSync(state, { recursive: true, force: true });
     },
   };
 }

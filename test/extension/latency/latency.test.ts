@@ -199,6 +199,19 @@ describe('the Pareto front', () => {
   it('joins its points from fast to slow', () => {
     expect(traces(view('pareto'))[0]!.x).toEqual([12.2, 14.1, 23.4]);
   });
+
+  it('names points on the left, and on the right where that would be cut off', () => {
+    const points = [
+      { ms: 2, label: 'a name of thirty letters, about' },
+      { ms: 2, label: 'short' },
+      { ms: 9, label: 'a name of thirty letters, about' },
+      { ms: 10, label: 'a name that is far longer than the whole figure is wide '.repeat(5) },
+    ].map((point) => ({ ...point, score: 1, origin: 'measured' as const, onFront: true }));
+    const named = buildFigure({ kind: 'pareto', yLabel: 'accuracy', points }, wide).data.find(
+      ({ textposition }) => textposition !== undefined,
+    );
+    expect(named?.textposition).toEqual(['top right', 'top left', 'top left', 'top left']);
+  });
 });
 
 describe('text of a document', () => {

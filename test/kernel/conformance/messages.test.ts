@@ -1,4 +1,7 @@
 // @module-tag process
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestKernel } from '../client.js';
 import { isRunning, sleep, until } from '../waiting.js';
@@ -190,6 +193,25 @@ describe('requests', () => {
     expect((await complete('%npm install ')).matches).toEqual([]);
     expect((await complete('%time Math.sq')).matches[0]).toBe('sqrt');
     expect((await complete('const n = 7\n%Math.sq')).matches[0]).toBe('sqrt');
+  });
+
+  it('completes the file that %load is given', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fovea-load-'));
+    try {
+      writeFileSync(join(folder, '🎈 cell.ts'), '');
+      const code = `%load ${folder}/🎈`;
+      const { content } = await kernel.request('shell', 'complete_request', {
+        code,
+        cursor_pos: [...code].length,
+      });
+      expect(content).toMatchObject({
+        matches: [`${folder}/🎈 cell.ts`],
+        cursor_start: '%load '.length,
+        cursor_end: [...code].length,
+      });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('completes the keys of living objects, also while a cell waits', async () => {

@@ -15,6 +15,31 @@ export { builtResNet, type ResNetOptions } from './resnet.js';
 
 const regNet = (variant: RegNetVariant) => (options: BuiltOptions) => builtRegNet({ ...options, variant });
 
+/** Name of an architecture, as torchvision spells it; editors offer those that there are. */
+export type BuiltNetworkName =
+  | 'resnet18'
+  | 'resnet34'
+  | 'resnet50'
+  | 'resnet101'
+  | 'resnet152'
+  | 'wide_resnet50_2'
+  | 'wide_resnet101_2'
+  | 'resnext50_32x4d'
+  | 'resnext101_32x8d'
+  | 'regnet_x_400mf'
+  | 'regnet_x_800mf'
+  | 'regnet_x_1_6gf'
+  | 'regnet_x_3_2gf'
+  | 'regnet_y_400mf'
+  | 'regnet_y_800mf'
+  | 'regnet_y_1_6gf'
+  | 'regnet_y_3_2gf'
+  | 'mobilenet_v2'
+  | 'convnext_tiny'
+  | 'convnext_small'
+  | 'convnext_base'
+  | (string & Record<never, never>);
+
 /** Architectures by torchvision's names. */
 const ARCHITECTURES: Readonly<Record<string, (options: BuiltOptions) => Network>> = {
   resnet18: (options) => builtResNet({ ...options, depth: 18 }),
@@ -55,7 +80,7 @@ export const builtNetworkNames: readonly string[] = Object.keys(ARCHITECTURES);
  * console.log(blocksOf(network).length); // 16
  * ```
  */
-export function builtNetwork(name: string, options: BuiltOptions = {}): Network {
+export function builtNetwork(name: BuiltNetworkName, options: BuiltOptions = {}): Network {
   if (!Object.hasOwn(ARCHITECTURES, name)) {
     throw new FoveaError(
       'unknown-name',

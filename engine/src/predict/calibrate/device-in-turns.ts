@@ -1,6 +1,7 @@
 import type { Backend } from '../../backends/backend.js';
 import { FoveaError } from '../../errors.js';
 import type { Device } from '../../plan/device.js';
+import type { DeviceName } from '../devices.js';
 import { checkSameGpu } from '../gpu/this-gpu.js';
 import { resolveDevice } from '../options.js';
 import { Calibrator } from './calibrator.js';
@@ -28,7 +29,7 @@ export interface DeviceInTurns {
 export async function deviceInTurns(
   backend: Backend,
   options: {
-    readonly device?: Device | string;
+    readonly device?: Device | DeviceName;
     readonly calibrateSeconds?: number;
     readonly signal?: AbortSignal;
   },

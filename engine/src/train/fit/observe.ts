@@ -1,4 +1,4 @@
-import type { Backend } from '../../backends/backend.js';
+import type { Backend, BackendName } from '../../backends/backend.js';
 import { runForeign } from '../../backends/onnx/foreign.js';
 import { activate } from '../../backends/reference/activate.js';
 import { copyChannels, product } from '../../backends/reference/joins.js';
@@ -30,7 +30,7 @@ export interface BlockObservation {
 
 /** How `observeBlocks` runs the network. */
 export interface ObserveOptions {
-  readonly backend?: string | Backend;
+  readonly backend?: BackendName | Backend;
   readonly threads?: number;
   readonly signal?: AbortSignal;
 }

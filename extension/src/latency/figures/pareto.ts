@@ -8,6 +8,7 @@ type ParetoView = Extract<LatencyView, { kind: 'pareto' }>;
 export function paretoFigure(view: ParetoView, space: FigureSpace): Figure {
   const { theme } = space;
   const front = view.points.filter((point) => point.onFront).sort((a, b) => a.ms - b.ms);
+  const mostMs = Math.max(...view.points.map(({ ms, msRange }) => msRange?.[1] ?? ms));
   const line = {
     type: 'scatter',
     mode: 'lines',
@@ -30,7 +31,7 @@ export function paretoFigure(view: ParetoView, space: FigureSpace): Figure {
         ...whiskers('error_x', chosen, (point) => [point.ms, point.msRange], theme.quiet),
         ...whiskers('error_y', chosen, (point) => [point.score, point.scoreRange], theme.quiet),
         text: chosen.map((point) => plain(point.label)),
-        textposition: 'top left',
+        textposition: chosen.map(({ ms, label }) => `top ${sideOf(label, ms / mostMs, space.width)}`),
         textfont: { size: 11, color: theme.ink },
         cliponaxis: false,
         marker: {
@@ -52,6 +53,21 @@ export function paretoFigure(view: ParetoView, space: FigureSpace): Figure {
       y: { title: plain(view.yLabel.charAt(0).toUpperCase() + view.yLabel.slice(1)) },
     }),
   };
+}
+
+/** Width of a letter of a point's name, on average. */
+const LETTER_PX = 6;
+/** What the figure has beside its plot. */
+const BESIDE_PX = 80;
+
+/**
+ * The side of a point on which its name stands: on the left it is clear of the front, unless it would be cut off
+ * there and has more room on the right.
+ * @param across where the point is, from 0 at the left end of the plot to 1
+ */
+function sideOf(label: string, across: number, width: number): 'left' | 'right' {
+  const roomPx = across * (width - BESIDE_PX);
+  return roomPx >= label.length * LETTER_PX || across > 0.5 ? 'left' : 'right';
 }
 
 type Point = ParetoView['points'][number];

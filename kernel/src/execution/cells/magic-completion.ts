@@ -4,6 +4,8 @@ import { magicNames, translateMagics } from './magics.js';
 export interface MagicCompletion {
   readonly typed: string;
   readonly matches: readonly string[];
+  /** Whether the path of a file belongs there, which only the disk can complete. */
+  readonly isPath?: boolean;
 }
 
 /** Completes a magic at the end of a text, or what it is given; `undefined` where no magic can stand. */
@@ -20,6 +22,7 @@ export function completeMagic(text: string): MagicCompletion | undefined {
   }
   // What follows is code.
   if (/^%%?time$/.test(typed)) return undefined;
+  if (typed === '%load') return { typed: argument!, matches: [], isPath: true };
   const values = typed === '%strict' ? ['on', 'off'] : [];
   return { typed: argument!, matches: values.filter((value) => value.startsWith(argument!)) };
 }

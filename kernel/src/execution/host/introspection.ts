@@ -1,6 +1,7 @@
 import type { JsonObject } from '../../json-object.js';
 import { type Committer, type Failure, type RanCell, take } from '../../language/batch.js';
 import type { Diagnostic } from '../../language/diagnose.js';
+import { fileNames } from '../../language/file-names.js';
 import type { LanguageService } from '../../language/service.js';
 import { completeness } from '../cells/completeness.js';
 import { completeMagic } from '../cells/magic-completion.js';
@@ -51,8 +52,16 @@ export class Introspection {
   async complete(code: string, cursor: number): Promise<JsonObject> {
     const magic = completeMagic([...code].slice(0, cursor).join(''));
     if (magic) {
-      const { typed, matches } = magic;
-      return { status: 'ok', matches, cursor_start: cursor - typed.length, cursor_end: cursor, metadata: {} };
+      const { typed, isPath } = magic;
+      const files = isPath ? await fileNames(this.context.directory, typed) : [];
+      const matches = [...magic.matches, ...files.map(({ label }) => label)];
+      return {
+        status: 'ok',
+        matches,
+        cursor_start: cursor - [...typed].length,
+        cursor_end: cursor,
+        metadata: {},
+      };
     }
     const service = await this.#language();
     const { matches, cursorStart, cursorEnd, metadata } = await service.complete(

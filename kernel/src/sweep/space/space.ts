@@ -1,3 +1,5 @@
+import type { BuiltNetworkName, ShippedModelName, StrategyName } from '@fovea/engine';
+import type { BackendName } from '@fovea/engine/backend';
 import type { PlainGranularity, PointKind, Where } from '../point.js';
 
 /** Images that points look at. */
@@ -22,9 +24,9 @@ export interface SweepSpace {
   /** `measure` when left out. */
   readonly kind?: PointKind;
   /** Names of trained and built-in networks, or paths of files. */
-  readonly networks?: readonly string[];
+  readonly networks?: readonly (BuiltNetworkName | ShippedModelName)[];
   readonly granularities?: readonly PlainGranularity[];
-  readonly strategies?: readonly string[];
+  readonly strategies?: readonly StrategyName[];
   /**
    * Paths of modules, in JavaScript or TypeScript, that register strategies (`registerStrategy`): every process that runs
    * points imports them. Not for a sweep on a queue, whose workers run no code but their own.
@@ -35,8 +37,8 @@ export interface SweepSpace {
   /** Fractions of the dense FLOPs that `fit` (in the place of rates) and `adapt` aim at; 0.6 for `adapt` when left out. */
   readonly flops?: readonly number[];
   /** Left out: `saliency` where rates are given, else as trained, or saliency. */
-  readonly maskers?: readonly string[];
-  readonly backends?: readonly string[];
+  readonly maskers?: readonly ('learned' | 'saliency' | 'random')[];
+  readonly backends?: readonly BackendName[];
   readonly threads?: readonly number[];
   /** Labels of the machines to run on: one selector makes each point once. */
   readonly where?: readonly Where[];
