@@ -179,12 +179,11 @@ bool lay_out(StreamPlan& plan, const ConvolutionPass* passes, int count) {
 
 StreamPart::StreamPart(const ConvolutionPass* passes, int count, Range last_pixels, long bands)
     : passes_(passes), count_(count), last_pixels_(last_pixels), bands_(bands) {
-  begin_[count - 1] = last_pixels.first;
+  end_[count - 1] = last_pixels.first;
   for (int i = count - 2; i >= 0; i--) {
-    begin_[i] = begin_before(passes[i + 1], begin_[i + 1], passes[i]);
-    first_row_[i] = first_row_of(passes[i], begin_[i], passes[i + 1], begin_[i + 1]);
+    end_[i] = begin_before(passes[i + 1], end_[i + 1], passes[i]);
+    first_row_[i] = first_row_of(passes[i], end_[i], passes[i + 1], end_[i + 1]);
   }
-  std::copy_n(begin_, count, end_);
 }
 
 bool StreamPart::next() {

@@ -28,8 +28,7 @@ class StreamPart {
   Range pixels(int i) const { return {done_[i], end_[i]}; }
   // Rows written by pass `i` before this band that pass `i + 1` is still to read.
   Kept kept(int i) const;
-  // The first pixel that pass `i` computes in this part, and the first row of memory that it writes.
-  long begin(int i) const { return begin_[i]; }
+  // The first row of memory that pass `i` writes in this part.
   long first_row(int i) const { return first_row_[i]; }
   // Rows of memory that pass `i` has filled at the end of this band.
   long end_row(int i) const;
@@ -40,7 +39,8 @@ class StreamPart {
   Range last_pixels_;
   long bands_;
   long band_ = -1;
-  long begin_[most_streamed] = {}, first_row_[most_streamed] = {};
+  long first_row_[most_streamed] = {};
+  // Pixels of each pass that are computed before this band and at its end.
   long done_[most_streamed] = {}, end_[most_streamed] = {};
 };
 

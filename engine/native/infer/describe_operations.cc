@@ -91,7 +91,9 @@ void ProgramDescriber::describe_alone(const int32_t* words, bool in_cache, Descr
       amounts.add(Amount::passes, 1);
       amounts.add(Amount::items, active * static_cast<double>(mask.cell_count()) * setting_.even());
       const double bytes = float_bytes * copied * extent(o[0]).channels;
-      amounts.add_levels(Amount::gather, bytes * setting_.even(), bytes + since(o[0]), setting_);
+      // Read and written.
+      for (const int32_t map : {o[0], o[1]})
+        amounts.add_levels(Amount::gather, bytes * setting_.even(), bytes + since(map), setting_);
       use(o[0], bytes);
       use(o[1], bytes);
       break;

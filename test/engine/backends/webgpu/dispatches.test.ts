@@ -44,7 +44,7 @@ describe('a program on the GPU', () => {
     const sources = new Map(kernels.map(({ name, code }) => [name, code]));
     // A name stands for one source: pipelines are kept by it.
     for (const { name, code } of kernels) expect(code).toBe(sources.get(name));
-    const scales = sources.get('scales relu sigmoid false')!;
+    const scales = sources.get('scales relu sigmoid matrix')!;
     expect(scales).toContain('fn reduced(v: vec4f) -> vec4f { return max(v, vec4f(0)); }');
     expect(scales).toContain('fn gated(v: vec4f) -> vec4f { return sigmoid(v); }');
     for (const [name, code] of sources) {
