@@ -126,7 +126,7 @@ struct Reach {
       : above(g.pad_top), below(static_cast<long>(g.kernel_height - 1) * g.dilation_y - g.pad_top) {}
 };
 
-// Finds the borders of parts. False where a part would have no pixels of its own.
+// Finds the borders of parts. False where a part would be all border.
 bool find_borders(StreamPlan& plan, const ConvolutionPass* passes, int count) {
   const ConvolutionPass& first = passes[0];
   const ConvolutionPass& last = passes[count - 1];
@@ -148,12 +148,15 @@ bool find_borders(StreamPlan& plan, const ConvolutionPass* passes, int count) {
     plan.inner[t - 1].last = std::min(before, above.last);
     plan.inner[t].first = std::max(after, below.first);
     const long top = std::min(before, below.first), bottom = std::max(after, above.last);
-    if (top >= first.count || bottom <= top) return false;
-    Range rows{first.place(top) / width, first.place(bottom - 1) / width + 1};
-    // The other row of a pair may have no pixel.
-    if (first.squares > 0) rows = {rows.first - 1, rows.last + 1};
-    plan.borders.push_back({std::max(0L, rows.first - reach.above) * width,
-                            std::min(all_rows, rows.last + reach.below) * width});
+    // Without pixels here no part reads the border.
+    Border border{};
+    if (bottom > top) {
+      Range rows{first.place(top) / width, first.place(bottom - 1) / width + 1};
+      // The other row of a pair may have no pixel.
+      if (first.squares > 0) rows = {rows.first - 1, rows.last + 1};
+      border = {std::max(0L, rows.first - reach.above) * width, std::min(all_rows, rows.last + reach.below) * width};
+    }
+    plan.borders.push_back(border);
   }
   return std::all_of(plan.inner.begin(), plan.inner.end(), [](const Range& own) { return own.first <= own.last; });
 }
