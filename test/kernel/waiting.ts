@@ -8,16 +8,18 @@ export async function within<T>(
   stopped?: AbortSignal,
 ): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
+  const stop = () => clearTimeout(timer);
   try {
     return await Promise.race([
       promise,
       new Promise<never>((_, reject) => {
         timer = setTimeout(() => reject(new Error(`timed out after ${ms} ms waiting for ${what}`)), ms);
-        stopped?.addEventListener('abort', () => clearTimeout(timer));
+        stopped?.addEventListener('abort', stop);
       }),
     ]);
   } finally {
-    clearTimeout(timer);
+    stop();
+    stopped?.removeEventListener('abort', stop);
   }
 }
 
