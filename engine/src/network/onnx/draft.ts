@@ -81,6 +81,7 @@ export interface MultiplyDraft extends DraftBase {
 /** Zeros around the map, `[top, left, bottom, right]`. */
 export interface PadDraft extends DraftBase {
   readonly kind: 'pad';
+  readonly channels: number | undefined;
   readonly padding: readonly [number, number, number, number];
 }
 

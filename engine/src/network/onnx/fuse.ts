@@ -9,6 +9,7 @@ import type {
   DraftGraph,
   MultiplyDraft,
   NormalisationDraft,
+  PadDraft,
 } from './draft.js';
 import { near } from './near.js';
 import { scaleBeforeAttention, scaleForward } from './scale-forward.js';
@@ -43,6 +44,10 @@ export function fuse(graph: DraftGraph, budget: Budget): void {
     if (draft.kind === 'normalisation' && joinNormalisation(graph, draft)) continue;
     if (draft.kind === 'affine') {
       if (scaleBeforeAttention(graph, draft, budget) || scaleForward(graph, draft, budget)) continue;
+    }
+    if (draft.kind === 'pad' && draft.channels !== undefined) {
+      graph.replace(draft, [], asPadding(draft, draft.channels));
+      continue;
     }
     if (draft.kind !== 'affine' && draft.kind !== 'normalisation') continue;
     graph.replace(draft, [], draft.kind === 'affine' ? asConvolution(draft) : asNormalised(draft));
@@ -222,6 +227,13 @@ function asConvolution({ scale, shift, ...base }: AffineDraft): ConvolutionDraft
       activation: 'none',
     },
   };
+}
+
+/** Zeros around a map for readers that cannot add them: a depthwise 1x1 convolution that leaves values as they are. */
+function asPadding({ padding, ...base }: PadDraft, channels: number): ConvolutionDraft {
+  const [scale, shift] = [new Float32Array(channels).fill(1), new Float32Array(channels)];
+  const same = asConvolution({ ...base, kind: 'affine', scale, shift });
+  return { ...same, convolution: { ...same.convolution, padding } };
 }
 
 /** A normalisation that follows no convolution: behind a depthwise one that leaves values as they are. */

@@ -142,6 +142,27 @@ describe('operators', () => {
     expect(network.nodes[0]).toMatchObject({ convolution: { padding: [2, 1, 3, 2] } });
   });
 
+  it('computes padding that others than a convolution read too', async () => {
+    const network = await agrees(
+      model((g, x) => {
+        // The stem of HGNetV2, with more zeros than its windows are large.
+        const padded = g.node('Pad', [conv(g, x, 3, 4), g.integers([0, 0, 0, 3, 0, 0, 1, 2])]);
+        const pooled = g.node('MaxPool', [padded], { kernel_shape: [2, 2] });
+        const convolved = g.node('Conv', [padded, floats(g, 4, 4, 2, 2)]);
+        return g.node('Concat', [convolved, pooled], { axis: 1 });
+      }),
+      'pad-for-two',
+    );
+    expect(kinds(network)).toEqual(['convolution', 'convolution', 'max-pool', 'convolution', 'concat']);
+    const images = randomImages(network, 2);
+    const of = async (backend: string) => (await run(network, images, { backend })).output;
+    const expected = await of('reference');
+    for (const backend of ['native', 'onnx', 'webgpu'] as const) {
+      if ((await missingOf(backend)) !== undefined) continue;
+      expect(relativeError(await of(backend), expected), backend).toBeLessThan(1e-5);
+    }
+  });
+
   it('computes a batch norm that follows no convolution', async () => {
     const network = await agrees(
       model((g, x) =>

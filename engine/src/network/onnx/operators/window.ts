@@ -132,6 +132,7 @@ export const pad: Handler = (node, scope) => {
     draft: {
       kind: 'pad',
       ...scope.base(node, scope.inputs(node, 0)),
+      channels: value.channels,
       padding: [pads[2]!, pads[3]!, pads[6]!, pads[7]!],
     },
     value: { ...value, pooled: false },
