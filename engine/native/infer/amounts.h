@@ -57,10 +57,9 @@ enum class Amount : int {
   pool_cells,
   copy,              // bytes read and written to copy inputs: into a padded map, or out of each other's way
   carried,           // bytes of a stream's rows that a band passes to the next
-  scatter,
-  add = scatter + 3,
-  gather = add + 3,
-  passes = gather + 3,
+  load,              // bytes that passes which only move or add rows read
+  store = load + 3,  // and those that they write to where they have not read
+  passes = store + 3,
   convolutions,
   items,             // what threads take
   index_regions,
@@ -93,10 +92,9 @@ constexpr AmountName amount_names[] = {
     {"groupRuns", Share::data}, {"residualNear", Share::data}, {"residualFar", Share::data, Place::far},
     {"residualMemory", Share::data, Place::memory}, {"writeNear", Share::data}, {"writeFar", Share::data, Place::far},
     {"writeMemory", Share::data, Place::memory}, {"poolBytes", Share::data}, {"poolCells", Share::data},
-    {"copyBytes", Share::data}, {"carriedBytes", Share::data}, {"scatterNear", Share::data},
-    {"scatterFar", Share::data, Place::far}, {"scatterMemory", Share::data, Place::memory}, {"addNear", Share::data},
-    {"addFar", Share::data, Place::far}, {"addMemory", Share::data, Place::memory}, {"gatherNear", Share::data},
-    {"gatherFar", Share::data, Place::far}, {"gatherMemory", Share::data, Place::memory}, {"passes", Share::overhead},
+    {"copyBytes", Share::data}, {"carriedBytes", Share::data}, {"loadNear", Share::data},
+    {"loadFar", Share::data, Place::far}, {"loadMemory", Share::data, Place::memory}, {"storeNear", Share::data},
+    {"storeFar", Share::data, Place::far}, {"storeMemory", Share::data, Place::memory}, {"passes", Share::overhead},
     {"convolutions", Share::overhead}, {"items", Share::overhead}, {"indexRegions", Share::overhead},
     {"indexPixels", Share::overhead}, {"indexListed", Share::overhead}, {"indexRuns", Share::overhead},
     {"indexSquares", Share::overhead}, {"indexHalo", Share::overhead}, {"decisions", Share::overhead},

@@ -150,7 +150,10 @@ void ProgramDescriber::describe_stream_at(int at, int count, Description* descri
 void Program::describe(const Session& session, const DescribeSetting& setting, const RegionCounts& counts,
                        std::vector<Description>& descriptions) const {
   descriptions.assign(instruction_count(), Description{});
-  Traffic traffic(buffer_sizes_.size());
+  Traffic traffic(buffer_sizes_.size(), setting.run_bytes);
+  // The input among them, just before the run.
+  for (size_t map = 0; map < maps_.size(); map++)
+    if (written_by_script_[map]) traffic.touch(maps_[map].buffer);
   const ProgramDescriber describer(session, *this, setting, counts, traffic);
   for (int at = 0; at < instruction_count();) at += describer.describe(at, descriptions.data() + at);
 }

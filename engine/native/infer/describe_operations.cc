@@ -23,14 +23,14 @@ void ProgramDescriber::describe_alone(const int32_t* words, bool in_cache, Descr
       break;
     case Operation::copy_channels: {
       const auto rows = static_cast<double>(extent(o[0]).pixels()), bytes = float_bytes * rows * o[3];
-      describe_rows(Amount::scatter, rows, {{o[0], bytes}, {o[1], bytes}}, amounts);
+      describe_rows(rows, {{o[0], bytes}}, {o[1], bytes}, amounts);
       break;
     }
     case Operation::resize: {
       const Extent& larger = extent(o[1]);
       if (static_cast<Interpolation>(o[2]) == Interpolation::nearest) {
         const auto rows = static_cast<double>(larger.pixels());
-        describe_rows(Amount::scatter, rows, {{o[0], bytes_of(extent(o[0]))}, {o[1], bytes_of(larger)}}, amounts);
+        describe_rows(rows, {{o[0], bytes_of(extent(o[0]))}}, {o[1], bytes_of(larger)}, amounts);
         break;
       }
       amounts.add(Amount::passes, 1);
@@ -45,22 +45,22 @@ void ProgramDescriber::describe_alone(const int32_t* words, bool in_cache, Descr
       amounts.add(Amount::pool, 2 * bytes * setting_.even());
       amounts.add_levels(Amount::read, bytes * setting_.even(), bytes + since(o[0]), setting_);
       use(o[0], bytes);
-      describe_rows(Amount::add, rows, {{o[0], bytes}, {o[1], bytes}}, amounts);
+      describe_rows(rows, {{o[0], bytes}}, {o[1], bytes}, amounts);
       break;
     }
     case Operation::multiply: {
       const double bytes = bytes_of(extent(o[2]));
       const auto rows = static_cast<double>(extent(o[2]).pixels());
-      describe_rows(Amount::add, rows, {{o[0], bytes}, {o[1], bytes_of(extent(o[1]))}, {o[2], bytes}}, amounts);
+      describe_rows(rows, {{o[0], bytes}, {o[1], bytes_of(extent(o[1]))}}, {o[2], bytes}, amounts);
       break;
     }
     case Operation::add: {
       const double bytes = bytes_of(extent(o[2]));
       const auto rows = static_cast<double>(extent(o[2]).pixels());
       if (o[1] < 0)
-        describe_rows(Amount::add, rows, {{o[0], bytes}, {o[2], bytes}}, amounts);
+        describe_rows(rows, {{o[0], bytes}}, {o[2], bytes}, amounts);
       else
-        describe_rows(Amount::add, rows, {{o[0], bytes}, {o[1], bytes}, {o[2], bytes}}, amounts);
+        describe_rows(rows, {{o[0], bytes}, {o[1], bytes}}, {o[2], bytes}, amounts);
       describe_curve(o[3], rows, extent(o[2]).channels, amounts);
       break;
     }
@@ -91,24 +91,19 @@ void ProgramDescriber::describe_alone(const int32_t* words, bool in_cache, Descr
       amounts.add(Amount::passes, 1);
       amounts.add(Amount::items, active * static_cast<double>(mask.cell_count()) * setting_.even());
       const double bytes = float_bytes * copied * extent(o[0]).channels;
-      // Read and written.
-      for (const int32_t map : {o[0], o[1]})
-        amounts.add_levels(Amount::gather, bytes * setting_.even(), bytes + since(map), setting_);
-      use(o[0], bytes);
-      use(o[1], bytes);
+      describe_moves({{o[0], bytes}}, {o[1], bytes}, amounts);
       break;
     }
     case Operation::scatter: {
       const double bytes = bytes_of(extent(o[1]));
-      describe_rows(Amount::scatter, static_cast<double>(extent(o[1]).pixels()),
-                    {{o[0], share(o[2]) * bytes}, {o[1], bytes}}, amounts);
+      describe_rows(static_cast<double>(extent(o[1]).pixels()), {{o[0], share(o[2]) * bytes}}, {o[1], bytes}, amounts);
       break;
     }
     case Operation::scatter_add: {
       if (pixels(o[2]) <= 0) break;
       const double bytes = share(o[2]) * bytes_of(extent(o[1]));
       const int32_t shortcut = o[4] < 0 ? o[1] : o[4];
-      describe_rows(Amount::add, pixels(o[2]), {{o[0], bytes}, {shortcut, bytes}, {o[1], bytes}}, amounts);
+      describe_rows(pixels(o[2]), {{o[0], bytes}, {shortcut, bytes}}, {o[1], bytes}, amounts);
       describe_curve(o[3], pixels(o[2]), extent(o[1]).channels, amounts);
       break;
     }
@@ -133,13 +128,25 @@ void ProgramDescriber::describe_window(const int32_t* o, double pooled_bytes, do
   use(o[1], written);
 }
 
-void ProgramDescriber::describe_rows(Amount kind, double rows, std::initializer_list<Moved> moved, Amounts& amounts) const {
+void ProgramDescriber::describe_moves(std::initializer_list<Moved> read, const Moved& written, Amounts& amounts) const {
+  const auto buffer_of = [&](const Moved& one) { return program_.maps_[one.map].buffer; };
+  bool in_place = false;
+  for (const Moved& one : read) {
+    amounts.add_levels(Amount::load, one.bytes * setting_.even(), one.bytes + since(one.map), setting_);
+    in_place |= buffer_of(one) == buffer_of(written);
+  }
+  if (!in_place)
+    amounts.add_levels(Amount::store, written.bytes * setting_.even(), written.bytes + since(written.map), setting_);
+  for (const Moved& one : read) use(one.map, one.bytes);
+  if (!in_place) use(written.map, written.bytes);
+}
+
+void ProgramDescriber::describe_rows(double rows, std::initializer_list<Moved> read, const Moved& written,
+                                     Amounts& amounts) const {
   amounts.add(Amount::passes, 1);
   amounts.add(Amount::items, rows / limits::chunk_rows * setting_.even());
   amounts.add(Amount::rows, rows * setting_.even());
-  for (const Moved& one : moved) 
-    amounts.add_levels(kind, one.bytes * setting_.even(), one.bytes + since(one.map), setting_);
-  for (const Moved& one : moved) use(one.map, one.bytes);
+  describe_moves(read, written, amounts);
 }
 
 void ProgramDescriber::describe_curve(int32_t activation, double rows, int channels, Amounts& amounts) const {
@@ -180,7 +187,7 @@ void ProgramDescriber::describe_activate(const int32_t* o, Amounts& amounts) con
   const bool is_expected = expected(o[1]);
   if (outside == 0 && !is_expected) return;
   const double bytes = float_bytes * outside * map.channels;
-  describe_rows(Amount::add, outside, {{o[0], bytes}, {o[0], bytes}}, amounts);
+  describe_rows(outside, {{o[0], bytes}}, {o[0], bytes}, amounts);
   describe_curve(o[2], outside, map.channels, amounts);
 }
 
@@ -202,7 +209,7 @@ void ProgramDescriber::describe_attention(const int32_t* o, Description& descrip
   if (attention.mean || attention.response) read_pooled(by_image(plane), since(o[0]));
   if (attention.maximum) read_pooled(by_image(plane), attention.mean ? 0 : since(o[0]));
   if (attention.spatial) read_pooled(setting_.even(), 0);
-  describe_rows(Amount::add, scaled, {{o[0], scaled * row}, {o[0], scaled * row}}, amounts);
+  describe_rows(scaled, {{o[0], scaled * row}}, {o[0], scaled * row}, amounts);
   for (const AttentionLayer& layer : layers_of(attention, plane)) {
     DescribedPass described;
     described.pass.convolution = layer.convolution;

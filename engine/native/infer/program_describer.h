@@ -69,12 +69,14 @@ class ProgramDescriber {
   // From the map of its first operand to that of its second.
   void describe_window(const int32_t* o, double pooled_bytes, double share, Amounts& amounts) const;
 
-  // A pass over rows that moves so many bytes of each of some maps.
   struct Moved {
     int32_t map;
     double bytes;
   };
-  void describe_rows(Amount kind, double rows, std::initializer_list<Moved> moved, Amounts& amounts) const;
+  // A pass that reads so many bytes of each of some maps and writes so many of one, which may be one of those.
+  void describe_moves(std::initializer_list<Moved> read, const Moved& written, Amounts& amounts) const;
+  // The same, row by row.
+  void describe_rows(double rows, std::initializer_list<Moved> read, const Moved& written, Amounts& amounts) const;
 
   // The activation of a pass over rows.
   void describe_curve(int32_t activation, double rows, int channels, Amounts& amounts) const;

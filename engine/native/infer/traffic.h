@@ -7,13 +7,17 @@ namespace fovea {
 
 class Traffic {
  public:
-  explicit Traffic(size_t buffers) : used_at_(buffers, -1) {}
+  // `run_bytes` pass from one use of a buffer to the same use in the next run.
+  Traffic(size_t buffers, double run_bytes) : run_bytes_(run_bytes), used_at_(buffers, -1) {}
 
-  // Bytes since `buffer` was last used, by instructions that are settled; 0 for one that nothing has used yet.
+  // Bytes since `buffer` was last used, by instructions that are settled: in the run before, if not yet in this one.
   double since(int buffer) const {
     const double at = used_at_[static_cast<size_t>(buffer)];
-    return at < 0 ? 0 : passed_ - at;
+    return at < 0 ? run_bytes_ : passed_ - at;
   }
+
+  // Somebody else has just used a buffer.
+  void touch(int buffer) { used_at_[static_cast<size_t>(buffer)] = passed_; }
 
   // The instruction in hand moves so many bytes of a buffer, or of weights.
   void use(int buffer, double bytes) {
@@ -31,7 +35,7 @@ class Traffic {
   }
 
  private:
-  double passed_ = 0, moving_ = 0;
+  double run_bytes_, passed_ = 0, moving_ = 0;
   std::vector<double> used_at_;
   std::vector<int> in_use_;
 };
