@@ -72,8 +72,12 @@ export class GpuRun {
       device: device.name,
       threads: 1,
       totalMs,
-      notes: this.#notes(),
-      kernels: kernelTimings(encoded.passes, device, program.timer && record.milliseconds),
+      notes: this.#notes(record),
+      kernels: kernelTimings(
+        encoded.passes,
+        device,
+        this.#passesMs(record) > 0 ? record.milliseconds : undefined,
+      ),
     });
     this.#learn(profile, record);
     return { output: record.output, masks: report.masks(record, this.#script), profile };
@@ -99,16 +103,19 @@ export class GpuRun {
   }
 
   /** How fast the GPU is follows from what the run did. */
-  #learn({ flops, ops }: Profile, { milliseconds }: RunRecord): void {
+  #learn({ flops, ops }: Profile, record: RunRecord): void {
     const bytes = ops.reduce((sum, op) => sum + op.bytes, 0);
-    const ms = this.program.timer
-      ? milliseconds.reduce((sum, passMs) => sum + passMs, 0)
-      : this.#submissions.totalMs;
+    const ms = this.#passesMs(record) || this.#submissions.totalMs;
     this.resident.device.bound.ran(workIn({ flops, bytes }), ms);
   }
 
+  /** Of all passes, by their timestamps; 0 where there are none, or they say nothing. */
+  #passesMs({ milliseconds }: RunRecord): number {
+    return milliseconds.reduce((sum, ms) => sum + ms, 0);
+  }
+
   /** What a reader of the Profile should know of the run as a whole. */
-  #notes(): string[] {
+  #notes(record: RunRecord): string[] {
     const { stops } = this.program.encoded;
     const asked = stops.filter(({ operation }) => operation.kind === 'ask').length;
     const variants = variantsNote(this.program.encoded, this.program.chosenBy);
@@ -117,7 +124,7 @@ export class GpuRun {
       ...(this.resident.device.software
         ? ['a software driver stood in for a GPU: times say nothing about one']
         : []),
-      ...(this.program.timer
+      ...(this.#passesMs(record) > 0
         ? []
         : ['this adapter times no passes: only the time of the whole run was measured']),
       ...(asked > 0
@@ -206,7 +213,7 @@ export class GpuRun {
     const counters = new Uint32Array(bytes, readBack.counters, counts.length * 2);
     for (let region = 0; region < counts.length; region++) counts[region] = counters[2 * region]!;
     if (!timer) return;
-    const times = timer.read(bytes, readBack.times);
+    const times = timer.read(bytes, readBack.times, performance.now() - this.started);
     for (const { pass, timed } of this.#encoded) milliseconds[pass]! += times[timed]!;
   }
 }

@@ -7,6 +7,8 @@ import { type Device, usage } from './device.js';
 import { tilesFor } from './fusions.js';
 import { GpuProgram, type Own, type ProgramChoice, type ResidentNetwork } from './gpu-program.js';
 import { transformedWeights } from './kernels/winograd.js';
+import { QuerySets } from './query-sets.js';
+import { PassTimer } from './timer.js';
 import { chosenBy, tune } from './tune.js';
 import { tuningOf } from './tuning.js';
 import { ruled } from './variants.js';
@@ -20,6 +22,7 @@ export class Resident implements ResidentNetwork {
   readonly #maskers = new Map<Block, GPUBuffer>();
   /** Buffers of maps, the largest first; all programs use the same, for only one runs at a time. */
   readonly #maps: GPUBuffer[] = [];
+  readonly #queries: QuerySets;
 
   constructor(
     readonly device: Device,
@@ -28,6 +31,7 @@ export class Resident implements ResidentNetwork {
     /** Times kernels for the shapes of the network's programs; on a software driver that takes long and is of no use. */
     readonly tunes = !device.software,
   ) {
+    this.#queries = new QuerySets(device.gpu);
     this.programs = new KeptPrograms(network, shape, {
       make: (lowered, plan) => {
         const own: Own[] = [];
@@ -84,6 +88,10 @@ export class Resident implements ResidentNetwork {
     return this.#maskers.get(block)!;
   }
 
+  timer(passes: number): Promise<PassTimer | undefined> {
+    return PassTimer.make(this.device, passes, this.#queries);
+  }
+
   maps(
     wanted: readonly { readonly bytes: number; readonly what: string }[],
     onGrown: () => void,
@@ -109,6 +117,7 @@ export class Resident implements ResidentNetwork {
 
   destroy(): void {
     this.#freeShared();
+    this.#queries.destroy();
     for (const buffer of [...this.#weights.values(), ...this.#maskers.values()]) buffer.destroy();
   }
 
