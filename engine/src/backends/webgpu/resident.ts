@@ -12,7 +12,7 @@ import { PassTimer } from './timer.js';
 import { chosenBy, tune } from './tune.js';
 import { tuningOf } from './tuning.js';
 import { ruled } from './variants.js';
-import { packWeights, storedBytes } from './weights.js';
+import { checkStored, packWeights, storedBytes } from './weights.js';
 
 /** A network on one device: its weights, memory for its maps, and the programs made of it. */
 export class Resident implements ResidentNetwork {
@@ -58,7 +58,9 @@ export class Resident implements ResidentNetwork {
     await device.guarded(`the weights of ${network.name}`, () => {
       for (const convolution of convolutionsOf(network)) {
         if (this.#weights.has(convolution)) continue;
-        const bytes = storedBytes(packWeights(convolution), device.precision);
+        const packed = packWeights(convolution);
+        checkStored(convolution, packed, device.precision);
+        const bytes = storedBytes(packed, device.precision);
         this.#weights.set(convolution, this.#filled(`the weights of ${convolution.name}`, bytes));
       }
       for (const block of blocksOf(network)) {

@@ -44,7 +44,7 @@ const conflictsOf = (shader: string) =>
 /** Kernels that need each of their barriers; others have one after the last turn of a loop, too. */
 const WITHOUT_SPARE = /^(learned|salient|salient of many|index|normalise .*|(mean|max|response) 16 .*)$/;
 
-describe.each(forms)('every kernel in $precision, subgroups $subgroups', (form) => {
+describe.each(forms)('every kernel in $precision, subgroups $subgroups', { timeout: 300_000 }, (form) => {
   const kernels = everyKernel(form.precision);
 
   it('binds, takes and runs no more than WebGPU promises', () => {

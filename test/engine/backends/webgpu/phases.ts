@@ -121,7 +121,9 @@ function accessAt(code: string, begin: number, name: string): { accesses: Access
     if (code[end] === '[') end = closingOf(code, end) + 1;
   }
   const [, pointer] =
-    /\b(subgroupMatrix(?:Load|Store)|atomic(?:Load|Store|Add))[^;(]*\(&$/.exec(code.slice(0, begin)) ?? [];
+    /\b(subgroupMatrix(?:Load|Store)|atomic(?:Load|Store|Add))[^;(]*\(&$/.exec(
+      code.slice(Math.max(0, begin - 100), begin),
+    ) ?? [];
   // A matrix of a subgroup stands where the next argument says.
   if (pointer?.startsWith('subgroup')) at = `matrix ${code.slice(end).split(',')[1]!.trim()}`;
   const [, changed, assigned] = /^\s*([-+*/]?)(=)(?!=)/.exec(code.slice(end)) ?? [];

@@ -69,7 +69,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   for (var vector = lane; vector < last; vector += 16u) {
     let x = centred(vec4f(map[first + vector]), vector, mean) * inverse;
     let value = x * vec4f(weights[p.scale + vector]) + vec4f(weights[p.scale + p.vectors + vector]);
-    map[first + vector] = Value(${result});
+    map[first + vector] = stored(${result});
   }
 }`,
   };

@@ -112,6 +112,6 @@ fn finish(row: u32, pixel: u32, vector: u32, sum: vec4f) {
   var value = sum + vec4f(weights[p.bias + vector]);
   let at = select(pixel, row, p.packed == 1u) * p.outVectors + vector;
   ${shortcut}
-  destination[at] = Value(${activation === 'prelu' ? sloped : 'activated(value)'});
+  destination[at] = stored(${activation === 'prelu' ? sloped : 'activated(value)'});
 }`;
 }
