@@ -25,6 +25,9 @@ export class GpuRun {
   /** Of what was encoded: the pass, and the number that it is timed by. */
   readonly #encoded: { readonly pass: number; readonly timed: number }[] = [];
 
+  /** In which timestamps come, where those hide what a pass takes. */
+  #stepMs: number | undefined;
+
   constructor(
     readonly resident: Resident,
     readonly program: GpuProgram,
@@ -127,6 +130,11 @@ export class GpuRun {
       ...(this.#passesMs(record) > 0
         ? []
         : ['this adapter times no passes: only the time of the whole run was measured']),
+      ...(this.#stepMs
+        ? [
+            `timestamps come in steps of ${this.#stepMs.toFixed(2)} ms here: times of single passes say little`,
+          ]
+        : []),
       ...(asked > 0
         ? [
             `${asked} masks came from JavaScript: the run was submitted in pieces, the pooled input read back for each`,
@@ -213,6 +221,7 @@ export class GpuRun {
     const counters = new Uint32Array(bytes, readBack.counters, counts.length * 2);
     for (let region = 0; region < counts.length; region++) counts[region] = counters[2 * region]!;
     if (!timer) return;
+    this.#stepMs = timer.stepMs(bytes, readBack.times);
     const times = timer.read(bytes, readBack.times, performance.now() - this.started);
     for (const { pass, timed } of this.#encoded) milliseconds[pass]! += times[timed]!;
   }

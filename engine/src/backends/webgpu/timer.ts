@@ -6,6 +6,9 @@ const QUERY_BYTES = 8;
 /** What clocks that are rounded may add to a time, ms: browsers round timestamps to about 0.1 ms, their own clock to 1 ms. */
 const ROUNDING_MS = 2;
 
+/** Steps between timestamps from which on they hide what a pass takes, ns. No GPU counts in so large ones. */
+const LARGE_STEP = 10_000n;
+
 /** Times of compute passes, taken by the GPU itself. */
 export class PassTimer {
   readonly bytes: number;
@@ -71,6 +74,16 @@ export class PassTimer {
       milliseconds[at] = ms > 0 && ms <= withinMs + ROUNDING_MS ? ms : 0;
     }
     return milliseconds;
+  }
+
+  /** Steps in which the times come, ms, where those are large: browsers round them. Undefined where they are not. */
+  stepMs(bytes: ArrayBuffer, offset: number): number | undefined {
+    let step = 0n;
+    for (let time of new BigUint64Array(bytes, offset, 2 * this.passes)) {
+      while (time > 0n) [step, time] = [time, step % time];
+      if (step > 0n && step < LARGE_STEP) return undefined;
+    }
+    return step > 0n ? Number(step) / 1e6 : undefined;
   }
 
   destroy(): void {

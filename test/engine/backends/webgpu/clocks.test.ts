@@ -48,6 +48,9 @@ describe('timestamps', { timeout: 300_000 }, () => {
       const pairs = [5_000_000n, 6_500_000n, 9n, 3n, 0n, 0n, 0n, 7_000_000_000_000n, 8n, 2n ** 64n - 1n];
       const { buffer } = BigUint64Array.from(pairs);
       expect([...timer.read(buffer, 0, 20)]).toEqual([1.5, 0, 0, 0, 0]);
+      expect(timer.stepMs(buffer, 0)).toBeUndefined();
+      const rounded = pairs.map((_, i) => BigInt(7 * i) * 65_536n);
+      expect(timer.stepMs(BigUint64Array.from(rounded).buffer, 0)).toBe((7 * 65_536) / 1e6);
     } finally {
       timer.destroy();
       queries.destroy();

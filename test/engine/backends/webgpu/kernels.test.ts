@@ -25,7 +25,8 @@ function workgroupBytes(shader: string): number {
   for (const [, whole, element, count] of shader.matchAll(
     /var<workgroup> \w+: (?:(\w+(?:<\w+>)?)|array<(\w+(?:<\w+>)?), (\d+)>);/g,
   )) {
-    bytes += sizes[(whole ?? element)!]! * Number(count ?? 1);
+    // As WebGPU counts.
+    bytes += 16 * Math.ceil((sizes[(whole ?? element)!]! * Number(count ?? 1)) / 16);
   }
   return bytes;
 }
