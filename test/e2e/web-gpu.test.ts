@@ -137,5 +137,68 @@ describe.skipIf(!hasChromium || !isBuilt)(
       expect(browser.errors).toEqual([]);
       expect(browser.foreign).toEqual([]);
     });
+
+    it('names a file that is neither image nor network, and goes on showing what it showed', async () => {
+      const { page } = browser;
+      const [answer, fault] = [page.locator('#answer'), page.locator('#fault')];
+      const before = await answer.textContent();
+      for (const [name, message] of [
+        ['notes.txt', /^notes\.txt is no image that this browser can read, nor a network\.$/],
+        ['notes.onnx', /^notes is not a readable ONNX file: .*; nor does it begin like a safetensors file/],
+      ] as const) {
+        const buffer = Buffer.from('not an image');
+        await page.setInputFiles('#file', { name, mimeType: 'text/plain', buffer });
+        await expect.poll(() => fault.textContent()).toMatch(message);
+        expect(await answer.textContent()).toBe(before);
+      }
+    });
+
+    it('computes the latest of many rates, not all of them', async () => {
+      const { page } = browser;
+      await page.evaluate(() => {
+        const rate = document.getElementById('rate') as HTMLInputElement;
+        const answer = document.getElementById('answer')!;
+        const seen: string[] = [];
+        new MutationObserver(() => seen.push(answer.textContent)).observe(answer, { childList: true });
+        Object.assign(globalThis, { seen });
+        for (let i = 0; i <= 20; i++) {
+          rate.value = String(i / 20);
+          rate.dispatchEvent(new Event('input'));
+        }
+      });
+      await expect.poll(() => page.locator('#answer').textContent()).toMatch(/100 % of the FLOPs/);
+      const seen = await page.evaluate(() => (globalThis as unknown as { seen: string[] }).seen);
+      expect(seen.length).toBeLessThan(5);
+      expect(browser.errors).toEqual([]);
+    });
+
+    it('shows an image without WebGPU too, and says what is missing', async () => {
+      const { page, errors, close } = await openPage({ width: 360, height: 700 });
+      try {
+        await page.goto(browser.page.url());
+        await page.waitForFunction('"computeValues" in globalThis');
+        const fault = page.locator('#fault');
+        expect(await fault.textContent()).toMatch(/^WebGPU found no adapter: .* hardware acceleration/);
+        const blue = await page.evaluate(() => {
+          const canvas = document.createElement('canvas');
+          canvas.getContext('2d')!.fillStyle = '#00f';
+          canvas.getContext('2d')!.fillRect(0, 0, 300, 150);
+          return canvas.toDataURL('image/webp').split(',')[1]!;
+        });
+        const buffer = Buffer.from(blue, 'base64');
+        await page.setInputFiles('#file', { name: 'blue.webp', mimeType: 'image/webp', buffer });
+        const drawn = () =>
+          page.evaluate(() => {
+            const view = document.getElementById('view') as HTMLCanvasElement;
+            return view.getContext('2d')!.getImageData(250, 250, 1, 1).data[2]!;
+          });
+        await expect.poll(drawn).toBeGreaterThan(250);
+        await expect.poll(() => fault.textContent()).toMatch(/^WebGPU found no adapter/);
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+        expect(errors).toEqual([]);
+      } finally {
+        await close();
+      }
+    });
   },
 );

@@ -72,7 +72,15 @@ export async function readNetwork(
     source: name,
     hasConfig: config !== undefined,
     config: () => (config ? parseCheckpointConfig(config, `the configuration of ${name}`) : {}),
-    other: () => importModel(bytes, name, { outputName: output }),
+    other: async () => {
+      try {
+        return await importModel(bytes, name, { outputName: output });
+      } catch (error) {
+        if (!(error instanceof FoveaError) || error.code !== 'bad-file') throw error;
+        const message = `${error.message}; nor does it begin like a safetensors file, or what torch.save writes`;
+        throw new FoveaError('bad-file', message, { cause: error });
+      }
+    },
   });
   const refusal = refusalWithoutOnnxruntime(network);
   if (refusal) throw new FoveaError('unsupported', refusal);

@@ -20,6 +20,15 @@ export const usage = {
 const COMPUTE_STAGE = 4;
 const MAP_READ = 1;
 
+/** Where an adapter may be hidden. */
+const IN_NODE =
+  'on Linux the Vulkan loader (libvulkan.so.1) and a driver named in /usr/share/vulkan/icd.d, /etc/vulkan/icd.d or VK_ICD_FILENAMES';
+const IN_BROWSERS =
+  "in the browser's settings hardware acceleration must be on; Chromium on Linux may need --enable-unsafe-webgpu";
+
+/** How long after a failure a device says that it is lost, at most, ms. */
+const LOSS_MS = 200;
+
 /** A kernel that has been compiled. */
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
@@ -75,10 +84,13 @@ const devices = new Map<Precision, Promise<Device>>();
  * @throws FoveaError `backend-unavailable` without WebGPU or a driver, `unsupported` for f16 on an adapter without it
  */
 export async function openDevice(precision: Precision): Promise<Device> {
-  const known = devices.get(precision);
-  if (known) {
+  for (let known = devices.get(precision); known; ) {
     const device = await known.catch(() => undefined);
     if (device && device.lost === undefined) return device;
+    // Another session may have asked for a new one meanwhile.
+    const latest = devices.get(precision);
+    if (latest === known) break;
+    known = latest;
   }
   const opening = requestDevice(precision);
   devices.set(precision, opening);
@@ -99,8 +111,7 @@ async function requestDevice(precision: Precision): Promise<Device> {
   if (!adapter) {
     throw new FoveaError(
       'backend-unavailable',
-      'WebGPU found no adapter: a GPU with a Vulkan, Metal or Direct3D 12 driver is needed; on Linux the Vulkan loader ' +
-        '(libvulkan.so.1) and a driver named in /usr/share/vulkan/icd.d, /etc/vulkan/icd.d or VK_ICD_FILENAMES',
+      `WebGPU found no adapter: a GPU with a Vulkan, Metal or Direct3D 12 driver is needed; ${browserGpu() ? IN_BROWSERS : IN_NODE}`,
     );
   }
   if (precision === 'f16' && !adapter.features.has('shader-f16')) {
@@ -174,6 +185,7 @@ export class Device implements DeviceFacts {
   /** How much one submission of a run may hold. */
   readonly bound: SubmissionBound;
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
+  readonly #lost: Promise<void>;
   #guard: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -188,7 +200,7 @@ export class Device implements DeviceFacts {
     this.matrices = matrices;
     this.timed = gpu.features.has('timestamp-query');
     this.bound = new SubmissionBound(software);
-    void gpu.lost.then(({ message, reason }) => {
+    this.#lost = gpu.lost.then(({ message, reason }) => {
       this.lost = message || reason;
     });
   }
@@ -329,23 +341,24 @@ export class Device implements DeviceFacts {
    * @throws FoveaError `backend-unavailable` once the device is lost
    */
   async finished(): Promise<void> {
+    await this.#waitedFor(this.gpu.queue.onSubmittedWorkDone());
+    this.check();
+  }
+
+  /** Waits for the GPU. What fails because the device is lost may say so before that does. */
+  async #waitedFor(work: Promise<unknown>): Promise<void> {
     try {
-      await this.gpu.queue.onSubmittedWorkDone();
+      await work;
     } catch (error) {
+      await Promise.race([this.#lost, new Promise((resolve) => setTimeout(resolve, LOSS_MS))]);
       this.check();
       throw error;
     }
-    this.check();
   }
 
   /** The bytes at the beginning of a buffer made for reading. */
   async read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
-    try {
-      await buffer.mapAsync(MAP_READ, 0, bytes);
-    } catch (error) {
-      this.check();
-      throw error;
-    }
+    await this.#waitedFor(buffer.mapAsync(MAP_READ, 0, bytes));
     const copy = buffer.getMappedRange(0, bytes).slice(0);
     buffer.unmap();
     return copy;

@@ -31,7 +31,8 @@ import {
   scatterAddKernel,
   scatterKernel,
 } from './kernels/maps.js';
-import { indexKernel, learnedKernel, salientKernel } from './kernels/masks.js';
+import { indexKernel, learnedKernel } from './kernels/masks.js';
+import { salientKernel } from './kernels/salient.js';
 import { gridKernel, type Lanes, windowKernel } from './kernels/windows.js';
 import {
   type BufferUse,
@@ -301,7 +302,7 @@ class Encoder {
       const kept = Math.round(decider.rate * plane);
       const [x, z] = spread(batch);
       return {
-        kernel: salientKernel,
+        kernel: salientKernel(plane),
         parameters: { ...shared, images: batch, plane, kept },
         buffers,
         workgroups: [x, 1, z],

@@ -12,7 +12,7 @@ import { haloWindow } from './halo.js';
 import { encodeParameters, vectorBytes, vectors } from './kernel.js';
 import type { BufferUse, Launch, SharedBuffer } from './launch.js';
 import { profiledNotes } from './notes.js';
-import { PassTimer } from './timer.js';
+import type { PassTimer } from './timer.js';
 import { exactBytes, transferKey, transferredMaps } from './transfers.js';
 import type { Choice } from './variants.js';
 
@@ -57,6 +57,8 @@ export interface ResidentNetwork {
   transformed(convolution: Convolution): GPUBuffer;
   /** Weights of a block's learned masker, its bias behind them. */
   masker(block: Block): GPUBuffer;
+  /** Times so many compute passes; undefined where nothing does. */
+  timer(passes: number): Promise<PassTimer | undefined>;
   /**
    * Buffers for maps of these sizes; programs share them.
    * @param onGrown called when one had to grow: the smaller one is gone
@@ -156,7 +158,7 @@ export class GpuProgram {
       { launches, work: slices.reduce((sum, { work }) => sum + work, 0) },
       ...(slices.length > 1 ? slices : []),
     ]);
-    const timer = device.timed ? new PassTimer(device, pieces.length) : undefined;
+    const timer = await resident.timer(pieces.length);
     if (timer) own.push(timer);
     const readBack = layReadBack(
       program.output ? exactBytes(program.output) : 0,

@@ -25,6 +25,9 @@ export class GpuRun {
   /** Of what was encoded: the pass, and the number that it is timed by. */
   readonly #encoded: { readonly pass: number; readonly timed: number }[] = [];
 
+  /** In which timestamps come, where those hide what a pass takes. */
+  #stepMs: number | undefined;
+
   constructor(
     readonly resident: Resident,
     readonly program: GpuProgram,
@@ -72,8 +75,12 @@ export class GpuRun {
       device: device.name,
       threads: 1,
       totalMs,
-      notes: this.#notes(),
-      kernels: kernelTimings(encoded.passes, device, program.timer && record.milliseconds),
+      notes: this.#notes(record),
+      kernels: kernelTimings(
+        encoded.passes,
+        device,
+        this.#passesMs(record) > 0 ? record.milliseconds : undefined,
+      ),
     });
     this.#learn(profile, record);
     return { output: record.output, masks: report.masks(record, this.#script), profile };
@@ -99,16 +106,19 @@ export class GpuRun {
   }
 
   /** How fast the GPU is follows from what the run did. */
-  #learn({ flops, ops }: Profile, { milliseconds }: RunRecord): void {
+  #learn({ flops, ops }: Profile, record: RunRecord): void {
     const bytes = ops.reduce((sum, op) => sum + op.bytes, 0);
-    const ms = this.program.timer
-      ? milliseconds.reduce((sum, passMs) => sum + passMs, 0)
-      : this.#submissions.totalMs;
+    const ms = this.#passesMs(record) || this.#submissions.totalMs;
     this.resident.device.bound.ran(workIn({ flops, bytes }), ms);
   }
 
+  /** Of all passes, by their timestamps; 0 where there are none, or they say nothing. */
+  #passesMs({ milliseconds }: RunRecord): number {
+    return milliseconds.reduce((sum, ms) => sum + ms, 0);
+  }
+
   /** What a reader of the Profile should know of the run as a whole. */
-  #notes(): string[] {
+  #notes(record: RunRecord): string[] {
     const { stops } = this.program.encoded;
     const asked = stops.filter(({ operation }) => operation.kind === 'ask').length;
     const variants = variantsNote(this.program.encoded, this.program.chosenBy);
@@ -117,9 +127,14 @@ export class GpuRun {
       ...(this.resident.device.software
         ? ['a software driver stood in for a GPU: times say nothing about one']
         : []),
-      ...(this.program.timer
+      ...(this.#passesMs(record) > 0
         ? []
         : ['this adapter times no passes: only the time of the whole run was measured']),
+      ...(this.#stepMs
+        ? [
+            `timestamps come in steps of ${this.#stepMs.toFixed(2)} ms here: times of single passes say little`,
+          ]
+        : []),
       ...(asked > 0
         ? [
             `${asked} masks came from JavaScript: the run was submitted in pieces, the pooled input read back for each`,
@@ -206,7 +221,8 @@ export class GpuRun {
     const counters = new Uint32Array(bytes, readBack.counters, counts.length * 2);
     for (let region = 0; region < counts.length; region++) counts[region] = counters[2 * region]!;
     if (!timer) return;
-    const times = timer.read(bytes, readBack.times);
+    this.#stepMs = timer.stepMs(bytes, readBack.times);
+    const times = timer.read(bytes, readBack.times, performance.now() - this.started);
     for (const { pass, timed } of this.#encoded) milliseconds[pass]! += times[timed]!;
   }
 }

@@ -28,6 +28,18 @@ export type Precision = 'f32' | 'f16';
 /** Bytes of four channels of a map. */
 export const vectorBytes = { f32: 16, f16: 8 } as const;
 
+/** The largest number in half precision. */
+export const LARGEST_HALF = 65_504;
+
+/**
+ * How a sum becomes a value of a map, `stored`. What half precision does not hold is its largest number: WGSL does not say
+ * what else it would be, and of an infinity the next convolution makes no number, of which a ReLU makes 0.
+ */
+const storedCode: Readonly<Record<Precision, string>> = {
+  f32: 'fn stored(v: vec4f) -> Value { return v; }',
+  f16: `fn stored(v: vec4f) -> Value { return Value(clamp(v, vec4f(-${LARGEST_HALF}), vec4f(${LARGEST_HALF}))); }`,
+};
+
 /** A parameter that names nothing: no list, no counter. */
 export const NONE = 0xffff_ffff;
 
@@ -88,6 +100,7 @@ export function wgslOf(
     '@group(0) @binding(0) var<uniform> p: Parameters;',
     ...declared,
     `const NONE = ${NONE}u;`,
+    storedCode[precision],
     `fn groupNumber(group: vec3u, groups: vec3u) -> u32 { return ${first}group.x + group.z * groups.x; }`,
     own ?? code,
   ].join('\n');

@@ -1,15 +1,22 @@
+import { FoveaError } from '../../errors.js';
 import { halfToNumber } from '../../network/number-formats.js';
 import { Random } from '../../random.js';
 import { type Device, usage } from './device.js';
 import { encodeParameters, vectorBytes, vectors } from './kernel.js';
 import { transformedWeights } from './kernels/winograd.js';
 import type { BufferUse, Launch } from './launch.js';
+import { QuerySets } from './query-sets.js';
 import { PassTimer } from './timer.js';
 import { packWeights, storedBytes } from './weights.js';
 
-/** Dispatches are repeated until they take as long as this, ms: clocks tell no less. */
-const WELL_TIMED_MS = 2;
-const MOST_REPEATS = 256;
+/**
+ * Dispatches are repeated until they take as long as this, ms: clocks tell no less. Browsers round timestamps to about
+ * 0.1 ms and the processor's clock to 1 ms, which also tells the time that a submission takes by itself.
+ */
+const WELL_TIMED_MS = { timestamps: 2, clock: 20 } as const;
+const MOST_REPEATS = { timestamps: 256, clock: 1024 } as const;
+/** Nor are they when a submission takes as long as this by the processor's clock, whatever timestamps say, ms. */
+const LONG_MS = 50;
 const RUNS = 5;
 
 /** A dispatch in buffers of its own. */
@@ -21,16 +28,29 @@ interface Bound {
   readonly buffers: readonly GPUBuffer[];
 }
 
+/** How long a submission took. */
+interface Taken {
+  /** By its timestamps; 0 where they say nothing. */
+  readonly gpuMs: number;
+  /** By the processor's clock, from the submission to its end. */
+  readonly wallMs: number;
+}
+
 /**
  * Times single dispatches by themselves, in buffers made for the purpose: for calibration, and for the choice of kernels.
- * By timestamps where the device has them; elsewhere by how much longer twice as many take, submission to end.
+ * By timestamps where the device has them and they say something; elsewhere by how much longer twice as many take,
+ * submission to end.
  */
 export class LaunchTimer {
-  readonly #timer: PassTimer | undefined;
+  readonly #queries: QuerySets;
+  readonly #timer: Promise<PassTimer | undefined>;
   readonly #readable: GPUBuffer;
 
   constructor(readonly device: Device) {
-    this.#timer = device.timed ? new PassTimer(device, 1) : undefined;
+    this.#queries = new QuerySets(device.gpu);
+    this.#timer = PassTimer.make(device, 1, this.#queries);
+    // Said where a time is asked for.
+    this.#timer.catch(() => undefined);
     this.#readable = device.buffer('times', 16, usage.mapRead | usage.copyDestination);
   }
 
@@ -38,26 +58,58 @@ export class LaunchTimer {
    * Milliseconds of one dispatch among equal ones, each waiting for the one before: the least of some runs.
    * @param launch over whole maps: its workgroups are known beforehand
    * @param patienceMs when one dispatch alone takes longer than this, its first time counts
+   * @throws FoveaError `unsupported` when no clock tells it from nothing
    */
   async ms(launch: Launch, patienceMs = 100): Promise<number> {
     const bound = await this.#bind(launch);
     try {
-      await this.#passMs(bound, 1);
-      let repeats = 1;
-      let ms = await this.#passMs(bound, repeats);
-      if (ms > patienceMs) return ms;
-      while (ms < WELL_TIMED_MS && repeats < MOST_REPEATS) {
-        repeats *= 4;
-        ms = await this.#passMs(bound, repeats);
-      }
-      for (let run = 1; run < RUNS; run++) ms = Math.min(ms, await this.#passMs(bound, repeats));
-      if (this.#timer) return ms / repeats;
-      let twice = Number.POSITIVE_INFINITY;
-      for (let run = 0; run < RUNS; run++) twice = Math.min(twice, await this.#passMs(bound, 2 * repeats));
-      return Math.max(0, twice - ms) / repeats;
+      await this.#take(bound, 1);
+      const ms =
+        (await this.#msByTimestamps(bound, patienceMs)) ?? (await this.#msByClock(bound, patienceMs));
+      if (ms > 0) return ms;
+      throw new FoveaError(
+        'unsupported',
+        `the clocks of ${this.device.name} do not tell the time of a dispatch`,
+      );
     } finally {
       for (const buffer of bound.buffers) buffer.destroy();
     }
+  }
+
+  /** Undefined where timestamps say nothing: a time of 0 would win any comparison. */
+  async #msByTimestamps(bound: Bound, patienceMs: number): Promise<number | undefined> {
+    if (!(await this.#timer)) return undefined;
+    let repeats = 1;
+    let taken = await this.#take(bound, repeats);
+    if (taken.gpuMs > patienceMs) return taken.gpuMs;
+    while (
+      taken.gpuMs < WELL_TIMED_MS.timestamps &&
+      taken.wallMs < LONG_MS &&
+      repeats < MOST_REPEATS.timestamps
+    ) {
+      repeats *= 4;
+      taken = await this.#take(bound, repeats);
+    }
+    const all = [taken.gpuMs];
+    for (let run = 1; run < RUNS; run++) all.push((await this.#take(bound, repeats)).gpuMs);
+    const told = all.filter((ms) => ms > 0);
+    return told.length > 0 ? Math.min(...told) / repeats : undefined;
+  }
+
+  async #msByClock(bound: Bound, patienceMs: number): Promise<number> {
+    const wallMs = async (repeats: number) => (await this.#take(bound, repeats)).wallMs;
+    let repeats = 1;
+    let ms = await wallMs(repeats);
+    if (ms > patienceMs) return ms;
+    while (ms < WELL_TIMED_MS.clock && repeats < MOST_REPEATS.clock) {
+      repeats *= 4;
+      ms = await wallMs(repeats);
+    }
+    for (let run = 1; run < RUNS; run++) ms = Math.min(ms, await wallMs(repeats));
+    let twice = Number.POSITIVE_INFINITY;
+    for (let run = 0; run < RUNS; run++) twice = Math.min(twice, await wallMs(2 * repeats));
+    // No longer at all: the clock is too coarse, or something else took the time. It is no more than all of it.
+    return (twice > ms ? twice - ms : twice / 2) / repeats;
   }
 
   /** What one dispatch leaves in its destination, from equal values for equal launches. */
@@ -80,7 +132,10 @@ export class LaunchTimer {
   }
 
   destroy(): void {
-    this.#timer?.destroy();
+    void this.#timer
+      .then((timer) => timer?.destroy())
+      .catch(() => undefined)
+      .finally(() => this.#queries.destroy());
     this.#readable.destroy();
   }
 
@@ -152,23 +207,21 @@ export class LaunchTimer {
     once.destroy();
   }
 
-  /** Milliseconds of a pass with `repeats` dispatches. */
-  async #passMs(bound: Bound, repeats: number): Promise<number> {
+  /** How long a pass with `repeats` dispatches takes. */
+  async #take(bound: Bound, repeats: number): Promise<Taken> {
     const { device } = this;
-    const timer = this.#timer;
+    const timer = await this.#timer;
     const encoder = device.gpu.createCommandEncoder();
     encodePass(encoder, bound, repeats, timer?.descriptor(0));
     timer?.encodeRead(encoder, this.#readable, 0);
     const before = performance.now();
     const taken = device.submit(bound.name, encoder);
-    if (!timer) {
-      await device.finished();
-      const ms = performance.now() - before;
-      await taken;
-      return ms;
-    }
+    taken.catch(() => undefined);
+    await device.finished();
+    const wallMs = performance.now() - before;
     await taken;
-    return timer.read(await device.read(this.#readable, timer.bytes), 0)[0]!;
+    if (!timer) return { gpuMs: 0, wallMs };
+    return { gpuMs: timer.read(await device.read(this.#readable, timer.bytes), 0, wallMs)[0]!, wallMs };
   }
 }
 

@@ -7,10 +7,12 @@ import { type Device, usage } from './device.js';
 import { tilesFor } from './fusions.js';
 import { GpuProgram, type Own, type ProgramChoice, type ResidentNetwork } from './gpu-program.js';
 import { transformedWeights } from './kernels/winograd.js';
+import { QuerySets } from './query-sets.js';
+import { PassTimer } from './timer.js';
 import { chosenBy, tune } from './tune.js';
 import { tuningOf } from './tuning.js';
 import { ruled } from './variants.js';
-import { packWeights, storedBytes } from './weights.js';
+import { checkStored, packWeights, storedBytes } from './weights.js';
 
 /** A network on one device: its weights, memory for its maps, and the programs made of it. */
 export class Resident implements ResidentNetwork {
@@ -20,6 +22,7 @@ export class Resident implements ResidentNetwork {
   readonly #maskers = new Map<Block, GPUBuffer>();
   /** Buffers of maps, the largest first; all programs use the same, for only one runs at a time. */
   readonly #maps: GPUBuffer[] = [];
+  readonly #queries: QuerySets;
 
   constructor(
     readonly device: Device,
@@ -28,6 +31,7 @@ export class Resident implements ResidentNetwork {
     /** Times kernels for the shapes of the network's programs; on a software driver that takes long and is of no use. */
     readonly tunes = !device.software,
   ) {
+    this.#queries = new QuerySets(device.gpu);
     this.programs = new KeptPrograms(network, shape, {
       make: (lowered, plan) => {
         const own: Own[] = [];
@@ -54,7 +58,9 @@ export class Resident implements ResidentNetwork {
     await device.guarded(`the weights of ${network.name}`, () => {
       for (const convolution of convolutionsOf(network)) {
         if (this.#weights.has(convolution)) continue;
-        const bytes = storedBytes(packWeights(convolution), device.precision);
+        const packed = packWeights(convolution);
+        checkStored(convolution, packed, device.precision);
+        const bytes = storedBytes(packed, device.precision);
         this.#weights.set(convolution, this.#filled(`the weights of ${convolution.name}`, bytes));
       }
       for (const block of blocksOf(network)) {
@@ -84,6 +90,10 @@ export class Resident implements ResidentNetwork {
     return this.#maskers.get(block)!;
   }
 
+  timer(passes: number): Promise<PassTimer | undefined> {
+    return PassTimer.make(this.device, passes, this.#queries);
+  }
+
   maps(
     wanted: readonly { readonly bytes: number; readonly what: string }[],
     onGrown: () => void,
@@ -109,6 +119,7 @@ export class Resident implements ResidentNetwork {
 
   destroy(): void {
     this.#freeShared();
+    this.#queries.destroy();
     for (const buffer of [...this.#weights.values(), ...this.#maskers.values()]) buffer.destroy();
   }
 

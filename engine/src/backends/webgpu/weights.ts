@@ -1,5 +1,6 @@
+import { FoveaError } from '../../errors.js';
 import type { Convolution } from '../../network/network.js';
-import { type Precision, vectors } from './kernel.js';
+import { LARGEST_HALF, type Precision, vectors } from './kernel.js';
 import type { GroupKind } from './kernels/direct.js';
 
 /** How a convolution is computed: as a matrix product, or directly by the kind of its groups. */
@@ -57,6 +58,17 @@ export function packWeights(convolution: Convolution): Float32Array<ArrayBuffer>
   }
   for (const [i, values] of behind.entries()) packed.set(values, (taps * depth + i) * width);
   return packed;
+}
+
+/** @throws FoveaError `unsupported` naming the layer when half precision does not hold one of its weights */
+export function checkStored({ name }: Convolution, packed: Float32Array, precision: Precision): void {
+  if (precision === 'f32') return;
+  const beyond = packed.find((value) => Math.abs(value) > LARGEST_HALF);
+  if (beyond === undefined) return;
+  throw new FoveaError(
+    'unsupported',
+    `precision f16: ${name} has a weight of ${beyond}, and half precision ends at ${LARGEST_HALF}; f32 is accepted`,
+  );
 }
 
 /** Values as bytes of the precision that kernels store. */

@@ -1,6 +1,6 @@
 import { randomMasker, run } from '@fovea/engine';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type Device, openDevice } from '../../../../engine/src/backends/webgpu/device.js';
+import { Device, openDevice } from '../../../../engine/src/backends/webgpu/device.js';
 import { encodeConvolution } from '../../../../engine/src/backends/webgpu/encode-convolution.js';
 import { LaunchTimer } from '../../../../engine/src/backends/webgpu/launch-timer.js';
 import { noLists, probeConvolution } from '../../../../engine/src/backends/webgpu/probe.js';
@@ -126,5 +126,32 @@ describe('after a failure, backend webgpu', { timeout: 300_000 }, () => {
       message: expect.stringContaining('the GPU was lost'),
     });
     expect((await run(network, images, options)).output.data).toEqual(before.output.data);
+  });
+
+  there('opens one device for all sessions that find the last one lost', async () => {
+    const lost = await openDevice('f32');
+    lost.gpu.destroy();
+    await lost.gpu.lost;
+    const [one, other] = await Promise.all([openDevice('f32'), openDevice('f32')]);
+    expect(one).not.toBe(lost);
+    expect(other).toBe(one);
+  });
+
+  it.each([
+    [
+      'says that the device was lost when that is known only after a reading failed',
+      20,
+      /the GPU was lost: unplugged/,
+    ],
+    ['hands on why a reading failed when the device is there', undefined, /not readable/],
+  ] as const)('%s', async (_, afterMs, message) => {
+    const lost = new Promise((resolve) => {
+      if (afterMs !== undefined) setTimeout(() => resolve({ message: 'unplugged' }), afterMs);
+    });
+    const device = new Device({ lost, features: new Set() } as unknown as GPUDevice, {
+      ...{ name: 'a GPU', driver: '', precision: 'f32', subgroups: false, software: false },
+    });
+    const buffer = { mapAsync: () => Promise.reject(new Error('not readable')) } as unknown as GPUBuffer;
+    await expect(device.read(buffer, 4)).rejects.toThrow(message);
   });
 });

@@ -186,7 +186,7 @@ ${eachItem}
   let pixel = pixelOf(row);
   let at = select(pixel, row, p.packed == 1u) * p.vectors + vector;
   let scale = scratch[p.scales + pixel / p.plane * p.vectors + vector]${pixels ? ' * scratch[p.weights + pixel].x' : ''};
-  map[at] = Value(vec4f(map[at]) * scale);
+  map[at] = stored(vec4f(map[at]) * scale);
 }`,
   };
 }

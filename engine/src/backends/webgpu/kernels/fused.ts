@@ -161,7 +161,7 @@ ${unrolled(
   rowsEach,
   (i) => `        if (block + firstOwn + ${i}u < ${pixels}u) {
           let value = select(vec4f(0), headActivated(sum${i} + bias), places[firstOwn + ${i}u].w == 1);
-          window[(block + firstOwn + ${i}u) * ${this.#each}u + firstVector - ${first} + column] = Value(value);
+          window[(block + firstOwn + ${i}u) * ${this.#each}u + firstVector - ${first} + column] = stored(value);
         }`,
 )}
       }
@@ -186,7 +186,7 @@ ${inner ? `      let bias = vec4f(coreWeights[p.coreBias + firstVector + column]
 ${unrolled(tile.rowsEach, (i) => {
   const row = `firstOwn + ${i}u`;
   return inner
-    ? `      between[(${row}) * ${inner.vectors}u + firstVector + column] = Value(coreActivated(sum${i} + bias));`
+    ? `      between[(${row}) * ${inner.vectors}u + firstVector + column] = stored(coreActivated(sum${i} + bias));`
     : this.#finish(row, 'firstVector + column', `sum${i}`);
 })}
     }
@@ -218,7 +218,7 @@ ${unrolled(tile.rowsEach, (i) => {
     const all = core.inner ? `${core.inner.vectors}u` : 'p.outVectors';
     const own = head ? `${this.#each}u` : all;
     const finish = core.inner
-      ? `between[row * ${all} + vector] = Value(coreActivated(sum + vec4f(coreWeights[p.coreBias + vector])));`
+      ? `between[row * ${all} + vector] = stored(coreActivated(sum + vec4f(coreWeights[p.coreBias + vector])));`
       : this.#finish('row', 'vector', 'sum');
     const taps = this.#window
       ? this.#windowTaps(weights, all, this.#window.width)

@@ -58,5 +58,7 @@ export function fusedBytes(tile: FusionTile, kind: FusionKind, precision: Precis
   const window = side && head ? windowOf(side, core).pixels * windowVectors(tile, kind) : 0;
   const between = rows * (core.inner?.vectors ?? 0);
   const product = 16 * (rows + rows * depth + depth * channels);
-  return product + (side ? 4 * rows : 0) + vectorBytes[precision] * (window + between);
+  // WebGPU counts every array in whole vectors of 16 bytes.
+  const values = (count: number) => 16 * Math.ceil((vectorBytes[precision] * count) / 16);
+  return product + (side && head ? 4 * rows : 0) + values(window) + values(between);
 }

@@ -41,7 +41,7 @@ ${
 
 /**
  * `destination = a · b`, b with a row for every `plane` pixels: an invocation for each vector of channels.
- * @param ownA,ownB whether a factor has a buffer of its own, or is overwritten
+ * @param ownA,ownB whether a factor has a buffer of its own, or is overwritten: then it is as large as the other one
  */
 export function multiplyKernel(ownA: boolean, ownB: boolean): Kernel {
   return {
@@ -55,7 +55,7 @@ export function multiplyKernel(ownA: boolean, ownB: boolean): Kernel {
     code: `${eachItem}
   if (item >= p.items) { return; }
   let row = item / p.vectors / p.plane * p.vectors + item % p.vectors;
-  destination[item] = ${ownA ? 'a' : 'destination'}[item] * ${ownB ? 'b' : 'destination'}[row];
+  destination[item] = stored(vec4f(${ownA ? 'a' : 'destination'}[item]) * vec4f(${ownB ? 'b[row]' : 'destination[item]'}));
 }`,
   };
 }
@@ -93,7 +93,7 @@ ${
   let across = f32(x.z) / f32(p.perX);
   let high = mix(vec4f(source[(above + x.x) * p.vectors + vector]), vec4f(source[(above + x.y) * p.vectors + vector]), across);
   let low = mix(vec4f(source[(below + x.x) * p.vectors + vector]), vec4f(source[(below + x.y) * p.vectors + vector]), across);
-  destination[item] = Value(mix(high, low, f32(y.z) / f32(p.perY)));`
+  destination[item] = stored(mix(high, low, f32(y.z) / f32(p.perY)));`
 }
 }`,
   };

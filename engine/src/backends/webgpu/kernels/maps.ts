@@ -22,7 +22,7 @@ export function addKernel(a: Operand, b: Operand, activation: ActivationKind): K
     code: `${activationCode(functions)}
 ${eachItem}
   if (item >= p.items) { return; }
-  destination[item] = Value(activated(${operand(a, 'a', 'item')} + ${operand(b, 'b', 'item')}));
+  destination[item] = stored(activated(${operand(a, 'a', 'item')} + ${operand(b, 'b', 'item')}));
 }`,
   };
 }
@@ -48,7 +48,7 @@ ${eachItem}
   let pixel = pixelOf(row);
   let at = pixel * p.vectors + vector;
   let value = vec4f(source[select(pixel, row, p.packed == 1u) * p.vectors + vector]);
-  destination[at] = Value(activated(${operand(shortcut, 'shortcut', 'at')} + value));
+  destination[at] = stored(activated(${operand(shortcut, 'shortcut', 'at')} + value));
 }`,
   };
 }
@@ -65,7 +65,7 @@ ${rowCode}
 ${eachItem}
   if (item / p.vectors >= rowCount()) { return; }
   let at = pixelOf(item / p.vectors) * p.vectors + item % p.vectors;
-  map[at] = Value(activated(vec4f(map[at])));
+  map[at] = stored(activated(vec4f(map[at])));
 }`,
   };
 }
@@ -136,7 +136,7 @@ export const importKernel: Kernel = {
   for (var lane = 0u; lane < 4u && first + lane < p.channels; lane++) {
     value[lane] = values[item / p.vectors * p.channels + first + lane];
   }
-  map[item] = Value(value);
+  map[item] = stored(value);
 }`,
 };
 

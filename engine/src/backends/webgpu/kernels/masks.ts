@@ -32,50 +32,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 }`,
 };
 
-/** The cells of most energy in each image, of equals the earlier ones; a workgroup for each image. */
-export const salientKernel: Kernel = {
-  name: 'salient',
-  parameters: ['images', 'plane', 'vectors', 'channels', 'first', 'kept'],
-  bindings: [
-    { name: 'pooled', access: 'read', element: 'Value' },
-    { name: 'cells', access: 'write', element: 'u32' },
-    { name: 'margins', access: 'write', element: 'f32' },
-  ],
-  code: `
-var<workgroup> threshold: f32;
-@compute @workgroup_size(256)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {
-  let image = groupNumber(group, groups);
-  if (image >= p.images) { return; }
-  let first = p.first + image * p.plane;
-  for (var cell = local; cell < p.plane; cell += 256u) {
-    var energy = 0f;
-    for (var c = 0u; c < p.channels; c++) {
-      let value = f32(pooled[(first - p.first + cell) * p.vectors + c / 4u][c % 4u]);
-      energy = fma(value, value, energy);
-    }
-    margins[first + cell] = energy;
-  }
-  storageBarrier();
-  for (var cell = local; cell < p.plane; cell += 256u) {
-    let energy = margins[first + cell];
-    var rank = 0u;
-    for (var other = 0u; other < p.plane; other++) {
-      let theirs = margins[first + other];
-      if (theirs > energy || (theirs == energy && other < cell)) { rank++; }
-    }
-    cells[first + cell] = select(0u, 1u, rank < p.kept);
-    if (rank + 1u == p.kept) { threshold = energy; }
-  }
-  storageBarrier();
-  workgroupBarrier();
-  for (var cell = local; cell < p.plane; cell += 256u) {
-    let energy = margins[first + cell];
-    margins[first + cell] = select(-energy, energy - threshold, p.kept > 0u);
-  }
-}`,
-};
-
 /** What `indexKernel` knows of each list, a row of its table. */
 export const listFields = [
   ...['pixels', 'height', 'width', 'list', 'counter'],

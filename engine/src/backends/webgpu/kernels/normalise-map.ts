@@ -113,7 +113,7 @@ export function scaleMapKernel(own: boolean): Kernel {
   if (item >= p.items) { return; }
   let row = item / p.vectors / p.plane * p.vectors + item % p.vectors;
   let value = vec4f(${own ? 'source' : 'destination'}[item]);
-  destination[item] = Value((value - scratch[p.away + row]) * scratch[p.factor + row]);
+  destination[item] = stored((value - scratch[p.away + row]) * scratch[p.factor + row]);
 }`,
   };
 }

@@ -54,22 +54,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // All invocations take part in every sum.
   let last = select(0u, p.vectors, isRow);
   var sum = 0f;
-  for (var v = lane; v < last; v += 16u) { sum += dot(centred(vec4f(map[first + v]), v, 0), vec4f(1)); }
+  for (var vector = lane; vector < last; vector += 16u) { sum += dot(centred(vec4f(map[first + vector]), vector, 0), vec4f(1)); }
   let near = select(0, total(local, sum) / f32(p.channels), p.centred == 1u);
   var rest = 0f;
-  for (var v = lane; v < last; v += 16u) { rest += dot(centred(vec4f(map[first + v]), v, near), vec4f(1)); }
+  for (var vector = lane; vector < last; vector += 16u) { rest += dot(centred(vec4f(map[first + vector]), vector, near), vec4f(1)); }
   // What rounding has left in the mean.
   let mean = near + select(0, total(local, rest) / f32(p.channels), p.centred == 1u);
   var squares = 0f;
-  for (var v = lane; v < last; v += 16u) {
-    let x = centred(vec4f(map[first + v]), v, mean);
+  for (var vector = lane; vector < last; vector += 16u) {
+    let x = centred(vec4f(map[first + vector]), vector, mean);
     squares += dot(x, x);
   }
   let inverse = inverseSqrt(total(local, squares) / f32(p.channels) + bitcast<f32>(p.epsilon));
   for (var vector = lane; vector < last; vector += 16u) {
     let x = centred(vec4f(map[first + vector]), vector, mean) * inverse;
     let value = x * vec4f(weights[p.scale + vector]) + vec4f(weights[p.scale + p.vectors + vector]);
-    map[first + vector] = Value(${result});
+    map[first + vector] = stored(${result});
   }
 }`,
   };

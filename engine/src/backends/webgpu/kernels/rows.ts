@@ -95,7 +95,12 @@ export function sumCode(
   { residual, activation }: Epilogue,
   others: Readonly<Record<string, ActivationKind>> = {},
 ): string {
-  const shortcut = { none: '', own: 'residual', overwritten: 'destination' }[residual];
+  // What is overwritten is read where it is written: no other invocation writes there.
+  const shortcut = {
+    none: '',
+    own: 'value += vec4f(residual[pixel * p.outVectors + vector]);',
+    overwritten: 'value += vec4f(destination[at]);',
+  }[residual];
   return `${activationCode({ ...(activation === 'prelu' ? {} : { activated: activation }), ...others })}
 fn sourceAt(place: vec4i, tapY: u32, tapX: u32) -> u32 {
   let y = u32(place.y + i32(tapY * p.dilationY));
@@ -106,7 +111,7 @@ fn sourceAt(place: vec4i, tapY: u32, tapX: u32) -> u32 {
 fn finish(row: u32, pixel: u32, vector: u32, sum: vec4f) {
   var value = sum + vec4f(weights[p.bias + vector]);
   let at = select(pixel, row, p.packed == 1u) * p.outVectors + vector;
-  ${shortcut && `value += vec4f(${shortcut}[pixel * p.outVectors + vector]);`}
-  destination[at] = Value(${activation === 'prelu' ? sloped : 'activated(value)'});
+  ${shortcut}
+  destination[at] = stored(${activation === 'prelu' ? sloped : 'activated(value)'});
 }`;
 }

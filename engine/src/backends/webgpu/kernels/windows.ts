@@ -43,7 +43,7 @@ ${
   let inside = (rows.y - rows.x) * (columns.y - columns.x);
   result /= f32(select(inside, padded, p.countPadding == 1u));`
 }
-  destination[item] = Value(result);
+  destination[item] = stored(result);
 }`,
   };
 }
@@ -150,7 +150,7 @@ ${
   }`
     : ''
 }
-  if (wanted) { destination[p.first + item] = ${output}(${result}); }
+  if (wanted) { destination[p.first + item] = ${output === 'Value' ? 'stored' : output}(${result}); }
 }`,
   };
 }
