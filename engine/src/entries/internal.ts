@@ -25,6 +25,7 @@ export {
   stageCount,
 } from '../plan/granularity.js';
 export { shippedStrategyNames } from '../plan/strategies.js';
+export { calibrationSeconds } from '../predict/calibrate/options.js';
 export { gpuCalibrationOf } from '../predict/gpu/gpu-calibration.js';
 export { readGpuCalibration } from '../predict/gpu/this-gpu.js';
 export { resolveDevice } from '../predict/options.js';
