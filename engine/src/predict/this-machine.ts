@@ -8,7 +8,7 @@ import { checkDevice } from './check-device.js';
 import { calibrationReader, type StoredCalibration } from './stored-calibration.js';
 
 /** Format of the calibration file; a file of another format is stale. */
-export const calibrationFormat = 12;
+const calibrationFormat = 12;
 
 /** What a calibration file was measured on; it is valid only where this still holds. */
 export interface Machine {
@@ -33,7 +33,7 @@ export function calibrationPath(): string {
 }
 
 /** The machine that this process runs on, in the terms of a calibration file. */
-export function describeMachine(isa: string): Machine {
+function describeMachine(isa: string): Machine {
   return {
     cpu: os.cpus()[0]?.model.trim() || 'unknown CPU',
     cores: os.availableParallelism(),

@@ -64,7 +64,7 @@ export class Judge {
  * How far outputs are from the dense network's of the same images, summed over the images: the relative squared
  * distance, and the Kullback-Leibler divergence as well where they are classes.
  */
-export function outputDivergence(output: Tensor, dense: Tensor): number {
+function outputDivergence(output: Tensor, dense: Tensor): number {
   const [count, , , classes] = dense.shape;
   const size = dense.data.length / count;
   let total = 0;

@@ -50,7 +50,7 @@ function print(line: string): void {
 }
 
 /** Words of a command line; quotes keep words together. */
-export function splitWords(line: string): string[] {
+function splitWords(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3]!);
 }
 
