@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { builtNetwork, deviceNames, FoveaError, predict, strategyNames } from '@fovea/engine';
 import { backendNames } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
-import { parseRecipe } from '../../engine/src/train/recipe.js';
 import { fovea } from '../../kernel/src/display/fovea.js';
 import { checkSpace } from '../../kernel/src/sweep/space/check-space.js';
 import { readJson, root } from './tarballs.js';
@@ -53,22 +52,6 @@ describe('the guides name every', () => {
     const fields = acceptedBy(() => checkSpace({ unheardOf: 1 }));
     expect(fields).toContain('repeats');
     expect(missingIn('docs/sweeps.md', fields)).toEqual([]);
-  });
-
-  it('field of a recipe', () => {
-    const recipe = readJson(join(root, 'engine/models/quick-look.recipe.json'));
-    const folder = { kind: 'folder', path: 'photos' };
-    const parts = Object.entries({ ...recipe, folder }).filter(([, part]) => part instanceof Object);
-    const fields = [
-      ...acceptedBy(() => parseRecipe({ ...recipe, unheardOf: 1 }, 'recipe')),
-      ...parts.flatMap(([name, part]) => {
-        const changed = { [name === 'folder' ? 'data' : name]: { ...(part as object), unheardOf: 1 } };
-        return acceptedBy(() => parseRecipe({ ...recipe, ...changed }, 'recipe'));
-      }),
-    ];
-    expect(fields).toContain('testEvery');
-    expect(fields).toContain('alwaysActive');
-    expect(missingIn('docs/training.md', fields)).toEqual([]);
   });
 
   it('member of `fovea`', () => {

@@ -48,6 +48,6 @@ export {
 } from '../train/data/image-files.js';
 export { readInputs } from '../train/data/read-below.js';
 export { drawScene } from '../train/data/scene.js';
-export { classIndices } from '../train/evaluate.js';
+export { classIndices } from '../train/evaluation-tally.js';
 export { compareOutputs } from '../train/fit/agreement.js';
 export { shippedModelPath } from '../train/shipped.js';
