@@ -1,5 +1,6 @@
 import os from 'node:os';
 import path from 'node:path';
+import { thisProcessor } from '../backends/processor.js';
 import { dataFolder, engineVersion, storeFile } from '../data-folder.js';
 import { FoveaError } from '../errors.js';
 import type { Device } from '../plan/device.js';
@@ -35,7 +36,7 @@ export function calibrationPath(): string {
 /** The machine that this process runs on, in the terms of a calibration file. */
 function describeMachine(isa: string): Machine {
   return {
-    cpu: os.cpus()[0]?.model.trim() || 'unknown CPU',
+    cpu: thisProcessor(),
     cores: os.availableParallelism(),
     isa,
     engine: engineVersion,
