@@ -6,6 +6,7 @@ import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { builtNetwork, getDevice, predict } from '@fovea/engine';
 import { predictFigure, predictRow, searchGranularity, validatePredictions } from '@fovea/engine/predict';
+import { processorName } from './measured.mjs';
 
 const devices = ['v100', 'rtx3090', 'rtx3060', 'tx2', 'nano'];
 const rates = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
@@ -196,7 +197,7 @@ async function measure() {
     return sums.map((ms) => Number(ms.toFixed(4)));
   };
   const measured = {
-    machine: os.cpus()[0].model.trim(),
+    machine: processorName(),
     cores: os.cpus().length,
     date: new Date().toISOString().slice(0, 10),
     network: validation.network,

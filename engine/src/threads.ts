@@ -3,6 +3,9 @@ import { FoveaError } from './errors.js';
 /** Most threads that a run may have: as many as the native backend's pool (`max_threads` there). */
 export const mostThreads = 256;
 
+/** `1 thread`, `2 threads`. */
+export const threadsText = (threads: number): string => `${threads} thread${threads === 1 ? '' : 's'}`;
+
 /**
  * Checks a number of compute threads.
  * @throws FoveaError `bad-argument` naming it and what is accepted

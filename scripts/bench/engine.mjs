@@ -13,6 +13,7 @@ import { builtNetwork, makePlan, Random, resolveMaskers, Tensor } from '@fovea/e
 import { getBackend } from '@fovea/engine/backend';
 import { checkAgainstPlain, parseGranularity, stageCount } from '@fovea/engine/internal';
 import { openDense } from '@fovea/engine/onnx';
+import { processorName } from '../measured.mjs';
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const numbers = (text) => text.split(',').map(Number);
@@ -107,8 +108,7 @@ export async function bench(args) {
       if (!values.json) print(table);
     }
   }
-  const machine = os.cpus()[0]?.model.trim();
-  if (values.json) process.stdout.write(`${JSON.stringify({ machine, tables }, null, 2)}\n`);
+  if (values.json) process.stdout.write(`${JSON.stringify({ machine: processorName(), tables }, null, 2)}\n`);
 }
 
 function print({ model, threads, granularity, strategy, masker, rows }) {

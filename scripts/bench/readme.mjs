@@ -14,13 +14,9 @@ import { stageCount } from '@fovea/engine/internal';
 import { benchmark } from '@fovea/engine/predict';
 import { generateDataset, imagesOf } from '@fovea/engine/train';
 import { replaceMarked, tableOf } from '../marked.mjs';
+import { processorName, titleOf } from '../measured.mjs';
 
-const titles = {
-  resnet50: 'ResNet-50',
-  resnet101: 'ResNet-101',
-  regnet_y_800mf: 'RegNetY-800MF',
-  mobilenet_v2: 'MobileNetV2',
-};
+const networks = 'resnet50,resnet101,regnet_y_800mf,mobilenet_v2';
 const maskers = ['random', 'saliency'];
 const command = 'npm run bench readme -- --write';
 /** The seed of a scene that no shipped network was trained on. */
@@ -85,7 +81,7 @@ export async function bench(args) {
   const { values } = parseArgs({
     args,
     options: {
-      models: { type: 'string', default: Object.keys(titles).join(',') },
+      models: { type: 'string', default: networks },
       threads: { type: 'string', default: '1,2' },
       rates: { type: 'string', default: '1,0.75,0.5,0.25' },
       runs: { type: 'string', default: '40' },
@@ -104,14 +100,13 @@ export async function bench(args) {
       });
       ran = measured.source;
       measured.rows.forEach((row, j) => {
-        const title = i + j === 0 ? (titles[model] ?? model) : '';
+        const title = i + j === 0 ? titleOf(model) : '';
         lines.push([title, j === 0 ? String(threads) : '', ...cellsOf(row)]);
       });
     }
   }
-  const machine = os.cpus()[0]?.model.trim() ?? 'unknown processor';
   const text = [
-    `${machine}, ${os.availableParallelism()} cores, ${ran}, Node ${process.versions.node}; one image of 224 x 224, S = 4-4-2-1 (MobileNetV2: 4), medians of ${values.runs} runs that alternate with onnxruntime's dense execution in one process. Random masks do not depend on the image. Saliency masks do, and their time includes the pools and decisions that they need. Every answer was first checked against a plain run on another backend. \`npx fovea bench MODEL --masker saliency --granularity 4,4,2,1 --threads N --runs ${values.runs}\` measures one network.`,
+    `${processorName()}, ${os.availableParallelism()} cores, ${ran}, Node ${process.versions.node}; one image of 224 x 224, S = 4-4-2-1 (MobileNetV2: 4), medians of ${values.runs} runs that alternate with onnxruntime's dense execution in one process. Random masks do not depend on the image. Saliency masks do, and their time includes the pools and decisions that they need. Every answer was first checked against a plain run on another backend. \`npx fovea bench MODEL --masker saliency --granularity 4,4,2,1 --threads N --runs ${values.runs}\` measures one network.`,
     tableOf(header, lines),
   ].join('\n\n');
   if (!values.write) {

@@ -12,13 +12,9 @@ import { parseArgs } from 'node:util';
 import { builtNetwork } from '@fovea/engine';
 import { validatePredictions } from '@fovea/engine/predict';
 import { replaceMarked, tableOf } from '../marked.mjs';
+import { processorName, titleOf } from '../measured.mjs';
 
-const titles = {
-  resnet18: 'ResNet-18',
-  resnet50: 'ResNet-50',
-  mobilenet_v2: 'MobileNetV2',
-  regnet_y_800mf: 'RegNetY-800MF',
-};
+const networks = 'resnet18,resnet50,mobilenet_v2,regnet_y_800mf';
 const command = 'npm run bench validation -- --write';
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
@@ -48,7 +44,7 @@ export async function bench(args) {
   const { values } = parseArgs({
     args,
     options: {
-      models: { type: 'string', default: Object.keys(titles).join(',') },
+      models: { type: 'string', default: networks },
       threads: { type: 'string', default: '1,2' },
       runs: { type: 'string', default: '8' },
       seconds: { type: 'string', default: '24' },
@@ -64,12 +60,11 @@ export async function bench(args) {
         runs: Number(values.runs),
         calibrateSeconds: Number(values.seconds),
       });
-      lines.push([titles[model] ?? model, String(threads), ...cellsOf(validation)]);
+      lines.push([titleOf(model), String(threads), ...cellsOf(validation)]);
     }
   }
-  const machine = os.cpus()[0]?.model.trim() ?? 'unknown processor';
   const text = [
-    `${machine}, ${os.availableParallelism()} cores, Node ${process.versions.node}; one image of 224 x 224, all S, five rates and four strategies (the defaults of \`fovea validate\`), medians of ${values.runs} runs, in turns with a calibration of ${values.seconds} s for each row (\`npx fovea validate MODEL --threads N --runs ${values.runs} --calibrate ${values.seconds}\`).`,
+    `${processorName()}, ${os.availableParallelism()} cores, Node ${process.versions.node}; one image of 224 x 224, all S, five rates and four strategies (the defaults of \`fovea validate\`), medians of ${values.runs} runs, in turns with a calibration of ${values.seconds} s for each row (\`npx fovea validate MODEL --threads N --runs ${values.runs} --calibrate ${values.seconds}\`).`,
     tableOf(header, lines),
   ].join('\n\n');
   if (!values.write) {

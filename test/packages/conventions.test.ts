@@ -114,7 +114,9 @@ describe('the scripts', () => {
   /** What a script imports by a relative path, as a source: of built files, what they are built from. */
   function importsOf(script: string): { file: string; names: string[] }[] {
     const text = readFileSync(script, 'utf8');
-    const found = text.matchAll(/^import (?:\{([^}]*)\} from )?'(\.[^']+)'/gm);
+    const found = text.matchAll(
+      /^(?:import|const) (?:\{([^}]*)\} (?:from|= await import\() ?)?'(\.[^']+)'/gm,
+    );
     return [...found].map(([, names = '', path]) => {
       const file = resolve(dirname(script), path!).replace(/\/lib\/(.*)\.js$/, '/src/$1.ts');
       const each = names.split(',').map((name) => name.trim().split(' as ')[0]!);

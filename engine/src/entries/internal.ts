@@ -25,6 +25,7 @@ export {
   stageCount,
 } from '../plan/granularity.js';
 export { shippedStrategyNames } from '../plan/strategies.js';
+export { calibrationSeconds } from '../predict/calibrate/options.js';
 export { gpuCalibrationOf } from '../predict/gpu/gpu-calibration.js';
 export { readGpuCalibration } from '../predict/gpu/this-gpu.js';
 export { resolveDevice } from '../predict/options.js';
@@ -47,6 +48,6 @@ export {
 } from '../train/data/image-files.js';
 export { readInputs } from '../train/data/read-below.js';
 export { drawScene } from '../train/data/scene.js';
-export { classIndices } from '../train/evaluate.js';
+export { classIndices } from '../train/evaluation-tally.js';
 export { compareOutputs } from '../train/fit/agreement.js';
 export { shippedModelPath } from '../train/shipped.js';

@@ -48,13 +48,8 @@ export {
 } from '../train/data/folder.js';
 export { loadRecipeData, type RecipeData } from '../train/data/load.js';
 export { objectLabels } from '../train/data/objects.js';
-export {
-  type BlockRates,
-  type EvaluateOptions,
-  type Evaluation,
-  measureAccuracy,
-  type Pair,
-} from '../train/evaluate.js';
+export { type EvaluateOptions, measureAccuracy } from '../train/evaluate.js';
+export type { BlockRates, Evaluation, Pair } from '../train/evaluation.js';
 export { type ModelDescription, saveModel, trainedNetwork } from '../train/export.js';
 export { type Agreement, type AgreementOptions, measureAgreement } from '../train/fit/agreement.js';
 export { type BlockFit, type FitOptions, type FitResult, fitMaskers } from '../train/fit/fit.js';

@@ -43,7 +43,7 @@ export function checkGivenPlan(
  * @returns the plan as given
  * @throws FoveaError `bad-argument` naming the entry that is missing, repeated, misplaced or wrong
  */
-export function checkPlan(network: Network, plan: Plan): Plan {
+function checkPlan(network: Network, plan: Plan): Plan {
   const blocks = blocksOf(network);
   const entries: unknown = plan?.blocks;
   if (!Array.isArray(entries)) {

@@ -1,22 +1,15 @@
-import { FoveaError } from '../errors.js';
-import type { BlockNode, ForeignNode, Network, NetworkNode } from '../network/network.js';
-import { mapNormalisationProblem } from '../network/normalisation.js';
+import type { Network } from '../network/network.js';
 import { paddedFor } from '../network/padded.js';
-import { type BlockShape, convolutionOutput, paddingOn } from '../network/shapes.js';
-import { expectSliced, joined, pooledExtent, scaled } from '../network/walk.js';
+import type { BlockShape } from '../network/shapes.js';
 import { BlockLowering } from '../primitives/block-lowering.js';
 import type { Decision } from '../primitives/decision.js';
-import {
-  type AdaptiveBlock,
-  expectChannels,
-  expectPixels,
-  NetworkLowering,
-} from '../primitives/network-lowering.js';
+import { type AdaptiveBlock, NetworkLowering } from '../primitives/network-lowering.js';
 import { primitives } from '../primitives/registry.js';
-import type { Owner, Program, ProgramMap } from '../program/program.js';
+import type { Program } from '../program/program.js';
 import { Verifier } from '../program/verify.js';
 import type { Shape } from '../tensor.js';
 import { applyRewrite, startOf } from './apply-rewrite.js';
+import { lowerForeign, lowerNode } from './lower-node.js';
 import type { Plan } from './plan.js';
 
 /** A lowered network: its program, and what is needed to describe a run of it. */
@@ -101,139 +94,4 @@ export function lowerOne(
   block.noteUnusedBands(lowering.builder.made.steps.slice(start.steps));
   lowering.define(node.output, { map: block.output!, activation: block.block.activation });
   return answered;
-}
-
-function lowerForeign(
-  lowering: NetworkLowering,
-  node: ForeignNode,
-  position: number,
-  shape: Shape | undefined,
-): void {
-  const inputs = node.inputs.map((name) => lowering.value(name, node).map);
-  const output = shape ? lowering.builder.map(shape) : undefined;
-  lowering.builder.emit(
-    { node: position, group: -1 },
-    { kind: 'foreign', node, inputs, ...(output ? { output } : {}) },
-  );
-  if (output) lowering.define(node.output, { map: output, activation: 'none' });
-}
-
-function lowerNode(
-  lowering: NetworkLowering,
-  node: Exclude<NetworkNode, ForeignNode | BlockNode>,
-  position: number,
-): void {
-  const { builder } = lowering;
-  const owner: Owner = { node: position, group: -1 };
-  const [name, secondName] = node.inputs as readonly [string, string?];
-  const { map, activation: before } = lowering.value(name, node);
-  const [N, H, W, C] = map.shape;
-  const make = (height: number, width: number, channels = C) => {
-    expectPixels(lowering.network, `"${node.name}"`, height, width);
-    return builder.map([N, height, width, channels]);
-  };
-  switch (node.kind) {
-    case 'convolution': {
-      const { convolution } = node;
-      expectChannels(node.name, convolution.inChannels, C);
-      const { height, width } = convolutionOutput(convolution, H, W);
-      const output = make(height, width, convolution.outChannels);
-      lowering.convolve(owner, convolution, map, output);
-      lowering.define(node.output, { map: output, activation: convolution.activation });
-      return;
-    }
-    case 'max-pool':
-    case 'average-pool': {
-      const padding = paddingOn(node, H, W);
-      const [top, left, bottom, right] = padding;
-      const destination = make(
-        pooledExtent(H, top, bottom, node.kernel[0], node.stride[0], node.ceilMode),
-        pooledExtent(W, left, right, node.kernel[1], node.stride[1], node.ceilMode),
-      );
-      builder.emit(owner, {
-        kind: node.kind,
-        source: map,
-        destination,
-        kernel: node.kernel,
-        stride: node.stride,
-        padding,
-        countPadding: node.kind === 'average-pool' && node.countIncludePad,
-      });
-      lowering.define(node.output, { map: destination, activation: before });
-      return;
-    }
-    case 'global-pool': {
-      const destination = make(1, 1);
-      builder.emit(owner, { kind: 'global-pool', source: map, destination });
-      lowering.define(node.output, { map: destination, activation: before });
-      return;
-    }
-    case 'multiply': {
-      const other = lowering.value(secondName ?? '', node);
-      const { swapped } = scaled(node, map.shape, other.map.shape);
-      const [a, b] = swapped ? [other.map, map] : [map, other.map];
-      const last = lowering.lastReader(swapped ? secondName! : name);
-      const destination = last ? a : builder.map(a.shape);
-      builder.emit(owner, { kind: 'multiply', a, b, destination });
-      lowering.define(node.output, { map: destination, activation: 'none' });
-      return;
-    }
-    case 'concat': {
-      const values = node.inputs.map((input) => lowering.value(input, node));
-      const [, , , channels] = joined(
-        node,
-        values.map((value) => value.map.shape),
-      );
-      const destination = make(H, W, channels);
-      let to = 0;
-      for (const { map: source } of values) {
-        const count = source.shape[3];
-        builder.emit(owner, { kind: 'copy-channels', source, destination, from: 0, count, to });
-        to += count;
-      }
-      const alike = values.every(({ activation }) => activation === before);
-      lowering.define(node.output, { map: destination, activation: alike ? before : 'none' });
-      return;
-    }
-    case 'slice': {
-      const { first: from, channels: count } = node;
-      expectSliced(node, C);
-      const destination = make(H, W, count);
-      builder.emit(owner, { kind: 'copy-channels', source: map, destination, from, count, to: 0 });
-      lowering.define(node.output, { map: destination, activation: before });
-      return;
-    }
-    case 'resize': {
-      const { factor, interpolation } = node;
-      const destination = make(H * factor[0], W * factor[1]);
-      builder.emit(owner, { kind: 'resize', source: map, destination, interpolation });
-      lowering.define(node.output, { map: destination, activation: before });
-      return;
-    }
-    case 'normalise-map': {
-      const { by, groups, epsilon } = node;
-      const problem = mapNormalisationProblem(node, C);
-      if (problem) throw new FoveaError('bad-shape', `"${node.name}": ${problem}`);
-      const destination = lowering.lastReader(name) ? map : make(H, W);
-      builder.emit(owner, { kind: 'normalise-map', source: map, destination, by, groups, epsilon });
-      lowering.define(node.output, { map: destination, activation: 'none' });
-      return;
-    }
-    case 'activation':
-    case 'add': {
-      let second: ProgramMap | undefined;
-      if (node.kind === 'add') {
-        second = lowering.value(secondName ?? '', node).map;
-        if (second.shape.some((extent, axis) => extent !== map.shape[axis])) {
-          throw new FoveaError('bad-shape', `"${node.name}" adds maps of different sizes`);
-        }
-      }
-      const output = lowering.lastReader(name) ? map : make(H, W);
-      lowering.add(owner, map, second, output, node.activation);
-      lowering.define(node.output, { map: output, activation: node.activation });
-      return;
-    }
-    default:
-      node satisfies never;
-  }
 }

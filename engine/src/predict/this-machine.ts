@@ -1,5 +1,6 @@
 import os from 'node:os';
 import path from 'node:path';
+import { thisProcessor } from '../backends/processor.js';
 import { dataFolder, engineVersion, storeFile } from '../data-folder.js';
 import { FoveaError } from '../errors.js';
 import type { Device } from '../plan/device.js';
@@ -8,7 +9,7 @@ import { checkDevice } from './check-device.js';
 import { calibrationReader, type StoredCalibration } from './stored-calibration.js';
 
 /** Format of the calibration file; a file of another format is stale. */
-export const calibrationFormat = 13;
+const calibrationFormat = 13;
 
 /** What a calibration file was measured on; it is valid only where this still holds. */
 export interface Machine {
@@ -33,9 +34,9 @@ export function calibrationPath(): string {
 }
 
 /** The machine that this process runs on, in the terms of a calibration file. */
-export function describeMachine(isa: string): Machine {
+function describeMachine(isa: string): Machine {
   return {
-    cpu: os.cpus()[0]?.model.trim() || 'unknown CPU',
+    cpu: thisProcessor(),
     cores: os.availableParallelism(),
     isa,
     engine: engineVersion,

@@ -8,6 +8,7 @@ import { makePlan } from '../plan/make-plan.js';
 import type { StrategyName } from '../plan/strategy.js';
 import type { Profile } from '../profile.js';
 import { getBackend } from '../run/backends.js';
+import { threadsText } from '../threads.js';
 import { atDistance, deviceAtDistance, distancesOf, sameDistance } from './calibrate/core-distance.js';
 import { deviceInTurns } from './calibrate/device-in-turns.js';
 import { atPace, paceOf } from './calibrate/pace.js';
@@ -145,11 +146,7 @@ export async function validatePredictions(
           beforeRound: async (round) => {
             if (round > 0) await source.next(turn);
           },
-          onProgress: (fraction) =>
-            onProgress?.(
-              (position + fraction) / threads.length,
-              `${count} ${count === 1 ? 'thread' : 'threads'}`,
-            ),
+          onProgress: (fraction) => onProgress?.((position + fraction) / threads.length, threadsText(count)),
         },
       );
       // Fitted to all turns; asked for once, as each asking fits again.

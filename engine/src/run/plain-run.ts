@@ -8,6 +8,7 @@ import type { Plan } from '../plan/plan.js';
 import { dense, unfused } from '../plan/strategies.js';
 import type { Strategy } from '../plan/strategy.js';
 import type { Tensor } from '../tensor.js';
+import { threadsText } from '../threads.js';
 import { getBackend } from './backends.js';
 import { run } from './run.js';
 
@@ -53,7 +54,7 @@ export async function checkAgainstPlain(
   const backend = otherBackend(result.profile.source);
   const masks = new Map(result.masks.map((mask) => [mask.block, mask]));
   const { source } = result.profile;
-  const said = `${network.name}: ${plan.strategy} on ${source} with ${threads} thread${threads === 1 ? '' : 's'}`;
+  const said = `${network.name}: ${plan.strategy} on ${source} with ${threadsText(threads)}`;
   const wrong: string[] = [];
   const checkers = blocksOf(network).map((block) => {
     const mask = masks.get(block.index);

@@ -56,3 +56,15 @@ export async function releaseNetwork(network: Network): Promise<void> {
   sessions.delete(network);
   await kept?.close();
 }
+
+/** What is done with a network that is not used again: what was kept for it is freed, however that ends. */
+export async function usingNetwork<Result>(
+  network: Network,
+  use: (network: Network) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await use(network);
+  } finally {
+    await releaseNetwork(network);
+  }
+}

@@ -162,7 +162,7 @@ function check({ kind, layers, width, size, classes, granularity }: Architecture
 }
 
 /** Multiply-adds of a convolution on one image. */
-export function macsOf({ inChannels, outChannels, kernel, outSide }: ConvolutionShape): number {
+function macsOf({ inChannels, outChannels, kernel, outSide }: ConvolutionShape): number {
   return inChannels * outChannels * kernel * kernel * outSide * outSide;
 }
 

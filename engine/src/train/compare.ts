@@ -7,7 +7,7 @@ import { blocksOf, type Network } from '../network/network.js';
 import { type Granularity, resolveGranularity } from '../plan/granularity.js';
 import type { NetworkRunOptions } from '../run/options.js';
 import { run } from '../run/run.js';
-import { releaseNetwork } from '../run/sessions.js';
+import { usingNetwork } from '../run/sessions.js';
 import { topClasses } from '../run/top-classes.js';
 import { Tensor } from '../tensor.js';
 import { bootstrap, type Interval } from './bootstrap-interval.js';
@@ -83,60 +83,72 @@ export async function compareMaskers(
     throw new FoveaError('bad-argument', `${said}: a ratio above 0 and below 1 is accepted to compare at`);
   }
   const granularity = resolveGranularity(network, options.granularity);
-  const bare = withoutMaskers(network, granularity);
-  const rateFor = (make: (rate: number) => Masker) => searchRate(bare, calibration, make, target, running);
-  const contenders: [string, () => Promise<Answers>][] = [];
-  if (answers) contenders.push(['learned', async () => answers]);
-  for (const [name, other] of Object.entries(others)) {
-    contenders.push([name, () => classesOf(other, images, own)]);
-  }
-  contenders.push(['fitted', () => fitted(bare, images, calibration, granularity, target, running)]);
-  for (const [name, make] of [
-    ['saliency', saliencyMasker],
-    ['random', randomMasker],
-  ] as const) {
-    contenders.push([
-      name,
-      async () => classesOf(bare, images, { ...running, masker: make(await rateFor(make)) }),
-    ]);
-  }
-  const side = smallerSide(network, images, target);
-  if (side) {
-    contenders.push([
-      `dense at ${side.height} x ${side.width}`,
-      async () => {
-        const small = await classesOf(bare, shrunk(images, side), { ...running, ...dense });
-        return { classes: small.classes, flops: side.flops };
-      },
-    ]);
-  }
-  const reference = await classesOf(bare, images, { ...running, ...dense });
-  const rows: Comparison[] = [];
-  let first: number[] | undefined;
-  for (const [i, [name, answer]] of contenders.entries()) {
-    onProgress?.(i, contenders.length, name);
-    const { classes, flops } = await answer();
-    const agrees = classes.map((found, n) => (found === reference.classes[n] ? 1 : 0));
-    first ??= agrees;
-    const behind = agrees.map((value, n) => first![n]! - value);
-    rows.push({
-      name,
-      flops,
-      agreement: bootstrap(agrees, groups),
-      behindFirst: bootstrap(behind, groups),
-      ...(labels
-        ? {
-            accuracy: bootstrap(
-              classes.map((found, n) => (found === labels[n] ? 1 : 0)),
-              groups,
-            ),
-          }
-        : {}),
-    });
-  }
-  await releaseNetwork(bare);
-  return rows;
+  return usingNetwork(withoutMaskers(network, granularity), async (bare) => {
+    const contenders: Contender[] = [
+      ...(answers ? [{ name: 'learned', answer: async () => answers }] : []),
+      ...Object.entries(others).map(([name, other]) => ({
+        name,
+        answer: () => classesOf(other, images, own),
+      })),
+      ...withoutLearning(bare, images, calibration, granularity, target, running),
+    ];
+    const reference = await classesOf(bare, images, { ...running, ...dense });
+    const rows: Comparison[] = [];
+    let first: readonly number[] | undefined;
+    for (const [i, { name, answer }] of contenders.entries()) {
+      onProgress?.(i, contenders.length, name);
+      const { classes, flops } = await answer();
+      const agrees = sameAs(reference.classes, classes);
+      first ??= agrees;
+      const behind = agrees.map((value, n) => first![n]! - value);
+      rows.push({
+        name,
+        flops,
+        agreement: bootstrap(agrees, groups),
+        behindFirst: bootstrap(behind, groups),
+        ...(labels ? { accuracy: bootstrap(sameAs(labels, classes), groups) } : {}),
+      });
+    }
+    return rows;
+  });
 }
+
+/** One kind of masks, and how to get its answers at the FLOPs compared at. */
+interface Contender {
+  readonly name: string;
+  readonly answer: () => Promise<Answers>;
+}
+
+/** What needs no maskers of the network's own: fitted ones, saliency, random, and the dense network at a smaller input. */
+function withoutLearning(
+  bare: Network,
+  images: Tensor,
+  calibration: Tensor,
+  granularity: Granularity,
+  target: number,
+  running: NetworkRunOptions,
+): Contender[] {
+  const atRate = (make: (rate: number) => Masker) => async () => {
+    const rate = await searchRate(bare, calibration, make, target, running);
+    return classesOf(bare, images, { ...running, masker: make(rate) });
+  };
+  const contenders: Contender[] = [
+    { name: 'fitted', answer: () => fitted(bare, images, calibration, granularity, target, running) },
+    { name: 'saliency', answer: atRate(saliencyMasker) },
+    { name: 'random', answer: atRate(randomMasker) },
+  ];
+  const side = smallerSide(bare, images, target);
+  if (!side) return contenders;
+  const answer = async () => {
+    const { classes } = await classesOf(bare, shrunk(images, side), { ...running, ...dense });
+    return { classes, flops: side.flops };
+  };
+  return [...contenders, { name: `dense at ${side.height} x ${side.width}`, answer }];
+}
+
+/** 1 for every image whose class is the expected one, 0 for the others. */
+const sameAs = (expected: ArrayLike<number>, classes: readonly number[]): number[] =>
+  classes.map((found, n) => (found === expected[n] ? 1 : 0));
 
 const dense = { masker: 'random', rate: 1, strategy: 'dense' } as const;
 
@@ -194,11 +206,7 @@ async function fitted(
     ...(backend === undefined ? {} : { backend }),
     ...(threads === undefined ? {} : { threads }),
   });
-  try {
-    return await classesOf(network, images, { ...running, masker: 'learned' });
-  } finally {
-    await releaseNetwork(network);
-  }
+  return usingNetwork(network, (made) => classesOf(made, images, { ...running, masker: 'learned' }));
 }
 
 /** The rate at which masks leave the FLOPs asked for, by halving. */

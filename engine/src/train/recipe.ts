@@ -108,82 +108,110 @@ export async function readRecipe(path: string): Promise<Recipe> {
  * @throws FoveaError `bad-file` naming the field that is wrong, or that no recipe has
  */
 export function parseRecipe(value: unknown, source: string): Recipe {
-  const fail = (what: string): never => {
-    throw new FoveaError('bad-file', `${source}: ${what}`);
-  };
-  const object = (name: string, given: unknown): Record<string, unknown> =>
-    typeof given === 'object' && given !== null && !Array.isArray(given)
-      ? (given as Record<string, unknown>)
-      : fail(`${name} is not an object`);
-  const number = (name: string, given: unknown, low: number, high: number, whole = false) => {
-    if (
-      typeof given !== 'number' ||
-      !(given >= low && given <= high) ||
-      (whole && !Number.isInteger(given))
-    ) {
-      fail(
-        `${name} ${JSON.stringify(given)}; ${whole ? 'an integer' : 'a number'} from ${low} to ${high} is accepted`,
-      );
-    }
-  };
-  const onlyKnown = (name: string, given: object, fields: readonly string[]) => {
-    const unknown = Object.keys(given).find((field) => !fields.includes(field));
-    if (unknown !== undefined)
-      fail(
-        `${name} has a field ${JSON.stringify(unknown)}; ${fields.join(', ')} are accepted${didYouMean(unknown, fields)}`,
-      );
-  };
-  const recipe = object('the recipe', value);
-  onlyKnown('the recipe', recipe, accepted.recipe);
-  if (typeof recipe.name !== 'string' || recipe.name === '') fail('name is missing');
-  number('seed', recipe.seed, 0, 2 ** 31 - 1, true);
-  number('batch', recipe.batch, 2, 1024, true);
-  onlyKnown('architecture', object('architecture', recipe.architecture), accepted.architecture);
-  const data = object('data', recipe.data);
-  if (data.kind === 'generated') {
-    number('data.train', data.train, 2, 1e6, true);
-    number('data.test', data.test, 1, 1e6, true);
-  } else if (data.kind === 'folder') {
-    if (typeof data.path !== 'string') fail('data.path is missing');
-    if (data.testEvery !== undefined) number('data.testEvery', data.testEvery, 2, 1000, true);
-  } else fail(`data.kind ${JSON.stringify(data.kind)}; "generated" and "folder" are accepted`);
-  onlyKnown('data', data, accepted[data.kind as 'generated' | 'folder']);
-  for (const phase of ['dense', 'adaptive'] as const) {
-    if (phase === 'adaptive' && recipe[phase] === undefined) continue;
-    const given = object(phase, recipe[phase]);
-    onlyKnown(phase, given, accepted[phase]);
-    number(`${phase}.epochs`, given.epochs, phase === 'dense' ? 0 : 1, 10000, true);
-    number(`${phase}.rate`, given.rate, 0, 1e6);
-    number(`${phase}.decay`, given.decay, 0, 1);
-    if (given.warmUp !== undefined) number(`${phase}.warmUp`, given.warmUp, 0, 1e7, true);
-    if (given.smoothing !== undefined) number(`${phase}.smoothing`, given.smoothing, 0, 0.9);
-    if (phase === 'dense') continue;
-    number('adaptive.target', given.target, 0.01, 1);
-    if (given.flopsWeight !== undefined) number('adaptive.flopsWeight', given.flopsWeight, 0, 1e4);
-    if (given.maskerRate !== undefined) number('adaptive.maskerRate', given.maskerRate, 0, 100);
-    if (given.alwaysActive !== undefined) number('adaptive.alwaysActive', given.alwaysActive, 0, 0.9);
-    if (given.distillation !== undefined) {
-      const distillation = object('adaptive.distillation', given.distillation);
-      onlyKnown('adaptive.distillation', distillation, accepted.distillation);
-      number('adaptive.distillation.weight', distillation.weight, 0, 1000);
-      number('adaptive.distillation.temperature', distillation.temperature, 0.1, 1000);
-    }
-    if (given.bounds !== undefined) {
-      const bounds = given.bounds as unknown[];
-      if (!Array.isArray(bounds) || bounds.length !== 2) fail('adaptive.bounds is not [lower, upper]');
-      number('adaptive.bounds[0]', bounds[0], 0, given.target as number);
-      number('adaptive.bounds[1]', bounds[1], given.target as number, 1);
-    }
-    for (const [field, low, high] of [
-      ['temperature', 1e-3, 1e3],
-      ['noise', 0, 1],
-    ] as const) {
-      const pair = given[field];
-      if (pair === undefined) continue;
-      if (!Array.isArray(pair) || pair.length !== 2) fail(`adaptive.${field} is not [start, end]`);
-      for (const [i, entry] of (pair as unknown[]).entries())
-        number(`adaptive.${field}[${i}]`, entry, low, high);
-    }
+  const check = new RecipeCheck(source);
+  const recipe = check.object('the recipe', value);
+  check.fields('the recipe', recipe, accepted.recipe);
+  if (typeof recipe.name !== 'string' || recipe.name === '') check.fail('name is missing');
+  check.number('seed', recipe.seed, 0, 2 ** 31 - 1, true);
+  check.number('batch', recipe.batch, 2, 1024, true);
+  check.fields('architecture', check.object('architecture', recipe.architecture), accepted.architecture);
+  checkData(check, check.object('data', recipe.data));
+  checkOptimisation(check, 'dense', recipe.dense);
+  if (recipe.adaptive !== undefined) {
+    checkMaskOptimisation(check, checkOptimisation(check, 'adaptive', recipe.adaptive));
   }
   return recipe as unknown as Recipe;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Refuses what a recipe may not hold, by the place where it stands. */
+class RecipeCheck {
+  constructor(private readonly source: string) {}
+
+  fail(what: string): never {
+    throw new FoveaError('bad-file', `${this.source}: ${what}`);
+  }
+
+  object(name: string, given: unknown): Fields {
+    if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given as Fields;
+    return this.fail(`${name} is not an object`);
+  }
+
+  number(name: string, given: unknown, low: number, high: number, whole = false): void {
+    if (typeof given === 'number' && given >= low && given <= high && (!whole || Number.isInteger(given)))
+      return;
+    const kind = whole ? 'an integer' : 'a number';
+    this.fail(`${name} ${JSON.stringify(given)}; ${kind} from ${low} to ${high} is accepted`);
+  }
+
+  /** A number that may be left out. */
+  optional(name: string, given: unknown, low: number, high: number, whole = false): void {
+    if (given !== undefined) this.number(name, given, low, high, whole);
+  }
+
+  /** Two of something, which may be left out; `names` says what they are. */
+  pair(name: string, given: unknown, names: string): readonly unknown[] {
+    if (given === undefined) return [];
+    if (!Array.isArray(given) || given.length !== 2) return this.fail(`${name} is not ${names}`);
+    return given;
+  }
+
+  fields(name: string, given: Fields, known: readonly string[]): void {
+    const unknown = Object.keys(given).find((field) => !known.includes(field));
+    if (unknown === undefined) return;
+    this.fail(
+      `${name} has a field ${JSON.stringify(unknown)}; ${known.join(', ')} are accepted${didYouMean(unknown, known)}`,
+    );
+  }
+}
+
+function checkData(check: RecipeCheck, data: Fields): void {
+  const { kind } = data;
+  if (kind === 'generated') {
+    check.number('data.train', data.train, 2, 1e6, true);
+    check.number('data.test', data.test, 1, 1e6, true);
+  } else if (kind === 'folder') {
+    if (typeof data.path !== 'string') check.fail('data.path is missing');
+    check.optional('data.testEvery', data.testEvery, 2, 1000, true);
+  } else check.fail(`data.kind ${JSON.stringify(kind)}; "generated" and "folder" are accepted`);
+  check.fields('data', data, accepted[kind as 'generated' | 'folder']);
+}
+
+/** Checks what both phases have. */
+function checkOptimisation(check: RecipeCheck, phase: 'dense' | 'adaptive', value: unknown): Fields {
+  const given = check.object(phase, value);
+  check.fields(phase, given, accepted[phase]);
+  check.number(`${phase}.epochs`, given.epochs, phase === 'dense' ? 0 : 1, 10000, true);
+  check.number(`${phase}.rate`, given.rate, 0, 1e6);
+  check.number(`${phase}.decay`, given.decay, 0, 1);
+  check.optional(`${phase}.warmUp`, given.warmUp, 0, 1e7, true);
+  check.optional(`${phase}.smoothing`, given.smoothing, 0, 0.9);
+  return given;
+}
+
+/** Checks what the phase with masks has beside. */
+function checkMaskOptimisation(check: RecipeCheck, given: Fields): void {
+  check.number('adaptive.target', given.target, 0.01, 1);
+  check.optional('adaptive.flopsWeight', given.flopsWeight, 0, 1e4);
+  check.optional('adaptive.maskerRate', given.maskerRate, 0, 100);
+  check.optional('adaptive.alwaysActive', given.alwaysActive, 0, 0.9);
+  if (given.distillation !== undefined) {
+    const distillation = check.object('adaptive.distillation', given.distillation);
+    check.fields('adaptive.distillation', distillation, accepted.distillation);
+    check.number('adaptive.distillation.weight', distillation.weight, 0, 1000);
+    check.number('adaptive.distillation.temperature', distillation.temperature, 0.1, 1000);
+  }
+  const target = given.target as number;
+  for (const [i, bound] of check.pair('adaptive.bounds', given.bounds, '[lower, upper]').entries()) {
+    check.number(`adaptive.bounds[${i}]`, bound, i === 0 ? 0 : target, i === 0 ? target : 1);
+  }
+  for (const [field, low, high] of [
+    ['temperature', 1e-3, 1e3],
+    ['noise', 0, 1],
+  ] as const) {
+    for (const [i, entry] of check.pair(`adaptive.${field}`, given[field], '[start, end]').entries()) {
+      check.number(`adaptive.${field}[${i}]`, entry, low, high);
+    }
+  }
 }

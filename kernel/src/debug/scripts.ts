@@ -80,7 +80,7 @@ export class Scripts {
 export const baseName = (path: string) => path.split(/[\\/]/).at(-1)!;
 
 /** Whether a file is a cell. */
-export const isCell = (path: string) => path.startsWith(cellFilePrefix);
+const isCell = (path: string) => path.startsWith(cellFilePrefix);
 
 function isUsers(path: string): boolean {
   return (

@@ -182,7 +182,7 @@ function isRunResult(value: object): value is RunResultLike {
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
-export function isProfile(value: object): value is Profile {
+function isProfile(value: object): value is Profile {
   return (
     has(value, 'kind', 'ops', 'blocks', 'totalMs', 'strategy') &&
     (value.kind === 'predicted' || value.kind === 'measured') &&

@@ -67,7 +67,7 @@ export function isTensor(value: unknown): value is Tensor {
 }
 
 /** Encodes pixels as PNG, averaged down to at most `maxSide` a side. */
-export function pixelsPicture(name: string, pixels: Pixels, maxSide = 768): Picture {
+function pixelsPicture(name: string, pixels: Pixels, maxSide = 768): Picture {
   const { width, height, channels, data } = shrink(pixels, maxSide);
   return { name, width, height, png: encode({ width, height, channels, data, depth: 8 }) };
 }
@@ -79,7 +79,7 @@ function pngPicture(name: string, png: Uint8Array, maxSide: number): Picture {
 }
 
 /** Width and height from a PNG's header. @throws FoveaError `bad-file` when it is none */
-export function pngSize(png: Uint8Array): { width: number; height: number } {
+function pngSize(png: Uint8Array): { width: number; height: number } {
   const view = new DataView(png.buffer, png.byteOffset, png.byteLength);
   if (png.byteLength < 33 || view.getUint32(0) !== 0x89504e47 || view.getUint32(12) !== 0x49484452) {
     throw new FoveaError(

@@ -48,7 +48,7 @@ export function plotly(figure: PlotlyFigure | readonly PlotlyTrace[], { id }: Sh
 }
 
 /** The representations that `plotly` shows. */
-export function plotlyBundle(figure: PlotlyFigure | readonly PlotlyTrace[]): MimeBundle {
+function plotlyBundle(figure: PlotlyFigure | readonly PlotlyTrace[]): MimeBundle {
   const { data, layout = {}, config }: PlotlyFigure = 'data' in figure ? figure : { data: figure };
   if (!Array.isArray(data) || data.some((trace) => typeof trace !== 'object' || trace === null)) {
     throw new FoveaError('bad-argument', 'a plotly figure needs `data`: a list of trace objects');

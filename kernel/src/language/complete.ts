@@ -64,7 +64,7 @@ export function wordAt(code: string, cursor: number): Word {
 }
 
 /** Index after the quote of the string literal that is still open at the end of the text. */
-export function openString(text: string): number | undefined {
+function openString(text: string): number | undefined {
   const nested: string[] = [];
   let opened: number | undefined;
   let quote = '';

@@ -26,7 +26,7 @@ const ConfigurationRequest = new RequestType<{ items: readonly unknown[] }, null
  * more process.
  * @throws FoveaError `unsupported` when the platform's package is not installed
  */
-export function languageServerPath(): string {
+function languageServerPath(): string {
   const name = `@typescript/typescript-${process.platform}-${process.arch}`;
   try {
     const typescript = dirname(require.resolve('typescript/package.json'));

@@ -20,7 +20,7 @@ export interface PortRange {
 }
 
 /** Ports that a kernel needs: five channels, and the one on which the gateway sends signals. */
-export const PORT_COUNT = 6;
+const PORT_COUNT = 6;
 
 interface Parameter {
   /** The option, as gateways put it into a kernelspec's argv. */

@@ -39,7 +39,7 @@ export async function displaySweep(sweep: Sweep): Promise<void> {
 }
 
 /** A sweep as its display holds it. */
-export function sweepDocument(sweep: Sweep, id: string, over: boolean): SweepDocument {
+function sweepDocument(sweep: Sweep, id: string, over: boolean): SweepDocument {
   const { name, state, points, running, notices } = sweep;
   // In the order in which they came, so that the latest are those that are kept.
   const records = [...sweep.records.values()];

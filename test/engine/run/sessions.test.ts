@@ -1,6 +1,7 @@
-import { makePlan, randomMasker, run, type Tensor } from '@fovea/engine';
-import { getBackend } from '@fovea/engine/backend';
+import { makePlan, type Network, randomMasker, run, type Tensor } from '@fovea/engine';
+import { type Backend, getBackend, referenceBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
+import { usingNetwork } from '../../../engine/src/run/sessions.js';
 import { backends } from '../support/backends.js';
 import { randomImages, smallNetwork } from '../support/small-network.js';
 
@@ -35,4 +36,25 @@ describe.each(backends)('sessions of $name', ({ name: backend, missing }) => {
     controller.abort();
     await expect(runs[1]).rejects.toMatchObject({ code: 'aborted' });
   });
+});
+
+it('sessions of a network that is used once are disposed of, also when its use fails', async () => {
+  let disposed = 0;
+  const counting: Backend = {
+    name: 'counting',
+    async open(network, shape) {
+      const session = await referenceBackend.open(network, shape);
+      return { run: session.run.bind(session), dispose: () => void disposed++ };
+    },
+  };
+  const use = (network: Network) =>
+    run(network, randomImages(network), { backend: counting, masker: 'random', rate: 0.5 });
+  expect((await usingNetwork(smallNetwork(), use)).output.shape).toEqual([1, 1, 1, 10]);
+  expect(disposed).toBe(1);
+  const failing = usingNetwork(smallNetwork(), async (network) => {
+    await use(network);
+    throw new Error('no more');
+  });
+  await expect(failing).rejects.toThrow('no more');
+  expect(disposed).toBe(2);
 });

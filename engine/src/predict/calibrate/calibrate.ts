@@ -6,7 +6,7 @@ import { calibrateGpu } from '../gpu/calibrate-gpu.js';
 import { readCalibration, storeCalibration } from '../this-machine.js';
 import { Calibrator, coreCount, threadCounts } from './calibrator.js';
 import { withOtherStates } from './core-distance.js';
-import type { CalibrateOptions, CalibrationResult } from './options.js';
+import { type CalibrateOptions, type CalibrationResult, calibrationSeconds } from './options.js';
 
 /**
  * Measures the machine that this runs on: times every kind of pass that the native backend makes, at shapes
@@ -16,7 +16,7 @@ import type { CalibrateOptions, CalibrationResult } from './options.js';
  * @throws FoveaError `backend-unavailable` where there is no native backend, `aborted`, `io`
  */
 export async function calibrate(options: CalibrateOptions = {}): Promise<CalibrationResult> {
-  const { signal, onProgress, seconds = 22, store = true } = options;
+  const { signal, onProgress, seconds = calibrationSeconds, store = true } = options;
   if (!(seconds > 0))
     throw new FoveaError('bad-argument', `seconds ${seconds}: a number above 0 is accepted`);
   if (store) checkDataFolder();

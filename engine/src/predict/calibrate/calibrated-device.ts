@@ -1,5 +1,5 @@
-import os from 'node:os';
 import { inferAddon } from '../../backends/native/addon.js';
+import { thisProcessor } from '../../backends/processor.js';
 import type { Device } from '../../plan/device.js';
 import { fitFor, type NativeCalibration } from '../calibration.js';
 import { checkDevice } from '../check-device.js';
@@ -13,7 +13,7 @@ export function calibratedDevice(calibration: NativeCalibration, peaks: Peaks, c
   return checkDevice({
     name: 'this-machine',
     kind: 'cpu',
-    source: `measured on ${os.cpus()[0]?.model.trim() || 'this machine'}, ${calibration.isa} kernels`,
+    source: `measured on ${thisProcessor()}, ${calibration.isa} kernels`,
     processingEngines: cores,
     lanes,
     frequencyHz: peaks.multiplyAdds / (lanes * cores),

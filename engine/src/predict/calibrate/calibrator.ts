@@ -4,6 +4,7 @@ import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import type { Device } from '../../plan/device.js';
 import type { Tensor } from '../../tensor.js';
+import { threadsText } from '../../threads.js';
 import type { NativeCalibration, NativeFit } from '../calibration.js';
 import { type Caches, describerFor } from '../program-cost/describer.js';
 import { readCaches } from './caches.js';
@@ -88,7 +89,7 @@ export class Calibrator {
       for (const count of threads) {
         for (const [i, { network, session, input, timed }] of this.probes.entries()) {
           if (round > 0 && elapsed() > seconds) break;
-          onTrial?.(`${network.name}, ${count} threads`);
+          onTrial?.(`${network.name}, ${threadsText(count)}`);
           const trials = randomTrials(
             network,
             round === 0 ? trialsOfFirstRound : trialsOfRound,

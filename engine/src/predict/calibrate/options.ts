@@ -1,6 +1,9 @@
 import type { Backend } from '../../backends/backend.js';
 import type { Device } from '../../plan/device.js';
 
+/** Measuring time to aim for when none is given, seconds. */
+export const calibrationSeconds = 22;
+
 /** How to calibrate; everything has a sensible default. */
 export interface CalibrateOptions {
   readonly signal?: AbortSignal;

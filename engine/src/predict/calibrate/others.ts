@@ -8,7 +8,7 @@ const tickMs = 10;
  * and what the hypervisor gave to other machines. Differences show how disturbed a measurement was.
  * @returns ms since some moment; undefined where the operating system does not report it
  */
-export function othersMs(): number | undefined {
+function othersMs(): number | undefined {
   let line: string;
   try {
     line = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]!;

@@ -7,7 +7,7 @@ import { type Block, blocksOf, type Network } from '../../network/network.js';
 import { learnShapes, networkShapes } from '../../network/walk.js';
 import { type Granularity, resolveGranularity } from '../../plan/granularity.js';
 import { defaultThreads } from '../../run/prepare.js';
-import { releaseNetwork } from '../../run/sessions.js';
+import { usingNetwork } from '../../run/sessions.js';
 import { Tensor } from '../../tensor.js';
 import { checkThreads } from '../../threads.js';
 import { fitMaskers } from '../fit/fit.js';
@@ -118,34 +118,28 @@ export async function adaptMaskers(
     batch = 8,
     seed = 1,
     tune = 'maskers',
+    rate = 0.02,
     threads = defaultThreads(),
+    mean,
+    deviation,
+    checkpoint,
+    signal,
   } = options;
-  const size =
-    'shape' in images
-      ? { height: images.shape[1], width: images.shape[2] }
-      : (options.size ?? network.inputShape);
-  check(network, images, { flops, steps, batch, threads, tune, rate: options.rate ?? defaultRate });
+  check(network, images, { flops, steps, batch, threads, tune, rate });
+  const isTensor = 'shape' in images;
+  const size = isTensor
+    ? { height: images.shape[1], width: images.shape[2] }
+    : (options.size ?? network.inputShape);
+  const { height, width } = size;
   await learnShapes(network, size);
-  const shapes = networkShapes(network, { batch: 1, height: size.height, width: size.width });
-  const granularity = resolveGranularity(
-    network,
-    options.granularity ??
-      shapes.blocks.map(({ outHeight, outWidth }) =>
-        Math.max(1, Math.floor(Math.min(outHeight, outWidth) / cellsASide)),
-      ),
-  );
+  const granularity = granularityFor(network, size, options.granularity);
   const blocks = learnableBlocks(network);
-  const crops =
-    'shape' in images ? undefined : { ...statisticsOf(options), channels: imageChannels(network) };
+  const crops = isTensor ? undefined : { ...statisticsOf(options), channels: imageChannels(network) };
   const { source, judged, heldBack } = await splitImages(images, size, seed, sampleSize, crops);
-  const norms = tune === 'norms' ? normsAfter(network, blocks[0]!.index) : [];
-  const learned = new LearnedValues(blocks, norms);
+  const learned = new LearnedValues(blocks, tune === 'norms' ? normsAfter(network, blocks[0]!.index) : []);
   const [m, v] = [new Float32Array(learned.values.length), new Float32Array(learned.values.length)];
   const state: AdaptState = { step: 0, judged: 0, learned, m, v };
-  const { height, width } = size;
-  const rate = options.rate ?? defaultRate;
   const layout = { batch, height, width, granularity, settings: newAdaptSettings() };
-  const { mean, deviation } = options;
   const identity: AdaptIdentity = {
     network: network.name,
     weights: networkHash(network),
@@ -158,20 +152,10 @@ export async function adaptMaskers(
   const decided = buildAdaptGraph(network, learned, { ...layout, batch: 1, training: false });
   const judge = new Judge({
     ...{ network, learned, granularity, images: judged, batch, flops, threads },
-    ...(options.signal ? { signal: options.signal } : {}),
+    ...(signal ? { signal } : {}),
   });
-  const { checkpoint } = options;
   if (!(checkpoint && (await loadAdaptState(checkpoint, identity, state)))) {
-    options.onProgress?.({
-      phase: 'fit',
-      step: 0,
-      steps,
-      divergence: 0,
-      distance: 0,
-      sameClass: 0,
-      flops: 1,
-      leftMs: Number.NaN,
-    });
+    options.onProgress?.(beforeSteps(steps));
     await startFromFit(network, learned, decided, sample, { ...options, flops, threads, granularity });
     await judge.consider(state);
   }
@@ -181,9 +165,9 @@ export async function adaptMaskers(
   learned.values.set(values);
   const all = Tensor.concat([sample, judged]);
   const isLearned = (block: number) => learned.masker(block) !== undefined;
-  const unshifted = learned.applyTo(network, granularity);
-  const met = await meetFlops(unshifted, isLearned, all, flops, { batch, threads });
-  await releaseNetwork(unshifted);
+  const met = await usingNetwork(learned.applyTo(network, granularity), (unshifted) =>
+    meetFlops(unshifted, isLearned, all, flops, { batch, threads }),
+  );
   for (const { index } of blocks) learned.masker(index)!.bias[0]! += met.shift;
   return {
     network: learned.applyTo(network, granularity),
@@ -198,7 +182,26 @@ export async function adaptMaskers(
   };
 }
 
-const defaultRate = 0.02;
+/** S of each block: as asked for, or what leaves `cellsASide` cells along the shorter side of its map. */
+function granularityFor(
+  network: Network,
+  size: ImageSize,
+  wanted: Granularity | undefined,
+): readonly number[] {
+  if (wanted !== undefined) return resolveGranularity(network, wanted);
+  const { blocks } = networkShapes(network, { batch: 1, height: size.height, width: size.width });
+  const sides = blocks.map(({ outHeight, outWidth }) => Math.min(outHeight, outWidth));
+  return resolveGranularity(
+    network,
+    sides.map((side) => Math.max(1, Math.floor(side / cellsASide))),
+  );
+}
+
+/** The progress of a run that fits the maskers that it starts from. */
+const beforeSteps = (steps: number): AdaptProgress => ({
+  phase: 'fit',
+  ...{ step: 0, steps, divergence: 0, distance: 0, sameClass: 0, flops: 1, leftMs: Number.NaN },
+});
 
 function check(
   network: Network,

@@ -1,5 +1,5 @@
 import type { Network } from '../../network/network.js';
-import { releaseNetwork } from '../../run/sessions.js';
+import { usingNetwork } from '../../run/sessions.js';
 import { topClasses } from '../../run/top-classes.js';
 import type { Tensor } from '../../tensor.js';
 import type { LearnedValues } from './learned-values.js';
@@ -38,25 +38,16 @@ export class Judge {
   /** Mean divergence of the network's answers, as learned by now, from the dense network's. */
   async #divergence(): Promise<number> {
     const { network, learned, granularity, images, flops } = this.options;
-    this.#dense ??= await this.#used({ ...network }, async (copy) => {
+    this.#dense ??= await usingNetwork({ ...network }, async (copy) => {
       const everywhere = { masker: 'random', rate: 1, strategy: 'dense' } as const;
       return (await runBatches(copy, images, everywhere, this.options)).outputs;
     });
-    const answers = await this.#used(learned.applyTo(network, granularity), async (candidate) => {
+    const answers = await usingNetwork(learned.applyTo(network, granularity), async (candidate) => {
       const isLearned = (block: number) => learned.masker(block) !== undefined;
       return (await meetFlops(candidate, isLearned, images, flops, this.options)).outputs;
     });
     const total = answers.reduce((sum, each, i) => sum + outputDivergence(each, this.#dense![i]!), 0);
     return total / images.shape[0];
-  }
-
-  /** Runs a network that is not used again. */
-  async #used<Result>(network: Network, use: (network: Network) => Promise<Result>): Promise<Result> {
-    try {
-      return await use(network);
-    } finally {
-      await releaseNetwork(network);
-    }
   }
 }
 
@@ -64,7 +55,7 @@ export class Judge {
  * How far outputs are from the dense network's of the same images, summed over the images: the relative squared
  * distance, and the Kullback-Leibler divergence as well where they are classes.
  */
-export function outputDivergence(output: Tensor, dense: Tensor): number {
+function outputDivergence(output: Tensor, dense: Tensor): number {
   const [count, , , classes] = dense.shape;
   const size = dense.data.length / count;
   let total = 0;

@@ -3,7 +3,7 @@ import type { Network } from '../../network/network.js';
 import type { Granularity } from '../../plan/granularity.js';
 import { flopsLeft } from '../../profile.js';
 import { run } from '../../run/run.js';
-import { releaseNetwork } from '../../run/sessions.js';
+import { usingNetwork } from '../../run/sessions.js';
 import type { Tensor } from '../../tensor.js';
 import { checkOptions, type FitOptions, fitMaskers } from './fit.js';
 
@@ -96,8 +96,9 @@ export async function measureAgreement(
   for (const granularity of granularities) {
     for (const rate of rates) {
       const fitted = await fitMaskers(network, calibration, { ...fitting, rate, granularity });
-      const { output, masks, profile } = await run(fitted.network, images, { ...running, masker: 'learned' });
-      await releaseNetwork(fitted.network);
+      const { output, masks, profile } = await usingNetwork(fitted.network, (candidate) =>
+        run(candidate, images, { ...running, masker: 'learned' }),
+      );
       const active = masks.map(({ cells }) => cells.reduce((sum, cell) => sum + cell, 0) / cells.length);
       rows.push({
         granularity,

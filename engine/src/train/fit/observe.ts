@@ -16,7 +16,7 @@ import { windowOf } from '../../network/projection-pool.js';
 import { scaled } from '../../network/walk.js';
 import type { NetworkRunOptions } from '../../run/options.js';
 import { run } from '../../run/run.js';
-import { releaseNetwork } from '../../run/sessions.js';
+import { usingNetwork } from '../../run/sessions.js';
 import { Tensor } from '../../tensor.js';
 
 /** One block seen on the calibration images, computed densely. */
@@ -72,12 +72,8 @@ export async function observeBlocks(
   const execute = async (nodes: readonly NetworkNode[], input: string, output: string, value: Tensor) => {
     if (signal?.aborted) throw new FoveaError('aborted', 'observing the network was aborted');
     const piece = pieceOf(network, nodes, input, output, value);
-    try {
-      const masker = blocksOf(piece).length > 0 ? { masker: 'random' as const, rate: 1 } : {};
-      return (await run(piece, value, { ...running, ...masker })).output;
-    } finally {
-      await releaseNetwork(piece);
-    }
+    const masker = blocksOf(piece).length > 0 ? { masker: 'random' as const, rate: 1 } : {};
+    return usingNetwork(piece, async () => (await run(piece, value, { ...running, ...masker })).output);
   };
   const values = new LiveValues(network, images);
   for (let i = 0; i < network.nodes.length; ) {

@@ -13,17 +13,12 @@ import { underLock } from '../../lock.js';
 import { counted, formatPercent } from '../../presentation/index.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, parseInteger, parseRate, printJson } from '../options/parse.js';
-import {
-  addPreprocessing,
-  type PreprocessingOptions,
-  parsePreprocessing,
-  refusePreprocessing,
-} from '../options/preprocessing.js';
+import { addNormalisation, type PreprocessingOptions, parsePreprocessing } from '../options/preprocessing.js';
 import { checkResumableOutput } from '../output/output-file.js';
 import { clearLine, duration, interruptible, progressLine } from '../output/progress.js';
 import { nameSkipped } from '../output/skipped.js';
 
-interface AdaptCliOptions extends PreprocessingOptions {
+interface AdaptCliOptions extends Pick<PreprocessingOptions, 'size' | 'mean' | 'std'> {
   readonly images: string;
   readonly output: string;
   readonly flops?: string;
@@ -71,7 +66,7 @@ export function register(program: Command): void {
     .option('--rate <x>', 'learning rate at the start (default: 0.02)')
     .option('--seed <n>', 'seed of crops and noise (default: 1)')
     .option('--config <file>', "the checkpoint's JSON configuration (default: the .json beside it)");
-  addPreprocessing(command)
+  addNormalisation(command)
     .option(
       '--checkpoint <file>',
       "where the run's state is kept; a run continues from it if it exists (default: OUTPUT.state)",
@@ -79,7 +74,6 @@ export function register(program: Command): void {
     .option('--threads <n>', 'compute threads (default: all cores)')
     .option('--json', 'print one JSON document at the end, progress on the error stream')
     .action(async (model: string, options: AdaptCliOptions) => {
-      refusePreprocessing(options, ['resize', 'crop'], 'random crops of any part are taken of the images');
       const { size, how } = parsePreprocessing(options);
       const { tune = 'maskers', output } = options;
       if (tune !== 'maskers' && tune !== 'norms') {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
 import { getBackend } from '@fovea/engine/backend';
 import { didYouMean } from '@fovea/engine/files';
-import { dataFolder } from '@fovea/engine/internal';
+import { calibrationSeconds, dataFolder } from '@fovea/engine/internal';
 import { type CalibrationResult, calibrate, calibrationOf } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { underLock } from '../../lock.js';
@@ -30,7 +30,7 @@ export function register(program: Command): void {
     .command('calibrate')
     .description('Measure this machine and store the result as the device "this-machine", or "this-gpu".')
     .option('--backend <name>', 'native, or webgpu to measure the GPU (default: native)')
-    .option('--seconds <n>', 'measuring time to aim for, native only (default: 20)')
+    .option('--seconds <n>', `measuring time to aim for, native only (default: ${calibrationSeconds})`)
     .option('--no-store', 'measure and report, but leave the stored calibration as it is')
     .option('--json', 'print one JSON document (the device) and nothing else')
     .action(async ({ backend = 'native', seconds, store, json }: CalibrateCommandOptions) => {

@@ -4,7 +4,7 @@ import { plainGranularity } from '@fovea/engine/internal';
 import type { Command } from 'commander';
 import { formatPercent } from '../../presentation/index.js';
 import { MODEL_HELP, OUTPUT_NAME, openModel } from '../options/model.js';
-import { printJson } from '../options/parse.js';
+import { parseSize, printJson } from '../options/parse.js';
 
 interface InspectOptions {
   readonly outputName?: string;
@@ -31,7 +31,7 @@ export function register(program: Command): void {
       if (json && program !== undefined) {
         throw new FoveaError('bad-argument', '--json with --program: programs are printed as text');
       }
-      const size = inputSize === undefined ? {} : parseInputSize(inputSize);
+      const size = inputSize === undefined ? {} : parseSize('--input-size', inputSize);
       const network = await openModel(model, config, { ...size, output: outputName });
       if (program !== undefined) {
         const strategy = program === true ? {} : { strategy: program };
@@ -42,21 +42,6 @@ export function register(program: Command): void {
       if (json) printJson(description);
       else process.stdout.write(asText(description));
     });
-}
-
-/**
- * Reads `224` or `160x224` (height first).
- * @throws FoveaError `bad-argument` for anything else, naming the option
- */
-export function parseInputSize(text: string, option = '--input-size'): { height: number; width: number } {
-  const match = /^([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?$/.exec(text);
-  if (!match) {
-    throw new FoveaError(
-      'bad-argument',
-      `${option} ${text}: a side (224) or HEIGHTxWIDTH (160x224) is accepted`,
-    );
-  }
-  return { height: Number(match[1]), width: Number(match[2] ?? match[1]) };
 }
 
 function asText(description: NetworkDescription): string {

@@ -65,7 +65,7 @@ export function register(program: Command): void {
  * Reads a port.
  * @throws FoveaError `bad-argument` for anything but 0…65535
  */
-export function parsePort(text: string): number {
+function parsePort(text: string): number {
   const port = Number(text);
   if (!/^\d{1,5}$/.test(text) || port > 65_535) {
     throw new FoveaError('bad-argument', `--port ${text}: a number from 0 to 65535 is accepted`);
@@ -74,7 +74,7 @@ export function parsePort(text: string): number {
 }
 
 /** The folder to serve and the document to open, from what was given on the command line. */
-export function splitTarget(path: string): { folder: string; document: string } {
+function splitTarget(path: string): { folder: string; document: string } {
   const target = resolve(path);
   const status = statSync(target, { throwIfNoEntry: false });
   if (!status) throw new FoveaError('bad-argument', `${path} does not exist; a folder or a file is accepted`);

@@ -7,9 +7,8 @@ import type { Command } from 'commander';
 import { formatPercent } from '../../presentation/index.js';
 import { DEVICE_HELP, openDevice, parseDeviceThreads, settingText } from '../options/device.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
-import { asTable, parseInteger, parseRates, printJson } from '../options/parse.js';
+import { asTable, parseInteger, parseRates, parseSize, printJson } from '../options/parse.js';
 import { EXCITATION } from '../options/running.js';
-import { parseInputSize } from './inspect.js';
 
 interface PredictCommandOptions {
   readonly device?: string;
@@ -85,7 +84,7 @@ function predictOptions(
     ...(rates === undefined ? {} : { rate: rates.length === 1 ? rates[0]! : rates }),
     ...(batch === undefined ? {} : { batch: parseInteger('--batch', batch) }),
     ...parseDeviceThreads(device, threads),
-    ...(inputSize === undefined ? {} : parseInputSize(inputSize)),
+    ...(inputSize === undefined ? {} : parseSize('--input-size', inputSize)),
     ...(excitation === undefined ? {} : { excitation: checkExcitation(excitation, '--excitation') }),
   };
 }

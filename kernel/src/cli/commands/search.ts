@@ -4,9 +4,8 @@ import { type SearchOptions, type SearchResult, searchGranularity } from '@fovea
 import type { Command } from 'commander';
 import { DEVICE_HELP, openDevice, parseDeviceThreads, settingText } from '../options/device.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
-import { asTable, parseInteger, parseNumber, parseRate, printJson } from '../options/parse.js';
+import { asTable, parseInteger, parseNumber, parseRate, parseSize, printJson } from '../options/parse.js';
 import { EXCITATION } from '../options/running.js';
-import { parseInputSize } from './inspect.js';
 
 interface SearchCommandOptions {
   readonly device: string;
@@ -87,7 +86,7 @@ function searchOptions(options: SearchCommandOptions, device: Device): SearchOpt
     ...(tolerance === undefined ? {} : { tolerance: parseNumber('--tolerance', tolerance) }),
     ...(batch === undefined ? {} : { batch: parseInteger('--batch', batch) }),
     ...parseDeviceThreads(device, threads),
-    ...(inputSize === undefined ? {} : parseInputSize(inputSize)),
+    ...(inputSize === undefined ? {} : parseSize('--input-size', inputSize)),
   };
 }
 

@@ -1,6 +1,7 @@
 import { FoveaError } from '@fovea/engine';
 import { didYouMean } from '@fovea/engine/files';
 import type { Command } from 'commander';
+import { counted } from '../../presentation/index.js';
 import type { SweepBackend, SweepSummary } from '../../sweep/backend.js';
 import type { PointRecord } from '../../sweep/point.js';
 import { pruneEverywhere } from '../../sweep/storage/prune-everywhere.js';
@@ -37,7 +38,7 @@ export function register(program: Command): void {
     );
   sweeps
     .command('show')
-    .description('show the results of one')
+    .description('Show the results of one.')
     .argument('<name>', 'the name of the sweep')
     .option(...QUEUE_OPTION)
     .option(...JSON_OUTPUT)
@@ -93,7 +94,7 @@ async function remove(
     let records = 0;
     for await (const _ of backend.records(name)) records++;
     await backend.remove(name);
-    if (!json) process.stdout.write(`sweep ${name} is removed, with ${records} records\n`);
+    if (!json) process.stdout.write(`sweep ${name} is removed, with ${counted(records, 'record')}\n`);
   }
   const pruned = await pruneEverywhere(backend, {
     dryRun: !files,

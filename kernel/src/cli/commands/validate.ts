@@ -4,9 +4,8 @@ import { type ValidateOptions, type Validation, validatePredictions } from '@fov
 import type { Command } from 'commander';
 import { formatPercent } from '../../presentation/index.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
-import { asTable, parseInteger, parseNumber, parseRates, printJson } from '../options/parse.js';
+import { asTable, parseInteger, parseNumber, parseRates, parseSize, printJson } from '../options/parse.js';
 import { showProgress } from '../output/progress.js';
-import { parseInputSize } from './inspect.js';
 
 interface ValidateCommandOptions {
   readonly backend?: string;
@@ -68,7 +67,7 @@ function validateOptions(options: ValidateCommandOptions): ValidateOptions {
       : { threads: threads.split(',').map((count) => parseInteger('--threads', count)) }),
     ...(runs === undefined ? {} : { runs: parseInteger('--runs', runs) }),
     ...(calibrate === undefined ? {} : { calibrateSeconds: parseNumber('--calibrate', calibrate) }),
-    ...(inputSize === undefined ? {} : parseInputSize(inputSize)),
+    ...(inputSize === undefined ? {} : parseSize('--input-size', inputSize)),
   };
 }
 

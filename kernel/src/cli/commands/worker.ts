@@ -16,7 +16,7 @@ Start one on each machine; each takes one point at a time, so that measurements 
   Ray:         ray job submit -- fovea worker --queue redis://head:6379
 
 SIGTERM lets the point under way end for ten seconds, then gives it back to the queue; killed, a worker loses its point
-to another one. docs/sweeps.md has a job script for each, and how to set the queue up.
+to another one. The guide to sweeps has a job script for each, and how to set the queue up.
 `;
 
 /** `fovea worker`: computes points of sweeps that a queue holds. */

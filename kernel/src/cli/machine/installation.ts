@@ -10,7 +10,7 @@ import { FOVEA_KERNEL, foveaSpec, type KernelSpec, LOGO_FOLDER } from '../../ser
 import { findAssets } from '../../server/lab/assets.js';
 
 /** Name of the labextension, which is also its folder. */
-export const LABEXTENSION = '@fovea/lab';
+const LABEXTENSION = '@fovea/lab';
 
 /** Which of Jupyter's data folders is meant; at most one is given, none means the user's own. */
 export interface TargetOptions {

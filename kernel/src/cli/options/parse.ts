@@ -42,6 +42,21 @@ export function parseInteger(option: string, text: string, minimum = 1): number 
   return value;
 }
 
+/**
+ * Reads the height and width of an image: `224`, or `160x224` (height first).
+ * @throws FoveaError `bad-argument` naming the option
+ */
+export function parseSize(option: string, text: string): { height: number; width: number } {
+  const match = /^([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?$/.exec(text);
+  if (!match) {
+    throw new FoveaError(
+      'bad-argument',
+      `${option} ${text}: a side (224) or HEIGHTxWIDTH (160x224) is accepted`,
+    );
+  }
+  return { height: Number(match[1]), width: Number(match[2] ?? match[1]) };
+}
+
 /** Prints one JSON document. S of the whole map is infinite, which JSON has no number for, and becomes `whole`. */
 export function printJson(value: unknown): void {
   const plain = (key: string, field: unknown) =>

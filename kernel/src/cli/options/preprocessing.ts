@@ -1,7 +1,7 @@
 import { FoveaError, type Preprocessing } from '@fovea/engine';
 import type { ImageSize, PerChannel } from '@fovea/engine/internal';
 import type { Command } from 'commander';
-import { parseInputSize } from '../commands/inspect.js';
+import { parseSize } from './parse.js';
 
 /** How image files become a network's input, as commands take it. */
 export interface PreprocessingOptions {
@@ -12,14 +12,22 @@ export interface PreprocessingOptions {
   readonly std?: string;
 }
 
-/** Adds the options for scaling, cropping and normalising image files. */
-export function addPreprocessing(command: Command): Command {
+/** Adds the options for the size of a network's input and for normalising images. */
+export function addNormalisation(command: Command): Command {
   return command
     .option('--size <HxW>', "input height and width, or one side (default: the network's own)")
+    .option(
+      '--mean <r,g,b>',
+      "mean of each channel, of values from 0 to 1 (default: the network's, or ImageNet's)",
+    )
+    .option('--std <r,g,b>', "standard deviation of each channel (default: the network's, or ImageNet's)");
+}
+
+/** Adds the options for scaling, cropping and normalising image files. */
+export function addPreprocessing(command: Command): Command {
+  return addNormalisation(command)
     .option('--resize <way>', 'crop keeps proportions, stretch does not (default: crop)')
-    .option('--crop <part>', "part of the scaled image's shorter side that is kept (default: 0.875)")
-    .option('--mean <r,g,b>', "mean of each channel, of values from 0 to 1 (default: ImageNet's)")
-    .option('--std <r,g,b>', "standard deviation of each channel (default: ImageNet's)");
+    .option('--crop <part>', "part of the scaled image's shorter side that is kept (default: 0.875)");
 }
 
 /**
@@ -38,7 +46,7 @@ export function parsePreprocessing({ size, resize, crop, mean, std }: Preprocess
     throw new FoveaError('bad-argument', '--crop has no meaning with --resize stretch: nothing is cut off');
   }
   return {
-    ...(size === undefined ? {} : { size: parseInputSize(size, '--size') }),
+    ...(size === undefined ? {} : { size: parseSize('--size', size) }),
     how: {
       ...(resize === undefined ? {} : { fit: resize }),
       ...(crop === undefined ? {} : { cropFraction: parseCrop(crop) }),

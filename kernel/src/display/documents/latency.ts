@@ -44,7 +44,7 @@ export function latencyProfile(profile: Profile, { label, origin }: ProfileLabel
 }
 
 /** A whole profile as one bar, split into compute, data movement and overhead. */
-export function latencyBar(profile: Profile, { label, origin }: ProfileLabel = {}): LatencyBar {
+function latencyBar(profile: Profile, { label, origin }: ProfileLabel = {}): LatencyBar {
   const sum = (key: 'computeMs' | 'dataMs' | 'overheadMs') =>
     profile.ops.reduce((total, op) => total + op[key], 0);
   return {

@@ -5,7 +5,7 @@ import { drawPareto, drawRatio } from './curves.js';
 import { type Drawing, stack } from './svg.js';
 
 /** One view of a latency document. */
-export function drawLatencyView(view: LatencyView): Drawing {
+function drawLatencyView(view: LatencyView): Drawing {
   const title = viewTitle(view);
   switch (view.kind) {
     case 'compare':

@@ -1,6 +1,6 @@
 import { cellOf, cellStart } from '@fovea/engine/backend';
 import { encode } from 'fast-png';
-import { formatPercent } from '../../presentation/index.js';
+import { counted, formatPercent } from '../../presentation/index.js';
 import type { MasksBlock, MasksDocument } from '../mime.js';
 import { card, padding, pageWidth } from './frame.js';
 import { colours } from './style.js';
@@ -29,7 +29,7 @@ export function drawMasks(document: MasksDocument): Drawing {
   if (missing > 0) {
     drawings.push(
       card({ title: '', height: 16 }, (top) =>
-        text(padding, top + 12, `and ${missing} more ${missing === 1 ? 'image' : 'images'}`, {
+        text(padding, top + 12, `and ${counted(missing, 'more image')}`, {
           fill: colours.faint,
         }),
       ),

@@ -17,7 +17,7 @@ export const colours = {
 } as const;
 
 /** One colour per series, distinguishable with colour vision deficiencies. */
-export const seriesColours = [
+const seriesColours = [
   '#3a6fb5',
   '#e3a23c',
   '#3f9b76',

@@ -11,7 +11,7 @@ import {
 } from '@fovea/engine';
 import { spreadCells } from '@fovea/engine/backend';
 import { plainGranularity } from '@fovea/engine/internal';
-import { formatPercent } from '../../presentation/index.js';
+import { counted, formatPercent } from '../../presentation/index.js';
 import { parts } from '../draw/style.js';
 import { formatBytes, formatCount, formatFigure, formatMs } from '../format-number.js';
 import { right, type Table } from './table.js';
@@ -121,7 +121,7 @@ export function profileTable(profile: Profile): Table {
     title: `${profile.network} · ${profile.strategy}: ${formatMs(profile.totalMs)} ${profile.kind}`,
     summary:
       `${profile.device}, ${profile.source}, batch ${profile.batch}, ` +
-      `${profile.threads} ${profile.threads === 1 ? 'thread' : 'threads'}; ${formatCount(profile.flops)} FLOPs` +
+      `${counted(profile.threads, 'thread')}; ${formatCount(profile.flops)} FLOPs` +
       (profile.flopsAvoided > 0 ? `, ${formatPercent(profile.flopsAvoided / dense)} avoided` : ''),
     columns: [
       { label: 'block' },

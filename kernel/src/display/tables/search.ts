@@ -1,5 +1,5 @@
 import type { SearchResult } from '@fovea/engine/predict';
-import { formatPercent } from '../../presentation/index.js';
+import { counted, formatPercent } from '../../presentation/index.js';
 import { formatMs } from '../format-number.js';
 import { right, type Table } from './table.js';
 
@@ -10,7 +10,7 @@ export function searchTables(result: SearchResult): Table[] {
     {
       title: `${network} on ${device}: ${formatMs(totalMs)} against ${formatMs(denseMs)} dense`,
       summary:
-        `predicted for batch ${batch}, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ` +
+        `predicted for batch ${batch}, ${counted(threads, 'thread')}, ` +
         `looking for ${objective === 'finest' ? 'the finest masks' : 'the lowest latency'}`,
       columns: [right('stage'), right('blocks'), { label: 'strategy' }, right('S'), right('time')],
       rows: stages.map(({ stage, blocks: count, best }) => [

@@ -41,7 +41,7 @@ const help: Readonly<Record<string, string>> = {
 export const magicNames = [...Object.keys(help).filter((name) => name.startsWith('%')), '%%sh', '%%time'];
 
 /** The list of magics as text. */
-export const magicHelp = Object.entries(help)
+const magicHelp = Object.entries(help)
   .map(([name, text]) => `${name.padEnd(9)} ${text}`)
   .join('\n');
 

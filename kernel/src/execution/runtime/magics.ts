@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import process from 'node:process';
+import { counted } from '../../presentation/index.js';
 import type { Cell } from './cell.js';
 import { npmProgram } from './npm-program.js';
 import { listVariables, resetVariables } from './services.js';
@@ -35,7 +36,7 @@ export function createMagics(context: MagicsContext): Record<string, Magic> {
     async reset() {
       await context.reset();
       const count = resetVariables();
-      print(`forgot ${count} ${count === 1 ? 'variable' : 'variables'}`);
+      print(`forgot ${counted(count, 'variable')}`);
     },
     load(argument) {
       const text = readFileSync(resolve(context.directory, argument.trim()), 'utf8');
@@ -49,7 +50,7 @@ function print(line: string): void {
 }
 
 /** Words of a command line; quotes keep words together. */
-export function splitWords(line: string): string[] {
+function splitWords(line: string): string[] {
   return [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? match[3]!);
 }
 

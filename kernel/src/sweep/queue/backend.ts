@@ -55,8 +55,6 @@ interface Submitted {
 export interface QueueBackendOptions {
   /** Version of the engine that points are made for. */
   readonly engine?: string;
-  /** Larger files stay on a shared path. */
-  readonly largestStoredBytes?: number;
   /** How long to wait for a queue that cannot be reached; not at all when left out. */
   readonly waitMs?: number;
   /** Called with the reason while the queue is waited for. */
@@ -77,7 +75,7 @@ export class QueueBackend implements SweepBackend {
     /** The queue, as `host:port/database`. */
     readonly queue: string,
     private readonly redis: QueueConnection,
-    private readonly options: QueueBackendOptions,
+    options: QueueBackendOptions,
   ) {
     this.#engine = options.engine ?? engineVersion;
   }
@@ -102,8 +100,7 @@ export class QueueBackend implements SweepBackend {
   async submit({ sweep, points, materials, space, retryFailed }: Submission): Promise<void> {
     await this.redis.hset(sweepKey(sweep), { space: JSON.stringify(space), points: points.length });
     await this.redis.sadd(SWEEPS_KEY, sweep);
-    for (const material of materials)
-      await storeMaterial(this.redis, sweep, material, this.options.largestStoredBytes);
+    for (const material of materials) await storeMaterial(this.redis, sweep, material);
     await this.#note(
       sweep,
       materials.map(({ sha256 }) => sha256),

@@ -1,3 +1,4 @@
+import { counted } from '../../presentation/index.js';
 import type { SweepEvent } from '../backend.js';
 import { describeWhere, serves } from '../point.js';
 import type { Lane } from './keys.js';
@@ -12,7 +13,7 @@ export function obstacleOf(
   workers: readonly WorkerFacts[],
   waiting: number,
 ): string | undefined {
-  const points = `${waiting} point${waiting === 1 ? '' : 's'} for ${describeWhere(where)} wait${waiting === 1 ? 's' : ''}`;
+  const points = `${counted(waiting, 'point')} for ${describeWhere(where)} wait${waiting === 1 ? 's' : ''}`;
   if (workers.length === 0) return `${points}: no worker serves this queue (fovea worker starts one)`;
   const able = workers.filter(({ labels }) => serves(labels, where));
   if (able.length === 0) {

@@ -10,7 +10,7 @@ import type { QueueConnection } from './connect-queue.js';
 import { MATERIALS_KEY, materialKey, SWEEPS_KEY, sweepMaterialsKey } from './keys.js';
 
 /** Larger files are not put into the queue's store; every worker reads them from their path. */
-export const LARGEST_STORED_BYTES = 64 * 2 ** 20;
+const LARGEST_STORED_BYTES = 64 * 2 ** 20;
 
 const DESCRIPTION = 'description';
 /** Removes a material unless a sweep refers to it; asked to look, it says whether it would. */
@@ -29,6 +29,7 @@ const contentField = (file: MaterialFile) => `content:${file.sha256}`;
 /**
  * Puts what points need where workers find it, unless it is there, and keeps it while the queue has the sweep. Call it when
  * the queue has the sweep.
+ * @param largest bytes of a file; larger ones stay on a path that is shared
  */
 export async function storeMaterial(
   redis: QueueConnection,

@@ -5,7 +5,7 @@ import type { PointResult } from '../point.js';
 import type { RunnerFacts, RunnerMessage, RunnerTask, StrategiesTask } from './protocol.js';
 
 /** The program that computes points. */
-export const RUNNER_MODULE = fileURLToPath(new URL('./main.js', import.meta.url));
+const RUNNER_MODULE = fileURLToPath(new URL('./main.js', import.meta.url));
 
 /** How long the last output of a runner that has ended is waited for. */
 const lastWordsMs = 500;

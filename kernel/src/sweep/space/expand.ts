@@ -19,7 +19,7 @@ const SHARD = 256;
 const modulesMs = 60_000;
 
 /** More points than this need a confirmation: so many are usually a mistake. */
-export const MOST_UNASKED_POINTS = 20_000;
+const MOST_UNASKED_POINTS = 20_000;
 
 /** A space made concrete. */
 export interface Expansion {

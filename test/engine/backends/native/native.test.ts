@@ -1,7 +1,6 @@
 import { customMasker, type FoveaError, makePlan, randomMasker, run } from '@fovea/engine';
 import { getBackend, nativeBackend } from '@fovea/engine/backend';
 import { describe, expect, it } from 'vitest';
-import { measureBlock } from '../../../../engine/src/backends/native/measure-block.js';
 import { builtMobileNetV2 } from '../../../../engine/src/network/built/mobilenet.js';
 import { builtResNet } from '../../../../engine/src/network/built/resnet.js';
 import { randomImages, relativeError, smallNetwork } from '../../support/small-network.js';
@@ -170,28 +169,5 @@ describe('the native backend (skipped where no addon was built)', () => {
     await expect(fitting.run(images, { plan, maskers, threads: 0 })).rejects.toThrow(/threads 0/);
     fitting.dispose();
     await expect(fitting.run(images, { plan, maskers, threads: 1 })).rejects.toThrow(/disposed/);
-  });
-
-  native('measures a block by itself, one timing per group', async () => {
-    const network = builtResNet({ depth: 50 });
-    const node = network.nodes.find(({ name }) => name === 'layer3.1');
-    if (node?.kind !== 'block') throw new Error('layer3.1 is a block');
-    const [planned] = makePlan(network, { strategy: 'unfused', granularity: 2 }).blocks.slice(
-      node.block.index,
-      node.block.index + 1,
-    );
-    const timings = await measureBlock({
-      block: node.block,
-      height: 14,
-      width: 14,
-      plan: planned!,
-      masker: randomMasker(0.5),
-      repeats: 3,
-    });
-    expect(timings.map(({ primitives }) => primitives)).toEqual(
-      planned!.groups.map(({ primitives }) => primitives),
-    );
-    expect(timings.every(({ totalMs }) => totalMs >= 0)).toBe(true);
-    expect(timings.find(({ primitives }) => primitives[0] === 'conv2')!.flops).toBe(2 * 100 * 9 * 256 * 256);
   });
 });

@@ -167,6 +167,7 @@ describe('options that would not be used', () => {
     [['evaluate', tiny, '--crop', '0.9'], /--crop 0.9: is for images of --data/],
     [['fit', tiny, '--resize', 'stretch'], /--resize stretch: is for images of --data/],
     [['fit', tiny, '--data', '.', '--seed', '3'], /--seed 3: it selects generated images/],
+    [['adapt', tiny, '--images', '.', '--output', 'out', '--crop', '0.9'], /unknown option '--crop'/],
   ])('are refused: %j', async (args, message) => {
     const { code, stdout, stderr } = await fovea(...args);
     expect([code, stdout]).toEqual([1, '']);
