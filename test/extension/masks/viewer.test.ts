@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { MASKS_MIME, type MasksDocument } from '../../../extension/src/documents/types';
 import { heatColor } from '../../../extension/src/masks/colors';
 import { CHROMIUM, useHarness } from '../support/browser';
+import { fingers } from '../support/fingers';
 import { axeViolations, checkFit, contrasts, pixel, unnamed } from '../support/page';
 import { png } from '../support/png';
 import { sampleMasks, tinyMasks } from '../support/samples';
@@ -155,6 +156,18 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       );
       await harness.page.mouse.move(0, 0);
       expect(await readout.textContent()).toContain('Point at a cell');
+    });
+
+    it('a cell that a finger has touched, also when it is lifted', async () => {
+      await mount(tinyMasks());
+      const readout = harness.page.locator('[data-view=block] .fovea-readout');
+      const place: [number, number] = [0.9, 0.9];
+      await fingers(harness.page, '[data-view=block] .fovea-overlay canvas', [place, place]);
+      await expect.poll(() => readout.textContent()).toMatch(/^Row \d+, column \d+ (runs|is skipped)/);
+      await harness.page.getByRole('tab', { name: 'Compute' }).click();
+      await fingers(harness.page, '[data-view=heat] canvas', [place, place]);
+      const counted = harness.page.locator('[data-view=heat] .fovea-readout');
+      await expect.poll(() => counted.textContent()).toMatch(/ran here/);
     });
 
     it('with Shift and the arrow keys: a cell cursor does the same, and is read out', async () => {
