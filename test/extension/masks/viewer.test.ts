@@ -362,6 +362,26 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       await overlay().focus();
       await harness.page.keyboard.press('ArrowRight');
       expect(await pixel(harness.page, '[data-view=block] canvas', 0.25, 0.25)).toEqual([255, 255, 255]);
+      const readout = harness.page.locator('[data-view=block] .fovea-readout');
+      expect(await readout.textContent()).toContain('No block has a mask');
+    });
+
+    it('names of any length: one line each, with their shares beside them', async () => {
+      const document = tinyMasks();
+      const name = `${'a_very_long_name_'.repeat(8)}.png`;
+      const image = { ...document.images[0]!, name, top: [{ label: name, probability: 0.9 }] };
+      await mount({ ...document, images: [image, image] });
+      const sizes = await harness.page
+        .locator('.fovea-images .fovea-segment, .fovea-top-list li')
+        .evaluateAll((nodes) => nodes.map((node) => [node.clientWidth, node.clientHeight] as const));
+      expect(sizes).toHaveLength(3);
+      for (const [width, height] of sizes) {
+        expect(width).toBeLessThan(350);
+        expect(height).toBeLessThan(40);
+      }
+      expect(await harness.page.locator('.fovea-images .fovea-segment').first().getAttribute('title')).toBe(
+        name,
+      );
     });
 
     it('all of that without a console error, and without a request that leaves the page', async () => {
