@@ -88,6 +88,23 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
       await expect.poll(ink).not.toBe(light);
     });
 
+    it('on the ground that the system forces: its texts stand out from it in any theme', async () => {
+      await harness.theme('dark');
+      await mount(sampleLatency());
+      const ink = () =>
+        drawn('.ytick text')
+          .first()
+          .evaluate((node) => getComputedStyle(node).fill);
+      const themed = await ink();
+      await harness.page.emulateMedia({ forcedColors: 'active', colorScheme: 'light' });
+      try {
+        await expect.poll(ink).toBe('rgb(0, 0, 0)');
+      } finally {
+        await harness.page.emulateMedia({ forcedColors: 'none', colorScheme: 'light' });
+      }
+      await expect.poll(ink).toBe(themed);
+    });
+
     it.each(['until the next frame, as JupyterLab is', 'for longer, as a tab may be'])(
       'a theme that came while it was hidden %s',
       async (how) => {

@@ -22,8 +22,8 @@ export function paretoFigure(view: ParetoView, space: FigureSpace): Figure {
   const height = space.width < 480 ? 340 : 420;
   const titleLetters = Math.floor((height - BESIDE_PX) / TITLE_LETTER_PX);
   const isCrowded = view.points.length > CROWD;
-  // As much as there is on one side of every point.
-  const mostLetters = Math.max(12, Math.floor((space.width - BESIDE_PX) / 2 / LETTER_PX));
+  // As much as there is on one side of every point, with what an axis has beyond its last.
+  const mostLetters = Math.max(12, Math.floor((0.44 * (space.width - BESIDE_PX)) / LETTER_PX));
   const points = ORIGINS.flatMap((origin) =>
     [true, false].map((onFront) => {
       const chosen = view.points.filter((point) => point.origin === origin && point.onFront === onFront);
