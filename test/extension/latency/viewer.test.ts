@@ -41,7 +41,7 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
       ['Ratio', '.scatterlayer .trace .js-line', 5],
       ['Fusion', '.bars .point', 16],
       ['Strategies', '.bars .point', 4],
-      ['Pareto', '.scatterlayer .points path', 5],
+      ['Pareto', '[class^=scatterlayer] .points path', 5],
     ])('%s', async (name, selector, least) => {
       await mount(sampleLatency());
       await tab(name);
