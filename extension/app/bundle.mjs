@@ -84,7 +84,11 @@ export function bundle(output) {
       splitChunks: {
         chunks: 'all',
         cacheGroups: {
-          core: { test: /[\\/]node_modules[\\/]@(jupyterlab|lumino(?!\/datagrid))[\\/]/, name: 'core' },
+          // react-toastify, with clsx, draws notifications. Loaded late, the first without a server fails, and all after it.
+          core: {
+            test: /[\\/]node_modules[\\/](@jupyterlab|@lumino(?!\/datagrid)|react-toastify|clsx)[\\/]/,
+            name: 'core',
+          },
         },
       },
     },

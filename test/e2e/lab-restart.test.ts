@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hasChromium, openPage, type WatchedPage } from './support/chromium.js';
-import { openLab, openNotebook, waitForKernel } from './support/lab-page.js';
+import { execute, openLab, openNotebook, waitForKernel } from './support/lab-page.js';
 import { isBuilt, type LabProcess, startLab } from './support/lab-process.js';
 
 const cell = (id: string, source: string) => ({
@@ -96,6 +96,17 @@ describe.skipIf(!hasChromium || !isBuilt)(
       await startAgain();
       await goesOn();
     }, 240_000);
+
+    it('still shows notifications, the first one too', async () => {
+      const { page } = browser;
+      expect(await notes(page)).toEqual([]);
+      await lab.stop();
+      await execute(page, 'apputils:notify', {
+        message: 'said without a server',
+        options: { autoClose: false },
+      });
+      await expect.poll(() => notes(page)).toEqual([expect.stringContaining('said without a server')]);
+    }, 120_000);
 
     it('marks cells that were running and waiting as not run, and goes on', async () => {
       const { page } = browser;

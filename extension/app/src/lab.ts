@@ -8,6 +8,7 @@ import { aboutPlugin } from './about.js';
 import { cellExecutorPlugin } from './cell-executor.js';
 import { lostServerPlugin } from './lost-server.js';
 import { movedFilesPlugin } from './moved-files.js';
+import { narrowWindowPlugin } from './narrow-window.js';
 import type { FederatedExtension } from './page.js';
 import { type Plugin, PluginCollection } from './plugins.js';
 import { unsavedSettingsPlugin } from './unsaved-settings.js';
@@ -30,7 +31,12 @@ async function collect(federated: readonly FederatedExtension[]): Promise<Plugin
   ]);
   for (const [name, module] of mimeExtensions) collection.addMime(name, module);
   for (const [name, module] of extensions) collection.add(name, module);
-  collection.add('@fovea/app', [lostServerPlugin, movedFilesPlugin, unsavedSettingsPlugin]);
+  collection.add('@fovea/app', [
+    lostServerPlugin,
+    movedFilesPlugin,
+    narrowWindowPlugin,
+    unsavedSettingsPlugin,
+  ]);
   for (const extension of federated) {
     const mime = await federatedModule(extension, extension.mimeExtension);
     if (mime) collection.addMime(extension.name, mime);

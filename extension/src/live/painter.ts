@@ -23,7 +23,8 @@ export class Painter {
   private region: Region = emptyRegion(1, 1);
   private radius = 0.09;
   private erase = false;
-  private last: Point | undefined;
+  /** Where each stroke that is under way has got to, by its pointer: fingers paint a stroke each. */
+  private readonly strokes = new Map<number, Point>();
   private cursor: Point = { x: 0.5, y: 0.5 };
 
   constructor(private readonly onPaint: (region: Region) => void) {
@@ -73,8 +74,8 @@ export class Painter {
     );
     this.place.addEventListener('pointerdown', (event) => this.onPointer(event, true));
     this.place.addEventListener('pointermove', (event) => this.onPointer(event, false));
-    this.place.addEventListener('pointerup', () => this.lift());
-    this.place.addEventListener('pointercancel', () => this.lift());
+    this.place.addEventListener('pointerup', ({ pointerId }) => this.strokes.delete(pointerId));
+    this.place.addEventListener('pointercancel', ({ pointerId }) => this.strokes.delete(pointerId));
     this.place.addEventListener('pointerleave', () => {
       this.ring.hidden = document.activeElement !== this.place;
     });
@@ -93,7 +94,7 @@ export class Painter {
 
   /** Whether a stroke is under way; a view does not replace the region below it. */
   get isPainting(): boolean {
-    return this.last !== undefined;
+    return this.strokes.size > 0;
   }
 
   /** Shows an image and the region on it. */
@@ -127,10 +128,6 @@ export class Painter {
     this.onPaint(this.region);
   }
 
-  private lift(): void {
-    this.last = undefined;
-  }
-
   private onPointer(event: PointerEvent, pressed: boolean): void {
     const box = this.canvas.getBoundingClientRect();
     this.cursor = { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height };
@@ -138,11 +135,12 @@ export class Painter {
     if (pressed) {
       if (event.button !== 0) return;
       this.place.setPointerCapture(event.pointerId);
-      this.last = this.cursor;
+      this.strokes.set(event.pointerId, this.cursor);
     }
-    if (!this.last) return;
-    this.paint(this.last, this.cursor);
-    this.last = this.cursor;
+    const last = this.strokes.get(event.pointerId);
+    if (!last) return;
+    this.paint(last, this.cursor);
+    this.strokes.set(event.pointerId, this.cursor);
   }
 
   private onKey(event: KeyboardEvent): void {

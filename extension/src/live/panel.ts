@@ -107,6 +107,7 @@ export class LivePanel extends Widget {
     const next = this.options.tracker.currentWidget;
     if (next === this.notebook && next !== null) return;
     this.notebook?.sessionContext.statusChanged.disconnect(this.showNotice, this);
+    this.notebook?.title.changed.disconnect(this.showTitle, this);
     this.notebook = next;
     if (next && !this.kept.has(next)) {
       next.disposed.connect(() => this.forget(next));
@@ -114,6 +115,7 @@ export class LivePanel extends Widget {
       this.connect(next);
     }
     next?.sessionContext.statusChanged.connect(this.showNotice, this);
+    next?.title.changed.connect(this.showTitle, this);
     this.refresh();
   }
 
@@ -188,15 +190,19 @@ export class LivePanel extends Widget {
   private refresh(): void {
     const { notebook } = this;
     const kept = notebook ? this.kept.get(notebook) : undefined;
-    this.titleNode.replaceChildren(
-      element('div', { class: 'fovea-eyebrow' }, 'Live'),
-      element('h2', { class: 'fovea-title' }, notebook?.title.label ?? 'Fovea'),
-    );
+    this.showTitle();
     const view = kept?.view?.node;
     if (this.content.firstChild !== (view ?? null)) this.content.replaceChildren(...(view ? [view] : []));
     this.content.toggleAttribute('inert', kept?.session.connection !== 'ready');
     this.showNotice();
     this.changed.emit();
+  }
+
+  private showTitle(): void {
+    this.titleNode.replaceChildren(
+      element('div', { class: 'fovea-eyebrow' }, 'Live'),
+      element('h2', { class: 'fovea-title' }, this.notebook?.title.label ?? 'Fovea'),
+    );
   }
 
   private showNotice(): void {

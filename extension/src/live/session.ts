@@ -302,7 +302,11 @@ export class LiveSession {
       this.fail(
         refused
           ? `${refused.reason}.`
-          : `It does not offer ${wanted}: there are too many pictures beside the notebook.`,
+          : `It does not offer ${wanted}: ${
+              catalogue.moreImages
+                ? 'there are too many pictures beside the notebook'
+                : 'it is not in the folder where the kernel was started. Has the notebook been moved? Then shut the kernel down and start it again'
+            }.`,
       );
     }
     if (isRefresh && !isOffered && isSame(catalogue, this.catalogue)) return;

@@ -1,6 +1,7 @@
 import { counted } from '@fovea/kernel/presentation';
 import type { MasksBlock } from '../documents/types';
 import { element } from '../dom';
+import { followPointer } from '../pointing';
 import { css, heatColor } from './colors';
 import { computeHeat, type Heat } from './heat';
 import { fitCanvas } from './overlay';
@@ -39,8 +40,11 @@ export class HeatView {
       element('div', { class: 'fovea-main' }, this.place, this.readout),
       facts,
     );
-    this.place.addEventListener('pointermove', (event) => this.hover(event));
-    this.place.addEventListener('pointerleave', () => this.rest());
+    followPointer(
+      this.place,
+      (event) => this.hover(event),
+      () => this.rest(),
+    );
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.place);
   }

@@ -1,5 +1,6 @@
 import type { MasksBlock } from '../documents/types';
 import { element } from '../dom';
+import { followPointer } from '../pointing';
 import { type Cell, cellAt, cellBelow, cellEdges } from './geometry';
 import { type OverlayStyle, paintBlock } from './paint';
 import type { Picture } from './picture';
@@ -27,8 +28,11 @@ export class Overlay {
     this.canvas = element('canvas', { class: 'fovea-canvas', role: 'img' });
     this.marker = element('div', { class: 'fovea-cell-marker', hidden: true });
     this.node = element('div', { class: 'fovea-overlay' }, this.canvas, this.marker);
-    this.node.addEventListener('pointermove', (event) => this.hover(event));
-    this.node.addEventListener('pointerleave', () => this.pick(undefined, false));
+    followPointer(
+      this.node,
+      (event) => this.hover(event),
+      () => this.pick(undefined, false),
+    );
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.node);
   }

@@ -24,6 +24,7 @@ import { Tiles } from './tiles';
 type View = 'block' | 'stages' | 'heat';
 
 const HINT = 'Point at a cell, or press Shift with the arrow keys.';
+const NO_BLOCKS = 'No block has a mask: the network was computed everywhere.';
 
 /** Everything that is shown of one masks document. */
 export class MasksViewer {
@@ -196,8 +197,10 @@ export class MasksViewer {
     this.imagesPlace.replaceChildren(control.node);
     control.node.querySelectorAll('button').forEach((item, index) => {
       const image = document.images[index]!;
-      item.prepend(
+      item.title = image.name;
+      item.replaceChildren(
         element('img', { class: 'fovea-image-icon', alt: '', src: `data:image/png;base64,${image.png}` }),
+        element('span', { class: 'fovea-image-name' }, image.name),
       );
     });
   }
@@ -251,6 +254,7 @@ export class MasksViewer {
     const block = image.blocks[this.position];
     const label = `${imageSentence(this.document, image)} ${blockSentence(image.blocks, this.position)}`;
     this.overlay.show(picture, block, this.style, label);
+    if (!block) this.showCell(undefined, false);
     this.facts.replaceChildren(
       ...(block ? [blockFacts(block, this.position, image.blocks.length)] : []),
       ...(image.top && image.top.length > 0 ? [topClasses(image.top)] : []),
@@ -262,7 +266,8 @@ export class MasksViewer {
 
   private showCell(cell: Cell | undefined, byKeyboard: boolean): void {
     const block = this.blocks[this.position];
-    const text = cell && block ? cellSentence(cell, block.rate) : HINT;
+    const rest = block ? HINT : NO_BLOCKS;
+    const text = cell && block ? cellSentence(cell, block.rate) : rest;
     this.readout.textContent = text;
     this.readout.classList.toggle('fovea-mod-rest', !cell);
     if (cell && byKeyboard) this.live.textContent = text;

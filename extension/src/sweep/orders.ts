@@ -2,9 +2,9 @@ import type { SweepOrder } from '../documents/types';
 
 /**
  * Hands an order to the kernel whose notebook an element is in.
- * @returns false where there is none that could obey
+ * @returns once it is executed, or why it was not
  */
-export type OrderSender = (node: HTMLElement, order: SweepOrder) => boolean;
+export type OrderSender = (node: HTMLElement, order: SweepOrder) => Promise<string | undefined>;
 
 let sender: OrderSender | undefined;
 

@@ -109,7 +109,7 @@ export class SweepViewer {
       this.buttons.replaceChildren();
       return;
     }
-    const order = (action: SweepOrder['action']) => () => this.order(action);
+    const order = (action: SweepOrder['action']) => () => void this.order(action);
     this.buttons.replaceChildren(
       offered === 'paused'
         ? button('Resume', order('resume'), 'Start points again')
@@ -118,9 +118,9 @@ export class SweepViewer {
     );
   }
 
-  private order(action: SweepOrder['action']): void {
-    if (sweepOrders.get()?.(this.node, { id: this.id, action })) return;
-    this.trouble.replaceChildren(message('This was not done.', 'The notebook has no running kernel.'));
+  private async order(action: SweepOrder['action']): Promise<void> {
+    const refusal = await sweepOrders.get()?.(this.node, { id: this.id, action });
+    if (refusal !== undefined) this.trouble.replaceChildren(message('This was not done.', refusal));
   }
 }
 

@@ -196,6 +196,19 @@ describe('bars', () => {
 });
 
 describe('the Pareto front', () => {
+  it('is drawn over what lies behind it, which is faint where it is crowded', () => {
+    const points = Array.from({ length: 2000 }, (_, i) => ({
+      ...{ ms: 1 + (i % 40), score: i % 50, label: `${i}`, origin: 'measured' as const, onFront: i === 49 },
+    }));
+    type Trace = { name: string; zorder: number; marker?: { opacity: number } };
+    const data = buildFigure({ kind: 'pareto', yLabel: 'accuracy', points }, wide)
+      .data as unknown as readonly Trace[];
+    const of = (name: string) => data.find((trace) => trace.name === name)!;
+    expect(of('measured').zorder).toBeGreaterThan(of('measured, behind the front').zorder);
+    expect(of('front').zorder).toBeGreaterThan(of('measured, behind the front').zorder);
+    expect(of('measured, behind the front').marker!.opacity).toBeLessThan(0.5);
+  });
+
   it('joins its points from fast to slow', () => {
     expect(traces(view('pareto'))[0]!.x).toEqual([12.2, 14.1, 23.4]);
   });
@@ -211,6 +224,52 @@ describe('the Pareto front', () => {
       ({ textposition }) => textposition !== undefined,
     );
     expect(named?.textposition).toEqual(['top right', 'top left', 'top left', 'top left']);
+  });
+});
+
+describe('names of any length', () => {
+  const long = (end: string) =>
+    `${'a name that is far longer than the whole figure is wide '.repeat(3)}${end}`;
+  const most = (texts: readonly string[]) => Math.max(...texts.map(({ length }) => length));
+
+  it('keep both their ends, and leave room for what they name', () => {
+    const bars = [1, 2].map((each) => ({
+      label: long(`${each}`),
+      origin: 'measured' as const,
+      totalMs: each,
+    }));
+    const { yaxis } = buildFigure({ kind: 'strategies', bars }, wide).layout as unknown as {
+      yaxis: { ticktext: string[] };
+    };
+    expect(yaxis.ticktext[1]).toMatch(/^a name.*….*2$/);
+    expect(7 * most(yaxis.ticktext)).toBeLessThanOrEqual(0.4 * wide.width);
+  });
+
+  it('fit on one side of every point of a front, whole when pointed at', () => {
+    const points = [1, 6].map((ms) => ({
+      ...{ ms, label: long(`${ms}`), score: ms, origin: 'measured' as const, onFront: true },
+    }));
+    const figure = buildFigure({ kind: 'pareto', yLabel: long(''), points }, wide);
+    const named = figure.data.find(({ textposition }) => textposition !== undefined) as unknown as {
+      text: string[];
+      customdata: string[];
+    };
+    expect(6 * most(named.text)).toBeLessThanOrEqual(wide.width / 2);
+    expect(named.customdata).toEqual(points.map(({ label }) => label));
+    const { yaxis } = figure.layout as unknown as { yaxis: { title: { text: string } } };
+    expect(yaxis.title.text.length).toBeLessThan(60);
+  });
+});
+
+describe('axes', () => {
+  it('have plain numbers: a prefix would say micro on an axis of milliseconds', () => {
+    for (const each of sampleViews()) {
+      const { xaxis, yaxis } = buildFigure(each, wide).layout;
+      expect([xaxis, yaxis]).toEqual([
+        expect.objectContaining({ exponentformat: 'none' }),
+        expect.objectContaining({ exponentformat: 'none' }),
+      ]);
+    }
   });
 });
 

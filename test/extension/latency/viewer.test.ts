@@ -41,7 +41,7 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
       ['Ratio', '.scatterlayer .trace .js-line', 5],
       ['Fusion', '.bars .point', 16],
       ['Strategies', '.bars .point', 4],
-      ['Pareto', '.scatterlayer .points path', 5],
+      ['Pareto', '[class^=scatterlayer] .points path', 5],
     ])('%s', async (name, selector, least) => {
       await mount(sampleLatency());
       await tab(name);
@@ -86,6 +86,23 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
       const light = await ink();
       await harness.theme('dark');
       await expect.poll(ink).not.toBe(light);
+    });
+
+    it('on the ground that the system forces: its texts stand out from it in any theme', async () => {
+      await harness.theme('dark');
+      await mount(sampleLatency());
+      const ink = () =>
+        drawn('.ytick text')
+          .first()
+          .evaluate((node) => getComputedStyle(node).fill);
+      const themed = await ink();
+      await harness.page.emulateMedia({ forcedColors: 'active', colorScheme: 'light' });
+      try {
+        await expect.poll(ink).toBe('rgb(0, 0, 0)');
+      } finally {
+        await harness.page.emulateMedia({ forcedColors: 'none', colorScheme: 'light' });
+      }
+      await expect.poll(ink).toBe(themed);
     });
 
     it.each(['until the next frame, as JupyterLab is', 'for longer, as a tab may be'])(

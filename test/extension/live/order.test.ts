@@ -67,7 +67,12 @@ describe('a live session', () => {
     expect(live.state?.image).toBe('two.png');
     live.want('none.png');
     kernel.reply(offering('one.png', 'two.png'));
-    expect(live.problem).toContain('does not offer none.png');
+    expect(live.problem).toMatch(
+      /does not offer none.png: it is not in the folder where the kernel was started/,
+    );
+    live.want('last.png');
+    kernel.reply({ type: 'catalogue', catalogue: { ...offering('one.png').catalogue, moreImages: 4 } });
+    expect(live.problem).toMatch(/does not offer last.png: there are too many pictures/);
   });
 
   it('takes up the comm of before a reload also when the kernel’s status changes meanwhile', async () => {

@@ -1,6 +1,7 @@
 // @module-tag process
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CHROMIUM } from '../support/browser';
+import { fingers } from '../support/fingers';
 import { type Fakes, type LivePage, openLivePage } from '../support/live-page';
 import { axeViolations, checkFit, contrasts, overlaps, pixel, unnamed } from '../support/page';
 
@@ -35,6 +36,15 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
       await live.page.evaluate(() => window.live.panel!.activate());
       await expect.poll(() => live.page.evaluate(() => document.activeElement!.id)).toBe('fovea-live-panel');
       expect(await axeViolations(live.page)).toEqual([]);
+    });
+
+    it('shows the name that its notebook is given', async () => {
+      const title = live.page.locator('.fovea-live-notebook h2');
+      expect(await title.textContent()).toBe('one.ipynb');
+      await live.page.evaluate(() => {
+        (window as unknown as Fakes).notebook.title.label = 'renamed.ipynb';
+      });
+      expect(await title.textContent()).toBe('renamed.ipynb');
     });
 
     it('says of pictures that cannot be chosen why, and how many more there are', async () => {
@@ -293,6 +303,27 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
       const inside = await pixel(live.page, '.fovea-paintable canvas', 0.5, 0.5);
       const outside = await pixel(live.page, '.fovea-paintable canvas', 0.5, 0.2);
       expect(Math.max(...inside)).toBeGreaterThan(Math.max(...outside));
+    });
+
+    it('with two fingers covers two strokes, and nothing between them', async () => {
+      await fingers(
+        live.page,
+        '.fovea-paintable',
+        [
+          [0.15, 0.2],
+          [0.15, 0.8],
+        ],
+        [
+          [0.85, 0.2],
+          [0.85, 0.8],
+        ],
+      );
+      await expect.poll(async () => (await region())?.cells).toContain('1');
+      const painted = (await region())!;
+      const at = (x: number, y: number) =>
+        painted.cells[Math.floor(y * painted.rows) * painted.columns + Math.floor(x * painted.columns)];
+      expect([at(0.15, 0.5), at(0.85, 0.5)]).toEqual(['1', '1']);
+      expect([at(0.5, 0.2), at(0.5, 0.5), at(0.5, 0.8)]).toEqual(['0', '0', '0']);
     });
 
     it('with the keyboard does the same: move, paint, erase, clear', async () => {

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { MASKS_MIME, type MasksDocument } from '../../../extension/src/documents/types';
 import { heatColor } from '../../../extension/src/masks/colors';
 import { CHROMIUM, useHarness } from '../support/browser';
+import { fingers } from '../support/fingers';
 import { axeViolations, checkFit, contrasts, pixel, unnamed } from '../support/page';
 import { png } from '../support/png';
 import { sampleMasks, tinyMasks } from '../support/samples';
@@ -155,6 +156,18 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       );
       await harness.page.mouse.move(0, 0);
       expect(await readout.textContent()).toContain('Point at a cell');
+    });
+
+    it('a cell that a finger has touched, also when it is lifted', async () => {
+      await mount(tinyMasks());
+      const readout = harness.page.locator('[data-view=block] .fovea-readout');
+      const place: [number, number] = [0.9, 0.9];
+      await fingers(harness.page, '[data-view=block] .fovea-overlay canvas', [place, place]);
+      await expect.poll(() => readout.textContent()).toMatch(/^Row \d+, column \d+ (runs|is skipped)/);
+      await harness.page.getByRole('tab', { name: 'Compute' }).click();
+      await fingers(harness.page, '[data-view=heat] canvas', [place, place]);
+      const counted = harness.page.locator('[data-view=heat] .fovea-readout');
+      await expect.poll(() => counted.textContent()).toMatch(/ran here/);
     });
 
     it('with Shift and the arrow keys: a cell cursor does the same, and is read out', async () => {
@@ -349,6 +362,26 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       await overlay().focus();
       await harness.page.keyboard.press('ArrowRight');
       expect(await pixel(harness.page, '[data-view=block] canvas', 0.25, 0.25)).toEqual([255, 255, 255]);
+      const readout = harness.page.locator('[data-view=block] .fovea-readout');
+      expect(await readout.textContent()).toContain('No block has a mask');
+    });
+
+    it('names of any length: one line each, with their shares beside them', async () => {
+      const document = tinyMasks();
+      const name = `${'a_very_long_name_'.repeat(8)}.png`;
+      const image = { ...document.images[0]!, name, top: [{ label: name, probability: 0.9 }] };
+      await mount({ ...document, images: [image, image] });
+      const sizes = await harness.page
+        .locator('.fovea-images .fovea-segment, .fovea-top-list li')
+        .evaluateAll((nodes) => nodes.map((node) => [node.clientWidth, node.clientHeight] as const));
+      expect(sizes).toHaveLength(3);
+      for (const [width, height] of sizes) {
+        expect(width).toBeLessThan(350);
+        expect(height).toBeLessThan(40);
+      }
+      expect(await harness.page.locator('.fovea-images .fovea-segment').first().getAttribute('title')).toBe(
+        name,
+      );
     });
 
     it('all of that without a console error, and without a request that leaves the page', async () => {

@@ -1,6 +1,6 @@
 import type { Kernel } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
-import { Widget } from '@lumino/widgets';
+import { Title, Widget } from '@lumino/widgets';
 import '../../../extension/style/index.css';
 import { LivePanel } from '../../../extension/src/live/panel';
 import { preferences } from '../../../extension/src/preferences';
@@ -11,7 +11,7 @@ import { type FakeAnswers, FakeKernel } from './fakekernel';
 class FakeNotebook {
   readonly disposed = new Signal<this, void>(this);
   isDisposed = false;
-  readonly title: { label: string };
+  readonly title: Title<unknown>;
   readonly sessionContext = {
     kernelChanged: new Signal<object, unknown>(this),
     statusChanged: new Signal<object, Kernel.Status>(this),
@@ -22,7 +22,7 @@ class FakeNotebook {
   };
 
   constructor(label: string, kernel: FakeKernel | null) {
-    this.title = { label };
+    this.title = new Title({ owner: this, label });
     this.sessionContext.session = kernel && { kernel };
   }
 

@@ -15,12 +15,16 @@ describe.skipIf(!CHROMIUM)('the sweep viewer in a browser (skipped where Chromiu
       SWEEP_MIME,
       document,
     ] as const);
-  const obey = () =>
-    harness.page.evaluate(() => {
+  /** @param refusal why orders are not executed; they are when left out */
+  const obey = (refusal?: string) =>
+    harness.page.evaluate((reason) => {
       const orders: unknown[] = [];
       (window as unknown as { orders: unknown[] }).orders = orders;
-      window.harness.sweepOrders.set((_, order) => orders.push(order) > 0);
-    });
+      window.harness.sweepOrders.set(async (_, order) => {
+        orders.push(order);
+        return reason;
+      });
+    }, refusal);
   const buttons = () => harness.page.locator('.fovea-sweep .fovea-head').first().getByRole('button');
 
   it('shows progress, what runs, what waits, the plot and the latest points first', async () => {
@@ -34,7 +38,7 @@ describe.skipIf(!CHROMIUM)('the sweep viewer in a browser (skipped where Chromiu
     expect(text).toContain('quick-look S=4 r=0.5 on tx2-1, 40 %');
     expect(text).toContain('3 points for gpu=a100 wait: no worker serves this queue');
     await expect
-      .poll(() => page.locator('.fovea-plot .scatterlayer .points path').count())
+      .poll(() => page.locator('.fovea-plot [class^=scatterlayer] .points path').count())
       .toBeGreaterThan(3);
     expect(await page.locator('.fovea-table-place tbody tr').first().textContent()).toMatch(
       /^quick-look8,4,7,113\.07/,
@@ -61,6 +65,18 @@ describe.skipIf(!CHROMIUM)('the sweep viewer in a browser (skipped where Chromiu
     expect(orders).toEqual(['pause', 'resume', 'cancel'].map((action) => ({ id: 'd1', action })));
     await update(sampleSweep('completed', 23));
     expect(await buttons().count()).toBe(0);
+  });
+
+  it('says why an order was not executed, and nothing where it was', async () => {
+    await obey();
+    await mount(sampleSweep('running'));
+    await buttons().first().click();
+    expect(await harness.page.locator('.fovea-sweep').textContent()).not.toContain('This was not done.');
+    await obey('The kernel does not run this sweep.');
+    await buttons().first().click();
+    await expect
+      .poll(() => harness.page.locator('.fovea-sweep').textContent())
+      .toContain('This was not done.The kernel does not run this sweep.');
   });
 
   it.each(['light', 'dark'] as const)('can be read by everybody and fits, %s', async (theme) => {

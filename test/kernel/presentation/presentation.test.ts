@@ -10,6 +10,14 @@ describe('a percentage', () => {
     ]);
   });
 
+  it('is not 0 where it is only small', () => {
+    expect([0.0004, 0.0005, 1e-9].map((share) => formatPercent(share))).toEqual([
+      '< 0.1 %',
+      '0.1 %',
+      '< 0.1 %',
+    ]);
+  });
+
   it('has as many decimals as are asked for', () => {
     expect([0, 0.07, 0.384].map((share) => formatPercent(share, 1))).toEqual(['0.0 %', '7.0 %', '38.4 %']);
     expect(formatPercent(0.0749, 0)).toBe('7 %');

@@ -9,11 +9,15 @@ import {
   PARTS,
   plain,
   seriesColor,
+  shortened,
   timeTitle,
 } from './figure';
 
 /** What a total has beyond its parts, and a whole time whose parts are not known. */
 const NOT_SPLIT = { label: 'Not split', color: 2 } as const;
+
+/** Width of a letter of a bar's name, on average. */
+const LETTER_PX = 7;
 
 type BarsView = Extract<LatencyView, { kind: 'fusion' | 'strategies' }>;
 
@@ -58,6 +62,8 @@ export function barsFigure(view: BarsView, space: FigureSpace): Figure {
     : [];
   const longest = Math.max(baselineMs ?? 0, ...bars.map((bar) => bar.totalMs), 1e-6);
   const narrow = space.width < 480;
+  // Names get two fifths of the width.
+  const mostLetters = Math.max(12, Math.floor((0.4 * space.width) / LETTER_PX));
   return {
     data: [...parts, rest, ...legend, ...originLegend(theme, origins)],
     layout: layout(space, {
@@ -111,7 +117,7 @@ export function barsFigure(view: BarsView, space: FigureSpace): Figure {
       y: {
         tickmode: 'array',
         tickvals: positions,
-        ticktext: bars.map((bar) => plain(bar.label)),
+        ticktext: bars.map((bar) => plain(shortened(bar.label, mostLetters))),
         range: [bars.length - 0.4, -0.6],
         showgrid: false,
         tickfont: { size: narrow ? 11 : 12, color: theme.ink },

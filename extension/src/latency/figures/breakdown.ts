@@ -7,8 +7,12 @@ import {
   PARTS,
   plain,
   seriesColor,
+  shortened,
   timeTitle,
 } from './figure';
+
+/** Letters of a name below a stack; longer ones would take the place of the stacks. */
+const MOST_LETTERS = 28;
 
 type BreakdownView = Extract<LatencyView, { kind: 'breakdown' }>;
 
@@ -67,7 +71,7 @@ export function breakdownFigure(view: BreakdownView, space: FigureSpace, grain: 
       x: {
         tickmode: 'array',
         tickvals: ticks.map(({ position }) => position),
-        ticktext: ticks.map(({ text }) => plain(text)),
+        ticktext: ticks.map(({ text }) => plain(shortened(text, MOST_LETTERS))),
         tickangle: -45,
         showgrid: false,
         range: [-0.6, all.length - 0.4],

@@ -90,6 +90,17 @@ export function plain(text: string): string {
   return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 }
 
+/**
+ * A text in at most so many letters, its middle left out where it has more: names of designs and files differ at their
+ * ends.
+ */
+export function shortened(text: string, most: number): string {
+  const letters = [...text];
+  if (letters.length <= most) return text;
+  const first = Math.ceil((most - 1) / 2);
+  return `${letters.slice(0, first).join('')}…${letters.slice(first + 1 - most).join('')}`;
+}
+
 export interface Axis {
   readonly title?: string;
   readonly [option: string]: unknown;
@@ -110,6 +121,8 @@ export function layout(
   const axis = ({ title, ...more }: Axis) => ({
     title: { text: title ?? '', font: { size: 12, color: theme.quiet }, standoff: 10 },
     automargin: true,
+    // With prefixes a tenth of a millisecond was 100μ on an axis of milliseconds.
+    exponentformat: 'none',
     gridcolor: theme.line,
     linecolor: theme.line,
     zeroline: false,

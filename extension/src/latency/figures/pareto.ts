@@ -1,6 +1,6 @@
 import { ORIGINS } from '../../documents/latency';
 import type { LatencyView } from '../../documents/types';
-import { type Figure, type FigureSpace, layout, ORIGIN_LOOK, plain, seriesColor } from './figure';
+import { type Figure, type FigureSpace, layout, ORIGIN_LOOK, plain, seriesColor, shortened } from './figure';
 
 type ParetoView = Extract<LatencyView, { kind: 'pareto' }>;
 
@@ -17,7 +17,13 @@ export function paretoFigure(view: ParetoView, space: FigureSpace): Figure {
     y: front.map((point) => point.score),
     line: { shape: 'hv', color: seriesColor(theme, 0), width: 2 },
     hoverinfo: 'skip',
+    zorder: 1,
   };
+  const height = space.width < 480 ? 340 : 420;
+  const titleLetters = Math.floor((height - BESIDE_PX) / TITLE_LETTER_PX);
+  const isCrowded = view.points.length > CROWD;
+  // As much as there is on one side of every point, with what an axis has beyond its last.
+  const mostLetters = Math.max(12, Math.floor((0.44 * (space.width - BESIDE_PX)) / LETTER_PX));
   const points = ORIGINS.flatMap((origin) =>
     [true, false].map((onFront) => {
       const chosen = view.points.filter((point) => point.origin === origin && point.onFront === onFront);
@@ -30,33 +36,44 @@ export function paretoFigure(view: ParetoView, space: FigureSpace): Figure {
         y: chosen.map((point) => point.score),
         ...whiskers('error_x', chosen, (point) => [point.ms, point.msRange], theme.quiet),
         ...whiskers('error_y', chosen, (point) => [point.score, point.scoreRange], theme.quiet),
-        text: chosen.map((point) => plain(point.label)),
-        textposition: chosen.map(({ ms, label }) => `top ${sideOf(label, ms / mostMs, space.width)}`),
+        customdata: chosen.map((point) => plain(point.label)),
+        text: chosen.map(({ label }) => plain(shortened(label, mostLetters))),
+        textposition: chosen.map(
+          ({ ms, label }) => `top ${sideOf(shortened(label, mostLetters), ms / mostMs, space.width)}`,
+        ),
         textfont: { size: 11, color: theme.ink },
         cliponaxis: false,
+        // The front stays in sight, however many points lie behind it.
+        zorder: onFront ? 2 : 0,
         marker: {
           symbol: ORIGIN_LOOK[origin].symbol,
-          size: onFront ? 11 : 8,
+          size: onFront ? 11 : isCrowded ? 4 : 8,
           color,
-          line: { color, width: 1.5 },
-          opacity: onFront ? 1 : 0.7,
+          line: { color, width: onFront || !isCrowded ? 1.5 : 0 },
+          opacity: onFront ? 1 : isCrowded ? 0.4 : 0.7,
         },
-        hovertemplate: `%{text}<br><b>%{x:.3~g} ms</b>, ${plain(view.yLabel)} <b>%{y:.4~g}</b><extra>${origin}</extra>`,
+        hovertemplate: `%{customdata}<br><b>%{x:.3~g} ms</b>, ${plain(view.yLabel)} <b>%{y:.4~g}</b><extra>${origin}</extra>`,
       };
     }),
   ).filter((trace) => trace.x.length > 0);
   return {
     data: [line, ...points],
     layout: layout(space, {
-      height: space.width < 480 ? 340 : 420,
+      height,
       x: { title: 'Milliseconds', rangemode: 'tozero' },
-      y: { title: plain(view.yLabel.charAt(0).toUpperCase() + view.yLabel.slice(1)) },
+      y: {
+        title: plain(shortened(view.yLabel.charAt(0).toUpperCase() + view.yLabel.slice(1), titleLetters)),
+      },
     }),
   };
 }
 
+/** From so many points on those behind the front are small and faint: they cover each other, and the grid. */
+const CROWD = 500;
 /** Width of a letter of a point's name, on average. */
 const LETTER_PX = 6;
+/** The same of an axis's title. */
+const TITLE_LETTER_PX = 7;
 /** What the figure has beside its plot. */
 const BESIDE_PX = 80;
 

@@ -1,0 +1,54 @@
+import { ILabShell, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
+
+/** Fewer pixels than this are too few to read a document in. */
+const LEAST_WIDTH = 360;
+
+type Shell = Pick<
+  ILabShell,
+  'leftCollapsed' | 'rightCollapsed' | 'collapseLeft' | 'collapseRight' | 'layoutModified'
+>;
+
+/**
+ * Leaves room for documents in narrow windows. JupyterLab's side areas keep their width there, and what is between
+ * them got what was left: none in a window of 420 pixels.
+ */
+export const narrowWindowPlugin: JupyterFrontEndPlugin<void> = {
+  id: '@fovea/app:narrow-window',
+  description: 'Collapses side areas where they leave no room for documents.',
+  autoStart: true,
+  requires: [ILabShell],
+  activate: (app: JupyterFrontEnd, shell: ILabShell) => {
+    void app.restored.then(() => leaveRoom(shell));
+  },
+};
+
+function leaveRoom(shell: Shell): void {
+  if (isCramped()) shell.collapseLeft();
+  // The shell has its new layout in the turn after.
+  requestAnimationFrame(() => {
+    if (isCramped()) shell.collapseRight();
+    keepRoom(shell);
+  });
+}
+
+/** Of two areas that leave no room, the one that was opened last stays; one alone is what somebody wants to see. */
+function keepRoom(shell: Shell): void {
+  let isRightLast = !shell.rightCollapsed;
+  let [left, right] = [!shell.leftCollapsed, !shell.rightCollapsed];
+  const look = () => {
+    const [isLeft, isRight] = [!shell.leftCollapsed, !shell.rightCollapsed];
+    if (isLeft !== left || isRight !== right) isRightLast = isRight && !right;
+    [left, right] = [isLeft, isRight];
+    if (!isLeft || !isRight || !isCramped()) return;
+    if (isRightLast) shell.collapseLeft();
+    else shell.collapseRight();
+  };
+  shell.layoutModified.connect(look);
+  window.addEventListener('resize', () => requestAnimationFrame(look));
+}
+
+/** Whether there are documents, or could be, in less than the least width. */
+function isCramped(): boolean {
+  const width = document.getElementById('jp-main-dock-panel')?.clientWidth ?? 0;
+  return width > 0 && width < LEAST_WIDTH;
+}

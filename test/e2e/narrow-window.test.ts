@@ -1,0 +1,79 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasChromium, openPage, type WatchedPage } from './support/chromium.js';
+import { codeNotebook } from './support/demo-notebook.js';
+import { execute, openLab, openNotebook } from './support/lab-page.js';
+import { isBuilt, type LabProcess, startLab } from './support/lab-process.js';
+
+describe.skipIf(!hasChromium || !isBuilt)('narrow windows (needs Chromium and npm run build)', () => {
+  let folder: string;
+  let lab: LabProcess;
+  let browser: WatchedPage;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'fovea-narrow-'));
+    writeFileSync(join(folder, 'a.ipynb'), codeNotebook({ one: '1 + 1' }));
+    lab = await startLab(folder);
+    browser = await openPage();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await lab?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const width = (selector: string) =>
+    browser.page
+      .locator(selector)
+      .evaluate((node) => (node.checkVisibility() ? node.getBoundingClientRect().width : 0));
+  const notebook = () => width('#jp-main-dock-panel');
+  const files = () => width('#jp-left-stack');
+  const panel = () => width('#jp-right-stack');
+  const open = async (pixels: number, workspace: string) => {
+    const { page } = browser;
+    await page.setViewportSize({ width: pixels, height: 800 });
+    await openLab(page, `${lab.origin}/lab/workspaces/${workspace}?token=${lab.token}`);
+    await openNotebook(page, 'a.ipynb');
+  };
+
+  it('both side areas make room for the notebook in a window of 420 pixels', async () => {
+    await open(420, 'phone');
+    await expect.poll(notebook).toBeGreaterThan(300);
+    expect([await files(), await panel()]).toEqual([0, 0]);
+  });
+
+  it('one that is opened there stays open', async () => {
+    await execute(browser.page, 'filebrowser:activate');
+    await expect.poll(files).toBeGreaterThan(200);
+    await browser.page.waitForTimeout(500);
+    expect(await files()).toBeGreaterThan(200);
+  });
+
+  it('of both, the one that was opened last stays', async () => {
+    await open(768, 'tablet');
+    await execute(browser.page, 'filebrowser:activate');
+    await execute(browser.page, 'fovea:open-panel');
+    await expect.poll(files).toBe(0);
+    expect(await panel()).toBeGreaterThan(200);
+    expect(await notebook()).toBeGreaterThan(300);
+    await execute(browser.page, 'filebrowser:activate');
+    await expect.poll(panel).toBe(0);
+    expect(await files()).toBeGreaterThan(200);
+    expect(await notebook()).toBeGreaterThan(300);
+  });
+
+  it('a wide window keeps both, and makes room when it becomes narrow', async () => {
+    await open(1200, 'desk');
+    await execute(browser.page, 'filebrowser:activate');
+    await execute(browser.page, 'fovea:open-panel');
+    await expect.poll(panel).toBeGreaterThan(200);
+    await browser.page.waitForTimeout(500);
+    expect(await files()).toBeGreaterThan(200);
+    await browser.page.setViewportSize({ width: 768, height: 800 });
+    await expect.poll(notebook).toBeGreaterThan(300);
+    expect(await panel()).toBeGreaterThan(200);
+    expect(await files()).toBe(0);
+  });
+});
