@@ -8,6 +8,7 @@ import type { LiveState } from '@fovea/kernel';
 import * as kernel from '@fovea/kernel';
 import { encode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
+import { runningIsa } from '../../../engine/src/backends/native/addon.js';
 import { nativeAmounts } from '../../../engine/src/predict/program-cost/describer.js';
 import { LiveLibrary, offeredArchitectures } from '../../../kernel/src/display/live/library.js';
 import { LiveSession } from '../../../kernel/src/display/live/session.js';
@@ -150,9 +151,10 @@ describe('predicting', () => {
         medianError: 0,
         samples: 1,
       };
+      const isa = runningIsa() ?? 'portable';
       const machine = { nearBytes: 2 ** 19, farBytes: 2 ** 25 };
-      const calibration = { kind: 'native', isa: 'avx2', machine, fits: [fit] } as const;
-      storeCalibration({ ...engine.getDevice('cpu-avx2'), name: 'this-machine', calibration }, 'avx2');
+      const calibration = { kind: 'native', isa, machine, fits: [fit] } as const;
+      storeCalibration({ ...engine.getDevice('cpu-avx2'), name: 'this-machine', calibration }, isa);
     };
     const state: LiveState = { ...(await live.initialState()), device: 'this-machine', threads: 1 };
     const denseMs = async () => {
