@@ -3,6 +3,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { makeFolder, replaceFileSync } from '@fovea/engine/files';
+import { matchesGlob } from '../../glob.js';
 import type { JsonObject } from '../../json-object.js';
 import { murmur2 } from '../cells/cell-file.js';
 
@@ -98,8 +99,8 @@ export class History {
         );
       }
       case 'search': {
-        const pattern = glob(typeof request.pattern === 'string' ? request.pattern : '*');
-        let found = this.#entries.filter(({ code }) => pattern.test(code));
+        const pattern = typeof request.pattern === 'string' ? request.pattern : '*';
+        let found = this.#entries.filter(({ code }) => matchesGlob(code, pattern));
         if (request.unique === true) found = [...new Map(found.map((entry) => [entry.code, entry])).values()];
         return last(found, number('n'));
       }
@@ -128,15 +129,6 @@ export class History {
       this.#isTorn = true;
     }
   }
-}
-
-/** A pattern in which `*` matches any text and `?` any character. */
-function glob(pattern: string): RegExp {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replace(/\*/g, '[\\s\\S]*')
-    .replace(/\?/g, '[\\s\\S]');
-  return new RegExp(`^${source}$`);
 }
 
 const textOf = (line: Line): string => `${JSON.stringify(line)}\n`;
