@@ -1,11 +1,10 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { FoveaError } from '@fovea/engine';
-import { makeFolder, removeAbandoned, replaceFile, temporaryName } from '@fovea/engine/files';
+import { homeFolder, makeFolder, removeAbandoned, replaceFile, temporaryName } from '@fovea/engine/files';
 import { dataFolder } from '@fovea/engine/internal';
 import { unzipSync } from 'fflate';
 import { matchesGlob } from '../glob.js';
@@ -58,7 +57,7 @@ export async function packageFiles(requirement: string, names: readonly string[]
 
 /** A path as people write it, without the name of the user. */
 const fromHome = (place: string) =>
-  place.startsWith(homedir() + path.sep) ? `~${place.slice(homedir().length)}` : place;
+  place.startsWith(homeFolder() + path.sep) ? `~${place.slice(homeFolder().length)}` : place;
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { appendFileSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { makeFolder, replaceFileSync } from '@fovea/engine/files';
+import { homeFolder, makeFolder, replaceFileSync } from '@fovea/engine/files';
 import { matchesGlob } from '../../glob.js';
 import type { JsonObject } from '../../json-object.js';
 import { murmur2 } from '../cells/cell-file.js';
@@ -36,7 +35,7 @@ const ENTRY_LIMIT = 100_000;
 export function historyFile(directory: string): string {
   const chosen = process.env.FOVEA_HISTORY;
   if (chosen) return chosen;
-  const state = process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state');
+  const state = process.env.XDG_STATE_HOME || join(homeFolder(), '.local', 'state');
   return join(state, 'fovea', 'history', `${murmur2(directory).toString(16)}.jsonl`);
 }
 
