@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as engine from '@fovea/engine';
 import { blocksOf, builtNetwork } from '@fovea/engine';
@@ -109,6 +109,50 @@ describe('calibrating', () => {
     await calibrating.receive({ type: 'cancel' });
     await done;
     expect(live.replies).toEqual([]);
+  });
+});
+
+describe('two calibrations at once, which would measure each other', () => {
+  it('are refused while another process calibrates, with its number', async () => {
+    const lock = join(process.env.FOVEA_DATA_DIR!, 'calibration.lock');
+    mkdirSync(process.env.FOVEA_DATA_DIR!, { recursive: true });
+    writeFileSync(lock, `${process.pid}\n`);
+    try {
+      await live.session.receive({ type: 'calibrate', serial: 5 });
+    } finally {
+      rmSync(lock);
+    }
+    expect(live.last('error').message).toBe(
+      `a calibration is under way in process ${process.pid}; one at a time is accepted`,
+    );
+  });
+
+  it('of one panel are done one after the other', async () => {
+    const steps: string[] = [];
+    let begin: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const calibrating = new LiveSession(
+      live.library,
+      (reply) => live.replies.push(reply),
+      async ({ signal }) => {
+        const name = steps.length === 0 ? 'first' : 'second';
+        steps.push(`${name} begins`);
+        begin();
+        if (name === 'first') {
+          await new Promise((resolve) => signal!.addEventListener('abort', resolve));
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        steps.push(`${name} ends`);
+      },
+    );
+    const first = calibrating.receive({ type: 'calibrate', serial: 1 });
+    await begun;
+    await calibrating.receive({ type: 'calibrate', serial: 2 });
+    await first;
+    expect(steps).toEqual(['first begins', 'first ends', 'second begins', 'second ends']);
+    expect(live.last('calibrated').serial).toBe(2);
   });
 });
 
