@@ -1,8 +1,8 @@
 import { accessSync, constants, readFileSync, statfsSync } from 'node:fs';
-import os from 'node:os';
 import path from 'node:path';
 import { FoveaError } from './errors.js';
 import { writeRefusal } from './file.js';
+import { homeFolder } from './home-folder.js';
 import { makeFolder } from './make-folder.js';
 import { replaceFileSync } from './replace-file.js';
 
@@ -12,8 +12,8 @@ export function dataFolder(): string {
   if (FOVEA_DATA_DIR) return FOVEA_DATA_DIR;
   if (process.platform === 'win32' && APPDATA) return path.join(APPDATA, 'fovea');
   if (process.platform === 'darwin')
-    return path.join(os.homedir(), 'Library', 'Application Support', 'fovea');
-  return path.join(XDG_DATA_HOME || path.join(os.homedir(), '.local', 'share'), 'fovea');
+    return path.join(homeFolder(), 'Library', 'Application Support', 'fovea');
+  return path.join(XDG_DATA_HOME || path.join(homeFolder(), '.local', 'share'), 'fovea');
 }
 
 /** More than any document has that is kept in such a folder. */

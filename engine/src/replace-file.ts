@@ -1,22 +1,21 @@
-import { existsSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import {
-  access,
-  constants,
-  type FileHandle,
-  open,
-  readlink,
-  realpath,
-  rename,
-  rm,
-  stat,
-} from 'node:fs/promises';
+  existsSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { access, constants, readlink, realpath, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { FoveaError } from './errors.js';
 import { refusal } from './file.js';
+import { mustOverwrite, putContent } from './put-in-place.js';
 import { removeAbandoned, temporaryName } from './temporary.js';
 
 /**
- * Replaces a file all at once: the content is written beside it under a name of its own, forced to disk, and renamed
+ * Replaces a file all at once, as `putContent` does: the content is written beside it under a name of its own and renamed
  * over it. When anything fails (a full disk, say) the old file is as it was, and two writers at once leave the whole
  * content of one of them. What a process that was killed has left behind is removed with a later write. A symbolic link is
  * written through, also one to a file that is still to be made, and permissions are kept.
@@ -26,20 +25,9 @@ export async function replaceFile(path: string, content: Uint8Array | string): P
   await refuseSpecial(path);
   const target = await targetOf(path);
   removeAbandoned(dirname(target));
-  const partial = temporaryName(target);
-  let file: FileHandle | undefined;
   try {
-    const before = await stat(target).catch(() => undefined);
-    if (before) await access(target, constants.W_OK);
-    file = await open(partial, 'wx', before ? before.mode & 0o7777 : 0o666);
-    await file.writeFile(content);
-    await file.sync();
-    await file.close();
-    file = undefined;
-    await rename(partial, target);
+    await putContent(target, content);
   } catch (cause) {
-    await file?.close().catch(() => undefined);
-    await rm(partial, { force: true }).catch(() => undefined);
     // A new file beside the target is what was opened: when there is none, its folder is missing.
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     const why = missing
@@ -63,6 +51,20 @@ export function replaceFileSync(path: string, content: string, mode = 0o666): vo
     renameSync(partial, target);
   } catch (cause) {
     rmSync(partial, { force: true });
+    if (!mustOverwrite(cause) || !existsSync(target)) throw cause;
+    overwriteSync(target, content);
+  }
+}
+
+/** As `overwrite` does, for documents that are small. */
+function overwriteSync(target: string, content: string): void {
+  const old = readFileSync(target);
+  try {
+    writeFileSync(target, content, { flag: 'r+', flush: true });
+    truncateSync(target, Buffer.byteLength(content));
+  } catch (cause) {
+    writeFileSync(target, old, { flag: 'r+' });
+    truncateSync(target, old.length);
     throw cause;
   }
 }
@@ -110,10 +112,13 @@ export async function checkWritable(path: string): Promise<void> {
   const folder = dirname(target);
   const refused = (why: string, cause?: unknown) =>
     new FoveaError('io', `cannot save ${path}: ${why}`, { cause });
-  await access(folder, constants.W_OK | constants.X_OK).catch((cause) => {
-    throw refused(`the folder ${folder}: ${refusal(cause, 'folder')}`, cause);
-  });
-  if (!(await stat(folder)).isDirectory()) throw refused(`${folder} is not a folder`);
+  // A file that is there may be written where its folder may not.
+  if (!(await stat(target).catch(() => undefined))?.isFile()) {
+    await access(folder, constants.W_OK | constants.X_OK).catch((cause) => {
+      throw refused(`the folder ${folder}: ${refusal(cause, 'folder')}`, cause);
+    });
+    if (!(await stat(folder)).isDirectory()) throw refused(`${folder} is not a folder`);
+  }
   await refuseSpecial(path);
   await access(target, constants.W_OK).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code !== 'ENOENT') throw refused(refusal(cause, 'file'), cause);

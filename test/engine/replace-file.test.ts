@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
+  chownSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -129,6 +131,76 @@ describe('replaceFile', () => {
     expect(readdirSync(disk)).toEqual(['model', 'this-machine.json']);
     vi.stubEnv('FOVEA_DATA_DIR', disk);
     expect(() => checkDataFolder()).toThrow('bytes left');
+  });
+});
+
+/** A file that is mounted by itself, as containers mount one, and a disk that can only be read around another. */
+const mounted = mkdtempSync(join(tmpdir(), 'fovea-mounted-'));
+const mountedFile = join(mounted, 'a.json');
+const inFixed = join(mounted, 'fixed', 'a.json');
+const outer = join(mounted, 'outer.json');
+writeFileSync(mountedFile, '');
+writeFileSync(outer, 'old content');
+mkdirSync(join(mounted, 'fixed'));
+writeFileSync(inFixed, '');
+const mount = (...options: string[]) => spawnSync('mount', options).status === 0;
+const isMounted =
+  mount('--bind', outer, mountedFile) &&
+  mount('--bind', join(mounted, 'fixed'), join(mounted, 'fixed')) &&
+  mount('--bind', outer, inFixed) &&
+  mount('-o', 'remount,bind,ro', join(mounted, 'fixed'));
+afterAll(() => {
+  for (const path of [inFixed, join(mounted, 'fixed'), mountedFile]) spawnSync('umount', ['-l', path]);
+  rmSync(mounted, { recursive: true, force: true });
+});
+
+describe.skipIf(!isMounted)('a file that is a mount point (needs leave to mount)', () => {
+  beforeEach(() => writeFileSync(outer, 'old content'));
+
+  it.each([
+    ['in a folder', mountedFile],
+    ['in a folder that can only be read', inFixed],
+  ])('%s is written in place, whatever its length', async (_, path) => {
+    for (const content of ['longer than the old content', 'short', '']) {
+      await checkWritable(path);
+      await replaceFile(path, content);
+      expect(readFileSync(outer, 'utf8')).toBe(content);
+      expect(readdirSync(join(path, '..')).filter((name) => name.startsWith('.'))).toEqual([]);
+    }
+  });
+
+  it('takes documents of Fovea', () => {
+    storeFile(mountedFile, { long: 'x'.repeat(100) }, 'calibration');
+    storeFile(mountedFile, { short: 1 }, 'calibration');
+    expect(JSON.parse(readFileSync(outer, 'utf8'))).toEqual({ short: 1 });
+  });
+
+  it.skipIf(!hasDisk)('keeps its content when the disk is full', async () => {
+    const onDisk = join(disk, 'mounted.txt');
+    writeFileSync(onDisk, 'old content');
+    expect(mount('--bind', onDisk, mountedFile)).toBe(true);
+    try {
+      const refused = { code: 'io', message: expect.stringContaining('the disk is full') };
+      await expect(replaceFile(mountedFile, 'x'.repeat(200_000))).rejects.toMatchObject(refused);
+      expect(readFileSync(onDisk, 'utf8')).toBe('old content');
+      expect(() => storeFile(mountedFile, { text: 'x'.repeat(200_000) }, 'calibration')).toThrow('full');
+      expect(readFileSync(onDisk, 'utf8')).toBe('old content');
+    } finally {
+      spawnSync('umount', ['-l', mountedFile]);
+      rmSync(onDisk);
+    }
+  });
+});
+
+describe.skipIf(process.getuid?.() !== 0)('a file of somebody else (needs to be root)', () => {
+  it('stays theirs, and their permissions are kept whatever the mask', async () => {
+    const file = join(folder, 'theirs.txt');
+    writeFileSync(file, 'old');
+    chownSync(file, 1234, 5678);
+    chmodSync(file, 0o666);
+    await replaceFile(file, 'new');
+    const { uid, gid, mode } = statSync(file);
+    expect({ uid, gid, mode: mode & 0o777 }).toEqual({ uid: 1234, gid: 5678, mode: 0o666 });
   });
 });
 

@@ -1,4 +1,5 @@
-import type { Mask } from '../mask/mask.js';
+import { checkMargins } from '../mask/decide.js';
+import type { Mask, Masker } from '../mask/mask.js';
 import { denseBlockFlops } from '../network/flops.js';
 import type { Network } from '../network/network.js';
 import type { LoweredNetwork } from '../plan/lower.js';
@@ -192,6 +193,18 @@ export class ProgramReport {
       cells: new Uint8Array(this.#cells.length),
       margins: new Float32Array(this.#cells.length),
     };
+  }
+
+  /**
+   * Checks what the backend itself decided as `askMasker` checks what JavaScript did.
+   * @throws FoveaError as `checkMargins` does
+   */
+  checkDecided({ margins }: RunRecord, maskers: readonly Masker[]): void {
+    for (const { block, mask, byRule } of this.#masks) {
+      if (!byRule) continue;
+      const own = margins.subarray(this.#firstCell[mask.id], this.#firstCell[mask.id + 1]);
+      checkMargins(own, maskers[block]!, block);
+    }
   }
 
   /** The masks of a run, in block order. */

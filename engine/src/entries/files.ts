@@ -4,7 +4,9 @@
  */
 export { didYouMean } from '../did-you-mean.js';
 export { diskRefusal, refusal, writeRefusal } from '../file.js';
+export { homeFolder } from '../home-folder.js';
 export { makeFolder } from '../make-folder.js';
+export { putContent, putFile } from '../put-in-place.js';
 export { replaceFile, replaceFileSync } from '../replace-file.js';
 export { isRunning, processSpace, startOf } from '../running-process.js';
 export { removeAbandoned, temporaryName } from '../temporary.js';

@@ -18,7 +18,7 @@ export function checkDecision(
   block: Block,
   wanted: number,
 ): MaskDecision {
-  const said = `masker "${masker.description}"`;
+  const said = nameOf(masker);
   const { cells, margins }: Partial<MaskDecision> = decision ?? {};
   if (cells?.length !== wanted || (margins != null && margins.length !== wanted)) {
     const [what, count] =
@@ -28,22 +28,38 @@ export function checkDecision(
       `${said} answered ${String(count)} ${what} for block ${block.index}; ${wanted} are needed`,
     );
   }
-  const fail = (value: unknown, what: string, accepted: string): never => {
-    throw new FoveaError(
-      'bad-argument',
-      `${said} answered ${String(value)} for ${what} of block ${block.index}; ${accepted} is accepted`,
-    );
-  };
   for (let i = 0; i < wanted; i++)
-    if (cells[i] !== 0 && cells[i] !== 1) fail(cells[i], `cell ${i}`, '0 or 1');
+    if (cells[i] !== 0 && cells[i] !== 1) refuse(masker, block.index, cells[i], `cell ${i}`, '0 or 1');
   if (margins == null) return { cells };
   const copy = new Float32Array(wanted);
   for (let i = 0; i < wanted; i++) {
-    if (typeof margins[i] !== 'number' || Number.isNaN(margins[i]))
-      fail(margins[i], `the margin of cell ${i}`, 'a number');
+    if (typeof margins[i] !== 'number')
+      refuse(masker, block.index, margins[i], `the margin of cell ${i}`, 'a number');
     copy[i] = margins[i]!;
   }
+  checkMargins(copy, masker, block.index);
   return { cells, margins: copy };
+}
+
+/**
+ * Checks margins, whoever computed them: by one that is no number nothing was decided. Values that overflow single
+ * precision in front of a masker make such margins.
+ * @throws FoveaError `bad-argument` naming the first cell whose margin is no number
+ */
+export function checkMargins(margins: Float32Array, masker: Masker, block: number): void {
+  // A loop: every run of a few milliseconds checks thousands.
+  for (let cell = 0; cell < margins.length; cell++)
+    if (Number.isNaN(margins[cell]))
+      refuse(masker, block, Number.NaN, `the margin of cell ${cell}`, 'a number');
+}
+
+const nameOf = ({ description }: Masker): string => `masker "${description}"`;
+
+function refuse(masker: Masker, block: number, value: unknown, what: string, accepted: string): never {
+  throw new FoveaError(
+    'bad-argument',
+    `${nameOf(masker)} answered ${String(value)} for ${what} of block ${block}; ${accepted} is accepted`,
+  );
 }
 
 /**

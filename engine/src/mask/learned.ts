@@ -33,7 +33,8 @@ export function learnedMasker(): Masker {
       const cells = new Uint8Array(margins.length);
       for (let cell = 0; cell < cells.length; cell++) {
         let margin = masker.bias;
-        for (let c = 0; c < C; c++) margin += masker.weight[c]! * pooled[cell * C + c]!;
+        // What overflows in single precision does so here too: all backends decide alike.
+        for (let c = 0; c < C; c++) margin += Math.fround(masker.weight[c]! * pooled[cell * C + c]!);
         margins[cell] = margin;
         cells[cell] = margin >= 0 ? 1 : 0;
       }

@@ -13,14 +13,16 @@ interface Reading {
   /** Says in one sentence that there is none. */
   missing(file: string): string;
   parse(file: string, text: string): StoredCalibration;
+  /** What else the answer depends on and may change while the process runs. */
+  circumstance?(): string | undefined;
 }
 
 /**
  * Makes the reader of a calibration file. The same device is answered as long as the file is the same: costs are
  * remembered by it.
  */
-export function calibrationReader({ path, missing, parse }: Reading): () => StoredCalibration {
-  let kept: { readonly file: string; readonly text: string; readonly answer: StoredCalibration } | undefined;
+export function calibrationReader({ path, missing, parse, circumstance }: Reading): () => StoredCalibration {
+  let kept: { readonly key: string; readonly answer: StoredCalibration } | undefined;
   return () => {
     const file = path();
     if (!existsSync(file)) return { problem: missing(file) };
@@ -30,7 +32,8 @@ export function calibrationReader({ path, missing, parse }: Reading): () => Stor
     } catch (error) {
       return { problem: `calibration ${file} cannot be read: ${(error as Error).message}` };
     }
-    if (kept?.file !== file || kept.text !== text) kept = { file, text, answer: parse(file, text) };
+    const key = [file, circumstance?.(), text].join('\n');
+    if (kept?.key !== key) kept = { key, answer: parse(file, text) };
     return kept.answer;
   };
 }

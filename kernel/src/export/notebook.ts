@@ -11,6 +11,8 @@ export interface ExportOptions {
   readonly title: string;
   /** Reads pictures that the notebook shows from files beside it. */
   readonly readAsset: ReadAsset;
+  /** Called before each cell with its place among all cells. */
+  readonly onCell?: (index: number) => void;
 }
 
 /**
@@ -23,8 +25,10 @@ export async function notebookHtml(notebook: Notebook, options: ExportOptions): 
   const metadata = isJsonObject(notebook.metadata) ? notebook.metadata : {};
   const language = textOf(metadata.language_info?.name) || textOf(metadata.kernelspec?.language);
   const cells: string[] = [];
-  for (const cell of notebook.cells.filter(isJsonObject))
-    cells.push(await cellHtml(cell, language, options.readAsset));
+  for (const [index, cell] of notebook.cells.entries()) {
+    options.onCell?.(index);
+    if (isJsonObject(cell)) cells.push(await cellHtml(cell, language, options.readAsset));
+  }
   return pageHtml(textOf(metadata.title) || options.title, cells.filter(Boolean).join('\n'));
 }
 

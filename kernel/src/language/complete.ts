@@ -1,6 +1,6 @@
 import type { CompletionItem, CompletionItemKind } from 'vscode-languageserver-types';
 import type { LiveProperty } from './live.js';
-import { codePointOffset } from './text.js';
+import { codePointOffset, runStart } from './text.js';
 
 /** Content of a `complete_reply`; offsets in code points. */
 export interface Completion {
@@ -59,8 +59,9 @@ export function wordAt(code: string, cursor: number): Word {
   const before = code.slice(0, cursor);
   const opened = openString(before);
   if (opened !== undefined) return { start: opened, typed: before.slice(opened), inString: true };
-  const typed = /#?[\p{ID_Continue}$]*$/u.exec(before)![0];
-  return { start: cursor - typed.length, typed, inString: false };
+  const name = runStart(before, before.length, /[\p{ID_Continue}$]/u);
+  const start = before[name - 1] === '#' ? name - 1 : name;
+  return { start, typed: before.slice(start), inString: false };
 }
 
 /** Index after the quote of the string literal that is still open at the end of the text. */

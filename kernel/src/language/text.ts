@@ -16,6 +16,21 @@ export function codePointOffset(text: string, index: number): number {
   return count;
 }
 
+/**
+ * Where the run of characters of one kind begins that ends at an index. A regular expression for the end of a text would
+ * begin anew at each character of a long run elsewhere.
+ * @param character matches one code point of the kind
+ */
+export function runStart(text: string, end: number, character: RegExp): number {
+  for (let start = end; ; ) {
+    const isPair =
+      /[\uDC00-\uDFFF]/.test(text[start - 1] ?? '') && /[\uD800-\uDBFF]/.test(text[start - 2] ?? '');
+    const next = start - (isPair ? 2 : 1);
+    if (next < 0 || !character.test(text.slice(next, start))) return start;
+    start = next;
+  }
+}
+
 /** Where the lines of a text begin, for many questions about the same text; lines end as TypeScript sees it. */
 export class Lines {
   /** The protocol knows three line ends, of any mix. */

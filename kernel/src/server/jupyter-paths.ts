@@ -1,5 +1,5 @@
-import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { homeFolder } from '@fovea/engine/files';
 
 const environment = (name: string): string | undefined => process.env[name] || undefined;
 
@@ -7,11 +7,11 @@ const environment = (name: string): string | undefined => process.env[name] || u
 export function userDataFolder(): string {
   const given = environment('JUPYTER_DATA_DIR');
   if (given) return given;
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Jupyter');
+  if (process.platform === 'darwin') return join(homeFolder(), 'Library', 'Jupyter');
   if (process.platform === 'win32') {
-    return join(environment('APPDATA') ?? join(homedir(), 'AppData', 'Roaming'), 'jupyter');
+    return join(environment('APPDATA') ?? join(homeFolder(), 'AppData', 'Roaming'), 'jupyter');
   }
-  return join(environment('XDG_DATA_HOME') ?? join(homedir(), '.local', 'share'), 'jupyter');
+  return join(environment('XDG_DATA_HOME') ?? join(homeFolder(), '.local', 'share'), 'jupyter');
 }
 
 /** The prefix of the active Python environment, if one is active. */
@@ -35,9 +35,9 @@ export function dataFolders(): string[] {
 export function stateFolder(): string {
   const given = environment('FOVEA_STATE_DIR');
   if (given) return given;
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'fovea');
+  if (process.platform === 'darwin') return join(homeFolder(), 'Library', 'Application Support', 'fovea');
   if (process.platform === 'win32') {
-    return join(environment('LOCALAPPDATA') ?? join(homedir(), 'AppData', 'Local'), 'fovea');
+    return join(environment('LOCALAPPDATA') ?? join(homeFolder(), 'AppData', 'Local'), 'fovea');
   }
-  return join(environment('XDG_STATE_HOME') ?? join(homedir(), '.local', 'state'), 'fovea');
+  return join(environment('XDG_STATE_HOME') ?? join(homeFolder(), '.local', 'state'), 'fovea');
 }

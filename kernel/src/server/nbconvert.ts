@@ -1,9 +1,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { posix } from 'node:path';
+import { FoveaError } from '@fovea/engine/errors';
 import type { ReadAsset } from '../export/markdown.js';
 import type { Notebook } from '../export/nbformat.js';
-import { notebookHtml } from '../export/notebook.js';
 import { PAGE_POLICY } from '../export/page.js';
+import { renderNotebook } from '../export/render.js';
+import { OneByOne } from '../one-by-one.js';
 import { parseNotebook } from './contents/notebook.js';
 import type { ContentsRoot } from './contents/paths.js';
 import { HttpError, toHttpError } from './http/errors.js';
@@ -19,8 +21,10 @@ const MOST_PICTURE_BYTES = 20e6;
  * itself, under nbconvert's addresses.
  */
 export function registerNbconvert(router: Router, root: ContentsRoot): void {
+  /** One at a time leaves the other cores to kernels. */
+  const pages = new OneByOne();
   router.on('GET', '/api/nbconvert', () => json({ html: { output_mimetype: 'text/html' } }));
-  router.on('GET', '/nbconvert/:format/*path', async ({ params, query }) => {
+  router.on('GET', '/nbconvert/:format/*path', async ({ params, query, request }) => {
     const path = params.path!;
     if (params.format !== 'html') {
       throw new HttpError(404, `No exporter for format ${params.format}: html is accepted`);
@@ -30,10 +34,22 @@ export function registerNbconvert(router: Router, root: ContentsRoot): void {
       throw toHttpError(error, path) as Error;
     });
     const name = posix.basename(place.api, '.ipynb');
-    const page = await notebookHtml(parseNotebook(text, place.api) as unknown as Notebook, {
-      title: name,
-      readAsset: assetsBeside(root, posix.dirname(place.api)),
-    });
+    const notebook = parseNotebook(text, place.api) as unknown as Notebook;
+    const left = new AbortController();
+    const leave = () => left.abort();
+    request.socket.once('close', leave);
+    const page = await pages
+      .do(() =>
+        renderNotebook(notebook, {
+          title: name,
+          readAsset: assetsBeside(root, posix.dirname(place.api)),
+          signal: left.signal,
+        }),
+      )
+      .catch((error: unknown) => {
+        throw error instanceof FoveaError ? new HttpError(400, `${place.api}: ${error.message}`) : error;
+      })
+      .finally(() => request.socket.off('close', leave));
     const disposition = query.get('download') === 'true' ? 'attachment' : 'inline';
     return html(page, `${PAGE_POLICY}; sandbox`, 200, {
       'Content-Disposition': `${disposition}; filename*=UTF-8''${encodeURIComponent(`${name}.html`)}`,

@@ -94,9 +94,14 @@ export class SessionManager {
   }
 
   private async change(session: Session, body: Record<string, unknown>): Promise<void> {
-    session.path = stringField(body, 'path') ?? session.path;
+    const path = stringField(body, 'path') ?? session.path;
+    const isMoved = path !== session.path;
+    session.path = path;
     session.name = stringField(body, 'name') ?? session.name;
     session.type = stringField(body, 'type') ?? session.type;
+    // A console's path is a name of its own, beside the document whose kernel it may share.
+    if (isMoved && session.type !== 'console')
+      this.kernels.get(session.kernelId).moveTo(await this.places.of(path));
     const kernel = objectField(body, 'kernel');
     if (!kernel || (kernel.id === undefined && kernel.name === undefined)) return;
     const next = await this.kernelFor(session.path, kernel);

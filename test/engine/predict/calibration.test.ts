@@ -11,7 +11,8 @@ import {
   storeCalibration,
 } from '@fovea/engine/predict';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { runningIsa } from '../../../engine/src/backends/native/addon.js';
 import { readCaches } from '../../../engine/src/predict/calibrate/caches.js';
 import { expectedCosts } from '../../../engine/src/predict/calibrate/expected-costs.js';
 import {
@@ -175,6 +176,7 @@ describe('a calibrated device', () => {
 describe('the stored calibration', () => {
   beforeEach(() => rmSync(calibrationPath(), { force: true }));
   const device = calibrated();
+  const isa = runningIsa() ?? 'portable';
   const edit = (change: (content: Record<string, unknown>) => void) => {
     const content = JSON.parse(readFileSync(calibrationPath(), 'utf8')) as Record<string, unknown>;
     change(content);
@@ -182,7 +184,7 @@ describe('the stored calibration', () => {
   };
 
   it('is this machine from then on', () => {
-    expect(storeCalibration(device, 'avx2')).toBe(path.join(folder, 'this-machine.json'));
+    expect(storeCalibration(device, isa)).toBe(path.join(folder, 'this-machine.json'));
     expect(readCalibration().device).toEqual(device);
     const profile = predict(builtNetwork('resnet18'), { device: 'this-machine' });
     expect(profile.device).toBe('this-machine');
@@ -199,8 +201,9 @@ describe('the stored calibration', () => {
       ['cpu', 'Zilog Z80'],
       ['cores', 3000],
       ['engine', '0.0.0'],
+      ...(nativeBackend.unavailable === undefined ? [['isa', 'abacus'] as const] : []),
     ] as const) {
-      storeCalibration(device, 'avx2');
+      storeCalibration(device, isa);
       edit((content) => {
         (content.machine as Record<string, unknown>)[field] = value;
       });
@@ -209,6 +212,23 @@ describe('the stored calibration', () => {
       });
     }
   });
+
+  it.skipIf(nativeBackend.unavailable !== undefined)(
+    'is used only while its kernels run: FOVEA_ISA chooses others',
+    () => {
+      storeCalibration(device, isa);
+      vi.stubEnv('FOVEA_ISA', 'portable');
+      try {
+        expect(readCalibration().problem).toMatch(
+          new RegExp(`stale \\(isa was ${isa}, is portable\\): run fovea calibrate again`),
+        );
+        expect(() => predict(builtNetwork('resnet18'), { device: 'this-machine' })).toThrow(/stale/);
+      } finally {
+        vi.unstubAllEnvs();
+      }
+      expect(readCalibration().device).toEqual(device);
+    },
+  );
 
   it('when corrupt is reported, not used', () => {
     for (const text of [
@@ -224,7 +244,7 @@ describe('the stored calibration', () => {
       const { problem } = readCalibration();
       expect(problem, text).toMatch(/calibrate again/);
     }
-    storeCalibration(device, 'avx2');
+    storeCalibration(device, isa);
     edit((content) => {
       content.format = 99;
     });
@@ -243,7 +263,7 @@ describe('the stored calibration', () => {
       ],
     ];
     for (const [change, problem] of wrong) {
-      storeCalibration({ ...device, calibration: { ...calibration!, ...change } }, 'avx2');
+      storeCalibration({ ...device, calibration: { ...calibration!, ...change } }, isa);
       expect(readCalibration().problem).toMatch(problem);
       expect(readCalibration().problem).toMatch(/calibrate again/);
     }
@@ -252,7 +272,7 @@ describe('the stored calibration', () => {
   it('cannot be stored where nothing can be written', () => {
     process.env.FOVEA_DATA_DIR = '/dev/null/fovea';
     try {
-      expect(() => storeCalibration(device, 'avx2')).toThrow(/cannot be stored at .*dev.null/);
+      expect(() => storeCalibration(device, isa)).toThrow(/cannot be stored at .*dev.null/);
     } finally {
       process.env.FOVEA_DATA_DIR = folder;
     }

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as engine from '@fovea/engine';
 import { blocksOf, builtNetwork } from '@fovea/engine';
@@ -8,6 +8,7 @@ import type { LiveState } from '@fovea/kernel';
 import * as kernel from '@fovea/kernel';
 import { encode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
+import { runningIsa } from '../../../engine/src/backends/native/addon.js';
 import { nativeAmounts } from '../../../engine/src/predict/program-cost/describer.js';
 import { LiveLibrary, offeredArchitectures } from '../../../kernel/src/display/live/library.js';
 import { LiveSession } from '../../../kernel/src/display/live/session.js';
@@ -111,6 +112,50 @@ describe('calibrating', () => {
   });
 });
 
+describe('two calibrations at once, which would measure each other', () => {
+  it('are refused while another process calibrates, with its number', async () => {
+    const lock = join(process.env.FOVEA_DATA_DIR!, 'calibration.lock');
+    mkdirSync(process.env.FOVEA_DATA_DIR!, { recursive: true });
+    writeFileSync(lock, `${process.pid}\n`);
+    try {
+      await live.session.receive({ type: 'calibrate', serial: 5 });
+    } finally {
+      rmSync(lock);
+    }
+    expect(live.last('error').message).toBe(
+      `a calibration is under way in process ${process.pid}; one at a time is accepted`,
+    );
+  });
+
+  it('of one panel are done one after the other', async () => {
+    const steps: string[] = [];
+    let begin: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const calibrating = new LiveSession(
+      live.library,
+      (reply) => live.replies.push(reply),
+      async ({ signal }) => {
+        const name = steps.length === 0 ? 'first' : 'second';
+        steps.push(`${name} begins`);
+        begin();
+        if (name === 'first') {
+          await new Promise((resolve) => signal!.addEventListener('abort', resolve));
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        steps.push(`${name} ends`);
+      },
+    );
+    const first = calibrating.receive({ type: 'calibrate', serial: 1 });
+    await begun;
+    await calibrating.receive({ type: 'calibrate', serial: 2 });
+    await first;
+    expect(steps).toEqual(['first begins', 'first ends', 'second begins', 'second ends']);
+    expect(live.last('calibrated').serial).toBe(2);
+  });
+});
+
 describe('predicting', () => {
   const predictedMs = async (state: LiveState) => {
     await live.session.receive({ type: 'predict', serial: 1, state });
@@ -150,9 +195,10 @@ describe('predicting', () => {
         medianError: 0,
         samples: 1,
       };
+      const isa = runningIsa() ?? 'portable';
       const machine = { nearBytes: 2 ** 19, farBytes: 2 ** 25 };
-      const calibration = { kind: 'native', isa: 'avx2', machine, fits: [fit] } as const;
-      storeCalibration({ ...engine.getDevice('cpu-avx2'), name: 'this-machine', calibration }, 'avx2');
+      const calibration = { kind: 'native', isa, machine, fits: [fit] } as const;
+      storeCalibration({ ...engine.getDevice('cpu-avx2'), name: 'this-machine', calibration }, isa);
     };
     const state: LiveState = { ...(await live.initialState()), device: 'this-machine', threads: 1 };
     const denseMs = async () => {

@@ -20,7 +20,7 @@ let base: string;
 let kernel: Kernel;
 beforeEach(() => {
   base = mkdtempSync(join(tmpdir(), 'fovea-lives-'));
-  kernel = new Kernel(echo(), { folder: base, runtimeFolder: join(base, 'runtime') });
+  kernel = new Kernel(echo(), { folder: base, root: base, runtimeFolder: join(base, 'runtime') });
 });
 afterEach(async () => {
   await kernel.shutdown();

@@ -3,7 +3,8 @@ import { mkdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
-import { serverWithApi } from './support/api.js';
+import { ask, serverWithApi } from './support/api.js';
+import { startServer } from './support/server.js';
 
 const lab = serverWithApi();
 
@@ -144,5 +145,43 @@ describe('a kernel', () => {
       front.socket.terminate();
       await lab.ask('DELETE', `/api/kernels/${body.id}`);
     }
+  });
+
+  it('begins again where its document is now, or close to where its folder was', async () => {
+    mkdirSync(join(lab.server.folder, 'old/inner'), { recursive: true });
+    writeFileSync(join(lab.server.folder, 'old/inner/a.ipynb'), '');
+    const root = realpathSync(lab.server.folder);
+    const body = { path: 'old/inner/a.ipynb', name: 'a', type: 'notebook', kernel: { name: 'echo' } };
+    const session = (await lab.ask('POST', '/api/sessions', body)).body;
+    const restartedIn = async () => {
+      const { status } = await lab.ask('POST', `/api/kernels/${session.kernel.id}/restart`);
+      expect(status).toBe(200);
+      const front = await connect(session.kernel.id);
+      front.send('shell', 'execute_request', { code: 'folder' });
+      const output = () => front.heard.find(({ header }) => header.msg_type === 'stream')?.content.text;
+      await expect.poll(output).toBeDefined();
+      front.socket.terminate();
+      return output();
+    };
+    renameSync(join(root, 'old/inner'), join(root, 'old/moved'));
+    expect(await restartedIn()).toBe(join(root, 'old'));
+    await lab.ask('PATCH', `/api/sessions/${session.id}`, { path: 'old/moved/a.ipynb' });
+    expect(await restartedIn()).toBe(join(root, 'old/moved'));
+    await lab.ask('DELETE', `/api/sessions/${session.id}`);
+  });
+
+  it('and a terminal are refused with the reason where the folder of the lab is gone', async () => {
+    const own = await startServer();
+    const kernel = await own.lab.kernels.start('echo');
+    await kernel.whenReady();
+    rmSync(own.folder, { recursive: true });
+    const message = 'The folder that this lab shows is gone: start the lab in another one';
+    for (const path of ['/api/kernels', '/api/terminals', `/api/kernels/${kernel.id}/restart`]) {
+      const answer = await ask(own, 'POST', path, path === '/api/kernels' ? { name: 'echo' } : undefined);
+      expect(answer).toMatchObject({ status: 409, body: { message } });
+    }
+    mkdirSync(own.folder);
+    await kernel.restart();
+    await own.close();
   });
 });

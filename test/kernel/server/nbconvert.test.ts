@@ -1,5 +1,6 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startServer, type TestServer } from './support/server.js';
 
@@ -63,6 +64,24 @@ describe('notebooks as pages', () => {
     ['/nbconvert/html/..%2Foutside.png', 404],
   ])('refuse %s with %d', async (path, status) => {
     expect((await server.fetch(path)).status).toBe(status);
+  });
+
+  it('that take long to write keep no other request waiting, and end with their reader', async () => {
+    const slow = { cells: [cell('*a '.repeat(20_000))], metadata: {}, nbformat: 4, nbformat_minor: 5 };
+    writeFileSync(join(server.folder, 'slow.ipynb'), JSON.stringify(slow));
+    const reader = new AbortController();
+    const page = server.fetch('/nbconvert/html/slow.ipynb', { signal: reader.signal });
+    const left = expect(page).rejects.toThrow(/abort/);
+    await delay(1000);
+    const before = performance.now();
+    expect((await server.fetch('/api/nbconvert')).status).toBe(200);
+    expect(performance.now() - before).toBeLessThan(1000);
+    reader.abort();
+    await left;
+    // The next one begins when the one before has ended.
+    const next = `/nbconvert/html/sub/${encodeURIComponent('ein übung.ipynb')}`;
+    expect((await server.fetch(next)).status).toBe(200);
+    expect(server.log).toEqual([]);
   });
 
   it('are for those who are logged in', async () => {

@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { Uploads } from '../../../kernel/src/server/contents/uploads.js';
 import { serverWithApi } from './support/api.js';
 
@@ -127,6 +128,26 @@ describe('an upload in chunks', () => {
     expect(await chunk(1, 'one ')).toBe(false);
     expect(await chunk(-1, 'two')).toBe(true);
     expect(readFileSync(path, 'utf8')).toBe('one two');
+  });
+
+  it('is on the disk before it takes its name: a power cut cannot take what was said to be saved', async () => {
+    const handle = await open(file('probe.txt'), 'w');
+    const synced = new Set<number>();
+    const prototype = Object.getPrototypeOf(handle) as typeof handle;
+    const { sync } = prototype;
+    vi.spyOn(prototype, 'sync').mockImplementation(async function (this: typeof handle) {
+      await sync.call(this);
+      synced.add((await this.stat()).ino);
+    });
+    await handle.close();
+    try {
+      await send(1, 'one ');
+      await send(-1, 'two');
+      expect([...synced]).toContain(statSync(file('big.txt')).ino);
+      expect([...synced]).toContain(statSync(lab.server.folder).ino);
+    } finally {
+      vi.restoreAllMocks();
+    }
   });
 
   it('replaces a file through a link to it, under its permissions', async () => {

@@ -191,6 +191,30 @@ describe.each([
     },
   );
 
+  it.skipIf(!available)('counts only points of the space that was submitted last', async () => {
+    const ended = [fakePoint('sleep 0'), fakePoint('sleep 0', 1)];
+    const long = [fakePoint('sleep 60000'), fakePoint('sleep 60000', 1)];
+    const watcher = new Watcher(backend);
+    const standing = async () => (await backend.list())[0]!;
+    await backend.submit(submissionOf(ended));
+    await watcher.points(2);
+    expect(await standing()).toMatchObject({ state: 'completed', points: 2, completed: 2 });
+    await backend.submit(submissionOf(long));
+    await watcher.until(() => log.starts(long[0]!.id) === 1);
+    expect(await standing()).toMatchObject({ state: 'running', points: 2, completed: 0 });
+    await backend.cancel('test');
+    await watcher.until(() => watcher.events.some(({ type }) => type === 'cancelled'));
+    await watcher.stop();
+    await backend.close();
+    backend = await place.open();
+    expect(await standing()).toMatchObject({ state: 'stopped', points: 2, completed: 0, failed: 0 });
+    await backend.submit(submissionOf([ended[1]!, fakePoint('throw')]));
+    const again = new Watcher(backend);
+    await again.until(() => again.records.has(fakePoint('throw').id));
+    expect(await standing()).toMatchObject({ state: 'completed', points: 2, completed: 1, failed: 1 });
+    await again.stop();
+  });
+
   it.skipIf(!available)('lists its sweeps, and lets others see, cancel and remove them', async () => {
     const points = [fakePoint('sleep 0'), fakePoint('sleep 60000')];
     const waiting = Array.from({ length: 50 }, (_, i) => fakePoint('sleep 0', 1 + i));

@@ -166,6 +166,30 @@ describe('a queue', () => {
     await other.close();
   });
 
+  it.skipIf(!hasRedis)(
+    'is given again what it has lost, also beside records of an earlier space',
+    async () => {
+      const url = freshQueue();
+      const backend = await QueueBackend.connect(url, { engine: '1.0.0' });
+      const watcher = new Watcher(backend);
+      await withWorker(url, {}, async () => {
+        await backend.submit(submissionOf([fakePoint('sleep 0'), fakePoint('sleep 0', 1)]));
+        await watcher.points(2);
+      });
+      const lost = fakePoint('sleep 0', 2);
+      await backend.submit(submissionOf([lost, fakePoint('sleep 0', 3)]));
+      const redis = await connectQueue(url);
+      const queue = new Queue(laneOf('test', {}, '1.0.0').queue, { connection: redis, prefix: 'fovea' });
+      await queue.remove(lost.id);
+      await withWorker(url, {}, () => watcher.points(4));
+      expect([...watcher.records.keys()]).toContain(lost.id);
+      await watcher.stop();
+      await queue.close();
+      redis.disconnect();
+      await backend.close();
+    },
+  );
+
   it.skipIf(!hasRedis)('queues, lists and cancels ten thousand points within seconds', async () => {
     const backend = await QueueBackend.connect(freshQueue(), { engine: '1.0.0' });
     const points = Array.from({ length: 10_000 }, (_, i) => fakePoint('sleep 0', i));

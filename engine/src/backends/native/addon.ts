@@ -169,3 +169,12 @@ export function inferAddon(): InferAddon {
   wrapped = table as unknown as InferAddon;
   return wrapped;
 }
+
+/** Instruction set of the kernels that this process runs, by `FOVEA_ISA` too; undefined where it runs none. */
+export function runningIsa(): string | undefined {
+  try {
+    return inferAddon().inferKernels();
+  } catch {
+    return undefined;
+  }
+}

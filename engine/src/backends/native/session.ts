@@ -173,6 +173,7 @@ export class NativeSession implements Session {
     const record = report.record(fileDims);
     await running;
     this.#readResults(program, record);
+    report.checkDecided(record, options.maskers);
     if (options.paced) this.#readPaces(number, record);
     const totalMs = performance.now() - started;
     return lazily(report, record, script, {

@@ -67,6 +67,7 @@ export class GpuRun {
     await this.#encodePasses(first, encoded.passes.length);
     const record = report.record(fileDims);
     await this.#readResults(record);
+    report.checkDecided(record, options.maskers);
     options.onProgress?.(1, resident.network.nodes.at(-1)!.name);
     const totalMs = performance.now() - this.started;
     const { device } = resident;

@@ -1,12 +1,11 @@
 import os from 'node:os';
-import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
 import { getBackend } from '@fovea/engine/backend';
 import { didYouMean } from '@fovea/engine/files';
-import { calibrationSeconds, dataFolder } from '@fovea/engine/internal';
-import { type CalibrationResult, calibrate, calibrationOf } from '@fovea/engine/predict';
+import { calibrationSeconds } from '@fovea/engine/internal';
+import { type CalibrationResult, calibrationOf } from '@fovea/engine/predict';
 import type { Command } from 'commander';
-import { underLock } from '../../lock.js';
+import { calibrateAlone } from '../../calibrate-alone.js';
 import { counted, formatPercent } from '../../presentation/index.js';
 import { asTable, printJson } from '../options/parse.js';
 import { showProgress } from '../output/progress.js';
@@ -52,19 +51,14 @@ export function register(program: Command): void {
       }
       // Read before this command adds to it: processes that want a core, where the system counts them.
       const load = os.loadavg()[0]!;
-      const measure = () => {
-        const progress = showProgress('calibrating');
-        return calibrate({
-          backend: getBackend(backend),
-          store,
-          signal: progress.signal,
-          onProgress: progress.update,
-          ...(wanted === undefined ? {} : { seconds: wanted }),
-        }).finally(progress.end);
-      };
-      // Two at once would measure each other.
-      const lock = join(dataFolder(), 'calibration.lock');
-      const result = await (store ? underLock(lock, 'a calibration', measure) : measure());
+      const progress = showProgress('calibrating');
+      const result = await calibrateAlone({
+        backend: getBackend(backend),
+        store,
+        signal: progress.signal,
+        onProgress: progress.update,
+        ...(wanted === undefined ? {} : { seconds: wanted }),
+      }).finally(progress.end);
       const { device, slowdown } = result;
       if (slowdown > busy || load > os.availableParallelism()) {
         const slower = `${formatPercent(slowdown, 0)} slower than at its best`;

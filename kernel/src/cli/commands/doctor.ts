@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadShippedModel, run, Tensor } from '@fovea/engine';
 import { checkFolder, dataFolder } from '@fovea/engine/internal';
+import { calibrationPath, readCalibration } from '@fovea/engine/predict';
 import type { Command } from 'commander';
 import { dataFolders, stateFolder } from '../../server/jupyter-paths.js';
 import { findAssets } from '../../server/lab/assets.js';
@@ -76,6 +77,17 @@ function checkKept(subject: string, folder: string, variable: string): Promise<F
   return check(subject, look, 'warn');
 }
 
+/** A calibration that no longer fits is not used, and without one predictions are for other machines. */
+function checkCalibration(): Promise<Finding> {
+  const look = () => {
+    const stored = readCalibration();
+    if (stored.device) return `of ${stored.measuredAt}`;
+    if (existsSync(calibrationPath())) throw new Error(stored.problem);
+    return `none: ${stored.problem}`;
+  };
+  return check('calibration', look, 'warn');
+}
+
 /** Adds `fovea doctor`, which says what works on this machine, and how to repair what does not. */
 export function register(program: Command): void {
   program
@@ -90,6 +102,7 @@ export function register(program: Command): void {
         check('onnxruntime', () => checkBackend('onnx'), 'warn'),
         checkKept('data folder', dataFolder(), 'FOVEA_DATA_DIR'),
         checkKept('state folder', stateFolder(), 'FOVEA_STATE_DIR'),
+        checkCalibration(),
         check('lab application', () => findAssets().app),
         ...checkKernelspecs(),
         checkGpu(),

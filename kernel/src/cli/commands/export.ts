@@ -5,8 +5,8 @@ import { refusal, replaceFile } from '@fovea/engine/files';
 import type { Command } from 'commander';
 import type { ReadAsset } from '../../export/markdown.js';
 import type { Notebook } from '../../export/nbformat.js';
-import { notebookHtml } from '../../export/notebook.js';
 import { GENERATOR } from '../../export/page.js';
+import { renderNotebook } from '../../export/render.js';
 import { parseNotebook } from '../../server/contents/notebook.js';
 import { mediaType } from '../../server/http/media-types.js';
 import { isSameFile } from '../output/same-file.js';
@@ -34,7 +34,7 @@ export function register(program: Command): void {
       const text = await readFile(notebook, 'utf8').catch((error: NodeJS.ErrnoException) => {
         throw new FoveaError('io', `cannot read ${notebook}: ${refusal(error, 'file')}`);
       });
-      const page = await notebookHtml(parseNotebook(text, notebook) as unknown as Notebook, {
+      const page = await renderNotebook(parseNotebook(text, notebook) as unknown as Notebook, {
         title: name,
         readAsset: assetsBeside(dirname(notebook)),
       });

@@ -11,7 +11,8 @@ import {
 } from '@fovea/engine';
 import { decideMask, networkShapes } from '@fovea/engine/backend';
 import { resolveGranularity } from '@fovea/engine/internal';
-import { type CalibrateOptions, calibrate, readCalibration } from '@fovea/engine/predict';
+import { type CalibrateOptions, readCalibration } from '@fovea/engine/predict';
+import { calibrateAlone } from '../../calibrate-alone.js';
 import { OneByOne } from '../../one-by-one.js';
 import { latencyProfile } from '../documents/latency.js';
 import { masksDocument } from '../documents/masks.js';
@@ -57,6 +58,7 @@ export class LiveSession {
   readonly #library: LiveLibrary;
   readonly #send: Send;
   readonly #file = new NetworkFile();
+  readonly #calibrations = new OneByOne();
   readonly #calibrateMachine: (options: CalibrateOptions) => Promise<unknown>;
   #running: Running | undefined;
   /** Dense predictions by network, and by device and threads: a name may come to mean another network. */
@@ -70,7 +72,7 @@ export class LiveSession {
   constructor(
     library: LiveLibrary,
     send: Send,
-    calibrateMachine: (options: CalibrateOptions) => Promise<unknown> = calibrate,
+    calibrateMachine: (options: CalibrateOptions) => Promise<unknown> = calibrateAlone,
   ) {
     this.#library = library;
     this.#calibrateMachine = calibrateMachine;
@@ -250,11 +252,15 @@ export class LiveSession {
     const running = this.#begin(serial);
     const { signal } = running.controller;
     try {
-      await this.#calibrateMachine({
-        signal,
-        onProgress: (fraction, name) => {
-          if (!signal.aborted) this.#send({ type: 'progress', serial, fraction, name });
-        },
+      // One that was cancelled holds the machine until it has ended.
+      await this.#calibrations.do(async () => {
+        if (signal.aborted) return;
+        await this.#calibrateMachine({
+          signal,
+          onProgress: (fraction, name) => {
+            if (!signal.aborted) this.#send({ type: 'progress', serial, fraction, name });
+          },
+        });
       });
       if (signal.aborted) return;
       await this.sendCatalogue();

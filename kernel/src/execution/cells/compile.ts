@@ -105,7 +105,31 @@ async function asObject(
 
 /** Whether a cell's last statement ends in a semicolon, trailing comments aside. */
 function endsInSemicolon(source: string): boolean {
-  return /;\s*(?:\/\/[^\n]*\s*|\/\*[\s\S]*?\*\/\s*)*$/.test(source);
+  let at = source.indexOf(';');
+  while (at >= 0) {
+    const end = behindComments(source, at + 1);
+    if (end === source.length) return true;
+    at = source.indexOf(';', end);
+  }
+  return false;
+}
+
+/** Index of the next character that is neither white space nor in a comment. */
+function behindComments(source: string, from: number): number {
+  const blank = /\s*/y;
+  for (let at = from; ; ) {
+    blank.lastIndex = at;
+    blank.test(source);
+    at = blank.lastIndex;
+    const end = source.startsWith('//', at)
+      ? source.indexOf('\n', at)
+      : source.startsWith('/*', at)
+        ? source.indexOf('*/', at + 2) + 2
+        : at;
+    if (end === at) return at;
+    if (end < at) return source.length;
+    at = end;
+  }
 }
 
 /** Enums and namespaces, which merge with what their name holds. */
@@ -155,7 +179,7 @@ export function checkSyntax(source: string): void {
   } catch (error) {
     if ((error as SourceSyntaxError).kind === 'too deep') throw error;
     const more =
-      (error as SourceSyntaxError).kind === 'more than types' || /^\s*(?:export\s+)?@\w/m.test(source);
+      (error as SourceSyntaxError).kind === 'more than types' || /^[^\S\n]*(?:export\s+)?@\w/m.test(source);
     if (more) return;
     if (!/<[\w.]*(?:\s[^<]*)?\/?>/.test(source)) throw error;
     compileSync(source, { settings: noSettings, file: 'cell.tsx', loaders: ['tsx'], transform: {} });

@@ -11,7 +11,7 @@ export interface MagicCompletion {
 /** Completes a magic at the end of a text, or what it is given; `undefined` where no magic can stand. */
 export function completeMagic(text: string): MagicCompletion | undefined {
   const above = text.slice(0, text.lastIndexOf('\n') + 1);
-  const [, typed, space, argument] = /^\s*(%%?\w*)(\s*)(.*)$/.exec(text.slice(above.length)) ?? [];
+  const [, typed, space, argument] = /^\s*(%%?\w*)(\s*)([^\n]*)$/.exec(text.slice(above.length)) ?? [];
   if (typed === undefined || !isLeading(above)) return undefined;
   if (space === '') {
     const first = above.trim() === '';

@@ -86,7 +86,7 @@ function translateLines(cell: string): TranslatedCell {
   let settings: MagicSettings = { time: false, reset: false };
   let leading = true;
   for (const line of cell.split('\n')) {
-    const magic = leading ? /^(\s*)%(\w+)(.*)$/.exec(line) : undefined;
+    const magic = leading ? /^(\s*)%(\w+)([^\n]*)$/.exec(line) : undefined;
     if (!magic) {
       if (!/^\s*(?:\/\/.*)?$/.test(line)) leading = false;
       code.push(line);

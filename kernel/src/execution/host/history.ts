@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { appendFileSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { makeFolder, replaceFileSync } from '@fovea/engine/files';
+import { homeFolder, makeFolder, replaceFileSync } from '@fovea/engine/files';
+import { matchesGlob } from '../../glob.js';
 import type { JsonObject } from '../../json-object.js';
 import { murmur2 } from '../cells/cell-file.js';
 
@@ -35,7 +35,7 @@ const ENTRY_LIMIT = 100_000;
 export function historyFile(directory: string): string {
   const chosen = process.env.FOVEA_HISTORY;
   if (chosen) return chosen;
-  const state = process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state');
+  const state = process.env.XDG_STATE_HOME || join(homeFolder(), '.local', 'state');
   return join(state, 'fovea', 'history', `${murmur2(directory).toString(16)}.jsonl`);
 }
 
@@ -98,8 +98,8 @@ export class History {
         );
       }
       case 'search': {
-        const pattern = glob(typeof request.pattern === 'string' ? request.pattern : '*');
-        let found = this.#entries.filter(({ code }) => pattern.test(code));
+        const pattern = typeof request.pattern === 'string' ? request.pattern : '*';
+        let found = this.#entries.filter(({ code }) => matchesGlob(code, pattern));
         if (request.unique === true) found = [...new Map(found.map((entry) => [entry.code, entry])).values()];
         return last(found, number('n'));
       }
@@ -128,15 +128,6 @@ export class History {
       this.#isTorn = true;
     }
   }
-}
-
-/** A pattern in which `*` matches any text and `?` any character. */
-function glob(pattern: string): RegExp {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replace(/\*/g, '[\\s\\S]*')
-    .replace(/\?/g, '[\\s\\S]');
-  return new RegExp(`^${source}$`);
 }
 
 const textOf = (line: Line): string => `${JSON.stringify(line)}\n`;

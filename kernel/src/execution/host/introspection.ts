@@ -3,6 +3,7 @@ import { type Committer, type Failure, type RanCell, take } from '../../language
 import type { Diagnostic } from '../../language/diagnose.js';
 import { fileNames } from '../../language/file-names.js';
 import type { LanguageService } from '../../language/service.js';
+import { runStart, utf16Offset } from '../../language/text.js';
 import { completeness } from '../cells/completeness.js';
 import { completeMagic } from '../cells/magic-completion.js';
 import { translateMagics } from '../cells/magics.js';
@@ -198,11 +199,9 @@ function withoutMagics(code: string): string {
 
 /** The chain of names around a place in code points. */
 function nameAt(code: string, cursor: number): string | undefined {
-  const characters = [...code];
-  const before = characters.slice(0, cursor).join('');
-  const after = characters.slice(cursor).join('');
-  const left = /[\p{ID_Continue}$.]*$/u.exec(before)![0];
-  const right = /^[\p{ID_Continue}$]*/u.exec(after)![0];
+  const at = utf16Offset(code, cursor);
+  const left = code.slice(runStart(code, at, /[\p{ID_Continue}$.]/u), at);
+  const right = /^[\p{ID_Continue}$]*/u.exec(code.slice(at))![0];
   const name = (left + right).replace(/\.$/, '');
   return /^[\p{ID_Start}$_]/u.test(name) ? name : undefined;
 }

@@ -1,3 +1,4 @@
+import { runStart } from '../../language/text.js';
 import type { Position } from '../../typescript/edits.js';
 import { cellFilePrefix } from '../cells/cell-file.js';
 import { namesVersions, withoutVersion } from '../module-version.js';
@@ -39,7 +40,21 @@ function palette(colour: boolean) {
 /** Where the code is that runs around cells. */
 const ownAddress = new URL('../', import.meta.url).href;
 const internal = /[( ]node:|at (?:async )?__fovea__|at <anonymous>:1:\d+$/;
-const location = /^(.*?)(\(?)((?:file:\/\/)?[^\s()]+):(\d+):(-?\d+)(\)?)$/;
+const position = /:(\d+):(-?\d+)\)?$/;
+
+/** A frame's function, and the file, line and column behind it. */
+function locate(frame: string): { name: string; file: string; line: number; column: number } | undefined {
+  const found = position.exec(frame);
+  if (!found) return undefined;
+  const start = runStart(frame, found.index, /[^\s()]/);
+  const name = frame.slice(0, start).replace(/\($/, '').replace(/^at /, '').trim();
+  return {
+    name,
+    file: frame.slice(start, found.index),
+    line: Number(found[1]),
+    column: Number(found[2]),
+  };
+}
 
 /** Reads the frames of a stack text, leaves out the kernel's own, and names cells by their count. */
 function frames(stack: string, { cells }: TracebackOptions): Frame[] {
@@ -47,14 +62,14 @@ function frames(stack: string, { cells }: TracebackOptions): Frame[] {
   const result: Frame[] = [];
   for (const line of lines) {
     if (internal.test(line) || line.includes(ownAddress)) continue;
-    const match = location.exec(line.trim());
-    const cell = match && cells.get(match[3]!);
-    if (match && cell) {
+    const place = locate(line.trim());
+    const cell = place && cells.get(place.file);
+    if (place && cell) {
       // The arrow function around an asynchronous cell begins before its first line and is called after its last.
-      if (Number(match[4]) > cell.lineCount || Number(match[5]) < 1) continue;
-      const position = cell.toSource({ line: Number(match[4]) - 1, column: Number(match[5]) - 1 });
+      if (place.line > cell.lineCount || place.column < 1) continue;
+      const position = cell.toSource({ line: place.line - 1, column: place.column - 1 });
       const where = `In[${cell.count}]:${position.line + 1}:${position.column + 1}`;
-      const name = match[1]!.replace(/^at /, '').trim();
+      const { name } = place;
       const own = name === '' || name === 'async' || /^(?:async )?(?:<anonymous>|evalmachine)/.test(name);
       result.push({ text: own ? `at ${where}` : `at ${name} (${where})`, cell, position });
     } else result.push({ text: withoutVersion(line.trim()) });

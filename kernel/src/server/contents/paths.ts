@@ -1,6 +1,6 @@
 import { lstat, realpath } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
+import { homeFolder } from '@fovea/engine/files';
 import { isWellFormed } from '../http/body.js';
 import { HttpError } from '../http/errors.js';
 
@@ -117,7 +117,7 @@ export class ContentsRoot {
    * @throws HttpError 404 for what is outside or hidden
    */
   async apiPathOf(name: string): Promise<string | undefined> {
-    const file = name.startsWith('~/') ? join(homedir(), name.slice(2)) : name;
+    const file = name.startsWith('~/') ? join(homeFolder(), name.slice(2)) : name;
     const path = isAbsolute(file) ? relative(this.folder, await closestRealPath(file)) : file;
     const place = await this.place(path.split(sep).join('/'), 'read');
     return (await exists(place.file)) ? place.api : undefined;

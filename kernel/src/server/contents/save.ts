@@ -1,8 +1,6 @@
-import { constants } from 'node:fs';
-import { access, chmod, type FileHandle, lstat, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { lstat, realpath, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { removeAbandoned, temporaryName } from '@fovea/engine/files';
-import { moveFile } from './move.js';
+import { putContent, removeAbandoned } from '@fovea/engine/files';
 
 /** Documents are saved often, and a folder may hold many files: it is looked through at most once in this time. */
 const tidyMs = 60_000;
@@ -18,20 +16,6 @@ function tidy(folder: string): void {
 }
 
 /**
- * Puts a finished temporary file in the place of a file, under that one's permissions; a symbolic link is written
- * through.
- */
-export async function putInPlace(temporary: string, file: string): Promise<void> {
-  const target = await realpath(file).catch(() => file);
-  const old = await stat(target).catch(() => undefined);
-  if (old) {
-    await access(target, constants.W_OK);
-    await chmod(temporary, old.mode & 0o7777);
-  }
-  await moveFile(temporary, target);
-}
-
-/**
  * Saves a file so that it holds either the old bytes or all of the new ones, whatever fails in between: a full
  * disk, a crash, a lost power supply. A symbolic link is written through, unless `replaceLink`, and permissions
  * are kept.
@@ -42,23 +26,9 @@ export async function saveAtomically(
   data: Buffer | string,
   { replaceLink = false }: { replaceLink?: boolean } = {},
 ): Promise<void> {
+  const isLink = replaceLink && (await lstat(file).catch(() => undefined))?.isSymbolicLink();
+  if (isLink) await rm(file);
   const target = replaceLink ? file : await realpath(file).catch(() => file);
-  const old = await (replaceLink ? lstat(target) : stat(target)).catch(() => undefined);
-  const isFile = old?.isFile() ?? false;
-  if (isFile) await access(target, constants.W_OK);
   tidy(dirname(target));
-  const temporary = temporaryName(target);
-  let handle: FileHandle | undefined;
-  try {
-    handle = await open(temporary, 'wx', isFile ? old!.mode & 0o7777 : 0o666);
-    await handle.writeFile(data);
-    await handle.sync();
-    await handle.close();
-    handle = undefined;
-    await rename(temporary, target);
-  } catch (error) {
-    await handle?.close().catch(() => undefined);
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw error;
-  }
+  await putContent(target, data);
 }

@@ -1,10 +1,11 @@
-import { appendFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { temporaryName } from '@fovea/engine/files';
+import { putFile, temporaryName } from '@fovea/engine/files';
 import { HttpError } from '../http/errors.js';
-import { putInPlace } from './save.js';
 
 interface Upload {
+  /** The file itself, where the name is a link to it. */
+  readonly target: string;
   readonly temporary: string;
   /** When the last chunk was taken. */
   last: number;
@@ -70,7 +71,7 @@ export class Uploads {
     try {
       await appendFile(upload.temporary, data);
       if (chunk !== -1) return false;
-      await putInPlace(upload.temporary, file);
+      await putFile(upload.temporary, upload.target);
       this.forget(file);
       return true;
     } catch (error) {
@@ -92,11 +93,12 @@ export class Uploads {
 
   private async begin(file: string): Promise<void> {
     await this.abandon(file);
-    const temporary = temporaryName(file);
+    const target = await realpath(file).catch(() => file);
+    const temporary = temporaryName(target);
     await writeFile(temporary, '', { flag: 'wx' });
     const timer = setTimeout(() => void this.abandon(file), ABANDONED_MS);
     timer.unref();
-    this.running.set(file, { temporary, last: this.now(), next: 1, timer });
+    this.running.set(file, { target, temporary, last: this.now(), next: 1, timer });
   }
 
   private forget(file: string): Upload | undefined {

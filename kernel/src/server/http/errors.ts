@@ -29,6 +29,7 @@ const FILE_SYSTEM: Readonly<Record<string, readonly [status: number, message: st
   EACCES: [403, 'Permission denied'],
   EPERM: [403, 'Permission denied'],
   EROFS: [403, 'The disk is read-only'],
+  EBUSY: [409, 'The system uses it, as a mount point for instance'],
   EEXIST: [409, 'Something of that name exists already'],
   ENOTEMPTY: [400, 'The directory is not empty'],
   EINVAL: [400, 'The disk takes no such name or place'],

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { OneByOne } from '../../one-by-one.js';
 import { HttpError } from '../http/errors.js';
+import { closestFolder, type KernelPlace } from '../kernel-places.js';
 import type { InstalledSpec } from '../kernelspecs.js';
 import { KernelChannels } from './channels.js';
 import { KernelClients } from './clients.js';
@@ -16,11 +17,14 @@ export type KernelState = 'starting' | 'idle' | 'busy' | 'restarting' | 'dead';
 
 /** How a kernel is run. */
 export interface KernelOptions {
-  /** Working folder of the process. */
+  /** Working folder of the process; where it is gone, the closest above it. */
   readonly folder: string;
+  /** Beyond which no folder is looked for. */
+  readonly root: string;
   /** Private folder for connection files. */
   readonly runtimeFolder: string;
-  readonly env?: Readonly<Record<string, string>>;
+  /** Path of the notebook, passed to the process. */
+  readonly sessionName?: string | undefined;
   readonly limits?: OutputLimits;
   /** Called with one line for each event of the kernel. */
   readonly log?: (line: string) => void;
@@ -82,6 +86,7 @@ export class Kernel {
   private currentState: KernelState = 'starting';
   private activity = new Date();
   private disposed = false;
+  private place: Pick<KernelOptions, 'folder' | 'sessionName'>;
   /** Starts and ends of a process: one comes after the other, or two starts would leave a process to nobody. */
   private readonly changes = new OneByOne();
   /** The restart under way, until the new process runs: another page that asks for one takes part in it. */
@@ -91,6 +96,7 @@ export class Kernel {
     private readonly installed: InstalledSpec,
     private readonly options: KernelOptions,
   ) {
+    this.place = options;
     this.limiter = new OutputLimiter(options.limits ?? DEFAULT_OUTPUT_LIMITS, this.factory);
   }
 
@@ -131,6 +137,11 @@ export class Kernel {
   /** Resolves when the kernel answers; rejects with HttpError 500 when it ends before or takes too long. */
   async whenReady(): Promise<void> {
     await this.life?.ready;
+  }
+
+  /** Has the next process work elsewhere, since the kernel's document is there now. */
+  moveTo(place: KernelPlace): void {
+    this.place = place;
   }
 
   /** Passes a front end's message on to the kernel. */
@@ -207,10 +218,13 @@ export class Kernel {
 
   private async launch(): Promise<void> {
     if (this.disposed) throw new HttpError(404, `Kernel does not exist: ${this.id}`);
-    const { folder, runtimeFolder, env = {} } = this.options;
+    const { runtimeFolder, root } = this.options;
+    const { sessionName } = this.place;
+    const folder = await closestFolder(this.place.folder, root);
+    const env: Record<string, string> = sessionName === undefined ? {} : { JPY_SESSION_NAME: sessionName };
     const connection = await createConnection(this.name);
     const connectionFile = await writeConnectionFile(runtimeFolder, this.id, connection);
-    const process = new KernelProcess(this.installed.spec, connectionFile, folder, { ...env });
+    const process = new KernelProcess(this.installed.spec, connectionFile, folder, env);
     const nudge = new Nudge();
     const channels = new KernelChannels(connection, this.id, (message) => {
       if (!nudge.consumes(message)) this.pass(message);

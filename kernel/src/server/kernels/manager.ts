@@ -57,8 +57,9 @@ export class KernelManager {
     const { runtimeFolder, limits, log } = this.options;
     const kernel = new Kernel(spec, {
       folder: place.folder ?? this.options.folder,
+      root: this.options.folder,
       runtimeFolder,
-      env: place.sessionName === undefined ? {} : { JPY_SESSION_NAME: place.sessionName },
+      sessionName: place.sessionName,
       ...(limits ? { limits } : {}),
       ...(log ? { log } : {}),
     });

@@ -1,5 +1,5 @@
-import { calibrate } from '@fovea/engine/predict';
 import { measureAccuracy } from '@fovea/engine/train';
+import { calibrateAlone } from '../../calibrate-alone.js';
 import type { Point, PointKind, PointResult } from '../point.js';
 import { datasetOf, networkOf, type PointContext } from './context.js';
 import { adaptPoint, fitPoint } from './learn.js';
@@ -41,9 +41,10 @@ async function evaluatePoint(point: Point, context: PointContext): Promise<Point
 
 /** Measures the machine and stores it there as `this-machine`; the device comes back as the result. */
 async function calibratePoint({ seconds }: Point, { onProgress }: PointContext): Promise<PointResult> {
-  const result = await calibrate({
+  const options = {
     ...(seconds === undefined ? {} : { seconds }),
-    onProgress: (fraction) => onProgress(fraction),
-  });
+    onProgress: (fraction: number) => onProgress(fraction),
+  };
+  const result = await calibrateAlone(options, { wait: true });
   return { device: result.device, seconds: result.seconds, slowdown: result.slowdown };
 }

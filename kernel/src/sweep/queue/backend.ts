@@ -32,7 +32,7 @@ import { livingWorkers } from './presence.js';
 import { queueName } from './queue-address.js';
 import { obstacleOf, routeEvent } from './routes.js';
 import { fetchMaterial, pruneMaterials, storeMaterial } from './store.js';
-import { ENDED, lanesOf, removeSweep, summaryOf, WAITING } from './sweeps.js';
+import { ENDED, keepPoints, lanesOf, removeSweep, summaryOf, WAITING } from './sweeps.js';
 import { whenReachable } from './when-reachable.js';
 
 /** Points added with one message. */
@@ -50,6 +50,8 @@ interface Submitted {
   readonly points: readonly IdentifiedPoint[];
   /** How often the sweep had been cancelled by then: after another time they are not wanted any more. */
   readonly cancellations: number;
+  /** How many points the queue held with them, those of an earlier space too. */
+  held: number;
 }
 
 export interface QueueBackendOptions {
@@ -99,6 +101,11 @@ export class QueueBackend implements SweepBackend {
 
   async submit({ sweep, points, materials, space, retryFailed }: Submission): Promise<void> {
     await this.redis.hset(sweepKey(sweep), { space: JSON.stringify(space), points: points.length });
+    await keepPoints(
+      this.redis,
+      sweep,
+      points.map(({ id }) => id),
+    );
     await this.redis.sadd(SWEEPS_KEY, sweep);
     for (const material of materials) await storeMaterial(this.redis, sweep, material);
     await this.#note(
@@ -117,9 +124,10 @@ export class QueueBackend implements SweepBackend {
       const queue = this.#queue(lane.queue);
       await this.redis.sadd(sweepLanesKey(sweep), JSON.stringify(lane));
       if (retryFailed) await removeFailed(queue);
-      const submitted = { points: own, cancellations };
+      const submitted = { points: own, cancellations, held: own.length };
       this.#submitted.set(lane.queue, submitted);
       await this.#add(lane, submitted);
+      submitted.held = await countAll(queue);
       if (await queue.isPaused()) await queue.resume();
     }
   }
@@ -332,7 +340,10 @@ export class QueueBackend implements SweepBackend {
           for await (const record of this.#recordsOf(queue, 0)) channel.push({ type: 'record', record });
         }
         const submitted = this.#submitted.get(lane.queue);
-        if (submitted && sum(Object.keys(counts)) < submitted.points.length) await this.#add(lane, submitted);
+        if (submitted && sum(Object.keys(counts)) < submitted.held) {
+          await this.#add(lane, submitted);
+          submitted.held = await countAll(queue);
+        }
         const waiting = sum(WAITING);
         if (waiting > 0) await this.#announce(lane);
         const reason = waiting === 0 ? undefined : obstacleOf(lane, workers, waiting);
@@ -343,6 +354,10 @@ export class QueueBackend implements SweepBackend {
     }
   }
 }
+
+/** How many points a queue holds in any state. */
+const countAll = (queue: PointQueue): Promise<number> =>
+  queue.getJobCountByTypes(...ENDED, ...WAITING, 'active');
 
 async function removeFailed(queue: PointQueue): Promise<void> {
   for (const job of await queue.getFailed()) await job.remove();

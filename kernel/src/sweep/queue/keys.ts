@@ -17,6 +17,8 @@ export const materialKey = (sha256: string) => `${PREFIX}:material:${sha256}`;
 export const SWEEPS_KEY = `${PREFIX}:sweeps`;
 /** Of a sweep: its `space`, how many `points` that has, and the number of its `cancellations`. */
 export const sweepKey = (sweep: string) => `${PREFIX}:sweep:${sweep}`;
+/** Ids of the points of the space that was submitted last. */
+export const sweepPointsKey = (sweep: string) => `${sweepKey(sweep)}:points`;
 /** Names of a sweep's queues. */
 export const sweepLanesKey = (sweep: string) => `${sweepKey(sweep)}:lanes`;
 /** Content hashes of the materials that a sweep refers to. */

@@ -11,11 +11,38 @@ import {
   sweepKey,
   sweepLanesKey,
   sweepMaterialsKey,
+  sweepPointsKey,
 } from './keys.js';
 
 /** States of points that are to be computed yet. */
 export const WAITING = ['wait', 'prioritized', 'delayed'] as const;
 export const ENDED = ['completed', 'failed'] as const;
+
+/** Ids written with one message. */
+const WRITE_AT_ONCE = 5000;
+
+/** Counts of a sweep's points how many are in each of the sorted sets of ended ones. */
+const COUNT_ENDED = `
+local counts = {}
+for i = 2, #KEYS do counts[i - 1] = 0 end
+for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  for i = 2, #KEYS do
+    if redis.call('ZSCORE', KEYS[i], id) then counts[i - 1] = counts[i - 1] + 1 end
+  end
+end
+return counts`;
+
+/** Keeps which points a sweep has now: its queues also hold those of an earlier space under its name. */
+export async function keepPoints(
+  redis: QueueConnection,
+  sweep: string,
+  ids: readonly string[],
+): Promise<void> {
+  const writing = redis.multi().del(sweepPointsKey(sweep));
+  for (let at = 0; at < ids.length; at += WRITE_AT_ONCE)
+    writing.sadd(sweepPointsKey(sweep), ...ids.slice(at, at + WRITE_AT_ONCE));
+  await writing.exec();
+}
 
 /** All queues of a sweep, also those for other engines. */
 export async function lanesOf(redis: QueueConnection, sweep: string): Promise<Lane[]> {
@@ -34,21 +61,31 @@ export async function summaryOf(
   const { space, points = '0' } = await redis.hgetall(sweepKey(name));
   if (space === undefined) return undefined;
   const queues = (await lanesOf(redis, name)).map(queueOf);
-  const counts = await Promise.all(queues.map((queue) => queue.getJobCounts(...ENDED, ...WAITING, 'active')));
+  const counts = await Promise.all(queues.map((queue) => queue.getJobCounts(...WAITING, 'active')));
   const sum = (...states: readonly string[]) =>
     counts.reduce((all, each) => states.reduce((part, state) => part + (each[state] ?? 0), all), 0);
-  const [completed, failed, running, waiting] = [
-    ...[sum('completed'), sum('failed')],
-    ...[sum('active'), sum(...WAITING)],
-  ] as [number, number, number, number];
+  const [running, waiting] = [sum('active'), sum(...WAITING)];
+  const completed = await countEnded(redis, name, queues, 'completed');
+  const failed = await countEnded(redis, name, queues, 'failed');
   const paused = waiting > 0 && (await Promise.all(queues.map((queue) => queue.isPaused()))).every(Boolean);
-  const all = Math.max(Number(points), completed + failed + running + waiting);
+  const all = Math.max(Number(points), completed + failed);
   const ended = completed + failed === all ? 'completed' : 'stopped';
   const under = paused ? 'paused' : running > 0 ? 'running' : 'waiting';
   return {
     ...{ name, kind: (JSON.parse(space) as SweepSpace).kind ?? 'measure', points: all, completed, failed },
     state: running + waiting > 0 ? under : ended,
   };
+}
+
+async function countEnded(
+  redis: QueueConnection,
+  sweep: string,
+  queues: readonly PointQueue[],
+  state: (typeof ENDED)[number],
+): Promise<number> {
+  const keys = [sweepPointsKey(sweep), ...queues.map((queue) => queue.toKey(state))];
+  const counts = (await redis.eval(COUNT_ENDED, keys.length, ...keys)) as number[];
+  return counts.reduce((all, count) => all + count, 0);
 }
 
 /**
@@ -67,6 +104,9 @@ export async function removeSweep(
     await queueOf(lane).obliterate();
     await redis.hdel(LANES_KEY, lane.queue);
   }
-  await redis.del(sweepKey(name), sweepLanesKey(name), sweepMaterialsKey(name), sweepEventsKey(name));
+  await redis.del(
+    ...[sweepKey(name), sweepPointsKey(name), sweepLanesKey(name)],
+    ...[sweepMaterialsKey(name), sweepEventsKey(name)],
+  );
   await redis.srem(SWEEPS_KEY, name);
 }

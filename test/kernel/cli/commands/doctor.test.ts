@@ -2,7 +2,11 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { nativeBackend } from '@fovea/engine/backend';
+import { storeCalibration } from '@fovea/engine/predict';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { runningIsa } from '../../../../engine/src/backends/native/addon.js';
+import { calibratedDevice } from '../../../engine/support/calibrated-device.js';
 import { fovea } from '../run-fovea.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-doctor-'));
@@ -46,6 +50,28 @@ describe('fovea doctor', () => {
       detail: join(folder, 'state'),
     });
   });
+
+  it.skipIf(nativeBackend.unavailable !== undefined)(
+    'warns of a calibration whose kernels are not those that run',
+    async () => {
+      vi.stubEnv('FOVEA_DATA_DIR', join(folder, 'data'));
+      const calibration = async () =>
+        (await findings()).found.find(({ subject }) => subject === 'calibration');
+      expect(await calibration()).toMatchObject({
+        status: 'ok',
+        detail: expect.stringMatching(/none: .* run fovea calibrate/),
+      });
+      const isa = runningIsa()!;
+      storeCalibration({ ...calibratedDevice(() => 1e-7), name: 'this-machine' }, isa);
+      expect(await calibration()).toMatchObject({ status: 'ok' });
+      vi.stubEnv('FOVEA_ISA', 'portable');
+      expect(await calibration()).toMatchObject({
+        status: 'warn',
+        detail: expect.stringContaining(`stale (isa was ${isa}, is portable): run fovea calibrate again`),
+      });
+      vi.unstubAllEnvs();
+    },
+  );
 
   it('looks at Node, sockets, both ways to compute, the lab and the GPU', async () => {
     const { code, found } = await findings();

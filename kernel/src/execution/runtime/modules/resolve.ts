@@ -102,7 +102,7 @@ export function userFile(specifier: string, folder: string): UserFile | undefine
 }
 
 const specifiers = new FileMemo<readonly string[]>();
-const imported = /(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\s*\(\s*)(['"])([^'"\n]+)\1/g;
+const imported = /(?:\bfrom\s*|\bimport\s*(?:\(\s*)?|\brequire\s*\(\s*)(['"])([^'"\n]+)\1/g;
 
 /** What a source seems to import, as its specifiers say it. */
 export function importsOf(code: string): string[] {
