@@ -155,7 +155,7 @@ describe('operators', () => {
     );
     expect(kinds(network)).toEqual(['convolution', 'convolution', 'max-pool', 'convolution', 'concat']);
     const images = randomImages(network, 2);
-    const of = async (backend: string) => (await run(network, images, { backend })).output;
+    const of = async (backend: string) => (await run(network, images, { backend })).output.data;
     const expected = await of('reference');
     for (const backend of ['native', 'onnx', 'webgpu'] as const) {
       if ((await missingOf(backend)) !== undefined) continue;
