@@ -1,6 +1,7 @@
 /**
- * What tarballs hold of a package's code: JavaScript and C++ without comments, a fifth of them. Users of the package read
- * them in the declarations of what they can import; the other declarations have none either.
+ * What tarballs hold of a package's code: JavaScript and C++ without comments, a fifth of them, and JavaScript in esbuild's
+ * shorter syntax, its lines and names as they were. Users of the package read comments in the declarations of what they can
+ * import; the other declarations have none either.
  */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -54,7 +55,7 @@ function importable(folder) {
 
 /** A first line for the shell stays: it is no comment. */
 const withoutComments = (code) =>
-  transformSync(code, { legalComments: 'none', charset: 'utf8', target: 'es2023' }).code;
+  transformSync(code, { legalComments: 'none', charset: 'utf8', target: 'es2023', minifySyntax: true }).code;
 
 /**
  * Texts, characters and references of declarations, which may hold what looks like a comment, or a comment with the blanks
