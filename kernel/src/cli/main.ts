@@ -44,14 +44,20 @@ async function main(argv: readonly string[]): Promise<void> {
   await program.parseAsync(argv);
 }
 
+/** What went wrong, as a line for people. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const isFolderGone = (error as NodeJS.ErrnoException).syscall === 'uv_cwd';
+  return isFolderGone ? 'the folder that this was started in is gone: change to another one' : error.message;
+}
+
 outliveReaders();
 try {
   await main(process.argv);
 } catch (error) {
   if (error instanceof CommanderError) process.exitCode = error.exitCode;
   else {
-    const message = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`fovea: ${message.split('\n')[0]}\n`);
+    process.stderr.write(`fovea: ${messageOf(error).split('\n')[0]}\n`);
     if (!(error instanceof FoveaError) && process.env.FOVEA_DEBUG && error instanceof Error) {
       process.stderr.write(`${error.stack}\n`);
     }

@@ -1,4 +1,5 @@
 // @module-tag process
+import { spawnSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -11,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { fixture, fovea } from './run-fovea.js';
+import { entry, fixture, fovea } from './run-fovea.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fovea-refusals-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -201,4 +202,17 @@ describe('an output that would destroy something else is refused before any work
     expect(other).toContain(`${notebook} exists and is not the records of a sweep`);
     expect(readFileSync(notebook, 'utf8')).toContain('cells');
   });
+});
+
+it('fovea lab says that the folder which it was started in is gone', () => {
+  const gone = join(folder, 'gone');
+  mkdirSync(gone);
+  const script = 'cd "$1" && rmdir "$1" && exec "$2" "$3" lab --no-browser';
+  const { status, stderr } = spawnSync('sh', ['-c', script, 'sh', gone, process.execPath, entry], {
+    encoding: 'utf8',
+  });
+  expect([status, stderr]).toEqual([
+    1,
+    'fovea: the folder that this was started in is gone: change to another one\n',
+  ]);
 });
