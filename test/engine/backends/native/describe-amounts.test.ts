@@ -12,12 +12,19 @@ const caches = { nearBytes: 2 ** 20, farBytes: 2 ** 25 };
 describe.skipIf(nativeBackend.unavailable !== undefined)('amounts of work that are described', () => {
   const isa = nativeBackend.unavailable === undefined ? inferAddon().inferKernels() : '';
 
-  /** What a run of a network has of one amount. */
-  function amountOf(name: string, network: Network, strategy: string, rate: number, size: number): number {
+  /** What a run of a network has of one amount, also with other weights that pass from one run to the next. */
+  function amountOf(
+    name: string,
+    network: Network,
+    strategy: string,
+    rate: number,
+    size: number,
+    weightBytes = weightBytesOf(network),
+  ): number {
     const describer = new Describer(isa, nativeAmounts()!);
     const at = nativeAmounts()!.findIndex((amount) => amount.name === name);
     const { program, counts } = prepare(network, strategy, 1, rate, size);
-    const { rows } = describer.describe(program, counts, 1, caches, weightBytesOf(network));
+    const { rows } = describer.describe(program, counts, 1, caches, weightBytes);
     const { values, amounts } = describer.layout;
     let sum = 0;
     for (let row = 0; row < rows.length; row += values) sum += rows[row + amounts + at]!;
@@ -51,5 +58,34 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('amounts of work that a
     // What the head normalises is a convolution of one tap.
     expect(amountAt(0)).toBeCloseTo(vectorsOf(24));
     expect(amountAt(1) - amountAt(0)).toBeCloseTo(49 * vectorsOf(24) * 16 * 16);
+  });
+
+  it('counts what passes over rows load, and what they store where they have loaded nothing', () => {
+    const network = convNext({ channels: [24], blocks: 1, learned: false });
+    const mapBytes = 4 * 24 * 16 * 16;
+    const maps = (kind: string, strategy: string, rate: number) =>
+      ['Near', 'Far', 'Memory'].reduce(
+        (sum, level) => sum + amountOf(`${kind}${level}`, network, strategy, rate, 64) / mapBytes,
+        0,
+      );
+    for (const rate of [0, 0.5, 1]) {
+      // The gather copies the 49 taps of each active pixel, the scatter writes a whole map, and the add works in place.
+      expect(maps('load', 'unfused', rate)).toBeCloseTo(49 * rate + rate + 2);
+      expect(maps('store', 'unfused', rate)).toBeCloseTo(49 * rate + 1);
+      // So does the scatter with the add.
+      expect(maps('load', 'lasnet', rate)).toBeCloseTo(2 * rate);
+      expect(maps('store', 'lasnet', rate)).toBe(0);
+    }
+  });
+
+  it('has maps that are first used in a run come from where the run before has left them', () => {
+    const network = convNext({ channels: [24], blocks: 1, learned: false });
+    const amountAt = (name: string, weightBytes: number) =>
+      amountOf(name, network, 'dense', 1, 64, weightBytes);
+    expect(amountAt('writeMemory', 0)).toBe(0);
+    // The output of the stem; the block works in place.
+    expect(amountAt('writeMemory', 1000 * caches.farBytes)).toBeCloseTo(4 * 24 * 16 * 16);
+    // The input has been written just before.
+    expect(amountAt('readMemory', 1000 * caches.farBytes)).toBe(0);
   });
 });
