@@ -71,7 +71,10 @@ DescribedPass ProgramDescriber::convolution_at(const int32_t* o, bool whole_map)
   d.input_since = since(o[1]);
   d.output_since = since(o[2]);
   d.residual = o[7] >= 0;
-  if (d.residual) d.residual_since = since(o[7]);
+  if (d.residual) {
+    d.residual_since = since(o[7]);
+    d.in_place = program_.maps_[o[7]].buffer == program_.maps_[o[2]].buffer;
+  }
   if (o[3] >= 0) {
     const Region& r = region(o[3]);
     d.pass.output = {r.batch, r.height, r.width, d.pass.output.channels};
@@ -100,7 +103,7 @@ void ProgramDescriber::use_all(const int32_t* o, const DescribedPass& d) const {
   const double input_pixel = float_bytes * d.pass.input.channels, output_pixel = float_bytes * d.pass.output.channels;
   if (!d.input_streamed) use(o[1], input_pixel * d.input_pixels);
   if (!d.output_streamed) use(o[2], output_pixel * d.pixels);
-  if (d.residual) use(o[7], output_pixel * d.pixels);
+  if (d.residual && !d.in_place) use(o[7], output_pixel * d.pixels);
   traffic_.weigh(float_bytes * static_cast<double>(d.pass.squares > 0 ? d.pass.convolution->winograd_values
                                                                      : d.pass.convolution->weight_values));
 }

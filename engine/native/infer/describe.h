@@ -23,8 +23,8 @@ struct DescribedPass {
   double runs = 0;
   // True when the pass before, or after, runs band by band with this one: the map between them is in a near cache.
   bool input_streamed = false, output_streamed = false;
-  // True when a residual map is read.
-  bool residual = false;
+  // True when a residual map is read; and that it is written, so that nothing is written that was not read just before.
+  bool residual = false, in_place = false;
   // Bytes moved since each map was last used: a cache that still holds the map has room for these as well.
   double input_since = 0, output_since = 0, residual_since = 0;
   // Bytes of all weights read between one band and the next; 0 where there are no bands.

@@ -123,7 +123,7 @@ void add_traffic(const Subject& s, Amounts& amounts) {
   amounts.add_levels(Amount::breaks, d.runs * s.share, input_size + output_size, setting);
   // A strided pointwise convolution skips pixels, which defeats hardware prefetching.
   if (s.geometry.taps() == 1 && s.geometry.stride_x > 1) amounts.add(Amount::strided, input_bytes * s.share);
-  amounts.add_levels(Amount::write, output_bytes * s.share, output_size, setting);
+  if (!d.in_place) amounts.add_levels(Amount::write, output_bytes * s.share, output_size, setting);
   if (d.residual)
     amounts.add_levels(Amount::residual, output_bytes * s.share, output_bytes + d.residual_since, setting);
   const auto spans = static_cast<double>(s.convolution.spans());

@@ -78,6 +78,18 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('amounts of work that a
     }
   });
 
+  it('counts no bytes that a convolution writes where it has just read the residual', () => {
+    const network = convNext({ channels: [24], blocks: 1, learned: false });
+    const maps = (rate: number) =>
+      ['Near', 'Far', 'Memory'].reduce(
+        (sum, level) => sum + amountOf(`write${level}`, network, 'streamed', rate, 64) / (4 * 24 * 16 * 16),
+        0,
+      );
+    // Those of the convolutions of 24 and 96 channels before it.
+    expect(maps(1) - maps(0)).toBeCloseTo(5);
+    expect(maps(0.5) - maps(0)).toBeLessThan(4);
+  });
+
   it('has maps that are first used in a run come from where the run before has left them', () => {
     const network = convNext({ channels: [24], blocks: 1, learned: false });
     const amountAt = (name: string, weightBytes: number) =>
