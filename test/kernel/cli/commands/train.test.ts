@@ -208,7 +208,7 @@ describe.skipIf(!canTrain())('fovea adapt (needs the native kernels)', () => {
       [['--flops', '1'], /flops 1/],
       [['--tune', 'all'], /--tune all/],
       [['--steps', '0'], /--steps 0/],
-      [['--crop', '0.5'], /--crop 0.5/],
+      [['--crop', '0.5'], /unknown option '--crop'/],
     ] as const) {
       const { code, stderr } = await fovea('adapt', model, '--images', images, '--output', output, ...args);
       expect(code).toBe(1);
