@@ -72,7 +72,7 @@ export async function runNotebook(
   ]);
   const runtimeFolder = mkdtempSync(path.join(tmpdir(), 'fovea-notebook-'));
   const spec = (await new KernelSpecs(() => []).all()).get(FOVEA_KERNEL);
-  const kernel = new Kernel(spec, { folder, runtimeFolder });
+  const kernel = new Kernel(spec, { folder, root: folder, runtimeFolder });
   const factory = new MessageFactory();
   let listen = () => {};
   kernel.clients.add({ session: '', deliver: (message) => listen(message), close: () => {} });
