@@ -15,6 +15,7 @@ export function madeUpCalibration(amounts, costOf = (_, index) => 3e-8 * (1 + in
       costs,
       runMs: 0.1,
       runShare: 0.01,
+      runByteMs: 1e-7,
       medianError: 0.02,
       samples: 100,
     })),

@@ -13,13 +13,17 @@ namespace fovea {
 // Which of a Profile's three parts an amount belongs to.
 enum class Share { compute, data, overhead };
 
-// Where bytes come from or go to, of amounts that are bytes beyond a core's own caches.
-enum class Place { elsewhere, far, memory };
+// The level that data comes from or goes to, of amounts that are kept apart by it.
+enum class Place { any, near, far, memory };
+
+enum class Unit { bytes, pieces };
 
 struct AmountName {
   const char* name;
   Share share;
-  Place place = Place::elsewhere;
+  Place place = Place::any;
+  // Of an amount that has a place.
+  Unit unit = Unit::bytes;
 };
 
 // In the order of `amount_names`. Amounts that come in threes are bytes or pixels by the nearest level that holds them:
@@ -82,18 +86,21 @@ constexpr AmountName amount_names[] = {
     {"squareInputs", Share::compute}, {"squareOutputs", Share::compute}, {"pointed", Share::compute},
     {"pointers", Share::compute}, {"elements", Share::compute}, {"curved", Share::compute},
     {"normalised", Share::compute}, {"rows", Share::compute}, {"panels", Share::compute},
-    {"weightsFirstNear", Share::data}, {"weightsFirstFar", Share::data, Place::far},
-    {"weightsFirstMemory", Share::data, Place::memory}, {"readNear", Share::data}, {"readFar", Share::data, Place::far},
-    {"readMemory", Share::data, Place::memory}, {"depthwiseReadNear", Share::data},
-    {"depthwiseReadFar", Share::data, Place::far}, {"depthwiseReadMemory", Share::data, Place::memory},
-    {"againNear", Share::data}, {"againFar", Share::data, Place::far}, {"againMemory", Share::data, Place::memory},
-    {"readStrided", Share::data}, {"breaksNear", Share::data}, {"breaksFar", Share::data},
-    {"breaksMemory", Share::data}, {"runsNear", Share::data}, {"runsFar", Share::data}, {"runsMemory", Share::data},
-    {"groupRuns", Share::data}, {"residualNear", Share::data}, {"residualFar", Share::data, Place::far},
-    {"residualMemory", Share::data, Place::memory}, {"writeNear", Share::data}, {"writeFar", Share::data, Place::far},
-    {"writeMemory", Share::data, Place::memory}, {"poolBytes", Share::data}, {"poolCells", Share::data},
-    {"copyBytes", Share::data}, {"carriedBytes", Share::data}, {"loadNear", Share::data},
-    {"loadFar", Share::data, Place::far}, {"loadMemory", Share::data, Place::memory}, {"storeNear", Share::data},
+    {"weightsFirstNear", Share::data, Place::near}, {"weightsFirstFar", Share::data, Place::far},
+    {"weightsFirstMemory", Share::data, Place::memory}, {"readNear", Share::data, Place::near},
+    {"readFar", Share::data, Place::far}, {"readMemory", Share::data, Place::memory},
+    {"depthwiseReadNear", Share::data, Place::near}, {"depthwiseReadFar", Share::data, Place::far},
+    {"depthwiseReadMemory", Share::data, Place::memory}, {"againNear", Share::data, Place::near},
+    {"againFar", Share::data, Place::far}, {"againMemory", Share::data, Place::memory}, {"readStrided", Share::data},
+    {"breaksNear", Share::data, Place::near, Unit::pieces}, {"breaksFar", Share::data, Place::far, Unit::pieces},
+    {"breaksMemory", Share::data, Place::memory, Unit::pieces}, {"runsNear", Share::data, Place::near, Unit::pieces},
+    {"runsFar", Share::data, Place::far, Unit::pieces}, {"runsMemory", Share::data, Place::memory, Unit::pieces},
+    {"groupRuns", Share::data}, {"residualNear", Share::data, Place::near}, {"residualFar", Share::data, Place::far},
+    {"residualMemory", Share::data, Place::memory}, {"writeNear", Share::data, Place::near},
+    {"writeFar", Share::data, Place::far}, {"writeMemory", Share::data, Place::memory}, {"poolBytes", Share::data},
+    {"poolCells", Share::data}, {"copyBytes", Share::data}, {"carriedBytes", Share::data},
+    {"loadNear", Share::data, Place::near}, {"loadFar", Share::data, Place::far},
+    {"loadMemory", Share::data, Place::memory}, {"storeNear", Share::data, Place::near},
     {"storeFar", Share::data, Place::far}, {"storeMemory", Share::data, Place::memory}, {"passes", Share::overhead},
     {"convolutions", Share::overhead}, {"items", Share::overhead}, {"indexRegions", Share::overhead},
     {"indexPixels", Share::overhead}, {"indexListed", Share::overhead}, {"indexRuns", Share::overhead},
@@ -101,6 +108,18 @@ constexpr AmountName amount_names[] = {
     {"decided", Share::overhead},
 };
 static_assert(sizeof amount_names / sizeof *amount_names == amount_count, "every amount has a name");
+
+// Whether amounts with a place come in threes, as `Amounts::add_levels` counts and costs are fitted.
+constexpr bool in_threes() {
+  int next = 0;
+  constexpr Place levels[] = {Place::near, Place::far, Place::memory};
+  for (const AmountName& amount : amount_names) {
+    if (amount.place == Place::any ? next != 0 : amount.place != levels[next]) return false;
+    next = amount.place == Place::any ? 0 : (next + 1) % 3;
+  }
+  return next == 0;
+}
+static_assert(in_threes(), "near, far, memory");
 
 // Share of something that a cache still holds when it is used again, `size` times as large as the cache, if everything
 // is used in turn: all where it fits. A cache that replaces lines at random, as large ones nearly do, loses a line with

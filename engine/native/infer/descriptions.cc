@@ -15,11 +15,12 @@ napi_value text_value(napi_env env, const char* text) {
   return value;
 }
 
-// Names of the amounts in order, each with its part of a Profile, and where its bytes are if that is beyond a core.
+// Names of the amounts in order, each with its part of a Profile and, where it has one, its place and unit.
 napi_value amounts(napi_env env, napi_callback_info) {
   return guarded(env, [&] {
     constexpr const char* shares[] = {"compute", "data", "overhead"};
-    constexpr const char* places[] = {nullptr, "far", "memory"};
+    constexpr const char* places[] = {nullptr, "near", "far", "memory"};
+    constexpr const char* units[] = {"bytes", "pieces"};
     napi_value list;
     napi_create_array_with_length(env, amount_count, &list);
     for (int i = 0; i < amount_count; i++) {
@@ -27,8 +28,10 @@ napi_value amounts(napi_env env, napi_callback_info) {
       napi_create_object(env, &entry);
       napi_set_named_property(env, entry, "name", text_value(env, amount_names[i].name));
       napi_set_named_property(env, entry, "share", text_value(env, shares[static_cast<int>(amount_names[i].share)]));
-      if (const char* place = places[static_cast<int>(amount_names[i].place)])
+      if (const char* place = places[static_cast<int>(amount_names[i].place)]) {
         napi_set_named_property(env, entry, "place", text_value(env, place));
+        napi_set_named_property(env, entry, "unit", text_value(env, units[static_cast<int>(amount_names[i].unit)]));
+      }
       napi_set_element(env, list, i, entry);
     }
     return list;

@@ -6,9 +6,13 @@ import { type Caches, describerFor, nativeAmounts } from './program-cost/describ
 export interface NativeFit {
   readonly threads: number;
   readonly costs: Readonly<Record<string, number>>;
-  /** Time of a run that is in no pass, ms, and what comes to it as a share of the time of all passes. */
+  /**
+   * Time of a run that is in no pass, ms; what comes to it as a share of the time of all passes, and for each byte of the
+   * network's input and output.
+   */
   readonly runMs: number;
   readonly runShare: number;
+  readonly runByteMs: number;
   /** The pace that the costs are for, ms: see `OpTiming.paceMs`. Left out by backends that do not tell it. */
   readonly paceMs?: number;
   /** How far apart the cores were: see `Profile.handoverMs`. Left out for one thread. */
@@ -70,7 +74,7 @@ function problemOf({ kind, isa, machine, fits }: NativeCalibration): string | un
   if (nativeAmounts() && !describerFor(isa)) return `is for kernels '${String(isa)}', which are not known`;
   for (const fit of fits) {
     if (!isAtLeast(fit?.threads, 1)) return `has a fit for ${String(fit?.threads)} threads`;
-    for (const figure of ['runMs', 'runShare'] as const) {
+    for (const figure of ['runMs', 'runShare', 'runByteMs'] as const) {
       if (!isAtLeast(fit[figure], 0)) return `has ${figure} ${String(fit[figure])}, expected 0 or more`;
     }
     // Which amounts there are only the addon knows; without it no cost is used.
@@ -86,7 +90,7 @@ const isAtLeast = (value: unknown, least: number): boolean =>
   Number.isFinite(value) && Number(value) >= least;
 
 /** What the fits say for a number of threads. */
-type Costs = { readonly costs: Float64Array } & Pick<NativeFit, 'runMs' | 'runShare'>;
+type Costs = { readonly costs: Float64Array } & Pick<NativeFit, 'runMs' | 'runShare' | 'runByteMs'>;
 
 const interpolated = new WeakMap<NativeCalibration, Map<number, Costs>>();
 
@@ -105,10 +109,18 @@ export function costsFor(calibration: NativeCalibration, threads: number): Costs
   return answer;
 }
 
-/** Time of a run beside its passes, ms, where these take `passesMs`. */
-export function besidePassesMs(calibration: NativeCalibration, threads: number, passesMs: number): number {
-  const { runMs, runShare } = costsFor(calibration, threads);
-  return runMs + runShare * passesMs;
+/**
+ * Time of a run beside its passes, ms, where these take `passesMs`.
+ * @param exchanged bytes of the network's input and output
+ */
+export function besidePassesMs(
+  calibration: NativeCalibration,
+  threads: number,
+  passesMs: number,
+  exchanged: number,
+): number {
+  const { runMs, runShare, runByteMs } = costsFor(calibration, threads);
+  return runMs + runShare * passesMs + runByteMs * exchanged;
 }
 
 /** The fit that a number of threads is predicted with; undefined for a number that was not timed. */
@@ -128,5 +140,6 @@ function interpolate(all: readonly NativeFit[], threads: number): Costs {
     ),
     runMs: mix(below.runMs, above.runMs),
     runShare: mix(below.runShare, above.runShare),
+    runByteMs: mix(below.runByteMs, above.runByteMs),
   };
 }

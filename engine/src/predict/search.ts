@@ -1,6 +1,7 @@
 import { FoveaError } from '../errors.js';
 import { checkExcitation, type Excitation } from '../mask/excitation.js';
 import { checkRate, resolveRates } from '../mask/rate.js';
+import { exchangedBytes } from '../network/exchanged-bytes.js';
 import { shapesOf } from '../network/kept-shapes.js';
 import { blocksOf, type Network } from '../network/network.js';
 import type { Device } from '../plan/device.js';
@@ -150,7 +151,8 @@ export function searchGranularity(
   });
   const stages = chooseForStages(choices, pick);
   const outsideMs = outside(network, options, setting);
-  const run = (passesMs: number) => passesMs + besideMs(passesMs, setting);
+  const exchanged = exchangedBytes(network, shapes);
+  const run = (passesMs: number) => passesMs + besideMs(passesMs, exchanged, setting);
   const sum = (figures: readonly number[]) =>
     run(figures.reduce((total, figure) => total + figure, outsideMs));
   const { scores } = options;
@@ -239,9 +241,9 @@ function chooseForBlock(
 }
 
 /** Time of a run beside its passes, ms. */
-function besideMs(passesMs: number, { device, threads }: Setting): number {
+function besideMs(passesMs: number, exchanged: number, { device, threads }: Setting): number {
   const calibration = calibrationOf(device);
-  return calibration ? besidePassesMs(calibration, threads, passesMs) : 0;
+  return calibration ? besidePassesMs(calibration, threads, passesMs, exchanged) : 0;
 }
 
 /** Time of the passes outside blocks, ms. */

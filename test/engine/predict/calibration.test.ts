@@ -89,8 +89,8 @@ describe('non-negative least squares', () => {
   it('expects costs of bytes by their bandwidth, which a few odd samples do not change, and many samples do', () => {
     const names = [
       { name: 'multiplyAdds', share: 'compute' },
-      { name: 'readFar', share: 'data', place: 'far' },
-      { name: 'readMemory', share: 'data', place: 'memory' },
+      { name: 'readFar', share: 'data', place: 'far', unit: 'bytes' },
+      { name: 'readMemory', share: 'data', place: 'memory', unit: 'bytes' },
     ] as const;
     // 20 and 10 bytes a ms.
     const expected = expectedCosts(names, { cacheBandwidth: 20e3, memoryBandwidth: 10e3 });
@@ -120,8 +120,9 @@ describe('a calibrated device', () => {
     expect(profile.device).toBe('this-machine');
     const ends = profile.ops.at(-1)!;
     expect(ends.block).toBe(-1);
-    // 0.1 ms, and a hundredth of the passes' time.
-    expect(ends.overheadMs).toBeCloseTo(0.1 + 0.01 * (profile.totalMs - ends.totalMs), 9);
+    // 0.1 ms, a hundredth of the passes' time, and 0.1 ns for each byte of the image and of the 1000 logits.
+    const exchangedMs = 1e-7 * 4 * (3 * 224 * 224 + 1000);
+    expect(ends.overheadMs).toBeCloseTo(0.1 + 0.01 * (profile.totalMs - ends.totalMs) + exchangedMs, 9);
     const slower = calibrated((costs) => {
       costs.multiplyAdds! *= 2;
     });
@@ -256,6 +257,7 @@ describe('the stored calibration', () => {
       [{ fits: [null] }, /a fit for undefined threads/],
       [{ fits: [{ ...fit, runMs: 'x' }] }, /has runMs x, expected 0 or more/],
       [{ fits: [{ ...fit, runShare: -1 }] }, /has runShare -1, expected 0 or more/],
+      [{ fits: [{ ...fit, runByteMs: null }] }, /has runByteMs null, expected 0 or more/],
       [{ machine: { nearBytes: true, farBytes: 1e6 } }, /machine.nearBytes true, expected 1 or more/],
       [
         { machine: { nearBytes: 1e6, farBytes: 1e5 } },

@@ -22,7 +22,10 @@ function fitOn(threads: number, ns?: number): NativeFit {
     (nativeAmounts() ?? [{ name: 'passes' }]).map(({ name }) => [name, ns ?? 0]),
   );
   const distance = ns === undefined ? {} : { handoverMs: ns * 1e-6 };
-  return { threads, costs, ...distance, runMs: ns ?? 0, runShare: 0, medianError: 0.1, samples: 100 };
+  return {
+    ...{ threads, costs, ...distance, medianError: 0.1, samples: 100 },
+    ...{ runMs: ns ?? 0, runShare: 0, runByteMs: 0 },
+  };
 }
 
 const device = (...fits: readonly NativeFit[]) => ({

@@ -192,6 +192,7 @@ describe('predicting', () => {
         costs: { ...costs, multiplyAdds },
         runMs: 0,
         runShare: 0,
+        runByteMs: 0,
         medianError: 0,
         samples: 1,
       };

@@ -20,8 +20,13 @@ export interface NativeAmount {
   readonly name: string;
   /** How it counts in the three-way split of a Profile. */
   readonly share: 'compute' | 'data' | 'overhead';
-  /** Of bytes that a core's own caches do not hold: the last-level cache, or memory. */
-  readonly place?: 'far' | 'memory';
+  /**
+   * Of amounts that come in threes, one after the other: what a core's own caches hold, what the last-level cache does,
+   * and what comes from memory.
+   */
+  readonly place?: 'near' | 'far' | 'memory';
+  /** Of these: bytes, or pieces of them. */
+  readonly unit?: 'bytes' | 'pieces';
 }
 
 /** The addon's inference functions; engine/native/infer/register.cc implements and checks them. */

@@ -50,17 +50,23 @@ export function nonNegativeLeastSquares(samples: readonly Sample[], features: nu
   return costs.map((cost, i) => cost * scale[i]!);
 }
 
+/** How disturbed measurements are damped. */
+export interface FitOptions {
+  /** Relative error that is not held against a sample; 0.05 when left out. */
+  readonly tolerance?: number;
+  /** Rounds of reweighting; 8 when left out. */
+  readonly rounds?: number;
+}
+
 /**
  * The same with disturbed measurements damped, by reweighting: a sample whose relative error is larger than
  * `tolerance` counts with its error, not with the error's square (Huber's loss). The fit thus follows medians, as
  * what is compared with it does.
- * @param tolerance relative error that is not held against a sample
- * @param rounds of reweighting
  */
 export function robustFit(
   samples: readonly Sample[],
   features: number,
-  { tolerance = 0.05, rounds = 8 } = {},
+  { tolerance = 0.05, rounds = 8 }: FitOptions = {},
 ): Float64Array {
   let costs = nonNegativeLeastSquares(samples, features);
   for (let round = 0; round < rounds; round++) {

@@ -1,5 +1,6 @@
 import type { Mask, Masker } from '../../mask/mask.js';
 import { attentionNote } from '../../network/attention.js';
+import { exchangedBytes } from '../../network/exchanged-bytes.js';
 import { denseBlockFlops } from '../../network/flops.js';
 import type { Block, Network } from '../../network/network.js';
 import type { NetworkShapes } from '../../network/walk.js';
@@ -85,7 +86,7 @@ export function foveaProfile(
     });
     noteExcitation(profile, block, blockPlan);
   });
-  noteCalibration(profile, program, setting);
+  noteCalibration(profile, program, setting, exchangedBytes(network, shapes));
   return profile.finish();
 }
 
@@ -94,6 +95,7 @@ function noteCalibration(
   profile: PredictedProfile,
   program: CostedProgram,
   { device, threads }: Setting,
+  exchanged: number,
 ): void {
   const gpu = gpuCalibrationOf(device);
   const calibration = calibrationOf(device);
@@ -108,7 +110,9 @@ function noteCalibration(
     primitives: [],
     computeMs: 0,
     dataMs: 0,
-    overheadMs: gpu ? gpuRunMs(program, gpu) : besidePassesMs(calibration!, threads, profile.passesMs),
+    overheadMs: gpu
+      ? gpuRunMs(program, gpu)
+      : besidePassesMs(calibration!, threads, profile.passesMs, exchanged),
     flops: 0,
     bytes: 0,
   });
