@@ -30,8 +30,8 @@ struct AmountName {
 // second-level cache, last-level cache, memory.
 enum class Amount : int {
   multiply_adds,   // of vectors, padding included; of a tile with few sums as many as would take as long
-  weight_steps,    // vectors of weights, times the rows that use them or, if more, those in whose time they arrive
-  narrow_rows,     // rows of reduction steps in tiles of one vector, where every multiply-add loads its input
+  arrivals,        // the same, of blocks at least as many as would take as long as their weights arrive: see `arrivals`
+  narrow_rows = arrivals + 6,  // rows of reduction steps in tiles of one vector, where every multiply-add loads its input
   tile_calls,      // register tiles, once for each piece of the reduction
   partial_sums,    // vectors of sums stored between pieces of the reduction
   depthwise,       // taps of vectors of channels
@@ -47,8 +47,7 @@ enum class Amount : int {
   normalised,      // vectors of channels that are normalised
   rows,            // rows of channels that a row-by-row pass works on
   panels,          // panels of each block
-  weights_first,   // bytes of weights that the first block waits for
-  read = weights_first + 3,
+  read,
   depthwise_read = read + 3,  // by depthwise convolutions, which compute too little to hide it
   again = depthwise_read + 3,  // inputs that are read again for every panel
   strided = again + 3,
@@ -80,18 +79,18 @@ enum class Amount : int {
 constexpr int amount_count = static_cast<int>(Amount::count);
 
 constexpr AmountName amount_names[] = {
-    {"multiplyAdds", Share::compute}, {"weightSteps", Share::compute}, {"narrowRows", Share::compute},
-    {"tileCalls", Share::compute}, {"partialSums", Share::compute}, {"depthwise", Share::compute},
-    {"depthwiseListed", Share::compute}, {"depthwiseRuns", Share::compute}, {"depthwiseOutputs", Share::compute},
-    {"squareInputs", Share::compute}, {"squareOutputs", Share::compute}, {"pointed", Share::compute},
-    {"pointers", Share::compute}, {"elements", Share::compute}, {"curved", Share::compute},
-    {"normalised", Share::compute}, {"rows", Share::compute}, {"panels", Share::compute},
-    {"weightsFirstNear", Share::data, Place::near}, {"weightsFirstFar", Share::data, Place::far},
-    {"weightsFirstMemory", Share::data, Place::memory}, {"readNear", Share::data, Place::near},
-    {"readFar", Share::data, Place::far}, {"readMemory", Share::data, Place::memory},
-    {"depthwiseReadNear", Share::data, Place::near}, {"depthwiseReadFar", Share::data, Place::far},
-    {"depthwiseReadMemory", Share::data, Place::memory}, {"againNear", Share::data, Place::near},
-    {"againFar", Share::data, Place::far}, {"againMemory", Share::data, Place::memory}, {"readStrided", Share::data},
+    {"multiplyAdds", Share::compute}, {"arrivals0And5", Share::compute}, {"arrivals0And12", Share::compute},
+    {"arrivals0And30", Share::compute}, {"arrivals5And12", Share::compute}, {"arrivals5And30", Share::compute},
+    {"arrivals12And30", Share::compute}, {"narrowRows", Share::compute}, {"tileCalls", Share::compute},
+    {"partialSums", Share::compute}, {"depthwise", Share::compute}, {"depthwiseListed", Share::compute},
+    {"depthwiseRuns", Share::compute}, {"depthwiseOutputs", Share::compute}, {"squareInputs", Share::compute},
+    {"squareOutputs", Share::compute}, {"pointed", Share::compute}, {"pointers", Share::compute},
+    {"elements", Share::compute}, {"curved", Share::compute}, {"normalised", Share::compute}, {"rows", Share::compute},
+    {"panels", Share::compute}, {"readNear", Share::data, Place::near}, {"readFar", Share::data, Place::far},
+    {"readMemory", Share::data, Place::memory}, {"depthwiseReadNear", Share::data, Place::near},
+    {"depthwiseReadFar", Share::data, Place::far}, {"depthwiseReadMemory", Share::data, Place::memory},
+    {"againNear", Share::data, Place::near}, {"againFar", Share::data, Place::far},
+    {"againMemory", Share::data, Place::memory}, {"readStrided", Share::data},
     {"breaksNear", Share::data, Place::near, Unit::pieces}, {"breaksFar", Share::data, Place::far, Unit::pieces},
     {"breaksMemory", Share::data, Place::memory, Unit::pieces}, {"runsNear", Share::data, Place::near, Unit::pieces},
     {"runsFar", Share::data, Place::far, Unit::pieces}, {"runsMemory", Share::data, Place::memory, Unit::pieces},
@@ -120,6 +119,16 @@ constexpr bool in_threes() {
   return next == 0;
 }
 static_assert(in_threes(), "near, far, memory");
+
+// In how many rows' time a step of weights arrives from the last-level cache and from memory differs from machine to
+// machine. There is an amount for each of these pairs; what a calibration finds each to cost blends them.
+struct Arrival {
+  Amount amount;
+  double far_rows, memory_rows;
+};
+constexpr Amount arrival(int index) { return static_cast<Amount>(static_cast<int>(Amount::arrivals) + index); }
+constexpr Arrival arrivals[] = {{arrival(0), 0, 5},  {arrival(1), 0, 12}, {arrival(2), 0, 30},
+                                {arrival(3), 5, 12}, {arrival(4), 5, 30}, {arrival(5), 12, 30}};
 
 // Share of something that a cache still holds when it is used again, `size` times as large as the cache, if everything
 // is used in turn: all where it fits. A cache that replaces lines at random, as large ones nearly do, loses a line with

@@ -9,15 +9,9 @@ namespace fovea {
 
 namespace {
 
-// In how many rows' time a step of weights arrives from where it is held; a block of fewer rows waits.
-constexpr double rows_of_memory = 42;
-constexpr double rows_of_far = 20;
 // Sums of a register tile that keep the multipliers busy: each waits four cycles for the step before, and two are added to
 // at a time. Fewer take as long.
 constexpr double sums_that_hide = 8;
-// After this many further tiles the arrival of weights is completely hidden.
-constexpr double tiles_that_hide = 5;
-
 // The parameters of the reduction loop, in squares or pixel by pixel.
 struct Walk {
   double pointers;  // to one unit's inputs
@@ -60,18 +54,6 @@ double vectors_of(const PackedConvolution& convolution) {
 
 void add_tiles(const Subject& s, Amounts& amounts) {
   const PassWork& work = s.work;
-  const double of_block = work.units / work.blocks;
-  // Rows of a block, or those in whose time its weights arrive when they were used so many bytes ago.
-  const auto rows_after = [&](double bytes) {
-    const Held since = s.setting.held(bytes);
-    return since.near * of_block + since.far * std::max(of_block, rows_of_far) +
-           since.memory * std::max(of_block, rows_of_memory);
-  };
-  // The very first block reads weights that were last used in the run before. The first block of every later band, and all
-  // other blocks, read them from the cache level that holds that many bytes.
-  const double held = rows_after(s.setting.run_bytes) +
-                      (work.bands - 1) * rows_after(std::max(s.walk.weight_bytes, s.described.stream_weight_bytes)) +
-                      (work.blocks - work.bands) * rows_after(s.walk.weight_bytes);
   const double rows = work.units / work.tiles;
   double sums = 0, narrow_rows = 0;
   for (const Panel& panel : s.convolution.panels) {
@@ -80,9 +62,40 @@ void add_tiles(const Subject& s, Amounts& amounts) {
   }
   const auto panels = static_cast<double>(s.convolution.panels.size());
   amounts.add(Amount::multiply_adds, work.tiles * s.walk.steps * sums * s.share);
-  amounts.add(Amount::weight_steps, held * vectors_of(s.convolution) * s.walk.steps * s.share);
   amounts.add(Amount::narrow_rows, work.tiles * s.walk.steps * narrow_rows * s.share);
   amounts.add(Amount::tile_calls, work.tiles * s.walk.pieces * panels * s.share);
+}
+
+// Blocks take as long as their multiply-adds or as the arrival of their weights, whichever is longer.
+void add_arrivals(const Subject& s, Amounts& amounts) {
+  const PassWork& work = s.work;
+  // Threads share the channels of a block, or its weights arrive at each of them.
+  const bool in_parts = work.items >= 2 * work.blocks;
+  const auto of_thread = [&](double count) { return in_parts ? count : std::max(1.0, count * s.share); };
+  const double bands = of_thread(work.bands);
+  // The very first block reads weights that were last used in the run before. The first block of every later band, and all
+  // other blocks, read them from the cache level that holds what has passed since.
+  const struct {
+    double blocks;
+    Held since;
+  } parts[] = {
+      {1, s.setting.held(s.setting.run_bytes)},
+      {bands - 1, s.setting.held(std::max(s.walk.weight_bytes, s.described.stream_weight_bytes))},
+      {std::max(0.0, of_thread(work.blocks) - bands), s.setting.held(s.walk.weight_bytes)},
+  };
+  const double tiles = work.tiles / work.blocks;
+  const double rows = work.units / work.tiles;
+  for (const Arrival& arrival : arrivals) {
+    double sums = 0;
+    for (const Panel& panel : s.convolution.panels) {
+      const double computing = tiles * std::max(rows * panel.vectors, sums_that_hide);
+      const double far = std::max(computing, arrival.far_rows * panel.vectors);
+      const double memory = std::max(computing, arrival.memory_rows * panel.vectors);
+      for (const auto& [blocks, since] : parts)
+        sums += blocks * (since.near * computing + since.far * far + since.memory * memory);
+    }
+    amounts.add(arrival.amount, s.walk.steps * sums * (in_parts ? s.share : 1));
+  }
 }
 
 void add_traffic(const Subject& s, Amounts& amounts) {
@@ -107,11 +120,6 @@ void add_traffic(const Subject& s, Amounts& amounts) {
     // Another pass of all threads where they share the channels of a block.
     if (work.items >= 2 * work.blocks) amounts.add(Amount::items, work.blocks * s.share);
   }
-  // A thread's first block loads the weights of its panels: the more tiles it has, the more of that is hidden.
-  const double waiting = std::max(0.0, 1 - (work.tiles / work.blocks - 1) / tiles_that_hide);
-  const bool in_parts = work.items >= 2 * work.blocks;
-  amounts.add_levels(Amount::weights_first, s.walk.weight_bytes * waiting * (in_parts ? s.share : 1),
-                     setting.run_bytes, setting);
   const auto reach = [&](bool streamed, double bytes, double since) {
     return streamed ? std::min(setting.near_bytes, bytes) : bytes + since;
   };
@@ -222,6 +230,7 @@ void describe_convolution(const DescribeSetting& setting, const DescribedPass& d
   }
   const double vectors = vectors_of(convolution);
   add_tiles(s, amounts);
+  add_arrivals(s, amounts);
   amounts.add(Amount::pointed, work.prepared * s.share);
   if (in_squares) {
     amounts.add(Amount::partial_sums, work.units * s.share * vectors * s.walk.pieces);

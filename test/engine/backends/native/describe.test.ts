@@ -286,28 +286,45 @@ describe.skipIf(nativeBackend.unavailable !== undefined)('what is described', ()
     const { program, counts } = prepare(network, 'dense', 1, 1, 64);
     const describer = new Describer(isa, nativeAmounts()!);
     const { values, amounts: first } = describer.layout;
-    /** Of the classifier, which computes one pixel and waits for all its weights, by level; and its weight steps. */
+    const names = describer.amounts.map(({ name }) => name);
+    const pairs = names.filter((name) => name.startsWith('arrivals'));
+    /** Of the classifier, which computes one pixel: its multiply-adds, and what they are by each pair of arrivals. */
     const classifier = (weightBytes: number) => {
       const { rows } = describer.describe(program, counts, 1, caches, weightBytes);
       const last = rows.length - values + first;
-      const at = (name: string) =>
-        rows[last + describer.amounts.findIndex((amount) => amount.name === name)]!;
-      const levels = ['Near', 'Far', 'Memory'].map((level) => at(`weightsFirst${level}`));
-      return { levels, steps: at('weightSteps') };
+      const at = (name: string) => rows[last + names.indexOf(name)]!;
+      return { computed: at('multiplyAdds'), arrived: new Map(pairs.map((name) => [name, at(name)])) };
     };
-    const bytes = 4 * 1280 * 1000;
+    expect(pairs).toHaveLength(6);
     const [small, own, large] = [0, weightBytesOf(network), 100 * caches.farBytes].map(classifier);
-    // Packed in whole vectors.
-    const packed = small!.levels.reduce((a, b) => a + b);
-    expect(packed).toBeGreaterThanOrEqual(bytes);
-    expect(packed).toBeLessThan(1.1 * bytes);
-    for (const { levels } of [own!, large!]) expect(levels.reduce((a, b) => a + b)).toBeCloseTo(packed, 3);
-    expect(small!.levels[0]).toBeGreaterThan(0);
-    expect(small!.levels[2]).toBe(0);
-    expect(own!.levels[1]).toBeGreaterThan(bytes / 2);
-    expect(large!.levels[2]).toBeGreaterThan(0.99 * bytes);
-    expect(small!.steps).toBeLessThan(own!.steps);
-    expect(own!.steps).toBeLessThan(large!.steps);
+    for (const pair of pairs) {
+      const [farRows, memoryRows] = pair.match(/\d+/g)!.map(Number) as [number, number];
+      const [near, far, memory] = [small!, own!, large!].map(({ arrived }) => arrived.get(pair)!);
+      expect(near).toBeGreaterThanOrEqual(small!.computed * (1 - 1e-9));
+      expect(far).toBeGreaterThanOrEqual(near! * (1 - 1e-9));
+      expect(memory).toBeGreaterThan(far!);
+      // A tile of one pixel takes as long as eight sums do: a panel has two vectors or more.
+      if (farRows >= 5) expect(far).toBeGreaterThan(1.2 * small!.computed);
+      expect(memory! / large!.computed).toBeGreaterThan(0.99 * (memoryRows / 8));
+      expect(memory! / large!.computed).toBeLessThan(1.01 * memoryRows);
+    }
+    expect(own!.computed).toBe(large!.computed);
+  });
+
+  it('has blocks of many pixels hide all that arrives', () => {
+    const network = builtNetwork('resnet18');
+    const { program, counts } = prepare(network, 'dense', 1, 1, 224);
+    const describer = new Describer(isa, nativeAmounts()!);
+    const { values, amounts: first } = describer.layout;
+    const { rows } = describer.describe(program, counts, 1, caches, 100 * caches.farBytes);
+    const names = describer.amounts.map(({ name }) => name);
+    const stem = names.map((_, i) => rows[first + i]!);
+    expect(stem[names.indexOf('multiplyAdds')]).toBeGreaterThan(0);
+    names.forEach((name, i) => {
+      if (!name.startsWith('arrivals')) return;
+      expect(stem[i]! / stem[names.indexOf('multiplyAdds')]!).toBeCloseTo(1, 6);
+    });
+    expect(rows.length % values).toBe(0);
   });
 
   it('is refused for counts and sessions that make no sense', () => {
