@@ -15,6 +15,7 @@ void ProgramDescriber::describe_alone(const int32_t* words, bool in_cache, Descr
     case Operation::max_pool:
     case Operation::average_pool:
       amounts.add(Amount::passes, 1);
+      amounts.add(Amount::pointers, static_cast<double>(extent(o[1]).pixels()) * o[2] * o[3] * setting_.even());
       describe_window(o, bytes_of(extent(o[1])) * o[2] * o[3], setting_.even(), amounts);
       break;
     case Operation::global_pool:
