@@ -28,7 +28,7 @@ export async function cancelElsewhere(journal: string, sweep: string): Promise<v
   } catch (cause) {
     throw new FoveaError('io', `cannot write ${request}: ${writeRefusal(cause)}`, { cause });
   }
-  for (const deadline = Date.now() + answerMs; Date.now() < deadline; await delay(lookMs / 5)) {
+  for (const deadline = performance.now() + answerMs; performance.now() < deadline; await delay(lookMs / 5)) {
     if (!existsSync(request)) return;
     if ((await holderOf(journal)) === undefined) return rm(request, { force: true });
   }

@@ -204,11 +204,11 @@ export class QueueBackend implements SweepBackend {
     for (const { name } of queues) this.#submitted.delete(name);
     // Workers notice when they next renew their locks, and drop what they compute; who is adding points notices with
     // the next part.
-    for (const deadline = Date.now() + cancelMs; ; ) {
+    for (const deadline = performance.now() + cancelMs; ; ) {
       for (const queue of queues) await queue.drain(true);
       await delay(lookMs / 10);
       const left = await Promise.all(queues.map((queue) => queue.getJobCountByTypes(...WAITING, 'active')));
-      if (left.every((count) => count === 0) || Date.now() > deadline) break;
+      if (left.every((count) => count === 0) || performance.now() > deadline) break;
     }
     await this.redis.xadd(sweepEventsKey(sweep), 'MAXLEN', 100, '*', 'event', 'cancelled');
   }
