@@ -1,11 +1,7 @@
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { dataFolder } from '@fovea/engine/internal';
 import { type CalibrateOptions, type CalibrationResult, calibrate } from '@fovea/engine/predict';
-import { lockHolder, underLock } from './lock.js';
-
-/** How often one that waits looks whether the calibration before it has ended. */
-const lookMs = 500;
+import { underLock } from './lock.js';
 
 /**
  * Calibrates this machine while no other process does: two at once would measure each other.
@@ -19,6 +15,5 @@ export async function calibrateAlone(
   const measure = () => calibrate(options);
   if (options.store === false) return measure();
   const path = join(dataFolder(), 'calibration.lock');
-  while (wait && (await lockHolder(path))) await delay(lookMs);
-  return underLock(path, 'a calibration', measure);
+  return underLock(path, 'a calibration', measure, { wait });
 }

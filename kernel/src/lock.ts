@@ -1,4 +1,4 @@
-import { link, open, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { type FileHandle, link, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FoveaError } from '@fovea/engine/errors';
@@ -22,6 +22,11 @@ const removalMs = 2000;
 /** How long others that find the same one wait for it. */
 const patienceMs = 2 * removalMs;
 
+/** How often one that waits for a lock looks whether it is free. */
+const heldMs = 100;
+/** How often a lock that seems to be a dead holder's is looked at before it is removed. */
+const watchMs = 100;
+
 /** Who holds a lock. */
 export interface LockHolder {
   readonly pid: number;
@@ -29,31 +34,58 @@ export interface LockHolder {
   readonly isElsewhere: boolean;
 }
 
+/** Gives a lock back. */
+export type Release = () => Promise<void>;
+
 /**
  * Takes a file that says which process works on something, so that two never do. The file appears with its content, so
  * that nobody takes it for an abandoned one while it is written.
  * @param what for the message
- * @returns gives it back
+ * @param beatMs how often holders say that they are alive, all the same
  * @throws FoveaError `bad-argument` when a process that still runs has it, `io` when it cannot be written
  */
-export async function takeLock(path: string, what: string): Promise<() => Promise<void>> {
+export async function takeLock(path: string, what: string, beatMs = aliveMs): Promise<Release> {
+  const taken = await tryLock(path, beatMs);
+  if (typeof taken === 'function') return taken;
+  throw new FoveaError(
+    'bad-argument',
+    `${what} is under way in ${describeHolder(taken)}; one at a time is accepted`,
+  );
+}
+
+/**
+ * Takes a lock as `takeLock` does, after all those that have it before.
+ * @param signal gives up
+ * @throws FoveaError `io` when it cannot be written, and the signal's reason
+ */
+export async function awaitLock(path: string, signal?: AbortSignal): Promise<Release> {
+  for (;;) {
+    signal?.throwIfAborted();
+    const taken = await tryLock(path, aliveMs);
+    if (typeof taken === 'function') return taken;
+    await delay(heldMs, undefined, signal ? { signal } : {}).catch(() => undefined);
+  }
+}
+
+/** Takes a lock, or says who has it. */
+async function tryLock(path: string, beatMs: number): Promise<Release | LockHolder> {
   const own = `${process.pid} ${processSpace} ${startOf(process.pid) ?? ''}\n`;
   const fresh = temporaryName(path);
   try {
     makeFolder(dirname(path));
     removeAbandoned(dirname(path));
     await writeFile(fresh, own, { flag: 'wx' });
-    for (const deadline = Date.now() + patienceMs; Date.now() < deadline; ) {
-      if (await appears(fresh, path, own)) return keep(path, own);
+    for (let deadline = performance.now() + patienceMs; performance.now() < deadline; ) {
+      if (await appears(fresh, path, own)) return await keep(path, own, beatMs);
       const found = await contentOf(path);
-      const holder = found === undefined ? undefined : await holderIn(path, found);
-      if (holder) {
-        throw new FoveaError(
-          'bad-argument',
-          `${what} is under way in ${describeHolder(holder)}; one at a time is accepted`,
-        );
+      if (found === undefined) continue;
+      const holder = await holderIn(path, found);
+      if (holder) return holder;
+      if (isForeign(found)) {
+        if (await isHeardOf(path, 1.2 * beatMs)) return { pid: partsOf(found).pid, isElsewhere: true };
+        deadline = performance.now() + patienceMs;
       }
-      if (found !== undefined) await removeAbandonedLock(path, found);
+      await removeAbandonedLock(path, found);
     }
   } catch (cause) {
     if (cause instanceof FoveaError) throw cause;
@@ -66,14 +98,16 @@ export async function takeLock(path: string, what: string): Promise<() => Promis
 
 /**
  * Works on something that two processes must not work on at once.
- * @throws FoveaError as `takeLock`, and what `work` throws
+ * @param options `wait`: others are waited for, instead of failing
+ * @throws FoveaError as `takeLock` or `awaitLock`, and what `work` throws
  */
 export async function underLock<Result>(
   path: string,
   what: string,
   work: () => Promise<Result>,
+  { wait = false }: { readonly wait?: boolean } = {},
 ): Promise<Result> {
-  const release = await takeLock(path, what);
+  const release = await (wait ? awaitLock(path) : takeLock(path, what));
   try {
     return await work();
   } finally {
@@ -96,16 +130,59 @@ export function describeHolder({ pid, isElsewhere }: LockHolder): string {
 const contentOf = (path: string): Promise<string | undefined> =>
   readFile(path, 'utf8').catch(() => undefined);
 
-async function holderIn(path: string, content: string): Promise<LockHolder | undefined> {
+/** The parts of a lock's content. */
+function partsOf(content: string) {
   const [number, space = processSpace, start] = content.trim().split(' ');
-  const pid = Number(number);
-  if (space !== processSpace) {
-    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: 0 }));
-    return Date.now() - mtimeMs < deadMs ? { pid, isElsewhere: true } : undefined;
+  return { pid: Number(number), space, start };
+}
+
+const isForeign = (content: string): boolean => partsOf(content).space !== processSpace;
+
+async function holderIn(path: string, content: string): Promise<LockHolder | undefined> {
+  const { pid, start } = partsOf(content);
+  if (isForeign(content)) {
+    const age = await ageOf(path);
+    return age !== undefined && Math.abs(age) < deadMs ? { pid, isElsewhere: true } : undefined;
   }
   // Numbers are given again, above all in containers, where each start gets the same ones.
   const isSame = isRunning(pid) && (start === undefined || start === startOf(pid));
   return isSame ? { pid, isElsewhere: false } : undefined;
+}
+
+const modifiedMs = (path: string): Promise<number | undefined> =>
+  stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => undefined,
+  );
+
+/**
+ * How long ago a file was written, by the clock that stamps files there: that of this machine may be minutes off the one
+ * of a server that keeps the folder. Undefined for one that is gone.
+ */
+async function ageOf(path: string): Promise<number | undefined> {
+  const written = await modifiedMs(path);
+  if (written === undefined) return undefined;
+  const now = temporaryName(path);
+  try {
+    await writeFile(now, '', { flag: 'wx' });
+    return ((await modifiedMs(now)) ?? Date.now()) - written;
+  } catch {
+    return Date.now() - written;
+  } finally {
+    await rm(now, { force: true }).catch(() => undefined);
+  }
+}
+
+/**
+ * Whether the holder of a lock says that it is alive while that is waited for. A clock that jumps, as after a machine has
+ * slept, makes every lock look abandoned until its holder has said so again.
+ */
+async function isHeardOf(path: string, waitMs: number): Promise<boolean> {
+  const before = await modifiedMs(path);
+  for (const deadline = performance.now() + waitMs; performance.now() < deadline; await delay(watchMs)) {
+    if ((await modifiedMs(path)) !== before) return true;
+  }
+  return false;
 }
 
 /** Whether a file appears under another name with its content, which it does not where that name is taken. */
@@ -137,8 +214,7 @@ async function removeAbandonedLock(path: string, judged: string): Promise<void> 
     await writeFile(guard, '', { flag: 'wx' });
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
-    const { mtimeMs } = await stat(guard).catch(() => ({ mtimeMs: Date.now() }));
-    if (Date.now() - mtimeMs > removalMs) await rm(guard, { force: true });
+    if (((await ageOf(guard)) ?? 0) > removalMs) await rm(guard, { force: true });
     await delay(20);
     return;
   }
@@ -149,14 +225,16 @@ async function removeAbandonedLock(path: string, judged: string): Promise<void> 
   }
 }
 
-/** Says that the holder is alive, until it gives the lock back. */
-function keep(path: string, own: string): () => Promise<void> {
-  const timer = setInterval(() => {
-    const now = new Date();
-    utimes(path, now, now).catch(() => undefined);
-  }, aliveMs).unref();
+/**
+ * Says that the holder is alive, until it gives the lock back: by writing its content again, which takes the time from
+ * where the folder is kept. The file stays open, so that a lock that was lost to another process is not written into.
+ */
+async function keep(path: string, own: string, beatMs: number): Promise<Release> {
+  const file: FileHandle | undefined = await open(path, 'r+').catch(() => undefined);
+  const timer = setInterval(() => void file?.write(own, 0).catch(() => undefined), beatMs).unref();
   return async () => {
     clearInterval(timer);
+    await file?.close().catch(() => undefined);
     if ((await contentOf(path)) === own) await rm(path, { force: true });
   };
 }
