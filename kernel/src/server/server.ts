@@ -16,6 +16,7 @@ import { Router } from './http/router.js';
 import { registerIdentity } from './identity.js';
 import { stateFolder as defaultStateFolder } from './jupyter-paths.js';
 import { KernelPlaces } from './kernel-places.js';
+import { removeAbandonedConnections } from './kernels/connection-file.js';
 import { KernelManager } from './kernels/manager.js';
 import type { OutputLimits } from './kernels/output-limits.js';
 import { KernelSpecs } from './kernelspecs.js';
@@ -130,6 +131,8 @@ export class LabServer {
       throw new FoveaError('bad-argument', `${options.folder} is not a folder`);
     });
     const { secret, trust } = await openState(stateFolder, log);
+    const runtimeFolder = join(stateFolder, 'runtime');
+    await removeAbandonedConnections(runtimeFolder);
     const places = new KernelPlaces(root);
     const others = [...(options.allowHosts ?? []), ...(options.trustProxies ?? [])];
     const isShared = !isLoopback(ip) || others.length > 0;
@@ -144,7 +147,7 @@ export class LabServer {
     const specs = options.kernelspecs ?? new KernelSpecs();
     const kernels = new KernelManager(specs, {
       folder: root.folder,
-      runtimeFolder: join(stateFolder, 'runtime'),
+      runtimeFolder,
       log,
       ...(options.outputLimits ? { limits: options.outputLimits } : {}),
     });
