@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import { dataFolder } from '@fovea/engine/internal';
 import { type CalibrateOptions, type CalibrationResult, calibrate } from '@fovea/engine/predict';
 import { underLock } from './lock.js';
+import { measureAlone } from './measure-alone.js';
 
 /**
- * Calibrates this machine while no other process does: two at once would measure each other.
+ * Calibrates this machine while no other process does, or measures points of a sweep: each would measure the other.
  * @param wait waits for another calibration to end instead of failing
  * @throws FoveaError `bad-argument` while another calibration is under way, and as `calibrate` does
  */
@@ -12,7 +13,7 @@ export async function calibrateAlone(
   options: CalibrateOptions = {},
   { wait = false }: { readonly wait?: boolean } = {},
 ): Promise<CalibrationResult> {
-  const measure = () => calibrate(options);
+  const measure = () => measureAlone(() => calibrate(options));
   if (options.store === false) return measure();
   const path = join(dataFolder(), 'calibration.lock');
   return underLock(path, 'a calibration', measure, { wait });

@@ -91,7 +91,7 @@ async function tryLock(path: string, beatMs: number): Promise<Release | LockHold
     if (cause instanceof FoveaError) throw cause;
     throw new FoveaError('io', `cannot write ${path}: ${writeRefusal(cause)}`, { cause });
   } finally {
-    await rm(fresh, { force: true });
+    await rm(fresh, { force: true }).catch(() => undefined);
   }
   throw new FoveaError('io', `cannot take ${path}: others keep taking it`);
 }
