@@ -79,8 +79,11 @@ export class Dispatcher {
     if (access === 'page') {
       const byName = originByName(address);
       if (byName) return redirect(`${byName}${this.router.link(`${url.pathname}${url.search}`)}`);
+      const isTicket = !principal && this.guard.takesTicket(request, query);
+      if (principal ? query.has('token') || query.has('ticket') : isTicket)
+        return this.withoutSecret(url, address, principal === 'token' || isTicket);
+      url.searchParams.delete('ticket');
       if (!principal) return loginPage(this.router, `${url.pathname}${url.search}`);
-      if (query.has('token')) return this.withoutToken(url, address, principal === 'token');
     } else if (access === 'authenticated') {
       if (!principal) throw new HttpError(403, NOT_LOGGED_IN);
       this.guard.checkForgery(request, principal, address);
@@ -88,9 +91,10 @@ export class Dispatcher {
     return handler({ method, params, query, request, url, address, principal });
   }
 
-  /** The token goes from the address into a cookie: addresses end up in histories, logs and screenshots. */
-  private withoutToken(url: URL, address: Address, valid: boolean): Reply {
+  /** The token, or the ticket, goes from the address into a cookie: addresses end up in histories, logs and screenshots. */
+  private withoutSecret(url: URL, address: Address, valid: boolean): Reply {
     url.searchParams.delete('token');
+    url.searchParams.delete('ticket');
     const cookies: Reply['headers'] = valid ? { 'Set-Cookie': this.guard.issueCookies(address) } : {};
     return redirect(this.router.link(`${url.pathname}${url.search}`), cookies);
   }
