@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import { underLock } from '@fovea/engine/files';
 import { dataFolder } from '@fovea/engine/internal';
 import { type CalibrateOptions, type CalibrationResult, calibrate } from '@fovea/engine/predict';
-import { underLock } from './lock.js';
 import { measureAlone } from './measure-alone.js';
 
 /**

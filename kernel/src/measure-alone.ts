@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
-import { processSpace } from '@fovea/engine/files';
+import { awaitLock, processSpace, type Release } from '@fovea/engine/files';
 import { dataFolder } from '@fovea/engine/internal';
-import { awaitLock, type Release } from './lock.js';
 
 /** Of this machine: others that share the user's folder measure themselves. */
 const lockPath = () => join(dataFolder(), `measuring-${processSpace}.lock`);

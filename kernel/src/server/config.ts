@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { makeFolder } from '@fovea/engine/files';
+import { makeFolder, underLock } from '@fovea/engine/files';
 import { isJsonObject, type JsonObject } from '../json-object.js';
-import { underLock } from '../lock.js';
 import { OneByOne } from '../one-by-one.js';
 import { saveAtomically } from './contents/save.js';
 import { readJson } from './http/body.js';

@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { underLock } from '@fovea/engine/files';
 import type { JsonObject } from '../../json-object.js';
-import { underLock } from '../../lock.js';
 import { OneByOne } from '../../one-by-one.js';
 import { keptSecret } from '../security/kept-secret.js';
 import { codeCells, formatNotebook } from './notebook.js';

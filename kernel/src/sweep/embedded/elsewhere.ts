@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FoveaError } from '@fovea/engine/errors';
-import { writeRefusal } from '@fovea/engine/files';
-import { describeHolder, type LockHolder, lockHolder } from '../../lock.js';
+import { describeHolder, type LockHolder, lockHolder, writeRefusal } from '@fovea/engine/files';
 
 /** How often a process checks whether another one has requested a cancellation. */
 const lookMs = 500;

@@ -1,7 +1,6 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine/errors';
-import { refusal, writeRefusal } from '@fovea/engine/files';
-import { takeLock } from '../../lock.js';
+import { refusal, takeLock, writeRefusal } from '@fovea/engine/files';
 import { canonicalJson, type PointRecord } from '../point.js';
 import type { SweepSpace } from '../space/space.js';
 

@@ -3,7 +3,7 @@ import { rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FoveaError } from '@fovea/engine/errors';
-import { describeHolder, lockHolder, takeLock, underLock } from '../../lock.js';
+import { describeHolder, lockHolder, takeLock, underLock } from '@fovea/engine/files';
 import { namesIn, sweepsFolder } from './folders.js';
 
 /** Clocks of machines that share a folder differ, and file systems keep times more coarsely than the clock. */

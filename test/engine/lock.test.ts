@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { processSpace, startOf } from '@fovea/engine/files';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { awaitLock, lockHolder, takeLock, underLock } from '../../kernel/src/lock.js';
+import { awaitLock, lockHolder, takeLock, underLock } from '../../engine/src/lock.js';
 
 let folder: string;
 let path: string;

@@ -1,16 +1,11 @@
 import { type FileHandle, link, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { FoveaError } from '@fovea/engine/errors';
-import {
-  isRunning,
-  makeFolder,
-  processSpace,
-  removeAbandoned,
-  startOf,
-  temporaryName,
-  writeRefusal,
-} from '@fovea/engine/files';
+import { FoveaError } from './errors.js';
+import { writeRefusal } from './file.js';
+import { makeFolder } from './make-folder.js';
+import { isRunning, processSpace, startOf } from './running-process.js';
+import { removeAbandoned, temporaryName } from './temporary.js';
 
 /** How often a holder says that it is alive, for those who cannot see its process. */
 const aliveMs = 10_000;
