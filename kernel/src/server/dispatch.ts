@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Connections } from './connections.js';
 import { describeFailure, HttpError, toHttpError } from './http/errors.js';
@@ -29,8 +30,23 @@ async function write(reply: Reply, request: IncomingMessage, response: ServerRes
   } else if (typeof body === 'string' || Buffer.isBuffer(body)) {
     response.end(body);
   } else {
-    await pipeline(body, response);
+    await writeStream(body, response, headers['Content-Length']);
   }
+}
+
+/** Of a file that has become shorter meanwhile the rest would be awaited for ever: the connection ends with it. */
+async function writeStream(
+  body: Readable,
+  response: ServerResponse,
+  announced: string | readonly string[] | undefined,
+): Promise<void> {
+  let sent = 0;
+  body.on('data', (chunk: Buffer) => {
+    sent += chunk.length;
+  });
+  await pipeline(body, response, { end: false });
+  if (announced === undefined || Number(announced) === sent) response.end();
+  else response.destroy();
 }
 
 /** A page that is open while the lab is started again with another token shows this when it saves. */
