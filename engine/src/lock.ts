@@ -49,16 +49,24 @@ export async function takeLock(path: string, what: string, beatMs = aliveMs): Pr
 }
 
 /**
- * Takes a lock as `takeLock` does, after all those that have it before.
+ * Takes a lock as `takeLock` does, when nobody has it any more. One that has just given it back lets those go first that
+ * wait: they say so with a file, which the next one who takes the lock removes.
  * @param signal gives up
  * @throws FoveaError `io` when it cannot be written, and the signal's reason
  */
 export async function awaitLock(path: string, signal?: AbortSignal): Promise<Release> {
+  const waiting = `${path}.waiting`;
+  const pause = (ms: number) => delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined);
+  if ((await modifiedMs(waiting)) !== undefined) await pause(1.5 * heldMs);
   for (;;) {
     signal?.throwIfAborted();
     const taken = await tryLock(path, aliveMs);
-    if (typeof taken === 'function') return taken;
-    await delay(heldMs, undefined, signal ? { signal } : {}).catch(() => undefined);
+    if (typeof taken === 'function') {
+      await rm(waiting, { force: true }).catch(() => undefined);
+      return taken;
+    }
+    await writeFile(waiting, '').catch(() => undefined);
+    await pause(heldMs);
   }
 }
 

@@ -104,6 +104,26 @@ describe('a lock', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it('goes to one who waits before it goes again to one who has had it', async () => {
+    const order: string[] = [];
+    const often = async () => {
+      for (let i = 0; i < 4; i++) {
+        const release = await awaitLock(path);
+        order.push('often');
+        await new Promise((resolve) => setTimeout(resolve, 250));
+        await release();
+      }
+    };
+    const busy = often();
+    while (order.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const release = await awaitLock(path);
+    order.push('once');
+    await release();
+    await busy;
+    expect(order).toEqual(['often', 'once', 'often', 'often', 'often']);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   it('is waited for until the wait is given up', async () => {
     const release = await takeLock(path, 'it');
     const controller = new AbortController();
