@@ -1,10 +1,12 @@
 // @module-tag process
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
 import { registerConfig } from '../../../kernel/src/server/config.js';
+import { ContentsRoot } from '../../../kernel/src/server/contents/paths.js';
 import type * as Save from '../../../kernel/src/server/contents/save.js';
 import { NotebookTrust } from '../../../kernel/src/server/contents/trust.js';
 import { Router } from '../../../kernel/src/server/http/router.js';
@@ -93,6 +95,23 @@ describe('requests at once', () => {
       expect(created!.status).toBe(201);
       expect(texts()).toHaveLength(before + 1);
     }
+  });
+
+  it('find the place of a file that appears and goes meanwhile', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fovea-places-'));
+    const root = await ContentsRoot.open(folder);
+    let isOver = false;
+    const changing = (async () => {
+      for (; !isOver; await rm(join(folder, 'a'))) await writeFile(join(folder, 'a'), '');
+    })();
+    const asking = Array.from({ length: 3 }, async () => {
+      for (let i = 0; i < 300; i++) expect((await root.place('a', 'write')).api).toBe('a');
+    });
+    await Promise.all(asking).finally(() => {
+      isOver = true;
+    });
+    await changing;
+    rmSync(folder, { recursive: true });
   });
 
   it('leave the settings, layout and configuration of the last one', async () => {
