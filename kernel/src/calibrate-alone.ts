@@ -1,14 +1,11 @@
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { underLock } from '@fovea/engine/files';
 import { dataFolder } from '@fovea/engine/internal';
 import { type CalibrateOptions, type CalibrationResult, calibrate } from '@fovea/engine/predict';
-import { lockHolder, underLock } from './lock.js';
-
-/** How often one that waits looks whether the calibration before it has ended. */
-const lookMs = 500;
+import { measureAlone } from './measure-alone.js';
 
 /**
- * Calibrates this machine while no other process does: two at once would measure each other.
+ * Calibrates this machine while no other process does, or measures points of a sweep: each would measure the other.
  * @param wait waits for another calibration to end instead of failing
  * @throws FoveaError `bad-argument` while another calibration is under way, and as `calibrate` does
  */
@@ -16,9 +13,8 @@ export async function calibrateAlone(
   options: CalibrateOptions = {},
   { wait = false }: { readonly wait?: boolean } = {},
 ): Promise<CalibrationResult> {
-  const measure = () => calibrate(options);
+  const measure = () => measureAlone(() => calibrate(options));
   if (options.store === false) return measure();
   const path = join(dataFolder(), 'calibration.lock');
-  while (wait && (await lockHolder(path))) await delay(lookMs);
-  return underLock(path, 'a calibration', measure);
+  return underLock(path, 'a calibration', measure, { wait });
 }

@@ -4,6 +4,7 @@ import { cellFilePrefix } from '../../kernel/src/execution/cells/cell-file.js';
 import { compileCell } from '../../kernel/src/execution/cells/compile.js';
 import { completeMagic } from '../../kernel/src/execution/cells/magic-completion.js';
 import { tidyStacks } from '../../kernel/src/execution/host/traceback.js';
+import { withoutVersion } from '../../kernel/src/execution/module-version.js';
 import { importsOf } from '../../kernel/src/execution/runtime/modules/resolve.js';
 import { matchesGlob } from '../../kernel/src/glob.js';
 import { wordAt } from '../../kernel/src/language/complete.js';
@@ -27,6 +28,7 @@ describe('texts of any length are read in time by their length:', () => {
       'frames of a stack',
       () => tidyStacks(`E\n    at ${'/'.repeat(LONG)} (${cellFilePrefix}:1:2)`, new Map()),
     ],
+    ['versions of files in a stack', () => withoutVersion(`at ${'?v=a&'.repeat(LONG / 5)} (x`)],
     ['values in the debugger', () => valueText({ type: 'string', value: ' '.repeat(LONG) })],
     ['patterns for earlier cells', () => matchesGlob(code.repeat(LONG / 100), `${'*a'.repeat(20)}*!`)],
   ])('%s', async (_, read) => {
@@ -51,6 +53,20 @@ describe('a cell that a compiler prints again', () => {
     ['1; /* ; */\n\n', false],
   ])('shows the value of %j: %s', async (source, shown) => {
     expect(await resultOf(`enum A { b }\n${source}`)).toBe(shown);
+  });
+});
+
+describe('a line of a stack', () => {
+  it.each([
+    ['at f (file:///a/b.ts?v=1x:2:3)', 'at f (file:///a/b.ts:2:3)'],
+    ['at file:///a/b.ts?v=1x:2:3', 'at file:///a/b.ts:2:3'],
+    ['at f (file:///a/b.ts?v=1x&raw&y:2:3)', 'at f (file:///a/b.ts?raw&y:2:3)'],
+    ['at f (file:///a/b.ts?v=1x&:2:3)', 'at f (file:///a/b.ts:2:3)'],
+    ['at f (file:///a?v=X?v=1:2:3)', 'at f (file:///a?v=X:2:3)'],
+    ['at f (file:///a?v=1 (file:///b:2:3)', 'at f (file:///a?v=1 (file:///b:2:3)'],
+    ['at f (file:///a/b.ts?v=1x)', 'at f (file:///a/b.ts?v=1x)'],
+  ])('%j without versions is %j', (line, shown) => {
+    expect(withoutVersion(line)).toBe(shown);
   });
 });
 

@@ -143,3 +143,22 @@ describe('the scripts', () => {
     expect(missing).toEqual([]);
   });
 });
+
+/** Files that compare a time with one that was stamped, on a disk or elsewhere. */
+const STAMPS: readonly string[] = [
+  'engine/src/lock.ts',
+  'engine/src/temporary.ts',
+  'kernel/src/sweep/storage/use.ts',
+];
+
+it('times are taken with a clock that no one sets, but where they are compared with stamps', () => {
+  const files = ['engine', 'kernel', 'extension'].flatMap((name) =>
+    readdirSync(join(root, name, 'src'), { recursive: true, encoding: 'utf8' }).map(
+      (file) => `${name}/src/${file}`,
+    ),
+  );
+  const using = files.filter(
+    (file) => file.endsWith('.ts') && readFileSync(join(root, file), 'utf8').includes('Date.now()'),
+  );
+  expect(using.sort()).toEqual(STAMPS);
+});

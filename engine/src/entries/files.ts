@@ -5,6 +5,15 @@
 export { didYouMean } from '../did-you-mean.js';
 export { diskRefusal, refusal, writeRefusal } from '../file.js';
 export { homeFolder } from '../home-folder.js';
+export {
+  awaitLock,
+  describeHolder,
+  type LockHolder,
+  lockHolder,
+  type Release,
+  takeLock,
+  underLock,
+} from '../lock.js';
 export { makeFolder } from '../make-folder.js';
 export { putContent, putFile } from '../put-in-place.js';
 export { replaceFile, replaceFileSync } from '../replace-file.js';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { makeFolder } from '@fovea/engine/files';
+import { dirname, join } from 'node:path';
+import { makeFolder, underLock } from '@fovea/engine/files';
 import { isJsonObject, type JsonObject } from '../json-object.js';
 import { OneByOne } from '../one-by-one.js';
 import { saveAtomically } from './contents/save.js';
@@ -35,27 +35,36 @@ export function registerConfig(router: Router, stateFolder: string): void {
       return {};
     }
   };
-  const write = async (name: string, section: JsonObject) => {
-    makeFolder(join(stateFolder, 'config'), 0o700);
-    await saveAtomically(fileOf(name), JSON.stringify(section, null, 2));
-  };
-  /** Two changes at once are both kept. */
+  /** Two changes at once are both kept, also those of two labs. */
   const changes = new OneByOne();
+  const change = (
+    name: string,
+    work: (write: (section: JsonObject) => Promise<void>) => Promise<JsonObject>,
+  ) =>
+    changes.do(() => {
+      const file = fileOf(name);
+      makeFolder(dirname(file), 0o700);
+      const write = (section: JsonObject) => saveAtomically(file, JSON.stringify(section, null, 2));
+      return underLock(`${file}.lock`, 'a change', () => work(write), { wait: true });
+    });
   const path = '/api/config/:section';
   router.on('GET', path, async (call) => json(await read(call.params.section!)));
   router.on('PUT', path, async (call) => {
-    const name = call.params.section!;
     const section = await readJson(call.request);
-    await changes.do(() => write(name, section));
+    await change(call.params.section!, async (write) => {
+      await write(section);
+      return section;
+    });
     return empty();
   });
   router.on('PATCH', path, async (call) => {
     const name = call.params.section!;
-    const change = await readJson(call.request);
-    return changes.do(async () => {
-      const section = merge(await read(name), change);
-      await write(name, section);
-      return json(section);
+    const changed = await readJson(call.request);
+    const section = await change(name, async (write) => {
+      const merged = merge(await read(name), changed);
+      await write(merged);
+      return merged;
     });
+    return json(section);
   });
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Connections } from './connections.js';
 import { describeFailure, HttpError, toHttpError } from './http/errors.js';
@@ -29,8 +30,23 @@ async function write(reply: Reply, request: IncomingMessage, response: ServerRes
   } else if (typeof body === 'string' || Buffer.isBuffer(body)) {
     response.end(body);
   } else {
-    await pipeline(body, response);
+    await writeStream(body, response, headers['Content-Length']);
   }
+}
+
+/** Of a file that has become shorter meanwhile the rest would be awaited for ever: the connection ends with it. */
+async function writeStream(
+  body: Readable,
+  response: ServerResponse,
+  announced: string | readonly string[] | undefined,
+): Promise<void> {
+  let sent = 0;
+  body.on('data', (chunk: Buffer) => {
+    sent += chunk.length;
+  });
+  await pipeline(body, response, { end: false });
+  if (announced === undefined || Number(announced) === sent) response.end();
+  else response.destroy();
 }
 
 /** A page that is open while the lab is started again with another token shows this when it saves. */
@@ -79,8 +95,11 @@ export class Dispatcher {
     if (access === 'page') {
       const byName = originByName(address);
       if (byName) return redirect(`${byName}${this.router.link(`${url.pathname}${url.search}`)}`);
+      const isTicket = !principal && this.guard.takesTicket(request, query);
+      if (principal ? query.has('token') || query.has('ticket') : isTicket)
+        return this.withoutSecret(url, address, principal === 'token' || isTicket);
+      url.searchParams.delete('ticket');
       if (!principal) return loginPage(this.router, `${url.pathname}${url.search}`);
-      if (query.has('token')) return this.withoutToken(url, address, principal === 'token');
     } else if (access === 'authenticated') {
       if (!principal) throw new HttpError(403, NOT_LOGGED_IN);
       this.guard.checkForgery(request, principal, address);
@@ -88,9 +107,10 @@ export class Dispatcher {
     return handler({ method, params, query, request, url, address, principal });
   }
 
-  /** The token goes from the address into a cookie: addresses end up in histories, logs and screenshots. */
-  private withoutToken(url: URL, address: Address, valid: boolean): Reply {
+  /** The token, or the ticket, goes from the address into a cookie: addresses end up in histories, logs and screenshots. */
+  private withoutSecret(url: URL, address: Address, valid: boolean): Reply {
     url.searchParams.delete('token');
+    url.searchParams.delete('ticket');
     const cookies: Reply['headers'] = valid ? { 'Set-Cookie': this.guard.issueCookies(address) } : {};
     return redirect(this.router.link(`${url.pathname}${url.search}`), cookies);
   }

@@ -6,8 +6,9 @@ import type { Notebook } from '../export/nbformat.js';
 import { PAGE_POLICY } from '../export/page.js';
 import { renderNotebook } from '../export/render.js';
 import { OneByOne } from '../one-by-one.js';
+import { badType, LARGEST_SHOWN_BYTES } from './contents/models.js';
 import { parseNotebook } from './contents/notebook.js';
-import type { ContentsRoot } from './contents/paths.js';
+import type { ContentsRoot, Place } from './contents/paths.js';
 import { HttpError, toHttpError } from './http/errors.js';
 import { mediaType } from './http/media-types.js';
 import { html, json } from './http/reply.js';
@@ -30,9 +31,7 @@ export function registerNbconvert(router: Router, root: ContentsRoot): void {
       throw new HttpError(404, `No exporter for format ${params.format}: html is accepted`);
     }
     const place = await root.place(path, 'read');
-    const text = await readFile(place.file, 'utf8').catch((error: unknown) => {
-      throw toHttpError(error, path) as Error;
-    });
+    const text = await readNotebook(place, path);
     const name = posix.basename(place.api, '.ipynb');
     const notebook = parseNotebook(text, place.api) as unknown as Notebook;
     const left = new AbortController();
@@ -57,6 +56,19 @@ export function registerNbconvert(router: Router, root: ContentsRoot): void {
   });
 }
 
+/** @throws HttpError for what is no regular file: the whole server would wait for whoever writes into a pipe */
+async function readNotebook({ file }: Place, path: string): Promise<string> {
+  try {
+    const status = await stat(file);
+    if (status.isDirectory()) throw badType(`${path} is a directory, not a notebook`);
+    if (!status.isFile()) throw badType(`${path} is not a regular file`);
+    if (status.size > LARGEST_SHOWN_BYTES) throw new HttpError(400, `${path} is too large for a page`);
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw toHttpError(error, path) as Error;
+  }
+}
+
 /** Reads pictures by their paths relative to a folder of the root; what is not there or hidden is not read. */
 function assetsBeside(root: ContentsRoot, folder: string): ReadAsset {
   return async (path) => {
@@ -64,7 +76,8 @@ function assetsBeside(root: ContentsRoot, folder: string): ReadAsset {
     if (!mime?.startsWith('image/')) return undefined;
     try {
       const { file } = await root.place(posix.join(folder, path), 'read');
-      if ((await stat(file)).size > MOST_PICTURE_BYTES) return undefined;
+      const status = await stat(file);
+      if (!status.isFile() || status.size > MOST_PICTURE_BYTES) return undefined;
       return { mime, bytes: await readFile(file) };
     } catch {
       return undefined;

@@ -16,6 +16,7 @@ import { Router } from './http/router.js';
 import { registerIdentity } from './identity.js';
 import { stateFolder as defaultStateFolder } from './jupyter-paths.js';
 import { KernelPlaces } from './kernel-places.js';
+import { removeAbandonedConnections } from './kernels/connection-file.js';
 import { KernelManager } from './kernels/manager.js';
 import type { OutputLimits } from './kernels/output-limits.js';
 import { KernelSpecs } from './kernelspecs.js';
@@ -101,6 +102,7 @@ export class LabServer {
       readonly contents: ContentsService;
       readonly sockets: WebSockets;
       readonly terminals: TerminalManager;
+      readonly guard: Guard;
     },
     /** `http://host:port`, without a trailing slash. */
     readonly origin: string,
@@ -130,6 +132,8 @@ export class LabServer {
       throw new FoveaError('bad-argument', `${options.folder} is not a folder`);
     });
     const { secret, trust } = await openState(stateFolder, log);
+    const runtimeFolder = join(stateFolder, 'runtime');
+    await removeAbandonedConnections(runtimeFolder);
     const places = new KernelPlaces(root);
     const others = [...(options.allowHosts ?? []), ...(options.trustProxies ?? [])];
     const isShared = !isLoopback(ip) || others.length > 0;
@@ -144,7 +148,7 @@ export class LabServer {
     const specs = options.kernelspecs ?? new KernelSpecs();
     const kernels = new KernelManager(specs, {
       folder: root.folder,
-      runtimeFolder: join(stateFolder, 'runtime'),
+      runtimeFolder,
       log,
       ...(options.outputLimits ? { limits: options.outputLimits } : {}),
     });
@@ -152,7 +156,7 @@ export class LabServer {
     const sockets = new WebSockets(guard, kernels, terminals, router, connections, log);
     const isAny = isLoopback(ip) || ip === '0.0.0.0' || ip === '::';
     const shownHost = isAny ? 'localhost' : isIPv6(ip) ? hostname() : ip;
-    const parts = { kernels, contents, sockets, terminals };
+    const parts = { kernels, contents, sockets, terminals, guard };
     if (isShared && token === '') log(OPEN_TO_OTHERS);
     const lab = new LabServer(http, parts, `http://${shownHost}:${bound}`, router.base, token);
 
@@ -200,8 +204,17 @@ export class LabServer {
 
   /** Address that opens a document, given by its path below the folder. */
   urlOf(path: string): string {
+    return this.addressOf(path, 'token', this.token);
+  }
+
+  /** The same for the browser that is opened now: it carries a ticket in the place of the token, and logs in once. */
+  openingUrlOf(path: string): string {
+    return this.addressOf(path, 'ticket', this.parts.guard.ticket.text);
+  }
+
+  private addressOf(path: string, name: string, secret: string): string {
     const tree = path === '' ? '' : `/tree/${path.split('/').map(encodeURIComponent).join('/')}`;
-    return `${this.origin}${this.base}/lab${tree}${this.token === '' ? '' : `?token=${this.token}`}`;
+    return `${this.origin}${this.base}/lab${tree}${this.token === '' ? '' : `?${name}=${secret}`}`;
   }
 
   /** Ends all kernels and connections and stops listening; resolves when all have ended. */

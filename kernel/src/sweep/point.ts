@@ -100,6 +100,9 @@ export function hashesIn({ sha256, data }: Point): string[] {
   );
 }
 
+/** Whether a point counts time, which other measurements on the machine would lengthen. Calibrations see to it themselves. */
+export const measures = ({ kind }: Point): boolean => kind === 'measure';
+
 /** Whether a machine with these labels may take a point. */
 export function serves(labels: Where, where: Where): boolean {
   return Object.entries(where).every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);

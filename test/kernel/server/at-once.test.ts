@@ -1,10 +1,15 @@
 // @module-tag process
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
+import { registerConfig } from '../../../kernel/src/server/config.js';
+import { ContentsRoot } from '../../../kernel/src/server/contents/paths.js';
 import type * as Save from '../../../kernel/src/server/contents/save.js';
 import { NotebookTrust } from '../../../kernel/src/server/contents/trust.js';
+import { Router } from '../../../kernel/src/server/http/router.js';
 import { TerminalManager } from '../../../kernel/src/server/terminals/manager.js';
 import { freePort } from '../client.js';
 import { serverWithApi } from './support/api.js';
@@ -33,6 +38,21 @@ async function overtaking(method: string, path: string, bodies: readonly [unknow
   const answers = [await lab.ask(method, path, bodies[1]), await first];
   expect(answers.every(({ status }) => status < 300)).toBe(true);
   return (await lab.ask('GET', path)).body;
+}
+
+const notebookOf = (text: string) => ({
+  cells: [{ cell_type: 'code', metadata: {}, outputs: [], source: text, execution_count: null }],
+  metadata: {},
+  nbformat: 4,
+  nbformat_minor: 5,
+});
+
+/** A change of a section of a lab's configuration. */
+function change(router: Router, body: object) {
+  const path = '/api/config/notebook';
+  const { handler, params } = router.match('PATCH', path);
+  const request = Object.assign(Readable.from([Buffer.from(JSON.stringify(body))]), { headers: {} });
+  return handler({ method: 'PATCH', params, request } as any);
 }
 
 describe('requests at once', () => {
@@ -77,6 +97,23 @@ describe('requests at once', () => {
     }
   });
 
+  it('find the place of a file that appears and goes meanwhile', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fovea-places-'));
+    const root = await ContentsRoot.open(folder);
+    let isOver = false;
+    const changing = (async () => {
+      for (; !isOver; await rm(join(folder, 'a'))) await writeFile(join(folder, 'a'), '');
+    })();
+    const asking = Array.from({ length: 3 }, async () => {
+      for (let i = 0; i < 300; i++) expect((await root.place('a', 'write')).api).toBe('a');
+    });
+    await Promise.all(asking).finally(() => {
+      isOver = true;
+    });
+    await changing;
+    rmSync(folder, { recursive: true });
+  });
+
   it('leave the settings, layout and configuration of the last one', async () => {
     const settings = [{ raw: '{"size":1}' }, { raw: '{"size":2}' }] as const;
     expect((await overtaking('PUT', '/lab/api/settings/@test/plugin:main', settings)).raw).toBe('{"size":2}');
@@ -89,19 +126,36 @@ describe('requests at once', () => {
 
   it('trust two notebooks for good', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'fovea-trust-'));
-    const notebook = (text: string) => ({
-      cells: [{ cell_type: 'code', metadata: {}, outputs: [], source: text, execution_count: null }],
-      metadata: {},
-      nbformat: 4,
-      nbformat_minor: 5,
-    });
     const trust = await NotebookTrust.open(folder);
     delaysMs.push(200);
-    await Promise.all([trust.remember(notebook('one')), trust.remember(notebook('two'))]);
+    await Promise.all([trust.remember(notebookOf('one')), trust.remember(notebookOf('two'))]);
     const later = await NotebookTrust.open(folder);
     for (const text of ['one', 'two']) {
-      expect(later.mark(notebook(text)).cells).toMatchObject([{ metadata: { trusted: true } }]);
+      expect(later.mark(notebookOf(text)).cells).toMatchObject([{ metadata: { trusted: true } }]);
     }
+    rmSync(folder, { recursive: true });
+  });
+
+  it('save notebooks in two labs, which both trust them, as those that are opened later do', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fovea-trust-'));
+    const labs = [await NotebookTrust.open(folder), await NotebookTrust.open(folder)] as const;
+    delaysMs.push(100, 100, 100, 100);
+    await Promise.all([...'abcd'].map((text, i) => labs[i % 2]!.remember(notebookOf(text))));
+    for (const trust of [...labs, await NotebookTrust.open(folder)]) {
+      for (const text of 'abcd')
+        expect(trust.mark(notebookOf(text)).cells).toMatchObject([{ metadata: { trusted: true } }]);
+    }
+    expect(readdirSync(folder).sort()).toEqual(['notebook-secret', 'notebook-signatures']);
+    rmSync(folder, { recursive: true });
+  });
+
+  it('change a configuration in two labs, and both changes are kept', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fovea-config-'));
+    const [one, other] = [new Router(), new Router()];
+    for (const router of [one, other]) registerConfig(router, folder);
+    delaysMs.push(100, 100);
+    await Promise.all([change(one, { a: 1 }), change(other, { b: 2 })]);
+    expect(JSON.parse(readFileSync(join(folder, 'config/notebook.json'), 'utf8'))).toEqual({ a: 1, b: 2 });
     rmSync(folder, { recursive: true });
   });
 

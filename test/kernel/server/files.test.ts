@@ -1,4 +1,4 @@
-import { utimesSync, writeFileSync } from 'node:fs';
+import { renameSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { serverWithApi } from './support/api.js';
@@ -82,6 +82,27 @@ describe('a file below /files/', () => {
     expect([part.status, await part.text()]).toEqual([206, '56789']);
     const whole = await get('/files/digits.txt', { Range: 'bytes=5-', 'If-Range': '"other"' });
     expect([whole.status, await whole.text()]).toEqual([200, '0123456789']);
+  });
+
+  it('is sent again when another one of its size has taken its time along', async () => {
+    const file = join(lab.server.folder, 'restored.txt');
+    writeFileSync(file, 'before');
+    const { mtime } = statSync(file);
+    const tag = (await get('/files/restored.txt')).headers.get('etag')!;
+    writeFileSync(`${file}.copy`, 'after!');
+    utimesSync(`${file}.copy`, mtime, mtime);
+    renameSync(`${file}.copy`, file);
+    const answer = await get('/files/restored.txt', { 'If-None-Match': tag });
+    expect([answer.status, await answer.text()]).toEqual([200, 'after!']);
+  });
+
+  it('that becomes shorter while it is sent ends the connection, instead of keeping its reader', async () => {
+    const file = join(lab.server.folder, 'shrinking.bin');
+    writeFileSync(file, Buffer.alloc(64 * 2 ** 20));
+    const answer = await get('/files/shrinking.bin');
+    truncateSync(file, 2 ** 20);
+    await expect(answer.arrayBuffer()).rejects.toThrow('terminated');
+    expect((await get('/files/digits.txt')).status).toBe(200);
   });
 
   it('may be empty', async () => {

@@ -1,8 +1,14 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { processSpace } from '@fovea/engine/files';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import {
+  createConnection,
+  removeAbandonedConnections,
+  writeConnectionFile,
+} from '../../../kernel/src/server/kernels/connection-file.js';
 import { KeptMessages } from '../../../kernel/src/server/kernels/kept-messages.js';
 import { Kernel } from '../../../kernel/src/server/kernels/kernel.js';
 import { KernelManager } from '../../../kernel/src/server/kernels/manager.js';
@@ -95,6 +101,27 @@ describe('a kernel', () => {
     },
   );
 
+  it('starts again after five deaths that are minutes apart, whatever the clock shows', async () => {
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(0);
+    const elapsed = performance.now.bind(performance);
+    let slept = 0;
+    const timer = vi.spyOn(performance, 'now').mockImplementation(() => elapsed() + slept);
+    try {
+      await kernel.start();
+      for (let death = 1; death <= 5; death++) {
+        await kernel.whenReady();
+        await expect.poll(() => kernel.state).toBe('idle');
+        slept += 61_000;
+        process.kill(kernel.pid!, 'SIGKILL');
+        await expect.poll(() => kernel.state, { interval: 1 }).not.toBe('idle');
+      }
+      await expect.poll(() => kernel.state, { timeout: 10_000 }).toBe('idle');
+    } finally {
+      clock.mockRestore();
+      timer.mockRestore();
+    }
+  });
+
   it('runs what comes while the old process ends in the new one', async () => {
     await kernel.start();
     await kernel.whenReady();
@@ -106,6 +133,19 @@ describe('a kernel', () => {
     await restarted;
     await expect.poll(() => printed).toEqual(['before\n', 'after\n']);
   });
+});
+
+it('the connection files of a lab that was killed go with the next start, those of others stay', async () => {
+  const runtime = join(base, 'runtime');
+  const connection = await createConnection('echo');
+  const ended = { pid: 999999999, space: processSpace };
+  await writeConnectionFile(runtime, 'own', connection);
+  await writeConnectionFile(runtime, 'killed', { ...connection, lab: ended });
+  await writeConnectionFile(runtime, 'elsewhere', { ...connection, lab: { ...ended, space: 'other' } });
+  writeFileSync(join(runtime, 'kernel-jupyter.json'), '{}');
+  await removeAbandonedConnections(runtime);
+  const names = ['kernel-elsewhere.json', 'kernel-jupyter.json', 'kernel-own.json'];
+  expect(readdirSync(runtime).sort()).toEqual(names);
 });
 
 it('a manager that ends all its kernels waits for one that is being ended already', async () => {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -64,6 +65,23 @@ describe('notebooks as pages', () => {
     ['/nbconvert/html/..%2Foutside.png', 404],
   ])('refuse %s with %d', async (path, status) => {
     expect((await server.fetch(path)).status).toBe(status);
+  });
+
+  it.skipIf(process.platform === 'win32')('leave pipes alone, which would hold up the server', async () => {
+    for (const name of ['pipe.ipynb', 'pipe.png']) execFileSync('mkfifo', [join(server.folder, name)]);
+    const text = JSON.stringify({
+      cells: [cell('![pipe](pipe.png)')],
+      metadata: {},
+      nbformat: 4,
+      nbformat_minor: 5,
+    });
+    writeFileSync(join(server.folder, 'piped.ipynb'), text);
+    // Node reads with four threads, and each would wait for a writer.
+    const asked = ['pipe', 'piped'].flatMap((name) =>
+      [1, 2, 3, 4].map(() => `/nbconvert/html/${name}.ipynb`),
+    );
+    const statuses = await Promise.all(asked.map(async (path) => (await server.fetch(path)).status));
+    expect(statuses).toEqual([400, 400, 400, 400, 200, 200, 200, 200]);
   });
 
   it('that take long to write keep no other request waiting, and end with their reader', async () => {

@@ -1,4 +1,12 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,6 +59,32 @@ describe('a journal', () => {
   it('loses only the point of a line that cannot be read', async () => {
     writeFileSync(path, `${JSON.stringify(record(0))}\n\0\0\0\n${JSON.stringify(record(1))}\n`);
     expect(await reopened()).toEqual([record(0), record(1)]);
+  });
+
+  it.each<[string, () => void]>([
+    ['removed', () => rmSync(path)],
+    ['removed with its folder', () => rmSync(folder, { recursive: true })],
+    ['moved away', () => renameSync(path, join(folder, 'moved.jsonl'))],
+    ['emptied', () => truncateSync(path)],
+  ])('is whole again after it was %s while it was written', async (_, harm) => {
+    const journal = await Journal.open(path, 'test');
+    await journal.describe('test', { networks: ['quick-look'] }, [record(0).id, record(1).id]);
+    await journal.add(record(0));
+    harm();
+    await Promise.all([journal.add(record(1)), journal.add(record(2))]);
+    await journal.close();
+    expect(await reopened()).toEqual([record(0), record(1), record(2)]);
+    expect(await Journal.read(path)).toMatchObject({ space: { networks: ['quick-look'] }, points: 2 });
+  });
+
+  it('writes nothing into another file that was put in its place', async () => {
+    const journal = await Journal.open(path, 'test');
+    await journal.add(record(0));
+    writeFileSync(`${path}.other`, 'other\n');
+    renameSync(`${path}.other`, path);
+    await expect(journal.add(record(1))).rejects.toThrow('was replaced by another file meanwhile');
+    await journal.close();
+    expect(readFileSync(path, 'utf8')).toBe('other\n');
   });
 
   it('is refused to a second process, and free after one that has died', async () => {

@@ -13,8 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { takeLock } from '@fovea/engine/files';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { takeLock } from '../../../kernel/src/lock.js';
 import { Journal } from '../../../kernel/src/sweep/embedded/journal.js';
 import { type PointRecord, sha256Of } from '../../../kernel/src/sweep/point.js';
 import { storedFolder } from '../../../kernel/src/sweep/storage/folders.js';

@@ -1,3 +1,4 @@
+import { tuneAlone } from '#kept-tuning';
 import type { Convolve, Program } from '../../program/program.js';
 import { workOf } from '../../program/work.js';
 import { wrongMatrices } from './check-matrices.js';
@@ -39,23 +40,36 @@ export function chosenBy(program: Program, tuning: Tuning): string {
 
 /**
  * Times all variants of the convolutions of a program whose shapes are not known yet, then fusions of
- * them as one dispatch and as several, and keeps what is fastest.
+ * them as one dispatch and as several, and keeps what is fastest. Sessions take turns at it.
  */
 export async function tune(device: Device, program: Program, tuning: Tuning): Promise<void> {
-  const convolutions = untimedOf(program, tuning);
-  // Shorter ones first: the longer ones are compared with what is fastest of those.
-  const fusions = program.steps
+  const isKnown = () =>
+    untimedOf(program, tuning).length === 0 && unknownFusions(program, tuning).length === 0;
+  if (isKnown()) return;
+  await tuneAlone(async () => {
+    // What was waited for may have been the same.
+    tuning.readAgain();
+    if (!isKnown()) await timeUnknown(device, program, tuning);
+  });
+}
+
+/** Fusions that were not timed, shorter ones first: the longer ones are compared with what is fastest of those. */
+function unknownFusions({ steps }: Program, tuning: Tuning): Fusion[] {
+  return steps
     .flatMap(({ operations }) => operations.flatMap((_, at) => fusionsAt(operations, at)))
+    .filter((one) => !tuning.knows(one))
     .toSorted((a, b) => a.operations.length - b.operations.length);
-  if (convolutions.length === 0 && fusions.every((one) => tuning.knows(one))) return;
+}
+
+async function timeUnknown(device: Device, program: Program, tuning: Tuning): Promise<void> {
   const tuner = new Tuner(device, tuning);
   const end = performance.now() + MOST_MS;
   try {
-    for (const one of convolutions) {
+    for (const one of untimedOf(program, tuning)) {
       // Several have the same shape.
       if (performance.now() < end && tuning.byRule(one)) await tuner.convolution(one);
     }
-    for (const fusion of fusions) {
+    for (const fusion of unknownFusions(program, tuning)) {
       if (performance.now() < end && !tuning.knows(fusion)) await tuner.fusion(fusion);
     }
   } finally {

@@ -114,6 +114,12 @@ export class Tuning implements Choice {
     this.revision++;
   }
 
+  /** Learns what other processes have kept meanwhile. */
+  readAgain(): void {
+    for (const [key, family] of Object.entries(keptOf(readTuning())[nameOf(this.on)] ?? {}))
+      if (!this.#families.has(key)) this.#learn(key, family);
+  }
+
   /** Keeps what is known for other processes, beside what those have kept meanwhile. */
   keep(): void {
     const name = nameOf(this.on);

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine';
+import { underLock } from '@fovea/engine/files';
 import { parseGranularity, plainGranularity } from '@fovea/engine/internal';
 import {
   type AdaptProgress,
@@ -9,7 +10,6 @@ import {
   saveNetwork,
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
-import { underLock } from '../../lock.js';
 import { counted, formatPercent } from '../../presentation/index.js';
 import { MODEL_HELP, openModel } from '../options/model.js';
 import { asTable, parseInteger, parseRate, printJson } from '../options/parse.js';

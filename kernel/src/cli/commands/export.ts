@@ -1,4 +1,4 @@
-import { readFile, realpath } from 'node:fs/promises';
+import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
 import { refusal, replaceFile } from '@fovea/engine/files';
@@ -78,7 +78,8 @@ function assetsBeside(folder: string): ReadAsset {
       const file = await realpath(resolve(folder, path));
       const bases = await Promise.all([realpath(folder), realpath('.')]);
       if (!bases.some((base) => file.startsWith(base + sep))) return undefined;
-      return { mime, bytes: await readFile(file) };
+      // A pipe would be waited for.
+      return (await stat(file)).isFile() ? { mime, bytes: await readFile(file) } : undefined;
     } catch {
       return undefined;
     }

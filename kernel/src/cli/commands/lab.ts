@@ -107,7 +107,7 @@ async function runLab(path: string, options: LabCommandOptions): Promise<void> {
   });
   const url = server.urlOf(document);
   process.stdout.write(`\n  Fovea is ready:  ${url}\n\n  Ctrl-C stops it.\n\n`);
-  if (options.browser) openBrowser(url);
+  if (options.browser) openBrowser(server.openingUrlOf(document));
   const stop = () => void server.close();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, stop);
   await server.closed;

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { FoveaError } from '@fovea/engine';
+import { underLock } from '@fovea/engine/files';
 import { defaultThreads } from '@fovea/engine/internal';
 import {
   loadRecipeData,
@@ -13,7 +14,6 @@ import {
   train,
 } from '@fovea/engine/train';
 import type { Command } from 'commander';
-import { underLock } from '../../lock.js';
 import { formatPercent } from '../../presentation/index.js';
 import { asTable, parseInteger, printJson } from '../options/parse.js';
 import { checkResumableOutput } from '../output/output-file.js';

@@ -81,7 +81,7 @@ export class Interrupts {
 
   async #stop(): Promise<void> {
     this.#pressing = true;
-    const startedMs = Date.now();
+    const startedMs = performance.now();
     let terminatedMs: number | undefined;
     let isStuck = false;
     for (let again = true; again; ) {
@@ -100,14 +100,14 @@ export class Interrupts {
         // What the main thread has posted by now is heard before anything is terminated.
         await wait(POLL_MS);
         if (!seenTo() && !this.#isLeaving() && !this.#mustBeSpared(startedMs)) {
-          terminatedMs ??= Date.now();
-          await this.#terminate(Date.now() - terminatedMs < HALT_AFTER_MS, over);
+          terminatedMs ??= performance.now();
+          await this.#terminate(performance.now() - terminatedMs < HALT_AFTER_MS, over);
         }
       }
       this.#store(Word.terminating, 0);
       await waitWhile(() => !over(), PRESS_AGAIN_MS);
       again = !over();
-      if (again && !isStuck && Date.now() - startedMs > STUCK_MS) {
+      if (again && !isStuck && performance.now() - startedMs > STUCK_MS) {
         isStuck = true;
         this.stuck();
       }
@@ -139,7 +139,7 @@ export class Interrupts {
 
   /** Whether the main thread does work that a termination would leave halfway. */
   #mustBeSpared(startedMs: number): boolean {
-    return !this.#isInUserCode() && Date.now() - startedMs < this.#protectionMs();
+    return !this.#isInUserCode() && performance.now() - startedMs < this.#protectionMs();
   }
 
   /** How long after an interrupt the main thread is left alone for the sake of work that it does now. */
@@ -151,8 +151,8 @@ export class Interrupts {
   /** Whether the main thread has left a call of user code and is about to say so: there is nothing to terminate then. */
   #isLeaving(): boolean {
     if (!this.#isAt(UserCode.left)) this.#leftFromMs = undefined;
-    else this.#leftFromMs ??= Date.now();
-    return this.#leftFromMs !== undefined && Date.now() - this.#leftFromMs < LEAVING_MS;
+    else this.#leftFromMs ??= performance.now();
+    return this.#leftFromMs !== undefined && performance.now() - this.#leftFromMs < LEAVING_MS;
   }
 
   /**

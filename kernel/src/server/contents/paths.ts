@@ -55,7 +55,9 @@ async function closestRealPath(file: string): Promise<string> {
     const { code } = error as NodeJS.ErrnoException;
     const parent = dirname(file);
     if ((code !== 'ENOENT' && code !== 'ENOTDIR') || parent === file) throw error;
-    if (await exists(file)) throw error;
+    // A link that leads nowhere is refused; anything else has appeared since.
+    const found = await lstat(file).catch(() => undefined);
+    if (found) return found.isSymbolicLink() ? realpath(file) : closestRealPath(file);
     return join(await closestRealPath(parent), basename(file));
   }
 }

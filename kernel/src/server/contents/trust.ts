@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { underLock } from '@fovea/engine/files';
 import type { JsonObject } from '../../json-object.js';
 import { OneByOne } from '../../one-by-one.js';
 import { keptSecret } from '../security/kept-secret.js';
@@ -17,7 +18,7 @@ const KEPT = 16_384;
  */
 export class NotebookTrust {
   private readonly signatures: Set<string>;
-  /** Of two writings at once the later one holds what the earlier one does. */
+  /** Two writings at once wait here for each other, and not for a look at the lock. */
   private readonly writings = new OneByOne();
 
   private constructor(
@@ -39,7 +40,10 @@ export class NotebookTrust {
 
   /** A signed notebook's cells are marked as trusted; all others' marks are removed. */
   mark(notebook: JsonObject): JsonObject {
-    const trusted = this.signatures.has(this.sign(notebook));
+    const signature = this.sign(notebook);
+    // Another lab of this user may have added it since.
+    if (!this.signatures.has(signature)) this.readAgain();
+    const trusted = this.signatures.has(signature);
     return withTrust(notebook, (metadata) => ({ ...metadata, trusted }));
   }
 
@@ -72,14 +76,28 @@ export class NotebookTrust {
   async remember(notebook: JsonObject): Promise<void> {
     const signature = this.sign(notebook);
     if (this.signatures.has(signature)) return;
-    // Another lab of this user may have added some since.
-    for (const line of storedLines(this.file)) this.signatures.add(line);
     this.signatures.add(signature);
+    await this.writings.do(() =>
+      underLock(`${this.file}.lock`, 'keeping trust', () => this.write(), { wait: true }),
+    );
+  }
+
+  /** Adds what other labs have kept. */
+  private readAgain(): void {
+    for (const line of storedLines(this.file)) this.signatures.add(line);
+  }
+
+  /** Keeps what this lab knows beside what others have kept, which write while this one does not. */
+  private async write(): Promise<void> {
+    const own = [...this.signatures];
+    this.signatures.clear();
+    this.readAgain();
+    for (const signature of own) this.signatures.add(signature);
     for (const oldest of this.signatures) {
       if (this.signatures.size <= KEPT) break;
       this.signatures.delete(oldest);
     }
-    await this.writings.do(() => saveAtomically(this.file, `${[...this.signatures].join('\n')}\n`));
+    await saveAtomically(this.file, `${[...this.signatures].join('\n')}\n`);
   }
 }
 

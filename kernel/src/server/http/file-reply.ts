@@ -7,9 +7,12 @@ import parseRange from 'range-parser';
 import { contentType } from './media-types.js';
 import type { Reply } from './reply.js';
 
-/** Changes whenever the file does; weak, since it goes by size and time and not by the bytes. */
-const entityTag = ({ size, mtimeMs }: Stats): string =>
-  `W/"${size.toString(16)}-${Math.round(mtimeMs).toString(16)}"`;
+/**
+ * Changes whenever the file does, also where a copy of the same size takes its time along or the clock was set back; weak,
+ * since it goes by what the disk notes and not by the bytes.
+ */
+const entityTag = ({ size, mtimeMs, ctimeMs, ino }: Stats): string =>
+  `W/"${[size, mtimeMs, ctimeMs, ino].map((part) => part.toString(16)).join('-')}"`;
 
 /** Whether a part of the file fits what the browser already has. */
 function isSameAsBefore(condition: string | string[] | undefined, tag: string, modified: string): boolean {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { makeFolder } from '@fovea/engine/files';
+import { isRunning, makeFolder, processSpace, startOf } from '@fovea/engine/files';
 import type { Connection } from '../../protocol/connection.js';
 import { toHttpError } from '../http/errors.js';
 
@@ -11,6 +11,8 @@ export interface ConnectionInfo extends Connection {
   readonly transport: 'tcp';
   readonly signature_scheme: 'hmac-sha256';
   readonly kernel_name: string;
+  /** The process whose kernel it is; kernels end with it. */
+  readonly lab: { readonly pid: number; readonly space: string; readonly start?: string | undefined };
 }
 
 /** Ports given out lately: two kernels that start at once must not get the same one. */
@@ -55,6 +57,7 @@ export async function createConnection(kernelName: string): Promise<ConnectionIn
     key: randomUUID(),
     signature_scheme: 'hmac-sha256',
     kernel_name: kernelName,
+    lab: { pid: process.pid, space: processSpace, start: startOf(process.pid) },
   };
 }
 
@@ -76,4 +79,21 @@ export async function writeConnectionFile(
     throw toHttpError(error, 'a kernel needs a file in the state folder of the lab');
   }
   return file;
+}
+
+/** Removes the connection files, with their keys, that labs which were killed have left in a folder. */
+export async function removeAbandonedConnections(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((one) => /^kernel-.*\.json$/.test(one))) {
+    const file = join(folder, name);
+    try {
+      const { lab } = JSON.parse(await readFile(file, 'utf8')) as Partial<ConnectionInfo>;
+      // Of another machine's or container's processes nothing is known here.
+      if (lab?.space !== processSpace) continue;
+      if (isRunning(lab.pid) && lab.start === startOf(lab.pid)) continue;
+      await rm(file, { force: true });
+    } catch {
+      // What cannot be read or removed stays.
+    }
+  }
 }

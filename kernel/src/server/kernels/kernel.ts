@@ -336,7 +336,7 @@ export class Kernel {
     await this.forget(life);
     if (this.disposed) return;
     this.waiting = [];
-    const now = Date.now();
+    const now = performance.now();
     this.deaths = [...this.deaths.filter((time) => now - time < DEATH_WINDOW_MS), now];
     const allowed = wasReady ? MAX_DEATHS : 2;
     if (this.deaths.length >= allowed) {

@@ -4,12 +4,16 @@ import type { Principal } from '../http/router.js';
 import type { Address, TrustedProxies } from './addresses.js';
 import type { LoginCookies } from './cookies.js';
 import { type HostCheck, isCrossSite, isSameOrigin } from './hosts.js';
+import { Ticket } from './ticket.js';
 import { sameSecret, tokenOf } from './token.js';
 
 const READING = new Set(['GET', 'HEAD']);
 
 /** Determines who sent a request and whether it may pass, independently of what it requests. */
 export class Guard {
+  /** Logs in the browser that the lab opens. */
+  readonly ticket = new Ticket();
+
   /** @param token the secret of this start; empty where the user switched authentication off */
   constructor(
     private readonly token: string,
@@ -36,6 +40,11 @@ export class Guard {
     if (this.token !== '' && token !== undefined && sameSecret(token, this.token)) return 'token';
     if (this.cookies.isLoggedIn(request)) return 'cookie';
     return this.token === '' ? 'open' : undefined;
+  }
+
+  /** Whether a request carries the ticket, which it uses up. */
+  takesTicket(request: IncomingMessage, query: URLSearchParams): boolean {
+    return request.method === 'GET' && this.ticket.take(query.get('ticket'), request.socket);
   }
 
   /** Whether this is the token that logs in. */

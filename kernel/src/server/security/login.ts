@@ -25,8 +25,9 @@ in the terminal, or paste the token from it.</p><form method="post" action="${ro
   return html(text, LOGIN_POLICY, 401);
 }
 
-/** Only a path on this server is gone on to. */
-const localPath = (next: string | null): string => (next && /^\/(?![/\\])/.test(next) ? next : '/lab');
+/** Only a path on this server is gone on to. Browsers leave out tabs, and what has a second slash behind one is a host. */
+const localPath = (next: string | null): string =>
+  next && /^\/(?![/\\])\P{Cc}*$/u.test(next) ? next : '/lab';
 
 /** Adds the routes that log a browser in. */
 export function registerLogin(router: Router, guard: Guard): void {

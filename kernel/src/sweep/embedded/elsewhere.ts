@@ -2,8 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FoveaError } from '@fovea/engine/errors';
-import { writeRefusal } from '@fovea/engine/files';
-import { describeHolder, type LockHolder, lockHolder } from '../../lock.js';
+import { describeHolder, type LockHolder, lockHolder, writeRefusal } from '@fovea/engine/files';
 
 /** How often a process checks whether another one has requested a cancellation. */
 const lookMs = 500;
@@ -28,7 +27,7 @@ export async function cancelElsewhere(journal: string, sweep: string): Promise<v
   } catch (cause) {
     throw new FoveaError('io', `cannot write ${request}: ${writeRefusal(cause)}`, { cause });
   }
-  for (const deadline = Date.now() + answerMs; Date.now() < deadline; await delay(lookMs / 5)) {
+  for (const deadline = performance.now() + answerMs; performance.now() < deadline; await delay(lookMs / 5)) {
     if (!existsSync(request)) return;
     if ((await holderOf(journal)) === undefined) return rm(request, { force: true });
   }

@@ -1,7 +1,8 @@
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { FoveaError } from '@fovea/engine/errors';
-import { refusal, writeRefusal } from '@fovea/engine/files';
-import { takeLock } from '../../lock.js';
+import { makeFolder, refusal, takeLock, writeRefusal } from '@fovea/engine/files';
 import { canonicalJson, type PointRecord } from '../point.js';
 import type { SweepSpace } from '../space/space.js';
 
@@ -44,7 +45,8 @@ export class Journal {
 
   private constructor(
     readonly path: string,
-    private readonly file: FileHandle,
+    private readonly sweep: string,
+    private file: FileHandle,
     private readonly unlock: () => Promise<void>,
   ) {}
 
@@ -55,7 +57,7 @@ export class Journal {
   static async open(path: string, sweep: string): Promise<Journal> {
     const unlock = await takeLock(`${path}.lock`, `sweep ${sweep}`);
     try {
-      const journal = new Journal(path, await open(path, 'a+'), unlock);
+      const journal = new Journal(path, sweep, await open(path, 'a+'), unlock);
       await journal.#load();
       return journal;
     } catch (error) {
@@ -153,8 +155,8 @@ export class Journal {
 
   async #write(line: Buffer): Promise<void> {
     try {
-      for (let at = 0; at < line.length; ) at += (await this.file.write(line, at)).bytesWritten;
-      this.#bytes += line.length;
+      await this.#restore();
+      await this.#put(line);
       this.#sync ??= setTimeout(() => {
         this.#sync = undefined;
         this.file.datasync().catch(() => undefined);
@@ -164,6 +166,42 @@ export class Journal {
       await this.file.truncate(this.#bytes).catch(() => undefined);
       throw asJournalError(this.path, error);
     }
+  }
+
+  async #put(lines: Buffer): Promise<void> {
+    for (let at = 0; at < lines.length; ) at += (await this.file.write(lines, at)).bytesWritten;
+    this.#bytes += lines.length;
+  }
+
+  /**
+   * Writes what is known again where the file was removed or cut while it was open: what is written to it would be lost.
+   * @throws FoveaError `io` when another file is in its place
+   */
+  async #restore(): Promise<void> {
+    const [own, there] = [await this.file.stat(), await statIfThere(this.path)];
+    const isOwn = there?.ino === own.ino && there.dev === own.dev;
+    if (isOwn && there.size >= this.#bytes) return;
+    if (there && !isOwn) throw new FoveaError('io', `${this.path} was replaced by another file meanwhile`);
+    if (isOwn) await this.file.truncate(0);
+    else {
+      makeFolder(dirname(this.path));
+      const file = await open(this.path, 'ax+');
+      await this.file.close();
+      this.file = file;
+    }
+    this.#bytes = 0;
+    const { records, space, ...known } = this.#content;
+    const lines = [...(space ? [{ sweep: this.sweep, space, ...known }] : []), ...records.values()];
+    await this.#put(Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join('')));
+  }
+}
+
+async function statIfThere(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 

@@ -1,9 +1,16 @@
 import { FoveaError } from '@fovea/engine/errors';
 import { diskRefusal } from '@fovea/engine/files';
+import { measureAlone } from '../../measure-alone.js';
 import type { SweepEvent } from '../backend.js';
 import type { MaterialPaths } from '../compute/context.js';
 import type { Material } from '../material.js';
-import { type IdentifiedPoint, MOST_ATTEMPTS, type PointRecord, type PointResult } from '../point.js';
+import {
+  type IdentifiedPoint,
+  MOST_ATTEMPTS,
+  measures,
+  type PointRecord,
+  type PointResult,
+} from '../point.js';
 import { Runner } from '../runner/runner.js';
 import type { Journal } from './journal.js';
 import { machineTurns, pointsAtOnce } from './turns.js';
@@ -107,7 +114,8 @@ export class LocalSweep {
         try {
           const onProgress = (fraction: number) => tell({ type: 'progress', id, fraction });
           const task = { id, point, materials: this.#materials, modules: this.#materials };
-          return ended(attempt, { result: await runner.run(task, { signal, onProgress }) });
+          const run = () => runner.run(task, { signal, onProgress });
+          return ended(attempt, { result: await (measures(point) ? measureAlone(run, signal) : run()) });
         } catch (error) {
           // It would fail every point, each after all its work.
           if (diskRefusal(error) !== undefined)

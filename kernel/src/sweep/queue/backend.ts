@@ -30,9 +30,10 @@ import {
 } from './keys.js';
 import { livingWorkers } from './presence.js';
 import { queueName } from './queue-address.js';
+import { changedElsewhere } from './queue-errors.js';
 import { obstacleOf, routeEvent } from './routes.js';
 import { fetchMaterial, pruneMaterials, storeMaterial } from './store.js';
-import { ENDED, keepPoints, lanesOf, removeSweep, summaryOf, WAITING } from './sweeps.js';
+import { dropWaiting, ENDED, keepPoints, lanesOf, removeSweep, summaryOf, WAITING } from './sweeps.js';
 import { whenReachable } from './when-reachable.js';
 
 /** Points added with one message. */
@@ -50,6 +51,8 @@ interface Submitted {
   readonly points: readonly IdentifiedPoint[];
   /** How often the sweep had been cancelled by then: after another time they are not wanted any more. */
   readonly cancellations: number;
+  /** How many spaces had dropped points by then, with the same meaning. */
+  readonly spaces: number;
   /** How many points the queue held with them, those of an earlier space too. */
   held: number;
 }
@@ -70,6 +73,8 @@ export class QueueBackend implements SweepBackend {
   readonly #queues = new Map<string, PointQueue>();
   /** What was handed in here, by queue: a server that lost it in a crash is given it again. */
   readonly #submitted = new Map<string, Submitted>();
+  /** How many spaces had dropped points when a sweep was handed in here. */
+  readonly #spaces = new Map<string, number>();
   readonly #trouble = new Set<(message: string) => void>();
   readonly #engine: string;
 
@@ -100,12 +105,10 @@ export class QueueBackend implements SweepBackend {
   }
 
   async submit({ sweep, points, materials, space, retryFailed }: Submission): Promise<void> {
-    await this.redis.hset(sweepKey(sweep), { space: JSON.stringify(space), points: points.length });
-    await keepPoints(
-      this.redis,
-      sweep,
-      points.map(({ id }) => id),
-    );
+    const ids = points.map(({ id }) => id);
+    const { spaces, dropped } = await keepPoints(this.redis, sweep, space, ids);
+    this.#spaces.set(sweep, spaces);
+    if (dropped.size > 0) await this.#drop(sweep, dropped);
     await this.redis.sadd(SWEEPS_KEY, sweep);
     for (const material of materials) await storeMaterial(this.redis, sweep, material);
     await this.#note(
@@ -124,7 +127,7 @@ export class QueueBackend implements SweepBackend {
       const queue = this.#queue(lane.queue);
       await this.redis.sadd(sweepLanesKey(sweep), JSON.stringify(lane));
       if (retryFailed) await removeFailed(queue);
-      const submitted = { points: own, cancellations, held: own.length };
+      const submitted = { points: own, cancellations, spaces, held: own.length };
       this.#submitted.set(lane.queue, submitted);
       await this.#add(lane, submitted);
       submitted.held = await countAll(queue);
@@ -204,11 +207,11 @@ export class QueueBackend implements SweepBackend {
     for (const { name } of queues) this.#submitted.delete(name);
     // Workers notice when they next renew their locks, and drop what they compute; who is adding points notices with
     // the next part.
-    for (const deadline = Date.now() + cancelMs; ; ) {
+    for (const deadline = performance.now() + cancelMs; ; ) {
       for (const queue of queues) await queue.drain(true);
       await delay(lookMs / 10);
       const left = await Promise.all(queues.map((queue) => queue.getJobCountByTypes(...WAITING, 'active')));
-      if (left.every((count) => count === 0) || Date.now() > deadline) break;
+      if (left.every((count) => count === 0) || performance.now() > deadline) break;
     }
     await this.redis.xadd(sweepEventsKey(sweep), 'MAXLEN', 100, '*', 'event', 'cancelled');
   }
@@ -260,10 +263,25 @@ export class QueueBackend implements SweepBackend {
     return Number(await this.redis.hget(sweepKey(sweep), 'cancellations'));
   }
 
-  /** Adds the points that are not there, unless the sweep was cancelled since they were handed in. */
-  async #add(lane: Lane, { points, cancellations }: Submitted): Promise<void> {
+  /** Whether points are not wanted any more since they were handed in: the sweep was cancelled, or covers others now. */
+  async #isOver(sweep: string, { cancellations, spaces }: Submitted): Promise<boolean> {
+    const [cancelled, changed] = await this.redis.hmget(sweepKey(sweep), 'cancellations', 'spaces');
+    return Number(cancelled) > cancellations || Number(changed) > spaces;
+  }
+
+  /** Takes out what waits of an earlier space: a worker would compute for hours what nobody asks for any more. */
+  async #drop(sweep: string, dropped: ReadonlySet<string>): Promise<void> {
+    for (const { queue } of await lanesOf(this.redis, sweep)) {
+      this.#submitted.delete(queue);
+      await dropWaiting(this.#queue(queue), dropped);
+    }
+  }
+
+  /** Adds the points that are not there, as long as they are wanted. */
+  async #add(lane: Lane, submitted: Submitted): Promise<void> {
+    const { points, cancellations } = submitted;
     for (let at = 0; at < points.length; at += ADD_AT_ONCE) {
-      if ((await this.#cancellations(lane.sweep)) > cancellations) return;
+      if (await this.#isOver(lane.sweep, submitted)) return;
       const jobs = points.slice(at, at + ADD_AT_ONCE).map(({ id, point }) => ({
         name: 'point',
         data: { id, point, cancellations },
@@ -271,8 +289,8 @@ export class QueueBackend implements SweepBackend {
       }));
       const queue = this.#queue(lane.queue);
       await queue.addBulk(jobs);
-      // A cancellation in between has emptied the queue before these came.
-      if ((await this.#cancellations(lane.sweep)) > cancellations) {
+      // What happened in between has emptied the queue before these came.
+      if (await this.#isOver(lane.sweep, submitted)) {
         await Promise.all(jobs.map(({ data }) => removeStale(queue, data)));
         return;
       }
@@ -329,6 +347,8 @@ export class QueueBackend implements SweepBackend {
     while (!signal.aborted) {
       await delay(lookMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
+      const spaces = Number(await this.redis.hget(sweepKey(sweep), 'spaces'));
+      if (spaces > (this.#spaces.get(sweep) ?? spaces)) return channel.end(changedElsewhere(sweep));
       const workers = await livingWorkers(this.redis);
       for (const lane of await this.#lanes(sweep)) {
         const queue = this.#queue(lane.queue);

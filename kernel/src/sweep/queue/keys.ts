@@ -15,7 +15,10 @@ export const MATERIALS_KEY = `${PREFIX}:materials`;
 export const materialKey = (sha256: string) => `${PREFIX}:material:${sha256}`;
 /** Names of all sweeps. */
 export const SWEEPS_KEY = `${PREFIX}:sweeps`;
-/** Of a sweep: its `space`, how many `points` that has, and the number of its `cancellations`. */
+/**
+ * Of a sweep: its `space`, how many `points` that has, the number of its `cancellations`, and of `spaces` that have dropped
+ * points of the one before.
+ */
 export const sweepKey = (sweep: string) => `${PREFIX}:sweep:${sweep}`;
 /** Ids of the points of the space that was submitted last. */
 export const sweepPointsKey = (sweep: string) => `${sweepKey(sweep)}:points`;

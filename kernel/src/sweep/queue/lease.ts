@@ -1,7 +1,7 @@
 import type { PointResult } from '../point.js';
 import type { QueueConnection } from './connect-queue.js';
 import type { PointJob } from './job.js';
-import { sweepKey } from './keys.js';
+import { sweepKey, sweepPointsKey } from './keys.js';
 import { type LaneWorker, lockMs } from './lane-worker.js';
 
 /** How often the lock is renewed. */
@@ -11,6 +11,7 @@ const renewMs = lockMs / 3;
 export class Lease {
   /** Aborts when the point is not this worker's any more, or the sweep was cancelled. */
   readonly lost = new AbortController();
+  /** Whether nobody wants the point any more. */
   cancelled = false;
   #renewal: NodeJS.Timeout;
 
@@ -49,6 +50,15 @@ export class Lease {
   async drop(): Promise<void> {
     await this.giveBack();
     await this.job.remove().catch(() => undefined);
+  }
+
+  /** Looks whether the point is to be computed at all: that of an earlier space may have come back from a lost worker. */
+  async checkCovered(): Promise<void> {
+    const points = sweepPointsKey(this.sweep);
+    if ((await this.redis.sismember(points, this.job.data.id)) === 1) return;
+    if ((await this.redis.exists(points)) === 0) return;
+    this.cancelled = true;
+    this.lost.abort();
   }
 
   /** Looks whether the sweep was cancelled since the point was added. */

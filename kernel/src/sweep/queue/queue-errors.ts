@@ -80,3 +80,10 @@ function protocolHint(code: string, tls: Tls): string {
   if (isClosed && !tls?.cert) return '; if it asks for a client certificate, ?cert=FILE&key=FILE name it';
   return code === 'ETIMEDOUT' && tls ? '; if it does not speak TLS, its address begins with redis://' : '';
 }
+
+/** What somebody is told who watches a sweep of which another process has changed the space. */
+export const changedElsewhere = (sweep: string): FoveaError =>
+  new FoveaError(
+    'aborted',
+    `sweep ${sweep} was started elsewhere with a space that leaves out points of this one; what has ended is kept. Starting it again continues this space in the place of that one, and under another name beside it`,
+  );

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { FoveaError } from '@fovea/engine/errors';
 import type { SweepSummary } from '../backend.js';
 import type { SweepSpace } from '../space/space.js';
@@ -32,16 +33,50 @@ for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
 end
 return counts`;
 
-/** Keeps which points a sweep has now: its queues also hold those of an earlier space under its name. */
+/**
+ * Replaces the space of a sweep, and its points by those of another set, which is gone then. Answers how many spaces have dropped points
+ * by now, and the points that this one drops.
+ */
+const REPLACE_POINTS = `
+local dropped = redis.call('SDIFF', KEYS[2], KEYS[1])
+redis.call('DEL', KEYS[2])
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end
+redis.call('HSET', KEYS[3], 'space', ARGV[1], 'points', ARGV[2])
+local spaces = redis.call('HINCRBY', KEYS[3], 'spaces', math.min(#dropped, 1))
+return {spaces, dropped}`;
+
+/** What a sweep covers now. */
+export interface KeptPoints {
+  /** How many spaces under the sweep's name have left points of an earlier one out: after another one it is not current. */
+  readonly spaces: number;
+  /** Points of an earlier space that this one has no more. */
+  readonly dropped: ReadonlySet<string>;
+}
+
+/** Keeps what a sweep covers now, and which points: its queues also hold those of an earlier space under its name. */
 export async function keepPoints(
   redis: QueueConnection,
   sweep: string,
+  space: SweepSpace,
   ids: readonly string[],
-): Promise<void> {
-  const writing = redis.multi().del(sweepPointsKey(sweep));
+): Promise<KeptPoints> {
+  const fresh = `${sweepPointsKey(sweep)}:${randomUUID()}`;
+  const writing = redis.multi();
   for (let at = 0; at < ids.length; at += WRITE_AT_ONCE)
-    writing.sadd(sweepPointsKey(sweep), ...ids.slice(at, at + WRITE_AT_ONCE));
+    writing.sadd(fresh, ...ids.slice(at, at + WRITE_AT_ONCE));
   await writing.exec();
+  const keys = [fresh, sweepPointsKey(sweep), sweepKey(sweep)];
+  const given = [JSON.stringify(space), ids.length];
+  const answer = await redis.eval(REPLACE_POINTS, keys.length, ...keys, ...given);
+  const [spaces, dropped] = answer as [number, string[]];
+  return { spaces, dropped: new Set(dropped) };
+}
+
+/** Takes points out of a queue that wait in it; what runs ends, and its record is kept. */
+export async function dropWaiting(queue: PointQueue, ids: ReadonlySet<string>): Promise<void> {
+  const waiting = await queue.getJobs([...WAITING]);
+  // One that a worker has taken meanwhile is not removed.
+  for (const job of waiting) if (ids.has(job.id!)) await queue.remove(job.id!);
 }
 
 /** All queues of a sweep, also those for other engines. */

@@ -4,10 +4,19 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FoveaError } from '@fovea/engine/errors';
 import { diskRefusal } from '@fovea/engine/files';
+import { measureAlone } from '../../measure-alone.js';
 import type { MaterialPaths } from '../compute/context.js';
 import { engineVersion } from '../engine-version.js';
 import { keptBy, keptMaterial } from '../kept-networks.js';
-import { hashesIn, makesNetwork, type Point, type PointResult, serves, type Where } from '../point.js';
+import {
+  hashesIn,
+  makesNetwork,
+  measures,
+  type Point,
+  type PointResult,
+  serves,
+  type Where,
+} from '../point.js';
 import { ownLabels } from '../runner/own-labels.js';
 import { Runner } from '../runner/runner.js';
 import { storedFolder } from '../storage/folders.js';
@@ -194,11 +203,13 @@ export class QueueWorker {
     let endUse: (() => Promise<void>) | undefined;
     try {
       await lease.checkWanted();
+      await lease.checkCovered();
       lost.signal.throwIfAborted();
       if (makesNetwork.has(point.kind) || hashesIn(point).length > 0)
         endUse = await beginUse((await this.#runner.facts()).dataFolder);
       const materials = await this.#materialsOf(point);
-      const result = await this.#runner.run({ id, point, materials }, { signal, onProgress });
+      const run = () => this.#runner.run({ id, point, materials }, { signal, onProgress });
+      const result = await (measures(point) ? measureAlone(run, signal) : run());
       await telling;
       await this.#handOver(lease.sweep, result);
       await lease.complete(result);

@@ -3,7 +3,7 @@ import { rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FoveaError } from '@fovea/engine/errors';
-import { describeHolder, lockHolder, takeLock, underLock } from '../../lock.js';
+import { describeHolder, lockHolder, takeLock, underLock } from '@fovea/engine/files';
 import { namesIn, sweepsFolder } from './folders.js';
 
 /** Clocks of machines that share a folder differ, and file systems keep times more coarsely than the clock. */
@@ -76,10 +76,10 @@ export async function usedSince(dataFolder: string): Promise<number> {
 
 async function removalEnded(dataFolder: string): Promise<void> {
   const lock = pruneLock(dataFolder);
-  for (const deadline = Date.now() + patienceMs; ; await delay(lookMs)) {
+  for (const deadline = performance.now() + patienceMs; ; await delay(lookMs)) {
     const holder = await lockHolder(lock);
     if (!holder) return;
-    if (Date.now() > deadline)
+    if (performance.now() > deadline)
       throw new FoveaError(
         'io',
         `stored files of sweeps cannot be used: ${describeHolder(holder)} has been removing some for ${patienceMs / 1000} s`,

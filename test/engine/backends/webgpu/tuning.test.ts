@@ -1,9 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomMasker, run } from '@fovea/engine';
 import { programOf, webgpuBackendWith } from '@fovea/engine/backend';
 import { describe, expect, it, vi } from 'vitest';
 import { openDevice } from '../../../../engine/src/backends/webgpu/device.js';
+import { tuneAlone } from '../../../../engine/src/backends/webgpu/kept-tuning.js';
+import * as inBrowser from '../../../../engine/src/backends/webgpu/kept-tuning-nowhere.js';
 import { LaunchTimer } from '../../../../engine/src/backends/webgpu/launch-timer.js';
 import { tune } from '../../../../engine/src/backends/webgpu/tune.js';
 import { type TunedOn, Tuning, tuningOf } from '../../../../engine/src/backends/webgpu/tuning.js';
@@ -145,6 +147,57 @@ describe('timing kernels on the adapter', { timeout: 300_000 }, () => {
     } finally {
       timing.mockRestore();
     }
+  });
+
+  it('waits for what another session times, and takes that over', async () => {
+    const [one] = convolutionsOf(smallNetwork(), 1);
+    const on: TunedOn = { adapter: 'shared', driver: '', precision: 'f32' };
+    const tuning = new Tuning(on);
+    let inside = 0;
+    await tuneAlone(async () => {
+      void tuneAlone(async () => void inside++);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(inside).toBe(0);
+      const other = new Tuning(on);
+      other.learn(one!, VARIANTS.gemm[2]!);
+      other.keep();
+    });
+    await expect.poll(() => inside).toBe(1);
+    expect(tuning.find(one!)).toBeUndefined();
+    tuning.readAgain();
+    expect(tuning.find(one!)).toBe(VARIANTS.gemm[2]);
+    expect(tuning.revision).toBe(1);
+  });
+
+  it('takes turns with other pages in a browser, where that has locks', async () => {
+    const requested: string[] = [];
+    const request = (name: string, work: () => Promise<void>) => {
+      requested.push(name);
+      return work();
+    };
+    let done = 0;
+    vi.stubGlobal('navigator', { locks: { request } });
+    await inBrowser.tuneAlone(async () => void done++);
+    vi.stubGlobal('navigator', {});
+    await inBrowser.tuneAlone(async () => void done++);
+    vi.unstubAllGlobals();
+    expect([done, requested]).toEqual([2, ['fovea webgpu tuning']]);
+  });
+
+  there('times nothing that another session has timed while it was waited for', async () => {
+    const network = smallNetwork();
+    const device = await openDevice('f32');
+    const on = { ...device.tunedOn, driver: 'of this test' };
+    const program = programOf(network, { ...options, batch: 1, height: 8, width: 8 });
+    const timing = vi.spyOn(LaunchTimer.prototype, 'ms');
+    await tune(device, program, new Tuning(on));
+    const times = timing.mock.calls.length;
+    rmSync(file());
+    const both = [new Tuning(on), new Tuning(on)];
+    await Promise.all(both.map((tuning) => tune(device, program, tuning)));
+    expect(timing.mock.calls.length).toBe(2 * times);
+    timing.mockRestore();
+    expect(both[0]!.shapes).toBe(both[1]!.shapes);
   });
 
   it('knows nothing of another driver, precision or version', () => {

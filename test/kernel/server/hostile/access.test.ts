@@ -69,7 +69,13 @@ describe('without a login', () => {
   });
 
   it('the login form leads nowhere but to this server', async () => {
-    for (const next of ['//evil.example', '/\\evil.example', 'https://evil.example/']) {
+    for (const next of [
+      '//evil.example',
+      '/\\evil.example',
+      'https://evil.example/',
+      '/\t/evil.example',
+      '/\n/evil.example',
+    ]) {
       const answer = await send(site.server.origin, '/login', {
         method: 'POST',
         body: new URLSearchParams({ token: site.server.token, next }).toString(),

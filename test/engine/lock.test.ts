@@ -4,14 +4,15 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { processSpace, startOf } from '@fovea/engine/files';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lockHolder, takeLock } from '../../kernel/src/lock.js';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { awaitLock, lockHolder, takeLock, underLock } from '../../engine/src/lock.js';
 
 let folder: string;
 let path: string;
@@ -59,7 +60,77 @@ describe('a lock', () => {
     await expect(takeLock(path, 'it')).rejects.toThrow('another machine or container');
     const before = Date.now() / 1000 - 61;
     utimesSync(path, before, before);
-    await (await takeLock(path, 'it'))();
+    await (await takeLock(path, 'it', 50))();
+  });
+
+  // A clock jumps when a machine wakes up, and machines that share a folder may have theirs minutes apart.
+  it.each([-3600, 3600])('of another machine is respected by a clock %i s off', async (seconds) => {
+    writeFileSync(path, '999999999 0123456789abcdef 1\n');
+    const stamped = Date.now() / 1000 + seconds;
+    utimesSync(path, stamped, stamped);
+    let beat = stamped;
+    const beating = setInterval(() => utimesSync(path, ++beat, beat), 500);
+    await expect(takeLock(path, 'it', 1000).finally(() => clearInterval(beating))).rejects.toThrow(
+      'another machine',
+    );
+    expect(readFileSync(path, 'utf8')).toContain('999999999');
+  });
+
+  it('says that its holder is alive by the clock that stamps files where it is', async () => {
+    const release = await takeLock(path, 'it', 20);
+    const clock = vi.spyOn(Date, 'now').mockReturnValue(0);
+    vi.useFakeTimers({ toFake: ['Date'], now: 0 });
+    try {
+      const before = statSync(path).mtimeMs;
+      await expect.poll(() => statSync(path).mtimeMs).toBeGreaterThan(before);
+      expect(readFileSync(path, 'utf8')).toContain(`${process.pid} ${processSpace}`);
+    } finally {
+      vi.useRealTimers();
+      clock.mockRestore();
+      await release();
+    }
+  });
+
+  it('that is waited for is had by one after the other', async () => {
+    let inside = 0;
+    let most = 0;
+    const work = async () => {
+      most = Math.max(most, ++inside);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      inside--;
+    };
+    await Promise.all(Array.from({ length: 6 }, () => underLock(path, 'it', work, { wait: true })));
+    expect(most).toBe(1);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('goes to one who waits before it goes again to one who has had it', async () => {
+    const order: string[] = [];
+    const often = async () => {
+      for (let i = 0; i < 4; i++) {
+        const release = await awaitLock(path);
+        order.push('often');
+        await new Promise((resolve) => setTimeout(resolve, 250));
+        await release();
+      }
+    };
+    const busy = often();
+    while (order.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    const release = await awaitLock(path);
+    order.push('once');
+    await release();
+    await busy;
+    expect(order).toEqual(['often', 'once', 'often', 'often', 'often']);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('is waited for until the wait is given up', async () => {
+    const release = await takeLock(path, 'it');
+    const controller = new AbortController();
+    const waiting = awaitLock(path, controller.signal);
+    controller.abort();
+    await expect(waiting).rejects.toThrow('aborted');
+    await release();
   });
 
   it('of a dead process is taken although a third one was killed while it removed it', async () => {

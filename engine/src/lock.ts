@@ -1,0 +1,243 @@
+import { type FileHandle, link, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { FoveaError } from './errors.js';
+import { writeRefusal } from './file.js';
+import { makeFolder } from './make-folder.js';
+import { isRunning, processSpace, startOf } from './running-process.js';
+import { removeAbandoned, temporaryName } from './temporary.js';
+
+/** How often a holder says that it is alive, for those who cannot see its process. */
+const aliveMs = 10_000;
+/** After this long without that, a process on another machine is taken for dead. */
+const deadMs = 60_000;
+
+/** How long removing an abandoned lock may take, which takes milliseconds. */
+const removalMs = 2000;
+/** How long others that find the same one wait for it. */
+const patienceMs = 2 * removalMs;
+
+/** How often one that waits for a lock looks whether it is free. */
+const heldMs = 100;
+/** How often a lock that seems to be a dead holder's is looked at before it is removed. */
+const watchMs = 100;
+
+/** Who holds a lock. */
+export interface LockHolder {
+  readonly pid: number;
+  /** Whether it is on another machine, or in another container, that shares the folder. */
+  readonly isElsewhere: boolean;
+}
+
+/** Gives a lock back. */
+export type Release = () => Promise<void>;
+
+/**
+ * Takes a file that says which process works on something, so that two never do. The file appears with its content, so
+ * that nobody takes it for an abandoned one while it is written.
+ * @param what for the message
+ * @param beatMs how often holders say that they are alive, all the same
+ * @throws FoveaError `bad-argument` when a process that still runs has it, `io` when it cannot be written
+ */
+export async function takeLock(path: string, what: string, beatMs = aliveMs): Promise<Release> {
+  const taken = await tryLock(path, beatMs);
+  if (typeof taken === 'function') return taken;
+  throw new FoveaError(
+    'bad-argument',
+    `${what} is under way in ${describeHolder(taken)}; one at a time is accepted`,
+  );
+}
+
+/**
+ * Takes a lock as `takeLock` does, when nobody has it any more. One that has just given it back lets those go first that
+ * wait: they say so with a file, which the next one who takes the lock removes.
+ * @param signal gives up
+ * @throws FoveaError `io` when it cannot be written, and the signal's reason
+ */
+export async function awaitLock(path: string, signal?: AbortSignal): Promise<Release> {
+  const waiting = `${path}.waiting`;
+  const pause = (ms: number) => delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined);
+  if ((await modifiedMs(waiting)) !== undefined) await pause(1.5 * heldMs);
+  for (;;) {
+    signal?.throwIfAborted();
+    const taken = await tryLock(path, aliveMs);
+    if (typeof taken === 'function') {
+      await rm(waiting, { force: true }).catch(() => undefined);
+      return taken;
+    }
+    await writeFile(waiting, '').catch(() => undefined);
+    await pause(heldMs);
+  }
+}
+
+/** Takes a lock, or says who has it. */
+async function tryLock(path: string, beatMs: number): Promise<Release | LockHolder> {
+  const own = `${process.pid} ${processSpace} ${startOf(process.pid) ?? ''}\n`;
+  const fresh = temporaryName(path);
+  try {
+    makeFolder(dirname(path));
+    removeAbandoned(dirname(path));
+    await writeFile(fresh, own, { flag: 'wx' });
+    for (let deadline = performance.now() + patienceMs; performance.now() < deadline; ) {
+      if (await appears(fresh, path, own)) return await keep(path, own, beatMs);
+      const found = await contentOf(path);
+      if (found === undefined) continue;
+      const holder = await holderIn(path, found);
+      if (holder) return holder;
+      if (isForeign(found)) {
+        if (await isHeardOf(path, 1.2 * beatMs)) return { pid: partsOf(found).pid, isElsewhere: true };
+        deadline = performance.now() + patienceMs;
+      }
+      await removeAbandonedLock(path, found);
+    }
+  } catch (cause) {
+    if (cause instanceof FoveaError) throw cause;
+    throw new FoveaError('io', `cannot write ${path}: ${writeRefusal(cause)}`, { cause });
+  } finally {
+    await rm(fresh, { force: true }).catch(() => undefined);
+  }
+  throw new FoveaError('io', `cannot take ${path}: others keep taking it`);
+}
+
+/**
+ * Works on something that two processes must not work on at once.
+ * @param options `wait`: others are waited for, instead of failing
+ * @throws FoveaError as `takeLock` or `awaitLock`, and what `work` throws
+ */
+export async function underLock<Result>(
+  path: string,
+  what: string,
+  work: () => Promise<Result>,
+  { wait = false }: { readonly wait?: boolean } = {},
+): Promise<Result> {
+  const release = await (wait ? awaitLock(path) : takeLock(path, what));
+  try {
+    return await work();
+  } finally {
+    await release();
+  }
+}
+
+/** Which process that still runs has taken a lock; undefined when none has. */
+export async function lockHolder(path: string): Promise<LockHolder | undefined> {
+  const content = await contentOf(path);
+  return content === undefined ? undefined : holderIn(path, content);
+}
+
+/** A holder, as messages name it. */
+export function describeHolder({ pid, isElsewhere }: LockHolder): string {
+  const where = ' of another machine or container (one that was killed is noticed after a minute)';
+  return `process ${pid}${isElsewhere ? where : ''}`;
+}
+
+const contentOf = (path: string): Promise<string | undefined> =>
+  readFile(path, 'utf8').catch(() => undefined);
+
+/** The parts of a lock's content. */
+function partsOf(content: string) {
+  const [number, space = processSpace, start] = content.trim().split(' ');
+  return { pid: Number(number), space, start };
+}
+
+const isForeign = (content: string): boolean => partsOf(content).space !== processSpace;
+
+async function holderIn(path: string, content: string): Promise<LockHolder | undefined> {
+  const { pid, start } = partsOf(content);
+  if (isForeign(content)) {
+    const age = await ageOf(path);
+    return age !== undefined && Math.abs(age) < deadMs ? { pid, isElsewhere: true } : undefined;
+  }
+  // Numbers are given again, above all in containers, where each start gets the same ones.
+  const isSame = isRunning(pid) && (start === undefined || start === startOf(pid));
+  return isSame ? { pid, isElsewhere: false } : undefined;
+}
+
+const modifiedMs = (path: string): Promise<number | undefined> =>
+  stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => undefined,
+  );
+
+/**
+ * How long ago a file was written, by the clock that stamps files there: that of this machine may be minutes off the one
+ * of a server that keeps the folder. Undefined for one that is gone.
+ */
+async function ageOf(path: string): Promise<number | undefined> {
+  const written = await modifiedMs(path);
+  if (written === undefined) return undefined;
+  const now = temporaryName(path);
+  try {
+    await writeFile(now, '', { flag: 'wx' });
+    return ((await modifiedMs(now)) ?? Date.now()) - written;
+  } catch {
+    return Date.now() - written;
+  } finally {
+    await rm(now, { force: true }).catch(() => undefined);
+  }
+}
+
+/**
+ * Whether the holder of a lock says that it is alive while that is waited for. A clock that jumps, as after a machine has
+ * slept, makes every lock look abandoned until its holder has said so again.
+ */
+async function isHeardOf(path: string, waitMs: number): Promise<boolean> {
+  const before = await modifiedMs(path);
+  for (const deadline = performance.now() + waitMs; performance.now() < deadline; await delay(watchMs)) {
+    if ((await modifiedMs(path)) !== before) return true;
+  }
+  return false;
+}
+
+/** Whether a file appears under another name with its content, which it does not where that name is taken. */
+async function appears(fresh: string, path: string, content: string): Promise<boolean> {
+  try {
+    await link(fresh, path);
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
+  }
+  // Some file systems have no links.
+  try {
+    const file = await open(path, 'wx');
+    await file.writeFile(content).finally(() => file.close());
+    return true;
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw cause;
+  }
+}
+
+/**
+ * Removes a lock that was judged to be nobody's. One process at a time does, and looks again before: the lock that another
+ * one has taken in the meantime stays.
+ */
+async function removeAbandonedLock(path: string, judged: string): Promise<void> {
+  const guard = `${path}.removing`;
+  try {
+    await writeFile(guard, '', { flag: 'wx' });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause;
+    if (((await ageOf(guard)) ?? 0) > removalMs) await rm(guard, { force: true });
+    await delay(20);
+    return;
+  }
+  try {
+    if ((await contentOf(path)) === judged) await rm(path, { force: true });
+  } finally {
+    await rm(guard, { force: true });
+  }
+}
+
+/**
+ * Says that the holder is alive, until it gives the lock back: by writing its content again, which takes the time from
+ * where the folder is kept. The file stays open, so that a lock that was lost to another process is not written into.
+ */
+async function keep(path: string, own: string, beatMs: number): Promise<Release> {
+  const file: FileHandle | undefined = await open(path, 'r+').catch(() => undefined);
+  const timer = setInterval(() => void file?.write(own, 0).catch(() => undefined), beatMs).unref();
+  return async () => {
+    clearInterval(timer);
+    await file?.close().catch(() => undefined);
+    if ((await contentOf(path)) === own) await rm(path, { force: true });
+  };
+}
