@@ -19,6 +19,8 @@ export type Connection =
   | 'dead';
 
 export interface ClientOptions {
+  /** What asks for the catalogue, when the comm is open. */
+  hello(): LiveRequest;
   onConnection(connection: Connection): void;
   /** @param buffers the bytes that came with the reply */
   onReply(reply: LiveReply, buffers: readonly Uint8Array[]): void;
@@ -181,7 +183,7 @@ export class LiveClient {
     };
     sessionStorage.setItem(storageKey(kernel), comm.commId);
     if (known === undefined) comm.open({}).done.catch(() => undefined);
-    this.send({ type: 'hello' });
+    this.send(this.options.hello());
     this.patience = window.setTimeout(() => this.set('silent'), PATIENCE_MS);
   }
 

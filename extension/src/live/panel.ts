@@ -14,7 +14,7 @@ import { noticeFor } from './words';
 export interface LivePanelOptions {
   readonly tracker: Pick<INotebookTracker, 'currentWidget' | 'currentChanged'>;
   /** The files beside notebooks; without it the panel offers the pictures of its start, and takes no others. */
-  readonly contents?: Pick<Contents.IManager, 'fileChanged' | 'get' | 'save'>;
+  readonly contents?: Pick<Contents.IManager, 'fileChanged' | 'get' | 'save' | 'delete'>;
   /** Lets the person choose another kernel for the notebook in front. */
   changeKernel(): void;
   /** Puts a code cell below the active one. */
@@ -133,9 +133,14 @@ export class LivePanel extends Widget {
     const { notebook, session } = this;
     const { contents, notify } = this.options;
     if (!contents || !notebook || !session) return;
+    const folder = folderOf(notebook.context.path);
     for (const file of files) {
       try {
-        session.want(await uploadPicture(contents, folderOf(notebook.context.path), file));
+        const name = await uploadPicture(contents, folder, file);
+        const taken = await session.want(name);
+        // Only the kernel can tell what it cannot read; such a file is of no use beside the notebook.
+        if (taken.outcome === 'refused') await contents.delete(folder + name);
+        if ('reason' in taken) throw new Error(taken.reason);
       } catch (error) {
         notify(`The picture was not taken. ${(error as Error).message}`);
       }
