@@ -32,7 +32,7 @@ export class MasksViewer {
   private readonly overlay: Overlay;
   private readonly strip: Tiles;
   private readonly sheet: Tiles;
-  private readonly heat = new HeatView();
+  private readonly heat: HeatView;
   private readonly head = element('div', { class: 'fovea-titles' });
   private readonly caption = element('p', { class: 'fovea-subtitle' });
   private readonly imagesPlace = element('div', { class: 'fovea-images' });
@@ -66,6 +66,9 @@ export class MasksViewer {
       this.overlay.node.focus({ preventScroll: true });
     });
 
+    this.heat = new HeatView((sentence) => {
+      this.live.textContent = sentence;
+    });
     const id = uniqueId('panel');
     const panel = (view: View, ...content: HTMLElement[]) =>
       element('div', { class: 'fovea-panel', role: 'tabpanel', 'data-view': view }, ...content);
