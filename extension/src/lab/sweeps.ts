@@ -4,6 +4,7 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import type { Kernel } from '@jupyterlab/services';
 import { SWEEP_TARGET, type SweepOrder } from '../documents/types';
 import { sweepOrders } from '../sweep/orders';
+import { commConnection } from './comm-connection';
 
 /** What a kernel says as it closes the comm; one that knows nothing of sweeps says nothing. */
 interface Answer {
@@ -35,10 +36,10 @@ const DOWN: ReadonlySet<Kernel.Status> = new Set([
   'dead',
 ]);
 
-/** The kernel of a session, where it can be asked: a second connection to one kernel cannot open comms. */
+/** The kernel of a session, where it is up. */
 function kernelOf(context: ISessionContext): Kernel.IKernelConnection | undefined {
   const kernel = context.session?.kernel;
-  return kernel && !kernel.isDisposed && kernel.handleComms && !DOWN.has(kernel.status) ? kernel : undefined;
+  return kernel && !kernel.isDisposed && !DOWN.has(kernel.status) ? kernel : undefined;
 }
 
 /** Gives the buttons of sweeps their way to the kernel that runs them. */
@@ -55,7 +56,12 @@ export const sweepsPlugin: JupyterFrontEndPlugin<void> = {
       const contexts = around
         ? [around.sessionContext]
         : tracker.filter(() => true).map((panel) => panel.sessionContext);
-      const kernels = new Set(contexts.map(kernelOf).filter((kernel) => kernel !== undefined));
+      const kernels = new Set(
+        contexts.flatMap((context) => {
+          const kernel = kernelOf(context);
+          return (kernel && commConnection(kernel, tracker)) ?? [];
+        }),
+      );
       const asked = [...kernels].map(async (kernel) => {
         if ((await tell(kernel, { id })).known !== true) throw new Error(GONE);
         return kernel;
