@@ -96,22 +96,6 @@ describe.skipIf(!CHROMIUM)('the mask viewer in a browser (skipped where Chromium
       expect(await pixel(harness.page, '[data-view=block] canvas', 0.75, 0.75)).toEqual([255, 255, 255]);
     });
 
-    it('the heat map’s counts to the keyboard, too, with their places', async () => {
-      await mount(sampleMasks());
-      const { page } = harness;
-      await page.getByRole('tab', { name: 'Compute' }).click();
-      await page.getByRole('group', { name: /^Compute heat map/ }).focus();
-      const says = () => page.locator('.fovea-masks > [aria-live]').textContent();
-      const marker = page.locator('[data-view=heat] .fovea-cell-marker');
-      expect(await marker.isVisible()).toBe(false);
-      await page.keyboard.press('ArrowRight');
-      expect(await says()).toMatch(/^\d+ of \d+ blocks ran at 50 % across, 50 % down\.$/);
-      expect(await page.locator('[data-view=heat] .fovea-readout').textContent()).toBe(await says());
-      expect(await marker.isVisible()).toBe(true);
-      for (let step = 0; step < 40; step++) await page.keyboard.press('ArrowLeft');
-      expect(await says()).toMatch(/ran at 0 % across, 50 % down\.$/);
-    });
-
     it('the heat map in the colours of the counts', async () => {
       await set({ opacity: 1 });
       await mount(tinyMasks());
