@@ -25,13 +25,6 @@ export interface Bar {
 
 const KINDS: readonly Kind[] = ['predicted', 'predictedDense', 'measured', 'measuredDense'];
 
-const LABELS: Readonly<Record<Kind, string>> = {
-  predicted: 'predicted',
-  predictedDense: 'predicted dense',
-  measured: 'measured',
-  measuredDense: 'measured dense',
-};
-
 /** The blocks of profiles of one network, matched by index. */
 export function chartBars(profiles: ChartProfiles): Bar[] {
   const times = new Map(
@@ -52,12 +45,20 @@ export function axisTicks(most: number): number[] {
   return Array.from({ length: Math.floor(most / step + 1e-9) + 1 }, (_, index) => index * step);
 }
 
-/** `layer2.0, stage 2: predicted 0.210 ms, measured 0.240 ms`: what the chart shows of a block. */
-export function barSentence({ name, stage, ms }: Bar): string {
-  const times = KINDS.flatMap((kind) =>
-    ms[kind] === undefined ? [] : [`${LABELS[kind]} ${milliseconds(ms[kind])}`],
-  );
-  return `${name}, stage ${stage + 1}: ${times.join(', ')}`;
+/** What the chart shows of a block: its name, and a line for each origin, `measured 0.240 ms, dense 0.310 ms`. */
+export function barLines({ name, stage, ms }: Bar): string[] {
+  const line = (origin: string, time: number | undefined, dense: number | undefined) => {
+    const parts = [
+      ...(time === undefined ? [] : [milliseconds(time)]),
+      ...(dense === undefined ? [] : [`dense ${milliseconds(dense)}`]),
+    ];
+    return parts.length === 0 ? [] : [`${origin} ${parts.join(', ')}`];
+  };
+  return [
+    `${name}, stage ${stage + 1}`,
+    ...line('predicted', ms.predicted, ms.predictedDense),
+    ...line('measured', ms.measured, ms.measuredDense),
+  ];
 }
 
 const HINT = 'Point at a block, or step through them with the arrow keys.';
@@ -152,7 +153,7 @@ export class BlockChart {
       `Milliseconds per block, ${bars.length} blocks, the longest ${milliseconds(most)}`,
     );
     this.slots = bars.map((bar, index) =>
-      element('div', { role: 'option', id: `${this.id}-${index}`, 'aria-label': barSentence(bar) }),
+      element('div', { role: 'option', id: `${this.id}-${index}`, 'aria-label': barLines(bar).join('; ') }),
     );
     this.list.replaceChildren(...this.slots);
     this.showChosen();
@@ -175,7 +176,7 @@ export class BlockChart {
     });
     if (this.at === undefined) this.list.removeAttribute('aria-activedescendant');
     else this.list.setAttribute('aria-activedescendant', `${this.id}-${this.at}`);
-    this.readout.textContent = bar ? barSentence(bar) : HINT;
+    this.readout.textContent = bar ? barLines(bar).join('\n') : HINT;
     this.readout.classList.toggle('fovea-mod-rest', !bar);
   }
 }
