@@ -6,6 +6,8 @@ import { message } from './message';
 /** What a renderer shows: its element, and what must be let go with it. */
 export interface Shown {
   readonly node: HTMLElement;
+  /** Called when it has come onto the page, again when it has been moved. */
+  attached?(): void;
   dispose(): void;
 }
 
@@ -36,6 +38,10 @@ export abstract class DocumentRenderer<T extends Shown> extends Widget implement
     } catch (error) {
       this.fail(error as Error);
     }
+  }
+
+  protected override onAfterAttach(): void {
+    this.shown?.attached?.();
   }
 
   override dispose(): void {

@@ -2,6 +2,7 @@ import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } fro
 import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { INotebookTracker, NotebookActions } from '@jupyterlab/notebook';
 import { LivePanel } from '../live/panel';
+import { commConnection } from './comm-connection';
 import { CATEGORY, COMMANDS } from './commands';
 import { foveaIcon } from './lab-icon';
 
@@ -23,6 +24,7 @@ export const panelPlugin: JupyterFrontEndPlugin<void> = {
   ) => {
     const panel = new LivePanel({
       tracker,
+      commConnection: (kernel) => commConnection(kernel, tracker),
       contents: app.serviceManager.contents,
       changeKernel: () => void app.commands.execute('notebook:change-kernel'),
       insertBelow: ({ content }, source) => {

@@ -1,39 +1,99 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import type { ISessionContext } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
-import { SWEEP_TARGET } from '../documents/types';
+import type { Kernel } from '@jupyterlab/services';
+import { SWEEP_TARGET, type SweepOrder } from '../documents/types';
 import { sweepOrders } from '../sweep/orders';
+import { commConnection } from './comm-connection';
 
-/** Why a kernel has not executed an order, from what it says as it closes the comm. */
-function refusalOf({
-  known,
-  error,
-}: {
+/** What a kernel says as it closes the comm; one that knows nothing of sweeps says nothing. */
+interface Answer {
   readonly known?: unknown;
   readonly error?: unknown;
-}): string | undefined {
-  if (typeof error === 'string') return error;
-  if (known === true) return undefined;
-  return 'The kernel does not run this sweep: it is over, or the kernel was started again since. Run its cell to go on.';
 }
 
-/** Gives the buttons of sweeps their way to the kernel of the notebook that they are shown in. */
+const GONE =
+  'No kernel runs this sweep: it is over, or the kernel was started again since. Run its cell to go on.';
+
+/** Hands an order to a kernel, or without an action asks whether it runs the sweep; the kernel answers by closing the comm. */
+function tell(
+  kernel: Kernel.IKernelConnection,
+  order: Omit<SweepOrder, 'action'> & Partial<SweepOrder>,
+): Promise<Answer> {
+  const comm = kernel.createComm(SWEEP_TARGET);
+  return new Promise((resolve) => {
+    comm.onClose = ({ content }) => resolve(content.data);
+    comm.open({ ...order }).done.catch(() => resolve({ known: true, error: 'The kernel was not reached.' }));
+  });
+}
+
+const DOWN: ReadonlySet<Kernel.Status> = new Set([
+  'unknown',
+  'starting',
+  'restarting',
+  'autorestarting',
+  'terminating',
+  'dead',
+]);
+
+/** The kernel of a session, where it is up. */
+function kernelOf(context: ISessionContext): Kernel.IKernelConnection | undefined {
+  const kernel = context.session?.kernel;
+  return kernel && !kernel.isDisposed && !DOWN.has(kernel.status) ? kernel : undefined;
+}
+
+/** Gives the buttons of sweeps their way to the kernel that runs them. */
 export const sweepsPlugin: JupyterFrontEndPlugin<void> = {
   id: '@fovea/lab:sweeps',
   description: 'Pauses, resumes and cancels sweeps from their displays.',
   autoStart: true,
   requires: [INotebookTracker],
   activate: (_app: JupyterFrontEnd, tracker: INotebookTracker) => {
-    sweepOrders.set(async (node, order) => {
-      const panel = tracker.find(({ node: notebook }) => notebook.contains(node));
-      const kernel = panel?.sessionContext.session?.kernel;
-      if (!kernel || kernel.isDisposed || kernel.status === 'dead')
-        return 'The notebook has no running kernel.';
-      const comm = kernel.createComm(SWEEP_TARGET);
-      return new Promise((resolve) => {
-        // The kernel executes the order and closes the comm.
-        comm.onClose = ({ content }) => resolve(refusalOf(content.data));
-        comm.open({ ...order }).done.catch(() => resolve('The kernel was not reached.'));
+    /** The kernel that runs a sweep, found by asking. */
+    const runnerOf = async (node: HTMLElement, id: string): Promise<Kernel.IKernelConnection | undefined> => {
+      const around = tracker.find(({ node: notebook }) => notebook.contains(node));
+      // An output may also be shown in a view of its own, outside its notebook.
+      const contexts = around
+        ? [around.sessionContext]
+        : tracker.filter(() => true).map((panel) => panel.sessionContext);
+      const kernels = new Set(
+        contexts.flatMap((context) => {
+          const kernel = kernelOf(context);
+          return (kernel && commConnection(kernel, tracker)) ?? [];
+        }),
+      );
+      const asked = [...kernels].map(async (kernel) => {
+        if ((await tell(kernel, { id })).known !== true) throw new Error(GONE);
+        return kernel;
       });
+      return Promise.any(asked).catch(() => undefined);
+    };
+
+    /** Which kernels could be asked last, by their sessions. */
+    const known = new WeakMap<ISessionContext, Kernel.IKernelConnection | undefined>();
+    const look = (context: ISessionContext) => {
+      const kernel = kernelOf(context);
+      if (known.get(context) === kernel) return;
+      known.set(context, kernel);
+      sweepOrders.changed.emit();
+    };
+    const watch = ({ sessionContext }: { readonly sessionContext: ISessionContext }) => {
+      sessionContext.statusChanged.connect(look);
+      sessionContext.kernelChanged.connect(look);
+      look(sessionContext);
+    };
+    tracker.forEach(watch);
+    tracker.widgetAdded.connect((_, panel) => watch(panel));
+
+    sweepOrders.set({
+      reaches: async (node, id) => (await runnerOf(node, id)) !== undefined,
+      send: async (node, order) => {
+        const kernel = await runnerOf(node, order.id);
+        if (!kernel) return GONE;
+        const { known: isKnown, error } = await tell(kernel, order);
+        if (typeof error === 'string') return error;
+        return isKnown === true ? undefined : GONE;
+      },
     });
   },
 };

@@ -8,6 +8,17 @@ export async function loadPlotly(): Promise<typeof Plotly> {
   return (await import('plotly.js')).default;
 }
 
+let turn: Promise<void> = Promise.resolve();
+
+/**
+ * Resolves in a task of its own, one for each caller: a notebook that brings, widens or recolours many figures at once
+ * answers its user between them.
+ */
+function ownTask(): Promise<void> {
+  turn = turn.then(() => new Promise((resolve) => window.setTimeout(resolve)));
+  return turn;
+}
+
 /** A ground that lets the page's colour through. */
 export const CLEAR = 'rgba(0,0,0,0)';
 
@@ -80,6 +91,7 @@ export class Plot {
   /** One drawing at a time: plotly's own are asynchronous, and a later one must win. */
   private draw(): Promise<void> {
     const task = this.queue.then(async () => {
+      await ownTask();
       const width = this.node.clientWidth;
       this.due = width <= 0;
       if (this.disposed || !this.build || this.due) return;

@@ -12,6 +12,8 @@ export type Connection =
   /** The comm is open, and nothing has come for a while. */
   | 'silent'
   | 'ready'
+  /** Something else in the page, as a console, has the one connection to the kernel that opens comms. */
+  | 'shared'
   /** The kernel closed the comm unanswered: it is another kernel. */
   | 'unsupported'
   /** The kernel closed a comm that had worked. */
@@ -19,6 +21,8 @@ export type Connection =
   | 'dead';
 
 export interface ClientOptions {
+  /** What asks for the catalogue, when the comm is open. */
+  hello(): LiveRequest;
   onConnection(connection: Connection): void;
   /** @param buffers the bytes that came with the reply */
   onReply(reply: LiveReply, buffers: readonly Uint8Array[]): void;
@@ -75,8 +79,9 @@ export class LiveClient {
     comm.send(request as never).done.catch(() => undefined);
   }
 
-  /** Opens the comm again after the kernel has closed it. */
+  /** Opens the comm again after the kernel has closed it, or here after the view that had it was closed. */
   reopen(): void {
+    if (this.connection === 'shared') this.kernel.handleComms = true;
     this.drop();
     this.open();
   }
@@ -149,6 +154,10 @@ export class LiveClient {
   private open(): void {
     this.generation += 1;
     const { kernel, generation } = this;
+    if (!kernel.handleComms) {
+      this.set('shared');
+      return;
+    }
     this.set('opening');
     const known = sessionStorage.getItem(storageKey(kernel));
     if (!known || held.has(known) || kernel.hasComm(known)) {
@@ -181,7 +190,7 @@ export class LiveClient {
     };
     sessionStorage.setItem(storageKey(kernel), comm.commId);
     if (known === undefined) comm.open({}).done.catch(() => undefined);
-    this.send({ type: 'hello' });
+    this.send(this.options.hello());
     this.patience = window.setTimeout(() => this.set('silent'), PATIENCE_MS);
   }
 

@@ -46,7 +46,7 @@ export function uploadPicture(contents: Uploader, folder: string, file: File): P
 }
 
 async function upload(contents: Uploader, folder: string, file: File): Promise<string> {
-  if (!file.type.startsWith('image/')) throw new Error(`${file.name} is no picture.`);
+  if (!file.type.startsWith('image/')) throw new Error(`${file.name} is no picture that can be read.`);
   if (file.size > largestPictureBytes) {
     const [size, most] = [Math.ceil(file.size / 1e6), largestPictureBytes / 1e6];
     throw new Error(`${file.name} has ${size} MB; the panel takes up to ${most} MB.`);

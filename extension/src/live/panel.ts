@@ -1,6 +1,6 @@
 import type { ISessionContext } from '@jupyterlab/apputils';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
-import type { Contents } from '@jupyterlab/services';
+import type { Contents, Kernel } from '@jupyterlab/services';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { button } from '../controls';
@@ -13,8 +13,10 @@ import { noticeFor } from './words';
 
 export interface LivePanelOptions {
   readonly tracker: Pick<INotebookTracker, 'currentWidget' | 'currentChanged'>;
+  /** The connection by which comms to a kernel are opened, which may be another notebook's. */
+  commConnection(kernel: Kernel.IKernelConnection): Kernel.IKernelConnection | undefined;
   /** The files beside notebooks; without it the panel offers the pictures of its start, and takes no others. */
-  readonly contents?: Pick<Contents.IManager, 'fileChanged' | 'get' | 'save'>;
+  readonly contents?: Pick<Contents.IManager, 'fileChanged' | 'get' | 'save' | 'delete'>;
   /** Lets the person choose another kernel for the notebook in front. */
   changeKernel(): void;
   /** Puts a code cell below the active one. */
@@ -27,6 +29,8 @@ export interface LivePanelOptions {
 
 /** What is kept for a notebook that has been in front. */
 interface Kept {
+  /** The notebook's own connection to its kernel; the session may use another one. */
+  readonly own: Kernel.IKernelConnection;
   readonly session: LiveSession;
   readonly view: LiveView | undefined;
 }
@@ -133,9 +137,14 @@ export class LivePanel extends Widget {
     const { notebook, session } = this;
     const { contents, notify } = this.options;
     if (!contents || !notebook || !session) return;
+    const folder = folderOf(notebook.context.path);
     for (const file of files) {
       try {
-        session.want(await uploadPicture(contents, folderOf(notebook.context.path), file));
+        const name = await uploadPicture(contents, folder, file);
+        const taken = await session.want(name);
+        // Only the kernel can tell what it cannot read; such a file is of no use beside the notebook.
+        if (taken.outcome === 'refused') await contents.delete(folder + name);
+        if ('reason' in taken) throw new Error(taken.reason);
       } catch (error) {
         notify(`The picture was not taken. ${(error as Error).message}`);
       }
@@ -155,14 +164,25 @@ export class LivePanel extends Widget {
   private connect(notebook: NotebookPanel): void {
     const before = this.kept.get(notebook);
     const kernel = notebook.sessionContext.session?.kernel;
-    if (before && before.session.kernel === kernel) return;
+    if (before && before.own === kernel && !before.session.kernel.isDisposed) return;
     before?.view?.dispose();
     before?.session.dispose();
     this.kept.delete(notebook);
     if (!kernel) return;
-    const session = new LiveSession(kernel, this.options.gpu);
-    this.kept.set(notebook, { session, view: undefined });
+    const used = this.options.commConnection(kernel) ?? kernel;
+    const session = new LiveSession(used, this.options.gpu);
+    this.kept.set(notebook, { own: kernel, session, view: undefined });
     session.onChange = (change) => this.onChange(notebook, change);
+    if (used !== kernel) used.disposed.connect(() => this.inherit(notebook, session));
+  }
+
+  /** Goes on when the notebook is closed whose connection was borrowed: now nobody else opens comms to the kernel. */
+  private inherit(notebook: NotebookPanel, session: LiveSession): void {
+    const kept = this.kept.get(notebook);
+    if (kept?.session !== session || kept.own.isDisposed) return;
+    if (!this.options.commConnection(kept.own)) kept.own.handleComms = true;
+    this.connect(notebook);
+    if (notebook === this.notebook) this.refresh();
   }
 
   private forget(notebook: NotebookPanel): void {

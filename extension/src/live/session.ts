@@ -4,7 +4,7 @@ import { preferences } from '../preferences';
 import { Answers } from './answers';
 import { type Connection, LiveClient } from './client';
 import { type GpuEnvironment, GpuRuns } from './gpu/runs';
-import type { LiveCatalogue, LiveReply, LiveState } from './protocol';
+import type { LiveCatalogue, LiveReply, LiveRequest, LiveState } from './protocol';
 import { Scheduler } from './scheduler';
 import { normalized } from './state';
 
@@ -18,6 +18,16 @@ export type Change =
   | 'result'
   | 'gpu'
   | 'message';
+
+/** What has become of a file that was to be an input: chosen, refused as no picture, or not found by the kernel. */
+export type Taken =
+  | { readonly outcome: 'chosen' | 'unknown' }
+  | { readonly outcome: 'refused' | 'missing'; readonly reason: string };
+
+interface Wanted {
+  readonly name: string;
+  settle(taken: Taken): void;
+}
 
 export interface Prediction {
   readonly profile: LatencyProfile;
@@ -40,6 +50,22 @@ export interface Result {
 const SLOW_MS = 600;
 
 const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
+
+/** What a catalogue that is newer than a file says of it. */
+function outcomeOf(file: string, { images, refusedImages = [], moreImages }: LiveCatalogue): Taken {
+  if (images.some(({ name }) => name === file)) return { outcome: 'chosen' };
+  const refused = refusedImages.find(({ name }) => name === file);
+  if (refused) return { outcome: 'refused', reason: `${refused.reason}.` };
+  return {
+    outcome: 'missing',
+    // A kernel of an earlier version looks at the first pictures alone.
+    reason: `The kernel does not offer ${file}: ${
+      moreImages
+        ? 'there are too many pictures beside the notebook'
+        : 'it is not in the folder where the kernel was started. Has the notebook been moved? Then shut the kernel down and start it again'
+    }.`,
+  };
+}
 
 /** Everything that the panel knows of one notebook's kernel: its model, kept while another notebook is in front. */
 export class LiveSession {
@@ -69,8 +95,10 @@ export class LiveSession {
   private ranState: LiveState | undefined;
   /** How many of the next catalogues only tell what can be chosen now. */
   private refreshes = 0;
-  /** An image that is chosen when a catalogue offers it. */
-  private wanted: string | undefined;
+  /** Files that were put beside the notebook, until a catalogue says what has become of them. */
+  private wanted: readonly Wanted[] = [];
+  /** Those of them that were chosen. */
+  private given: readonly string[] = [];
 
   /** @param environment the browser's facilities for its GPU; by default those of this page */
   constructor(
@@ -100,6 +128,7 @@ export class LiveSession {
       },
     });
     this.client = new LiveClient(kernel, {
+      hello: () => this.hello(),
       onConnection: (connection) => this.onConnection(connection),
       onReply: (reply, buffers) => this.onReply(reply, buffers),
       onMalformed: (error) => {
@@ -115,6 +144,7 @@ export class LiveSession {
     window.clearTimeout(this.slow);
     this.scheduler.reset();
     this.answers.rejectAll('The panel was closed.');
+    for (const { settle } of this.wanted) settle({ outcome: 'unknown' });
     this.gpu.dispose();
     this.client.dispose();
   }
@@ -199,13 +229,25 @@ export class LiveSession {
   refresh(): void {
     if (this.connection !== 'ready' || this.isCalibrating) return;
     this.refreshes += 1;
-    this.client.send({ type: 'hello' });
+    this.client.send(this.hello());
   }
 
-  /** Chooses an image as soon as the kernel offers it. */
-  want(image: string): void {
-    this.wanted = image;
-    this.refresh();
+  /** Asks for the catalogue. A kernel that has restarted is told again of a picture that was put there. */
+  private hello(): LiveRequest {
+    const { image } = this.state ?? {};
+    const picture = this.wanted.at(-1)?.name ?? this.given.find((name) => name === image);
+    return { type: 'hello', ...(picture === undefined ? {} : { picture }) };
+  }
+
+  /**
+   * Chooses a file beside the notebook as soon as the kernel offers it.
+   * @returns what has become of it; `unknown` when the session ends before the kernel has said so
+   */
+  want(name: string): Promise<Taken> {
+    return new Promise((settle) => {
+      this.wanted = [...this.wanted, { name, settle }];
+      this.refresh();
+    });
   }
 
   /** The TypeScript that reproduces the controls. @throws when the kernel does not answer. */
@@ -293,23 +335,13 @@ export class LiveSession {
   private takeCatalogue(catalogue: LiveCatalogue): void {
     const isRefresh = this.refreshes > 0;
     if (isRefresh) this.refreshes -= 1;
-    const { wanted } = this;
-    const isOffered = catalogue.images.some(({ name }) => name === wanted);
-    // Catalogues come in the order of their requests: until the last one, it may be older than the picture.
-    if (isOffered || this.refreshes === 0) this.wanted = undefined;
-    if (wanted !== undefined && this.wanted === undefined && !isOffered) {
-      const refused = catalogue.refusedImages?.find(({ name }) => name === wanted);
-      this.fail(
-        refused
-          ? `${refused.reason}.`
-          : `It does not offer ${wanted}: ${
-              catalogue.moreImages
-                ? 'there are too many pictures beside the notebook'
-                : 'it is not in the folder where the kernel was started. Has the notebook been moved? Then shut the kernel down and start it again'
-            }.`,
-      );
-    }
-    if (isRefresh && !isOffered && isSame(catalogue, this.catalogue)) return;
+    const offers = (image: string) => catalogue.images.some(({ name }) => name === image);
+    // Catalogues come in the order of their requests: until the last one, it may be older than the file.
+    const settled = this.wanted.filter(({ name }) => offers(name) || this.refreshes === 0);
+    this.wanted = this.wanted.filter((each) => !settled.includes(each));
+    const chosen = settled.findLast(({ name }) => offers(name));
+    for (const { name, settle } of settled) settle(outcomeOf(name, catalogue));
+    if (isRefresh && !chosen && isSame(catalogue, this.catalogue)) return;
     this.catalogue = catalogue;
     const before = this.state;
     const state = normalized(catalogue, before ?? this.remembered() ?? catalogue.state);
@@ -318,7 +350,9 @@ export class LiveSession {
     this.onChange('catalogue');
     // The catalogue that follows a calibration comes while it is still under way.
     if (!isKept && !this.isCalibrating) this.scheduler.change(state, this.autoRun);
-    if (wanted !== undefined && isOffered) this.change({ image: wanted, region: undefined });
+    if (!chosen) return;
+    this.given = [...this.given, chosen.name];
+    this.change({ image: chosen.name, region: undefined });
   }
 
   private fail(problem: string): void {

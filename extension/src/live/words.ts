@@ -36,6 +36,13 @@ export function noticeFor(
               detail: 'The kernel is running but offers no live controls. Try updating or restarting it.',
               action: 'reopen',
             };
+    case 'shared':
+      return {
+        title: 'The kernel is in use by another view',
+        detail:
+          'Its live controls belong to the view that was opened first, as a console. Close that one first.',
+        action: 'reopen',
+      };
     case 'unsupported':
       return {
         title: `${kernel ?? 'This kernel'} has no live controls`,

@@ -1,4 +1,4 @@
-import { counted } from '@fovea/kernel/presentation';
+import { counted, formatPercent } from '@fovea/kernel/presentation';
 import type { MasksBlock } from '../documents/types';
 import { element } from '../dom';
 import { followPointer } from '../pointing';
@@ -9,6 +9,11 @@ import { paintHeat } from './paint';
 import type { Picture } from './picture';
 import { heatSentence } from './summary';
 
+/** Steps of the arrow keys across the longer side; with Shift they go from pixel to pixel. */
+const STEPS = 28;
+
+const HINT = 'Point at the image to count, or press the arrow keys.';
+
 /** The compute heat map: how many blocks ran at each pixel, with its scale and a sentence. */
 export class HeatView {
   readonly node: HTMLElement;
@@ -17,12 +22,30 @@ export class HeatView {
   private readonly sentence: HTMLElement;
   private readonly readout: HTMLElement;
   private readonly scale: HTMLElement;
+  private readonly marker = element('div', { class: 'fovea-cell-marker', hidden: true });
   private readonly observer: ResizeObserver;
   private shown: { picture: Picture; heat: Heat; opacity: number } | undefined;
+  /** The pixel that the arrow keys are on; the first of them puts it in the middle. */
+  private cursor: { readonly x: number; readonly y: number } | undefined;
 
-  constructor() {
+  /** @param onCount called with the sentence of a pixel that the keyboard has come to */
+  constructor(private readonly onCount: (sentence: string) => void) {
     this.canvas = element('canvas', { class: 'fovea-canvas', role: 'img' });
-    this.place = element('div', { class: 'fovea-overlay' }, this.canvas);
+    this.place = element(
+      'div',
+      {
+        class: 'fovea-overlay',
+        tabindex: 0,
+        role: 'group',
+        'aria-label': 'Compute heat map: arrow keys count the blocks at a pixel, with Shift at the next one.',
+      },
+      this.canvas,
+      this.marker,
+    );
+    this.place.addEventListener('keydown', (event) => this.onKey(event));
+    this.place.addEventListener('blur', () => {
+      this.marker.hidden = true;
+    });
     this.sentence = element('p', { class: 'fovea-sentence' });
     this.readout = element('p', { class: 'fovea-readout' });
     this.scale = element('div', { class: 'fovea-scale', 'aria-hidden': 'true' });
@@ -55,6 +78,7 @@ export class HeatView {
 
   show(picture: Picture, blocks: readonly MasksBlock[], opacity: number): void {
     const heat = computeHeat(blocks, picture.width, picture.height);
+    if (picture !== this.shown?.picture) this.cursor = undefined;
     this.shown = { picture, heat, opacity };
     this.place.style.setProperty('--fovea-aspect', String(picture.width / picture.height));
     const sentence = heatSentence(heat);
@@ -73,7 +97,8 @@ export class HeatView {
   }
 
   private rest(): void {
-    this.readout.textContent = 'Point at the image to count.';
+    this.marker.hidden = true;
+    this.readout.textContent = HINT;
     this.readout.classList.add('fovea-mod-rest');
   }
 
@@ -83,12 +108,54 @@ export class HeatView {
     const box = this.canvas.getBoundingClientRect();
     const x = Math.floor(((event.clientX - box.left) / box.width) * heat.width);
     const y = Math.floor(((event.clientY - box.top) / box.height) * heat.height);
-    const count = x < 0 || x >= heat.width ? undefined : heat.counts[y * heat.width + x];
-    if (count === undefined) {
-      this.rest();
-      return;
-    }
-    this.readout.textContent = `${count} of ${counted(heat.blocks, 'block')} ran here.`;
+    this.marker.hidden = true;
+    if (x < 0 || y < 0 || x >= heat.width || y >= heat.height) this.rest();
+    else this.say(`${this.count(x, y)} ran here.`);
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    if (!this.shown || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { width, height } = this.shown.heat;
+    const side = Math.max(1, Math.round(Math.max(width, height) / STEPS));
+    const step = event.shiftKey ? 1 : side;
+    const moves: Record<string, readonly [number, number]> = {
+      ArrowLeft: [-step, 0],
+      ArrowRight: [step, 0],
+      ArrowUp: [0, -step],
+      ArrowDown: [0, step],
+    };
+    const move = moves[event.key];
+    if (!move) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const { cursor } = this;
+    const within = (value: number, extent: number) => Math.min(extent - 1, Math.max(0, value));
+    const x = cursor ? within(cursor.x + move[0], width) : Math.floor(width / 2);
+    const y = cursor ? within(cursor.y + move[1], height) : Math.floor(height / 2);
+    this.cursor = { x, y };
+    // With its place: a screen reader does not read the same sentence twice.
+    const place = `${formatPercent((x + 0.5) / width, 0)} across, ${formatPercent((y + 0.5) / height, 0)} down`;
+    const sentence = `${this.count(x, y)} ran at ${place}.`;
+    this.say(sentence);
+    this.onCount(sentence);
+    this.marker.hidden = false;
+    // Around the pixel, and large enough to be seen.
+    Object.assign(this.marker.style, {
+      left: `${((x + 0.5 - side / 2) / width) * 100}%`,
+      top: `${((y + 0.5 - side / 2) / height) * 100}%`,
+      width: `${(side / width) * 100}%`,
+      height: `${(side / height) * 100}%`,
+    });
+  }
+
+  /** `5 of 9 blocks` */
+  private count(x: number, y: number): string {
+    const { heat } = this.shown!;
+    return `${heat.counts[y * heat.width + x]!} of ${counted(heat.blocks, 'block')}`;
+  }
+
+  private say(sentence: string): void {
+    this.readout.textContent = sentence;
     this.readout.classList.remove('fovea-mod-rest');
   }
 

@@ -46,11 +46,41 @@ export async function loadPicture(png: string, width: number, height: number): P
     context.drawImage(image, 0, 0, w, h);
   }
   const pixels = context.getImageData(0, 0, w, h);
-  for (let at = 0; at < pixels.data.length; at += 4) {
-    const value = luma(pixels.data[at]!, pixels.data[at + 1]!, pixels.data[at + 2]!);
-    pixels.data.fill(value, at, at + 3);
+  const { data } = pixels;
+  for (let at = 0; at < data.length; at += 4) {
+    const value = luma(data[at]!, data[at + 1]!, data[at + 2]!);
+    data[at] = value;
+    data[at + 1] = value;
+    data[at + 2] = value;
   }
   const gray = new OffscreenCanvas(w, h);
   gray.getContext('2d')!.putImageData(pixels, 0, 0);
   return { width: w, height: h, color, gray, decoded: image !== undefined };
+}
+
+/** Pictures that are kept decoded: a photograph takes 25 MB and more, and a document may have dozens. */
+const MOST_KEPT = 4;
+
+/** The pictures of a document: each is decoded when it is first shown, and the last few are kept. */
+export class Pictures {
+  /** The latest last. */
+  private readonly kept = new Map<string, Promise<Picture>>();
+
+  of({
+    png,
+    width,
+    height,
+  }: {
+    readonly png: string;
+    readonly width: number;
+    readonly height: number;
+  }): Promise<Picture> {
+    const picture = this.kept.get(png) ?? loadPicture(png, width, height);
+    this.kept.delete(png);
+    this.kept.set(png, picture);
+    for (const old of this.kept.keys()) {
+      if (this.kept.size > MOST_KEPT) this.kept.delete(old);
+    }
+    return picture;
+  }
 }

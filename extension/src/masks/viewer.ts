@@ -10,7 +10,7 @@ import type { Cell } from './geometry';
 import { HeatView } from './heatview';
 import { Overlay } from './overlay';
 import type { Emphasis, OverlayStyle } from './paint';
-import { loadPicture, type Picture } from './picture';
+import { type Picture, Pictures } from './picture';
 import {
   blockSentence,
   cellSentence,
@@ -22,6 +22,7 @@ import {
 import { Tiles } from './tiles';
 
 type View = 'block' | 'stages' | 'heat';
+type MasksImage = MasksDocument['images'][number];
 
 const HINT = 'Point at a cell, or press Shift with the arrow keys.';
 const NO_BLOCKS = 'No block has a mask: the network was computed everywhere.';
@@ -32,7 +33,7 @@ export class MasksViewer {
   private readonly overlay: Overlay;
   private readonly strip: Tiles;
   private readonly sheet: Tiles;
-  private readonly heat = new HeatView();
+  private readonly heat: HeatView;
   private readonly head = element('div', { class: 'fovea-titles' });
   private readonly caption = element('p', { class: 'fovea-subtitle' });
   private readonly imagesPlace = element('div', { class: 'fovea-images' });
@@ -43,7 +44,9 @@ export class MasksViewer {
   private readonly panels: Record<View, HTMLElement>;
   private readonly views: Control<View>;
   private document: MasksDocument | undefined;
-  private pictures: readonly Picture[] = [];
+  private readonly pictures = new Pictures();
+  /** That of the image in front; of an image that was just chosen, the one before until it is decoded. */
+  private picture: Picture | undefined;
   private image = 0;
   private position = 0;
   private view: View = 'block';
@@ -66,6 +69,9 @@ export class MasksViewer {
       this.overlay.node.focus({ preventScroll: true });
     });
 
+    this.heat = new HeatView((sentence) => {
+      this.live.textContent = sentence;
+    });
     const id = uniqueId('panel');
     const panel = (view: View, ...content: HTMLElement[]) =>
       element('div', { class: 'fovea-panel', role: 'tabpanel', 'data-view': view }, ...content);
@@ -148,18 +154,30 @@ export class MasksViewer {
 
   /** Shows a document in place of the one before; block and image stay chosen where they still exist. */
   async show(document: MasksDocument): Promise<void> {
-    this.generation += 1;
-    const generation = this.generation;
-    const pictures = await Promise.all(
-      document.images.map((image) => loadPicture(image.png, image.width, image.height)),
-    );
-    if (generation !== this.generation) return;
-    this.pictures = pictures;
+    const image = Math.min(this.image, document.images.length - 1);
+    if (!(await this.load(document.images[image]!))) return;
     if (!this.document) this.position = firstTelling(document.images[0]!.blocks);
     this.document = document;
-    this.image = Math.min(this.image, document.images.length - 1);
+    this.image = image;
     this.showTitles(document);
     this.showImages(document);
+    this.refresh();
+  }
+
+  /** Decodes an image; the last one that is asked for wins. @returns whether it still is the one */
+  private async load(image: MasksImage): Promise<boolean> {
+    this.generation += 1;
+    const generation = this.generation;
+    const picture = await this.pictures.of(image);
+    if (generation !== this.generation) return false;
+    this.picture = picture;
+    return true;
+  }
+
+  private async turnTo(document: MasksDocument, image: number): Promise<void> {
+    if (!(await this.load(document.images[image]!))) return;
+    this.image = image;
+    this.showTitles(document);
     this.refresh();
   }
 
@@ -188,18 +206,19 @@ export class MasksViewer {
       label: 'Image',
       value: String(this.image),
       options: document.images.map((image, index) => ({ value: String(index), label: image.name })),
-      onChange: (value) => {
-        this.image = Number(value);
-        this.showTitles(document);
-        this.refresh();
-      },
+      onChange: (value) => void this.turnTo(document, Number(value)),
     });
     this.imagesPlace.replaceChildren(control.node);
     control.node.querySelectorAll('button').forEach((item, index) => {
       const image = document.images[index]!;
       item.title = image.name;
       item.replaceChildren(
-        element('img', { class: 'fovea-image-icon', alt: '', src: `data:image/png;base64,${image.png}` }),
+        element('img', {
+          class: 'fovea-image-icon',
+          alt: '',
+          decoding: 'async',
+          src: `data:image/png;base64,${image.png}`,
+        }),
         element('span', { class: 'fovea-image-name' }, image.name),
       );
     });
@@ -223,7 +242,7 @@ export class MasksViewer {
 
   private restyle(change: Partial<OverlayStyle>): void {
     this.style = { ...this.style, ...change };
-    const picture = this.pictures[this.image];
+    const { picture } = this;
     if (!picture) return;
     this.strip.restyle(this.style);
     this.sheet.restyle(this.style);
@@ -233,7 +252,7 @@ export class MasksViewer {
 
   /** Redraws the view in front; the others are drawn when they come to the front. */
   private refresh(): void {
-    const picture = this.pictures[this.image];
+    const { picture } = this;
     if (!picture || !this.document) return;
     this.position = Math.max(0, Math.min(this.position, this.blocks.length - 1));
     if (this.view === 'heat') this.heat.show(picture, this.blocks, this.style.opacity);
@@ -249,7 +268,7 @@ export class MasksViewer {
 
   private showBlock(): void {
     const image = this.document?.images[this.image];
-    const picture = this.pictures[this.image];
+    const { picture } = this;
     if (!this.document || !image || !picture) return;
     const block = image.blocks[this.position];
     const label = `${imageSentence(this.document, image)} ${blockSentence(image.blocks, this.position)}`;
@@ -293,7 +312,7 @@ export class MasksViewer {
   }
 
   private async save(): Promise<void> {
-    const picture = this.pictures[this.image];
+    const { picture } = this;
     const image = this.document?.images[this.image];
     if (!picture || !image) return;
     const block = this.blocks[this.position];

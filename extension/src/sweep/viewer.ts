@@ -8,6 +8,9 @@ import { LatencyViewer } from '../latency/viewer';
 import { message } from '../message';
 import { sweepOrders } from './orders';
 
+/** States in which a sweep goes on, and takes orders from its display. */
+const OPEN: ReadonlySet<SweepDocument['state']> = new Set(['running', 'paused']);
+
 const STATES: Readonly<Record<SweepDocument['state'], string>> = {
   running: 'Running',
   paused: 'Paused',
@@ -26,6 +29,7 @@ export class SweepViewer {
     'aria-label': 'Points that have ended',
   });
   private readonly buttons = element('div', { class: 'fovea-toolbar-group' });
+  private readonly stale = element('p', { class: 'fovea-subtitle', hidden: true });
   private readonly trouble = element('div', {});
   private readonly running = element('ul', {
     class: 'fovea-sweep-running',
@@ -40,7 +44,13 @@ export class SweepViewer {
   private plot: LatencyViewer | undefined;
   /** What the buttons are for; they are only made again when that changes, so that one keeps the focus. */
   private offered = '';
-  private id = '';
+  private document: SweepDocument | undefined;
+  /** Whether a kernel takes orders for what is shown; undefined until that is known. */
+  private isReached: boolean | undefined;
+  /** Counts the questions whether one does: of two answers the later question's is right. */
+  private asked = 0;
+  /** Why the last order was not executed. */
+  private refusal: string | undefined;
 
   constructor() {
     this.node = element(
@@ -59,38 +69,37 @@ export class SweepViewer {
       ),
       this.bar,
       this.state,
+      this.stale,
       this.trouble,
       this.running,
       this.plotPlace,
       this.table,
     );
+    sweepOrders.changed.connect(this.look, this);
   }
 
   dispose(): void {
+    this.asked += 1;
+    sweepOrders.changed.disconnect(this.look, this);
     releaseLandmark(this.node);
     this.plot?.dispose();
   }
 
   /** Shows how a sweep stands; resolves when its figure is drawn. */
   async show(document: SweepDocument): Promise<void> {
-    const { id, name, state, points, completed, failed } = document;
-    this.id = id;
+    const { id, name, points, completed, failed } = document;
+    const isOther = id !== this.document?.id;
+    this.document = document;
     nameLandmark(this.node, `Sweep ${name}`);
     this.title.textContent = name;
     this.bar.max = Math.max(1, points);
     this.bar.value = completed + failed;
-    this.state.textContent = stateLine(document);
-    this.trouble.replaceChildren(
-      ...document.notices.map((notice) => message('Points wait.', notice)),
-      ...(document.skipped ?? []).map((each) => message('Left out.', each)),
-    );
-    this.running.replaceChildren(
-      ...document.running.map(({ label, worker, fraction }) => {
-        const on = worker === '' ? '' : ` on ${worker}`;
-        return element('li', {}, `${label}${on}${fraction > 0 ? `, ${formatPercent(fraction)}` : ''}`);
-      }),
-    );
-    this.offer(state);
+    this.refusal = undefined;
+    if (isOther) {
+      this.isReached = undefined;
+      this.look();
+    }
+    this.showState();
     this.table.replaceChildren(...(document.table.rows.length > 0 ? [tableElement(document)] : []));
     if (!document.latency) return;
     if (!this.plot) {
@@ -100,9 +109,53 @@ export class SweepViewer {
     await this.plot.show(document.latency);
   }
 
-  /** The buttons that mean something now, where there is a kernel to obey them. */
-  private offer(state: SweepDocument['state']): void {
-    const offered = sweepOrders.get() && (state === 'running' || state === 'paused') ? state : '';
+  attached(): void {
+    this.look();
+  }
+
+  /**
+   * Asks whether a kernel runs the sweep. What is stored in a file or in a notebook whose kernel was started again says
+   * that it runs, and nobody does.
+   */
+  private look(): void {
+    const orders = sweepOrders.get();
+    const { document } = this;
+    this.asked += 1;
+    // Before it is on the page nothing says which notebook it is in.
+    if (!orders || !document || !OPEN.has(document.state) || !this.node.isConnected) return;
+    const question = this.asked;
+    void orders.reaches(this.node, document.id).then((isReached) => {
+      if (question !== this.asked) return;
+      this.isReached = isReached;
+      this.showState();
+    });
+  }
+
+  /** Shows what changes from moment to moment; of a sweep that nobody runs here, how it stood. */
+  private showState(): void {
+    const document = this.document!;
+    const isStale = this.isReached === false && OPEN.has(document.state);
+    this.state.textContent = stateLine(document, isStale);
+    this.stale.hidden = !isStale;
+    this.stale.textContent = isStale ? staleLine(document) : '';
+    const { running, notices, skipped = [] } = document;
+    const shown = isStale ? [] : running;
+    this.running.replaceChildren(
+      ...shown.map(({ label, worker, fraction }) => {
+        const on = worker === '' ? '' : ` on ${worker}`;
+        return element('li', {}, `${label}${on}${fraction > 0 ? `, ${formatPercent(fraction)}` : ''}`);
+      }),
+    );
+    this.trouble.replaceChildren(
+      ...(isStale ? [] : notices).map((notice) => message('Points wait.', notice)),
+      ...skipped.map((each) => message('Left out.', each)),
+      ...(this.refusal === undefined ? [] : [message('This was not done.', this.refusal)]),
+    );
+    this.offer(this.isReached && OPEN.has(document.state) ? document.state : '');
+  }
+
+  /** The buttons that mean something now. */
+  private offer(offered: SweepDocument['state'] | ''): void {
     if (offered === this.offered) return;
     this.offered = offered;
     if (offered === '') {
@@ -119,17 +172,26 @@ export class SweepViewer {
   }
 
   private async order(action: SweepOrder['action']): Promise<void> {
-    const refusal = await sweepOrders.get()?.(this.node, { id: this.id, action });
-    if (refusal !== undefined) this.trouble.replaceChildren(message('This was not done.', refusal));
+    this.refusal = await sweepOrders.get()?.send(this.node, { id: this.document!.id, action });
+    if (this.refusal === undefined) return;
+    this.showState();
+    this.look();
   }
 }
 
-function stateLine({ state, points, completed, failed, elapsedMs, leftMs }: SweepDocument): string {
-  const parts = [`${STATES[state]}`, `${completed} of ${points} points completed`];
+function stateLine(document: SweepDocument, isStale: boolean): string {
+  const { state, points, completed, failed, elapsedMs, leftMs } = document;
+  const says = STATES[state];
+  const parts = [isStale ? `Was ${says.toLowerCase()}` : says, `${completed} of ${points} points completed`];
   if (failed > 0) parts.push(`${failed} failed`);
   parts.push(duration(elapsedMs));
-  if (leftMs !== undefined && state === 'running') parts.push(`about ${duration(leftMs)} left`);
+  if (leftMs !== undefined && state === 'running' && !isStale) parts.push(`about ${duration(leftMs)} left`);
   return parts.join(' · ');
+}
+
+/** Why there is nothing to press, and what can be done instead. */
+function staleLine({ name }: SweepDocument): string {
+  return `As it stood when it was shown last: no kernel that is open here runs it. fovea.sweep('${name}') in a cell continues it.`;
 }
 
 function duration(ms: number): string {

@@ -48,12 +48,20 @@ blockquote { margin: 0.5em 0; padding-left: 1em; border-left: 3px solid #d1d9e0;
 
 let highlighting: string | undefined;
 
+/** Colours that are too light for the ground of source code, and those of the same family that GitHub has now. */
+const DARKER: Readonly<Record<string, string>> = {
+  '#d73a49': '#cf222e',
+  '#e36209': '#953800',
+  '#22863a': '#116329',
+  '#6a737d': '#59636e',
+};
+
 /** The colours of source code. */
 function highlightStyle(): string {
   highlighting ??= readFileSync(
     createRequire(import.meta.url).resolve('highlight.js/styles/github.min.css'),
     'utf8',
-  );
+  ).replace(/#[0-9a-f]{6}/g, (color) => DARKER[color] ?? color);
   return highlighting;
 }
 

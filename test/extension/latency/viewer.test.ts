@@ -124,6 +124,39 @@ describe.skipIf(!CHROMIUM)('the latency viewer in a browser (skipped where Chrom
       },
     );
 
+    it('the theme in tasks of their own where there are many: the page answers between them', async () => {
+      await mount(sampleLatency());
+      const { page } = harness;
+      for (let more = 0; more < 3; more++) {
+        await page.evaluate(([mime, value]) => window.harness.mountBelow(mime as never, value), [
+          LATENCY_MIME,
+          sampleLatency(),
+        ] as const);
+      }
+      const tasks = await page.evaluate(async () => {
+        let task = 0;
+        const channel = new MessageChannel();
+        channel.port1.onmessage = () => {
+          task += 1;
+          channel.port2.postMessage(0);
+        };
+        channel.port2.postMessage(0);
+        const plots = [...document.querySelectorAll('.fovea-plot')];
+        const drawn = plots.map(
+          (plot) =>
+            new Promise<number>((resolve) => {
+              new MutationObserver(() => resolve(task)).observe(plot, { childList: true, subtree: true });
+            }),
+        );
+        document.body.dataset.jpThemeLight = 'false';
+        const found = await Promise.all(drawn);
+        channel.port1.close();
+        return found;
+      });
+      expect(tasks).toHaveLength(4);
+      expect(new Set(tasks).size).toBe(4);
+    });
+
     it('the width of its place', async () => {
       await mount(sampleLatency(), 900);
       const width = () =>

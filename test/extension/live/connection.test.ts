@@ -73,6 +73,50 @@ describe.skipIf(!CHROMIUM)('the live panel’s connection (skipped where Chromiu
       await expect.poll(() => live.page.evaluate(() => (window as unknown as Fakes).kernel.opened)).toBe(2);
     });
 
+    it('a second notebook of one kernel: it borrows the connection of the first, and inherits it', async () => {
+      await live.start();
+      await expect.poll(live.predicted).toMatch(/ms$/);
+      await live.page.evaluate(() => {
+        const { live: lab } = window;
+        const { kernel, answers } = window as unknown as Fakes;
+        const own = lab.kernel(kernel.id, answers as never);
+        own.handleComms = false;
+        lab.lender = kernel;
+        Object.assign(window, { own });
+        lab.tracker.bring(lab.notebook('two.ipynb', own));
+      });
+      await expect.poll(live.predicted).toMatch(/ms$/);
+      await expect.poll(() => live.notice().isHidden()).toBe(true);
+      const opened = () =>
+        live.page.evaluate(() => (window as unknown as { own: { opened: number } }).own.opened);
+      expect(await opened()).toBe(0);
+      await live.page.evaluate(() => {
+        const { kernel } = window as unknown as Fakes;
+        window.live.lender = undefined;
+        kernel.isDisposed = true;
+        kernel.disposed.emit();
+      });
+      await expect.poll(opened).toBe(1);
+      await expect.poll(live.predicted).toMatch(/ms$/);
+      await expect.poll(() => live.notice().isHidden()).toBe(true);
+      expect(live.harness.complaints).toEqual([]);
+    });
+
+    it('a kernel whose comms belong to another view: it says so, and takes them when asked', async () => {
+      await live.start();
+      await live.page.evaluate(() => {
+        const { live: lab } = window;
+        const { answers } = window as unknown as Fakes;
+        const own = lab.kernel('k7', answers as never);
+        own.handleComms = false;
+        lab.tracker.bring(lab.notebook('two.ipynb', own));
+      });
+      await expect.poll(() => live.notice().textContent()).toContain('in use by another view');
+      await live.page.getByRole('button', { name: 'Try again' }).click();
+      await expect.poll(live.predicted).toMatch(/ms$/);
+      expect(live.harness.complaints).toEqual([]);
+    });
+
     it('a kernel without live controls: it says so, and offers another', async () => {
       await live.start({ knowsTarget: false });
       await expect

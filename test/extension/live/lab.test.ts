@@ -1,5 +1,5 @@
 // @module-tag process
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encode } from 'fast-png';
@@ -128,6 +128,18 @@ describe.skipIf(!hasChromium || !isBuilt)(
         await give('notes.txt', 'no picture');
         const notices = () => page.locator('.Toastify__toast').allTextContents();
         await expect.poll(notices).toEqual([expect.stringContaining('notes.txt is no picture')]);
+        // Their names say that they are pictures; only the kernel can tell that it cannot read them.
+        await give('text.png', 'no picture');
+        await expect
+          .poll(notices, PATIENT)
+          .toContainEqual(expect.stringContaining('text.png is not a readable image'));
+        await give('drawing.svg', '<svg xmlns="http://www.w3.org/2000/svg"/>');
+        await expect
+          .poll(notices, PATIENT)
+          .toContainEqual(expect.stringContaining('drawing.svg is of a format that is not read'));
+        await expect
+          .poll(() => readdirSync(folder).filter((name) => /^(text|drawing|notes)/.test(name)))
+          .toEqual([]);
         expect(page.context().pages()).toHaveLength(1);
       } finally {
         rmSync(given, { recursive: true });

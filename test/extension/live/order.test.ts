@@ -59,20 +59,52 @@ describe('a live session', () => {
   it('waits for the catalogue that was asked for after a picture had come', async () => {
     const { kernel, live } = await session();
     // The first catalogue was made before the second picture was there.
-    live.want('one.png');
-    live.want('two.png');
+    const [one, two] = [live.want('one.png'), live.want('two.png')];
+    expect(kernel.requests.at(-1)).toEqual({ type: 'hello', picture: 'two.png' });
     kernel.reply(offering('one.png'));
-    expect(live.problem).toBeUndefined();
+    expect(await one).toEqual({ outcome: 'chosen' });
+    expect(live.state?.image).toBe('one.png');
     kernel.reply(offering('one.png', 'two.png'));
+    expect(await two).toEqual({ outcome: 'chosen' });
     expect(live.state?.image).toBe('two.png');
-    live.want('none.png');
-    kernel.reply(offering('one.png', 'two.png'));
-    expect(live.problem).toMatch(
-      /does not offer none.png: it is not in the folder where the kernel was started/,
-    );
-    live.want('last.png');
-    kernel.reply({ type: 'catalogue', catalogue: { ...offering('one.png').catalogue, moreImages: 4 } });
-    expect(live.problem).toMatch(/does not offer last.png: there are too many pictures/);
+  });
+
+  it('says what has become of a file: refused, not found, or unknown when the kernel is gone', async () => {
+    const { kernel, live } = await session();
+    const answer = (more: object) => ({
+      type: 'catalogue',
+      catalogue: { ...offering('one.png').catalogue, ...more },
+    });
+    const none = live.want('none.png');
+    kernel.reply(answer({}));
+    expect(await none).toMatchObject({
+      outcome: 'missing',
+      reason: expect.stringMatching(/none.png: it is not in the folder where the kernel was started/),
+    });
+    const last = live.want('last.png');
+    kernel.reply(answer({ moreImages: 4 }));
+    expect(await last).toMatchObject({
+      reason: expect.stringMatching(/last.png: there are too many pictures/),
+    });
+    const cut = live.want('cut.png');
+    kernel.reply(answer({ refusedImages: [{ name: 'cut.png', reason: 'cut.png is cut off' }] }));
+    expect(await cut).toEqual({ outcome: 'refused', reason: 'cut.png is cut off.' });
+    const late = live.want('late.png');
+    live.dispose();
+    expect(await late).toEqual({ outcome: 'unknown' });
+  });
+
+  it('tells a kernel that has started again of the picture that was put there', async () => {
+    const { kernel, live } = await session();
+    void live.want('mine.png');
+    kernel.reply(offering('mine.png'));
+    kernel.setStatus('restarting');
+    kernel.setStatus('idle');
+    await vi.advanceTimersByTimeAsync(10);
+    expect(kernel.requests.findLast(({ type }) => type === 'hello')).toEqual({
+      type: 'hello',
+      picture: 'mine.png',
+    });
   });
 
   it('takes up the comm of before a reload also when the kernel’s status changes meanwhile', async () => {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { CHROMIUM } from '../support/browser';
 import { type Fakes, type LivePage, openLivePage } from '../support/live-page';
-import { axeViolations, checkFit, contrasts, overlaps, unnamed } from '../support/page';
+import { axeViolations, checkFit, contrasts, cut, overlaps, unnamed } from '../support/page';
 
 describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium is absent)', () => {
   let live: LivePage;
@@ -276,14 +276,16 @@ describe.skipIf(!CHROMIUM)('the live panel in a browser (skipped where Chromium 
   });
 
   describe('fits', () => {
-    it.each([240, 250, 280, 300, 420])(
+    it.each([235, 240, 250, 280, 300, 420])(
       'a place %i pixels wide: nothing sticks out or overlaps',
       async (width) => {
         await live.start({ width });
         await expect.poll(live.measured).toMatch(/ms$/);
         expect(await checkFit(live.page)).toEqual([]);
         expect(await overlaps(live.page)).toEqual([]);
+        expect(await cut(live.page)).toEqual([]);
         await live.page.getByRole('radio', { name: 'Painted' }).click();
+        expect(await cut(live.page)).toEqual([]);
         await live.page.getByLabel('Predict for').selectOption('cpu-avx2');
         expect(await checkFit(live.page)).toEqual([]);
         expect(await overlaps(live.page)).toEqual([]);

@@ -40,6 +40,7 @@ export class FakeKernel {
   connectionStatus: Kernel.ConnectionStatus = 'connected';
   isDisposed = false;
   knowsTarget = true;
+  handleComms = true;
   /** Whether answers come by themselves. */
   answering = true;
   delayMs = 0;
@@ -59,6 +60,7 @@ export class FakeKernel {
   }
 
   createComm(targetName: string, commId = Math.random().toString(36).slice(2)): Kernel.IComm {
+    if (!this.handleComms) throw new Error('Comms are disabled on this kernel connection');
     const comm = {
       commId,
       targetName,

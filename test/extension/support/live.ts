@@ -63,6 +63,8 @@ const live = {
   notebook,
   preferences,
   gpu: new FakeGpu(),
+  /** The connection that may open comms where a kernel's own may not. */
+  lender: undefined as FakeKernel | undefined,
   kernel: (id: string, answers: FakeAnswers) => new FakeKernel(id, answers),
   panel: undefined as LivePanel | undefined,
   open(width: number): void {
@@ -71,6 +73,7 @@ const live = {
     host.style.width = `${width}px`;
     live.panel = new LivePanel({
       tracker: tracker as never,
+      commConnection: (kernel) => (kernel.handleComms ? kernel : live.lender) as never,
       changeKernel: () => notices.push('change kernel'),
       insertBelow: (_notebook, source) => inserted.push(source),
       notify: (message) => notices.push(message),

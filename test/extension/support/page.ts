@@ -40,6 +40,15 @@ export function checkFit(page: Page): Promise<string[]> {
   });
 }
 
+/** Words of controls that do not fit into them: they are cut off, or end in dots. */
+export function cut(page: Page): Promise<string[]> {
+  return page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>('#host :is(button, label, output, th)')]
+      .filter((node) => node.checkVisibility() && node.scrollWidth > node.clientWidth + 1)
+      .map((node) => `${node.tagName} ${node.textContent}`),
+  );
+}
+
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** What axe finds wrong with the host's content: rule, count, and the first element. */

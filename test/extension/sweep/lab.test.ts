@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, openPage, type WatchedPage } from '../../e2e/support/chromium.js';
 import { execute, openLab, openNotebook, waitForKernel } from '../../e2e/support/lab-page.js';
 import { isBuilt, type LabProcess, startLab } from '../../e2e/support/lab-process.js';
+import { sampleSweep } from '../support/samples';
 
 const SOURCE = `const result = await fovea.sweep({
   name: 'lab', networks: ['quick-look'], rates: [0.25, 0.5], runs: 5, repeats: 500,
@@ -20,6 +21,14 @@ const NOTEBOOK = {
 };
 
 const PATIENT = { timeout: 60_000 };
+
+interface Lab {
+  readonly shell: {
+    readonly currentWidget: {
+      readonly sessionContext: { readonly session: { readonly kernel: { restart(): Promise<void> } } };
+    };
+  };
+}
 
 describe.skipIf(!hasChromium || !isBuilt)('a sweep in a notebook (needs Chromium and a build)', () => {
   let folder: string;
@@ -65,5 +74,43 @@ describe.skipIf(!hasChromium || !isBuilt)('a sweep in a notebook (needs Chromium
       .poll(() => page.locator('.jp-OutputArea').first().textContent(), PATIENT)
       .toContain('cancelled true');
     expect(await page.locator('.fovea-sweep').getByRole('button', { name: 'Pause' }).count()).toBe(0);
+  }, 180_000);
+
+  it('is paused and cancelled from a view of its output, too, and from none after a restart of the kernel', async () => {
+    const { page } = browser;
+    await openNotebook(page, 'sweep.ipynb');
+    void execute(page, 'notebook:run-all-cells');
+    const shown = page.locator('.jp-NotebookPanel .fovea-sweep').first();
+    const state = () => shown.locator('> .fovea-subtitle').first().textContent();
+    await expect.poll(state, PATIENT).toMatch(/^Running · [1-9]/);
+    await execute(page, 'notebook:create-output-view');
+    const view = page.locator('.jp-LinkedOutputView .fovea-sweep');
+    await view.getByRole('button', { name: 'Pause' }).click();
+    await expect.poll(state, PATIENT).toMatch(/^Paused/);
+    await view.getByRole('button', { name: 'Resume' }).click();
+    await expect.poll(state, PATIENT).toMatch(/^Running/);
+    await openNotebook(page, 'sweep.ipynb');
+    await page.evaluate(async () => {
+      const { shell } = (window as unknown as { jupyterapp: Lab }).jupyterapp;
+      await shell.currentWidget.sessionContext.session.kernel.restart();
+    });
+    await waitForKernel(page);
+    await expect.poll(state, PATIENT).toMatch(/^Was running/);
+    expect(
+      await page
+        .locator('.fovea-sweep')
+        .getByRole('button', { name: /Pause|Cancel/ })
+        .count(),
+    ).toBe(0);
+  }, 180_000);
+
+  it('that is stored in a file says how it stood, and offers nothing that cannot be done', async () => {
+    const { page } = browser;
+    writeFileSync(join(folder, 'kept.fovea-sweep.json'), JSON.stringify(sampleSweep('running')));
+    await execute(page, 'docmanager:open', { path: 'kept.fovea-sweep.json' });
+    const shown = page.locator('.jp-MimeDocument .fovea-sweep');
+    await expect.poll(() => shown.textContent(), PATIENT).toContain('Was running · 6 of 24 points');
+    expect(await shown.getByRole('button', { name: /Pause|Cancel/ }).count()).toBe(0);
+    expect(browser.errors.filter((error) => error.includes('@fovea'))).toEqual([]);
   }, 180_000);
 });

@@ -15,16 +15,20 @@ describe.skipIf(!CHROMIUM)('the sweep viewer in a browser (skipped where Chromiu
       SWEEP_MIME,
       document,
     ] as const);
-  /** @param refusal why orders are not executed; they are when left out */
-  const obey = (refusal?: string) =>
-    harness.page.evaluate((reason) => {
+  /** @param options `refusal`: why orders are not executed; `reaches`: whether a kernel runs the sweep */
+  const obey = (options: { readonly refusal?: string; readonly reaches?: boolean } = {}) =>
+    harness.page.evaluate(({ refusal, reaches = true }) => {
       const orders: unknown[] = [];
-      (window as unknown as { orders: unknown[] }).orders = orders;
-      window.harness.sweepOrders.set(async (_, order) => {
-        orders.push(order);
-        return reason;
+      const reach = { reaches };
+      Object.assign(window, { orders, reach });
+      window.harness.sweepOrders.set({
+        reaches: async () => reach.reaches,
+        send: async (_, order) => {
+          orders.push(order);
+          return refusal;
+        },
       });
-    }, refusal);
+    }, options);
   const buttons = () => harness.page.locator('.fovea-sweep .fovea-head').first().getByRole('button');
 
   it('shows progress, what runs, what waits, the plot and the latest points first', async () => {
@@ -67,12 +71,44 @@ describe.skipIf(!CHROMIUM)('the sweep viewer in a browser (skipped where Chromiu
     expect(await buttons().count()).toBe(0);
   });
 
+  it('offers nothing where no kernel runs it, and says how it stood and what continues it', async () => {
+    await obey({ reaches: false });
+    await mount(sampleSweep('running'));
+    const { page } = harness;
+    const text = () => page.locator('.fovea-sweep').textContent();
+    await expect.poll(text).toContain('Was running · 6 of 24 points completed · 1 failed · 42 s');
+    expect(await text()).toContain("fovea.sweep('first') in a cell continues it");
+    expect(await buttons().count()).toBe(0);
+    // What is true of the moment alone.
+    for (const gone of ['left', 'tx2-1, 40 %', 'no worker serves this queue'])
+      expect(await text()).not.toContain(gone);
+    expect(await axeViolations(page)).toEqual([]);
+    await mount(sampleSweep('completed', 23));
+    expect(await text()).not.toContain('in a cell continues it');
+  });
+
+  it('offers its buttons, or takes them back, when kernels come and go', async () => {
+    await obey();
+    await mount(sampleSweep('running'));
+    await expect.poll(() => buttons().count()).toBe(2);
+    const reach = (reaches: boolean) =>
+      harness.page.evaluate((now) => {
+        (window as unknown as { reach: { reaches: boolean } }).reach.reaches = now;
+        window.harness.sweepOrders.changed.emit();
+      }, reaches);
+    await reach(false);
+    await expect.poll(() => buttons().count()).toBe(0);
+    await reach(true);
+    await expect.poll(() => buttons().allTextContents()).toEqual(['Pause', 'Cancel']);
+    expect(await harness.page.locator('.fovea-sweep').textContent()).toContain('Running · 6 of 24');
+  });
+
   it('says why an order was not executed, and nothing where it was', async () => {
     await obey();
     await mount(sampleSweep('running'));
     await buttons().first().click();
     expect(await harness.page.locator('.fovea-sweep').textContent()).not.toContain('This was not done.');
-    await obey('The kernel does not run this sweep.');
+    await obey({ refusal: 'The kernel does not run this sweep.' });
     await buttons().first().click();
     await expect
       .poll(() => harness.page.locator('.fovea-sweep').textContent())

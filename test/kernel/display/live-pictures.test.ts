@@ -52,6 +52,26 @@ describe('pictures beside a notebook', () => {
     expect([names.length, reasons, moreImages]).toEqual([12, [], 2]);
   });
 
+  it('that somebody asks for are looked at however many there are, and refused where they are no pictures', async () => {
+    for (let i = 0; i < 14; i++) write(`${String(i).padStart(2, '0')}.png`, good());
+    write('zz.png', good());
+    write('drawing.svg', '<svg xmlns="http://www.w3.org/2000/svg"/>');
+    const pictures = new Pictures(folder);
+    for (const name of ['zz.png', 'drawing.svg', '../outside.png', 'gone.png']) pictures.want(name);
+    const { images, refusedImages, moreImages } = await pictures.find();
+    expect(images.map(({ name }) => name)).toContain('zz.png');
+    expect(images).toHaveLength(13);
+    expect(refusedImages).toEqual([
+      {
+        name: 'drawing.svg',
+        reason:
+          'drawing.svg is of a format that is not read: PNG, JPEG, WebP, GIF, AVIF and TIFF are accepted',
+      },
+    ]);
+    expect(moreImages).toBe(2);
+    await expect(pictures.keyOf('zz.png')).resolves.toMatch(/^zz\.png /);
+  });
+
   it('are looked at again when their file has changed', async () => {
     write('a.png', 'half');
     const pictures = new Pictures(folder);

@@ -34,6 +34,22 @@ describe('a notebook as a page', () => {
     expect(html).toContain('&quot;&lt;b&gt;&quot;');
   });
 
+  it('shows code in colours that stand out from their ground', async () => {
+    const html = await exported([{ cell_type: 'code', source: '1' }]);
+    const luminance = (hex: string) => {
+      const [r, g, b] = [1, 3, 5].map((at) => {
+        const part = Number.parseInt(hex.slice(at, at + 2), 16) / 255;
+        return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * r! + 0.7152 * g! + 0.0722 * b!;
+    };
+    const ground = /\.source \{ background: (#[0-9a-f]{6})/.exec(html)![1]!;
+    const inks = [...html.matchAll(/\.hljs-[^{}]*\{color:(#[0-9a-f]{6})/g)].map(([, ink]) => ink!);
+    expect(new Set(inks).size).toBeGreaterThan(5);
+    const poor = inks.filter((ink) => (luminance(ground) + 0.05) / (luminance(ink) + 0.05) < 4.5);
+    expect(poor).toEqual([]);
+  });
+
   it('leaves out what the notebook hides', async () => {
     const output = { output_type: 'stream', name: 'stdout', text: 'printed' };
     const cell = { cell_type: 'code', source: 'secret', outputs: [output] };

@@ -99,6 +99,27 @@ describe('folders', () => {
   });
 });
 
+describe('the file of a network', () => {
+  it.each([
+    ['nets/mine.onnx', 3],
+    ['nets/weights.pth', 3],
+    ['nets/huge.safetensors', 300 * 2 ** 20],
+  ])('that is opened, %s, cannot be shown: what reads it is said', async (path, size) => {
+    mkdirSync(onDisk('nets'), { recursive: true });
+    writeFileSync(onDisk(path), Buffer.from([0x80, 0xff, 0]));
+    if (size > 3) truncateSync(onDisk(path), size);
+    const { status, body } = await lab.ask('GET', `/api/contents/${path}?format=text`);
+    expect(status).toBe(400);
+    expect(body.message).toContain(`reads it with loadNetwork('${path.slice(5)}')`);
+  });
+
+  it('is no other file that is no text', async () => {
+    writeFileSync(onDisk('sound.wav'), Buffer.from([0x80, 0xff, 0]));
+    const { body } = await lab.ask('GET', '/api/contents/sound.wav?format=text');
+    expect(body.message).toBe('sound.wav is no text: it is not UTF-8 encoded');
+  });
+});
+
 describe('what is too large', () => {
   it('is not shown, but has a hash and can be downloaded', async () => {
     writeFileSync(onDisk('large.bin'), '');

@@ -78,6 +78,11 @@ export class LiveLibrary {
     }
   }
 
+  /** Looks at a file beside the notebook from now on, however many pictures there are. */
+  wantPicture(name: string): void {
+    this.#pictures.want(name);
+  }
+
   /** @throws FoveaError `unknown-name` */
   network(name: string): Promise<NetworkOrigin> {
     let found = this.#networks.get(name);

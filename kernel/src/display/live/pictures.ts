@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FoveaError } from '@fovea/engine';
-import { decodeImage, imageFileName, refusal, scaleImage } from '@fovea/engine/internal';
+import { decodeImage, imageFileName, imageFormats, refusal, scaleImage } from '@fovea/engine/internal';
 import { LRUCache } from 'lru-cache';
 import sharp from 'sharp';
 import { largestPictureBytes } from '../../presentation/index.js';
@@ -26,6 +26,9 @@ export class Pictures {
   /** By name, size and time of change. */
   readonly #outcomes = new LRUCache<string, Outcome>({ max: 4 * mostFiles });
 
+  /** Names that somebody has asked for. */
+  readonly #wanted = new Set<string>();
+
   /** @param directory the notebook's */
   constructor(directory: string) {
     this.#directory = directory;
@@ -34,6 +37,11 @@ export class Pictures {
   /** Where a picture is. */
   pathOf(name: string): string {
     return join(this.#directory, name);
+  }
+
+  /** A file that is looked at from now on, beyond the first pictures by name, and refused with a reason if it is none. */
+  want(name: string): void {
+    this.#wanted.add(name);
   }
 
   /**
@@ -57,7 +65,7 @@ export class Pictures {
     const images: { name: string; png: string }[] = [];
     const refused: { name: string; reason: string }[] = others.map((name) => ({
       name,
-      reason: `${name} is of a format that is not read: PNG, JPEG, WebP, GIF, AVIF and TIFF are accepted`,
+      reason: `${name} is of a format that is not read: ${imageFormats} are accepted`,
     }));
     // One after the other: a photograph takes a hundred megabytes while it is unpacked.
     for (const name of offered) {
@@ -76,11 +84,16 @@ export class Pictures {
     const entries = await readdir(this.#directory, { withFileTypes: true }).catch(() => []);
     const names = entries.flatMap((entry) => (entry.isDirectory() ? [] : [entry.name])).sort();
     const pictures = names.filter((name) => imageFileName.test(name));
-    const others = names.filter((name) => otherFormats.test(name));
+    const others = names.filter(
+      (name) => otherFormats.test(name) || (this.#wanted.has(name) && !imageFileName.test(name)),
+    );
+    const lookedAt = (all: readonly string[]) =>
+      all.filter((name, index) => index < mostFiles || this.#wanted.has(name));
+    const [offered, refused] = [lookedAt(pictures), lookedAt(others)];
     return {
-      offered: pictures.slice(0, mostFiles),
-      others: others.slice(0, mostFiles),
-      more: Math.max(0, pictures.length - mostFiles) + Math.max(0, others.length - mostFiles),
+      offered,
+      others: refused,
+      more: pictures.length - offered.length + others.length - refused.length,
     };
   }
 

@@ -53,7 +53,11 @@ export interface LiveCatalogue {
 
 /** Panel → kernel. `serial` grows with every request; answers carry it, and only the latest one counts. */
 export type LiveRequest =
-  | { readonly type: 'hello' }
+  | {
+      readonly type: 'hello';
+      /** A file beside the notebook that was just put there: offered or refused from now on, however many there are. */
+      readonly picture?: string;
+    }
   | { readonly type: 'predict'; readonly serial: number; readonly state: LiveState }
   | {
       readonly type: 'run';

@@ -87,6 +87,7 @@ export class LiveSession {
     try {
       switch (request?.type) {
         case 'hello':
+          if (typeof request.picture === 'string') this.#library.wantPicture(request.picture);
           await this.sendCatalogue();
           break;
         case 'predict':

@@ -10,6 +10,14 @@ import { parseNotebook } from './notebook.js';
 import type { ContentsRoot, Place } from './paths.js';
 import type { NotebookTrust } from './trust.js';
 
+/** People open the files of networks as they open others; what they are told then is how a network is read. */
+function networkHint(path: string): string {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  return /\.(onnx|safetensors|pt|pth|pth\.tar)$/i.test(name)
+    ? `. It seems to hold a network: a cell of a notebook beside it reads it with loadNetwork('${name}')`
+    : '';
+}
+
 export type ContentsType = 'directory' | 'file' | 'notebook';
 
 /** An entry of the contents API; without content the last three fields of content are null, but present. */
@@ -129,7 +137,8 @@ export class ContentsReader {
     const base = await this.base(place, status, isNotebook ? 'notebook' : 'file');
     if (content && status.size > LARGEST_SHOWN_BYTES) {
       const limit = `${Math.round(status.size / 2 ** 20)} MB, ${LARGEST_SHOWN_BYTES / 2 ** 20} MB are shown`;
-      throw new HttpError(400, `${place.api} is too large to be shown: ${limit}; it can be downloaded`);
+      const says = `${place.api} is too large to be shown: ${limit}; it can be downloaded`;
+      throw new HttpError(400, `${says}${networkHint(place.api)}`);
     }
     const hashed = hash ? { ...base, hash: await sha256(place.file), hash_algorithm: 'sha256' } : base;
     if (!content) return hashed;
@@ -143,7 +152,8 @@ export class ContentsReader {
     }
     const isText = isUtf8(bytes) && !bytes.includes(0);
     if (format === 'text' && !isUtf8(bytes)) {
-      throw new HttpError(400, `${place.api} is not UTF-8 encoded`, 'bad format');
+      const says = `${place.api} is no text: it is not UTF-8 encoded`;
+      throw new HttpError(400, `${says}${networkHint(place.api)}`, 'bad format');
     }
     const asText = format === 'text' || (format === undefined && isText);
     return {
