@@ -328,7 +328,11 @@ writeFileSync(
 );
 // As `npm run lint` wants it; the same tables then leave the file as it is.
 const biome = fileURLToPath(new URL('../node_modules/@biomejs/biome/bin/biome', import.meta.url));
-const { status } = spawnSync(process.execPath, [biome, 'format', '--write', ...[documentFile, measuredFile].map(fileURLToPath)], {
-  stdio: ['ignore', 'ignore', 'inherit'],
-});
+const { status } = spawnSync(
+  process.execPath,
+  [biome, 'format', '--write', ...[documentFile, measuredFile].map(fileURLToPath)],
+  {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  },
+);
 process.exitCode = status ?? 1;
