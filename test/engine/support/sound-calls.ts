@@ -1,41 +1,26 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as engine from '@fovea/engine';
 import * as backend from '@fovea/engine/backend';
 import * as onnx from '@fovea/engine/onnx';
-import * as training from '@fovea/engine/train';
-import { layoutOf } from '../../../engine/src/train/architecture.js';
-import { Parameters } from '../../../engine/src/train/parameters.js';
 import type { SoundCall } from '../../support/wrong-values.js';
-import { smallNetwork } from './small-network.js';
-
-/** Numbers that are no slip where any integer is a seed, any size above zero a granularity, and so on. */
-const ANY_INTEGER = '-1 1e300 2**53';
-const ANY_SIZE = '1e300 2**53 Infinity';
-const HALF = '0.5';
-
-const network = smallNetwork({ height: 32, mapWidth: 32, excite: true });
-const folder = mkdtempSync(join(tmpdir(), 'sound-calls-'));
-const { height, width } = network.inputShape;
-const input = engine.Tensor.zeros([1, height, width, 3]);
-const image = { width: 8, height: 8, data: new Uint8Array(192) };
-const onProgress = () => undefined;
-const { signal } = new AbortController();
-const parameters = new Parameters(
-  layoutOf({ kind: 'basic', layers: [1, 1], width: 8, size: 32, classes: 10, granularity: [2, 1] }),
-);
-const aborted = AbortSignal.abort();
-
-const recipe = {
-  ...{ name: 'small', seed: 1, batch: 2 },
-  architecture: { kind: 'basic', layers: [1, 1], width: 8, size: 32, classes: 10, granularity: [2, 1] },
-  data: { kind: 'generated', train: 4, test: 4 },
-  dense: { epochs: 1, rate: 0.1, decay: 0 },
-} as unknown as training.Recipe;
-const safetensors = training.writeSafetensors({ a: { shape: [2], values: new Float32Array(2) } });
-writeFileSync(join(folder, 'a.safetensors'), safetensors);
-writeFileSync(join(folder, 'recipe.json'), JSON.stringify(recipe));
+import { trainingCalls } from './sound-training-calls.js';
+import {
+  ANY_INTEGER,
+  ANY_SIZE,
+  aborted,
+  call,
+  folder,
+  HALF,
+  height,
+  image,
+  input,
+  network,
+  onProgress,
+  runAlso,
+  running,
+  sizes,
+  width,
+} from './sound-values.js';
 
 /** Exports that are not checked, and why. */
 export const elsewhere: Readonly<Record<string, string>> = {
@@ -43,14 +28,6 @@ export const elsewhere: Readonly<Record<string, string>> = {
   cellOf: 'computes one pixel, called for each',
   cellStart: 'computes one pixel, called for each',
 };
-
-const running = { backend: 'reference', threads: 1, signal };
-const runAlso = (at: string) => ({
-  [`${at}.granularity`]: ANY_SIZE,
-  [`${at}.rate`]: HALF,
-  [`${at}.seed`]: ANY_INTEGER,
-});
-const sizes = { batch: 1, height, width };
 
 /** A sound call of every function that an entry of the engine exports. */
 export async function soundCalls(): Promise<Readonly<Record<string, Readonly<Record<string, SoundCall>>>>> {
@@ -60,15 +37,9 @@ export async function soundCalls(): Promise<Readonly<Record<string, Readonly<Rec
   const shape = backend.networkShapes(network, sizes).blocks[0]!;
   const active = backend.activePixels(mask, block, shape);
   const program = backend.programOf(network, { strategy: 'streamed', masker: 'saliency' });
-  const dataset = await training.generateDataset({ count: 2, size: { height, width }, seed: 1 });
-  const file = training.parseSafetensors(safetensors, 'a');
   const maskers = engine.resolveMaskers(network, {});
   const device = engine.getDevice('v100');
   const out = { height: shape.outHeight, width: shape.outWidth };
-  const call = (given: readonly unknown[], also: SoundCall['also'] = {}): SoundCall => ({
-    arguments: given,
-    also,
-  });
   const shared = {
     activeFraction: call([Uint8Array.of(0, 1)], { 0: 'bytes' }),
     blocksOf: call([network], { 0: 'whole' }),
@@ -108,7 +79,6 @@ export async function soundCalls(): Promise<Readonly<Record<string, Readonly<Rec
     saliencyMasker: call([0.5], { 0: HALF }),
   };
   const how = { ...running, excitation: 'exact', granularity: 2, strategy: 'streamed', onProgress };
-  const photos = [image];
   const webgpuBackendWith = call([{ precision: 'f32', tune: false }]);
   return {
     '.': {
@@ -245,118 +215,7 @@ export async function soundCalls(): Promise<Readonly<Record<string, Readonly<Rec
         { 0: 'whole', '1.granularities': 'bytes', '1.threads': 'bytes' },
       ),
     },
-    './train': {
-      adaptMaskers: call(
-        [
-          network,
-          input,
-          {
-            batch: 1,
-            checkpoint: join(folder, 'adapting'),
-            granularity: 2,
-            flops: 0.6,
-            onProgress,
-            rate: 0.5,
-            saveEvery: 1,
-            seed: 1,
-            signal: aborted,
-            size: { height, width },
-            steps: 1,
-            threads: 1,
-            tune: 'maskers',
-          },
-        ],
-        { 0: 'whole', '2.granularity': ANY_SIZE, '2.rate': HALF, '2.flops': HALF, '2.seed': ANY_INTEGER },
-      ),
-      canTrain: call([]),
-      compareMaskers: call(
-        [
-          network,
-          input,
-          {
-            ...running,
-            calibration: input,
-            flops: 0.9,
-            granularity: 2,
-            groups: [0],
-            labels: [0],
-            onProgress,
-            others: {},
-          },
-        ],
-        { 0: 'whole', '2.granularity': ANY_SIZE, '2.flops': HALF },
-      ),
-      fitMaskers: call([network, input, { ...running, rate: 0.5, granularity: 2, ridge: 0.1 }], {
-        0: 'whole',
-        '2.granularity': ANY_SIZE,
-        '2.rate': HALF,
-        '2.ridge': `${HALF} 1e300 2**53`,
-      }),
-      float32Of: call([file, 'a', [2]], { 0: 'whole' }),
-      generateDataset: call(
-        [{ count: 1, size: 16, seed: 1, signal, onProgress, mean: [0, 0, 0], deviation: [1, 1, 1] }],
-        {
-          '0.seed': ANY_INTEGER,
-          '0.mean': 'bytes',
-          '0.deviation': 'bytes',
-        },
-      ),
-      imagesOf: call([dataset, [0], 3], { 0: 'whole' }),
-      loadRecipeData: call([recipe, { signal, onProgress }], { 0: 'whole' }),
-      measureAccuracy: call(
-        [
-          network,
-          dataset,
-          { ...how, masker: 'random', rate: 0.5, seed: 1, batch: 2, repeats: 1, device: 'v100' },
-        ],
-        {
-          ...{ 0: 'whole', 1: 'whole' },
-          ...runAlso('2'),
-        },
-      ),
-      measureAgreement: call(
-        [
-          network,
-          input,
-          { ...running, ridge: 0.1, calibration: input, granularities: [2], onProgress, rates: [0.5] },
-        ],
-        {
-          0: 'whole',
-          '2.ridge': `${HALF} 1e300 2**53`,
-          '2.rates': 'empty-floats',
-        },
-      ),
-      observeBlocks: call([network, input, running, () => undefined], { 0: 'whole' }),
-      parseRecipe: call([JSON.parse(JSON.stringify(recipe)), 'recipe'], {
-        '0.architecture': 'promise {} empty-floats',
-      }),
-      parseSafetensors: call([safetensors, 'a']),
-      photoCrops: call([network, photos, { area: [0.5, 1], each: 1, seed: 1 }], {
-        0: 'whole',
-        '2.seed': ANY_INTEGER,
-      }),
-      randomCrop: call([image, { width: 4, height: 4, area: [0.5, 1] }, new engine.Random(1)]),
-      readImageFolder: call([
-        join(folder, 'none'),
-        { size: 8, most: 1, onProgress, signal, unlabelled: true },
-      ]),
-      readPhotos: call([join(folder, 'none'), { most: 1, onProgress, side: 8, signal }]),
-      readRecipe: call([join(folder, 'recipe.json')]),
-      readSafetensors: call([join(folder, 'a.safetensors')]),
-      saveModel: call([
-        join(folder, 'model.safetensors'),
-        parameters,
-        { name: 'a', labels: training.objectLabels },
-      ]),
-      saveNetwork: call([join(folder, 'network.safetensors'), network], { 1: 'whole' }),
-      splitDataset: call([dataset, 2], { 0: 'whole' }),
-      train: call(
-        [recipe, { onProgress, saveEvery: 1, signal: aborted, test: dataset, threads: 1, train: dataset }],
-        { 0: 'whole' },
-      ),
-      trainedNetwork: call([parameters, { name: 'a', labels: training.objectLabels }], { 0: 'whole' }),
-      writeSafetensors: call([{ a: { shape: [2], values: new Float32Array(2) } }, { b: 'c' }]),
-    },
+    './train': await trainingCalls(how),
     './onnx': {
       importOnnx: call([onnx.toOnnx(network), 'a', join(folder, 'a.onnx'), undefined]),
       openDense: call([network, { ...sizes, threads: 1, provider: 'cpu' }], { 0: 'whole' }),
