@@ -1,4 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
+import { expectArgument } from './arguments/expect.js';
+import { aText } from './arguments/kinds.js';
 import { FoveaError } from './errors.js';
 
 /** Larger files cannot be held in one Node buffer, and no protobuf message may exceed this. */
@@ -10,6 +12,7 @@ const largestFileBytes = 2 ** 31 - 1;
  *   larger than 2 GiB
  */
 export async function readFileBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  expectArgument(path, aText, 'path');
   if (path.includes('\0')) {
     throw new FoveaError('io', `cannot read ${JSON.stringify(path)}: a path holds no NUL character`);
   }

@@ -1,4 +1,5 @@
-import { FoveaError } from './errors.js';
+import { expectArgument } from './arguments/expect.js';
+import { anInteger } from './arguments/kinds.js';
 
 /**
  * A small seeded generator (PCG32 by M. O'Neill, 2014, in its 32-bit-output form): the same seed gives the same
@@ -26,8 +27,7 @@ export class Random {
    */
   constructor(seed: number, stream = 0) {
     for (const given of [seed, stream]) {
-      if (!Number.isFinite(given))
-        throw new FoveaError('bad-argument', `seed ${given}: an integer is accepted`);
+      expectArgument(given, anInteger, 'seed');
     }
     const increment = halves((BigInt(Math.trunc(stream)) << 1n) | 1n);
     this.#incrementHigh = increment.high;

@@ -1,3 +1,6 @@
+import { expectArgument } from './arguments/expect.js';
+import { aTensor, type Kind, listOf, numbers } from './arguments/kinds.js';
+import { said, tagOf } from './arguments/said.js';
 import { FoveaError } from './errors.js';
 
 /** Shape in memory order: batch, height, width, channels. */
@@ -30,18 +33,17 @@ export class Tensor {
   ) {
     checkRank(shape);
     // Also one that another realm's code made, as in a notebook.
-    const kind = Object.prototype.toString.call(data).slice(8, -1);
-    if (kind !== 'Float32Array') {
+    if (tagOf(data) !== 'Float32Array') {
       throw new FoveaError(
         'bad-argument',
-        `tensor values in a value of type ${kind}; a Float32Array is accepted, which Float32Array.from(values) makes`,
+        `tensor values ${said(data)}: a Float32Array is accepted, which Float32Array.from(values) makes`,
       );
     }
     for (const extent of shape) {
       if (!Number.isInteger(extent) || extent < 1) {
         throw new FoveaError(
           'bad-shape',
-          `tensor shape [${shape.join(', ')}]: extents must be integers of at least 1`,
+          `tensor shape [${Array.from(shape, said).join(', ')}]: extents must be integers of at least 1`,
         );
       }
     }
@@ -49,7 +51,7 @@ export class Tensor {
     if (data.length !== N * H * W * C) {
       throw new FoveaError(
         'bad-shape',
-        `tensor of shape [${shape.join(', ')}] needs ${N * H * W * C} values, got ${data.length}`,
+        `tensor of shape [${Array.from(shape, said).join(', ')}] needs ${N * H * W * C} values, got ${data.length}`,
       );
     }
   }
@@ -61,12 +63,21 @@ export class Tensor {
     if (!Number.isSafeInteger(length) || length < 1) {
       throw new FoveaError(
         'bad-shape',
-        `tensor shape [${shape.join(', ')}]: extents must be integers of at least 1`,
+        `tensor shape [${Array.from(shape, said).join(', ')}]: extents must be integers of at least 1`,
       );
     }
     // Browsers share memory only on pages that are isolated from other origins.
     const Memory = typeof SharedArrayBuffer === 'undefined' ? ArrayBuffer : SharedArrayBuffer;
-    return new Tensor(shape, new Float32Array(new Memory(length * 4)));
+    try {
+      return new Tensor(shape, new Float32Array(new Memory(length * 4)));
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw new FoveaError(
+        'bad-shape',
+        `tensor shape [${Array.from(shape, said).join(', ')}]: ${length * 4} bytes are more than there is memory for`,
+        { cause },
+      );
+    }
   }
 
   /**
@@ -74,6 +85,7 @@ export class Tensor {
    * @throws FoveaError `bad-shape` for no batches, or images of different sizes
    */
   static concat(batches: readonly Tensor[]): Tensor {
+    expectArgument(batches, listOf(aTensor, 'tensors'), 'Tensor.concat: batches');
     const [first] = batches;
     if (!first) throw new FoveaError('bad-shape', 'no batches; at least one is accepted');
     const [, H, W, C] = first.shape;
@@ -99,11 +111,13 @@ export class Tensor {
    * @param values `N·C·H·W` values; copied
    */
   static fromNCHW(shape: readonly [number, number, number, number], values: ArrayLike<number>): Tensor {
+    checkRank(shape);
+    expectArgument(values, numbers, 'Tensor.fromNCHW: values');
     const [N, C, H, W] = shape;
     if (values.length !== N * C * H * W) {
       throw new FoveaError(
         'bad-shape',
-        `NCHW shape [${shape.join(', ')}] needs ${N * C * H * W} values, got ${values.length}`,
+        `NCHW shape [${Array.from(shape, said).join(', ')}] needs ${N * C * H * W} values, got ${values.length}`,
       );
     }
     const tensor = Tensor.zeros([N, H, W, C]);
@@ -148,11 +162,17 @@ export class Tensor {
   }
 }
 
+const aList: Kind = {
+  accepted: 'a list [N, H, W, C]',
+  holds: (value) => Array.isArray(value) || numbers.holds(value),
+};
+
 function checkRank(shape: Shape): void {
   // Code without types may pass on the extents of one image, or of a vector.
+  expectArgument(shape, aList, 'tensor shape');
   if ((shape as readonly number[]).length === 4) return;
   throw new FoveaError(
     'bad-shape',
-    `tensor shape [${shape.join(', ')}]: four extents are accepted, [N, H, W, C]`,
+    `tensor shape [${Array.from(shape, said).join(', ')}]: four extents are accepted, [N, H, W, C]`,
   );
 }

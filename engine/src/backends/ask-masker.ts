@@ -1,4 +1,5 @@
-import { ask, isPromise } from '../mask/ask.js';
+import { isPromise } from '../arguments/said.js';
+import { ask } from '../mask/ask.js';
 import { checkDecision } from '../mask/decide.js';
 import type { MaskDecision } from '../mask/mask.js';
 import type { AdaptiveBlock } from '../primitives/network-lowering.js';

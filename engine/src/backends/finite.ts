@@ -1,3 +1,5 @@
+import { expectArgument } from '../arguments/expect.js';
+import { floats } from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
 import { convolutionsOf } from '../network/convolutions.js';
 import { blocksOf, type Network } from '../network/network.js';
@@ -8,19 +10,33 @@ export function checkFinite({ data }: Tensor): void {
   checkValues(data, 'input value');
 }
 
+/** Memory may have been transferred to somebody else since a network was made. */
+function checkLength(values: Float32Array, wanted: number, what: string): void {
+  expectArgument(values, floats, what);
+  if (values.length === wanted) return;
+  throw new FoveaError('bad-argument', `${what}: ${values.length} values; ${wanted} are accepted`);
+}
+
 /**
  * Weights that are no numbers come of training that has diverged, and of damaged files. With them every answer is NaN,
  * or looks like one: masks and classes are chosen by comparing, which is false for NaN.
- * @throws FoveaError `bad-argument` naming the layer and its first weight that is infinite or not a number
+ * @throws FoveaError `bad-argument` naming the layer and its first weight that is infinite or not a number, or how many there
+ *   are where that is not what the layer needs
  */
 export function checkFiniteWeights(network: Network): void {
-  for (const { name, weight, bias, slopes, normalisation } of convolutionsOf(network)) {
-    checkValues(weight, `${network.name}: ${name} weight`);
-    checkValues(bias, `${network.name}: ${name} bias`);
-    if (slopes) checkValues(slopes, `${network.name}: ${name} slope`);
+  for (const convolution of convolutionsOf(network)) {
+    const { name, weight, bias, slopes, normalisation, inChannels, outChannels, kernel, groups } =
+      convolution;
+    const check = (values: Float32Array, wanted: number, what: string) => {
+      checkLength(values, wanted, `${network.name}: ${name} ${what}`);
+      checkValues(values, `${network.name}: ${name} ${what}`);
+    };
+    check(weight, (outChannels * inChannels * kernel[0] * kernel[1]) / groups, 'weight');
+    check(bias, outChannels, 'bias');
+    if (slopes) check(slopes, outChannels, 'slope');
     if (!normalisation) continue;
-    checkValues(normalisation.scale, `${network.name}: ${name} normalisation scale`);
-    checkValues(normalisation.shift, `${network.name}: ${name} normalisation shift`);
+    check(normalisation.scale, outChannels, 'normalisation scale');
+    check(normalisation.shift, outChannels, 'normalisation shift');
   }
   for (const { name, masker } of blocksOf(network)) {
     if (!masker) continue;

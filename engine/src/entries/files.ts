@@ -2,6 +2,31 @@
  * What Fovea's own packages share to write files and to refuse names, without the engine behind it: small processes load
  * it. Not public: names here change without notice.
  */
+export { expectArgument, expectFields, expectOptional, expectOptions } from '../arguments/expect.js';
+export {
+  aCount,
+  aFlag,
+  aFunction,
+  aMask,
+  aNetwork,
+  aNumber,
+  anImage,
+  anObject,
+  aPosition,
+  aProfile,
+  aSignal,
+  aSize,
+  aTensor,
+  aText,
+  aUint8Array,
+  either,
+  type Kind,
+  later,
+  listOf,
+  numbers,
+  someBytes,
+} from '../arguments/kinds.js';
+export { said } from '../arguments/said.js';
 export { didYouMean } from '../did-you-mean.js';
 export { diskRefusal, refusal, writeRefusal } from '../file.js';
 export { homeFolder } from '../home-folder.js';

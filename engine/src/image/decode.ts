@@ -1,3 +1,5 @@
+import { expectArgument } from '../arguments/expect.js';
+import { aText } from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
 import { readFileBytes } from '../file.js';
 import { loadSharp } from './sharp.js';
@@ -73,6 +75,7 @@ function withEnd(bytes: Uint8Array): Uint8Array | undefined {
  * @throws FoveaError `io` when it cannot be read, `bad-file` when it is damaged
  */
 export async function readImage(path: string): Promise<RgbImage> {
+  expectArgument(path, aText, 'readImage: path');
   return decodeImage(await readFileBytes(path), path);
 }
 

@@ -1,3 +1,5 @@
+import { expectArgument, expectFields } from '../arguments/expect.js';
+import { aNumber, someBytes } from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
 import { loadSharp } from './sharp.js';
 
@@ -9,6 +11,8 @@ export interface PixelImage {
   /** `height · width · channels` values. */
   readonly data: Uint8Array;
 }
+
+const pixelKinds = { width: aNumber, height: aNumber, channels: aNumber };
 
 /**
  * Encodes pixels as PNG.
@@ -23,7 +27,9 @@ export interface PixelImage {
  * console.log(png.subarray(1, 4).toString()); // the codes of "PNG"
  * ```
  */
-export async function encodePng({ width, height, channels, data }: PixelImage): Promise<Uint8Array> {
+export async function encodePng(image: PixelImage): Promise<Uint8Array> {
+  const { width, height, channels, data } = expectFields(image, pixelKinds, 'encodePng: image');
+  expectArgument(data, someBytes, 'encodePng: data');
   const sized = [width, height].every((extent) => Number.isInteger(extent) && extent >= 1);
   if (!sized || (channels !== 3 && channels !== 4) || data.length !== width * height * channels) {
     throw new FoveaError(

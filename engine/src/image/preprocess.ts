@@ -1,3 +1,5 @@
+import { expectArgument, expectOptions, type Kinds } from '../arguments/expect.js';
+import { aNumber, anImage, aText, either, listOf, numbers, oneOf } from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
 import { Tensor } from '../tensor.js';
 import type { RgbImage } from './decode.js';
@@ -16,6 +18,20 @@ export interface PreprocessOptions extends Preprocessing, ImageSize {
   readonly channels?: 1 | 3;
 }
 
+/** What each of them is; their checks say which. */
+export const preprocessingKinds: Kinds<Preprocessing> = {
+  fit: aText,
+  cropFraction: aNumber,
+  mean: numbers,
+  deviation: numbers,
+};
+const preprocessOptionKinds: Kinds<PreprocessOptions> = {
+  ...preprocessingKinds,
+  height: aNumber,
+  width: aNumber,
+  channels: oneOf([1, 3]),
+};
+
 /**
  * Scales (bilinear, antialiased), crops and normalises images: `(value / 255 − mean) / deviation`.
  * @returns `[images, height, width, channels]`
@@ -32,8 +48,11 @@ export interface PreprocessOptions extends Preprocessing, ImageSize {
  */
 export async function preprocess(
   images: RgbImage | readonly RgbImage[],
-  { height, width, channels = 3, ...how }: PreprocessOptions,
+  options: PreprocessOptions,
 ): Promise<Tensor> {
+  expectOptions(options, preprocessOptionKinds, 'preprocess');
+  const { height, width, channels = 3, ...how } = options;
+  expectArgument(images, either(anImage, listOf(anImage, 'them')), 'preprocess: images');
   const list = 'data' in images ? [images] : images;
   if (list.length === 0) throw new FoveaError('bad-shape', 'no image given; at least one is accepted');
   const pixels: Uint8Array[] = [];

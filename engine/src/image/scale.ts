@@ -1,3 +1,6 @@
+import { expectArgument } from '../arguments/expect.js';
+import { aNumber, anObject, either } from '../arguments/kinds.js';
+import { said } from '../arguments/said.js';
 import { FoveaError } from '../errors.js';
 import type { RgbImage } from './decode.js';
 import { loadSharp } from './sharp.js';
@@ -22,10 +25,11 @@ export interface ImageSize {
 
 /** Extents of images that are given as one side, or as height and width. */
 export function sizeOf(size: number | ImageSize): ImageSize {
+  expectArgument(size, either(aNumber, anObject), 'size');
   const { height, width } = typeof size === 'number' ? { height: size, width: size } : size;
   for (const [name, extent] of Object.entries({ height, width })) {
     if (!(Number.isInteger(extent) && extent >= 1 && extent <= 16_384)) {
-      throw new FoveaError('bad-argument', `${name} ${extent}: an integer from 1 to 16384 is accepted`);
+      throw new FoveaError('bad-argument', `${name} ${said(extent)}: an integer from 1 to 16384 is accepted`);
     }
   }
   return { height, width };
@@ -44,7 +48,7 @@ export async function scaleImage(
 ): Promise<Uint8Array> {
   sizeOf({ height, width });
   if (fit !== 'crop' && fit !== 'stretch') {
-    throw new FoveaError('bad-argument', `fit "${fit}": crop or stretch is accepted`);
+    throw new FoveaError('bad-argument', `fit ${said(fit)}: crop or stretch is accepted`);
   }
   if (!(cropFraction > 0 && cropFraction <= 1)) {
     throw new FoveaError(

@@ -1,3 +1,4 @@
+import { isPromise } from '../arguments/said.js';
 import { unlessAborted } from '../unless-aborted.js';
 import type { MaskDecision, Masker, MaskerContext } from './mask.js';
 import { insideRun } from './waiting-runs.js';
@@ -39,9 +40,4 @@ export function ask(
     wait.then(end, end);
     return wait;
   });
-}
-
-/** Also of promises that another realm's code made. */
-export function isPromise<Value>(value: Value | Promise<Value>): value is Promise<Value> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function';
 }

@@ -1,3 +1,6 @@
+import { expectArgument, expectOptions } from '../arguments/expect.js';
+import { aFlag, aFunction, aText } from '../arguments/kinds.js';
+import { said, tagOf } from '../arguments/said.js';
 import { FoveaError } from '../errors.js';
 import type { Masker, MaskerContext } from './mask.js';
 
@@ -23,8 +26,11 @@ import type { Masker, MaskerContext } from './mask.js';
  */
 export function customMasker(
   decide: (context: MaskerContext) => ArrayLike<number | boolean> | Promise<ArrayLike<number | boolean>>,
-  { description = 'custom', needsPool = true }: { description?: string; needsPool?: boolean } = {},
+  options: { description?: string; needsPool?: boolean } = {},
 ): Masker {
+  expectArgument(decide, aFunction, 'customMasker: decide');
+  const kinds = { description: aText, needsPool: aFlag };
+  const { description = 'custom', needsPool = true } = expectOptions(options, kinds, 'customMasker');
   return {
     kind: 'custom',
     description,
@@ -81,9 +87,5 @@ export function customMasker(
 
 /** Whether values are a typed array of one of these kinds, also of one that another realm's code made. */
 function isA(values: object, kinds: readonly string[]): boolean {
-  return kinds.includes(Object.prototype.toString.call(values).slice(8, -1));
-}
-
-function said(value: unknown): string {
-  return typeof value === 'string' ? `"${value.slice(0, 40)}"` : String(value);
+  return kinds.includes(tagOf(values));
 }

@@ -1,3 +1,15 @@
+import { expectArgument, expectFields } from '../arguments/expect.js';
+import {
+  aBlock,
+  aBlockShape,
+  aCount,
+  aFunction,
+  aMasker,
+  aNumber,
+  aSignal,
+  floats,
+} from '../arguments/kinds.js';
+import { said } from '../arguments/said.js';
 import { FoveaError } from '../errors.js';
 import type { Block } from '../network/network.js';
 import type { BlockShape } from '../network/shapes.js';
@@ -53,7 +65,7 @@ export function checkMargins(margins: Float32Array, masker: Masker, block: numbe
       refuse(masker, block, Number.NaN, `the margin of cell ${cell}`, 'a number');
 }
 
-const nameOf = ({ description }: Masker): string => `masker "${description}"`;
+const nameOf = ({ description }: Masker): string => `masker ${said(description)}`;
 
 function refuse(masker: Masker, block: number, value: unknown, what: string, accepted: string): never {
   throw new FoveaError(
@@ -76,8 +88,17 @@ export async function decideMask(
   pool: (grid: { rows: number; columns: number }) => Float32Array,
   asking: Asking = {},
 ): Promise<Mask> {
+  expectArgument(masker, aMasker, 'decideMask: masker');
+  expectArgument(block, aBlock, 'decideMask: block');
+  expectArgument(shape, aBlockShape, 'decideMask: shape');
+  expectArgument(batch, aCount, 'decideMask: batch');
+  expectArgument(granularity, aNumber, 'decideMask: granularity');
+  expectArgument(pool, aFunction, 'decideMask: pool');
+  expectFields(asking, { signal: aSignal, onWait: aFunction }, 'decideMask: asking');
   const grid = maskGrid(shape.outHeight, shape.outWidth, granularity);
-  const pooled = masker.needsPool ? pool(grid) : new Float32Array(0);
+  const pooled = masker.needsPool
+    ? expectArgument(pool(grid), floats, 'decideMask: the result of pool,')
+    : new Float32Array(0);
   const answer = await ask(masker, { block, shape, granularity, batch, ...grid, pooled }, asking);
   const { cells, margins } = checkDecision(answer, masker, block, batch * grid.rows * grid.columns);
   return {

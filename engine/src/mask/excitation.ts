@@ -1,3 +1,4 @@
+import { said } from '../arguments/said.js';
 import { FoveaError } from '../errors.js';
 
 /** How attention pools: over the whole map, or over active pixels only. */
@@ -10,7 +11,7 @@ export type Excitation = 'exact' | 'active';
  */
 export function checkExcitation(mode: unknown, source: string): Excitation {
   if (mode !== 'exact' && mode !== 'active') {
-    throw new FoveaError('bad-argument', `${source}: excitation "${mode}"; exact or active is accepted`);
+    throw new FoveaError('bad-argument', `${source}: excitation ${said(mode)}; exact or active is accepted`);
   }
   return mode;
 }

@@ -1,3 +1,6 @@
+import { expectArgument, expectFields } from '../arguments/expect.js';
+import { aNumber, type Kind, someBytes } from '../arguments/kinds.js';
+import { tagOf } from '../arguments/said.js';
 import { FoveaError } from '../errors.js';
 import type { Masker } from './mask.js';
 
@@ -8,6 +11,15 @@ export interface ImageRegion {
   /** `rows · columns` values, the same for every image, or `batch · rows · columns`. */
   readonly cells: Uint8Array;
 }
+
+const cellsOfBlocks: Kind = {
+  accepted: 'a list or a Map of Uint8Arrays, one for each block,',
+  holds: (value) =>
+    (Array.isArray(value) || tagOf(value) === 'Map') &&
+    [...(value as ReadonlyMap<number, unknown> | readonly unknown[]).values()].every(
+      (cells) => cells === undefined || someBytes.holds(cells),
+    ),
+};
 
 /**
  * Keeps exactly the given cells of each block's own grid.
@@ -28,6 +40,7 @@ export interface ImageRegion {
 export function fixedMasker(
   cells: ReadonlyMap<number, Uint8Array> | readonly (Uint8Array | undefined)[],
 ): Masker {
+  expectArgument(cells, cellsOfBlocks, 'fixedMasker: cells');
   return {
     kind: 'fixed',
     description: 'fixed',
@@ -64,8 +77,11 @@ export function fixedMasker(
  * ```
  */
 export function regionMasker(region: ImageRegion): Masker {
+  expectFields(region, { rows: aNumber, columns: aNumber }, 'regionMasker: region');
+  expectArgument(region.cells, someBytes, 'regionMasker: cells');
   const plane = region.rows * region.columns;
-  if (!(plane > 0) || region.cells.length % plane !== 0 || region.cells.length === 0) {
+  const isGrid = [region.rows, region.columns].every((extent) => Number.isInteger(extent) && extent > 0);
+  if (!isGrid || region.cells.length % plane !== 0 || region.cells.length === 0) {
     throw new FoveaError(
       'bad-shape',
       `region of ${region.rows} x ${region.columns} has ${region.cells.length} cells; a multiple of ${plane} is accepted`,

@@ -1,3 +1,5 @@
+import { expectArgument } from '../arguments/expect.js';
+import { aCount, aNumber, anObject, someBytes } from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
 
 /** Cells of a mask's grid. */
@@ -21,6 +23,9 @@ export interface Grid {
  * ```
  */
 export function maskGrid(height: number, width: number, granularity: number): Grid {
+  expectArgument(height, aCount, 'maskGrid: height');
+  expectArgument(width, aCount, 'maskGrid: width');
+  expectArgument(granularity, aNumber, 'granularity S =');
   if (!(granularity >= 1)) {
     throw new FoveaError(
       'bad-argument',
@@ -46,11 +51,20 @@ export function cellStart(cell: number, size: number, cells: number): number {
 /** A mask spread over the pixels of its map: `batch · height · width` values, 1 for active. */
 export function spreadCells(
   cells: Uint8Array,
-  { rows, columns }: Grid,
+  grid: Grid,
   batch: number,
   height: number,
   width: number,
 ): Uint8Array {
+  const { rows, columns } = expectArgument(grid, anObject, 'spreadCells: grid');
+  expectArgument(cells, someBytes, 'spreadCells: cells');
+  for (const [name, extent] of Object.entries({ rows, columns, batch, height, width }))
+    expectArgument(extent, aCount, `spreadCells: ${name}`);
+  if (cells.length !== batch * rows * columns)
+    throw new FoveaError(
+      'bad-shape',
+      `spreadCells: ${cells.length} cells; ${batch} x ${rows} x ${columns} are accepted`,
+    );
   const pixels = new Uint8Array(batch * height * width);
   for (let n = 0; n < batch; n++) {
     for (let y = 0; y < height; y++) {
@@ -64,6 +78,7 @@ export function spreadCells(
 
 /** Fraction of values that are 1; 0 for an empty list. */
 export function activeFraction(pixels: Uint8Array): number {
+  expectArgument(pixels, someBytes, 'activeFraction: pixels');
   let active = 0;
   for (const pixel of pixels) active += pixel;
   return pixels.length === 0 ? 0 : active / pixels.length;

@@ -1,3 +1,5 @@
+import { expectArgument } from '../arguments/expect.js';
+import { anInteger } from '../arguments/kinds.js';
 import { Random } from '../random.js';
 import type { Masker } from './mask.js';
 import { checkRate } from './rate.js';
@@ -18,6 +20,7 @@ import { checkRate } from './rate.js';
  */
 export function randomMasker(rate: number, seed = 1): Masker {
   checkRate(rate);
+  expectArgument(seed, anInteger, 'randomMasker: seed');
   // Drawn once for every block, because a benchmark uses the same masks many times.
   const drawn = new Map<number, { batch: number; rows: number; columns: number; cells: Uint8Array }>();
   return {

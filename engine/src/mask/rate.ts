@@ -1,10 +1,13 @@
+import { expectArgument } from '../arguments/expect.js';
+import { aNumberOrNumbers } from '../arguments/kinds.js';
+import { said } from '../arguments/said.js';
 import { FoveaError } from '../errors.js';
 import type { Masker } from './mask.js';
 
 /** @throws FoveaError `bad-argument` when `rate` is not a number from 0 to 1 */
 export function checkRate(rate: number): number {
   if (typeof rate !== 'number' || !(rate >= 0 && rate <= 1)) {
-    throw new FoveaError('bad-argument', `activation rate ${rate}: a number from 0 to 1 is accepted`);
+    throw new FoveaError('bad-argument', `activation rate ${said(rate)}: a number from 0 to 1 is accepted`);
   }
   return rate;
 }
@@ -29,6 +32,7 @@ export function assumedRates(
  * @throws FoveaError `bad-argument` for a rate outside 0…1 or a list of another length
  */
 export function resolveRates(rate: number | readonly number[] = 0.5, blocks: number): number[] {
+  expectArgument(rate, aNumberOrNumbers, 'activation rate');
   const given = typeof rate === 'number' ? [rate] : rate;
   if (given.length !== 1 && given.length !== blocks) {
     throw new FoveaError(

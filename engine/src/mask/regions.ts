@@ -1,11 +1,45 @@
+import { expectArgument, expectFields } from '../arguments/expect.js';
+import {
+  aBlock,
+  aBlockShape,
+  aConvolution,
+  aCount,
+  aFlag,
+  aMask,
+  aSize,
+  either,
+  oneOf,
+  someBytes,
+} from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
 import type { Block } from '../network/network.js';
 import { type BlockShape, paddingOn, type Reach } from '../network/shapes.js';
+import { checkExcitation } from './excitation.js';
 import { activeFraction, spreadCells } from './geometry.js';
 import type { Mask } from './mask.js';
 
 /** The output pixels at which a convolution is computed: `batch · height · width` values, or `'all'`. */
 export type Region = Uint8Array | 'all';
+
+/** @throws FoveaError `bad-shape` for a region of another map */
+function expectPixels(
+  region: Uint8Array,
+  batch: number,
+  { height, width }: { readonly height: number; readonly width: number },
+  where: string,
+): void {
+  if (region.length === batch * height * width) return;
+  throw new FoveaError(
+    'bad-shape',
+    `${where} of ${region.length} pixels; ${batch} x ${height} x ${width} are accepted`,
+  );
+}
+
+/** What most functions here begin with: a block, and the shapes of its maps. */
+function expectBlock(block: Block, shape: BlockShape, where: string): void {
+  expectArgument(block, aBlock, `${where}: block`);
+  expectArgument(shape, aBlockShape, `${where}: shape`);
+}
 
 /**
  * Input pixels that `convolution` reads to produce the output pixels of `region`: the dilation of a mask by
@@ -18,6 +52,12 @@ export function receptiveRegion(
   convolution: Reach,
   input: { readonly height: number; readonly width: number },
 ): Uint8Array {
+  expectArgument(region, someBytes, 'receptiveRegion: region');
+  expectArgument(batch, aCount, 'receptiveRegion: batch');
+  expectArgument(output, aSize, 'receptiveRegion: output');
+  expectArgument(convolution, aConvolution, 'receptiveRegion: convolution');
+  expectArgument(input, aSize, 'receptiveRegion: input');
+  expectPixels(region, batch, output, 'receptiveRegion: region');
   const { kernel, stride, dilation } = convolution;
   const padding = paddingOn(convolution, input.height, input.width);
   const read = new Uint8Array(batch * input.height * input.width);
@@ -55,6 +95,15 @@ export function branchRegions(
   batch: number,
   options: { readonly denseConv1: boolean; readonly excitation: 'exact' | 'active' },
 ): Region[] {
+  expectBlock(block, shape, 'branchRegions');
+  expectArgument(active, someBytes, 'branchRegions: active');
+  expectArgument(batch, aCount, 'branchRegions: batch');
+  expectFields(
+    options,
+    { denseConv1: aFlag, excitation: oneOf(['exact', 'active']) },
+    'branchRegions: options',
+  );
+  expectPixels(active, batch, { height: shape.outHeight, width: shape.outWidth }, 'branchRegions: active');
   const regions: Region[] = new Array(block.branch.length);
   const pooledEverywhere =
     block.attention !== undefined && options.excitation === 'exact' ? block.attention.after : -1;
@@ -87,9 +136,19 @@ export function excitationRegion(
   batch: number,
   excitation: 'exact' | 'active',
 ): Region {
+  expectBlock(block, shape, 'excitationRegion');
+  expectArgument(active, someBytes, 'excitationRegion: active');
+  expectArgument(batch, aCount, 'excitationRegion: batch');
+  expectPixels(active, batch, { height: shape.outHeight, width: shape.outWidth }, 'excitationRegion: active');
+  checkExcitation(excitation, 'excitationRegion');
   if (excitation === 'exact') return 'all';
+  if (!block.attention)
+    throw new FoveaError(
+      'bad-argument',
+      `block ${block.index} (${block.name}) has no attention; one with it is accepted`,
+    );
   const regions = branchRegions(block, shape, active, batch, { denseConv1: false, excitation });
-  return regions[block.attention!.after]!;
+  return regions[block.attention.after]!;
 }
 
 /** The pixels whose scales a spatial attention makes for the active ones; undefined without one. */
@@ -111,7 +170,10 @@ export function attendedRegion(
  * @returns `batch · outHeight · outWidth` values, 1 for active
  * @throws FoveaError `bad-shape` when the mask was found on a map of another size
  */
-export function activePixels(mask: Mask, block: Block, { outHeight, outWidth }: BlockShape): Uint8Array {
+export function activePixels(mask: Mask, block: Block, input: BlockShape): Uint8Array {
+  expectArgument(mask, aMask, 'activePixels: mask');
+  expectBlock(block, input, 'activePixels');
+  const { outHeight, outWidth } = input;
   const { rows, columns, batch, cells, height, width } = mask;
   if (height !== outHeight || width !== outWidth || cells.length !== batch * rows * columns) {
     throw new FoveaError(
@@ -139,7 +201,11 @@ export function maskStatistics(
 
 /** Number of pixels of a region; `'all'` is the whole map. */
 export function regionPixels(region: Region, batch: number, map: { height: number; width: number }): number {
+  expectArgument(region, either(someBytes, oneOf(['all'])), 'regionPixels: region');
+  expectArgument(batch, aCount, 'regionPixels: batch');
+  expectArgument(map, aSize, 'regionPixels: map');
   if (region === 'all') return batch * map.height * map.width;
+  expectPixels(region, batch, map, 'regionPixels: region');
   let pixels = 0;
   for (const pixel of region) pixels += pixel;
   return pixels;

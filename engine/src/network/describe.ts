@@ -1,3 +1,5 @@
+import { expectArgument, expectFields } from '../arguments/expect.js';
+import { aCount, aNetwork } from '../arguments/kinds.js';
 import { attentionLayers, attentionName } from './attention.js';
 import { convolutionFlops, denseBlockFlops, nodeFlops, weightCount } from './flops.js';
 import type { Block, Convolution, Network, NetworkNode } from './network.js';
@@ -73,6 +75,8 @@ export function describeNetwork(
   network: Network,
   size: { readonly height?: number; readonly width?: number } = {},
 ): NetworkDescription {
+  expectArgument(network, aNetwork, 'describeNetwork: network');
+  expectFields(size, { height: aCount, width: aCount }, 'describeNetwork: size');
   const height = size.height ?? network.inputShape.height;
   const width = size.width ?? network.inputShape.width;
   const shapes = networkShapes(network, { batch: 1, height, width });

@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
 import { basename, extname } from 'node:path';
+import { expectArgument, expectOptions } from '../arguments/expect.js';
+import { anObject, aText, either } from '../arguments/kinds.js';
 import { readFileBytes } from '../file.js';
 import { type CheckpointConfig, parseCheckpointConfig } from './checkpoint/config.js';
 import { readShards, shardsOf } from './checkpoint/shards.js';
@@ -18,6 +20,8 @@ export interface LoadOptions {
   /** The output of an ONNX model to compute, where it has several. Default: the first. */
   readonly output?: string;
 }
+
+const loadOptionKinds = { config: either(aText, anObject), output: aText };
 
 /**
  * Loads a network from a file, recognised by its content: what Fovea saved itself, an ONNX model, or a checkpoint of a
@@ -43,7 +47,9 @@ export interface LoadOptions {
  * await rm(folder, { recursive: true });
  * ```
  */
-export async function loadNetwork(path: string, { config, output }: LoadOptions = {}): Promise<Network> {
+export async function loadNetwork(path: string, options: LoadOptions = {}): Promise<Network> {
+  expectArgument(path, aText, 'loadNetwork: path');
+  const { config, output } = expectOptions(options, loadOptionKinds, 'loadNetwork');
   const bytes = await readFileBytes(path);
   const name = basename(path, extname(path));
   const configuration = () => configOf(path, config);

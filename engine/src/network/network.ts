@@ -1,3 +1,5 @@
+import { expectArgument } from '../arguments/expect.js';
+import { aNetwork } from '../arguments/kinds.js';
 /**
  * A network as the engine holds it: dense nodes and residual blocks in execution order, batch norm already
  * folded into the convolutions. Plain data; importers make it, backends pack it.
@@ -313,5 +315,6 @@ export function hasShortcut({ projection, adaptive }: Block): boolean {
  * ```
  */
 export function blocksOf(network: Network): Block[] {
+  expectArgument(network, aNetwork, 'blocksOf: network');
   return network.nodes.flatMap((node) => (node.kind === 'block' ? [node.block] : []));
 }

@@ -1,3 +1,5 @@
+import { expectArgument, expectOptions } from '../arguments/expect.js';
+import { anObject, aText, aUint8Array } from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
 import { type CheckpointConfig, configKey, parseCheckpointConfig } from './checkpoint/config.js';
 import { looksLikePyTorch, readPyTorch } from './checkpoint/pytorch/read.js';
@@ -63,10 +65,10 @@ export interface ReadNetworkOptions {
  * @throws FoveaError `bad-file` for damaged bytes, `unsupported` when they hold nothing that can be run, or a piece that
  *   only onnxruntime knows
  */
-export async function readNetwork(
-  bytes: Uint8Array,
-  { name = 'network', config, output }: ReadNetworkOptions = {},
-): Promise<Network> {
+export async function readNetwork(bytes: Uint8Array, options: ReadNetworkOptions = {}): Promise<Network> {
+  expectArgument(bytes, aUint8Array, 'readNetwork: bytes');
+  const kinds = { name: aText, config: anObject, output: aText };
+  const { name = 'network', config, output } = expectOptions(options, kinds, 'readNetwork');
   const network = await networkFromBytes(bytes, {
     name,
     source: name,

@@ -1,3 +1,5 @@
+import { expectArgument } from '../arguments/expect.js';
+import { aBlock, aCount } from '../arguments/kinds.js';
 import type { Block, Convolution } from './network.js';
 
 /** What decides which pixels of a map a convolution reads. */
@@ -70,6 +72,9 @@ export interface BlockShape {
 
 /** The geometry of `block` when its input map is `inHeight` x `inWidth`. */
 export function blockShape(block: Block, inHeight: number, inWidth: number): BlockShape {
+  expectArgument(block, aBlock, 'blockShape: block');
+  expectArgument(inHeight, aCount, 'blockShape: inHeight');
+  expectArgument(inWidth, aCount, 'blockShape: inWidth');
   const branch: { height: number; width: number }[] = [];
   let map = { height: inHeight, width: inWidth };
   for (const convolution of block.branch) {

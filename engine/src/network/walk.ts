@@ -1,3 +1,6 @@
+import { expectArgument } from '../arguments/expect.js';
+import { aNetwork, anObject, MOST_EXTENT } from '../arguments/kinds.js';
+import { said } from '../arguments/said.js';
 import { FoveaError } from '../errors.js';
 import { expectBranch } from './longest-branch.js';
 import {
@@ -45,11 +48,16 @@ export interface NetworkShapes {
  */
 export function networkShapes(
   network: Network,
-  { batch, height, width }: { batch: number; height: number; width: number },
+  input: { batch: number; height: number; width: number },
 ): NetworkShapes {
+  expectArgument(network, aNetwork, 'networkShapes: network');
+  const { batch, height, width } = expectArgument(input, anObject, 'networkShapes: input');
   for (const [name, extent] of Object.entries({ batch, height, width })) {
-    if (!Number.isInteger(extent) || extent < 1) {
-      throw new FoveaError('bad-shape', `input ${name} ${extent}: an integer of at least 1 is accepted`);
+    if (!Number.isInteger(extent) || extent < 1 || extent > MOST_EXTENT) {
+      throw new FoveaError(
+        'bad-shape',
+        `input ${name} ${said(extent)}: an integer of at least 1, at most ${MOST_EXTENT}, is accepted`,
+      );
     }
   }
   const values = new Map<string, ValueShape>([

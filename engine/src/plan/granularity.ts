@@ -1,3 +1,4 @@
+import { said } from '../arguments/said.js';
 import { FoveaError } from '../errors.js';
 import { blocksOf, type Network } from '../network/network.js';
 
@@ -14,10 +15,14 @@ export function stageCount(network: Network): number {
  * @throws FoveaError `bad-argument` for anything but integers of at least 1 and `Infinity`
  */
 export function checkGranularity(value: number, source: string): void {
-  if (!(value >= 1) || !(Number.isInteger(value) || value === Number.POSITIVE_INFINITY)) {
+  if (
+    typeof value !== 'number' ||
+    !(value >= 1) ||
+    !(Number.isInteger(value) || value === Number.POSITIVE_INFINITY)
+  ) {
     throw new FoveaError(
       'bad-argument',
-      `${source}: granularity S = ${value}; an integer of at least 1 is accepted, or "whole"`,
+      `${source}: granularity S = ${said(value)}; an integer of at least 1 is accepted, or "whole"`,
     );
   }
 }
@@ -31,10 +36,10 @@ export function resolveGranularity(network: Network, granularity?: Granularity):
   const blocks = blocksOf(network);
   if (granularity === undefined) return blocks.map((block) => block.granularity ?? 1);
   const values = typeof granularity === 'number' ? [granularity] : granularity;
-  if (typeof values?.[Symbol.iterator] !== 'function') {
+  if (!Array.isArray(values) && !ArrayBuffer.isView(values)) {
     throw new FoveaError(
       'bad-argument',
-      `${network.name}: granularity S = ${String(granularity)}; a number is accepted, or a list of them`,
+      `${network.name}: granularity S = ${said(granularity)}; a number is accepted, or a list of them`,
     );
   }
   for (const value of values) checkGranularity(value, network.name);

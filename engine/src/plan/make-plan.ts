@@ -1,3 +1,16 @@
+import { expectArgument, expectOptions, type Kinds } from '../arguments/expect.js';
+import {
+  aMask,
+  aMasker,
+  aNetwork,
+  aNumber,
+  aNumberOrNumbers,
+  anObject,
+  later,
+  listOf,
+  oneOf,
+} from '../arguments/kinds.js';
+import { said } from '../arguments/said.js';
 import { FoveaError } from '../errors.js';
 import { checkExcitation, type Excitation } from '../mask/excitation.js';
 import { expectedDilatedRate } from '../mask/expected.js';
@@ -38,6 +51,22 @@ export interface PlanOptions {
   readonly excitation?: Excitation;
 }
 
+/** What each of them is, as far as it can be said without the network. */
+export const planOptionKinds: Kinds<PlanOptions> = {
+  strategy: later,
+  granularity: aNumberOrNumbers,
+  batch: aNumber,
+  threads: aNumber,
+  height: aNumber,
+  width: aNumber,
+  device: later,
+  target: oneOf(['cpu', 'gpu']),
+  rate: aNumberOrNumbers,
+  masks: listOf(aMask, 'masks'),
+  maskers: listOf(aMasker, 'maskers'),
+  excitation: oneOf(['exact', 'active']),
+};
+
 /**
  * Asks a strategy for the plan of every block and checks it.
  *
@@ -53,6 +82,8 @@ export interface PlanOptions {
  * ```
  */
 export function makePlan(network: Network, options: PlanOptions = {}): Plan {
+  expectArgument(network, aNetwork, 'makePlan: network');
+  expectOptions(options, planOptionKinds, 'makePlan');
   const strategy = resolveStrategy(options.strategy);
   checkIsDevice(options.device);
   if (options.threads !== undefined) checkThreads(options.threads);
@@ -102,9 +133,9 @@ export function makePlan(network: Network, options: PlanOptions = {}): Plan {
 
 /** `predict` takes names as well, so that they are easily given here too. */
 function checkIsDevice(device: unknown): void {
-  if (device === undefined || (typeof device === 'object' && device !== null)) return;
+  if (device === undefined || anObject.holds(device)) return;
   const how = typeof device === 'string' ? `, such as getDevice('${device}') returns` : '';
-  throw new FoveaError('bad-argument', `device ${String(device)}: a device object is accepted here${how}`);
+  throw new FoveaError('bad-argument', `device ${said(device)}: a device object is accepted here${how}`);
 }
 
 /** A block's immediate successor, where the next node is a block that reads exactly its output. */

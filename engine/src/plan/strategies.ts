@@ -1,3 +1,6 @@
+import { expectArgument } from '../arguments/expect.js';
+import { aText } from '../arguments/kinds.js';
+import { isPromise, said } from '../arguments/said.js';
 import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import type { Block } from '../network/network.js';
@@ -190,6 +193,7 @@ export function strategyNames(): string[] {
  * @throws FoveaError `unknown-name` that lists the known names
  */
 export function getStrategy(name: StrategyName): Strategy {
+  expectArgument(name, aText, 'strategy');
   const strategy = known.get(name);
   if (!strategy) {
     throw new FoveaError(
@@ -215,7 +219,10 @@ function checkStrategy(strategy: Strategy): void {
   const { name, plan }: Partial<Strategy> = strategy ?? {};
   if (typeof name === 'string' && name !== '' && typeof plan === 'function') return;
   const lacks = typeof plan === 'function' ? 'without a name' : 'without a function "plan"';
-  const what = typeof strategy === 'object' && strategy !== null ? `an object ${lacks}` : String(strategy);
+  const what =
+    typeof strategy === 'object' && strategy !== null && !isPromise(strategy)
+      ? `an object ${lacks}`
+      : said(strategy);
   throw new FoveaError(
     'bad-argument',
     `strategy ${what}: the name of a strategy, or { name, description, plan } is accepted`,

@@ -2,6 +2,7 @@ import type { Device } from '../plan/device.js';
 import { dense, lasnet, registerShipped, streamed, unfused } from '../plan/strategies.js';
 import type { Strategy, StrategyContext } from '../plan/strategy.js';
 import { costCandidate } from './candidate.js';
+import { checkDevice } from './check-device.js';
 import { statisticsCoverage } from './coverage.js';
 import { getDevice } from './devices.js';
 import { readOwnGpuCalibration } from './gpu/this-gpu.js';
@@ -26,7 +27,9 @@ function defaultDevice(target: Device['kind'] | undefined): { device: Device; ca
 function fastest(context: StrategyContext): { strategy: Strategy; reason: string; caution?: string } {
   const { block, shape, granularity, excitation, statistics, batch, threads, weightBytes, needsPool } =
     context;
-  const { device, ...cautions } = context.device ? { device: context.device } : defaultDevice(context.target);
+  const { device, ...cautions } = context.device
+    ? { device: checkDevice(context.device) }
+    : defaultDevice(context.target);
   const setting = { device, batch, threads, weightBytes };
   const coverage = statisticsCoverage(block, shape, granularity, statistics, batch);
   const costs = (block.adaptive ? alternatives : [dense]).map((strategy) => ({

@@ -1,3 +1,6 @@
+import { expectArgument } from '../arguments/expect.js';
+import { anObject } from '../arguments/kinds.js';
+import { said } from '../arguments/said.js';
 import { FoveaError } from '../errors.js';
 import type { Device } from '../plan/device.js';
 import { type Caches, describerFor, nativeAmounts } from './program-cost/describer.js';
@@ -44,11 +47,12 @@ const checked = new WeakMap<object, NativeCalibration>();
  * @throws FoveaError `bad-file` when it is not one that this version understands
  */
 export function calibrationOf(device: Device): NativeCalibration | undefined {
+  expectArgument(device, anObject, 'calibrationOf: device');
   if (!device.calibration || device.calibration.kind === 'webgpu') return undefined;
   const known = checked.get(device.calibration);
   if (known) return known;
   if (typeof device.calibration !== 'object') {
-    throw new FoveaError('bad-file', `device '${device.name}': calibration is ${String(device.calibration)}`);
+    throw new FoveaError('bad-file', `device '${device.name}': calibration is ${said(device.calibration)}`);
   }
   const calibration = device.calibration as unknown as NativeCalibration;
   const problem = problemOf(calibration);

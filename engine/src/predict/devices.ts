@@ -1,3 +1,5 @@
+import { expectArgument } from '../arguments/expect.js';
+import { aText } from '../arguments/kinds.js';
 import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import type { Device } from '../plan/device.js';
@@ -214,7 +216,8 @@ export function deviceNames(): string[] {
  * ```
  */
 export function getDevice(name: DeviceName): Device {
-  const wanted = String(name).toLowerCase();
+  expectArgument(name, aText, 'device');
+  const wanted = name.toLowerCase();
   const found = devices.find((device) => device.name === (aliases[wanted] ?? wanted));
   if (!found) {
     throw new FoveaError(

@@ -1,8 +1,10 @@
+import type { Kinds } from '../arguments/expect.js';
+import { anObject, aText } from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
 import type { Network } from '../network/network.js';
 import { weightBytesOf } from '../network/weight-bytes.js';
 import type { Device } from '../plan/device.js';
-import type { PlanOptions } from '../plan/make-plan.js';
+import { type PlanOptions, planOptionKinds } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
 import { checkThreads } from '../threads.js';
 import { checkDevice } from './check-device.js';
@@ -25,6 +27,9 @@ export interface PredictOptions extends Omit<PlanOptions, 'device'> {
   /** `fovea` when left out. */
   readonly model?: CostModelName;
 }
+
+/** What each of them is, as far as it can be said without the network. */
+export const predictOptionKinds: Kinds<PredictOptions> = { ...planOptionKinds, plan: anObject, model: aText };
 
 /** A device by name or by value, checked. */
 export function resolveDevice(device: Device | DeviceName): Device {

@@ -1,3 +1,5 @@
+import { expectArgument, expectOptions } from '../arguments/expect.js';
+import { aNetwork } from '../arguments/kinds.js';
 import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import { assumedRates } from '../mask/rate.js';
@@ -6,7 +8,7 @@ import type { Network } from '../network/network.js';
 import { checkGivenPlan } from '../plan/check-plan.js';
 import { keptPlan } from '../plan/kept-plan.js';
 import type { Profile } from '../profile.js';
-import { costModels, type PredictOptions, resolveSetting } from './options.js';
+import { costModels, type PredictOptions, predictOptionKinds, resolveSetting } from './options.js';
 import { foveaProfile } from './program-cost/profile.js';
 import { publishedProfile } from './published/profile.js';
 
@@ -31,6 +33,8 @@ import { publishedProfile } from './published/profile.js';
  * ```
  */
 export function predict(network: Network, options: PredictOptions): Profile {
+  expectArgument(network, aNetwork, 'predict: network');
+  expectOptions(options, predictOptionKinds, 'predict');
   const { model = 'fovea', plan: given, ...planning } = options;
   if (!costModels.includes(model)) {
     throw new FoveaError(
@@ -41,9 +45,10 @@ export function predict(network: Network, options: PredictOptions): Profile {
   const setting = resolveSetting(network, options);
   const shapes = shapesOf(network, { ...options, batch: setting.batch });
   const rates = assumedRates(options.rate, options.maskers, shapes.blocks.length);
+  const { device, batch, threads } = setting;
   const plan = given
     ? checkGivenPlan(network, given, options)
-    : keptPlan(network, { ...planning, ...setting });
+    : keptPlan(network, { ...planning, device, batch, threads });
   return model === 'published'
     ? publishedProfile(network, plan, shapes, setting, { ...options, rates })
     : foveaProfile(network, plan, shapes, setting, { ...options, rates });

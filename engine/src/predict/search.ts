@@ -1,3 +1,17 @@
+import { expectArgument, expectOptions, type Kinds } from '../arguments/expect.js';
+import {
+  aFlag,
+  aNetwork,
+  aNumber,
+  aNumberOrNumbers,
+  anObject,
+  type Kind,
+  later,
+  listOf,
+  numbers,
+  oneOf,
+} from '../arguments/kinds.js';
+import { said } from '../arguments/said.js';
 import { FoveaError } from '../errors.js';
 import { checkExcitation, type Excitation } from '../mask/excitation.js';
 import { checkRate, resolveRates } from '../mask/rate.js';
@@ -66,6 +80,24 @@ export interface SearchOptions {
   readonly excitation?: Excitation;
 }
 
+/** Resolving says what is wrong with it; undefined would be the default strategy. */
+const given: Kind = { accepted: 'a strategy', holds: (value) => value !== undefined && later.holds(value) };
+const searchOptionKinds: Kinds<SearchOptions> = {
+  rate: aNumberOrNumbers,
+  ratePerGranularity: anObject,
+  strategies: listOf(given, 'strategies'),
+  granularities: numbers,
+  objective: later,
+  tolerance: aNumber,
+  scores: anObject,
+  batch: aNumber,
+  threads: aNumber,
+  height: aNumber,
+  width: aNumber,
+  needsPool: aFlag,
+  excitation: oneOf(['exact', 'active']),
+};
+
 /** What `searchGranularity` found. */
 export interface SearchResult {
   readonly network: string;
@@ -107,9 +139,11 @@ export function searchGranularity(
   device: Device | DeviceName,
   options: SearchOptions = {},
 ): SearchResult {
+  expectArgument(network, aNetwork, 'searchGranularity: network');
+  expectOptions(options, searchOptionKinds, 'searchGranularity');
   const { objective = 'latency', tolerance = 0.02, needsPool = true, strategies } = options;
   if (objective !== 'latency' && objective !== 'finest') {
-    throw new FoveaError('bad-argument', `objective '${String(objective)}': latency or finest is accepted`);
+    throw new FoveaError('bad-argument', `objective ${said(objective)}: latency or finest is accepted`);
   }
   if (!(tolerance >= 0)) {
     throw new FoveaError('bad-argument', `tolerance ${tolerance}: a number of at least 0 is accepted`);

@@ -1,5 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
+import { expectArgument } from '../arguments/expect.js';
+import { aText } from '../arguments/kinds.js';
 import { runningIsa } from '../backends/native/addon.js';
 import { thisProcessor } from '../backends/processor.js';
 import { dataFolder, engineVersion, storeFile } from '../data-folder.js';
@@ -105,6 +107,8 @@ export function thisMachine(): Device {
  * @throws FoveaError `io` when the folder cannot be written
  */
 export function storeCalibration(device: Device, isa: string): string {
+  checkDevice(device);
+  expectArgument(isa, aText, 'storeCalibration: isa');
   const content: CalibrationFile = {
     format: calibrationFormat,
     measuredAt: new Date().toISOString(),

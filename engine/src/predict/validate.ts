@@ -1,14 +1,28 @@
+import { expectArgument, expectOptions, type Kinds } from '../arguments/expect.js';
+import {
+  aCount,
+  aFunction,
+  aNetwork,
+  aNumber,
+  anObject,
+  aSignal,
+  aText,
+  later,
+  listOf,
+  numbers,
+} from '../arguments/kinds.js';
 import type { Backend, Session } from '../backends/backend.js';
 import { FoveaError } from '../errors.js';
 import { randomMasker } from '../mask/random-masker.js';
 import { checkRate } from '../mask/rate.js';
 import { blocksOf, type Network } from '../network/network.js';
 import type { Device } from '../plan/device.js';
+import { checkGranularity } from '../plan/granularity.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { StrategyName } from '../plan/strategy.js';
 import type { Profile } from '../profile.js';
 import { getBackend } from '../run/backends.js';
-import { threadsText } from '../threads.js';
+import { checkThreads, threadsText } from '../threads.js';
 import { atDistance, deviceAtDistance, distancesOf, sameDistance } from './calibrate/core-distance.js';
 import { deviceInTurns } from './calibrate/device-in-turns.js';
 import { atPace, paceOf } from './calibrate/pace.js';
@@ -85,6 +99,21 @@ export interface CoreDistance {
   readonly moved: boolean;
 }
 
+const validateOptionKinds: Kinds<ValidateOptions> = {
+  device: later,
+  calibrateSeconds: aNumber,
+  backend: anObject,
+  strategies: listOf(aText, 'names of strategies'),
+  granularities: numbers,
+  rates: numbers,
+  threads: numbers,
+  runs: aCount,
+  height: aNumber,
+  width: aNumber,
+  signal: aSignal,
+  onProgress: aFunction,
+};
+
 /** Counted runs of a plan in each round over all plans. */
 const runsOfRound = 2;
 
@@ -102,6 +131,8 @@ export async function validatePredictions(
   network: Network,
   options: ValidateOptions = {},
 ): Promise<Validation> {
+  expectArgument(network, aNetwork, 'validatePredictions: network');
+  expectOptions(options, validateOptionKinds, 'validatePredictions');
   const {
     strategies = ['dense', 'unfused', 'lasnet', 'streamed'],
     granularities = [1, 2, 4, 7, 8, Number.POSITIVE_INFINITY],
@@ -111,13 +142,12 @@ export async function validatePredictions(
     signal,
     onProgress,
   } = options;
-  if (!Number.isInteger(runs) || runs < 1) {
-    throw new FoveaError('bad-argument', `runs ${runs}: an integer of at least 1 is accepted`);
-  }
   for (const [name, list] of Object.entries({ strategies, granularities, rates, threads })) {
     if (list.length === 0) throw new FoveaError('bad-argument', `no ${name}: at least one is accepted`);
   }
   rates.forEach(checkRate);
+  for (const S of granularities) checkGranularity(S, 'validatePredictions');
+  threads.forEach(checkThreads);
   const { height = network.inputShape.height, width = network.inputShape.width } = options;
   const backend = options.backend ?? getBackend('native');
   const source = await deviceInTurns(backend, options);

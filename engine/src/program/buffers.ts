@@ -1,3 +1,5 @@
+import { expectArgument } from '../arguments/expect.js';
+import { anObject, type Kind } from '../arguments/kinds.js';
 import type { Shape } from '../tensor.js';
 import { liveRanges } from './accesses.js';
 import { type Dtype, dtypeBytes } from './dtype.js';
@@ -68,6 +70,15 @@ export function assignBuffers({ values, dtypes, first, last }: PlannedMaps): Buf
   return { sizes, bufferOf };
 }
 
+const aProgram: Kind = {
+  accepted: 'a program, as programOf returns,',
+  holds: (value) => {
+    if (!anObject.holds(value)) return false;
+    const { maps, steps, input } = value as Program;
+    return Array.isArray(maps) && Array.isArray(steps) && anObject.holds(input);
+  },
+};
+
 /**
  * Bytes of memory that a program's maps take, with those that share it counted once; weights not included.
  *
@@ -81,6 +92,7 @@ export function assignBuffers({ values, dtypes, first, last }: PlannedMaps): Buf
  * ```
  */
 export function mapBytes(program: Program): number {
+  expectArgument(program, aProgram, 'mapBytes: program');
   const { sizes, bufferOf } = planBuffers(program);
   const widths = new Map(program.maps.map(({ id, dtype }) => [bufferOf[id]!, dtypeBytes[dtype]]));
   return sizes.reduce((sum, values, buffer) => sum + values * (widths.get(buffer) ?? 0), 0);

@@ -1,13 +1,24 @@
+import { expectArgument, expectOptional } from '../arguments/expect.js';
+import { aConvolution, aNumber, anObject, type Kind, later } from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
 import type { Convolution } from '../network/network.js';
 import type { Step } from './program.js';
 
 /** The first step that computes a convolution; undefined when none does. */
 export function stepOf(steps: readonly Step[], convolution: Convolution): Step | undefined {
+  expectArgument(steps, someSteps, 'stepOf: steps');
+  expectArgument(convolution, aConvolution, 'stepOf: convolution');
   return steps.find(({ operations }) =>
     operations.some((operation) => operation.kind === 'convolve' && operation.convolution === convolution),
   );
 }
+
+const someSteps: Kind = {
+  accepted: "a program's list of steps",
+  holds: (value) =>
+    Array.isArray(value) &&
+    value.every((step) => anObject.holds(step) && Array.isArray((step as Step).operations)),
+};
 
 /**
  * Makes one stream of several steps: their operations in the order given, at the place and in the pass of the last one.
@@ -32,6 +43,7 @@ export function mergeSteps(steps: readonly Step[], ...parts: readonly (Step | un
  */
 export function splitStep(steps: readonly Step[], step: Step, at?: number): Step[] {
   expectStep(steps, step);
+  expectOptional(at, aNumber, 'splitStep: at');
   const { owner, operations, bandPixels } = step;
   if (at !== undefined && !(Number.isInteger(at) && at >= 1 && at < operations.length))
     throw new FoveaError(
@@ -53,6 +65,8 @@ export function splitStep(steps: readonly Step[], step: Step, at?: number): Step
 }
 
 function expectStep(steps: readonly Step[], step: Step | undefined): Step {
+  expectArgument(steps, someSteps, 'steps');
+  expectArgument(step, later, 'a step');
   if (!step || !steps.includes(step))
     throw new FoveaError(
       'bad-argument',

@@ -1,3 +1,5 @@
+import { expectArgument } from '../arguments/expect.js';
+import { aText } from '../arguments/kinds.js';
 import type { Backend, BackendName } from '../backends/backend.js';
 import { nativeBackend } from '../backends/native/index.js';
 import { onnxBackend } from '../backends/onnx/index.js';
@@ -56,6 +58,7 @@ export function shippedBackendNames(): string[] {
  */
 export function getBackend(name?: BackendName): Backend {
   if (name !== undefined) {
+    expectArgument(name, aText, 'backend');
     const backend = backends.get(name);
     if (!backend) {
       throw new FoveaError(

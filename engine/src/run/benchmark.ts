@@ -1,3 +1,5 @@
+import { expectArgument, expectOptions, type Kinds } from '../arguments/expect.js';
+import { aCount, aNetwork, aNumber, aTensor, numbers } from '../arguments/kinds.js';
 import type { Backend, BackendName } from '../backends/backend.js';
 import { type DenseSession, openDense } from '../backends/onnx/dense.js';
 import { FoveaError } from '../errors.js';
@@ -12,7 +14,7 @@ import { Random } from '../random.js';
 import { Tensor } from '../tensor.js';
 import { defaultMasker } from './maskers.js';
 import { median } from './median.js';
-import type { NetworkRunOptions } from './options.js';
+import { type NetworkRunOptions, runOptionKinds } from './options.js';
 import {
   acceptedDifference,
   checkAgainstPlain,
@@ -48,6 +50,15 @@ export interface BenchmarkOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (fraction: number, name: string) => void;
 }
+
+const { masker, granularity, strategy, backend, threads, excitation, signal, onProgress } = runOptionKinds;
+const benchmarkOptionKinds: Kinds<BenchmarkOptions> = {
+  ...{ masker, granularity, strategy, backend, threads, excitation, signal, onProgress },
+  rates: numbers,
+  input: aTensor,
+  batch: aNumber,
+  runs: aCount,
+};
 
 /** Median and shortest of repeated times, ms. */
 export interface Spread {
@@ -122,10 +133,9 @@ const DENSE_TOLERANCE = 0.02;
  * ```
  */
 export async function benchmark(network: Network, options: BenchmarkOptions = {}): Promise<Benchmark> {
+  expectArgument(network, aNetwork, 'benchmark: network');
+  expectOptions(options, benchmarkOptionKinds, 'benchmark');
   const { strategy = 'streamed', runs = 15, masker = defaultMasker(network), signal } = options;
-  if (!Number.isInteger(runs) || runs < 1) {
-    throw new FoveaError('bad-argument', `runs ${runs}: an integer of at least 1 is accepted`);
-  }
   const rates = ratesOf(options, masker);
   const input = inputOf(network, options);
   const [batch, height, width] = input.shape;

@@ -1,3 +1,4 @@
+import { isPromise, said } from '../arguments/said.js';
 import type { Backend, RunResult, Session } from '../backends/backend.js';
 import { FoveaError } from '../errors.js';
 
@@ -9,11 +10,11 @@ import { FoveaError } from '../errors.js';
 export function checkBackend(backend: Backend): Backend {
   const { name, open }: Partial<Backend> = backend ?? {};
   if (typeof name === 'string' && name !== '' && typeof open === 'function') return backend;
-  const isObject = typeof backend === 'object' && backend !== null;
+  const isObject = typeof backend === 'object' && backend !== null && !isPromise(backend);
   const lacks = typeof open === 'function' ? 'without a name' : 'without a function "open"';
   throw new FoveaError(
     'bad-argument',
-    `backend ${isObject ? `an object ${lacks}` : String(backend)}: the name of a backend, or { name, open } is accepted`,
+    `backend ${isObject ? `an object ${lacks}` : said(backend)}: the name of a backend, or { name, open } is accepted`,
   );
 }
 

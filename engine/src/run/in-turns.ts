@@ -1,3 +1,5 @@
+import { expectArgument } from '../arguments/expect.js';
+import { aFunction, anObject, type Kind } from '../arguments/kinds.js';
 import type { Profile } from '../profile.js';
 import { medianProfile } from './median-profile.js';
 
@@ -12,6 +14,15 @@ export interface Turns {
   dense(): Promise<Profile>;
 }
 
+const twoWays: Kind = {
+  accepted: '{ adaptive, dense }, two functions,',
+  holds: (value) => {
+    if (!anObject.holds(value)) return false;
+    const { adaptive, dense } = value as Turns;
+    return aFunction.holds(adaptive) && aFunction.holds(dense);
+  },
+};
+
 /**
  * Runs two ways of computing the same alternately, so that other load on the machine affects both alike, and takes
  * the medians of each. What has to be made first must have been made: both have run before.
@@ -19,9 +30,11 @@ export interface Turns {
  * @throws whatever a run throws
  */
 export async function measureInTurns(
-  { adaptive, dense }: Turns,
+  turns: Turns,
   onProgress: (fraction: number) => void = () => undefined,
 ): Promise<{ readonly adaptive: Profile; readonly dense: Profile }> {
+  const { adaptive, dense } = expectArgument(turns, twoWays, 'measureInTurns: turns');
+  expectArgument(onProgress, aFunction, 'measureInTurns: onProgress');
   const profiles: { adaptive: Profile[]; dense: Profile[] } = { adaptive: [], dense: [] };
   const startedMs = performance.now();
   for (let turn = 0; turn < mostRuns; turn++) {

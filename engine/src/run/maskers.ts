@@ -1,3 +1,6 @@
+import { expectArgument, expectFields } from '../arguments/expect.js';
+import { aNetwork, aNumber, anInteger, later } from '../arguments/kinds.js';
+import { said } from '../arguments/said.js';
 import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import { learnedMasker } from '../mask/learned.js';
@@ -26,6 +29,8 @@ type MaskOptions = Pick<NetworkRunOptions, 'masker' | 'rate' | 'seed'>;
  *   seed that these masks would not follow
  */
 export function resolveMaskers(network: Network, options: MaskOptions): Masker[] {
+  expectArgument(network, aNetwork, 'resolveMaskers: network');
+  expectFields(options, { masker: later, rate: aNumber, seed: anInteger }, 'resolveMaskers');
   checkFollowed(network, options);
   const { masker, rate = 0.5, seed } = options;
   const blocks = blocksOf(network);
@@ -62,7 +67,7 @@ export function resolveMaskers(network: Network, options: MaskOptions): Masker[]
     default:
       throw new FoveaError(
         'unknown-name',
-        `unknown masker "${String(wanted)}"; ${maskerNames.join(', ')} or a Masker are accepted${didYouMean(wanted, maskerNames)}`,
+        `unknown masker ${said(wanted)}; ${maskerNames.join(', ')} or a Masker are accepted${didYouMean(wanted, maskerNames)}`,
       );
   }
 }

@@ -1,3 +1,5 @@
+import { expectArgument } from '../arguments/expect.js';
+import { aProfile, listOf } from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
 import type { Profile } from '../profile.js';
 
@@ -27,6 +29,7 @@ function middle<T extends { readonly totalMs: number }>(values: readonly T[]): T
  * ```
  */
 export function medianProfile(profiles: readonly Profile[]): Profile {
+  expectArgument(profiles, listOf(aProfile, 'profiles, as run and predict give,'), 'medianProfile: profiles');
   const [first] = profiles;
   if (!first) throw new FoveaError('bad-argument', 'no profiles: at least one is needed');
   for (const { ops, blocks } of profiles) {

@@ -1,3 +1,14 @@
+import type { Kinds } from '../arguments/expect.js';
+import {
+  aFunction,
+  aNumber,
+  aNumberOrNumbers,
+  anInteger,
+  anObject,
+  aSignal,
+  later,
+  oneOf,
+} from '../arguments/kinds.js';
 import type { Backend, BackendName } from '../backends/backend.js';
 import type { Excitation } from '../mask/excitation.js';
 import type { Masker } from '../mask/mask.js';
@@ -33,3 +44,18 @@ export interface NetworkRunOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (fraction: number, name: string) => void;
 }
+
+/** What each of them is, as far as it can be said without the network. */
+export const runOptionKinds: Kinds<NetworkRunOptions> = {
+  granularity: aNumberOrNumbers,
+  masker: later,
+  rate: aNumber,
+  seed: anInteger,
+  strategy: later,
+  plan: anObject,
+  backend: later,
+  threads: aNumber,
+  excitation: oneOf(['exact', 'active']),
+  signal: aSignal,
+  onProgress: aFunction,
+};

@@ -1,3 +1,5 @@
+import { expectArgument, expectOptions } from '../arguments/expect.js';
+import { aNetwork, aNumber } from '../arguments/kinds.js';
 import { blocksOf, type Network } from '../network/network.js';
 import { networkShapes } from '../network/walk.js';
 import { lowerNetwork } from '../plan/lower.js';
@@ -6,7 +8,7 @@ import { decisionOf } from '../primitives/decision.js';
 import { printProgram } from '../program/print.js';
 import type { Program } from '../program/program.js';
 import type { Shape } from '../tensor.js';
-import type { NetworkRunOptions } from './options.js';
+import { type NetworkRunOptions, runOptionKinds } from './options.js';
 import { planRun } from './prepare.js';
 
 /** What a program is made for. */
@@ -22,6 +24,14 @@ export interface ProgramOptions
   readonly width?: number;
 }
 
+const { plan, strategy, masker, rate, seed, granularity, excitation } = runOptionKinds;
+const programOptionKinds = {
+  ...{ plan, strategy, masker, rate, seed, granularity, excitation },
+  batch: aNumber,
+  height: aNumber,
+  width: aNumber,
+};
+
 /**
  * The program that `run` would execute with these options: plain data, verified, the same for every backend that runs
  * programs. It ends at a foreign node whose output's shape is not known before it has run.
@@ -29,6 +39,8 @@ export interface ProgramOptions
  * @throws FoveaError as `run` does
  */
 export function programOf(network: Network, options: ProgramOptions = {}): Program {
+  expectArgument(network, aNetwork, 'programOf: network');
+  expectOptions(options, programOptionKinds, 'programOf');
   const { batch = 1, height = network.inputShape.height, width = network.inputShape.width } = options;
   const { strategy } = options;
   const shape: Shape = [batch, height, width, network.inputShape.channels];

@@ -1,14 +1,16 @@
+import { expectArgument, expectOptions } from '../arguments/expect.js';
+import { aNetwork, aTensor } from '../arguments/kinds.js';
+import { isPromise } from '../arguments/said.js';
 import type { RunResult } from '../backends/backend.js';
 import { checkFinite } from '../backends/finite.js';
 import { FoveaError } from '../errors.js';
-import { isPromise } from '../mask/ask.js';
 import type { Network } from '../network/network.js';
 import { atOtherSize } from '../network/other-size.js';
 import { learnShapes } from '../network/walk.js';
 import type { Tensor } from '../tensor.js';
 import { ambientSignal } from './ambient-signal.js';
 import { checkResult } from './check-backend.js';
-import type { NetworkRunOptions } from './options.js';
+import { type NetworkRunOptions, runOptionKinds } from './options.js';
 import { awaitAdapter, isGpu, prepare } from './prepare.js';
 import { sessionFor } from './sessions.js';
 
@@ -35,6 +37,9 @@ export async function run(
   input: Tensor,
   options: NetworkRunOptions = {},
 ): Promise<RunResult> {
+  expectArgument(network, aNetwork, 'run: network');
+  expectArgument(input, aTensor, 'run: input');
+  expectOptions(options, runOptionKinds, 'run');
   const learning = learnShapes(network, { height: input.shape[1], width: input.shape[2] });
   if (learning) await learning;
   if (isGpu(options.backend)) await awaitAdapter(options);
@@ -51,6 +56,8 @@ export async function run(
   const { opening, onWait, giveBack } = isPromise(found) ? await found : found;
   try {
     const session = await opening;
+    // Code that ran meanwhile may have transferred its memory.
+    expectArgument(input, aTensor, 'run: input');
     const result = await session.run(input, {
       plan,
       maskers,

@@ -1,3 +1,5 @@
+import { expectArgument } from '../arguments/expect.js';
+import { aNetwork } from '../arguments/kinds.js';
 import type { Backend } from '../backends/backend.js';
 import { checkFiniteWeights } from '../backends/finite.js';
 import { FoveaError } from '../errors.js';
@@ -52,6 +54,7 @@ export function sessionFor(
 
 /** Frees everything kept for a network: packed weights and buffers of all backends and shapes. */
 export async function releaseNetwork(network: Network): Promise<void> {
+  expectArgument(network, aNetwork, 'releaseNetwork: network');
   const kept = sessions.get(network);
   sessions.delete(network);
   await kept?.close();

@@ -1,3 +1,6 @@
+import { expectArgument, expectOptional } from '../arguments/expect.js';
+import { aPosition, aTensor, aText, listOf } from '../arguments/kinds.js';
+import { FoveaError } from '../errors.js';
 import type { Tensor } from '../tensor.js';
 
 /** One class of a network's answer. */
@@ -31,7 +34,13 @@ export function topClasses(
   count: number,
   labels?: readonly string[],
 ): TopClass[] {
-  const [, H, W, C] = output.shape;
+  expectArgument(output, aTensor, 'topClasses: output');
+  expectArgument(image, aPosition, 'topClasses: image');
+  expectArgument(count, aPosition, 'topClasses: count');
+  expectOptional(labels, listOf(aText, 'texts'), 'topClasses: labels');
+  const [N, H, W, C] = output.shape;
+  if (image >= N)
+    throw new FoveaError('bad-argument', `topClasses: image ${image} of ${N}; 0 to ${N - 1} are accepted`);
   if (H !== 1 || W !== 1 || C < 2 || output.fileDims) return [];
   const logits = output.data.subarray(image * C, (image + 1) * C);
   const sum = logits.reduce((total, value) => total + value, 0);

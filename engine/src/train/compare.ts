@@ -1,3 +1,13 @@
+import { expectArgument, expectOptions, type Kinds } from '../arguments/expect.js';
+import {
+  aFunction,
+  aNetwork,
+  aNumber,
+  aNumberOrNumbers,
+  anObject,
+  aTensor,
+  numbers,
+} from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
 import type { Masker } from '../mask/mask.js';
 import { randomMasker } from '../mask/random-masker.js';
@@ -5,7 +15,7 @@ import { saliencyMasker } from '../mask/saliency.js';
 import { describeNetwork } from '../network/describe.js';
 import { blocksOf, type Network } from '../network/network.js';
 import { type Granularity, resolveGranularity } from '../plan/granularity.js';
-import type { NetworkRunOptions } from '../run/options.js';
+import { type NetworkRunOptions, runOptionKinds } from '../run/options.js';
 import { run } from '../run/run.js';
 import { usingNetwork } from '../run/sessions.js';
 import { topClasses } from '../run/top-classes.js';
@@ -44,6 +54,18 @@ export interface Comparison {
   readonly accuracy?: Interval;
 }
 
+const { backend, threads, signal } = runOptionKinds;
+const compareOptionKinds: Kinds<CompareOptions> = {
+  ...{ backend, threads, signal },
+  calibration: aTensor,
+  flops: aNumber,
+  granularity: aNumberOrNumbers,
+  groups: numbers,
+  labels: numbers,
+  others: anObject,
+  onProgress: aFunction,
+};
+
 /** Images that run at once. */
 const batch = 16;
 
@@ -60,6 +82,11 @@ export async function compareMaskers(
   images: Tensor,
   options: CompareOptions = {},
 ): Promise<Comparison[]> {
+  expectArgument(network, aNetwork, 'compareMaskers: network');
+  expectArgument(images, aTensor, 'compareMaskers: images');
+  expectOptions(options, compareOptionKinds, 'compareMaskers');
+  for (const [name, other] of Object.entries(options.others ?? {}))
+    expectArgument(other, aNetwork, `compareMaskers: others.${name}`);
   const { calibration = images, labels, others = {}, onProgress } = options;
   const count = images.shape[0];
   if ((options.groups && options.groups.length !== count) || (labels && labels.length !== count)) {

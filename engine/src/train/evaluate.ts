@@ -1,4 +1,5 @@
-import { FoveaError } from '../errors.js';
+import { expectArgument, expectOptions, type Kinds } from '../arguments/expect.js';
+import { aCount, aDataset, aNetwork, later } from '../arguments/kinds.js';
 import { imageChannels } from '../network/image-channels.js';
 import { blocksOf, type Network } from '../network/network.js';
 import type { Device } from '../plan/device.js';
@@ -7,7 +8,7 @@ import { resolveDevice } from '../predict/options.js';
 import { predict } from '../predict/predict.js';
 import { resolveMaskers } from '../run/maskers.js';
 import { median } from '../run/median.js';
-import type { NetworkRunOptions } from '../run/options.js';
+import { type NetworkRunOptions, runOptionKinds } from '../run/options.js';
 import { run } from '../run/run.js';
 import { imagesOf } from './data/batches.js';
 import type { Dataset } from './data/dataset.js';
@@ -24,6 +25,14 @@ export interface EvaluateOptions extends Omit<NetworkRunOptions, 'plan' | 'onPro
   readonly repeats?: number;
   readonly onProgress?: (done: number, count: number) => void;
 }
+
+const { plan: _, ...runningKinds } = runOptionKinds;
+const evaluateOptionKinds: Kinds<EvaluateOptions> = {
+  ...runningKinds,
+  device: later,
+  batch: aCount,
+  repeats: aCount,
+};
 
 /**
  * Runs a network over a dataset densely and adaptively, in colour or grey as it takes images: accuracy, agreement, rates,
@@ -46,14 +55,12 @@ export async function measureAccuracy(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
+  expectArgument(network, aNetwork, 'measureAccuracy: network');
+  expectArgument(dataset, aDataset, 'measureAccuracy: dataset');
+  expectOptions(options, evaluateOptionKinds, 'measureAccuracy');
   const { device: wanted, batch = 16, repeats = 15, onProgress, ...running } = options;
   // Before anything runs: a name that is not known is found at once.
   const device = wanted === undefined ? undefined : resolveDevice(wanted);
-  for (const [name, value] of Object.entries({ batch, repeats })) {
-    if (!Number.isInteger(value) || value < 1) {
-      throw new FoveaError('bad-argument', `${name} ${value}: an integer of at least 1 is accepted`);
-    }
-  }
   const dense = { ...running, masker: 'random', rate: 1, strategy: 'dense' } as const;
   const channels = imageChannels(network);
   const tally = new EvaluationTally(network, dataset);

@@ -1,10 +1,12 @@
+import { expectArgument, expectFields } from '../arguments/expect.js';
+import { anObject, aText, type Kind, listOf } from '../arguments/kinds.js';
 import { type CheckpointConfig, configKey } from '../network/checkpoint/config.js';
 import { parseSafetensors, writeSafetensors } from '../network/checkpoint/safetensors.js';
 import { networkFromStateDict } from '../network/checkpoint/state-dict.js';
 import type { Network } from '../network/network.js';
 import { checkModelPath } from '../network/stored/save.js';
 import { replaceFile } from '../replace-file.js';
-import type { Parameters } from './parameters.js';
+import { Parameters } from './parameters.js';
 
 /** What `saveModel` writes beside the weights. */
 export interface ModelDescription {
@@ -22,11 +24,21 @@ function configOf(
   return { arch: 'lasnet-resnet', name, layers, size, granularity, labels };
 }
 
+const trainedParameters: Kind = {
+  accepted: 'the parameters that train returns',
+  holds: (value) => value instanceof Parameters,
+};
+const descriptionKinds = { name: aText, labels: listOf(aText, 'texts'), notes: anObject };
+
 /**
  * The network with these `parameters`, batch norm folded, ready to run, plan and predict.
  * @throws FoveaError `bad-file` when there are not as many labels as classes
  */
 export function trainedNetwork(parameters: Parameters, description: ModelDescription): Network {
+  expectArgument(parameters, trainedParameters, 'trainedNetwork: parameters');
+  expectFields(description, descriptionKinds, 'trainedNetwork: description');
+  expectArgument(description.name, aText, 'trainedNetwork: name');
+  expectArgument(description.labels, descriptionKinds.labels, 'trainedNetwork: labels');
   const file = parseSafetensors(writeSafetensors(parameters.stateDict()), description.name);
   return networkFromStateDict(file, configOf(parameters, description), description.name);
 }

@@ -1,3 +1,6 @@
+import { expectArgument } from '../arguments/expect.js';
+import { aText, later } from '../arguments/kinds.js';
+import { saidAsJson } from '../arguments/said.js';
 import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import { readFileBytes } from '../file.js';
@@ -108,6 +111,8 @@ export async function readRecipe(path: string): Promise<Recipe> {
  * @throws FoveaError `bad-file` naming the field that is wrong, or that no recipe has
  */
 export function parseRecipe(value: unknown, source: string): Recipe {
+  expectArgument(source, aText, 'parseRecipe: source');
+  expectArgument(value, later, 'parseRecipe: value');
   const check = new RecipeCheck(source);
   const recipe = check.object('the recipe', value);
   check.fields('the recipe', recipe, accepted.recipe);
@@ -142,7 +147,7 @@ class RecipeCheck {
     if (typeof given === 'number' && given >= low && given <= high && (!whole || Number.isInteger(given)))
       return;
     const kind = whole ? 'an integer' : 'a number';
-    this.fail(`${name} ${JSON.stringify(given)}; ${kind} from ${low} to ${high} is accepted`);
+    this.fail(`${name} ${saidAsJson(given)}; ${kind} from ${low} to ${high} is accepted`);
   }
 
   /** A number that may be left out. */
@@ -174,7 +179,7 @@ function checkData(check: RecipeCheck, data: Fields): void {
   } else if (kind === 'folder') {
     if (typeof data.path !== 'string') check.fail('data.path is missing');
     check.optional('data.testEvery', data.testEvery, 2, 1000, true);
-  } else check.fail(`data.kind ${JSON.stringify(kind)}; "generated" and "folder" are accepted`);
+  } else check.fail(`data.kind ${saidAsJson(kind)}; "generated" and "folder" are accepted`);
   check.fields('data', data, accepted[kind as 'generated' | 'folder']);
 }
 

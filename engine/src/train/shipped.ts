@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { expectArgument } from '../arguments/expect.js';
+import { aText } from '../arguments/kinds.js';
 import { didYouMean } from '../did-you-mean.js';
 import { FoveaError } from '../errors.js';
 import { loadNetwork } from '../network/load.js';
@@ -40,5 +42,6 @@ export function shippedModelPath(name: string): string {
  * ```
  */
 export async function loadShippedModel(name: ShippedModelName = 'quick-look'): Promise<Network> {
+  expectArgument(name, aText, 'loadShippedModel: name');
   return loadNetwork(shippedModelPath(name));
 }

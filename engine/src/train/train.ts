@@ -1,3 +1,5 @@
+import { expectArgument, expectOptions, type Kinds } from '../arguments/expect.js';
+import { aCount, aDataset, aFunction, aNumber, anObject, aSignal, aText } from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
 import { checkThreads } from '../threads.js';
 import { layoutOf } from './architecture.js';
@@ -58,6 +60,16 @@ export interface TrainResult {
 /** A cross entropy this many times that of guessing means that training has diverged. */
 const divergedAt = 20;
 
+const trainOptionKinds: Kinds<TrainOptions> = {
+  train: aDataset,
+  test: aDataset,
+  threads: aNumber,
+  checkpoint: aText,
+  saveEvery: aCount,
+  signal: aSignal,
+  onProgress: aFunction,
+};
+
 /**
  * Trains a network by a recipe: first densely, then with masks that imitate the dense network at fewer
  * FLOPs. The same recipe, images and processor give the same weights, whether or not the run was interrupted.
@@ -67,6 +79,10 @@ const divergedAt = 20;
  *   `backend-unavailable` without native kernels
  */
 export async function train(recipe: Recipe, options: TrainOptions): Promise<TrainResult> {
+  expectArgument(recipe, anObject, 'train: recipe');
+  expectOptions(options, trainOptionKinds, 'train');
+  expectArgument(options.train, aDataset, 'train: train');
+  expectArgument(options.test, aDataset, 'train: test');
   checkRecipe(recipe);
   const layout = layoutOf(recipe.architecture);
   checkData(recipe, options);

@@ -1,4 +1,6 @@
 import { FoveaError } from '@fovea/engine';
+import { expectArgument } from '@fovea/engine/files';
+import { aLatencyDocument, aMasksDocument } from './argument-kinds.js';
 import { drawLatency } from './draw/latency.js';
 import { drawMasks } from './draw/masks.js';
 import { type RasterImage, rasterise } from './draw/raster.js';
@@ -16,6 +18,7 @@ export interface MimeBundle {
 
 /** Mask overlays: the document for the extension, a PNG and a text for other front ends. */
 export function masksBundle(document: MasksDocument): MimeBundle {
+  expectArgument(document, aMasksDocument, 'showMasksDocument: document');
   return withPicture(() => drawMasks(document), {
     data: { [MASKS_MIME]: document, 'text/plain': tableText(masksTable(document)) },
     metadata: {},
@@ -24,6 +27,7 @@ export function masksBundle(document: MasksDocument): MimeBundle {
 
 /** Latency plots: the document for the extension, a PNG and tables as text for other front ends. */
 export function latencyBundle(document: LatencyDocument): MimeBundle {
+  expectArgument(document, aLatencyDocument, 'showLatency: document');
   return withPicture(() => drawLatency(document), {
     data: { [LATENCY_MIME]: document, 'text/plain': latencyTables(document).map(tableText).join('\n\n') },
     metadata: {},

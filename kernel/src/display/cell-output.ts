@@ -1,4 +1,5 @@
 import process from 'node:process';
+import { aFunction, anObject, expectArgument } from '@fovea/engine/files';
 import type { MimeBundle } from './bundle.js';
 
 /** Where displays go: the cell that is running, in a kernel; the terminal, in a script. */
@@ -20,6 +21,8 @@ type Holder = { [key]?: CellOutput };
 
 /** Directs displays to a kernel's cells. Called once by the kernel's runtime. */
 export function connectOutput(output: CellOutput): void {
+  expectArgument(output, anObject, 'connectOutput: output');
+  expectArgument(output.display, aFunction, 'connectOutput: display');
   (globalThis as Holder)[key] = output;
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { aFlag, anObject, aText, expectArgument, expectFields, expectOptions } from '@fovea/engine/files';
 import type { MimeBundle } from './bundle.js';
 import { cellOutput } from './cell-output.js';
 import { formatValue } from './format.js';
@@ -25,13 +26,21 @@ export interface DisplayHandle {
   update(value: unknown, options?: Pick<DisplayOptions, 'metadata' | 'raw'>): void;
 }
 
+const displayKinds = { id: aText, update: aFlag, metadata: anObject, raw: aFlag };
+
 /**
  * Shows a value in the running cell, as its result would be shown.
  *
  * @returns a handle that can replace what is shown
  */
 export function display(value: unknown, options: DisplayOptions = {}): DisplayHandle {
-  const { id = randomUUID(), update = false, metadata, raw = false } = options;
+  const {
+    id = randomUUID(),
+    update = false,
+    metadata,
+    raw = false,
+  } = expectFields(options, displayKinds, 'display');
+  if (raw) expectArgument(value, anObject, 'display: with raw, value');
   const send = (bundle: MimeBundle) =>
     cellOutput().display(metadata ? { ...bundle, metadata: { ...bundle.metadata, ...metadata } } : bundle, {
       id,
@@ -50,6 +59,7 @@ export function display(value: unknown, options: DisplayOptions = {}): DisplayHa
 }
 
 /** Removes what the cell has shown so far. `wait`: only when something new comes, which avoids flicker. */
-export function clearOutput({ wait = false }: { readonly wait?: boolean } = {}): void {
+export function clearOutput(options: { readonly wait?: boolean } = {}): void {
+  const { wait = false } = expectOptions(options, { wait: aFlag }, 'clearOutput');
   cellOutput().clear?.(wait);
 }

@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { aFunction, expectArgument } from '@fovea/engine/files';
 import type { MimeBundle } from './bundle.js';
 import { frameBundle } from './data-frames.js';
 import { domBundle } from './dom.js';
@@ -17,7 +18,7 @@ const formatters: Formatter[] = [];
 
 /** Adds a formatter. Later formatters take precedence over earlier ones, and a value's own display over all. */
 export function registerFormatter(formatter: Formatter): void {
-  formatters.unshift(formatter);
+  formatters.unshift(expectArgument(formatter, aFunction, 'registerFormatter: formatter'));
 }
 
 /**

@@ -6,7 +6,18 @@ import {
   preprocess,
   type Tensor,
 } from '@fovea/engine';
-import { didYouMean } from '@fovea/engine/files';
+import {
+  aNetwork,
+  aNumber,
+  aSize,
+  aText,
+  aUint8Array,
+  didYouMean,
+  either,
+  expectArgument,
+  expectOptions,
+  numbers,
+} from '@fovea/engine/files';
 import {
   decodeImage,
   drawScene,
@@ -26,6 +37,7 @@ export interface NetworkImage {
 
 /** What a network takes: its nominal size, of grey images or of colour, and its own way of normalising them. */
 function inputOf(target: Network | ImageSize): PreprocessOptions & { readonly channels: 1 | 3 } {
+  expectArgument(target, either(aNetwork, aSize), 'the size wanted:');
   if (!('nodes' in target)) return { height: target.height, width: target.width, channels: 3 };
   const { height, width } = target.inputShape;
   return { ...target.preprocessing, height, width, channels: imageChannels(target) };
@@ -48,9 +60,12 @@ export async function readImage(
   target: Network | ImageSize,
   how: Preprocessing = {},
 ): Promise<NetworkImage> {
+  expectArgument(source, either(aText, aUint8Array), 'readImage: source');
+  expectOptions(how, { fit: aText, cropFraction: aNumber, mean: numbers, deviation: numbers }, 'readImage');
+  const input = inputOf(target);
   const name = typeof source === 'string' ? source.split(/[\\/]/).at(-1)! : 'image';
   const bytes = typeof source === 'string' ? await readFileBytes(source) : source;
-  return { name, tensor: await preprocess(await decodeImage(bytes, name), { ...inputOf(target), ...how }) };
+  return { name, tensor: await preprocess(await decodeImage(bytes, name), { ...input, ...how }) };
 }
 
 /** Name of a sample image; editors offer those that there are. */
@@ -79,6 +94,7 @@ const drawnSide = 224;
  * @throws FoveaError `unknown-name` listing the names
  */
 export async function sampleImage(name: SampleImageName, target: Network | ImageSize): Promise<NetworkImage> {
+  expectArgument(name, aText, 'sampleImage: name');
   const input = inputOf(target);
   const { height, width } = input;
   const fits = height === width && height >= 64 && height <= drawnSide;

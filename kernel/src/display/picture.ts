@@ -1,6 +1,8 @@
 import { FoveaError, type Tensor } from '@fovea/engine';
+import { expectArgument, expectFields } from '@fovea/engine/files';
 import { imageNetDeviation, imageNetMean } from '@fovea/engine/internal';
 import { decode, encode } from 'fast-png';
+import { aPicture, pictureOptionKinds } from './argument-kinds.js';
 
 /** Eight-bit pixels, row by row: one channel for grey, three for RGB, four with opacity. */
 export interface Pixels {
@@ -42,6 +44,8 @@ export interface PictureOptions {
  * @throws FoveaError `bad-shape` for a tensor with another number of channels, `bad-file` for a broken PNG
  */
 export function pictures(source: PictureSource, options: PictureOptions = {}): Picture[] {
+  expectArgument(source, aPicture, 'pictures: source');
+  expectFields(options, pictureOptionKinds, 'pictures: options');
   const { maxSide = 768 } = options;
   const name = 'name' in source && source.name !== undefined ? source.name : 'image';
   if (source instanceof Uint8Array) return [pngPicture(name, source, maxSide)];

@@ -1,4 +1,13 @@
 import { FoveaError } from '@fovea/engine';
+import {
+  anObject,
+  aText,
+  either,
+  expectArgument,
+  expectFields,
+  expectOptions,
+  listOf,
+} from '@fovea/engine/files';
 import { type MimeBundle, withPicture } from './bundle.js';
 import { show } from './cell-output.js';
 import {
@@ -43,16 +52,24 @@ export interface PlotlyTrace {
  *
  * @throws FoveaError `bad-argument` when `data` is not a list of traces
  */
-export function plotly(figure: PlotlyFigure | readonly PlotlyTrace[], { id }: ShowOptions = {}): void {
+export function plotly(figure: PlotlyFigure | readonly PlotlyTrace[], options: ShowOptions = {}): void {
+  const { id } = expectOptions(options, { id: aText }, 'plotly');
   show(plotlyBundle(figure), id);
 }
 
+const aFigure = either(
+  { accepted: '{ data, layout }', holds: (value) => anObject.holds(value) && 'data' in (value as object) },
+  listOf(anObject, 'traces'),
+);
+
 /** The representations that `plotly` shows. */
 function plotlyBundle(figure: PlotlyFigure | readonly PlotlyTrace[]): MimeBundle {
+  expectArgument(figure, aFigure, 'plotly: figure');
   const { data, layout = {}, config }: PlotlyFigure = 'data' in figure ? figure : { data: figure };
   if (!Array.isArray(data) || data.some((trace) => typeof trace !== 'object' || trace === null)) {
     throw new FoveaError('bad-argument', 'a plotly figure needs `data`: a list of trace objects');
   }
+  expectFields({ layout, config }, { layout: anObject, config: anObject }, 'plotly: figure');
   const traces: readonly PlotlyTrace[] = data;
   const document = { data: traces.map(plain), layout: plain(layout), ...(config ? { config } : {}) };
   const bundle: MimeBundle = {

@@ -1,5 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { FoveaError } from '@fovea/engine';
+import {
+  aNumber,
+  aText,
+  either,
+  expectArgument,
+  expectOptions,
+  type Kind,
+  numbers,
+  said,
+} from '@fovea/engine/files';
 import { formatPercent } from '../presentation/index.js';
 import { cellOutput } from './cell-output.js';
 import { escapeMarkup } from './draw/svg.js';
@@ -35,9 +45,10 @@ export class Progress {
    * @param total how much there is to do, in any unit; 1 to report fractions
    * @throws FoveaError `bad-argument` unless it is a positive number
    */
-  constructor(total = 1, { label = '' }: ProgressOptions = {}) {
-    if (!(total > 0 && Number.isFinite(total))) {
-      throw new FoveaError('bad-argument', `progress of ${total}: a positive number is accepted`);
+  constructor(total = 1, options: ProgressOptions = {}) {
+    const { label = '' } = expectOptions(options, { label: aText }, 'progress');
+    if (!(typeof total === 'number' && total > 0 && Number.isFinite(total))) {
+      throw new FoveaError('bad-argument', `progress of ${said(total)}: a positive number is accepted`);
     }
     this.#total = total;
     this.#label = label;
@@ -51,6 +62,8 @@ export class Progress {
 
   /** Sets how much is done; values outside 0…total are clamped. */
   set(done: number, label = this.#label): void {
+    expectArgument(done, aNumber, 'progress: done');
+    expectArgument(label, aText, 'progress: label');
     if (this.#finished) return;
     this.#done = Math.min(this.#total, Math.max(0, Number.isFinite(done) ? done : this.#done));
     this.#label = label;
@@ -61,11 +74,13 @@ export class Progress {
 
   /** Adds to how much is done. */
   advance(by = 1, label = this.#label): void {
+    expectArgument(by, aNumber, 'progress: by');
     this.set(this.#done + by, label);
   }
 
   /** Ends the bar; later calls change nothing. */
   finish(label = this.#label): void {
+    expectArgument(label, aText, 'progress: label');
     if (this.#finished) return;
     this.#done = this.#total;
     this.#label = label;
@@ -106,6 +121,11 @@ function duration(seconds: number): string {
   return `${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
 }
 
+const aList: Kind = {
+  accepted: 'a list',
+  holds: (value) => Array.isArray(value) || numbers.holds(value),
+};
+
 /** A bar over `total` steps, which the returned object moves. */
 export function progress(total?: number, options?: ProgressOptions): Progress;
 /** Goes through a list, with a bar that follows: `for (const x of fovea.progress(list))`. */
@@ -114,6 +134,8 @@ export function progress<Item>(
   totalOrItems: number | readonly Item[] = 1,
   options: ProgressOptions = {},
 ): Progress | Iterable<Item> {
+  expectArgument(totalOrItems, either(aNumber, aList), 'progress of');
+  expectOptions(options, { label: aText }, 'progress');
   return typeof totalOrItems === 'number'
     ? new Progress(totalOrItems, options)
     : follow(totalOrItems, options);

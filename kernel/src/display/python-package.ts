@@ -4,7 +4,16 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { FoveaError } from '@fovea/engine';
-import { homeFolder, makeFolder, removeAbandoned, replaceFile, temporaryName } from '@fovea/engine/files';
+import {
+  aText,
+  expectArgument,
+  homeFolder,
+  listOf,
+  makeFolder,
+  removeAbandoned,
+  replaceFile,
+  temporaryName,
+} from '@fovea/engine/files';
 import { dataFolder } from '@fovea/engine/internal';
 import { unzipSync } from 'fflate';
 import { matchesGlob } from '../glob.js';
@@ -28,6 +37,8 @@ const patienceMs = 120_000;
  * @throws FoveaError `bad-argument` for another form of requirement, `bad-file` for a name that the package does not have
  */
 export async function packageFiles(requirement: string, names: readonly string[]): Promise<string[]> {
+  expectArgument(requirement, aText, 'packageFiles: requirement');
+  expectArgument(names, listOf(aText, 'names of files'), 'packageFiles: names');
   const name = requirementForm.exec(requirement)?.[1];
   if (!name) {
     throw new FoveaError('bad-argument', `package "${requirement}": a name, or NAME==VERSION, is accepted`);

@@ -1,16 +1,38 @@
 import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { FoveaError } from '@fovea/engine/errors';
+import {
+  aFlag,
+  aNumber,
+  anObject,
+  aText,
+  aUint8Array,
+  either,
+  expectArgument,
+  expectOptions,
+  listOf,
+} from '@fovea/engine/files';
 import type { MimeBundle } from './bundle.js';
 import { imageType } from './image-type.js';
 import { DISPLAY } from './own-display.js';
+
+/** A text, or what a template tag is given. */
+const parts = listOf(aText, 'its parts');
+const aSource = either(aText, {
+  ...parts,
+  holds: (value) => parts.holds(value) && (value as readonly string[]).length > 0,
+});
+const sizeKinds = { width: aNumber, height: aNumber };
 
 /** A value that shows itself as what it was made for: the last line of a cell, or given to `display`. */
 export class Rich {
   constructor(
     readonly data: Readonly<Record<string, unknown>>,
     readonly metadata: Readonly<Record<string, unknown>> = {},
-  ) {}
+  ) {
+    expectArgument(data, anObject, 'Rich: data');
+    expectArgument(metadata, anObject, 'Rich: metadata');
+  }
 
   toMimeBundle(): MimeBundle {
     return { data: this.data, metadata: this.metadata };
@@ -40,13 +62,15 @@ export function markdown(source: string | TemplateStringsArray, ...values: reado
 
 /** LaTeX; text without delimiters becomes a displayed formula. */
 export function latex(source: string | TemplateStringsArray, ...values: readonly unknown[]): Rich {
+  expectArgument(source, aSource, 'latex: source');
   const raw = typeof source === 'string' ? source : String.raw(source, ...values);
   const text = raw.includes('$') || raw.includes('\\begin') ? raw : `$$${raw}$$`;
   return new Rich({ 'text/latex': text, 'text/plain': raw });
 }
 
 /** A tree that can be unfolded. Values that JSON lacks (bigint, cycles) are shown as text. */
-export function json(value: unknown, { expanded = false }: { readonly expanded?: boolean } = {}): Rich {
+export function json(value: unknown, options: { readonly expanded?: boolean } = {}): Rich {
+  const { expanded = false } = expectOptions(options, { expanded: aFlag }, 'json');
   const plain = toJson(value, []);
   return new Rich(
     { 'application/json': plain, 'text/plain': JSON.stringify(plain, undefined, 2) ?? 'undefined' },
@@ -63,6 +87,8 @@ export interface ImageOptions {
 
 /** A PNG: its bytes, or base64 text. */
 export function png(source: Uint8Array | string, options: ImageOptions = {}): Rich {
+  expectArgument(source, either(aText, aUint8Array), 'png: source');
+  expectOptions(options, sizeKinds, 'png');
   return picture('image/png', source, options);
 }
 
@@ -81,6 +107,8 @@ export function svg(source: string | TemplateStringsArray, ...values: readonly u
  * @throws FoveaError `io` when the file cannot be read, `bad-file` when it is no image that a browser shows
  */
 export function image(source: string | Uint8Array, options: ImageOptions = {}): Rich {
+  expectArgument(source, either(aText, aUint8Array), 'image: source');
+  expectOptions(options, sizeKinds, 'image');
   let bytes: Uint8Array;
   if (typeof source === 'string') {
     try {
@@ -114,6 +142,7 @@ function join(
   values: readonly unknown[],
   text: (value: unknown) => string,
 ): string {
+  expectArgument(source, aSource, 'the source');
   if (typeof source === 'string') return source;
   return source.reduce((result, part, index) => result + text(values[index - 1]) + part);
 }

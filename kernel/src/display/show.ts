@@ -1,4 +1,6 @@
 import type { Network, Profile } from '@fovea/engine';
+import { aText, either, expectArgument, expectOptions } from '@fovea/engine/files';
+import { aLatencyDocument, masksOptionKinds, pictureOptionKinds, somethingTimed } from './argument-kinds.js';
 import { latencyBundle, masksBundle, pngBundle } from './bundle.js';
 import { show } from './cell-output.js';
 import { type Labelled, latencyDocument } from './documents/latency.js';
@@ -26,13 +28,15 @@ export function showMasks(
   result: MasksSource,
   images: PictureSource | readonly PictureSource[],
   network: Network,
-  { id, ...options }: MasksDocumentOptions & ShowOptions = {},
+  options: MasksDocumentOptions & ShowOptions = {},
 ): void {
-  showMasksDocument(masksDocument(result, images, network, options), { id });
+  const { id, ...how } = expectOptions(options, { ...masksOptionKinds, id: aText }, 'showMasks');
+  showMasksDocument(masksDocument(result, images, network, how), { id });
 }
 
 /** Shows a document made by `masksDocument`. */
-export function showMasksDocument(document: MasksDocument, { id }: ShowOptions = {}): void {
+export function showMasksDocument(document: MasksDocument, options: ShowOptions = {}): void {
+  const { id } = expectOptions(options, { id: aText }, 'showMasksDocument');
   show(masksBundle(document), id);
 }
 
@@ -46,18 +50,18 @@ export function showMasksDocument(document: MasksDocument, { id }: ShowOptions =
  */
 export function showLatency(
   content: Profile | LatencyDocument | readonly (Labelled | LatencyView)[],
-  { id, title }: ShowOptions & { readonly title?: string | undefined } = {},
+  options: ShowOptions & { readonly title?: string | undefined } = {},
 ): void {
+  const { id, title } = expectOptions(options, { id: aText, title: aText }, 'showLatency');
+  expectArgument(content, either(somethingTimed, aLatencyDocument), 'showLatency: content');
   const document = 'views' in content ? content : latencyDocument(content, { title });
   show(latencyBundle(document), id);
 }
 
 /** Shows pictures: a tensor's images, a PNG file's bytes, or pixels. */
-export function showImage(
-  source: PictureSource,
-  { id, ...options }: PictureOptions & ShowOptions = {},
-): void {
-  for (const [index, { name, width, height, png }] of pictures(source, options).entries()) {
+export function showImage(source: PictureSource, options: PictureOptions & ShowOptions = {}): void {
+  const { id, ...how } = expectOptions(options, { ...pictureOptionKinds, id: aText }, 'showImage');
+  for (const [index, { name, width, height, png }] of pictures(source, how).entries()) {
     show(
       pngBundle({ png: Buffer.from(png), width, height }, `${name}, ${width} x ${height}`),
       id === undefined ? undefined : `${id}${index === 0 ? '' : `-${index}`}`,

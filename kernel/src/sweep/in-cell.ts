@@ -1,8 +1,18 @@
 import { FoveaError } from '@fovea/engine';
+import { aFlag, anObject, aSignal, aText, either, expectArgument, expectOptions } from '@fovea/engine/files';
 import { ambientSignal } from '@fovea/engine/internal';
 import { displaySweep } from './live-display.js';
 import type { SweepSpace } from './space/space.js';
 import { Sweep, type SweepOptions, type SweepResult } from './sweep.js';
+
+const sweepOptionKinds = {
+  queue: aText,
+  labels: anObject,
+  confirm: aFlag,
+  retryFailed: aFlag,
+  signal: aSignal,
+  backend: anObject,
+};
 
 /**
  * Runs a sweep with a live display: progress, quality against latency, and a table; it can be paused, resumed and
@@ -19,6 +29,8 @@ import { Sweep, type SweepOptions, type SweepResult } from './sweep.js';
  *   `confirm`), `io` when the queue refuses, stays away for 20 seconds, or results cannot be kept, `aborted`
  */
 export async function sweep(space: SweepSpace | string, options: SweepOptions = {}): Promise<SweepResult> {
+  expectArgument(space, either(aText, anObject), 'sweep: space');
+  expectOptions(options, sweepOptionKinds, 'sweep');
   const signal = options.signal ?? ambientSignal();
   if (signal?.aborted) throw new FoveaError('aborted', 'the sweep was aborted before it began');
   const started = await Sweep.start(space, {

@@ -1,3 +1,4 @@
+import { aFlag, anObject, expectArgument, expectOptions, type Kind } from '@fovea/engine/files';
 import { median } from '@fovea/engine/internal';
 import { csvText, numberText } from '../presentation/index.js';
 import { keptBy, shortName } from './kept-networks.js';
@@ -258,6 +259,13 @@ export function paretoOf(
   return { yLabel: quality === 'accuracy' ? 'accuracy' : 'agreement with dense', points };
 }
 
+const someRecords: Kind = {
+  accepted: 'a list of records, as sweep returns,',
+  holds: (value) =>
+    Array.isArray(value) &&
+    value.every((record) => anObject.holds(record) && anObject.holds((record as PointRecord).point)),
+};
+
 /**
  * Records as a spreadsheet reads them: one line each, every setting and figure a column.
  * @param options `medians`: one line for each design in their place, with the median, least and most of every figure over
@@ -265,8 +273,10 @@ export function paretoOf(
  */
 export function recordsCsv(
   records: readonly PointRecord[],
-  { medians = false }: { readonly medians?: boolean } = {},
+  options: { readonly medians?: boolean } = {},
 ): string {
+  expectArgument(records, someRecords, 'recordsCsv: records');
+  const { medians = false } = expectOptions(options, { medians: aFlag }, 'recordsCsv');
   const lines = medians ? designLines(sweepRows(records)) : recordLines(records);
   return csvText(lines, '\n');
 }
@@ -311,5 +321,6 @@ function recordLines(records: readonly PointRecord[]): Line[] {
 
 /** Records as JSON Lines. */
 export function recordsJsonLines(records: readonly PointRecord[]): string {
+  expectArgument(records, someRecords, 'recordsJsonLines: records');
   return records.map((record) => `${JSON.stringify(record)}\n`).join('');
 }

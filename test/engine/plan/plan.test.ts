@@ -348,7 +348,7 @@ describe('a device that a plan is made for', () => {
     const device = 'v100' as unknown as Device;
     for (const strategy of ['auto', 'streamed']) {
       expect(() => makePlan(network, { strategy, device })).toThrow(
-        "device v100: a device object is accepted here, such as getDevice('v100') returns",
+        `device "v100": a device object is accepted here, such as getDevice('v100') returns`,
       );
     }
     expect(makePlan(network, { strategy: 'auto', device: getDevice('v100') }).strategy).toBe('auto');

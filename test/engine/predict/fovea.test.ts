@@ -284,7 +284,7 @@ describe('what is refused, and how', () => {
     ['threads that are not whole', { device: 'v100', threads: 1.5 }, /threads 1\.5/],
     ['a device without bandwidth', { device: { ...v100, memoryBandwidth: 0 } }, /memoryBandwidth is 0/],
     ['a device with NaN', { device: { ...v100, lanes: Number.NaN } }, /lanes is NaN/],
-    ['a device of no kind', { device: { ...v100, kind: 'tpu' as never } }, /kind is tpu/],
+    ['a device of no kind', { device: { ...v100, kind: 'tpu' as never } }, /kind is "tpu"/],
     ['no device', { device: undefined as never }, /device undefined/],
     [
       'a plan for another network',

@@ -103,8 +103,8 @@ describe('prediction on a calibrated GPU', () => {
     expect(compute(0.5)).toBeLessThan(0.9 * compute(1));
     // Projections are computed everywhere.
     expect(compute(0)).toBeLessThan(0.2 * compute(1));
-    const options = { strategy: 'streamed', granularity: 2, masker: saliencyMasker(0.5) };
-    const { passes } = encodeProgram(programOf(network, options));
+    const options = { strategy: 'streamed', granularity: 2 };
+    const { passes } = encodeProgram(programOf(network, { ...options, masker: saliencyMasker(0.5) }));
     const dispatches = passes.reduce((sum, { launches }) => sum + launches.length, 0);
     const overhead = predict(network, { device: gpu(), ...options, rate: 0 }).ops.reduce(
       (sum, op) => sum + op.overheadMs,

@@ -92,7 +92,7 @@ describe('bad rows are refused by name', () => {
     ['a rate above 1', { ...good, config: { ...good.config, r: 1.5 } }, /r is 1\.5, expected 0…1/],
     ['a granularity below 1', { ...good, config: { ...good.config, S: 0 } }, /S is 0/],
     ['a missing field', { ...good, config: {} }, /c is undefined/],
-    ['a batch of 0', { ...good, batch: 0 }, /batch is 0/],
+    ['a batch of 0', { ...good, batch: 0 }, /batch 0;/],
     [
       'an unknown network',
       { ...good, op: 'block_static', config: { net: 'alexnet', stage: 1 } },

@@ -143,7 +143,7 @@ describe('what the search refuses', () => {
     ['a rate above 1', { rate: 2 }, /rate 2/],
     ['a granularity of 0', { granularities: [0] }, /S = 0/],
     ['an unknown strategy', { strategies: ['magic'] }, /"magic"/],
-    ['an unknown objective', { objective: 'beauty' as never }, /'beauty'.*latency or finest/],
+    ['an unknown objective', { objective: 'beauty' as never }, /"beauty".*latency or finest/],
     ['a negative tolerance', { tolerance: -1 }, /-1/],
     [
       'rates for no S that is searched',

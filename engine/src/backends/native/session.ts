@@ -1,5 +1,5 @@
+import { isPromise } from '../../arguments/said.js';
 import { FoveaError } from '../../errors.js';
-import { isPromise } from '../../mask/ask.js';
 import type { Mask } from '../../mask/mask.js';
 import { convolutionsOf } from '../../network/convolutions.js';
 import type { Convolution, Network } from '../../network/network.js';

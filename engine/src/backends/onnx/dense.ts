@@ -1,3 +1,5 @@
+import { expectArgument, expectOptions, type Kinds } from '../../arguments/expect.js';
+import { aNetwork, aNumber, aText } from '../../arguments/kinds.js';
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import { toOnnx } from '../../network/onnx/write.js';
@@ -38,6 +40,14 @@ export interface DenseOptions {
   readonly provider?: ExecutionProvider;
 }
 
+const denseOptionKinds: Kinds<DenseOptions> = {
+  batch: aNumber,
+  height: aNumber,
+  width: aNumber,
+  threads: aNumber,
+  provider: aText,
+};
+
 /**
  * Opens the dense baseline: the network's own ONNX file where it accepts this batch and size, otherwise the
  * network written as ONNX.
@@ -57,6 +67,8 @@ export interface DenseOptions {
  * ```
  */
 export async function openDense(network: Network, options: DenseOptions): Promise<DenseSession> {
+  expectArgument(network, aNetwork, 'openDense: network');
+  expectOptions(options, denseOptionKinds, 'openDense');
   const { threads = 1, provider = 'cpu', ...shape } = options;
   const settings = { threads, provider };
   checkThreads(threads);

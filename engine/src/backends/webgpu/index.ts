@@ -1,3 +1,5 @@
+import { expectOptions } from '../../arguments/expect.js';
+import { aFlag, aText } from '../../arguments/kinds.js';
 import { FoveaError } from '../../errors.js';
 import { paddedFor } from '../../network/padded.js';
 import { networkShapes } from '../../network/walk.js';
@@ -27,9 +29,14 @@ export const webgpuBackend: Backend = webgpuBackendWith({});
  * @returns a backend whose `open` throws FoveaError `unsupported` for f16 on an adapter without it
  * @throws FoveaError `bad-argument` for an unknown precision
  */
-export function webgpuBackendWith({ precision = 'f32', tune }: WebgpuOptions): Backend {
+export function webgpuBackendWith(options: WebgpuOptions): Backend {
+  const { precision = 'f32', tune } = expectOptions(
+    options,
+    { precision: aText, tune: aFlag },
+    'webgpuBackendWith',
+  );
   if (precision !== 'f32' && precision !== 'f16')
-    throw new FoveaError('bad-argument', `precision ${String(precision)}: f32 or f16 is accepted`);
+    throw new FoveaError('bad-argument', `precision ${precision}: f32 or f16 is accepted`);
   return {
     name: 'webgpu',
     onnxProvider: 'webgpu',

@@ -1,3 +1,5 @@
+import { expectArgument, expectOptions } from '../../arguments/expect.js';
+import { aNumber, anInteger, anObject, aText, numbers } from '../../arguments/kinds.js';
 import { didYouMean } from '../../did-you-mean.js';
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../network.js';
@@ -68,6 +70,8 @@ const ARCHITECTURES: Readonly<Record<string, (options: BuiltOptions) => Network>
 /** Names that `builtNetwork` knows, as torchvision spells them. */
 export const builtNetworkNames: readonly string[] = Object.keys(ARCHITECTURES);
 
+const builtOptionKinds = { classes: aNumber, inputSize: aNumber, maskers: anObject, seed: anInteger };
+
 /**
  * An architecture by name, with random weights: enough to predict and to measure, without a file.
  * @throws FoveaError `unknown-name` for a name not in `builtNetworkNames`
@@ -81,6 +85,10 @@ export const builtNetworkNames: readonly string[] = Object.keys(ARCHITECTURES);
  * ```
  */
 export function builtNetwork(name: BuiltNetworkName, options: BuiltOptions = {}): Network {
+  expectArgument(name, aText, 'builtNetwork: name');
+  expectOptions(options, builtOptionKinds, 'builtNetwork');
+  if (options.maskers)
+    expectArgument(options.maskers.granularity, numbers, 'builtNetwork: maskers.granularity');
   if (!Object.hasOwn(ARCHITECTURES, name)) {
     throw new FoveaError(
       'unknown-name',

@@ -1,3 +1,4 @@
+import { saidAsJson } from '../../arguments/said.js';
 import { FoveaError } from '../../errors.js';
 import type { PerChannel } from '../../image/normalise.js';
 
@@ -47,13 +48,13 @@ export function parseCheckpointConfig(value: unknown, source: string): Checkpoin
   const { arch, layers, size, stem, granularity, labels, mean, std, name } = value as Record<string, unknown>;
   if (arch !== undefined && !(typeof arch === 'string' && knownArchitectures.test(arch))) {
     fail(
-      `arch ${shown(arch)}; "lasnet-resnet", "resnet", "regnet", "efficientnet", "tf_efficientnet", "convnext" and the like are accepted`,
+      `arch ${saidAsJson(arch)}; "lasnet-resnet", "resnet", "regnet", "efficientnet", "tf_efficientnet", "convnext" and the like are accepted`,
     );
   }
   const counts = (field: string, list: unknown): readonly number[] | undefined => {
     if (list === undefined) return undefined;
     if (!Array.isArray(list) || list.length > 4096 || !list.every((n) => Number.isSafeInteger(n) && n >= 1)) {
-      fail(`${field} ${shown(list)}; a list of integers of at least 1 is accepted`);
+      fail(`${field} ${saidAsJson(list)}; a list of integers of at least 1 is accepted`);
     }
     return list as number[];
   };
@@ -62,21 +63,21 @@ export function parseCheckpointConfig(value: unknown, source: string): Checkpoin
       ? fail(`size ${size}; an integer of at least 1 is accepted`)
       : counts('size', typeof size === 'number' ? [size] : size);
   if (sides && sides.length !== 1 && sides.length !== 2)
-    fail(`size ${shown(size)}; a side or [height, width]`);
+    fail(`size ${saidAsJson(size)}; a side or [height, width]`);
   if (
     labels !== undefined &&
     !(Array.isArray(labels) && labels.every((label) => typeof label === 'string'))
   ) {
-    fail(`labels ${shown(labels)}; a list of strings is accepted`);
+    fail(`labels ${saidAsJson(labels)}; a list of strings is accepted`);
   }
-  if (name !== undefined && typeof name !== 'string') fail(`name ${shown(name)}; a string is accepted`);
+  if (name !== undefined && typeof name !== 'string') fail(`name ${saidAsJson(name)}; a string is accepted`);
   if (stem !== undefined && stem !== 'imagenet' && stem !== 'cifar') {
-    fail(`stem ${shown(stem)}; "imagenet" and "cifar" are accepted`);
+    fail(`stem ${saidAsJson(stem)}; "imagenet" and "cifar" are accepted`);
   }
   const statistics = (field: string, list: unknown, least: number): PerChannel | undefined => {
     if (list === undefined) return undefined;
     if (!Array.isArray(list) || list.length !== 3 || !list.every((n) => Number.isFinite(n) && n > least)) {
-      fail(`${field} ${shown(list)}; three numbers${least === 0 ? ' above 0' : ''} are accepted`);
+      fail(`${field} ${saidAsJson(list)}; three numbers${least === 0 ? ' above 0' : ''} are accepted`);
     }
     return list as unknown as PerChannel;
   };
@@ -95,9 +96,4 @@ export function parseCheckpointConfig(value: unknown, source: string): Checkpoin
     ...(deviations ? { std: deviations } : {}),
     ...(name === undefined ? {} : { name: name as string }),
   };
-}
-
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -1,3 +1,14 @@
+import { expectArgument, expectOptional } from '../../arguments/expect.js';
+import {
+  anObject,
+  aPosition,
+  aText,
+  aUint8Array,
+  floats,
+  type Kind,
+  numbers,
+} from '../../arguments/kinds.js';
+import { tagOf } from '../../arguments/said.js';
 import { FoveaError } from '../../errors.js';
 import { bytesPerValue, isNumberFormat, type NumberFormat, toFloat32 } from '../number-formats.js';
 
@@ -22,6 +33,23 @@ export interface Safetensors {
 const bad = (source: string, what: string, cause?: unknown) =>
   new FoveaError('bad-file', `${source}: ${what}`, { cause });
 
+const aSafetensors: Kind = {
+  accepted: 'what parseSafetensors and readSafetensors return',
+  holds: (value) => anObject.holds(value) && tagOf((value as Safetensors).tensors) === 'Map',
+};
+const aNamedTensor: Kind = {
+  accepted: 'a shape, and values in a Float32Array or a Uint8Array,',
+  holds: (value) => {
+    if (!anObject.holds(value)) return false;
+    const { shape, values } = value as NamedTensor;
+    return (
+      Array.isArray(shape) &&
+      shape.every(aPosition.holds) &&
+      (aUint8Array.holds(values) || floats.holds(values))
+    );
+  },
+};
+
 /**
  * Reads the safetensors format: eight bytes with the header's length, a JSON header, then the arrays.
  * Nothing is copied. Every offset is checked before use, arrays may neither overlap nor leave holes.
@@ -29,6 +57,8 @@ const bad = (source: string, what: string, cause?: unknown) =>
  * @throws FoveaError `bad-file`, naming the array and the value that is wrong
  */
 export function parseSafetensors(bytes: Uint8Array, source: string): Safetensors {
+  expectArgument(bytes, aUint8Array, 'parseSafetensors: bytes');
+  expectArgument(source, aText, 'parseSafetensors: source');
   if (bytes.length < 8) {
     throw bad(source, `${bytes.length} bytes are too few for a safetensors file, which has at least 8`);
   }
@@ -68,6 +98,9 @@ export function float32Of(
   name: string,
   shape?: readonly number[],
 ): Float32Array<ArrayBuffer> {
+  expectArgument(file, aSafetensors, 'float32Of: file');
+  expectArgument(name, aText, 'float32Of: name');
+  expectOptional(shape, numbers, 'float32Of: shape');
   const tensor = file.tensors.get(name);
   if (!tensor) throw bad(file.source, `there is no array ${JSON.stringify(name)}`);
   if (
@@ -181,6 +214,12 @@ export function writeSafetensors(
   tensors: Readonly<Record<string, NamedTensor>>,
   metadata?: Readonly<Record<string, string>>,
 ): Uint8Array<ArrayBuffer> {
+  expectArgument(tensors, anObject, 'writeSafetensors: tensors');
+  expectOptional(metadata, anObject, 'writeSafetensors: metadata');
+  for (const [name, tensor] of Object.entries(tensors))
+    expectArgument(tensor, aNamedTensor, `writeSafetensors: ${name}`);
+  for (const [name, text] of Object.entries(metadata ?? {}))
+    expectArgument(text, aText, `writeSafetensors: ${name}`);
   const header: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
   let reached = 0;
   for (const [name, { shape, values }] of Object.entries(tensors)) {

@@ -1,3 +1,5 @@
+import { expectArgument, expectOptional } from '../../arguments/expect.js';
+import { aText, aUint8Array } from '../../arguments/kinds.js';
 import type { Network } from '../network.js';
 import { importModel } from './import.js';
 import { readerBeside } from './model-folder.js';
@@ -11,12 +13,16 @@ import { readerBeside } from './model-folder.js';
  * @throws FoveaError `bad-file` when the file is damaged, `unsupported` when its input is no image,
  *   `unknown-name` when it has no such output
  */
-export function importOnnx(
+export async function importOnnx(
   bytes: Uint8Array,
   name: string,
   path?: string,
   outputName?: string,
 ): Promise<Network> {
+  expectArgument(bytes, aUint8Array, 'importOnnx: bytes');
+  expectArgument(name, aText, 'importOnnx: name');
+  expectOptional(path, aText, 'importOnnx: path');
+  expectOptional(outputName, aText, 'importOnnx: outputName');
   return importModel(bytes, name, {
     path,
     readBeside: path === undefined ? undefined : readerBeside(path),

@@ -1,3 +1,5 @@
+import { expectArgument, expectOptions, type Kinds } from '../../arguments/expect.js';
+import { aCount, aFlag, aNetwork, anObject, aSize, aText, either, oneOf } from '../../arguments/kinds.js';
 import { FoveaError } from '../../errors.js';
 import { convolutionsOf } from '../convolutions.js';
 import type { Network } from '../network.js';
@@ -48,7 +50,7 @@ export interface OnnxOptions extends Omit<StorageOptions, 'externalLocation'> {
  * ```
  */
 export function toOnnx(network: Network, options: OnnxOptions = {}): Uint8Array<ArrayBuffer> {
-  return write(network, options).model;
+  return write(expectArgument(network, aNetwork, 'toOnnx: network'), options).model;
 }
 
 /**
@@ -60,10 +62,29 @@ export function toOnnxWithExternalData(
   location: string,
   options: OnnxOptions = {},
 ): OnnxFiles {
-  return write(network, { ...options, externalLocation: location });
+  expectArgument(network, aNetwork, 'toOnnxWithExternalData: network');
+  expectArgument(location, aText, 'toOnnxWithExternalData: location');
+  return write(network, {
+    ...expectOptions(options, onnxOptionKinds, 'toOnnxWithExternalData'),
+    externalLocation: location,
+  });
 }
 
+const onnxOptionKinds: Kinds<OnnxOptions & StorageOptions> = {
+  batch: either(aCount, oneOf(['dynamic'])),
+  batchNorm: anObject,
+  head: oneOf(['flatten', 'reshape']),
+  maskers: aFlag,
+  size: either(aSize, oneOf(['dynamic'])),
+  data: oneOf(['raw', 'typed']),
+  constants: oneOf(['initializer', 'node']),
+  listedAsInputs: aFlag,
+  precision: oneOf(['float32', 'float16']),
+  externalLocation: aText,
+};
+
 function write(given: Network, options: OnnxOptions & StorageOptions): OnnxFiles {
+  expectOptions(options, onnxOptionKinds, 'toOnnx');
   const { batch = 'dynamic', size = given.inputShape, batchNorm, head = 'flatten', maskers } = options;
   const network = withAmounts(given, size);
   const graph = new GraphBuilder(options, opsetOf(network), domainsOf(network));

@@ -1,3 +1,5 @@
+import { expectArgument } from '../../arguments/expect.js';
+import { aNetwork, aText } from '../../arguments/kinds.js';
 import { FoveaError } from '../../errors.js';
 import { replaceFile } from '../../replace-file.js';
 import type { Network } from '../network.js';
@@ -23,11 +25,13 @@ import { storeNetwork } from './write.js';
  * ```
  */
 export async function saveNetwork(path: string, network: Network): Promise<void> {
+  expectArgument(network, aNetwork, 'saveNetwork: network');
   await replaceFile(checkModelPath(path), storeNetwork(network));
 }
 
 /** @throws FoveaError `bad-argument` for a path that says it is no safetensors file */
 export function checkModelPath(path: string): string {
+  expectArgument(path, aText, 'path');
   if (path.endsWith('.safetensors')) return path;
   throw new FoveaError(
     'bad-argument',

@@ -1,3 +1,5 @@
+import { expectOptions, type Kinds } from '../../arguments/expect.js';
+import { aFlag, aFunction, aNumber, anObject, aSignal } from '../../arguments/kinds.js';
 import { checkDataFolder } from '../../data-folder.js';
 import { FoveaError } from '../../errors.js';
 import { getBackend } from '../../run/backends.js';
@@ -8,6 +10,14 @@ import { Calibrator, coreCount, threadCounts } from './calibrator.js';
 import { withOtherStates } from './core-distance.js';
 import { type CalibrateOptions, type CalibrationResult, calibrationSeconds } from './options.js';
 
+const calibrateOptionKinds: Kinds<CalibrateOptions> = {
+  signal: aSignal,
+  onProgress: aFunction,
+  seconds: aNumber,
+  backend: anObject,
+  store: aFlag,
+};
+
 /**
  * Measures the machine that this runs on: times every kind of pass that the native backend makes, at shapes
  * chosen at random, and finds what a unit of each kind of work costs. The result is stored in the user's data
@@ -16,9 +26,10 @@ import { type CalibrateOptions, type CalibrationResult, calibrationSeconds } fro
  * @throws FoveaError `backend-unavailable` where there is no native backend, `aborted`, `io`
  */
 export async function calibrate(options: CalibrateOptions = {}): Promise<CalibrationResult> {
+  expectOptions(options, calibrateOptionKinds, 'calibrate');
   const { signal, onProgress, seconds = calibrationSeconds, store = true } = options;
-  if (!(seconds > 0))
-    throw new FoveaError('bad-argument', `seconds ${seconds}: a number above 0 is accepted`);
+  if (!(seconds > 0 && seconds <= 3600))
+    throw new FoveaError('bad-argument', `seconds ${seconds}: a number above 0, at most 3600, is accepted`);
   if (store) checkDataFolder();
   const backend = options.backend ?? getBackend('native');
   if (backend.name === 'webgpu') return calibrateGpu(options);

@@ -1,3 +1,6 @@
+import { expectArgument, expectFields, expectOptional } from '../../arguments/expect.js';
+import { aCount, anObject, aText, later, listOf } from '../../arguments/kinds.js';
+import { said } from '../../arguments/said.js';
 import { didYouMean } from '../../did-you-mean.js';
 import { FoveaError } from '../../errors.js';
 import { getDevice } from '../devices.js';
@@ -38,10 +41,7 @@ class Config {
   private read(name: string, fallback: number | undefined): number {
     const value = this.values[name] ?? fallback;
     if (typeof value !== 'number' || !Number.isFinite(value)) {
-      throw new FoveaError(
-        'bad-argument',
-        `row '${this.op}': ${name} is ${String(value)}, expected a number`,
-      );
+      throw new FoveaError('bad-argument', `row '${this.op}': ${name} is ${said(value)}, expected a number`);
     }
     return value;
   }
@@ -84,10 +84,7 @@ class Config {
   text(name: string): string {
     const value = this.values[name];
     if (typeof value !== 'string') {
-      throw new FoveaError(
-        'bad-argument',
-        `row '${this.op}': ${name} is ${String(value)}, expected a string`,
-      );
+      throw new FoveaError('bad-argument', `row '${this.op}': ${name} is ${said(value)}, expected a string`);
     }
     return value;
   }
@@ -158,6 +155,8 @@ export const rowOperators: readonly string[] = Object.keys(operators);
  * @throws FoveaError `unknown-name` for an operator, device or network there is none of, `bad-argument`
  */
 export function predictRow(row: ReferenceRow): Cost {
+  expectArgument(row, anObject, 'predictRow: row');
+  expectArgument(row.op, aText, 'predictRow: op');
   const operator = Object.hasOwn(operators, row.op) ? operators[row.op] : undefined;
   if (!operator) {
     throw new FoveaError(
@@ -165,18 +164,11 @@ export function predictRow(row: ReferenceRow): Cost {
       `op '${row.op}' is not one of the published: ${rowOperators.join(', ')}${didYouMean(row.op, rowOperators)}`,
     );
   }
-  if (typeof row.config !== 'object' || row.config === null) {
-    throw new FoveaError(
-      'bad-argument',
-      `row '${row.op}': config is ${String(row.config)}, expected an object`,
-    );
-  }
+  expectArgument(row.config, anObject, `row '${row.op}': config`);
+  expectOptional(row.batch, aCount, `row '${row.op}': batch`);
   const device = getDevice(row.hardware);
   const config = new Config(row.op, row.config);
   const batch = row.batch ?? device.nominalBatch;
-  if (!Number.isInteger(batch) || batch < 1) {
-    throw new FoveaError('bad-argument', `row '${row.op}': batch is ${String(batch)}, expected at least 1`);
-  }
   return operator(machineOf(device, batch), config);
 }
 
@@ -213,6 +205,9 @@ function recomputeRow(row: ReferenceRow): ReferenceRow {
  * @throws FoveaError `unknown-name` for a device, network or figure there is none of, `bad-argument`
  */
 export function predictFigure(hardware: string, net: string, figure: string, batch?: number): number {
+  expectArgument(net, aText, 'predictFigure: net');
+  expectArgument(figure, aText, 'predictFigure: figure');
+  expectOptional(batch, aCount, 'predictFigure: batch');
   const device = getDevice(hardware);
   const images = batch ?? device.nominalBatch;
   return (networkCost(machineOf(device, images), net, figure) * 1e3) / images;
@@ -222,9 +217,9 @@ export function predictFigure(hardware: string, net: string, figure: string, bat
 function recomputeNetwork(entry: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const batch = typeof entry.batch === 'number' ? entry.batch : undefined;
   return Object.fromEntries(
-    Object.entries(entry).map(([field, value]) =>
+    Object.entries(expectArgument(entry, anObject, 'recomputeTable: networks')).map(([field, value]) =>
       field.endsWith('_ms_per_image')
-        ? [field, predictFigure(String(entry.hardware), String(entry.net), field, batch)]
+        ? [field, predictFigure(entry.hardware as string, entry.net as string, field, batch)]
         : [field, value],
     ),
   );
@@ -236,10 +231,16 @@ function recomputeNetwork(entry: Readonly<Record<string, unknown>>): Record<stri
  * @throws FoveaError as `predictRow`; `bad-file` when the document has neither rows nor networks
  */
 export function recomputeTable(table: ReferenceTable): ReferenceTable {
+  expectArgument(table, later, 'recomputeTable: table');
   const isTable = typeof table === 'object' && table !== null;
   if (!isTable || (!Array.isArray(table.rows) && !Array.isArray(table.networks))) {
     throw new FoveaError('bad-file', 'a table of rows needs a list called rows or networks');
   }
+  expectFields(
+    table,
+    { rows: listOf(anObject, 'rows'), networks: listOf(anObject, 'entries') },
+    'recomputeTable: table',
+  );
   return {
     ...table,
     ...(table.rows && { rows: table.rows.map(recomputeRow) }),

@@ -1,6 +1,24 @@
+import { expectArgument, expectOptions, type Kinds } from '../../arguments/expect.js';
+import {
+  aCount,
+  aFunction,
+  aNetwork,
+  aNumber,
+  aNumberOrNumbers,
+  anImage,
+  anInteger,
+  aSignal,
+  aSize,
+  aTensor,
+  aText,
+  either,
+  listOf,
+  oneOf,
+} from '../../arguments/kinds.js';
 import { FoveaError } from '../../errors.js';
 import type { RgbImage } from '../../image/decode.js';
 import { type Normalisation, statisticsOf } from '../../image/normalise.js';
+import { preprocessingKinds } from '../../image/preprocess.js';
 import type { ImageSize } from '../../image/scale.js';
 import { imageChannels } from '../../network/image-channels.js';
 import { type Block, blocksOf, type Network } from '../../network/network.js';
@@ -88,6 +106,24 @@ export interface KeptState {
   readonly heldBack: number;
 }
 
+const adaptOptionKinds: Kinds<AdaptOptions> = {
+  flops: aNumber,
+  granularity: aNumberOrNumbers,
+  steps: aCount,
+  batch: aCount,
+  seed: anInteger,
+  rate: aNumber,
+  tune: oneOf(['maskers', 'norms']),
+  threads: aNumber,
+  size: aSize,
+  // A network's own says how to scale as well, and is given whole.
+  ...preprocessingKinds,
+  checkpoint: aText,
+  saveEvery: aCount,
+  signal: aSignal,
+  onProgress: aFunction,
+};
+
 /** Cells a side that masks get when nothing is said: fewer see little, more pay for their halos. */
 const cellsASide = 14;
 
@@ -112,6 +148,13 @@ export async function adaptMaskers(
   images: Tensor | readonly RgbImage[],
   options: AdaptOptions = {},
 ): Promise<AdaptResult> {
+  expectArgument(network, aNetwork, 'adaptMaskers: network');
+  expectArgument(
+    images,
+    either(aTensor, listOf(anImage, 'images as readPhotos reads')),
+    'adaptMaskers: images',
+  );
+  expectOptions(options, adaptOptionKinds, 'adaptMaskers');
   const {
     flops = 0.6,
     steps = 400,

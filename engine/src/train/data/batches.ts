@@ -1,3 +1,6 @@
+import { expectArgument } from '../../arguments/expect.js';
+import { aCount, aDataset, aPosition, either, listOf, oneOf } from '../../arguments/kinds.js';
+import { FoveaError } from '../../errors.js';
 import { normaliserTables } from '../../image/normalise.js';
 import { normalised } from '../../image/preprocess.js';
 import { Random } from '../../random.js';
@@ -61,10 +64,19 @@ export function imagesOf(
   positions: number | readonly number[],
   channels: 1 | 3 = 3,
 ): Tensor {
+  expectArgument(dataset, aDataset, 'imagesOf: dataset');
+  expectArgument(positions, either(aCount, listOf(aPosition, 'positions')), 'imagesOf: positions');
+  expectArgument(channels, oneOf([1, 3]), 'imagesOf: channels');
   const order =
     typeof positions === 'number'
       ? Array.from({ length: Math.min(positions, dataset.count) }, (_, i) => i)
       : positions;
+  const outside = order.find((position) => position >= dataset.count);
+  if (outside !== undefined || order.length === 0)
+    throw new FoveaError(
+      'bad-argument',
+      `imagesOf: position ${outside ?? 'none'} of ${dataset.count} images; 0 to ${dataset.count - 1} are accepted`,
+    );
   const { height, width, pixels } = dataset;
   const plane = height * width * 3;
   if (channels === 1) {

@@ -1,8 +1,21 @@
+import { expectArgument, expectFields, expectOptions } from '../../arguments/expect.js';
+import {
+  aFunction,
+  aNetwork,
+  aNumber,
+  anImage,
+  anInteger,
+  aSignal,
+  aText,
+  type Kind,
+  listOf,
+  numbers,
+} from '../../arguments/kinds.js';
 import { FoveaError } from '../../errors.js';
 import type { RgbImage } from '../../image/decode.js';
 import type { Normalisation } from '../../image/normalise.js';
 import { imageWriter } from '../../image/preprocess.js';
-import { type ImageSize, scaleImage } from '../../image/scale.js';
+import { type ImageSize, scaleImage, sizeOf } from '../../image/scale.js';
 import { loadSharp } from '../../image/sharp.js';
 import { imageChannels } from '../../network/image-channels.js';
 import type { Network } from '../../network/network.js';
@@ -10,6 +23,15 @@ import { Random } from '../../random.js';
 import { Tensor } from '../../tensor.js';
 import type { SkippedFile } from './image-files.js';
 import { readBelow } from './read-below.js';
+
+const shares: Kind = {
+  accepted: 'two shares of the area, above 0 and at most 1, the smaller first,',
+  holds: (value) => {
+    if (!Array.isArray(value) || value.length !== 2) return false;
+    return value[0] > 0 && value[0] <= value[1] && value[1] <= 1 && numbers.holds(value);
+  },
+};
+const aGenerator: Kind = { accepted: 'a Random', holds: (value) => value instanceof Random };
 
 /** Which photographs of a folder are read, and how large they are kept. */
 export interface PhotoOptions {
@@ -34,6 +56,12 @@ export interface Photos {
  * @throws FoveaError `io` when the folder cannot be read, `bad-file` when no image is left, `aborted`
  */
 export async function readPhotos(folder: string, options: PhotoOptions = {}): Promise<Photos> {
+  expectArgument(folder, aText, 'readPhotos: folder');
+  expectOptions(
+    options,
+    { side: aNumber, most: aNumber, signal: aSignal, onProgress: aFunction },
+    'readPhotos',
+  );
   const { side = 512, ...which } = options;
   if (!(Number.isInteger(side) && side >= 1))
     throw new FoveaError('bad-argument', `side ${side}: an integer of at least 1 is accepted`);
@@ -63,11 +91,12 @@ export interface CropOptions extends ImageSize, Normalisation {
  * @param random what decides; the same numbers give the same crop
  * @returns `height · width · 3` bytes
  */
-export async function randomCrop(
-  { width: fromWidth, height: fromHeight, data }: RgbImage,
-  { width, height, area: [least, most] = [0.3, 1] }: CropOptions,
-  random: Random,
-): Promise<Uint8Array> {
+export async function randomCrop(image: RgbImage, options: CropOptions, random: Random): Promise<Uint8Array> {
+  const { width: fromWidth, height: fromHeight, data } = expectArgument(image, anImage, 'randomCrop: image');
+  const { width, height, area = [0.3, 1] } = expectFields(options, { area: shares }, 'randomCrop: options');
+  sizeOf({ height, width });
+  expectArgument(random, aGenerator, 'randomCrop: random');
+  const [least, most] = area;
   const share = least + (most - least) * random.next();
   const ratio = (width / height) * Math.exp((2 * random.next() - 1) * Math.log(4 / 3));
   const [u, v, mirrored] = [random.next(), random.next(), random.next() < 0.5];
@@ -105,8 +134,12 @@ export interface PhotoCropOptions {
 export async function photoCrops(
   network: Network,
   photos: readonly RgbImage[],
-  { each = 1, seed = 1, area = [0.5, 1] }: PhotoCropOptions = {},
+  options: PhotoCropOptions = {},
 ): Promise<Tensor> {
+  expectArgument(network, aNetwork, 'photoCrops: network');
+  expectArgument(photos, listOf(anImage, 'images as readPhotos reads'), 'photoCrops: photos');
+  const kinds = { each: aNumber, seed: anInteger, area: shares };
+  const { each = 1, seed = 1, area = [0.5, 1] } = expectOptions(options, kinds, 'photoCrops');
   const fail = (what: string): never => {
     throw new FoveaError('bad-argument', what);
   };

@@ -1,6 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
+import { expectOptions, type Kinds } from '../../arguments/expect.js';
+import { aFunction, aNumber, anInteger, aSignal, later } from '../../arguments/kinds.js';
 import { FoveaError } from '../../errors.js';
-import { type Normalisation, statisticsOf } from '../../image/normalise.js';
+import { type Normalisation, normaliserOf, statisticsOf } from '../../image/normalise.js';
+import { preprocessingKinds } from '../../image/preprocess.js';
 import { type ImageSize, scaleImage, sizeOf } from '../../image/scale.js';
 import { Random } from '../../random.js';
 import { objectLabels } from './objects.js';
@@ -28,6 +31,16 @@ export interface GenerateOptions extends Normalisation {
   readonly onProgress?: (done: number, count: number) => void;
 }
 
+const generateOptionKinds: Kinds<GenerateOptions> = {
+  seed: anInteger,
+  count: aNumber,
+  size: later,
+  // A network's own says how to scale as well, and is given whole.
+  ...preprocessingKinds,
+  signal: aSignal,
+  onProgress: aFunction,
+};
+
 /**
  * Draws `count` images, the classes equally often and in random order.
  * @throws FoveaError `bad-argument` for a count or size out of range, `aborted`
@@ -41,8 +54,10 @@ export interface GenerateOptions extends Normalisation {
  * ```
  */
 export async function generateDataset(options: GenerateOptions): Promise<Dataset> {
+  expectOptions(options, generateOptionKinds, 'generateDataset');
   const { seed, count, signal, onProgress } = options;
   const size = sizeOf(options.size);
+  normaliserOf(options);
   const { height, width } = size;
   const plane = height * width;
   if (!Number.isInteger(count) || count < 1 || count * plane * 4 > 2 ** 32) {

@@ -1,8 +1,10 @@
 import path from 'node:path';
+import { expectArgument, expectOptions, type Kinds } from '../../arguments/expect.js';
+import { aCount, aDataset, aFlag, aFunction, aNumber, aSignal, aText, later } from '../../arguments/kinds.js';
 import { FoveaError } from '../../errors.js';
 import { readImage } from '../../image/decode.js';
 import { normaliserOf, statisticsOf } from '../../image/normalise.js';
-import type { Preprocessing } from '../../image/preprocess.js';
+import { type Preprocessing, preprocessingKinds } from '../../image/preprocess.js';
 import { type ImageSize, scaleImage, sizeOf } from '../../image/scale.js';
 import type { Dataset } from './dataset.js';
 import { firstSkipped, leftOutOf, listClasses, type SkippedFile, spreadOver } from './image-files.js';
@@ -24,6 +26,15 @@ export interface FolderDataset extends Dataset {
   readonly skipped: readonly SkippedFile[];
 }
 
+const folderOptionKinds: Kinds<FolderOptions> = {
+  size: later,
+  most: aNumber,
+  unlabelled: aFlag,
+  ...preprocessingKinds,
+  signal: aSignal,
+  onProgress: aFunction,
+};
+
 /**
  * Reads a folder that has one folder of images per class. Each is brought to `size` as `preprocess` does it. Files that
  * cannot be read, folders without images and images beside the folders are skipped and named, and so are images of
@@ -33,10 +44,10 @@ export interface FolderDataset extends Dataset {
  * @throws FoveaError `io` when the folder cannot be read, `bad-file` when no image is left, `bad-argument`
  *   for a size out of range
  */
-export async function readImageFolder(
-  folder: string,
-  { size, signal, most, unlabelled = false, onProgress, ...how }: FolderOptions,
-): Promise<FolderDataset> {
+export async function readImageFolder(folder: string, options: FolderOptions): Promise<FolderDataset> {
+  expectArgument(folder, aText, 'readImageFolder: folder');
+  expectOptions(options, folderOptionKinds, 'readImageFolder');
+  const { size, signal, most, unlabelled = false, onProgress, ...how } = options;
   const { height, width } = sizeOf(size);
   if (most !== undefined && !(Number.isInteger(most) && most >= 1)) {
     throw new FoveaError('bad-argument', `most ${most}: an integer of at least 1 is accepted`);
@@ -89,6 +100,8 @@ export async function readImageFolder(
 
 /** Splits a dataset by position: every `every`-th image of each class goes to the second part. */
 export function splitDataset(dataset: Dataset, every: number): readonly [Dataset, Dataset] {
+  expectArgument(dataset, aDataset, 'splitDataset: dataset');
+  expectArgument(every, aCount, 'splitDataset: every');
   const seen = new Array<number>(dataset.labels.length).fill(0);
   const parts: [number[], number[]] = [[], []];
   dataset.targets.forEach((label, i) => {

@@ -1,3 +1,5 @@
+import { expectArgument, expectOptions } from '../../arguments/expect.js';
+import { aFunction, anInteger, anObject, aSignal } from '../../arguments/kinds.js';
 import { FoveaError } from '../../errors.js';
 import type { Recipe } from '../recipe.js';
 import { type Dataset, generateDataset } from './dataset.js';
@@ -26,6 +28,11 @@ export async function loadRecipeData(
     readonly onProgress?: (done: number, count: number) => void;
   } = {},
 ): Promise<RecipeData> {
+  expectArgument(recipe, anObject, 'loadRecipeData: recipe');
+  expectArgument(recipe.data, anObject, 'loadRecipeData: recipe.data');
+  expectArgument(recipe.architecture, anObject, 'loadRecipeData: recipe.architecture');
+  expectArgument(recipe.seed, anInteger, 'loadRecipeData: recipe.seed');
+  expectOptions(options, { signal: aSignal, onProgress: aFunction }, 'loadRecipeData');
   const { data, seed, architecture } = recipe;
   const { size } = architecture;
   if (data.kind === 'generated') {

@@ -1,3 +1,5 @@
+import { expectArgument, expectOptions, type Kinds } from '../../arguments/expect.js';
+import { aFunction, aNetwork, aNumberOrNumbers, aTensor, listOf, numbers } from '../../arguments/kinds.js';
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import type { Granularity } from '../../plan/granularity.js';
@@ -5,7 +7,7 @@ import { flopsLeft } from '../../profile.js';
 import { run } from '../../run/run.js';
 import { usingNetwork } from '../../run/sessions.js';
 import type { Tensor } from '../../tensor.js';
-import { checkOptions, type FitOptions, fitMaskers } from './fit.js';
+import { checkOptions, type FitOptions, fitMaskers, fitOptionKinds } from './fit.js';
 
 /** How far an adaptive network's answers are from the dense network's, at one S and one rate. */
 export interface Agreement {
@@ -32,6 +34,15 @@ export interface AgreementOptions extends Omit<FitOptions, 'rate' | 'flopsTarget
   readonly calibration?: Tensor;
   readonly onProgress?: (done: number, count: number) => void;
 }
+
+const { rate: _, flopsTarget: __, granularity: ___, ...fittingKinds } = fitOptionKinds;
+const agreementOptionKinds: Kinds<AgreementOptions> = {
+  ...fittingKinds,
+  rates: numbers,
+  granularities: listOf(aNumberOrNumbers, 'granularities'),
+  calibration: aTensor,
+  onProgress: aFunction,
+};
 
 /**
  * Agreement of two outputs of the same images, `[N, …, classes]`: the share of images, and of positions in each where
@@ -81,6 +92,9 @@ export async function measureAgreement(
   images: Tensor,
   options: AgreementOptions = {},
 ): Promise<Agreement[]> {
+  expectArgument(network, aNetwork, 'measureAgreement: network');
+  expectArgument(images, aTensor, 'measureAgreement: images');
+  expectOptions(options, agreementOptionKinds, 'measureAgreement');
   const {
     rates = [0.25, 0.5, 0.75, 1],
     granularities = [1],

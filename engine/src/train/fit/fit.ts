@@ -1,3 +1,5 @@
+import { expectArgument, expectOptions, type Kinds } from '../../arguments/expect.js';
+import { aNetwork, aNumber, aNumberOrNumbers, aTensor } from '../../arguments/kinds.js';
 import { FoveaError } from '../../errors.js';
 import { adaptivePool } from '../../mask/adaptive-pool.js';
 import { activeFraction, maskGrid, spreadCells } from '../../mask/geometry.js';
@@ -10,7 +12,7 @@ import type { BlockShape } from '../../network/shapes.js';
 import { learnShapes, networkShapes } from '../../network/walk.js';
 import { type Granularity, resolveGranularity } from '../../plan/granularity.js';
 import type { Tensor } from '../../tensor.js';
-import { type BlockObservation, type ObserveOptions, observeBlocks } from './observe.js';
+import { type BlockObservation, type ObserveOptions, observeBlocks, observeOptionKinds } from './observe.js';
 import { ridgeRegression } from './ridge.js';
 
 /** What `fitMaskers` fits to: a rate or a share of FLOPs, and granularities. */
@@ -24,6 +26,15 @@ export interface FitOptions extends ObserveOptions {
   /** Penalty of the regression, relative to the number of cells; 0.01 when left out. */
   readonly ridge?: number;
 }
+
+/** What each of them is, as far as it can be said without the network. */
+export const fitOptionKinds: Kinds<FitOptions> = {
+  ...observeOptionKinds,
+  rate: aNumberOrNumbers,
+  flopsTarget: aNumber,
+  granularity: aNumberOrNumbers,
+  ridge: aNumber,
+};
 
 /** How one block's masker was fitted. */
 export interface BlockFit {
@@ -72,6 +83,9 @@ export async function fitMaskers(
   images: Tensor,
   options: FitOptions = {},
 ): Promise<FitResult> {
+  expectArgument(network, aNetwork, 'fitMaskers: network');
+  expectArgument(images, aTensor, 'fitMaskers: images');
+  expectOptions(options, fitOptionKinds, 'fitMaskers');
   checkOptions(network, options);
   const { flopsTarget } = options;
   if (flopsTarget === undefined) {

@@ -1,3 +1,5 @@
+import { expectArgument, expectFields, type Kinds } from '../../arguments/expect.js';
+import { aFunction, aNetwork, aTensor } from '../../arguments/kinds.js';
 import type { Backend, BackendName } from '../../backends/backend.js';
 import { runForeign } from '../../backends/onnx/foreign.js';
 import { activate } from '../../backends/reference/activate.js';
@@ -14,7 +16,7 @@ import type {
 import { blocksOf } from '../../network/network.js';
 import { windowOf } from '../../network/projection-pool.js';
 import { scaled } from '../../network/walk.js';
-import type { NetworkRunOptions } from '../../run/options.js';
+import { type NetworkRunOptions, runOptionKinds } from '../../run/options.js';
 import { run } from '../../run/run.js';
 import { usingNetwork } from '../../run/sessions.js';
 import { Tensor } from '../../tensor.js';
@@ -34,6 +36,10 @@ export interface ObserveOptions {
   readonly threads?: number;
   readonly signal?: AbortSignal;
 }
+
+const { backend, threads, signal } = runOptionKinds;
+/** What each of them is, as far as it can be said without the network. */
+export const observeOptionKinds: Kinds<ObserveOptions> = { backend, threads, signal };
 
 /**
  * Runs a network piece by piece and shows each adaptive block's input and how much its residual branch adds
@@ -61,6 +67,10 @@ export async function observeBlocks(
   options: ObserveOptions,
   visit: (observation: BlockObservation) => Uint8Array | undefined,
 ): Promise<Tensor> {
+  expectArgument(network, aNetwork, 'observeBlocks: network');
+  expectArgument(images, aTensor, 'observeBlocks: images');
+  expectFields(options, observeOptionKinds, 'observeBlocks');
+  expectArgument(visit, aFunction, 'observeBlocks: visit');
   // Only these: callers may pass other options with them.
   const { signal, backend, threads } = options;
   const running: NetworkRunOptions = {

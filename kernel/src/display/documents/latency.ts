@@ -1,4 +1,22 @@
 import { FoveaError, type Profile } from '@fovea/engine';
+import {
+  aNumber,
+  aProfile,
+  aText,
+  either,
+  expectArgument,
+  expectFields,
+  expectOptions,
+} from '@fovea/engine/files';
+import {
+  aLabelled,
+  bars,
+  labelledProfiles,
+  ratioSweeps,
+  ratios,
+  scoredPoints,
+  somethingTimed,
+} from '../argument-kinds.js';
 import type { LatencyBar, LatencyDocument, LatencyProfile, LatencyView, Origin } from '../mime.js';
 
 /** Name and origin of a profile in a figure. */
@@ -9,7 +27,9 @@ export interface ProfileLabel {
 }
 
 /** A profile as documents hold it. */
-export function latencyProfile(profile: Profile, { label, origin }: ProfileLabel = {}): LatencyProfile {
+export function latencyProfile(profile: Profile, named: ProfileLabel = {}): LatencyProfile {
+  expectArgument(profile, aProfile, 'latencyProfile: profile');
+  const { label, origin } = expectFields(named, { label: aText, origin: aText }, 'latencyProfile: label');
   return {
     label: label ?? `${profile.strategy} on ${profile.device}`,
     origin: origin ?? profile.kind,
@@ -66,6 +86,7 @@ const ownLabel = (entry: Labelled): ProfileLabel => ('profile' in entry ? entry 
 
 /** Per-block times of several profiles side by side. */
 export function compareView(profiles: readonly Labelled[], title?: string): LatencyView {
+  expectArgument(profiles, labelledProfiles, 'compareView: profiles');
   return {
     kind: 'compare',
     ...titled(title),
@@ -75,6 +96,7 @@ export function compareView(profiles: readonly Labelled[], title?: string): Late
 
 /** Compute, data movement and overhead of every pass of one profile. */
 export function breakdownView(entry: Labelled, title?: string): LatencyView {
+  expectArgument(entry, aLabelled, 'breakdownView: entry');
   return { kind: 'breakdown', ...titled(title), profile: latencyProfile(profileOf(entry), ownLabel(entry)) };
 }
 
@@ -94,6 +116,7 @@ export interface RatioSweep {
  * @throws FoveaError `bad-argument` when a sweep has no points, or a profile no time in the stage
  */
 export function ratioView(sweeps: readonly RatioSweep[], title?: string): LatencyView {
+  expectArgument(sweeps, ratioSweeps, 'ratioView: sweeps');
   const series = sweeps.map((sweep) => {
     const first = sweep.points[0];
     if (first === undefined) {
@@ -140,6 +163,7 @@ function stageMs(profile: Profile, stage: number): number {
 export function breakEvenRate(
   points: readonly { readonly rate: number; readonly ratio: number }[],
 ): number | undefined {
+  expectArgument(points, ratios, 'breakEvenRate: points');
   for (let i = points.length - 1; i >= 0; i--) {
     const here = points[i]!;
     if (here.ratio > 1) continue;
@@ -169,8 +193,14 @@ export function strategiesView(
 function barsView(
   kind: 'fusion' | 'strategies',
   entries: readonly (Labelled | LatencyBar)[],
-  { title, dense }: { title?: string | undefined; dense?: Profile | number },
+  options: { title?: string | undefined; dense?: Profile | number },
 ): LatencyView {
+  expectArgument(entries, bars, `${kind}View: entries`);
+  const { title, dense } = expectOptions(
+    options,
+    { title: aText, dense: either(aNumber, aProfile) },
+    `${kind}View`,
+  );
   return {
     kind,
     ...titled(title),
@@ -194,8 +224,14 @@ export function paretoView(
     readonly msRange?: readonly [least: number, most: number];
     readonly scoreRange?: readonly [least: number, most: number];
   }[],
-  { yLabel = 'accuracy', title }: { yLabel?: string; title?: string } = {},
+  options: { yLabel?: string; title?: string } = {},
 ): LatencyView {
+  expectArgument(points, scoredPoints, 'paretoView: points');
+  const { yLabel = 'accuracy', title } = expectOptions(
+    options,
+    { yLabel: aText, title: aText },
+    'paretoView',
+  );
   return {
     kind: 'pareto',
     ...titled(title),
@@ -218,8 +254,10 @@ export function paretoView(
  */
 export function latencyDocument(
   content: Profile | readonly (Labelled | LatencyView)[],
-  { title }: { title?: string | undefined } = {},
+  options: { title?: string | undefined } = {},
 ): LatencyDocument {
+  expectArgument(content, somethingTimed, 'latencyDocument: content');
+  const { title } = expectOptions(options, { title: aText }, 'latencyDocument');
   const given: readonly (Labelled | LatencyView)[] = Array.isArray(content)
     ? (content as readonly (Labelled | LatencyView)[])
     : [content as Profile];
@@ -245,4 +283,5 @@ function isView(entry: Labelled | LatencyView): entry is LatencyView {
   return 'kind' in entry && entry.kind !== 'predicted' && entry.kind !== 'measured';
 }
 
-const titled = (title?: string) => (title === undefined ? {} : { title });
+const titled = (title?: string) =>
+  title === undefined ? {} : { title: expectArgument(title, aText, 'the title') };

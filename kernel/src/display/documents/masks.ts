@@ -8,6 +8,17 @@ import {
   topClasses,
 } from '@fovea/engine';
 import { spreadCells } from '@fovea/engine/backend';
+import {
+  aMask,
+  aNetwork,
+  aPosition,
+  aText,
+  either,
+  expectArgument,
+  expectFields,
+  listOf,
+} from '@fovea/engine/files';
+import { aPicture, masksOfRun, masksOptionKinds } from '../argument-kinds.js';
 import type { MasksBlock, MasksDocument } from '../mime.js';
 import { type Picture, type PictureOptions, type PictureSource, pictures } from '../picture.js';
 
@@ -42,6 +53,10 @@ export function masksDocument(
   network: Network,
   options: MasksDocumentOptions = {},
 ): MasksDocument {
+  expectArgument(result, masksOfRun, 'showMasks: result');
+  expectArgument(images, either(aPicture, listOf(aPicture, 'such pictures')), 'showMasks: images');
+  expectArgument(network, aNetwork, 'showMasks: network');
+  expectFields(options, masksOptionKinds, 'showMasks: options');
   const { title, names, labels = network.labels, top = 3 } = options;
   const sources = Array.isArray(images) ? (images as readonly PictureSource[]) : [images as PictureSource];
   const shown = sources.flatMap((source) => pictures(source, options));
@@ -79,6 +94,15 @@ export function masksDocument(
 
 /** One image's share of a mask, as the document writes it. */
 export function masksBlock(mask: Mask, image: number, name: string, stage: number): MasksBlock {
+  expectArgument(mask, aMask, 'masksBlock: mask');
+  expectArgument(image, aPosition, 'masksBlock: image');
+  expectArgument(name, aText, 'masksBlock: name');
+  expectArgument(stage, aPosition, 'masksBlock: stage');
+  if (image >= mask.batch)
+    throw new FoveaError(
+      'bad-argument',
+      `masksBlock: image ${image} of ${mask.batch}; 0 to ${mask.batch - 1} are accepted`,
+    );
   const { rows, columns, height, width, granularity } = mask;
   const count = rows * columns;
   const cells = mask.cells.subarray(image * count, (image + 1) * count);

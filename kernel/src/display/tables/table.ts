@@ -1,3 +1,4 @@
+import { anObject, expectArgument, type Kind } from '@fovea/engine/files';
 import { escapeMarkup } from '../draw/svg.js';
 
 /** A cell: text or a number, or a bar of parts from the left, each a fraction of the column's width. */
@@ -30,6 +31,20 @@ export interface Table {
   readonly notes?: readonly string[];
 }
 
+const aTable: Kind = {
+  accepted: 'a table { columns, rows }',
+  holds: (value) => {
+    if (!anObject.holds(value)) return false;
+    const { columns, rows } = value as Table;
+    return (
+      Array.isArray(columns) &&
+      columns.every(anObject.holds) &&
+      Array.isArray(rows) &&
+      rows.every(Array.isArray)
+    );
+  },
+};
+
 /** Rows written out; of longer tables the beginning and the end are shown. */
 const mostRows = 200;
 
@@ -46,6 +61,7 @@ const cellText = (cell: Cell): string =>
 
 /** An HTML table that needs no style sheet and takes the colours of the page it is on. */
 export function tableHtml(table: Table): string {
+  expectArgument(table, aTable, 'tableHtml: table');
   const { title, summary, columns, notes = [] } = table;
   // Figures stay in one line, however narrow the page is: sentences beside them can be broken.
   const align = (column: number) =>
@@ -88,6 +104,7 @@ function cellHtml(cell: Cell): string {
 
 /** The same as aligned columns of plain text. */
 export function tableText(table: Table): string {
+  expectArgument(table, aTable, 'tableText: table');
   const { title, summary, columns, notes = [] } = table;
   const rows = visibleRows(table);
   const widths = columns.map(({ label }, i) =>
