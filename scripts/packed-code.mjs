@@ -1,7 +1,7 @@
 /**
  * What tarballs hold of a package's code: JavaScript and C++ without comments, a fifth of them, and JavaScript in esbuild's
- * shorter syntax, its lines and names as they were. Users of the package read comments in the declarations of what they can
- * import; the other declarations have none either.
+ * shorter syntax without blanks, its names as they were. Users of the package read comments in the declarations of what
+ * they can import; the other declarations have none either.
  */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -53,9 +53,12 @@ function importable(folder) {
   return found;
 }
 
-/** A first line for the shell stays: it is no comment. */
+/** A first line for the shell stays: it is no comment. Lines stay short, so that a stack still says a place. */
 const withoutComments = (code) =>
-  transformSync(code, { legalComments: 'none', charset: 'utf8', target: 'es2023', minifySyntax: true }).code;
+  transformSync(code, {
+    ...{ legalComments: 'none', charset: 'utf8', target: 'es2023' },
+    ...{ minifySyntax: true, minifyWhitespace: true, lineLimit: 120 },
+  }).code;
 
 /**
  * Texts, characters and references of declarations, which may hold what looks like a comment, or a comment with the blanks

@@ -98,7 +98,7 @@ describe('percentages', () => {
         .filter(
           (line) =>
             /\} ?%(?! ?\$\{|[a-z{])|\.\d~?%/.test(line) &&
-            !/\b(?:width|x|x1|x2)(?: =|:)|setProperty/.test(line),
+            !/\b(?:left|top|width|height|x|x1|x2)(?: =|:)|setProperty/.test(line),
         )
         .map((line) => `${file}: ${line.trim()}`),
     );
