@@ -35,6 +35,7 @@ export function expectOptions<Options extends object>(
   kinds: Kinds<Options>,
   where: string,
 ): Options {
+  expectArgument(options, anOptionsObject, `${where}: options`);
   expectFields(options, kinds, where);
   for (const field of Object.keys(options)) {
     if (Object.hasOwn(kinds, field)) continue;
@@ -53,7 +54,7 @@ export function expectFields<Fields extends object>(
   kinds: Partial<Kinds<Fields>>,
   where: string,
 ): Fields {
-  expectArgument(value, options, where);
+  expectArgument(value, anOptionsObject, where);
   for (const field in kinds) {
     const given = value[field];
     if (given !== undefined) expectArgument(given, kinds[field]!, `${where}: ${field}`);
@@ -61,7 +62,7 @@ export function expectFields<Fields extends object>(
   return value;
 }
 
-const options: Kind = {
+const anOptionsObject: Kind = {
   accepted: 'an object of options',
   holds: (value) =>
     typeof value === 'object' &&

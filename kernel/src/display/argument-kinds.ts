@@ -14,9 +14,7 @@ import {
   someBytes,
 } from '@fovea/engine/files';
 import type { MasksDocument } from './mime.js';
-import type { Pixels } from './picture.js';
 
-/** What `display` and what shows things take beside the engine's own nouns. */
 type Fields = Readonly<Record<string, unknown>>;
 
 const withFields = (accepted: string, holds: (value: Fields) => boolean): Kind => ({
@@ -79,11 +77,14 @@ export const masksOfRun = withFields('what run returns, or { masks },', ({ masks
   return isOutput && Array.isArray(masks) && masks.every(aMask.holds);
 });
 
-const aPixels = withFields('pixels { width, height, channels, data }', (value) => {
-  const { width, height, channels, data } = value as unknown as Pixels;
-  const isSized = aCount.holds(width) && aCount.holds(height) && [1, 3, 4].includes(channels);
-  return isSized && someBytes.holds(data) && data.length === width * height * channels;
-});
+const aPixels = withFields(
+  'pixels { width, height, channels, data }',
+  ({ width, height, channels, data }) => {
+    const isSized = aCount.holds(width) && aCount.holds(height) && [1, 3, 4].includes(channels as number);
+    if (!isSized || !someBytes.holds(data)) return false;
+    return (data as Uint8Array).length === Number(width) * Number(height) * Number(channels);
+  },
+);
 
 /** Anything that can be converted to one or more pictures. */
 export const aPicture: Kind = {

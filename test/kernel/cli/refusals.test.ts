@@ -63,7 +63,7 @@ const refused: [line: string, message: RegExp][] = [
   ['search resnet18 --device v100 --rates 4=0.5,1=0.3,4=0.2', /--rates 4=0\.5,.*: S=4 is given twice/],
   ['search resnet18 --device v100 --granularities 0', /granularity "0" in "0": integers of at least 1/],
   ['search resnet18 --device v100 --strategies eager', /unknown strategy "eager"; known are dense/],
-  ['search resnet18 --device v100 --objective beauty', /'beauty': latency or finest is accepted/],
+  ['search resnet18 --device v100 --objective beauty', /"beauty": latency or finest is accepted/],
   ['search resnet18 --device v100 --scores 4=good', /--scores "4=good": S=value is accepted/],
   ['search resnet18 --device v100 --input-size 7x', /--input-size 7x: a side \(224\) or HEIGHTxWIDTH/],
   ['validate {tiny} --rates 0.5,2', /--rates "2": a number from 0 to 1 is accepted/],

@@ -1,5 +1,5 @@
 import { expectOptions } from '../../arguments/expect.js';
-import { aNumber } from '../../arguments/kinds.js';
+import { later } from '../../arguments/kinds.js';
 import { FoveaError } from '../../errors.js';
 import type { Network } from '../../network/network.js';
 import { paddedFor } from '../../network/padded.js';
@@ -20,7 +20,7 @@ export const nativeBackend: Backend = nativeBackendWith({});
  * @returns a backend whose `open` throws FoveaError `bad-argument` for options out of range
  */
 export function nativeBackendWith(options: NativeOptions): Backend {
-  expectOptions(options, { bandPixels: aNumber }, 'nativeBackendWith');
+  expectOptions(options, { bandPixels: later }, 'nativeBackendWith');
   return {
     name: 'native',
     checksInput: true,
