@@ -1,11 +1,22 @@
 import { expectArgument, expectOptions, type Kinds } from '../arguments/expect.js';
-import { aCount, aDataset, aFunction, aNumber, anObject, aSignal, aText } from '../arguments/kinds.js';
+import {
+  aCount,
+  aDataset,
+  aFunction,
+  aNumber,
+  anObject,
+  aSignal,
+  aText,
+  listOf,
+} from '../arguments/kinds.js';
 import { FoveaError } from '../errors.js';
+import { defaultThreads } from '../run/prepare.js';
 import { checkThreads } from '../threads.js';
 import { layoutOf } from './architecture.js';
 import { loadTrainingState, saveTrainingState, type TrainingState } from './checkpoint.js';
 import { epochOrder, fillBatch } from './data/batches.js';
 import type { Dataset } from './data/dataset.js';
+import type { SkippedFile } from './data/image-files.js';
 import { type Measurement, measureInTraining } from './measure-in-training.js';
 import { Parameters } from './parameters.js';
 import { type MaskOptimisation, type Optimisation, parseRecipe, type Recipe } from './recipe.js';
@@ -35,7 +46,10 @@ export interface TrainProgress {
 export interface TrainOptions {
   readonly train: Dataset;
   readonly test: Dataset;
-  readonly threads: number;
+  /** Changes nothing: here so that what `loadRecipeData` returns is accepted as a whole. */
+  readonly skipped?: readonly SkippedFile[];
+  /** All cores when left out. */
+  readonly threads?: number;
   /** File that the run's state is kept in; without it nothing is saved. An existing one is gone on from. */
   readonly checkpoint?: string;
   /** Most steps between saves; an epoch when left out. Whatever steps a minute has taken are saved as well. */
@@ -45,6 +59,8 @@ export interface TrainOptions {
   /** Called about once a second. */
   readonly onProgress?: (progress: TrainProgress) => void;
 }
+
+type FullOptions = TrainOptions & Required<Pick<TrainOptions, 'threads'>>;
 
 /** What `train` returns. */
 export interface TrainResult {
@@ -63,6 +79,7 @@ const divergedAt = 20;
 const trainOptionKinds: Kinds<TrainOptions> = {
   train: aDataset,
   test: aDataset,
+  skipped: listOf(anObject, 'skipped files'),
   threads: aNumber,
   checkpoint: aText,
   saveEvery: aCount,
@@ -78,9 +95,10 @@ const trainOptionKinds: Kinds<TrainOptions> = {
  *   kept), `aborted`, `io` when saving fails, `bad-argument` for a recipe out of range or images that do not fit it,
  *   `backend-unavailable` without native kernels
  */
-export async function train(recipe: Recipe, options: TrainOptions): Promise<TrainResult> {
+export async function train(recipe: Recipe, given: TrainOptions): Promise<TrainResult> {
   expectArgument(recipe, anObject, 'train: recipe');
-  expectOptions(options, trainOptionKinds, 'train');
+  expectOptions(given, trainOptionKinds, 'train');
+  const options: FullOptions = { ...given, threads: given.threads ?? defaultThreads() };
   expectArgument(options.train, aDataset, 'train: train');
   expectArgument(options.test, aDataset, 'train: test');
   checkRecipe(recipe);
@@ -124,7 +142,7 @@ function checkRecipe(recipe: Recipe): void {
   }
 }
 
-function checkData({ architecture, batch }: Recipe, { train, test, threads }: TrainOptions): void {
+function checkData({ architecture, batch }: Recipe, { train, test, threads }: FullOptions): void {
   const fail = (what: string): never => {
     throw new FoveaError('bad-argument', what);
   };
@@ -147,7 +165,7 @@ async function runPhase(
   recipe: Recipe,
   plan: Optimisation | MaskOptimisation,
   state: TrainingState,
-  options: TrainOptions,
+  options: FullOptions,
 ): Promise<TrainingState> {
   const { train, threads, checkpoint, signal, onProgress } = options;
   const { phase } = state;

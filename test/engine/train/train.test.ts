@@ -7,6 +7,7 @@ import {
   canTrain,
   type Dataset,
   imagesOf,
+  loadRecipeData,
   parseRecipe,
   type Recipe,
   saveModel,
@@ -212,6 +213,21 @@ describe.skipIf(!canTrain())('training (needs the native kernels)', () => {
         expect(rate).toBeCloseTo(one.blocks[b]!.rate, 5);
       });
     }
+  });
+
+  it('takes all that loadRecipeData returns, and all cores, as the guide writes it', async () => {
+    const tiny = parseRecipe(
+      {
+        ...recipe,
+        architecture: { ...recipe.architecture, classes: 10 },
+        data: { kind: 'generated', train: 12, test: 10 },
+        dense: { ...recipe.dense, epochs: 1 },
+        adaptive: undefined,
+      },
+      'tiny',
+    );
+    const { dense } = await train(tiny, { ...(await loadRecipeData(tiny)), onProgress: () => undefined });
+    expect(dense.images).toBe(10);
   });
 
   it('takes as many threads as a run does', async () => {

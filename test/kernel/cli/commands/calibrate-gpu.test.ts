@@ -1,6 +1,6 @@
 // @module-tag process
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Device, Profile } from '@fovea/engine';
 import type { Validation } from '@fovea/engine/predict';
 import { describe, expect, it } from 'vitest';
@@ -71,6 +71,7 @@ describe('fovea calibrate --backend webgpu', { timeout: 600_000 }, () => {
   });
 
   it('refuses a file that is corrupt', async () => {
+    await mkdir(dirname(file()), { recursive: true });
     await writeFile(file(), '{"format": 1');
     const { code, stderr } = await fovea('predict', 'resnet18', '--device', 'this-gpu');
     expect(code).toBe(1);

@@ -26,7 +26,7 @@ describe('fovea predict', () => {
     expect([answer.code, answer.stderr]).toEqual([0, '']);
     expect(JSON.parse(answer.stdout)).toMatchObject({ kind: 'predicted', device: 'mine', threads: 8 });
     expect((await ask(wrong!)).stderr).toMatch(
-      /^fovea: device 'mine': a field "memoryBandwith"; name, .* are accepted; did you mean memoryBandwidth\?\n$/,
+      /^fovea: device "mine": a field "memoryBandwith"; name, .* are accepted; did you mean memoryBandwidth\?\n$/,
     );
     expect((await ask(noJson!)).stderr).toMatch(/^fovea: device .*no\.json is not JSON: .*\n$/);
     expect((await ask(join(folder, 'absent.json'))).stderr).toMatch(
