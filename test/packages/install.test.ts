@@ -11,7 +11,7 @@ const environment = {
   ...plainEnvironment(),
   ONNXRUNTIME_NODE_INSTALL: 'skip',
   JUPYTER_DATA_DIR: join(work, 'data'),
-  // Not the calibration of whoever runs the tests, which may be of another version.
+  // Not the calibration of the user who runs the tests, which may be of another version.
   FOVEA_DATA_DIR: join(work, 'fovea'),
 };
 let packed: { folder: string; tarballs: readonly Tarball[] };

@@ -232,7 +232,7 @@ export class LiveSession {
     this.client.send(this.hello());
   }
 
-  /** Asks for the catalogue. A kernel that has restarted is told again of a picture that was put there. */
+  /** Asks for the catalogue. A kernel that has restarted gets the name of a picture that was put there again. */
   private hello(): LiveRequest {
     const { image } = this.state ?? {};
     const picture = this.wanted.at(-1)?.name ?? this.given.find((name) => name === image);

@@ -56,7 +56,7 @@ export function registerNbconvert(router: Router, root: ContentsRoot): void {
   });
 }
 
-/** @throws HttpError for what is no regular file: the whole server would wait for whoever writes into a pipe */
+/** @throws HttpError for what is no regular file: the whole server would wait for the one who writes into a pipe */
 async function readNotebook({ file }: Place, path: string): Promise<string> {
   try {
     const status = await stat(file);

@@ -214,7 +214,7 @@ describe('a queue', () => {
   });
 
   it.skipIf(!hasRedis)(
-    'tells whoever watches an earlier space that another one has taken its place',
+    'ends a watch of an earlier space with an error: another one has taken its place',
     async () => {
       const url = freshQueue();
       const [one, other] = [

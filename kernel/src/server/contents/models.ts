@@ -10,7 +10,7 @@ import { parseNotebook } from './notebook.js';
 import type { ContentsRoot, Place } from './paths.js';
 import type { NotebookTrust } from './trust.js';
 
-/** People open the files of networks as they open others; what they are told then is how a network is read. */
+/** People open the files of networks as they open others: the message says how a network is read. */
 function networkHint(path: string): string {
   const name = path.slice(path.lastIndexOf('/') + 1);
   return /\.(onnx|safetensors|pt|pth|pth\.tar)$/i.test(name)

@@ -81,7 +81,7 @@ function protocolHint(code: string, tls: Tls): string {
   return code === 'ETIMEDOUT' && tls ? '; if it does not speak TLS, its address begins with redis://' : '';
 }
 
-/** What somebody is told who watches a sweep of which another process has changed the space. */
+/** The error for somebody who watches a sweep of which another process has changed the space. */
 export const changedElsewhere = (sweep: string): FoveaError =>
   new FoveaError(
     'aborted',
