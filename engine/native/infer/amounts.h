@@ -129,6 +129,7 @@ struct Arrival {
 constexpr Amount arrival(int index) { return static_cast<Amount>(static_cast<int>(Amount::arrivals) + index); }
 constexpr Arrival arrivals[] = {{arrival(0), 0, 5},  {arrival(1), 0, 12}, {arrival(2), 0, 30},
                                 {arrival(3), 5, 12}, {arrival(4), 5, 30}, {arrival(5), 12, 30}};
+static_assert(arrival(static_cast<int>(sizeof arrivals / sizeof *arrivals)) == Amount::narrow_rows, "an amount for each");
 
 // Share of something that a cache still holds when it is used again, `size` times as large as the cache, if everything
 // is used in turn: all where it fits. A cache that replaces lines at random, as large ones nearly do, loses a line with

@@ -169,7 +169,8 @@ describe('several convolutions in one dispatch', { timeout: 300_000 }, () => {
     const images = randomImages(network, BATCH);
     const [batch, height, width] = images.shape;
     const maskers = resolveMaskers(network, options);
-    const plan = makePlan(network, { ...options, granularity, maskers, batch, height, width });
+    const { strategy } = options;
+    const plan = makePlan(network, { strategy, granularity, maskers, batch, height, width });
     const resident = new GuardedResident(await openDevice('f32'), network, images.shape, true);
     await resident.upload();
     const program = await resident.programs.get(plan, maskers);

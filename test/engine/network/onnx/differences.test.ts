@@ -45,7 +45,7 @@ describe('differences of maps', () => {
     );
     expect(blocksOf(network).map(({ adaptive, branch }) => [adaptive, branch.length])).toEqual([[true, 2]]);
     const images = randomImages(network, 1);
-    const settings = { strategy: 'lasnet', granularity: 2, maskers: [randomMasker(0.5, 3)] } as const;
+    const settings = { strategy: 'lasnet', granularity: 2, masker: randomMasker(0.5, 3) } as const;
     const native = await run(network, images, settings);
     const reference = await run(network, images, { ...settings, backend: 'reference' });
     expect(relativeError(native.output.data, reference.output.data)).toBeLessThan(1e-5);
