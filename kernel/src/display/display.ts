@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { aFlag, anObject, aText, expectArgument, expectFields, expectOptions } from '@fovea/engine/files';
+import { aFlag, anObject, aText, expectFields, expectOptions } from '@fovea/engine/files';
 import type { MimeBundle } from './bundle.js';
 import { cellOutput } from './cell-output.js';
 import { formatValue } from './format.js';
@@ -40,7 +40,6 @@ export function display(value: unknown, options: DisplayOptions = {}): DisplayHa
     metadata,
     raw = false,
   } = expectFields(options, displayKinds, 'display');
-  if (raw) expectArgument(value, anObject, 'display: with raw, value');
   const send = (bundle: MimeBundle) =>
     cellOutput().display(metadata ? { ...bundle, metadata: { ...bundle.metadata, ...metadata } } : bundle, {
       id,
