@@ -90,6 +90,28 @@ export function choice<T extends string>(options: ChoiceOptions<T>): Control<T> 
   };
 }
 
+/** A step across a picture, to the right and down. */
+export interface Direction {
+  readonly x: -1 | 0 | 1;
+  readonly y: -1 | 0 | 1;
+}
+
+/** Where an arrow key points; undefined for other keys. */
+export function arrowDirection(key: string): Direction | undefined {
+  switch (key) {
+    case 'ArrowLeft':
+      return { x: -1, y: 0 };
+    case 'ArrowRight':
+      return { x: 1, y: 0 };
+    case 'ArrowUp':
+      return { x: 0, y: -1 };
+    case 'ArrowDown':
+      return { x: 0, y: 1 };
+    default:
+      return undefined;
+  }
+}
+
 /** Where a movement key leads from `at` among `count` items, around the ends; undefined for other keys. */
 export function stepFor(key: string, at: number, count: number): number | undefined {
   if (count === 0) return undefined;

@@ -1,5 +1,5 @@
 import { formatPercent } from '@fovea/kernel/presentation';
-import { button, type Control, slider, toggle } from '../controls';
+import { arrowDirection, button, type Control, slider, toggle } from '../controls';
 import { element } from '../dom';
 import { fitCanvas } from '../masks/overlay';
 import { type OverlayStyle, paintBlock } from '../masks/paint';
@@ -146,16 +146,10 @@ export class Painter {
   private onKey(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const step = event.shiftKey ? 0.01 : 0.04;
-    const moves: Record<string, readonly [number, number]> = {
-      ArrowLeft: [-step, 0],
-      ArrowRight: [step, 0],
-      ArrowUp: [0, -step],
-      ArrowDown: [0, step],
-    };
-    const move = moves[event.key];
+    const move = arrowDirection(event.key);
     const clamp = (value: number) => Math.min(0.999, Math.max(0, value));
     if (move) {
-      this.cursor = { x: clamp(this.cursor.x + move[0]), y: clamp(this.cursor.y + move[1]) };
+      this.cursor = { x: clamp(this.cursor.x + step * move.x), y: clamp(this.cursor.y + step * move.y) };
     } else if (event.key === ' ' || event.key === 'Enter') this.paint(this.cursor, this.cursor);
     else if (event.key === 'e' || event.key === 'E') {
       this.erase = !this.erase;

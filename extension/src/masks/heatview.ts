@@ -1,4 +1,5 @@
 import { counted, formatPercent } from '@fovea/kernel/presentation';
+import { arrowDirection } from '../controls';
 import type { MasksBlock } from '../documents/types';
 import { element } from '../dom';
 import { followPointer } from '../pointing';
@@ -118,20 +119,14 @@ export class HeatView {
     const { width, height } = this.shown.heat;
     const side = Math.max(1, Math.round(Math.max(width, height) / STEPS));
     const step = event.shiftKey ? 1 : side;
-    const moves: Record<string, readonly [number, number]> = {
-      ArrowLeft: [-step, 0],
-      ArrowRight: [step, 0],
-      ArrowUp: [0, -step],
-      ArrowDown: [0, step],
-    };
-    const move = moves[event.key];
+    const move = arrowDirection(event.key);
     if (!move) return;
     event.preventDefault();
     event.stopPropagation();
     const { cursor } = this;
     const within = (value: number, extent: number) => Math.min(extent - 1, Math.max(0, value));
-    const x = cursor ? within(cursor.x + move[0], width) : Math.floor(width / 2);
-    const y = cursor ? within(cursor.y + move[1], height) : Math.floor(height / 2);
+    const x = cursor ? within(cursor.x + step * move.x, width) : Math.floor(width / 2);
+    const y = cursor ? within(cursor.y + step * move.y, height) : Math.floor(height / 2);
     this.cursor = { x, y };
     // With its place: a screen reader does not read the same sentence twice.
     const place = `${formatPercent((x + 0.5) / width, 0)} across, ${formatPercent((y + 0.5) / height, 0)} down`;

@@ -1,5 +1,5 @@
 import { counted, formatPercent } from '@fovea/kernel/presentation';
-import { button, type Control, choice, slider, toggle } from '../controls';
+import { arrowDirection, button, type Control, choice, slider, stepFor, toggle } from '../controls';
 import type { MasksBlock, MasksDocument } from '../documents/types';
 import { download, element, fileName, uniqueId } from '../dom';
 import { nameLandmark, releaseLandmark } from '../landmark';
@@ -294,18 +294,10 @@ export class MasksViewer {
 
   private onKey(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const count = this.blocks.length;
-    const moves: Record<string, readonly [number, number]> = {
-      ArrowUp: [-1, 0],
-      ArrowDown: [1, 0],
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1],
-    };
-    const move = moves[event.key];
-    if (event.shiftKey && move) this.overlay.moveCell(...move);
-    else if (event.key === 'Home') this.select(0);
-    else if (event.key === 'End') this.select(count - 1);
-    else if (move && count > 0) this.select((this.position + move[0] + move[1] + count) % count);
+    const move = event.shiftKey ? arrowDirection(event.key) : undefined;
+    const position = stepFor(event.key, this.position, this.blocks.length);
+    if (move) this.overlay.moveCell(move.y, move.x);
+    else if (position !== undefined) this.select(position);
     else return;
     event.preventDefault();
     event.stopPropagation();
